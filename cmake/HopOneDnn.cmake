@@ -1,0 +1,8 @@
+# DNNL::dnnl, found by its header and library: Debian's own dnnl-config.cmake insists on the OpenCL headers, which nothing here needs.
+if(NOT TARGET DNNL::dnnl)
+  find_path(HOP_DNNL_INCLUDE oneapi/dnnl/dnnl.hpp REQUIRED)
+  find_library(HOP_DNNL_LIBRARY dnnl REQUIRED)
+  add_library(DNNL::dnnl UNKNOWN IMPORTED)
+  set_target_properties(DNNL::dnnl PROPERTIES
+    IMPORTED_LOCATION ${HOP_DNNL_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${HOP_DNNL_INCLUDE})
+endif()

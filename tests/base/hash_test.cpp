@@ -1,0 +1,51 @@
+#include "base/hash.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "base/ids.h"
+
+namespace hop {
+namespace {
+
+TEST(Crc32c, MatchesTheCastagnoliCheckValue) {
+  EXPECT_EQ(crc32c(as_bytes("123456789")), 0xE3069283U);
+  EXPECT_EQ(crc32c({}), 0U);
+}
+
+TEST(Crc32c, ContinuesOverAnySplit) {
+  const std::string text(1031, 'x');
+  const std::uint32_t whole = crc32c(as_bytes(text));
+  for (const std::size_t cut : {0UL, 1UL, 7UL, 8UL, 513UL, 1031UL}) {
+    const auto bytes = as_bytes(text);
+    EXPECT_EQ(crc32c(bytes.subspan(cut), crc32c(bytes.first(cut))), whole) << cut;
+  }
+}
+
+TEST(Sha256, MatchesTheStandardsExample) {
+  EXPECT_EQ(sha256_hex(as_bytes("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Digest, OfPiecesEqualsTheDigestOfTheWhole) {
+  std::vector<std::byte> bytes(5000);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 7);
+  DigestStream stream;
+  stream.update(ByteView(bytes).first(1234));
+  stream.update(ByteView(bytes).subspan(1234));
+  EXPECT_EQ(stream.digest(), xxh3_128(bytes));
+  EXPECT_EQ(xxh3_128({}).hex(), "99aa06d3014798d86001c324468d497f");
+}
+
+TEST(Hash64, DependsOnSeedNameAndEveryNumber) {
+  const auto base = hash64(1, "init", {3, 4});
+  EXPECT_EQ(base, hash64(1, "init", {3, 4}));
+  EXPECT_NE(base, hash64(2, "init", {3, 4}));
+  EXPECT_NE(base, hash64(1, "drop", {3, 4}));
+  EXPECT_NE(base, hash64(1, "init", {4, 3}));
+}
+
+static_assert(!std::is_convertible_v<ModelId, PartitionId>);
+
+}  // namespace
+}  // namespace hop
