@@ -1,0 +1,31 @@
+// 2-d convolution (cross-correlation) and its two gradients. The three are closed under differentiation: the gradient of each is
+// made of the other two.
+#pragma once
+
+#include <array>
+
+#include "tensor/tensor.h"
+
+namespace hop {
+
+struct Conv2dOptions {
+  std::array<std::int64_t, 2> stride = {1, 1};
+  std::array<std::int64_t, 2> padding = {0, 0};
+  std::array<std::int64_t, 2> dilation = {1, 1};
+  std::int64_t groups = 1;
+};
+
+namespace kernels {
+
+/// The output's shape (N, K, P, Q) for x (N, C, H, W) and weight (K, C / groups, R, S); throws ShapeError.
+Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& options);
+
+/// x (N, C, H, W), weight (K, C / groups, R, S), bias (K) or undefined -> (N, K, P, Q). 2 N K P Q (C / groups) R S FLOPs.
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options);
+/// The gradient with respect to x (shape `x_shape`), given g (N, K, P, Q).
+Tensor conv2d_input_grad(const Tensor& g, const Tensor& weight, const Shape& x_shape, const Conv2dOptions& options);
+/// The gradient with respect to weight (shape `weight_shape`). The gradient of the bias is the sum of g over (N, P, Q).
+Tensor conv2d_weight_grad(const Tensor& g, const Tensor& x, const Shape& weight_shape, const Conv2dOptions& options);
+
+}  // namespace kernels
+}  // namespace hop

@@ -1,0 +1,31 @@
+// Moving and converting elements: whatever walks strides without computing.
+#pragma once
+
+#include <span>
+
+#include "tensor/scalar.h"
+#include "tensor/tensor.h"
+
+namespace hop::kernels {
+
+/// `x` itself when it is contiguous, else a contiguous copy.
+Tensor contiguous(const Tensor& x);
+/// A contiguous copy with storage of its own.
+Tensor clone(const Tensor& x);
+/// A tensor of `dtype`: `x` itself when it has it already, else a contiguous copy. Float to integer truncates; to bool: != 0.
+Tensor cast(const Tensor& x, DType dtype);
+/// y <- x, broadcast and converted. Bumps y's version. Throws ShapeError when x does not broadcast to y.
+void copy_(const Tensor& y, const Tensor& x);
+/// y <- value. Bumps y's version.
+void fill_(const Tensor& y, Scalar value);
+
+/// Joins along an existing dimension; dtypes are promoted. Throws ShapeError when other sizes differ or `parts` is empty.
+Tensor cat(std::span<const Tensor> parts, std::int64_t dim);
+
+Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu());
+Tensor ones(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu());
+Tensor full(const Shape& shape, Scalar value, DType dtype = DType::f32, Device device = Device::cpu());
+/// 0, 1, .., n - 1
+Tensor arange(std::int64_t n, DType dtype = DType::i64, Device device = Device::cpu());
+
+}  // namespace hop::kernels

@@ -1,0 +1,17 @@
+// Reading and adding at positions that a tensor names. Indices are i64; negative or too large ones throw IndexError.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace hop::kernels {
+
+/// y[i][j][k] = x[i][index[i][j][k]][k] for dim = 1, and so on: torch.gather. index.shape <= x.shape outside `dim`.
+Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index);
+/// The gradient of gather: zeros of `shape` plus g added at the positions, in row-major order of g (a fixed order: same bits).
+Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g);
+/// Rows (slices along `dim`) named by the 1-d `index`.
+Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index);
+/// The gradient of index_select: zeros of `shape` plus the slices of g, added in order.
+Tensor index_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g);
+
+}  // namespace hop::kernels

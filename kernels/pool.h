@@ -1,0 +1,34 @@
+// 2-d pooling over (N, C, H, W).
+#pragma once
+
+#include <array>
+
+#include "tensor/tensor.h"
+
+namespace hop {
+
+struct Pool2dOptions {
+  std::array<std::int64_t, 2> kernel = {2, 2};
+  std::array<std::int64_t, 2> stride = {0, 0};  ///< 0 means: as the kernel
+  std::array<std::int64_t, 2> padding = {0, 0};  ///< at most half the kernel
+};
+
+namespace kernels {
+
+struct MaxPool2dResult {
+  Tensor y;        ///< (N, C, P, Q)
+  Tensor indices;  ///< i64 (N, C, P, Q): h * W + w of the first maximum in each window
+};
+
+/// Throws ShapeError for a window that does not fit. NaN wins.
+MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options);
+/// Adds g (N, C, P, Q) at `indices` into zeros of x_shape.
+Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_shape);
+/// The gradient of max_pool2d_grad: reads gg (x_shape) at `indices`.
+Tensor max_pool2d_gather(const Tensor& gg, const Tensor& indices);
+/// Mean over each window; padded zeros count (count_include_pad, PyTorch's default).
+Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options);
+Tensor avg_pool2d_grad(const Tensor& g, const Shape& x_shape, const Pool2dOptions& options);
+
+}  // namespace kernels
+}  // namespace hop

@@ -1,0 +1,17 @@
+// Random fills: element i of a tensor is a function of (address, i) alone; see tensor/random.h.
+#pragma once
+
+#include "tensor/random.h"
+#include "tensor/tensor.h"
+
+namespace hop::kernels {
+
+/// y <- uniform in [low, high), contiguous f32 or f64 (f64 takes the same 24 bits). Bumps y's version.
+void uniform_(const Tensor& y, double low, double high, RandomAddress address);
+/// y <- normal (Box-Muller on the two words 2i, 2i + 1 of the address's stream). Bumps y's version.
+void normal_(const Tensor& y, double mean, double std, RandomAddress address);
+/// y = x * keep / (1 - p), where keep is 0 with probability p. 0 <= p < 1; x float. Its gradient is dropout(g) with the same
+/// address, so no mask is stored.
+Tensor dropout(const Tensor& x, double p, RandomAddress address);
+
+}  // namespace hop::kernels

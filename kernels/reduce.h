@@ -1,0 +1,28 @@
+// Reductions over any set of dimensions, with a fixed tree: the bits depend on the values and the shape alone.
+// `dims` empty means all dimensions. With keepdim the reduced dimensions stay with size 1.
+#pragma once
+
+#include <span>
+
+#include "tensor/tensor.h"
+
+namespace hop::kernels {
+
+using DimList = std::span<const std::int64_t>;
+
+/// Integers and bools sum in i64. A sum over nothing is 0.
+Tensor sum(const Tensor& x, DimList dims = {}, bool keepdim = false);
+/// Sums g over the dimensions that broadcasting from `shape` added or repeated: the gradient of expand.
+Tensor sum_to(const Tensor& g, const Shape& shape);
+/// Floating only; DtypeError otherwise.
+Tensor mean(const Tensor& x, DimList dims = {}, bool keepdim = false);
+/// NaN wins. Throws ShapeError for a reduction over nothing.
+Tensor max(const Tensor& x, DimList dims = {}, bool keepdim = false);
+Tensor min(const Tensor& x, DimList dims = {}, bool keepdim = false);
+/// Index (i64) of the first maximum (a NaN counts as the maximum) along `dim`; over the flattened tensor without it.
+Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim = false);
+Tensor argmax(const Tensor& x);
+/// Sum of squared deviations from the mean (two passes), divided by max(0, n - correction): torch.var.
+Tensor var(const Tensor& x, DimList dims = {}, std::int64_t correction = 1, bool keepdim = false);
+
+}  // namespace hop::kernels

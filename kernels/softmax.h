@@ -1,0 +1,26 @@
+// Softmax and the fused softmax + cross-entropy, over the last dimension.
+#pragma once
+
+#include "tensor/tensor.h"
+
+namespace hop::kernels {
+
+/// y_i = exp(x_i - max x) / sum_j exp(x_j - max x). x (..., C) float -> (..., C). Throws ShapeError if C == 0.
+Tensor softmax(const Tensor& x);
+/// dx = y * (g - sum_j g_j y_j)
+Tensor softmax_grad(const Tensor& g, const Tensor& y);
+/// y_i = x_i - max x - log sum_j exp(x_j - max x)
+Tensor log_softmax(const Tensor& x);
+/// dx = g - exp(y) * sum_j g_j
+Tensor log_softmax_grad(const Tensor& g, const Tensor& y);
+
+struct CrossEntropyResult {
+  Tensor loss;  ///< () mean of -log_softmax(x)[label] over the rows; NaN for no rows
+  Tensor log_probabilities;  ///< (N, C), for the backward pass
+};
+/// x (N, C) float, labels (N) i64 in 0..C-1 (IndexError otherwise).
+CrossEntropyResult cross_entropy(const Tensor& x, const Tensor& labels);
+/// dx = g / N * (softmax(x) - one_hot(labels)); g is ().
+Tensor cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, const Tensor& labels);
+
+}  // namespace hop::kernels

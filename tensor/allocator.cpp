@@ -1,0 +1,140 @@
+#include "tensor/allocator.h"
+
+#include <array>
+#include <bit>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "tensor/backend.h"
+
+namespace hop::memory {
+namespace {
+
+constexpr int kClasses = 8 * 48;
+
+// Size classes: eight steps per power of two, so at most 12.5 % of a block is slack.
+struct SizeClass {
+  int index;
+  std::size_t bytes;
+};
+
+SizeClass size_class(std::size_t size) {
+  const std::size_t rounded = align_up(size);
+  if (rounded <= 8 * kAlignment) return {static_cast<int>(rounded / kAlignment) - 1, rounded};
+  const int log = static_cast<int>(std::bit_width(rounded - 1)) - 1;  // 2^log < rounded <= 2^(log + 1)
+  const std::size_t step = std::size_t{1} << (log - 3);
+  const std::size_t steps = (rounded - (std::size_t{1} << log) + step - 1) / step;  // 1..8
+  return {8 * (log - 9) + static_cast<int>(steps) + 7, (std::size_t{1} << log) + steps * step};
+}
+
+class CachingAllocator {
+ public:
+  explicit CachingAllocator(Device device) : device_(device) {}
+
+  void* allocate(std::size_t size) {
+    const SizeClass c = size_class(size);
+    const std::scoped_lock lock(mutex_);
+    auto& blocks = free_[static_cast<std::size_t>(c.index)];
+    void* data = nullptr;
+    if (!blocks.empty()) {
+      data = blocks.back();
+      blocks.pop_back();
+      cached_ -= c.bytes;
+    } else {
+      data = fresh(c.bytes);
+    }
+    active_ += c.bytes;
+    peak_ = std::max(peak_, active_);
+    return data;
+  }
+
+  void free(void* data, std::size_t size) noexcept {
+    const SizeClass c = size_class(size);
+    const std::scoped_lock lock(mutex_);
+    active_ -= c.bytes;
+    try {
+      free_[static_cast<std::size_t>(c.index)].push_back(data);
+      cached_ += c.bytes;
+    } catch (const std::bad_alloc&) {
+      backend(device_).free(data, c.bytes);
+    }
+  }
+
+  void empty_cache() {
+    const std::scoped_lock lock(mutex_);
+    release_cached();
+  }
+
+  void set_limit(std::size_t bytes) {
+    const std::scoped_lock lock(mutex_);
+    limit_ = bytes;
+    if (over_limit(0)) release_cached();
+  }
+
+  template <class Read>
+  auto locked(Read read) {
+    const std::scoped_lock lock(mutex_);
+    return read(*this);
+  }
+
+  std::size_t active_ = 0;
+  std::size_t peak_ = 0;
+  std::size_t cached_ = 0;
+  std::uint64_t system_allocations_ = 0;
+
+ private:
+  bool over_limit(std::size_t more) const { return limit_ != 0 && active_ + cached_ + more > limit_; }
+
+  void* fresh(std::size_t bytes) {
+    if (over_limit(bytes)) release_cached();
+    if (over_limit(bytes)) {
+      throw MemoryError("[allocate] " + std::to_string(bytes) + " bytes more would pass the limit of " +
+                        std::to_string(limit_) + " bytes on " + device_.to_string() + " (active: " +
+                        std::to_string(active_) + ")");
+    }
+    ++system_allocations_;
+    return backend(device_).allocate(bytes);
+  }
+
+  void release_cached() {
+    for (std::size_t i = 0; i < free_.size(); ++i) {
+      for (void* data : free_[i]) backend(device_).free(data, 0);
+      free_[i].clear();
+    }
+    cached_ = 0;
+  }
+
+  Device device_;
+  std::mutex mutex_;
+  std::size_t limit_ = 0;
+  std::array<std::vector<void*>, kClasses> free_;
+};
+
+// Never destroyed: tensors with static lifetime may be freed after any other static object.
+CachingAllocator& allocator(Device device) {
+  static CachingAllocator& cpu = *new CachingAllocator(Device::cpu());
+  if (device.is_cpu()) return cpu;
+  throw DeviceError("[memory] this build has no device " + device.to_string());
+}
+
+}  // namespace
+
+std::size_t active(Device d) { return allocator(d).locked([](auto& a) { return a.active_; }); }
+std::size_t peak(Device d) { return allocator(d).locked([](auto& a) { return a.peak_; }); }
+void reset_peak(Device d) { allocator(d).locked([](auto& a) { return a.peak_ = a.active_; }); }
+std::size_t cached(Device d) { return allocator(d).locked([](auto& a) { return a.cached_; }); }
+std::uint64_t system_allocations(Device d) { return allocator(d).locked([](auto& a) { return a.system_allocations_; }); }
+void empty_cache(Device d) { allocator(d).empty_cache(); }
+void set_limit(std::size_t bytes, Device d) { allocator(d).set_limit(bytes); }
+
+void* allocate(std::size_t size, Device device) { return size == 0 ? nullptr : allocator(device).allocate(size); }
+
+void free(void* data, std::size_t size, Device device) noexcept {
+  if (data != nullptr) allocator(device).free(data, size);
+}
+
+}  // namespace hop::memory

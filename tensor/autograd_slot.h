@@ -1,0 +1,23 @@
+// The place in a tensor's body that automatic differentiation (floor 3) fills. Floor 1 only stores it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "tensor/tensor.h"
+
+namespace hop {
+
+namespace autograd {
+class Node;
+}
+
+struct AutogradSlot {
+  bool requires_grad = false;                       ///< a leaf that wants a gradient
+  Tensor grad;                                      ///< accumulated by backward(); leaves only
+  std::shared_ptr<autograd::Node> grad_fn;          ///< what computed this tensor; null for a leaf
+  std::uint32_t output_index = 0;                   ///< which output of grad_fn this tensor is
+  std::weak_ptr<autograd::Node> grad_accumulator;   ///< the sink of a leaf's gradient, while a graph holds it
+};
+
+}  // namespace hop

@@ -1,0 +1,28 @@
+#include "tensor/storage.h"
+
+#include "tensor/allocator.h"
+
+namespace hop {
+
+Storage::Storage(std::size_t size, Device device) : body_(new Body) {
+  body_->device = device;
+  body_->size = size;
+  body_->data = static_cast<std::byte*>(memory::allocate(size, device));
+}
+
+Storage Storage::borrow(void* data, std::size_t size, std::shared_ptr<void> owner, Device device) {
+  Storage storage;
+  storage.body_ = IntrusivePtr<Body>(new Body);
+  storage.body_->data = static_cast<std::byte*>(data);
+  storage.body_->size = size;
+  storage.body_->device = device;
+  storage.body_->owner = std::move(owner);
+  storage.body_->borrowed = true;
+  return storage;
+}
+
+Storage::Body::~Body() {
+  if (!borrowed) memory::free(data, size, device);
+}
+
+}  // namespace hop

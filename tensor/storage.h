@@ -1,0 +1,46 @@
+// A range of bytes on a device, shared by the tensors that view it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/intrusive.h"
+#include "tensor/device.h"
+
+namespace hop {
+
+class Storage {
+ public:
+  Storage() = default;
+  /// `size` fresh bytes from the caching allocator, uninitialised, on a 64-byte boundary.
+  Storage(std::size_t size, Device device);
+  /// Borrows memory that `owner` keeps alive (a mapped file, a state block).
+  static Storage borrow(void* data, std::size_t size, std::shared_ptr<void> owner, Device device = Device::cpu());
+
+  explicit operator bool() const { return static_cast<bool>(body_); }
+  bool operator==(const Storage&) const = default;  ///< the same bytes, not equal bytes
+  std::byte* data() const { return body_->data; }
+  std::size_t size() const { return body_->size; }
+  Device device() const { return body_->device; }
+
+  /// Counts writes in place, over all tensors that share the bytes. Autograd compares it with what it saved.
+  std::uint32_t version() const { return body_->version.load(std::memory_order_relaxed); }
+  void bump_version() const { body_->version.fetch_add(1, std::memory_order_relaxed); }
+
+ private:
+  struct Body : Counted {
+    ~Body();
+    std::byte* data = nullptr;
+    std::size_t size = 0;
+    Device device;
+    std::atomic<std::uint32_t> version{0};
+    std::shared_ptr<void> owner;  // set when the bytes are borrowed
+    bool borrowed = false;
+    friend class IntrusivePtr<Body>;
+  };
+  IntrusivePtr<Body> body_;
+};
+
+}  // namespace hop

@@ -1,0 +1,155 @@
+#include "tensor/tensor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "tensor/autograd_slot.h"
+#include "tensor/backend.h"
+
+namespace hop {
+namespace {
+
+std::int64_t checked_numel(const Shape& shape) {
+  for (const std::int64_t size : shape) {
+    if (size < 0) throw ShapeError("[tensor] expected sizes of at least 0, got shape " + shape.to_string());
+  }
+  return shape.numel();
+}
+
+// Dimensions of size 1 may have any stride; a tensor without elements is contiguous.
+bool is_row_major(const Shape& shape, const Strides& strides) {
+  if (shape.numel() == 0) return true;
+  std::int64_t expected = 1;
+  for (int i = shape.size() - 1; i >= 0; --i) {
+    if (shape[i] != 1 && strides[i] != expected) return false;
+    expected *= shape[i];
+  }
+  return true;
+}
+
+void check_inside(const Storage& storage, DType dtype, const Shape& shape, const Strides& strides, std::int64_t offset) {
+  if (shape.size() != strides.size()) throw ShapeError("[view] shape and strides differ in length");
+  if (checked_numel(shape) == 0) return;
+  std::int64_t first = offset;
+  std::int64_t last = offset;
+  for (int i = 0; i < shape.size(); ++i) {
+    const std::int64_t reach = (shape[i] - 1) * strides[i];
+    (reach < 0 ? first : last) += reach;
+  }
+  const auto elements = static_cast<std::int64_t>(storage.size() / size_of(dtype));
+  if (first < 0 || last >= elements) {
+    throw ShapeError("[view] shape " + shape.to_string() + " at offset " + std::to_string(offset) + " reaches elements " +
+                     std::to_string(first) + ".." + std::to_string(last) + " of a storage of " + std::to_string(elements));
+  }
+}
+
+}  // namespace
+
+Tensor::Body::~Body() = default;
+
+Tensor Tensor::view(Storage storage, DType dtype, const Shape& shape, const Strides& strides, std::int64_t offset) {
+  check_inside(storage, dtype, shape, strides, offset);
+  Tensor t;
+  t.body_ = IntrusivePtr<Body>(new Body);
+  Body& b = *t.body_;
+  b.storage = std::move(storage);
+  b.shape = shape;
+  b.strides = strides;
+  b.offset = offset;
+  b.numel = shape.numel();
+  b.dtype = dtype;
+  b.contiguous = is_row_major(shape, strides);
+  std::byte* start = b.storage.data();
+  b.data = start == nullptr ? nullptr : start + offset * static_cast<std::int64_t>(size_of(dtype));
+  return t;
+}
+
+Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
+  const std::int64_t n = checked_numel(shape);
+  Tensor t;
+  t.body_ = IntrusivePtr<Body>(new Body);
+  Body& b = *t.body_;
+  b.storage = Storage(static_cast<std::size_t>(n) * size_of(dtype), device);
+  b.shape = shape;
+  b.strides = contiguous_strides(shape);
+  b.numel = n;
+  b.data = b.storage.data();
+  b.dtype = dtype;
+  return t;
+}
+
+Tensor Tensor::from_bytes(const void* values, std::size_t count, const Shape& shape, DType dtype, Device device) {
+  Tensor t = empty(shape, dtype, device);
+  if (static_cast<std::int64_t>(count) != t.numel()) {
+    throw ShapeError("[tensor] expected " + std::to_string(t.numel()) + " values for shape " + shape.to_string() + ", got " +
+                     std::to_string(count));
+  }
+  if (count != 0) backend(device).copy(t.raw_data(), values, count * size_of(dtype));
+  return t;
+}
+
+std::int64_t Tensor::size(std::int64_t d) const { return shape()[normalize_dim(d, dim(), "size")]; }
+
+Tensor Tensor::as_strided(const Shape& shape, const Strides& strides, std::int64_t offset) const {
+  return view(body_->storage, body_->dtype, shape, strides, offset);
+}
+
+Tensor Tensor::detach() const { return as_strided(shape(), strides(), storage_offset()); }
+
+void Tensor::rebind(Storage storage, std::int64_t offset) const {
+  const Strides strides = contiguous_strides(shape());
+  check_inside(storage, dtype(), shape(), strides, offset);
+  Body& b = *body_;
+  b.data = storage.data() + offset * static_cast<std::int64_t>(size_of(b.dtype));
+  b.storage = std::move(storage);
+  b.strides = strides;
+  b.offset = offset;
+  b.contiguous = true;
+}
+
+bool Tensor::requires_grad() const {
+  const AutogradSlot* slot = autograd_slot();
+  return slot != nullptr && (slot->requires_grad || slot->grad_fn != nullptr);
+}
+
+const Tensor& Tensor::set_requires_grad(bool requires_grad) const {
+  if (requires_grad && !is_floating(dtype())) {
+    throw DtypeError("[requires_grad] only floating tensors have gradients, got " + describe());
+  }
+  if (!is_leaf()) {
+    if (!requires_grad) throw AutogradError("[requires_grad] only a leaf can stop requiring a gradient; detach() instead");
+    return *this;
+  }
+  if (requires_grad || autograd_slot() != nullptr) ensure_autograd_slot().requires_grad = requires_grad;
+  return *this;
+}
+
+bool Tensor::is_leaf() const { return autograd_slot() == nullptr || autograd_slot()->grad_fn == nullptr; }
+
+Tensor Tensor::grad() const { return autograd_slot() == nullptr ? Tensor() : autograd_slot()->grad; }
+
+void Tensor::set_grad(const Tensor& grad) const { ensure_autograd_slot().grad = grad; }
+
+AutogradSlot& Tensor::ensure_autograd_slot() const {
+  if (!body_->autograd) body_->autograd = std::make_unique<AutogradSlot>();
+  return *body_->autograd;
+}
+
+std::string Tensor::describe() const {
+  if (!defined()) return "undefined";
+  return std::string(name(dtype())) + " " + shape().to_string() + " on " + device().to_string();
+}
+
+void Tensor::check_dtype(DType expected) const {
+  if (dtype() != expected) {
+    throw DtypeError("[data] expected " + std::string(name(expected)) + ", got " + describe());
+  }
+}
+
+void Tensor::read_item(void* value) const {
+  if (numel() != 1) throw ShapeError("[item] expected one element, got " + describe());
+  backend(device()).copy(value, raw_data(), size_of(dtype()));
+}
+
+}  // namespace hop

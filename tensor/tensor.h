@@ -1,0 +1,122 @@
+// Tensor: a handle to one shared, counted body (storage, view, autograd slot). A copy of the handle *is* the same tensor.
+// Methods speak of data only; mathematics is free functions in kernels/ (no gradients) and autograd/ (with gradients).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/intrusive.h"
+#include "tensor/device.h"
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+#include "tensor/storage.h"
+
+namespace hop {
+
+struct AutogradSlot;
+
+class Tensor {
+ public:
+  Tensor() = default;  ///< an undefined tensor: only defined() may be asked
+
+  /// Uninitialised, contiguous elements. Throws ShapeError for a negative size, MemoryError.
+  static Tensor empty(const Shape& shape, DType dtype, Device device = Device::cpu());
+  /// A view of `storage`: element (i, j, ..) lies `offset + i * strides[0] + j * strides[1] + ..` elements after its start.
+  /// Throws ShapeError when the view would leave the storage.
+  static Tensor view(Storage storage, DType dtype, const Shape& shape, const Strides& strides, std::int64_t offset = 0);
+  /// Copies `values` in row-major order. Throws ShapeError when the count differs from shape.numel().
+  template <class T>
+  static Tensor from(std::span<const T> values, const Shape& shape, Device device = Device::cpu()) {
+    return from_bytes(values.data(), values.size(), shape, dtype_of<T>(), device);
+  }
+  template <class T>
+  static Tensor from(std::initializer_list<T> values, const Shape& shape) {
+    return from(std::span<const T>(values.begin(), values.size()), shape);
+  }
+
+  bool defined() const { return static_cast<bool>(body_); }
+  /// The same body, not equal values.
+  bool is_same(const Tensor& other) const { return body_ == other.body_; }
+  const void* id() const { return body_.get(); }
+
+  const Shape& shape() const { return body_->shape; }
+  const Strides& strides() const { return body_->strides; }
+  std::int64_t size(std::int64_t dim) const;  ///< negative dims count from the back; throws IndexError
+  int dim() const { return body_->shape.size(); }
+  std::int64_t numel() const { return body_->numel; }
+  DType dtype() const { return body_->dtype; }
+  Device device() const { return body_->storage.device(); }
+  const Storage& storage() const { return body_->storage; }
+  std::int64_t storage_offset() const { return body_->offset; }  ///< in elements
+  bool is_contiguous() const { return body_->contiguous; }       ///< row-major without gaps
+
+  /// The first element. Throws DtypeError if T is not this tensor's dtype. No stride is applied.
+  template <class T>
+  T* data() const {
+    check_dtype(dtype_of<T>());
+    return reinterpret_cast<T*>(raw_data());
+  }
+  /// The first element's address, whatever the dtype; null for a tensor without elements.
+  std::byte* raw_data() const { return body_->data; }
+  /// The value of a tensor of one element, converted to T. Throws ShapeError otherwise.
+  template <class T>
+  T item() const {
+    return visit_dtype(dtype(), [this]<class U>(U) {
+      U value{};
+      read_item(&value);
+      return static_cast<T>(value);
+    });
+  }
+
+  /// Another view of the same storage and version counter; offset in elements, absolute. Records no gradient.
+  Tensor as_strided(const Shape& shape, const Strides& strides, std::int64_t offset) const;
+  /// The same data and version counter without an autograd slot.
+  Tensor detach() const;
+  /// Points this tensor's body, and so every handle to it, at other bytes of the same shape and dtype, contiguous.
+  /// Views made before keep the old storage. For moving parameters into a state block. The values are not copied.
+  void rebind(Storage storage, std::int64_t offset) const;
+
+  std::uint32_t version() const { return body_->storage.version(); }
+  void bump_version() const { body_->storage.bump_version(); }
+
+  /// True for a leaf that wants a gradient and for everything computed from one with gradients enabled.
+  bool requires_grad() const;
+  /// Throws DtypeError when asked of a tensor that is not floating, AutogradError on a non-leaf set to false. Returns *this.
+  const Tensor& set_requires_grad(bool requires_grad = true) const;
+  bool is_leaf() const;
+  /// The accumulated gradient; undefined before backward().
+  Tensor grad() const;
+  void set_grad(const Tensor& grad) const;
+  /// Null until autograd or requires_grad touches the tensor.
+  AutogradSlot* autograd_slot() const { return body_->autograd.get(); }
+  AutogradSlot& ensure_autograd_slot() const;
+
+  /// "f32 (8, 1, 28, 28) on cpu", for messages.
+  std::string describe() const;
+
+ private:
+  struct Body : Counted {
+    Body() = default;
+    ~Body();
+    Storage storage;
+    Shape shape;
+    Strides strides;
+    std::int64_t offset = 0;
+    std::int64_t numel = 0;
+    std::byte* data = nullptr;
+    DType dtype = DType::f32;
+    bool contiguous = true;
+    std::unique_ptr<AutogradSlot> autograd;
+    friend class IntrusivePtr<Body>;
+  };
+
+  static Tensor from_bytes(const void* values, std::size_t count, const Shape& shape, DType dtype, Device device);
+  void check_dtype(DType expected) const;
+  void read_item(void* value) const;
+
+  IntrusivePtr<Body> body_;
+};
+
+}  // namespace hop
