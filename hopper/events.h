@@ -1,0 +1,172 @@
+// What happens to the coordinator, and what it wants done: the whole interface between the pure state machine and the
+// world of sockets, files and clocks.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/ids.h"
+#include "hopper/metrics.h"
+#include "hopper/records.h"
+
+namespace hop::hopper {
+
+/// The right to train one unit: the holder turns version `unit` of the model into version `unit + 1`.
+struct Lease {
+  ModelId model;
+  std::uint32_t unit = 0;
+  std::uint32_t epoch = 0;
+  PartitionId partition;
+  Attempt attempt;                 ///< unique in the run: the fencing token
+  Digest parent;                   ///< of version `unit`; zero for unit 0, which is built from the experiment
+  std::optional<WorkerId> source;  ///< who to fetch the parent from; none when it is built, or already here
+  bool validate = false;           ///< last unit of an epoch: measure the validation set too
+  bool operator==(const Lease&) const = default;
+};
+
+/// A state that a worker found on its disk when it started: version `version` of the model, left by training unit
+/// `version - 1` under `attempt` on `partition`.
+struct HeldState {
+  ModelId model;
+  std::uint32_t version = 0;
+  PartitionId partition;
+  Attempt attempt;
+  Digest parent;
+  Digest digest;
+  UnitMetrics metrics;
+  bool operator==(const HeldState&) const = default;
+};
+
+/// Which life of a worker a message comes from or goes to. Messages of an older life are ignored or answered Stale; the
+/// transport drops what it cannot deliver to that very life.
+struct Peer {
+  WorkerId worker;
+  Incarnation incarnation;
+  bool operator==(const Peer&) const = default;
+};
+
+enum class Failure : std::uint8_t {
+  SourceUnreachable,  ///< the parent state could not be fetched; tried again later
+  OutOfMemory,
+  Error,     ///< training threw; see the text
+  Cancelled  ///< answers CancelLease: the unit had not begun
+};
+
+namespace event {
+
+/// The journal is open and restored. The first event of every life of the coordinator.
+struct Started {};
+/// A worker said hello. Its leases of an older incarnation are void; what it holds is adopted, kept or released.
+struct WorkerUp {
+  Peer peer;
+  std::vector<HeldState> held;
+};
+/// The connection is gone, or the worker was silent for too long.
+struct WorkerDown {
+  Peer peer;
+};
+/// The unit is trained and the new state is a durable file of that node.
+struct Result {
+  Peer peer;
+  ModelId model;
+  std::uint32_t unit = 0;
+  Attempt attempt;
+  Digest digest;
+  UnitMetrics metrics;
+};
+struct UnitFailed {
+  Peer peer;
+  ModelId model;
+  std::uint32_t unit = 0;
+  Attempt attempt;
+  Failure failure = Failure::Error;
+  std::string text;
+};
+/// All records up to and including `sequence` are durable.
+struct Synced {
+  std::uint64_t sequence = 0;
+};
+/// A time asked for with SetTimer has come. Late, early or repeated timers do no harm.
+struct Timer {};
+/// Ctrl-C: units in flight are finished, nothing new begins.
+struct StopRequested {};
+/// The final state of a model is a durable file of the run directory.
+struct Collected {
+  ModelId model;
+  std::uint64_t bytes = 0;
+  std::string sha256;
+};
+struct CollectFailed {
+  ModelId model;
+  std::string text;
+};
+
+}  // namespace event
+
+using Event = std::variant<event::Started, event::WorkerUp, event::WorkerDown, event::Result, event::UnitFailed,
+                           event::Synced, event::Timer, event::StopRequested, event::Collected, event::CollectFailed>;
+
+/// The answer to a RESULT. Committed: it counts, and its COMMIT is durable. Stale: it does not; delete that state.
+enum class Verdict : std::uint8_t { Committed, Stale };
+
+/// How a run ended. Interrupted runs can be resumed.
+enum class Outcome : std::uint8_t { Completed, Interrupted };
+
+namespace action {
+
+/// Append to the journal; `sequence` is the record's number there. Report `Synced` when it is durable.
+struct Append {
+  std::uint64_t sequence = 0;
+  Record record;
+};
+/// The worker trains its leases in the order in which it gets them, and fetches the parents meanwhile.
+struct SendLease {
+  Peer peer;
+  Lease lease;
+};
+/// Give the lease back (UnitFailed, Cancelled) if its unit has not begun; otherwise finish it as usual.
+struct CancelLease {
+  Peer peer;
+  ModelId model;
+  Attempt attempt;
+};
+struct Answer {
+  Peer peer;
+  ModelId model;
+  std::uint32_t unit = 0;
+  Attempt attempt;
+  Verdict verdict = Verdict::Stale;
+};
+/// Delete that version: nothing will ask for it again. Deleting what is not there is no error.
+struct Release {
+  Peer peer;
+  ModelId model;
+  std::uint32_t version = 0;
+};
+/// Fetch the final state of the model into the run directory; report Collected or CollectFailed.
+struct SendCollect {
+  Peer peer;
+  ModelId model;
+  std::uint32_t version = 0;
+  Digest digest;
+};
+/// Report `Timer` at this time or later.
+struct SetTimer {
+  Time at{};
+};
+/// The run is over; everything that was announced is durable. The last action.
+struct Finish {
+  Outcome outcome = Outcome::Completed;
+};
+
+}  // namespace action
+
+using Action = std::variant<action::Append, action::SendLease, action::CancelLease, action::Answer, action::Release,
+                            action::SendCollect, action::SetTimer, action::Finish>;
+
+}  // namespace hop::hopper

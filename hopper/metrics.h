@@ -1,0 +1,33 @@
+// What a worker measured while it trained, per unit and summed up per epoch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace hop::hopper {
+
+/// One unit: one model's pass over one partition.
+struct UnitMetrics {
+  double train_loss = 0;                 ///< mean over the rows, before each update
+  std::uint64_t rows = 0;                ///< rows of the partition
+  double seconds = 0;                    ///< training (and validation), without waiting for bytes
+  std::optional<double> valid_loss;      ///< last unit of an epoch only
+  std::optional<double> valid_accuracy;  ///< in [0, 1]; classification only
+  std::uint64_t state_bytes = 0;         ///< size of the new state
+  std::uint64_t received_bytes = 0;      ///< bytes of the parent state that crossed the network for this unit
+  double gap_seconds = 0;                ///< how long the worker stood idle before this unit
+  std::uint64_t peak_rss_bytes = 0;      ///< of the worker's process, so far
+  bool operator==(const UnitMetrics&) const = default;
+};
+
+/// One epoch of one model: its p units together. This is what a search is told.
+struct EpochMetrics {
+  double train_loss = 0;  ///< mean over all rows of the epoch; +infinity when the model dropped out
+  std::uint64_t rows = 0;
+  double seconds = 0;  ///< sum over the units
+  std::optional<double> valid_loss;
+  std::optional<double> valid_accuracy;
+  bool operator==(const EpochMetrics&) const = default;
+};
+
+}  // namespace hop::hopper

@@ -1,0 +1,45 @@
+// The arithmetic of a run: which unit visits which partition, and who owns it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace hop::hopper {
+
+/// `Fixed`: the partition of every unit is a function of (model, unit), so the final weights depend on the experiment
+/// alone. `Free`: the policy picks among the partitions that the epoch still owes; the journal remembers.
+enum class Order : std::uint8_t { Fixed, Free };
+
+/// p partitions on W workers, visited by every model in each of E epochs. Unit k of a model is its place k % p of epoch
+/// k / p; a state after k units is version k.
+struct Plan {
+  std::uint32_t partitions = 1;
+  std::uint32_t workers = 1;
+  std::uint32_t epochs = 1;
+  Order order = Order::Fixed;
+
+  /// Throws ConfigError unless 1 <= workers <= partitions and 1 <= epochs.
+  void check() const;
+
+  std::uint32_t units() const { return partitions * epochs; }  ///< per model
+  std::uint32_t epoch(std::uint32_t unit) const { return unit / partitions; }
+  bool ends_epoch(std::uint32_t unit) const { return unit % partitions == partitions - 1; }
+
+  /// Worker w owns the block of partitions q with floor(q W / p) = w.
+  WorkerId owner(PartitionId partition) const;
+
+  /// The partition of a unit in `Fixed` order: model i starts every epoch at the i-th place of the van der Corput
+  /// sequence and goes round by +1. Spread starts and block ownership keep the makespan within 5 % of its lower bound
+  /// and cross the network W times an epoch, not p times.
+  PartitionId partition(ModelId model, std::uint32_t unit) const;
+
+  bool operator==(const Plan&) const = default;
+};
+
+/// The van der Corput order of 0 .. n-1: 0, 4, 2, 6, 1, 5, 3, 7 for n = 8. Every prefix is spread evenly. Where n is no
+/// power of two, places >= n of the next power are skipped. (J. G. van der Corput, 1935.)
+std::vector<std::uint32_t> van_der_corput(std::uint32_t n);
+
+}  // namespace hop::hopper

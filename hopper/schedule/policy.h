@@ -1,0 +1,53 @@
+// Who trains where next: a pure choice over a view of the run.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "base/ids.h"
+#include "hopper/schedule/plan.h"
+
+namespace hop::hopper {
+
+/// A model that still has units to train.
+struct ModelView {
+  ModelId id;
+  bool ready = false;  ///< its newest state is committed and within reach, and it has no lease
+  std::uint32_t units_left = 0;
+  double unit_seconds = 1;                  ///< mean of its units so far; of all models' while it has none
+  std::span<const PartitionId> candidates;  ///< what it may visit next: one in `Fixed` order, all still owed in `Free`
+  std::optional<WorkerId> holder;           ///< where its newest state lies; none for version 0
+
+  double work_left() const { return units_left * unit_seconds; }
+};
+
+struct WorkerView {
+  WorkerId id;
+  bool alive = false;
+  std::uint32_t queued = 0;  ///< leases that it holds: one trains, a second is prefetched
+};
+
+struct ScheduleView {
+  const Plan& plan;
+  std::span<const ModelView> models;    ///< ordered by id
+  std::span<const WorkerView> workers;  ///< ordered by id, one per worker of the plan
+  std::uint32_t queue_depth = 2;        ///< leases that a worker may hold
+};
+
+/// Lease `model` to `worker`, which owns `partition`.
+struct Choice {
+  ModelId model;
+  WorkerId worker;
+  PartitionId partition;
+  bool operator==(const Choice&) const = default;
+};
+
+/// A scheduling policy. Pure: the same view gives the same choice, and ties are broken by id.
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  /// The next lease to grant, or nothing. Called again with the changed view until it returns nothing.
+  virtual std::optional<Choice> next(const ScheduleView& view) const = 0;
+};
+
+}  // namespace hop::hopper

@@ -1,0 +1,25 @@
+// Random search (Bergstra and Bengio, JMLR 2012).
+#pragma once
+
+#include "hopper/search/search.h"
+#include "hopper/search/space.h"
+
+namespace hop::hopper {
+
+/// `samples` configurations. Each value is a function of (seed, name, trial) alone: hyperparameters are independent of
+/// each other, and adding one or reordering them leaves the others' values as they were.
+class RandomSearch final : public Search {
+ public:
+  /// Throws ConfigError for a bad space and for samples == 0.
+  RandomSearch(Space space, std::uint32_t samples, std::uint64_t seed);
+  std::optional<Config> ask() override;
+  Decision tell(ModelId, std::uint32_t, const EpochMetrics&) override { return Decision::Continue; }
+
+ private:
+  Space space_;
+  std::uint32_t samples_;
+  std::uint64_t seed_;
+  std::uint32_t next_ = 0;
+};
+
+}  // namespace hop::hopper
