@@ -1,4 +1,5 @@
-# DNNL::dnnl, found by its header and library: Debian's own dnnl-config.cmake insists on the OpenCL headers, which nothing here needs.
+# DNNL::dnnl, found by its header and library: Debian's own dnnl-config.cmake insists on the OpenCL headers, which
+# nothing here needs. Serves our build and, installed beside HopscotchConfig.cmake, a consumer's.
 if(NOT TARGET DNNL::dnnl)
   find_path(HOP_DNNL_INCLUDE oneapi/dnnl/dnnl.hpp REQUIRED)
   find_library(HOP_DNNL_LIBRARY dnnl REQUIRED)

@@ -8,7 +8,9 @@ if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release)
 endif()
 # -O2 and line tables: stack traces name their lines, and two cores build it in minutes.
-set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g -D_GLIBCXX_ASSERTIONS")
+include(GNUInstallDirs)
 
 find_program(HOP_CCACHE ccache)
 if(HOP_CCACHE)
@@ -16,14 +18,23 @@ if(HOP_CCACHE)
 endif()
 
 add_library(hop_settings INTERFACE)
-target_compile_options(hop_settings INTERFACE -ffp-contract=off)
+target_compile_options(hop_settings INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off> $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false>)
 add_library(hop_warnings INTERFACE)
-target_compile_options(hop_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+target_compile_options(hop_warnings INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror>)
 
-if(HOP_SANITIZE_ADDRESS)
-  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=address,undefined)
+# A sanitizer instruments everything, the libraries' headers too. Its extra code makes g++ guess wrongly that values
+# are uninitialized, so there a warning stays a warning; the builds without one hold the line.
+if(HOP_SANITIZE_ADDRESS AND HOP_SANITIZE_THREAD)
+  message(FATAL_ERROR "HOP_SANITIZE_ADDRESS and HOP_SANITIZE_THREAD exclude each other: choose one per build folder")
+elseif(HOP_SANITIZE_ADDRESS)
+  set(HOP_SANITIZER address,undefined)
 elseif(HOP_SANITIZE_THREAD)
-  add_compile_options(-fsanitize=thread -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=thread)
+  set(HOP_SANITIZER thread)
+endif()
+if(HOP_SANITIZER)
+  add_compile_options(-fsanitize=${HOP_SANITIZER} -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS)
+  add_link_options(-fsanitize=${HOP_SANITIZER})
+  target_compile_options(hop_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-error>)
 endif()

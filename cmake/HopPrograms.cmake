@@ -1,0 +1,36 @@
+# hop_program(NAME SOURCE FLOOR floor): the executable NAME, built from SOURCE on top of one floor into <build>/<folder of SOURCE>/.
+function(hop_program name source)
+  cmake_parse_arguments(ARG "" "FLOOR" "" ${ARGN})
+  if(NOT TARGET hop_${ARG_FLOOR} OR NOT EXISTS ${PROJECT_SOURCE_DIR}/${source})
+    return()
+  endif()
+  get_filename_component(folder ${source} DIRECTORY)
+  add_executable(${name} ${source})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${folder})
+  target_link_libraries(${name} PRIVATE hop_${ARG_FLOOR} hop_settings hop_warnings)
+endfunction()
+
+# Each examples/NAME.cpp is a program that sees only the public headers and the public target, as a user's would, and
+# the test example_NAME.
+function(hop_examples)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*.cpp)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    hop_program(example_${name} examples/${name}.cpp FLOOR hopper)
+    if(TARGET example_${name})
+      add_test(NAME example_${name} COMMAND example_${name} WORKING_DIRECTORY ${PROJECT_BINARY_DIR}/examples)
+      set_tests_properties(example_${name} PROPERTIES TIMEOUT 300 LABELS example)
+    endif()
+  endforeach()
+endfunction()
+
+# All of bench/*.cpp is one program, hop_bench: each line of its output is a ratio against a named peer.
+function(hop_bench)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cpp)
+  if(sources)
+    hop_program(hop_bench bench/main.cpp FLOOR hopper)
+    list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/bench/main.cpp)
+    target_sources(hop_bench PRIVATE ${sources})
+    target_link_libraries(hop_bench PRIVATE benchmark::benchmark DNNL::dnnl Eigen3::Eigen)
+  endif()
+endfunction()

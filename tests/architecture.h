@@ -1,0 +1,32 @@
+// The rules of the house, as functions over a tree of files: each returns one line per violation, `file:line: what`.
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace hop::architecture {
+
+/// A file of the project: its path from the root and its lines.
+struct SourceFile {
+  std::string path;
+  std::vector<std::string> lines;
+};
+
+using Violations = std::vector<std::string>;
+
+/// Every file under `root` that we write ourselves: the floors, tests/, bench/, examples/, cmake/ and the root's own.
+std::vector<SourceFile> read_tree(const std::filesystem::path& root);
+
+/// A floor includes only from its own folder and from the floors below it, and always from the root ("nn/module.h").
+Violations includes_from_above(const std::vector<SourceFile>& tree);
+
+/// A public header includes the standard library and public headers, nothing else, names no type of another library,
+/// and is included once. `public_headers` are the paths that an installation copies.
+Violations private_things_in_public(const std::vector<SourceFile>& tree, const std::set<std::string>& public_headers);
+
+/// A file of more than 350 lines says why within its first 15: "Long because ...".
+Violations long_without_reason(const std::vector<SourceFile>& tree);
+
+}  // namespace hop::architecture

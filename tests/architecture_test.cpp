@@ -1,0 +1,115 @@
+// The tree keeps the rules of the house, and each rule is seen to catch a tree that breaks it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/architecture.h"
+
+namespace hop::architecture {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// A project of a few files in a folder of its own, gone when the test ends.
+class FakeTree : public testing::Test {
+ protected:
+  FakeTree() {
+    std::string name = (fs::temp_directory_path() / "hopscotch-tree-XXXXXX").string();
+    root_ = mkdtemp(name.data());
+  }
+  ~FakeTree() override { fs::remove_all(root_); }
+
+  void write(const std::string& path, const std::string& text) {
+    fs::create_directories((root_ / path).parent_path());
+    std::ofstream(root_ / path) << text;
+  }
+  std::vector<SourceFile> tree() const { return read_tree(root_); }
+
+ private:
+  fs::path root_;
+};
+
+std::set<std::string> public_headers() {
+  std::ifstream list(HOP_PUBLIC_HEADERS);
+  std::set<std::string> headers;
+  for (std::string line; std::getline(list, line);) headers.insert(line);
+  return headers;
+}
+
+TEST(Architecture, IncludesPointDownwards) { EXPECT_THAT(includes_from_above(read_tree(HOP_SOURCE_DIR)), IsEmpty()); }
+
+TEST(Architecture, PublicHeadersShowNoOtherLibrary) {
+  ASSERT_TRUE(public_headers().contains("base/error.h"));
+  EXPECT_THAT(private_things_in_public(read_tree(HOP_SOURCE_DIR), public_headers()), IsEmpty());
+}
+
+TEST(Architecture, LongFilesSayWhy) { EXPECT_THAT(long_without_reason(read_tree(HOP_SOURCE_DIR)), IsEmpty()); }
+
+TEST_F(FakeTree, MayIncludeItselfAndWhatLiesBelow) {
+  write("nn/layers/linear.cpp", "#include \"nn/module.h\"\n#include \"base/error.h\"\n#include <vector>\n");
+  write("hopper/worker.cpp", "#include \"net/frame.h\"\n#include \"nn/module.h\"\n");
+  EXPECT_THAT(includes_from_above(tree()), IsEmpty());
+}
+
+TEST_F(FakeTree, MayNotIncludeAHigherFloor) {
+  write("tensor/tensor.cpp", "#include \"tensor/tensor.h\"\n\n#include \"autograd/graph.h\"\n");
+  EXPECT_THAT(includes_from_above(tree()),
+              ElementsAre(HasSubstr("tensor/tensor.cpp:3: tensor includes autograd/graph.h")));
+}
+
+TEST_F(FakeTree, MayNotIncludeAHigherFloorUnderItsInstalledName) {
+  write("base/hash.cpp", "#include <hopscotch/nn/module.h>\n");
+  EXPECT_THAT(includes_from_above(tree()), ElementsAre(HasSubstr("base/hash.cpp:1:")));
+}
+
+TEST_F(FakeTree, MayNotIncludeTheFloorBesideIt) {
+  write("autograd/ops.h", "#  include \"data/loader.h\"\n");
+  write("data/loader.h", "#include \"autograd/ops.h\"\n");
+  write("net/frame.h", "#include \"tensor/tensor.h\"\n");
+  write("tensor/tensor.h", "#include \"net/frame.h\"\n");
+  EXPECT_EQ(includes_from_above(tree()).size(), 4U);
+}
+
+TEST_F(FakeTree, MayNotIncludeByAPathThatDoesNotStartAtTheRoot) {
+  write("nn/module.cpp", "#include \"module.h\"\n#include \"../tensor/tensor.h\"\n");
+  EXPECT_EQ(includes_from_above(tree()).size(), 2U);
+}
+
+TEST_F(FakeTree, PublicHeaderMayNotNameAnotherLibrary) {
+  write("net/a.h", "#pragma once\n#include <boost/asio.hpp>\n");
+  write("data/b.h", "#pragma once\nnamespace flatbuffers { class Table; }\n");
+  write("nn/c.h", "#pragma once\nnlohmann::json describe();  // as JSON\n");
+  write("nn/d.h", "#pragma once\n#include <string>\n// built on dnnl::memory\nstd::string describe();\n");
+  EXPECT_THAT(private_things_in_public(tree(), {"net/a.h", "data/b.h", "nn/c.h", "nn/d.h"}),
+              ElementsAre(HasSubstr("data/b.h:2: a public header names flatbuffers"), HasSubstr("net/a.h:2:"),
+                          HasSubstr("nn/c.h:2: a public header names nlohmann::")));
+}
+
+TEST_F(FakeTree, PublicHeaderMayNotIncludeAPrivateOne) {
+  write("nn/spec.h", "#pragma once\n#include \"nn/json_internal.h\"\n#include \"nn/module.h\"\n");
+  write("nn/json_internal.h", "#pragma once\n#include <nlohmann/json.hpp>\n");
+  EXPECT_THAT(private_things_in_public(tree(), {"nn/spec.h", "nn/module.h"}), ElementsAre(HasSubstr("nn/spec.h:2:")));
+}
+
+TEST_F(FakeTree, PublicHeaderIsIncludedOnce) {
+  write("nn/module.h", "class Module;\n");
+  EXPECT_THAT(private_things_in_public(tree(), {"nn/module.h"}), ElementsAre(HasSubstr("#pragma once")));
+}
+
+TEST_F(FakeTree, LongFileNeedsItsReasonNearTheTop) {
+  std::string body;
+  for (int i = 0; i < 350; ++i) body += "//\n";
+  write("nn/just_right.cpp", body);
+  write("nn/explained.cpp", "// Long because it is one table.\n" + body);
+  write("nn/too_late.cpp", body + "// Long because nobody cut it.\n");
+  write("bench/silent.cpp", "//\n" + body);
+  EXPECT_THAT(long_without_reason(tree()),
+              ElementsAre(HasSubstr("bench/silent.cpp:1: 351 lines"), HasSubstr("nn/too_late.cpp:1: 351 lines")));
+}
+
+}  // namespace
+}  // namespace hop::architecture
