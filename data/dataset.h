@@ -1,0 +1,115 @@
+// A data set on disk: a folder with manifest.json, part-00000.hopd ... and valid.hopd.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "data/partition.h"
+#include "data/schema.h"
+#include "data/source.h"
+#include "data/split.h"
+
+namespace hop::data {
+
+/// One partition file, as the manifest lists it.
+struct PartitionEntry {
+  std::string file;  ///< its name in the folder
+  std::int64_t rows = 0;
+  std::uint64_t bytes = 0;
+  Digest digest;  ///< XXH3-128 of the file
+  bool operator==(const PartitionEntry&) const = default;
+};
+
+/// How a data set came to be: everything that, with the source's rows, decides the bytes of its files.
+struct Provenance {
+  std::string format;  ///< "idx", "cifar", "csv", "glyphs", "tensors"
+  std::vector<SourceFile> files;
+  std::string label;  ///< CSV: the label's column as it was asked for
+  std::string validation;
+  std::uint64_t seed = 0;
+  bool shuffled = true;
+  bool operator==(const Provenance&) const = default;
+};
+
+/// The contents of manifest.json.
+struct Manifest {
+  std::string name;
+  std::string kind = "classification";
+  std::int64_t rows = 0;  ///< of all partitions, without validation
+  std::vector<Column> columns;
+  std::int64_t classes = 0;
+  std::vector<std::string> class_names;  ///< empty, or one per class
+  Digest digest;                         ///< of the whole data set: columns, classes, rows and how they are split
+  std::vector<PartitionEntry> partitions;
+  std::optional<PartitionEntry> validation;
+  Scale scale;  ///< suggested: maps the features of the training rows to about [0, 1]
+  Provenance provenance;
+};
+
+/// Which files must be there: all of them, or (on a node that owns a few partitions) none in particular.
+enum class Files : std::uint8_t { all, present };
+
+/// An opened data set: a value. Partitions are opened by whoever owns them.
+class Dataset {
+ public:
+  /// Reads the manifest and compares it with the sizes of the files. Throws DataError that says what is missing or
+  /// differs.
+  static Dataset open(const std::filesystem::path& folder, Files files = Files::all);
+  /// Whether `folder` holds a manifest.json.
+  static bool is_dataset(const std::filesystem::path& folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const Manifest& manifest() const { return manifest_; }
+  const std::string& name() const { return manifest_.name; }
+  const Digest& digest() const { return manifest_.digest; }
+  std::int64_t rows() const { return manifest_.rows; }
+  std::int64_t validation_rows() const { return manifest_.validation ? manifest_.validation->rows : 0; }
+  std::int64_t classes() const { return manifest_.classes; }
+  const std::vector<std::string>& class_names() const { return manifest_.class_names; }
+  DType feature_dtype() const;
+  Shape feature_shape() const;  ///< of one row
+  Scale scale() const { return manifest_.scale; }
+  /// Bytes of all files: what would have to move if data did.
+  std::uint64_t bytes() const;
+
+  std::uint32_t partition_count() const { return static_cast<std::uint32_t>(manifest_.partitions.size()); }
+  bool has_partition(PartitionId id) const;  ///< its file lies in this folder
+  /// Opens a partition and checks that its header agrees with the manifest. Throws DataError; IndexError for an unknown
+  /// id.
+  Partition partition(PartitionId id, Verify verify = Verify::yes) const;
+  bool has_validation() const { return manifest_.validation.has_value(); }
+  /// Throws DataError when the data set has no validation rows.
+  Partition validation(Verify verify = Verify::yes) const;
+
+ private:
+  Dataset(std::filesystem::path folder, Manifest manifest)
+      : folder_(std::move(folder)), manifest_(std::move(manifest)) {}
+  Partition open_checked(const PartitionEntry& entry, std::uint32_t index, Verify verify) const;
+  std::filesystem::path folder_;
+  Manifest manifest_;
+};
+
+struct WriteOptions {
+  std::string name = "data";
+  std::uint32_t partitions = 4;
+  Validation validation = Validation::none();
+  std::uint64_t seed = 0;
+  bool shuffle = true;              ///< once, before the split
+  std::optional<Scale> scale = {};  ///< the suggestion; computed from the training rows when not given
+  std::string label = {};           ///< for the provenance
+};
+
+/// Partitions `source` into `folder`, which must not exist or be empty, and opens the result. The folder appears whole
+/// or not at all. Every training row lands in exactly one partition, partition sizes differ by at most one, and the
+/// bytes are a function of (rows, options) alone. Throws DataError (folder, disk, source) or ConfigError (options that
+/// the rows do not allow).
+Dataset write_dataset(const RawData& source, const std::filesystem::path& folder, const WriteOptions& options);
+
+/// A few lines for a person: rows, columns, classes, partitions, provenance.
+std::string describe(const Dataset& dataset);
+
+}  // namespace hop::data

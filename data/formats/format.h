@@ -1,0 +1,36 @@
+// The formats that Hopscotch reads, and how to tell which one a folder holds.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "data/source.h"
+
+namespace hop::data {
+
+enum class Format : std::uint8_t { idx, cifar, csv };
+
+std::string_view name(Format format);       ///< "idx", "cifar", "csv"
+Format format_from_name(std::string_view);  ///< throws ConfigError for an unknown name
+
+/// A column of a CSV file: by place (from 0; negative: from the back) or by the name in the header row.
+using LabelColumn = std::variant<std::int64_t, std::string>;
+std::string to_string(const LabelColumn& label);
+
+/// The format of the files in `folder`. Throws DataError that says what was looked for when there is none, or more than
+/// one.
+Format detect_format(const std::filesystem::path& folder);
+
+/// Opens `sources`: one folder that holds files under their usual names, or the files themselves:
+///   idx    images, labels [, test images, test labels]
+///   cifar  batch files; those whose names start with "test" are test rows
+///   csv    one file [, one of test rows]
+/// Throws DataError that names the file and what is wrong with it.
+RawData open_source(Format format, std::span<const std::filesystem::path> sources,
+                    const LabelColumn& label = std::int64_t{0});
+
+}  // namespace hop::data

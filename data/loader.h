@@ -1,0 +1,63 @@
+// One pass over a partition: every row exactly once, in batches, in an order that is a function of a 64-bit key alone.
+//
+//   Loader loader({.batch_size = 64, .scale = dataset.scale()});
+//   loader.start(partition, hash64(seed, "order", {model, epoch, partition_id}));
+//   while (const auto batch = loader.next()) train(batch->x, batch->y);
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "data/partition.h"
+#include "tensor/tensor.h"
+
+namespace hop::data {
+
+struct LoaderOptions {
+  std::int64_t batch_size = 32;
+  Scale scale = {};
+};
+
+/// Rows of a partition as tensors; the loader overwrites them at the next call of next().
+struct Batch {
+  Tensor x;  ///< f32 (rows, feature shape...), scaled
+  Tensor y;  ///< i64 (rows)
+  std::int64_t rows() const { return y.numel(); }
+};
+
+/// Gathers rows from the mapped file straight into one batch tensor, which keeps its address over all passes (a
+/// captured step binds it). Memory: that tensor and four bytes per row. One thread per loader; any number of loaders
+/// per partition.
+class Loader {
+ public:
+  /// Throws ConfigError when batch_size < 1.
+  explicit Loader(LoaderOptions options);
+
+  /// Begins a pass in the order of `key`. Throws DataError when the partition has no columns "x" and "y" (i64, one per
+  /// row).
+  void start(Partition partition, std::uint64_t key);
+  /// Begins a pass in the order of the file, for evaluation.
+  void start(Partition partition);
+
+  std::int64_t batches() const;  ///< of a whole pass: ceil(rows / batch_size)
+  /// The next batch; the last one may be shorter. Nothing at the end of the pass, or before start().
+  std::optional<Batch> next();
+
+ private:
+  void bind(Partition partition);
+  void fill(const Batch& batch);
+  std::int64_t row_at(std::int64_t position) const;
+
+  LoaderOptions options_;
+  std::optional<Partition> partition_;
+  std::size_t x_column_ = 0;
+  std::size_t y_column_ = 0;
+  std::vector<std::uint32_t> order_;  // empty: the order of the file
+  std::int64_t position_ = 0;
+  std::size_t bytes_since_release_ = 0;
+  Tensor x_;  // a whole batch; a short one is a view of its first rows
+  Tensor y_;
+};
+
+}  // namespace hop::data

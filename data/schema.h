@@ -1,0 +1,35 @@
+// What a row looks like: typed columns, and how features are scaled when they are loaded.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+namespace hop::data {
+
+/// The two columns of a labelled data set.
+inline constexpr std::string_view kFeatureColumn = "x";
+inline constexpr std::string_view kLabelColumn = "y";
+
+/// One typed column of a partition: every row holds `shape.numel()` elements of `dtype`.
+struct Column {
+  std::string name;
+  DType dtype = DType::f32;
+  Shape shape;  ///< of one row: (1, 28, 28) for an image, () for a number
+
+  bool operator==(const Column&) const = default;
+  std::size_t row_bytes() const { return static_cast<std::size_t>(shape.numel()) * size_of(dtype); }
+};
+
+/// Features are loaded as f32: y = (x - offset) * factor. {0, 1 / 255} maps a byte to [0, 1].
+struct Scale {
+  double offset = 0.0;
+  double factor = 1.0;
+
+  bool operator==(const Scale&) const = default;
+};
+
+}  // namespace hop::data

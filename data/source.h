@@ -1,0 +1,51 @@
+// Where rows come from, before they are partitioned: the interface that every reader of a format fills in.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+#include "tensor/tensor.h"
+
+namespace hop::data {
+
+/// Labelled rows, readable in any order.
+class RowSource {
+ public:
+  virtual ~RowSource() = default;
+  virtual std::int64_t rows() const = 0;
+  virtual DType feature_dtype() const = 0;
+  virtual Shape feature_shape() const = 0;  ///< of one row
+  virtual std::int64_t classes() const = 0;
+  /// Empty, or one name per class.
+  virtual std::vector<std::string> class_names() const { return {}; }
+  /// Copies the features of row 0 <= row < rows() to `features` (feature_shape().numel() elements) and returns its
+  /// label, which is in 0 .. classes() - 1. Throws DataError where the source is damaged.
+  virtual std::int64_t read(std::int64_t row, MutableByteView features) const = 0;
+};
+
+/// A file that rows were read from, for the record.
+struct SourceFile {
+  std::string name;  ///< without its folder
+  std::uint64_t bytes = 0;
+  bool operator==(const SourceFile&) const = default;
+};
+
+/// A whole data set in its original form: what to train on, and the source's own test rows where it has some.
+struct RawData {
+  std::string format;  ///< "idx", "cifar", "csv", "glyphs", "tensors"
+  std::unique_ptr<RowSource> train;
+  std::unique_ptr<RowSource> test;  ///< null where the source has none
+  std::vector<SourceFile> files;    ///< empty for data that came from no file
+};
+
+/// Rows of tensors in memory: features (N, ...) of any dtype, contiguous; labels (N), i64, 0 .. classes - 1.
+/// Throws ShapeError, DtypeError or DataError when they do not fit together.
+std::unique_ptr<RowSource> tensor_source(Tensor features, Tensor labels, std::int64_t classes,
+                                         std::vector<std::string> class_names = {});
+
+}  // namespace hop::data
