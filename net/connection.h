@@ -1,0 +1,121 @@
+// One ordered, two-way connection between two nodes, over any transport.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "net/asio.h"
+#include "net/deadline.h"
+#include "net/stream.h"
+
+namespace hop::net {
+
+/// A received message. `control` lies on a 64-byte boundary, so that a FlatBuffer may be verified in place.
+struct Message {
+  std::uint16_t kind = 0;
+  AlignedBuffer control;
+  std::uint64_t payload_bytes = 0;  ///< 0: no payload; else it is still on its way and must be taken next
+};
+
+/// Bytes carried since the connection opened. `control_*` is everything that is not payload: headers, control
+/// messages, chunk headers; so control + payload is what crossed the wire. The same on every transport.
+struct Traffic {
+  std::uint64_t control_sent = 0;
+  std::uint64_t control_received = 0;
+  std::uint64_t payload_sent = 0;
+  std::uint64_t payload_received = 0;
+
+  bool operator==(const Traffic&) const = default;
+  Traffic& operator+=(const Traffic& other);
+};
+
+/// Carries messages: frames of `frame.h` over a Stream. Hold it by shared_ptr.
+///
+/// All functions may be called from any thread and any executor; the work itself runs on the connection's strand
+/// (callers that already run on `executor()` save the two hand-overs).
+///
+/// Errors. A peer that is gone, bytes that are no valid frame, a deadline that passes and a cancelled coroutine all end
+/// the connection: what waits on it, and everything tried later, throws the same NetError (TimeoutError for a deadline),
+/// whose message names the peer. Nothing can leave the stream in the middle of a frame and go on. Only misuse (a message
+/// beyond the limits, a payload buffer of the wrong size, a payload not yet taken, two receivers at once) throws
+/// NetError and leaves the connection as it was.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  /// `peer` is the name used in errors, such as "unix:/run/user/1000/hop-x/worker-1".
+  Connection(std::unique_ptr<Stream> stream, std::string peer);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Sends one message. The payload is written straight from the caller's memory; both ranges must stay valid and
+  /// unchanged until the coroutine has ended. Concurrent senders take turns in the order of their calls. Returns when
+  /// the bytes are handed to the transport, which does not mean that the peer has read them.
+  Awaitable<void> send(std::uint16_t kind, ByteView control, ByteView payload = {}, Deadline deadline = kNever);
+
+  /// The next message. Its payload, if any, must be taken or skipped before the next receive.
+  Awaitable<Message> receive(Deadline deadline = kNever);
+
+  /// Reads the payload of the last message straight into the caller's memory; `into.size()` must be `payload_bytes`.
+  /// Each chunk's CRC is checked; when this throws, the contents of `into` are worthless.
+  Awaitable<void> receive_payload(MutableByteView into, Deadline deadline = kNever);
+
+  /// Reads and drops the payload of the last message.
+  Awaitable<void> skip_payload(Deadline deadline = kNever);
+
+  /// Ends the connection now; pending and later operations throw NetError. Idempotent.
+  void close();
+
+  /// Gives the peer a better name for errors, such as "worker 3", once it has said who it is.
+  void name_peer(std::string name);
+
+  /// False once the connection has ended, for whatever reason.
+  bool is_open() const { return open_; }
+
+  Traffic traffic() const;
+  Executor executor() const { return executor_; }
+
+ private:
+  class SendTurn;
+  class ReceiveTurn;
+  class Watchdog;
+  struct Failure {
+    bool timed_out = false;
+    std::string text;
+  };
+
+  Awaitable<void> send_here(std::uint16_t kind, ByteView control, ByteView payload, Deadline deadline);
+  Awaitable<Message> receive_here(Deadline deadline);
+  Awaitable<void> receive_payload_here(MutableByteView into, Deadline deadline);
+  Awaitable<void> skip_payload_here(Deadline deadline);
+
+  Awaitable<void> write_frame(std::uint16_t kind, ByteView control, ByteView payload);
+  Awaitable<Message> read_message();
+  Awaitable<void> read_payload(MutableByteView into);
+  Awaitable<void> read_chunk_data(MutableByteView into, std::uint32_t crc);
+  Awaitable<void> read_exactly(MutableByteView into, const char* what);
+
+  template <class T>
+  Awaitable<T> guard(Awaitable<T> operation);
+  void fail(bool timed_out, std::string text);
+  [[noreturn]] void throw_failure() const;
+
+  const Executor executor_;
+  const std::unique_ptr<Stream> stream_;
+
+  // Touched on executor_ only.
+  std::string peer_;
+  std::optional<Failure> failure_;
+  std::deque<SendTurn*> senders_;  // the front one writes
+  bool receiving_ = false;
+  std::uint64_t payload_missing_ = 0;  // of the last received message
+
+  std::atomic<bool> open_ = true;
+  std::atomic<std::uint64_t> control_sent_ = 0, control_received_ = 0, payload_sent_ = 0, payload_received_ = 0;
+};
+
+}  // namespace hop::net

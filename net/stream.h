@@ -1,0 +1,34 @@
+// What a transport must provide: an ordered, reliable stream of bytes in both directions. Everything else (frames,
+// checks, deadlines, counters) is the same for every transport and lives in Connection.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "base/bytes.h"
+#include "net/asio.h"
+
+namespace hop::net {
+
+/// One end of a two-way byte stream. At most one read and one write run at a time, on `executor()`. Errors are thrown
+/// as boost::system::system_error. The ranges passed in stay valid until the operation has ended.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  /// Fills `into`. Returns the bytes read: fewer than `into.size()` only when the peer has ended the stream.
+  virtual Awaitable<std::size_t> read(MutableByteView into) = 0;
+
+  /// Writes all `parts` (at most kMaxParts), in order, from where they lie.
+  virtual Awaitable<void> write(std::span<const ByteView> parts) = 0;
+
+  /// Ends both directions; pending operations, here and at the peer, end soon. Idempotent.
+  virtual void close() noexcept = 0;
+
+  /// The strand (or single-threaded context) that this end runs on.
+  virtual Executor executor() const = 0;
+
+  static constexpr std::size_t kMaxParts = 8;
+};
+
+}  // namespace hop::net

@@ -1,0 +1,64 @@
+// How connections come to be: addresses, listeners, and the interface that every transport implements.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "net/connection.h"
+#include "net/deadline.h"
+
+namespace hop::net {
+
+/// Where a node listens. Its text form is `unix:/path/to/socket`, `tcp:127.0.0.1:7878`, `tcp:[::1]:7878` or
+/// `memory:name`.
+struct Address {
+  enum class Scheme { kUnix, kTcp, kMemory };
+
+  Scheme scheme = Scheme::kUnix;
+  std::string host;        ///< the socket's path, the host, or the name
+  std::uint16_t port = 0;  ///< tcp only; 0 lets the system pick one when listening
+
+  bool operator==(const Address&) const = default;
+  std::string text() const;
+
+  /// Throws ConfigError that says what is wrong with `text`.
+  static Address parse(std::string_view text);
+  static Address unix_socket(std::string path);
+  static Address tcp(std::string host, std::uint16_t port);
+  static Address memory(std::string name);
+};
+
+/// Accepts connections. Hold it by shared_ptr; functions may be called from any thread.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+
+  /// The next connection. One accept at a time. Throws NetError when the listener is closed, TimeoutError when the
+  /// deadline passes (the listener stays good).
+  virtual Awaitable<std::shared_ptr<Connection>> accept(Deadline deadline = kNever) = 0;
+
+  /// Where it listens; for TCP with the port that was picked.
+  virtual Address address() const = 0;
+
+  /// Stops listening: a pending accept throws NetError. Connections already accepted live on. Idempotent.
+  virtual void close() = 0;
+};
+
+/// A way to reach nodes.
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  /// Throws NetError when the address is taken or not ours, ConfigError when this transport must not listen there.
+  virtual std::shared_ptr<Listener> listen(const Address& address) = 0;
+
+  /// Throws NetError at once when nobody listens there, TimeoutError when the deadline passes, ConfigError as `listen`.
+  virtual Awaitable<std::shared_ptr<Connection>> connect(Address address, Deadline deadline = kNever) = 0;
+};
+
+/// The socket transport for `scheme`; its connections run on strands of `executor`. Memory needs more: see memory.h.
+std::unique_ptr<Transport> make_transport(Address::Scheme scheme, const Executor& executor);
+
+}  // namespace hop::net
