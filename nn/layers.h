@@ -1,0 +1,12 @@
+// All layers.
+#pragma once
+
+#include "nn/layers/activation.h"
+#include "nn/layers/conv.h"
+#include "nn/layers/dropout.h"
+#include "nn/layers/embedding.h"
+#include "nn/layers/flatten.h"
+#include "nn/layers/linear.h"
+#include "nn/layers/norm.h"
+#include "nn/layers/pool.h"
+#include "nn/layers/sequential.h"

@@ -1,0 +1,80 @@
+#pragma once
+
+#include "nn/module.h"
+
+namespace hop::nn {
+
+struct BatchNormOptions {
+  double eps = 1e-5;
+  double momentum = 0.1;  ///< the weight of this batch in the running statistics
+  bool affine = true;
+  bool track_running_stats = true;
+  DType dtype = DType::f32;
+};
+
+/// Normalisation per channel over all other dimensions (Ioffe & Szegedy, 2015), with the statistics of the batch while
+/// training and the running ones (unbiased variance) in evaluation. torch.nn.BatchNorm1d and 2d.
+class BatchNorm : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  void reset_parameters(const ParameterKeys& keys) override;
+  std::string extra_repr() const override;
+
+  Tensor weight, bias;               ///< (C), undefined without affine
+  Tensor running_mean, running_var;  ///< (C), undefined without track_running_stats
+  Tensor num_batches_tracked;        ///< () i64, likewise
+
+ protected:
+  BatchNorm(std::int64_t num_features, const BatchNormOptions& options);
+  virtual void check_input(const Tensor& x) const = 0;
+  void check_dims(const Tensor& x, int dims, const char* expected) const;
+
+ private:
+  std::int64_t num_features_;
+  BatchNormOptions options_;
+};
+
+/// x (N, C)
+class BatchNorm1d : public BatchNorm {
+ public:
+  explicit BatchNorm1d(std::int64_t num_features, BatchNormOptions options = {}) : BatchNorm(num_features, options) {}
+  std::string type_name() const override { return "BatchNorm1d"; }
+
+ protected:
+  void check_input(const Tensor& x) const override { check_dims(x, 2, "(N, C)"); }
+};
+
+/// x (N, C, H, W)
+class BatchNorm2d : public BatchNorm {
+ public:
+  explicit BatchNorm2d(std::int64_t num_features, BatchNormOptions options = {}) : BatchNorm(num_features, options) {}
+  std::string type_name() const override { return "BatchNorm2d"; }
+
+ protected:
+  void check_input(const Tensor& x) const override { check_dims(x, 4, "(N, C, H, W)"); }
+};
+
+struct LayerNormOptions {
+  double eps = 1e-5;
+  bool elementwise_affine = true;
+  DType dtype = DType::f32;
+};
+
+/// Normalisation of each sample over its last dimensions `normalized_shape` (Ba et al., 2016). torch.nn.LayerNorm.
+class LayerNorm : public Module {
+ public:
+  explicit LayerNorm(const Shape& normalized_shape, LayerNormOptions options = {});
+
+  Tensor forward(const Tensor& x) override;
+  void reset_parameters(const ParameterKeys& keys) override;
+  std::string type_name() const override { return "LayerNorm"; }
+  std::string extra_repr() const override;
+
+  Tensor weight, bias;  ///< of normalized_shape, undefined without elementwise_affine
+
+ private:
+  Shape normalized_shape_;
+  LayerNormOptions options_;
+};
+
+}  // namespace hop::nn

@@ -1,0 +1,47 @@
+// Pooling over x (N, C, H, W).
+#pragma once
+
+#include <optional>
+
+#include "kernels/pool.h"
+#include "nn/module.h"
+#include "nn/options.h"
+
+namespace hop::nn {
+
+struct PoolOptions {
+  std::optional<Size2d> stride = {};  ///< as the kernel, when not given
+  Size2d padding = 0;                 ///< at most half the kernel
+};
+
+class MaxPool2d : public Module {
+ public:
+  explicit MaxPool2d(Size2d kernel_size, PoolOptions options = {});
+  Tensor forward(const Tensor& x) override;
+  std::string type_name() const override { return "MaxPool2d"; }
+  std::string extra_repr() const override;
+
+ private:
+  hop::Pool2dOptions options_;
+};
+
+/// Padded zeros count in the mean, as PyTorch's default.
+class AvgPool2d : public Module {
+ public:
+  explicit AvgPool2d(Size2d kernel_size, PoolOptions options = {});
+  Tensor forward(const Tensor& x) override;
+  std::string type_name() const override { return "AvgPool2d"; }
+  std::string extra_repr() const override;
+
+ private:
+  hop::Pool2dOptions options_;
+};
+
+/// The mean of each channel: (N, C, H, W) -> (N, C). AdaptiveAvgPool2d(1) and Flatten in one.
+class GlobalAvgPool2d : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::string type_name() const override { return "GlobalAvgPool2d"; }
+};
+
+}  // namespace hop::nn

@@ -1,0 +1,57 @@
+// Models by description: a family (C++ code, registered by name) or a spec. Code never travels; descriptions do.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nn/config_text.h"
+#include "nn/module.h"
+#include "nn/spec.h"
+
+namespace hop::nn {
+
+/// What a family's builder is given.
+struct FamilyRequest {
+  ConfigText config;         ///< the configuration's values; a builder reads those it knows
+  Shape sample;              ///< of one sample, without the batch dimension
+  std::int64_t classes = 0;  ///< outputs
+};
+using FamilyBuilder = std::function<std::shared_ptr<Module>(const FamilyRequest&)>;
+
+/// The families that a program knows. Built in: `mlp` (hidden = width, or widths "128 64"; depth = repeats of a single
+/// width; dropout; activation = relu, leaky_relu, sigmoid, tanh, gelu, silu) and `lenet` (conv 5x5 16, pool, conv 5x5
+/// 32, pool, 128, classes; needs samples (C, H, W) of at least 16 x 16).
+class FamilyRegistry {
+ public:
+  FamilyRegistry();
+  /// Throws ConfigError for a name that is taken.
+  void register_family(std::string name, FamilyBuilder builder);
+  /// Throws ConfigError with the nearest name for an unknown one.
+  const FamilyBuilder& find(std::string_view name) const;
+
+ private:
+  std::map<std::string, FamilyBuilder, std::less<>> builders_;
+};
+
+/// A model up to its data: either a family or layers.
+struct ModelDescription {
+  std::string family;
+  std::vector<std::string> layers;  ///< may hold $name, which takes its value from `config`; $classes is always there
+  ConfigText config;
+
+  /// The canonical text: lines `family NAME` or `layer TEXT` (values substituted, shortest form), then `NAME = VALUE`
+  /// in the order of names. Throws ConfigError for a spec with errors.
+  std::string to_text(std::int64_t classes) const;
+  /// Reads to_text() back; the text is not trusted (ConfigError).
+  static ModelDescription from_text(std::string_view text);
+};
+
+/// Builds the model for samples of shape `sample` and `classes` outputs (0: not checked). Throws ConfigError.
+std::shared_ptr<Module> build_model(const ModelDescription& description, const Shape& sample, std::int64_t classes,
+                                    const FamilyRegistry& families = {}, const SpecLimits& limits = {});
+
+}  // namespace hop::nn

@@ -1,0 +1,137 @@
+// Module: a handle to a tree of parameters, buffers and children, as torch.nn.Module.
+//
+//   struct Mlp : nn::Module {
+//     nn::Linear fc1 = register_module("fc1", nn::Linear(784, 128));
+//     nn::Linear fc2 = register_module("fc2", nn::Linear(128, 10));
+//     Tensor forward(const Tensor& x) override { return fc2(relu(fc1(x))); }
+//   };
+//   Mlp model;
+//   nn::init_parameters(model, /*key=*/2026);
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "tensor/random.h"
+#include "tensor/tensor.h"
+
+namespace hop::nn {
+
+class Module;
+class ParameterKeys;
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+struct NamedModule {
+  std::string name;
+  std::shared_ptr<Module> module;
+};
+/// Names and tensors in PyTorch's order: a module's own parameters, its own buffers, then its children, each as
+/// declared.
+using StateDict = std::vector<NamedTensor>;
+
+/// What load_state_dict(.., strict = false) skipped.
+struct LoadReport {
+  std::vector<std::string> missing;     ///< in the module, not in the dict
+  std::vector<std::string> unexpected;  ///< in the dict, not in the module
+};
+
+/// Called after forward; returns the output to use instead, or an undefined tensor to keep it.
+using ForwardHook = std::function<Tensor(Module& module, const Tensor& input, const Tensor& output)>;
+
+/// A copy of a module is the same module: parameters, mode, hooks and children are shared. Members of a derived class
+/// are handles (tensors, modules) or constants. A fresh module's weights are NaN until init_parameters() or a load
+/// fills them, so that forgetting it shows in the first loss. Not thread-safe: one thread trains a module.
+class Module {
+ public:
+  virtual ~Module() = default;
+
+  /// The computation, without hooks. The base throws hop::Error: modules with other signatures declare their own.
+  virtual Tensor forward(const Tensor& x);
+  /// forward() and the hooks.
+  Tensor operator()(const Tensor& x);
+
+  /// Distinct parameters in state_dict order; a shared one appears once, under its first name.
+  std::vector<Tensor> parameters() const;
+  std::vector<NamedTensor> named_parameters() const;
+  /// Distinct buffers (running statistics), likewise.
+  std::vector<NamedTensor> named_buffers() const;
+  /// Direct children in declaration order.
+  const std::vector<NamedModule>& named_children() const;
+  /// This module (name "") and all descendants, parents first; a shared one appears once.
+  std::vector<std::pair<std::string, Module*>> named_modules();
+  /// Every name with its tensor, shared ones under each of their names.
+  StateDict state_dict() const;
+  /// Copies values by name, converting dtypes. Throws StateError for another shape, and when `strict` for names that
+  /// are missing or unexpected, listing them; nothing is written then.
+  LoadReport load_state_dict(const StateDict& state, bool strict = true);
+
+  /// The number of parameter elements; `trainable_only` counts those that require a gradient.
+  std::int64_t parameter_count(bool trainable_only = false) const;
+  /// Sets all defined gradients to zero, in place.
+  void zero_grad();
+  /// Freezes or thaws all parameters.
+  void requires_grad_(bool requires_grad = true);
+
+  /// Training mode of this module and all descendants (Dropout, BatchNorm).
+  void train(bool on = true);
+  void eval() { train(false); }
+  bool is_training() const;
+
+  /// Children first, then the module itself, as torch.nn.Module.apply.
+  void apply(const std::function<void(Module&)>& f);
+
+  /// Hooks run in the order of registration. Returns the number for remove_hook().
+  std::uint64_t register_forward_hook(ForwardHook hook);
+  void remove_hook(std::uint64_t hook);
+
+  /// Gives this module and all present descendants one source of random numbers (Dropout): draw d of step s has the
+  /// address (key, s, d), whatever was drawn in other steps. Starts at step 0, draw 0.
+  void set_random_key(std::uint64_t key);
+  /// Starts the draws of training step `step` at 0. Throws ConfigError without a random key.
+  void set_step(std::uint64_t step);
+
+  /// Fills the module's own parameters (not its children's) with their initial values. The base does nothing.
+  virtual void reset_parameters(const ParameterKeys& keys);
+
+  /// "Linear" and "in_features=784, out_features=128, bias=True", for to_string().
+  virtual std::string type_name() const;
+  virtual std::string extra_repr() const { return {}; }
+  /// The tree in PyTorch's print format.
+  std::string to_string() const;
+
+ protected:
+  Module();
+  // Copies are made by derived classes only: a Module alone would have lost its forward().
+  Module(const Module&) = default;
+  Module& operator=(const Module&) = default;
+
+  /// Registers `tensor` under `name` and returns it. Names are not empty, have no dot and are taken once: ConfigError.
+  Tensor register_parameter(std::string_view name, const Tensor& tensor);
+  Tensor register_buffer(std::string_view name, const Tensor& tensor);
+  /// Registers a child and returns the handle to keep: `nn::Linear fc = register_module("fc", nn::Linear(2, 3));`
+  template <class M>
+  M register_module(std::string_view name, M module) {
+    static_assert(std::is_base_of_v<Module, M>);
+    add_child(name, std::make_shared<M>(module));
+    return module;
+  }
+  void add_child(std::string_view name, std::shared_ptr<Module> child);
+
+  /// The next random address of the current step. Throws ConfigError when set_random_key() was not called.
+  RandomAddress next_random();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace hop::nn

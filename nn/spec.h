@@ -1,0 +1,56 @@
+// The declarative model: a list of layers with checked attributes, which builds without user code and travels as text.
+//
+//   conv2d 32 3 padding=1 | batchnorm2d | relu | max_pool2d 2 | flatten | dropout 0.3 | linear 10
+//
+// A layer is a name, positional values, then name=value. Sizes are a number or HxW. Input sizes are inferred from the
+// sample. Layers count from 0, as in state_dict names.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nn/layers/sequential.h"
+#include "tensor/shape.h"
+
+namespace hop::nn {
+
+/// What a spec may ask for; checked before anything is allocated.
+struct SpecLimits {
+  std::size_t layers = 10'000;
+  std::uint64_t parameter_bytes = std::uint64_t{16} << 30;
+};
+
+/// One parsed layer: the kind's name and the text of each attribute, in the order of the kind's table, defaults filled
+/// in.
+struct LayerSpec {
+  std::string kind;
+  std::vector<std::string> values;
+  /// The shortest text that parses to this layer: "conv2d 32 3 padding=1".
+  std::string to_text() const;
+  bool operator==(const LayerSpec&) const = default;
+};
+
+/// Checks names, counts, types and ranges of all layers. Throws ConfigError: `[spec] layer 3 "linear ten": out_features
+/// expects a whole number of at least 1, got "ten"`; an unknown layer or attribute names the nearest valid one.
+std::vector<LayerSpec> parse_spec(std::span<const std::string> layers, const SpecLimits& limits = {});
+
+/// The shape of one sample after each layer, and the bytes of all parameters. Nothing is allocated.
+struct SpecPlan {
+  std::vector<Shape> shapes;  ///< of one sample, without the batch dimension
+  std::uint64_t parameter_bytes = 0;
+};
+/// Infers shapes from one sample's shape ((1, 28, 28), or (16)). Throws ConfigError that names the layer for sizes that
+/// do not fit.
+SpecPlan plan_spec(std::span<const LayerSpec> layers, const Shape& sample, const SpecLimits& limits = {});
+
+/// The model: a Sequential whose children are the layers. Parameters are NaN until init_parameters() or a load.
+Sequential build_spec(std::span<const LayerSpec> layers, const Shape& sample, const SpecLimits& limits = {});
+
+/// The names of all kinds of layers, for help and docs.
+std::vector<std::string_view> spec_layer_names();
+
+}  // namespace hop::nn
