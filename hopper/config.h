@@ -36,7 +36,7 @@ class Config {
   std::span<const Entry> entries() const { return entries_; }
 
   /// Typed access. Throws ConfigError that names the key when it has another type, and the nearest key when there is
-  /// none of this name. `number` accepts integers too; `integer` accepts no fraction.
+  /// none of this name. `number` accepts an integer too; `integer` accepts no double.
   bool boolean(std::string_view name) const;
   std::int64_t integer(std::string_view name) const;
   double number(std::string_view name) const;

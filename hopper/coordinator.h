@@ -63,28 +63,83 @@ class Coordinator {
  private:
   // What this life of the coordinator knows of a model beyond the ledger.
   struct Flight {
-    enum class State : std::uint8_t { Idle, Leased, Committing, Collecting } state = State::Idle;
-    std::optional<Attempt> committing;  // the attempt whose COMMIT is not yet durable
-    bool ending = false;                // a QUARANTINE or COLLECTED record is on its way to the disk
-    std::uint32_t failures = 0;         // of the unit that is due
-    std::uint32_t unreachable = 0;      // fetches of it that failed in a row
-    Time not_before{};                  // of the next try
+    std::optional<WorkerId> leased_to;        // who holds the one valid lease
+    std::optional<std::uint64_t> committing;  // the COMMIT of the unit that is due: appended, not yet durable
+    bool ending = false;                      // its QUARANTINE or COLLECTED is appended, not yet durable
+    bool collecting = false;                  // its final state is being fetched
+    bool lost = false;                        // its holder came back without its newest state
+    std::uint32_t failures = 0;               // of the unit that is due
+    std::uint32_t unreachable = 0;            // fetches of its state that failed in a row
+    Time not_before{};                        // when the next try may begin
   };
   struct Unsynced {
-    std::uint64_t sequence;
     Record record;
-    std::optional<Peer> answer;  // who waits to hear COMMITTED
+    std::optional<Peer> waiting;  // who is to hear COMMITTED
   };
 
-  Ledger ledger_;
+  void on(const event::Started&);
+  void on(const event::WorkerUp& up);
+  void on(const event::WorkerDown& down);
+  void on(const event::Result& result);
+  void on(const event::UnitFailed& failed);
+  void on(const event::Synced& synced);
+  void on(const event::Timer&) {}
+  void on(const event::StopRequested&);
+  void on(const event::Collected& collected);
+  void on(const event::CollectFailed& failed);
+
+  // coordinator_workers.cpp: who is there, and which states they bring.
+  WorkerState* alive(const Peer& peer);
+  void take_down(WorkerState& worker);
+  void receive(const Peer& peer, const HeldState& held);
+  bool is_due(const HeldState& held, WorkerId worker) const;
+  void find_losses(WorkerId worker, std::span<const HeldState> held);
+  void quarantine_lost(const Model& model);
+
+  // coordinator_units.cpp: the law of a unit.
+  std::optional<Lease> take_lease(const Peer& peer, ModelId model, std::uint32_t unit, Attempt attempt);
+  void commit(record::Commit commit, const Peer& peer);
+  bool committed(ModelId model, std::uint32_t unit, Attempt attempt) const;
+  bool is_committing(ModelId model, Attempt attempt) const;
+  void answer(const Peer& peer, ModelId model, std::uint32_t unit, Attempt attempt, Verdict verdict);
+  void release(WorkerId worker, ModelId model, std::uint32_t version, Attempt attempt);
+  void settle(const record::Reserve&, const Unsynced& entry);
+  void settle(const record::Commit& commit, const Unsynced& entry);
+  void settle(const record::Quarantine&, const Unsynced& entry);
+  void settle(const record::Collected& collected, const Unsynced& entry);
+
+  // coordinator.cpp: what follows from the state after every event.
+  void reserve_attempts();
+  void schedule();
+  bool ready(const Model& model) const;
+  void grant(const Choice& choice);
+  void collect();
+  void finish();
+  void quarantine(ModelId model, std::string reason);
+  void retry_later(Flight& flight, std::uint32_t failures);
+  template <class A>
+  void emit(A action) {
+    actions_.emplace_back(std::move(action));
+  }
+  std::uint64_t append(Record record, std::optional<Peer> waiting = {});
+  const record::Commit& unsynced_commit(std::uint64_t sequence) const;
+  Flight& flight(ModelId model) { return flights_[model.index()]; }
+  const Flight& flight(ModelId model) const { return flights_[model.index()]; }
+  WorkerState& worker(WorkerId id) { return workers_[id.index()]; }
+
+  Ledger ledger_;  // durable facts only: a record gets here when it is synced
   std::unique_ptr<Policy> policy_;
   CoordinatorOptions options_;
   std::vector<WorkerState> workers_;
   std::vector<Flight> flights_;
-  std::deque<Unsynced> unsynced_;
-  std::uint64_t appended_ = 0;
+  std::deque<Unsynced> unsynced_;  // follows the ledger: the first one has sequence ledger_.sequence() + 1
   Attempt next_attempt_;
-  bool started_ = false, stopping_ = false, finished_ = false;
+  bool reserving_ = false;
+  bool started_ = false;
+  bool stopping_ = false;
+  bool finished_ = false;
+  Time now_{};
+  std::vector<Action> actions_;
 };
 
 }  // namespace hop::hopper

@@ -42,8 +42,8 @@ struct HeldState {
   bool operator==(const HeldState&) const = default;
 };
 
-/// Which life of a worker a message comes from or goes to. Messages of an older life are ignored or answered Stale; the
-/// transport drops what it cannot deliver to that very life.
+/// Which life of a worker a message comes from or goes to; lives count from 1. Messages of an older life are ignored or
+/// answered Stale; the transport drops what it cannot deliver to that very life.
 struct Peer {
   WorkerId worker;
   Incarnation incarnation;
@@ -111,7 +111,8 @@ struct CollectFailed {
 using Event = std::variant<event::Started, event::WorkerUp, event::WorkerDown, event::Result, event::UnitFailed,
                            event::Synced, event::Timer, event::StopRequested, event::Collected, event::CollectFailed>;
 
-/// The answer to a RESULT. Committed: it counts, and its COMMIT is durable. Stale: it does not; delete that state.
+/// The answer to a RESULT. Committed: it counts, and its COMMIT is durable. Stale: it does not; delete what that
+/// attempt left.
 enum class Verdict : std::uint8_t { Committed, Stale };
 
 /// How a run ended. Interrupted runs can be resumed.
@@ -124,7 +125,8 @@ struct Append {
   std::uint64_t sequence = 0;
   Record record;
 };
-/// The worker trains its leases in the order in which it gets them, and fetches the parents meanwhile.
+/// The worker trains its leases in the order in which it gets them, and fetches the parents meanwhile. It ignores an
+/// attempt that it has seen before in this life.
 struct SendLease {
   Peer peer;
   Lease lease;
@@ -142,11 +144,13 @@ struct Answer {
   Attempt attempt;
   Verdict verdict = Verdict::Stale;
 };
-/// Delete that version: nothing will ask for it again. Deleting what is not there is no error.
+/// Delete that version, if it is the one that `attempt` left: nothing will ask for it again. Deleting what is not there
+/// is no error.
 struct Release {
   Peer peer;
   ModelId model;
   std::uint32_t version = 0;
+  Attempt attempt;
 };
 /// Fetch the final state of the model into the run directory; report Collected or CollectFailed.
 struct SendCollect {

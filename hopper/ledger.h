@@ -44,7 +44,7 @@ struct Model {
   std::vector<EpochMetrics> epochs;       ///< one per epoch that is complete
   EpochMetrics partial;                   ///< of the epoch that is not
   std::vector<PartitionId> candidates;    ///< what it may visit next; empty when all is done
-  std::uint32_t told = 0;                 ///< epochs that the search was told of
+  std::uint32_t told = 0;                 ///< how often the search was told of it
   std::uint32_t hops = 0;                 ///< moves between two workers
   double seconds = 0;                     ///< sum of its units
   std::uint64_t state_bytes = 0;          ///< of the newest version
@@ -86,17 +86,17 @@ class Ledger {
   std::optional<ModelId> best(Objective objective) const;
 
  private:
-  void apply_record(const record::Reserve& reserve);
-  void apply_record(const record::Commit& commit);
-  void apply_record(const record::Quarantine& quarantine);
-  void apply_record(const record::Collected& collected);
+  void add(const record::Reserve& reserve);
+  void add(const record::Commit& commit);
+  void add(const record::Quarantine& quarantine);
+  void add(const record::Collected& collected);
 
-  Model& running(ModelId id, const char* what);
+  Model& at(ModelId id);
   void check(const Model& model, const record::Commit& commit) const;
-  void measure(Model& model, const record::Commit& commit);
+  void measure(Model& model, const UnitMetrics& metrics, bool ends_epoch);
   void refill_candidates(Model& model) const;
   void ask_for_models();
-  void tell_search(const Model* arrived);
+  void tell_search();
   Model* next_to_tell();
 
   Plan plan_;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "base/ids.h"
 
@@ -38,8 +37,9 @@ struct Plan {
   bool operator==(const Plan&) const = default;
 };
 
-/// The van der Corput order of 0 .. n-1: 0, 4, 2, 6, 1, 5, 3, 7 for n = 8. Every prefix is spread evenly. Where n is no
-/// power of two, places >= n of the next power are skipped. (J. G. van der Corput, 1935.)
-std::vector<std::uint32_t> van_der_corput(std::uint32_t n);
+/// The i-th number (i < n) of the van der Corput order of 0 .. n-1: 0, 4, 2, 6, 1, 5, 3, 7 for n = 8. Every prefix is
+/// spread evenly. Bits are reversed; where n is no power of two, results >= n are skipped. (J. G. van der Corput,
+/// 1935.)
+std::uint32_t van_der_corput_place(std::uint32_t i, std::uint32_t n);
 
 }  // namespace hop::hopper

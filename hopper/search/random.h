@@ -7,7 +7,8 @@
 namespace hop::hopper {
 
 /// `samples` configurations. Each value is a function of (seed, name, trial) alone: hyperparameters are independent of
-/// each other, and adding one or reordering them leaves the others' values as they were.
+/// each other, and adding one or reordering them leaves the others' values as they were. Floats are
+/// rounded to six significant digits.
 class RandomSearch final : public Search {
  public:
   /// Throws ConfigError for a bad space and for samples == 0.

@@ -31,7 +31,7 @@ class Search {
   virtual Decision tell(ModelId model, std::uint32_t epoch, const EpochMetrics& metrics) = 0;
 
   /// Whether `tell` may answer Stop. Then a model waits at the end of an epoch until it has been told; otherwise epochs
-  /// have no barrier.
+  /// have no barrier, and the answer is ignored.
   virtual bool stops_early() const { return false; }
 };
 

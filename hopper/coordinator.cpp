@@ -1,0 +1,179 @@
+#include "hopper/coordinator.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace hop::hopper {
+
+Coordinator::Coordinator(Plan plan, std::unique_ptr<Search> search, std::unique_ptr<Policy> policy,
+                         std::span<const Record> records, CoordinatorOptions options)
+    : ledger_(plan, std::move(search)), policy_(std::move(policy)), options_(options) {
+  for (const Record& record : records) ledger_.apply(record);
+  for (std::uint32_t w = 0; w < plan.workers; ++w) workers_.push_back({WorkerId{w}, {}, false, {}});
+  flights_.resize(ledger_.models().size());
+  next_attempt_ = ledger_.reserved();  // what an earlier life had reserved, it may have used
+}
+
+std::vector<Action> Coordinator::step(const Event& event, Time now) {
+  actions_.clear();
+  if (finished_) return {};
+  now_ = now;
+  std::visit([this](const auto& e) { on(e); }, event);
+  if (started_) {
+    reserve_attempts();
+    schedule();
+    collect();
+    finish();
+  }
+  return std::move(actions_);
+}
+
+void Coordinator::on(const event::Started&) { started_ = true; }
+
+void Coordinator::on(const event::StopRequested&) {
+  stopping_ = true;
+  for (const WorkerState& w : workers_) {
+    for (std::size_t i = 1; i < w.leases.size(); ++i) {
+      emit(action::CancelLease{{w.id, w.incarnation}, w.leases[i].model, w.leases[i].attempt});
+    }
+  }
+}
+
+void Coordinator::on(const event::Collected& collected) {
+  const Model& model = ledger_.model(collected.model);
+  Flight& f = flight(collected.model);
+  f.collecting = false;
+  if (f.ending || !ledger_.owes_collection(model)) return;
+  f.ending = true;
+  append(record::Collected{collected.model, collected.bytes, collected.sha256});
+}
+
+void Coordinator::on(const event::CollectFailed& failed) {
+  Flight& f = flight(ledger_.model(failed.model).id);
+  if (!f.collecting) return;
+  f.collecting = false;
+  retry_later(f, ++f.unreachable);
+  if (f.unreachable >= options_.max_unreachable) {
+    quarantine(failed.model, "its final state could not be fetched: " + failed.text);
+  }
+}
+
+// Attempts are leased only when they are reserved on the disk; the next block is asked for in good time.
+void Coordinator::reserve_attempts() {
+  const std::uint32_t left = ledger_.reserved().value - next_attempt_.value;
+  if (reserving_ || stopping_ || left >= std::max(options_.attempt_block / 2, 1U)) return;
+  reserving_ = true;
+  append(record::Reserve{Attempt{ledger_.reserved().value + options_.attempt_block}});
+}
+
+bool Coordinator::ready(const Model& model) const {
+  const Flight& f = flight(model.id);
+  if (f.leased_to || f.committing || f.ending || f.lost || f.not_before > now_) return false;
+  const bool within_reach = !model.holder || workers_[model.holder->index()].alive;
+  return within_reach && ledger_.may_train(model);
+}
+
+void Coordinator::schedule() {
+  const auto has_room = [&](const WorkerState& w) { return w.alive && w.leases.size() < options_.queue_depth; };
+  if (stopping_ || std::none_of(workers_.begin(), workers_.end(), has_room)) return;
+
+  double seconds = 0;
+  std::uint64_t units = 0;
+  for (const Model& model : ledger_.models()) {
+    seconds += model.seconds;
+    units += model.version;
+  }
+  const double mean_seconds = seconds > 0 ? seconds / static_cast<double>(units) : 1;
+
+  std::vector<ModelView> models;
+  for (const Model& model : ledger_.models()) {
+    if (model.status != Status::Running) continue;
+    const double unit_seconds = model.seconds > 0 ? model.seconds / model.version : mean_seconds;
+    models.push_back(
+        {model.id, ready(model), ledger_.plan().units() - model.version, unit_seconds, model.candidates, model.holder});
+  }
+  std::vector<WorkerView> workers;
+  for (const WorkerState& w : workers_) workers.push_back({w.id, w.alive, static_cast<std::uint32_t>(w.leases.size())});
+
+  const ScheduleView view{ledger_.plan(), models, workers, options_.queue_depth};
+  while (next_attempt_ < ledger_.reserved()) {
+    const auto choice = policy_->next(view);
+    if (!choice) return;
+    grant(*choice);
+    std::lower_bound(models.begin(), models.end(), choice->model, [](const ModelView& m, ModelId id) {
+      return m.id < id;
+    })->ready = false;
+    ++workers[choice->worker.index()].queued;
+  }
+}
+
+void Coordinator::grant(const Choice& choice) {
+  const Plan& plan = ledger_.plan();
+  const Model& model = ledger_.model(choice.model);
+  const auto& due = model.candidates;
+  if (!ready(model) || std::find(due.begin(), due.end(), choice.partition) == due.end() ||
+      plan.owner(choice.partition) != choice.worker || !worker(choice.worker).alive) {
+    throw Error("[policy] expected a ready model, a partition that it owes and its living owner, got model " +
+                std::to_string(choice.model.value) + ", partition " + std::to_string(choice.partition.value) +
+                ", worker " + std::to_string(choice.worker.value));
+  }
+  WorkerState& w = worker(choice.worker);
+  Lease lease{.model = model.id,
+              .unit = model.version,
+              .epoch = plan.epoch(model.version),
+              .partition = choice.partition,
+              .attempt = next_attempt_,
+              .parent = model.digest,
+              .source = model.holder == w.id ? std::nullopt : model.holder,
+              .validate = plan.ends_epoch(model.version)};
+  next_attempt_ = Attempt{next_attempt_.value + 1};
+  flight(model.id).leased_to = w.id;
+  w.leases.push_back(lease);
+  emit(action::SendLease{{w.id, w.incarnation}, lease});
+}
+
+void Coordinator::collect() {
+  if (stopping_) return;
+  for (const Model& model : ledger_.models()) {
+    Flight& f = flight(model.id);
+    if (!ledger_.owes_collection(model) || f.collecting || f.ending || f.lost || f.not_before > now_) continue;
+    const WorkerState& holder = workers_[model.holder->index()];
+    if (!holder.alive) continue;
+    f.collecting = true;
+    emit(action::SendCollect{{holder.id, holder.incarnation}, model.id, model.version, model.digest});
+  }
+}
+
+void Coordinator::finish() {
+  if (!unsynced_.empty()) return;
+  const bool idle = std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return w.leases.empty(); }) &&
+                    std::none_of(flights_.begin(), flights_.end(), [](const auto& f) { return f.collecting; });
+  const bool complete = ledger_.complete();
+  if (!complete && !(stopping_ && idle)) return;
+  finished_ = true;
+  emit(action::Finish{complete ? Outcome::Completed : Outcome::Interrupted});
+}
+
+void Coordinator::quarantine(ModelId model, std::string reason) {
+  flight(model).ending = true;
+  append(record::Quarantine{model, std::move(reason)});
+}
+
+void Coordinator::retry_later(Flight& f, std::uint32_t failures) {
+  f.not_before = now_ + options_.retry_delay * (1 << std::min(failures - 1, 6U));
+  emit(action::SetTimer{f.not_before});
+}
+
+std::uint64_t Coordinator::append(Record record, std::optional<Peer> waiting) {
+  unsynced_.push_back({std::move(record), waiting});
+  const std::uint64_t sequence = ledger_.sequence() + unsynced_.size();
+  emit(action::Append{sequence, unsynced_.back().record});
+  return sequence;
+}
+
+const record::Commit& Coordinator::unsynced_commit(std::uint64_t sequence) const {
+  return std::get<record::Commit>(unsynced_[sequence - ledger_.sequence() - 1].record);
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,128 @@
+#include <flatbuffers/flatbuffers.h>
+
+#include "base/error.h"
+#include "hopper/journal_codec_internal.h"
+#include "hopper/journal_generated.h"
+
+namespace hop::hopper {
+namespace {
+
+constexpr std::uint32_t kFormat = 1;
+constexpr flatbuffers::uoffset_t kMaxDepth = 16;
+constexpr flatbuffers::uoffset_t kMaxTables = 1024;
+
+using Builder = flatbuffers::FlatBufferBuilder;
+using Payload = std::variant<JournalHeader, Record>;
+
+fb::Digest write(const Digest& digest) { return {digest.low, digest.high}; }
+Digest read(const fb::Digest* digest) { return digest != nullptr ? Digest{digest->low(), digest->high()} : Digest{}; }
+std::string read(const flatbuffers::String* text) { return text != nullptr ? text->str() : std::string(); }
+
+template <class T>
+flatbuffers::Optional<T> write(const std::optional<T>& value) {
+  return value ? flatbuffers::Optional<T>(*value) : flatbuffers::nullopt;
+}
+template <class T>
+std::optional<T> read(const flatbuffers::Optional<T>& value) {
+  return value ? std::optional<T>(*value) : std::nullopt;
+}
+
+std::vector<std::byte> finished(Builder& builder, fb::Body type, flatbuffers::Offset<void> body) {
+  builder.Finish(fb::CreateRecord(builder, type, body));
+  const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
+  return {bytes.begin(), bytes.end()};
+}
+
+std::vector<std::byte> encode_body(const record::Reserve& r) {
+  Builder b;
+  return finished(b, fb::Body::Reserve, fb::CreateReserve(b, r.until.value).Union());
+}
+
+std::vector<std::byte> encode_body(const record::Commit& r) {
+  Builder b;
+  const UnitMetrics& m = r.metrics;
+  const auto metrics =
+      fb::CreateMetrics(b, m.train_loss, m.rows, m.seconds, write(m.valid_loss), write(m.valid_accuracy), m.state_bytes,
+                        m.received_bytes, m.gap_seconds, m.peak_rss_bytes);
+  const auto config = b.CreateString(r.config);
+  const fb::Digest parent = write(r.parent);
+  const fb::Digest digest = write(r.digest);
+  const auto commit = fb::CreateCommit(b, r.model.value, r.unit, r.partition.value, r.worker.value, r.attempt.value,
+                                       &parent, &digest, metrics, config);
+  return finished(b, fb::Body::Commit, commit.Union());
+}
+
+std::vector<std::byte> encode_body(const record::Quarantine& r) {
+  Builder b;
+  const auto reason = b.CreateString(r.reason);
+  return finished(b, fb::Body::Quarantine, fb::CreateQuarantine(b, r.model.value, reason).Union());
+}
+
+std::vector<std::byte> encode_body(const record::Collected& r) {
+  Builder b;
+  const auto sha256 = b.CreateString(r.sha256);
+  return finished(b, fb::Body::Collected, fb::CreateCollected(b, r.model.value, r.bytes, sha256).Union());
+}
+
+UnitMetrics decode_body(const fb::Metrics& m) {
+  return {.train_loss = m.train_loss(),
+          .rows = m.rows(),
+          .seconds = m.seconds(),
+          .valid_loss = read(m.valid_loss()),
+          .valid_accuracy = read(m.valid_accuracy()),
+          .state_bytes = m.state_bytes(),
+          .received_bytes = m.received_bytes(),
+          .gap_seconds = m.gap_seconds(),
+          .peak_rss_bytes = m.peak_rss_bytes()};
+}
+
+record::Commit decode_body(const fb::Commit& r) {
+  return {.model = ModelId{r.model()},
+          .unit = r.unit(),
+          .partition = PartitionId{r.partition()},
+          .worker = WorkerId{r.worker()},
+          .attempt = Attempt{r.attempt()},
+          .parent = read(r.parent()),
+          .digest = read(r.digest()),
+          .metrics = r.metrics() != nullptr ? decode_body(*r.metrics()) : UnitMetrics{},
+          .config = read(r.config())};
+}
+
+JournalHeader decode_body(const fb::Header& header) {
+  if (header.format() != kFormat) {
+    throw JournalError("[journal] expected format version " + std::to_string(kFormat) + ", got " +
+                       std::to_string(header.format()));
+  }
+  return {read(header.run_id()), read(header.experiment())};
+}
+
+}  // namespace
+
+std::vector<std::byte> encode(const JournalHeader& header) {
+  Builder b;
+  const auto run_id = b.CreateString(header.run_id);
+  const fb::Digest experiment = write(header.experiment);
+  return finished(b, fb::Body::Header, fb::CreateHeader(b, kFormat, run_id, &experiment).Union());
+}
+
+std::vector<std::byte> encode(const Record& record) {
+  return std::visit([](const auto& r) { return encode_body(r); }, record);
+}
+
+std::optional<Payload> decode(ByteView payload) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(payload.data());
+  flatbuffers::Verifier verifier(bytes, payload.size(), kMaxDepth, kMaxTables);
+  if (!fb::VerifyRecordBuffer(verifier)) return std::nullopt;
+  const fb::Record& root = *fb::GetRecord(bytes);
+  if (const auto* r = root.body_as_Header()) return decode_body(*r);
+  if (const auto* r = root.body_as_Reserve()) return Record(record::Reserve{Attempt{r->until()}});
+  if (const auto* r = root.body_as_Commit()) return Record(decode_body(*r));
+  if (const auto* r = root.body_as_Quarantine())
+    return Record(record::Quarantine{ModelId{r->model()}, read(r->reason())});
+  if (const auto* r = root.body_as_Collected()) {
+    return Record(record::Collected{ModelId{r->model()}, r->bytes(), read(r->sha256())});
+  }
+  return std::nullopt;
+}
+
+}  // namespace hop::hopper

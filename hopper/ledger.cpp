@@ -1,0 +1,225 @@
+#include "hopper/ledger.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+
+namespace hop::hopper {
+namespace {
+
+std::string name(ModelId id) { return "model " + std::to_string(id.value); }
+
+[[noreturn]] void contradiction(const std::string& expected, const std::string& got, ModelId id) {
+  throw JournalError("[journal] expected " + expected + ", got " + got + " (" + name(id) + ")");
+}
+
+// Diverged and quarantined models dropped out of the search, which is told so once.
+bool dropped_out(const Model& model) { return model.status == Status::Diverged || model.status == Status::Quarantined; }
+
+std::uint32_t tells_due(const Model& model) {
+  return static_cast<std::uint32_t>(model.epochs.size()) + (dropped_out(model) ? 1 : 0);
+}
+
+}  // namespace
+
+std::string to_string(Status status) {
+  static constexpr const char* kNames[] = {"running", "finished", "stopped", "diverged", "quarantined"};
+  return kNames[static_cast<std::size_t>(status)];
+}
+
+Ledger::Ledger(Plan plan, std::unique_ptr<Search> search) : plan_(plan), search_(std::move(search)) {
+  plan_.check();
+  ask_for_models();
+  if (models_.empty()) throw ConfigError("[search] expected at least one configuration, got none");
+}
+
+void Ledger::apply(const Record& record) {
+  std::visit([this](const auto& r) { add(r); }, record);
+  ++sequence_;
+}
+
+const Model& Ledger::model(ModelId id) const {
+  if (id.index() >= models_.size()) {
+    throw IndexError("[ledger] expected a model below " + std::to_string(models_.size()) + ", got " + name(id));
+  }
+  return models_[id.index()];
+}
+
+Model& Ledger::at(ModelId id) {
+  if (id.index() >= models_.size()) contradiction(std::to_string(models_.size()) + " models", "another one", id);
+  return models_[id.index()];
+}
+
+bool Ledger::may_train(const Model& model) const {
+  return model.status == Status::Running && (!search_->stops_early() || model.told == model.epochs.size());
+}
+
+bool Ledger::owes_collection(const Model& model) const {
+  return model.status != Status::Running && model.status != Status::Quarantined && !model.file;
+}
+
+bool Ledger::complete() const {
+  return std::none_of(models_.begin(), models_.end(),
+                      [&](const Model& m) { return m.status == Status::Running || owes_collection(m); });
+}
+
+std::uint64_t Ledger::hops() const {
+  std::uint64_t sum = 0;
+  for (const Model& model : models_) sum += model.hops;
+  return sum;
+}
+
+std::optional<ModelId> Ledger::best(Objective objective) const {
+  std::optional<ModelId> best;
+  double best_score = -std::numeric_limits<double>::infinity();
+  for (const Model& model : models_) {
+    if (dropped_out(model) || model.epochs.empty()) continue;
+    const auto s = score(objective, model.epochs.back());
+    if (!s || *s <= best_score) continue;
+    best = model.id;
+    best_score = *s;
+  }
+  return best;
+}
+
+void Ledger::add(const record::Reserve& reserve) {
+  if (reserve.until <= reserved_) throw JournalError("[journal] expected attempts to be reserved upwards");
+  reserved_ = reserve.until;
+}
+
+void Ledger::add(const record::Commit& commit) {
+  Model& model = at(commit.model);
+  check(model, commit);
+
+  if (model.holder && *model.holder != commit.worker) ++model.hops;
+  model.visits.push_back({plan_.epoch(commit.unit), commit.partition, commit.worker, commit.attempt});
+  model.version = commit.unit + 1;
+  model.digest = commit.digest;
+  model.holder = commit.worker;
+  measure(model, commit.metrics, plan_.ends_epoch(commit.unit));
+
+  if (!std::isfinite(commit.metrics.train_loss)) {
+    model.status = Status::Diverged;
+  } else if (model.version == plan_.units()) {
+    model.status = Status::Finished;
+  }
+  refill_candidates(model);
+  tell_search();
+}
+
+void Ledger::add(const record::Quarantine& quarantine) {
+  Model& model = at(quarantine.model);
+  if (model.status != Status::Running && !owes_collection(model)) {
+    contradiction("a quarantine of a model that trains or is not collected", to_string(model.status), model.id);
+  }
+  model.status = Status::Quarantined;
+  model.reason = quarantine.reason;
+  refill_candidates(model);
+  tell_search();
+}
+
+void Ledger::add(const record::Collected& collected) {
+  Model& model = at(collected.model);
+  if (!owes_collection(model)) contradiction("one final state of an ended model", to_string(model.status), model.id);
+  model.file = collected;
+}
+
+void Ledger::check(const Model& model, const record::Commit& commit) const {
+  if (!may_train(model)) contradiction("no more units", "unit " + std::to_string(commit.unit), model.id);
+  if (commit.unit != model.version) {
+    contradiction("unit " + std::to_string(model.version), "unit " + std::to_string(commit.unit), model.id);
+  }
+  if (commit.parent != model.digest) contradiction("parent " + model.digest.hex(), commit.parent.hex(), model.id);
+  const auto& due = model.candidates;
+  if (std::find(due.begin(), due.end(), commit.partition) == due.end() ||
+      plan_.owner(commit.partition) != commit.worker) {
+    contradiction(
+        "a visit that is due",
+        "partition " + std::to_string(commit.partition.value) + " on worker " + std::to_string(commit.worker.value),
+        model.id);
+  }
+  if (commit.attempt >= reserved_) {
+    contradiction("a reserved attempt", std::to_string(commit.attempt.value), model.id);
+  }
+  if (commit.unit == 0 && commit.config != model.config.to_text()) {
+    contradiction("configuration `" + model.config.to_text() + "`", "`" + commit.config + "`", model.id);
+  }
+}
+
+void Ledger::measure(Model& model, const UnitMetrics& metrics, bool ends_epoch) {
+  model.seconds += metrics.seconds;
+  model.state_bytes = metrics.state_bytes;
+  received_bytes_ += metrics.received_bytes;
+  peak_rss_bytes_ = std::max(peak_rss_bytes_, metrics.peak_rss_bytes);
+  gaps_.push_back(metrics.gap_seconds);
+  if (!std::isfinite(metrics.train_loss)) return;
+
+  EpochMetrics& epoch = model.partial;
+  const auto rows = static_cast<double>(epoch.rows);
+  const auto more = static_cast<double>(metrics.rows);
+  if (rows + more > 0) epoch.train_loss = (epoch.train_loss * rows + metrics.train_loss * more) / (rows + more);
+  epoch.rows += metrics.rows;
+  epoch.seconds += metrics.seconds;
+  epoch.valid_loss = metrics.valid_loss;
+  epoch.valid_accuracy = metrics.valid_accuracy;
+  if (!ends_epoch) return;
+  model.epochs.push_back(epoch);
+  model.partial = {};
+}
+
+void Ledger::refill_candidates(Model& model) const {
+  if (model.status != Status::Running) {
+    model.candidates.clear();
+  } else if (plan_.order == Order::Fixed) {
+    model.candidates = {plan_.partition(model.id, model.version)};
+  } else if (model.version % plan_.partitions == 0) {
+    model.candidates.clear();
+    for (std::uint32_t q = 0; q < plan_.partitions; ++q) model.candidates.emplace_back(q);
+  } else {
+    std::erase(model.candidates, model.visits.back().partition);
+  }
+}
+
+void Ledger::ask_for_models() {
+  while (auto config = search_->ask()) {
+    Model model;
+    model.id = ModelId{static_cast<std::uint32_t>(models_.size())};
+    model.config = *std::move(config);
+    refill_candidates(model);
+    models_.push_back(std::move(model));
+  }
+}
+
+// Careful: asking may add models, which moves them all.
+void Ledger::tell_search() {
+  while (Model* model = next_to_tell()) {
+    const std::uint32_t epoch = model->told++;
+    const bool dropped = epoch == model->epochs.size();
+    EpochMetrics worst;
+    worst.train_loss = std::numeric_limits<double>::infinity();
+    const Decision decision = search_->tell(model->id, epoch, dropped ? worst : model->epochs[epoch]);
+    if (decision == Decision::Stop && search_->stops_early() && model->status == Status::Running) {
+      model->status = Status::Stopped;
+      refill_candidates(*model);
+    }
+    ask_for_models();
+  }
+}
+
+// In `fixed` order the tells go by (epoch, model), so that the search's answers depend on no timing: the next one is
+// the model of the smallest such pair that is still to come, and if its epoch is not over, all others wait.
+Model* Ledger::next_to_tell() {
+  Model* next = nullptr;
+  for (Model& model : models_) {
+    const bool tellable = model.told < tells_due(model);
+    const bool more_to_come = tellable || model.status == Status::Running;
+    if (plan_.order == Order::Free ? tellable : more_to_come) {
+      if (next == nullptr || model.told < next->told) next = &model;
+    }
+  }
+  return next != nullptr && next->told < tells_due(*next) ? next : nullptr;
+}
+
+}  // namespace hop::hopper

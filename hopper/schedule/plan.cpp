@@ -1,0 +1,38 @@
+#include "hopper/schedule/plan.h"
+
+#include <algorithm>
+#include <bit>
+#include <string>
+
+#include "base/error.h"
+
+namespace hop::hopper {
+
+void Plan::check() const {
+  if (workers < 1 || workers > partitions) {
+    throw ConfigError("[plan] expected 1 <= workers <= partitions, got workers = " + std::to_string(workers) +
+                      " (partitions = " + std::to_string(partitions) + ")");
+  }
+  if (epochs < 1) throw ConfigError("[plan] expected epochs >= 1, got 0");
+}
+
+WorkerId Plan::owner(PartitionId partition) const {
+  return WorkerId{static_cast<std::uint32_t>(std::uint64_t{partition.value} * workers / partitions)};
+}
+
+PartitionId Plan::partition(ModelId model, std::uint32_t unit) const {
+  const std::uint32_t start = van_der_corput_place(model.value % partitions, partitions);
+  return PartitionId{(start + unit % partitions) % partitions};
+}
+
+std::uint32_t van_der_corput_place(std::uint32_t i, std::uint32_t n) {
+  const int bits = std::bit_width(std::bit_ceil(n)) - 1;
+  for (std::uint32_t k = 0;; ++k) {
+    std::uint32_t reversed = 0;
+    for (int b = 0; b < bits; ++b) reversed |= ((k >> b) & 1U) << (bits - 1 - b);
+    if (reversed >= n) continue;
+    if (i-- == 0) return reversed;
+  }
+}
+
+}  // namespace hop::hopper

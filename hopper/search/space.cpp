@@ -1,0 +1,40 @@
+#include "hopper/search/space.h"
+
+#include <cmath>
+#include <set>
+
+#include "base/error.h"
+
+namespace hop::hopper {
+namespace {
+
+[[noreturn]] void fail(const std::string& name, const std::string& expected) {
+  throw ConfigError("[search.space] expected " + expected + " (hyperparameter `" + name + "`)");
+}
+
+void check_range(const std::string& name, const Range& range) {
+  const std::string bounds = "got min = " + std::to_string(range.min) + ", max = " + std::to_string(range.max);
+  if (!std::isfinite(range.min) || !std::isfinite(range.max)) fail(name, "finite bounds, " + bounds);
+  if (range.min > range.max) fail(name, "min <= max, " + bounds);
+  if (range.scale == Scale::Log && range.min <= 0) fail(name, "min > 0 for a logarithmic range, " + bounds);
+  if (range.type == NumberType::Float) return;
+  if (range.min != std::floor(range.min) || range.max != std::floor(range.max)) fail(name, "whole bounds, " + bounds);
+  constexpr double kExact = 9007199254740992.0;  // 2^53: beyond it not every integer is a double
+  if (std::abs(range.min) > kExact || std::abs(range.max) > kExact) fail(name, "integers up to 2^53, " + bounds);
+}
+
+}  // namespace
+
+void check_space(const Space& space) {
+  std::set<std::string> names;
+  for (const auto& [name, dimension] : space) {
+    if (!names.insert(name).second) fail(name, "each name once, got it twice");
+    if (const auto* range = std::get_if<Range>(&dimension)) {
+      check_range(name, *range);
+    } else if (std::get<Choices>(dimension).empty()) {
+      fail(name, "at least one value, got an empty list");
+    }
+  }
+}
+
+}  // namespace hop::hopper
