@@ -1,0 +1,149 @@
+// Every elementwise operation of the table: y = exp(x), y = add(a, b), .. and the gradients exp_grad, add_grad_a,
+// add_grad_b, .. Operands broadcast by NumPy's rules (ShapeError names the operation and both shapes) and promote by
+// PyTorch's, see tensor/dtype.h; a number takes part as PyTorch's scalars do. The result is a new, contiguous tensor.
+// An element's bits depend on the operands' values alone: not on its position, the layout, the alignment or the number
+// of threads. Cost: one read of each operand, one write; about 0.1 us of overhead.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+#include "kernels/elementwise_rows.h"
+#include "tensor/scalar.h"
+#include "tensor/tensor.h"
+
+namespace hop::kernels {
+
+/// An operand: a tensor or a number. Made implicitly at a call; does not keep a tensor alive.
+class Input {
+ public:
+  Input(const Tensor& tensor) : tensor_(&tensor) {}
+  Input(Scalar number) : number_(number) {}
+  template <class T>
+  requires std::is_arithmetic_v<T> Input(T number) : number_(number) {}
+
+  bool is_tensor() const { return tensor_ != nullptr; }
+  const Tensor& tensor() const { return *tensor_; }
+  const Scalar& number() const { return number_; }
+
+ private:
+  const Tensor* tensor_ = nullptr;
+  Scalar number_ = false;
+};
+
+namespace detail {
+
+/// Which of a row's functions runs.
+enum class Part : std::uint8_t { value, gradient_a, gradient_b };  // the gradient of a unary row counts as gradient_a
+
+struct Call {
+  const char* name;
+  rows::Dtypes dtypes;
+  int id;
+  Part part;
+  const void* row;  // holds the attributes
+};
+
+/// Promotes, broadcasts, allocates and runs. `inputs` are those that the part reads, in its order.
+Tensor elementwise(const Call& call, std::span<const Input> inputs);
+
+template <class Row, class... Inputs>
+Tensor run(const Row& row, Part part, const Inputs&... inputs) {
+  const Input list[] = {inputs...};
+  return elementwise({Row::name, Row::dtypes, Row::id, part, &row}, list);
+}
+
+/// Keeps the inputs that `probe` says are read: g first (its dtype and shape are the result's).
+template <class Row>
+Tensor run_gradient(const Row& row, Part part, rows::Probe probe, const Tensor& g, const Input (&candidates)[4]) {
+  using enum rows::Probe::Source;
+  constexpr rows::Probe::Source kSources[4] = {kCondition, kA, kB, kY};
+  if (probe.is_g()) return g;
+  Input list[5] = {g, false, false, false, false};
+  std::size_t count = 1;
+  for (std::size_t i = 0; i < 4; ++i) {
+    if (probe.reads(kSources[i])) list[count++] = candidates[i];
+  }
+  return elementwise({Row::name, Row::dtypes, Row::id, part, &row}, std::span(list, count));
+}
+
+}  // namespace detail
+
+// ---- by row: for code that treats all operations alike (autograd, tests)
+// ------------------------------------------------
+
+/// y = row(x); y = row(a, b); y = row(condition, a, b).
+template <class Row>
+Tensor evaluate(const Row& row, Input x) {
+  return detail::run(row, detail::Part::value, x);
+}
+template <class Row>
+Tensor evaluate(const Row& row, Input a, Input b) {
+  return detail::run(row, detail::Part::value, a, b);
+}
+template <class Row>
+Tensor evaluate(const Row& row, Input condition, Input a, Input b) {
+  return detail::run(row, detail::Part::value, condition, a, b);
+}
+
+/// The gradient of a unary row in one pass, in g's dtype; g itself where the rule says so. What rows::reads_x<Row> or
+/// rows::reads_y<Row> declares unread may be undefined.
+template <class Row>
+Tensor gradient(const Row& row, const Tensor& g, const Tensor& x, const Tensor& y) {
+  return detail::run_gradient(row, detail::Part::gradient_a, rows::probe<Row>, g, {false, x, false, y});
+}
+/// The gradients of a binary row, each of the broadcast shape (that of g and y), in g's dtype; g itself where the rule
+/// says so. What rows::probe_a<Row>.reads(..), rows::probe_b<Row>.reads(..) declare unread may be undefined.
+template <class Row>
+requires(Row::arity == 2) Tensor gradient_a(const Row& row, const Tensor& g, Input a, Input b, const Tensor& y) {
+  return detail::run_gradient(row, detail::Part::gradient_a, rows::probe_a<Row>, g, {false, a, b, y});
+}
+template <class Row>
+requires(Row::arity == 2) Tensor gradient_b(const Row& row, const Tensor& g, Input a, Input b, const Tensor& y) {
+  return detail::run_gradient(row, detail::Part::gradient_b, rows::probe_b<Row>, g, {false, a, b, y});
+}
+template <class Row>
+requires(Row::arity == 3) Tensor
+    gradient_a(const Row& row, const Tensor& g, Input condition, Input a, Input b, const Tensor& y) {
+  return detail::run_gradient(row, detail::Part::gradient_a, rows::probe_a<Row>, g, {condition, a, b, y});
+}
+template <class Row>
+requires(Row::arity == 3) Tensor
+    gradient_b(const Row& row, const Tensor& g, Input condition, Input a, Input b, const Tensor& y) {
+  return detail::run_gradient(row, detail::Part::gradient_b, rows::probe_b<Row>, g, {condition, a, b, y});
+}
+
+// ---- by name: exp(x), leaky_relu(x, 0.2), add(a, b), where(condition, a, b), eq(a, b), ..
+// --------------------------------
+
+#define HOP_UNARY(name, Name, dtypes, attributes, ...)                                                     \
+  inline Tensor name(const Tensor& x HOP_PARAMETERS attributes) {                                          \
+    return evaluate(rows::Name{HOP_NAMES attributes}, x);                                                  \
+  }                                                                                                        \
+  inline Tensor name##_grad(const Tensor& g, const Tensor& x, const Tensor& y HOP_PARAMETERS attributes) { \
+    return gradient(rows::Name{HOP_NAMES attributes}, g, x, y);                                            \
+  }
+#define HOP_BINARY(name, Name, ...)                                                 \
+  inline Tensor name(Input a, Input b) { return evaluate(rows::Name{}, a, b); }     \
+  inline Tensor name##_grad_a(const Tensor& g, Input a, Input b, const Tensor& y) { \
+    return gradient_a(rows::Name{}, g, a, b, y);                                    \
+  }                                                                                 \
+  inline Tensor name##_grad_b(const Tensor& g, Input a, Input b, const Tensor& y) { \
+    return gradient_b(rows::Name{}, g, a, b, y);                                    \
+  }
+#define HOP_TERNARY(name, Name, ...) \
+  inline Tensor name(Input condition, Input a, Input b) { return evaluate(rows::Name{}, condition, a, b); }
+#define HOP_PREDICATE(name, Name, ...) \
+  inline Tensor name(const Tensor& x) { return evaluate(rows::Name{}, x); }
+#define HOP_COMPARE(name, Name, ...) \
+  inline Tensor name(Input a, Input b) { return evaluate(rows::Name{}, a, b); }
+#include "kernels/elementwise.def"
+
+}  // namespace hop::kernels
+
+/// A constant in the rule of a Tensor is a number: it promotes weakly and costs no memory.
+template <>
+struct hop::kernels::rows::Constant<hop::Tensor> {
+  static hop::Scalar of(double value) { return value; }
+};

@@ -1,0 +1,177 @@
+// The words that the rows of elementwise.def may use, for C++ numbers. The same words exist for packs of floats
+// (cpu/isa/pack.h), for the probe below and, in autograd/, for Tensor (found by argument-dependent lookup in namespace
+// hop):
+//
+//   + - * /  unary -     == != < <= > >= (with T, a small integer, or c<T>(v))     & | between conditions
+//   exp expm1 log log1p sqrt rsqrt sin cos tanh erf sigmoid abs sign maximum minimum, pow(x, y)
+//   pow_scalar(x, e)     e a double: an attribute of the row
+//   where(cond, a, b)    cond a comparison of T, or a plain bool (about attributes); a, b of type T
+//   zero_like(x), one_like(x), c<T>(0.5)
+//
+// Each function is itself a row or made of rows, so every rule can be differentiated again.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+// Code that is compiled once per instruction set (kernels/cpu/isa/) lives in a namespace of that name: an inline
+// function built for AVX-512 must never be the copy that the linker keeps for everybody. Elsewhere the namespace has no
+// such part.
+#ifdef HOP_ISA
+#define HOP_ROWS_NAMESPACE hop::kernels::rows::inline HOP_ISA
+#else
+#define HOP_ROWS_NAMESPACE hop::kernels::rows
+#endif
+
+#ifdef __CUDACC__
+#define HOP_INLINE __host__ __device__ __forceinline__
+#else
+#define HOP_INLINE inline __attribute__((always_inline))
+#endif
+
+namespace HOP_ROWS_NAMESPACE {
+
+inline constexpr double kSqrtHalf = 0.70710678118654752440;          // 1 / sqrt(2)
+inline constexpr double kTwoOverSqrtPi = 1.12837916709551257390;     // 2 / sqrt(pi)
+inline constexpr double kOneOverSqrtTwoPi = 0.39894228040143267794;  // 1 / sqrt(2 pi)
+
+/// How a double becomes a constant that mixes with T. Specialised for Tensor, where it is a Scalar (elementwise.h).
+template <class T>
+struct Constant {
+  static HOP_INLINE constexpr T of(double value) {
+    if constexpr (std::is_integral_v<T>) {  // saturates: c<int>(infinity) is the largest int
+      if (!(value > static_cast<double>(std::numeric_limits<T>::lowest()))) return std::numeric_limits<T>::lowest();
+      if (!(value < static_cast<double>(std::numeric_limits<T>::max()))) return std::numeric_limits<T>::max();
+    }
+    return static_cast<T>(value);
+  }
+};
+template <class T>
+HOP_INLINE constexpr auto c(double value) {
+  return Constant<T>::of(value);
+}
+
+template <class T>
+concept Number = std::is_arithmetic_v<T>;
+template <class T>
+concept Integer = std::is_integral_v<T>;
+template <class T>
+concept Real = std::is_floating_point_v<T>;
+
+// A plain condition works for every T: packs and tensors are chosen as a whole.
+template <class T>
+HOP_INLINE constexpr T where(bool condition, const T& a, const T& b) {
+  return condition ? a : b;
+}
+
+template <Number T>
+HOP_INLINE constexpr T zero_like(T) {
+  return T{0};
+}
+template <Number T>
+HOP_INLINE constexpr T one_like(T) {
+  return T{1};
+}
+
+template <Real T>
+HOP_INLINE T exp(T x) {
+  return std::exp(x);
+}
+template <Real T>
+HOP_INLINE T expm1(T x) {
+  return std::expm1(x);
+}
+template <Real T>
+HOP_INLINE T log(T x) {
+  return std::log(x);
+}
+template <Real T>
+HOP_INLINE T log1p(T x) {
+  return std::log1p(x);
+}
+template <Real T>
+HOP_INLINE T sqrt(T x) {
+  return std::sqrt(x);
+}
+template <Real T>
+HOP_INLINE T sin(T x) {
+  return std::sin(x);
+}
+template <Real T>
+HOP_INLINE T cos(T x) {
+  return std::cos(x);
+}
+template <Real T>
+HOP_INLINE T tanh(T x) {
+  return std::tanh(x);
+}
+template <Real T>
+HOP_INLINE T erf(T x) {
+  return std::erf(x);
+}
+template <Real T>
+HOP_INLINE T rsqrt(T x) {
+  return 1 / std::sqrt(x);
+}
+
+template <Number T>
+HOP_INLINE constexpr T abs(T x) {
+  if constexpr (Real<T>)
+    return std::fabs(x);
+  else
+    return static_cast<T>(x < 0 ? -x : x);
+}
+/// NaN wins, as in PyTorch.
+template <Number T>
+HOP_INLINE constexpr T maximum(T a, T b) {
+  return a > b || a != a ? a : b;
+}
+template <Number T>
+HOP_INLINE constexpr T minimum(T a, T b) {
+  return a < b || a != a ? a : b;
+}
+
+template <Real T>
+HOP_INLINE T pow(T x, T y) {
+  return std::pow(x, y);
+}
+/// Squaring; a negative exponent gives the truncated quotient 1 / x^-y (0 for x = 0), as in PyTorch.
+template <Integer T>
+HOP_INLINE constexpr T pow(T x, T y) {
+  if (y < 0) return static_cast<T>(x == 1 ? 1 : x + 1 == 0 ? (y % 2 == 0 ? 1 : -1) : 0);
+  using U = std::make_unsigned_t<T>;  // wraps instead of overflowing
+  U result = 1;
+  for (U base = static_cast<U>(x); y != 0; y = static_cast<T>(y >> 1)) {
+    if ((y & 1) != 0) result = static_cast<U>(result * base);
+    base = static_cast<U>(base * base);
+  }
+  return static_cast<T>(result);
+}
+
+// These three hold for packs as they stand.
+template <class T>
+HOP_INLINE constexpr T sigmoid(const T& x) {
+  return 1 / (1 + exp(-x));
+}
+/// -1, 0 or 1; 0 for NaN, as in PyTorch.
+template <class T>
+HOP_INLINE constexpr T sign(const T& x) {
+  if constexpr (Number<T>)
+    return static_cast<T>((x > 0) - (x < 0));
+  else
+    return where(x > 0, one_like(x), where(x < 0, -one_like(x), zero_like(x)));
+}
+/// An attribute as the exponent: the common ones are exact and cheap.
+template <class T>
+HOP_INLINE T pow_scalar(const T& x, double exponent) {
+  if (exponent == 1) return x;
+  if (exponent == 2) return x * x;
+  if (exponent == 3) return x * x * x;
+  if (exponent == 0.5) return sqrt(x);
+  if (exponent == -1) return 1 / x;
+  return pow(x, T(c<T>(exponent)));
+}
+
+}  // namespace HOP_ROWS_NAMESPACE
