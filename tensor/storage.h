@@ -21,6 +21,7 @@ class Storage {
 
   explicit operator bool() const { return static_cast<bool>(body_); }
   bool operator==(const Storage&) const = default;  ///< the same bytes, not equal bytes
+  bool is_unique() const { return body_.use_count() == 1; }
   std::byte* data() const { return body_->data; }
   std::size_t size() const { return body_->size; }
   Device device() const { return body_->device; }

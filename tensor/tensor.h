@@ -40,6 +40,8 @@ class Tensor {
   /// The same body, not equal values.
   bool is_same(const Tensor& other) const { return body_ == other.body_; }
   const void* id() const { return body_.get(); }
+  /// No other handle, view or graph shares this tensor or its bytes, so they may be reused.
+  bool is_unique() const { return body_.use_count() == 1 && body_->storage.is_unique(); }
 
   const Shape& shape() const { return body_->shape; }
   const Strides& strides() const { return body_->strides; }

@@ -1,0 +1,12 @@
+// Differentiable 2-d convolution.
+#pragma once
+
+#include "kernels/conv.h"
+#include "tensor/tensor.h"
+
+namespace hop {
+
+/// x (N, C, H, W), weight (K, C / groups, R, S), bias (K) or undefined -> (N, K, P, Q). Throws ShapeError.
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {});
+
+}  // namespace hop

@@ -1,0 +1,34 @@
+// Copies, conversions and joins, differentiable; and tensors made of nothing.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "tensor/scalar.h"
+#include "tensor/tensor.h"
+
+namespace hop {
+
+/// A contiguous copy with bytes of its own; gradients pass.
+Tensor clone(const Tensor& x);
+/// `x` as `dtype` (itself when it has it already). Gradients come back in the dtype of `x`.
+Tensor to(const Tensor& x, DType dtype);
+/// Joins along an existing dimension; dtypes are promoted. Throws ShapeError.
+Tensor cat(std::span<const Tensor> parts, std::int64_t dim = 0);
+Tensor cat(std::initializer_list<Tensor> parts, std::int64_t dim = 0);
+/// Joins tensors of one shape along a new dimension.
+Tensor stack(std::span<const Tensor> parts, std::int64_t dim = 0);
+Tensor stack(std::initializer_list<Tensor> parts, std::int64_t dim = 0);
+
+struct TensorOptions {
+  DType dtype = DType::f32;
+  Device device = Device::cpu();
+  bool requires_grad = false;
+};
+Tensor zeros(const Shape& shape, const TensorOptions& options = {});
+Tensor ones(const Shape& shape, const TensorOptions& options = {});
+Tensor full(const Shape& shape, Scalar value, const TensorOptions& options = {});
+/// 0, 1, .., n - 1
+Tensor arange(std::int64_t n, DType dtype = DType::i64, Device device = Device::cpu());
+
+}  // namespace hop

@@ -1,0 +1,36 @@
+// Whether operations are remembered for a backward pass: a property of the calling thread.
+#pragma once
+
+namespace hop {
+
+namespace autograd {
+/// Read and set through the guards below.
+inline constinit thread_local bool grad_enabled = true;
+}  // namespace autograd
+
+/// True unless a NoGradGuard lives on this thread (or a backward pass runs without create_graph).
+inline bool is_grad_enabled() { return autograd::grad_enabled; }
+
+/// Sets the mode for a scope: torch::AutoGradMode.
+class GradModeGuard {
+ public:
+  explicit GradModeGuard(bool enabled) : before_(autograd::grad_enabled) { autograd::grad_enabled = enabled; }
+  ~GradModeGuard() { autograd::grad_enabled = before_; }
+  GradModeGuard(const GradModeGuard&) = delete;
+  GradModeGuard& operator=(const GradModeGuard&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// For a scope nothing is recorded, and parameters may be written in place: evaluation, initialisation, optimizers.
+struct NoGradGuard : GradModeGuard {
+  NoGradGuard() : GradModeGuard(false) {}
+};
+
+/// Records again inside the scope of a NoGradGuard.
+struct EnableGradGuard : GradModeGuard {
+  EnableGradGuard() : GradModeGuard(true) {}
+};
+
+}  // namespace hop

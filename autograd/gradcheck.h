@@ -1,0 +1,42 @@
+// Does a gradient agree with the slope? For everyone who writes an operation, a Function or a module.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace hop::testing {
+
+using DifferentiableFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
+
+struct GradcheckOptions {
+  double eps = 1e-6;   ///< the step of the central difference
+  double atol = 1e-6;  ///< |analytic - numeric| may be atol + rtol |numeric|
+  double rtol = 1e-5;
+};
+
+struct GradcheckReport {
+  bool ok = true;
+  double worst = 0;  ///< the largest |analytic - numeric| / (atol + rtol |numeric|); above 1 is wrong
+  std::string
+      message;  ///< where that is: "d output 0 [3] / d input 1 [0, 2]: analytic 0.5, numeric 0.25 (slope of ...)"
+  explicit operator bool() const { return ok; }
+};
+
+/// Compares the whole Jacobian of `fn` at `inputs`, element by element, with central differences. Inputs that require a
+/// gradient must be f64 leaves whose elements do not overlap (DtypeError, AutogradError), in any strides; fn must be a
+/// function of its inputs alone and smooth there. Freed memory is filled with NaN first, so that a gradient that is not
+/// written shows.
+GradcheckReport gradcheck(const DifferentiableFunction& fn, const std::vector<Tensor>& inputs,
+                          const GradcheckOptions& options = {});
+
+/// The same for the gradient itself: checks second derivatives, computed with create_graph.
+GradcheckReport gradgradcheck(const DifferentiableFunction& fn, const std::vector<Tensor>& inputs,
+                              const GradcheckOptions& options = {});
+
+/// Fills freed blocks of about `bytes` with NaN patterns, so that the next tensors of that size start poisoned.
+void poison_free_memory(std::size_t bytes);
+
+}  // namespace hop::testing

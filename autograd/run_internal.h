@@ -1,0 +1,79 @@
+// One backward pass.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "autograd/node.h"
+
+namespace hop::autograd {
+
+/// Walks the graph from the outputs to the leaves. The frontier holds the nodes that a gradient has reached; the one
+/// with the highest number goes next, as whatever could still add to its gradient has a higher number and so is behind
+/// us. No recursion, no prior count of dependencies, no state in the nodes: passes nest, and threads may walk graphs
+/// that share nodes.
+class Run {
+ public:
+  struct Options {
+    bool retain_graph = false;
+    bool create_graph = false;
+    bool accumulate = false;  ///< add to the `.grad` of the leaves that are not captured
+    Run* outer = nullptr;     ///< the pass that gets the gradients of leaves that are not captured
+  };
+  explicit Run(const Options& options) : options_(options) {}
+
+  /// Asks for the gradient with respect to `x`; its place in the results is the number of captures before it.
+  void capture(const Tensor& x);
+  /// From now on only edges that lead from `outputs` to a capture are followed.
+  void restrict_to_captures(const std::vector<Tensor>& outputs);
+
+  /// Starts a gradient at `output`. To be called for each output before execute().
+  void seed(const Tensor& output, Tensor gradient) { arrive(edge_to(output), std::move(gradient)); }
+  void execute();
+  /// One gradient per capture; undefined where none arrived.
+  const std::vector<Tensor>& results() const { return results_; }
+
+  bool follows(const Edge& edge) const { return edge && (!restricted_ || reached_.contains(edge.target())); }
+  bool creates_graph() const { return options_.create_graph; }
+
+ private:
+  struct Capture {
+    std::uint32_t index;  // which output of the node
+    std::size_t result;
+  };
+  struct Pending {
+    std::shared_ptr<Node> node;
+    std::vector<Tensor> grads;  // one per output of the node
+  };
+  struct LeafSum {
+    Tensor leaf;
+    Tensor grad;
+  };
+  using Frontier = std::map<std::uint64_t, Pending>;
+
+  void arrive(Edge edge, Tensor gradient);
+  void arrive_at_leaf(const Tensor& leaf, Tensor gradient);
+  Pending& pending(std::shared_ptr<Node> node);
+  void step(Pending& pending);
+  bool continues_at(Node& node) const;
+  void keep_captured(const void* target, const std::vector<Tensor>& grads);
+  void finish_leaves();
+  void add(Tensor& total, Tensor part) const;
+  void accumulate(const Tensor& leaf, Tensor gradient) const;
+
+  Options options_;
+  Frontier frontier_;
+  Frontier::node_type spare_;        // the last entry, used again: a chain allocates nothing
+  std::vector<Tensor> input_grads_;  // of the node at hand
+  std::vector<LeafSum> leaf_sums_;   // gradients that are acted upon when they are whole: hooks, captures
+  std::unordered_multimap<const void*, Capture> captures_;
+  std::vector<Tensor> results_;
+  bool restricted_ = false;
+  std::unordered_set<const void*> reached_;  // targets of edges that lead to a capture, when restricted
+};
+
+}  // namespace hop::autograd
