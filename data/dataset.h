@@ -17,19 +17,19 @@ namespace hop::data {
 
 /// One partition file, as the manifest lists it.
 struct PartitionEntry {
-  std::string file;  ///< its name in the folder
+  std::string file = {};  ///< its name in the folder
   std::int64_t rows = 0;
   std::uint64_t bytes = 0;
-  Digest digest;  ///< XXH3-128 of the file
+  Digest digest = {};  ///< XXH3-128 of the file
   bool operator==(const PartitionEntry&) const = default;
 };
 
 /// How a data set came to be: everything that, with the source's rows, decides the bytes of its files.
 struct Provenance {
-  std::string format;  ///< "idx", "cifar", "csv", "glyphs", "tensors"
-  std::vector<SourceFile> files;
-  std::string label;  ///< CSV: the label's column as it was asked for
-  std::string validation;
+  std::string format = {};  ///< "idx", "cifar", "csv", "glyphs", "tensors"
+  std::vector<SourceFile> files = {};
+  std::string label = {};  ///< CSV: the label's column as it was asked for
+  std::string validation = {};
   std::uint64_t seed = 0;
   bool shuffled = true;
   bool operator==(const Provenance&) const = default;
@@ -108,6 +108,10 @@ struct WriteOptions {
 /// bytes are a function of (rows, options) alone. Throws DataError (folder, disk, source) or ConfigError (options that
 /// the rows do not allow).
 Dataset write_dataset(const RawData& source, const std::filesystem::path& folder, const WriteOptions& options);
+
+/// The digest that write_dataset gives to a data set: XXH3-128 of its classes, columns and rows in the order of the
+/// source, and of the options that decide how they are split. Reads every row once.
+Digest dataset_digest(const RawData& source, const WriteOptions& options);
 
 /// A few lines for a person: rows, columns, classes, partitions, provenance.
 std::string describe(const Dataset& dataset);

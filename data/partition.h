@@ -30,12 +30,12 @@ enum class Verify : std::uint8_t { no, yes };
 /// What a partition file says about itself.
 struct PartitionHeader {
   std::int64_t rows = 0;
-  std::vector<Column> columns;
-  std::int64_t classes = 0;              ///< labels are 0 .. classes - 1
-  std::vector<std::string> class_names;  ///< empty, or one per class
-  Digest dataset;                        ///< of the data set that this is a part of
-  std::uint32_t index = 0;               ///< its place in the data set, or kValidationIndex
-  std::uint32_t block_bytes = 64 << 10;  ///< bytes under one CRC-32C; the last block may be shorter
+  std::vector<Column> columns = {};
+  std::int64_t classes = 0;                   ///< labels are 0 .. classes - 1
+  std::vector<std::string> class_names = {};  ///< empty, or one per class
+  Digest dataset = {};                        ///< of the data set that this is a part of
+  std::uint32_t index = 0;                    ///< its place in the data set, or kValidationIndex
+  std::uint32_t block_bytes = 64 << 10;       ///< bytes under one CRC-32C; the last block may be shorter
 };
 
 /// An open partition: a shared handle to a read-only mapping. Copies are cheap; any number of threads may read.

@@ -16,9 +16,9 @@ inline constexpr std::string_view kLabelColumn = "y";
 
 /// One typed column of a partition: every row holds `shape.numel()` elements of `dtype`.
 struct Column {
-  std::string name;
+  std::string name = {};
   DType dtype = DType::f32;
-  Shape shape;  ///< of one row: (1, 28, 28) for an image, () for a number
+  Shape shape = {};  ///< of one row: (1, 28, 28) for an image, () for a number
 
   bool operator==(const Column&) const = default;
   std::size_t row_bytes() const { return static_cast<std::size_t>(shape.numel()) * size_of(dtype); }

@@ -30,7 +30,7 @@ class RowSource {
 
 /// A file that rows were read from, for the record.
 struct SourceFile {
-  std::string name;  ///< without its folder
+  std::string name = {};  ///< without its folder
   std::uint64_t bytes = 0;
   bool operator==(const SourceFile&) const = default;
 };

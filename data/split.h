@@ -26,6 +26,9 @@ struct Validation {
   std::string to_string() const;  ///< "none", "file", "tail 4000", "fraction 0.1"
 };
 
+/// 0 .. n - 1. n < 2^32.
+std::vector<std::uint32_t> ascending_rows(std::int64_t n);
+
 /// A random permutation of 0 .. n - 1 that is a function of `key` alone (Fisher-Yates over a Philox stream). n < 2^32.
 std::vector<std::uint32_t> random_permutation(std::int64_t n, std::uint64_t key);
 

@@ -1,0 +1,116 @@
+#include "data/dataset.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "base/error.h"
+#include "data/filesystem_internal.h"
+#include "data/manifest_internal.h"
+#include "data/mapped_file.h"
+
+namespace hop::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+void check_file(const fs::path& folder, const PartitionEntry& entry, Files files) {
+  const fs::path file = folder / entry.file;
+  if (!fs::exists(file)) {
+    if (files == Files::present) return;
+    throw DataError("[dataset] expected the file " + file.string() + ", which the manifest lists, got nothing");
+  }
+  const std::uint64_t bytes = fs::file_size(file);
+  if (bytes != entry.bytes) {
+    throw DataError("[dataset] expected " + std::to_string(entry.bytes) + " bytes, got " + std::to_string(bytes) +
+                    " (" + file.string() + ")");
+  }
+}
+
+}  // namespace
+
+bool Dataset::is_dataset(const fs::path& folder) {
+  return with_data_errors([&] { return fs::exists(folder / kManifestFile); });
+}
+
+Dataset Dataset::open(const fs::path& folder, Files files) {
+  return with_data_errors([&] {
+    const fs::path file = folder / kManifestFile;
+    if (!fs::exists(file)) {
+      throw DataError("[dataset] expected a data set, got no manifest.json in " + folder.string());
+    }
+    Manifest manifest = parse_manifest(std::string(as_text(MappedFile(file).bytes())), file);
+    for (const PartitionEntry& entry : manifest.partitions) check_file(folder, entry, files);
+    if (manifest.validation) check_file(folder, *manifest.validation, files);
+    return Dataset(folder, std::move(manifest));
+  });
+}
+
+DType Dataset::feature_dtype() const { return manifest_.columns[0].dtype; }
+Shape Dataset::feature_shape() const { return manifest_.columns[0].shape; }
+
+std::uint64_t Dataset::bytes() const {
+  std::uint64_t bytes = manifest_.validation ? manifest_.validation->bytes : 0;
+  for (const PartitionEntry& entry : manifest_.partitions) bytes += entry.bytes;
+  return bytes;
+}
+
+bool Dataset::has_partition(PartitionId id) const {
+  return id.value < partition_count() &&
+         with_data_errors([&] { return fs::exists(folder_ / manifest_.partitions[id.index()].file); });
+}
+
+Partition Dataset::partition(PartitionId id, Verify verify) const {
+  if (id.value >= partition_count()) {
+    throw IndexError("[dataset] expected a partition below " + std::to_string(partition_count()) + ", got " +
+                     std::to_string(id.value) + " (" + folder_.string() + ")");
+  }
+  return open_checked(manifest_.partitions[id.index()], id.value, verify);
+}
+
+Partition Dataset::validation(Verify verify) const {
+  if (!manifest_.validation) throw DataError("[dataset] expected validation rows, got none (" + folder_.string() + ")");
+  return open_checked(*manifest_.validation, kValidationIndex, verify);
+}
+
+Partition Dataset::open_checked(const PartitionEntry& entry, std::uint32_t index, Verify verify) const {
+  Partition partition = Partition::open(folder_ / entry.file, verify);
+  const PartitionHeader& header = partition.header();
+  const auto check = [&](bool same, const char* what) {
+    if (!same) {
+      throw DataError(std::string("[dataset] expected ") + what + " as in the manifest, got another (" +
+                      partition.file().string() + ")");
+    }
+  };
+  check(header.dataset == manifest_.digest, "a partition of the data set");
+  check(header.index == index, "the place in the data set");
+  check(header.rows == entry.rows, "the rows");
+  check(header.columns == manifest_.columns, "the columns");
+  check(header.classes == manifest_.classes && header.class_names == manifest_.class_names, "the classes");
+  return partition;
+}
+
+std::string describe(const Dataset& dataset) {
+  const Manifest& m = dataset.manifest();
+  const auto [fewest, most] = std::ranges::minmax(m.partitions, {}, &PartitionEntry::rows);
+  std::ostringstream out;
+  out << m.name << ": " << m.rows << " rows and " << dataset.validation_rows() << " for validation, " << m.classes
+      << " classes\n"
+      << "  features    " << name(dataset.feature_dtype()) << " " << dataset.feature_shape().to_string() << ", scale ["
+      << m.scale.offset << ", " << m.scale.factor << "]\n"
+      << "  partitions  " << m.partitions.size() << " of " << fewest.rows;
+  if (most.rows != fewest.rows) out << " to " << most.rows;
+  out << " rows, " << dataset.bytes() << " bytes in all files\n"
+      << "  source      " << m.provenance.format;
+  for (const SourceFile& file : m.provenance.files) out << ", " << file.name;
+  out << "; " << (m.provenance.shuffled ? "shuffled with seed " + std::to_string(m.provenance.seed) : "not shuffled")
+      << "; validation: " << m.provenance.validation << "\n";
+  if (!m.class_names.empty()) {
+    out << "  classes    ";
+    for (const std::string& class_name : m.class_names) out << " " << class_name;
+    out << "\n";
+  }
+  out << "  digest      " << m.digest.hex() << "\n";
+  return out.str();
+}
+
+}  // namespace hop::data

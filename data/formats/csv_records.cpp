@@ -1,0 +1,75 @@
+#include <utility>
+
+#include "base/error.h"
+#include "data/formats/csv_table.h"
+
+namespace hop::data {
+namespace {
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+std::string_view trim(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+}  // namespace
+
+CsvRecords::CsvRecords(std::string_view text, std::filesystem::path file) : text_(text), file_(std::move(file)) {
+  if (text_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
+}
+
+bool CsvRecords::at_line_end() const { return text_[at_] == '\n' || text_.substr(at_, 2) == "\r\n"; }
+
+void CsvRecords::skip_line_end() {
+  at_ += text_[at_] == '\n' ? 1 : 2;
+  ++line_;
+}
+
+bool CsvRecords::next(std::vector<std::string>& fields) {
+  fields.clear();
+  while (!at_end() && at_line_end()) skip_line_end();
+  if (at_end()) return false;
+  record_line_ = line_;
+  while (true) {
+    fields.push_back(text_[at_] == '"' ? quoted() : plain());
+    if (at_end()) return true;
+    if (at_line_end()) {
+      skip_line_end();
+      return true;
+    }
+    if (text_[at_] != ',') {
+      throw DataError("[csv] expected a comma or the end of the line after a closing quote (" + file_.string() +
+                      ", line " + std::to_string(line_) + ")");
+    }
+    ++at_;
+    if (at_end()) {  // a comma at the very end: one more, empty, field
+      fields.emplace_back();
+      return true;
+    }
+  }
+}
+
+std::string CsvRecords::plain() {
+  const std::size_t start = at_;
+  while (!at_end() && text_[at_] != ',' && !at_line_end()) ++at_;
+  return std::string(trim(text_.substr(start, at_ - start)));
+}
+
+std::string CsvRecords::quoted() {
+  const std::int64_t opened = line_;
+  std::string field;
+  for (++at_; !at_end(); ++at_) {
+    if (text_[at_] == '"') {
+      ++at_;
+      if (at_end() || text_[at_] != '"') return field;  // a doubled quote stands for one
+    }
+    if (text_[at_] == '\n') ++line_;
+    field += text_[at_];
+  }
+  throw DataError("[csv] expected a closing quote, got the end of the file (" + file_.string() + ", line " +
+                  std::to_string(opened) + ")");
+}
+
+}  // namespace hop::data

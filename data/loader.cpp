@@ -1,0 +1,117 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+#include "data/split.h"
+
+namespace hop::data {
+namespace {
+
+// After this many bytes a pass gives its mapped pages back, so that a worker's resident set holds a window of the
+// partition and not all of it. Large enough that mapping the pages again costs nothing beside reading them.
+constexpr std::size_t kWindowBytes = 32 << 20;
+
+// y = (x - offset) * factor, in pieces of a constant size, which the compiler turns into vector code.
+template <class T>
+void scale(const T* __restrict x, float* __restrict y, std::int64_t n, float offset, float factor) {
+  constexpr std::int64_t kPiece = 16;
+  std::int64_t i = 0;
+  for (; i + kPiece <= n; i += kPiece) {
+    for (std::int64_t j = 0; j < kPiece; ++j) y[i + j] = (static_cast<float>(x[i + j]) - offset) * factor;
+  }
+  for (; i < n; ++i) y[i] = (static_cast<float>(x[i]) - offset) * factor;
+}
+
+Shape batch_shape(std::int64_t rows, const Shape& row) {
+  Shape shape = {rows};
+  for (const std::int64_t size : row) shape.push_back(size);
+  return shape;
+}
+
+Tensor first_rows(const Tensor& t, std::int64_t rows) {
+  if (rows == t.size(0)) return t;
+  Shape shape = t.shape();
+  shape[0] = rows;
+  return t.as_strided(shape, t.strides(), 0);
+}
+
+}  // namespace
+
+Loader::Loader(LoaderOptions options) : options_(options) {
+  if (options_.batch_size < 1) {
+    throw ConfigError("[loader] expected a batch size of at least 1, got " + std::to_string(options_.batch_size));
+  }
+}
+
+void Loader::start(Partition partition, std::uint64_t key) {
+  bind(std::move(partition));
+  order_ = random_permutation(partition_->rows(), key);
+}
+
+void Loader::start(Partition partition) {
+  bind(std::move(partition));
+  order_.clear();
+}
+
+void Loader::bind(Partition partition) {
+  x_column_ = partition.column_index(kFeatureColumn);
+  y_column_ = partition.column_index(kLabelColumn);
+  const Column& labels = partition.columns()[y_column_];
+  if (labels.dtype != DType::i64 || !labels.shape.empty()) {
+    throw DataError("[loader] expected one i64 label per row, got " + std::string(name(labels.dtype)) + " " +
+                    labels.shape.to_string() + " (" + partition.file().string() + ")");
+  }
+  const Shape shape = batch_shape(options_.batch_size, partition.columns()[x_column_].shape);
+  if (!x_.defined() || x_.shape() != shape) {
+    x_ = Tensor::empty(shape, DType::f32);
+    y_ = Tensor::empty({options_.batch_size}, DType::i64);
+  }
+  partition_ = std::move(partition);
+  position_ = 0;
+  bytes_since_release_ = 0;
+}
+
+std::int64_t Loader::batches() const {
+  return partition_ ? (partition_->rows() + options_.batch_size - 1) / options_.batch_size : 0;
+}
+
+std::int64_t Loader::row_at(std::int64_t position) const {
+  return order_.empty() ? position : order_[static_cast<std::size_t>(position)];
+}
+
+std::optional<Batch> Loader::next() {
+  if (!partition_) return std::nullopt;
+  const std::int64_t rows = std::min(options_.batch_size, partition_->rows() - position_);
+  if (rows == 0 || bytes_since_release_ >= kWindowBytes) {
+    partition_->release_pages();
+    bytes_since_release_ = 0;
+  }
+  if (rows == 0) return std::nullopt;
+  Batch batch{first_rows(x_, rows), first_rows(y_, rows)};
+  fill(batch);
+  position_ += rows;
+  return batch;
+}
+
+void Loader::fill(const Batch& batch) {
+  const Column& features = partition_->columns()[x_column_];
+  const std::byte* x = partition_->column(x_column_).data();
+  const std::byte* y = partition_->column(y_column_).data();
+  const std::int64_t n = features.shape.numel();
+  visit_dtype(features.dtype, [&]<class T>(T) {
+    for (std::int64_t i = 0; i < batch.rows(); ++i) {
+      const std::int64_t row = row_at(position_ + i);
+      scale(reinterpret_cast<const T*>(x) + row * n, batch.x.data<float>() + i * n, n,
+            static_cast<float>(options_.scale.offset), static_cast<float>(options_.scale.factor));
+      batch.y.data<std::int64_t>()[i] = reinterpret_cast<const std::int64_t*>(y)[row];
+    }
+  });
+  bytes_since_release_ += static_cast<std::size_t>(batch.rows()) * features.row_bytes();
+  batch.x.bump_version();  // so that autograd notices a batch kept for a backward pass that comes too late
+  batch.y.bump_version();
+}
+
+}  // namespace hop::data

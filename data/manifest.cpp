@@ -1,0 +1,139 @@
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "data/manifest_internal.h"
+
+namespace hop::data {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kFormat = "hopscotch data set";
+constexpr int kVersion = 1;
+
+void check(bool valid, const std::string& message) {
+  if (!valid) throw DataError(message);
+}
+
+Digest parse_digest(const std::string& hex) {
+  Digest digest;
+  const auto half = [&hex](std::size_t at, std::uint64_t& value) {
+    const char* end = hex.data() + at + 16;
+    return std::from_chars(hex.data() + at, end, value, 16).ptr == end;
+  };
+  check(hex.size() == 32 && half(0, digest.high) && half(16, digest.low),
+        "expected 32 hex digits, got \"" + hex + "\"");
+  return digest;
+}
+
+Json encode(const PartitionEntry& entry) {
+  return {{"file", entry.file}, {"rows", entry.rows}, {"bytes", entry.bytes}, {"digest", entry.digest.hex()}};
+}
+
+PartitionEntry decode_entry(const Json& json) {
+  PartitionEntry entry{json.at("file"), json.at("rows"), json.at("bytes"), parse_digest(json.at("digest"))};
+  // A name, not a path: a manifest cannot point out of its folder.
+  check(!entry.file.empty() && entry.file.find('/') == std::string::npos && entry.file != "." && entry.file != "..",
+        "expected the name of a file in the folder, got \"" + entry.file + "\"");
+  check(entry.rows >= 1, "expected at least one row in " + entry.file);
+  return entry;
+}
+
+Json encode(const Column& column) {
+  return {{"name", column.name},
+          {"dtype", name(column.dtype)},
+          {"shape", std::vector<std::int64_t>(column.shape.begin(), column.shape.end())}};
+}
+
+Column decode_column(const Json& json) {
+  const std::vector<std::int64_t> shape = json.at("shape");
+  return {json.at("name"), dtype_from_name(json.at("dtype").get<std::string>()), Shape(std::span(shape))};
+}
+
+Json encode(const Provenance& provenance) {
+  Json files = Json::array();
+  for (const SourceFile& file : provenance.files) files.push_back({{"name", file.name}, {"bytes", file.bytes}});
+  return {{"format", provenance.format},         {"files", files},          {"label", provenance.label},
+          {"validation", provenance.validation}, {"seed", provenance.seed}, {"shuffled", provenance.shuffled}};
+}
+
+Provenance decode_provenance(const Json& json) {
+  Provenance provenance{.format = json.at("format"),
+                        .label = json.at("label"),
+                        .validation = json.at("validation"),
+                        .seed = json.at("seed"),
+                        .shuffled = json.at("shuffled")};
+  for (const Json& file : json.at("files")) provenance.files.push_back({file.at("name"), file.at("bytes")});
+  return provenance;
+}
+
+Manifest decode(const Json& json) {
+  check(json.at("format") == kFormat, std::string("expected \"format\": \"") + kFormat + "\"");
+  check(json.at("version") == kVersion,
+        "expected \"version\": " + std::to_string(kVersion) + ", got " + json.at("version").dump());
+  Manifest manifest;
+  manifest.name = json.at("name");
+  manifest.kind = json.at("kind");
+  manifest.rows = json.at("rows");
+  for (const Json& column : json.at("columns")) manifest.columns.push_back(decode_column(column));
+  manifest.classes = json.at("classes");
+  manifest.class_names = json.at("class_names").get<std::vector<std::string>>();
+  manifest.digest = parse_digest(json.at("digest"));
+  for (const Json& entry : json.at("partitions")) manifest.partitions.push_back(decode_entry(entry));
+  if (!json.at("validation").is_null()) manifest.validation = decode_entry(json.at("validation"));
+  manifest.scale = {json.at("scale").at(0), json.at("scale").at(1)};
+  manifest.provenance = decode_provenance(json.at("provenance"));
+  return manifest;
+}
+
+void check_sums(const Manifest& manifest) {
+  check(!manifest.partitions.empty(), "expected at least one partition");
+  std::int64_t rows = 0;
+  for (const PartitionEntry& entry : manifest.partitions) rows += entry.rows;
+  check(rows == manifest.rows,
+        "expected partitions of " + std::to_string(manifest.rows) + " rows in all, got " + std::to_string(rows));
+  check(manifest.columns.size() == 2 && manifest.columns[0].name == kFeatureColumn &&
+            manifest.columns[1].name == kLabelColumn,
+        "expected the columns \"x\" and \"y\"");
+  check(manifest.classes >= 1, "expected at least one class, got " + std::to_string(manifest.classes));
+}
+
+}  // namespace
+
+std::string to_json(const Manifest& manifest) {
+  Json columns = Json::array();
+  for (const Column& column : manifest.columns) columns.push_back(encode(column));
+  Json partitions = Json::array();
+  for (const PartitionEntry& entry : manifest.partitions) partitions.push_back(encode(entry));
+  const Json json = {{"format", kFormat},
+                     {"version", kVersion},
+                     {"name", manifest.name},
+                     {"kind", manifest.kind},
+                     {"rows", manifest.rows},
+                     {"columns", columns},
+                     {"classes", manifest.classes},
+                     {"class_names", manifest.class_names},
+                     {"digest", manifest.digest.hex()},
+                     {"partitions", partitions},
+                     {"validation", manifest.validation ? encode(*manifest.validation) : Json()},
+                     {"scale", {manifest.scale.offset, manifest.scale.factor}},
+                     {"provenance", encode(manifest.provenance)}};
+  try {
+    return json.dump(2) + "\n";
+  } catch (const Json::exception& error) {  // a class name that is no UTF-8
+    throw DataError(std::string("[dataset] cannot be written to the manifest: ") + error.what());
+  }
+}
+
+Manifest parse_manifest(const std::string& text, const std::filesystem::path& file) {
+  try {
+    Manifest manifest = decode(Json::parse(text));
+    check_sums(manifest);
+    return manifest;
+  } catch (const std::exception& error) {  // JSON's own errors, or ours
+    throw DataError(std::string("[dataset] ") + error.what() + " (" + file.string() + ")");
+  }
+}
+
+}  // namespace hop::data

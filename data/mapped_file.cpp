@@ -1,0 +1,59 @@
+#include "data/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+
+namespace hop::data {
+namespace {
+
+constexpr std::size_t kPage = 4096;  // madvise wants a start on a page; a larger page only makes it a no-op
+
+[[noreturn]] void fail(const std::filesystem::path& file, const char* what) {
+  throw DataError("[data] cannot " + std::string(what) + " " + file.string() + ": " +
+                  std::generic_category().message(errno));
+}
+
+// Closes on every way out: a mapping outlives its descriptor.
+struct Descriptor {
+  int fd;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+}  // namespace
+
+MappedFile::MappedFile(std::filesystem::path file) : file_(std::move(file)) {
+  const Descriptor descriptor{::open(file_.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (descriptor.fd < 0) fail(file_, "open");
+  struct stat status {};
+  if (::fstat(descriptor.fd, &status) != 0) fail(file_, "read the size of");
+  if (!S_ISREG(status.st_mode)) throw DataError("[data] expected a file, got something else (" + file_.string() + ")");
+  size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ == 0) return;
+  void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor.fd, 0);
+  if (mapped == MAP_FAILED) fail(file_, "map");
+  data_ = static_cast<const std::byte*>(mapped);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::release(std::size_t offset, std::size_t size) const {
+  const std::size_t start = offset / kPage * kPage;
+  if (data_ == nullptr || start >= size_) return;
+  const std::size_t end = std::min(size_, offset + size);
+  // A hint: where it fails, the pages merely stay.
+  (void)::madvise(const_cast<std::byte*>(data_) + start, end - start, MADV_DONTNEED);
+}
+
+}  // namespace hop::data

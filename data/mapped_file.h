@@ -1,0 +1,31 @@
+// A whole file as read-only memory.
+#pragma once
+
+#include <filesystem>
+
+#include "base/bytes.h"
+
+namespace hop::data {
+
+/// Maps a file for reading. The bytes stay valid as long as the object; the file must not shrink meanwhile.
+class MappedFile {
+ public:
+  /// Throws DataError that names the file and the system's reason.
+  explicit MappedFile(std::filesystem::path file);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  const std::filesystem::path& file() const { return file_; }
+  ByteView bytes() const { return {data_, size_}; }
+  /// Drops `size` bytes from `offset` on out of this process's resident set; reading them again maps the cached page
+  /// again.
+  void release(std::size_t offset, std::size_t size) const;
+
+ private:
+  std::filesystem::path file_;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace hop::data

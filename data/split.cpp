@@ -1,0 +1,106 @@
+#include "data/split.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "tensor/random.h"
+
+namespace hop::data {
+namespace {
+
+std::string shortest(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+void check(bool valid, const std::string& message) {
+  if (!valid) throw ConfigError("[data] " + message);
+}
+
+std::int64_t validation_count(std::int64_t rows, const Validation& validation) {
+  if (validation.kind == Validation::Kind::tail) {
+    check(validation.rows >= 1 && validation.rows < rows, "expected a validation tail of 1 to " +
+                                                              std::to_string(rows - 1) + " rows, got " +
+                                                              std::to_string(validation.rows));
+    return validation.rows;
+  }
+  if (validation.kind == Validation::Kind::fraction) {
+    check(validation.share > 0.0 && validation.share < 1.0,
+          "expected a validation fraction between 0 and 1, got " + shortest(validation.share));
+    const auto count = static_cast<std::int64_t>(std::llround(validation.share * static_cast<double>(rows)));
+    check(count >= 1 && count < rows, "expected a validation fraction that leaves rows on both sides, got " +
+                                          std::to_string(count) + " of " + std::to_string(rows));
+    return count;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string Validation::to_string() const {
+  switch (kind) {
+    case Kind::none:
+      return "none";
+    case Kind::file:
+      return "file";
+    case Kind::tail:
+      return "tail " + std::to_string(rows);
+    case Kind::fraction:
+      break;
+  }
+  return "fraction " + shortest(share);
+}
+
+std::vector<std::uint32_t> ascending_rows(std::int64_t n) {
+  check(n >= 0 && n <= std::numeric_limits<std::uint32_t>::max(),
+        "expected fewer than 2^32 rows, got " + std::to_string(n));
+  std::vector<std::uint32_t> rows(static_cast<std::size_t>(n));
+  std::iota(rows.begin(), rows.end(), 0U);
+  return rows;
+}
+
+std::vector<std::uint32_t> random_permutation(std::int64_t n, std::uint64_t key) {
+  std::vector<std::uint32_t> order = ascending_rows(n);
+  PhiloxStream random({.key = key});
+  for (std::size_t i = order.size(); i > 1; --i) {
+    std::swap(order[i - 1], order[random.below(static_cast<std::uint32_t>(i))]);
+  }
+  return order;
+}
+
+Split split_rows(std::int64_t rows, std::uint32_t partitions, const Validation& validation, std::uint64_t seed,
+                 bool shuffle) {
+  const std::int64_t validation_rows = validation_count(rows, validation);
+  const std::int64_t train_rows = rows - validation_rows;
+  check(partitions >= 1 && partitions <= train_rows, "expected 1 to " + std::to_string(train_rows) +
+                                                         " partitions (one row each at least), got " +
+                                                         std::to_string(partitions));
+  // All rows, the validation rows last: drawn at random, or those that stand there anyway.
+  std::vector<std::uint32_t> train = validation.kind == Validation::Kind::fraction
+                                         ? random_permutation(rows, hash64(seed, "validation"))
+                                         : ascending_rows(rows);
+  Split split;
+  split.validation.assign(train.begin() + train_rows, train.end());
+  train.resize(static_cast<std::size_t>(train_rows));
+  std::ranges::sort(split.validation);
+  std::ranges::sort(train);
+
+  std::vector<std::uint32_t> order(train);
+  if (shuffle) {
+    const auto permutation = random_permutation(train_rows, hash64(seed, "shuffle"));
+    std::ranges::transform(permutation, order.begin(), [&](std::uint32_t i) { return train[i]; });
+  }
+  for (std::int64_t q = 0; q < partitions; ++q) {
+    split.partitions.emplace_back(order.begin() + q * train_rows / partitions,
+                                  order.begin() + (q + 1) * train_rows / partitions);
+  }
+  return split;
+}
+
+}  // namespace hop::data
