@@ -23,4 +23,7 @@ if(HOP_BENCH)
 endif()
 if(HOP_CUDA)
   enable_language(CUDA)
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # nvcc 12 speaks C++20, which Debian 12's CMake does not know
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  endif()
 endif()

@@ -18,8 +18,8 @@ if(HOP_CCACHE)
 endif()
 
 add_library(hop_settings INTERFACE)
-target_compile_options(hop_settings INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off> $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false>)
+target_compile_options(hop_settings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>)
+target_compile_definitions(hop_settings INTERFACE EIGEN_DONT_PARALLELIZE)  # threads are ours to count: bits depend on them
 add_library(hop_warnings INTERFACE)
 target_compile_options(hop_warnings INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror>)
