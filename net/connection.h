@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "base/bytes.h"
 #include "net/asio.h"
 #include "net/deadline.h"
+#include "net/frame.h"
 #include "net/stream.h"
 
 namespace hop::net {
@@ -40,10 +42,10 @@ struct Traffic {
 /// (callers that already run on `executor()` save the two hand-overs).
 ///
 /// Errors. A peer that is gone, bytes that are no valid frame, a deadline that passes and a cancelled coroutine all end
-/// the connection: what waits on it, and everything tried later, throws the same NetError (TimeoutError for a deadline),
-/// whose message names the peer. Nothing can leave the stream in the middle of a frame and go on. Only misuse (a message
-/// beyond the limits, a payload buffer of the wrong size, a payload not yet taken, two receivers at once) throws
-/// NetError and leaves the connection as it was.
+/// the connection: what waits on it, and everything tried later, throws the same NetError (TimeoutError for a
+/// deadline), whose message names the peer. Nothing can leave the stream in the middle of a frame and go on. Only
+/// misuse (a message beyond the limits, a payload buffer of the wrong size, a payload not yet taken, two receivers at
+/// once) throws NetError and leaves the connection as it was.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   /// `peer` is the name used in errors, such as "unix:/run/user/1000/hop-x/worker-1".
@@ -67,7 +69,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Reads and drops the payload of the last message.
   Awaitable<void> skip_payload(Deadline deadline = kNever);
 
-  /// Ends the connection now; pending and later operations throw NetError. Idempotent.
+  /// Ends the connection: pending and later operations throw NetError. A message that must arrive wants an answer
+  /// first: what the transport still holds may be lost. Idempotent.
   void close();
 
   /// Gives the peer a better name for errors, such as "worker 3", once it has said who it is.
@@ -82,37 +85,36 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   class SendTurn;
   class ReceiveTurn;
-  class Watchdog;
+  using Watchdog = std::shared_ptr<asio::steady_timer>;
   struct Failure {
     bool timed_out = false;
     std::string text;
   };
 
+  // The public operations, on executor_.
   Awaitable<void> send_here(std::uint16_t kind, ByteView control, ByteView payload, Deadline deadline);
   Awaitable<Message> receive_here(Deadline deadline);
-  Awaitable<void> receive_payload_here(MutableByteView into, Deadline deadline);
-  Awaitable<void> skip_payload_here(Deadline deadline);
+  Awaitable<void> take_payload_here(std::optional<MutableByteView> into, Deadline deadline);
 
-  Awaitable<void> write_frame(std::uint16_t kind, ByteView control, ByteView payload);
+  // What they do once it is their turn.
+  Awaitable<void> write_frame(HeaderField header, ByteView control, ByteView payload);
   Awaitable<Message> read_message();
-  Awaitable<void> read_payload(MutableByteView into);
-  Awaitable<void> read_chunk_data(MutableByteView into, std::uint32_t crc);
+  Awaitable<void> read_payload(std::optional<MutableByteView> into);
   Awaitable<void> read_exactly(MutableByteView into, const char* what);
 
   template <class T>
-  Awaitable<T> guard(Awaitable<T> operation);
+  Awaitable<T> fail_on_error(Awaitable<T> operation);
   void fail(bool timed_out, std::string text);
   [[noreturn]] void throw_failure() const;
+  Watchdog watch(Deadline deadline, const char* operation);
 
-  const Executor executor_;
   const std::unique_ptr<Stream> stream_;
-
-  // Touched on executor_ only.
+  const Executor executor_;  // the stream's; what follows is touched there only
   std::string peer_;
   std::optional<Failure> failure_;
   std::deque<SendTurn*> senders_;  // the front one writes
   bool receiving_ = false;
-  std::uint64_t payload_missing_ = 0;  // of the last received message
+  std::uint64_t untaken_payload_ = 0;  // bytes, of the last received message
 
   std::atomic<bool> open_ = true;
   std::atomic<std::uint64_t> control_sent_ = 0, control_received_ = 0, payload_sent_ = 0, payload_received_ = 0;

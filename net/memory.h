@@ -15,8 +15,8 @@ class MemoryBacklog;
 /// The names that listen in one application. Shared by its threads; two networks know nothing of each other.
 class MemoryNetwork {
  public:
-  /// Takes a name. Throws NetError when it is taken.
-  std::shared_ptr<MemoryBacklog> open(const std::string& name);
+  /// Takes a name; connections to it wake `acceptor`. Throws NetError when it is taken.
+  std::shared_ptr<MemoryBacklog> open(const std::string& name, const Executor& acceptor);
   /// Who listens there; null for nobody.
   std::shared_ptr<MemoryBacklog> find(const std::string& name) const;
 

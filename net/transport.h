@@ -22,6 +22,8 @@ struct Address {
 
   bool operator==(const Address&) const = default;
   std::string text() const;
+  /// Throws ConfigError when the scheme is another.
+  void require(Scheme wanted) const;
 
   /// Throws ConfigError that says what is wrong with `text`.
   static Address parse(std::string_view text);

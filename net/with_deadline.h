@@ -35,8 +35,7 @@ Awaitable<T> with_deadline(Awaitable<T> operation, Deadline deadline, std::strin
     std::rethrow_exception(error);
   };
   if constexpr (std::is_void_v<T>) {
-    auto [order, error, timer_code] =
-        co_await race.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+    auto [order, error, timer_code] = co_await race.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
     judge(error, !timer_code);
   } else {
     auto [order, error, result, timer_code] =

@@ -1,0 +1,244 @@
+#include "net/connection.h"
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/dispatch.hpp>
+#include <boost/system/system_error.hpp>
+#include <utility>
+
+#include "base/error.h"
+#include "net/event.h"
+#include "net/run_on.h"
+
+namespace hop::net {
+namespace {
+
+// Small enough to be still in the cache when it is written after its CRC has been taken; large enough to make its eight
+// bytes of header and two system calls vanish.
+constexpr std::size_t kSendChunkBytes = 1U << 18;
+
+}  // namespace
+
+Traffic& Traffic::operator+=(const Traffic& other) {
+  control_sent += other.control_sent;
+  control_received += other.control_received;
+  payload_sent += other.payload_sent;
+  payload_received += other.payload_received;
+  return *this;
+}
+
+/// A place in the queue of senders, in the order of construction.
+class Connection::SendTurn {
+ public:
+  explicit SendTurn(Connection& connection) : connection_(connection), event_(connection.executor_) {
+    connection_.senders_.push_back(this);
+  }
+  ~SendTurn() {
+    auto& queue = connection_.senders_;
+    queue.erase(std::ranges::find(queue, this));
+    if (!queue.empty()) queue.front()->wake();
+  }
+  SendTurn(const SendTurn&) = delete;
+  SendTurn& operator=(const SendTurn&) = delete;
+
+  Awaitable<void> comes() {
+    while (connection_.senders_.front() != this && !connection_.failure_) co_await event_.wait();
+    if (connection_.failure_) connection_.throw_failure();
+  }
+  void wake() { event_.notify(); }
+
+ private:
+  Connection& connection_;
+  Event event_;
+};
+
+/// Keeps a second receiver out: which of the two would get the message?
+class Connection::ReceiveTurn {
+ public:
+  explicit ReceiveTurn(Connection& connection) : receiving_(connection.receiving_) {
+    if (connection.failure_) connection.throw_failure();
+    if (receiving_) throw NetError("[net] expected one receiver at a time, got two (" + connection.peer_ + ")");
+    receiving_ = true;
+  }
+  ~ReceiveTurn() { receiving_ = false; }
+  ReceiveTurn(const ReceiveTurn&) = delete;
+  ReceiveTurn& operator=(const ReceiveTurn&) = delete;
+
+ private:
+  bool& receiving_;
+};
+
+Connection::Connection(std::unique_ptr<Stream> stream, std::string peer)
+    : stream_(std::move(stream)), executor_(stream_->executor()), peer_(std::move(peer)) {}
+
+Connection::~Connection() { stream_->close(); }
+
+Awaitable<void> Connection::send(std::uint16_t kind, ByteView control, ByteView payload, Deadline deadline) {
+  return run_on(executor_, send_here(kind, control, payload, deadline));
+}
+
+Awaitable<Message> Connection::receive(Deadline deadline) { return run_on(executor_, receive_here(deadline)); }
+
+Awaitable<void> Connection::receive_payload(MutableByteView into, Deadline deadline) {
+  return run_on(executor_, take_payload_here(into, deadline));
+}
+
+Awaitable<void> Connection::skip_payload(Deadline deadline) {
+  return run_on(executor_, take_payload_here(std::nullopt, deadline));
+}
+
+void Connection::close() {
+  open_ = false;
+  asio::dispatch(executor_, [self = shared_from_this()] {
+    self->fail(false, "[net] the connection to " + self->peer_ + " was closed");
+  });
+}
+
+void Connection::name_peer(std::string name) {
+  asio::dispatch(executor_,
+                 [self = shared_from_this(), name = std::move(name)]() mutable { self->peer_ = std::move(name); });
+}
+
+Traffic Connection::traffic() const {
+  return {.control_sent = control_sent_,
+          .control_received = control_received_,
+          .payload_sent = payload_sent_,
+          .payload_received = payload_received_};
+}
+
+Awaitable<void> Connection::send_here(std::uint16_t kind, ByteView control, ByteView payload, Deadline deadline) {
+  const auto self = shared_from_this();
+  const HeaderField header = encode_header(kind, control, payload.size());
+  SendTurn turn(*this);
+  const Watchdog watchdog = watch(deadline, "send to");
+  co_await fail_on_error(turn.comes());
+  co_await fail_on_error(write_frame(header, control, payload));
+}
+
+Awaitable<Message> Connection::receive_here(Deadline deadline) {
+  const auto self = shared_from_this();
+  const ReceiveTurn turn(*this);
+  if (untaken_payload_ > 0) {
+    throw NetError("[net] expected the last message's payload to be taken first, got a receive (" + peer_ + ")");
+  }
+  const Watchdog watchdog = watch(deadline, "message from");
+  co_return co_await fail_on_error(read_message());
+}
+
+Awaitable<void> Connection::take_payload_here(std::optional<MutableByteView> into, Deadline deadline) {
+  const auto self = shared_from_this();
+  const ReceiveTurn turn(*this);
+  if (into && into->size() != untaken_payload_) {
+    throw NetError("[net] expected room for a payload of " + std::to_string(untaken_payload_) + " bytes, got " +
+                   std::to_string(into->size()) + " (" + peer_ + ")");
+  }
+  const Watchdog watchdog = watch(deadline, "payload from");
+  co_await fail_on_error(read_payload(into));
+}
+
+Awaitable<void> Connection::write_frame(HeaderField header, ByteView control, ByteView payload) {
+  const std::size_t payload_bytes = payload.size();
+  const PayloadLengthField length = encode_payload_length(payload_bytes);
+  std::uint64_t control_bytes = header.size() + control.size() + (payload.empty() ? 0 : length.size());
+
+  // One write carries the frame's head and the first chunk, each further write one chunk.
+  ChunkHeaderField chunk_header;
+  std::array<ByteView, 5> parts{header, control};
+  if (!payload.empty()) parts[2] = length;
+  do {
+    const ByteView chunk = payload.first(std::min(payload.size(), kSendChunkBytes));
+    payload = payload.subspan(chunk.size());
+    if (!chunk.empty()) {
+      chunk_header = encode_chunk_header(chunk);
+      parts[3] = chunk_header;
+      parts[4] = chunk;
+      control_bytes += chunk_header.size();
+    }
+    co_await stream_->write(parts);
+    parts.fill({});
+  } while (!payload.empty());
+  control_sent_ += control_bytes;
+  payload_sent_ += payload_bytes;
+}
+
+Awaitable<Message> Connection::read_message() {
+  HeaderField header_field;
+  co_await read_exactly(header_field, "a message");
+  const FrameHeader header = decode_header(header_field);
+
+  Message message{.kind = header.kind, .control = AlignedBuffer(header.control_bytes), .payload_bytes = 0};
+  co_await read_exactly(message.control.span(), "a control message");
+  PayloadLengthField length_field;
+  const MutableByteView length = header.has_payload ? MutableByteView(length_field) : MutableByteView();
+  co_await read_exactly(length, "a payload length");
+  message.payload_bytes = decode_payload_bytes(header_field, message.control.span(), length);
+
+  untaken_payload_ = message.payload_bytes;
+  control_received_ += header_field.size() + message.control.size() + length.size();
+  co_return message;
+}
+
+Awaitable<void> Connection::read_payload(std::optional<MutableByteView> into) {
+  std::uint64_t control_bytes = 0;
+  AlignedBuffer dropped;  // where chunks go that nobody wants
+  for (std::uint64_t missing = untaken_payload_; missing > 0;) {
+    ChunkHeaderField chunk_field;
+    co_await read_exactly(chunk_field, "a chunk");
+    const ChunkHeader chunk = decode_chunk_header(chunk_field, missing);
+    if (!into && dropped.size() < chunk.bytes) dropped = AlignedBuffer(chunk.bytes);
+    const MutableByteView place = into ? into->last(missing) : dropped.span();
+    const MutableByteView data = place.first(chunk.bytes);
+    co_await read_exactly(data, "a chunk's data");
+    check_chunk(chunk, data);
+    control_bytes += chunk_field.size();
+    missing -= chunk.bytes;
+  }
+  control_received_ += control_bytes;
+  payload_received_ += std::exchange(untaken_payload_, 0);
+}
+
+Awaitable<void> Connection::read_exactly(MutableByteView into, const char* what) {
+  if (into.empty()) co_return;
+  const std::size_t got = co_await stream_->read(into);
+  if (got == into.size()) co_return;
+  throw NetError("[net] expected " + std::to_string(into.size()) + " bytes of " + what + ", got " +
+                 std::to_string(got) + " and the end of the connection");
+}
+
+template <class T>
+Awaitable<T> Connection::fail_on_error(Awaitable<T> operation) {
+  try {
+    co_return co_await std::move(operation);
+  } catch (const boost::system::system_error& error) {
+    fail(false, "[net] lost " + peer_ + ": " + error.code().message());
+  } catch (const std::exception& error) {
+    fail(false, std::string(error.what()) + " (from " + peer_ + ")");
+  }
+  throw_failure();
+}
+
+void Connection::fail(bool timed_out, std::string text) {
+  if (failure_) return;  // the first cause is the one that everybody hears of
+  failure_ = {.timed_out = timed_out, .text = std::move(text)};
+  open_ = false;
+  stream_->close();
+  for (SendTurn* sender : senders_) sender->wake();
+}
+
+void Connection::throw_failure() const {
+  if (failure_->timed_out) throw TimeoutError(failure_->text);
+  throw NetError(failure_->text);
+}
+
+Connection::Watchdog Connection::watch(Deadline deadline, const char* operation) {
+  if (deadline == kNever) return nullptr;
+  auto timer = std::make_shared<asio::steady_timer>(executor_, deadline);
+  // The timer lives as long as the operation, and the operation keeps the connection alive.
+  timer->async_wait([this, watched = std::weak_ptr(timer), operation](const boost::system::error_code& code) {
+    if (!code && !watched.expired())
+      fail(true, std::string("[net] ") + operation + " " + peer_ + ": the deadline passed");
+  });
+  return timer;
+}
+
+}  // namespace hop::net
