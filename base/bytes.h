@@ -15,7 +15,8 @@ namespace hop {
 using ByteView = std::span<const std::byte>;
 using MutableByteView = std::span<std::byte>;
 
-/// Every block of the library (states, columns, tensors) starts on such a boundary: one cache line, one AVX-512 register.
+/// Every block of the library (states, columns, tensors) starts on such a boundary: one cache line, one AVX-512
+/// register.
 inline constexpr std::size_t kAlignment = 64;
 
 constexpr std::size_t align_up(std::size_t bytes, std::size_t alignment = kAlignment) {
@@ -23,9 +24,7 @@ constexpr std::size_t align_up(std::size_t bytes, std::size_t alignment = kAlign
 }
 
 inline ByteView as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
-inline std::string_view as_text(ByteView bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 /// Owned bytes on a 64-byte boundary, zero-filled. Moves, does not copy.
 class AlignedBuffer {
@@ -33,11 +32,10 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t size) : size_(size) {
     if (size == 0) return;
-    data_.reset(static_cast<std::byte*>(::operator new(align_up(size), std::align_val_t{kAlignment})));
+    data_.reset(static_cast<std::byte*>(::operator new (align_up(size), std::align_val_t{kAlignment})));
     std::memset(data_.get(), 0, align_up(size));
   }
-  AlignedBuffer(AlignedBuffer&& other) noexcept
-      : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer(AlignedBuffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     data_ = std::move(other.data_);
     size_ = std::exchange(other.size_, 0);
@@ -53,7 +51,7 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{kAlignment}); }
   };
   std::unique_ptr<std::byte[], Free> data_;
   std::size_t size_ = 0;

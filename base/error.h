@@ -14,30 +14,56 @@ class Error : public std::runtime_error {
 };
 
 /// A tensor has the wrong shape: `[matmul] expected (4, 3) x (3, n), got (4, 3) x (2, 5)`.
-struct ShapeError : Error { using Error::Error; };
+struct ShapeError : Error {
+  using Error::Error;
+};
 /// A tensor has the wrong dtype.
-struct DtypeError : Error { using Error::Error; };
+struct DtypeError : Error {
+  using Error::Error;
+};
 /// Tensors live on different devices, or a device cannot do what is asked.
-struct DeviceError : Error { using Error::Error; };
+struct DeviceError : Error {
+  using Error::Error;
+};
 /// An index or dimension lies outside its range.
-struct IndexError : Error { using Error::Error; };
+struct IndexError : Error {
+  using Error::Error;
+};
 /// An allocation passed the limit that was set, or the system has no memory.
-struct MemoryError : Error { using Error::Error; };
+struct MemoryError : Error {
+  using Error::Error;
+};
 /// Misuse of automatic differentiation: no graph, freed graph, a saved tensor overwritten.
-struct AutogradError : Error { using Error::Error; };
+struct AutogradError : Error {
+  using Error::Error;
+};
 /// A wrong experiment file, option or model spec; names file, line, key and the nearest valid key.
-struct ConfigError : Error { using Error::Error; };
+struct ConfigError : Error {
+  using Error::Error;
+};
 /// A data set or partition file is missing, truncated or corrupt.
-struct DataError : Error { using Error::Error; };
+struct DataError : Error {
+  using Error::Error;
+};
 /// A saved model state or safetensors file is missing, truncated, corrupt or of another model.
-struct StateError : Error { using Error::Error; };
+struct StateError : Error {
+  using Error::Error;
+};
 /// A peer is gone, or sent something that is no valid frame or message.
-struct NetError : Error { using Error::Error; };
+struct NetError : Error {
+  using Error::Error;
+};
 /// A wait passed its deadline.
-struct TimeoutError : NetError { using NetError::NetError; };
+struct TimeoutError : NetError {
+  using NetError::NetError;
+};
 /// The run's journal cannot be written, or is corrupt before its tail.
-struct JournalError : Error { using Error::Error; };
+struct JournalError : Error {
+  using Error::Error;
+};
 /// A run failed as a whole; the message names the cause.
-struct RunError : Error { using Error::Error; };
+struct RunError : Error {
+  using Error::Error;
+};
 
 }  // namespace hop

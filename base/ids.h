@@ -20,11 +20,11 @@ struct Id {
   constexpr std::size_t index() const { return value; }
 };
 
-using ModelId = Id<struct ModelTag>;              ///< one configuration of the search
-using PartitionId = Id<struct PartitionTag>;      ///< one partition of the training data
-using WorkerId = Id<struct WorkerTag>;            ///< one node: owns a block of partitions
-using Incarnation = Id<struct IncarnationTag>;    ///< counts the lives of one worker
-using Attempt = Id<struct AttemptTag>;            ///< counts the leases of one run; never reused
+using ModelId = Id<struct ModelTag>;            ///< one configuration of the search
+using PartitionId = Id<struct PartitionTag>;    ///< one partition of the training data
+using WorkerId = Id<struct WorkerTag>;          ///< one node: owns a block of partitions
+using Incarnation = Id<struct IncarnationTag>;  ///< counts the lives of one worker
+using Attempt = Id<struct AttemptTag>;          ///< counts the leases of one run; never reused
 
 }  // namespace hop
 

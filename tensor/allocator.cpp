@@ -93,8 +93,8 @@ class CachingAllocator {
     if (over_limit(bytes)) release_cached();
     if (over_limit(bytes)) {
       throw MemoryError("[allocate] " + std::to_string(bytes) + " bytes more would pass the limit of " +
-                        std::to_string(limit_) + " bytes on " + device_.to_string() + " (active: " +
-                        std::to_string(active_) + ")");
+                        std::to_string(limit_) + " bytes on " + device_.to_string() +
+                        " (active: " + std::to_string(active_) + ")");
     }
     ++system_allocations_;
     return backend(device_).allocate(bytes);
@@ -123,11 +123,21 @@ CachingAllocator& allocator(Device device) {
 
 }  // namespace
 
-std::size_t active(Device d) { return allocator(d).locked([](auto& a) { return a.active_; }); }
-std::size_t peak(Device d) { return allocator(d).locked([](auto& a) { return a.peak_; }); }
-void reset_peak(Device d) { allocator(d).locked([](auto& a) { return a.peak_ = a.active_; }); }
-std::size_t cached(Device d) { return allocator(d).locked([](auto& a) { return a.cached_; }); }
-std::uint64_t system_allocations(Device d) { return allocator(d).locked([](auto& a) { return a.system_allocations_; }); }
+std::size_t active(Device d) {
+  return allocator(d).locked([](auto& a) { return a.active_; });
+}
+std::size_t peak(Device d) {
+  return allocator(d).locked([](auto& a) { return a.peak_; });
+}
+void reset_peak(Device d) {
+  allocator(d).locked([](auto& a) { return a.peak_ = a.active_; });
+}
+std::size_t cached(Device d) {
+  return allocator(d).locked([](auto& a) { return a.cached_; });
+}
+std::uint64_t system_allocations(Device d) {
+  return allocator(d).locked([](auto& a) { return a.system_allocations_; });
+}
 void empty_cache(Device d) { allocator(d).empty_cache(); }
 void set_limit(std::size_t bytes, Device d) { allocator(d).set_limit(bytes); }
 

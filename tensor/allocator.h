@@ -1,5 +1,5 @@
-// The caching allocator: freed blocks are kept per device and size, so that a training step that repeats allocates nothing
-// from the system (a fresh page costs 5 to 8 times a warm copy). Thread-safe.
+// The caching allocator: freed blocks are kept per device and size, so that a training step that repeats allocates
+// nothing from the system (a fresh page costs 5 to 8 times a warm copy). Thread-safe.
 #pragma once
 
 #include <cstddef>

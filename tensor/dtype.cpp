@@ -8,7 +8,8 @@
 namespace hop {
 namespace {
 
-constexpr auto F32 = DType::f32, F64 = DType::f64, I64 = DType::i64, I32 = DType::i32, U8 = DType::u8, B = DType::boolean;
+constexpr auto F32 = DType::f32, F64 = DType::f64, I64 = DType::i64, I32 = DType::i32, U8 = DType::u8,
+               B = DType::boolean;
 constexpr std::array<std::string_view, kDTypeCount> kNames = {"f32", "f64", "i64", "i32", "u8", "bool"};
 constexpr std::array<std::size_t, kDTypeCount> kSizes = {4, 8, 8, 4, 1, 1};
 

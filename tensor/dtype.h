@@ -12,9 +12,9 @@ enum class DType : std::uint8_t { f32, f64, i64, i32, u8, boolean };
 
 inline constexpr int kDTypeCount = 6;
 
-std::size_t size_of(DType dtype);          ///< bytes per element
-std::string_view name(DType dtype);        ///< "f32", ... "bool"
-DType dtype_from_name(std::string_view);   ///< throws DtypeError for an unknown name
+std::size_t size_of(DType dtype);         ///< bytes per element
+std::string_view name(DType dtype);       ///< "f32", ... "bool"
+DType dtype_from_name(std::string_view);  ///< throws DtypeError for an unknown name
 
 constexpr bool is_floating(DType d) { return d == DType::f32 || d == DType::f64; }
 
@@ -36,11 +36,16 @@ DType result_type(Operand a, Operand b);
 template <class T>
 constexpr DType dtype_of() {
   using U = std::remove_cv_t<T>;
-  if constexpr (std::is_same_v<U, float>) return DType::f32;
-  else if constexpr (std::is_same_v<U, double>) return DType::f64;
-  else if constexpr (std::is_same_v<U, std::int64_t>) return DType::i64;
-  else if constexpr (std::is_same_v<U, std::int32_t>) return DType::i32;
-  else if constexpr (std::is_same_v<U, std::uint8_t>) return DType::u8;
+  if constexpr (std::is_same_v<U, float>)
+    return DType::f32;
+  else if constexpr (std::is_same_v<U, double>)
+    return DType::f64;
+  else if constexpr (std::is_same_v<U, std::int64_t>)
+    return DType::i64;
+  else if constexpr (std::is_same_v<U, std::int32_t>)
+    return DType::i32;
+  else if constexpr (std::is_same_v<U, std::uint8_t>)
+    return DType::u8;
   else {
     static_assert(std::is_same_v<U, bool>, "no DType for this C++ type");
     return DType::boolean;
@@ -51,12 +56,18 @@ constexpr DType dtype_of() {
 template <class F>
 decltype(auto) visit_dtype(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::f32: return f(float{});
-    case DType::f64: return f(double{});
-    case DType::i64: return f(std::int64_t{});
-    case DType::i32: return f(std::int32_t{});
-    case DType::u8: return f(std::uint8_t{});
-    case DType::boolean: break;
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
+    case DType::i64:
+      return f(std::int64_t{});
+    case DType::i32:
+      return f(std::int32_t{});
+    case DType::u8:
+      return f(std::uint8_t{});
+    case DType::boolean:
+      break;
   }
   return f(bool{});
 }

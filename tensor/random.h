@@ -1,5 +1,5 @@
-// Random numbers that are addressed, not drawn: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-// SC 2011). The same address gives the same numbers on every device, for every thread count, after any hop.
+// Random numbers that are addressed, not drawn: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1,
+// 2, 3", SC 2011). The same address gives the same numbers on every device, for every thread count, after any hop.
 #pragma once
 
 #include <array>
@@ -8,7 +8,8 @@
 namespace hop {
 
 /// Ten Philox rounds: 128 random bits from a 128-bit counter and a 64-bit key.
-constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
+constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                                  std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t a = std::uint64_t{0xD2511F53} * counter[0];
     const std::uint64_t b = std::uint64_t{0xCD9E8D57} * counter[2];

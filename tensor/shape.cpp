@@ -16,7 +16,8 @@ Dims::Dims(std::span<const std::int64_t> values) {
 }
 
 void Dims::push_back(std::int64_t value) {
-  if (size_ == kMaxDims) throw ShapeError("[shape] expected at most " + std::to_string(kMaxDims) + " dimensions, got more");
+  if (size_ == kMaxDims)
+    throw ShapeError("[shape] expected at most " + std::to_string(kMaxDims) + " dimensions, got more");
   values_[size_++] = value;
 }
 
@@ -71,7 +72,8 @@ Shape broadcast_shapes(const Shape& a, const Shape& b, const char* op) {
     std::int64_t& size = result[i + offset];
     if (size == shorter[i] || shorter[i] == 1) continue;
     if (size != 1) {
-      throw ShapeError("[" + std::string(op) + "] shapes " + a.to_string() + " and " + b.to_string() + " do not broadcast");
+      throw ShapeError("[" + std::string(op) + "] shapes " + a.to_string() + " and " + b.to_string() +
+                       " do not broadcast");
     }
     size = shorter[i];
   }

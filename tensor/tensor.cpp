@@ -28,7 +28,8 @@ bool is_row_major(const Shape& shape, const Strides& strides) {
   return true;
 }
 
-void check_inside(const Storage& storage, DType dtype, const Shape& shape, const Strides& strides, std::int64_t offset) {
+void check_inside(const Storage& storage, DType dtype, const Shape& shape, const Strides& strides,
+                  std::int64_t offset) {
   if (shape.size() != strides.size()) throw ShapeError("[view] shape and strides differ in length");
   if (checked_numel(shape) == 0) return;
   std::int64_t first = offset;
@@ -39,8 +40,9 @@ void check_inside(const Storage& storage, DType dtype, const Shape& shape, const
   }
   const auto elements = static_cast<std::int64_t>(storage.size() / size_of(dtype));
   if (first < 0 || last >= elements) {
-    throw ShapeError("[view] shape " + shape.to_string() + " at offset " + std::to_string(offset) + " reaches elements " +
-                     std::to_string(first) + ".." + std::to_string(last) + " of a storage of " + std::to_string(elements));
+    throw ShapeError("[view] shape " + shape.to_string() + " at offset " + std::to_string(offset) +
+                     " reaches elements " + std::to_string(first) + ".." + std::to_string(last) + " of a storage of " +
+                     std::to_string(elements));
   }
 }
 
@@ -82,8 +84,8 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
 Tensor Tensor::from_bytes(const void* values, std::size_t count, const Shape& shape, DType dtype, Device device) {
   Tensor t = empty(shape, dtype, device);
   if (static_cast<std::int64_t>(count) != t.numel()) {
-    throw ShapeError("[tensor] expected " + std::to_string(t.numel()) + " values for shape " + shape.to_string() + ", got " +
-                     std::to_string(count));
+    throw ShapeError("[tensor] expected " + std::to_string(t.numel()) + " values for shape " + shape.to_string() +
+                     ", got " + std::to_string(count));
   }
   if (count != 0) backend(device).copy(t.raw_data(), values, count * size_of(dtype));
   return t;
@@ -118,7 +120,8 @@ const Tensor& Tensor::set_requires_grad(bool requires_grad) const {
     throw DtypeError("[requires_grad] only floating tensors have gradients, got " + describe());
   }
   if (!is_leaf()) {
-    if (!requires_grad) throw AutogradError("[requires_grad] only a leaf can stop requiring a gradient; detach() instead");
+    if (!requires_grad)
+      throw AutogradError("[requires_grad] only a leaf can stop requiring a gradient; detach() instead");
     return *this;
   }
   if (requires_grad || autograd_slot() != nullptr) ensure_autograd_slot().requires_grad = requires_grad;

@@ -1,5 +1,6 @@
-// Tensor: a handle to one shared, counted body (storage, view, autograd slot). A copy of the handle *is* the same tensor.
-// Methods speak of data only; mathematics is free functions in kernels/ (no gradients) and autograd/ (with gradients).
+// Tensor: a handle to one shared, counted body (storage, view, autograd slot). A copy of the handle *is* the same
+// tensor. Methods speak of data only; mathematics is free functions in kernels/ (no gradients) and autograd/ (with
+// gradients).
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,8 @@ class Tensor {
 
   /// Uninitialised, contiguous elements. Throws ShapeError for a negative size, MemoryError.
   static Tensor empty(const Shape& shape, DType dtype, Device device = Device::cpu());
-  /// A view of `storage`: element (i, j, ..) lies `offset + i * strides[0] + j * strides[1] + ..` elements after its start.
-  /// Throws ShapeError when the view would leave the storage.
+  /// A view of `storage`: element (i, j, ..) lies `offset + i * strides[0] + j * strides[1] + ..` elements after its
+  /// start. Throws ShapeError when the view would leave the storage.
   static Tensor view(Storage storage, DType dtype, const Shape& shape, const Strides& strides, std::int64_t offset = 0);
   /// Copies `values` in row-major order. Throws ShapeError when the count differs from shape.numel().
   template <class T>
@@ -85,7 +86,8 @@ class Tensor {
 
   /// True for a leaf that wants a gradient and for everything computed from one with gradients enabled.
   bool requires_grad() const;
-  /// Throws DtypeError when asked of a tensor that is not floating, AutogradError on a non-leaf set to false. Returns *this.
+  /// Throws DtypeError when asked of a tensor that is not floating, AutogradError on a non-leaf set to false. Returns
+  /// *this.
   const Tensor& set_requires_grad(bool requires_grad = true) const;
   bool is_leaf() const;
   /// The accumulated gradient; undefined before backward().

@@ -1,0 +1,86 @@
+// hop data import | info: raw files into partitions, and what a partitioned data set holds.
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "data/prepare.h"
+
+namespace hop::cli {
+namespace {
+
+struct ImportArguments {
+  std::string format;
+  std::vector<std::filesystem::path> sources;
+  std::filesystem::path out;
+  std::uint32_t partitions = 4;
+  std::uint64_t seed = 0;
+  std::string label = "0";
+  std::optional<std::int64_t> tail;
+  std::optional<double> fraction;
+};
+
+// A number is a column's place, anything else its name in the header row.
+data::LabelColumn label_column(const std::string& text) {
+  const bool number =
+      !text.empty() && text.find_first_not_of("0123456789", text[0] == '-' ? 1 : 0) == std::string::npos;
+  if (number) return static_cast<std::int64_t>(std::stoll(text));
+  return text;
+}
+
+int import(const ImportArguments& arguments) {
+  data::ImportOptions options;
+  options.partitions = arguments.partitions;
+  options.seed = arguments.seed;
+  options.label = label_column(arguments.label);
+  if (arguments.tail) options.validation = data::Validation::tail(*arguments.tail);
+  if (arguments.fraction) options.validation = data::Validation::fraction(*arguments.fraction);
+  const data::Dataset dataset =
+      data::import_dataset(data::format_from_name(arguments.format), arguments.sources, arguments.out, options);
+  std::fputs(data::describe(dataset).c_str(), stdout);
+  return kOk;
+}
+
+int info(const std::string& folder) {
+  const data::Dataset dataset = data::Dataset::open(folder);
+  for (std::uint32_t q = 0; q < dataset.partition_count(); ++q)
+    dataset.partition(PartitionId(q));  // checks every block
+  if (dataset.has_validation()) dataset.validation();
+  std::fputs(data::describe(dataset).c_str(), stdout);
+  return kOk;
+}
+
+void add_import(CLI::App& data, Action& action) {
+  auto arguments = std::make_shared<ImportArguments>();
+  CLI::App* command = data.add_subcommand("import", "Partition raw files: hop data import idx SOURCE... --out DIR");
+  command->add_option("format", arguments->format, "idx, cifar or csv")->required();
+  command->add_option("sources", arguments->sources, "A folder, or files")->required();
+  command->add_option("--partitions", arguments->partitions, "How many (default 4)")->check(CLI::PositiveNumber);
+  command->add_option("--out", arguments->out, "The data set's folder; must not exist or be empty")->required();
+  command->add_option("--label", arguments->label, "CSV: the label's column, by number or name (default 0)");
+  command->add_option("--seed", arguments->seed, "Of the shuffle (default 0)");
+  auto* tail = command->add_option("--validation-tail", arguments->tail, "Validate on the last N rows");
+  command->add_option("--validation-fraction", arguments->fraction, "Validate on a random share of the rows")
+      ->excludes(tail);
+  command->callback([=, &action] { action = [=] { return import(*arguments); }; });
+}
+
+void add_info(CLI::App& data, Action& action) {
+  auto folder = std::make_shared<std::string>();
+  CLI::App* command = data.add_subcommand("info", "Check a data set and say what it holds");
+  command->add_option("folder", *folder, "The data set's folder")->required();
+  command->callback([=, &action] { action = [=] { return info(*folder); }; });
+}
+
+}  // namespace
+
+void add_data(CLI::App& app, Action& action) {
+  CLI::App* data = app.add_subcommand("data", "Import and inspect data sets");
+  data->require_subcommand(1);
+  add_import(*data, action);
+  add_info(*data, action);
+}
+
+}  // namespace hop::cli

@@ -1,0 +1,156 @@
+#include "cli/display.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace hop::cli {
+namespace {
+
+using hopper::RunProgress;
+using hopper::WorkerProgress;
+
+constexpr std::size_t kLeaders = 5;
+
+std::string format(const char* pattern, auto... values) {
+  char text[160];
+  std::snprintf(text, sizeof text, pattern, values...);
+  return text;
+}
+
+std::string duration(double seconds) {
+  if (seconds < 0) return "-";
+  const auto whole = static_cast<long>(seconds + 0.5);
+  return whole < 60 ? format("%ld s", whole) : format("%ld:%02ld min", whole / 60, whole % 60);
+}
+
+std::string megabytes(std::uint64_t bytes) { return format("%.1f MB", static_cast<double>(bytes) / 1e6); }
+
+std::string summary(const RunProgress& p) {
+  return format("units %llu/%llu", static_cast<unsigned long long>(p.units_done),
+                static_cast<unsigned long long>(p.units_total)) +
+         "  hopped " + megabytes(p.ledger.received_bytes()) + "  elapsed " + duration(p.seconds) + "  left " +
+         duration(p.eta_seconds) + (p.stopping ? "  stopping after the units in flight" : "");
+}
+
+// Models by the objective at their last complete epoch, the best first.
+std::vector<const hopper::Model*> leaders(const hopper::Ledger& ledger, hopper::Objective objective) {
+  std::vector<std::pair<double, const hopper::Model*>> scored;
+  for (const hopper::Model& model : ledger.models()) {
+    if (model.epochs.empty()) continue;
+    if (const auto score = hopper::score(objective, model.epochs.back())) scored.emplace_back(*score, &model);
+  }
+  std::stable_sort(scored.begin(), scored.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<const hopper::Model*> models;
+  for (const auto& [score, model] : scored) models.push_back(model);
+  return models;
+}
+
+std::string leader_line(const hopper::Model& model) {
+  const hopper::EpochMetrics& last = model.epochs.back();
+  std::string line = format("model %-3u epoch %-3zu", model.id.value, model.epochs.size());
+  if (last.valid_accuracy) line += format("  %6.2f %%", *last.valid_accuracy * 100);
+  line += format("  loss %.4f", last.train_loss);
+  return line + "  " + model.config.to_text();
+}
+
+std::string bar(double fraction, int width) {
+  const int full = static_cast<int>(fraction * width);
+  std::string text;
+  for (int i = 0; i < width; ++i) text += i < full ? "#" : ".";
+  return text;
+}
+
+std::string worker_line(std::size_t index, const WorkerProgress& w) {
+  std::string line = format("worker %-2zu ", index);
+  switch (w.state) {
+    case WorkerProgress::State::Starting:
+      line += "starting";
+      break;
+    case WorkerProgress::State::Gone:
+      line += "gone, restarting";
+      break;
+    case WorkerProgress::State::Idle:
+      line += "idle";
+      break;
+    case WorkerProgress::State::Busy:
+      line += "[" + bar(w.fraction, 20) + "]" +
+              format(" model %u  epoch %u  partition %u", w.model.value, w.epoch + 1, w.partition.value);
+  }
+  if (w.process != 0) line += format("  pid %d", w.process);
+  if (w.lives > 1) line += format("  restarts %u", w.lives - 1);
+  return line;
+}
+
+// One block at the bottom of the terminal, painted over at each change.
+class BlockDisplay final : public Display {
+ public:
+  explicit BlockDisplay(hopper::Objective objective) : objective_(objective) {}
+
+  void show(const RunProgress& progress) override {
+    std::vector<std::string> lines = {summary(progress)};
+    for (std::size_t w = 0; w < progress.workers.size(); ++w) lines.push_back(worker_line(w, progress.workers[w]));
+    const auto best = leaders(progress.ledger, objective_);
+    for (std::size_t i = 0; i < std::min(best.size(), kLeaders); ++i) lines.push_back(leader_line(*best[i]));
+    paint(lines);
+  }
+
+ private:
+  void paint(const std::vector<std::string>& lines) {
+    std::string text = painted_ == 0 ? "" : format("\x1b[%zuA", painted_);
+    for (const std::string& line : lines) text += "\x1b[2K" + line.substr(0, width()) + "\n";
+    for (std::size_t i = lines.size(); i < painted_; ++i) text += "\x1b[2K\n";
+    if (painted_ > lines.size()) text += format("\x1b[%zuA", painted_ - lines.size());
+    painted_ = lines.size();
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
+  }
+
+  static std::size_t width() {
+    winsize size{};
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1U : 79U;
+  }
+
+  hopper::Objective objective_;
+  std::size_t painted_ = 0;
+};
+
+// For logs and pipes: a line when something changed, at most every two seconds.
+class LineDisplay final : public Display {
+ public:
+  explicit LineDisplay(hopper::Objective objective) : objective_(objective) {}
+
+  void show(const RunProgress& progress) override {
+    if (last_ && last_->seconds() < 2) return;
+    last_.emplace();
+    std::string line = summary(progress);
+    if (const auto best = leaders(progress.ledger, objective_); !best.empty())
+      line += "  best: " + leader_line(*best.front());
+    std::fprintf(stderr, "%s\n", line.c_str());
+  }
+
+ private:
+  hopper::Objective objective_;
+  std::optional<Stopwatch> last_;
+};
+
+class NoDisplay final : public Display {
+ public:
+  void show(const RunProgress&) override {}
+};
+
+}  // namespace
+
+std::unique_ptr<Display> make_display(hopper::Objective objective, bool quiet) {
+  if (quiet) return std::make_unique<NoDisplay>();
+  if (isatty(STDERR_FILENO) != 0) return std::make_unique<BlockDisplay>(objective);
+  return std::make_unique<LineDisplay>(objective);
+}
+
+}  // namespace hop::cli

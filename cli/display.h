@@ -1,0 +1,22 @@
+// What a person sees while a run goes on: on a terminal one block that repaints, elsewhere a plain line every few
+// seconds.
+#pragma once
+
+#include <memory>
+
+#include "hopper/run.h"
+
+namespace hop::cli {
+
+class Display {
+ public:
+  virtual ~Display() = default;
+  virtual void show(const hopper::RunProgress& progress) = 0;
+  /// The run is over: leave the cursor below what was shown.
+  virtual void close() {}
+};
+
+/// Writes to stderr. `quiet`: shows nothing.
+std::unique_ptr<Display> make_display(hopper::Objective objective, bool quiet);
+
+}  // namespace hop::cli

@@ -1,0 +1,37 @@
+#include "cli/interrupt.h"
+
+#include <csignal>
+#include <cstdio>
+
+namespace hop::cli {
+namespace {
+constexpr int kEnd = SIGUSR1;  // from the destructor to the waiting thread
+}
+
+InterruptHandler::InterruptHandler(hopper::RunControl& control) {
+  sigemptyset(&signals_);
+  for (const int signal : {SIGINT, SIGTERM, kEnd}) sigaddset(&signals_, signal);
+  pthread_sigmask(SIG_BLOCK, &signals_, &before_);
+  thread_ = std::thread([this, &control] { wait(control); });
+}
+
+InterruptHandler::~InterruptHandler() {
+  pthread_kill(thread_.native_handle(), kEnd);
+  thread_.join();
+  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
+
+void InterruptHandler::wait(hopper::RunControl& control) {
+  for (int interrupts = 0;;) {
+    int signal = 0;
+    sigwait(&signals_, &signal);
+    if (signal == kEnd) return;
+    if (++interrupts == 1) {
+      control.stop();
+    } else {
+      control.abort();
+    }
+  }
+}
+
+}  // namespace hop::cli

@@ -1,0 +1,27 @@
+// Ctrl-C: once stops a run after the units in flight, twice stops it now. SIGTERM counts as Ctrl-C.
+#pragma once
+
+#include <pthread.h>
+
+#include <thread>
+
+#include "hopper/run.h"
+
+namespace hop::cli {
+
+/// While it lives, SIGINT and SIGTERM go to `control`. Construct it before any other thread starts.
+class InterruptHandler {
+ public:
+  explicit InterruptHandler(hopper::RunControl& control);
+  ~InterruptHandler();
+  InterruptHandler(const InterruptHandler&) = delete;
+  InterruptHandler& operator=(const InterruptHandler&) = delete;
+
+ private:
+  void wait(hopper::RunControl& control);
+  sigset_t signals_{};
+  sigset_t before_{};
+  std::thread thread_;
+};
+
+}  // namespace hop::cli

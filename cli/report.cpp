@@ -1,0 +1,32 @@
+// hop report RUN_DIR: the leaderboard of a run, finished, interrupted or still going.
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "cli/commands.h"
+#include "hopper/run.h"
+
+namespace hop::cli {
+
+void add_report(CLI::App& app, Action& action) {
+  auto directory = std::make_shared<std::string>();
+  CLI::App* command = app.add_subcommand("report", "Print the leaderboard of a run");
+  command->add_option("run_dir", *directory, "The run directory")->required();
+  command->callback([=, &action] {
+    action = [=] {
+      const hopper::Results results = hopper::inspect(*directory);
+      std::uint64_t units = 0;
+      for (const hopper::ModelResult& model : results.models) units += model.visits.size();
+      std::printf(
+          "%s: %zu models, %u partitions, %u workers, %llu units, %llu hops, %.1f MB hopped, gap p50 %.2f ms p99 %.2f "
+          "ms\n\n",
+          results.name.c_str(), results.models.size(), results.partitions, results.workers,
+          static_cast<unsigned long long>(units), static_cast<unsigned long long>(results.hops),
+          static_cast<double>(results.network.hop) / 1e6, results.gap_ms_p50, results.gap_ms_p99);
+      std::fputs(hopper::leaderboard(results).c_str(), stdout);
+      return kOk;
+    };
+  });
+}
+
+}  // namespace hop::cli

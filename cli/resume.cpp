@@ -1,0 +1,28 @@
+// hop resume RUN_DIR: go on with an interrupted run.
+#include <memory>
+#include <string>
+
+#include "cli/commands.h"
+#include "cli/conduct.h"
+
+namespace hop::cli {
+namespace {
+
+int resume(const std::string& directory, bool json) {
+  const hopper::Objective objective = hopper::inspect(directory).objective;
+  return conduct(directory, objective, json,
+                 [&](const hopper::RunOptions& options) { return hopper::resume(directory, options); });
+}
+
+}  // namespace
+
+void add_resume(CLI::App& app, Action& action) {
+  auto directory = std::make_shared<std::string>();
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand("resume", "Go on with an interrupted run");
+  command->add_option("run_dir", *directory, "The run directory")->required();
+  command->add_flag("--json", *json, "Print results.json instead of progress and leaderboard");
+  command->callback([=, &action] { action = [=] { return resume(*directory, *json); }; });
+}
+
+}  // namespace hop::cli

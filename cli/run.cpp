@@ -1,0 +1,56 @@
+// hop run EXPERIMENT.toml: train all models of an experiment with worker processes of this machine.
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/conduct.h"
+
+namespace hop::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// runs/<name>-1, runs/<name>-2, ...: the first that does not exist.
+fs::path default_run_directory(const std::string& name) {
+  for (int n = 1;; ++n) {
+    const fs::path path = fs::path("runs") / (name + "-" + std::to_string(n));
+    if (!fs::exists(path)) return path;
+  }
+}
+
+struct RunArguments {
+  std::string experiment;
+  std::string run_directory;
+  int workers = 0;
+  std::vector<std::string> overrides;
+  bool json = false;
+};
+
+int run(const RunArguments& arguments) {
+  std::vector<std::string> overrides = arguments.overrides;
+  if (arguments.workers != 0) overrides.push_back("run.workers=" + std::to_string(arguments.workers));
+  const hopper::Experiment experiment = hopper::load_experiment(arguments.experiment, overrides);
+  const fs::path directory =
+      arguments.run_directory.empty() ? default_run_directory(experiment.name) : fs::path(arguments.run_directory);
+  return conduct(directory, experiment.search.objective, arguments.json,
+                 [&](const hopper::RunOptions& options) { return hopper::run(experiment, options); });
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<RunArguments>();
+  CLI::App* command = app.add_subcommand("run", "Train the models of an experiment file");
+  command->add_option("experiment", arguments->experiment, "The experiment file (TOML)")->required();
+  command->add_option("--run-dir", arguments->run_directory,
+                      "Where the run's files go; must not exist (default: runs/<name>-<n>)");
+  command->add_option("--workers", arguments->workers, "Overrides run.workers")->check(CLI::PositiveNumber);
+  command->add_option("--set", arguments->overrides, "Overrides a key of the file: --set search.epochs=3")
+      ->allow_extra_args(false);
+  command->add_flag("--json", arguments->json, "Print results.json instead of progress and leaderboard");
+  command->callback([arguments, &action] { action = [arguments] { return run(*arguments); }; });
+}
+
+}  // namespace hop::cli

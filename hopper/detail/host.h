@@ -1,0 +1,24 @@
+// Where workers live: processes of this machine, or threads of this application. Internal to Hopscotch.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "hopper/events.h"
+
+namespace hop::hopper {
+
+/// Starts and ends the lives of workers. Used from one thread, the coordinator's.
+class WorkerHost {
+ public:
+  /// Called on the coordinator's executor when a life has ended; `how` is for people ("killed by signal 9").
+  using OnExit = std::function<void(Peer peer, const std::string& how)>;
+
+  virtual ~WorkerHost() = default;
+  /// Begins one life of a worker, which will connect and say hello. Throws RunError when it cannot be started.
+  virtual void start(Peer peer) = 0;
+  /// Ends this life without asking; `on_exit` follows. Nothing happens when it has ended already.
+  virtual void kill(Peer peer) = 0;
+};
+
+}  // namespace hop::hopper

@@ -1,0 +1,282 @@
+#include "hopper/detail/messages.h"
+
+#include <flatbuffers/flatbuffers.h>
+
+#include "base/error.h"
+#include "hopper/messages_generated.h"
+
+namespace hop::hopper::message {
+namespace {
+
+using flatbuffers::FlatBufferBuilder;
+
+Bytes finish(FlatBufferBuilder& builder, flatbuffers::uoffset_t root) {
+  builder.Finish(flatbuffers::Offset<void>(root));
+  const auto* data = reinterpret_cast<const std::byte*>(builder.GetBufferPointer());
+  return {data, data + builder.GetSize()};
+}
+
+wire::Digest to_wire(const Digest& digest) { return {digest.low, digest.high}; }
+Digest from_wire(const wire::Digest* digest) {
+  return digest == nullptr ? Digest{} : Digest{digest->low(), digest->high()};
+}
+std::string text_of(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
+
+template <class T>
+flatbuffers::Optional<T> to_wire(const std::optional<T>& value) {
+  return value ? flatbuffers::Optional<T>(*value) : flatbuffers::nullopt;
+}
+template <class T>
+std::optional<T> from_wire(const flatbuffers::Optional<T>& value) {
+  return value.has_value() ? std::optional<T>(value.value()) : std::nullopt;
+}
+
+flatbuffers::Offset<wire::Metrics> to_wire(FlatBufferBuilder& b, const UnitMetrics& m) {
+  return wire::CreateMetrics(b, m.train_loss, m.rows, m.seconds, to_wire(m.valid_loss), to_wire(m.valid_accuracy),
+                             m.state_bytes, m.received_bytes, m.gap_seconds, m.peak_rss_bytes);
+}
+
+UnitMetrics from_wire(const wire::Metrics* m) {
+  if (m == nullptr) throw NetError("[message] the metrics are missing");
+  return {.train_loss = m->train_loss(),
+          .rows = m->rows(),
+          .seconds = m->seconds(),
+          .valid_loss = from_wire(m->valid_loss()),
+          .valid_accuracy = from_wire(m->valid_accuracy()),
+          .state_bytes = m->state_bytes(),
+          .received_bytes = m->received_bytes(),
+          .gap_seconds = m->gap_seconds(),
+          .peak_rss_bytes = m->peak_rss_bytes()};
+}
+
+flatbuffers::Offset<wire::HeldState> to_wire(FlatBufferBuilder& b, const HeldState& h) {
+  const auto metrics = to_wire(b, h.metrics);
+  const auto parent = to_wire(h.parent), digest = to_wire(h.digest);
+  return wire::CreateHeldState(b, h.model.value, h.version, h.partition.value, h.attempt.value, &parent, &digest,
+                               metrics);
+}
+
+HeldState from_wire(const wire::HeldState& h) {
+  return {ModelId(h.model()),    h.version(),           PartitionId(h.partition()), Attempt(h.attempt()),
+          from_wire(h.parent()), from_wire(h.digest()), from_wire(h.metrics())};
+}
+
+// Tight limits: a hostile message costs microseconds, not a stack or a second.
+template <class Table>
+const Table& verified(ByteView bytes, const char* what) {
+  const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  flatbuffers::Verifier verifier(data, bytes.size(), /*max_depth=*/16, /*max_tables=*/1U << 14);
+  if (bytes.empty() || !verifier.VerifyBuffer<Table>(nullptr)) {
+    throw NetError("[message] these " + std::to_string(bytes.size()) + " bytes are no " + what + " message");
+  }
+  return *flatbuffers::GetRoot<Table>(data);
+}
+
+}  // namespace
+
+Bytes encode(const Hello& m) {
+  FlatBufferBuilder b;
+  const auto isa = b.CreateString(m.isa);
+  return finish(b, wire::CreateHello(b, kProtocolVersion, m.peer.worker.value, m.peer.incarnation.value, isa).o);
+}
+
+template <>
+Hello decode(ByteView bytes) {
+  const auto& m = verified<wire::Hello>(bytes, "Hello");
+  if (m.protocol() != kProtocolVersion) {
+    throw NetError("[hello] expected protocol version " + std::to_string(kProtocolVersion) + ", the worker speaks " +
+                   std::to_string(m.protocol()));
+  }
+  return {{WorkerId(m.worker()), Incarnation(m.incarnation())}, text_of(m.isa())};
+}
+
+Bytes encode(const Ready& m) {
+  FlatBufferBuilder b;
+  std::vector<flatbuffers::Offset<wire::HeldState>> held;
+  for (const HeldState& state : m.held) held.push_back(to_wire(b, state));
+  const auto address = b.CreateString(m.address);
+  const auto states = b.CreateVector(held);
+  return finish(b, wire::CreateReady(b, address, states).o);
+}
+
+template <>
+Ready decode(ByteView bytes) {
+  const auto& m = verified<wire::Ready>(bytes, "Ready");
+  Ready ready{text_of(m.address()), {}};
+  if (m.held() != nullptr) {
+    for (const wire::HeldState* state : *m.held()) ready.held.push_back(from_wire(*state));
+  }
+  return ready;
+}
+
+Bytes encode(const Welcome& m) {
+  FlatBufferBuilder b;
+  const auto experiment = b.CreateString(m.experiment), dataset = b.CreateString(m.dataset);
+  return finish(b, wire::CreateWelcome(b, experiment, dataset, m.workers).o);
+}
+
+template <>
+Welcome decode(ByteView bytes) {
+  const auto& m = verified<wire::Welcome>(bytes, "Welcome");
+  return {text_of(m.experiment()), text_of(m.dataset()), m.workers()};
+}
+
+Bytes encode(const LeaseOrder& m) {
+  FlatBufferBuilder b;
+  const auto source = m.source_address ? b.CreateString(*m.source_address) : flatbuffers::Offset<flatbuffers::String>();
+  const auto config = b.CreateString(m.config);
+  const auto parent = to_wire(m.lease.parent);
+  const Lease& l = m.lease;
+  return finish(b, wire::CreateLease(b, l.model.value, l.unit, l.epoch, l.partition.value, l.attempt.value, &parent,
+                                     source, l.validate, config)
+                       .o);
+}
+
+template <>
+LeaseOrder decode(ByteView bytes) {
+  const auto& m = verified<wire::Lease>(bytes, "Lease");
+  LeaseOrder order;
+  order.lease = {.model = ModelId(m.model()),
+                 .unit = m.unit(),
+                 .epoch = m.epoch(),
+                 .partition = PartitionId(m.partition()),
+                 .attempt = Attempt(m.attempt()),
+                 .parent = from_wire(m.parent()),
+                 .source = std::nullopt,
+                 .validate = m.validate()};
+  if (m.source() != nullptr) order.source_address = m.source()->str();
+  order.config = text_of(m.config());
+  return order;
+}
+
+Bytes encode(const Cancel& m) {
+  FlatBufferBuilder b;
+  return finish(b, wire::CreateCancel(b, m.model.value, m.attempt.value).o);
+}
+
+template <>
+Cancel decode(ByteView bytes) {
+  const auto& m = verified<wire::Cancel>(bytes, "Cancel");
+  return {ModelId(m.model()), Attempt(m.attempt())};
+}
+
+Bytes encode(const Answer& m) {
+  FlatBufferBuilder b;
+  return finish(b, wire::CreateAnswer(b, m.model.value, m.unit, m.attempt.value, m.verdict == Verdict::Stale).o);
+}
+
+template <>
+Answer decode(ByteView bytes) {
+  const auto& m = verified<wire::Answer>(bytes, "Answer");
+  return {ModelId(m.model()), m.unit(), Attempt(m.attempt()), m.stale() ? Verdict::Stale : Verdict::Committed};
+}
+
+Bytes encode(const Release& m) {
+  FlatBufferBuilder b;
+  return finish(b, wire::CreateRelease(b, m.model.value, m.version).o);
+}
+
+template <>
+Release decode(ByteView bytes) {
+  const auto& m = verified<wire::Release>(bytes, "Release");
+  return {ModelId(m.model()), m.version()};
+}
+
+Bytes encode(const Collect& m) {
+  FlatBufferBuilder b;
+  const auto config = b.CreateString(m.config);
+  const auto digest = to_wire(m.digest);
+  return finish(b, wire::CreateCollect(b, m.model.value, m.version, &digest, config).o);
+}
+
+template <>
+Collect decode(ByteView bytes) {
+  const auto& m = verified<wire::Collect>(bytes, "Collect");
+  return {ModelId(m.model()), m.version(), from_wire(m.digest()), text_of(m.config())};
+}
+
+Bytes encode(const Shutdown&) {
+  FlatBufferBuilder b;
+  return finish(b, wire::CreateShutdown(b).o);
+}
+
+Bytes encode(const Result& m) {
+  FlatBufferBuilder b;
+  const auto metrics = to_wire(b, m.metrics);
+  const auto digest = to_wire(m.digest);
+  return finish(b, wire::CreateResult(b, m.model.value, m.unit, m.attempt.value, &digest, metrics).o);
+}
+
+template <>
+Result decode(ByteView bytes) {
+  const auto& m = verified<wire::Result>(bytes, "Result");
+  return {ModelId(m.model()), m.unit(), Attempt(m.attempt()), from_wire(m.digest()), from_wire(m.metrics())};
+}
+
+Bytes encode(const Failed& m) {
+  FlatBufferBuilder b;
+  const auto text = b.CreateString(m.text);
+  return finish(
+      b, wire::CreateFailed(b, m.model.value, m.unit, m.attempt.value, static_cast<std::uint8_t>(m.failure), text).o);
+}
+
+template <>
+Failed decode(ByteView bytes) {
+  const auto& m = verified<wire::Failed>(bytes, "Failed");
+  if (m.failure() > static_cast<std::uint8_t>(Failure::Cancelled)) throw NetError("[message] unknown kind of failure");
+  return {ModelId(m.model()), m.unit(), Attempt(m.attempt()), static_cast<Failure>(m.failure()), text_of(m.text())};
+}
+
+Bytes encode(const Heartbeat& m) {
+  FlatBufferBuilder b;
+  return finish(b, wire::CreateHeartbeat(b, m.busy, m.model.value, m.unit, m.partition.value, m.rows_done, m.rows,
+                                         m.control_bytes)
+                       .o);
+}
+
+template <>
+Heartbeat decode(ByteView bytes) {
+  const auto& m = verified<wire::Heartbeat>(bytes, "Heartbeat");
+  return {m.busy(),      ModelId(m.model()), m.unit(),         PartitionId(m.partition()),
+          m.rows_done(), m.rows(),           m.control_bytes()};
+}
+
+Bytes encode(const Fatal& m) {
+  FlatBufferBuilder b;
+  const auto text = b.CreateString(m.text);
+  return finish(b, wire::CreateFatal(b, static_cast<std::uint8_t>(m.kind), text).o);
+}
+
+template <>
+Fatal decode(ByteView bytes) {
+  const auto& m = verified<wire::Fatal>(bytes, "Fatal");
+  if (m.kind() > static_cast<std::uint8_t>(FatalKind::Other)) throw NetError("[message] unknown kind of fatal error");
+  return {static_cast<FatalKind>(m.kind()), text_of(m.text())};
+}
+
+Bytes encode(const Fetch& m) {
+  FlatBufferBuilder b;
+  const auto digest = to_wire(m.digest);
+  return finish(b, wire::CreateFetch(b, m.model.value, m.version, &digest).o);
+}
+
+template <>
+Fetch decode(ByteView bytes) {
+  const auto& m = verified<wire::Fetch>(bytes, "Fetch");
+  return {ModelId(m.model()), m.version(), from_wire(m.digest())};
+}
+
+Bytes encode(const State& m) {
+  FlatBufferBuilder b;
+  const auto text = b.CreateString(m.text);
+  const auto digest = to_wire(m.digest);
+  return finish(b, wire::CreateState(b, m.model.value, m.version, &digest, m.found, text).o);
+}
+
+template <>
+State decode(ByteView bytes) {
+  const auto& m = verified<wire::State>(bytes, "State");
+  return {ModelId(m.model()), m.version(), from_wire(m.digest()), m.found(), text_of(m.text())};
+}
+
+}  // namespace hop::hopper::message

@@ -1,0 +1,186 @@
+// The messages of the hopper as C++ values, and their bytes. The schema is messages.fbs; what arrives is verified with
+// tight limits before it is read. Internal to Hopscotch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "hopper/events.h"
+
+namespace hop::hopper::message {
+
+enum class Kind : std::uint16_t {
+  Hello = 1,
+  Welcome,
+  Lease,
+  Cancel,
+  Answer,
+  Release,
+  Collect,
+  Shutdown,
+  Ready,
+  Result,
+  Failed,
+  Heartbeat,
+  Fatal,
+  Fetch,
+  State
+};
+
+inline constexpr std::uint32_t kProtocolVersion = 1;
+
+struct Hello {
+  Peer peer;
+  std::string isa;
+};
+
+/// The worker's partitions are checked; it may be given leases.
+struct Ready {
+  std::string address;  ///< where other workers reach it
+  std::vector<HeldState> held;
+};
+
+struct Welcome {
+  std::string experiment;
+  std::string dataset;
+  std::uint32_t workers = 1;
+};
+
+/// A lease as it travels: with the source's address and the model's configuration.
+struct LeaseOrder {
+  Lease lease;  ///< lease.source is not sent; `source_address` stands for it
+  std::optional<std::string> source_address;
+  std::string config;  ///< JSON
+};
+
+struct Cancel {
+  ModelId model;
+  Attempt attempt;
+};
+struct Answer {
+  ModelId model;
+  std::uint32_t unit = 0;
+  Attempt attempt;
+  Verdict verdict = Verdict::Stale;
+};
+struct Release {
+  ModelId model;
+  std::uint32_t version = 0;
+};
+struct Collect {
+  ModelId model;
+  std::uint32_t version = 0;
+  Digest digest;
+  std::string config;
+};
+/// The run is over: say goodbye with a last Heartbeat.
+struct Shutdown {};
+
+struct Result {
+  ModelId model;
+  std::uint32_t unit = 0;
+  Attempt attempt;
+  Digest digest;
+  UnitMetrics metrics;
+};
+struct Failed {
+  ModelId model;
+  std::uint32_t unit = 0;
+  Attempt attempt;
+  Failure failure = Failure::Error;
+  std::string text;
+};
+
+/// Says that the worker lives, and what it is doing.
+struct Heartbeat {
+  bool busy = false;
+  ModelId model;
+  std::uint32_t unit = 0;
+  PartitionId partition;
+  std::uint64_t rows_done = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t control_bytes = 0;  ///< sent and received by this worker so far, over all its connections
+};
+
+/// Why a worker cannot serve at all; decides the run's exit code.
+enum class FatalKind : std::uint8_t { Config, Data, Other };
+struct Fatal {
+  FatalKind kind = FatalKind::Other;
+  std::string text;
+};
+
+struct Fetch {
+  ModelId model;
+  std::uint32_t version = 0;
+  Digest digest;
+};
+
+/// Answers Fetch and Collect; when `found`, the state block follows as the frame's payload.
+struct State {
+  ModelId model;
+  std::uint32_t version = 0;
+  Digest digest;
+  bool found = false;
+  std::string text;  ///< why not
+};
+
+using Bytes = std::vector<std::byte>;
+
+Bytes encode(const Hello&);
+Bytes encode(const Welcome&);
+Bytes encode(const Ready&);
+Bytes encode(const LeaseOrder&);
+Bytes encode(const Cancel&);
+Bytes encode(const Answer&);
+Bytes encode(const Release&);
+Bytes encode(const Collect&);
+Bytes encode(const Shutdown&);
+Bytes encode(const Result&);
+Bytes encode(const Failed&);
+Bytes encode(const Heartbeat&);
+Bytes encode(const Fatal&);
+Bytes encode(const Fetch&);
+Bytes encode(const State&);
+
+/// Throws NetError when `bytes` are no valid message of this type. `bytes` must lie on a 16-byte boundary.
+template <class T>
+T decode(ByteView bytes);
+
+/// The kind of each message type.
+template <class T>
+inline constexpr Kind kKind = Kind{};
+template <>
+inline constexpr Kind kKind<Hello> = Kind::Hello;
+template <>
+inline constexpr Kind kKind<Welcome> = Kind::Welcome;
+template <>
+inline constexpr Kind kKind<Ready> = Kind::Ready;
+template <>
+inline constexpr Kind kKind<LeaseOrder> = Kind::Lease;
+template <>
+inline constexpr Kind kKind<Cancel> = Kind::Cancel;
+template <>
+inline constexpr Kind kKind<Answer> = Kind::Answer;
+template <>
+inline constexpr Kind kKind<Release> = Kind::Release;
+template <>
+inline constexpr Kind kKind<Collect> = Kind::Collect;
+template <>
+inline constexpr Kind kKind<Shutdown> = Kind::Shutdown;
+template <>
+inline constexpr Kind kKind<Result> = Kind::Result;
+template <>
+inline constexpr Kind kKind<Failed> = Kind::Failed;
+template <>
+inline constexpr Kind kKind<Heartbeat> = Kind::Heartbeat;
+template <>
+inline constexpr Kind kKind<Fatal> = Kind::Fatal;
+template <>
+inline constexpr Kind kKind<Fetch> = Kind::Fetch;
+template <>
+inline constexpr Kind kKind<State> = Kind::State;
+
+}  // namespace hop::hopper::message

@@ -1,0 +1,19 @@
+// models/<id>.hop: the final state of a model in the run directory. Internal to Hopscotch.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "data/dataset.h"
+#include "hopper/experiment.h"
+
+namespace hop::hopper {
+
+std::filesystem::path model_file_path(const std::filesystem::path& run_directory, ModelId id);
+
+/// Writes the block durably and returns its SHA-256. Throws StateError, also when the block has another size than the
+/// model.
+std::string write_model_file(const std::filesystem::path& path, const Experiment& experiment,
+                             const data::Dataset& dataset, ModelId id, const Config& config, ByteView block);
+
+}  // namespace hop::hopper

@@ -1,0 +1,109 @@
+#include "hopper/detail/process_host.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/error.h"
+
+namespace hop::hopper {
+namespace {
+
+std::string describe(int status) {
+  if (WIFSIGNALED(status)) return "killed by signal " + std::to_string(WTERMSIG(status));
+  return "exited with code " + std::to_string(WEXITSTATUS(status));
+}
+
+}  // namespace
+
+ProcessHost::ProcessHost(const net::Executor& executor, ProcessHostOptions options, OnExit on_exit)
+    : options_(std::move(options)), on_exit_(std::move(on_exit)), child_signal_(executor, SIGCHLD) {
+  await_child();
+}
+
+ProcessHost::~ProcessHost() {
+  for (const auto& [pid, peer] : children_) {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+  }
+}
+
+void ProcessHost::start(Peer peer) {
+  const std::string worker = std::to_string(peer.worker.value);
+  std::vector<std::string> words = {options_.program, "worker",
+                                    "--connect",      options_.coordinator,
+                                    "--worker",       worker,
+                                    "--incarnation",  std::to_string(peer.incarnation.value),
+                                    "--node",         options_.run_directory / "nodes" / ("w" + worker)};
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+
+  const std::filesystem::path log_path = options_.run_directory / "log";
+  const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (log < 0) throw RunError("[worker] cannot write " + log_path.string() + ": " + std::strerror(errno));
+  const pid_t parent = ::getpid();
+  const pid_t pid = ::fork();
+  if (pid == 0) become(arguments.data(), log, parent);
+  const int fork_error = errno;
+  ::close(log);
+  if (pid < 0) throw RunError(std::string("[worker] cannot start a process: ") + std::strerror(fork_error));
+  children_.emplace(pid, peer);
+}
+
+// Runs in the child, between fork and exec: async-signal-safe calls only.
+void ProcessHost::become(char* const* arguments, int log, pid_t parent) {
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(1);  // the coordinator died before the line above
+  const int null = ::open("/dev/null", O_RDONLY);
+  ::dup2(null, STDIN_FILENO);
+  ::dup2(log, STDOUT_FILENO);
+  ::dup2(log, STDERR_FILENO);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::execv(arguments[0], arguments);
+  ::_exit(127);
+}
+
+void ProcessHost::kill(Peer peer) {
+  for (const auto& [pid, child] : children_) {
+    if (child == peer) ::kill(pid, SIGKILL);
+  }
+}
+
+pid_t ProcessHost::pid(WorkerId worker) const {
+  for (const auto& [pid, child] : children_) {
+    if (child.worker == worker) return pid;
+  }
+  return 0;
+}
+
+void ProcessHost::await_child() {
+  child_signal_.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) return;
+    await_child();  // first: reap may end the run and with it this host
+    reap();
+  });
+}
+
+void ProcessHost::reap() {
+  std::vector<std::pair<Peer, std::string>> ended;
+  for (auto it = children_.begin(); it != children_.end();) {
+    int status = 0;
+    if (::waitpid(it->first, &status, WNOHANG) == it->first) {
+      ended.emplace_back(it->second, describe(status));
+      it = children_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  for (const auto& [peer, how] : ended) on_exit_(peer, how);
+}
+
+}  // namespace hop::hopper

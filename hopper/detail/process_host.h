@@ -1,0 +1,45 @@
+// Workers as child processes of the coordinator. Internal to Hopscotch.
+#pragma once
+
+#include <sys/types.h>
+
+#include <boost/asio/signal_set.hpp>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "hopper/detail/host.h"
+#include "net/asio.h"
+
+namespace hop::hopper {
+
+struct ProcessHostOptions {
+  std::string program;                  ///< the `hop` executable
+  std::string coordinator;              ///< address that the worker connects to
+  std::filesystem::path run_directory;  ///< its nodes/wN/ is the node's disk, its log takes the output
+};
+
+/// Each life is a process `hop worker --connect ADDRESS --worker N --incarnation K --node DIR`, in a process group of
+/// its own (a Ctrl-C at the terminal reaches the coordinator alone), which the kernel kills should the coordinator die.
+class ProcessHost final : public WorkerHost {
+ public:
+  ProcessHost(const net::Executor& executor, ProcessHostOptions options, OnExit on_exit);
+  ~ProcessHost() override;
+  void start(Peer peer) override;
+  void kill(Peer peer) override;
+  /// The process of a worker's present life; 0 when it has none. For progress displays and fault tests.
+  pid_t pid(WorkerId worker) const;
+
+ private:
+  void await_child();
+  void reap();
+  [[noreturn]] static void become(char* const* arguments, int log, pid_t parent);
+
+  ProcessHostOptions options_;
+  OnExit on_exit_;
+  net::asio::signal_set child_signal_;
+  std::map<pid_t, Peer> children_;
+};
+
+}  // namespace hop::hopper

@@ -1,0 +1,181 @@
+#include "hopper/detail/state_store.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/error.h"
+
+namespace hop::hopper {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Durable stores keep this many states in memory: those about to hop or to train on.
+constexpr std::size_t kStatesInMemory = 4;
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+template <class T>
+std::string text(T value) {
+  char buffer[32];
+  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
+}
+
+Fields to_fields(const HeldState& s) {
+  const UnitMetrics& m = s.metrics;
+  Fields fields = {{"model", text(s.model.value)},         {"version", text(s.version)},
+                   {"partition", text(s.partition.value)}, {"attempt", text(s.attempt.value)},
+                   {"parent.low", text(s.parent.low)},     {"parent.high", text(s.parent.high)},
+                   {"train_loss", text(m.train_loss)},     {"rows", text(m.rows)},
+                   {"seconds", text(m.seconds)},           {"received_bytes", text(m.received_bytes)},
+                   {"gap_seconds", text(m.gap_seconds)},   {"peak_rss_bytes", text(m.peak_rss_bytes)}};
+  if (m.valid_loss) fields.emplace_back("valid_loss", text(*m.valid_loss));
+  if (m.valid_accuracy) fields.emplace_back("valid_accuracy", text(*m.valid_accuracy));
+  return fields;
+}
+
+template <class T>
+std::optional<T> read(const Fields& fields, std::string_view name) {
+  for (const auto& [key, value] : fields) {
+    if (key != name) continue;
+    T number{};
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc{} || end != value.data() + value.size()) throw StateError("[state] bad field " + key);
+    return number;
+  }
+  return std::nullopt;
+}
+
+template <class T>
+T need(const Fields& fields, std::string_view name) {
+  const std::optional<T> value = read<T>(fields, name);
+  if (!value) throw StateError("[state] the field " + std::string(name) + " is missing");
+  return *value;
+}
+
+HeldState from_header(const nn::StateHeader& header) {
+  const Fields& f = header.metrics;
+  HeldState s{ModelId(need<std::uint32_t>(f, "model")),
+              need<std::uint32_t>(f, "version"),
+              PartitionId(need<std::uint32_t>(f, "partition")),
+              Attempt(need<std::uint32_t>(f, "attempt")),
+              {need<std::uint64_t>(f, "parent.low"), need<std::uint64_t>(f, "parent.high")},
+              header.digest,
+              {}};
+  s.metrics = {.train_loss = need<double>(f, "train_loss"),
+               .rows = need<std::uint64_t>(f, "rows"),
+               .seconds = need<double>(f, "seconds"),
+               .valid_loss = read<double>(f, "valid_loss"),
+               .valid_accuracy = read<double>(f, "valid_accuracy"),
+               .state_bytes = header.layout.bytes,
+               .received_bytes = need<std::uint64_t>(f, "received_bytes"),
+               .gap_seconds = need<double>(f, "gap_seconds"),
+               .peak_rss_bytes = need<std::uint64_t>(f, "peak_rss_bytes")};
+  return s;
+}
+
+}  // namespace
+
+StateStore::StateStore(fs::path folder, bool durable) : folder_(std::move(folder)), durable_(durable) {
+  if (!durable_) return;
+  fs::create_directories(folder_);
+  for (const fs::directory_entry& file : fs::directory_iterator(folder_)) {
+    if (file.path().extension() != ".hop") fs::remove(file.path());
+  }
+}
+
+std::vector<HeldState> StateStore::scan() {
+  std::vector<HeldState> held;
+  if (!durable_) return held;
+  for (const fs::directory_entry& file : fs::directory_iterator(folder_)) {
+    try {
+      const nn::StateHeader header = nn::read_state_header(file.path());
+      AlignedBuffer block(header.layout.bytes);
+      nn::load_state(file.path(), header.layout, block.span());
+      held.push_back(from_header(header));
+      const std::scoped_lock lock(mutex_);
+      entries_[{held.back().model, held.back().version}] = {nullptr, header.layout};
+    } catch (const StateError&) {
+      fs::remove(file.path());
+    }
+  }
+  std::sort(held.begin(), held.end(), [](const HeldState& a, const HeldState& b) {
+    return std::pair(a.model, a.version) < std::pair(b.model, b.version);
+  });
+  return held;
+}
+
+Digest StateStore::put(const HeldState& state, const nn::StateLayout& layout, nn::StateBytes bytes) {
+  const Key key{state.model, state.version};
+  const ByteView block = std::as_const(*bytes).span();
+  const Digest digest = durable_ ? nn::save_state(path(key),
+                                                  {.identity = "model " + std::to_string(key.model.value),
+                                                   .layout = layout,
+                                                   .digest = {},
+                                                   .metrics = to_fields(state)},
+                                                  block)
+                                 : xxh3_128(block);
+  const std::scoped_lock lock(mutex_);
+  remember(key, std::move(bytes), layout);
+  return digest;
+}
+
+void StateStore::remember(Key key, nn::StateBytes bytes, const nn::StateLayout& layout) {
+  entries_[key] = {std::move(bytes), layout};
+  if (!durable_) return;
+  recent_.remove(key);
+  recent_.push_front(key);
+  while (recent_.size() > kStatesInMemory) {
+    entries_[recent_.back()].bytes.reset();
+    recent_.pop_back();
+  }
+}
+
+nn::StateBytes StateStore::find(Key key) {
+  nn::StateLayout layout;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto it = entries_.find(key);
+    if (it == entries_.end() || it->second.bytes || !durable_) return it == entries_.end() ? nullptr : it->second.bytes;
+    layout = it->second.layout;
+  }
+  try {
+    auto bytes = std::make_shared<AlignedBuffer>(layout.bytes);
+    nn::load_state(path(key), layout, bytes->span());
+    return bytes;
+  } catch (const StateError&) {
+    return nullptr;
+  }
+}
+
+nn::StateBytes StateStore::take(Key key) {
+  if (durable_) {  // the file keeps the version: memory can give its bytes away
+    const std::scoped_lock lock(mutex_);
+    const auto it = entries_.find(key);
+    if (it != entries_.end() && it->second.bytes.use_count() == 1) {
+      recent_.remove(key);
+      return std::move(it->second.bytes);
+    }
+  }
+  const nn::StateBytes bytes = find(key);
+  if (!bytes || bytes.use_count() == 1) return bytes;  // fresh from the disk
+  auto copy = std::make_shared<AlignedBuffer>(bytes->size());
+  std::copy_n(std::as_const(*bytes).data(), bytes->size(), copy->data());
+  return copy;
+}
+
+void StateStore::release(Key key) {
+  {
+    const std::scoped_lock lock(mutex_);
+    entries_.erase(key);
+    recent_.remove(key);
+  }
+  std::error_code ignored;
+  if (durable_) fs::remove(path(key), ignored);
+}
+
+fs::path StateStore::path(Key key) const {
+  return folder_ / (std::to_string(key.model.value) + "-" + std::to_string(key.version) + ".hop");
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,62 @@
+// The model states that a node holds: files on its disk, and the most recent ones in memory too. Internal to Hopscotch.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <list>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "hopper/events.h"
+#include "nn/state_file.h"
+
+namespace hop::hopper {
+
+/// Versions of models, each a state block. Thread-safe: the disk thread puts, the network thread serves.
+/// Durable: `put` returns when the state is a synced file, so what is here survives the process. Memory then holds a
+/// few states only, however many models there are. Not durable: memory is all there is.
+class StateStore {
+ public:
+  struct Key {
+    ModelId model;
+    std::uint32_t version = 0;
+    auto operator<=>(const Key&) const = default;
+  };
+
+  /// `folder` is created when it does not exist. Left-over temporary files in it are removed.
+  StateStore(std::filesystem::path folder, bool durable);
+
+  /// What lies on the disk, checked. A file that is damaged is removed: its unit will be trained again.
+  std::vector<HeldState> scan();
+
+  /// Keeps a new state; computes and returns its digest. `state.digest` is ignored. Throws StateError (disk full).
+  Digest put(const HeldState& state, const nn::StateLayout& layout, nn::StateBytes bytes);
+
+  /// The bytes of a version, from memory or disk; null when it is not here or its file is damaged. Nobody writes to
+  /// them.
+  nn::StateBytes find(Key key);
+  /// The bytes for training on: nobody else has them, and the version stays available (on disk, or in memory as a
+  /// copy).
+  nn::StateBytes take(Key key);
+
+  /// Forgets a version and deletes its file. Nothing happens when it is not here.
+  void release(Key key);
+
+ private:
+  struct Entry {
+    nn::StateBytes bytes;  // null: on disk only
+    nn::StateLayout layout;
+  };
+  std::filesystem::path path(Key key) const;
+  void remember(Key key, nn::StateBytes bytes, const nn::StateLayout& layout);
+
+  const std::filesystem::path folder_;
+  const bool durable_;
+  std::mutex mutex_;
+  std::map<Key, Entry> entries_;
+  std::list<Key> recent_;  // whose bytes are in memory, the latest first
+};
+
+}  // namespace hop::hopper

@@ -1,0 +1,50 @@
+#include "hopper/detail/thread_host.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+namespace hop::hopper {
+
+ThreadHost::ThreadHost(net::Executor executor, ThreadHostOptions options, OnExit on_exit)
+    : executor_(std::move(executor)), options_(std::move(options)), on_exit_(std::move(on_exit)) {}
+
+ThreadHost::~ThreadHost() {
+  for (const Life& life : lives_) life.worker->stop();
+  for (Life& life : lives_) life.thread.join();
+}
+
+void ThreadHost::start(Peer peer) {
+  Life& life = lives_.emplace_back();
+  life.peer = peer;
+  life.worker = std::make_unique<Worker>(
+      WorkerOptions{.peer = peer,
+                    .coordinator = "memory:coordinator",
+                    .node_folder = options_.run_directory / "nodes" / ("w" + std::to_string(peer.worker.value)),
+                    .experiment = &options_.experiment,
+                    .memory = options_.memory});
+  life.thread = std::thread([this, peer, worker = life.worker.get()] {
+    std::string how = "ended";
+    try {
+      worker->run();
+    } catch (const std::exception& error) {
+      how = error.what();
+    }
+    net::asio::post(executor_, [this, peer, how] { ended(peer, how); });
+  });
+}
+
+void ThreadHost::kill(Peer peer) {
+  for (const Life& life : lives_) {
+    if (life.peer == peer) life.worker->stop();
+  }
+}
+
+void ThreadHost::ended(Peer peer, const std::string& how) {
+  const auto life = std::find_if(lives_.begin(), lives_.end(), [&](const Life& l) { return l.peer == peer; });
+  if (life == lives_.end()) return;
+  life->thread.join();
+  lives_.erase(life);
+  on_exit_(peer, how);
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,219 @@
+#include "hopper/detail/worker.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/error.h"
+#include "hopper/detail/config_json.h"
+#include "hopper/detail/on_disk.h"
+#include "kernels/threads.h"
+#include "net/unix.h"
+
+namespace hop::hopper {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kBeat = 500ms;
+constexpr auto kPatience = 10s;
+
+message::FatalKind kind_of(const std::exception& error) {
+  if (dynamic_cast<const ConfigError*>(&error) != nullptr) return message::FatalKind::Config;
+  if (dynamic_cast<const DataError*>(&error) != nullptr) return message::FatalKind::Data;
+  return message::FatalKind::Other;
+}
+
+// Workers listen where the coordinator does: beside its socket, on a port of their own, or under a name of their own.
+net::Address own_address(const net::Address& coordinator, Peer peer) {
+  const std::string name = "worker-" + std::to_string(peer.worker.value) + "." + std::to_string(peer.incarnation.value);
+  switch (coordinator.scheme) {
+    case net::Address::Scheme::kUnix:
+      return net::Address::unix_socket(std::filesystem::path(coordinator.host).parent_path() / name);
+    case net::Address::Scheme::kTcp:
+      return net::Address::tcp(coordinator.host, 0);
+    case net::Address::Scheme::kMemory:
+      break;
+  }
+  return net::Address::memory(name);
+}
+
+}  // namespace
+
+Worker::Worker(WorkerOptions options) : options_(std::move(options)), experiment_(options_.experiment) {
+  const net::Address address = net::Address::parse(options_.coordinator);
+  if (address.scheme == net::Address::Scheme::kMemory) {
+    transport_ = std::make_unique<net::MemoryTransport>(io_.get_executor(), options_.memory);
+  } else {
+    transport_ = net::make_transport(address.scheme, io_.get_executor());
+  }
+}
+
+Worker::~Worker() {
+  stop_.request_stop();
+  if (compute_thread_.joinable()) compute_thread_.join();
+  disk_.join();
+}
+
+void Worker::stop() {
+  stop_.request_stop();
+  io_.stop();
+}
+
+void Worker::run() {
+  net::asio::co_spawn(io_, live(), [this](std::exception_ptr error) {
+    if (error && !error_) error_ = error;
+    io_.stop();
+  });
+  io_.run();
+  if (listener_) listener_->close();
+  if (coordinator_) coordinator_->close();
+  if (error_) std::rethrow_exception(error_);
+}
+
+net::Awaitable<void> Worker::live() {
+  co_await greet();
+  std::exception_ptr error;
+  message::Fatal fatal;
+  try {
+    co_await obey();
+    co_return;
+  } catch (const NetError&) {
+    throw;
+  } catch (const std::exception& e) {
+    fatal = {kind_of(e), e.what()};
+    error = std::current_exception();
+  }
+  co_await tell(fatal);
+  std::rethrow_exception(error);
+}
+
+net::Awaitable<void> Worker::greet() {
+  const net::Address address = net::Address::parse(options_.coordinator);
+  coordinator_ = co_await transport_->connect(address, net::deadline_in(kPatience));
+  coordinator_->name_peer("coordinator");
+  listener_ = transport_->listen(own_address(address, options_.peer));
+  co_await tell(message::Hello{options_.peer, std::string(kernels::isa())});
+}
+
+void Worker::open_data(const message::Welcome& welcome) {
+  if (experiment_ == nullptr) {
+    received_ = parse_experiment(welcome.experiment, "experiment");
+    experiment_ = &*received_;
+  }
+  dataset_ = data::Dataset::open(welcome.dataset, data::Files::present);
+  const Plan plan{dataset_->partition_count(), welcome.workers, experiment_->search.epochs, experiment_->run.order};
+  for (std::uint32_t q = 0; q < plan.partitions; ++q) {
+    const PartitionId id(q);
+    if (plan.owner(id) == options_.peer.worker) partitions_.emplace(id, dataset_->partition(id));
+  }
+  if (dataset_->has_validation()) validation_ = dataset_->validation();
+  store_ = std::make_unique<StateStore>(options_.node_folder / "states", experiment_->run.durable);
+}
+
+net::Awaitable<void> Worker::obey() {
+  const net::Message first = co_await coordinator_->receive(net::deadline_in(kPatience));
+  if (first.kind != static_cast<std::uint16_t>(message::Kind::Welcome)) throw NetError("[hello] expected Welcome");
+  const auto welcome = message::decode<message::Welcome>(first.control.span());
+  spawn(beat());  // checking the partitions may take longer than the coordinator's patience with silence
+  co_await on_disk(disk_, [this, &welcome] { open_data(welcome); });
+  std::vector<HeldState> held = co_await on_disk(disk_, [this] { return store_->scan(); });
+  compute_thread_ = std::thread([this] { compute(); });
+  spawn(accept_peers());
+  co_await tell(message::Ready{listener_->address().text(), std::move(held)});
+  while (true) {
+    net::Message message = co_await coordinator_->receive();
+    if (message.kind == static_cast<std::uint16_t>(message::Kind::Shutdown)) break;
+    co_await dispatch(std::move(message));
+  }
+  co_await tell(heartbeat());
+}
+
+net::Awaitable<void> Worker::dispatch(net::Message received) {
+  using message::Kind;
+  const ByteView bytes = received.control.span();
+  switch (static_cast<Kind>(received.kind)) {
+    case Kind::Lease: {
+      auto job = std::make_shared<Job>();
+      job->order = message::decode<message::LeaseOrder>(bytes);
+      job->config = config_from_json(job->order.config);
+      {
+        const std::scoped_lock lock(mutex_);
+        jobs_.push_back(job);
+      }
+      spawn(prepare(job));
+      break;
+    }
+    case Kind::Cancel:
+      cancel(message::decode<message::Cancel>(bytes));
+      break;
+    case Kind::Answer: {
+      const auto answer = message::decode<message::Answer>(bytes);
+      if (answer.verdict == Verdict::Stale) store_->release({answer.model, answer.unit + 1});
+      break;
+    }
+    case Kind::Release: {
+      const auto release = message::decode<message::Release>(bytes);
+      store_->release({release.model, release.version});
+      break;
+    }
+    case Kind::Collect: {
+      const auto collect = message::decode<message::Collect>(bytes);
+      spawn(send_state(coordinator_, {collect.model, collect.version}, collect.digest));
+      break;
+    }
+    default:
+      throw NetError("[worker] unexpected message of kind " + std::to_string(received.kind));
+  }
+  co_return;
+}
+
+message::Heartbeat Worker::heartbeat() const {
+  message::Heartbeat beat;
+  beat.control_bytes = peer_control_bytes_;
+  const std::scoped_lock lock(mutex_);
+  if (training_) {
+    const Lease& lease = training_->order.lease;
+    beat.busy = true;
+    beat.model = lease.model;
+    beat.unit = lease.unit;
+    beat.partition = lease.partition;
+    beat.rows_done = rows_done_.load(std::memory_order_relaxed);
+    beat.rows = static_cast<std::uint64_t>(partitions_.at(lease.partition).rows());
+  }
+  return beat;
+}
+
+net::Awaitable<void> Worker::beat() {
+  while (true) {
+    co_await tell(heartbeat());
+    heartbeat_timer_.expires_after(kBeat);
+    co_await heartbeat_timer_.async_wait(net::asio::use_awaitable);
+  }
+}
+
+template <class T>
+net::Awaitable<void> Worker::tell(const T& value) {
+  co_await coordinator_->send(static_cast<std::uint16_t>(message::kKind<T>), message::encode(value));
+}
+
+template <class T>
+void Worker::tell_later(T value) {
+  net::asio::post(io_, [this, value = std::move(value)] { spawn(tell(value)); });
+}
+template void Worker::tell_later(message::Result);
+template void Worker::tell_later(message::Failed);
+template net::Awaitable<void> Worker::tell(const message::Failed&);
+
+// What ends a coroutine of the worker ends the worker: a peer's trouble is caught where it is met.
+void Worker::spawn(net::Awaitable<void> coroutine) {
+  net::asio::co_spawn(io_, std::move(coroutine), [this](std::exception_ptr error) {
+    if (!error) return;
+    if (!error_) error_ = error;
+    io_.stop();
+  });
+}
+
+}  // namespace hop::hopper

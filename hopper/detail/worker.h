@@ -1,0 +1,126 @@
+// A worker: owns partitions and states, trains the units that it is leased, and hands models to other workers.
+// Three threads: the network thread (this one: all conversations), the compute thread (training, nothing else), and the
+// disk thread (states to and from files). While a unit trains, the next one's state arrives and the last one's leaves.
+// Internal to Hopscotch.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "data/dataset.h"
+#include "hopper/detail/messages.h"
+#include "hopper/detail/state_store.h"
+#include "hopper/trainer.h"
+#include "net/memory.h"
+#include "net/transport.h"
+
+namespace hop::hopper {
+
+struct WorkerOptions {
+  Peer peer;
+  std::string coordinator;                 ///< its address
+  std::filesystem::path node_folder;       ///< the node's disk
+  const Experiment* experiment = nullptr;  ///< when it shares the application's memory; else the coordinator sends it
+  std::shared_ptr<net::MemoryNetwork> memory;  ///< for `memory:` addresses
+};
+
+class Worker {
+ public:
+  explicit Worker(WorkerOptions options);
+  ~Worker();
+
+  /// Serves until the coordinator says Shutdown or `stop` is called. Throws NetError when the coordinator is gone, and
+  /// what made the worker unable to serve (after telling the coordinator).
+  void run();
+  /// From any thread: ends run() soon, in the middle of a unit if need be.
+  void stop();
+
+ private:
+  using Connection = std::shared_ptr<net::Connection>;
+
+  // A lease on its way through the worker.
+  struct Job {
+    message::LeaseOrder order;
+    Config config;
+    std::unique_ptr<Trainer> trainer;
+    nn::StateBytes bytes;  // of the parent; null for unit 0
+    std::uint64_t received_bytes = 0;
+    bool ready = false;
+    StateStore::Key parent() const { return {order.lease.model, order.lease.unit}; }
+  };
+  using JobPtr = std::shared_ptr<Job>;
+
+  // worker.cpp: the conversation with the coordinator
+  net::Awaitable<void> live();
+  net::Awaitable<void> greet();
+  void open_data(const message::Welcome& welcome);
+  net::Awaitable<void> obey();
+  net::Awaitable<void> dispatch(net::Message message);
+  net::Awaitable<void> beat();
+  message::Heartbeat heartbeat() const;
+  template <class T>
+  net::Awaitable<void> tell(const T& message);
+  template <class T>
+  void tell_later(T message);
+  void spawn(net::Awaitable<void> coroutine);
+
+  // worker_units.cpp: from a lease to a result
+  net::Awaitable<void> prepare(JobPtr job);
+  std::unique_ptr<Trainer> trainer_for(const Job& job);
+  void give_back(ModelId model, std::unique_ptr<Trainer> trainer);
+  void cancel(const message::Cancel& cancel);
+  void compute();
+  void train(Job& job);
+  void finish(const Job& job, UnitMetrics metrics, nn::StateBytes state);
+  void report_failure(const Job& job, Failure failure, const std::string& text);
+
+  // worker_peers.cpp: states between workers
+  net::Awaitable<void> accept_peers();
+  net::Awaitable<void> serve_peer(Connection peer);
+  net::Awaitable<void> fetch(Job& job);
+  net::Awaitable<void> send_state(Connection to, StateStore::Key key, Digest expected);
+
+  WorkerOptions options_;
+  std::optional<Experiment> received_;  // when the experiment came over the wire
+  const Experiment* experiment_ = nullptr;
+  std::optional<data::Dataset> dataset_;
+  std::map<PartitionId, data::Partition> partitions_;  // those that this node owns
+  std::optional<data::Partition> validation_;
+  std::unique_ptr<StateStore> store_;
+
+  net::asio::io_context io_{1};
+  net::asio::thread_pool disk_{1};
+  std::unique_ptr<net::Transport> transport_;
+  std::shared_ptr<net::Listener> listener_;
+  Connection coordinator_;
+  net::asio::steady_timer heartbeat_timer_{io_};
+  std::uint64_t peer_control_bytes_ = 0;
+  std::exception_ptr error_;
+
+  // Shared with the compute thread.
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::deque<JobPtr> jobs_;  // in the order of their leases; the one in training has left
+  std::map<ModelId, std::unique_ptr<Trainer>> idle_trainers_;
+  JobPtr training_;
+  std::atomic<std::uint64_t> rows_done_ = 0;
+  std::optional<Stopwatch> idle_since_;  // compute thread only; none before the first unit
+  std::stop_source stop_;
+  std::thread compute_thread_;
+};
+
+}  // namespace hop::hopper

@@ -1,0 +1,90 @@
+// States between workers: a worker that needs a parent state fetches it from the worker that holds it, straight into
+// the block that will be trained on.
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "base/error.h"
+#include "hopper/detail/on_disk.h"
+#include "hopper/detail/worker.h"
+
+namespace hop::hopper {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kConnectPatience = 3s;
+constexpr auto kStatePatience = 60s;
+
+template <class T>
+std::uint16_t kind_of() {
+  return static_cast<std::uint16_t>(message::kKind<T>);
+}
+
+}  // namespace
+
+net::Awaitable<void> Worker::fetch(Job& job) {
+  const Lease& lease = job.order.lease;
+  const net::Address source = net::Address::parse(*job.order.source_address);
+  const Connection peer = co_await transport_->connect(source, net::deadline_in(kConnectPatience));
+  co_await peer->send(kind_of<message::Fetch>(),
+                      message::encode(message::Fetch{lease.model, lease.unit, lease.parent}));
+  const net::Deadline deadline = net::deadline_in(kStatePatience);
+  const net::Message answer = co_await peer->receive(deadline);
+  const auto state = message::decode<message::State>(answer.control.span());
+  if (!state.found) throw NetError("[fetch] " + source.text() + ": " + state.text);
+  const std::uint64_t expected = job.trainer->state().layout().bytes;
+  if (answer.payload_bytes != expected) {
+    throw NetError("[fetch] expected a state of " + std::to_string(expected) + " bytes, " + source.text() + " sends " +
+                   std::to_string(answer.payload_bytes));
+  }
+  nn::StateBytes bytes = job.trainer->state().make_bytes();
+  co_await peer->receive_payload(bytes->span(), deadline);
+  if (xxh3_128(bytes->span()) != lease.parent)
+    throw NetError("[fetch] the state from " + source.text() + " is damaged");
+  const net::Traffic traffic = peer->traffic();
+  peer_control_bytes_ += traffic.control_sent + traffic.control_received;
+  job.received_bytes = traffic.payload_received;
+  job.bytes = std::move(bytes);
+  peer->close();
+}
+
+net::Awaitable<void> Worker::send_state(Connection to, StateStore::Key key, Digest expected) {
+  message::State answer{key.model, key.version, expected, true, {}};
+  const nn::StateBytes bytes = co_await on_disk(disk_, [this, key] { return store_->find(key); });
+  if (!bytes) {
+    answer.found = false;
+    answer.text =
+        "version " + std::to_string(key.version) + " of model " + std::to_string(key.model.value) + " is not here";
+    co_await to->send(kind_of<message::State>(), message::encode(answer));
+  } else {
+    co_await to->send(kind_of<message::State>(), message::encode(answer), std::as_const(*bytes).span());
+  }
+}
+
+net::Awaitable<void> Worker::accept_peers() {
+  while (true) {
+    Connection peer;
+    try {
+      peer = co_await listener_->accept();
+    } catch (const NetError&) {
+      co_return;  // closed: the worker ends
+    }
+    net::asio::co_spawn(io_, serve_peer(std::move(peer)), net::asio::detached);
+  }
+}
+
+net::Awaitable<void> Worker::serve_peer(Connection peer) {
+  try {
+    while (true) {
+      const net::Message message = co_await peer->receive(net::deadline_in(kStatePatience));
+      if (message.kind != kind_of<message::Fetch>()) throw NetError("[worker] a peer may only fetch");
+      const auto fetch = message::decode<message::Fetch>(message.control.span());
+      co_await send_state(peer, {fetch.model, fetch.version}, fetch.digest);
+    }
+  } catch (const NetError&) {
+    peer->close();  // gone or talking nonsense; the coordinator hears of it from whoever needs the state
+  }
+}
+
+}  // namespace hop::hopper

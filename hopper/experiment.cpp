@@ -1,0 +1,125 @@
+#include "hopper/experiment.h"
+
+#include <array>
+
+#include "base/error.h"
+#include "hopper/nearest.h"
+
+namespace hop::hopper {
+namespace {
+
+void check_word(const char* key, const std::string& word, std::span<const std::string> words) {
+  for (const std::string& valid : words) {
+    if (word == valid) return;
+  }
+  throw ConfigError(std::string(key) + ": unknown value \"" + word + "\"; did you mean \"" + nearest(word, words) +
+                    "\"?");
+}
+
+std::string quoted(const std::string& text) { return to_text(Value(text)); }
+
+std::string dimension_text(const Dimension& dimension) {
+  if (const auto* range = std::get_if<Range>(&dimension)) {
+    return "{ min = " + to_text(Value(range->min)) + ", max = " + to_text(Value(range->max)) +
+           (range->scale == Scale::Log ? ", scale = \"log\"" : "") +
+           (range->type == NumberType::Int ? ", type = \"int\"" : "") + " }";
+  }
+  std::string text = "[";
+  for (const Value& value : std::get<Choices>(dimension)) text += (text.size() == 1 ? "" : ", ") + to_text(value);
+  return text + "]";
+}
+
+std::string validation_text(const data::Validation& validation) {
+  switch (validation.kind) {
+    case data::Validation::Kind::none:
+      return "\"none\"";
+    case data::Validation::Kind::file:
+      return "\"file\"";
+    case data::Validation::Kind::tail:
+      return "{ tail = " + std::to_string(validation.rows) + " }";
+    case data::Validation::Kind::fraction:
+      return "{ fraction = " + to_text(Value(validation.share)) + " }";
+  }
+  return {};
+}
+
+std::string objective_text(Objective objective) {
+  switch (objective) {
+    case Objective::ValidAccuracy:
+      return "valid_accuracy";
+    case Objective::ValidLoss:
+      return "valid_loss";
+    case Objective::TrainLoss:
+      return "train_loss";
+  }
+  return {};
+}
+
+std::string data_section(const data::DataOptions& data) {
+  std::string text = "[data]\nsource = " + quoted(data.source) + "\n";
+  if (data.partitions) text += "partitions = " + std::to_string(*data.partitions) + "\n";
+  if (data.validation) text += "validation = " + validation_text(*data.validation) + "\n";
+  const auto* column = std::get_if<std::int64_t>(&data.label);
+  text += "label = " + (column != nullptr ? std::to_string(*column) : quoted(std::get<std::string>(data.label))) + "\n";
+  if (data.scale) {
+    text += "scale = [" + to_text(Value(data.scale->offset)) + ", " + to_text(Value(data.scale->factor)) + "]\n";
+  }
+  return text;
+}
+
+std::string model_section(const ModelOptions& model) {
+  std::string text = "[model]\n";
+  if (!model.family.empty()) text += "family = " + quoted(model.family) + "\n";
+  if (!model.layers.empty()) {
+    text += "layers = [";
+    for (const std::string& layer : model.layers) text += (&layer == model.layers.data() ? "" : ", ") + quoted(layer);
+    text += "]\n";
+  }
+  return text + "loss = " + quoted(model.loss) + "\n";
+}
+
+std::string search_section(const SearchOptions& search) {
+  std::string text = std::string("[search]\nmethod = ") +
+                     (search.method == SearchMethod::Grid ? "\"grid\"" : "\"random\"") +
+                     "\nepochs = " + std::to_string(search.epochs) + "\n";
+  if (search.samples != 0) text += "samples = " + std::to_string(search.samples) + "\n";
+  text += "objective = " + quoted(objective_text(search.objective)) + "\n\n[search.space]\n";
+  for (const auto& [name, dimension] : search.space) text += quoted(name) + " = " + dimension_text(dimension) + "\n";
+  return text;
+}
+
+std::string run_section(const RunSettings& run) {
+  return "[run]\nstrategy = " + quoted(run.strategy) +
+         "\norder = " + (run.order == Order::Fixed ? "\"fixed\"" : "\"free\"") +
+         "\nworkers = " + std::to_string(run.workers) +
+         "\nthreads_per_worker = " + std::to_string(run.threads_per_worker) + "\ndevice = " + quoted(run.device) +
+         "\ndurable = " + (run.durable ? "true" : "false") +
+         "\ntransport = " + (run.transport == LocalTransport::Unix ? "\"unix\"" : "\"tcp\"") + "\n";
+}
+
+}  // namespace
+
+void Experiment::check() const {
+  const int models = (model.family.empty() ? 0 : 1) + (model.layers.empty() ? 0 : 1) + (model.builder ? 1 : 0);
+  if (models != 1) throw ConfigError("[model] expected exactly one of family and layers");
+  static const std::array<std::string, 1> kLosses = {"cross_entropy"}, kStrategies = {"hopping"};
+  static const std::array<std::string, 2> kDevices = {"auto", "cpu"};
+  check_word("[model] loss", model.loss, kLosses);
+  check_word("[run] strategy", run.strategy, kStrategies);
+  check_word("[run] device", run.device, kDevices);
+  if (search.epochs == 0) throw ConfigError("[search] epochs: expected at least 1, got 0");
+  if (run.workers == 0) throw ConfigError("[run] workers: expected at least 1, got 0");
+  if (run.threads_per_worker == 0) throw ConfigError("[run] threads_per_worker: expected at least 1, got 0");
+  if (search.method == SearchMethod::Random && search.samples == 0) {
+    throw ConfigError("[search] samples: random search needs the number of configurations");
+  }
+  check_space(search.space);
+}
+
+std::string to_toml(const Experiment& experiment) {
+  return "name = " + quoted(experiment.name) + "\nseed = " + std::to_string(experiment.seed) + "\n\n" +
+         data_section(experiment.data) + "\n" + model_section(experiment.model) + "\n" +
+         search_section(experiment.search) + "\n" + run_section(experiment.run);
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,88 @@
+// An experiment: the data, the model, the search and how to run them. Built in code, or read from a TOML file.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/prepare.h"
+#include "hopper/config.h"
+#include "hopper/schedule/plan.h"
+#include "hopper/search/objective.h"
+#include "hopper/search/space.h"
+#include "nn/module.h"
+
+namespace hop::hopper {
+
+/// What a model is built for.
+struct ModelInput {
+  Shape sample;              ///< of one row's features: (1, 28, 28)
+  std::int64_t classes = 0;  ///< outputs
+};
+
+/// Builds the architecture of one configuration, with any weights: they are initialised afterwards, by name.
+/// Called by several threads.
+using ModelBuilder = std::function<std::shared_ptr<nn::Module>(const Config& config, const ModelInput& input)>;
+
+/// Exactly one of `family`, `layers` and `builder`.
+struct ModelOptions {
+  std::string family;               ///< a registered builder: "mlp", "lenet"
+  std::vector<std::string> layers;  ///< a spec, such as "conv2d $width 3 padding=1"
+  ModelBuilder builder;             ///< of the application; in-process runs only
+  std::string loss = "cross_entropy";
+};
+
+enum class SearchMethod : std::uint8_t { Grid, Random };
+
+struct SearchOptions {
+  SearchMethod method = SearchMethod::Grid;
+  std::uint32_t epochs = 1;
+  std::uint32_t samples = 0;  ///< random search: how many configurations
+  Objective objective = Objective::ValidAccuracy;
+  Space space;
+};
+
+/// How the processes of one machine talk.
+enum class LocalTransport : std::uint8_t { Unix, Tcp };
+
+struct RunSettings {
+  std::string strategy = "hopping";
+  Order order = Order::Fixed;
+  std::uint32_t workers = 2;
+  std::uint32_t threads_per_worker = 1;  ///< part of the experiment: bits depend on it
+  std::string device = "auto";           ///< auto or cpu
+  bool durable = true;                   ///< false: states live in memory only, for measurements
+  LocalTransport transport = LocalTransport::Unix;
+};
+
+/// A value. With `order` fixed, the final weights are a function of it alone.
+struct Experiment {
+  std::string name = "experiment";
+  std::uint64_t seed = 0;
+  data::DataOptions data;
+  ModelOptions model;
+  SearchOptions search;
+  RunSettings run;
+
+  /// Throws ConfigError that names the key for values that no run could have: no model, an unknown loss, strategy or
+  /// device, workers = 0.
+  void check() const;
+};
+
+/// Reads an experiment file. `origin` names it in errors. `overrides` are `key=value` pairs such as `search.epochs=3`,
+/// as if they stood in the file. Throws ConfigError `file:line: [section] key ...`; an unknown key is answered with the
+/// nearest valid one. `builder` is the model's where it is the application's code, which no text can hold.
+Experiment parse_experiment(std::string_view toml, std::string_view origin, std::span<const std::string> overrides = {},
+                            ModelBuilder builder = {});
+Experiment load_experiment(const std::string& path, std::span<const std::string> overrides = {});
+
+/// The experiment as TOML that parses to an equal one; what a run directory keeps. A builder is not text: it is left
+/// out.
+std::string to_toml(const Experiment& experiment);
+
+}  // namespace hop::hopper

@@ -1,0 +1,166 @@
+#include "hopper/results.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace hop::hopper {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::optional<double> finite(std::optional<double> value) {
+  return value && std::isfinite(*value) ? value : std::nullopt;
+}
+
+Json json_of(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+ModelResult summarize(const Model& model) {
+  ModelResult result;
+  result.id = model.id;
+  result.config = model.config;
+  result.status = to_string(model.status);
+  result.reason = model.reason;
+  if (model.status == Status::Running) result.status = "interrupted";
+  result.epochs = static_cast<std::uint32_t>(model.epochs.size());
+  if (!model.epochs.empty()) {
+    const EpochMetrics& last = model.epochs.back();
+    result.train_loss = finite(last.train_loss);
+    result.valid_loss = finite(last.valid_loss);
+    result.valid_accuracy = finite(last.valid_accuracy);
+  }
+  result.seconds = model.seconds;
+  result.state_bytes = model.state_bytes;
+  result.hops = model.hops;
+  if (model.file) result.state_sha256 = model.file->sha256;
+  result.visits = model.visits;
+  return result;
+}
+
+// The nearest-rank percentile; 0 for nothing.
+double percentile(const std::vector<double>& sorted, double share) {
+  if (sorted.empty()) return 0;
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
+  return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
+}
+
+Json json_of(const ModelResult& m) {
+  Json visits = Json::array();
+  for (const Visit& v : m.visits) visits.push_back({v.epoch, v.partition.value, v.worker.value});
+  Json json = {{"id", m.id.value},
+               {"config", Json::parse(m.config.to_json())},
+               {"status", m.status},
+               {"epochs", m.epochs},
+               {"train_loss", json_of(m.train_loss)},
+               {"valid_loss", json_of(m.valid_loss)},
+               {"valid_accuracy", json_of(m.valid_accuracy)},
+               {"seconds", m.seconds},
+               {"hops", m.hops},
+               {"state_bytes", m.state_bytes},
+               {"state_sha256", m.state_sha256},
+               {"visits", visits}};
+  if (!m.reason.empty()) json["reason"] = m.reason;
+  return json;
+}
+
+// Larger is better; models without a score come last.
+double rank_of(const ModelResult& m, Objective objective) {
+  EpochMetrics metrics;
+  metrics.train_loss = m.train_loss.value_or(INFINITY);
+  metrics.valid_loss = m.valid_loss;
+  metrics.valid_accuracy = m.valid_accuracy;
+  return score(objective, metrics).value_or(-INFINITY);
+}
+
+std::string cell(const std::optional<double>& value, const char* format, double factor = 1) {
+  if (!value) return "-";
+  char text[32];
+  std::snprintf(text, sizeof text, format, *value * factor);
+  return text;
+}
+
+}  // namespace
+
+const ModelResult& Results::model(ModelId id) const {
+  if (id.index() >= models.size()) {
+    throw ConfigError("[results] no model " + std::to_string(id.value) + "; the run has " +
+                      std::to_string(models.size()));
+  }
+  return models[id.index()];
+}
+
+Results summarize(const Ledger& ledger, Objective objective) {
+  Results results;
+  results.order = ledger.plan().order;
+  results.workers = ledger.plan().workers;
+  results.partitions = ledger.plan().partitions;
+  results.epochs = ledger.plan().epochs;
+  results.hops = ledger.hops();
+  results.network.hop = ledger.received_bytes();
+  results.peak_rss_bytes = ledger.peak_rss_bytes();
+  std::vector<double> gaps;
+  for (const double gap : ledger.gaps()) {
+    if (gap >= 0) gaps.push_back(gap * 1e3);  // negative: the worker's first unit
+  }
+  std::sort(gaps.begin(), gaps.end());
+  results.gap_ms_p50 = percentile(gaps, 0.50);
+  results.gap_ms_p99 = percentile(gaps, 0.99);
+  for (const Model& model : ledger.models()) results.models.push_back(summarize(model));
+  results.best = ledger.best(objective);
+  results.objective = objective;
+  return results;
+}
+
+std::string to_json(const Results& r) {
+  Json models = Json::array();
+  for (const ModelResult& model : r.models) models.push_back(json_of(model));
+  const Json json = {
+      {"name", r.name},
+      {"seed", r.seed},
+      {"strategy", r.strategy},
+      {"order", r.order == Order::Fixed ? "fixed" : "free"},
+      {"workers", r.workers},
+      {"threads_per_worker", r.threads_per_worker},
+      {"partitions", r.partitions},
+      {"epochs", r.epochs},
+      {"device", r.device},
+      {"isa", r.isa},
+      {"versions", r.versions},
+      {"wall_seconds", r.wall_seconds},
+      {"hops", r.hops},
+      {"network",
+       {{"hop_bytes", r.network.hop},
+        {"collect_bytes", r.network.collect},
+        {"gradient_bytes", r.network.gradient},
+        {"data_bytes", r.network.data},
+        {"control_bytes", r.network.control}}},
+      {"memory", {{"data_bytes_per_worker", r.data_bytes_per_worker}, {"peak_rss_bytes", r.peak_rss_bytes}}},
+      {"gap_ms", {{"p50", r.gap_ms_p50}, {"p99", r.gap_ms_p99}}},
+      {"models", models},
+      {"best", r.best ? Json(r.best->value) : Json(nullptr)}};
+  return json.dump(2) + "\n";
+}
+
+std::string leaderboard(const Results& results, std::size_t rows) {
+  std::vector<const ModelResult*> order;
+  for (const ModelResult& model : results.models) order.push_back(&model);
+  std::stable_sort(order.begin(), order.end(), [&](const ModelResult* a, const ModelResult* b) {
+    return rank_of(*a, results.objective) > rank_of(*b, results.objective);
+  });
+  if (rows != 0 && order.size() > rows) order.resize(rows);
+  std::string text = "rank  model  valid acc  valid loss  train loss  epochs  status       configuration\n";
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const ModelResult& m = *order[i];
+    char line[128];
+    std::snprintf(line, sizeof line, "%4zu  %5u  %9s  %10s  %10s  %6u  %-11s  ", i + 1, m.id.value,
+                  cell(m.valid_accuracy, "%.2f %%", 100).c_str(), cell(m.valid_loss, "%.4f").c_str(),
+                  cell(m.train_loss, "%.4f").c_str(), m.epochs, m.status.c_str());
+    text += line + m.config.to_text() + "\n";
+  }
+  return text;
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,73 @@
+// What a run gives: the contents of results.json, and the leaderboard.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hopper/events.h"
+#include "hopper/ledger.h"
+
+namespace hop::hopper {
+
+struct ModelResult {
+  ModelId id;
+  Config config;
+  std::string status;        ///< finished, stopped, diverged, quarantined or interrupted
+  std::string reason;        ///< of a quarantine
+  std::uint32_t epochs = 0;  ///< completed
+  std::optional<double> train_loss, valid_loss, valid_accuracy;  ///< of the last completed epoch; none when not finite
+  double seconds = 0;                                            ///< of all its units
+  std::uint64_t state_bytes = 0;
+  std::uint32_t hops = 0;
+  std::string state_sha256;  ///< of the final state block; empty when it was not collected
+  std::vector<Visit> visits;
+};
+
+/// Bytes that crossed the network (sockets, or threads' memory), by what they were.
+struct NetworkBytes {
+  std::uint64_t hop = 0;      ///< model states between workers
+  std::uint64_t collect = 0;  ///< final states to the coordinator
+  std::uint64_t gradient = 0;
+  std::uint64_t data = 0;
+  std::uint64_t control = 0;  ///< everything that is no payload
+};
+
+struct Results {
+  std::string name;
+  std::uint64_t seed = 0;
+  std::string strategy;
+  Order order = Order::Fixed;
+  std::uint32_t workers = 0, threads_per_worker = 0, partitions = 0, epochs = 0;
+  std::string device, isa;
+  std::map<std::string, std::string> versions;
+  double wall_seconds = 0;  ///< of the last `run` or `resume`
+  std::uint64_t hops = 0;
+  NetworkBytes network;
+  std::uint64_t data_bytes_per_worker = 0;  ///< the largest of the workers: its partitions and the validation rows
+  std::uint64_t peak_rss_bytes = 0;         ///< of the hungriest worker's process
+  double gap_ms_p50 = 0, gap_ms_p99 = 0;    ///< between two units of a worker
+  std::vector<ModelResult> models;
+  std::optional<ModelId> best;
+  Outcome outcome = Outcome::Completed;
+  Objective objective = Objective::ValidAccuracy;
+  std::filesystem::path run_directory;  ///< empty when it was temporary
+
+  /// Throws ConfigError for an unknown id.
+  const ModelResult& model(ModelId id) const;
+};
+
+/// The models' part, from the ledger alone.
+Results summarize(const Ledger& ledger, Objective objective);
+
+/// The contract of DESIGN.md, section 3. NaN and infinity become null.
+std::string to_json(const Results& results);
+
+/// A table for people, best model first: rank, id, accuracy, losses, epochs, status and configuration. At most `rows`
+/// models (0: all).
+std::string leaderboard(const Results& results, std::size_t rows = 0);
+
+}  // namespace hop::hopper

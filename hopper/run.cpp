@@ -1,0 +1,173 @@
+#include "hopper/run.h"
+
+#include <chrono>
+
+#include "base/error.h"
+#include "base/version.h"
+#include "hopper/detail/model_file.h"
+#include "hopper/detail/run_directory.h"
+#include "hopper/detail/run_loop.h"
+#include "hopper/schedule/fixed.h"
+#include "hopper/schedule/greedy.h"
+#include "hopper/search/grid.h"
+#include "hopper/search/random.h"
+#include "hopper/trainer.h"
+#include "kernels/threads.h"
+#include "kernels/versions.h"
+#include "nn/state_file.h"
+
+namespace hop::hopper {
+namespace {
+
+std::unique_ptr<Search> make_search(const Experiment& experiment) {
+  const SearchOptions& search = experiment.search;
+  if (search.method == SearchMethod::Random) {
+    return std::make_unique<RandomSearch>(search.space, search.samples, experiment.seed);
+  }
+  return std::make_unique<GridSearch>(search.space);
+}
+
+std::unique_ptr<Policy> make_policy(Order order) {
+  if (order == Order::Free) return std::make_unique<GreedyPolicy>();
+  return std::make_unique<FixedPolicy>();
+}
+
+Plan make_plan(const Experiment& experiment, std::uint32_t partitions) {
+  Plan plan{partitions, experiment.run.workers, experiment.search.epochs, experiment.run.order};
+  plan.check();
+  return plan;
+}
+
+// Every model is built once before the first lease: a spec that does not fit the data is an error of the experiment.
+void check_models(const Experiment& experiment, const data::Dataset& dataset, const Ledger& ledger) {
+  if (dataset.classes() < 2) throw DataError("[data] " + dataset.name() + " has no classes to tell apart");
+  for (const Model& model : ledger.models()) Trainer(experiment, model.id, model.config, dataset);
+}
+
+std::uint64_t largest_node_bytes(const data::Dataset& dataset, const Plan& plan) {
+  std::vector<std::uint64_t> bytes(plan.workers,
+                                   dataset.manifest().validation ? dataset.manifest().validation->bytes : 0);
+  for (std::uint32_t q = 0; q < plan.partitions; ++q) {
+    bytes[plan.owner(PartitionId(q)).index()] += dataset.manifest().partitions[q].bytes;
+  }
+  return *std::max_element(bytes.begin(), bytes.end());
+}
+
+// What the experiment file says, beside what the ledger knows.
+void describe(Results& results, const Experiment& experiment) {
+  results.name = experiment.name;
+  results.seed = experiment.seed;
+  results.strategy = experiment.run.strategy;
+  results.threads_per_worker = experiment.run.threads_per_worker;
+  results.device = "cpu";
+  results.isa = kernels::isa();
+  results.versions = {{"hopscotch", kVersion}, {"onednn", kernels::onednn_version()}};
+}
+
+std::string run_id(const Experiment& experiment) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch().count();
+  return experiment.name + "-" + std::to_string(now);
+}
+
+RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options,
+                  Journal& journal, std::span<const Record> records) {
+  const Plan plan = make_plan(experiment, dataset.partition_count());
+  Coordinator coordinator(plan, make_search(experiment), make_policy(plan.order), records);
+  check_models(experiment, dataset, coordinator.ledger());
+  Outcome outcome = Outcome::Completed;
+  RunTotals totals;
+  {
+    RunLoop loop(experiment, dataset, options, journal, coordinator);
+    outcome = loop.run();
+    totals = loop.totals();
+  }
+  RunResult result{summarize(coordinator.ledger(), experiment.search.objective), nullptr};
+  Results& results = result.results;
+  describe(results, experiment);
+  results.outcome = outcome;
+  results.wall_seconds = totals.seconds;
+  results.network.collect = totals.collect_bytes;
+  results.network.control = totals.control_bytes;
+  results.data_bytes_per_worker = largest_node_bytes(dataset, plan);
+  results.run_directory = options.run_directory;
+  write_file(options.run_directory / "results.json", to_json(results));
+  if (outcome == Outcome::Completed) fs::remove_all(options.run_directory / "nodes");
+  if (results.best && !results.model(*results.best).state_sha256.empty()) {
+    result.best_model = load_model(options.run_directory, *results.best, experiment.model.builder);
+  }
+  return result;
+}
+
+data::Dataset open_dataset(Experiment& experiment, const fs::path& run_directory) {
+  if (experiment.data.source != "glyphs")
+    experiment.data.source = fs::absolute(experiment.data.source).lexically_normal();
+  return data::prepare_dataset(experiment.data, run_directory / "data");
+}
+
+}  // namespace
+
+RunResult run(Experiment experiment, const RunOptions& options) {
+  experiment.data.seed = experiment.seed;
+  experiment.check();
+  NewRunDirectory directory(options.run_directory);
+  RunOptions settled = options;
+  settled.run_directory = fs::absolute(directory.path());
+  const data::Dataset dataset = open_dataset(experiment, settled.run_directory);
+  experiment.data.partitions = dataset.partition_count();
+  const Plan plan = make_plan(experiment, dataset.partition_count());
+  check_models(experiment, dataset, Ledger(plan, make_search(experiment)));
+
+  const std::string text = to_toml(experiment);
+  fs::create_directories(settled.run_directory / "nodes");
+  fs::create_directories(settled.run_directory / "models");
+  write_file(settled.run_directory / "experiment.toml", text);
+  Journal journal = Journal::create(settled.run_directory / "journal", {run_id(experiment), xxh3_128(as_bytes(text))});
+  if (!options.run_directory.empty()) directory.keep();
+  RunResult result = conduct(experiment, dataset, settled, journal, {});
+  if (options.run_directory.empty()) result.results.run_directory.clear();
+  return result;
+}
+
+RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder builder) {
+  Experiment experiment = read_experiment(run_directory, std::move(builder));
+  const std::string text = read_run_file(run_directory, "experiment.toml");
+  options.run_directory = fs::absolute(run_directory);
+  JournalContents contents;
+  Journal journal = Journal::open(run_directory / "journal", contents);
+  if (contents.header.experiment != xxh3_128(as_bytes(text))) {
+    throw ConfigError("[resume] " + (run_directory / "experiment.toml").string() + " was changed since the run began");
+  }
+  const data::Dataset dataset = open_dataset(experiment, options.run_directory);
+  return conduct(experiment, dataset, options, journal, contents.records);
+}
+
+Results inspect(const fs::path& run_directory) {
+  const Experiment experiment = parse_experiment(read_run_file(run_directory, "experiment.toml"), "experiment.toml", {},
+                                                 [](const Config&, const ModelInput&) { return nullptr; });
+  read_run_file(run_directory, "journal");  // for its message
+  const JournalContents contents = read_journal(run_directory / "journal");
+  Ledger ledger(make_plan(experiment, experiment.data.partitions.value_or(1)), make_search(experiment));
+  for (const Record& record : contents.records) ledger.apply(record);
+  Results results = summarize(ledger, experiment.search.objective);
+  describe(results, experiment);
+  results.outcome = ledger.complete() ? Outcome::Completed : Outcome::Interrupted;
+  results.run_directory = run_directory;
+  return results;
+}
+
+std::shared_ptr<nn::Module> load_model(const fs::path& run_directory, ModelId id, ModelBuilder builder) {
+  const Results results = inspect(run_directory);
+  const ModelResult& model = results.model(id);
+  Experiment experiment = read_experiment(run_directory, std::move(builder));
+  const data::Dataset dataset = open_dataset(experiment, run_directory);
+  std::shared_ptr<nn::Module> module = build_module(experiment, model.config, dataset);
+  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(model.config, *module);
+  nn::StateBlock state(*module, optimizer.get());
+  const nn::StateBytes bytes = state.make_bytes();
+  nn::load_state(model_file_path(run_directory, id), state.layout(), bytes->span());
+  state.swap(bytes);
+  module->eval();
+  return module;
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,107 @@
+// Running an experiment: in this application with threads, or with worker processes.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "hopper/experiment.h"
+#include "hopper/ledger.h"
+#include "hopper/results.h"
+
+namespace hop::hopper {
+
+/// Where the workers live.
+enum class Hosting : std::uint8_t {
+  Threads,   ///< of this application, talking through memory: no port, no file descriptor
+  Processes  ///< children of this process, talking through sockets
+};
+
+/// What one worker is doing, for displays.
+struct WorkerProgress {
+  enum class State : std::uint8_t { Starting, Idle, Busy, Gone } state = State::Starting;
+  ModelId model;  ///< when busy, as are the next three
+  std::uint32_t epoch = 0;
+  PartitionId partition;
+  double fraction = 0;      ///< of the unit's rows
+  std::uint32_t lives = 1;  ///< 1 + restarts
+  int process = 0;          ///< process id; 0 for a thread
+};
+
+/// A moment of a run. `ledger` lives as long as the call.
+struct RunProgress {
+  const Ledger& ledger;
+  std::vector<WorkerProgress> workers;
+  double seconds = 0;
+  std::uint64_t units_done = 0;
+  std::uint64_t units_total = 0;  ///< of the models known so far
+  double eta_seconds = 0;         ///< negative while unknown
+  bool stopping = false;
+};
+
+/// Stops a run from another thread or a signal-handling thread. May outlive the run.
+class RunControl {
+ public:
+  /// Finishes the units in flight, then ends the run as interrupted.
+  void stop();
+  /// Ends the run now; what was committed is kept.
+  void abort();
+
+ private:
+  friend class RunLoop;
+  void attach(std::function<void(bool abort)> handler);
+  std::mutex mutex_;
+  std::function<void(bool)> handler_;
+  bool stopped_ = false, aborted_ = false;
+};
+
+struct RunOptions {
+  /// The run's files (DESIGN.md, section 3). Must not exist for a new run. Empty: a private temporary directory,
+  /// removed at the end.
+  std::filesystem::path run_directory;
+  Hosting hosting = Hosting::Threads;
+  std::string program;  ///< Processes: the `hop` executable
+  /// Called on the run's thread when something changed, at most every `progress_interval`.
+  std::function<void(const RunProgress&)> on_progress;
+  Time progress_interval = std::chrono::milliseconds(200);
+  RunControl* control = nullptr;
+};
+
+struct RunResult {
+  Results results;
+  std::shared_ptr<nn::Module> best_model;  ///< of results.best, in evaluation mode; null when no model was collected
+};
+
+/// Trains all models of the experiment. Blocks until the run has ended. Throws ConfigError, DataError, JournalError or
+/// RunError; whatever was committed by then stays in the run directory and can be resumed.
+RunResult run(Experiment experiment, const RunOptions& options = {});
+
+/// Goes on with an interrupted run; a finished one just gives its results. `builder` is the experiment's, where its
+/// model is the application's code. Throws ConfigError when the directory holds no run.
+RunResult resume(const std::filesystem::path& run_directory, RunOptions options = {}, ModelBuilder builder = {});
+
+/// What a run directory says about a run, finished or not, without touching it.
+Results inspect(const std::filesystem::path& run_directory);
+
+/// A model of a run with its trained weights, in evaluation mode. Throws ConfigError for an unknown id, StateError when
+/// its state was not collected.
+std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_directory, ModelId id,
+                                       ModelBuilder builder = {});
+
+/// What `hop replay` finds: does training the journaled visits again, one after the other, give the same states?
+struct Replayed {
+  ModelId model;
+  std::uint32_t units = 0;      ///< trained again
+  std::uint32_t identical = 0;  ///< whose digest is the journal's
+  std::string sha256;           ///< of the final state
+  bool matches = false;         ///< all digests, and the SHA-256 where the run collected one
+};
+/// Replays one model, or all. Throws as `resume`; `on_model` hears of each model when it is done.
+std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::optional<ModelId> only = {},
+                             const std::function<void(const Replayed&)>& on_model = {}, ModelBuilder builder = {});
+
+}  // namespace hop::hopper

@@ -1,0 +1,16 @@
+#include "hopper/serve.h"
+
+#include "hopper/detail/worker.h"
+
+namespace hop::hopper {
+
+void serve(const ServeOptions& options) {
+  Worker worker({.peer = {WorkerId(options.worker), Incarnation(options.incarnation)},
+                 .coordinator = options.coordinator,
+                 .node_folder = options.node_folder,
+                 .experiment = nullptr,
+                 .memory = nullptr});
+  worker.run();
+}
+
+}  // namespace hop::hopper

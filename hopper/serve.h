@@ -1,0 +1,21 @@
+// A worker process: what `hop worker` does.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace hop::hopper {
+
+struct ServeOptions {
+  std::string coordinator;  ///< address, such as unix:/run/user/1000/hop-x/coordinator
+  std::uint32_t worker = 0;
+  std::uint32_t incarnation = 1;
+  std::filesystem::path node_folder;  ///< for model states; created when it does not exist
+};
+
+/// Serves the coordinator until it says that the run is over. Throws NetError when it is gone; ConfigError or DataError
+/// when this worker cannot serve, after telling the coordinator.
+void serve(const ServeOptions& options);
+
+}  // namespace hop::hopper
