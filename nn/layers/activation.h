@@ -48,7 +48,7 @@ class SiLU : public Module {
   std::string type_name() const override { return "SiLU"; }
 };
 
-/// Along one dimension; only the last one (-1) has a kernel.
+/// exp(x_i) / sum_j exp(x_j) along one dimension.
 class Softmax : public Module {
  public:
   explicit Softmax(std::int64_t dim = -1) : dim_(dim) {}

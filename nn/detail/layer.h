@@ -1,0 +1,29 @@
+// What the layers' sources share.
+#pragma once
+
+#include <initializer_list>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "kernels/copy.h"
+#include "tensor/tensor.h"
+
+namespace hop::nn::detail {
+
+/// A weight before its initialisation: NaN, so that forgetting it shows in the first loss.
+inline Tensor fresh_weight(const Shape& shape, DType dtype) {
+  return kernels::full(shape, std::numeric_limits<double>::quiet_NaN(), dtype);
+}
+
+/// Throws ConfigError naming `op` and the first size that is below 1.
+inline void check_positive(const char* op, std::initializer_list<std::pair<const char*, std::int64_t>> sizes) {
+  for (const auto& [name, size] : sizes) {
+    if (size < 1) {
+      throw ConfigError("[" + std::string(op) + "] expected " + name + " of at least 1, got " + std::to_string(size));
+    }
+  }
+}
+
+}  // namespace hop::nn::detail

@@ -1,0 +1,27 @@
+// torch.nn.functional: the operations themselves, which live in autograd/.
+#pragma once
+
+#include "autograd/ops.h"
+
+namespace hop::nn::functional {
+
+using hop::avg_pool2d;
+using hop::conv2d;
+using hop::cross_entropy;
+using hop::dropout;
+using hop::embedding;
+using hop::gelu;
+using hop::layer_norm;
+using hop::leaky_relu;
+using hop::linear;
+using hop::log_softmax;
+using hop::max_pool2d;
+using hop::mse_loss;
+using hop::nll_loss;
+using hop::relu;
+using hop::sigmoid;
+using hop::silu;
+using hop::softmax;
+using hop::tanh;
+
+}  // namespace hop::nn::functional

@@ -1,0 +1,22 @@
+#include "nn/layers/embedding.h"
+
+#include "autograd/index.h"
+#include "nn/detail/layer.h"
+#include "nn/init.h"
+
+namespace hop::nn {
+
+Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options) {
+  detail::check_positive("Embedding", {{"num_embeddings", num_embeddings}, {"embedding_dim", embedding_dim}});
+  weight = register_parameter("weight", detail::fresh_weight({num_embeddings, embedding_dim}, options.dtype));
+}
+
+Tensor Embedding::forward(const Tensor& indices) { return embedding(weight, indices); }
+
+void Embedding::reset_parameters(const ParameterKeys& keys) { init::normal_(weight, keys["weight"]); }
+
+std::string Embedding::extra_repr() const {
+  return std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1));
+}
+
+}  // namespace hop::nn

@@ -1,0 +1,99 @@
+#include "nn/layers/norm.h"
+
+#include "autograd/grad_mode.h"
+#include "autograd/inplace.h"
+#include "autograd/norm.h"
+#include "nn/detail/layer.h"
+#include "nn/detail/text.h"
+#include "nn/init.h"
+
+namespace hop::nn {
+
+BatchNorm::BatchNorm(std::int64_t num_features, const BatchNormOptions& options)
+    : num_features_(num_features), options_(options) {
+  detail::check_positive("BatchNorm", {{"num_features", num_features}});
+  const Shape shape{num_features};
+  if (options.affine) {
+    weight = register_parameter("weight", kernels::ones(shape, options.dtype));
+    bias = register_parameter("bias", kernels::zeros(shape, options.dtype));
+  }
+  if (options.track_running_stats) {
+    running_mean = register_buffer("running_mean", kernels::zeros(shape, options.dtype));
+    running_var = register_buffer("running_var", kernels::ones(shape, options.dtype));
+    num_batches_tracked = register_buffer("num_batches_tracked", kernels::zeros({}, DType::i64));
+  }
+}
+
+Tensor BatchNorm::forward(const Tensor& x) {
+  check_input(x);
+  if (!is_training() && running_mean.defined()) {
+    return batch_norm_eval(x, running_mean, running_var, weight, bias, options_.eps);
+  }
+  const std::int64_t per_channel = x.numel() / num_features_;
+  if (is_training() && per_channel < 2) {
+    throw ShapeError("[" + type_name() + "] expected more than one value per channel while training, got " +
+                     x.shape().to_string());
+  }
+  const BatchNormResult result = batch_norm(x, weight, bias, options_.eps);
+  if (is_training() && running_mean.defined()) {
+    update_running_stats(result.mean, result.var, per_channel);
+  }
+  return result.y;
+}
+
+// The running variance is that of the population: Bessel's n / (n - 1) turns the batch's biased one into its estimate.
+void BatchNorm::update_running_stats(const Tensor& mean, const Tensor& biased_var, std::int64_t per_channel) {
+  const NoGradGuard no_grad;
+  const double bessel = static_cast<double>(per_channel) / static_cast<double>(per_channel - 1);
+  lerp_(running_mean, mean, options_.momentum);
+  lerp_(running_var, mul_(biased_var, bessel), options_.momentum);
+  add_(num_batches_tracked, 1);
+}
+
+void BatchNorm::check_dims(const Tensor& x, int dims, const char* expected) const {
+  if (x.dim() == dims && x.size(1) == num_features_) return;
+  throw ShapeError("[" + type_name() + "] expected " + expected + " with " + std::to_string(num_features_) +
+                   " channels, got " + x.shape().to_string());
+}
+
+void BatchNorm::reset_parameters(const ParameterKeys&) {
+  if (weight.defined()) {
+    init::constant_(weight, 1);
+    init::constant_(bias, 0);
+  }
+  if (running_mean.defined()) {
+    init::constant_(running_mean, 0);
+    init::constant_(running_var, 1);
+    init::constant_(num_batches_tracked, 0);
+  }
+}
+
+std::string BatchNorm::extra_repr() const {
+  return std::to_string(num_features_) + ", eps=" + detail::number_text(options_.eps) +
+         ", momentum=" + detail::number_text(options_.momentum) + ", affine=" + detail::flag_text(options_.affine) +
+         ", track_running_stats=" + detail::flag_text(options_.track_running_stats);
+}
+
+LayerNorm::LayerNorm(const Shape& normalized_shape, LayerNormOptions options)
+    : normalized_shape_(normalized_shape), options_(options) {
+  for (const std::int64_t size : normalized_shape) detail::check_positive("LayerNorm", {{"sizes", size}});
+  if (normalized_shape.empty()) throw ConfigError("[LayerNorm] expected at least one dimension, got none");
+  if (!options.elementwise_affine) return;
+  weight = register_parameter("weight", kernels::ones(normalized_shape, options.dtype));
+  bias = register_parameter("bias", kernels::zeros(normalized_shape, options.dtype));
+}
+
+Tensor LayerNorm::forward(const Tensor& x) { return layer_norm(x, normalized_shape_, weight, bias, options_.eps); }
+
+void LayerNorm::reset_parameters(const ParameterKeys&) {
+  if (!weight.defined()) return;
+  init::constant_(weight, 1);
+  init::constant_(bias, 0);
+}
+
+std::string LayerNorm::extra_repr() const {
+  return normalized_shape_.to_string() + ", eps=" + detail::number_text(options_.eps) +
+         ", elementwise_affine=" + detail::flag_text(options_.elementwise_affine);
+}
+
+}  // namespace hop::nn
