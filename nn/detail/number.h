@@ -1,0 +1,25 @@
+// Checks of numeric options.
+#pragma once
+
+#include <limits>
+#include <string>
+
+#include "base/error.h"
+#include "nn/detail/text.h"
+
+namespace hop::nn::detail {
+
+/// min <= value, and value < below. NaN and infinities are never inside.
+struct Range {
+  double min = 0;
+  double below = std::numeric_limits<double>::infinity();
+};
+
+inline void check_range(const char* op, const char* name, double value, Range range) {
+  if (value >= range.min && value < range.below) return;
+  std::string text = "[" + std::string(op) + "] expected " + name + " of at least " + number_text(range.min);
+  if (range.below < std::numeric_limits<double>::infinity()) text += " and below " + number_text(range.below);
+  throw ConfigError(text + ", got " + number_text(value));
+}
+
+}  // namespace hop::nn::detail
