@@ -1,0 +1,29 @@
+// The first 64 bytes of a `.hop` file, little-endian. Every bit of a file is covered: the prefix by comparison with
+// what it must be, the header and the block by their digests, the padding between them by being zero.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+
+namespace hop::nn::detail {
+
+inline constexpr std::array<char, 8> kStateMagic = {'H', 'O', 'P', 'S', 'T', 'A', 'T', 'E'};
+inline constexpr std::uint32_t kStateVersion = 1;
+inline constexpr std::uint32_t kMaxHeaderBytes = 64U << 20;
+
+struct StatePrefix {
+  std::array<char, 8> magic = kStateMagic;
+  std::uint32_t version = kStateVersion;
+  std::uint32_t header_bytes = 0;
+  std::uint64_t block_offset = 0;  ///< align_up(64 + header_bytes)
+  std::uint64_t block_bytes = 0;
+  std::uint64_t header_digest_low = 0;  ///< XXH3-128 of the header
+  std::uint64_t header_digest_high = 0;
+  std::uint64_t reserved[2] = {};
+};
+static_assert(sizeof(StatePrefix) == kAlignment);
+
+}  // namespace hop::nn::detail

@@ -1,0 +1,125 @@
+// The FlatBuffers form of a StateHeader.
+#include <flatbuffers/flatbuffers.h>
+#include <algorithm>
+#include <optional>
+
+#include "base/error.h"
+#include "nn/detail/state_format.h"
+#include "nn/state_file.h"
+#include "nn/state_generated.h"
+
+namespace hop::nn {
+namespace {
+
+constexpr std::size_t kMaxSegments = 100'000;
+constexpr std::size_t kMaxNameBytes = 1'024;
+
+// These numbers are on disks and wires; a new dtype takes the next one.
+static_assert(static_cast<int>(DType::f32) == 0 && static_cast<int>(DType::f64) == 1 &&
+              static_cast<int>(DType::i64) == 2 && static_cast<int>(DType::i32) == 3 &&
+              static_cast<int>(DType::u8) == 4 && static_cast<int>(DType::boolean) == 5);
+
+[[noreturn]] void reject(const std::string& what, const std::string& where) {
+  throw StateError("[state] expected " + what + " (" + where + ")");
+}
+
+// shape.numel() * size, or nothing when a size is negative or the product passes 2^62.
+std::optional<std::uint64_t> checked_bytes(std::span<const std::int64_t> sizes, DType dtype) {
+  std::uint64_t bytes = size_of(dtype);
+  if (std::ranges::find(sizes, 0) != sizes.end()) bytes = 0;
+  for (const std::int64_t size : sizes) {
+    if (size < 0 || __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes) || bytes >> 62 != 0)
+      return {};
+  }
+  return bytes;
+}
+
+StateLayout read_layout(const wire::StateHeader& h, const std::string& where) {
+  const std::size_t count = h.names()->size();
+  if (count > kMaxSegments) reject("at most 100,000 segments, got " + std::to_string(count), where);
+  if (h.kinds()->size() != count || h.dtypes()->size() != count || h.ranks()->size() != count ||
+      h.offsets()->size() != count) {
+    reject("columns of one length", where);
+  }
+  StateLayout layout;
+  layout.bytes = h.block_bytes();
+  std::uint64_t end = 0;  // of the segments so far: they stand in order, without overlap
+  std::size_t next_size = 0;
+  for (flatbuffers::uoffset_t i = 0; i < count; ++i) {
+    const std::string segment = "segment " + std::to_string(i);
+    const std::size_t rank = h.ranks()->Get(i);
+    if (h.names()->Get(i)->size() > kMaxNameBytes) reject(segment + "'s name within 1,024 bytes", where);
+    if (h.kinds()->Get(i) > static_cast<int>(SegmentKind::optimizer)) reject(segment + " of a known kind", where);
+    if (h.dtypes()->Get(i) >= kDTypeCount) reject(segment + " of a known dtype", where);
+    if (rank > kMaxDims || rank > h.sizes()->size() - next_size) reject(segment + " with its sizes", where);
+    const std::span<const std::int64_t> sizes(h.sizes()->data() + next_size, rank);
+    next_size += rank;
+    const auto dtype = static_cast<DType>(h.dtypes()->Get(i));
+    const std::optional<std::uint64_t> bytes = checked_bytes(sizes, dtype);
+    const std::uint64_t offset = h.offsets()->Get(i);
+    if (!bytes) reject(segment + " of less than 2^62 bytes", where);
+    if (offset % kAlignment != 0 || offset < end || offset > layout.bytes || *bytes > layout.bytes - offset) {
+      reject(segment + " inside the block, after the one before it", where);
+    }
+    end = offset + *bytes;
+    layout.segments.push_back(
+        {h.names()->Get(i)->str(), static_cast<SegmentKind>(h.kinds()->Get(i)), dtype, Shape(sizes), offset, *bytes});
+  }
+  if (next_size != h.sizes()->size()) reject("as many sizes as the segments have dimensions", where);
+  return layout;
+}
+
+}  // namespace
+
+std::vector<std::byte> encode_state_header(const StateHeader& header) {
+  std::vector<std::string> names, keys, values;
+  std::vector<std::uint8_t> kinds, dtypes, ranks;
+  std::vector<std::int64_t> sizes;
+  std::vector<std::uint64_t> offsets;
+  for (const Segment& s : header.layout.segments) {
+    names.push_back(s.name);
+    kinds.push_back(static_cast<std::uint8_t>(s.kind));
+    dtypes.push_back(static_cast<std::uint8_t>(s.dtype));
+    ranks.push_back(static_cast<std::uint8_t>(s.shape.size()));
+    sizes.insert(sizes.end(), s.shape.begin(), s.shape.end());
+    offsets.push_back(s.offset);
+  }
+  for (const auto& [key, value] : header.metrics) {
+    keys.push_back(key);
+    values.push_back(value);
+  }
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(wire::CreateStateHeader(builder, detail::kStateVersion, builder.CreateString(header.identity),
+                                         header.layout.bytes, header.digest.low, header.digest.high,
+                                         builder.CreateVectorOfStrings(names), builder.CreateVector(kinds),
+                                         builder.CreateVector(dtypes), builder.CreateVector(ranks),
+                                         builder.CreateVector(sizes), builder.CreateVector(offsets),
+                                         builder.CreateVectorOfStrings(keys), builder.CreateVectorOfStrings(values)),
+                 wire::StateHeaderIdentifier());
+  const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
+  return {bytes.begin(), bytes.end()};
+}
+
+StateHeader decode_state_header(ByteView bytes, const std::string& where) {
+  if (bytes.size() > detail::kMaxHeaderBytes) reject("a header of at most 64 MiB", where);
+  const AlignedBuffer aligned = [&] {  // FlatBuffers reads numbers in place: a header from a packet may lie anywhere
+    AlignedBuffer copy(bytes.size());
+    std::ranges::copy(bytes, copy.data());
+    return copy;
+  }();
+  const auto* data = reinterpret_cast<const std::uint8_t*>(aligned.data());
+  flatbuffers::Verifier verifier(data, aligned.size(), /*max_depth=*/16, /*max_tables=*/1'024);
+  if (bytes.size() < 8 || !wire::VerifyStateHeaderBuffer(verifier)) reject("a state header, got other bytes", where);
+  const wire::StateHeader& h = *wire::GetStateHeader(data);
+  if (h.format_version() != detail::kStateVersion) {
+    reject("format version 1, got " + std::to_string(h.format_version()), where);
+  }
+  StateHeader header{h.identity()->str(), read_layout(h, where), {h.digest_low(), h.digest_high()}, {}};
+  if (h.metric_keys()->size() != h.metric_values()->size()) reject("a value for each metric", where);
+  for (flatbuffers::uoffset_t i = 0; i < h.metric_keys()->size(); ++i) {
+    header.metrics.emplace_back(h.metric_keys()->Get(i)->str(), h.metric_values()->Get(i)->str());
+  }
+  return header;
+}
+
+}  // namespace hop::nn
