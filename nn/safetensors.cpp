@@ -1,0 +1,250 @@
+#include "nn/safetensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+#include "base/error.h"
+#include "kernels/copy.h"
+#include "nn/detail/file.h"
+
+namespace hop::nn {
+namespace {
+
+using Json = nlohmann::json;  // sorted keys: a hostile header of many keys costs n log n
+
+constexpr std::uint64_t kMaxHeaderBytes = std::uint64_t{16} << 20;
+constexpr std::size_t kLengthBytes = sizeof(std::uint64_t);
+constexpr int kMaxJsonDepth = 4;  // {"name": {"shape": [..]}}
+
+struct DTypeName {
+  DType dtype;
+  std::string_view text;
+};
+constexpr DTypeName kDTypeNames[] = {{DType::f32, "F32"}, {DType::f64, "F64"}, {DType::i64, "I64"},
+                                     {DType::i32, "I32"}, {DType::u8, "U8"},   {DType::boolean, "BOOL"}};
+
+// One entry of the header: bytes begin..end of the data.
+struct Entry {
+  std::string name;
+  DType dtype;
+  Shape shape;
+  std::uint64_t begin;
+  std::uint64_t end;
+};
+
+[[noreturn]] void reject(const std::string& what, const std::string& where) {
+  throw StateError("[safetensors] expected " + what + " (" + where + ")");
+}
+
+std::string_view dtype_text(DType dtype) {
+  for (const DTypeName& entry : kDTypeNames) {
+    if (entry.dtype == dtype) return entry.text;
+  }
+  throw StateError("[safetensors] no name for dtype " + std::string(name(dtype)));
+}
+
+DType read_dtype(const Json& value, const std::string& where) {
+  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  for (const DTypeName& entry : kDTypeNames) {
+    if (entry.text == text) return entry.dtype;
+  }
+  reject("dtype F32, F64, I64, I32, U8 or BOOL, got " + text.substr(0, 32), where);
+}
+
+std::uint64_t read_number(const Json& value, const std::string& where) {
+  if (!value.is_number_unsigned()) reject("a whole number of at least 0, got " + value.dump().substr(0, 32), where);
+  return value.get<std::uint64_t>();
+}
+
+Shape read_shape(const Json& value, const std::string& where) {
+  if (!value.is_array() || value.size() > kMaxDims) reject("a shape of at most 8 sizes", where);
+  Shape shape;
+  for (const Json& size : value) {
+    const std::uint64_t n = read_number(size, where);
+    if (n >> 62 != 0) reject("sizes below 2^62, got " + std::to_string(n), where);
+    shape.push_back(static_cast<std::int64_t>(n));
+  }
+  return shape;
+}
+
+// The bytes of all elements, or nothing when they do not fit into 62 bits.
+std::optional<std::uint64_t> bytes_of(const Shape& shape, DType dtype) {
+  if (std::ranges::find(shape, 0) != shape.end()) return 0;
+  std::uint64_t bytes = size_of(dtype);
+  for (const std::int64_t size : shape) {
+    if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes) || bytes >> 62 != 0) return {};
+  }
+  return bytes;
+}
+
+Entry read_entry(const std::string& name, const Json& value, const std::string& file) {
+  const std::string where = "tensor \"" + name.substr(0, 128) + "\", " + file;
+  if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") ||
+      !value.contains("data_offsets")) {
+    reject("dtype, shape and data_offsets", where);
+  }
+  const Json& offsets = value["data_offsets"];
+  if (!offsets.is_array() || offsets.size() != 2) reject("two data_offsets", where);
+  Entry entry{name, read_dtype(value["dtype"], where), read_shape(value["shape"], where),
+              read_number(offsets[0], where), read_number(offsets[1], where)};
+  const std::optional<std::uint64_t> bytes = bytes_of(entry.shape, entry.dtype);
+  if (!bytes) reject("less than 2^62 bytes", where);
+  if (entry.begin > entry.end || entry.end - entry.begin != *bytes) {
+    reject(std::to_string(*bytes) + " bytes for shape " + entry.shape.to_string() + ", got offsets " +
+               std::to_string(entry.begin) + ".." + std::to_string(entry.end),
+           where);
+  }
+  return entry;
+}
+
+// Parses without recursion deeper than the format needs, and refuses a key that appears twice: readers would differ
+// about it.
+Json parse_header(std::string_view text, const std::string& where) {
+  std::vector<std::set<std::string>> keys;
+  bool valid = true;
+  const auto check = [&](int depth, Json::parse_event_t event, Json& value) {
+    if (depth > kMaxJsonDepth) throw StateError("[safetensors] expected a flat header (" + where + ")");
+    if (event == Json::parse_event_t::object_start) keys.emplace_back();
+    if (event == Json::parse_event_t::object_end) keys.pop_back();
+    if (event == Json::parse_event_t::key) valid = keys.back().insert(value.get<std::string>()).second && valid;
+    return true;
+  };
+  Json header = Json::parse(text, check, /*allow_exceptions=*/false);
+  if (!valid) reject("each name once in the header", where);
+  if (header.is_discarded() || !header.is_object()) reject("a JSON object as header", where);
+  return header;
+}
+
+SafetensorsMetadata read_metadata(const Json& value, const std::string& where) {
+  if (!value.is_object()) reject("an object of texts as __metadata__", where);
+  SafetensorsMetadata metadata;
+  for (const auto& [key, text] : value.items()) {
+    if (!text.is_string()) reject("texts in __metadata__", where);
+    metadata[key] = text.get<std::string>();
+  }
+  return metadata;
+}
+
+// Tensors in the order of their bytes, which they cover exactly: no overlap, no hole, nothing left over.
+void check_cover(std::vector<Entry>& entries, std::uint64_t data_bytes, const std::string& where) {
+  std::ranges::stable_sort(
+      entries, [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  std::uint64_t end = 0;
+  for (const Entry& entry : entries) {
+    if (entry.begin != end) {
+      reject("tensor \"" + entry.name + "\" to start at byte " + std::to_string(end) + " of the data, got " +
+                 std::to_string(entry.begin),
+             where);
+    }
+    end = entry.end;
+  }
+  if (end != data_bytes) {
+    reject(std::to_string(end) + " bytes of data, got " + std::to_string(data_bytes), where);
+  }
+}
+
+std::string dump(const Json& header) {
+  try {
+    return header.dump();
+  } catch (const Json::exception&) {
+    throw StateError("[safetensors] expected names and metadata in UTF-8");
+  }
+}
+
+// The JSON header, padded with spaces so that the data starts on a multiple of 8 bytes (as the reference writer does).
+std::string header_text(const StateDict& tensors, const SafetensorsMetadata& metadata) {
+  Json header = Json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::uint64_t offset = 0;
+  for (const NamedTensor& entry : tensors) {
+    if (entry.name == "__metadata__" || header.contains(entry.name)) {
+      throw StateError("[safetensors] expected each name once, got \"" + entry.name + "\" again");
+    }
+    const Tensor& t = entry.tensor;
+    const std::uint64_t bytes = static_cast<std::uint64_t>(t.numel()) * size_of(t.dtype());
+    header[entry.name] = {{"dtype", dtype_text(t.dtype())},
+                          {"shape", std::vector<std::int64_t>(t.shape().begin(), t.shape().end())},
+                          {"data_offsets", {offset, offset + bytes}}};
+    offset += bytes;
+  }
+  std::string text = dump(header);
+  text.resize(align_up(text.size(), 8), ' ');
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::byte> encode_safetensors(const StateDict& given, const SafetensorsMetadata& metadata) {
+  // Wide elements first, as the reference writer does: so every tensor starts on a multiple of its element size.
+  StateDict tensors = given;
+  std::ranges::stable_sort(tensors, std::greater<>(), [](const NamedTensor& t) { return size_of(t.tensor.dtype()); });
+  const std::string header = header_text(tensors, metadata);
+  const std::uint64_t length = header.size();
+  std::vector<std::byte> bytes(kLengthBytes);
+  std::memcpy(bytes.data(), &length, kLengthBytes);
+  const auto append = [&bytes](ByteView part) { bytes.insert(bytes.end(), part.begin(), part.end()); };
+  append(as_bytes(header));
+  for (const NamedTensor& entry : tensors) {
+    const Tensor t = kernels::contiguous(entry.tensor);
+    append({t.raw_data(), static_cast<std::size_t>(t.numel()) * size_of(t.dtype())});
+  }
+  return bytes;
+}
+
+Safetensors decode_safetensors(ByteView bytes, const std::string& where) {
+  if (bytes.size() < kLengthBytes) reject("a header length of 8 bytes, got " + std::to_string(bytes.size()), where);
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), kLengthBytes);
+  const ByteView rest = bytes.subspan(kLengthBytes);
+  if (length > kMaxHeaderBytes) reject("a header of at most 16 MiB, got " + std::to_string(length) + " bytes", where);
+  if (length > rest.size()) {
+    reject("a header of " + std::to_string(length) + " bytes, got " + std::to_string(rest.size()), where);
+  }
+  const ByteView data = rest.subspan(length);
+
+  Safetensors file;
+  std::vector<Entry> entries;
+  const Json header = parse_header(as_text(rest.first(length)), where);
+  for (const auto& [key, value] : header.items()) {
+    if (key == "__metadata__")
+      file.metadata = read_metadata(value, where);
+    else
+      entries.push_back(read_entry(key, value, where));
+  }
+  check_cover(entries, data.size(), where);
+  for (const Entry& entry : entries) {
+    const Tensor t = Tensor::empty(entry.shape, entry.dtype);
+    const ByteView values = data.subspan(entry.begin, entry.end - entry.begin);
+    if (!values.empty()) std::memcpy(t.raw_data(), values.data(), values.size());
+    file.tensors.push_back({entry.name, t});
+  }
+  return file;
+}
+
+void save_safetensors(const std::filesystem::path& path, const StateDict& tensors,
+                      const SafetensorsMetadata& metadata) {
+  detail::AtomicFile file(path);
+  file.write(encode_safetensors(tensors, metadata));
+  file.commit(/*sync=*/true);
+}
+
+Safetensors load_safetensors(const std::filesystem::path& path) {
+  const detail::InputFile file(path);
+  std::vector<std::byte> bytes(file.size());
+  file.read(bytes, 0);
+  return decode_safetensors(bytes, path.string());
+}
+
+void save(const Module& module, const std::filesystem::path& path, const SafetensorsMetadata& metadata) {
+  save_safetensors(path, module.state_dict(), metadata);
+}
+
+LoadReport load(Module& module, const std::filesystem::path& path, bool strict) {
+  return module.load_state_dict(load_safetensors(path).tensors, strict);
+}
+
+}  // namespace hop::nn
