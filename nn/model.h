@@ -43,8 +43,8 @@ struct ModelDescription {
   std::vector<std::string> layers;  ///< may hold $name, which takes its value from `config`; $classes is always there
   ConfigText config;
 
-  /// The canonical text: lines `family NAME` or `layer TEXT` (values substituted, shortest form), then `NAME = VALUE`
-  /// in the order of names. Throws ConfigError for a spec with errors.
+  /// The canonical text: `layer TEXT` lines (values substituted, shortest form), or `family NAME` and then `NAME =
+  /// VALUE` lines in the order of names. Throws ConfigError for a spec with errors.
   std::string to_text(std::int64_t classes) const;
   /// Reads to_text() back; the text is not trusted (ConfigError).
   static ModelDescription from_text(std::string_view text);

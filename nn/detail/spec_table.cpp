@@ -1,0 +1,203 @@
+// The table of layers, and the shape rules of those that have no kernel to ask.
+#include "nn/detail/spec_table.h"
+
+#include <array>
+
+#include "base/error.h"
+#include "kernels/conv.h"
+#include "nn/layers.h"
+
+namespace hop::nn::detail {
+namespace {
+
+using enum AttributeType;
+
+[[noreturn]] void expected_shape(const std::string& what, const Shape& got) {
+  throw ShapeError("expected " + what + ", got " + got.to_string());
+}
+
+// ---- shapes of one sample
+
+Shape same(const Arguments&, const Shape& sample) { return sample; }
+
+Shape image(const Arguments&, const Shape& sample) {
+  if (sample.size() != 3) expected_shape("an image (C, H, W)", sample);
+  return sample;
+}
+
+Shape vector(const Arguments&, const Shape& sample) {
+  if (sample.size() != 1) expected_shape("a flat input (put \"flatten\" before it)", sample);
+  return sample;
+}
+
+Shape flattened(const Arguments&, const Shape& sample) { return {sample.numel()}; }
+
+Shape linear_shape(const Arguments& a, const Shape& sample) {
+  vector(a, sample);
+  return {a.integer(0)};
+}
+
+Conv2dOptions conv_options(const Arguments& a) {
+  return {.stride = a.size(2), .padding = a.size(3), .dilation = a.size(4), .groups = a.integer(5), .bias = a.flag(6)};
+}
+
+Shape conv_shape(const Arguments& a, const Shape& sample) {
+  image(a, sample);
+  const Conv2dOptions o = conv_options(a);
+  if (sample[0] % o.groups != 0 || a.integer(0) % o.groups != 0) {
+    throw ShapeError("expected channels divisible by groups, got " + std::to_string(sample[0]) + " and " +
+                     std::to_string(a.integer(0)) + " for " + std::to_string(o.groups) + " groups");
+  }
+  const Shape y = kernels::conv2d_shape({1, sample[0], sample[1], sample[2]},
+                                        {a.integer(0), sample[0] / o.groups, a.size(1).height, a.size(1).width},
+                                        {o.stride.array(), o.padding.array(), o.dilation.array(), o.groups});
+  return {y[1], y[2], y[3]};
+}
+
+PoolOptions pool_options(const Arguments& a) {
+  PoolOptions options{.padding = a.size(2)};
+  if (a.size(1) != Size2d(0)) options.stride = a.size(1);
+  return options;
+}
+
+Shape pool_shape(const Arguments& a, const Shape& sample) {
+  image(a, sample);
+  const auto [kernel, options] = std::pair(a.size(0), pool_options(a));
+  const Size2d stride = options.stride.value_or(kernel), padding = options.padding;
+  if (stride.height < 1 || stride.width < 1) throw ConfigError("expected strides of at least 1");
+  if (2 * padding.height > kernel.height || 2 * padding.width > kernel.width) {
+    throw ConfigError("expected padding of at most half the kernel");
+  }
+  const std::int64_t height = sample[1] + 2 * padding.height - kernel.height;
+  const std::int64_t width = sample[2] + 2 * padding.width - kernel.width;
+  if (height < 0 || width < 0) expected_shape("an image at least as large as the window", sample);
+  return {sample[0], height / stride.height + 1, width / stride.width + 1};
+}
+
+Shape channels(const Arguments& a, const Shape& sample) { return {image(a, sample)[0]}; }
+
+Shape embedded(const Arguments& a, const Shape& sample) {
+  Shape y = sample;
+  y.push_back(a.integer(1));
+  return y;
+}
+
+Shape has_last(const Arguments&, const Shape& sample) {
+  if (sample.empty()) expected_shape("at least one dimension", sample);
+  return sample;
+}
+
+// ---- elements of parameters and buffers
+
+double real(std::int64_t n) { return static_cast<double>(n); }
+
+double linear_elements(const Arguments& a, const Shape& sample) {
+  return real(a.integer(0)) * (real(sample[0]) + (a.flag(1) ? 1 : 0));
+}
+
+double conv_elements(const Arguments& a, const Shape& sample) {
+  const double inputs = real(sample[0]) / real(a.integer(5)) * real(a.size(1).height) * real(a.size(1).width);
+  return real(a.integer(0)) * (inputs + (a.flag(6) ? 1 : 0));
+}
+
+double batch_norm_elements(const Arguments&, const Shape& sample) { return 4 * real(sample[0]) + 2; }
+
+double layer_norm_elements(const Arguments&, const Shape& sample) { return 2 * real(sample.back()); }
+
+double embedding_elements(const Arguments& a, const Shape&) { return real(a.integer(0)) * real(a.integer(1)); }
+
+// ---- modules
+
+using Built = std::shared_ptr<Module>;
+
+template <class M>
+Built plain(const Arguments&, const Shape&) {
+  return std::make_shared<M>();
+}
+
+template <class M>
+Built batch_norm(const Arguments& a, const Shape& sample) {
+  return std::make_shared<M>(sample[0],
+                             BatchNormOptions{.eps = a.number(0), .momentum = a.number(1), .affine = a.flag(2)});
+}
+
+template <class M>
+Built pool(const Arguments& a, const Shape&) {
+  return std::make_shared<M>(a.size(0), pool_options(a));
+}
+
+Built conv(const Arguments& a, const Shape& sample) {
+  return std::make_shared<Conv2d>(sample[0], a.integer(0), a.size(1), conv_options(a));
+}
+
+Built linear_layer(const Arguments& a, const Shape& sample) {
+  return std::make_shared<Linear>(sample[0], a.integer(0), LinearOptions{.bias = a.flag(1)});
+}
+
+Built layer_norm_layer(const Arguments& a, const Shape& sample) {
+  return std::make_shared<LayerNorm>(Shape{sample.back()},
+                                     LayerNormOptions{.eps = a.number(0), .elementwise_affine = a.flag(1)});
+}
+
+Built embedding_layer(const Arguments& a, const Shape&) {
+  return std::make_shared<Embedding>(a.integer(0), a.integer(1));
+}
+
+Built dropout_layer(const Arguments& a, const Shape&) { return std::make_shared<Dropout>(a.number(0)); }
+
+Built leaky_relu_layer(const Arguments& a, const Shape&) { return std::make_shared<LeakyReLU>(a.number(0)); }
+
+// ---- the table
+
+constexpr Attribute kConv2d[] = {{"out_channels", integer, "", 1, kUnlimited, true},
+                                 {"kernel_size", size, "", 1, 1e4, true},
+                                 {"stride", size, "1", 1, 1e4},
+                                 {"padding", size, "0", 0, 1e4},
+                                 {"dilation", size, "1", 1, 1e4},
+                                 {"groups", integer, "1", 1},
+                                 {"bias", flag, "true"}};
+constexpr Attribute kLinear[] = {{"out_features", integer, "", 1, kUnlimited, true}, {"bias", flag, "true"}};
+constexpr Attribute kBatchNorm[] = {{"eps", number, "1e-05"}, {"momentum", number, "0.1"}, {"affine", flag, "true"}};
+constexpr Attribute kLayerNorm[] = {{"eps", number, "1e-05"}, {"elementwise_affine", flag, "true"}};
+constexpr Attribute kEmbedding[] = {{"num_embeddings", integer, "", 1, kUnlimited, true},
+                                    {"embedding_dim", integer, "", 1, kUnlimited, true}};
+constexpr Attribute kDropout[] = {{"p", number, "0.5", 0, 1, true}};
+constexpr Attribute kLeakyReLU[] = {{"negative_slope", number, "0.01", 0, kUnlimited, true}};
+constexpr Attribute kPool[] = {{"kernel_size", size, "", 1, 1e4, true},
+                               {"stride", size, "0", 0, 1e4},  // 0: as the kernel
+                               {"padding", size, "0", 0, 1e4}};
+
+constexpr std::array kKinds = {
+    LayerKind{"conv2d", kConv2d, conv_shape, conv_elements, conv},
+    LayerKind{"linear", kLinear, linear_shape, linear_elements, linear_layer},
+    LayerKind{"embedding", kEmbedding, embedded, embedding_elements, embedding_layer},
+    LayerKind{"batchnorm1d", kBatchNorm, vector, batch_norm_elements, batch_norm<BatchNorm1d>},
+    LayerKind{"batchnorm2d", kBatchNorm, image, batch_norm_elements, batch_norm<BatchNorm2d>},
+    LayerKind{"layernorm", kLayerNorm, has_last, layer_norm_elements, layer_norm_layer},
+    LayerKind{"dropout", kDropout, same, nullptr, dropout_layer},
+    LayerKind{"flatten", {}, flattened, nullptr, plain<Flatten>},
+    LayerKind{"identity", {}, same, nullptr, plain<Identity>},
+    LayerKind{"relu", {}, same, nullptr, plain<ReLU>},
+    LayerKind{"leaky_relu", kLeakyReLU, same, nullptr, leaky_relu_layer},
+    LayerKind{"sigmoid", {}, same, nullptr, plain<Sigmoid>},
+    LayerKind{"tanh", {}, same, nullptr, plain<Tanh>},
+    LayerKind{"gelu", {}, same, nullptr, plain<GELU>},
+    LayerKind{"silu", {}, same, nullptr, plain<SiLU>},
+    LayerKind{"softmax", {}, has_last, nullptr, plain<Softmax>},
+    LayerKind{"max_pool2d", kPool, pool_shape, nullptr, pool<MaxPool2d>},
+    LayerKind{"avg_pool2d", kPool, pool_shape, nullptr, pool<AvgPool2d>},
+    LayerKind{"global_avg_pool2d", {}, channels, nullptr, plain<GlobalAvgPool2d>},
+};
+
+}  // namespace
+
+std::span<const LayerKind> layer_kinds() { return kKinds; }
+
+const LayerKind* find_layer_kind(std::string_view name) {
+  for (const LayerKind& kind : kKinds) {
+    if (kind.name == name) return &kind;
+  }
+  return nullptr;
+}
+
+}  // namespace hop::nn::detail

@@ -1,0 +1,65 @@
+// The layers that a spec may name: one row each, with what it accepts, the shape it gives, what it weighs, and how it
+// is built.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "nn/module.h"
+#include "nn/options.h"
+#include "tensor/shape.h"
+
+namespace hop::nn::detail {
+
+enum class AttributeType : std::uint8_t { integer, number, size, flag };
+
+/// No attribute is larger: products of two cannot overflow.
+inline constexpr double kUnlimited = 1e9;
+
+struct Attribute {
+  std::string_view name;
+  AttributeType type;
+  std::string_view fallback;  ///< empty: the attribute is required
+  double min = 0;
+  double below = kUnlimited;
+  bool positional = false;  ///< written without its name in canonical text
+};
+
+/// The checked values of one layer, in the order of its attributes.
+class Arguments {
+ public:
+  explicit Arguments(const std::vector<std::string>& values) : values_(values) {}
+  std::int64_t integer(std::size_t i) const;
+  double number(std::size_t i) const;
+  Size2d size(std::size_t i) const;
+  bool flag(std::size_t i) const { return values_[i] == "true"; }
+
+ private:
+  const std::vector<std::string>& values_;
+};
+
+struct LayerKind {
+  std::string_view name;
+  std::span<const Attribute> attributes;
+  /// One sample's shape after the layer; throws ShapeError or ConfigError.
+  Shape (*shape)(const Arguments& arguments, const Shape& sample);
+  /// Elements of parameters and buffers; a double, which cannot overflow. Null: none.
+  double (*elements)(const Arguments& arguments, const Shape& sample);
+  std::shared_ptr<Module> (*build)(const Arguments& arguments, const Shape& sample);
+};
+
+std::span<const LayerKind> layer_kinds();
+/// Null for an unknown name.
+const LayerKind* find_layer_kind(std::string_view name);
+
+/// The canonical text of a value, or empty when `text` is no valid value of the attribute.
+std::string canonical_value(const Attribute& attribute, std::string_view text);
+/// "a whole number of at least 1", for messages.
+std::string expectation(const Attribute& attribute);
+
+}  // namespace hop::nn::detail

@@ -1,0 +1,73 @@
+// The values of a spec's attributes: parsing, checking, canonical text.
+#include <charconv>
+#include <optional>
+
+#include "nn/detail/spec_table.h"
+#include "nn/detail/text.h"
+
+namespace hop::nn::detail {
+namespace {
+
+template <class T>
+std::optional<T> parse(std::string_view text) {
+  T value{};
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || stop != text.data() + text.size()) return {};
+  return value;
+}
+
+// "3" or "3x5"
+std::optional<Size2d> parse_size(std::string_view text) {
+  const std::size_t cross = text.find('x');
+  const auto height = parse<std::int64_t>(text.substr(0, cross));
+  const auto width = cross == std::string_view::npos ? height : parse<std::int64_t>(text.substr(cross + 1));
+  if (!height || !width) return {};
+  return Size2d(*height, *width);
+}
+
+bool in_range(const Attribute& attribute, double value) { return value >= attribute.min && value < attribute.below; }
+
+}  // namespace
+
+std::int64_t Arguments::integer(std::size_t i) const { return parse<std::int64_t>(values_.at(i)).value(); }
+
+double Arguments::number(std::size_t i) const { return parse<double>(values_.at(i)).value(); }
+
+Size2d Arguments::size(std::size_t i) const { return parse_size(values_.at(i)).value(); }
+
+std::string canonical_value(const Attribute& attribute, std::string_view text) {
+  switch (attribute.type) {
+    case AttributeType::integer: {
+      const auto value = parse<std::int64_t>(text);
+      return value && in_range(attribute, static_cast<double>(*value)) ? std::to_string(*value) : "";
+    }
+    case AttributeType::number: {
+      const auto value = parse<double>(text);
+      return value && in_range(attribute, *value) ? number_text(*value) : "";
+    }
+    case AttributeType::size: {
+      const auto value = parse_size(text);
+      if (!value || !in_range(attribute, static_cast<double>(value->height)) ||
+          !in_range(attribute, static_cast<double>(value->width))) {
+        return "";
+      }
+      const std::string height = std::to_string(value->height);
+      return value->height == value->width ? height : height + "x" + std::to_string(value->width);
+    }
+    case AttributeType::flag:
+      break;
+  }
+  return text == "true" || text == "false" ? std::string(text) : "";
+}
+
+std::string expectation(const Attribute& attribute) {
+  if (attribute.type == AttributeType::flag) return "true or false";
+  const char* what = attribute.type == AttributeType::integer ? "a whole number"
+                     : attribute.type == AttributeType::size  ? "a size (N or HxW)"
+                                                              : "a number";
+  std::string text = what + std::string(" of at least ") + number_text(attribute.min);
+  if (attribute.below < kUnlimited) text += " and below " + number_text(attribute.below);
+  return text;
+}
+
+}  // namespace hop::nn::detail

@@ -1,0 +1,83 @@
+#include "nn/families.h"
+
+#include <algorithm>
+
+#include "autograd/elementwise.h"
+#include "autograd/pool.h"
+#include "autograd/view.h"
+#include "base/error.h"
+#include "nn/detail/text.h"
+
+namespace hop::nn {
+namespace {
+
+// "128", "128 64" or "[128, 64]" -> the widths, as text: the spec checks them.
+std::vector<std::string> hidden_widths(const ConfigText& config) {
+  std::string text = text_of(config, "hidden", "128");
+  std::ranges::replace_if(
+      text, [](char c) { return c == ',' || c == '[' || c == ']'; }, ' ');
+  std::vector<std::string> widths;
+  for (std::size_t at = 0; (at = text.find_first_not_of(' ', at)) != std::string::npos;) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    widths.push_back(text.substr(at, end - at));
+    at = end;
+  }
+  const std::int64_t depth = integer_of(config, "depth", 1);
+  if (depth < 0 || depth > 1'000)
+    throw ConfigError("[mlp] expected a depth of 0 to 1000, got " + std::to_string(depth));
+  if (widths.size() == 1) widths.resize(static_cast<std::size_t>(depth), widths[0]);
+  return widths;
+}
+
+void check_classes(const char* family, std::int64_t classes) {
+  if (classes < 1) {
+    throw ConfigError("[" + std::string(family) + "] expected at least one class, got " + std::to_string(classes));
+  }
+}
+
+// Rows and columns that two rounds of (5x5 convolution, 2x2 pooling) leave.
+std::int64_t after_convolutions(std::int64_t size) { return ((size - 4) / 2 - 4) / 2; }
+
+}  // namespace
+
+std::shared_ptr<Module> make_mlp(const FamilyRequest& request) {
+  check_classes("mlp", request.classes);
+  static constexpr std::string_view kActivations[] = {"relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu"};
+  const std::string activation = text_of(request.config, "activation", "relu");
+  if (std::ranges::find(kActivations, activation) == std::end(kActivations)) {
+    throw ConfigError("[mlp] expected an activation, got \"" + activation + "\"" +
+                      detail::did_you_mean(activation, kActivations));
+  }
+  const double dropout = number_of(request.config, "dropout", 0);
+  std::vector<std::string> layers = {"flatten"};
+  for (const std::string& width : hidden_widths(request.config)) {
+    layers.push_back("linear " + width);
+    layers.push_back(activation);
+    if (dropout != 0) layers.push_back("dropout " + detail::number_text(dropout));
+  }
+  layers.push_back("linear " + std::to_string(request.classes));
+  return std::make_shared<Sequential>(build_spec(parse_spec(layers), request.sample));
+}
+
+LeNet::LeNet(const Shape& sample, std::int64_t classes)
+    : conv1(register_module("conv1", Conv2d(sample[0], 16, 5))),
+      conv2(register_module("conv2", Conv2d(16, 32, 5))),
+      fc1(register_module("fc1", Linear(32 * after_convolutions(sample[1]) * after_convolutions(sample[2]), 128))),
+      fc2(register_module("fc2", Linear(128, classes))) {}
+
+Tensor LeNet::forward(const Tensor& x) {
+  Tensor y = max_pool2d(relu(conv1(x)), {.kernel = {2, 2}});
+  y = max_pool2d(relu(conv2(y)), {.kernel = {2, 2}});
+  return fc2(relu(fc1(flatten(y, 1))));
+}
+
+std::shared_ptr<Module> make_lenet(const FamilyRequest& request) {
+  check_classes("lenet", request.classes);
+  const Shape& sample = request.sample;
+  if (sample.size() != 3 || sample[0] < 1 || sample[1] < 16 || sample[2] < 16) {
+    throw ConfigError("[lenet] expected samples (C, H, W) of at least 16 x 16, got " + sample.to_string());
+  }
+  return std::make_shared<LeNet>(sample, request.classes);
+}
+
+}  // namespace hop::nn
