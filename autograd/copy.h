@@ -27,6 +27,8 @@ struct TensorOptions {
 };
 Tensor zeros(const Shape& shape, const TensorOptions& options = {});
 Tensor ones(const Shape& shape, const TensorOptions& options = {});
+Tensor zeros_like(const Tensor& x);
+Tensor ones_like(const Tensor& x);
 Tensor full(const Shape& shape, Scalar value, const TensorOptions& options = {});
 /// 0, 1, .., n - 1
 Tensor arange(std::int64_t n, DType dtype = DType::i64, Device device = Device::cpu());

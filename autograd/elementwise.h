@@ -35,10 +35,8 @@ Tensor ternary(const Row& row, kernels::Input condition, kernels::Input a, kerne
   inline Tensor name(kernels::Input a, kernels::Input b) { return kernels::evaluate(kernels::rows::Name{}, a, b); }
 #include "kernels/elementwise.def"
 
-/// x^exponent. Integers stay integers.
-inline Tensor pow(const Tensor& x, double exponent) {
-  return is_floating(x.dtype()) ? pow_scalar(x, exponent) : hop::pow(kernels::Input(x), kernels::Input(exponent));
-}
+/// x^exponent, real: integers count as f32. (pow of two tensors keeps integers.)
+inline Tensor pow(const Tensor& x, double exponent) { return pow_scalar(x, exponent); }
 
 inline Tensor operator-(const Tensor& x) { return neg(x); }
 inline Tensor operator+(kernels::Input a, kernels::Input b) { return hop::add(a, b); }

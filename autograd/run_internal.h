@@ -60,7 +60,7 @@ class Run {
   Pending& pending(std::shared_ptr<Node> node);
   void step(Pending& pending);
   bool continues_at(Node& node) const;
-  void keep_captured(const void* target, const std::vector<Tensor>& grads);
+  void keep_captured(const void* target, std::span<const Tensor> grads);
   void finish_leaves();
   void add(Tensor& total, Tensor part) const;
   void accumulate(const Tensor& leaf, Tensor gradient) const;

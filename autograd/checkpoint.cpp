@@ -1,0 +1,54 @@
+#include "autograd/checkpoint.h"
+
+#include "autograd/record.h"
+#include "autograd/run_internal.h"
+#include "autograd/view.h"
+
+namespace hop::autograd {
+namespace {
+
+// An input of the segment, cut off from the graph outside; under create_graph still a function of it.
+Tensor cut(const Tensor& x, bool create_graph) {
+  if (!x.defined() || !x.requires_grad()) return x;
+  if (!create_graph) return x.detach().set_requires_grad();
+  return record("checkpoint", x.detach(), {x}, [](BackwardContext& c) { c.set(0, c.grad()); });
+}
+
+// Runs the body again, recorded this time, and walks what it recorded. Gradients of leaves that are no inputs
+// (parameters) go to the pass that called.
+void recompute(const CheckpointBody& body, const std::vector<SavedTensor>& saved, BackwardContext& context) {
+  const bool create_graph = context.run().creates_graph();
+  Run run({.create_graph = create_graph, .outer = &context.run()});
+  std::vector<Tensor> inputs;
+  Tensor y;
+  {
+    const EnableGradGuard recording;
+    for (const SavedTensor& input : saved) {
+      inputs.push_back(cut(context.value(input), create_graph));
+      run.capture(inputs.back());
+    }
+    y = body(inputs);
+  }
+  if (!y.requires_grad()) return;
+  run.seed(y, context.grad());
+  run.execute();
+  for (std::size_t i = 0; i < inputs.size(); ++i) context.set(i, run.results()[i]);
+}
+
+}  // namespace
+
+Tensor checkpoint(CheckpointBody body, std::vector<Tensor> inputs) {
+  if (!is_grad_enabled()) return body(inputs);
+  Tensor y;
+  {
+    const NoGradGuard no_grad;
+    y = body(inputs);
+  }
+  std::vector<SavedTensor> saved(inputs.begin(), inputs.end());
+  return attach(std::move(y), record_node("checkpoint", 1, inputs,
+                                          [body = std::move(body), saved = std::move(saved)](BackwardContext& context) {
+                                            recompute(body, saved, context);
+                                          }));
+}
+
+}  // namespace hop::autograd

@@ -1,0 +1,76 @@
+#include "autograd/loss.h"
+
+#include "autograd/elementwise.h"
+#include "autograd/index.h"
+#include "autograd/record.h"
+#include "autograd/reduce.h"
+#include "autograd/view.h"
+#include "base/error.h"
+#include "kernels/copy.h"
+#include "kernels/index.h"
+#include "kernels/softmax.h"
+
+namespace hop {
+
+using autograd::BackwardContext;
+using autograd::is_recorded;
+using autograd::record;
+using autograd::save;
+using autograd::SavedTensor;
+
+namespace {
+
+Tensor one_hot(const Tensor& labels, const Shape& shape, DType dtype) {
+  const Tensor column = kernels::contiguous(labels);
+  const Tensor index = column.as_strided({labels.numel(), 1}, {1, 1}, column.storage_offset());
+  return kernels::scatter_add(shape, 1, index, kernels::ones(index.shape(), dtype));
+}
+
+// The log probabilities are a second, hidden output: under create_graph the gradient is a function of them, and their
+// own gradient comes back here.
+void cross_entropy_backward(BackwardContext& context, const Tensor& log_probabilities, const Tensor& labels) {
+  const Tensor& g = context.grad(0);
+  const Tensor& g_log = context.grad(1);
+  const Tensor& logp = log_probabilities;
+  Tensor dx;
+  if (g.defined() && !is_grad_enabled()) dx = kernels::cross_entropy_grad(g, logp, labels);
+  if (g.defined() && is_grad_enabled()) {
+    dx = (exp(logp) - one_hot(labels, logp.shape(), logp.dtype())) * (g / logp.size(0));
+  }
+  if (g_log.defined()) {
+    const Tensor more = g_log - exp(logp) * sum(g_log, {-1}, true);
+    dx = dx.defined() ? dx + more : more;
+  }
+  context.set(0, dx);
+}
+
+}  // namespace
+
+Tensor cross_entropy(const Tensor& x, const Tensor& labels) {
+  kernels::CrossEntropyResult result = kernels::cross_entropy(x, labels);
+  if (!is_recorded(x)) return result.loss;
+  auto node = autograd::record_node(
+      "cross_entropy", 2, std::span(&x, 1),
+      [saved = SavedTensor::output(result.log_probabilities, 1), saved_labels = save(labels)](BackwardContext& c) {
+        cross_entropy_backward(c, c.value(saved), c.value(saved_labels));
+      });
+  return attach(std::move(result.loss), node);
+}
+
+Tensor nll_loss(const Tensor& log_probabilities, const Tensor& labels) {
+  if (log_probabilities.dim() != 2 || labels.dim() != 1 || labels.size(0) != log_probabilities.size(0)) {
+    throw ShapeError("[nll_loss] expected log probabilities (N, C) and labels (N), got " +
+                     log_probabilities.shape().to_string() + " and " + labels.shape().to_string());
+  }
+  return -mean(gather(log_probabilities, 1, unsqueeze(labels, 1)));
+}
+
+Tensor mse_loss(const Tensor& x, const Tensor& target) {
+  if (x.shape() != target.shape()) {
+    throw ShapeError("[mse_loss] expected equal shapes, got " + x.shape().to_string() + " and " +
+                     target.shape().to_string());
+  }
+  return mean(square(x - target));
+}
+
+}  // namespace hop

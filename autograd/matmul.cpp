@@ -1,0 +1,75 @@
+#include "autograd/matmul.h"
+
+#include "autograd/record.h"
+#include "autograd/reduce.h"
+#include "autograd/view.h"
+#include "kernels/matmul.h"
+
+namespace hop {
+
+using autograd::BackwardContext;
+using autograd::is_recorded;
+using autograd::record;
+using autograd::save_if;
+
+namespace {
+
+Tensor transposed(const Tensor& x) { return transpose(x, -2, -1); }
+/// (..., n) as (rows, n)
+Tensor as_rows(const Tensor& x) { return reshape(x, {-1, x.size(-1)}); }
+
+// Vectors take part as matrices with one row (a) or one column (b).
+struct Operands {
+  Tensor a;  // (..., m, k); undefined when it was not saved
+  Tensor b;  // (..., k, n)
+  Tensor g;  // (..., m, n)
+};
+
+Tensor grad_a(const Operands& o, const Shape& shape) {
+  return reshape(sum_to(matmul(o.g, transposed(o.b)), shape), shape);
+}
+
+// One matrix for a batch: the batch joins the rows, so that one product sums over it too.
+Tensor grad_b(const Operands& o, const Shape& shape) {
+  if (shape.size() <= 2 && o.g.dim() > 2) return matmul(transposed(as_rows(o.a)), as_rows(o.g));
+  return sum_to(matmul(transposed(o.a), o.g), shape);
+}
+
+}  // namespace
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  Tensor y = kernels::matmul(a, b);
+  if (!is_recorded(a, b)) return y;
+  return record("matmul", std::move(y), {a, b},
+                [a_shape = a.shape(), b_shape = b.shape(), saved_a = save_if(b.requires_grad(), a),
+                 saved_b = save_if(a.requires_grad(), b)](BackwardContext& c) {
+                  const bool row = a_shape.size() == 1;
+                  const bool column = b_shape.size() == 1;
+                  Operands o{c.value(saved_a), c.value(saved_b), c.grad()};
+                  Shape a_matrix = a_shape;
+                  Shape b_matrix = b_shape;
+                  if (row) a_matrix = {1, a_shape[0]};
+                  if (column) b_matrix = {b_shape[0], 1};
+                  if (row && o.a.defined()) o.a = reshape(o.a, a_matrix);
+                  if (column && o.b.defined()) o.b = reshape(o.b, b_matrix);
+                  if (column) o.g = unsqueeze(o.g, -1);
+                  if (row) o.g = unsqueeze(o.g, -2);
+                  if (c.wants(0)) c.set(0, reshape(grad_a(o, a_matrix), a_shape));
+                  if (c.wants(1)) c.set(1, reshape(grad_b(o, b_matrix), b_shape));
+                });
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  Tensor y = kernels::linear(x, weight, bias);
+  if (!is_recorded(x, weight, bias)) return y;
+  return record("linear", std::move(y), {x, weight, bias},
+                [saved_x = save_if(weight.requires_grad(), x), saved_weight = save_if(x.requires_grad(), weight),
+                 features = weight.size(0)](BackwardContext& c) {
+                  const Tensor& g = c.grad();
+                  if (c.wants(0)) c.set(0, matmul(g, c.value(saved_weight)));
+                  if (c.wants(1)) c.set(1, matmul(transposed(as_rows(g)), as_rows(c.value(saved_x))));
+                  if (c.wants(2)) c.set(2, sum_to(g, {features}));
+                });
+}
+
+}  // namespace hop

@@ -1,0 +1,171 @@
+#include <algorithm>
+#include <string>
+
+#include "autograd/copy.h"
+#include "autograd/elementwise.h"
+#include "autograd/hooks.h"
+#include "autograd/inplace.h"
+#include "autograd/run_internal.h"
+#include "base/error.h"
+#include "tensor/autograd_slot.h"
+
+namespace hop::autograd {
+namespace {
+
+/// Whether a gradient may become somebody's own, to be added to in place.
+bool can_be_taken(const Tensor& gradient) { return gradient.is_unique() && gradient.is_contiguous(); }
+
+void check_gradient(const Tensor& leaf, const Tensor& gradient) {
+  if (gradient.shape() == leaf.shape() && gradient.dtype() == leaf.dtype()) return;
+  throw AutogradError("[backward] expected a gradient like its leaf, " + leaf.describe() + ", got " +
+                      gradient.describe());
+}
+
+}  // namespace
+
+bool BackwardContext::wants(std::size_t input) const { return run_.follows(node_.edges()[input]); }
+
+void Run::capture(const Tensor& x) {
+  const Edge edge = edge_to(x);
+  if (edge) captures_.emplace(edge.target(), Capture{edge.index, results_.size()});
+  results_.emplace_back();
+}
+
+void Run::restrict_to_captures(const std::vector<Tensor>& outputs) {
+  std::unordered_set<Node*> seen;
+  std::vector<Node*> nodes;
+  const auto visit = [&](const Edge& edge) {
+    if (edge.node != nullptr && seen.insert(edge.node.get()).second) nodes.push_back(edge.node.get());
+  };
+  for (const Tensor& output : outputs) visit(edge_to(output));
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for (const Edge& edge : nodes[i]->edges()) visit(edge);
+  }
+  // Lowest number first: what a node reads from is decided before the node.
+  std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) { return a->number() < b->number(); });
+  for (const auto& [target, capture] : captures_) reached_.insert(target);
+  for (Node* node : nodes) {
+    const auto edges = node->edges();
+    const auto leads_on = [this](const Edge& edge) { return edge && reached_.contains(edge.target()); };
+    if (std::any_of(edges.begin(), edges.end(), leads_on)) reached_.insert(node);
+  }
+  restricted_ = true;
+}
+
+void Run::execute() {
+  const GradModeGuard mode(options_.create_graph);
+  while (!frontier_.empty()) {
+    auto entry = frontier_.extract(std::prev(frontier_.end()));
+    step(entry.mapped());
+    entry.mapped().node.reset();
+    entry.mapped().grads.clear();
+    spare_ = std::move(entry);
+  }
+  finish_leaves();
+}
+
+void Run::step(Pending& pending) {
+  Node& node = *pending.node;
+  if (node.hooks()) node.hooks()->run(pending.grads);
+  keep_captured(&node, pending.grads);
+  if (!continues_at(node)) return;
+  if (node.is_freed()) {
+    throw AutogradError("[backward] the graph was freed by an earlier pass (reached " + std::string(node.op()) +
+                        "); ask that pass to .retain_graph");
+  }
+  const auto edges = node.edges();
+  input_grads_.assign(edges.size(), Tensor());
+  BackwardContext context(*this, node, pending.grads, input_grads_);
+  node.backward(context);
+  pending.grads.clear();  // what was handed through belongs to one receiver only
+  const bool retain = options_.retain_graph || options_.create_graph;
+  if (!retain) node.free();
+  for (std::size_t i = 0; i < edges.size(); ++i) {
+    const bool arrives = input_grads_[i].defined() && follows(edges[i]);
+    Edge edge = retain ? edges[i] : std::move(edges[i]);
+    if (arrives) arrive(std::move(edge), std::move(input_grads_[i]));
+  }
+}
+
+/// A restricted pass goes where a capture can be reached; a nested one ends at its captures, the inputs of the segment.
+bool Run::continues_at(Node& node) const {
+  if (!restricted_) return !captures_.contains(&node);
+  const auto edges = node.edges();
+  return std::any_of(edges.begin(), edges.end(), [this](const Edge& edge) { return follows(edge); });
+}
+
+void Run::arrive(Edge edge, Tensor gradient) {
+  if (!follows(edge)) return;
+  if (edge.leaf.defined()) {
+    arrive_at_leaf(edge.leaf, std::move(gradient));
+  } else {
+    const std::uint32_t index = edge.index;
+    add(pending(std::move(edge.node)).grads[index], std::move(gradient));
+  }
+}
+
+Run::Pending& Run::pending(std::shared_ptr<Node> node) {
+  const std::uint64_t number = node->number();
+  auto place = frontier_.lower_bound(number);
+  if (place != frontier_.end() && place->first == number) return place->second;
+  if (spare_.empty()) {
+    place = frontier_.try_emplace(place, number);
+  } else {
+    spare_.key() = number;
+    place = frontier_.insert(place, std::move(spare_));
+  }
+  Pending& pending = place->second;
+  pending.grads.resize(node->outputs());
+  pending.node = std::move(node);
+  return pending;
+}
+
+void Run::arrive_at_leaf(const Tensor& leaf, Tensor gradient) {
+  check_gradient(leaf, gradient);
+  const bool is_captured = captures_.contains(leaf.id());
+  if (!is_captured && options_.outer != nullptr) return options_.outer->arrive_at_leaf(leaf, std::move(gradient));
+  if (!is_captured && !options_.accumulate) return;
+  if (!is_captured && !leaf.autograd_slot()->hooks) return accumulate(leaf, std::move(gradient));
+  auto sum = std::find_if(leaf_sums_.begin(), leaf_sums_.end(), [&](const LeafSum& s) { return s.leaf.is_same(leaf); });
+  if (sum == leaf_sums_.end()) sum = leaf_sums_.insert(sum, {leaf, Tensor()});
+  add(sum->grad, std::move(gradient));
+}
+
+void Run::finish_leaves() {
+  for (LeafSum& sum : leaf_sums_) {
+    const std::span<Tensor> grads(&sum.grad, 1);
+    if (const auto& hooks = sum.leaf.autograd_slot()->hooks) hooks->run(grads);
+    keep_captured(sum.leaf.id(), grads);
+    if (options_.accumulate && !captures_.contains(sum.leaf.id())) accumulate(sum.leaf, std::move(sum.grad));
+  }
+}
+
+void Run::keep_captured(const void* target, std::span<const Tensor> grads) {
+  if (captures_.empty()) return;
+  const auto [first, last] = captures_.equal_range(target);
+  for (auto it = first; it != last; ++it) results_[it->second.result] = grads[it->second.index];
+}
+
+/// total += part, in place where nobody can see it.
+void Run::add(Tensor& total, Tensor part) const {
+  if (!total.defined()) {
+    total = std::move(part);
+  } else if (!options_.create_graph && can_be_taken(total)) {
+    hop::add_(total, part);
+  } else {
+    total = hop::add(total, part);
+  }
+}
+
+void Run::accumulate(const Tensor& leaf, Tensor gradient) const {
+  Tensor& grad = leaf.autograd_slot()->grad;
+  if (grad.defined() && options_.create_graph) {
+    grad = hop::add(grad, gradient);
+  } else if (grad.defined()) {
+    hop::add_(grad, gradient);
+  } else {
+    grad = can_be_taken(gradient) ? std::move(gradient) : hop::clone(gradient);
+  }
+}
+
+}  // namespace hop::autograd
