@@ -155,14 +155,15 @@ Frame decode_frame(ByteView bytes) {
   HeaderField header_field;
   take_into(header_field, "a header");
   const FrameHeader header = decode_header(header_field);
-  Frame frame{.kind = header.kind, .control = AlignedBuffer(header.control_bytes), .payload = {}};
-  take_into(frame.control.span(), "a control message");
+  const ByteView control = take(header.control_bytes, "a control message");
   const ByteView length = take(header.has_payload ? kPayloadLengthBytes : 0, "a payload length");
-  const std::uint64_t payload_bytes = decode_payload_bytes(header_field, frame.control.span(), length);
+  const std::uint64_t payload_bytes = decode_payload_bytes(header_field, control, length);
   if (payload_bytes > bytes.size()) {
     refuse(std::to_string(payload_bytes) + " bytes of payload", std::to_string(bytes.size()));
   }
-  frame.payload = AlignedBuffer(payload_bytes);
+
+  Frame frame{.kind = header.kind, .control = AlignedBuffer(control.size()), .payload = AlignedBuffer(payload_bytes)};
+  std::ranges::copy(control, frame.control.data());
   for (MutableByteView rest = frame.payload.span(); !rest.empty();) {
     ChunkHeaderField chunk_field;
     take_into(chunk_field, "a chunk header");

@@ -52,7 +52,7 @@ Awaitable<void> Pipe::write(ByteView data, Event& wake) {
   while (true) {
     {
       const std::lock_guard lock(mutex_);
-      if (closed_) throw boost::system::system_error(asio::error::broken_pipe);
+      if (closed_ && !me.rest.empty()) throw boost::system::system_error(asio::error::broken_pipe);
       if (transfer() && reader_ != nullptr && reader_->rest.empty()) reader_->wake.notify();
       if (me.rest.empty()) co_return;
     }
