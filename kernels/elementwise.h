@@ -34,9 +34,9 @@ class Input {
 
 namespace detail {
 
-/// Which of a row's functions runs.
-enum class Part : std::uint8_t { value, gradient_a, gradient_b };  // the gradient of a unary row counts as gradient_a
+using rows::Part;
 
+/// One row's function with its attributes: what the untyped code below the public functions gets.
 struct Call {
   const char* name;
   rows::Dtypes dtypes;
@@ -45,7 +45,8 @@ struct Call {
   const void* row;  // holds the attributes
 };
 
-/// Promotes, broadcasts, allocates and runs. `inputs` are those that the part reads, in its order.
+/// Promotes, broadcasts, allocates and runs. `inputs` are those that the part reads: the operands, or g first and then
+/// condition, a (x), b and y as far as they are read.
 Tensor elementwise(const Call& call, std::span<const Input> inputs);
 
 template <class Row, class... Inputs>

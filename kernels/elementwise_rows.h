@@ -32,6 +32,9 @@ namespace HOP_ROWS_NAMESPACE {
 /// What a row does with dtypes; see elementwise.def. `truth` gives bool.
 enum class Dtypes { real, number, any, truth };
 
+/// A row's functions; the gradient of a unary row counts as gradient_a.
+enum class Part { value, gradient_a, gradient_b };
+
 namespace ids {
 enum : int {
 #define HOP_UNARY(name, Name, ...) Name,

@@ -1,0 +1,12 @@
+// Vector intrinsics and Eigen, for sources under kernels/cpu/isa/; first of their includes.
+#pragma once
+
+// g++ 12's AVX-512 intrinsics start from an undefined register on purpose; inlined into our code they look
+// uninitialized there. So these two warnings are off from here on in the sources that include this header, and nowhere
+// else.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
+#include <immintrin.h>
+
+#include <Eigen/Core>
