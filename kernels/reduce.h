@@ -10,6 +10,9 @@ namespace hop::kernels {
 
 using DimList = std::span<const std::int64_t>;
 
+/// The shape rule of all of them. Throws IndexError for a dimension out of range or named twice.
+Shape reduce_shape(const Shape& shape, DimList dims, bool keepdim);
+
 /// Integers and bools sum in i64. A sum over nothing is 0.
 Tensor sum(const Tensor& x, DimList dims = {}, bool keepdim = false);
 /// Sums g over the dimensions that broadcasting from `shape` added or repeated: the gradient of expand.

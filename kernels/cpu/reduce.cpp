@@ -1,0 +1,148 @@
+// Chooses how the elements are walked; which values meet in which order is the tree's affair (isa/tree.h).
+#include "kernels/cpu/reduce_internal.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "kernels/copy.h"
+#include "kernels/cpu/parallel_internal.h"
+
+namespace hop::kernels::cpu {
+namespace {
+
+constexpr std::int64_t kGrain = 32768;  // elements per thread's turn
+
+/// Appends a loop, merged with the one before where one stride covers both.
+void add_loop(LoopNest& nest, std::int64_t size, std::int64_t stride) {
+  const int last = nest.dims - 1;
+  if (last >= 0 && nest.stride[last] == size * stride) {
+    nest.size[last] *= size;
+    nest.stride[last] = stride;
+    return;
+  }
+  nest.size[nest.dims] = size;
+  nest.stride[nest.dims++] = stride;
+}
+
+/// The plan for x as it lies, or a plan without length if its last group of reduced dimensions needs more than one
+/// stride.
+ReducePlan make_plan(Reduction op, const Tensor& x, const DimSet& dims) {
+  ReducePlan plan{};
+  plan.op = op;
+  plan.outer_count = 1;
+  const Shape& shape = x.shape();
+  int last = x.dim() - 1;  // of the last group; dimensions of size 1 belong to every group
+  while (last >= 0 && (!dims[static_cast<std::size_t>(last)] || shape[last] == 1)) --last;
+  int first = last;
+  while (first > 0 && (dims[static_cast<std::size_t>(first - 1)] || shape[first - 1] == 1)) --first;
+  LoopNest group;
+  for (int d = 0; d < x.dim(); ++d) {
+    if (shape[d] == 1) continue;
+    if (!dims[static_cast<std::size_t>(d)]) {
+      add_loop(plan.kept, shape[d], x.strides()[d]);
+    } else if (d >= first) {
+      add_loop(group, shape[d], x.strides()[d]);
+    } else {
+      add_loop(plan.outer, shape[d], x.strides()[d]);
+      plan.outer_count *= shape[d];
+    }
+  }
+  plan.length = group.dims == 0 ? 1 : group.dims == 1 ? group.size[0] : 0;
+  plan.stride = group.dims == 1 ? group.stride[0] : 1;
+  return plan;
+}
+
+/// Makes the innermost kept dimension the columns if its elements are neighbours.
+bool use_columns(ReducePlan& plan) {
+  const int last = plan.kept.dims - 1;
+  if (last < 0 || plan.kept.stride[last] != 1) return false;
+  plan.columns = plan.kept.size[last];
+  --plan.kept.dims;
+  return true;
+}
+
+template <class T>
+void reduce_floating(ReducePlan plan, const Tensor& x, const Tensor& y) {
+  const T* from = x.data<T>();
+  T* to = y.data<T>();
+  const auto values = static_cast<std::int64_t>(plan.count);
+  if (plan.columns == 0) {
+    parallel_for(y.numel(), std::max<std::int64_t>(1, kGrain / values), [&](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(reduce_rows<T>)(plan, from, to, begin, end);
+    });
+    return;
+  }
+  const std::int64_t blocks = y.numel() / plan.columns * ((plan.columns + 15) / 16);
+  parallel_for(blocks, std::max<std::int64_t>(1, kGrain / (16 * values)), [&](std::int64_t begin, std::int64_t end) {
+    HOP_PICK(reduce_columns<T>)(plan, from, to, begin, end);
+  });
+}
+
+// Integers have no rounding, so any order will do.
+template <class S, class T>
+void reduce_integers(const ReducePlan& plan, const Tensor& x, const Tensor& y) {
+  const S* from = x.data<S>();
+  T* to = y.data<T>();
+  for (std::int64_t i = 0; i < y.numel(); ++i) {
+    const S* start = from + plan.kept.offset(i);
+    T value = plan.op == Reduction::sum ? T{0} : static_cast<T>(*start);
+    for (std::int64_t r = 0; r < plan.outer_count; ++r) {
+      const S* run = start + plan.outer.offset(r);
+      for (std::int64_t j = 0; j < plan.length; ++j) {
+        const T v = static_cast<T>(run[j * plan.stride]);
+        if (plan.op == Reduction::sum)
+          value = static_cast<T>(value + v);
+        else
+          value = plan.op == Reduction::max ? std::max(value, v) : std::min(value, v);
+      }
+    }
+    to[i] = value;
+  }
+}
+
+/// What a reduction over no values gives.
+void fill_empty(Reduction op, const Tensor& y) {
+  if (op == Reduction::sum) return fill_(y, 0);
+  fill_(y, std::numeric_limits<double>::quiet_NaN());
+}
+
+template <class S>
+void argmax_integers(const Tensor& x, std::int64_t length, std::int64_t* y) {
+  const S* row = x.data<S>();
+  for (std::int64_t i = 0; i < x.numel() / length; ++i, row += length) y[i] = std::max_element(row, row + length) - row;
+}
+
+}  // namespace
+
+void reduce(Reduction op, const Tensor& x, const DimSet& dims, const Tensor& y, std::int64_t correction) {
+  if (x.numel() == 0) return fill_empty(op, y);
+  ReducePlan plan = make_plan(op, x, dims);
+  if (plan.length == 0) return reduce(op, contiguous(x), dims, y, correction);
+
+  const std::int64_t count = x.numel() / y.numel();
+  plan.count = static_cast<double>(count);
+  plan.divisor = static_cast<double>(std::max<std::int64_t>(0, count - correction));
+  if (!is_floating(x.dtype())) {
+    return visit_dtype(x.dtype(), [&]<class S>(S) {
+      op == Reduction::sum ? reduce_integers<S, std::int64_t>(plan, x, y) : reduce_integers<S, S>(plan, x, y);
+    });
+  }
+  const bool rows = plan.stride == 1 && plan.length > 1;
+  if (!rows && !use_columns(plan) && plan.stride != 1) return reduce(op, contiguous(x), dims, y, correction);
+  x.dtype() == DType::f32 ? reduce_floating<float>(plan, x, y) : reduce_floating<double>(plan, x, y);
+}
+
+void argmax(const Tensor& x, std::int64_t length, const Tensor& y) {
+  auto* to = y.data<std::int64_t>();
+  visit_dtype(x.dtype(), [&]<class T>(T) {
+    if constexpr (std::is_floating_point_v<T>) {
+      parallel_for(y.numel(), std::max<std::int64_t>(1, kGrain / length), [&](std::int64_t begin, std::int64_t end) {
+        HOP_PICK(argmax_rows<T>)(x.data<T>(), length, to, begin, end);
+      });
+    } else {
+      argmax_integers<T>(x, length, to);
+    }
+  });
+}
+
+}  // namespace hop::kernels::cpu
