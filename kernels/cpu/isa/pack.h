@@ -99,7 +99,7 @@ HOP_INLINE Pack bound(Pack x, Pack low, Pack high) {
 HOP_INLINE Pack scale(Pack x, Pack n) { return FloatVector(_mm512_scalef_ps(__m512(x.v), __m512(n.v))); }
 #else
 HOP_INLINE __m128i truth_bytes(Mask m) {  // in the low half
-  const __m256i v(m.v);
+  const auto v = __m256i(m.v);
   const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
   return _mm_and_si128(_mm_packs_epi16(words, words), _mm_set1_epi8(1));
 }
