@@ -2,7 +2,6 @@
 
 #include <cstring>
 
-#include "kernels/cpu/line_internal.h"
 #include "kernels/cpu/parallel_internal.h"
 #include "kernels/cpu/walk_internal.h"
 
@@ -21,14 +20,6 @@ const RowKernels& kernels_of(int row) {
     return t;
   }();
   return table[static_cast<std::size_t>(row)];
-}
-
-LineKernel kernel_of(const detail::Call& call, DType compute) {
-  const RowKernels& row = kernels_of(call.id);
-  const LineKernel* part = call.part == rows::Part::value        ? row.value
-                           : call.part == rows::Part::gradient_a ? row.gradient_a
-                                                                 : row.gradient_b;
-  return part[static_cast<int>(compute)];
 }
 
 // The bytes of the numbers among the inputs, in their own dtypes.
@@ -90,8 +81,16 @@ void run_lines(LineKernel kernel, const void* row, const Tensor& out, std::span<
 
 }  // namespace
 
+LineKernel line_kernel(int row, rows::Part part, DType dtype) {
+  const RowKernels& kernels = kernels_of(row);
+  const LineKernel* by_dtype = part == rows::Part::value        ? kernels.value
+                               : part == rows::Part::gradient_a ? kernels.gradient_a
+                                                                : kernels.gradient_b;
+  return by_dtype[static_cast<int>(dtype)];
+}
+
 void elementwise(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
-  const LineKernel kernel = kernel_of(call, compute);
+  const LineKernel kernel = line_kernel(call.id, call.part, compute);
   Line line;
   Numbers numbers;
   line.out = out.raw_data();

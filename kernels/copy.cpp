@@ -1,0 +1,140 @@
+#include "kernels/copy.h"
+
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "kernels/cpu/copy_internal.h"
+#include "kernels/expect_internal.h"
+#include "kernels/view.h"
+
+namespace hop::kernels {
+namespace {
+
+// The bytes that a tensor's elements span.
+std::pair<const std::byte*, const std::byte*> byte_range(const Tensor& x) {
+  std::int64_t first = 0, last = 0;
+  for (int d = 0; d < x.dim(); ++d) (x.strides()[d] < 0 ? first : last) += (x.shape()[d] - 1) * x.strides()[d];
+  const auto size = static_cast<std::int64_t>(size_of(x.dtype()));
+  return {x.raw_data() + first * size, x.raw_data() + (last + 1) * size};
+}
+
+bool overlap(const Tensor& a, const Tensor& b) {
+  const auto [a_begin, a_end] = byte_range(a);
+  const auto [b_begin, b_end] = byte_range(b);
+  return std::less<>()(a_begin, b_end) && std::less<>()(b_begin, a_end);
+}
+
+// Two positions of one tensor may be the same element (an expanded view): which of two values would stay is not
+// defined.
+bool overlaps_itself(const Tensor& x) {
+  for (int d = 0; d < x.dim(); ++d) {
+    if (x.shape()[d] <= 1) continue;
+    const std::int64_t step = std::abs(x.strides()[d]);
+    std::int64_t reach = 0;  // of the finer dimensions
+    for (int e = 0; e < x.dim(); ++e) {
+      const std::int64_t other = std::abs(x.strides()[e]);
+      if (x.shape()[e] > 1 && (other < step || (other == step && e < d))) reach += (x.shape()[e] - 1) * other;
+    }
+    if (step <= reach) return true;
+  }
+  return false;
+}
+
+void check_broadcasts_to(const Shape& x, const Shape& y) {
+  bool fits = x.size() <= y.size();
+  for (int d = 1; fits && d <= x.size(); ++d) {
+    const std::int64_t size = x[x.size() - d];
+    fits = size == 1 || size == y[y.size() - d];
+  }
+  if (!fits) {
+    throw ShapeError("[copy_] expected a source that broadcasts to " + y.to_string() + ", got shape " + x.to_string());
+  }
+}
+
+}  // namespace
+
+Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : clone(x); }
+
+Tensor clone(const Tensor& x) {
+  expect_cpu("clone", x);
+  const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
+  cpu::copy(y, x);
+  return y;
+}
+
+Tensor cast(const Tensor& x, DType dtype) {
+  expect_cpu("cast", x);
+  if (x.dtype() == dtype) return x;
+  const Tensor y = Tensor::empty(x.shape(), dtype, x.device());
+  cpu::copy(y, x);
+  return y;
+}
+
+void copy_(const Tensor& y, const Tensor& x) {
+  expect_cpu("copy_", y);
+  expect_cpu("copy_", x);
+  check_broadcasts_to(x.shape(), y.shape());
+  if (overlaps_itself(y)) {
+    throw ShapeError(
+        "[copy_] expected a destination without repeated elements, got an expanded or overlapping view of shape " +
+        y.shape().to_string());
+  }
+  if (y.numel() != 0) cpu::copy(y, overlap(y, x) ? clone(x) : x);
+  y.bump_version();
+}
+
+void fill_(const Tensor& y, Scalar value) {
+  expect_cpu("fill_", y);
+  cpu::fill(y, value);
+  y.bump_version();
+}
+
+Tensor cat(std::span<const Tensor> parts, std::int64_t dim) {
+  if (parts.empty()) throw ShapeError("[cat] expected at least one tensor, got none");
+  const Tensor& first = parts.front();
+  expect_cpu("cat", first);
+  if (first.dim() == 0) throw ShapeError("[cat] expected tensors with dimensions, got " + first.describe());
+  const int d = normalize_dim(dim, first.dim(), "cat");
+  Shape shape = first.shape();
+  DType dtype = first.dtype();
+  for (const Tensor& part : parts.subspan(1)) {
+    expect_cpu("cat", part);
+    Shape same = part.shape();
+    if (part.dim() == first.dim()) same[d] = first.shape()[d];
+    if (!(same == first.shape())) {
+      throw ShapeError("[cat] expected sizes that differ in dimension " + std::to_string(d) + " only, got shapes " +
+                       first.shape().to_string() + " and " + part.shape().to_string());
+    }
+    shape[d] += part.shape()[d];
+    dtype = promote_types(dtype, part.dtype());
+  }
+  const Tensor y = Tensor::empty(shape, dtype, first.device());
+  std::int64_t start = 0;
+  for (const Tensor& part : parts) {
+    cpu::copy(slice(y, d, start, start + part.shape()[d]), part);
+    start += part.shape()[d];
+  }
+  return y;
+}
+
+Tensor zeros(const Shape& shape, DType dtype, Device device) { return full(shape, 0, dtype, device); }
+Tensor ones(const Shape& shape, DType dtype, Device device) { return full(shape, 1, dtype, device); }
+
+Tensor full(const Shape& shape, Scalar value, DType dtype, Device device) {
+  const Tensor y = Tensor::empty(shape, dtype, device);
+  cpu::fill(y, value);
+  return y;
+}
+
+Tensor arange(std::int64_t n, DType dtype, Device device) {
+  const Tensor y = Tensor::empty({n}, dtype, device);
+  visit_dtype(dtype, [&]<class T>(T) {
+    for (std::int64_t i = 0; i < n; ++i) y.data<T>()[i] = static_cast<T>(i);
+  });
+  return y;
+}
+
+}  // namespace hop::kernels
