@@ -9,7 +9,8 @@ namespace hop::data {
 namespace {
 
 void check_labels(const Tensor& labels, std::int64_t rows, std::int64_t classes) {
-  if (labels.dtype() != DType::i64) throw DtypeError("[tensors] expected i64 labels, got " + labels.describe());
+  if (!labels.defined() || labels.dtype() != DType::i64)
+    throw DtypeError("[tensors] expected i64 labels, got " + labels.describe());
   if (labels.dim() != 1 || labels.size(0) != rows || !labels.is_contiguous()) {
     throw ShapeError("[tensors] expected " + std::to_string(rows) + " contiguous labels, got " + labels.describe());
   }

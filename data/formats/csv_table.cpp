@@ -14,6 +14,9 @@ namespace {
 
 using Fields = std::vector<std::string>;
 
+// Fewer numbers than this may count up by chance.
+constexpr std::size_t kFewestColumnNumbers = 4;
+
 std::optional<float> number(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
   float value = 0.0F;
@@ -50,7 +53,8 @@ FirstRecord classify(const Fields& first, std::size_t label_place) {
     if (const auto value = number(first[i]); i != label_place && value) numbers.push_back(*value);
   }
   if (numbers.empty()) return FirstRecord::header;
-  bool counts = numbers.size() + 1 == first.size() && (numbers[0] == 0.0F || numbers[0] == 1.0F);
+  bool counts = numbers.size() >= kFewestColumnNumbers && numbers.size() + 1 == first.size() &&
+                (numbers[0] == 0.0F || numbers[0] == 1.0F);
   for (std::size_t i = 1; i < numbers.size(); ++i) counts = counts && numbers[i] == numbers[i - 1] + 1.0F;
   return counts ? FirstRecord::column_numbers : FirstRecord::data;
 }

@@ -46,8 +46,8 @@ struct CsvTable {
 };
 
 /// Reads a whole file. The first record is a header when `label` is a name, when none of its features is a number, or
-/// when they are column numbers (1, 2, 3, ..) beside a label that occurs nowhere else. Throws DataError that names
-/// file, line and column (columns count from 0, as `label` does).
+/// when they are column numbers (1, 2, 3, 4, ..; at least four) beside a label that occurs nowhere else. Throws
+/// DataError that names file, line and column (columns count from 0, as `label` does).
 CsvTable read_csv(const std::filesystem::path& file, const LabelColumn& label);
 
 }  // namespace hop::data
