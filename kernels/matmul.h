@@ -5,6 +5,9 @@
 
 namespace hop::kernels {
 
+/// The shape rule of matmul. Throws ShapeError.
+Shape matmul_shape(const Shape& a, const Shape& b);
+
 /// torch.matmul: (n) x (n) -> (), (m, k) x (k) -> (m), (k) x (k, n) -> (n), (..., m, k) x (..., k, n) -> (..., m, n) with
 /// broadcast leading dimensions. f32 or f64, equal dtypes. Throws ShapeError, DtypeError.
 Tensor matmul(const Tensor& a, const Tensor& b);

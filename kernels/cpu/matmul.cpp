@@ -1,0 +1,219 @@
+// Brings a product into one of three forms: our own loops for doubles and small products, oneDNN's matrix-vector
+// product, or a cached oneDNN matmul primitive. Which one is a function of shape and dtype alone.
+#include "kernels/cpu/matmul_internal.h"
+
+#include <algorithm>
+
+#include "kernels/copy.h"
+#include "kernels/cpu/matmul_loops_internal.h"
+#include "kernels/cpu/onednn_internal.h"
+
+namespace hop::kernels::cpu {
+namespace {
+
+/// Below this many multiplications (counting columns in sixteens) our loops beat a call of oneDNN (measured).
+constexpr std::int64_t kSmall = 8192;
+constexpr std::size_t kCachedProducts = 256;  // per thread: a few hundred layers and batch sizes
+
+/// One factor: matrices behind each other, each dense, row by row or (transposed) column by column.
+struct Factor {
+  Tensor tensor;
+  bool transposed = false;
+  Shape batch;  ///< 1 where the factor is repeated
+};
+
+/// How many dimensions lead.
+Shape batch_of(const Tensor& x) { return Shape(std::span(x.shape().begin(), x.shape().end() - 2)); }
+
+/// Whether the matrices of `batch` lie densely behind each other with `rows` and `columns` in that order.
+bool is_dense(const Tensor& x, const Shape& batch, int rows, int columns) {
+  const auto& size = x.shape();
+  const auto& stride = x.strides();
+  if (size[columns] != 1 && stride[columns] != 1) return false;
+  if (size[rows] != 1 && stride[rows] != size[columns]) return false;
+  std::int64_t step = size[rows] * size[columns];
+  for (int d = batch.size() - 1; d >= 0; --d) {
+    if (batch[d] != 1 && stride[d] != step) return false;
+    step *= batch[d];
+  }
+  return true;
+}
+
+/// x as it is if dense in either order, else a copy. (oneDNN's choice of kernel, and so its bits, depends on gaps
+/// between rows.)
+Factor make_factor(const Tensor& x) {
+  const int rows = x.dim() - 2;
+  const int columns = x.dim() - 1;
+  Shape batch = batch_of(x);
+  for (int d = 0; d < batch.size(); ++d) {
+    if (x.strides()[d] == 0) batch[d] = 1;  // an expanded dimension
+  }
+  if (is_dense(x, batch, rows, columns)) return {x, false, batch};
+  if (is_dense(x, batch, columns, rows)) return {x, true, batch};
+  Shape shape = batch;
+  shape.push_back(x.shape()[rows]);
+  shape.push_back(x.shape()[columns]);
+  return {contiguous(x.as_strided(shape, x.strides(), x.storage_offset())), false, batch};
+}
+
+struct Product {
+  std::int64_t m, n, k;
+  Factor a, b;
+  Shape batch;  ///< of the result
+  Tensor bias;  ///< contiguous, or undefined
+  Tensor y;
+};
+
+Product make_product(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
+  Product p{a.shape()[a.dim() - 2], b.shape().back(), a.shape().back(), make_factor(a), make_factor(b), {}, {}, y};
+  p.batch = broadcast_shapes(batch_of(a), batch_of(b), "matmul");
+  if (bias.defined()) p.bias = contiguous(bias);
+  if (p.b.batch.numel() == 1 && !p.a.transposed && p.a.batch.numel() == p.batch.numel()) {
+    p.m *= p.batch.numel();  // one tall matrix
+    p.a.batch = p.b.batch = p.batch = {};
+  }
+  return p;
+}
+
+/// Calls f(a, b, y) for the matrices of each step of the batch.
+template <class T, class F>
+void for_each_matrix(const Product& p, const F& f) {
+  const auto matrix = [&](const Factor& factor, std::int64_t step) {
+    std::int64_t index = 0, stride = 1;
+    for (int d = p.batch.size() - 1; d >= 0; --d) {
+      const std::int64_t at = step % p.batch[d];
+      step /= p.batch[d];
+      const int own = d - (p.batch.size() - factor.batch.size());
+      if (own < 0) continue;
+      if (factor.batch[own] != 1) index += at * stride;
+      stride *= factor.batch[own];
+    }
+    return index;
+  };
+  const std::int64_t steps = p.batch.numel();
+  for (std::int64_t i = 0; i < steps; ++i) {
+    f(p.a.tensor.data<T>() + matrix(p.a, i) * p.m * p.k, p.b.tensor.data<T>() + matrix(p.b, i) * p.k * p.n,
+      p.y.data<T>() + i * p.m * p.n);
+  }
+}
+
+bool is_small(const Product& p) { return p.m * p.k * ((p.n + 15) / 16 * 16) <= kSmall; }
+
+template <class T>
+void multiply_in_loops(const Product& p) {
+  const Storage panel(static_cast<std::size_t>(16 * p.k) * sizeof(T), Device::cpu());
+  SmallMatmul<T> call{};
+  call.m = p.m, call.n = p.n, call.k = p.k;
+  (p.a.transposed ? call.a_column : call.a_row) = p.a.transposed ? p.m : p.k;
+  (p.a.transposed ? call.a_row : call.a_column) = 1;
+  (p.b.transposed ? call.b_column : call.b_row) = p.b.transposed ? p.k : p.n;
+  (p.b.transposed ? call.b_row : call.b_column) = 1;
+  call.bias = p.bias.defined() ? p.bias.data<T>() : nullptr;
+  call.panel = reinterpret_cast<T*>(panel.data());
+  for_each_matrix<T>(p, [&](const T* a, const T* b, T* y) {
+    call.a = a, call.b = b, call.c = y;
+    HOP_PICK(small_matmul<T>)(call);
+  });
+}
+
+/// Products with a vector: oneDNN's gemv is 2 to 7 times its matmul primitive here (measured).
+void multiply_vector(const Product& p) {
+  const auto times = [&](const float* a, const float* b, float* y) {
+    if (p.bias.defined()) {
+      for (std::int64_t row = 0; row < p.m; ++row) std::copy_n(p.bias.data<float>(), p.n, y + row * p.n);
+    }
+    const dnnl::status status =
+        dnnl::sgemm(p.a.transposed ? 'T' : 'N', p.b.transposed ? 'T' : 'N', p.m, p.n, p.k, 1, a,
+                    p.a.transposed ? p.m : p.k, b, p.b.transposed ? p.k : p.n, p.bias.defined() ? 1.0F : 0.0F, y, p.n);
+    if (status != dnnl::status::success) throw dnnl::error(static_cast<dnnl_status_t>(status), "sgemm failed");
+  };
+  for_each_matrix<float>(p, times);
+}
+
+/// The leading dimensions of a primitive: none, one that both factors walk or stay in as a whole, or all of them.
+struct BatchDims {
+  dnnl::memory::dims a, b, y;
+};
+BatchDims batch_dims(const Product& p) {
+  const std::int64_t steps = p.batch.numel();
+  const std::int64_t a_steps = p.a.batch.numel();
+  const std::int64_t b_steps = p.b.batch.numel();
+  if (steps == 1) return {};
+  const auto whole = [&](std::int64_t own) { return own == 1 || own == steps; };
+  if (whole(a_steps) && whole(b_steps)) return {{a_steps}, {b_steps}, {steps}};
+  BatchDims dims{{}, {}, {p.batch.begin(), p.batch.end()}};
+  dims.a.assign(dims.y.size() - static_cast<std::size_t>(p.a.batch.size()), 1);
+  dims.a.insert(dims.a.end(), p.a.batch.begin(), p.a.batch.end());
+  dims.b.assign(dims.y.size() - static_cast<std::size_t>(p.b.batch.size()), 1);
+  dims.b.insert(dims.b.end(), p.b.batch.begin(), p.b.batch.end());
+  return dims;
+}
+
+/// f32 matrices (batch.., rows, columns), dense, row by row or column by column.
+dnnl::memory::desc describe(dnnl::memory::dims batch, std::int64_t rows, std::int64_t columns,
+                            bool transposed = false) {
+  dnnl::memory::dims strides(batch.size() + 2);
+  std::int64_t step = rows * columns;
+  for (std::size_t d = batch.size(); d-- > 0;) {
+    strides[d] = step;
+    step *= batch[d];
+  }
+  strides[batch.size()] = transposed ? 1 : columns;
+  strides[batch.size() + 1] = transposed ? rows : 1;
+  batch.push_back(rows);
+  batch.push_back(columns);
+  return {batch, dnnl::memory::data_type::f32, strides};
+}
+
+onednn::Step make_primitive(const Product& p) {
+  const BatchDims dims = batch_dims(p);
+  const auto a = describe(dims.a, p.m, p.k, p.a.transposed);
+  const auto b = describe(dims.b, p.k, p.n, p.b.transposed);
+  const auto y = describe(dims.y, p.m, p.n);
+  const auto bias = describe(dnnl::memory::dims(dims.y.size(), 1), 1, p.n);
+  const auto product = p.bias.defined() ? dnnl::matmul::desc(a, b, bias, y) : dnnl::matmul::desc(a, b, y);
+  const dnnl::matmul::primitive_desc chosen(product, onednn::user_scratchpad(), onednn::engine());
+  if (!p.bias.defined()) {
+    return {
+        dnnl::matmul(chosen), {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, y}}, chosen.scratchpad_desc()};
+  }
+  return {dnnl::matmul(chosen),
+          {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, y}, {DNNL_ARG_BIAS, bias}},
+          chosen.scratchpad_desc()};
+}
+
+void multiply_with_primitive(const Product& p, int threads) {
+  constexpr std::size_t kFixed = 7;
+  using Key = onednn::Key<kFixed + 2 * kMaxDims>;
+  Key key{p.m, p.n, p.k, threads, p.a.transposed, p.b.transposed, p.bias.defined()};
+  for (int d = 0; d < p.a.batch.size(); ++d)
+    key[kFixed + static_cast<std::size_t>(kMaxDims - p.a.batch.size() + d)] = p.a.batch[d];
+  for (int d = 0; d < p.b.batch.size(); ++d) {
+    key[kFixed + static_cast<std::size_t>(2 * kMaxDims - p.b.batch.size() + d)] = p.b.batch[d];
+  }
+  thread_local onednn::Cache<std::tuple_size_v<Key>, onednn::Step> cache(kCachedProducts);
+  onednn::Step& step = cache.get(key, [&] { return make_primitive(p); });
+  if (p.bias.defined())
+    step.run({p.a.tensor.raw_data(), p.b.tensor.raw_data(), p.y.raw_data(), p.bias.raw_data()});
+  else
+    step.run({p.a.tensor.raw_data(), p.b.tensor.raw_data(), p.y.raw_data()});
+}
+
+}  // namespace
+
+void matmul(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
+  const Product p = make_product(a, b, bias, y);
+  if (y.dtype() == DType::f64) return multiply_in_loops<double>(p);
+  if (p.k == 0 || is_small(p)) return multiply_in_loops<float>(p);
+  try {
+    const int threads = onednn::prepare();
+    if (p.m == 1 || p.n == 1)
+      multiply_vector(p);
+    else
+      multiply_with_primitive(p, threads);
+  } catch (const dnnl::error& e) {
+    onednn::rethrow(op, e);
+  }
+}
+
+}  // namespace hop::kernels::cpu

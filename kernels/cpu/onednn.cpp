@@ -1,0 +1,81 @@
+#include "base/error.h"
+#include "kernels/cpu/isa_internal.h"
+#include "kernels/cpu/onednn_internal.h"
+#include "kernels/threads.h"
+
+namespace hop::kernels::onednn {
+namespace {
+
+dnnl::engine make_engine() {
+  const bool v4 = current_isa() == Isa::v4;
+  // Not the highest of the processor: bits are a function of what isa() names.
+  const dnnl::cpu_isa wanted = v4 ? dnnl::cpu_isa::avx512_core : dnnl::cpu_isa::avx2;
+  dnnl::set_max_cpu_isa(wanted);  // refused once oneDNN is in use
+  if (dnnl::get_effective_cpu_isa() != wanted) {
+    throw DeviceError(std::string("[onednn] expected to use ") + (v4 ? "AVX-512" : "AVX2") +
+                      ", but this process has fixed oneDNN to another instruction set");
+  }
+  return {dnnl::engine::kind::cpu, 0};
+}
+
+dnnl::stream& stream() {
+  thread_local dnnl::stream own(engine());
+  return own;
+}
+
+void check(dnnl_status_t status, const char* message) {
+  if (status != dnnl_success) throw dnnl::error(status, message);
+}
+
+}  // namespace
+
+const dnnl::engine& engine() {
+  static const dnnl::engine& the = *new dnnl::engine(make_engine());  // outlives the thread-local caches of all threads
+  return the;
+}
+
+int prepare() {
+  engine();
+  return compute_threads();
+}
+
+void rethrow(const char* op, const dnnl::error& error) {
+  const std::string message = "[" + std::string(op) + "] oneDNN: " + error.what();
+  if (error.status == dnnl_out_of_memory) throw MemoryError(message);
+  throw Error(message);
+}
+
+dnnl::primitive_attr user_scratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+Step::Step(dnnl::primitive primitive, std::initializer_list<Argument> arguments, const dnnl::memory::desc& scratchpad)
+    : primitive_(std::move(primitive)), scratch_bytes_(scratchpad.get_size()) {
+  const auto add = [&](int name, const dnnl::memory::desc& desc) {
+    memory_.emplace_back(desc, engine(), nullptr);
+    arguments_.push_back({name, memory_.back().get()});
+  };
+  for (const Argument& argument : arguments) add(argument.name, argument.desc);
+  if (scratch_bytes_ != 0) add(DNNL_ARG_SCRATCHPAD, scratchpad);
+}
+
+void Step::run(std::initializer_list<const void*> addresses) {
+  Storage scratch;
+  std::size_t i = 0;
+  const auto point = [&](void* address) {
+    check(dnnl_memory_set_data_handle(memory_[i++].get(), address), "an address was refused");
+  };
+  for (const void* address : addresses) point(const_cast<void*>(address));
+  if (scratch_bytes_ != 0) {
+    scratch = Storage(scratch_bytes_, Device::cpu());
+    point(scratch.data());
+  }
+  // The C call: the C++ one takes an unordered_map, which costs more than a small product.
+  check(
+      dnnl_primitive_execute(primitive_.get(), stream().get(), static_cast<int>(arguments_.size()), arguments_.data()),
+      "the primitive did not run");
+}
+
+}  // namespace hop::kernels::onednn

@@ -1,0 +1,66 @@
+#include "kernels/matmul.h"
+
+#include <string>
+
+#include "base/error.h"
+#include "kernels/cpu/matmul_internal.h"
+#include "kernels/expect_internal.h"
+
+namespace hop::kernels {
+namespace {
+
+/// The leading dimensions, all but the last `count`.
+Shape leading(const Shape& shape, int count) { return Shape(std::span(shape.begin(), shape.end() - count)); }
+
+/// x (n) as (1, n), or as (n, 1).
+Tensor as_row(const Tensor& x) { return x.as_strided({1, x.shape()[0]}, {0, x.strides()[0]}, x.storage_offset()); }
+Tensor as_column(const Tensor& x) { return x.as_strided({x.shape()[0], 1}, {x.strides()[0], 0}, x.storage_offset()); }
+
+/// (out, in) -> (in, out), without a copy.
+Tensor transposed(const Tensor& w) {
+  return w.as_strided({w.shape()[1], w.shape()[0]}, {w.strides()[1], w.strides()[0]}, w.storage_offset());
+}
+
+}  // namespace
+
+Shape matmul_shape(const Shape& a, const Shape& b) {
+  const auto fail = [&](const std::string& expected) {
+    throw ShapeError("[matmul] expected " + expected + ", got " + a.to_string() + " x " + b.to_string());
+  };
+  if (a.empty() || b.empty()) fail("at least one dimension each");
+  const std::int64_t k = a.back();
+  if (const std::int64_t b_rows = b.size() == 1 ? b[0] : b[b.size() - 2]; b_rows != k) {
+    const std::string inner = std::to_string(k);
+    fail(a.to_string() + " x " + (b.size() == 1 ? "(" + inner + ")" : "(.., " + inner + ", n)"));
+  }
+  Shape shape = broadcast_shapes(leading(a, std::min(a.size(), 2)), leading(b, std::min(b.size(), 2)), "matmul");
+  if (a.size() > 1) shape.push_back(a[a.size() - 2]);
+  if (b.size() > 1) shape.push_back(b.back());
+  return shape;
+}
+
+Tensor matmul(const Tensor& a, const Tensor& b) {
+  expect_floating("matmul", {&a, &b});
+  const Tensor y = Tensor::empty(matmul_shape(a.shape(), b.shape()), a.dtype());
+  if (y.numel() != 0) cpu::matmul("matmul", a.dim() == 1 ? as_row(a) : a, b.dim() == 1 ? as_column(b) : b, {}, y);
+  return y;
+}
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  expect_floating("linear", {&x, &weight, &bias});
+  if (weight.dim() != 2) throw ShapeError("[linear] expected weight (out, in), got " + weight.shape().to_string());
+  const std::int64_t out = weight.shape()[0];
+  const std::int64_t in = weight.shape()[1];
+  if (x.dim() == 0 || x.shape().back() != in) {
+    throw ShapeError("[linear] expected x (.., " + std::to_string(in) + ") for weight " + weight.shape().to_string() +
+                     ", got " + x.shape().to_string());
+  }
+  if (bias.defined()) expect_shape("linear", "bias", bias, {out});
+  Shape shape = x.shape();
+  shape.back() = out;
+  const Tensor y = Tensor::empty(shape, x.dtype());
+  if (y.numel() != 0) cpu::matmul("linear", x.dim() == 1 ? as_row(x) : x, transposed(weight), bias, y);
+  return y;
+}
+
+}  // namespace hop::kernels
