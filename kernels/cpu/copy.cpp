@@ -4,6 +4,7 @@
 
 #include "kernels/cpu/line_internal.h"
 #include "kernels/cpu/parallel_internal.h"
+#include "kernels/cpu/transpose_internal.h"
 #include "kernels/cpu/walk_internal.h"
 
 namespace hop::kernels::cpu {
@@ -11,30 +12,76 @@ namespace {
 
 constexpr std::int64_t kGrain = 65536;  // elements per thread's turn
 
-// y's lines from `from`, of which x's element at y's position lies `steps` away; null steps: one value for all.
-void copy_lines(const Tensor& y, DType dtype, const std::byte* from, const Strides& steps) {
-  if (y.numel() == 0) return;
-  const std::size_t size = size_of(y.dtype());
-  const Walk<2> walk(y.shape(), {broadcast_strides(y.shape(), y.strides(), size, y.shape()), steps}, 2);
-  const bool bytes_only = dtype == y.dtype() && walk.line_stride(0) == static_cast<std::int64_t>(size) &&
-                          walk.line_stride(1) == static_cast<std::int64_t>(size);
-  const auto convert = bytes_only ? nullptr : &HOP_PICK(convert_line);
-  parallel_for(y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    walk.for_each_line(begin, end, [&](const std::int64_t* offset, std::int64_t n) {
-      std::byte* to = y.raw_data() + offset[0];
-      const std::byte* in = from + offset[1];
-      if (bytes_only)
-        std::memcpy(to, in, static_cast<std::size_t>(n) * size);
-      else
-        convert(dtype, in, walk.line_stride(1), y.dtype(), to, walk.line_stride(0), n);
+using CopyWalk = Walk<2>;  // y, then x
+
+// The dimension along which x's elements lie side by side, if y's lines run along another one: a transposition; else
+// -1.
+int transposed_dim(const CopyWalk& walk, std::int64_t size) {
+  if (walk.line_stride(0) != size || walk.line_stride(1) == size || walk.line_stride(1) == 0) return -1;
+  for (int d = walk.rank() - 2; d >= 0; --d) {
+    if (walk.stride(1, d) == size) return d;
+  }
+  return -1;
+}
+
+// Matrix by matrix: dimension `row` of the walk by its last one, for every index of the others.
+void copy_transposed(const CopyWalk& walk, int row, std::byte* to, const std::byte* from, std::size_t size) {
+  Shape others;
+  std::array<Strides, 2> strides;
+  for (int d = 0; d < walk.rank() - 1; ++d) {
+    if (d == row) continue;
+    others.push_back(walk.size(d));
+    for (int k = 0; k < 2; ++k) strides[static_cast<std::size_t>(k)].push_back(walk.stride(k, d));
+  }
+  const std::int64_t columns = walk.size(walk.rank() - 1), x_stride = walk.line_stride(1),
+                     y_stride = walk.stride(0, row);
+  const std::int64_t grain = std::max<std::int64_t>(1, kGrain / columns);
+  const CopyWalk matrices(others, strides, 2);
+  matrices.for_each_line(0, others.numel(), [&](const std::int64_t* offset, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; ++i) {
+      std::byte* y = to + offset[0] + i * matrices.line_stride(0);
+      const std::byte* x = from + offset[1] + i * matrices.line_stride(1);
+      parallel_for(walk.size(row), grain, [&](std::int64_t begin, std::int64_t end) {
+        transpose(x + begin * static_cast<std::int64_t>(size), x_stride, y + begin * y_stride, y_stride, end - begin,
+                  columns, size);
+      });
+    }
+  });
+}
+
+void copy_lines(const CopyWalk& walk, std::int64_t n, DType to_dtype, std::byte* to, DType from_dtype,
+                const std::byte* from) {
+  const auto size = static_cast<std::int64_t>(size_of(to_dtype));
+  const bool bytes_only = from_dtype == to_dtype && walk.line_stride(0) == size && walk.line_stride(1) == size;
+  const auto convert = &HOP_PICK(convert_line);
+  parallel_for(n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    walk.for_each_line(begin, end, [&](const std::int64_t* offset, std::int64_t count) {
+      if (bytes_only) {
+        std::memcpy(to + offset[0], from + offset[1], static_cast<std::size_t>(count * size));
+      } else {
+        convert(from_dtype, from + offset[1], walk.line_stride(1), to_dtype, to + offset[0], walk.line_stride(0),
+                count);
+      }
     });
   });
+}
+
+// y <- the elements at `from`, `steps` bytes apart along y's dimensions.
+void copy_elements(const Tensor& y, DType dtype, const std::byte* from, const Strides& steps) {
+  if (y.numel() == 0) return;
+  const std::size_t size = size_of(y.dtype());
+  const CopyWalk walk(y.shape(), {broadcast_strides(y.shape(), y.strides(), size, y.shape()), steps}, 2);
+  const int row = dtype == y.dtype() ? transposed_dim(walk, static_cast<std::int64_t>(size)) : -1;
+  if (row >= 0)
+    copy_transposed(walk, row, y.raw_data(), from, size);
+  else
+    copy_lines(walk, y.numel(), y.dtype(), y.raw_data(), dtype, from);
 }
 
 }  // namespace
 
 void copy(const Tensor& y, const Tensor& x) {
-  copy_lines(y, x.dtype(), x.raw_data(), broadcast_strides(x.shape(), x.strides(), size_of(x.dtype()), y.shape()));
+  copy_elements(y, x.dtype(), x.raw_data(), broadcast_strides(x.shape(), x.strides(), size_of(x.dtype()), y.shape()));
 }
 
 void fill(const Tensor& y, Scalar value) {
@@ -42,7 +89,7 @@ void fill(const Tensor& y, Scalar value) {
   none.resize(y.dim(), 0);
   visit_dtype(value.dtype(), [&]<class T>(T) {
     const T number = value.to<T>();
-    copy_lines(y, value.dtype(), reinterpret_cast<const std::byte*>(&number), none);
+    copy_elements(y, value.dtype(), reinterpret_cast<const std::byte*>(&number), none);
   });
 }
 

@@ -29,6 +29,9 @@ class Walk {
     if (rank_ == 0) size_[rank_++] = 1;
   }
 
+  int rank() const { return rank_; }  ///< at least 1
+  std::int64_t size(int d) const { return size_[d]; }
+  std::int64_t stride(int k, int d) const { return stride_[k][d]; }
   /// The step of operand k along a line, in bytes.
   std::int64_t line_stride(int k) const { return stride_[k][rank_ - 1]; }
 

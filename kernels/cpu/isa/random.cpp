@@ -1,87 +1,115 @@
 // Philox4x32-10 on many counters at once, in the layout that tensor/random.h defines one counter at a time.
 #include "kernels/cpu/random_internal.h"
 
+#include "kernels/cpu/isa/pack.h"
+
 namespace hop::kernels::HOP_ISA {
 namespace {
 
-constexpr int kBlocks = 16;  // counters at once
-constexpr int kWords = 4 * kBlocks;
+using Words = std::uint64_t __attribute__((vector_size(rows::kPackBytes)));  // one 32-bit word in each 64-bit lane
+constexpr int kBlocks = rows::kPackBytes / 8;                                // counters per vector
+constexpr int kChains = 4;                   // vectors at once: they hide each other's latency
+constexpr int kRun = 4 * kBlocks * kChains;  // words at once
 
-// words[4 j + k] = word k of block `block + j`. The loops over j become vector instructions.
-inline void philox_blocks(const Address& address, std::uint64_t block, std::uint32_t* words) {
-  std::uint32_t a[kBlocks], b[kBlocks], c[kBlocks], d[kBlocks];
-  for (int j = 0; j < kBlocks; ++j) {
-    const std::uint64_t counter = block + static_cast<std::uint64_t>(j);
-    a[j] = static_cast<std::uint32_t>(counter);
-    b[j] = address.draw;
-    c[j] = static_cast<std::uint32_t>(address.step);
-    d[j] = static_cast<std::uint32_t>(address.step >> 32) | static_cast<std::uint32_t>(counter >> 32) << 16;
+#ifdef __AVX512F__
+HOP_INLINE Words multiply(Words a, Words b) { return Words(_mm512_mul_epu32(__m512i(a), __m512i(b))); }
+// Block i stands in lane 2 i or, from the middle on, in lane 2 i + 1: so interleaving two vectors puts blocks in order.
+constexpr Words kLaneBlocks = {0, 4, 1, 5, 2, 6, 3, 7};
+constexpr Words kFirstHalf = {0, 8, 2, 10, 4, 12, 6, 14}, kSecondHalf = {1, 9, 3, 11, 5, 13, 7, 15};
+#else
+HOP_INLINE Words multiply(Words a, Words b) { return Words(_mm256_mul_epu32(__m256i(a), __m256i(b))); }
+constexpr Words kLaneBlocks = {0, 2, 1, 3};
+constexpr Words kFirstHalf = {0, 4, 2, 6}, kSecondHalf = {1, 5, 3, 7};
+#endif
+
+/// The kRun words of blocks block, block + 1, .. The upper half of a lane is garbage until the end: no step reads it.
+HOP_INLINE void philox_run(const Address& address, std::uint64_t block, std::uint32_t* words) {
+  Words a[kChains], b[kChains], c[kChains], d[kChains];
+  for (int j = 0; j < kChains; ++j) {
+    const Words counter = kLaneBlocks + (block + static_cast<std::uint64_t>(kBlocks * j));
+    a[j] = counter;
+    b[j] = Words{} + address.draw;
+    c[j] = Words{} + address.step;
+    d[j] = (address.step >> 32) | (counter >> 32 << 16);
   }
-  auto key0 = static_cast<std::uint32_t>(address.key), key1 = static_cast<std::uint32_t>(address.key >> 32);
+  std::uint64_t key0 = address.key & 0xFFFFFFFF, key1 = address.key >> 32;
   for (int round = 0; round < 10; ++round) {
-    for (int j = 0; j < kBlocks; ++j) {
-      const std::uint64_t p = std::uint64_t{0xD2511F53} * a[j];
-      const std::uint64_t q = std::uint64_t{0xCD9E8D57} * c[j];
-      a[j] = static_cast<std::uint32_t>(q >> 32) ^ b[j] ^ key0;
-      b[j] = static_cast<std::uint32_t>(q);
-      c[j] = static_cast<std::uint32_t>(p >> 32) ^ d[j] ^ key1;
-      d[j] = static_cast<std::uint32_t>(p);
+    for (int j = 0; j < kChains; ++j) {
+      const Words p = multiply(a[j], Words{} + 0xD2511F53U);
+      const Words q = multiply(c[j], Words{} + 0xCD9E8D57U);
+      a[j] = (q >> 32) ^ b[j] ^ key0;
+      b[j] = q;
+      c[j] = (p >> 32) ^ d[j] ^ key1;
+      d[j] = p;
     }
     key0 += 0x9E3779B9U;
     key1 += 0xBB67AE85U;
   }
-  for (int j = 0; j < kBlocks; ++j) {
-    words[4 * j] = a[j];
-    words[4 * j + 1] = b[j];
-    words[4 * j + 2] = c[j];
-    words[4 * j + 3] = d[j];
+  for (int j = 0; j < kChains; ++j) {
+    const Words ab = (a[j] & 0xFFFFFFFFU) | b[j] << 32, cd = (c[j] & 0xFFFFFFFFU) | d[j] << 32;
+    const Words first = __builtin_shuffle(ab, cd, kFirstHalf), second = __builtin_shuffle(ab, cd, kSecondHalf);
+    __builtin_memcpy(words + 4 * kBlocks * j, &first, sizeof first);
+    __builtin_memcpy(words + 4 * kBlocks * j + 2 * kBlocks, &second, sizeof second);
   }
 }
 
-inline float uniform(std::uint32_t word) { return static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 0x1p-24F; }
-
-// f(i, count, words) for runs of at most kWords elements.
+/// f(i, count, words) for runs of at most kRun elements.
 template <class F>
-inline void for_each_run(const Address& address, std::uint64_t first, std::int64_t n, const F& f) {
-  alignas(64) std::uint32_t words[kWords];
-  for (std::int64_t i = 0; i < n; i += kWords) {
-    philox_blocks(address, (first + static_cast<std::uint64_t>(i)) / 4, words);
-    if (n - i >= kWords)
-      f(i, std::int64_t{kWords}, words);  // a constant count: vectors
+HOP_INLINE void for_each_run(const Address& address, std::uint64_t first, std::int64_t n, const F& f) {
+  alignas(64) std::uint32_t words[kRun];
+  for (std::int64_t i = 0; i < n; i += kRun) {
+    philox_run(address, (first + static_cast<std::uint64_t>(i)) / 4, words);
+    if (n - i >= kRun)
+      f(i, std::int64_t{kRun}, words);  // a constant count: vectors
     else
       f(i, n - i, words);
   }
 }
 
+HOP_INLINE float uniform01(std::uint32_t word) {
+  return static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 0x1p-24F;
+}
+
 template <class T>
-inline void dropout(const Address& address, std::uint64_t first, float p, T scale, const T* x, T* y, std::int64_t n) {
-  for_each_run(address, first, n, [=](std::int64_t i, std::int64_t count, const std::uint32_t* words) {
-    for (std::int64_t j = 0; j < count; ++j) {
-      const T kept = x[i + j] * scale;
-      y[i + j] = uniform(words[j]) < p ? T{0} : kept;
-    }
-  });
+HOP_INLINE void dropout_loop(const Address& address, std::uint64_t first, float p, T scale, const T* x, T* y,
+                             std::int64_t n) {
+  for_each_run(
+      address, first,
+      n, [=](std::int64_t i, std::int64_t count, const std::uint32_t* words) __attribute__((always_inline)) {
+        for (std::int64_t j = 0; j < count; ++j) {
+          const T kept = x[i + j] * scale;
+          y[i + j] = uniform01(words[j]) < p ? T{0} : kept;
+        }
+      });
 }
 
 }  // namespace
 
-void uniform_words(Address address, std::uint64_t first, float low, float high, float* y, std::int64_t n) {
-  const float range = high - low, last = __builtin_nextafterf(high, low);  // rounding may reach high
-  for_each_run(address, first, n, [=](std::int64_t i, std::int64_t count, const std::uint32_t* words) {
-    for (std::int64_t j = 0; j < count; ++j) {
-      const float value = low + uniform(words[j]) * range;
-      y[i + j] = value < last ? value : last;
-    }
-  });
+void random_words(Address address, std::uint64_t first, std::uint32_t* to, std::int64_t n) {
+  for_each_run(
+      address, first,
+      n, [=](std::int64_t i, std::int64_t count, const std::uint32_t* words) __attribute__((always_inline)) {
+        __builtin_memcpy(to + i, words, static_cast<std::size_t>(count) * sizeof *words);
+      });
 }
 
-void dropout_words(Address address, std::uint64_t first, float p, float scale, const float* x, float* y,
-                   std::int64_t n) {
-  dropout(address, first, p, scale, x, y, n);
+void uniform(Address address, std::uint64_t first, float low, float high, float* y, std::int64_t n) {
+  const float range = high - low, last = __builtin_nextafterf(high, low);  // rounding may reach high
+  for_each_run(
+      address, first,
+      n, [=](std::int64_t i, std::int64_t count, const std::uint32_t* words) __attribute__((always_inline)) {
+        for (std::int64_t j = 0; j < count; ++j) {
+          const float value = low + uniform01(words[j]) * range;
+          y[i + j] = value < last ? value : last;
+        }
+      });
 }
-void dropout_words(Address address, std::uint64_t first, float p, double scale, const double* x, double* y,
-                   std::int64_t n) {
-  dropout(address, first, p, scale, x, y, n);
+
+void dropout(Address address, std::uint64_t first, float p, float scale, const float* x, float* y, std::int64_t n) {
+  dropout_loop(address, first, p, scale, x, y, n);
+}
+void dropout(Address address, std::uint64_t first, float p, double scale, const double* x, double* y, std::int64_t n) {
+  dropout_loop(address, first, p, scale, x, y, n);
 }
 
 }  // namespace hop::kernels::HOP_ISA
