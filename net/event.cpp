@@ -12,7 +12,7 @@ Event::Event(const Executor& executor) : timer_(std::make_shared<asio::steady_ti
 
 Awaitable<void> Event::wait() {
   const auto timer = timer_;
-  // A notification and a cancellation both end the wait; after the latter, the coroutine's next co_await throws.
+  // A notification cancels the wait, so does the coroutine's own cancellation: neither is an error here.
   co_await timer->async_wait(asio::as_tuple(asio::use_awaitable));
 }
 

@@ -16,7 +16,8 @@ class Event {
   /// the state and the sleep is then delivered after the sleep has begun, so no wake-up is lost.
   explicit Event(const Executor& executor);
 
-  /// Sleeps until notified. May wake for no reason. Throws boost::system::system_error when the coroutine is cancelled.
+  /// Sleeps until notified. May wake for no reason, and does when the coroutine is cancelled: its next co_await then
+  /// throws boost::system::system_error.
   Awaitable<void> wait();
 
   /// Wakes the sleeper, if there is one. From any thread; never runs the sleeper inside this call.

@@ -20,7 +20,8 @@ namespace hop::net {
 
 /// Awaits `operation`; when `deadline` comes first, cancels it (terminal cancellation), waits until it has ended, and
 /// throws TimeoutError `[net] <what>: the deadline passed`. A result that arrives all the same is returned, not lost.
-/// What `operation` throws by itself passes through. T must be default-constructible (or void).
+/// What `operation` throws by itself passes through. The caller runs on a strand or in a context with one thread.
+/// T must be default-constructible (or void).
 template <class T>
 Awaitable<T> with_deadline(Awaitable<T> operation, Deadline deadline, std::string what) {
   if (deadline == kNever) co_return co_await std::move(operation);
