@@ -12,9 +12,8 @@
 namespace hop {
 
 struct BackwardOptions {
-  Tensor gradient;  ///< of the result, same shape; may be left out when the result has one element (then 1)
-  bool retain_graph =
-      false;  ///< keep the graph for another pass; else each node is freed as soon as it has been walked
+  Tensor gradient = {};  ///< of the result, same shape; may be left out when the result has one element (then 1)
+  bool retain_graph = false;  ///< keep the graph for another pass; else a node is freed once it has been walked
   bool create_graph = false;  ///< record the pass itself, for higher derivatives; implies retain_graph
 };
 
@@ -28,7 +27,7 @@ struct BackwardOptions {
 void backward(const Tensor& result, const BackwardOptions& options = {});
 
 struct GradOptions {
-  std::vector<Tensor> grad_outputs;  ///< one per output, or none at all when every output has one element
+  std::vector<Tensor> grad_outputs = {};  ///< one per output, or none at all when every output has one element
   bool retain_graph = false;
   bool create_graph = false;
   bool allow_unused = false;  ///< an input that no output depends on gets an undefined gradient instead of an error
