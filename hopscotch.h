@@ -1,8 +1,37 @@
-// Hopscotch, all of it: what a user includes.
+// Hopscotch, all that an application needs. The headers of one floor can be included alone: <hopscotch/nn/module.h>.
 #pragma once
 
-#include "base/bytes.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/ids.h"
+#include "base/version.h"
+
+#include "tensor/allocator.h"
+#include "tensor/random.h"
+#include "tensor/tensor.h"
+
+#include "autograd/checkpoint.h"
+#include "autograd/function.h"
+#include "autograd/gradcheck.h"
+#include "autograd/graph.h"
+#include "autograd/ops.h"
+
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "data/prepare.h"
+
+#include "nn/functional.h"
+#include "nn/init.h"
+#include "nn/layers.h"
+#include "nn/loss.h"
+#include "nn/module.h"
+#include "nn/optim/adam.h"
+#include "nn/optim/lr_scheduler.h"
+#include "nn/optim/sgd.h"
+#include "nn/safetensors.h"
+#include "nn/spec.h"
+#include "nn/state_file.h"
+
+#include "hopper/experiment.h"
+#include "hopper/results.h"
+#include "hopper/run.h"
