@@ -161,10 +161,14 @@ HOP_INLINE void store(T* p, int n, Lanes<T> x) {
   }
 }
 
-/// load(p, n), quicker where n is 16 most of the time.
+/// load(p, n) and store(p, n, x), quicker where n is 16 most of the time.
 template <class T>
 HOP_INLINE Lanes<T> load_up_to(const T* p, int n) {
   return n == kLaneCount ? load(p) : load(p, n);
+}
+template <class T>
+HOP_INLINE void store_up_to(T* p, int n, Lanes<T> x) {
+  n == kLaneCount ? store(p, x) : store(p, n, x);
 }
 
 /// The first n lanes of x, `rest` in the others.
