@@ -1,13 +1,14 @@
-# hop_program(NAME SOURCE FLOOR floor): the executable NAME, built from SOURCE on top of one floor into <build>/<folder of SOURCE>/.
+# hop_program(NAME SOURCE FLOOR floor [LIBRARIES targets...]): the executable NAME, built from SOURCE on top of one floor
+# into <build>/<folder of SOURCE>/.
 function(hop_program name source)
-  cmake_parse_arguments(ARG "" "FLOOR" "" ${ARGN})
+  cmake_parse_arguments(ARG "" "FLOOR" "LIBRARIES" ${ARGN})
   if(NOT TARGET hop_${ARG_FLOOR} OR NOT EXISTS ${PROJECT_SOURCE_DIR}/${source})
     return()
   endif()
   get_filename_component(folder ${source} DIRECTORY)
   add_executable(${name} ${source})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${folder})
-  target_link_libraries(${name} PRIVATE hop_${ARG_FLOOR} hop_settings hop_warnings)
+  target_link_libraries(${name} PRIVATE hop_${ARG_FLOOR} ${ARG_LIBRARIES} hop_settings hop_warnings)
 endfunction()
 
 # Each examples/NAME.cpp is a program that sees only the public headers and the public target, as a user's would, and
@@ -28,9 +29,8 @@ endfunction()
 function(hop_bench)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cpp)
   if(sources)
-    hop_program(hop_bench bench/main.cpp FLOOR hopper)
+    hop_program(hop_bench bench/main.cpp FLOOR hopper LIBRARIES benchmark::benchmark DNNL::dnnl Eigen3::Eigen)
     list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/bench/main.cpp)
     target_sources(hop_bench PRIVATE ${sources})
-    target_link_libraries(hop_bench PRIVATE benchmark::benchmark DNNL::dnnl Eigen3::Eigen)
   endif()
 endfunction()
