@@ -39,9 +39,10 @@ class FamilyRegistry {
 
 /// A model up to its data: either a family or layers.
 struct ModelDescription {
-  std::string family;
-  std::vector<std::string> layers;  ///< may hold $name, which takes its value from `config`; $classes is always there
-  ConfigText config;
+  std::string family = {};
+  std::vector<std::string> layers =
+      {};  ///< may hold $name, which takes its value from `config`; $classes is always there
+  ConfigText config = {};
 
   /// The canonical text: `layer TEXT` lines (values substituted, shortest form), or `family NAME` and then `NAME =
   /// VALUE` lines in the order of names. Throws ConfigError for a spec with errors.

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "kernels/copy.h"
+#include "nn/detail/checked_bytes.h"
 #include "nn/detail/file.h"
 
 namespace hop::nn {
@@ -71,16 +72,6 @@ Shape read_shape(const Json& value, const std::string& where) {
   return shape;
 }
 
-// The bytes of all elements, or nothing when they do not fit into 62 bits.
-std::optional<std::uint64_t> bytes_of(const Shape& shape, DType dtype) {
-  if (std::ranges::find(shape, 0) != shape.end()) return 0;
-  std::uint64_t bytes = size_of(dtype);
-  for (const std::int64_t size : shape) {
-    if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes) || bytes >> 62 != 0) return {};
-  }
-  return bytes;
-}
-
 Entry read_entry(const std::string& name, const Json& value, const std::string& file) {
   const std::string where = "tensor \"" + name.substr(0, 128) + "\", " + file;
   if (!value.is_object() || value.size() != 3 || !value.contains("dtype") || !value.contains("shape") ||
@@ -91,7 +82,8 @@ Entry read_entry(const std::string& name, const Json& value, const std::string& 
   if (!offsets.is_array() || offsets.size() != 2) reject("two data_offsets", where);
   Entry entry{name, read_dtype(value["dtype"], where), read_shape(value["shape"], where),
               read_number(offsets[0], where), read_number(offsets[1], where)};
-  const std::optional<std::uint64_t> bytes = bytes_of(entry.shape, entry.dtype);
+  const std::optional<std::uint64_t> bytes =
+      detail::checked_bytes(std::span(entry.shape.begin(), entry.shape.end()), entry.dtype);
   if (!bytes) reject("less than 2^62 bytes", where);
   if (entry.begin > entry.end || entry.end - entry.begin != *bytes) {
     reject(std::to_string(*bytes) + " bytes for shape " + entry.shape.to_string() + ", got offsets " +

@@ -15,10 +15,10 @@ namespace hop::nn {
 
 /// Everything about a block but its bytes.
 struct StateHeader {
-  std::string identity;  ///< the model's: ModelDescription::to_text(), or what the caller says
-  StateLayout layout;
-  Digest digest;                                             ///< XXH3-128 of the block
-  std::vector<std::pair<std::string, std::string>> metrics;  ///< of the unit that made this state; opaque here
+  std::string identity = {};  ///< the model's: ModelDescription::to_text(), or what the caller says
+  StateLayout layout = {};
+  Digest digest = {};                                             ///< XXH3-128 of the block
+  std::vector<std::pair<std::string, std::string>> metrics = {};  ///< of the unit that made this state; opaque here
 };
 
 /// The header as FlatBuffers bytes.

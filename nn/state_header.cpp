@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "nn/detail/checked_bytes.h"
 #include "nn/detail/state_format.h"
 #include "nn/state_file.h"
 #include "nn/state_generated.h"
@@ -21,17 +22,6 @@ static_assert(static_cast<int>(DType::f32) == 0 && static_cast<int>(DType::f64) 
 
 [[noreturn]] void reject(const std::string& what, const std::string& where) {
   throw StateError("[state] expected " + what + " (" + where + ")");
-}
-
-// shape.numel() * size, or nothing when a size is negative or the product passes 2^62.
-std::optional<std::uint64_t> checked_bytes(std::span<const std::int64_t> sizes, DType dtype) {
-  std::uint64_t bytes = size_of(dtype);
-  if (std::ranges::find(sizes, 0) != sizes.end()) bytes = 0;
-  for (const std::int64_t size : sizes) {
-    if (size < 0 || __builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes) || bytes >> 62 != 0)
-      return {};
-  }
-  return bytes;
 }
 
 StateLayout read_layout(const wire::StateHeader& h, const std::string& where) {
@@ -55,7 +45,7 @@ StateLayout read_layout(const wire::StateHeader& h, const std::string& where) {
     const std::span<const std::int64_t> sizes(h.sizes()->data() + next_size, rank);
     next_size += rank;
     const auto dtype = static_cast<DType>(h.dtypes()->Get(i));
-    const std::optional<std::uint64_t> bytes = checked_bytes(sizes, dtype);
+    const std::optional<std::uint64_t> bytes = detail::checked_bytes(sizes, dtype);
     const std::uint64_t offset = h.offsets()->Get(i);
     if (!bytes) reject(segment + " of less than 2^62 bytes", where);
     if (offset % kAlignment != 0 || offset < end || offset > layout.bytes || *bytes > layout.bytes - offset) {

@@ -27,7 +27,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 std::string nearest(std::string_view name, std::span<const std::string_view> candidates) {
   name = name.substr(0, 64);  // names are short; a hostile one costs nothing
   std::string_view best;
-  std::size_t best_distance = name.size() / 2 + 1;
+  std::size_t best_distance = std::max(name.size() / 2 + 1, std::min<std::size_t>(name.size(), 3));
   for (const std::string_view candidate : candidates) {
     const std::size_t distance = edit_distance(name, candidate);
     if (distance < best_distance) {

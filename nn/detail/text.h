@@ -25,7 +25,8 @@ inline std::string pair_text(std::span<const std::int64_t, 2> pair) {
   return "(" + std::to_string(pair[0]) + ", " + std::to_string(pair[1]) + ")";
 }
 
-/// The candidate with the smallest edit distance to `name`, or "" when none is nearer than half of its length.
+/// The candidate with the smallest edit distance to `name`, or "" when more than half of it is wrong (two letters of a
+/// short name may be).
 std::string nearest(std::string_view name, std::span<const std::string_view> candidates);
 
 /// " (did you mean \"relu\"?)", or "" when nothing is near.

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,6 +25,7 @@ class ParameterList {
  public:
   ParameterList(std::vector<nn::NamedTensor> parameters) : parameters_(std::move(parameters)) {}
   ParameterList(const std::vector<Tensor>& parameters);
+  ParameterList(std::initializer_list<Tensor> parameters) : ParameterList(std::vector<Tensor>(parameters)) {}
   const std::vector<nn::NamedTensor>& tensors() const { return parameters_; }
 
  private:
@@ -34,11 +36,11 @@ class ParameterList {
 struct ParameterSegment {
   std::string name;
   Tensor parameter;
-  std::vector<Tensor> slots;      ///< of the parameter's shape and dtype: momentum, moments
-  std::size_t gradient_offset;    ///< in bytes, in the gradient block
-  double lr_scale = 1;            ///< multiplies lr
-  double weight_decay_scale = 1;  ///< multiplies the weight decay
-  bool frozen = false;            ///< never updated
+  std::vector<Tensor> slots;        ///< of the parameter's shape and dtype: momentum, moments
+  std::size_t gradient_offset = 0;  ///< in bytes, in the gradient block
+  double lr_scale = 1;              ///< multiplies lr
+  double weight_decay_scale = 1;    ///< multiplies the weight decay
+  bool frozen = false;              ///< never updated
 };
 
 /// Gradients lie in one block that never travels; every parameter's grad() is a view into it, and backward() adds to

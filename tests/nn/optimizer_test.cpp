@@ -1,0 +1,207 @@
+// Optimizers against trajectories from PyTorch, and what the block of gradients promises.
+#include <functional>
+#include <memory>
+
+#include "autograd/graph.h"
+#include "nn/init.h"
+#include "nn/layers.h"
+#include "nn/optim/adam.h"
+#include "nn/optim/by_name.h"
+#include "nn/optim/sgd.h"
+#include "tests/nn/support.h"
+
+namespace hop::optim {
+namespace {
+
+using namespace nn::testing;
+using Make = std::function<std::unique_ptr<Optimizer>(const ParameterList&)>;
+
+template <class M, class Options>
+Make make(Options options) {
+  return [options](const ParameterList& p) { return std::make_unique<M>(p, options); };
+}
+
+const std::map<std::string, Make> kCases = {
+    {"sgd", make<SGD>(SGDOptions{.lr = 0.1})},
+    {"sgd_weight_decay", make<SGD>(SGDOptions{.lr = 0.05, .weight_decay = 0.1})},
+    {"sgd_momentum", make<SGD>(SGDOptions{.lr = 0.1, .momentum = 0.9})},
+    {"sgd_dampening", make<SGD>(SGDOptions{.lr = 0.1, .momentum = 0.8, .dampening = 0.3, .weight_decay = 0.01})},
+    {"sgd_nesterov", make<SGD>(SGDOptions{.lr = 0.03, .momentum = 0.9, .weight_decay = 0.02, .nesterov = true})},
+    {"adam", make<Adam>(AdamOptions{.lr = 0.01})},
+    {"adam_options",
+     make<Adam>(AdamOptions{.lr = 0.02, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-4, .weight_decay = 0.1})},
+    {"adamw", make<AdamW>(AdamWOptions{.lr = 0.01})},
+    {"adamw_options",
+     make<AdamW>(AdamWOptions{.lr = 0.02, .beta1 = 0.7, .beta2 = 0.9, .eps = 1e-6, .weight_decay = 0.3})},
+};
+
+// Feeds PyTorch's gradients for 50 steps and compares the parameters after steps 1, 2, 3, 10 and 50.
+void follow(const std::string& name, DType dtype, double tolerance) {
+  std::vector<Tensor> parameters;
+  for (const char* i : {"0", "1"}) {
+    parameters.push_back(clone(to(golden(std::string("optim.start.") + i), dtype)).set_requires_grad());
+  }
+  const std::unique_ptr<Optimizer> optimizer = kCases.at(name)(parameters);
+  std::int64_t recorded = 0;
+  for (std::int64_t step = 0; step < 50; ++step) {
+    for (std::size_t i = 0; i < 2; ++i) {
+      copy_(parameters[i].grad(), select(golden("optim.gradients." + std::to_string(i)), 0, step));
+    }
+    optimizer->step();
+    if (step + 1 != std::array{1, 2, 3, 10, 50}[static_cast<std::size_t>(recorded)]) continue;
+    for (std::size_t i = 0; i < 2; ++i) {
+      const Tensor expected = select(golden(name + "." + std::to_string(i)), 0, recorded);
+      expect_close(parameters[i], expected, tolerance, name + " after step " + std::to_string(step + 1));
+    }
+    ++recorded;
+  }
+  EXPECT_EQ(recorded, 5);
+  EXPECT_EQ(optimizer->step_count(), 50);
+}
+
+class GoldenTrajectory : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(GoldenTrajectory, FollowsPyTorchInF64) { follow(GetParam(), DType::f64, 1e-12); }
+TEST_P(GoldenTrajectory, FollowsPyTorchInF32) { follow(GetParam(), DType::f32, 1e-5); }
+
+INSTANTIATE_TEST_SUITE_P(Optimizers, GoldenTrajectory,
+                         ::testing::Values("sgd", "sgd_weight_decay", "sgd_momentum", "sgd_dampening", "sgd_nesterov",
+                                           "adam", "adam_options", "adamw", "adamw_options"),
+                         [](const auto& test) { return test.param; });
+
+Tensor parameter(std::initializer_list<float> v) {
+  return Tensor::from<float>(v, {static_cast<std::int64_t>(v.size())}).set_requires_grad();
+}
+
+TEST(Optimizer, KeepsAllGradientsInOneBlockThatBackwardFills) {
+  const Tensor a = parameter({1, 2, 3}), b = parameter({4});
+  SGD sgd({a, b}, {.lr = 1});
+  EXPECT_EQ(sgd.gradients().size(), 2 * kAlignment);
+  const std::byte* grad_a = a.grad().raw_data();
+  EXPECT_EQ(grad_a, sgd.gradients().data());
+  EXPECT_EQ(b.grad().raw_data(), sgd.gradients().data() + kAlignment);
+  for (int pass = 0; pass < 2; ++pass) {
+    sgd.zero_grad();
+    backward(sum(mul(a, a)) + sum(mul(b, 3)));
+    EXPECT_EQ(a.grad().raw_data(), grad_a);
+    EXPECT_THAT(values(a.grad()), ::testing::ElementsAre(2, 4, 6));
+    EXPECT_THAT(values(b.grad()), ::testing::ElementsAre(3));
+  }
+  sgd.step();
+  EXPECT_THAT(values(a), ::testing::ElementsAre(-1, -2, -3));
+  EXPECT_THAT(values(b), ::testing::ElementsAre(1));
+}
+
+TEST(Optimizer, AddsUpGradientsUntilZeroGrad) {
+  const Tensor a = parameter({1, 2});
+  SGD sgd(std::vector{a}, {.lr = 1});
+  for (int pass = 0; pass < 3; ++pass) backward(sum(a));
+  EXPECT_THAT(values(a.grad()), ::testing::ElementsAre(3, 3));
+  sgd.zero_grad();
+  EXPECT_THAT(values(a.grad()), ::testing::ElementsAre(0, 0));
+}
+
+TEST(Optimizer, TakesBackAGradientThatTheUserReplaced) {
+  const Tensor a = parameter({1, 2});
+  SGD sgd(std::vector{a}, {.lr = 1});
+  a.set_grad(Tensor::from<float>({10, 20}, {2}));
+  sgd.step();
+  EXPECT_THAT(values(a), ::testing::ElementsAre(-9, -18));
+  sgd.zero_grad();
+  EXPECT_EQ(a.grad().raw_data(), sgd.gradients().data());
+}
+
+TEST(Optimizer, ScalesAndFreezesParametersOneByOne) {
+  nn::Linear fc(1, 1);
+  nn::init::constant_(fc.weight, 1);
+  nn::init::constant_(fc.bias, 1);
+  SGD sgd(fc.named_parameters(), {.lr = 0.5, .weight_decay = 1});
+  sgd.segment("weight").lr_scale = 0.5;
+  sgd.segment("bias").weight_decay_scale = 0;
+  sgd.step();  // gradients are 0: only the decay acts
+  EXPECT_FLOAT_EQ(fc.weight.item<float>(), 0.75F);
+  EXPECT_FLOAT_EQ(fc.bias.item<float>(), 1);
+  sgd.segment("weight").frozen = true;
+  sgd.step();
+  EXPECT_FLOAT_EQ(fc.weight.item<float>(), 0.75F);
+}
+
+TEST(Optimizer, LeavesParametersAloneThatRequireNoGradient) {
+  const Tensor a = parameter({1}), frozen = parameter({1});
+  frozen.set_requires_grad(false);
+  AdamW adamw({a, frozen}, {.lr = 0.1, .weight_decay = 1});
+  backward(sum(a));
+  adamw.step();
+  EXPECT_NE(a.item<float>(), 1);
+  EXPECT_EQ(frozen.item<float>(), 1);
+  EXPECT_FALSE(frozen.grad().defined());
+}
+
+TEST(Optimizer, KeepsThePaddingBetweenGradientsAndParametersZeroAtAnyRate) {
+  const Tensor a = parameter({1, 2, 3});
+  AdamW adamw(std::vector{a}, {.lr = 1e9, .eps = 0, .weight_decay = 1});
+  backward(sum(a));
+  adamw.step();
+  const auto padding = adamw.gradients().subspan(3 * sizeof(float));
+  EXPECT_TRUE(std::all_of(padding.begin(), padding.end(), [](std::byte b) { return b == std::byte{0}; }));
+}
+
+TEST(Optimizer, NamesItsStateAfterSlotsAndParameters) {
+  nn::Linear fc(2, 3);
+  EXPECT_THAT(names_of(Adam(fc.named_parameters()).state()),
+              ::testing::ElementsAre("step", "exp_avg.weight", "exp_avg.bias", "exp_avg_sq.weight", "exp_avg_sq.bias"));
+  EXPECT_THAT(names_of(SGD(fc.parameters(), {.momentum = 0.9}).state()),
+              ::testing::ElementsAre("step", "momentum_buffer.0", "momentum_buffer.1"));
+  EXPECT_THAT(names_of(SGD(fc.parameters()).state()), ::testing::ElementsAre("step"));
+}
+
+TEST(Optimizer, RejectsWhatItCannotUpdate) {
+  const Tensor a = parameter({1, 2});
+  EXPECT_EQ(message_of<ConfigError>([&] {
+              SGD sgd({a, a});
+            }),
+            "[optimizer] expected distinct parameters, got one twice (1)");
+  EXPECT_THROW(SGD(std::vector{Tensor::from<std::int64_t>({1}, {1})}), DtypeError);
+  EXPECT_THROW(SGD(std::vector{a.as_strided({2}, {0}, 0)}), ShapeError);
+  EXPECT_EQ(message_of<ConfigError>([&] { SGD sgd(std::vector{a}, {.lr = -1}); }),
+            "[SGD] expected lr of at least 0, got -1");
+  EXPECT_THROW(SGD(std::vector{a}, {.lr = NAN}), ConfigError);
+  EXPECT_EQ(message_of<ConfigError>([&] { Adam adam(std::vector{a}, {.beta2 = 1}); }),
+            "[Adam] expected beta2 of at least 0 and below 1, got 1");
+  EXPECT_THROW(SGD(std::vector{a}, {.nesterov = true}), ConfigError);
+  SGD sgd(std::vector{a});
+  EXPECT_THROW(sgd.segment("1"), ConfigError);
+  a.set_grad(Tensor::from<float>({1}, {1}));
+  EXPECT_THROW(sgd.step(), ShapeError);
+}
+
+TEST(OptimizerByName, ReadsItsOptionsFromText) {
+  const Tensor by_hand = parameter({1, 2}), by_name = parameter({1, 2});
+  AdamW adamw(std::vector{by_hand}, {.lr = 0.01, .beta1 = 0.8, .weight_decay = 0.2});
+  const auto made = make_optimizer(
+      {{"optimizer", "adamw"}, {"lr", "0.01"}, {"beta1", "0.8"}, {"weight_decay", "0.2"}, {"hidden", "128"}},
+      std::vector{by_name});
+  for (int step = 0; step < 3; ++step) {
+    backward(sum(mul(by_hand, by_hand)));
+    adamw.step();
+    backward(sum(mul(by_name, by_name)));
+    made->step();
+  }
+  EXPECT_EQ(bits(by_hand), bits(by_name));
+}
+
+TEST(OptimizerByName, RejectsUnknownNamesAndValues) {
+  const std::vector<Tensor> p{parameter({1})};
+  EXPECT_EQ(message_of<ConfigError>([&] {
+              make_optimizer({{"optimizer", "adma"}}, p);
+            }),
+            "[optimizer] expected sgd, adam or adamw, got \"adma\" (did you mean \"adam\"?)");
+  EXPECT_EQ(message_of<ConfigError>([&] {
+              make_optimizer({{"lr", "fast"}}, p);
+            }),
+            "[config] lr expects a number, got \"fast\"");
+  EXPECT_THROW(make_optimizer({{"nesterov", "yes"}}, p), ConfigError);
+}
+
+}  // namespace
+}  // namespace hop::optim

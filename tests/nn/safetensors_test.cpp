@@ -1,0 +1,155 @@
+// safetensors: round trips, a file that HuggingFace's own writer made, and hostile files.
+#include "nn/safetensors.h"
+
+#include <nlohmann/json.hpp>
+
+#include "nn/init.h"
+#include "nn/layers.h"
+#include "tests/nn/support.h"
+
+namespace hop::nn {
+namespace {
+
+using namespace testing;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// A file with this header text and so many bytes of data.
+std::vector<std::byte> file_of(const std::string& header, std::size_t data_bytes) {
+  std::vector<std::byte> bytes(8 + header.size() + data_bytes);
+  const std::uint64_t length = header.size();
+  std::memcpy(bytes.data(), &length, 8);
+  std::memcpy(bytes.data() + 8, header.data(), header.size());
+  return bytes;
+}
+
+std::string error_of(const std::string& header, std::size_t data_bytes) {
+  return message_of<StateError>([&] { decode_safetensors(file_of(header, data_bytes), "f"); });
+}
+
+std::string entry(const char* dtype, const char* shape, std::uint64_t begin, std::uint64_t end) {
+  return std::string("{\"dtype\":\"") + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":[" +
+         std::to_string(begin) + "," + std::to_string(end) + "]}";
+}
+
+TEST(Safetensors, ReturnsEveryDtypeShapeAndTheMetadata) {
+  const StateDict sent{{"f32", Tensor::from<float>({1.5F, -2}, {2, 1})},
+                       {"f64", Tensor::from<double>({0.1}, {})},
+                       {"i64", Tensor::from<std::int64_t>({-7}, {1})},
+                       {"i32", Tensor::from<std::int32_t>({3, 4}, {2})},
+                       {"u8", Tensor::from<std::uint8_t>({255}, {1, 1})},
+                       {"bool", Tensor::from<bool>({true, false, true}, {3})},
+                       {"empty", kernels::zeros({0, 4})}};
+  const Safetensors got = decode_safetensors(encode_safetensors(sent, {{"epoch", "10"}}), "f");
+  EXPECT_EQ(got.metadata, (SafetensorsMetadata{{"epoch", "10"}}));
+  ASSERT_EQ(got.tensors.size(), sent.size());
+  for (const NamedTensor& s : sent) {
+    const auto found = std::ranges::find(got.tensors, s.name, &NamedTensor::name);
+    ASSERT_NE(found, got.tensors.end()) << s.name;
+    EXPECT_EQ(found->tensor.dtype(), s.tensor.dtype()) << s.name;
+    EXPECT_EQ(found->tensor.shape(), s.tensor.shape()) << s.name;
+    EXPECT_EQ(bits(found->tensor), bits(s.tensor)) << s.name;
+  }
+}
+
+TEST(Safetensors, WritesViewsInRowMajorOrder) {
+  const Tensor t = transpose(Tensor::from<float>({1, 2, 3, 4}, {2, 2}), 0, 1);
+  EXPECT_THAT(values(decode_safetensors(encode_safetensors({{"t", t}}), "f").tensors[0].tensor),
+              ElementsAre(1, 3, 2, 4));
+}
+
+TEST(Safetensors, StartsEveryTensorOnAMultipleOfItsElementSize) {
+  const StateDict odd{
+      {"a", kernels::zeros({3}, DType::u8)}, {"b", kernels::zeros({1})}, {"c", kernels::zeros({}, DType::i64)}};
+  const std::vector<std::byte> bytes = encode_safetensors(odd);
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), 8);
+  EXPECT_EQ(length % 8, 0U);
+  const auto header = nlohmann::json::parse(as_text(ByteView(bytes).subspan(8, length)));
+  EXPECT_EQ(header["c"]["data_offsets"], (std::vector<int>{0, 8}));
+  EXPECT_EQ(header["b"]["data_offsets"], (std::vector<int>{8, 12}));
+  EXPECT_EQ(header["a"]["data_offsets"], (std::vector<int>{12, 15}));
+}
+
+TEST(Safetensors, ReadsAFileOfTheReferenceWriter) {
+  const Safetensors file =
+      load_safetensors(std::filesystem::path(HOP_SOURCE_DIR) / "tests/nn/golden/golden.safetensors");
+  EXPECT_THAT(file.metadata.at("torch"), HasSubstr("2."));
+  EXPECT_EQ(golden("embedding.weight").shape(), (Shape{6, 3}));
+  EXPECT_EQ(golden("batch_norm2d.num_batches_tracked").dtype(), DType::i64);
+}
+
+TEST(Safetensors, MovesAModuleThroughAFile) {
+  TemporaryFolder folder;
+  Sequential from(Linear(3, 2), BatchNorm1d(2)), into(Linear(3, 2), BatchNorm1d(2)), other(Linear(3, 2));
+  init_parameters(from, 1);
+  init_parameters(into, 2);
+  save(from, folder / "m.safetensors", {{"made_by", "test"}});
+  load(into, folder / "m.safetensors");
+  for (std::size_t i = 0; i < from.state_dict().size(); ++i) {
+    EXPECT_EQ(bits(into.state_dict()[i].tensor), bits(from.state_dict()[i].tensor));
+  }
+  EXPECT_THAT(message_of<StateError>([&] { load(other, folder / "m.safetensors"); }), HasSubstr("unexpected: "));
+  EXPECT_EQ(load(other, folder / "m.safetensors", /*strict=*/false).unexpected.size(), 5U);
+}
+
+TEST(Safetensors, RefusesNamesThatCannotBeWritten) {
+  const Tensor t = kernels::zeros({1});
+  EXPECT_THROW(encode_safetensors({{"a", t}, {"a", t}}), StateError);
+  EXPECT_THROW(encode_safetensors({{"__metadata__", t}}), StateError);
+  EXPECT_THROW(encode_safetensors({{"\xFF", t}}), StateError);
+}
+
+TEST(Safetensors, RefusesAHeaderThatIsNone) {
+  const std::vector<std::byte> short_file(7);
+  EXPECT_EQ(message_of<StateError>([&] { decode_safetensors(short_file, "f"); }),
+            "[safetensors] expected a header length of 8 bytes, got 7 (f)");
+  std::vector<std::byte> bytes = file_of("{}", 0);
+  bytes[0] = std::byte{3};
+  EXPECT_EQ(message_of<StateError>([&] { decode_safetensors(bytes, "f"); }),
+            "[safetensors] expected a header of 3 bytes, got 2 (f)");
+  bytes[7] = std::byte{0xFF};
+  EXPECT_THAT(message_of<StateError>([&] { decode_safetensors(bytes, "f"); }), HasSubstr("at most 16 MiB"));
+  for (const char* text : {"", "[]", "{", "3", "{\"a\":3}", "{\"a\":{}}", "nul"}) {
+    EXPECT_THAT(error_of(text, 0), HasSubstr("[safetensors] expected")) << text;
+  }
+  EXPECT_THAT(error_of(std::string(100'000, '['), 0), HasSubstr("[safetensors] expected"));
+  EXPECT_THAT(error_of("{\"a\":\"\xFF\"}", 0), HasSubstr("JSON"));
+}
+
+TEST(Safetensors, RefusesOverlapsHolesAndLeftOvers) {
+  const std::string a = "{\"a\":" + entry("U8", "[4]", 0, 4) + ",\"b\":";
+  EXPECT_EQ(error_of(a + entry("U8", "[4]", 2, 6) + "}", 6),
+            "[safetensors] expected tensor \"b\" to start at byte 4 of the data, got 2 (f)");
+  EXPECT_EQ(error_of(a + entry("U8", "[4]", 5, 9) + "}", 9),
+            "[safetensors] expected tensor \"b\" to start at byte 4 of the data, got 5 (f)");
+  EXPECT_EQ(error_of(a + entry("U8", "[4]", 4, 8) + "}", 9), "[safetensors] expected 8 bytes of data, got 9 (f)");
+  EXPECT_EQ(error_of(a + entry("U8", "[4]", 4, 8) + "}", 7), "[safetensors] expected 8 bytes of data, got 7 (f)");
+  EXPECT_EQ(error_of("{\"a\":" + entry("U8", "[4]", 0, 4) + ",\"a\":" + entry("U8", "[4]", 0, 4) + "}", 4),
+            "[safetensors] expected each name once in the header (f)");
+}
+
+TEST(Safetensors, RefusesEntriesThatContradictThemselves) {
+  const auto refuse = [](const std::string& e) { return error_of("{\"a\":" + e + "}", 8); };
+  const std::string where = " (tensor \"a\", f)";
+  EXPECT_EQ(refuse(entry("F32", "[3]", 0, 8)),
+            "[safetensors] expected 12 bytes for shape (3), got offsets 0..8" + where);
+  EXPECT_EQ(refuse(entry("F32", "[2]", 8, 0)),
+            "[safetensors] expected 8 bytes for shape (2), got offsets 8..0" + where);
+  EXPECT_EQ(refuse(entry("F16", "[4]", 0, 8)),
+            "[safetensors] expected dtype F32, F64, I64, I32, U8 or BOOL, got F16" + where);
+  EXPECT_EQ(refuse(entry("F32", "[-2]", 0, 8)), "[safetensors] expected a whole number of at least 0, got -2" + where);
+  EXPECT_EQ(refuse(entry("F32", "[2.0]", 0, 8)),
+            "[safetensors] expected a whole number of at least 0, got 2.0" + where);
+  EXPECT_EQ(refuse(entry("F32", "[4294967296,4294967296]", 0, 8)),
+            "[safetensors] expected less than 2^62 bytes" + where);
+  EXPECT_EQ(refuse(entry("F32", "[4611686018427387904,0,2]", 0, 0)),
+            "[safetensors] expected sizes below 2^62, got 4611686018427387904" + where);
+  EXPECT_EQ(refuse(entry("F32", "[1,1,1,1,1,1,1,1,2]", 0, 8)),
+            "[safetensors] expected a shape of at most 8 sizes" + where);
+  EXPECT_EQ(refuse("{\"dtype\":\"U8\",\"shape\":[8]}"), "[safetensors] expected dtype, shape and data_offsets" + where);
+  EXPECT_EQ(error_of("{\"__metadata__\":{\"a\":1}}", 0), "[safetensors] expected texts in __metadata__ (f)");
+}
+
+}  // namespace
+}  // namespace hop::nn
