@@ -41,7 +41,9 @@ class CorruptPartition : public testing::Test {
   }
   /// Replaces the bytes before the columns by those of `header`, under valid checksums.
   std::string with_header(const std::string& header) const {
-    const auto columns = good_.substr(kFirstColumnAlignment);
+    return with_header(header, good_.substr(kFirstColumnAlignment));
+  }
+  static std::string with_header(const std::string& header, const std::string& columns) {
     std::string front(first_column_offset(header.size()), '\0');
     front.replace(sizeof(Prologue), header.size(), header);
     Prologue prologue{.file_bytes = front.size() + columns.size(),
@@ -157,6 +159,24 @@ TEST_F(CorruptPartition, NamesWhatAHeaderGetsWrong) {
   h = good;
   h.columns.assign(65, good.columns[0]);
   EXPECT_THAT(error_with(h), HasSubstr("at most 64 columns"));
+}
+
+TEST_F(CorruptPartition, MayNotEndBeforeOrAfterItsColumns) {
+  const std::string columns = good_.substr(kFirstColumnAlignment);
+  for (const std::string& wrong : {columns.substr(64), columns + std::string(64, '\0'), std::string()}) {
+    EXPECT_THAT(error_of(with_header(header(), wrong)), HasSubstr("columns of 256 bytes in all"));
+  }
+}
+
+TEST_F(CorruptPartition, MayNotPointAColumnElsewhere) {
+  const PartitionHeader good = Partition::open(file_).header();
+  const Layout layout = layout_of(good);
+  const BlockCrcs crcs = {{0, 0, 0}, {0}};
+  EXPECT_THAT(error_of(with_header(encode_header(good, layout, crcs))), HasSubstr("block 0"));  // accepted up to here
+  Layout shifted = layout;
+  shifted.columns[1].offset += 64;
+  EXPECT_THAT(error_of(with_header(encode_header(good, shifted, crcs))),
+              HasSubstr("offset or number of blocks of column 1"));
 }
 
 TEST_F(CorruptPartition, NamesADtypeThatDoesNotExist) {

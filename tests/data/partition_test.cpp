@@ -125,6 +125,7 @@ TEST(PartitionWriter, RejectsAHeaderThatDescribesNoFile) {
            {.rows = 1, .columns = {{"", DType::u8, {4}}}},
            {.rows = 1, .columns = {{"x", DType::u8, {0}}}},
            {.rows = 1, .columns = {{"x", DType::f64, {1LL << 40, 1LL << 40}}}},
+           {.rows = 1, .columns = {{"x", DType::u8, {(1LL << 50) + 1}}}},
            {.rows = 1, .columns = {x}, .classes = 2, .class_names = {"one"}},
            {.rows = 1, .columns = {x}, .block_bytes = 100},
        }) {
