@@ -41,16 +41,16 @@ RawData open_raw(const DataOptions& options) {
   return open_source(format, std::span(&source, 1), options.label);
 }
 
-// A source that is already partitioned is what it is: options may repeat that, not change it.
-Dataset open_partitioned(const DataOptions& options) {
-  Dataset dataset = Dataset::open(options.source);
+// What is already partitioned is what it is: options may repeat that, not change it.
+Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
+  Dataset dataset = Dataset::open(folder);
   if (options.partitions && *options.partitions != dataset.partition_count()) {
-    throw ConfigError("[data] partitions = " + std::to_string(*options.partitions) + ", but " + options.source +
+    throw ConfigError("[data] partitions = " + std::to_string(*options.partitions) + ", but " + folder.string() +
                       " is already partitioned into " + std::to_string(dataset.partition_count()));
   }
   const std::string& validation = dataset.manifest().provenance.validation;
   if (options.validation && options.validation->to_string() != validation) {
-    throw ConfigError("[data] validation = " + options.validation->to_string() + ", but " + options.source +
+    throw ConfigError("[data] validation = " + options.validation->to_string() + ", but " + folder.string() +
                       " was imported with validation = " + validation);
   }
   return dataset;
@@ -67,7 +67,11 @@ Dataset import_dataset(Format format, std::span<const fs::path> sources, const f
 
 Dataset prepare_dataset(const DataOptions& options, const fs::path& folder) {
   return with_data_errors([&] {
-    if (options.source != kGlyphs && Dataset::is_dataset(options.source)) return open_partitioned(options);
+    if (options.source != kGlyphs && Dataset::is_dataset(options.source)) return open_as_asked(options.source, options);
+    // A run outlives the files that its data came from.
+    if (options.source != kGlyphs && !fs::exists(options.source) && Dataset::is_dataset(folder)) {
+      return open_as_asked(folder, options);
+    }
     const RawData raw = open_raw(options);
     const ImportOptions import{.partitions = options.partitions.value_or(ImportOptions{}.partitions),
                                .validation = options.validation,

@@ -58,6 +58,16 @@ TEST_F(Prepare, OpensWhatTheSameImportLeftThere) {
   EXPECT_EQ(Dataset::open(out_).digest(), digest);
 }
 
+TEST_F(Prepare, OpensWhatAnImportLeftThereWhenTheSourceIsGone) {
+  const Digest digest = prepare_dataset(csv(), out_).digest();
+  fs::remove_all(raw_);
+  EXPECT_EQ(prepare_dataset(csv(), out_).digest(), digest);
+  DataOptions other = csv();
+  other.validation = Validation::none();
+  EXPECT_THROW(prepare_dataset(other, out_), ConfigError);
+  EXPECT_THROW(prepare_dataset(csv(), folder_ / "elsewhere"), DataError);
+}
+
 TEST_F(Prepare, OpensAPartitionedSourceWhereItLies) {
   prepare_dataset(csv(), folder_ / "imported");
   const DataOptions options{.source = (folder_ / "imported").string()};
