@@ -39,9 +39,10 @@ struct DataOptions {
 };
 
 /// Opens the data set that `options` ask for. A partitioned source is opened where it lies. Anything else is imported
-/// (or generated) into `folder`; when `folder` already holds the result of the same import, that is opened. Throws
-/// DataError when the source or what it should contain is missing (and says what was looked for), or when `folder`
-/// holds something else; ConfigError when the options contradict a source that is already partitioned.
+/// (or generated) into `folder`; when `folder` already holds the result of the same import, that is opened, also when
+/// the source is no longer there. Throws DataError when the source or what it should contain is missing (and says what
+/// was looked for), or when `folder` holds something else; ConfigError when the options contradict what is already
+/// partitioned.
 Dataset prepare_dataset(const DataOptions& options, const std::filesystem::path& folder);
 
 }  // namespace hop::data
