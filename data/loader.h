@@ -28,8 +28,7 @@ struct Batch {
 
 /// Gathers rows from the mapped file straight into one batch tensor, which keeps its address over all passes (a
 /// captured step binds it). Memory: that tensor and four bytes per row. One thread per loader; any number of loaders
-/// per partition. No prefetch: a batch of 32 MNIST rows takes about 10 microseconds, some hundredths of a training
-/// step.
+/// per partition. No prefetch thread: gathering a batch of 32 MNIST rows takes about 10 microseconds.
 class Loader {
  public:
   /// Throws ConfigError when batch_size < 1.
