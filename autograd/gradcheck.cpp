@@ -68,8 +68,9 @@ void poison_like(const std::vector<Tensor>& tensors) {
 /// One check: compares slopes and gradients, and remembers the worst element.
 class Check {
  public:
-  Check(const DifferentiableFunction& fn, const std::vector<Tensor>& inputs, const GradcheckOptions& options)
-      : fn_(fn), inputs_(inputs), options_(options) {}
+  Check(const DifferentiableFunction& fn, const std::vector<Tensor>& inputs, const GradcheckOptions& options,
+        bool create_graph = false)
+      : fn_(fn), inputs_(inputs), options_(options), create_graph_(create_graph) {}
 
   GradcheckReport run() {
     const std::vector<Tensor> outputs = fn_(inputs_);
@@ -119,7 +120,7 @@ class Check {
     if (!y.requires_grad()) return std::vector<Tensor>(leaves.size());
     const Tensor one_hot = kernels::zeros(y.shape(), y.dtype());
     one_hot.data<double>()[j] = 1;
-    return grad({y}, leaves, {.grad_outputs = {one_hot}, .allow_unused = true});
+    return grad({y}, leaves, {.grad_outputs = {one_hot}, .create_graph = create_graph_, .allow_unused = true});
   }
 
   void compare(const Tensor& y, std::size_t o, std::int64_t j) {
@@ -156,6 +157,7 @@ class Check {
   const DifferentiableFunction& fn_;
   const std::vector<Tensor>& inputs_;
   GradcheckOptions options_;
+  bool create_graph_;
   std::vector<Outputs> slopes_;  // one entry per element of the inputs that are checked
   GradcheckReport report_;
 };
@@ -181,6 +183,9 @@ GradcheckReport gradcheck(const DifferentiableFunction& fn, const std::vector<Te
 GradcheckReport gradgradcheck(const DifferentiableFunction& fn, const std::vector<Tensor>& inputs,
                               const GradcheckOptions& options) {
   check_inputs(inputs);
+  // A gradient may have another form under create_graph, and a wrong one can have a right derivative.
+  const GradcheckReport first = Check(fn, inputs, options, true).run();
+  if (!first.ok) return first;
   // The gradient as a function of the inputs and of the gradients that it starts from.
   std::vector<Tensor> all = inputs;
   for (const Tensor& y : fn(inputs)) {

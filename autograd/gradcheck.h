@@ -32,7 +32,8 @@ struct GradcheckReport {
 GradcheckReport gradcheck(const DifferentiableFunction& fn, const std::vector<Tensor>& inputs,
                           const GradcheckOptions& options = {});
 
-/// The same for the gradient itself: checks second derivatives, computed with create_graph.
+/// The same for the gradient itself: what create_graph computes must agree with the slope of `fn`, and its derivative
+/// with the slope of the gradient.
 GradcheckReport gradgradcheck(const DifferentiableFunction& fn, const std::vector<Tensor>& inputs,
                               const GradcheckOptions& options = {});
 

@@ -12,7 +12,7 @@
 namespace hop {
 
 struct BackwardOptions {
-  Tensor gradient = {};  ///< of the result, same shape; may be left out when the result has one element (then 1)
+  Tensor gradient = {};       ///< of the result, same shape; may be left out when the result has one element (then 1)
   bool retain_graph = false;  ///< keep the graph for another pass; else a node is freed once it has been walked
   bool create_graph = false;  ///< record the pass itself, for higher derivatives; implies retain_graph
 };

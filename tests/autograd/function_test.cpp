@@ -1,6 +1,7 @@
 // Operations that users write.
 #include "autograd/function.h"
 
+#include "tensor/autograd_slot.h"
 #include "tests/autograd/support.h"
 
 namespace hop::autograd {
@@ -54,6 +55,13 @@ struct Exponential : Function<Exponential> {
   }
   static Tensor backward(Context& c, const Tensor& g) { return g * c.saved()[0]; }
 };
+
+TEST(Function, ThatSavesItsOutputDoesNotKeepItselfAlive) {
+  Tensor y = Exponential::apply(scalar(2));
+  const std::weak_ptr<Node> node = y.autograd_slot()->grad_fn;
+  y = Tensor();
+  EXPECT_TRUE(node.expired());
+}
 
 struct SumAndDifference : Function<SumAndDifference> {
   static std::vector<Tensor> forward(Context&, const Tensor& a, const Tensor& b) { return {a + b, a - b}; }

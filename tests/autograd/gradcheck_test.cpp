@@ -59,6 +59,22 @@ TEST(Gradgradcheck, FindsAGradientThatIsRightButCutOff) {
   EXPECT_FALSE(testing::gradgradcheck(fn, inputs).ok);
 }
 
+// Right, and differentiable, but twice as large when it is recorded.
+struct AnotherUnderCreateGraph : Function<AnotherUnderCreateGraph> {
+  static Tensor forward(Context& c, const Tensor& x) {
+    c.save_for_backward({x});
+    return x * x;
+  }
+  static Tensor backward(Context& c, const Tensor& g) { return g * c.saved()[0] * (is_grad_enabled() ? 4 : 2); }
+};
+
+TEST(Gradgradcheck, FindsAGradientThatIsWrongOnlyWhenRecorded) {
+  const auto fn = [](const List& x) { return List{AnotherUnderCreateGraph::apply(x[0])}; };
+  const List inputs = {random_leaf({3}, 1)};
+  EXPECT_TRUE(testing::gradcheck(fn, inputs).ok);
+  EXPECT_FALSE(testing::gradgradcheck(fn, inputs).ok);
+}
+
 TEST(Gradcheck, ChecksEveryOutputAndInputAndSkipsConstants) {
   const auto fn = [](const List& x) { return List{x[0] * x[1], exp(x[2]), x[1] * 2}; };
   const List inputs = {random_leaf({3}, 1), random_tensor({3}, 2), random_leaf({2}, 3)};

@@ -7,6 +7,7 @@
 #include "autograd/function.h"
 #include "kernels/elementwise.h"
 #include "tensor/allocator.h"
+#include "tensor/autograd_slot.h"
 #include "tests/autograd/support.h"
 
 namespace hop::autograd {
@@ -81,6 +82,12 @@ TEST(Backward, TakesTheFirstGradientOverWithoutACopy) {
   EXPECT_EQ(x.grad().raw_data(), Watched::address);
 }
 
+TEST(Backward, TakesAGradientOverThatWasHandedThrough) {
+  const Tensor x = leaf({1, 2, 3}, {3});
+  backward(sum(Watched::apply(clone(x))));
+  EXPECT_EQ(x.grad().raw_data(), Watched::address);
+}
+
 TEST(Backward, GivesEveryLeafAGradientOfItsOwn) {
   const Tensor a = leaf({1, 2}, {2}), b = leaf({3, 4}, {2});
   const Tensor g = f64({5, 6}, {2});
@@ -138,6 +145,14 @@ TEST(Backward, GivesMemoryBackAsItGoes) {
   y = Tensor();
   backward(loss);
   EXPECT_LE(memory::active(), before + 64);
+}
+
+TEST(Graph, IsFreedWithItsLastTensorEvenWhenANodeSavedItsOwnOutput) {
+  const Tensor x = scalar(2);
+  Tensor y = exp(x);
+  const std::weak_ptr<Node> node = y.autograd_slot()->grad_fn;
+  y = Tensor();
+  EXPECT_TRUE(node.expired());
 }
 
 TEST(Backward, RefusesATensorWithoutAGraph) {
