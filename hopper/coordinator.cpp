@@ -21,8 +21,8 @@ std::vector<Action> Coordinator::step(const Event& event, Time now) {
   now_ = now;
   std::visit([this](const auto& e) { on(e); }, event);
   if (started_) {
-    reserve_attempts();
     schedule();
+    reserve_attempts();
     collect();
     finish();
   }
@@ -74,6 +74,11 @@ bool Coordinator::ready(const Model& model) const {
   return within_reach && ledger_.may_train(model);
 }
 
+std::optional<WorkerId> Coordinator::busy_at(const Model& model) const {
+  const Flight& f = flight(model.id);
+  return f.committing ? unsynced_commit(*f.committing).worker : f.leased_to;
+}
+
 void Coordinator::schedule() {
   const auto has_room = [&](const WorkerState& w) { return w.alive && w.leases.size() < options_.queue_depth; };
   if (stopping_ || std::none_of(workers_.begin(), workers_.end(), has_room)) return;
@@ -90,8 +95,8 @@ void Coordinator::schedule() {
   for (const Model& model : ledger_.models()) {
     if (model.status != Status::Running) continue;
     const double unit_seconds = model.seconds > 0 ? model.seconds / model.version : mean_seconds;
-    models.push_back(
-        {model.id, ready(model), ledger_.plan().units() - model.version, unit_seconds, model.candidates, model.holder});
+    models.push_back({model.id, ready(model), ledger_.plan().units() - model.version, unit_seconds, model.candidates,
+                      model.holder, busy_at(model)});
   }
   std::vector<WorkerView> workers;
   for (const WorkerState& w : workers_) workers.push_back({w.id, w.alive, static_cast<std::uint32_t>(w.leases.size())});
@@ -101,9 +106,10 @@ void Coordinator::schedule() {
     const auto choice = policy_->next(view);
     if (!choice) return;
     grant(*choice);
-    std::lower_bound(models.begin(), models.end(), choice->model, [](const ModelView& m, ModelId id) {
-      return m.id < id;
-    })->ready = false;
+    const auto granted = std::lower_bound(models.begin(), models.end(), choice->model,
+                                          [](const ModelView& m, ModelId id) { return m.id < id; });
+    granted->ready = false;
+    granted->busy_at = choice->worker;
     ++workers[choice->worker.index()].queued;
   }
 }

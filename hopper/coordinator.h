@@ -112,6 +112,7 @@ class Coordinator {
   void reserve_attempts();
   void schedule();
   bool ready(const Model& model) const;
+  std::optional<WorkerId> busy_at(const Model& model) const;
   void grant(const Choice& choice);
   void collect();
   void finish();

@@ -59,7 +59,7 @@ void Coordinator::receive(const Peer& peer, const HeldState& held) {
         return;
       }
     }
-    const bool newest = held.version == model.version && held.attempt == model.visits.back().attempt;
+    const bool newest = held.version == model.version && held.digest == model.digest && model.holder == peer.worker;
     if (newest && !model.file) return;
   }
   release(peer.worker, held.model, held.version, held.attempt);
@@ -85,9 +85,9 @@ void Coordinator::find_losses(WorkerId w, std::span<const HeldState> held) {
     const record::Commit* pending = f.committing ? &unsynced_commit(*f.committing) : nullptr;
     const std::optional<WorkerId> holder = pending != nullptr ? pending->worker : model.holder;
     if (holder != w) continue;
-    const Attempt attempt = pending != nullptr ? pending->attempt : model.visits.back().attempt;
+    const Digest& newest = pending != nullptr ? pending->digest : model.digest;
     f.lost = std::none_of(held.begin(), held.end(),
-                          [&](const HeldState& h) { return h.model == model.id && h.attempt == attempt; });
+                          [&](const HeldState& h) { return h.model == model.id && h.digest == newest; });
     if (f.lost && pending == nullptr) quarantine_lost(model);
   }
 }

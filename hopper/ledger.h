@@ -76,12 +76,11 @@ class Ledger {
   /// Whether every model has ended and is collected.
   bool complete() const;
 
-  std::uint64_t hops() const;            ///< of all models
-  std::uint64_t received_bytes() const;  ///< of all units: what hopping cost on the network
-  std::uint64_t peak_rss_bytes() const;  ///< the largest that a worker reported
-  std::span<const double> gaps() const {
-    return gaps_;
-  }  ///< idle seconds before each unit, in the order of the commits
+  std::uint64_t hops() const;                                       ///< of all models
+  std::uint64_t received_bytes() const { return received_bytes_; }  ///< of all units: what hopping cost on the network
+  std::uint64_t peak_rss_bytes() const { return peak_rss_bytes_; }  ///< the largest that a worker reported
+  /// Idle seconds before each unit, in the order of the commits.
+  std::span<const double> gaps() const { return gaps_; }
   /// The model with the best score at its last complete epoch, ties to the smaller id; none if no model has a score.
   std::optional<ModelId> best(Objective objective) const;
 

@@ -1,10 +1,14 @@
 #include "hopper/schedule/greedy.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 namespace hop::hopper {
 namespace {
+// A worker that is training gets a second model only while at least twice as many models wait as there are workers that
+// will soon be idle: a model that is bound to a queue cannot go to whoever is free first.
+constexpr std::ptrdiff_t kSurplus = 2;
 
 // Per worker: the seconds of all the visits that it still has to do, over all models and epochs.
 std::vector<double> loads(const ScheduleView& view) {
@@ -29,14 +33,24 @@ std::optional<PartitionId> owed_visit(const ScheduleView& view, const ModelView&
   return std::nullopt;
 }
 
-std::optional<Choice> most_work_left(const ScheduleView& view, WorkerId worker) {
+// Whether the model can go on at once where it lies, at no cost.
+bool may_stay(const ScheduleView& view, const ModelView& model) {
+  if (!model.holder) return false;
+  const WorkerView& holder = view.workers[model.holder->index()];
+  return holder.alive && holder.queued == 0 && owed_visit(view, model, holder.id);
+}
+
+// Models that are here already come first: they cost no hop. Then goes most work left.
+std::optional<Choice> best_for(const ScheduleView& view, WorkerId worker) {
   std::optional<Choice> choice;
-  double most = -1;
+  std::pair<bool, double> best{false, -1};
   for (const ModelView& model : view.models) {
-    if (!model.ready || model.work_left() <= most) continue;
+    const bool here = model.holder == worker;
+    const std::pair<bool, double> merit{here, model.work_left()};
+    if (!model.ready || merit <= best || (!here && may_stay(view, model))) continue;
     if (const auto partition = owed_visit(view, model, worker)) {
       choice = Choice{model.id, worker, *partition};
-      most = model.work_left();
+      best = merit;
     }
   }
   return choice;
@@ -45,11 +59,15 @@ std::optional<Choice> most_work_left(const ScheduleView& view, WorkerId worker) 
 }  // namespace
 
 std::optional<Choice> GreedyPolicy::next(const ScheduleView& view) const {
-  if (std::none_of(view.models.begin(), view.models.end(), [](const ModelView& m) { return m.ready; })) return {};
+  const auto ready = std::count_if(view.models.begin(), view.models.end(), [](const ModelView& m) { return m.ready; });
+  if (ready == 0) return std::nullopt;
   const std::vector<double> load = loads(view);
   std::vector<const WorkerView*> order;
+  std::ptrdiff_t hungry = 0;
   for (const WorkerView& worker : view.workers) {
-    if (worker.alive && worker.queued < view.queue_depth) order.push_back(&worker);
+    if (!worker.alive || worker.queued >= view.queue_depth) continue;
+    order.push_back(&worker);
+    hungry += worker.queued <= 1 ? 1 : 0;
   }
   // Idle workers come before all others: what is prefetched is what no idle worker could train now.
   std::sort(order.begin(), order.end(), [&](const WorkerView* a, const WorkerView* b) {
@@ -58,7 +76,8 @@ std::optional<Choice> GreedyPolicy::next(const ScheduleView& view) const {
     return a->id < b->id;
   });
   for (const WorkerView* worker : order) {
-    if (const auto choice = most_work_left(view, worker->id)) return choice;
+    if (worker->queued > 0 && ready < kSurplus * hungry) break;
+    if (const auto choice = best_for(view, worker->id)) return choice;
   }
   return std::nullopt;
 }

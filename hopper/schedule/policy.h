@@ -17,6 +17,7 @@ struct ModelView {
   double unit_seconds = 1;                  ///< mean of its units so far; of all models' while it has none
   std::span<const PartitionId> candidates;  ///< what it may visit next: one in `Fixed` order, all still owed in `Free`
   std::optional<WorkerId> holder;           ///< where its newest state lies; none for version 0
+  std::optional<WorkerId> busy_at;          ///< who trains its due unit, or has done so and waits for the commit
 
   double work_left() const { return units_left * unit_seconds; }
 };
