@@ -1,0 +1,250 @@
+#include "hopper/simulate/checker.h"
+
+#include <algorithm>
+
+#include "hopper/simulate/toy_model.h"
+
+namespace hop::hopper::simulate {
+namespace {
+
+// The order of 0 .. n-1 by splitting into even and odd places again and again; what is no partition is left out.
+std::vector<std::uint32_t> spread(std::uint32_t power, std::uint32_t n) {
+  std::vector<std::uint32_t> order{0};
+  for (std::uint32_t step = power / 2; step > 0; step /= 2) {
+    const std::vector<std::uint32_t> so_far = order;
+    for (const std::uint32_t place : so_far) order.push_back(place + step);
+  }
+  std::erase_if(order, [&](std::uint32_t place) { return place >= n; });
+  return order;
+}
+
+std::uint32_t power_above(std::uint32_t n) {
+  std::uint32_t power = 1;
+  while (power < n) power *= 2;
+  return power;
+}
+
+}  // namespace
+
+Checker::Checker(const Scenario& scenario, Holds holds)
+    : scenario_(scenario),
+      holds_(std::move(holds)),
+      starts_(spread(power_above(scenario.plan.partitions), scenario.plan.partitions)) {}
+
+void Checker::require(bool holds, const std::string& promise, ModelId model) const {
+  if (!holds) throw Violation(promise + " (model " + std::to_string(model.value) + ")");
+}
+
+// ---- what goes in
+// -----------------------------------------------------------------------------------------------------
+
+void Checker::coordinator_starts() { stopping_ = false; }
+
+void Checker::coordinator_died(std::uint64_t records) {
+  is_durable(records);
+  records_.resize(records);
+  for (auto& [model, chain] : chains_) chain.commits.resize(chain.durable);
+  leases_.clear();
+  connected_.clear();
+}
+
+void Checker::before_step(const Event& event) {
+  std::visit([this](const auto& e) { hears(e); }, event);
+}
+
+void Checker::hears(const event::WorkerUp& up) {
+  Incarnation& known = connected_[up.peer.worker];
+  if (up.peer.incarnation <= known) return;
+  end_leases(up.peer.worker);
+  known = up.peer.incarnation;
+  for (const HeldState& h : up.held) announced_.insert({up.peer.worker, h.model, h.version, h.attempt, h.digest});
+}
+
+void Checker::hears(const event::WorkerDown& down) {
+  if (connected_[down.peer.worker] == down.peer.incarnation) end_leases(down.peer.worker);
+}
+
+void Checker::hears(const event::Result& result) {
+  end_lease(result.peer, result.model, result.attempt);
+  announced_.insert({result.peer.worker, result.model, result.unit + 1, result.attempt, result.digest});
+}
+
+void Checker::hears(const event::UnitFailed& failed) { end_lease(failed.peer, failed.model, failed.attempt); }
+
+void Checker::end_lease(const Peer& peer, ModelId model, Attempt attempt) {
+  const auto lease = leases_.find(model);
+  if (lease != leases_.end() && lease->second.first == peer && lease->second.second.attempt == attempt) {
+    leases_.erase(lease);
+  }
+}
+
+void Checker::end_leases(WorkerId worker) {
+  std::erase_if(leases_, [&](const auto& entry) { return entry.second.first.worker == worker; });
+}
+
+std::vector<Lease> Checker::leases_of(WorkerId worker) const {
+  std::vector<Lease> found;
+  for (const auto& [model, entry] : leases_) {
+    if (entry.first.worker == worker) found.push_back(entry.second);
+  }
+  return found;
+}
+
+// ---- what comes out
+// ---------------------------------------------------------------------------------------------------
+
+void Checker::sees(const Action& action) {
+  std::visit([this](const auto& a) { judge(a); }, action);
+}
+
+void Checker::judge(const action::Append& append) {
+  require(append.sequence == records_.size() + 1, "records are numbered without gaps", {});
+  records_.push_back(append.record);
+  if (const auto* commit = std::get_if<record::Commit>(&append.record)) judge_commit(*commit);
+  if (const auto* collected = std::get_if<record::Collected>(&append.record)) {
+    require(fetched_.contains(collected->model) && fetched_[collected->model] == collected->sha256,
+            "only a file that is there is called collected", collected->model);
+  }
+}
+
+void Checker::judge_commit(const record::Commit& commit) {
+  Chain& chain = chains_[commit.model];
+  require(commit.unit >= chain.commits.size(), "each unit is committed once", commit.model);
+  require(commit.unit == chain.commits.size(), "units are committed in order", commit.model);
+  require(chain.commits.size() == chain.durable, "a commit waits for the one before it to be durable", commit.model);
+  const Digest parent = chain.commits.empty() ? Digest{} : chain.commits.back().digest;
+  require(commit.parent == parent, "a commit's parent is the commit before it", commit.model);
+  judge_visit(commit.model, commit.unit, commit.partition, commit.worker);
+  require(commit.digest == train_toy(parent, commit.model, commit.unit / scenario_.plan.partitions, commit.partition),
+          "what is committed was trained from the parent on the partition that is named", commit.model);
+  require(announced_.contains({commit.worker, commit.model, commit.unit + 1, commit.attempt, commit.digest}),
+          "what is committed was announced by its worker", commit.model);
+  require(holds_(commit.worker, commit.model, commit.unit + 1, commit.digest),
+          "what is committed lies on the disk of its worker", commit.model);
+  require(!leases_.contains(commit.model), "a unit is committed when its lease has ended", commit.model);
+  chain.commits.push_back(commit);
+}
+
+void Checker::judge_visit(ModelId model, std::uint32_t unit, PartitionId partition, WorkerId worker) const {
+  const Plan& plan = scenario_.plan;
+  require(partition.value < plan.partitions && partition.value * plan.workers / plan.partitions == worker.value,
+          "a partition is visited where it lies", model);
+  if (plan.order == Order::Fixed) {
+    const std::uint32_t start = starts_[model.value % plan.partitions];
+    require(partition.value == (start + unit) % plan.partitions, "the order of visits is fixed", model);
+    return;
+  }
+  const auto found = chains_.find(model);
+  if (found == chains_.end()) return;
+  for (const record::Commit& earlier : found->second.commits) {
+    const bool same_epoch = earlier.unit / plan.partitions == unit / plan.partitions;
+    require(!same_epoch || earlier.partition != partition, "an epoch visits each partition once", model);
+  }
+}
+
+void Checker::judge(const action::SendLease& sent) {
+  const Lease& lease = sent.lease;
+  const Chain& chain = chains_[lease.model];
+  require(!stopping_, "no lease after Ctrl-C", lease.model);
+  require(!leases_.contains(lease.model), "one lease per model", lease.model);
+  require(attempts_.insert(lease.attempt).second, "an attempt is never used again", lease.model);
+  require(chain.commits.size() == chain.durable, "no lease before the commit is durable", lease.model);
+  require(lease.unit == chain.durable, "the lease is for the unit that is due", lease.model);
+  require(lease.epoch == lease.unit / scenario_.plan.partitions, "the lease names the epoch of its unit", lease.model);
+  require(lease.validate == ((lease.unit + 1) % scenario_.plan.partitions == 0), "epochs end with validation",
+          lease.model);
+  require(connected_[sent.peer.worker] == sent.peer.incarnation, "leases go to the living", lease.model);
+  require(leases_of(sent.peer.worker).size() < scenario_.options.queue_depth, "queues are bounded", lease.model);
+  judge_visit(lease.model, lease.unit, lease.partition, sent.peer.worker);
+  if (lease.unit == 0) {
+    require(!lease.source && lease.parent == Digest{}, "version 0 has no source", lease.model);
+  } else {
+    const record::Commit& parent = chain.commits.back();
+    require(lease.parent == parent.digest, "the lease names its parent", lease.model);
+    require(lease.source.value_or(sent.peer.worker) == parent.worker, "the lease says where its parent lies",
+            lease.model);
+    require(lease.source != sent.peer.worker, "nobody fetches from itself", lease.model);
+  }
+  leases_[lease.model] = {sent.peer, lease};
+}
+
+void Checker::judge(const action::Answer& answer) const {
+  const auto found = chains_.find(answer.model);
+  const bool known = found != chains_.end() && answer.unit < found->second.commits.size() &&
+                     found->second.commits[answer.unit].attempt == answer.attempt;
+  if (answer.verdict == Verdict::Stale) {
+    require(!known, "what is committed is not called stale", answer.model);
+  } else {
+    require(known && answer.unit < found->second.durable, "only what is durable is called committed", answer.model);
+  }
+}
+
+void Checker::judge(const action::Release& release) const {
+  const auto found = chains_.find(release.model);
+  if (found == chains_.end() || found->second.collected) return;
+  const Chain& chain = found->second;
+  for (std::size_t v = std::max<std::size_t>(chain.durable, 1); v <= chain.commits.size(); ++v) {
+    require(release.version != v || release.attempt != chain.commits[v - 1].attempt,
+            "what is still needed is not released", release.model);
+  }
+}
+
+void Checker::judge(const action::SendCollect& collect) const {
+  const auto found = chains_.find(collect.model);
+  require(found != chains_.end() && found->second.durable == collect.version &&
+              found->second.commits[collect.version - 1].worker == collect.peer.worker,
+          "final states are fetched from where they lie", collect.model);
+}
+
+// ---- durability
+// -------------------------------------------------------------------------------------------------------
+
+void Checker::is_durable(std::uint64_t sequence) {
+  for (; durable_ < sequence; ++durable_) {
+    if (const auto* commit = std::get_if<record::Commit>(&records_[durable_])) ++chains_[commit->model].durable;
+    if (const auto* file = std::get_if<record::Collected>(&records_[durable_]))
+      chains_[file->model].collected = file->sha256;
+  }
+}
+
+std::vector<Record> Checker::durable_records() const {
+  return {records_.begin(), records_.begin() + static_cast<std::ptrdiff_t>(durable_)};
+}
+
+void Checker::after_step(const Coordinator& coordinator, bool replay) {
+  coordinator.check_invariants();
+  for (const auto& [model, chain] : chains_) {
+    if (chain.durable == 0 || chain.collected) continue;
+    const record::Commit& newest = chain.commits[chain.durable - 1];
+    require(holds_(newest.worker, model, newest.unit + 1, newest.digest), "the newest durable state exists", model);
+  }
+  if (!replay) return;
+  Ledger ledger(scenario_.plan, make_search(scenario_));
+  for (const Record& record : durable_records()) ledger.apply(record);
+  const auto replayed = ledger.models();
+  const auto live = coordinator.ledger().models();
+  require(std::equal(replayed.begin(), replayed.end(), live.begin(), live.end()),
+          "the journal replays to the live state", {});
+}
+
+void Checker::after_run(const Coordinator& coordinator) const {
+  require(coordinator.ledger().models().size() == scenario_.models, "every model was asked for", {});
+  for (const Model& model : coordinator.ledger().models()) {
+    const Fate expected = fate(scenario_, model.id);
+    require(model.status == expected.status,
+            "a model ends as it must, not " + to_string(model.status) + " (" + model.reason + ")", model.id);
+    require(model.version == expected.units, "a model trains as long as it must", model.id);
+    if (model.status == Status::Quarantined) continue;
+    Digest weights;  // of the calm run
+    for (std::uint32_t unit = 0; unit < model.version; ++unit) {
+      const PartitionId partition =
+          scenario_.plan.order == Order::Fixed
+              ? PartitionId{(starts_[model.id.value % starts_.size()] + unit) % scenario_.plan.partitions}
+              : model.visits[unit].partition;
+      weights = train_toy(weights, model.id, unit / scenario_.plan.partitions, partition);
+    }
+    require(chains_.at(model.id).collected == weights.hex(), "the final weights are those of the calm run", model.id);
+  }
+}
+
+}  // namespace hop::hopper::simulate

@@ -1,0 +1,98 @@
+// The judge of a simulated run. It sees what goes in and out of the coordinator, keeps books of its own, and shares no
+// code with what it judges.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "base/error.h"
+#include "hopper/coordinator.h"
+#include "hopper/simulate/scenario.h"
+
+namespace hop::hopper::simulate {
+
+/// The coordinator broke a promise; the message says which.
+struct Violation : Error {
+  using Error::Error;
+};
+
+/// Checks after every step:
+///   each unit is committed once, in order, and its parent is the commit before;
+///   what is committed was trained as due, announced by its worker, and lies on that worker's disk;
+///   one lease per model, on a durable state, with an attempt never used before, to a living worker with room;
+///   COMMITTED is said of durable units only, STALE of no committed one;
+///   the newest durable state of every model exists somewhere until it is in the run directory;
+///   the journal replays to the coordinator's state.
+class Checker {
+ public:
+  using Holds = std::function<bool(WorkerId, ModelId, std::uint32_t version, const Digest&)>;
+
+  /// `holds` looks at the simulated disks.
+  Checker(const Scenario& scenario, Holds holds);
+
+  void coordinator_starts();
+  /// It died; of its journal `records` survive.
+  void coordinator_died(std::uint64_t records);
+  void before_step(const Event& event);
+  void sees(const Action& action);
+  void is_durable(std::uint64_t sequence);
+  void after_step(const Coordinator& coordinator, bool replay);
+  /// The journal, to be replayed: durable records only.
+  std::vector<Record> durable_records() const;
+  /// The run is complete: every model has met its fate.
+  void after_run(const Coordinator& coordinator) const;
+
+  /// Leases that `worker` holds at this moment.
+  std::vector<Lease> leases_of(WorkerId worker) const;
+
+ private:
+  struct Chain {
+    std::vector<record::Commit> commits;  // in order; those beyond `durable` are not yet on the disk
+    std::size_t durable = 0;
+    std::optional<std::string> collected;  // durable
+  };
+
+  void hears(const event::WorkerUp& up);
+  void hears(const event::WorkerDown& down);
+  void hears(const event::Result& result);
+  void hears(const event::UnitFailed& failed);
+  void hears(const event::StopRequested&) { stopping_ = true; }
+  void hears(const event::Collected& collected) { fetched_[collected.model] = collected.sha256; }
+  template <class E>
+  void hears(const E&) {}
+
+  void judge(const action::Append& append);
+  void judge(const action::SendLease& sent);
+  void judge(const action::Answer& answer) const;
+  void judge(const action::Release& release) const;
+  void judge(const action::SendCollect& collect) const;
+  template <class A>
+  void judge(const A&) const {}
+  void judge_commit(const record::Commit& commit);
+  void judge_visit(ModelId model, std::uint32_t unit, PartitionId partition, WorkerId worker) const;
+
+  void end_lease(const Peer& peer, ModelId model, Attempt attempt);
+  void end_leases(WorkerId worker);
+  void require(bool holds, const std::string& promise, ModelId model) const;
+
+  const Scenario& scenario_;
+  Holds holds_;
+  std::vector<std::uint32_t> starts_;  // the van der Corput order, built in another way
+  std::vector<Record> records_;
+  std::uint64_t durable_ = 0;
+  std::map<ModelId, Chain> chains_;
+  std::set<Attempt> attempts_;  // ever used
+  std::set<std::tuple<WorkerId, ModelId, std::uint32_t, Attempt, Digest>> announced_;
+  std::map<ModelId, std::string> fetched_;
+  // What dies with the coordinator:
+  std::map<ModelId, std::pair<Peer, Lease>> leases_;
+  std::map<WorkerId, Incarnation> connected_;
+  bool stopping_ = false;
+};
+
+}  // namespace hop::hopper::simulate

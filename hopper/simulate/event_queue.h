@@ -1,0 +1,46 @@
+// Virtual time: what is due happens in order, and time jumps from one thing to the next.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <queue>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace hop::hopper::simulate {
+
+/// A discrete-event queue. Things due at the same time happen in the order in which they were asked for.
+class EventQueue {
+ public:
+  using Task = std::function<void()>;
+
+  Time now() const { return now_; }
+  bool empty() const { return tasks_.empty(); }
+
+  void after(Time delay, Task task) { tasks_.push({now_ + delay, ++count_, std::move(task)}); }
+
+  /// Lets the next thing happen.
+  void run_next() {
+    Entry entry = std::move(const_cast<Entry&>(tasks_.top()));  // popped at once: the heap never looks at it again
+    tasks_.pop();
+    now_ = entry.due;
+    entry.task();
+  }
+
+ private:
+  struct Entry {
+    Time due;
+    std::uint64_t number;
+    Task task;
+    bool operator<(const Entry& other) const {  // std::priority_queue serves the largest first
+      return std::pair(other.due, other.number) < std::pair(due, number);
+    }
+  };
+  std::priority_queue<Entry> tasks_;
+  Time now_{};
+  std::uint64_t count_ = 0;
+};
+
+}  // namespace hop::hopper::simulate

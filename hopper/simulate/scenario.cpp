@@ -1,0 +1,123 @@
+#include "hopper/simulate/scenario.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "hopper/simulate/rng.h"
+
+namespace hop::hopper::simulate {
+namespace {
+
+// Each kind of trouble is absent in half of the runs, so that each is also met without the others.
+double drawn(Rng& rng, double most) { return rng.chance(0.5) ? 0 : most * rng.uniform(); }
+
+Troubles draw_troubles(Rng& rng) {
+  Troubles t;
+  t.until = seconds(rng.between(1, 6));
+  t.die_before_result = drawn(rng, 0.15);
+  t.die_before_sending = drawn(rng, 0.1);
+  t.die_after_result = drawn(rng, 0.1);
+  t.die_after_commit = drawn(rng, 0.1);
+  t.die_on_lease = drawn(rng, 0.1);
+  t.lose_connection = drawn(rng, 0.1);
+  t.duplicate = drawn(rng, 0.3);
+  t.unit_fails = drawn(rng, 0.05);
+  t.unreachable = drawn(rng, 0.2);
+  t.crash = drawn(rng, 0.1);
+  t.stop = drawn(rng, 0.03);
+  return t;
+}
+
+bool coin_stops(const Scenario& s, ModelId model, std::uint32_t epoch) {
+  return s.stops_early && hash64(s.seed, "stop", {model.value, epoch}) % 3 == 0;
+}
+
+// Hands out half of its models at first and one more with every tell.
+class ToySearch final : public Search {
+ public:
+  explicit ToySearch(const Scenario& scenario) : scenario_(scenario) {
+    allowed_ = scenario.stops_early ? (scenario.models + 1) / 2 : scenario.models;
+  }
+  std::optional<Config> ask() override {
+    if (next_ >= std::min(allowed_, scenario_.models)) return std::nullopt;
+    return Config{{"index", std::int64_t{next_++}}};
+  }
+  Decision tell(ModelId model, std::uint32_t epoch, const EpochMetrics&) override {
+    ++allowed_;
+    return coin_stops(scenario_, model, epoch) ? Decision::Stop : Decision::Continue;
+  }
+  bool stops_early() const override { return scenario_.stops_early; }
+
+ private:
+  const Scenario& scenario_;
+  std::uint32_t allowed_ = 0;
+  std::uint32_t next_ = 0;
+};
+
+}  // namespace
+
+Time unit_time(const Scenario& s, WorkerId worker, ModelId model, std::uint32_t unit) {
+  Rng rng(hash64(s.seed, "unit", {model.value, unit}));
+  const double factor = (1 - s.jitter + 2 * s.jitter * rng.uniform()) * s.slowness[worker.index()];
+  return Time(static_cast<Time::rep>(static_cast<double>(s.unit_time[model.index()].count()) * factor));
+}
+
+Fate fate(const Scenario& s, ModelId model) {
+  for (std::uint32_t unit = 0; unit < s.plan.units(); ++unit) {
+    if (unit == s.bad_unit && s.poison == model) return {Status::Quarantined, unit};
+    if (unit == s.bad_unit && s.divergent == model) return {Status::Diverged, unit + 1};
+    const bool last = unit + 1 == s.plan.units();
+    if (s.plan.ends_epoch(unit) && !last && coin_stops(s, model, s.plan.epoch(unit)))
+      return {Status::Stopped, unit + 1};
+  }
+  return {Status::Finished, s.plan.units()};
+}
+
+std::unique_ptr<Search> make_search(const Scenario& scenario) { return std::make_unique<ToySearch>(scenario); }
+
+Scenario draw_scenario(std::uint64_t seed) {
+  Rng rng(hash64(seed, "scenario"));
+  Scenario s;
+  s.seed = seed;
+  s.plan.partitions = rng.between(1, 6);
+  s.plan.workers = rng.between(1, std::min(s.plan.partitions, 4U));
+  s.plan.epochs = rng.between(1, 3);
+  s.plan.order = rng.chance(0.7) ? Order::Fixed : Order::Free;
+  s.models = rng.between(1, 6);
+  s.stops_early = rng.chance(0.3);
+  s.options.queue_depth = rng.between(1, 3);
+  s.options.max_failures = s.options.max_unreachable = 1000;  // chance must not condemn an innocent model
+  s.options.attempt_block = rng.chance(0.3) ? rng.between(1, 4) : 64;
+
+  for (std::uint32_t i = 0; i < s.models; ++i) s.unit_time.push_back(milliseconds(rng.between(10, 100)));
+  for (std::uint32_t w = 0; w < s.plan.workers; ++w) s.slowness.push_back(rng.chance(0.2) ? 8 : 1);
+  s.jitter = rng.uniform() * 0.5;
+  s.message_delay = microseconds(rng.chance(0.5) ? 100 : rng.between(1000, 50000));
+  s.transfer_time = milliseconds(rng.between(0, 30));
+  s.sync_time = rng.chance(0.2) ? milliseconds(200) : milliseconds(2);
+  s.detection_time = milliseconds(rng.chance(0.5) ? 1 : 500);
+  s.restart_time = milliseconds(rng.between(1, 800));
+  s.troubles = draw_troubles(rng);
+
+  s.bad_unit = rng.below(s.plan.units());
+  if (rng.chance(0.1)) s.divergent = ModelId{rng.below(s.models)};
+  s.in_order = rng.chance(0.3);
+  if (rng.chance(0.1)) {
+    // Where a model must be condemned, nothing else kills, and which lease was training is certain.
+    s.options.max_failures = 3;
+    s.poison = ModelId{rng.below(s.models)};
+    s.in_order = true;
+    Troubles& t = s.troubles;
+    t.die_before_result = t.die_before_sending = t.die_after_result = t.die_after_commit = t.die_on_lease = 0;
+    t.lose_connection = t.unit_fails = 0;
+  }
+  return s;
+}
+
+std::string describe(const Scenario& s) {
+  return "seed " + std::to_string(s.seed) + ": " + (s.plan.order == Order::Fixed ? "fixed" : "free") + " order, " +
+         std::to_string(s.models) + " models, " + std::to_string(s.plan.partitions) + " partitions, " +
+         std::to_string(s.plan.workers) + " workers, " + std::to_string(s.plan.epochs) + " epochs";
+}
+
+}  // namespace hop::hopper::simulate

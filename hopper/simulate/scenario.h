@@ -1,0 +1,78 @@
+// What one simulated run is like: the job, the machines, and the troubles that befall them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "hopper/coordinator.h"
+#include "hopper/schedule/plan.h"
+
+namespace hop::hopper::simulate {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// Probabilities are per opportunity (message, unit, commit), and all troubles end at `until`.
+struct Troubles {
+  Time until{};
+  double die_before_result = 0;   ///< kill -9 in mid-unit
+  double die_before_sending = 0;  ///< ... when the new state is on the disk, and nobody knows
+  double die_after_result = 0;    ///< ... while its RESULT travels
+  double die_after_commit = 0;    ///< ... when it heard COMMITTED
+  double die_on_lease = 0;        ///< ... when it gets a lease
+  double lose_connection = 0;     ///< per RESULT: both sides live on, what was on the wire is gone
+  double duplicate = 0;           ///< per message
+  double unit_fails = 0;          ///< training throws
+  double unreachable = 0;         ///< per fetch from another worker
+  double crash = 0;               ///< per COMMIT: kill -9 of the coordinator; part of its un-synced tail survives
+  double stop = 0;                ///< per COMMIT: Ctrl-C, and `hop resume` when it has ended
+};
+
+struct Scenario {
+  std::uint64_t seed = 0;
+  Plan plan;
+  std::uint32_t models = 1;
+  bool stops_early = false;  ///< the search stops models by a coin of (seed, model, epoch), and asks bit by bit
+  CoordinatorOptions options;
+
+  std::vector<Time> unit_time;   ///< per model
+  double jitter = 0;             ///< each unit takes 1 - jitter .. 1 + jitter times as long
+  std::vector<double> slowness;  ///< per worker: a factor on unit times
+  Time message_delay{};          ///< the longest; each message takes 0 .. this, so that they overtake each other
+  bool in_order = true;          ///< messages of one connection do not overtake each other
+  Time transfer_time{};          ///< of one state between two workers
+  Time sync_time{};              ///< the longest; each sync of the journal takes 0 .. this
+  Time detection_time{};         ///< the longest from a death to WORKER_DOWN
+  Time restart_time{};           ///< the longest from a death to the next life
+
+  Troubles troubles;
+  std::optional<ModelId> poison;     ///< a model that kills each worker that trains its unit `bad_unit`
+  std::optional<ModelId> divergent;  ///< a model whose loss is infinite at its unit `bad_unit`
+  std::uint32_t bad_unit = 0;
+};
+
+/// How long `worker` trains that unit: a function of the scenario alone.
+Time unit_time(const Scenario& scenario, WorkerId worker, ModelId model, std::uint32_t unit);
+
+/// What must become of a model, whatever befalls the machines.
+struct Fate {
+  Status status = Status::Finished;
+  std::uint32_t units = 0;  ///< that are committed
+};
+Fate fate(const Scenario& scenario, ModelId model);
+
+/// The search of the scenario: configuration i is `{index = i}`.
+std::unique_ptr<Search> make_search(const Scenario& scenario);
+
+/// A scenario drawn from a seed: order, sizes, speeds and troubles of every kind.
+Scenario draw_scenario(std::uint64_t seed);
+
+/// One line for people: what the scenario is.
+std::string describe(const Scenario& scenario);
+
+}  // namespace hop::hopper::simulate

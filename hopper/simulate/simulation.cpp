@@ -1,0 +1,292 @@
+#include "hopper/simulate/simulation.h"
+
+#include <algorithm>
+
+#include "hopper/schedule/fixed.h"
+#include "hopper/schedule/greedy.h"
+
+namespace hop::hopper::simulate {
+namespace {
+
+constexpr Time kReconnect = milliseconds(5);
+constexpr std::uint32_t kReplayEvery = 16;  // steps between two replays of the journal
+
+std::unique_ptr<Policy> make_policy(Order order) {
+  if (order == Order::Fixed) return std::make_unique<FixedPolicy>();
+  return std::make_unique<GreedyPolicy>();
+}
+
+// Long enough for all the work one after the other on the slowest worker, and for every wait on the way.
+Time deadline(const Scenario& s) {
+  Time work{};
+  for (const Time unit : s.unit_time) work += unit * s.plan.units();
+  const double slowest = *std::max_element(s.slowness.begin(), s.slowness.end()) * (1 + s.jitter);
+  return s.troubles.until + Time(static_cast<Time::rep>(static_cast<double>(work.count()) * slowest)) +
+         s.plan.units() * s.models * (s.sync_time * 2 + s.transfer_time + s.message_delay * 3) + seconds(60);
+}
+
+}  // namespace
+
+Simulation::Simulation(Scenario scenario, Step step)
+    : scenario_(std::move(scenario)),
+      step_(step ? std::move(step) : [](Coordinator& c, const Event& e, Time now) { return c.step(e, now); }),
+      rng_(scenario_.seed),
+      cut_(scenario_.plan.workers),
+      to_worker_(scenario_.plan.workers),
+      from_worker_(scenario_.plan.workers),
+      checker_(scenario_, [this](WorkerId worker, ModelId model, std::uint32_t version, const Digest& digest) {
+        const HeldState* state = workers_[worker.index()]->find(model, version);
+        return state != nullptr && state->digest == digest;
+      }) {
+  WorkerHost& host = *this;
+  for (std::uint32_t w = 0; w < scenario_.plan.workers; ++w) {
+    workers_.push_back(std::make_unique<ToyWorker>(WorkerId{w}, host));
+  }
+}
+
+Summary Simulation::run() {
+  start_coordinator();
+  for (const auto& worker : workers_) {
+    worker->start();
+    try_connect(worker->peer().worker);
+  }
+  const Time latest = deadline(scenario_);
+  while (!complete_) {
+    if (queue_.empty() || queue_.now() > latest) throw Violation("the run ends when the troubles have ended");
+    queue_.run_next();
+  }
+  checker_.after_run(*coordinator_);
+  summary_.hops = coordinator_->ledger().hops();
+  return summary_;
+}
+
+// ---- the coordinator's process
+// ----------------------------------------------------------------------------------------
+
+template <class F>
+void Simulation::in_this_life(Time delay, F task) {
+  queue_.after(delay, [this, life = life_, task = std::move(task)] {
+    if (life == life_ && coordinator_) task();
+  });
+}
+
+void Simulation::start_coordinator() {
+  coordinator_ =
+      std::make_unique<Coordinator>(scenario_.plan, make_search(scenario_), make_policy(scenario_.plan.order),
+                                    checker_.durable_records(), scenario_.options);
+  checker_.coordinator_starts();
+  step(event::Started{});
+}
+
+void Simulation::end_coordinator(std::uint64_t surviving_records, bool workers_die) {
+  ++life_;
+  coordinator_.reset();
+  checker_.coordinator_died(surviving_records);
+  appended_ = durable_ = surviving_records;
+  syncing_ = false;
+  for (const auto& worker : workers_) {
+    const WorkerId id = worker->peer().worker;
+    cut_[id.index()] = worker->peer().incarnation;
+    if (workers_die && worker->alive()) {
+      worker->die();
+      queue_.after(rng_.time_up_to(scenario_.restart_time), [this, id] {
+        workers_[id.index()]->start();
+        try_connect(id);
+      });
+    } else if (worker->connected()) {
+      worker->disconnect(rng_.chance(0.5));
+      try_connect(id);
+    }
+  }
+  queue_.after(rng_.time_up_to(scenario_.restart_time), [this] { start_coordinator(); });
+}
+
+// kill -9: of the records that were written and not synced, some may have reached the disk, in order.
+void Simulation::crash() {
+  const auto unsynced = static_cast<std::uint32_t>(appended_ - durable_);
+  const std::uint32_t kept = rng_.between(0, unsynced);
+  ++summary_.crashes;
+  summary_.forgotten += unsynced - kept;
+  end_coordinator(durable_ + kept, rng_.chance(0.5));
+}
+
+void Simulation::step(const Event& event) {
+  if (complete_) return;
+  checker_.before_step(event);
+  const std::vector<Action> actions = step_(*coordinator_, event, queue_.now());
+  count(event, actions);
+  for (const Action& action : actions) checker_.sees(action);
+  checker_.after_step(*coordinator_, summary_.steps % kReplayEvery == 0);
+  const auto life = life_;
+  for (const Action& action : actions) {
+    if (life == life_) std::visit([this](const auto& a) { perform(a); }, action);
+  }
+}
+
+void Simulation::count(const Event& event, const std::vector<Action>& actions) {
+  ++summary_.steps;
+  const auto* failed = std::get_if<event::UnitFailed>(&event);
+  if (failed != nullptr && failed->failure == Failure::Cancelled) ++summary_.cancelled;
+  for (const Action& action : actions) {
+    const auto* answer = std::get_if<action::Answer>(&action);
+    if (answer != nullptr && answer->verdict == Verdict::Stale) ++summary_.stale;
+    const auto* append = std::get_if<action::Append>(&action);
+    if (append == nullptr) continue;
+    if (std::holds_alternative<record::Quarantine>(append->record)) ++summary_.condemned;
+    const bool commit = std::holds_alternative<record::Commit>(append->record);
+    if (commit && std::holds_alternative<event::WorkerUp>(event)) ++summary_.adopted;
+  }
+}
+
+// ---- what its actions do
+// ----------------------------------------------------------------------------------------------
+
+void Simulation::perform(const action::Append& append) {
+  appended_ = append.sequence;
+  sync_journal();
+  if (!std::holds_alternative<record::Commit>(append.record)) return;
+  summary_.makespan = queue_.now();
+  const Time soon = rng_.time_up_to(2 * scenario_.sync_time);
+  if (trouble(scenario_.troubles.crash)) in_this_life(soon, [this] { crash(); });
+  if (trouble(scenario_.troubles.stop)) in_this_life(soon, [this] { step(event::StopRequested{}); });
+}
+
+// Group commit: whatever was appended before a sync begins is durable when it ends.
+void Simulation::sync_journal() {
+  if (syncing_ || appended_ == durable_) return;
+  syncing_ = true;
+  in_this_life(rng_.time_up_to(scenario_.sync_time), [this, sequence = appended_] {
+    syncing_ = false;
+    durable_ = sequence;
+    checker_.is_durable(sequence);
+    const auto life = life_;
+    step(event::Synced{sequence});
+    if (life == life_) sync_journal();
+  });
+}
+
+void Simulation::perform(const action::SendCollect& collect) {
+  in_this_life(scenario_.transfer_time, [this, collect] {
+    const auto state = fetch(collect.peer.worker, collect.model, collect.version);
+    if (state && state->digest == collect.digest) {
+      step(event::Collected{collect.model, 1000, state->digest.hex()});
+    } else {
+      step(event::CollectFailed{collect.model, "no such state"});
+    }
+  });
+}
+
+void Simulation::perform(const action::SetTimer& timer) {
+  in_this_life(timer.at - queue_.now(), [this] { step(event::Timer{}); });
+}
+
+void Simulation::perform(const action::Finish& finish) {
+  if (finish.outcome == Outcome::Completed) {
+    complete_ = true;
+  } else {
+    ++summary_.stops;
+    end_coordinator(appended_, true);  // and `hop resume` after a while
+  }
+}
+
+template <class Message>
+void Simulation::perform(const Message& message) {
+  transmit(to_worker_[message.peer.worker.index()], [this, message] {
+    ToyWorker& worker = *workers_[message.peer.worker.index()];
+    if (worker.connected() && worker.peer() == message.peer) worker.receive(message);
+  });
+}
+
+// ---- the network
+// ------------------------------------------------------------------------------------------------------
+
+template <class F>
+void Simulation::transmit(Time& link, F deliver) {
+  const int copies = trouble(scenario_.troubles.duplicate) ? 2 : 1;
+  for (int i = 0; i < copies; ++i) {
+    Time arrival = queue_.now() + rng_.time_up_to(scenario_.message_delay);
+    if (scenario_.in_order) arrival = link = std::max(link, arrival);
+    in_this_life(arrival - queue_.now(), deliver);
+  }
+}
+
+// What a worker sent before it died still arrives, perhaps after the news of its death.
+void Simulation::send(const Peer& from, Event event) {
+  const std::size_t w = from.worker.index();
+  if (!workers_[w]->connected()) return;
+  const bool result = std::holds_alternative<event::Result>(event);
+  transmit(from_worker_[w], [this, from, w, event = std::move(event)] {
+    if (cut_[w] < from.incarnation) step(event);
+  });
+  if (result && trouble(scenario_.troubles.lose_connection)) lose_connection(from.worker);
+}
+
+std::optional<HeldState> Simulation::fetch(WorkerId source, ModelId model, std::uint32_t version) {
+  const ToyWorker& worker = *workers_[source.index()];
+  if (!worker.alive() || trouble(scenario_.troubles.unreachable)) return std::nullopt;
+  const HeldState* state = worker.find(model, version);
+  return state != nullptr ? std::optional(*state) : std::nullopt;
+}
+
+void Simulation::try_connect(WorkerId id) {
+  ToyWorker& worker = *workers_[id.index()];
+  if (!worker.alive() || worker.connected()) return;
+  if (coordinator_ && worker.may_connect()) {
+    worker.connect();
+  } else {
+    queue_.after(kReconnect, [this, id] { try_connect(id); });
+  }
+}
+
+// ---- troubles
+// ---------------------------------------------------------------------------------------------------------
+
+bool Simulation::trouble(double probability) {
+  return probability > 0 && queue_.now() < scenario_.troubles.until && rng_.chance(probability);
+}
+
+bool Simulation::dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) {
+  if (scenario_.poison == model && unit == scenario_.bad_unit && moment == Moment::Training) {
+    kill(worker);
+    return true;
+  }
+  const Troubles& t = scenario_.troubles;
+  const double probability[] = {t.die_on_lease, t.die_before_result, t.die_before_sending, t.die_after_result,
+                                t.die_after_commit};
+  if (!trouble(probability[static_cast<std::size_t>(moment)])) return false;
+  kill(worker);
+  return true;
+}
+
+void Simulation::kill(WorkerId id) {
+  ++summary_.deaths;
+  ToyWorker& worker = *workers_[id.index()];
+  const Peer peer = worker.peer();
+  worker.die();
+  notice_end(peer);
+  queue_.after(rng_.time_up_to(scenario_.restart_time), [this, id] {
+    workers_[id.index()]->start();
+    try_connect(id);
+  });
+}
+
+// On an ordered link the end of a connection comes after all that was sent over it.
+void Simulation::notice_end(const Peer& peer) {
+  Time notice = queue_.now() + rng_.time_up_to(scenario_.detection_time);
+  if (scenario_.in_order) notice = std::max(notice, from_worker_[peer.worker.index()]);
+  in_this_life(notice - queue_.now(), [this, peer] { step(event::WorkerDown{peer}); });
+}
+
+void Simulation::lose_connection(WorkerId id) {
+  ToyWorker& worker = *workers_[id.index()];
+  const Peer peer = worker.peer();
+  ++summary_.cuts;
+  cut_[id.index()] = peer.incarnation;
+  worker.disconnect(rng_.chance(0.5));
+  notice_end(peer);
+  queue_.after(rng_.time_up_to(scenario_.restart_time), [this, id] { try_connect(id); });
+}
+
+bool Simulation::unit_fails(const Lease&) { return trouble(scenario_.troubles.unit_fails); }
+
+}  // namespace hop::hopper::simulate

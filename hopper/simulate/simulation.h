@@ -1,0 +1,100 @@
+// A whole cluster in one thread and in virtual time: the real coordinator, toy workers, a network and a disk that fail.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hopper/coordinator.h"
+#include "hopper/simulate/checker.h"
+#include "hopper/simulate/event_queue.h"
+#include "hopper/simulate/rng.h"
+#include "hopper/simulate/scenario.h"
+#include "hopper/simulate/toy_worker.h"
+
+namespace hop::hopper::simulate {
+
+/// What a run was like.
+struct Summary {
+  Time makespan{};              ///< virtual time from the start to the last commit
+  std::uint64_t hops = 0;       ///< moves of models between workers
+  std::uint64_t steps = 0;      ///< of the coordinator
+  std::uint64_t deaths = 0;     ///< of workers
+  std::uint64_t cuts = 0;       ///< connections lost between the living
+  std::uint64_t crashes = 0;    ///< of the coordinator
+  std::uint64_t stops = 0;      ///< by Ctrl-C, each one followed by a resume
+  std::uint64_t forgotten = 0;  ///< records that a crash took, because they were not synced
+  std::uint64_t adopted = 0;    ///< units committed because a worker found them on its disk
+  std::uint64_t stale = 0;      ///< results answered STALE
+  std::uint64_t cancelled = 0;  ///< leases given back
+  std::uint64_t condemned = 0;  ///< models quarantined
+  bool operator==(const Summary&) const = default;
+};
+
+/// One run of one scenario. The same scenario gives the same run, event by event.
+class Simulation final : private WorkerHost {
+ public:
+  /// How events reach the coordinator. Tests replace it by a double with a bug, to see that the checker finds it.
+  using Step = std::function<std::vector<Action>(Coordinator&, const Event&, Time)>;
+
+  explicit Simulation(Scenario scenario, Step step = {});
+
+  /// Runs to the end. Throws Violation when the coordinator breaks a promise, or does not come to an end in good time
+  /// after the troubles have ended.
+  Summary run();
+
+ private:
+  // The cluster, seen from a worker.
+  const Scenario& scenario() const override { return scenario_; }
+  void after(Time delay, std::function<void()> task) override { queue_.after(delay, std::move(task)); }
+  void send(const Peer& from, Event event) override;
+  std::optional<HeldState> fetch(WorkerId source, ModelId model, std::uint32_t version) override;
+  bool dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) override;
+  bool unit_fails(const Lease& lease) override;
+
+  // The coordinator's process.
+  void start_coordinator();
+  void end_coordinator(std::uint64_t surviving_records, bool workers_die);
+  void crash();
+  void step(const Event& event);
+  void count(const Event& event, const std::vector<Action>& actions);
+  template <class F>
+  void in_this_life(Time delay, F task);
+
+  // What its actions do.
+  void perform(const action::Append& append);
+  void perform(const action::SendCollect& collect);
+  void perform(const action::SetTimer& timer);
+  void perform(const action::Finish& finish);
+  template <class Message>
+  void perform(const Message& message);
+  void sync_journal();
+
+  // Troubles.
+  bool trouble(double probability);
+  void kill(WorkerId worker);
+  void notice_end(const Peer& peer);
+  void lose_connection(WorkerId worker);
+  void try_connect(WorkerId worker);
+  template <class F>
+  void transmit(Time& link, F deliver);
+
+  Scenario scenario_;
+  Step step_;
+  EventQueue queue_;
+  Rng rng_;
+  std::vector<std::unique_ptr<ToyWorker>> workers_;
+  std::vector<Incarnation> cut_;               // per worker: what was on the wire of this incarnation is gone
+  std::vector<Time> to_worker_, from_worker_;  // when the last message of an ordered link arrives
+  Checker checker_;
+  std::unique_ptr<Coordinator> coordinator_;
+  std::uint64_t life_ = 0;      // of the coordinator
+  std::uint64_t appended_ = 0;  // records written, and
+  std::uint64_t durable_ = 0;   // ... of them on the disk
+  bool syncing_ = false;
+  bool complete_ = false;
+  Summary summary_;
+};
+
+}  // namespace hop::hopper::simulate

@@ -1,0 +1,145 @@
+#include "hopper/simulate/toy_worker.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "hopper/simulate/toy_model.h"
+
+namespace hop::hopper::simulate {
+
+template <class F>
+void ToyWorker::later(Time delay, F task) {
+  host_.after(delay, [this, life = life_, task = std::move(task)] {
+    if (life == life_) task();
+  });
+}
+
+const HeldState* ToyWorker::find(ModelId model, std::uint32_t version) const {
+  const auto found = disk_.find({model, version});
+  return found == disk_.end() ? nullptr : &found->second;
+}
+
+void ToyWorker::die() {
+  alive_ = false;
+  connected_ = false;
+  forget();
+}
+
+void ToyWorker::forget() {
+  ++life_;
+  training_ = finishing_ = false;
+  tasks_.clear();
+  seen_.clear();
+}
+
+void ToyWorker::connect() {
+  forget();
+  connected_ = true;
+  peer_.incarnation = Incarnation{peer_.incarnation.value + 1};
+  event::WorkerUp hello{peer_, {}};
+  for (const auto& entry : disk_) hello.held.push_back(entry.second);
+  host_.send(peer_, std::move(hello));
+}
+
+void ToyWorker::disconnect(bool finishes) {
+  connected_ = false;
+  finishing_ = finishes && training_;
+}
+
+void ToyWorker::receive(const action::SendLease& message) {
+  const Lease& lease = message.lease;
+  if (!seen_.insert(lease.attempt).second) return;
+  if (host_.dies(peer_.worker, Moment::GotLease, lease.model, lease.unit)) return;
+  const auto first_waiting = tasks_.begin() + (training_ ? 1 : 0);
+  tasks_.insert(
+      std::find_if(first_waiting, tasks_.end(), [&](const Task& t) { return lease.attempt < t.lease.attempt; }),
+      Task{lease, false});
+  fetch_parent(lease);
+}
+
+void ToyWorker::fetch_parent(const Lease& lease) {
+  if (lease.source) {
+    later(host_.scenario().transfer_time,
+          [this, lease] { parent_arrived(lease, host_.fetch(*lease.source, lease.model, lease.unit)); });
+  } else if (lease.unit == 0) {
+    parent_arrived(lease, HeldState{});  // built from the experiment
+  } else {
+    const HeldState* own = find(lease.model, lease.unit);
+    parent_arrived(lease, own != nullptr ? std::optional(*own) : std::nullopt);
+  }
+}
+
+void ToyWorker::parent_arrived(const Lease& lease, const std::optional<HeldState>& state) {
+  const auto task = std::find_if(tasks_.begin(), tasks_.end(), [&](const Task& t) { return t.lease == lease; });
+  if (task == tasks_.end()) return;  // cancelled
+  if (!state || state->digest != lease.parent) return fail(lease, Failure::SourceUnreachable, "no such state");
+  task->parent_is_here = true;
+  train_next();
+}
+
+void ToyWorker::fail(const Lease& lease, Failure failure, const std::string& text) {
+  std::erase_if(tasks_, [&](const Task& t) { return t.lease == lease; });
+  host_.send(peer_, event::UnitFailed{peer_, lease.model, lease.unit, lease.attempt, failure, text});
+  train_next();
+}
+
+void ToyWorker::train_next() {
+  if (training_ || tasks_.empty() || !tasks_.front().parent_is_here) return;
+  training_ = true;
+  const Lease lease = tasks_.front().lease;
+  later(unit_time(host_.scenario(), peer_.worker, lease.model, lease.unit), [this, lease] { trained(lease); });
+}
+
+// The state is on the disk before anybody hears of it.
+void ToyWorker::trained(const Lease& lease) {
+  if (host_.dies(peer_.worker, Moment::Training, lease.model, lease.unit)) return;
+  training_ = false;
+  const bool alone = std::exchange(finishing_, false);  // there is nobody to tell; the next life offers it
+  if (host_.unit_fails(lease)) return fail(lease, Failure::Error, "the loss function threw");
+  tasks_.erase(tasks_.begin());
+
+  const Scenario& scenario = host_.scenario();
+  UnitMetrics metrics;
+  metrics.train_loss = 1.0 / (1 + lease.unit);
+  metrics.rows = 100;
+  metrics.state_bytes = kStateBytes;
+  metrics.seconds =
+      std::chrono::duration<double>(unit_time(host_.scenario(), peer_.worker, lease.model, lease.unit)).count();
+  metrics.received_bytes = lease.source ? kStateBytes : 0;
+  if (lease.validate) metrics.valid_accuracy = 0.5;
+  if (scenario.divergent == lease.model && scenario.bad_unit == lease.unit) {
+    metrics.train_loss = std::numeric_limits<double>::infinity();
+  }
+  const Digest digest = train_toy(lease.parent, lease.model, lease.epoch, lease.partition);
+  disk_[{lease.model, lease.unit + 1}] = {lease.model,  lease.unit + 1, lease.partition, lease.attempt,
+                                          lease.parent, digest,         metrics};
+  if (alone) return;
+  if (host_.dies(peer_.worker, Moment::OnDisk, lease.model, lease.unit)) return;
+  host_.send(peer_, event::Result{peer_, lease.model, lease.unit, lease.attempt, digest, metrics});
+  if (host_.dies(peer_.worker, Moment::SentResult, lease.model, lease.unit)) return;
+  train_next();
+}
+
+void ToyWorker::receive(const action::CancelLease& message) {
+  const auto waiting = tasks_.begin() + (training_ ? 1 : 0);
+  const auto task =
+      std::find_if(waiting, tasks_.end(), [&](const Task& t) { return t.lease.attempt == message.attempt; });
+  if (task != tasks_.end()) fail(Lease(task->lease), Failure::Cancelled, "");
+}
+
+void ToyWorker::receive(const action::Answer& message) {
+  if (message.verdict == Verdict::Stale) {
+    erase(message.model, message.unit + 1, message.attempt);
+  } else {
+    host_.dies(peer_.worker, Moment::HeardCommitted, message.model, message.unit);
+  }
+}
+
+void ToyWorker::receive(const action::Release& message) { erase(message.model, message.version, message.attempt); }
+
+void ToyWorker::erase(ModelId model, std::uint32_t version, Attempt attempt) {
+  const auto found = disk_.find({model, version});
+  if (found != disk_.end() && found->second.attempt == attempt) disk_.erase(found);
+}
+
+}  // namespace hop::hopper::simulate

@@ -1,0 +1,92 @@
+// A worker without tensors: it keeps the worker's side of the law, on a simulated disk and network.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hopper/events.h"
+#include "hopper/simulate/scenario.h"
+
+namespace hop::hopper::simulate {
+
+class ToyWorker;
+
+/// The moments at which a worker may die.
+enum class Moment : std::uint8_t { GotLease, Training, OnDisk, SentResult, HeardCommitted };
+
+/// The world as a worker sees it.
+class WorkerHost {
+ public:
+  virtual ~WorkerHost() = default;
+  virtual const Scenario& scenario() const = 0;
+  virtual void after(Time delay, std::function<void()> task) = 0;
+  virtual void send(const Peer& from, Event event) = 0;
+  /// A copy of another worker's state, if that worker lives, can be reached and has it.
+  virtual std::optional<HeldState> fetch(WorkerId source, ModelId model, std::uint32_t version) = 0;
+  /// Whether the worker dies at this moment of a unit: then nothing that it does afterwards counts.
+  virtual bool dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) = 0;
+  /// Whether training this unit throws.
+  virtual bool unit_fails(const Lease& lease) = 0;
+};
+
+/// Its process dies and starts again; its disk stays.
+class ToyWorker {
+ public:
+  ToyWorker(WorkerId id, WorkerHost& host) : host_(host), peer_{id, {}} {}
+
+  const Peer& peer() const { return peer_; }
+  bool alive() const { return alive_; }
+  bool connected() const { return connected_; }
+  const HeldState* find(ModelId model, std::uint32_t version) const;
+
+  /// The process starts with nothing but its disk, and dies (kill -9).
+  void start() { alive_ = true; }
+  void die();
+
+  /// A new connection begins a new incarnation, which offers what lies on the disk. Leases of the old one are dropped.
+  void connect();
+  /// The connection is gone. A worker that `finishes` completes the unit that it trains before it comes back.
+  void disconnect(bool finishes);
+  bool may_connect() const { return alive_ && !connected_ && !finishing_; }
+
+  void receive(const action::SendLease& message);
+  void receive(const action::CancelLease& message);
+  void receive(const action::Answer& message);
+  void receive(const action::Release& message);
+
+ private:
+  struct Task {
+    Lease lease;
+    bool parent_is_here = false;
+  };
+
+  void fetch_parent(const Lease& lease);
+  void parent_arrived(const Lease& lease, const std::optional<HeldState>& state);
+  void fail(const Lease& lease, Failure failure, const std::string& text);
+  void train_next();
+  void trained(const Lease& lease);
+  void erase(ModelId model, std::uint32_t version, Attempt attempt);
+  void forget();
+  /// Does it unless the worker has died or begun anew meanwhile.
+  template <class F>
+  void later(Time delay, F task);
+
+  WorkerHost& host_;
+  Peer peer_;
+  std::map<std::pair<ModelId, std::uint32_t>, HeldState> disk_;
+  // What dies with the process:
+  bool alive_ = false;
+  bool connected_ = false;
+  bool training_ = false;   // the first of the tasks
+  bool finishing_ = false;  // that one, without a connection
+  std::uint64_t life_ = 0;  // what was begun in an older one is void
+  std::set<Attempt> seen_;
+  std::vector<Task> tasks_;  // by attempt, but for the one in training
+};
+
+}  // namespace hop::hopper::simulate

@@ -1,0 +1,84 @@
+#include "hopper/simulate/trace.h"
+
+namespace hop::hopper::simulate {
+namespace {
+
+std::string number(const char* name, std::uint64_t value) { return std::string(" ") + name + std::to_string(value); }
+std::string text(const Peer& peer) {
+  return number("w", peer.worker.value) + "." + std::to_string(peer.incarnation.value);
+}
+std::string text(ModelId model) { return number("m", model.value); }
+std::string text(Attempt attempt) { return number("attempt ", attempt.value); }
+
+struct RecordWriter {
+  std::string operator()(const record::Reserve& r) const { return " RESERVE until" + number("", r.until.value); }
+  std::string operator()(const record::Commit& r) const {
+    return " COMMIT" + text(r.model) + number("unit ", r.unit) + number("partition ", r.partition.value) +
+           number("w", r.worker.value) + text(r.attempt);
+  }
+  std::string operator()(const record::Quarantine& r) const { return " QUARANTINE" + text(r.model) + ": " + r.reason; }
+  std::string operator()(const record::Collected& r) const { return " COLLECTED" + text(r.model); }
+};
+
+struct EventWriter {
+  std::string operator()(const event::Started&) const { return "STARTED"; }
+  std::string operator()(const event::WorkerUp& e) const {
+    std::string line = "WORKER_UP" + text(e.peer);
+    for (const HeldState& h : e.held)
+      line += " holds" + text(h.model) + number("version ", h.version) + text(h.attempt);
+    return line;
+  }
+  std::string operator()(const event::WorkerDown& e) const { return "WORKER_DOWN" + text(e.peer); }
+  std::string operator()(const event::Result& e) const {
+    return "RESULT" + text(e.peer) + text(e.model) + number("unit ", e.unit) + text(e.attempt);
+  }
+  std::string operator()(const event::UnitFailed& e) const {
+    static constexpr const char* kFailures[] = {"source unreachable", "out of memory", "error", "cancelled"};
+    return "UNIT_FAILED" + text(e.peer) + text(e.model) + number("unit ", e.unit) + text(e.attempt) + ": " +
+           kFailures[static_cast<std::size_t>(e.failure)] + " " + e.text;
+  }
+  std::string operator()(const event::Synced& e) const { return "SYNCED" + number("", e.sequence); }
+  std::string operator()(const event::Timer&) const { return "TIMER"; }
+  std::string operator()(const event::StopRequested&) const { return "STOP_REQUESTED"; }
+  std::string operator()(const event::Collected& e) const { return "COLLECTED" + text(e.model); }
+  std::string operator()(const event::CollectFailed& e) const {
+    return "COLLECT_FAILED" + text(e.model) + ": " + e.text;
+  }
+};
+
+struct ActionWriter {
+  std::string operator()(const action::Append& a) const {
+    return "APPEND" + number("", a.sequence) + std::visit(RecordWriter{}, a.record);
+  }
+  std::string operator()(const action::SendLease& a) const {
+    return "SEND_LEASE" + text(a.peer) + text(a.lease.model) + number("unit ", a.lease.unit) +
+           number("partition ", a.lease.partition.value) + text(a.lease.attempt) +
+           (a.lease.source ? " from" + number("w", a.lease.source->value) : "");
+  }
+  std::string operator()(const action::CancelLease& a) const {
+    return "CANCEL_LEASE" + text(a.peer) + text(a.model) + text(a.attempt);
+  }
+  std::string operator()(const action::Answer& a) const {
+    return "ANSWER" + text(a.peer) + text(a.model) + number("unit ", a.unit) + text(a.attempt) +
+           (a.verdict == Verdict::Committed ? " COMMITTED" : " STALE");
+  }
+  std::string operator()(const action::Release& a) const {
+    return "RELEASE" + text(a.peer) + text(a.model) + number("version ", a.version) + text(a.attempt);
+  }
+  std::string operator()(const action::SendCollect& a) const {
+    return "COLLECT" + text(a.peer) + text(a.model) + number("version ", a.version);
+  }
+  std::string operator()(const action::SetTimer& a) const {
+    return "SET_TIMER" + number("at ", static_cast<std::uint64_t>(a.at.count()));
+  }
+  std::string operator()(const action::Finish& a) const {
+    return a.outcome == Outcome::Completed ? "FINISH completed" : "FINISH interrupted";
+  }
+};
+
+}  // namespace
+
+std::string to_text(const Event& event) { return std::visit(EventWriter{}, event); }
+std::string to_text(const Action& action) { return std::visit(ActionWriter{}, action); }
+
+}  // namespace hop::hopper::simulate

@@ -1,0 +1,16 @@
+// Events and actions as lines of text, to read what happened in a run.
+#pragma once
+
+#include <string>
+
+#include "hopper/events.h"
+
+namespace hop::hopper::simulate {
+
+/// `RESULT w1.2 m3 unit 5 attempt 17`: worker 1 in its life 2 reports on model 3.
+std::string to_text(const Event& event);
+
+/// `SEND_LEASE w1.2 m3 unit 6 partition 2 attempt 18 from w0`
+std::string to_text(const Action& action);
+
+}  // namespace hop::hopper::simulate

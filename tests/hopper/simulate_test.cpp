@@ -1,0 +1,243 @@
+// The coordinator on a simulated cluster, ten thousand times. HOP_SIMULATE_SEEDS=1000000 runs more of them;
+// HOP_SIMULATE_SEED=17 runs that one alone and tells every step of it.
+#include "hopper/simulate/simulation.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "hopper/simulate/trace.h"
+
+namespace hop::hopper::simulate {
+namespace {
+
+constexpr std::uint64_t kShards = 4;
+
+std::optional<std::uint64_t> number_from_environment(const char* name) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? std::optional(std::strtoull(text, nullptr, 10)) : std::nullopt;
+}
+
+Summary run_aloud(const Scenario& scenario) {
+  std::cout << describe(scenario) << '\n';
+  return Simulation(scenario,
+                    [](Coordinator& coordinator, const Event& event, Time now) {
+                      std::cout << std::chrono::duration<double>(now).count() << "  " << to_text(event) << '\n';
+                      std::vector<Action> actions = coordinator.step(event, now);
+                      for (const Action& action : actions) std::cout << "      " << to_text(action) << '\n';
+                      return actions;
+                    })
+      .run();
+}
+
+class ManySeeds : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(ManySeeds, WhateverFailsEachUnitCountsOnceAndTheWeightsAreThoseOfTheCalmRun) {
+  if (const auto seed = number_from_environment("HOP_SIMULATE_SEED")) {
+    if (GetParam() == *seed % kShards) run_aloud(draw_scenario(*seed));
+    return;
+  }
+  const std::uint64_t seeds = number_from_environment("HOP_SIMULATE_SEEDS").value_or(10000);
+  for (std::uint64_t seed = GetParam(); seed < seeds; seed += kShards) {
+    const Scenario scenario = draw_scenario(seed);
+    try {
+      Simulation(scenario).run();
+    } catch (const std::exception& broken) {
+      FAIL() << describe(scenario) << "\n  broken: " << broken.what() << "\n  replay: HOP_SIMULATE_SEED=" << seed
+             << " hopper_test --gtest_filter='*ManySeeds*'";
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shards, ManySeeds, testing::Range<std::uint64_t>(0, kShards));
+
+TEST(Simulation, OfOneSeedIsTheSameEveryTime) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    EXPECT_EQ(Simulation(draw_scenario(seed)).run(), Simulation(draw_scenario(seed)).run()) << seed;
+  }
+}
+
+// A simulation that never meets a fault proves nothing about it.
+TEST(Simulation, MeetsEveryKindOfTrouble) {
+  Summary all;
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    const Summary one = Simulation(draw_scenario(seed)).run();
+    all.deaths += one.deaths;
+    all.cuts += one.cuts;
+    all.crashes += one.crashes;
+    all.stops += one.stops;
+    all.forgotten += one.forgotten;
+    all.adopted += one.adopted;
+    all.stale += one.stale;
+    all.cancelled += one.cancelled;
+    all.condemned += one.condemned;
+  }
+  std::cout << "1000 seeds: " << all.deaths << " deaths, " << all.cuts << " lost connections, " << all.crashes
+            << " crashes, " << all.stops << " stops, " << all.forgotten << " forgotten records, " << all.adopted
+            << " adopted units, " << all.stale << " stale results, " << all.cancelled << " cancelled leases, "
+            << all.condemned << " condemned models\n";
+  for (const std::uint64_t times : {all.deaths, all.cuts, all.crashes, all.stops, all.forgotten, all.adopted, all.stale,
+                                    all.cancelled, all.condemned}) {
+    EXPECT_GE(times, 10U);
+  }
+}
+
+// ---- the checker finds bugs: coordinators with one each
+// ---------------------------------------------------------------
+
+using Actions = std::vector<Action>;
+
+const Lease* current_lease(const Coordinator& coordinator, ModelId model) {
+  for (const WorkerState& worker : coordinator.workers()) {
+    for (const Lease& lease : worker.leases) {
+      if (lease.model == model) return &lease;
+    }
+  }
+  return nullptr;
+}
+
+Actions counts_what_is_not_synced(Coordinator& c, const Event& event, Time now) {
+  Actions all;
+  std::vector<Event> events{event};
+  while (!events.empty()) {
+    const Event next = events.front();
+    events.erase(events.begin());
+    for (const Action& action : c.step(next, now)) {
+      all.push_back(action);
+      if (const auto* append = std::get_if<action::Append>(&action))
+        events.emplace_back(event::Synced{append->sequence});
+    }
+  }
+  return all;
+}
+
+Actions accepts_stale_results(Coordinator& c, const Event& event, Time now) {
+  if (const auto* result = std::get_if<event::Result>(&event)) {
+    if (const Lease* lease = current_lease(c, result->model); lease != nullptr && lease->attempt != result->attempt) {
+      event::Result forged = *result;
+      for (const WorkerState& worker : c.workers()) {
+        for (const Lease& held : worker.leases) {
+          if (held == *lease) forged.peer = {worker.id, worker.incarnation};
+        }
+      }
+      forged.unit = lease->unit;
+      forged.attempt = lease->attempt;
+      return c.step(forged, now);
+    }
+  }
+  return c.step(event, now);
+}
+
+Actions forgets_to_revoke(Coordinator& c, const Event& event, Time now) {
+  if (std::holds_alternative<event::WorkerDown>(event)) return {};
+  const auto* up = std::get_if<event::WorkerUp>(&event);
+  if (up != nullptr && c.workers()[up->peer.worker.index()].alive) return {};  // "it is there already"
+  return c.step(event, now);
+}
+
+Actions leases_twice(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    if (const auto* sent = std::get_if<action::SendLease>(&actions[i])) {
+      action::SendLease again = *sent;
+      again.lease.attempt = Attempt{again.lease.attempt.value + 1000000};
+      actions.emplace_back(again);
+      break;
+    }
+  }
+  return actions;
+}
+
+Actions uses_attempts_again(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  for (Action& action : actions) {
+    if (auto* sent = std::get_if<action::SendLease>(&action)) sent->lease.attempt = Attempt{7};
+  }
+  return actions;
+}
+
+Actions releases_too_early(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    const auto* append = std::get_if<action::Append>(&actions[i]);
+    const auto* commit = append != nullptr ? std::get_if<record::Commit>(&append->record) : nullptr;
+    if (commit == nullptr || commit->unit == 0) continue;
+    const Model& model = c.ledger().model(commit->model);
+    const WorkerState& holder = c.workers()[model.holder->index()];
+    actions.emplace_back(
+        action::Release{{holder.id, holder.incarnation}, model.id, model.version, model.visits.back().attempt});
+    break;
+  }
+  return actions;
+}
+
+Actions announces_too_early(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  if (const auto* result = std::get_if<event::Result>(&event)) {
+    actions.emplace_back(
+        action::Answer{result->peer, result->model, result->unit, result->attempt, Verdict::Committed});
+  }
+  return actions;
+}
+
+Actions commits_twice(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    const auto* append = std::get_if<action::Append>(&actions[i]);
+    if (append == nullptr || !std::holds_alternative<record::Commit>(append->record)) continue;
+    action::Append again = *append;
+    ++again.sequence;
+    actions.insert(actions.begin() + static_cast<std::ptrdiff_t>(i) + 1, again);
+    break;
+  }
+  return actions;
+}
+
+Actions does_not_hear_ctrl_c(Coordinator& c, const Event& event, Time now) {
+  return std::holds_alternative<event::StopRequested>(event) ? Actions{} : c.step(event, now);
+}
+
+Actions loses_a_result(Coordinator& c, const Event& event, Time now) {
+  return std::holds_alternative<event::Result>(event) && now > seconds(1) ? Actions{} : c.step(event, now);
+}
+
+struct Bug {
+  const char* name;
+  Actions (*step)(Coordinator&, const Event&, Time);
+  const char* found;
+};
+
+void PrintTo(const Bug& bug, std::ostream* out) { *out << bug.name; }
+
+class BuggyCoordinator : public testing::TestWithParam<Bug> {};
+
+TEST_P(BuggyCoordinator, IsFoundOut) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    try {
+      Simulation(draw_scenario(seed), GetParam().step).run();
+    } catch (const Error& broken) {
+      EXPECT_NE(std::string(broken.what()).find(GetParam().found), std::string::npos) << broken.what();
+      std::cout << GetParam().name << ": seed " << seed << ", " << broken.what() << '\n';
+      return;
+    }
+  }
+  FAIL() << "300 runs, and nothing was noticed";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Bugs, BuggyCoordinator,
+    testing::Values(Bug{"CountsWhatIsNotSynced", counts_what_is_not_synced, "durable"},
+                    Bug{"AcceptsStaleResults", accepts_stale_results, "was trained from the parent"},
+                    Bug{"ForgetsToRevoke", forgets_to_revoke, "the run ends"},
+                    Bug{"LeasesTwice", leases_twice, "one lease per model"},
+                    Bug{"UsesAttemptsAgain", uses_attempts_again, "an attempt is never used again"},
+                    Bug{"ReleasesTooEarly", releases_too_early, "what is still needed is not released"},
+                    Bug{"AnnouncesTooEarly", announces_too_early, "only what is durable is called committed"},
+                    Bug{"CommitsTwice", commits_twice, "each unit is committed once"},
+                    Bug{"DoesNotHearCtrlC", does_not_hear_ctrl_c, "no lease after Ctrl-C"},
+                    Bug{"LosesAResult", loses_a_result, "the run ends"}),
+    [](const auto& bug) { return std::string(bug.param.name); });
+
+}  // namespace
+}  // namespace hop::hopper::simulate
