@@ -1,0 +1,265 @@
+#include "hopper/journal.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+#include <thread>
+
+#include "base/error.h"
+
+namespace hop::hopper {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+record::Commit commit(std::uint32_t unit) {
+  record::Commit c;
+  c.model = ModelId{3};
+  c.unit = unit;
+  c.partition = PartitionId{unit % 4};
+  c.worker = WorkerId{1};
+  c.attempt = Attempt{100 + unit};
+  c.parent = {unit, 7};
+  c.digest = {unit + 1, 7};
+  c.metrics.train_loss = 0.5 + unit;
+  c.metrics.rows = 1000;
+  c.metrics.seconds = 1.25;
+  c.metrics.state_bytes = 1ULL << 33;
+  c.metrics.received_bytes = 99;
+  c.metrics.gap_seconds = 1e-4;
+  c.metrics.peak_rss_bytes = 1ULL << 30;
+  if (unit % 2 == 1) {
+    c.metrics.valid_loss = 0.0;
+    c.metrics.valid_accuracy = 0.925;
+  }
+  if (unit == 0) c.config = "lr=0.001";
+  return c;
+}
+
+const std::vector<Record> kRecords{record::Reserve{Attempt{1025}},
+                                   commit(0),
+                                   commit(1),
+                                   record::Quarantine{ModelId{2}, "unit 4 lost its worker 3 times"},
+                                   record::Collected{ModelId{3}, 1ULL << 33, std::string(64, 'a')},
+                                   commit(2)};
+const JournalHeader kHeader{"cifar-1", {12, 34}};
+
+class Journals : public testing::Test {
+ protected:
+  Journals() {
+    std::string name = (fs::temp_directory_path() / "hopscotch-journal-XXXXXX").string();
+    folder_ = mkdtemp(name.data());
+    path_ = folder_ / "journal";
+  }
+  ~Journals() override { fs::remove_all(folder_); }
+
+  // Writes all records; the sizes of the file after the header and after each record.
+  std::vector<std::size_t> record_run() {
+    Journal journal = Journal::create(path_, kHeader);
+    std::vector<std::size_t> ends{fs::file_size(path_)};
+    for (const Record& record : kRecords) {
+      journal.append(record);
+      journal.sync();
+      ends.push_back(fs::file_size(path_));
+    }
+    return ends;
+  }
+  std::string bytes() const {
+    std::ifstream in(path_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void write(const std::string& bytes) const {
+    fs::remove(path_);  // a new file: cutting an old one to nothing makes some file systems wait for the disk
+    std::ofstream(path_, std::ios::binary) << bytes;
+  }
+
+  fs::path folder_, path_;
+};
+
+TEST_F(Journals, GiveBackWhatWasWritten) {
+  record_run();
+  const JournalContents contents = read_journal(path_);
+  EXPECT_EQ(contents.header, kHeader);
+  EXPECT_EQ(contents.records, kRecords);
+  EXPECT_EQ(contents.torn_bytes, 0U);
+}
+
+TEST_F(Journals, KeepLossesThatAreNotFinite) {
+  {
+    Journal journal = Journal::create(path_, kHeader);
+    record::Commit c = commit(0);
+    c.metrics.train_loss = std::numeric_limits<double>::infinity();
+    journal.append(c);
+    c.metrics.train_loss = std::numeric_limits<double>::quiet_NaN();
+    journal.append(c);
+    journal.sync();
+  }
+  const JournalContents contents = read_journal(path_);
+  EXPECT_TRUE(std::isinf(std::get<record::Commit>(contents.records[0]).metrics.train_loss));
+  EXPECT_TRUE(std::isnan(std::get<record::Commit>(contents.records[1]).metrics.train_loss));
+}
+
+TEST_F(Journals, NumberTheirRecordsAndGoOnWhereTheyEnded) {
+  {
+    Journal journal = Journal::create(path_, kHeader);
+    EXPECT_EQ(journal.append(kRecords[0]), 1U);
+    EXPECT_EQ(journal.append(kRecords[1]), 2U);
+    EXPECT_EQ(journal.sync(), 2U);
+  }
+  JournalContents contents;
+  Journal journal = Journal::open(path_, contents);
+  EXPECT_EQ(contents.records.size(), 2U);
+  EXPECT_EQ(journal.append(kRecords[2]), 3U);
+  EXPECT_EQ(journal.sync(), 3U);
+  EXPECT_EQ(read_journal(path_).records.size(), 3U);
+}
+
+TEST_F(Journals, WriteNothingBeforeASync) {
+  Journal journal = Journal::create(path_, kHeader);
+  const auto size = fs::file_size(path_);
+  journal.append(kRecords[0]);
+  EXPECT_EQ(fs::file_size(path_), size);
+  journal.sync();
+  EXPECT_GT(fs::file_size(path_), size);
+}
+
+TEST_F(Journals, CutAtAnyByteLoseOnlyTheTornTailAndSayHowMuch) {
+  const std::vector<std::size_t> ends = record_run();
+  const std::string whole = bytes();
+  for (std::size_t cut = ends[0]; cut <= whole.size(); ++cut) {
+    write(whole.substr(0, cut));
+    const auto kept = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), cut) - ends.begin()) - 1;
+    const JournalContents contents = read_journal(path_);
+    ASSERT_EQ(contents.records, std::vector<Record>(kRecords.begin(), kRecords.begin() + static_cast<long>(kept)))
+        << cut;
+    ASSERT_EQ(contents.torn_bytes, cut - ends[kept]) << cut;
+  }
+}
+
+TEST_F(Journals, GoOnBehindTheLastWholeRecordWhenTheirTailWasTorn) {
+  const std::vector<std::size_t> ends = record_run();
+  const std::string whole = bytes();
+  for (const std::size_t cut : {ends[0], ends[0] + 1, ends[1] - 1, ends[2] + 16, ends[5] - 7}) {
+    write(whole.substr(0, cut));
+    JournalContents contents;
+    {
+      Journal journal = Journal::open(path_, contents);
+      EXPECT_EQ(journal.append(commit(9)), contents.records.size() + 1);
+      journal.sync();
+    }
+    contents.records.emplace_back(commit(9));
+    EXPECT_EQ(read_journal(path_).records, contents.records) << cut;
+  }
+}
+
+TEST_F(Journals, CutWithinTheHeaderAreRefused) {
+  const std::size_t header = record_run()[0];
+  const std::string whole = bytes();
+  for (std::size_t cut = 0; cut < header; ++cut) {
+    write(whole.substr(0, cut));
+    ASSERT_THROW(read_journal(path_), JournalError) << cut;
+  }
+}
+
+TEST_F(Journals, DamagedInTheMiddleAreRefusedAndTheOffsetIsNamed) {
+  const std::vector<std::size_t> ends = record_run();
+  const std::string whole = bytes();
+  for (std::size_t at = 0; at < ends[ends.size() - 2]; ++at) {
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
+    write(damaged);
+    const auto record = std::upper_bound(ends.begin(), ends.end(), at) - ends.begin();
+    const std::size_t begin = record == 0 ? 0 : ends[static_cast<std::size_t>(record) - 1];
+    ASSERT_THAT([&] { read_journal(path_); },
+                ThrowsMessage<JournalError>(HasSubstr("at offset " + std::to_string(begin) + ",")))
+        << at;
+  }
+}
+
+TEST_F(Journals, DamagedInTheLastRecordLoseIt) {
+  const std::vector<std::size_t> ends = record_run();
+  std::string damaged = bytes();
+  damaged.back() = static_cast<char>(damaged.back() ^ 1);
+  write(damaged);
+  const JournalContents contents = read_journal(path_);
+  EXPECT_EQ(contents.records.size(), kRecords.size() - 1);
+  EXPECT_EQ(contents.torn_bytes, ends.back() - ends[ends.size() - 2]);
+}
+
+TEST_F(Journals, FollowedByZeroesHaveATornTail) {
+  record_run();
+  write(bytes() + std::string(5000, '\0'));
+  EXPECT_EQ(read_journal(path_).torn_bytes, 5000U);
+}
+
+TEST_F(Journals, ThatAreNoneAreRefused) {
+  write(std::string(300, 'x'));
+  EXPECT_THROW(read_journal(path_), JournalError);
+  EXPECT_THROW(read_journal(folder_ / "missing"), JournalError);
+}
+
+TEST_F(Journals, AreNotOverwritten) {
+  record_run();
+  EXPECT_THROW(Journal::create(path_, kHeader), JournalError);
+  EXPECT_EQ(read_journal(path_).records, kRecords);
+}
+
+TEST_F(Journals, HaveOneWriter) {
+  const Journal journal = Journal::create(path_, kHeader);
+  JournalContents contents;
+  EXPECT_THAT([&] { Journal::open(path_, contents); }, ThrowsMessage<JournalError>(HasSubstr("only writer")));
+  EXPECT_EQ(read_journal(path_).header, kHeader);  // readers may look at any time
+}
+
+TEST_F(Journals, AreFreeAgainWhenTheirWriterIsGone) {
+  { const Journal journal = Journal::create(path_, kHeader); }
+  JournalContents contents;
+  EXPECT_NO_THROW(Journal::open(path_, contents));
+}
+
+TEST_F(Journals, AcceptNothingAfterAFailedWrite) {
+  Journal journal = Journal::create(path_, kHeader);
+  journal.append(kRecords[0]);
+  journal.sync();
+  const auto size = fs::file_size(path_);
+
+  // A limit on the size of files stands for a full disk.
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit full{size + 20, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &full);
+  journal.append(kRecords[1]);
+  EXPECT_THROW(journal.sync(), JournalError);
+  setrlimit(RLIMIT_FSIZE, &before);
+
+  EXPECT_THROW(journal.append(kRecords[2]), JournalError);
+  EXPECT_THROW(journal.sync(), JournalError);
+  const JournalContents contents = read_journal(path_);
+  EXPECT_EQ(contents.records.size(), 1U);
+  EXPECT_EQ(contents.torn_bytes, 20U);
+}
+
+TEST_F(Journals, MayBeSyncedByOneThreadWhileAnotherAppends) {
+  Journal journal = Journal::create(path_, kHeader);
+  constexpr std::uint64_t kMany = 2000;
+  std::thread appender([&] {
+    for (std::uint32_t i = 0; i < kMany; ++i) journal.append(commit(i));
+  });
+  while (journal.sync() < kMany) {
+  }
+  appender.join();
+  const JournalContents contents = read_journal(path_);
+  ASSERT_EQ(contents.records.size(), kMany);
+  for (std::uint32_t i = 0; i < kMany; ++i) EXPECT_EQ(std::get<record::Commit>(contents.records[i]).unit, i);
+}
+
+}  // namespace
+}  // namespace hop::hopper
