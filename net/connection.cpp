@@ -74,17 +74,19 @@ Connection::Connection(std::unique_ptr<Stream> stream, std::string peer)
 Connection::~Connection() { stream_->close(); }
 
 Awaitable<void> Connection::send(std::uint16_t kind, ByteView control, ByteView payload, Deadline deadline) {
-  return run_on(executor_, send_here(kind, control, payload, deadline));
+  return run_on(executor_, send_here(shared_from_this(), kind, control, payload, deadline));
 }
 
-Awaitable<Message> Connection::receive(Deadline deadline) { return run_on(executor_, receive_here(deadline)); }
+Awaitable<Message> Connection::receive(Deadline deadline) {
+  return run_on(executor_, receive_here(shared_from_this(), deadline));
+}
 
 Awaitable<void> Connection::receive_payload(MutableByteView into, Deadline deadline) {
-  return run_on(executor_, take_payload_here(into, deadline));
+  return run_on(executor_, take_payload_here(shared_from_this(), into, deadline));
 }
 
 Awaitable<void> Connection::skip_payload(Deadline deadline) {
-  return run_on(executor_, take_payload_here(std::nullopt, deadline));
+  return run_on(executor_, take_payload_here(shared_from_this(), std::nullopt, deadline));
 }
 
 void Connection::close() {
@@ -106,8 +108,8 @@ Traffic Connection::traffic() const {
           .payload_received = payload_received_};
 }
 
-Awaitable<void> Connection::send_here(std::uint16_t kind, ByteView control, ByteView payload, Deadline deadline) {
-  const auto self = shared_from_this();
+Awaitable<void> Connection::send_here([[maybe_unused]] Self self, std::uint16_t kind, ByteView control,
+                                      ByteView payload, Deadline deadline) {
   const HeaderField header = encode_header(kind, control, payload.size());
   SendTurn turn(*this);
   const Watchdog watchdog = watch(deadline, "send to");
@@ -115,8 +117,7 @@ Awaitable<void> Connection::send_here(std::uint16_t kind, ByteView control, Byte
   co_await fail_on_error(write_frame(header, control, payload));
 }
 
-Awaitable<Message> Connection::receive_here(Deadline deadline) {
-  const auto self = shared_from_this();
+Awaitable<Message> Connection::receive_here([[maybe_unused]] Self self, Deadline deadline) {
   const ReceiveTurn turn(*this);
   if (untaken_payload_ > 0) {
     throw NetError("[net] expected the last message's payload to be taken first, got a receive (" + peer_ + ")");
@@ -125,8 +126,8 @@ Awaitable<Message> Connection::receive_here(Deadline deadline) {
   co_return co_await fail_on_error(read_message());
 }
 
-Awaitable<void> Connection::take_payload_here(std::optional<MutableByteView> into, Deadline deadline) {
-  const auto self = shared_from_this();
+Awaitable<void> Connection::take_payload_here([[maybe_unused]] Self self, std::optional<MutableByteView> into,
+                                              Deadline deadline) {
   const ReceiveTurn turn(*this);
   if (into && into->size() != untaken_payload_) {
     throw NetError("[net] expected room for a payload of " + std::to_string(untaken_payload_) + " bytes, got " +
@@ -221,8 +222,7 @@ void Connection::fail(bool timed_out, std::string text) {
   if (failure_) return;  // the first cause is the one that everybody hears of
   failure_ = {.timed_out = timed_out, .text = std::move(text)};
   open_ = false;
-  stream_->close();
-  for (SendTurn* sender : senders_) sender->wake();
+  stream_->close();  // ends the read and the write that are under way; each sender that leaves wakes the next
 }
 
 void Connection::throw_failure() const {

@@ -91,10 +91,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::string text;
   };
 
-  // The public operations, on executor_.
-  Awaitable<void> send_here(std::uint16_t kind, ByteView control, ByteView payload, Deadline deadline);
-  Awaitable<Message> receive_here(Deadline deadline);
-  Awaitable<void> take_payload_here(std::optional<MutableByteView> into, Deadline deadline);
+  // The public operations, on executor_. `self` keeps the connection alive until they have ended.
+  using Self = std::shared_ptr<Connection>;
+  Awaitable<void> send_here(Self self, std::uint16_t kind, ByteView control, ByteView payload, Deadline deadline);
+  Awaitable<Message> receive_here(Self self, Deadline deadline);
+  Awaitable<void> take_payload_here(Self self, std::optional<MutableByteView> into, Deadline deadline);
 
   // What they do once it is their turn.
   Awaitable<void> write_frame(HeaderField header, ByteView control, ByteView payload);

@@ -52,7 +52,7 @@ TEST_P(EveryTransportInTrouble, DeliversWhatWasSentBeforeThePeerLeft) {
 }
 
 TEST_P(EveryTransportInTrouble, FailsTheReceiverOfAPayloadThatBreaksOff) {
-  const AlignedBuffer payload = pattern(50 * kMega);
+  const AlignedBuffer payload = pattern(20 * kMega);
   Gate gave_up(nodes.client_context().get_executor());
   nodes.talk(
       [&](Peer peer) -> Awaitable<void> {
@@ -72,7 +72,7 @@ TEST_P(EveryTransportInTrouble, FailsTheReceiverOfAPayloadThatBreaksOff) {
 }
 
 TEST_P(EveryTransportInTrouble, FailsTheSenderOfAPayloadWhoseReceiverLeaves) {
-  const AlignedBuffer payload = pattern(50 * kMega);
+  const AlignedBuffer payload = pattern(20 * kMega);
   nodes.talk(
       [&](Peer peer) -> Awaitable<void> {
         const std::string error = co_await error_of(peer->send(1, {}, payload.span()));
@@ -105,7 +105,7 @@ TEST_P(EveryTransportInTrouble, LetsADeadlineThatIsMetPassQuietly) {
 }
 
 TEST_P(EveryTransportInTrouble, EndsASendThatNobodyReadsAtItsDeadlineAndEverySendBehindIt) {
-  const AlignedBuffer payload = pattern(50 * kMega);
+  const AlignedBuffer payload = pattern(20 * kMega);
   Gate gave_up(nodes.client_context().get_executor());
   nodes.talk(
       [&](Peer peer) -> Awaitable<void> {
@@ -147,6 +147,20 @@ TEST_P(EveryTransportInTrouble, ClosesAConnectionWhoseReceiveIsCancelled) {
         EXPECT_THAT(co_await error_of(peer->send(1, {})), StartsWith("NetError: [net] lost"));
       },
       [](Peer peer) -> Awaitable<void> { EXPECT_THAT(co_await error_of(peer->receive()), StartsWith("NetError: ")); });
+}
+
+TEST_P(EveryTransportInTrouble, LivesUntilItsLastOperationHasEnded) {
+  nodes.talk(
+      [](Peer peer) -> Awaitable<void> {
+        auto receive = peer->receive();
+        peer.reset();
+        EXPECT_EQ(text_of(co_await std::move(receive)), "hello");
+      },
+      [](Peer peer) -> Awaitable<void> {
+        auto send = peer->send(1, as_bytes("hello"));
+        peer.reset();
+        co_await std::move(send);
+      });
 }
 
 TEST_P(EveryTransportInTrouble, SurvivesMisuse) {
