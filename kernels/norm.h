@@ -1,4 +1,5 @@
-// Normalisation, forward and backward in fused passes.
+// Normalisation, forward and backward in fused passes. Statistics take two passes (a large mean costs no digits) and
+// the fixed tree of reductions: bits depend on values and shapes alone. About four reads and one write of x.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -16,15 +17,23 @@ struct NormGrads {
   Tensor dbias;
 };
 
-/// x (..., D) normalised over the last dimensions that `weight` covers; weight, bias of that shape, or both undefined.
+/// Layer normalisation (Ba, Kiros & Hinton 2016): y = (x - mean) * rstd * weight + bias over the last dimensions of x,
+/// those of `weight` (the last one where weight is undefined: 1). bias has its shape too, or is undefined: 0. f32 or
+/// f64, equal dtypes. Throws ShapeError, DtypeError.
 NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
-NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean, const Tensor& rstd);
+/// dweight and dbias are undefined where weight is.
+NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                          const Tensor& rstd);
 
-/// x (N, C, H, W) or (N, C), statistics of this batch over all but C. weight, bias (C) or undefined.
+/// Batch normalisation (Ioffe & Szegedy 2015) of x (N, C, ..), with the statistics of this batch over all but C.
+/// weight, bias (C) or undefined. Throws ShapeError, also for no values.
 NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
-NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean, const Tensor& rstd);
+/// dweight and dbias are undefined where weight is.
+NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                          const Tensor& rstd);
 
-/// Per channel: y = (x - mean) * rstd * weight + bias with given statistics (evaluation).
-Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd);
+/// Per channel: y = (x - mean) * rstd * weight + bias with given statistics (evaluation), all (C).
+Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
+                        const Tensor& rstd);
 
 }  // namespace hop::kernels

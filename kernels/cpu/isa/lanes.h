@@ -180,4 +180,22 @@ HOP_INLINE Lanes<T> first(int n, Lanes<T> x, T rest) {
   return x;
 }
 
+/// Lane l gets lane l + k, for l < k; k is a power of two below 16. The other lanes get anything.
+template <int k, class T>
+HOP_INLINE Lanes<T> shifted_down(Lanes<T> x) {
+  constexpr int kWidth = Lanes<T>::kPerRegister;
+  Lanes<T> y;
+  if constexpr (k >= kWidth) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Lanes<T>::kRegisters; ++i) y.r[i] = x.r[(i + k / kWidth) % Lanes<T>::kRegisters];
+  } else {
+    decltype(x.r[0] < x.r[0]) from;
+#pragma GCC unroll 16
+    for (int l = 0; l < kWidth; ++l) from[l] = (l + k) % kWidth;
+#pragma GCC unroll 16
+    for (int i = 0; i < Lanes<T>::kRegisters; ++i) y.r[i] = __builtin_shuffle(x.r[i], from);
+  }
+  return y;
+}
+
 }  // namespace hop::kernels::HOP_ISA

@@ -35,8 +35,6 @@ struct Max {
   static HOP_INLINE Lanes<T> combine(Lanes<T> a, Lanes<T> b) {
     return maximum(a, b);
   }
-  static HOP_INLINE float combine(float a, float b) { return rows::maximum(a, b); }
-  static HOP_INLINE double combine(double a, double b) { return rows::maximum(a, b); }
 };
 
 /// Steps 1 and 2 for one V: a Lanes or a Tile. `run` is the open run; close() is due after every kRunLength packs.
@@ -67,14 +65,11 @@ struct Cascade {
 /// Step 3.
 template <class Op, class T>
 HOP_INLINE T fold(Lanes<T> x) {
-  T v[kLaneCount];
-  store(v, x);
-#pragma GCC unroll 4
-  for (int width = kLaneCount / 2; width > 0; width /= 2) {
-#pragma GCC unroll 8
-    for (int l = 0; l < width; ++l) v[l] = Op::combine(v[l], v[l + width]);
-  }
-  return v[0];
+  x = Op::combine(x, shifted_down<8>(x));
+  x = Op::combine(x, shifted_down<4>(x));
+  x = Op::combine(x, shifted_down<2>(x));
+  x = Op::combine(x, shifted_down<1>(x));
+  return x.r[0][0];
 }
 
 /// The tree over one sequence in rows. row(r) gives a function pack(j, n): the n <= 16 elements from j on of row r, and

@@ -1,0 +1,153 @@
+#include "kernels/cpu/norm_internal.h"
+
+#include <algorithm>
+
+#include "kernels/copy.h"
+#include "kernels/cpu/norm_loops_internal.h"
+#include "kernels/cpu/parallel_internal.h"
+#include "kernels/view.h"
+
+namespace hop::kernels::cpu {
+namespace {
+
+constexpr std::int64_t kGrain = 16384;  // elements per thread's turn
+
+template <class F>
+decltype(auto) visit_floating(const Tensor& x, const F& f) {
+  return x.dtype() == DType::f32 ? f(float{}) : f(double{});
+}
+
+/// f(begin, end) over `count` parts of `size` elements each.
+template <class F>
+void for_parts(std::int64_t count, std::int64_t size, const F& f) {
+  parallel_for(count, std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, size)), f);
+}
+
+template <class T>
+T* data_or_null(const Tensor& x) {
+  return x.defined() ? x.data<T>() : nullptr;
+}
+
+template <class T>
+NormInputs<T> inputs(const NormShape& shape, const Tensor& x, const Tensor& weight, const Tensor& bias = {}) {
+  return {shape, x.data<T>(), data_or_null<T>(weight), data_or_null<T>(bias)};
+}
+
+template <class T>
+NormStatistics<T> statistics(const Tensor& mean, const Tensor& rstd) {
+  return {mean.data<T>(), rstd.data<T>()};
+}
+
+Tensor contiguous_or_undefined(const Tensor& x) { return x.defined() ? contiguous(x) : x; }
+Tensor like_or_undefined(const Tensor& x) { return x.defined() ? Tensor::empty(x.shape(), x.dtype()) : x; }
+
+/// x (N, C, ..) as (batch, channels, size) in memory. Where a channel's runs are shorter than a pack, channels come
+/// first, so that each is one run of N size values; a function of the shape alone.
+class ChannelView {
+ public:
+  explicit ChannelView(const Shape& x) : shape_(x) {
+    const std::int64_t size = x.numel() / (x[0] * x[1]);
+    channels_first_ = size < 16 && x[0] > 1;
+    norm_ = channels_first_ ? NormShape{1, x[1], x[0] * size} : NormShape{x[0], x[1], size};
+  }
+  const NormShape& norm() const { return norm_; }
+  Tensor enter(const Tensor& x) const { return contiguous(channels_first_ ? transpose(x, 0, 1) : x); }
+  Tensor empty_like(const Tensor& x) const {
+    Shape shape = shape_;
+    if (channels_first_) std::swap(shape[0], shape[1]);
+    return Tensor::empty(shape, x.dtype());
+  }
+  Tensor leave(const Tensor& y) const { return channels_first_ ? contiguous(transpose(y, 0, 1)) : y; }
+
+ private:
+  Shape shape_;
+  NormShape norm_;
+  bool channels_first_;
+};
+
+}  // namespace
+
+NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const Shape& rows_shape) {
+  const NormResult result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty(rows_shape, x.dtype()),
+                          Tensor::empty(rows_shape, x.dtype())};
+  const Tensor dense = contiguous(x), w = contiguous_or_undefined(weight), b = contiguous_or_undefined(bias);
+  const std::int64_t rows = rows_shape.numel();
+  visit_floating(x, [&]<class T>(T) {
+    const NormInputs<T> in = inputs<T>({rows, 1, x.numel() / rows}, dense, w, b);
+    for_parts(rows, in.shape.size, [&](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(layer_norm_rows<T>)(in, eps, statistics<T>(result.mean, result.rstd), result.y.data<T>(), begin, end);
+    });
+  });
+  return result;
+}
+
+NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                          const Tensor& rstd) {
+  const NormGrads grads{Tensor::empty(x.shape(), x.dtype()), like_or_undefined(weight), like_or_undefined(weight)};
+  const Tensor dense = contiguous(x), w = contiguous_or_undefined(weight), dense_g = contiguous(g);
+  const Tensor m = contiguous(mean), r = contiguous(rstd);
+  const std::int64_t rows = mean.numel();
+  visit_floating(x, [&]<class T>(T) {
+    const NormInputs<T> in = inputs<T>({rows, 1, x.numel() / rows}, dense, w);
+    const NormStatistics<T> given = statistics<T>(m, r);
+    for_parts(rows, in.shape.size, [&](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(layer_norm_grad_rows<T>)(in, dense_g.data<T>(), given, grads.dx.data<T>(), begin, end);
+    });
+    if (!weight.defined()) return;
+    const NormGradients<T> out{nullptr, grads.dweight.data<T>(), grads.dbias.data<T>()};
+    for_parts((in.shape.size + 15) / 16, 16 * rows, [&](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(layer_norm_grad_columns<T>)(in, dense_g.data<T>(), given, out, begin, end);
+    });
+  });
+  return grads;
+}
+
+NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  const ChannelView view(x.shape());
+  const Shape channels{view.norm().channels};
+  const Tensor y = view.empty_like(x), mean = Tensor::empty(channels, x.dtype()),
+               rstd = Tensor::empty(channels, x.dtype());
+  const Tensor dense = view.enter(x), w = contiguous_or_undefined(weight), b = contiguous_or_undefined(bias);
+  visit_floating(x, [&]<class T>(T) {
+    const NormInputs<T> in = inputs<T>(view.norm(), dense, w, b);
+    for_parts(channels[0], x.numel() / channels[0], [&](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(batch_norm_channels<T>)(in, eps, statistics<T>(mean, rstd), y.data<T>(), begin, end);
+    });
+  });
+  return {view.leave(y), mean, rstd};
+}
+
+NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                          const Tensor& rstd) {
+  const ChannelView view(x.shape());
+  const Tensor dx = view.empty_like(x), dweight = like_or_undefined(weight), dbias = like_or_undefined(weight);
+  const Tensor dense = view.enter(x), dense_g = view.enter(g), w = contiguous_or_undefined(weight);
+  const Tensor m = contiguous(mean), r = contiguous(rstd);
+  const std::int64_t channels = view.norm().channels;
+  visit_floating(x, [&]<class T>(T) {
+    const NormInputs<T> in = inputs<T>(view.norm(), dense, w);
+    const NormGradients<T> out{dx.data<T>(), data_or_null<T>(dweight), data_or_null<T>(dbias)};
+    for_parts(channels, x.numel() / channels, [&](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(batch_norm_grad_channels<T>)(in, dense_g.data<T>(), statistics<T>(m, r), out, begin, end);
+    });
+  });
+  return {view.leave(dx), dweight, dbias};
+}
+
+Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
+                        const Tensor& rstd) {
+  const ChannelView view(x.shape());
+  const Tensor y = view.empty_like(x);
+  const Tensor dense = view.enter(x), w = contiguous_or_undefined(weight), b = contiguous_or_undefined(bias);
+  const Tensor m = contiguous(mean), r = contiguous(rstd);
+  const std::int64_t channels = view.norm().channels;
+  visit_floating(x, [&]<class T>(T) {
+    const NormInputs<T> in = inputs<T>(view.norm(), dense, w, b);
+    for_parts(channels, x.numel() / channels, [&](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(batch_norm_apply_channels<T>)(in, statistics<T>(m, r), y.data<T>(), begin, end);
+    });
+  });
+  return view.leave(y);
+}
+
+}  // namespace hop::kernels::cpu

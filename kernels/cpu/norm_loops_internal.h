@@ -1,0 +1,56 @@
+// The vectorised loops of the normalisations. T is float or double. weight and bias may be null: 1 and 0.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cpu/isa_internal.h"
+
+namespace hop::kernels {
+
+/// x (batch, channels, size), contiguous. Layer norm: one channel, each of the `batch` rows has statistics of its own.
+struct NormShape {
+  std::int64_t batch, channels, size;
+};
+
+/// What both directions read.
+template <class T>
+struct NormInputs {
+  NormShape shape;
+  const T* x;
+  const T* weight;
+  const T* bias;
+};
+
+/// Statistics, written by the forward loops and read by the others; rstd = 1 / sqrt(var + eps).
+template <class T>
+struct NormStatistics {
+  T* mean;
+  T* rstd;
+};
+
+template <class T>
+struct NormGradients {
+  T* dx;
+  T* dweight;
+  T* dbias;
+};
+
+HOP_EACH_ISA(
+    /// Rows begin..end-1 of (batch, size); weight and bias (size).
+    template <class T> void layer_norm_rows(const NormInputs<T>& in, double eps, NormStatistics<T> out, T* y,
+                                            std::int64_t begin, std::int64_t end);
+    template <class T> void layer_norm_grad_rows(const NormInputs<T>& in, const T* g, NormStatistics<T> given, T* dx,
+                                                 std::int64_t begin, std::int64_t end);
+    /// dweight and dbias, blocks begin..end-1 of sixteen columns.
+    template <class T> void layer_norm_grad_columns(const NormInputs<T>& in, const T* g, NormStatistics<T> given,
+                                                    NormGradients<T> out, std::int64_t begin, std::int64_t end);
+    /// Channels begin..end-1; weight and bias (channels).
+    template <class T> void batch_norm_channels(const NormInputs<T>& in, double eps, NormStatistics<T> out, T* y,
+                                                std::int64_t begin, std::int64_t end);
+    template <class T> void batch_norm_apply_channels(const NormInputs<T>& in, NormStatistics<T> given, T* y,
+                                                      std::int64_t begin, std::int64_t end);
+    /// dweight and dbias may be null.
+    template <class T> void batch_norm_grad_channels(const NormInputs<T>& in, const T* g, NormStatistics<T> given,
+                                                     NormGradients<T> out, std::int64_t begin, std::int64_t end);)
+
+}  // namespace hop::kernels

@@ -1,0 +1,104 @@
+#include "kernels/norm.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/error.h"
+#include "kernels/copy.h"
+#include "kernels/cpu/norm_internal.h"
+#include "kernels/expect_internal.h"
+
+namespace hop::kernels {
+namespace {
+
+/// The shape of layer_norm's statistics: x without the last dimensions, those of `weight` (the last one without a
+/// weight).
+Shape rows_of(const char* op, const Shape& x, const Tensor& weight) {
+  const int covered = weight.defined() ? weight.dim() : 1;
+  const int rows = x.size() - covered;
+  const bool fits =
+      covered > 0 && rows >= 0 && (!weight.defined() || std::equal(x.begin() + rows, x.end(), weight.shape().begin()));
+  if (!fits) {
+    throw ShapeError("[" + std::string(op) + "] expected weight of the shape of x's last dimensions, got weight " +
+                     (weight.defined() ? weight.shape().to_string() : "undefined") + " for x " + x.to_string());
+  }
+  return Shape(std::span(x.begin(), static_cast<std::size_t>(rows)));
+}
+
+void expect_parameters(const char* op, const Tensor& weight, const Tensor& bias, const Shape& shape) {
+  if (weight.defined()) expect_shape(op, "weight", weight, shape);
+  if (bias.defined()) expect_shape(op, "bias", bias, shape);
+}
+
+/// (C), after a check of x (N, C, ..).
+Shape channels_of(const char* op, const Shape& x) {
+  if (x.size() < 2) throw ShapeError("[" + std::string(op) + "] expected x (N, C, ..), got " + x.to_string());
+  return {x[1]};
+}
+
+void expect_statistics(const char* op, const Tensor& mean, const Tensor& rstd, const Shape& shape) {
+  expect_shape(op, "mean", mean, shape);
+  expect_shape(op, "rstd", rstd, shape);
+}
+
+/// Statistics of nothing are refused.
+void expect_values(const char* op, const Tensor& x, bool enough) {
+  if (!enough) throw ShapeError("[" + std::string(op) + "] expected values to normalise, got " + x.describe());
+}
+
+}  // namespace
+
+NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  constexpr const char* kOp = "layer_norm";
+  expect_floating(kOp, {&x, &weight, &bias});
+  const Shape rows = rows_of(kOp, x.shape(), weight);
+  if (bias.defined()) expect_shape(kOp, "bias", bias, weight.defined() ? weight.shape() : Shape{x.shape().back()});
+  if (x.numel() == 0) {
+    expect_values(kOp, x, rows.numel() == 0);
+    return {Tensor::empty(x.shape(), x.dtype()), Tensor::empty(rows, x.dtype()), Tensor::empty(rows, x.dtype())};
+  }
+  return cpu::layer_norm(x, weight, bias, eps, rows);
+}
+
+NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                          const Tensor& rstd) {
+  constexpr const char* kOp = "layer_norm gradient";
+  expect_floating(kOp, {&g, &x, &weight, &mean, &rstd});
+  expect_shape(kOp, "g", g, x.shape());
+  expect_statistics(kOp, mean, rstd, rows_of(kOp, x.shape(), weight));
+  if (x.numel() != 0) return cpu::layer_norm_grad(g, x, weight, mean, rstd);
+  const auto none = [&] { return weight.defined() ? zeros(weight.shape(), x.dtype()) : Tensor(); };
+  return {Tensor::empty(x.shape(), x.dtype()), none(), none()};
+}
+
+NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  constexpr const char* kOp = "batch_norm";
+  expect_floating(kOp, {&x, &weight, &bias});
+  expect_parameters(kOp, weight, bias, channels_of(kOp, x.shape()));
+  expect_values(kOp, x, x.numel() != 0);
+  return cpu::batch_norm(x, weight, bias, eps);
+}
+
+NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                          const Tensor& rstd) {
+  constexpr const char* kOp = "batch_norm gradient";
+  expect_floating(kOp, {&g, &x, &weight, &mean, &rstd});
+  const Shape channels = channels_of(kOp, x.shape());
+  expect_shape(kOp, "g", g, x.shape());
+  expect_parameters(kOp, weight, {}, channels);
+  expect_statistics(kOp, mean, rstd, channels);
+  expect_values(kOp, x, x.numel() != 0);
+  return cpu::batch_norm_grad(g, x, weight, mean, rstd);
+}
+
+Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
+                        const Tensor& rstd) {
+  constexpr const char* kOp = "batch_norm";
+  expect_floating(kOp, {&x, &weight, &bias, &mean, &rstd});
+  const Shape channels = channels_of(kOp, x.shape());
+  expect_parameters(kOp, weight, bias, channels);
+  expect_statistics(kOp, mean, rstd, channels);
+  return x.numel() == 0 ? Tensor::empty(x.shape(), x.dtype()) : cpu::batch_norm_apply(x, weight, bias, mean, rstd);
+}
+
+}  // namespace hop::kernels
