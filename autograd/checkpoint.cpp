@@ -45,10 +45,11 @@ Tensor checkpoint(CheckpointBody body, std::vector<Tensor> inputs) {
     y = body(inputs);
   }
   std::vector<SavedTensor> saved(inputs.begin(), inputs.end());
-  return attach(std::move(y), record_node("checkpoint", 1, inputs,
-                                          [body = std::move(body), saved = std::move(saved)](BackwardContext& context) {
-                                            recompute(body, saved, context);
-                                          }));
+  const auto node = record_node(
+      "checkpoint", 1, inputs,
+      [body = std::move(body), saved = std::move(saved)](auto& context) { recompute(body, saved, context); });
+  node->set_opaque();
+  return attach(std::move(y), node);
 }
 
 }  // namespace hop::autograd

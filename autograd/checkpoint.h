@@ -17,8 +17,8 @@ Tensor checkpoint(CheckpointBody body, std::vector<Tensor> inputs);
 
 /// fn(inputs...), to be run again in the backward pass. fn must compute the same each time: what it draws at random has
 /// an address, so dropout with a fixed address does. Parameters that fn captures get their gradients too; a *computed*
-/// tensor that requires a gradient must be passed as an input. The result requires a gradient even if no input does, as
-/// what fn captured cannot be seen. grad() finds its way through the inputs only.
+/// tensor that requires a gradient must be passed as an input. The result requires a gradient even if no input does,
+/// and every pass runs fn again, as what fn captured cannot be seen.
 template <class Fn, class... Tensors>
 Tensor checkpoint(Fn fn, const Tensors&... inputs) {
   return autograd::checkpoint(

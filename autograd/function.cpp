@@ -31,13 +31,7 @@ void FunctionCore::seal(FunctionContext& context, const std::vector<Tensor>& out
 
 void FunctionCore::open(FunctionContext& context, const BackwardContext& pass) {
   context.pass_ = &pass;
-  context.tensors_.clear();
   for (const SavedTensor& saved : context.saved_) context.tensors_.push_back(pass.value(saved));
-}
-
-void FunctionCore::close(FunctionContext& context) {
-  context.tensors_.clear();
-  context.pass_ = nullptr;
 }
 
 void FunctionCore::attach_all(std::vector<Tensor>& outputs, const std::shared_ptr<Node>& node) {

@@ -53,7 +53,6 @@ class FunctionCore {
   /// Turns what forward saved into watched references: an output may not keep its own node alive.
   static void seal(FunctionContext& context, const std::vector<Tensor>& outputs);
   static void open(FunctionContext& context, const BackwardContext& pass);
-  static void close(FunctionContext& context);
   static void attach_all(std::vector<Tensor>& outputs, const std::shared_ptr<Node>& node);
   /// Hands the gradients on. Throws AutogradError when their number, a shape or a dtype is wrong.
   static void give(BackwardContext& pass, const char* op, const std::vector<Like>& inputs,
@@ -96,17 +95,16 @@ class Function : FunctionCore {
   static void remember(Context context, Result& result, const std::vector<Tensor>& inputs) {
     std::vector<Tensor> outputs = as_list(result);
     seal(context, outputs);
-    auto gradient = [context = std::move(context), inputs = like(inputs),
-                     n = outputs.size()](BackwardContext& pass) mutable {
-      open(context, pass);
+    auto gradient = [sealed = std::move(context), inputs = like(inputs), n = outputs.size()](BackwardContext& pass) {
+      Context context_now = sealed;  // a copy: another thread may walk this node at the same time
+      open(context_now, pass);
       if constexpr (std::is_same_v<Result, Tensor>) {
-        give(pass, op(), inputs, as_list(T::backward(context, pass.grad())));
+        give(pass, op(), inputs, as_list(T::backward(context_now, pass.grad())));
       } else {
         std::vector<Tensor> grads;
         for (std::size_t i = 0; i < n; ++i) grads.push_back(pass.grad(i));
-        give(pass, op(), inputs, as_list(T::backward(context, grads)));
+        give(pass, op(), inputs, as_list(T::backward(context_now, grads)));
       }
-      close(context);
     };
     attach_all(outputs, record_node(op(), static_cast<std::uint32_t>(outputs.size()), inputs, std::move(gradient)));
     if constexpr (std::is_same_v<Result, Tensor>)

@@ -17,8 +17,7 @@ class Hooks;
 class Node;
 class Run;
 
-/// Where the gradient of one input goes: to output `index` of the node that made it, or to a leaf. Empty: nobody wants
-/// it.
+/// Where the gradient of one input goes: to output `index` of the node that made it, or to a leaf; or nowhere.
 struct Edge {
   std::shared_ptr<Node> node;
   Tensor leaf;
@@ -38,8 +37,7 @@ class SavedTensor {
   SavedTensor() = default;
   /// Saves an input (or any tensor that the node did not make).
   explicit SavedTensor(const Tensor& x) : tensor_(x), version_(x.defined() ? x.version() : 0) {}
-  /// Saves an output of the node itself: an alias without its graph, as a node that owned its own output would never be
-  /// freed.
+  /// Saves an output of the node itself: an alias without its graph, as a node that owned its output would own itself.
   static SavedTensor output(const Tensor& y, std::uint32_t index = 0);
 
   bool defined() const { return tensor_.defined(); }
@@ -76,6 +74,9 @@ class Node : public std::enable_shared_from_this<Node> {
   std::uint32_t outputs() const { return outputs_; }
   std::span<Edge> edges() { return {more_edges_ ? more_edges_.get() : few_edges_.data(), inputs_}; }
   bool is_freed() const { return freed_; }
+  /// An opaque node reaches leaves that none of its edges shows, so it is walked whatever gradients are asked for.
+  bool is_opaque() const { return opaque_; }
+  void set_opaque() { opaque_ = true; }
   /// Larger than the number of every node that this one reads from: highest first is an order in which each node's
   /// gradient is complete when it is reached. Unique in the process.
   std::uint64_t number() const { return number_; }
@@ -91,6 +92,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::uint32_t inputs_;
   std::uint32_t outputs_;
   bool freed_ = false;
+  bool opaque_ = false;
   std::array<Edge, 2> few_edges_;
   std::unique_ptr<Edge[]> more_edges_;  // in place of few_edges_ for three inputs or more
   std::shared_ptr<Hooks> hooks_;

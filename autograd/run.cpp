@@ -47,7 +47,7 @@ void Run::restrict_to_captures(const std::vector<Tensor>& outputs) {
   for (Node* node : nodes) {
     const auto edges = node->edges();
     const auto leads_on = [this](const Edge& edge) { return edge && reached_.contains(edge.target()); };
-    if (std::any_of(edges.begin(), edges.end(), leads_on)) reached_.insert(node);
+    if (node->is_opaque() || std::any_of(edges.begin(), edges.end(), leads_on)) reached_.insert(node);
   }
   restricted_ = true;
 }
@@ -91,7 +91,8 @@ void Run::step(Pending& pending) {
 bool Run::continues_at(Node& node) const {
   if (!restricted_) return !captures_.contains(&node);
   const auto edges = node.edges();
-  return std::any_of(edges.begin(), edges.end(), [this](const Edge& edge) { return follows(edge); });
+  return node.is_opaque() ||
+         std::any_of(edges.begin(), edges.end(), [this](const Edge& edge) { return follows(edge); });
 }
 
 void Run::arrive(Edge edge, Tensor gradient) {

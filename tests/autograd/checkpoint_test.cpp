@@ -49,6 +49,15 @@ TEST(Checkpoint, ReachesParametersWhenNoInputRequiresAGradient) {
   EXPECT_TRUE(block.w2.grad().defined());
 }
 
+TEST(Checkpoint, IsSearchedByGradForWhatItCaptured) {
+  Block block;
+  const Tensor x = random_leaf({6, 4}, 3);
+  const auto body = [&](const Tensor& t) { return block(t); };
+  const Tensor inside = grad({sum(checkpoint(body, x))}, {block.w1})[0];
+  EXPECT_TRUE(same_bits(inside, grad({sum(body(x))}, {block.w1})[0]));
+  EXPECT_FALSE(block.w2.grad().defined());
+}
+
 TEST(Checkpoint, WritesParameterGradientsIntoTheirMemory) {
   Block block;
   const Tensor bound = zeros_like(block.w1);
