@@ -1,0 +1,97 @@
+#include "kernels/conv.h"
+
+#include <string>
+
+#include "base/error.h"
+#include "kernels/copy.h"
+#include "kernels/cpu/conv_internal.h"
+#include "kernels/expect_internal.h"
+
+namespace hop::kernels {
+namespace {
+
+using cpu::ConvPass;
+
+void check_options(const Conv2dOptions& o) {
+  const auto pair = [](const char* name, const std::array<std::int64_t, 2>& v, std::int64_t least) {
+    if (v[0] >= least && v[1] >= least) return;
+    throw ShapeError("[conv2d] expected " + std::string(name) + " of at least " + std::to_string(least) + ", got (" +
+                     std::to_string(v[0]) + ", " + std::to_string(v[1]) + ")");
+  };
+  pair("stride", o.stride, 1);
+  pair("padding", o.padding, 0);
+  pair("dilation", o.dilation, 1);
+  if (o.groups < 1) throw ShapeError("[conv2d] expected at least 1 group, got " + std::to_string(o.groups));
+}
+
+/// What the loops take as it lies; anything else is copied.
+Tensor dense(const Tensor& x) { return x.dtype() == DType::f32 && cpu::is_channels_last(x) ? x : contiguous(x); }
+
+void run(ConvPass pass, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
+         const Conv2dOptions& options) {
+  const cpu::ConvSizes sizes = cpu::conv_sizes(x.shape(), weight.shape(), y.shape(), options);
+  auto* const loops = y.dtype() == DType::f32 ? cpu::conv2d_with_onednn : cpu::conv2d_in_loops;
+  loops(pass, sizes, x, weight, bias, y);
+}
+
+}  // namespace
+
+Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& options) {
+  check_options(options);
+  const std::string context = " (input " + x.to_string() + ", weight " + weight.to_string() + ")";
+  if (x.size() != 4 || weight.size() != 4) {
+    throw ShapeError("[conv2d] expected input (N, C, H, W) and weight (K, C / groups, R, S), got " + x.to_string() +
+                     " and " + weight.to_string());
+  }
+  if (weight.numel() == 0) throw ShapeError("[conv2d] expected a weight with elements, got " + weight.to_string());
+  if (x[1] != weight[1] * options.groups) {
+    throw ShapeError("[conv2d] expected " + std::to_string(weight[1] * options.groups) + " input channels, got " +
+                     std::to_string(x[1]) + context);
+  }
+  if (weight[0] % options.groups != 0) {
+    throw ShapeError("[conv2d] expected output channels in " + std::to_string(options.groups) + " equal groups, got " +
+                     std::to_string(weight[0]) + context);
+  }
+  Shape y{x[0], weight[0]};
+  for (int d = 0; d < 2; ++d) {
+    const auto i = static_cast<std::size_t>(d);
+    const std::int64_t room = x[2 + d] + 2 * options.padding[i];
+    const std::int64_t reach = options.dilation[i] * (weight[2 + d] - 1) + 1;
+    if (room < reach) {
+      throw ShapeError("[conv2d] expected an image of at least the kernel's size " + std::to_string(reach) + ", got " +
+                       std::to_string(room) + " with padding" + context);
+    }
+    y.push_back((room - reach) / options.stride[i] + 1);
+  }
+  return y;
+}
+
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
+  expect_floating("conv2d", {&x, &weight, &bias});
+  const Tensor y = Tensor::empty(conv2d_shape(x.shape(), weight.shape(), options), x.dtype());
+  if (bias.defined()) expect_shape("conv2d", "bias", bias, {weight.shape()[0]});
+  const Tensor b = bias.defined() ? contiguous(bias) : bias;
+  if (y.numel() != 0) run(ConvPass::forward, dense(x), contiguous(weight), b, y, options);
+  return y;
+}
+
+Tensor conv2d_input_grad(const Tensor& g, const Tensor& weight, const Shape& x_shape, const Conv2dOptions& options) {
+  constexpr const char* kOp = "conv2d input gradient";
+  expect_floating(kOp, {&g, &weight});
+  expect_shape(kOp, "g", g, conv2d_shape(x_shape, weight.shape(), options));
+  const Tensor dx = Tensor::empty(x_shape, g.dtype());
+  if (dx.numel() != 0) run(ConvPass::input_grad, dx, contiguous(weight), {}, dense(g), options);
+  return dx;
+}
+
+Tensor conv2d_weight_grad(const Tensor& g, const Tensor& x, const Shape& weight_shape, const Conv2dOptions& options) {
+  constexpr const char* kOp = "conv2d weight gradient";
+  expect_floating(kOp, {&g, &x});
+  expect_shape(kOp, "g", g, conv2d_shape(x.shape(), weight_shape, options));
+  if (g.numel() == 0) return zeros(weight_shape, g.dtype());
+  const Tensor dw = Tensor::empty(weight_shape, g.dtype());
+  run(ConvPass::weight_grad, dense(x), dw, {}, dense(g), options);
+  return dw;
+}
+
+}  // namespace hop::kernels
