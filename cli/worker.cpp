@@ -1,11 +1,12 @@
 // hop worker: one worker process. `hop run` starts its own; they live in a private directory of sockets.
-#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "hopper/detail/token.h"
 #include "hopper/serve.h"
 
 namespace hop::cli {
@@ -19,6 +20,7 @@ void add_worker(CLI::App& app, Action& action) {
   command->add_option("--node", options->node_folder, "The folder for this node's model states")->required();
   command->callback([=, &action] {
     action = [=] {
+      if (const char* token = std::getenv(hopper::kTokenVariable)) options->token = token;
       try {
         hopper::serve(*options);
       } catch (const NetError& error) {

@@ -76,8 +76,8 @@ const Table& verified(ByteView bytes, const char* what) {
 
 Bytes encode(const Hello& m) {
   FlatBufferBuilder b;
-  const auto isa = b.CreateString(m.isa);
-  return finish(b, wire::CreateHello(b, kProtocolVersion, m.peer.worker.value, m.peer.incarnation.value, isa).o);
+  const auto isa = b.CreateString(m.isa), token = b.CreateString(m.token);
+  return finish(b, wire::CreateHello(b, kProtocolVersion, m.peer.worker.value, m.peer.incarnation.value, isa, token).o);
 }
 
 template <>
@@ -87,7 +87,7 @@ Hello decode(ByteView bytes) {
     throw NetError("[hello] expected protocol version " + std::to_string(kProtocolVersion) + ", the worker speaks " +
                    std::to_string(m.protocol()));
   }
-  return {{WorkerId(m.worker()), Incarnation(m.incarnation())}, text_of(m.isa())};
+  return {{WorkerId(m.worker()), Incarnation(m.incarnation())}, text_of(m.isa()), text_of(m.token())};
 }
 
 Bytes encode(const Ready& m) {
@@ -257,13 +257,14 @@ Fatal decode(ByteView bytes) {
 Bytes encode(const Fetch& m) {
   FlatBufferBuilder b;
   const auto digest = to_wire(m.digest);
-  return finish(b, wire::CreateFetch(b, m.model.value, m.version, &digest).o);
+  const auto token = b.CreateString(m.token);
+  return finish(b, wire::CreateFetch(b, m.model.value, m.version, &digest, token).o);
 }
 
 template <>
 Fetch decode(ByteView bytes) {
   const auto& m = verified<wire::Fetch>(bytes, "Fetch");
-  return {ModelId(m.model()), m.version(), from_wire(m.digest())};
+  return {ModelId(m.model()), m.version(), from_wire(m.digest()), text_of(m.token())};
 }
 
 Bytes encode(const State& m) {

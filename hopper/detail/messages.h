@@ -35,6 +35,7 @@ inline constexpr std::uint32_t kProtocolVersion = 1;
 struct Hello {
   Peer peer;
   std::string isa;
+  std::string token;  ///< the run's
 };
 
 /// The worker's partitions are checked; it may be given leases.
@@ -116,6 +117,7 @@ struct Fetch {
   ModelId model;
   std::uint32_t version = 0;
   Digest digest;
+  std::string token;  ///< the run's
 };
 
 /// Answers Fetch and Collect; when `found`, the state block follows as the frame's payload.

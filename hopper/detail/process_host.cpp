@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "hopper/detail/token.h"
 
 namespace hop::hopper {
 namespace {
@@ -43,12 +44,18 @@ void ProcessHost::start(Peer peer) {
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
 
+  std::string token = std::string(kTokenVariable) + "=" + options_.token;
+  std::vector<char*> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) environment.push_back(*variable);
+  environment.push_back(token.data());
+  environment.push_back(nullptr);
+
   const std::filesystem::path log_path = options_.run_directory / "log";
   const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (log < 0) throw RunError("[worker] cannot write " + log_path.string() + ": " + std::strerror(errno));
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
-  if (pid == 0) become(arguments.data(), log, parent);
+  if (pid == 0) become(arguments.data(), environment.data(), log, parent);
   const int fork_error = errno;
   ::close(log);
   if (pid < 0) throw RunError(std::string("[worker] cannot start a process: ") + std::strerror(fork_error));
@@ -56,7 +63,7 @@ void ProcessHost::start(Peer peer) {
 }
 
 // Runs in the child, between fork and exec: async-signal-safe calls only.
-void ProcessHost::become(char* const* arguments, int log, pid_t parent) {
+void ProcessHost::become(char* const* arguments, char* const* environment, int log, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);  // the coordinator died before the line above
@@ -67,7 +74,7 @@ void ProcessHost::become(char* const* arguments, int log, pid_t parent) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execv(arguments[0], arguments);
+  ::execve(arguments[0], arguments, environment);
   ::_exit(127);
 }
 

@@ -74,7 +74,10 @@ class RunLoop {
   net::Awaitable<void> receive_state(Peer peer, const Connection& connection, message::State state,
                                      std::uint64_t bytes);
   template <class T>
-  void send(Peer peer, const T& message);
+  void send(Peer peer, const T& m) {
+    send_bytes(peer, static_cast<std::uint16_t>(message::kKind<T>), message::encode(m));
+  }
+  void send_bytes(Peer peer, std::uint16_t kind, message::Bytes bytes);
 
   // The state machine.
   void step(Event event);
@@ -106,6 +109,7 @@ class RunLoop {
 
   net::asio::io_context io_{1};
   net::asio::thread_pool disk_{1};
+  std::string token_;  // workers of other processes show it; empty among threads
   std::unique_ptr<net::SocketDirectory> sockets_;
   std::shared_ptr<net::MemoryNetwork> memory_;
   std::unique_ptr<net::Transport> transport_;

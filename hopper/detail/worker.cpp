@@ -95,7 +95,8 @@ net::Awaitable<void> Worker::greet() {
   coordinator_ = co_await transport_->connect(address, net::deadline_in(kPatience));
   coordinator_->name_peer("coordinator");
   listener_ = transport_->listen(own_address(address, options_.peer));
-  co_await tell(message::Hello{options_.peer, std::string(kernels::isa())});
+  const message::Hello hello{options_.peer, std::string(kernels::isa()), options_.token};
+  co_await tell(hello);
 }
 
 void Worker::open_data(const message::Welcome& welcome) {
@@ -122,13 +123,15 @@ net::Awaitable<void> Worker::obey() {
   std::vector<HeldState> held = co_await on_disk(disk_, [this] { return store_->scan(); });
   compute_thread_ = std::thread([this] { compute(); });
   spawn(accept_peers());
-  co_await tell(message::Ready{listener_->address().text(), std::move(held)});
+  const message::Ready ready{listener_->address().text(), std::move(held)};
+  co_await tell(ready);
   while (true) {
     net::Message message = co_await coordinator_->receive();
     if (message.kind == static_cast<std::uint16_t>(message::Kind::Shutdown)) break;
     co_await dispatch(std::move(message));
   }
-  co_await tell(heartbeat());
+  const message::Heartbeat last = heartbeat();
+  co_await tell(last);
 }
 
 net::Awaitable<void> Worker::dispatch(net::Message received) {
@@ -188,7 +191,8 @@ message::Heartbeat Worker::heartbeat() const {
 
 net::Awaitable<void> Worker::beat() {
   while (true) {
-    co_await tell(heartbeat());
+    const message::Heartbeat now = heartbeat();
+    co_await tell(now);
     heartbeat_timer_.expires_after(kBeat);
     co_await heartbeat_timer_.async_wait(net::asio::use_awaitable);
   }
@@ -196,7 +200,8 @@ net::Awaitable<void> Worker::beat() {
 
 template <class T>
 net::Awaitable<void> Worker::tell(const T& value) {
-  co_await coordinator_->send(static_cast<std::uint16_t>(message::kKind<T>), message::encode(value));
+  const message::Bytes bytes = message::encode(value);
+  co_await coordinator_->send(static_cast<std::uint16_t>(message::kKind<T>), bytes);
 }
 
 template <class T>
@@ -207,6 +212,8 @@ template void Worker::tell_later(message::Result);
 template void Worker::tell_later(message::Failed);
 template net::Awaitable<void> Worker::tell(const message::Failed&);
 
+// (Temporaries of aggregate type inside a co_await expression are destroyed twice by g++ 12: they get names here.)
+//
 // What ends a coroutine of the worker ends the worker: a peer's trouble is caught where it is met.
 void Worker::spawn(net::Awaitable<void> coroutine) {
   net::asio::co_spawn(io_, std::move(coroutine), [this](std::exception_ptr error) {

@@ -33,6 +33,7 @@ namespace hop::hopper {
 struct WorkerOptions {
   Peer peer;
   std::string coordinator;                 ///< its address
+  std::string token;                       ///< the run's secret: who knows it was started by the run
   std::filesystem::path node_folder;       ///< the node's disk
   const Experiment* experiment = nullptr;  ///< when it shares the application's memory; else the coordinator sends it
   std::shared_ptr<net::MemoryNetwork> memory;  ///< for `memory:` addresses

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "hopper/detail/on_disk.h"
+#include "hopper/detail/token.h"
 #include "hopper/detail/worker.h"
 
 namespace hop::hopper {
@@ -27,8 +28,9 @@ net::Awaitable<void> Worker::fetch(Job& job) {
   const Lease& lease = job.order.lease;
   const net::Address source = net::Address::parse(*job.order.source_address);
   const Connection peer = co_await transport_->connect(source, net::deadline_in(kConnectPatience));
-  co_await peer->send(kind_of<message::Fetch>(),
-                      message::encode(message::Fetch{lease.model, lease.unit, lease.parent}));
+  const message::Fetch request{lease.model, lease.unit, lease.parent, options_.token};
+  const message::Bytes request_bytes = message::encode(request);
+  co_await peer->send(kind_of<message::Fetch>(), request_bytes);
   const net::Deadline deadline = net::deadline_in(kStatePatience);
   const net::Message answer = co_await peer->receive(deadline);
   const auto state = message::decode<message::State>(answer.control.span());
@@ -56,10 +58,9 @@ net::Awaitable<void> Worker::send_state(Connection to, StateStore::Key key, Dige
     answer.found = false;
     answer.text =
         "version " + std::to_string(key.version) + " of model " + std::to_string(key.model.value) + " is not here";
-    co_await to->send(kind_of<message::State>(), message::encode(answer));
-  } else {
-    co_await to->send(kind_of<message::State>(), message::encode(answer), std::as_const(*bytes).span());
   }
+  const message::Bytes control = message::encode(answer);
+  co_await to->send(kind_of<message::State>(), control, bytes ? std::as_const(*bytes).span() : ByteView());
 }
 
 net::Awaitable<void> Worker::accept_peers() {
@@ -80,6 +81,7 @@ net::Awaitable<void> Worker::serve_peer(Connection peer) {
       const net::Message message = co_await peer->receive(net::deadline_in(kStatePatience));
       if (message.kind != kind_of<message::Fetch>()) throw NetError("[worker] a peer may only fetch");
       const auto fetch = message::decode<message::Fetch>(message.control.span());
+      if (!same_token(fetch.token, options_.token)) throw NetError("[worker] a stranger asks for a state");
       co_await send_state(peer, {fetch.model, fetch.version}, fetch.digest);
     }
   } catch (const NetError&) {

@@ -30,7 +30,7 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
     if (job->order.source_address) {
       co_await fetch(*job);
     } else if (job->order.lease.unit > 0) {
-      job->bytes = co_await on_disk(disk_, [this, job] { return store_->take(job->parent()); });
+      job->bytes = co_await on_disk(disk_, [this, key = job->parent()] { return store_->take(key); });
       if (!job->bytes) failure = {Failure::SourceUnreachable, "the parent state is not on this node"};
     }
   } catch (const NetError& error) {

@@ -1,0 +1,75 @@
+// What a run tells about itself while it goes on, and how it is stopped from outside.
+#include "hopper/detail/process_host.h"
+#include "hopper/detail/run_loop.h"
+
+namespace hop::hopper {
+
+void RunLoop::schedule_progress() {
+  if (!options_.on_progress) return;
+  progress_timer_.expires_after(
+      std::chrono::duration_cast<std::chrono::steady_clock::duration>(options_.progress_interval));
+  progress_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    if (changed_) report_progress();
+    changed_ = false;
+    schedule_progress();
+  });
+}
+
+void RunLoop::report_progress() {
+  if (options_.on_progress) options_.on_progress(progress());
+}
+
+RunProgress RunLoop::progress() const {
+  const Ledger& ledger = coordinator_.ledger();
+  RunProgress progress{ledger, {}, clock_.seconds(), 0, 0, -1, coordinator_.stopping()};
+  for (const Node& node : nodes_) {
+    WorkerProgress worker;
+    worker.state = node.state;
+    worker.model = node.last.model;
+    worker.lives = node.peer.incarnation.value;
+    if (node.state == WorkerProgress::State::Busy) {
+      worker.epoch = ledger.plan().epoch(node.last.unit);
+      worker.fraction =
+          node.last.rows == 0 ? 0 : static_cast<double>(node.last.rows_done) / static_cast<double>(node.last.rows);
+      worker.partition = node.last.partition;
+    }
+    if (const auto* processes = dynamic_cast<const ProcessHost*>(host_.get())) {
+      worker.process = static_cast<int>(processes->pid(node.peer.worker));
+    }
+    progress.workers.push_back(worker);
+  }
+  for (const Model& model : ledger.models()) {
+    progress.units_done += model.version;
+    progress.units_total += model.status == Status::Running ? ledger.plan().units() : model.version;
+  }
+  const double done_here = static_cast<double>(progress.units_done) - started_units_;
+  if (done_here > 0) {
+    progress.eta_seconds =
+        progress.seconds / done_here * static_cast<double>(progress.units_total - progress.units_done);
+  }
+  return progress;
+}
+
+void RunControl::stop() {
+  const std::scoped_lock lock(mutex_);
+  stopped_ = true;
+  if (handler_) handler_(false);
+}
+
+void RunControl::abort() {
+  const std::scoped_lock lock(mutex_);
+  aborted_ = true;
+  if (handler_) handler_(true);
+}
+
+void RunControl::attach(std::function<void(bool)> handler) {
+  const std::scoped_lock lock(mutex_);
+  handler_ = std::move(handler);
+  if (handler_ && aborted_)
+    handler_(true);
+  else if (handler_ && stopped_)
+    handler_(false);
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,197 @@
+// Real processes, killed at bad moments. Every run must end with the bits of the run that nobody disturbed.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+
+#include "cli/program.h"
+#include "data/dataset.h"
+#include "data/glyphs.h"
+
+namespace hop::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Faults : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new Folder;
+    data::write_dataset(data::glyphs({.train_rows = 6000, .test_rows = 200}), *folder_ / "data",
+                        {.name = "glyphs-6000", .partitions = 4, .validation = data::Validation::file()});
+    write(*folder_ / "toy.toml", R"(
+name = "toy"
+seed = 5
+[data]
+source = "data"
+[model]
+layers = ["flatten", "linear 64", "relu", "dropout 0.2", "linear 10"]
+[search]
+epochs = 3
+[search.space]
+lr = [0.003, 0.001]
+batch_size = [32, 16]
+optimizer = "adam"
+[run]
+workers = 2
+)");
+    const Finished calm = hop({"run", "toy.toml", "--run-dir", "calm", "--json"}, folder_->path());
+    ASSERT_EQ(calm.code, 0) << calm.err;
+    expected_ = new std::map<int, std::string>(hashes(*folder_ / "calm"));
+  }
+  static void TearDownTestSuite() {
+    delete expected_;
+    delete folder_;
+  }
+
+  static std::vector<std::string> run_in(const std::string& directory, std::vector<std::string> more = {}) {
+    std::vector<std::string> words = {"run", "toy.toml", "--run-dir", directory};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+
+  // Lets the run commit `units` units; true if it is still going then.
+  static bool reach(Program& program, const std::string& directory, std::size_t units) {
+    return eventually([&] { return !program.running() || commits(*folder_ / directory).size() >= units; }) &&
+           program.running();
+  }
+
+  // Kills a worker in the middle of the run, waits until its successor lives, and does it again.
+  static void kill_workers_and_compare(const std::string& directory, const std::vector<std::string>& more) {
+    Program program(run_in(directory, more), folder_->path());
+    for (const std::size_t units : {5U, 17U, 30U}) {
+      ASSERT_TRUE(reach(program, directory, units));
+      const std::vector<pid_t> workers = program.children();
+      ASSERT_FALSE(workers.empty());
+      const pid_t victim = workers[units % workers.size()];
+      ::kill(victim, SIGKILL);
+      ASSERT_TRUE(eventually([&] {
+        const std::vector<pid_t> now = program.children();
+        return now.size() == workers.size() && std::find(now.begin(), now.end(), victim) == now.end();
+      })) << "a new life of the worker";
+    }
+    const Finished finished = program.wait();
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    EXPECT_EQ(hashes(*folder_ / directory), *expected_);
+  }
+
+  static inline Folder* folder_ = nullptr;
+  static inline std::map<int, std::string>* expected_ = nullptr;
+};
+
+TEST_F(Faults, TheNumberOfWorkersAndTheTransportChangeNoBit) {
+  for (const std::string workers : {"1", "4"}) {
+    ASSERT_EQ(hop(run_in("w" + workers, {"--workers", workers}), folder_->path()).code, 0);
+    EXPECT_EQ(hashes(*folder_ / ("w" + workers)), *expected_) << workers;
+  }
+  ASSERT_EQ(hop(run_in("tcp", {"--set", "run.transport=tcp"}), folder_->path()).code, 0);
+  EXPECT_EQ(hashes(*folder_ / "tcp"), *expected_);
+}
+
+TEST_F(Faults, AWorkerKilledInMidUnitIsStartedAgain) { kill_workers_and_compare("killed", {}); }
+
+TEST_F(Faults, TheOnlyWorkerKilledInMidUnitIsStartedAgain) { kill_workers_and_compare("alone", {"--workers", "1"}); }
+
+TEST_F(Faults, AWorkerKilledRightAfterACommitLosesNothing) {
+  Program program(run_in("committed"), folder_->path());
+  for (int kills = 0; kills < 3; ++kills) {
+    const std::size_t before = commits(*folder_ / "committed").size();
+    ASSERT_TRUE(reach(program, "committed", std::max<std::size_t>(before + 1, 4)));
+    const hopper::record::Commit last = commits(*folder_ / "committed").back();
+    const std::vector<pid_t> workers = program.children();
+    ASSERT_GT(workers.size(), last.worker.index());
+    ::kill(workers[last.worker.index()], SIGKILL);
+    ASSERT_TRUE(eventually([&] { return program.children() != workers && program.children().size() == 2; }));
+  }
+  EXPECT_EQ(program.wait().code, 0);
+  EXPECT_EQ(hashes(*folder_ / "committed"), *expected_);
+}
+
+TEST_F(Faults, AWorkerThatFallsSilentIsReplaced) {
+  Program program(run_in("silent"), folder_->path());
+  ASSERT_TRUE(reach(program, "silent", 5));
+  const pid_t victim = program.children().front();
+  ::kill(victim, SIGSTOP);
+  EXPECT_TRUE(eventually([&] { return ::kill(victim, 0) != 0; }, std::chrono::seconds(10)));
+  EXPECT_EQ(program.wait().code, 0);
+  EXPECT_EQ(hashes(*folder_ / "silent"), *expected_);
+}
+
+TEST_F(Faults, AKilledCoordinatorTakesItsWorkersWithItAndTheRunResumes) {
+  std::vector<pid_t> workers;
+  {
+    Program program(run_in("orphans"), folder_->path());
+    ASSERT_TRUE(reach(program, "orphans", 10));
+    workers = program.children();
+    program.signal(SIGKILL);
+    program.wait();
+  }
+  for (const pid_t worker : workers) EXPECT_TRUE(eventually([&] { return ::kill(worker, 0) != 0; }));
+  for (const std::size_t units : {20U, 30U}) {  // and killed again while it resumes
+    Program again({"resume", "orphans"}, folder_->path());
+    if (!reach(again, "orphans", units)) break;
+    again.signal(SIGKILL);
+    again.wait();
+  }
+  const Finished resumed = hop({"resume", "orphans"}, folder_->path());
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(hashes(*folder_ / "orphans"), *expected_);
+}
+
+TEST_F(Faults, CtrlCOnceStopsAfterTheUnitsInFlightAndPrintsHowToGoOn) {
+  Program program(run_in("interrupted"), folder_->path());
+  ASSERT_TRUE(reach(program, "interrupted", 6));
+  program.signal(SIGINT);
+  const Finished finished = program.wait();
+  ASSERT_EQ(finished.code, 4) << finished.err;
+  EXPECT_NE(finished.out.find("hop resume interrupted\n"), std::string::npos) << finished.out;
+  EXPECT_EQ(hop({"resume", "interrupted"}, folder_->path()).code, 0);
+  EXPECT_EQ(hashes(*folder_ / "interrupted"), *expected_);
+}
+
+TEST_F(Faults, CtrlCTwiceStopsNowAndCanBeResumed) {
+  Program program(run_in("twice"), folder_->path());
+  ASSERT_TRUE(reach(program, "twice", 6));
+  program.signal(SIGINT);
+  program.signal(SIGTERM);
+  EXPECT_EQ(program.wait().code, 4);
+  EXPECT_EQ(hop({"resume", "twice"}, folder_->path()).code, 0);
+  EXPECT_EQ(hashes(*folder_ / "twice"), *expected_);
+}
+
+TEST_F(Faults, ADamagedStateOnADiskIsTrainedAgain) {
+  {
+    Program program(run_in("damaged"), folder_->path());
+    ASSERT_TRUE(reach(program, "damaged", 8));
+    program.signal(SIGKILL);
+    program.wait();
+  }
+  // A finished but uncommitted state may lie there too; damage only what no commit names.
+  std::size_t torn = 0;
+  for (const auto& file : fs::recursive_directory_iterator(*folder_ / "damaged" / "nodes")) {
+    if (file.path().extension() != ".hop") continue;
+    bool committed = false;
+    for (const auto& c : commits(*folder_ / "damaged")) {
+      committed = committed || file.path().stem() == std::to_string(c.model.value) + "-" + std::to_string(c.unit + 1);
+    }
+    if (committed) continue;
+    fs::resize_file(file.path(), fs::file_size(file.path()) / 2);
+    ++torn;
+  }
+  RecordProperty("torn", static_cast<int>(torn));
+  write(*folder_ / "damaged" / "nodes" / "w0" / "states" / "9-9.hop", "no state at all");
+  EXPECT_EQ(hop({"resume", "damaged"}, folder_->path()).code, 0);
+  EXPECT_EQ(hashes(*folder_ / "damaged"), *expected_);
+}
+
+TEST_F(Faults, AFreeRunReplaysBitForBit) {
+  ASSERT_EQ(hop(run_in("free", {"--set", "run.order=free"}), folder_->path()).code, 0);
+  const Finished replayed = hop({"replay", "free"}, folder_->path());
+  EXPECT_EQ(replayed.code, 0) << replayed.out;
+  for (const auto& [id, sha256] : hashes(*folder_ / "free")) {
+    EXPECT_NE(replayed.out.find(sha256), std::string::npos) << id;
+  }
+}
+
+}  // namespace
+}  // namespace hop::testing

@@ -1,0 +1,146 @@
+#include "hopper/experiment.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+
+namespace hop::hopper {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr const char* kValid = R"(
+name = "toy"
+seed = 7
+[data]
+source = "glyphs"
+partitions = 4
+[model]
+family = "mlp"
+[search]
+epochs = 2
+[search.space]
+width = [16, 32]
+lr = [0.003, 0.001]
+batch_size = 64
+optimizer = "adam"
+[run]
+workers = 2
+)";
+
+std::string error_of(std::string_view toml, const std::vector<std::string>& overrides = {}) {
+  try {
+    parse_experiment(toml, "toy.toml", overrides);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Experiment, ReadsEveryKeyOfTheContract) {
+  const Experiment e = parse_experiment(R"(
+name = "cifar"
+seed = 2026
+[data]
+source = "data/cifar10"
+partitions = 8
+validation = { tail = 4000 }
+label = "letter"
+scale = [0.5, 2]
+[model]
+layers = ["flatten", "linear 10"]
+loss = "cross_entropy"
+[search]
+method = "random"
+epochs = 8
+samples = 3
+objective = "valid_loss"
+[search.space]
+lr = { min = 0.001, max = 0.1, scale = "log" }
+hidden = { min = 16, max = 64, type = "int" }
+[run]
+strategy = "hopping"
+order = "free"
+workers = 4
+threads_per_worker = 2
+device = "cpu"
+durable = false
+transport = "tcp"
+)",
+                                        "cifar.toml");
+  EXPECT_EQ(e.name, "cifar");
+  EXPECT_EQ(e.seed, 2026U);
+  EXPECT_EQ(e.data.source, "data/cifar10");
+  EXPECT_EQ(e.data.partitions, 8U);
+  EXPECT_EQ(e.data.validation, data::Validation::tail(4000));
+  EXPECT_EQ(std::get<std::string>(e.data.label), "letter");
+  EXPECT_EQ(e.data.scale, (data::Scale{0.5, 2}));
+  EXPECT_EQ(e.data.seed, 2026U);
+  EXPECT_EQ(e.model.layers.size(), 2U);
+  EXPECT_EQ(e.search.method, SearchMethod::Random);
+  EXPECT_EQ(e.search.epochs, 8U);
+  EXPECT_EQ(e.search.samples, 3U);
+  EXPECT_EQ(e.search.objective, Objective::ValidLoss);
+  EXPECT_EQ(e.search.space[0].first, "lr");
+  EXPECT_EQ(std::get<Range>(e.search.space[0].second).scale, Scale::Log);
+  EXPECT_EQ(std::get<Range>(e.search.space[1].second).type, NumberType::Int);
+  EXPECT_EQ(e.run.order, Order::Free);
+  EXPECT_EQ(e.run.workers, 4U);
+  EXPECT_EQ(e.run.threads_per_worker, 2U);
+  EXPECT_FALSE(e.run.durable);
+  EXPECT_EQ(e.run.transport, LocalTransport::Tcp);
+}
+
+TEST(Experiment, KeepsTheOrderOfTheSearchSpaceAsItStandsInTheFile) {
+  const Experiment e = parse_experiment(kValid, "toy.toml");
+  std::vector<std::string> names;
+  for (const auto& [name, dimension] : e.search.space) names.push_back(name);
+  EXPECT_THAT(names, testing::ElementsAre("width", "lr", "batch_size", "optimizer"));
+}
+
+TEST(Experiment, WritesTextThatReadsBackToTheSameText) {
+  const Experiment first = parse_experiment(kValid, "toy.toml");
+  const std::string text = to_toml(first);
+  EXPECT_EQ(to_toml(parse_experiment(text, "copy.toml")), text);
+  EXPECT_THAT(text, HasSubstr("\"lr\" = [0.003, 0.001]"));
+}
+
+TEST(Experiment, OverridesReplaceAndAddKeys) {
+  const std::vector<std::string> overrides = {"run.workers=4", "search.method=random", "search.samples=2",
+                                              "search.space.lr={ min = 0.1, max = 1.0 }", "data.source=\"x y\""};
+  const Experiment e = parse_experiment(kValid, "toy.toml", overrides);
+  EXPECT_EQ(e.run.workers, 4U);
+  EXPECT_EQ(e.search.method, SearchMethod::Random);
+  EXPECT_EQ(e.data.source, "x y");
+  EXPECT_THAT(error_of(kValid, {"workers"}), HasSubstr("expected key=value"));
+  EXPECT_THAT(error_of(kValid, {"run.wrokers=4"}), HasSubstr("did you mean \"workers\"?"));
+  EXPECT_THAT(error_of(kValid, {"name.first=4"}), HasSubstr("is no table"));
+}
+
+TEST(Experiment, NamesFileLineKeyAndNearestKeyInErrors) {
+  EXPECT_EQ(error_of("name = \"a\"\n[run]\nwrokers = 2\n"),
+            "toy.toml:3: [run] wrokers: unknown key; did you mean \"workers\"?");
+  EXPECT_EQ(error_of("sed = 1\n"), "toy.toml:1: sed: unknown key; did you mean \"seed\"?");
+  EXPECT_EQ(error_of("[run]\nworkers = \"two\"\n"),
+            "toy.toml:2: [run] workers: expected an integer, got the string \"two\"");
+  EXPECT_THAT(error_of("[run]\nworkers = 0\n"), HasSubstr("toy.toml:2: [run] workers: expected an integer in 1.."));
+  EXPECT_THAT(error_of("[run]\norder = \"fixd\"\n"), HasSubstr("did you mean \"fixed\"?"));
+  EXPECT_THAT(error_of("[data]\nvalidation = 3\n"), HasSubstr("toy.toml:2: [data] validation: expected \"file\""));
+  EXPECT_THAT(error_of("[search.space]\nlr = { min = 1 }\n"), HasSubstr("[search.space.lr] max: missing"));
+  EXPECT_THAT(error_of("[search.space]\nlr = []\n"), HasSubstr("expected at least one value"));
+  EXPECT_THAT(error_of("name = \"a\"\nseed = = 1\n"), HasSubstr("toy.toml:2: "));
+}
+
+TEST(Experiment, RefusesWhatNoRunCouldHave) {
+  EXPECT_THAT(error_of("name = \"a\"\n"), HasSubstr("exactly one of family and layers"));
+  const std::string base = "[model]\nfamily = \"mlp\"\n";
+  EXPECT_EQ(error_of(base), "no error");
+  EXPECT_THAT(error_of(base + "loss = \"cross_entrop\"\n"), HasSubstr("did you mean \"cross_entropy\"?"));
+  EXPECT_THAT(error_of(base + "[run]\nstrategy = \"allreduce\"\n"), HasSubstr("strategy"));
+  EXPECT_THAT(error_of(base + "[search]\nmethod = \"random\"\n"), HasSubstr("samples"));
+  EXPECT_THAT(error_of(base + "[search.space]\nlr = { min = 2, max = 1 }\n"), HasSubstr("lr"));
+}
+
+}  // namespace
+}  // namespace hop::hopper
