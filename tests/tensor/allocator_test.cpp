@@ -74,6 +74,23 @@ TEST_F(Allocator, WastesAtMostAnEighthAndAlignsEveryBlock) {
   }
 }
 
+// One byte more than the largest that a block serves is another class, up to the largest tensors: never a smaller
+// block.
+TEST_F(Allocator, NeverServesARequestWithASmallerBlock) {
+  std::uint64_t asked = memory::system_allocations();
+  for (std::size_t size = 1; size < 64'000'000;) {
+    const std::size_t before = memory::active();
+    void* p = memory::allocate(size, kCpu);
+    EXPECT_EQ(memory::system_allocations(), ++asked) << size << " bytes came from the cache";
+    const std::size_t block = memory::active() - before;
+    memory::free(p, size, kCpu);
+    void* again = memory::allocate(block, kCpu);
+    EXPECT_EQ(again, p) << block;
+    memory::free(again, block, kCpu);
+    size = block + 1;
+  }
+}
+
 TEST_F(Allocator, GivesNothingForNothing) {
   const std::size_t before = memory::active();
   EXPECT_EQ(memory::allocate(0, kCpu), nullptr);

@@ -146,14 +146,16 @@ TEST(TensorVersion, IsSharedByViewsOfOneStorage) {
 
 TEST(TensorBorrow, KeepsTheOwnerAliveAndFreesNothing) {
   const auto owner = std::make_shared<std::vector<float>>(std::vector<float>{1, 2, 3, 4});
-  const std::weak_ptr<std::vector<float>> alive = owner;
   const std::size_t before = memory::active();
   Tensor view = Tensor::view(Storage::borrow(owner->data(), 16, owner), DType::f32, {2}, {2}, 1);
   EXPECT_EQ(memory::active(), before);
   EXPECT_EQ(owner.use_count(), 2);
   EXPECT_EQ(view.data<float>()[0], 2);
+  const std::size_t cached = memory::cached();
   view = Tensor();
   EXPECT_EQ(owner.use_count(), 1);
+  EXPECT_EQ(memory::active(), before);
+  EXPECT_EQ(memory::cached(), cached);
 }
 
 // Moving parameters into a state block: every handle follows, earlier views keep what they saw.
