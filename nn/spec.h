@@ -38,7 +38,7 @@ struct LayerSpec {
 /// expects a whole number of at least 1, got "ten"`; an unknown layer or attribute names the nearest valid one.
 std::vector<LayerSpec> parse_spec(std::span<const std::string> layers, const SpecLimits& limits = {});
 
-/// The shape of one sample after each layer, and the bytes of all parameters. Nothing is allocated.
+/// The shape of one sample after each layer, and the bytes of all parameters and buffers. Nothing is allocated.
 struct SpecPlan {
   std::vector<Shape> shapes;  ///< of one sample, without the batch dimension
   std::uint64_t parameter_bytes = 0;

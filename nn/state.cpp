@@ -1,6 +1,7 @@
 #include "nn/state.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <new>
 
@@ -10,6 +11,7 @@
 namespace hop::nn {
 namespace {
 
+static_assert(std::endian::native == std::endian::little, "blocks are written as they lie in memory");
 constexpr std::size_t kCounterWords = sizeof(Counters) / sizeof(std::int64_t);
 
 // Appends segments and the tensors that will live in them.

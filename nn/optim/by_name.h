@@ -15,7 +15,7 @@ namespace hop::optim {
 std::unique_ptr<Optimizer> make_optimizer(const nn::ConfigText& config, const ParameterList& parameters);
 
 /// The schedule: `schedule` = "constant" (default), "step" (`step_size`, `gamma`) or "cosine" (`t_max`, default
-/// `total_steps`; `eta_min`; `warmup`), all from `lr`.
+/// `total_steps`; `eta_min`; `warmup`), all from `lr`. t counts optimizer steps.
 LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_steps);
 
 }  // namespace hop::optim
