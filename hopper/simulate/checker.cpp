@@ -46,6 +46,8 @@ void Checker::coordinator_died(std::uint64_t records) {
   for (auto& [model, chain] : chains_) chain.commits.resize(chain.durable);
   leases_.clear();
   connected_.clear();
+  alive_.clear();
+  collecting_.clear();
 }
 
 void Checker::before_step(const Event& event) {
@@ -55,13 +57,14 @@ void Checker::before_step(const Event& event) {
 void Checker::hears(const event::WorkerUp& up) {
   Incarnation& known = connected_[up.peer.worker];
   if (up.peer.incarnation <= known) return;
-  end_leases(up.peer.worker);
+  leave(up.peer.worker);
   known = up.peer.incarnation;
+  alive_.insert(up.peer.worker);
   for (const HeldState& h : up.held) announced_.insert({up.peer.worker, h.model, h.version, h.attempt, h.digest});
 }
 
 void Checker::hears(const event::WorkerDown& down) {
-  if (connected_[down.peer.worker] == down.peer.incarnation) end_leases(down.peer.worker);
+  if (connected_[down.peer.worker] == down.peer.incarnation) leave(down.peer.worker);
 }
 
 void Checker::hears(const event::Result& result) {
@@ -71,6 +74,11 @@ void Checker::hears(const event::Result& result) {
 
 void Checker::hears(const event::UnitFailed& failed) { end_lease(failed.peer, failed.model, failed.attempt); }
 
+void Checker::hears(const event::Collected& collected) {
+  fetched_[collected.model] = collected.sha256;
+  collecting_.erase(collected.model);
+}
+
 void Checker::end_lease(const Peer& peer, ModelId model, Attempt attempt) {
   const auto lease = leases_.find(model);
   if (lease != leases_.end() && lease->second.first == peer && lease->second.second.attempt == attempt) {
@@ -78,8 +86,10 @@ void Checker::end_lease(const Peer& peer, ModelId model, Attempt attempt) {
   }
 }
 
-void Checker::end_leases(WorkerId worker) {
+void Checker::leave(WorkerId worker) {
+  alive_.erase(worker);
   std::erase_if(leases_, [&](const auto& entry) { return entry.second.first.worker == worker; });
+  std::erase_if(collecting_, [&](ModelId model) { return chains_[model].commits.back().worker == worker; });
 }
 
 std::vector<Lease> Checker::leases_of(WorkerId worker) const {
@@ -153,7 +163,8 @@ void Checker::judge(const action::SendLease& sent) {
   require(lease.epoch == lease.unit / scenario_.plan.partitions, "the lease names the epoch of its unit", lease.model);
   require(lease.validate == ((lease.unit + 1) % scenario_.plan.partitions == 0), "epochs end with validation",
           lease.model);
-  require(connected_[sent.peer.worker] == sent.peer.incarnation, "leases go to the living", lease.model);
+  require(alive_.contains(sent.peer.worker) && connected_[sent.peer.worker] == sent.peer.incarnation,
+          "leases go to the living", lease.model);
   require(leases_of(sent.peer.worker).size() < scenario_.options.queue_depth, "queues are bounded", lease.model);
   judge_visit(lease.model, lease.unit, lease.partition, sent.peer.worker);
   if (lease.unit == 0) {
@@ -164,6 +175,7 @@ void Checker::judge(const action::SendLease& sent) {
     require(lease.source.value_or(sent.peer.worker) == parent.worker, "the lease says where its parent lies",
             lease.model);
     require(lease.source != sent.peer.worker, "nobody fetches from itself", lease.model);
+    require(alive_.contains(parent.worker), "nobody is sent to the dead", lease.model);
   }
   leases_[lease.model] = {sent.peer, lease};
 }
@@ -189,11 +201,17 @@ void Checker::judge(const action::Release& release) const {
   }
 }
 
-void Checker::judge(const action::SendCollect& collect) const {
+void Checker::judge(const action::SendCollect& collect) {
   const auto found = chains_.find(collect.model);
   require(found != chains_.end() && found->second.durable == collect.version &&
               found->second.commits[collect.version - 1].worker == collect.peer.worker,
           "final states are fetched from where they lie", collect.model);
+  require(!found->second.collected, "final states are fetched once", collect.model);
+  require(collecting_.insert(collect.model).second, "final states are fetched once at a time", collect.model);
+}
+
+void Checker::judge(const action::Finish&) const {
+  require(durable_ == records_.size(), "a run ends when all is durable", {});
 }
 
 // ---- durability

@@ -24,10 +24,9 @@ struct Violation : Error {
 /// Checks after every step:
 ///   each unit is committed once, in order, and its parent is the commit before;
 ///   what is committed was trained as due, announced by its worker, and lies on that worker's disk;
-///   one lease per model, on a durable state, with an attempt never used before, to a living worker with room;
-///   COMMITTED is said of durable units only, STALE of no committed one;
-///   the newest durable state of every model exists somewhere until it is in the run directory;
-///   the journal replays to the coordinator's state.
+///   one lease per model, on a durable state within reach, with an attempt never used before, to a living worker with
+///   room; COMMITTED is said of durable units only, STALE of no committed one; the newest durable state of every model
+///   exists somewhere until it is in the run directory; the journal replays to the coordinator's state.
 class Checker {
  public:
   using Holds = std::function<bool(WorkerId, ModelId, std::uint32_t version, const Digest&)>;
@@ -62,7 +61,8 @@ class Checker {
   void hears(const event::Result& result);
   void hears(const event::UnitFailed& failed);
   void hears(const event::StopRequested&) { stopping_ = true; }
-  void hears(const event::Collected& collected) { fetched_[collected.model] = collected.sha256; }
+  void hears(const event::Collected& collected);
+  void hears(const event::CollectFailed& failed) { collecting_.erase(failed.model); }
   template <class E>
   void hears(const E&) {}
 
@@ -70,14 +70,15 @@ class Checker {
   void judge(const action::SendLease& sent);
   void judge(const action::Answer& answer) const;
   void judge(const action::Release& release) const;
-  void judge(const action::SendCollect& collect) const;
+  void judge(const action::SendCollect& collect);
+  void judge(const action::Finish&) const;
   template <class A>
   void judge(const A&) const {}
   void judge_commit(const record::Commit& commit);
   void judge_visit(ModelId model, std::uint32_t unit, PartitionId partition, WorkerId worker) const;
 
   void end_lease(const Peer& peer, ModelId model, Attempt attempt);
-  void end_leases(WorkerId worker);
+  void leave(WorkerId worker);
   void require(bool holds, const std::string& promise, ModelId model) const;
 
   const Scenario& scenario_;
@@ -92,6 +93,8 @@ class Checker {
   // What dies with the coordinator:
   std::map<ModelId, std::pair<Peer, Lease>> leases_;
   std::map<WorkerId, Incarnation> connected_;
+  std::set<WorkerId> alive_;
+  std::set<ModelId> collecting_;
   bool stopping_ = false;
 };
 

@@ -91,6 +91,8 @@ TEST(Coordinator, CollectsTheFinalStateOnceAndFinishesWhenThatIsDurable) {
   ASSERT_THAT(collect, SizeIs(1));
   EXPECT_EQ(collect[0].version, 1U);
   EXPECT_EQ(collect[0].digest, (Digest{1, 1}));
+  run.step(event::Timer{});
+  EXPECT_THAT(run.all<action::SendCollect>(), IsEmpty());  // one is on its way
   run.step(event::Collected{ModelId{0}, 1000, "abc"});
   run.step(event::Collected{ModelId{0}, 1000, "abc"});
   EXPECT_THAT(run.actions, IsEmpty());

@@ -123,11 +123,12 @@ TEST(Coordinator, ForgivesWhenTheUnitIsDoneAfterAll) {
   std::vector<HeldState> disk;
   for (std::uint32_t life = 1; life <= 4; ++life) {
     run.up(0, life, disk);
-    if (life == 2) {
+    if (life == 3) {
       disk = {run.held_of(0)};
-      run.train(0);
+      run.train(0);  // at the third try
     }
-    run.down(0, life);
+    run.down(0, life);  // and then it is another unit that loses its worker
+    run.sync();
   }
   EXPECT_EQ(run.model(0).status, Status::Running);
   EXPECT_EQ(run.model(0).version, 1U);
