@@ -12,14 +12,17 @@ namespace hop::kernels {
 Tensor contiguous(const Tensor& x);
 /// A contiguous copy with storage of its own.
 Tensor clone(const Tensor& x);
-/// A tensor of `dtype`: `x` itself when it has it already, else a contiguous copy. Float to integer truncates; to bool: != 0.
+/// A tensor of `dtype`: `x` itself when it has it already, else a contiguous copy. Float to integer truncates; to bool:
+/// != 0.
 Tensor cast(const Tensor& x, DType dtype);
-/// y <- x, broadcast and converted. Bumps y's version. Throws ShapeError when x does not broadcast to y.
+/// y <- x, broadcast and converted; where the two overlap, as if x had been cloned first. Bumps y's version. Throws
+/// ShapeError when x does not broadcast to y, or y's elements repeat (an expanded view).
 void copy_(const Tensor& y, const Tensor& x);
 /// y <- value. Bumps y's version.
 void fill_(const Tensor& y, Scalar value);
 
-/// Joins along an existing dimension; dtypes are promoted. Throws ShapeError when other sizes differ or `parts` is empty.
+/// Joins along an existing dimension; dtypes are promoted. Throws ShapeError when other sizes differ or `parts` is
+/// empty.
 Tensor cat(std::span<const Tensor> parts, std::int64_t dim);
 
 Tensor zeros(const Shape& shape, DType dtype = DType::f32, Device device = Device::cpu());

@@ -7,7 +7,8 @@ namespace hop::kernels {
 
 /// y[i][j][k] = x[i][index[i][j][k]][k] for dim = 1, and so on: torch.gather. index.shape <= x.shape outside `dim`.
 Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index);
-/// The gradient of gather: zeros of `shape` plus g added at the positions, in row-major order of g (a fixed order: same bits).
+/// The gradient of gather: zeros of `shape` plus g added at the positions, in row-major order of g (a fixed order: same
+/// bits).
 Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g);
 /// Rows (slices along `dim`) named by the 1-d `index`.
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index);

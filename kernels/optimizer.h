@@ -16,8 +16,10 @@ struct SgdStep {
   bool first_step = false;  ///< the momentum buffer starts as the gradient (PyTorch)
 };
 /// torch.optim.SGD. `momentum` may be empty when step.momentum == 0.
-void sgd_step(std::span<float> parameters, std::span<const float> gradients, std::span<float> momentum, const SgdStep& step);
-void sgd_step(std::span<double> parameters, std::span<const double> gradients, std::span<double> momentum, const SgdStep& step);
+void sgd_step(std::span<float> parameters, std::span<const float> gradients, std::span<float> momentum,
+              const SgdStep& step);
+void sgd_step(std::span<double> parameters, std::span<const double> gradients, std::span<double> momentum,
+              const SgdStep& step);
 
 struct AdamStep {
   double lr = 1e-3;
@@ -25,8 +27,8 @@ struct AdamStep {
   double beta2 = 0.999;
   double eps = 1e-8;
   double weight_decay = 0;
-  bool decoupled = false;   ///< AdamW: decay multiplies the parameters instead of joining the gradient
-  std::int64_t step = 1;    ///< counts from 1, for the bias corrections
+  bool decoupled = false;  ///< AdamW: decay multiplies the parameters instead of joining the gradient
+  std::int64_t step = 1;   ///< counts from 1, for the bias corrections
 };
 /// torch.optim.Adam and AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019).
 void adam_step(std::span<float> parameters, std::span<const float> gradients, std::span<float> exp_avg,

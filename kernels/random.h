@@ -10,8 +10,8 @@ namespace hop::kernels {
 void uniform_(const Tensor& y, double low, double high, RandomAddress address);
 /// y <- normal (Box-Muller on the two words 2i, 2i + 1 of the address's stream). Bumps y's version.
 void normal_(const Tensor& y, double mean, double std, RandomAddress address);
-/// y = x * keep / (1 - p), where keep is 0 with probability p. 0 <= p < 1; x float. Its gradient is dropout(g) with the same
-/// address, so no mask is stored.
+/// y = x * keep / (1 - p), where keep is 0 with probability p. 0 <= p < 1; x float. Its gradient is dropout(g) with the
+/// same address, so no mask is stored.
 Tensor dropout(const Tensor& x, double p, RandomAddress address);
 
 }  // namespace hop::kernels

@@ -21,6 +21,7 @@ inline constexpr int kLanes = kPackBytes / 4;  ///< floats in a pack
 
 using FloatVector = float __attribute__((vector_size(kPackBytes)));
 using IntVector = std::int32_t __attribute__((vector_size(kPackBytes)));
+using UintVector = std::uint32_t __attribute__((vector_size(kPackBytes)));
 
 /// The result of comparing packs: all bits of a lane set, or none.
 struct Mask {

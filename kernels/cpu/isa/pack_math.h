@@ -68,7 +68,7 @@ HOP_INLINE Pack log(Pack x) {
   const Mask tiny = x < 0x1p-126F;
   const Pack scaled = where(tiny, x * 0x1p25F, x);
   // scaled = 2^e m with sqrt(1/2) <= m < sqrt(2)
-  const IntVector offset = bits(scaled) - 0x3f3504f3;
+  const auto offset = IntVector(UintVector(bits(scaled)) - 0x3f3504f3U);  // unsigned: it may wrap
   const IntVector e = (offset >> 23) - (tiny.v & 25);
   const Pack f = from_bits((offset & 0x007fffff) + 0x3f3504f3) - 1;
   const Pack p = detail::polynomial(f, -7.634225488e-2F, 1.276146770e-1F, -1.316023320e-1F, 1.420177668e-1F,
