@@ -62,11 +62,11 @@ class RunControl {
 struct RunOptions {
   /// The run's files (DESIGN.md, section 3). Must not exist for a new run. Empty: a private temporary directory,
   /// removed at the end.
-  std::filesystem::path run_directory;
+  std::filesystem::path run_directory = {};
   Hosting hosting = Hosting::Threads;
-  std::string program;  ///< Processes: the `hop` executable
+  std::string program = {};  ///< Processes: the `hop` executable
   /// Called on the run's thread when something changed, at most every `progress_interval`.
-  std::function<void(const RunProgress&)> on_progress;
+  std::function<void(const RunProgress&)> on_progress = {};
   Time progress_interval = std::chrono::milliseconds(200);
   RunControl* control = nullptr;
 };

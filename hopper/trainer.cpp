@@ -108,7 +108,7 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       validation_loader_(loader_options(experiment, dataset, kValidationBatch)) {}
 
 void Trainer::initialize() {
-  state_->swap(state_->make_bytes());
+  if (state_->counters().unit != 0) throw StateError("[train] only a fresh trainer can begin a model");
   nn::init_parameters(*module_, hash64(experiment_.seed, "init", {model_.value}));
   state_->counters().random_key = hash64(experiment_.seed, "random", {model_.value});
 }

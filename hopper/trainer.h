@@ -41,7 +41,7 @@ class Trainer {
   nn::StateBlock& state() { return *state_; }
   nn::Module& module() { return *module_; }
 
-  /// Version 0 into the present block: weights addressed by (seed, model, parameter name), zero slots and counters.
+  /// Version 0: weights addressed by (seed, model, parameter name), the rest as built. Once, on a fresh trainer: StateError.
   void initialize();
 
   /// One unit: every row of `partition` once, in the order of (seed, model, epoch, partition). A loss that is not

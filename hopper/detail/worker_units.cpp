@@ -54,7 +54,7 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
 }
 
 std::unique_ptr<Trainer> Worker::trainer_for(const Job& job) {
-  {
+  if (job.order.lease.unit > 0) {  // a model begins with what its builder made
     const std::scoped_lock lock(mutex_);
     if (auto idle = idle_trainers_.extract(job.order.lease.model)) return std::move(idle.mapped());
   }

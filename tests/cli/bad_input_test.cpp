@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "cli/program.h"
+#include "tests/cli/program.h"
 #include "data/dataset.h"
 #include "data/glyphs.h"
 

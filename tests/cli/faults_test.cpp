@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "cli/program.h"
+#include "tests/cli/program.h"
 #include "data/dataset.h"
 #include "data/glyphs.h"
 

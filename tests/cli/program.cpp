@@ -1,4 +1,4 @@
-#include "cli/program.h"
+#include "tests/cli/program.h"
 
 #include <fcntl.h>
 #include <signal.h>

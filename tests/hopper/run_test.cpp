@@ -259,7 +259,7 @@ TEST_F(Run, TrainsAModelOfTheApplicationAndGivesTheBestBack) {
   EXPECT_GT(built, 0);
   ASSERT_NE(result.best_model, nullptr);
   const NoGradGuard no_grad;
-  const Tensor scores = (*result.best_model)(kernels::zeros({2, 1, 28, 28}));
+  const Tensor scores = (*result.best_model)(zeros({2, 1, 28, 28}));
   EXPECT_EQ(scores.shape(), (Shape{2, 10}));
   EXPECT_TRUE(result.results.run_directory.empty());
 }
