@@ -4,6 +4,7 @@
 
 #include "hopper/schedule/fixed.h"
 #include "hopper/schedule/greedy.h"
+#include "hopper/simulate/toy_model.h"
 
 namespace hop::hopper::simulate {
 namespace {
@@ -169,7 +170,7 @@ void Simulation::perform(const action::SendCollect& collect) {
   in_this_life(scenario_.transfer_time, [this, collect] {
     const auto state = fetch(collect.peer.worker, collect.model, collect.version);
     if (state && state->digest == collect.digest) {
-      step(event::Collected{collect.model, 1000, state->digest.hex()});
+      step(event::Collected{collect.model, kStateBytes, state->digest.hex()});
     } else {
       step(event::CollectFailed{collect.model, "no such state"});
     }
