@@ -17,6 +17,7 @@
 #include "autograd/ops.h"
 
 #include "data/dataset.h"
+#include "data/glyphs.h"
 #include "data/loader.h"
 #include "data/prepare.h"
 
