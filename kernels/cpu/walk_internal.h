@@ -39,6 +39,7 @@ class Walk {
   /// operand k at the line's first element.
   template <class F>
   void for_each_line(std::int64_t begin, std::int64_t end, const F& f) const {
+    if (begin >= end) return;
     std::int64_t index[kMaxDims], offset[N] = {};
     std::int64_t rest = begin;
     for (int d = rank_ - 1; d >= 0; --d) {
