@@ -45,7 +45,7 @@ int main() {
   const std::int64_t label = fresh.train->read(0, std::as_writable_bytes(std::span(pixels)));
   const hop::NoGradGuard no_grad;
   const hop::Tensor image = hop::Tensor::from<std::uint8_t>(pixels, {1, 1, 28, 28});
-  const hop::Tensor scores = (*result.best_model)(hop::mul(hop::cast(image, hop::DType::f32), 1.0 / 255));
+  const hop::Tensor scores = (*result.best_model)(hop::mul(hop::to(image, hop::DType::f32), 1.0 / 255));
   std::cout << "a new glyph of class " << label << " is taken for class " << hop::argmax(scores).item<std::int64_t>()
             << "\n";
   return result.results.best ? 0 : 1;
