@@ -9,7 +9,7 @@ namespace hop {
 
 struct Pool2dOptions {
   std::array<std::int64_t, 2> kernel = {2, 2};
-  std::array<std::int64_t, 2> stride = {0, 0};  ///< 0 means: as the kernel
+  std::array<std::int64_t, 2> stride = {0, 0};   ///< 0 means: as the kernel
   std::array<std::int64_t, 2> padding = {0, 0};  ///< at most half the kernel
 };
 
@@ -20,7 +20,11 @@ struct MaxPool2dResult {
   Tensor indices;  ///< i64 (N, C, P, Q): h * W + w of the first maximum in each window
 };
 
-/// Throws ShapeError for a window that does not fit. NaN wins.
+/// The shape rule: (N, C, H, W) -> (N, C, P, Q), P = (H + 2 padding - kernel) / stride + 1, rounded down. Throws
+/// ShapeError, whose message names `op`, for a window that does not fit.
+Shape pool2d_shape(const Shape& x, const Pool2dOptions& options, const char* op);
+
+/// x f32 or f64. NaN wins.
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options);
 /// Adds g (N, C, P, Q) at `indices` into zeros of x_shape.
 Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_shape);

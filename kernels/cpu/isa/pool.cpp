@@ -1,0 +1,216 @@
+// Pooling by rows of outputs, sixteen at a time: every tap (r, s) of the window brings them the values
+// x[h][q * column_step + s - padding], a load, or two and a shuffle where the step is 2.
+#include "kernels/cpu/pool_loops_internal.h"
+
+#include "kernels/cpu/isa/lanes.h"
+
+namespace hop::kernels::HOP_ISA {
+namespace {
+
+/// A register of whole numbers as wide as T: what comparing registers gives, and places in a plane.
+template <class T>
+using Places = decltype(typename Lanes<T>::Register{} < typename Lanes<T>::Register{});
+template <class T>
+using Place = std::remove_cvref_t<decltype(Places<T>{}[0])>;
+
+/// 0, 1, 2, ..
+template <class T>
+HOP_INLINE Places<T> lane_numbers() {
+  Places<T> lane;
+#pragma GCC unroll 16
+  for (int l = 0; l < Lanes<T>::kPerRegister; ++l) lane[l] = l;
+  return lane;
+}
+
+/// p[0], p[2], .., p[30]; p[31] is read too.
+template <class T>
+HOP_INLINE Lanes<T> load_even(const T* p) {
+  constexpr int kRegisters = Lanes<T>::kRegisters;
+  const Places<T> even = lane_numbers<T>() * 2;
+  const Lanes<T> parts[2] = {load(p), load(p + kLaneCount)};
+  Lanes<T> y;
+#pragma GCC unroll 16
+  for (int i = 0; i < kRegisters; ++i) {  // register i comes from registers 2 i and 2 i + 1 of both parts
+    const int next = 2 * i + 1;
+    y.r[i] = __builtin_shuffle(parts[2 * i / kRegisters].r[2 * i % kRegisters],
+                               parts[next / kRegisters].r[next % kRegisters], even);
+  }
+  return y;
+}
+
+/// n <= 16 neighbouring outputs of one row of a plane, from (p, q) on.
+struct Block {
+  std::int64_t plane, p, q;
+  int n;
+};
+
+/// What one tap brings to a block: the elements at `column`, `column` + step, .. of a row of the plane.
+struct Tap {
+  std::int64_t row;     ///< where the row starts in the plane
+  std::int64_t column;  ///< of the block's first output; may lie in the padding
+};
+
+/// Calls f(tap) for every tap of the block's windows, in order; rows of padding are left out.
+template <class F>
+HOP_INLINE void for_each_tap(const PoolShape& z, const Block& b, const F& f) {
+  const std::int64_t left = b.q * z.column_step - z.column_padding;
+  for (std::int64_t r = 0; r < z.r; ++r) {
+    const std::int64_t h = b.p * z.row_step + r - z.row_padding;
+    if (h < 0 || h >= z.h) continue;
+    for (std::int64_t column = left; column < left + z.s; ++column) f(Tap{h * z.w, column});
+  }
+}
+
+/// Whether none of the block's outputs meets the padding.
+HOP_INLINE bool inside(const PoolShape& z, const Block& b, const Tap& tap) {
+  return tap.column >= 0 && tap.column + (b.n - 1) * z.column_step < z.w;
+}
+
+/// The values of a tap for the block's outputs, one by one, `padding` where there is none. (Out of line: inlined, its
+/// sixteen columns would take the registers that load_tap needs.)
+template <class T>
+[[gnu::noinline]] Lanes<T> gather_tap(const PoolShape& z, const T* plane, const Block& b, const Tap& tap, T padding) {
+  T values[kLaneCount];
+  for (int i = 0; i < kLaneCount; ++i) {
+    const std::int64_t column = tap.column + i * z.column_step;
+    values[i] = i < b.n && column >= 0 && column < z.w ? plane[tap.row + column] : padding;
+  }
+  return load(values);
+}
+
+/// The same, sixteen at a time where they lie in the image, and with anything in the lanes behind n.
+template <int kStep, class T>
+HOP_INLINE Lanes<T> load_tap(const PoolShape& z, const T* image, const Block& b, const Tap& tap, T padding) {
+  const T* plane = image + b.plane * z.h * z.w;
+  const T* from = plane + tap.row + tap.column;
+  const bool readable = from + kLaneCount * kStep <= image + z.planes * z.h * z.w;
+  if (kStep == 0 || !readable || !inside(z, b, tap)) return gather_tap(z, plane, b, tap, padding);
+  return kStep == 1 ? load(from) : load_even(from);
+}
+
+/// f(block) for all outputs of planes begin..end-1.
+template <class F>
+HOP_INLINE void for_each_block(const PoolShape& z, std::int64_t begin, std::int64_t end, const F& f) {
+  for (std::int64_t plane = begin; plane < end; ++plane) {
+    for (std::int64_t p = 0; p < z.p; ++p) {
+      for (std::int64_t q = 0; q < z.q; q += kLaneCount) {
+        f(Block{plane, p, q, z.q - q < kLaneCount ? static_cast<int>(z.q - q) : kLaneCount});
+      }
+    }
+  }
+}
+
+/// Where a block's first output lies.
+HOP_INLINE std::int64_t output_of(const PoolShape& z, const Block& b) { return (b.plane * z.p + b.p) * z.q + b.q; }
+/// f(step): the common steps as constants; 0 stands for any other.
+template <class F>
+HOP_INLINE void with_step(std::int64_t step, const F& f) {
+  if (step == 1) return f(std::integral_constant<int, 1>{});
+  if (step == 2) return f(std::integral_constant<int, 2>{});
+  f(std::integral_constant<int, 0>{});
+}
+
+/// The running maximum of sixteen windows and where it stands. An earlier one stays unless a larger one, or the first
+/// NaN, comes.
+template <class T>
+struct Best {
+  Lanes<T> value = -std::numeric_limits<T>::infinity();
+  Places<T> place[Lanes<T>::kRegisters];
+
+  /// Starts at the first element of each window, so that a window of -infinity names it.
+  HOP_INLINE Best(const PoolShape& z, const Block& b) {
+    const std::int64_t top = b.p * z.row_step - z.row_padding;
+    const auto row = static_cast<Place<T>>((top < 0 ? 0 : top) * z.w);
+    const auto left = static_cast<Place<T>>(b.q * z.column_step - z.column_padding);
+    const auto step = static_cast<Place<T>>(z.column_step);
+#pragma GCC unroll 16
+    for (int i = 0; i < Lanes<T>::kRegisters; ++i) {
+      const Places<T> column = (lane_numbers<T>() + i * Lanes<T>::kPerRegister) * step + left;
+      place[i] = (column > 0 ? column : Places<T>{}) + row;
+    }
+  }
+
+  /// v_l stands at start + l * step.
+  HOP_INLINE void meet(Lanes<T> v, std::int64_t start, std::int64_t step) {
+#pragma GCC unroll 16
+    for (int i = 0; i < Lanes<T>::kRegisters; ++i) {
+      const auto better = (v.r[i] > value.r[i]) | ((v.r[i] != v.r[i]) & (value.r[i] == value.r[i]));
+      const Places<T> at = (lane_numbers<T>() + i * Lanes<T>::kPerRegister) * static_cast<Place<T>>(step);
+      value.r[i] = better ? v.r[i] : value.r[i];
+      place[i] = better ? at + static_cast<Place<T>>(start) : place[i];
+    }
+  }
+
+  HOP_INLINE void store_places(std::int64_t* indices, int n) const {
+    Place<T> narrow[kLaneCount];
+    __builtin_memcpy(narrow, place, sizeof narrow);
+    std::int64_t wide[kLaneCount];
+    for (int l = 0; l < kLaneCount; ++l) wide[l] = narrow[l];
+    Lanes<double> bits;  // only to be stored under a mask
+    __builtin_memcpy(bits.r, wide, sizeof wide);
+    store_up_to(reinterpret_cast<double*>(indices), n, bits);
+  }
+};
+
+}  // namespace
+
+template <class T>
+void max_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t* indices, std::int64_t begin,
+                     std::int64_t end) {
+  const PoolShape z = shape;  // a copy that no store can reach stays in registers
+  with_step(z.column_step, [&](auto step) {
+    for_each_block(z, begin, end, [&](const Block& b) {
+      Best<T> best(z, b);
+      for_each_tap(z, b, [&](const Tap& tap) {
+        const T padding = -std::numeric_limits<T>::infinity();
+        best.meet(load_tap<step.value>(z, x, b, tap, padding), tap.row + tap.column, z.column_step);
+      });
+      store_up_to(y + output_of(z, b), b.n, best.value);
+      best.store_places(indices + output_of(z, b), b.n);
+    });
+  });
+}
+
+template <class T>
+void avg_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t begin, std::int64_t end) {
+  const PoolShape z = shape;
+  const Lanes<T> count = static_cast<T>(z.r * z.s);
+  with_step(z.column_step, [&](auto step) {
+    for_each_block(z, begin, end, [&](const Block& b) {
+      Lanes<T> sum = T{0};
+      for_each_tap(z, b, [&](const Tap& tap) { sum = sum + load_tap<step.value>(z, x, b, tap, T{0}); });
+      store_up_to(y + output_of(z, b), b.n, sum / count);
+    });
+  });
+}
+
+template <class T>
+void avg_pool_grad_planes(const PoolShape& shape, const T* g, T* dx, std::int64_t begin, std::int64_t end) {
+  const PoolShape z = shape;
+  const Lanes<T> count = static_cast<T>(z.r * z.s);
+  for (std::int64_t i = begin * z.h * z.w; i < end * z.h * z.w; ++i) dx[i] = 0;
+  with_step(z.column_step, [&](auto constant) {
+    const std::int64_t step = constant.value == 0 ? z.column_step : constant.value;
+    for_each_block(z, begin, end, [&](const Block& b) {
+      T share[kLaneCount];
+      store(share, load_up_to(g + output_of(z, b), b.n) / count);
+      for_each_tap(z, b, [&](const Tap& tap) {
+        T* row = dx + b.plane * z.h * z.w + tap.row;
+        const bool whole = inside(z, b, tap);
+        for (int i = 0; i < b.n; ++i) {
+          const std::int64_t column = tap.column + i * step;
+          if (whole || (column >= 0 && column < z.w)) row[column] += share[i];
+        }
+      });
+    });
+  });
+}
+
+#define HOP_POOL(T)                                                                                         \
+  template void max_pool_planes(const PoolShape&, const T*, T*, std::int64_t*, std::int64_t, std::int64_t); \
+  template void avg_pool_planes(const PoolShape&, const T*, T*, std::int64_t, std::int64_t);                \
+  template void avg_pool_grad_planes(const PoolShape&, const T*, T*, std::int64_t, std::int64_t);
+HOP_POOL(float)
+HOP_POOL(double)
+
+}  // namespace hop::kernels::HOP_ISA

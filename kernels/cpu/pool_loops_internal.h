@@ -1,0 +1,25 @@
+// The vectorised loops of pooling, over planes begin..end-1 of contiguous images. T is float or double.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cpu/isa_internal.h"
+
+namespace hop::kernels {
+
+/// Windows of r x s values, `row_step` and `column_step` apart, over planes (h, w) with padding -> (p, q). h w < 2^31.
+struct PoolShape {
+  std::int64_t planes, h, w, p, q, r, s, row_step, column_step, row_padding, column_padding;
+};
+
+HOP_EACH_ISA(
+    /// indices: h * W + w of the first maximum in the plane. A NaN is the maximum.
+    template <class T> void max_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t* indices,
+                                            std::int64_t begin, std::int64_t end);
+    /// The sum of each window divided by r s.
+    template <class T>
+    void avg_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t begin, std::int64_t end);
+    template <class T>
+    void avg_pool_grad_planes(const PoolShape& shape, const T* g, T* dx, std::int64_t begin, std::int64_t end);)
+
+}  // namespace hop::kernels

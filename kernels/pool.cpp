@@ -1,0 +1,111 @@
+#include "kernels/pool.h"
+
+#include <limits>
+#include <string>
+
+#include "base/error.h"
+#include "kernels/copy.h"
+#include "kernels/cpu/pool_internal.h"
+#include "kernels/expect_internal.h"
+
+namespace hop::kernels {
+namespace {
+
+std::string prefix(const char* op) { return "[" + std::string(op) + "] expected "; }
+
+void expect_image(const char* op, const Shape& x) {
+  if (x.size() != 4) throw ShapeError(prefix(op) + "x (N, C, H, W), got " + x.to_string());
+}
+
+/// Outputs along dimension d (0: rows, 1: columns).
+std::int64_t outputs(const char* op, const Shape& x, const Pool2dOptions& o, std::size_t d) {
+  const std::int64_t kernel = o.kernel[d], padding = o.padding[d], size = x[2 + static_cast<int>(d)];
+  if (kernel < 1 || o.stride[d] < 0) {
+    throw ShapeError(prefix(op) + "a kernel of at least 1 and a stride of at least 0, got kernel " +
+                     std::to_string(kernel) + " and stride " + std::to_string(o.stride[d]));
+  }
+  if (padding < 0 || 2 * padding > kernel) {
+    throw ShapeError(prefix(op) + "padding of at most half the kernel, got " + std::to_string(padding) +
+                     " for kernel " + std::to_string(kernel));
+  }
+  if (size + 2 * padding < kernel) {
+    throw ShapeError(prefix(op) + "an image of at least the kernel's size " + std::to_string(kernel) + ", got " +
+                     x.to_string() + " with padding " + std::to_string(padding));
+  }
+  return (size + 2 * padding - kernel) / (o.stride[d] == 0 ? kernel : o.stride[d]) + 1;
+}
+
+PoolShape pool_shape(const Shape& x, const Shape& y, const Pool2dOptions& o) {
+  const auto step = [&](std::size_t d) { return o.stride[d] == 0 ? o.kernel[d] : o.stride[d]; };
+  return {x[0] * x[1], x[2], x[3], y[2], y[3], o.kernel[0], o.kernel[1], step(0), step(1), o.padding[0], o.padding[1]};
+}
+
+void expect_indices(const char* op, const Tensor& indices, const Shape& image) {
+  expect_cpu(op, indices);
+  if (indices.dtype() != DType::i64) throw DtypeError(prefix(op) + "indices of i64, got " + indices.describe());
+  expect_image(op, image);
+  if (indices.dim() != 4 || indices.shape()[0] != image[0] || indices.shape()[1] != image[1]) {
+    throw ShapeError(prefix(op) + "indices (N, C, P, Q) for an image " + image.to_string() + ", got " +
+                     indices.shape().to_string());
+  }
+}
+
+[[noreturn]] void fail_index(const char* op, const Shape& image) {
+  throw IndexError(prefix(op) + "indices in 0.." + std::to_string(image[2] * image[3] - 1) +
+                   ", got one outside the plane");
+}
+
+}  // namespace
+
+Shape pool2d_shape(const Shape& x, const Pool2dOptions& options, const char* op) {
+  expect_image(op, x);
+  if (x[2] * x[3] > std::numeric_limits<std::int32_t>::max())
+    throw ShapeError(prefix(op) + "planes of fewer than 2^31 values, got " + x.to_string());
+  return {x[0], x[1], outputs(op, x, options, 0), outputs(op, x, options, 1)};
+}
+
+MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {
+  expect_floating("max_pool2d", x);
+  const Shape shape = pool2d_shape(x.shape(), options, "max_pool2d");
+  const MaxPool2dResult result{Tensor::empty(shape, x.dtype()), Tensor::empty(shape, DType::i64)};
+  if (shape.numel() != 0)
+    cpu::max_pool2d(pool_shape(x.shape(), shape, options), contiguous(x), result.y, result.indices);
+  return result;
+}
+
+Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_shape) {
+  constexpr const char* kOp = "max_pool2d gradient";
+  expect_floating(kOp, g);
+  expect_indices(kOp, indices, x_shape);
+  expect_shape(kOp, "g", g, indices.shape());
+  const Tensor dx = Tensor::empty(x_shape, g.dtype());
+  if (dx.numel() != 0 && !cpu::scatter_planes(contiguous(g), contiguous(indices), dx)) fail_index(kOp, x_shape);
+  return dx;
+}
+
+Tensor max_pool2d_gather(const Tensor& gg, const Tensor& indices) {
+  constexpr const char* kOp = "max_pool2d gather";
+  expect_floating(kOp, gg);
+  expect_indices(kOp, indices, gg.shape());
+  const Tensor y = Tensor::empty(indices.shape(), gg.dtype());
+  if (y.numel() != 0 && !cpu::gather_planes(contiguous(gg), contiguous(indices), y)) fail_index(kOp, gg.shape());
+  return y;
+}
+
+Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
+  expect_floating("avg_pool2d", x);
+  const Tensor y = Tensor::empty(pool2d_shape(x.shape(), options, "avg_pool2d"), x.dtype());
+  if (y.numel() != 0) cpu::avg_pool2d(pool_shape(x.shape(), y.shape(), options), contiguous(x), y);
+  return y;
+}
+
+Tensor avg_pool2d_grad(const Tensor& g, const Shape& x_shape, const Pool2dOptions& options) {
+  constexpr const char* kOp = "avg_pool2d gradient";
+  expect_floating(kOp, g);
+  expect_shape(kOp, "g", g, pool2d_shape(x_shape, options, kOp));
+  const Tensor dx = Tensor::empty(x_shape, g.dtype());
+  if (dx.numel() != 0) cpu::avg_pool2d_grad(pool_shape(x_shape, g.shape(), options), contiguous(g), dx);
+  return dx;
+}
+
+}  // namespace hop::kernels
