@@ -11,8 +11,11 @@
 namespace hop::kernels::cpu {
 namespace {
 
-/// Below this many multiplications (counting columns in sixteens) our loops beat a call of oneDNN (measured).
-constexpr std::int64_t kSmall = 8192;
+/// Our loops beat a call of oneDNN below this many multiplications, counting columns in sixteens, where at least kRows
+/// rows share the work of packing b or there is little to pack (measured).
+constexpr std::int64_t kSmall = 16384;
+constexpr std::int64_t kSmallPanel = 1024;
+constexpr std::int64_t kRows = 4;
 constexpr std::size_t kCachedProducts = 256;  // per thread: a few hundred layers and batch sizes
 
 /// One factor: matrices behind each other, each dense, row by row or (transposed) column by column.
@@ -97,7 +100,10 @@ void for_each_matrix(const Product& p, const F& f) {
   }
 }
 
-bool is_small(const Product& p) { return p.m * p.k * ((p.n + 15) / 16 * 16) <= kSmall; }
+bool is_small(const Product& p) {
+  const std::int64_t panel = p.k * ((p.n + 15) / 16 * 16);
+  return p.m * panel <= kSmall && (p.m >= kRows || panel <= kSmallPanel);
+}
 
 template <class T>
 void multiply_in_loops(const Product& p) {
