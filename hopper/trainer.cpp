@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "autograd/graph.h"
@@ -21,6 +22,9 @@ namespace hop::hopper {
 namespace {
 
 constexpr std::int64_t kValidationBatch = 256;
+
+// A cross-entropy this high means logits in the millions: the weights are lost, even where relu keeps the numbers finite.
+constexpr double kHopelessLoss = 1e6;
 
 // What the trainer and the optimizers read from a configuration.
 constexpr std::array<std::string_view, 16> kTrainingNames = {
@@ -120,7 +124,7 @@ double Trainer::train_batch(const data::Batch& batch) {
   optimizer_->zero_grad();
   const Tensor loss = loss_((*module_)(batch.x), batch.y);
   const double value = loss.item<double>();
-  if (!std::isfinite(value)) return value;
+  if (!(value < kHopelessLoss)) return std::numeric_limits<double>::infinity();
   backward(loss);
   optimizer_->step();
   return value;

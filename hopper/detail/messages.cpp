@@ -173,13 +173,13 @@ Answer decode(ByteView bytes) {
 
 Bytes encode(const Release& m) {
   FlatBufferBuilder b;
-  return finish(b, wire::CreateRelease(b, m.model.value, m.version).o);
+  return finish(b, wire::CreateRelease(b, m.model.value, m.version, m.attempt.value).o);
 }
 
 template <>
 Release decode(ByteView bytes) {
   const auto& m = verified<wire::Release>(bytes, "Release");
-  return {ModelId(m.model()), m.version()};
+  return {ModelId(m.model()), m.version(), Attempt(m.attempt())};
 }
 
 Bytes encode(const Collect& m) {

@@ -70,6 +70,7 @@ struct Answer {
 struct Release {
   ModelId model;
   std::uint32_t version = 0;
+  Attempt attempt;  ///< that left the version
 };
 struct Collect {
   ModelId model;

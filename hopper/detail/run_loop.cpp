@@ -103,8 +103,9 @@ void RunLoop::execute(const action::SendLease& a) {
 
 void RunLoop::execute(const action::CancelLease& a) { send(a.peer, message::Cancel{a.model, a.attempt}); }
 void RunLoop::execute(const action::Answer& a) { send(a.peer, message::Answer{a.model, a.unit, a.attempt, a.verdict}); }
-void RunLoop::execute(const action::Release& a) { send(a.peer, message::Release{a.model, a.version}); }
+void RunLoop::execute(const action::Release& a) { send(a.peer, message::Release{a.model, a.version, a.attempt}); }
 void RunLoop::execute(const action::SendCollect& a) {
+  collecting_[a.model] = a.peer;
   send(a.peer, message::Collect{a.model, a.version, a.digest, coordinator_.ledger().model(a.model).config.to_json()});
 }
 

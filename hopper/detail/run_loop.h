@@ -8,6 +8,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <deque>
 #include <exception>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -117,6 +118,7 @@ class RunLoop {
   std::unique_ptr<WorkerHost> host_;
   std::vector<Node> nodes_;
 
+  std::map<ModelId, Peer> collecting_;  // who was asked for a final state
   std::deque<Event> events_;
   bool stepping_ = false;
   bool dirty_ = false, syncing_ = false;

@@ -52,7 +52,16 @@ void RunLoop::worker_lost(Peer peer, const std::string& why) {
     node->connection.reset();
   }
   host_->kill(peer);  // a silent process may still write to the node's disk: the next life waits until it is dead
-  if (was_ready) step(event::WorkerDown{peer});
+  if (!was_ready) return;
+  step(event::WorkerDown{peer});
+  std::vector<ModelId> unanswered;
+  for (const auto& [model, holder] : collecting_) {
+    if (holder == peer) unanswered.push_back(model);
+  }
+  for (const ModelId model : unanswered) {
+    collecting_.erase(model);
+    step(event::CollectFailed{model, why});
+  }
 }
 
 void RunLoop::worker_ended(Peer peer, const std::string& how) {
@@ -172,7 +181,9 @@ net::Awaitable<void> RunLoop::receive_state(Peer, const Connection& connection, 
                                             std::uint64_t bytes) {
   if (state.model.index() >= coordinator_.ledger().models().size()) throw NetError("[collect] no such model");
   const Model& model = coordinator_.ledger().model(state.model);
+  if (!collecting_.contains(state.model)) throw NetError("[collect] a state that nobody asked for");
   if (!state.found) {
+    collecting_.erase(state.model);
     step(event::CollectFailed{state.model, state.text});
     co_return;
   }
@@ -181,6 +192,7 @@ net::Awaitable<void> RunLoop::receive_state(Peer, const Connection& connection, 
   }
   auto block = std::make_shared<AlignedBuffer>(bytes);
   co_await connection->receive_payload(block->span(), net::deadline_in(60s));
+  collecting_.erase(state.model);
   save_collected(state.model, std::move(block), model.digest);
 }
 

@@ -94,7 +94,7 @@ std::vector<HeldState> StateStore::scan() {
       nn::load_state(file.path(), header.layout, block.span());
       held.push_back(from_header(header));
       const std::scoped_lock lock(mutex_);
-      entries_[{held.back().model, held.back().version}] = {nullptr, header.layout};
+      entries_[{held.back().model, held.back().version}] = {nullptr, header.layout, held.back().attempt};
     } catch (const StateError&) {
       fs::remove(file.path());
     }
@@ -116,12 +116,12 @@ Digest StateStore::put(const HeldState& state, const nn::StateLayout& layout, nn
                                                   block)
                                  : xxh3_128(block);
   const std::scoped_lock lock(mutex_);
-  remember(key, std::move(bytes), layout);
+  remember(key, {std::move(bytes), layout, state.attempt});
   return digest;
 }
 
-void StateStore::remember(Key key, nn::StateBytes bytes, const nn::StateLayout& layout) {
-  entries_[key] = {std::move(bytes), layout};
+void StateStore::remember(Key key, Entry entry) {
+  entries_[key] = std::move(entry);
   if (!durable_) return;
   recent_.remove(key);
   recent_.push_front(key);
@@ -164,12 +164,12 @@ nn::StateBytes StateStore::take(Key key) {
   return copy;
 }
 
-void StateStore::release(Key key) {
-  {
-    const std::scoped_lock lock(mutex_);
-    entries_.erase(key);
-    recent_.remove(key);
-  }
+void StateStore::release(Key key, Attempt attempt) {
+  const std::scoped_lock lock(mutex_);
+  const auto it = entries_.find(key);
+  if (it == entries_.end() || it->second.attempt != attempt) return;
+  entries_.erase(it);
+  recent_.remove(key);
   std::error_code ignored;
   if (durable_) fs::remove(path(key), ignored);
 }

@@ -41,16 +41,17 @@ class StateStore {
   /// copy).
   nn::StateBytes take(Key key);
 
-  /// Forgets a version and deletes its file. Nothing happens when it is not here.
-  void release(Key key);
+  /// Forgets a version and deletes its file, if it is the one that `attempt` left. Nothing happens when it is not here.
+  void release(Key key, Attempt attempt);
 
  private:
   struct Entry {
     nn::StateBytes bytes;  // null: on disk only
     nn::StateLayout layout;
+    Attempt attempt;
   };
   std::filesystem::path path(Key key) const;
-  void remember(Key key, nn::StateBytes bytes, const nn::StateLayout& layout);
+  void remember(Key key, Entry entry);
 
   const std::filesystem::path folder_;
   const bool durable_;

@@ -154,12 +154,12 @@ net::Awaitable<void> Worker::dispatch(net::Message received) {
       break;
     case Kind::Answer: {
       const auto answer = message::decode<message::Answer>(bytes);
-      if (answer.verdict == Verdict::Stale) store_->release({answer.model, answer.unit + 1});
+      if (answer.verdict == Verdict::Stale) store_->release({answer.model, answer.unit + 1}, answer.attempt);
       break;
     }
     case Kind::Release: {
       const auto release = message::decode<message::Release>(bytes);
-      store_->release({release.model, release.version});
+      store_->release({release.model, release.version}, release.attempt);
       break;
     }
     case Kind::Collect: {
