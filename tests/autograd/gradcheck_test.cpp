@@ -44,6 +44,22 @@ TEST(Gradcheck, SeesAnElementThatIsNeverWritten) {
       testing::gradcheck([](const List& x) { return List{Unwritten::apply(x[0])}; }, {random_leaf({4}, 1)}).ok);
 }
 
+// Looks at the memory that its gradient would get.
+struct Peek : Function<Peek> {
+  static inline int poisoned = 0;
+  static Tensor forward(Context&, const Tensor& x) { return x * 1; }
+  static Tensor backward(Context&, const Tensor& g) {
+    poisoned += std::isnan(Tensor::empty(g.shape(), DType::f64).data<double>()[0]) ? 1 : 0;
+    return g * 1;
+  }
+};
+
+TEST(Gradcheck, PoisonsFreeMemoryBeforeEveryGradient) {
+  Peek::poisoned = 0;
+  EXPECT_TRUE(testing::gradcheck([](const List& x) { return List{Peek::apply(x[0])}; }, {random_leaf({4}, 1)}).ok);
+  EXPECT_EQ(Peek::poisoned, 4);
+}
+
 struct NotDifferentiableTwice : Function<NotDifferentiableTwice> {
   static Tensor forward(Context& c, const Tensor& x) {
     c.save_for_backward({x});
