@@ -128,6 +128,17 @@ TEST(Reduce, TheSameValuesGiveTheSameBitsInEveryLayoutAtEveryAddressOnAnyNumberO
   }
 }
 
+TEST(Reduce, DimensionsOfSizeOneDoNotChangeTheBits) {
+  const Tensor x = random_tensor({37, 10, 21});
+  const auto sum_as = [&](const Shape& shape, const Dims& dims) {
+    const Tensor y = sum(x.as_strided(shape, contiguous_strides(shape), 0), dims);
+    return y.as_strided({y.numel()}, {1}, 0);
+  };
+  EXPECT_TRUE(same_bits(sum_as({37, 1, 10, 1, 21}, {0, 2}), sum_as({37, 10, 21}, {0, 1})));
+  EXPECT_TRUE(same_bits(sum_as({37, 10, 1, 21, 1}, {1, 3}), sum_as({37, 10, 21}, {1, 2})));
+  EXPECT_TRUE(same_bits(sum_as({1, 37, 10, 21, 1}, {1, 3}), sum_as({37, 10, 21}, {0, 2})));
+}
+
 TEST(Reduce, TwoThreadsGiveTheBitsOfOneWhenTheWorkIsDivided) {
   for (const Case& c : {Case{{300, 1000}, {1}}, Case{{1000, 300}, {0}}, Case{{16, 64, 14, 14}, {0, 2, 3}}}) {
     const Tensor x = random_tensor(c.shape);
