@@ -1,5 +1,6 @@
-// 2-d convolution (cross-correlation) and its two gradients. The three are closed under differentiation: the gradient of each is
-// made of the other two.
+// 2-d convolution (cross-correlation) and its two gradients. The three are closed under differentiation: the gradient
+// of each is made of the other two. f32 through cached oneDNN primitives, f64 by the definition, in plain loops. The
+// bits are a function of values, shapes, options and (f32) the number of threads; not of layout or addresses.
 #pragma once
 
 #include <array>
@@ -8,19 +9,22 @@
 
 namespace hop {
 
+/// Pairs are (rows, columns).
 struct Conv2dOptions {
   std::array<std::int64_t, 2> stride = {1, 1};
-  std::array<std::int64_t, 2> padding = {0, 0};
-  std::array<std::int64_t, 2> dilation = {1, 1};
-  std::int64_t groups = 1;
+  std::array<std::int64_t, 2> padding = {0, 0};   ///< zeros added on every side
+  std::array<std::int64_t, 2> dilation = {1, 1};  ///< distance between the kernel's taps
+  std::int64_t groups = 1;  ///< input and output channels are cut into so many independent convolutions
 };
 
 namespace kernels {
 
-/// The output's shape (N, K, P, Q) for x (N, C, H, W) and weight (K, C / groups, R, S); throws ShapeError.
+/// The shape rule: x (N, C, H, W), weight (K, C / groups, R, S) -> (N, K, P, Q) with
+/// P = (H + 2 padding - dilation (R - 1) - 1) / stride + 1, rounded down, and so Q. Throws ShapeError.
 Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& options);
 
-/// x (N, C, H, W), weight (K, C / groups, R, S), bias (K) or undefined -> (N, K, P, Q). 2 N K P Q (C / groups) R S FLOPs.
+/// x (N, C, H, W), weight (K, C / groups, R, S), bias (K) or undefined -> (N, K, P, Q), contiguous.
+/// 2 N K P Q (C / groups) R S FLOPs, as both gradients. Throws ShapeError, DtypeError.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options);
 /// The gradient with respect to x (shape `x_shape`), given g (N, K, P, Q).
 Tensor conv2d_input_grad(const Tensor& g, const Tensor& weight, const Shape& x_shape, const Conv2dOptions& options);

@@ -1,4 +1,6 @@
-// Softmax and the fused softmax + cross-entropy, over the last dimension.
+// Softmax and the fused softmax + cross-entropy, over the last dimension of f32 or f64. Shifted by the row's maximum,
+// so that +-1e4 is no overflow; -inf among finite values counts for nothing, a row of -inf, or with +inf or NaN, is NaN
+// (as in PyTorch). The bits are a function of values and shape alone.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -15,7 +17,7 @@ Tensor log_softmax(const Tensor& x);
 Tensor log_softmax_grad(const Tensor& g, const Tensor& y);
 
 struct CrossEntropyResult {
-  Tensor loss;  ///< () mean of -log_softmax(x)[label] over the rows; NaN for no rows
+  Tensor loss;               ///< () mean of -log_softmax(x)[label] over the rows; NaN for no rows
   Tensor log_probabilities;  ///< (N, C), for the backward pass
 };
 /// x (N, C) float, labels (N) i64 in 0..C-1 (IndexError otherwise).

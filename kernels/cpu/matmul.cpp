@@ -25,7 +25,7 @@ struct Factor {
   Shape batch;  ///< 1 where the factor is repeated
 };
 
-/// How many dimensions lead.
+/// The leading dimensions.
 Shape batch_of(const Tensor& x) { return Shape(std::span(x.shape().begin(), x.shape().end() - 2)); }
 
 /// Whether the matrices of `batch` lie densely behind each other with `rows` and `columns` in that order.
@@ -208,9 +208,10 @@ void multiply_with_primitive(const Product& p, int threads) {
 }  // namespace
 
 void matmul(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
+  if (a.numel() == 0) return bias.defined() ? copy_(y, bias) : fill_(y, 0);  // sums of nothing
   const Product p = make_product(a, b, bias, y);
   if (y.dtype() == DType::f64) return multiply_in_loops<double>(p);
-  if (p.k == 0 || is_small(p)) return multiply_in_loops<float>(p);
+  if (is_small(p)) return multiply_in_loops<float>(p);
   try {
     const int threads = onednn::prepare();
     if (p.m == 1 || p.n == 1)
