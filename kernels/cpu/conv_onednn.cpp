@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "kernels/cpu/conv_internal.h"
+#include "kernels/cpu/lru_internal.h"
 #include "kernels/cpu/onednn_internal.h"
 
 namespace hop::kernels::cpu {
@@ -188,26 +189,26 @@ void conv2d_with_onednn(ConvPass pass, const ConvSizes& z, const Tensor& x, cons
   const bool x_last = !x.is_contiguous(), y_last = !y.is_contiguous();
   const auto& o = z.options;
   try {
-    const onednn::Key<21> key{static_cast<std::int64_t>(pass),
-                              onednn::prepare(),
-                              x_last,
-                              y_last,
-                              bias.defined(),
-                              z.n,
-                              z.c,
-                              z.h,
-                              z.w,
-                              z.k,
-                              z.r,
-                              z.s,
-                              o.stride[0],
-                              o.stride[1],
-                              o.padding[0],
-                              o.padding[1],
-                              o.dilation[0],
-                              o.dilation[1],
-                              o.groups};
-    thread_local onednn::Cache<std::tuple_size_v<decltype(key)>, Convolution> cache(kCachedConvolutions);
+    const Key<21> key{static_cast<std::int64_t>(pass),
+                      onednn::prepare(),
+                      x_last,
+                      y_last,
+                      bias.defined(),
+                      z.n,
+                      z.c,
+                      z.h,
+                      z.w,
+                      z.k,
+                      z.r,
+                      z.s,
+                      o.stride[0],
+                      o.stride[1],
+                      o.padding[0],
+                      o.padding[1],
+                      o.dilation[0],
+                      o.dilation[1],
+                      o.groups};
+    thread_local LruCache<std::tuple_size_v<decltype(key)>, Convolution> cache(kCachedConvolutions);
     cache.get(key, [&] { return Convolution(pass, z, x_last, y_last, bias.defined()); }).run(x, weight, bias, y);
   } catch (const dnnl::error& e) {
     onednn::rethrow("conv2d", e);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernels/copy.h"
+#include "kernels/cpu/lru_internal.h"
 #include "kernels/cpu/matmul_loops_internal.h"
 #include "kernels/cpu/onednn_internal.h"
 
@@ -190,14 +191,14 @@ onednn::Step make_primitive(const Product& p) {
 
 void multiply_with_primitive(const Product& p, int threads) {
   constexpr std::size_t kFixed = 7;
-  using Key = onednn::Key<kFixed + 2 * kMaxDims>;
-  Key key{p.m, p.n, p.k, threads, p.a.transposed, p.b.transposed, p.bias.defined()};
+  using ProductKey = Key<kFixed + 2 * kMaxDims>;
+  ProductKey key{p.m, p.n, p.k, threads, p.a.transposed, p.b.transposed, p.bias.defined()};
   for (int d = 0; d < p.a.batch.size(); ++d)
     key[kFixed + static_cast<std::size_t>(kMaxDims - p.a.batch.size() + d)] = p.a.batch[d];
   for (int d = 0; d < p.b.batch.size(); ++d) {
     key[kFixed + static_cast<std::size_t>(2 * kMaxDims - p.b.batch.size() + d)] = p.b.batch[d];
   }
-  thread_local onednn::Cache<std::tuple_size_v<Key>, onednn::Step> cache(kCachedProducts);
+  thread_local LruCache<std::tuple_size_v<ProductKey>, onednn::Step> cache(kCachedProducts);
   onednn::Step& step = cache.get(key, [&] { return make_primitive(p); });
   if (p.bias.defined())
     step.run({p.a.tensor.raw_data(), p.b.tensor.raw_data(), p.y.raw_data(), p.bias.raw_data()});

@@ -1,6 +1,7 @@
 #include "kernels/matmul.h"
 
 #include <limits>
+#include <thread>
 
 #include "base/error.h"
 #include "kernels/copy.h"
@@ -107,6 +108,22 @@ TEST(Matmul, ARepeatedCallGivesTheSameBitsOnOneAndOnTwoThreads) {
     for (int i = 0; i < 5; ++i) EXPECT_TRUE(same_bits(matmul(a, b), golden));
     EXPECT_TRUE(close(golden, reference(a, b), 0, 1e-5));
   }
+}
+
+TEST(Matmul, ThreadsOfTheApplicationDoNotDisturbEachOther) {
+  const Tensor a = random_tensor({60, 130}, DType::f32, 1);
+  const Tensor b = random_tensor({130, 75}, DType::f32, 2);
+  const Tensor golden = matmul(a, b), row = matmul(slice(a, 0, 0, 1), b);
+  std::vector<int> right(4);
+  std::vector<std::thread> threads;
+  for (int& count : right) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20; ++i)
+        count += same_bits(matmul(a, b), golden) && same_bits(matmul(slice(a, 0, 0, 1), b), row);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, std::vector<int>(4, 20));
 }
 
 TEST(Matmul, LeadingDimensionsBroadcast) {
