@@ -1,7 +1,9 @@
 #include "cli/interrupt.h"
 
 #include <csignal>
-#include <cstdio>
+#include <cstdlib>
+
+#include "cli/commands.h"
 
 namespace hop::cli {
 namespace {
@@ -16,6 +18,7 @@ InterruptHandler::InterruptHandler(hopper::RunControl& control) {
 }
 
 InterruptHandler::~InterruptHandler() {
+  ending_ = true;
   pthread_kill(thread_.native_handle(), kEnd);
   thread_.join();
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
@@ -25,11 +28,14 @@ void InterruptHandler::wait(hopper::RunControl& control) {
   for (int interrupts = 0;;) {
     int signal = 0;
     sigwait(&signals_, &signal);
-    if (signal == kEnd) return;
+    if (signal == kEnd) {
+      if (ending_) return;
+      continue;
+    }
     if (++interrupts == 1) {
       control.stop();
     } else {
-      control.abort();
+      if (!control.abort()) std::_Exit(kInterrupted);  // nothing runs yet: the data are being prepared
     }
   }
 }

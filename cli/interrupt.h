@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include <atomic>
 #include <thread>
 
 #include "hopper/run.h"
@@ -21,6 +22,7 @@ class InterruptHandler {
   void wait(hopper::RunControl& control);
   sigset_t signals_{};
   sigset_t before_{};
+  std::atomic<bool> ending_ = false;
   std::thread thread_;
 };
 

@@ -1,6 +1,7 @@
 #include "hopper/experiment.h"
 
 #include <array>
+#include <limits>
 
 #include "base/error.h"
 #include "hopper/nearest.h"
@@ -100,6 +101,7 @@ std::string run_section(const RunSettings& run) {
 }  // namespace
 
 void Experiment::check() const {
+  if (seed > std::numeric_limits<std::int64_t>::max()) throw ConfigError("seed: expected at most 2^63 - 1");
   const int models = (model.family.empty() ? 0 : 1) + (model.layers.empty() ? 0 : 1) + (model.builder ? 1 : 0);
   if (models != 1) throw ConfigError("[model] expected exactly one of family and layers");
   static const std::array<std::string, 1> kLosses = {"cross_entropy"}, kStrategies = {"hopping"};

@@ -98,6 +98,14 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
   return result;
 }
 
+void check_hosting(const Experiment& experiment, const RunOptions& options) {
+  if (options.hosting == Hosting::Threads) return;
+  if (options.program.empty()) throw ConfigError("[run] worker processes need the path of the program hop");
+  if (experiment.model.builder) {
+    throw ConfigError("[run] a model that is the application's code cannot travel to worker processes; use threads");
+  }
+}
+
 data::Dataset open_dataset(Experiment& experiment, const fs::path& run_directory) {
   if (experiment.data.source != "glyphs")
     experiment.data.source = fs::absolute(experiment.data.source).lexically_normal();
@@ -109,6 +117,7 @@ data::Dataset open_dataset(Experiment& experiment, const fs::path& run_directory
 RunResult run(Experiment experiment, const RunOptions& options) {
   experiment.data.seed = experiment.seed;
   experiment.check();
+  check_hosting(experiment, options);
   NewRunDirectory directory(options.run_directory);
   RunOptions settled = options;
   settled.run_directory = fs::absolute(directory.path());
@@ -118,8 +127,8 @@ RunResult run(Experiment experiment, const RunOptions& options) {
   check_models(experiment, dataset, Ledger(plan, make_search(experiment)));
 
   const std::string text = to_toml(experiment);
-  fs::create_directories(settled.run_directory / "nodes");
-  fs::create_directories(settled.run_directory / "models");
+  create_folder(settled.run_directory / "nodes");
+  create_folder(settled.run_directory / "models");
   write_file(settled.run_directory / "experiment.toml", text);
   Journal journal = Journal::create(settled.run_directory / "journal", {run_id(experiment), xxh3_128(as_bytes(text))});
   if (!options.run_directory.empty()) directory.keep();
@@ -137,7 +146,13 @@ RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder
   if (contents.header.experiment != xxh3_128(as_bytes(text))) {
     throw ConfigError("[resume] " + (run_directory / "experiment.toml").string() + " was changed since the run began");
   }
+  check_hosting(experiment, options);
   const data::Dataset dataset = open_dataset(experiment, options.run_directory);
+  Results finished = inspect(run_directory);
+  if (finished.outcome == Outcome::Completed) {
+    auto best = finished.best ? load_model(run_directory, *finished.best, experiment.model.builder) : nullptr;
+    return {std::move(finished), std::move(best)};
+  }
   return conduct(experiment, dataset, options, journal, contents.records);
 }
 

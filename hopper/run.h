@@ -48,8 +48,8 @@ class RunControl {
  public:
   /// Finishes the units in flight, then ends the run as interrupted.
   void stop();
-  /// Ends the run now; what was committed is kept.
-  void abort();
+  /// Ends the run now; what was committed is kept. False when no run has begun to train yet (it will not begin then).
+  bool abort();
 
  private:
   friend class RunLoop;

@@ -23,7 +23,8 @@ namespace {
 
 constexpr std::int64_t kValidationBatch = 256;
 
-// A cross-entropy this high means logits in the millions: the weights are lost, even where relu keeps the numbers finite.
+// A cross-entropy this high means logits in the millions: the weights are lost, even where relu keeps the numbers
+// finite.
 constexpr double kHopelessLoss = 1e6;
 
 // What the trainer and the optimizers read from a configuration.

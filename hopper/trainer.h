@@ -41,12 +41,13 @@ class Trainer {
   nn::StateBlock& state() { return *state_; }
   nn::Module& module() { return *module_; }
 
-  /// Version 0: weights addressed by (seed, model, parameter name), the rest as built. Once, on a fresh trainer: StateError.
+  /// Version 0: weights addressed by (seed, model, parameter name), the rest as built. Once, on a fresh trainer:
+  /// StateError.
   void initialize();
 
-  /// One unit: every row of `partition` once, in the order of (seed, model, epoch, partition). A loss that is not finite,
-  /// or hopeless (above 1e6), ends the unit with an infinite train_loss. `rows_done`, when given, counts along. Throws
-  /// TrainingStopped.
+  /// One unit: every row of `partition` once, in the order of (seed, model, epoch, partition). A loss that is not
+  /// finite, or hopeless (above 1e6), ends the unit with an infinite train_loss. `rows_done`, when given, counts along.
+  /// Throws TrainingStopped.
   UnitMetrics train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
   /// Adds valid_loss and valid_accuracy. Changes nothing of the state.

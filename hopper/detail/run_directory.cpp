@@ -1,12 +1,29 @@
 #include "hopper/detail/run_directory.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
 #include "base/error.h"
 
 namespace hop::hopper {
+namespace {
+
+// Waits until a file's bytes, or a folder's entries, are on the disk.
+void sync_path(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+  const int error = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (!synced) throw RunError("[run] cannot sync " + path.string() + ": " + std::strerror(error));
+}
+
+}  // namespace
 
 NewRunDirectory::NewRunDirectory(const fs::path& path) : path_(path) {
   if (path.empty()) {
@@ -19,7 +36,7 @@ NewRunDirectory::NewRunDirectory(const fs::path& path) : path_(path) {
   if (fs::exists(path)) {
     throw ConfigError("[run] the run directory " + path.string() + " exists already; `hop resume` goes on with a run");
   }
-  if (!path.parent_path().empty()) fs::create_directories(path.parent_path(), error);
+  create_folder(path.parent_path());
   if (!fs::create_directory(path, error)) {
     throw ConfigError("[run] cannot create the run directory " + path.string() + ": " + error.message());
   }
@@ -30,6 +47,15 @@ NewRunDirectory::~NewRunDirectory() {
   if (!kept_) fs::remove_all(path_, ignored);
 }
 
+void create_folder(const fs::path& path) {
+  if (path.empty() || fs::is_directory(path)) return;
+  create_folder(path.parent_path());
+  std::error_code error;
+  fs::create_directory(path, error);
+  if (error) throw RunError("[run] cannot create " + path.string() + ": " + error.message());
+  sync_path(path.parent_path().empty() ? "." : path.parent_path());
+}
+
 void write_file(const fs::path& path, std::string_view text) {
   const fs::path temporary = path.string() + ".new";
   {
@@ -38,7 +64,9 @@ void write_file(const fs::path& path, std::string_view text) {
     file.flush();
     if (!file) throw RunError("[run] cannot write " + temporary.string());
   }
+  sync_path(temporary);
   fs::rename(temporary, path);
+  sync_path(path.parent_path().empty() ? "." : path.parent_path());
 }
 
 std::string read_run_file(const fs::path& run_directory, const char* name) {

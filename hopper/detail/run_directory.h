@@ -30,7 +30,9 @@ class NewRunDirectory {
   bool kept_ = false;
 };
 
-/// Writes a file whole or not at all. Throws RunError.
+/// Creates a folder and its missing parents so that they survive a power cut. Throws RunError.
+void create_folder(const fs::path& path);
+/// Writes a file whole or not at all, and durably. Throws RunError.
 void write_file(const fs::path& path, std::string_view text);
 /// The text of a file of a run. Throws ConfigError that says that the directory holds no run.
 std::string read_run_file(const fs::path& run_directory, const char* name);

@@ -46,7 +46,9 @@ Outcome RunLoop::run() {
   if (options_.control != nullptr) {
     options_.control->attach([this](bool abort) { post(io_, [this, abort] { request_stop(abort); }); });
   }
+  for (const Model& model : coordinator_.ledger().models()) started_units_ += model.version;
   spawn(accept_workers());
+  spawn(watch_silence());
   step(event::Started{});
   for (Node& node : nodes_) start_worker(node);
   schedule_progress();
@@ -132,8 +134,8 @@ void RunLoop::sync_journal() {
     std::exception_ptr error;
     try {
       sequence = journal_.sync();
-    } catch (...) {
-      error = std::current_exception();
+    } catch (const JournalError& e) {  // a full disk, say: what is durable can be resumed
+      error = std::make_exception_ptr(RunError(e.what()));
     }
     post(io_, [this, sequence, error] {
       syncing_ = false;
@@ -165,7 +167,7 @@ void RunLoop::save_collected(ModelId id, std::shared_ptr<AlignedBuffer> block, c
 
 void RunLoop::request_stop(bool abort) {
   if (!abort) return step(event::StopRequested{});
-  outcome_ = Outcome::Interrupted;
+  if (!outcome_) outcome_ = Outcome::Interrupted;
   for (const Node& node : nodes_) host_->kill(node.peer);
   io_.stop();
 }

@@ -57,8 +57,10 @@ class RunLoop {
     message::Heartbeat last;
     std::uint32_t failed_starts = 0;
     std::string last_error;
-    bool alive = false;               // its process or thread has not ended
-    std::uint64_t control_bytes = 0;  // of lives that have ended
+    bool alive = false;                             // its process or thread has not ended
+    bool was_ready = false;                         // in this life
+    std::chrono::steady_clock::time_point heard{};  // its last message, or the start of its life
+    std::uint64_t control_bytes = 0;                // of lives that have ended
   };
 
   // Lives of workers.
@@ -69,6 +71,7 @@ class RunLoop {
 
   // Conversations.
   net::Awaitable<void> accept_workers();
+  net::Awaitable<void> watch_silence();
   net::Awaitable<void> serve(Connection connection);
   net::Awaitable<Peer> greet(const Connection& connection);
   net::Awaitable<void> dispatch(Peer peer, const Connection& connection, net::Message message);

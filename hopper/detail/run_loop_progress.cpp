@@ -57,10 +57,11 @@ void RunControl::stop() {
   if (handler_) handler_(false);
 }
 
-void RunControl::abort() {
+bool RunControl::abort() {
   const std::scoped_lock lock(mutex_);
   aborted_ = true;
   if (handler_) handler_(true);
+  return handler_ != nullptr;
 }
 
 void RunControl::attach(std::function<void(bool)> handler) {

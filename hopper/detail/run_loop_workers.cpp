@@ -17,6 +17,7 @@ namespace {
 
 constexpr auto kHelloPatience = 10s;
 constexpr auto kSilence = 2500ms;  // a worker speaks every 500 ms: five missed beats
+constexpr auto kWatch = 250ms;
 constexpr auto kGoodbyePatience = 3s;
 constexpr std::uint32_t kMaxFailedStarts = 3;
 
@@ -34,13 +35,14 @@ void RunLoop::start_worker(Node& node) {
   node.peer.incarnation = next_life(node.peer.incarnation);
   node.state = WorkerProgress::State::Starting;
   node.alive = true;
+  node.was_ready = false;
+  node.heard = std::chrono::steady_clock::now();
   host_->start(node.peer);
 }
 
 void RunLoop::worker_lost(Peer peer, const std::string& why) {
   Node* node = find(peer);
   if (node == nullptr || node->state == WorkerProgress::State::Gone) return;
-  const bool was_ready = node->state != WorkerProgress::State::Starting;
   node->state = WorkerProgress::State::Gone;
   node->last_error = why;
   changed_ = true;
@@ -52,7 +54,7 @@ void RunLoop::worker_lost(Peer peer, const std::string& why) {
     node->connection.reset();
   }
   host_->kill(peer);  // a silent process may still write to the node's disk: the next life waits until it is dead
-  if (!was_ready) return;
+  if (!node->was_ready) return;
   step(event::WorkerDown{peer});
   std::vector<ModelId> unanswered;
   for (const auto& [model, holder] : collecting_) {
@@ -67,12 +69,11 @@ void RunLoop::worker_lost(Peer peer, const std::string& why) {
 void RunLoop::worker_ended(Peer peer, const std::string& how) {
   Node* node = find(peer);
   if (node == nullptr) return;
-  const bool never_ready = node->state == WorkerProgress::State::Starting;
   worker_lost(peer, how);
   node->alive = false;
   ended_.cancel();
   if (outcome_ || error_) return;
-  node->failed_starts = never_ready ? node->failed_starts + 1 : 0;
+  node->failed_starts = node->was_ready ? 0 : node->failed_starts + 1;
   if (node->failed_starts >= kMaxFailedStarts) {
     fail(std::make_exception_ptr(RunError("[run] worker " + std::to_string(peer.worker.value) + " ended " +
                                           std::to_string(kMaxFailedStarts) + " times before it was ready (" + how +
@@ -94,6 +95,26 @@ net::Awaitable<void> RunLoop::accept_workers() {
   }
 }
 
+// A worker that says nothing is as good as dead. If this thread itself stood still (a stopped process, a slow
+// terminal), nobody could be heard: that time does not count.
+net::Awaitable<void> RunLoop::watch_silence() {
+  net::asio::steady_timer timer(io_);
+  auto last = std::chrono::steady_clock::now();
+  while (true) {
+    timer.expires_after(kWatch);
+    co_await timer.async_wait(net::asio::use_awaitable);
+    const auto now = std::chrono::steady_clock::now();
+    const auto lag = now - last - kWatch;
+    last = now;
+    for (Node& node : nodes_) {
+      if (lag > 2 * kWatch) node.heard += lag;
+      const auto silence = now - node.heard;
+      if (node.connection && silence > kSilence) worker_lost(node.peer, "silent for 2.5 s");
+      if (!node.connection && node.alive && silence > kHelloPatience) host_->kill(node.peer);
+    }
+  }
+}
+
 net::Awaitable<Peer> RunLoop::greet(const Connection& connection) {
   const net::Message first = co_await connection->receive(net::deadline_in(kHelloPatience));
   if (first.kind != static_cast<std::uint16_t>(message::Kind::Hello)) throw NetError("[hello] expected Hello first");
@@ -110,6 +131,7 @@ net::Awaitable<Peer> RunLoop::greet(const Connection& connection) {
   const message::Welcome welcome{experiment_.model.builder ? std::string() : to_toml(experiment_),
                                  std::filesystem::absolute(dataset_.folder()), experiment_.run.workers};
   const message::Bytes bytes = message::encode(welcome);
+  if (outcome_) send(hello.peer, message::Shutdown{});  // it came when all was over
   co_await connection->send(static_cast<std::uint16_t>(message::Kind::Welcome), bytes);
   co_return hello.peer;
 }
@@ -119,7 +141,8 @@ net::Awaitable<void> RunLoop::serve(Connection connection) {
   try {
     peer = co_await greet(connection);
     while (true) {
-      net::Message message = co_await connection->receive(net::deadline_in(kSilence));
+      net::Message message = co_await connection->receive();
+      if (Node* node = find(*peer)) node->heard = std::chrono::steady_clock::now();
       co_await dispatch(*peer, connection, std::move(message));
     }
   } catch (const NetError& error) {
@@ -148,6 +171,7 @@ net::Awaitable<void> RunLoop::dispatch(Peer peer, const Connection& connection, 
       auto ready = message::decode<message::Ready>(bytes);
       if (Node* node = find(peer)) {
         node->address = ready.address;
+        node->was_ready = true;
         node->state = WorkerProgress::State::Idle;
       }
       step(event::WorkerUp{peer, std::move(ready.held)});

@@ -4,11 +4,10 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "hopper/detail/run_directory.h"
 
 namespace hop::hopper {
 namespace {
-
-namespace fs = std::filesystem;
 
 // Durable stores keep this many states in memory: those about to hop or to train on.
 constexpr std::size_t kStatesInMemory = 4;
@@ -78,7 +77,7 @@ HeldState from_header(const nn::StateHeader& header) {
 
 StateStore::StateStore(fs::path folder, bool durable) : folder_(std::move(folder)), durable_(durable) {
   if (!durable_) return;
-  fs::create_directories(folder_);
+  create_folder(folder_);
   for (const fs::directory_entry& file : fs::directory_iterator(folder_)) {
     if (file.path().extension() != ".hop") fs::remove(file.path());
   }

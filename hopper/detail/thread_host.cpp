@@ -10,11 +10,13 @@ ThreadHost::ThreadHost(net::Executor executor, ThreadHostOptions options, OnExit
 
 ThreadHost::~ThreadHost() {
   for (const Life& life : lives_) life.worker->stop();
-  for (Life& life : lives_) life.thread.join();
+  for (Life& life : lives_) {
+    if (life.thread.joinable()) life.thread.join();
+  }
 }
 
 void ThreadHost::start(Peer peer) {
-  Life& life = lives_.emplace_back();
+  Life life;
   life.peer = peer;
   life.worker = std::make_unique<Worker>(
       WorkerOptions{.peer = peer,
@@ -32,6 +34,7 @@ void ThreadHost::start(Peer peer) {
     }
     net::asio::post(executor_, [this, peer, how] { ended(peer, how); });
   });
+  lives_.push_back(std::move(life));
 }
 
 void ThreadHost::kill(Peer peer) {

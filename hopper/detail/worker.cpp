@@ -68,9 +68,15 @@ void Worker::run() {
     io_.stop();
   });
   io_.run();
+  const std::exception_ptr error = error_;
   if (listener_) listener_->close();
   if (coordinator_) coordinator_->close();
-  if (error_) std::rethrow_exception(error_);
+  for (const std::weak_ptr<net::Connection>& peer : peers_) {
+    if (const Connection open = peer.lock()) open->close();
+  }
+  io_.restart();
+  io_.poll();  // the conversations unwind while their context still lives
+  if (error) std::rethrow_exception(error);
 }
 
 net::Awaitable<void> Worker::live() {
@@ -199,18 +205,19 @@ net::Awaitable<void> Worker::beat() {
 }
 
 template <class T>
-net::Awaitable<void> Worker::tell(const T& value) {
+net::Awaitable<void> Worker::tell(T value) {
   const message::Bytes bytes = message::encode(value);
   co_await coordinator_->send(static_cast<std::uint16_t>(message::kKind<T>), bytes);
 }
 
 template <class T>
 void Worker::tell_later(T value) {
-  net::asio::post(io_, [this, value = std::move(value)] { spawn(tell(value)); });
+  net::asio::post(io_, [this, value = std::move(value)]() mutable { spawn(tell(std::move(value))); });
 }
 template void Worker::tell_later(message::Result);
 template void Worker::tell_later(message::Failed);
-template net::Awaitable<void> Worker::tell(const message::Failed&);
+template void Worker::tell_later(message::Fatal);
+template net::Awaitable<void> Worker::tell(message::Failed);
 
 // (Temporaries of aggregate type inside a co_await expression are destroyed twice by g++ 12: they get names here.)
 //

@@ -74,10 +74,11 @@ class Worker {
   net::Awaitable<void> beat();
   message::Heartbeat heartbeat() const;
   template <class T>
-  net::Awaitable<void> tell(const T& message);
+  net::Awaitable<void> tell(T message);
   template <class T>
   void tell_later(T message);
   void spawn(net::Awaitable<void> coroutine);
+  void remember(const Connection& peer);
 
   // worker_units.cpp: from a lease to a result
   net::Awaitable<void> prepare(JobPtr job);
@@ -108,6 +109,7 @@ class Worker {
   std::unique_ptr<net::Transport> transport_;
   std::shared_ptr<net::Listener> listener_;
   Connection coordinator_;
+  std::vector<std::weak_ptr<net::Connection>> peers_;  // to close at the end
   net::asio::steady_timer heartbeat_timer_{io_};
   std::uint64_t peer_control_bytes_ = 0;
   std::exception_ptr error_;

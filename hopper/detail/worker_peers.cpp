@@ -28,6 +28,7 @@ net::Awaitable<void> Worker::fetch(Job& job) {
   const Lease& lease = job.order.lease;
   const net::Address source = net::Address::parse(*job.order.source_address);
   const Connection peer = co_await transport_->connect(source, net::deadline_in(kConnectPatience));
+  remember(peer);
   const message::Fetch request{lease.model, lease.unit, lease.parent, options_.token};
   const message::Bytes request_bytes = message::encode(request);
   co_await peer->send(kind_of<message::Fetch>(), request_bytes);
@@ -63,6 +64,11 @@ net::Awaitable<void> Worker::send_state(Connection to, StateStore::Key key, Dige
   co_await to->send(kind_of<message::State>(), control, bytes ? std::as_const(*bytes).span() : ByteView());
 }
 
+void Worker::remember(const Connection& peer) {
+  std::erase_if(peers_, [](const std::weak_ptr<net::Connection>& known) { return known.expired(); });
+  peers_.push_back(peer);
+}
+
 net::Awaitable<void> Worker::accept_peers() {
   while (true) {
     Connection peer;
@@ -71,6 +77,7 @@ net::Awaitable<void> Worker::accept_peers() {
     } catch (const NetError&) {
       co_return;  // closed: the worker ends
     }
+    remember(peer);
     net::asio::co_spawn(io_, serve_peer(std::move(peer)), net::asio::detached);
   }
 }

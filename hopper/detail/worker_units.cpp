@@ -31,7 +31,7 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
       co_await fetch(*job);
     } else if (job->order.lease.unit > 0) {
       job->bytes = co_await on_disk(disk_, [this, key = job->parent()] { return store_->take(key); });
-      if (!job->bytes) failure = {Failure::SourceUnreachable, "the parent state is not on this node"};
+      if (!job->bytes) failure = {Failure::Error, "the parent state is not on this node"};
     }
   } catch (const NetError& error) {
     failure = {Failure::SourceUnreachable, error.what()};
@@ -103,7 +103,10 @@ void Worker::compute() {
       report_failure(*job, Failure::OutOfMemory, "out of memory");
     } catch (const std::exception& error) {
       report_failure(*job, Failure::Error, error.what());
+    } catch (...) {
+      report_failure(*job, Failure::Error, "the model threw something that is no std::exception");
     }
+    idle_since_.emplace();
     const std::scoped_lock lock(mutex_);
     training_.reset();
   }
@@ -124,7 +127,6 @@ void Worker::train(Job& job) {
   metrics.peak_rss_bytes = peak_rss_bytes();
   finish(job, metrics, trainer.state().swap(own));
   give_back(lease.model, std::move(job.trainer));
-  idle_since_.emplace();
 }
 
 // The disk thread makes the state durable while the next unit trains; then the result may be told.
@@ -136,8 +138,8 @@ void Worker::finish(const Job& job, UnitMetrics metrics, nn::StateBytes bytes) {
     try {
       const Digest digest = store_->put(state, layout, bytes);
       tell_later(message::Result{state.model, unit, state.attempt, digest, state.metrics});
-    } catch (const std::exception& error) {
-      tell_later(message::Failed{state.model, unit, state.attempt, Failure::Error, error.what()});
+    } catch (const std::exception& error) {  // no fault of the model: the run ends and can be resumed
+      tell_later(message::Fatal{message::FatalKind::Other, error.what()});
     }
   });
 }
