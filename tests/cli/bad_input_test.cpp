@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <functional>
 
-#include "tests/cli/program.h"
 #include "data/dataset.h"
 #include "data/glyphs.h"
+#include "tests/cli/program.h"
 
 namespace hop::testing {
 namespace {

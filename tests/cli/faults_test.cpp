@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "tests/cli/program.h"
 #include "data/dataset.h"
 #include "data/glyphs.h"
+#include "tests/cli/program.h"
 
 namespace hop::testing {
 namespace {
