@@ -67,14 +67,14 @@ std::string bar(double fraction, int width) {
   return text;
 }
 
-std::string worker_line(std::size_t index, const WorkerProgress& w) {
+std::string worker_line(std::size_t index, const WorkerProgress& w, bool over) {
   std::string line = format("worker %-2zu ", index);
   switch (w.state) {
     case WorkerProgress::State::Starting:
       line += "starting";
       break;
     case WorkerProgress::State::Gone:
-      line += "gone, restarting";
+      line += over ? "done" : "gone, restarting";
       break;
     case WorkerProgress::State::Idle:
       line += "idle";
@@ -94,8 +94,10 @@ class BlockDisplay final : public Display {
   explicit BlockDisplay(hopper::Objective objective) : objective_(objective) {}
 
   void show(const RunProgress& progress) override {
+    const bool over = progress.units_done == progress.units_total;
     std::vector<std::string> lines = {summary(progress)};
-    for (std::size_t w = 0; w < progress.workers.size(); ++w) lines.push_back(worker_line(w, progress.workers[w]));
+    for (std::size_t w = 0; w < progress.workers.size(); ++w)
+      lines.push_back(worker_line(w, progress.workers[w], over));
     const auto best = leaders(progress.ledger, objective_);
     for (std::size_t i = 0; i < std::min(best.size(), kLeaders); ++i) lines.push_back(leader_line(*best[i]));
     paint(lines);
