@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace hop {
 
@@ -24,6 +25,23 @@ struct DtypeError : Error {
 /// Tensors live on different devices, or a device cannot do what is asked.
 struct DeviceError : Error {
   using Error::Error;
+};
+/// A call of the CUDA runtime, cuBLASLt or cuDNN failed:
+/// `[cudaMalloc] expected success, got cudaErrorMemoryAllocation (2: out of memory)`.
+struct CudaError : DeviceError {
+  CudaError(const std::string& message, std::string failed_call, int error_code, std::string error_name,
+            bool is_sticky = false)
+      : DeviceError(message),
+        call(std::move(failed_call)),
+        code(error_code),
+        name(std::move(error_name)),
+        sticky(is_sticky) {}
+
+  std::string call;  ///< "cudaMalloc"
+  int code;          ///< the library's number
+  std::string name;  ///< "cudaErrorMemoryAllocation"
+  /// A kernel failed and took the process's use of the device with it: no later call succeeds, restart the process.
+  bool sticky;
 };
 /// An index or dimension lies outside its range.
 struct IndexError : Error {

@@ -2,8 +2,8 @@
 #
 # One floor of the house: the static library hop_NAME of all *.cpp in NAME/ (but main.cpp), linked to the floors below
 # it, so that a call upwards does not link. A floor without sources is skipped. Sources under NAME/cpu/isa/ are compiled
-# once per instruction set (v3 and v4, chosen at run time) with HOP_ISA set to its name; NAME/cuda/ only with HOP_CUDA;
-# *.fbs files are compiled by flatc into <build>/generated/NAME/.
+# once per instruction set (v3 and v4, chosen at run time) with HOP_ISA set to its name; NAME/cuda/ and NAME/simt/ are
+# libraries of their own (HopCuda.cmake); *.fbs files are compiled by flatc into <build>/generated/NAME/.
 function(hop_floor name)
   cmake_parse_arguments(ARG "" "" "FLOORS;LIBRARIES;HEADERS" ${ARGN})
   hop_floor_sources(${name} sources isa_sources)
@@ -38,12 +38,7 @@ function(hop_floor_sources name sources_out isa_sources_out)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cpp)
   file(GLOB_RECURSE isa_sources CONFIGURE_DEPENDS ${folder}/cpu/isa/*.cpp)
   list(REMOVE_ITEM sources ${folder}/main.cpp ${isa_sources})
-  if(HOP_CUDA)
-    file(GLOB_RECURSE kernels CONFIGURE_DEPENDS ${folder}/cuda/*.cu)
-    list(APPEND sources ${kernels})
-  else()
-    list(FILTER sources EXCLUDE REGEX "/cuda/")
-  endif()
+  list(FILTER sources EXCLUDE REGEX "/(cuda|simt)/")
   set(${sources_out} ${sources} PARENT_SCOPE)
   set(${isa_sources_out} ${isa_sources} PARENT_SCOPE)
 endfunction()

@@ -1,0 +1,20 @@
+// The fault word: how a kernel says that it met a label or an index outside its range. A kernel cannot throw, and a
+// host that waited for every launch would be slow; so the kernel skips the element and leaves a note in one 64-bit word
+// per device, and the next synchronize() of that device throws the IndexError.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/fault_internal.h"
+#include "kernels/cuda/language.h"
+
+namespace hop::kernels::cuda {
+
+/// Notes that the value at `position` of the operation's index (or labels) is out of range. One integer maximum decides
+/// between several notes, so the message is the same in every run: the highest operation, then the lowest position.
+__device__ inline void report(unsigned long long* word, Fault fault, std::uint64_t position) {
+  atomicMax(word, static_cast<unsigned long long>(static_cast<std::uint64_t>(fault) * kFaultPositions |
+                                                  (kFaultPositions - 1 - position % kFaultPositions)));
+}
+
+}  // namespace hop::kernels::cuda

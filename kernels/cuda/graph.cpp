@@ -1,0 +1,86 @@
+// A captured step as a CUDA graph. The work is recorded on a stream of its own, so that what other threads give to the
+// device's compute stream meanwhile does not end up in the graph; replays are queued on the current stream.
+#include "kernels/cuda/operations_internal.h"
+#include "kernels/cuda/runtime.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+/// A recording in progress; ends it, whatever `work` does.
+class Recording {
+ public:
+  explicit Recording(const Stream& stream) : stream_(stream.get()) {
+    // Relaxed: this thread may call cudaMalloc, for the plan's pool grows while the step is recorded.
+    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+  }
+  ~Recording() {
+    if (!open_) return;
+    cudaGraph_t broken = nullptr;
+    static_cast<void>(cudaStreamEndCapture(stream_, &broken));
+    if (broken != nullptr) static_cast<void>(cudaGraphDestroy(broken));
+    static_cast<void>(cudaGetLastError());
+  }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+  cudaGraph_t end() {
+    open_ = false;
+    cudaGraph_t graph = nullptr;
+    check(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
+    return graph;
+  }
+
+ private:
+  cudaStream_t stream_;
+  bool open_ = true;
+};
+
+class Graph final : public Plan::Recorded {
+ public:
+  Graph(Device device, cudaGraph_t graph) : device_(device), graph_(graph) {
+    try {
+      check(cudaGraphGetNodes(graph_, nullptr, &nodes_), "cudaGraphGetNodes");
+      check(cudaGraphInstantiate(&executable_, graph_, 0), "cudaGraphInstantiate");
+    } catch (...) {
+      static_cast<void>(cudaGraphDestroy(graph_));
+      throw;
+    }
+  }
+  ~Graph() override {
+    static_cast<void>(cudaGraphExecDestroy(executable_));
+    static_cast<void>(cudaGraphDestroy(graph_));
+  }
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+
+  void replay() override {
+    use_device(device_.index);
+    check(cudaGraphLaunch(executable_, current_stream()), "cudaGraphLaunch");
+  }
+  std::size_t size() const override { return nodes_; }
+
+ private:
+  Device device_;
+  cudaGraph_t graph_;
+  cudaGraphExec_t executable_ = nullptr;
+  std::size_t nodes_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Plan::Recorded> capture(Device device, const std::function<void()>& work) {
+  use_device(device.index);
+  const Stream side;
+  cudaGraph_t recorded = nullptr;
+  {
+    const StreamGuard guard(side);
+    Recording recording(side);
+    work();
+    recorded = recording.end();
+  }
+  auto graph = std::make_unique<Graph>(device, recorded);
+  graph->replay();  // recording ran nothing
+  return graph;
+}
+
+}  // namespace hop::kernels::cuda

@@ -1,0 +1,11 @@
+#include "kernels/cuda/device_internal.h"
+#include "kernels/cuda/operations_internal.h"
+
+namespace hop::kernels::cuda {
+
+void register_device() {
+  register_backend(DeviceType::cuda, device_backend);
+  register_operations(DeviceType::cuda, operations());
+}
+
+}  // namespace hop::kernels::cuda

@@ -1,0 +1,146 @@
+#include "kernels/cuda/runtime.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+#include "kernels/cuda/device_internal.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+// After these the process's context is gone (CUDA Runtime API, cudaError_t: "the process must be terminated and
+// relaunched"). By number: not every toolkit names them all.
+constexpr std::array kSticky = {214, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721, 999};
+
+struct Devices {
+  int count = 0;
+  std::string why_none;
+};
+
+// 35: no driver, or one older than our runtime; 100: a driver and no card. Whatever else is wrong, the answer is the
+// same: this process computes without CUDA, and says why when asked for it.
+const Devices& devices() {
+  static const Devices found = [] {
+    Devices d;
+    const cudaError_t status = cudaGetDeviceCount(&d.count);
+    if (status != cudaSuccess) {
+      static_cast<void>(cudaGetLastError());  // the next call shall not report it again
+      d = {0, std::string(cudaGetErrorString(status)) + " (" + std::to_string(status) + ")"};
+    } else if (d.count == 0) {
+      d.why_none = "the driver shows no device";
+    }
+    return d;
+  }();
+  return found;
+}
+
+// The innermost StreamGuard's stream; counts on its own device only.
+struct Guarded {
+  int device = -1;
+  cudaStream_t stream = nullptr;
+};
+thread_local Guarded guarded;
+
+}  // namespace
+
+void check(cudaError_t status, const char* call) {
+  if (status == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());
+  const int code = static_cast<int>(status);
+  const std::string name = cudaGetErrorName(status);
+  const bool sticky = std::find(kSticky.begin(), kSticky.end(), code) != kSticky.end();
+  throw CudaError("[" + std::string(call) + "] expected success, got " + name + " (" + std::to_string(code) + ": " +
+                      cudaGetErrorString(status) + ")" +
+                      (sticky ? "; the device is lost to this process: restart it" : ""),
+                  call, code, name, sticky);
+}
+
+int device_count() { return devices().count; }
+const std::string& why_no_device() { return devices().why_none; }
+
+void use_device(int index) {
+  if (index < 0 || index >= device_count()) {
+    throw DeviceError("[cuda] expected one of " + std::to_string(device_count()) + " devices, got cuda:" +
+                      std::to_string(index) + (device_count() == 0 ? " (" + why_no_device() + ")" : ""));
+  }
+  check(cudaSetDevice(index), "cudaSetDevice");
+}
+
+int current_device() {
+  int index = 0;
+  check(cudaGetDevice(&index), "cudaGetDevice");
+  return index;
+}
+
+cudaStream_t current_stream() {
+  const int device = current_device();
+  return guarded.device == device ? guarded.stream : device_state(device).compute.get();
+}
+
+bool stream_is_capturing() {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(current_stream(), &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
+}
+
+// ---- Event
+
+Event::Event(Timing timing) {
+  const unsigned flags = timing == Timing::on ? cudaEventDefault : cudaEventDisableTiming;
+  check(cudaEventCreateWithFlags(&event_, flags), "cudaEventCreate");
+}
+Event::~Event() {
+  if (event_ != nullptr) static_cast<void>(cudaEventDestroy(event_));
+}
+void Event::record(cudaStream_t stream) const { check(cudaEventRecord(event_, stream), "cudaEventRecord"); }
+void Event::synchronize() const { check(cudaEventSynchronize(event_), "cudaEventSynchronize"); }
+bool Event::is_done() const {
+  const cudaError_t status = cudaEventQuery(event_);
+  if (status == cudaErrorNotReady) {
+    static_cast<void>(cudaGetLastError());
+    return false;
+  }
+  check(status, "cudaEventQuery");
+  return true;
+}
+
+float milliseconds_between(const Event& start, const Event& stop) {
+  stop.synchronize();
+  float milliseconds = 0;
+  check(cudaEventElapsedTime(&milliseconds, start.get(), stop.get()), "cudaEventElapsedTime");
+  return milliseconds;
+}
+
+// ---- Stream
+
+Stream::Stream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
+Stream::~Stream() {
+  if (stream_ != nullptr) static_cast<void>(cudaStreamDestroy(stream_));
+}
+void Stream::synchronize() const { check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize"); }
+void Stream::wait(const Event& event) const {
+  check(cudaStreamWaitEvent(stream_, event.get(), 0), "cudaStreamWaitEvent");
+}
+
+const Stream& to_device_stream() { return device_state(current_device()).to_device; }
+const Stream& to_host_stream() { return device_state(current_device()).to_host; }
+
+StreamGuard::StreamGuard(const Stream& stream) : device_before_(guarded.device), before_(guarded.stream) {
+  guarded = {current_device(), stream.get()};
+}
+StreamGuard::~StreamGuard() { guarded = {device_before_, before_}; }
+
+// ---- PinnedBuffer
+
+PinnedBuffer::PinnedBuffer(std::size_t size) : size_(size) {
+  if (size == 0) return;
+  void* data = nullptr;
+  check(cudaHostAlloc(&data, size, cudaHostAllocPortable), "cudaHostAlloc");
+  data_ = static_cast<std::byte*>(data);
+}
+PinnedBuffer::~PinnedBuffer() {
+  if (data_ != nullptr) static_cast<void>(cudaFreeHost(data_));
+}
+
+}  // namespace hop::kernels::cuda

@@ -1,0 +1,35 @@
+// Small blocks of device memory carved from slabs of 2 MiB, the least that a driver gives: a cudaMalloc takes hundreds
+// of microseconds and waits for the device, and a model has dozens of tensors of a few kilobytes. Blocks are not used
+// twice: the caching allocator above keeps freed blocks, so here a slab fills once and goes back as a whole.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <mutex>
+
+namespace hop::kernels::cuda {
+
+class Slabs {
+ public:
+  static constexpr std::size_t kSlab = std::size_t{2} << 20;
+  static constexpr std::size_t kLargest = std::size_t{256} << 10;  ///< larger blocks come from the driver
+  static constexpr std::size_t kAlignment = 256;                   ///< cudaMalloc's own promise
+
+  /// `size` bytes, size <= kLargest, of the current device; null when the driver has no memory.
+  void* allocate(std::size_t size);
+  /// Gives a block back; false if it is not of a slab.
+  bool free(void* block);
+
+  std::size_t slab_count() const;
+
+ private:
+  struct Slab {
+    std::size_t used = 0;    // bytes from the start that were handed out
+    std::size_t blocks = 0;  // of them, live
+  };
+  mutable std::mutex mutex_;
+  std::map<std::byte*, Slab> slabs_;  // by address, so that a block finds its slab
+  std::byte* filling_ = nullptr;
+};
+
+}  // namespace hop::kernels::cuda
