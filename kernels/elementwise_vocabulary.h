@@ -116,12 +116,20 @@ HOP_INLINE T rsqrt(T x) {
   return 1 / std::sqrt(x);
 }
 
+/// x < 0, without a warning where no value is (nvcc).
+template <Number T>
+HOP_INLINE constexpr bool is_negative(T x) {
+  if constexpr (std::is_unsigned_v<T>)
+    return false;
+  else
+    return x < 0;
+}
 template <Number T>
 HOP_INLINE constexpr T abs(T x) {
   if constexpr (Real<T>)
     return std::fabs(x);
   else
-    return static_cast<T>(x < 0 ? -x : x);
+    return static_cast<T>(is_negative(x) ? -x : x);
 }
 /// NaN wins, as in PyTorch.
 template <Number T>
@@ -140,7 +148,7 @@ HOP_INLINE T pow(T x, T y) {
 /// Squaring; a negative exponent gives the truncated quotient 1 / x^-y (0 for x = 0), as in PyTorch.
 template <Integer T>
 HOP_INLINE constexpr T pow(T x, T y) {
-  if (y < 0) return static_cast<T>(x == 1 ? 1 : x + 1 == 0 ? (y % 2 == 0 ? 1 : -1) : 0);
+  if (is_negative(y)) return static_cast<T>(x == 1 ? 1 : x + 1 == 0 ? (y % 2 == 0 ? 1 : -1) : 0);
   using U = std::make_unsigned_t<T>;  // wraps instead of overflowing
   U result = 1;
   for (U base = static_cast<U>(x); y != 0; y = static_cast<T>(y >> 1)) {
@@ -159,7 +167,7 @@ HOP_INLINE constexpr T sigmoid(const T& x) {
 template <class T>
 HOP_INLINE constexpr T sign(const T& x) {
   if constexpr (Number<T>)
-    return static_cast<T>((x > 0) - (x < 0));
+    return static_cast<T>((x > 0) - is_negative(x));
   else
     return where(x > 0, one_like(x), where(x < 0, -one_like(x), zero_like(x)));
 }
