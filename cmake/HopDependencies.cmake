@@ -16,9 +16,6 @@ target_include_directories(flatbuffers SYSTEM INTERFACE ${HOP_FLATBUFFERS_INCLUD
 if(HOP_TESTS)
   find_package(GTest REQUIRED)
 endif()
-if(HOP_BENCH)
-  find_package(benchmark REQUIRED)
-endif()
 if(HOP_CUDA)
   enable_language(CUDA)
   if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # nvcc 12 speaks C++20, which Debian 12's CMake does not know

@@ -25,12 +25,22 @@ function(hop_examples)
   endforeach()
 endfunction()
 
-# All of bench/*.cpp is one program, hop_bench: each line of its output is a ratio against a named peer.
+# All of bench/*.cpp is one program, hop_bench: each line of its output is a ratio against a named peer. Peers are
+# programs of their own beside it: LibTorch's, where LibTorch is installed, and PyTorch's, a script.
 function(hop_bench)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cpp)
-  if(sources)
-    hop_program(hop_bench bench/main.cpp FLOOR hopper LIBRARIES benchmark::benchmark DNNL::dnnl Eigen3::Eigen)
-    list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/bench/main.cpp)
-    target_sources(hop_bench PRIVATE ${sources})
+  list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/bench/main.cpp)
+  hop_program(hop_bench bench/main.cpp FLOOR hopper LIBRARIES nlohmann_json::nlohmann_json Boost::headers)
+  target_sources(hop_bench PRIVATE ${sources})
+  add_dependencies(hop_bench hop)  # it times runs of the program, too
+
+  configure_file(${PROJECT_SOURCE_DIR}/bench/peers/pytorch.py ${PROJECT_BINARY_DIR}/bench/pytorch.py COPYONLY)
+  find_package(Torch QUIET)
+  if(Torch_FOUND)
+    add_executable(bench_libtorch bench/peers/libtorch.cpp)
+    set_target_properties(bench_libtorch PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+    target_include_directories(bench_libtorch PRIVATE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(bench_libtorch PRIVATE ${TORCH_LIBRARIES})
+    add_dependencies(hop_bench bench_libtorch)
   endif()
 endfunction()

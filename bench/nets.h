@@ -1,0 +1,25 @@
+// The nets whose training steps are timed, each with one batch that both sides of a comparison make by formula.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "nn/loss.h"
+#include "nn/module.h"
+
+namespace hop::bench {
+
+/// A net with its filled parameters, its loss and a batch.
+struct Problem {
+  std::shared_ptr<nn::Module> module;
+  nn::Loss loss;
+  Tensor x, target;
+};
+
+/// `net`: mlp (784-512-256-10, ReLU, cross-entropy), tabular (128-1000-500-1, ReLU, mean squared error), lenet
+/// (1 x 28 x 28, nn/families.h) or resnet20 (3 x 32 x 32; He et al., CVPR 2016, with 1x1 projections where the width
+/// changes). Throws ConfigError for another name.
+Problem make_problem(const std::string& net, std::int64_t batch);
+
+}  // namespace hop::bench

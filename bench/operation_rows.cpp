@@ -1,0 +1,48 @@
+// What one operation on 16 elements costs, against LibTorch's same loop.
+#include "bench/suite.h"
+
+namespace hop::bench {
+namespace {
+
+struct Mode {
+  std::string name;
+  int operations;              // per repetition
+  std::optional<double> most;  // nanoseconds per operation: issue 3's figures
+};
+
+const std::vector<Mode> kModes = {{"forward", 1, 150}, {"recorded", 1, 300}, {"backward", 10, std::nullopt}};
+
+void add_row(Suite& suite, Side& peer, const std::string& operation, const Mode& mode, const std::string& variant) {
+  const std::string name = "operation/" + operation + "/" + mode.name + "/" + variant;
+  if (!suite.wants(name)) return;
+  const std::string what = "operation " + operation + " " + mode.name + " ";
+  Contestants both;
+  try {
+    both.push_back(std::make_unique<Contestant>(suite.ours().take(1), what + variant, "ours"));
+    both.push_back(std::make_unique<Contestant>(peer.take(1), what + "eager", peer.name() + " eager"));
+  } catch (const SideError&) {
+    return;  // a variant or a mode that this side does not have
+  }
+  const double mine = both[0]->run(1).value, theirs = both[1]->run(1).value;
+  if (std::abs(mine - theirs) > 1e-5) throw SideError("[bench] " + name + ": the two sides compute different values");
+  const Contestant &us = *both[0], &them = *both[1];
+  compete(both, suite.options().rounds);
+  Row row = row_of_times(name, us.seconds(), them.seconds(), them.label(), "ns", 1e9 / mode.operations);
+  const std::optional<double> most = variant == "captured" ? std::optional(40.0) : mode.most;
+  if (most) row.target = row.peer / *most;  // the ratio at which our time would be the figure to reach
+  suite.add(row);
+}
+
+}  // namespace
+
+void add_operation_rows(Suite& suite) {
+  for (Side& peer : suite.peers()) {
+    for (const Mode& mode : kModes) {
+      for (const std::string operation : {"add", "mul", "relu"}) {
+        for (const std::string variant : {"captured", "eager"}) add_row(suite, peer, operation, mode, variant);
+      }
+    }
+  }
+}
+
+}  // namespace hop::bench

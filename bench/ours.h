@@ -1,0 +1,16 @@
+// Our side of every comparison that runs inside one process.
+#pragma once
+
+#include "bench/serve.h"
+
+namespace hop::bench {
+
+/// `train NET OPTIMIZER BATCH VARIANT`: one training step per repetition; gives the loss. Optimizers: sgd (momentum
+/// 0.9), adam. Variants: eager.
+/// `operation add|mul|relu forward|recorded|backward VARIANT`: on 16 elements; see ours_operations.cpp.
+Work our_work(const std::vector<std::string>& what);
+
+Work our_training(const std::vector<std::string>& what);
+Work our_operation(const std::vector<std::string>& what);
+
+}  // namespace hop::bench

@@ -1,0 +1,78 @@
+// What one small operation costs: on 16 elements the arithmetic is a few nanoseconds, the rest is the framework.
+//   forward    without gradients: y = f(a), y dropped
+//   recorded   the same where a wants a gradient: a node of the graph is made and dropped
+//   backward   a chain of ten operations, summed and walked back; one repetition is the whole chain
+#include "autograd/graph.h"
+#include "autograd/ops.h"
+#include "base/error.h"
+#include "bench/fill.h"
+#include "bench/ours.h"
+
+namespace hop::bench {
+namespace {
+
+constexpr std::int64_t kElements = 16;
+constexpr int kChain = 10;
+
+using Operation = std::function<Tensor(const Tensor&)>;
+
+template <class F>
+Work by_mode(const std::string& mode, F f, const Tensor& a) {
+  if (mode == "forward") {
+    return [f, a](int repetitions) {
+      const NoGradGuard guard;
+      Tensor y;
+      for (int i = 0; i < repetitions; ++i) y = f(a);
+      return sum(y).item<double>();
+    };
+  }
+  a.set_requires_grad();
+  if (mode == "recorded") {
+    return [f, a](int repetitions) {
+      Tensor y;
+      for (int i = 0; i < repetitions; ++i) y = f(a);
+      return sum(y).item<double>();
+    };
+  }
+  if (mode != "backward") throw ConfigError("[bench] expected forward, recorded or backward, got " + mode);
+  return [f, a](int repetitions) {
+    double value = 0;
+    for (int i = 0; i < repetitions; ++i) {
+      Tensor y = a;
+      for (int k = 0; k < kChain; ++k) y = f(y);
+      const Tensor total = sum(y);
+      backward(total);
+      value = total.item<double>();
+    }
+    return value;
+  };
+}
+
+}  // namespace
+
+Work our_operation(const std::vector<std::string>& what) {
+  const Tensor a = Tensor::empty({kElements}, DType::f32), b = Tensor::empty({kElements}, DType::f32);
+  fill_input(a.data<float>(), kElements);
+  fill_target(b.data<float>(), kElements);
+  const std::string& name = what.at(1);
+  const std::string& mode = what.at(2);
+  if (what.at(3) != "eager") throw ConfigError("[bench] this build has no variant " + what.at(3));
+  if (name == "add")
+    return by_mode(
+        mode, [b](const Tensor& x) { return add(x, b); }, a);
+  if (name == "mul")
+    return by_mode(
+        mode, [b](const Tensor& x) { return mul(x, b); }, a);
+  if (name == "relu")
+    return by_mode(
+        mode, [](const Tensor& x) { return relu(x); }, a);
+  throw ConfigError("[bench] expected add, mul or relu, got " + name);
+}
+
+Work our_work(const std::vector<std::string>& what) {
+  if (what.at(0) == "train") return our_training(what);
+  if (what.at(0) == "operation") return our_operation(what);
+  throw ConfigError("[bench] expected train or operation, got " + what.at(0));
+}
+
+}  // namespace hop::bench

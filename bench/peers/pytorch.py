@@ -1,0 +1,188 @@
+"""PyTorch's side: the same nets, name by name, the same numbers, one thread. Speaks the protocol of bench/serve.h.
+
+Variants of a step. The fastest one is the peer that counts:
+  eager            as everybody writes it
+  fused            the optimizer in one kernel (fused=True)
+  channels_last    fused, with images and filters in NHWC order (nets with convolutions)
+  compile          torch.compile of forward and loss, and with it of backward; fused optimizer
+  compile_channels_last
+"""
+import sys
+import time
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.set_num_threads(1)
+
+
+class Mlp(nn.Module):
+    def __init__(self, inputs, first, second, outputs):
+        super().__init__()
+        self.fc1, self.fc2, self.fc3 = nn.Linear(inputs, first), nn.Linear(first, second), nn.Linear(second, outputs)
+
+    def forward(self, x):
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
+
+
+class LeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 16, 5), nn.Conv2d(16, 32, 5)
+        self.fc1, self.fc2 = nn.Linear(512, 128), nn.Linear(128, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        return self.fc2(F.relu(self.fc1(torch.flatten(x, 1))))
+
+
+def conv3x3(inputs, outputs, stride):
+    return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1, self.bn1 = conv3x3(inputs, outputs, stride), nn.BatchNorm2d(outputs)
+        self.conv2, self.bn2 = conv3x3(outputs, outputs, 1), nn.BatchNorm2d(outputs)
+        if inputs != outputs:
+            self.shortcut = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+        else:
+            self.shortcut = nn.Identity()
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
+        return F.relu(y + self.shortcut(x))
+
+
+class ResNet20(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn = conv3x3(3, 16, 1), nn.BatchNorm2d(16)
+        blocks, inputs = [], 16
+        for outputs in (16, 32, 64):
+            for _ in range(3):
+                blocks.append(Block(inputs, outputs, 1 if inputs == outputs else 2))
+                inputs = outputs
+        self.blocks, self.fc = nn.Sequential(*blocks), nn.Linear(64, 10)
+
+    def forward(self, x):
+        return self.fc(self.blocks(F.relu(self.bn(self.conv(x)))).mean((2, 3)))
+
+
+def mixed(stream, count):
+    """fill.h: 32 well-mixed bits per element."""
+    x = np.arange(count, dtype=np.uint32) * np.uint32(2654435761)
+    x += np.uint32((stream * 40503 + 12345) % 2**32)
+    x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
+    x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
+    return x ^ (x >> np.uint32(16))
+
+
+def uniform(stream, shape):
+    count = int(np.prod(shape))
+    values = (mixed(stream, count) >> np.uint32(8)).astype(np.float32) / np.float32(8388608) - np.float32(1)
+    return torch.from_numpy(values.reshape(shape))
+
+
+def fill_parameters(net):
+    with torch.no_grad():
+        for index, (name, p) in enumerate(net.named_parameters()):
+            if p.dim() >= 2:
+                bound = np.float32(1 / np.sqrt(p.numel() // p.shape[0]))
+                p.copy_(uniform(100 + index, tuple(p.shape)) * bound)
+            else:
+                p.fill_(0 if name.endswith("bias") else 1)
+
+
+def make_net(name, batch):
+    """The net and the shape of its input."""
+    if name == "mlp":
+        return Mlp(784, 512, 256, 10), (batch, 784)
+    if name == "tabular":
+        return Mlp(128, 1000, 500, 1), (batch, 128)
+    if name == "lenet":
+        return LeNet(), (batch, 1, 28, 28)
+    return ResNet20(), (batch, 3, 32, 32)
+
+
+def training(name, optimizer_name, batch, variant):
+    batch = int(batch)
+    net, shape = make_net(name, batch)
+    fill_parameters(net)
+    x = uniform(1, shape)
+    if name == "tabular":
+        target, loss_function = uniform(2, (batch, 1)), F.mse_loss
+    else:
+        target, loss_function = torch.from_numpy((mixed(3, batch) % np.uint32(10)).astype(np.int64)), F.cross_entropy
+    if variant.endswith("channels_last"):
+        if len(shape) != 4:
+            raise ValueError("channels_last needs images")
+        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    fused = None if variant == "eager" else True
+    if optimizer_name == "adam":
+        optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, fused=fused)
+    else:
+        optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, fused=fused)
+
+    def forward(x, target):
+        return loss_function(net(x), target)
+
+    if variant.startswith("compile"):
+        forward = torch.compile(forward)
+
+    def run(repetitions):
+        for _ in range(repetitions):
+            optimizer.zero_grad()
+            loss = forward(x, target)
+            loss.backward()
+            optimizer.step()
+            value = loss.item()
+        return value
+
+    run(1)  # compiles; and steps once, so that the weights are made anew
+    fill_parameters(net)
+    for p in net.parameters():
+        for slot in optimizer.state.get(p, {}).values():
+            if slot is not None:
+                slot.zero_()
+    return run
+
+
+def timed(work, repetitions):
+    work(1)
+    cpu, start = time.process_time(), time.perf_counter()
+    value = work(repetitions)
+    seconds = time.perf_counter() - start
+    return f"{seconds:.9f} {time.process_time() - cpu:.9f} {value:.9g}"
+
+
+def answer(words, works):
+    slot = int(words[1])
+    if words[0] == "load":
+        if words[2] != "train":
+            raise ValueError("the Python side has training steps only")
+        works[slot] = training(*words[3:])
+    elif words[0] == "run":
+        return timed(works[slot], int(words[2]))
+    else:
+        works.pop(slot, None)
+    return "ok"
+
+
+def main():
+    print(f"PyTorch {torch.__version__.split('+')[0]}", flush=True)
+    works = {}
+    for line in sys.stdin:
+        try:
+            text = answer(line.split(), works)
+        except Exception as error:  # whatever it is: this side cannot do it
+            text = "no " + " ".join(str(error).split())[:300]
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()

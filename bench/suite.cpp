@@ -1,0 +1,70 @@
+#include "bench/suite.h"
+
+#include <ctime>
+#include <fstream>
+#include <iostream>
+
+namespace hop::bench {
+namespace {
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm fields{};
+  gmtime_r(&now, &fields);
+  char text[16];
+  std::strftime(text, sizeof text, "%Y-%m-%d", &fields);
+  return text;
+}
+
+std::string processor() {
+  std::ifstream info("/proc/cpuinfo");
+  std::string line, model = "unknown";
+  int cores = 0;
+  while (std::getline(info, line)) {
+    if (line.starts_with("processor")) ++cores;
+    if (line.starts_with("model name")) model = line.substr(line.find(':') + 2);
+  }
+  return model + ", " + std::to_string(cores) + " cores";
+}
+
+}  // namespace
+
+std::vector<std::shared_ptr<Child>> Side::take(std::size_t n) {
+  while (children.size() < n) children.push_back(std::make_shared<Child>(command));
+  return {children.begin(), children.begin() + static_cast<std::ptrdiff_t>(n)};
+}
+
+Suite::Suite(Options options) : options_(std::move(options)) {
+  report_.date = today();
+  report_.processor = processor();
+  const std::filesystem::path& folder = options_.folder;
+  ours_.command = {folder / "hop_bench", "--side"};
+  ours_.take(1);
+  start_peer({folder / "bench_libtorch"}, "LibTorch (Debian's libtorch-dev)");
+  const std::filesystem::path python = folder.parent_path() / "torch-venv/bin/python";
+  start_peer({exists(python) ? python.string() : "python3", folder / "pytorch.py"}, "PyTorch (pip install torch)");
+  report_.sides.push_back(ours_.name());
+  for (const Side& peer : peers_) report_.sides.push_back(peer.name());
+  std::cout << heading() << std::endl;
+}
+
+void Suite::start_peer(const std::vector<std::string>& command, const std::string& what) {
+  try {
+    Side side{command, {}};
+    side.take(1);
+    peers_.push_back(std::move(side));
+  } catch (const SideError& error) {
+    skip(what, error.what());
+  }
+}
+
+void Suite::add(Row row) {
+  std::cout << line_of(row) << std::endl;
+  report_.rows.push_back(std::move(row));
+}
+
+void Suite::skip(const std::string& what, const std::string& why) const {
+  std::cout << "without " << what << ": " << why << std::endl;
+}
+
+}  // namespace hop::bench

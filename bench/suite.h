@@ -1,0 +1,64 @@
+// What the benchmarks share: the options, the sides that could be started, and the rows so far.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/rounds.h"
+#include "bench/table.h"
+
+namespace hop::bench {
+
+struct Options {
+  std::string filter;  ///< rows whose names contain it; all when empty
+  RoundOptions rounds;
+  bool quick = false;            ///< fewer and shorter rounds, small batches only: is it alive?
+  std::filesystem::path folder;  ///< of this program; the others of the build lie beside it
+  std::filesystem::path out = "bench.json";
+  std::filesystem::path docs;  ///< a whole run leaves bench.json there, unless empty
+};
+
+/// A kind of process: ours, or a peer's. Starts more of them when two are to work at once.
+struct Side {
+  std::vector<std::string> command;
+  std::vector<std::shared_ptr<Child>> children;
+  const std::string& name() const { return children.front()->name(); }
+  /// The first n processes.
+  std::vector<std::shared_ptr<Child>> take(std::size_t n);
+};
+
+class Suite {
+ public:
+  /// Starts our side, and the peers that are there; says which are missing.
+  explicit Suite(Options options);
+
+  const Options& options() const { return options_; }
+  bool wants(const std::string& name) const { return name.find(options_.filter) != std::string::npos; }
+  Side& ours() { return ours_; }
+  std::vector<Side>& peers() { return peers_; }
+
+  /// Prints the row and keeps it.
+  void add(Row row);
+  /// Says what was left out, and why.
+  void skip(const std::string& what, const std::string& why) const;
+  const Report& report() const { return report_; }
+
+ private:
+  void start_peer(const std::vector<std::string>& command, const std::string& what);
+
+  Options options_;
+  Side ours_;
+  std::vector<Side> peers_;
+  Report report_;
+};
+
+// Each adds its rows: training_rows.cpp, operation_rows.cpp, hop_rows.cpp, gap_rows.cpp.
+void add_training_rows(Suite& suite);
+void add_operation_rows(Suite& suite);
+void add_hop_rows(Suite& suite);
+void add_gap_rows(Suite& suite);
+
+}  // namespace hop::bench

@@ -1,0 +1,137 @@
+// Whole training steps against LibTorch and PyTorch: same net, same numbers, one thread; then two processes at once.
+// Of every side, each way to run a step is tried; the peer's fastest is the one that counts.
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "bench/suite.h"
+
+namespace hop::bench {
+namespace {
+
+struct Case {
+  std::string net, optimizer;
+  int batch = 32;
+  std::string text() const { return net + " " + optimizer + " " + std::to_string(batch); }
+  std::string name() const { return net + "/" + optimizer + "/" + std::to_string(batch); }
+};
+
+const std::vector<std::string> kOurVariants = {"captured", "eager"};
+const std::vector<std::string> kPeerVariants = {"eager", "fused", "channels_last", "compile", "compile_channels_last"};
+
+// Issue 3's figures for one thread.
+std::optional<double> target_of(const Case& c) {
+  if (c.net == "lenet") return 1.5;
+  if (c.net == "resnet20") return 1.1;
+  if (c.optimizer == "adam") return c.batch == 32 ? 2.0 : 1.35;
+  return c.batch == 32 ? 1.6 : 1.25;
+}
+
+// Every variant that the side has. A variant that it has not is no news: nobody compiles in C++.
+Contestants contestants_of(Side& side, const Case& c, const std::vector<std::string>& variants, std::size_t processes) {
+  Contestants contestants;
+  for (const std::string& variant : variants) {
+    try {
+      contestants.push_back(std::make_unique<Contestant>(side.take(processes), "train " + c.text() + " " + variant,
+                                                         side.name() + " " + variant));
+    } catch (const SideError&) {
+      continue;
+    }
+  }
+  return contestants;
+}
+
+// Nobody times a wrong net: after a few steps from the same weights, everybody has the same loss.
+constexpr int kSteps = 5;
+constexpr double kTolerance = 2e-3;
+
+std::map<std::string, double> losses_of(const Contestants& contestants) {
+  std::map<std::string, double> losses;
+  for (const auto& c : contestants) losses[c->label()] = c->run(kSteps).value;
+  return losses;
+}
+
+bool agree(double a, double b) { return std::abs(a - b) <= kTolerance * std::max(std::abs(a), std::abs(b)); }
+
+// Leaves the fastest of a peer's variants, and those close to it: the rounds will tell.
+void keep_the_fast(Contestants& contestants) {
+  std::map<const Contestant*, double> seconds;
+  double best = INFINITY;
+  for (const auto& c : contestants) {
+    c->run(1);
+    best = std::min(best, seconds[c.get()] = c->run(5).seconds);
+  }
+  std::erase_if(contestants, [&](const auto& c) { return seconds[c.get()] > 1.2 * best; });
+}
+
+const Contestant& fastest(const std::vector<const Contestant*>& contestants) {
+  return **std::min_element(contestants.begin(), contestants.end(),
+                            [](const Contestant* a, const Contestant* b) { return a->median() < b->median(); });
+}
+
+std::vector<double> rates(const Contestant& c, double samples) {
+  std::vector<double> per_second;
+  for (const double s : c.seconds()) per_second.push_back(samples / s);
+  return per_second;
+}
+
+void add_rows(Suite& suite, const Case& c, std::size_t processes) {
+  const std::string name = (processes == 1 ? "train/" : "train-two-at-once/") + c.name();
+  if (!suite.wants(name)) return;
+  Contestants ours = contestants_of(suite.ours(), c, kOurVariants, processes);
+  const auto losses = losses_of(ours);
+  Contestants all;
+  std::map<std::string, std::vector<const Contestant*>> peers;
+  for (Side& side : suite.peers()) {
+    Contestants peer = contestants_of(side, c, kPeerVariants, processes);
+    for (const auto& [label, loss] : losses_of(peer)) {
+      for (const auto& [our_label, our_loss] : losses) {
+        if (agree(loss, our_loss)) continue;
+        throw SideError("[bench] " + name + ": expected the same loss after " + std::to_string(kSteps + 1) +
+                        " steps, got " + std::to_string(our_loss) + " (" + our_label + ") and " + std::to_string(loss) +
+                        " (" + label + ")");
+      }
+    }
+    keep_the_fast(peer);
+    for (auto& contestant : peer) {
+      peers[side.name()].push_back(contestant.get());
+      all.push_back(std::move(contestant));
+    }
+  }
+  std::vector<const Contestant*> mine;
+  for (auto& contestant : ours) {
+    mine.push_back(contestant.get());
+    all.push_back(std::move(contestant));
+  }
+  compete(all, suite.options().rounds);
+
+  for (const Contestant* us : mine) {
+    const std::string variant = us->label().substr(us->label().rfind(' ') + 1);
+    for (const auto& [side, variants] : peers) {
+      const Contestant& peer = fastest(variants);
+      const double samples = static_cast<double>(processes) * c.batch;
+      Row row = processes == 1
+                    ? row_of_times(name + "/" + variant, us->seconds(), peer.seconds(), peer.label(), "ms", 1e3)
+                    : row_of_rates(name + "/" + variant, rates(*us, samples), rates(peer, samples), peer.label(),
+                                   "samples/s");
+      if (processes == 1) row.target = target_of(c);
+      suite.add(row);
+    }
+  }
+}
+
+}  // namespace
+
+void add_training_rows(Suite& suite) {
+  const std::vector<int> batches = suite.options().quick ? std::vector{32} : std::vector{32, 128};
+  for (const std::string net : {"mlp", "tabular", "lenet", "resnet20"}) {
+    for (const std::string optimizer : {"adam", "sgd"}) {
+      for (const int batch : batches) add_rows(suite, {net, optimizer, batch}, 1);
+    }
+  }
+  for (const std::string net : {"mlp", "tabular", "lenet", "resnet20"}) {
+    for (const int batch : batches) add_rows(suite, {net, "adam", batch}, 2);
+  }
+}
+
+}  // namespace hop::bench
