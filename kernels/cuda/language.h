@@ -1,0 +1,66 @@
+// The CUDA C++ language and runtime API, whoever compiles: nvcc for a GPU, or the host compiler with HOP_SIMT, where
+// kernels/simt runs every CUDA thread as a fiber. The only way a .cu file gets either.
+//
+// What a kernel file keeps to, so that both read it alike:
+// - launch() instead of <<<>>>, dynamic_shared<T>() instead of `extern __shared__`;
+// - __shared__ only within functions, of types without constructors; a function is `inline` or `__forceinline__`, not
+//   both; no code between #ifdef __CUDA_ARCH__;
+// - a barrier that all threads of the block reach, a warp operation that all lanes of its mask reach;
+// - no atomics on floating numbers: the order of the additions would decide the last bits.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <type_traits>
+
+#include "base/error.h"
+
+#if defined(HOP_SIMT)
+#include "kernels/simt/language.h"
+#include "kernels/simt/runtime.h"
+#else
+#include <cuda_runtime.h>
+#endif
+
+#if defined(HOP_SIMT) || defined(__CUDACC__)
+
+namespace hop::kernels::cuda {
+
+/// Launches `kernel` on `grid` blocks of `block` threads with `shared_bytes` of dynamic shared memory each. Does not
+/// wait for it. Throws CudaError if it cannot be launched (too many threads, too much shared memory); over simt also
+/// hop::simt::KernelError for what the kernel does wrong.
+template <class... P>
+void launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
+            std::type_identity_t<P>... arguments) {
+#if defined(HOP_SIMT)
+  const cudaError_t status = simt::submit(
+      {[=] { kernel(arguments...); }, reinterpret_cast<const void*>(kernel), grid, block, shared_bytes}, stream);
+#else
+  kernel<<<grid, block, shared_bytes, stream>>>(arguments...);
+  const cudaError_t status = cudaPeekAtLastError();
+#endif
+  if (status == cudaSuccess) return;
+  static_cast<void>(cudaGetLastError());
+  const int code = static_cast<int>(status);
+  const std::string name = cudaGetErrorName(status);
+  throw CudaError("[launch] expected success, got " + name + " (" + std::to_string(code) + ": " +
+                      cudaGetErrorString(status) + "; " + std::to_string(block.x) + " x " + std::to_string(block.y) +
+                      " x " + std::to_string(block.z) + " threads, " + std::to_string(shared_bytes) +
+                      " bytes of shared memory)",
+                  "launch", code, name);
+}
+
+/// The block's dynamic shared memory, as an array of T: launch()'s `shared_bytes`, aligned to 16.
+template <class T>
+__device__ inline T* dynamic_shared() {
+#if defined(HOP_SIMT)
+  return static_cast<T*>(simt::dynamic_shared_memory());
+#else
+  extern __shared__ __align__(16) unsigned char hop_dynamic_shared[];
+  return reinterpret_cast<T*>(hop_dynamic_shared);
+#endif
+}
+
+}  // namespace hop::kernels::cuda
+
+#endif

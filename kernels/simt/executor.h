@@ -1,0 +1,100 @@
+// Runs CUDA kernels on the CPU: the same .cu source, compiled by the host compiler, each CUDA thread a fiber.
+//
+// One OS thread runs one block at a time. Its CUDA threads take turns: a thread runs until it waits at a barrier, in a
+// warp operation, or ends; then the next one runs, in the order that Options::schedule says. So a run is deterministic,
+// a debugger can stop in any CUDA thread, and a kernel that is wrong only in some orders can be made to meet them.
+// __shared__ is `static thread_local`, dynamic shared memory is the block's, atomics are the compiler's.
+//
+// What it finds: threads that wait for ever or at different barriers, lanes missing from a warp operation, values taken
+// from lanes that are not there (poisoned: NaN and -1), stores outside buffers and outside dynamic shared memory,
+// launches beyond a GPU's limits; missing barriers by results that change with the schedule and, built with
+// ThreadSanitizer (./dev test --race), by a report with file, line and CUDA threads.
+//
+// What it cannot do:
+// - No memory model weaker than ThreadSanitizer's; a fence orders more here than on a GPU.
+// - No grid-wide synchronisation, clusters, cp.async, TMA, mbarrier, wgmma, inline PTX, textures, __activemask, dynamic
+//   parallelism. mma.sync has one emulated shape (kernels/cuda/mma.h).
+// - A thread that spins until another thread writes hangs: nobody preempts it.
+// - expf, logf, .. are the C library's, not CUDA's: the last bits differ. + - * / sqrt fma are the same.
+// - AddressSanitizer does not see overruns of static __shared__ arrays (UndefinedBehaviorSanitizer does, where the
+//   compiler knows the array). Host code that touches device memory is not found.
+// - __launch_bounds__ and the size of static shared memory are not checked: nvcc does that.
+// - Streams run their work at once: a missing wait between two streams shows in captured graphs only.
+// - Timings say nothing about a GPU.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <source_location>
+#include <string>
+
+#include "kernels/simt/error.h"
+#include "kernels/simt/vector_types.h"
+
+namespace hop::simt {
+
+/// The order in which the threads of a block, and the blocks of a grid, take turns.
+enum class Schedule : std::uint8_t { in_order, reversed, shuffled };
+
+/// How kernels run. Read at each launch; change it while no kernel runs.
+struct Options {
+  Schedule schedule = Schedule::in_order;
+  std::uint64_t seed = 1;                             ///< of `shuffled`
+  unsigned workers = 1;                               ///< OS threads that share the blocks of a grid
+  int devices = 1;                                    ///< what cudaGetDeviceCount says; 0: cudaErrorNoDevice
+  std::size_t device_memory = std::size_t{4} << 30U;  ///< bytes; cudaMalloc fails beyond
+};
+Options& options();
+
+/// One launch: `body` is the kernel with its arguments, called once per CUDA thread.
+struct Launch {
+  std::function<void()> body;
+  const void* kernel;  ///< its address, by which it is known
+  dim3 grid, block;
+  std::size_t shared_bytes;  ///< dynamic shared memory per block
+};
+
+/// Runs all blocks of a launch; returns when the last has ended. Throws KernelError for what it finds wrong; the first
+/// finding in the order of the blocks wins. Limits are not checked here but by the runtime.
+void run(const Launch& launch);
+
+/// The name of a function by its address, from the program's symbol table: "softmax_rows<float>"; "kernel" if stripped.
+std::string function_name(const void* address);
+
+/// What every CUDA thread of the running block waits for, one line per place. For debuggers: `printf "%s",
+/// hop::simt::threads()`; the text stays valid until the next call.
+const char* threads();
+
+// ---- What the language (kernels/simt/language.h) is made of; called on a CUDA thread.
+
+using Location = std::source_location;
+
+/// All threads of the block that have not ended meet here.
+struct Vote {
+  int count;    ///< threads whose predicate was not 0
+  int threads;  ///< threads that met
+};
+Vote block_barrier(const char* operation, bool predicate, const Location& where);
+
+/// All lanes of `mask` that have not ended meet here, each with a value; each gets combine(values, present, lane,
+/// argument): `values` by lane, `present` the lanes that met. Runs while all of them stand still.
+using Combine = std::uint64_t (*)(const std::uint64_t* values, unsigned present, unsigned lane, std::uint64_t argument);
+std::uint64_t warp_meeting(const char* operation, unsigned mask, std::uint64_t value, std::uint64_t argument,
+                           Combine combine, const Location& where);
+
+/// The calling thread's place in its warp.
+unsigned lane();
+/// The block's dynamic shared memory: 16-byte aligned, filled with 0xFF before the block starts.
+void* dynamic_shared_memory();
+/// A memory fence. ThreadSanitizer knows no fences: there it orders everything before with everything after.
+void fence();
+
+}  // namespace hop::simt
+
+// Where a CUDA thread stands, under CUDA's names.
+extern constinit thread_local uint3 threadIdx;
+extern constinit thread_local uint3 blockIdx;
+extern constinit thread_local dim3 blockDim;
+extern constinit thread_local dim3 gridDim;
+inline constexpr int warpSize = 32;

@@ -1,0 +1,272 @@
+// Errors, devices and memory of the runtime API.
+#include "kernels/simt/runtime.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "kernels/simt/memory_internal.h"
+#include "kernels/simt/runtime_internal.h"
+
+namespace {
+
+struct ErrorText {
+  cudaError_t error;
+  const char *name, *text;
+};
+constexpr std::array kErrors = {
+    ErrorText{cudaSuccess, "cudaSuccess", "no error"},
+    ErrorText{cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
+    ErrorText{cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
+    ErrorText{cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration", "invalid configuration argument"},
+    ErrorText{cudaErrorInvalidDeviceFunction, "cudaErrorInvalidDeviceFunction", "invalid device function"},
+    ErrorText{cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
+    ErrorText{cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+    ErrorText{cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
+    ErrorText{cudaErrorIllegalState, "cudaErrorIllegalState", "the operation cannot be performed in the present state"},
+    ErrorText{cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
+    ErrorText{cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
+    ErrorText{cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
+    ErrorText{cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported",
+              "operation not permitted when stream is capturing"},
+    ErrorText{cudaErrorStreamCaptureInvalidated, "cudaErrorStreamCaptureInvalidated",
+              "operation failed due to a previous error during capture"},
+    ErrorText{cudaErrorStreamCaptureMerge, "cudaErrorStreamCaptureMerge",
+              "operation would result in a merge of separate capture sequences"},
+    ErrorText{cudaErrorStreamCaptureUnmatched, "cudaErrorStreamCaptureUnmatched",
+              "capture was not ended in the same stream as it began"},
+    ErrorText{cudaErrorStreamCaptureUnjoined, "cudaErrorStreamCaptureUnjoined", "capturing stream has unjoined work"},
+    ErrorText{cudaErrorStreamCaptureIsolation, "cudaErrorStreamCaptureIsolation",
+              "dependency created on uncaptured work in another stream"},
+    ErrorText{cudaErrorStreamCaptureImplicit, "cudaErrorStreamCaptureImplicit",
+              "operation would make the legacy stream depend on a capturing blocking stream"},
+    ErrorText{cudaErrorCapturedEvent, "cudaErrorCapturedEvent",
+              "operation not permitted on an event last recorded in a capturing stream"},
+    ErrorText{cudaErrorStreamCaptureWrongThread, "cudaErrorStreamCaptureWrongThread",
+              "attempt to terminate a thread-local capture sequence from another thread"},
+    ErrorText{cudaErrorUnknown, "cudaErrorUnknown", "unknown error"},
+};
+
+const ErrorText* find(cudaError_t error) {
+  for (const ErrorText& entry : kErrors) {
+    if (entry.error == error) return &entry;
+  }
+  return nullptr;
+}
+
+constinit thread_local cudaError_t last_error = cudaSuccess;
+constinit thread_local int current_device = 0;
+
+using hop::simt::device_memory;
+using hop::simt::DeviceMemory;
+using hop::simt::enqueue;
+using hop::simt::options;
+using hop::simt::refuse_while_capturing;
+using hop::simt::result;
+
+// Whether [data, data + size) lies where the copy says.
+bool lies_in(const void* data, std::size_t size, bool on_device, bool anywhere) {
+  const DeviceMemory::Place place = device_memory().place(data, size);
+  if (place == DeviceMemory::Place::crosses) return false;
+  return anywhere || (place == DeviceMemory::Place::device) == on_device;
+}
+
+cudaError_t check_copy(const void* to, const void* from, std::size_t size, cudaMemcpyKind kind) {
+  if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault) return cudaErrorInvalidValue;
+  if (size == 0) return cudaSuccess;
+  if (to == nullptr || from == nullptr) return cudaErrorInvalidValue;
+  const bool anywhere = kind == cudaMemcpyDefault;
+  const bool to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+  const bool from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+  const bool fits = lies_in(to, size, to_device, anywhere) && lies_in(from, size, from_device, anywhere);
+  return fits ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+// Page-locked host memory is host memory; which is live is known, so that freeing twice fails.
+struct Pinned {
+  std::mutex mutex;
+  std::set<void*> live;
+};
+Pinned& pinned() {
+  static Pinned& all = *new Pinned;
+  return all;
+}
+
+}  // namespace
+
+namespace hop::simt {
+
+cudaError_t result(cudaError_t error) {
+  if (error != cudaSuccess) last_error = error;
+  return error;
+}
+
+Handles& handles() {
+  static Handles& all = *new Handles;
+  return all;
+}
+
+}  // namespace hop::simt
+
+// ---- Errors
+
+const char* cudaGetErrorName(cudaError_t error) {
+  const ErrorText* entry = find(error);
+  return entry == nullptr ? "unrecognized error code" : entry->name;
+}
+const char* cudaGetErrorString(cudaError_t error) {
+  const ErrorText* entry = find(error);
+  return entry == nullptr ? "unrecognized error code" : entry->text;
+}
+cudaError_t cudaGetLastError() { return std::exchange(last_error, cudaSuccess); }
+cudaError_t cudaPeekAtLastError() { return last_error; }
+
+// ---- Devices
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = options().devices;
+  return result(options().devices == 0 ? cudaErrorNoDevice : cudaSuccess);
+}
+cudaError_t cudaSetDevice(int device) {
+  if (device < 0 || device >= options().devices) return result(cudaErrorInvalidDevice);
+  current_device = device;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDevice(int* device) {
+  *device = current_device;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  if (device < 0 || device >= options().devices) return result(cudaErrorInvalidDevice);
+  *properties = {
+      .name = "SIMT executor",
+      .totalGlobalMem = options().device_memory,
+      .sharedMemPerBlock = 48U << 10U,
+      .sharedMemPerBlockOptin = 99U << 10U,
+      .sharedMemPerMultiprocessor = 100U << 10U,
+      .regsPerBlock = 65536,
+      .warpSize = 32,
+      .maxThreadsPerBlock = 1024,
+      .maxThreadsDim = {1024, 1024, 64},
+      .maxGridSize = {2147483647, 65535, 65535},
+      .major = 8,
+      .minor = 0,
+      .multiProcessorCount = 4,  // few, so that grid-stride loops go round more than once
+      .maxThreadsPerMultiProcessor = 1536,
+      .l2CacheSize = 4 << 20,
+      .memoryBusWidth = 128,
+      .asyncEngineCount = 2,
+      .integrated = 0,
+  };
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+  cudaDeviceProp properties;
+  if (const cudaError_t error = cudaGetDeviceProperties(&properties, device); error != cudaSuccess) return error;
+  switch (attribute) {
+    case cudaDevAttrMaxThreadsPerBlock:
+      *value = properties.maxThreadsPerBlock;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlock:
+      *value = static_cast<int>(properties.sharedMemPerBlock);
+      return cudaSuccess;
+    case cudaDevAttrWarpSize:
+      *value = properties.warpSize;
+      return cudaSuccess;
+    case cudaDevAttrMultiProcessorCount:
+      *value = properties.multiProcessorCount;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMajor:
+      *value = properties.major;
+      return cudaSuccess;
+    case cudaDevAttrComputeCapabilityMinor:
+      *value = properties.minor;
+      return cudaSuccess;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      *value = static_cast<int>(properties.sharedMemPerBlockOptin);
+      return cudaSuccess;
+  }
+  return result(cudaErrorInvalidValue);
+}
+
+cudaError_t cudaDeviceSynchronize() { return result(refuse_while_capturing()); }
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+cudaError_t cudaDriverGetVersion(int* version) { return cudaRuntimeGetVersion(version); }
+
+// ---- Memory
+
+cudaError_t cudaMalloc(void** data, std::size_t size) {
+  if (data == nullptr) return result(cudaErrorInvalidValue);
+  if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
+  *data = size == 0 ? nullptr : device_memory().allocate(size, options().device_memory);
+  return result(size > 0 && *data == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
+}
+
+cudaError_t cudaFree(void* data) {
+  if (data == nullptr) return cudaSuccess;
+  if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
+  return result(device_memory().free(data) ? cudaSuccess : cudaErrorInvalidValue);
+}
+
+cudaError_t cudaHostAlloc(void** data, std::size_t size, unsigned) {
+  if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
+  constexpr std::size_t kPage = 4096;
+  *data = size == 0 ? nullptr : std::aligned_alloc(kPage, (size + kPage - 1) / kPage * kPage);
+  if (*data == nullptr) return result(size == 0 ? cudaSuccess : cudaErrorMemoryAllocation);
+  const std::scoped_lock lock(pinned().mutex);
+  pinned().live.insert(*data);
+  return cudaSuccess;
+}
+cudaError_t cudaMallocHost(void** data, std::size_t size) { return cudaHostAlloc(data, size, cudaHostAllocDefault); }
+
+cudaError_t cudaFreeHost(void* data) {
+  if (data == nullptr) return cudaSuccess;
+  if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
+  const std::scoped_lock lock(pinned().mutex);
+  if (pinned().live.erase(data) == 0) return result(cudaErrorInvalidValue);
+  std::free(data);
+  return cudaSuccess;
+}
+
+cudaError_t cudaHostGetDevicePointer(void** device, void* host, unsigned) {
+  *device = host;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
+  *total = options().device_memory;
+  *free = *total - std::min(*total, device_memory().used());
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpy(void* to, const void* from, std::size_t size, cudaMemcpyKind kind) {
+  if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
+  return cudaMemcpyAsync(to, from, size, kind, nullptr);
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t size, cudaMemcpyKind kind, cudaStream_t stream) {
+  if (const cudaError_t wrong = check_copy(to, from, size, kind); wrong != cudaSuccess) return result(wrong);
+  return result(enqueue(stream, [=] {
+    if (size > 0) std::memmove(to, from, size);
+  }));
+}
+
+cudaError_t cudaMemset(void* to, int value, std::size_t size) {
+  if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
+  return cudaMemsetAsync(to, value, size, nullptr);
+}
+
+cudaError_t cudaMemsetAsync(void* to, int value, std::size_t size, cudaStream_t stream) {
+  if (size > 0 && !lies_in(to, size, true, false)) return result(cudaErrorInvalidValue);
+  return result(enqueue(stream, [=] {
+    if (size > 0) std::memset(to, value, size);
+  }));
+}

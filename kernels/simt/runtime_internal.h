@@ -1,0 +1,78 @@
+// What stands behind the handles of runtime.h.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "kernels/simt/runtime.h"
+
+namespace hop::simt {
+
+/// The nodes that come before a point of a capture: bit i for node i, ancestors of ancestors included.
+using Before = std::vector<bool>;
+
+struct Node {
+  std::function<void()> work;
+  Before before;
+};
+
+/// A capture that has not ended: nodes in program order, which is one order that the dependencies allow.
+struct Capture {
+  cudaStream_t origin = nullptr;
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+  std::thread::id thread;
+  bool invalidated = false;
+  std::vector<Node> nodes;
+};
+
+/// Every live handle. Work runs outside the lock.
+struct Handles {
+  std::mutex mutex;
+  std::set<cudaStream_t> streams;
+  std::set<cudaEvent_t> events;
+  std::set<cudaGraph_t> graphs;
+  std::set<cudaGraphExec_t> executables;
+};
+Handles& handles();
+
+/// Remembers a failure for cudaGetLastError.
+cudaError_t result(cudaError_t error);
+
+/// Gives `work` to the stream: runs it now, or records it.
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
+
+/// The calls that CUDA calls unsafe during a capture (allocating, freeing, waiting): cudaSuccess if nobody captures who
+/// forbids them to the calling thread, else the error, and the capture is invalid. Takes the lock.
+cudaError_t refuse_while_capturing();
+
+/// Invalidates the capture that the stream takes part in. Call with the lock.
+void invalidate(cudaStream_t stream);
+
+}  // namespace hop::simt
+
+struct CUstream_st {
+  bool blocking = true;  ///< waits for the default stream
+  std::shared_ptr<hop::simt::Capture> capture;
+  hop::simt::Before before;  ///< of the next node recorded on this stream
+};
+
+struct CUevent_st {
+  enum class State { fresh, recorded, captured } state = State::fresh;
+  bool timing = true;
+  std::chrono::steady_clock::time_point time;
+  std::weak_ptr<hop::simt::Capture> capture;
+  hop::simt::Before before;
+};
+
+struct CUgraph_st {
+  std::vector<hop::simt::Node> nodes;
+};
+
+struct CUgraphExec_st {
+  std::shared_ptr<const std::vector<hop::simt::Node>> nodes;
+};
