@@ -43,6 +43,11 @@ class CudaBackend final : public Backend {
     throw_fault(*device_state(index_).fault);
   }
 
+  void zero(void* data, std::size_t size) override {
+    use_device(index_);
+    check(cudaMemsetAsync(data, 0, size, current_stream()), "cudaMemsetAsync");
+  }
+
   void synchronize() override {
     use_device(index_);
     check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");

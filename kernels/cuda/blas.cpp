@@ -1,0 +1,217 @@
+#include "kernels/cuda/blas.h"
+
+#include <array>
+#include <map>
+#include <memory>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "kernels/cuda/blas_library_internal.h"
+#include "tensor/storage.h"
+
+namespace hop::kernels::cuda::blas {
+
+std::size_t aux_bytes(const Product& p) {
+  switch (p.epilogue) {
+    case Epilogue::relu_bias_aux:
+    case Epilogue::relu_grad_bias_grad:
+      return align_up(static_cast<std::size_t>(p.n), 128) / 8 * static_cast<std::size_t>(p.m);
+    case Epilogue::gelu_bias_aux:
+    case Epilogue::gelu_grad_bias_grad:
+      return static_cast<std::size_t>(p.n * p.m) * size_of(p.dtype);
+    default:
+      return 0;
+  }
+}
+
+#ifdef HOP_HAS_CUBLASLT
+namespace {
+
+constexpr std::size_t kMaxWorkspace = std::size_t{32} << 20;  // what cuBLAS recommends on Hopper
+
+// ---- owners of cuBLASLt's descriptions
+
+struct Destroy {
+  void operator()(cublasLtMatmulDesc_t d) const { lt().cublasLtMatmulDescDestroy(d); }
+  void operator()(cublasLtMatrixLayout_t d) const { lt().cublasLtMatrixLayoutDestroy(d); }
+  void operator()(cublasLtMatmulPreference_t d) const { lt().cublasLtMatmulPreferenceDestroy(d); }
+};
+template <class Handle>
+using Owned = std::unique_ptr<std::remove_pointer_t<Handle>, Destroy>;
+using Description = Owned<cublasLtMatmulDesc_t>;
+using Layout = Owned<cublasLtMatrixLayout_t>;
+
+template <class T>
+void set(const Description& d, cublasLtMatmulDescAttributes_t attribute, const T& value) {
+  check(lt().cublasLtMatmulDescSetAttribute(d.get(), attribute, &value, sizeof(T)), "cublasLtMatmulDescSetAttribute");
+}
+template <class T>
+void set(const Layout& d, cublasLtMatrixLayoutAttribute_t attribute, const T& value) {
+  check(lt().cublasLtMatrixLayoutSetAttribute(d.get(), attribute, &value, sizeof(T)),
+        "cublasLtMatrixLayoutSetAttribute");
+}
+template <class T>
+void set(const Owned<cublasLtMatmulPreference_t>& d, cublasLtMatmulPreferenceAttributes_t attribute, const T& value) {
+  check(lt().cublasLtMatmulPreferenceSetAttribute(d.get(), attribute, &value, sizeof(T)),
+        "cublasLtMatmulPreferenceSetAttribute");
+}
+
+// ---- from a Product to what cuBLASLt wants
+// It thinks in columns: our row-major d = a b is, read column by column, d^T = b^T a^T. So its A is our b, its B our a,
+// and its bias, a value per row of d^T, is ours, a value per column of d.
+
+cudaDataType_t type_of(const Product& p) { return p.dtype == DType::f64 ? CUDA_R_64F : CUDA_R_32F; }
+
+cublasComputeType_t compute_type(const Product& p) {
+  if (p.dtype == DType::f64) return CUBLAS_COMPUTE_64F;
+  switch (p.precision) {
+    case Precision::tf32:
+      return CUBLAS_COMPUTE_32F_FAST_TF32;
+    case Precision::bf16:
+      return CUBLAS_COMPUTE_32F_FAST_16BF;
+    case Precision::strict:
+      break;
+  }
+  return CUBLAS_COMPUTE_32F;
+}
+
+cublasLtEpilogue_t epilogue_of(Epilogue epilogue) {
+  static constexpr std::array kNames = {
+      CUBLASLT_EPILOGUE_DEFAULT,     CUBLASLT_EPILOGUE_BIAS,          CUBLASLT_EPILOGUE_RELU,
+      CUBLASLT_EPILOGUE_RELU_BIAS,   CUBLASLT_EPILOGUE_RELU_AUX_BIAS, CUBLASLT_EPILOGUE_GELU,
+      CUBLASLT_EPILOGUE_GELU_BIAS,   CUBLASLT_EPILOGUE_GELU_AUX_BIAS, CUBLASLT_EPILOGUE_BGRADB,
+      CUBLASLT_EPILOGUE_DRELU_BGRAD, CUBLASLT_EPILOGUE_DGELU_BGRAD};
+  return kNames.at(static_cast<std::size_t>(epilogue));
+}
+
+/// A matrix of rows x columns, dense row by row or, transposed, column by column, as cuBLASLt reads it.
+Layout make_layout(const Product& p, std::int64_t rows, std::int64_t columns, bool transposed, std::int64_t step) {
+  cublasLtMatrixLayout_t raw = nullptr;
+  const std::int64_t inner = transposed ? rows : columns;
+  const std::int64_t outer = transposed ? columns : rows;
+  check(lt().cublasLtMatrixLayoutCreate(&raw, type_of(p), static_cast<std::uint64_t>(inner),
+                                        static_cast<std::uint64_t>(outer), inner),
+        "cublasLtMatrixLayoutCreate");
+  Layout layout(raw);
+  set(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<std::int32_t>(p.batch));
+  set(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, step);
+  return layout;
+}
+
+/// Everything about a product but its addresses.
+struct Plan {
+  Description description;
+  Layout a, b, d;  // ours: a is cuBLASLt's B
+  cublasLtMatmulAlgo_t algorithm{};
+  std::size_t workspace = 0;
+};
+
+Description make_description(const Product& p) {
+  cublasLtMatmulDesc_t raw = nullptr;
+  check(lt().cublasLtMatmulDescCreate(&raw, compute_type(p), type_of(p)), "cublasLtMatmulDescCreate");
+  Description d(raw);
+  set(d, CUBLASLT_MATMUL_DESC_TRANSA, p.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(d, CUBLASLT_MATMUL_DESC_TRANSB, p.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(d, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(p.epilogue));
+  if (aux_bytes(p) != 0) {
+    const bool bits = p.epilogue == Epilogue::relu_bias_aux || p.epilogue == Epilogue::relu_grad_bias_grad;
+    const auto columns = static_cast<std::size_t>(p.n);
+    set(d, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, static_cast<std::int64_t>(bits ? align_up(columns, 128) : columns));
+  }
+  return d;
+}
+
+/// The heuristic's first choice among algorithms that add in a fixed order: without split-k, or with its parts kept in
+/// the workspace and added one after another.
+void choose(Plan& plan) {
+  cublasLtMatmulPreference_t raw = nullptr;
+  check(lt().cublasLtMatmulPreferenceCreate(&raw), "cublasLtMatmulPreferenceCreate");
+  const Owned<cublasLtMatmulPreference_t> preference(raw);
+  set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kMaxWorkspace);
+  set(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+      static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
+  for (const auto attribute :
+       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
+    set(preference, attribute, static_cast<std::uint32_t>(kAlignment));
+  }
+  cublasLtMatmulHeuristicResult_t result{};
+  int found = 0;
+  check(lt().cublasLtMatmulAlgoGetHeuristic(handle(), plan.description.get(), plan.b.get(), plan.a.get(), plan.d.get(),
+                                            plan.d.get(), preference.get(), 1, &result, &found),
+        "cublasLtMatmulAlgoGetHeuristic");
+  if (found == 0) check(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmulAlgoGetHeuristic");
+  plan.algorithm = result.algo;
+  plan.workspace = result.workspaceSize;
+}
+
+Plan make_plan(const Product& p) {
+  handle();  // or the reason why there is none
+  Plan plan{make_description(p), make_layout(p, p.m, p.k, p.a_transposed, p.a_step),
+            make_layout(p, p.k, p.n, p.b_transposed, p.b_step), make_layout(p, p.m, p.n, false, p.d_step)};
+  choose(plan);
+  return plan;
+}
+
+/// The plan of a product on the current device, made once. Description pointers (bias, aux) change from call to call,
+/// so each thread has plans of its own; they are equal, for the heuristic is a function.
+Plan& plan_for(const Product& p) {
+  thread_local std::map<std::pair<int, Product>, Plan> plans;
+  const std::pair key(current_device(), p);
+  const auto found = plans.find(key);
+  return found != plans.end() ? found->second : plans.emplace(key, make_plan(p)).first->second;
+}
+
+}  // namespace
+
+bool available() { return lt().why_not.empty(); }
+const std::string& why_not_available() { return lt().why_not; }
+
+void multiply(const Product& p, const Operands& x) {
+  Plan& plan = plan_for(p);
+  if (x.bias != nullptr) set(plan.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, x.bias);
+  if (x.aux != nullptr) set(plan.description, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, x.aux);
+  const Storage workspace(plan.workspace, Device::cuda(static_cast<std::int16_t>(current_device())));
+  const float one = 1, beta = p.accumulate ? 1 : 0;
+  const double one64 = 1, beta64 = beta;
+  const bool f64 = p.dtype == DType::f64;
+  check(lt().cublasLtMatmul(handle(), plan.description.get(), f64 ? static_cast<const void*>(&one64) : &one, x.b,
+                            plan.b.get(), x.a, plan.a.get(), f64 ? static_cast<const void*>(&beta64) : &beta, x.d,
+                            plan.d.get(), x.d, plan.d.get(), &plan.algorithm, workspace.data(), plan.workspace,
+                            current_stream()),
+        "cublasLtMatmul");
+}
+
+std::string choice(const Product& p) {
+  const Plan& plan = plan_for(p);
+  std::string text = "cublasLt " + std::to_string(lt().cublasLtGetVersion()) + ":";
+  const auto append = [&]<class T>(const char* name, cublasLtMatmulAlgoConfigAttributes_t attribute, T value) {
+    check(lt().cublasLtMatmulAlgoConfigGetAttribute(&plan.algorithm, attribute, &value, sizeof(T), nullptr),
+          "cublasLtMatmulAlgoConfigGetAttribute");
+    text += " " + std::string(name) + " " + std::to_string(value);
+  };
+  append("id", CUBLASLT_ALGO_CONFIG_ID, std::int32_t{});
+  append("tile", CUBLASLT_ALGO_CONFIG_TILE_ID, std::uint32_t{});
+  append("stages", CUBLASLT_ALGO_CONFIG_STAGES_ID, std::uint32_t{});
+  append("split-k", CUBLASLT_ALGO_CONFIG_SPLITK_NUM, std::int32_t{});
+  append("reduction", CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, std::uint32_t{});
+  append("swizzle", CUBLASLT_ALGO_CONFIG_CTA_SWIZZLING, std::uint32_t{});
+  append("custom", CUBLASLT_ALGO_CONFIG_CUSTOM_OPTION, std::uint32_t{});
+  append("inner", CUBLASLT_ALGO_CONFIG_INNER_SHAPE_ID, std::uint16_t{});
+  append("cluster", CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID, std::uint16_t{});
+  return text + " workspace " + std::to_string(plan.workspace);
+}
+
+#else  // the headers were not there when this was built
+
+bool available() { return false; }
+const std::string& why_not_available() {
+  static const std::string why = "this program was built without cuBLASLt's headers";
+  return why;
+}
+void multiply(const Product&, const Operands&) { throw DeviceError("[cublasLt] " + why_not_available()); }
+std::string choice(const Product&) { throw DeviceError("[cublasLt] " + why_not_available()); }
+
+#endif
+
+}  // namespace hop::kernels::cuda::blas

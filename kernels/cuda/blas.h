@@ -1,0 +1,70 @@
+// Matrix products through cuBLASLt, which is looked for at run time. Each product's algorithm is asked of cuBLASLt's
+// heuristic once, without timing anything, and kept for the life of the process: among those whose reductions have a
+// fixed order, with a workspace of ours. So the bits of a product depend on its values, its Product and the card alone.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+
+#include "kernels/cuda/precision.h"
+#include "kernels/cuda/runtime.h"
+#include "tensor/dtype.h"
+
+namespace hop::kernels::cuda::blas {
+
+/// What happens to the product before it is written, with the vector `bias` and the matrix `aux`:
+enum class Epilogue : std::uint8_t {
+  none,
+  bias,                 ///< d = a b + bias (n)
+  relu,                 ///< d = relu(a b)
+  relu_bias,            ///< d = relu(a b + bias)
+  relu_bias_aux,        ///< and aux = a bit per element: whether it passed
+  gelu,                 ///< d = gelu(a b), by tanh
+  gelu_bias,            ///< d = gelu(a b + bias)
+  gelu_bias_aux,        ///< and aux = a b + bias
+  bias_grad,            ///< d = a b, and bias (m) = sum of a over k: with a = g^T that is the gradient of a bias
+  relu_grad_bias_grad,  ///< d = a b where aux has its bit, else 0, and bias (n) = sum of d over m
+  gelu_grad_bias_grad,  ///< d = a b gelu'(aux), and bias (n) = sum of d over m
+};
+
+/// The shape of d (m, n) = epilogue(a (m, k) b (k, n)), `batch` times. All matrices are dense, row by row; a transposed
+/// one column by column.
+struct Product {
+  std::int64_t m = 0, n = 0, k = 0;
+  DType dtype = DType::f32;  ///< f32 or f64; f64 knows no epilogue but none
+  Precision precision = Precision::strict;
+  bool a_transposed = false, b_transposed = false;
+  bool accumulate = false;  ///< d += a b
+  Epilogue epilogue = Epilogue::none;
+  std::int64_t batch = 1;
+  std::int64_t a_step = 0, b_step = 0, d_step = 0;  ///< elements from one matrix of the batch to the next; may be 0
+
+  auto operator<=>(const Product&) const = default;
+};
+
+/// Where the matrices are: on the current device, on kAlignment bytes.
+struct Operands {
+  const void* a = nullptr;
+  const void* b = nullptr;
+  void* d = nullptr;
+  void* bias = nullptr;  ///< read or written, as the epilogue says
+  void* aux = nullptr;   ///< likewise; see aux_bytes()
+};
+inline constexpr std::uintptr_t kAlignment = 16;
+
+/// Whether cuBLASLt was found.
+bool available();
+const std::string& why_not_available();
+
+/// Queues the product on the current stream. Throws CudaError.
+void multiply(const Product& product, const Operands& operands);
+
+/// The bytes of `aux`: for relu one bit per element, rows of 128; for gelu a matrix like d; else 0.
+std::size_t aux_bytes(const Product& product);
+
+/// The algorithm that multiply() uses for this product on the current device, for the record of a run:
+/// "cublasLt 130100: id 66 tile 20 stages 9 split-k 1 reduction 0 swizzle 0 custom 0 inner 0 cluster 0 workspace 0".
+std::string choice(const Product& product);
+
+}  // namespace hop::kernels::cuda::blas

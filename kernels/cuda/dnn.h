@@ -1,0 +1,52 @@
+// Convolutions through cuDNN's graph interface; cuDNN is looked for at run time. For each convolution the heuristic's
+// engines are tried in its order, without timing anything, and the first whose notes are acceptable is kept: never one
+// that is nondeterministic, and for strict f32 none that uses tensor cores or shortens its inputs. So the bits of a
+// convolution depend on its values, its Convolution and the card alone.
+//
+// Plans can also be made for a card that is not there, from a description of it: so a machine without a GPU tests that
+// plans exist and which notes they carry.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/cuda/precision.h"
+#include "kernels/operations_internal.h"
+
+namespace hop::kernels::cuda::dnn {
+
+/// One convolution of f32 (Precision strict, tf32) or bf16 tensors (Precision bf16), sums in f32. All three tensors are
+/// dense, channels last (NHWC, KRSC) or not (NCHW, KCRS), on 16 bytes.
+struct Convolution {
+  ConvPass pass;
+  ConvSizes sizes;
+  Precision precision = Precision::strict;
+  bool channels_last = false;
+};
+
+/// Whether cuDNN was found.
+bool available();
+const std::string& why_not_available();
+
+/// Computes the third of (x, weight, y) that the pass names, on the current stream. Throws CudaError; DeviceError where
+/// no engine is acceptable.
+void convolve(const Convolution& convolution, void* x, void* weight, void* y);
+
+/// What was chosen for a convolution.
+struct Choice {
+  std::int64_t engine = 0;         ///< cuDNN's number of it
+  std::size_t workspace = 0;       ///< bytes
+  std::vector<std::string> notes;  ///< "TENSOR_CORE", "WINOGRAD", "RUNTIME_COMPILATION", ..
+  std::size_t offered = 0;         ///< engines that the heuristic named
+  std::size_t dropped = 0;         ///< of them, before the choice, for their notes or because no plan could be made
+
+  /// "cuDNN 91900: engine 7 workspace 0 TENSOR_CORE", for the record of a run.
+  std::string to_string() const;
+};
+/// On the current device.
+Choice choice(const Convolution& convolution);
+/// On the device that `description` describes, in the JSON form of CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION.
+Choice choice_for_device(const Convolution& convolution, const std::string& description);
+
+}  // namespace hop::kernels::cuda::dnn
