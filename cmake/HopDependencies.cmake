@@ -16,9 +16,3 @@ target_include_directories(flatbuffers SYSTEM INTERFACE ${HOP_FLATBUFFERS_INCLUD
 if(HOP_TESTS)
   find_package(GTest REQUIRED)
 endif()
-if(HOP_CUDA)
-  enable_language(CUDA)
-  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # nvcc 12 speaks C++20, which Debian 12's CMake does not know
-    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
-  endif()
-endif()
