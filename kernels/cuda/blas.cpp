@@ -123,7 +123,7 @@ Description make_description(const Product& p) {
 
 /// The heuristic's first choice among algorithms that add in a fixed order: without split-k, or with its parts kept in
 /// the workspace and added one after another.
-void choose(Plan& plan) {
+void choose(const Product& p, Plan& plan) {
   cublasLtMatmulPreference_t raw = nullptr;
   check(lt().cublasLtMatmulPreferenceCreate(&raw), "cublasLtMatmulPreferenceCreate");
   const Owned<cublasLtMatmulPreference_t> preference(raw);
@@ -133,7 +133,7 @@ void choose(Plan& plan) {
   for (const auto attribute :
        {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
-    set(preference, attribute, static_cast<std::uint32_t>(kAlignment));
+    set(preference, attribute, static_cast<std::uint32_t>(p.alignment));
   }
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
@@ -149,7 +149,7 @@ Plan make_plan(const Product& p) {
   handle();  // or the reason why there is none
   Plan plan{make_description(p), make_layout(p, p.m, p.k, p.a_transposed, p.a_step),
             make_layout(p, p.k, p.n, p.b_transposed, p.b_step), make_layout(p, p.m, p.n, false, p.d_step)};
-  choose(plan);
+  choose(p, plan);
   return plan;
 }
 

@@ -39,11 +39,12 @@ struct Product {
   Epilogue epilogue = Epilogue::none;
   std::int64_t batch = 1;
   std::int64_t a_step = 0, b_step = 0, d_step = 0;  ///< elements from one matrix of the batch to the next; may be 0
+  std::int32_t alignment = 16;                      ///< bytes, a power of two, that divide every matrix's address
 
   auto operator<=>(const Product&) const = default;
 };
 
-/// Where the matrices are: on the current device, on kAlignment bytes.
+/// Where the matrices are, on the current device.
 struct Operands {
   const void* a = nullptr;
   const void* b = nullptr;
@@ -51,7 +52,7 @@ struct Operands {
   void* bias = nullptr;  ///< read or written, as the epilogue says
   void* aux = nullptr;   ///< likewise; see aux_bytes()
 };
-inline constexpr std::uintptr_t kAlignment = 16;
+inline constexpr std::uintptr_t kAlignment = 16;  ///< more gives cuBLASLt no better choice
 
 /// Whether cuBLASLt was found.
 bool available();

@@ -1,0 +1,146 @@
+// Products on the device: our own kernel bit by bit against its definition, and whatever the device uses by default
+// (cuBLASLt on a GPU that has it) against sums in double.
+#include "kernels/matmul.h"
+
+#include <cmath>
+
+#include "kernels/cuda/operations_internal.h"
+#include "tests/cuda/schedules.h"
+#include "tests/cuda/support.h"
+#include "tests/kernels/layouts.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+using hop::testing::random_tensor;
+using hop::testing::same_bits;
+using hop::testing::same_bits_in_every_schedule;
+using hop::testing::values;
+using hop::testing::with_order;
+
+using CudaMatmul = OnDevice;
+
+/// The definition: one chain of fused multiply-adds per element, in the order of k. Operands (m, k), (k, n), any
+/// layout.
+template <class T>
+Tensor by_definition(const Tensor& a, const Tensor& b, const Tensor& bias) {
+  const std::int64_t m = a.shape()[0], k = a.shape()[1], n = b.shape()[1];
+  const std::vector<T> u = values<T>(a), v = values<T>(b);
+  const Tensor y = Tensor::empty({m, n}, a.dtype());
+  for (std::int64_t i = 0; i < m; ++i) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      T sum = 0;
+      for (std::int64_t d = 0; d < k; ++d) {
+        sum = std::fma(u[static_cast<std::size_t>(i * k + d)], v[static_cast<std::size_t>(d * n + j)], sum);
+      }
+      y.data<T>()[i * n + j] = bias.defined() ? sum + bias.data<T>()[j] : sum;
+    }
+  }
+  return y;
+}
+Tensor by_definition(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
+  return a.dtype() == DType::f64 ? by_definition<double>(a, b, bias) : by_definition<float>(a, b, bias);
+}
+
+Tensor on_device_or_none(const Tensor& x) { return x.defined() ? on_device(x) : x; }
+
+/// The operation itself, without the shape rule.
+Tensor multiply(const Tensor& a, const Tensor& b, const Shape& y_shape, const Tensor& bias = {}) {
+  const Tensor y = Tensor::empty(y_shape, a.dtype(), Device::cuda());
+  operations().matmul("matmul", on_device(a), on_device(b), on_device_or_none(bias), y);
+  return on_host(y);
+}
+
+struct Size {
+  std::int64_t m, n, k;
+};
+constexpr Size kSizes[] = {{1, 1, 1}, {1, 33, 7}, {31, 1, 33}, {64, 64, 16}, {65, 63, 17}, {32, 130, 1}, {3, 5, 1023}};
+
+TEST_F(CudaMatmul, OwnKernelIsItsDefinitionBitByBit) {
+  const MathGuard own({.own_kernels = true});
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const Size z : kSizes) {
+      SCOPED_TRACE(std::to_string(z.m) + " x " + std::to_string(z.n) + " x " + std::to_string(z.k));
+      const Tensor a = random_tensor({z.m, z.k}, dtype, 1), b = random_tensor({z.k, z.n}, dtype, 2);
+      const Tensor bias = random_tensor({z.n}, dtype, 3);
+      EXPECT_TRUE(same_bits(multiply(a, b, {z.m, z.n}), by_definition(a, b)));
+      EXPECT_TRUE(same_bits(multiply(a, b, {z.m, z.n}, bias), by_definition(a, b, bias)));
+    }
+  }
+}
+
+TEST_F(CudaMatmul, OwnKernelReadsEveryLayoutWithTheSameBits) {
+  const MathGuard own({.own_kernels = true});
+  const Tensor a = random_tensor({37, 21}, DType::f32, 4), b = random_tensor({21, 70}, DType::f32, 5);
+  const Tensor expected = by_definition(a, b);
+  for (const Tensor& u : {a, with_order(a, {1, 0}), with_order(a, {0, 1}, 3), with_order(a, {1, 0}, 2)}) {
+    for (const Tensor& v : {b, with_order(b, {1, 0}), with_order(b, {1, 0}, 5)}) {
+      EXPECT_TRUE(same_bits(multiply(u, v, {37, 70}), expected)) << u.describe() << v.describe();
+    }
+  }
+}
+
+TEST_F(CudaMatmul, OwnKernelDoesNotDependOnTheSchedule) {
+  const MathGuard own({.own_kernels = true});
+  const Tensor a = random_tensor({70, 40}, DType::f32, 6), b = random_tensor({40, 90}, DType::f32, 7);
+  same_bits_in_every_schedule([&] { return values<float>(multiply(a, b, {70, 90})); });
+}
+
+TEST_F(CudaMatmul, AMatrixOfABatchGetsTheBitsThatItGetsAlone) {
+  const MathGuard own({.own_kernels = true});
+  // (2, 1, 33, 9) x (3, 9, 20) -> (2, 3, 33, 20)
+  const Tensor a = random_tensor({2, 1, 33, 9}, DType::f32, 8), b = random_tensor({3, 9, 20}, DType::f32, 9);
+  const Tensor y = multiply(a, b, {2, 3, 33, 20});
+  for (std::int64_t i = 0; i < 2; ++i) {
+    for (std::int64_t j = 0; j < 3; ++j) {
+      const Tensor alone =
+          by_definition(a.as_strided({33, 9}, {9, 1}, i * 33 * 9), b.as_strided({9, 20}, {20, 1}, j * 180));
+      EXPECT_TRUE(same_bits(y.as_strided({33, 20}, {20, 1}, (i * 3 + j) * 33 * 20), alone)) << i << ' ' << j;
+    }
+  }
+}
+
+TEST_F(CudaMatmul, SumsOfNothingAreTheBias) {
+  const Tensor bias = random_tensor({5}, DType::f32, 10);
+  const Tensor a = Tensor::empty({3, 0}, DType::f32), b = Tensor::empty({0, 5}, DType::f32);
+  const Tensor with = multiply(a, b, {3, 5}, bias), without = multiply(a, b, {3, 5});
+  for (std::int64_t i = 0; i < 15; ++i) {
+    EXPECT_EQ(with.data<float>()[i], bias.data<float>()[i % 5]);
+    EXPECT_EQ(without.data<float>()[i], 0.0F);
+  }
+}
+
+// What the device uses by default, against our own product in doubles.
+TEST_F(CudaMatmul, TheDefaultAgreesWithSumsInDouble) {
+  for (const Size z : {Size{33, 65, 129}, Size{128, 64, 257}, Size{1, 100, 31}}) {
+    for (const bool transposed : {false, true}) {
+      const Tensor a = random_tensor({z.m, z.k}, DType::f64, 11), b = random_tensor({z.k, z.n}, DType::f64, 12);
+      const Tensor bias = random_tensor({z.n}, DType::f64, 13);
+      const auto narrow = [](const Tensor& x) {
+        const Tensor y = Tensor::empty(x.shape(), DType::f32);
+        for (std::int64_t i = 0; i < x.numel(); ++i) y.data<float>()[i] = static_cast<float>(x.data<double>()[i]);
+        return y;
+      };
+      const auto laid_out = [&](const Tensor& x) { return transposed ? with_order(x, {1, 0}) : x; };
+      const std::vector<double> expected = values<double>(by_definition(a, b, bias));
+      const Tensor f64 = multiply(laid_out(a), laid_out(b), {z.m, z.n}, bias);
+      const Tensor f32 = multiply(laid_out(narrow(a)), laid_out(narrow(b)), {z.m, z.n}, narrow(bias));
+      EXPECT_TRUE(hop::testing::close(f64, expected, 1e-13, 1e-13));
+      EXPECT_TRUE(hop::testing::close(f32, expected, 1e-5, 1e-5));
+    }
+  }
+}
+
+TEST_F(CudaMatmul, ThePublicOperationRunsOnTheDevice) {
+  const Tensor x = random_tensor({4, 3, 6}, DType::f32, 14), weight = random_tensor({5, 6}, DType::f32, 15);
+  const Tensor bias = random_tensor({5}, DType::f32, 16);
+  const Tensor y = kernels::linear(on_device(x), on_device(weight), on_device(bias));
+  EXPECT_EQ(y.device(), Device::cuda());
+  EXPECT_TRUE(hop::testing::close(on_host(y), values<double>(kernels::linear(x, weight, bias)), 1e-5, 1e-6));
+  const Tensor v = random_tensor({6}, DType::f32, 17);
+  EXPECT_TRUE(hop::testing::close(on_host(kernels::matmul(on_device(x), on_device(v))),
+                                  values<double>(kernels::matmul(x, v)), 1e-5, 1e-6));
+}
+
+}  // namespace
+}  // namespace hop::kernels::cuda
