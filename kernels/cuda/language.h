@@ -4,7 +4,8 @@
 // What a kernel file keeps to, so that both read it alike:
 // - launch() instead of <<<>>>, dynamic_shared<T>() instead of `extern __shared__`;
 // - __shared__ only within functions, of types without constructors; a function is `inline` or `__forceinline__`, not
-//   both; no code between #ifdef __CUDA_ARCH__;
+//   both; no code between #ifdef __CUDA_ARCH__. Host functions here have no thread_local of plain types: over simt it
+//   would be taken for shared memory, and poisoned;
 // - a barrier that all threads of the block reach, a warp operation that all lanes of its mask reach;
 // - no atomics on floating numbers: the order of the additions would decide the last bits.
 #pragma once

@@ -16,6 +16,12 @@ namespace {
 
 constinit thread_local Block* current_block = nullptr;
 
+// The scheduler set it, without a word to ThreadSanitizer.
+Block& running_block() {
+  const Unwatched unwatched;
+  return *current_block;
+}
+
 // Dynamic shared memory: fresh bytes read as NaN and -1; the bytes behind its end must stay as they are.
 constexpr unsigned char kFresh = 0xFF;
 constexpr unsigned char kBehind = 0xB5;
@@ -60,20 +66,32 @@ Block& Block::current(const char* operation) {
 
 void Block::run(const Launch& launch, uint3 index, std::uint64_t number) {
   prepare(launch, index, number);
-  release(&start_token_);
   current_block = this;
+  release(&start_token_);
   try {
     const Unwatched unwatched;
     loop();
     check_shared_memory();
   } catch (...) {
+    abandon();
     current_block = nullptr;
-    idle_.clear();  // fibers that stand in the middle of a kernel are of no further use
-    fibers_.clear();
     throw;
   }
-  current_block = nullptr;
   acquire(&end_token_);
+  current_block = nullptr;
+}
+
+// Fibers that stand in the middle of a kernel are of no further use. What they did is over.
+void Block::abandon() {
+  idle_.clear();
+  fibers_.clear();
+  acquire(&end_token_);
+  for (char& token : barrier_point_.tokens) acquire(&token);
+  for (const Warp& warp : warps_) {
+    for (const auto& point : warp.points) {
+      for (char& token : point->tokens) acquire(&token);
+    }
+  }
 }
 
 void Block::prepare(const Launch& launch, uint3 index, std::uint64_t number) {
@@ -101,7 +119,7 @@ void Block::prepare(const Launch& launch, uint3 index, std::uint64_t number) {
 
   // A new allocation for every block: AddressSanitizer sees its exact end, ThreadSanitizer forgets the last block's.
   shared_ = std::vector<unsigned char>(launch.shared_bytes + kBehindBytes, kBehind);
-  std::memset(shared_.data(), kFresh, launch.shared_bytes);
+  std::fill_n(shared_.begin(), launch.shared_bytes, kFresh);
 }
 
 void Block::loop() {
@@ -145,7 +163,7 @@ void Block::resume(Thread& thread) {
 // Runs one CUDA thread after another: a fiber outlives its thread.
 void Block::fiber_main() {
   for (;;) {
-    Block& block = *current_block;
+    Block& block = running_block();
     acquire(&block.start_token_);
     try {
       block.launch_->body();
@@ -159,13 +177,23 @@ void Block::fiber_main() {
           std::make_exception_ptr(ThrowError(block.op() + "expected a kernel that does not throw" + block.context()));
     }
     release(&block.end_token_);
-    const Unwatched unwatched;
-    block.running_->state = State::ended;
+    {
+      const Unwatched unwatched;
+      block.running_->state = State::ended;
+    }
     block.park();
   }
 }
 
-void Block::park() { running_->fiber->switch_to(*main_); }
+void Block::park() {
+  Fiber *own = nullptr, *scheduler = nullptr;
+  {
+    const Unwatched unwatched;
+    own = running_->fiber;
+    scheduler = main_.get();
+  }
+  own->switch_to(*scheduler);
+}
 
 // A kernel without barriers runs all its threads on one warm stack. For a race check every thread has a fiber of its
 // own, because the reports tell threads apart by it.
@@ -196,7 +224,6 @@ void Block::give_fiber(Thread& thread) {
 Vote Block::barrier(const char* operation, bool predicate, const Location& where) {
   char* const token = barrier_point_.token();
   release(token);
-  Vote vote;
   {
     const Unwatched unwatched;
     running_->operation = operation;
@@ -204,11 +231,11 @@ Vote Block::barrier(const char* operation, bool predicate, const Location& where
     running_->predicate = predicate;
     running_->state = State::at_barrier;
     ++at_barrier_;
-    park();
-    vote = vote_;
   }
+  park();
   acquire(token);
-  return vote;
+  const Unwatched unwatched;
+  return vote_;
 }
 
 bool Block::release_barrier() {
@@ -244,7 +271,6 @@ std::uint64_t Block::meet(const char* operation, unsigned mask, std::uint64_t va
   }
   char* const token = point->token();
   release(token);
-  std::uint64_t result = 0;
   {
     const Unwatched unwatched;
     running_->mask = mask;
@@ -253,11 +279,11 @@ std::uint64_t Block::meet(const char* operation, unsigned mask, std::uint64_t va
     running_->combine = combine;
     running_->state = State::at_warp;
     warps_[running_->index / kWarpSize].arrived |= 1U << lane();
-    park();
-    result = running_->result;
   }
+  park();
   acquire(token);
-  return result;
+  const Unwatched unwatched;
+  return running_->result;
 }
 
 // Lets every group of lanes go on that is complete: all lanes of a mask that have not ended wait with that mask. (A

@@ -38,6 +38,9 @@ std::string describe_place(const Thread& thread);
 std::string describe_mask(unsigned mask);
 std::string describe_threads(const std::vector<unsigned>& indices);
 
+/// Fills the calling OS thread's static __shared__ variables with 0xFF: NaN and -1.
+void poison_static_shared_memory();
+
 /// Where ThreadSanitizer sees threads meet: two tokens in turn, because with one the next arrival of a fast thread
 /// would be ordered before a slow thread's departure, which hides races.
 struct MeetingPoint {
@@ -76,6 +79,7 @@ class Block {
  private:
   void prepare(const Launch& launch, uint3 index, std::uint64_t number);
   void loop();
+  void abandon();
   bool run_ready_threads();
   void resume(Thread& thread);
   bool release_warp(unsigned first);

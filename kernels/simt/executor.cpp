@@ -57,22 +57,21 @@ struct Finding {
 
 // Blocks first, first + step, .. of the grid. A fixed share per worker, so that what ThreadSanitizer can see does not
 // depend on who is faster.
-void run_share(const Launch& launch, std::uint64_t first, std::uint64_t step, Finding& finding) {
+void run_share(const Launch& launch, Block& block, std::uint64_t first, std::uint64_t step, Finding& finding) {
   const dim3 grid = launch.grid;
   const std::uint64_t total = std::uint64_t{grid.x} * grid.y * grid.z;
-  std::unique_ptr<Block> block = pool().take();
-  block->adopt_os_thread();
+  block.adopt_os_thread();
+  poison_static_shared_memory();  // once a launch: whoever reads before writing does so in the first block, too
   for (std::uint64_t turn = first; turn < total && !finding.any; turn += step) {
     const std::uint64_t number = options().schedule == Schedule::in_order ? turn : total - 1 - turn;
     const uint3 index = {static_cast<unsigned>(number % grid.x), static_cast<unsigned>(number / grid.x % grid.y),
                          static_cast<unsigned>(number / (std::uint64_t{grid.x} * grid.y))};
     try {
-      block->run(launch, index, number);
+      block.run(launch, index, number);
     } catch (...) {
       finding.report(number, std::current_exception());
     }
   }
-  pool().give(std::move(block));
 }
 
 }  // namespace
@@ -86,13 +85,19 @@ void run(const Launch& launch) {
   const std::uint64_t total = std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
   const std::uint64_t workers = std::min<std::uint64_t>(std::max(1U, options().workers), total);
   Finding finding;
+  // Taken and given by this thread alone: with a lock, the workers would look ordered to ThreadSanitizer.
+  std::vector<std::unique_ptr<Block>> blocks;
+  for (std::uint64_t worker = 0; worker < workers; ++worker) blocks.push_back(pool().take());
   {
     std::vector<std::jthread> others;
     for (std::uint64_t worker = 1; worker < workers; ++worker) {
-      others.emplace_back([&launch, &finding, worker, workers] { run_share(launch, worker, workers, finding); });
+      others.emplace_back([&launch, &finding, &block = *blocks[worker], worker, workers] {
+        run_share(launch, block, worker, workers, finding);
+      });
     }
-    run_share(launch, 0, workers, finding);
+    run_share(launch, *blocks[0], 0, workers, finding);
   }
+  for (auto& block : blocks) pool().give(std::move(block));
   if (finding.error) std::rethrow_exception(finding.error);
 }
 

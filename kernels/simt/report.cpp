@@ -62,11 +62,10 @@ std::string Block::context() const {
 void Block::check_same_place(const std::vector<const Thread*>& met, const char* what) const {
   const Location& first = met.front()->where;
   for (const Thread* thread : met) {
-    // The same line and column of one file, or two calls of one line.
-    if (thread->where.line() == first.line() && thread->where.column() == first.column() &&
-        std::string_view(thread->where.file_name()) == first.file_name()) {
-      continue;
-    }
+    // Columns tell two calls on one line apart; file names mostly are one and the same string.
+    const bool same_file = thread->where.file_name() == first.file_name() ||
+                           std::string_view(thread->where.file_name()) == first.file_name();
+    if (same_file && thread->where.line() == first.line() && thread->where.column() == first.column()) continue;
     throw DivergenceError(op() + "expected " + what + ", got thread " + std::to_string(met.front()->index) + " in " +
                           describe_place(*met.front()) + " and thread " + std::to_string(thread->index) + " in " +
                           describe_place(*thread) + context());
