@@ -5,6 +5,7 @@
 
 #include "autograd/record.h"
 #include "autograd/reduce.h"
+#include "kernels/reduce.h"
 
 namespace hop {
 
@@ -49,8 +50,16 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                  saved_w = save_if(x.requires_grad(), weight)](BackwardContext& c) {
                   const Tensor& g = c.grad();
                   if (c.wants(0)) c.set(0, input_grad(g, c.value(saved_w), x_shape, options));
-                  if (c.wants(1)) c.set(1, weight_grad(g, c.value(saved_x), w_shape, options));
-                  if (c.wants(2)) c.set(2, sum(g, {0, 2, 3}));
+                  if (is_grad_enabled()) {
+                    if (c.wants(1)) c.set(1, weight_grad(g, c.value(saved_x), w_shape, options));
+                    if (c.wants(2)) c.set(2, sum(g, {0, 2, 3}));
+                    return;
+                  }
+                  constexpr std::int64_t kBatchAndPlane[] = {0, 2, 3};
+                  if (c.wants(1)) {
+                    c.set(1, kernels::conv2d_weight_grad(g, c.value(saved_x), w_shape, options, c.target(1)));
+                  }
+                  if (c.wants(2)) c.set(2, kernels::sum_into(c.target(2), g, kBatchAndPlane));
                 });
 }
 

@@ -10,6 +10,8 @@
 namespace hop {
 namespace {
 
+namespace rows = kernels::rows;
+
 void check_not_recorded(const char* op, const Tensor& y) {
   if (!is_grad_enabled() || !y.requires_grad()) return;
   throw AutogradError("[" + std::string(op) + "] writes in place are not recorded, and " +
@@ -17,9 +19,17 @@ void check_not_recorded(const char* op, const Tensor& y) {
                       y.describe() + "); write under NoGradGuard");
 }
 
-// y <- value, where value was computed from y: shapes may broadcast to y but not beyond it.
-const Tensor& assign(const Tensor& y, const Tensor& value) {
-  kernels::copy_(y, value);
+/// y <- row(y, x). One pass where the result has y's layout and x is not a part of y; else by way of a copy: shapes may
+/// broadcast to y but not beyond it.
+template <class Row>
+const Tensor& apply(const Tensor& y, const Row& row, const kernels::Input& x) {
+  const bool fits = !x.is_tensor() ? is_floating(y.dtype())
+                                   : x.tensor().dtype() == y.dtype() && x.tensor().shape() == y.shape() &&
+                                         (x.tensor().is_same(y) || !(x.tensor().storage() == y.storage()));
+  if (fits && y.is_contiguous())
+    kernels::evaluate_into(y, row, y, x);
+  else
+    kernels::copy_(y, kernels::evaluate(row, y, x));
   return y;
 }
 
@@ -28,7 +38,8 @@ const Tensor& assign(const Tensor& y, const Tensor& value) {
 const Tensor& copy_(const Tensor& y, const Tensor& x) {
   check_not_recorded("copy_", y);
   check_not_recorded("copy_", x);
-  return assign(y, x);
+  kernels::copy_(y, x);
+  return y;
 }
 
 const Tensor& fill_(const Tensor& y, Scalar value) {
@@ -42,29 +53,29 @@ const Tensor& zero_(const Tensor& y) { return fill_(y, 0); }
 const Tensor& add_(const Tensor& y, const Tensor& x, double alpha) {
   check_not_recorded("add_", y);
   check_not_recorded("add_", x);
-  return assign(y, alpha == 1 ? kernels::add(y, x) : kernels::add(y, kernels::mul(x, alpha)));
+  return apply(y, rows::Add{}, alpha == 1 ? x : kernels::mul(x, alpha));
 }
 
 const Tensor& add_(const Tensor& y, Scalar value) {
   check_not_recorded("add_", y);
-  return assign(y, kernels::add(y, value));
+  return apply(y, rows::Add{}, value);
 }
 
 const Tensor& mul_(const Tensor& y, const Tensor& x) {
   check_not_recorded("mul_", y);
   check_not_recorded("mul_", x);
-  return assign(y, kernels::mul(y, x));
+  return apply(y, rows::Mul{}, x);
 }
 
 const Tensor& mul_(const Tensor& y, Scalar value) {
   check_not_recorded("mul_", y);
-  return assign(y, kernels::mul(y, value));
+  return apply(y, rows::Mul{}, value);
 }
 
 const Tensor& lerp_(const Tensor& y, const Tensor& end, double weight) {
   check_not_recorded("lerp_", y);
   check_not_recorded("lerp_", end);
-  return assign(y, kernels::add(y, kernels::mul(kernels::sub(end, y), weight)));
+  return apply(y, rows::Add{}, kernels::mul(kernels::sub(end, y), weight));
 }
 
 }  // namespace hop

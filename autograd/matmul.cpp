@@ -4,6 +4,7 @@
 #include "autograd/reduce.h"
 #include "autograd/view.h"
 #include "kernels/matmul.h"
+#include "kernels/reduce.h"
 
 namespace hop {
 
@@ -67,8 +68,14 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                  features = weight.size(0)](BackwardContext& c) {
                   const Tensor& g = c.grad();
                   if (c.wants(0)) c.set(0, matmul(g, c.value(saved_weight)));
-                  if (c.wants(1)) c.set(1, matmul(transposed(as_rows(g)), as_rows(c.value(saved_x))));
-                  if (c.wants(2)) c.set(2, sum_to(g, {features}));
+                  const bool plain = !is_grad_enabled();
+                  if (c.wants(1)) {
+                    const Tensor gt = transposed(as_rows(g)), rows = as_rows(c.value(saved_x));
+                    c.set(1, plain ? kernels::matmul(gt, rows, c.target(1)) : matmul(gt, rows));
+                  }
+                  if (c.wants(2)) {
+                    c.set(2, plain ? kernels::sum_to(g, {features}, c.target(2)) : sum_to(g, {features}));
+                  }
                 });
 }
 

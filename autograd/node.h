@@ -110,6 +110,10 @@ class BackwardContext {
   bool wants(std::size_t input) const;
   /// Gives the gradient of an input: shape and dtype of that input. One that is never set counts as zero.
   void set(std::size_t input, Tensor gradient) { input_grads_[input] = std::move(gradient); }
+  /// The place of an input's gradient, if that can be written at once: the gradient of a leaf that nobody else adds to,
+  /// now zero. Else undefined. Whoever writes there sets it as the gradient: `c.set(1, kernels::matmul(a, b,
+  /// c.target(1)))`.
+  Tensor target(std::size_t input) const;
   /// A saved tensor. Throws AutogradError when it was written in place since.
   Tensor value(const SavedTensor& saved) const { return saved.unpack(node_); }
   /// The pass itself, for nodes that start a pass of their own (checkpoint).

@@ -25,6 +25,21 @@ void check_gradient(const Tensor& leaf, const Tensor& gradient) {
 
 bool BackwardContext::wants(std::size_t input) const { return run_.follows(node_.edges()[input]); }
 
+Tensor BackwardContext::target(std::size_t input) const {
+  const auto edges = node_.edges();
+  const auto is_same_leaf = [&](const Edge& edge) {
+    return edge.leaf.defined() && edge.leaf.is_same(edges[input].leaf);
+  };
+  if (!edges[input].leaf.defined() || std::count_if(edges.begin(), edges.end(), is_same_leaf) != 1) return {};
+  return run_.place_for(edges[input].leaf);
+}
+
+Tensor Run::place_for(const Tensor& leaf) const {
+  if (options_.create_graph || !options_.accumulate || restricted_ || captures_.contains(leaf.id())) return {};
+  const AutogradSlot& slot = *leaf.autograd_slot();
+  return slot.grad_is_zero && !slot.hooks ? slot.grad : Tensor();
+}
+
 void Run::capture(const Tensor& x) {
   const Edge edge = edge_to(x);
   if (edge) captures_.emplace(edge.target(), Capture{edge.index, results_.size()});
@@ -159,7 +174,14 @@ void Run::add(Tensor& total, Tensor part) const {
 }
 
 void Run::accumulate(const Tensor& leaf, Tensor gradient) const {
-  Tensor& grad = leaf.autograd_slot()->grad;
+  AutogradSlot& slot = *leaf.autograd_slot();
+  if (slot.grad_is_zero && !options_.create_graph) {
+    slot.grad_is_zero = false;
+    if (!gradient.is_same(slot.grad)) hop::copy_(slot.grad, gradient);
+    return;
+  }
+  const Tensor present = leaf.grad();
+  Tensor& grad = slot.grad;
   if (grad.defined() && options_.create_graph) {
     grad = hop::add(grad, gradient);
   } else if (grad.defined()) {

@@ -38,6 +38,8 @@ class Run {
   const std::vector<Tensor>& results() const { return results_; }
 
   bool follows(const Edge& edge) const { return edge && (!restricted_ || reached_.contains(edge.target())); }
+  /// See BackwardContext::target.
+  Tensor place_for(const Tensor& leaf) const;
   bool creates_graph() const { return options_.create_graph; }
 
  private:

@@ -94,7 +94,7 @@ std::string run_section(const RunSettings& run) {
          "\norder = " + (run.order == Order::Fixed ? "\"fixed\"" : "\"free\"") +
          "\nworkers = " + std::to_string(run.workers) +
          "\nthreads_per_worker = " + std::to_string(run.threads_per_worker) + "\ndevice = " + quoted(run.device) +
-         "\ndurable = " + (run.durable ? "true" : "false") +
+         "\ndurable = " + (run.durable ? "true" : "false") + "\ncapture = " + (run.capture ? "true" : "false") +
          "\ntransport = " + (run.transport == LocalTransport::Unix ? "\"unix\"" : "\"tcp\"") + "\n";
 }
 

@@ -34,6 +34,7 @@ struct ModelOptions {
   std::string family;               ///< a registered builder: "mlp", "lenet"
   std::vector<std::string> layers;  ///< a spec, such as "conv2d $width 3 padding=1"
   ModelBuilder builder;             ///< of the application; in-process runs only
+  bool capture_builder = false;     ///< the builder's modules compute with operations alone, so steps may be captured
   std::string loss = "cross_entropy";
 };
 
@@ -57,6 +58,7 @@ struct RunSettings {
   std::uint32_t threads_per_worker = 1;  ///< part of the experiment: bits depend on it
   std::string device = "auto";           ///< auto or cpu
   bool durable = true;                   ///< false: states live in memory only, for measurements
+  bool capture = true;                   ///< record each training step once and replay it; the bits are the same
   LocalTransport transport = LocalTransport::Unix;
 };
 

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "hopper/nearest.h"
+#include "kernels/copy.h"
+#include "kernels/optimizer.h"
 #include "kernels/reduce.h"
 #include "nn/init.h"
 #include "nn/loss.h"
@@ -22,6 +24,7 @@ namespace hop::hopper {
 namespace {
 
 constexpr std::int64_t kValidationBatch = 256;
+constexpr std::size_t kRecordedSteps = 8;  // for the blocks that wait on a node, with a whole and a short batch each
 
 // A cross-entropy this high means logits in the millions: the weights are lost, even where relu keeps the numbers
 // finite.
@@ -110,7 +113,12 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       loss_(nn::loss_by_name(experiment.model.loss)),
       state_(std::make_unique<nn::StateBlock>(*module_, optimizer_.get())),
       loader_(loader_options(experiment, dataset, batch_size(config))),
-      validation_loader_(loader_options(experiment, dataset, kValidationBatch)) {}
+      validation_loader_(loader_options(experiment, dataset, kValidationBatch)),
+      meter_(kernels::zeros({2}, DType::f64)),
+      captures_(experiment.run.capture && (!experiment.model.builder || experiment.model.capture_builder)) {
+  module_->set_random_source(state_->counters_tensor(), optimizer_->step_tensor());
+  optimizer_->stop_when(meter_.as_strided({}, {}, 1));
+}
 
 void Trainer::initialize() {
   if (state_->counters().unit != 0) throw StateError("[train] only a fresh trainer can begin a model");
@@ -118,17 +126,27 @@ void Trainer::initialize() {
   state_->counters().random_key = hash64(experiment_.seed, "random", {model_.value});
 }
 
-double Trainer::train_batch(const data::Batch& batch) {
-  const std::int64_t step = optimizer_->step_count();
-  module_->set_step(static_cast<std::uint64_t>(step));
-  optimizer_->set_lr(schedule_(step));
+// Everything that changes from step to step is read from tensors, so that these operations can be replayed.
+void Trainer::step(const data::Batch& batch) {
+  module_->begin_step();
   optimizer_->zero_grad();
   const Tensor loss = loss_((*module_)(batch.x), batch.y);
-  const double value = loss.item<double>();
-  if (!(value < kHopelessLoss)) return std::numeric_limits<double>::infinity();
+  kernels::measure(loss.detach(), static_cast<double>(batch.rows()), kHopelessLoss, meter_);
   backward(loss);
   optimizer_->step();
-  return value;
+}
+
+// The loader keeps the batch where it is; blocks come and go, but few at a time, and a new one may lie where an old one
+// lay: then its plan holds, which binds addresses only.
+void Trainer::run_step(const data::Batch& batch) {
+  if (!captures_) return step(batch);
+  const std::byte* block = state_->bytes().data();
+  for (const RecordedStep& recorded : recorded_) {
+    if (recorded.block == block && recorded.rows == batch.rows()) return recorded.plan.replay();
+  }
+  if (recorded_.size() >= kRecordedSteps) recorded_.erase(recorded_.begin());
+  if (!pool_) pool_ = std::make_shared<MemoryPool>(Device::cpu());
+  recorded_.push_back({block, batch.rows(), capture([&] { step(batch); }, Device::cpu(), pool_)});
 }
 
 UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop,
@@ -137,17 +155,20 @@ UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch
   UnitMetrics metrics;
   nn::Counters& counters = state_->counters();
   module_->train();
-  module_->set_random_key(counters.random_key);
+  kernels::fill_(meter_, 0);
+  const double* meter = meter_.data<double>();
+  std::int64_t steps = optimizer_->step_count();
   loader_.start(partition, hash64(experiment_.seed, "order", {model_.value, epoch, id.value}));
-  double loss = 0;
   while (const std::optional<data::Batch> batch = loader_.next()) {
     if (stop.stop_requested()) throw TrainingStopped("[train] stopped");
-    loss += train_batch(*batch) * static_cast<double>(batch->rows());
+    optimizer_->set_lr(schedule_(steps++));
+    run_step(*batch);
     metrics.rows += static_cast<std::uint64_t>(batch->rows());
     if (rows_done != nullptr) rows_done->store(metrics.rows, std::memory_order_relaxed);
-    if (!std::isfinite(loss)) break;
+    if (meter[1] != 0) break;
   }
-  metrics.train_loss = loss / static_cast<double>(metrics.rows);
+  metrics.train_loss =
+      meter[1] != 0 ? std::numeric_limits<double>::infinity() : meter[0] / static_cast<double>(metrics.rows);
   counters.rows += static_cast<std::int64_t>(metrics.rows);
   counters.unit += 1;
   counters.epoch = epoch;

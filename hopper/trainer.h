@@ -7,12 +7,14 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <vector>
 
 #include "base/error.h"
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "hopper/experiment.h"
 #include "hopper/metrics.h"
+#include "kernels/capture.h"
 #include "nn/optim/lr_scheduler.h"
 #include "nn/state.h"
 
@@ -54,7 +56,8 @@ class Trainer {
   void validate(const data::Partition& rows, UnitMetrics& metrics);
 
  private:
-  double train_batch(const data::Batch& batch);
+  void step(const data::Batch& batch);
+  void run_step(const data::Batch& batch);
 
   const Experiment& experiment_;
   ModelId model_;
@@ -65,6 +68,17 @@ class Trainer {
   std::unique_ptr<nn::StateBlock> state_;
   data::Loader loader_;
   data::Loader validation_loader_;
+  Tensor meter_;  // see kernels::measure
+
+  /// A recorded step, for the block and the batch size that it was recorded with.
+  struct RecordedStep {
+    const std::byte* block;
+    std::int64_t rows;
+    hop::Plan plan;
+  };
+  bool captures_;
+  std::vector<RecordedStep> recorded_;  // the latest last
+  std::shared_ptr<MemoryPool> pool_;    // of all of them: no two run at the same time
 };
 
 }  // namespace hop::hopper

@@ -4,13 +4,11 @@
 
 #include "base/error.h"
 #include "kernels/copy.h"
-#include "kernels/cpu/conv_internal.h"
 #include "kernels/expect_internal.h"
+#include "kernels/operations_internal.h"
 
 namespace hop::kernels {
 namespace {
-
-using cpu::ConvPass;
 
 void check_options(const Conv2dOptions& o) {
   const auto pair = [](const char* name, const std::array<std::int64_t, 2>& v, std::int64_t least) {
@@ -24,14 +22,21 @@ void check_options(const Conv2dOptions& o) {
   if (o.groups < 1) throw ShapeError("[conv2d] expected at least 1 group, got " + std::to_string(o.groups));
 }
 
-/// What the loops take as it lies; anything else is copied.
-Tensor dense(const Tensor& x) { return x.dtype() == DType::f32 && cpu::is_channels_last(x) ? x : contiguous(x); }
+/// Whether x (N, C, H, W) is dense with the channels innermost.
+bool is_channels_last(const Tensor& x) {
+  const Shape& s = x.shape();
+  const Strides& t = x.strides();
+  return t[1] == 1 && t[3] == s[1] && t[2] == s[1] * s[3] && t[0] == s[1] * s[2] * s[3];
+}
+
+/// What devices take as it lies; anything else is copied.
+Tensor dense(const Tensor& x) { return x.dtype() == DType::f32 && is_channels_last(x) ? x : contiguous(x); }
 
 void run(ConvPass pass, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,
          const Conv2dOptions& options) {
-  const cpu::ConvSizes sizes = cpu::conv_sizes(x.shape(), weight.shape(), y.shape(), options);
-  auto* const loops = y.dtype() == DType::f32 ? cpu::conv2d_with_onednn : cpu::conv2d_in_loops;
-  loops(pass, sizes, x, weight, bias, y);
+  const Shape &in = x.shape(), &kernel = weight.shape(), &out = y.shape();
+  const ConvSizes sizes{in[0], in[1], in[2], in[3], kernel[0], kernel[2], kernel[3], out[2], out[3], options};
+  operations(x).conv2d(pass, sizes, x, weight, bias, y);
 }
 
 }  // namespace
@@ -68,7 +73,7 @@ Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& opt
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
   expect_floating("conv2d", {&x, &weight, &bias});
-  const Tensor y = Tensor::empty(conv2d_shape(x.shape(), weight.shape(), options), x.dtype());
+  const Tensor y = Tensor::empty(conv2d_shape(x.shape(), weight.shape(), options), x.dtype(), x.device());
   if (bias.defined()) expect_shape("conv2d", "bias", bias, {weight.shape()[0]});
   const Tensor b = bias.defined() ? contiguous(bias) : bias;
   if (y.numel() != 0) run(ConvPass::forward, dense(x), contiguous(weight), b, y, options);
@@ -79,17 +84,21 @@ Tensor conv2d_input_grad(const Tensor& g, const Tensor& weight, const Shape& x_s
   constexpr const char* kOp = "conv2d input gradient";
   expect_floating(kOp, {&g, &weight});
   expect_shape(kOp, "g", g, conv2d_shape(x_shape, weight.shape(), options));
-  const Tensor dx = Tensor::empty(x_shape, g.dtype());
+  const Tensor dx = Tensor::empty(x_shape, g.dtype(), g.device());
   if (dx.numel() != 0) run(ConvPass::input_grad, dx, contiguous(weight), {}, dense(g), options);
   return dx;
 }
 
-Tensor conv2d_weight_grad(const Tensor& g, const Tensor& x, const Shape& weight_shape, const Conv2dOptions& options) {
+Tensor conv2d_weight_grad(const Tensor& g, const Tensor& x, const Shape& weight_shape, const Conv2dOptions& options,
+                          const Tensor& out) {
   constexpr const char* kOp = "conv2d weight gradient";
   expect_floating(kOp, {&g, &x});
   expect_shape(kOp, "g", g, conv2d_shape(x.shape(), weight_shape, options));
-  if (g.numel() == 0) return zeros(weight_shape, g.dtype());
-  const Tensor dw = Tensor::empty(weight_shape, g.dtype());
+  const Tensor dw = result_in(kOp, out, weight_shape, g.dtype(), g.device());
+  if (g.numel() == 0) {
+    fill_(dw, 0);
+    return dw;
+  }
   run(ConvPass::weight_grad, dense(x), dw, {}, dense(g), options);
   return dw;
 }

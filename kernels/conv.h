@@ -29,7 +29,9 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 /// The gradient with respect to x (shape `x_shape`), given g (N, K, P, Q).
 Tensor conv2d_input_grad(const Tensor& g, const Tensor& weight, const Shape& x_shape, const Conv2dOptions& options);
 /// The gradient with respect to weight (shape `weight_shape`). The gradient of the bias is the sum of g over (N, P, Q).
-Tensor conv2d_weight_grad(const Tensor& g, const Tensor& x, const Shape& weight_shape, const Conv2dOptions& options);
+/// `out`, where given, takes the result: contiguous.
+Tensor conv2d_weight_grad(const Tensor& g, const Tensor& x, const Shape& weight_shape, const Conv2dOptions& options,
+                          const Tensor& out = {});
 
 }  // namespace kernels
 }  // namespace hop

@@ -6,9 +6,10 @@
 #include <utility>
 
 #include "base/error.h"
-#include "kernels/cpu/copy_internal.h"
 #include "kernels/expect_internal.h"
+#include "kernels/operations_internal.h"
 #include "kernels/view.h"
+#include "tensor/backend.h"
 
 namespace hop::kernels {
 namespace {
@@ -59,49 +60,51 @@ void check_broadcasts_to(const Shape& x, const Shape& y) {
 Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : clone(x); }
 
 Tensor clone(const Tensor& x) {
-  expect_cpu("clone", x);
+  expect_defined("clone", x);
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  cpu::copy(y, x);
+  operations(x).copy(y, x);
   return y;
 }
 
 Tensor cast(const Tensor& x, DType dtype) {
-  expect_cpu("cast", x);
+  expect_defined("cast", x);
   if (x.dtype() == dtype) return x;
   const Tensor y = Tensor::empty(x.shape(), dtype, x.device());
-  cpu::copy(y, x);
+  operations(x).copy(y, x);
   return y;
 }
 
 void copy_(const Tensor& y, const Tensor& x) {
-  expect_cpu("copy_", y);
-  expect_cpu("copy_", x);
+  expect_defined("copy_", y);
+  expect_defined("copy_", x);
+  expect_same_device("copy_", {&y, &x});
   check_broadcasts_to(x.shape(), y.shape());
   if (overlaps_itself(y)) {
     throw ShapeError(
         "[copy_] expected a destination without repeated elements, got an expanded or overlapping view of shape " +
         y.shape().to_string());
   }
-  if (y.numel() != 0) cpu::copy(y, overlap(y, x) ? clone(x) : x);
+  if (y.numel() != 0) operations(x).copy(y, overlap(y, x) ? clone(x) : x);
   y.bump_version();
 }
 
 void fill_(const Tensor& y, Scalar value) {
-  expect_cpu("fill_", y);
-  cpu::fill(y, value);
+  expect_defined("fill_", y);
+  operations(y).fill(y, value);
   y.bump_version();
 }
 
 Tensor cat(std::span<const Tensor> parts, std::int64_t dim) {
   if (parts.empty()) throw ShapeError("[cat] expected at least one tensor, got none");
   const Tensor& first = parts.front();
-  expect_cpu("cat", first);
+  expect_defined("cat", first);
   if (first.dim() == 0) throw ShapeError("[cat] expected tensors with dimensions, got " + first.describe());
   const int d = normalize_dim(dim, first.dim(), "cat");
   Shape shape = first.shape();
   DType dtype = first.dtype();
   for (const Tensor& part : parts.subspan(1)) {
-    expect_cpu("cat", part);
+    expect_defined("cat", part);
+    expect_same_device("cat", {&first, &part});
     Shape same = part.shape();
     if (part.dim() == first.dim()) same[d] = first.shape()[d];
     if (!(same == first.shape())) {
@@ -114,7 +117,7 @@ Tensor cat(std::span<const Tensor> parts, std::int64_t dim) {
   const Tensor y = Tensor::empty(shape, dtype, first.device());
   std::int64_t start = 0;
   for (const Tensor& part : parts) {
-    cpu::copy(slice(y, d, start, start + part.shape()[d]), part);
+    operations(y).copy(slice(y, d, start, start + part.shape()[d]), part);
     start += part.shape()[d];
   }
   return y;
@@ -125,15 +128,25 @@ Tensor ones(const Shape& shape, DType dtype, Device device) { return full(shape,
 
 Tensor full(const Shape& shape, Scalar value, DType dtype, Device device) {
   const Tensor y = Tensor::empty(shape, dtype, device);
-  cpu::fill(y, value);
+  operations(y).fill(y, value);
   return y;
 }
 
 Tensor arange(std::int64_t n, DType dtype, Device device) {
   const Tensor y = Tensor::empty({n}, dtype, device);
-  visit_dtype(dtype, [&]<class T>(T) {
-    for (std::int64_t i = 0; i < n; ++i) y.data<T>()[i] = static_cast<T>(i);
-  });
+  if (n != 0) operations(device).arange(y);
+  return y;
+}
+
+Tensor to_device(const Tensor& x, Device device) {
+  expect_defined("to", x);
+  if (x.device() == device) return x;
+  if (is_capturing()) throw StateError("[to] a tensor cannot change its device while a step is captured");
+  const Tensor from = contiguous(x);
+  const Tensor y = Tensor::empty(x.shape(), x.dtype(), device);
+  if (y.numel() == 0) return y;
+  const Device other = device.is_cpu() ? x.device() : device;  // its backend knows the way to and from the host
+  backend(other).copy(y.raw_data(), from.raw_data(), static_cast<std::size_t>(y.numel()) * size_of(y.dtype()));
   return y;
 }
 

@@ -15,6 +15,9 @@ Tensor clone(const Tensor& x);
 /// A tensor of `dtype`: `x` itself when it has it already, else a contiguous copy. Float to integer truncates; to bool:
 /// != 0.
 Tensor cast(const Tensor& x, DType dtype);
+/// `x` on `device`: itself when it is there already, else a contiguous copy, made when the call returns. StateError
+/// while a step is captured.
+Tensor to_device(const Tensor& x, Device device);
 /// y <- x, broadcast and converted; where the two overlap, as if x had been cloned first. Bumps y's version. Throws
 /// ShapeError when x does not broadcast to y, or y's elements repeat (an expanded view).
 void copy_(const Tensor& y, const Tensor& x);

@@ -4,7 +4,8 @@
 #include <string>
 
 #include "base/error.h"
-#include "kernels/cpu/elementwise_internal.h"
+#include "kernels/expect_internal.h"
+#include "kernels/operations_internal.h"
 
 namespace hop::kernels::detail {
 namespace {
@@ -74,9 +75,17 @@ Shape broadcast(const Call& call, std::span<const Input> inputs) {
   return shape;
 }
 
+// Numbers alone are computed on the CPU.
+Device device_of(std::span<const Input> inputs) {
+  for (const Input& input : inputs) {
+    if (input.is_tensor()) return input.tensor().device();
+  }
+  return Device::cpu();
+}
+
 }  // namespace
 
-Tensor elementwise(const Call& call, std::span<const Input> inputs) {
+Tensor elementwise(const Call& call, std::span<const Input> inputs, const Tensor& into) {
   for (const Input& input : inputs) {
     if (input.is_tensor() && !input.tensor().defined())
       throw Error(where_in(call) + "expected a tensor, got an undefined one");
@@ -87,8 +96,9 @@ Tensor elementwise(const Call& call, std::span<const Input> inputs) {
     throw ShapeError(where_in(call) + "expected operands that broadcast to the gradient's shape " +
                      inputs[0].tensor().shape().to_string() + ", got " + shape.to_string());
   }
-  const Tensor out = Tensor::empty(shape, call.dtypes == Dtypes::truth ? DType::boolean : compute);
-  if (out.numel() != 0) cpu::elementwise(call, compute, out, inputs);
+  const Device device = device_of(inputs);
+  const Tensor out = result_in(call.name, into, shape, call.dtypes == Dtypes::truth ? DType::boolean : compute, device);
+  if (out.numel() != 0) operations(device).elementwise(call, compute, out, inputs);
   return out;
 }
 

@@ -5,6 +5,7 @@
 // of threads. Cost: one read of each operand, one write; about 0.1 us of overhead.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <type_traits>
@@ -42,17 +43,18 @@ struct Call {
   rows::Dtypes dtypes;
   int id;
   Part part;
-  const void* row;  // holds the attributes
+  const void* row;  // holds the attributes; trivially copyable
+  std::size_t row_bytes;
 };
 
 /// Promotes, broadcasts, allocates and runs. `inputs` are those that the part reads: the operands, or g first and then
-/// condition, a (x), b and y as far as they are read.
-Tensor elementwise(const Call& call, std::span<const Input> inputs);
+/// condition, a (x), b and y as far as they are read. The result goes into `out` where that is defined.
+Tensor elementwise(const Call& call, std::span<const Input> inputs, const Tensor& out = {});
 
 template <class Row, class... Inputs>
 Tensor run(const Row& row, Part part, const Inputs&... inputs) {
   const Input list[] = {inputs...};
-  return elementwise({Row::name, Row::dtypes, Row::id, part, &row}, list);
+  return elementwise({Row::name, Row::dtypes, Row::id, part, &row, sizeof(Row)}, list);
 }
 
 /// Keeps the inputs that `probe` says are read: g first (its dtype and shape are the result's).
@@ -66,7 +68,7 @@ Tensor run_gradient(const Row& row, Part part, rows::Probe probe, const Tensor& 
   for (std::size_t i = 0; i < 4; ++i) {
     if (probe.reads(kSources[i])) list[count++] = candidates[i];
   }
-  return elementwise({Row::name, Row::dtypes, Row::id, part, &row}, std::span(list, count));
+  return elementwise({Row::name, Row::dtypes, Row::id, part, &row, sizeof(Row)}, std::span(list, count));
 }
 
 }  // namespace detail
@@ -86,6 +88,14 @@ Tensor evaluate(const Row& row, Input a, Input b) {
 template <class Row>
 Tensor evaluate(const Row& row, Input condition, Input a, Input b) {
   return detail::run(row, detail::Part::value, condition, a, b);
+}
+
+/// y <- row(a, b), for a contiguous y of the result's shape and dtype, which may be an operand itself (add_ and its
+/// like). Bumps y's version. Throws ShapeError, DtypeError, DeviceError.
+template <class Row>
+void evaluate_into(const Tensor& y, const Row& row, Input a, Input b) {
+  const Input list[] = {a, b};
+  detail::elementwise({Row::name, Row::dtypes, Row::id, detail::Part::value, &row, sizeof(Row)}, list, y);
 }
 
 /// The gradient of a unary row in one pass, in g's dtype; g itself where the rule says so. What rows::reads_x<Row> or

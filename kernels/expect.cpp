@@ -8,17 +8,28 @@ std::string prefix(const char* op) { return "[" + std::string(op) + "] expected 
 
 }  // namespace
 
-void expect_cpu(const char* op, const Tensor& x) {
+void expect_defined(const char* op, const Tensor& x) {
   if (!x.defined()) throw Error(prefix(op) + "a tensor, got an undefined one");
-  if (!x.device().is_cpu()) throw DeviceError(prefix(op) + "a tensor on the CPU, got " + x.describe());
+}
+
+void expect_same_device(const char* op, std::initializer_list<const Tensor*> operands) {
+  const Tensor* first = nullptr;
+  for (const Tensor* x : operands) {
+    if (!x->defined()) continue;
+    if (first == nullptr) first = x;
+    if (x->device() != first->device()) {
+      throw DeviceError(prefix(op) + "operands on one device, got " + first->describe() + " and " + x->describe());
+    }
+  }
 }
 
 void expect_floating(const char* op, const Tensor& x) {
-  expect_cpu(op, x);
+  expect_defined(op, x);
   if (!is_floating(x.dtype())) throw DtypeError(prefix(op) + "f32 or f64, got " + x.describe());
 }
 
 void expect_floating(const char* op, std::initializer_list<const Tensor*> operands) {
+  expect_same_device(op, operands);
   const Tensor* first = nullptr;
   for (const Tensor* x : operands) {
     if (!x->defined()) continue;
@@ -28,6 +39,18 @@ void expect_floating(const char* op, std::initializer_list<const Tensor*> operan
       throw DtypeError(prefix(op) + "operands of one dtype, got " + first->describe() + " and " + x->describe());
     }
   }
+}
+
+Tensor result_in(const char* op, const Tensor& out, const Shape& shape, DType dtype, Device device) {
+  if (!out.defined()) return Tensor::empty(shape, dtype, device);
+  expect_shape(op, "out", out, shape);
+  if (out.dtype() != dtype)
+    throw DtypeError(prefix(op) + "out of " + std::string(name(dtype)) + ", got " + out.describe());
+  if (out.device() != device)
+    throw DeviceError(prefix(op) + "out on " + device.to_string() + ", got " + out.describe());
+  if (!out.is_contiguous()) throw ShapeError(prefix(op) + "a contiguous out, got a strided view of " + out.describe());
+  out.bump_version();
+  return out;
 }
 
 void expect_shape(const char* op, const char* what, const Tensor& x, const Shape& shape) {

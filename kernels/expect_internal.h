@@ -8,12 +8,17 @@
 
 namespace hop::kernels {
 
-/// Defined, and on the CPU: the only device whose loops these operations have so far (Error, DeviceError).
-void expect_cpu(const char* op, const Tensor& x);
-/// As above, and f32 or f64 (DtypeError).
+/// Defined (Error).
+void expect_defined(const char* op, const Tensor& x);
+/// Defined and all on one device (Error, DeviceError). Undefined ones, optional operands, are left out of lists.
+void expect_same_device(const char* op, std::initializer_list<const Tensor*> operands);
+/// Defined, and f32 or f64 (DtypeError).
 void expect_floating(const char* op, const Tensor& x);
-/// As above, and all of one floating dtype (DtypeError). Undefined ones, optional operands, are left out.
+/// As both, and all of one dtype (DtypeError).
 void expect_floating(const char* op, std::initializer_list<const Tensor*> operands);
+/// Where a result goes: into `out`, contiguous and of this shape, dtype and device (ShapeError, DtypeError,
+/// DeviceError), or, where `out` is undefined, into a fresh tensor.
+Tensor result_in(const char* op, const Tensor& out, const Shape& shape, DType dtype, Device device);
 /// ShapeError with `what` naming the operand, unless x has `shape`.
 void expect_shape(const char* op, const char* what, const Tensor& x, const Shape& shape);
 

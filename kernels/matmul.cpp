@@ -3,8 +3,8 @@
 #include <string>
 
 #include "base/error.h"
-#include "kernels/cpu/matmul_internal.h"
 #include "kernels/expect_internal.h"
+#include "kernels/operations_internal.h"
 
 namespace hop::kernels {
 namespace {
@@ -39,10 +39,12 @@ Shape matmul_shape(const Shape& a, const Shape& b) {
   return shape;
 }
 
-Tensor matmul(const Tensor& a, const Tensor& b) {
+Tensor matmul(const Tensor& a, const Tensor& b, const Tensor& out) {
   expect_floating("matmul", {&a, &b});
-  const Tensor y = Tensor::empty(matmul_shape(a.shape(), b.shape()), a.dtype());
-  if (y.numel() != 0) cpu::matmul("matmul", a.dim() == 1 ? as_row(a) : a, b.dim() == 1 ? as_column(b) : b, {}, y);
+  const Tensor y = result_in("matmul", out, matmul_shape(a.shape(), b.shape()), a.dtype(), a.device());
+  if (y.numel() != 0) {
+    operations(a).matmul("matmul", a.dim() == 1 ? as_row(a) : a, b.dim() == 1 ? as_column(b) : b, {}, y);
+  }
   return y;
 }
 
@@ -58,8 +60,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (bias.defined()) expect_shape("linear", "bias", bias, {out});
   Shape shape = x.shape();
   shape.back() = out;
-  const Tensor y = Tensor::empty(shape, x.dtype());
-  if (y.numel() != 0) cpu::matmul("linear", x.dim() == 1 ? as_row(x) : x, transposed(weight), bias, y);
+  const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
+  if (y.numel() != 0) {
+    operations(x).matmul("linear", x.dim() == 1 ? as_row(x) : x, transposed(weight), bias, y);
+  }
   return y;
 }
 

@@ -11,8 +11,9 @@ namespace hop::kernels {
 Shape matmul_shape(const Shape& a, const Shape& b);
 
 /// torch.matmul: (n) x (n) -> (), (m, k) x (k) -> (m), (k) x (k, n) -> (n), (..., m, k) x (..., k, n) -> (..., m, n)
-/// with broadcast leading dimensions. f32 or f64, equal dtypes. Throws ShapeError, DtypeError.
-Tensor matmul(const Tensor& a, const Tensor& b);
+/// with broadcast leading dimensions. f32 or f64, equal dtypes. `out`, where given, takes the result:
+/// contiguous, no operand. Throws ShapeError, DtypeError.
+Tensor matmul(const Tensor& a, const Tensor& b, const Tensor& out = {});
 
 /// x (..., in) * weight (out, in)^T + bias (out): torch.nn.functional.linear in one call. `bias` may be undefined.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);

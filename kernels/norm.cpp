@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "kernels/copy.h"
-#include "kernels/cpu/norm_internal.h"
 #include "kernels/expect_internal.h"
+#include "kernels/operations_internal.h"
 
 namespace hop::kernels {
 namespace {
@@ -55,9 +55,10 @@ NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   if (bias.defined()) expect_shape(kOp, "bias", bias, weight.defined() ? weight.shape() : Shape{x.shape().back()});
   if (x.numel() == 0) {
     expect_values(kOp, x, rows.numel() == 0);
-    return {Tensor::empty(x.shape(), x.dtype()), Tensor::empty(rows, x.dtype()), Tensor::empty(rows, x.dtype())};
+    const auto empty = [&](const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); };
+    return {empty(x.shape()), empty(rows), empty(rows)};
   }
-  return cpu::layer_norm(x, weight, bias, eps, rows);
+  return operations(x).layer_norm(x, weight, bias, eps, rows);
 }
 
 NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
@@ -66,9 +67,9 @@ NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   expect_floating(kOp, {&g, &x, &weight, &mean, &rstd});
   expect_shape(kOp, "g", g, x.shape());
   expect_statistics(kOp, mean, rstd, rows_of(kOp, x.shape(), weight));
-  if (x.numel() != 0) return cpu::layer_norm_grad(g, x, weight, mean, rstd);
-  const auto none = [&] { return weight.defined() ? zeros(weight.shape(), x.dtype()) : Tensor(); };
-  return {Tensor::empty(x.shape(), x.dtype()), none(), none()};
+  if (x.numel() != 0) return operations(x).layer_norm_grad(g, x, weight, mean, rstd);
+  const auto none = [&] { return weight.defined() ? zeros(weight.shape(), x.dtype(), x.device()) : Tensor(); };
+  return {Tensor::empty(x.shape(), x.dtype(), x.device()), none(), none()};
 }
 
 NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
@@ -76,7 +77,7 @@ NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   expect_floating(kOp, {&x, &weight, &bias});
   expect_parameters(kOp, weight, bias, channels_of(kOp, x.shape()));
   expect_values(kOp, x, x.numel() != 0);
-  return cpu::batch_norm(x, weight, bias, eps);
+  return operations(x).batch_norm(x, weight, bias, eps);
 }
 
 NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
@@ -88,7 +89,7 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   expect_parameters(kOp, weight, {}, channels);
   expect_statistics(kOp, mean, rstd, channels);
   expect_values(kOp, x, x.numel() != 0);
-  return cpu::batch_norm_grad(g, x, weight, mean, rstd);
+  return operations(x).batch_norm_grad(g, x, weight, mean, rstd);
 }
 
 Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
@@ -98,7 +99,8 @@ Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bia
   const Shape channels = channels_of(kOp, x.shape());
   expect_parameters(kOp, weight, bias, channels);
   expect_statistics(kOp, mean, rstd, channels);
-  return x.numel() == 0 ? Tensor::empty(x.shape(), x.dtype()) : cpu::batch_norm_apply(x, weight, bias, mean, rstd);
+  return x.numel() == 0 ? Tensor::empty(x.shape(), x.dtype(), x.device())
+                        : operations(x).batch_norm_apply(x, weight, bias, mean, rstd);
 }
 
 }  // namespace hop::kernels

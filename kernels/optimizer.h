@@ -1,39 +1,53 @@
-// Fused optimizer updates over flat ranges of a state block: one pass, no temporaries.
-// Every span has the same length; parameters and slots are updated in place.
+// Fused optimizer updates: one call for all parameters of a model, one pass over each, no temporaries. What changes
+// from step to step (the learning rate, the step number, whether the model is still worth training) lies in tensors and
+// is read when the update runs, so that a captured step can be replayed.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
+#include "tensor/tensor.h"
+
 namespace hop::kernels {
 
-struct SgdStep {
-  double lr = 0.1;
+/// torch.optim.SGD, or torch.optim.Adam and AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019).
+struct UpdateRule {
+  enum class Method : std::uint8_t { sgd, adam };
+  Method method = Method::sgd;
+  double weight_decay = 0;
+  // sgd
   double momentum = 0;
   double dampening = 0;
-  double weight_decay = 0;
   bool nesterov = false;
-  bool first_step = false;  ///< the momentum buffer starts as the gradient (PyTorch)
-};
-/// torch.optim.SGD. `momentum` may be empty when step.momentum == 0.
-void sgd_step(std::span<float> parameters, std::span<const float> gradients, std::span<float> momentum,
-              const SgdStep& step);
-void sgd_step(std::span<double> parameters, std::span<const double> gradients, std::span<double> momentum,
-              const SgdStep& step);
-
-struct AdamStep {
-  double lr = 1e-3;
+  // adam
   double beta1 = 0.9;
   double beta2 = 0.999;
   double eps = 1e-8;
-  double weight_decay = 0;
   bool decoupled = false;  ///< AdamW: decay multiplies the parameters instead of joining the gradient
-  std::int64_t step = 1;   ///< counts from 1, for the bias corrections
 };
-/// torch.optim.Adam and AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019).
-void adam_step(std::span<float> parameters, std::span<const float> gradients, std::span<float> exp_avg,
-               std::span<float> exp_avg_sq, const AdamStep& step);
-void adam_step(std::span<double> parameters, std::span<const double> gradients, std::span<double> exp_avg,
-               std::span<double> exp_avg_sq, const AdamStep& step);
+
+/// One parameter of an update; all tensors contiguous, of one shape and floating dtype, on one device.
+struct UpdateSegment {
+  Tensor parameter;
+  Tensor gradient;
+  Tensor slot0;  ///< sgd: the momentum buffer, undefined without momentum; adam: exp_avg
+  Tensor slot1;  ///< adam: exp_avg_sq
+  double lr_scale = 1;
+  double weight_decay_scale = 1;
+};
+
+/// What an update reads when it runs, on the segments' device.
+struct UpdateState {
+  Tensor lr;    ///< () f64
+  Tensor step;  ///< () i64: updates made before this one; the update adds one. The first fills the momentum buffer.
+  Tensor stop;  ///< () f64 or undefined: where it is not 0 nothing is changed, not even `step`
+};
+
+/// Updates parameters and slots in place and bumps their versions. Throws ShapeError, DtypeError, DeviceError.
+void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state);
+
+/// meter (2) f64: meter[0] += loss * rows; meter[1] becomes 1 where loss () is not below `limit` (NaN is not), and then
+/// stays. Training reads the meter once per unit instead of every loss.
+void measure(const Tensor& loss, double rows, double limit, const Tensor& meter);
 
 }  // namespace hop::kernels

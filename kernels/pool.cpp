@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "kernels/copy.h"
-#include "kernels/cpu/pool_internal.h"
 #include "kernels/expect_internal.h"
+#include "kernels/operations_internal.h"
 
 namespace hop::kernels {
 namespace {
@@ -40,19 +40,15 @@ PoolShape pool_shape(const Shape& x, const Shape& y, const Pool2dOptions& o) {
   return {x[0] * x[1], x[2], x[3], y[2], y[3], o.kernel[0], o.kernel[1], step(0), step(1), o.padding[0], o.padding[1]};
 }
 
-void expect_indices(const char* op, const Tensor& indices, const Shape& image) {
-  expect_cpu(op, indices);
+void expect_indices(const char* op, const Tensor& values, const Tensor& indices, const Shape& image) {
+  expect_defined(op, indices);
+  expect_same_device(op, {&values, &indices});
   if (indices.dtype() != DType::i64) throw DtypeError(prefix(op) + "indices of i64, got " + indices.describe());
   expect_image(op, image);
   if (indices.dim() != 4 || indices.shape()[0] != image[0] || indices.shape()[1] != image[1]) {
     throw ShapeError(prefix(op) + "indices (N, C, P, Q) for an image " + image.to_string() + ", got " +
                      indices.shape().to_string());
   }
-}
-
-[[noreturn]] void fail_index(const char* op, const Shape& image) {
-  throw IndexError(prefix(op) + "indices in 0.." + std::to_string(image[2] * image[3] - 1) +
-                   ", got one outside the plane");
 }
 
 }  // namespace
@@ -67,35 +63,36 @@ Shape pool2d_shape(const Shape& x, const Pool2dOptions& options, const char* op)
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {
   expect_floating("max_pool2d", x);
   const Shape shape = pool2d_shape(x.shape(), options, "max_pool2d");
-  const MaxPool2dResult result{Tensor::empty(shape, x.dtype()), Tensor::empty(shape, DType::i64)};
+  const MaxPool2dResult result{Tensor::empty(shape, x.dtype(), x.device()),
+                               Tensor::empty(shape, DType::i64, x.device())};
   if (shape.numel() != 0)
-    cpu::max_pool2d(pool_shape(x.shape(), shape, options), contiguous(x), result.y, result.indices);
+    operations(x).max_pool2d(pool_shape(x.shape(), shape, options), contiguous(x), result.y, result.indices);
   return result;
 }
 
 Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_shape) {
   constexpr const char* kOp = "max_pool2d gradient";
   expect_floating(kOp, g);
-  expect_indices(kOp, indices, x_shape);
+  expect_indices(kOp, g, indices, x_shape);
   expect_shape(kOp, "g", g, indices.shape());
-  const Tensor dx = Tensor::empty(x_shape, g.dtype());
-  if (dx.numel() != 0 && !cpu::scatter_planes(contiguous(g), contiguous(indices), dx)) fail_index(kOp, x_shape);
+  const Tensor dx = Tensor::empty(x_shape, g.dtype(), g.device());
+  if (dx.numel() != 0) operations(g).max_pool2d_grad(contiguous(g), contiguous(indices), dx);
   return dx;
 }
 
 Tensor max_pool2d_gather(const Tensor& gg, const Tensor& indices) {
   constexpr const char* kOp = "max_pool2d gather";
   expect_floating(kOp, gg);
-  expect_indices(kOp, indices, gg.shape());
-  const Tensor y = Tensor::empty(indices.shape(), gg.dtype());
-  if (y.numel() != 0 && !cpu::gather_planes(contiguous(gg), contiguous(indices), y)) fail_index(kOp, gg.shape());
+  expect_indices(kOp, gg, indices, gg.shape());
+  const Tensor y = Tensor::empty(indices.shape(), gg.dtype(), gg.device());
+  if (y.numel() != 0) operations(gg).max_pool2d_gather(contiguous(gg), contiguous(indices), y);
   return y;
 }
 
 Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
   expect_floating("avg_pool2d", x);
-  const Tensor y = Tensor::empty(pool2d_shape(x.shape(), options, "avg_pool2d"), x.dtype());
-  if (y.numel() != 0) cpu::avg_pool2d(pool_shape(x.shape(), y.shape(), options), contiguous(x), y);
+  const Tensor y = Tensor::empty(pool2d_shape(x.shape(), options, "avg_pool2d"), x.dtype(), x.device());
+  if (y.numel() != 0) operations(x).avg_pool2d(pool_shape(x.shape(), y.shape(), options), contiguous(x), y);
   return y;
 }
 
@@ -103,8 +100,8 @@ Tensor avg_pool2d_grad(const Tensor& g, const Shape& x_shape, const Pool2dOption
   constexpr const char* kOp = "avg_pool2d gradient";
   expect_floating(kOp, g);
   expect_shape(kOp, "g", g, pool2d_shape(x_shape, options, kOp));
-  const Tensor dx = Tensor::empty(x_shape, g.dtype());
-  if (dx.numel() != 0) cpu::avg_pool2d_grad(pool_shape(x_shape, g.shape(), options), contiguous(g), dx);
+  const Tensor dx = Tensor::empty(x_shape, g.dtype(), g.device());
+  if (dx.numel() != 0) operations(g).avg_pool2d_grad(pool_shape(x_shape, g.shape(), options), contiguous(g), dx);
   return dx;
 }
 

@@ -4,14 +4,12 @@
 
 #include "base/error.h"
 #include "kernels/copy.h"
-#include "kernels/cpu/reduce_internal.h"
 #include "kernels/expect_internal.h"
+#include "kernels/operations_internal.h"
 #include "kernels/view.h"
 
 namespace hop::kernels {
 namespace {
-
-using cpu::DimSet;
 
 DimSet dim_set(const Shape& shape, DimList dims, const char* op) {
   DimSet set{};
@@ -35,16 +33,18 @@ Shape reduced_shape(const Shape& shape, const DimSet& dims, bool keepdim) {
   return result;
 }
 
-Tensor run(Reduction op, const char* name, const Tensor& x, DimList dims, bool keepdim, std::int64_t correction = 0) {
-  expect_cpu(name, x);
+Tensor run(Reduction op, const char* name, const Tensor& x, DimList dims, bool keepdim, std::int64_t correction = 0,
+           const Tensor& out = {}) {
+  expect_defined(name, x);
   const DimSet set = dim_set(x.shape(), dims, name);
   const bool widens = op == Reduction::sum && !is_floating(x.dtype());
-  const Tensor y = Tensor::empty(reduced_shape(x.shape(), set, keepdim), widens ? DType::i64 : x.dtype());
+  const Shape shape = reduced_shape(x.shape(), set, keepdim);
+  const Tensor y = result_in(name, out, shape, widens ? DType::i64 : x.dtype(), x.device());
   if (y.numel() == 0) return y;
   if (x.numel() == 0 && (op == Reduction::max || op == Reduction::min)) {
     throw ShapeError("[" + std::string(name) + "] expected at least one value to reduce, got " + x.describe());
   }
-  cpu::reduce(op, x, set, y, correction);
+  operations(x).reduce(op, x, set, y, correction);
   return y;
 }
 
@@ -56,8 +56,12 @@ Shape reduce_shape(const Shape& shape, DimList dims, bool keepdim) {
 
 Tensor sum(const Tensor& x, DimList dims, bool keepdim) { return run(Reduction::sum, "sum", x, dims, keepdim); }
 
-Tensor sum_to(const Tensor& g, const Shape& shape) {
-  expect_cpu("sum_to", g);
+Tensor sum_into(const Tensor& out, const Tensor& x, DimList dims, bool keepdim) {
+  return run(Reduction::sum, "sum", x, dims, keepdim, 0, out);
+}
+
+Tensor sum_to(const Tensor& g, const Shape& shape, const Tensor& out) {
+  expect_defined("sum_to", g);
   if (!(broadcast_shapes(shape, g.shape(), "sum_to") == g.shape())) {
     throw ShapeError("[sum_to] expected a shape that broadcasts to " + g.shape().to_string() + ", got " +
                      shape.to_string());
@@ -68,7 +72,15 @@ Tensor sum_to(const Tensor& g, const Shape& shape) {
     if (d < added || shape[d - added] != g.shape()[d]) dims.push_back(d);
   }
   if (dims.empty()) return g;
-  const Tensor y = run(Reduction::sum, "sum_to", g, DimList(dims.begin(), dims.end()), true);
+  const DimList reduced(dims.begin(), dims.end());
+  if (out.defined()) {
+    expect_shape("sum_to", "out", out, shape);
+    const Shape kept = reduced_shape(g.shape(), dim_set(g.shape(), reduced, "sum_to"), true);
+    run(Reduction::sum, "sum_to", g, reduced, true, 0,
+        out.as_strided(kept, contiguous_strides(kept), out.storage_offset()));
+    return out;
+  }
+  const Tensor y = run(Reduction::sum, "sum_to", g, reduced, true);
   return y.as_strided(shape, contiguous_strides(shape), 0);
 }
 
@@ -86,11 +98,11 @@ Tensor var(const Tensor& x, DimList dims, std::int64_t correction, bool keepdim)
 }
 
 Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) {
-  expect_cpu("argmax", x);
+  expect_defined("argmax", x);
   const int d = normalize_dim(dim, x.dim(), "argmax");
   if (x.dim() == 0) return argmax(x);
   const std::int64_t length = x.shape()[d];
-  const Tensor y = Tensor::empty(reduce_shape(x.shape(), DimList(&dim, 1), keepdim), DType::i64);
+  const Tensor y = Tensor::empty(reduce_shape(x.shape(), DimList(&dim, 1), keepdim), DType::i64, x.device());
   if (y.numel() == 0) return y;
   if (length == 0) throw ShapeError("[argmax] expected at least one value to reduce, got " + x.describe());
   Shape order;  // `d` last, so that each sequence is a row
@@ -98,15 +110,15 @@ Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) {
     if (i != d) order.push_back(i);
   }
   order.push_back(d);
-  cpu::argmax(contiguous(permute(x, DimList(order.begin(), order.end()))), length, y);
+  operations(x).argmax(contiguous(permute(x, DimList(order.begin(), order.end()))), length, y);
   return y;
 }
 
 Tensor argmax(const Tensor& x) {
-  expect_cpu("argmax", x);
+  expect_defined("argmax", x);
   if (x.numel() == 0) throw ShapeError("[argmax] expected at least one value to reduce, got " + x.describe());
-  const Tensor y = Tensor::empty({}, DType::i64);
-  cpu::argmax(contiguous(x), x.numel(), y);
+  const Tensor y = Tensor::empty({}, DType::i64, x.device());
+  operations(x).argmax(contiguous(x), x.numel(), y);
   return y;
 }
 

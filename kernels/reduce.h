@@ -1,5 +1,6 @@
 // Reductions over any set of dimensions, with a fixed tree: the bits depend on the values and the shape alone.
-// `dims` empty means all dimensions. With keepdim the reduced dimensions stay with size 1.
+// `dims` empty means all dimensions. With keepdim the reduced dimensions stay with size 1. `out`, where given, takes
+// the result: contiguous, of the result's shape and dtype.
 #pragma once
 
 #include <span>
@@ -15,8 +16,11 @@ Shape reduce_shape(const Shape& shape, DimList dims, bool keepdim);
 
 /// Integers and bools sum in i64. A sum over nothing is 0.
 Tensor sum(const Tensor& x, DimList dims = {}, bool keepdim = false);
+/// The same, into `out` where that is defined.
+Tensor sum_into(const Tensor& out, const Tensor& x, DimList dims, bool keepdim = false);
 /// Sums g over the dimensions that broadcasting from `shape` added or repeated: the gradient of expand.
-Tensor sum_to(const Tensor& g, const Shape& shape);
+/// `out` is not used where nothing is summed.
+Tensor sum_to(const Tensor& g, const Shape& shape, const Tensor& out = {});
 /// Floating only; DtypeError otherwise.
 Tensor mean(const Tensor& x, DimList dims = {}, bool keepdim = false);
 /// NaN wins. Throws ShapeError for a reduction over nothing.

@@ -1,12 +1,12 @@
 #include "kernels/softmax.h"
 
+#include <limits>
 #include <string>
 
 #include "base/error.h"
 #include "kernels/copy.h"
-#include "kernels/cpu/softmax_internal.h"
 #include "kernels/expect_internal.h"
-#include "kernels/reduce.h"
+#include "kernels/operations_internal.h"
 
 namespace hop::kernels {
 namespace {
@@ -17,39 +17,32 @@ void expect_rows(const char* op, const Tensor& x) {
     throw ShapeError("[" + std::string(op) + "] expected x (.., C) with C > 0, got " + x.shape().to_string());
 }
 
-using Map = void(const Tensor& x, const Tensor& y);
-Tensor run(const char* op, Map* map, const Tensor& x) {
+using Map = void (*Operations::*)(const Tensor& x, const Tensor& y);
+Tensor run(const char* op, Map map, const Tensor& x) {
   expect_rows(op, x);
-  const Tensor y = Tensor::empty(x.shape(), x.dtype());
-  if (y.numel() != 0) map(contiguous(x), y);
+  const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
+  if (y.numel() != 0) (operations(x).*map)(contiguous(x), y);
   return y;
 }
 
-using Gradient = void(const Tensor& g, const Tensor& y, const Tensor& dx);
-Tensor run(const char* op, Gradient* gradient, const Tensor& g, const Tensor& y) {
+using Gradient = void (*Operations::*)(const Tensor& g, const Tensor& y, const Tensor& dx);
+Tensor run(const char* op, Gradient gradient, const Tensor& g, const Tensor& y) {
   expect_rows(op, y);
   expect_floating(op, {&g, &y});
   expect_shape(op, "g", g, y.shape());
-  const Tensor dx = Tensor::empty(y.shape(), y.dtype());
-  if (dx.numel() != 0) gradient(contiguous(g), contiguous(y), dx);
+  const Tensor dx = Tensor::empty(y.shape(), y.dtype(), y.device());
+  if (dx.numel() != 0) (operations(y).*gradient)(contiguous(g), contiguous(y), dx);
   return dx;
 }
 
-/// Checks labels for x (N, C) and makes them contiguous.
-Tensor checked_labels(const char* op, const Tensor& labels, const Shape& x) {
-  const std::string prefix = "[" + std::string(op) + "] expected ";
-  expect_cpu(op, labels);
-  if (labels.dtype() != DType::i64) throw DtypeError(prefix + "labels of i64, got " + labels.describe());
-  expect_shape(op, "labels", labels, {x[0]});
-  const Tensor dense = contiguous(labels);
-  for (std::int64_t i = 0; i < x[0]; ++i) {
-    const std::int64_t label = dense.data<std::int64_t>()[i];
-    if (label < 0 || label >= x[1]) {
-      throw IndexError(prefix + "labels in 0.." + std::to_string(x[1] - 1) + ", got " + std::to_string(label) +
-                       " in row " + std::to_string(i));
-    }
+/// The labels of x (N, C), contiguous. Their values are checked by whoever reads them.
+Tensor dense_labels(const char* op, const Tensor& labels, const Tensor& x) {
+  expect_same_device(op, {&x, &labels});
+  if (labels.dtype() != DType::i64) {
+    throw DtypeError("[" + std::string(op) + "] expected labels of i64, got " + labels.describe());
   }
-  return dense;
+  expect_shape(op, "labels", labels, {x.shape()[0]});
+  return contiguous(labels);
 }
 
 void expect_matrix(const char* op, const Tensor& x) {
@@ -58,21 +51,27 @@ void expect_matrix(const char* op, const Tensor& x) {
 
 }  // namespace
 
-Tensor softmax(const Tensor& x) { return run("softmax", cpu::softmax, x); }
-Tensor softmax_grad(const Tensor& g, const Tensor& y) { return run("softmax gradient", cpu::softmax_grad, g, y); }
-Tensor log_softmax(const Tensor& x) { return run("log_softmax", cpu::log_softmax, x); }
+Tensor softmax(const Tensor& x) { return run("softmax", &Operations::softmax, x); }
+Tensor softmax_grad(const Tensor& g, const Tensor& y) {
+  return run("softmax gradient", &Operations::softmax_grad, g, y);
+}
+Tensor log_softmax(const Tensor& x) { return run("log_softmax", &Operations::log_softmax, x); }
 Tensor log_softmax_grad(const Tensor& g, const Tensor& y) {
-  return run("log_softmax gradient", cpu::log_softmax_grad, g, y);
+  return run("log_softmax gradient", &Operations::log_softmax_grad, g, y);
 }
 
 CrossEntropyResult cross_entropy(const Tensor& x, const Tensor& labels) {
   expect_floating("cross_entropy", x);
   expect_matrix("cross_entropy", x);
-  const Tensor dense = checked_labels("cross_entropy", labels, x.shape());
-  const Tensor log_probabilities = run("cross_entropy", cpu::log_softmax, x);
-  const Tensor losses = Tensor::empty({x.shape()[0]}, x.dtype());
-  if (losses.numel() != 0) cpu::pick_losses(log_probabilities, dense, losses);
-  return {mean(losses), log_probabilities};
+  expect_rows("cross_entropy", x);
+  const Tensor dense = dense_labels("cross_entropy", labels, x);
+  const CrossEntropyResult result{Tensor::empty({}, x.dtype(), x.device()),
+                                  Tensor::empty(x.shape(), x.dtype(), x.device())};
+  if (x.numel() != 0)
+    operations(x).cross_entropy(contiguous(x), dense, result.log_probabilities, result.loss);
+  else
+    fill_(result.loss, std::numeric_limits<double>::quiet_NaN());
+  return result;
 }
 
 Tensor cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, const Tensor& labels) {
@@ -80,9 +79,9 @@ Tensor cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, cons
   expect_floating(kOp, {&g, &log_probabilities});
   expect_shape(kOp, "g", g, {});
   expect_matrix(kOp, log_probabilities);
-  const Tensor dense = checked_labels(kOp, labels, log_probabilities.shape());
-  const Tensor dx = Tensor::empty(log_probabilities.shape(), log_probabilities.dtype());
-  if (dx.numel() != 0) cpu::cross_entropy_grad(g, contiguous(log_probabilities), dense, dx);
+  const Tensor dense = dense_labels(kOp, labels, log_probabilities);
+  const Tensor dx = Tensor::empty(log_probabilities.shape(), log_probabilities.dtype(), log_probabilities.device());
+  if (dx.numel() != 0) operations(g).cross_entropy_grad(g, contiguous(log_probabilities), dense, dx);
   return dx;
 }
 

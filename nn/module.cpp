@@ -18,6 +18,7 @@ namespace {
 // One source of random numbers for a root and all its descendants.
 struct RandomSequence {
   RandomAddress next;  // draw counts up
+  Tensor key, step;    // defined: the address points there
 };
 
 std::string join(std::string_view path, std::string_view name) {
@@ -190,7 +191,12 @@ void Module::remove_hook(std::uint64_t hook) {
 }
 
 void Module::set_random_key(std::uint64_t key) {
-  const auto random = std::make_shared<RandomSequence>(RandomSequence{{.key = key}});
+  const auto random = std::make_shared<RandomSequence>(RandomSequence{{.key = key}, {}, {}});
+  apply([&random](Module& module) { module.state_->random = random; });
+}
+
+void Module::set_random_source(const Tensor& key, const Tensor& step) {
+  const auto random = std::make_shared<RandomSequence>(RandomSequence{{}, key, step});
   apply([&random](Module& module) { module.state_->random = random; });
 }
 
@@ -200,12 +206,20 @@ void Module::set_step(std::uint64_t step) {
   state_->random->next.draw = 0;
 }
 
+void Module::begin_step() {
+  if (state_->random) state_->random->next.draw = 0;
+}
+
 RandomAddress Module::next_random() {
   if (!state_->random) {
     throw ConfigError("[" + type_name() +
                       "] expected a random key, got none (call set_random_key(key) on the root module)");
   }
   RandomAddress address = state_->random->next;
+  if (state_->random->key.defined()) {  // asked anew each time: a state block may have moved them
+    address.key_at = reinterpret_cast<const std::uint64_t*>(state_->random->key.data<std::int64_t>());
+    address.step_at = state_->random->step.data<std::int64_t>();
+  }
   ++state_->random->next.draw;
   return address;
 }

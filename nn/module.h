@@ -96,8 +96,13 @@ class Module {
   /// Gives this module and all present descendants one source of random numbers (Dropout): draw d of step s has the
   /// address (key, s, d), whatever was drawn in other steps. Starts at step 0, draw 0.
   void set_random_key(std::uint64_t key);
+  /// The same, with the key and the step read where they lie when the numbers are made: the first element of each
+  /// tensor (i64, on the module's device). For steps that are captured.
+  void set_random_source(const Tensor& key, const Tensor& step);
   /// Starts the draws of training step `step` at 0. Throws ConfigError without a random key.
   void set_step(std::uint64_t step);
+  /// Starts the draws of the next step at 0, where the step is read from a tensor or no draw was made before.
+  void begin_step();
 
   /// Fills the module's own parameters (not its children's) with their initial values. The base does nothing.
   virtual void reset_parameters(const ParameterKeys& keys);

@@ -70,6 +70,7 @@ StateBlock::StateBlock(Module& module, const optim::Optimizer* optimizer) {
   }
 
   bytes_ = make_bytes();
+  counters_ = Tensor::empty({static_cast<std::int64_t>(kCounterWords)}, DType::i64);
   new (bytes_->data()) Counters();
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const Segment& segment = layout_.segments[i + 1];
@@ -98,6 +99,7 @@ StateBytes StateBlock::swap(StateBytes next) {
 // Each tensor gets a storage of its own that borrows its part of the block: versions are counted per tensor, so that an
 // update of running statistics does not look like a write to a weight that a graph has saved.
 void StateBlock::point_at(const StateBytes& bytes) {
+  counters_.rebind(Storage::borrow(bytes->data(), sizeof(Counters), bytes), 0);
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const Segment& segment = layout_.segments[i + 1];
     tensors_[i].rebind(Storage::borrow(bytes->data() + segment.offset, segment.bytes, bytes), 0);

@@ -74,6 +74,8 @@ class StateBlock {
 
   Counters& counters();
   const Counters& counters() const;
+  /// The counters as (8) i64, wherever the block lies: random_key is the first. For Module::set_random_source.
+  const Tensor& counters_tensor() const { return counters_; }
 
   /// A block of the right size to receive into, all zero.
   StateBytes make_bytes() const { return std::make_shared<AlignedBuffer>(layout_.bytes); }
@@ -90,6 +92,7 @@ class StateBlock {
   void point_at(const StateBytes& bytes);
 
   StateLayout layout_;
+  Tensor counters_;
   std::vector<Tensor> tensors_;  // one per segment but the counters, in the layout's order
   StateBytes bytes_;
 };

@@ -114,11 +114,21 @@ class CachingAllocator {
   std::array<std::vector<void*>, kClasses> free_;
 };
 
+constexpr std::int16_t kMaxCudaDevices = 16;
+
 // Never destroyed: tensors with static lifetime may be freed after any other static object.
 CachingAllocator& allocator(Device device) {
   static CachingAllocator& cpu = *new CachingAllocator(Device::cpu());
   if (device.is_cpu()) return cpu;
-  throw DeviceError("[memory] this build has no device " + device.to_string());
+  static auto& cuda = *[] {
+    auto* all = new std::vector<std::unique_ptr<CachingAllocator>>;
+    for (std::int16_t i = 0; i < kMaxCudaDevices; ++i)
+      all->push_back(std::make_unique<CachingAllocator>(Device::cuda(i)));
+    return all;
+  }();
+  if (device.index < 0 || device.index >= kMaxCudaDevices)
+    throw DeviceError("[memory] expected a device number in 0..15, got " + device.to_string());
+  return *cuda[static_cast<std::size_t>(device.index)];
 }
 
 }  // namespace

@@ -14,8 +14,10 @@ class Node;
 }  // namespace autograd
 
 struct AutogradSlot {
-  bool requires_grad = false;               ///< a leaf that wants a gradient
-  Tensor grad;                              ///< accumulated by backward(); leaves only
+  bool requires_grad = false;  ///< a leaf that wants a gradient
+  Tensor grad;                 ///< accumulated by backward(); leaves only
+  bool grad_is_zero =
+      false;  ///< `grad` stands for zeros, whatever its bytes say: the first gradient is written over it
   std::shared_ptr<autograd::Node> grad_fn;  ///< what computed this tensor; null for a leaf
   std::uint32_t output_index = 0;           ///< which output of grad_fn this tensor is
   std::shared_ptr<autograd::Hooks> hooks;   ///< called with a leaf's gradient; null while there are none

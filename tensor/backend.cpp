@@ -1,5 +1,6 @@
 #include "tensor/backend.h"
 
+#include <atomic>
 #include <cstring>
 #include <new>
 
@@ -18,15 +19,27 @@ class CpuBackend final : public Backend {
   }
   void free(void* data, std::size_t) noexcept override { ::operator delete (data, std::align_val_t{kAlignment}); }
   void copy(void* to, const void* from, std::size_t size) override { std::memcpy(to, from, size); }
+  void zero(void* data, std::size_t size) override { std::memset(data, 0, size); }
   void synchronize() override {}
 };
+
+// One entry per type behind the CPU. Atomic: a program may register a type while other threads compute on the CPU.
+using BackendOf = Backend& (*)(std::int16_t index);
+std::atomic<BackendOf> cuda_backends = nullptr;
 
 }  // namespace
 
 Backend& backend(Device device) {
   static CpuBackend cpu;
   if (device.is_cpu()) return cpu;
-  throw DeviceError("[backend] this build has no device " + device.to_string());
+  const BackendOf of = cuda_backends.load();
+  if (of == nullptr) throw DeviceError("[backend] this program has no device " + device.to_string());
+  return of(device.index);
+}
+
+void register_backend(DeviceType type, BackendOf of) {
+  if (type != DeviceType::cuda) throw DeviceError("[backend] only cuda devices can be added");
+  cuda_backends = of;
 }
 
 }  // namespace hop

@@ -26,6 +26,10 @@ struct RandomAddress {
   std::uint64_t key = 0;
   std::uint64_t step = 0;  ///< below 2^48
   std::uint32_t draw = 0;
+  /// Where to read key and step when the numbers are made, instead of the members: a captured step is replayed for
+  /// other steps and other models. Addresses on the device that makes the numbers; null: the members count.
+  const std::uint64_t* key_at = nullptr;
+  const std::int64_t* step_at = nullptr;
 
   /// Four words for elements 4 * block .. 4 * block + 3; block below 2^48.
   constexpr std::array<std::uint32_t, 4> words(std::uint64_t block) const {

@@ -7,7 +7,9 @@ namespace hop {
 Storage::Storage(std::size_t size, Device device) : body_(new Body) {
   body_->device = device;
   body_->size = size;
-  body_->data = static_cast<std::byte*>(memory::allocate(size, device));
+  MemoryPool* pool = MemoryPool::current(device);
+  body_->data = static_cast<std::byte*>(pool != nullptr ? pool->allocate(size) : memory::allocate(size, device));
+  if (pool != nullptr) body_->pool = pool->shared_from_this();
 }
 
 Storage Storage::borrow(void* data, std::size_t size, std::shared_ptr<void> owner, Device device) {
@@ -22,7 +24,8 @@ Storage Storage::borrow(void* data, std::size_t size, std::shared_ptr<void> owne
 }
 
 Storage::Body::~Body() {
-  if (!borrowed) memory::free(data, size, device);
+  if (borrowed) return;
+  pool ? pool->free(data, size) : memory::free(data, size, device);
 }
 
 }  // namespace hop

@@ -8,13 +8,15 @@
 
 #include "base/intrusive.h"
 #include "tensor/device.h"
+#include "tensor/memory_pool.h"
 
 namespace hop {
 
 class Storage {
  public:
   Storage() = default;
-  /// `size` fresh bytes from the caching allocator, uninitialised, on a 64-byte boundary.
+  /// `size` fresh bytes from the caching allocator, or from the thread's MemoryPool, uninitialised, on a 64-byte
+  /// boundary.
   Storage(std::size_t size, Device device);
   /// Borrows memory that `owner` keeps alive (a mapped file, a state block).
   static Storage borrow(void* data, std::size_t size, std::shared_ptr<void> owner, Device device = Device::cpu());
@@ -37,7 +39,8 @@ class Storage {
     std::size_t size = 0;
     Device device;
     std::atomic<std::uint32_t> version{0};
-    std::shared_ptr<void> owner;  // set when the bytes are borrowed
+    std::shared_ptr<void> owner;       // set when the bytes are borrowed
+    std::shared_ptr<MemoryPool> pool;  // set when they came from one
     bool borrowed = false;
     friend class IntrusivePtr<Body>;
   };

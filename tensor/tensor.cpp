@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "tensor/autograd_slot.h"
 #include "tensor/backend.h"
+#include "tensor/memory_pool.h"
 
 namespace hop {
 namespace {
@@ -46,6 +47,12 @@ void check_inside(const Storage& storage, DType dtype, const Shape& shape, const
   }
 }
 
+// A replay would not read or write the value again.
+void check_host_access(const char* op, Device device) {
+  if (MemoryPool::current(device) == nullptr) return;
+  throw StateError("[" + std::string(op) + "] values cannot go to or from the host while a step is captured");
+}
+
 }  // namespace
 
 Tensor::Body::~Body() = default;
@@ -82,6 +89,7 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
 }
 
 Tensor Tensor::from_bytes(const void* values, std::size_t count, const Shape& shape, DType dtype, Device device) {
+  check_host_access("tensor", device);
   Tensor t = empty(shape, dtype, device);
   if (static_cast<std::int64_t>(count) != t.numel()) {
     throw ShapeError("[tensor] expected " + std::to_string(t.numel()) + " values for shape " + shape.to_string() +
@@ -130,9 +138,32 @@ const Tensor& Tensor::set_requires_grad(bool requires_grad) const {
 
 bool Tensor::is_leaf() const { return autograd_slot() == nullptr || autograd_slot()->grad_fn == nullptr; }
 
-Tensor Tensor::grad() const { return autograd_slot() == nullptr ? Tensor() : autograd_slot()->grad; }
+Tensor Tensor::grad() const {
+  AutogradSlot* slot = autograd_slot();
+  if (slot == nullptr) return {};
+  if (slot->grad_is_zero) {
+    slot->grad_is_zero = false;
+    const Tensor& g = slot->grad;
+    if (g.numel() != 0)
+      backend(g.device()).zero(g.raw_data(), static_cast<std::size_t>(g.numel()) * size_of(g.dtype()));
+  }
+  return slot->grad;
+}
 
-void Tensor::set_grad(const Tensor& grad) const { ensure_autograd_slot().grad = grad; }
+void Tensor::set_grad(const Tensor& grad) const {
+  AutogradSlot& slot = ensure_autograd_slot();
+  slot.grad = grad;
+  slot.grad_is_zero = false;
+}
+
+void Tensor::zero_grad() const {
+  AutogradSlot* slot = autograd_slot();
+  if (slot == nullptr || !slot->grad.defined()) return;
+  if (!slot->grad.is_contiguous())
+    throw ShapeError("[zero_grad] expected a contiguous gradient, got " + slot->grad.describe());
+  slot->grad_is_zero = true;
+  slot->grad.bump_version();
+}
 
 AutogradSlot& Tensor::ensure_autograd_slot() const {
   if (!body_->autograd) body_->autograd = std::make_unique<AutogradSlot>();
@@ -151,6 +182,7 @@ void Tensor::check_dtype(DType expected) const {
 }
 
 void Tensor::read_item(void* value) const {
+  check_host_access("item", device());
   if (numel() != 1) throw ShapeError("[item] expected one element, got " + describe());
   backend(device()).copy(value, raw_data(), size_of(dtype()));
 }

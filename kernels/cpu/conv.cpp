@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "kernels/capture_internal.h"
+#include "kernels/cpu/operations_internal.h"
+
 namespace hop::kernels::cpu {
 namespace {
 
@@ -36,35 +39,31 @@ void for_each_term(const ConvSizes& z, const F& f) {
 
 }  // namespace
 
-ConvSizes conv_sizes(const Shape& x, const Shape& weight, const Shape& y, const Conv2dOptions& options) {
-  return {x[0], x[1], x[2], x[3], weight[0], weight[2], weight[3], y[2], y[3], options};
-}
-
-bool is_channels_last(const Tensor& x) {
-  const Shape& s = x.shape();
-  const Strides& t = x.strides();
-  return t[1] == 1 && t[3] == s[1] && t[2] == s[1] * s[3] && t[0] == s[1] * s[2] * s[3];
-}
-
 void conv2d_in_loops(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
                      const Tensor& y) {
-  auto* const u = x.data<double>();
-  auto* const v = weight.data<double>();
-  auto* const g = y.data<double>();
-  switch (pass) {
-    case ConvPass::forward:
-      for (std::int64_t plane = 0; plane < sizes.n * sizes.k; ++plane) {
-        const double start = bias.defined() ? bias.data<double>()[plane % sizes.k] : 0;
-        std::fill_n(g + plane * sizes.p * sizes.q, sizes.p * sizes.q, start);
-      }
-      return for_each_term(sizes, [=](auto at_x, auto at_w, auto at_y) { g[at_y] += u[at_x] * v[at_w]; });
-    case ConvPass::input_grad:
-      std::fill_n(u, x.numel(), 0.0);
-      return for_each_term(sizes, [=](auto at_x, auto at_w, auto at_y) { u[at_x] += g[at_y] * v[at_w]; });
-    case ConvPass::weight_grad:
-      std::fill_n(v, weight.numel(), 0.0);
-      return for_each_term(sizes, [=](auto at_x, auto at_w, auto at_y) { v[at_w] += g[at_y] * u[at_x]; });
-  }
+  launch([pass, sizes, u = x.data<double>(), x_count = x.numel(), v = weight.data<double>(), v_count = weight.numel(),
+          g = y.data<double>(), bias = bias.defined() ? bias.data<double>() : nullptr] {
+    switch (pass) {
+      case ConvPass::forward:
+        for (std::int64_t plane = 0; plane < sizes.n * sizes.k; ++plane) {
+          const double start = bias != nullptr ? bias[plane % sizes.k] : 0;
+          std::fill_n(g + plane * sizes.p * sizes.q, sizes.p * sizes.q, start);
+        }
+        return for_each_term(sizes, [=](auto at_x, auto at_w, auto at_y) { g[at_y] += u[at_x] * v[at_w]; });
+      case ConvPass::input_grad:
+        std::fill_n(u, x_count, 0.0);
+        return for_each_term(sizes, [=](auto at_x, auto at_w, auto at_y) { u[at_x] += g[at_y] * v[at_w]; });
+      case ConvPass::weight_grad:
+        std::fill_n(v, v_count, 0.0);
+        return for_each_term(sizes, [=](auto at_x, auto at_w, auto at_y) { v[at_w] += g[at_y] * u[at_x]; });
+    }
+  });
+}
+
+void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
+            const Tensor& y) {
+  auto* const loops = y.dtype() == DType::f32 ? conv2d_with_onednn : conv2d_in_loops;
+  loops(pass, sizes, x, weight, bias, y);
 }
 
 }  // namespace hop::kernels::cpu

@@ -1,7 +1,9 @@
-#include "kernels/cpu/copy_internal.h"
+#include "kernels/cpu/operations_internal.h"
 
+#include <bit>
 #include <cstring>
 
+#include "kernels/capture_internal.h"
 #include "kernels/cpu/line_internal.h"
 #include "kernels/cpu/parallel_internal.h"
 #include "kernels/cpu/transpose_internal.h"
@@ -66,30 +68,76 @@ void copy_lines(const CopyWalk& walk, std::int64_t n, DType to_dtype, std::byte*
   });
 }
 
-// y <- the elements at `from`, `steps` bytes apart along y's dimensions.
-void copy_elements(const Tensor& y, DType dtype, const std::byte* from, const Strides& steps) {
-  if (y.numel() == 0) return;
+// y <- the elements at `from`, `steps` bytes apart along y's dimensions; a number where `from` is null.
+struct Copy {
+  CopyWalk walk;
+  std::int64_t n;
+  DType to_dtype, from_dtype;
+  std::byte* to;
+  const std::byte* from;
+  alignas(8) std::byte number[8];
+
+  void operator()() const {
+    const std::byte* source = from != nullptr ? from : number;
+    const std::size_t size = size_of(to_dtype);
+    const int row = from_dtype == to_dtype ? transposed_dim(walk, static_cast<std::int64_t>(size)) : -1;
+    if (row >= 0)
+      copy_transposed(walk, row, to, source, size);
+    else
+      copy_lines(walk, n, to_dtype, to, from_dtype, source);
+  }
+};
+
+Copy make_copy(const Tensor& y, DType dtype, const Strides& steps) {
   const std::size_t size = size_of(y.dtype());
-  const CopyWalk walk(y.shape(), {broadcast_strides(y.shape(), y.strides(), size, y.shape()), steps}, 2);
-  const int row = dtype == y.dtype() ? transposed_dim(walk, static_cast<std::int64_t>(size)) : -1;
-  if (row >= 0)
-    copy_transposed(walk, row, y.raw_data(), from, size);
-  else
-    copy_lines(walk, y.numel(), y.dtype(), y.raw_data(), dtype, from);
+  return {{y.shape(), {broadcast_strides(y.shape(), y.strides(), size, y.shape()), steps}, 2},
+          y.numel(),
+          y.dtype(),
+          dtype,
+          y.raw_data(),
+          nullptr,
+          {}};
+}
+
+bool is_zero(Scalar value) {
+  return value.dtype() != DType::f64 ? value.to<std::int64_t>() == 0
+                                     : std::bit_cast<std::uint64_t>(value.to<double>()) == 0;
 }
 
 }  // namespace
 
 void copy(const Tensor& y, const Tensor& x) {
-  copy_elements(y, x.dtype(), x.raw_data(), broadcast_strides(x.shape(), x.strides(), size_of(x.dtype()), y.shape()));
+  if (y.numel() == 0) return;
+  if (y.dtype() == x.dtype() && y.is_contiguous() && x.is_contiguous() && y.numel() == x.numel()) {
+    const std::size_t bytes = static_cast<std::size_t>(y.numel()) * size_of(y.dtype());
+    return launch([to = y.raw_data(), from = x.raw_data(), bytes] { std::memcpy(to, from, bytes); });
+  }
+  Copy work = make_copy(y, x.dtype(), broadcast_strides(x.shape(), x.strides(), size_of(x.dtype()), y.shape()));
+  work.from = x.raw_data();
+  launch(work);
 }
 
 void fill(const Tensor& y, Scalar value) {
+  if (y.numel() == 0) return;
+  if (y.is_contiguous() && is_zero(value)) {
+    const std::size_t bytes = static_cast<std::size_t>(y.numel()) * size_of(y.dtype());
+    return launch([to = y.raw_data(), bytes] { std::memset(to, 0, bytes); });
+  }
   Strides none;
   none.resize(y.dim(), 0);
   visit_dtype(value.dtype(), [&]<class T>(T) {
     const T number = value.to<T>();
-    copy_elements(y, value.dtype(), reinterpret_cast<const std::byte*>(&number), none);
+    Copy work = make_copy(y, value.dtype(), none);
+    std::memcpy(work.number, &number, sizeof number);
+    launch(work);
+  });
+}
+
+void arange(const Tensor& y) {
+  visit_dtype(y.dtype(), [&]<class T>(T) {
+    launch([to = y.data<T>(), n = y.numel()] {
+      for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(i);
+    });
   });
 }
 

@@ -1,7 +1,8 @@
-#include "kernels/cpu/elementwise_internal.h"
+#include "kernels/cpu/operations_internal.h"
 
 #include <cstring>
 
+#include "kernels/capture_internal.h"
 #include "kernels/cpu/parallel_internal.h"
 #include "kernels/cpu/walk_internal.h"
 
@@ -10,6 +11,7 @@ namespace {
 
 // Elements per thread's turn: a few microseconds of work, so that waking a thread pays.
 constexpr std::int64_t kGrain = 32768;
+constexpr std::size_t kMaxRowBytes = 16;  // two attributes
 
 const RowKernels& kernels_of(int row) {
   static const auto table = [] {
@@ -22,24 +24,36 @@ const RowKernels& kernels_of(int row) {
   return table[static_cast<std::size_t>(row)];
 }
 
-// The bytes of the numbers among the inputs, in their own dtypes.
-struct Numbers {
-  std::int64_t bytes[kMaxInputs];
-  const std::byte* put(int k, const Scalar& number) {
-    if (number.dtype() == DType::f64) {
-      const auto value = number.to<double>();
-      std::memcpy(&bytes[k], &value, sizeof value);
-    } else if (number.dtype() == DType::i64) {
-      bytes[k] = number.to<std::int64_t>();
-    } else {
-      const unsigned char value = number.to<bool>() ? 1 : 0;
-      std::memcpy(&bytes[k], &value, 1);
+/// One call, ready to run: addresses, and its numbers by value.
+struct BoundLine {
+  LineKernel kernel;
+  Line line;
+  alignas(8) std::byte numbers[kMaxInputs][8];  // line.in[k] is null where input k is a number
+  alignas(8) std::byte row[kMaxRowBytes];
+
+  Line first() const {
+    Line first = line;
+    for (int k = 0; k < kMaxInputs; ++k) {
+      if (first.in[k] == nullptr) first.in[k] = numbers[k];
     }
-    return reinterpret_cast<const std::byte*>(&bytes[k]);
+    return first;
   }
 };
 
-// Makes `line` the whole output if every input is contiguous or a single value: no walk is needed.
+/// The number in its own dtype.
+void put(std::byte* to, const Scalar& number) {
+  if (number.dtype() == DType::f64) {
+    const auto value = number.to<double>();
+    std::memcpy(to, &value, sizeof value);
+  } else if (number.dtype() == DType::i64) {
+    const auto value = number.to<std::int64_t>();
+    std::memcpy(to, &value, sizeof value);
+  } else {
+    to[0] = std::byte{number.to<bool>()};
+  }
+}
+
+/// Makes `line` the whole output if every input is contiguous or a single value: no walk is needed.
 bool single_line(const Tensor& out, std::span<const Input> inputs, Line& line) {
   line.n = out.numel();
   for (std::size_t k = 0; k < inputs.size(); ++k) {
@@ -52,9 +66,48 @@ bool single_line(const Tensor& out, std::span<const Input> inputs, Line& line) {
   return true;
 }
 
-void run_lines(LineKernel kernel, const void* row, const Tensor& out, std::span<const Input> inputs,
-               const Line& first) {
-  const int n = static_cast<int>(inputs.size());
+/// A call of which every input is contiguous or one value.
+struct WholeLine {
+  BoundLine bound;
+  std::int64_t element;  // bytes of an output element
+
+  void operator()() const {
+    const Line line = bound.first();
+    if (line.n <= kGrain) return bound.kernel(line, bound.row);
+    parallel_for(line.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
+      Line part = line;
+      part.n = end - begin;
+      part.out += begin * element;
+      for (int k = 0; k < kMaxInputs; ++k) part.in[k] += begin * part.stride[k];
+      bound.kernel(part, bound.row);
+    });
+  }
+};
+
+/// Any other: line by line.
+struct WalkedLines {
+  using LineWalk = Walk<kMaxInputs + 1>;
+  BoundLine bound;
+  LineWalk walk;
+  std::int64_t elements;
+  int inputs;
+
+  void operator()() const {
+    const Line first = bound.first();
+    parallel_for(elements, kGrain, [&](std::int64_t begin, std::int64_t end) {
+      Line line = first;
+      for (int k = 0; k < inputs; ++k) line.stride[k] = walk.line_stride(k);
+      walk.for_each_line(begin, end, [&](const std::int64_t* offset, std::int64_t count) {
+        line.n = count;
+        for (int k = 0; k < inputs; ++k) line.in[k] = first.in[k] + offset[k];
+        line.out = first.out + offset[inputs];
+        bound.kernel(line, bound.row);
+      });
+    });
+  }
+};
+
+WalkedLines::LineWalk make_walk(const Tensor& out, std::span<const Input> inputs) {
   std::array<Strides, kMaxInputs + 1> strides;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     if (!inputs[k].is_tensor()) {
@@ -65,18 +118,7 @@ void run_lines(LineKernel kernel, const void* row, const Tensor& out, std::span<
     strides[k] = broadcast_strides(x.shape(), x.strides(), size_of(x.dtype()), out.shape());
   }
   strides[inputs.size()] = broadcast_strides(out.shape(), out.strides(), size_of(out.dtype()), out.shape());
-  const Walk<kMaxInputs + 1> walk(out.shape(), strides, n + 1);
-
-  parallel_for(out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    Line line = first;
-    for (int k = 0; k < n; ++k) line.stride[k] = walk.line_stride(k);
-    walk.for_each_line(begin, end, [&](const std::int64_t* offset, std::int64_t count) {
-      line.n = count;
-      for (int k = 0; k < n; ++k) line.in[k] = first.in[k] + offset[k];
-      line.out = first.out + offset[n];
-      kernel(line, row);
-    });
-  });
+  return {out.shape(), strides, static_cast<int>(inputs.size()) + 1};
 }
 
 }  // namespace
@@ -90,27 +132,25 @@ LineKernel line_kernel(int row, rows::Part part, DType dtype) {
 }
 
 void elementwise(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
-  const LineKernel kernel = line_kernel(call.id, call.part, compute);
-  Line line;
-  Numbers numbers;
-  line.out = out.raw_data();
+  WholeLine work;
+  BoundLine& bound = work.bound;
+  bound.kernel = line_kernel(call.id, call.part, compute);
+  std::memcpy(bound.row, call.row, call.row_bytes);
+  bound.line.out = out.raw_data();
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const bool is_tensor = inputs[k].is_tensor();
-    line.in[k] = is_tensor ? inputs[k].tensor().raw_data() : numbers.put(static_cast<int>(k), inputs[k].number());
-    line.dtype[k] = is_tensor ? inputs[k].tensor().dtype() : inputs[k].number().dtype();
-    line.stride[k] = 0;
+    if (!is_tensor) put(bound.numbers[k], inputs[k].number());
+    bound.line.in[k] = is_tensor ? inputs[k].tensor().raw_data() : nullptr;
+    bound.line.dtype[k] = is_tensor ? inputs[k].tensor().dtype() : inputs[k].number().dtype();
+    bound.line.stride[k] = 0;
   }
-  if (!single_line(out, inputs, line)) return run_lines(kernel, call.row, out, inputs, line);
-  if (line.n <= kGrain) return kernel(line, call.row);
-
-  const auto element = static_cast<std::int64_t>(size_of(out.dtype()));
-  parallel_for(line.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    Line part = line;
-    part.n = end - begin;
-    part.out += begin * element;
-    for (std::size_t k = 0; k < inputs.size(); ++k) part.in[k] += begin * part.stride[k];
-    kernel(part, call.row);
-  });
+  for (std::size_t k = inputs.size(); k < kMaxInputs; ++k) {
+    bound.line.in[k] = nullptr;
+    bound.line.stride[k] = 0;
+  }
+  work.element = static_cast<std::int64_t>(size_of(out.dtype()));
+  if (single_line(out, inputs, bound.line)) return launch(work);
+  launch(WalkedLines{bound, make_walk(out, inputs), out.numel(), static_cast<int>(inputs.size())});
 }
 
 }  // namespace hop::kernels::cpu

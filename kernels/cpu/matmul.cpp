@@ -1,13 +1,13 @@
 // Brings a product into one of three forms: our own loops for doubles and small products, oneDNN's matrix-vector
 // product, or a cached oneDNN matmul primitive. Which one is a function of shape and dtype alone.
-#include "kernels/cpu/matmul_internal.h"
-
 #include <algorithm>
 
+#include "kernels/capture_internal.h"
 #include "kernels/copy.h"
 #include "kernels/cpu/lru_internal.h"
 #include "kernels/cpu/matmul_loops_internal.h"
 #include "kernels/cpu/onednn_internal.h"
+#include "kernels/cpu/operations_internal.h"
 
 namespace hop::kernels::cpu {
 namespace {
@@ -119,22 +119,22 @@ void multiply_in_loops(const Product& p) {
   call.panel = reinterpret_cast<T*>(panel.data());
   for_each_matrix<T>(p, [&](const T* a, const T* b, T* y) {
     call.a = a, call.b = b, call.c = y;
-    HOP_PICK(small_matmul<T>)(call);
+    launch([call] { HOP_PICK(small_matmul<T>)(call); });
   });
 }
 
 /// Products with a vector: oneDNN's gemv is 2 to 7 times its matmul primitive here (measured).
 void multiply_vector(const Product& p) {
-  const auto times = [&](const float* a, const float* b, float* y) {
-    if (p.bias.defined()) {
-      for (std::int64_t row = 0; row < p.m; ++row) std::copy_n(p.bias.data<float>(), p.n, y + row * p.n);
-    }
-    const dnnl::status status =
-        dnnl::sgemm(p.a.transposed ? 'T' : 'N', p.b.transposed ? 'T' : 'N', p.m, p.n, p.k, 1, a,
-                    p.a.transposed ? p.m : p.k, b, p.b.transposed ? p.k : p.n, p.bias.defined() ? 1.0F : 0.0F, y, p.n);
-    if (status != dnnl::status::success) throw dnnl::error(static_cast<dnnl_status_t>(status), "sgemm failed");
-  };
-  for_each_matrix<float>(p, times);
+  const float* bias = p.bias.defined() ? p.bias.data<float>() : nullptr;
+  for_each_matrix<float>(p, [&](const float* a, const float* b, float* y) {
+    launch([a, b, y, bias, m = p.m, n = p.n, k = p.k, a_turned = p.a.transposed, b_turned = p.b.transposed] {
+      for (std::int64_t row = 0; bias != nullptr && row < m; ++row) std::copy_n(bias, n, y + row * n);
+      const dnnl::status status =
+          dnnl::sgemm(a_turned ? 'T' : 'N', b_turned ? 'T' : 'N', m, n, k, 1, a, a_turned ? m : k, b, b_turned ? k : n,
+                      bias != nullptr ? 1.0F : 0.0F, y, n);
+      if (status != dnnl::status::success) throw dnnl::error(static_cast<dnnl_status_t>(status), "sgemm failed");
+    });
+  });
 }
 
 /// The leading dimensions of a primitive: none, one that both factors walk or stay in as a whole, or all of them.

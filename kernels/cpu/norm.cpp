@@ -1,9 +1,9 @@
-#include "kernels/cpu/norm_internal.h"
-
 #include <algorithm>
 
+#include "kernels/capture_internal.h"
 #include "kernels/copy.h"
 #include "kernels/cpu/norm_loops_internal.h"
+#include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/parallel_internal.h"
 #include "kernels/view.h"
 
@@ -17,10 +17,12 @@ decltype(auto) visit_floating(const Tensor& x, const F& f) {
   return x.dtype() == DType::f32 ? f(float{}) : f(double{});
 }
 
-/// f(begin, end) over `count` parts of `size` elements each.
+/// Launches f(begin, end) over `count` parts of `size` elements each. f holds addresses by value.
 template <class F>
 void for_parts(std::int64_t count, std::int64_t size, const F& f) {
-  parallel_for(count, std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, size)), f);
+  launch([f, count, grain = std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, size))] {
+    parallel_for(count, grain, f);
+  });
 }
 
 template <class T>
@@ -74,8 +76,9 @@ NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   const std::int64_t rows = rows_shape.numel();
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>({rows, 1, x.numel() / rows}, dense, w, b);
-    for_parts(rows, in.shape.size, [&](std::int64_t begin, std::int64_t end) {
-      HOP_PICK(layer_norm_rows<T>)(in, eps, statistics<T>(result.mean, result.rstd), result.y.data<T>(), begin, end);
+    const NormStatistics<T> made = statistics<T>(result.mean, result.rstd);
+    for_parts(rows, in.shape.size, [=, y = result.y.data<T>()](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(layer_norm_rows<T>)(in, eps, made, y, begin, end);
     });
   });
   return result;
@@ -90,13 +93,14 @@ NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>({rows, 1, x.numel() / rows}, dense, w);
     const NormStatistics<T> given = statistics<T>(m, r);
-    for_parts(rows, in.shape.size, [&](std::int64_t begin, std::int64_t end) {
-      HOP_PICK(layer_norm_grad_rows<T>)(in, dense_g.data<T>(), given, grads.dx.data<T>(), begin, end);
+    const T* from = dense_g.data<T>();
+    for_parts(rows, in.shape.size, [=, dx = grads.dx.data<T>()](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(layer_norm_grad_rows<T>)(in, from, given, dx, begin, end);
     });
     if (!weight.defined()) return;
     const NormGradients<T> out{nullptr, grads.dweight.data<T>(), grads.dbias.data<T>()};
-    for_parts((in.shape.size + 15) / 16, 16 * rows, [&](std::int64_t begin, std::int64_t end) {
-      HOP_PICK(layer_norm_grad_columns<T>)(in, dense_g.data<T>(), given, out, begin, end);
+    for_parts((in.shape.size + 15) / 16, 16 * rows, [=](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(layer_norm_grad_columns<T>)(in, from, given, out, begin, end);
     });
   });
   return grads;
@@ -110,8 +114,9 @@ NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   const Tensor dense = view.enter(x), w = contiguous_or_undefined(weight), b = contiguous_or_undefined(bias);
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>(view.norm(), dense, w, b);
-    for_parts(channels[0], x.numel() / channels[0], [&](std::int64_t begin, std::int64_t end) {
-      HOP_PICK(batch_norm_channels<T>)(in, eps, statistics<T>(mean, rstd), y.data<T>(), begin, end);
+    const NormStatistics<T> made = statistics<T>(mean, rstd);
+    for_parts(channels[0], x.numel() / channels[0], [=, to = y.data<T>()](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(batch_norm_channels<T>)(in, eps, made, to, begin, end);
     });
   });
   return {view.leave(y), mean, rstd};
@@ -127,8 +132,9 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>(view.norm(), dense, w);
     const NormGradients<T> out{dx.data<T>(), data_or_null<T>(dweight), data_or_null<T>(dbias)};
-    for_parts(channels, x.numel() / channels, [&](std::int64_t begin, std::int64_t end) {
-      HOP_PICK(batch_norm_grad_channels<T>)(in, dense_g.data<T>(), statistics<T>(m, r), out, begin, end);
+    const NormStatistics<T> given = statistics<T>(m, r);
+    for_parts(channels, x.numel() / channels, [=, from = dense_g.data<T>()](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(batch_norm_grad_channels<T>)(in, from, given, out, begin, end);
     });
   });
   return {view.leave(dx), dweight, dbias};
@@ -143,8 +149,9 @@ Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bia
   const std::int64_t channels = view.norm().channels;
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>(view.norm(), dense, w, b);
-    for_parts(channels, x.numel() / channels, [&](std::int64_t begin, std::int64_t end) {
-      HOP_PICK(batch_norm_apply_channels<T>)(in, statistics<T>(m, r), y.data<T>(), begin, end);
+    const NormStatistics<T> given = statistics<T>(m, r);
+    for_parts(channels, x.numel() / channels, [=, to = y.data<T>()](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(batch_norm_apply_channels<T>)(in, given, to, begin, end);
     });
   });
   return view.leave(y);

@@ -1,4 +1,7 @@
+#include <memory>
+
 #include "base/error.h"
+#include "kernels/capture_internal.h"
 #include "kernels/cpu/isa_internal.h"
 #include "kernels/cpu/onednn_internal.h"
 #include "kernels/threads.h"
@@ -52,30 +55,43 @@ dnnl::primitive_attr user_scratchpad() {
 }
 
 Step::Step(dnnl::primitive primitive, std::initializer_list<Argument> arguments, const dnnl::memory::desc& scratchpad)
-    : primitive_(std::move(primitive)), scratch_bytes_(scratchpad.get_size()) {
-  const auto add = [&](int name, const dnnl::memory::desc& desc) {
-    memory_.emplace_back(desc, engine(), nullptr);
-    arguments_.push_back({name, memory_.back().get()});
-  };
-  for (const Argument& argument : arguments) add(argument.name, argument.desc);
-  if (scratch_bytes_ != 0) add(DNNL_ARG_SCRATCHPAD, scratchpad);
+    : call_{std::move(primitive), {}, {}}, scratch_bytes_(scratchpad.get_size()) {
+  for (const Argument& argument : arguments) call_.add(argument.name, argument.desc);
+  if (scratch_bytes_ != 0) call_.add(DNNL_ARG_SCRATCHPAD, scratchpad);
 }
 
 void Step::run(std::initializer_list<const void*> addresses) {
   Storage scratch;
   std::size_t i = 0;
   const auto point = [&](void* address) {
-    check(dnnl_memory_set_data_handle(memory_[i++].get(), address), "an address was refused");
+    check(dnnl_memory_set_data_handle(call_.memory[i++].get(), address), "an address was refused");
   };
   for (const void* address : addresses) point(const_cast<void*>(address));
   if (scratch_bytes_ != 0) {
     scratch = Storage(scratch_bytes_, Device::cpu());
     point(scratch.data());
   }
-  // The C call: the C++ one takes an unordered_map, which costs more than a small product.
-  check(
-      dnnl_primitive_execute(primitive_.get(), stream().get(), static_cast<int>(arguments_.size()), arguments_.data()),
-      "the primitive did not run");
+  call_.execute();
+  if (recording == nullptr) return;
+  recording->add([call = std::make_shared<const Call>(call_.copy())] { call->execute(); });
+}
+
+void Step::Call::add(int name, const dnnl::memory::desc& desc, void* address) {
+  memory.emplace_back(desc, engine(), address);
+  arguments.push_back({name, memory.back().get()});
+}
+
+Step::Call Step::Call::copy() const {
+  Call copy{primitive, {}, {}};
+  for (std::size_t i = 0; i < memory.size(); ++i)
+    copy.add(arguments[i].arg, memory[i].get_desc(), memory[i].get_data_handle());
+  return copy;
+}
+
+// The C call: the C++ one takes an unordered_map, which costs more than a small product.
+void Step::Call::execute() const {
+  check(dnnl_primitive_execute(primitive.get(), stream().get(), static_cast<int>(arguments.size()), arguments.data()),
+        "the primitive did not run");
 }
 
 }  // namespace hop::kernels::onednn

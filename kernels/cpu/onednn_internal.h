@@ -32,13 +32,21 @@ class Step {
   /// `primitive` was made with scratchpad_mode::user; `scratchpad` is its need. Conversions (reorders) have none.
   Step(dnnl::primitive primitive, std::initializer_list<Argument> arguments, const dnnl::memory::desc& scratchpad = {});
 
-  /// Runs on `addresses`, one per argument in their order. Inputs are not written to.
+  /// Launches on `addresses`, one per argument in their order. Inputs are not written to.
   void run(std::initializer_list<const void*> addresses);
 
  private:
-  dnnl::primitive primitive_;
-  std::vector<dnnl::memory> memory_;
-  std::vector<dnnl_exec_arg_t> arguments_;
+  /// A primitive with the memory objects that it is called with. A recorded one keeps its own.
+  struct Call {
+    dnnl::primitive primitive;
+    std::vector<dnnl::memory> memory;
+    std::vector<dnnl_exec_arg_t> arguments;
+
+    void add(int name, const dnnl::memory::desc& desc, void* address = nullptr);
+    Call copy() const;
+    void execute() const;
+  };
+  Call call_;
   std::size_t scratch_bytes_ = 0;
 };
 

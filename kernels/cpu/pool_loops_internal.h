@@ -4,13 +4,9 @@
 #include <cstdint>
 
 #include "kernels/cpu/isa_internal.h"
+#include "kernels/shapes_internal.h"
 
 namespace hop::kernels {
-
-/// Windows of r x s values, `row_step` and `column_step` apart, over planes (h, w) with padding -> (p, q). h w < 2^31.
-struct PoolShape {
-  std::int64_t planes, h, w, p, q, r, s, row_step, column_step, row_padding, column_padding;
-};
 
 HOP_EACH_ISA(
     /// indices: h * W + w of the first maximum in the plane. A NaN is the maximum.

@@ -1,11 +1,12 @@
 // Chooses how the elements are walked; which values meet in which order is the tree's affair (isa/tree.h).
-#include "kernels/cpu/reduce_internal.h"
-
 #include <algorithm>
 #include <limits>
 
+#include "kernels/capture_internal.h"
 #include "kernels/copy.h"
+#include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/parallel_internal.h"
+#include "kernels/cpu/reduce_loops_internal.h"
 
 namespace hop::kernels::cpu {
 namespace {
@@ -62,28 +63,22 @@ bool use_columns(ReducePlan& plan) {
 }
 
 template <class T>
-void reduce_floating(ReducePlan plan, const Tensor& x, const Tensor& y) {
-  const T* from = x.data<T>();
-  T* to = y.data<T>();
+void reduce_floating(const ReducePlan& plan, const Tensor& x, const Tensor& y) {
   const auto values = static_cast<std::int64_t>(plan.count);
-  if (plan.columns == 0) {
-    parallel_for(y.numel(), std::max<std::int64_t>(1, kGrain / values), [&](std::int64_t begin, std::int64_t end) {
-      HOP_PICK(reduce_rows<T>)(plan, from, to, begin, end);
+  const std::int64_t n = plan.columns == 0 ? y.numel() : y.numel() / plan.columns * ((plan.columns + 15) / 16);
+  const std::int64_t grain = std::max<std::int64_t>(1, kGrain / (plan.columns == 0 ? values : 16 * values));
+  launch([plan, from = x.data<T>(), to = y.data<T>(), n, grain] {
+    parallel_for(n, grain, [&](std::int64_t begin, std::int64_t end) {
+      plan.columns == 0 ? HOP_PICK(reduce_rows<T>)(plan, from, to, begin, end)
+                        : HOP_PICK(reduce_columns<T>)(plan, from, to, begin, end);
     });
-    return;
-  }
-  const std::int64_t blocks = y.numel() / plan.columns * ((plan.columns + 15) / 16);
-  parallel_for(blocks, std::max<std::int64_t>(1, kGrain / (16 * values)), [&](std::int64_t begin, std::int64_t end) {
-    HOP_PICK(reduce_columns<T>)(plan, from, to, begin, end);
   });
 }
 
 // Integers have no rounding, so any order will do.
 template <class S, class T>
-void reduce_integers(const ReducePlan& plan, const Tensor& x, const Tensor& y) {
-  const S* from = x.data<S>();
-  T* to = y.data<T>();
-  for (std::int64_t i = 0; i < y.numel(); ++i) {
+void reduce_integers(const ReducePlan& plan, const S* from, T* to, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {
     const S* start = from + plan.kept.offset(i);
     T value = plan.op == Reduction::sum ? T{0} : static_cast<T>(*start);
     for (std::int64_t r = 0; r < plan.outer_count; ++r) {
@@ -100,16 +95,15 @@ void reduce_integers(const ReducePlan& plan, const Tensor& x, const Tensor& y) {
   }
 }
 
+template <class S, class T>
+void launch_integers(const ReducePlan& plan, const Tensor& x, const Tensor& y) {
+  launch([plan, from = x.data<S>(), to = y.data<T>(), n = y.numel()] { reduce_integers<S, T>(plan, from, to, n); });
+}
+
 /// What a reduction over no values gives.
 void fill_empty(Reduction op, const Tensor& y) {
   if (op == Reduction::sum) return fill_(y, 0);
   fill_(y, std::numeric_limits<double>::quiet_NaN());
-}
-
-template <class S>
-void argmax_integers(const Tensor& x, std::int64_t length, std::int64_t* y) {
-  const S* row = x.data<S>();
-  for (std::int64_t i = 0; i < x.numel() / length; ++i, row += length) y[i] = std::max_element(row, row + length) - row;
 }
 
 }  // namespace
@@ -124,7 +118,7 @@ void reduce(Reduction op, const Tensor& x, const DimSet& dims, const Tensor& y, 
   plan.divisor = static_cast<double>(std::max<std::int64_t>(0, count - correction));
   if (!is_floating(x.dtype())) {
     return visit_dtype(x.dtype(), [&]<class S>(S) {
-      op == Reduction::sum ? reduce_integers<S, std::int64_t>(plan, x, y) : reduce_integers<S, S>(plan, x, y);
+      op == Reduction::sum ? launch_integers<S, std::int64_t>(plan, x, y) : launch_integers<S, S>(plan, x, y);
     });
   }
   const bool rows = plan.stride == 1 && plan.length > 1;
@@ -133,15 +127,19 @@ void reduce(Reduction op, const Tensor& x, const DimSet& dims, const Tensor& y, 
 }
 
 void argmax(const Tensor& x, std::int64_t length, const Tensor& y) {
-  auto* to = y.data<std::int64_t>();
   visit_dtype(x.dtype(), [&]<class T>(T) {
-    if constexpr (std::is_floating_point_v<T>) {
-      parallel_for(y.numel(), std::max<std::int64_t>(1, kGrain / length), [&](std::int64_t begin, std::int64_t end) {
-        HOP_PICK(argmax_rows<T>)(x.data<T>(), length, to, begin, end);
-      });
-    } else {
-      argmax_integers<T>(x, length, to);
-    }
+    launch([from = x.data<T>(), length, to = y.data<std::int64_t>(), n = y.numel()] {
+      if constexpr (std::is_floating_point_v<T>) {
+        parallel_for(n, std::max<std::int64_t>(1, kGrain / length), [&](std::int64_t begin, std::int64_t end) {
+          HOP_PICK(argmax_rows<T>)(from, length, to, begin, end);
+        });
+      } else {
+        for (std::int64_t i = 0; i < n; ++i) {
+          const T* row = from + i * length;
+          to[i] = std::max_element(row, row + length) - row;
+        }
+      }
+    });
   });
 }
 

@@ -6,11 +6,10 @@
 
 #include "kernels/cpu/isa_internal.h"
 #include "kernels/elementwise_vocabulary.h"
+#include "kernels/shapes_internal.h"
 #include "tensor/shape.h"
 
 namespace hop::kernels {
-
-enum class Reduction : std::uint8_t { sum, mean, max, min, var };
 
 /// Nested loops over a tensor's elements, outermost first; strides in elements.
 struct LoopNest {

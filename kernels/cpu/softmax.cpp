@@ -1,7 +1,10 @@
-#include "kernels/cpu/softmax_internal.h"
-
 #include <algorithm>
+#include <string>
 
+#include "base/error.h"
+#include "kernels/capture_internal.h"
+#include "kernels/cpu/as_internal.h"
+#include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/parallel_internal.h"
 #include "kernels/cpu/softmax_loops_internal.h"
 
@@ -10,52 +13,74 @@ namespace {
 
 constexpr std::int64_t kGrain = 8192;  // elements per thread's turn: some microseconds of exponentials
 
-/// f(zero of the dtype, rows) for the rows of x, over threads.
+/// Launches f(zero of the dtype, rows) for the rows of x, over threads. f holds addresses by value.
 template <class F>
 void for_rows(const Tensor& x, const F& f) {
   const std::int64_t length = x.shape().back();
-  parallel_for(x.numel() / length, std::max<std::int64_t>(1, kGrain / length),
-               [&](std::int64_t begin, std::int64_t end) {
-                 const Rows rows{length, begin, end};
-                 x.dtype() == DType::f32 ? f(float{}, rows) : f(double{}, rows);
-               });
+  launch([f, length, n = x.numel() / length, is_float = x.dtype() == DType::f32] {
+    parallel_for(n, std::max<std::int64_t>(1, kGrain / length), [&](std::int64_t begin, std::int64_t end) {
+      const Rows rows{length, begin, end};
+      is_float ? f(float{}, rows) : f(double{}, rows);
+    });
+  });
+}
+
+/// Launches a check of labels (N) for x (N, C): an IndexError, from every run.
+void check_labels(const char* op, const Tensor& labels, std::int64_t classes) {
+  launch([op, label = labels.data<std::int64_t>(), n = labels.numel(), classes] {
+    for (std::int64_t i = 0; i < n; ++i) {
+      if (label[i] >= 0 && label[i] < classes) continue;
+      throw IndexError("[" + std::string(op) + "] expected labels in 0.." + std::to_string(classes - 1) + ", got " +
+                       std::to_string(label[i]) + " in row " + std::to_string(i));
+    }
+  });
 }
 
 }  // namespace
 
 void softmax(const Tensor& x, const Tensor& y) {
-  for_rows(x, [&]<class T>(T, Rows rows) { HOP_PICK(softmax_rows<T>)(rows, x.data<T>(), y.data<T>()); });
+  for_rows(x, [from = x.raw_data(), to = y.raw_data()]<class T>(T, Rows rows) {
+    HOP_PICK(softmax_rows<T>)(rows, as<T>(from), as<T>(to));
+  });
 }
 
 void softmax_grad(const Tensor& g, const Tensor& y, const Tensor& dx) {
-  for_rows(y, [&]<class T>(T, Rows rows) {
-    HOP_PICK(softmax_grad_rows<T>)(rows, g.data<T>(), y.data<T>(), dx.data<T>());
+  for_rows(y, [g = g.raw_data(), y = y.raw_data(), dx = dx.raw_data()]<class T>(T, Rows rows) {
+    HOP_PICK(softmax_grad_rows<T>)(rows, as<T>(g), as<T>(y), as<T>(dx));
   });
 }
 
 void log_softmax(const Tensor& x, const Tensor& y) {
-  for_rows(x, [&]<class T>(T, Rows rows) { HOP_PICK(log_softmax_rows<T>)(rows, x.data<T>(), y.data<T>()); });
+  for_rows(x, [from = x.raw_data(), to = y.raw_data()]<class T>(T, Rows rows) {
+    HOP_PICK(log_softmax_rows<T>)(rows, as<T>(from), as<T>(to));
+  });
 }
 
 void log_softmax_grad(const Tensor& g, const Tensor& y, const Tensor& dx) {
-  for_rows(y, [&]<class T>(T, Rows rows) {
-    HOP_PICK(log_softmax_grad_rows<T>)(rows, g.data<T>(), y.data<T>(), dx.data<T>());
+  for_rows(y, [g = g.raw_data(), y = y.raw_data(), dx = dx.raw_data()]<class T>(T, Rows rows) {
+    HOP_PICK(log_softmax_grad_rows<T>)(rows, as<T>(g), as<T>(y), as<T>(dx));
   });
 }
 
-void pick_losses(const Tensor& log_probabilities, const Tensor& labels, const Tensor& losses) {
-  const auto* label = labels.data<std::int64_t>();
-  for_rows(log_probabilities, [&]<class T>(T, Rows rows) {
-    const T* y = log_probabilities.data<T>();
-    for (std::int64_t i = rows.begin; i < rows.end; ++i) losses.data<T>()[i] = -y[i * rows.length + label[i]];
+void cross_entropy(const Tensor& x, const Tensor& labels, const Tensor& log_probabilities, const Tensor& loss) {
+  check_labels("cross_entropy", labels, x.shape()[1]);
+  log_softmax(x, log_probabilities);
+  const Tensor losses = Tensor::empty({x.shape()[0]}, x.dtype());
+  for_rows(x, [label = labels.data<std::int64_t>(), y = log_probabilities.raw_data(),
+               losses = losses.raw_data()]<class T>(T, Rows rows) {
+    for (std::int64_t i = rows.begin; i < rows.end; ++i) as<T>(losses)[i] = -as<T>(y)[i * rows.length + label[i]];
   });
+  DimSet all;
+  all.fill(true);
+  reduce(Reduction::mean, losses, all, loss, 0);
 }
 
 void cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, const Tensor& labels, const Tensor& dx) {
-  for_rows(log_probabilities, [&]<class T>(T, Rows rows) {
-    const T scale = *g.data<T>() / static_cast<T>(labels.numel());
-    HOP_PICK(cross_entropy_grad_rows<T>)
-    (rows, scale, log_probabilities.data<T>(), labels.data<std::int64_t>(), dx.data<T>());
+  check_labels("cross_entropy gradient", labels, dx.shape()[1]);
+  for_rows(log_probabilities, [g = g.raw_data(), y = log_probabilities.raw_data(), n = labels.numel(),
+                               label = labels.data<std::int64_t>(), dx = dx.raw_data()]<class T>(T, Rows rows) {
+    const T scale = *as<T>(g) / static_cast<T>(n);
+    HOP_PICK(cross_entropy_grad_rows<T>)(rows, scale, as<T>(y), label, as<T>(dx));
   });
 }
 

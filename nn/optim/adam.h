@@ -19,7 +19,7 @@ class Adam : public Optimizer {
 
  protected:
   Adam(const ParameterList& parameters, AdamOptions options, bool decoupled);
-  void update(const ParameterSegment& segment, const Tensor& gradient, std::int64_t step) override;
+  kernels::UpdateRule rule() const override;
 
  private:
   AdamOptions options_;

@@ -1,18 +1,29 @@
 #include "nn/optim/optimizer.h"
 
 #include <algorithm>
-#include <cstring>
+#include <memory>
 #include <unordered_set>
 
+#include "base/bytes.h"
 #include "base/error.h"
+#include "kernels/capture.h"
 #include "kernels/copy.h"
 #include "nn/detail/text.h"
+#include "tensor/autograd_slot.h"
 
 namespace hop::optim {
 namespace {
 
-void check_parameter(const nn::NamedTensor& entry) {
+Device device_of(const ParameterList& parameters) {
+  return parameters.tensors().empty() ? Device::cpu() : parameters.tensors().front().tensor.device();
+}
+
+void check_parameter(const nn::NamedTensor& entry, Device device) {
   const Tensor& p = entry.tensor;
+  if (p.device() != device) {
+    throw DeviceError("[optimizer] expected all parameters on " + device.to_string() + ", got " + p.describe() + " (" +
+                      entry.name + ")");
+  }
   if (!is_floating(p.dtype())) {
     throw DtypeError("[optimizer] expected floating parameters, got " + p.describe() + " (" + entry.name + ")");
   }
@@ -28,22 +39,26 @@ ParameterList::ParameterList(const std::vector<Tensor>& parameters) {
 }
 
 Optimizer::Optimizer(const ParameterList& parameters, std::vector<std::string> slots, double lr)
-    : lr_(lr), slot_names_(std::move(slots)), step_(kernels::zeros({}, DType::i64)) {
+    : lr_(lr), slot_names_(std::move(slots)) {
   std::unordered_set<const void*> seen;
   std::size_t bytes = 0;
+  const Device device = device_of(parameters);
   for (const nn::NamedTensor& entry : parameters.tensors()) {
-    check_parameter(entry);
+    check_parameter(entry, device);
     const Tensor& p = entry.tensor;
     if (!seen.insert(p.id()).second) {
       throw ConfigError("[optimizer] expected distinct parameters, got one twice (" + entry.name + ")");
     }
     ParameterSegment segment{entry.name, p, {}, bytes};
-    for (std::size_t i = 0; i < slot_names_.size(); ++i) segment.slots.push_back(kernels::zeros(p.shape(), p.dtype()));
+    for (std::size_t i = 0; i < slot_names_.size(); ++i)
+      segment.slots.push_back(kernels::zeros(p.shape(), p.dtype(), device));
     segment.frozen = !p.requires_grad();
     bytes += align_up(static_cast<std::size_t>(p.numel()) * size_of(p.dtype()));
     segments_.push_back(std::move(segment));
   }
-  gradients_ = std::make_shared<AlignedBuffer>(bytes);
+  gradients_ = kernels::zeros({static_cast<std::int64_t>(bytes)}, DType::u8, device);
+  lr_tensor_ = kernels::full({}, lr, DType::f64, device);
+  step_ = kernels::zeros({}, DType::i64, device);
   attach_gradients();
 }
 
@@ -51,39 +66,62 @@ Optimizer::Optimizer(const ParameterList& parameters, std::vector<std::string> s
 void Optimizer::attach_gradients() {
   for (const ParameterSegment& segment : segments_) {
     const Tensor& p = segment.parameter;
-    std::byte* data = gradients_->data() + segment.gradient_offset;
-    if (segment.frozen || (p.grad().defined() && p.grad().raw_data() == data)) continue;
+    std::byte* data = gradients_.raw_data() + segment.gradient_offset;
+    const AutogradSlot* slot = p.autograd_slot();
+    if (segment.frozen || (slot->grad.defined() && slot->grad.raw_data() == data)) continue;
     const std::size_t bytes = static_cast<std::size_t>(p.numel()) * size_of(p.dtype());
-    p.set_grad(
-        Tensor::view(Storage::borrow(data, bytes, gradients_), p.dtype(), p.shape(), contiguous_strides(p.shape())));
+    const auto owner = std::make_shared<Tensor>(gradients_);
+    p.set_grad(Tensor::view(Storage::borrow(data, bytes, owner, p.device()), p.dtype(), p.shape(),
+                            contiguous_strides(p.shape())));
   }
 }
 
 void Optimizer::zero_grad() {
   attach_gradients();
-  if (!gradients_->empty()) std::memset(gradients_->data(), 0, gradients_->size());
-  for (const ParameterSegment& segment : segments_) {
-    if (segment.parameter.grad().defined()) segment.parameter.grad().bump_version();
-  }
+  for (const ParameterSegment& segment : segments_) segment.parameter.zero_grad();
 }
 
+const Tensor& Optimizer::gradients() {
+  for (const ParameterSegment& segment : segments_) static_cast<void>(segment.parameter.grad());  // clears what is zero
+  return gradients_;
+}
+
+void Optimizer::set_lr(double lr) {
+  if (is_capturing()) throw StateError("[set_lr] the learning rate cannot be set while a step is captured");
+  if (lr == lr_) return;
+  lr_ = lr;
+  kernels::fill_(lr_tensor_, lr);
+}
+
+// The gradient that step() reads, contiguous and zero where it counts as zero.
+static Tensor present_gradient(const ParameterSegment& segment) {
+  AutogradSlot& slot = segment.parameter.ensure_autograd_slot();
+  if (slot.grad_is_zero) {
+    slot.grad_is_zero = false;
+    kernels::fill_(slot.grad, 0);
+  }
+  const Tensor& gradient = slot.grad;
+  if (gradient.defined() &&
+      (gradient.shape() != segment.parameter.shape() || gradient.dtype() != segment.parameter.dtype())) {
+    throw ShapeError("[optimizer] expected a gradient " + segment.parameter.describe() + ", got " +
+                     gradient.describe() + " (" + segment.name + ")");
+  }
+  return gradient.defined() ? kernels::contiguous(gradient) : gradient;
+}
+
+// One segment per parameter, not one over the whole block: the padding between them stays zero whatever lr and eps are.
 void Optimizer::step() {
-  const std::int64_t step = ++*step_.data<std::int64_t>();
+  std::vector<kernels::UpdateSegment> updates;
+  updates.reserve(segments_.size());
   for (const ParameterSegment& segment : segments_) {
-    const Tensor gradient = segment.parameter.grad();
-    if (segment.frozen || !gradient.defined()) continue;
-    if (gradient.shape() != segment.parameter.shape() || gradient.dtype() != segment.parameter.dtype()) {
-      throw ShapeError("[optimizer] expected a gradient " + segment.parameter.describe() + ", got " +
-                       gradient.describe() + " (" + segment.name + ")");
-    }
-    // One call per parameter, not one over the whole range: the padding between them stays zero whatever lr and eps
-    // are.
-    update(segment, kernels::contiguous(gradient), step);
-    segment.parameter.bump_version();
+    if (segment.frozen) continue;
+    const Tensor gradient = present_gradient(segment);
+    if (!gradient.defined()) continue;
+    const auto slot = [&](std::size_t i) { return i < segment.slots.size() ? segment.slots[i] : Tensor(); };
+    updates.push_back({segment.parameter, gradient, slot(0), slot(1), segment.lr_scale, segment.weight_decay_scale});
   }
+  kernels::update(rule(), updates, {lr_tensor_, step_, stop_});
 }
-
-std::int64_t Optimizer::step_count() const { return *step_.data<std::int64_t>(); }
 
 ParameterSegment& Optimizer::segment(std::string_view name) {
   std::vector<std::string_view> names;

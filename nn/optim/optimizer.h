@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/bytes.h"
+#include "kernels/optimizer.h"
 #include "nn/module.h"
 
 namespace hop::optim {
@@ -43,25 +43,33 @@ struct ParameterSegment {
   bool frozen = false;              ///< never updated
 };
 
-/// Gradients lie in one block that never travels; every parameter's grad() is a view into it, and backward() adds to
-/// it. So zero_grad() keeps gradients defined (PyTorch's set_to_none = False): a parameter that no loss reached has the
-/// gradient 0. Slots and the step count are tensors, so that a state block can take them in.
+/// Gradients lie in one block that never travels; every parameter's grad() is a view into it, and backward() writes
+/// there. zero_grad() keeps gradients defined (PyTorch's set_to_none = False): a parameter that no loss reached has the
+/// gradient 0. Slots, the step count and the learning rate are tensors on the parameters' device: a state block can
+/// take the first two in, and a captured step reads them when it is replayed.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// All gradients to zero: one pass over one block.
+  /// All gradients to zero; their bytes are cleared only where the next backward() does not write over them.
   void zero_grad();
   /// One update of all parameters that are not frozen, from their gradients, with the present lr(). No graph is
   /// recorded.
   void step();
 
   double lr() const { return lr_; }
-  void set_lr(double lr) { lr_ = lr; }
+  /// Throws StateError while a step is captured: replays read lr_tensor().
+  void set_lr(double lr);
+  /// () f64 on the parameters' device: what step() reads.
+  const Tensor& lr_tensor() const { return lr_tensor_; }
+  /// From now on step() changes nothing while `flag`, () f64 on the parameters' device, is not 0.
+  void stop_when(const Tensor& flag) { stop_ = flag; }
   /// Steps taken, over the whole life of the model: it travels with the state block.
-  std::int64_t step_count() const;
+  std::int64_t step_count() const { return step_.item<std::int64_t>(); }
+  /// () i64 on the parameters' device.
+  const Tensor& step_tensor() const { return step_; }
 
   /// The table, in the order of the parameters. Scales and `frozen` may be changed between steps.
   std::span<ParameterSegment> segments() { return segments_; }
@@ -70,16 +78,17 @@ class Optimizer {
 
   /// What must travel besides the parameters: "step" (i64), then each slot for each parameter ("exp_avg.fc1.weight").
   nn::StateDict state() const;
-  /// All gradients, one after the other, each on a 64-byte boundary with zero padding.
-  MutableByteView gradients() { return gradients_->span(); }
+  /// All gradients, one after the other, each on a 64-byte boundary with zero padding: bytes on the parameters' device.
+  const Tensor& gradients();
 
  protected:
-  /// Parameters are floating, contiguous and distinct (DtypeError, ShapeError, ConfigError); those that require no
-  /// gradient are frozen. `slots` names what the method keeps per parameter, zero at first.
+  /// Parameters are floating, contiguous, distinct and on one device (DtypeError, ShapeError, ConfigError,
+  /// DeviceError); those that require no gradient are frozen. `slots` names what the method keeps per parameter, zero
+  /// at first.
   Optimizer(const ParameterList& parameters, std::vector<std::string> slots, double lr);
 
-  /// Updates one parameter from its gradient. `step` counts from 1.
-  virtual void update(const ParameterSegment& segment, const Tensor& gradient, std::int64_t step) = 0;
+  /// The method and its settings.
+  virtual kernels::UpdateRule rule() const = 0;
 
  private:
   void attach_gradients();
@@ -87,8 +96,10 @@ class Optimizer {
   double lr_;
   std::vector<std::string> slot_names_;
   std::vector<ParameterSegment> segments_;
-  std::shared_ptr<AlignedBuffer> gradients_;
-  Tensor step_;  // () i64
+  Tensor gradients_;  // (bytes) u8
+  Tensor lr_tensor_;  // () f64
+  Tensor step_;       // () i64
+  Tensor stop_;       // () f64 or undefined
 };
 
 }  // namespace hop::optim

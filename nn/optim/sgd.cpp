@@ -1,13 +1,9 @@
 #include "nn/optim/sgd.h"
 
 #include "base/error.h"
-#include "kernels/optimizer.h"
-#include "nn/detail/flat.h"
 #include "nn/detail/number.h"
 
 namespace hop::optim {
-
-using nn::detail::flat;
 
 SGD::SGD(const ParameterList& parameters, SGDOptions options)
     : Optimizer(parameters,
@@ -25,18 +21,12 @@ SGD::SGD(const ParameterList& parameters, SGDOptions options)
   }
 }
 
-void SGD::update(const ParameterSegment& segment, const Tensor& gradient, std::int64_t step) {
-  const kernels::SgdStep rule{.lr = lr() * segment.lr_scale,
-                              .momentum = options_.momentum,
-                              .dampening = options_.dampening,
-                              .weight_decay = options_.weight_decay * segment.weight_decay_scale,
-                              .nesterov = options_.nesterov,
-                              .first_step = step == 1};
-  const auto run = [&]<class T>(T) {
-    const std::span<T> momentum = segment.slots.empty() ? std::span<T>() : flat<T>(segment.slots[0]);
-    kernels::sgd_step(flat<T>(segment.parameter), flat<T>(gradient), momentum, rule);
-  };
-  segment.parameter.dtype() == DType::f32 ? run(float{}) : run(double{});
+kernels::UpdateRule SGD::rule() const {
+  return {.method = kernels::UpdateRule::Method::sgd,
+          .weight_decay = options_.weight_decay,
+          .momentum = options_.momentum,
+          .dampening = options_.dampening,
+          .nesterov = options_.nesterov};
 }
 
 }  // namespace hop::optim

@@ -19,7 +19,7 @@ class SGD : public Optimizer {
   explicit SGD(const ParameterList& parameters, SGDOptions options = {});
 
  protected:
-  void update(const ParameterSegment& segment, const Tensor& gradient, std::int64_t step) override;
+  kernels::UpdateRule rule() const override;
 
  private:
   SGDOptions options_;

@@ -2,96 +2,121 @@
 // with the gradient 0.5 p + 0.1 t at step t.
 #include "kernels/optimizer.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "kernels/copy.h"
 #include "tests/kernels/layouts.h"
 
 namespace hop {
 namespace {
 
 using Golden = std::vector<double>;
+using kernels::UpdateRule;
+using kernels::UpdateSegment;
 
-template <class T>
-Golden run_sgd(kernels::SgdStep step) {
-  std::vector<T> p = {static_cast<T>(1.5)}, g(1),
-                 m(1, static_cast<T>(NAN));  // the first step must not read the momentum
+/// A rule with its learning rate: what a test wants to name.
+struct Sgd {
+  double lr = 0.1, momentum = 0, dampening = 0, weight_decay = 0;
+  bool nesterov = false;
+  UpdateRule rule() const {
+    return {.method = UpdateRule::Method::sgd,
+            .weight_decay = weight_decay,
+            .momentum = momentum,
+            .dampening = dampening,
+            .nesterov = nesterov};
+  }
+};
+struct Adam {
+  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0;
+  bool decoupled = false;
+  UpdateRule rule() const {
+    return {.method = UpdateRule::Method::adam,
+            .weight_decay = weight_decay,
+            .beta1 = beta1,
+            .beta2 = beta2,
+            .eps = eps,
+            .decoupled = decoupled};
+  }
+};
+
+struct State {
+  Tensor lr, step;
+  explicit State(double rate, std::int64_t steps = 0)
+      : lr(kernels::full({}, rate, DType::f64)), step(kernels::full({}, steps, DType::i64)) {}
+  kernels::UpdateState tensors(const Tensor& stop = {}) const { return {lr, step, stop}; }
+};
+
+template <class Options>
+Golden run(const Options& options, DType dtype) {
+  const Tensor p = kernels::full({1}, 1.5, dtype), g = kernels::zeros({1}, dtype);
+  // The first step of SGD must not read the momentum.
+  const Tensor m = kernels::full({1}, std::is_same_v<Options, Sgd> ? NAN : 0, dtype), v = kernels::zeros({1}, dtype);
+  const State state(options.lr);
   Golden path;
   for (int t = 1; t <= 4; ++t) {
-    g[0] = static_cast<T>(0.5 * static_cast<double>(p[0]) + 0.1 * t);
-    step.first_step = t == 1;
-    kernels::sgd_step(std::span<T>(p), std::span<const T>(g), std::span<T>(m), step);
-    path.push_back(static_cast<double>(p[0]));
+    kernels::fill_(g, 0.5 * p.item<double>() + 0.1 * t);
+    kernels::update(options.rule(), std::vector{UpdateSegment{p, g, m, v}}, state.tensors());
+    path.push_back(p.item<double>());
+    EXPECT_EQ(state.step.item<std::int64_t>(), t);
   }
   return path;
 }
 
-template <class T>
-Golden run_adam(kernels::AdamStep step) {
-  std::vector<T> p = {static_cast<T>(1.5)}, g(1), m(1), v(1);
-  Golden path;
-  for (step.step = 1; step.step <= 4; ++step.step) {
-    g[0] = static_cast<T>(0.5 * static_cast<double>(p[0]) + 0.1 * static_cast<double>(step.step));
-    kernels::adam_step(std::span<T>(p), std::span<const T>(g), std::span<T>(m), std::span<T>(v), step);
-    path.push_back(static_cast<double>(p[0]));
-  }
-  return path;
+template <class Options>
+void expect_path(const Options& options, const Golden& golden) {
+  EXPECT_TRUE(testing::close(run(options, DType::f64), golden, 1e-14, 0));
+  EXPECT_TRUE(testing::close(run(options, DType::f32), golden, 1e-6, 0));
 }
 
-void expect_sgd(const kernels::SgdStep& step, const Golden& golden) {
-  EXPECT_TRUE(testing::close(run_sgd<double>(step), golden, 1e-14, 0));
-  EXPECT_TRUE(testing::close(run_sgd<float>(step), golden, 1e-6, 0));
+TEST(SgdUpdate, FollowsPyTorch) {
+  expect_path(Sgd{.lr = 0.1}, {1.415, 1.3242500000000001, 1.2280375000000001, 1.126635625});
+  expect_path(Sgd{.lr = 0.1, .momentum = 0.9}, {1.415, 1.24775, 1.0048374999999998, 0.6959743749999998});
+  expect_path(Sgd{.lr = 0.1, .momentum = 0.9, .dampening = 0.3, .weight_decay = 0.01},
+              {1.4135, 1.27118805, 1.0767258816149998, 0.8352708160948443});
+  expect_path(Sgd{.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true},
+              {1.33565, 1.098160515, 0.8003145595964999, 0.45610828654694896});
 }
 
-void expect_adam(const kernels::AdamStep& step, const Golden& golden) {
-  EXPECT_TRUE(testing::close(run_adam<double>(step), golden, 1e-14, 0));
-  EXPECT_TRUE(testing::close(run_adam<float>(step), golden, 1e-6, 0));
-}
-
-TEST(Sgd, FollowsPyTorch) {
-  expect_sgd({.lr = 0.1}, {1.415, 1.3242500000000001, 1.2280375000000001, 1.126635625});
-  expect_sgd({.lr = 0.1, .momentum = 0.9}, {1.415, 1.24775, 1.0048374999999998, 0.6959743749999998});
-  expect_sgd({.lr = 0.1, .momentum = 0.9, .dampening = 0.3, .weight_decay = 0.01},
-             {1.4135, 1.27118805, 1.0767258816149998, 0.8352708160948443});
-  expect_sgd({.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true},
-             {1.33565, 1.098160515, 0.8003145595964999, 0.45610828654694896});
-}
-
-TEST(Adam, FollowsPyTorch) {
-  expect_adam({.lr = 0.05}, {1.4500000005882352, 1.3999345374797958, 1.3497628517655085, 1.2994468746926158});
-  expect_adam({.lr = 0.05, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-3, .weight_decay = 0.1},
+TEST(AdamUpdate, FollowsPyTorch) {
+  expect_path(Adam{.lr = 0.05}, {1.4500000005882352, 1.3999345374797958, 1.3497628517655085, 1.2994468746926158});
+  expect_path(Adam{.lr = 0.05, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-3, .weight_decay = 0.1},
               {1.45004995004995, 1.399982407219742, 1.34973054076092, 1.299235961493583});
-  expect_adam({.lr = 0.05, .weight_decay = 0.1, .decoupled = true},
+  expect_path(Adam{.lr = 0.05, .weight_decay = 0.1, .decoupled = true},
               {1.4425000005882351, 1.3852231389584562, 1.3281283612891814, 1.2711774330613848});
 }
 
-TEST(Adam, AfterManyStepsHasNoBiasLeft) {
-  std::vector<float> p = {1}, g = {0.5F}, m = {0.5F}, v = {0.25F};
-  kernels::adam_step(std::span<float>(p), std::span<const float>(g), std::span<float>(m), std::span<float>(v),
-                     {.lr = 0.01, .step = 10000000});
-  EXPECT_FLOAT_EQ(p[0], 0.99F);
+TEST(AdamUpdate, AfterManyStepsHasNoBiasLeft) {
+  const auto one = [](float value) { return Tensor::from<float>({value}, {1}); };
+  const Tensor p = one(1);
+  kernels::update(Adam{}.rule(), std::vector{UpdateSegment{p, one(0.5F), one(0.5F), one(0.25F)}},
+                  State(0.01, 9999999).tensors());
+  EXPECT_FLOAT_EQ(p.item<float>(), 0.99F);
 }
 
 // What happens to a parameter does not depend on where in the block it stands, nor on the threads.
-TEST(OptimizerSteps, GiveAParameterTheSameBitsWhereverItStands) {
+TEST(Update, GivesAParameterTheSameBitsWhereverItStands) {
   constexpr std::int64_t kCount = 40000;
   const auto vector = [](std::uint64_t seed, double low) {
-    return testing::values<float>(testing::random_tensor({kCount}, DType::f32, seed, low, 1));
+    return testing::random_tensor({kCount}, DType::f32, seed, low, 1);
   };
-  const auto step = [&](std::size_t first, std::size_t n) {
-    auto p = vector(1, -1), g = vector(2, -1), m = vector(3, -1), v = vector(4, 0), p2 = p, m2 = m;
-    const auto part = [&](auto& x) { return std::span(x).subspan(first, n); };
-    const std::span<const float> gradients = std::span<const float>(g).subspan(first, n);
-    kernels::adam_step(part(p), gradients, part(m), part(v), {.lr = 0.1, .weight_decay = 0.01, .step = 3});
-    kernels::sgd_step(part(p2), gradients, part(m2),
-                      {.lr = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true});
-    std::vector<std::vector<float>> all = {p, m, v, p2, m2};
+  const auto step = [&](std::int64_t first, std::int64_t n) {
+    const Tensor p = vector(1, -1), g = vector(2, -1), m = vector(3, -1), v = vector(4, 0), p2 = vector(1, -1),
+                 m2 = vector(3, -1);
+    const auto part = [&](const Tensor& x) { return x.as_strided({n}, {1}, first); };
+    kernels::update(Adam{.weight_decay = 0.01}.rule(), std::vector{UpdateSegment{part(p), part(g), part(m), part(v)}},
+                    State(0.1, 2).tensors());
+    kernels::update(Sgd{.momentum = 0.9, .weight_decay = 0.01, .nesterov = true}.rule(),
+                    std::vector{UpdateSegment{part(p2), part(g), part(m2), {}}}, State(0.1, 2).tensors());
+    std::vector<std::vector<float>> all;
+    for (const Tensor& x : {p, m, v, p2, m2}) all.push_back(testing::values<float>(x));
     return all;
   };
   const auto whole = step(0, kCount), before = step(0, 0);
   for (std::size_t first = 0; first < 17; ++first) {
     for (std::size_t n = 0; n < 35; n += 3) {
-      const auto some = step(first, n);
+      const auto some = step(static_cast<std::int64_t>(first), static_cast<std::int64_t>(n));
       for (std::size_t k = 0; k < whole.size(); ++k) {
         for (std::size_t i = 0; i < 60; ++i) {
           const bool inside = i >= first && i < first + n;
@@ -104,15 +129,61 @@ TEST(OptimizerSteps, GiveAParameterTheSameBitsWhereverItStands) {
   EXPECT_EQ(step(0, kCount), whole);
 }
 
-TEST(OptimizerSteps, RefuseOtherLengths) {
-  std::vector<float> four(4), three(3);
-  const std::span<const float> g = four;
-  EXPECT_EQ(testing::error_of<ShapeError>([&] { kernels::sgd_step(std::span(three), g, {}, {}); }),
-            "[sgd_step] expected 3 gradients, as many as parameters, got 4");
-  EXPECT_THROW(kernels::sgd_step(std::span(four), g, {}, {.momentum = 0.9}), ShapeError);
-  EXPECT_NO_THROW(kernels::sgd_step(std::span(four), g, {}, {}));
-  EXPECT_THROW(kernels::adam_step(std::span(four), g, std::span(four), std::span(three), {}), ShapeError);
-  EXPECT_THROW(kernels::adam_step(std::span(four), g, std::span(four), std::span(four), {.step = 0}), ConfigError);
+TEST(Update, ScalesTheRateAndTheDecayOfEachSegment) {
+  const auto one = [] { return Tensor::from<float>({1}, {1}); };
+  const Tensor a = one(), b = one(), zero = kernels::zeros({1});
+  kernels::update(
+      Sgd{.weight_decay = 1}.rule(),
+      std::vector{UpdateSegment{.parameter = a, .gradient = zero, .slot0 = {}, .slot1 = {}, .lr_scale = 0.5},
+                  UpdateSegment{.parameter = b, .gradient = zero, .slot0 = {}, .slot1 = {}, .weight_decay_scale = 0}},
+      State(0.5).tensors());
+  EXPECT_FLOAT_EQ(a.item<float>(), 0.75F);
+  EXPECT_FLOAT_EQ(b.item<float>(), 1);
+}
+
+TEST(Update, ChangesNothingWhileTheStopFlagIsSet) {
+  const Tensor p = Tensor::from<float>({1}, {1}), g = Tensor::from<float>({1}, {1}),
+               stop = kernels::full({}, 1, DType::f64);
+  const State state(0.5);
+  const std::vector segments{UpdateSegment{p, g, {}, {}}};
+  kernels::update(Sgd{}.rule(), segments, state.tensors(stop));
+  EXPECT_EQ(p.item<float>(), 1);
+  EXPECT_EQ(state.step.item<std::int64_t>(), 0);
+  kernels::fill_(stop, 0);
+  kernels::update(Sgd{}.rule(), segments, state.tensors(stop));
+  EXPECT_EQ(p.item<float>(), 0.5F);
+  EXPECT_EQ(state.step.item<std::int64_t>(), 1);
+}
+
+TEST(Update, RefusesOtherShapesDtypesAndDevices) {
+  const Tensor four = kernels::zeros({4}), three = kernels::zeros({3}), f64 = kernels::zeros({4}, DType::f64);
+  const State state(0.1);
+  const auto update = [&](const UpdateRule& rule, const UpdateSegment& segment) {
+    kernels::update(rule, std::vector{segment}, state.tensors());
+  };
+  EXPECT_EQ(testing::error_of<ShapeError>([&] {
+              update(Sgd{}.rule(), {four, three, {}, {}});
+            }),
+            "[update] expected gradient of shape (4), got (3)");
+  EXPECT_THROW(update(Sgd{.momentum = 0.9}.rule(), {four, four, {}, {}}), Error);
+  EXPECT_THROW(update(Adam{}.rule(), {four, four, four, three}), ShapeError);
+  EXPECT_THROW(update(Adam{}.rule(), {four, f64, four, four}), DtypeError);
+  EXPECT_NO_THROW(update(Sgd{}.rule(), {four, four, {}, {}}));
+  EXPECT_THROW(kernels::update(Sgd{}.rule(), {}, {state.step, state.step, {}}), DtypeError);
+}
+
+TEST(Measure, AddsUpLossesAndRaisesTheFlagForHopelessOnes) {
+  const Tensor meter = kernels::zeros({2}, DType::f64);
+  const auto measure = [&](double loss, double rows) {
+    kernels::measure(kernels::full({}, loss, DType::f32), rows, 100, meter);
+    return testing::values<double>(meter);
+  };
+  EXPECT_THAT(measure(0.5, 4), ::testing::ElementsAre(2, 0));
+  EXPECT_THAT(measure(99, 1), ::testing::ElementsAre(101, 0));
+  EXPECT_THAT(measure(100, 1), ::testing::ElementsAre(201, 1));
+  EXPECT_THAT(measure(1, 1), ::testing::ElementsAre(202, 1));  // it stays
+  kernels::fill_(meter, 0);
+  EXPECT_EQ(measure(NAN, 1)[1], 1);
 }
 
 }  // namespace

@@ -188,7 +188,7 @@ TEST(Pool, RefusesWhatDoesNotFit) {
             "[max_pool2d gather] expected indices (N, C, P, Q) for an image (1, 2, 3, 5), got (1, 1, 1, 2)");
   r.indices.data<std::int64_t>()[1] = 15;
   EXPECT_EQ(error_of<IndexError>([&] { max_pool2d_grad(r.y, r.indices, x.shape()); }),
-            "[max_pool2d gradient] expected indices in 0..14, got one outside the plane");
+            "[max_pool2d gradient] expected indices in 0..14, got one outside the plane: 15");
 }
 
 }  // namespace

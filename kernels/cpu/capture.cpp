@@ -1,0 +1,57 @@
+// Recording on the CPU: the launches of one run, kept in order.
+#include "base/error.h"
+#include "kernels/capture_internal.h"
+#include "kernels/cpu/operations_internal.h"
+
+namespace hop::kernels {
+
+constinit thread_local CallList* recording = nullptr;
+
+void CallList::clear() {
+  for (const Call& call : calls_) {
+    if (call.destroy != nullptr) call.destroy(call.closure);
+  }
+  calls_.clear();
+  blocks_.clear();
+  left_ = 0;
+}
+
+void* CallList::reserve(std::size_t size) {
+  const std::size_t units = (size + kUnit - 1) / kUnit;
+  if (units > left_) {
+    left_ = std::max(units, kBlock / kUnit);
+    blocks_.push_back(std::make_unique<Unit[]>(left_));
+    next_ = blocks_.back().get();
+  }
+  left_ -= units;
+  return std::exchange(next_, next_ + units);
+}
+
+namespace cpu {
+namespace {
+
+class RecordedCalls final : public Plan::Recorded {
+ public:
+  CallList calls;
+  void replay() override { calls.run(); }
+  std::size_t size() const override { return calls.size(); }
+};
+
+// Ends the recording also when an operation throws.
+class RecordingScope {
+ public:
+  explicit RecordingScope(CallList& calls) { recording = &calls; }
+  ~RecordingScope() { recording = nullptr; }
+};
+
+}  // namespace
+
+std::unique_ptr<Plan::Recorded> capture(Device, const std::function<void()>& work) {
+  auto recorded = std::make_unique<RecordedCalls>();
+  const RecordingScope scope(recorded->calls);
+  work();
+  return recorded;
+}
+
+}  // namespace cpu
+}  // namespace hop::kernels

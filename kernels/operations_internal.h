@@ -1,0 +1,133 @@
+// The seam between what an operation is and how a device computes it. The shape rules (kernels/softmax.cpp, ..) check
+// the operands, allocate the results and then call operations(device).softmax(..): one explicit table per device,
+// filled by kernels/cpu/operations.cpp and kernels/cuda/operations.cpp.
+//
+// What holds for every entry: operands are defined, checked, on one device; results are allocated, contiguous and have
+// elements, unless said otherwise. An entry plans (chooses loops, allocates scratch) and hands its work to the device:
+// the CPU through launch() of capture_internal.h, CUDA through its current stream. So a captured step binds addresses
+// only, and whatever changes from step to step is read from memory when the work runs.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "kernels/capture.h"
+#include "kernels/conv.h"
+#include "kernels/elementwise.h"
+#include "kernels/norm.h"
+#include "kernels/optimizer.h"
+#include "kernels/random.h"
+#include "kernels/shapes_internal.h"
+#include "tensor/tensor.h"
+
+namespace hop::kernels {
+
+/// Which dimensions are reduced.
+using DimSet = std::array<bool, kMaxDims>;
+
+/// The sizes of one convolution, x (n, c, h, w) with weight (k, c / groups, r, s) -> y (n, k, p, q).
+struct ConvSizes {
+  std::int64_t n, c, h, w, k, r, s, p, q;
+  Conv2dOptions options;
+};
+/// Which third of (x, weight, y) is computed from the other two.
+enum class ConvPass : std::uint8_t { forward, input_grad, weight_grad };
+
+struct Operations {
+  // ---- copy.h
+  /// y <- x, broadcast to y's shape and converted. Any strides on both sides; the two share no bytes. May be empty.
+  void (*copy)(const Tensor& y, const Tensor& x);
+  /// y <- value. Any strides; may be empty.
+  void (*fill)(const Tensor& y, Scalar value);
+  /// y_i = i, any dtype.
+  void (*arange)(const Tensor& y);
+
+  // ---- elementwise.h
+  /// Computes the call in `compute` into `out`, of the broadcast shape of the inputs (any strides, any dtypes).
+  void (*elementwise)(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs);
+
+  // ---- reduce.h
+  /// Reduces the dimensions of x in `dims` into y of the result's dtype. x: any strides, may be empty (but for max and
+  /// min). mean and var want a floating x; `correction` is for var alone.
+  void (*reduce)(Reduction op, const Tensor& x, const DimSet& dims, const Tensor& y, std::int64_t correction);
+  /// y_i = index of the first maximum of row i of x, contiguous rows of `length` > 0. A NaN is the maximum.
+  void (*argmax)(const Tensor& x, std::int64_t length, const Tensor& y);
+
+  // ---- softmax.h: contiguous, floating, of one dtype and shape (.., C), C > 0
+  void (*softmax)(const Tensor& x, const Tensor& y);
+  void (*softmax_grad)(const Tensor& g, const Tensor& y, const Tensor& dx);
+  void (*log_softmax)(const Tensor& x, const Tensor& y);
+  void (*log_softmax_grad)(const Tensor& g, const Tensor& y, const Tensor& dx);
+  /// x (N, C), labels (N) i64: log_probabilities (N, C) and loss () = their mean negative at the labels. A label
+  /// outside 0..C-1 is an IndexError: of this call on the CPU, of the next synchronize() on other devices.
+  void (*cross_entropy)(const Tensor& x, const Tensor& labels, const Tensor& log_probabilities, const Tensor& loss);
+  /// dx = g / N * (exp(log_probabilities) - one_hot(labels)); g is (). Labels as above.
+  void (*cross_entropy_grad)(const Tensor& g, const Tensor& log_probabilities, const Tensor& labels, const Tensor& dx);
+
+  // ---- norm.h: the results are allocated by the entry; x has elements; weight and bias may be undefined
+  NormResult (*layer_norm)(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const Shape& rows);
+  NormGrads (*layer_norm_grad)(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                               const Tensor& rstd);
+  NormResult (*batch_norm)(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
+  NormGrads (*batch_norm_grad)(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
+                               const Tensor& rstd);
+  Tensor (*batch_norm_apply)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
+                             const Tensor& rstd);
+
+  // ---- matmul.h
+  /// y (.., m, n) = a (.., m, k) b (.., k, n) + bias (n). Any strides in a and b; leading dimensions broadcast; y may
+  /// leave out dimensions of size 1; k may be 0; bias may be undefined. `op` names the call in errors.
+  void (*matmul)(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y);
+
+  // ---- conv.h
+  /// forward writes y (and adds bias where defined), input_grad writes x, weight_grad writes weight. What is read is
+  /// contiguous, or f32 and dense with channels last; what is written is contiguous.
+  void (*conv2d)(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                 const Tensor& y);
+
+  // ---- pool.h: contiguous (N, C, H, W), floating, of one dtype; indices i64 within a plane
+  void (*max_pool2d)(const PoolShape& shape, const Tensor& x, const Tensor& y, const Tensor& indices);
+  /// dx = 0, then dx[indices] += g within each plane. An index outside its plane is an IndexError, as for labels.
+  void (*max_pool2d_grad)(const Tensor& g, const Tensor& indices, const Tensor& dx);
+  /// y = x[indices] within each plane.
+  void (*max_pool2d_gather)(const Tensor& x, const Tensor& indices, const Tensor& y);
+  void (*avg_pool2d)(const PoolShape& shape, const Tensor& x, const Tensor& y);
+  void (*avg_pool2d_grad)(const PoolShape& shape, const Tensor& g, const Tensor& dx);
+
+  // ---- index.h: index i64, contiguous; a value outside the dimension is an IndexError, as for labels
+  /// y[i] = x[i with component `dim` replaced by index[i]]; x of any strides.
+  void (*gather)(const Tensor& x, int dim, const Tensor& index, const Tensor& y);
+  /// y = 0, then y[i with component `dim` replaced by index[i]] += g[i], in the order of i; g contiguous.
+  void (*scatter_add)(const Tensor& g, int dim, const Tensor& index, const Tensor& y);
+  /// y = the slices of x, contiguous, at index (n) along `dim`.
+  void (*index_select)(const Tensor& x, int dim, const Tensor& index, const Tensor& y);
+  /// y = 0, then y's slice at index[i] += g's slice i, in the order of i; g contiguous.
+  void (*index_add)(const Tensor& g, int dim, const Tensor& index, const Tensor& y);
+
+  // ---- random.h: contiguous, floating. The address may say where its key and step lie (RandomAddress::key_at).
+  void (*uniform)(const Tensor& y, double low, double high, const RandomAddress& address);
+  void (*normal)(const Tensor& y, double mean, double std, const RandomAddress& address);
+  void (*dropout)(const Tensor& x, const Tensor& y, double p, const RandomAddress& address);
+
+  // ---- optimizer.h
+  /// One update of all segments; see kernels/optimizer.h.
+  void (*update)(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state);
+  /// meter (2) f64: meter[0] += loss * rows; meter[1] = 1 where loss is not below `limit` (NaN is not).
+  void (*measure)(const Tensor& loss, double rows, double limit, const Tensor& meter);
+
+  // ---- capture.h
+  /// Runs `work` once and records it; this thread's allocations come from the plan's pool meanwhile.
+  std::unique_ptr<Plan::Recorded> (*capture)(Device device, const std::function<void()>& work);
+};
+
+/// The table of a device type; DeviceError for one that this program has not.
+const Operations& operations(DeviceType type);
+inline const Operations& operations(Device device) { return operations(device.type); }
+inline const Operations& operations(const Tensor& x) { return operations(x.device()); }
+/// Adds a device type's table, once, before its first use. `table` stays alive.
+void register_operations(DeviceType type, const Operations& table);
+
+}  // namespace hop::kernels

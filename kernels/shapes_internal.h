@@ -1,0 +1,16 @@
+// Plain data that describes work to every device: no tensor, no function, so that code built for one instruction set or
+// by nvcc may include it.
+#pragma once
+
+#include <cstdint>
+
+namespace hop::kernels {
+
+enum class Reduction : std::uint8_t { sum, mean, max, min, var };
+
+/// Windows of r x s values, `row_step` and `column_step` apart, over planes (h, w) with padding -> (p, q). h w < 2^31.
+struct PoolShape {
+  std::int64_t planes, h, w, p, q, r, s, row_step, column_step, row_padding, column_padding;
+};
+
+}  // namespace hop::kernels
