@@ -1,0 +1,177 @@
+// A captured step does what the eager one does, and nothing else.
+#include "kernels/capture.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "kernels/conv.h"
+#include "kernels/copy.h"
+#include "kernels/elementwise.h"
+#include "kernels/index.h"
+#include "kernels/matmul.h"
+#include "kernels/norm.h"
+#include "kernels/pool.h"
+#include "kernels/random.h"
+#include "kernels/reduce.h"
+#include "kernels/softmax.h"
+#include "kernels/view.h"
+#include "tensor/allocator.h"
+#include "tests/kernels/layouts.h"
+
+namespace hop {
+namespace {
+
+using testing::error_of;
+using testing::random_tensor;
+using testing::values;
+
+Tensor row(std::initializer_list<float> v) { return Tensor::from<float>(v, {static_cast<std::int64_t>(v.size())}); }
+
+TEST(Capture, RunsTheWorkOnceAndReplaysItOnTheSameAddresses) {
+  const Tensor x = row({1, 2, 3});
+  Tensor y;
+  const Plan plan = capture([&] { y = kernels::mul(kernels::add(x, 1), x); });
+  EXPECT_EQ(plan.size(), 2U);
+  EXPECT_THAT(values<float>(y), ::testing::ElementsAre(2, 6, 12));
+  kernels::copy_(x, row({3, 4, 5}));
+  plan.replay();
+  EXPECT_THAT(values<float>(y), ::testing::ElementsAre(12, 20, 30));
+}
+
+// One of each kind of operation, on layouts that make them copy first.
+std::vector<Tensor> everything(const Tensor& x, const Tensor& labels, const Tensor& weight, const std::int64_t* step) {
+  using namespace kernels;
+  std::vector<Tensor> results;
+  const Tensor t = transpose(x, 0, 1);
+  results.push_back(add(t, full({1}, 0.5)));
+  results.push_back(where(gt(x, 0), x, 0.25));
+  results.push_back(matmul(x, t));
+  results.push_back(matmul(cast(x, DType::f64), cast(t, DType::f64)));
+  results.push_back(matmul(x, select(x, 0, 0)));
+  constexpr std::int64_t kFirst[] = {0};
+  results.push_back(sum(t, kFirst));
+  results.push_back(var(x));
+  results.push_back(argmax(t, 1));
+  results.push_back(softmax(x));
+  const CrossEntropyResult ce = cross_entropy(x, labels);
+  results.push_back(ce.loss);
+  results.push_back(cross_entropy_grad(ce.loss, ce.log_probabilities, labels));
+  results.push_back(layer_norm(t, {}, {}, 1e-5).y);
+  const Tensor image = x.as_strided({4, 2, 9, 8}, {144, 72, 8, 1}, 0);
+  const MaxPool2dResult pooled = max_pool2d(image, {.kernel = {2, 2}, .stride = {}, .padding = {}});
+  results.push_back(max_pool2d_grad(pooled.y, pooled.indices, image.shape()));
+  results.push_back(batch_norm(image, {}, {}, 1e-5).y);
+  results.push_back(conv2d(image, weight, {}, {}));
+  results.push_back(index_select(x, 0, labels));
+  results.push_back(
+      scatter_add(x.shape(), 1, labels.as_strided({labels.numel(), 1}, {1, 1}, 0), ones({labels.numel(), 1})));
+  results.push_back(dropout(x, 0.5, {.key = 3, .step = 0, .draw = 1, .key_at = nullptr, .step_at = step}));
+  const Tensor parts[] = {x, x};
+  results.push_back(cat(parts, 1));
+  return results;
+}
+
+TEST(Capture, GivesTheBitsOfEagerOperationsForEveryKindOfOperation) {
+  const Tensor x = random_tensor({24, 24}, DType::f32, 1), labels = Tensor::empty({24}, DType::i64);
+  for (std::int64_t i = 0; i < 24; ++i) labels.data<std::int64_t>()[i] = i * 5 % 24;
+  std::int64_t step = 0;
+  std::vector<Tensor> captured;
+  const Tensor weights = random_tensor({3, 2, 3, 3}, DType::f32, 7);
+  const auto work = [&] { return everything(x, labels, weights, &step); };
+  const Plan plan = capture([&] { captured = work(); });
+  for (step = 1; step <= 3; ++step) {
+    kernels::copy_(x, random_tensor({24, 24}, DType::f32, static_cast<std::uint64_t>(10 + step)));
+    plan.replay();
+    const std::vector<Tensor> eager = work();
+    ASSERT_EQ(captured.size(), eager.size());
+    for (std::size_t i = 0; i < eager.size(); ++i) {
+      ASSERT_EQ(values<double>(captured[i]), values<double>(eager[i])) << "result " << i << ", step " << step;
+    }
+  }
+}
+
+TEST(Capture, AllocatesNothingInAReplay) {
+  const Tensor x = random_tensor({64, 64}, DType::f32, 1);
+  const Plan plan = capture([&] { kernels::softmax(kernels::matmul(kernels::transpose(x, 0, 1), kernels::exp(x))); });
+  const std::size_t active = memory::active();
+  memory::reset_peak();
+  const std::uint64_t system = memory::system_allocations();
+  for (int i = 0; i < 10; ++i) plan.replay();
+  EXPECT_EQ(memory::active(), active);
+  EXPECT_EQ(memory::peak(), active);
+  EXPECT_EQ(memory::system_allocations(), system);
+}
+
+TEST(Capture, UsesMemoryAgainWithinTheStepAndKeepsItForThePlan) {
+  const Tensor x = random_tensor({1000}, DType::f32, 1);
+  const auto pool = std::make_shared<MemoryPool>(Device::cpu());
+  Tensor y;
+  Plan plan = capture(
+      [&] {
+        y = kernels::exp(x);
+        for (int i = 0; i < 20; ++i) y = kernels::sin(y);  // two buffers, one after the other
+      },
+      Device::cpu(), pool);
+  EXPECT_EQ(pool->bytes(), 2 * 4032U);
+  const std::vector<float> before = values<float>(y);
+  std::vector<Tensor> others;
+  for (int i = 0; i < 20; ++i) others.push_back(kernels::full({1000}, 7));  // may not get the plan's memory
+  plan.replay();
+  EXPECT_EQ(values<float>(y), before);
+  for (const Tensor& other : others) EXPECT_EQ(values<float>(other), std::vector<float>(1000, 7));
+}
+
+TEST(Capture, LetsAResultOutliveThePlan) {
+  const std::size_t active = memory::active();
+  {
+    Tensor y;
+    {
+      const Tensor x = row({1, 2});
+      const Plan plan = capture([&] { y = kernels::add(x, 1); });
+      plan.replay();
+    }
+    EXPECT_THAT(values<float>(y), ::testing::ElementsAre(2, 3));
+  }
+  EXPECT_EQ(memory::active(), active);
+}
+
+TEST(Capture, RefusesToReadOrMakeValuesOnTheHost) {
+  const Tensor x = row({1});
+  EXPECT_EQ(error_of<StateError>([&] { capture([&] { kernels::add(x, 1).item<float>(); }); }),
+            "[item] values cannot go to or from the host while a step is captured");
+  EXPECT_THROW(capture([&] { row({1}); }), StateError);
+  EXPECT_THROW(capture([&] { capture([] {}); }), StateError);
+  EXPECT_FALSE(is_capturing());
+  EXPECT_FLOAT_EQ(kernels::add(x, 1).item<float>(), 2);  // and all is as before
+  EXPECT_THROW(Plan().replay(), StateError);
+}
+
+TEST(Capture, ThrowsFromAReplayWhatTheOperationThrows) {
+  const Tensor x = random_tensor({2, 3}, DType::f32, 1), labels = Tensor::from<std::int64_t>({0, 2}, {2});
+  const Plan plan = capture([&] { kernels::cross_entropy(x, labels); });
+  labels.data<std::int64_t>()[1] = 3;
+  EXPECT_EQ(error_of<IndexError>([&] { plan.replay(); }), "[cross_entropy] expected labels in 0..2, got 3 in row 1");
+  labels.data<std::int64_t>()[1] = 1;
+  EXPECT_NO_THROW(plan.replay());
+}
+
+TEST(CapturedFunction, RecordsOncePerShapeAndCopiesItsArguments) {
+  int calls = 0;
+  CapturedFunction square([&](std::span<const Tensor> in) {
+    ++calls;
+    return std::vector{kernels::mul(in[0], in[0])};
+  });
+  for (int i = 1; i <= 4; ++i) {
+    const auto v = static_cast<float>(i);
+    EXPECT_THAT(values<float>(square({row({v, 2})})[0]), ::testing::ElementsAre(v * v, 4));
+    EXPECT_THAT(values<float>(square({row({v})})[0]), ::testing::ElementsAre(v * v));
+  }
+  EXPECT_EQ(calls, 4);  // each shape: once to warm up, once to record
+  EXPECT_EQ(square.plans(), 2U);
+  square.reset();
+  EXPECT_EQ(square.plans(), 0U);
+}
+
+}  // namespace
+}  // namespace hop
