@@ -1,22 +1,20 @@
-// Brings a product into one of three forms: our own loops for doubles and small products, oneDNN's matrix-vector
-// product, or a cached oneDNN matmul primitive. Which one is a function of shape and dtype alone.
+// Brings a product into one of three forms: our own loops for doubles and what fits into the caches, oneDNN's
+// matrix-vector product, or a cached oneDNN matmul primitive. Which one is a function of shape and dtype alone.
 #include <algorithm>
 
 #include "kernels/capture_internal.h"
 #include "kernels/copy.h"
+#include "kernels/cpu/gemm_loops_internal.h"
 #include "kernels/cpu/lru_internal.h"
-#include "kernels/cpu/matmul_loops_internal.h"
 #include "kernels/cpu/onednn_internal.h"
 #include "kernels/cpu/operations_internal.h"
+#include "kernels/cpu/parallel_internal.h"
 
 namespace hop::kernels::cpu {
 namespace {
 
-/// Our loops beat a call of oneDNN below this many multiplications, counting columns in sixteens, where at least kRows
-/// rows share the work of packing b or there is little to pack (measured).
-constexpr std::int64_t kSmall = 16384;
-constexpr std::int64_t kSmallPanel = 1024;
-constexpr std::int64_t kRows = 4;
+constexpr std::int64_t kGrain = 1 << 19;      // multiply-adds per thread's turn
+constexpr std::int64_t kTinyVector = 4096;    // multiply-adds of a product with a vector that pay no call of oneDNN
 constexpr std::size_t kCachedProducts = 256;  // per thread: a few hundred layers and batch sizes
 
 /// One factor: matrices behind each other, each dense, row by row or (transposed) column by column.
@@ -101,26 +99,91 @@ void for_each_matrix(const Product& p, const F& f) {
   }
 }
 
-bool is_small(const Product& p) {
-  const std::int64_t panel = p.k * ((p.n + 15) / 16 * 16);
-  return p.m * panel <= kSmall && (p.m >= kRows || panel <= kSmallPanel);
+/// Whether our own loops take the product: they are as fast as oneDNN while the factors fit into the caches (measured),
+/// and know no layout. A function of sizes and dtype alone.
+bool is_own(const Product& p) {
+  constexpr std::int64_t kLargest = std::int64_t{1} << 27;  // multiply-adds
+  return p.y.dtype() == DType::f64 || (p.m > 1 && p.n > 1 && p.m * p.n * p.k <= kLargest) ||
+         p.m * p.n * p.k <= kTinyVector;
 }
+
+/// A product in our loops, and what has to be packed before.
+template <class T>
+struct OwnProduct {
+  Gemm<T> gemm;
+  enum class Pack { nothing, rest, turned } pack;
+  const T* from;  // b's rest (k, n % 16), or what is turned (columns, k)
+  std::int64_t from_row, columns;
+  T* packed;
+
+  void operator()() const {
+    if (pack == Pack::turned) HOP_PICK(pack_turned<T>)(from, from_row, gemm.k, columns, packed);
+    if (pack == Pack::rest) HOP_PICK(pack_rest<T>)(from, from_row, gemm.k, columns, packed);
+    const std::int64_t blocks = (gemm.m + kGemmRows - 1) / kGemmRows;
+    const std::int64_t grain = std::max<std::int64_t>(1, kGrain / (kGemmRows * gemm.n * gemm.k));
+    parallel_for(blocks, grain, [&](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(gemm_rows<T>)(gemm, begin, end);
+    });
+  }
+};
+
+/// y (m, n) = a b + bias as it lies, or, where b is transposed, by way of one turned factor: of b where that is the
+/// smaller one, else y^T = b^T a^T with a turned.
+template <class T>
+class OwnProductMaker {
+ public:
+  explicit OwnProductMaker(const Product& p)
+      : p_(p),
+        turns_y_(p.b.transposed && p.n > p.m),
+        packs_turned_(turns_y_ ? !p.a.transposed : p.b.transposed),
+        rows_(turns_y_ ? p.n : p.m),
+        columns_(turns_y_ ? p.m : p.n) {
+    const std::int64_t width = packs_turned_ ? (columns_ + kPackedColumns - 1) / kPackedColumns * kPackedColumns
+                               : columns_ % kPackedColumns == 0 ? 0
+                                                                : kPackedColumns;
+    packed_row_ = width;
+    if (width * p.k != 0) packed_ = Storage(static_cast<std::size_t>(width * p.k) * sizeof(T), Device::cpu());
+  }
+
+  OwnProduct<T> make(const T* a, const T* b, T* y) const {
+    OwnProduct<T> own{};
+    Gemm<T>& g = own.gemm;
+    g.m = rows_, g.n = columns_, g.k = p_.k;
+    g.bias = p_.bias.defined() ? p_.bias.template data<T>() : nullptr;
+    g.bias_of_rows = turns_y_;
+    g.c = y, g.c_row = turns_y_ ? 1 : p_.n, g.c_column = turns_y_ ? p_.n : 1;
+    const T* left = turns_y_ ? b : a;   // rows of the product
+    const T* right = turns_y_ ? a : b;  // its columns
+    const bool left_by_columns = turns_y_ ? false : p_.a.transposed;
+    g.a = left, g.a_row = left_by_columns ? 1 : p_.k, g.a_column = left_by_columns ? rows_ : 1;
+    own.packed = packed_ ? reinterpret_cast<T*>(packed_.data()) : nullptr;
+    if (packs_turned_) {
+      own.pack = OwnProduct<T>::Pack::turned;
+      own.from = right, own.from_row = p_.k, own.columns = columns_;
+      g.b = own.packed, g.b_row = packed_row_;
+      g.rest = own.packed + columns_ / kPackedColumns * kPackedColumns, g.rest_row = packed_row_;
+    } else {
+      own.pack = columns_ % kPackedColumns == 0 ? OwnProduct<T>::Pack::nothing : OwnProduct<T>::Pack::rest;
+      own.columns = columns_ % kPackedColumns;
+      own.from = right + columns_ - own.columns, own.from_row = columns_;
+      g.b = right, g.b_row = columns_;
+      g.rest = own.packed, g.rest_row = kPackedColumns;
+    }
+    return own;
+  }
+
+ private:
+  const Product& p_;
+  bool turns_y_;       // y^T is computed
+  bool packs_turned_;  // the factor that gives the columns lies along k
+  std::int64_t rows_, columns_, packed_row_;
+  Storage packed_;
+};
 
 template <class T>
 void multiply_in_loops(const Product& p) {
-  const Storage panel(static_cast<std::size_t>(16 * p.k) * sizeof(T), Device::cpu());
-  SmallMatmul<T> call{};
-  call.m = p.m, call.n = p.n, call.k = p.k;
-  (p.a.transposed ? call.a_column : call.a_row) = p.a.transposed ? p.m : p.k;
-  (p.a.transposed ? call.a_row : call.a_column) = 1;
-  (p.b.transposed ? call.b_column : call.b_row) = p.b.transposed ? p.k : p.n;
-  (p.b.transposed ? call.b_row : call.b_column) = 1;
-  call.bias = p.bias.defined() ? p.bias.data<T>() : nullptr;
-  call.panel = reinterpret_cast<T*>(panel.data());
-  for_each_matrix<T>(p, [&](const T* a, const T* b, T* y) {
-    call.a = a, call.b = b, call.c = y;
-    launch([call] { HOP_PICK(small_matmul<T>)(call); });
-  });
+  const OwnProductMaker<T> maker(p);
+  for_each_matrix<T>(p, [&](const T* a, const T* b, T* y) { launch(maker.make(a, b, y)); });
 }
 
 /// Products with a vector: oneDNN's gemv is 2 to 7 times its matmul primitive here (measured).
@@ -212,7 +275,7 @@ void matmul(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias
   if (a.numel() == 0) return bias.defined() ? copy_(y, bias) : fill_(y, 0);  // sums of nothing
   const Product p = make_product(a, b, bias, y);
   if (y.dtype() == DType::f64) return multiply_in_loops<double>(p);
-  if (is_small(p)) return multiply_in_loops<float>(p);
+  if (is_own(p)) return multiply_in_loops<float>(p);
   try {
     const int threads = onednn::prepare();
     if (p.m == 1 || p.n == 1)

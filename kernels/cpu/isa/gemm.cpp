@@ -1,0 +1,217 @@
+// c = a b + bias in tiles of rows and columns that stay in registers while k runs: per step of k a tile of AVX-512
+// loads three registers of b's row, takes eight values of a and makes 24 fused multiply-adds, so the multipliers are
+// the limit and not the loads. Neither a nor b is copied where that can be helped: b's rows are read where they lie,
+// and stay in the second-level cache while the rows of a pass by. (A library copies both into its own order first; for
+// a batch of 32 against weights that have just been updated, that is a third of the time.)
+#include "kernels/cpu/gemm_loops_internal.h"
+
+#include "kernels/cpu/isa/lanes.h"
+
+namespace hop::kernels::HOP_ISA {
+namespace {
+
+/// The tile's accumulators fill most of the registers: 32 of 64 bytes, or 16 of 32.
+constexpr int kAccumulators = rows::kPackBytes == 64 ? 24 : 12;
+template <class T>
+constexpr int kTileRows = rows::kPackBytes == 64 ? 8 : 8 / static_cast<int>(Lanes<T>::kRegisters);
+template <class T>
+constexpr int kTileColumns = kAccumulators / (kTileRows<T> * Lanes<T>::kRegisters) > 1  // in sixteens
+                                 ? kAccumulators / (kTileRows<T> * Lanes<T>::kRegisters)
+                                 : 1;
+
+/// Where a tile stands: R rows from `row` on, V sixteens of columns from `column` on, `last` columns of the last
+/// sixteen; b's values for it begin at `b`.
+template <class T>
+struct Place {
+  std::int64_t row, column;
+  const T* b;
+  std::int64_t b_row;
+  int last;
+};
+
+template <class T, int R, int V>
+struct Tile {
+  Lanes<T> sum[R][V];
+
+  HOP_INLINE void start(const Gemm<T>& g, const Place<T>& at) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 3
+      for (int v = 0; v < V; ++v) sum[r][v] = first_value(g, at, r, v);
+    }
+  }
+
+  HOP_INLINE static Lanes<T> first_value(const Gemm<T>& g, const Place<T>& at, int r, int v) {
+    if (g.bias == nullptr) return Lanes<T>(T{0});
+    if (g.bias_of_rows) return Lanes<T>(g.bias[at.row + r]);
+    return load_up_to(g.bias + at.column + v * kLaneCount, v + 1 == V ? at.last : kLaneCount);
+  }
+
+  /// One step of k: x(r) is a's value in row r.
+  template <class X>
+  HOP_INLINE void add(const T* b, const X& x) {
+    Lanes<T> values[V];
+#pragma GCC unroll 3
+    for (int v = 0; v < V; ++v) values[v] = load(b + v * kLaneCount);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const Lanes<T> factor(x(r));
+#pragma GCC unroll 3
+      for (int v = 0; v < V; ++v) sum[r][v] = fma(factor, values[v], sum[r][v]);
+    }
+  }
+
+  HOP_INLINE void run(const Gemm<T>& g, const Place<T>& at) {
+    const T* a = g.a + at.row * g.a_row;
+    const T* b = at.b;
+    if (g.a_row == 1) {  // a's column: R neighbours
+      for (std::int64_t i = 0; i < g.k; ++i, a += g.a_column, b += at.b_row) add(b, [a](int r) { return a[r]; });
+      return;
+    }
+    const T* streams[R];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) streams[r] = a + r * g.a_row;
+    for (std::int64_t i = 0; i < g.k; ++i, b += at.b_row) add(b, [&](int r) { return streams[r][i]; });
+  }
+
+  HOP_INLINE void finish(const Gemm<T>& g, const Place<T>& at) const {
+    T* c = g.c + at.row * g.c_row + at.column * g.c_column;
+    if (g.c_column != 1) return finish_turned(c, g.c_column, (V - 1) * kLaneCount + at.last);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 3
+      for (int v = 0; v < V; ++v)
+        store_up_to(c + r * g.c_row + v * kLaneCount, v + 1 == V ? at.last : kLaneCount, sum[r][v]);
+    }
+  }
+
+  /// c's rows lie side by side: each column of the tile is a run of R values.
+  HOP_INLINE void finish_turned(T* c, std::int64_t c_column, int columns) const {
+    alignas(64) T values[R][V * kLaneCount];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 3
+      for (int v = 0; v < V; ++v) store(&values[r][v * kLaneCount], sum[r][v]);
+    }
+    for (int j = 0; j < columns; ++j) {
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) c[j * c_column + r] = values[r][j];
+    }
+  }
+};
+
+template <class T, int R, int V>
+[[gnu::noinline]] void compute(const Gemm<T>& g, const Place<T>& at) {
+  Tile<T, R, V> tile;
+  tile.start(g, at);
+  tile.run(g, at);
+  tile.finish(g, at);
+}
+
+/// Tiles of V sixteens over rows begin..end-1.
+template <class T, int V>
+HOP_INLINE void compute_rows(const Gemm<T>& g, Place<T> at, std::int64_t begin, std::int64_t end) {
+  at.row = begin;
+  for (; at.row + kTileRows<T> <= end; at.row += kTileRows<T>) compute<T, kTileRows<T>, V>(g, at);
+  for (; at.row + 2 <= end; at.row += 2) compute<T, 2, V>(g, at);
+  if (at.row < end) compute<T, 1, V>(g, at);
+}
+
+/// All columns of rows begin..end-1.
+template <class T>
+HOP_INLINE void compute_columns(const Gemm<T>& g, std::int64_t begin, std::int64_t end) {
+  Place<T> at{0, 0, g.b, g.b_row, kLaneCount};
+  const auto go = [&](int sixteens) {
+    at.column += sixteens * kLaneCount;
+    at.b = g.b + at.column;
+  };
+  for (std::int64_t left = g.n / kLaneCount; left > 0;) {
+    if (kTileColumns<T> == 3 && left >= 3 && left != 4) {
+      compute_rows<T, kTileColumns<T>>(g, at, begin, end);
+      go(3), left -= 3;
+    } else if (kTileColumns<T> == 3 && left >= 2) {
+      compute_rows<T, kTileColumns<T> == 3 ? 2 : 1>(g, at, begin, end);
+      go(2), left -= 2;
+    } else {
+      compute_rows<T, 1>(g, at, begin, end);
+      go(1), left -= 1;
+    }
+  }
+  if (at.column == g.n) return;
+  at.b = g.rest;
+  at.b_row = g.rest_row;
+  at.last = static_cast<int>(g.n - at.column);
+  compute_rows<T, 1>(g, at, begin, end);
+}
+
+/// A square of registers turned: stage by stage, row i is interleaved with row i + half.
+template <class T>
+HOP_INLINE void turn(typename Lanes<T>::Register (&rows)[Lanes<T>::kPerRegister]) {
+  constexpr int kWidth = Lanes<T>::kPerRegister;
+  decltype(rows[0] < rows[0]) low, high;
+#pragma GCC unroll 16
+  for (int l = 0; l < kWidth; ++l) {
+    low[l] = l / 2 + (l % 2) * kWidth;
+    high[l] = low[l] + kWidth / 2;
+  }
+#pragma GCC unroll 4
+  for (int stage = 1; stage < kWidth; stage *= 2) {
+    typename Lanes<T>::Register next[kWidth];
+#pragma GCC unroll 8
+    for (int i = 0; i < kWidth / 2; ++i) {
+      next[2 * i] = __builtin_shuffle(rows[i], rows[i + kWidth / 2], low);
+      next[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + kWidth / 2], high);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kWidth; ++i) rows[i] = next[i];
+  }
+}
+
+}  // namespace
+
+// Where b fits into the second-level cache, each few rows of a meet all of b, and a is read once; else each panel of b
+// meets all rows of a.
+template <class T>
+void gemm_rows(const Gemm<T>& g, std::int64_t begin, std::int64_t end) {
+  constexpr std::int64_t kCache = 600 << 10;
+  const std::int64_t last = end * kGemmRows < g.m ? end * kGemmRows : g.m;
+  const std::int64_t step = g.k * g.n * static_cast<std::int64_t>(sizeof(T)) <= kCache ? kGemmRows : last;
+  for (std::int64_t row = begin * kGemmRows; row < last; row += step)
+    compute_columns(g, row, row + step < last ? row + step : last);
+}
+
+template <class T>
+void pack_turned(const T* x, std::int64_t x_row, std::int64_t k, std::int64_t n, T* y) {
+  constexpr int kWidth = Lanes<T>::kPerRegister;
+  const std::int64_t columns = (n + kLaneCount - 1) / kLaneCount * kLaneCount;
+  for (std::int64_t j = 0; j < columns; j += kWidth) {
+    std::int64_t i = 0;
+    for (; i + kWidth <= k && j + kWidth <= n; i += kWidth) {
+      typename Lanes<T>::Register square[kWidth];
+#pragma GCC unroll 16
+      for (int r = 0; r < kWidth; ++r) __builtin_memcpy(&square[r], x + (j + r) * x_row + i, sizeof square[r]);
+      turn<T>(square);
+#pragma GCC unroll 16
+      for (int r = 0; r < kWidth; ++r) __builtin_memcpy(y + (i + r) * columns + j, &square[r], sizeof square[r]);
+    }
+    for (; i < k; ++i) {
+      for (int r = 0; r < kWidth; ++r) y[i * columns + j + r] = j + r < n ? x[(j + r) * x_row + i] : T{0};
+    }
+  }
+}
+
+template <class T>
+void pack_rest(const T* x, std::int64_t x_row, std::int64_t k, std::int64_t n, T* y) {
+  for (std::int64_t i = 0; i < k; ++i, x += x_row, y += kLaneCount) {
+    for (int j = 0; j < kLaneCount; ++j) y[j] = j < n ? x[j] : T{0};
+  }
+}
+
+#define HOP_GEMM(T)                                                                  \
+  template void gemm_rows(const Gemm<T>&, std::int64_t, std::int64_t);               \
+  template void pack_turned(const T*, std::int64_t, std::int64_t, std::int64_t, T*); \
+  template void pack_rest(const T*, std::int64_t, std::int64_t, std::int64_t, T*);
+HOP_GEMM(float)
+HOP_GEMM(double)
+
+}  // namespace hop::kernels::HOP_ISA
