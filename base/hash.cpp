@@ -10,38 +10,6 @@
 namespace hop {
 namespace {
 
-constexpr std::array<std::uint32_t, 256> make_crc_table() {
-  std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    std::uint32_t c = i;
-    for (int k = 0; k < 8; ++k) c = (c & 1U) != 0 ? (c >> 1) ^ 0x82F63B78U : c >> 1;
-    table[i] = c;
-  }
-  return table;
-}
-constexpr auto kCrcTable = make_crc_table();
-
-std::uint32_t crc32c_table(ByteView bytes, std::uint32_t crc) {
-  for (const std::byte b : bytes) crc = (crc >> 8) ^ kCrcTable[(crc ^ std::to_integer<std::uint32_t>(b)) & 0xFFU];
-  return crc;
-}
-
-#if defined(__x86_64__)
-__attribute__((target("sse4.2"))) std::uint32_t crc32c_sse42(ByteView bytes, std::uint32_t crc) {
-  std::uint64_t c = crc;
-  std::size_t i = 0;
-  for (; i + 8 <= bytes.size(); i += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + i, 8);
-    c = __builtin_ia32_crc32di(c, word);
-  }
-  for (; i < bytes.size(); ++i) {
-    c = __builtin_ia32_crc32qi(static_cast<std::uint32_t>(c), std::to_integer<unsigned char>(bytes[i]));
-  }
-  return static_cast<std::uint32_t>(c);
-}
-#endif
-
 std::string hex(const unsigned char* bytes, std::size_t n) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string text(2 * n, '0');
@@ -53,14 +21,6 @@ std::string hex(const unsigned char* bytes, std::size_t n) {
 }
 
 }  // namespace
-
-std::uint32_t crc32c(ByteView bytes, std::uint32_t crc) {
-#if defined(__x86_64__)
-  static const bool has_sse42 = __builtin_cpu_supports("sse4.2") != 0;
-  if (has_sse42) return ~crc32c_sse42(bytes, ~crc);
-#endif
-  return ~crc32c_table(bytes, ~crc);
-}
 
 std::string Digest::hex() const {
   XXH128_canonical_t canonical;

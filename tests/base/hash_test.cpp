@@ -23,6 +23,29 @@ TEST(Crc32c, ContinuesOverAnySplit) {
   }
 }
 
+// One bit at a time, from the definition.
+std::uint32_t crc32c_of_bits(ByteView bytes) {
+  std::uint32_t crc = ~0U;
+  for (const std::byte byte : bytes) {
+    crc ^= std::to_integer<std::uint32_t>(byte);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1U) != 0 ? (crc >> 1) ^ 0x82F63B78U : crc >> 1;
+  }
+  return ~crc;
+}
+
+// Long ranges are summed in three stretches of 1024 bytes side by side, then joined.
+TEST(Crc32c, EqualsTheDefinitionAroundTheBoundariesOfItsBlocks) {
+  std::vector<std::byte> bytes(4 * 3 * 1024 + 100);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(hash64(i, "crc"));
+  for (const std::size_t size : {1023UL, 3071UL, 3072UL, 3073UL, 3079UL, 6144UL, 6151UL, 9216UL, 12345UL}) {
+    for (const std::size_t start : {0UL, 1UL}) {
+      const ByteView range = ByteView(bytes).subspan(start, size);
+      EXPECT_EQ(crc32c(range), crc32c_of_bits(range)) << size << " from " << start;
+      EXPECT_EQ(crc32c(range.subspan(1300 % size), crc32c(range.first(1300 % size))), crc32c_of_bits(range)) << size;
+    }
+  }
+}
+
 TEST(Sha256, MatchesTheStandardsExample) {
   EXPECT_EQ(sha256_hex(as_bytes("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
