@@ -5,14 +5,13 @@
 
 #include "kernels/cpu/isa/pack_math.h"
 #include "kernels/cpu/line_internal.h"
-#include "kernels/elementwise_rows.h"
+#include "kernels/elementwise_apply_internal.h"
 
 namespace hop::kernels::HOP_ISA {
 
 using rows::Mask;
 using rows::Pack;
 using rows::Part;
-using rows::Probe;
 
 template <class T>
 inline constexpr int kBlock = rows::kPackBytes / static_cast<int>(sizeof(T));  ///< elements per block
@@ -87,59 +86,11 @@ HOP_INLINE void store(Mask y, bool* out, std::int64_t count = rows::kLanes) {
   __builtin_memcpy(out, &bytes, static_cast<std::size_t>(count));
 }
 
-template <class Row, Part part>
-constexpr Probe part_probe() {
-  if constexpr (Row::arity == 1)
-    return rows::probe<Row>;
-  else if constexpr (part == Part::gradient_a)
-    return rows::probe_a<Row>;
-  else
-    return rows::probe_b<Row>;
-}
-
-/// How many inputs a row's function reads: its operands, or g and what the probe found.
-template <class Row, Part part>
-constexpr int input_count() {
-  if constexpr (part == Part::value)
-    return Row::arity;
-  else {
-    constexpr Probe p = part_probe<Row, part>();
-    return 1 + p.reads(Probe::kCondition) + p.reads(Probe::kA) + p.reads(Probe::kB) + p.reads(Probe::kY);
-  }
-}
-
-/// The row's function of in[0..]; inputs that it does not read get g in their place.
-template <class Row, Part part, class V>
-HOP_INLINE auto compute(const Row& row, const V* in) {
-  if constexpr (part == Part::value) {
-    if constexpr (Row::arity == 1)
-      return row.value(in[0]);
-    else if constexpr (Row::arity == 2)
-      return row.value(in[0], in[1]);
-    else
-      return row.value(in[0], in[1], in[2]);
-  } else {
-    constexpr Probe p = part_probe<Row, part>();
-    constexpr int condition = p.reads(Probe::kCondition), a = condition + p.reads(Probe::kA),
-                  b = a + p.reads(Probe::kB), y = b + p.reads(Probe::kY);
-    if constexpr (Row::arity == 1)
-      return row.gradient(in[0], in[a], in[y]);
-    else if constexpr (Row::arity == 2 && part == Part::gradient_a)
-      return row.gradient_a(in[0], in[a], in[b], in[y]);
-    else if constexpr (Row::arity == 2)
-      return row.gradient_b(in[0], in[a], in[b], in[y]);
-    else if constexpr (part == Part::gradient_a)
-      return row.gradient_a(in[0], in[condition], in[a], in[b], in[y]);
-    else
-      return row.gradient_b(in[0], in[condition], in[a], in[b], in[y]);
-  }
-}
-
 /// One block of a row's function. Floats go through packs; other types element by element, which the compiler turns
 /// into vectors where it can.
 template <class Row, Part part, class T, class Out>
 struct Block {
-  static constexpr int N = input_count<Row, part>();
+  static constexpr int N = rows::input_count<Row, part>();
   Row row;
 
   template <class... Count>
@@ -147,7 +98,7 @@ struct Block {
     if constexpr (std::is_same_v<T, float>) {
       Pack x[N];
       for (int k = 0; k < N; ++k) x[k] = Pack::load(in[k], count...);
-      store(compute<Row, part>(row, x), out, count...);
+      store(rows::apply<Row, part>(row, x), out, count...);
     } else {
       elements(in, out, count...);
     }
@@ -159,9 +110,9 @@ struct Block {
       T x[N];
       for (int k = 0; k < N; ++k) x[k] = in[k][j];
       if constexpr (std::is_same_v<Out, bool>)
-        out[j] = compute<Row, part>(row, x) != 0;
+        out[j] = rows::apply<Row, part>(row, x) != 0;
       else
-        out[j] = compute<Row, part>(row, x);
+        out[j] = rows::apply<Row, part>(row, x);
     }
   }
 };
