@@ -32,7 +32,7 @@ const Operations& operations() {
       .copy = nullptr,
       .fill = nullptr,
       .arange = nullptr,
-      .elementwise = nullptr,
+      .elementwise = OnDevice<elementwise>::call,
       .reduce = nullptr,
       .argmax = nullptr,
       .softmax = nullptr,

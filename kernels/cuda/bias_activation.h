@@ -1,0 +1,16 @@
+// What the epilogues of cuBLASLt and cuDNN do, as a pass of its own: for products and convolutions without one.
+#pragma once
+
+#include <cstdint>
+
+#include "tensor/tensor.h"
+
+namespace hop::kernels::cuda {
+
+enum class Activation : std::uint8_t { none, relu, gelu };
+
+/// y <- activation(y + bias), with bias (y.shape()[dim]) along dimension `dim`, contiguous, floating, of one dtype, on
+/// the current stream. The bits are those of the rows add, relu and gelu.
+void bias_activation(const Tensor& y, const Tensor& bias, int dim, Activation activation = Activation::none);
+
+}  // namespace hop::kernels::cuda

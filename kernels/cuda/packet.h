@@ -1,0 +1,75 @@
+// Packets: a few neighbouring elements that a thread moves with one memory instruction (16 bytes of the type that a
+// kernel computes in), converted on the way where they are stored as another type.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/cuda/language.h"
+#include "tensor/dtype.h"
+
+namespace hop::kernels::cuda {
+
+/// Elements per packet: 16 bytes of them, but of bytes 8, because a thread keeps each in a register.
+constexpr int packet_width(std::size_t size) { return size == 1 ? 8 : static_cast<int>(16 / size); }
+
+/// V elements, aligned as a whole: one load or store of up to 16 bytes.
+template <class T, int V>
+struct alignas(sizeof(T) * V) Packet {
+  T v[V];
+};
+
+/// Float to integer truncates; anything to bool is != 0.
+template <class To, class Stored>
+__device__ inline To converted(Stored value) {
+  if constexpr (std::is_same_v<To, bool>)
+    return value != Stored{0};
+  else
+    return static_cast<To>(value);
+}
+
+/// x[0 .. count - 1] = elements at `at`, stored as Stored; all V of them with one load.
+template <class Stored, class T, int V>
+__device__ inline void load_stored(const std::byte* at, int count, T (&x)[V]) {
+  if (count == V) {
+    const auto packet = *reinterpret_cast<const Packet<Stored, V>*>(at);
+    for (int v = 0; v < V; ++v) x[v] = converted<T>(packet.v[v]);
+    return;
+  }
+  const auto* elements = reinterpret_cast<const Stored*>(at);
+  for (int v = 0; v < V; ++v) {
+    if (v < count) x[v] = converted<T>(elements[v]);
+  }
+}
+
+/// The same for elements of another dtype than T: for packets only those of one byte, else all. A bool is read as a
+/// byte, so that bytes other than 0 and 1 do no harm.
+template <class T, int V>
+__device__ inline void load_converted(const std::byte* at, DType dtype, int count, T (&x)[V]) {
+  if constexpr (V == 1) {
+    if (dtype == DType::f32) return load_stored<float>(at, count, x);
+    if (dtype == DType::f64) return load_stored<double>(at, count, x);
+    if (dtype == DType::i64) return load_stored<std::int64_t>(at, count, x);
+    if (dtype == DType::i32) return load_stored<std::int32_t>(at, count, x);
+  }
+  load_stored<std::uint8_t>(at, count, x);
+  if (dtype != DType::boolean) return;
+  for (int v = 0; v < V; ++v) x[v] = static_cast<T>(x[v] != T{0});
+}
+
+/// The first `count` of y; all V of them with one store.
+template <class T, int V>
+__device__ inline void store_packet(std::byte* at, int count, const T (&y)[V]) {
+  if (count == V) {
+    Packet<T, V> packet;
+    for (int v = 0; v < V; ++v) packet.v[v] = y[v];
+    *reinterpret_cast<Packet<T, V>*>(at) = packet;
+    return;
+  }
+  for (int v = 0; v < V; ++v) {
+    if (v < count) reinterpret_cast<T*>(at)[v] = y[v];
+  }
+}
+
+}  // namespace hop::kernels::cuda
