@@ -29,9 +29,9 @@ struct OnDevice<operation> {
 
 const Operations& operations() {
   static constexpr Operations kTable = {
-      .copy = nullptr,
-      .fill = nullptr,
-      .arange = nullptr,
+      .copy = OnDevice<copy>::call,
+      .fill = OnDevice<fill>::call,
+      .arange = OnDevice<arange>::call,
       .elementwise = OnDevice<elementwise>::call,
       .reduce = nullptr,
       .argmax = nullptr,

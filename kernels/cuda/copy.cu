@@ -1,0 +1,218 @@
+// Copies of any layout and dtype, fills, counting. Floor: one read of x and one write of y; a layout change through
+// tiles stays near it, because both sides then move whole sectors of 32 bytes.
+#include <bit>
+
+#include "kernels/cuda/copy_internal.h"
+#include "kernels/cuda/grid.h"
+#include "kernels/cuda/operations_internal.h"
+#include "kernels/cuda/packet.h"
+#include "kernels/cuda/runtime.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+// ---- Element by element or in packets
+
+struct CopyLaunch {
+  std::uint32_t n, units;
+  IndexWalk<2> walk;
+  std::byte* y;
+  const std::byte* x;
+};
+
+/// y = x converted. A bool is read as a byte, so that bytes other than 0 and 1 do no harm.
+template <class To, class From, int V>
+__global__ void __launch_bounds__(kThreads) copy_kernel(const __grid_constant__ CopyLaunch c) {
+  for (std::uint32_t unit = blockIdx.x * kThreads + threadIdx.x; unit < c.units; unit += gridDim.x * kThreads) {
+    std::int64_t offset[2];
+    c.walk.locate(unit, offset);
+    const std::uint32_t left = c.n - unit * V;
+    const int count = left < V ? static_cast<int>(left) : V;
+    To y[V] = {};
+    if constexpr (std::is_same_v<From, bool>) {
+      bool x[V] = {};
+      load_stored<std::uint8_t>(c.x + offset[1], count, x);
+      for (int v = 0; v < V; ++v) y[v] = converted<To>(x[v]);
+    } else {
+      load_stored<From>(c.x + offset[1], count, y);
+    }
+    store_packet(c.y + offset[0], count, y);
+  }
+}
+
+/// y = value, along y alone.
+template <class T, int V>
+__global__ void __launch_bounds__(kThreads) fill_kernel(const __grid_constant__ CopyLaunch c, T value) {
+  T y[V];
+  for (int v = 0; v < V; ++v) y[v] = value;
+  for (std::uint32_t unit = blockIdx.x * kThreads + threadIdx.x; unit < c.units; unit += gridDim.x * kThreads) {
+    std::int64_t offset[2];
+    c.walk.locate(unit, offset);
+    const std::uint32_t left = c.n - unit * V;
+    store_packet(c.y + offset[0], left < V ? static_cast<int>(left) : V, y);
+  }
+}
+
+/// Calls launch_part(CopyLaunch) for as many parts as 32-bit indices need.
+template <class F>
+void for_each_launch(const CopyPlan& plan, const Tensor& y, const Tensor& x, const F& launch_part) {
+  const std::int64_t start[2] = {};
+  for_each_part(plan.steps, kMaxElements, plan.width, start, [&](const Steps<2>& part, const std::int64_t(&at)[2]) {
+    const auto n = static_cast<std::uint32_t>(part.elements()), width = static_cast<std::uint32_t>(plan.width);
+    launch_part(
+        CopyLaunch{n, (n + width - 1) / width, part.in_units(plan.width), y.raw_data() + at[0], x.raw_data() + at[1]});
+  });
+}
+
+template <class To, class From>
+void launch_copy(const CopyPlan& plan, const Tensor& y, const Tensor& x) {
+  constexpr int kWidth = packet_width(sizeof(To) > sizeof(From) ? sizeof(To) : sizeof(From));
+  const auto kernel = plan.width == 1 ? copy_kernel<To, From, 1> : copy_kernel<To, From, kWidth>;
+  for_each_launch(plan, y, x,
+                  [&](const CopyLaunch& c) { launch(kernel, blocks_for(c.units), kThreads, 0, current_stream(), c); });
+}
+
+/// f(unsigned integer of `size` bytes): elements that are moved as they are.
+template <class F>
+void visit_size(std::size_t size, const F& f) {
+  if (size == 1) return f(std::uint8_t{});
+  if (size == 4) return f(std::uint32_t{});
+  f(std::uint64_t{});
+}
+
+// ---- Tiles
+
+constexpr int kTile = 32, kTileRows = 8;
+
+/// Matrices y[r][c] = x[c][r]; strides in bytes.
+struct TransposeLaunch {
+  std::uint32_t tiles;
+  FastDivision tiles_per_matrix, tiles_per_row;
+  IndexWalk<2> matrices;
+  std::int64_t rows, columns, y_stride, x_stride;
+  std::byte* y;
+  const std::byte* x;
+};
+
+/// One square per block and turn: x's lines are read along x, y's are written along y. A line of the buffer has one
+/// element more than the square, so that a column of it falls into 32 different banks of shared memory.
+template <class T>
+__global__ void __launch_bounds__(kTile* kTileRows) transpose_kernel(const __grid_constant__ TransposeLaunch t) {
+  __shared__ T buffer[kTile][kTile + 1];
+  for (std::uint32_t tile = blockIdx.x; tile < t.tiles; tile += gridDim.x) {
+    const std::uint32_t matrix = t.tiles_per_matrix.quotient(tile);
+    const std::uint32_t within = tile - matrix * t.tiles_per_matrix.divisor;
+    const std::uint32_t tile_row = t.tiles_per_row.quotient(within);
+    const std::int64_t r0 = std::int64_t{kTile} * tile_row;
+    const std::int64_t c0 = std::int64_t{kTile} * (within - tile_row * t.tiles_per_row.divisor);
+    std::int64_t offset[2];
+    t.matrices.locate(matrix, offset);
+
+    const std::int64_t r = r0 + threadIdx.x, c = c0 + threadIdx.x;
+    for (int k = static_cast<int>(threadIdx.y); k < kTile; k += kTileRows) {
+      const auto* line = reinterpret_cast<const T*>(t.x + offset[1] + (c0 + k) * t.x_stride);
+      if (r < t.rows && c0 + k < t.columns) buffer[k][threadIdx.x] = line[r];
+    }
+    __syncthreads();
+    for (int k = static_cast<int>(threadIdx.y); k < kTile; k += kTileRows) {
+      auto* line = reinterpret_cast<T*>(t.y + offset[0] + (r0 + k) * t.y_stride);
+      if (r0 + k < t.rows && c < t.columns) line[c] = buffer[threadIdx.x][k];
+    }
+    __syncthreads();  // before the next square overwrites the buffer
+  }
+}
+
+/// Tiles over dimension plan.row of the steps and their line, for every index of the other dimensions.
+void copy_tiles(const CopyPlan& plan, const Tensor& y, const Tensor& x) {
+  const Steps<2>& steps = plan.steps;
+  const int line = steps.rank - 1;
+  Steps<2> others;
+  others.rank = 0;
+  for (int d = 0; d < line; ++d) {
+    if (d == plan.row) continue;
+    others.size[others.rank] = steps.size[d];
+    for (int k = 0; k < 2; ++k) others.stride[k][others.rank] = steps.stride[k][d];
+    ++others.rank;
+  }
+  if (others.rank == 0) others.size[others.rank++] = 1;
+  const auto tiles_along = [](std::int64_t n) { return static_cast<std::uint32_t>((n + kTile - 1) / kTile); };
+
+  TransposeLaunch t{};
+  t.rows = steps.size[plan.row];
+  t.columns = steps.size[line];
+  t.tiles_per_row = FastDivision(tiles_along(t.columns));
+  t.tiles_per_matrix = FastDivision(tiles_along(t.rows) * tiles_along(t.columns));
+  t.tiles = static_cast<std::uint32_t>(others.elements()) * t.tiles_per_matrix.divisor;
+  t.matrices = others.in_units(1);
+  t.y_stride = steps.stride[0][plan.row];
+  t.x_stride = steps.stride[1][line];
+  t.y = y.raw_data();
+  t.x = x.raw_data();
+  visit_size(size_of(y.dtype()), [&]<class T>(T) {
+    launch(transpose_kernel<T>, std::min<unsigned>(t.tiles, kMaxBlocks), dim3(kTile, kTileRows), 0, current_stream(),
+           t);
+  });
+}
+
+// ---- Counting
+
+/// y_i = i. Floor: one write of y.
+template <class T>
+__global__ void __launch_bounds__(kThreads) arange_kernel(T* y, std::int64_t n) {
+  const std::int64_t step = std::int64_t{gridDim.x} * kThreads;
+  for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i < n; i += step) y[i] = converted<T>(i);
+}
+
+bool is_zero(Scalar value) {
+  return value.dtype() != DType::f64 ? value.to<std::int64_t>() == 0
+                                     : std::bit_cast<std::uint64_t>(value.to<double>()) == 0;
+}
+
+std::size_t bytes_of(const Tensor& y) { return static_cast<std::size_t>(y.numel()) * size_of(y.dtype()); }
+
+}  // namespace
+
+void copy(const Tensor& y, const Tensor& x) {
+  if (y.numel() == 0) return;
+  const CopyPlan plan(y, x);
+  if (plan.way == CopyWay::bytes) {
+    check(cudaMemcpyAsync(y.raw_data(), x.raw_data(), bytes_of(y), cudaMemcpyDeviceToDevice, current_stream()),
+          "cudaMemcpyAsync");
+  } else if (plan.way == CopyWay::tiles) {
+    copy_tiles(plan, y, x);
+  } else if (y.dtype() == x.dtype()) {
+    visit_size(size_of(y.dtype()), [&]<class T>(T) { launch_copy<T, T>(plan, y, x); });
+  } else {
+    visit_dtype(y.dtype(), [&]<class To>(To) {
+      visit_dtype(x.dtype(), [&]<class From>(From) {
+        if constexpr (!std::is_same_v<To, From>) launch_copy<To, From>(plan, y, x);
+      });
+    });
+  }
+}
+
+void fill(const Tensor& y, Scalar value) {
+  if (y.numel() == 0) return;
+  if (y.is_contiguous() && is_zero(value))
+    return check(cudaMemsetAsync(y.raw_data(), 0, bytes_of(y), current_stream()), "cudaMemsetAsync");
+  const CopyPlan plan(y, y);
+  const int packet = packet_width(size_of(y.dtype()));
+  CopyPlan along_y = plan;
+  const auto size = static_cast<std::int64_t>(size_of(y.dtype()));
+  along_y.width = plan.steps.takes_packets(0, y.raw_data(), size, packet) ? packet : 1;
+  visit_dtype(y.dtype(), [&]<class T>(T) {
+    const T number = value.to<T>();
+    const auto kernel = along_y.width == 1 ? fill_kernel<T, 1> : fill_kernel<T, packet_width(sizeof(T))>;
+    for_each_launch(along_y, y, y, [&](const CopyLaunch& c) {
+      launch(kernel, blocks_for(c.units), kThreads, 0, current_stream(), c, number);
+    });
+  });
+}
+
+void arange(const Tensor& y) {
+  visit_dtype(y.dtype(), [&]<class T>(T) {
+    launch(arange_kernel<T>, blocks_for(y.numel()), kThreads, 0, current_stream(), y.data<T>(), y.numel());
+  });
+}
+
+}  // namespace hop::kernels::cuda
