@@ -1,0 +1,242 @@
+// Gathering and scattering by an index. Sums are made in the order of the index, as on the CPU, so their bits are the
+// same; nothing is added by atomics. A value outside the dimension is reported (fault.h), its element is 0 or left out.
+#include "kernels/cuda/fault.h"
+#include "kernels/cuda/grid.h"
+#include "kernels/cuda/index_sort.h"
+#include "kernels/cuda/operations_internal.h"
+#include "kernels/cuda/packet.h"
+#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/walk.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+/// The index of a launch, and where to report a value outside 0 .. size - 1.
+struct CheckedIndex {
+  const std::int64_t* values;
+  std::int64_t size;
+  unsigned long long* word;
+  Fault fault;
+
+  /// The value at `position`, or -1.
+  __device__ std::int64_t at(std::int64_t position) const {
+    const std::int64_t value = values[position];
+    if (value >= 0 && value < size) return value;
+    report(word, fault, static_cast<std::uint64_t>(position));
+    return -1;
+  }
+};
+
+/// What is walked: n items, with N offsets each (`first` is where this launch begins).
+template <int N>
+struct Items {
+  std::uint32_t n;
+  IndexWalk<N> walk;
+  std::int64_t first[N];
+
+  __device__ void locate(std::uint32_t i, std::int64_t (&offset)[N]) const {
+    walk.locate(i, offset);
+    for (int k = 0; k < N; ++k) offset[k] += first[k];
+  }
+};
+
+/// launch_part(Items) for as many parts as 32-bit indices need; strides[k] are steps over `shape`, in what the kernel
+/// likes.
+template <int N, class F>
+void for_each_launch(const Shape& shape, const std::array<Strides, N>& strides, const F& launch_part) {
+  const std::int64_t start[N] = {};
+  const Steps<N> steps{Walk<N>(shape, strides, N)};
+  for_each_part(steps, kMaxElements, 1, start, [&](const Steps<N>& part, const std::int64_t(&first)[N]) {
+    Items<N> items{static_cast<std::uint32_t>(part.elements()), part.in_units(1), {}};
+    for (int k = 0; k < N; ++k) items.first[k] = first[k];
+    launch_part(items);
+  });
+}
+
+Strides without(Strides strides, int dim) {
+  strides[dim] = 0;
+  return strides;
+}
+
+// ---- gather. Floor: the index, one element of x each (a sector of 32 bytes where they lie apart), y
+
+/// Offsets: of x in elements, without the indexed dimension; of the index and y.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    gather_kernel(const __grid_constant__ Items<2> items, CheckedIndex index, const T* x, std::int64_t step, T* y) {
+  for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < items.n; i += gridDim.x * kThreads) {
+    std::int64_t offset[2];
+    items.locate(i, offset);
+    const std::int64_t value = index.at(offset[1]);
+    y[offset[1]] = value < 0 ? T{0} : x[offset[0] + value * step];
+  }
+}
+
+// ---- scatter_add. Floor: as gather, and the zeros
+
+/// One line of the index along the dimension per thread, from its first element to its last: lines never meet. Offsets:
+/// of y in elements, of the line's start in the index and g.
+template <class T>
+__global__ void __launch_bounds__(kThreads)
+    scatter_add_kernel(const __grid_constant__ Items<2> lines, CheckedIndex index, const T* g, std::int64_t length,
+                       std::int64_t index_step, T* y, std::int64_t y_step) {
+  for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < lines.n; i += gridDim.x * kThreads) {
+    std::int64_t offset[2];
+    lines.locate(i, offset);
+    for (std::int64_t j = 0; j < length; ++j) {
+      const std::int64_t position = offset[1] + j * index_step, value = index.at(position);
+      if (value >= 0) y[offset[0] + value * y_step] += g[position];
+    }
+  }
+}
+
+// ---- index_select. Floor: the rows read and written once, 16 bytes at a time where rows are made of them
+
+/// Offsets: of x in units, without the indexed dimension; of the index; of y.
+template <class Unit>
+__global__ void __launch_bounds__(kThreads)
+    index_select_kernel(const __grid_constant__ Items<3> items, CheckedIndex index, const Unit* x, std::int64_t step,
+                        Unit* y) {
+  for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < items.n; i += gridDim.x * kThreads) {
+    std::int64_t offset[3];
+    items.locate(i, offset);
+    const std::int64_t value = index.at(offset[1]);
+    y[offset[2]] = value < 0 ? Unit{} : x[offset[0] + value * step];
+  }
+}
+
+// ---- index_add. Floor: g read once, y written once (and cleared), and the sort of the index
+
+/// One destination and V neighbouring columns per thread: the thread that stands where the run of a key begins adds the
+/// whole run. Offsets: the place in the sorted index; of g and y in packets, without the row.
+template <class T, int V>
+__global__ void __launch_bounds__(kThreads)
+    index_add_kernel(const __grid_constant__ Items<3> items, const std::int32_t* keys, const std::int32_t* positions,
+                     int n, std::int64_t size, std::int64_t row, const Packet<T, V>* g, Packet<T, V>* y) {
+  for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < items.n; i += gridDim.x * kThreads) {
+    std::int64_t offset[3];
+    items.locate(i, offset);
+    const std::int64_t begin = offset[0];
+    const std::int32_t key = keys[begin];
+    if (key == size || (begin > 0 && keys[begin - 1] == key)) continue;
+    Packet<T, V> sum{};
+    for (std::int64_t s = begin; s < n && keys[s] == key; ++s) {
+      const Packet<T, V> term = g[offset[1] + positions[s] * row];
+      for (int v = 0; v < V; ++v) sum.v[v] += term.v[v];
+    }
+    y[offset[2] + key * row] = sum;
+  }
+}
+
+/// A contiguous tensor around one dimension: (outer, size, inner).
+struct Around {
+  std::int64_t outer = 1, size = 1, inner = 1;
+  Around(const Shape& shape, int dim) : size(shape[dim]) {
+    for (int d = 0; d < dim; ++d) outer *= shape[d];
+    for (int d = dim + 1; d < shape.size(); ++d) inner *= shape[d];
+  }
+};
+
+CheckedIndex checked(Fault fault, const Tensor& index, std::int64_t size) {
+  return {index.data<std::int64_t>(), size, fault_word(), fault};
+}
+
+/// Whether `bytes` per row, from both addresses on, are made of whole aligned units.
+bool divides(std::size_t unit, std::size_t bytes, const Tensor& a, const Tensor& b) {
+  const auto starts = [&](const Tensor& t) { return reinterpret_cast<std::uintptr_t>(t.raw_data()) % unit == 0; };
+  return bytes % unit == 0 && starts(a) && starts(b);
+}
+
+template <class Unit>
+void select_units(const Around& around, std::int64_t width, const Tensor& x, const Tensor& index, const Tensor& y) {
+  const std::int64_t n = index.numel();
+  const std::array<Strides, 3> strides = {Strides{around.size * width, 0, 1}, Strides{0, 1, 0},
+                                          Strides{n * width, width, 1}};
+  for_each_launch<3>({around.outer, n, width}, strides, [&](const Items<3>& items) {
+    launch(index_select_kernel<Unit>, blocks_for(items.n), kThreads, 0, current_stream(), items,
+           checked(Fault::index_select, index, around.size), reinterpret_cast<const Unit*>(x.raw_data()), width,
+           reinterpret_cast<Unit*>(y.raw_data()));
+  });
+}
+
+template <class T, int V>
+void add_packets(const Around& around, const SortedIndex& sorted, const Tensor& g, const Tensor& y) {
+  const std::int64_t n = sorted.keys.numel(), width = around.inner / V;
+  const std::array<Strides, 3> strides = {Strides{1, 0, 0}, Strides{0, n * width, 1},
+                                          Strides{0, around.size * width, 1}};
+  for_each_launch<3>({n, around.outer, width}, strides, [&](const Items<3>& items) {
+    launch(index_add_kernel<T, V>, blocks_for(items.n), kThreads, 0, current_stream(), items,
+           sorted.keys.data<std::int32_t>(), sorted.positions.data<std::int32_t>(), static_cast<int>(n), around.size,
+           width, reinterpret_cast<const Packet<T, V>*>(g.raw_data()), reinterpret_cast<Packet<T, V>*>(y.raw_data()));
+  });
+}
+
+void add_sorted(Fault fault, const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
+  fill(y, 0);
+  if (g.numel() == 0) return;
+  const Around around(y.shape(), dim);
+  const SortedIndex sorted = sort_index(index, around.size, fault);
+  const auto run = [&]<class T>(T) {
+    constexpr int kWidth = packet_width(sizeof(T));
+    if (divides(16, static_cast<std::size_t>(around.inner) * sizeof(T), g, y))
+      add_packets<T, kWidth>(around, sorted, g, y);
+    else
+      add_packets<T, 1>(around, sorted, g, y);
+  };
+  y.dtype() == DType::f32 ? run(float{}) : run(double{});
+}
+
+}  // namespace
+
+void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
+  const std::array<Strides, 2> strides = {without(x.strides(), dim), contiguous_strides(y.shape())};
+  const auto run = [&]<class T>(T) {
+    for_each_launch<2>(y.shape(), strides, [&](const Items<2>& items) {
+      launch(gather_kernel<T>, blocks_for(items.n), kThreads, 0, current_stream(), items,
+             checked(Fault::gather, index, x.shape()[dim]), reinterpret_cast<const T*>(x.raw_data()), x.strides()[dim],
+             reinterpret_cast<T*>(y.raw_data()));
+    });
+  };
+  const std::size_t size = size_of(x.dtype());
+  size == 1 ? run(std::uint8_t{}) : size == 4 ? run(std::uint32_t{}) : run(std::uint64_t{});
+}
+
+void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
+  if (y.dim() == 1) return add_sorted(Fault::scatter_add, g, dim, index, y);  // one line: sort instead of a long walk
+  fill(y, 0);
+  if (g.numel() == 0) return;
+  const Strides of_index = contiguous_strides(index.shape());
+  const std::array<Strides, 2> strides = {without(y.strides(), dim), of_index};
+  Shape lines = index.shape();
+  lines[dim] = 1;
+  const auto run = [&]<class T>(T) {
+    for_each_launch<2>(lines, strides, [&](const Items<2>& items) {
+      launch(scatter_add_kernel<T>, blocks_for(items.n), kThreads, 0, current_stream(), items,
+             checked(Fault::scatter_add, index, y.shape()[dim]), g.data<T>(), index.shape()[dim], of_index[dim],
+             y.data<T>(), y.strides()[dim]);
+    });
+  };
+  g.dtype() == DType::f32 ? run(float{}) : run(double{});
+}
+
+void index_select(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
+  const Around around(x.shape(), dim);
+  const std::size_t bytes = static_cast<std::size_t>(around.inner) * size_of(x.dtype());
+  const auto run = [&]<class Unit>(Unit) {
+    select_units<Unit>(around, static_cast<std::int64_t>(bytes / sizeof(Unit)), x, index, y);
+  };
+  if (divides(16, bytes, x, y))
+    run(Packet<std::uint32_t, 4>{});
+  else if (divides(8, bytes, x, y))
+    run(std::uint64_t{});
+  else if (divides(4, bytes, x, y))
+    run(std::uint32_t{});
+  else
+    run(std::uint8_t{});
+}
+
+void index_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
+  add_sorted(Fault::index_add, g, dim, index, y);
+}
+
+}  // namespace hop::kernels::cuda

@@ -1,0 +1,25 @@
+// The positions of an index in the order of its values: what turns a sum with repeated destinations into sums over
+// neighbours, one thread per destination, without atomics on floating numbers.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/fault_internal.h"
+#include "tensor/tensor.h"
+
+namespace hop::kernels::cuda {
+
+/// keys[s] are the values of an index, ascending; positions[s] is where each stood. Equal values keep their order.
+struct SortedIndex {
+  Tensor keys;       ///< (n) i32
+  Tensor positions;  ///< (n) i32
+};
+
+/// Sorts `index` (n > 0 values, i64, contiguous) on the current stream. A value outside 0 .. size - 1 is reported as
+/// `fault` and has the key `size`, so it comes last. Throws ShapeError where n or size is 2^31 or more.
+///
+/// A least-significant-digit radix sort (Knuth, TAOCP 5.2.5) by digits of 8 bits: as many passes as `size` has bytes,
+/// each of three kernels. Floor: 24 n bytes per pass.
+SortedIndex sort_index(const Tensor& index, std::int64_t size, Fault fault);
+
+}  // namespace hop::kernels::cuda
