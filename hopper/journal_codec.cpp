@@ -43,7 +43,7 @@ std::vector<std::byte> encode_body(const record::Commit& r) {
   const UnitMetrics& m = r.metrics;
   const auto metrics =
       fb::CreateMetrics(b, m.train_loss, m.rows, m.seconds, write(m.valid_loss), write(m.valid_accuracy), m.state_bytes,
-                        m.received_bytes, m.gap_seconds, m.peak_rss_bytes);
+                        m.received_bytes, m.gap_seconds, m.peak_rss_bytes, m.idle_seconds);
   const auto config = b.CreateString(r.config);
   const fb::Digest parent = write(r.parent);
   const fb::Digest digest = write(r.digest);
@@ -73,6 +73,7 @@ UnitMetrics decode_body(const fb::Metrics& m) {
           .state_bytes = m.state_bytes(),
           .received_bytes = m.received_bytes(),
           .gap_seconds = m.gap_seconds(),
+          .idle_seconds = m.idle_seconds(),
           .peak_rss_bytes = m.peak_rss_bytes()};
 }
 

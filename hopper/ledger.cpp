@@ -154,6 +154,7 @@ void Ledger::measure(Model& model, const UnitMetrics& metrics, bool ends_epoch) 
   received_bytes_ += metrics.received_bytes;
   peak_rss_bytes_ = std::max(peak_rss_bytes_, metrics.peak_rss_bytes);
   gaps_.push_back(metrics.gap_seconds);
+  idle_.push_back(metrics.idle_seconds);
   if (!std::isfinite(metrics.train_loss)) return;
 
   EpochMetrics& epoch = model.partial;

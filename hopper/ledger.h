@@ -79,8 +79,9 @@ class Ledger {
   std::uint64_t hops() const;                                       ///< of all models
   std::uint64_t received_bytes() const { return received_bytes_; }  ///< of all units: what hopping cost on the network
   std::uint64_t peak_rss_bytes() const { return peak_rss_bytes_; }  ///< the largest that a worker reported
-  /// Idle seconds before each unit, in the order of the commits.
+  /// UnitMetrics::gap_seconds and idle_seconds of each unit, in the order of the commits.
   std::span<const double> gaps() const { return gaps_; }
+  std::span<const double> idle() const { return idle_; }
   /// The model with the best score at its last complete epoch, ties to the smaller id; none if no model has a score.
   std::optional<ModelId> best(Objective objective) const;
 
@@ -105,7 +106,7 @@ class Ledger {
   Attempt reserved_{1};  // attempt 0 is nobody's
   std::uint64_t received_bytes_ = 0;
   std::uint64_t peak_rss_bytes_ = 0;
-  std::vector<double> gaps_;
+  std::vector<double> gaps_, idle_;
 };
 
 }  // namespace hop::hopper

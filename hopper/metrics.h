@@ -15,8 +15,9 @@ struct UnitMetrics {
   std::optional<double> valid_accuracy;  ///< in [0, 1]; classification only
   std::uint64_t state_bytes = 0;         ///< size of the new state
   std::uint64_t received_bytes = 0;      ///< bytes of the parent state that crossed the network for this unit
-  double gap_seconds = 0;                ///< how long the worker stood idle before this unit
-  std::uint64_t peak_rss_bytes = 0;      ///< of the worker's process, so far
+  double gap_seconds = 0;   ///< from when the worker was free and the unit ordered to its first step: what a hop costs
+  double idle_seconds = 0;  ///< before that, free and without orders: no model was due here. Both -1 for the first unit
+  std::uint64_t peak_rss_bytes = 0;  ///< of the worker's process, so far
   bool operator==(const UnitMetrics&) const = default;
 };
 

@@ -40,6 +40,16 @@ ModelResult summarize(const Model& model) {
   return result;
 }
 
+// In milliseconds, sorted; without the first units of workers, which are negative.
+std::vector<double> sorted_ms(std::span<const double> seconds) {
+  std::vector<double> ms;
+  for (const double s : seconds) {
+    if (s >= 0) ms.push_back(s * 1e3);
+  }
+  std::sort(ms.begin(), ms.end());
+  return ms;
+}
+
 // The nearest-rank percentile; 0 for nothing.
 double percentile(const std::vector<double>& sorted, double share) {
   if (sorted.empty()) return 0;
@@ -101,13 +111,11 @@ Results summarize(const Ledger& ledger, Objective objective) {
   results.hops = ledger.hops();
   results.network.hop = ledger.received_bytes();
   results.peak_rss_bytes = ledger.peak_rss_bytes();
-  std::vector<double> gaps;
-  for (const double gap : ledger.gaps()) {
-    if (gap >= 0) gaps.push_back(gap * 1e3);  // negative: the worker's first unit
-  }
-  std::sort(gaps.begin(), gaps.end());
+  const std::vector<double> gaps = sorted_ms(ledger.gaps()), idle = sorted_ms(ledger.idle());
   results.gap_ms_p50 = percentile(gaps, 0.50);
   results.gap_ms_p99 = percentile(gaps, 0.99);
+  results.idle_ms_p50 = percentile(idle, 0.50);
+  results.idle_ms_p99 = percentile(idle, 0.99);
   for (const Model& model : ledger.models()) results.models.push_back(summarize(model));
   results.best = ledger.best(objective);
   results.objective = objective;
@@ -139,6 +147,7 @@ std::string to_json(const Results& r) {
         {"control_bytes", r.network.control}}},
       {"memory", {{"data_bytes_per_worker", r.data_bytes_per_worker}, {"peak_rss_bytes", r.peak_rss_bytes}}},
       {"gap_ms", {{"p50", r.gap_ms_p50}, {"p99", r.gap_ms_p99}}},
+      {"idle_ms", {{"p50", r.idle_ms_p50}, {"p99", r.idle_ms_p99}}},
       {"models", models},
       {"best", r.best ? Json(r.best->value) : Json(nullptr)}};
   return json.dump(2) + "\n";

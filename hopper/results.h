@@ -49,7 +49,8 @@ struct Results {
   NetworkBytes network;
   std::uint64_t data_bytes_per_worker = 0;  ///< the largest of the workers: its partitions and the validation rows
   std::uint64_t peak_rss_bytes = 0;         ///< of the hungriest worker's process
-  double gap_ms_p50 = 0, gap_ms_p99 = 0;    ///< between two units of a worker
+  double gap_ms_p50 = 0, gap_ms_p99 = 0;    ///< what hops cost between two units of a worker (UnitMetrics)
+  double idle_ms_p50 = 0, idle_ms_p99 = 0;  ///< what the schedule left empty
   std::vector<ModelResult> models;
   std::optional<ModelId> best;
   Outcome outcome = Outcome::Completed;

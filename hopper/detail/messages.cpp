@@ -33,7 +33,7 @@ std::optional<T> from_wire(const flatbuffers::Optional<T>& value) {
 
 flatbuffers::Offset<wire::Metrics> to_wire(FlatBufferBuilder& b, const UnitMetrics& m) {
   return wire::CreateMetrics(b, m.train_loss, m.rows, m.seconds, to_wire(m.valid_loss), to_wire(m.valid_accuracy),
-                             m.state_bytes, m.received_bytes, m.gap_seconds, m.peak_rss_bytes);
+                             m.state_bytes, m.received_bytes, m.gap_seconds, m.peak_rss_bytes, m.idle_seconds);
 }
 
 UnitMetrics from_wire(const wire::Metrics* m) {
@@ -46,6 +46,7 @@ UnitMetrics from_wire(const wire::Metrics* m) {
           .state_bytes = m->state_bytes(),
           .received_bytes = m->received_bytes(),
           .gap_seconds = m->gap_seconds(),
+          .idle_seconds = m->idle_seconds(),
           .peak_rss_bytes = m->peak_rss_bytes()};
 }
 

@@ -22,12 +22,19 @@ std::string text(T value) {
 
 Fields to_fields(const HeldState& s) {
   const UnitMetrics& m = s.metrics;
-  Fields fields = {{"model", text(s.model.value)},         {"version", text(s.version)},
-                   {"partition", text(s.partition.value)}, {"attempt", text(s.attempt.value)},
-                   {"parent.low", text(s.parent.low)},     {"parent.high", text(s.parent.high)},
-                   {"train_loss", text(m.train_loss)},     {"rows", text(m.rows)},
-                   {"seconds", text(m.seconds)},           {"received_bytes", text(m.received_bytes)},
-                   {"gap_seconds", text(m.gap_seconds)},   {"peak_rss_bytes", text(m.peak_rss_bytes)}};
+  Fields fields = {{"model", text(s.model.value)},
+                   {"version", text(s.version)},
+                   {"partition", text(s.partition.value)},
+                   {"attempt", text(s.attempt.value)},
+                   {"parent.low", text(s.parent.low)},
+                   {"parent.high", text(s.parent.high)},
+                   {"train_loss", text(m.train_loss)},
+                   {"rows", text(m.rows)},
+                   {"seconds", text(m.seconds)},
+                   {"received_bytes", text(m.received_bytes)},
+                   {"gap_seconds", text(m.gap_seconds)},
+                   {"idle_seconds", text(m.idle_seconds)},
+                   {"peak_rss_bytes", text(m.peak_rss_bytes)}};
   if (m.valid_loss) fields.emplace_back("valid_loss", text(*m.valid_loss));
   if (m.valid_accuracy) fields.emplace_back("valid_accuracy", text(*m.valid_accuracy));
   return fields;
@@ -69,6 +76,7 @@ HeldState from_header(const nn::StateHeader& header) {
                .state_bytes = header.layout.bytes,
                .received_bytes = need<std::uint64_t>(f, "received_bytes"),
                .gap_seconds = need<double>(f, "gap_seconds"),
+               .idle_seconds = need<double>(f, "idle_seconds"),
                .peak_rss_bytes = need<std::uint64_t>(f, "peak_rss_bytes")};
   return s;
 }

@@ -59,6 +59,7 @@ class Worker {
     Config config;
     std::unique_ptr<Trainer> trainer;
     nn::StateBytes bytes;  // of the parent; null for unit 0
+    Stopwatch ordered;     // runs since the lease arrived
     std::uint64_t received_bytes = 0;
     bool ready = false;
     StateStore::Key parent() const { return {order.lease.model, order.lease.unit}; }

@@ -118,12 +118,14 @@ void Worker::train(Job& job) {
   // The trainer's own block stands aside while it works on the model's, and comes back afterwards.
   const nn::StateBytes own = job.bytes ? trainer.state().swap(std::move(job.bytes)) : trainer.state().make_bytes();
   if (lease.unit == 0) trainer.initialize();
-  const double gap = idle_since_ ? idle_since_->seconds() : -1;
+  const double free_for = idle_since_ ? idle_since_->seconds() : -1;
+  const double gap = std::min(free_for, job.ordered.seconds());
   UnitMetrics metrics =
       trainer.train(partitions_.at(lease.partition), lease.epoch, lease.partition, stop_.get_token(), &rows_done_);
   if (lease.validate && validation_) trainer.validate(*validation_, metrics);
   metrics.received_bytes = job.received_bytes;
   metrics.gap_seconds = gap;
+  metrics.idle_seconds = idle_since_ ? free_for - gap : -1;
   metrics.peak_rss_bytes = peak_rss_bytes();
   finish(job, metrics, trainer.state().swap(own));
   give_back(lease.model, std::move(job.trainer));

@@ -34,6 +34,7 @@ record::Commit commit(std::uint32_t unit) {
   c.metrics.state_bytes = 1ULL << 33;
   c.metrics.received_bytes = 99;
   c.metrics.gap_seconds = 1e-4;
+  c.metrics.idle_seconds = 2.5;
   c.metrics.peak_rss_bytes = 1ULL << 30;
   if (unit % 2 == 1) {
     c.metrics.valid_loss = 0.0;

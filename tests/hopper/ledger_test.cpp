@@ -98,6 +98,7 @@ TEST(Ledger, FollowsAModelThroughItsUnits) {
   c.metrics.peak_rss_bytes = 99;
   c.metrics.state_bytes = 55;
   c.metrics.gap_seconds = 0.25;
+  c.metrics.idle_seconds = 0.75;
   ledger.apply(c);
   const Model& model = ledger.model(ModelId{0});
   EXPECT_EQ(model.version, 2U);
@@ -113,6 +114,7 @@ TEST(Ledger, FollowsAModelThroughItsUnits) {
   EXPECT_EQ(ledger.received_bytes(), 7U);
   EXPECT_EQ(ledger.peak_rss_bytes(), 99U);
   EXPECT_THAT(ledger.gaps(), ElementsAre(0, 0.25, 0));
+  EXPECT_THAT(ledger.idle(), ElementsAre(0, 0.75, 0));
   EXPECT_EQ(ledger.sequence(), 4U);
 }
 
