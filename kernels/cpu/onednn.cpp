@@ -4,6 +4,7 @@
 #include "kernels/capture_internal.h"
 #include "kernels/cpu/isa_internal.h"
 #include "kernels/cpu/onednn_internal.h"
+#include "kernels/precision.h"
 #include "kernels/threads.h"
 
 namespace hop::kernels::onednn {
@@ -12,7 +13,10 @@ namespace {
 dnnl::engine make_engine() {
   const bool v4 = current_isa() == Isa::v4;
   // Not the highest of the processor: bits are a function of what isa() names.
-  const dnnl::cpu_isa wanted = v4 ? dnnl::cpu_isa::avx512_core : dnnl::cpu_isa::avx2;
+  // (bf16 instructions serve bf16 products alone: f32 primitives are the same with them and without.)
+  const dnnl::cpu_isa wanted = has_bf16() ? dnnl::cpu_isa::avx512_core_bf16
+                               : v4       ? dnnl::cpu_isa::avx512_core
+                                          : dnnl::cpu_isa::avx2;
   dnnl::set_max_cpu_isa(wanted);  // refused once oneDNN is in use
   if (dnnl::get_effective_cpu_isa() != wanted) {
     throw DeviceError(std::string("[onednn] expected to use ") + (v4 ? "AVX-512" : "AVX2") +

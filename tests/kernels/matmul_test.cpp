@@ -1,10 +1,13 @@
 #include "kernels/matmul.h"
 
+#include <bit>
+
 #include <limits>
 #include <thread>
 
 #include "base/error.h"
 #include "kernels/copy.h"
+#include "kernels/precision.h"
 #include "kernels/view.h"
 #include "tests/kernels/layouts.h"
 
@@ -229,6 +232,45 @@ TEST(Linear, IsXTimesTheTransposedWeightPlusBias) {
       for (const Tensor& v : layouts(x)) EXPECT_TRUE(close(linear(v, weight, bias), golden, 0, tolerance));
     }
   }
+}
+
+/// Restores the thread's precision.
+class PrecisionScope {
+ public:
+  explicit PrecisionScope(Precision p) : before_(precision()) { set_precision(p); }
+  ~PrecisionScope() { set_precision(before_); }
+
+ private:
+  Precision before_;
+};
+
+// To 8 significant bits, ties to even: what bf16 keeps.
+Tensor rounded_to_bf16(const Tensor& x) {
+  const Tensor y = clone(x);
+  for (std::int64_t i = 0; i < y.numel(); ++i) {
+    std::uint32_t bits = std::bit_cast<std::uint32_t>(y.data<float>()[i]);
+    bits += 0x7FFF + (bits >> 16 & 1);
+    y.data<float>()[i] = std::bit_cast<float>(bits & 0xFFFF0000U);
+  }
+  return y;
+}
+
+TEST(Matmul, Bf16RoundsTheFactorsAndSumsInF32) {
+  const Tensor a = random_tensor({33, 70}, DType::f32, 1), weight = random_tensor({50, 70}, DType::f32, 2),
+               bias = random_tensor({50}, DType::f32, 3);
+  const PrecisionScope scope(Precision::bf16);
+  const Tensor y = linear(a, weight, bias);
+  const bool rounds = has_bf16();  // else nothing changes
+  const Tensor u = rounds ? rounded_to_bf16(a) : a, v = rounds ? rounded_to_bf16(weight) : weight;
+  std::vector<double> golden = reference(u, transpose(v, 0, 1));
+  for (std::size_t i = 0; i < golden.size(); ++i) golden[i] += static_cast<double>(bias.data<float>()[i % 50]);
+  EXPECT_TRUE(close(y, golden, 0, 1e-5));
+  const Tensor small = matmul(slice(a, 0, 0, 2), transpose(weight, 0, 1));  // not worth rounding
+  set_precision(Precision::strict);
+  EXPECT_TRUE(same_bits(small, matmul(slice(a, 0, 0, 2), transpose(weight, 0, 1))));
+  EXPECT_NE(same_bits(y, linear(a, weight, bias)), rounds);
+  EXPECT_EQ(precision_of(name(Precision::tf32)), Precision::tf32);
+  EXPECT_THROW(precision_of("half"), ConfigError);
 }
 
 TEST(Matmul, InfinitiesAndNansPassThrough) {

@@ -1,0 +1,27 @@
+// How exactly f32 factors are multiplied. A property of the calling thread, like the number of threads: several workers
+// of one process do not disturb each other. Part of a run: the bits depend on it.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace hop::kernels {
+
+/// What becomes of the factors of f32 products and convolutions; sums are always f32, tensors stay f32.
+enum class Precision : std::uint8_t {
+  strict,  ///< nothing: f32 as it is
+  tf32,    ///< CUDA: 10 bits of mantissa, relative errors near 3e-4. The CPU computes strict.
+  bf16,    ///< 7 bits, relative errors near 4e-3. CPUs without bf16 instructions compute strict.
+};
+
+/// For operations called by this thread, from now on; a captured step keeps what it was recorded with.
+void set_precision(Precision precision);
+Precision precision();
+/// "strict", "tf32" or "bf16"; ConfigError for another name.
+Precision precision_of(std::string_view name);
+std::string_view name(Precision precision);
+
+/// Whether this processor multiplies bf16 (and isa() is not lowered): else bf16 means strict on the CPU.
+bool has_bf16();
+
+}  // namespace hop::kernels
