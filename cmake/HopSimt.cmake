@@ -1,5 +1,5 @@
-# The executor that runs CUDA kernels on the CPU, and the kernels over it. For tests, race checks and students; nothing of
-# it is part of the library that users link.
+# The executor that runs CUDA kernels on the CPU, and the kernels over it. For tests, race checks and students; nothing
+# of it is part of the library that users link.
 #
 # hop_simt       kernels/simt: the executor and the runtime API
 # hop_cuda_simt  kernels/cuda/**/*.{cu,cpp} compiled as C++ over hop_simt
