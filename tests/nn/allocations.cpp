@@ -1,0 +1,33 @@
+#include "tests/nn/allocations.h"
+
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+constinit thread_local std::uint64_t count = 0;
+
+void* allocate(std::size_t size, std::size_t boundary) {
+  ++count;
+  void* memory = std::aligned_alloc(boundary, (size + boundary) / boundary * boundary);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return allocate(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return allocate(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace hop::nn::testing {
+
+std::uint64_t heap_allocations() { return count; }
+
+}  // namespace hop::nn::testing

@@ -1,0 +1,146 @@
+// Training by replay: the same bits as training step by step, without an allocation.
+#include "autograd/graph.h"
+#include "kernels/capture.h"
+#include "nn/init.h"
+#include "nn/layers.h"
+#include "nn/optim/adam.h"
+#include "nn/optim/sgd.h"
+#include "nn/state.h"
+#include "tensor/allocator.h"
+#include "tests/nn/allocations.h"
+#include "tests/nn/support.h"
+
+namespace hop::nn {
+namespace {
+
+using namespace testing;
+
+/// A net of everything that a step may change besides its weights: running statistics and random numbers.
+struct Trainee {
+  Sequential net{Conv2d(1, 4, 3), BatchNorm2d(4), ReLU(), MaxPool2d(2), Flatten(), Dropout(0.3), Linear(36, 5)};
+  std::unique_ptr<optim::Optimizer> optimizer;
+  std::unique_ptr<StateBlock> state;
+
+  explicit Trainee(bool adam) {
+    init_parameters(net, 7);
+    if (adam)
+      optimizer = std::make_unique<optim::AdamW>(net.named_parameters(), optim::AdamWOptions{.lr = 0.01});
+    else
+      optimizer = std::make_unique<optim::SGD>(net.named_parameters(), optim::SGDOptions{.lr = 0.1, .momentum = 0.9});
+    state = std::make_unique<StateBlock>(net, optimizer.get());
+    state->counters().random_key = 11;
+    net.set_random_source(state->counters_tensor(), optimizer->step_tensor());
+  }
+
+  Tensor step(const Tensor& x, const Tensor& y) {
+    net.begin_step();
+    optimizer->zero_grad();
+    const Tensor loss = cross_entropy(net(x), y);
+    backward(loss);
+    optimizer->step();
+    return loss.detach();
+  }
+};
+
+/// Batch `i`, of 8 rows but for every third one: 5.
+std::pair<Tensor, Tensor> batch(int i) {
+  const std::int64_t rows = i % 3 == 2 ? 5 : 8;
+  PhiloxStream random({.key = static_cast<std::uint64_t>(i)});
+  const Tensor x = Tensor::empty({rows, 1, 8, 8}, DType::f32), y = Tensor::empty({rows}, DType::i64);
+  for (std::int64_t k = 0; k < x.numel(); ++k) x.data<float>()[k] = random.uniform();
+  for (std::int64_t k = 0; k < rows; ++k) y.data<std::int64_t>()[k] = random.below(5);
+  return {x, y};
+}
+
+TEST(CapturedTraining, GivesTheBitsOfEagerTraining) {
+  for (const bool adam : {false, true}) {
+    Trainee eager(adam), captured(adam);
+    CapturedFunction step([&](std::span<const Tensor> in) { return std::vector{captured.step(in[0], in[1])}; });
+    for (int i = 0; i < 12; ++i) {
+      const auto [x, y] = batch(i);
+      const double lr = 0.01 / (1 + i);
+      eager.optimizer->set_lr(lr);
+      captured.optimizer->set_lr(lr);
+      const Tensor loss = eager.step(x, y);
+      ASSERT_EQ(bits(step({x, y})[0]), bits(loss)) << "step " << i;
+      ASSERT_EQ(captured.state->digest(), eager.state->digest()) << "step " << i;
+    }
+    EXPECT_EQ(step.plans(), 2U);
+    EXPECT_EQ(captured.optimizer->step_count(), 12);
+  }
+}
+
+TEST(CapturedTraining, AllocatesNothingWhenItReplays) {
+  Sequential net(Linear(64, 32), BatchNorm1d(32), ReLU(), LayerNorm({32}), Dropout(0.3), GELU(), Linear(32, 5));
+  init_parameters(net, 7);
+  optim::Adam adam(net.named_parameters(), {.lr = 0.01});
+  const StateBlock state(net, &adam);
+  net.set_random_source(state.counters_tensor(), adam.step_tensor());
+  const auto [images, y] = batch(0);
+  const Tensor x = flatten(images, 1);
+  const auto step = [&, y = y] {
+    net.begin_step();
+    adam.zero_grad();
+    backward(cross_entropy(net(x), y));
+    adam.step();
+  };
+  const Plan plan = capture(step);
+  plan.replay();
+  const std::uint64_t before = heap_allocations(), system = memory::system_allocations();
+  for (int i = 0; i < 5; ++i) plan.replay();
+  EXPECT_EQ(heap_allocations(), before);
+  EXPECT_EQ(memory::system_allocations(), system);
+  step();
+  EXPECT_GT(heap_allocations(), before);  // the counter counts
+}
+
+// oneDNN allocates a little of its own in each call, but no tensor is made.
+TEST(CapturedTraining, AllocatesNoTensorWhenItReplaysConvolutions) {
+  Trainee model(true);
+  const auto [x, y] = batch(0);
+  const Plan plan = capture([&, x = x, y = y] { model.step(x, y); });
+  const std::size_t active = memory::active();
+  memory::reset_peak();
+  for (int i = 0; i < 5; ++i) plan.replay();
+  EXPECT_EQ(memory::peak(), active);
+}
+
+TEST(CapturedTraining, RefusesANewLearningRateInsideTheStep) {
+  Trainee model(false);
+  EXPECT_THROW(capture([&] { model.optimizer->set_lr(0.5); }), StateError);
+}
+
+// The gradient's bytes may hold anything after zero_grad(): whoever looks sees zeros.
+TEST(ZeroGrad, IsSeenByEveryReaderBeforeTheNextBackward) {
+  const Tensor a = Tensor::from<float>({1, 2}, {2}).set_requires_grad(), b = Tensor::from<float>({3}, {1});
+  b.set_requires_grad();
+  optim::SGD sgd({a, b}, {.lr = 1});
+  backward(sum(a * a) + sum(b));
+  sgd.zero_grad();
+  EXPECT_THAT(values(a.grad()), ::testing::ElementsAre(0, 0));
+  backward(sum(a * a) + sum(b));
+  sgd.zero_grad();
+  backward(sum(a));  // b is not reached: its gradient counts as zero
+  sgd.step();
+  EXPECT_THAT(values(a), ::testing::ElementsAre(0, 1));
+  EXPECT_THAT(values(b), ::testing::ElementsAre(3));
+  EXPECT_THAT(values(b.grad()), ::testing::ElementsAre(0));
+}
+
+// A weight that is used twice gets the sum, whether or not its first gradient was written in place.
+TEST(ZeroGrad, ASharedWeightAddsUpWithinOnePass) {
+  const Tensor w = Tensor::from<float>({1, 2, 3, 4}, {2, 2}).set_requires_grad(),
+               x = Tensor::from<float>({1, 1}, {1, 2});
+  const Tensor once = grad({sum(linear(linear(x, w, {}), w, {}))}, {w})[0];
+  optim::SGD sgd(std::vector{w}, {.lr = 1});
+  for (int pass = 0; pass < 2; ++pass) {
+    sgd.zero_grad();
+    backward(sum(linear(linear(x, w, {}), w, {})));
+    EXPECT_EQ(values(w.grad()), values(once));
+  }
+  backward(sum(linear(linear(x, w, {}), w, {})));
+  EXPECT_EQ(values(w.grad()), values(once * 2));
+}
+
+}  // namespace
+}  // namespace hop::nn
