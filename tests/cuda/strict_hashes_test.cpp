@@ -1,0 +1,143 @@
+// Strict kernels give the same bits on every card and on the CPU: they only add, multiply, divide, take square roots
+// and fused multiply-adds, all rounded to nearest, in an order that the source fixes. tests/cuda/strict_hashes.txt
+// holds the XXH3-128 of their results as kernels/simt computes them; a card must give the same file.
+//
+// HOP_STRICT_HASHES names another place of the file; with HOP_STRICT_HASHES_WRITE=1 it is written anew.
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <map>
+
+#include "base/hash.h"
+#include "kernels/conv.h"
+#include "kernels/copy.h"
+#include "kernels/elementwise.h"
+#include "kernels/index.h"
+#include "kernels/matmul.h"
+#include "kernels/optimizer.h"
+#include "kernels/pool.h"
+#include "kernels/random.h"
+#include "kernels/reduce.h"
+#include "tests/cuda/support.h"
+#include "tests/kernels/layouts.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+using hop::testing::random_tensor;
+
+std::string hash_of(const Tensor& x) {
+  const Tensor here = on_host(x);
+  return xxh3_128({here.raw_data(), static_cast<std::size_t>(here.numel()) * size_of(here.dtype())}).hex();
+}
+
+/// Random operands on the device, none of them near 0.
+Tensor operand(const Shape& shape, std::uint64_t seed, DType dtype = DType::f32) {
+  return on_device(random_tensor(shape, dtype, seed, 0.25, 2));
+}
+
+using Hashes = std::map<std::string, std::string>;
+
+void add_products(Hashes& all) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const std::string type(name(dtype));
+    all["matmul " + type] = hash_of(kernels::matmul(operand({70, 33}, 1, dtype), operand({33, 65}, 2, dtype)));
+    const Tensor x = operand({2, 4, 9, 8}, 3, dtype), weight = operand({6, 2, 3, 3}, 4, dtype);
+    const Conv2dOptions options{.stride = {2, 1}, .padding = {1, 1}, .groups = 2};
+    const Tensor y = kernels::conv2d(x, weight, operand({6}, 5, dtype), options);
+    all["conv2d " + type] = hash_of(y);
+    all["conv2d_input_grad " + type] = hash_of(kernels::conv2d_input_grad(y, weight, x.shape(), options));
+    all["conv2d_weight_grad " + type] = hash_of(kernels::conv2d_weight_grad(y, x, weight.shape(), options));
+  }
+}
+
+void add_elementwise(Hashes& all) {
+  const Tensor a = operand({1023}, 6), b = operand({1023}, 7);
+  all["add"] = hash_of(kernels::add(a, b));
+  all["mul"] = hash_of(kernels::mul(a, b));
+  all["div"] = hash_of(kernels::div(a, b));
+  all["sqrt"] = hash_of(kernels::sqrt(a));
+  all["relu"] = hash_of(kernels::relu(kernels::sub(a, b)));
+  all["reciprocal_grad"] = hash_of(kernels::reciprocal_grad(a, {}, b));
+  all["cast to f64"] = hash_of(kernels::cast(a, DType::f64));
+}
+
+void add_reductions(Hashes& all) {
+  const Tensor x = operand({37, 1023}, 8);
+  static constexpr std::int64_t kRows[] = {0}, kColumns[] = {1};
+  all["sum"] = hash_of(kernels::sum(x));
+  all["sum of rows"] = hash_of(kernels::sum(x, kColumns));
+  all["sum of columns"] = hash_of(kernels::sum(x, kRows));
+}
+
+void add_random_numbers(Hashes& all) {
+  const Tensor x = Tensor::empty({1023}, DType::f32, Device::cuda());
+  kernels::uniform_(x, -1, 2, {.key = 9, .step = 10, .draw = 11});
+  all["uniform"] = hash_of(x);
+  all["dropout"] = hash_of(kernels::dropout(operand({33, 31}, 12), 0.3, {.key = 13, .step = 14, .draw = 15}));
+}
+
+void add_windows_and_indices(Hashes& all) {
+  const Tensor x = operand({2, 3, 9, 7}, 16);
+  const kernels::MaxPool2dResult pooled =
+      kernels::max_pool2d(x, {.kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 1}});
+  all["max_pool2d"] = hash_of(pooled.y);
+  all["max_pool2d_grad"] = hash_of(kernels::max_pool2d_grad(pooled.y, pooled.indices, x.shape()));
+  all["avg_pool2d"] = hash_of(kernels::avg_pool2d(x, {}));
+  const Tensor index = on_device(random_tensor({100}, DType::i64, 17, 0, 7));
+  all["index_add"] = hash_of(kernels::index_add({7, 33}, 0, index, operand({100, 33}, 18)));
+}
+
+void add_update(Hashes& all) {
+  kernels::UpdateRule rule;
+  rule.momentum = 0.9;
+  rule.weight_decay = 0.01;
+  const kernels::UpdateSegment segment{operand({1023}, 19), operand({1023}, 20), operand({1023}, 21), {}, 1, 1};
+  const kernels::UpdateState state{
+      kernels::full({}, 0.1, DType::f64, Device::cuda()), kernels::full({}, 3, DType::i64, Device::cuda()), {}};
+  kernels::update(rule, std::span(&segment, 1), state);
+  all["sgd"] = hash_of(segment.parameter);
+  all["sgd momentum"] = hash_of(segment.slot0);
+}
+
+Hashes compute() {
+  const MathGuard own({.own_kernels = true});
+  Hashes all;
+  add_products(all);
+  add_elementwise(all);
+  add_reductions(all);
+  add_random_numbers(all);
+  add_windows_and_indices(all);
+  add_update(all);
+  return all;
+}
+
+std::string path() {
+  const char* named = std::getenv("HOP_STRICT_HASHES");
+  return named != nullptr ? named : HOP_SOURCE_DIR "/tests/cuda/strict_hashes.txt";
+}
+
+Hashes read() {
+  std::ifstream file(path());
+  Hashes all;
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t tab = line.find('\t');
+    if (tab != std::string::npos) all[line.substr(0, tab)] = line.substr(tab + 1);
+  }
+  return all;
+}
+
+using StrictHashes = OnDevice;
+
+TEST_F(StrictHashes, AreThoseOfTheCpu) {
+  const Hashes computed = compute();
+  if (std::getenv("HOP_STRICT_HASHES_WRITE") != nullptr) {
+    std::ofstream file(path());
+    for (const auto& [name, hash] : computed) file << name << '\t' << hash << '\n';
+  }
+  EXPECT_EQ(read(), computed);
+}
+
+}  // namespace
+}  // namespace hop::kernels::cuda
