@@ -1,0 +1,98 @@
+"""PyTorch's training steps on this card: the nets, weights and batches of bench/peers/pytorch.py (copied beside this
+file as pytorch.py), in the ways that people run them. Prints one JSON object with rows like gpu_bench's.
+
+  eager     as everybody writes it, optimizer in one kernel (fused=True)
+  compile   torch.compile of forward and loss, fused optimizer
+  reduce    torch.compile(mode="reduce-overhead"): CUDA graphs made by PyTorch
+  graph     the whole step in one torch.cuda.CUDAGraph
+"""
+import json
+import statistics
+import sys
+import time
+
+import torch
+from torch.nn import functional as F
+
+import pytorch as peer
+
+NETS = (("mlp", "adam"), ("tabular", "adam"), ("lenet", "sgd"), ("resnet20", "sgd"))
+WAYS = ("eager", "compile", "reduce", "graph")
+
+
+def make_step(name, optimizer_name, batch, way):
+    net, shape = peer.make_net(name, batch)
+    peer.fill_parameters(net)
+    net = net.cuda()
+    x = peer.uniform(1, shape).cuda()
+    if name == "tabular":
+        target, loss_function = peer.uniform(2, (batch, 1)).cuda(), F.mse_loss
+    else:
+        labels = peer.mixed(3, batch) % peer.np.uint32(10)
+        target, loss_function = torch.from_numpy(labels.astype(peer.np.int64)).cuda(), F.cross_entropy
+    if optimizer_name == "adam":
+        optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, fused=True, capturable=way == "graph")
+    else:
+        optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, fused=True)
+
+    def forward():
+        return loss_function(net(x), target)
+
+    if way == "compile":
+        forward = torch.compile(forward)
+    if way == "reduce":
+        forward = torch.compile(forward, mode="reduce-overhead")
+
+    def step():
+        optimizer.zero_grad(set_to_none=way != "graph")
+        forward().backward()
+        optimizer.step()
+
+    if way != "graph":
+        return step
+    side = torch.cuda.Stream()
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
+def microseconds(step):
+    def timed(repetitions):
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        for _ in range(repetitions):
+            step()
+        torch.cuda.synchronize()
+        return (time.perf_counter() - start) / repetitions
+
+    for _ in range(5):
+        step()
+    repetitions = max(3, min(2000, int(3e-3 / max(timed(10), 1e-7))))
+    samples = sorted(timed(repetitions) for _ in range(11))
+    return statistics.median(samples) * 1e6, (samples[8] - samples[2]) / 2 * 1e6
+
+
+def main():
+    deadline = time.monotonic() + float(sys.argv[1])
+    rows = []
+    for way in WAYS:
+        for name, optimizer_name in NETS:
+            for batch in (32, 128, 512):
+                row = {"section": "torch", "name": f"{name} {optimizer_name} batch {batch} {way}", "unit": "us"}
+                try:
+                    if time.monotonic() > deadline:
+                        raise TimeoutError("no time was left")
+                    row["value"], row["spread"] = microseconds(make_step(name, optimizer_name, batch, way))
+                except Exception as error:  # whatever it is: this way cannot do it
+                    row.update(value=0, unit="error", note=" ".join(str(error).split())[:300])
+                rows.append(row)
+    print(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda, "rows": rows}))
+
+
+if __name__ == "__main__":
+    main()
