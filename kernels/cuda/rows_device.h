@@ -1,0 +1,190 @@
+// A row of a matrix and the threads that share it. What is done to a row (softmax, layer norm) is written once, as a
+// function object that takes a Row; this header decides by the row's length alone who holds it:
+//
+//   up to 16 values           16 lanes; two rows per warp
+//   up to 1,024               one warp: reductions are shuffles, no barrier, no shared memory
+//   up to 4,096               one block of 256 threads
+//   longer                    one block of 512 threads that reads the row anew for every pass: from HBM the first time,
+//                             from the L2 cache after that
+//
+// In the first three cases the row stays in registers from its one load to its one store. A thread's values lie in
+// packs of 16 bytes where the length allows, and the tree of a reduction follows: each thread its values in order, then
+// reduce_device.h. So the bits depend on the values and the length, not on addresses.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/access_device.h"
+#include "kernels/cuda/reduce_device.h"
+#include "kernels/cuda/runtime.h"
+
+namespace hop::kernels::cuda {
+
+/// kLanes neighbouring lanes of a warp share a row.
+template <int kLanes>
+struct LaneGroup {
+  static constexpr int kThreads = kLanes;  ///< that share a row
+  static constexpr int kBlock = 128;  ///< threads per block: enough warps to fill a multiprocessor with small blocks
+  static __device__ int rank() { return static_cast<int>(threadIdx.x) % kLanes; }
+  static __device__ std::int64_t row() {
+    return static_cast<std::int64_t>(blockIdx.x) * (kBlock / kLanes) + static_cast<int>(threadIdx.x) / kLanes;
+  }
+  template <class Op, class T>
+  static __device__ T reduce(T value) {
+    return warp_reduce<Op, kLanes>(value);
+  }
+};
+
+/// All threads of a block share a row.
+template <int kCount>
+struct BlockGroup {
+  static constexpr int kThreads = kCount;
+  static constexpr int kBlock = kCount;
+  static __device__ int rank() { return static_cast<int>(threadIdx.x); }
+  static __device__ std::int64_t row() { return static_cast<std::int64_t>(blockIdx.x); }
+  template <class Op, class T>
+  static __device__ T reduce(T value) {
+    return block_reduce<Op, kCount>(value);
+  }
+};
+
+/// What both kinds of rows know. Lanes of a last, partly filled warp have a row of length 0: they must stay for the
+/// warp's shuffles.
+template <class Group>
+class RowPlace {
+ public:
+  __device__ RowPlace(std::int64_t rows, std::int64_t length)
+      : index_(Group::row()), true_length_(length), length_(index_ < rows ? length : 0) {}
+  __device__ std::int64_t index() const { return index_; }
+  __device__ std::int64_t length() const { return true_length_; }
+  __device__ bool exists() const { return length_ != 0; }
+  /// One thread per row: the one to write what a row has one of.
+  __device__ bool leads() const { return exists() && Group::rank() == 0; }
+
+ protected:
+  std::int64_t index_, true_length_, length_;
+};
+
+/// A row whose values stay in registers: thread t of the group holds packs t, t + group, t + 2 group, .. of kWidth.
+template <class T, class Group_, int kWidth, int kValues>
+class HeldRow : public RowPlace<Group_> {
+ public:
+  using Group = Group_;
+  struct Values {
+    T value[kValues];
+    __device__ T operator[](int i) const { return value[i]; }
+  };
+
+  __device__ HeldRow(std::int64_t rows, std::int64_t length, bool aligned)
+      : RowPlace<Group>(rows, length), aligned_(aligned) {}
+
+  /// Where in the row the thread's value i stands.
+  __device__ int position(int i) const { return (i / kWidth * Group::kThreads + Group::rank()) * kWidth + i % kWidth; }
+  /// This row of a matrix.
+  __device__ Values read(const T* matrix) const { return read_from(matrix + this->index_ * this->length_); }
+  /// A vector that all rows share; `otherwise` in its place if it is null.
+  __device__ Values read_vector(const T* vector, T otherwise) const { return read_from(vector, otherwise); }
+
+  /// Combines f(i) over the row; the whole group gets the result.
+  template <class Op, class F>
+  __device__ T reduce(const F& f) const {
+    T result = Op::template identity<T>();
+#pragma unroll
+    for (int i = 0; i < kValues; ++i) {
+      if (position(i) < this->length_) result = Op::combine(result, f(i));
+    }
+    return Group::template reduce<Op>(result);
+  }
+  /// This row of a matrix <- f(i).
+  template <class F>
+  __device__ void write(T* matrix, const F& f) const {
+    T* row = matrix + this->index_ * this->length_;
+#pragma unroll
+    for (int first = 0; first < kValues; first += kWidth) {
+      if (position(first) >= this->length_) continue;
+      Packet<T, kWidth> packet;
+#pragma unroll
+      for (int i = 0; i < kWidth; ++i) packet.v[i] = f(first + i);
+      store(row + position(first), packet, aligned_);
+    }
+  }
+
+ private:
+  __device__ Values read_from(const T* from, T otherwise = T{0}) const {
+    Values values;
+#pragma unroll
+    for (int first = 0; first < kValues; first += kWidth) {
+      Packet<T, kWidth> packet;
+#pragma unroll
+      for (int i = 0; i < kWidth; ++i) packet.v[i] = otherwise;
+      if (from != nullptr && position(first) < this->length_) packet = load<kWidth>(from + position(first), aligned_);
+#pragma unroll
+      for (int i = 0; i < kWidth; ++i) values.value[first + i] = packet.v[i];
+    }
+    return values;
+  }
+
+  bool aligned_;
+};
+
+/// A row that is too long for registers: `i` is the position itself, and every read goes to memory.
+template <class T, class Group_>
+class StreamedRow : public RowPlace<Group_> {
+ public:
+  using Group = Group_;
+  struct Values {
+    const T* from;
+    T otherwise;
+    __device__ T operator[](std::int64_t i) const { return from == nullptr ? otherwise : from[i]; }
+  };
+
+  __device__ StreamedRow(std::int64_t rows, std::int64_t length, bool) : RowPlace<Group>(rows, length) {}
+  __device__ std::int64_t position(std::int64_t i) const { return i; }
+  __device__ Values read(const T* matrix) const { return {matrix + this->index_ * this->length_, T{0}}; }
+  __device__ Values read_vector(const T* vector, T otherwise) const { return {vector, otherwise}; }
+
+  template <class Op, class F>
+  __device__ T reduce(const F& f) const {
+    T result = Op::template identity<T>();
+#pragma unroll 4
+    for (std::int64_t i = Group::rank(); i < this->length_; i += Group::kThreads) result = Op::combine(result, f(i));
+    return Group::template reduce<Op>(result);
+  }
+  template <class F>
+  __device__ void write(T* matrix, const F& f) const {
+    T* row = matrix + this->index_ * this->length_;
+#pragma unroll 4
+    for (std::int64_t i = Group::rank(); i < this->length_; i += Group::kThreads) row[i] = f(i);
+  }
+};
+
+/// body(row) for every row of a matrix (rows, length); see launch_rows.
+template <class Row, class Body>
+__global__ void __launch_bounds__(Row::Group::kBlock, 1)
+    for_each_row(Body body, std::int64_t rows, std::int64_t length, bool aligned) {
+  body(Row(rows, length, aligned));
+}
+
+/// Queues body(row) for `rows` rows of `length` values. `aligned`: all matrices and vectors lie on 16 bytes.
+template <class T, class Body>
+void launch_rows(std::int64_t rows, std::int64_t length, bool aligned, const Body& body) {
+  constexpr int kWidth = kPerAccess<T>, kMany = 128 / static_cast<int>(sizeof(T));
+  const auto run = [&]<class Row>(Row*) {
+    using Group = typename Row::Group;
+    launch(for_each_row<Row, Body>, dim3(blocks_for(rows, Group::kBlock / Group::kThreads)), dim3(Group::kBlock), 0,
+           current_stream(), body, rows, length, aligned);
+  };
+  using Warp = LaneGroup<32>;
+  using Block = BlockGroup<256>;
+  if (length <= 16) return run(static_cast<HeldRow<T, LaneGroup<16>, 1, 1>*>(nullptr));
+  if (length > Block::kThreads * 16) return run(static_cast<StreamedRow<T, BlockGroup<512>>*>(nullptr));
+  if (length % kWidth == 0) {
+    if (length <= Warp::kThreads * 8) return run(static_cast<HeldRow<T, Warp, kWidth, 8>*>(nullptr));
+    if (length <= Warp::kThreads * kMany) return run(static_cast<HeldRow<T, Warp, kWidth, kMany>*>(nullptr));
+    return run(static_cast<HeldRow<T, Block, kWidth, 16>*>(nullptr));
+  }
+  if (length <= Warp::kThreads * 8) return run(static_cast<HeldRow<T, Warp, 1, 8>*>(nullptr));
+  run(static_cast<HeldRow<T, Block, 1, 16>*>(nullptr));
+}
+
+}  // namespace hop::kernels::cuda
