@@ -32,7 +32,7 @@ void log_softmax_grad(const Tensor& g, const Tensor& y, const Tensor& dx);
 void cross_entropy(const Tensor& x, const Tensor& labels, const Tensor& log_probabilities, const Tensor& loss);
 void cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, const Tensor& labels, const Tensor& dx);
 
-// norm.cu
+// layer_norm.cu, batch_norm.cu
 NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const Shape& rows);
 NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                           const Tensor& rstd);
