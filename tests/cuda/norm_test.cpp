@@ -1,0 +1,136 @@
+#include "kernels/norm.h"
+
+#include "tests/cuda/results.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+using namespace hop::testing;
+using CudaLayerNorm = OnDevice;
+using CudaBatchNorm = OnDevice;
+
+constexpr double kEps = 1e-5;
+
+double tolerance(DType dtype) { return epsilon(dtype, 64); }
+
+struct Parameters {
+  Tensor weight, bias;
+
+  Parameters on_device() const {
+    return weight.defined() ? Parameters{cuda::on_device(weight), cuda::on_device(bias)} : Parameters{};
+  }
+};
+/// Random ones of `shape`, or none.
+Parameters parameters(const Shape& shape, DType dtype, bool some) {
+  if (!some) return {};
+  return {random_tensor(shape, dtype, 11, 0.5, 2), random_tensor(shape, dtype, 12)};
+}
+
+void expect_near(const std::vector<Tensor>& results, const std::vector<Tensor>& expected, double unit,
+                 const std::string& what) {
+  ASSERT_EQ(results.size(), expected.size());
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    ASSERT_EQ(results[i].defined(), expected[i].defined());
+    if (!results[i].defined()) continue;
+    EXPECT_TRUE(near(results[i], expected[i], unit)) << what << ", result " << i;
+  }
+}
+
+std::vector<Tensor> list(const NormResult& r) { return {r.y, r.mean, r.rstd}; }
+std::vector<Tensor> list(const NormGrads& r) { return {r.dx, r.dweight, r.dbias}; }
+
+/// Forward and backward on the device against the CPU.
+void check_layer_norm(const Tensor& x, const Shape& normalized, bool with_parameters) {
+  const Parameters p = parameters(normalized, x.dtype(), with_parameters);
+  const Tensor x_there = on_device(x);
+  const Parameters there = p.on_device();
+  const NormResult expected = layer_norm(x, p.weight, p.bias, kEps);
+  expect_near(in_every_schedule([&] { return list(layer_norm(x_there, there.weight, there.bias, kEps)); }),
+              list(expected), tolerance(x.dtype()), "forward of " + x.describe());
+
+  const Tensor g = random_tensor(x.shape(), x.dtype(), 3), g_there = on_device(g);
+  const Tensor mean = on_device(expected.mean), rstd = on_device(expected.rstd);
+  expect_near(in_every_schedule([&] { return list(layer_norm_grad(g_there, x_there, there.weight, mean, rstd)); }),
+              list(layer_norm_grad(g, x, p.weight, expected.mean, expected.rstd)), tolerance(x.dtype()) * 4,
+              "gradient of " + x.describe());
+}
+
+void check_batch_norm(const Tensor& x, bool with_parameters) {
+  const Parameters p = parameters({x.shape()[1]}, x.dtype(), with_parameters);
+  const Tensor x_there = on_device(x);
+  const Parameters there = p.on_device();
+  const NormResult expected = batch_norm(x, p.weight, p.bias, kEps);
+  expect_near(in_every_schedule([&] { return list(batch_norm(x_there, there.weight, there.bias, kEps)); }),
+              list(expected), tolerance(x.dtype()), "forward of " + x.describe());
+
+  const Tensor g = random_tensor(x.shape(), x.dtype(), 3), g_there = on_device(g);
+  const Tensor mean = on_device(expected.mean), rstd = on_device(expected.rstd);
+  const auto rest = in_every_schedule([&] {
+    std::vector<Tensor> results = list(batch_norm_grad(g_there, x_there, there.weight, mean, rstd));
+    results.push_back(batch_norm_apply(x_there, there.weight, there.bias, mean, rstd));
+    return results;
+  });
+  std::vector<Tensor> wanted = list(batch_norm_grad(g, x, p.weight, expected.mean, expected.rstd));
+  wanted.push_back(batch_norm_apply(x, p.weight, p.bias, expected.mean, expected.rstd));
+  expect_near(rest, wanted, tolerance(x.dtype()) * 4, "gradient of " + x.describe());
+  EXPECT_TRUE(same_bits(rest[3], wanted[3])) << "given statistics leave nothing to sum";
+}
+
+TEST_F(CudaLayerNorm, IsTheCpusForwardAndBackward) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const std::int64_t length : {1, 16, 31, 32, 33, 256, 260, 1023, 1024, 1500, 4099})
+      check_layer_norm(random_tensor({3, length}, dtype, 1, -2, 3), {length}, true);
+    check_layer_norm(random_tensor({2, 3, 5, 7}, dtype), {5, 7}, true);
+    check_layer_norm(random_tensor({5, 33}, dtype), {33}, false);
+  }
+}
+
+TEST_F(CudaLayerNorm, SumsTheGradientsOfItsParametersInParts) {
+  check_layer_norm(random_tensor({331, 8}), {8}, true);
+  check_layer_norm(random_tensor({131, 70}), {70}, true);
+}
+
+TEST_F(CudaLayerNorm, KeepsTheDigitsOfRowsFarFromZero) {
+  const Tensor x = random_tensor({2, 300}, DType::f32, 5, 10'000, 10'001);
+  EXPECT_TRUE(near(on_host(layer_norm(on_device(x), {}, {}, kEps).y), layer_norm(x, {}, {}, kEps).y, 8e-3));
+}
+
+TEST_F(CudaLayerNorm, HasTheSameBitsAtEveryAddress) {
+  const Tensor x = random_tensor({3, 1024}), expected = on_host(layer_norm(on_device(x), {}, {}, kEps).y);
+  for (std::int64_t offset = 1; offset < 4; ++offset)
+    EXPECT_TRUE(same_bits(on_host(layer_norm(on_device(shifted(x, offset)), {}, {}, kEps).y), expected));
+}
+
+TEST_F(CudaBatchNorm, IsTheCpusForwardAndBackward) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const Shape& shape : {Shape{2, 1, 1}, {31, 3}, {33, 5}, {4, 3, 8, 8}, {2, 2, 1023}, {3, 2, 5, 7}, {5, 2, 3}})
+      check_batch_norm(random_tensor(shape, dtype, 1, -2, 3), true);
+    check_batch_norm(random_tensor({6, 2, 4, 4}, dtype), false);
+  }
+}
+
+TEST_F(CudaBatchNorm, MergesThePartsOfAChannel) {
+  check_batch_norm(random_tensor({3, 2, 1000}), true);    // two parts, the second is short
+  check_batch_norm(random_tensor({5, 1, 5003}), true);    // 13 parts of single values
+  check_batch_norm(random_tensor({2, 1, 80'000}), true);  // 40 parts: some lanes merge two
+}
+
+TEST_F(CudaBatchNorm, KeepsTheDigitsOfChannelsFarFromZero) {
+  const Tensor x = random_tensor({4, 1, 2000}, DType::f32, 5, 10'000, 10'001);
+  EXPECT_TRUE(near(on_host(batch_norm(on_device(x), {}, {}, kEps).y), batch_norm(x, {}, {}, kEps).y, 8e-3));
+}
+
+TEST_F(CudaBatchNorm, HasTheSameBitsAtEveryAddress) {
+  const Tensor x = random_tensor({3, 2, 1024}), expected = on_host(batch_norm(on_device(x), {}, {}, kEps).y);
+  for (std::int64_t offset = 1; offset < 4; ++offset)
+    EXPECT_TRUE(same_bits(on_host(batch_norm(on_device(shifted(x, offset)), {}, {}, kEps).y), expected));
+}
+
+TEST_F(CudaBatchNorm, LeavesANanInItsChannel) {
+  Tensor x = random_tensor({2, 3, 5});
+  x.data<float>()[7] = NAN;
+  EXPECT_TRUE(near(on_host(batch_norm(on_device(x), {}, {}, kEps).y), batch_norm(x, {}, {}, kEps).y, 1e-5));
+}
+
+}  // namespace
+}  // namespace hop::kernels::cuda

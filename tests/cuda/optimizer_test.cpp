@@ -1,0 +1,196 @@
+#include "kernels/optimizer.h"
+
+#include <limits>
+
+#include "kernels/capture.h"
+#include "kernels/copy.h"
+#include "tests/cuda/results.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+using namespace hop::testing;
+using CudaUpdate = OnDevice;
+using CudaMeasure = OnDevice;
+
+/// The bits of an update: the CPU's. On a GPU pow differs in the last bits of double, in Adam alone.
+::testing::AssertionResult like_cpu(const Tensor& there, const Tensor& here, const UpdateRule& rule) {
+#if defined(HOP_SIMT)
+  static_cast<void>(rule);
+  return same_bits(there, here);
+#else
+  if (rule.method == UpdateRule::Method::sgd) return same_bits(there, here);
+  return near(there, here, here.dtype() == DType::f32 ? 1e-6 : 1e-12);
+#endif
+}
+
+/// A model of parameters of several sizes, and what updates it.
+struct Model {
+  std::vector<UpdateSegment> segments;
+  UpdateState state;
+
+  Model(const std::vector<Shape>& shapes, const UpdateRule& rule, DType dtype, std::int64_t offset = 0) {
+    const bool adam = rule.method == UpdateRule::Method::adam;
+    for (std::uint64_t i = 0; i < shapes.size(); ++i) {
+      const auto make = [&](std::uint64_t kind, double low) {
+        return shifted(random_tensor(shapes[i], dtype, 10 * i + kind, low, 1), offset);
+      };
+      UpdateSegment s{
+          make(0, -1), make(1, -1), {}, {}, 1 + 0.5 * static_cast<double>(i % 3), static_cast<double>(i % 2)};
+      if (adam || rule.momentum != 0) s.slot0 = make(2, -1);
+      if (adam) s.slot1 = make(3, 0);
+      segments.push_back(s);
+    }
+    state = {full({}, 0.05, DType::f64), full({}, 0, DType::i64), {}};
+  }
+  Model on_device() const {
+    Model there = *this;
+    for (UpdateSegment& s : there.segments) {
+      s.parameter = cuda::on_device(s.parameter);
+      s.gradient = cuda::on_device(s.gradient);
+      if (s.slot0.defined()) s.slot0 = cuda::on_device(s.slot0);
+      if (s.slot1.defined()) s.slot1 = cuda::on_device(s.slot1);
+    }
+    there.state.lr = cuda::on_device(state.lr);
+    there.state.step = cuda::on_device(state.step);
+    if (state.stop.defined()) there.state.stop = cuda::on_device(state.stop);
+    return there;
+  }
+  std::vector<Tensor> tensors() const {
+    std::vector<Tensor> all = {state.step};
+    for (const UpdateSegment& s : segments) {
+      all.push_back(s.parameter);
+      if (s.slot0.defined()) all.push_back(s.slot0);
+      if (s.slot1.defined()) all.push_back(s.slot1);
+    }
+    return all;
+  }
+};
+
+void expect_like_cpu(const std::vector<Tensor>& there, const Model& here, const UpdateRule& rule) {
+  const std::vector<Tensor> expected = here.tensors();
+  ASSERT_EQ(there.size(), expected.size());
+  for (std::size_t i = 0; i < there.size(); ++i) EXPECT_TRUE(like_cpu(there[i], expected[i], rule)) << "tensor " << i;
+}
+
+/// Three steps on both sides.
+void check(const std::vector<Shape>& shapes, const UpdateRule& rule, DType dtype, std::int64_t offset = 0) {
+  const Model here(shapes, rule, dtype, offset);
+  const Model fresh = here.on_device();  // copies what `here` still is
+  const auto there = in_every_schedule([&] {
+    const Model copy = [&] {
+      Model model = fresh;
+      for (UpdateSegment& s : model.segments) {
+        for (Tensor* x : {&s.parameter, &s.slot0, &s.slot1}) {
+          if (x->defined()) *x = cuda::on_device(cuda::on_host(*x));
+        }
+      }
+      model.state.step = cuda::on_device(cuda::on_host(model.state.step));
+      return model;
+    }();
+    for (int i = 0; i < 3; ++i) update(rule, copy.segments, copy.state);
+    return copy.tensors();
+  });
+  for (int i = 0; i < 3; ++i) update(rule, here.segments, here.state);
+  expect_like_cpu(there, here, rule);
+}
+
+std::vector<UpdateRule> rules() {
+  std::vector<UpdateRule> list(6);
+  list[1].momentum = 0.9;
+  list[2] = {.weight_decay = 0.01, .momentum = 0.9, .dampening = 0.3};
+  list[3] = {.weight_decay = 0.01, .momentum = 0.9, .nesterov = true};
+  list[4] = {.method = UpdateRule::Method::adam, .weight_decay = 0.1, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-3};
+  list[5] = {.method = UpdateRule::Method::adam, .weight_decay = 0.1, .decoupled = true};
+  return list;
+}
+
+TEST_F(CudaUpdate, HasTheCpusBits) {
+  for (const UpdateRule& rule : rules()) {
+    check({{1}, {31}, {32}, {3, 11}, {1023}, {0}, {5003}}, rule, DType::f32);
+    check({{33}, {2, 1025}}, rule, DType::f64);
+  }
+}
+
+TEST_F(CudaUpdate, HasTheCpusBitsAtEveryAddress) {
+  for (const std::int64_t offset : {1, 2, 3}) check({{7}, {37}}, rules()[5], DType::f32, offset);
+}
+
+TEST_F(CudaUpdate, TakesMoreSegmentsThanAKernelHasArgumentsOrABlockHasThreads) {
+  check(std::vector<Shape>(41, Shape{3}), rules()[3], DType::f32);
+  check(std::vector<Shape>(300, Shape{2}), rules()[5], DType::f32);
+}
+
+TEST_F(CudaUpdate, UpdatesFloatsAndDoublesTogether) {
+  const UpdateRule rule = rules()[5];
+  Model here({{40}, {50}}, rule, DType::f32);
+  const Model doubles({{30}}, rule, DType::f64);
+  here.segments.insert(here.segments.begin() + 1, doubles.segments[0]);
+  const Model there = here.on_device();
+  update(rule, there.segments, there.state);
+  update(rule, here.segments, here.state);
+  std::vector<Tensor> results;
+  for (const Tensor& x : there.tensors()) results.push_back(on_host(x));
+  expect_like_cpu(results, here, rule);
+}
+
+TEST_F(CudaUpdate, ChangesNothingWhereTheStopFlagIsSet) {
+  const UpdateRule rule = rules()[4];
+  Model here({{33}}, rule, DType::f32);
+  here.state.stop = full({}, 1.0, DType::f64);
+  const Model there = here.on_device();
+  update(rule, there.segments, there.state);
+  const std::vector<Tensor> before = here.tensors(), after = there.tensors();
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(same_bits(on_host(after[i]), before[i])) << i;
+}
+
+TEST_F(CudaUpdate, CountsTheStepOfAModelWithoutParameters) {
+  const Model there = Model({}, {}, DType::f32).on_device();
+  update({}, there.segments, there.state);
+  EXPECT_EQ(on_host(there.state.step).item<std::int64_t>(), 1);
+}
+
+void write(const Tensor& there, const Tensor& here) {
+  backend(Device::cuda()).copy(there.raw_data(), here.raw_data(), size_of(here.dtype()));
+}
+
+TEST_F(CudaUpdate, ReplayedReadsTheRateAndTheStepAnew) {
+  const UpdateRule rule = rules()[5];
+  const Model here({{33}, {1000}}, rule, DType::f32), there = here.on_device();
+  const Plan plan = capture([&] { update(rule, there.segments, there.state); }, Device::cuda());  // runs it once
+  update(rule, here.segments, here.state);
+  for (const double lr : {0.01, 0.5}) {
+    *here.state.lr.data<double>() = lr;
+    write(there.state.lr, here.state.lr);
+    plan.replay();
+    update(rule, here.segments, here.state);
+  }
+  std::vector<Tensor> results;
+  for (const Tensor& x : there.tensors()) results.push_back(on_host(x));
+  expect_like_cpu(results, here, rule);
+  EXPECT_EQ(on_host(there.state.step).item<std::int64_t>(), 3);
+}
+
+TEST_F(CudaMeasure, SumsLossesAndRemembersThatOneWasTooLarge) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const Tensor meter = on_device(Tensor::from({0.0, 0.0}, {2}));
+    const auto add = [&](double loss) { measure(on_device(full({}, loss, dtype)), 3, 10, meter); };
+    add(2);
+    add(9.5);
+    EXPECT_TRUE(close(on_host(meter), {34.5, 0}, 0, 0));
+    add(10);
+    add(1);
+    EXPECT_TRUE(close(on_host(meter), {67.5, 1}, 0, 0));
+    add(NAN);
+    EXPECT_TRUE(close(on_host(meter), {NAN, 1}, 0, 0));
+  }
+}
+
+TEST_F(CudaMeasure, CountsNanAsTooLarge) {
+  const Tensor meter = on_device(Tensor::from({0.0, 0.0}, {2}));
+  measure(on_device(full({}, NAN)), 3, std::numeric_limits<double>::infinity(), meter);
+  EXPECT_TRUE(close(on_host(meter), {NAN, 1}, 0, 0));
+}
+
+}  // namespace
+}  // namespace hop::kernels::cuda

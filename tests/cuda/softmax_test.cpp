@@ -1,0 +1,143 @@
+#include "kernels/softmax.h"
+
+#include <limits>
+
+#include "base/error.h"
+#include "kernels/copy.h"
+#include "kernels/cuda/cross_entropy_fused.h"
+#include "tensor/backend.h"
+#include "tests/cuda/results.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+using namespace hop::testing;
+using CudaSoftmax = OnDevice;
+using CudaCrossEntropy = OnDevice;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+// Every way of holding a row (rows_device.h), and the sizes around its edges.
+const std::vector<Shape> kShapes = {{7, 1},   {5, 16},   {9, 31},   {3, 32},   {2, 2, 33}, {3, 256},
+                                    {2, 260}, {1, 1023}, {2, 1024}, {2, 1500}, {3, 4097}};
+
+/// exp and log differ from the CPU's by some units in the last place.
+double tolerance(DType dtype) { return epsilon(dtype, 32); }
+
+TEST_F(CudaSoftmax, IsTheCpus) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const Shape& shape : kShapes) {
+      const Tensor x = random_tensor(shape, dtype, 1, -5, 5), there = on_device(x);
+      const auto y = in_every_schedule([&] { return std::vector{softmax(there), log_softmax(there)}; });
+      EXPECT_TRUE(near(y[0], softmax(x), tolerance(dtype))) << x.describe();
+      EXPECT_TRUE(near(y[1], log_softmax(x), tolerance(dtype))) << x.describe();
+    }
+  }
+}
+
+TEST_F(CudaSoftmax, GradientsAreTheCpus) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const Shape& shape : kShapes) {
+      const Tensor y = softmax(random_tensor(shape, dtype, 1, -5, 5)), g = random_tensor(shape, dtype, 2);
+      const Tensor y_there = on_device(y), g_there = on_device(g);
+      const auto dx = in_every_schedule([&] {
+        return std::vector{softmax_grad(g_there, y_there), log_softmax_grad(g_there, y_there)};
+      });
+      EXPECT_TRUE(near(dx[0], softmax_grad(g, y), tolerance(dtype))) << y.describe();
+      // A sum of terms of either sign that may cancel: its error is that of the largest terms.
+      EXPECT_TRUE(near(dx[1], log_softmax_grad(g, y), tolerance(dtype) * 8)) << y.describe();
+    }
+  }
+}
+
+TEST_F(CudaSoftmax, HasTheSameBitsAtEveryAddress) {
+  for (const std::int64_t length : {12, 300, 2000, 4100}) {
+    const Tensor x = random_tensor({3, length}, DType::f32, 4, -5, 5), expected = on_host(softmax(on_device(x)));
+    for (std::int64_t offset = 1; offset < 5; ++offset)
+      EXPECT_TRUE(same_bits(on_host(softmax(on_device(shifted(x, offset)))), expected)) << length << " " << offset;
+  }
+}
+
+TEST_F(CudaSoftmax, TreatsInfinityAndNanAsTheCpu) {
+  for (const std::int64_t length : {5, 40, 1500, 4100}) {
+    Tensor x = random_tensor({6, length});
+    float* row = x.data<float>();
+    row[1] = -kInfinity;
+    row[length + 2] = kInfinity;
+    row[2 * length + 3] = NAN;
+    for (std::int64_t i = 0; i < length; ++i) row[3 * length + i] = -kInfinity;
+    row[4 * length] = 3e4F;  // exp of it is no float
+    for (std::int64_t i = 0; i < length; ++i) row[5 * length + i] = -3e38F;
+    EXPECT_TRUE(near(on_host(softmax(on_device(x))), softmax(x), tolerance(DType::f32))) << length;
+    EXPECT_TRUE(near(on_host(log_softmax(on_device(x))), log_softmax(x), tolerance(DType::f32))) << length;
+  }
+}
+
+Tensor labels_for(std::int64_t rows, std::int64_t classes) {
+  return random_tensor({rows}, DType::i64, 9, 0, static_cast<double>(classes));
+}
+
+TEST_F(CudaCrossEntropy, IsTheCpusForwardAndBackward) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const Shape& shape : {Shape{1, 1}, {33, 10}, {5, 16}, {31, 33}, {3, 256}, {2, 260}, {2, 1023}, {2, 4099}}) {
+      const Tensor x = random_tensor(shape, dtype, 1, -5, 5), labels = labels_for(shape[0], shape[1]);
+      const Tensor g = random_tensor({}, dtype, 3);
+      const Tensor x_there = on_device(x), labels_there = on_device(labels), g_there = on_device(g);
+      const auto y = in_every_schedule([&] {
+        const CrossEntropyResult result = cross_entropy(x_there, labels_there);
+        return std::vector{result.loss, result.log_probabilities,
+                           cross_entropy_grad(g_there, result.log_probabilities, labels_there)};
+      });
+      const CrossEntropyResult expected = cross_entropy(x, labels);
+      EXPECT_TRUE(near(y[0], expected.loss, tolerance(dtype))) << x.describe();
+      EXPECT_TRUE(near(y[1], expected.log_probabilities, tolerance(dtype))) << x.describe();
+      EXPECT_TRUE(near(y[2], cross_entropy_grad(g, expected.log_probabilities, labels), tolerance(dtype)));
+    }
+  }
+}
+
+TEST_F(CudaCrossEntropy, FusedHasTheBitsOfTheTwoKernelsAlsoInPlace) {
+  for (const Shape& shape : {Shape{1, 1}, {33, 10}, {31, 33}, {3, 256}, {2, 260}, {2, 1023}, {2, 4099}}) {
+    const Tensor x = on_device(random_tensor(shape, DType::f32, 1, -5, 5)), g = on_device(random_tensor({}));
+    const Tensor labels = on_device(labels_for(shape[0], shape[1]));
+    const CrossEntropyResult apart = cross_entropy(x, labels);
+    const Tensor dx = on_host(cross_entropy_grad(g, apart.log_probabilities, labels));
+    const auto fused = in_every_schedule([&] {
+      const Tensor loss = Tensor::empty({}, DType::f32, Device::cuda()), x_and_dx = on_device(on_host(x));
+      cross_entropy_fused(x_and_dx, labels, g, loss, x_and_dx);
+      return std::vector{loss, x_and_dx};
+    });
+    EXPECT_TRUE(same_bits(fused[0], on_host(apart.loss))) << x.describe();
+    EXPECT_TRUE(same_bits(fused[1], dx)) << x.describe();
+  }
+}
+
+TEST_F(CudaCrossEntropy, FusedWithoutAGradientFromOutsideTakesOne) {
+  const Tensor x = on_device(random_tensor({4, 10})), labels = on_device(labels_for(4, 10));
+  const Tensor loss = Tensor::empty({}, DType::f32, Device::cuda()),
+               dx = Tensor::empty({4, 10}, DType::f32, Device::cuda());
+  cross_entropy_fused(x, labels, {}, loss, dx);
+  const Tensor one = on_device(full({}, 1.0));
+  EXPECT_TRUE(
+      same_bits(on_host(dx), on_host(cross_entropy_grad(one, cross_entropy(x, labels).log_probabilities, labels))));
+}
+
+TEST_F(CudaCrossEntropy, ALabelOutOfRangeIsAnIndexErrorAtTheNextSynchronizeAndTheLossNan) {
+  const Tensor x = on_device(random_tensor({5, 10})), g = on_device(full({}, 1.0));
+  for (const std::int64_t wrong : {std::int64_t{-1}, std::int64_t{10}, std::numeric_limits<std::int64_t>::max()}) {
+    const Tensor labels = on_device(Tensor::from<std::int64_t>({0, 9, wrong, 3, wrong}, {5}));
+    const CrossEntropyResult result = cross_entropy(x, labels);
+    const auto wait = [] { backend(Device::cuda()).synchronize(); };
+    EXPECT_EQ(
+        error_of<IndexError>(wait),
+        "[cross_entropy] expected indices inside their dimension, got another at position 2 (found when the device "
+        "was waited for)");
+    EXPECT_TRUE(std::isnan(on_host(result.loss).item<float>()));
+    const Tensor dx = cross_entropy_grad(g, result.log_probabilities, labels);
+    EXPECT_NE(error_of<IndexError>(wait), "nothing thrown");
+    EXPECT_NO_THROW(wait());
+    EXPECT_FALSE(std::isnan(on_host(dx).data<float>()[20]));
+  }
+}
+
+}  // namespace
+}  // namespace hop::kernels::cuda
