@@ -149,8 +149,8 @@ void copy_tiles(const CopyPlan& plan, const Tensor& y, const Tensor& x) {
   t.y = y.raw_data();
   t.x = x.raw_data();
   visit_size(size_of(y.dtype()), [&]<class T>(T) {
-    launch(transpose_kernel<T>, std::min<unsigned>(t.tiles, kMaxBlocks), dim3(kTile, kTileRows), 0, current_stream(),
-           t);
+    launch(transpose_kernel<T>, static_cast<unsigned>(std::min<std::int64_t>(t.tiles, max_blocks)),
+           dim3(kTile, kTileRows), 0, current_stream(), t);
   });
 }
 
@@ -195,15 +195,14 @@ void fill(const Tensor& y, Scalar value) {
   if (y.numel() == 0) return;
   if (y.is_contiguous() && is_zero(value))
     return check(cudaMemsetAsync(y.raw_data(), 0, bytes_of(y), current_stream()), "cudaMemsetAsync");
-  const CopyPlan plan(y, y);
-  const int packet = packet_width(size_of(y.dtype()));
-  CopyPlan along_y = plan;
+  CopyPlan plan(y, y);  // y's own memory order; nothing is read
   const auto size = static_cast<std::int64_t>(size_of(y.dtype()));
-  along_y.width = plan.steps.takes_packets(0, y.raw_data(), size, packet) ? packet : 1;
+  const int packet = packet_width(size_of(y.dtype()));
+  plan.width = plan.steps.takes_packets(0, y.raw_data(), size, packet) ? packet : 1;
   visit_dtype(y.dtype(), [&]<class T>(T) {
     const T number = value.to<T>();
-    const auto kernel = along_y.width == 1 ? fill_kernel<T, 1> : fill_kernel<T, packet_width(sizeof(T))>;
-    for_each_launch(along_y, y, y, [&](const CopyLaunch& c) {
+    const auto kernel = plan.width == 1 ? fill_kernel<T, 1> : fill_kernel<T, packet_width(sizeof(T))>;
+    for_each_launch(plan, y, y, [&](const CopyLaunch& c) {
       launch(kernel, blocks_for(c.units), kThreads, 0, current_stream(), c, number);
     });
   });

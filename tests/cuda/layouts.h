@@ -1,9 +1,11 @@
 // Tensors for the device suite: the same values on the CPU and on the device, in any layout.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "kernels/copy.h"
+#include "kernels/cuda/grid.h"
 #include "tensor/backend.h"
 #include "tests/kernels/layouts.h"
 
@@ -20,6 +22,18 @@ inline std::vector<Tensor> mirror(const std::vector<Tensor>& list) {
   for (const Tensor& x : list) mirrored.push_back(mirror(x));
   return mirrored;
 }
+
+/// Lowers the number of blocks per launch for a scope, so that threads take several items each.
+class FewBlocks {
+ public:
+  FewBlocks() : before_(std::exchange(kernels::cuda::max_blocks, 3)) {}
+  ~FewBlocks() { kernels::cuda::max_blocks = before_; }
+  FewBlocks(const FewBlocks&) = delete;
+  FewBlocks& operator=(const FewBlocks&) = delete;
+
+ private:
+  std::int64_t before_;
+};
 
 /// x on the CPU; its layout may change.
 inline Tensor fetch(const Tensor& x) { return kernels::to_device(x, Device::cpu()); }
