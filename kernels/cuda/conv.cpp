@@ -1,5 +1,6 @@
 // Convolutions: f32 through cuDNN, f64 and whatever cuDNN cannot do through our own kernels. Which of the two is a
 // function of math(), sizes and dtype; layouts and addresses are evened out before.
+#include "kernels/cuda/bias_activation.h"
 #include "kernels/cuda/conv_internal.h"
 #include "kernels/cuda/dnn.h"
 #include "kernels/cuda/operations_internal.h"
@@ -29,7 +30,7 @@ void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor
   } else {
     conv2d_in_loops(pass, sizes, u, v, g);
   }
-  if (bias.defined()) add_channel_bias(g, bias);
+  if (bias.defined()) bias_activation(g, bias, 1);
 }
 
 }  // namespace hop::kernels::cuda

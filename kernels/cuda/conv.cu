@@ -123,14 +123,6 @@ __global__ void conv_weight_grad(Sizes z, const T* g, const T* x, T* dweight) {
   }
 }
 
-template <class T>
-__global__ void add_bias(T* y, const T* bias, std::int64_t count, int channels, int plane) {
-  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * kThreads;
-  for (std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x; at < count; at += step) {
-    y[at] += bias[at / plane % channels];
-  }
-}
-
 dim3 blocks_for(std::int64_t results, int per_block) {
   return dim3(static_cast<unsigned>(std::min<std::int64_t>((results + per_block - 1) / per_block, kMaxBlocks)));
 }
@@ -171,21 +163,10 @@ void convolve(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tens
   }
 }
 
-template <class T>
-void add(const Tensor& y, const Tensor& bias) {
-  const int plane = static_cast<int>(y.shape()[2] * y.shape()[3]);
-  launch(add_bias<T>, blocks_for(y.numel(), kThreads), dim3(kThreads), 0, current_stream(), y.data<T>(), bias.data<T>(),
-         y.numel(), static_cast<int>(y.shape()[1]), plane);
-}
-
 }  // namespace
 
 void conv2d_in_loops(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& y) {
   (y.dtype() == DType::f64 ? convolve<double> : convolve<float>)(pass, sizes, x, weight, y);
-}
-
-void add_channel_bias(const Tensor& y, const Tensor& bias) {
-  (y.dtype() == DType::f64 ? add<double> : add<float>)(y, bias);
 }
 
 }  // namespace hop::kernels::cuda

@@ -8,7 +8,4 @@ namespace hop::kernels::cuda {
 /// As Operations::conv2d without bias; everything contiguous.
 void conv2d_in_loops(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& y);
 
-/// y (n, k, p, q) += bias (k), contiguous.
-void add_channel_bias(const Tensor& y, const Tensor& bias);
-
 }  // namespace hop::kernels::cuda
