@@ -128,6 +128,17 @@ TEST_F(CudaCopy, TakesTheFastestWayThatFits) {
   EXPECT_EQ(way_of_contiguous(transpose(narrow, 0, 1)), CopyWay::elements);
 }
 
+TEST_F(CudaCopy, TakesSeveralTurnsPerBlockWhereBlocksAreFew) {
+  const hop::testing::FewBlocks few;
+  const Tensor x = random_tensor({2, 90, 70}), there = mirror(x);
+  for_each_schedule([&] {
+    EXPECT_TRUE(same_bits(fetch(clone(transpose(there, 1, 2))), clone(transpose(x, 1, 2))));
+    EXPECT_TRUE(same_bits(fetch(cast(there, DType::f64)), cast(x, DType::f64)));
+    EXPECT_TRUE(same_bits(fetch(full({5000}, 1.5, DType::f32, Device::cuda())), full({5000}, 1.5)));
+    EXPECT_TRUE(same_bits(fetch(arange(5000, DType::i64, Device::cuda())), arange(5000)));
+  });
+}
+
 TEST_F(CudaCopy, JoinsAndSlicesAsTheCpuDoes) {
   for (const std::int64_t dim : {0, 1}) {
     const std::vector<Tensor> parts = {random_tensor({4, 8}), random_tensor(dim == 0 ? Shape{3, 8} : Shape{4, 5}),

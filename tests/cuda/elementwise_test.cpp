@@ -260,6 +260,25 @@ TEST_F(CudaElementwiseCall, MayWriteOverAnOperand) {
   }
 }
 
+TEST_F(CudaElementwiseCall, WritesItsElementsAndNothingElse) {
+  for (std::int64_t n = 1; n < 40; ++n) {
+    for (const std::int64_t offset : {0, 4, 5}) {
+      const Tensor room = random_tensor({50}), x = random_tensor({n}, DType::f32, 2), there = mirror(room);
+      evaluate_into(room.as_strided({n}, {1}, offset), rows::Add{}, x, 1);
+      evaluate_into(there.as_strided({n}, {1}, offset), rows::Add{}, mirror(x), 1);
+      ASSERT_TRUE(same_values(fetch(there), room)) << n << " elements from " << offset;
+    }
+  }
+}
+
+TEST_F(CudaElementwiseCall, TakesSeveralElementsPerThreadWhereBlocksAreFew) {
+  const hop::testing::FewBlocks few;
+  const Tensor a = random_tensor({4099}), b = random_tensor({4099}, DType::f32, 2);
+  EXPECT_TRUE(same_values(fetch(add(mirror(a), mirror(b))), add(a, b)));
+  const Tensor matrix = random_tensor({60, 68}), column = random_tensor({60, 1});
+  EXPECT_TRUE(same_values(fetch(mul(mirror(matrix), mirror(column))), mul(matrix, column)));
+}
+
 TEST_F(CudaElementwiseCall, TreatsSpecialValuesAsTheCpuDoes) {
   using Limits = std::numeric_limits<float>;
   const std::vector<float> special = {0.0F,

@@ -113,6 +113,29 @@ TEST_F(CudaIndexAdd, AddsAlongAnyDimension) {
   }
 }
 
+TEST_F(CudaIndex, TakesSeveralItemsPerThreadWhereBlocksAreFew) {
+  const hop::testing::FewBlocks few;
+  const Tensor x = random_tensor({300, 8}), index = random_index({1500}, 300), g = random_tensor({1500, 8});
+  EXPECT_TRUE(same_bits(fetch(index_select(mirror(x), 0, mirror(index))), index_select(x, 0, index)));
+  EXPECT_TRUE(same_bits(fetch(index_add({300, 8}, 0, mirror(index), mirror(g))), index_add({300, 8}, 0, index, g)));
+  const Tensor labels = random_index({1500, 2}, 8);
+  EXPECT_TRUE(same_bits(fetch(gather(mirror(g), 1, mirror(labels))), gather(g, 1, labels)));
+  const Tensor two = random_tensor({1500, 2});
+  EXPECT_TRUE(
+      same_bits(fetch(scatter_add({1500, 8}, 1, mirror(labels), mirror(two))), scatter_add({1500, 8}, 1, labels, two)));
+}
+
+TEST_F(CudaIndexSort, PutsValuesOutOfRangeLast) {
+  for (const std::int64_t size : {3, 255, 256, 65536}) {
+    const Tensor index = Tensor::from<std::int64_t>({size, 1, -1, 0, size - 1, std::int64_t{1} << 40, 1}, {7});
+    const SortedIndex sorted = sort_index(mirror(index), size, Fault::index_add);
+    EXPECT_THROW(backend(Device::cuda()).synchronize(), IndexError);
+    EXPECT_EQ(values<std::int64_t>(fetch(sorted.keys)),
+              (std::vector<std::int64_t>{0, 1, 1, size - 1, size, size, size}));
+    EXPECT_EQ(values<int>(fetch(sorted.positions)), (std::vector<int>{3, 1, 6, 4, 0, 2, 5}));
+  }
+}
+
 TEST_F(CudaIndexSort, IsStable) {
   for (const std::int64_t size : {1, 2, 255, 256, 257, 65536, 20000000}) {
     for (const std::int64_t n : {1, 32, 257, 2049, 6000}) {

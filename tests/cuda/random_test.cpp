@@ -77,6 +77,19 @@ TEST_F(CudaDropout, HasTheBitsOfTheCpuAtEverySizeAndAlignment) {
   }
 }
 
+TEST_F(CudaRandom, WriteTheirElementsAndNothingElse) {
+  const hop::testing::FewBlocks few;
+  for (const std::int64_t n : {1, 3, 5, 30, 4099}) {
+    const Tensor room = zeros({n + 9}), there = mirror(room);
+    uniform_(room.as_strided({n}, {1}, 4), 1, 2, kAddress);
+    uniform_(there.as_strided({n}, {1}, 4), 1, 2, kAddress);
+    EXPECT_TRUE(same_bits(fetch(there), room));
+    normal_(there.as_strided({n}, {1}, 4), 1, 2, kAddress);
+    EXPECT_EQ(values<float>(fetch(there))[static_cast<std::size_t>(n + 4)], 0);
+    EXPECT_EQ(values<float>(fetch(there))[3], 0);
+  }
+}
+
 // A captured step is replayed for other steps and models: the numbers follow what the memory says.
 TEST_F(CudaRandom, ReadKeyAndStepFromTheDeviceWhenTheAddressSaysSo) {
   const RandomAddress other = {.key = 42, .step = 77, .draw = 3};
