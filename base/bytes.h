@@ -29,12 +29,16 @@ inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const
 /// Owned bytes on a 64-byte boundary, zero-filled. Moves, does not copy.
 class AlignedBuffer {
  public:
+  using FreeFunction = void (*)(std::byte* data);
+
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t size) : size_(size) {
     if (size == 0) return;
     data_.reset(static_cast<std::byte*>(::operator new (align_up(size), std::align_val_t{kAlignment})));
     std::memset(data_.get(), 0, align_up(size));
   }
+  /// Takes over `size` bytes of another kind (memory that a device copies from), which `free` gives back.
+  AlignedBuffer(std::byte* data, std::size_t size, FreeFunction free) : data_(data, Free{free}), size_(size) {}
   AlignedBuffer(AlignedBuffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
     data_ = std::move(other.data_);
@@ -50,10 +54,12 @@ class AlignedBuffer {
   ByteView span() const { return {data_.get(), size_}; }
 
  private:
+  static void free_aligned(std::byte* data) { ::operator delete (data, std::align_val_t{kAlignment}); }
   struct Free {
-    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{kAlignment}); }
+    FreeFunction free;
+    void operator()(std::byte* data) const { free(data); }
   };
-  std::unique_ptr<std::byte[], Free> data_;
+  std::unique_ptr<std::byte[], Free> data_{nullptr, Free{free_aligned}};
   std::size_t size_ = 0;
 };
 

@@ -10,6 +10,7 @@
 #include "autograd/grad_mode.h"
 #include "autograd/inplace.h"
 #include "base/error.h"
+#include "kernels/copy.h"
 #include "nn/init.h"
 
 namespace hop::nn {
@@ -168,6 +169,25 @@ void Module::zero_grad() {
 
 void Module::requires_grad_(bool requires_grad) {
   for (const Tensor& p : parameters()) p.set_requires_grad(requires_grad);
+}
+
+Module& Module::to(Device device) {
+  std::vector<NamedTensor> tensors = named_parameters();
+  const std::vector<NamedTensor> buffers = named_buffers();
+  tensors.insert(tensors.end(), buffers.begin(), buffers.end());
+  std::vector<Tensor> moved, gradients;  // all of them first: a full device leaves the module as it was
+  for (const NamedTensor& entry : tensors) {
+    const Tensor gradient = entry.tensor.grad();
+    moved.push_back(kernels::to_device(entry.tensor, device));
+    gradients.push_back(gradient.defined() ? kernels::to_device(gradient, device) : Tensor());
+  }
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const Tensor& tensor = tensors[i].tensor;
+    if (tensor.device() == device) continue;
+    tensor.rebind(moved[i].storage(), moved[i].storage_offset());
+    if (gradients[i].defined()) tensor.set_grad(gradients[i]);
+  }
+  return *this;
 }
 
 void Module::train(bool on) {

@@ -81,6 +81,11 @@ class Module {
   /// Freezes or thaws all parameters.
   void requires_grad_(bool requires_grad = true);
 
+  /// Moves all parameters, their gradients and all buffers, in place: every handle to them stays valid, as in PyTorch.
+  /// Tensors made from them before (a graph, an optimizer's state) stay where they are, so build those afterwards.
+  /// Throws DeviceError for a device that is not there; then nothing has moved.
+  Module& to(Device device);
+
   /// Training mode of this module and all descendants (Dropout, BatchNorm).
   void train(bool on = true);
   void eval() { train(false); }

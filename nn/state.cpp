@@ -30,12 +30,6 @@ struct Builder {
   }
 };
 
-void check_cpu(const Tensor& t, const std::string& name) {
-  if (!t.device().is_cpu()) {
-    throw DeviceError("[state] expected tensors on cpu, got " + t.describe() + " (" + name + ")");
-  }
-}
-
 std::string describe(const Segment& s) {
   return "\"" + s.name + "\" " + std::string(name(s.dtype)) + " " + s.shape.to_string() + " at " +
          std::to_string(s.offset);
@@ -69,40 +63,131 @@ StateBlock::StateBlock(Module& module, const optim::Optimizer* optimizer) {
     for (const NamedTensor& s : optimizer->state()) build.add("optimizer." + s.name, SegmentKind::optimizer, s.tensor);
   }
 
-  bytes_ = make_bytes();
-  counters_ = Tensor::empty({static_cast<std::int64_t>(kCounterWords)}, DType::i64);
-  new (bytes_->data()) Counters();
+  if (!tensors_.empty()) device_ = tensors_.front().device();
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    if (tensors_[i].device() == device_) continue;
+    throw DeviceError("[state] expected tensors on " + device_.to_string() + ", got " + tensors_[i].describe() + " (" +
+                      layout_.segments[i + 1].name + ")");
+  }
+  counters_ = Tensor::empty({static_cast<std::int64_t>(kCounterWords)}, DType::i64, device_);
+  std::byte* data = nullptr;
+  std::shared_ptr<void> owner;
+  if (device_.is_cpu()) {
+    bytes_ = make_bytes();
+    new (bytes_->data()) Counters();
+    data = bytes_->data();
+    owner = bytes_;
+  } else {
+    block_ = Storage(layout_.bytes, device_);
+    backend(device_).zero(block_.data(), layout_.bytes);
+    data = block_.data();
+    owner = std::make_shared<Storage>(block_);
+  }
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const Segment& segment = layout_.segments[i + 1];
-    check_cpu(tensors_[i], segment.name);
     const Tensor values = kernels::contiguous(tensors_[i]);
-    if (segment.bytes != 0) std::memcpy(bytes_->data() + segment.offset, values.raw_data(), segment.bytes);
+    if (segment.bytes != 0) backend(device_).copy(data + segment.offset, values.raw_data(), segment.bytes);
   }
-  point_at(bytes_);
+  point_at(data, owner);
 }
 
-Counters& StateBlock::counters() { return *std::launder(reinterpret_cast<Counters*>(bytes_->data())); }
+// Copies that are still on their way end before their bytes are given to somebody else.
+StateBlock::~StateBlock() {
+  try {
+    arrived_.wait();
+    transfer_.wait();
+  } catch (const Error&) {  // the device is lost, and with it the copies
+  }
+}
+
+Counters& StateBlock::counters() {
+  if (!device_.is_cpu()) return host_counters_;
+  return *std::launder(reinterpret_cast<Counters*>(bytes_->data()));
+}
 
 const Counters& StateBlock::counters() const {
+  if (!device_.is_cpu()) return host_counters_;
   return *std::launder(reinterpret_cast<const Counters*>(std::as_const(*bytes_).data()));
 }
 
-StateBytes StateBlock::swap(StateBytes next) {
-  if (next == nullptr || next->size() != layout_.bytes) {
-    throw StateError("[state] expected a block of " + std::to_string(layout_.bytes) + " bytes, got " +
-                     (next == nullptr ? "none" : std::to_string(next->size())));
+StateBytes StateBlock::make_bytes() const {
+  return std::make_shared<AlignedBuffer>(backend(device_).host_buffer(layout_.bytes));
+}
+
+void StateBlock::check_size(const StateBytes& bytes) const {
+  if (bytes != nullptr && bytes->size() == layout_.bytes) return;
+  throw StateError("[state] expected a block of " + std::to_string(layout_.bytes) + " bytes, got " +
+                   (bytes == nullptr ? "none" : std::to_string(bytes->size())));
+}
+
+void StateBlock::load(StateBytes next) {
+  check_size(next);
+  if (device_.is_cpu()) {
+    StateBytes before = swap(std::move(next));
+    if (own_ == nullptr) own_ = std::move(before);
+    return;
   }
-  point_at(next);
+  Backend& device = backend(device_);
+  std::memcpy(&host_counters_, next->data(), sizeof host_counters_);
+  key_on_device_ = host_counters_.random_key;
+  arrived_.wait();  // of a load before this one, whose bytes go now; long ago as a rule
+  arrived_ = device.upload(block_.data(), next->data(), layout_.bytes, settled_ ? device.fence() : transfer_);
+  arriving_ = std::move(next);
+  transfer_ = arrived_;
+  settled_ = false;
+}
+
+void StateBlock::settle() const {
+  if (device_.is_cpu()) return;
+  if (!settled_) backend(device_).order_behind(transfer_);
+  settled_ = true;
+  if (host_counters_.random_key == key_on_device_) return;
+  backend(device_).copy(block_.data(), &host_counters_, sizeof host_counters_);
+  key_on_device_ = host_counters_.random_key;
+}
+
+// The host has written the counters, the device all the rest.
+SavedState StateBlock::save(StateBytes into) const {
+  if (device_.is_cpu()) return {bytes_, {}};
+  if (into == nullptr) into = make_bytes();
+  check_size(into);
+  settle();
+  std::memcpy(into->data(), &host_counters_, sizeof host_counters_);
+  Backend& device = backend(device_);
+  constexpr std::size_t kRest = sizeof(Counters);
+  transfer_ = device.download(into->data() + kRest, block_.data() + kRest, layout_.bytes - kRest, device.fence());
+  settled_ = false;
+  return {std::move(into), transfer_};
+}
+
+void StateBlock::release() {
+  if (device_.is_cpu()) {
+    if (own_ != nullptr) swap(std::exchange(own_, nullptr));
+    return;
+  }
+  arrived_.wait();
+  arriving_.reset();
+}
+
+const StateBytes& StateBlock::shared_bytes() const {
+  if (!device_.is_cpu()) throw DeviceError("[state] the block lies on " + device_.to_string() + "; save() it");
+  return bytes_;
+}
+
+StateBytes StateBlock::swap(StateBytes next) {
+  static_cast<void>(shared_bytes());
+  check_size(next);
+  point_at(next->data(), next);
   return std::exchange(bytes_, std::move(next));
 }
 
 // Each tensor gets a storage of its own that borrows its part of the block: versions are counted per tensor, so that an
 // update of running statistics does not look like a write to a weight that a graph has saved.
-void StateBlock::point_at(const StateBytes& bytes) {
-  counters_.rebind(Storage::borrow(bytes->data(), sizeof(Counters), bytes), 0);
+void StateBlock::point_at(std::byte* data, const std::shared_ptr<void>& owner) {
+  counters_.rebind(Storage::borrow(data, sizeof(Counters), owner, device_), 0);
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const Segment& segment = layout_.segments[i + 1];
-    tensors_[i].rebind(Storage::borrow(bytes->data() + segment.offset, segment.bytes, bytes), 0);
+    tensors_[i].rebind(Storage::borrow(data + segment.offset, segment.bytes, owner, device_), 0);
   }
 }
 

@@ -21,6 +21,7 @@
 #include "base/hash.h"
 #include "nn/module.h"
 #include "nn/optim/optimizer.h"
+#include "tensor/backend.h"
 
 namespace hop::nn {
 
@@ -56,45 +57,107 @@ struct Counters {
 };
 static_assert(sizeof(Counters) == kAlignment);
 
-/// The bytes of a block, shared: a received block waits beside the one in training.
+/// The bytes of a block on the host, shared: a received block waits beside the one in training.
 using StateBytes = std::shared_ptr<AlignedBuffer>;
 
-/// The tensors of a module and its optimizer, living in one block. Every handle stays valid, whatever bytes it points
-/// at. Must not outlive a backward pass: re-pointing while a graph is alive leaves the graph with the old values.
+/// A state on its way out of a block.
+class SavedState {
+ public:
+  SavedState() = default;
+  SavedState(StateBytes bytes, Fence arrived) : bytes_(std::move(bytes)), arrived_(std::move(arrived)) {}
+  /// The bytes, once they are all there. From any thread.
+  const StateBytes& wait() const {
+    arrived_.wait();
+    return bytes_;
+  }
+
+ private:
+  StateBytes bytes_;
+  Fence arrived_;
+};
+
+/// The tensors of a module and its optimizer, living in one block of their device. Every handle stays valid, whatever
+/// bytes it points at. Must not outlive a backward pass: re-pointing while a graph is alive leaves the graph with the
+/// old values.
+///
+/// States come and go with load() and save(). On the CPU both hand over the bytes themselves. On another device each is
+/// one copy that runs beside the computation, so that the next state arrives and the last one leaves while another
+/// block is being trained:
+///
+///   block.load(bytes);                    // any thread; returns at once
+///   block.settle();                       // whoever computes now computes with it
+///   ... training ...
+///   const SavedState out = block.save();  // returns at once
+///   block.release();                      // on the CPU: `out` alone has the bytes now
+///   out.wait();                           // any thread
+///
+/// One thread at a time.
 class StateBlock {
  public:
-  /// Moves all parameters, buffers and optimizer state into a fresh block; values are kept. `optimizer` may be null (a
-  /// model for evaluation).
+  /// Moves all parameters, buffers and optimizer state into a fresh block of their device; values are kept.
+  /// `optimizer` may be null (a model for evaluation). Throws DeviceError for tensors of several devices.
   explicit StateBlock(Module& module, const optim::Optimizer* optimizer = nullptr);
+  ~StateBlock();
+  StateBlock(const StateBlock&) = delete;
+  StateBlock& operator=(const StateBlock&) = delete;
 
+  Device device() const { return device_; }
   const StateLayout& layout() const { return layout_; }
-  /// The whole block: a hop sends from it. Whoever writes here writes the model.
-  MutableByteView bytes() { return bytes_->span(); }
-  ByteView bytes() const { return std::as_const(*bytes_).span(); }
 
+  /// On the host whatever the device: written by training, brought by load(), taken along by save().
   Counters& counters();
   const Counters& counters() const;
-  /// The counters as (8) i64, wherever the block lies: random_key is the first. For Module::set_random_source.
+  /// The counters as (8) i64 on the block's device: random_key is the first. For Module::set_random_source.
   const Tensor& counters_tensor() const { return counters_; }
 
-  /// A block of the right size to receive into, all zero.
-  StateBytes make_bytes() const { return std::make_shared<AlignedBuffer>(layout_.bytes); }
+  /// A block of the right size to receive into, all zero, from which the device copies by itself.
+  StateBytes make_bytes() const;
+  /// Brings a state in; `next` is the block's from now on. Throws StateError for another size.
+  void load(StateBytes next);
+  /// From now on the device computes with what was loaded, and sees what was written to counters().random_key.
+  void settle() const;
+  /// Takes the state out, into `into` where that is given and of the right size (the CPU needs none). What is computed
+  /// afterwards is computed behind it.
+  SavedState save(StateBytes into = nullptr) const;
+  /// Ends the use of what load() brought; the values are undefined until the next load().
+  void release();
+
+  /// XXH3-128 of the block's bytes.
+  Digest digest() const { return xxh3_128(std::as_const(*save().wait()).span()); }
+
+  // ---- On the CPU only: DeviceError elsewhere
+
+  /// The whole block: a hop sends from it. Whoever writes here writes the model.
+  MutableByteView bytes() { return shared_bytes()->span(); }
+  ByteView bytes() const { return std::as_const(*shared_bytes()).span(); }
   /// Points every tensor at `next` and returns the block it pointed at before: microseconds, no copy. Throws StateError
   /// for another size.
   StateBytes swap(StateBytes next);
   /// The block itself, shared, for a send that goes on after the next swap.
-  const StateBytes& shared_bytes() const { return bytes_; }
-
-  /// XXH3-128 of the block.
-  Digest digest() const { return xxh3_128(bytes()); }
+  const StateBytes& shared_bytes() const;
 
  private:
-  void point_at(const StateBytes& bytes);
+  void point_at(std::byte* data, const std::shared_ptr<void>& owner);
+  void check_size(const StateBytes& bytes) const;
 
+  Device device_;
   StateLayout layout_;
   Tensor counters_;
   std::vector<Tensor> tensors_;  // one per segment but the counters, in the layout's order
+
+  // On the CPU
   StateBytes bytes_;
+  StateBytes own_;  // stands aside while bytes that load() brought are in use
+
+  // On another device
+  Storage block_;
+  Counters host_counters_;
+  StateBytes arriving_;  // stays until the copy has ended
+  Fence arrived_;
+  // The order of the device's work; taking a state out changes nothing else.
+  mutable Fence transfer_;       // the last load or save
+  mutable bool settled_ = true;  // the device may have computed with the block since then
+  mutable std::uint64_t key_on_device_ = 0;
 };
 
 }  // namespace hop::nn

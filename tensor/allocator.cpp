@@ -1,7 +1,9 @@
 #include "tensor/allocator.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -73,6 +75,14 @@ class CachingAllocator {
     const std::scoped_lock lock(mutex_);
     limit_ = bytes;
     if (over_limit(0)) release_cached();
+  }
+
+  std::size_t available() {
+    const std::scoped_lock lock(mutex_);
+    const std::size_t free = backend(device_).free_bytes();
+    const std::size_t has = free > SIZE_MAX - cached_ ? SIZE_MAX : free + cached_;
+    if (limit_ == 0) return has;
+    return std::min(has, limit_ > active_ ? limit_ - active_ : 0);
   }
 
   template <class Read>
@@ -150,6 +160,7 @@ std::uint64_t system_allocations(Device d) {
 }
 void empty_cache(Device d) { allocator(d).empty_cache(); }
 void set_limit(std::size_t bytes, Device d) { allocator(d).set_limit(bytes); }
+std::size_t available(Device d) { return allocator(d).available(); }
 
 void* allocate(std::size_t size, Device device) { return size == 0 ? nullptr : allocator(device).allocate(size); }
 

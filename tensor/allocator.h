@@ -22,6 +22,8 @@ std::uint64_t system_allocations(Device device = Device::cpu());
 void empty_cache(Device device = Device::cpu());
 /// From now on active() + cached() stays at most `bytes` (0: no limit): the cache is emptied first, then MemoryError.
 void set_limit(std::size_t bytes, Device device = Device::cpu());
+/// How many bytes allocate() could still give: what the limit leaves, or what the device has free with the cache.
+std::size_t available(Device device = Device::cpu());
 
 /// `size` bytes on a 64-byte boundary, uninitialised; nullptr for 0. For Storage; users hold tensors.
 void* allocate(std::size_t size, Device device);

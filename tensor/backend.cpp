@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <limits>
 #include <new>
 
 #include "base/bytes.h"
@@ -29,12 +30,38 @@ std::atomic<BackendOf> cuda_backends = nullptr;
 
 }  // namespace
 
+Fence Backend::upload(void* to, const void* from, std::size_t size, const Fence& after) {
+  after.wait();
+  copy(to, from, size);
+  return {};
+}
+
+Fence Backend::download(void* to, const void* from, std::size_t size, const Fence& after) {
+  return upload(to, from, size, after);
+}
+
+std::size_t Backend::free_bytes() { return std::numeric_limits<std::size_t>::max(); }
+
 Backend& backend(Device device) {
   static CpuBackend cpu;
   if (device.is_cpu()) return cpu;
   const BackendOf of = cuda_backends.load();
   if (of == nullptr) throw DeviceError("[backend] this program has no device " + device.to_string());
   return of(device.index);
+}
+
+int device_count(DeviceType type) {
+  if (type == DeviceType::cpu) return 1;
+  const BackendOf of = cuda_backends.load();
+  std::int16_t count = 0;
+  try {
+    while (of != nullptr) {
+      static_cast<void>(of(count));
+      ++count;
+    }
+  } catch (const DeviceError&) {  // that one is not there
+  }
+  return count;
 }
 
 void register_backend(DeviceType type, BackendOf of) {

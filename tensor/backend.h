@@ -2,11 +2,38 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
+#include <utility>
 
+#include "base/bytes.h"
 #include "tensor/device.h"
 
 namespace hop {
 
+/// A point in a device's work that can be waited for. A copy is the same point; an empty fence has been passed.
+class Fence {
+ public:
+  class Point {
+   public:
+    virtual ~Point() = default;
+    /// The host waits until the device has passed this point.
+    virtual void wait() = 0;
+  };
+
+  Fence() = default;
+  explicit Fence(std::shared_ptr<Point> point) : point_(std::move(point)) {}
+  void wait() const {
+    if (point_) point_->wait();
+  }
+  /// What the device's own backend knows it by; null when empty.
+  Point* point() const { return point_.get(); }
+
+ private:
+  std::shared_ptr<Point> point_;
+};
+
+/// The second half, copies beside the computation, is written here for a device on which every call has done its work
+/// when it returns, as on the CPU.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -20,10 +47,27 @@ class Backend {
   virtual void zero(void* data, std::size_t size) = 0;
   /// Waits for all work that was given to the device, and throws what it met (IndexError for a label out of range, ..).
   virtual void synchronize() = 0;
+
+  /// `size` bytes of the host, zero-filled, from and to which the device copies without the host's help.
+  virtual AlignedBuffer host_buffer(std::size_t size) { return AlignedBuffer(size); }
+  /// Begins a copy from the host to this device, or back, and returns: it runs beside the computation, on a stream of
+  /// its own for each way, once `after` has been passed. Nobody touches the two ranges before the fence that comes
+  /// back.
+  virtual Fence upload(void* to, const void* from, std::size_t size, const Fence& after);
+  virtual Fence download(void* to, const void* from, std::size_t size, const Fence& after);
+  /// Behind all computation that was given to the device so far.
+  virtual Fence fence() { return {}; }
+  /// What is given to the device from now on computes behind `fence`; the host does not wait.
+  virtual void order_behind(const Fence& fence) { fence.wait(); }
+  /// How many bytes allocate() could still give, as far as one can know.
+  virtual std::size_t free_bytes();
 };
 
 /// The backend of a device; throws DeviceError for a device that this program or machine lacks.
 Backend& backend(Device device);
+
+/// How many devices of a type this program can use on this machine.
+int device_count(DeviceType type);
 
 /// Adds a device type; once per type, before its first use. `of` gives the backend of device number `index`, which
 /// lives as long as the program, or throws DeviceError.

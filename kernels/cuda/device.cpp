@@ -1,4 +1,5 @@
 // Device::cuda(i) as the floors below see it, and the state behind it.
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -8,6 +9,33 @@
 
 namespace hop::kernels::cuda {
 namespace {
+
+/// An event, as the floors below see it.
+class EventPoint final : public Fence::Point {
+ public:
+  EventPoint(int device, cudaStream_t stream) : device_(device) { event_.record(stream); }
+  void wait() override {
+    use_device(device_);
+    event_.synchronize();
+  }
+  const Event& event() const { return event_; }
+
+ private:
+  int device_;
+  Event event_;
+};
+
+Fence point_of(int device, cudaStream_t stream) { return Fence(std::make_shared<EventPoint>(device, stream)); }
+
+void wait_on(cudaStream_t stream, const Fence& fence) {
+  if (const auto* point = dynamic_cast<EventPoint*>(fence.point())) {
+    check(cudaStreamWaitEvent(stream, point->event().get(), 0), "cudaStreamWaitEvent");
+  } else {
+    fence.wait();
+  }
+}
+
+void free_host(std::byte* data) { static_cast<void>(cudaFreeHost(data)); }
 
 class CudaBackend final : public Backend {
  public:
@@ -54,7 +82,46 @@ class CudaBackend final : public Backend {
     throw_fault(*device_state(index_).fault);
   }
 
+  AlignedBuffer host_buffer(std::size_t size) override {
+    if (size == 0) return {};
+    use_device(index_);
+    void* data = nullptr;
+    check(cudaHostAlloc(&data, size, cudaHostAllocPortable), "cudaHostAlloc");
+    std::memset(data, 0, size);
+    return {static_cast<std::byte*>(data), size, free_host};
+  }
+
+  Fence upload(void* to, const void* from, std::size_t size, const Fence& after) override {
+    use_device(index_);
+    return transfer(to, from, size, cudaMemcpyHostToDevice, to_device_stream(), after);
+  }
+  Fence download(void* to, const void* from, std::size_t size, const Fence& after) override {
+    use_device(index_);
+    return transfer(to, from, size, cudaMemcpyDeviceToHost, to_host_stream(), after);
+  }
+  Fence fence() override {
+    use_device(index_);
+    return point_of(index_, current_stream());
+  }
+  void order_behind(const Fence& fence) override {
+    use_device(index_);
+    if (fence.point() != nullptr) wait_on(current_stream(), fence);
+  }
+  std::size_t free_bytes() override {
+    use_device(index_);
+    std::size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    return free;
+  }
+
  private:
+  Fence transfer(void* to, const void* from, std::size_t size, cudaMemcpyKind kind, const Stream& stream,
+                 const Fence& after) const {
+    if (after.point() != nullptr) wait_on(stream.get(), after);
+    if (size != 0) check(cudaMemcpyAsync(to, from, size, kind, stream.get()), "cudaMemcpyAsync");
+    return point_of(index_, stream.get());
+  }
+
   int index_;
 };
 

@@ -1,0 +1,40 @@
+#include "nn/state_pool.h"
+
+#include <algorithm>
+#include <new>
+
+#include "tensor/backend.h"
+
+namespace hop::nn {
+
+std::shared_ptr<StatePool> StatePool::make_shared(Device device, std::size_t kept) {
+  return std::shared_ptr<StatePool>(new StatePool(device, kept));
+}
+
+StateBytes StatePool::make(std::size_t size) {
+  std::unique_ptr<AlignedBuffer> block;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto found = std::find_if(free_.rbegin(), free_.rend(), [size](const auto& b) { return b->size() == size; });
+    if (found != free_.rend()) {
+      block = std::move(*found);
+      free_.erase(std::prev(found.base()));
+    }
+  }
+  if (block == nullptr) block = std::make_unique<AlignedBuffer>(backend(device_).host_buffer(size));
+  return {block.release(), [pool = shared_from_this()](AlignedBuffer* b) { pool->give_back(b); }};
+}
+
+void StatePool::give_back(AlignedBuffer* block) noexcept {
+  std::unique_ptr<AlignedBuffer> owned(block), dropped;  // freed outside of the lock: unpinning takes its time
+  try {
+    const std::scoped_lock lock(mutex_);
+    free_.push_back(std::move(owned));
+    if (free_.size() <= kept_) return;
+    dropped = std::move(free_.front());
+    free_.erase(free_.begin());
+  } catch (const std::bad_alloc&) {  // then it is not kept
+  }
+}
+
+}  // namespace hop::nn
