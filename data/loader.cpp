@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "data/device_rows.h"
 #include "data/split.h"
 
 namespace hop::data {
@@ -59,11 +60,7 @@ void Loader::start(Partition partition) {
 void Loader::bind(Partition partition) {
   x_column_ = partition.column_index(kFeatureColumn);
   y_column_ = partition.column_index(kLabelColumn);
-  const Column& labels = partition.columns()[y_column_];
-  if (labels.dtype != DType::i64 || !labels.shape.empty()) {
-    throw DataError("[loader] expected one i64 label per row, got " + std::string(name(labels.dtype)) + " " +
-                    labels.shape.to_string() + " (" + partition.file().string() + ")");
-  }
+  row_columns(partition);  // for its errors
   const Shape shape = batch_shape(options_.batch_size, partition.columns()[x_column_].shape);
   if (!x_.defined() || x_.shape() != shape) {
     x_ = Tensor::empty(shape, DType::f32);

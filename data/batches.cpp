@@ -1,0 +1,255 @@
+#include "data/batches.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "data/split.h"
+#include "kernels/copy.h"
+#include "kernels/elementwise.h"
+#include "kernels/index.h"
+#include "tensor/backend.h"
+
+namespace hop::data {
+namespace {
+
+constexpr std::size_t kWindowBytes =
+    32 << 20;  // after so many bytes a pass gives its mapped pages back, as Loader does
+
+Tensor first_rows(const Tensor& t, std::int64_t rows) {
+  Shape shape = t.shape();
+  shape[0] = rows;
+  return t.as_strided(shape, t.strides(), 0);
+}
+
+// What Loader's loop computes, in its order: (float(x) - offset) * factor.
+Tensor scaled(const Tensor& raw, const Scale& scale) {
+  using namespace kernels;
+  const bool as_it_is = raw.dtype() == DType::f32 && scale.offset == 0 && scale.factor == 1;
+  if (as_it_is) return raw;
+  const Tensor x = raw.dtype() == DType::f32 ? clone(raw) : cast(raw, DType::f32);
+  evaluate_into(x, rows::Sub{}, x, static_cast<double>(static_cast<float>(scale.offset)));
+  evaluate_into(x, rows::Mul{}, x, static_cast<double>(static_cast<float>(scale.factor)));
+  return x;
+}
+
+class HostBatches final : public Batches {
+ public:
+  explicit HostBatches(const LoaderOptions& options) : loader_(options) {}
+  void start(const Partition& partition, std::optional<std::uint64_t> key) override {
+    key ? loader_.start(partition, *key) : loader_.start(partition);
+  }
+  std::int64_t next() override {
+    batch_ = loader_.next();
+    return batch_ ? batch_->rows() : 0;
+  }
+  Batch batch() override { return *batch_; }
+  const void* place() const override { return batch_->x.raw_data(); }
+
+ private:
+  Loader loader_;
+  std::optional<Batch> batch_;
+};
+
+/// Rows that lie on the device. Everything that changes from batch to batch is read there: `position_` counts along.
+class ResidentBatches final : public Batches {
+ public:
+  ResidentBatches(const LoaderOptions& options, std::shared_ptr<const DeviceRows> rows)
+      : options_(options), rows_(std::move(rows)) {
+    const Device device = rows_->x().device();
+    order_ = Tensor::empty({rows_->largest()}, DType::i64, device);
+    position_ = Tensor::empty({options.batch_size}, DType::i64, device);
+    from_zero_ = kernels::arange(options.batch_size, DType::i64, device);
+  }
+
+  void start(const Partition& partition, std::optional<std::uint64_t> key) override {
+    std::vector<std::int64_t> order(static_cast<std::size_t>(partition.rows()));
+    const std::int64_t first = *rows_->first_row(partition);
+    std::iota(order.begin(), order.end(), first);
+    if (key) {
+      const std::vector<std::uint32_t> permutation = random_permutation(partition.rows(), *key);
+      std::transform(permutation.begin(), permutation.end(), order.begin(),
+                     [first](std::uint32_t row) { return first + row; });
+    }
+    if (!order.empty()) {
+      backend(order_.device()).copy(order_.raw_data(), order.data(), order.size() * sizeof(std::int64_t));
+    }
+    kernels::copy_(position_, from_zero_);
+    left_ = partition.rows();
+    present_ = 0;
+  }
+
+  std::int64_t next() override {
+    left_ -= present_;
+    present_ = std::min(left_, options_.batch_size);
+    return present_;
+  }
+
+  Batch batch() override {
+    const Tensor index = kernels::index_select(order_, 0, first_rows(position_, present_));
+    const Batch batch{scaled(kernels::index_select(rows_->x(), 0, index), options_.scale),
+                      kernels::index_select(rows_->y(), 0, index)};
+    kernels::evaluate_into(position_, kernels::rows::Add{}, position_, options_.batch_size);
+    return batch;
+  }
+  const void* place() const override { return order_.raw_data(); }
+
+ private:
+  LoaderOptions options_;
+  std::shared_ptr<const DeviceRows> rows_;
+  Tensor order_;                 // of the pass, as rows of rows_
+  Tensor position_, from_zero_;  // places in order_ of the batch's rows; 0, 1, ..
+  std::int64_t left_ = 0, present_ = 0;
+};
+
+/// Two buffers on the host and two on the device: while one is computed with, the other is filled. Rows travel as they
+/// lie in the file, labels before features, so that a short batch is one copy, too.
+class StreamedBatches final : public Batches {
+ public:
+  StreamedBatches(const LoaderOptions& options, Device device) : options_(options), device_(device) {}
+  ~StreamedBatches() override {
+    for (const Buffer& buffer : buffers_) {
+      try {
+        buffer.arrived.wait();
+      } catch (const Error&) {  // the device is lost, and the copy with it
+      }
+    }
+  }
+
+  void start(const Partition& partition, std::optional<std::uint64_t> key) override {
+    finish_present();  // of a pass that was given up
+    columns_ = row_columns(partition);
+    order_ = key ? random_permutation(partition.rows(), *key) : ascending_rows(partition.rows());
+    partition_ = partition;
+    make_buffers();
+    done_ = 0;
+    bytes_since_release_ = 0;
+  }
+
+  std::int64_t next() override {
+    if (!partition_) return 0;
+    finish_present();
+    present_ = std::min(options_.batch_size, static_cast<std::int64_t>(order_.size()) - done_);
+    if (present_ == 0 || bytes_since_release_ >= kWindowBytes) {
+      partition_->release_pages();
+      bytes_since_release_ = 0;
+    }
+    if (present_ == 0) return 0;
+    current_ = 1 - current_;
+    Buffer& buffer = buffers_[current_];
+    buffer.arrived.wait();  // of two batches ago: the host may write there again
+    const std::size_t bytes = gather(buffer.host);
+    Backend& device = backend(device_);
+    buffer.arrived = device.upload(buffer.y.raw_data(), buffer.host.data(), bytes, buffer.used);
+    device.order_behind(buffer.arrived);
+    return present_;
+  }
+
+  Batch batch() override {
+    const Buffer& buffer = buffers_[current_];
+    return {scaled(first_rows(buffer.x, present_), options_.scale), first_rows(buffer.y, present_)};
+  }
+  const void* place() const override { return buffers_[current_].y.raw_data(); }
+
+ private:
+  struct Buffer {
+    AlignedBuffer host;
+    Tensor y, x;    // one range of the device's memory
+    Fence arrived;  // the copy to the device
+    Fence used;     // what computes with it
+  };
+
+  std::size_t x_offset() const {
+    return align_up(static_cast<std::size_t>(options_.batch_size) * sizeof(std::int64_t));
+  }
+
+  void finish_present() {
+    if (present_ != 0) buffers_[current_].used = backend(device_).fence();
+    done_ += present_;
+    present_ = 0;
+  }
+
+  void make_buffers() {
+    Shape shape = {options_.batch_size};
+    for (const std::int64_t size : columns_.x_column->shape) shape.push_back(size);
+    const DType dtype = columns_.x_column->dtype;
+    for (Buffer& buffer : buffers_) {
+      if (buffer.x.defined() && buffer.x.shape() == shape && buffer.x.dtype() == dtype) continue;
+      const auto row_bytes = static_cast<std::size_t>(options_.batch_size) * columns_.x_column->row_bytes();
+      const std::size_t bytes = x_offset() + row_bytes;
+      buffer.arrived.wait();
+      buffer.host = backend(device_).host_buffer(bytes);
+      const auto memory = std::make_shared<Storage>(bytes, device_);
+      const auto view = [&](std::size_t offset, std::size_t size, DType type, const Shape& of) {
+        return Tensor::view(Storage::borrow(memory->data() + offset, size, memory, device_), type, of,
+                            contiguous_strides(of));
+      };
+      buffer.y = view(0, x_offset(), DType::i64, {options_.batch_size});
+      buffer.x = view(x_offset(), row_bytes, dtype, shape);
+      buffer.used = backend(device_).fence();  // the memory may have been somebody else's a moment ago
+    }
+  }
+
+  // Gives the bytes that the copy takes.
+  std::size_t gather(AlignedBuffer& to) {
+    const std::size_t row_bytes = columns_.x_column->row_bytes();
+    std::byte* x = to.data() + x_offset();
+    for (std::int64_t i = 0; i < present_; ++i) {
+      const std::size_t row = order_[static_cast<std::size_t>(done_ + i)];
+      const auto place = static_cast<std::size_t>(i);
+      std::memcpy(to.data() + place * sizeof(std::int64_t), columns_.y.data() + row * sizeof(std::int64_t),
+                  sizeof(std::int64_t));
+      std::memcpy(x + place * row_bytes, columns_.x.data() + row * row_bytes, row_bytes);
+    }
+    bytes_since_release_ += static_cast<std::size_t>(present_) * row_bytes;
+    return x_offset() + static_cast<std::size_t>(present_) * row_bytes;
+  }
+
+  LoaderOptions options_;
+  Device device_;
+  std::optional<Partition> partition_;
+  RowColumns columns_{};
+  std::vector<std::uint32_t> order_;
+  std::int64_t done_ = 0, present_ = 0;
+  std::size_t bytes_since_release_ = 0;
+  std::array<Buffer, 2> buffers_;
+  std::size_t current_ = 0;
+};
+
+/// Each partition the way that suits it.
+class DeviceBatches final : public Batches {
+ public:
+  DeviceBatches(const LoaderOptions& options, Device device, std::shared_ptr<const DeviceRows> rows)
+      : rows_(std::move(rows)), streamed_(options, device), present_(&streamed_) {
+    if (rows_ != nullptr) resident_.emplace(options, rows_);
+  }
+  void start(const Partition& partition, std::optional<std::uint64_t> key) override {
+    const bool is_there = rows_ != nullptr && rows_->first_row(partition).has_value();
+    present_ = is_there ? static_cast<Batches*>(&*resident_) : &streamed_;
+    present_->start(partition, key);
+  }
+  std::int64_t next() override { return present_->next(); }
+  Batch batch() override { return present_->batch(); }
+  const void* place() const override { return present_->place(); }
+
+ private:
+  std::shared_ptr<const DeviceRows> rows_;
+  std::optional<ResidentBatches> resident_;
+  StreamedBatches streamed_;
+  Batches* present_;
+};
+
+}  // namespace
+
+std::unique_ptr<Batches> make_batches(LoaderOptions options, Device device, std::shared_ptr<const DeviceRows> rows) {
+  if (device.is_cpu()) return std::make_unique<HostBatches>(options);
+  const Loader checked(options);  // for its errors
+  return std::make_unique<DeviceBatches>(options, device, std::move(rows));
+}
+
+}  // namespace hop::data

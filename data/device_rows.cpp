@@ -1,0 +1,69 @@
+#include "data/device_rows.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "tensor/allocator.h"
+#include "tensor/backend.h"
+
+namespace hop::data {
+
+RowColumns row_columns(const Partition& partition) {
+  const std::size_t x = partition.column_index(kFeatureColumn), y = partition.column_index(kLabelColumn);
+  const Column& labels = partition.columns()[y];
+  if (labels.dtype != DType::i64 || !labels.shape.empty()) {
+    throw DataError("[loader] expected one i64 label per row, got " + std::string(name(labels.dtype)) + " " +
+                    labels.shape.to_string() + " (" + partition.file().string() + ")");
+  }
+  return {&partition.columns()[x], partition.column(x), partition.column(y)};
+}
+
+std::size_t DeviceRows::bytes(std::span<const Partition> partitions) {
+  std::size_t sum = 0;
+  for (const Partition& partition : partitions) {
+    const RowColumns columns = row_columns(partition);
+    sum += columns.x.size() + columns.y.size();
+  }
+  return sum;
+}
+
+std::shared_ptr<const DeviceRows> DeviceRows::if_they_fit(std::span<const Partition> partitions, Device device) {
+  if (partitions.empty() || bytes(partitions) > memory::available(device) / 2) return nullptr;
+  return std::make_shared<const DeviceRows>(partitions, device);
+}
+
+DeviceRows::DeviceRows(std::span<const Partition> partitions, Device device) {
+  if (partitions.empty()) throw DataError("[device_rows] expected at least one partition, got none");
+  const Column& first = *row_columns(partitions.front()).x_column;
+  std::int64_t rows = 0;
+  for (const Partition& partition : partitions) {
+    const Column& column = *row_columns(partition).x_column;
+    if (column.dtype != first.dtype || column.shape != first.shape) {
+      throw DataError("[device_rows] expected features " + first.shape.to_string() + " in every partition, got " +
+                      column.shape.to_string() + " (" + partition.file().string() + ")");
+    }
+    first_rows_[partition.file()] = rows;
+    rows += partition.rows();
+    largest_ = std::max(largest_, partition.rows());
+  }
+  Shape shape = {rows};
+  for (const std::int64_t size : first.shape) shape.push_back(size);
+  x_ = Tensor::empty(shape, first.dtype, device);
+  y_ = Tensor::empty({rows}, DType::i64, device);
+  std::size_t x_at = 0, y_at = 0;
+  for (const Partition& partition : partitions) {
+    const RowColumns columns = row_columns(partition);
+    if (!columns.x.empty()) backend(device).copy(x_.raw_data() + x_at, columns.x.data(), columns.x.size());
+    if (!columns.y.empty()) backend(device).copy(y_.raw_data() + y_at, columns.y.data(), columns.y.size());
+    x_at += columns.x.size();
+    y_at += columns.y.size();
+    partition.release_pages();  // the device has them; the host needs them no more
+  }
+}
+
+std::optional<std::int64_t> DeviceRows::first_row(const Partition& partition) const {
+  const auto found = first_rows_.find(partition.file());
+  return found == first_rows_.end() ? std::nullopt : std::optional(found->second);
+}
+
+}  // namespace hop::data

@@ -1,0 +1,50 @@
+// The rows of a node's partitions on a device, as they lie in the files: u8 stays u8.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "data/partition.h"
+#include "tensor/tensor.h"
+
+namespace hop::data {
+
+/// Features and labels of some partitions, one after the other in one tensor each: whatever is recorded for these
+/// tensors reads any row of any partition. Read only, by any number of threads.
+class DeviceRows {
+ public:
+  /// Copies the columns "x" and "y" of all partitions to the device. Throws DataError for partitions without them or
+  /// with different features, MemoryError.
+  DeviceRows(std::span<const Partition> partitions, Device device);
+
+  /// The same where the rows take at most half of what the device still has; null where they would take more.
+  static std::shared_ptr<const DeviceRows> if_they_fit(std::span<const Partition> partitions, Device device);
+  /// Bytes that the rows take on a device.
+  static std::size_t bytes(std::span<const Partition> partitions);
+
+  const Tensor& x() const { return x_; }  ///< (rows, feature shape...), of the column's dtype
+  const Tensor& y() const { return y_; }  ///< (rows) i64
+  /// Where the rows of `partition` begin; nothing when they are not here.
+  std::optional<std::int64_t> first_row(const Partition& partition) const;
+  /// Rows of the largest partition.
+  std::int64_t largest() const { return largest_; }
+
+ private:
+  Tensor x_, y_;
+  std::map<std::filesystem::path, std::int64_t> first_rows_;
+  std::int64_t largest_ = 0;
+};
+
+/// The features and labels of a partition, checked. Throws DataError when it has no columns "x" and "y" (i64, one per
+/// row).
+struct RowColumns {
+  const Column* x_column;
+  ByteView x, y;
+};
+RowColumns row_columns(const Partition& partition);
+
+}  // namespace hop::data
