@@ -261,7 +261,7 @@ struct Backward {
 
 enum class Step { sums, write, both };
 
-/// One part of one channel per block. partial: (channels, parts).
+/// One part of one channel per block. partial: (channels, parts). The 1: as in rows_device.h, against spills.
 template <class Pass, int kWidth, Step kStep>
 __global__ void __launch_bounds__(kBlock, 1)
     walk_channels(Pass pass, const __grid_constant__ Channels shape, Sums<typename Pass::Value>* partial) {

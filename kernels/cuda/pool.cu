@@ -1,6 +1,7 @@
 // Pooling over planes (H, W). Every kernel gives an element of its result a thread (or a plane a warp), so that each
 // value has one writer: gradients are gathered, or added in a fixed order, never with atomics. Results are the CPU's to
 // the last bit. Floors: values read once and written once; overlapping windows read neighbours again, from L1.
+// __launch_bounds__(.., 1): left alone, ptxas aims at more blocks per multiprocessor and spills.
 #include <algorithm>
 #include <limits>
 
@@ -69,8 +70,8 @@ __device__ void for_each_window(const PoolShape& z, const Planes& outputs, std::
 
 /// Floor: s per input, s + 8 per output. An earlier value stays unless a larger one, or the first NaN, comes.
 template <class T>
-__global__ void __launch_bounds__(kThreads) max_pool(const __grid_constant__ PoolShape z, Planes outputs,
-                                                     std::uint32_t n, const T* x, T* y, std::int64_t* indices) {
+__global__ void __launch_bounds__(kThreads, 1) max_pool(const __grid_constant__ PoolShape z, Planes outputs,
+                                                        std::uint32_t n, const T* x, T* y, std::int64_t* indices) {
   for_each_window(z, outputs, n, [&](std::uint32_t i, const Place& at, const Span& rows, const Span& columns) {
     const T* plane = x + at.plane * z.h * z.w;
     T best = -std::numeric_limits<T>::infinity();
@@ -90,7 +91,7 @@ __global__ void __launch_bounds__(kThreads) max_pool(const __grid_constant__ Poo
 
 /// Floor: s per input and output. Padding counts as zeros.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     avg_pool(const __grid_constant__ PoolShape z, Planes outputs, std::uint32_t n, const T* x, T* y) {
   for_each_window(z, outputs, n, [&](std::uint32_t i, const Place& at, const Span& rows, const Span& columns) {
     const T* plane = x + at.plane * z.h * z.w;
@@ -104,7 +105,7 @@ __global__ void __launch_bounds__(kThreads)
 
 /// Each input gathers from the outputs whose windows hold it. Floor: s per input and output.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     avg_pool_grad(const __grid_constant__ PoolShape z, Planes inputs, std::uint32_t n, const T* g, T* dx) {
   for_each_index(n, [&](std::uint32_t i) {
     const Place at = inputs.place(i);
@@ -144,7 +145,7 @@ struct Indexed {
 
 /// y = x at the indices. Floor: 2 s + 8 per output.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     pool_gather(Indexed indexed, FastDivision by_outputs, std::uint32_t n, const T* x, T* y) {
   for_each_index(n, [&](std::uint32_t i) {
     const std::int64_t place = indexed.place(i, Fault::max_pool2d_gather);

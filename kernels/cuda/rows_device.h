@@ -2,7 +2,8 @@
 // function object that takes a Row; this header decides by the row's length alone who holds it:
 //
 //   up to 16 values           16 lanes; two rows per warp
-//   up to 1,024               one warp: reductions are shuffles, no barrier, no shared memory
+//   up to 1,024 (f64: 512)    one warp: reductions are shuffles, no barrier, no shared memory. Where the length is no
+//                             multiple of 16 bytes, up to 256
 //   up to 4,096               one block of 256 threads
 //   longer                    one block of 512 threads that reads the row anew for every pass: from HBM the first time,
 //                             from the L2 cache after that
@@ -158,7 +159,8 @@ class StreamedRow : public RowPlace<Group_> {
   }
 };
 
-/// body(row) for every row of a matrix (rows, length); see launch_rows.
+/// body(row) for every row of a matrix (rows, length); see launch_rows. One block per multiprocessor is all that the
+/// compiler is asked to make room for: left alone it aims at more and spills doubles to memory.
 template <class Row, class Body>
 __global__ void __launch_bounds__(Row::Group::kBlock, 1)
     for_each_row(Body body, std::int64_t rows, std::int64_t length, bool aligned) {
