@@ -108,9 +108,9 @@ Pairs pairs_of(const SortedIndex& sorted) {
 }  // namespace
 
 SortedIndex sort_index(const Tensor& index, std::int64_t size, Fault fault) {
-  constexpr std::int64_t kLimit = (std::int64_t{1} << 31) - kTile;
+  constexpr std::int64_t kLimit = std::int64_t{1} << 30;  // what int indices reach, grid strides included
   if (index.numel() >= kLimit || size >= kLimit) {
-    throw ShapeError("[sort_index] expected fewer than 2^31 indices and slices on CUDA, got " +
+    throw ShapeError("[sort_index] expected fewer than 2^30 indices and slices on CUDA, got " +
                      std::to_string(index.numel()) + " and " + std::to_string(size));
   }
   const int n = static_cast<int>(index.numel()), tiles = (n + kTile - 1) / kTile;

@@ -16,7 +16,7 @@ struct SortedIndex {
 };
 
 /// Sorts `index` (n > 0 values, i64, contiguous) on the current stream. A value outside 0 .. size - 1 is reported as
-/// `fault` and has the key `size`, so it comes last. Throws ShapeError where n or size is 2^31 or more.
+/// `fault` and has the key `size`, so it comes last. Throws ShapeError where n or size is 2^30 or more.
 ///
 /// A least-significant-digit radix sort (Knuth, TAOCP 5.2.5) by digits of 8 bits: as many passes as `size` has bytes,
 /// each of three kernels. Floor: 24 n bytes per pass.

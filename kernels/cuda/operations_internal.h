@@ -17,7 +17,7 @@ void copy(const Tensor& y, const Tensor& x);
 void fill(const Tensor& y, Scalar value);
 void arange(const Tensor& y);
 
-// elementwise.cu
+// elementwise.cpp: plans; the kernels are made from the table in elementwise_*.cu
 void elementwise(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs);
 
 // reduce.cu
