@@ -143,7 +143,7 @@ Everything& everything() {
 }  // namespace
 
 Backend& device_backend(std::int16_t index) {
-  use_device(index);
+  expect_device(index);
   return everything().backends[static_cast<std::size_t>(index)];
 }
 

@@ -22,7 +22,7 @@ struct DeviceState {
 /// gone before the last static object is.
 DeviceState& device_state(int index);
 
-/// The backend of Device::cuda(index). Makes it the current device; throws DeviceError for one that is not there.
+/// The backend of Device::cuda(index); throws DeviceError for one that is not there.
 Backend& device_backend(std::int16_t index);
 
 }  // namespace hop::kernels::cuda

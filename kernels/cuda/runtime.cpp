@@ -59,11 +59,15 @@ void check(cudaError_t status, const char* call) {
 int device_count() { return devices().count; }
 const std::string& why_no_device() { return devices().why_none; }
 
-void use_device(int index) {
+void expect_device(int index) {
   if (index < 0 || index >= device_count()) {
     throw DeviceError("[cuda] expected one of " + std::to_string(device_count()) + " devices, got cuda:" +
                       std::to_string(index) + (device_count() == 0 ? " (" + why_no_device() + ")" : ""));
   }
+}
+
+void use_device(int index) {
+  expect_device(index);
   check(cudaSetDevice(index), "cudaSetDevice");
 }
 

@@ -23,6 +23,8 @@ void check(cudaError_t status, const char* call);
 int device_count();
 const std::string& why_no_device();  ///< "" where there is one
 
+/// Throws DeviceError unless there is a device `index`.
+void expect_device(int index);
 /// Makes `index` the calling thread's current device. Throws DeviceError for one that is not there.
 void use_device(int index);
 int current_device();

@@ -143,6 +143,28 @@ TEST_F(CudaBackend, TooMuchMemoryIsAMemoryError) {
   EXPECT_THROW(Storage(std::size_t{1} << 50, Device::cuda()), MemoryError);
 }
 
+TEST_F(CudaBackend, CopiesBesideTheComputationInTheOrderOfTheirFences) {
+  Backend& device = backend(Device::cuda());
+  constexpr std::size_t kSize = 5003;
+  AlignedBuffer out = device.host_buffer(kSize), back = device.host_buffer(kSize);
+  EXPECT_EQ(back.data()[kSize - 1], std::byte{0});
+  for (std::size_t i = 0; i < kSize; ++i) out.data()[i] = static_cast<std::byte>(i * 7 % 253);
+  const Storage a(kSize, Device::cuda()), b(kSize, Device::cuda());
+
+  const Fence arrived = device.upload(a.data(), out.data(), kSize, device.fence());
+  device.order_behind(arrived);
+  check(cudaMemcpyAsync(b.data(), a.data(), kSize, cudaMemcpyDefault, current_stream()), "cudaMemcpyAsync");
+  const Fence left = device.download(back.data(), b.data(), kSize, device.fence());
+  left.wait();
+  EXPECT_EQ(std::memcmp(out.data(), back.data(), kSize), 0);
+}
+
+TEST_F(CudaBackend, KnowsWhatIsFreeAndAsksForNoDeviceThatIsNotThere) {
+  EXPECT_GT(backend(Device::cuda()).free_bytes(), 0U);
+  EXPECT_EQ(hop::device_count(DeviceType::cuda), device_count());
+  EXPECT_EQ(backend(Device::cuda()).host_buffer(0).size(), 0U);
+}
+
 TEST_F(CudaSlabs, AreFilledInOrderAndGoBackWhole) {
   Slabs slabs;
   std::vector<std::byte*> blocks;
