@@ -26,7 +26,7 @@ const Tensor& apply(const Tensor& y, const Row& row, const kernels::Input& x) {
   const bool fits = !x.is_tensor() ? is_floating(y.dtype())
                                    : x.tensor().dtype() == y.dtype() && x.tensor().shape() == y.shape() &&
                                          (x.tensor().is_same(y) || !(x.tensor().storage() == y.storage()));
-  if (fits && y.is_contiguous())
+  if (fits && kernels::can_evaluate_into(y))
     kernels::evaluate_into(y, row, y, x);
   else
     kernels::copy_(y, kernels::evaluate(row, y, x));

@@ -7,6 +7,7 @@
 #include "autograd/inplace.h"
 #include "autograd/run_internal.h"
 #include "base/error.h"
+#include "kernels/elementwise.h"
 #include "tensor/autograd_slot.h"
 
 namespace hop::autograd {
@@ -166,7 +167,7 @@ void Run::keep_captured(const void* target, std::span<const Tensor> grads) {
 void Run::add(Tensor& total, Tensor part) const {
   if (!total.defined()) {
     total = std::move(part);
-  } else if (!options_.create_graph && can_be_taken(total)) {
+  } else if (!options_.create_graph && total.is_unique() && kernels::can_evaluate_into(total)) {
     hop::add_(total, part);
   } else {
     total = hop::add(total, part);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/layout_internal.h"
 #include "kernels/operations_internal.h"
 
 namespace hop::kernels {
@@ -22,11 +23,11 @@ void check_options(const Conv2dOptions& o) {
   if (o.groups < 1) throw ShapeError("[conv2d] expected at least 1 group, got " + std::to_string(o.groups));
 }
 
-/// Whether x (N, C, H, W) is dense with the channels innermost.
-bool is_channels_last(const Tensor& x) {
-  const Shape& s = x.shape();
-  const Strides& t = x.strides();
-  return t[1] == 1 && t[3] == s[1] && t[2] == s[1] * s[3] && t[0] == s[1] * s[2] * s[3];
+/// A fresh image like `x`, channels last where that saves conversions: a function of dtype, device and shape alone. Few
+/// channels (pictures, their gradients) are kept as planes, which users expect.
+Tensor empty_image(const Tensor& x, const Shape& shape) {
+  const bool last = operations(x).channels_last && x.dtype() == DType::f32 && shape[1] > 4;
+  return empty_in(last ? Layout::channels_last : Layout::contiguous, shape, x.dtype(), x.device());
 }
 
 /// What devices take as it lies; anything else is copied.
@@ -73,7 +74,7 @@ Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& opt
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
   expect_floating("conv2d", {&x, &weight, &bias});
-  const Tensor y = Tensor::empty(conv2d_shape(x.shape(), weight.shape(), options), x.dtype(), x.device());
+  const Tensor y = empty_image(x, conv2d_shape(x.shape(), weight.shape(), options));
   if (bias.defined()) expect_shape("conv2d", "bias", bias, {weight.shape()[0]});
   const Tensor b = bias.defined() ? contiguous(bias) : bias;
   if (y.numel() != 0) run(ConvPass::forward, dense(x), contiguous(weight), b, y, options);
@@ -84,7 +85,7 @@ Tensor conv2d_input_grad(const Tensor& g, const Tensor& weight, const Shape& x_s
   constexpr const char* kOp = "conv2d input gradient";
   expect_floating(kOp, {&g, &weight});
   expect_shape(kOp, "g", g, conv2d_shape(x_shape, weight.shape(), options));
-  const Tensor dx = Tensor::empty(x_shape, g.dtype(), g.device());
+  const Tensor dx = empty_image(g, x_shape);
   if (dx.numel() != 0) run(ConvPass::input_grad, dx, contiguous(weight), {}, dense(g), options);
   return dx;
 }

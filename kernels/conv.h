@@ -1,6 +1,8 @@
 // 2-d convolution (cross-correlation) and its two gradients. The three are closed under differentiation: the gradient
 // of each is made of the other two. f32 through cached oneDNN primitives, f64 by the definition, in plain loops. The
-// bits are a function of values, shapes, options and (f32) the number of threads; not of layout or addresses.
+// bits are a function of values, shapes, options and (f32) the number of threads; not of layout or addresses. Images of
+// more than 4 channels come, in f32 on the CPU, dense with channels last (strides NHWC, shape NCHW): reading and
+// writing that costs no conversion, and what follows keeps it.
 #pragma once
 
 #include <array>
@@ -23,7 +25,7 @@ namespace kernels {
 /// P = (H + 2 padding - dilation (R - 1) - 1) / stride + 1, rounded down, and so Q. Throws ShapeError.
 Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& options);
 
-/// x (N, C, H, W), weight (K, C / groups, R, S), bias (K) or undefined -> (N, K, P, Q), contiguous.
+/// x (N, C, H, W), weight (K, C / groups, R, S), bias (K) or undefined -> (N, K, P, Q).
 /// 2 N K P Q (C / groups) R S FLOPs, as both gradients. Throws ShapeError, DtypeError.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options);
 /// The gradient with respect to x (shape `x_shape`), given g (N, K, P, Q).

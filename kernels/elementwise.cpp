@@ -75,6 +75,17 @@ Shape broadcast(const Call& call, std::span<const Input> inputs) {
   return shape;
 }
 
+// PyTorch's rule of preserved memory format: the result of an operation on an image with channels last lies so, too. Of
+// operands in both layouts the rarer one wins, whichever operand it is.
+Layout result_layout(const Operations& device, const Shape& shape, std::span<const Input> inputs) {
+  if (!device.channels_last || shape.size() != 4) return Layout::contiguous;
+  for (const Input& input : inputs) {
+    if (input.is_tensor() && is_channels_last(input.tensor()) && input.tensor().shape() == shape)
+      return Layout::channels_last;
+  }
+  return Layout::contiguous;
+}
+
 // Numbers alone are computed on the CPU.
 Device device_of(std::span<const Input> inputs) {
   for (const Input& input : inputs) {
@@ -97,9 +108,20 @@ Tensor elementwise(const Call& call, std::span<const Input> inputs, const Tensor
                      inputs[0].tensor().shape().to_string() + ", got " + shape.to_string());
   }
   const Device device = device_of(inputs);
-  const Tensor out = result_in(call.name, into, shape, call.dtypes == Dtypes::truth ? DType::boolean : compute, device);
-  if (out.numel() != 0) operations(device).elementwise(call, compute, out, inputs);
+  const Operations& table = operations(device);
+  const Layout layout = into.defined() && table.channels_last ? layout_of(into) : result_layout(table, shape, inputs);
+  const DType dtype = call.dtypes == Dtypes::truth ? DType::boolean : compute;
+  const Tensor out = result_in(call.name, into, shape, dtype, device, layout);
+  if (out.numel() != 0) table.elementwise(call, compute, out, inputs);
   return out;
 }
 
 }  // namespace hop::kernels::detail
+
+namespace hop::kernels {
+
+bool can_evaluate_into(const Tensor& y) {
+  return y.is_contiguous() || (operations(y).channels_last && is_channels_last(y));
+}
+
+}  // namespace hop::kernels

@@ -1,6 +1,7 @@
 // Every elementwise operation of the table: y = exp(x), y = add(a, b), .. and the gradients exp_grad, add_grad_a,
 // add_grad_b, .. Operands broadcast by NumPy's rules (ShapeError names the operation and both shapes) and promote by
-// PyTorch's, see tensor/dtype.h; a number takes part as PyTorch's scalars do. The result is a new, contiguous tensor.
+// PyTorch's, see tensor/dtype.h; a number takes part as PyTorch's scalars do. The result is a new tensor,
+// contiguous, or on the CPU an image with channels last where an operand of the result's shape is one.
 // An element's bits depend on the operands' values alone: not on its position, the layout, the alignment or the number
 // of threads. Cost: one read of each operand, one write; about 0.1 us of overhead.
 #pragma once
@@ -90,8 +91,10 @@ Tensor evaluate(const Row& row, Input condition, Input a, Input b) {
   return detail::run(row, detail::Part::value, condition, a, b);
 }
 
-/// y <- row(a, b), for a contiguous y of the result's shape and dtype, which may be an operand itself (add_ and its
-/// like). Bumps y's version. Throws ShapeError, DtypeError, DeviceError.
+/// Whether elementwise results can be written into y as it lies: contiguous, or on the CPU an image with channels last.
+bool can_evaluate_into(const Tensor& y);
+/// y <- row(a, b), for a y of the result's shape and dtype that can be evaluated into, which may be an operand itself
+/// (add_ and its like). Bumps y's version. Throws ShapeError, DtypeError, DeviceError.
 template <class Row>
 void evaluate_into(const Tensor& y, const Row& row, Input a, Input b) {
   const Input list[] = {a, b};

@@ -41,14 +41,15 @@ void expect_floating(const char* op, std::initializer_list<const Tensor*> operan
   }
 }
 
-Tensor result_in(const char* op, const Tensor& out, const Shape& shape, DType dtype, Device device) {
-  if (!out.defined()) return Tensor::empty(shape, dtype, device);
+Tensor result_in(const char* op, const Tensor& out, const Shape& shape, DType dtype, Device device, Layout layout) {
+  if (!out.defined()) return empty_in(layout, shape, dtype, device);
   expect_shape(op, "out", out, shape);
   if (out.dtype() != dtype)
     throw DtypeError(prefix(op) + "out of " + std::string(name(dtype)) + ", got " + out.describe());
   if (out.device() != device)
     throw DeviceError(prefix(op) + "out on " + device.to_string() + ", got " + out.describe());
-  if (!out.is_contiguous()) throw ShapeError(prefix(op) + "a contiguous out, got a strided view of " + out.describe());
+  if (!out.is_contiguous() && !(layout == Layout::channels_last && is_channels_last(out)))
+    throw ShapeError(prefix(op) + "a contiguous out, got a strided view of " + out.describe());
   out.bump_version();
   return out;
 }

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <string>
 
+#include "kernels/layout_internal.h"
 #include "tensor/tensor.h"
 
 namespace hop::kernels {
@@ -16,9 +17,10 @@ void expect_same_device(const char* op, std::initializer_list<const Tensor*> ope
 void expect_floating(const char* op, const Tensor& x);
 /// As both, and all of one dtype (DtypeError).
 void expect_floating(const char* op, std::initializer_list<const Tensor*> operands);
-/// Where a result goes: into `out`, contiguous and of this shape, dtype and device (ShapeError, DtypeError,
-/// DeviceError), or, where `out` is undefined, into a fresh tensor.
-Tensor result_in(const char* op, const Tensor& out, const Shape& shape, DType dtype, Device device);
+/// Where a result goes: into `out`, of this shape, dtype, device and layout (ShapeError, DtypeError, DeviceError), or,
+/// where `out` is undefined, into a fresh tensor.
+Tensor result_in(const char* op, const Tensor& out, const Shape& shape, DType dtype, Device device,
+                 Layout layout = Layout::contiguous);
 /// ShapeError with `what` naming the operand, unless x has `shape`.
 void expect_shape(const char* op, const char* what, const Tensor& x, const Shape& shape);
 

@@ -37,6 +37,10 @@ struct ConvSizes {
 enum class ConvPass : std::uint8_t { forward, input_grad, weight_grad };
 
 struct Operations {
+  /// Whether images may also be dense with channels last (layout_internal.h) where an entry says so. Elementwise
+  /// results and those of convolutions then keep that layout.
+  bool channels_last = false;
+
   // ---- copy.h
   /// y <- x, broadcast to y's shape and converted. Any strides on both sides; the two share no bytes. May be empty.
   void (*copy)(const Tensor& y, const Tensor& x);
@@ -46,7 +50,8 @@ struct Operations {
   void (*arange)(const Tensor& y);
 
   // ---- elementwise.h
-  /// Computes the call in `compute` into `out`, of the broadcast shape of the inputs (any strides, any dtypes).
+  /// Computes the call in `compute` into `out`, of the broadcast shape of the inputs (any strides, any dtypes). With
+  /// channels_last, `out` may lie so.
   void (*elementwise)(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs);
 
   // ---- reduce.h
@@ -67,7 +72,8 @@ struct Operations {
   /// dx = g / N * (exp(log_probabilities) - one_hot(labels)); g is (). Labels as above.
   void (*cross_entropy_grad)(const Tensor& g, const Tensor& log_probabilities, const Tensor& labels, const Tensor& dx);
 
-  // ---- norm.h: the results are allocated by the entry; x has elements; weight and bias may be undefined
+  // ---- norm.h: the results are allocated by the entry; x has any strides and elements; weight and bias may be
+  // undefined
   NormResult (*layer_norm)(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const Shape& rows);
   NormGrads (*layer_norm_grad)(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                                const Tensor& rstd);
@@ -84,11 +90,13 @@ struct Operations {
 
   // ---- conv.h
   /// forward writes y (and adds bias where defined), input_grad writes x, weight_grad writes weight. What is read is
-  /// contiguous, or f32 and dense with channels last; what is written is contiguous.
+  /// contiguous, or f32 and dense with channels last; what is written is contiguous, or with channels_last an image
+  /// that lies so.
   void (*conv2d)(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
                  const Tensor& y);
 
-  // ---- pool.h: contiguous (N, C, H, W), floating, of one dtype; indices i64 within a plane
+  // ---- pool.h: (N, C, H, W), floating, of one dtype; indices i64 within a plane. All contiguous, or with
+  // channels_last all of them so.
   void (*max_pool2d)(const PoolShape& shape, const Tensor& x, const Tensor& y, const Tensor& indices);
   /// dx = 0, then dx[indices] += g within each plane. An index outside its plane is an IndexError, as for labels.
   void (*max_pool2d_grad)(const Tensor& g, const Tensor& indices, const Tensor& dx);

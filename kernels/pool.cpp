@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/layout_internal.h"
 #include "kernels/operations_internal.h"
 
 namespace hop::kernels {
@@ -40,6 +41,11 @@ PoolShape pool_shape(const Shape& x, const Shape& y, const Pool2dOptions& o) {
   return {x[0] * x[1], x[2], x[3], y[2], y[3], o.kernel[0], o.kernel[1], step(0), step(1), o.padding[0], o.padding[1]};
 }
 
+/// An uninitialised image that lies as x does.
+Tensor empty_like(const Tensor& x, const Shape& shape, DType dtype) {
+  return empty_in(layout_of(x), shape, dtype, x.device());
+}
+
 void expect_indices(const char* op, const Tensor& values, const Tensor& indices, const Shape& image) {
   expect_defined(op, indices);
   expect_same_device(op, {&values, &indices});
@@ -63,10 +69,10 @@ Shape pool2d_shape(const Shape& x, const Pool2dOptions& options, const char* op)
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {
   expect_floating("max_pool2d", x);
   const Shape shape = pool2d_shape(x.shape(), options, "max_pool2d");
-  const MaxPool2dResult result{Tensor::empty(shape, x.dtype(), x.device()),
-                               Tensor::empty(shape, DType::i64, x.device())};
+  const Tensor image = image_operand(x);
+  const MaxPool2dResult result{empty_like(image, shape, x.dtype()), empty_like(image, shape, DType::i64)};
   if (shape.numel() != 0)
-    operations(x).max_pool2d(pool_shape(x.shape(), shape, options), contiguous(x), result.y, result.indices);
+    operations(x).max_pool2d(pool_shape(x.shape(), shape, options), image, result.y, result.indices);
   return result;
 }
 
@@ -75,8 +81,9 @@ Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_sh
   expect_floating(kOp, g);
   expect_indices(kOp, g, indices, x_shape);
   expect_shape(kOp, "g", g, indices.shape());
-  const Tensor dx = Tensor::empty(x_shape, g.dtype(), g.device());
-  if (dx.numel() != 0) operations(g).max_pool2d_grad(contiguous(g), contiguous(indices), dx);
+  const Tensor at = image_operand(indices);
+  const Tensor dx = empty_like(at, x_shape, g.dtype());
+  if (dx.numel() != 0) operations(g).max_pool2d_grad(in_layout(layout_of(at), g), at, dx);
   return dx;
 }
 
@@ -84,15 +91,17 @@ Tensor max_pool2d_gather(const Tensor& gg, const Tensor& indices) {
   constexpr const char* kOp = "max_pool2d gather";
   expect_floating(kOp, gg);
   expect_indices(kOp, gg, indices, gg.shape());
-  const Tensor y = Tensor::empty(indices.shape(), gg.dtype(), gg.device());
-  if (y.numel() != 0) operations(gg).max_pool2d_gather(contiguous(gg), contiguous(indices), y);
+  const Tensor at = image_operand(indices);
+  const Tensor y = empty_like(at, indices.shape(), gg.dtype());
+  if (y.numel() != 0) operations(gg).max_pool2d_gather(in_layout(layout_of(at), gg), at, y);
   return y;
 }
 
 Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
   expect_floating("avg_pool2d", x);
-  const Tensor y = Tensor::empty(pool2d_shape(x.shape(), options, "avg_pool2d"), x.dtype(), x.device());
-  if (y.numel() != 0) operations(x).avg_pool2d(pool_shape(x.shape(), y.shape(), options), contiguous(x), y);
+  const Tensor image = image_operand(x);
+  const Tensor y = empty_like(image, pool2d_shape(x.shape(), options, "avg_pool2d"), x.dtype());
+  if (y.numel() != 0) operations(x).avg_pool2d(pool_shape(x.shape(), y.shape(), options), image, y);
   return y;
 }
 
@@ -100,8 +109,9 @@ Tensor avg_pool2d_grad(const Tensor& g, const Shape& x_shape, const Pool2dOption
   constexpr const char* kOp = "avg_pool2d gradient";
   expect_floating(kOp, g);
   expect_shape(kOp, "g", g, pool2d_shape(x_shape, options, kOp));
-  const Tensor dx = Tensor::empty(x_shape, g.dtype(), g.device());
-  if (dx.numel() != 0) operations(g).avg_pool2d_grad(pool_shape(x_shape, g.shape(), options), contiguous(g), dx);
+  const Tensor image = image_operand(g);
+  const Tensor dx = empty_like(image, x_shape, g.dtype());
+  if (dx.numel() != 0) operations(g).avg_pool2d_grad(pool_shape(x_shape, g.shape(), options), image, dx);
   return dx;
 }
 

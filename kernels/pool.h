@@ -1,4 +1,4 @@
-// 2-d pooling over (N, C, H, W).
+// 2-d pooling over (N, C, H, W). Images with channels last stay so on the CPU.
 #pragma once
 
 #include <array>

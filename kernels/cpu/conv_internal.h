@@ -10,7 +10,7 @@ namespace hop::kernels::cpu {
 /// f64: the definition, in plain loops. The reference for the other.
 void conv2d_in_loops(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
                      const Tensor& y);
-/// f32: cached oneDNN primitives. What is read may also be dense with channels last.
+/// f32: cached oneDNN primitives. Images may also be dense with channels last.
 void conv2d_with_onednn(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight,
                         const Tensor& bias, const Tensor& y);
 

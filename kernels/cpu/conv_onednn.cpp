@@ -1,10 +1,10 @@
-// Convolution in f32: a oneDNN primitive in the memory format that suits it, with conversions from and to ours around
-// it. All are made once per shape and thread. (Measured: with conversions 1.2 to 3 times the primitives that work in
-// NCHW.)
+// Convolution in f32: a oneDNN primitive, nearly always on images with channels last, as our own lie between
+// convolutions; with conversions around it where tensors lie otherwise. All are made once per shape and thread.
 #include <optional>
 #include <string_view>
 
 #include "kernels/cpu/conv_internal.h"
+#include "kernels/cpu/isa_internal.h"
 #include "kernels/cpu/lru_internal.h"
 #include "kernels/cpu/onednn_internal.h"
 
@@ -19,19 +19,31 @@ constexpr std::size_t kCachedConvolutions = 256;  // per thread
 /// In which format the primitive sees the images.
 enum class Format { any, nchw, nhwc };
 
-/// Measured on small networks (LeNet, CIFAR), v3 and v4; a function of the shape alone, as bits depend on it. oneDNN's
-/// own choice (any) is blocks of 8 or 16 channels: waste where the channels do not fill them.
+/// Measured on small networks (LeNet, ResNet-20); a function of the shape alone, as bits depend on it. Channels last is
+/// as fast as oneDNN's own choice (any: blocks of 8 or 16 channels), and needs no conversion. Of few input channels,
+/// any reads planes; its results are one block of channels each if those fill it, and that is channels last too.
 Format choose_format(ConvPass pass, const ConvSizes& z) {
   if (z.options.groups != 1) return Format::any;
-  if (z.c <= 4) {
-    if (pass == ConvPass::input_grad) return Format::nchw;
-    return pass == ConvPass::weight_grad && z.c == 1 ? Format::nhwc : Format::any;
-  }
-  return z.c % 16 == 0 && z.k % 16 == 0 ? Format::any : Format::nhwc;
+  if (z.c > 4) return Format::nhwc;
+  if (pass == ConvPass::input_grad) return Format::nchw;
+  return z.k == (current_isa() == Isa::v4 ? 16 : 8) ? Format::any : Format::nhwc;
 }
 
 Desc image(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w, Tag tag) {
   return {{n, c, h, w}, kFloat, tag};
+}
+
+/// Whether two formats of an image differ in name alone: one block of all channels is channels last, and one channel
+/// lies the same either way.
+bool same_bytes(const Desc& outside, const Desc& inside) {
+  if (outside == inside) return true;
+  const dnnl::memory::dims d = outside.dims();
+  if (d.size() != 4) return false;
+  const auto is_last = [&d](const Desc& x) {
+    return x == Desc(d, kFloat, Tag::nhwc) || (d[1] == 1 && x == Desc(d, kFloat, Tag::nchw)) ||
+           (d[1] == 8 && x == Desc(d, kFloat, Tag::nChw8c)) || (d[1] == 16 && x == Desc(d, kFloat, Tag::nChw16c));
+  };
+  return is_last(outside) && is_last(inside);
 }
 
 /// The three tensors of a convolution.
@@ -120,7 +132,7 @@ Chosen choose_fast(ConvPass pass, const ConvSizes& z, bool with_bias) {
 class Port {
  public:
   Port(const Desc& outside, const Desc& inside, bool is_result) : bytes_(inside.get_size()) {
-    if (outside == inside) return;
+    if (same_bytes(outside, inside)) return;
     const Desc& from = is_result ? inside : outside;
     const Desc& to = is_result ? outside : inside;
     const dnnl::reorder::primitive_desc reorder(onednn::engine(), from, onednn::engine(), to,

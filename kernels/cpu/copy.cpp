@@ -8,6 +8,7 @@
 #include "kernels/cpu/parallel_internal.h"
 #include "kernels/cpu/transpose_internal.h"
 #include "kernels/cpu/walk_internal.h"
+#include "kernels/layout_internal.h"
 
 namespace hop::kernels::cpu {
 namespace {
@@ -88,15 +89,15 @@ struct Copy {
   }
 };
 
+/// In the order of y's memory where that is an image with channels last, else row by row.
+CopyWalk make_walk(const Tensor& y, const Strides& steps) {
+  const Strides own = broadcast_strides(y.shape(), y.strides(), size_of(y.dtype()), y.shape());
+  if (!is_channels_last(y)) return {y.shape(), {own, steps}, 2};
+  return {channels_innermost(y.shape()), {channels_innermost(own), channels_innermost(steps)}, 2};
+}
+
 Copy make_copy(const Tensor& y, DType dtype, const Strides& steps) {
-  const std::size_t size = size_of(y.dtype());
-  return {{y.shape(), {broadcast_strides(y.shape(), y.strides(), size, y.shape()), steps}, 2},
-          y.numel(),
-          y.dtype(),
-          dtype,
-          y.raw_data(),
-          nullptr,
-          {}};
+  return {make_walk(y, steps), y.numel(), y.dtype(), dtype, y.raw_data(), nullptr, {}};
 }
 
 bool is_zero(Scalar value) {
@@ -108,7 +109,8 @@ bool is_zero(Scalar value) {
 
 void copy(const Tensor& y, const Tensor& x) {
   if (y.numel() == 0) return;
-  if (y.dtype() == x.dtype() && y.is_contiguous() && x.is_contiguous() && y.numel() == x.numel()) {
+  const bool alike = (y.is_contiguous() && x.is_contiguous()) || (is_channels_last(y) && is_channels_last(x));
+  if (y.dtype() == x.dtype() && alike && y.numel() == x.numel()) {
     const std::size_t bytes = static_cast<std::size_t>(y.numel()) * size_of(y.dtype());
     return launch([to = y.raw_data(), from = x.raw_data(), bytes] { std::memcpy(to, from, bytes); });
   }

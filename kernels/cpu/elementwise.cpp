@@ -5,6 +5,7 @@
 #include "kernels/capture_internal.h"
 #include "kernels/cpu/parallel_internal.h"
 #include "kernels/cpu/walk_internal.h"
+#include "kernels/layout_internal.h"
 
 namespace hop::kernels::cpu {
 namespace {
@@ -53,20 +54,21 @@ void put(std::byte* to, const Scalar& number) {
   }
 }
 
-/// Makes `line` the whole output if every input is contiguous or a single value: no walk is needed.
+/// Makes `line` the whole output if every input lies like it or is a single value: no walk is needed.
 bool single_line(const Tensor& out, std::span<const Input> inputs, Line& line) {
   line.n = out.numel();
+  const bool by_planes = out.is_contiguous();
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     if (!inputs[k].is_tensor()) continue;
     const Tensor& x = inputs[k].tensor();
     if (x.numel() == 1) continue;
-    if (!x.is_contiguous() || x.numel() != line.n) return false;
+    if (x.numel() != line.n || !(by_planes ? x.is_contiguous() : is_channels_last(x))) return false;
     line.stride[k] = static_cast<std::int64_t>(size_of(x.dtype()));
   }
   return true;
 }
 
-/// A call of which every input is contiguous or one value.
+/// A call of which every input lies like the output or is one value.
 struct WholeLine {
   BoundLine bound;
   std::int64_t element;  // bytes of an output element
@@ -107,6 +109,24 @@ struct WalkedLines {
   }
 };
 
+/// Images that lie otherwise than the output are brought into its layout first: a transposition is quicker than a walk
+/// across the grain. `copies` keeps them.
+std::array<Input, kMaxInputs> align_images(const Tensor& out, std::span<const Input> inputs,
+                                           std::array<Tensor, kMaxInputs>& copies) {
+  std::array<Input, kMaxInputs> aligned = {false, false, false, false, false};
+  std::copy(inputs.begin(), inputs.end(), aligned.begin());
+  const Layout layout = layout_of(out);
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    if (!inputs[k].is_tensor() || !(inputs[k].tensor().shape() == out.shape())) continue;
+    const Tensor& x = inputs[k].tensor();
+    if (layout == Layout::contiguous ? !is_channels_last(x) : !x.is_contiguous()) continue;
+    copies[k] = in_layout(layout, x);
+    aligned[k] = copies[k];
+  }
+  return aligned;
+}
+
+/// The outputs in the order of their memory.
 WalkedLines::LineWalk make_walk(const Tensor& out, std::span<const Input> inputs) {
   std::array<Strides, kMaxInputs + 1> strides;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
@@ -118,7 +138,13 @@ WalkedLines::LineWalk make_walk(const Tensor& out, std::span<const Input> inputs
     strides[k] = broadcast_strides(x.shape(), x.strides(), size_of(x.dtype()), out.shape());
   }
   strides[inputs.size()] = broadcast_strides(out.shape(), out.strides(), size_of(out.dtype()), out.shape());
-  return {out.shape(), strides, static_cast<int>(inputs.size()) + 1};
+  const int operands = static_cast<int>(inputs.size()) + 1;
+  if (out.is_contiguous()) return {out.shape(), strides, operands};
+  for (int k = 0; k < operands; ++k) {
+    Strides& steps = strides[static_cast<std::size_t>(k)];
+    steps = channels_innermost(steps);
+  }
+  return {channels_innermost(out.shape()), strides, operands};
 }
 
 }  // namespace
@@ -131,9 +157,11 @@ LineKernel line_kernel(int row, rows::Part part, DType dtype) {
   return by_dtype[static_cast<int>(dtype)];
 }
 
-void elementwise(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
-  WholeLine work;
-  BoundLine& bound = work.bound;
+namespace {
+
+/// The call with the addresses of its operands; strides are left to the caller.
+BoundLine bind(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
+  BoundLine bound;
   bound.kernel = line_kernel(call.id, call.part, compute);
   std::memcpy(bound.row, call.row, call.row_bytes);
   bound.line.out = out.raw_data();
@@ -148,9 +176,20 @@ void elementwise(const detail::Call& call, DType compute, const Tensor& out, std
     bound.line.in[k] = nullptr;
     bound.line.stride[k] = 0;
   }
-  work.element = static_cast<std::int64_t>(size_of(out.dtype()));
-  if (single_line(out, inputs, bound.line)) return launch(work);
-  launch(WalkedLines{bound, make_walk(out, inputs), out.numel(), static_cast<int>(inputs.size())});
+  return bound;
+}
+
+}  // namespace
+
+void elementwise(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
+  WholeLine work{bind(call, compute, out, inputs), static_cast<std::int64_t>(size_of(out.dtype()))};
+  if (single_line(out, inputs, work.bound.line)) return launch(work);
+  std::array<Tensor, kMaxInputs> copies;
+  const auto aligned = align_images(out, inputs, copies);
+  const std::span<const Input> operands(aligned.data(), inputs.size());
+  work.bound = bind(call, compute, out, operands);
+  if (single_line(out, operands, work.bound.line)) return launch(work);
+  launch(WalkedLines{work.bound, make_walk(out, operands), out.numel(), static_cast<int>(inputs.size())});
 }
 
 }  // namespace hop::kernels::cpu

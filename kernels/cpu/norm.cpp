@@ -5,6 +5,7 @@
 #include "kernels/cpu/norm_loops_internal.h"
 #include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/parallel_internal.h"
+#include "kernels/layout_internal.h"
 #include "kernels/view.h"
 
 namespace hop::kernels::cpu {
@@ -43,29 +44,50 @@ NormStatistics<T> statistics(const Tensor& mean, const Tensor& rstd) {
 Tensor contiguous_or_undefined(const Tensor& x) { return x.defined() ? contiguous(x) : x; }
 Tensor like_or_undefined(const Tensor& x) { return x.defined() ? Tensor::empty(x.shape(), x.dtype()) : x; }
 
-/// x (N, C, ..) as (batch, channels, size) in memory. Where a channel's runs are shorter than a pack, channels come
-/// first, so that each is one run of N size values; a function of the shape alone.
+/// x (N, C, ..) as (batch, channels, size) in memory, or with the channels innermost as (batch size, channels). Where a
+/// channel's runs are shorter than a pack, it is one run of N size values (and channels come first in memory unless
+/// they come last); a function of the shape alone.
 class ChannelView {
  public:
-  explicit ChannelView(const Shape& x) : shape_(x) {
-    const std::int64_t size = x.numel() / (x[0] * x[1]);
-    channels_first_ = size < 16 && x[0] > 1;
-    norm_ = channels_first_ ? NormShape{1, x[1], x[0] * size} : NormShape{x[0], x[1], size};
+  explicit ChannelView(const Tensor& x) : shape_(x.shape()), columns_(is_channels_last(x)) {
+    const std::int64_t batch = shape_[0], channels = shape_[1], size = x.numel() / (batch * channels);
+    const bool is_short = size < 16 && batch > 1;
+    norm_ = is_short ? NormShape{1, channels, batch * size} : NormShape{batch, channels, size};
+    channels_first_ = is_short && !columns_;
   }
   const NormShape& norm() const { return norm_; }
-  Tensor enter(const Tensor& x) const { return contiguous(channels_first_ ? transpose(x, 0, 1) : x); }
+  bool columns() const { return columns_; }
+  Tensor enter(const Tensor& x) const {
+    if (columns_) return in_layout(Layout::channels_last, x);
+    return contiguous(channels_first_ ? transpose(x, 0, 1) : x);
+  }
   Tensor empty_like(const Tensor& x) const {
     Shape shape = shape_;
     if (channels_first_) std::swap(shape[0], shape[1]);
-    return Tensor::empty(shape, x.dtype());
+    return empty_in(columns_ ? Layout::channels_last : Layout::contiguous, shape, x.dtype(), x.device());
   }
   Tensor leave(const Tensor& y) const { return channels_first_ ? contiguous(transpose(y, 0, 1)) : y; }
 
  private:
   Shape shape_;
+  bool columns_;
   NormShape norm_;
   bool channels_first_;
 };
+
+/// Launches f(begin, end) over the channels of an image with channels last: sixteen at a time, or fewer where threads
+/// would have nothing to do.
+template <class F>
+void for_columns(const NormShape& z, const F& f) {
+  const std::int64_t width = z.channels >= 16 * compute_threads() ? 16 : 4;
+  launch([f, channels = z.channels, width] { parallel_for(channels, width, f); });
+}
+
+/// Launches f(begin, end) over its rows.
+template <class F>
+void for_rows(const NormShape& z, const F& f) {
+  for_parts(z.batch * z.size, z.channels, f);
+}
 
 }  // namespace
 
@@ -107,7 +129,7 @@ NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
 }
 
 NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
-  const ChannelView view(x.shape());
+  const ChannelView view(x);
   const Shape channels{view.norm().channels};
   const Tensor y = view.empty_like(x), mean = Tensor::empty(channels, x.dtype()),
                rstd = Tensor::empty(channels, x.dtype());
@@ -115,6 +137,14 @@ NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>(view.norm(), dense, w, b);
     const NormStatistics<T> made = statistics<T>(mean, rstd);
+    if (view.columns()) {
+      for_columns(in.shape, [=](std::int64_t begin, std::int64_t end) {
+        HOP_PICK(batch_norm_column_statistics<T>)(in, eps, made, begin, end);
+      });
+      return for_rows(in.shape, [=, to = y.data<T>()](std::int64_t begin, std::int64_t end) {
+        HOP_PICK(batch_norm_rows<T>)(in, made, to, begin, end);
+      });
+    }
     for_parts(channels[0], x.numel() / channels[0], [=, to = y.data<T>()](std::int64_t begin, std::int64_t end) {
       HOP_PICK(batch_norm_channels<T>)(in, eps, made, to, begin, end);
     });
@@ -124,15 +154,27 @@ NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
 
 NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                           const Tensor& rstd) {
-  const ChannelView view(x.shape());
+  const ChannelView view(x);
   const Tensor dx = view.empty_like(x), dweight = like_or_undefined(weight), dbias = like_or_undefined(weight);
   const Tensor dense = view.enter(x), dense_g = view.enter(g), w = contiguous_or_undefined(weight);
   const Tensor m = contiguous(mean), r = contiguous(rstd);
   const std::int64_t channels = view.norm().channels;
+  // The loops over columns read the sums again: they need a place also where nobody asks for them.
+  const bool aside = view.columns() && !weight.defined();
+  const Tensor g_sums = aside ? Tensor::empty({channels}, x.dtype()) : dbias,
+               gx_sums = aside ? Tensor::empty({channels}, x.dtype()) : dweight;
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>(view.norm(), dense, w);
-    const NormGradients<T> out{dx.data<T>(), data_or_null<T>(dweight), data_or_null<T>(dbias)};
+    const NormGradients<T> out{dx.data<T>(), data_or_null<T>(gx_sums), data_or_null<T>(g_sums)};
     const NormStatistics<T> given = statistics<T>(m, r);
+    if (view.columns()) {
+      for_columns(in.shape, [=, from = dense_g.data<T>()](std::int64_t begin, std::int64_t end) {
+        HOP_PICK(batch_norm_grad_columns<T>)(in, from, given, out, begin, end);
+      });
+      return for_rows(in.shape, [=, from = dense_g.data<T>()](std::int64_t begin, std::int64_t end) {
+        HOP_PICK(batch_norm_grad_rows<T>)(in, from, given, out, begin, end);
+      });
+    }
     for_parts(channels, x.numel() / channels, [=, from = dense_g.data<T>()](std::int64_t begin, std::int64_t end) {
       HOP_PICK(batch_norm_grad_channels<T>)(in, from, given, out, begin, end);
     });
@@ -142,7 +184,7 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
 
 Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                         const Tensor& rstd) {
-  const ChannelView view(x.shape());
+  const ChannelView view(x);
   const Tensor y = view.empty_like(x);
   const Tensor dense = view.enter(x), w = contiguous_or_undefined(weight), b = contiguous_or_undefined(bias);
   const Tensor m = contiguous(mean), r = contiguous(rstd);
@@ -150,6 +192,11 @@ Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bia
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>(view.norm(), dense, w, b);
     const NormStatistics<T> given = statistics<T>(m, r);
+    if (view.columns()) {
+      return for_rows(in.shape, [=, to = y.data<T>()](std::int64_t begin, std::int64_t end) {
+        HOP_PICK(batch_norm_rows<T>)(in, given, to, begin, end);
+      });
+    }
     for_parts(channels, x.numel() / channels, [=, to = y.data<T>()](std::int64_t begin, std::int64_t end) {
       HOP_PICK(batch_norm_apply_channels<T>)(in, given, to, begin, end);
     });

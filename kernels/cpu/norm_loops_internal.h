@@ -7,7 +7,8 @@
 
 namespace hop::kernels {
 
-/// x (batch, channels, size), contiguous. Layer norm: one channel, each of the `batch` rows has statistics of its own.
+/// x (batch, channels, size), contiguous unless said otherwise. Layer norm: one channel, each of the `batch` rows has
+/// statistics of its own.
 struct NormShape {
   std::int64_t batch, channels, size;
 };
@@ -51,6 +52,18 @@ HOP_EACH_ISA(
                                                       std::int64_t begin, std::int64_t end);
     /// dweight and dbias may be null.
     template <class T> void batch_norm_grad_channels(const NormInputs<T>& in, const T* g, NormStatistics<T> given,
-                                                     NormGradients<T> out, std::int64_t begin, std::int64_t end);)
+                                                     NormGradients<T> out, std::int64_t begin, std::int64_t end);
+
+    // The same with the channels innermost, x (batch size, channels), and the same bits: first what sums over channels
+    // begin..end-1, then the values of rows begin..end-1.
+    template <class T> void batch_norm_column_statistics(const NormInputs<T>& in, double eps, NormStatistics<T> out,
+                                                         std::int64_t begin, std::int64_t end);
+    template <class T>
+    void batch_norm_rows(const NormInputs<T>& in, NormStatistics<T> given, T* y, std::int64_t begin, std::int64_t end);
+    /// sums.dbias = the sums of g, sums.dweight = those of g xhat.
+    template <class T> void batch_norm_grad_columns(const NormInputs<T>& in, const T* g, NormStatistics<T> given,
+                                                    NormGradients<T> sums, std::int64_t begin, std::int64_t end);
+    template <class T> void batch_norm_grad_rows(const NormInputs<T>& in, const T* g, NormStatistics<T> given,
+                                                 NormGradients<T> sums, std::int64_t begin, std::int64_t end);)
 
 }  // namespace hop::kernels

@@ -3,6 +3,7 @@
 namespace hop::kernels::cpu {
 
 const Operations kOperations = {
+    .channels_last = true,
     .copy = copy,
     .fill = fill,
     .arange = arange,

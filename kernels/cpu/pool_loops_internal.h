@@ -1,4 +1,4 @@
-// The vectorised loops of pooling, over planes begin..end-1 of contiguous images. T is float or double.
+// The vectorised loops of pooling. T is float or double.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,8 @@
 namespace hop::kernels {
 
 HOP_EACH_ISA(
+    // Over planes begin..end-1 of contiguous images.
+
     /// indices: h * W + w of the first maximum in the plane. A NaN is the maximum.
     template <class T> void max_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t* indices,
                                             std::int64_t begin, std::int64_t end);
@@ -16,6 +18,15 @@ HOP_EACH_ISA(
     template <class T>
     void avg_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t begin, std::int64_t end);
     template <class T>
-    void avg_pool_grad_planes(const PoolShape& shape, const T* g, T* dx, std::int64_t begin, std::int64_t end);)
+    void avg_pool_grad_planes(const PoolShape& shape, const T* g, T* dx, std::int64_t begin, std::int64_t end);
+
+    // Over rows begin..end-1 of outputs (of all images), the gradient over images, with channels last.
+
+    template <class T> void max_pool_columns(const PoolShape& shape, std::int64_t channels, const T* x, T* y,
+                                             std::int64_t* indices, std::int64_t begin, std::int64_t end);
+    template <class T> void avg_pool_columns(const PoolShape& shape, std::int64_t channels, const T* x, T* y,
+                                             std::int64_t begin, std::int64_t end);
+    template <class T> void avg_pool_grad_columns(const PoolShape& shape, std::int64_t channels, const T* g, T* dx,
+                                                  std::int64_t begin, std::int64_t end);)
 
 }  // namespace hop::kernels

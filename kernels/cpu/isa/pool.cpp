@@ -2,25 +2,10 @@
 // x[h][q * column_step + s - padding], a load, or two and a shuffle where the step is 2.
 #include "kernels/cpu/pool_loops_internal.h"
 
-#include "kernels/cpu/isa/lanes.h"
+#include "kernels/cpu/isa/pool_best.h"
 
 namespace hop::kernels::HOP_ISA {
 namespace {
-
-/// A register of whole numbers as wide as T: what comparing registers gives, and places in a plane.
-template <class T>
-using Places = decltype(typename Lanes<T>::Register{} < typename Lanes<T>::Register{});
-template <class T>
-using Place = std::remove_cvref_t<decltype(Places<T>{}[0])>;
-
-/// 0, 1, 2, ..
-template <class T>
-HOP_INLINE Places<T> lane_numbers() {
-  Places<T> lane;
-#pragma GCC unroll 16
-  for (int l = 0; l < Lanes<T>::kPerRegister; ++l) lane[l] = l;
-  return lane;
-}
 
 /// p[0], p[2], .., p[30]; p[31] is read too.
 template <class T>
@@ -110,48 +95,6 @@ HOP_INLINE void with_step(std::int64_t step, const F& f) {
   f(std::integral_constant<int, 0>{});
 }
 
-/// The running maximum of sixteen windows and where it stands. An earlier one stays unless a larger one, or the first
-/// NaN, comes.
-template <class T>
-struct Best {
-  Lanes<T> value = -std::numeric_limits<T>::infinity();
-  Places<T> place[Lanes<T>::kRegisters];
-
-  /// Starts at the first element of each window, so that a window of -infinity names it.
-  HOP_INLINE Best(const PoolShape& z, const Block& b) {
-    const std::int64_t top = b.p * z.row_step - z.row_padding;
-    const auto row = static_cast<Place<T>>((top < 0 ? 0 : top) * z.w);
-    const auto left = static_cast<Place<T>>(b.q * z.column_step - z.column_padding);
-    const auto step = static_cast<Place<T>>(z.column_step);
-#pragma GCC unroll 16
-    for (int i = 0; i < Lanes<T>::kRegisters; ++i) {
-      const Places<T> column = (lane_numbers<T>() + i * Lanes<T>::kPerRegister) * step + left;
-      place[i] = (column > 0 ? column : Places<T>{}) + row;
-    }
-  }
-
-  /// v_l stands at start + l * step.
-  HOP_INLINE void meet(Lanes<T> v, std::int64_t start, std::int64_t step) {
-#pragma GCC unroll 16
-    for (int i = 0; i < Lanes<T>::kRegisters; ++i) {
-      const auto better = (v.r[i] > value.r[i]) | ((v.r[i] != v.r[i]) & (value.r[i] == value.r[i]));
-      const Places<T> at = (lane_numbers<T>() + i * Lanes<T>::kPerRegister) * static_cast<Place<T>>(step);
-      value.r[i] = better ? v.r[i] : value.r[i];
-      place[i] = better ? at + static_cast<Place<T>>(start) : place[i];
-    }
-  }
-
-  HOP_INLINE void store_places(std::int64_t* indices, int n) const {
-    Place<T> narrow[kLaneCount];
-    __builtin_memcpy(narrow, place, sizeof narrow);
-    std::int64_t wide[kLaneCount];
-    for (int l = 0; l < kLaneCount; ++l) wide[l] = narrow[l];
-    Lanes<double> bits;  // only to be stored under a mask
-    __builtin_memcpy(bits.r, wide, sizeof wide);
-    store_up_to(reinterpret_cast<double*>(indices), n, bits);
-  }
-};
-
 }  // namespace
 
 template <class T>
@@ -160,7 +103,8 @@ void max_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t* ind
   const PoolShape z = shape;  // a copy that no store can reach stays in registers
   with_step(z.column_step, [&](auto step) {
     for_each_block(z, begin, end, [&](const Block& b) {
-      Best<T> best(z, b);
+      const std::int64_t top = b.p * z.row_step - z.row_padding;
+      Best<T> best((top < 0 ? 0 : top) * z.w, b.q * z.column_step - z.column_padding, z.column_step);
       for_each_tap(z, b, [&](const Tap& tap) {
         const T padding = -std::numeric_limits<T>::infinity();
         best.meet(load_tap<step.value>(z, x, b, tap, padding), tap.row + tap.column, z.column_step);

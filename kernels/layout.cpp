@@ -1,0 +1,45 @@
+#include "kernels/copy.h"
+#include "kernels/layout_internal.h"
+#include "kernels/operations_internal.h"
+
+namespace hop::kernels {
+
+Strides channels_last_strides(const Shape& shape) {
+  Strides strides;
+  strides.resize(4);
+  strides[1] = 1;
+  strides[3] = shape[1];
+  strides[2] = shape[1] * shape[3];
+  strides[0] = strides[2] * shape[2];
+  return strides;
+}
+
+bool is_channels_last(const Tensor& x) {
+  if (x.is_contiguous() || x.dim() != 4) return false;
+  const Strides wanted = channels_last_strides(x.shape());
+  for (int d = 0; d < 4; ++d) {
+    if (x.shape()[d] != 1 && x.strides()[d] != wanted[d]) return false;
+  }
+  return true;
+}
+
+Tensor empty_in(Layout layout, const Shape& shape, DType dtype, Device device) {
+  if (layout == Layout::contiguous || shape[1] == 1 || shape[2] * shape[3] == 1) {
+    return Tensor::empty(shape, dtype, device);
+  }
+  const auto bytes = static_cast<std::size_t>(shape.numel()) * size_of(dtype);
+  return Tensor::view(Storage(bytes, device), dtype, shape, channels_last_strides(shape));
+}
+
+Tensor in_layout(Layout layout, const Tensor& x) {
+  if (layout == Layout::contiguous) return contiguous(x);
+  if (is_channels_last(x)) return x;
+  const Tensor y = empty_in(layout, x.shape(), x.dtype(), x.device());
+  if (y.is_contiguous()) return contiguous(x);
+  operations(x).copy(y, x);
+  return y;
+}
+
+Tensor image_operand(const Tensor& x) { return operations(x).channels_last && is_channels_last(x) ? x : contiguous(x); }
+
+}  // namespace hop::kernels
