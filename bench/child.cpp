@@ -84,7 +84,7 @@ Timing Child::finish(int repetitions) {
   std::istringstream words(answer());
   double seconds = 0, cpu = 0, value = 0;
   words >> seconds >> cpu >> value;
-  return {seconds / repetitions, cpu / seconds, value};
+  return {seconds / repetitions, cpu / repetitions, value};
 }
 
 }  // namespace hop::bench

@@ -16,11 +16,11 @@ struct SideError : Error {
   using Error::Error;
 };
 
-/// What a run took, per repetition.
+/// What a run took, per repetition, and what the last one computed.
 struct Timing {
   double seconds = 0;
-  double cpu_share = 1;  ///< of the wall time during which the process had a core: below 1 it was disturbed, or waited
-  double value = 0;      ///< what the last repetition computed
+  double cpu_seconds = 0;  ///< of the process: below `seconds` it was disturbed, or waited
+  double value = 0;        ///< what the last repetition computed
 };
 
 class Child {

@@ -6,6 +6,7 @@
 
 #include "base/version.h"
 #include "bench/ours.h"
+#include "bench/picture.h"
 #include "bench/suite.h"
 
 namespace {
@@ -18,7 +19,7 @@ constexpr const char* kUsage = R"(usage: hop_bench [--filter TEXT] [--rounds N] 
   --rounds N       rounds of each comparison (default: 9)
   --quick          batch 32, three short rounds
   --out FILE       where the rows go as JSON (default: bench.json)
-  --docs FOLDER    where a whole, careful run also leaves bench.json
+  --docs FOLDER    where a whole, careful run leaves bench.json and bench.svg
 )";
 
 Options parse(int argc, char** argv) {
@@ -63,9 +64,14 @@ int run(int argc, char** argv) {
   Suite suite(options);
   add_training_rows(suite);
   add_operation_rows(suite);
+  add_hop_rows(suite);
+  add_gap_rows(suite);
   write_file(options.out, rows_json(suite.report()));
   const bool whole = options.filter.empty() && !options.quick;  // docs/ holds whole tables only
-  if (whole && !options.docs.empty()) write_file(options.docs / "bench.json", report_json(suite.report()));
+  if (whole && !options.docs.empty()) {
+    write_file(options.docs / "bench.json", report_json(suite.report()));
+    write_file(options.docs / "bench.svg", picture_of(suite.report()));
+  }
   return 0;
 }
 

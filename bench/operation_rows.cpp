@@ -1,4 +1,6 @@
 // What one operation on 16 elements costs, against LibTorch's same loop.
+#include <cmath>
+
 #include "bench/suite.h"
 
 namespace hop::bench {
@@ -18,8 +20,10 @@ void add_row(Suite& suite, Side& peer, const std::string& operation, const Mode&
   const std::string what = "operation " + operation + " " + mode.name + " ";
   Contestants both;
   try {
-    both.push_back(std::make_unique<Contestant>(suite.ours().take(1), what + variant, "ours"));
-    both.push_back(std::make_unique<Contestant>(peer.take(1), what + "eager", peer.name() + " eager"));
+    both.push_back(std::make_unique<Contestant>("ours"));
+    both.back()->add(suite.ours().take(1)[0], what + variant);
+    both.push_back(std::make_unique<Contestant>(peer.name() + " eager"));
+    both.back()->add(peer.take(1)[0], what + "eager");
   } catch (const SideError&) {
     return;  // a variant or a mode that this side does not have
   }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "bench/fill.h"
 #include "bench/ours.h"
+#include "kernels/capture.h"
 
 namespace hop::bench {
 namespace {
@@ -48,6 +49,38 @@ Work by_mode(const std::string& mode, F f, const Tensor& a) {
   };
 }
 
+// A recording of a hundred operations (or of one chain, walked back), replayed.
+template <class F>
+Work captured(const std::string& mode, F f, const Tensor& a) {
+  const bool forward = mode == "forward";
+  if (!forward && mode != "backward") throw ConfigError("[bench] nothing is recorded in a replay");
+  const int per_replay = forward ? 100 : 1;
+  a.set_requires_grad(!forward);
+  Tensor result;
+  const Plan plan = capture([&] {
+    if (forward) {
+      for (int i = 0; i < per_replay; ++i) result = f(a);
+    } else {
+      Tensor y = a;
+      for (int k = 0; k < kChain; ++k) y = f(y);
+      result = sum(y);
+      backward(result);
+    }
+  });
+  return
+      [plan, result, per_replay, f, a](int repetitions) {  // f and a: a plan knows only the addresses of its operands
+        for (int i = 0; i < repetitions; i += per_replay) plan.replay();
+        return sum(result).template item<double>();
+      };
+}
+
+template <class F>
+Work by_variant(const std::vector<std::string>& what, F f, const Tensor& a) {
+  if (what.at(3) == "eager") return by_mode(what.at(2), f, a);
+  if (what.at(3) == "captured") return captured(what.at(2), f, a);
+  throw ConfigError("[bench] expected eager or captured, got " + what.at(3));
+}
+
 }  // namespace
 
 Work our_operation(const std::vector<std::string>& what) {
@@ -55,24 +88,23 @@ Work our_operation(const std::vector<std::string>& what) {
   fill_input(a.data<float>(), kElements);
   fill_target(b.data<float>(), kElements);
   const std::string& name = what.at(1);
-  const std::string& mode = what.at(2);
-  if (what.at(3) != "eager") throw ConfigError("[bench] this build has no variant " + what.at(3));
   if (name == "add")
-    return by_mode(
-        mode, [b](const Tensor& x) { return add(x, b); }, a);
+    return by_variant(
+        what, [b](const Tensor& x) { return add(x, b); }, a);
   if (name == "mul")
-    return by_mode(
-        mode, [b](const Tensor& x) { return mul(x, b); }, a);
+    return by_variant(
+        what, [b](const Tensor& x) { return mul(x, b); }, a);
   if (name == "relu")
-    return by_mode(
-        mode, [](const Tensor& x) { return relu(x); }, a);
+    return by_variant(
+        what, [](const Tensor& x) { return relu(x); }, a);
   throw ConfigError("[bench] expected add, mul or relu, got " + name);
 }
 
 Work our_work(const std::vector<std::string>& what) {
   if (what.at(0) == "train") return our_training(what);
   if (what.at(0) == "operation") return our_operation(what);
-  throw ConfigError("[bench] expected train or operation, got " + what.at(0));
+  if (what.at(0) == "hop") return our_hop(what);
+  throw ConfigError("[bench] expected train, operation or hop, got " + what.at(0));
 }
 
 }  // namespace hop::bench

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "bench/nets.h"
 #include "bench/ours.h"
+#include "kernels/capture.h"
 #include "nn/optim/by_name.h"
 #include "nn/state.h"
 
@@ -41,8 +42,15 @@ Step eager(const std::shared_ptr<Training>& training) {
   return [training] { return training->step(training->problem.x, training->problem.target); };
 }
 
+Step captured(const std::shared_ptr<Training>& training) {
+  const auto step = std::make_shared<CapturedFunction>(
+      [training](std::span<const Tensor> batch) { return std::vector{training->step(batch[0], batch[1])}; });
+  return [training, step] { return (*step)({training->problem.x, training->problem.target})[0]; };
+}
+
 Step step_by_variant(const std::string& variant, const std::shared_ptr<Training>& training) {
   if (variant == "eager") return eager(training);
+  if (variant == "captured") return captured(training);
   throw ConfigError("[bench] this build has no variant " + variant);
 }
 

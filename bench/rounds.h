@@ -18,20 +18,24 @@ struct RoundOptions {
 /// Some work on one or more processes that do it at the same time.
 class Contestant {
  public:
-  /// Throws SideError when a side cannot do `what`.
-  Contestant(std::vector<std::shared_ptr<Child>> sides, const std::string& what, std::string label);
+  /// `waits`: its sides wait for each other, so the wall time counts. Else each computes on one thread and its CPU time
+  /// counts: on a quiet machine they are the same, on a busy one only the latter means anything.
+  explicit Contestant(std::string label, bool waits = false) : label_(std::move(label)), waits_(waits) {}
   ~Contestant();
   Contestant(const Contestant&) = delete;
   Contestant& operator=(const Contestant&) = delete;
 
+  /// One more process. Throws SideError when it cannot do `what`.
+  void add(std::shared_ptr<Child> side, const std::string& what);
+
   const std::string& label() const { return label_; }
   /// Runs on all its sides at once. The seconds are per repetition of one side (harmonic mean over the sides: so the
-  /// sides' throughputs add up); the value is the first side's.
+  /// sides' throughputs add up), the CPU seconds those of all sides together; the value is the last side's.
   Timing run(int repetitions);
   /// Finds out how many repetitions fill a batch.
   void calibrate(double batch_seconds);
-  /// One batch. Where a core was taken away from it (its CPU time is below 97 % of the wall time), the batch is
-  /// measured again, up to three times; the best is kept.
+  /// One batch. Where sides wait for each other and somebody else computes, every wake-up may have to wait for him too:
+  /// the batch is measured again, a few times, and the least disturbed counts.
   void measure();
 
   /// The seconds per repetition of every round, in order.
@@ -42,6 +46,7 @@ class Contestant {
   std::vector<std::shared_ptr<Child>> sides_;
   std::vector<int> slots_;
   std::string label_;
+  bool waits_;
   int repetitions_ = 1;
   std::vector<double> seconds_;
 };

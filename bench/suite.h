@@ -18,7 +18,7 @@ struct Options {
   bool quick = false;            ///< fewer and shorter rounds, small batches only: is it alive?
   std::filesystem::path folder;  ///< of this program; the others of the build lie beside it
   std::filesystem::path out = "bench.json";
-  std::filesystem::path docs;  ///< a whole run leaves bench.json there, unless empty
+  std::filesystem::path docs;  ///< a whole run leaves bench.json and bench.svg there, unless empty
 };
 
 /// A kind of process: ours, or a peer's. Starts more of them when two are to work at once.

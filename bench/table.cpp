@@ -11,14 +11,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// The ratio is the median over the rounds' own ratios: what slowed one round down, slowed both sides of it.
 Row row_of(const std::string& name, const std::string& peer_name, const std::string& unit, double ours, double peer,
-           double ratio, const std::vector<double>& ratios) {
+           const std::vector<double>& ratios) {
   return {.name = name,
           .ours = ours,
           .peer = peer,
           .peer_name = peer_name,
           .unit = unit,
-          .ratio = ratio,
+          .ratio = median_of(ratios),
           .low = quantile_of(ratios, 0.25),
           .high = quantile_of(ratios, 0.75),
           .target = std::nullopt};
@@ -51,14 +52,12 @@ Json json_of(const std::vector<Row>& rows) {
 
 Row row_of_times(const std::string& name, const std::vector<double>& ours, const std::vector<double>& peer,
                  const std::string& peer_name, const std::string& unit, double factor) {
-  const double mine = median_of(ours), theirs = median_of(peer);
-  return row_of(name, peer_name, unit, mine * factor, theirs * factor, theirs / mine, divide(peer, ours));
+  return row_of(name, peer_name, unit, median_of(ours) * factor, median_of(peer) * factor, divide(peer, ours));
 }
 
 Row row_of_rates(const std::string& name, const std::vector<double>& ours, const std::vector<double>& peer,
                  const std::string& peer_name, const std::string& unit) {
-  const double mine = median_of(ours), theirs = median_of(peer);
-  return row_of(name, peer_name, unit, mine, theirs, mine / theirs, divide(ours, peer));
+  return row_of(name, peer_name, unit, median_of(ours), median_of(peer), divide(ours, peer));
 }
 
 std::string heading() {

@@ -32,8 +32,9 @@ Contestants contestants_of(Side& side, const Case& c, const std::vector<std::str
   Contestants contestants;
   for (const std::string& variant : variants) {
     try {
-      contestants.push_back(std::make_unique<Contestant>(side.take(processes), "train " + c.text() + " " + variant,
-                                                         side.name() + " " + variant));
+      auto contestant = std::make_unique<Contestant>(side.name() + " " + variant);
+      for (auto& child : side.take(processes)) contestant->add(child, "train " + c.text() + " " + variant);
+      contestants.push_back(std::move(contestant));
     } catch (const SideError&) {
       continue;
     }
