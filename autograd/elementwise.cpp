@@ -16,6 +16,13 @@ namespace rows = kernels::rows;
 using kernels::Input;
 using rows::Probe;
 
+/// g itself where the gradient may be written over it: nobody else sees g, and it lies like what is read beside it (so
+/// that the result lies as it would anywhere). A third less memory traffic. Else undefined.
+static Tensor reusable(const Tensor& g, const Tensor& x, const Tensor& y) {
+  const auto lies_like_g = [&g](const Tensor& t) { return !t.defined() || t.strides() == g.strides(); };
+  return g.is_unique() && kernels::can_evaluate_into(g) && lies_like_g(x) && lies_like_g(y) ? g : Tensor();
+}
+
 template <class Row>
 Tensor unary(const Row& row, const Tensor& x) {
   Tensor y = kernels::evaluate(row, x);
@@ -26,7 +33,8 @@ Tensor unary(const Row& row, const Tensor& x) {
     const Tensor& g = context.grad();
     const Tensor ux = context.value(saved_x);
     const Tensor uy = context.value(saved_y);
-    context.set(0, is_grad_enabled() ? row.gradient(g, ux, uy) : kernels::gradient(row, g, ux, uy));
+    context.set(0,
+                is_grad_enabled() ? row.gradient(g, ux, uy) : kernels::gradient(row, g, ux, uy, reusable(g, ux, uy)));
   });
 }
 

@@ -60,7 +60,8 @@ Tensor run(const Row& row, Part part, const Inputs&... inputs) {
 
 /// Keeps the inputs that `probe` says are read: g first (its dtype and shape are the result's).
 template <class Row>
-Tensor run_gradient(const Row& row, Part part, rows::Probe probe, const Tensor& g, const Input (&candidates)[4]) {
+Tensor run_gradient(const Row& row, Part part, rows::Probe probe, const Tensor& g, const Input (&candidates)[4],
+                    const Tensor& out = {}) {
   using enum rows::Probe::Source;
   constexpr rows::Probe::Source kSources[4] = {kCondition, kA, kB, kY};
   if (probe.is_g()) return g;
@@ -69,7 +70,7 @@ Tensor run_gradient(const Row& row, Part part, rows::Probe probe, const Tensor& 
   for (std::size_t i = 0; i < 4; ++i) {
     if (probe.reads(kSources[i])) list[count++] = candidates[i];
   }
-  return elementwise({Row::name, Row::dtypes, Row::id, part, &row, sizeof(Row)}, std::span(list, count));
+  return elementwise({Row::name, Row::dtypes, Row::id, part, &row, sizeof(Row)}, std::span(list, count), out);
 }
 
 }  // namespace detail
@@ -102,10 +103,10 @@ void evaluate_into(const Tensor& y, const Row& row, Input a, Input b) {
 }
 
 /// The gradient of a unary row in one pass, in g's dtype; g itself where the rule says so. What rows::reads_x<Row> or
-/// rows::reads_y<Row> declares unread may be undefined.
+/// rows::reads_y<Row> declares unread may be undefined. `out`, where given, takes the result, and may be g itself.
 template <class Row>
-Tensor gradient(const Row& row, const Tensor& g, const Tensor& x, const Tensor& y) {
-  return detail::run_gradient(row, detail::Part::gradient_a, rows::probe<Row>, g, {false, x, false, y});
+Tensor gradient(const Row& row, const Tensor& g, const Tensor& x, const Tensor& y, const Tensor& out = {}) {
+  return detail::run_gradient(row, detail::Part::gradient_a, rows::probe<Row>, g, {false, x, false, y}, out);
 }
 /// The gradients of a binary row, each of the broadcast shape (that of g and y), in g's dtype; g itself where the rule
 /// says so. What rows::probe_a<Row>.reads(..), rows::probe_b<Row>.reads(..) declare unread may be undefined.

@@ -113,6 +113,30 @@ TEST(Elementwise, MaximumSharesTheGradientOfATie) {
   EXPECT_EQ(values(b.grad()), (std::vector<double>{0.5, 0, 1}));
 }
 
+// Gradients may be written over the gradients that they are made of.
+TEST(Elementwise, AGradientThatSomebodyElseSeesIsNotWrittenOver) {
+  const auto close_to = [](const Tensor& x, double value) { return std::abs(x.item<double>() - value) < 1e-12; };
+  const double ex = std::exp(0.5), sigma = 1 / (1 + std::exp(-ex)), at_y = sigma * (1 - sigma), at_x = at_y * ex;
+  const Tensor x = leaf({0.5}, {1});
+  Tensor seen;
+  const Tensor y = exp(x);
+  register_hook(y, [&seen](const Tensor& g) { return seen = g; });
+  backward(sigmoid(y));
+  EXPECT_TRUE(close_to(seen, at_y));
+  EXPECT_TRUE(close_to(x.grad(), at_x));
+
+  const Tensor u = exp(x);
+  const std::vector<Tensor> both = grad({sigmoid(u)}, {u, x});
+  EXPECT_TRUE(close_to(both[0], at_y));
+  EXPECT_TRUE(close_to(both[1], at_x));
+
+  const Tensor twice = leaf({0.5}, {1}), once = leaf({0.5}, {1}), given = f64({2}, {1});
+  backward(exp(twice) + (neg(twice) + exp(once)), {.gradient = given});  // one gradient handed to three
+  EXPECT_TRUE(close_to(twice.grad(), 2 * ex - 2));
+  EXPECT_TRUE(close_to(once.grad(), 2 * ex));
+  EXPECT_EQ(values(given), std::vector<double>{2});
+}
+
 TEST(Elementwise, ReluPassesNoGradientAtZeroAndNotANumberThrough) {
   const Tensor x = leaf({0, -1, 2, std::nan("")}, {4});
   const Tensor y = relu(x);
