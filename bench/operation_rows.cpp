@@ -32,8 +32,9 @@ void add_row(Suite& suite, Side& peer, const std::string& operation, const Mode&
   const Contestant &us = *both[0], &them = *both[1];
   compete(both, suite.options().rounds);
   Row row = row_of_times(name, us.seconds(), them.seconds(), them.label(), "ns", 1e9 / mode.operations);
-  const std::optional<double> most = variant == "captured" ? std::optional(40.0) : mode.most;
-  if (most) row.target = row.peer / *most;  // the ratio at which our time would be the figure to reach
+  std::optional<double> most = mode.most;
+  if (variant == "captured" && most) most = 40;
+  if (most) row.target = row.ratio * row.ours / *most;  // the ratio at which our time would be the figure to reach
   suite.add(row);
 }
 

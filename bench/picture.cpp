@@ -8,8 +8,8 @@
 namespace hop::bench {
 namespace {
 
-constexpr double kRow = 18, kTop = 62, kNames = 290, kBars = 330, kWidth = 980;
-constexpr double kLeast = 0.25, kMost = 32;  // the ends of the scale
+constexpr double kRow = 18, kTop = 62, kNames = 290, kBars = 330, kWidth = 1000;
+constexpr double kLeast = 0.25, kMost = 256;  // the ends of the scale
 
 // Colours that keep their contrast on white and on black.
 constexpr const char* kStyle = R"(<style>
@@ -54,7 +54,7 @@ std::string bar(const Row& row, double y) {
                 y + 7, y + 7);
   if (row.target) svg += vertical("target", x_of(*row.target), y, y + 14);
   svg += format("<text x='%.0f' y='%.1f'>%.2f</text>\n", kNames + kBars + 22, y + 11, row.ratio);
-  svg += format("<text class='small' x='%.0f' y='%.1f'>%.4g / %.4g %s, %s</text>\n", kNames + kBars + 62, y + 11,
+  svg += format("<text class='small' x='%.0f' y='%.1f'>%.4g / %.4g %s, %s</text>\n", kNames + kBars + 74, y + 11,
                 row.ours, row.peer, row.unit.c_str(), row.peer_name.c_str());
   return svg;
 }
@@ -71,7 +71,7 @@ std::string picture_of(const Report& report) {
       "<text class='small' x='14' y='38'>%s, %s. Red: the figure to reach. Green: reached. Right: ours / peer."
       "</text>\n",
       report.date.c_str(), report.processor.c_str());
-  for (const double ratio : {0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0}) {
+  for (const double ratio : {0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0}) {
     svg += vertical(ratio == 1 ? "one" : "axis", x_of(ratio), kTop - 4, bottom);
     svg +=
         format("<text class='small' x='%.1f' y='%.1f' text-anchor='middle'>%g</text>\n", x_of(ratio), kTop - 8, ratio);
