@@ -75,7 +75,7 @@ struct Plan {
 };
 
 /// One lane's values of a part, in order. mean null: the values; else their squared deviations from it.
-template <class Op, class In, class Acc>
+template <class Op, bool kColumns, class In, class Acc>
 __device__ Acc reduce_lane(const Plan& plan, const In* x, std::int64_t part, int lane, const Acc* mean) {
   const auto transformed = [mean](In value) {
     const Acc v = static_cast<Acc>(value);
@@ -88,7 +88,7 @@ __device__ Acc reduce_lane(const Plan& plan, const In* x, std::int64_t part, int
   Acc result = Op::template identity<Acc>();
   const auto combine = [&](In value) { result = Op::combine(result, transformed(value)); };
   constexpr int kStep = 32 * kGroup;
-  if (plan.packs) {
+  if (!kColumns && plan.packs) {
 #pragma unroll 4
     for (; j < end; j += kStep) {
       const auto packet = load<kGroup>(x + plan.pack_offset(j), true);
@@ -97,7 +97,7 @@ __device__ Acc reduce_lane(const Plan& plan, const In* x, std::int64_t part, int
     }
   } else if (plan.reduced.dims <= 1) {
     const std::int64_t stride = plan.reduced.inner_stride();
-#pragma unroll 4
+#pragma unroll 1  // 1,024 threads have 64 registers each, and warps enough to hide the waiting
     for (; j < end; j += kStep) {
 #pragma unroll
       for (int i = 0; i < kGroup; ++i) {
@@ -116,7 +116,7 @@ __device__ Acc reduce_lane(const Plan& plan, const In* x, std::int64_t part, int
 
 /// y[output][part] of every part. `means` null, or one per output.
 template <class Op, bool kColumns, class In, class Acc, class Out>
-__global__ void __launch_bounds__(kColumns ? 1024 : 32 * kRowBlock)
+__global__ void __launch_bounds__(kColumns ? 1024 : 32 * kRowBlock, 1)
     reduce_parts(const __grid_constant__ Plan plan, const In* x, const Acc* means, Out* y) {
   const std::int64_t part = blockIdx.x % plan.parts, group = blockIdx.x / plan.parts;
   const int tx = static_cast<int>(threadIdx.x), ty = static_cast<int>(threadIdx.y);
@@ -126,7 +126,7 @@ __global__ void __launch_bounds__(kColumns ? 1024 : 32 * kRowBlock)
   Acc value = Op::template identity<Acc>();
   if (output < plan.outputs) {
     const In* start = x + plan.kept.offset(output);
-    value = reduce_lane<Op>(plan, start, part, lane, means == nullptr ? nullptr : means + output);
+    value = reduce_lane<Op, kColumns>(plan, start, part, lane, means == nullptr ? nullptr : means + output);
   }
   if constexpr (kColumns) {
     __shared__ Acc tile[32][33];  // 33: else the reads below would all hit one memory bank
