@@ -1,6 +1,7 @@
 // Images with channels last: every operation gives the values that it gives for planes, and keeps the layout where it
 // promises to.
 #include "base/error.h"
+#include "kernels/capture.h"
 #include "kernels/conv.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
@@ -236,6 +237,35 @@ TEST(ChannelsLast, AveragePoolingKeepsIt) {
       EXPECT_TRUE(close(dx, values<double>(avg_pool2d_grad(g, shape, options)), epsilon(dtype), epsilon(dtype)));
     }
   }
+}
+
+/// Forward and back through a convolutional net, with conversions from and to planes on the way.
+std::vector<Tensor> there_and_back(const Tensor& x, const Tensor& first, const Tensor& second, const Tensor& planes) {
+  const Conv2dOptions same{.padding = {1, 1}};
+  const Tensor u = conv2d(x, first, {}, same);
+  const NormResult norm = batch_norm(u, {}, {}, 1e-5);
+  const Tensor y = mul(relu(norm.y), planes);
+  const MaxPool2dResult pooled = max_pool2d(y, {});
+  const Tensor z = conv2d(avg_pool2d(pooled.y, {}), second, {}, same);
+  const Tensor flat = *try_reshape_view(contiguous(z), {x.shape()[0], -1});
+  const Tensor g = conv2d_input_grad(z, second, {x.shape()[0], first.shape()[0], 2, 2}, same);
+  const Tensor dy = max_pool2d_grad(avg_pool2d_grad(g, pooled.y.shape(), {}), pooled.indices, y.shape());
+  const NormGrads du = batch_norm_grad(relu_grad(dy, {}, y), u, {}, norm.mean, norm.rstd);
+  return {flat, dy, du.dx, conv2d_input_grad(du.dx, first, x.shape(), same),
+          conv2d_weight_grad(du.dx, x, first.shape(), same)};
+}
+
+TEST(ChannelsLast, ACapturedChainReplaysTheBitsOfAnEagerOne) {
+  const Tensor x = random_tensor({3, 3, 8, 8}, DType::f32, 1), planes = random_tensor({3, 21, 8, 8}, DType::f32, 2);
+  const Tensor first = random_tensor({21, 3, 3, 3}, DType::f32, 3),
+               second = random_tensor({6, 21, 3, 3}, DType::f32, 4);
+  std::vector<Tensor> captured;
+  const Plan plan = capture([&] { captured = there_and_back(x, first, second, planes); });
+  EXPECT_TRUE(is_channels_last(captured[2]));
+  copy_(x, random_tensor(x.shape(), DType::f32, 5));
+  plan.replay();
+  const std::vector<Tensor> eager = there_and_back(x, first, second, planes);
+  for (std::size_t i = 0; i < eager.size(); ++i) EXPECT_TRUE(same_bits(captured[i], eager[i])) << i;
 }
 
 }  // namespace
