@@ -7,6 +7,8 @@
 #include "autograd/inplace.h"
 #include "autograd/run_internal.h"
 #include "base/error.h"
+#include "kernels/capture.h"
+#include "kernels/capture_internal.h"
 #include "kernels/elementwise.h"
 #include "tensor/autograd_slot.h"
 
@@ -20,6 +22,12 @@ void check_gradient(const Tensor& leaf, const Tensor& gradient) {
   if (gradient.shape() == leaf.shape() && gradient.dtype() == leaf.dtype()) return;
   throw AutogradError("[backward] expected a gradient like its leaf, " + leaf.describe() + ", got " +
                       gradient.describe());
+}
+
+/// Whether the first gradient may be written over what is there. In a step that is captured only after a zero_grad() of
+/// the step itself: every replay does what the recorded run did.
+bool counts_as_zero(const AutogradSlot& slot) {
+  return slot.grad_is_zero && (slot.zeroed_in_capture || !is_capturing());
 }
 
 }  // namespace
@@ -38,7 +46,7 @@ Tensor BackwardContext::target(std::size_t input) const {
 Tensor Run::place_for(const Tensor& leaf) const {
   if (options_.create_graph || !options_.accumulate || restricted_ || captures_.contains(leaf.id())) return {};
   const AutogradSlot& slot = *leaf.autograd_slot();
-  return slot.grad_is_zero && !slot.hooks ? slot.grad : Tensor();
+  return counts_as_zero(slot) && !slot.hooks ? slot.grad : Tensor();
 }
 
 void Run::capture(const Tensor& x) {
@@ -176,7 +184,9 @@ void Run::add(Tensor& total, Tensor part) const {
 
 void Run::accumulate(const Tensor& leaf, Tensor gradient) const {
   AutogradSlot& slot = *leaf.autograd_slot();
-  if (slot.grad_is_zero && !options_.create_graph) {
+  const bool is_zero = counts_as_zero(slot) && !options_.create_graph;
+  kernels::note_gradient(leaf, !is_zero);
+  if (is_zero) {
     slot.grad_is_zero = false;
     if (!gradient.is_same(slot.grad)) hop::copy_(slot.grad, gradient);
     return;

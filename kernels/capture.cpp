@@ -3,11 +3,22 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "kernels/capture_internal.h"
 #include "kernels/copy.h"
 #include "kernels/operations_internal.h"
+#include "tensor/autograd_slot.h"
 
 namespace hop {
 namespace {
+
+constinit thread_local std::vector<Plan::WrittenGradient>* noted_gradients = nullptr;
+
+/// While alive, note_gradient() of this thread writes to `list`.
+class NotesScope {
+ public:
+  explicit NotesScope(std::vector<Plan::WrittenGradient>& list) { noted_gradients = &list; }
+  ~NotesScope() { noted_gradients = nullptr; }
+};
 
 bool same_layout(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() && a.device() == b.device();
@@ -15,11 +26,29 @@ bool same_layout(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-Plan::Plan(std::unique_ptr<Recorded> recorded, std::shared_ptr<MemoryPool> pool)
-    : pool_(std::move(pool)), recorded_(std::move(recorded)) {}
+namespace kernels {
+
+// The first write of a step counts: what follows adds to it, whatever it was.
+void note_gradient(const Tensor& leaf, bool adds) {
+  if (noted_gradients == nullptr) return;
+  const auto is_leaf = [&](const Plan::WrittenGradient& g) { return g.leaf.is_same(leaf); };
+  if (std::none_of(noted_gradients->begin(), noted_gradients->end(), is_leaf)) noted_gradients->push_back({leaf, adds});
+}
+
+}  // namespace kernels
+
+Plan::Plan(std::unique_ptr<Recorded> recorded, std::shared_ptr<MemoryPool> pool, std::vector<WrittenGradient> gradients)
+    : pool_(std::move(pool)), recorded_(std::move(recorded)), gradients_(std::move(gradients)) {}
 
 void Plan::replay() const {
   if (!recorded_) throw StateError("[capture] expected a recorded plan, got an empty one");
+  if (is_capturing()) throw StateError("[capture] a replay within a capture");
+  for (const WrittenGradient& g : gradients_) {
+    if (g.adds)
+      static_cast<void>(g.leaf.grad());  // clears bytes that count as zero
+    else if (AutogradSlot* slot = g.leaf.autograd_slot())
+      slot->grad_is_zero = false;
+  }
   recorded_->replay();
 }
 
@@ -30,18 +59,31 @@ bool is_capturing() { return MemoryPool::current() != nullptr; }
 Plan capture(const std::function<void()>& work, Device device, std::shared_ptr<MemoryPool> pool) {
   if (is_capturing()) throw StateError("[capture] a capture within a capture");
   if (!pool) pool = std::make_shared<MemoryPool>(device);
+  std::vector<Plan::WrittenGradient> gradients;
   const PoolScope scope(pool);
-  return {kernels::operations(device.type).capture(device, work), pool};
+  const NotesScope notes(gradients);
+  auto recorded = kernels::operations(device).capture(device, work);
+  return {std::move(recorded), pool, std::move(gradients)};
 }
 
-CapturedFunction::CapturedFunction(Function f, int warm_up) : f_(std::move(f)), warm_up_(warm_up) {}
+CapturedFunction::CapturedFunction(Function f) : CapturedFunction(std::move(f), Options{}) {}
+CapturedFunction::CapturedFunction(Function f, Options options) : f_(std::move(f)), options_(options) {}
 
 CapturedFunction::Recording& CapturedFunction::recording_for(std::span<const Tensor> arguments) {
   for (Recording& r : recordings_) {
     if (std::equal(r.arguments.begin(), r.arguments.end(), arguments.begin(), arguments.end(), same_layout)) return r;
   }
   Recording recording;
-  for (const Tensor& x : arguments) recording.arguments.push_back(Tensor::empty(x.shape(), x.dtype(), x.device()));
+  for (const Tensor& x : arguments) {
+    if (x.requires_grad()) {
+      throw AutogradError("[capture] expected arguments that require no gradient, got " + x.describe() +
+                          "; no gradient flows back through the copy that a recorded function reads");
+    }
+    if (x.device() != options_.device) {
+      throw DeviceError("[capture] expected arguments on " + options_.device.to_string() + ", got " + x.describe());
+    }
+    recording.arguments.push_back(Tensor::empty(x.shape(), x.dtype(), x.device()));
+  }
   recordings_.push_back(std::move(recording));
   return recordings_.back();
 }
@@ -51,20 +93,13 @@ const std::vector<Tensor>& CapturedFunction::operator()(std::span<const Tensor> 
   for (std::size_t i = 0; i < arguments.size(); ++i) kernels::copy_(r.arguments[i], arguments[i]);
   if (r.plan) {
     r.plan.replay();
-  } else if (r.calls++ < warm_up_) {
+  } else if (r.calls++ < options_.warm_up) {
     r.results = f_(r.arguments);
   } else {
-    const Device device = r.arguments.empty() ? Device::cpu() : r.arguments.front().device();
-    if (!pool_) pool_ = std::make_shared<MemoryPool>(device);
     r.results.clear();
-    r.plan = capture([&] { r.results = f_(r.arguments); }, device, pool_);
+    r.plan = capture([&] { r.results = f_(r.arguments); }, options_.device);
   }
   return r.results;
-}
-
-void CapturedFunction::reset() {
-  recordings_.clear();
-  pool_.reset();
 }
 
 }  // namespace hop

@@ -16,10 +16,12 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <initializer_list>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "tensor/memory_pool.h"
@@ -27,12 +29,16 @@
 
 namespace hop {
 
-/// A recorded piece of work of one device. A copy is the same plan. One thread at a time.
+/// A recorded piece of work of one device. It holds addresses: tensors that the work reads and that it did not make
+/// itself must live, and stay where they are, as long as the plan is replayed. A copy is the same plan. One thread at a
+/// time, with the compute_threads() that it was recorded with.
 class Plan {
  public:
   Plan() = default;
   explicit operator bool() const { return recorded_ != nullptr; }
-  /// Does the recorded work again. On CUDA it is queued on the current stream. Throws what an operation throws.
+  /// Does the recorded work again. On CUDA it is queued on the current stream. Versions of tensors do not move: a graph
+  /// that was recorded before a replay does not notice what the replay writes. Throws what an operation throws;
+  /// StateError for an empty plan and within a capture.
   void replay() const;
   /// Kernels (and copies) per replay.
   std::size_t size() const;
@@ -44,20 +50,28 @@ class Plan {
     virtual void replay() = 0;
     virtual std::size_t size() const = 0;
   };
-  Plan(std::unique_ptr<Recorded> recorded, std::shared_ptr<MemoryPool> pool);
+  /// A gradient that the work writes, or adds to.
+  struct WrittenGradient {
+    Tensor leaf;
+    bool adds;
+  };
+  Plan(std::unique_ptr<Recorded> recorded, std::shared_ptr<MemoryPool> pool, std::vector<WrittenGradient> gradients);
 
  private:
   std::shared_ptr<MemoryPool> pool_;  // before recorded_: scratch of the plan lies in it
   std::shared_ptr<Recorded> recorded_;
+  std::vector<WrittenGradient> gradients_;
 };
 
 /// Runs `work` once on `device` and records it. What it allocates comes from `pool` (a fresh one if null) and stays
-/// where it is as long as the plan or a tensor in it lives. Plans that never run at the same time may share a pool.
+/// where it is as long as the plan or a tensor in it lives. Plans that never run at the same time may share a pool if
+/// no tensor that one of them made is read after another has run.
 ///
-/// Only operations are recorded. What the host does itself in `work` happens once: random keys, learning rates and step
-/// numbers must be read from tensors (Module::set_random_source, Optimizer::set_lr). Reading a value on the host
-/// (item()) or making a tensor from host values throws StateError; then nothing is recorded. No capture within a
-/// capture: StateError.
+/// Only operations of `device` are recorded (another device's throw StateError). What the host does itself in `work`
+/// happens once: random keys, learning rates and step numbers must be read from tensors (Module::set_random_source,
+/// Optimizer::set_lr); scales and frozen parameters stay as they were. Reading a value on the host (item()) or making a
+/// tensor from host values throws StateError. If `work` throws, there is no plan, and what it had done on the CPU until
+/// then is done. No capture within a capture: StateError.
 Plan capture(const std::function<void()>& work, Device device = Device::cpu(),
              std::shared_ptr<MemoryPool> pool = nullptr);
 
@@ -65,23 +79,30 @@ Plan capture(const std::function<void()>& work, Device device = Device::cpu(),
 bool is_capturing();
 
 /// A function of tensors that records itself: once per combination of its arguments' shapes and dtypes, then it
-/// replays. The arguments are copied into buffers of its own, which the recorded work reads.
+/// replays. The arguments are copied into buffers of its own, which the recorded work reads; so no gradient flows back
+/// into them.
 class CapturedFunction {
  public:
   using Function = std::function<std::vector<Tensor>(std::span<const Tensor>)>;
-  /// `warm_up` calls per combination run eagerly before the one that is recorded: the first calls of a model may still
-  /// allocate what stays (a CUDA library's workspace, a gradient).
-  explicit CapturedFunction(Function f, int warm_up = 1);
+  struct Options {
+    Device device = Device::cpu();
+    /// Calls per combination that run eagerly before the one that is recorded: the first calls of a model may still
+    /// allocate what stays (a CUDA library's workspace, a gradient).
+    int warm_up = 1;
+  };
+  explicit CapturedFunction(Function f);
+  CapturedFunction(Function f, Options options);
 
-  /// The results of the function; the next call of the same combination overwrites them.
+  /// The results of the function; the next call of the same combination overwrites them. Throws AutogradError for an
+  /// argument that requires a gradient, DeviceError for one on another device.
   const std::vector<Tensor>& operator()(std::span<const Tensor> arguments);
   const std::vector<Tensor>& operator()(std::initializer_list<Tensor> arguments) {
     return (*this)(std::span<const Tensor>(arguments.begin(), arguments.size()));
   }
-  /// Combinations recorded so far.
+  /// Combinations seen so far.
   std::size_t plans() const { return recordings_.size(); }
   /// Forgets all plans: to be called when tensors that the function reads were given other addresses.
-  void reset();
+  void reset() { recordings_.clear(); }
 
  private:
   struct Recording {
@@ -93,9 +114,8 @@ class CapturedFunction {
   Recording& recording_for(std::span<const Tensor> arguments);
 
   Function f_;
-  int warm_up_;
-  std::shared_ptr<MemoryPool> pool_;
-  std::vector<Recording> recordings_;
+  Options options_;
+  std::deque<Recording> recordings_;  // results are given out by reference
 };
 
 }  // namespace hop

@@ -48,12 +48,15 @@ struct Call {
   std::size_t row_bytes;
 };
 
+inline constexpr std::size_t kMaxRowBytes = 16;  ///< of a row's attributes: two doubles
+
 /// Promotes, broadcasts, allocates and runs. `inputs` are those that the part reads: the operands, or g first and then
 /// condition, a (x), b and y as far as they are read. The result goes into `out` where that is defined.
 Tensor elementwise(const Call& call, std::span<const Input> inputs, const Tensor& out = {});
 
 template <class Row, class... Inputs>
 Tensor run(const Row& row, Part part, const Inputs&... inputs) {
+  static_assert(sizeof(Row) <= kMaxRowBytes);
   const Input list[] = {inputs...};
   return elementwise({Row::name, Row::dtypes, Row::id, part, &row, sizeof(Row)}, list);
 }

@@ -11,6 +11,15 @@ std::atomic<const Operations*> cuda_operations = nullptr;
 
 }  // namespace
 
+const Operations& operations(Device device) {
+  const MemoryPool* pool = MemoryPool::current();
+  if (pool != nullptr && pool->device() != device) [[unlikely]] {
+    throw StateError("[capture] an operation on " + device.to_string() + " while a step on " +
+                     pool->device().to_string() + " is captured would not be replayed");
+  }
+  return operations(device.type);
+}
+
 const Operations& operations(DeviceType type) {
   if (type == DeviceType::cpu) return cpu::kOperations;
   const Operations* table = cuda_operations.load(std::memory_order_relaxed);

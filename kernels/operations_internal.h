@@ -133,7 +133,8 @@ struct Operations {
 
 /// The table of a device type; DeviceError for one that this program has not.
 const Operations& operations(DeviceType type);
-inline const Operations& operations(Device device) { return operations(device.type); }
+/// The same, for work: StateError while a step of another device is captured.
+const Operations& operations(Device device);
 inline const Operations& operations(const Tensor& x) { return operations(x.device()); }
 /// Adds a device type's table, once, before its first use. `table` stays alive.
 void register_operations(DeviceType type, const Operations& table);

@@ -44,8 +44,11 @@ void check_scalar(const char* what, const Tensor& x, DType dtype, const Tensor& 
 
 void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state) {
   expect_defined(kOp, state.step);
-  for (const UpdateSegment& segment : segments) check(rule, segment);
   const Tensor& first = segments.empty() ? state.step : segments.front().parameter;
+  for (const UpdateSegment& segment : segments) {
+    check(rule, segment);
+    expect_same_device(kOp, {&first, &segment.parameter});
+  }
   check_scalar("the learning rate", state.lr, DType::f64, first);
   check_scalar("the step", state.step, DType::i64, first);
   if (state.stop.defined()) check_scalar("the stop flag", state.stop, DType::f64, first);

@@ -27,7 +27,8 @@ Precision precision_of(std::string_view text) {
 std::string_view name(Precision precision) { return kNames[static_cast<std::size_t>(precision)]; }
 
 bool has_bf16() {
-  static const bool has = current_isa() == Isa::v4 && __builtin_cpu_supports("avx512bf16") != 0;
+  static const bool has = current_isa() == Isa::v4 && __builtin_cpu_supports("avx512bf16") != 0 &&
+                          __builtin_cpu_supports("avx512vnni") != 0;  // oneDNN asks for both
   return has;
 }
 

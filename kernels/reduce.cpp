@@ -75,6 +75,8 @@ Tensor sum_to(const Tensor& g, const Shape& shape, const Tensor& out) {
   const DimList reduced(dims.begin(), dims.end());
   if (out.defined()) {
     expect_shape("sum_to", "out", out, shape);
+    if (!out.is_contiguous())
+      throw ShapeError("[sum_to] expected a contiguous out, got a strided view of " + out.describe());
     const Shape kept = reduced_shape(g.shape(), dim_set(g.shape(), reduced, "sum_to"), true);
     run(Reduction::sum, "sum_to", g, reduced, true, 0,
         out.as_strided(kept, contiguous_strides(kept), out.storage_offset()));

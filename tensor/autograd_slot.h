@@ -16,8 +16,9 @@ class Node;
 struct AutogradSlot {
   bool requires_grad = false;  ///< a leaf that wants a gradient
   Tensor grad;                 ///< accumulated by backward(); leaves only
-  bool grad_is_zero =
-      false;  ///< `grad` stands for zeros, whatever its bytes say: the first gradient is written over it
+  /// `grad` stands for zeros, whatever its bytes say: the first gradient is written over it.
+  bool grad_is_zero = false;
+  bool zeroed_in_capture = false;           ///< it came to that in a step that was being captured
   std::shared_ptr<autograd::Node> grad_fn;  ///< what computed this tensor; null for a leaf
   std::uint32_t output_index = 0;           ///< which output of grad_fn this tensor is
   std::shared_ptr<autograd::Hooks> hooks;   ///< called with a leaf's gradient; null while there are none

@@ -142,6 +142,7 @@ Tensor Tensor::grad() const {
   AutogradSlot* slot = autograd_slot();
   if (slot == nullptr) return {};
   if (slot->grad_is_zero) {
+    if (slot->zeroed_in_capture) check_host_access("grad", slot->grad.device());
     slot->grad_is_zero = false;
     const Tensor& g = slot->grad;
     if (g.numel() != 0)
@@ -162,6 +163,7 @@ void Tensor::zero_grad() const {
   if (!slot->grad.is_contiguous())
     throw ShapeError("[zero_grad] expected a contiguous gradient, got " + slot->grad.describe());
   slot->grad_is_zero = true;
+  slot->zeroed_in_capture = MemoryPool::current() != nullptr;
   slot->grad.bump_version();
 }
 

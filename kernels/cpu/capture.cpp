@@ -1,5 +1,6 @@
 // Recording on the CPU: the launches of one run, kept in order.
-#include "base/error.h"
+#include <algorithm>
+
 #include "kernels/capture_internal.h"
 #include "kernels/cpu/operations_internal.h"
 

@@ -12,7 +12,6 @@ namespace {
 
 // Elements per thread's turn: a few microseconds of work, so that waking a thread pays.
 constexpr std::int64_t kGrain = 32768;
-constexpr std::size_t kMaxRowBytes = 16;  // two attributes
 
 const RowKernels& kernels_of(int row) {
   static const auto table = [] {
@@ -30,7 +29,7 @@ struct BoundLine {
   LineKernel kernel;
   Line line;
   alignas(8) std::byte numbers[kMaxInputs][8];  // line.in[k] is null where input k is a number
-  alignas(8) std::byte row[kMaxRowBytes];
+  alignas(8) std::byte row[detail::kMaxRowBytes];
 
   Line first() const {
     Line first = line;

@@ -12,12 +12,12 @@ namespace {
 bool is_own(const Product& p) {
   constexpr std::int64_t kLargest = std::int64_t{1} << 27;  // multiply-adds
   constexpr std::int64_t kSmallestVector = 4096;            // of a product with a vector that pays a call of oneDNN
-  const std::int64_t work = p.m * p.n * p.k;
-  return p.y.dtype() == DType::f64 || (p.m > 1 && p.n > 1 && work <= kLargest) || work <= kSmallestVector;
+  const std::int64_t work = p.rows * p.n * p.k;
+  return p.y.dtype() == DType::f64 || (p.rows > 1 && p.n > 1 && work <= kLargest) || work <= kSmallestVector;
 }
 
 /// Rounding and packing cost one pass over each factor: not worth it where few rows or columns share it.
-bool is_worth_rounding(const Product& p) { return p.m >= 16 && p.n >= 16 && p.k >= 16; }
+bool is_worth_rounding(const Product& p) { return p.rows >= 16 && p.n >= 16 && p.k >= 16; }
 
 }  // namespace
 

@@ -77,7 +77,17 @@ void Step::run(std::initializer_list<const void*> addresses) {
   }
   call_.execute();
   if (recording == nullptr) return;
-  recording->add([call = std::make_shared<const Call>(call_.copy())] { call->execute(); });
+  recording->add([call = std::make_shared<const Call>(call_.copy()), threads = compute_threads()] {
+    if (compute_threads() != threads) {
+      throw StateError("[capture] a step that was recorded on " + std::to_string(threads) + " threads is replayed on " +
+                       std::to_string(compute_threads()));
+    }
+    try {
+      call->execute();
+    } catch (const dnnl::error& e) {
+      rethrow("replay", e);
+    }
+  });
 }
 
 void Step::Call::add(int name, const dnnl::memory::desc& desc, void* address) {

@@ -42,8 +42,10 @@ Factor make_factor(const Tensor& x) {
 }  // namespace
 
 Product make_product(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
-  Product p{a.shape()[a.dim() - 2], b.shape().back(), a.shape().back(), make_factor(a), make_factor(b), {}, {}, y};
+  const std::int64_t m = a.shape()[a.dim() - 2];
+  Product p{m, b.shape().back(), a.shape().back(), m, make_factor(a), make_factor(b), {}, {}, y};
   p.batch = broadcast_shapes(batch_of(a), batch_of(b), "matmul");
+  if (batch_of(b).numel() == 1) p.rows = m * p.batch.numel();
   if (bias.defined()) p.bias = contiguous(bias);
   if (p.b.batch.numel() == 1 && !p.a.transposed && p.a.batch.numel() == p.batch.numel()) {
     p.m *= p.batch.numel();  // one tall matrix

@@ -17,6 +17,7 @@ struct Factor {
 /// y (batch.., m, n) = a b + bias (n).
 struct Product {
   std::int64_t m, n, k;
+  std::int64_t rows;  ///< that share one matrix b: m, or of the whole batch. A function of the shapes, as m is not.
   Factor a, b;
   Shape batch;  ///< of the result
   Tensor bias;  ///< contiguous, or undefined

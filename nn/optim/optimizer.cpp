@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "kernels/capture.h"
+#include "kernels/capture_internal.h"
 #include "kernels/copy.h"
 #include "nn/detail/text.h"
 #include "tensor/autograd_slot.h"
@@ -96,9 +97,13 @@ void Optimizer::set_lr(double lr) {
 // The gradient that step() reads, contiguous and zero where it counts as zero.
 static Tensor present_gradient(const ParameterSegment& segment) {
   AutogradSlot& slot = segment.parameter.ensure_autograd_slot();
-  if (slot.grad_is_zero) {
+  if (slot.grad_is_zero && slot.zeroed_in_capture) {  // no loss of the step reached it
     slot.grad_is_zero = false;
+    kernels::note_gradient(segment.parameter, false);
     kernels::fill_(slot.grad, 0);
+  } else if (slot.grad_is_zero) {
+    kernels::note_gradient(segment.parameter, true);
+    static_cast<void>(segment.parameter.grad());
   }
   const Tensor& gradient = slot.grad;
   if (gradient.defined() &&

@@ -64,14 +64,16 @@ class Optimizer {
   void set_lr(double lr);
   /// () f64 on the parameters' device: what step() reads.
   const Tensor& lr_tensor() const { return lr_tensor_; }
-  /// From now on step() changes nothing while `flag`, () f64 on the parameters' device, is not 0.
+  /// From now on (and in steps captured from now on) step() changes nothing while `flag`, () f64 on the parameters'
+  /// device, is not 0.
   void stop_when(const Tensor& flag) { stop_ = flag; }
   /// Steps taken, over the whole life of the model: it travels with the state block.
   std::int64_t step_count() const { return step_.item<std::int64_t>(); }
   /// () i64 on the parameters' device.
   const Tensor& step_tensor() const { return step_; }
 
-  /// The table, in the order of the parameters. Scales and `frozen` may be changed between steps.
+  /// The table, in the order of the parameters. Scales and `frozen` may be changed between steps;
+  /// a captured step keeps those it was recorded with.
   std::span<ParameterSegment> segments() { return segments_; }
   /// The row of a parameter; throws ConfigError for an unknown name.
   ParameterSegment& segment(std::string_view name);
@@ -79,6 +81,7 @@ class Optimizer {
   /// What must travel besides the parameters: "step" (i64), then each slot for each parameter ("exp_avg.fc1.weight").
   nn::StateDict state() const;
   /// All gradients, one after the other, each on a 64-byte boundary with zero padding: bytes on the parameters' device.
+  /// To be asked for anew after each zero_grad().
   const Tensor& gradients();
 
  protected:

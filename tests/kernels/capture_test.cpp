@@ -173,5 +173,39 @@ TEST(CapturedFunction, RecordsOncePerShapeAndCopiesItsArguments) {
   EXPECT_EQ(square.plans(), 0U);
 }
 
+TEST(CapturedFunction, KeepsTheResultsOfOneShapeWhileAnotherRuns) {
+  CapturedFunction f([](std::span<const Tensor> in) {
+    const Tensor sum = kernels::add(in[0], 1);
+    return std::vector{kernels::mul(sum, 2)};
+  });
+  const std::vector<Tensor>& three = f({row({1, 2, 3})});
+  for (int i = 0; i < 3; ++i) {
+    f({row({1, 2, 3})});
+    const std::vector<Tensor>& two = f({row({5, 6})});
+    for (std::size_t n = 4; i == 0 && n < 40; ++n) f({kernels::full({static_cast<std::int64_t>(n)}, 1)});
+    EXPECT_THAT(values<float>(three[0]), ::testing::ElementsAre(4, 6, 8));
+    f({row({1, 2, 3})});
+    EXPECT_THAT(values<float>(two[0]), ::testing::ElementsAre(12, 14));
+  }
+}
+
+TEST(CapturedFunction, RefusesArgumentsThatRequireAGradient) {
+  CapturedFunction f([](std::span<const Tensor> in) { return std::vector{in[0]}; });
+  EXPECT_THROW(f({row({1}).set_requires_grad()}), AutogradError);
+}
+
+TEST(Capture, RefusesAReplayWithinACapture) {
+  const Tensor x = row({1});
+  const Plan plan = capture([&] { kernels::add(x, 1); });
+  EXPECT_THROW(capture([&] { plan.replay(); }), StateError);
+}
+
+TEST(Capture, RefusesAReplayOnAnotherNumberOfThreads) {
+  const Tensor image = random_tensor({1, 3, 8, 8}, DType::f32, 1), weight = random_tensor({4, 3, 3, 3}, DType::f32, 2);
+  const Plan plan = capture([&] { kernels::conv2d(image, weight, {}, {}); });
+  const testing::ComputeThreads two(2);
+  EXPECT_THROW(plan.replay(), StateError);
+}
+
 }  // namespace
 }  // namespace hop

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "kernels/copy.h"
+#include "kernels/elementwise.h"
 #include "kernels/precision.h"
 #include "kernels/view.h"
 #include "tests/kernels/layouts.h"
@@ -46,7 +47,7 @@ std::vector<double> reference(const Tensor& a, const Tensor& b) {
 struct Sizes {
   std::int64_t m, k, n;
 };
-// Tiny ones run in our loops, those with a 1 as matrix times vector, the rest in oneDNN.
+// All run in our loops but those with a 1, which run as matrix times vector where they are large enough.
 const std::vector<Sizes> kSizes = {{1, 1, 1},    {2, 3, 4},    {5, 7, 9},    {1, 16, 16}, {17, 16, 15},
                                    {1, 300, 70}, {70, 300, 1}, {1, 900, 1},  {40, 1, 50}, {33, 65, 17},
                                    {64, 64, 64}, {3, 500, 10}, {10, 31, 784}};
@@ -100,6 +101,31 @@ TEST(Matmul, TheBitsOfOurOwnLoopsKnowNoLayoutAtAll) {
       for (const Tensor& v : layouts(b)) ASSERT_TRUE(same_bits(matmul(u, v), golden));
     }
   }
+}
+
+// Too large for our loops: the same values in every layout, with a bias and with a batch, against our loops on a few
+// rows.
+TEST(Matmul, LargeProductsOfOneDnnAgreeWithOurLoops) {
+  constexpr std::int64_t kRows = 512, kInner = 544, kColumns = 500;  // 139 million multiply-adds
+  const Tensor a = random_tensor({kRows, kInner}, DType::f32, 1), b = random_tensor({kInner, kColumns}, DType::f32, 2);
+  const auto agree = [&](const Tensor& y, const Tensor& u, const Tensor& v) {
+    for (const std::int64_t row : {std::int64_t{0}, std::int64_t{3}, kRows - 2}) {
+      const std::vector<double> golden = reference(slice(u, 0, row, row + 2), v);
+      ASSERT_TRUE(close(slice(y, 0, row, row + 2), golden, 0, 1e-4));
+    }
+  };
+  for (const std::vector<int>& a_order : {std::vector<int>{0, 1}, {1, 0}}) {
+    for (const std::vector<int>& b_order : {std::vector<int>{0, 1}, {1, 0}})
+      agree(matmul(with_order(a, a_order), with_order(b, b_order)), a, b);
+  }
+  const Tensor bias = random_tensor({kColumns}, DType::f32, 3);
+  const Tensor with_bias = linear(a, with_order(transpose(b, 0, 1), {0, 1}), bias);
+  EXPECT_TRUE(close(sub(with_bias, bias), values<double>(matmul(a, b)), 0, 1e-4));
+  const Tensor pair = random_tensor({2, kRows, kInner}, DType::f32, 4);
+  const Tensor both = matmul(pair, b);  // one tall matrix
+  for (std::int64_t i = 0; i < 2; ++i) agree(select(both, 0, i), select(pair, 0, i), b);
+  const Tensor apart = matmul(with_order(pair, {0, 2, 1}), b);  // the batch of a primitive
+  EXPECT_TRUE(close(apart, values<double>(both), 0, 1e-4));
 }
 
 TEST(Matmul, ARepeatedCallGivesTheSameBitsOnOneAndOnTwoThreads) {

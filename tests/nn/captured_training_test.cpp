@@ -105,6 +105,38 @@ TEST(CapturedTraining, AllocatesNoTensorWhenItReplaysConvolutions) {
   EXPECT_EQ(memory::peak(), active);
 }
 
+// zero_grad() and step() outside of what is captured, in PyTorch's order and the other way round.
+TEST(CapturedTraining, MayCaptureForwardAndBackwardAlone) {
+  for (const bool zero_first : {true, false}) {
+    const auto train = [&](bool captures) {
+      Trainee model(true);
+      CapturedFunction pass([&](std::span<const Tensor> in) {
+        model.net.begin_step();
+        const Tensor loss = cross_entropy(model.net(in[0]), in[1]);
+        backward(loss);
+        return std::vector{loss.detach()};
+      });
+      std::vector<double> gradients;
+      for (int i = 0; i < 8; ++i) {
+        const auto [x, y] = batch(i);
+        if (zero_first) model.optimizer->zero_grad();
+        if (captures) {
+          pass({x, y});
+        } else {
+          model.net.begin_step();
+          backward(cross_entropy(model.net(x), y));
+        }
+        if (i % 2 == 0) continue;  // two batches per update: gradients add up where nobody zeroes them
+        gradients.push_back(sum(model.net.parameters()[0].grad()).item<double>());
+        model.optimizer->step();
+        if (!zero_first) model.optimizer->zero_grad();
+      }
+      return std::pair(gradients, model.state->digest());
+    };
+    EXPECT_EQ(train(true), train(false)) << "zero_grad first: " << zero_first;
+  }
+}
+
 TEST(CapturedTraining, RefusesANewLearningRateInsideTheStep) {
   Trainee model(false);
   EXPECT_THROW(capture([&] { model.optimizer->set_lr(0.5); }), StateError);
