@@ -38,7 +38,7 @@ BlockPool& pool() {
   return blocks;
 }
 
-// The first finding in the order of the blocks, whichever worker makes it first.
+// Of the findings that workers make before they hear of one another's, the one of the lowest block.
 struct Finding {
   std::mutex mutex;
   std::uint64_t block = ~std::uint64_t{0};
@@ -60,13 +60,13 @@ struct Finding {
 void run_share(const Launch& launch, Block& block, std::uint64_t first, std::uint64_t step, Finding& finding) {
   const dim3 grid = launch.grid;
   const std::uint64_t total = std::uint64_t{grid.x} * grid.y * grid.z;
-  block.adopt_os_thread();
-  poison_static_shared_memory();  // once a launch: whoever reads before writing does so in the first block, too
   for (std::uint64_t turn = first; turn < total && !finding.any; turn += step) {
     const std::uint64_t number = options().schedule == Schedule::in_order ? turn : total - 1 - turn;
     const uint3 index = {static_cast<unsigned>(number % grid.x), static_cast<unsigned>(number / grid.x % grid.y),
                          static_cast<unsigned>(number / (std::uint64_t{grid.x} * grid.y))};
     try {
+      block.adopt_os_thread();
+      poison_static_shared_memory();  // or a block would find what the one before it left
       block.run(launch, index, number);
     } catch (...) {
       finding.report(number, std::current_exception());

@@ -6,7 +6,7 @@
 // __shared__ is `static thread_local`, dynamic shared memory is the block's, atomics are the compiler's.
 //
 // What it finds: threads that wait for ever or at different barriers, lanes missing from a warp operation, values taken
-// from lanes that are not there (poisoned: NaN and -1), stores outside buffers and outside dynamic shared memory,
+// from lanes that are not there (poisoned: NaN and -1), stores next to buffers and next to dynamic shared memory,
 // launches beyond a GPU's limits; missing barriers by results that change with the schedule and, built with
 // ThreadSanitizer (./dev test --race), by a report with file, line and CUDA threads.
 //
@@ -18,6 +18,7 @@
 // - expf, logf, .. are the C library's, not CUDA's: the last bits differ. + - * / sqrt fma are the same.
 // - AddressSanitizer does not see overruns of static __shared__ arrays (UndefinedBehaviorSanitizer does, where the
 //   compiler knows the array). Host code that touches device memory is not found.
+// - Guards stand right around each cudaMalloc: a store far away, or into a neighbour, is not found.
 // - __launch_bounds__ and the size of static shared memory are not checked: nvcc does that.
 // - Streams run their work at once: a missing wait between two streams shows in captured graphs only.
 // - Timings say nothing about a GPU.
@@ -34,7 +35,7 @@
 
 namespace hop::simt {
 
-/// The order in which the threads of a block, and the blocks of a grid, take turns.
+/// The order in which the threads of a block take turns. Blocks run first to last in_order, else last to first.
 enum class Schedule : std::uint8_t { in_order, reversed, shuffled };
 
 /// How kernels run. Read at each launch; change it while no kernel runs.
@@ -55,8 +56,8 @@ struct Launch {
   std::size_t shared_bytes;  ///< dynamic shared memory per block
 };
 
-/// Runs all blocks of a launch; returns when the last has ended. Throws KernelError for what it finds wrong; the first
-/// finding in the order of the blocks wins. Limits are not checked here but by the runtime.
+/// Runs all blocks of a launch; returns when the last has ended. Throws KernelError for what it finds wrong: with one
+/// worker the first finding. Limits are not checked here but by the runtime.
 void run(const Launch& launch);
 
 /// The name of a function by its address, from the program's symbol table: "softmax_rows<float>"; "kernel" if stripped.

@@ -35,10 +35,10 @@ void fill_guard(std::byte* begin, std::byte* end) {
   std::memcpy(begin, intact(begin), static_cast<std::size_t>(end - begin));
 }
 
-// The upper guard runs to the end of the allocation: sizes need not be multiples of anything.
-std::byte* upper_end(std::byte* data, std::size_t size) {
-  return data + (size + kAlignment - 1) / kAlignment * kAlignment + kGuard;
-}
+// From a buffer's first byte to the end of its upper guard, which runs to the end of the allocation: sizes need not be
+// multiples of anything.
+std::size_t guarded_size(std::size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment + kGuard; }
+std::byte* upper_end(std::byte* data, std::size_t size) { return data + guarded_size(size); }
 
 const std::byte* first_damage(const std::byte* begin, const std::byte* end) {
   const std::byte* const good = intact(begin);
@@ -51,8 +51,7 @@ const std::byte* first_damage(const std::byte* begin, const std::byte* end) {
 void* DeviceMemory::allocate(std::size_t size, std::size_t limit) {
   const std::scoped_lock lock(mutex_);
   if (size > limit || used_ > limit - size) return nullptr;
-  const std::size_t total =
-      static_cast<std::size_t>(upper_end(nullptr, size) - static_cast<std::byte*>(nullptr)) + kGuard;
+  const std::size_t total = kGuard + guarded_size(size);
   auto* const memory = static_cast<std::byte*>(::operator new (total, std::align_val_t{kAlignment}, std::nothrow));
   if (memory == nullptr) return nullptr;
   std::byte* const data = memory + kGuard;
