@@ -5,6 +5,9 @@
 #include "base/error.h"
 #include "base/version.h"
 #include "cli/commands.h"
+#ifdef HOP_CUDA
+#include "kernels/cuda/runtime.h"
+#endif
 
 namespace hop::cli {
 namespace {
@@ -35,6 +38,9 @@ int main(int argc, char** argv) {
   CLI::App app("Model hopping: the data stays, the models travel.", "hop");
   app.set_version_flag("--version", std::string("hop ") + hop::kVersion);
   app.require_subcommand(1);
+#ifdef HOP_CUDA
+  hop::kernels::cuda::register_device();
+#endif
   hop::cli::Action action;
   hop::cli::add_run(app, action);
   hop::cli::add_resume(app, action);

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "hopper/device.h"
 #include "hopper/nearest.h"
 
 namespace hop::hopper {
@@ -105,10 +106,10 @@ void Experiment::check() const {
   const int models = (model.family.empty() ? 0 : 1) + (model.layers.empty() ? 0 : 1) + (model.builder ? 1 : 0);
   if (models != 1) throw ConfigError("[model] expected exactly one of family and layers");
   static const std::array<std::string, 1> kLosses = {"cross_entropy"}, kStrategies = {"hopping"};
-  static const std::array<std::string, 2> kDevices = {"auto", "cpu"};
+  static const std::array<std::string, 3> kDevices = {"auto", "cpu", "cuda"};
   check_word("[model] loss", model.loss, kLosses);
   check_word("[run] strategy", run.strategy, kStrategies);
-  check_word("[run] device", run.device, kDevices);
+  if (!is_device_word(run.device)) check_word("[run] device", run.device, kDevices);
   if (search.epochs == 0) throw ConfigError("[search] epochs: expected at least 1, got 0");
   if (run.workers == 0) throw ConfigError("[run] workers: expected at least 1, got 0");
   if (run.threads_per_worker == 0) throw ConfigError("[run] threads_per_worker: expected at least 1, got 0");

@@ -56,7 +56,7 @@ struct RunSettings {
   Order order = Order::Fixed;
   std::uint32_t workers = 2;
   std::uint32_t threads_per_worker = 1;  ///< part of the experiment: bits depend on it
-  std::string device = "auto";           ///< auto or cpu
+  std::string device = "auto";           ///< auto, cpu, cuda or cuda:N: see resolve_device
   bool durable = true;                   ///< false: states live in memory only, for measurements
   bool capture = true;                   ///< record each training step once and replay it; the bits are the same
   LocalTransport transport = LocalTransport::Unix;

@@ -1,7 +1,10 @@
 // Training a journaled run again, one unit after the other in one thread: the executable form of "same bits".
+#include <map>
+
 #include "base/error.h"
 #include "base/hash.h"
 #include "hopper/detail/run_directory.h"
+#include "hopper/device.h"
 #include "hopper/journal.h"
 #include "hopper/run.h"
 #include "hopper/trainer.h"
@@ -10,20 +13,58 @@
 namespace hop::hopper {
 namespace {
 
+/// A model and a trainer for it on each device that it visited.
+class Traveller {
+ public:
+  Traveller(const Experiment& experiment, const data::Dataset& dataset, const ModelResult& model,
+            std::span<const std::string> devices)
+      : experiment_(experiment), dataset_(dataset), model_(model), devices_(devices) {}
+
+  nn::StateBytes begin() {
+    here_ = &trainer_for(WorkerId(0));
+    here_->initialize();
+    return here_->state().save().wait();
+  }
+  /// Does the unit again where it was done; gives the state that it leaves.
+  nn::StateBytes train(const record::Commit& commit, const nn::StateBytes& before) {
+    Trainer& there = trainer_for(commit.worker);
+    if (&there != here_) there.state().load(before);
+    here_ = &there;
+    const data::Partition partition = dataset_.partition(commit.partition, data::Verify::no);
+    there.train(partition, commit.unit / dataset_.partition_count(), commit.partition);
+    return there.state().save().wait();
+  }
+
+ private:
+  Trainer& trainer_for(WorkerId worker) {
+    const bool is_known = worker.index() < devices_.size() && !devices_[worker.index()].empty();
+    const Device device = resolve_device(is_known ? devices_[worker.index()] : experiment_.run.device, worker);
+    std::unique_ptr<Trainer>& trainer = trainers_[device];
+    if (!trainer) trainer = std::make_unique<Trainer>(experiment_, model_.id, model_.config, dataset_, device);
+    return *trainer;
+  }
+
+  const Experiment& experiment_;
+  const data::Dataset& dataset_;
+  const ModelResult& model_;
+  std::span<const std::string> devices_;
+  std::map<Device, std::unique_ptr<Trainer>> trainers_;
+  Trainer* here_ = nullptr;
+};
+
 Replayed replay_model(const Experiment& experiment, const data::Dataset& dataset, const ModelResult& model,
-                      std::span<const Record> records) {
+                      std::span<const std::string> devices, std::span<const Record> records) {
   Replayed replayed{.model = model.id, .units = 0, .identical = 0, .sha256 = {}, .matches = false};
-  Trainer trainer(experiment, model.id, model.config, dataset);
-  trainer.initialize();
+  Traveller traveller(experiment, dataset, model, devices);
+  nn::StateBytes state = traveller.begin();
   for (const Record& record : records) {
     const auto* commit = std::get_if<record::Commit>(&record);
     if (commit == nullptr || commit->model != model.id) continue;
-    const std::uint32_t epoch = commit->unit / dataset.partition_count();
-    trainer.train(dataset.partition(commit->partition, data::Verify::no), epoch, commit->partition);
+    state = traveller.train(*commit, state);
     ++replayed.units;
-    if (trainer.state().digest() == commit->digest) ++replayed.identical;
+    if (xxh3_128(state->span()) == commit->digest) ++replayed.identical;
   }
-  replayed.sha256 = sha256_hex(std::as_const(trainer.state()).bytes());
+  replayed.sha256 = sha256_hex(state->span());
   replayed.matches =
       replayed.identical == replayed.units && (model.state_sha256.empty() || replayed.sha256 == model.state_sha256);
   return replayed;
@@ -42,7 +83,7 @@ std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::op
   std::vector<Replayed> all;
   for (const ModelResult& model : results.models) {
     if (only && model.id != *only) continue;
-    all.push_back(replay_model(experiment, dataset, model, journal.records));
+    all.push_back(replay_model(experiment, dataset, model, results.devices, journal.records));
     if (on_model) on_model(all.back());
   }
   return all;

@@ -134,7 +134,7 @@ std::string to_json(const Results& r) {
       {"threads_per_worker", r.threads_per_worker},
       {"partitions", r.partitions},
       {"epochs", r.epochs},
-      {"device", r.device},
+      {"device", r.device == "mixed" ? Json(r.devices) : Json(r.device)},
       {"isa", r.isa},
       {"versions", r.versions},
       {"wall_seconds", r.wall_seconds},

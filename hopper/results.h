@@ -42,7 +42,9 @@ struct Results {
   std::string strategy;
   Order order = Order::Fixed;
   std::uint32_t workers = 0, threads_per_worker = 0, partitions = 0, epochs = 0;
-  std::string device, isa;
+  std::string device;                ///< what the workers computed on: "cpu", "cuda:0", or "mixed"
+  std::vector<std::string> devices;  ///< by worker; empty where nobody knows any more
+  std::string isa;
   std::map<std::string, std::string> versions;
   double wall_seconds = 0;  ///< of the last `run` or `resume`
   std::uint64_t hops = 0;

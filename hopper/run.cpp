@@ -7,6 +7,7 @@
 #include "hopper/detail/model_file.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/detail/run_loop.h"
+#include "hopper/device.h"
 #include "hopper/schedule/fixed.h"
 #include "hopper/schedule/greedy.h"
 #include "hopper/search/grid.h"
@@ -53,13 +54,24 @@ std::uint64_t largest_node_bytes(const data::Dataset& dataset, const Plan& plan)
   return *std::max_element(bytes.begin(), bytes.end());
 }
 
+// The word for all of them. Workers that never got ready do not count.
+std::string common_device(const std::vector<std::string>& devices) {
+  std::string common;
+  for (const std::string& device : devices) {
+    if (!common.empty() && !device.empty() && device != common) return "mixed";
+    if (!device.empty()) common = device;
+  }
+  return common;
+}
+
 // What the experiment file says, beside what the ledger knows.
-void describe(Results& results, const Experiment& experiment) {
+void describe(Results& results, const Experiment& experiment, std::vector<std::string> devices) {
   results.name = experiment.name;
   results.seed = experiment.seed;
   results.strategy = experiment.run.strategy;
   results.threads_per_worker = experiment.run.threads_per_worker;
-  results.device = "cpu";
+  results.devices = std::move(devices);
+  results.device = common_device(results.devices);
   results.isa = kernels::isa();
   results.versions = {{"hopscotch", kVersion}, {"onednn", kernels::onednn_version()}};
 }
@@ -83,7 +95,7 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
   }
   RunResult result{summarize(coordinator.ledger(), experiment.search.objective), nullptr};
   Results& results = result.results;
-  describe(results, experiment);
+  describe(results, experiment, totals.devices);
   results.outcome = outcome;
   results.wall_seconds = totals.seconds;
   results.network.collect = totals.collect_bytes;
@@ -98,7 +110,13 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
   return result;
 }
 
+// Every worker is on this machine: a device that it lacks shows now, before anything trains.
 void check_hosting(const Experiment& experiment, const RunOptions& options) {
+  for (std::uint32_t w = 0; w < experiment.run.workers; ++w) {
+    const bool is_given =
+        options.hosting == Hosting::Threads && w < options.devices.size() && !options.devices[w].empty();
+    resolve_device(is_given ? options.devices[w] : experiment.run.device, WorkerId(w));
+  }
   if (options.hosting == Hosting::Threads) return;
   if (options.program.empty()) throw ConfigError("[run] worker processes need the path of the program hop");
   if (experiment.model.builder) {
@@ -164,7 +182,7 @@ Results inspect(const fs::path& run_directory) {
   Ledger ledger(make_plan(experiment, experiment.data.partitions.value_or(1)), make_search(experiment));
   for (const Record& record : contents.records) ledger.apply(record);
   Results results = summarize(ledger, experiment.search.objective);
-  describe(results, experiment);
+  describe(results, experiment, read_devices(run_directory, experiment.run.workers));
   results.outcome = ledger.complete() ? Outcome::Completed : Outcome::Interrupted;
   results.run_directory = run_directory;
   return results;

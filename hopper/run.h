@@ -65,6 +65,8 @@ struct RunOptions {
   std::filesystem::path run_directory = {};
   Hosting hosting = Hosting::Threads;
   std::string program = {};  ///< Processes: the `hop` executable
+  /// Threads: what each worker computes on, as in `run.device`. Empty: what the experiment says.
+  std::vector<std::string> devices = {};
   /// Called on the run's thread when something changed, at most every `progress_interval`.
   std::function<void(const RunProgress&)> on_progress = {};
   Time progress_interval = std::chrono::milliseconds(200);

@@ -10,7 +10,8 @@ void serve(const ServeOptions& options) {
                  .token = options.token,
                  .node_folder = options.node_folder,
                  .experiment = nullptr,
-                 .memory = nullptr});
+                 .memory = nullptr,
+                 .device = {}});
   worker.run();
 }
 

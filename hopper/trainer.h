@@ -1,4 +1,6 @@
-// One model in training: its module, optimizer, schedule and state block, and one pass over a partition.
+// A place where models are trained: a module, an optimizer and a state block on one device, with the steps that were
+// recorded there. Models of one architecture take turns in it: a hop brings another state, and nothing is recorded
+// again.
 #pragma once
 
 #include <atomic>
@@ -7,15 +9,16 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "data/batches.h"
 #include "data/dataset.h"
-#include "data/loader.h"
+#include "hopper/build_model.h"
 #include "hopper/experiment.h"
 #include "hopper/metrics.h"
 #include "kernels/capture.h"
-#include "nn/optim/lr_scheduler.h"
 #include "nn/state.h"
 
 namespace hop::hopper {
@@ -25,60 +28,77 @@ struct TrainingStopped : Error {
   using Error::Error;
 };
 
-/// Builds the module of a configuration: family, spec or the application's builder. Throws ConfigError, also for a
-/// configuration name that nothing reads.
-std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Config& config,
-                                         const data::Dataset& dataset);
-
-/// The optimizer of a configuration, for the module's parameters. Throws ConfigError.
-std::unique_ptr<optim::Optimizer> make_optimizer(const Config& config, const nn::Module& module);
-
-/// Trains units of one model. The weights after a unit are a function of (experiment, model, state before, epoch,
-/// partition) alone. One thread.
+/// Trains units of one model at a time. The weights after a unit are a function of (experiment, model, state before,
+/// epoch, partition, kind of device) alone. One thread.
 class Trainer {
  public:
-  /// The references outlive the trainer. Throws ConfigError for a configuration that cannot be built.
-  Trainer(const Experiment& experiment, ModelId model, const Config& config, const data::Dataset& dataset);
+  /// The references outlive the trainer. `rows` may hold partitions on the device; others are streamed to it. Throws
+  /// ConfigError for a configuration that cannot be built, DeviceError for a device that is not there, MemoryError.
+  Trainer(const Experiment& experiment, ModelId model, const Config& config, const data::Dataset& dataset,
+          Device device = Device::cpu(), std::shared_ptr<const data::DeviceRows> rows = nullptr);
 
+  /// Goes on with another model of the same architecture_key(), whose state is to be loaded next; StateError otherwise.
+  void assign(ModelId model, const Config& config);
+  /// architecture_key() of the models that may be assigned.
+  const std::string& key() const { return key_; }
+
+  Device device() const { return state_->device(); }
   nn::StateBlock& state() { return *state_; }
   nn::Module& module() { return *module_; }
 
-  /// Version 0: weights addressed by (seed, model, parameter name), the rest as built. Once, on a fresh trainer:
-  /// StateError.
+  /// Version 0 of the model: weights addressed by (seed, model, parameter name), the rest as built. They are made on
+  /// the CPU and loaded, so that they are the same on every device.
   void initialize();
 
   /// One unit: every row of `partition` once, in the order of (seed, model, epoch, partition). A loss that is not
   /// finite, or hopeless (above 1e6), ends the unit with an infinite train_loss. `rows_done`, when given, counts along.
-  /// Throws TrainingStopped.
+  /// Throws TrainingStopped, and IndexError for a label that the model has no output for.
   UnitMetrics train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
   /// Adds valid_loss and valid_accuracy. Changes nothing of the state.
   void validate(const data::Partition& rows, UnitMetrics& metrics);
 
+  /// How many steps were recorded so far; see kernels/capture.h.
+  std::size_t recordings() const { return recordings_; }
+
  private:
-  void step(const data::Batch& batch);
-  void run_step(const data::Batch& batch);
+  /// What decides whether a recorded step holds: the addresses that it reads, and the sizes.
+  struct StepKey {
+    const void* block;
+    const void* batch;
+    std::int64_t rows;
+    bool training;
+    bool operator==(const StepKey&) const = default;
+  };
+  struct RecordedStep {
+    StepKey key;
+    hop::Plan plan;
+  };
+
+  void training_step(const data::Batch& batch);
+  void validation_step(const data::Batch& batch);
+  void run_step(data::Batches& batches, std::int64_t rows, bool training);
 
   const Experiment& experiment_;
+  const data::Dataset& dataset_;
   ModelId model_;
+  Config config_;
+  std::string key_;
   std::shared_ptr<nn::Module> module_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   optim::LRSchedule schedule_;
   std::function<Tensor(const Tensor&, const Tensor&)> loss_;
   std::unique_ptr<nn::StateBlock> state_;
-  data::Loader loader_;
-  data::Loader validation_loader_;
-  Tensor meter_;  // see kernels::measure
+  std::unique_ptr<data::Batches> batches_;
+  std::unique_ptr<data::Batches> validation_;
+  Tensor meter_, validation_meter_;  // see kernels::measure
+  Tensor correct_;                   // () i64: validation rows whose largest output is the label's
 
-  /// A recorded step, for the block and the batch size that it was recorded with.
-  struct RecordedStep {
-    const std::byte* block;
-    std::int64_t rows;
-    hop::Plan plan;
-  };
   bool captures_;
-  std::vector<RecordedStep> recorded_;  // the latest last
-  std::shared_ptr<MemoryPool> pool_;    // of all of them: no two run at the same time
+  bool is_warm_ = false;
+  std::vector<RecordedStep> recorded_;  // the latest used last
+  std::size_t recordings_ = 0;
+  std::shared_ptr<MemoryPool> pool_;  // of all of them: no two run at the same time
 };
 
 }  // namespace hop::hopper

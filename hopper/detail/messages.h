@@ -42,6 +42,7 @@ struct Hello {
 struct Ready {
   std::string address;  ///< where other workers reach it
   std::vector<HeldState> held;
+  std::string device;  ///< what it computes on: "cpu", "cuda:0"
 };
 
 struct Welcome {

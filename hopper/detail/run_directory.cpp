@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/error.h"
@@ -78,6 +79,17 @@ std::string read_run_file(const fs::path& run_directory, const char* name) {
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
+}
+
+std::vector<std::string> read_devices(const fs::path& run_directory, std::uint32_t workers) {
+  std::ifstream file(run_directory / "results.json", std::ios::binary);
+  const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
+  const auto device = json.is_object() ? json.find("device") : json.end();
+  if (device == json.end()) return {};
+  if (device->is_string()) return std::vector<std::string>(workers, device->get<std::string>());
+  std::vector<std::string> devices;
+  for (const auto& element : *device) devices.push_back(element.is_string() ? element.get<std::string>() : "");
+  return devices;
 }
 
 Experiment read_experiment(const fs::path& run_directory, ModelBuilder builder) {

@@ -22,8 +22,8 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
     memory_ = std::make_shared<net::MemoryNetwork>();
     transport_ = std::make_unique<net::MemoryTransport>(executor, memory_);
     listener_ = transport_->listen(net::Address::memory("coordinator"));
-    host_ =
-        std::make_unique<ThreadHost>(executor, ThreadHostOptions{experiment_, memory_, options.run_directory}, on_exit);
+    host_ = std::make_unique<ThreadHost>(
+        executor, ThreadHostOptions{experiment_, memory_, options.run_directory, options.devices}, on_exit);
   } else {
     const bool tcp = experiment.run.transport == LocalTransport::Tcp;
     token_ = make_token();
@@ -62,6 +62,7 @@ RunTotals RunLoop::totals() const {
   RunTotals totals;
   totals.seconds = clock_.seconds();
   for (const Node& node : nodes_) {
+    totals.devices.push_back(node.device);
     totals.control_bytes += node.control_bytes + node.last.control_bytes;
     if (node.connection) {
       const net::Traffic traffic = node.connection->traffic();

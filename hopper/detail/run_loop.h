@@ -30,8 +30,9 @@ namespace hop::hopper {
 /// What a run adds up outside of the journal.
 struct RunTotals {
   double seconds = 0;
-  std::uint64_t collect_bytes = 0;  ///< payload that reached the coordinator: final states, nothing else
-  std::uint64_t control_bytes = 0;  ///< everything that is no payload, on all connections
+  std::uint64_t collect_bytes = 0;   ///< payload that reached the coordinator: final states, nothing else
+  std::uint64_t control_bytes = 0;   ///< everything that is no payload, on all connections
+  std::vector<std::string> devices;  ///< what each worker computed on; "" for one that never got ready
 };
 
 class RunLoop {
@@ -54,6 +55,7 @@ class RunLoop {
     WorkerProgress::State state = WorkerProgress::State::Starting;
     Connection connection;
     std::string address;  // where other workers reach it
+    std::string device;   // what it computes on
     message::Heartbeat last;
     std::uint32_t failed_starts = 0;
     std::string last_error;

@@ -171,6 +171,7 @@ net::Awaitable<void> RunLoop::dispatch(Peer peer, const Connection& connection, 
       auto ready = message::decode<message::Ready>(bytes);
       if (Node* node = find(peer)) {
         node->address = ready.address;
+        node->device = ready.device;
         node->was_ready = true;
         node->state = WorkerProgress::State::Idle;
       }

@@ -83,7 +83,8 @@ HeldState from_header(const nn::StateHeader& header) {
 
 }  // namespace
 
-StateStore::StateStore(fs::path folder, bool durable) : folder_(std::move(folder)), durable_(durable) {
+StateStore::StateStore(fs::path folder, bool durable, std::shared_ptr<nn::StatePool> blocks)
+    : folder_(std::move(folder)), durable_(durable), blocks_(std::move(blocks)) {
   if (!durable_) return;
   create_folder(folder_);
   for (const fs::directory_entry& file : fs::directory_iterator(folder_)) {
@@ -147,7 +148,7 @@ nn::StateBytes StateStore::find(Key key) {
     layout = it->second.layout;
   }
   try {
-    auto bytes = std::make_shared<AlignedBuffer>(layout.bytes);
+    nn::StateBytes bytes = blocks_->make(layout.bytes);
     nn::load_state(path(key), layout, bytes->span());
     return bytes;
   } catch (const StateError&) {
@@ -166,7 +167,7 @@ nn::StateBytes StateStore::take(Key key) {
   }
   const nn::StateBytes bytes = find(key);
   if (!bytes || bytes.use_count() == 1) return bytes;  // fresh from the disk
-  auto copy = std::make_shared<AlignedBuffer>(bytes->size());
+  nn::StateBytes copy = blocks_->make(bytes->size());
   std::copy_n(std::as_const(*bytes).data(), bytes->size(), copy->data());
   return copy;
 }

@@ -11,6 +11,7 @@
 
 #include "hopper/events.h"
 #include "nn/state_file.h"
+#include "nn/state_pool.h"
 
 namespace hop::hopper {
 
@@ -25,8 +26,10 @@ class StateStore {
     auto operator<=>(const Key&) const = default;
   };
 
-  /// `folder` is created when it does not exist. Left-over temporary files in it are removed.
-  StateStore(std::filesystem::path folder, bool durable);
+  /// `folder` is created when it does not exist. Left-over temporary files in it are removed. States that come from
+  /// files or are copied lie in blocks of `blocks`.
+  StateStore(std::filesystem::path folder, bool durable,
+             std::shared_ptr<nn::StatePool> blocks = nn::StatePool::make_shared());
 
   /// What lies on the disk, checked. A file that is damaged is removed: its unit will be trained again.
   std::vector<HeldState> scan();
@@ -55,6 +58,7 @@ class StateStore {
 
   const std::filesystem::path folder_;
   const bool durable_;
+  const std::shared_ptr<nn::StatePool> blocks_;
   std::mutex mutex_;
   std::map<Key, Entry> entries_;
   std::list<Key> recent_;  // whose bytes are in memory, the latest first

@@ -4,7 +4,9 @@
 #include <filesystem>
 #include <list>
 #include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "hopper/detail/host.h"
 #include "hopper/detail/worker.h"
@@ -16,6 +18,7 @@ struct ThreadHostOptions {
   const Experiment& experiment;
   std::shared_ptr<net::MemoryNetwork> memory;
   std::filesystem::path run_directory;
+  std::vector<std::string> devices;  ///< by worker; those that are missing or empty take the experiment's
 };
 
 class ThreadHost final : public WorkerHost {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "hopper/detail/config_json.h"
 #include "hopper/detail/on_disk.h"
+#include "hopper/device.h"
 #include "kernels/threads.h"
 #include "net/unix.h"
 
@@ -117,7 +118,19 @@ void Worker::open_data(const message::Welcome& welcome) {
     if (plan.owner(id) == options_.peer.worker) partitions_.emplace(id, dataset_->partition(id));
   }
   if (dataset_->has_validation()) validation_ = dataset_->validation();
-  store_ = std::make_unique<StateStore>(options_.node_folder / "states", experiment_->run.durable);
+  device_ = resolve_device(options_.device.empty() ? experiment_->run.device : options_.device, options_.peer.worker);
+  blocks_ = nn::StatePool::make_shared(device_);
+  store_ = std::make_unique<StateStore>(options_.node_folder / "states", experiment_->run.durable, blocks_);
+  slots_ = std::make_unique<Slots>(*experiment_, *dataset_, device_, rows_on_device());
+}
+
+// A device holds all rows of the node or none: one more or less must not change what is recorded.
+std::shared_ptr<const data::DeviceRows> Worker::rows_on_device() const {
+  if (device_.is_cpu()) return nullptr;
+  std::vector<data::Partition> all;
+  for (const auto& [id, partition] : partitions_) all.push_back(partition);
+  if (validation_) all.push_back(*validation_);
+  return data::DeviceRows::if_they_fit(all, device_);
 }
 
 net::Awaitable<void> Worker::obey() {
@@ -129,7 +142,7 @@ net::Awaitable<void> Worker::obey() {
   std::vector<HeldState> held = co_await on_disk(disk_, [this] { return store_->scan(); });
   compute_thread_ = std::thread([this] { compute(); });
   spawn(accept_peers());
-  const message::Ready ready{listener_->address().text(), std::move(held)};
+  const message::Ready ready{listener_->address().text(), std::move(held), device_.to_string()};
   co_await tell(ready);
   while (true) {
     net::Message message = co_await coordinator_->receive();

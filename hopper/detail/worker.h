@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "data/dataset.h"
 #include "hopper/detail/messages.h"
+#include "hopper/detail/slots.h"
 #include "hopper/detail/state_store.h"
 #include "hopper/trainer.h"
 #include "net/memory.h"
@@ -37,6 +38,7 @@ struct WorkerOptions {
   std::filesystem::path node_folder;       ///< the node's disk
   const Experiment* experiment = nullptr;  ///< when it shares the application's memory; else the coordinator sends it
   std::shared_ptr<net::MemoryNetwork> memory;  ///< for `memory:` addresses
+  std::string device = {};                     ///< what to compute on; empty: the experiment's
 };
 
 class Worker {
@@ -57,9 +59,9 @@ class Worker {
   struct Job {
     message::LeaseOrder order;
     Config config;
-    std::unique_ptr<Trainer> trainer;
-    nn::StateBytes bytes;  // of the parent; null for unit 0
-    Stopwatch ordered;     // runs since the lease arrived
+    std::unique_ptr<Trainer> trainer;  // on a device, perhaps only when the unit begins
+    nn::StateBytes bytes;              // of the parent; null for unit 0
+    Stopwatch ordered;                 // runs since the lease arrived
     std::uint64_t received_bytes = 0;
     bool ready = false;
     StateStore::Key parent() const { return {order.lease.model, order.lease.unit}; }
@@ -70,6 +72,7 @@ class Worker {
   net::Awaitable<void> live();
   net::Awaitable<void> greet();
   void open_data(const message::Welcome& welcome);
+  std::shared_ptr<const data::DeviceRows> rows_on_device() const;
   net::Awaitable<void> obey();
   net::Awaitable<void> dispatch(net::Message message);
   net::Awaitable<void> beat();
@@ -83,12 +86,11 @@ class Worker {
 
   // worker_units.cpp: from a lease to a result
   net::Awaitable<void> prepare(JobPtr job);
-  std::unique_ptr<Trainer> trainer_for(const Job& job);
-  void give_back(ModelId model, std::unique_ptr<Trainer> trainer);
   void cancel(const message::Cancel& cancel);
   void compute();
   void train(Job& job);
-  void finish(const Job& job, UnitMetrics metrics, nn::StateBytes state);
+  void lose_device(std::exception_ptr error);
+  void finish(const Job& job, UnitMetrics metrics, nn::SavedState state, nn::StateLayout layout);
   void report_failure(const Job& job, Failure failure, const std::string& text);
 
   // worker_peers.cpp: states between workers
@@ -103,7 +105,10 @@ class Worker {
   std::optional<data::Dataset> dataset_;
   std::map<PartitionId, data::Partition> partitions_;  // those that this node owns
   std::optional<data::Partition> validation_;
+  Device device_;
+  std::shared_ptr<nn::StatePool> blocks_;  // what states arrive in, wait in and leave from
   std::unique_ptr<StateStore> store_;
+  std::unique_ptr<Slots> slots_;
 
   net::asio::io_context io_{1};
   net::asio::thread_pool disk_{1};
@@ -119,7 +124,6 @@ class Worker {
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::deque<JobPtr> jobs_;  // in the order of their leases; the one in training has left
-  std::map<ModelId, std::unique_ptr<Trainer>> idle_trainers_;
   JobPtr training_;
   std::atomic<std::uint64_t> rows_done_ = 0;
   std::optional<Stopwatch> idle_since_;  // compute thread only; none before the first unit

@@ -36,12 +36,12 @@ net::Awaitable<void> Worker::fetch(Job& job) {
   const net::Message answer = co_await peer->receive(deadline);
   const auto state = message::decode<message::State>(answer.control.span());
   if (!state.found) throw NetError("[fetch] " + source.text() + ": " + state.text);
-  const std::uint64_t expected = job.trainer->state().layout().bytes;
+  const std::uint64_t expected = slots_->state_bytes(lease.model, job.config);
   if (answer.payload_bytes != expected) {
     throw NetError("[fetch] expected a state of " + std::to_string(expected) + " bytes, " + source.text() + " sends " +
                    std::to_string(answer.payload_bytes));
   }
-  nn::StateBytes bytes = job.trainer->state().make_bytes();
+  nn::StateBytes bytes = blocks_->make(expected);
   co_await peer->receive_payload(bytes->span(), deadline);
   if (xxh3_128(bytes->span()) != lease.parent)
     throw NetError("[fetch] the state from " + source.text() + " is damaged");

@@ -12,9 +12,6 @@
 namespace hop::hopper {
 namespace {
 
-// Trainers kept for models that are likely to come back: building one takes a fraction of a millisecond.
-constexpr std::size_t kIdleTrainers = 4;
-
 std::uint64_t peak_rss_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -26,13 +23,14 @@ std::uint64_t peak_rss_bytes() {
 net::Awaitable<void> Worker::prepare(JobPtr job) {
   std::optional<std::pair<Failure, std::string>> failure;
   try {
-    job->trainer = trainer_for(*job);
+    job->trainer = slots_->take_early(job->order.lease.model, job->config);
     if (job->order.source_address) {
       co_await fetch(*job);
     } else if (job->order.lease.unit > 0) {
       job->bytes = co_await on_disk(disk_, [this, key = job->parent()] { return store_->take(key); });
       if (!job->bytes) failure = {Failure::Error, "the parent state is not on this node"};
     }
+    if (job->bytes && job->trainer) job->trainer->state().load(std::move(job->bytes));
   } catch (const NetError& error) {
     failure = {Failure::SourceUnreachable, error.what()};
   } catch (const MemoryError& error) {
@@ -49,22 +47,9 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
     job->ready = true;
     if (failure) std::erase(jobs_, job);
   }
+  if ((failure || cancelled) && job->trainer) slots_->give_back(std::move(job->trainer));
   changed_.notify_all();
   if (failure && !cancelled) report_failure(*job, failure->first, failure->second);
-}
-
-std::unique_ptr<Trainer> Worker::trainer_for(const Job& job) {
-  if (job.order.lease.unit > 0) {  // a model begins with what its builder made
-    const std::scoped_lock lock(mutex_);
-    if (auto idle = idle_trainers_.extract(job.order.lease.model)) return std::move(idle.mapped());
-  }
-  return std::make_unique<Trainer>(*experiment_, job.order.lease.model, job.config, *dataset_);
-}
-
-void Worker::give_back(ModelId model, std::unique_ptr<Trainer> trainer) {
-  const std::scoped_lock lock(mutex_);
-  if (idle_trainers_.size() >= kIdleTrainers) idle_trainers_.erase(idle_trainers_.begin());
-  idle_trainers_[model] = std::move(trainer);
 }
 
 void Worker::cancel(const message::Cancel& cancel) {
@@ -78,6 +63,7 @@ void Worker::cancel(const message::Cancel& cancel) {
     job = *it;
     jobs_.erase(it);
   }
+  if (job->ready && job->trainer) slots_->give_back(std::move(job->trainer));
   report_failure(*job, Failure::Cancelled, "cancelled before it began");
 }
 
@@ -97,7 +83,11 @@ void Worker::compute() {
       train(*job);
     } catch (const TrainingStopped&) {
       return;
+    } catch (const CudaError& error) {
+      report_failure(*job, Failure::Error, error.what());
+      if (error.sticky) return lose_device(std::current_exception());
     } catch (const MemoryError& error) {
+      slots_->clear();  // the next attempt finds more room
       report_failure(*job, Failure::OutOfMemory, error.what());
     } catch (const std::bad_alloc&) {
       report_failure(*job, Failure::OutOfMemory, "out of memory");
@@ -106,17 +96,26 @@ void Worker::compute() {
     } catch (...) {
       report_failure(*job, Failure::Error, "the model threw something that is no std::exception");
     }
+    if (job->trainer) slots_->forget(std::move(job->trainer));  // nobody knows what a failed unit left in it
     idle_since_.emplace();
     const std::scoped_lock lock(mutex_);
     training_.reset();
   }
 }
 
+// After such an error the process cannot use the device any more, whatever it computes: it ends, and another begins.
+void Worker::lose_device(std::exception_ptr error) {
+  net::asio::post(io_, [this, error] {
+    if (!error_) error_ = error;
+    io_.stop();
+  });
+}
+
 void Worker::train(Job& job) {
   const Lease& lease = job.order.lease;
+  if (!job.trainer) job.trainer = slots_->take(lease.model, job.config);
   Trainer& trainer = *job.trainer;
-  // The trainer's own block stands aside while it works on the model's, and comes back afterwards.
-  const nn::StateBytes own = job.bytes ? trainer.state().swap(std::move(job.bytes)) : trainer.state().make_bytes();
+  if (job.bytes) trainer.state().load(std::move(job.bytes));
   if (lease.unit == 0) trainer.initialize();
   const double free_for = idle_since_ ? idle_since_->seconds() : -1;
   const double gap = std::min(free_for, job.ordered.seconds());
@@ -127,18 +126,21 @@ void Worker::train(Job& job) {
   metrics.gap_seconds = gap;
   metrics.idle_seconds = idle_since_ ? free_for - gap : -1;
   metrics.peak_rss_bytes = peak_rss_bytes();
-  finish(job, metrics, trainer.state().swap(own));
-  give_back(lease.model, std::move(job.trainer));
+  const nn::StateLayout& layout = trainer.state().layout();
+  finish(job, metrics, trainer.state().save(device_.is_cpu() ? nullptr : blocks_->make(layout.bytes)), layout);
+  trainer.state().release();
+  slots_->give_back(std::move(job.trainer));
 }
 
-// The disk thread makes the state durable while the next unit trains; then the result may be told.
-void Worker::finish(const Job& job, UnitMetrics metrics, nn::StateBytes bytes) {
+// The disk thread waits until the state has left its trainer and makes it durable while the next unit trains; then the
+// result may be told.
+void Worker::finish(const Job& job, UnitMetrics metrics, nn::SavedState saved, nn::StateLayout layout) {
   const Lease& lease = job.order.lease;
   const HeldState state{lease.model, lease.unit + 1, lease.partition, lease.attempt, lease.parent, {}, metrics};
-  net::asio::post(disk_, [this, state, bytes = std::move(bytes), layout = job.trainer->state().layout()] {
+  net::asio::post(disk_, [this, state, saved = std::move(saved), layout = std::move(layout)] {
     const std::uint32_t unit = state.version - 1;
     try {
-      const Digest digest = store_->put(state, layout, bytes);
+      const Digest digest = store_->put(state, layout, saved.wait());
       tell_later(message::Result{state.model, unit, state.attempt, digest, state.metrics});
     } catch (const std::exception& error) {  // no fault of the model: the run ends and can be resumed
       tell_later(message::Fatal{message::FatalKind::Other, error.what()});

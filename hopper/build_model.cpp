@@ -1,0 +1,105 @@
+#include "hopper/build_model.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <set>
+
+#include "base/error.h"
+#include "hopper/nearest.h"
+#include "nn/model.h"
+#include "nn/optim/by_name.h"
+
+namespace hop::hopper {
+namespace {
+
+// What the trainer and the optimizers read from a configuration.
+constexpr std::array<std::string_view, 16> kTrainingNames = {
+    "lr",    "batch_size", "optimizer", "weight_decay", "momentum", "dampening", "nesterov", "beta1",
+    "beta2", "eps",        "schedule",  "step_size",    "gamma",    "t_max",     "eta_min",  "warmup"};
+// Those of them that no recorded step depends on.
+constexpr std::array<std::string_view, 7> kScheduleNames = {"lr",    "schedule", "step_size", "gamma",
+                                                            "t_max", "eta_min",  "warmup"};
+constexpr std::array<std::string_view, 4> kMlpNames = {"hidden", "depth", "dropout", "activation"};
+
+// $name and ${name} in a layer's text.
+void add_placeholders(const std::string& text, std::set<std::string>& names) {
+  const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+  for (std::size_t i = text.find('$'); i != std::string::npos; i = text.find('$', i + 1)) {
+    std::size_t begin = i + 1;
+    if (begin < text.size() && text[begin] == '{') ++begin;
+    std::size_t end = begin;
+    while (end < text.size() && is_word(text[end])) ++end;
+    names.insert(text.substr(begin, end - begin));
+  }
+}
+
+// A name that nothing reads is a typo: `learning_rate` would silently train with the default.
+void check_names(const ModelOptions& model, const Config& config) {
+  if (model.builder) return;
+  std::set<std::string> names(kTrainingNames.begin(), kTrainingNames.end());
+  if (model.family == "mlp") names.insert(kMlpNames.begin(), kMlpNames.end());
+  for (const std::string& layer : model.layers) add_placeholders(layer, names);
+  for (const auto& [name, value] : config.entries()) {
+    if (names.contains(name)) continue;
+    const std::vector<std::string> valid(names.begin(), names.end());
+    throw ConfigError("[search.space] " + name + ": nothing reads this name; did you mean \"" + nearest(name, valid) +
+                      "\"?");
+  }
+}
+
+nn::ConfigText to_config_text(const Config& config) {
+  nn::ConfigText text;
+  for (const auto& [name, value] : config.entries()) {
+    const auto* word = std::get_if<std::string>(&value);
+    text.emplace(name, word != nullptr ? *word : to_text(value));
+  }
+  return text;
+}
+
+std::int64_t steps_per_epoch(const data::Dataset& dataset, std::int64_t batch) {
+  std::int64_t steps = 0;
+  for (const data::PartitionEntry& partition : dataset.manifest().partitions)
+    steps += (partition.rows + batch - 1) / batch;
+  return steps;
+}
+
+}  // namespace
+
+std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Config& config,
+                                         const data::Dataset& dataset) {
+  check_names(experiment.model, config);
+  const ModelInput input{dataset.feature_shape(), dataset.classes()};
+  if (experiment.model.builder) return experiment.model.builder(config, input);
+  const nn::ModelDescription description{experiment.model.family, experiment.model.layers, to_config_text(config)};
+  return nn::build_model(description, input.sample, input.classes);
+}
+
+std::unique_ptr<optim::Optimizer> make_optimizer(const Config& config, const nn::Module& module) {
+  return optim::make_optimizer(to_config_text(config), module.named_parameters());
+}
+
+optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
+  const std::int64_t steps = steps_per_epoch(dataset, batch_size(config)) * experiment.search.epochs;
+  return optim::make_lr_schedule(to_config_text(config), steps);
+}
+
+std::int64_t batch_size(const Config& config) {
+  const std::int64_t size = config.integer("batch_size", 32);
+  if (size < 1) throw ConfigError("[search.space] batch_size: expected at least 1, got " + std::to_string(size));
+  return size;
+}
+
+std::string architecture_key(const Experiment& experiment, ModelId model, const Config& config) {
+  if (experiment.model.builder) return std::to_string(model.value);
+  std::set<std::string> in_layers;
+  for (const std::string& layer : experiment.model.layers) add_placeholders(layer, in_layers);
+  Config kept;
+  for (const auto& [name, value] : config.entries()) {
+    const bool is_schedule = std::find(kScheduleNames.begin(), kScheduleNames.end(), name) != kScheduleNames.end();
+    if (!is_schedule || in_layers.contains(name)) kept.set(name, value);
+  }
+  return kept.to_text();
+}
+
+}  // namespace hop::hopper

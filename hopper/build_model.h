@@ -1,0 +1,33 @@
+// From a configuration of the search to what trains it: the module, its optimizer, its schedule.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "data/dataset.h"
+#include "hopper/experiment.h"
+#include "nn/optim/lr_scheduler.h"
+#include "nn/optim/optimizer.h"
+
+namespace hop::hopper {
+
+/// Builds the module of a configuration: family, spec or the application's builder. Throws ConfigError, also for a
+/// configuration name that nothing reads.
+std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Config& config,
+                                         const data::Dataset& dataset);
+
+/// The optimizer of a configuration, for the module's parameters. Throws ConfigError.
+std::unique_ptr<optim::Optimizer> make_optimizer(const Config& config, const nn::Module& module);
+
+/// The learning rate by optimizer step, over all epochs of the experiment. Throws ConfigError.
+optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
+
+/// Rows per step. Throws ConfigError below 1.
+std::int64_t batch_size(const Config& config);
+
+/// What two models must have in common to be trained in one place, one after the other: everything but the learning
+/// rate and its schedule, which are read when a step runs. Models of the application's code have nothing in common.
+std::string architecture_key(const Experiment& experiment, ModelId model, const Config& config);
+
+}  // namespace hop::hopper

@@ -1,0 +1,106 @@
+#include "hopper/detail/slots.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "tensor/allocator.h"
+
+namespace hop::hopper {
+namespace {
+
+constexpr std::size_t kFree = 6;           // of all architectures
+constexpr int kEnoughPerArchitecture = 2;  // on a device that copies beside its computation
+
+}  // namespace
+
+Slots::Slots(const Experiment& experiment, const data::Dataset& dataset, Device device,
+             std::shared_ptr<const data::DeviceRows> rows)
+    : experiment_(experiment), dataset_(dataset), device_(device), rows_(std::move(rows)) {}
+
+std::uint64_t Slots::state_bytes(ModelId model, const Config& config) {
+  const std::string key = architecture_key(experiment_, model, config);
+  {
+    const std::scoped_lock lock(mutex_);
+    if (const auto found = state_bytes_.find(key); found != state_bytes_.end()) return found->second;
+  }
+  const std::shared_ptr<nn::Module> module = build_module(experiment_, config, dataset_);
+  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(config, *module);
+  const std::uint64_t bytes = nn::StateBlock(*module, optimizer.get()).layout().bytes;
+  const std::scoped_lock lock(mutex_);
+  return state_bytes_[key] = bytes;
+}
+
+std::unique_ptr<Trainer> Slots::take_early(ModelId model, const Config& config) {
+  const std::string key = architecture_key(experiment_, model, config);
+  std::unique_ptr<Trainer> trainer = find_free(key);
+  if (trainer == nullptr && device_.is_cpu()) trainer = build(model, config, key);
+  if (trainer != nullptr) trainer->assign(model, config);
+  return trainer;
+}
+
+std::unique_ptr<Trainer> Slots::take(ModelId model, const Config& config) {
+  const std::string key = architecture_key(experiment_, model, config);
+  bool enough = true;
+  {
+    const std::scoped_lock lock(mutex_);
+    enough = device_.is_cpu() || built_[key] >= kEnoughPerArchitecture;
+  }
+  std::unique_ptr<Trainer> trainer = enough ? find_free(key) : nullptr;
+  if (trainer == nullptr) trainer = build(model, config, key);
+  trainer->assign(model, config);
+  return trainer;
+}
+
+std::unique_ptr<Trainer> Slots::find_free(const std::string& key) {
+  const std::scoped_lock lock(mutex_);
+  const auto found = std::find_if(free_.begin(), free_.end(), [&](const auto& t) { return t->key() == key; });
+  if (found == free_.end()) return nullptr;
+  std::unique_ptr<Trainer> trainer = std::move(*found);
+  free_.erase(found);
+  return trainer;
+}
+
+bool Slots::give_up_free() {
+  std::list<std::unique_ptr<Trainer>> given_up;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& free : free_) --built_[free->key()];
+    given_up.swap(free_);
+  }
+  const bool any = !given_up.empty();
+  given_up.clear();
+  memory::empty_cache(device_);
+  return any;
+}
+
+void Slots::clear() { give_up_free(); }
+
+std::unique_ptr<Trainer> Slots::build(ModelId model, const Config& config, const std::string& key) {
+  std::unique_ptr<Trainer> trainer;
+  try {
+    trainer = std::make_unique<Trainer>(experiment_, model, config, dataset_, device_, rows_);
+  } catch (const MemoryError&) {
+    if (!give_up_free()) throw;
+    trainer = std::make_unique<Trainer>(experiment_, model, config, dataset_, device_, rows_);
+  }
+  const std::scoped_lock lock(mutex_);
+  ++built_[key];
+  return trainer;
+}
+
+void Slots::give_back(std::unique_ptr<Trainer> trainer) {
+  std::unique_ptr<Trainer> dropped;  // outside of the lock
+  const std::scoped_lock lock(mutex_);
+  free_.push_front(std::move(trainer));
+  if (free_.size() <= kFree) return;
+  dropped = std::move(free_.back());
+  free_.pop_back();
+  --built_[dropped->key()];
+}
+
+void Slots::forget(std::unique_ptr<Trainer> trainer) {
+  const std::scoped_lock lock(mutex_);
+  --built_[trainer->key()];
+}
+
+}  // namespace hop::hopper

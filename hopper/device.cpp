@@ -1,0 +1,45 @@
+#include "hopper/device.h"
+
+#include <charconv>
+#include <optional>
+
+#include "base/error.h"
+#include "tensor/backend.h"
+
+namespace hop::hopper {
+namespace {
+
+constexpr std::string_view kNumbered = "cuda:";
+
+std::optional<std::int16_t> number_of(std::string_view word) {
+  if (!word.starts_with(kNumbered)) return std::nullopt;
+  std::int16_t number = 0;
+  const char* end = word.data() + word.size();
+  const auto result = std::from_chars(word.data() + kNumbered.size(), end, number);
+  return result.ec == std::errc{} && result.ptr == end && number >= 0 ? std::optional(number) : std::nullopt;
+}
+
+}  // namespace
+
+bool is_device_word(std::string_view word) {
+  return word == "auto" || word == "cpu" || word == "cuda" || number_of(word).has_value();
+}
+
+Device resolve_device(std::string_view word, WorkerId worker) {
+  if (!is_device_word(word)) {
+    throw ConfigError("[run] device: expected auto, cpu, cuda or cuda:N, got \"" + std::string(word) + "\"");
+  }
+  if (word == "cpu") return Device::cpu();
+  const int count = device_count(DeviceType::cuda);
+  if (word == "auto" && count == 0) return Device::cpu();
+  const std::int16_t index = number_of(word).value_or(
+      static_cast<std::int16_t>(count == 0 ? 0U : worker.value % static_cast<unsigned>(count)));
+  try {
+    backend(Device::cuda(index));
+  } catch (const DeviceError& error) {
+    throw ConfigError("[run] device: expected " + std::string(word) + " on this node: " + error.what());
+  }
+  return Device::cuda(index);
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,19 @@
+// Which device a worker computes on.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "tensor/device.h"
+
+namespace hop::hopper {
+
+/// "cpu", "cuda" (the node's devices in turn, by the worker's number), "cuda:1", or "auto": cuda where this program has
+/// it and a device answers, else cpu. Throws ConfigError for other words, and for a device that is not there, with the
+/// reason.
+Device resolve_device(std::string_view word, WorkerId worker = {});
+/// Whether `word` is one of those, there or not.
+bool is_device_word(std::string_view word);
+
+}  // namespace hop::hopper

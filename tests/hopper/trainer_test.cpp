@@ -1,0 +1,116 @@
+// Trainers on the CPU: what a place where models are trained keeps between steps, units and models.
+#include "hopper/trainer.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "data/glyphs.h"
+#include "nn/state_pool.h"
+#include "tensor/allocator.h"
+#include "tests/nn/allocations.h"
+
+namespace hop::hopper {
+namespace {
+
+namespace fs = std::filesystem;
+
+class CpuTrainer : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    std::string name = (fs::temp_directory_path() / "hop-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    folder_ = name;
+    data::write_dataset(data::glyphs({.train_rows = 400, .test_rows = 64}), folder_ / "data",
+                        {.name = "glyphs", .partitions = 2, .validation = data::Validation::file()});
+  }
+  static void TearDownTestSuite() { fs::remove_all(folder_); }
+
+  static Experiment experiment() {
+    Experiment e;
+    e.seed = 11;
+    e.data.source = folder_ / "data";
+    e.model.layers = {"flatten", "dropout 0.1", "linear 16", "relu", "linear 10"};
+    return e;
+  }
+  static Config config(double lr, std::int64_t batch_size = 2) {
+    return {{"lr", lr}, {"batch_size", batch_size}, {"optimizer", std::string("adam")}};
+  }
+  static data::Dataset dataset() { return data::Dataset::open(folder_ / "data"); }
+
+  static inline fs::path folder_;
+};
+
+TEST_F(CpuTrainer, AllocatesNothingInAStepThatItReplays) {
+  const Experiment e = experiment();
+  const data::Dataset data = dataset();
+  const data::Partition partition = data.partition(PartitionId(0));
+  Trainer trainer(e, ModelId(0), config(0.01), data);
+  trainer.initialize();
+  trainer.train(partition, 0, PartitionId(0));
+  const std::uint64_t system_before = memory::system_allocations();
+  const std::uint64_t before = nn::testing::heap_allocations();
+  trainer.train(partition, 1, PartitionId(0));
+  // A unit has 100 steps here, and needs an order, and a few things when it begins and ends.
+  EXPECT_LT(nn::testing::heap_allocations() - before, 30U);
+  EXPECT_EQ(memory::system_allocations(), system_before);
+}
+
+TEST_F(CpuTrainer, RecordsNothingWhenAModelComesBack) {
+  const Experiment e = experiment();
+  const data::Dataset data = dataset();
+  Trainer trainer(e, ModelId(0), config(0.01, 48), data);  // batches of 48 and one of 8
+  const auto pool = nn::StatePool::make_shared();
+  const std::uint64_t bytes = trainer.state().layout().bytes;
+  nn::StateBytes states[2];
+  std::size_t recordings = 0;
+  for (std::uint32_t unit = 0; unit < 9; ++unit) {
+    const std::uint32_t model = unit % 2;
+    trainer.assign(ModelId(model), config(model == 0 ? 0.01 : 0.002, 48));
+    if (unit < 2) {
+      trainer.initialize();
+    } else {  // as it comes from another worker: into a block that was used before
+      const nn::StateBytes arrived = pool->make(bytes);
+      std::copy_n(states[model]->data(), bytes, arrived->data());
+      states[model].reset();
+      trainer.state().load(arrived);
+    }
+    trainer.train(data.partition(PartitionId(0)), unit / 2, PartitionId(0));
+    states[model] = trainer.state().save().wait();
+    trainer.state().release();
+    if (unit == 4) recordings = trainer.recordings();
+  }
+  EXPECT_EQ(trainer.recordings(), recordings);
+}
+
+TEST_F(CpuTrainer, LeavesNoTraceOfTheModelBefore) {
+  const Experiment e = experiment();
+  const data::Dataset data = dataset();
+  const data::Partition partition = data.partition(PartitionId(1));
+  Trainer shared(e, ModelId(0), config(0.1), data), alone(e, ModelId(1), config(0.001), data);
+  shared.initialize();
+  shared.train(partition, 0, PartitionId(1));
+  shared.assign(ModelId(1), config(0.001));
+  shared.initialize();
+  alone.initialize();
+  UnitMetrics first = shared.train(partition, 0, PartitionId(1)), second = alone.train(partition, 0, PartitionId(1));
+  shared.validate(data.validation(), first);
+  alone.validate(data.validation(), second);
+  EXPECT_EQ(shared.state().digest(), alone.state().digest());
+  EXPECT_EQ(first.train_loss, second.train_loss);
+  EXPECT_EQ(first.valid_loss, second.valid_loss);
+}
+
+TEST_F(CpuTrainer, IsForModelsThatDifferInLearningRateAlone) {
+  const Experiment e = experiment();
+  const data::Dataset data = dataset();
+  Trainer trainer(e, ModelId(0), config(0.1), data);
+  Config scheduled = config(0.2);
+  scheduled.set("schedule", std::string("cosine"));
+  EXPECT_NO_THROW(trainer.assign(ModelId(1), scheduled));
+  EXPECT_THROW(trainer.assign(ModelId(2), config(0.1, 4)), StateError);
+}
+
+}  // namespace
+}  // namespace hop::hopper
