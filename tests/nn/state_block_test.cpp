@@ -7,6 +7,7 @@
 #include "nn/optim/adam.h"
 #include "nn/optim/sgd.h"
 #include "nn/state.h"
+#include "nn/state_pool.h"
 #include "tests/nn/support.h"
 
 namespace hop::nn {
@@ -161,6 +162,47 @@ TEST(StateBlock, KeepsItsPaddingZeroThroughTraining) {
     for (; end < s.offset; ++end) ASSERT_EQ(block.bytes()[end], std::byte{0}) << "before " << s.name;
     end = s.offset + s.bytes;
   }
+}
+
+TEST(StateBlock, TakesStatesInAndLetsThemGoWithoutACopy) {
+  Sequential net = small_net();
+  StateBlock block(net);
+  const StateBytes own = block.shared_bytes(), first = block.make_bytes(), second = block.make_bytes();
+  block.load(first);
+  block.settle();
+  EXPECT_EQ(block.save().wait(), first);
+  block.load(second);
+  block.counters().unit = 7;
+  EXPECT_EQ(block.save().wait(), second);
+  block.release();
+  EXPECT_EQ(block.shared_bytes(), own);
+  EXPECT_EQ(second.use_count(), 1) << "the block has let go of it";
+  Counters counters;
+  std::memcpy(&counters, second->data(), sizeof counters);
+  EXPECT_EQ(counters.unit, 7);
+}
+
+TEST(StatePool, GivesABlockOfThatSizeAgain) {
+  const auto pool = StatePool::make_shared(Device::cpu(), 1);
+  const std::byte* first = nullptr;
+  {
+    const StateBytes block = pool->make(128);
+    first = block->data();
+    EXPECT_NE(pool->make(128)->data(), first) << "that one is in use";
+  }
+  const StateBytes again = pool->make(128);
+  EXPECT_EQ(again->data(), first) << "one free block is kept, the latest";
+  EXPECT_EQ(pool->make(256)->size(), 256U);
+  StateBytes outlives = StatePool::make_shared()->make(64);
+  EXPECT_EQ(outlives->size(), 64U);
+}
+
+TEST(Module, MovesInPlaceAndStaysWhereItIs) {
+  Sequential net = small_net();
+  const Tensor weight = net.parameters()[0];
+  const std::byte* data = weight.raw_data();
+  EXPECT_EQ(&net.to(Device::cpu()), &net);
+  EXPECT_EQ(weight.raw_data(), data);
 }
 
 TEST(StateBlock, ReportsTheFirstSegmentThatDiffers) {

@@ -118,6 +118,13 @@ TEST_F(Allocator, KeepsTheLimitWhenItIsSetBelowWhatIsCached) {
   EXPECT_EQ(memory::cached(), 0U);
 }
 
+TEST_F(Allocator, SaysWhatItCouldStillGive) {
+  memory::set_limit(memory::active() + 4096);
+  EXPECT_EQ(memory::available(), 4096U);
+  memory::free(memory::allocate(1024, kCpu), 1024, kCpu);
+  EXPECT_EQ(memory::available(), 4096U) << "the cache counts as free";
+}
+
 TEST_F(Allocator, SaysWhatItRefusedAndWhy) {
   memory::set_limit(memory::active() + 1024);
   try {
