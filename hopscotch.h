@@ -10,6 +10,9 @@
 #include "tensor/random.h"
 #include "tensor/tensor.h"
 
+#include "kernels/capture.h"
+#include "kernels/precision.h"
+
 #include "autograd/checkpoint.h"
 #include "autograd/function.h"
 #include "autograd/gradcheck.h"
