@@ -94,7 +94,8 @@ class Tensor {
   Tensor grad() const;
   void set_grad(const Tensor& grad) const;
   /// Makes a defined gradient zero without touching its bytes yet: the next backward() writes over them, and grad()
-  /// clears them first if it comes earlier. The gradient must be contiguous: ShapeError.
+  /// clears them first if it comes earlier (StateError within the step that is being captured). The gradient must be
+  /// contiguous: ShapeError.
   void zero_grad() const;
   /// Null until autograd or requires_grad touches the tensor.
   AutogradSlot* autograd_slot() const { return body_->autograd.get(); }
