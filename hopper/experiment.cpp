@@ -96,6 +96,7 @@ std::string run_section(const RunSettings& run) {
          "\nworkers = " + std::to_string(run.workers) +
          "\nthreads_per_worker = " + std::to_string(run.threads_per_worker) + "\ndevice = " + quoted(run.device) +
          "\ndurable = " + (run.durable ? "true" : "false") + "\ncapture = " + (run.capture ? "true" : "false") +
+         "\nprecision = " + quoted(run.precision) +
          "\ntransport = " + (run.transport == LocalTransport::Unix ? "\"unix\"" : "\"tcp\"") + "\n";
 }
 
@@ -106,10 +107,11 @@ void Experiment::check() const {
   const int models = (model.family.empty() ? 0 : 1) + (model.layers.empty() ? 0 : 1) + (model.builder ? 1 : 0);
   if (models != 1) throw ConfigError("[model] expected exactly one of family and layers");
   static const std::array<std::string, 1> kLosses = {"cross_entropy"}, kStrategies = {"hopping"};
-  static const std::array<std::string, 3> kDevices = {"auto", "cpu", "cuda"};
+  static const std::array<std::string, 3> kDevices = {"auto", "cpu", "cuda"}, kPrecisions = {"strict", "tf32", "bf16"};
   check_word("[model] loss", model.loss, kLosses);
   check_word("[run] strategy", run.strategy, kStrategies);
   if (!is_device_word(run.device)) check_word("[run] device", run.device, kDevices);
+  check_word("[run] precision", run.precision, kPrecisions);
   if (search.epochs == 0) throw ConfigError("[search] epochs: expected at least 1, got 0");
   if (run.workers == 0) throw ConfigError("[run] workers: expected at least 1, got 0");
   if (run.threads_per_worker == 0) throw ConfigError("[run] threads_per_worker: expected at least 1, got 0");

@@ -10,6 +10,7 @@
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "kernels/optimizer.h"
+#include "kernels/precision.h"
 #include "kernels/reduce.h"
 #include "nn/init.h"
 #include "nn/loss.h"
@@ -122,6 +123,7 @@ void Trainer::run_step(data::Batches& batches, std::int64_t rows, bool training)
 UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop,
                            std::atomic<std::uint64_t>* rows_done) {
   const Stopwatch watch;
+  const kernels::PrecisionScope precision(kernels::precision_of(experiment_.run.precision));
   UnitMetrics metrics;
   state_->settle();
   module_->train();
@@ -151,6 +153,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch
 
 void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics) {
   const Stopwatch watch;
+  const kernels::PrecisionScope precision(kernels::precision_of(experiment_.run.precision));
   state_->settle();
   module_->eval();
   kernels::fill_(validation_meter_, 0);

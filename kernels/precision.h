@@ -7,7 +7,7 @@
 
 namespace hop::kernels {
 
-/// What becomes of the factors of f32 products and convolutions; sums are always f32, tensors stay f32.
+/// What becomes of the factors of f32 products (on CUDA also of convolutions); sums are always f32, tensors stay f32.
 enum class Precision : std::uint8_t {
   strict,  ///< nothing: f32 as it is
   tf32,    ///< CUDA: 10 bits of mantissa, relative errors near 3e-4. The CPU computes strict.
@@ -17,6 +17,18 @@ enum class Precision : std::uint8_t {
 /// For operations called by this thread, from now on; a captured step keeps what it was recorded with.
 void set_precision(Precision precision);
 Precision precision();
+/// Sets the thread's precision while it lives.
+class PrecisionScope {
+ public:
+  explicit PrecisionScope(Precision wanted) : before_(precision()) { set_precision(wanted); }
+  ~PrecisionScope() { set_precision(before_); }
+  PrecisionScope(const PrecisionScope&) = delete;
+  PrecisionScope& operator=(const PrecisionScope&) = delete;
+
+ private:
+  Precision before_;
+};
+
 /// "strict", "tf32" or "bf16"; ConfigError for another name.
 Precision precision_of(std::string_view name);
 std::string_view name(Precision precision);

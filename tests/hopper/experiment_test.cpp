@@ -66,6 +66,8 @@ workers = 4
 threads_per_worker = 2
 device = "cpu"
 durable = false
+capture = false
+precision = "bf16"
 transport = "tcp"
 )",
                                         "cifar.toml");
@@ -89,6 +91,8 @@ transport = "tcp"
   EXPECT_EQ(e.run.workers, 4U);
   EXPECT_EQ(e.run.threads_per_worker, 2U);
   EXPECT_FALSE(e.run.durable);
+  EXPECT_FALSE(e.run.capture);
+  EXPECT_EQ(e.run.precision, "bf16");
   EXPECT_EQ(e.run.transport, LocalTransport::Tcp);
 }
 

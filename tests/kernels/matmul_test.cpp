@@ -260,16 +260,6 @@ TEST(Linear, IsXTimesTheTransposedWeightPlusBias) {
   }
 }
 
-/// Restores the thread's precision.
-class PrecisionScope {
- public:
-  explicit PrecisionScope(Precision p) : before_(precision()) { set_precision(p); }
-  ~PrecisionScope() { set_precision(before_); }
-
- private:
-  Precision before_;
-};
-
 // To 8 significant bits, ties to even: what bf16 keeps.
 Tensor rounded_to_bf16(const Tensor& x) {
   const Tensor y = clone(x);
