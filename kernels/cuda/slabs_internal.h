@@ -12,10 +12,14 @@ namespace hop::kernels::cuda {
 class Slabs {
  public:
   static constexpr std::size_t kSlab = std::size_t{2} << 20;
-  static constexpr std::size_t kLargest = std::size_t{256} << 10;  ///< larger blocks come from the driver
-  static constexpr std::size_t kAlignment = 256;                   ///< cudaMalloc's own promise
+#ifdef HOP_SIMT
+  static constexpr std::size_t kLargest = 0;  ///< none: the CPU's cudaMalloc puts guard bytes around every block
+#else
+  static constexpr std::size_t kLargest = kSlab / 8;  ///< larger blocks come from the driver
+#endif
+  static constexpr std::size_t kAlignment = 256;  ///< cudaMalloc's own promise
 
-  /// `size` bytes, size <= kLargest, of the current device; null when the driver has no memory.
+  /// `size` bytes, size <= kSlab, of the current device; null when the driver has no memory.
   void* allocate(std::size_t size);
   /// Gives a block back; false if it is not of a slab.
   bool free(void* block);

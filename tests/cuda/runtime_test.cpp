@@ -167,9 +167,10 @@ TEST_F(CudaBackend, KnowsWhatIsFreeAndAsksForNoDeviceThatIsNotThere) {
 
 TEST_F(CudaSlabs, AreFilledInOrderAndGoBackWhole) {
   Slabs slabs;
+  constexpr std::size_t kBlock = Slabs::kSlab / 8;
   std::vector<std::byte*> blocks;
-  for (int i = 0; i < 9; ++i) blocks.push_back(static_cast<std::byte*>(slabs.allocate(Slabs::kLargest)));
-  EXPECT_EQ(blocks[1] - blocks[0], static_cast<std::ptrdiff_t>(Slabs::kLargest));
+  for (int i = 0; i < 9; ++i) blocks.push_back(static_cast<std::byte*>(slabs.allocate(kBlock)));
+  EXPECT_EQ(blocks[1] - blocks[0], static_cast<std::ptrdiff_t>(kBlock));
   EXPECT_EQ(slabs.slab_count(), 2U);  // eight in the first
   for (int i = 0; i < 7; ++i) EXPECT_TRUE(slabs.free(blocks[static_cast<std::size_t>(i)]));
   EXPECT_EQ(slabs.slab_count(), 2U);
