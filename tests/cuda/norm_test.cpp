@@ -111,6 +111,7 @@ TEST_F(CudaBatchNorm, IsTheCpusForwardAndBackward) {
 
 TEST_F(CudaBatchNorm, MergesThePartsOfAChannel) {
   check_batch_norm(random_tensor({3, 2, 1000}), true);    // two parts, the second is short
+  if (kRaceCheck) return;                                 // more parts race no more than two
   check_batch_norm(random_tensor({5, 1, 5003}), true);    // 13 parts of single values
   check_batch_norm(random_tensor({2, 1, 80'000}), true);  // 40 parts: some lanes merge two
 }

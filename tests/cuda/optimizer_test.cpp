@@ -118,7 +118,7 @@ TEST_F(CudaUpdate, HasTheCpusBitsAtEveryAddress) {
 
 TEST_F(CudaUpdate, TakesMoreSegmentsThanAKernelHasArgumentsOrABlockHasThreads) {
   check(std::vector<Shape>(41, Shape{3}), rules()[3], DType::f32);
-  check(std::vector<Shape>(300, Shape{2}), rules()[5], DType::f32);
+  if (!kRaceCheck) check(std::vector<Shape>(300, Shape{2}), rules()[5], DType::f32);
 }
 
 TEST_F(CudaUpdate, UpdatesFloatsAndDoublesTogether) {
