@@ -29,9 +29,15 @@ __device__ inline void load_operand(const Operand& operand, std::int64_t offset,
   }
 }
 
+/// Blocks per multiprocessor that the compiler makes room for. Left alone it aims at four even for the functions of
+/// doubles, which are long (erf), and spills.
+template <class T>
+constexpr int kBlocksAtOnce = sizeof(T) == 8 ? 1 : 4;
+
 /// F: `inputs` and f(const T* x), where x has that many elements, giving what Out is made of.
 template <class F, class T, class Out, int V>
-__global__ void __launch_bounds__(kThreads) elementwise_kernel(const __grid_constant__ ElementwisePlan plan, F f) {
+__global__ void __launch_bounds__(kThreads, kBlocksAtOnce<T>)
+    elementwise_kernel(const __grid_constant__ ElementwisePlan plan, F f) {
   constexpr int N = F::inputs;
   for (std::uint32_t unit = blockIdx.x * kThreads + threadIdx.x; unit < plan.units; unit += gridDim.x * kThreads) {
     std::int64_t offset[kMaxOperands + 1];
