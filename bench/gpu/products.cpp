@@ -4,16 +4,17 @@
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/dnn.h"
 #include "kernels/cuda/lessons/matmul.h"
+#include "kernels/cuda/math.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/matmul.h"
+#include "kernels/precision.h"
 #include "kernels/random.h"
 
 namespace hop::bench::gpu {
 namespace {
 
 namespace cuda = hop::kernels::cuda;
-using cuda::Math;
-using cuda::Precision;
+using kernels::Precision;
 
 Tensor random(const Shape& shape, std::uint64_t key) {
   const Tensor x = Tensor::empty(shape, DType::f32, Device::cuda());
@@ -27,22 +28,30 @@ Row flops(const Timing& t, double flop, std::string note = {}) {
 
 struct Way {
   const char* name;
-  Math math;
+  Precision precision = Precision::strict;
+  bool own_kernels = false;
 };
-constexpr Way kWays[] = {{"library, f32", {}},
-                         {"library, tf32", {.precision = Precision::tf32}},
-                         {"library, bf16", {.precision = Precision::bf16}},
-                         {"own kernel, f32", {.own_kernels = true}}};
+constexpr Way kWays[] = {{"library, f32"},
+                         {"library, tf32", Precision::tf32},
+                         {"library, bf16", Precision::bf16},
+                         {"own kernel, f32", Precision::strict, true}};
 
-class MathScope {
+class WayScope {
  public:
-  explicit MathScope(Math m) : before_(cuda::math()) { cuda::set_math(m); }
-  ~MathScope() { cuda::set_math(before_); }
-  MathScope(const MathScope&) = delete;
-  MathScope& operator=(const MathScope&) = delete;
+  explicit WayScope(const Way& way) : math_(cuda::math()), precision_(kernels::precision()) {
+    cuda::set_math({.own_kernels = way.own_kernels});
+    kernels::set_precision(way.precision);
+  }
+  ~WayScope() {
+    cuda::set_math(math_);
+    kernels::set_precision(precision_);
+  }
+  WayScope(const WayScope&) = delete;
+  WayScope& operator=(const WayScope&) = delete;
 
  private:
-  Math before_;
+  cuda::Math math_;
+  Precision precision_;
 };
 
 void add(std::vector<Row>& all, std::vector<Row> more) { all.insert(all.end(), more.begin(), more.end()); }
@@ -54,8 +63,8 @@ std::vector<Row> matmuls(Size size) {
   const std::string shape = "matmul " + std::to_string(side) + "^3, ";
   std::vector<Row> all;
   for (const Way& way : kWays) {
-    const MathScope scope(way.math);
-    if (!way.math.own_kernels && !cuda::blas::available()) continue;
+    const WayScope scope(way);
+    if (!way.own_kernels && !cuda::blas::available()) continue;
     add(all, guarded("products", shape + way.name,
                      [&] { return flops(time_on_device([&] { kernels::matmul(a, b); }, size), flop); }));
   }
@@ -88,8 +97,8 @@ std::vector<Row> convolutions(Size size) {
       {"weight gradient", [=] { kernels::conv2d_weight_grad(g, x, weight.shape(), same); }}};
   std::vector<Row> all;
   for (const Way& way : kWays) {
-    const MathScope scope(way.math);
-    if (way.math.precision == Precision::bf16 || (!way.math.own_kernels && !cuda::dnn::available())) continue;
+    const WayScope scope(way);
+    if (way.precision == Precision::bf16 || (!way.own_kernels && !cuda::dnn::available())) continue;
     for (const auto& [pass, work] : passes) {
       add(all, guarded("products", std::string("conv 3x3 ") + pass + ", " + way.name,
                        [&, work = work] { return flops(time_on_device(work, size), flop); }));

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <string>
 
-#include "kernels/cuda/precision.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/precision.h"
 #include "tensor/dtype.h"
 
 namespace hop::kernels::cuda::blas {

@@ -1,8 +1,9 @@
 // Convolutions: f32 through cuDNN, f64 and whatever cuDNN cannot do through our own kernels. Which of the two is a
-// function of math(), sizes and dtype; layouts and addresses are evened out before.
+// function of math(), precision(), sizes and dtype; layouts and addresses are evened out before.
 #include "kernels/cuda/bias_activation.h"
 #include "kernels/cuda/conv_internal.h"
 #include "kernels/cuda/dnn.h"
+#include "kernels/cuda/math.h"
 #include "kernels/cuda/operations_internal.h"
 
 namespace hop::kernels::cuda {
@@ -25,8 +26,8 @@ void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor
   const Tensor g = pass == ConvPass::forward ? y : dense(y);
   if (y.dtype() == DType::f32 && !math().own_kernels && dnn::available()) {
     // bf16 tensors do not exist yet, so bf16 is tf32 here
-    const Precision precision = math().precision == Precision::strict ? Precision::strict : Precision::tf32;
-    dnn::convolve({pass, sizes, precision, false}, u.raw_data(), v.raw_data(), g.raw_data());
+    const Precision of_factors = precision() == Precision::strict ? Precision::strict : Precision::tf32;
+    dnn::convolve({pass, sizes, of_factors, false}, u.raw_data(), v.raw_data(), g.raw_data());
   } else {
     conv2d_in_loops(pass, sizes, u, v, g);
   }

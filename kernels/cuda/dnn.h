@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cuda/precision.h"
 #include "kernels/operations_internal.h"
+#include "kernels/precision.h"
 
 namespace hop::kernels::cuda::dnn {
 

@@ -1,9 +1,11 @@
 // Brings a product into the form that cuBLASLt takes, or hands it to our own kernel. Which of the two, and the
-// algorithm, are functions of math(), shapes, dtype and of which operands are transposed views; never of addresses.
+// algorithm, are functions of math(), precision(), shapes, dtype and of which operands are transposed views; never of
+// addresses.
 #include <algorithm>
 #include <numeric>
 
 #include "kernels/cuda/blas.h"
+#include "kernels/cuda/math.h"
 #include "kernels/cuda/matmul_internal.h"
 #include "kernels/cuda/operations_internal.h"
 
@@ -79,7 +81,7 @@ Call make_call(const Tensor& a, const Tensor& b, const Tensor& y) {
   blas::Product& p = call.product;
   p.m = a.shape()[a.dim() - 2], p.n = b.shape().back(), p.k = a.shape().back();
   p.dtype = y.dtype();
-  p.precision = math().precision;
+  p.precision = precision();
   p.a_transposed = call.a.transposed, p.b_transposed = call.b.transposed;
   call.levels = make_levels(call.a.tensor, call.b.tensor, p.m * p.n);
   if (!call.levels.empty()) {

@@ -4,8 +4,9 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/cuda/precision.h"
+#include "kernels/cuda/math.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/precision.h"
 #include "tensor/backend.h"
 #include "tensor/tensor.h"
 
@@ -33,7 +34,7 @@ inline Tensor on_host(const Tensor& x) {
   return Tensor::view(storage, x.dtype(), x.shape(), x.strides(), x.storage_offset());
 }
 
-/// Sets how products are computed for a scope.
+/// Sets who computes products for a scope.
 class MathGuard {
  public:
   explicit MathGuard(Math m) : before_(math()) { set_math(m); }
@@ -43,6 +44,18 @@ class MathGuard {
 
  private:
   Math before_;
+};
+
+/// Sets how exactly this thread's products are computed for a scope.
+class PrecisionGuard {
+ public:
+  explicit PrecisionGuard(Precision p) : before_(precision()) { set_precision(p); }
+  ~PrecisionGuard() { set_precision(before_); }
+  PrecisionGuard(const PrecisionGuard&) = delete;
+  PrecisionGuard& operator=(const PrecisionGuard&) = delete;
+
+ private:
+  Precision before_;
 };
 
 }  // namespace hop::kernels::cuda

@@ -1,4 +1,4 @@
-#include "kernels/cuda/precision.h"
+#include "kernels/cuda/math.h"
 
 #include <atomic>
 

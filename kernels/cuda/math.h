@@ -1,0 +1,15 @@
+// Who multiplies: the libraries or our own kernels. How exactly they do is precision() (kernels/precision.h).
+#pragma once
+
+namespace hop::kernels::cuda {
+
+/// How this process multiplies on CUDA devices. Part of a run: the bits depend on it.
+struct Math {
+  /// Never a library: our own kernels add the terms of every sum one after another, so a result's bits depend on its
+  /// own operands alone, not on the batch around it or on the card. They compute strict whatever precision() says.
+  bool own_kernels = false;
+};
+Math math();
+void set_math(Math math);
+
+}  // namespace hop::kernels::cuda
