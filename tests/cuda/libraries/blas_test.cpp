@@ -4,13 +4,20 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <numbers>
+
 #include "base/error.h"
-#include "tests/cuda/support.h"
+#include "kernels/matmul.h"
+#include "tests/cuda/results.h"
 
 namespace hop::kernels::cuda::blas {
 namespace {
 
-using testing::HasSubstr;
+using hop::testing::near;
+using hop::testing::random_tensor;
+using hop::testing::same_bits;
+using ::testing::HasSubstr;
 
 Product product(std::int64_t m, std::int64_t n, std::int64_t k, Epilogue epilogue) {
   Product p;
@@ -40,6 +47,129 @@ TEST(Blas, WithoutADeviceTheErrorSaysWhich) {
     EXPECT_NE(e.code, 0);
     EXPECT_THAT(e.what(), HasSubstr("[" + e.call + "] expected success, got " + e.name));
   }
+}
+
+// ---- On a device
+
+double relu(double x) { return x > 0 ? x : 0; }
+double tanh_of_gelu(double x) {
+  return std::tanh(std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (x + 0.044715 * x * x * x));
+}
+double gelu(double x) { return x / 2 * (1 + tanh_of_gelu(x)); }
+double gelu_slope(double x) {
+  const double t = tanh_of_gelu(x);
+  const double inner = std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (1 + 3 * 0.044715 * x * x);
+  return (1 + t) / 2 + x / 2 * (1 - t * t) * inner;
+}
+
+/// Products of the same two matrices, and what they should be in double.
+class BlasOnDevice : public OnDevice {
+ protected:
+  static constexpr std::int64_t kM = 40, kN = 48, kK = 64;
+  static constexpr double kTolerance = 1e-5;
+
+  void SetUp() override {
+    OnDevice::SetUp();
+    if (!IsSkipped() && !available()) GTEST_SKIP() << "no cuBLASLt: " << why_not_available();
+  }
+
+  /// d; bias and aux, on the device or undefined, are read or written.
+  Tensor multiplied(Epilogue epilogue, const Tensor& bias = {}, const Tensor& aux = {}) const {
+    const Tensor a = on_device(a_), b = on_device(b_), d = Tensor::empty({kM, kN}, DType::f32, Device::cuda());
+    const auto address = [](const Tensor& x) { return x.defined() ? x.raw_data() : nullptr; };
+    multiply(product(kM, kN, kK, epilogue), {address(a), address(b), address(d), address(bias), address(aux)});
+    return on_host(d);
+  }
+  /// f(product at (i, j), bias at j), every element.
+  template <class F>
+  Tensor expected(const F& f) const {
+    const Tensor d = Tensor::empty({kM, kN}, DType::f32);
+    for (std::int64_t i = 0; i < kM; ++i) {
+      for (std::int64_t j = 0; j < kN; ++j) {
+        double sum = 0;
+        for (std::int64_t l = 0; l < kK; ++l)
+          sum += static_cast<double>(a_.data<float>()[i * kK + l]) * static_cast<double>(b_.data<float>()[l * kN + j]);
+        d.data<float>()[i * kN + j] = static_cast<float>(f(sum, static_cast<double>(bias_.data<float>()[j])));
+      }
+    }
+    return d;
+  }
+  /// The sums over the rows of x (rows, columns).
+  static Tensor sum_of_rows(const Tensor& x) {
+    const std::int64_t rows = x.shape()[0], columns = x.shape()[1];
+    const Tensor sums = Tensor::empty({columns}, DType::f32);
+    for (std::int64_t j = 0; j < columns; ++j) {
+      double sum = 0;
+      for (std::int64_t i = 0; i < rows; ++i) sum += static_cast<double>(x.data<float>()[i * columns + j]);
+      sums.data<float>()[j] = static_cast<float>(sum);
+    }
+    return sums;
+  }
+  static Tensor aux_for(Epilogue epilogue) {
+    const auto bytes = static_cast<std::int64_t>(aux_bytes(product(kM, kN, kK, epilogue)));
+    return Tensor::empty({bytes}, DType::u8, Device::cuda());
+  }
+
+  const Tensor a_ = random_tensor({kM, kK}, DType::f32, 1), b_ = random_tensor({kK, kN}, DType::f32, 2),
+               bias_ = random_tensor({kN}, DType::f32, 3);
+};
+
+TEST_F(BlasOnDevice, AddsTheBiasAndActivates) {
+  const Tensor bias = on_device(bias_);
+  const auto check = [&](Epilogue epilogue, const Tensor& with, const auto& f) {
+    EXPECT_TRUE(near(multiplied(epilogue, with), expected(f), kTolerance)) << static_cast<int>(epilogue);
+  };
+  check(Epilogue::none, {}, [](double x, double) { return x; });
+  check(Epilogue::bias, bias, [](double x, double b) { return x + b; });
+  check(Epilogue::relu, {}, [](double x, double) { return relu(x); });
+  check(Epilogue::relu_bias, bias, [](double x, double b) { return relu(x + b); });
+  check(Epilogue::gelu, {}, [](double x, double) { return gelu(x); });
+  check(Epilogue::gelu_bias, bias, [](double x, double b) { return gelu(x + b); });
+}
+
+TEST_F(BlasOnDevice, ReluLeavesTheBitsThatItsGradientTakes) {
+  const Tensor bias = on_device(bias_), aux = aux_for(Epilogue::relu_bias_aux);
+  const Tensor y = multiplied(Epilogue::relu_bias_aux, bias, aux);
+  EXPECT_TRUE(near(y, expected([](double x, double b) { return relu(x + b); }), kTolerance));
+
+  const Tensor sums = on_device(Tensor::empty({kN}, DType::f32));
+  const Tensor dx = multiplied(Epilogue::relu_grad_bias_grad, sums, aux);
+  const Tensor wanted = expected([](double x, double b) { return x + b > 0 ? x : 0; });
+  EXPECT_TRUE(near(dx, wanted, kTolerance));
+  EXPECT_TRUE(near(on_host(sums), sum_of_rows(wanted), kTolerance * 10));
+}
+
+TEST_F(BlasOnDevice, GeluLeavesItsInputForItsGradient) {
+  const Tensor bias = on_device(bias_), aux = Tensor::empty({kM, kN}, DType::f32, Device::cuda());
+  const Tensor y = multiplied(Epilogue::gelu_bias_aux, bias, aux);
+  EXPECT_TRUE(near(y, expected([](double x, double b) { return gelu(x + b); }), kTolerance));
+  EXPECT_TRUE(near(on_host(aux), expected([](double x, double b) { return x + b; }), kTolerance));
+
+  const Tensor sums = on_device(Tensor::empty({kN}, DType::f32));
+  const Tensor dx = multiplied(Epilogue::gelu_grad_bias_grad, sums, aux);
+  const Tensor wanted = expected([](double x, double b) { return x * gelu_slope(x + b); });
+  EXPECT_TRUE(near(dx, wanted, kTolerance * 5));
+  EXPECT_TRUE(near(on_host(sums), sum_of_rows(wanted), kTolerance * 10));
+}
+
+TEST_F(BlasOnDevice, TheGradientOfABiasIsTheSumOfTheFirstFactorsRows) {
+  const Tensor sums = on_device(Tensor::empty({kM}, DType::f32));
+  EXPECT_TRUE(near(multiplied(Epilogue::bias_grad, sums), expected([](double x, double) { return x; }), kTolerance));
+  const Tensor a_transposed = Tensor::empty({kK, kM}, DType::f32);
+  for (std::int64_t i = 0; i < kM * kK; ++i) a_transposed.data<float>()[i % kK * kM + i / kK] = a_.data<float>()[i];
+  EXPECT_TRUE(near(on_host(sums), sum_of_rows(a_transposed), kTolerance));
+}
+
+TEST_F(BlasOnDevice, ShortensFactorsAsThisThreadsPrecisionSays) {
+  const Tensor a = on_device(random_tensor({256, 256}, DType::f32, 4)), b = on_device(random_tensor({256, 256}));
+  const Tensor strict = on_host(matmul(a, b));
+  for (const auto& [precision, error] : {std::pair{Precision::tf32, 1e-2}, std::pair{Precision::bf16, 1e-1}}) {
+    const PrecisionGuard guard(precision);
+    const Tensor shortened = on_host(matmul(a, b));
+    EXPECT_TRUE(near(shortened, strict, error)) << name(precision);
+    EXPECT_FALSE(same_bits(shortened, strict)) << name(precision);
+  }
+  EXPECT_TRUE(same_bits(on_host(matmul(a, b)), strict));
 }
 
 }  // namespace
