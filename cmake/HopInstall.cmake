@@ -1,5 +1,6 @@
 # What an installation holds: the floors' libraries, the public headers under include/hopscotch/, the program `hop`, and
 # the package Hopscotch. Hopscotch::hopper is everything that a user links; Hopscotch::core leaves out net and hopper.
+# With HOP_CUDA=ON there is Hopscotch::kernels_cuda, too: <hopscotch/kernels/cuda.h>.
 include(CMakePackageConfigHelpers)
 set(HOP_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/Hopscotch)
 
@@ -13,7 +14,7 @@ foreach(floor base tensor kernels autograd data nn)
 endforeach()
 
 install(TARGETS hop_core EXPORT HopscotchTargets)
-foreach(floor base tensor net kernels autograd data nn hopper)
+foreach(floor base tensor net kernels kernels_cuda autograd data nn hopper)
   if(TARGET hop_${floor})
     install(TARGETS hop_${floor} EXPORT HopscotchTargets)
   endif()

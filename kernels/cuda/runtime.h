@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "kernels/cuda.h"
 #include "kernels/cuda/language.h"
 #include "tensor/device.h"
 
@@ -117,8 +118,5 @@ class PinnedBuffer {
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
-
-/// Tells the floors below what Device::cuda(i) is: its backend and its operations. Once, at the start of a program.
-void register_device();
 
 }  // namespace hop::kernels::cuda
