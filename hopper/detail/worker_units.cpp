@@ -116,9 +116,9 @@ void Worker::train(Job& job) {
   if (!job.trainer) job.trainer = slots_->take(lease.model, job.config);
   Trainer& trainer = *job.trainer;
   if (job.bytes) trainer.state().load(std::move(job.bytes));
-  if (lease.unit == 0) trainer.initialize();
   const double free_for = idle_since_ ? idle_since_->seconds() : -1;
   const double gap = std::min(free_for, job.ordered.seconds());
+  if (lease.unit == 0) trainer.initialize();  // the model's first work, no gap
   UnitMetrics metrics =
       trainer.train(partitions_.at(lease.partition), lease.epoch, lease.partition, stop_.get_token(), &rows_done_);
   if (lease.validate && validation_) trainer.validate(*validation_, metrics);
