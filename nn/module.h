@@ -102,7 +102,8 @@ class Module {
   /// address (key, s, d), whatever was drawn in other steps. Starts at step 0, draw 0.
   void set_random_key(std::uint64_t key);
   /// The same, with the key and the step read where they lie when the numbers are made: the first element of each
-  /// tensor (i64, on the module's device). For steps that are captured.
+  /// tensor (i64, on the module's device). For steps that are captured. Both stay as they are from a forward pass to
+  /// the end of its backward passes, which make the same numbers again.
   void set_random_source(const Tensor& key, const Tensor& step);
   /// Starts the draws of training step `step` at 0. Throws ConfigError without a random key.
   void set_step(std::uint64_t step);
