@@ -26,6 +26,12 @@ constexpr std::size_t align_up(std::size_t bytes, std::size_t alignment = kAlign
 inline ByteView as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
 inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
+/// Memory on such a boundary, with any contents; null when the system has none. What is larger than a large page lies
+/// on large pages where the system has them: a state then costs a handful of page faults instead of thousands, and
+/// loops over it run on where a small page ends.
+void* allocate_block(std::size_t size) noexcept;
+void free_block(void* block) noexcept;
+
 /// Owned bytes on a 64-byte boundary, zero-filled. Moves, does not copy.
 class AlignedBuffer {
  public:
@@ -34,7 +40,8 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t size) : size_(size) {
     if (size == 0) return;
-    data_.reset(static_cast<std::byte*>(::operator new (align_up(size), std::align_val_t{kAlignment})));
+    data_.reset(static_cast<std::byte*>(allocate_block(size)));
+    if (!data_) throw std::bad_alloc();
     std::memset(data_.get(), 0, align_up(size));
   }
   /// Takes over `size` bytes of another kind (memory that a device copies from), which `free` gives back.
@@ -54,7 +61,7 @@ class AlignedBuffer {
   ByteView span() const { return {data_.get(), size_}; }
 
  private:
-  static void free_aligned(std::byte* data) { ::operator delete (data, std::align_val_t{kAlignment}); }
+  static void free_aligned(std::byte* data) { free_block(data); }
   struct Free {
     FreeFunction free;
     void operator()(std::byte* data) const { free(data); }

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cstring>
 #include <limits>
-#include <new>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -14,11 +13,11 @@ namespace {
 class CpuBackend final : public Backend {
  public:
   void* allocate(std::size_t size) override {
-    void* data = ::operator new (align_up(size), std::align_val_t{kAlignment}, std::nothrow);
+    void* data = allocate_block(size);
     if (data == nullptr) throw MemoryError("[allocate] the system has no " + std::to_string(size) + " bytes left");
     return data;
   }
-  void free(void* data, std::size_t) noexcept override { ::operator delete (data, std::align_val_t{kAlignment}); }
+  void free(void* data, std::size_t) noexcept override { free_block(data); }
   void copy(void* to, const void* from, std::size_t size) override { std::memcpy(to, from, size); }
   void zero(void* data, std::size_t size) override { std::memset(data, 0, size); }
   void synchronize() override {}
