@@ -25,6 +25,11 @@ StateBytes StatePool::make(std::size_t size) {
   return {block.release(), [pool = shared_from_this()](AlignedBuffer* b) { pool->give_back(b); }};
 }
 
+void StatePool::reserve(std::size_t size, std::size_t count) {
+  std::vector<StateBytes> blocks;  // all at once: one that has gone back already would be handed out again
+  for (std::size_t i = 0; i < count; ++i) blocks.push_back(make(size));
+}
+
 void StatePool::give_back(AlignedBuffer* block) noexcept {
   std::unique_ptr<AlignedBuffer> owned(block), dropped;  // freed outside of the lock: unpinning takes its time
   try {

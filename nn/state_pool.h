@@ -20,6 +20,8 @@ class StatePool : public std::enable_shared_from_this<StatePool> {
 
   /// A block of `size` bytes with any contents. It comes back when its last handle is gone. Throws MemoryError.
   StateBytes make(std::size_t size);
+  /// Makes `count` blocks of `size` bytes now, so that as many calls of make() find theirs. Throws MemoryError.
+  void reserve(std::size_t size, std::size_t count);
 
  private:
   StatePool(Device device, std::size_t kept) : device_(device), kept_(kept) {}

@@ -102,7 +102,7 @@ std::vector<HeldState> StateStore::scan() {
       nn::load_state(file.path(), header.layout, block.span());
       held.push_back(from_header(header));
       const std::scoped_lock lock(mutex_);
-      entries_[{held.back().model, held.back().version}] = {nullptr, header.layout, held.back().attempt};
+      entries_[{held.back().model, held.back().version}] = {nullptr, nullptr, header.layout, held.back().attempt};
     } catch (const StateError&) {
       fs::remove(file.path());
     }
@@ -124,7 +124,7 @@ Digest StateStore::put(const HeldState& state, const nn::StateLayout& layout, nn
                                                   block)
                                  : xxh3_128(block);
   const std::scoped_lock lock(mutex_);
-  remember(key, {std::move(bytes), layout, state.attempt});
+  remember(key, {std::move(bytes), nullptr, layout, state.attempt});
   return digest;
 }
 
@@ -156,19 +156,43 @@ nn::StateBytes StateStore::find(Key key) {
   }
 }
 
+nn::StateBytes StateStore::find_in_memory(Key key) {
+  const std::scoped_lock lock(mutex_);
+  const auto it = entries_.find(key);
+  return it == entries_.end() ? nullptr : it->second.bytes;
+}
+
 nn::StateBytes StateStore::take(Key key) {
-  if (durable_) {  // the file keeps the version: memory can give its bytes away
+  {
     const std::scoped_lock lock(mutex_);
     const auto it = entries_.find(key);
-    if (it != entries_.end() && it->second.bytes.use_count() == 1) {
-      recent_.remove(key);
+    if (it != entries_.end() && it->second.copy) return std::move(it->second.copy);
+    if (it != entries_.end() && durable_ && it->second.bytes.use_count() == 1) {
+      recent_.remove(key);  // the file keeps the version: memory can give its bytes away
       return std::move(it->second.bytes);
     }
   }
   const nn::StateBytes bytes = find(key);
   if (!bytes || bytes.use_count() == 1) return bytes;  // fresh from the disk
-  nn::StateBytes copy = blocks_->make(bytes->size());
-  std::copy_n(std::as_const(*bytes).data(), bytes->size(), copy->data());
+  return copy_of(*bytes);
+}
+
+void StateStore::copy_ahead(Key key) {
+  if (durable_) return;  // take() gives the bytes away: it copies nothing
+  const nn::StateBytes bytes = find_in_memory(key);
+  if (!bytes) return;
+  try {
+    nn::StateBytes copy = copy_of(*bytes);
+    const std::scoped_lock lock(mutex_);
+    const auto it = entries_.find(key);
+    if (it != entries_.end() && it->second.bytes == bytes) it->second.copy = std::move(copy);
+  } catch (const std::exception&) {  // no memory now: take() will ask again
+  }
+}
+
+nn::StateBytes StateStore::copy_of(const AlignedBuffer& bytes) {
+  nn::StateBytes copy = blocks_->make(bytes.size());
+  std::copy_n(bytes.data(), bytes.size(), copy->data());
   return copy;
 }
 

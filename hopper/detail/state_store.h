@@ -40,9 +40,13 @@ class StateStore {
   /// The bytes of a version, from memory or disk; null when it is not here or its file is damaged. Nobody writes to
   /// them.
   nn::StateBytes find(Key key);
+  /// The same, but null also when they are on disk only: never waits for one.
+  nn::StateBytes find_in_memory(Key key);
   /// The bytes for training on: nobody else has them, and the version stays available (on disk, or in memory as a
   /// copy).
   nn::StateBytes take(Key key);
+  /// Copies now what take() would copy later: for a worker that has nothing else to do.
+  void copy_ahead(Key key);
 
   /// Forgets a version and deletes its file, if it is the one that `attempt` left. Nothing happens when it is not here.
   void release(Key key, Attempt attempt);
@@ -50,11 +54,13 @@ class StateStore {
  private:
   struct Entry {
     nn::StateBytes bytes;  // null: on disk only
+    nn::StateBytes copy;   // made ahead for take()
     nn::StateLayout layout;
     Attempt attempt;
   };
   std::filesystem::path path(Key key) const;
   void remember(Key key, Entry entry);
+  nn::StateBytes copy_of(const AlignedBuffer& bytes);
 
   const std::filesystem::path folder_;
   const bool durable_;

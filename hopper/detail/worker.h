@@ -16,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -89,6 +90,8 @@ class Worker {
   void cancel(const message::Cancel& cancel);
   void compute();
   void train(Job& job);
+  void reserve_blocks(std::uint64_t bytes);
+  bool has_nothing_to_do() const;
   void lose_device(std::exception_ptr error);
   void finish(const Job& job, UnitMetrics metrics, nn::SavedState state, nn::StateLayout layout);
   void report_failure(const Job& job, Failure failure, const std::string& text);
@@ -127,6 +130,7 @@ class Worker {
   JobPtr training_;
   std::atomic<std::uint64_t> rows_done_ = 0;
   std::optional<Stopwatch> idle_since_;  // compute thread only; none before the first unit
+  std::set<std::uint64_t> reserved_;     // compute thread only: sizes of states that blocks were reserved for
   std::stop_source stop_;
   std::thread compute_thread_;
 };

@@ -54,7 +54,8 @@ net::Awaitable<void> Worker::fetch(Job& job) {
 
 net::Awaitable<void> Worker::send_state(Connection to, StateStore::Key key, Digest expected) {
   message::State answer{key.model, key.version, expected, true, {}};
-  const nn::StateBytes bytes = co_await on_disk(disk_, [this, key] { return store_->find(key); });
+  nn::StateBytes bytes = store_->find_in_memory(key);
+  if (!bytes) bytes = co_await on_disk(disk_, [this, key] { return store_->find(key); });
   if (!bytes) {
     answer.found = false;
     answer.text =

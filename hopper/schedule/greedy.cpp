@@ -6,9 +6,6 @@
 
 namespace hop::hopper {
 namespace {
-// A worker that is training gets a second model only while at least twice as many models wait as there are workers that
-// will soon be idle: a model that is bound to a queue cannot go to whoever is free first.
-constexpr std::ptrdiff_t kSurplus = 2;
 
 // Per worker: the seconds of all the visits that it still has to do, over all models and epochs.
 std::vector<double> loads(const ScheduleView& view) {
@@ -76,7 +73,9 @@ std::optional<Choice> GreedyPolicy::next(const ScheduleView& view) const {
     return a->id < b->id;
   });
   for (const WorkerView* worker : order) {
-    if (worker->queued > 0 && ready < kSurplus * hungry) break;
+    // A model that is bound to a queue cannot go to whoever is free first: while fewer wait than workers will soon be
+    // idle, none is bound ahead.
+    if (worker->queued > 0 && ready < hungry) break;
     if (const auto choice = best_for(view, worker->id)) return choice;
   }
   return std::nullopt;

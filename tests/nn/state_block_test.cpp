@@ -8,6 +8,7 @@
 #include "nn/optim/sgd.h"
 #include "nn/state.h"
 #include "nn/state_pool.h"
+#include "tests/nn/allocations.h"
 #include "tests/nn/support.h"
 
 namespace hop::nn {
@@ -195,6 +196,15 @@ TEST(StatePool, GivesABlockOfThatSizeAgain) {
   EXPECT_EQ(pool->make(256)->size(), 256U);
   StateBytes outlives = StatePool::make_shared()->make(64);
   EXPECT_EQ(outlives->size(), 64U);
+}
+
+TEST(StatePool, HasAsManyBlocksReadyAsWereReserved) {
+  const auto pool = StatePool::make_shared();
+  pool->reserve(128, 2);
+  const std::uint64_t before = heap_allocations();
+  const StateBytes first = pool->make(128), second = pool->make(128);
+  EXPECT_LE(heap_allocations() - before, 2U) << "a handle each, no block";
+  EXPECT_NE(first->data(), second->data());
 }
 
 TEST(Module, MovesInPlaceAndStaysWhereItIs) {
