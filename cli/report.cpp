@@ -22,7 +22,7 @@ void add_report(CLI::App& app, Action& action) {
           "ms\n\n",
           results.name.c_str(), results.models.size(), results.partitions, results.workers,
           static_cast<unsigned long long>(units), static_cast<unsigned long long>(results.hops),
-          static_cast<double>(results.network.hop) / 1e6, results.gap_ms_p50, results.gap_ms_p99);
+          static_cast<double>(results.network.hop) / 1e6, results.gap.p50_ms, results.gap.p99_ms);
       std::fputs(hopper::leaderboard(results).c_str(), stdout);
       return kOk;
     };

@@ -16,7 +16,8 @@ struct UnitMetrics {
   std::uint64_t state_bytes = 0;         ///< size of the new state
   std::uint64_t received_bytes = 0;      ///< bytes of the parent state that crossed the network for this unit
   double gap_seconds = 0;   ///< from when the worker was free and the unit ordered to its first step: what a hop costs
-  double idle_seconds = 0;  ///< before that, free and without orders: no model was due here. Both -1 for the first unit
+  double idle_seconds = 0;  ///< before that, free and without orders: no model was due here; 0 for a unit that was
+                            ///< ordered while its worker still trained. Both are -1 for a worker's first unit
   std::uint64_t peak_rss_bytes = 0;  ///< of the worker's process, so far
   bool operator==(const UnitMetrics&) const = default;
 };

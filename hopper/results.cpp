@@ -40,21 +40,40 @@ ModelResult summarize(const Model& model) {
   return result;
 }
 
-// In milliseconds, sorted; without the first units of workers, which are negative.
-std::vector<double> sorted_ms(std::span<const double> seconds) {
-  std::vector<double> ms;
-  for (const double s : seconds) {
-    if (s >= 0) ms.push_back(s * 1e3);
-  }
-  std::sort(ms.begin(), ms.end());
-  return ms;
-}
-
 // The nearest-rank percentile; 0 for nothing.
 double percentile(const std::vector<double>& sorted, double share) {
   if (sorted.empty()) return 0;
   const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
   return sorted[std::clamp<std::size_t>(rank, 1, sorted.size()) - 1];
+}
+
+Waits waits_of(std::vector<double> seconds) {
+  std::sort(seconds.begin(), seconds.end());
+  return {seconds.size(), percentile(seconds, 0.50) * 1e3, percentile(seconds, 0.99) * 1e3};
+}
+
+// A worker that had the order before it was free did not idle for one moment: its unit was prefetched.
+void add_waits(Results& results, std::span<const double> gaps, std::span<const double> idle) {
+  std::vector<double> all, prefetched, late, idle_times;
+  for (std::size_t i = 0; i < gaps.size(); ++i) {
+    if (gaps[i] < 0) continue;  // a worker's first unit
+    all.push_back(gaps[i]);
+    idle_times.push_back(idle[i]);
+    (idle[i] == 0 ? prefetched : late).push_back(gaps[i]);
+  }
+  results.gap = waits_of(std::move(all));
+  results.gap_prefetched = waits_of(std::move(prefetched));
+  results.gap_late = waits_of(std::move(late));
+  results.idle = waits_of(std::move(idle_times));
+}
+
+Json json_of(const Waits& waits) { return {{"units", waits.units}, {"p50", waits.p50_ms}, {"p99", waits.p99_ms}}; }
+
+Json json_of_gaps(const Results& r) {
+  Json json = json_of(r.gap);
+  json["prefetched"] = json_of(r.gap_prefetched);
+  json["late"] = json_of(r.gap_late);
+  return json;
 }
 
 Json json_of(const ModelResult& m) {
@@ -111,11 +130,7 @@ Results summarize(const Ledger& ledger, Objective objective) {
   results.hops = ledger.hops();
   results.network.hop = ledger.received_bytes();
   results.peak_rss_bytes = ledger.peak_rss_bytes();
-  const std::vector<double> gaps = sorted_ms(ledger.gaps()), idle = sorted_ms(ledger.idle());
-  results.gap_ms_p50 = percentile(gaps, 0.50);
-  results.gap_ms_p99 = percentile(gaps, 0.99);
-  results.idle_ms_p50 = percentile(idle, 0.50);
-  results.idle_ms_p99 = percentile(idle, 0.99);
+  add_waits(results, ledger.gaps(), ledger.idle());
   for (const Model& model : ledger.models()) results.models.push_back(summarize(model));
   results.best = ledger.best(objective);
   results.objective = objective;
@@ -146,8 +161,8 @@ std::string to_json(const Results& r) {
         {"data_bytes", r.network.data},
         {"control_bytes", r.network.control}}},
       {"memory", {{"data_bytes_per_worker", r.data_bytes_per_worker}, {"peak_rss_bytes", r.peak_rss_bytes}}},
-      {"gap_ms", {{"p50", r.gap_ms_p50}, {"p99", r.gap_ms_p99}}},
-      {"idle_ms", {{"p50", r.idle_ms_p50}, {"p99", r.idle_ms_p99}}},
+      {"gap_ms", json_of_gaps(r)},
+      {"idle_ms", json_of(r.idle)},
       {"models", models},
       {"best", r.best ? Json(r.best->value) : Json(nullptr)}};
   return json.dump(2) + "\n";

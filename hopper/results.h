@@ -36,6 +36,12 @@ struct NetworkBytes {
   std::uint64_t control = 0;  ///< everything that is no payload
 };
 
+/// Times in which a worker computed nothing, over many units: the nearest-rank percentiles, in milliseconds.
+struct Waits {
+  std::uint64_t units = 0;
+  double p50_ms = 0, p99_ms = 0;
+};
+
 struct Results {
   std::string name;
   std::uint64_t seed = 0;
@@ -51,8 +57,9 @@ struct Results {
   NetworkBytes network;
   std::uint64_t data_bytes_per_worker = 0;  ///< the largest of the workers: its partitions and the validation rows
   std::uint64_t peak_rss_bytes = 0;         ///< of the hungriest worker's process
-  double gap_ms_p50 = 0, gap_ms_p99 = 0;    ///< what hops cost between two units of a worker (UnitMetrics)
-  double idle_ms_p50 = 0, idle_ms_p99 = 0;  ///< what the schedule left empty
+  Waits gap;                                ///< what hops cost between two units of a worker (UnitMetrics)
+  Waits gap_prefetched, gap_late;           ///< the same, of units ordered before their worker was free, and after
+  Waits idle;                               ///< what the schedule left empty
   std::vector<ModelResult> models;
   std::optional<ModelId> best;
   Outcome outcome = Outcome::Completed;

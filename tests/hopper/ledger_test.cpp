@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "hopper/results.h"
 #include "hopper/search/grid.h"
 
 namespace hop::hopper {
@@ -116,6 +117,28 @@ TEST(Ledger, FollowsAModelThroughItsUnits) {
   EXPECT_THAT(ledger.gaps(), ElementsAre(0, 0.25, 0));
   EXPECT_THAT(ledger.idle(), ElementsAre(0, 0.75, 0));
   EXPECT_EQ(ledger.sequence(), 4U);
+}
+
+TEST(Results, TellGapsOfPrefetchedUnitsFromThoseOfUnitsThatWereOrderedLate) {
+  Ledger ledger = reserved({4, 1, 2, Order::Fixed}, grid(1));
+  const std::vector<std::pair<double, double>> gaps_and_idle = {{-1, -1},   {0.001, 0},   {0.003, 0},
+                                                                {0.002, 0}, {0.050, 0.5}, {0.070, 1e-9}};
+  for (const auto& [gap, idle] : gaps_and_idle) {
+    record::Commit c = next_commit(ledger, 0, 1);
+    c.metrics.gap_seconds = gap;
+    c.metrics.idle_seconds = idle;
+    ledger.apply(c);
+  }
+  const Results results = summarize(ledger, Objective::ValidAccuracy);
+  EXPECT_EQ(results.gap.units, 5U) << "a worker's first unit has no gap";
+  EXPECT_DOUBLE_EQ(results.gap.p50_ms, 3);
+  EXPECT_DOUBLE_EQ(results.gap.p99_ms, 70);
+  EXPECT_EQ(results.gap_prefetched.units, 3U);
+  EXPECT_DOUBLE_EQ(results.gap_prefetched.p50_ms, 2);
+  EXPECT_DOUBLE_EQ(results.gap_prefetched.p99_ms, 3);
+  EXPECT_EQ(results.gap_late.units, 2U);
+  EXPECT_DOUBLE_EQ(results.gap_late.p50_ms, 50);
+  EXPECT_DOUBLE_EQ(results.idle.p99_ms, 500);
 }
 
 TEST(Ledger, SumsUpAnEpochAndTakesItsValidationFromTheLastUnit) {
