@@ -17,13 +17,15 @@ endfunction()
 
 function(hop_simt_libraries)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/simt/*.cpp)
-  add_library(hop_simt STATIC ${sources})
+  set(error ${PROJECT_SOURCE_DIR}/kernels/cuda/error.cpp)  # language.h wants it, so whoever tests the executor does
+  add_library(hop_simt STATIC ${sources} ${error})
   target_compile_definitions(hop_simt PUBLIC HOP_SIMT)
   target_include_directories(hop_simt PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(hop_simt PUBLIC hop_base Threads::Threads PRIVATE hop_settings hop_warnings)
 
   file(GLOB_RECURSE kernels CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cpp)
+  list(REMOVE_ITEM kernels ${error})
   if(NOT kernels)
     return()
   endif()

@@ -26,6 +26,7 @@ const Lt& lt() {
 
 void check(cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
+  expect_live_device();
   const int code = static_cast<int>(status);
   const std::string name = lt().cublasLtGetStatusName(status);
   throw CudaError("[" + std::string(call) + "] expected success, got " + name + " (" + std::to_string(code) + ": " +

@@ -35,7 +35,7 @@ void wait_on(cudaStream_t stream, const Fence& fence) {
   }
 }
 
-void free_host(std::byte* data) { static_cast<void>(cudaFreeHost(data)); }
+void free_host(std::byte* data) { ignore(cudaFreeHost(data)); }
 
 class CudaBackend final : public Backend {
  public:
@@ -58,8 +58,8 @@ class CudaBackend final : public Backend {
   }
 
   void free(void* data, std::size_t) noexcept override {
-    static_cast<void>(cudaSetDevice(index_));
-    if (!device_state(index_).slabs.free(data)) static_cast<void>(cudaFree(data));
+    ignore(cudaSetDevice(index_));
+    if (!device_state(index_).slabs.free(data)) ignore(cudaFree(data));
   }
 
   void copy(void* to, const void* from, std::size_t size) override {

@@ -26,6 +26,7 @@ const Functions& functions() {
 
 void check(cudnnStatus_t status, const char* call) {
   if (status == CUDNN_STATUS_SUCCESS) return;
+  expect_live_device();
   std::array<char, 512> why{};
   functions().cudnnGetLastErrorString(why.data(), why.size());
   const int code = static_cast<int>(status);

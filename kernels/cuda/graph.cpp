@@ -16,9 +16,8 @@ class Recording {
   ~Recording() {
     if (!open_) return;
     cudaGraph_t broken = nullptr;
-    static_cast<void>(cudaStreamEndCapture(stream_, &broken));
-    if (broken != nullptr) static_cast<void>(cudaGraphDestroy(broken));
-    static_cast<void>(cudaGetLastError());
+    ignore(cudaStreamEndCapture(stream_, &broken));
+    if (broken != nullptr) ignore(cudaGraphDestroy(broken));
   }
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
@@ -42,13 +41,13 @@ class Graph final : public Plan::Recorded {
       check(cudaGraphGetNodes(graph_, nullptr, &nodes_), "cudaGraphGetNodes");
       check(cudaGraphInstantiate(&executable_, graph_, 0), "cudaGraphInstantiate");
     } catch (...) {
-      static_cast<void>(cudaGraphDestroy(graph_));
+      ignore(cudaGraphDestroy(graph_));
       throw;
     }
   }
   ~Graph() override {
-    static_cast<void>(cudaGraphExecDestroy(executable_));
-    static_cast<void>(cudaGraphDestroy(graph_));
+    ignore(cudaGraphExecDestroy(executable_));
+    ignore(cudaGraphDestroy(graph_));
   }
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;

@@ -23,13 +23,25 @@
 #include <cuda_runtime.h>
 #endif
 
+namespace hop::kernels::cuda {
+
+/// Throws CudaError if `status` is not cudaSuccess, and forgets it for cudaGetLastError; `call` is the call that
+/// returned it, `context` what the message adds in brackets.
+void check(cudaError_t status, const char* call, const std::string& context = {});
+/// Forgets a failure where nobody can be told: else the next launch would report it as its own.
+void ignore(cudaError_t status) noexcept;
+/// check() of a launch.
+void check_launch(cudaError_t status, dim3 grid, dim3 block, std::size_t shared_bytes);
+
+}  // namespace hop::kernels::cuda
+
 #if defined(HOP_SIMT) || defined(__CUDACC__)
 
 namespace hop::kernels::cuda {
 
 /// Launches `kernel` on `grid` blocks of `block` threads with `shared_bytes` of dynamic shared memory each. Does not
-/// wait for it. Throws CudaError if it cannot be launched (too many threads, too much shared memory); over simt also
-/// hop::simt::KernelError for what the kernel does wrong.
+/// wait for it. Throws CudaError if it cannot be launched (too many threads, too much shared memory, a device that is
+/// lost); over simt also hop::simt::KernelError for what the kernel does wrong.
 template <class... P>
 void launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
             std::type_identity_t<P>... arguments) {
@@ -40,15 +52,7 @@ void launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared_byte
   kernel<<<grid, block, shared_bytes, stream>>>(arguments...);
   const cudaError_t status = cudaPeekAtLastError();
 #endif
-  if (status == cudaSuccess) return;
-  static_cast<void>(cudaGetLastError());
-  const int code = static_cast<int>(status);
-  const std::string name = cudaGetErrorName(status);
-  throw CudaError("[launch] expected success, got " + name + " (" + std::to_string(code) + ": " +
-                      cudaGetErrorString(status) + "; " + std::to_string(block.x) + " x " + std::to_string(block.y) +
-                      " x " + std::to_string(block.z) + " threads, " + std::to_string(shared_bytes) +
-                      " bytes of shared memory)",
-                  "launch", code, name);
+  check_launch(status, grid, block, shared_bytes);
 }
 
 /// The block's dynamic shared memory, as an array of T: launch()'s `shared_bytes`, aligned to 16.

@@ -17,9 +17,6 @@
 
 namespace hop::kernels::cuda {
 
-/// Throws CudaError if `status` is not cudaSuccess; `call` is the call that returned it.
-void check(cudaError_t status, const char* call);
-
 /// How many devices this process can use; 0 with the reason where there is no driver or no card. Asked once.
 int device_count();
 const std::string& why_no_device();  ///< "" where there is one
@@ -29,6 +26,9 @@ void expect_device(int index);
 /// Makes `index` the calling thread's current device. Throws DeviceError for one that is not there.
 void use_device(int index);
 int current_device();
+/// Throws the CudaError of the current device itself, sticky where it is lost to this process; nothing if it is well.
+/// For a failed call of a library on top of CUDA, which calls a lost device an internal error.
+void expect_live_device();
 
 /// The stream of the calling thread on the current device: the innermost StreamGuard's, else the device's compute
 /// stream, which all threads share.

@@ -30,7 +30,7 @@ bool Slabs::free(void* block) {
   if (slab == slabs_.begin() || data >= (--slab)->first + kSlab) return false;
   if (--slab->second.blocks == 0) {
     if (filling_ == slab->first) filling_ = nullptr;
-    static_cast<void>(cudaFree(slab->first));
+    ignore(cudaFree(slab->first));
     slabs_.erase(slab);
   }
   return true;

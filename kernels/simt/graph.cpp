@@ -7,12 +7,25 @@
 namespace hop::simt {
 
 cudaError_t refuse_while_capturing() {
+  if (lost() != cudaSuccess) return lost();
   const std::scoped_lock lock(handles().mutex);
   bool refused = false;
   for (const cudaStream_t stream : handles().streams) {
     if (!stream->capture || stream->capture->mode == cudaStreamCaptureModeRelaxed) continue;
     const bool local = stream->capture->mode == cudaStreamCaptureModeThreadLocal;
     if (local && stream->capture->thread != std::this_thread::get_id()) continue;
+    stream->capture->invalidated = true;
+    refused = true;
+  }
+  return refused ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+}
+
+cudaError_t refuse_while_any_captures() {
+  if (lost() != cudaSuccess) return lost();
+  const std::scoped_lock lock(handles().mutex);
+  bool refused = false;
+  for (const cudaStream_t stream : handles().streams) {
+    if (!stream->capture) continue;
     stream->capture->invalidated = true;
     refused = true;
   }

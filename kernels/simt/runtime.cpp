@@ -104,6 +104,8 @@ cudaError_t result(cudaError_t error) {
   return error;
 }
 
+cudaError_t lost() { return static_cast<cudaError_t>(options().lost); }
+
 Handles& handles() {
   static Handles& all = *new Handles;
   return all;
@@ -194,7 +196,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   return result(cudaErrorInvalidValue);
 }
 
-cudaError_t cudaDeviceSynchronize() { return result(refuse_while_capturing()); }
+cudaError_t cudaDeviceSynchronize() { return result(hop::simt::refuse_while_any_captures()); }
 cudaError_t cudaRuntimeGetVersion(int* version) {
   *version = CUDART_VERSION;
   return cudaSuccess;
@@ -218,8 +220,8 @@ cudaError_t cudaFree(void* data) {
 
 cudaError_t cudaHostAlloc(void** data, std::size_t size, unsigned) {
   if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
-  constexpr std::size_t kPage = 4096;
-  *data = size == 0 ? nullptr : std::aligned_alloc(kPage, (size + kPage - 1) / kPage * kPage);
+  constexpr std::size_t kPage = 4096, kMost = std::size_t{1} << 40U;  // more no host locks
+  *data = size == 0 || size > kMost ? nullptr : std::aligned_alloc(kPage, (size + kPage - 1) / kPage * kPage);
   if (*data == nullptr) return result(size == 0 ? cudaSuccess : cudaErrorMemoryAllocation);
   const std::scoped_lock lock(pinned().mutex);
   pinned().live.insert(*data);

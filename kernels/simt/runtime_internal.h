@@ -43,12 +43,18 @@ Handles& handles();
 /// Remembers a failure for cudaGetLastError.
 cudaError_t result(cudaError_t error);
 
+/// What Options::lost says.
+cudaError_t lost();
+
 /// Gives `work` to the stream: runs it now, or records it.
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
 
-/// The calls that CUDA calls unsafe during a capture (allocating, freeing, waiting): cudaSuccess if nobody captures who
-/// forbids them to the calling thread, else the error, and the capture is invalid. Takes the lock.
+/// For the calls that CUDA calls unsafe during a capture (allocating, freeing): cudaSuccess if nobody captures who
+/// forbids them to the calling thread, else the error, and the capture is invalid. Takes the lock. A lost device
+/// refuses too.
 cudaError_t refuse_while_capturing();
+/// For calls that wait for the whole device: no stream may capture, in whatever mode, for it would be waited for.
+cudaError_t refuse_while_any_captures();
 
 /// Invalidates the capture that the stream takes part in. Call with the lock.
 void invalidate(cudaStream_t stream);

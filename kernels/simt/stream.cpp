@@ -63,6 +63,7 @@ void invalidate(cudaStream_t stream) {
 }
 
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) {
+  if (lost() != cudaSuccess) return lost();
   {
     const std::scoped_lock lock(handles().mutex);
     if (!is_live(stream)) return cudaErrorInvalidResourceHandle;
@@ -117,6 +118,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 // All work has run when the call that gave it returned; only a stream that records has something to refuse.
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (hop::simt::lost() != cudaSuccess) return result(hop::simt::lost());
   const std::scoped_lock lock(handles().mutex);
   if (stream == nullptr) return cudaSuccess;
   if (!handles().streams.contains(stream)) return result(cudaErrorInvalidResourceHandle);
@@ -196,6 +198,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (hop::simt::lost() != cudaSuccess) return result(hop::simt::lost());
   const std::scoped_lock lock(handles().mutex);
   if (!handles().events.contains(event)) return result(cudaErrorInvalidResourceHandle);
   if (event->state != CUevent_st::State::captured) return cudaSuccess;

@@ -138,12 +138,26 @@ TEST_F(SimtGraph, ForbidsAnotherThreadOnlyUnderTheGlobalMode) {
                                      std::pair{cudaStreamCaptureModeRelaxed, cudaSuccess}}) {
     ASSERT_EQ(cudaStreamBeginCapture(main_, mode), cudaSuccess);
     cudaError_t got = cudaErrorUnknown;
-    std::jthread([&] { got = cudaDeviceSynchronize(); }).join();
+    void* data = nullptr;
+    std::jthread([&] { got = cudaMalloc(&data, 4); }).join();
     EXPECT_EQ(got, answer);
     static_cast<void>(end());
+    EXPECT_EQ(cudaFree(data), cudaSuccess);
     if (graph_ != nullptr) {
       EXPECT_EQ(cudaGraphDestroy(graph_), cudaSuccess);
     }
+  }
+}
+
+// Whoever waits for the device would wait for the stream that records.
+TEST_F(SimtGraph, ForbidsEveryThreadToWaitForTheWholeDeviceUnderEveryMode) {
+  for (const auto mode :
+       {cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed}) {
+    ASSERT_EQ(cudaStreamBeginCapture(main_, mode), cudaSuccess);
+    cudaError_t got = cudaErrorUnknown;
+    std::jthread([&] { got = cudaDeviceSynchronize(); }).join();
+    EXPECT_EQ(got, cudaErrorStreamCaptureUnsupported);
+    EXPECT_EQ(end(), cudaErrorStreamCaptureInvalidated);
   }
 }
 

@@ -229,6 +229,44 @@ TEST(SimtEvent, MeasuresOnlyWhatWasRecordedWithTiming) {
   static_cast<void>(cudaGetLastError());
 }
 
+// A device that is lost stays lost: Options::lost is what a GPU does after a kernel that failed.
+TEST(SimtLostDevice, FailsEveryCallThatNeedsIt) {
+  cudaStream_t stream = nullptr;
+  cudaEvent_t event = nullptr;
+  ASSERT_EQ(cudaStreamCreate(&stream), cudaSuccess);
+  ASSERT_EQ(cudaEventCreate(&event), cudaSuccess);
+  const DeviceArray<float> x(4);
+  float host = 0;
+  void* data = nullptr;
+  simt::options().lost = cudaErrorIllegalAddress;
+  for (const cudaError_t status :
+       {cudaMalloc(&data, 4), cudaMemcpyAsync(&host, x.data(), 4, cudaMemcpyDefault, stream),
+        cudaMemsetAsync(x.data(), 0, 4, stream), cudaStreamSynchronize(stream), cudaStreamQuery(stream),
+        cudaEventSynchronize(event), cudaEventQuery(event), cudaDeviceSynchronize(), cudaFree(x.data())}) {
+    EXPECT_EQ(status, cudaErrorIllegalAddress);
+  }
+  simt::options().lost = cudaSuccess;
+  EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
+  EXPECT_EQ(cudaStreamDestroy(stream), cudaSuccess);
+  static_cast<void>(cudaGetLastError());
+}
+
+TEST(SimtLostDevice, IsKnownByALaunch) {
+  simt::options().lost = cudaErrorIllegalAddress;
+  try {
+    launch(nothing, 3, dim3(32, 2), 0, nullptr);
+    ADD_FAILURE() << "expected a CudaError";
+  } catch (const CudaError& error) {
+    EXPECT_TRUE(error.sticky);
+    EXPECT_EQ(error.code, cudaErrorIllegalAddress);
+    EXPECT_EQ(error.call, "launch");
+    EXPECT_THAT(error.what(), HasSubstr("3 x 1 x 1 blocks of 32 x 2 x 1 threads"));
+    EXPECT_THAT(error.what(), HasSubstr("restart"));
+  }
+  simt::options().lost = cudaSuccess;
+  EXPECT_EQ(launch_code(1, 1, 0), cudaSuccess);
+}
+
 TEST(SimtLanguage, IsForCudaThreadsOnly) { EXPECT_THROW(__syncthreads(), simt::KernelError); }
 
 }  // namespace
