@@ -107,6 +107,15 @@ class CachingAllocator {
                         " (active: " + std::to_string(active_) + ")");
     }
     ++system_allocations_;
+    try {
+      return backend(device_).allocate(bytes);
+    } catch (const MemoryError&) {
+      if (cached_ == 0) throw;
+    }
+    // The device is full, partly of blocks of other sizes that nobody uses. That holds while a step is recorded too:
+    // its blocks are its pool's, and the device waits for its work before it takes memory back.
+    release_cached();
+    ++system_allocations_;
     return backend(device_).allocate(bytes);
   }
 

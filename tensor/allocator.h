@@ -25,7 +25,8 @@ void set_limit(std::size_t bytes, Device device = Device::cpu());
 /// How many bytes allocate() could still give: what the limit leaves, or what the device has free with the cache.
 std::size_t available(Device device = Device::cpu());
 
-/// `size` bytes on a 64-byte boundary, uninitialised; nullptr for 0. For Storage; users hold tensors.
+/// `size` bytes on a 64-byte boundary, uninitialised; nullptr for 0. Where the device has none left, what is cached
+/// goes back to it first; then MemoryError. For Storage; users hold tensors.
 void* allocate(std::size_t size, Device device);
 void free(void* data, std::size_t size, Device device) noexcept;
 
