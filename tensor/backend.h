@@ -45,8 +45,12 @@ class Backend {
   virtual void copy(void* to, const void* from, std::size_t size) = 0;
   /// Clears `size` bytes, in order with the work that was given to the device before.
   virtual void zero(void* data, std::size_t size) = 0;
-  /// Waits for all work that was given to the device, and throws what it met (IndexError for a label out of range, ..).
+  /// Waits for all work that was given to the device, and throws what the calling thread's met (IndexError for a label
+  /// out of range, ..).
   virtual void synchronize() = 0;
+  /// Waits likewise, and forgets what the calling thread's work met: for who gave that work up for another reason, so
+  /// that what comes next is not blamed.
+  virtual void discard_faults() noexcept {}
 
   /// `size` bytes of the host, zero-filled, from and to which the device copies without the host's help.
   virtual AlignedBuffer host_buffer(std::size_t size) { return AlignedBuffer(size); }

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "kernels/cuda/device_internal.h"
-#include "kernels/cuda/fault_internal.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -13,7 +12,8 @@ namespace {
 /// An event, as the floors below see it.
 class EventPoint final : public Fence::Point {
  public:
-  EventPoint(int device, cudaStream_t stream) : device_(device) { event_.record(stream); }
+  explicit EventPoint(int device) : device_(device) {}
+  void record(cudaStream_t stream) const { event_.record(stream); }
   void wait() override {
     use_device(device_);
     event_.synchronize();
@@ -24,8 +24,6 @@ class EventPoint final : public Fence::Point {
   int device_;
   Event event_;
 };
-
-Fence point_of(int device, cudaStream_t stream) { return Fence(std::make_shared<EventPoint>(device, stream)); }
 
 void wait_on(cudaStream_t stream, const Fence& fence) {
   if (const auto* point = dynamic_cast<EventPoint*>(fence.point())) {
@@ -43,17 +41,8 @@ class CudaBackend final : public Backend {
 
   void* allocate(std::size_t size) override {
     use_device(index_);
-    void* data = nullptr;
-    cudaError_t status = cudaErrorMemoryAllocation;
-    if (size <= Slabs::kLargest) {
-      data = device_state(index_).slabs.allocate(size);
-      if (data != nullptr) return data;
-    } else {
-      status = cudaMalloc(&data, size);
-      if (status == cudaSuccess) return data;
-    }
-    if (status != cudaErrorMemoryAllocation) check(status, "cudaMalloc");
-    static_cast<void>(cudaGetLastError());
+    void* const data = size <= Slabs::kLargest ? device_state(index_).slabs.allocate(size) : allocate_from_driver(size);
+    if (data != nullptr) return data;
     throw MemoryError("[allocate] cuda:" + std::to_string(index_) + " has no " + std::to_string(size) + " bytes left");
   }
 
@@ -64,29 +53,39 @@ class CudaBackend final : public Backend {
 
   void copy(void* to, const void* from, std::size_t size) override {
     use_device(index_);
-    if (stream_is_capturing()) throw StateError("[capture] no value can be read while a step is recorded");
+    expect_no_recording();
     const cudaStream_t stream = current_stream();
     check(cudaMemcpyAsync(to, from, size, cudaMemcpyDefault, stream), "cudaMemcpyAsync");
     check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
-    throw_fault(*device_state(index_).fault);
+    throw_fault(take_faults(index_));
   }
 
+  // What is cleared while a step is recorded (a gradient that counted as zero before the step) is cleared once, before
+  // the graph runs, as on the CPU: on the stream on which the graph will be launched, not as a part of every replay.
   void zero(void* data, std::size_t size) override {
     use_device(index_);
-    check(cudaMemsetAsync(data, 0, size, current_stream()), "cudaMemsetAsync");
+    const RecordingScope* const recording = RecordingScope::current();
+    const cudaStream_t stream = recording != nullptr ? recording->launched_on() : current_stream();
+    check(cudaMemsetAsync(data, 0, size, stream), "cudaMemsetAsync");
   }
 
   void synchronize() override {
-    use_device(index_);
-    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-    throw_fault(*device_state(index_).fault);
+    wait_for_streams();
+    throw_fault(take_faults(index_));
+  }
+
+  void discard_faults() noexcept override {
+    try {
+      wait_for_streams();
+      static_cast<void>(take_faults(index_));
+    } catch (const Error&) {  // whoever uses the device next is told
+    }
   }
 
   AlignedBuffer host_buffer(std::size_t size) override {
     if (size == 0) return {};
     use_device(index_);
-    void* data = nullptr;
-    check(cudaHostAlloc(&data, size, cudaHostAllocPortable), "cudaHostAlloc");
+    void* const data = allocate_pinned(size, cudaHostAllocPortable);
     std::memset(data, 0, size);
     return {static_cast<std::byte*>(data), size, free_host};
   }
@@ -101,7 +100,9 @@ class CudaBackend final : public Backend {
   }
   Fence fence() override {
     use_device(index_);
-    return point_of(index_, current_stream());
+    const auto point = std::make_shared<EventPoint>(index_);
+    point->record(current_stream());
+    return Fence(point);
   }
   void order_behind(const Fence& fence) override {
     use_device(index_);
@@ -115,11 +116,30 @@ class CudaBackend final : public Backend {
   }
 
  private:
+  static void expect_no_recording() {
+    if (stream_is_capturing()) throw StateError("[capture] no value can be read while a step is recorded");
+  }
+
+  // Stream by stream, not cudaDeviceSynchronize: that is forbidden while any thread records. Streams that a program
+  // made for itself are its own to wait for, but the calling thread's current one.
+  void wait_for_streams() const {
+    use_device(index_);
+    expect_no_recording();
+    const DeviceState& state = device_state(index_);
+    for (const cudaStream_t stream :
+         {state.compute.get(), state.to_device.get(), state.to_host.get(), current_stream()}) {
+      check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+    }
+  }
+
+  // The event is made first: once the copy has begun, only its fence keeps the two ranges from being freed.
   Fence transfer(void* to, const void* from, std::size_t size, cudaMemcpyKind kind, const Stream& stream,
                  const Fence& after) const {
+    const auto point = std::make_shared<EventPoint>(index_);
     if (after.point() != nullptr) wait_on(stream.get(), after);
     if (size != 0) check(cudaMemcpyAsync(to, from, size, kind, stream.get()), "cudaMemcpyAsync");
-    return point_of(index_, stream.get());
+    point->record(stream.get());
+    return Fence(point);
   }
 
   int index_;
@@ -147,22 +167,11 @@ Backend& device_backend(std::int16_t index) {
   return everything().backends[static_cast<std::size_t>(index)];
 }
 
-DeviceState::DeviceState() {
-  void* word = nullptr;
-  check(cudaHostAlloc(&word, sizeof(*fault), cudaHostAllocMapped | cudaHostAllocPortable), "cudaHostAlloc");
-  fault = static_cast<unsigned long long*>(word);
-  *fault = 0;
-  check(cudaHostGetDevicePointer(&word, word, 0), "cudaHostGetDevicePointer");
-  fault_on_device = static_cast<unsigned long long*>(word);
-}
-
 DeviceState& device_state(int index) {
   Everything& all = everything();
   const auto i = static_cast<std::size_t>(index);
   std::call_once(all.made[i], [&] { all.states[i] = std::make_unique<DeviceState>(); });
   return *all.states[i];
 }
-
-unsigned long long* fault_word() { return device_state(current_device()).fault_on_device; }
 
 }  // namespace hop::kernels::cuda

@@ -1,6 +1,10 @@
-// What this process keeps per device from its first use to its end: streams, the fault word, the slabs.
+// What this process keeps per device from its first use to its end: streams, fault words, the slabs; and what a thread
+// keeps while it records a graph.
 #pragma once
 
+#include <memory>
+
+#include "kernels/cuda/fault_internal.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/slabs_internal.h"
 #include "tensor/backend.h"
@@ -8,14 +12,11 @@
 namespace hop::kernels::cuda {
 
 struct DeviceState {
-  DeviceState();
-
   Stream compute;
   Stream to_device;
   Stream to_host;
   Slabs slabs;
-  unsigned long long* fault = nullptr;            ///< as the host sees it
-  unsigned long long* fault_on_device = nullptr;  ///< as kernels do
+  FaultWords faults;
 };
 
 /// The state of device `index`, which must be current when it is first asked for. Never destroyed: the driver may be
@@ -24,5 +25,26 @@ DeviceState& device_state(int index);
 
 /// The backend of Device::cuda(index); throws DeviceError for one that is not there.
 Backend& device_backend(std::int16_t index);
+
+/// Page-locked host memory, for cudaFreeHost. Throws MemoryError where there is none left.
+void* allocate_pinned(std::size_t size, unsigned flags);
+
+/// Says that the calling thread records a graph, while it lives.
+class RecordingScope {
+ public:
+  /// The graph is to be launched on what is the current stream now, and notes its faults in `faults`.
+  explicit RecordingScope(std::shared_ptr<FaultSlot> faults);
+  ~RecordingScope();
+  RecordingScope(const RecordingScope&) = delete;
+  RecordingScope& operator=(const RecordingScope&) = delete;
+
+  static const RecordingScope* current();
+  const std::shared_ptr<FaultSlot>& faults() const { return faults_; }
+  cudaStream_t launched_on() const { return launched_on_; }
+
+ private:
+  std::shared_ptr<FaultSlot> faults_;
+  cudaStream_t launched_on_;
+};
 
 }  // namespace hop::kernels::cuda

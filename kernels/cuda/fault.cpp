@@ -1,15 +1,43 @@
 #include "kernels/cuda/fault_internal.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
+#include "kernels/cuda/device_internal.h"
 
 namespace hop::kernels::cuda {
+namespace {
 
-void throw_fault(unsigned long long& word) {
-  const std::uint64_t note = std::atomic_ref(word).exchange(0);
+constexpr std::size_t kPage = 4096;
+constexpr std::size_t kBytesPerWord = 64;  // a cache line: threads look at their words often
+
+/// The words that the calling thread looks at, of one device.
+struct Watched {
+  std::shared_ptr<FaultSlot> own;
+  std::vector<std::shared_ptr<FaultSlot>> replayed;
+};
+Watched& watched(int device) {
+  thread_local std::map<int, Watched> by_device;
+  return by_device[device];
+}
+
+}  // namespace
+
+unsigned long long* fault_word() {
+  if (const RecordingScope* recording = RecordingScope::current()) return recording->faults()->on_device();
+  const int device = current_device();
+  std::shared_ptr<FaultSlot>& own = watched(device).own;
+  if (own == nullptr) own = std::make_shared<FaultSlot>(device);
+  return own->on_device();
+}
+
+void throw_fault(std::uint64_t note) {
   if (note == 0) return;
   static constexpr std::array kOperations = {
       "",          "cross_entropy",   "gather",           "scatter_add", "index_select",
@@ -18,6 +46,53 @@ void throw_fault(unsigned long long& word) {
   throw IndexError("[" + std::string(kOperations.at(note / kFaultPositions)) +
                    "] expected indices inside their dimension, got another at position " + std::to_string(position) +
                    " (found when the device was waited for)");
+}
+
+void FaultWords::add_page() {
+  auto* const host = static_cast<std::byte*>(allocate_pinned(kPage, cudaHostAllocMapped | cudaHostAllocPortable));
+  void* device = nullptr;
+  check(cudaHostGetDevicePointer(&device, host, 0), "cudaHostGetDevicePointer");
+  for (std::size_t at = 0; at < kPage; at += kBytesPerWord) {
+    free_.push_back({reinterpret_cast<unsigned long long*>(host + at),
+                     reinterpret_cast<unsigned long long*>(static_cast<std::byte*>(device) + at)});
+    *free_.back().host = 0;
+  }
+}
+
+FaultWords::Word FaultWords::take() {
+  Word word;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (free_.empty()) add_page();
+    word = free_.front();
+    free_.pop_front();
+  }
+  // Its last owner ended without waiting, perhaps: what that one queued may still write.
+  if (std::exchange(word.used, true)) device_state(current_device()).compute.synchronize();
+  *word.host = 0;
+  return word;
+}
+
+void FaultWords::give_back(Word word) {
+  const std::scoped_lock lock(mutex_);
+  free_.push_back(word);
+}
+
+FaultSlot::FaultSlot(int device) : device_(device), word_(device_state(device).faults.take()) {}
+FaultSlot::~FaultSlot() { device_state(device_).faults.give_back(word_); }
+std::uint64_t FaultSlot::take_note() const { return std::atomic_ref(*word_.host).exchange(0); }
+
+void answer_for(int device, const std::shared_ptr<FaultSlot>& slot) {
+  auto& replayed = watched(device).replayed;
+  if (std::find(replayed.begin(), replayed.end(), slot) == replayed.end()) replayed.push_back(slot);
+}
+
+std::uint64_t take_faults(int device) {
+  Watched& mine = watched(device);
+  std::uint64_t note = mine.own != nullptr ? mine.own->take_note() : 0;
+  for (const auto& slot : mine.replayed) note = std::max(note, slot->take_note());
+  mine.replayed.clear();
+  return note;
 }
 
 }  // namespace hop::kernels::cuda

@@ -1,6 +1,6 @@
 // The fault word: how a kernel says that it met a label or an index outside its range. A kernel cannot throw, and a
-// host that waited for every launch would be slow; so the kernel skips the element and leaves a note in one 64-bit word
-// per device, and the next synchronize() of that device throws the IndexError.
+// host that waited for every launch would be slow; so the kernel skips the element and leaves a note in a 64-bit word,
+// and the thread that launched it throws the IndexError when it next waits for the device.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,15 @@
-// The host's half of the fault word; see fault.h.
+// The host's half of the fault words; see fault.h.
+//
+// Several threads share a device, each with work of its own: what one's kernels met must not be thrown at another. So
+// every thread has a word of its own per device, which its launches carry. A recorded graph carries its word to every
+// replay, whoever replays it; so a recording has one of its own as well, and a thread that waits for the device looks
+// at its own word and at those of the graphs that it has replayed since it last looked.
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
 
 namespace hop::kernels::cuda {
 
@@ -19,11 +27,54 @@ enum class Fault : std::uint8_t {
 /// A note is fault * kFaultPositions + (kFaultPositions - 1 - position).
 inline constexpr std::uint64_t kFaultPositions = std::uint64_t{1} << 56;
 
-/// The current device's word, as kernels see it: pinned host memory, so that reading it costs the host no copy.
+/// The word for what the calling thread launches now on the current device, as kernels see it: its own, or that of the
+/// graph that it records.
 unsigned long long* fault_word();
 
-/// Throws the IndexError that `word` holds, if it holds one, and clears it. For the host, after the device has
-/// finished.
-void throw_fault(unsigned long long& word);
+/// Throws the IndexError that `note` stands for; 0 stands for none.
+void throw_fault(std::uint64_t note);
+
+/// The words of one device, in pinned host memory: reading one costs the host no copy.
+class FaultWords {
+ public:
+  struct Word {
+    unsigned long long* host = nullptr;    ///< as the host sees it
+    unsigned long long* device = nullptr;  ///< as kernels do
+    bool used = false;                     ///< by somebody before
+  };
+  /// A word that is 0 and stays so until the new owner's kernels write it. `device` must be current.
+  Word take();
+  void give_back(Word word);
+
+ private:
+  void add_page();
+
+  std::mutex mutex_;
+  std::deque<Word> free_;  // fresh ones first, then whichever was given back first
+};
+
+/// Owns a word of the current device.
+class FaultSlot {
+ public:
+  explicit FaultSlot(int device);
+  ~FaultSlot();
+  FaultSlot(const FaultSlot&) = delete;
+  FaultSlot& operator=(const FaultSlot&) = delete;
+
+  unsigned long long* on_device() const { return word_.device; }
+  /// What kernels have noted; clears it.
+  std::uint64_t take_note() const;
+
+ private:
+  int device_;
+  FaultWords::Word word_;
+};
+
+/// From here to the next take_faults(), the calling thread answers for a graph that notes its faults in `slot`.
+void answer_for(int device, const std::shared_ptr<FaultSlot>& slot);
+
+/// What the calling thread's work on the device has noted, after it has finished; clears it. The highest operation of
+/// all, then the lowest position, as in a single word.
+std::uint64_t take_faults(int device);
 
 }  // namespace hop::kernels::cuda

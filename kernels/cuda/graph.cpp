@@ -1,5 +1,6 @@
 // A captured step as a CUDA graph. The work is recorded on a stream of its own, so that what other threads give to the
 // device's compute stream meanwhile does not end up in the graph; replays are queued on the current stream.
+#include "kernels/cuda/device_internal.h"
 #include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/runtime.h"
 
@@ -36,7 +37,8 @@ class Recording {
 
 class Graph final : public Plan::Recorded {
  public:
-  Graph(Device device, cudaGraph_t graph) : device_(device), graph_(graph) {
+  Graph(Device device, cudaGraph_t graph, std::shared_ptr<FaultSlot> faults)
+      : device_(device), graph_(graph), faults_(std::move(faults)) {
     try {
       check(cudaGraphGetNodes(graph_, nullptr, &nodes_), "cudaGraphGetNodes");
       check(cudaGraphInstantiate(&executable_, graph_, 0), "cudaGraphInstantiate");
@@ -54,6 +56,7 @@ class Graph final : public Plan::Recorded {
 
   void replay() override {
     use_device(device_.index);
+    answer_for(device_.index, faults_);
     check(cudaGraphLaunch(executable_, current_stream()), "cudaGraphLaunch");
   }
   std::size_t size() const override { return nodes_; }
@@ -61,6 +64,7 @@ class Graph final : public Plan::Recorded {
  private:
   Device device_;
   cudaGraph_t graph_;
+  std::shared_ptr<FaultSlot> faults_;  // its nodes have the address
   cudaGraphExec_t executable_ = nullptr;
   std::size_t nodes_ = 0;
 };
@@ -70,14 +74,16 @@ class Graph final : public Plan::Recorded {
 std::unique_ptr<Plan::Recorded> capture(Device device, const std::function<void()>& work) {
   use_device(device.index);
   const Stream side;
+  const auto faults = std::make_shared<FaultSlot>(device.index);
   cudaGraph_t recorded = nullptr;
   {
+    const RecordingScope scope(faults);
     const StreamGuard guard(side);
     Recording recording(side);
     work();
     recorded = recording.end();
   }
-  auto graph = std::make_unique<Graph>(device, recorded);
+  auto graph = std::make_unique<Graph>(device, recorded, faults);
   graph->replay();  // recording ran nothing
   return graph;
 }

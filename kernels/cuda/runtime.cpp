@@ -123,13 +123,35 @@ StreamGuard::StreamGuard(const Stream& stream) : device_before_(guarded.device),
 }
 StreamGuard::~StreamGuard() { guarded = {device_before_, before_}; }
 
+// ---- RecordingScope
+
+namespace {
+constinit thread_local const RecordingScope* recording = nullptr;
+}  // namespace
+
+RecordingScope::RecordingScope(std::shared_ptr<FaultSlot> faults)
+    : faults_(std::move(faults)), launched_on_(current_stream()) {
+  recording = this;
+}
+RecordingScope::~RecordingScope() { recording = nullptr; }
+const RecordingScope* RecordingScope::current() { return recording; }
+
 // ---- PinnedBuffer
+
+void* allocate_pinned(std::size_t size, unsigned flags) {
+  void* data = nullptr;
+  const cudaError_t status = cudaHostAlloc(&data, size, flags);
+  if (status == cudaErrorMemoryAllocation) {
+    ignore(status);
+    throw MemoryError("[allocate] the host has no " + std::to_string(size) + " bytes left that can be page-locked");
+  }
+  check(status, "cudaHostAlloc");
+  return data;
+}
 
 PinnedBuffer::PinnedBuffer(std::size_t size) : size_(size) {
   if (size == 0) return;
-  void* data = nullptr;
-  check(cudaHostAlloc(&data, size, cudaHostAllocPortable), "cudaHostAlloc");
-  data_ = static_cast<std::byte*>(data);
+  data_ = static_cast<std::byte*>(allocate_pinned(size, cudaHostAllocPortable));
 }
 PinnedBuffer::~PinnedBuffer() {
   if (data_ != nullptr) ignore(cudaFreeHost(data_));

@@ -96,7 +96,8 @@ class StreamGuard {
   cudaStream_t before_;
 };
 
-/// Host memory that a device copies from and to without the host's help. Dear to make (milliseconds): keep it.
+/// Host memory that a device copies from and to without the host's help. Dear to make (milliseconds): keep it. Throws
+/// MemoryError where the host has none left to lock.
 class PinnedBuffer {
  public:
   PinnedBuffer() = default;

@@ -4,15 +4,23 @@
 
 namespace hop::kernels::cuda {
 
+void* allocate_from_driver(std::size_t size) {
+  void* data = nullptr;
+  const cudaError_t status = cudaMalloc(&data, size);
+  if (status == cudaErrorMemoryAllocation) {
+    ignore(status);
+    return nullptr;
+  }
+  check(status, "cudaMalloc");
+  return data;
+}
+
 void* Slabs::allocate(std::size_t size) {
   const std::size_t bytes = align_up(size, kAlignment);
   const std::scoped_lock lock(mutex_);
   if (filling_ == nullptr || slabs_[filling_].used + bytes > kSlab) {
-    void* data = nullptr;
-    if (cudaMalloc(&data, kSlab) != cudaSuccess) {
-      static_cast<void>(cudaGetLastError());
-      return nullptr;
-    }
+    void* data = allocate_from_driver(kSlab);
+    if (data == nullptr) return nullptr;
     filling_ = static_cast<std::byte*>(data);
     slabs_[filling_] = {};
   }

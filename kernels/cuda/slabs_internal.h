@@ -9,6 +9,9 @@
 
 namespace hop::kernels::cuda {
 
+/// `size` bytes of the current device; null when the driver has none left, CudaError for whatever else is wrong.
+void* allocate_from_driver(std::size_t size);
+
 class Slabs {
  public:
   static constexpr std::size_t kSlab = std::size_t{2} << 20;
@@ -19,7 +22,7 @@ class Slabs {
 #endif
   static constexpr std::size_t kAlignment = 256;  ///< cudaMalloc's own promise
 
-  /// `size` bytes, size <= kSlab, of the current device; null when the driver has no memory.
+  /// `size` bytes, size <= kSlab, of the current device; null when the driver has none left.
   void* allocate(std::size_t size);
   /// Gives a block back; false if it is not of a slab.
   bool free(void* block);

@@ -1,7 +1,11 @@
 // A captured step on the device: a graph that runs once when it is recorded and again on every replay.
 #include <stdexcept>
 
+#include "autograd/elementwise.h"
+#include "autograd/graph.h"
+#include "autograd/reduce.h"
 #include "base/error.h"
+#include "kernels/capture.h"
 #include "kernels/cuda/operations_internal.h"
 #include "tests/cuda/support.h"
 #include "tests/kernels/layouts.h"
@@ -49,6 +53,35 @@ TEST_F(CudaGraph, WorkThatThrowsLeavesTheDeviceUsable) {
   const Tensor a = on_device(a_), b = on_device(b_);
   const auto plan = capture(Device::cuda(), [&] { operations().matmul("matmul", a, b, {}, y); });
   EXPECT_TRUE(same_bits(on_host(y), eager(a_)));
+}
+
+// The gradient counts as zero when the step is recorded, and is cleared then: once, on either device.
+TEST(CudaGraphGradient, ThatWasClearedBeforeTheStepGrowsWithEveryReplay) {
+  const auto gradient_on = [](Device device) {
+    const auto there = [&](const Tensor& x) { return device.is_cpu() ? x : on_device(x); };
+    const Tensor w = there(random_tensor({4, 3}, DType::f32, 4)), x = there(random_tensor({4, 3}, DType::f32, 5));
+    w.set_requires_grad(true);
+    backward(hop::sum(hop::mul(w, x)));
+    w.zero_grad();
+    CapturedFunction step(
+        [&](std::span<const Tensor> in) {
+          const Tensor loss = hop::sum(hop::mul(w, in[0]));
+          backward(loss);
+          return std::vector{loss.detach()};
+        },
+        {.device = device, .warm_up = 0});
+    std::vector<Tensor> after;
+    for (int i = 0; i < 3; ++i) {
+      step({x});
+      after.push_back(device.is_cpu() ? hop::add(w.grad(), w.grad()) : on_host(hop::add(w.grad(), w.grad())));
+    }
+    return after;
+  };
+  if (device_count() == 0) GTEST_SKIP() << "no CUDA device: " << why_no_device();
+  const std::vector<Tensor> here = gradient_on(Device::cpu()), there = gradient_on(Device::cuda());
+  for (std::size_t i = 0; i < here.size(); ++i) EXPECT_TRUE(same_bits(there[i], here[i])) << "call " << i;
+  const Tensor x = random_tensor({4, 3}, DType::f32, 5);
+  EXPECT_TRUE(same_bits(there[1], hop::add(hop::add(x, x), hop::add(x, x)))) << "two calls: 2 x";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The runtime layer: errors, streams, events, pinned memory, the backend and the fault word.
+// The runtime layer: errors, streams, events, pinned memory, the backend.
 #include "kernels/cuda/runtime.h"
 
 #include <gmock/gmock.h>
@@ -6,11 +6,12 @@
 #include <cstdint>
 #include <cstring>
 #include <numeric>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
 #include "kernels/cuda/device_internal.h"
-#include "kernels/cuda/fault_internal.h"
+#include "kernels/cuda/operations_internal.h"
 #include "tensor/allocator.h"
 #include "tensor/tensor.h"
 #include "tests/cuda/support.h"
@@ -18,13 +19,11 @@
 namespace hop::kernels::cuda {
 namespace {
 
-using testing::AllOf;
 using testing::HasSubstr;
 
 using CudaRuntime = OnDevice;
 using CudaBackend = OnDevice;
 using CudaSlabs = OnDevice;
-using CudaFault = OnDevice;
 
 // Catches what `f` throws as an E.
 template <class E, class F>
@@ -50,6 +49,17 @@ TEST(CudaErrors, SayWhenTheProcessMustRestart) {
   const auto error = caught<CudaError>([] { check(cudaErrorIllegalAddress, "cudaStreamSynchronize"); });
   EXPECT_TRUE(error.sticky);
   EXPECT_THAT(error.what(), HasSubstr("restart"));
+}
+
+// 220 NVLink, 226 a contained memory error: the toolkits that name them tell to end the process.
+TEST(CudaErrors, KnowEveryFailureOfTheHardwareAsOneThatTakesTheDevice) {
+  for (const int code : {214, 220, 226, 700, 714, 719, 999}) {
+    EXPECT_TRUE(caught<CudaError>([&] { check(static_cast<cudaError_t>(code), "cudaStreamSynchronize"); }).sticky)
+        << code;
+  }
+  for (const int code : {1, 2, 98, 400, 600, 701, 901}) {
+    EXPECT_FALSE(caught<CudaError>([&] { check(static_cast<cudaError_t>(code), "cudaMalloc"); }).sticky) << code;
+  }
 }
 
 TEST(CudaErrors, SuccessThrowsNothing) { EXPECT_NO_THROW(check(cudaSuccess, "cudaMalloc")); }
@@ -143,6 +153,16 @@ TEST_F(CudaBackend, TooMuchMemoryIsAMemoryError) {
   EXPECT_THROW(Storage(std::size_t{1} << 50, Device::cuda()), MemoryError);
 }
 
+TEST_F(CudaBackend, WaitsForTheDeviceWhileAnotherThreadRecords) {
+  const Tensor x = Tensor::empty({3}, DType::f32, Device::cuda());
+  const auto plan = capture(Device::cuda(), [&] {
+    std::jthread([] { EXPECT_NO_THROW(backend(Device::cuda()).synchronize()); }).join();
+    operations().fill(x, Scalar(2.0));
+  });
+  EXPECT_EQ(plan->size(), 1U);
+  EXPECT_THROW(capture(Device::cuda(), [] { backend(Device::cuda()).synchronize(); }), StateError);
+}
+
 TEST_F(CudaBackend, CopiesBesideTheComputationInTheOrderOfTheirFences) {
   Backend& device = backend(Device::cuda());
   constexpr std::size_t kSize = 5003;
@@ -187,37 +207,6 @@ TEST_F(CudaSlabs, KnowWhatIsNotTheirs) {
   void* block = slabs.allocate(1);
   EXPECT_FALSE(slabs.free(static_cast<std::byte*>(block) + Slabs::kSlab));
   EXPECT_TRUE(slabs.free(block));
-}
-
-// What a kernel leaves in the word; see report() in kernels/cuda/fault.h.
-unsigned long long note(Fault fault, std::uint64_t position) {
-  return static_cast<std::uint64_t>(fault) * kFaultPositions + (kFaultPositions - 1 - position);
-}
-
-TEST_F(CudaFault, SurfacesOnceWhenTheDeviceIsWaitedFor) {
-  *device_state(0).fault = note(Fault::gather, 17);
-  const auto error = caught<IndexError>([] { backend(Device::cuda()).synchronize(); });
-  EXPECT_THAT(error.what(), AllOf(HasSubstr("[gather]"), HasSubstr("position 17")));
-  EXPECT_NO_THROW(backend(Device::cuda()).synchronize());
-}
-
-TEST_F(CudaFault, SurfacesWhenAValueIsRead) {
-  const Tensor x = Tensor::from<float>(std::vector<float>{1}, {1}, Device::cuda());
-  *device_state(0).fault = note(Fault::max_pool2d_gather, 0);
-  EXPECT_THROW(x.item<float>(), IndexError);
-  EXPECT_EQ(x.item<float>(), 1);
-}
-
-TEST(CudaFaultWord, NamesEveryOperation) {
-  const auto name_of = [](Fault fault) {
-    unsigned long long word = note(fault, 3);
-    return std::string(caught<IndexError>([&] { throw_fault(word); }).what());
-  };
-  EXPECT_THAT(name_of(Fault::cross_entropy), HasSubstr("[cross_entropy]"));
-  EXPECT_THAT(name_of(Fault::scatter_add), HasSubstr("[scatter_add]"));
-  EXPECT_THAT(name_of(Fault::index_select), HasSubstr("[index_select]"));
-  EXPECT_THAT(name_of(Fault::index_add), HasSubstr("[index_add]"));
-  EXPECT_THAT(name_of(Fault::max_pool2d_grad), HasSubstr("[max_pool2d_grad]"));
 }
 
 }  // namespace

@@ -1,0 +1,142 @@
+// The fault words: what a kernel meets is thrown at the thread whose work it was, and at nobody else.
+#include <gmock/gmock.h>
+
+#include <latch>
+#include <thread>
+
+#include "base/error.h"
+#include "kernels/capture.h"
+#include "kernels/copy.h"
+#include "kernels/cuda/fault_internal.h"
+#include "kernels/index.h"
+#include "tests/cuda/support.h"
+#include "tests/kernels/layouts.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+using hop::testing::error_of;
+using hop::testing::random_tensor;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class CudaFault : public OnDevice {
+ protected:
+  void SetUp() override {
+    OnDevice::SetUp();
+    if (IsSkipped()) return;
+    x_ = on_device(random_tensor({3, 2}, DType::f32, 1));
+    wrong_ = on_device(Tensor::from<std::int64_t>({0, 2, 3}, {3}));
+    right_ = on_device(Tensor::from<std::int64_t>({0, 2, 1}, {3}));
+  }
+  static void wait() { backend(Device::cuda()).synchronize(); }
+  void meet_a_fault() const { index_select(x_, 0, wrong_); }
+
+  Tensor x_, wrong_, right_;
+};
+
+TEST_F(CudaFault, SurfacesOnceWhenTheDeviceIsWaitedFor) {
+  meet_a_fault();
+  EXPECT_THAT(error_of<IndexError>(wait), AllOf(HasSubstr("[index_select]"), HasSubstr("position 2")));
+  EXPECT_NO_THROW(wait());
+}
+
+TEST_F(CudaFault, SurfacesWhenAValueIsRead) {
+  const Tensor one = on_device(full({}, 1.0));
+  meet_a_fault();
+  EXPECT_THROW(one.item<float>(), IndexError);
+  EXPECT_EQ(one.item<float>(), 1);
+}
+
+TEST_F(CudaFault, IsForgottenOnDemand) {
+  meet_a_fault();
+  backend(Device::cuda()).discard_faults();
+  EXPECT_NO_THROW(wait());
+}
+
+TEST_F(CudaFault, IsThrownAtTheThreadWhoseWorkItWas) {
+  std::latch met(1), waited(1);
+  std::jthread guilty([&] {
+    use_device(0);
+    meet_a_fault();
+    met.count_down();
+    waited.wait();
+    EXPECT_THROW(wait(), IndexError);
+  });
+  met.wait();
+  index_select(x_, 0, right_);
+  EXPECT_NO_THROW(wait()) << "the innocent thread";
+  EXPECT_NO_THROW(x_.as_strided({}, {}, 0).item<float>());
+  backend(Device::cuda()).discard_faults();  // forgets what is its own, not what is another's
+  waited.count_down();
+}
+
+// Words are used again, by threads that come later: the first of them here takes one that was left full.
+TEST_F(CudaFault, DoesNotOutliveItsThread) {
+  for (int i = 0; i < 200; ++i) {
+    std::jthread([&] {
+      use_device(0);
+      index_select(x_, 0, right_);
+      EXPECT_NO_THROW(wait()) << i;
+      meet_a_fault();
+    }).join();
+  }
+  EXPECT_NO_THROW(wait());
+}
+
+TEST_F(CudaFault, OfARecordedGraphReachesWhoReplaysIt) {
+  const Tensor index = on_device(Tensor::from<std::int64_t>({0, 2, 1}, {3}));
+  Plan plan;
+  std::jthread([&] {  // recorded by a thread that is gone
+    use_device(0);
+    plan = hop::capture([&] { index_select(x_, 0, index); }, Device::cuda());
+    EXPECT_NO_THROW(wait());
+  })
+      .join();
+  std::jthread([&] {  // has the word of that thread
+    use_device(0);
+    index_select(x_, 0, right_);
+    EXPECT_NO_THROW(wait());
+  })
+      .join();
+
+  backend(Device::cuda()).copy(index.raw_data(), wrong_.raw_data(), index.storage().size());
+  for (int i = 0; i < 2; ++i) {
+    plan.replay();
+    std::jthread([] { EXPECT_NO_THROW(wait()); }).join();
+    EXPECT_THAT(error_of<IndexError>(wait), AllOf(HasSubstr("[index_select]"), HasSubstr("position 2"))) << i;
+    EXPECT_NO_THROW(wait());
+  }
+}
+
+TEST_F(CudaFault, OfAGraphThatIsGoneReachesWhoReplayedIt) {
+  {
+    const Plan plan = hop::capture([&] { meet_a_fault(); }, Device::cuda());
+  }
+  EXPECT_THROW(wait(), IndexError);
+}
+
+TEST_F(CudaFault, IsTheHighestOperationOfAllGraphsAndTheThreadsOwnWork) {
+  const Plan plan = hop::capture([&] { meet_a_fault(); }, Device::cuda());
+  index_add({2, 2}, 0, wrong_, x_);  // 2 and 3 are outside
+  EXPECT_THAT(error_of<IndexError>(wait), AllOf(HasSubstr("[index_add]"), HasSubstr("position 1")));
+  EXPECT_NO_THROW(wait());
+}
+
+TEST(CudaFaultNote, NamesEveryOperation) {
+  const auto text_of = [](Fault fault) {
+    const std::uint64_t note = static_cast<std::uint64_t>(fault) * kFaultPositions + (kFaultPositions - 1 - 3);
+    return error_of<IndexError>([&] { throw_fault(note); });
+  };
+  EXPECT_THAT(text_of(Fault::cross_entropy), AllOf(HasSubstr("[cross_entropy]"), HasSubstr("position 3")));
+  EXPECT_THAT(text_of(Fault::gather), HasSubstr("[gather]"));
+  EXPECT_THAT(text_of(Fault::scatter_add), HasSubstr("[scatter_add]"));
+  EXPECT_THAT(text_of(Fault::index_select), HasSubstr("[index_select]"));
+  EXPECT_THAT(text_of(Fault::index_add), HasSubstr("[index_add]"));
+  EXPECT_THAT(text_of(Fault::max_pool2d_grad), HasSubstr("[max_pool2d_grad]"));
+  EXPECT_THAT(text_of(Fault::max_pool2d_gather), HasSubstr("[max_pool2d_gather]"));
+  EXPECT_NO_THROW(throw_fault(0));
+}
+
+}  // namespace
+}  // namespace hop::kernels::cuda
