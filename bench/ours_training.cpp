@@ -5,6 +5,7 @@
 #include "bench/nets.h"
 #include "bench/ours.h"
 #include "kernels/capture.h"
+#include "kernels/precision.h"
 #include "nn/optim/by_name.h"
 #include "nn/state.h"
 
@@ -48,9 +49,17 @@ Step captured(const std::shared_ptr<Training>& training) {
   return [training, step] { return (*step)({training->problem.x, training->problem.target})[0]; };
 }
 
+Step in_bf16(Step step) {
+  return [step = std::move(step)] {
+    const kernels::PrecisionScope scope(kernels::Precision::bf16);
+    return step();
+  };
+}
+
 Step step_by_variant(const std::string& variant, const std::shared_ptr<Training>& training) {
   if (variant == "eager") return eager(training);
   if (variant == "captured") return captured(training);
+  if (variant == "captured_bf16" && kernels::has_bf16()) return in_bf16(captured(training));
   throw ConfigError("[bench] this build has no variant " + variant);
 }
 

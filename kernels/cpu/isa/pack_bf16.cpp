@@ -1,0 +1,132 @@
+// Rounding and packing in one pass that runs as fast as memory: at the sizes of small models the conversion of the
+// weights costs as much as a third of their product otherwise.
+#include "kernels/cpu/isa/intrinsics.h"
+#include "kernels/cpu/pack_bf16_internal.h"
+
+// Vectors of 64 bytes pass between functions of this file alone: no other compiler sees how.
+#pragma GCC diagnostic ignored "-Wpsabi"
+
+namespace hop::kernels::HOP_ISA {
+namespace {
+
+constexpr std::int64_t kRows = 32, kColumns = 64, kPairs = kRows / 2;
+
+// Two bf16 in one word, the first in the lower half.
+using Pairs = std::uint32_t __attribute__((vector_size(64)));
+using Longs = std::uint64_t __attribute__((vector_size(64)));
+
+// The bf16 of each float in the upper half of its word; the lower half is noise. Half of the last place is added, or a
+// bit less, so that ties go to the even neighbour; a NaN would overflow and becomes the quiet one of its sign.
+inline Pairs rounded(Pairs bits) {
+  const Pairs up = bits + 0x7FFFU + (bits >> 16 & 1U);
+  const auto is_nan = (bits & 0x7FFFFFFFU) > 0x7F800000U;
+  return is_nan ? (bits | 0x00400000U) : up;
+}
+
+inline Pairs load(const float* p, std::int64_t count) {
+  Pairs bits{};
+  if (count == 16)
+    __builtin_memcpy(&bits, p, sizeof bits);  // a constant size: one instruction
+  else
+    __builtin_memcpy(&bits, p, static_cast<std::size_t>(count) * sizeof(float));
+  return bits;
+}
+
+// 32 neighbouring floats as 16 pairs.
+inline Pairs pairs_of(Pairs low, Pairs high) {
+  const auto first = [](Pairs bits) { return reinterpret_cast<Longs>(bits); };
+  const Longs a = first(rounded(low)), b = first(rounded(high));
+  const auto pair = [](Longs x) { return (x >> 16 & 0xFFFFU) | (x >> 32 & 0xFFFF0000U); };
+  const auto even = reinterpret_cast<Pairs>(pair(a)), odd = reinterpret_cast<Pairs>(pair(b));
+  return __builtin_shuffle(even, odd, Pairs{0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30});
+}
+
+// One stage of a transposition of 16 x 16: swaps the squares of `step` beside the diagonal.
+template <std::uint32_t step>
+inline void swap_squares(Pairs (&rows)[16]) {
+  Pairs upper{}, lower{};
+  for (std::uint32_t j = 0; j < 16; ++j) {
+    const bool second = (j & step) != 0;
+    upper[j] = second ? 16 + j - step : j;
+    lower[j] = second ? 16 + j : j + step;
+  }
+  for (std::uint32_t i = 0; i < 16; ++i) {
+    if ((i & step) != 0) continue;
+    const Pairs a = rows[i], b = rows[i + step];
+    rows[i] = __builtin_shuffle(a, b, upper);
+    rows[i + step] = __builtin_shuffle(a, b, lower);
+  }
+}
+
+// 32 rows x `columns` columns of a matrix that lies row by row; `rows` of them exist.
+void pack_rows(const float* b, std::int64_t stride, std::int64_t rows, std::int64_t columns, std::uint32_t* block) {
+  for (std::int64_t pair = 0; pair < kPairs; ++pair) {
+    for (std::int64_t c = 0; c < kColumns; c += 16) {
+      const std::int64_t count = columns - c < 0 ? 0 : columns - c < 16 ? columns - c : 16;
+      const auto row = [&](std::int64_t r) {
+        return r < rows && count > 0 ? rounded(load(b + r * stride + c, count)) : Pairs{};
+      };
+      const Pairs both = row(2 * pair) >> 16 | (row(2 * pair + 1) & 0xFFFF0000U);
+      __builtin_memcpy(block + pair * kColumns + c, &both, sizeof both);
+    }
+  }
+}
+
+// 16 pairs of rows of 16 columns, from a square with one column in each register.
+inline void store_transposed(Pairs (&square)[16], std::uint32_t* block) {
+  swap_squares<8>(square);
+  swap_squares<4>(square);
+  swap_squares<2>(square);
+  swap_squares<1>(square);
+  for (std::int64_t pair = 0; pair < kPairs; ++pair) {
+    __builtin_memcpy(block + pair * kColumns, &square[pair], sizeof square[pair]);
+  }
+}
+
+// 32 rows x 64 columns of a matrix that lies column by column. The processor cannot foresee 64 streams by itself.
+void pack_columns(const float* b, std::int64_t stride, std::uint32_t* block) {
+  for (std::int64_t c = 0; c < kColumns; c += 16) {
+    Pairs square[16];
+    for (std::int64_t i = 0; i < 16; ++i) {
+      const float* column = b + (c + i) * stride;
+      __builtin_prefetch(column + kRows);
+      __builtin_prefetch(column + kRows + 16);
+      square[i] = pairs_of(load(column, 16), load(column + 16, 16));
+    }
+    store_transposed(square, block + c);
+  }
+}
+
+// The same at the edges, where only `rows` and `columns` of them exist.
+void pack_some_columns(const float* b, std::int64_t stride, std::int64_t rows, std::int64_t columns,
+                       std::uint32_t* block) {
+  const std::int64_t first = rows < 16 ? rows : 16, second = rows - first;
+  for (std::int64_t c = 0; c < kColumns; c += 16) {
+    Pairs square[16] = {};
+    for (std::int64_t i = 0; i < 16 && c + i < columns; ++i) {
+      const float* column = b + (c + i) * stride;
+      square[i] = pairs_of(load(column, first), second > 0 ? load(column + 16, second) : Pairs{});
+    }
+    store_transposed(square, block + c);
+  }
+}
+
+}  // namespace
+
+void pack_bf16(const float* b, std::int64_t k, std::int64_t n, bool transposed, std::uint16_t* packed) {
+  auto* block = reinterpret_cast<std::uint32_t*>(packed);
+  for (std::int64_t column = 0; column < n; column += kColumns) {
+    const std::int64_t columns = n - column < kColumns ? n - column : kColumns;
+    for (std::int64_t row = 0; row < k; row += kRows, block += kPairs * kColumns) {
+      const std::int64_t rows = k - row < kRows ? k - row : kRows;
+      if (transposed && rows == kRows && columns == kColumns)
+        pack_columns(b + column * k + row, k, block);
+      else if (transposed)
+        pack_some_columns(b + column * k + row, k, rows, columns, block);
+      else
+        pack_rows(b + row * n + column, n, rows, columns, block);
+    }
+  }
+}
+
+}  // namespace hop::kernels::HOP_ISA
