@@ -3,6 +3,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -84,13 +85,14 @@ cublasLtEpilogue_t epilogue_of(Epilogue epilogue) {
   return kNames.at(static_cast<std::size_t>(epilogue));
 }
 
-/// A matrix of rows x columns, dense row by row or, transposed, column by column, as cuBLASLt reads it.
-Layout make_layout(const Product& p, std::int64_t rows, std::int64_t columns, bool transposed, std::int64_t step) {
+/// A matrix of rows x columns, row by row or, transposed, column by column, as cuBLASLt reads it.
+Layout make_layout(const Product& p, std::int64_t rows, std::int64_t columns, bool transposed, std::int64_t ld,
+                   std::int64_t step) {
   cublasLtMatrixLayout_t raw = nullptr;
   const std::int64_t inner = transposed ? rows : columns;
   const std::int64_t outer = transposed ? columns : rows;
   check(lt().cublasLtMatrixLayoutCreate(&raw, type_of(p), static_cast<std::uint64_t>(inner),
-                                        static_cast<std::uint64_t>(outer), inner),
+                                        static_cast<std::uint64_t>(outer), ld == 0 ? inner : ld),
         "cublasLtMatrixLayoutCreate");
   Layout layout(raw);
   set(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<std::int32_t>(p.batch));
@@ -122,8 +124,8 @@ Description make_description(const Product& p) {
 }
 
 /// The heuristic's first choice among algorithms that add in a fixed order: without split-k, or with its parts kept in
-/// the workspace and added one after another.
-void choose(const Product& p, Plan& plan) {
+/// the workspace and added one after another. False if there is none.
+bool choose(const Product& p, Plan& plan) {
   cublasLtMatmulPreference_t raw = nullptr;
   check(lt().cublasLtMatmulPreferenceCreate(&raw), "cublasLtMatmulPreferenceCreate");
   const Owned<cublasLtMatmulPreference_t> preference(raw);
@@ -137,29 +139,34 @@ void choose(const Product& p, Plan& plan) {
   }
   cublasLtMatmulHeuristicResult_t result{};
   int found = 0;
-  check(lt().cublasLtMatmulAlgoGetHeuristic(handle(), plan.description.get(), plan.b.get(), plan.a.get(), plan.d.get(),
-                                            plan.d.get(), preference.get(), 1, &result, &found),
-        "cublasLtMatmulAlgoGetHeuristic");
-  if (found == 0) check(CUBLAS_STATUS_NOT_SUPPORTED, "cublasLtMatmulAlgoGetHeuristic");
+  const cublasStatus_t status =
+      lt().cublasLtMatmulAlgoGetHeuristic(handle(), plan.description.get(), plan.b.get(), plan.a.get(), plan.d.get(),
+                                          plan.d.get(), preference.get(), 1, &result, &found);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;
+  check(status, "cublasLtMatmulAlgoGetHeuristic");
+  if (found == 0) return false;
   plan.algorithm = result.algo;
   plan.workspace = result.workspaceSize;
+  return true;
 }
 
-Plan make_plan(const Product& p) {
+std::optional<Plan> make_plan(const Product& p) {
   handle();  // or the reason why there is none
-  Plan plan{make_description(p), make_layout(p, p.m, p.k, p.a_transposed, p.a_step),
-            make_layout(p, p.k, p.n, p.b_transposed, p.b_step), make_layout(p, p.m, p.n, false, p.d_step)};
-  choose(p, plan);
+  Plan plan{make_description(p), make_layout(p, p.m, p.k, p.a_transposed, p.a_ld, p.a_step),
+            make_layout(p, p.k, p.n, p.b_transposed, p.b_ld, p.b_step), make_layout(p, p.m, p.n, false, 0, p.d_step)};
+  if (!choose(p, plan)) return std::nullopt;
   return plan;
 }
 
-/// The plan of a product on the current device, made once. Description pointers (bias, aux) change from call to call,
-/// so each thread has plans of its own; they are equal, for the heuristic is a function.
-Plan& plan_for(const Product& p) {
-  thread_local std::map<std::pair<int, Product>, Plan> plans;
+/// The plan of a product on the current device, made once; null if cuBLASLt knows no algorithm. Description pointers
+/// (bias, aux) change from call to call, so each thread has plans of its own; they are equal, for the heuristic is a
+/// function.
+Plan* plan_for(const Product& p) {
+  thread_local std::map<std::pair<int, Product>, std::optional<Plan>> plans;
   const std::pair key(current_device(), p);
-  const auto found = plans.find(key);
-  return found != plans.end() ? found->second : plans.emplace(key, make_plan(p)).first->second;
+  auto found = plans.find(key);
+  if (found == plans.end()) found = plans.emplace(key, make_plan(p)).first;
+  return found->second ? &*found->second : nullptr;
 }
 
 }  // namespace
@@ -167,8 +174,10 @@ Plan& plan_for(const Product& p) {
 bool available() { return lt().why_not.empty(); }
 const std::string& why_not_available() { return lt().why_not; }
 
-void multiply(const Product& p, const Operands& x) {
-  Plan& plan = plan_for(p);
+bool multiply(const Product& p, const Operands& x) {
+  Plan* const found = plan_for(p);
+  if (found == nullptr) return false;
+  const Plan& plan = *found;
   if (x.bias != nullptr) set(plan.description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, x.bias);
   if (x.aux != nullptr) set(plan.description, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, x.aux);
   const Storage workspace(plan.workspace, Device::cuda(static_cast<std::int16_t>(current_device())));
@@ -180,10 +189,13 @@ void multiply(const Product& p, const Operands& x) {
                             plan.d.get(), x.d, plan.d.get(), &plan.algorithm, workspace.data(), plan.workspace,
                             current_stream()),
         "cublasLtMatmul");
+  return true;
 }
 
 std::string choice(const Product& p) {
-  const Plan& plan = plan_for(p);
+  const Plan* const found = plan_for(p);
+  if (found == nullptr) throw DeviceError("[cublasLt] no algorithm adds in a fixed order here");
+  const Plan& plan = *found;
   std::string text = "cublasLt " + std::to_string(lt().cublasLtGetVersion()) + ":";
   const auto append = [&]<class T>(const char* name, cublasLtMatmulAlgoConfigAttributes_t attribute, T value) {
     check(lt().cublasLtMatmulAlgoConfigGetAttribute(&plan.algorithm, attribute, &value, sizeof(T), nullptr),
@@ -209,7 +221,7 @@ const std::string& why_not_available() {
   static const std::string why = "this program was built without cuBLASLt's headers";
   return why;
 }
-void multiply(const Product&, const Operands&) { throw DeviceError("[cublasLt] " + why_not_available()); }
+bool multiply(const Product&, const Operands&) { throw DeviceError("[cublasLt] " + why_not_available()); }
 std::string choice(const Product&) { throw DeviceError("[cublasLt] " + why_not_available()); }
 
 #endif

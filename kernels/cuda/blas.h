@@ -28,14 +28,15 @@ enum class Epilogue : std::uint8_t {
   gelu_grad_bias_grad,  ///< d = a b gelu'(aux), and bias (n) = sum of d over m
 };
 
-/// The shape of d (m, n) = epilogue(a (m, k) b (k, n)), `batch` times. All matrices are dense, row by row; a transposed
-/// one column by column.
+/// The shape of d (m, n) = epilogue(a (m, k) b (k, n)), `batch` times. Matrices lie row by row, a transposed one column
+/// by column; d is dense.
 struct Product {
   std::int64_t m = 0, n = 0, k = 0;
   DType dtype = DType::f32;  ///< f32 or f64; f64 knows no epilogue but none
   Precision precision = Precision::strict;
   bool a_transposed = false, b_transposed = false;
-  bool accumulate = false;  ///< d += a b
+  std::int64_t a_ld = 0, b_ld = 0;  ///< elements from one row (transposed: column) to the next; 0: dense
+  bool accumulate = false;          ///< d += a b
   Epilogue epilogue = Epilogue::none;
   std::int64_t batch = 1;
   std::int64_t a_step = 0, b_step = 0, d_step = 0;  ///< elements from one matrix of the batch to the next; may be 0
@@ -58,14 +59,16 @@ inline constexpr std::uintptr_t kAlignment = 16;  ///< more gives cuBLASLt no be
 bool available();
 const std::string& why_not_available();
 
-/// Queues the product on the current stream. Throws CudaError.
-void multiply(const Product& product, const Operands& operands);
+/// Queues the product on the current stream. False, and nothing is done, where cuBLASLt knows no algorithm for it.
+/// Throws CudaError.
+[[nodiscard]] bool multiply(const Product& product, const Operands& operands);
 
 /// The bytes of `aux`: for relu one bit per element, rows of 128; for gelu a matrix like d; else 0.
 std::size_t aux_bytes(const Product& product);
 
 /// The algorithm that multiply() uses for this product on the current device, for the record of a run:
 /// "cublasLt 130100: id 66 tile 20 stages 9 split-k 1 reduction 0 swizzle 0 custom 0 inner 0 cluster 0 workspace 0".
+/// Throws DeviceError where there is none.
 std::string choice(const Product& product);
 
 }  // namespace hop::kernels::cuda::blas

@@ -24,13 +24,13 @@ void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor
   const Tensor u = pass == ConvPass::input_grad ? x : dense(x);
   const Tensor v = pass == ConvPass::weight_grad ? weight : dense(weight);
   const Tensor g = pass == ConvPass::forward ? y : dense(y);
+  bool done = false;
   if (y.dtype() == DType::f32 && !math().own_kernels && dnn::available()) {
     // bf16 tensors do not exist yet, so bf16 is tf32 here
     const Precision of_factors = precision() == Precision::strict ? Precision::strict : Precision::tf32;
-    dnn::convolve({pass, sizes, of_factors, false}, u.raw_data(), v.raw_data(), g.raw_data());
-  } else {
-    conv2d_in_loops(pass, sizes, u, v, g);
+    done = dnn::convolve({pass, sizes, of_factors, false}, u.raw_data(), v.raw_data(), g.raw_data());
   }
+  if (!done) conv2d_in_loops(pass, sizes, u, v, g);
   if (bias.defined()) bias_activation(g, bias, 1);
 }
 

@@ -144,10 +144,10 @@ struct Engine {
 Engine engine_of(const Descriptor& configuration) {
   const auto engines = configuration.get_descriptors(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
   const Descriptor& engine = engines.at(0);
-  return {
-      engine.get_int(CUDNN_ATTR_ENGINE_GLOBAL_INDEX),
-      engine.get_all<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_NUMERICAL_NOTE_TYPE_COUNT),
-      engine.get_all<cudnnBackendBehaviorNote_t>(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_BEHAVIOR_NOTE_TYPE_COUNT)};
+  constexpr std::int64_t kAtMost = 64;  // more than any header names: the library may be newer than ours
+  return {engine.get_int(CUDNN_ATTR_ENGINE_GLOBAL_INDEX),
+          engine.get_all<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, kAtMost),
+          engine.get_all<cudnnBackendBehaviorNote_t>(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, kAtMost)};
 }
 
 bool is_acceptable(const Engine& engine, Precision precision) {
@@ -174,9 +174,13 @@ std::vector<std::string> names_of(const Engine& engine) {
   static constexpr std::array kBehavior = {"RUNTIME_COMPILATION", "REQUIRES_FILTER_INT8x32_REORDER",
                                            "REQUIRES_BIAS_INT8x32_REORDER", "SUPPORTS_CUDA_GRAPH_NATIVE_API",
                                            "CUBLASLT_DEPENDENCY"};
+  const auto name_of = [](const auto& known, const char* kind, auto note) {
+    const auto number = static_cast<std::size_t>(note);
+    return number < known.size() ? std::string(known[number]) : kind + std::to_string(number);
+  };
   std::vector<std::string> names;
-  for (const auto note : engine.notes) names.emplace_back(kNumerical.at(static_cast<std::size_t>(note)));
-  for (const auto note : engine.behavior) names.emplace_back(kBehavior.at(static_cast<std::size_t>(note)));
+  for (const auto note : engine.notes) names.push_back(name_of(kNumerical, "NUMERICAL_", note));
+  for (const auto note : engine.behavior) names.push_back(name_of(kBehavior, "BEHAVIOR_", note));
   return names;
 }
 
@@ -186,7 +190,8 @@ struct Plan {
   Descriptor graph;  // nothing says that `executable` keeps what it was made of
 };
 
-Plan make_plan(const Convolution& conv, const Target& target) {
+/// Nothing where no engine is acceptable.
+std::optional<Plan> make_plan(const Convolution& conv, const Target& target) {
   Descriptor graph = make_graph(conv, target);
   const std::vector<Descriptor> configurations = candidates(graph, target);
   Choice choice;
@@ -202,13 +207,12 @@ Plan make_plan(const Convolution& conv, const Target& target) {
         choice.engine = engine.index;
         choice.notes = names_of(engine);
         choice.workspace = static_cast<std::size_t>(plan.get_int(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
-        if (choice.workspace <= kMaxWorkspace) return {std::move(plan), choice, std::move(graph)};
+        if (choice.workspace <= kMaxWorkspace) return Plan{std::move(plan), choice, std::move(graph)};
       }
     }
     ++choice.dropped;
   }
-  throw DeviceError("[conv2d] none of cuDNN's " + std::to_string(choice.offered) +
-                    " engines is deterministic and of the precision asked for");
+  return std::nullopt;
 }
 
 /// A convolution as a key.
@@ -236,12 +240,17 @@ std::array<std::int64_t, 19> key_of(const Convolution& conv) {
 }
 
 /// The plan of a convolution on the current device, made once per thread, since handles belong to threads.
-const Plan& plan_for(const Convolution& conv, cudnnHandle_t handle) {
-  thread_local std::map<std::pair<cudnnHandle_t, std::array<std::int64_t, 19>>, Plan> plans;
+const std::optional<Plan>& plan_for(const Convolution& conv, cudnnHandle_t handle) {
+  thread_local std::map<std::pair<cudnnHandle_t, std::array<std::int64_t, 19>>, std::optional<Plan>> plans;
   const std::pair key(handle, key_of(conv));
   const auto found = plans.find(key);
   if (found != plans.end()) return found->second;
   return plans.emplace(key, make_plan(conv, Target{handle, std::nullopt})).first->second;
+}
+
+const Choice& choice_of(const std::optional<Plan>& plan) {
+  if (!plan) throw DeviceError("[conv2d] none of cuDNN's engines is deterministic and of the precision asked for");
+  return plan->choice;
 }
 
 }  // namespace
@@ -249,9 +258,11 @@ const Plan& plan_for(const Convolution& conv, cudnnHandle_t handle) {
 bool available() { return functions().why_not.empty(); }
 const std::string& why_not_available() { return functions().why_not; }
 
-void convolve(const Convolution& conv, void* x, void* weight, void* y) {
+bool convolve(const Convolution& conv, void* x, void* weight, void* y) {
   const cudnnHandle_t cudnn = handle();
-  const Plan& plan = plan_for(conv, cudnn);
+  const std::optional<Plan>& found = plan_for(conv, cudnn);
+  if (!found) return false;
+  const Plan& plan = *found;
   const Storage workspace(plan.choice.workspace, Device::cuda(static_cast<std::int16_t>(current_device())));
   const std::array<void*, 3> addresses = {x, weight, y};
   Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
@@ -259,11 +270,12 @@ void convolve(const Convolution& conv, void* x, void* weight, void* y) {
   pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, std::span<void* const>(addresses));
   pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, static_cast<void*>(workspace.data())).finalize();
   check(functions().cudnnBackendExecute(cudnn, plan.executable.raw(), pack.raw()), "cudnnBackendExecute");
+  return true;
 }
 
-Choice choice(const Convolution& conv) { return plan_for(conv, handle()).choice; }
+Choice choice(const Convolution& conv) { return choice_of(plan_for(conv, handle())); }
 Choice choice_for_device(const Convolution& conv, const std::string& description) {
-  return make_plan(conv, described_device(description)).choice;
+  return choice_of(make_plan(conv, described_device(description)));
 }
 
 std::string Choice::to_string() const {
@@ -280,7 +292,7 @@ const std::string& why_not_available() {
   static const std::string why = "this program was built without cuDNN's headers";
   return why;
 }
-void convolve(const Convolution&, void*, void*, void*) { throw DeviceError("[cuDNN] " + why_not_available()); }
+bool convolve(const Convolution&, void*, void*, void*) { throw DeviceError("[cuDNN] " + why_not_available()); }
 Choice choice(const Convolution&) { throw DeviceError("[cuDNN] " + why_not_available()); }
 Choice choice_for_device(const Convolution&, const std::string&) {
   throw DeviceError("[cuDNN] " + why_not_available());

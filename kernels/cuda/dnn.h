@@ -29,22 +29,23 @@ struct Convolution {
 bool available();
 const std::string& why_not_available();
 
-/// Computes the third of (x, weight, y) that the pass names, on the current stream. Throws CudaError; DeviceError where
-/// no engine is acceptable.
-void convolve(const Convolution& convolution, void* x, void* weight, void* y);
+/// Computes the third of (x, weight, y) that the pass names, on the current stream. False, and nothing is done, where
+/// no engine is acceptable. Throws CudaError.
+[[nodiscard]] bool convolve(const Convolution& convolution, void* x, void* weight, void* y);
 
 /// What was chosen for a convolution.
 struct Choice {
-  std::int64_t engine = 0;         ///< cuDNN's number of it
-  std::size_t workspace = 0;       ///< bytes
-  std::vector<std::string> notes;  ///< "TENSOR_CORE", "WINOGRAD", "RUNTIME_COMPILATION", ..
-  std::size_t offered = 0;         ///< engines that the heuristic named
-  std::size_t dropped = 0;         ///< of them, before the choice, for their notes or because no plan could be made
+  std::int64_t engine = 0;    ///< cuDNN's number of it
+  std::size_t workspace = 0;  ///< bytes
+  /// "TENSOR_CORE", "WINOGRAD", "RUNTIME_COMPILATION", ..; "NUMERICAL_11" for one that a newer cuDNN brought.
+  std::vector<std::string> notes;
+  std::size_t offered = 0;  ///< engines that the heuristic named
+  std::size_t dropped = 0;  ///< of them, before the choice, for their notes or because no plan could be made
 
   /// "cuDNN 91900: engine 7 workspace 0 TENSOR_CORE", for the record of a run.
   std::string to_string() const;
 };
-/// On the current device.
+/// On the current device. Throws DeviceError where no engine is acceptable.
 Choice choice(const Convolution& convolution);
 /// On the device that `description` describes, in the JSON form of CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION.
 Choice choice_for_device(const Convolution& convolution, const std::string& description);

@@ -1,6 +1,7 @@
 #include "kernels/cuda/dnn_library_internal.h"
 
 #ifdef HOP_HAS_CUDNN
+#include <algorithm>
 #include <array>
 #include <map>
 
@@ -36,13 +37,26 @@ void check(cudnnStatus_t status, const char* call) {
                   call, code, name);
 }
 
+namespace {
+
+struct Destroy {
+  using pointer = cudnnHandle_t;
+  void operator()(cudnnHandle_t handle) const { functions().cudnnDestroy(handle); }
+};
+
+}  // namespace
+
 cudnnHandle_t handle() {
   if (!functions().why_not.empty()) throw DeviceError("[cuDNN] " + functions().why_not);
-  thread_local std::map<int, cudnnHandle_t> handles;  // kept until the process ends, as the library is
-  cudnnHandle_t& handle = handles[current_device()];
-  if (handle == nullptr) check(functions().cudnnCreate(&handle), "cudnnCreate");
-  check(functions().cudnnSetStream(handle, current_stream()), "cudnnSetStream");
-  return handle;
+  thread_local std::map<int, std::unique_ptr<void, Destroy>> handles;
+  auto& handle = handles[current_device()];
+  if (handle == nullptr) {
+    cudnnHandle_t created = nullptr;
+    check(functions().cudnnCreate(&created), "cudnnCreate");
+    handle.reset(created);
+  }
+  check(functions().cudnnSetStream(handle.get(), current_stream()), "cudnnSetStream");
+  return handle.get();
 }
 
 Descriptor::Descriptor(cudnnBackendDescriptorType_t type) {
@@ -73,7 +87,7 @@ std::size_t Descriptor::get(cudnnBackendAttributeName_t name, cudnnBackendAttrib
                             void* values) const {
   std::int64_t got = 0;
   check(functions().cudnnBackendGetAttribute(raw(), name, type, count, &got, values), "cudnnBackendGetAttribute");
-  return static_cast<std::size_t>(got);
+  return static_cast<std::size_t>(std::min(got, count));  // it counts what did not fit, too
 }
 
 std::int64_t Descriptor::get_int(cudnnBackendAttributeName_t name) const {

@@ -16,10 +16,10 @@
 namespace hop::kernels::cuda::dnn {
 
 struct Functions {
-#define HOP_DNN_FUNCTIONS(f)                                                                            \
-  f(cudnnCreate) f(cudnnSetStream) f(cudnnGetVersion) f(cudnnGetErrorString) f(cudnnGetLastErrorString) \
-      f(cudnnBackendCreateDescriptor) f(cudnnBackendDestroyDescriptor) f(cudnnBackendSetAttribute)      \
-          f(cudnnBackendGetAttribute) f(cudnnBackendFinalize) f(cudnnBackendExecute)
+#define HOP_DNN_FUNCTIONS(f)                                                                      \
+  f(cudnnCreate) f(cudnnDestroy) f(cudnnSetStream) f(cudnnGetVersion) f(cudnnGetErrorString)      \
+      f(cudnnGetLastErrorString) f(cudnnBackendCreateDescriptor) f(cudnnBackendDestroyDescriptor) \
+          f(cudnnBackendSetAttribute) f(cudnnBackendGetAttribute) f(cudnnBackendFinalize) f(cudnnBackendExecute)
 #define HOP_DECLARE(name) decltype(&::name) name = nullptr;
   HOP_DNN_FUNCTIONS(HOP_DECLARE)
 #undef HOP_DECLARE
@@ -32,7 +32,8 @@ const Functions& functions();
 /// Throws CudaError if `status` is no success; `call` is the call that returned it.
 void check(cudnnStatus_t status, const char* call);
 
-/// This thread's handle of the current device, on its current stream. Throws CudaError, DeviceError without cuDNN.
+/// This thread's handle of the current device, on its current stream; it goes with the thread. Throws CudaError,
+/// DeviceError without cuDNN.
 cudnnHandle_t handle();
 
 /// cuDNN's name for the type of an attribute.

@@ -1,6 +1,5 @@
 // Brings a product into the form that cuBLASLt takes, or hands it to our own kernel. Which of the two, and the
-// algorithm, are functions of math(), precision(), shapes, dtype and of which operands are transposed views; never of
-// addresses.
+// algorithm, are functions of math(), precision(), dtype and of the operands' shapes and strides; never of addresses.
 #include <algorithm>
 #include <numeric>
 
@@ -18,26 +17,6 @@ Tensor copied(const Tensor& x) {
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   operations().copy(y, x);
   return y;
-}
-
-/// One factor: matrices, each dense row by row or (transposed) column by column, and the strides of the batch.
-struct Factor {
-  Tensor tensor;
-  bool transposed = false;
-};
-
-/// x as it is where its matrices are dense and aligned, else a copy.
-Factor make_factor(const Tensor& x) {
-  const int r = x.dim() - 2, c = x.dim() - 1;
-  const Shape& size = x.shape();
-  const Strides& stride = x.strides();
-  const auto is_dense = [&](int rows, int columns) {
-    return (size[columns] == 1 || stride[columns] == 1) && (size[rows] == 1 || stride[rows] == size[columns]);
-  };
-  if (!is_aligned(x)) return {copied(x), false};
-  if (is_dense(r, c)) return {x, false};
-  if (is_dense(c, r)) return {x, true};
-  return {copied(x), false};
 }
 
 /// A leading dimension of the result, outermost first; strides in elements, 0 where a factor repeats.
@@ -83,11 +62,12 @@ Call make_call(const Tensor& a, const Tensor& b, const Tensor& y) {
   p.dtype = y.dtype();
   p.precision = precision();
   p.a_transposed = call.a.transposed, p.b_transposed = call.b.transposed;
+  p.a_ld = call.a.ld, p.b_ld = call.b.ld;
   call.levels = make_levels(call.a.tensor, call.b.tensor, p.m * p.n);
   if (!call.levels.empty()) {
     const Level last = call.levels.back();
     call.levels.pop_back();
-    if (last.b_step == 0 && last.a_step == p.m * p.k && !p.a_transposed) {
+    if (last.b_step == 0 && last.a_step == p.m * p.a_ld && !p.a_transposed) {
       p.m *= last.size;
     } else {
       p.batch = last.size, p.a_step = last.a_step, p.b_step = last.b_step, p.d_step = last.y_step;
@@ -112,7 +92,8 @@ void for_each_step(const std::vector<Level>& levels, std::size_t depth, std::int
   }
 }
 
-void multiply_with_blas(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
+/// False, and y is not what it should be, where cuBLASLt knows no algorithm.
+bool multiply_with_blas(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
   Call call = make_call(a, b, y);
   Tensor vector = bias;
   if (bias.defined() && y.dtype() == DType::f64) {  // no epilogue adds doubles: start from the bias
@@ -124,25 +105,26 @@ void multiply_with_blas(const Tensor& a, const Tensor& b, const Tensor& bias, co
     call.product.epilogue = blas::Epilogue::bias;
   }
   const auto size = static_cast<std::int64_t>(size_of(y.dtype()));
+  bool done = true;  // of the first step, and so of all: they are the same product
   for_each_step(call.levels, 0, 0, 0, 0, [&](std::int64_t at_a, std::int64_t at_b, std::int64_t at_y) {
     blas::Operands x;
     x.a = call.a.tensor.raw_data() + at_a * size;
     x.b = call.b.tensor.raw_data() + at_b * size;
     x.d = y.raw_data() + at_y * size;
     x.bias = vector.defined() ? vector.raw_data() : nullptr;
-    blas::multiply(call.product, x);
+    done = done && blas::multiply(call.product, x);
   });
+  return done;
 }
 
 }  // namespace
 
 void matmul(const char*, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
   const bool sums_of_nothing = a.shape().back() == 0;
-  if (sums_of_nothing || math().own_kernels || !blas::available()) {
-    const Tensor dense = bias.defined() && !bias.is_contiguous() ? copied(bias) : bias;
-    return matmul_in_tiles(a, b, dense, y);
-  }
-  multiply_with_blas(a, b, bias, y);
+  const bool may_ask = !sums_of_nothing && !math().own_kernels && blas::available();
+  if (may_ask && multiply_with_blas(a, b, bias, y)) return;
+  const Tensor dense = bias.defined() && !bias.is_contiguous() ? copied(bias) : bias;
+  matmul_in_tiles(a, b, dense, y);
 }
 
 }  // namespace hop::kernels::cuda

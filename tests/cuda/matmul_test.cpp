@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "kernels/cuda/blas.h"
+#include "kernels/cuda/matmul_internal.h"
 #include "kernels/cuda/operations_internal.h"
 #include "tests/cuda/schedules.h"
 #include "tests/cuda/support.h"
@@ -127,6 +129,52 @@ TEST_F(CudaMatmul, TheDefaultAgreesWithSumsInDouble) {
       const Tensor f32 = multiply(laid_out(narrow(a)), laid_out(narrow(b)), {z.m, z.n}, narrow(bias));
       EXPECT_TRUE(hop::testing::close(f64, expected, 1e-13, 1e-13));
       EXPECT_TRUE(hop::testing::close(f32, expected, 1e-5, 1e-5));
+    }
+  }
+}
+
+/// Matrices in a storage, as make_factor() takes them.
+struct Lie {
+  const char* name;
+  Shape shape;
+  Strides strides;
+  bool stays;  // where it starts on 16 bytes
+  bool transposed;
+  std::int64_t ld;
+};
+const Lie kLies[] = {
+    {"dense", {5, 7}, {7, 1}, true, false, 7},
+    {"transposed", {5, 7}, {1, 5}, true, true, 5},
+    {"with a gap between rows", {5, 7}, {9, 1}, true, false, 9},
+    {"with a gap between columns", {5, 7}, {1, 8}, true, true, 8},
+    {"one row", {1, 7}, {3, 1}, true, false, 7},
+    {"one column", {5, 1}, {4, 1}, true, false, 4},
+    {"one column of rows far apart", {5, 1}, {40, 1}, false, false, 1},
+    {"rows far apart", {5, 7}, {100, 1}, false, false, 7},
+    {"every second column", {5, 7}, {14, 2}, false, false, 7},
+    {"one row for all", {5, 7}, {0, 1}, false, false, 7},
+    {"overlapping rows", {5, 7}, {1, 1}, false, false, 7},
+    {"a batch", {2, 5, 7}, {35, 7, 1}, true, false, 7},
+    {"a batch that repeats", {3, 5, 7}, {0, 7, 1}, true, false, 7},
+    {"the heads of one third of a packed tensor", {2, 3, 5, 4}, {180, 4, 36, 1}, true, false, 36},
+    {"the same, transposed", {2, 3, 4, 5}, {180, 4, 1, 36}, true, true, 36},
+};
+
+TEST_F(CudaMatmul, HowAFactorLiesDoesNotDependOnItsAddress) {
+  const Tensor storage = on_device(random_tensor({1000}, DType::f32, 18));
+  for (const Lie& lie : kLies) {
+    for (const std::int64_t offset : {0, 1, 4, 7}) {
+      SCOPED_TRACE(lie.name + std::string(" at ") + std::to_string(offset));
+      const Tensor x = storage.as_strided(lie.shape, lie.strides, offset);
+      const Factor factor = make_factor(x);
+      EXPECT_EQ(factor.transposed, lie.transposed);
+      EXPECT_EQ(factor.ld, lie.ld);
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(factor.tensor.raw_data()) % blas::kAlignment, 0U);
+      EXPECT_EQ(factor.tensor.raw_data() == x.raw_data(), lie.stays && offset % 4 == 0);
+      if (lie.stays) {
+        EXPECT_EQ(factor.tensor.strides(), lie.strides);
+      }
+      EXPECT_TRUE(same_bits(on_host(factor.tensor), on_host(x)));
     }
   }
 }
