@@ -1,11 +1,13 @@
 # HOP_CUDA=ON: the library hop_kernels_cuda, everything in kernels/cuda/: the handwritten kernels (*.cu, by nvcc) and
-# their host side (*.cpp). Machine code for sm_80, sm_90 and sm_120, and PTX for what comes after. The CUDA runtime is
-# linked statically and nothing of the driver is linked at all, so the programs start on any machine.
+# their host side (*.cpp). Machine code for sm_80, sm_90 and sm_120, which their minor versions run too (8.6, 8.9, 12.1),
+# and PTX, which the driver translates for what has none of it: compute_90's for sm_100, 103 and 110, compute_120's for
+# what comes after. The CUDA runtime is linked statically and nothing of the driver is linked at all, so the programs
+# start on any machine.
 if(NOT CMAKE_CUDA_COMPILER)
   find_program(CMAKE_CUDA_COMPILER nvcc HINTS $ENV{CUDA_PATH}/bin /usr/local/cuda/bin REQUIRED)
 endif()
 if(NOT CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 120)
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 90 120)
 endif()
 enable_language(CUDA)
 if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # nvcc 12 speaks C++20, which Debian 12's CMake does not know

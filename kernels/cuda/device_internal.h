@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "kernels/cuda/fault_internal.h"
 #include "kernels/cuda/runtime.h"
@@ -22,6 +23,9 @@ struct DeviceState {
 /// The state of device `index`, which must be current when it is first asked for. Never destroyed: the driver may be
 /// gone before the last static object is.
 DeviceState& device_state(int index);
+
+/// Why this program cannot run on card `ordinal`: "" where it can. Its oldest machine code is for 8.0.
+std::string why_unfit(int ordinal);
 
 /// The backend of Device::cuda(index); throws DeviceError for one that is not there.
 Backend& device_backend(std::int16_t index);

@@ -23,6 +23,10 @@ const Devices& devices() {
     } else if (d.count == 0) {
       d.why_none = "the driver shows no device";
     }
+    for (int i = 0; i < d.count; ++i) {
+      const std::string why = why_unfit(i);
+      if (!why.empty()) d = {i, why};
+    }
     return d;
   }();
   return found;
@@ -37,13 +41,28 @@ thread_local Guarded guarded;
 
 }  // namespace
 
+std::string why_unfit(int ordinal) {
+  constexpr int kOldest = 8;
+  const std::string card = "card " + std::to_string(ordinal);
+  int major = 0, minor = 0;
+  for (const auto& [value, attribute] :
+       {std::pair{&major, cudaDevAttrComputeCapabilityMajor}, std::pair{&minor, cudaDevAttrComputeCapabilityMinor}}) {
+    const cudaError_t status = cudaDeviceGetAttribute(value, attribute, ordinal);
+    ignore(status);
+    if (status != cudaSuccess) return card + " does not answer: " + cudaGetErrorString(status);
+  }
+  if (major >= kOldest) return "";
+  return card + " has compute capability " + std::to_string(major) + "." + std::to_string(minor) +
+         ", the kernels need 8.0";
+}
+
 int device_count() { return devices().count; }
 const std::string& why_no_device() { return devices().why_none; }
 
 void expect_device(int index) {
   if (index < 0 || index >= device_count()) {
     throw DeviceError("[cuda] expected one of " + std::to_string(device_count()) + " devices, got cuda:" +
-                      std::to_string(index) + (device_count() == 0 ? " (" + why_no_device() + ")" : ""));
+                      std::to_string(index) + (why_no_device().empty() ? "" : " (" + why_no_device() + ")"));
   }
 }
 

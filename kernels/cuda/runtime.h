@@ -17,9 +17,11 @@
 
 namespace hop::kernels::cuda {
 
-/// How many devices this process can use; 0 with the reason where there is no driver or no card. Asked once.
+/// How many devices this process can use, the first ones that the driver shows. Asked once. An old card (below 8.0)
+/// ends the list: the driver counts the fastest first, and CUDA_VISIBLE_DEVICES can put another order.
 int device_count();
-const std::string& why_no_device();  ///< "" where there is one
+/// Why there are no more: no driver, no card, an old card; "" where all cards can be used.
+const std::string& why_no_device();
 
 /// Throws DeviceError unless there is a device `index`.
 void expect_device(int index);

@@ -44,6 +44,7 @@ struct Options {
   std::uint64_t seed = 1;                             ///< of `shuffled`
   unsigned workers = 1;                               ///< OS threads that share the blocks of a grid
   int devices = 1;                                    ///< what cudaGetDeviceCount says; 0: cudaErrorNoDevice
+  int compute_capability = 80;                        ///< major and minor
   std::size_t device_memory = std::size_t{4} << 30U;  ///< bytes; cudaMalloc fails beyond
   /// A cudaError_t: what every call that needs the device returns, as on a GPU after a kernel that failed; 0: none.
   int lost = 0;

@@ -155,8 +155,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
       .maxThreadsPerBlock = 1024,
       .maxThreadsDim = {1024, 1024, 64},
       .maxGridSize = {2147483647, 65535, 65535},
-      .major = 8,
-      .minor = 0,
+      .major = options().compute_capability / 10,
+      .minor = options().compute_capability % 10,
       .multiProcessorCount = 4,  // few, so that grid-stride loops go round more than once
       .maxThreadsPerMultiProcessor = 1536,
       .l2CacheSize = 4 << 20,

@@ -107,6 +107,16 @@ TEST_F(CudaFullDevice, GetsBackWhatIsCachedWhileAStepIsRecorded) {
   EXPECT_EQ(y.as_strided({}, {}, 7).item<float>(), 2);
 }
 
+TEST(CudaOldCard, IsRefusedWithTheReason) {
+  const OptionsGuard guard;
+  for (const int fit : {80, 86, 90, 121}) {
+    simt::options().compute_capability = fit;
+    EXPECT_EQ(why_unfit(0), "") << fit;
+  }
+  simt::options().compute_capability = 75;
+  EXPECT_EQ(why_unfit(0), "card 0 has compute capability 7.5, the kernels need 8.0");
+}
+
 TEST(CudaPinnedMemory, ThatTheHostLacksIsAMemoryError) {
   constexpr std::size_t kTooMuch = std::size_t{1} << 50;
   EXPECT_THROW(allocate_pinned(kTooMuch, cudaHostAllocPortable), MemoryError);
