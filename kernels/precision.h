@@ -8,10 +8,13 @@
 namespace hop::kernels {
 
 /// What becomes of the factors of f32 products (on CUDA also of convolutions); sums are always f32, tensors stay f32.
+/// CUDA's own kernels (math().own_kernels) compute strict.
 enum class Precision : std::uint8_t {
   strict,  ///< nothing: f32 as it is
   tf32,    ///< CUDA: 10 bits of mantissa, relative errors near 3e-4. The CPU computes strict.
-  bf16,    ///< 7 bits, relative errors near 4e-3. CPUs without bf16 instructions compute strict.
+  /// 7 bits, relative errors near 4e-3. CPUs without bf16 instructions compute strict. Convolutions on CUDA take tf32:
+  /// cuDNN shortens the factors of f32 tensors to that and no further.
+  bf16,
 };
 
 /// For operations called by this thread, from now on; a captured step keeps what it was recorded with.

@@ -2,7 +2,7 @@
 // computes 64 x 64 results from strips of a and b in shared memory, a thread 4 x 4 of them in registers
 // (kernels/cuda/lessons climbs here step by step).
 //
-// 2 m n k FLOPs. A block reads 64 (m + n) values per 64 x 64 x k products, so global memory is read m n k / 32 times in
+// 2 m n k FLOPs. A block reads 128 k values for its 64 x 64 results, so m n k / 32 values of global memory are read in
 // all; a thread makes 16 products from 8 values of shared memory. Half to two thirds of the f32 peak is what this form
 // can give; cuBLASLt is the fast path.
 #include <algorithm>

@@ -2,9 +2,13 @@
 // mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 (PTX ISA, "Matrix Fragments for mma.m16n8k16"; sm_80 and above).
 //
 // A warp holds the three matrices in registers, spread over its lanes. With group = lane / 4 and pair = lane % 4:
-//   A: a[0] row group, a[1] row group + 8, a[2] and a[3] the same rows; columns 2 pair and 2 pair + 1, of a[2], a[3] 8
-//   more B: b[0] rows 2 pair and 2 pair + 1, b[1] rows 8 more; column group C: c[0], c[1] row group, c[2], c[3] row
-//   group + 8; columns 2 pair and 2 pair + 1
+// clang-format off
+//   A  a[0], a[1]  rows group and group + 8, columns 2 pair and 2 pair + 1
+//      a[2], a[3]  the same rows, columns 8 more
+//   B  b[0], b[1]  rows 2 pair and 2 pair + 1, and 8 more; column group
+//   C  c[0], c[1]  row group,     columns 2 pair and 2 pair + 1
+//      c[2], c[3]  row group + 8, the same columns
+// clang-format on
 // Each of a and b is a pair of bf16, the one of the lower row or column in the low half.
 //
 // Over simt the lanes lay their fragments open, and each computes its own four sums from them, in double. A tensor core

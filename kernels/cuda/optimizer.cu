@@ -4,11 +4,12 @@
 //
 // Two kernels:
 //
+// clang-format off
 //   prepare   one thread per parameter tensor reads the learning rate, the step and the stop flag, and leaves in a
-//   table
-//             what this step multiplies with: the arithmetic in double that every element would otherwise repeat. It
-//             also counts the step. The addresses come as its arguments, so a captured graph carries them.
+//             table what this step multiplies with: the arithmetic in double that every element would otherwise
+//             repeat. It also counts the step. The addresses come as its arguments, so a captured graph carries them.
 //   update    each block finds its segment in the table by a vote, and updates 2,048 elements of it.
+// clang-format on
 //
 // Bits: sums, products, quotients and roots are the CPU's, operation by operation (no fused multiply-add). Only pow, in
 // Adam's corrections 1 - beta^step, may differ from the C library's: CUDA's is within 2 units in the last place of

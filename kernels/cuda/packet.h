@@ -14,7 +14,7 @@ namespace hop::kernels::cuda {
 /// Elements per packet: 16 bytes of them, but of bytes 8, because a thread keeps each in a register.
 constexpr int packet_width(std::size_t size) { return size == 1 ? 8 : static_cast<int>(16 / size); }
 
-/// V elements, aligned as a whole: one load or store of up to 16 bytes.
+/// V elements, aligned as a whole. Up to 16 bytes are one load or store; more (four doubles) are several, side by side.
 template <class T, int V>
 struct alignas(sizeof(T) * V) Packet {
   T v[V];

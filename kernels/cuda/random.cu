@@ -1,6 +1,8 @@
 // Random numbers by their address (tensor/random.h): element i is a function of (key, step, draw, i), so any grid gives
-// the numbers of the CPU. A thread makes the four words of one Philox block, some 50 integer instructions, and moves 16
-// bytes: near the point where a card's integer units and its memory are equally busy.
+// the words of the CPU, and uniform numbers and dropout its bits. Normal ones go through log and cos, of which CUDA's
+// and the C library's may differ in the last bits of a double, and then some floats do in their last. A thread makes
+// the four words of one Philox block, some 50 integer instructions, and moves 16 bytes: near the point where a card's
+// integer units and its memory are equally busy.
 #include <cmath>
 
 #include "kernels/cuda/grid.h"

@@ -1,5 +1,8 @@
 // A ladder of four matrix products, each the one before with one idea more. All compute y = a b for row-major f32
-// matrices a (m, k), b (k, n), y (m, n) on the current stream; m, n, k > 0 and below 2^31.
+// matrices a (m, k), b (k, n), y (m, n) on the current stream; m, n, k > 0, n and k below 2^30. Rows of blocks lie
+// along grid.y, which takes 65,535 of them: m is at most 524,280 for the first rung with its 8 rows per block,
+// 2,097,120 for the second (32), 8,388,480 for the third (128) and 4,194,240 for the last (64); launch() throws
+// CudaError beyond.
 //
 //   naive           one thread per result                      bound by global memory traffic
 //   shared_tiles    a block shares what it reads               bound by shared memory traffic
