@@ -19,6 +19,7 @@
 #include "kernels/pool.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
+#include "kernels/view.h"
 #include "tests/cuda/support.h"
 #include "tests/kernels/layouts.h"
 
@@ -69,6 +70,23 @@ void add_reductions(Hashes& all) {
   all["sum"] = hash_of(kernels::sum(x));
   all["sum of rows"] = hash_of(kernels::sum(x, kColumns));
   all["sum of columns"] = hash_of(kernels::sum(x, kRows));
+  for (const std::int64_t length : {1, 7, 10, 32, 33}) {  // as many rows as fill several blocks, and one more
+    const Tensor rows = operand({257, length}, 22);
+    const std::string of = " of rows of " + std::to_string(length);
+    all["sum" + of] = hash_of(kernels::sum(rows, kColumns));
+    all["max" + of] = hash_of(kernels::max(rows, kColumns));
+    all["var" + of] = hash_of(kernels::var(rows, kColumns, 1));
+  }
+  // Runs that no packet divides, of the reduced dimensions or of the kept ones, over more than one step of the lanes.
+  static constexpr std::int64_t kOuter[] = {0, 2}, kMiddle[] = {0, 2, 3};
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    const std::string type(name(dtype));
+    all["sum of runs of 7 " + type] = hash_of(kernels::sum(operand({83, 3, 7}, 23, dtype), kOuter));
+    all["var of runs of 7 " + type] = hash_of(kernels::var(operand({83, 3, 7}, 24, dtype), kOuter, 0));
+    all["sum between " + type] = hash_of(kernels::sum(operand({29, 3, 13, 5}, 25, dtype), kOuter));
+    all["sum of three dimensions " + type] =
+        hash_of(kernels::sum(kernels::transpose(operand({5, 3, 9, 7, 2}, 26, dtype), 0, 3), kMiddle));
+  }
 }
 
 void add_random_numbers(Hashes& all) {
@@ -87,6 +105,9 @@ void add_windows_and_indices(Hashes& all) {
   all["avg_pool2d"] = hash_of(kernels::avg_pool2d(x, {}));
   const Tensor index = on_device(random_tensor({100}, DType::i64, 17, 0, 7));
   all["index_add"] = hash_of(kernels::index_add({7, 33}, 0, index, operand({100, 33}, 18)));
+  const Tensor few = on_device(random_tensor({997}, DType::i64, 27, 0, 3));
+  all["index_add of long runs"] = hash_of(kernels::index_add({4, 3}, 0, few, operand({997, 3}, 28)));
+  all["index_add of long runs of packets"] = hash_of(kernels::index_add({4, 8}, 0, few, operand({997, 8}, 29)));
 }
 
 void add_update(Hashes& all) {
