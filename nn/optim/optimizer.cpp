@@ -90,8 +90,8 @@ const Tensor& Optimizer::gradients() {
 void Optimizer::set_lr(double lr) {
   if (is_capturing()) throw StateError("[set_lr] the learning rate cannot be set while a step is captured");
   if (lr == lr_) return;
-  lr_ = lr;
   kernels::fill_(lr_tensor_, lr);
+  lr_ = lr;
 }
 
 // The gradient that step() reads, contiguous and zero where it counts as zero.
