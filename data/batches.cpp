@@ -145,7 +145,7 @@ class StreamedBatches final : public Batches {
     buffer.arrived.wait();  // of two batches ago: the host may write there again
     const std::size_t bytes = gather(buffer.host);
     Backend& device = backend(device_);
-    buffer.arrived = device.upload(buffer.y.raw_data(), buffer.host.data(), bytes, buffer.used);
+    buffer.arrived = begin_copy(device, buffer, bytes);
     device.order_behind(buffer.arrived);
     return present_;
   }
@@ -174,6 +174,17 @@ class StreamedBatches final : public Batches {
     present_ = 0;
   }
 
+  // A copy that begins without getting its fence ends here: nobody could wait for it before its bytes are freed.
+  static Fence begin_copy(Backend& device, const Buffer& buffer, std::size_t bytes) {
+    try {
+      return device.upload(buffer.y.raw_data(), buffer.host.data(), bytes, buffer.used);
+    } catch (const Error&) {
+      device.discard_faults();  // waits for the device
+      throw;
+    }
+  }
+
+  // Where one cannot be made, the buffers stay what they were.
   void make_buffers() {
     Shape shape = {options_.batch_size};
     for (const std::int64_t size : columns_.x_column->shape) shape.push_back(size);
@@ -183,15 +194,18 @@ class StreamedBatches final : public Batches {
       const auto row_bytes = static_cast<std::size_t>(options_.batch_size) * columns_.x_column->row_bytes();
       const std::size_t bytes = x_offset() + row_bytes;
       buffer.arrived.wait();
-      buffer.host = backend(device_).host_buffer(bytes);
+      AlignedBuffer host = backend(device_).host_buffer(bytes);
       const auto memory = std::make_shared<Storage>(bytes, device_);
       const auto view = [&](std::size_t offset, std::size_t size, DType type, const Shape& of) {
         return Tensor::view(Storage::borrow(memory->data() + offset, size, memory, device_), type, of,
                             contiguous_strides(of));
       };
-      buffer.y = view(0, x_offset(), DType::i64, {options_.batch_size});
-      buffer.x = view(x_offset(), row_bytes, dtype, shape);
-      buffer.used = backend(device_).fence();  // the memory may have been somebody else's a moment ago
+      const Fence used = backend(device_).fence();  // the memory may have been somebody else's a moment ago
+      buffer = {std::move(host),
+                view(0, x_offset(), DType::i64, {options_.batch_size}),
+                view(x_offset(), row_bytes, dtype, shape),
+                {},
+                used};
     }
   }
 

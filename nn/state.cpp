@@ -35,6 +35,18 @@ std::string describe(const Segment& s) {
          std::to_string(s.offset);
 }
 
+// Begins a copy and gives its fence. A copy that begins without getting one ends here: nobody could wait for it before
+// its bytes are freed.
+template <class Begin>
+Fence begin_copy(Backend& device, const Begin& begin) {
+  try {
+    return begin();
+  } catch (const Error&) {
+    device.discard_faults();  // waits for the device
+    throw;
+  }
+}
+
 }  // namespace
 
 void check_same_layout(const StateLayout& expected, const StateLayout& got, const std::string& where) {
@@ -131,8 +143,9 @@ void StateBlock::load(StateBytes next) {
   std::memcpy(&host_counters_, next->data(), sizeof host_counters_);
   key_on_device_ = host_counters_.random_key;
   arrived_.wait();  // of a load before this one, whose bytes go now; long ago as a rule
-  arrived_ = device.upload(block_.data(), next->data(), layout_.bytes, settled_ ? device.fence() : transfer_);
   arriving_ = std::move(next);
+  const Fence after = settled_ ? device.fence() : transfer_;
+  arrived_ = begin_copy(device, [&] { return device.upload(block_.data(), arriving_->data(), layout_.bytes, after); });
   transfer_ = arrived_;
   settled_ = false;
 }
@@ -155,7 +168,10 @@ SavedState StateBlock::save(StateBytes into) const {
   std::memcpy(into->data(), &host_counters_, sizeof host_counters_);
   Backend& device = backend(device_);
   constexpr std::size_t kRest = sizeof(Counters);
-  transfer_ = device.download(into->data() + kRest, block_.data() + kRest, layout_.bytes - kRest, device.fence());
+  const Fence after = device.fence();
+  transfer_ = begin_copy(device, [&] {
+    return device.download(into->data() + kRest, block_.data() + kRest, layout_.bytes - kRest, after);
+  });
   settled_ = false;
   return {std::move(into), transfer_};
 }

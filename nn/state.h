@@ -116,8 +116,9 @@ class StateBlock {
   void load(StateBytes next);
   /// From now on the device computes with what was loaded, and sees what was written to counters().random_key.
   void settle() const;
-  /// Takes the state out, into `into` where that is given and of the right size (the CPU needs none). What is computed
-  /// afterwards is computed behind it.
+  /// Takes the state out, into `into` where that is given and of the right size (the CPU needs none). On a device the
+  /// bytes are those of now if what is computed next stands behind another settle(), which waits for the copy; on the
+  /// CPU they are the block's own, and change with it until release() or swap().
   SavedState save(StateBytes into = nullptr) const;
   /// Ends the use of what load() brought; the values are undefined until the next load().
   void release();
