@@ -27,9 +27,15 @@ std::size_t DeviceRows::bytes(std::span<const Partition> partitions) {
   return sum;
 }
 
-std::shared_ptr<const DeviceRows> DeviceRows::if_they_fit(std::span<const Partition> partitions, Device device) {
-  if (partitions.empty() || bytes(partitions) > memory::available(device) / 2) return nullptr;
-  return std::make_shared<const DeviceRows>(partitions, device);
+std::shared_ptr<const DeviceRows> DeviceRows::if_they_fit(std::span<const Partition> partitions, Device device,
+                                                          std::size_t workers) {
+  const std::size_t share = memory::available(device) / std::max<std::size_t>(workers, 1);
+  if (partitions.empty() || bytes(partitions) > share / 2) return nullptr;
+  try {
+    return std::make_shared<const DeviceRows>(partitions, device);
+  } catch (const MemoryError&) {  // somebody was faster: streamed rows give the same bits
+    return nullptr;
+  }
 }
 
 DeviceRows::DeviceRows(std::span<const Partition> partitions, Device device) {

@@ -21,8 +21,11 @@ class DeviceRows {
   /// with different features, MemoryError.
   DeviceRows(std::span<const Partition> partitions, Device device);
 
-  /// The same where the rows take at most half of what the device still has; null where they would take more.
-  static std::shared_ptr<const DeviceRows> if_they_fit(std::span<const Partition> partitions, Device device);
+  /// The same where the rows take at most half of this worker's share of what the device still has; null where they
+  /// would take more, or do not fit after all: `workers` share the device, each looks for itself, and all may look
+  /// before the first of them takes anything.
+  static std::shared_ptr<const DeviceRows> if_they_fit(std::span<const Partition> partitions, Device device,
+                                                       std::size_t workers = 1);
   /// Bytes that the rows take on a device.
   static std::size_t bytes(std::span<const Partition> partitions);
 

@@ -42,4 +42,12 @@ Device resolve_device(std::string_view word, WorkerId worker) {
   return Device::cuda(index);
 }
 
+std::uint32_t workers_on(Device device, std::string_view word, std::uint32_t workers) {
+  std::uint32_t count = 0;
+  for (std::uint32_t w = 0; w < workers; ++w) {
+    if (resolve_device(word, WorkerId(w)) == device) ++count;
+  }
+  return count;
+}
+
 }  // namespace hop::hopper

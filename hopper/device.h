@@ -1,6 +1,7 @@
 // Which device a worker computes on.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,8 @@ namespace hop::hopper {
 /// it and a device answers, else cpu. Throws ConfigError for other words, and for a device that is not there, with the
 /// reason.
 Device resolve_device(std::string_view word, WorkerId worker = {});
+/// How many of the node's `workers` compute on `device`, if `word` is for all of them. The errors of resolve_device.
+std::uint32_t workers_on(Device device, std::string_view word, std::uint32_t workers);
 /// Whether `word` is one of those, there or not.
 bool is_device_word(std::string_view word);
 
