@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "tensor/allocator.h"
+#include "tensor/backend.h"
 
 namespace hop::hopper {
 namespace {
@@ -15,7 +16,11 @@ constexpr int kEnoughPerArchitecture = 2;  // on a device that copies beside its
 
 Slots::Slots(const Experiment& experiment, const data::Dataset& dataset, Device device,
              std::shared_ptr<const data::DeviceRows> rows)
-    : experiment_(experiment), dataset_(dataset), device_(device), rows_(std::move(rows)) {}
+    : experiment_(experiment),
+      dataset_(dataset),
+      device_(device),
+      rows_(std::move(rows)),
+      enough_(kEnoughPerArchitecture) {}
 
 std::uint64_t Slots::state_bytes(ModelId model, const Config& config) {
   const std::string key = architecture_key(experiment_, model, config);
@@ -32,8 +37,13 @@ std::uint64_t Slots::state_bytes(ModelId model, const Config& config) {
 
 std::unique_ptr<Trainer> Slots::take_early(ModelId model, const Config& config) {
   const std::string key = architecture_key(experiment_, model, config);
-  std::unique_ptr<Trainer> trainer = find_free(key);
-  if (trainer == nullptr && device_.is_cpu()) trainer = build(model, config, key);
+  bool one_must_do = false;
+  {
+    const std::scoped_lock lock(mutex_);
+    one_must_do = !device_.is_cpu() && enough_ == 1;
+  }
+  std::unique_ptr<Trainer> trainer = one_must_do ? nullptr : find_free(key);
+  if (trainer == nullptr && device_.is_cpu()) trainer = build_or_find(model, config, key);
   if (trainer != nullptr) trainer->assign(model, config);
   return trainer;
 }
@@ -43,10 +53,10 @@ std::unique_ptr<Trainer> Slots::take(ModelId model, const Config& config) {
   bool enough = true;
   {
     const std::scoped_lock lock(mutex_);
-    enough = device_.is_cpu() || built_[key] >= kEnoughPerArchitecture;
+    enough = device_.is_cpu() || built_[key] >= enough_;
   }
   std::unique_ptr<Trainer> trainer = enough ? find_free(key) : nullptr;
-  if (trainer == nullptr) trainer = build(model, config, key);
+  if (trainer == nullptr) trainer = build_or_find(model, config, key);
   trainer->assign(model, config);
   return trainer;
 }
@@ -60,29 +70,38 @@ std::unique_ptr<Trainer> Slots::find_free(const std::string& key) {
   return trainer;
 }
 
-bool Slots::give_up_free() {
+void Slots::clear() {
   std::list<std::unique_ptr<Trainer>> given_up;
   {
     const std::scoped_lock lock(mutex_);
     for (const auto& free : free_) --built_[free->key()];
     given_up.swap(free_);
   }
-  const bool any = !given_up.empty();
   given_up.clear();
   memory::empty_cache(device_);
-  return any;
 }
 
-void Slots::clear() { give_up_free(); }
+void Slots::make_one_enough() {
+  const std::scoped_lock lock(mutex_);
+  enough_ = 1;
+}
+
+std::unique_ptr<Trainer> Slots::build_or_find(ModelId model, const Config& config, const std::string& key) {
+  try {
+    return build(model, config, key);
+  } catch (const MemoryError&) {
+    std::unique_ptr<Trainer> free = find_free(key);
+    if (free != nullptr) {
+      if (!device_.is_cpu()) make_one_enough();
+      return free;
+    }
+  }
+  clear();
+  return build(model, config, key);
+}
 
 std::unique_ptr<Trainer> Slots::build(ModelId model, const Config& config, const std::string& key) {
-  std::unique_ptr<Trainer> trainer;
-  try {
-    trainer = std::make_unique<Trainer>(experiment_, model, config, dataset_, device_, rows_);
-  } catch (const MemoryError&) {
-    if (!give_up_free()) throw;
-    trainer = std::make_unique<Trainer>(experiment_, model, config, dataset_, device_, rows_);
-  }
+  auto trainer = std::make_unique<Trainer>(experiment_, model, config, dataset_, device_, rows_);
   const std::scoped_lock lock(mutex_);
   ++built_[key];
   return trainer;
@@ -99,6 +118,7 @@ void Slots::give_back(std::unique_ptr<Trainer> trainer) {
 }
 
 void Slots::forget(std::unique_ptr<Trainer> trainer) {
+  backend(device_).discard_faults();
   const std::scoped_lock lock(mutex_);
   --built_[trainer->key()];
 }

@@ -1,0 +1,108 @@
+// The places of a worker on the CPU: which are kept, and what happens when memory is short. Devices have theirs in
+// tests/cuda/hopper/slots_test.cpp.
+#include "hopper/detail/slots.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "data/glyphs.h"
+#include "nn/layers.h"
+#include "tensor/allocator.h"
+
+namespace hop::hopper {
+namespace {
+
+namespace fs = std::filesystem;
+
+class CpuSlots : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    std::string name = (fs::temp_directory_path() / "hop-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    folder_ = name;
+    data::write_dataset(data::glyphs({.train_rows = 32, .test_rows = 10}), folder_ / "data", {.partitions = 1});
+  }
+  static void TearDownTestSuite() { fs::remove_all(folder_); }
+  void TearDown() override { memory::set_limit(0); }
+
+  static Experiment experiment() {
+    Experiment e;
+    e.data.source = folder_ / "data";
+    e.model.layers = {"flatten", "linear 10"};
+    return e;
+  }
+  // Another batch size is another architecture.
+  static Config config(std::int64_t batch_size) { return {{"lr", 0.01}, {"batch_size", batch_size}}; }
+  static data::Dataset dataset() { return data::Dataset::open(folder_ / "data"); }
+  // A place that has been used has recorded a step.
+  static void use(Trainer& trainer, const data::Dataset& data) {
+    trainer.initialize();
+    trainer.train(data.partition(PartitionId(0)), 0, PartitionId(0));
+  }
+
+  static inline fs::path folder_;
+};
+
+TEST_F(CpuSlots, KeepsTheSixFreePlacesThatWereUsedLast) {
+  const Experiment e = experiment();
+  const data::Dataset data = dataset();
+  Slots slots(e, data, Device::cpu());
+  for (std::int64_t batch = 10; batch < 17; ++batch) {
+    std::unique_ptr<Trainer> trainer = slots.take(ModelId(0), config(batch));
+    EXPECT_EQ(trainer->recordings(), 0U);
+    use(*trainer, data);
+    slots.give_back(std::move(trainer));
+  }
+  for (std::int64_t batch = 16; batch > 10; --batch)
+    EXPECT_GT(slots.take(ModelId(0), config(batch))->recordings(), 0U) << batch;
+  EXPECT_EQ(slots.take(ModelId(0), config(10))->recordings(), 0U) << "it was the seventh";
+}
+
+TEST_F(CpuSlots, GivesTheFreePlaceOfTheArchitecture) {
+  const Experiment e = experiment();
+  const data::Dataset data = dataset();
+  Slots slots(e, data, Device::cpu());
+  std::unique_ptr<Trainer> trainer = slots.take(ModelId(0), config(10));
+  use(*trainer, data);
+  const Trainer* place = trainer.get();
+  slots.give_back(std::move(trainer));
+  const std::unique_ptr<Trainer> other = slots.take(ModelId(1), config(20)), same = slots.take(ModelId(2), config(10));
+  EXPECT_EQ(same.get(), place);
+  EXPECT_NE(other.get(), place);
+  EXPECT_NE(slots.take_early(ModelId(3), config(10)), nullptr) << "the CPU has as many as are wanted";
+}
+
+TEST_F(CpuSlots, GivesUpFreePlacesOfOtherArchitecturesWhenMemoryIsShort) {
+  const Experiment e = experiment();
+  const data::Dataset data = dataset();
+  Slots slots(e, data, Device::cpu());
+  memory::empty_cache();
+  const std::size_t before = memory::active();
+  memory::reset_peak();
+  slots.give_back(slots.take(ModelId(0), config(10)));
+  const std::size_t one = memory::active() - before, while_built = memory::peak() - before;
+  memory::set_limit(before + while_built + one / 2);
+  std::unique_ptr<Trainer> second;
+  EXPECT_NO_THROW(second = slots.take(ModelId(0), config(20)));
+  EXPECT_THROW(slots.take(ModelId(0), config(30)), MemoryError) << "what was taken is not given up";
+}
+
+TEST_F(CpuSlots, TriesOnceMoreWithNothingToGiveUp) {
+  Experiment e = experiment();
+  e.model.layers.clear();
+  int builds = 0;
+  e.model.builder = [&builds](const Config&, const ModelInput&) -> std::shared_ptr<nn::Module> {
+    if (++builds == 1) throw MemoryError("the cache had it all");
+    return std::make_shared<nn::Sequential>(nn::Flatten(), nn::Linear(28 * 28, 10));
+  };
+  const data::Dataset data = dataset();
+  Slots slots(e, data, Device::cpu());
+  EXPECT_NE(slots.take(ModelId(0), config(10)), nullptr);
+  EXPECT_EQ(builds, 2);
+}
+
+}  // namespace
+}  // namespace hop::hopper
