@@ -118,19 +118,21 @@ void Worker::open_data(const message::Welcome& welcome) {
     if (plan.owner(id) == options_.peer.worker) partitions_.emplace(id, dataset_->partition(id));
   }
   if (dataset_->has_validation()) validation_ = dataset_->validation();
-  device_ = resolve_device(options_.device.empty() ? experiment_->run.device : options_.device, options_.peer.worker);
+  const std::string& word = options_.device.empty() ? experiment_->run.device : options_.device;
+  device_ = resolve_device(word, options_.peer.worker);
   blocks_ = nn::StatePool::make_shared(device_);
   store_ = std::make_unique<StateStore>(options_.node_folder / "states", experiment_->run.durable, blocks_);
-  slots_ = std::make_unique<Slots>(*experiment_, *dataset_, device_, rows_on_device());
+  slots_ = std::make_unique<Slots>(*experiment_, *dataset_, device_,
+                                   rows_on_device(workers_on(device_, word, welcome.workers)));
 }
 
 // A device holds all rows of the node or none: one more or less must not change what is recorded.
-std::shared_ptr<const data::DeviceRows> Worker::rows_on_device() const {
+std::shared_ptr<const data::DeviceRows> Worker::rows_on_device(std::uint32_t workers) const {
   if (device_.is_cpu()) return nullptr;
   std::vector<data::Partition> all;
   for (const auto& [id, partition] : partitions_) all.push_back(partition);
   if (validation_) all.push_back(*validation_);
-  return data::DeviceRows::if_they_fit(all, device_);
+  return data::DeviceRows::if_they_fit(all, device_, workers);
 }
 
 net::Awaitable<void> Worker::obey() {

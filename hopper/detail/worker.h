@@ -61,10 +61,15 @@ class Worker {
     message::LeaseOrder order;
     Config config;
     std::unique_ptr<Trainer> trainer;  // on a device, perhaps only when the unit begins
-    nn::StateBytes bytes;              // of the parent; null for unit 0
+    nn::StateBytes bytes;              // of the parent; null for unit 0, and on the CPU once the trainer has them
+    bool loaded = false;               // into the trainer
     Stopwatch ordered;                 // runs since the lease arrived
     std::uint64_t received_bytes = 0;
     bool ready = false;
+    std::unique_ptr<Trainer> leave_trainer() {
+      loaded = false;
+      return std::move(trainer);
+    }
     StateStore::Key parent() const { return {order.lease.model, order.lease.unit}; }
   };
   using JobPtr = std::shared_ptr<Job>;
@@ -73,7 +78,7 @@ class Worker {
   net::Awaitable<void> live();
   net::Awaitable<void> greet();
   void open_data(const message::Welcome& welcome);
-  std::shared_ptr<const data::DeviceRows> rows_on_device() const;
+  std::shared_ptr<const data::DeviceRows> rows_on_device(std::uint32_t workers) const;
   net::Awaitable<void> obey();
   net::Awaitable<void> dispatch(net::Message message);
   net::Awaitable<void> beat();
@@ -89,11 +94,19 @@ class Worker {
   net::Awaitable<void> prepare(JobPtr job);
   void cancel(const message::Cancel& cancel);
   void compute();
+  JobPtr next_job();
+  bool attempt(Job& job);
+  void train_with_room(Job& job);
   void train(Job& job);
+  void load(Job& job);
+  void make_room(Job& job);
   void reserve_blocks(std::uint64_t bytes);
   bool has_nothing_to_do() const;
   void lose_device(std::exception_ptr error);
+  net::Awaitable<void> leave(std::exception_ptr error);
   void finish(const Job& job, UnitMetrics metrics, nn::SavedState state, nn::StateLayout layout);
+  bool has_left(const HeldState& state, const nn::SavedState& saved);
+  void keep(const HeldState& state, const nn::StateBytes& bytes, const nn::StateLayout& layout);
   void report_failure(const Job& job, Failure failure, const std::string& text);
 
   // worker_peers.cpp: states between workers

@@ -28,6 +28,22 @@ void step_back() {
   setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kNicer);
 }
 
+// What the exception at hand says to the coordinator; called where it was caught. Whatever the application's code
+// throws costs a unit, not the worker.
+std::pair<Failure, std::string> describe_failure() {
+  try {
+    throw;
+  } catch (const MemoryError& error) {
+    return {Failure::OutOfMemory, error.what()};
+  } catch (const std::bad_alloc&) {
+    return {Failure::OutOfMemory, "out of memory"};
+  } catch (const std::exception& error) {
+    return {Failure::Error, error.what()};
+  } catch (...) {
+    return {Failure::Error, "the model threw something that is no std::exception"};
+  }
+}
+
 // The blocks that an architecture will need beside the one in training: the state that arrives, the one that leaves,
 // and the one that waits until another worker has committed.
 constexpr std::size_t kBlocksAhead = 3;
@@ -44,15 +60,17 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
       job->bytes = co_await on_disk(disk_, [this, key = job->parent()] { return store_->take(key); });
       if (!job->bytes) failure = {Failure::Error, "the parent state is not on this node"};
     }
-    if (job->bytes && job->trainer) job->trainer->state().load(std::move(job->bytes));
+    if (job->bytes && job->trainer) load(*job);
   } catch (const NetError& error) {
     failure = {Failure::SourceUnreachable, error.what()};
-  } catch (const MemoryError& error) {
-    failure = {Failure::OutOfMemory, error.what()};
-  } catch (const std::bad_alloc&) {
-    failure = {Failure::OutOfMemory, "out of memory"};
-  } catch (const Error& error) {
+  } catch (const CudaError& error) {
+    if (error.sticky) {
+      lose_device(std::current_exception());
+      co_return;
+    }
     failure = {Failure::Error, error.what()};
+  } catch (...) {
+    failure = describe_failure();
   }
   bool cancelled = false;
   {
@@ -84,46 +102,94 @@ void Worker::cancel(const message::Cancel& cancel) {
 void Worker::compute() {
   step_back();
   kernels::set_compute_threads(static_cast<int>(experiment_->run.threads_per_worker));
-  while (true) {
-    JobPtr job;
-    {
-      std::unique_lock lock(mutex_);
-      if (!changed_.wait(lock, stop_.get_token(), [this] { return !jobs_.empty() && jobs_.front()->ready; })) return;
-      job = jobs_.front();
-      jobs_.pop_front();
-      training_ = job;
-      rows_done_ = 0;
-    }
-    try {
-      train(*job);
-    } catch (const TrainingStopped&) {
-      return;
-    } catch (const CudaError& error) {
-      report_failure(*job, Failure::Error, error.what());
-      if (error.sticky) return lose_device(std::current_exception());
-    } catch (const MemoryError& error) {
-      slots_->clear();  // the next attempt finds more room
-      report_failure(*job, Failure::OutOfMemory, error.what());
-    } catch (const std::bad_alloc&) {
-      report_failure(*job, Failure::OutOfMemory, "out of memory");
-    } catch (const std::exception& error) {
-      report_failure(*job, Failure::Error, error.what());
-    } catch (...) {
-      report_failure(*job, Failure::Error, "the model threw something that is no std::exception");
-    }
-    if (job->trainer) slots_->forget(std::move(job->trainer));  // nobody knows what a failed unit left in it
+  while (const JobPtr job = next_job()) {
+    if (!attempt(*job)) return;
     idle_since_.emplace();
     const std::scoped_lock lock(mutex_);
     training_.reset();
   }
 }
 
-// After such an error the process cannot use the device any more, whatever it computes: it ends, and another begins.
+// Null when the worker ends.
+Worker::JobPtr Worker::next_job() {
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait(lock, stop_.get_token(), [this] { return !jobs_.empty() && jobs_.front()->ready; })) return {};
+  training_ = jobs_.front();
+  jobs_.pop_front();
+  rows_done_ = 0;
+  return training_;
+}
+
+// One unit, whatever comes of it; false when no other can follow.
+bool Worker::attempt(Job& job) {
+  std::optional<std::pair<Failure, std::string>> failure;
+  try {
+    train_with_room(job);
+    return true;
+  } catch (const TrainingStopped&) {
+    return false;
+  } catch (const CudaError& error) {
+    if (error.sticky) {  // the worker's end takes the unit back; a failure besides would put the blame on the next one
+      lose_device(std::current_exception());
+      return false;
+    }
+    failure = {Failure::Error, error.what()};
+  } catch (...) {
+    failure = describe_failure();
+  }
+  if (job.trainer) slots_->forget(std::move(job.trainer));      // nobody knows what a failed unit left in it
+  if (failure->first == Failure::OutOfMemory) slots_->clear();  // the next attempt finds more room
+  report_failure(job, failure->first, failure->second);
+  return true;
+}
+
+// On a device, what does not fit is tried once more with room made for it. On the CPU the state was trained on in
+// place.
+void Worker::train_with_room(Job& job) {
+  if (device_.is_cpu()) return train(job);
+  try {
+    return train(job);
+  } catch (const MemoryError&) {
+    make_room(job);
+  }
+  train(job);
+}
+
+// What did not fit beside the other places of the device gets the device to itself, and from now on no architecture has
+// a second place there. States that arrived in a place given up here are still on the host.
+void Worker::make_room(Job& job) {
+  std::vector<std::unique_ptr<Trainer>> places;
+  if (job.trainer) places.push_back(job.leave_trainer());
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const JobPtr& queued : jobs_) {
+      if (queued->ready && queued->trainer) places.push_back(queued->leave_trainer());
+    }
+  }
+  for (std::unique_ptr<Trainer>& place : places) slots_->forget(std::move(place));
+  slots_->make_one_enough();
+  slots_->clear();
+  rows_done_ = 0;
+}
+
+// After such an error nothing in this process can use the device any more. A worker process ends, and another begins; a
+// worker thread would begin its next life in the same process, so it ends the run.
 void Worker::lose_device(std::exception_ptr error) {
-  net::asio::post(io_, [this, error] {
-    if (!error_) error_ = error;
-    io_.stop();
-  });
+  net::asio::post(io_, [this, error] { spawn(leave(error)); });
+}
+
+net::Awaitable<void> Worker::leave(std::exception_ptr error) {
+  if (options_.memory) {
+    message::Fatal fatal{message::FatalKind::Other, {}};
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& e) {
+      fatal.text =
+          "[run] " + device_.to_string() + " is lost to this process; the run can be resumed in a new one: " + e.what();
+    }
+    co_await tell(fatal);
+  }
+  std::rethrow_exception(error);
 }
 
 void Worker::train(Job& job) {
@@ -131,7 +197,7 @@ void Worker::train(Job& job) {
   if (!job.trainer) job.trainer = slots_->take(lease.model, job.config);
   Trainer& trainer = *job.trainer;
   reserve_blocks(trainer.state().layout().bytes);
-  if (job.bytes) trainer.state().load(std::move(job.bytes));
+  if (job.bytes && !job.loaded) load(job);
   const double free_for = idle_since_ ? idle_since_->seconds() : -1;
   const double gap = std::min(free_for, job.ordered.seconds());
   if (lease.unit == 0) trainer.initialize();  // the model's first work, no gap
@@ -146,6 +212,12 @@ void Worker::train(Job& job) {
   finish(job, metrics, trainer.state().save(device_.is_cpu() ? nullptr : blocks_->make(layout.bytes)), layout);
   trainer.state().release();
   slots_->give_back(std::move(job.trainer));
+}
+
+// The CPU trains on the very bytes. A device has a copy, and the bytes stay for a second try.
+void Worker::load(Job& job) {
+  job.trainer->state().load(device_.is_cpu() ? std::move(job.bytes) : job.bytes);
+  job.loaded = true;
 }
 
 // The first states of a size find their blocks ready: page faults take longer than the bytes themselves.
@@ -170,15 +242,35 @@ void Worker::finish(const Job& job, UnitMetrics metrics, nn::SavedState saved, n
   const Lease& lease = job.order.lease;
   const HeldState state{lease.model, lease.unit + 1, lease.partition, lease.attempt, lease.parent, {}, metrics};
   net::asio::post(disk_, [this, state, saved = std::move(saved), layout = std::move(layout)] {
-    const std::uint32_t unit = state.version - 1;
-    try {
-      const Digest digest = store_->put(state, layout, saved.wait());
-      tell_later(message::Result{state.model, unit, state.attempt, digest, state.metrics});
-      if (has_nothing_to_do()) store_->copy_ahead({state.model, state.version});  // it may well go on here
-    } catch (const std::exception& error) {  // no fault of the model: the run ends and can be resumed
-      tell_later(message::Fatal{message::FatalKind::Other, error.what()});
-    }
+    if (has_left(state, saved)) keep(state, saved.wait(), layout);
   });
+}
+
+// Whether the state has arrived on the host. An error of the device costs the unit at most, never the run.
+bool Worker::has_left(const HeldState& state, const nn::SavedState& saved) {
+  try {
+    saved.wait();
+    return true;
+  } catch (const std::exception& error) {
+    const auto* cuda = dynamic_cast<const CudaError*>(&error);
+    if (cuda != nullptr && cuda->sticky) {
+      lose_device(std::current_exception());
+    } else {
+      tell_later(message::Failed{state.model, state.version - 1, state.attempt, Failure::Error, error.what()});
+    }
+    return false;
+  }
+}
+
+// An error of the disk is no fault of the model: the run ends and can be resumed.
+void Worker::keep(const HeldState& state, const nn::StateBytes& bytes, const nn::StateLayout& layout) {
+  try {
+    const Digest digest = store_->put(state, layout, bytes);
+    tell_later(message::Result{state.model, state.version - 1, state.attempt, digest, state.metrics});
+    if (has_nothing_to_do()) store_->copy_ahead({state.model, state.version});  // it may well go on here
+  } catch (const std::exception& error) {
+    tell_later(message::Fatal{message::FatalKind::Other, error.what()});
+  }
 }
 
 void Worker::report_failure(const Job& job, Failure failure, const std::string& text) {

@@ -1,13 +1,44 @@
 // Whole runs with workers on devices: bits, hops between kinds of devices, and what results say.
 #include "hopper/run.h"
 
+#include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "hopper/journal.h"
+#include "kernels/copy.h"
+#include "kernels/index.h"
+#include "nn/layers.h"
+#include "tensor/allocator.h"
 #include "tests/cuda/hopper/toy.h"
 
 namespace hop::hopper {
 namespace {
+
+struct Shortage {
+  std::atomic<int> steps_until = 0, faults = 0;
+};
+
+// Its training finds no memory for a while, and leaves work behind that reads where nothing is.
+class Cramped : public nn::Module {
+ public:
+  explicit Cramped(std::shared_ptr<Shortage> shortage)
+      : linear_(register_module("linear", nn::Linear(64, 3))), shortage_(std::move(shortage)) {}
+  Tensor forward(const Tensor& x) override {
+    if (is_training() && --shortage_->steps_until < 0 && shortage_->faults > 0) {
+      --shortage_->faults;
+      const Tensor nowhere = kernels::full({1}, 9999, DType::i64, x.device());
+      kernels::index_select(x, 0, nowhere);  // the device notes it; nobody waits for the note
+      throw MemoryError("[test] the device is full");
+    }
+    return linear_(nn::Flatten()(x));
+  }
+
+ private:
+  nn::Linear linear_;
+  std::shared_ptr<Shortage> shortage_;
+};
 
 class CudaRun : public testing::Toy {
  protected:
@@ -59,6 +90,76 @@ TEST_F(CudaRun, SaysBeforeItBeginsThatADeviceIsNotThere) {
   e.run.device = "cuda:15";
   EXPECT_THROW(run(e, {.run_directory = folder_ / "none"}), ConfigError);
   EXPECT_FALSE(testing::fs::exists(folder_ / "none"));
+}
+
+// The journal's attempts count every lease: none is missing where no unit was reported as failed.
+TEST_F(CudaRun, FindsRoomForAUnitWithoutFailingIt) {
+  Experiment e = perceptron();
+  e.run.device = "cuda";
+  e.run.workers = 1;
+  e.model.layers.clear();
+  e.search.epochs = 2;
+  const auto shortage = std::make_shared<Shortage>();
+  e.model.builder = [shortage](const Config&, const ModelInput&) { return std::make_shared<Cramped>(shortage); };
+  const Results expected = run(e).results;
+  for (const int steps : {0, 20}) {  // in a first unit, and in one whose state has come to a place already
+    shortage->steps_until = steps;
+    shortage->faults = 1;
+    const std::filesystem::path directory = folder_ / ("cramped-" + std::to_string(steps));
+    const Results results = run(e, {.run_directory = directory}).results;
+    EXPECT_EQ(shortage->faults, 0);
+    EXPECT_EQ(hashes(results), hashes(expected));
+    std::uint32_t attempts = 0, commits = 0;
+    for (const Record& record : read_journal(directory / "journal").records) {
+      const auto* commit = std::get_if<record::Commit>(&record);
+      if (commit == nullptr) continue;
+      ++commits;
+      attempts = std::max(attempts, commit->attempt.value);
+    }
+    EXPECT_EQ(commits, 16U);
+    EXPECT_EQ(attempts, commits);
+  }
+}
+
+TEST_F(CudaRun, FailsAUnitThatFindsNoRoomAndGoesOnWithTheNextAttempt) {
+  Experiment e = perceptron();
+  e.run.device = "cuda";
+  e.run.workers = 1;
+  e.model.layers.clear();
+  const auto shortage = std::make_shared<Shortage>();
+  e.model.builder = [shortage](const Config&, const ModelInput&) { return std::make_shared<Cramped>(shortage); };
+  e.search.space[0].second = Choices{0.01};  // another model would share the failures
+  const Results expected = run(e).results;
+  shortage->steps_until = 0;
+  shortage->faults = 5;  // two attempts with their second tries, and the third one's first
+  const Results results = run(e).results;
+  for (const ModelResult& model : results.models) EXPECT_EQ(model.status, "finished");
+  EXPECT_EQ(hashes(results), hashes(expected));
+}
+
+TEST_F(CudaRun, GivesTheSameBitsInHalfTheMemoryThatTwoModelsTake) {
+  Experiment e = perceptron();
+  e.run.device = "cuda";
+  e.run.workers = 1;
+  e.model.layers = {"flatten", "linear 256", "relu", "linear 3"};
+  const auto peak_of = [&] {
+    memory::empty_cache(Device::cuda());
+    memory::reset_peak(Device::cuda());
+    const std::size_t before = memory::active(Device::cuda());
+    const Results results = run(e).results;
+    return std::pair(hashes(results), memory::peak(Device::cuda()) - before);
+  };
+  const auto [both, two] = peak_of();
+  Experiment single = e;
+  single.search.space[0].second = Choices{0.01};
+  std::swap(e, single);
+  const std::size_t one = peak_of().second;
+  std::swap(e, single);
+  ASSERT_LT(one + 4096, two);
+  memory::set_limit(memory::active(Device::cuda()) + one + (two - one) / 2, Device::cuda());
+  const Results cramped = run(e).results;
+  memory::set_limit(0, Device::cuda());
+  EXPECT_EQ(hashes(cramped), both);
 }
 
 }  // namespace

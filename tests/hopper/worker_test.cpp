@@ -1,0 +1,127 @@
+// What a worker does with errors of the application's model and of its device: one unit is lost, or the run, but never
+// a worker for nothing.
+#include "hopper/run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "base/error.h"
+#include "data/glyphs.h"
+#include "nn/layers.h"
+
+namespace hop::hopper {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class WorkerThreads : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    std::string name = (fs::temp_directory_path() / "hop-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    folder_ = name;
+    data::write_dataset(data::glyphs({.train_rows = 128, .test_rows = 20}), folder_ / "data",
+                        {.partitions = 2, .validation = data::Validation::file()});
+  }
+  static void TearDownTestSuite() { fs::remove_all(folder_); }
+
+  static std::shared_ptr<nn::Sequential> network() {
+    return std::make_shared<nn::Sequential>(nn::Flatten(), nn::Linear(28 * 28, 10));
+  }
+  // Two models on two workers: four units of 64 rows, two of them after a hop.
+  static Experiment experiment(ModelBuilder builder) {
+    Experiment e;
+    e.seed = 3;
+    e.data.source = folder_ / "data";
+    e.model.builder = std::move(builder);
+    e.search.space = {{"lr", Choices{0.01, 0.001}}, {"batch_size", Choices{std::int64_t{16}}}};
+    return e;
+  }
+  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
+    std::map<std::uint32_t, std::string> hashes;
+    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
+    return hashes;
+  }
+  static const std::map<std::uint32_t, std::string>& expected_hashes() {
+    static const auto expected =
+        hashes(run(experiment([](const Config&, const ModelInput&) { return network(); })).results);
+    return expected;
+  }
+
+  static inline fs::path folder_;
+};
+
+// The network whose forward pass does something else first.
+class Faulty : public nn::Module {
+ public:
+  explicit Faulty(std::function<void(const Module&)> fault)
+      : network_(register_module("network", nn::Linear(28 * 28, 10))), fault_(std::move(fault)) {}
+  Tensor forward(const Tensor& x) override {
+    fault_(*this);
+    return network_(nn::Flatten()(x));
+  }
+
+ private:
+  nn::Linear network_;
+  std::function<void(const Module&)> fault_;
+};
+
+// On the CPU the builder runs where a unit is prepared: on the thread that talks to the coordinator.
+TEST_F(WorkerThreads, LosesOneUnitToWhateverTheApplicationsBuilderThrows) {
+  for (const bool is_standard : {true, false}) {
+    std::atomic<int> builds = 0;
+    const Experiment e = experiment([&](const Config&, const ModelInput&) -> std::shared_ptr<nn::Module> {
+      const int build = ++builds;
+      if (build == 5 && is_standard) throw std::runtime_error("not now");  // the first four are the run's own
+      if (build == 5) throw 42;
+      return network();
+    });
+    const Results results = run(e).results;
+    EXPECT_GT(builds, 5);
+    EXPECT_EQ(hashes(results), expected_hashes());
+  }
+}
+
+TEST_F(WorkerThreads, EndsTheRunWhenTheDeviceIsLostToTheProcess) {
+  std::atomic<int> steps = 0;
+  const ModelBuilder broken = [&](const Config&, const ModelInput&) {
+    return std::make_shared<Faulty>([&steps](const nn::Module& module) {
+      if (module.is_training() && ++steps == 9)
+        throw CudaError("[cudaGraphLaunch] expected success, got cudaErrorIllegalAddress", "cudaGraphLaunch", 700,
+                        "cudaErrorIllegalAddress", true);
+    });
+  };
+  const fs::path directory = folder_ / "lost";
+  try {
+    run(experiment(broken), {.run_directory = directory});
+    FAIL() << "the run went on";
+  } catch (const RunError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("is lost to this process; the run can be resumed in a new one"));
+    EXPECT_THAT(error.what(), HasSubstr("cudaErrorIllegalAddress"));
+  }
+  const auto healthy = [](const Config&, const ModelInput&) {
+    return std::make_shared<Faulty>([](const nn::Module&) {});
+  };
+  const Results results = resume(directory, {}, healthy).results;
+  for (const ModelResult& model : results.models) EXPECT_EQ(model.status, "finished");
+}
+
+TEST_F(WorkerThreads, EndsTheRunWhenTheDeviceIsLostWhileAUnitIsPrepared) {
+  std::atomic<int> builds = 0;
+  const Experiment e = experiment([&](const Config&, const ModelInput&) -> std::shared_ptr<nn::Module> {
+    if (++builds >= 5) throw CudaError("[cudaMalloc] lost", "cudaMalloc", 700, "cudaErrorIllegalAddress", true);
+    return network();
+  });
+  EXPECT_THROW(run(e), RunError);
+}
+
+}  // namespace
+}  // namespace hop::hopper
