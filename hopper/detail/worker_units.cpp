@@ -28,6 +28,9 @@ void step_back() {
   setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kNicer);
 }
 
+// A graph or a library takes memory of the device, too, past the allocator.
+bool is_out_of_memory(const CudaError& error) { return error.name == "cudaErrorMemoryAllocation"; }
+
 // What the exception at hand says to the coordinator; called where it was caught. Whatever the application's code
 // throws costs a unit, not the worker.
 std::pair<Failure, std::string> describe_failure() {
@@ -35,6 +38,8 @@ std::pair<Failure, std::string> describe_failure() {
     throw;
   } catch (const MemoryError& error) {
     return {Failure::OutOfMemory, error.what()};
+  } catch (const CudaError& error) {
+    return {is_out_of_memory(error) ? Failure::OutOfMemory : Failure::Error, error.what()};
   } catch (const std::bad_alloc&) {
     return {Failure::OutOfMemory, "out of memory"};
   } catch (const std::exception& error) {
@@ -68,7 +73,7 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
       lose_device(std::current_exception());
       co_return;
     }
-    failure = {Failure::Error, error.what()};
+    failure = describe_failure();
   } catch (...) {
     failure = describe_failure();
   }
@@ -133,7 +138,7 @@ bool Worker::attempt(Job& job) {
       lose_device(std::current_exception());
       return false;
     }
-    failure = {Failure::Error, error.what()};
+    failure = describe_failure();
   } catch (...) {
     failure = describe_failure();
   }
@@ -150,6 +155,9 @@ void Worker::train_with_room(Job& job) {
   try {
     return train(job);
   } catch (const MemoryError&) {
+    make_room(job);
+  } catch (const CudaError& error) {
+    if (!is_out_of_memory(error)) throw;
     make_room(job);
   }
   train(job);
