@@ -5,8 +5,10 @@
 #include <cctype>
 #include <set>
 
+#include "autograd/grad_mode.h"
 #include "base/error.h"
 #include "hopper/nearest.h"
+#include "kernels/copy.h"
 #include "nn/model.h"
 #include "nn/optim/by_name.h"
 
@@ -88,6 +90,30 @@ std::int64_t batch_size(const Config& config) {
   const std::int64_t size = config.integer("batch_size", 32);
   if (size < 1) throw ConfigError("[search.space] batch_size: expected at least 1, got " + std::to_string(size));
   return size;
+}
+
+// The model is asked, not looked at: modules that users write have their own ways to need two rows.
+void check_last_batches(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
+  const std::int64_t batch = batch_size(config);
+  const std::vector<data::PartitionEntry>& partitions = dataset.manifest().partitions;
+  const auto found = std::find_if(partitions.begin(), partitions.end(),
+                                  [batch](const auto& p) { return p.rows > 0 && (p.rows - 1) % batch == 0; });
+  if (found == partitions.end()) return;
+  const std::shared_ptr<nn::Module> module = build_module(experiment, config, dataset);
+  if (module == nullptr) return;
+  module->set_random_key(0);
+  module->train();
+  Shape one_row = {1};
+  for (const std::int64_t size : dataset.feature_shape()) one_row.push_back(size);
+  const NoGradGuard no_grad;
+  try {
+    (*module)(kernels::zeros(one_row, DType::f32));
+  } catch (const ShapeError& error) {
+    throw ConfigError("[search.space] batch_size: " + std::to_string(batch) +
+                      " leaves a last batch of one row, which the model cannot be trained with (partition " +
+                      std::to_string(found - partitions.begin()) + " has " + std::to_string(found->rows) +
+                      " rows): " + error.what());
+  }
 }
 
 std::string architecture_key(const Experiment& experiment, ModelId model, const Config& config) {

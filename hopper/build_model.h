@@ -26,6 +26,10 @@ optim::LRSchedule make_schedule(const Experiment& experiment, const Config& conf
 /// Rows per step. Throws ConfigError below 1.
 std::int64_t batch_size(const Config& config);
 
+/// Throws ConfigError where a partition's last batch would have one row and the model cannot be trained with one: a
+/// batch normalisation would divide by the variance of a single value.
+void check_last_batches(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
+
 /// What two models must have in common to be trained in one place, one after the other: everything but the learning
 /// rate and its schedule, which are read when a step runs. Models of the application's code have nothing in common.
 std::string architecture_key(const Experiment& experiment, ModelId model, const Config& config);
