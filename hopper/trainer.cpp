@@ -14,6 +14,7 @@
 #include "kernels/reduce.h"
 #include "nn/init.h"
 #include "nn/loss.h"
+#include "tensor/backend.h"
 
 namespace hop::hopper {
 namespace {
@@ -28,12 +29,33 @@ constexpr std::size_t kRecordedSteps = 32;
 // finite.
 constexpr double kHopelessLoss = 1e6;
 
+// The host is at most twice so many steps ahead of the device: enough to hide every launch, few enough for progress to
+// be true and for a stop to be soon.
+constexpr int kStepsPerFence = 16;
+
+/// Keeps the host near the device, where nothing else in a step waits for it.
+class Pace {
+ public:
+  explicit Pace(Device device) : device_(device) {}
+  void step() {
+    if (++steps_ % kStepsPerFence != 0) return;
+    last_.wait();
+    last_ = backend(device_).fence();
+  }
+
+ private:
+  Device device_;
+  int steps_ = 0;
+  Fence last_;
+};
+
 data::LoaderOptions loader_options(const Experiment& experiment, const data::Dataset& dataset, std::int64_t batch) {
   return {.batch_size = batch, .scale = experiment.data.scale.value_or(dataset.scale())};
 }
 
 std::shared_ptr<nn::Module> build_on(Device device, const Experiment& experiment, const Config& config,
                                      const data::Dataset& dataset) {
+  check_last_batches(experiment, config, dataset);
   std::shared_ptr<nn::Module> module = build_module(experiment, config, dataset);
   module->to(device);
   return module;
@@ -107,13 +129,16 @@ void Trainer::run_step(data::Batches& batches, std::int64_t rows, bool training)
     training ? training_step(batch) : validation_step(batch);
   };
   if (!captures_) return step();
-  const StepKey key{state_->counters_tensor().raw_data(), batches.place(), rows, training};
+  const StepKey key{state_->counters_tensor().raw_data(), batches.place(), rows};
   const auto found = std::find_if(recorded_.begin(), recorded_.end(), [&](const auto& r) { return r.key == key; });
   if (found != recorded_.end()) {
     std::rotate(found, found + 1, recorded_.end());
     return recorded_.back().plan.replay();
   }
-  if (!device().is_cpu() && !std::exchange(is_warm_, true)) return step();  // libraries load what they need
+  if (!device().is_cpu() && std::find(warm_.begin(), warm_.end(), key) == warm_.end()) {
+    warm_.push_back(key);
+    return step();
+  }
   if (recorded_.size() >= kRecordedSteps) recorded_.erase(recorded_.begin());
   if (!pool_) pool_ = std::make_shared<MemoryPool>(device());
   recorded_.push_back({key, capture(step, device(), pool_)});
@@ -128,12 +153,15 @@ UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch
   state_->settle();
   module_->train();
   kernels::fill_(meter_, 0);
-  std::int64_t steps = optimizer_->step_count();
+  const std::int64_t first_step = optimizer_->step_count();
+  std::int64_t steps = first_step;
+  Pace pace(device());
   batches_->start(partition, hash64(experiment_.seed, "order", {model_.value, epoch, id.value}));
   while (const std::int64_t rows = batches_->next()) {
     if (stop.stop_requested()) throw TrainingStopped("[train] stopped");
     optimizer_->set_lr(schedule_(steps++));
     run_step(*batches_, rows, true);
+    pace.step();
     metrics.rows += static_cast<std::uint64_t>(rows);
     if (rows_done != nullptr) rows_done->store(metrics.rows, std::memory_order_relaxed);
     if (device().is_cpu() && meter_.data<double>()[1] != 0) break;  // elsewhere looking would mean waiting
@@ -141,6 +169,10 @@ UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch
   const Tensor meter = kernels::to_device(meter_, Device::cpu());
   const double loss = meter.data<double>()[0];
   const bool is_lost = meter.data<double>()[1] != 0;
+  if (is_lost) {  // the step that met it was the first one that the optimizer did not count
+    const std::int64_t steps_until = optimizer_->step_count() - first_step + 1;
+    metrics.rows = static_cast<std::uint64_t>(std::min(steps_until * batch_size(config_), partition.rows()));
+  }
   metrics.train_loss = is_lost ? std::numeric_limits<double>::infinity() : loss / static_cast<double>(metrics.rows);
   nn::Counters& counters = state_->counters();
   counters.rows += static_cast<std::int64_t>(metrics.rows);
@@ -159,9 +191,11 @@ void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics) {
   kernels::fill_(validation_meter_, 0);
   kernels::fill_(correct_, 0);
   std::int64_t count = 0;
+  Pace pace(device());
   validation_->start(rows, std::nullopt);
   while (const std::int64_t batch_rows = validation_->next()) {
     run_step(*validation_, batch_rows, false);
+    pace.step();
     count += batch_rows;
   }
   const Tensor meter = kernels::to_device(validation_meter_, Device::cpu());

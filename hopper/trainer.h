@@ -51,8 +51,10 @@ class Trainer {
   void initialize();
 
   /// One unit: every row of `partition` once, in the order of (seed, model, epoch, partition). A loss that is not
-  /// finite, or hopeless (above 1e6), ends the unit with an infinite train_loss. `rows_done`, when given, counts along.
-  /// Throws TrainingStopped, and IndexError for a label that the model has no output for.
+  /// finite, or hopeless (above 1e6), ends the unit with an infinite train_loss: the weights stay as they were before
+  /// that step, and `rows` counts up to it, whether the device stops there (the CPU) or goes through the rest without a
+  /// use. `rows_done`, when given, counts along. Throws TrainingStopped, and IndexError for a label that the model has
+  /// no output for.
   UnitMetrics train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
   /// Adds valid_loss and valid_accuracy. Changes nothing of the state.
@@ -62,12 +64,12 @@ class Trainer {
   std::size_t recordings() const { return recordings_; }
 
  private:
-  /// What decides whether a recorded step holds: the addresses that it reads, and the sizes.
+  /// What decides whether a recorded step holds: the addresses that it reads, and the sizes. Batches for training and
+  /// for validation never lie in the same place.
   struct StepKey {
     const void* block;
     const void* batch;
     std::int64_t rows;
-    bool training;
     bool operator==(const StepKey&) const = default;
   };
   struct RecordedStep {
@@ -95,7 +97,7 @@ class Trainer {
   Tensor correct_;                   // () i64: validation rows whose largest output is the label's
 
   bool captures_;
-  bool is_warm_ = false;
+  std::vector<StepKey> warm_;           // on a device: ran once, so that libraries have loaded what they need for it
   std::vector<RecordedStep> recorded_;  // the latest used last
   std::size_t recordings_ = 0;
   std::shared_ptr<MemoryPool> pool_;  // of all of them: no two run at the same time

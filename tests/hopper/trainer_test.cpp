@@ -1,12 +1,18 @@
 // Trainers on the CPU: what a place where models are trained keeps between steps, units and models.
 #include "hopper/trainer.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
+#include <span>
+#include <vector>
 
+#include "base/error.h"
 #include "data/glyphs.h"
+#include "kernels/precision.h"
 #include "nn/state_pool.h"
 #include "tensor/allocator.h"
 #include "tests/nn/allocations.h"
@@ -15,6 +21,7 @@ namespace hop::hopper {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::HasSubstr;
 
 class CpuTrainer : public testing::Test {
  protected:
@@ -110,6 +117,68 @@ TEST_F(CpuTrainer, IsForModelsThatDifferInLearningRateAlone) {
   scheduled.set("schedule", std::string("cosine"));
   EXPECT_NO_THROW(trainer.assign(ModelId(1), scheduled));
   EXPECT_THROW(trainer.assign(ModelId(2), config(0.1, 4)), StateError);
+}
+
+TEST_F(CpuTrainer, LeavesTheWeightsAsTheyWereBeforeALostStep) {
+  const Experiment e = experiment();
+  const data::Dataset data = dataset();
+  Config wild = {{"lr", 1e12}, {"batch_size", std::int64_t{48}}, {"optimizer", std::string("sgd")}};
+  Trainer trainer(e, ModelId(0), wild, data);
+  trainer.initialize();
+  const UnitMetrics first = trainer.train(data.partition(PartitionId(0)), 0, PartitionId(0));
+  EXPECT_TRUE(std::isinf(first.train_loss));
+  EXPECT_EQ(first.rows, 96U) << "the first step is wild, the second meets it";
+  EXPECT_EQ(trainer.state().counters().rows, 96);
+  const auto weights = [&] {  // all but the counters
+    const std::span<const std::byte> bytes = trainer.state().bytes();
+    return std::vector<std::byte>(bytes.begin() + sizeof(nn::Counters), bytes.end());
+  };
+  const std::vector<std::byte> before = weights();
+  const UnitMetrics second = trainer.train(data.partition(PartitionId(1)), 0, PartitionId(1));
+  EXPECT_EQ(second.rows, 48U);
+  EXPECT_EQ(weights(), before);
+}
+
+TEST_F(CpuTrainer, ComputesInThePrecisionOfTheExperiment) {
+  if (!kernels::has_bf16()) GTEST_SKIP() << "this processor multiplies no bf16: bf16 means strict";
+  Experiment strict = experiment();
+  strict.model.layers = {"flatten", "linear 64", "relu", "linear 10"};
+  Experiment bf16 = strict;
+  bf16.run.precision = "bf16";
+  const data::Dataset data = dataset();
+  Trainer exact(strict, ModelId(0), config(0.01, 50), data), rounded(bf16, ModelId(0), config(0.01, 50), data);
+  exact.initialize();
+  rounded.initialize();
+  UnitMetrics a, b;
+  exact.validate(data.validation(), a);
+  rounded.validate(data.validation(), b);
+  EXPECT_NE(*a.valid_loss, *b.valid_loss);
+  EXPECT_NEAR(*a.valid_loss, *b.valid_loss, 0.05);
+  a = exact.train(data.partition(PartitionId(0)), 0, PartitionId(0));
+  b = rounded.train(data.partition(PartitionId(0)), 0, PartitionId(0));
+  EXPECT_NE(exact.state().digest(), rounded.state().digest());
+  EXPECT_NEAR(a.train_loss, b.train_loss, 0.05);
+  EXPECT_EQ(kernels::precision(), kernels::Precision::strict) << "the thread's own precision comes back";
+}
+
+TEST_F(CpuTrainer, SaysBeforeItBeginsThatALastBatchOfOneRowCannotBeTrainedOn) {
+  Experiment e = experiment();
+  e.model.layers = {"flatten", "linear 8", "batchnorm1d", "dropout 0.1", "linear 10"};
+  const data::Dataset data = dataset();  // 200 rows in each of two partitions
+  for (const std::int64_t batch : {199, 1}) {
+    try {
+      Trainer(e, ModelId(0), config(0.01, batch), data);
+      FAIL() << "batches of " << batch;
+    } catch (const ConfigError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("batch_size: " + std::to_string(batch) + " leaves a last batch of one row"));
+      EXPECT_THAT(error.what(), HasSubstr("partition 0 has 200 rows"));
+    }
+  }
+  EXPECT_NO_THROW(Trainer(e, ModelId(0), config(0.01, 198), data));
+  e.model.layers = {"conv2d 2 3", "batchnorm2d", "flatten", "linear 10"};
+  EXPECT_NO_THROW(Trainer(e, ModelId(0), config(0.01, 199), data)) << "one image has many values per channel";
+  e.model.layers = {"flatten", "linear 10"};
+  EXPECT_NO_THROW(Trainer(e, ModelId(0), config(0.01, 199), data));
 }
 
 }  // namespace

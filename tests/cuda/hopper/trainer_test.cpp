@@ -1,7 +1,12 @@
 // Units of training on a device, against the CPU and against each other.
 #include "hopper/trainer.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "autograd/ops.h"
+#include "kernels/capture.h"
+#include "kernels/cuda/blas.h"
 #include "nn/layers.h"
 #include "tensor/allocator.h"
 #include "tests/cuda/hopper/toy.h"
@@ -17,7 +22,9 @@ class CudaTrainer : public testing::Toy {
     std::vector<data::Partition> all;
     for (std::uint32_t q = 0; q < dataset.partition_count(); ++q) all.push_back(dataset.partition(PartitionId(q)));
     all.push_back(dataset.validation());
-    return data::DeviceRows::if_they_fit(all, kCuda);
+    auto rows = data::DeviceRows::if_they_fit(all, kCuda);
+    EXPECT_NE(rows, nullptr) << "the rows would be streamed";
+    return rows;
   }
 
   // One epoch of model 0; the metrics of its last unit.
@@ -122,6 +129,90 @@ TEST_F(CudaTrainer, TellsOfALabelThatTheModelHasNoOutputFor) {
     trainer.initialize();
     EXPECT_THROW(trainer.train(data.partition(PartitionId(0)), 0, PartitionId(0)), IndexError) << device.to_string();
   }
+}
+
+// Says what it is asked to compute, and whether that is recorded.
+class Observed : public nn::Module {
+ public:
+  using Calls = std::vector<std::pair<Shape, bool>>;
+  explicit Observed(std::shared_ptr<Calls> calls)
+      : linear_(register_module("linear", nn::Linear(64, 3))), calls_(std::move(calls)) {}
+  Tensor forward(const Tensor& x) override {
+    Shape shape = x.shape();
+    shape.push_back(is_training() ? 1 : 0);
+    calls_->emplace_back(shape, is_capturing());
+    return linear_(nn::Flatten()(x));
+  }
+
+ private:
+  nn::Linear linear_;
+  std::shared_ptr<Calls> calls_;
+};
+
+// A library that meets a shape for the first time allocates and loads what it needs for it, which nobody may do while a
+// step is recorded.
+TEST_F(CudaTrainer, RunsEveryKindOfStepOnceBeforeItRecordsIt) {
+  Experiment e = perceptron();
+  e.model.layers.clear();
+  e.model.capture_builder = true;
+  const auto calls = std::make_shared<Observed::Calls>();
+  e.model.builder = [calls](const Config&, const ModelInput&) { return std::make_shared<Observed>(calls); };
+  const data::Dataset data = dataset();
+  for (const bool is_resident : {true, false}) {
+    calls->clear();
+    Trainer trainer(e, ModelId(0), config(), data, kCuda, is_resident ? resident(data) : nullptr);
+    train(trainer, data);
+    UnitMetrics metrics;
+    trainer.validate(data.validation(), metrics);
+    trainer.validate(data.validation(), metrics);
+    std::size_t recorded = 0;
+    for (std::size_t i = 0; i < calls->size(); ++i) {
+      const auto& [shape, is_recorded] = (*calls)[i];
+      if (!is_recorded) continue;
+      ++recorded;
+      const auto before = calls->begin() + static_cast<std::ptrdiff_t>(i);
+      EXPECT_NE(std::find(calls->begin(), before, std::pair(shape, false)), before) << shape.to_string();
+    }
+    EXPECT_EQ(recorded, trainer.recordings());
+    EXPECT_GE(recorded, 3U) << "whole and short batches, and validation";
+  }
+}
+
+TEST_F(CudaTrainer, CountsTheRowsUntilALostStepAsTheCpuAndLeavesTheWeightsAsTheyWere) {
+  const Experiment e = perceptron();
+  const data::Dataset data = dataset();
+  const Config wild = {{"lr", 1e12}, {"batch_size", std::int64_t{10}}, {"optimizer", std::string("sgd")}};
+  for (const Device device : {Device::cpu(), kCuda}) {
+    Trainer trainer(e, ModelId(0), wild, data, device);
+    trainer.initialize();
+    const UnitMetrics first = trainer.train(data.partition(PartitionId(0)), 0, PartitionId(0));
+    EXPECT_TRUE(std::isinf(first.train_loss)) << device.to_string();
+    EXPECT_EQ(first.rows, 20U) << device.to_string();
+    EXPECT_EQ(trainer.state().counters().rows, 20) << device.to_string();
+    const auto weights = [&] {  // all but the counters; a copy
+      const nn::StateBytes bytes = trainer.state().save().wait();
+      return std::vector<std::byte>(bytes->data() + sizeof(nn::Counters), bytes->data() + bytes->size());
+    };
+    const std::vector<std::byte> before = weights();
+    const UnitMetrics second = trainer.train(data.partition(PartitionId(1)), 0, PartitionId(1));
+    EXPECT_EQ(second.rows, 10U) << device.to_string();
+    EXPECT_EQ(weights(), before) << device.to_string();
+  }
+}
+
+TEST_F(CudaTrainer, ComputesInThePrecisionOfTheExperiment) {
+  if (!kernels::cuda::blas::available()) {
+    GTEST_SKIP() << "our own kernels compute strict: " << kernels::cuda::blas::why_not_available();
+  }
+  const Experiment strict = perceptron();
+  Experiment bf16 = strict;
+  bf16.run.precision = "bf16";
+  const data::Dataset data = dataset();
+  Trainer exact(strict, ModelId(0), config(), data, kCuda), rounded(bf16, ModelId(0), config(), data, kCuda);
+  const UnitMetrics a = train(exact, data), b = train(rounded, data);
+  EXPECT_NE(exact.state().digest(), rounded.state().digest());
+  EXPECT_NE(*a.valid_loss, *b.valid_loss);
+  EXPECT_NEAR(a.train_loss, b.train_loss, 0.1);
 }
 
 }  // namespace
