@@ -107,8 +107,22 @@ __global__ void __launch_bounds__(kThreads)
 
 // ---- index_add. Floor: g read once, y written once (and cleared), and the sort of the index
 
+/// Where the run of equal keys that begins at `begin` ends: doubling steps, then halving ones.
+__device__ inline std::int64_t end_of_run(const std::int32_t* keys, std::int64_t begin, std::int64_t n) {
+  const std::int32_t key = keys[begin];
+  std::int64_t step = 1;
+  while (begin + step < n && keys[begin + step] == key) step *= 2;
+  std::int64_t inside = begin + step / 2, outside = min(n, begin + step);
+  while (outside - inside > 1) {
+    const std::int64_t middle = inside + (outside - inside) / 2;
+    (keys[middle] == key ? inside : outside) = middle;
+  }
+  return outside;
+}
+
 /// One destination and V neighbouring columns per thread: the thread that stands where the run of a key begins adds the
-/// whole run. Offsets: the place in the sorted index; of g and y in packets, without the row.
+/// whole run, in order, eight loads ahead. Offsets: the place in the sorted index; of g and y in packets, without the
+/// row.
 template <class T, int V>
 __global__ void __launch_bounds__(kThreads)
     index_add_kernel(const __grid_constant__ Items<3> items, const std::int32_t* keys, const std::int32_t* positions,
@@ -119,10 +133,20 @@ __global__ void __launch_bounds__(kThreads)
     const std::int64_t begin = offset[0];
     const std::int32_t key = keys[begin];
     if (key == size || (begin > 0 && keys[begin - 1] == key)) continue;
+    constexpr int kAhead = 8;
+    const std::int64_t end = end_of_run(keys, begin, n);
     Packet<T, V> sum{};
-    for (std::int64_t s = begin; s < n && keys[s] == key; ++s) {
-      const Packet<T, V> term = g[offset[1] + positions[s] * row];
-      for (int v = 0; v < V; ++v) sum.v[v] += term.v[v];
+    for (std::int64_t s = begin; s < end; s += kAhead) {
+      Packet<T, V> terms[kAhead] = {};
+#pragma unroll
+      for (int k = 0; k < kAhead; ++k) {
+        if (s + k < end) terms[k] = g[offset[1] + positions[s + k] * row];
+      }
+#pragma unroll
+      for (int k = 0; k < kAhead; ++k) {
+        if (s + k >= end) break;
+        for (int v = 0; v < V; ++v) sum.v[v] += terms[k].v[v];
+      }
     }
     y[offset[2] + key * row] = sum;
   }

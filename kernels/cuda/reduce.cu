@@ -7,7 +7,9 @@
 //
 // What may differ is who the 32 lanes are, because memory wants neighbouring threads to read neighbouring values:
 //
-//   rows      the reduced values are neighbours: the lanes of a warp. 16-byte loads where all runs allow it.
+//   rows      the reduced values are neighbours: the lanes of a warp. 16-byte loads where all runs allow it. An output
+//   of
+//             at most 32 values has but 8 lanes that find any, so four outputs share a warp.
 //   columns   the outputs are neighbours: 32 outputs per block, one per threadIdx.x, and threadIdx.y is the lane.
 //             At the end a tile in shared memory turns the 32 lanes of each output into a warp for the fold.
 //
@@ -23,8 +25,9 @@
 namespace hop::kernels::cuda {
 namespace {
 
-constexpr int kGroup = 4;  // neighbouring values of a lane
-constexpr int kRowBlock = 8;
+constexpr int kGroup = 4;     // neighbouring values of a lane
+constexpr int kRowBlock = 8;  // warps
+constexpr int kFewLanes = 8;
 
 /// Nested loops over elements, outermost first; strides in elements.
 struct Nest {
@@ -62,7 +65,9 @@ struct Plan {
   std::int64_t outputs, count;     // count: values per output
   std::int64_t parts, part_count;  // part_count: values per part, a multiple of 128
   bool packs;                      // each kGroup values lie side by side, and count < 2^31
-  FastDivision inner;              // by the innermost reduced size, then: GPUs divide slowly
+  bool runs;                       // two reduced dimensions, and count < 2^31
+  int lanes;                       // that read an output: 32, or 8
+  FastDivision inner;              // by the innermost reduced size, if packs or runs: GPUs divide slowly
   bool divide;
   double divisor;
 
@@ -71,6 +76,11 @@ struct Plan {
     if (reduced.dims == 1) return j;
     const std::uint32_t run = inner.quotient(static_cast<std::uint32_t>(j));
     return j - std::int64_t{run} * inner.divisor + run * reduced.stride[0];
+  }
+  /// The same if `runs`.
+  __device__ std::int64_t run_offset(std::int64_t j) const {
+    const std::uint32_t run = inner.quotient(static_cast<std::uint32_t>(j));
+    return (j - std::int64_t{run} * inner.divisor) * reduced.stride[1] + run * reduced.stride[0];
   }
 };
 
@@ -104,6 +114,28 @@ __device__ Acc reduce_lane(const Plan& plan, const In* x, std::int64_t part, int
         if (j + i < end) combine(x[(j + i) * stride]);
       }
     }
+  } else if (plan.runs) {
+    // All loads of two steps before the first addition, so that they wait together; the additions keep their order.
+    constexpr int kSteps = kColumns ? 1 : 2;  // 1,024 threads have 64 registers each
+#pragma unroll 1
+    for (; j < end; j += kSteps * kStep) {
+      In values[kSteps][kGroup] = {};
+#pragma unroll
+      for (int s = 0; s < kSteps; ++s) {
+#pragma unroll
+        for (int i = 0; i < kGroup; ++i) {
+          const std::int64_t e = j + s * kStep + i;
+          if (e < end) values[s][i] = x[plan.run_offset(e)];
+        }
+      }
+#pragma unroll
+      for (int s = 0; s < kSteps; ++s) {
+#pragma unroll
+        for (int i = 0; i < kGroup; ++i) {
+          if (j + s * kStep + i < end) combine(values[s][i]);
+        }
+      }
+    }
   } else {
 #pragma unroll 1
     for (; j < end; j += kStep) {
@@ -120,8 +152,8 @@ __global__ void __launch_bounds__(kColumns ? 1024 : 32 * kRowBlock, 1)
     reduce_parts(const __grid_constant__ Plan plan, const In* x, const Acc* means, Out* y) {
   const std::int64_t part = blockIdx.x % plan.parts, group = blockIdx.x / plan.parts;
   const int tx = static_cast<int>(threadIdx.x), ty = static_cast<int>(threadIdx.y);
-  const int lane = kColumns ? ty : tx;
-  std::int64_t output = kColumns ? group * 32 + tx : group * kRowBlock + ty;
+  const int lanes = kColumns ? 32 : plan.lanes, lane = kColumns ? ty : tx % lanes;
+  std::int64_t output = kColumns ? group * 32 + tx : (group * kRowBlock + ty) * (32 / lanes) + tx / lanes;
 
   Acc value = Op::template identity<Acc>();
   if (output < plan.outputs) {
@@ -135,8 +167,9 @@ __global__ void __launch_bounds__(kColumns ? 1024 : 32 * kRowBlock, 1)
     value = tile[tx][ty];
     output = group * 32 + ty;
   }
-  value = warp_reduce<Op>(value);
-  if (tx != 0 || output >= plan.outputs) return;
+  // With 8 lanes the bits are those of 32: the others would bring what changes nothing.
+  value = lanes == kFewLanes ? warp_reduce<Op, kFewLanes>(value) : warp_reduce<Op>(value);
+  if (tx % lanes != 0 || output >= plan.outputs) return;
   if (plan.divide) value /= static_cast<Acc>(plan.divisor);
   y[output * plan.parts + part] = static_cast<Out>(value);
 }
@@ -175,13 +208,16 @@ bool can_use_packs(const Plan& plan, const void* x, std::size_t size) {
 template <class Op, class In, class Acc, class Out>
 void launch_stage(Plan plan, const In* x, const Acc* means, Out* y) {
   plan.packs = can_use_packs(plan, x, sizeof(In));
-  if (plan.packs) plan.inner = FastDivision(static_cast<std::uint32_t>(plan.reduced.size[plan.reduced.dims - 1]));
+  plan.runs = plan.reduced.dims == 2 && plan.count <= kMaxElements;
+  if (plan.packs || plan.runs)
+    plan.inner = FastDivision(static_cast<std::uint32_t>(plan.reduced.size[plan.reduced.dims - 1]));
+  plan.lanes = plan.count <= kFewLanes * kGroup ? kFewLanes : 32;
   const bool columns = plan.reduced.inner_stride() != 1 && plan.kept.inner_stride() == 1;
   if (columns) {
     const auto blocks = static_cast<unsigned>(blocks_for(plan.outputs, 32) * plan.parts);
     launch(reduce_parts<Op, true, In, Acc, Out>, dim3(blocks), dim3(32, 32), 0, current_stream(), plan, x, means, y);
   } else {
-    const auto blocks = static_cast<unsigned>(blocks_for(plan.outputs, kRowBlock) * plan.parts);
+    const auto blocks = static_cast<unsigned>(blocks_for(plan.outputs, kRowBlock * 32 / plan.lanes) * plan.parts);
     launch(reduce_parts<Op, false, In, Acc, Out>, dim3(blocks), dim3(32, kRowBlock), 0, current_stream(), plan, x,
            means, y);
   }
