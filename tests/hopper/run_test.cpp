@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -262,6 +263,29 @@ TEST_F(Run, TrainsAModelOfTheApplicationAndGivesTheBestBack) {
   const Tensor scores = (*result.best_model)(zeros({2, 1, 28, 28}));
   EXPECT_EQ(scores.shape(), (Shape{2, 10}));
   EXPECT_TRUE(result.results.run_directory.empty());
+}
+
+// What trains gives way to what moves states, and to nobody's harm: the application's own threads stay as they are.
+TEST_F(Run, ComputesWithALowerPriorityThanItMovesStates) {
+  struct Probe : Perceptron {
+    Probe(std::atomic<int>& where, std::int64_t classes) : Perceptron(8, classes), niceness(where) {}
+    Tensor forward(const Tensor& x) override {
+      niceness = getpriority(PRIO_PROCESS, static_cast<id_t>(gettid()));
+      return Perceptron::forward(x);
+    }
+    std::atomic<int>& niceness;
+  };
+  const int before = getpriority(PRIO_PROCESS, 0);
+  if (before > 10) GTEST_SKIP() << "this process is nice enough";
+  std::atomic<int> niceness = before;
+  Experiment e = experiment();
+  e.model.layers.clear();
+  e.model.builder = [&niceness](const Config&, const ModelInput& input) {
+    return std::make_shared<Probe>(niceness, input.classes);
+  };
+  run(e);
+  EXPECT_GT(niceness, before);
+  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
 }
 
 TEST_F(Run, SurvivesABuilderThatThrows) {
