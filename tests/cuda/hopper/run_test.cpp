@@ -6,11 +6,13 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "hopper/device.h"
 #include "hopper/journal.h"
 #include "kernels/copy.h"
 #include "kernels/index.h"
 #include "nn/layers.h"
 #include "tensor/allocator.h"
+#include "tensor/backend.h"
 #include "tests/cuda/hopper/toy.h"
 
 namespace hop::hopper {
@@ -94,6 +96,14 @@ TEST_F(CudaRun, SaysBeforeItBeginsThatADeviceIsNotThere) {
   EXPECT_FALSE(testing::fs::exists(folder_ / "none"));
 }
 
+TEST_F(CudaRun, KnowsHowManyWorkersShareADevice) {
+  EXPECT_EQ(workers_on(Device::cuda(), "cuda:0", 3), 3U);
+  EXPECT_EQ(workers_on(Device::cpu(), "cuda:0", 3), 0U);
+  EXPECT_EQ(workers_on(Device::cpu(), "cpu", 2), 2U);
+  const auto count = static_cast<std::uint32_t>(device_count(DeviceType::cuda));
+  EXPECT_EQ(workers_on(Device::cuda(), "cuda", 5), (5 + count - 1) / count) << "they take the devices in turn";
+}
+
 // The journal's attempts count every lease: none is missing where no unit was reported as failed.
 TEST_F(CudaRun, FindsRoomForAUnitWithoutFailingIt) {
   Experiment e = perceptron();
@@ -140,7 +150,7 @@ TEST_F(CudaRun, FailsAUnitThatFindsNoRoomAndGoesOnWithTheNextAttempt) {
   EXPECT_EQ(hashes(results), hashes(expected));
 }
 
-TEST_F(CudaRun, GivesTheSameBitsInHalfTheMemoryThatTwoModelsTake) {
+TEST_F(CudaRun, GivesTheSameBitsInTheMemoryOfAPlaceAndAHalf) {
   Experiment e = perceptron();
   e.run.device = "cuda";
   e.run.workers = 1;
