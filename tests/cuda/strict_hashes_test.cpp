@@ -15,6 +15,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/index.h"
 #include "kernels/matmul.h"
+#include "kernels/norm.h"
 #include "kernels/optimizer.h"
 #include "kernels/pool.h"
 #include "kernels/random.h"
@@ -110,6 +111,24 @@ void add_windows_and_indices(Hashes& all) {
   all["index_add of long runs of packets"] = hash_of(kernels::index_add({4, 8}, 0, few, operand({997, 8}, 29)));
 }
 
+// One value per row and channel, and more; a chunk (2,048 values) and a bit more, as two parts or as one.
+void add_batch_norms(Hashes& all) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const Shape& shape : {Shape{33, 5}, {300, 40}, {2049, 9}, {9001, 3}, {2050, 513}, {4, 3, 8, 8}, {70, 2, 31}}) {
+      if (dtype == DType::f64 && shape[0] == 2050) continue;  // a million values are slow over the executor
+      const std::string of = " of " + shape.to_string() + " " + std::string(name(dtype));
+      const Tensor x = operand(shape, 30, dtype), g = operand(shape, 31, dtype);
+      const Tensor weight = operand({shape[1]}, 32, dtype), bias = operand({shape[1]}, 33, dtype);
+      const kernels::NormResult there = kernels::batch_norm(x, weight, bias, 1e-5);
+      const kernels::NormGrads grads = kernels::batch_norm_grad(g, x, weight, there.mean, there.rstd);
+      all["batch_norm" + of] = hash_of(there.y);
+      all["batch_norm statistics" + of] = hash_of(there.mean) + hash_of(there.rstd);
+      all["batch_norm_grad" + of] = hash_of(grads.dx) + hash_of(grads.dweight) + hash_of(grads.dbias);
+      all["batch_norm_apply" + of] = hash_of(kernels::batch_norm_apply(x, weight, bias, there.mean, there.rstd));
+    }
+  }
+}
+
 void add_update(Hashes& all) {
   kernels::UpdateRule rule;
   rule.momentum = 0.9;
@@ -130,6 +149,7 @@ Hashes compute() {
   add_reductions(all);
   add_random_numbers(all);
   add_windows_and_indices(all);
+  add_batch_norms(all);
   add_update(all);
   return all;
 }
