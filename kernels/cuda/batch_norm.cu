@@ -9,93 +9,17 @@
 //
 // The variance of a part is taken around the part's own mean, on values in registers; parts are then merged by the
 // formula of Chan, Golub & LeVeque (1983): two passes' accuracy for one read. The order of all merges is fixed.
-// (N, C) alone, where size is 1, reads with a stride of C: the blocks of neighbouring channels share each sector of 32
-// bytes through the L2 cache.
-#include <algorithm>
 #include <cmath>
 
-#include "kernels/cuda/access_device.h"
+#include "kernels/cuda/batch_norm_device.h"
 #include "kernels/cuda/operands_internal.h"
 #include "kernels/cuda/operations_internal.h"
-#include "kernels/cuda/reduce_device.h"
 #include "kernels/cuda/runtime.h"
-#include "kernels/cuda/walk.h"
 
 namespace hop::kernels::cuda {
 namespace {
 
 using std::sqrt;  // of a number
-
-constexpr int kBlock = 256;
-constexpr int kValues = 8;                // of a thread at once
-constexpr int kChunk = kBlock * kValues;  // of a block at once
-constexpr int kMaxParts = 64;             // a warp merges them: two per lane
-
-/// How the channels lie and how they are cut.
-struct Channels {
-  std::int64_t channels, size, count;  // count: values per channel
-  std::int64_t parts, part_count;      // part_count: values per part, whole chunks
-  FastDivision by_size;
-  bool aligned;
-
-  explicit Channels(const Shape& x)
-      : channels(x[1]), size(x.numel() / (x[0] * x[1])), count(x[0] * size), by_size(), aligned(true) {
-    const auto ceil_div = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
-    const std::int64_t wanted = std::clamp<std::int64_t>(1024 / channels, 1, kMaxParts);
-    part_count = ceil_div(ceil_div(count, wanted), kChunk) * kChunk;
-    parts = ceil_div(count, part_count);
-    if (count <= kMaxElements) by_size = FastDivision(static_cast<std::uint32_t>(size));
-  }
-  /// Where value e of a channel lies.
-  __device__ std::int64_t at(std::int64_t channel, std::int64_t e) const {
-    const std::int64_t run = count <= kMaxElements ? by_size.quotient(static_cast<std::uint32_t>(e)) : e / size;
-    return (run * channels + channel) * size + (e - run * size);
-  }
-  __device__ std::int64_t count_of(std::int64_t part) const {
-    return max(std::int64_t{0}, min(count - part * part_count, part_count));
-  }
-};
-
-/// The values of one part of one channel, kWidth per access.
-template <int kWidth>
-struct Part {
-  const Channels& shape;
-  std::int64_t channel, begin, end;
-
-  __device__ Part(const Channels& channels, std::int64_t c, std::int64_t part)
-      : shape(channels), channel(c), begin(part * shape.part_count), end(begin + shape.count_of(part)) {}
-  /// f(where) for every access of this thread to the values from `from` to `to`; `where` is that of its first value.
-  template <class F>
-  __device__ void for_each(std::int64_t from, std::int64_t to, const F& f) const {
-#pragma unroll
-    for (int k = 0; k < kValues / kWidth; ++k) {
-      const std::int64_t e = from + (k * kBlock + static_cast<int>(threadIdx.x)) * kWidth;
-      if (e < to) f(k, shape.at(channel, e));
-    }
-  }
-  /// f(from, to) for every chunk.
-  template <class F>
-  __device__ void for_each_chunk(const F& f) const {
-    for (std::int64_t from = begin; from < end; from += kChunk) f(from, min(end, from + kChunk));
-  }
-};
-
-/// y = f(i, where, ..) for all values of the part; inputs are loaded as packets.
-template <int kWidth, class T, class F, class... Inputs>
-__device__ void fill(const Part<kWidth>& part, T* y, const F& f, const Inputs*... inputs) {
-  part.for_each_chunk([&](std::int64_t from, std::int64_t to) {
-    part.for_each(from, to, [&](int, std::int64_t where) {
-      const bool aligned = part.shape.aligned;
-      const auto apply = [&](const auto&... packets) {
-        Packet<T, kWidth> packet;
-#pragma unroll
-        for (int i = 0; i < kWidth; ++i) packet.v[i] = f(packets.v[i]...);
-        store(y + where, packet, aligned);
-      };
-      apply(load<kWidth>(inputs + where, aligned)...);
-    });
-  });
-}
 
 /// What a part leaves: mean and squared deviations forward, sums of g and of g * xhat backward.
 template <class T>
@@ -139,23 +63,24 @@ struct Forward {
   T eps;
   T *y, *mean, *rstd;
 
-  template <int kWidth>
-  __device__ Sums<T> sums(const Part<kWidth>& part) const {
+  template <class Part>
+  __device__ Sums<T> sums(const Part& part) const {
+    constexpr int kWidth = Part::kWidth;
     Moments<T> all;
-    part.for_each_chunk([&](std::int64_t from, std::int64_t to) {
-      Packet<T, kWidth> held[kValues / kWidth] = {};
-      T sum = 0, squares = 0;
-      part.for_each(from, to, [&](int k, std::int64_t where) {
-        held[k] = load<kWidth>(x + where, part.shape.aligned);
+    for_each_chunk(part.begin, part.end, [&](std::int64_t from, std::int64_t to) {
+      Packet<T, kWidth> held[Part::kSlots] = {};
+      T sum[Part::kSums] = {}, squares[Part::kSums] = {};
+      part.for_each(from, to, [&](int slot, int of, std::int64_t where) {
+        held[slot] = load<kWidth>(x + where, part.shape.aligned);
 #pragma unroll
-        for (int i = 0; i < kWidth; ++i) sum += held[k].v[i];
+        for (int i = 0; i < kWidth; ++i) sum[of] += held[slot].v[i];
       });
-      const T m = block_reduce<Add, kBlock>(sum) / static_cast<T>(to - from);
-      part.for_each(from, to, [&](int k, std::int64_t) {
+      const T m = part.tree(sum) / static_cast<T>(to - from);
+      part.for_each(from, to, [&](int slot, int of, std::int64_t) {
 #pragma unroll
-        for (int i = 0; i < kWidth; ++i) squares += (held[k].v[i] - m) * (held[k].v[i] - m);
+        for (int i = 0; i < kWidth; ++i) squares[of] += (held[slot].v[i] - m) * (held[slot].v[i] - m);
       });
-      all = all.then({to - from, m, block_reduce<Add, kBlock>(squares)});
+      all = all.then({to - from, m, part.tree(squares)});
     });
     return {all.mean, all.m2};
   }
@@ -172,14 +97,14 @@ struct Forward {
     }
     return {all.mean, all.m2};
   }
-  template <int kWidth>
-  __device__ void write(const Part<kWidth>& part, const Sums<T>& total) const {
+  template <class Part>
+  __device__ void write(const Part& part, const Sums<T>& total) const {
     const std::int64_t c = part.channel;
     const T m = total.first, r = T{1} / sqrt(total.second / static_cast<T>(part.shape.count) + eps);
     const T weight = parameters.weight_of(c), bias = parameters.bias_of(c);
     fill(
         part, y, [=](T value) { return (value - m) * r * weight + bias; }, x);
-    if (part.begin != 0 || threadIdx.x != 0) return;
+    if (part.begin != 0 || !part.speaks()) return;
     mean[c] = m;
     rstd[c] = r;
   }
@@ -194,13 +119,13 @@ struct Apply {
   const T *mean, *rstd;
   T* y;
 
-  template <int kWidth>
-  __device__ Sums<T> sums(const Part<kWidth>&) const {
+  template <class Part>
+  __device__ Sums<T> sums(const Part&) const {
     return {};
   }
   __device__ Sums<T> merged(const Channels&, const Sums<T>*) const { return {}; }
-  template <int kWidth>
-  __device__ void write(const Part<kWidth>& part, const Sums<T>&) const {
+  template <class Part>
+  __device__ void write(const Part& part, const Sums<T>&) const {
     const std::int64_t c = part.channel;
     const T m = mean[c], r = rstd[c], weight = parameters.weight_of(c), bias = parameters.bias_of(c);
     fill(
@@ -218,23 +143,24 @@ struct Backward {
   const T *mean, *rstd;
   T *dx, *dweight, *dbias;  // dweight and dbias may be null
 
-  template <int kWidth>
-  __device__ Sums<T> sums(const Part<kWidth>& part) const {
+  template <class Part>
+  __device__ Sums<T> sums(const Part& part) const {
+    constexpr int kWidth = Part::kWidth;
     const T m = mean[part.channel], r = rstd[part.channel];
-    T g_sum = 0, gx_sum = 0;
-    part.for_each_chunk([&](std::int64_t from, std::int64_t to) {
-      part.for_each(from, to, [&](int, std::int64_t where) {
+    T g_sum[Part::kSums] = {}, gx_sum[Part::kSums] = {};
+    for_each_chunk(part.begin, part.end, [&](std::int64_t from, std::int64_t to) {
+      part.stream(from, to, [&](int, int of, std::int64_t where) {
         const auto slope = load<kWidth>(g + where, part.shape.aligned);
         const auto value = load<kWidth>(x + where, part.shape.aligned);
 #pragma unroll
         for (int i = 0; i < kWidth; ++i) {
-          g_sum += slope.v[i];
-          gx_sum += slope.v[i] * ((value.v[i] - m) * r);
+          g_sum[of] += slope.v[i];
+          gx_sum[of] += slope.v[i] * ((value.v[i] - m) * r);
         }
       });
     });
-    g_sum = block_reduce<Add, kBlock>(g_sum);
-    return {g_sum, block_reduce<Add, kBlock>(gx_sum)};
+    const T g_total = part.tree(g_sum);
+    return {g_total, part.tree(gx_sum)};
   }
   __device__ Sums<T> merged(const Channels& shape, const Sums<T>* partial) const {
     Sums<T> all = {};
@@ -244,14 +170,14 @@ struct Backward {
     }
     return {warp_reduce<Add>(all.first), warp_reduce<Add>(all.second)};
   }
-  template <int kWidth>
-  __device__ void write(const Part<kWidth>& part, const Sums<T>& total) const {
+  template <class Part>
+  __device__ void write(const Part& part, const Sums<T>& total) const {
     const std::int64_t c = part.channel;
     const T m = mean[c], r = rstd[c], scale = r * parameters.weight_of(c);
     const T count = static_cast<T>(part.shape.count), g_mean = total.first / count, gx_mean = total.second / count;
     fill(
         part, dx, [=](T slope, T value) { return scale * (slope - g_mean - (value - m) * r * gx_mean); }, g, x);
-    if (part.begin != 0 || threadIdx.x != 0) return;
+    if (part.begin != 0 || !part.speaks()) return;
     if (dweight != nullptr) dweight[c] = total.second;
     if (dbias != nullptr) dbias[c] = total.first;
   }
@@ -261,32 +187,36 @@ struct Backward {
 
 enum class Step { sums, write, both };
 
-/// One part of one channel per block. partial: (channels, parts). The 1: as in rows_device.h, against spills.
-template <class Pass, int kWidth, Step kStep>
+/// One part of one channel, or of a column of them, per block. partial: (channels, parts). The 1: as in rows_device.h,
+/// against spills.
+template <class Pass, class Part, Step kStep>
 __global__ void __launch_bounds__(kBlock, 1)
     walk_channels(Pass pass, const __grid_constant__ Channels shape, Sums<typename Pass::Value>* partial) {
-  const std::int64_t channel = blockIdx.x / shape.parts;
-  const Part<kWidth> part(shape, channel, blockIdx.x % shape.parts);
+  const std::int64_t index = blockIdx.x % shape.parts;
+  const Part part(shape, blockIdx.x / shape.parts, index);
   if constexpr (kStep == Step::sums) {
     const auto sums = pass.sums(part);
-    if (threadIdx.x == 0) partial[blockIdx.x] = sums;
+    if (part.speaks()) partial[part.channel * shape.parts + index] = sums;
+  } else if constexpr (kStep == Step::both) {
+    pass.write(part, pass.sums(part));
   } else {
-    pass.write(part, kStep == Step::both ? pass.sums(part) : pass.merged(shape, partial + channel * shape.parts));
+    pass.write(part,
+               part.total([&](std::int64_t channel) { return pass.merged(shape, partial + channel * shape.parts); }));
   }
 }
 
-template <int kWidth, class Pass>
-void launch_steps(const Channels& shape, const Pass& pass, bool with_sums, const Tensor& like) {
+template <class Part, class Pass>
+void launch_steps(const Channels& shape, std::int64_t groups, const Pass& pass, bool with_sums, const Tensor& like) {
   using T = typename Pass::Value;
   const auto run = [&](auto kernel, Sums<T>* partial) {
-    const auto blocks = static_cast<unsigned>(shape.channels * shape.parts);
+    const auto blocks = static_cast<unsigned>(groups * shape.parts);
     launch(kernel, dim3(blocks), dim3(kBlock), 0, current_stream(), pass, shape, partial);
   };
-  if (shape.parts == 1 || !with_sums) return run(walk_channels<Pass, kWidth, Step::both>, nullptr);
+  if (shape.parts == 1 || !with_sums) return run(walk_channels<Pass, Part, Step::both>, nullptr);
   const Tensor room = Tensor::empty({shape.channels, shape.parts, 2}, like.dtype(), like.device());
   const auto partial = reinterpret_cast<Sums<T>*>(room.raw_data());
-  run(walk_channels<Pass, kWidth, Step::sums>, partial);
-  run(walk_channels<Pass, kWidth, Step::write>, partial);
+  run(walk_channels<Pass, Part, Step::sums>, partial);
+  run(walk_channels<Pass, Part, Step::write>, partial);
 }
 
 /// Queues the steps of pass(zero of the dtype) for x; `with_sums`: it needs sums over the channel.
@@ -294,11 +224,15 @@ template <class Pass, class... Matrices>
 void launch_channels(const Pass& pass, bool with_sums, const Tensor& x, const Matrices&... matrices) {
   Channels shape(x.shape());
   shape.aligned = all_aligned(x.raw_data(), matrices.raw_data()...);
-  const auto run = [&]<class T>(T zero) {
-    shape.size % kPerAccess<T> == 0 ? launch_steps<kPerAccess<T>>(shape, pass(zero), with_sums, x)
-                                    : launch_steps<1>(shape, pass(zero), with_sums, x);
-  };
-  visit_floating(x, run);
+  constexpr std::int64_t kColumns = ColumnPart::kColumns;
+  visit_floating(x, [&]<class T>(T zero) {
+    if (shape.size == 1 && shape.channels >= kColumns)
+      launch_steps<ColumnPart>(shape, (shape.channels + kColumns - 1) / kColumns, pass(zero), with_sums, x);
+    else if (shape.size % kPerAccess<T> == 0)
+      launch_steps<Part<kPerAccess<T>>>(shape, shape.channels, pass(zero), with_sums, x);
+    else
+      launch_steps<Part<1>>(shape, shape.channels, pass(zero), with_sums, x);
+  });
 }
 
 }  // namespace

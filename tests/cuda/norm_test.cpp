@@ -103,7 +103,8 @@ TEST_F(CudaLayerNorm, HasTheSameBitsAtEveryAddress) {
 
 TEST_F(CudaBatchNorm, IsTheCpusForwardAndBackward) {
   for (const DType dtype : {DType::f32, DType::f64}) {
-    for (const Shape& shape : {Shape{2, 1, 1}, {31, 3}, {33, 5}, {4, 3, 8, 8}, {2, 2, 1023}, {3, 2, 5, 7}, {5, 2, 3}})
+    for (const Shape& shape :
+         {Shape{2, 1, 1}, {31, 3}, {33, 5}, {4, 3, 8, 8}, {2, 2, 1023}, {3, 2, 5, 7}, {5, 2, 3}, {31, 9}, {300, 16}})
       check_batch_norm(random_tensor(shape, dtype, 1, -2, 3), true);
     check_batch_norm(random_tensor({6, 2, 4, 4}, dtype), false);
   }
@@ -111,6 +112,7 @@ TEST_F(CudaBatchNorm, IsTheCpusForwardAndBackward) {
 
 TEST_F(CudaBatchNorm, MergesThePartsOfAChannel) {
   check_batch_norm(random_tensor({3, 2, 1000}), true);    // two parts, the second is short
+  check_batch_norm(random_tensor({2049, 9}), true);       // of channels side by side
   if (kRaceCheck) return;                                 // more parts race no more than two
   check_batch_norm(random_tensor({5, 1, 5003}), true);    // 13 parts of single values
   check_batch_norm(random_tensor({2, 1, 80'000}), true);  // 40 parts: some lanes merge two
