@@ -154,7 +154,7 @@ TEST_F(CudaRun, GivesTheSameBitsInTheMemoryOfAPlaceAndAHalf) {
   Experiment e = perceptron();
   e.run.device = "cuda";
   e.run.workers = 1;
-  e.model.layers = {"flatten", "linear 256", "relu", "linear 3"};
+  e.model.layers = {"flatten", "linear 64", "relu", "linear 3"};
   const auto peak_of = [&] {
     memory::empty_cache(Device::cuda());
     memory::reset_peak(Device::cuda());
