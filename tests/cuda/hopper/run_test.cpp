@@ -51,6 +51,17 @@ class CudaRun : public testing::Toy {
     for (const ModelResult& model : results.models) hashes.push_back(model.state_sha256);
     return hashes;
   }
+  // As the journal has them. Attempts count every lease: none is missing where no unit was reported as failed.
+  static std::pair<std::uint32_t, std::uint32_t> attempts_and_commits(const std::filesystem::path& directory) {
+    std::uint32_t attempts = 0, commits = 0;
+    for (const Record& record : read_journal(directory / "journal").records) {
+      const auto* commit = std::get_if<record::Commit>(&record);
+      if (commit == nullptr) continue;
+      ++commits;
+      attempts = std::max(attempts, commit->attempt.value);
+    }
+    return {attempts, commits};
+  }
 };
 
 TEST_F(CudaRun, GivesTheSameBitsForAnyNumberOfWorkers) {
@@ -104,7 +115,6 @@ TEST_F(CudaRun, KnowsHowManyWorkersShareADevice) {
   EXPECT_EQ(workers_on(Device::cuda(), "cuda", 5), (5 + count - 1) / count) << "they take the devices in turn";
 }
 
-// The journal's attempts count every lease: none is missing where no unit was reported as failed.
 TEST_F(CudaRun, FindsRoomForAUnitWithoutFailingIt) {
   Experiment e = perceptron();
   e.run.device = "cuda";
@@ -122,15 +132,7 @@ TEST_F(CudaRun, FindsRoomForAUnitWithoutFailingIt) {
     const Results results = run(e, {.run_directory = directory}).results;
     EXPECT_EQ(shortage->faults, 0);
     EXPECT_EQ(hashes(results), hashes(expected));
-    std::uint32_t attempts = 0, commits = 0;
-    for (const Record& record : read_journal(directory / "journal").records) {
-      const auto* commit = std::get_if<record::Commit>(&record);
-      if (commit == nullptr) continue;
-      ++commits;
-      attempts = std::max(attempts, commit->attempt.value);
-    }
-    EXPECT_EQ(commits, 16U);
-    EXPECT_EQ(attempts, commits);
+    EXPECT_EQ(attempts_and_commits(directory), (std::pair{16U, 16U}));
   }
 }
 
@@ -170,9 +172,10 @@ TEST_F(CudaRun, GivesTheSameBitsInTheMemoryOfAPlaceAndAHalf) {
   std::swap(e, single);
   ASSERT_LT(one + 4096, two);
   memory::set_limit(memory::active(Device::cuda()) + one + (two - one) / 2, Device::cuda());
-  const Results cramped = run(e).results;
+  const Results cramped = run(e, {.run_directory = folder_ / "half"}).results;
   memory::set_limit(0, Device::cuda());
   EXPECT_EQ(hashes(cramped), both);
+  EXPECT_EQ(attempts_and_commits(folder_ / "half"), (std::pair{8U, 8U}));
 }
 
 }  // namespace
