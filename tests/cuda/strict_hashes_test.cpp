@@ -21,6 +21,7 @@
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/view.h"
+#include "tests/cuda/schedules.h"
 #include "tests/cuda/support.h"
 #include "tests/kernels/layouts.h"
 
@@ -115,7 +116,8 @@ void add_windows_and_indices(Hashes& all) {
 void add_batch_norms(Hashes& all) {
   for (const DType dtype : {DType::f32, DType::f64}) {
     for (const Shape& shape : {Shape{33, 5}, {300, 40}, {2049, 9}, {9001, 3}, {2050, 513}, {4, 3, 8, 8}, {70, 2, 31}}) {
-      if (dtype == DType::f64 && shape[0] == 2050) continue;  // a million values are slow over the executor
+      const bool is_large = shape[0] == 2050;  // a million values are slow over the executor
+      if (is_large && (dtype == DType::f64 || hop::testing::kRaceCheck)) continue;
       const std::string of = " of " + shape.to_string() + " " + std::string(name(dtype));
       const Tensor x = operand(shape, 30, dtype), g = operand(shape, 31, dtype);
       const Tensor weight = operand({shape[1]}, 32, dtype), bias = operand({shape[1]}, 33, dtype);
@@ -177,7 +179,9 @@ TEST_F(StrictHashes, AreThoseOfTheCpu) {
     std::ofstream file(path());
     for (const auto& [name, hash] : computed) file << name << '\t' << hash << '\n';
   }
-  EXPECT_EQ(read(), computed);
+  Hashes expected = read();
+  if (hop::testing::kRaceCheck) std::erase_if(expected, [&](const auto& e) { return !computed.contains(e.first); });
+  EXPECT_EQ(expected, computed);
 }
 
 }  // namespace
