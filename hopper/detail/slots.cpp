@@ -35,16 +35,21 @@ std::uint64_t Slots::state_bytes(ModelId model, const Config& config) {
   return state_bytes_[key] = bytes;
 }
 
-std::unique_ptr<Trainer> Slots::take_early(ModelId model, const Config& config) {
-  const std::string key = architecture_key(experiment_, model, config);
-  bool one_must_do = false;
+std::unique_ptr<Trainer> Slots::take_free(ModelId model, const Config& config) {
   {
     const std::scoped_lock lock(mutex_);
-    one_must_do = !device_.is_cpu() && enough_ == 1;
+    if (!device_.is_cpu() && enough_ == 1) return nullptr;
   }
-  std::unique_ptr<Trainer> trainer = one_must_do ? nullptr : find_free(key);
-  if (trainer == nullptr && device_.is_cpu()) trainer = build_or_find(model, config, key);
+  std::unique_ptr<Trainer> trainer = find_free(architecture_key(experiment_, model, config));
   if (trainer != nullptr) trainer->assign(model, config);
+  return trainer;
+}
+
+std::unique_ptr<Trainer> Slots::take_early(ModelId model, const Config& config) {
+  std::unique_ptr<Trainer> trainer = take_free(model, config);
+  if (trainer != nullptr || !device_.is_cpu()) return trainer;
+  trainer = build_or_find(model, config, architecture_key(experiment_, model, config));
+  trainer->assign(model, config);
   return trainer;
 }
 
@@ -104,6 +109,7 @@ std::unique_ptr<Trainer> Slots::build(ModelId model, const Config& config, const
   auto trainer = std::make_unique<Trainer>(experiment_, model, config, dataset_, device_, rows_);
   const std::scoped_lock lock(mutex_);
   ++built_[key];
+  state_bytes_[key] = trainer->state().layout().bytes;
   return trainer;
 }
 

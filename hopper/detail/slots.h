@@ -25,8 +25,11 @@ class Slots {
   Device device() const { return device_; }
   /// Bytes of the model's state. Throws ConfigError for a model that cannot be built.
   std::uint64_t state_bytes(ModelId model, const Config& config);
-  /// A trainer for the next unit of the model, without waiting for the device; null where none is free there, or one
-  /// per architecture must do: that one is for whoever computes.
+  /// A free trainer for the next unit of the model, at once; null where there is none, or where one per architecture
+  /// must do: that one is for whoever computes.
+  std::unique_ptr<Trainer> take_free(ModelId model, const Config& config);
+  /// The same, but built where none is free. Building on the CPU takes milliseconds. On a device it would wait for the
+  /// device: null there.
   std::unique_ptr<Trainer> take_early(ModelId model, const Config& config);
   /// A trainer for now. Where a second one does not fit, a free one is taken, now and from now on. Throws ConfigError,
   /// MemoryError (free trainers of other architectures were given up before).

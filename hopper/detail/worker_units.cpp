@@ -58,7 +58,11 @@ constexpr std::size_t kBlocksAhead = 3;
 net::Awaitable<void> Worker::prepare(JobPtr job) {
   std::optional<std::pair<Failure, std::string>> failure;
   try {
-    job->trainer = slots_->take_early(job->order.lease.model, job->config);
+    job->trainer = slots_->take_free(job->order.lease.model, job->config);
+    if (!job->trainer) {  // building takes milliseconds, and the conversations must not wait
+      const auto build = [this, work = job.get()] { return slots_->take_early(work->order.lease.model, work->config); };
+      job->trainer = co_await on_disk(disk_, build);
+    }
     if (job->order.source_address) {
       co_await fetch(*job);
     } else if (job->order.lease.unit > 0) {
