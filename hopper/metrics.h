@@ -9,7 +9,7 @@ namespace hop::hopper {
 /// One unit: one model's pass over one partition.
 struct UnitMetrics {
   double train_loss = 0;                 ///< mean over the rows, before each update
-  std::uint64_t rows = 0;                ///< rows of the partition
+  std::uint64_t rows = 0;                ///< trained on: the partition's, or fewer: a hopeless loss ends the unit
   double seconds = 0;                    ///< training (and validation), without waiting for bytes
   std::optional<double> valid_loss;      ///< last unit of an epoch only
   std::optional<double> valid_accuracy;  ///< in [0, 1]; classification only
