@@ -4,6 +4,9 @@
 #include <optional>
 
 #include "base/error.h"
+#include "kernels/precision.h"
+#include "kernels/threads.h"
+#include "kernels/versions.h"
 #include "tensor/backend.h"
 
 namespace hop::hopper {
@@ -40,6 +43,11 @@ Device resolve_device(std::string_view word, WorkerId worker) {
     throw ConfigError("[run] device: expected " + std::string(word) + " on this node: " + error.what());
   }
   return Device::cuda(index);
+}
+
+std::string arithmetic_of(Device device) {
+  if (!device.is_cpu()) return backend(device).description();
+  return std::string(kernels::isa()) + (kernels::has_bf16() ? ", bf16" : "") + ", oneDNN " + kernels::onednn_version();
 }
 
 std::uint32_t workers_on(Device device, std::string_view word, std::uint32_t workers) {

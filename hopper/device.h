@@ -16,6 +16,9 @@ namespace hop::hopper {
 Device resolve_device(std::string_view word, WorkerId worker = {});
 /// How many of the node's `workers` compute on `device`, if `word` is for all of them. The errors of resolve_device.
 std::uint32_t workers_on(Device device, std::string_view word, std::uint32_t workers);
+/// What decides the bits of a computation on `device` beside this program, for the records: "x86-64-v4, bf16, oneDNN
+/// 2.6.3"; a card's name and compute capability and the versions of its libraries.
+std::string arithmetic_of(Device device);
 /// Whether `word` is one of those, there or not.
 bool is_device_word(std::string_view word);
 

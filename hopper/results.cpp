@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -95,6 +96,12 @@ Json json_of(const ModelResult& m) {
   return json;
 }
 
+// By worker; once where all say the same.
+Json one_or_each(const std::vector<std::string>& texts) {
+  const bool same = std::adjacent_find(texts.begin(), texts.end(), std::not_equal_to<>()) == texts.end();
+  return same && !texts.empty() ? Json(texts.front()) : Json(texts);
+}
+
 // Larger is better; models without a score come last.
 double rank_of(const ModelResult& m, Objective objective) {
   EpochMetrics metrics;
@@ -150,6 +157,7 @@ std::string to_json(const Results& r) {
       {"partitions", r.partitions},
       {"epochs", r.epochs},
       {"device", r.device == "mixed" ? Json(r.devices) : Json(r.device)},
+      {"arithmetic", one_or_each(r.arithmetic)},
       {"isa", r.isa},
       {"versions", r.versions},
       {"wall_seconds", r.wall_seconds},

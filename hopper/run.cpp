@@ -55,23 +55,25 @@ std::uint64_t largest_node_bytes(const data::Dataset& dataset, const Plan& plan)
 }
 
 // The word for all of them. Workers that never got ready do not count.
-std::string common_device(const std::vector<std::string>& devices) {
-  std::string common;
-  for (const std::string& device : devices) {
-    if (!common.empty() && !device.empty() && device != common) return "mixed";
-    if (!device.empty()) common = device;
+std::string common(const std::vector<std::string>& by_worker) {
+  std::string found;
+  for (const std::string& text : by_worker) {
+    if (!found.empty() && !text.empty() && text != found) return "mixed";
+    if (!text.empty()) found = text;
   }
-  return common;
+  return found;
 }
 
 // What the experiment file says, beside what the ledger knows.
-void describe(Results& results, const Experiment& experiment, std::vector<std::string> devices) {
+void describe(Results& results, const Experiment& experiment, std::vector<std::string> devices,
+              std::vector<std::string> arithmetic) {
   results.name = experiment.name;
   results.seed = experiment.seed;
   results.strategy = experiment.run.strategy;
   results.threads_per_worker = experiment.run.threads_per_worker;
   results.devices = std::move(devices);
-  results.device = common_device(results.devices);
+  results.device = common(results.devices);
+  results.arithmetic = std::move(arithmetic);
   results.isa = kernels::isa();
   results.versions = {{"hopscotch", kVersion}, {"onednn", kernels::onednn_version()}};
 }
@@ -95,7 +97,7 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
   }
   RunResult result{summarize(coordinator.ledger(), experiment.search.objective), nullptr};
   Results& results = result.results;
-  describe(results, experiment, totals.devices);
+  describe(results, experiment, totals.devices, totals.arithmetic);
   results.outcome = outcome;
   results.wall_seconds = totals.seconds;
   results.network.collect = totals.collect_bytes;
@@ -182,7 +184,8 @@ Results inspect(const fs::path& run_directory) {
   Ledger ledger(make_plan(experiment, experiment.data.partitions.value_or(1)), make_search(experiment));
   for (const Record& record : contents.records) ledger.apply(record);
   Results results = summarize(ledger, experiment.search.objective);
-  describe(results, experiment, read_devices(run_directory, experiment.run.workers));
+  describe(results, experiment, read_by_worker(run_directory, "device", experiment.run.workers),
+           read_by_worker(run_directory, "arithmetic", experiment.run.workers));
   results.outcome = ledger.complete() ? Outcome::Completed : Outcome::Interrupted;
   results.run_directory = run_directory;
   return results;

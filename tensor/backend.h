@@ -52,6 +52,10 @@ class Backend {
   /// that what comes next is not blamed.
   virtual void discard_faults() noexcept {}
 
+  /// What decides the bits of a computation here beside the program itself: the card, the libraries and their versions.
+  /// The CPU's are known to the kernels (kernels/versions.h).
+  virtual std::string description() { return {}; }
+
   /// `size` bytes of the host, zero-filled, from and to which the device copies without the host's help.
   virtual AlignedBuffer host_buffer(std::size_t size) { return AlignedBuffer(size); }
   /// Begins a copy from the host to this device, or back, and returns: it runs beside the computation, on a stream of

@@ -95,15 +95,16 @@ Bytes encode(const Ready& m) {
   FlatBufferBuilder b;
   std::vector<flatbuffers::Offset<wire::HeldState>> held;
   for (const HeldState& state : m.held) held.push_back(to_wire(b, state));
-  const auto address = b.CreateString(m.address), device = b.CreateString(m.device);
+  const auto address = b.CreateString(m.address), device = b.CreateString(m.device),
+             arithmetic = b.CreateString(m.arithmetic);
   const auto states = b.CreateVector(held);
-  return finish(b, wire::CreateReady(b, address, states, device).o);
+  return finish(b, wire::CreateReady(b, address, states, device, arithmetic).o);
 }
 
 template <>
 Ready decode(ByteView bytes) {
   const auto& m = verified<wire::Ready>(bytes, "Ready");
-  Ready ready{text_of(m.address()), {}, text_of(m.device())};
+  Ready ready{text_of(m.address()), {}, text_of(m.device()), text_of(m.arithmetic())};
   if (m.held() != nullptr) {
     for (const wire::HeldState* state : *m.held()) ready.held.push_back(from_wire(*state));
   }

@@ -42,7 +42,8 @@ struct Hello {
 struct Ready {
   std::string address;  ///< where other workers reach it
   std::vector<HeldState> held;
-  std::string device;  ///< what it computes on: "cpu", "cuda:0"
+  std::string device;      ///< what it computes on: "cpu", "cuda:0"
+  std::string arithmetic;  ///< arithmetic_of(that)
 };
 
 struct Welcome {

@@ -81,15 +81,15 @@ std::string read_run_file(const fs::path& run_directory, const char* name) {
   return text.str();
 }
 
-std::vector<std::string> read_devices(const fs::path& run_directory, std::uint32_t workers) {
+std::vector<std::string> read_by_worker(const fs::path& run_directory, const std::string& name, std::uint32_t workers) {
   std::ifstream file(run_directory / "results.json", std::ios::binary);
   const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-  const auto device = json.is_object() ? json.find("device") : json.end();
-  if (device == json.end()) return {};
-  if (device->is_string()) return std::vector<std::string>(workers, device->get<std::string>());
-  std::vector<std::string> devices;
-  for (const auto& element : *device) devices.push_back(element.is_string() ? element.get<std::string>() : "");
-  return devices;
+  const auto field = json.is_object() ? json.find(name) : json.end();
+  if (field == json.end()) return {};
+  if (field->is_string()) return std::vector<std::string>(workers, field->get<std::string>());
+  std::vector<std::string> texts;
+  for (const auto& element : *field) texts.push_back(element.is_string() ? element.get<std::string>() : "");
+  return texts;
 }
 
 Experiment read_experiment(const fs::path& run_directory, ModelBuilder builder) {

@@ -63,6 +63,7 @@ RunTotals RunLoop::totals() const {
   totals.seconds = clock_.seconds();
   for (const Node& node : nodes_) {
     totals.devices.push_back(node.device);
+    totals.arithmetic.push_back(node.arithmetic);
     totals.control_bytes += node.control_bytes + node.last.control_bytes;
     if (node.connection) {
       const net::Traffic traffic = node.connection->traffic();

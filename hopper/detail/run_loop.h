@@ -30,9 +30,10 @@ namespace hop::hopper {
 /// What a run adds up outside of the journal.
 struct RunTotals {
   double seconds = 0;
-  std::uint64_t collect_bytes = 0;   ///< payload that reached the coordinator: final states, nothing else
-  std::uint64_t control_bytes = 0;   ///< everything that is no payload, on all connections
-  std::vector<std::string> devices;  ///< what each worker computed on; "" for one that never got ready
+  std::uint64_t collect_bytes = 0;      ///< payload that reached the coordinator: final states, nothing else
+  std::uint64_t control_bytes = 0;      ///< everything that is no payload, on all connections
+  std::vector<std::string> devices;     ///< what each worker computed on; "" for one that never got ready
+  std::vector<std::string> arithmetic;  ///< what decided its bits (arithmetic_of), likewise
 };
 
 class RunLoop {
@@ -56,6 +57,7 @@ class RunLoop {
     Connection connection;
     std::string address;  // where other workers reach it
     std::string device;   // what it computes on
+    std::string arithmetic;
     message::Heartbeat last;
     std::uint32_t failed_starts = 0;
     std::string last_error;

@@ -172,6 +172,7 @@ net::Awaitable<void> RunLoop::dispatch(Peer peer, const Connection& connection, 
       if (Node* node = find(peer)) {
         node->address = ready.address;
         node->device = ready.device;
+        node->arithmetic = ready.arithmetic;
         node->was_ready = true;
         node->state = WorkerProgress::State::Idle;
       }

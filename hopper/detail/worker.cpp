@@ -144,7 +144,7 @@ net::Awaitable<void> Worker::obey() {
   std::vector<HeldState> held = co_await on_disk(disk_, [this] { return store_->scan(); });
   compute_thread_ = std::thread([this] { compute(); });
   spawn(accept_peers());
-  const message::Ready ready{listener_->address().text(), std::move(held), device_.to_string()};
+  const message::Ready ready{listener_->address().text(), std::move(held), device_.to_string(), arithmetic_of(device_)};
   co_await tell(ready);
   while (true) {
     net::Message message = co_await coordinator_->receive();

@@ -173,6 +173,7 @@ Plan* plan_for(const Product& p) {
 
 bool available() { return lt().why_not.empty(); }
 const std::string& why_not_available() { return lt().why_not; }
+std::string version() { return available() ? std::to_string(lt().cublasLtGetVersion()) : "none"; }
 
 bool multiply(const Product& p, const Operands& x) {
   Plan* const found = plan_for(p);
@@ -217,6 +218,7 @@ std::string choice(const Product& p) {
 #else  // the headers were not there when this was built
 
 bool available() { return false; }
+std::string version() { return "none"; }
 const std::string& why_not_available() {
   static const std::string why = "this program was built without cuBLASLt's headers";
   return why;

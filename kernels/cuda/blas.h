@@ -58,6 +58,8 @@ inline constexpr std::uintptr_t kAlignment = 16;  ///< more gives cuBLASLt no be
 /// Whether cuBLASLt was found.
 bool available();
 const std::string& why_not_available();
+/// cuBLASLt's own number for its version; "none" where it was not found.
+std::string version();
 
 /// Queues the product on the current stream. False, and nothing is done, where cuBLASLt knows no algorithm for it.
 /// Throws CudaError.

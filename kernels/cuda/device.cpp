@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "kernels/cuda/blas.h"
 #include "kernels/cuda/device_internal.h"
+#include "kernels/cuda/dnn.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -72,6 +74,13 @@ class CudaBackend final : public Backend {
   void synchronize() override {
     wait_for_streams();
     throw_fault(take_faults(index_));
+  }
+
+  std::string description() override {
+    cudaDeviceProp card;
+    check(cudaGetDeviceProperties(&card, index_), "cudaGetDeviceProperties");
+    return std::string(card.name) + ", compute " + std::to_string(card.major) + "." + std::to_string(card.minor) +
+           ", CUDA " + std::to_string(CUDART_VERSION) + ", cuBLASLt " + blas::version() + ", cuDNN " + dnn::version();
   }
 
   void discard_faults() noexcept override {

@@ -257,6 +257,7 @@ const Choice& choice_of(const std::optional<Plan>& plan) {
 
 bool available() { return functions().why_not.empty(); }
 const std::string& why_not_available() { return functions().why_not; }
+std::string version() { return available() ? std::to_string(functions().cudnnGetVersion()) : "none"; }
 
 bool convolve(const Convolution& conv, void* x, void* weight, void* y) {
   const cudnnHandle_t cudnn = handle();
@@ -288,6 +289,7 @@ std::string Choice::to_string() const {
 #else  // the headers were not there when this was built
 
 bool available() { return false; }
+std::string version() { return "none"; }
 const std::string& why_not_available() {
   static const std::string why = "this program was built without cuDNN's headers";
   return why;

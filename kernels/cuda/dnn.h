@@ -28,6 +28,8 @@ struct Convolution {
 /// Whether cuDNN was found.
 bool available();
 const std::string& why_not_available();
+/// cuDNN's own number for its version; "none" where it was not found.
+std::string version();
 
 /// Computes the third of (x, weight, y) that the pass names, on the current stream. False, and nothing is done, where
 /// no engine is acceptable. Throws CudaError.

@@ -113,6 +113,14 @@ TEST_F(Run, VisitsEveryPartitionOncePerEpochAndReportsIt) {
   ASSERT_TRUE(results.best.has_value());
 }
 
+TEST_F(Run, RecordsWhatItsBitsDependOn) {
+  const Results results = run(experiment(), {.run_directory = fresh("arithmetic")}).results;
+  ASSERT_EQ(results.arithmetic.size(), results.workers);
+  EXPECT_THAT(results.arithmetic.front(), testing::StartsWith(results.isa));
+  EXPECT_THAT(results.arithmetic.front(), testing::HasSubstr("oneDNN " + results.versions.at("onednn")));
+  EXPECT_EQ(inspect(results.run_directory).arithmetic, results.arithmetic) << "and whoever reads it later knows, too";
+}
+
 TEST_F(Run, MovesExactlyTheStatesThatHopAndNothingElse) {
   const Results results = run(experiment()).results;
   std::uint64_t expected = 0, collected = 0;

@@ -91,6 +91,9 @@ TEST_F(CudaRun, MayMixKindsOfDevicesAndIsReplayedWhereItWasTrained) {
   const Results results = run(e, {.run_directory = folder_ / "mixed", .devices = {"cpu", "cuda"}}).results;
   EXPECT_EQ(results.device, "mixed");
   EXPECT_EQ(results.devices, (std::vector<std::string>{"cpu", "cuda:0"}));
+  ASSERT_EQ(results.arithmetic.size(), 2U);
+  EXPECT_NE(results.arithmetic[0].find("oneDNN"), std::string::npos) << results.arithmetic[0];
+  EXPECT_NE(results.arithmetic[1].find("compute "), std::string::npos) << results.arithmetic[1];
   std::ifstream file(folder_ / "mixed" / "results.json");
   EXPECT_EQ(nlohmann::json::parse(file)["device"].dump(), R"(["cpu","cuda:0"])");
   for (const ModelResult& model : results.models) EXPECT_EQ(model.status, "finished");
