@@ -15,7 +15,7 @@ namespace {
 
 // Large enough that a chunk's header and system calls vanish, small enough to be in the cache still when it is written
 // after its CRC has been taken, and read again for the receiver's.
-constexpr std::size_t kSendChunkBytes = 1U << 18;
+constexpr std::size_t kSendChunkBytes = 1U << 19;
 
 }  // namespace
 
