@@ -50,7 +50,8 @@ struct Results {
   std::uint32_t workers = 0, threads_per_worker = 0, partitions = 0, epochs = 0;
   std::string device;                ///< what the workers computed on: "cpu", "cuda:0", or "mixed"
   std::vector<std::string> devices;  ///< by worker; empty where nobody knows any more
-  /// What decided each worker's bits beside this program: instruction set or card, libraries and their versions.
+  /// What decided each worker's bits in the last `run` or `resume`, beside this program: instruction set or card,
+  /// libraries and their versions.
   std::vector<std::string> arithmetic;
   std::string isa;
   std::map<std::string, std::string> versions;

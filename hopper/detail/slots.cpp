@@ -22,17 +22,20 @@ Slots::Slots(const Experiment& experiment, const data::Dataset& dataset, Device 
       rows_(std::move(rows)),
       enough_(kEnoughPerArchitecture) {}
 
-std::uint64_t Slots::state_bytes(ModelId model, const Config& config) {
+std::optional<std::uint64_t> Slots::known_state_bytes(ModelId model, const Config& config) {
   const std::string key = architecture_key(experiment_, model, config);
-  {
-    const std::scoped_lock lock(mutex_);
-    if (const auto found = state_bytes_.find(key); found != state_bytes_.end()) return found->second;
-  }
+  const std::scoped_lock lock(mutex_);
+  const auto found = state_bytes_.find(key);
+  return found != state_bytes_.end() ? std::optional(found->second) : std::nullopt;
+}
+
+std::uint64_t Slots::state_bytes(ModelId model, const Config& config) {
+  if (const auto known = known_state_bytes(model, config)) return *known;
   const std::shared_ptr<nn::Module> module = build_module(experiment_, config, dataset_);
   const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(config, *module);
   const std::uint64_t bytes = nn::StateBlock(*module, optimizer.get()).layout().bytes;
   const std::scoped_lock lock(mutex_);
-  return state_bytes_[key] = bytes;
+  return state_bytes_[architecture_key(experiment_, model, config)] = bytes;
 }
 
 std::unique_ptr<Trainer> Slots::take_free(ModelId model, const Config& config) {

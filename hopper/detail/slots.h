@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "hopper/trainer.h"
@@ -23,7 +24,9 @@ class Slots {
         std::shared_ptr<const data::DeviceRows> rows = nullptr);
 
   Device device() const { return device_; }
-  /// Bytes of the model's state. Throws ConfigError for a model that cannot be built.
+  /// Bytes of the model's state, where a model of its architecture has been built already.
+  std::optional<std::uint64_t> known_state_bytes(ModelId model, const Config& config);
+  /// The same; where none has been, one is. Throws ConfigError for a model that cannot be built.
   std::uint64_t state_bytes(ModelId model, const Config& config);
   /// A free trainer for the next unit of the model, at once; null where there is none, or where one per architecture
   /// must do: that one is for whoever computes.

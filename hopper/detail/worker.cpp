@@ -120,6 +120,7 @@ void Worker::open_data(const message::Welcome& welcome) {
   if (dataset_->has_validation()) validation_ = dataset_->validation();
   const std::string& word = options_.device.empty() ? experiment_->run.device : options_.device;
   device_ = resolve_device(word, options_.peer.worker);
+  arithmetic_ = arithmetic_of(device_);
   blocks_ = nn::StatePool::make_shared(device_);
   store_ = std::make_unique<StateStore>(options_.node_folder / "states", experiment_->run.durable, blocks_);
   slots_ = std::make_unique<Slots>(*experiment_, *dataset_, device_,
@@ -144,7 +145,7 @@ net::Awaitable<void> Worker::obey() {
   std::vector<HeldState> held = co_await on_disk(disk_, [this] { return store_->scan(); });
   compute_thread_ = std::thread([this] { compute(); });
   spawn(accept_peers());
-  const message::Ready ready{listener_->address().text(), std::move(held), device_.to_string(), arithmetic_of(device_)};
+  const message::Ready ready{listener_->address().text(), std::move(held), device_.to_string(), arithmetic_};
   co_await tell(ready);
   while (true) {
     net::Message message = co_await coordinator_->receive();

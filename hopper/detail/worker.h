@@ -1,7 +1,7 @@
 // A worker: owns partitions and states, trains the units that it is leased, and hands models to other workers.
 // Three threads: the network thread (this one: all conversations), the compute thread (training, nothing else), and the
-// disk thread (states to and from files). While a unit trains, the next one's state arrives and the last one's leaves.
-// Internal to Hopscotch.
+// disk thread (states to and from files, and what else takes its time: building trainers, copying states). While a unit
+// trains, the next one's state arrives and the last one's leaves. Internal to Hopscotch.
 #pragma once
 
 #include <atomic>
@@ -65,6 +65,8 @@ class Worker {
     bool loaded = false;               // into the trainer
     Stopwatch ordered;                 // runs since the lease arrived
     std::uint64_t received_bytes = 0;
+    std::optional<double> gap;  // UnitMetrics::gap_seconds, known when the unit begins
+    double idle = 0;
     bool ready = false;
     std::unique_ptr<Trainer> leave_trainer() {
       loaded = false;
@@ -122,6 +124,7 @@ class Worker {
   std::map<PartitionId, data::Partition> partitions_;  // those that this node owns
   std::optional<data::Partition> validation_;
   Device device_;
+  std::string arithmetic_;                 // arithmetic_of(device_): asking may load libraries
   std::shared_ptr<nn::StatePool> blocks_;  // what states arrive in, wait in and leave from
   std::unique_ptr<StateStore> store_;
   std::unique_ptr<Slots> slots_;

@@ -36,7 +36,12 @@ net::Awaitable<void> Worker::fetch(Job& job) {
   const net::Message answer = co_await peer->receive(deadline);
   const auto state = message::decode<message::State>(answer.control.span());
   if (!state.found) throw NetError("[fetch] " + source.text() + ": " + state.text);
-  const std::uint64_t expected = slots_->state_bytes(lease.model, job.config);
+  std::optional<std::uint64_t> known = slots_->known_state_bytes(lease.model, job.config);
+  if (!known) {
+    const auto size = [this, work = &job] { return slots_->state_bytes(work->order.lease.model, work->config); };
+    known = co_await on_disk(disk_, size);
+  }
+  const std::uint64_t expected = *known;
   if (answer.payload_bytes != expected) {
     throw NetError("[fetch] expected a state of " + std::to_string(expected) + " bytes, " + source.text() + " sends " +
                    std::to_string(answer.payload_bytes));

@@ -59,7 +59,7 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
   std::optional<std::pair<Failure, std::string>> failure;
   try {
     job->trainer = slots_->take_free(job->order.lease.model, job->config);
-    if (!job->trainer) {  // building takes milliseconds, and the conversations must not wait
+    if (!job->trainer && device_.is_cpu()) {  // building takes milliseconds, and the conversations must not wait
       const auto build = [this, work = job.get()] { return slots_->take_early(work->order.lease.model, work->config); };
       job->trainer = co_await on_disk(disk_, build);
     }
@@ -210,15 +210,18 @@ void Worker::train(Job& job) {
   Trainer& trainer = *job.trainer;
   reserve_blocks(trainer.state().layout().bytes);
   if (job.bytes && !job.loaded) load(job);
-  const double free_for = idle_since_ ? idle_since_->seconds() : -1;
-  const double gap = std::min(free_for, job.ordered.seconds());
+  if (!job.gap) {  // once: a second try is no gap
+    const double free_for = idle_since_ ? idle_since_->seconds() : -1;
+    job.gap = std::min(free_for, job.ordered.seconds());
+    job.idle = idle_since_ ? free_for - *job.gap : -1;
+  }
   if (lease.unit == 0) trainer.initialize();  // the model's first work, no gap
   UnitMetrics metrics =
       trainer.train(partitions_.at(lease.partition), lease.epoch, lease.partition, stop_.get_token(), &rows_done_);
   if (lease.validate && validation_) trainer.validate(*validation_, metrics);
   metrics.received_bytes = job.received_bytes;
-  metrics.gap_seconds = gap;
-  metrics.idle_seconds = idle_since_ ? free_for - gap : -1;
+  metrics.gap_seconds = *job.gap;
+  metrics.idle_seconds = job.idle;
   metrics.peak_rss_bytes = peak_rss_bytes();
   const nn::StateLayout& layout = trainer.state().layout();
   finish(job, metrics, trainer.state().save(device_.is_cpu() ? nullptr : blocks_->make(layout.bytes)), layout);

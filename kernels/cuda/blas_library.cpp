@@ -29,6 +29,7 @@ void check(cublasStatus_t status, const char* call) {
   expect_live_device();
   const int code = static_cast<int>(status);
   const std::string name = lt().cublasLtGetStatusName(status);
+  if (status == CUBLAS_STATUS_ALLOC_FAILED) throw MemoryError("[" + std::string(call) + "] " + name);
   throw CudaError("[" + std::string(call) + "] expected success, got " + name + " (" + std::to_string(code) + ": " +
                       lt().cublasLtGetStatusString(status) + ")",
                   call, code, name);

@@ -32,6 +32,8 @@ void check(cudnnStatus_t status, const char* call) {
   functions().cudnnGetLastErrorString(why.data(), why.size());
   const int code = static_cast<int>(status);
   const std::string name = functions().cudnnGetErrorString(status);
+  if (status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED)
+    throw MemoryError("[" + std::string(call) + "] " + name);
   throw CudaError("[" + std::string(call) + "] expected success, got " + name + " (" + std::to_string(code) + ": " +
                       why.data() + ")",
                   call, code, name);

@@ -10,7 +10,7 @@ namespace {
 
 // After these the process's context is gone (CUDA Runtime API, cudaError_t: "the process must be terminated and
 // relaunched"). By number: not every toolkit names them all.
-constexpr std::array kSticky = {214, 220, 226, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721, 999};
+constexpr std::array kSticky = {214, 220, 226, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721, 810, 911, 999};
 
 std::string to_string(dim3 size) {
   return std::to_string(size.x) + " x " + std::to_string(size.y) + " x " + std::to_string(size.z);

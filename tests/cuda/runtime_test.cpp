@@ -51,9 +51,10 @@ TEST(CudaErrors, SayWhenTheProcessMustRestart) {
   EXPECT_THAT(error.what(), HasSubstr("restart"));
 }
 
-// 220 NVLink, 226 a contained memory error: the toolkits that name them tell to end the process.
+// 220 NVLink, 226 a contained memory error, 810 a client of MPS that ended, 911 a device next to this one: the toolkits
+// that name them tell to end the process.
 TEST(CudaErrors, KnowEveryFailureOfTheHardwareAsOneThatTakesTheDevice) {
-  for (const int code : {214, 220, 226, 700, 714, 719, 999}) {
+  for (const int code : {214, 220, 226, 700, 714, 719, 810, 911, 999}) {
     EXPECT_TRUE(caught<CudaError>([&] { check(static_cast<cudaError_t>(code), "cudaStreamSynchronize"); }).sticky)
         << code;
   }

@@ -74,7 +74,7 @@ class Faulty : public nn::Module {
   std::function<void(const Module&)> fault_;
 };
 
-// On the CPU the builder runs where a unit is prepared: on the thread that talks to the coordinator.
+// On the CPU the builder runs where a unit is prepared: on the thread that also reads and writes files.
 TEST_F(WorkerThreads, LosesOneUnitToWhateverTheApplicationsBuilderThrows) {
   for (const bool is_standard : {true, false}) {
     std::atomic<int> builds = 0;
