@@ -1,5 +1,7 @@
 #include "base/hash.h"
 
+#include "base/crc32c_internal.h"
+
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -33,15 +35,22 @@ std::uint32_t crc32c_of_bits(ByteView bytes) {
   return ~crc;
 }
 
-// Long ranges are summed in three stretches of 1024 bytes side by side, then joined.
+// Long ranges are summed in three stretches of 1024 bytes side by side, then joined; or folded, 256 bytes at a time.
 TEST(Crc32c, EqualsTheDefinitionAroundTheBoundariesOfItsBlocks) {
   std::vector<std::byte> bytes(4 * 3 * 1024 + 100);
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(hash64(i, "crc"));
-  for (const std::size_t size : {1023UL, 3071UL, 3072UL, 3073UL, 3079UL, 6144UL, 6151UL, 9216UL, 12345UL}) {
+  for (const std::size_t size : {1023UL, 1024UL, 1025UL, 1279UL, 1280UL, 1287UL, 3071UL, 3072UL, 3073UL, 3079UL, 6144UL,
+                                 6151UL, 9216UL, 12345UL}) {
     for (const std::size_t start : {0UL, 1UL}) {
       const ByteView range = ByteView(bytes).subspan(start, size);
       EXPECT_EQ(crc32c(range), crc32c_of_bits(range)) << size << " from " << start;
-      EXPECT_EQ(crc32c(range.subspan(1300 % size), crc32c(range.first(1300 % size))), crc32c_of_bits(range)) << size;
+      for (const detail::CrcMethod method : detail::crc_methods()) {
+        const auto crc = [method](ByteView part, std::uint32_t before = 0) {
+          return detail::crc32c_by(method, part, before);
+        };
+        EXPECT_EQ(crc(range), crc32c_of_bits(range)) << size << " from " << start << " by " << static_cast<int>(method);
+        EXPECT_EQ(crc(range.subspan(1300 % size), crc(range.first(1300 % size))), crc32c_of_bits(range)) << size;
+      }
     }
   }
 }
