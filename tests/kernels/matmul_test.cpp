@@ -1,6 +1,5 @@
 #include "kernels/matmul.h"
 
-
 #include <limits>
 #include <thread>
 
