@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "kernels/copy.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/math.h"
 #include "kernels/cuda/matmul_internal.h"
@@ -12,12 +13,6 @@ namespace hop::kernels::cuda {
 namespace {
 
 bool is_aligned(const Tensor& x) { return reinterpret_cast<std::uintptr_t>(x.raw_data()) % blas::kAlignment == 0; }
-
-Tensor copied(const Tensor& x) {
-  const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  operations().copy(y, x);
-  return y;
-}
 
 /// A leading dimension of the result, outermost first; strides in elements, 0 where a factor repeats.
 struct Level {
@@ -101,7 +96,7 @@ bool multiply_with_blas(const Tensor& a, const Tensor& b, const Tensor& bias, co
     call.product.accumulate = true;
     vector = {};
   } else if (bias.defined()) {
-    if (!bias.is_contiguous() || !is_aligned(bias)) vector = copied(bias);
+    if (!bias.is_contiguous() || !is_aligned(bias)) vector = clone(bias);
     call.product.epilogue = blas::Epilogue::bias;
   }
   const auto size = static_cast<std::int64_t>(size_of(y.dtype()));
@@ -123,7 +118,7 @@ void matmul(const char*, const Tensor& a, const Tensor& b, const Tensor& bias, c
   const bool sums_of_nothing = a.shape().back() == 0;
   const bool may_ask = !sums_of_nothing && !math().own_kernels && blas::available();
   if (may_ask && multiply_with_blas(a, b, bias, y)) return;
-  const Tensor dense = bias.defined() && !bias.is_contiguous() ? copied(bias) : bias;
+  const Tensor dense = bias.defined() && !bias.is_contiguous() ? clone(bias) : bias;
   matmul_in_tiles(a, b, dense, y);
 }
 

@@ -1,3 +1,4 @@
+#include "kernels/copy.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/matmul_internal.h"
 #include "kernels/cuda/operations_internal.h"
@@ -21,12 +22,6 @@ bool is_spread_out(const Tensor& x) {
     if (x.strides()[d] != 0) elements *= x.shape()[d];
   }
   return span_of(x) > kMost * elements;
-}
-
-Tensor copied(const Tensor& x) {
-  const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  operations().copy(y, x);
-  return y;
 }
 
 /// With what lies between the elements.
@@ -53,7 +48,7 @@ Factor make_factor(const Tensor& x) {
   const bool is_dense = by_rows == size[c], is_dense_transposed = by_columns == size[r];
   const bool transposed = !is_dense && (is_dense_transposed || by_rows == 0);
   const std::int64_t ld = transposed ? by_columns : by_rows;
-  if (ld == 0 || is_spread_out(x)) return {copied(x), false, size[c]};
+  if (ld == 0 || is_spread_out(x)) return {clone(x), false, size[c]};
   const bool is_aligned = reinterpret_cast<std::uintptr_t>(x.raw_data()) % blas::kAlignment == 0;
   return {is_aligned ? x : copied_as_it_lies(x), transposed, ld};
 }

@@ -46,16 +46,4 @@ class MathGuard {
   Math before_;
 };
 
-/// Sets how exactly this thread's products are computed for a scope.
-class PrecisionGuard {
- public:
-  explicit PrecisionGuard(Precision p) : before_(precision()) { set_precision(p); }
-  ~PrecisionGuard() { set_precision(before_); }
-  PrecisionGuard(const PrecisionGuard&) = delete;
-  PrecisionGuard& operator=(const PrecisionGuard&) = delete;
-
- private:
-  Precision before_;
-};
-
 }  // namespace hop::kernels::cuda
