@@ -284,7 +284,7 @@ TEST_F(Run, ComputesWithALowerPriorityThanItMovesStates) {
     std::atomic<int>& niceness;
   };
   const int before = getpriority(PRIO_PROCESS, 0);
-  if (before > 10) GTEST_SKIP() << "this process is nice enough";
+  if (before == 19) GTEST_SKIP() << "this process has the lowest priority already: none is lower";
   std::atomic<int> niceness = before;
   Experiment e = experiment();
   e.model.layers.clear();
