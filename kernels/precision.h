@@ -12,8 +12,8 @@ namespace hop::kernels {
 enum class Precision : std::uint8_t {
   strict,  ///< nothing: f32 as it is
   tf32,    ///< CUDA: 10 bits of mantissa, relative errors near 3e-4. The CPU computes strict.
-  /// 7 bits, relative errors near 4e-3. CPUs without bf16 instructions compute strict. Convolutions on CUDA take tf32:
-  /// cuDNN shortens the factors of f32 tensors to that and no further.
+  /// 7 bits, relative errors near 4e-3. CPUs without bf16 instructions compute strict. Convolutions on CUDA round their
+  /// results to 7 bits as well, before they become f32 again: cuDNN's engines write what they read.
   bf16,
 };
 

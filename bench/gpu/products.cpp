@@ -98,7 +98,7 @@ std::vector<Row> convolutions(Size size) {
   std::vector<Row> all;
   for (const Way& way : kWays) {
     const WayScope scope(way);
-    if (way.precision == Precision::bf16 || (!way.own_kernels && !cuda::dnn::available())) continue;
+    if (!way.own_kernels && !cuda::dnn::available()) continue;
     for (const auto& [pass, work] : passes) {
       add(all, guarded("products", std::string("conv 3x3 ") + pass + ", " + way.name,
                        [&, work = work] { return flops(time_on_device(work, size), flop); }));

@@ -1,11 +1,24 @@
-// Convolutions by our own kernels: f64, and f32 where there is no cuDNN or math().own_kernels asks for them.
+// The ways of a convolution, for conv.cpp and for tests.
 #pragma once
 
+#include <functional>
+
+#include "kernels/cuda/dnn.h"
 #include "kernels/operations_internal.h"
 
 namespace hop::kernels::cuda {
 
-/// As Operations::conv2d without bias; everything contiguous.
+/// By our own kernels: f64, and f32 where there is no cuDNN or math().own_kernels asks for them. As
+/// Operations::conv2d without bias; everything contiguous.
 void conv2d_in_loops(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& y);
+
+/// dnn::convolve, or what stands for it where there is no card.
+using Convolve = std::function<bool(const dnn::Convolution& convolution, void* x, void* weight, void* y)>;
+
+/// In bf16, channels last: what is read is rounded to the nearest bf16, sums are f32, and the result is rounded once
+/// more before it becomes f32 again (as under PyTorch's autocast). f32 of any strides. False, and nothing is written,
+/// where `convolve` says so.
+[[nodiscard]] bool conv2d_in_bf16(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight,
+                                  const Tensor& y, const Convolve& convolve = dnn::convolve);
 
 }  // namespace hop::kernels::cuda

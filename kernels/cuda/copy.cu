@@ -55,17 +55,16 @@ __global__ void __launch_bounds__(kThreads) fill_kernel(const __grid_constant__ 
 
 /// Calls launch_part(CopyLaunch) for as many parts as 32-bit indices need.
 template <class F>
-void for_each_launch(const CopyPlan& plan, const Tensor& y, const Tensor& x, const F& launch_part) {
+void for_each_launch(const CopyPlan& plan, std::byte* y, const std::byte* x, const F& launch_part) {
   const std::int64_t start[2] = {};
   for_each_part(plan.steps, kMaxElements, plan.width, start, [&](const Steps<2>& part, const std::int64_t(&at)[2]) {
     const auto n = static_cast<std::uint32_t>(part.elements()), width = static_cast<std::uint32_t>(plan.width);
-    launch_part(
-        CopyLaunch{n, (n + width - 1) / width, part.in_units(plan.width), y.raw_data() + at[0], x.raw_data() + at[1]});
+    launch_part(CopyLaunch{n, (n + width - 1) / width, part.in_units(plan.width), y + at[0], x + at[1]});
   });
 }
 
 template <class To, class From>
-void launch_copy(const CopyPlan& plan, const Tensor& y, const Tensor& x) {
+void copy_items(const CopyPlan& plan, std::byte* y, const std::byte* x) {
   constexpr int kWidth = packet_width(sizeof(To) > sizeof(From) ? sizeof(To) : sizeof(From));
   const auto kernel = plan.width == 1 ? copy_kernel<To, From, 1> : copy_kernel<To, From, kWidth>;
   for_each_launch(plan, y, x,
@@ -96,9 +95,9 @@ struct TransposeLaunch {
 
 /// One square per block and turn: x's lines are read along x, y's are written along y. A line of the buffer has one
 /// element more than the square, so that a column of it falls into 32 different banks of shared memory.
-template <class T>
+template <class To, class From>
 __global__ void __launch_bounds__(kTile* kTileRows) transpose_kernel(const __grid_constant__ TransposeLaunch t) {
-  __shared__ T buffer[kTile][kTile + 1];
+  __shared__ From buffer[kTile][kTile + 1];
   for (std::uint32_t tile = blockIdx.x; tile < t.tiles; tile += gridDim.x) {
     const std::uint32_t matrix = t.tiles_per_matrix.quotient(tile);
     const std::uint32_t within = tile - matrix * t.tiles_per_matrix.divisor;
@@ -110,20 +109,21 @@ __global__ void __launch_bounds__(kTile* kTileRows) transpose_kernel(const __gri
 
     const std::int64_t r = r0 + threadIdx.x, c = c0 + threadIdx.x;
     for (int k = static_cast<int>(threadIdx.y); k < kTile; k += kTileRows) {
-      const auto* line = reinterpret_cast<const T*>(t.x + offset[1] + (c0 + k) * t.x_stride);
+      const auto* line = reinterpret_cast<const From*>(t.x + offset[1] + (c0 + k) * t.x_stride);
       if (r < t.rows && c0 + k < t.columns) buffer[k][threadIdx.x] = line[r];
     }
     __syncthreads();
     for (int k = static_cast<int>(threadIdx.y); k < kTile; k += kTileRows) {
-      auto* line = reinterpret_cast<T*>(t.y + offset[0] + (r0 + k) * t.y_stride);
-      if (r0 + k < t.rows && c < t.columns) line[c] = buffer[threadIdx.x][k];
+      auto* line = reinterpret_cast<To*>(t.y + offset[0] + (r0 + k) * t.y_stride);
+      if (r0 + k < t.rows && c < t.columns) line[c] = converted<To>(buffer[threadIdx.x][k]);
     }
     __syncthreads();  // before the next square overwrites the buffer
   }
 }
 
 /// Tiles over dimension plan.row of the steps and their line, for every index of the other dimensions.
-void copy_tiles(const CopyPlan& plan, const Tensor& y, const Tensor& x) {
+template <class To, class From>
+void copy_tiles(const CopyPlan& plan, std::byte* y, const std::byte* x) {
   const Steps<2>& steps = plan.steps;
   const int line = steps.rank - 1;
   Steps<2> others;
@@ -146,12 +146,16 @@ void copy_tiles(const CopyPlan& plan, const Tensor& y, const Tensor& x) {
   t.matrices = others.in_units(1);
   t.y_stride = steps.stride[0][plan.row];
   t.x_stride = steps.stride[1][line];
-  t.y = y.raw_data();
-  t.x = x.raw_data();
-  visit_size(size_of(y.dtype()), [&]<class T>(T) {
-    launch(transpose_kernel<T>, static_cast<unsigned>(std::min<std::int64_t>(t.tiles, max_blocks)),
-           dim3(kTile, kTileRows), 0, current_stream(), t);
-  });
+  t.y = y;
+  t.x = x;
+  launch(transpose_kernel<To, From>, static_cast<unsigned>(std::min<std::int64_t>(t.tiles, max_blocks)),
+         dim3(kTile, kTileRows), 0, current_stream(), t);
+}
+
+template <class To, class From>
+void copy_tiles_or_items(const CopyPlan& plan, std::byte* y, const std::byte* x) {
+  if (plan.way == CopyWay::tiles) return copy_tiles<To, From>(plan, y, x);
+  copy_items<To, From>(plan, y, x);
 }
 
 // ---- Counting
@@ -178,17 +182,25 @@ void copy(const Tensor& y, const Tensor& x) {
   if (plan.way == CopyWay::bytes) {
     check(cudaMemcpyAsync(y.raw_data(), x.raw_data(), bytes_of(y), cudaMemcpyDeviceToDevice, current_stream()),
           "cudaMemcpyAsync");
-  } else if (plan.way == CopyWay::tiles) {
-    copy_tiles(plan, y, x);
   } else if (y.dtype() == x.dtype()) {
-    visit_size(size_of(y.dtype()), [&]<class T>(T) { launch_copy<T, T>(plan, y, x); });
+    visit_size(size_of(y.dtype()), [&]<class T>(T) { copy_tiles_or_items<T, T>(plan, y.raw_data(), x.raw_data()); });
   } else {
     visit_dtype(y.dtype(), [&]<class To>(To) {
       visit_dtype(x.dtype(), [&]<class From>(From) {
-        if constexpr (!std::is_same_v<To, From>) launch_copy<To, From>(plan, y, x);
+        if constexpr (!std::is_same_v<To, From>) copy_items<To, From>(plan, y.raw_data(), x.raw_data());
       });
     });
   }
+}
+
+void copy(const Bf16Image& y, const Tensor& x) {
+  const CopyPlan plan(y.view(), x, Conversion::of_tiles);
+  copy_tiles_or_items<Bf16, float>(plan, y.data(), x.raw_data());
+}
+
+void copy(const Tensor& y, const Bf16Image& x) {
+  const CopyPlan plan(y, x.view(), Conversion::of_tiles);
+  copy_tiles_or_items<float, Bf16>(plan, y.raw_data(), x.data());
 }
 
 void fill(const Tensor& y, Scalar value) {
@@ -202,7 +214,7 @@ void fill(const Tensor& y, Scalar value) {
   visit_dtype(y.dtype(), [&]<class T>(T) {
     const T number = value.to<T>();
     const auto kernel = plan.width == 1 ? fill_kernel<T, 1> : fill_kernel<T, packet_width(sizeof(T))>;
-    for_each_launch(plan, y, y, [&](const CopyLaunch& c) {
+    for_each_launch(plan, y.raw_data(), y.raw_data(), [&](const CopyLaunch& c) {
       launch(kernel, blocks_for(c.units), kThreads, 0, current_stream(), c, number);
     });
   });

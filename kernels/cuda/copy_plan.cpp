@@ -3,6 +3,7 @@
 
 #include "kernels/cuda/copy_internal.h"
 #include "kernels/cuda/packet.h"
+#include "kernels/layout_internal.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -10,19 +11,20 @@ namespace {
 // A tile narrower than this moves less than a whole 32-byte sector per line: then it gains nothing.
 constexpr std::int64_t kNarrowest = 8;
 
-/// Both tensors' steps over y's shape, in bytes, with y's dimensions ordered by their step: the largest first.
-Steps<2> steps_in_memory_order(const Tensor& y, const Tensor& x) {
-  const Strides of_y = broadcast_strides(y.shape(), y.strides(), size_of(y.dtype()), y.shape());
-  const Strides of_x = broadcast_strides(x.shape(), x.strides(), size_of(x.dtype()), y.shape());
+/// Both arrays' steps over y's shape, in bytes, with y's dimensions ordered by their step: the largest first.
+Steps<2> steps_in_memory_order(const ArrayView& y, const ArrayView& x) {
+  const Strides of_y = broadcast_strides(y.shape, y.strides, y.size, y.shape);
+  const Strides of_x = broadcast_strides(x.shape, x.strides, x.size, y.shape);
+  const int dims = static_cast<int>(y.shape.size());
   std::array<int, kMaxDims> order{};
-  for (int d = 0; d < y.dim(); ++d) order[static_cast<std::size_t>(d)] = d;
-  std::stable_sort(order.begin(), order.begin() + y.dim(),
+  for (int d = 0; d < dims; ++d) order[static_cast<std::size_t>(d)] = d;
+  std::stable_sort(order.begin(), order.begin() + dims,
                    [&](int a, int b) { return std::abs(of_y[a]) > std::abs(of_y[b]); });
-  Shape shape = y.shape();
+  Shape shape = y.shape;
   std::array<Strides, 2> strides = {of_y, of_x};
-  for (int d = 0; d < y.dim(); ++d) {
+  for (int d = 0; d < dims; ++d) {
     const int from = order[static_cast<std::size_t>(d)];
-    shape[d] = y.shape()[from];
+    shape[d] = y.shape[from];
     strides[0][d] = of_y[from];
     strides[1][d] = of_x[from];
   }
@@ -30,33 +32,37 @@ Steps<2> steps_in_memory_order(const Tensor& y, const Tensor& x) {
 }
 
 /// The dimension whose neighbours are neighbours in x, if that is not y's line; else -1.
-int crossing_row(const Steps<2>& steps, std::int64_t size) {
-  if (steps.line_stride(0) != size || steps.line_stride(1) == size || steps.line_stride(1) == 0) return -1;
+int crossing_row(const Steps<2>& steps, std::int64_t y_size, std::int64_t x_size) {
+  if (steps.line_stride(0) != y_size || steps.line_stride(1) == x_size || steps.line_stride(1) == 0) return -1;
   if (steps.line() < kNarrowest) return -1;
   for (int d = steps.rank - 2; d >= 0; --d) {
-    if (steps.stride[1][d] == size && steps.size[d] >= kNarrowest) return d;
+    if (steps.stride[1][d] == x_size && steps.size[d] >= kNarrowest) return d;
   }
   return -1;
 }
 
 }  // namespace
 
-CopyPlan::CopyPlan(const Tensor& y, const Tensor& x) : steps(steps_in_memory_order(y, x)) {
-  const auto y_size = static_cast<std::int64_t>(size_of(y.dtype())),
-             x_size = static_cast<std::int64_t>(size_of(x.dtype()));
-  const bool converts = y.dtype() != x.dtype();
-  if (!converts && steps.rank == 1 && steps.line_stride(0) == y_size && steps.line_stride(1) == x_size) {
+CopyPlan::CopyPlan(const ArrayView& y, const ArrayView& x, Conversion conversion) : steps(steps_in_memory_order(y, x)) {
+  const auto y_size = static_cast<std::int64_t>(y.size), x_size = static_cast<std::int64_t>(x.size);
+  if (conversion == Conversion::none && steps.rank == 1 && steps.line_stride(0) == y_size &&
+      steps.line_stride(1) == x_size) {
     way = CopyWay::bytes;
     return;
   }
-  const int packet = packet_width(static_cast<std::size_t>(std::max(y_size, x_size)));
-  if (steps.takes_packets(0, y.raw_data(), y_size, packet) && steps.takes_packets(1, x.raw_data(), x_size, packet)) {
+  const int packet = packet_width(std::max(y.size, x.size));
+  if (steps.takes_packets(0, y.data, y_size, packet) && steps.takes_packets(1, x.data, x_size, packet)) {
     way = CopyWay::packets;
     width = packet;
     return;
   }
-  row = converts ? -1 : crossing_row(steps, y_size);
+  if (conversion != Conversion::of_elements) row = crossing_row(steps, y_size, x_size);
   if (row >= 0) way = CopyWay::tiles;
 }
+
+Bf16Image::Bf16Image(const Shape& shape, Device device)
+    : storage_(static_cast<std::size_t>(shape.numel()) * sizeof(Bf16), device), shape_(shape) {}
+
+ArrayView Bf16Image::view() const { return {shape_, channels_last_strides(shape_), sizeof(Bf16), data()}; }
 
 }  // namespace hop::kernels::cuda

@@ -1,8 +1,11 @@
 // Convolutions on the device against the CPU's plain loops in double, for every pass and option; our own kernels also
-// bit by bit under every schedule.
+// bit by bit under every schedule. What is done around cuDNN in bf16 is tested with a stand-in for it.
 #include "kernels/conv.h"
 
+#include "kernels/copy.h"
+#include "kernels/cuda/conv_internal.h"
 #include "kernels/cuda/operations_internal.h"
+#include "tests/cuda/bf16.h"
 #include "tests/cuda/schedules.h"
 #include "tests/cuda/support.h"
 #include "tests/kernels/layouts.h"
@@ -68,6 +71,14 @@ TEST_P(CudaConv, OwnKernelsAgreeWithTheDefinition) {
 
 TEST_P(CudaConv, TheDefaultAgreesWithTheDefinition) { expect_agreement(DType::f32, 2e-5); }
 
+// Without cuDNN our own kernels compute, strict.
+TEST_P(CudaConv, ShortenedFactorsAgreeWithTheDefinitionToTheirDigits) {
+  const PrecisionScope tf32(Precision::tf32);
+  expect_agreement(DType::f32, 5e-3);
+  const PrecisionScope bf16(Precision::bf16);
+  expect_agreement(DType::f32, 4e-2);
+}
+
 TEST_P(CudaConv, OwnKernelsDoNotDependOnTheSchedule) {
   const MathGuard own({.own_kernels = true});
   same_bits_in_every_schedule([&] {
@@ -79,6 +90,90 @@ TEST_P(CudaConv, OwnKernelsDoNotDependOnTheSchedule) {
     return all;
   });
 }
+
+// ---- bf16
+
+using hop::testing::fetch_bf16;
+using hop::testing::from_bf16;
+using hop::testing::to_bf16;
+
+/// What cuDNN promises: three arrays of bf16 with channels innermost, one of them computed from the others in more
+/// digits and rounded once.
+class StandIn {
+ public:
+  bool operator()(const dnn::Convolution& conv, void* x, void* weight, void* y) const {
+    EXPECT_EQ(conv.precision, Precision::bf16);
+    EXPECT_TRUE(conv.channels_last);
+    const ConvSizes& z = conv.sizes;
+    const Shape image{z.n, z.c, z.h, z.w}, filters{z.k, z.c / z.options.groups, z.r, z.s}, result{z.n, z.k, z.p, z.q};
+    switch (conv.pass) {
+      case ConvPass::forward:
+        store(y, kernels::conv2d(load(x, image), load(weight, filters), {}, z.options));
+        break;
+      case ConvPass::input_grad:
+        store(x, kernels::conv2d_input_grad(load(y, result), load(weight, filters), image, z.options));
+        break;
+      case ConvPass::weight_grad:
+        store(weight, kernels::conv2d_weight_grad(load(y, result), load(x, image), filters, z.options));
+        break;
+    }
+    return true;
+  }
+
+ private:
+  static Tensor load(const void* from, const Shape& shape) {
+    const Tensor x = empty_in(Layout::channels_last, shape, DType::f64, Device::cpu());
+    const auto bits = fetch_bf16(from, shape.numel());
+    for (std::size_t i = 0; i < bits.size(); ++i) x.data<double>()[i] = from_bf16(bits[i]);
+    return x;
+  }
+  static void store(void* to, const Tensor& y) {
+    const Tensor last = in_layout(Layout::channels_last, y);
+    std::vector<std::uint16_t> bits(static_cast<std::size_t>(y.numel()));
+    for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = to_bf16(last.data<double>()[i]);
+    backend(Device::cuda()).copy(to, bits.data(), bits.size() * 2);
+  }
+};
+
+class CudaConvInBf16 : public CudaConv {
+ protected:
+  ConvSizes sizes() const {
+    const Shape y = conv2d_shape(c_.x, c_.weight, c_.options);
+    return {c_.x[0], c_.x[1], c_.x[2], c_.x[3], y[1], c_.weight[2], c_.weight[3], y[2], y[3], c_.options};
+  }
+};
+
+TEST_P(CudaConvInBf16, RoundsFactorsAndResultsAndNothingElse) {
+  const auto o = operands(DType::f32);
+  const auto rounded = [](const Tensor& t) {
+    const Tensor r = cast(t, DType::f64);
+    for (std::int64_t i = 0; i < r.numel(); ++i) r.data<double>()[i] = from_bf16(to_bf16(r.data<double>()[i]));
+    return r;
+  };
+  const Tensor x = rounded(o[0]), weight = rounded(o[1]), g = rounded(o[3]);
+  const std::vector<Tensor> expected = {kernels::conv2d(x, weight, {}, c_.options),
+                                        kernels::conv2d_input_grad(g, weight, c_.x, c_.options),
+                                        kernels::conv2d_weight_grad(g, x, c_.weight, c_.options)};
+  for (const ConvPass pass : {ConvPass::forward, ConvPass::input_grad, ConvPass::weight_grad}) {
+    SCOPED_TRACE(static_cast<int>(pass));
+    const Tensor there[] = {on_device(o[0]), on_device(o[1]), on_device(o[3])};
+    ASSERT_TRUE(conv2d_in_bf16(pass, sizes(), there[0], there[1], there[2], StandIn{}));
+    const int result = pass == ConvPass::forward ? 2 : pass == ConvPass::input_grad ? 0 : 1;
+    EXPECT_TRUE(hop::testing::same_bits(cast(on_host(there[result]), DType::f64),
+                                        rounded(expected[static_cast<std::size_t>(pass)])));
+  }
+}
+
+TEST_P(CudaConvInBf16, LeavesTheResultAloneWhereThereIsNoEngine) {
+  const auto o = operands(DType::f32);
+  const Tensor y = on_device(o[3]);
+  const auto no_engine = [](const dnn::Convolution&, void*, void*, void*) { return false; };
+  EXPECT_FALSE(conv2d_in_bf16(ConvPass::forward, sizes(), on_device(o[0]), on_device(o[1]), y, no_engine));
+  EXPECT_TRUE(hop::testing::same_bits(on_host(y), o[3]));
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, CudaConvInBf16, ::testing::ValuesIn(kCases),
+                         [](const auto& each) { return std::string(each.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(Cases, CudaConv, ::testing::ValuesIn(kCases),
                          [](const auto& each) { return std::string(each.param.name); });

@@ -79,6 +79,7 @@ TEST_P(DescribedCard, UsesTensorCoresWhenItMay) {
       SCOPED_TRACE(chosen.to_string());
       EXPECT_THAT(chosen.notes, Contains("TENSOR_CORE"));
       EXPECT_THAT(chosen.notes, Not(Contains("NONDETERMINISTIC")));
+      EXPECT_THAT(chosen.notes, Not(Contains("REDUCED_PRECISION_REDUCTION")));
     }
   }
 }
@@ -88,6 +89,21 @@ TEST_P(DescribedCard, GetsTheSameEngineEveryTime) {
   const Choice again = choose(ConvPass::weight_grad, first_layer(), Precision::strict, false);
   EXPECT_EQ(once.to_string(), again.to_string());
   EXPECT_THAT(once.to_string(), HasSubstr("engine " + std::to_string(once.engine)));
+}
+
+// As conv2d_in_bf16() asks for it: else the factors would keep more digits than was said.
+TEST_P(DescribedCard, HasABf16PlanForEveryConvolutionThatItHasAStrictOneFor) {
+  const ConvSizes small_image = {128, 1, 28, 28, 6, 5, 5, 28, 28, {.padding = {2, 2}}};
+  const ConvSizes shortcut = {128, 16, 32, 32, 32, 1, 1, 16, 16, {.stride = {2, 2}}};
+  const ConvSizes dilated = {8, 16, 15, 17, 32, 3, 3, 11, 13, {.dilation = {2, 2}, .groups = 4}};
+  const ConvSizes depthwise = {8, 32, 15, 15, 32, 3, 3, 15, 15, {.padding = {1, 1}, .groups = 32}};
+  const ConvSizes odd = {3, 5, 9, 7, 11, 3, 3, 7, 5, {}};
+  for (const ConvSizes& sizes : {inner_layer(), first_layer(), small_image, shortcut, dilated, depthwise, odd}) {
+    for (const ConvPass pass : kPasses) {
+      EXPECT_NO_THROW(choose(pass, sizes, Precision::strict, false));
+      EXPECT_NO_THROW(choose(pass, sizes, Precision::bf16, true));
+    }
+  }
 }
 
 TEST_P(DescribedCard, TakesStridesDilationAndGroups) {
