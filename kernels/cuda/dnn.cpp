@@ -154,10 +154,9 @@ bool is_acceptable(const Engine& engine, Precision precision) {
   const auto has = [&](cudnnBackendNumericalNote_t note) {
     return std::find(engine.notes.begin(), engine.notes.end(), note) != engine.notes.end();
   };
-  if (has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) return false;
+  if (has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC) || has(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION)) return false;
   return precision != Precision::strict ||
-         !(has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) || has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS) ||
-           has(CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION));
+         !(has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) || has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS));
 }
 
 std::vector<std::string> names_of(const Engine& engine) {

@@ -83,7 +83,12 @@ Descriptor& Descriptor::finalize() {
   check(functions().cudnnBackendFinalize(raw()), "cudnnBackendFinalize");
   return *this;
 }
-bool Descriptor::try_finalize() { return functions().cudnnBackendFinalize(raw()) == CUDNN_STATUS_SUCCESS; }
+bool Descriptor::try_finalize() {
+  const cudnnStatus_t status = functions().cudnnBackendFinalize(raw());
+  if (CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED) return false;
+  check(status, "cudnnBackendFinalize");
+  return true;
+}
 
 std::size_t Descriptor::get(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, std::int64_t count,
                             void* values) const {
