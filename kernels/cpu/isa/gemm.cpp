@@ -169,13 +169,17 @@ HOP_INLINE void turn(typename Lanes<T>::Register (&rows)[Lanes<T>::kPerRegister]
 
 }  // namespace
 
-// Where b fits into the second-level cache, each few rows of a meet all of b, and a is read once; else each panel of b
-// meets all rows of a.
+// Where a panel of b (a tile's columns of it) stays in the first-level cache, each meets all rows of a, and the second
+// level has to keep a alone: so with gradients of weights, where k is the batch and c, as large as the weights, passes
+// through. Else, where all of b stays in the second level, each few rows of a meet it, and a is read once; else again
+// each panel meets all rows.
 template <class T>
 void gemm_rows(const Gemm<T>& g, std::int64_t begin, std::int64_t end) {
-  constexpr std::int64_t kCache = 600 << 10;
+  constexpr std::int64_t kFirstLevel = 28 << 10, kSecondLevel = 600 << 10;
+  const std::int64_t row_bytes = g.k * static_cast<std::int64_t>(sizeof(T));
+  const bool by_panels = row_bytes * kTileColumns<T> * kLaneCount <= kFirstLevel || row_bytes * g.n > kSecondLevel;
   const std::int64_t last = end * kGemmRows < g.m ? end * kGemmRows : g.m;
-  const std::int64_t step = g.k * g.n * static_cast<std::int64_t>(sizeof(T)) <= kCache ? kGemmRows : last;
+  const std::int64_t step = by_panels ? last : kGemmRows;
   for (std::int64_t row = begin * kGemmRows; row < last; row += step)
     compute_columns(g, row, row + step < last ? row + step : last);
 }
