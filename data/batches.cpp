@@ -145,7 +145,7 @@ class StreamedBatches final : public Batches {
     buffer.arrived.wait();  // of two batches ago: the host may write there again
     const std::size_t bytes = gather(buffer.host);
     Backend& device = backend(device_);
-    buffer.arrived = begin_copy(device, buffer, bytes);
+    buffer.arrived = device.upload(buffer.y.raw_data(), buffer.host.data(), bytes, buffer.used);
     device.order_behind(buffer.arrived);
     return present_;
   }
@@ -172,16 +172,6 @@ class StreamedBatches final : public Batches {
     if (present_ != 0) buffers_[current_].used = backend(device_).fence();
     done_ += present_;
     present_ = 0;
-  }
-
-  // A copy that begins without getting its fence ends here: nobody could wait for it before its bytes are freed.
-  static Fence begin_copy(Backend& device, const Buffer& buffer, std::size_t bytes) {
-    try {
-      return device.upload(buffer.y.raw_data(), buffer.host.data(), bytes, buffer.used);
-    } catch (const Error&) {
-      device.discard_faults();  // waits for the device
-      throw;
-    }
   }
 
   // Where one cannot be made, the buffers stay what they were.

@@ -35,18 +35,6 @@ std::string describe(const Segment& s) {
          std::to_string(s.offset);
 }
 
-// Begins a copy and gives its fence. A copy that begins without getting one ends here: nobody could wait for it before
-// its bytes are freed.
-template <class Begin>
-Fence begin_copy(Backend& device, const Begin& begin) {
-  try {
-    return begin();
-  } catch (const Error&) {
-    device.discard_faults();  // waits for the device
-    throw;
-  }
-}
-
 }  // namespace
 
 void check_same_layout(const StateLayout& expected, const StateLayout& got, const std::string& where) {
@@ -145,7 +133,7 @@ void StateBlock::load(StateBytes next) {
   arrived_.wait();  // of a load before this one, whose bytes go now; long ago as a rule
   arriving_ = std::move(next);
   const Fence after = settled_ ? device.fence() : transfer_;
-  arrived_ = begin_copy(device, [&] { return device.upload(block_.data(), arriving_->data(), layout_.bytes, after); });
+  arrived_ = device.upload(block_.data(), arriving_->data(), layout_.bytes, after);
   transfer_ = arrived_;
   settled_ = false;
 }
@@ -169,9 +157,7 @@ SavedState StateBlock::save(StateBytes into) const {
   Backend& device = backend(device_);
   constexpr std::size_t kRest = sizeof(Counters);
   const Fence after = device.fence();
-  transfer_ = begin_copy(device, [&] {
-    return device.download(into->data() + kRest, block_.data() + kRest, layout_.bytes - kRest, after);
-  });
+  transfer_ = device.download(into->data() + kRest, block_.data() + kRest, layout_.bytes - kRest, after);
   settled_ = false;
   return {std::move(into), transfer_};
 }

@@ -60,15 +60,23 @@ class Backend {
   virtual AlignedBuffer host_buffer(std::size_t size) { return AlignedBuffer(size); }
   /// Begins a copy from the host to this device, or back, and returns: it runs beside the computation, on a stream of
   /// its own for each way, once `after` has been passed. Nobody touches the two ranges before the fence that comes
-  /// back.
-  virtual Fence upload(void* to, const void* from, std::size_t size, const Fence& after);
-  virtual Fence download(void* to, const void* from, std::size_t size, const Fence& after);
+  /// back. Where an error comes instead, no copy is on its way any more.
+  Fence upload(void* to, const void* from, std::size_t size, const Fence& after);
+  Fence download(void* to, const void* from, std::size_t size, const Fence& after);
   /// Behind all computation that was given to the device so far.
   virtual Fence fence() { return {}; }
   /// What is given to the device from now on computes behind `fence`; the host does not wait.
   virtual void order_behind(const Fence& fence) { fence.wait(); }
   /// How many bytes allocate() could still give, as far as one can know.
   virtual std::size_t free_bytes();
+
+ protected:
+  enum class Way { to_device, to_host };
+  /// What upload() and download() begin. May throw with the copy on its way: they see to its end.
+  virtual Fence begin_copy(Way way, void* to, const void* from, std::size_t size, const Fence& after);
+
+ private:
+  Fence copy_beside(Way way, void* to, const void* from, std::size_t size, const Fence& after);
 };
 
 /// The backend of a device; throws DeviceError for a device that this program or machine lacks.

@@ -99,14 +99,6 @@ class CudaBackend final : public Backend {
     return {static_cast<std::byte*>(data), size, free_host};
   }
 
-  Fence upload(void* to, const void* from, std::size_t size, const Fence& after) override {
-    use_device(index_);
-    return transfer(to, from, size, cudaMemcpyHostToDevice, to_device_stream(), after);
-  }
-  Fence download(void* to, const void* from, std::size_t size, const Fence& after) override {
-    use_device(index_);
-    return transfer(to, from, size, cudaMemcpyDeviceToHost, to_host_stream(), after);
-  }
   Fence fence() override {
     use_device(index_);
     const auto point = std::make_shared<EventPoint>(index_);
@@ -124,6 +116,20 @@ class CudaBackend final : public Backend {
     return free;
   }
 
+ protected:
+  // The event is made first: once the copy has begun, only its fence keeps the two ranges from being freed.
+  Fence begin_copy(Way way, void* to, const void* from, std::size_t size, const Fence& after) override {
+    use_device(index_);
+    const bool is_up = way == Way::to_device;
+    const cudaStream_t stream = (is_up ? to_device_stream() : to_host_stream()).get();
+    const auto point = std::make_shared<EventPoint>(index_);
+    if (after.point() != nullptr) wait_on(stream, after);
+    const cudaMemcpyKind kind = is_up ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost;
+    if (size != 0) check(cudaMemcpyAsync(to, from, size, kind, stream), "cudaMemcpyAsync");
+    point->record(stream);
+    return Fence(point);
+  }
+
  private:
   static void expect_no_recording() {
     if (stream_is_capturing()) throw StateError("[capture] no value can be read while a step is recorded");
@@ -139,16 +145,6 @@ class CudaBackend final : public Backend {
          {state.compute.get(), state.to_device.get(), state.to_host.get(), current_stream()}) {
       check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
     }
-  }
-
-  // The event is made first: once the copy has begun, only its fence keeps the two ranges from being freed.
-  Fence transfer(void* to, const void* from, std::size_t size, cudaMemcpyKind kind, const Stream& stream,
-                 const Fence& after) const {
-    const auto point = std::make_shared<EventPoint>(index_);
-    if (after.point() != nullptr) wait_on(stream.get(), after);
-    if (size != 0) check(cudaMemcpyAsync(to, from, size, kind, stream.get()), "cudaMemcpyAsync");
-    point->record(stream.get());
-    return Fence(point);
   }
 
   int index_;
