@@ -18,8 +18,7 @@ class StatePool : public std::enable_shared_from_this<StatePool> {
   /// For states of blocks on `device`. Keeps at most `kept` blocks that nobody uses.
   static std::shared_ptr<StatePool> make_shared(Device device = Device::cpu(), std::size_t kept = 8);
 
-  /// A block of `size` bytes with any contents. It comes back when its last handle is gone. Throws std::bad_alloc, or
-  /// MemoryError for blocks that a device copies from.
+  /// A block of `size` bytes with any contents. It comes back when its last handle is gone. Throws std::bad_alloc.
   StateBytes make(std::size_t size);
   /// Makes `count` blocks of `size` bytes now, so that as many calls of make() find theirs. Throws like make().
   void reserve(std::size_t size, std::size_t count);

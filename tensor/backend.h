@@ -56,7 +56,9 @@ class Backend {
   /// The CPU's are known to the kernels (kernels/versions.h).
   virtual std::string description() { return {}; }
 
-  /// `size` bytes of the host, zero-filled, from and to which the device copies without the host's help.
+  /// `size` bytes of the host, zero-filled, from and to which the device copies without the host's help. Where the host
+  /// has no such memory left, plain memory does: a copy then takes the host's time, and gives the same bytes. Throws
+  /// std::bad_alloc where there is neither: never MemoryError, which would say that the device is full.
   virtual AlignedBuffer host_buffer(std::size_t size) { return AlignedBuffer(size); }
   /// Begins a copy from the host to this device, or back, and returns: it runs beside the computation, on a stream of
   /// its own for each way, once `after` has been passed. Nobody touches the two ranges before the fence that comes

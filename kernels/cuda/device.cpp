@@ -94,9 +94,13 @@ class CudaBackend final : public Backend {
   AlignedBuffer host_buffer(std::size_t size) override {
     if (size == 0) return {};
     use_device(index_);
-    void* const data = allocate_pinned(size, cudaHostAllocPortable);
-    std::memset(data, 0, size);
-    return {static_cast<std::byte*>(data), size, free_host};
+    try {
+      void* const data = allocate_pinned(size, cudaHostAllocPortable);
+      std::memset(data, 0, size);
+      return {static_cast<std::byte*>(data), size, free_host};
+    } catch (const MemoryError&) {  // cudaMemcpyAsync takes any memory of the host
+      return AlignedBuffer(size);
+    }
   }
 
   Fence fence() override {

@@ -46,6 +46,7 @@ struct Options {
   int devices = 1;                                    ///< what cudaGetDeviceCount says; 0: cudaErrorNoDevice
   int compute_capability = 80;                        ///< major and minor
   std::size_t device_memory = std::size_t{4} << 30U;  ///< bytes; cudaMalloc fails beyond
+  std::size_t pinned_range = std::size_t{1} << 40U;   ///< the longest in bytes; cudaHostAlloc fails beyond
   /// A cudaError_t: what every call that needs the device returns, as on a GPU after a kernel that failed; 0: none.
   int lost = 0;
 };

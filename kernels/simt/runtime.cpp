@@ -220,8 +220,9 @@ cudaError_t cudaFree(void* data) {
 
 cudaError_t cudaHostAlloc(void** data, std::size_t size, unsigned) {
   if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
-  constexpr std::size_t kPage = 4096, kMost = std::size_t{1} << 40U;  // more no host locks
-  *data = size == 0 || size > kMost ? nullptr : std::aligned_alloc(kPage, (size + kPage - 1) / kPage * kPage);
+  constexpr std::size_t kPage = 4096;
+  *data = size == 0 || size > options().pinned_range ? nullptr
+                                                     : std::aligned_alloc(kPage, (size + kPage - 1) / kPage * kPage);
   if (*data == nullptr) return result(size == 0 ? cudaSuccess : cudaErrorMemoryAllocation);
   const std::scoped_lock lock(pinned().mutex);
   pinned().live.insert(*data);
