@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "tests/architecture.h"
+#include "tests/temporary_folder.h"
 
 namespace hop::architecture {
 namespace {
@@ -17,20 +18,14 @@ using testing::IsEmpty;
 // A project of a few files in a folder of its own, gone when the test ends.
 class FakeTree : public testing::Test {
  protected:
-  FakeTree() {
-    std::string name = (fs::temp_directory_path() / "hopscotch-tree-XXXXXX").string();
-    root_ = mkdtemp(name.data());
-  }
-  ~FakeTree() override { fs::remove_all(root_); }
-
   void write(const std::string& path, const std::string& text) {
     fs::create_directories((root_ / path).parent_path());
     std::ofstream(root_ / path) << text;
   }
-  std::vector<SourceFile> tree() const { return read_tree(root_); }
+  std::vector<SourceFile> tree() const { return read_tree(root_.path()); }
 
  private:
-  fs::path root_;
+  TemporaryFolder root_;
 };
 
 std::set<std::string> public_headers() {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 
 #include "data/dataset.h"
 #include "data/glyphs.h"
@@ -18,11 +19,11 @@ using ::testing::HasSubstr;
 class BadInput : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new Folder;
+    folder_.emplace();
     data::write_dataset(data::glyphs({.train_rows = 80, .test_rows = 20}), *folder_ / "data",
                         {.name = "tiny", .partitions = 2, .validation = data::Validation::file()});
   }
-  static void TearDownTestSuite() { delete folder_; }
+  static void TearDownTestSuite() { folder_.reset(); }
 
   static std::string experiment(const std::string& source = "data", const std::string& model = "family = \"mlp\"",
                                 const std::string& more = "") {
@@ -59,7 +60,7 @@ class BadInput : public ::testing::Test {
     return name;
   }
 
-  static inline Folder* folder_ = nullptr;
+  static inline std::optional<TemporaryFolder> folder_;
 };
 
 TEST_F(BadInput, InTheExperimentFile) {

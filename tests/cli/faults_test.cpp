@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "data/dataset.h"
 #include "data/glyphs.h"
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 class Faults : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new Folder;
+    folder_.emplace();
     data::write_dataset(data::glyphs({.train_rows = 6000, .test_rows = 200}), *folder_ / "data",
                         {.name = "glyphs-6000", .partitions = 4, .validation = data::Validation::file()});
     write(*folder_ / "toy.toml", R"(
@@ -41,7 +42,7 @@ workers = 2
   }
   static void TearDownTestSuite() {
     delete expected_;
-    delete folder_;
+    folder_.reset();
   }
 
   static std::vector<std::string> run_in(const std::string& directory, std::vector<std::string> more = {}) {
@@ -75,7 +76,7 @@ workers = 2
     EXPECT_EQ(hashes(*folder_ / directory), *expected_);
   }
 
-  static inline Folder* folder_ = nullptr;
+  static inline std::optional<TemporaryFolder> folder_;
   static inline std::map<int, std::string>* expected_ = nullptr;
 };
 

@@ -94,17 +94,6 @@ std::map<int, std::string> hashes(const fs::path& run_directory) {
   return hashes;
 }
 
-Folder::Folder() {
-  std::string name = (fs::temp_directory_path() / "hop-cli-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) throw Error("mkdtemp failed");
-  path_ = name;
-}
-
-Folder::~Folder() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 void write(const fs::path& file, const std::string& text) { std::ofstream(file, std::ios::binary) << text; }
 
 std::string read(const fs::path& file) {

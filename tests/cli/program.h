@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hopper/records.h"
+#include "tests/temporary_folder.h"
 
 namespace hop::testing {
 
@@ -54,18 +55,6 @@ std::vector<hopper::record::Commit> commits(const std::filesystem::path& run_dir
 
 /// model -> state_sha256 of a run's results.json.
 std::map<int, std::string> hashes(const std::filesystem::path& run_directory);
-
-/// A folder that is removed at the end.
-class Folder {
- public:
-  Folder();
-  ~Folder();
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 void write(const std::filesystem::path& file, const std::string& text);
 std::string read(const std::filesystem::path& file);

@@ -16,7 +16,7 @@ std::string record(int label, char red, char green, char blue) {
 }
 
 TEST(Cifar, ReadsBatchesInOrderAndTestRowsApart) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   write_file(folder / "data_batch_2.bin", record(9, 'g', 'h', 'i'));
   write_file(folder / "data_batch_1.bin", record(3, 'a', 'b', 'c') + record(0, 'd', 'e', 'f'));
   write_file(folder / "test_batch.bin", record(1, 'x', 'y', 'z'));
@@ -38,7 +38,7 @@ TEST(Cifar, ReadsBatchesInOrderAndTestRowsApart) {
 }
 
 TEST(Cifar, SaysWhatIsWrongWithAFile) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   EXPECT_THAT(find_cifar(folder.path()), IsEmpty());
   const auto error_of = [&](const std::string& text) {
     write_file(folder / "data_batch_1.bin", text);

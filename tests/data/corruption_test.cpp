@@ -59,7 +59,7 @@ class CorruptPartition : public testing::Test {
     return good_.substr(sizeof prologue, prologue.header_bytes);
   }
 
-  TempFolder folder_;
+  TemporaryFolder folder_;
   fs::path file_ = folder_ / "p.hopd";
   std::string good_;
 };

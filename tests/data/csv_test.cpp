@@ -61,7 +61,7 @@ class Csv : public testing::Test {
     return x;
   }
   static inline std::int64_t label_ = 0;
-  TempFolder folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(Csv, MapsLabelsToClassesInSortedOrder) {

@@ -18,7 +18,7 @@ TEST(WriteDataset, PutsEveryRowOfTheSourceIntoExactlyOnePartition) {
   for (const std::uint32_t partitions : {1U, 2U, 3U, 8U}) {
     for (const Validation& validation :
          {Validation::none(), Validation::file(), Validation::tail(9), Validation::fraction(0.2)}) {
-      const TempFolder folder;
+      const TemporaryFolder folder;
       const Dataset dataset = write_dataset(numbered(101, 17), folder / "d",
                                             {.partitions = partitions, .validation = validation, .seed = 3});
       std::vector<std::int64_t> train, valid;
@@ -41,7 +41,7 @@ TEST(WriteDataset, PutsEveryRowOfTheSourceIntoExactlyOnePartition) {
 }
 
 TEST(WriteDataset, GivesTheSameBytesForTheSameRowsAndOptions) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const WriteOptions options{.partitions = 3, .validation = Validation::tail(5), .seed = 8};
   write_dataset(numbered(50), folder / "a", options);
   write_dataset(numbered(50), folder / "b", options);
@@ -54,7 +54,7 @@ TEST(WriteDataset, NamesWhatItHoldsByADigestOfRowsAndSplit) {
   const WriteOptions options{.partitions = 3, .validation = Validation::file(), .seed = 8};
   const Digest digest = dataset_digest(numbered(50, 5), options);
   EXPECT_EQ(digest, dataset_digest(numbered(50, 5), options));
-  const TempFolder folder;
+  const TemporaryFolder folder;
   EXPECT_EQ(write_dataset(numbered(50, 5), folder / "d", options).digest(), digest);
   WriteOptions other = options;
   other.partitions = 4;
@@ -71,7 +71,7 @@ TEST(WriteDataset, NamesWhatItHoldsByADigestOfRowsAndSplit) {
 }
 
 TEST(WriteDataset, SuggestsAScaleFromTheTrainingRowsAlone) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const Dataset numbers = write_dataset(numbered(11), folder / "a", {.validation = Validation::tail(1)});
   EXPECT_EQ(numbers.scale(), (Scale{0.0, 1.0 / 9005.0}));  // rows 0 to 9: 0 .. 9005
   RawData images{.format = "tensors", .train = nullptr, .test = nullptr, .files = {}};
@@ -82,7 +82,7 @@ TEST(WriteDataset, SuggestsAScaleFromTheTrainingRowsAlone) {
 }
 
 TEST(WriteDataset, RefusesAFolderThatHoldsSomething) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   write_file(folder / "d" / "thesis.txt", "mine");
   EXPECT_THAT(message_of<DataError>([&] { write_dataset(numbered(9), folder / "d", {}); }),
               AllOf(HasSubstr("new or empty folder"), HasSubstr((folder / "d").string())));
@@ -93,7 +93,7 @@ TEST(WriteDataset, RefusesAFolderThatHoldsSomething) {
 }
 
 TEST(WriteDataset, FillsAnEmptyFolderAndMakesMissingOnes) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   fs::create_directory(folder / "empty");
   EXPECT_EQ(write_dataset(numbered(9), folder / "empty", {}).rows(), 9);
   EXPECT_EQ(write_dataset(numbered(9), folder / "a/b/c/", {}).rows(), 9);
@@ -111,7 +111,7 @@ class BrokenSource final : public RowSource {
 };
 
 TEST(WriteDataset, LeavesNothingBehindWhenTheSourceFails) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   RawData raw{.format = "tensors", .train = std::make_unique<BrokenSource>(), .test = nullptr, .files = {}};
   EXPECT_THAT(message_of<DataError>([&] { write_dataset(raw, folder / "d", {}); }),
               HasSubstr("label below 2, got 2 (row 6 of the source)"));
@@ -119,7 +119,7 @@ TEST(WriteDataset, LeavesNothingBehindWhenTheSourceFails) {
 }
 
 TEST(WriteDataset, SaysThatThereIsNoTestFile) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   EXPECT_THAT(
       message_of<ConfigError>([&] { write_dataset(numbered(9), folder / "d", {.validation = Validation::file()}); }),
       HasSubstr("no test file"));
@@ -139,12 +139,12 @@ class OpenDataset : public testing::Test {
     ASSERT_NE(text.find(from), std::string::npos) << from;
     write_file(root_ / "manifest.json", text.replace(text.find(from), from.size(), to));
   }
-  TempFolder folder_;
+  TemporaryFolder folder_;
   fs::path root_ = folder_ / "d";
 };
 
 TEST_F(OpenDataset, KeepsTheManifest) {
-  TempFolder other;
+  TemporaryFolder other;
   const Dataset written =
       write_dataset(numbered(30, 6), other / "named",
                     {.name = "numbers", .partitions = 3, .validation = Validation::file(), .seed = 4, .label = "y"});

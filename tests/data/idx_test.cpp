@@ -28,7 +28,7 @@ class Idx : public testing::Test {
     const std::vector<fs::path> files = {folder_ / "images", folder_ / "labels"};
     return message_of<DataError>([&] { (void)open_idx(files); });
   }
-  TempFolder folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(Idx, ReadsImagesAndLabels) {

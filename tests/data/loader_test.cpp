@@ -13,7 +13,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-Partition one_partition(const TempFolder& folder, const RawData& raw) {
+Partition one_partition(const TemporaryFolder& folder, const RawData& raw) {
   static int count = 0;
   return write_dataset(raw, folder / std::to_string(count++), {.partitions = 1, .shuffle = false})
       .partition(PartitionId(0));
@@ -35,7 +35,7 @@ std::vector<std::int64_t> pass(Loader& loader) {
 }
 
 TEST(Loader, GivesEveryRowOnceInTheOrderOfItsKey) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   for (const std::int64_t rows : {1, 2, 31, 32, 33, 100}) {
     const Partition partition = one_partition(folder, numbered(rows));
     for (const std::int64_t batch_size : {1, 7, 32, 1000}) {
@@ -52,7 +52,7 @@ TEST(Loader, GivesEveryRowOnceInTheOrderOfItsKey) {
 }
 
 TEST(Loader, DependsOnItsKeyAlone) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const Partition partition = one_partition(folder, numbered(64));
   Loader a({.batch_size = 8});
   Loader b({.batch_size = 8});
@@ -67,7 +67,7 @@ TEST(Loader, DependsOnItsKeyAlone) {
 }
 
 TEST(Loader, KeepsTheShortLastBatchAndTheAddressOfAllBatches) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const Partition partition = one_partition(folder, numbered(10));
   const Partition smaller = one_partition(folder, numbered(3));
   Loader loader({.batch_size = 4});
@@ -95,7 +95,7 @@ TEST(Loader, KeepsTheShortLastBatchAndTheAddressOfAllBatches) {
 
 template <class T>
 std::vector<float> scaled(const std::vector<T>& values, Scale scale) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   RawData raw{.format = "tensors", .train = nullptr, .test = nullptr, .files = {}};
   raw.train = tensor_source(Tensor::from(std::span<const T>(values), {1, static_cast<std::int64_t>(values.size())}),
                             Tensor::from<std::int64_t>({0}, {1}), 1);
@@ -118,7 +118,7 @@ TEST(Loader, ScalesEveryDtypeToFloat) {
 }
 
 TEST(Loader, SharesAPartitionWithLoadersOfOtherThreads) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const Partition partition = one_partition(folder, numbered(500));
   std::vector<std::vector<std::int64_t>> orders(4);
   std::vector<std::thread> threads;

@@ -28,7 +28,7 @@ std::string pattern(std::size_t size, std::size_t salt) {
 }
 
 TEST_P(RoundTrip, KeepsEveryRowOfEveryColumn) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const FileCase& c = GetParam();
   PartitionHeader header{.rows = c.rows,
                          .columns = {{"x", c.dtype, c.shape}, {"y", DType::i64, {}}, {"extra", DType::u8, {3}}},
@@ -74,7 +74,7 @@ INSTANTIATE_TEST_SUITE_P(Partition, RoundTrip,
                                          FileCase{DType::i64, {3, 3, 3, 3}, 2, 64}));
 
 TEST(Partition, StaysMappedAsLongAsAHandleLivesAndAfterItsPagesWereReleased) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const Dataset dataset = write_dataset(numbered(50), folder / "d", {.partitions = 1});
   std::optional<Partition> first = dataset.partition(PartitionId(0));
   const Partition second = *first;
@@ -86,7 +86,7 @@ TEST(Partition, StaysMappedAsLongAsAHandleLivesAndAfterItsPagesWereReleased) {
 }
 
 TEST(Partition, NamesAColumnOrRowThatItDoesNotHave) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const Partition p = write_dataset(numbered(5), folder / "d", {.partitions = 1}).partition(PartitionId(0));
   EXPECT_THAT(message_of<DataError>([&] { (void)p.column_index("z"); }), HasSubstr("column \"z\""));
   EXPECT_THAT(message_of<IndexError>([&] { (void)p.row(0, 5); }), HasSubstr("row below 5, got 5"));
@@ -95,7 +95,7 @@ TEST(Partition, NamesAColumnOrRowThatItDoesNotHave) {
 }
 
 TEST(PartitionWriter, LeavesNothingBehindWithoutFinish) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   write_file(folder / "a.hopd", "older");
   {
     PartitionWriter writer(folder / "a.hopd", {.rows = 2, .columns = {{"x", DType::u8, {}}}});
@@ -107,7 +107,7 @@ TEST(PartitionWriter, LeavesNothingBehindWithoutFinish) {
 }
 
 TEST(PartitionWriter, RejectsARowThatDoesNotFit) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   PartitionWriter writer(folder / "a.hopd", {.rows = 1, .columns = {{"x", DType::i32, {2}}}});
   EXPECT_THAT(message_of<DataError>([&] { writer.append(std::vector<ByteView>{as_bytes("1234567")}); }),
               AllOf(HasSubstr("8 bytes"), HasSubstr("got 7")));
@@ -116,7 +116,7 @@ TEST(PartitionWriter, RejectsARowThatDoesNotFit) {
 }
 
 TEST(PartitionWriter, RejectsAHeaderThatDescribesNoFile) {
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const Column x{"x", DType::u8, {4}};
   for (const PartitionHeader& header : std::vector<PartitionHeader>{
            {.rows = 0, .columns = {x}},

@@ -22,7 +22,7 @@ class Prepare : public testing::Test {
  protected:
   Prepare() { write_file(raw_ / "numbers.csv", table(40)); }
   DataOptions csv() const { return {.source = raw_.string(), .partitions = 3, .validation = Validation::tail(10)}; }
-  TempFolder folder_;
+  TemporaryFolder folder_;
   fs::path raw_ = folder_ / "raw";
   fs::path out_ = folder_ / "out";
 };

@@ -53,7 +53,7 @@ Rows direct(const std::string& file, std::size_t skip, std::size_t size, F&& row
 
 TEST(RealData, MnistKeepsEveryImageWithItsLabel) {
   REQUIRE_REAL_DATA("mnist");
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const Dataset dataset = prepare_dataset({.source = real_data("mnist").string(), .partitions = 4}, folder / "d");
   EXPECT_EQ(dataset.rows(), 8334);
   EXPECT_EQ(dataset.validation_rows(), 1666);
@@ -71,7 +71,7 @@ TEST(RealData, MnistKeepsEveryImageWithItsLabel) {
 
 TEST(RealData, MnistPartitionsHaveTheClassesOfTheWhole) {
   REQUIRE_REAL_DATA("mnist");
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const Dataset dataset = prepare_dataset({.source = real_data("mnist").string(), .partitions = 4}, folder / "d");
   std::array<int, 256> expected{};
   for (const char label : read_file(real_data("mnist") / "train-labels-idx1-ubyte").substr(8))
@@ -94,7 +94,7 @@ TEST(RealData, MnistPartitionsHaveTheClassesOfTheWhole) {
 
 TEST(RealData, CifarKeepsEveryImageWithItsLabel) {
   REQUIRE_REAL_DATA("cifar10");
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const Dataset dataset = prepare_dataset({.source = real_data("cifar10").string(), .partitions = 4}, folder / "d");
   EXPECT_EQ(dataset.rows(), 10'000);
   EXPECT_EQ(dataset.validation_rows(), 2'000);
@@ -108,7 +108,7 @@ TEST(RealData, CifarKeepsEveryImageWithItsLabel) {
 
 TEST(RealData, LetterKeepsEveryRowUnderAHeaderOfNumbers) {
   REQUIRE_REAL_DATA("letter");
-  const TempFolder folder;
+  const TemporaryFolder folder;
   const Dataset dataset = prepare_dataset(
       {.source = real_data("letter").string(), .partitions = 4, .validation = Validation::tail(4000)}, folder / "d");
   EXPECT_EQ(dataset.rows(), 16'000);

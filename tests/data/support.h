@@ -15,32 +15,11 @@
 #include "base/error.h"
 #include "data/dataset.h"
 #include "data/source.h"
+#include "tests/temporary_folder.h"
 
 namespace hop::data {
 
 namespace fs = std::filesystem;
-
-/// A folder of its own, gone when the test ends.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string name = (fs::temp_directory_path() / "hopscotch-data-XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  ~TempFolder() { fs::remove_all(path_); }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-  const fs::path& path() const { return path_; }
-  std::vector<std::string> names() const {
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(path_)) names.push_back(entry.path().filename().string());
-    return names;
-  }
-
- private:
-  fs::path path_;
-};
 
 inline std::string read_file(const fs::path& file) {
   std::ostringstream text;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "tests/temporary_folder.h"
 
 namespace hop::hopper {
 namespace {
@@ -54,13 +55,6 @@ const JournalHeader kHeader{"cifar-1", {12, 34}};
 
 class Journals : public testing::Test {
  protected:
-  Journals() {
-    std::string name = (fs::temp_directory_path() / "hopscotch-journal-XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-    path_ = folder_ / "journal";
-  }
-  ~Journals() override { fs::remove_all(folder_); }
-
   // Writes all records; the sizes of the file after the header and after each record.
   std::vector<std::size_t> record_run() {
     Journal journal = Journal::create(path_, kHeader);
@@ -81,7 +75,8 @@ class Journals : public testing::Test {
     std::ofstream(path_, std::ios::binary) << bytes;
   }
 
-  fs::path folder_, path_;
+  TemporaryFolder folder_;
+  fs::path path_ = folder_ / "journal";
 };
 
 TEST_F(Journals, GiveBackWhatWasWritten) {

@@ -4,48 +4,31 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "data/glyphs.h"
 #include "nn/layers.h"
+#include "tests/temporary_folder.h"
 
 namespace hop::hopper {
 namespace {
 
 namespace fs = std::filesystem;
 
-// A folder for one test, with a small partitioned data set in it; shared by the tests of this program.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "hop-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    path_ = name;
-  }
-  ~TemporaryFolder() { fs::remove_all(path_); }
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  fs::path path_;
-};
-
 class Run : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new TemporaryFolder;
+    folder_.emplace();
     data::write_dataset(data::glyphs({.train_rows = 640, .test_rows = 128}), *folder_ / "data",
                         {.name = "glyphs-640", .partitions = 4, .validation = data::Validation::file()});
   }
-  static void TearDownTestSuite() {
-    delete folder_;
-    folder_ = nullptr;
-  }
+  static void TearDownTestSuite() { folder_.reset(); }
 
   // Four models, two epochs: 32 units of 160 rows.
   static Experiment experiment() {
@@ -80,7 +63,7 @@ class Run : public testing::Test {
     return expected;
   }
 
-  static inline TemporaryFolder* folder_ = nullptr;
+  static inline std::optional<TemporaryFolder> folder_;
 };
 
 TEST_F(Run, GivesTheSameBitsForAnyNumberOfWorkers) {

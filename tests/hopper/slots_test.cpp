@@ -3,47 +3,43 @@
 #include "hopper/detail/slots.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "data/glyphs.h"
 #include "nn/layers.h"
 #include "tensor/allocator.h"
+#include "tests/temporary_folder.h"
 
 namespace hop::hopper {
 namespace {
 
-namespace fs = std::filesystem;
-
 class CpuSlots : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    std::string name = (fs::temp_directory_path() / "hop-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    folder_ = name;
-    data::write_dataset(data::glyphs({.train_rows = 32, .test_rows = 10}), folder_ / "data", {.partitions = 1});
+    folder_.emplace();
+    data::write_dataset(data::glyphs({.train_rows = 32, .test_rows = 10}), *folder_ / "data", {.partitions = 1});
   }
-  static void TearDownTestSuite() { fs::remove_all(folder_); }
+  static void TearDownTestSuite() { folder_.reset(); }
   void TearDown() override { memory::set_limit(0); }
 
   static Experiment experiment() {
     Experiment e;
-    e.data.source = folder_ / "data";
+    e.data.source = *folder_ / "data";
     e.model.layers = {"flatten", "linear 10"};
     return e;
   }
   // Another batch size is another architecture.
   static Config config(std::int64_t batch_size) { return {{"lr", 0.01}, {"batch_size", batch_size}}; }
-  static data::Dataset dataset() { return data::Dataset::open(folder_ / "data"); }
+  static data::Dataset dataset() { return data::Dataset::open(*folder_ / "data"); }
   // A place that has been used has recorded a step.
   static void use(Trainer& trainer, const data::Dataset& data) {
     trainer.initialize();
     trainer.train(data.partition(PartitionId(0)), 0, PartitionId(0));
   }
 
-  static inline fs::path folder_;
+  static inline std::optional<TemporaryFolder> folder_;
 };
 
 TEST_F(CpuSlots, KeepsTheSixFreePlacesThatWereUsedLast) {

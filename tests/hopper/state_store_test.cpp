@@ -1,26 +1,16 @@
 // The states that a node holds: who may write to which bytes, and what stays when memory gives them away.
 #include "hopper/detail/state_store.h"
+#include "tests/temporary_folder.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
 namespace hop::hopper {
 namespace {
 
-namespace fs = std::filesystem;
-
 class StateStoreTest : public testing::Test {
  protected:
-  StateStoreTest() {
-    std::string name = (fs::temp_directory_path() / "hop-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    folder_ = name;
-  }
-  ~StateStoreTest() override { fs::remove_all(folder_); }
-
   static nn::StateLayout layout() {
     return {.segments = {{"counters", nn::SegmentKind::counters, DType::u8, {64}, 0, 64}}, .bytes = 64};
   }
@@ -35,11 +25,11 @@ class StateStoreTest : public testing::Test {
   static StateStore::Key key(std::uint32_t version) { return {ModelId(0), version}; }
 
   std::shared_ptr<nn::StatePool> pool_ = nn::StatePool::make_shared();
-  fs::path folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(StateStoreTest, LeavesAVersionAsItIsWhenItsBytesAreTakenForTraining) {
-  StateStore store(folder_, false, pool_);
+  StateStore store(folder_.path(), false, pool_);
   store.put(version(1, 1), layout(), bytes_of(7));
   for (const bool ahead : {false, true, false}) {
     if (ahead) store.copy_ahead(key(1));
@@ -51,7 +41,7 @@ TEST_F(StateStoreTest, LeavesAVersionAsItIsWhenItsBytesAreTakenForTraining) {
 }
 
 TEST_F(StateStoreTest, HandsOutACopyThatWasMadeAheadOnce) {
-  StateStore store(folder_, false, pool_);
+  StateStore store(folder_.path(), false, pool_);
   store.put(version(1, 1), layout(), bytes_of(7));
   store.copy_ahead(key(1));
   const nn::StateBytes first = store.take(key(1)), second = store.take(key(1));
@@ -60,7 +50,7 @@ TEST_F(StateStoreTest, HandsOutACopyThatWasMadeAheadOnce) {
 }
 
 TEST_F(StateStoreTest, MakesNoCopyOfWhatWasReleasedOrReplaced) {
-  StateStore store(folder_, false, pool_);
+  StateStore store(folder_.path(), false, pool_);
   store.copy_ahead(key(1));
   EXPECT_EQ(store.take(key(1)), nullptr);
   store.put(version(1, 1), layout(), bytes_of(7));
@@ -76,7 +66,7 @@ TEST_F(StateStoreTest, MakesNoCopyOfWhatWasReleasedOrReplaced) {
 }
 
 TEST_F(StateStoreTest, GivesItsMemoryAwayWhereAFileKeepsTheVersion) {
-  StateStore store(folder_, true, pool_);
+  StateStore store(folder_.path(), true, pool_);
   nn::StateBytes state = bytes_of(7);
   const std::byte* place = state->data();
   store.put(version(1, 1), layout(), std::move(state));

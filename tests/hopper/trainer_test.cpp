@@ -3,10 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
-#include <filesystem>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,37 +15,35 @@
 #include "nn/state_pool.h"
 #include "tensor/allocator.h"
 #include "tests/nn/allocations.h"
+#include "tests/temporary_folder.h"
 
 namespace hop::hopper {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
 class CpuTrainer : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    std::string name = (fs::temp_directory_path() / "hop-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    folder_ = name;
-    data::write_dataset(data::glyphs({.train_rows = 400, .test_rows = 64}), folder_ / "data",
+    folder_.emplace();
+    data::write_dataset(data::glyphs({.train_rows = 400, .test_rows = 64}), *folder_ / "data",
                         {.name = "glyphs", .partitions = 2, .validation = data::Validation::file()});
   }
-  static void TearDownTestSuite() { fs::remove_all(folder_); }
+  static void TearDownTestSuite() { folder_.reset(); }
 
   static Experiment experiment() {
     Experiment e;
     e.seed = 11;
-    e.data.source = folder_ / "data";
+    e.data.source = *folder_ / "data";
     e.model.layers = {"flatten", "dropout 0.1", "linear 16", "relu", "linear 10"};
     return e;
   }
   static Config config(double lr, std::int64_t batch_size = 2) {
     return {{"lr", lr}, {"batch_size", batch_size}, {"optimizer", std::string("adam")}};
   }
-  static data::Dataset dataset() { return data::Dataset::open(folder_ / "data"); }
+  static data::Dataset dataset() { return data::Dataset::open(*folder_ / "data"); }
 
-  static inline fs::path folder_;
+  static inline std::optional<TemporaryFolder> folder_;
 };
 
 TEST_F(CpuTrainer, AllocatesNothingInAStepThatItReplays) {

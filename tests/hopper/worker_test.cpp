@@ -4,17 +4,18 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "data/glyphs.h"
 #include "nn/layers.h"
+#include "tests/temporary_folder.h"
 
 namespace hop::hopper {
 namespace {
@@ -25,13 +26,11 @@ using ::testing::HasSubstr;
 class WorkerThreads : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    std::string name = (fs::temp_directory_path() / "hop-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    folder_ = name;
-    data::write_dataset(data::glyphs({.train_rows = 128, .test_rows = 20}), folder_ / "data",
+    folder_.emplace();
+    data::write_dataset(data::glyphs({.train_rows = 128, .test_rows = 20}), *folder_ / "data",
                         {.partitions = 2, .validation = data::Validation::file()});
   }
-  static void TearDownTestSuite() { fs::remove_all(folder_); }
+  static void TearDownTestSuite() { folder_.reset(); }
 
   static std::shared_ptr<nn::Sequential> network() {
     return std::make_shared<nn::Sequential>(nn::Flatten(), nn::Linear(28 * 28, 10));
@@ -40,7 +39,7 @@ class WorkerThreads : public testing::Test {
   static Experiment experiment(ModelBuilder builder) {
     Experiment e;
     e.seed = 3;
-    e.data.source = folder_ / "data";
+    e.data.source = *folder_ / "data";
     e.model.builder = std::move(builder);
     e.search.space = {{"lr", Choices{0.01, 0.001}}, {"batch_size", Choices{std::int64_t{16}}}};
     return e;
@@ -56,7 +55,7 @@ class WorkerThreads : public testing::Test {
     return expected;
   }
 
-  static inline fs::path folder_;
+  static inline std::optional<TemporaryFolder> folder_;
 };
 
 // The network whose forward pass does something else first.
@@ -99,7 +98,7 @@ TEST_F(WorkerThreads, EndsTheRunWhenTheDeviceIsLostToTheProcess) {
                         "cudaErrorIllegalAddress", true);
     });
   };
-  const fs::path directory = folder_ / "lost";
+  const fs::path directory = *folder_ / "lost";
   try {
     run(experiment(broken), {.run_directory = directory});
     FAIL() << "the run went on";

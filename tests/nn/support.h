@@ -16,6 +16,7 @@
 #include "kernels/copy.h"
 #include "nn/module.h"
 #include "nn/safetensors.h"
+#include "tests/temporary_folder.h"
 
 namespace hop::nn::testing {
 
@@ -70,21 +71,5 @@ std::string message_of(F&& f) {
   }
   return "no error";
 }
-
-/// A folder that disappears with the test.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "hop-nn-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw StateError("no temporary folder");
-    path_ = name;
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace hop::nn::testing

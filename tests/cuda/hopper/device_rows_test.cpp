@@ -17,7 +17,7 @@ class CudaRows : public testing::Toy {
 
   // Partitions of 31, 31 and 30 rows.
   static Dataset uneven() {
-    const std::filesystem::path folder = folder_ / "uneven";
+    const std::filesystem::path folder = *folder_ / "uneven";
     if (std::filesystem::exists(folder)) return Dataset::open(folder);
     return write_dataset(testing::toy_images(), folder, {.partitions = 3, .validation = Validation::file()});
   }

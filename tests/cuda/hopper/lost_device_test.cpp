@@ -49,15 +49,15 @@ TEST_F(CudaLoss, EndsARunOfThreadsThatIsResumedWhenTheDeviceIsBack) {
   const std::string expected = run(e).results.models[0].state_sha256;
   *steps_left = 8;  // in the third of four units
   try {
-    run(e, {.run_directory = folder_ / "lost"});
+    run(e, {.run_directory = *folder_ / "lost"});
     FAIL() << "the run went on";
   } catch (const RunError& error) {
     EXPECT_THAT(error.what(), HasSubstr("cuda:0 is lost to this process; the run can be resumed in a new one"));
   }
   find();
-  const Results before = inspect(folder_ / "lost");
+  const Results before = inspect(*folder_ / "lost");
   EXPECT_EQ(before.models[0].status, "interrupted") << "no blame on the model";
-  const Results results = resume(folder_ / "lost", {}, e.model.builder).results;
+  const Results results = resume(*folder_ / "lost", {}, e.model.builder).results;
   EXPECT_EQ(results.models[0].status, "finished");
   EXPECT_EQ(results.models[0].state_sha256, expected);
 }

@@ -88,16 +88,16 @@ TEST_F(CudaRun, TakesTheDeviceWhereThereIsOneAndTheCpuWhereAskedTo) {
 TEST_F(CudaRun, MayMixKindsOfDevicesAndIsReplayedWhereItWasTrained) {
   Experiment e = convolution();
   e.search.epochs = 2;
-  const Results results = run(e, {.run_directory = folder_ / "mixed", .devices = {"cpu", "cuda"}}).results;
+  const Results results = run(e, {.run_directory = *folder_ / "mixed", .devices = {"cpu", "cuda"}}).results;
   EXPECT_EQ(results.device, "mixed");
   EXPECT_EQ(results.devices, (std::vector<std::string>{"cpu", "cuda:0"}));
   ASSERT_EQ(results.arithmetic.size(), 2U);
   EXPECT_NE(results.arithmetic[0].find("oneDNN"), std::string::npos) << results.arithmetic[0];
   EXPECT_NE(results.arithmetic[1].find("compute "), std::string::npos) << results.arithmetic[1];
-  std::ifstream file(folder_ / "mixed" / "results.json");
+  std::ifstream file(*folder_ / "mixed" / "results.json");
   EXPECT_EQ(nlohmann::json::parse(file)["device"].dump(), R"(["cpu","cuda:0"])");
   for (const ModelResult& model : results.models) EXPECT_EQ(model.status, "finished");
-  for (const Replayed& model : replay(folder_ / "mixed")) {
+  for (const Replayed& model : replay(*folder_ / "mixed")) {
     EXPECT_TRUE(model.matches);
     EXPECT_EQ(model.identical, 8U);
   }
@@ -106,8 +106,8 @@ TEST_F(CudaRun, MayMixKindsOfDevicesAndIsReplayedWhereItWasTrained) {
 TEST_F(CudaRun, SaysBeforeItBeginsThatADeviceIsNotThere) {
   Experiment e = perceptron();
   e.run.device = "cuda:15";
-  EXPECT_THROW(run(e, {.run_directory = folder_ / "none"}), ConfigError);
-  EXPECT_FALSE(testing::fs::exists(folder_ / "none"));
+  EXPECT_THROW(run(e, {.run_directory = *folder_ / "none"}), ConfigError);
+  EXPECT_FALSE(testing::fs::exists(*folder_ / "none"));
 }
 
 TEST_F(CudaRun, KnowsHowManyWorkersShareADevice) {
@@ -131,7 +131,7 @@ TEST_F(CudaRun, FindsRoomForAUnitWithoutFailingIt) {
     shortage->steps_until = steps;
     shortage->faults = 1;
     shortage->in_library = steps == 0;
-    const std::filesystem::path directory = folder_ / ("cramped-" + std::to_string(steps));
+    const std::filesystem::path directory = *folder_ / ("cramped-" + std::to_string(steps));
     const Results results = run(e, {.run_directory = directory}).results;
     EXPECT_EQ(shortage->faults, 0);
     EXPECT_EQ(hashes(results), hashes(expected));
@@ -175,10 +175,10 @@ TEST_F(CudaRun, GivesTheSameBitsInTheMemoryOfAPlaceAndAHalf) {
   std::swap(e, single);
   ASSERT_LT(one + 4096, two);
   memory::set_limit(memory::active(Device::cuda()) + one + (two - one) / 2, Device::cuda());
-  const Results cramped = run(e, {.run_directory = folder_ / "half"}).results;
+  const Results cramped = run(e, {.run_directory = *folder_ / "half"}).results;
   memory::set_limit(0, Device::cuda());
   EXPECT_EQ(hashes(cramped), both);
-  EXPECT_EQ(attempts_and_commits(folder_ / "half"), (std::pair{8U, 8U}));
+  EXPECT_EQ(attempts_and_commits(*folder_ / "half"), (std::pair{8U, 8U}));
 }
 
 }  // namespace

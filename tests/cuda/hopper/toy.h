@@ -2,11 +2,11 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "data/dataset.h"
@@ -14,6 +14,7 @@
 #include "kernels/cuda/runtime.h"
 #include "nn/state.h"
 #include "tensor/random.h"
+#include "tests/temporary_folder.h"
 
 namespace hop::testing {
 
@@ -44,13 +45,11 @@ inline data::RawData toy_images() {
 class Toy : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    std::string name = (fs::temp_directory_path() / "hop-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    folder_ = name;
-    data::write_dataset(toy_images(), folder_ / "data",
+    folder_.emplace();
+    data::write_dataset(toy_images(), *folder_ / "data",
                         {.name = "toy", .partitions = 4, .validation = data::Validation::file()});
   }
-  static void TearDownTestSuite() { fs::remove_all(folder_); }
+  static void TearDownTestSuite() { folder_.reset(); }
   void SetUp() override {
     namespace cuda = kernels::cuda;
     if (cuda::device_count() == 0) GTEST_SKIP() << "no CUDA device: " << cuda::why_no_device();
@@ -62,7 +61,7 @@ class Toy : public ::testing::Test {
     hopper::Experiment e;
     e.name = "toy";
     e.seed = 5;
-    e.data.source = folder_ / "data";
+    e.data.source = *folder_ / "data";
     e.model.layers = {"flatten", "dropout 0.2", "linear 6", "relu", "linear 3"};
     e.search.space = {{"lr", Choices{0.01, 0.002}},
                       {"batch_size", Choices{std::int64_t{10}}},
@@ -77,9 +76,9 @@ class Toy : public ::testing::Test {
   static hopper::Config config(double lr = 0.01) {
     return {{"lr", lr}, {"batch_size", std::int64_t{10}}, {"optimizer", std::string("adam")}};
   }
-  static data::Dataset dataset() { return data::Dataset::open(folder_ / "data"); }
+  static data::Dataset dataset() { return data::Dataset::open(*folder_ / "data"); }
 
-  static inline fs::path folder_;
+  static inline std::optional<TemporaryFolder> folder_;
 };
 
 /// The largest |a - b| / (1 + |b|) over the f32 values of two states of one layout.
