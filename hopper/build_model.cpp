@@ -72,7 +72,12 @@ std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Con
                                          const data::Dataset& dataset) {
   check_names(experiment.model, config);
   const ModelInput input{dataset.feature_shape(), dataset.classes()};
-  if (experiment.model.builder) return experiment.model.builder(config, input);
+  if (experiment.model.builder) {
+    std::shared_ptr<nn::Module> module = experiment.model.builder(config, input);
+    if (module == nullptr)
+      throw ConfigError("[model] expected a module from the builder, got none (" + config.to_text() + ")");
+    return module;
+  }
   const nn::ModelDescription description{experiment.model.family, experiment.model.layers, to_config_text(config)};
   return nn::build_model(description, input.sample, input.classes);
 }
@@ -93,21 +98,17 @@ std::int64_t batch_size(const Config& config) {
 }
 
 // The model is asked, not looked at: modules that users write have their own ways to need two rows.
-void check_last_batches(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
-  const std::int64_t batch = batch_size(config);
+void check_last_batches(nn::Module& module, std::int64_t batch, const data::Dataset& dataset) {
   const std::vector<data::PartitionEntry>& partitions = dataset.manifest().partitions;
   const auto found = std::find_if(partitions.begin(), partitions.end(),
                                   [batch](const auto& p) { return p.rows > 0 && (p.rows - 1) % batch == 0; });
   if (found == partitions.end()) return;
-  const std::shared_ptr<nn::Module> module = build_module(experiment, config, dataset);
-  if (module == nullptr) return;
-  module->set_random_key(0);
-  module->train();
   Shape one_row = {1};
   for (const std::int64_t size : dataset.feature_shape()) one_row.push_back(size);
+  module.train();
   const NoGradGuard no_grad;
   try {
-    (*module)(kernels::zeros(one_row, DType::f32));
+    module(kernels::zeros(one_row, DType::f32));
   } catch (const ShapeError& error) {
     throw ConfigError("[search.space] batch_size: " + std::to_string(batch) +
                       " leaves a last batch of one row, which the model cannot be trained with (partition " +

@@ -12,8 +12,8 @@
 
 namespace hop::hopper {
 
-/// Builds the module of a configuration: family, spec or the application's builder. Throws ConfigError, also for a
-/// configuration name that nothing reads.
+/// Builds the module of a configuration: family, spec or the application's builder; never null. Throws ConfigError,
+/// also for a configuration name that nothing reads.
 std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Config& config,
                                          const data::Dataset& dataset);
 
@@ -26,9 +26,10 @@ optim::LRSchedule make_schedule(const Experiment& experiment, const Config& conf
 /// Rows per step. Throws ConfigError below 1.
 std::int64_t batch_size(const Config& config);
 
-/// Throws ConfigError where a partition's last batch would have one row and the model cannot be trained with one: a
-/// batch normalisation would divide by the variance of a single value.
-void check_last_batches(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
+/// Throws ConfigError where batches of so many rows leave a partition a last one of one row and `module` cannot be
+/// trained with one: a batch normalisation would divide by the variance of a single value. Asking is a forward pass, so
+/// the module (on the CPU, with a random key) is not one that is to be trained.
+void check_last_batches(nn::Module& module, std::int64_t batch, const data::Dataset& dataset);
 
 /// What two models must have in common to be trained in one place, one after the other: everything but the learning
 /// rate and its schedule, which are read when a step runs. Models of the application's code have nothing in common.

@@ -39,10 +39,14 @@ Plan make_plan(const Experiment& experiment, std::uint32_t partitions) {
   return plan;
 }
 
-// Every model is built once before the first lease: a spec that does not fit the data is an error of the experiment.
-void check_models(const Experiment& experiment, const data::Dataset& dataset, const Ledger& ledger) {
+// Every model is built once before the first lease: one that does not fit the data is an error of the experiment.
+void check_models(const Experiment& experiment, const data::Dataset& dataset) {
   if (dataset.classes() < 2) throw DataError("[data] " + dataset.name() + " has no classes to tell apart");
-  for (const Model& model : ledger.models()) Trainer(experiment, model.id, model.config, dataset);
+  const Ledger ledger(make_plan(experiment, dataset.partition_count()), make_search(experiment));
+  for (const Model& model : ledger.models()) {
+    Trainer trainer(experiment, model.id, model.config, dataset);
+    check_last_batches(trainer.module(), batch_size(model.config), dataset);
+  }
 }
 
 std::uint64_t largest_node_bytes(const data::Dataset& dataset, const Plan& plan) {
@@ -87,7 +91,6 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
                   Journal& journal, std::span<const Record> records) {
   const Plan plan = make_plan(experiment, dataset.partition_count());
   Coordinator coordinator(plan, make_search(experiment), make_policy(plan.order), records);
-  check_models(experiment, dataset, coordinator.ledger());
   Outcome outcome = Outcome::Completed;
   RunTotals totals;
   {
@@ -143,8 +146,7 @@ RunResult run(Experiment experiment, const RunOptions& options) {
   settled.run_directory = fs::absolute(directory.path());
   const data::Dataset dataset = open_dataset(experiment, settled.run_directory);
   experiment.data.partitions = dataset.partition_count();
-  const Plan plan = make_plan(experiment, dataset.partition_count());
-  check_models(experiment, dataset, Ledger(plan, make_search(experiment)));
+  check_models(experiment, dataset);
 
   const std::string text = to_toml(experiment);
   create_folder(settled.run_directory / "nodes");
@@ -173,6 +175,7 @@ RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder
     auto best = finished.best ? load_model(run_directory, *finished.best, experiment.model.builder) : nullptr;
     return {std::move(finished), std::move(best)};
   }
+  check_models(experiment, dataset);
   return conduct(experiment, dataset, options, journal, contents.records);
 }
 

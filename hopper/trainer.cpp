@@ -55,7 +55,6 @@ data::LoaderOptions loader_options(const Experiment& experiment, const data::Dat
 
 std::shared_ptr<nn::Module> build_on(Device device, const Experiment& experiment, const Config& config,
                                      const data::Dataset& dataset) {
-  check_last_batches(experiment, config, dataset);
   std::shared_ptr<nn::Module> module = build_module(experiment, config, dataset);
   module->to(device);
   return module;

@@ -158,25 +158,5 @@ TEST_F(CpuTrainer, ComputesInThePrecisionOfTheExperiment) {
   EXPECT_EQ(kernels::precision(), kernels::Precision::strict) << "the thread's own precision comes back";
 }
 
-TEST_F(CpuTrainer, SaysBeforeItBeginsThatALastBatchOfOneRowCannotBeTrainedOn) {
-  Experiment e = experiment();
-  e.model.layers = {"flatten", "linear 8", "batchnorm1d", "dropout 0.1", "linear 10"};
-  const data::Dataset data = dataset();  // 200 rows in each of two partitions
-  for (const std::int64_t batch : {199, 1}) {
-    try {
-      Trainer(e, ModelId(0), config(0.01, batch), data);
-      FAIL() << "batches of " << batch;
-    } catch (const ConfigError& error) {
-      EXPECT_THAT(error.what(), HasSubstr("batch_size: " + std::to_string(batch) + " leaves a last batch of one row"));
-      EXPECT_THAT(error.what(), HasSubstr("partition 0 has 200 rows"));
-    }
-  }
-  EXPECT_NO_THROW(Trainer(e, ModelId(0), config(0.01, 198), data));
-  e.model.layers = {"conv2d 2 3", "batchnorm2d", "flatten", "linear 10"};
-  EXPECT_NO_THROW(Trainer(e, ModelId(0), config(0.01, 199), data)) << "one image has many values per channel";
-  e.model.layers = {"flatten", "linear 10"};
-  EXPECT_NO_THROW(Trainer(e, ModelId(0), config(0.01, 199), data));
-}
-
 }  // namespace
 }  // namespace hop::hopper
