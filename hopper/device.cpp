@@ -1,5 +1,6 @@
 #include "hopper/device.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -50,10 +51,19 @@ std::string arithmetic_of(Device device) {
   return std::string(kernels::isa()) + (kernels::has_bf16() ? ", bf16" : "") + ", oneDNN " + kernels::onednn_version();
 }
 
-std::uint32_t workers_on(Device device, std::string_view word, std::uint32_t workers) {
+std::vector<std::string> device_words(std::span<const std::string> given, const std::string& common,
+                                      std::uint32_t workers) {
+  std::vector<std::string> words(workers, common);
+  for (std::size_t w = 0; w < std::min(words.size(), given.size()); ++w) {
+    if (!given[w].empty()) words[w] = given[w];
+  }
+  return words;
+}
+
+std::uint32_t workers_on(Device device, std::span<const std::string> words) {
   std::uint32_t count = 0;
-  for (std::uint32_t w = 0; w < workers; ++w) {
-    if (resolve_device(word, WorkerId(w)) == device) ++count;
+  for (std::uint32_t w = 0; w < words.size(); ++w) {
+    if (resolve_device(words[w], WorkerId(w)) == device) ++count;
   }
   return count;
 }

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ids.h"
 #include "tensor/device.h"
@@ -14,8 +16,11 @@ namespace hop::hopper {
 /// it and a device answers, else cpu. Throws ConfigError for other words, and for a device that is not there, with the
 /// reason.
 Device resolve_device(std::string_view word, WorkerId worker = {});
-/// How many of the node's `workers` compute on `device`, if `word` is for all of them. The errors of resolve_device.
-std::uint32_t workers_on(Device device, std::string_view word, std::uint32_t workers);
+/// The word of each of a node's workers, by number: its own in `given`, or where that is missing or empty, `common`.
+std::vector<std::string> device_words(std::span<const std::string> given, const std::string& common,
+                                      std::uint32_t workers);
+/// How many of the workers with these words compute on `device`. The errors of resolve_device.
+std::uint32_t workers_on(Device device, std::span<const std::string> words);
 /// What decides the bits of a computation on `device` beside this program, for the records: "x86-64-v4, bf16, oneDNN
 /// 2.6.3"; a card's name and compute capability and the versions of its libraries.
 std::string arithmetic_of(Device device);

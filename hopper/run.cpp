@@ -117,12 +117,11 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
 
 // Every worker is on this machine: a device that it lacks shows now, before anything trains.
 void check_hosting(const Experiment& experiment, const RunOptions& options) {
-  for (std::uint32_t w = 0; w < experiment.run.workers; ++w) {
-    const bool is_given =
-        options.hosting == Hosting::Threads && w < options.devices.size() && !options.devices[w].empty();
-    resolve_device(is_given ? options.devices[w] : experiment.run.device, WorkerId(w));
-  }
-  if (options.hosting == Hosting::Threads) return;
+  const bool are_threads = options.hosting == Hosting::Threads;
+  const std::vector<std::string> words = device_words(are_threads ? options.devices : std::vector<std::string>(),
+                                                      experiment.run.device, experiment.run.workers);
+  for (std::uint32_t w = 0; w < words.size(); ++w) resolve_device(words[w], WorkerId(w));
+  if (are_threads) return;
   if (options.program.empty()) throw ConfigError("[run] worker processes need the path of the program hop");
   if (experiment.model.builder) {
     throw ConfigError("[run] a model that is the application's code cannot travel to worker processes; use threads");

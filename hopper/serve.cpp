@@ -11,7 +11,7 @@ void serve(const ServeOptions& options) {
                  .node_folder = options.node_folder,
                  .experiment = nullptr,
                  .memory = nullptr,
-                 .device = {}});
+                 .devices = {}});
   worker.run();
 }
 

@@ -16,7 +16,6 @@ ThreadHost::~ThreadHost() {
 }
 
 void ThreadHost::start(Peer peer) {
-  const std::size_t number = peer.worker.index();
   Life life;
   life.peer = peer;
   life.worker = std::make_unique<Worker>(
@@ -26,7 +25,7 @@ void ThreadHost::start(Peer peer) {
                     .node_folder = options_.run_directory / "nodes" / ("w" + std::to_string(peer.worker.value)),
                     .experiment = &options_.experiment,
                     .memory = options_.memory,
-                    .device = number < options_.devices.size() ? options_.devices[number] : std::string()});
+                    .devices = options_.devices});
   life.thread = std::thread([this, peer, worker = life.worker.get()] {
     std::string how = "ended";
     try {

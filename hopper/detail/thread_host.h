@@ -18,7 +18,7 @@ struct ThreadHostOptions {
   const Experiment& experiment;
   std::shared_ptr<net::MemoryNetwork> memory;
   std::filesystem::path run_directory;
-  std::vector<std::string> devices;  ///< by worker; those that are missing or empty take the experiment's
+  std::vector<std::string> devices;  ///< as WorkerOptions has them
 };
 
 class ThreadHost final : public WorkerHost {

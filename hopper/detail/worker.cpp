@@ -118,13 +118,12 @@ void Worker::open_data(const message::Welcome& welcome) {
     if (plan.owner(id) == options_.peer.worker) partitions_.emplace(id, dataset_->partition(id));
   }
   if (dataset_->has_validation()) validation_ = dataset_->validation();
-  const std::string& word = options_.device.empty() ? experiment_->run.device : options_.device;
-  device_ = resolve_device(word, options_.peer.worker);
+  const std::vector<std::string> words = device_words(options_.devices, experiment_->run.device, welcome.workers);
+  device_ = resolve_device(words.at(options_.peer.worker.index()), options_.peer.worker);
   arithmetic_ = arithmetic_of(device_);
   blocks_ = nn::StatePool::make_shared(device_);
   store_ = std::make_unique<StateStore>(options_.node_folder / "states", experiment_->run.durable, blocks_);
-  slots_ = std::make_unique<Slots>(*experiment_, *dataset_, device_,
-                                   rows_on_device(workers_on(device_, word, welcome.workers)));
+  slots_ = std::make_unique<Slots>(*experiment_, *dataset_, device_, rows_on_device(workers_on(device_, words)));
 }
 
 // A device holds all rows of the node or none: one more or less must not change what is recorded.

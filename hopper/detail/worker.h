@@ -39,7 +39,8 @@ struct WorkerOptions {
   std::filesystem::path node_folder;       ///< the node's disk
   const Experiment* experiment = nullptr;  ///< when it shares the application's memory; else the coordinator sends it
   std::shared_ptr<net::MemoryNetwork> memory;  ///< for `memory:` addresses
-  std::string device = {};                     ///< what to compute on; empty: the experiment's
+  /// What the node's workers compute on, by number; those that are missing or empty take the experiment's.
+  std::vector<std::string> devices = {};
 };
 
 class Worker {

@@ -111,11 +111,15 @@ TEST_F(CudaRun, SaysBeforeItBeginsThatADeviceIsNotThere) {
 }
 
 TEST_F(CudaRun, KnowsHowManyWorkersShareADevice) {
-  EXPECT_EQ(workers_on(Device::cuda(), "cuda:0", 3), 3U);
-  EXPECT_EQ(workers_on(Device::cpu(), "cuda:0", 3), 0U);
-  EXPECT_EQ(workers_on(Device::cpu(), "cpu", 2), 2U);
+  const auto all = [](const std::string& word, std::uint32_t workers) { return device_words({}, word, workers); };
+  EXPECT_EQ(workers_on(Device::cuda(), all("cuda:0", 3)), 3U);
+  EXPECT_EQ(workers_on(Device::cpu(), all("cuda:0", 3)), 0U);
+  EXPECT_EQ(workers_on(Device::cpu(), all("cpu", 2)), 2U);
   const auto count = static_cast<std::uint32_t>(device_count(DeviceType::cuda));
-  EXPECT_EQ(workers_on(Device::cuda(), "cuda", 5), (5 + count - 1) / count) << "they take the devices in turn";
+  EXPECT_EQ(workers_on(Device::cuda(), all("cuda", 5)), (5 + count - 1) / count) << "they take the devices in turn";
+  const std::vector<std::string> some = {"cpu", "", "cuda:0"};
+  EXPECT_EQ(device_words(some, "cpu", 4), (std::vector<std::string>{"cpu", "cpu", "cuda:0", "cpu"}));
+  EXPECT_EQ(workers_on(Device::cuda(), device_words(some, "cpu", 4)), 1U) << "those on the CPU need no room there";
 }
 
 TEST_F(CudaRun, FindsRoomForAUnitWithoutFailingIt) {
