@@ -57,7 +57,8 @@ class Worker {
  private:
   using Connection = std::shared_ptr<net::Connection>;
 
-  // A lease on its way through the worker.
+  // A lease on its way through the worker. While it is queued, its trainer is guarded by mutex_: make_room() may want
+  // the place back.
   struct Job {
     message::LeaseOrder order;
     Config config;
@@ -95,6 +96,8 @@ class Worker {
 
   // worker_units.cpp: from a lease to a result
   net::Awaitable<void> prepare(JobPtr job);
+  bool take_place(const JobPtr& job);
+  bool is_queued(const JobPtr& job) const;
   void cancel(const message::Cancel& cancel);
   void compute();
   JobPtr next_job();

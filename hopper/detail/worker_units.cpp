@@ -58,10 +58,11 @@ constexpr std::size_t kBlocksAhead = 3;
 net::Awaitable<void> Worker::prepare(JobPtr job) {
   std::optional<std::pair<Failure, std::string>> failure;
   try {
-    job->trainer = slots_->take_free(job->order.lease.model, job->config);
-    if (!job->trainer && device_.is_cpu()) {  // building takes milliseconds, and the conversations must not wait
+    if (!take_place(job) && device_.is_cpu()) {  // building takes milliseconds, and the conversations must not wait
       const auto build = [this, work = job.get()] { return slots_->take_early(work->order.lease.model, work->config); };
-      job->trainer = co_await on_disk(disk_, build);
+      std::unique_ptr<Trainer> built = co_await on_disk(disk_, build);
+      const std::scoped_lock lock(mutex_);
+      job->trainer = std::move(built);
     }
     if (job->order.source_address) {
       co_await fetch(*job);
@@ -69,6 +70,7 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
       job->bytes = co_await on_disk(disk_, [this, key = job->parent()] { return store_->take(key); });
       if (!job->bytes) failure = {Failure::Error, "the parent state is not on this node"};
     }
+    const std::scoped_lock lock(mutex_);
     if (job->bytes && job->trainer) load(*job);
   } catch (const NetError& error) {
     failure = {Failure::SourceUnreachable, error.what()};
@@ -84,14 +86,24 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
   bool cancelled = false;
   {
     const std::scoped_lock lock(mutex_);
-    cancelled = std::find(jobs_.begin(), jobs_.end(), job) == jobs_.end();
+    cancelled = !is_queued(job);
     job->ready = true;
     if (failure) std::erase(jobs_, job);
+    if ((failure || cancelled) && job->trainer) slots_->give_back(job->leave_trainer());
   }
-  if ((failure || cancelled) && job->trainer) slots_->give_back(std::move(job->trainer));
   changed_.notify_all();
   if (failure && !cancelled) report_failure(*job, failure->first, failure->second);
 }
+
+// A free place for a job that waits for its turn. It keeps it unless make_room() takes it back.
+bool Worker::take_place(const JobPtr& job) {
+  const std::scoped_lock lock(mutex_);
+  if (is_queued(job)) job->trainer = slots_->take_free(job->order.lease.model, job->config);
+  return job->trainer != nullptr;
+}
+
+// With mutex_ held.
+bool Worker::is_queued(const JobPtr& job) const { return std::find(jobs_.begin(), jobs_.end(), job) != jobs_.end(); }
 
 void Worker::cancel(const message::Cancel& cancel) {
   JobPtr job;
@@ -103,8 +115,8 @@ void Worker::cancel(const message::Cancel& cancel) {
     if (it == jobs_.end()) return;  // it has begun: its result is welcome
     job = *it;
     jobs_.erase(it);
+    if (job->trainer) slots_->give_back(job->leave_trainer());
   }
-  if (job->ready && job->trainer) slots_->give_back(std::move(job->trainer));
   report_failure(*job, Failure::Cancelled, "cancelled before it began");
 }
 
@@ -168,18 +180,19 @@ void Worker::train_with_room(Job& job) {
 }
 
 // What did not fit beside the other places of the device gets the device to itself, and from now on no architecture has
-// a second place there. States that arrived in a place given up here are still on the host.
+// a second place there. Queued jobs lose theirs, whether their states have arrived or are on their way: the bytes lie
+// on the host until the unit begins, which finds itself a place.
 void Worker::make_room(Job& job) {
+  slots_->make_one_enough();  // first: from here on nobody gets a place ahead of its unit
   std::vector<std::unique_ptr<Trainer>> places;
   if (job.trainer) places.push_back(job.leave_trainer());
   {
     const std::scoped_lock lock(mutex_);
     for (const JobPtr& queued : jobs_) {
-      if (queued->ready && queued->trainer) places.push_back(queued->leave_trainer());
+      if (queued->trainer) places.push_back(queued->leave_trainer());
     }
   }
   for (std::unique_ptr<Trainer>& place : places) slots_->forget(std::move(place));
-  slots_->make_one_enough();
   slots_->clear();
   rows_done_ = 0;
 }

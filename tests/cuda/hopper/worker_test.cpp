@@ -1,0 +1,164 @@
+// One worker on a device, whose coordinator and whose peer are played here: what it does with a place that it holds for
+// a state on its way.
+#include "hopper/detail/worker.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_future.hpp>
+#include <chrono>
+#include <future>
+#include <thread>
+
+#include "base/error.h"
+#include "nn/layers.h"
+#include "tests/cuda/hopper/toy.h"
+
+namespace hop::hopper {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Config kLarge = {{"batch_size", std::int64_t{10}}}, kSmall = {{"batch_size", std::int64_t{5}}};
+
+// What the modules of two models share: the small one's training finds no memory as long as a place of the large one
+// stands beside it, and looks for it once a state is on its way into that place.
+struct Room {
+  std::atomic<int> places_of_large = 0;
+  std::atomic<bool> is_cramped = false;
+  std::promise<void> fetching;
+  std::shared_future<void> fetch_began = fetching.get_future().share();
+};
+
+class Sized : public nn::Module {
+ public:
+  Sized(std::shared_ptr<Room> room, bool is_large)
+      : linear_(register_module("linear", nn::Linear(64, 3))), room_(std::move(room)), is_large_(is_large) {
+    if (is_large_) ++room_->places_of_large;
+  }
+  ~Sized() override {
+    if (is_large_) --room_->places_of_large;
+  }
+  Tensor forward(const Tensor& x) override {
+    if (!is_large_ && is_training()) {
+      room_->fetch_began.wait_for(10s);
+      if (room_->is_cramped && room_->places_of_large > 0) throw MemoryError("[test] the device is full");
+    }
+    return linear_(nn::Flatten()(x));
+  }
+
+ private:
+  nn::Linear linear_;
+  std::shared_ptr<Room> room_;
+  bool is_large_;
+};
+
+// The worker under test is number 0 of two, and owns partitions 0 and 1.
+class CudaWorker : public testing::Toy {
+ protected:
+  static constexpr Peer kPeer{WorkerId(0), Incarnation(1)};
+  using Connection = std::shared_ptr<net::Connection>;
+
+  void SetUp() override {
+    Toy::SetUp();
+    if (IsSkipped()) return;
+    experiment_ = perceptron();
+    experiment_.model.layers.clear();
+    experiment_.model.builder = [this](const Config& config, const ModelInput&) {
+      return std::make_shared<Sized>(room_, config == kLarge);
+    };
+  }
+
+  // A state of the large model, as another worker would have it.
+  nn::StateBytes state_of_large() const {
+    const data::Dataset data = dataset();
+    Trainer trainer(experiment_, ModelId(0), kLarge, data);
+    trainer.initialize();
+    return trainer.state().shared_bytes();
+  }
+
+  // The digests of the three units below, each trained at the first attempt.
+  std::vector<Digest> digests(const std::string& node) {
+    room_ = std::make_shared<Room>();
+    room_->is_cramped = node == "cramped";
+    network_ = std::make_shared<net::MemoryNetwork>();
+    net::asio::io_context io;
+    net::MemoryTransport transport(io.get_executor(), network_);
+    coordinator_ = transport.listen(net::Address::memory("coordinator"));
+    other_ = transport.listen(net::Address::memory("other"));
+    Worker worker({.peer = kPeer,
+                   .coordinator = "memory:coordinator",
+                   .token = {},
+                   .node_folder = *folder_ / node,
+                   .experiment = &experiment_,
+                   .memory = network_,
+                   .devices = {"cuda", "cuda"}});
+    std::thread life([&worker] { EXPECT_NO_THROW(worker.run()); });
+    auto played = net::asio::co_spawn(io, play(), net::asio::use_future);
+    io.run();
+    worker.stop();
+    life.join();
+    return played.get();
+  }
+
+  net::Awaitable<std::vector<Digest>> play() {
+    const nn::StateBytes state = state_of_large();
+    std::vector<Digest> digests;
+    worker_ = co_await coordinator_->accept(net::deadline_in(10s));
+    const message::Welcome welcome{{}, (*folder_ / "data").string(), 2};
+    co_await say(worker_, welcome);
+    const Lease first{ModelId(0), 0, 0, PartitionId(0), Attempt(1), {}, {}, false};
+    co_await order(first, kLarge, {});
+    digests.push_back(co_await result());
+    const Lease short_of_room{ModelId(1), 0, 0, PartitionId(0), Attempt(2), {}, {}, false};
+    co_await order(short_of_room, kSmall, {});
+    const Lease hopping{ModelId(0), 2, 0, PartitionId(1), Attempt(3), xxh3_128(state->span()), {}, false};
+    co_await order(hopping, kLarge, "memory:other");
+
+    const Connection fetcher = co_await other_->accept(net::deadline_in(10s));
+    co_await fetcher->receive(net::deadline_in(10s));
+    room_->fetching.set_value();
+    digests.push_back(co_await result());  // while the state is still on its way
+    const message::State answer{ModelId(0), 2, hopping.parent, true, {}};
+    const message::Bytes control = message::encode(answer);
+    co_await fetcher->send(static_cast<std::uint16_t>(message::Kind::State), control, std::as_const(*state).span());
+    digests.push_back(co_await result());
+    const message::Shutdown shutdown;
+    co_await say(worker_, shutdown);
+    co_return digests;
+  }
+
+  template <class T>
+  static net::Awaitable<void> say(Connection to, T m) {
+    const message::Bytes bytes = message::encode(m);
+    co_await to->send(static_cast<std::uint16_t>(message::kKind<T>), bytes);
+  }
+  net::Awaitable<void> order(Lease lease, const Config& config, std::optional<std::string> source) {
+    const message::LeaseOrder order{lease, std::move(source), config.to_json()};
+    co_await say(worker_, order);
+  }
+  // The next one's; throws for a unit that failed.
+  net::Awaitable<Digest> result() {
+    while (true) {
+      const net::Message message = co_await worker_->receive(net::deadline_in(10s));
+      const auto kind = static_cast<message::Kind>(message.kind);
+      if (kind == message::Kind::Result) co_return message::decode<message::Result>(message.control.span()).digest;
+      if (kind == message::Kind::Failed) throw Error(message::decode<message::Failed>(message.control.span()).text);
+    }
+  }
+
+  Experiment experiment_;
+  std::shared_ptr<Room> room_;
+  std::shared_ptr<net::MemoryNetwork> network_;
+  std::shared_ptr<net::Listener> coordinator_, other_;
+  Connection worker_;
+};
+
+TEST_F(CudaWorker, TakesBackAPlaceWhoseStateIsOnItsWayForAUnitThatNeedsTheRoom) {
+  const std::vector<Digest> expected = digests("roomy");
+  EXPECT_EQ(digests("cramped"), expected);
+}
+
+}  // namespace
+}  // namespace hop::hopper
