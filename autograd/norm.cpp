@@ -20,6 +20,7 @@ using autograd::BackwardContext;
 using autograd::is_recorded;
 using autograd::record;
 using autograd::save;
+using autograd::save_output;
 using autograd::SavedTensor;
 
 namespace {
@@ -30,9 +31,8 @@ struct Layout {
   Shape parameter;
 };
 
-void differentiable_grads(BackwardContext& context, const Tensor& x, const Tensor& weight, const Layout& layout,
-                          double eps) {
-  const Tensor& g = context.grad();
+void differentiable_grads(BackwardContext& context, const Tensor& g, const Tensor& x, const Tensor& weight,
+                          const Layout& layout, double eps) {
   const Tensor rstd = rsqrt(var(x, layout.dims, 0, true) + eps);
   const Tensor xhat = (x - mean(x, layout.dims, true)) * rstd;
   if (context.wants(0)) {
@@ -41,24 +41,6 @@ void differentiable_grads(BackwardContext& context, const Tensor& x, const Tenso
   }
   if (context.wants(1)) context.set(1, reshape(sum_to(g * xhat, layout.parameter), weight.shape()));
   if (context.wants(2)) context.set(2, reshape(sum_to(g, layout.parameter), weight.shape()));
-}
-
-using FusedGrads = kernels::NormGrads (*)(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&);
-
-Tensor record_norm(const char* op, const kernels::NormResult& result, const Tensor& x, const Tensor& weight,
-                   const Tensor& bias, const Layout& layout, double eps, FusedGrads fused) {
-  if (!is_recorded(x, weight, bias)) return result.y;
-  return record(op, result.y, {x, weight, bias},
-                [saved_x = save(x), saved_weight = save(weight), mean = save(result.mean), rstd = save(result.rstd),
-                 layout, eps, fused](BackwardContext& c) {
-                  const Tensor ux = c.value(saved_x);
-                  const Tensor uw = c.value(saved_weight);
-                  if (is_grad_enabled()) return differentiable_grads(c, ux, uw, layout, eps);
-                  kernels::NormGrads grads = fused(c.grad(), ux, uw, c.value(mean), c.value(rstd));
-                  c.set(0, std::move(grads.dx));
-                  c.set(1, std::move(grads.dweight));
-                  c.set(2, std::move(grads.dbias));
-                });
 }
 
 // The kernels take weight and bias together; the one that is missing is the neutral element.
@@ -86,6 +68,67 @@ Tensor variance(const Tensor& rstd, double eps) {
   return kernels::cast(kernels::clamp(kernels::sub(kernels::pow_scalar(precise, -2), eps), 0), rstd.dtype());
 }
 
+// Over the last dimension.
+Tensor layer_norm_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  const kernels::NormResult result = kernels::layer_norm(x, weight, bias, eps);
+  if (!is_recorded(x, weight, bias)) return result.y;
+  return record("layer_norm", result.y, {x, weight, bias},
+                [saved_x = save(x), saved_weight = save(weight), mean = save(result.mean), rstd = save(result.rstd),
+                 eps](BackwardContext& c) {
+                  const Tensor ux = c.value(saved_x);
+                  const Tensor uw = c.value(saved_weight);
+                  if (is_grad_enabled())
+                    return differentiable_grads(c, c.grad(), ux, uw, {{-1}, {ux.shape().back()}}, eps);
+                  kernels::NormGrads grads = kernels::layer_norm_grad(c.grad(), ux, uw, c.value(mean), c.value(rstd));
+                  c.set(0, std::move(grads.dx));
+                  c.set(1, std::move(grads.dweight));
+                  c.set(2, std::move(grads.dbias));
+                });
+}
+
+// The gradients of batch_norm with its tail; the residual is input 3.
+class BatchNormGradient {
+ public:
+  BatchNormGradient(const kernels::NormResult& result, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                    const BatchNormTail& tail, const Layout& layout, double eps)
+      : x_(save(x)),
+        weight_(save(weight)),
+        bias_(tail.relu ? save(bias) : SavedTensor()),
+        mean_(save(result.mean)),
+        rstd_(save(result.rstd)),
+        y_(tail.relu ? save_output(result.y) : SavedTensor()),
+        relu_(tail.relu),
+        has_residual_(tail.residual.defined()),
+        layout_(layout),
+        eps_(eps) {}
+
+  void operator()(BackwardContext& c) const {
+    const Tensor x = c.value(x_), weight = c.value(weight_);
+    const Tensor& g = c.grad();
+    if (is_grad_enabled()) {
+      const Tensor through = relu_ ? where(le(c.value(y_), 0), 0, g) : g;
+      if (has_residual_) c.set(3, through);
+      return differentiable_grads(c, through, x, weight, layout_, eps_);
+    }
+    kernels::BatchNormTailGrad tail;
+    if (relu_) {
+      tail = {.relu = true, .bias = c.value(bias_), .overwrite = g.is_unique()};
+      if (has_residual_) tail.y = c.value(y_);
+    }
+    kernels::NormGrads grads = kernels::batch_norm_grad(g, x, weight, c.value(mean_), c.value(rstd_), tail);
+    c.set(0, std::move(grads.dx));
+    c.set(1, std::move(grads.dweight));
+    c.set(2, std::move(grads.dbias));
+    if (has_residual_) c.set(3, relu_ ? std::move(grads.dresidual) : g);
+  }
+
+ private:
+  SavedTensor x_, weight_, bias_, mean_, rstd_, y_;
+  bool relu_, has_residual_;
+  Layout layout_;
+  double eps_;
+};
+
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias,
@@ -100,23 +143,24 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
                      x.shape().to_string());
   }
   const Affine affine = complete(weight, bias);
-  if (normalized_shape.size() == 1) {
-    const Layout layout{{-1}, normalized_shape};
-    return record_norm("layer_norm", kernels::layer_norm(x, affine.weight, affine.bias, eps), x, affine.weight,
-                       affine.bias, layout, eps, kernels::layer_norm_grad);
-  }
+  if (normalized_shape.size() == 1) return layer_norm_rows(x, affine.weight, affine.bias, eps);
   const std::int64_t width = normalized_shape.numel();
   rows.push_back(width);
   const auto flat = [&](const Tensor& t) { return t.defined() ? reshape(t, {width}) : t; };
   return reshape(layer_norm(reshape(x, rows), {width}, flat(affine.weight), flat(affine.bias), eps), x.shape());
 }
 
-BatchNormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+BatchNormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                           const BatchNormTail& tail) {
   const Layout layout = channel_layout(x, "batch_norm");
   const Affine affine = complete(weight, bias);
-  const kernels::NormResult result = kernels::batch_norm(x, affine.weight, affine.bias, eps);
-  return {record_norm("batch_norm", result, x, affine.weight, affine.bias, layout, eps, kernels::batch_norm_grad),
-          result.mean.detach(), variance(result.rstd, eps)};
+  const kernels::NormResult result = kernels::batch_norm(x, affine.weight, affine.bias, eps, tail);
+  Tensor y = result.y;
+  if (is_recorded(x, affine.weight, affine.bias, tail.residual)) {
+    y = record("batch_norm", y, {x, affine.weight, affine.bias, tail.residual},
+               BatchNormGradient(result, x, affine.weight, affine.bias, tail, layout, eps));
+  }
+  return {y, result.mean.detach(), variance(result.rstd, eps)};
 }
 
 Tensor batch_norm_eval(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight, const Tensor& bias,

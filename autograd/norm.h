@@ -1,6 +1,7 @@
 // Differentiable normalisation.
 #pragma once
 
+#include "kernels/norm.h"
 #include "tensor/tensor.h"
 
 namespace hop {
@@ -16,8 +17,10 @@ struct BatchNormResult {
   Tensor var;   ///< (C), biased, without gradient
 };
 /// Training: x (N, C, H, W) or (N, C), normalised per channel by the statistics of this batch (Ioffe & Szegedy 2015).
-/// weight and bias (C), both or neither.
-BatchNormResult batch_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5);
+/// weight and bias (C), both or neither. What follows in many nets costs no passes of its own as a tail, and gives the
+/// same bits, values and gradients: batch_norm(x, weight, bias, eps, {.residual = shortcut, .relu = true}).
+BatchNormResult batch_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5,
+                           const BatchNormTail& tail = {});
 
 /// Evaluation: the same with given statistics (C), which are constants.
 Tensor batch_norm_eval(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight = {},

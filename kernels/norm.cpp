@@ -72,24 +72,27 @@ NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   return {Tensor::empty(x.shape(), x.dtype(), x.device()), none(), none()};
 }
 
-NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                      const BatchNormTail& tail) {
   constexpr const char* kOp = "batch_norm";
-  expect_floating(kOp, {&x, &weight, &bias});
+  expect_floating(kOp, {&x, &weight, &bias, &tail.residual});
   expect_parameters(kOp, weight, bias, channels_of(kOp, x.shape()));
+  if (tail.residual.defined()) expect_shape(kOp, "residual", tail.residual, x.shape());
   expect_values(kOp, x, x.numel() != 0);
-  return operations(x).batch_norm(x, weight, bias, eps);
+  return operations(x).batch_norm(x, weight, bias, eps, tail);
 }
 
 NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                          const Tensor& rstd) {
+                          const Tensor& rstd, const BatchNormTailGrad& tail) {
   constexpr const char* kOp = "batch_norm gradient";
-  expect_floating(kOp, {&g, &x, &weight, &mean, &rstd});
+  expect_floating(kOp, {&g, &x, &weight, &mean, &rstd, &tail.bias, &tail.y});
   const Shape channels = channels_of(kOp, x.shape());
   expect_shape(kOp, "g", g, x.shape());
-  expect_parameters(kOp, weight, {}, channels);
+  if (tail.y.defined()) expect_shape(kOp, "y", tail.y, x.shape());
+  expect_parameters(kOp, weight, tail.bias, channels);
   expect_statistics(kOp, mean, rstd, channels);
   expect_values(kOp, x, x.numel() != 0);
-  return operations(x).batch_norm_grad(g, x, weight, mean, rstd);
+  return operations(x).batch_norm_grad(g, x, weight, mean, rstd, tail);
 }
 
 Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,

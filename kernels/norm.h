@@ -4,7 +4,16 @@
 
 #include "tensor/tensor.h"
 
-namespace hop::kernels {
+namespace hop {
+
+/// What batch_norm does to a normalised value before it writes it: y = relu(normalised + residual), with the bits of
+/// the three operations one after the other, in one pass over memory.
+struct BatchNormTail {
+  Tensor residual = {};  ///< of x's shape; undefined: none
+  bool relu = false;
+};
+
+namespace kernels {
 
 struct NormResult {
   Tensor y;
@@ -15,6 +24,7 @@ struct NormGrads {
   Tensor dx;
   Tensor dweight;
   Tensor dbias;
+  Tensor dresidual = {};  ///< batch_norm with relu(normalised + residual)
 };
 
 /// Layer normalisation (Ba, Kiros & Hinton 2016): y = (x - mean) * rstd * weight + bias over the last dimensions of x,
@@ -27,13 +37,23 @@ NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
 
 /// Batch normalisation (Ioffe & Szegedy 2015) of x (N, C, ..), with the statistics of this batch over all but C.
 /// weight, bias (C) or undefined. Throws ShapeError, also for no values.
-NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
+NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                      const BatchNormTail& tail = {});
+
+/// What the gradient has to know of a tail. Without relu: nothing, as a residual's gradient is g.
+struct BatchNormTailGrad {
+  bool relu = false;
+  Tensor bias = {};        ///< batch_norm's; y is made from x again, as x is read anyway, unless it is given:
+  Tensor y = {};           ///< relu(normalised + residual), where there was a residual; dresidual is then defined
+  bool overwrite = false;  ///< nobody else reads g: dresidual, or dx without one, may take its place
+};
 /// dweight and dbias are undefined where weight is.
 NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                          const Tensor& rstd);
+                          const Tensor& rstd, const BatchNormTailGrad& tail = {});
 
 /// Per channel: y = (x - mean) * rstd * weight + bias with given statistics (evaluation), all (C).
 Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                         const Tensor& rstd);
 
-}  // namespace hop::kernels
+}  // namespace kernels
+}  // namespace hop

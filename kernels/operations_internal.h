@@ -77,9 +77,10 @@ struct Operations {
   NormResult (*layer_norm)(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const Shape& rows);
   NormGrads (*layer_norm_grad)(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                                const Tensor& rstd);
-  NormResult (*batch_norm)(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
+  NormResult (*batch_norm)(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                           const BatchNormTail& tail);
   NormGrads (*batch_norm_grad)(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                               const Tensor& rstd);
+                               const Tensor& rstd, const BatchNormTailGrad& tail);
   Tensor (*batch_norm_apply)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                              const Tensor& rstd);
 

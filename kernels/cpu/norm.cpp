@@ -128,58 +128,66 @@ NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   return grads;
 }
 
-NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                      const BatchNormTail& tail) {
   const ChannelView view(x);
   const Shape channels{view.norm().channels};
   const Tensor y = view.empty_like(x), mean = Tensor::empty(channels, x.dtype()),
                rstd = Tensor::empty(channels, x.dtype());
   const Tensor dense = view.enter(x), w = contiguous_or_undefined(weight), b = contiguous_or_undefined(bias);
+  const Tensor residual = tail.residual.defined() ? view.enter(tail.residual) : Tensor();
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>(view.norm(), dense, w, b);
+    const NormTail<T> after{data_or_null<T>(residual), tail.relu};
     const NormStatistics<T> made = statistics<T>(mean, rstd);
     if (view.columns()) {
       for_columns(in.shape, [=](std::int64_t begin, std::int64_t end) {
         HOP_PICK(batch_norm_column_statistics<T>)(in, eps, made, begin, end);
       });
       return for_rows(in.shape, [=, to = y.data<T>()](std::int64_t begin, std::int64_t end) {
-        HOP_PICK(batch_norm_rows<T>)(in, made, to, begin, end);
+        HOP_PICK(batch_norm_rows<T>)(in, after, made, to, begin, end);
       });
     }
     for_parts(channels[0], x.numel() / channels[0], [=, to = y.data<T>()](std::int64_t begin, std::int64_t end) {
-      HOP_PICK(batch_norm_channels<T>)(in, eps, made, to, begin, end);
+      HOP_PICK(batch_norm_channels<T>)(in, eps, after, made, to, begin, end);
     });
   });
   return {view.leave(y), mean, rstd};
 }
 
 NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                          const Tensor& rstd) {
+                          const Tensor& rstd, const BatchNormTailGrad& tail) {
   const ChannelView view(x);
-  const Tensor dx = view.empty_like(x), dweight = like_or_undefined(weight), dbias = like_or_undefined(weight);
+  const Tensor dweight = like_or_undefined(weight), dbias = like_or_undefined(weight);
   const Tensor dense = view.enter(x), dense_g = view.enter(g), w = contiguous_or_undefined(weight);
-  const Tensor m = contiguous(mean), r = contiguous(rstd);
+  const Tensor m = contiguous(mean), r = contiguous(rstd), b = contiguous_or_undefined(tail.bias);
+  const bool branched = tail.y.defined();
+  const Tensor y = branched ? view.enter(tail.y) : Tensor();
+  const Tensor first = tail.overwrite && dense_g.is_same(g) ? g : view.empty_like(x);
+  const Tensor dx = branched ? view.empty_like(x) : first, dresidual = branched ? first : Tensor();
   const std::int64_t channels = view.norm().channels;
   // The loops over columns read the sums again: they need a place also where nobody asks for them.
   const bool aside = view.columns() && !weight.defined();
   const Tensor g_sums = aside ? Tensor::empty({channels}, x.dtype()) : dbias,
                gx_sums = aside ? Tensor::empty({channels}, x.dtype()) : dweight;
   visit_floating(x, [&]<class T>(T) {
-    const NormInputs<T> in = inputs<T>(view.norm(), dense, w);
+    const NormInputs<T> in = inputs<T>(view.norm(), dense, w, b);
+    const NormTailGrad<T> after{tail.relu, data_or_null<T>(y), data_or_null<T>(dresidual)};
     const NormGradients<T> out{dx.data<T>(), data_or_null<T>(gx_sums), data_or_null<T>(g_sums)};
     const NormStatistics<T> given = statistics<T>(m, r);
     if (view.columns()) {
       for_columns(in.shape, [=, from = dense_g.data<T>()](std::int64_t begin, std::int64_t end) {
-        HOP_PICK(batch_norm_grad_columns<T>)(in, from, given, out, begin, end);
+        HOP_PICK(batch_norm_grad_columns<T>)(in, from, after, given, out, begin, end);
       });
       return for_rows(in.shape, [=, from = dense_g.data<T>()](std::int64_t begin, std::int64_t end) {
-        HOP_PICK(batch_norm_grad_rows<T>)(in, from, given, out, begin, end);
+        HOP_PICK(batch_norm_grad_rows<T>)(in, from, after, given, out, begin, end);
       });
     }
     for_parts(channels, x.numel() / channels, [=, from = dense_g.data<T>()](std::int64_t begin, std::int64_t end) {
-      HOP_PICK(batch_norm_grad_channels<T>)(in, from, given, out, begin, end);
+      HOP_PICK(batch_norm_grad_channels<T>)(in, from, after, given, out, begin, end);
     });
   });
-  return {view.leave(dx), dweight, dbias};
+  return {view.leave(dx), dweight, dbias, branched ? view.leave(dresidual) : Tensor()};
 }
 
 Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
@@ -194,7 +202,7 @@ Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bia
     const NormStatistics<T> given = statistics<T>(m, r);
     if (view.columns()) {
       return for_rows(in.shape, [=, to = y.data<T>()](std::int64_t begin, std::int64_t end) {
-        HOP_PICK(batch_norm_rows<T>)(in, given, to, begin, end);
+        HOP_PICK(batch_norm_rows<T>)(in, NormTail<T>(), given, to, begin, end);
       });
     }
     for_parts(channels, x.numel() / channels, [=, to = y.data<T>()](std::int64_t begin, std::int64_t end) {

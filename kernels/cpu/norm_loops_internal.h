@@ -29,6 +29,20 @@ struct NormStatistics {
   T* rstd;
 };
 
+/// A BatchNormTail: y = relu(normalised + residual).
+template <class T>
+struct NormTail {
+  const T* residual = nullptr;  // or null
+  bool relu = false;
+};
+/// The same from behind. With y, dresidual is written; without, y is made from x again.
+template <class T>
+struct NormTailGrad {
+  bool relu;
+  const T* y;
+  T* dresidual;
+};
+
 template <class T>
 struct NormGradients {
   T* dx;
@@ -46,24 +60,27 @@ HOP_EACH_ISA(
     template <class T> void layer_norm_grad_columns(const NormInputs<T>& in, const T* g, NormStatistics<T> given,
                                                     NormGradients<T> out, std::int64_t begin, std::int64_t end);
     /// Channels begin..end-1; weight and bias (channels).
-    template <class T> void batch_norm_channels(const NormInputs<T>& in, double eps, NormStatistics<T> out, T* y,
-                                                std::int64_t begin, std::int64_t end);
+    template <class T> void batch_norm_channels(const NormInputs<T>& in, double eps, const NormTail<T>& tail,
+                                                NormStatistics<T> out, T* y, std::int64_t begin, std::int64_t end);
     template <class T> void batch_norm_apply_channels(const NormInputs<T>& in, NormStatistics<T> given, T* y,
                                                       std::int64_t begin, std::int64_t end);
-    /// dweight and dbias may be null.
-    template <class T> void batch_norm_grad_channels(const NormInputs<T>& in, const T* g, NormStatistics<T> given,
-                                                     NormGradients<T> out, std::int64_t begin, std::int64_t end);
+    /// dweight and dbias may be null; dx, or the tail's dresidual, may be g.
+    template <class T>
+    void batch_norm_grad_channels(const NormInputs<T>& in, const T* g, const NormTailGrad<T>& tail,
+                                  NormStatistics<T> given, NormGradients<T> out, std::int64_t begin, std::int64_t end);
 
     // The same with the channels innermost, x (batch size, channels), and the same bits: first what sums over channels
     // begin..end-1, then the values of rows begin..end-1.
     template <class T> void batch_norm_column_statistics(const NormInputs<T>& in, double eps, NormStatistics<T> out,
                                                          std::int64_t begin, std::int64_t end);
+    template <class T> void batch_norm_rows(const NormInputs<T>& in, const NormTail<T>& tail, NormStatistics<T> given,
+                                            T* y, std::int64_t begin, std::int64_t end);
+    /// sums.dbias = the sums of g, sums.dweight = those of g xhat, for g behind the tail. Writes dresidual.
     template <class T>
-    void batch_norm_rows(const NormInputs<T>& in, NormStatistics<T> given, T* y, std::int64_t begin, std::int64_t end);
-    /// sums.dbias = the sums of g, sums.dweight = those of g xhat.
-    template <class T> void batch_norm_grad_columns(const NormInputs<T>& in, const T* g, NormStatistics<T> given,
-                                                    NormGradients<T> sums, std::int64_t begin, std::int64_t end);
-    template <class T> void batch_norm_grad_rows(const NormInputs<T>& in, const T* g, NormStatistics<T> given,
-                                                 NormGradients<T> sums, std::int64_t begin, std::int64_t end);)
+    void batch_norm_grad_columns(const NormInputs<T>& in, const T* g, const NormTailGrad<T>& tail,
+                                 NormStatistics<T> given, NormGradients<T> sums, std::int64_t begin, std::int64_t end);
+    template <class T>
+    void batch_norm_grad_rows(const NormInputs<T>& in, const T* g, const NormTailGrad<T>& tail, NormStatistics<T> given,
+                              NormGradients<T> sums, std::int64_t begin, std::int64_t end);)
 
 }  // namespace hop::kernels

@@ -9,6 +9,9 @@
 //
 // The variance of a part is taken around the part's own mean, on values in registers; parts are then merged by the
 // formula of Chan, Golub & LeVeque (1983): two passes' accuracy for one read. The order of all merges is fixed.
+//
+// A tail, y = relu(normalised + residual), is computed where values are written, and undone where their gradients are
+// first read: one more matrix is read forward, one read and one written backward, and none without a residual.
 #include <cmath>
 
 #include "kernels/cuda/batch_norm_device.h"
@@ -34,7 +37,20 @@ struct Parameters {
   __device__ T bias_of(std::int64_t c) const { return bias == nullptr ? T{0} : bias[c]; }
 };
 
+/// 0 where y, relu's result or its argument, is not positive; NaN lets values pass.
+template <class T>
+__device__ T where_relu_passes(T y, T value) {
+  return y <= T{0} ? T{0} : value;
+}
+
 // ---- Forward
+
+/// A BatchNormTail: y = relu(normalised + residual).
+template <class T>
+struct Tail {
+  const T* residual;  // or null
+  bool relu;
+};
 
 /// Mean and squared deviations m2 of n values.
 template <class T>
@@ -61,6 +77,7 @@ struct Forward {
   const T* x;
   Parameters<T> parameters;
   T eps;
+  Tail<T> tail;
   T *y, *mean, *rstd;
 
   template <class Part>
@@ -102,8 +119,11 @@ struct Forward {
     const std::int64_t c = part.channel;
     const T m = total.first, r = T{1} / sqrt(total.second / static_cast<T>(part.shape.count) + eps);
     const T weight = parameters.weight_of(c), bias = parameters.bias_of(c);
-    fill(
-        part, y, [=](T value) { return (value - m) * r * weight + bias; }, x);
+    const auto normalised = [=](T value) { return (value - m) * r * weight + bias; };
+    const auto activated = [relu = tail.relu](T value) { return relu ? where_relu_passes(value, value) : value; };
+    const auto alone = [=](T value) { return activated(normalised(value)); };
+    const auto with_residual = [=](T value, T other) { return activated(normalised(value) + other); };
+    tail.residual == nullptr ? fill(part, y, alone, x) : fill(part, y, with_residual, x, tail.residual);
     if (part.begin != 0 || !part.speaks()) return;
     mean[c] = m;
     rstd[c] = r;
@@ -135,30 +155,61 @@ struct Apply {
 
 // ---- Backward: dx = rstd * weight * (g - mean(g) - xhat * mean(g * xhat)), xhat = (x - mean) * rstd
 
+/// A BatchNormTailGrad. With y, dresidual is written, by the first of the two steps; without, y is made from x again.
+template <class T>
+struct TailGrad {
+  bool relu;
+  const T* y;
+  T* dresidual;
+};
+
 template <class T>
 struct Backward {
   using Value = T;
   const T *g, *x;
   Parameters<T> parameters;
   const T *mean, *rstd;
-  T *dx, *dweight, *dbias;  // dweight and dbias may be null
+  TailGrad<T> tail;
+  T *dx, *dweight, *dbias;  // dweight and dbias may be null; dx, or the tail's dresidual, may be g
 
   template <class Part>
   __device__ Sums<T> sums(const Part& part) const {
-    constexpr int kWidth = Part::kWidth;
-    const T m = mean[part.channel], r = rstd[part.channel];
+    using Values = Packet<T, Part::kWidth>;
+    const std::int64_t c = part.channel;
+    const T m = mean[c], r = rstd[c], weight = parameters.weight_of(c), bias = parameters.bias_of(c);
+    const bool aligned = part.shape.aligned;
     T g_sum[Part::kSums] = {}, gx_sum[Part::kSums] = {};
-    for_each_chunk(part.begin, part.end, [&](std::int64_t from, std::int64_t to) {
-      part.stream(from, to, [&](int, int of, std::int64_t where) {
-        const auto slope = load<kWidth>(g + where, part.shape.aligned);
-        const auto value = load<kWidth>(x + where, part.shape.aligned);
+    // A loop for each kind of tail: a branch in the loop would keep loads from being issued together.
+    const auto walk = [&](const auto& undo_tail) {
+      for_each_chunk(part.begin, part.end, [&](std::int64_t from, std::int64_t to) {
+        part.stream(from, to, [&](int, int of, std::int64_t where) {
+          Values slope = load<Part::kWidth>(g + where, aligned);
+          const Values value = load<Part::kWidth>(x + where, aligned);
+          undo_tail(slope, value, where);
 #pragma unroll
-        for (int i = 0; i < kWidth; ++i) {
-          g_sum[of] += slope.v[i];
-          gx_sum[of] += slope.v[i] * ((value.v[i] - m) * r);
-        }
+          for (int i = 0; i < Part::kWidth; ++i) {
+            g_sum[of] += slope.v[i];
+            gx_sum[of] += slope.v[i] * ((value.v[i] - m) * r);
+          }
+        });
       });
-    });
+    };
+    const auto mask_by = [](Values& slope, const auto& y_of) {
+#pragma unroll
+      for (int i = 0; i < Part::kWidth; ++i) slope.v[i] = where_relu_passes(y_of(i), slope.v[i]);
+    };
+    if (!tail.relu)
+      walk([](Values&, const Values&, std::int64_t) {});
+    else if (tail.y == nullptr)
+      walk([&](Values& slope, const Values& value, std::int64_t) {
+        mask_by(slope, [&](int i) { return (value.v[i] - m) * r * weight + bias; });
+      });
+    else
+      walk([&](Values& slope, const Values&, std::int64_t where) {
+        const Values y = load<Part::kWidth>(tail.y + where, aligned);
+        mask_by(slope, [&](int i) { return y.v[i]; });
+        store(tail.dresidual + where, slope, aligned);
+      });
     const T g_total = part.tree(g_sum);
     return {g_total, part.tree(gx_sum)};
   }
@@ -173,10 +224,17 @@ struct Backward {
   template <class Part>
   __device__ void write(const Part& part, const Sums<T>& total) const {
     const std::int64_t c = part.channel;
-    const T m = mean[c], r = rstd[c], scale = r * parameters.weight_of(c);
+    const T m = mean[c], r = rstd[c], weight = parameters.weight_of(c), bias = parameters.bias_of(c),
+            scale = r * weight;
     const T count = static_cast<T>(part.shape.count), g_mean = total.first / count, gx_mean = total.second / count;
-    fill(
-        part, dx, [=](T slope, T value) { return scale * (slope - g_mean - (value - m) * r * gx_mean); }, g, x);
+    const bool is_masked = tail.y != nullptr;
+    const bool masks = tail.relu && !is_masked;
+    const auto dx_of = [=](T slope, T value) {
+      const T xhat = (value - m) * r;
+      if (masks) slope = where_relu_passes(xhat * weight + bias, slope);
+      return scale * (slope - g_mean - xhat * gx_mean);
+    };
+    fill(part, dx, dx_of, is_masked ? tail.dresidual : g, x);
     if (part.begin != 0 || !part.speaks()) return;
     if (dweight != nullptr) dweight[c] = total.second;
     if (dbias != nullptr) dbias[c] = total.first;
@@ -223,7 +281,8 @@ void launch_steps(const Channels& shape, std::int64_t groups, const Pass& pass, 
 template <class Pass, class... Matrices>
 void launch_channels(const Pass& pass, bool with_sums, const Tensor& x, const Matrices&... matrices) {
   Channels shape(x.shape());
-  shape.aligned = all_aligned(x.raw_data(), matrices.raw_data()...);
+  const auto address = [](const Tensor& t) { return t.defined() ? t.raw_data() : nullptr; };
+  shape.aligned = all_aligned(x.raw_data(), address(matrices)...);
   constexpr std::int64_t kColumns = ColumnPart::kColumns;
   visit_floating(x, [&]<class T>(T zero) {
     if (shape.size == 1 && shape.channels >= kColumns)
@@ -237,32 +296,43 @@ void launch_channels(const Pass& pass, bool with_sums, const Tensor& x, const Ma
 
 }  // namespace
 
-NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
+                      const BatchNormTail& tail) {
   const auto make = [&](const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); };
   const NormResult result{make(x.shape()), make({x.shape()[1]}), make({x.shape()[1]})};
-  const Tensor from = dense(x), w = dense(weight), b = dense(bias);
+  const Tensor from = dense(x), w = dense(weight), b = dense(bias), residual = dense(tail.residual);
   const auto pass = [&]<class T>(T) {
-    return Forward<T>{from.data<T>(),        {data_or_null<T>(w), data_or_null<T>(b)},
-                      static_cast<T>(eps),   result.y.data<T>(),
-                      result.mean.data<T>(), result.rstd.data<T>()};
+    return Forward<T>{from.data<T>(),       {data_or_null<T>(w), data_or_null<T>(b)},
+                      static_cast<T>(eps),  {data_or_null<T>(residual), tail.relu},
+                      result.y.data<T>(),   result.mean.data<T>(),
+                      result.rstd.data<T>()};
   };
-  launch_channels(pass, true, from, result.y);
+  launch_channels(pass, true, from, result.y, residual);
   return result;
 }
 
 NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                          const Tensor& rstd) {
+                          const Tensor& rstd, const BatchNormTailGrad& tail) {
   const auto make = [&](const Tensor& like) {
     return like.defined() ? Tensor::empty(like.shape(), x.dtype(), x.device()) : Tensor();
   };
-  const NormGrads grads{make(x), make(weight), make(weight)};
-  const Tensor from_g = dense(g), from = dense(x), w = dense(weight), m = dense(mean), r = dense(rstd);
+  const Tensor from_g = dense(g), from = dense(x), y = dense(tail.y), w = dense(weight), b = dense(tail.bias);
+  const Tensor m = dense(mean), r = dense(rstd);
+  const Tensor first = tail.overwrite && from_g.is_same(g) ? g : make(x);
+  const NormGrads grads = y.defined() ? NormGrads{make(x), make(weight), make(weight), first}
+                                      : NormGrads{first, make(weight), make(weight)};
   const auto pass = [&]<class T>(T) {
-    return Backward<T>{
-        from_g.data<T>(), from.data<T>(),     {data_or_null<T>(w), nullptr},  m.data<T>(),
-        r.data<T>(),      grads.dx.data<T>(), data_or_null<T>(grads.dweight), data_or_null<T>(grads.dbias)};
+    return Backward<T>{from_g.data<T>(),
+                       from.data<T>(),
+                       {data_or_null<T>(w), data_or_null<T>(b)},
+                       m.data<T>(),
+                       r.data<T>(),
+                       {tail.relu, data_or_null<T>(y), data_or_null<T>(grads.dresidual)},
+                       grads.dx.data<T>(),
+                       data_or_null<T>(grads.dweight),
+                       data_or_null<T>(grads.dbias)};
   };
-  launch_channels(pass, true, from, from_g, grads.dx);
+  launch_channels(pass, true, from, from_g, y, grads.dx, grads.dresidual);
   return grads;
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/norm.h"
 
 #include "tests/cuda/results.h"
+#include "tests/kernels/batch_norm_tail.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -116,6 +117,52 @@ TEST_F(CudaBatchNorm, MergesThePartsOfAChannel) {
   if (kRaceCheck) return;                                 // more parts race no more than two
   check_batch_norm(random_tensor({5, 1, 5003}), true);    // 13 parts of single values
   check_batch_norm(random_tensor({2, 1, 80'000}), true);  // 40 parts: some lanes merge two
+}
+
+TailResults brought_home(TailResults results) {
+  for (Tensor& x : results) x = x.defined() ? on_host(x) : x;
+  return results;
+}
+
+/// The tail in the same pass against operations of its own, every one at addresses `offset` elements off.
+void check_tails(const Shape& shape, DType dtype, std::int64_t offset = 0) {
+  SCOPED_TRACE(shape.to_string() + " " + std::string(name(dtype)));
+  for (const TailCase& c : tail_cases(shape, dtype)) {
+    const auto there = [&] { return c.map([&](const Tensor& t) { return on_device(shifted(t, offset)); }); };
+    const TailResults expected = brought_home(one_by_one(there()));
+    expect_same_results(brought_home(in_one_pass(there(), false)), expected);
+    expect_same_results(in_every_schedule([&] { return in_one_pass(there(), true); }), expected);
+  }
+}
+
+TEST_F(CudaBatchNorm, HasATailWithTheBitsOfTheOperationsOneAfterTheOther) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const Shape& shape : {Shape{33, 5}, {31, 9}, {4, 3, 4, 4}, {3, 2, 5, 7}}) check_tails(shape, dtype);
+  }
+  check_tails({2, 1, 1}, DType::f32);
+  check_tails({2, 3, 16}, DType::f32, 1);
+  check_tails({3, 1, 1000}, DType::f32);  // two parts
+}
+
+TEST_F(CudaBatchNorm, HasATailOnPartsOfChannelsSideBySide) {
+  if (kRaceCheck) GTEST_SKIP() << "too slow for the race check, which has seen parts";
+  for (const TailCase& c : tail_cases({2049, 9}, DType::f32)) {
+    if (!c.relu || !c.weight.defined()) continue;
+    const TailCase there = c.map([](const Tensor& t) { return on_device(t); });
+    expect_same_results(brought_home(in_one_pass(there, false)), brought_home(one_by_one(there)));
+  }
+}
+
+TEST_F(CudaBatchNorm, LetsNanPassThroughItsTail) {
+  for (TailCase c : tail_cases({2, 3, 5}, DType::f32)) {
+    c = c.map([](const Tensor& t) { return shifted(t, 0); });
+    c.x.data<float>()[7] = NAN;
+    if (c.residual.defined()) c.residual.data<float>()[1] = NAN;
+    const auto there = [&] { return c.map([](const Tensor& t) { return on_device(t); }); };
+    EXPECT_TRUE(std::isnan(on_host(in_one_pass(there(), false)[0]).data<float>()[7]));
+    expect_same_results(in_every_schedule([&] { return in_one_pass(there(), true); }),
+                        brought_home(one_by_one(there())));
+  }
 }
 
 TEST_F(CudaBatchNorm, KeepsTheDigitsOfChannelsFarFromZero) {

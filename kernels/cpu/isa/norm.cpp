@@ -2,6 +2,7 @@
 // With xhat = (x - mean) * rstd and n values: dx = rstd * (h - mean(h) - xhat * mean(h * xhat)), h = g * weight.
 #include "kernels/cpu/norm_loops_internal.h"
 
+#include "kernels/cpu/isa/batch_norm_tail.h"
 #include "kernels/cpu/isa/lanes_math.h"
 #include "kernels/cpu/isa/tree.h"
 
@@ -67,13 +68,25 @@ Runs channel_of(const NormInputs<T>& in) {
   return {in.shape.batch, in.shape.size, in.shape.channels * in.shape.size};
 }
 
+/// weight and bias of a channel.
+template <class T>
+struct Scale {
+  Lanes<T> weight, bias;
+};
+template <class T>
+HOP_INLINE Scale<T> scale_of(const NormInputs<T>& in, std::int64_t c) {
+  return {in.weight == nullptr ? T{1} : in.weight[c], in.bias == nullptr ? T{0} : in.bias[c]};
+}
+
 /// y of one channel, for training and evaluation alike.
 template <class T>
-void normalize_channel(const NormInputs<T>& in, std::int64_t c, Moments<T> m, T* y) {
-  const Lanes<T> weight = in.weight == nullptr ? T{1} : in.weight[c];
-  const Lanes<T> bias = in.bias == nullptr ? T{0} : in.bias[c];
-  fill(channel_of(in), c * in.shape.size, y,
-       [&](std::int64_t at, int n) { return (load_up_to(in.x + at, n) - m.mean) * m.rstd * weight + bias; });
+void normalize_channel(const NormInputs<T>& in, std::int64_t c, Moments<T> m, const NormTail<T>& tail, T* y) {
+  const Scale<T> scale = scale_of(in, c);
+  with_tail(tail, [&](const auto& finish) {
+    fill(channel_of(in), c * in.shape.size, y, [&](std::int64_t at, int n) {
+      return finish((load_up_to(in.x + at, n) - m.mean) * m.rstd * scale.weight + scale.bias, at, n);
+    });
+  });
 }
 
 }  // namespace
@@ -133,11 +146,11 @@ void layer_norm_grad_columns(const NormInputs<T>& in, const T* g, NormStatistics
 }
 
 template <class T>
-void batch_norm_channels(const NormInputs<T>& in, double eps, NormStatistics<T> out, T* y, std::int64_t begin,
-                         std::int64_t end) {
+void batch_norm_channels(const NormInputs<T>& in, double eps, const NormTail<T>& tail, NormStatistics<T> out, T* y,
+                         std::int64_t begin, std::int64_t end) {
   for (std::int64_t c = begin; c < end; ++c) {
     const Moments<T> m = moments_of(channel_of(in), c * in.shape.size, in.x, eps);
-    normalize_channel(in, c, m, y);
+    normalize_channel(in, c, m, tail, y);
     out.mean[c] = m.mean.r[0][0];
     out.rstd[c] = m.rstd.r[0][0];
   }
@@ -146,42 +159,43 @@ void batch_norm_channels(const NormInputs<T>& in, double eps, NormStatistics<T> 
 template <class T>
 void batch_norm_apply_channels(const NormInputs<T>& in, NormStatistics<T> given, T* y, std::int64_t begin,
                                std::int64_t end) {
-  for (std::int64_t c = begin; c < end; ++c) normalize_channel(in, c, {given.mean[c], given.rstd[c]}, y);
+  for (std::int64_t c = begin; c < end; ++c) normalize_channel(in, c, {given.mean[c], given.rstd[c]}, {}, y);
 }
 
 template <class T>
-void batch_norm_grad_channels(const NormInputs<T>& in, const T* g, NormStatistics<T> given, NormGradients<T> out,
-                              std::int64_t begin, std::int64_t end) {
+void batch_norm_grad_channels(const NormInputs<T>& in, const T* g, const NormTailGrad<T>& tail, NormStatistics<T> given,
+                              NormGradients<T> out, std::int64_t begin, std::int64_t end) {
+  const Runs runs = channel_of(in);
   const T count = static_cast<T>(in.shape.batch * in.shape.size);
   for (std::int64_t c = begin; c < end; ++c) {
-    const Runs runs = channel_of(in);
-    const std::int64_t first = c * in.shape.size;
-    const Lanes<T> mean = given.mean[c];
-    const Lanes<T> rstd = given.rstd[c];
-    const auto at_g = [&](std::int64_t at, int n) { return load_up_to(g + at, n); };
+    const std::int64_t from = c * in.shape.size;
+    const Scale<T> scale = scale_of(in, c);
+    const Lanes<T> mean = given.mean[c], rstd = given.rstd[c];
     const auto xhat = [&](std::int64_t at, int n) { return (load_up_to(in.x + at, n) - mean) * rstd; };
-    const T g_sum = sum_of<T>(runs, first, at_g);
-    const T gx_sum = sum_of<T>(runs, first, [&](std::int64_t at, int n) { return at_g(at, n) * xhat(at, n); });
-    const Lanes<T> scale = rstd * Lanes<T>(in.weight == nullptr ? T{1} : in.weight[c]);
-    const Lanes<T> g_mean = g_sum / count;
-    const Lanes<T> gx_mean = gx_sum / count;
-    fill(runs, first, out.dx,
-         [&](std::int64_t at, int n) { return scale * (at_g(at, n) - g_mean - xhat(at, n) * gx_mean); });
-    if (out.dweight != nullptr) out.dweight[c] = gx_sum;
-    if (out.dbias != nullptr) out.dbias[c] = g_sum;
+    const auto normalised = [&](std::int64_t at, int n) { return xhat(at, n) * scale.weight + scale.bias; };
+    with_tail_grad(tail, g, normalised, [&](const auto& first_g, const auto& at_g) {
+      const T g_sum = sum_of<T>(runs, from, first_g);
+      const T gx_sum = sum_of<T>(runs, from, [&](std::int64_t at, int n) { return at_g(at, n) * xhat(at, n); });
+      const Lanes<T> factor = rstd * scale.weight, g_mean = g_sum / count, gx_mean = gx_sum / count;
+      fill(runs, from, out.dx,
+           [&](std::int64_t at, int n) { return factor * (at_g(at, n) - g_mean - xhat(at, n) * gx_mean); });
+      if (out.dweight != nullptr) out.dweight[c] = gx_sum;
+      if (out.dbias != nullptr) out.dbias[c] = g_sum;
+    });
   }
 }
 
-#define HOP_NORM(T)                                                                                                   \
-  template void layer_norm_rows(const NormInputs<T>&, double, NormStatistics<T>, T*, std::int64_t, std::int64_t);     \
-  template void layer_norm_grad_rows(const NormInputs<T>&, const T*, NormStatistics<T>, T*, std::int64_t,             \
-                                     std::int64_t);                                                                   \
-  template void layer_norm_grad_columns(const NormInputs<T>&, const T*, NormStatistics<T>, NormGradients<T>,          \
-                                        std::int64_t, std::int64_t);                                                  \
-  template void batch_norm_channels(const NormInputs<T>&, double, NormStatistics<T>, T*, std::int64_t, std::int64_t); \
-  template void batch_norm_apply_channels(const NormInputs<T>&, NormStatistics<T>, T*, std::int64_t, std::int64_t);   \
-  template void batch_norm_grad_channels(const NormInputs<T>&, const T*, NormStatistics<T>, NormGradients<T>,         \
-                                         std::int64_t, std::int64_t);
+#define HOP_NORM(T)                                                                                                 \
+  template void layer_norm_rows(const NormInputs<T>&, double, NormStatistics<T>, T*, std::int64_t, std::int64_t);   \
+  template void layer_norm_grad_rows(const NormInputs<T>&, const T*, NormStatistics<T>, T*, std::int64_t,           \
+                                     std::int64_t);                                                                 \
+  template void layer_norm_grad_columns(const NormInputs<T>&, const T*, NormStatistics<T>, NormGradients<T>,        \
+                                        std::int64_t, std::int64_t);                                                \
+  template void batch_norm_channels(const NormInputs<T>&, double, const NormTail<T>&, NormStatistics<T>, T*,        \
+                                    std::int64_t, std::int64_t);                                                    \
+  template void batch_norm_apply_channels(const NormInputs<T>&, NormStatistics<T>, T*, std::int64_t, std::int64_t); \
+  template void batch_norm_grad_channels(const NormInputs<T>&, const T*, const NormTailGrad<T>&, NormStatistics<T>, \
+                                         NormGradients<T>, std::int64_t, std::int64_t);
 HOP_NORM(float)
 HOP_NORM(double)
 
