@@ -40,8 +40,8 @@ class Block : public nn::Module {
     add_child("shortcut", shortcut);
   }
   Tensor forward(const Tensor& x) override {
-    const Tensor y = bn2(conv2(relu(bn1(conv1(x)))));
-    return relu(y + (shortcut ? (*shortcut)(x) : x));
+    const Tensor y = bn1(conv1(x), {.relu = true});
+    return bn2(conv2(y), {.residual = shortcut ? (*shortcut)(x) : x, .relu = true});
   }
 
  private:
@@ -65,7 +65,7 @@ class ResNet20 : public nn::Module {
     fc = register_module("fc", nn::Linear(64, 10));
   }
   Tensor forward(const Tensor& x) override {  // (N, 3, 32, 32)
-    Tensor y = relu(bn(conv(x)));
+    Tensor y = bn(conv(x), {.relu = true});
     for (const auto& block : blocks) y = (*block)(y);
     return fc(mean(y, {2, 3}));  // (N, 64) -> (N, 10)
   }

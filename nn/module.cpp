@@ -83,8 +83,9 @@ Tensor Module::forward(const Tensor&) {
   throw Error("[" + type_name() + "] expected forward(x) to be defined by the module");
 }
 
-Tensor Module::operator()(const Tensor& x) {
-  Tensor y = forward(x);
+Tensor Module::operator()(const Tensor& x) { return with_hooks(x, forward(x)); }
+
+Tensor Module::with_hooks(const Tensor& x, Tensor y) {
   for (std::size_t i = 0; i < state_->hooks.size(); ++i) {  // by index: a hook may register another
     const ForwardHook hook = state_->hooks[i].second;
     if (const Tensor other = hook(*this, x, y); other.defined()) y = other;

@@ -137,6 +137,9 @@ class Module {
   }
   void add_child(std::string_view name, std::shared_ptr<Module> child);
 
+  /// What the hooks make of y, the output for x. For modules that have calls of their own beside operator()(x).
+  Tensor with_hooks(const Tensor& x, Tensor y);
+
   /// The next random address of the current step. Throws ConfigError when set_random_key() was not called.
   RandomAddress next_random();
 

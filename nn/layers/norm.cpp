@@ -1,5 +1,6 @@
 #include "nn/layers/norm.h"
 
+#include "autograd/elementwise.h"
 #include "autograd/grad_mode.h"
 #include "autograd/inplace.h"
 #include "autograd/norm.h"
@@ -24,17 +25,19 @@ BatchNorm::BatchNorm(std::int64_t num_features, const BatchNormOptions& options)
   }
 }
 
-Tensor BatchNorm::forward(const Tensor& x) {
+Tensor BatchNorm::forward(const Tensor& x, const BatchNormTail& tail) {
   check_input(x);
   if (!is_training() && running_mean.defined()) {
-    return batch_norm_eval(x, running_mean, running_var, weight, bias, options_.eps);
+    Tensor y = batch_norm_eval(x, running_mean, running_var, weight, bias, options_.eps);
+    if (tail.residual.defined()) y = y + tail.residual;
+    return tail.relu ? relu(y) : y;
   }
   const std::int64_t per_channel = x.numel() / num_features_;
   if (is_training() && per_channel < 2) {
     throw ShapeError("[" + type_name() + "] expected more than one value per channel while training, got " +
                      x.shape().to_string());
   }
-  const BatchNormResult result = batch_norm(x, weight, bias, options_.eps);
+  const BatchNormResult result = batch_norm(x, weight, bias, options_.eps, tail);
   if (is_training() && running_mean.defined()) {
     update_running_stats(result.mean, result.var, per_channel);
   }

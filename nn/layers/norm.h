@@ -1,5 +1,6 @@
 #pragma once
 
+#include "kernels/norm.h"
 #include "nn/module.h"
 
 namespace hop::nn {
@@ -13,10 +14,15 @@ struct BatchNormOptions {
 };
 
 /// Normalisation per channel over all other dimensions (Ioffe & Szegedy, 2015), with the statistics of the batch while
-/// training and the running ones (unbiased variance) in evaluation. torch.nn.BatchNorm1d and 2d.
+/// training and the running ones (unbiased variance) in evaluation. torch.nn.BatchNorm1d and 2d. What follows can be a
+/// part of the call, bn(x, {.residual = shortcut, .relu = true}) for relu(bn(x) + shortcut): the same bits, and while
+/// training no passes over memory for the addition and the activation. Hooks then see what comes out of all three.
 class BatchNorm : public Module {
  public:
-  Tensor forward(const Tensor& x) override;
+  using Module::operator();
+  Tensor operator()(const Tensor& x, const BatchNormTail& tail) { return with_hooks(x, forward(x, tail)); }
+  Tensor forward(const Tensor& x) override { return forward(x, {}); }
+  Tensor forward(const Tensor& x, const BatchNormTail& tail);
   void reset_parameters(const ParameterKeys& keys) override;
   std::string extra_repr() const override;
 

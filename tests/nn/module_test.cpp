@@ -205,6 +205,27 @@ TEST(BatchNorm, CanNormaliseByTheBatchAloneWithoutParameters) {
   EXPECT_NEAR(values(bn(Tensor::from<float>({1, 3}, {2, 1})))[1], 1, 1e-4);
 }
 
+TEST(BatchNorm, TakesWhatFollowsAsAPartOfTheCall) {
+  const Tensor x = Tensor::from<float>({1, -3, 2, 7, 0, 5}, {3, 2}),
+               r = Tensor::from<float>({1, 0, -2, 2, 3, -1}, {3, 2});
+  BatchNorm1d apart(2), together(2);
+  for (const bool training : {true, false}) {
+    apart.train(training);
+    together.train(training);
+    EXPECT_EQ(bits(together(x, {.relu = true})), bits(relu(apart(x))));
+    EXPECT_EQ(bits(together(x, {.residual = r})), bits(apart(x) + r));
+    EXPECT_EQ(bits(together(x, {.residual = r, .relu = true})), bits(relu(apart(x) + r)));
+    EXPECT_EQ(bits(together.running_mean), bits(apart.running_mean));
+    EXPECT_EQ(bits(together.running_var), bits(apart.running_var));
+  }
+  Tensor seen;
+  together.register_forward_hook([&](Module&, const Tensor&, const Tensor& y) {
+    seen = y;
+    return Tensor();
+  });
+  EXPECT_TRUE(together(x, {.relu = true}).is_same(seen));
+}
+
 TEST(Dropout, DrawsFromTheAddressOfTheStep) {
   Sequential net(Dropout(0.5), Dropout(0.5));
   const Tensor x = kernels::ones({64});
