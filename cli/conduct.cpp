@@ -29,6 +29,7 @@ int conduct(const std::filesystem::path& run_directory, hopper::Objective object
   options.hosting = hopper::Hosting::Processes;
   options.program = std::filesystem::read_symlink("/proc/self/exe");
   options.on_progress = [&](const hopper::RunProgress& progress) { display->show(progress); };
+  options.on_notice = [&](const std::string& line) { display->notice(line); };
   options.control = &control;
 
   hopper::Results results;

@@ -103,6 +103,12 @@ class BlockDisplay final : public Display {
     paint(lines);
   }
 
+  // Above the block, which is painted again below it.
+  void notice(const std::string& line) override {
+    paint({});
+    std::fprintf(stderr, "%s\n", line.c_str());
+  }
+
  private:
   void paint(const std::vector<std::string>& lines) {
     std::string text = painted_ == 0 ? "" : format("\x1b[%zuA", painted_);
@@ -136,6 +142,7 @@ class LineDisplay final : public Display {
       line += "  best: " + leader_line(*best.front());
     std::fprintf(stderr, "%s\n", line.c_str());
   }
+  void notice(const std::string& line) override { std::fprintf(stderr, "%s\n", line.c_str()); }
 
  private:
   hopper::Objective objective_;
@@ -145,6 +152,7 @@ class LineDisplay final : public Display {
 class NoDisplay final : public Display {
  public:
   void show(const RunProgress&) override {}
+  void notice(const std::string&) override {}
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "hopper/run.h"
 
@@ -12,6 +13,8 @@ class Display {
  public:
   virtual ~Display() = default;
   virtual void show(const hopper::RunProgress& progress) = 0;
+  /// A line that stays.
+  virtual void notice(const std::string& line) = 0;
   /// The run is over: leave the cursor below what was shown.
   virtual void close() {}
 };

@@ -70,6 +70,9 @@ struct RunOptions {
   /// Called on the run's thread when something changed, at most every `progress_interval`.
   std::function<void(const RunProgress&)> on_progress = {};
   Time progress_interval = std::chrono::milliseconds(200);
+  /// Called on the run's thread with what people should know at once, a line each, which the run's log has too: a
+  /// worker was lost, its unit is trained again.
+  std::function<void(const std::string& line)> on_notice = {};
   RunControl* control = nullptr;
 };
 

@@ -97,9 +97,13 @@ void RunLoop::execute(const action::Append& a) {
   const std::uint64_t sequence = journal_.append(a.record);
   if (sequence != a.sequence) throw JournalError("[run] the journal and the coordinator count differently");
   dirty_ = true;
+  if (const auto* commit = std::get_if<record::Commit>(&a.record)) {
+    tell_fate(commit->worker, commit->model, commit->unit, "still had the result of");
+  }
 }
 
 void RunLoop::execute(const action::SendLease& a) {
+  tell_fate(a.peer.worker, a.lease.model, a.lease.unit, "redoes");
   message::LeaseOrder order{a.lease, std::nullopt, coordinator_.ledger().model(a.lease.model).config.to_json()};
   if (a.lease.source) order.source_address = nodes_.at(a.lease.source->index()).address;
   send(a.peer, order);

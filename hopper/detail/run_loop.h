@@ -61,6 +61,7 @@ class RunLoop {
     message::Heartbeat last;
     std::uint32_t failed_starts = 0;
     std::string last_error;
+    std::optional<Lease> interrupted;               // what a life that was lost had in hand; none once its fate is told
     bool alive = false;                             // its process or thread has not ended
     bool was_ready = false;                         // in this life
     std::chrono::steady_clock::time_point heard{};  // its last message, or the start of its life
@@ -100,6 +101,12 @@ class RunLoop {
   void sync_journal();
   void save_collected(ModelId model, std::shared_ptr<AlignedBuffer> block, const Digest& expected);
   net::Awaitable<void> shut_down();
+
+  // What people should know.
+  void notice(const std::string& text);
+  void tell_loss(const Node& node, const std::string& how);
+  void tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, const std::string& verb);
+  int process_of(WorkerId worker) const;
 
   void request_stop(bool abort);
   void report_progress();

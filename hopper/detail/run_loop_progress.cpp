@@ -1,8 +1,51 @@
 // What a run tells about itself while it goes on, and how it is stopped from outside.
+#include <fstream>
+
 #include "hopper/detail/process_host.h"
 #include "hopper/detail/run_loop.h"
 
 namespace hop::hopper {
+namespace {
+
+std::string name_of(WorkerId worker) { return "worker " + std::to_string(worker.value); }
+
+// Epochs count from 1 for people.
+std::string name_of(const Lease& unit) {
+  return "model " + std::to_string(unit.model.value) + "'s unit of epoch " + std::to_string(unit.epoch + 1) +
+         " on partition " + std::to_string(unit.partition.value);
+}
+
+}  // namespace
+
+void RunLoop::notice(const std::string& text) {
+  std::ofstream(options_.run_directory / "log", std::ios::app) << text << '\n';
+  if (options_.on_notice) options_.on_notice(text);
+}
+
+// `how` its life ended, and where that began as something else (silence, a connection that broke), that.
+void RunLoop::tell_loss(const Node& node, const std::string& how) {
+  std::string when = " before it was ready";
+  if (node.was_ready)
+    when = node.interrupted ? " in the middle of " + name_of(*node.interrupted) : " between two units";
+  const std::string cause = node.last_error != how ? " (" + node.last_error + ")" : "";
+  notice(name_of(node.peer.worker) + " was lost" + when + ": " + how + cause);
+}
+
+// Of the unit that a lost worker had in hand: only the worker that owns the partition can take it over, in its next
+// life.
+void RunLoop::tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, const std::string& verb) {
+  std::optional<Lease>& interrupted = nodes_[worker.index()].interrupted;
+  if (!interrupted || interrupted->model != model || interrupted->unit != unit) return;
+  const int process = process_of(worker);
+  const std::string life = process != 0 ? " (process " + std::to_string(process) + ")" : "";
+  notice(name_of(worker) + ", started again" + life + ", " + verb + " " + name_of(*interrupted));
+  interrupted.reset();
+}
+
+int RunLoop::process_of(WorkerId worker) const {
+  const auto* processes = dynamic_cast<const ProcessHost*>(host_.get());
+  return processes != nullptr ? static_cast<int>(processes->pid(worker)) : 0;
+}
 
 void RunLoop::schedule_progress() {
   if (!options_.on_progress) return;
@@ -34,9 +77,7 @@ RunProgress RunLoop::progress() const {
           node.last.rows == 0 ? 0 : static_cast<double>(node.last.rows_done) / static_cast<double>(node.last.rows);
       worker.partition = node.last.partition;
     }
-    if (const auto* processes = dynamic_cast<const ProcessHost*>(host_.get())) {
-      worker.process = static_cast<int>(processes->pid(node.peer.worker));
-    }
+    worker.process = process_of(node.peer.worker);
     progress.workers.push_back(worker);
   }
   for (const Model& model : ledger.models()) {

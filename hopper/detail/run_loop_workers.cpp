@@ -55,6 +55,8 @@ void RunLoop::worker_lost(Peer peer, const std::string& why) {
   }
   host_->kill(peer);  // a silent process may still write to the node's disk: the next life waits until it is dead
   if (!node->was_ready) return;
+  const std::vector<Lease>& leases = coordinator_.workers()[peer.worker.index()].leases;
+  node->interrupted = leases.empty() ? std::nullopt : std::optional(leases.front());
   step(event::WorkerDown{peer});
   std::vector<ModelId> unanswered;
   for (const auto& [model, holder] : collecting_) {
@@ -73,6 +75,7 @@ void RunLoop::worker_ended(Peer peer, const std::string& how) {
   node->alive = false;
   ended_.cancel();
   if (outcome_ || error_) return;
+  tell_loss(*node, how);
   node->failed_starts = node->was_ready ? 0 : node->failed_starts + 1;
   if (node->failed_starts >= kMaxFailedStarts) {
     fail(std::make_exception_ptr(RunError("[run] worker " + std::to_string(peer.worker.value) + " ended " +
