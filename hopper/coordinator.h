@@ -107,6 +107,7 @@ class Coordinator {
   void settle(const record::Commit& commit, const Unsynced& entry);
   void settle(const record::Quarantine&, const Unsynced& entry);
   void settle(const record::Collected& collected, const Unsynced& entry);
+  void settle(const record::Arithmetic&, const Unsynced& entry);
 
   // coordinator.cpp: what follows from the state after every event.
   void reserve_attempts();

@@ -120,6 +120,8 @@ void Coordinator::settle(const record::Quarantine&, const Unsynced& entry) {
   flights_.resize(ledger_.models().size());
 }
 
+void Coordinator::settle(const record::Arithmetic&, const Unsynced& entry) { ledger_.apply(entry.record); }
+
 void Coordinator::settle(const record::Collected& collected, const Unsynced& entry) {
   ledger_.apply(entry.record);
   const Model& model = ledger_.model(collected.model);

@@ -18,6 +18,9 @@ void Coordinator::on(const event::WorkerUp& up) {
   if (w.alive) take_down(w);
   w.incarnation = up.peer.incarnation;
   w.alive = true;
+  if (!up.arithmetic.empty() && up.arithmetic != ledger_.arithmetic()[w.id.index()]) {
+    append(record::Arithmetic{w.id, up.arithmetic});
+  }
   find_losses(w.id, up.held);
   for (const HeldState& held : up.held) receive(up.peer, held);
 }

@@ -65,6 +65,7 @@ struct Started {};
 struct WorkerUp {
   Peer peer;
   std::vector<HeldState> held;
+  std::string arithmetic = {};  ///< what its bits depend on (arithmetic_of); empty: not to be written down
 };
 /// The connection is gone, or the worker was silent for too long.
 struct WorkerDown {

@@ -64,6 +64,12 @@ std::vector<std::byte> encode_body(const record::Collected& r) {
   return finished(b, fb::Body::Collected, fb::CreateCollected(b, r.model.value, r.bytes, sha256).Union());
 }
 
+std::vector<std::byte> encode_body(const record::Arithmetic& r) {
+  Builder b;
+  const auto text = b.CreateString(r.text);
+  return finished(b, fb::Body::Arithmetic, fb::CreateArithmetic(b, r.worker.value, text).Union());
+}
+
 UnitMetrics decode_body(const fb::Metrics& m) {
   return {.train_loss = m.train_loss(),
           .rows = m.rows(),
@@ -123,6 +129,8 @@ std::optional<Payload> decode(ByteView payload) {
   if (const auto* r = root.body_as_Collected()) {
     return Record(record::Collected{ModelId{r->model()}, r->bytes(), read(r->sha256())});
   }
+  if (const auto* r = root.body_as_Arithmetic())
+    return Record(record::Arithmetic{WorkerId{r->worker()}, read(r->text())});
   return std::nullopt;
 }
 

@@ -31,6 +31,7 @@ std::string to_string(Status status) {
 
 Ledger::Ledger(Plan plan, std::unique_ptr<Search> search) : plan_(plan), search_(std::move(search)) {
   plan_.check();
+  arithmetic_.resize(plan_.workers);
   ask_for_models();
   if (models_.empty()) throw ConfigError("[search] expected at least one configuration, got none");
 }
@@ -124,6 +125,17 @@ void Ledger::add(const record::Collected& collected) {
   Model& model = at(collected.model);
   if (!owes_collection(model)) contradiction("one final state of an ended model", to_string(model.status), model.id);
   model.file = collected;
+}
+
+void Ledger::add(const record::Arithmetic& arithmetic) {
+  const WorkerId worker = arithmetic.worker;
+  if (worker.index() >= arithmetic_.size()) {
+    throw JournalError("[journal] expected one of " + std::to_string(arithmetic_.size()) + " workers, got worker " +
+                       std::to_string(worker.value));
+  }
+  std::string& text = arithmetic_[worker.index()];
+  if (!text.empty() && text != arithmetic.text) arithmetic_changes_.push_back({worker, text, arithmetic.text});
+  text = arithmetic.text;
 }
 
 void Ledger::check(const Model& model, const record::Commit& commit) const {

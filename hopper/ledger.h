@@ -52,6 +52,14 @@ struct Model {
   bool operator==(const Model&) const = default;
 };
 
+/// A worker whose units depend on something else than its units before: the run was resumed elsewhere, or a library was
+/// updated. The bits of the models may then be others than those of a run that went through.
+struct ArithmeticChange {
+  WorkerId worker;
+  std::string before, after;
+  bool operator==(const ArithmeticChange&) const = default;
+};
+
 /// Built from the plan and the search alone, then one record at a time. Pure and deterministic: the same records give
 /// the same ledger, search included.
 class Ledger {
@@ -82,6 +90,9 @@ class Ledger {
   /// UnitMetrics::gap_seconds and idle_seconds of each unit, in the order of the commits.
   std::span<const double> gaps() const { return gaps_; }
   std::span<const double> idle() const { return idle_; }
+  /// What the bits of each worker's units depend on, by worker: the latest word; "" where there is none.
+  std::span<const std::string> arithmetic() const { return arithmetic_; }
+  std::span<const ArithmeticChange> arithmetic_changes() const { return arithmetic_changes_; }
   /// The model with the best score at its last complete epoch, ties to the smaller id; none if no model has a score.
   std::optional<ModelId> best(Objective objective) const;
 
@@ -90,6 +101,7 @@ class Ledger {
   void add(const record::Commit& commit);
   void add(const record::Quarantine& quarantine);
   void add(const record::Collected& collected);
+  void add(const record::Arithmetic& arithmetic);
 
   Model& at(ModelId id);
   void check(const Model& model, const record::Commit& commit) const;
@@ -107,6 +119,8 @@ class Ledger {
   std::uint64_t received_bytes_ = 0;
   std::uint64_t peak_rss_bytes_ = 0;
   std::vector<double> gaps_, idle_;
+  std::vector<std::string> arithmetic_;
+  std::vector<ArithmeticChange> arithmetic_changes_;
 };
 
 }  // namespace hop::hopper

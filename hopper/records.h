@@ -48,10 +48,18 @@ struct Collected {
   bool operator==(const Collected&) const = default;
 };
 
+/// What the bits of the worker's units depend on from here on, beside this program (arithmetic_of): written when a
+/// worker is ready and what the journal said of it last was another, or nothing.
+struct Arithmetic {
+  WorkerId worker;
+  std::string text;
+  bool operator==(const Arithmetic&) const = default;
+};
+
 }  // namespace hop::hopper::record
 
 namespace hop::hopper {
 
-using Record = std::variant<record::Reserve, record::Commit, record::Quarantine, record::Collected>;
+using Record = std::variant<record::Reserve, record::Commit, record::Quarantine, record::Collected, record::Arithmetic>;
 
 }  // namespace hop::hopper

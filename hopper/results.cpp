@@ -102,6 +102,14 @@ Json one_or_each(const std::vector<std::string>& texts) {
   return same && !texts.empty() ? Json(texts.front()) : Json(texts);
 }
 
+Json json_of(const std::vector<ArithmeticChange>& changes) {
+  Json json = Json::array();
+  for (const ArithmeticChange& c : changes) {
+    json.push_back({{"worker", c.worker.value}, {"before", c.before}, {"after", c.after}});
+  }
+  return json;
+}
+
 // Larger is better; models without a score come last.
 double rank_of(const ModelResult& m, Objective objective) {
   EpochMetrics metrics;
@@ -137,6 +145,8 @@ Results summarize(const Ledger& ledger, Objective objective) {
   results.hops = ledger.hops();
   results.network.hop = ledger.received_bytes();
   results.peak_rss_bytes = ledger.peak_rss_bytes();
+  results.arithmetic.assign(ledger.arithmetic().begin(), ledger.arithmetic().end());
+  results.arithmetic_changes.assign(ledger.arithmetic_changes().begin(), ledger.arithmetic_changes().end());
   add_waits(results, ledger.gaps(), ledger.idle());
   for (const Model& model : ledger.models()) results.models.push_back(summarize(model));
   results.best = ledger.best(objective);
@@ -158,6 +168,7 @@ std::string to_json(const Results& r) {
       {"epochs", r.epochs},
       {"device", r.device == "mixed" ? Json(r.devices) : Json(r.device)},
       {"arithmetic", one_or_each(r.arithmetic)},
+      {"arithmetic_changes", json_of(r.arithmetic_changes)},
       {"isa", r.isa},
       {"versions", r.versions},
       {"wall_seconds", r.wall_seconds},

@@ -50,9 +50,11 @@ struct Results {
   std::uint32_t workers = 0, threads_per_worker = 0, partitions = 0, epochs = 0;
   std::string device;                ///< what the workers computed on: "cpu", "cuda:0", or "mixed"
   std::vector<std::string> devices;  ///< by worker; empty where nobody knows any more
-  /// What decided each worker's bits in the last `run` or `resume`, beside this program: instruction set or card,
-  /// libraries and their versions.
+  /// What decides the bits of each worker's units, beside this program: instruction set or card, libraries and their
+  /// versions. The latest; "" for a worker that was never ready.
   std::vector<std::string> arithmetic;
+  /// Empty as a rule: then the bits are those of a run that went through.
+  std::vector<ArithmeticChange> arithmetic_changes;
   std::string isa;
   std::map<std::string, std::string> versions;
   double wall_seconds = 0;  ///< of the last `run` or `resume`

@@ -69,15 +69,13 @@ std::string common(const std::vector<std::string>& by_worker) {
 }
 
 // What the experiment file says, beside what the ledger knows.
-void describe(Results& results, const Experiment& experiment, std::vector<std::string> devices,
-              std::vector<std::string> arithmetic) {
+void describe(Results& results, const Experiment& experiment, std::vector<std::string> devices) {
   results.name = experiment.name;
   results.seed = experiment.seed;
   results.strategy = experiment.run.strategy;
   results.threads_per_worker = experiment.run.threads_per_worker;
   results.devices = std::move(devices);
   results.device = common(results.devices);
-  results.arithmetic = std::move(arithmetic);
   results.isa = kernels::isa();
   results.versions = {{"hopscotch", kVersion}, {"onednn", kernels::onednn_version()}};
 }
@@ -100,7 +98,7 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
   }
   RunResult result{summarize(coordinator.ledger(), experiment.search.objective), nullptr};
   Results& results = result.results;
-  describe(results, experiment, totals.devices, totals.arithmetic);
+  describe(results, experiment, totals.devices);
   results.outcome = outcome;
   results.wall_seconds = totals.seconds;
   results.network.collect = totals.collect_bytes;
@@ -186,8 +184,7 @@ Results inspect(const fs::path& run_directory) {
   Ledger ledger(make_plan(experiment, experiment.data.partitions.value_or(1)), make_search(experiment));
   for (const Record& record : contents.records) ledger.apply(record);
   Results results = summarize(ledger, experiment.search.objective);
-  describe(results, experiment, read_by_worker(run_directory, "device", experiment.run.workers),
-           read_by_worker(run_directory, "arithmetic", experiment.run.workers));
+  describe(results, experiment, read_devices(run_directory, experiment.run.workers));
   results.outcome = ledger.complete() ? Outcome::Completed : Outcome::Interrupted;
   results.run_directory = run_directory;
   return results;

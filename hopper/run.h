@@ -71,7 +71,7 @@ struct RunOptions {
   std::function<void(const RunProgress&)> on_progress = {};
   Time progress_interval = std::chrono::milliseconds(200);
   /// Called on the run's thread with what people should know at once, a line each, which the run's log has too: a
-  /// worker was lost, its unit is trained again.
+  /// worker was lost, its unit is trained again, bits may differ from those of a run that went through.
   std::function<void(const std::string& line)> on_notice = {};
   RunControl* control = nullptr;
 };

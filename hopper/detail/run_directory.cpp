@@ -81,10 +81,10 @@ std::string read_run_file(const fs::path& run_directory, const char* name) {
   return text.str();
 }
 
-std::vector<std::string> read_by_worker(const fs::path& run_directory, const std::string& name, std::uint32_t workers) {
+std::vector<std::string> read_devices(const fs::path& run_directory, std::uint32_t workers) {
   std::ifstream file(run_directory / "results.json", std::ios::binary);
   const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
-  const auto field = json.is_object() ? json.find(name) : json.end();
+  const auto field = json.is_object() ? json.find("device") : json.end();
   if (field == json.end()) return {};
   if (field->is_string()) return std::vector<std::string>(workers, field->get<std::string>());
   std::vector<std::string> texts;

@@ -37,9 +37,8 @@ void create_folder(const fs::path& path);
 void write_file(const fs::path& path, std::string_view text);
 /// The text of a file of a run. Throws ConfigError that says that the directory holds no run.
 std::string read_run_file(const fs::path& run_directory, const char* name);
-/// A field of results.json with a text for each of `workers`, or one for all of them ("device", "arithmetic"); empty
-/// before there is one.
-std::vector<std::string> read_by_worker(const fs::path& run_directory, const std::string& name, std::uint32_t workers);
+/// What each of `workers` computed on, as results.json says; empty before there is one.
+std::vector<std::string> read_devices(const fs::path& run_directory, std::uint32_t workers);
 /// The experiment of a run, with `builder` put back in where the model is the application's code.
 Experiment read_experiment(const fs::path& run_directory, ModelBuilder builder);
 

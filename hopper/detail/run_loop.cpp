@@ -63,7 +63,6 @@ RunTotals RunLoop::totals() const {
   totals.seconds = clock_.seconds();
   for (const Node& node : nodes_) {
     totals.devices.push_back(node.device);
-    totals.arithmetic.push_back(node.arithmetic);
     totals.control_bytes += node.control_bytes + node.last.control_bytes;
     if (node.connection) {
       const net::Traffic traffic = node.connection->traffic();
@@ -100,6 +99,7 @@ void RunLoop::execute(const action::Append& a) {
   if (const auto* commit = std::get_if<record::Commit>(&a.record)) {
     tell_fate(commit->worker, commit->model, commit->unit, "still had the result of");
   }
+  if (const auto* arithmetic = std::get_if<record::Arithmetic>(&a.record)) tell_change(*arithmetic);
 }
 
 void RunLoop::execute(const action::SendLease& a) {

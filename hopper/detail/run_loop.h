@@ -30,10 +30,9 @@ namespace hop::hopper {
 /// What a run adds up outside of the journal.
 struct RunTotals {
   double seconds = 0;
-  std::uint64_t collect_bytes = 0;      ///< payload that reached the coordinator: final states, nothing else
-  std::uint64_t control_bytes = 0;      ///< everything that is no payload, on all connections
-  std::vector<std::string> devices;     ///< what each worker computed on; "" for one that never got ready
-  std::vector<std::string> arithmetic;  ///< what decided its bits (arithmetic_of), likewise
+  std::uint64_t collect_bytes = 0;   ///< payload that reached the coordinator: final states, nothing else
+  std::uint64_t control_bytes = 0;   ///< everything that is no payload, on all connections
+  std::vector<std::string> devices;  ///< what each worker computed on; "" for one that never got ready
 };
 
 class RunLoop {
@@ -57,7 +56,6 @@ class RunLoop {
     Connection connection;
     std::string address;  // where other workers reach it
     std::string device;   // what it computes on
-    std::string arithmetic;
     message::Heartbeat last;
     std::uint32_t failed_starts = 0;
     std::string last_error;
@@ -106,6 +104,7 @@ class RunLoop {
   void notice(const std::string& text);
   void tell_loss(const Node& node, const std::string& how);
   void tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, const std::string& verb);
+  void tell_change(const record::Arithmetic& now);
   int process_of(WorkerId worker) const;
 
   void request_stop(bool abort);
@@ -141,6 +140,7 @@ class RunLoop {
   net::asio::steady_timer progress_timer_{io_};
   net::asio::steady_timer ended_{io_};  // woken when a worker's life ends during shut_down
   bool changed_ = true;
+  bool told_of_change_ = false;
   double started_units_ = 0;
 };
 

@@ -42,6 +42,14 @@ void RunLoop::tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, cons
   interrupted.reset();
 }
 
+// Once: results.json says it of every worker.
+void RunLoop::tell_change(const record::Arithmetic& now) {
+  const std::string& before = coordinator_.ledger().arithmetic()[now.worker.index()];
+  if (before.empty() || std::exchange(told_of_change_, true)) return;
+  notice("warning: " + name_of(now.worker) + " computes with " + now.text + ", and before with " + before +
+         ": bits may differ from those of a run that went through (arithmetic_changes in results.json)");
+}
+
 int RunLoop::process_of(WorkerId worker) const {
   const auto* processes = dynamic_cast<const ProcessHost*>(host_.get());
   return processes != nullptr ? static_cast<int>(processes->pid(worker)) : 0;

@@ -175,11 +175,10 @@ net::Awaitable<void> RunLoop::dispatch(Peer peer, const Connection& connection, 
       if (Node* node = find(peer)) {
         node->address = ready.address;
         node->device = ready.device;
-        node->arithmetic = ready.arithmetic;
         node->was_ready = true;
         node->state = WorkerProgress::State::Idle;
       }
-      step(event::WorkerUp{peer, std::move(ready.held)});
+      step(event::WorkerUp{peer, std::move(ready.held), std::move(ready.arithmetic)});
       break;
     }
     case Kind::Result: {

@@ -18,6 +18,9 @@ struct RecordWriter {
   }
   std::string operator()(const record::Quarantine& r) const { return " QUARANTINE" + text(r.model) + ": " + r.reason; }
   std::string operator()(const record::Collected& r) const { return " COLLECTED" + text(r.model); }
+  std::string operator()(const record::Arithmetic& r) const {
+    return " ARITHMETIC" + number("w", r.worker.value) + ": " + r.text;
+  }
 };
 
 struct EventWriter {

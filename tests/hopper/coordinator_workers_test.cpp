@@ -7,6 +7,7 @@
 namespace hop::hopper {
 namespace {
 
+using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -22,6 +23,22 @@ TEST(Coordinator, LeasesAnewWhenAWorkerDied) {
   run.up(0, 2);
   EXPECT_GT(run.lease(0).attempt, before.attempt);
   EXPECT_EQ(run.lease(0).unit, before.unit);
+}
+
+TEST(Coordinator, WritesDownWhatAWorkersBitsDependOnWhereItIsNew) {
+  Drive run(kOneWorker);
+  const auto up = [&](std::uint32_t life, const std::string& arithmetic) {
+    run.step(event::WorkerUp{peer(0, life), {}, arithmetic});
+    const auto written = run.appended<record::Arithmetic>();
+    run.sync();
+    return written;
+  };
+  EXPECT_THAT(up(1, "v4"), ElementsAre(record::Arithmetic{WorkerId{0}, "v4"}));
+  EXPECT_THAT(up(2, "v4"), IsEmpty());
+  EXPECT_THAT(up(3, "v3"), ElementsAre(record::Arithmetic{WorkerId{0}, "v3"}));
+  EXPECT_THAT(up(4, ""), IsEmpty());
+  run.crash();
+  EXPECT_THAT(up(1, "v3"), IsEmpty()) << "the journal knows";
 }
 
 TEST(Coordinator, FencesTheOldLifeWhenANewOneSaysHello) {

@@ -50,6 +50,7 @@ const std::vector<Record> kRecords{record::Reserve{Attempt{1025}},
                                    commit(1),
                                    record::Quarantine{ModelId{2}, "unit 4 lost its worker 3 times"},
                                    record::Collected{ModelId{3}, 1ULL << 33, std::string(64, 'a')},
+                                   record::Arithmetic{WorkerId{1}, "x86-64-v4, bf16, oneDNN 2.6.3"},
                                    commit(2)};
 const JournalHeader kHeader{"cifar-1", {12, 34}};
 

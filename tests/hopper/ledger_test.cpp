@@ -208,6 +208,21 @@ TEST(Ledger, RefusesRecordsThatContradictIt) {
   EXPECT_EQ(ledger.sequence(), 2U);  // nothing of all this was counted
 }
 
+TEST(Ledger, TellsWhoseArithmeticChanged) {
+  Ledger ledger = reserved({2, 2, 2, Order::Fixed}, grid(1));
+  EXPECT_THAT(ledger.arithmetic(), ElementsAre("", ""));
+  for (const std::uint32_t w : {0U, 1U, 1U}) ledger.apply(record::Arithmetic{WorkerId{w}, "v4"});
+  EXPECT_THAT(ledger.arithmetic(), ElementsAre("v4", "v4"));
+  EXPECT_THAT(ledger.arithmetic_changes(), IsEmpty()) << "a first word is no change, nor is the same word again";
+  ledger.apply(record::Arithmetic{WorkerId{1}, "v3"});
+  ledger.apply(record::Arithmetic{WorkerId{1}, "v4"});
+  EXPECT_THAT(ledger.arithmetic(), ElementsAre("v4", "v4"));
+  EXPECT_THAT(ledger.arithmetic_changes(),
+              ElementsAre(ArithmeticChange{WorkerId{1}, "v4", "v3"}, ArithmeticChange{WorkerId{1}, "v3", "v4"}))
+      << "units in between have other bits";
+  EXPECT_THROW(ledger.apply(record::Arithmetic{WorkerId{2}, "v4"}), JournalError);
+}
+
 TEST(Ledger, EndsAModelWhoseLossIsNotFiniteAndNoOther) {
   Ledger ledger = reserved({2, 1, 2, Order::Fixed}, grid(2));
   commit(ledger, 0, kInfinity);

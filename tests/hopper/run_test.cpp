@@ -13,6 +13,7 @@
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "data/glyphs.h"
+#include "hopper/journal.h"
 #include "nn/layers.h"
 #include "tests/temporary_folder.h"
 
@@ -166,6 +167,43 @@ TEST_F(Run, InterruptedOnceFinishesUnitsInFlightAndResumesToTheSameBits) {
   EXPECT_EQ(resumed.outcome, Outcome::Completed);
   e.run.workers = 1;
   EXPECT_EQ(hashes(resumed), hashes(run(e).results));
+}
+
+TEST_F(Run, ResumedWithAnotherArithmeticGoesOnAndSaysSoOnce) {
+  RunControl control;
+  RunOptions options = stop_after(3, control, false);
+  options.run_directory = fresh("elsewhere");
+  std::vector<std::string> lines;
+  options.on_notice = [&](const std::string& line) { lines.push_back(line); };
+  Experiment e = experiment();
+  e.search.epochs = 40;
+  const Results stopped = run(e, options).results;
+  ASSERT_EQ(stopped.outcome, Outcome::Interrupted);
+  EXPECT_EQ(stopped.arithmetic_changes.size(), 0U);
+  EXPECT_EQ(lines.size(), 0U);
+  const std::string here = stopped.arithmetic.front();
+  {  // as if it had been interrupted on another machine
+    JournalContents contents;
+    Journal journal = Journal::open(fresh("elsewhere") / "journal", contents);
+    for (std::uint32_t w = 0; w < e.run.workers; ++w) journal.append(record::Arithmetic{WorkerId(w), "an abacus"});
+    journal.sync();
+  }
+  EXPECT_EQ(inspect(fresh("elsewhere")).arithmetic.front(), "an abacus");
+  options.control = nullptr;
+  options.on_progress = nullptr;
+  const Results resumed = resume(fresh("elsewhere"), options).results;
+  EXPECT_EQ(resumed.outcome, Outcome::Completed);
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_THAT(lines[0], testing::HasSubstr("computes with " + here + ", and before with an abacus"));
+  std::ifstream log(fresh("elsewhere") / "log");
+  std::string logged;
+  std::getline(log, logged);
+  EXPECT_EQ(logged, lines[0]);
+  std::ifstream file(fresh("elsewhere") / "results.json");
+  const auto changes = nlohmann::json::parse(file)["arithmetic_changes"];
+  EXPECT_EQ(changes.size(), 2U * e.run.workers) << "there and back";
+  EXPECT_EQ(changes.back()["before"], "an abacus");
+  EXPECT_EQ(changes.back()["after"], here);
 }
 
 TEST_F(Run, AbortedAtOnceResumesToTheSameBits) {
