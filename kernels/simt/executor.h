@@ -20,7 +20,7 @@
 //   compiler knows the array). Host code that touches device memory is not found.
 // - Guards stand right around each cudaMalloc: a store far away, or into a neighbour, is not found.
 // - __launch_bounds__ and the size of static shared memory are not checked: nvcc does that.
-// - Streams run their work at once: a missing wait between two streams shows in captured graphs only.
+// - Kernels of two streams never overlap: a missing wait between streams shows as another order (Options::streams).
 // - Timings say nothing about a GPU.
 #pragma once
 
@@ -38,11 +38,20 @@ namespace hop::simt {
 /// The order in which the threads of a block take turns. Blocks run first to last in_order, else last to first.
 enum class Schedule : std::uint8_t { in_order, reversed, shuffled };
 
+/// When a stream runs what it is given. A wait that is missing between two streams shows in one of them: a reader that
+/// does not wait for its writer in lazy, a writer that does not wait for the readers of what was there in others_first.
+enum class Streams : std::uint8_t {
+  at_once,      ///< within the call that gives it, so that a debugger sees who gave it
+  lazy,         ///< when the host waits for it, and then no more than it must
+  others_first  ///< when the host waits for it, after everything that all other streams have
+};
+
 /// How kernels run. Read at each launch; change it while no kernel runs.
 struct Options {
   Schedule schedule = Schedule::in_order;
-  std::uint64_t seed = 1;                             ///< of `shuffled`
-  unsigned workers = 1;                               ///< OS threads that share the blocks of a grid
+  std::uint64_t seed = 1;  ///< of `shuffled`
+  unsigned workers = 1;    ///< OS threads that share the blocks of a grid
+  Streams streams = Streams::at_once;
   int devices = 1;                                    ///< what cudaGetDeviceCount says; 0: cudaErrorNoDevice
   int compute_capability = 80;                        ///< major and minor
   std::size_t device_memory = std::size_t{4} << 30U;  ///< bytes; cudaMalloc fails beyond

@@ -5,8 +5,10 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
-#include <set>
+#include <map>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "kernels/simt/memory_internal.h"
 #include "kernels/simt/runtime_internal.h"
@@ -85,15 +87,36 @@ cudaError_t check_copy(const void* to, const void* from, std::size_t size, cudaM
   return fits ? cudaSuccess : cudaErrorInvalidValue;
 }
 
-// Page-locked host memory is host memory; which is live is known, so that freeing twice fails.
-struct Pinned {
-  std::mutex mutex;
-  std::set<void*> live;
+// Page-locked host memory is host memory; which is live is known, so that freeing twice fails, and that copies from and
+// to other memory do not wait.
+class Pinned {
+ public:
+  void add(void* data, std::size_t size) {
+    const std::scoped_lock lock(mutex_);
+    live_[static_cast<std::byte*>(data)] = size;
+  }
+  bool remove(void* data) {
+    const std::scoped_lock lock(mutex_);
+    return live_.erase(static_cast<std::byte*>(data)) == 1;
+  }
+  bool contains(const void* data) {
+    const std::scoped_lock lock(mutex_);
+    const auto* const at = static_cast<const std::byte*>(data);
+    const auto above = live_.upper_bound(const_cast<std::byte*>(at));
+    return above != live_.begin() && at < std::prev(above)->first + std::prev(above)->second;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::byte*, std::size_t> live_;
 };
 Pinned& pinned() {
   static Pinned& all = *new Pinned;
   return all;
 }
+
+// Memory that a card cannot read by itself.
+bool is_pageable(const void* data) { return lies_in(data, 1, false, false) && !pinned().contains(data); }
 
 }  // namespace
 
@@ -196,7 +219,12 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
   return result(cudaErrorInvalidValue);
 }
 
-cudaError_t cudaDeviceSynchronize() { return result(hop::simt::refuse_while_any_captures()); }
+cudaError_t cudaDeviceSynchronize() {
+  if (const cudaError_t refused = hop::simt::refuse_while_any_captures(); refused != cudaSuccess)
+    return result(refused);
+  hop::simt::queues().reach_all();
+  return cudaSuccess;
+}
 cudaError_t cudaRuntimeGetVersion(int* version) {
   *version = CUDART_VERSION;
   return cudaSuccess;
@@ -215,6 +243,7 @@ cudaError_t cudaMalloc(void** data, std::size_t size) {
 cudaError_t cudaFree(void* data) {
   if (data == nullptr) return cudaSuccess;
   if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
+  hop::simt::queues().reach_all();
   return result(device_memory().free(data) ? cudaSuccess : cudaErrorInvalidValue);
 }
 
@@ -224,8 +253,7 @@ cudaError_t cudaHostAlloc(void** data, std::size_t size, unsigned) {
   *data = size == 0 || size > options().pinned_range ? nullptr
                                                      : std::aligned_alloc(kPage, (size + kPage - 1) / kPage * kPage);
   if (*data == nullptr) return result(size == 0 ? cudaSuccess : cudaErrorMemoryAllocation);
-  const std::scoped_lock lock(pinned().mutex);
-  pinned().live.insert(*data);
+  pinned().add(*data, size);
   return cudaSuccess;
 }
 cudaError_t cudaMallocHost(void** data, std::size_t size) { return cudaHostAlloc(data, size, cudaHostAllocDefault); }
@@ -233,8 +261,8 @@ cudaError_t cudaMallocHost(void** data, std::size_t size) { return cudaHostAlloc
 cudaError_t cudaFreeHost(void* data) {
   if (data == nullptr) return cudaSuccess;
   if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
-  const std::scoped_lock lock(pinned().mutex);
-  if (pinned().live.erase(data) == 0) return result(cudaErrorInvalidValue);
+  hop::simt::queues().reach_all();
+  if (!pinned().remove(data)) return result(cudaErrorInvalidValue);
   std::free(data);
   return cudaSuccess;
 }
@@ -257,9 +285,21 @@ cudaError_t cudaMemcpy(void* to, const void* from, std::size_t size, cudaMemcpyK
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t size, cudaMemcpyKind kind, cudaStream_t stream) {
   if (const cudaError_t wrong = check_copy(to, from, size, kind); wrong != cudaSuccess) return result(wrong);
-  return result(enqueue(stream, [=] {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  if (const cudaError_t wrong = cudaStreamIsCapturing(stream, &status); wrong != cudaSuccess) return wrong;
+  const bool runs = status == cudaStreamCaptureStatusNone && size > 0;
+  const auto* const bytes = static_cast<const std::byte*>(from);
+  // The driver copies through pinned memory of its own: what it cannot pin it has read, or written, when it returns.
+  if (runs && is_pageable(from)) {
+    return result(enqueue(stream, [to, taken = std::make_shared<const std::vector<std::byte>>(bytes, bytes + size)] {
+      std::memcpy(to, taken->data(), taken->size());
+    }));
+  }
+  const cudaError_t given = enqueue(stream, [=] {
     if (size > 0) std::memmove(to, from, size);
-  }));
+  });
+  if (given == cudaSuccess && runs && is_pageable(to)) hop::simt::reach_end(stream);
+  return result(given);
 }
 
 cudaError_t cudaMemset(void* to, int value, std::size_t size) {

@@ -1,12 +1,13 @@
 // The part of the CUDA runtime API that Hopscotch uses, on the CPU: same names, same numbers, same errors; what each
 // function does is in NVIDIA's CUDA Runtime API reference. Below stands only what differs.
 //
-// Streams run their work at once, in program order. So an event is done when it is recorded, and a missing wait between
-// streams cannot show. A capture records; a launched graph runs its nodes in an order that their dependencies allow,
-// under Options::schedule, so there it can.
+// Streams run their work at once, in program order, or when the host waits, in an order that CUDA allows and programs
+// do not expect: Options::streams. A capture records; a launched graph runs its nodes in an order that their
+// dependencies allow, under Options::schedule. Freeing memory waits for all streams; copies from or to host memory that
+// is not pinned have read or written it when they return.
 //
-// What a kernel does wrong is thrown as hop::simt::KernelError by the call that runs it (a launch, cudaGraphLaunch):
-// a GPU would give a number later, or nothing.
+// What a kernel does wrong is thrown as hop::simt::KernelError by the call that runs it (a launch, cudaGraphLaunch; or
+// the one that waits): a GPU would give a number later, or nothing.
 #pragma once
 
 #include <cstddef>

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/simt/queue_internal.h"
 #include "kernels/simt/runtime.h"
 
 namespace hop::simt {
@@ -46,8 +47,13 @@ cudaError_t result(cudaError_t error);
 /// What Options::lost says.
 cudaError_t lost();
 
-/// Gives `work` to the stream: runs it now, or records it.
+/// Gives `work` to the stream: runs it now, or lets it wait, or records it.
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
+
+/// Behind what the stream, not the default one, has been given.
+Point end_of(cudaStream_t stream);
+/// Returns when all of that has run. The default stream's own work never waits, but for all blocking streams.
+void reach_end(cudaStream_t stream);
 
 /// For the calls that CUDA calls unsafe during a capture (allocating, freeing): cudaSuccess if nobody captures who
 /// forbids them to the calling thread, else the error, and the capture is invalid. Takes the lock. A lost device
@@ -63,6 +69,7 @@ void invalidate(cudaStream_t stream);
 
 struct CUstream_st {
   bool blocking = true;  ///< waits for the default stream
+  std::shared_ptr<hop::simt::Queue> queue = hop::simt::queues().make();
   std::shared_ptr<hop::simt::Capture> capture;
   hop::simt::Before before;  ///< of the next node recorded on this stream
 };
@@ -70,7 +77,8 @@ struct CUstream_st {
 struct CUevent_st {
   enum class State { fresh, recorded, captured } state = State::fresh;
   bool timing = true;
-  std::chrono::steady_clock::time_point time;
+  hop::simt::Point point;
+  std::shared_ptr<std::chrono::steady_clock::time_point> time;  ///< when the stream came to it; 0: not yet
   std::weak_ptr<hop::simt::Capture> capture;
   hop::simt::Before before;
 };

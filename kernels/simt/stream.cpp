@@ -86,9 +86,28 @@ cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) {
       if (implicit) return cudaErrorStreamCaptureImplicit;
     }
   }
+  if (stream != nullptr && options().streams != Streams::at_once) {
+    stream->queue->give(std::move(work));
+    return cudaSuccess;
+  }
+  reach_end(stream);
   work();
   return cudaSuccess;
 }
+
+void reach_end(cudaStream_t stream) {
+  if (stream != nullptr) return queues().reach(end_of(stream));
+  std::vector<Point> ends;
+  {
+    const std::scoped_lock lock(handles().mutex);
+    for (const cudaStream_t other : handles().streams) {
+      if (other->blocking) ends.push_back(end_of(other));
+    }
+  }
+  for (const Point& end : ends) queues().reach(end);
+}
+
+Point end_of(cudaStream_t stream) { return {stream->queue, stream->queue->end()}; }
 
 }  // namespace hop::simt
 
@@ -109,6 +128,12 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  hop::simt::Point end;
+  {
+    const std::scoped_lock lock(handles().mutex);
+    if (stream != nullptr && handles().streams.contains(stream)) end = hop::simt::end_of(stream);
+  }
+  hop::simt::queues().reach(end);  // on a GPU it runs later, but runs
   const std::scoped_lock lock(handles().mutex);
   if (handles().streams.erase(stream) == 0) return result(cudaErrorInvalidResourceHandle);
   hop::simt::invalidate(stream);
@@ -116,46 +141,75 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 
-// All work has run when the call that gave it returned; only a stream that records has something to refuse.
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  if (hop::simt::lost() != cudaSuccess) return result(hop::simt::lost());
+namespace {
+
+// Where the host may wait for a stream that the runtime knows: not while it records.
+cudaError_t check_wait(cudaStream_t stream) {
+  if (hop::simt::lost() != cudaSuccess) return hop::simt::lost();
   const std::scoped_lock lock(handles().mutex);
   if (stream == nullptr) return cudaSuccess;
-  if (!handles().streams.contains(stream)) return result(cudaErrorInvalidResourceHandle);
+  if (!handles().streams.contains(stream)) return cudaErrorInvalidResourceHandle;
   if (!stream->capture) return cudaSuccess;
   hop::simt::invalidate(stream);
-  return result(cudaErrorStreamCaptureUnsupported);
+  return cudaErrorStreamCaptureUnsupported;
 }
-cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
 
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
-  const std::scoped_lock lock(handles().mutex);
-  const bool known = stream == nullptr || handles().streams.contains(stream);
-  if (!known || !handles().events.contains(event)) return result(cudaErrorInvalidResourceHandle);
-  const bool recording = stream != nullptr && stream->capture;
-  if (event->state != CUevent_st::State::captured) {
-    if (!recording || event->state == CUevent_st::State::fresh) return cudaSuccess;
-    hop::simt::invalidate(stream);
-    return result(cudaErrorStreamCaptureIsolation);
-  }
+}  // namespace
 
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (const cudaError_t refused = check_wait(stream); refused != cudaSuccess) return result(refused);
+  hop::simt::reach_end(stream);
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  if (const cudaError_t refused = check_wait(stream); refused != cudaSuccess) return result(refused);
+  if (stream == nullptr || hop::simt::queues().ask(hop::simt::end_of(stream))) return cudaSuccess;
+  return result(cudaErrorNotReady);
+}
+
+namespace {
+
+// A stream that waits for an event of a capture joins it. Call with the lock.
+cudaError_t join_capture(cudaStream_t stream, cudaEvent_t event) {
   const auto capture = event->capture.lock();
-  if (!capture) return result(cudaErrorInvalidValue);  // recorded in a capture that has ended
+  if (!capture) return cudaErrorInvalidValue;  // recorded in a capture that has ended
   if (stream == nullptr) {
     capture->invalidated = true;
-    return result(cudaErrorStreamCaptureImplicit);
+    return cudaErrorStreamCaptureImplicit;
   }
-  if (recording && stream->capture != capture) {
+  if (stream->capture && stream->capture != capture) {
     capture->invalidated = true;
     hop::simt::invalidate(stream);
-    return result(cudaErrorStreamCaptureMerge);
+    return cudaErrorStreamCaptureMerge;
   }
-  if (!recording) stream->before.clear();
-  stream->capture = capture;  // a stream that waits for a capture joins it
+  if (!stream->capture) stream->before.clear();
+  stream->capture = capture;
   stream->before.resize(std::max(stream->before.size(), event->before.size()));
   for (std::size_t node = 0; node < event->before.size(); ++node) {
     if (event->before[node]) stream->before[node] = true;
   }
+  return cudaSuccess;
+}
+
+}  // namespace
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  hop::simt::Point point;
+  {
+    const std::scoped_lock lock(handles().mutex);
+    const bool known = stream == nullptr || handles().streams.contains(stream);
+    if (!known || !handles().events.contains(event)) return result(cudaErrorInvalidResourceHandle);
+    if (event->state == CUevent_st::State::captured) return result(join_capture(stream, event));
+    if (event->state == CUevent_st::State::fresh) return cudaSuccess;
+    if (stream != nullptr && stream->capture) {
+      hop::simt::invalidate(stream);
+      return result(cudaErrorStreamCaptureIsolation);
+    }
+    point = event->point;
+    if (stream != nullptr) stream->queue->wait_for(point);
+  }
+  if (stream == nullptr) hop::simt::queues().reach(point);
   return cudaSuccess;
 }
 
@@ -183,37 +237,58 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  const std::scoped_lock lock(handles().mutex);
-  const bool known = stream == nullptr || handles().streams.contains(stream);
-  if (!known || !handles().events.contains(event)) return result(cudaErrorInvalidResourceHandle);
-  if (stream != nullptr && stream->capture) {
-    event->state = CUevent_st::State::captured;
-    event->capture = stream->capture;
-    event->before = stream->before;
-    return cudaSuccess;
+  const auto time = std::make_shared<std::chrono::steady_clock::time_point>();
+  {
+    const std::scoped_lock lock(handles().mutex);
+    const bool known = stream == nullptr || handles().streams.contains(stream);
+    if (!known || !handles().events.contains(event)) return result(cudaErrorInvalidResourceHandle);
+    if (stream != nullptr && stream->capture) {
+      event->state = CUevent_st::State::captured;
+      event->capture = stream->capture;
+      event->before = stream->before;
+      return cudaSuccess;
+    }
+    event->state = CUevent_st::State::recorded;
+    event->time = time;
   }
-  event->state = CUevent_st::State::recorded;
-  event->time = std::chrono::steady_clock::now();
+  const cudaError_t error = enqueue(stream, [time] { *time = std::chrono::steady_clock::now(); });
+  if (stream != nullptr && error == cudaSuccess) event->point = hop::simt::end_of(stream);
+  return result(error);
+}
+
+namespace {
+
+// Where the host may wait for an event: not for one of a capture.
+cudaError_t check_wait(cudaEvent_t event) {
+  if (hop::simt::lost() != cudaSuccess) return hop::simt::lost();
+  const std::scoped_lock lock(handles().mutex);
+  if (!handles().events.contains(event)) return cudaErrorInvalidResourceHandle;
+  if (event->state != CUevent_st::State::captured) return cudaSuccess;
+  if (const auto capture = event->capture.lock()) capture->invalidated = true;
+  return cudaErrorCapturedEvent;
+}
+
+}  // namespace
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  if (const cudaError_t refused = check_wait(event); refused != cudaSuccess) return result(refused);
+  hop::simt::queues().reach(event->point);
   return cudaSuccess;
 }
 
-cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  if (hop::simt::lost() != cudaSuccess) return result(hop::simt::lost());
-  const std::scoped_lock lock(handles().mutex);
-  if (!handles().events.contains(event)) return result(cudaErrorInvalidResourceHandle);
-  if (event->state != CUevent_st::State::captured) return cudaSuccess;
-  if (const auto capture = event->capture.lock()) capture->invalidated = true;
-  return result(cudaErrorCapturedEvent);
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  if (const cudaError_t refused = check_wait(event); refused != cudaSuccess) return result(refused);
+  return result(hop::simt::queues().ask(event->point) ? cudaSuccess : cudaErrorNotReady);
 }
-cudaError_t cudaEventQuery(cudaEvent_t event) { return cudaEventSynchronize(event); }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
   const std::scoped_lock lock(handles().mutex);
   for (const cudaEvent_t event : {start, stop}) {
     const bool usable = handles().events.contains(event) && event->timing;
     if (!usable || event->state != CUevent_st::State::recorded) return result(cudaErrorInvalidResourceHandle);
+    if (event->time->time_since_epoch().count() == 0) return result(cudaErrorNotReady);
   }
-  *milliseconds = std::chrono::duration<float, std::milli>(stop->time - start->time).count();
+  *milliseconds = std::chrono::duration<float, std::milli>(*stop->time - *start->time).count();
   return cudaSuccess;
 }
 

@@ -16,7 +16,10 @@ TEST_F(CudaGuard, FindsAStoreNextToATensor) {
   const Tensor before = Tensor::empty({16}, DType::f32, Device::cuda());
   const Tensor x = Tensor::empty({16}, DType::f32, Device::cuda());  // 64 bytes: the allocator adds nothing
   const Tensor after = Tensor::empty({16}, DType::f32, Device::cuda());
-  const auto store = [&](int i) { launch(store_at, dim3(1), dim3(1), 0, current_stream(), x.data<float>(), i); };
+  const auto store = [&](int i) {
+    launch(store_at, dim3(1), dim3(1), 0, current_stream(), x.data<float>(), i);
+    backend(Device::cuda()).synchronize();
+  };
   EXPECT_NO_THROW(store(15));
   EXPECT_THROW(store(16), simt::OverrunError);
   EXPECT_THROW(store(-1), simt::OverrunError);

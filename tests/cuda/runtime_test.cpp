@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <numeric>
@@ -178,6 +179,22 @@ TEST_F(CudaBackend, CopiesBesideTheComputationInTheOrderOfTheirFences) {
   const Fence left = device.download(back.data(), b.data(), kSize, device.fence());
   left.wait();
   EXPECT_EQ(std::memcmp(out.data(), back.data(), kSize), 0);
+}
+
+TEST_F(CudaBackend, OverwritesWhatIsStillReadNoSoonerThanItsFenceSays) {
+  Backend& device = backend(Device::cuda());
+  constexpr std::size_t kSize = 5003;
+  AlignedBuffer first = device.host_buffer(kSize), second = device.host_buffer(kSize), back = device.host_buffer(kSize);
+  std::fill_n(first.data(), kSize, std::byte{1});
+  std::fill_n(second.data(), kSize, std::byte{2});
+  const Storage a(kSize, Device::cuda()), b(kSize, Device::cuda());
+
+  device.order_behind(device.upload(a.data(), first.data(), kSize, device.fence()));
+  check(cudaMemcpyAsync(b.data(), a.data(), kSize, cudaMemcpyDefault, current_stream()), "cudaMemcpyAsync");
+  const Fence replaced = device.upload(a.data(), second.data(), kSize, device.fence());
+  device.download(back.data(), b.data(), kSize, device.fence()).wait();
+  EXPECT_EQ(std::memcmp(back.data(), first.data(), kSize), 0);
+  replaced.wait();
 }
 
 TEST_F(CudaBackend, KnowsWhatIsFreeAndAsksForNoDeviceThatIsNotThere) {

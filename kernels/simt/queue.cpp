@@ -1,0 +1,90 @@
+#include "kernels/simt/queue_internal.h"
+
+#include <utility>
+
+#include "kernels/simt/executor.h"
+
+namespace hop::simt {
+
+void Queue::give(std::function<void()> work) {
+  const std::scoped_lock lock(mutex_);
+  items_.push_back({std::move(work), {}});
+}
+
+void Queue::wait_for(const Point& point) {
+  const std::scoped_lock lock(mutex_);
+  items_.push_back({nullptr, point});
+}
+
+std::uint64_t Queue::end() const {
+  const std::scoped_lock lock(mutex_);
+  return begun_ + items_.size();
+}
+
+bool Queue::has_run(std::uint64_t position) const {
+  const std::scoped_lock lock(mutex_);
+  return begun_ >= position;
+}
+
+void Queue::run_until(std::uint64_t position) {
+  while (!has_run(position)) {
+    Item item;
+    {
+      const std::scoped_lock lock(mutex_);
+      item = std::move(items_.front());
+      items_.pop_front();
+      ++begun_;
+    }
+    if (item.waits_for.queue != nullptr) item.waits_for.queue->run_until(item.waits_for.position);
+    if (item.work) item.work();
+  }
+}
+
+std::shared_ptr<Queue> Queues::make() {
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(queues_, [](const auto& queue) { return queue.expired(); });
+  auto made = std::make_shared<Queue>();
+  queues_.push_back(made);
+  return made;
+}
+
+std::vector<std::shared_ptr<Queue>> Queues::all() {
+  const std::scoped_lock lock(mutex_);
+  std::vector<std::shared_ptr<Queue>> live;
+  for (auto queue = queues_.rbegin(); queue != queues_.rend(); ++queue) {
+    if (auto one = queue->lock()) live.push_back(std::move(one));
+  }
+  return live;
+}
+
+void Queues::reach(const Point& point) {
+  if (point.queue == nullptr) return;
+  const std::scoped_lock lock(running_);
+  if (options().streams == Streams::others_first) {
+    for (const auto& queue : all()) {
+      if (queue != point.queue) queue->run_until(queue->end());
+    }
+  }
+  point.queue->run_until(point.position);
+}
+
+bool Queues::ask(const Point& point) {
+  if (point.queue == nullptr) return true;
+  const std::unique_lock lock(running_, std::try_to_lock);
+  if (!lock) return false;  // another thread is at it
+  if (point.queue->has_run(point.position)) return true;
+  reach(point);
+  return false;
+}
+
+void Queues::reach_all() {
+  const std::scoped_lock lock(running_);
+  for (const auto& queue : all()) queue->run_until(queue->end());
+}
+
+Queues& queues() {
+  static Queues& all = *new Queues;
+  return all;
+}
+
+}  // namespace hop::simt

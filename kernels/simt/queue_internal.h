@@ -1,0 +1,68 @@
+// Work that streams have not run yet: Options::streams other than at_once. Each stream has a queue, first in, first
+// out; an item may wait for a point of another queue. Nothing runs until somebody waits for a point; then the calling
+// thread runs what stands before it, and what that waits for.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace hop::simt {
+
+class Queue;
+
+/// A place in a queue: behind the first `position` items ever given to it. Without a queue: nothing to wait for.
+struct Point {
+  std::shared_ptr<Queue> queue;
+  std::uint64_t position = 0;
+};
+
+/// One stream's work. All members may be called from several threads.
+class Queue {
+ public:
+  void give(std::function<void()> work);
+  void wait_for(const Point& point);
+  /// Behind everything given so far.
+  std::uint64_t end() const;
+
+ private:
+  friend class Queues;
+  struct Item {
+    std::function<void()> work;
+    Point waits_for;
+  };
+  /// Runs the first `position` items ever given, those that have not run. Call with Queues' lock.
+  void run_until(std::uint64_t position);
+  bool has_run(std::uint64_t position) const;
+
+  mutable std::mutex mutex_;
+  std::deque<Item> items_;
+  std::uint64_t begun_ = 0;
+};
+
+/// The queues of all streams. One thread runs work at a time; an exception of the work (KernelError) goes to the thread
+/// that runs it.
+class Queues {
+ public:
+  std::shared_ptr<Queue> make();
+
+  /// Returns when everything before the point has run. Where Options::streams says so, all other streams run first.
+  void reach(const Point& point);
+  /// Whether it has. If not, runs it: whoever asks again and again gets on.
+  bool ask(const Point& point);
+  /// Everything that all streams have, the youngest stream first.
+  void reach_all();
+
+ private:
+  std::vector<std::shared_ptr<Queue>> all();
+
+  std::recursive_mutex running_;  // recursive: the work's owner may free device memory where it ends
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<Queue>> queues_;  // in the order of their making
+};
+Queues& queues();
+
+}  // namespace hop::simt
