@@ -7,6 +7,7 @@
 #include "kernels/cpu/lru_internal.h"
 #include "kernels/cpu/onednn_internal.h"
 #include "kernels/cpu/pack_bf16_internal.h"
+#include "kernels/cpu/parallel_internal.h"
 #include "kernels/cpu/product_internal.h"
 
 namespace hop::kernels::cpu {
@@ -89,11 +90,7 @@ class RoundedProduct {
     const Storage a(a_bytes_, Device::cpu()), b(b_bytes_, Device::cpu());
     round_a_.run({p.a.tensor.raw_data(), a.data()});
     if (b_is_usual_)
-      launch([from = p.b.tensor.data<float>(), to = reinterpret_cast<std::uint16_t*>(b.data()), k = p.k, n = p.n,
-              transposed = p.b.transposed] {
-        HOP_PICK(pack_bf16)
-        (from, k, n, transposed, to);
-      });
+      pack({p.b.tensor.data<float>(), p.k, p.n, p.b.transposed, reinterpret_cast<std::uint16_t*>(b.data())});
     else
       round_b_.run({p.b.tensor.raw_data(), b.data()});
     if (p.bias.defined())
@@ -138,11 +135,20 @@ class RoundedProduct {
         a_bytes_(chosen.src_desc().get_size()),
         b_bytes_(chosen.weights_desc().get_size()) {}
 
+  static void pack(const Bf16Packing& packing) {
+    constexpr std::int64_t kGrain = 1 << 16;  // elements per thread's turn
+    launch([packing, grain = std::max<std::int64_t>(1, kGrain / (packing.k * kBf16Columns))] {
+      parallel_for(Bf16Packing::column_blocks(packing.n), grain, [&](std::int64_t begin, std::int64_t end) {
+        HOP_PICK(pack_bf16)(packing, begin, end);
+      });
+    });
+  }
+
   // One matrix in the layout of pack_bf16.
   static bool is_usual(const Desc& b, const Product& p) {
     const Desc packed({p.k, p.n}, dnnl::memory::data_type::bf16, dnnl::memory::format_tag::BA16a64b2a);
     return p.batch.numel() == 1 && b == packed &&
-           b.get_size() == static_cast<std::size_t>(packed_bf16_size(p.k, p.n)) * sizeof(std::uint16_t);
+           b.get_size() == static_cast<std::size_t>(Bf16Packing::size(p.k, p.n)) * sizeof(std::uint16_t);
   }
 
   onednn::Step round_a_, round_b_, multiply_;

@@ -5,20 +5,26 @@
 
 #include "kernels/cpu/isa_internal.h"
 
-namespace hop::kernels::cpu {
-
-/// Elements of a packed (k, n) matrix: whole blocks of 32 x 64, the edges filled with zeros.
-constexpr std::int64_t packed_bf16_size(std::int64_t k, std::int64_t n) {
-  return (k + 31) / 32 * 32 * ((n + 63) / 64 * 64);
-}
-
-}  // namespace hop::kernels::cpu
-
 namespace hop::kernels {
 
-/// b: k x n floats row by row, or (transposed) column by column. packed: packed_bf16_size(k, n) elements, on a 64-byte
-/// boundary; blocks of 64 columns, in them blocks of 32 rows, in them pairs of rows: the two factors that one
-/// instruction multiplies and adds up lie together (oneDNN's BA16a64b2a). Ties round to even, NaN stays NaN.
-HOP_EACH_ISA(void pack_bf16(const float* b, std::int64_t k, std::int64_t n, bool transposed, std::uint16_t* packed);)
+inline constexpr std::int64_t kBf16Rows = 32, kBf16Columns = 64;  ///< of a block
+
+/// b: k x n floats row by row, or (transposed) column by column. packed: size() elements on a 64-byte boundary; blocks
+/// of 64 columns, in them blocks of 32 rows, in them pairs of rows: the two factors that one instruction multiplies and
+/// adds up lie together (oneDNN's BA16a64b2a). The edges are filled with zeros.
+struct Bf16Packing {
+  const float* b;
+  std::int64_t k, n;
+  bool transposed;
+  std::uint16_t* packed;
+
+  static constexpr std::int64_t size(std::int64_t k, std::int64_t n) {
+    return (k + kBf16Rows - 1) / kBf16Rows * kBf16Rows * column_blocks(n) * kBf16Columns;
+  }
+  static constexpr std::int64_t column_blocks(std::int64_t n) { return (n + kBf16Columns - 1) / kBf16Columns; }
+};
+
+/// Blocks of columns begin .. end - 1. Ties round to even, NaN stays NaN.
+HOP_EACH_ISA(void pack_bf16(const Bf16Packing& packing, std::int64_t begin, std::int64_t end);)
 
 }  // namespace hop::kernels

@@ -76,6 +76,22 @@ TEST(MatmulBf16, RoundsEveryEdgeOfItsBlocks) {
   }
 }
 
+TEST(MatmulBf16, PacksInPartsOnSeveralThreads) {
+  const PrecisionScope scope(Precision::bf16);
+  const Tensor a = random_tensor({40, 300}, DType::f32, 1), b = random_tensor({1000, 300}, DType::f32, 2);
+  std::vector<Tensor> results;
+  for (const int threads : {1, 2, 3}) {
+    const ComputeThreads scope_of_threads(threads);
+    results.push_back(matmul(a, transpose(b, 0, 1)));
+  }
+  const Tensor turned = transpose(b, 0, 1);
+  const std::vector<double> golden =
+      has_bf16() ? reference(rounded_to_bf16(a), rounded_to_bf16(turned)) : reference(a, turned);
+  EXPECT_TRUE(close(results[0], golden, 0, 1e-4));
+  EXPECT_TRUE(same_bits(results[1], results[0]));
+  EXPECT_TRUE(same_bits(results[2], results[0]));
+}
+
 TEST(MatmulBf16, KeepsInfinitiesNansAndSigns) {
   const PrecisionScope scope(Precision::bf16);
   for (const bool by_columns : {false, true}) {

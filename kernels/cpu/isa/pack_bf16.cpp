@@ -9,7 +9,7 @@
 namespace hop::kernels::HOP_ISA {
 namespace {
 
-constexpr std::int64_t kRows = 32, kColumns = 64, kPairs = kRows / 2;
+constexpr std::int64_t kRows = kBf16Rows, kColumns = kBf16Columns, kPairs = kRows / 2;
 
 // Two bf16 in one word, the first in the lower half.
 using Pairs = std::uint32_t __attribute__((vector_size(64)));
@@ -113,18 +113,19 @@ void pack_some_columns(const float* b, std::int64_t stride, std::int64_t rows, s
 
 }  // namespace
 
-void pack_bf16(const float* b, std::int64_t k, std::int64_t n, bool transposed, std::uint16_t* packed) {
-  auto* block = reinterpret_cast<std::uint32_t*>(packed);
-  for (std::int64_t column = 0; column < n; column += kColumns) {
-    const std::int64_t columns = n - column < kColumns ? n - column : kColumns;
-    for (std::int64_t row = 0; row < k; row += kRows, block += kPairs * kColumns) {
-      const std::int64_t rows = k - row < kRows ? k - row : kRows;
-      if (transposed && rows == kRows && columns == kColumns)
-        pack_columns(b + column * k + row, k, block);
-      else if (transposed)
-        pack_some_columns(b + column * k + row, k, rows, columns, block);
+void pack_bf16(const Bf16Packing& p, std::int64_t begin, std::int64_t end) {
+  const std::int64_t row_blocks = (p.k + kRows - 1) / kRows;
+  auto* block = reinterpret_cast<std::uint32_t*>(p.packed) + begin * row_blocks * kPairs * kColumns;
+  for (std::int64_t column = begin * kColumns; column < end * kColumns && column < p.n; column += kColumns) {
+    const std::int64_t columns = p.n - column < kColumns ? p.n - column : kColumns;
+    for (std::int64_t row = 0; row < p.k; row += kRows, block += kPairs * kColumns) {
+      const std::int64_t rows = p.k - row < kRows ? p.k - row : kRows;
+      if (p.transposed && rows == kRows && columns == kColumns)
+        pack_columns(p.b + column * p.k + row, p.k, block);
+      else if (p.transposed)
+        pack_some_columns(p.b + column * p.k + row, p.k, rows, columns, block);
       else
-        pack_rows(b + row * n + column, n, rows, columns, block);
+        pack_rows(p.b + row * p.n + column, p.n, rows, columns, block);
     }
   }
 }
