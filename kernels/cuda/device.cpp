@@ -59,7 +59,7 @@ class CudaBackend final : public Backend {
     const cudaStream_t stream = current_stream();
     check(cudaMemcpyAsync(to, from, size, cudaMemcpyDefault, stream), "cudaMemcpyAsync");
     check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
-    throw_fault(take_faults(index_));
+    throw_fault(take_faults(index_, stream));
   }
 
   // What is cleared while a step is recorded (a gradient that counted as zero before the step) is cleared once, before

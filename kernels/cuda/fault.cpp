@@ -20,7 +20,7 @@ constexpr std::size_t kBytesPerWord = 64;  // a cache line: threads look at thei
 /// The words that the calling thread looks at, of one device.
 struct Watched {
   std::shared_ptr<FaultSlot> own;
-  std::vector<std::shared_ptr<FaultSlot>> replayed;
+  std::vector<std::pair<std::shared_ptr<FaultSlot>, cudaStream_t>> replayed;  // each graph's once per stream
 };
 Watched& watched(int device) {
   thread_local std::map<int, Watched> by_device;
@@ -82,16 +82,20 @@ FaultSlot::FaultSlot(int device) : device_(device), word_(device_state(device).f
 FaultSlot::~FaultSlot() { device_state(device_).faults.give_back(word_); }
 std::uint64_t FaultSlot::take_note() const { return std::atomic_ref(*word_.host).exchange(0); }
 
-void answer_for(int device, const std::shared_ptr<FaultSlot>& slot) {
+void answer_for(int device, const std::shared_ptr<FaultSlot>& slot, cudaStream_t stream) {
   auto& replayed = watched(device).replayed;
-  if (std::find(replayed.begin(), replayed.end(), slot) == replayed.end()) replayed.push_back(slot);
+  const std::pair entry(slot, stream);
+  if (std::find(replayed.begin(), replayed.end(), entry) == replayed.end()) replayed.push_back(entry);
 }
 
-std::uint64_t take_faults(int device) {
+std::uint64_t take_faults(int device, std::optional<cudaStream_t> stream) {
   Watched& mine = watched(device);
   std::uint64_t note = mine.own != nullptr ? mine.own->take_note() : 0;
-  for (const auto& slot : mine.replayed) note = std::max(note, slot->take_note());
-  mine.replayed.clear();
+  std::erase_if(mine.replayed, [&](const auto& entry) {
+    if (stream.has_value() && entry.second != *stream) return false;
+    note = std::max(note, entry.first->take_note());
+    return true;
+  });
   return note;
 }
 

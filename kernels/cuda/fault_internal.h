@@ -10,6 +10,9 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
+
+#include "kernels/cuda/language.h"
 
 namespace hop::kernels::cuda {
 
@@ -70,11 +73,13 @@ class FaultSlot {
   FaultWords::Word word_;
 };
 
-/// From here to the next take_faults(), the calling thread answers for a graph that notes its faults in `slot`.
-void answer_for(int device, const std::shared_ptr<FaultSlot>& slot);
+/// The calling thread answers for a graph that it replays on `stream` and that notes its faults in `slot`, until
+/// take_faults() has looked there.
+void answer_for(int device, const std::shared_ptr<FaultSlot>& slot, cudaStream_t stream);
 
-/// What the calling thread's work on the device has noted, after it has finished; clears it. The highest operation of
-/// all, then the lowest position, as in a single word.
-std::uint64_t take_faults(int device);
+/// What the calling thread's work on the device has noted, after it has finished: all of it, or what was given to
+/// `stream` (then graphs on other streams are looked at another time). Clears it. The highest operation of all, then
+/// the lowest position, as in a single word.
+std::uint64_t take_faults(int device, std::optional<cudaStream_t> stream = std::nullopt);
 
 }  // namespace hop::kernels::cuda

@@ -56,8 +56,9 @@ class Graph final : public Plan::Recorded {
 
   void replay() override {
     use_device(device_.index);
-    answer_for(device_.index, faults_);
-    check(cudaGraphLaunch(executable_, current_stream()), "cudaGraphLaunch");
+    const cudaStream_t stream = current_stream();
+    answer_for(device_.index, faults_, stream);
+    check(cudaGraphLaunch(executable_, stream), "cudaGraphLaunch");
   }
   std::size_t size() const override { return nodes_; }
 

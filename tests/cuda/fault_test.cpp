@@ -109,6 +109,22 @@ TEST_F(CudaFault, OfARecordedGraphReachesWhoReplaysIt) {
   }
 }
 
+// A value that is read waits for one stream; a graph on another may not have run by then.
+TEST_F(CudaFault, OfAGraphOnAnotherStreamIsNotMissedByAReadInBetween) {
+  const Tensor one = on_device(full({}, 1.0));
+  const Plan plan = hop::capture([&] { index_select(x_, 0, wrong_); }, Device::cuda());
+  EXPECT_THROW(wait(), IndexError);  // from the run before the recording
+  const Stream side;
+  {
+    const StreamGuard guard(side);
+    plan.replay();
+  }
+  EXPECT_NO_THROW(one.item<float>());
+  side.synchronize();
+  EXPECT_THROW(wait(), IndexError);
+  EXPECT_NO_THROW(wait());
+}
+
 TEST_F(CudaFault, OfAGraphThatIsGoneReachesWhoReplayedIt) {
   {
     const Plan plan = hop::capture([&] { meet_a_fault(); }, Device::cuda());
