@@ -6,6 +6,7 @@
 #include "bench/nets.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
+#include "kernels/precision.h"
 #include "nn/optim/by_name.h"
 #include "tensor/backend.h"
 
@@ -76,6 +77,28 @@ class Training {
   CapturedFunction captured_{[this](std::span<const Tensor> in) { return std::vector{step(in[0], in[1])}; }};
 };
 
+/// In the precision of the factors that each of PyTorch's rows has, too.
+std::vector<Row> steps_in(kernels::Precision precision, Size size) {
+  const kernels::PrecisionScope scope(precision);
+  std::vector<Row> all;
+  for (const Net& net : nets(size)) {
+    for (const std::int64_t batch :
+         size == Size::full ? std::vector<std::int64_t>{32, 128, 512} : std::vector<std::int64_t>{2}) {
+      for (const bool captured : {false, true}) {
+        const std::string name = std::string(net.name) + " " + net.optimizer + " batch " + std::to_string(batch) + " " +
+                                 std::string(kernels::name(precision)) + (captured ? " captured" : " eager");
+        const auto rows = guarded("steps", name, [&] {
+          Training training(net, batch);
+          const Timing t = time_on_host([&] { captured ? training.captured_step() : training.step(); }, size);
+          return Row{"", "", t.seconds * 1e6, "us", t.spread * 1e6, 0, ""};
+        });
+        all.insert(all.end(), rows.begin(), rows.end());
+      }
+    }
+  }
+  return all;
+}
+
 std::string after(int steps, const Net& net, std::int64_t batch, void (Training::*step)()) {
   Training training(net, batch);
   for (int i = 0; i < steps; ++i) (training.*step)();
@@ -86,20 +109,10 @@ std::string after(int steps, const Net& net, std::int64_t batch, void (Training:
 
 std::vector<Row> steps(Size size) {
   std::vector<Row> all;
-  for (const Net& net : nets(size)) {
-    for (const std::int64_t batch :
-         size == Size::full ? std::vector<std::int64_t>{32, 128, 512} : std::vector<std::int64_t>{2}) {
-      for (const bool captured : {false, true}) {
-        const std::string name = std::string(net.name) + " " + net.optimizer + " batch " + std::to_string(batch) +
-                                 (captured ? " captured" : " eager");
-        const auto rows = guarded("steps", name, [&] {
-          Training training(net, batch);
-          const Timing t = time_on_host([&] { captured ? training.captured_step() : training.step(); }, size);
-          return Row{"", "", t.seconds * 1e6, "us", t.spread * 1e6, 0, ""};
-        });
-        all.insert(all.end(), rows.begin(), rows.end());
-      }
-    }
+  for (const kernels::Precision precision :
+       {kernels::Precision::strict, kernels::Precision::tf32, kernels::Precision::bf16}) {
+    const std::vector<Row> rows = steps_in(precision, size);
+    all.insert(all.end(), rows.begin(), rows.end());
   }
   return all;
 }

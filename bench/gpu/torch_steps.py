@@ -5,7 +5,11 @@ file as pytorch.py), in the ways that people run them. Prints one JSON object wi
   compile   torch.compile of forward and loss, fused optimizer
   reduce    torch.compile(mode="reduce-overhead"): CUDA graphs made by PyTorch
   graph     the whole step in one torch.cuda.CUDAGraph
+
+Each in three precisions of the factors of products and convolutions, as ours: strict (f32), tf32, bf16 (autocast).
+PyTorch's own default is strict for products and tf32 for convolutions.
 """
+import contextlib
 import json
 import statistics
 import sys
@@ -17,10 +21,19 @@ from torch.nn import functional as F
 import pytorch as peer
 
 NETS = (("mlp", "adam"), ("tabular", "adam"), ("lenet", "sgd"), ("resnet20", "sgd"))
-WAYS = ("eager", "compile", "reduce", "graph")
+PRECISIONS = ("strict", "tf32", "bf16")
+# What takes long to compile comes last: time may run out.
+PLAN = [(way, precision) for ways in (("eager", "graph"), ("reduce", "compile"))
+        for precision in PRECISIONS for way in ways]
 
 
-def make_step(name, optimizer_name, batch, way):
+def set_precision(precision):
+    torch.backends.cuda.matmul.allow_tf32 = precision != "strict"
+    torch.backends.cudnn.allow_tf32 = precision != "strict"
+
+
+def make_step(name, optimizer_name, batch, way, precision):
+    set_precision(precision)
     net, shape = peer.make_net(name, batch)
     peer.fill_parameters(net)
     net = net.cuda()
@@ -36,7 +49,10 @@ def make_step(name, optimizer_name, batch, way):
         optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, fused=True)
 
     def forward():
-        return loss_function(net(x), target)
+        # Weights are cast anew in each step, as ours are: a cache of casts must not outlive a recorded graph.
+        autocast = torch.autocast("cuda", torch.bfloat16, cache_enabled=False)
+        with autocast if precision == "bf16" else contextlib.nullcontext():
+            return loss_function(net(x), target)
 
     if way == "compile":
         forward = torch.compile(forward)
@@ -80,14 +96,14 @@ def microseconds(step):
 def main():
     deadline = time.monotonic() + float(sys.argv[1])
     rows = []
-    for way in WAYS:
+    for way, precision in PLAN:
         for name, optimizer_name in NETS:
             for batch in (32, 128, 512):
-                row = {"section": "torch", "name": f"{name} {optimizer_name} batch {batch} {way}", "unit": "us"}
+                row = {"section": "torch", "name": f"{name} {optimizer_name} batch {batch} {precision} {way}", "unit": "us"}
                 try:
                     if time.monotonic() > deadline:
                         raise TimeoutError("no time was left")
-                    row["value"], row["spread"] = microseconds(make_step(name, optimizer_name, batch, way))
+                    row["value"], row["spread"] = microseconds(make_step(name, optimizer_name, batch, way, precision))
                 except Exception as error:  # whatever it is: this way cannot do it
                     row.update(value=0, unit="error", note=" ".join(str(error).split())[:300])
                 rows.append(row)
