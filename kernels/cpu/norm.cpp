@@ -75,11 +75,12 @@ class ChannelView {
   bool channels_first_;
 };
 
-/// Launches f(begin, end) over the channels of an image with channels last: sixteen at a time, or fewer where threads
-/// would have nothing to do.
+/// Launches f(begin, end) over the channels of an image with channels last: as many as are walked together, or fewer
+/// where threads would have nothing to do.
 template <class F>
 void for_columns(const NormShape& z, const F& f) {
-  const std::int64_t width = z.channels >= 16 * compute_threads() ? 16 : 4;
+  const std::int64_t packs = z.channels / 16 / compute_threads();
+  const std::int64_t width = packs > 0 || compute_threads() == 1 ? 16 * std::clamp<std::int64_t>(packs, 1, 4) : 4;
   launch([f, channels = z.channels, width] { parallel_for(channels, width, f); });
 }
 

@@ -10,17 +10,21 @@ namespace {
 
 using namespace hop::testing;
 
-const std::vector<Shape> kShapes = {{3, 2, 5, 7},  {20, 3},      {4, 5, 1, 1},   {2, 17, 3, 3},
-                                    {1, 2, 4, 4},  {6, 2, 33},   {2, 5, 21, 7},  {3, 16, 8, 4},
-                                    {2, 40, 5, 3}, {5, 1, 4, 5}, {1, 19, 1, 37}, {33, 16, 5, 5}};
+const std::vector<Shape> kShapes = {{3, 2, 5, 7},   {20, 3},        {4, 5, 1, 1},   {2, 17, 3, 3}, {1, 2, 4, 4},
+                                    {6, 2, 33},     {2, 5, 21, 7},  {3, 16, 8, 4},  {2, 40, 5, 3}, {5, 1, 4, 5},
+                                    {1, 19, 1, 37}, {33, 16, 5, 5}, {2, 100, 3, 5}, {34, 33, 4, 3}};
 
 Tensor last(const Tensor& x) { return x.dim() == 4 ? with_order(x, {0, 2, 3, 1}) : x; }
 
-void expect_bits_of_the_sequence(const TailCase& c) {
-  expect_same_results(in_one_pass(c, false), one_by_one(c));
-  TailCase own = c;
-  own.g = c.g.is_contiguous() || is_channels_last(c.g) ? clone(c.g) : c.g;
-  expect_same_results(in_one_pass(own, true), one_by_one(c));
+/// The tail in one pass over these operands, and over the same with channels last, against planes one by one.
+void expect_bits_of_the_sequence(const TailCase& planes) {
+  const TailResults expected = one_by_one(planes);
+  for (const TailCase& c : {planes, planes.map(last)}) {
+    expect_same_results(in_one_pass(c, false), expected);
+    TailCase own = c;
+    own.g = clone(c.g);
+    expect_same_results(in_one_pass(own, true), expected);
+  }
 }
 
 TEST(BatchNormTail, HasTheBitsOfTheOperationsOneAfterTheOther) {
@@ -29,10 +33,7 @@ TEST(BatchNormTail, HasTheBitsOfTheOperationsOneAfterTheOther) {
     for (const DType dtype : {DType::f32, DType::f64}) {
       for (const Shape& shape : kShapes) {
         SCOPED_TRACE(shape.to_string() + " " + std::string(name(dtype)));
-        for (const TailCase& c : tail_cases(shape, dtype)) {
-          expect_bits_of_the_sequence(c);
-          expect_bits_of_the_sequence(c.map(last));
-        }
+        for (const TailCase& c : tail_cases(shape, dtype)) expect_bits_of_the_sequence(c);
       }
     }
   }
@@ -65,7 +66,6 @@ TEST(BatchNormTail, LetsNanPassAsReluDoes) {
         const Tensor y = in_one_pass(c, false)[0];
         EXPECT_TRUE(std::isnan(y.data<float>()[1]));
         expect_bits_of_the_sequence(c);
-        expect_bits_of_the_sequence(c.map(last));
       }
     }
   }

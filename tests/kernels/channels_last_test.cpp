@@ -20,9 +20,10 @@ using namespace hop::testing;
 /// The same values with the channels innermost, off every boundary.
 Tensor last(const Tensor& x) { return with_order(x, {0, 2, 3, 1}); }
 
-/// Odd channels and pixels, whole packs, one pixel, one channel, one image.
+/// Odd channels and pixels, whole packs (one, and several with some behind them), one pixel, one channel, one image.
 std::vector<Shape> shapes() {
-  return {{2, 5, 3, 7}, {3, 16, 4, 4}, {2, 40, 5, 3}, {1, 17, 6, 2}, {4, 33, 1, 1}, {2, 1, 4, 5}, {5, 19, 2, 2}};
+  return {{2, 5, 3, 7},  {3, 16, 4, 4}, {2, 40, 5, 3}, {1, 17, 6, 2},
+          {4, 33, 1, 1}, {2, 1, 4, 5},  {5, 19, 2, 2}, {2, 101, 3, 2}};
 }
 
 /// One pixel or one channel: contiguous as well.

@@ -28,22 +28,24 @@ HOP_INLINE void with_tail(const NormTail<T>& tail, const F& f) {
   f(add);
 }
 
-/// f(first, again): functions of (at, n) that give the gradient of normalised(at, n), from g, that of the result. The
-/// first walk over the values calls `first`, which writes dresidual; walks after it call `again`.
+/// f(first, again): functions of (at, n, ..) that give the gradient of normalised(at, n, ..), from g, that of the
+/// result. The first walk over the values calls `first`, which writes dresidual; walks after it call `again`.
 template <class T, class Normalised, class F>
 HOP_INLINE void with_tail_grad(const NormTailGrad<T>& tail, const T* g, const Normalised& normalised, const F& f) {
-  const auto load_g = [=](std::int64_t at, int n) { return load_up_to(g + at, n); };
+  const auto load_g = [=](std::int64_t at, int n, auto...) { return load_up_to(g + at, n); };
   if (!tail.relu) return f(load_g, load_g);
   if (tail.y == nullptr) {
-    const auto masked = [=](std::int64_t at, int n) { return where_relu_passes(normalised(at, n), load_g(at, n)); };
+    const auto masked = [=](std::int64_t at, int n, auto... more) {
+      return where_relu_passes(normalised(at, n, more...), load_g(at, n));
+    };
     return f(masked, masked);
   }
-  const auto first = [=, y = tail.y, dresidual = tail.dresidual](std::int64_t at, int n) {
+  const auto first = [=, y = tail.y, dresidual = tail.dresidual](std::int64_t at, int n, auto...) {
     const Lanes<T> masked = where_relu_passes(load_up_to(y + at, n), load_g(at, n));
     store_up_to(dresidual + at, n, masked);
     return masked;
   };
-  f(first, [from = tail.dresidual](std::int64_t at, int n) { return load_up_to(from + at, n); });
+  f(first, [from = tail.dresidual](std::int64_t at, int n, auto...) { return load_up_to(from + at, n); });
 }
 
 }  // namespace hop::kernels::HOP_ISA

@@ -10,6 +10,8 @@
 // side); both combine the same values in the same order. Lanes that no value reaches hold the identity.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/cpu/isa/lanes.h"
 
 namespace hop::kernels::HOP_ISA {
@@ -98,40 +100,78 @@ HOP_INLINE T reduce_sequence(std::int64_t row_count, std::int64_t length, const 
   return fold<Op>(cascade.finish(run));
 }
 
-/// Sixteen sequences side by side: lane[l] holds lane l of each.
-template <class T>
-struct Tile {
-  Lanes<T> lane[kLaneCount];
+/// Sums of N things of each of sixteen sequences, for N trees in one walk.
+template <class T, int N>
+struct Several {
+  Lanes<T> of[N];
+
+  Several() = default;
+  template <class... Values>
+  explicit HOP_INLINE Several(Lanes<T> first, Values... more) : of{first, more...} {}
+  HOP_INLINE Several(T value) {
+#pragma GCC unroll 8
+    for (int i = 0; i < N; ++i) of[i] = value;
+  }
+  friend HOP_INLINE Several operator+(const Several& a, const Several& b) {
+    Several y;
+#pragma GCC unroll 8
+    for (int i = 0; i < N; ++i) y.of[i] = a.of[i] + b.of[i];
+    return y;
+  }
 };
 
-template <class Op, class T>
+/// Sixteen sequences side by side: lane[l] holds lane l of each. Values: Lanes or Several.
+template <class Values>
+struct Tile {
+  Values lane[kLaneCount];
+};
+
+template <class Op, class Values>
 struct TileOp {
-  static HOP_INLINE Tile<T> combine(const Tile<T>& a, const Tile<T>& b) {
-    Tile<T> y;
+  static HOP_INLINE Tile<Values> combine(const Tile<Values>& a, const Tile<Values>& b) {
+    Tile<Values> y;
     for (int l = 0; l < kLaneCount; ++l) y.lane[l] = Op::combine(a.lane[l], b.lane[l]);
     return y;
   }
 };
 
+/// Step 3, for a tile.
+template <class Op, class Values>
+[[gnu::noinline]] Values fold(Tile<Values> x) {
+  for (int width = kLaneCount / 2; width > 0; width /= 2)
+    for (int l = 0; l < width; ++l) x.lane[l] = Op::combine(x.lane[l], x.lane[l + width]);
+  return x.lane[0];
+}
+
+/// f(l) for the first n lanes of a tile. One of Lanes lies in registers if all its indices are constants; one of more
+/// lies in memory anyway.
+template <class Values, class F>
+HOP_INLINE void for_each_lane(std::int64_t n, const F& f) {
+  if constexpr (std::is_same_v<Values, Lanes<float>> || std::is_same_v<Values, Lanes<double>>) {
+#pragma GCC unroll 16
+    for (int l = 0; l < kLaneCount; ++l) {
+      if (l < n) f(l);
+    }
+  } else {
+    for (int l = 0; l < kLaneCount && l < n; ++l) f(l);
+  }
+}
+
 /// The same tree over sixteen sequences at once: row(r) gives a function values(j), element j of row r of each of them.
 template <class Op, class T, class Row>
-HOP_INLINE Lanes<T> reduce_sequences(std::int64_t row_count, std::int64_t length, const Row& row) {
-  Cascade<TileOp<Op, T>, Tile<T>> cascade;
-  Tile<T> run;
+HOP_INLINE auto reduce_sequences(std::int64_t row_count, std::int64_t length, const Row& row) {
+  using Values = decltype(row(0)(0));
+  Cascade<TileOp<Op, Values>, Tile<Values>> cascade;
+  Tile<Values> run;
   const auto clear = [&] {
-#pragma GCC unroll 16
-    for (int l = 0; l < kLaneCount; ++l) run.lane[l] = Op::template identity<T>();
+    for_each_lane<Values>(kLaneCount, [&](int l) { run.lane[l] = Op::template identity<T>(); });
   };
   clear();
   int in_run = 0;
   for (std::int64_t r = 0; r < row_count; ++r) {
     const auto values = row(r);
     for (std::int64_t j = 0; j < length; j += kLaneCount) {
-      const std::int64_t left = length - j;
-#pragma GCC unroll 16
-      for (int l = 0; l < kLaneCount; ++l) {  // constant indices keep the tile in registers
-        if (l < left) run.lane[l] = Op::combine(run.lane[l], values(j + l));
-      }
+      for_each_lane<Values>(length - j, [&](int l) { run.lane[l] = Op::combine(run.lane[l], values(j + l)); });
       if (++in_run == cascade.kRunLength) {
         cascade.close(run);
         clear();
@@ -139,13 +179,7 @@ HOP_INLINE Lanes<T> reduce_sequences(std::int64_t row_count, std::int64_t length
       }
     }
   }
-  run = cascade.finish(run);
-#pragma GCC unroll 4
-  for (int width = kLaneCount / 2; width > 0; width /= 2) {
-#pragma GCC unroll 8
-    for (int l = 0; l < width; ++l) run.lane[l] = Op::combine(run.lane[l], run.lane[l + width]);
-  }
-  return run.lane[0];
+  return fold<Op>(cascade.finish(run));
 }
 
 }  // namespace hop::kernels::HOP_ISA
