@@ -54,12 +54,71 @@ class Sized : public nn::Module {
   bool is_large_;
 };
 
-// The worker under test is number 0 of two, and owns partitions 0 and 1.
-class CudaWorker : public testing::Toy {
- protected:
-  static constexpr Peer kPeer{WorkerId(0), Incarnation(1)};
+// The coordinator of worker 0 of two, and the worker 1 that holds a state which worker 0 wants. Ends after the worker:
+// its ends of the connections are open until then.
+class Stage {
+ public:
   using Connection = std::shared_ptr<net::Connection>;
 
+  // The digests of three units, each trained at the first attempt: the second one trains while the state for the third
+  // is on its way.
+  net::Awaitable<std::vector<Digest>> play(Room& room, std::string dataset, nn::StateBytes state) {
+    std::vector<Digest> digests;
+    worker_ = co_await coordinator_->accept(net::deadline_in(10s));
+    const message::Welcome welcome{{}, std::move(dataset), 2};
+    co_await say(welcome);
+    const Lease first{ModelId(0), 0, 0, PartitionId(0), Attempt(1), {}, {}, false};
+    co_await order(first, kLarge, {});
+    digests.push_back(co_await result());
+    const Lease short_of_room{ModelId(1), 0, 0, PartitionId(0), Attempt(2), {}, {}, false};
+    co_await order(short_of_room, kSmall, {});
+    const Lease hopping{ModelId(0), 2, 0, PartitionId(1), Attempt(3), xxh3_128(state->span()), {}, false};
+    co_await order(hopping, kLarge, "memory:other");
+
+    fetcher_ = co_await other_->accept(net::deadline_in(10s));
+    co_await fetcher_->receive(net::deadline_in(10s));
+    room.fetching.set_value();
+    digests.push_back(co_await result());
+    const message::State answer{ModelId(0), 2, hopping.parent, true, {}};
+    const message::Bytes control = message::encode(answer);
+    co_await fetcher_->send(static_cast<std::uint16_t>(message::Kind::State), control, std::as_const(*state).span());
+    digests.push_back(co_await result());
+    const message::Shutdown shutdown;
+    co_await say(shutdown);
+    co_return digests;
+  }
+
+  net::asio::io_context io;
+  std::shared_ptr<net::MemoryNetwork> network = std::make_shared<net::MemoryNetwork>();
+
+ private:
+  template <class T>
+  net::Awaitable<void> say(T m) {
+    const message::Bytes bytes = message::encode(m);
+    co_await worker_->send(static_cast<std::uint16_t>(message::kKind<T>), bytes);
+  }
+  net::Awaitable<void> order(Lease lease, const Config& config, std::optional<std::string> source) {
+    const message::LeaseOrder order{lease, std::move(source), config.to_json()};
+    co_await say(order);
+  }
+  // The next one's; throws for a unit that failed.
+  net::Awaitable<Digest> result() {
+    while (true) {
+      const net::Message message = co_await worker_->receive(net::deadline_in(10s));
+      const auto kind = static_cast<message::Kind>(message.kind);
+      if (kind == message::Kind::Result) co_return message::decode<message::Result>(message.control.span()).digest;
+      if (kind == message::Kind::Failed) throw Error(message::decode<message::Failed>(message.control.span()).text);
+    }
+  }
+
+  net::MemoryTransport transport_{io.get_executor(), network};
+  std::shared_ptr<net::Listener> coordinator_ = transport_.listen(net::Address::memory("coordinator"));
+  std::shared_ptr<net::Listener> other_ = transport_.listen(net::Address::memory("other"));
+  Connection worker_, fetcher_;
+};
+
+class CudaWorker : public testing::Toy {
+ protected:
   void SetUp() override {
     Toy::SetUp();
     if (IsSkipped()) return;
@@ -78,81 +137,28 @@ class CudaWorker : public testing::Toy {
     return trainer.state().shared_bytes();
   }
 
-  // The digests of the three units below, each trained at the first attempt.
   std::vector<Digest> digests(const std::string& node) {
     room_ = std::make_shared<Room>();
     room_->is_cramped = node == "cramped";
-    network_ = std::make_shared<net::MemoryNetwork>();
-    net::asio::io_context io;
-    net::MemoryTransport transport(io.get_executor(), network_);
-    coordinator_ = transport.listen(net::Address::memory("coordinator"));
-    other_ = transport.listen(net::Address::memory("other"));
-    Worker worker({.peer = kPeer,
+    Stage stage;
+    Worker worker({.peer = {WorkerId(0), Incarnation(1)},
                    .coordinator = "memory:coordinator",
                    .token = {},
                    .node_folder = *folder_ / node,
                    .experiment = &experiment_,
-                   .memory = network_,
+                   .memory = stage.network,
                    .devices = {"cuda", "cuda"}});
     std::thread life([&worker] { EXPECT_NO_THROW(worker.run()); });
-    auto played = net::asio::co_spawn(io, play(), net::asio::use_future);
-    io.run();
+    auto played = net::asio::co_spawn(stage.io, stage.play(*room_, (*folder_ / "data").string(), state_of_large()),
+                                      net::asio::use_future);
+    stage.io.run();
     worker.stop();
     life.join();
     return played.get();
   }
 
-  net::Awaitable<std::vector<Digest>> play() {
-    const nn::StateBytes state = state_of_large();
-    std::vector<Digest> digests;
-    worker_ = co_await coordinator_->accept(net::deadline_in(10s));
-    const message::Welcome welcome{{}, (*folder_ / "data").string(), 2};
-    co_await say(worker_, welcome);
-    const Lease first{ModelId(0), 0, 0, PartitionId(0), Attempt(1), {}, {}, false};
-    co_await order(first, kLarge, {});
-    digests.push_back(co_await result());
-    const Lease short_of_room{ModelId(1), 0, 0, PartitionId(0), Attempt(2), {}, {}, false};
-    co_await order(short_of_room, kSmall, {});
-    const Lease hopping{ModelId(0), 2, 0, PartitionId(1), Attempt(3), xxh3_128(state->span()), {}, false};
-    co_await order(hopping, kLarge, "memory:other");
-
-    const Connection fetcher = co_await other_->accept(net::deadline_in(10s));
-    co_await fetcher->receive(net::deadline_in(10s));
-    room_->fetching.set_value();
-    digests.push_back(co_await result());  // while the state is still on its way
-    const message::State answer{ModelId(0), 2, hopping.parent, true, {}};
-    const message::Bytes control = message::encode(answer);
-    co_await fetcher->send(static_cast<std::uint16_t>(message::Kind::State), control, std::as_const(*state).span());
-    digests.push_back(co_await result());
-    const message::Shutdown shutdown;
-    co_await say(worker_, shutdown);
-    co_return digests;
-  }
-
-  template <class T>
-  static net::Awaitable<void> say(Connection to, T m) {
-    const message::Bytes bytes = message::encode(m);
-    co_await to->send(static_cast<std::uint16_t>(message::kKind<T>), bytes);
-  }
-  net::Awaitable<void> order(Lease lease, const Config& config, std::optional<std::string> source) {
-    const message::LeaseOrder order{lease, std::move(source), config.to_json()};
-    co_await say(worker_, order);
-  }
-  // The next one's; throws for a unit that failed.
-  net::Awaitable<Digest> result() {
-    while (true) {
-      const net::Message message = co_await worker_->receive(net::deadline_in(10s));
-      const auto kind = static_cast<message::Kind>(message.kind);
-      if (kind == message::Kind::Result) co_return message::decode<message::Result>(message.control.span()).digest;
-      if (kind == message::Kind::Failed) throw Error(message::decode<message::Failed>(message.control.span()).text);
-    }
-  }
-
   Experiment experiment_;
   std::shared_ptr<Room> room_;
-  std::shared_ptr<net::MemoryNetwork> network_;
-  std::shared_ptr<net::Listener> coordinator_, other_;
-  Connection worker_;
 };
 
 TEST_F(CudaWorker, TakesBackAPlaceWhoseStateIsOnItsWayForAUnitThatNeedsTheRoom) {
