@@ -1,8 +1,8 @@
 // c = a b + bias in tiles of rows and columns that stay in registers while k runs: per step of k a tile of AVX-512
 // loads three registers of b's row, takes eight values of a and makes 24 fused multiply-adds, so the multipliers are
 // the limit and not the loads. Neither a nor b is copied where that can be helped: b's rows are read where they lie,
-// and stay in the second-level cache while the rows of a pass by. (A library copies both into its own order first; for
-// a batch of 32 against weights that have just been updated, that is a third of the time.)
+// from the second-level cache if they fit there, while the rows of a pass by. (A library copies both into its own order
+// first; for a batch of 32 against weights that have just been updated, that is a third of the time.)
 #include "kernels/cpu/gemm_loops_internal.h"
 
 #include "kernels/cpu/isa/lanes.h"
@@ -169,19 +169,13 @@ HOP_INLINE void turn(typename Lanes<T>::Register (&rows)[Lanes<T>::kPerRegister]
 
 }  // namespace
 
-// Where a panel of b (a tile's columns of it) stays in the first-level cache, each meets all rows of a, and the second
-// level has to keep a alone: so with gradients of weights, where k is the batch and c, as large as the weights, passes
-// through. Else, where all of b stays in the second level, each few rows of a meet it, and a is read once; else again
-// each panel meets all rows.
+// A few rows of a meet all of b, then the next ones, also where b is larger than the second-level cache: in panels that
+// meet all rows of a, b would be read from memory once, but that measured no faster.
 template <class T>
 void gemm_rows(const Gemm<T>& g, std::int64_t begin, std::int64_t end) {
-  constexpr std::int64_t kFirstLevel = 28 << 10, kSecondLevel = 600 << 10;
-  const std::int64_t row_bytes = g.k * static_cast<std::int64_t>(sizeof(T));
-  const bool by_panels = row_bytes * kTileColumns<T> * kLaneCount <= kFirstLevel || row_bytes * g.n > kSecondLevel;
   const std::int64_t last = end * kGemmRows < g.m ? end * kGemmRows : g.m;
-  const std::int64_t step = by_panels ? last : kGemmRows;
-  for (std::int64_t row = begin * kGemmRows; row < last; row += step)
-    compute_columns(g, row, row + step < last ? row + step : last);
+  for (std::int64_t row = begin * kGemmRows; row < last; row += kGemmRows)
+    compute_columns(g, row, row + kGemmRows < last ? row + kGemmRows : last);
 }
 
 template <class T>
