@@ -1,4 +1,5 @@
 // Device::cuda(i) as the floors below see it, and the state behind it.
+#include <array>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -59,7 +60,7 @@ class CudaBackend final : public Backend {
     const cudaStream_t stream = current_stream();
     check(cudaMemcpyAsync(to, from, size, cudaMemcpyDefault, stream), "cudaMemcpyAsync");
     check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
-    throw_fault(take_faults(index_, stream));
+    throw_fault(take_faults(index_, std::array{stream}));
   }
 
   // What is cleared while a step is recorded (a gradient that counted as zero before the step) is cleared once, before
@@ -71,10 +72,7 @@ class CudaBackend final : public Backend {
     check(cudaMemsetAsync(data, 0, size, stream), "cudaMemsetAsync");
   }
 
-  void synchronize() override {
-    wait_for_streams();
-    throw_fault(take_faults(index_));
-  }
+  void synchronize() override { throw_fault(take_faults(index_, wait_for_streams())); }
 
   std::string description() override {
     cudaDeviceProp card;
@@ -85,8 +83,7 @@ class CudaBackend final : public Backend {
 
   void discard_faults() noexcept override {
     try {
-      wait_for_streams();
-      static_cast<void>(take_faults(index_));
+      static_cast<void>(take_faults(index_, wait_for_streams()));
     } catch (...) {  // whoever uses the device next is told
     }
   }
@@ -140,15 +137,14 @@ class CudaBackend final : public Backend {
   }
 
   // Stream by stream, not cudaDeviceSynchronize: that is forbidden while any thread records. Streams that a program
-  // made for itself are its own to wait for, but the calling thread's current one.
-  void wait_for_streams() const {
+  // made for itself are its own to wait for, but the calling thread's current one. Returns those waited for.
+  std::array<cudaStream_t, 4> wait_for_streams() const {
     use_device(index_);
     expect_no_recording();
     const DeviceState& state = device_state(index_);
-    for (const cudaStream_t stream :
-         {state.compute.get(), state.to_device.get(), state.to_host.get(), current_stream()}) {
-      check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
-    }
+    const std::array streams = {state.compute.get(), state.to_device.get(), state.to_host.get(), current_stream()};
+    for (const cudaStream_t stream : streams) check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+    return streams;
   }
 
   int index_;

@@ -88,13 +88,12 @@ void answer_for(int device, const std::shared_ptr<FaultSlot>& slot, cudaStream_t
   if (std::find(replayed.begin(), replayed.end(), entry) == replayed.end()) replayed.push_back(entry);
 }
 
-std::uint64_t take_faults(int device, std::optional<cudaStream_t> stream) {
+std::uint64_t take_faults(int device, std::span<const cudaStream_t> waited_for) {
   Watched& mine = watched(device);
   std::uint64_t note = mine.own != nullptr ? mine.own->take_note() : 0;
+  for (const auto& [slot, stream] : mine.replayed) note = std::max(note, slot->take_note());
   std::erase_if(mine.replayed, [&](const auto& entry) {
-    if (stream.has_value() && entry.second != *stream) return false;
-    note = std::max(note, entry.first->take_note());
-    return true;
+    return std::find(waited_for.begin(), waited_for.end(), entry.second) != waited_for.end();
   });
   return note;
 }

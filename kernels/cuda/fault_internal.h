@@ -2,15 +2,15 @@
 //
 // Several threads share a device, each with work of its own: what one's kernels met must not be thrown at another. So
 // every thread has a word of its own per device, which its launches carry. A recorded graph carries its word to every
-// replay, whoever replays it; so a recording has one of its own as well, and a thread that waits for the device looks
-// at its own word and at those of the graphs that it has replayed since it last looked.
+// replay, whoever replays it; so a recording has one of its own as well, and a thread that waits for a stream looks at
+// its own word and at those of the graphs that it has replayed and not waited for since.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <optional>
+#include <span>
 
 #include "kernels/cuda/language.h"
 
@@ -45,7 +45,8 @@ class FaultWords {
     unsigned long long* device = nullptr;  ///< as kernels do
     bool used = false;                     ///< by somebody before
   };
-  /// A word that is 0 and stays so until the new owner's kernels write it. `device` must be current.
+  /// A word that is 0 and stays so until the new owner's kernels write it, if what its last owner gave to streams of
+  /// the program's own was waited for. `device` must be current.
   Word take();
   void give_back(Word word);
 
@@ -73,13 +74,12 @@ class FaultSlot {
   FaultWords::Word word_;
 };
 
-/// The calling thread answers for a graph that it replays on `stream` and that notes its faults in `slot`, until
-/// take_faults() has looked there.
+/// The calling thread answers for a graph that it replays on `stream` and that notes its faults in `slot`, until it has
+/// looked there after waiting for that stream.
 void answer_for(int device, const std::shared_ptr<FaultSlot>& slot, cudaStream_t stream);
 
-/// What the calling thread's work on the device has noted, after it has finished: all of it, or what was given to
-/// `stream` (then graphs on other streams are looked at another time). Clears it. The highest operation of all, then
-/// the lowest position, as in a single word.
-std::uint64_t take_faults(int device, std::optional<cudaStream_t> stream = std::nullopt);
+/// What the calling thread's work on the device has noted so far; clears it. The highest operation of all, then the
+/// lowest position, as in a single word. Graphs on other streams than those just waited for are looked at again.
+std::uint64_t take_faults(int device, std::span<const cudaStream_t> waited_for);
 
 }  // namespace hop::kernels::cuda

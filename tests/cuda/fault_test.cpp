@@ -109,20 +109,47 @@ TEST_F(CudaFault, OfARecordedGraphReachesWhoReplaysIt) {
   }
 }
 
-// A value that is read waits for one stream; a graph on another may not have run by then.
-TEST_F(CudaFault, OfAGraphOnAnotherStreamIsNotMissedByAReadInBetween) {
+// A value that is read waits for one stream, and synchronize() for the device's own; a graph on another stream may not
+// have run by then.
+TEST_F(CudaFault, OfAGraphOnAnotherStreamIsToldAsSoonAsItIsKnownAndNotMissed) {
   const Tensor one = on_device(full({}, 1.0));
   const Plan plan = hop::capture([&] { index_select(x_, 0, wrong_); }, Device::cuda());
   EXPECT_THROW(wait(), IndexError);  // from the run before the recording
   const Stream side;
+  for (const bool reads : {true, false}) {
+    {
+      const StreamGuard guard(side);
+      plan.replay();
+    }
+    int told = 0;
+    const auto look = [&](const auto& f) {
+      try {
+        f();
+      } catch (const IndexError&) {
+        ++told;
+      }
+    };
+    look([&] { reads ? static_cast<void>(one.item<float>()) : wait(); });
+    side.synchronize();
+    look(wait);
+    EXPECT_EQ(told, 1);
+    EXPECT_NO_THROW(wait());
+  }
+}
+
+TEST_F(CudaFault, OfAGraphOnAnotherStreamReachesTheReaderOfItsResult) {
+  Tensor y;
+  const Plan plan = hop::capture([&] { y = index_select(x_, 0, wrong_); }, Device::cuda());
+  EXPECT_THROW(wait(), IndexError);
+  const Stream side;
+  const Event done;
   {
     const StreamGuard guard(side);
     plan.replay();
   }
-  EXPECT_NO_THROW(one.item<float>());
-  side.synchronize();
-  EXPECT_THROW(wait(), IndexError);
-  EXPECT_NO_THROW(wait());
+  done.record(side.get());
+  check(cudaStreamWaitEvent(current_stream(), done.get(), 0), "cudaStreamWaitEvent");
+  EXPECT_THROW(to_device(y, Device::cpu()), IndexError);
 }
 
 TEST_F(CudaFault, OfAGraphThatIsGoneReachesWhoReplayedIt) {
