@@ -38,15 +38,15 @@ namespace hop::simt {
 /// The order in which the threads of a block take turns. Blocks run first to last in_order, else last to first.
 enum class Schedule : std::uint8_t { in_order, reversed, shuffled };
 
-/// When a stream runs what it is given. A wait that is missing between two streams shows in one of them: a reader that
-/// does not wait for its writer in lazy, a writer that does not wait for the readers of what was there in others_first.
+/// When a stream runs what it is given. A wait that is missing between two streams can show: a reader that does not
+/// wait for its writer in lazy, a writer that does not wait for the readers of what was there in others_first.
 enum class Streams : std::uint8_t {
   at_once,      ///< within the call that gives it, so that a debugger sees who gave it
   lazy,         ///< when the host waits for it, and then no more than it must
   others_first  ///< when the host waits for it, after everything that all other streams have
 };
 
-/// How kernels run. Read at each launch; change it while no kernel runs.
+/// How kernels run. Read at each launch and each wait; change it while no kernel runs and no stream has work.
 struct Options {
   Schedule schedule = Schedule::in_order;
   std::uint64_t seed = 1;  ///< of `shuffled`

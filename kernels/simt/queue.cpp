@@ -6,15 +6,14 @@
 
 namespace hop::simt {
 
-void Queue::give(std::function<void()> work) {
+std::uint64_t Queue::push(Item item) {
   const std::scoped_lock lock(mutex_);
-  items_.push_back({std::move(work), {}});
+  items_.push_back(std::move(item));
+  return begun_ + items_.size();
 }
 
-void Queue::wait_for(const Point& point) {
-  const std::scoped_lock lock(mutex_);
-  items_.push_back({nullptr, point});
-}
+std::uint64_t Queue::give(std::function<void()> work) { return push({std::move(work), {}}); }
+void Queue::wait_for(const Point& point) { push({nullptr, point}); }
 
 std::uint64_t Queue::end() const {
   const std::scoped_lock lock(mutex_);
@@ -42,24 +41,24 @@ void Queue::run_until(std::uint64_t position) {
 
 std::shared_ptr<Queue> Queues::make() {
   const std::scoped_lock lock(mutex_);
-  std::erase_if(queues_, [](const auto& queue) { return queue.expired(); });
-  auto made = std::make_shared<Queue>();
-  queues_.push_back(made);
-  return made;
+  std::erase_if(queues_, [](const auto& queue) { return queue.use_count() == 1 && queue->has_run(queue->end()); });
+  return queues_.emplace_back(std::make_shared<Queue>());
 }
 
 std::vector<std::shared_ptr<Queue>> Queues::all() {
   const std::scoped_lock lock(mutex_);
-  std::vector<std::shared_ptr<Queue>> live;
-  for (auto queue = queues_.rbegin(); queue != queues_.rend(); ++queue) {
-    if (auto one = queue->lock()) live.push_back(std::move(one));
-  }
-  return live;
+  if (options().streams == Streams::others_first) return {queues_.rbegin(), queues_.rend()};
+  return queues_;
+}
+
+void Queues::throw_kept() {
+  if (kept_) std::rethrow_exception(std::exchange(kept_, nullptr));
 }
 
 void Queues::reach(const Point& point) {
   if (point.queue == nullptr) return;
   const std::scoped_lock lock(running_);
+  throw_kept();
   if (options().streams == Streams::others_first) {
     for (const auto& queue : all()) {
       if (queue != point.queue) queue->run_until(queue->end());
@@ -79,7 +78,17 @@ bool Queues::ask(const Point& point) {
 
 void Queues::reach_all() {
   const std::scoped_lock lock(running_);
+  throw_kept();
   for (const auto& queue : all()) queue->run_until(queue->end());
+}
+
+void Queues::reach_all_quietly() noexcept {
+  const std::scoped_lock lock(running_);
+  try {
+    reach_all();
+  } catch (...) {
+    kept_ = std::current_exception();
+  }
 }
 
 Queues& queues() {

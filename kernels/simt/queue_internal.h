@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -23,7 +24,8 @@ struct Point {
 /// One stream's work. All members may be called from several threads.
 class Queue {
  public:
-  void give(std::function<void()> work);
+  /// The position behind it.
+  std::uint64_t give(std::function<void()> work);
   void wait_for(const Point& point);
   /// Behind everything given so far.
   std::uint64_t end() const;
@@ -34,6 +36,7 @@ class Queue {
     std::function<void()> work;
     Point waits_for;
   };
+  std::uint64_t push(Item item);
   /// Runs the first `position` items ever given, those that have not run. Call with Queues' lock.
   void run_until(std::uint64_t position);
   bool has_run(std::uint64_t position) const;
@@ -47,21 +50,27 @@ class Queue {
 /// that runs it.
 class Queues {
  public:
+  /// A stream's. Queues keeps it until the stream is gone and the work done.
   std::shared_ptr<Queue> make();
 
   /// Returns when everything before the point has run. Where Options::streams says so, all other streams run first.
   void reach(const Point& point);
   /// Whether it has. If not, runs it: whoever asks again and again gets on.
   bool ask(const Point& point);
-  /// Everything that all streams have, the youngest stream first.
+  /// Everything that all streams have: the oldest stream first, or where others go first the youngest.
   void reach_all();
+  /// The same for callers that must not throw: what is thrown is kept for the next one who waits.
+  void reach_all_quietly() noexcept;
 
  private:
+  /// In the order in which reach_all() runs them.
   std::vector<std::shared_ptr<Queue>> all();
+  void throw_kept();
 
   std::recursive_mutex running_;  // recursive: the work's owner may free device memory where it ends
+  std::exception_ptr kept_;       // guarded by running_
   std::mutex mutex_;
-  std::vector<std::weak_ptr<Queue>> queues_;  // in the order of their making
+  std::vector<std::shared_ptr<Queue>> queues_;  // in the order of their making
 };
 Queues& queues();
 

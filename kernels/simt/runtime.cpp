@@ -115,9 +115,6 @@ Pinned& pinned() {
   return all;
 }
 
-// Memory that a card cannot read by itself.
-bool is_pageable(const void* data) { return lies_in(data, 1, false, false) && !pinned().contains(data); }
-
 }  // namespace
 
 namespace hop::simt {
@@ -243,7 +240,7 @@ cudaError_t cudaMalloc(void** data, std::size_t size) {
 cudaError_t cudaFree(void* data) {
   if (data == nullptr) return cudaSuccess;
   if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
-  hop::simt::queues().reach_all();
+  hop::simt::queues().reach_all_quietly();  // destructors free
   return result(device_memory().free(data) ? cudaSuccess : cudaErrorInvalidValue);
 }
 
@@ -261,7 +258,7 @@ cudaError_t cudaMallocHost(void** data, std::size_t size) { return cudaHostAlloc
 cudaError_t cudaFreeHost(void* data) {
   if (data == nullptr) return cudaSuccess;
   if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
-  hop::simt::queues().reach_all();
+  hop::simt::queues().reach_all_quietly();
   if (!pinned().remove(data)) return result(cudaErrorInvalidValue);
   std::free(data);
   return cudaSuccess;
@@ -289,8 +286,9 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t size, cudaMe
   if (const cudaError_t wrong = cudaStreamIsCapturing(stream, &status); wrong != cudaSuccess) return wrong;
   const bool runs = status == cudaStreamCaptureStatusNone && size > 0;
   const auto* const bytes = static_cast<const std::byte*>(from);
+  const bool from_host = runs && lies_in(from, 1, false, false), to_host = runs && lies_in(to, 1, false, false);
   // The driver copies through pinned memory of its own: what it cannot pin it has read, or written, when it returns.
-  if (runs && is_pageable(from)) {
+  if (from_host && !to_host && !pinned().contains(from)) {
     return result(enqueue(stream, [to, taken = std::make_shared<const std::vector<std::byte>>(bytes, bytes + size)] {
       std::memcpy(to, taken->data(), taken->size());
     }));
@@ -298,7 +296,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t size, cudaMe
   const cudaError_t given = enqueue(stream, [=] {
     if (size > 0) std::memmove(to, from, size);
   });
-  if (given == cudaSuccess && runs && is_pageable(to)) hop::simt::reach_end(stream);
+  const bool is_waited_for = to_host && (from_host || !pinned().contains(to));
+  if (given == cudaSuccess && is_waited_for) hop::simt::reach_end(stream);
   return result(given);
 }
 

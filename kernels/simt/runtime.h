@@ -166,7 +166,8 @@ cudaError_t cudaFuncSetAttribute(void (*kernel)(P...), cudaFuncAttribute attribu
 
 namespace hop::simt {
 /// What <<<>>> does: checks the launch against a GPU's limits (at most 1,024 threads, 65,535 blocks in y and z, 48 KiB
-/// of dynamic shared memory, 99 after cudaFuncSetAttribute), then runs it, or records it where the stream captures.
+/// of dynamic shared memory, 99 after cudaFuncSetAttribute), then gives it to the stream: runs it, lets it wait, or
+/// records it.
 cudaError_t submit(Launch launch, cudaStream_t stream);
 }  // namespace hop::simt
 

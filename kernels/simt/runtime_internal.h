@@ -1,7 +1,9 @@
 // What stands behind the handles of runtime.h.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -78,7 +80,7 @@ struct CUevent_st {
   enum class State { fresh, recorded, captured } state = State::fresh;
   bool timing = true;
   hop::simt::Point point;
-  std::shared_ptr<std::chrono::steady_clock::time_point> time;  ///< when the stream came to it; 0: not yet
+  std::shared_ptr<std::atomic<std::int64_t>> time;  ///< of steady_clock, when the stream came to it; 0: not yet
   std::weak_ptr<hop::simt::Capture> capture;
   hop::simt::Before before;
 };

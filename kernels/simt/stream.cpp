@@ -48,6 +48,9 @@ void run_and_check_guards(const Launch& launch) {
   }
 }
 
+// Whether streams keep what they are given for later.
+bool waits() { return options().streams != Streams::at_once; }
+
 // Whether a handle is one of ours and alive; the default stream is null. Call with the lock.
 bool is_live(cudaStream_t stream) { return stream == nullptr || handles().streams.contains(stream); }
 
@@ -86,7 +89,7 @@ cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) {
       if (implicit) return cudaErrorStreamCaptureImplicit;
     }
   }
-  if (stream != nullptr && options().streams != Streams::at_once) {
+  if (stream != nullptr && waits()) {
     stream->queue->give(std::move(work));
     return cudaSuccess;
   }
@@ -114,6 +117,7 @@ Point end_of(cudaStream_t stream) { return {stream->queue, stream->queue->end()}
 using hop::simt::enqueue;
 using hop::simt::handles;
 using hop::simt::result;
+using hop::simt::waits;
 
 // ---- Streams
 
@@ -127,13 +131,8 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
 }
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
 
+// What it was given still runs when somebody waits for all.
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
-  hop::simt::Point end;
-  {
-    const std::scoped_lock lock(handles().mutex);
-    if (stream != nullptr && handles().streams.contains(stream)) end = hop::simt::end_of(stream);
-  }
-  hop::simt::queues().reach(end);  // on a GPU it runs later, but runs
   const std::scoped_lock lock(handles().mutex);
   if (handles().streams.erase(stream) == 0) return result(cudaErrorInvalidResourceHandle);
   hop::simt::invalidate(stream);
@@ -207,9 +206,12 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
       return result(cudaErrorStreamCaptureIsolation);
     }
     point = event->point;
-    if (stream != nullptr) stream->queue->wait_for(point);
+    if (stream != nullptr && waits()) {
+      stream->queue->wait_for(point);
+      return cudaSuccess;
+    }
   }
-  if (stream == nullptr) hop::simt::queues().reach(point);
+  hop::simt::queues().reach(point);
   return cudaSuccess;
 }
 
@@ -237,32 +239,35 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  const auto time = std::make_shared<std::chrono::steady_clock::time_point>();
-  {
-    const std::scoped_lock lock(handles().mutex);
-    const bool known = stream == nullptr || handles().streams.contains(stream);
-    if (!known || !handles().events.contains(event)) return result(cudaErrorInvalidResourceHandle);
-    if (stream != nullptr && stream->capture) {
-      event->state = CUevent_st::State::captured;
-      event->capture = stream->capture;
-      event->before = stream->before;
-      return cudaSuccess;
-    }
-    event->state = CUevent_st::State::recorded;
-    event->time = time;
+  if (stream == nullptr) hop::simt::reach_end(nullptr);
+  const std::scoped_lock lock(handles().mutex);
+  const bool known = stream == nullptr || handles().streams.contains(stream);
+  if (!known || !handles().events.contains(event)) return result(cudaErrorInvalidResourceHandle);
+  if (stream != nullptr && stream->capture) {
+    event->state = CUevent_st::State::captured;
+    event->capture = stream->capture;
+    event->before = stream->before;
+    return cudaSuccess;
   }
-  const cudaError_t error = enqueue(stream, [time] { *time = std::chrono::steady_clock::now(); });
-  if (stream != nullptr && error == cudaSuccess) event->point = hop::simt::end_of(stream);
-  return result(error);
+  event->state = CUevent_st::State::recorded;
+  event->time = std::make_shared<std::atomic<std::int64_t>>(0);
+  event->point = {};
+  const auto pass = [time = event->time] { *time = std::chrono::steady_clock::now().time_since_epoch().count(); };
+  if (stream != nullptr && waits())
+    event->point = {stream->queue, stream->queue->give(pass)};
+  else
+    pass();
+  return cudaSuccess;
 }
 
 namespace {
 
-// Where the host may wait for an event: not for one of a capture.
-cudaError_t check_wait(cudaEvent_t event) {
+// Where the host may wait for an event, and for what: not for one of a capture.
+cudaError_t check_wait(cudaEvent_t event, hop::simt::Point& point) {
   if (hop::simt::lost() != cudaSuccess) return hop::simt::lost();
   const std::scoped_lock lock(handles().mutex);
   if (!handles().events.contains(event)) return cudaErrorInvalidResourceHandle;
+  point = event->point;
   if (event->state != CUevent_st::State::captured) return cudaSuccess;
   if (const auto capture = event->capture.lock()) capture->invalidated = true;
   return cudaErrorCapturedEvent;
@@ -271,14 +276,16 @@ cudaError_t check_wait(cudaEvent_t event) {
 }  // namespace
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  if (const cudaError_t refused = check_wait(event); refused != cudaSuccess) return result(refused);
-  hop::simt::queues().reach(event->point);
+  hop::simt::Point point;
+  if (const cudaError_t refused = check_wait(event, point); refused != cudaSuccess) return result(refused);
+  hop::simt::queues().reach(point);
   return cudaSuccess;
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
-  if (const cudaError_t refused = check_wait(event); refused != cudaSuccess) return result(refused);
-  return result(hop::simt::queues().ask(event->point) ? cudaSuccess : cudaErrorNotReady);
+  hop::simt::Point point;
+  if (const cudaError_t refused = check_wait(event, point); refused != cudaSuccess) return result(refused);
+  return result(hop::simt::queues().ask(point) ? cudaSuccess : cudaErrorNotReady);
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
@@ -286,9 +293,10 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
   for (const cudaEvent_t event : {start, stop}) {
     const bool usable = handles().events.contains(event) && event->timing;
     if (!usable || event->state != CUevent_st::State::recorded) return result(cudaErrorInvalidResourceHandle);
-    if (event->time->time_since_epoch().count() == 0) return result(cudaErrorNotReady);
+    if (*event->time == 0) return result(cudaErrorNotReady);
   }
-  *milliseconds = std::chrono::duration<float, std::milli>(*stop->time - *start->time).count();
+  using Milliseconds = std::chrono::duration<float, std::milli>;
+  *milliseconds = Milliseconds(std::chrono::steady_clock::duration(*stop->time - *start->time)).count();
   return cudaSuccess;
 }
 
