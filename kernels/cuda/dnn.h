@@ -1,7 +1,7 @@
 // Convolutions through cuDNN's graph interface; cuDNN is looked for at run time. For each convolution the heuristic's
 // engines are tried in its order, without timing anything, and the first whose notes are acceptable is kept: never one
 // that is nondeterministic or sums in less than f32, and for strict f32 none that uses tensor cores or shortens its
-// inputs. So the bits of a convolution depend on its values, its Convolution and the card alone.
+// inputs. So the bits of a convolution depend on its values, its Convolution, the card and cuDNN's version alone.
 //
 // Plans can also be made for a card that is not there, from a description of it: so a machine without a GPU tests that
 // plans exist and which notes they carry.

@@ -85,7 +85,11 @@ Descriptor& Descriptor::finalize() {
 }
 bool Descriptor::try_finalize() {
   const cudnnStatus_t status = functions().cudnnBackendFinalize(raw());
-  if (CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED) return false;
+  const bool is_incomplete = status == CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDA_DRIVER ||
+                             status == CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDART ||
+                             status == CUDNN_STATUS_NOT_SUPPORTED_RUNTIME_PREREQUISITE_MISSING ||
+                             status == CUDNN_STATUS_NOT_SUPPORTED_SUBLIBRARY_UNAVAILABLE;
+  if (CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED && !is_incomplete) return false;
   check(status, "cudnnBackendFinalize");
   return true;
 }

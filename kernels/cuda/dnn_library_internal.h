@@ -95,7 +95,8 @@ class Descriptor {
   Descriptor& set(cudnnBackendAttributeName_t name, const Descriptor& other);
   /// Throws CudaError with cuDNN's own explanation.
   Descriptor& finalize();
-  /// The same for what cuDNN may turn down (heuristics, plans): false where it does not support it.
+  /// The same for what cuDNN may turn down (heuristics, plans): false where it does not support it. An installation
+  /// that lacks a part is an error: with other engines come other bits.
   bool try_finalize();
 
   std::int64_t get_int(cudnnBackendAttributeName_t name) const;
