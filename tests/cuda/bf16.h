@@ -2,6 +2,7 @@
 // f32 as the kernels do it.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>

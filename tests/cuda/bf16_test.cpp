@@ -1,4 +1,5 @@
 // Copies between f32 tensors and images in bf16: every rounding, every layout, every way.
+#include <cstring>
 #include <limits>
 
 #include "kernels/copy.h"
