@@ -110,11 +110,10 @@ class BatchNormGradient {
       if (has_residual_) c.set(3, through);
       return differentiable_grads(c, through, x, weight, layout_, eps_);
     }
-    kernels::BatchNormTailGrad tail;
-    if (relu_) {
-      tail = {.relu = true, .bias = c.value(bias_), .overwrite = g.is_unique()};
-      if (has_residual_) tail.y = c.value(y_);
-    }
+    kernels::BatchNormTailGrad tail{.relu = relu_};
+    if (relu_) tail.bias = c.value(bias_);
+    if (relu_ && has_residual_) tail.y = c.value(y_);
+    tail.overwrite = g.is_unique() && (relu_ || !has_residual_);  // else g is the residual's gradient
     kernels::NormGrads grads = kernels::batch_norm_grad(g, x, weight, c.value(mean_), c.value(rstd_), tail);
     c.set(0, std::move(grads.dx));
     c.set(1, std::move(grads.dweight));

@@ -18,7 +18,8 @@ struct BatchNormResult {
 };
 /// Training: x (N, C, H, W) or (N, C), normalised per channel by the statistics of this batch (Ioffe & Szegedy 2015).
 /// weight and bias (C), both or neither. What follows in many nets costs no passes of its own as a tail, and gives the
-/// same bits, values and gradients: batch_norm(x, weight, bias, eps, {.residual = shortcut, .relu = true}).
+/// same bits: batch_norm(x, weight, bias, eps, {.residual = shortcut, .relu = true}) for relu(batch_norm(x) +
+/// shortcut). (Where x has yet another reader, its gradient has three addends, and their order may differ.)
 BatchNormResult batch_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5,
                            const BatchNormTail& tail = {});
 

@@ -89,6 +89,8 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   const Shape channels = channels_of(kOp, x.shape());
   expect_shape(kOp, "g", g, x.shape());
   if (tail.y.defined()) expect_shape(kOp, "y", tail.y, x.shape());
+  if (tail.y.defined() && !tail.relu)
+    throw ConfigError("[batch_norm gradient] expected y with relu alone, got it without");
   expect_parameters(kOp, weight, tail.bias, channels);
   expect_statistics(kOp, mean, rstd, channels);
   expect_values(kOp, x, x.numel() != 0);

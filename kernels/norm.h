@@ -40,14 +40,15 @@ NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
 NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                       const BatchNormTail& tail = {});
 
-/// What the gradient has to know of a tail. Without relu: nothing, as a residual's gradient is g.
+/// What the gradient has to know of a tail. Of one without relu: nothing, as a residual's gradient is g.
 struct BatchNormTailGrad {
   bool relu = false;
-  Tensor bias = {};        ///< batch_norm's; y is made from x again, as x is read anyway, unless it is given:
-  Tensor y = {};           ///< relu(normalised + residual), where there was a residual; dresidual is then defined
-  bool overwrite = false;  ///< nobody else reads g: dresidual, or dx without one, may take its place
+  Tensor bias = {};  ///< with relu: batch_norm's; y is made from x again, as x is read anyway, unless it is given:
+  Tensor y = {};     ///< relu(normalised + residual), where there was a residual; dresidual is then defined
+  /// Nobody else reads g: dresidual, or dx where there is none, may take its place. With any tail.
+  bool overwrite = false;
 };
-/// dweight and dbias are undefined where weight is.
+/// dweight and dbias are undefined where weight is. Throws ShapeError, and ConfigError for y without relu.
 NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                           const Tensor& rstd, const BatchNormTailGrad& tail = {});
 

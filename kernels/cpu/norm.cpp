@@ -75,7 +75,7 @@ class ChannelView {
   bool channels_first_;
 };
 
-/// Launches f(begin, end) over the channels of an image with channels last: as many as are walked together, or fewer
+/// Launches f(begin, end) over the channels of an image with channels last: up to 64, in packs of sixteen, or fewer
 /// where threads would have nothing to do.
 template <class F>
 void for_columns(const NormShape& z, const F& f) {
@@ -162,15 +162,16 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   const Tensor dweight = like_or_undefined(weight), dbias = like_or_undefined(weight);
   const Tensor dense = view.enter(x), dense_g = view.enter(g), w = contiguous_or_undefined(weight);
   const Tensor m = contiguous(mean), r = contiguous(rstd), b = contiguous_or_undefined(tail.bias);
-  const bool branched = tail.y.defined();
-  const Tensor y = branched ? view.enter(tail.y) : Tensor();
-  const Tensor first = tail.overwrite && dense_g.is_same(g) ? g : view.empty_like(x);
-  const Tensor dx = branched ? view.empty_like(x) : first, dresidual = branched ? first : Tensor();
+  const bool has_residual = tail.y.defined();
+  const Tensor y = has_residual ? view.enter(tail.y) : Tensor();
+  const Tensor over_g_or_new = tail.overwrite && dense_g.is_same(g) ? g : view.empty_like(x);
+  const Tensor dx = has_residual ? view.empty_like(x) : over_g_or_new,
+               dresidual = has_residual ? over_g_or_new : Tensor();
   const std::int64_t channels = view.norm().channels;
   // The loops over columns read the sums again: they need a place also where nobody asks for them.
-  const bool aside = view.columns() && !weight.defined();
-  const Tensor g_sums = aside ? Tensor::empty({channels}, x.dtype()) : dbias,
-               gx_sums = aside ? Tensor::empty({channels}, x.dtype()) : dweight;
+  const bool sums_aside = view.columns() && !weight.defined();
+  const Tensor g_sums = sums_aside ? Tensor::empty({channels}, x.dtype()) : dbias,
+               gx_sums = sums_aside ? Tensor::empty({channels}, x.dtype()) : dweight;
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>(view.norm(), dense, w, b);
     const NormTailGrad<T> after{tail.relu, data_or_null<T>(y), data_or_null<T>(dresidual)};
@@ -188,7 +189,7 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
       HOP_PICK(batch_norm_grad_channels<T>)(in, from, after, given, out, begin, end);
     });
   });
-  return {view.leave(dx), dweight, dbias, branched ? view.leave(dresidual) : Tensor()};
+  return {view.leave(dx), dweight, dbias, has_residual ? view.leave(dresidual) : Tensor()};
 }
 
 Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,

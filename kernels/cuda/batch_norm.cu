@@ -318,9 +318,9 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   };
   const Tensor from_g = dense(g), from = dense(x), y = dense(tail.y), w = dense(weight), b = dense(tail.bias);
   const Tensor m = dense(mean), r = dense(rstd);
-  const Tensor first = tail.overwrite && from_g.is_same(g) ? g : make(x);
-  const NormGrads grads = y.defined() ? NormGrads{make(x), make(weight), make(weight), first}
-                                      : NormGrads{first, make(weight), make(weight)};
+  const Tensor over_g_or_new = tail.overwrite && from_g.is_same(g) ? g : make(x);
+  const NormGrads grads = y.defined() ? NormGrads{make(x), make(weight), make(weight), over_g_or_new}
+                                      : NormGrads{over_g_or_new, make(weight), make(weight)};
   const auto pass = [&]<class T>(T) {
     return Backward<T>{from_g.data<T>(),
                        from.data<T>(),

@@ -27,6 +27,7 @@ BatchNorm::BatchNorm(std::int64_t num_features, const BatchNormOptions& options)
 
 Tensor BatchNorm::forward(const Tensor& x, const BatchNormTail& tail) {
   check_input(x);
+  check_residual(x, tail.residual);
   if (!is_training() && running_mean.defined()) {
     Tensor y = batch_norm_eval(x, running_mean, running_var, weight, bias, options_.eps);
     if (tail.residual.defined()) y = y + tail.residual;
@@ -42,6 +43,19 @@ Tensor BatchNorm::forward(const Tensor& x, const BatchNormTail& tail) {
     update_running_stats(result.mean, result.var, per_channel);
   }
   return result.y;
+}
+
+// In evaluation the addition would broadcast and promote what training refuses.
+void BatchNorm::check_residual(const Tensor& x, const Tensor& residual) const {
+  if (!residual.defined()) return;
+  if (residual.shape() != x.shape()) {
+    throw ShapeError("[" + type_name() + "] expected a residual of shape " + x.shape().to_string() + ", got " +
+                     residual.shape().to_string());
+  }
+  if (residual.dtype() != x.dtype()) {
+    throw DtypeError("[" + type_name() + "] expected a residual of dtype " + std::string(name(x.dtype())) + ", got " +
+                     std::string(name(residual.dtype())));
+  }
 }
 
 // The running variance is that of the population: Bessel's n / (n - 1) turns the batch's biased one into its estimate.

@@ -36,6 +36,7 @@ class BatchNorm : public Module {
   void check_dims(const Tensor& x, int dims, const char* expected) const;
 
  private:
+  void check_residual(const Tensor& x, const Tensor& residual) const;
   void update_running_stats(const Tensor& mean, const Tensor& biased_var, std::int64_t per_channel);
 
   std::int64_t num_features_;

@@ -70,11 +70,25 @@ TEST(BatchNormTail, GivesTheBitsOfTheOperationsOneAfterTheOther) {
 }
 
 TEST(BatchNormTail, LeavesAGradientThatOthersHoldAsItIs) {
-  for (const bool with_residual : {false, true}) {
-    const Operands o = operands({3, 5, 4, 4}, DType::f32, true, with_residual);
-    const Tensor g = kernels::cast(random_tensor({3, 5, 4, 4}, 9), DType::f32), before = kernels::clone(g);
-    grad({in_one_pass(o, true)}, o.leaves(), {.grad_outputs = {g}});
-    EXPECT_TRUE(same_bits(g, before));
+  for (const bool last : {false, true}) {  // of g as well: a g that lies otherwise is copied first
+    for (const bool with_residual : {false, true}) {
+      for (const bool with_relu : {false, true}) {
+        const Operands o = operands({3, 5, 4, 4}, DType::f32, last, with_residual);
+        const Tensor g = kernels::in_layout(last ? kernels::Layout::channels_last : kernels::Layout::contiguous,
+                                            kernels::cast(random_tensor({3, 5, 4, 4}, 9), DType::f32));
+        const Tensor before = kernels::clone(g), y = in_one_pass(o, with_relu), z = y * 1.0;
+        grad({y}, o.leaves(), {.grad_outputs = {g}, .retain_graph = true});
+        EXPECT_TRUE(same_bits(g, before)) << "a caller's";
+
+        Tensor kept;
+        const HookHandle hook = register_hook(y, [&](const Tensor& given) {
+          kept = with_relu ? given : slice(given, 0, 1, 3);
+          return Tensor();
+        });
+        grad({z}, o.leaves(), {.grad_outputs = {g}});
+        EXPECT_TRUE(same_bits(kept, with_relu ? before : slice(before, 0, 1, 3))) << "a hook's, whole or a view";
+      }
+    }
   }
 }
 

@@ -90,6 +90,9 @@ TEST(BatchNormTail, WritesOverTheGradientOnlyWhereItMay) {
 
 TEST(BatchNormTail, RefusesWhatDoesNotFit) {
   const Tensor x = random_tensor({2, 3, 4});
+  const NormResult r = batch_norm(x, {}, {}, 1e-5);
+  EXPECT_EQ(error_of<ConfigError>([&] { batch_norm_grad(x, x, {}, r.mean, r.rstd, {.y = r.y}); }),
+            "[batch_norm gradient] expected y with relu alone, got it without");
   EXPECT_EQ(error_of<ShapeError>([&] {
               batch_norm(x, {}, {}, 1e-5, {.residual = random_tensor({2, 3, 1})});
             }),

@@ -226,6 +226,22 @@ TEST(BatchNorm, TakesWhatFollowsAsAPartOfTheCall) {
   EXPECT_TRUE(together(x, {.relu = true}).is_same(seen));
 }
 
+TEST(BatchNorm, RefusesTheSameResidualsInTrainingAndInEvaluation) {
+  BatchNorm2d bn(2);
+  const Tensor x = kernels::ones({2, 2, 1, 3});
+  for (const bool training : {true, false}) {
+    bn.train(training);
+    EXPECT_EQ(message_of<ShapeError>([&] {
+                bn(x, {.residual = kernels::ones({2, 2, 4, 3})});
+              }),
+              "[BatchNorm2d] expected a residual of shape (2, 2, 1, 3), got (2, 2, 4, 3)");
+    EXPECT_EQ(message_of<DtypeError>([&] {
+                bn(x, {.residual = kernels::ones({2, 2, 1, 3}, DType::f64)});
+              }),
+              "[BatchNorm2d] expected a residual of dtype f32, got f64");
+  }
+}
+
 TEST(Dropout, DrawsFromTheAddressOfTheStep) {
   Sequential net(Dropout(0.5), Dropout(0.5));
   const Tensor x = kernels::ones({64});

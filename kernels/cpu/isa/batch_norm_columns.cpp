@@ -1,6 +1,7 @@
 // Batch normalisation of images with channels last. Every channel's values meet in the tree of isa/norm.cpp, so the
-// bits are those of the same image in planes. Up to 64 neighbouring channels are walked together, and so memory in its
-// order: of sixteen at a time, a walk uses one cache line in two or four, which took up to four times as long.
+// bits are those of the same image in planes. Up to 64 neighbouring channels are walked together (32 where each has two
+// sums), and so memory in its order: of sixteen at a time, a walk uses one cache line in two or four, which took up to
+// four times as long.
 #include "kernels/cpu/isa/batch_norm_tail.h"
 #include "kernels/cpu/isa/lanes_math.h"
 #include "kernels/cpu/isa/tree.h"
@@ -16,22 +17,24 @@ struct Packs {
   static constexpr int kCount = count;
   static constexpr int n = kLaneCount;  // of each
 };
-struct Fewer {
+struct PartOfAPack {
   std::int64_t first;
   static constexpr int kCount = 1;
   int n;
 };
 
-/// f(channels) for channels begin..end-1. In f64, which nobody trains in, one pack at a time is fast enough.
-template <class T, class F>
+/// f(channels) for channels begin..end-1, at most `packs` of sixteen at a time. In f64, which nobody trains in, one is
+/// fast enough.
+template <class T, int packs, class F>
 HOP_INLINE void for_each_group(std::int64_t begin, std::int64_t end, const F& f) {
   std::int64_t c = begin;
   if constexpr (sizeof(T) == sizeof(float)) {
-    for (; c + 4 * kLaneCount <= end; c += 4 * kLaneCount) f(Packs<4>{c});
+    if constexpr (packs >= 4)
+      for (; c + 4 * kLaneCount <= end; c += 4 * kLaneCount) f(Packs<4>{c});
     for (; c + 2 * kLaneCount <= end; c += 2 * kLaneCount) f(Packs<2>{c});
   }
   for (; c + kLaneCount <= end; c += kLaneCount) f(Packs<1>{c});
-  if (c < end) f(Fewer{c, static_cast<int>(end - c)});
+  if (c < end) f(PartOfAPack{c, static_cast<int>(end - c)});
 }
 
 /// f(p, offset) for each pack of the channels.
@@ -115,7 +118,7 @@ void batch_norm_column_statistics(const NormInputs<T>& in, double eps, NormStati
   const NormShape z = in.shape;
   const T* x = in.x;
   const Lanes<T> count = count_of<T>(z);
-  for_each_group<T>(begin, end, [&](auto c) {
+  for_each_group<T, 4>(begin, end, [&](auto c) {
     const auto values = [=](std::int64_t at) { return load_up_to(x + at, c.n); };
     const auto sums = sums_of<T, 1>(z, c, [=](std::int64_t at, int) { return Several<T, 1>(values(at)); });
     PerChannel<T, decltype(c)> mean;
@@ -136,7 +139,7 @@ void batch_norm_column_statistics(const NormInputs<T>& in, double eps, NormStati
 template <class T>
 void batch_norm_rows(const NormInputs<T>& in, const NormTail<T>& tail, NormStatistics<T> given, T* y,
                      std::int64_t begin, std::int64_t end) {
-  for_each_group<T>(0, in.shape.channels, [&](auto c) {
+  for_each_group<T, 4>(0, in.shape.channels, [&](auto c) {
     const Normalised<T, decltype(c)> normalised(in, given, c);
     with_tail(tail, [&](const auto& finish) {
       for_each_row(in.shape, c, begin, end,
@@ -149,7 +152,7 @@ template <class T>
 void batch_norm_grad_columns(const NormInputs<T>& in, const T* g, const NormTailGrad<T>& tail, NormStatistics<T> given,
                              NormGradients<T> sums, std::int64_t begin, std::int64_t end) {
   const NormShape z = in.shape;
-  for_each_group<T>(begin, end, [&](auto c) {
+  for_each_group<T, 2>(begin, end, [&](auto c) {
     const Normalised<T, decltype(c)> normalised(in, given, c);
     with_tail_grad(tail, g, normalised, [&](const auto& first_g, const auto&) {
       const auto both = sums_of<T, 2>(z, c, [=](std::int64_t at, int p) {
@@ -168,7 +171,7 @@ template <class T>
 void batch_norm_grad_rows(const NormInputs<T>& in, const T* g, const NormTailGrad<T>& tail, NormStatistics<T> given,
                           NormGradients<T> sums, std::int64_t begin, std::int64_t end) {
   const Lanes<T> count = count_of<T>(in.shape);
-  for_each_group<T>(0, in.shape.channels, [&](auto c) {
+  for_each_group<T, 4>(0, in.shape.channels, [&](auto c) {
     const Normalised<T, decltype(c)> normalised(in, given, c);
     PerChannel<T, decltype(c)> scale, g_mean(sums.dbias, c), gx_mean(sums.dweight, c);
     for_each_pack(c, [&](int p, std::int64_t) {

@@ -43,10 +43,11 @@ struct Max {
 template <class Op, class V>
 struct Cascade {
   static constexpr int kRunLength = 32;
-  static constexpr int kLevels = 48;  // runs beyond 2^48 do not fit into memory
+  static constexpr int kLevels = 32;  // 2^32 runs are 2^41 values: more than fit into memory
 
   std::uint64_t runs = 0;
   V levels[kLevels];
+  static_assert(sizeof(V) * kLevels <= 128 << 10, "it lies on the stack, of which an application may give little");
 
   [[gnu::noinline]] void close(V run) {
     int level = 0;
@@ -107,7 +108,9 @@ struct Several {
 
   Several() = default;
   template <class... Values>
-  explicit HOP_INLINE Several(Lanes<T> first, Values... more) : of{first, more...} {}
+  explicit HOP_INLINE Several(Lanes<T> first, Values... more) : of{first, more...} {
+    static_assert(1 + sizeof...(more) == N);
+  }
   HOP_INLINE Several(T value) {
 #pragma GCC unroll 8
     for (int i = 0; i < N; ++i) of[i] = value;
