@@ -99,6 +99,7 @@ void RunLoop::execute(const action::Append& a) {
   if (const auto* commit = std::get_if<record::Commit>(&a.record)) {
     tell_fate(commit->worker, commit->model, commit->unit, "still had the result of");
   }
+  if (const auto* quarantine = std::get_if<record::Quarantine>(&a.record)) tell_quarantine(*quarantine);
   if (const auto* arithmetic = std::get_if<record::Arithmetic>(&a.record)) tell_change(*arithmetic);
 }
 

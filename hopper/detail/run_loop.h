@@ -60,6 +60,7 @@ class RunLoop {
     std::uint32_t failed_starts = 0;
     std::string last_error;
     std::optional<Lease> interrupted;               // what a life that was lost had in hand; none once its fate is told
+    std::string epilogue;                           // to be told once the loss was
     bool alive = false;                             // its process or thread has not ended
     bool was_ready = false;                         // in this life
     std::chrono::steady_clock::time_point heard{};  // its last message, or the start of its life
@@ -102,8 +103,9 @@ class RunLoop {
 
   // What people should know.
   void notice(const std::string& text);
-  void tell_loss(const Node& node, const std::string& how);
+  void tell_loss(Node& node, const std::string& how);
   void tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, const std::string& verb);
+  void tell_quarantine(const record::Quarantine& quarantine);
   void tell_change(const record::Arithmetic& now);
   int process_of(WorkerId worker) const;
 

@@ -23,12 +23,15 @@ void RunLoop::notice(const std::string& text) {
 }
 
 // `how` its life ended, and where that began as something else (silence, a connection that broke), that.
-void RunLoop::tell_loss(const Node& node, const std::string& how) {
+void RunLoop::tell_loss(Node& node, const std::string& how) {
   std::string when = " before it was ready";
   if (node.was_ready)
     when = node.interrupted ? " in the middle of " + name_of(*node.interrupted) : " between two units";
   const std::string cause = node.last_error != how ? " (" + node.last_error + ")" : "";
   notice(name_of(node.peer.worker) + " was lost" + when + ": " + how + cause);
+  if (node.epilogue.empty()) return;
+  notice(std::exchange(node.epilogue, {}));
+  node.interrupted.reset();
 }
 
 // Of the unit that a lost worker had in hand: only the worker that owns the partition can take it over, in its next
@@ -40,6 +43,23 @@ void RunLoop::tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, cons
   const std::string life = process != 0 ? " (process " + std::to_string(process) + ")" : "";
   notice(name_of(worker) + ", started again" + life + ", " + verb + " " + name_of(*interrupted));
   interrupted.reset();
+}
+
+// Nobody takes the model's unit over. Where it was a loss that decided it, that is told first: it waits for how the
+// worker's life ended.
+void RunLoop::tell_quarantine(const record::Quarantine& quarantine) {
+  const std::string line = "model " + std::to_string(quarantine.model.value) + " is set aside: " + quarantine.reason;
+  bool is_told_later = false;
+  for (Node& node : nodes_) {
+    if (!node.interrupted || node.interrupted->model != quarantine.model) continue;
+    if (node.state == WorkerProgress::State::Gone && !is_told_later) {
+      node.epilogue = line;
+      is_told_later = true;
+    } else if (node.state != WorkerProgress::State::Gone) {
+      node.interrupted.reset();
+    }
+  }
+  if (!is_told_later) notice(line);
 }
 
 // Once: results.json says it of every worker.

@@ -74,8 +74,9 @@ void RunLoop::worker_ended(Peer peer, const std::string& how) {
   worker_lost(peer, how);
   node->alive = false;
   ended_.cancel();
-  if (outcome_ || error_) return;
-  tell_loss(*node, how);
+  if (error_) return;
+  if (!outcome_ || !node->epilogue.empty()) tell_loss(*node, how);
+  if (outcome_) return;
   node->failed_starts = node->was_ready ? 0 : node->failed_starts + 1;
   if (node->failed_starts >= kMaxFailedStarts) {
     fail(std::make_exception_ptr(RunError("[run] worker " + std::to_string(peer.worker.value) + " ended " +

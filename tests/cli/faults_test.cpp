@@ -106,6 +106,40 @@ TEST_F(Faults, AKilledWorkerIsToldOfWithItsUnitAndWithWhoTakesItOver) {
   EXPECT_TRUE(std::regex_search(read(*folder_ / "told" / "log"), told)) << "the run's log has it, too";
 }
 
+TEST_F(Faults, AModelWhoseUnitLosesItsWorkerThreeTimesIsSetAsideWithALine) {
+  // One model, whose units take a while: a worker that was just given one still has it in hand when it is killed.
+  Program program(
+      run_in("set-aside", {"--workers", "1", "--set", "model.layers=[\"flatten\", \"linear 1024\", \"linear 10\"]",
+                           "--set", "search.space.lr=0.001", "--set", "search.space.batch_size=1"}),
+      folder_->path());
+  const auto log = [] { return read(*folder_ / "set-aside" / "log"); };
+  const auto times = [&](const std::string& word) {
+    const std::string text = log();
+    std::size_t found = 0;
+    for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++found;
+    return found;
+  };
+  const auto kill = [&] {
+    const std::size_t losses = times(" was lost ");
+    ::kill(program.children().at(0), SIGKILL);
+    return eventually([&] { return times(" was lost ") > losses; });
+  };
+  // A kill may come right before the next unit.
+  for (std::size_t units = 1; times(" in the middle of ") == 0; ++units) {
+    ASSERT_TRUE(reach(program, "set-aside", units));
+    ASSERT_TRUE(kill());
+  }
+  for (const std::size_t begun_again : {1U, 2U}) {
+    ASSERT_TRUE(eventually([&] { return times(" redoes ") == begun_again; })) << log();
+    ASSERT_TRUE(kill()) << log();
+  }
+  EXPECT_EQ(program.wait().code, 3) << "no model came through";
+  const std::regex told(
+      " was lost in the middle of model 0's unit of epoch \\d on partition \\d: killed by signal 9.*\n"
+      "model 0 is set aside: unit \\d+ lost its worker 3 times\n");
+  EXPECT_TRUE(std::regex_search(log(), told)) << log();
+}
+
 TEST_F(Faults, TheOnlyWorkerKilledInMidUnitIsStartedAgain) { kill_workers_and_compare("alone", {"--workers", "1"}); }
 
 TEST_F(Faults, AWorkerKilledRightAfterACommitLosesNothing) {
