@@ -84,14 +84,16 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
     failure = describe_failure();
   }
   bool cancelled = false;
+  std::unique_ptr<Trainer> unused;
   {
     const std::scoped_lock lock(mutex_);
     cancelled = !is_queued(job);
     job->ready = true;
     if (failure) std::erase(jobs_, job);
-    if ((failure || cancelled) && job->trainer) slots_->give_back(job->leave_trainer());
+    if (failure || cancelled) unused = job->leave_trainer();
   }
   changed_.notify_all();
+  if (unused) slots_->give_back(std::move(unused));
   if (failure && !cancelled) report_failure(*job, failure->first, failure->second);
 }
 
@@ -107,6 +109,7 @@ bool Worker::is_queued(const JobPtr& job) const { return std::find(jobs_.begin()
 
 void Worker::cancel(const message::Cancel& cancel) {
   JobPtr job;
+  std::unique_ptr<Trainer> unused;
   {
     const std::scoped_lock lock(mutex_);
     const auto it = std::find_if(jobs_.begin(), jobs_.end(), [&](const JobPtr& j) {
@@ -115,8 +118,9 @@ void Worker::cancel(const message::Cancel& cancel) {
     if (it == jobs_.end()) return;  // it has begun: its result is welcome
     job = *it;
     jobs_.erase(it);
-    if (job->trainer) slots_->give_back(job->leave_trainer());
+    unused = job->leave_trainer();
   }
+  if (unused) slots_->give_back(std::move(unused));
   report_failure(*job, Failure::Cancelled, "cancelled before it began");
 }
 
