@@ -97,6 +97,7 @@ class Worker {
   // worker_units.cpp: from a lease to a result
   net::Awaitable<void> prepare(JobPtr job);
   bool take_place(const JobPtr& job);
+  void load_ahead(const JobPtr& job);
   bool is_queued(const JobPtr& job) const;
   void cancel(const message::Cancel& cancel);
   void compute();
@@ -148,6 +149,7 @@ class Worker {
   std::condition_variable_any changed_;
   std::deque<JobPtr> jobs_;  // in the order of their leases; the one in training has left
   JobPtr training_;
+  JobPtr loading_;  // a queued one whose trainer is with the disk thread
   std::atomic<std::uint64_t> rows_done_ = 0;
   std::optional<Stopwatch> idle_since_;  // compute thread only; none before the first unit
   std::set<std::uint64_t> reserved_;     // compute thread only: sizes of states that blocks were reserved for

@@ -71,7 +71,7 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
       if (!job->bytes) failure = {Failure::Error, "the parent state is not on this node"};
     }
     const std::scoped_lock lock(mutex_);
-    if (job->bytes && job->trainer) load(*job);
+    if (device_.is_cpu() && job->bytes && job->trainer) load(*job);
   } catch (const NetError& error) {
     failure = {Failure::SourceUnreachable, error.what()};
   } catch (const CudaError& error) {
@@ -94,7 +94,36 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
   }
   changed_.notify_all();
   if (unused) slots_->give_back(std::move(unused));
+  if (!failure && !device_.is_cpu()) net::asio::post(disk_, [this, job] { load_ahead(job); });
   if (failure && !cancelled) report_failure(*job, failure->first, failure->second);
+}
+
+// To a device, on the disk thread: where the host could lock no memory for the bytes, the copy takes the caller's time.
+// Nobody needs it: a unit that begins before brings its state in by itself.
+void Worker::load_ahead(const JobPtr& job) {
+  std::unique_ptr<Trainer> place;
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!is_queued(job) || !job->bytes || !job->trainer) return;
+    place = job->leave_trainer();
+    loading_ = job;
+  }
+  bool loaded = false;
+  try {
+    place->state().load(job->bytes);
+    loaded = true;
+  } catch (...) {  // the unit tries again, and tells what it meets
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    loading_.reset();
+    if (is_queued(job)) {
+      job->trainer = std::move(place);
+      job->loaded = loaded;
+    }
+  }
+  changed_.notify_all();
+  if (place) slots_->give_back(std::move(place));  // it was cancelled meanwhile
 }
 
 // A free place for a job that waits for its turn. It keeps it unless make_room() takes it back.
@@ -138,7 +167,8 @@ void Worker::compute() {
 // Null when the worker ends.
 Worker::JobPtr Worker::next_job() {
   std::unique_lock lock(mutex_);
-  if (!changed_.wait(lock, stop_.get_token(), [this] { return !jobs_.empty() && jobs_.front()->ready; })) return {};
+  const auto can_begin = [this] { return !jobs_.empty() && jobs_.front()->ready && jobs_.front() != loading_; };
+  if (!changed_.wait(lock, stop_.get_token(), can_begin)) return {};
   training_ = jobs_.front();
   jobs_.pop_front();
   rows_done_ = 0;
@@ -191,7 +221,8 @@ void Worker::make_room(Job& job) {
   std::vector<std::unique_ptr<Trainer>> places;
   if (job.trainer) places.push_back(job.leave_trainer());
   {
-    const std::scoped_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return loading_ == nullptr; });
     for (const JobPtr& queued : jobs_) {
       if (queued->trainer) places.push_back(queued->leave_trainer());
     }
