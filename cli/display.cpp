@@ -149,10 +149,11 @@ class LineDisplay final : public Display {
   std::optional<Stopwatch> last_;
 };
 
+// For programs that read results: notices only.
 class NoDisplay final : public Display {
  public:
   void show(const RunProgress&) override {}
-  void notice(const std::string&) override {}
+  void notice(const std::string& line) override { std::fprintf(stderr, "%s\n", line.c_str()); }
 };
 
 }  // namespace

@@ -19,7 +19,7 @@ class Display {
   virtual void close() {}
 };
 
-/// Writes to stderr. `quiet`: shows nothing.
+/// Writes to stderr. `quiet`: notices alone.
 std::unique_ptr<Display> make_display(hopper::Objective objective, bool quiet);
 
 }  // namespace hop::cli

@@ -93,17 +93,22 @@ TEST_F(Faults, TheNumberOfWorkersAndTheTransportChangeNoBit) {
 TEST_F(Faults, AWorkerKilledInMidUnitIsStartedAgain) { kill_workers_and_compare("killed", {}); }
 
 TEST_F(Faults, AKilledWorkerIsToldOfWithItsUnitAndWithWhoTakesItOver) {
-  Program program(run_in("told", {"--workers", "1"}), folder_->path());  // it always has a unit in hand
-  ASSERT_TRUE(reach(program, "told", 5));
-  ::kill(program.children().at(0), SIGKILL);
-  const Finished finished = program.wait();
-  EXPECT_EQ(finished.code, 0);
-  const std::regex told(
-      "worker 0 was lost in the middle of (model \\d's unit of epoch \\d on partition \\d): killed by signal 9.*\n"
-      "(?:.*\n)*?"
-      "worker 0, started again \\(process \\d+\\), (?:redoes|still had the result of) \\1\n");
-  EXPECT_TRUE(std::regex_search(finished.err, told)) << finished.err;
-  EXPECT_TRUE(std::regex_search(read(*folder_ / "told" / "log"), told)) << "the run's log has it, too";
+  for (const std::string directory : {"told", "told-json"}) {
+    std::vector<std::string> more = {"--workers", "1"};  // it always has a unit in hand
+    if (directory == "told-json") more.push_back("--json");
+    Program program(run_in(directory, more), folder_->path());
+    ASSERT_TRUE(reach(program, directory, 5));
+    ::kill(program.children().at(0), SIGKILL);
+    const Finished finished = program.wait();
+    EXPECT_EQ(finished.code, 0);
+    const std::regex told(
+        "worker 0 was lost in the middle of (model \\d's unit of epoch \\d on partition \\d): killed by signal 9.*\n"
+        "(?:.*\n)*?"
+        "worker 0, started again \\(process \\d+\\), (?:redoes|still had the result of) \\1\n");
+    EXPECT_TRUE(std::regex_search(finished.err, told)) << finished.err;
+    EXPECT_TRUE(std::regex_search(read(*folder_ / directory / "log"), told)) << "the run's log has it, too";
+    EXPECT_EQ(finished.out.find("worker 0 was lost"), std::string::npos) << "results alone";
+  }
 }
 
 TEST_F(Faults, AModelWhoseUnitLosesItsWorkerThreeTimesIsSetAsideWithALine) {
