@@ -177,6 +177,7 @@ TEST_F(Run, ResumedWithAnotherArithmeticGoesOnAndSaysSoOnce) {
   options.on_notice = [&](const std::string& line) { lines.push_back(line); };
   Experiment e = experiment();
   e.search.epochs = 40;
+  e.run.workers = 1;  // of two, one may do the three units before the other is ready
   const Results stopped = run(e, options).results;
   ASSERT_EQ(stopped.outcome, Outcome::Interrupted);
   EXPECT_EQ(stopped.arithmetic_changes.size(), 0U);
@@ -185,7 +186,7 @@ TEST_F(Run, ResumedWithAnotherArithmeticGoesOnAndSaysSoOnce) {
   {  // as if it had been interrupted on another machine
     JournalContents contents;
     Journal journal = Journal::open(fresh("elsewhere") / "journal", contents);
-    for (std::uint32_t w = 0; w < e.run.workers; ++w) journal.append(record::Arithmetic{WorkerId(w), "an abacus"});
+    journal.append(record::Arithmetic{WorkerId(0), "an abacus"});
     journal.sync();
   }
   EXPECT_EQ(inspect(fresh("elsewhere")).arithmetic.front(), "an abacus");
@@ -201,7 +202,7 @@ TEST_F(Run, ResumedWithAnotherArithmeticGoesOnAndSaysSoOnce) {
   EXPECT_EQ(logged, lines[0]);
   std::ifstream file(fresh("elsewhere") / "results.json");
   const auto changes = nlohmann::json::parse(file)["arithmetic_changes"];
-  EXPECT_EQ(changes.size(), 2U * e.run.workers) << "there and back";
+  EXPECT_EQ(changes.size(), 2U) << "there and back";
   EXPECT_EQ(changes.back()["before"], "an abacus");
   EXPECT_EQ(changes.back()["after"], here);
 }
