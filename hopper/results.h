@@ -51,9 +51,10 @@ struct Results {
   std::string device;                ///< what the workers computed on: "cpu", "cuda:0", or "mixed"
   std::vector<std::string> devices;  ///< by worker; empty where nobody knows any more
   /// What decides the bits of each worker's units, beside this program: instruction set or card, libraries and their
-  /// versions. The latest; "" for a worker that was never ready.
+  /// versions. The latest; "" for a worker that was never ready, and in runs whose journal has no such records yet.
   std::vector<std::string> arithmetic;
-  /// Empty as a rule: then the bits are those of a run that went through.
+  /// Empty as a rule: then the bits are those of a run that went through. A run that began before journals had such
+  /// records may have changed unseen until its next worker was ready.
   std::vector<ArithmeticChange> arithmetic_changes;
   std::string isa;
   std::map<std::string, std::string> versions;
