@@ -107,8 +107,12 @@ void check_last_batches(nn::Module& module, std::int64_t batch, const data::Data
   for (const std::int64_t size : dataset.feature_shape()) one_row.push_back(size);
   module.train();
   const NoGradGuard no_grad;
+  std::vector<std::pair<Tensor, Tensor>> buffers;  // each with its values: running statistics move
+  for (const nn::NamedTensor& buffer : module.named_buffers())
+    buffers.emplace_back(buffer.tensor, kernels::clone(buffer.tensor));
   try {
     module(kernels::zeros(one_row, DType::f32));
+    for (const auto& [buffer, values] : buffers) kernels::copy_(buffer, values);
   } catch (const ShapeError& error) {
     throw ConfigError("[search.space] batch_size: " + std::to_string(batch) +
                       " leaves a last batch of one row, which the model cannot be trained with (partition " +

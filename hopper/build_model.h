@@ -27,8 +27,8 @@ optim::LRSchedule make_schedule(const Experiment& experiment, const Config& conf
 std::int64_t batch_size(const Config& config);
 
 /// Throws ConfigError where batches of so many rows leave a partition a last one of one row and `module` cannot be
-/// trained with one: a batch normalisation would divide by the variance of a single value. Asking is a forward pass, so
-/// the module (on the CPU, with a random key) is not one that is to be trained.
+/// trained with one: a batch normalisation would divide by the variance of a single value. Asking is a forward pass of
+/// the module (on the CPU, with a random key), which leaves parameters and buffers as they were.
 void check_last_batches(nn::Module& module, std::int64_t batch, const data::Dataset& dataset);
 
 /// What two models must have in common to be trained in one place, one after the other: everything but the learning

@@ -97,6 +97,8 @@ void Trainer::initialize() {
   const std::shared_ptr<nn::Module> module = build_module(experiment_, config_, dataset_);
   const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(config_, *module);
   nn::StateBlock state(*module, optimizer.get());
+  module->set_random_key(0);
+  check_last_batches(*module, batch_size(config_), dataset_);
   nn::init_parameters(*module, hash64(experiment_.seed, "init", {model_.value}));
   state.counters().random_key = hash64(experiment_.seed, "random", {model_.value});
   state_->load(state.shared_bytes());

@@ -47,7 +47,8 @@ class Trainer {
   nn::Module& module() { return *module_; }
 
   /// Version 0 of the model: weights addressed by (seed, model, parameter name), the rest as built. They are made on
-  /// the CPU and loaded, so that they are the same on every device.
+  /// the CPU and loaded, so that they are the same on every device. Throws ConfigError as check_last_batches: a search
+  /// may have come up with the configuration in the middle of the run.
   void initialize();
 
   /// One unit: every row of `partition` once, in the order of (seed, model, epoch, partition). A loss that is not

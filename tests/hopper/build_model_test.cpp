@@ -89,11 +89,11 @@ class Asked : public nn::Module {
   std::shared_ptr<std::atomic<int>> questions_;
 };
 
-TEST_F(ModelsOfAnExperiment, AreAskedOncePerRun) {
+TEST_F(ModelsOfAnExperiment, AreAskedBeforeTheRunAndBeforeTheirFirstUnit) {
   const auto questions = std::make_shared<std::atomic<int>>(0);
   const Experiment e = experiment([&](const Config&, const ModelInput&) { return std::make_shared<Asked>(questions); });
   for (const ModelResult& model : run(e).results.models) EXPECT_EQ(model.status, "finished");
-  EXPECT_EQ(*questions, 2) << "one per model, however many trainers were built";
+  EXPECT_EQ(*questions, 4) << "two per model, however many trainers were built";
 }
 
 TEST_F(ModelsOfAnExperiment, AreRefusedWhereTheBuilderGivesNone) {

@@ -11,7 +11,9 @@
 
 #include "base/error.h"
 #include "data/glyphs.h"
+#include "kernels/copy.h"
 #include "kernels/precision.h"
+#include "nn/layers.h"
 #include "nn/state_pool.h"
 #include "tensor/allocator.h"
 #include "tests/nn/allocations.h"
@@ -104,6 +106,35 @@ TEST_F(CpuTrainer, LeavesNoTraceOfTheModelBefore) {
   EXPECT_EQ(shared.state().digest(), alone.state().digest());
   EXPECT_EQ(first.train_loss, second.train_loss);
   EXPECT_EQ(first.valid_loss, second.valid_loss);
+}
+
+// Remembers in a buffer, which nobody resets, that it computed.
+struct Counting : nn::Module {
+  Counting()
+      : linear(register_module("linear", nn::Linear(28 * 28, 10))),
+        passes(register_buffer("passes", kernels::zeros({1}, DType::f32))) {}
+  Tensor forward(const Tensor& x) override {
+    kernels::fill_(passes, 1);
+    return linear(nn::Flatten()(x));
+  }
+  nn::Linear linear;
+  Tensor passes;
+};
+
+// A partition has 200 rows: batches of 199 leave one.
+TEST_F(CpuTrainer, AsksBeforeTheFirstUnitWhetherTheModelCanBeTrainedWithOneRow) {
+  Experiment e = experiment();
+  const data::Dataset data = dataset();
+  e.model.layers = {"flatten", "linear 16", "batchnorm1d", "linear 10"};
+  Trainer trainer(e, ModelId(0), config(0.01, 199), data);
+  EXPECT_THAT([&] { trainer.initialize(); }, testing::ThrowsMessage<ConfigError>(HasSubstr("a last batch of one row")));
+
+  e.model.layers.clear();
+  e.model.builder = [](const Config&, const ModelInput&) { return std::make_shared<Counting>(); };
+  Trainer asked(e, ModelId(0), config(0.01, 199), data), spared(e, ModelId(0), config(0.01, 200), data);
+  asked.initialize();
+  spared.initialize();
+  EXPECT_EQ(asked.state().digest(), spared.state().digest()) << "asking leaves no trace";
 }
 
 TEST_F(CpuTrainer, IsForModelsThatDifferInLearningRateAlone) {
