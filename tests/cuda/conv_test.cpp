@@ -95,6 +95,7 @@ TEST_P(CudaConv, OwnKernelsDoNotDependOnTheSchedule) {
 
 using hop::testing::fetch_bf16;
 using hop::testing::from_bf16;
+using hop::testing::rounded_to_bf16;
 using hop::testing::to_bf16;
 
 /// What cuDNN promises: three arrays of bf16 with channels innermost, one of them computed from the others in more
@@ -145,11 +146,7 @@ class CudaConvInBf16 : public CudaConv {
 
 TEST_P(CudaConvInBf16, RoundsFactorsAndResultsAndNothingElse) {
   const auto o = operands(DType::f32);
-  const auto rounded = [](const Tensor& t) {
-    const Tensor r = cast(t, DType::f64);
-    for (std::int64_t i = 0; i < r.numel(); ++i) r.data<double>()[i] = from_bf16(to_bf16(r.data<double>()[i]));
-    return r;
-  };
+  const auto rounded = [](const Tensor& t) { return rounded_to_bf16(cast(t, DType::f64)); };
   const Tensor x = rounded(o[0]), weight = rounded(o[1]), g = rounded(o[3]);
   const std::vector<Tensor> expected = {kernels::conv2d(x, weight, {}, c_.options),
                                         kernels::conv2d_input_grad(g, weight, c_.x, c_.options),

@@ -1,17 +1,18 @@
 // The ladder of matrix products: every rung computes the same, at sizes that fill no tile.
 #include "kernels/cuda/lessons/matmul.h"
 
-#include <bit>
 #include <cmath>
 
 #include "tests/cuda/schedules.h"
 #include "tests/cuda/support.h"
+#include "tests/kernels/bf16.h"
 #include "tests/kernels/layouts.h"
 
 namespace hop::kernels::cuda::lessons {
 namespace {
 
 using hop::testing::random_tensor;
+using hop::testing::rounded_to_bf16;
 using hop::testing::same_bits_in_every_schedule;
 using hop::testing::values;
 
@@ -72,12 +73,6 @@ INSTANTIATE_TEST_SUITE_P(Matmul, Lesson,
                                            Rung{"RegisterTiles", matmul_register_tiles}),
                          [](const auto& rung) { return std::string(rung.param.name); });
 
-/// The nearest bf16 (ties to even), as a double.
-double to_bf16(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return static_cast<double>(std::bit_cast<float>((bits + 0x7fffU + (bits >> 16U & 1U)) & 0xffff0000U));
-}
-
 using LessonTensorCores = OnDevice;
 
 // A tensor core adds in an order of its own, so the bound is that of any order: 2^-20 of the sum of magnitudes.
@@ -86,11 +81,12 @@ TEST_F(LessonTensorCores, MultiplyBf16FactorsAndAddInF32) {
     SCOPED_TRACE(std::to_string(z.m) + " x " + std::to_string(z.n) + " x " + std::to_string(z.k));
     const Tensor a = random_tensor({z.m, z.k}, DType::f32, 5), b = random_tensor({z.k, z.n}, DType::f32, 6);
     const Tensor y = run(matmul_tensor_cores, a, b);
+    const auto u = values<double>(rounded_to_bf16(a)), v = values<double>(rounded_to_bf16(b));
     for (std::int64_t i = 0; i < z.m; ++i) {
       for (std::int64_t j = 0; j < z.n; ++j) {
         double sum = 0, magnitude = 0;
         for (std::int64_t d = 0; d < z.k; ++d) {
-          const double term = to_bf16(a.data<float>()[i * z.k + d]) * to_bf16(b.data<float>()[d * z.n + j]);
+          const double term = u[static_cast<std::size_t>(i * z.k + d)] * v[static_cast<std::size_t>(d * z.n + j)];
           sum += term;
           magnitude += std::abs(term);
         }

@@ -11,6 +11,7 @@
 #include "kernels/matmul.h"
 #include "kernels/precision.h"
 #include "kernels/view.h"
+#include "tests/kernels/bf16.h"
 #include "tests/kernels/layouts.h"
 
 namespace hop::kernels {
@@ -30,17 +31,6 @@ std::vector<double> reference(const Tensor& a, const Tensor& b) {
             u[static_cast<std::size_t>(i * k + q)] * v[static_cast<std::size_t>(q * n + j)];
       }
     }
-  }
-  return y;
-}
-
-// To 8 significant bits, ties to even: what bf16 keeps.
-Tensor rounded_to_bf16(const Tensor& x) {
-  const Tensor y = clone(x);
-  for (std::int64_t i = 0; i < y.numel(); ++i) {
-    std::uint32_t bits = std::bit_cast<std::uint32_t>(y.data<float>()[i]);
-    bits += 0x7FFF + (bits >> 16 & 1);
-    y.data<float>()[i] = std::bit_cast<float>(bits & 0xFFFF0000U);
   }
   return y;
 }
