@@ -38,20 +38,16 @@ constexpr Way kWays[] = {{"library, f32"},
 
 class WayScope {
  public:
-  explicit WayScope(const Way& way) : math_(cuda::math()), precision_(kernels::precision()) {
+  explicit WayScope(const Way& way) : math_(cuda::math()), precision_(way.precision) {
     cuda::set_math({.own_kernels = way.own_kernels});
-    kernels::set_precision(way.precision);
   }
-  ~WayScope() {
-    cuda::set_math(math_);
-    kernels::set_precision(precision_);
-  }
+  ~WayScope() { cuda::set_math(math_); }
   WayScope(const WayScope&) = delete;
   WayScope& operator=(const WayScope&) = delete;
 
  private:
   cuda::Math math_;
-  Precision precision_;
+  kernels::PrecisionScope precision_;
 };
 
 void add(std::vector<Row>& all, std::vector<Row> more) { all.insert(all.end(), more.begin(), more.end()); }

@@ -1,5 +1,6 @@
 // Convolutions: f32 through cuDNN, f64 and whatever cuDNN cannot do through our own kernels. Which of the two is a
 // function of math(), precision(), sizes and dtype; layouts and addresses are evened out before.
+#include "kernels/copy.h"
 #include "kernels/cuda/bias_activation.h"
 #include "kernels/cuda/conv_internal.h"
 #include "kernels/cuda/copy_internal.h"
@@ -11,10 +12,7 @@ namespace {
 
 /// A tensor that is read, contiguous and on the 16 bytes that cuDNN's plans are made for.
 Tensor dense(const Tensor& x) {
-  if (x.is_contiguous() && reinterpret_cast<std::uintptr_t>(x.raw_data()) % 16 == 0) return x;
-  const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  operations().copy(y, x);
-  return y;
+  return x.is_contiguous() && reinterpret_cast<std::uintptr_t>(x.raw_data()) % 16 == 0 ? x : clone(x);
 }
 
 bool asks_cudnn(const Tensor& y) { return y.dtype() == DType::f32 && !math().own_kernels && dnn::available(); }
