@@ -31,6 +31,8 @@ struct Timing {
 /// `work` queued on the current stream, by the device's clock: repeated until a sample takes a few milliseconds,
 /// several samples, after one that is thrown away.
 Timing time_on_device(const std::function<void()>& work, Size size);
+/// The shortest of few samples, each a graph of several calls: for long lists, and for kernels shorter than a launch.
+Timing time_briefly(const std::function<void()>& work, Size size);
 /// Likewise by the host's clock, from the first call until the device has finished: what a user waits for.
 Timing time_on_host(const std::function<void()>& work, Size size);
 
@@ -41,6 +43,9 @@ std::vector<Row> kernels(Size size);      ///< memory-bound operations against t
 std::vector<Row> products(Size size);     ///< matrix products and convolutions
 std::vector<Row> steps(Size size);        ///< training steps of the four nets, eager and captured
 std::vector<Row> determinism(Size size);  ///< the same training twice: 1 where all bits agree
+std::vector<Row> nodes(Size size);        ///< captured steps, kernel by kernel
+std::vector<Row> offers(Size size);       ///< cuBLASLt's epilogues: which exist, which GELU
+std::vector<Row> engines(Size size);      ///< cuDNN's engines for the nets' convolutions, for at most 100 s
 
 /// Bytes read and written per second by a large copy on the device. Measured once.
 double copy_rate(Size size);

@@ -1,5 +1,5 @@
 """PyTorch's training steps on this card: the nets, weights and batches of bench/peers/pytorch.py (copied beside this
-file as pytorch.py), in the ways that people run them. Prints one JSON object with rows like gpu_bench's.
+file as pytorch.py), in the ways that people run them. Prints a line of JSON that says which PyTorch this is, then one for each row, like gpu_bench's.
 
   eager     as everybody writes it, optimizer in one kernel (fused=True)
   compile   torch.compile of forward and loss, fused optimizer
@@ -8,6 +8,10 @@ file as pytorch.py), in the ways that people run them. Prints one JSON object wi
 
 Each in three precisions of the factors of products and convolutions, as ours: strict (f32), tf32, bf16 (autocast).
 PyTorch's own default is strict for products and tf32 for convolutions.
+
+usage: torch_steps.py SECONDS         everything, as far as the time allows
+       torch_steps.py --compile NET   only compiles what the ways compile and reduce need of one net: a later call finds
+                                      it in TORCHINDUCTOR_CACHE_DIR, so several such calls can do that work at once
 """
 import contextlib
 import json
@@ -16,6 +20,7 @@ import sys
 import time
 
 import torch
+import torch._dynamo
 from torch.nn import functional as F
 
 import pytorch as peer
@@ -34,6 +39,7 @@ def set_precision(precision):
 
 def make_step(name, optimizer_name, batch, way, precision):
     set_precision(precision)
+    torch._dynamo.reset()  # its limit of recompilations counts all nets together, for all have one forward()
     net, shape = peer.make_net(name, batch)
     peer.fill_parameters(net)
     net = net.cuda()
@@ -93,21 +99,29 @@ def microseconds(step):
     return statistics.median(samples) * 1e6, (samples[8] - samples[2]) / 2 * 1e6
 
 
+def compile_only(name):
+    """Both ways share one compilation; the shapes of the batch are part of it."""
+    for precision in PRECISIONS:
+        for batch in (32, 128, 512):
+            make_step(name, dict(NETS)[name], batch, "compile", precision)()
+
+
 def main():
+    if sys.argv[1] == "--compile":
+        return compile_only(sys.argv[2])
     deadline = time.monotonic() + float(sys.argv[1])
-    rows = []
+    print(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda}), flush=True)
     for way, precision in PLAN:
         for name, optimizer_name in NETS:
             for batch in (32, 128, 512):
                 row = {"section": "torch", "name": f"{name} {optimizer_name} batch {batch} {precision} {way}", "unit": "us"}
+                if time.monotonic() > deadline:
+                    return
                 try:
-                    if time.monotonic() > deadline:
-                        raise TimeoutError("no time was left")
                     row["value"], row["spread"] = microseconds(make_step(name, optimizer_name, batch, way, precision))
                 except Exception as error:  # whatever it is: this way cannot do it
                     row.update(value=0, unit="error", note=" ".join(str(error).split())[:300])
-                rows.append(row)
-    print(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda, "rows": rows}))
+                print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

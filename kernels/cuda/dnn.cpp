@@ -119,20 +119,21 @@ Descriptor make_graph(const Convolution& conv, const Target& target) {
 
 // ---- the choice of an engine
 
-/// The heuristic's engine configurations, best first, then those that always work.
-std::vector<Descriptor> candidates(const Descriptor& graph, const Target& target) {
+/// A heuristic's engine configurations, best first.
+std::vector<Descriptor> candidates(const Descriptor& graph, const Target& target, cudnnBackendHeurMode_t mode) {
   constexpr std::int64_t kAtMost = 64;
-  std::vector<Descriptor> all;
-  for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-    Descriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
-    heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph).set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
-    if (target.described) heuristic.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *target.described);
-    if (!heuristic.try_finalize()) continue;
-    for (Descriptor& configuration :
-         heuristic.get_descriptors(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, kAtMost)) {
-      all.push_back(std::move(configuration));
-    }
-  }
+  Descriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+  heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph).set(CUDNN_ATTR_ENGINEHEUR_MODE, mode);
+  if (target.described) heuristic.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, *target.described);
+  if (!heuristic.try_finalize()) return {};
+  return heuristic.get_descriptors(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, kAtMost);
+}
+
+/// Those of the quick heuristic, then those that always work.
+std::vector<Descriptor> candidates(const Descriptor& graph, const Target& target) {
+  std::vector<Descriptor> all = candidates(graph, target, CUDNN_HEUR_MODE_A);
+  for (Descriptor& configuration : candidates(graph, target, CUDNN_HEUR_MODE_FALLBACK))
+    all.push_back(std::move(configuration));
   return all;
 }
 
@@ -186,30 +187,40 @@ std::vector<std::string> names_of(const Engine& engine) {
 struct Plan {
   Descriptor executable;
   Choice choice;
-  Descriptor graph;  // nothing says that `executable` keeps what it was made of
+  std::optional<Descriptor> graph;  // nothing says that `executable` keeps what it was made of
 };
+
+/// Nothing where the engine cannot do it, or wants too much memory.
+std::optional<Plan> plan_of(const Descriptor& configuration, const Engine& engine, const Target& target) {
+  Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+  plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
+  if (target.handle != nullptr) plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, target.handle);
+  if (target.described) plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.described);
+  if (!plan.try_finalize()) return std::nullopt;
+  Choice choice;
+  choice.engine = engine.index;
+  choice.notes = names_of(engine);
+  choice.workspace = static_cast<std::size_t>(plan.get_int(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
+  if (choice.workspace > kMaxWorkspace) return std::nullopt;
+  return Plan{std::move(plan), std::move(choice), std::nullopt};
+}
 
 /// Nothing where no engine is acceptable.
 std::optional<Plan> make_plan(const Convolution& conv, const Target& target) {
   Descriptor graph = make_graph(conv, target);
   const std::vector<Descriptor> configurations = candidates(graph, target);
-  Choice choice;
-  choice.offered = configurations.size();
+  std::size_t dropped = 0;
   for (const Descriptor& configuration : configurations) {
     const Engine engine = engine_of(configuration);
     if (is_acceptable(engine, conv.precision)) {
-      Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-      plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
-      if (target.handle != nullptr) plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, target.handle);
-      if (target.described) plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.described);
-      if (plan.try_finalize()) {
-        choice.engine = engine.index;
-        choice.notes = names_of(engine);
-        choice.workspace = static_cast<std::size_t>(plan.get_int(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE));
-        if (choice.workspace <= kMaxWorkspace) return Plan{std::move(plan), choice, std::move(graph)};
+      if (std::optional<Plan> plan = plan_of(configuration, engine, target)) {
+        plan->choice.offered = configurations.size();
+        plan->choice.dropped = dropped;
+        plan->graph = std::move(graph);
+        return plan;
       }
     }
-    ++choice.dropped;
+    ++dropped;
   }
   return std::nullopt;
 }
@@ -258,11 +269,9 @@ bool available() { return functions().why_not.empty(); }
 const std::string& why_not_available() { return functions().why_not; }
 std::string version() { return available() ? std::to_string(functions().cudnnGetVersion()) : "none"; }
 
-bool convolve(const Convolution& conv, void* x, void* weight, void* y) {
-  const cudnnHandle_t cudnn = handle();
-  const std::optional<Plan>& found = plan_for(conv, cudnn);
-  if (!found) return false;
-  const Plan& plan = *found;
+namespace {
+
+void run(const Plan& plan, cudnnHandle_t cudnn, void* x, void* weight, void* y) {
   const Storage workspace(plan.choice.workspace, Device::cuda(static_cast<std::int16_t>(current_device())));
   const std::array<void*, 3> addresses = {x, weight, y};
   Descriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
@@ -270,7 +279,34 @@ bool convolve(const Convolution& conv, void* x, void* weight, void* y) {
   pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, std::span<void* const>(addresses));
   pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, static_cast<void*>(workspace.data())).finalize();
   check(functions().cudnnBackendExecute(cudnn, plan.executable.raw(), pack.raw()), "cudnnBackendExecute");
+}
+
+}  // namespace
+
+bool convolve(const Convolution& conv, void* x, void* weight, void* y) {
+  const cudnnHandle_t cudnn = handle();
+  const std::optional<Plan>& found = plan_for(conv, cudnn);
+  if (!found) return false;
+  run(*found, cudnn, x, weight, y);
   return true;
+}
+
+void for_each_offer(const Convolution& conv, void* x, void* weight, void* y,
+                    const std::function<void(const Offer&)>& visit) {
+  const Target target{handle(), std::nullopt};
+  const Descriptor graph = make_graph(conv, target);
+  for (const auto& [mode, name] : {std::pair{CUDNN_HEUR_MODE_A, "A "}, std::pair{CUDNN_HEUR_MODE_B, "B "},
+                                   std::pair{CUDNN_HEUR_MODE_FALLBACK, "FALLBACK "}}) {
+    int rank = 0;
+    for (const Descriptor& configuration : candidates(graph, target, mode)) {
+      const Engine engine = engine_of(configuration);
+      const std::string place = name + std::to_string(rank++);
+      if (const std::optional<Plan> plan = plan_of(configuration, engine, target)) {
+        visit(
+            {plan->choice, place, is_acceptable(engine, conv.precision), [&] { run(*plan, handle(), x, weight, y); }});
+      }
+    }
+  }
 }
 
 Choice choice(const Convolution& conv) { return choice_of(plan_for(conv, handle())); }
@@ -296,6 +332,9 @@ const std::string& why_not_available() {
 bool convolve(const Convolution&, void*, void*, void*) { throw DeviceError("[cuDNN] " + why_not_available()); }
 Choice choice(const Convolution&) { throw DeviceError("[cuDNN] " + why_not_available()); }
 Choice choice_for_device(const Convolution&, const std::string&) {
+  throw DeviceError("[cuDNN] " + why_not_available());
+}
+void for_each_offer(const Convolution&, void*, void*, void*, const std::function<void(const Offer&)>&) {
   throw DeviceError("[cuDNN] " + why_not_available());
 }
 std::string Choice::to_string() const { return "no cuDNN"; }

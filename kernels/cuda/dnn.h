@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -51,5 +52,16 @@ struct Choice {
 Choice choice(const Convolution& convolution);
 /// On the device that `description` describes, in the JSON form of CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION.
 Choice choice_for_device(const Convolution& convolution, const std::string& description);
+
+/// An engine that a heuristic names, for measurements.
+struct Offer {
+  Choice choice;
+  std::string place;           ///< the heuristic's mode and the engine's rank there: "A 0", "B 2", "FALLBACK 0"
+  bool is_acceptable = false;  ///< convolve() may use it
+  std::function<void()> run;   ///< queues the convolution by it
+};
+/// Visits every engine that has a plan on the current device.
+void for_each_offer(const Convolution& convolution, void* x, void* weight, void* y,
+                    const std::function<void(const Offer&)>& visit);
 
 }  // namespace hop::kernels::cuda::dnn

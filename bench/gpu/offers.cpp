@@ -1,0 +1,267 @@
+// What the libraries offer on this card: for which epilogues and layouts cuBLASLt has algorithms, which formula its
+// GELU follows, and cuDNN's engines for the convolutions of our nets with their notes and times.
+#include <chrono>
+#include <cmath>
+#include <numbers>
+
+#include "base/error.h"
+#include "bench/gpu/rows.h"
+#include "kernels/copy.h"
+#include "kernels/cuda/blas.h"
+#include "kernels/cuda/blas_library_internal.h"
+#include "kernels/cuda/dnn.h"
+#include "kernels/random.h"
+
+namespace hop::bench::gpu {
+namespace {
+
+namespace cuda = hop::kernels::cuda;
+namespace blas = hop::kernels::cuda::blas;
+namespace dnn = hop::kernels::cuda::dnn;
+using kernels::Precision;
+
+constexpr Precision kPrecisions[] = {Precision::strict, Precision::tf32, Precision::bf16};
+
+Tensor random(const Shape& shape, std::uint64_t key, double limit = 1) {
+  const Tensor x = Tensor::empty(shape, DType::f32, Device::cuda());
+  kernels::uniform_(x, -limit, limit, {.key = key, .step = 0, .draw = 0});
+  return x;
+}
+
+#ifdef HOP_HAS_CUBLASLT
+/// Algorithms that cuBLASLt knows for one epilogue, in its own words: columns, its A and B. -1 - status where it fails.
+int algorithms(cublasLtEpilogue_t epilogue, cublasComputeType_t compute, bool a_transposed, bool b_transposed,
+               bool fixed_order, int m, int n, int k) {
+  const blas::Lt& lt = blas::lt();
+  cublasLtMatmulDesc_t description = nullptr;
+  cublasLtMatrixLayout_t a = nullptr, b = nullptr, d = nullptr;
+  cublasLtMatmulPreference_t preference = nullptr;
+  const auto set = [&](cublasLtMatmulDescAttributes_t attribute, const auto& value) {
+    blas::check(lt.cublasLtMatmulDescSetAttribute(description, attribute, &value, sizeof value), "set");
+  };
+  const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
+    blas::check(lt.cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value), "prefer");
+  };
+  const auto layout = [&](cublasLtMatrixLayout_t* to, int rows, int columns) {
+    blas::check(lt.cublasLtMatrixLayoutCreate(to, CUDA_R_32F, static_cast<std::uint64_t>(rows),
+                                              static_cast<std::uint64_t>(columns), rows),
+                "layout");
+  };
+  blas::check(lt.cublasLtMatmulDescCreate(&description, compute, CUDA_R_32F), "description");
+  set(CUBLASLT_MATMUL_DESC_TRANSA, a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(CUBLASLT_MATMUL_DESC_TRANSB, b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
+  layout(&a, a_transposed ? k : m, a_transposed ? m : k);
+  layout(&b, b_transposed ? n : k, b_transposed ? k : n);
+  layout(&d, m, n);
+  const std::int64_t aux_ld = (m + 127) / 128 * 128;
+  if (epilogue == CUBLASLT_EPILOGUE_RELU_AUX_BIAS || epilogue == CUBLASLT_EPILOGUE_DRELU_BGRAD ||
+      epilogue == CUBLASLT_EPILOGUE_DRELU || epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS ||
+      epilogue == CUBLASLT_EPILOGUE_DGELU_BGRAD)
+    set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, aux_ld);
+  blas::check(lt.cublasLtMatmulPreferenceCreate(&preference), "preference");
+  prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::size_t{32} << 20);
+  if (fixed_order)
+    prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
+  std::vector<cublasLtMatmulHeuristicResult_t> results(32);
+  int found = 0;
+  const cublasStatus_t status = lt.cublasLtMatmulAlgoGetHeuristic(blas::handle(), description, a, b, d, d, preference,
+                                                                  32, results.data(), &found);
+  lt.cublasLtMatmulPreferenceDestroy(preference);
+  for (const cublasLtMatrixLayout_t l : {a, b, d}) lt.cublasLtMatrixLayoutDestroy(l);
+  lt.cublasLtMatmulDescDestroy(description);
+  return status == CUBLAS_STATUS_SUCCESS ? found : -1 - static_cast<int>(status);
+}
+
+/// A row per epilogue and precision: algorithms of any order / of a fixed order, for NN, NT, TN, TT.
+std::vector<Row> epilogues() {
+  static constexpr std::pair<const char*, cublasLtEpilogue_t> kEpilogues[] = {
+      {"none", CUBLASLT_EPILOGUE_DEFAULT},
+      {"bias", CUBLASLT_EPILOGUE_BIAS},
+      {"relu bias", CUBLASLT_EPILOGUE_RELU_BIAS},
+      {"relu aux bias", CUBLASLT_EPILOGUE_RELU_AUX_BIAS},
+      {"gelu bias", CUBLASLT_EPILOGUE_GELU_BIAS},
+      {"gelu aux bias", CUBLASLT_EPILOGUE_GELU_AUX_BIAS},
+      {"bgrada", CUBLASLT_EPILOGUE_BGRADA},
+      {"bgradb", CUBLASLT_EPILOGUE_BGRADB},
+      {"drelu", CUBLASLT_EPILOGUE_DRELU},
+      {"drelu bgrad", CUBLASLT_EPILOGUE_DRELU_BGRAD},
+      {"dgelu bgrad", CUBLASLT_EPILOGUE_DGELU_BGRAD}};
+  static constexpr std::pair<const char*, cublasComputeType_t> kCompute[] = {
+      {"strict", CUBLAS_COMPUTE_32F}, {"tf32", CUBLAS_COMPUTE_32F_FAST_TF32}, {"bf16", CUBLAS_COMPUTE_32F_FAST_16BF}};
+  std::vector<Row> all;
+  for (const auto& [name, epilogue] : kEpilogues) {
+    for (const auto& [precision, compute] : kCompute) {
+      for (const auto& size : {std::array{512, 784, 32}, std::array{48, 40, 64}}) {
+        std::string note;
+        for (const bool a : {false, true}) {
+          for (const bool b : {false, true}) {
+            note += std::string(a ? " T" : " N") + (b ? "T " : "N ");
+            for (const bool fixed : {false, true}) {
+              note += std::to_string(algorithms(epilogue, compute, a, b, fixed, size[0], size[1], size[2])) +
+                      (fixed ? "" : "/");
+            }
+          }
+        }
+        all.push_back({"offers", std::string("epilogue ") + name + " " + precision + " m " + std::to_string(size[0]), 0,
+                       "count", 0, 0, note});
+      }
+    }
+  }
+  return all;
+}
+
+double gelu(double x, bool by_tanh) {
+  const double inner = std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (x + 0.044715 * x * x * x);
+  return by_tanh ? x / 2 * (1 + std::tanh(inner)) : x / 2 * std::erfc(-x / std::numbers::sqrt2);
+}
+double gelu_slope(double x, bool by_tanh) {
+  if (!by_tanh)
+    return std::erfc(-x / std::numbers::sqrt2) / 2 +
+           x * std::exp(-x * x / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+  const double t = std::tanh(std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (x + 0.044715 * x * x * x));
+  const double inner = std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (1 + 3 * 0.044715 * x * x);
+  return (1 + t) / 2 + x / 2 * (1 - t * t) * inner;
+}
+
+/// gelu of a product with a unit matrix, and its gradient: the largest distance from either formula.
+std::vector<Row> gelu_formula() {
+  constexpr std::int64_t kSide = 128;
+  const Tensor x = random({kSide, kSide}, 1, 6), unit = Tensor::empty({kSide, kSide}, DType::f32);
+  for (std::int64_t i = 0; i < kSide * kSide; ++i) unit.data<float>()[i] = i / kSide == i % kSide ? 1.0F : 0.0F;
+  const Tensor one = kernels::to_device(unit, Device::cuda()), here = kernels::to_device(x, Device::cpu());
+  const Tensor y = Tensor::empty(x.shape(), DType::f32, Device::cuda());
+  const Tensor bias = kernels::zeros({kSide}, DType::f32, Device::cuda());
+  std::vector<Row> all;
+  for (const Precision precision : kPrecisions) {
+    for (const bool slope : {false, true}) {
+      blas::Product p{.m = kSide, .n = kSide, .k = kSide};
+      p.precision = precision;
+      p.epilogue = slope ? blas::Epilogue::gelu_grad_bias_grad : blas::Epilogue::gelu_bias;
+      // The slope: a product of unit matrices has ones on its diagonal only; so of a row of ones for every column.
+      const Tensor ones = kernels::ones({kSide, kSide}, DType::f32, Device::cuda());
+      const bool found = blas::multiply(p, {slope ? ones.raw_data() : x.raw_data(), one.raw_data(), y.raw_data(),
+                                            bias.raw_data(), slope ? x.raw_data() : nullptr});
+      const Tensor got = kernels::to_device(y, Device::cpu());
+      double by_tanh = 0, by_erf = 0;
+      for (std::int64_t i = 0; i < kSide * kSide; ++i) {
+        const auto v = static_cast<double>(here.data<float>()[i]), w = static_cast<double>(got.data<float>()[i]);
+        by_tanh = std::max(by_tanh, std::abs(w - (slope ? gelu_slope(v, true) : gelu(v, true))));
+        by_erf = std::max(by_erf, std::abs(w - (slope ? gelu_slope(v, false) : gelu(v, false))));
+      }
+      all.push_back({"offers", std::string(slope ? "gelu' " : "gelu ") + std::string(name(precision)) + ", |x| < 6",
+                     by_tanh, "distance", 0, 0,
+                     found ? "from tanh; from erf " + std::to_string(by_erf * 1e6) + "e-6" : "no algorithm"});
+    }
+  }
+  return all;
+}
+#else
+std::vector<Row> epilogues() { return {}; }
+std::vector<Row> gelu_formula() { return {}; }
+#endif
+
+struct Layer {
+  const char* name;
+  kernels::ConvSizes sizes;  // with a batch of 1
+};
+const std::vector<Layer>& layers() {
+  static const std::vector<Layer> all = {
+      {"lenet 1", {1, 1, 28, 28, 6, 5, 5, 28, 28, {.padding = {2, 2}}}},
+      {"lenet 2", {1, 6, 14, 14, 16, 5, 5, 10, 10, {}}},
+      {"resnet 3-16", {1, 3, 32, 32, 16, 3, 3, 32, 32, {.padding = {1, 1}}}},
+      {"resnet 16-16", {1, 16, 32, 32, 16, 3, 3, 32, 32, {.padding = {1, 1}}}},
+      {"resnet 32-32", {1, 32, 16, 16, 32, 3, 3, 16, 16, {.padding = {1, 1}}}},
+      {"resnet 64-64", {1, 64, 8, 8, 64, 3, 3, 8, 8, {.padding = {1, 1}}}},
+      {"resnet 16-32/2", {1, 16, 32, 32, 32, 3, 3, 16, 16, {.stride = {2, 2}, .padding = {1, 1}}}},
+      {"resnet 32-64/2", {1, 32, 16, 16, 64, 3, 3, 8, 8, {.stride = {2, 2}, .padding = {1, 1}}}},
+      {"resnet 1x1 16-32/2", {1, 16, 32, 32, 32, 1, 1, 16, 16, {.stride = {2, 2}}}},
+      {"resnet 1x1 32-64/2", {1, 32, 16, 16, 64, 1, 1, 8, 8, {.stride = {2, 2}}}}};
+  return all;
+}
+
+std::string bytes_after(const std::function<void()>& run, const Tensor& result) {
+  run();
+  const Tensor here = kernels::to_device(result, Device::cpu());
+  return {reinterpret_cast<const char*>(here.raw_data()), static_cast<std::size_t>(here.numel()) * 4};
+}
+
+/// Every engine that cuDNN names for a convolution, with its time.
+std::vector<Row> engines_of(const Layer& layer, std::int64_t batch, kernels::ConvPass pass, Precision precision,
+                            bool channels_last, Size size) {
+  kernels::ConvSizes z = layer.sizes;
+  z.n = batch;
+  // Enough bytes for f32, whatever the precision; zeros would be too fast to be true, so any bits that are no NaN.
+  const Tensor x = random({z.n, z.c, z.h, z.w}, 1), weight = random({z.k, z.c, z.r, z.s}, 2),
+               y = random({z.n, z.k, z.p, z.q}, 3);
+  static constexpr const char* kPassNames[] = {"forward", "input", "weight"};
+  const std::string name = std::string(layer.name) + " batch " + std::to_string(batch) + " " +
+                           kPassNames[static_cast<std::size_t>(pass)] + " " + std::string(kernels::name(precision)) +
+                           (channels_last ? " NHWC" : " NCHW");
+  std::vector<Row> all;
+  const Tensor& result = pass == kernels::ConvPass::forward ? y : pass == kernels::ConvPass::input_grad ? x : weight;
+  dnn::for_each_offer({pass, z, precision, channels_last}, x.raw_data(), weight.raw_data(), y.raw_data(),
+                      [&](const dnn::Offer& offer) {
+                        const auto rows = guarded("engines", name, [&] {
+                          const Timing t = time_briefly(offer.run, size);
+                          const bool same = bytes_after(offer.run, result) == bytes_after(offer.run, result);
+                          return Row{"",
+                                     "",
+                                     t.seconds * 1e6,
+                                     "us",
+                                     0,
+                                     0,
+                                     offer.place + (offer.is_acceptable ? " ok=1" : " ok=0") +
+                                         (same ? " same=1 " : " same=0 ") + offer.choice.to_string()};
+                        });
+                        all.insert(all.end(), rows.begin(), rows.end());
+                      });
+  return all;
+}
+
+}  // namespace
+
+std::vector<Row> offers(Size) {
+  std::vector<Row> all;
+  for (const auto& part : {epilogues, gelu_formula}) {
+    try {
+      const std::vector<Row> rows = part();
+      all.insert(all.end(), rows.begin(), rows.end());
+    } catch (const std::exception& e) {
+      all.push_back({"offers", "libraries", 0, "error", 0, 0, e.what()});
+    }
+  }
+  return all;
+}
+
+std::vector<Row> engines(Size size) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point end = Clock::now() + std::chrono::seconds(size == Size::full ? 100 : 5);
+  struct Way {
+    Precision precision;
+    bool channels_last;
+  };
+  static constexpr Way kWays[] = {
+      {Precision::strict, false}, {Precision::strict, true}, {Precision::tf32, true}, {Precision::bf16, true}};
+  std::vector<Row> all;
+  if (!dnn::available()) return all;
+  for (const std::int64_t batch : {32, 512, 128}) {
+    for (const Way& way : kWays) {
+      for (const Layer& layer : layers()) {
+        for (const auto pass :
+             {kernels::ConvPass::forward, kernels::ConvPass::input_grad, kernels::ConvPass::weight_grad}) {
+          if (Clock::now() > end) return all;
+          try {
+            const std::vector<Row> rows = engines_of(layer, batch, pass, way.precision, way.channels_last, size);
+            all.insert(all.end(), rows.begin(), rows.end());
+          } catch (const std::exception& e) {
+            all.push_back({"engines", layer.name, 0, "error", 0, 0, e.what()});
+          }
+        }
+      }
+    }
+  }
+  return all;
+}
+
+}  // namespace hop::bench::gpu
