@@ -19,14 +19,23 @@ constexpr std::size_t kCachedConvolutions = 256;  // per thread
 /// In which format the primitive sees the images.
 enum class Format { any, nchw, nhwc };
 
+/// For a strided 1x1 kernel oneDNN (2.6.3; reported up to 3.12) first gathers the pixels that the kernel visits. For
+/// images with channels last it books room for their own channels, but the weight gradient uses whole blocks of
+/// channels: with fewer channels than a block it writes far behind its scratchpad.
+bool overruns_with_nhwc(ConvPass pass, const ConvSizes& z, std::int64_t block) {
+  const auto& stride = z.options.stride;
+  return pass == ConvPass::weight_grad && z.r == 1 && z.s == 1 && (stride[0] > 1 || stride[1] > 1) && z.c < block;
+}
+
 /// Measured on small networks (LeNet, ResNet-20); a function of the shape alone, as bits depend on it. Channels last is
 /// as fast as oneDNN's own choice (any: blocks of 8 or 16 channels), and needs no conversion. Of few input channels,
 /// any reads planes; its results are one block of channels each if those fill it, and that is channels last too.
 Format choose_format(ConvPass pass, const ConvSizes& z) {
-  if (z.options.groups != 1) return Format::any;
+  const std::int64_t block = current_isa() == Isa::v4 ? 16 : 8;  // channels in a register
+  if (z.options.groups != 1 || overruns_with_nhwc(pass, z, block)) return Format::any;
   if (z.c > 4) return Format::nhwc;
   if (pass == ConvPass::input_grad) return Format::nchw;
-  return z.k == (current_isa() == Isa::v4 ? 16 : 8) ? Format::any : Format::nhwc;
+  return z.k == block ? Format::any : Format::nhwc;
 }
 
 Desc image(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w, Tag tag) {

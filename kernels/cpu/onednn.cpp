@@ -58,6 +58,8 @@ dnnl::primitive_attr user_scratchpad() {
   return attributes;
 }
 
+constinit thread_local const Watch* watch = nullptr;
+
 Step::Step(dnnl::primitive primitive, std::initializer_list<Argument> arguments, const dnnl::memory::desc& scratchpad)
     : call_{std::move(primitive), {}, {}}, scratch_bytes_(scratchpad.get_size()) {
   for (const Argument& argument : arguments) call_.add(argument.name, argument.desc);
@@ -75,7 +77,7 @@ void Step::run(std::initializer_list<const void*> addresses) {
     scratch = Storage(scratch_bytes_, Device::cpu());
     point(scratch.data());
   }
-  call_.execute();
+  watch == nullptr ? call_.execute() : (*watch)(call_);
   if (recording == nullptr) return;
   recording->add([call = std::make_shared<const Call>(call_.copy()), threads = compute_threads()] {
     if (compute_threads() != threads) {

@@ -3,6 +3,11 @@
 // gives the same bits whatever the addresses are (tested).
 #pragma once
 
+// The C++ header is all inline functions around the C library: under a name of ours, so that the linker does not keep
+// the ones of another version that an application may use.
+#define dnnl hop_dnnl
+
+#include <functional>
 #include <initializer_list>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
@@ -35,7 +40,6 @@ class Step {
   /// Launches on `addresses`, one per argument in their order. Inputs are not written to.
   void run(std::initializer_list<const void*> addresses);
 
- private:
   /// A primitive with the memory objects that it is called with. A recorded one keeps its own.
   struct Call {
     dnnl::primitive primitive;
@@ -46,9 +50,17 @@ class Step {
     Call copy() const;
     void execute() const;
   };
+
+ private:
   Call call_;
   std::size_t scratch_bytes_ = 0;
 };
+
+/// Stands between Step::run and the primitive: a test sees every call, its scratchpad (the last argument, if any)
+/// included, and executes it in its own way.
+using Watch = std::function<void(const Step::Call&)>;
+/// The calling thread's; null outside of tests.
+extern constinit thread_local const Watch* watch;
 
 /// Attributes of every primitive: we bring the scratchpad, from the caching allocator.
 dnnl::primitive_attr user_scratchpad();
