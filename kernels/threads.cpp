@@ -1,6 +1,7 @@
 #include "kernels/threads.h"
 
 #include <omp.h>
+#include <pthread.h>
 
 #include <cstdlib>
 #include <string>
@@ -38,15 +39,35 @@ struct ComputeThreads {
   void set(int n) {
     omp_set_num_threads(n);
     count = n;
+    had_several |= n > 1;
   }
   int count = 1;
+  bool had_several = false;  // OpenMP may have started threads for this one, and counts on them from then on
+  bool is_left_alone = false;
 };
 thread_local ComputeThreads threads;
+
+// Runs in the child of a fork, on the thread that forked: the only one that is there. Its team is gone.
+void leave_alone() {
+  if (!threads.had_several) return;
+  threads.set(1);
+  threads.is_left_alone = true;
+}
 
 }  // namespace
 
 void set_compute_threads(int n) {
   if (n < 1) throw ConfigError("[set_compute_threads] expected at least 1 thread, got " + std::to_string(n));
+  if (n > 1) {
+    if (threads.is_left_alone) {
+      throw StateError(
+          "[set_compute_threads] expected 1 thread in a process that was forked after a computation on "
+          "several, got " +
+          std::to_string(n));
+    }
+    static const int watching_forks = pthread_atfork(nullptr, nullptr, leave_alone);
+    if (watching_forks != 0) throw Error("[set_compute_threads] expected room for a fork handler, got none");
+  }
   threads.set(n);
 }
 

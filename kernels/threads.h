@@ -17,4 +17,9 @@ int compute_threads();
 /// another HOP_ISA.
 std::string_view isa();
 
+// fork(): OpenMP's threads stay behind in the parent. In the child, the thread that forked computes on one thread if it
+// ever computed on several: compute_threads() is 1 there, and set_compute_threads(n > 1) throws StateError. A
+// std::thread that the child starts may use as many as it likes. No other thread may be inside the library at the
+// moment of the fork: the child would wait for ever for the locks that it held.
+
 }  // namespace hop::kernels
