@@ -1,5 +1,5 @@
 // 2-d convolution (cross-correlation) and its two gradients. The three are closed under differentiation: the gradient
-// of each is made of the other two. f32 through cached oneDNN primitives, f64 by the definition, in plain loops. The
+// of each is made of the other two. f32 through cached oneDNN primitives, f64 in loops of ours. The
 // bits are a function of values, shapes, options and (f32) the number of threads; not of layout or addresses. Images of
 // more than 4 channels come, in f32 on the CPU, dense with channels last (strides NHWC, shape NCHW): reading and
 // writing that costs no conversion, and what follows keeps it.

@@ -25,10 +25,11 @@ struct Gemm {
   bool bias_of_rows;  ///< bias (m), one value per row; else bias (n)
   T* c;
   std::int64_t c_row, c_column;
+  bool adds;  ///< to what c holds, in place of the bias; c is not turned
 };
 
-// Each c_ij starts from its bias (0) and adds a_i0 b_0j, a_i1 b_1j, .. in this order, each rounded once with its
-// addition (fma): the bits know neither layout nor tile nor instruction set nor threads.
+// Each c_ij starts from its bias (0), or from itself, and adds a_i0 b_0j, a_i1 b_1j, .. in this order, each rounded
+// once with its addition (fma): the bits know neither layout nor tile nor instruction set nor threads.
 HOP_EACH_ISA(
     /// Rows begin * kGemmRows .. end * kGemmRows - 1 (at most m), all columns.
     template <class T> void gemm_rows(const Gemm<T>& gemm, std::int64_t begin, std::int64_t end);

@@ -42,6 +42,9 @@ struct Tile {
   }
 
   HOP_INLINE static Lanes<T> first_value(const Gemm<T>& g, const Place<T>& at, int r, int v) {
+    if (g.adds) {
+      return load_up_to(g.c + (at.row + r) * g.c_row + at.column + v * kLaneCount, v + 1 == V ? at.last : kLaneCount);
+    }
     if (g.bias == nullptr) return Lanes<T>(T{0});
     if (g.bias_of_rows) return Lanes<T>(g.bias[at.row + r]);
     return load_up_to(g.bias + at.column + v * kLaneCount, v + 1 == V ? at.last : kLaneCount);
