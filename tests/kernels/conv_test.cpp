@@ -157,6 +157,28 @@ TEST(Conv2d, ARepeatedCallGivesTheSameBitsOnOneAndOnTwoThreads) {
   }
 }
 
+// In f64 the sums are cut into blocks of taps and of pixels, here several of both, and over threads.
+TEST(Conv2d, TheBitsInDoublesKnowNoNumberOfThreads) {
+  for (const Case& c : {Case{{3, 40, 21, 19}, {9, 40, 3, 3}, {.padding = {1, 1}}},
+                        Case{{2, 36, 33, 30}, {10, 18, 3, 5}, {.stride = {1, 2}, .padding = {2, 0}, .groups = 2}}}) {
+    SCOPED_TRACE(name(c));
+    const Tensor x = random_tensor(c.x, DType::f64, 1), weight = random_tensor(c.weight, DType::f64, 2);
+    const Tensor bias = random_tensor({c.weight[0]}, DType::f64, 3);
+    const Tensor y = conv2d(x, weight, bias, c.options), g = random_tensor(y.shape(), DType::f64, 4);
+    const Tensor dx = conv2d_input_grad(g, weight, c.x, c.options), dw = conv2d_weight_grad(g, x, c.weight, c.options);
+    EXPECT_TRUE(close(y, reference(x, weight, bias, c.options), 0, 1e-12));
+    const double right = dot(conv2d(x, weight, {}, c.options), g);
+    EXPECT_NEAR(dot(dx, x), right, 1e-9);
+    EXPECT_NEAR(dot(dw, weight), right, 1e-9);
+    for (const int threads : {2, 3}) {
+      const ComputeThreads scope(threads);
+      EXPECT_TRUE(same_bits(conv2d(x, weight, bias, c.options), y));
+      EXPECT_TRUE(same_bits(conv2d_input_grad(g, weight, c.x, c.options), dx));
+      EXPECT_TRUE(same_bits(conv2d_weight_grad(g, x, c.weight, c.options), dw));
+    }
+  }
+}
+
 TEST(Conv2d, AnEmptyBatchGivesAnEmptyImageAndAZeroGradient) {
   for (const DType dtype : {DType::f32, DType::f64}) {
     const Tensor x = random_tensor({0, 3, 5, 5}, dtype), weight = random_tensor({4, 3, 3, 3}, dtype);
