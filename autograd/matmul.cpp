@@ -4,7 +4,6 @@
 #include "autograd/reduce.h"
 #include "autograd/view.h"
 #include "kernels/matmul.h"
-#include "kernels/reduce.h"
 
 namespace hop {
 
@@ -57,25 +56,6 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
                   if (row) o.g = unsqueeze(o.g, -2);
                   if (c.wants(0)) c.set(0, reshape(grad_a(o, a_matrix), a_shape));
                   if (c.wants(1)) c.set(1, reshape(grad_b(o, b_matrix), b_shape));
-                });
-}
-
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  Tensor y = kernels::linear(x, weight, bias);
-  if (!is_recorded(x, weight, bias)) return y;
-  return record("linear", std::move(y), {x, weight, bias},
-                [saved_x = save_if(weight.requires_grad(), x), saved_weight = save_if(x.requires_grad(), weight),
-                 features = weight.size(0)](BackwardContext& c) {
-                  const Tensor& g = c.grad();
-                  if (c.wants(0)) c.set(0, matmul(g, c.value(saved_weight)));
-                  const bool plain = !is_grad_enabled();
-                  if (c.wants(1)) {
-                    const Tensor gt = transposed(as_rows(g)), rows = as_rows(c.value(saved_x));
-                    c.set(1, plain ? kernels::matmul(gt, rows, c.target(1)) : matmul(gt, rows));
-                  }
-                  if (c.wants(2)) {
-                    c.set(2, plain ? kernels::sum_to(g, {features}, c.target(2)) : sum_to(g, {features}));
-                  }
                 });
 }
 

@@ -114,6 +114,9 @@ class BackwardContext {
   /// now zero. Else undefined. Whoever writes there sets it as the gradient: `c.set(1, kernels::matmul(a, b,
   /// c.target(1)))`.
   Tensor target(std::size_t input) const;
+  /// The node that made an input, where that is the only output of it and nobody looks at its gradient by a hook or by
+  /// grad(): what is set for the input goes to that node and to no one else. Null otherwise.
+  Node* maker(std::size_t input) const;
   /// A saved tensor. Throws AutogradError when it was written in place since.
   Tensor value(const SavedTensor& saved) const { return saved.unpack(node_); }
   /// The pass itself, for nodes that start a pass of their own (checkpoint).

@@ -13,21 +13,23 @@ using autograd::SavedTensor;
 
 namespace {
 
-Tensor max_gather(const Tensor& x, const Tensor& indices);
+Tensor max_gather(const Tensor& x, const Tensor& indices, const Pool2dOptions& options);
 
-Tensor max_scatter(const Tensor& g, const Tensor& indices, const Shape& x_shape) {
-  Tensor dx = kernels::max_pool2d_grad(g, indices, x_shape);
+Tensor max_scatter(const Tensor& g, const Tensor& indices, const Shape& x_shape, const Pool2dOptions& options) {
+  Tensor dx = kernels::max_pool2d_grad(g, indices, x_shape, &options);
   if (!is_recorded(g)) return dx;
-  return record("max_pool2d_grad", std::move(dx), {g},
-                [saved = save(indices)](BackwardContext& c) { c.set(0, max_gather(c.grad(), c.value(saved))); });
+  return record("max_pool2d_grad", std::move(dx), {g}, [saved = save(indices), options](BackwardContext& c) {
+    c.set(0, max_gather(c.grad(), c.value(saved), options));
+  });
 }
 
-Tensor max_gather(const Tensor& x, const Tensor& indices) {
+Tensor max_gather(const Tensor& x, const Tensor& indices, const Pool2dOptions& options) {
   Tensor y = kernels::max_pool2d_gather(x, indices);
   if (!is_recorded(x)) return y;
-  return record("max_pool2d_gather", std::move(y), {x}, [saved = save(indices), shape = x.shape()](BackwardContext& c) {
-    c.set(0, max_scatter(c.grad(), c.value(saved), shape));
-  });
+  return record("max_pool2d_gather", std::move(y), {x},
+                [saved = save(indices), shape = x.shape(), options](BackwardContext& c) {
+                  c.set(0, max_scatter(c.grad(), c.value(saved), shape, options));
+                });
 }
 
 Tensor avg_spread(const Tensor& g, const Shape& x_shape, const Pool2dOptions& options) {
@@ -43,8 +45,8 @@ Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) {
   kernels::MaxPool2dResult result = kernels::max_pool2d(x, options);
   if (!is_recorded(x)) return result.y;
   return record("max_pool2d", std::move(result.y), {x},
-                [saved = save(result.indices), shape = x.shape()](BackwardContext& c) {
-                  c.set(0, max_scatter(c.grad(), c.value(saved), shape));
+                [saved = save(result.indices), shape = x.shape(), options](BackwardContext& c) {
+                  c.set(0, max_scatter(c.grad(), c.value(saved), shape, options));
                 });
 }
 

@@ -43,6 +43,13 @@ Tensor BackwardContext::target(std::size_t input) const {
   return run_.place_for(edges[input].leaf);
 }
 
+Node* BackwardContext::maker(std::size_t input) const {
+  const Edge& edge = node_.edges()[input];
+  const bool is_seen =
+      edge.node == nullptr || edge.node->outputs() != 1 || edge.node->hooks() || run_.is_captured(edge.target());
+  return is_seen ? nullptr : edge.node.get();
+}
+
 Tensor Run::place_for(const Tensor& leaf) const {
   if (options_.create_graph || !options_.accumulate || restricted_ || captures_.contains(leaf.id())) return {};
   const AutogradSlot& slot = *leaf.autograd_slot();

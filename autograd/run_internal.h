@@ -40,6 +40,7 @@ class Run {
   bool follows(const Edge& edge) const { return edge && (!restricted_ || reached_.contains(edge.target())); }
   /// See BackwardContext::target.
   Tensor place_for(const Tensor& leaf) const;
+  bool is_captured(const void* target) const { return captures_.contains(target); }
   bool creates_graph() const { return options_.create_graph; }
 
  private:

@@ -17,7 +17,7 @@ class Mlp : public nn::Module {
       : fc1(register_module("fc1", nn::Linear(in, first))),
         fc2(register_module("fc2", nn::Linear(first, second))),
         fc3(register_module("fc3", nn::Linear(second, out))) {}
-  Tensor forward(const Tensor& x) override { return fc3(relu(fc2(relu(fc1(x))))); }
+  Tensor forward(const Tensor& x) override { return fc3(fc2(fc1(x, {.relu = true}), {.relu = true})); }
 
  private:
   nn::Linear fc1, fc2, fc3;

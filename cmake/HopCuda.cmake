@@ -20,8 +20,11 @@ find_package(CUDAToolkit REQUIRED)
 
 # -fmad=false: as on the host, no fused multiply-add behind our back; a kernel that wants one writes fmaf.
 # -lineinfo: compute-sanitizer and profilers name our lines. Pedantic warnings are left out: nvcc's own code has them.
+# --compress-mode=size: three architectures of every kernel are a hundred megabytes and compress to a seventh; a driver
+# unpacks a kernel's module when the kernel is first launched.
 add_library(hop_nvcc_settings INTERFACE)
 target_compile_options(hop_nvcc_settings INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:
+  $<$<VERSION_GREATER_EQUAL:${CMAKE_CUDA_COMPILER_VERSION},12.8>:--compress-mode=size>
   --expt-relaxed-constexpr --extended-lambda -fmad=false -lineinfo -Xptxas=-v -Werror=all-warnings
   -Xcompiler=-Wall,-Wextra,-Wshadow,-Wconversion,-Werror,-ffp-contract=off>)
 

@@ -69,18 +69,23 @@ Plan capture(const std::function<void()>& work, Device device, std::shared_ptr<M
 CapturedFunction::CapturedFunction(Function f) : CapturedFunction(std::move(f), Options{}) {}
 CapturedFunction::CapturedFunction(Function f, Options options) : f_(std::move(f)), options_(options) {}
 
+Device CapturedFunction::device_of(std::span<const Tensor> arguments) const {
+  return options_.device ? *options_.device : arguments.empty() ? Device::cpu() : arguments[0].device();
+}
+
 CapturedFunction::Recording& CapturedFunction::recording_for(std::span<const Tensor> arguments) {
   for (Recording& r : recordings_) {
     if (std::equal(r.arguments.begin(), r.arguments.end(), arguments.begin(), arguments.end(), same_layout)) return r;
   }
   Recording recording;
+  const Device device = device_of(arguments);
   for (const Tensor& x : arguments) {
     if (x.requires_grad()) {
       throw AutogradError("[capture] expected arguments that require no gradient, got " + x.describe() +
                           "; no gradient flows back through the copy that a recorded function reads");
     }
-    if (x.device() != options_.device) {
-      throw DeviceError("[capture] expected arguments on " + options_.device.to_string() + ", got " + x.describe());
+    if (x.device() != device) {
+      throw DeviceError("[capture] expected arguments on " + device.to_string() + ", got " + x.describe());
     }
     recording.arguments.push_back(Tensor::empty(x.shape(), x.dtype(), x.device()));
   }
@@ -97,7 +102,7 @@ const std::vector<Tensor>& CapturedFunction::operator()(std::span<const Tensor> 
     r.results = f_(r.arguments);
   } else {
     r.results.clear();
-    r.plan = capture([&] { r.results = f_(r.arguments); }, options_.device);
+    r.plan = capture([&] { r.results = f_(r.arguments); }, device_of(arguments));
   }
   return r.results;
 }

@@ -20,6 +20,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -85,7 +86,8 @@ class CapturedFunction {
  public:
   using Function = std::function<std::vector<Tensor>(std::span<const Tensor>)>;
   struct Options {
-    Device device = Device::cpu();
+    /// Where the work runs; if not said, where the arguments are (all on one device).
+    std::optional<Device> device;
     /// Calls per combination that run eagerly before the one that is recorded: the first calls of a model may still
     /// allocate what stays (a CUDA library's workspace, a gradient).
     int warm_up = 1;
@@ -111,6 +113,7 @@ class CapturedFunction {
     Plan plan;
     int calls = 0;
   };
+  Device device_of(std::span<const Tensor> arguments) const;
   Recording& recording_for(std::span<const Tensor> arguments);
 
   Function f_;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "kernels/copy.h"
 #include "kernels/expect_internal.h"
 #include "kernels/operations_internal.h"
 
@@ -48,7 +49,10 @@ Tensor matmul(const Tensor& a, const Tensor& b, const Tensor& out) {
   return y;
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+namespace {
+
+/// The shape of linear()'s result.
+Shape linear_shape(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   expect_floating("linear", {&x, &weight, &bias});
   if (weight.dim() != 2) throw ShapeError("[linear] expected weight (out, in), got " + weight.shape().to_string());
   const std::int64_t out = weight.shape()[0];
@@ -60,11 +64,44 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (bias.defined()) expect_shape("linear", "bias", bias, {out});
   Shape shape = x.shape();
   shape.back() = out;
-  const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
+  return shape;
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const Tensor y = Tensor::empty(linear_shape(x, weight, bias), x.dtype(), x.device());
   if (y.numel() != 0) {
     operations(x).matmul("linear", x.dim() == 1 ? as_row(x) : x, transposed(weight), bias, y);
   }
   return y;
+}
+
+bool has_linear_relu(const Tensor& x) { return x.dtype() == DType::f32 && operations(x).linear_relu != nullptr; }
+
+LinearRelu linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const Shape shape = linear_shape(x, weight, bias);
+  if (shape.size() != 2) throw ShapeError("[linear_relu] expected x (rows, in), got " + x.shape().to_string());
+  const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
+  if (y.numel() == 0) return {y, Tensor::empty({0}, DType::u8, x.device())};
+  return {y, operations(x).linear_relu(x, weight, bias, y)};
+}
+
+Tensor relu_mask_grad(const Tensor& g, const Tensor& mask) {
+  const Tensor dx = Tensor::empty(g.shape(), g.dtype(), g.device());
+  if (dx.numel() != 0) operations(g).relu_mask_grad(contiguous(g), mask, dx);
+  return dx;
+}
+
+Tensor linear_input_grad(const Tensor& g, const Tensor& weight, const Tensor& mask) {
+  const Tensor dx = Tensor::empty({g.size(0), weight.size(1)}, g.dtype(), g.device());
+  if (dx.numel() != 0) operations(g).linear_input_grad(contiguous(g), contiguous(weight), mask, dx);
+  return dx;
+}
+
+bool linear_parameter_grads(const Tensor& g, const Tensor& x, const Tensor& dweight, const Tensor& dbias) {
+  if (operations(g).linear_parameter_grads == nullptr || dweight.numel() == 0) return false;
+  return operations(g).linear_parameter_grads(contiguous(g), contiguous(x), dweight, dbias);
 }
 
 }  // namespace hop::kernels

@@ -88,6 +88,17 @@ struct Operations {
   /// y (.., m, n) = a (.., m, k) b (.., k, n) + bias (n). Any strides in a and b; leading dimensions broadcast; y may
   /// leave out dimensions of size 1; k may be 0; bias may be undefined. `op` names the call in errors.
   void (*matmul)(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y);
+  // A linear layer's products with what stands around them; null where a device does not do that. Matrices of f32, all
+  // but x and bias contiguous.
+  /// y = relu(x weight^T + bias), and as the result what passed relu, in the device's own form.
+  Tensor (*linear_relu)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y) = nullptr;
+  /// dx = g weight where the mask lets it pass, else 0.
+  void (*linear_input_grad)(const Tensor& g, const Tensor& weight, const Tensor& mask, const Tensor& dx) = nullptr;
+  /// dx = g where the mask lets it pass, else 0.
+  void (*relu_mask_grad)(const Tensor& g, const Tensor& mask, const Tensor& dx) = nullptr;
+  /// dweight = g^T x, dbias = the sum of g's rows. False, and nothing is done, where one go does not give both.
+  bool (*linear_parameter_grads)(const Tensor& g, const Tensor& x, const Tensor& dweight,
+                                 const Tensor& dbias) = nullptr;
 
   // ---- conv.h
   /// forward writes y (and adds bias where defined), input_grad writes x, weight_grad writes weight. What is read is
@@ -100,7 +111,8 @@ struct Operations {
   // channels_last all of them so.
   void (*max_pool2d)(const PoolShape& shape, const Tensor& x, const Tensor& y, const Tensor& indices);
   /// dx = 0, then dx[indices] += g within each plane. An index outside its plane is an IndexError, as for labels.
-  void (*max_pool2d_grad)(const Tensor& g, const Tensor& indices, const Tensor& dx);
+  /// `windows`: those that the indices come from, or null; the result is the same.
+  void (*max_pool2d_grad)(const PoolShape* windows, const Tensor& g, const Tensor& indices, const Tensor& dx);
   /// y = x[indices] within each plane.
   void (*max_pool2d_gather)(const Tensor& x, const Tensor& indices, const Tensor& y);
   void (*avg_pool2d)(const PoolShape& shape, const Tensor& x, const Tensor& y);

@@ -1,6 +1,7 @@
 #include "kernels/pool.h"
 
 #include <limits>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -76,14 +77,19 @@ MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {
   return result;
 }
 
-Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_shape) {
+Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_shape, const Pool2dOptions* windows) {
   constexpr const char* kOp = "max_pool2d gradient";
   expect_floating(kOp, g);
   expect_indices(kOp, g, indices, x_shape);
   expect_shape(kOp, "g", g, indices.shape());
   const Tensor at = image_operand(indices);
   const Tensor dx = empty_like(at, x_shape, g.dtype());
-  if (dx.numel() != 0) operations(g).max_pool2d_grad(in_layout(layout_of(at), g), at, dx);
+  std::optional<PoolShape> shape;
+  if (windows != nullptr) {
+    expect_shape(kOp, "indices", indices, pool2d_shape(x_shape, *windows, kOp));
+    shape = pool_shape(x_shape, indices.shape(), *windows);
+  }
+  if (dx.numel() != 0) operations(g).max_pool2d_grad(shape ? &*shape : nullptr, in_layout(layout_of(at), g), at, dx);
   return dx;
 }
 

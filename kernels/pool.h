@@ -26,8 +26,11 @@ Shape pool2d_shape(const Shape& x, const Pool2dOptions& options, const char* op)
 
 /// x f32 or f64. NaN wins.
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options);
-/// Adds g (N, C, P, Q) at `indices` into zeros of x_shape.
-Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_shape);
+/// Adds g (N, C, P, Q) at `indices` into zeros of x_shape. `windows`: the pooling that the indices come from, if they
+/// come from one: then a GPU lets each value of x gather from its windows, and an index outside its window counts
+/// nothing there.
+Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_shape,
+                       const Pool2dOptions* windows = nullptr);
 /// The gradient of max_pool2d_grad: reads gg (x_shape) at `indices`.
 Tensor max_pool2d_gather(const Tensor& gg, const Tensor& indices);
 /// Mean over each window; padded zeros count (count_include_pad, PyTorch's default).

@@ -68,7 +68,7 @@ LeNet::LeNet(const Shape& sample, std::int64_t classes)
 Tensor LeNet::forward(const Tensor& x) {
   Tensor y = max_pool2d(relu(conv1(x)), {.kernel = {2, 2}});
   y = max_pool2d(relu(conv2(y)), {.kernel = {2, 2}});
-  return fc2(relu(fc1(flatten(y, 1))));
+  return fc2(fc1(flatten(y, 1), {.relu = true}));
 }
 
 std::shared_ptr<Module> make_lenet(const FamilyRequest& request) {

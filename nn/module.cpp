@@ -207,6 +207,8 @@ std::uint64_t Module::register_forward_hook(ForwardHook hook) {
   return state_->hooks_made;
 }
 
+bool Module::has_forward_hooks() const { return !state_->hooks.empty(); }
+
 void Module::remove_hook(std::uint64_t hook) {
   std::erase_if(state_->hooks, [hook](const auto& entry) { return entry.first == hook; });
 }

@@ -97,6 +97,7 @@ class Module {
   /// Hooks run in the order of registration. Returns the number for remove_hook().
   std::uint64_t register_forward_hook(ForwardHook hook);
   void remove_hook(std::uint64_t hook);
+  bool has_forward_hooks() const;
 
   /// Gives this module and all present descendants one source of random numbers (Dropout): draw d of step s has the
   /// address (key, s, d), whatever was drawn in other steps. Starts at step 0, draw 0.

@@ -74,13 +74,14 @@ std::vector<Entry> images(const Tensor& x, const Tensor& g) {
   const auto n = static_cast<double>(x.numel());
   const Tensor weight = random({x.size(1)}, 3), bias = random({x.size(1)}, 4);
   const k::NormResult norm = k::batch_norm(x, weight, bias, 1e-5);
-  const k::MaxPool2dResult pooled = k::max_pool2d(x, {});
-  return {
-      {"batch norm", 12 * n, [=] { k::batch_norm(x, weight, bias, 1e-5); }},
-      {"batch norm gradient", 20 * n, [=] { k::batch_norm_grad(g, x, weight, norm.mean, norm.rstd); }},
-      {"max pool 2x2", 4 * n + 12 * n / 4, [=] { k::max_pool2d(x, {}); }},
-      {"max pool 2x2 gradient", 4 * n + 12 * n / 4, [=] { k::max_pool2d_grad(pooled.y, pooled.indices, x.shape()); }},
-      {"average pool 2x2", 5 * n, [=] { k::avg_pool2d(x, {}); }}};
+  static const Pool2dOptions kPairs;  // 2x2
+  const k::MaxPool2dResult pooled = k::max_pool2d(x, kPairs);
+  return {{"batch norm", 12 * n, [=] { k::batch_norm(x, weight, bias, 1e-5); }},
+          {"batch norm gradient", 20 * n, [=] { k::batch_norm_grad(g, x, weight, norm.mean, norm.rstd); }},
+          {"max pool 2x2", 4 * n + 12 * n / 4, [=] { k::max_pool2d(x, {}); }},
+          {"max pool 2x2 gradient", 4 * n + 12 * n / 4,
+           [=] { k::max_pool2d_grad(pooled.y, pooled.indices, x.shape(), &kPairs); }},
+          {"average pool 2x2", 5 * n, [=] { k::avg_pool2d(x, {}); }}};
 }
 
 /// Parameter, gradient and slots are read, all but the gradient written.

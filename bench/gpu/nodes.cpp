@@ -4,6 +4,9 @@
 #include <cuda.h>
 #include <cxxabi.h>
 
+#include <iostream>
+#include <map>
+
 #include "bench/gpu/rows.h"
 #include "bench/gpu/training.h"
 #include "kernels/cuda/device_internal.h"
@@ -19,9 +22,11 @@ using kernels::Precision;
 /// The driver's functions that know kernels by name; libcuda is the driver's, and not there where this is built.
 template <class F>
 F* driver(const char* name, unsigned version) {
-  void* found = nullptr;
+  static std::map<std::string, void*> known;
+  void*& found = known[name];
   cudaDriverEntryPointQueryResult result{};
-  cuda::check(cudaGetDriverEntryPointByVersion(name, &found, version, cudaEnableDefault, &result), name);
+  if (found == nullptr)
+    cuda::check(cudaGetDriverEntryPointByVersion(name, &found, version, cudaEnableDefault, &result), name);
   if (found == nullptr) throw DeviceError(std::string("[nodes] the driver has no ") + name);
   return reinterpret_cast<F*>(found);
 }
@@ -136,7 +141,9 @@ std::vector<Row> nodes_of(const Net& net, std::int64_t batch, Precision precisio
   double sum = 0;
   for (std::size_t i = 0; i < count; ++i) {
     const Node node = describe(handles[i]);
+    std::cerr << of << ' ' << i << ' ' << node.name << std::flush;  // a kernel that waits for another one never ends
     const double seconds = node.copy ? seconds_of(node, size) : 0;
+    std::cerr << ' ' << seconds * 1e6 << std::endl;
     sum += seconds;
     all.push_back({"nodes", of + " " + std::to_string(i), seconds * 1e6, "us", 0, 0, node.name});
   }

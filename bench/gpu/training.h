@@ -71,8 +71,7 @@ class Training {
   Problem problem_;
   Tensor x_, target_;
   std::unique_ptr<optim::Optimizer> optimizer_;
-  CapturedFunction captured_{[this](std::span<const Tensor> in) { return std::vector{step(in[0], in[1])}; },
-                             {.device = Device::cuda()}};
+  CapturedFunction captured_{[this](std::span<const Tensor> in) { return std::vector{step(in[0], in[1])}; }};
 };
 
 }  // namespace hop::bench::gpu

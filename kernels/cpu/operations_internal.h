@@ -35,7 +35,7 @@ void matmul(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias
 void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
             const Tensor& y);
 void max_pool2d(const PoolShape& shape, const Tensor& x, const Tensor& y, const Tensor& indices);
-void max_pool2d_grad(const Tensor& g, const Tensor& indices, const Tensor& dx);
+void max_pool2d_grad(const PoolShape* windows, const Tensor& g, const Tensor& indices, const Tensor& dx);
 void max_pool2d_gather(const Tensor& x, const Tensor& indices, const Tensor& y);
 void avg_pool2d(const PoolShape& shape, const Tensor& x, const Tensor& y);
 void avg_pool2d_grad(const PoolShape& shape, const Tensor& g, const Tensor& dx);

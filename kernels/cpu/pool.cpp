@@ -115,7 +115,7 @@ void avg_pool2d_grad(const PoolShape& shape, const Tensor& g, const Tensor& dx) 
   });
 }
 
-void max_pool2d_grad(const Tensor& g, const Tensor& indices, const Tensor& dx) {
+void max_pool2d_grad(const PoolShape*, const Tensor& g, const Tensor& indices, const Tensor& dx) {
   check_indices("max_pool2d gradient", indices, dx);
   for_parts(dx, dx.size(0),
             [all = Indexed(dx, indices), g = g.raw_data(), dx = dx.raw_data()]<class T>(T, std::int64_t begin,

@@ -16,6 +16,7 @@ std::size_t aux_bytes(const Product& p) {
   switch (p.epilogue) {
     case Epilogue::relu_bias_aux:
     case Epilogue::relu_grad_bias_grad:
+    case Epilogue::relu_grad:
       return align_up(static_cast<std::size_t>(p.n), 128) / 8 * static_cast<std::size_t>(p.m);
     case Epilogue::gelu_bias_aux:
     case Epilogue::gelu_grad_bias_grad:
@@ -81,7 +82,7 @@ cublasLtEpilogue_t epilogue_of(Epilogue epilogue) {
       CUBLASLT_EPILOGUE_DEFAULT,     CUBLASLT_EPILOGUE_BIAS,          CUBLASLT_EPILOGUE_RELU,
       CUBLASLT_EPILOGUE_RELU_BIAS,   CUBLASLT_EPILOGUE_RELU_AUX_BIAS, CUBLASLT_EPILOGUE_GELU,
       CUBLASLT_EPILOGUE_GELU_BIAS,   CUBLASLT_EPILOGUE_GELU_AUX_BIAS, CUBLASLT_EPILOGUE_BGRADB,
-      CUBLASLT_EPILOGUE_DRELU_BGRAD, CUBLASLT_EPILOGUE_DGELU_BGRAD};
+      CUBLASLT_EPILOGUE_DRELU_BGRAD, CUBLASLT_EPILOGUE_DGELU_BGRAD,   CUBLASLT_EPILOGUE_DRELU};
   return kNames.at(static_cast<std::size_t>(epilogue));
 }
 
@@ -116,7 +117,7 @@ Description make_description(const Product& p) {
   set(d, CUBLASLT_MATMUL_DESC_TRANSB, p.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(d, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(p.epilogue));
   if (aux_bytes(p) != 0) {
-    const bool bits = p.epilogue == Epilogue::relu_bias_aux || p.epilogue == Epilogue::relu_grad_bias_grad;
+    const bool bits = p.epilogue != Epilogue::gelu_bias_aux && p.epilogue != Epilogue::gelu_grad_bias_grad;
     const auto columns = static_cast<std::size_t>(p.n);
     set(d, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, static_cast<std::int64_t>(bits ? align_up(columns, 128) : columns));
   }

@@ -23,9 +23,10 @@ enum class Epilogue : std::uint8_t {
   gelu,                 ///< d = gelu(a b), by tanh
   gelu_bias,            ///< d = gelu(a b + bias)
   gelu_bias_aux,        ///< and aux = a b + bias
-  bias_grad,            ///< d = a b, and bias (m) = sum of a over k: with a = g^T that is the gradient of a bias
+  bias_grad,            ///< d = a b, and bias (m) = sum of a over k: a = g^T, and transposed must it lie
   relu_grad_bias_grad,  ///< d = a b where aux has its bit, else 0, and bias (n) = sum of d over m
   gelu_grad_bias_grad,  ///< d = a b gelu'(aux), and bias (n) = sum of d over m
+  relu_grad,            ///< d = a b where aux has its bit, else 0
 };
 
 /// The shape of d (m, n) = epilogue(a (m, k) b (k, n)), `batch` times. Matrices lie row by row, a transposed one column

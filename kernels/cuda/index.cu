@@ -105,38 +105,37 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// ---- index_add. Floor: g read once, y written once (and cleared), and the sort of the index
+// ---- index_add. Floor: g read once, y written once, and the sort of the index
 
-/// Where the run of equal keys that begins at `begin` ends: doubling steps, then halving ones.
-__device__ inline std::int64_t end_of_run(const std::int32_t* keys, std::int64_t begin, std::int64_t n) {
-  const std::int32_t key = keys[begin];
-  std::int64_t step = 1;
-  while (begin + step < n && keys[begin + step] == key) step *= 2;
-  std::int64_t inside = begin + step / 2, outside = min(n, begin + step);
-  while (outside - inside > 1) {
-    const std::int64_t middle = inside + (outside - inside) / 2;
-    (keys[middle] == key ? inside : outside) = middle;
+/// Where the keys of each destination begin in the sorted index: of 0 .. size, the last one for the end.
+__global__ void __launch_bounds__(kThreads)
+    find_runs(const std::int32_t* keys, std::int64_t n, std::int64_t size, std::int32_t* begins) {
+  for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i <= size; i += gridDim.x * kThreads) {
+    std::int64_t below = 0, above = n;  // keys before `below` are less than i, those from `above` on are not
+    while (below < above) {
+      const std::int64_t middle = below + (above - below) / 2;
+      if (keys[middle] < i)
+        below = middle + 1;
+      else
+        above = middle;
+    }
+    begins[i] = static_cast<std::int32_t>(below);
   }
-  return outside;
 }
 
-/// One destination and V neighbouring columns per thread: the thread that stands where the run of a key begins adds the
-/// whole run, in order, eight loads ahead. Offsets: the place in the sorted index; of g and y in packets, without the
-/// row.
+/// One destination and V neighbouring columns per thread, which adds the destination's whole run, in order, eight loads
+/// ahead; a destination without a run gets zeros. Offsets: the destination; of g and y in packets, without the row.
 template <class T, int V>
 __global__ void __launch_bounds__(kThreads)
-    index_add_kernel(const __grid_constant__ Items<3> items, const std::int32_t* keys, const std::int32_t* positions,
-                     int n, std::int64_t size, std::int64_t row, const Packet<T, V>* g, Packet<T, V>* y) {
+    index_add_kernel(const __grid_constant__ Items<3> items, const std::int32_t* begins, const std::int32_t* positions,
+                     std::int64_t row, const Packet<T, V>* g, Packet<T, V>* y) {
   for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < items.n; i += gridDim.x * kThreads) {
     std::int64_t offset[3];
     items.locate(i, offset);
-    const std::int64_t begin = offset[0];
-    const std::int32_t key = keys[begin];
-    if (key == size || (begin > 0 && keys[begin - 1] == key)) continue;
     constexpr int kAhead = 8;
-    const std::int64_t end = end_of_run(keys, begin, n);
+    const int begin = begins[offset[0]], end = begins[offset[0] + 1];
     Packet<T, V> sum{};
-    for (std::int64_t s = begin; s < end; s += kAhead) {
+    for (int s = begin; s < end; s += kAhead) {
       Packet<T, V> terms[kAhead] = {};
 #pragma unroll
       for (int k = 0; k < kAhead; ++k) {
@@ -148,7 +147,7 @@ __global__ void __launch_bounds__(kThreads)
         for (int v = 0; v < V; ++v) sum.v[v] += terms[k].v[v];
       }
     }
-    y[offset[2] + key * row] = sum;
+    y[offset[2] + offset[0] * row] = sum;
   }
 }
 
@@ -184,28 +183,32 @@ void select_units(const Around& around, std::int64_t width, const Tensor& x, con
 }
 
 template <class T, int V>
-void add_packets(const Around& around, const SortedIndex& sorted, const Tensor& g, const Tensor& y) {
-  const std::int64_t n = sorted.keys.numel(), width = around.inner / V;
+void add_packets(const Around& around, const Tensor& begins, const Tensor& positions, const Tensor& g,
+                 const Tensor& y) {
+  const std::int64_t n = positions.numel(), width = around.inner / V;
   const std::array<Strides, 3> strides = {Strides{1, 0, 0}, Strides{0, n * width, 1},
                                           Strides{0, around.size * width, 1}};
-  for_each_launch<3>({n, around.outer, width}, strides, [&](const Items<3>& items) {
+  for_each_launch<3>({around.size, around.outer, width}, strides, [&](const Items<3>& items) {
     launch(index_add_kernel<T, V>, blocks_for(items.n), kThreads, 0, current_stream(), items,
-           sorted.keys.data<std::int32_t>(), sorted.positions.data<std::int32_t>(), static_cast<int>(n), around.size,
-           width, reinterpret_cast<const Packet<T, V>*>(g.raw_data()), reinterpret_cast<Packet<T, V>*>(y.raw_data()));
+           begins.data<std::int32_t>(), positions.data<std::int32_t>(), width,
+           reinterpret_cast<const Packet<T, V>*>(g.raw_data()), reinterpret_cast<Packet<T, V>*>(y.raw_data()));
   });
 }
 
 void add_sorted(Fault fault, const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
-  fill(y, 0);
-  if (g.numel() == 0) return;
+  if (y.numel() == 0) return;
+  if (g.numel() == 0) return fill(y, 0);
   const Around around(y.shape(), dim);
   const SortedIndex sorted = sort_index(index, around.size, fault);
+  const Tensor begins = Tensor::empty({around.size + 1}, DType::i32, y.device());
+  launch(find_runs, blocks_for(around.size + 1), kThreads, 0, current_stream(), sorted.keys.data<std::int32_t>(),
+         sorted.keys.numel(), around.size, begins.data<std::int32_t>());
   const auto run = [&]<class T>(T) {
     constexpr int kWidth = packet_width(sizeof(T));
     if (divides(16, static_cast<std::size_t>(around.inner) * sizeof(T), g, y))
-      add_packets<T, kWidth>(around, sorted, g, y);
+      add_packets<T, kWidth>(around, begins, sorted.positions, g, y);
     else
-      add_packets<T, 1>(around, sorted, g, y);
+      add_packets<T, 1>(around, begins, sorted.positions, g, y);
   };
   y.dtype() == DType::f32 ? run(float{}) : run(double{});
 }

@@ -44,6 +44,11 @@ Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bia
 
 // matmul.cpp: through blas.cpp, or matmul.cu without cuBLASLt
 void matmul(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y);
+// linear.cpp
+Tensor linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y);
+void linear_input_grad(const Tensor& g, const Tensor& weight, const Tensor& mask, const Tensor& dx);
+void relu_mask_grad(const Tensor& g, const Tensor& mask, const Tensor& dx);
+bool linear_parameter_grads(const Tensor& g, const Tensor& x, const Tensor& dweight, const Tensor& dbias);
 
 // conv.cpp: through dnn.cpp, or conv.cu without cuDNN
 void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
@@ -51,7 +56,7 @@ void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor
 
 // pool.cu
 void max_pool2d(const PoolShape& shape, const Tensor& x, const Tensor& y, const Tensor& indices);
-void max_pool2d_grad(const Tensor& g, const Tensor& indices, const Tensor& dx);
+void max_pool2d_grad(const PoolShape* windows, const Tensor& g, const Tensor& indices, const Tensor& dx);
 void max_pool2d_gather(const Tensor& x, const Tensor& indices, const Tensor& y);
 void avg_pool2d(const PoolShape& shape, const Tensor& x, const Tensor& y);
 void avg_pool2d_grad(const PoolShape& shape, const Tensor& g, const Tensor& dx);

@@ -9,6 +9,7 @@
 #include "kernels/cuda/grid.h"
 #include "kernels/cuda/operands_internal.h"
 #include "kernels/cuda/operations_internal.h"
+#include "kernels/cuda/pool_internal.h"
 #include "kernels/cuda/reduce_device.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/walk.h"
@@ -193,6 +194,32 @@ __global__ void __launch_bounds__(128) max_pool_grad(Indexed indexed, const T* g
   }
 }
 
+/// The same where the windows are known that the indices come from: each input gathers from the outputs whose windows
+/// hold it, in their order. `first`: the plane that this launch begins with. Floor: as above.
+template <class T>
+__global__ void __launch_bounds__(kThreads, 1)
+    max_pool_grad_by_windows(const __grid_constant__ PoolShape z, Planes inputs, std::uint32_t n, std::int64_t first,
+                             Indexed indexed, const T* g, T* dx) {
+  for_each_index(n, [&](std::uint32_t i) {
+    const Place at = inputs.place(i);
+    const OutputsOf rows(at.row, z.row_step, z.row_padding, z.r, z.p);
+    const OutputsOf columns(at.column, z.column_step, z.column_padding, z.s, z.q);
+    const std::int64_t plane = (first + at.plane) * indexed.outputs, here = std::int64_t{at.row} * z.w + at.column;
+    T sum = 0;
+    for (std::int64_t p = rows.first; p <= rows.last; ++p) {
+      for (std::int64_t q = columns.first; q <= columns.last; ++q) {
+        const std::int64_t output = plane + p * z.q + q, place = indexed.index[output];
+        if (place == here) sum += g[output];
+        // Of all inputs in a window its first one says that the index is none.
+        const bool is_first = at.row == Span(p, z.row_step, z.row_padding, z.r, z.h).begin &&
+                              at.column == Span(q, z.column_step, z.column_padding, z.s, z.w).begin;
+        if (is_first) static_cast<void>(indexed.place(output, Fault::max_pool2d_grad));
+      }
+    }
+    dx[first * indexed.size + i] = sum;
+  });
+}
+
 // ---- Host side
 
 /// f(first, planes) for runs of planes of which no more than kMaxElements values, `most` per plane, are at stake.
@@ -224,9 +251,22 @@ Indexed indexed_by(const Tensor& indices, const Tensor& image) {
           indices.size(2) * indices.size(3), fault_word()};
 }
 
+void gather_by_windows(const PoolShape& z, const Tensor& g, const Tensor& indices, const Tensor& dx) {
+  if (max_pool_pairs_grad(z, g, indices, dx)) return;
+  const Indexed indexed = indexed_by(indices, dx);
+  visit_floating(dx, [&]<class T>(T) {
+    for_plane_runs(indexed.planes, indexed.size, [&](std::int64_t first, std::int64_t planes) {
+      const std::int64_t n = planes * indexed.size;
+      launch(max_pool_grad_by_windows<T>, dim3(blocks_for(n)), dim3(kThreads), 0, current_stream(), z, Planes(z.h, z.w),
+             static_cast<std::uint32_t>(n), first, indexed, g.data<T>(), dx.data<T>());
+    });
+  });
+}
+
 }  // namespace
 
 void max_pool2d(const PoolShape& z, const Tensor& x, const Tensor& y, const Tensor& indices) {
+  if (max_pool_pairs(z, x, y, indices)) return;
   visit_floating(x, [&]<class T>(T) {
     launch_planes(max_pool<T>, z, z.p, z.q, PerPlane<const T>{x.data<T>(), z.h * z.w},
                   PerPlane<T>{y.data<T>(), z.p * z.q}, PerPlane<std::int64_t>{indices.data<std::int64_t>(), z.p * z.q});
@@ -234,6 +274,7 @@ void max_pool2d(const PoolShape& z, const Tensor& x, const Tensor& y, const Tens
 }
 
 void avg_pool2d(const PoolShape& z, const Tensor& x, const Tensor& y) {
+  if (average_pool_pairs(z, x, y)) return;
   visit_floating(x, [&]<class T>(T) {
     launch_planes(avg_pool<T>, z, z.p, z.q, PerPlane<const T>{x.data<T>(), z.h * z.w},
                   PerPlane<T>{y.data<T>(), z.p * z.q});
@@ -247,7 +288,8 @@ void avg_pool2d_grad(const PoolShape& z, const Tensor& g, const Tensor& dx) {
   });
 }
 
-void max_pool2d_grad(const Tensor& g, const Tensor& indices, const Tensor& dx) {
+void max_pool2d_grad(const PoolShape* windows, const Tensor& g, const Tensor& indices, const Tensor& dx) {
+  if (windows != nullptr) return gather_by_windows(*windows, g, indices, dx);
   const Indexed indexed = indexed_by(indices, dx);
   visit_floating(dx, [&]<class T>(T) {
     constexpr std::int64_t kSharedBytes = 48 << 10;  // what every launch may have

@@ -1,4 +1,4 @@
-// Reductions over any dimensions and strides, and argmax. Floor: one read of x.
+// Reductions over any dimensions and strides. Floor: one read of x.
 //
 // The n values of an output, in row-major order of the reduced dimensions, are cut into parts. A part is reduced by 32
 // lanes: lane l takes values 4 l .. 4 l + 3 of every 128, one after the other, then the lanes fold pairwise
@@ -11,6 +11,10 @@
 //             most 32 values but 8 lanes find any, so then four outputs share a warp.
 //   columns   the outputs are neighbours: 32 outputs per block, one per threadIdx.x, and threadIdx.y is the lane.
 //             At the end a tile in shared memory turns the 32 lanes of each output into a warp for the fold.
+//   packets   as columns, where 16 bytes hold outputs side by side: a thread has all outputs of a packet, eight packets
+//             on their way, and a quarter of the threads. In 4-byte steps a multiprocessor has no 20 KB on their way.
+//
+// Long because all ways of reading share one tree.
 //
 // A sum of all values is why there are parts at all: one warp reads some 10 GB/s, a card a hundred times more.
 #include <algorithm>
@@ -18,14 +22,14 @@
 #include "kernels/cuda/access_device.h"
 #include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/reduce_device.h"
+#include "kernels/cuda/reduce_parts.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/walk.h"
 
 namespace hop::kernels::cuda {
 namespace {
 
-constexpr int kGroup = 4;     // neighbouring values of a lane
-constexpr int kRowBlock = 8;  // warps
+constexpr int kGroup = 4;  // neighbouring values of a lane
 constexpr int kFewLanes = 8;
 
 /// Nested loops over elements, outermost first; strides in elements.
@@ -59,14 +63,13 @@ struct Nest {
   }
 };
 
-struct Plan {
+struct Plan : Parts {
   Nest kept, reduced;
-  std::int64_t outputs, count;     // count: values per output
-  std::int64_t parts, part_count;  // part_count: values per part, a multiple of 128
-  bool packs;                      // each kGroup values lie side by side, and count < 2^31
-  bool runs;                       // two reduced dimensions, and count < 2^31
-  int lanes;                       // that read an output: 32, or 8
-  FastDivision inner;              // by the innermost reduced size, if packs or runs: GPUs divide slowly
+  std::int64_t outputs, count;  // count: values per output
+  bool packs;                   // each kGroup values lie side by side, and count < 2^31
+  bool runs;                    // two reduced dimensions, and count < 2^31
+  int lanes;                    // that read an output: 32, or 8
+  FastDivision inner;           // by the innermost reduced size, if packs or runs: GPUs divide slowly
   bool divide;
   double divisor;
 
@@ -98,7 +101,7 @@ __device__ Acc reduce_lane(const Plan& plan, const In* x, std::int64_t part, int
   const auto combine = [&](In value) { result = Op::combine(result, transformed(value)); };
   constexpr int kStep = 32 * kGroup;
   if (!kColumns && plan.packs) {
-#pragma unroll 4
+#pragma unroll 8
     for (; j < end; j += kStep) {
       const auto packet = load<kGroup>(x + plan.pack_offset(j), true);
 #pragma unroll
@@ -145,14 +148,81 @@ __device__ Acc reduce_lane(const Plan& plan, const In* x, std::int64_t part, int
   return result;
 }
 
+/// Packets of neighbouring outputs.
+template <class In>
+struct Packets {
+  static constexpr int kWidth = kPerAccess<In>;
+  static constexpr int kAcross = 32 / kWidth;          ///< threads that share a row of 32 outputs
+  static constexpr int kBlock = kAcross * 32;          ///< 32 lanes of them
+  static constexpr int kOutputs = 32 / (kBlock / 32);  ///< that a warp folds at the end
+};
+
+/// y[output][part] of every part, by packets of outputs. One dimension is reduced.
+template <class Op, class In, class Acc, class Out>
+__global__ void __launch_bounds__(Packets<In>::kBlock)
+    reduce_packets(const __grid_constant__ Plan plan, const In* x, const Acc* means, Out* y) {
+  constexpr int kWidth = Packets<In>::kWidth, kAcross = Packets<In>::kAcross;
+  const std::int64_t part = blockIdx.x % plan.parts, first = blockIdx.x / plan.parts * 32;
+  const int across = static_cast<int>(threadIdx.x) % kAcross, lane = static_cast<int>(threadIdx.x) / kAcross;
+  const std::int64_t output = first + across * kWidth;
+
+  Acc sums[kWidth], mean[kWidth] = {};
+#pragma unroll
+  for (int i = 0; i < kWidth; ++i) sums[i] = Op::template identity<Acc>();
+  if (output < plan.outputs) {
+    if (means != nullptr) {
+#pragma unroll
+      for (int i = 0; i < kWidth; ++i) mean[i] = means[output + i];
+    }
+    const In* start = x + plan.kept.offset(output);
+    const std::int64_t stride = plan.reduced.inner_stride(), end = min(plan.count, (part + 1) * plan.part_count);
+    constexpr int kStep = 32 * kGroup, kSteps = 2;
+#pragma unroll 1
+    for (std::int64_t j = part * plan.part_count + lane * kGroup; j < end; j += kSteps * kStep) {
+      Packet<In, kWidth> held[kSteps][kGroup] = {};
+#pragma unroll
+      for (int s = 0; s < kSteps * kGroup; ++s) {
+        const std::int64_t e = j + s / kGroup * kStep + s % kGroup;
+        if (e < end) held[s / kGroup][s % kGroup] = load<kWidth>(start + e * stride, true);
+      }
+#pragma unroll
+      for (int s = 0; s < kSteps * kGroup; ++s) {
+        if (j + s / kGroup * kStep + s % kGroup >= end) continue;
+#pragma unroll
+        for (int i = 0; i < kWidth; ++i) {
+          Acc v = static_cast<Acc>(held[s / kGroup][s % kGroup].v[i]);
+          if (means != nullptr) v = (v - mean[i]) * (v - mean[i]);
+          sums[i] = Op::combine(sums[i], v);
+        }
+      }
+    }
+  }
+  __shared__ Acc tile[32][33];  // 33: else the reads below would all hit one memory bank
+#pragma unroll
+  for (int i = 0; i < kWidth; ++i) tile[lane][across * kWidth + i] = sums[i];
+  __syncthreads();
+  const int tx = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
+#pragma unroll
+  for (int i = 0; i < Packets<In>::kOutputs; ++i) {
+    const int mine = warp * Packets<In>::kOutputs + i;
+    Acc value = warp_reduce<Op>(tile[tx][mine]);
+    if (tx != 0 || first + mine >= plan.outputs) continue;
+    if (plan.divide) value /= static_cast<Acc>(plan.divisor);
+    y[(first + mine) * plan.parts + part] = static_cast<Out>(value);
+  }
+}
+
 /// y[output][part] of every part. `means` null, or one per output.
 template <class Op, bool kColumns, class In, class Acc, class Out>
 __global__ void __launch_bounds__(kColumns ? 1024 : 32 * kRowBlock, 1)
     reduce_parts(const __grid_constant__ Plan plan, const In* x, const Acc* means, Out* y) {
-  const std::int64_t part = blockIdx.x % plan.parts, group = blockIdx.x / plan.parts;
   const int tx = static_cast<int>(threadIdx.x), ty = static_cast<int>(threadIdx.y);
   const int lanes = kColumns ? 32 : plan.lanes, lane = kColumns ? ty : tx % lanes;
-  std::int64_t output = kColumns ? group * 32 + tx : (group * kRowBlock + ty) * (32 / lanes) + tx / lanes;
+  // Columns: a block has a part of 32 outputs. Rows: warps in a row have the parts of an output, then of the next one.
+  const std::int64_t job =
+      kColumns ? blockIdx.x : (std::int64_t{blockIdx.x} * kRowBlock + ty) * (32 / lanes) + tx / lanes;
+  const std::int64_t part = job % plan.parts, group = job / plan.parts;
+  std::int64_t output = kColumns ? group * 32 + tx : group;
 
   Acc value = Op::template identity<Acc>();
   if (output < plan.outputs) {
@@ -173,15 +243,6 @@ __global__ void __launch_bounds__(kColumns ? 1024 : 32 * kRowBlock, 1)
   y[output * plan.parts + part] = static_cast<Out>(value);
 }
 
-/// Enough parts to fill a card, none so small that a warp's start weighs, none so large that its sum loses digits.
-void choose_parts(Plan& plan) {
-  const auto ceil_div = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
-  const std::int64_t wanted = std::min(ceil_div(plan.count, 1024), std::max<std::int64_t>(1, 8192 / plan.outputs));
-  const std::int64_t parts = std::max(wanted, ceil_div(plan.count, 16384));
-  plan.part_count = ceil_div(ceil_div(plan.count, parts), 32 * kGroup) * 32 * kGroup;
-  plan.parts = ceil_div(plan.count, plan.part_count);
-}
-
 Plan make_plan(const Tensor& x, const DimSet& dims, std::int64_t outputs) {
   Plan plan{};
   for (int d = 0; d < x.dim(); ++d) {
@@ -189,7 +250,7 @@ Plan make_plan(const Tensor& x, const DimSet& dims, std::int64_t outputs) {
   }
   plan.outputs = outputs;
   plan.count = x.numel() / outputs;
-  choose_parts(plan);
+  static_cast<Parts&>(plan) = choose_parts(plan.outputs, plan.count);
   return plan;
 }
 
@@ -204,6 +265,15 @@ bool can_use_packs(const Plan& plan, const void* x, std::size_t size) {
          reinterpret_cast<std::uintptr_t>(x) % (kGroup * size) == 0;
 }
 
+/// Whether 16 bytes hold outputs side by side, everywhere, and one dimension is reduced.
+template <class In>
+bool can_use_packets(const Plan& plan, const In* x) {
+  const auto whole = [](std::int64_t n) { return n % kPerAccess<In> == 0; };
+  const Nest& kept = plan.kept;
+  return plan.reduced.dims == 1 && whole(kept.size[kept.dims - 1]) && whole(plan.reduced.stride[0]) &&
+         std::all_of(kept.stride, kept.stride + kept.dims - 1, whole) && all_aligned(x);
+}
+
 template <class Op, class In, class Acc, class Out>
 void launch_stage(Plan plan, const In* x, const Acc* means, Out* y) {
   plan.packs = can_use_packs(plan, x, sizeof(In));
@@ -212,11 +282,18 @@ void launch_stage(Plan plan, const In* x, const Acc* means, Out* y) {
     plan.inner = FastDivision(static_cast<std::uint32_t>(plan.reduced.size[plan.reduced.dims - 1]));
   plan.lanes = plan.count <= kFewLanes * kGroup ? kFewLanes : 32;
   const bool columns = plan.reduced.inner_stride() != 1 && plan.kept.inner_stride() == 1;
+  if constexpr (sizeof(In) >= 4) {
+    if (columns && can_use_packets<In>(plan, x)) {
+      const auto blocks = static_cast<unsigned>(blocks_for(plan.outputs, 32) * plan.parts);
+      return launch(reduce_packets<Op, In, Acc, Out>, dim3(blocks), dim3(Packets<In>::kBlock), 0, current_stream(),
+                    plan, x, means, y);
+    }
+  }
   if (columns) {
     const auto blocks = static_cast<unsigned>(blocks_for(plan.outputs, 32) * plan.parts);
     launch(reduce_parts<Op, true, In, Acc, Out>, dim3(blocks), dim3(32, 32), 0, current_stream(), plan, x, means, y);
   } else {
-    const auto blocks = static_cast<unsigned>(blocks_for(plan.outputs, kRowBlock * 32 / plan.lanes) * plan.parts);
+    const unsigned blocks = blocks_for(plan.outputs * plan.parts, kRowBlock * 32 / plan.lanes);
     launch(reduce_parts<Op, false, In, Acc, Out>, dim3(blocks), dim3(32, kRowBlock), 0, current_stream(), plan, x,
            means, y);
   }
@@ -255,69 +332,6 @@ void reduce_floating(Reduction op, Plan plan, const Tensor& x, const Tensor& y, 
   reduce_stages<Add, T, T, T>(plan, x, means.data<T>(), y.data<T>());
 }
 
-// ---- argmax
-
-/// Whether (a, i) is taken before (b, j): NaN first, then the larger, then the earlier one. No tie is left, so any
-/// order of comparing gives the same.
-template <class T>
-__device__ bool before(T a, std::int64_t i, T b, std::int64_t j) {
-  const bool a_is_nan = a != a, b_is_nan = b != b;
-  if (a_is_nan != b_is_nan) return a_is_nan;
-  if (!a_is_nan && a != b) return a > b;
-  return i < j;
-}
-
-/// One warp per part of a row: y[row][part] = where its maximum stands. `chosen` null: all positions are looked at;
-/// else those in chosen[row][0 .. count-1], the winners of an earlier launch.
-template <class T, class Value>
-__global__ void __launch_bounds__(32 * kRowBlock)
-    argmax_parts(const T* x, std::int64_t rows, std::int64_t length, const std::int64_t* chosen, std::int64_t count,
-                 std::int64_t parts, std::int64_t part_count, std::int64_t* y) {
-  const std::int64_t part = blockIdx.x % parts, row = blockIdx.x / parts * kRowBlock + threadIdx.y;
-  const std::int64_t end = row < rows ? min(count, (part + 1) * part_count) : 0;
-  Value best = Max::identity<Value>();
-  std::int64_t index = std::numeric_limits<std::int64_t>::max();
-#pragma unroll 4
-  for (std::int64_t k = part * part_count + threadIdx.x; k < end; k += 32) {
-    const std::int64_t j = chosen == nullptr ? k : chosen[row * count + k];
-    const Value value = static_cast<Value>(x[row * length + j]);
-    if (!before(value, j, best, index)) continue;
-    best = value;
-    index = j;
-  }
-#pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2) {
-    const Value value = __shfl_xor_sync(kAllLanes, best, distance);
-    const auto j = static_cast<std::int64_t>(__shfl_xor_sync(kAllLanes, static_cast<long long>(index), distance));
-    if (!before(value, j, best, index)) continue;
-    best = value;
-    index = j;
-  }
-  if (threadIdx.x == 0 && row < rows) y[row * parts + part] = index;
-}
-
-/// What T is compared and added in: shuffles move 4 or 8 bytes.
-template <class T>
-using Wide = std::conditional_t<(sizeof(T) < 4), int, T>;
-
-template <class T>
-void argmax_rows(const Tensor& x, std::int64_t length, const Tensor& y) {
-  Plan plan{};
-  plan.outputs = y.numel();
-  plan.count = length;
-  choose_parts(plan);
-  const auto run = [&](const std::int64_t* chosen, std::int64_t count, std::int64_t parts, std::int64_t part_count,
-                       std::int64_t* to) {
-    const auto blocks = static_cast<unsigned>(blocks_for(plan.outputs, kRowBlock) * parts);
-    launch(argmax_parts<T, Wide<T>>, dim3(blocks), dim3(32, kRowBlock), 0, current_stream(), x.data<T>(), plan.outputs,
-           length, chosen, count, parts, part_count, to);
-  };
-  if (plan.parts == 1) return run(nullptr, length, 1, length, y.data<std::int64_t>());
-  const Tensor winners = Tensor::empty({plan.outputs * plan.parts}, DType::i64, x.device());
-  run(nullptr, length, plan.parts, plan.part_count, winners.data<std::int64_t>());
-  run(winners.data<std::int64_t>(), plan.parts, 1, plan.parts, y.data<std::int64_t>());
-}
-
 /// What a reduction over no values gives: 0, or NaN, which is what a float of ones only is.
 void fill_empty(Reduction op, const Tensor& y) {
   const auto bytes = static_cast<std::size_t>(y.numel()) * size_of(y.dtype());
@@ -339,10 +353,6 @@ void reduce(Reduction op, const Tensor& x, const DimSet& dims, const Tensor& y, 
       reduce_stages<Add, T, std::int64_t, std::int64_t>(plan, x, nullptr, y.data<std::int64_t>());
     }
   });
-}
-
-void argmax(const Tensor& x, std::int64_t length, const Tensor& y) {
-  visit_dtype(x.dtype(), [&]<class T>(T) { argmax_rows<T>(x, length, y); });
 }
 
 }  // namespace hop::kernels::cuda

@@ -27,7 +27,7 @@
 // registers between the passes (2), and there are 32 times as many threads (3). What is new is that the maximum and the
 // sum now lie scattered over 32 lanes: warp_reduce brings them together in five shuffles, without shared memory and
 // without a barrier. A row of more than 1,024 values is too long for a warp's registers, so a block shares it, and its
-// warps meet in shared memory: block_reduce. Beyond 4,096 values the row is read again for each pass, and the L2 cache
+// warps meet in shared memory: block_reduce. Beyond 8,192 values the row is read again for each pass, and the L2 cache
 // serves all reads but the first.
 //
 // All of these are one function here. `row` knows who shares it (rows_device.h), read() loads the thread's part,

@@ -16,6 +16,9 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, LinearOption
 }
 
 Tensor Linear::forward(const Tensor& x) { return linear(x, weight, bias); }
+Tensor Linear::forward(const Tensor& x, const LinearTail& tail) {
+  return tail.relu ? linear_relu(x, weight, bias) : linear(x, weight, bias);
+}
 
 void Linear::reset_parameters(const ParameterKeys& keys) {
   init::kaiming_uniform_(weight, keys["weight"], {.a = std::sqrt(5.0)});

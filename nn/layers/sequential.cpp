@@ -1,12 +1,33 @@
 #include "nn/layers/sequential.h"
 
+#include <typeinfo>
+
+#include "nn/layers/activation.h"
+#include "nn/layers/linear.h"
+
 namespace hop::nn {
 
 void Sequential::append(std::shared_ptr<Module> module) { add_child(std::to_string(size()), std::move(module)); }
 
+namespace {
+
+/// A linear layer whose relu can be a part of it: no hook wants to see what lies between.
+Linear* with_relu(Module& module, Module& next) {
+  const bool are_ours = typeid(module) == typeid(Linear) && typeid(next) == typeid(ReLU);  // no derived ones
+  if (!are_ours || module.has_forward_hooks() || next.has_forward_hooks()) return nullptr;
+  return static_cast<Linear*>(&module);
+}
+
+}  // namespace
+
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (const NamedModule& child : named_children()) y = (*child.module)(y);
+  const auto& children = named_children();
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    Linear* const fused = i + 1 < children.size() ? with_relu(*children[i].module, *children[i + 1].module) : nullptr;
+    y = fused != nullptr ? (*fused)(y, {.relu = true}) : (*children[i].module)(y);
+    if (fused != nullptr) ++i;
+  }
   return y;
 }
 

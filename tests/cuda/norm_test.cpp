@@ -79,7 +79,7 @@ void check_batch_norm(const Tensor& x, bool with_parameters) {
 
 TEST_F(CudaLayerNorm, IsTheCpusForwardAndBackward) {
   for (const DType dtype : {DType::f32, DType::f64}) {
-    for (const std::int64_t length : {1, 16, 31, 32, 33, 256, 260, 1023, 1024, 1500, 4099})
+    for (const std::int64_t length : {1, 16, 31, 32, 33, 256, 260, 1023, 1024, 1500, 2044, 4096, 4099, 8188, 8193})
       check_layer_norm(random_tensor({3, length}, dtype, 1, -2, 3), {length}, true);
     check_layer_norm(random_tensor({2, 3, 5, 7}, dtype), {5, 7}, true);
     check_layer_norm(random_tensor({5, 33}, dtype), {33}, false);
@@ -89,6 +89,7 @@ TEST_F(CudaLayerNorm, IsTheCpusForwardAndBackward) {
 TEST_F(CudaLayerNorm, SumsTheGradientsOfItsParametersInParts) {
   check_layer_norm(random_tensor({331, 8}), {8}, true);
   check_layer_norm(random_tensor({131, 70}), {70}, true);
+  check_layer_norm(random_tensor({37, 260}), {260}, true);  // in one walk over the rows
 }
 
 TEST_F(CudaLayerNorm, KeepsTheDigitsOfRowsFarFromZero) {
@@ -100,6 +101,15 @@ TEST_F(CudaLayerNorm, HasTheSameBitsAtEveryAddress) {
   const Tensor x = random_tensor({3, 1024}), expected = on_host(layer_norm(on_device(x), {}, {}, kEps).y);
   for (std::int64_t offset = 1; offset < 4; ++offset)
     EXPECT_TRUE(same_bits(on_host(layer_norm(on_device(shifted(x, offset)), {}, {}, kEps).y), expected));
+
+  const Tensor weight = on_device(random_tensor({1024}, DType::f32, 2));
+  const Tensor mean = on_device(random_tensor({3}, DType::f32, 3)), rstd = on_device(random_tensor({3}, DType::f32, 4));
+  const auto gradient = [&](const Tensor& of) {
+    const NormGrads grads = layer_norm_grad(of, of, weight, mean, rstd);
+    return std::array{on_host(grads.dx), on_host(grads.dweight), on_host(grads.dbias)};
+  };
+  const auto wanted = gradient(on_device(x)), there = gradient(on_device(shifted(x, 1)));
+  for (std::size_t i = 0; i < wanted.size(); ++i) EXPECT_TRUE(same_bits(there[i], wanted[i])) << i;
 }
 
 TEST_F(CudaBatchNorm, IsTheCpusForwardAndBackward) {

@@ -19,6 +19,7 @@ struct Case {
 const std::vector<Case> kCases = {
     {{1, 1, 2, 2}, {}},
     {{2, 3, 8, 8}, {}},
+    {{2, 3, 9, 12}, {}},                         // packets of windows, and a last row that no window covers
     {{1, 2, 7, 33}, {}},                         // what no window covers is left out
     {{3, 1, 9, 31}, {{3, 3}, {1, 1}, {1, 1}}},   // overlapping windows
     {{1, 2, 11, 70}, {{3, 5}, {2, 1}, {1, 2}}},  // rows of more than sixteen outputs
@@ -35,12 +36,13 @@ TEST_F(CudaPool, MaxHasTheCpusBitsForwardAndBackward) {
       const auto y = in_every_schedule([&] {
         const MaxPool2dResult r = max_pool2d(x_there, c.options);
         return std::vector{r.y, r.indices, max_pool2d_grad(g_there, r.indices, c.x),
-                           max_pool2d_gather(x_there, r.indices)};
+                           max_pool2d_gather(x_there, r.indices), max_pool2d_grad(g_there, r.indices, c.x, &c.options)};
       });
       EXPECT_TRUE(same_bits(y[0], expected.y)) << x.describe();
       EXPECT_TRUE(same_bits(y[1], expected.indices)) << x.describe();
       EXPECT_TRUE(same_bits(y[2], max_pool2d_grad(g, expected.indices, c.x))) << x.describe();
       EXPECT_TRUE(same_bits(y[3], max_pool2d_gather(x, expected.indices))) << x.describe();
+      EXPECT_TRUE(same_bits(y[4], y[2])) << "gathered by windows: " << x.describe();
     }
   }
 }

@@ -8,6 +8,9 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "kernels/copy.h"
+#include "kernels/cuda/relu_mask.h"
+#include "kernels/elementwise.h"
 #include "kernels/matmul.h"
 #include "tests/cuda/results.h"
 
@@ -67,19 +70,34 @@ class BlasOnDevice : public OnDevice {
  protected:
   static constexpr std::int64_t kM = 40, kN = 48, kK = 64;
   static constexpr double kTolerance = 1e-5;
+  // cuBLASLt takes tanh from an instruction: on an H100, |x| < 6, gelu is 5.4e-6 off, its slope 1.6e-5.
+  static constexpr double kGeluTolerance = 2e-5, kGeluSlopeTolerance = 4e-5;
 
   void SetUp() override {
     OnDevice::SetUp();
     if (!IsSkipped() && !available()) GTEST_SKIP() << "no cuBLASLt: " << why_not_available();
   }
 
-  /// d; bias and aux, on the device or undefined, are read or written.
+  /// d, or NaN everywhere where there is no algorithm; bias and aux, on the device or undefined, are read or written.
   Tensor multiplied(Epilogue epilogue, const Tensor& bias = {}, const Tensor& aux = {}) const {
-    const Tensor a = on_device(a_), b = on_device(b_), d = Tensor::empty({kM, kN}, DType::f32, Device::cuda());
+    // The gradient of a bias is summed of a factor that lies transposed.
+    const bool transposed = epilogue == Epilogue::bias_grad;
+    const Tensor a = on_device(transposed ? turned(a_) : a_), b = on_device(b_);
+    const Tensor d = Tensor::empty({kM, kN}, DType::f32, Device::cuda());
     const auto address = [](const Tensor& x) { return x.defined() ? x.raw_data() : nullptr; };
-    EXPECT_TRUE(
-        multiply(product(kM, kN, kK, epilogue), {address(a), address(b), address(d), address(bias), address(aux)}));
+    Product p = product(kM, kN, kK, epilogue);
+    p.a_transposed = transposed;
+    if (!multiply(p, {address(a), address(b), address(d), address(bias), address(aux)}))
+      return full({kM, kN}, std::nan(""));
     return on_host(d);
+  }
+  /// x (rows, columns) as (columns, rows).
+  static Tensor turned(const Tensor& x) {
+    const std::int64_t rows = x.shape()[0], columns = x.shape()[1];
+    const Tensor y = Tensor::empty({columns, rows}, DType::f32);
+    for (std::int64_t i = 0; i < rows * columns; ++i)
+      y.data<float>()[i % columns * rows + i / columns] = x.data<float>()[i];
+    return y;
   }
   /// f(product at (i, j), bias at j), every element.
   template <class F>
@@ -124,8 +142,9 @@ TEST_F(BlasOnDevice, AddsTheBiasAndActivates) {
   check(Epilogue::bias, bias, [](double x, double b) { return x + b; });
   check(Epilogue::relu, {}, [](double x, double) { return relu(x); });
   check(Epilogue::relu_bias, bias, [](double x, double b) { return relu(x + b); });
-  check(Epilogue::gelu, {}, [](double x, double) { return gelu(x); });
-  check(Epilogue::gelu_bias, bias, [](double x, double b) { return gelu(x + b); });
+  EXPECT_TRUE(near(multiplied(Epilogue::gelu), expected([](double x, double) { return gelu(x); }), kGeluTolerance));
+  EXPECT_TRUE(near(multiplied(Epilogue::gelu_bias, bias), expected([](double x, double b) { return gelu(x + b); }),
+                   kGeluTolerance));
 }
 
 TEST_F(BlasOnDevice, ReluLeavesTheBitsThatItsGradientTakes) {
@@ -140,25 +159,39 @@ TEST_F(BlasOnDevice, ReluLeavesTheBitsThatItsGradientTakes) {
   EXPECT_TRUE(near(on_host(sums), sum_of_rows(wanted), kTolerance * 10));
 }
 
+TEST_F(BlasOnDevice, OurMaskOfReluIsWhatItsGradientTakes) {
+  const Tensor y = on_device(random_tensor({kM, kN}, DType::f32, 5)), aux = aux_for(Epilogue::relu_grad);
+  const Tensor before = on_host(y);
+  relu_with_mask(y, aux);
+  EXPECT_TRUE(same_bits(on_host(y), kernels::relu(before)));
+  const Tensor dx = multiplied(Epilogue::relu_grad, {}, aux);
+  const Tensor wanted = expected([](double x, double) { return x; });
+  for (std::int64_t i = 0; i < kM * kN; ++i)
+    if (before.data<float>()[i] <= 0) wanted.data<float>()[i] = 0;
+  EXPECT_TRUE(near(dx, wanted, kTolerance));
+}
+
 TEST_F(BlasOnDevice, GeluLeavesItsInputForItsGradient) {
   const Tensor bias = on_device(bias_), aux = Tensor::empty({kM, kN}, DType::f32, Device::cuda());
   const Tensor y = multiplied(Epilogue::gelu_bias_aux, bias, aux);
-  EXPECT_TRUE(near(y, expected([](double x, double b) { return gelu(x + b); }), kTolerance));
+  EXPECT_TRUE(near(y, expected([](double x, double b) { return gelu(x + b); }), kGeluTolerance));
   EXPECT_TRUE(near(on_host(aux), expected([](double x, double b) { return x + b; }), kTolerance));
 
   const Tensor sums = on_device(Tensor::empty({kN}, DType::f32));
   const Tensor dx = multiplied(Epilogue::gelu_grad_bias_grad, sums, aux);
   const Tensor wanted = expected([](double x, double b) { return x * gelu_slope(x + b); });
-  EXPECT_TRUE(near(dx, wanted, kTolerance * 5));
-  EXPECT_TRUE(near(on_host(sums), sum_of_rows(wanted), kTolerance * 10));
+  double largest = 1;  // of what the slope is multiplied with
+  const Tensor products = expected([](double x, double) { return x; });
+  for (std::int64_t i = 0; i < kM * kN; ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(products.data<float>()[i])));
+  EXPECT_TRUE(near(dx, wanted, kGeluSlopeTolerance * largest));
+  EXPECT_TRUE(near(on_host(sums), sum_of_rows(wanted), kGeluSlopeTolerance * largest * kM));
 }
 
 TEST_F(BlasOnDevice, TheGradientOfABiasIsTheSumOfTheFirstFactorsRows) {
   const Tensor sums = on_device(Tensor::empty({kM}, DType::f32));
   EXPECT_TRUE(near(multiplied(Epilogue::bias_grad, sums), expected([](double x, double) { return x; }), kTolerance));
-  const Tensor a_transposed = Tensor::empty({kK, kM}, DType::f32);
-  for (std::int64_t i = 0; i < kM * kK; ++i) a_transposed.data<float>()[i % kK * kM + i / kK] = a_.data<float>()[i];
-  EXPECT_TRUE(near(on_host(sums), sum_of_rows(a_transposed), kTolerance));
+  EXPECT_TRUE(near(on_host(sums), sum_of_rows(turned(a_)), kTolerance));
 }
 
 TEST_F(BlasOnDevice, ShortensFactorsAsThisThreadsPrecisionSays) {

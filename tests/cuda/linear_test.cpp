@@ -1,0 +1,131 @@
+// Linear layers with relu in a training step: on a device, relu leaves a mask, and the layer behind it lets its
+// gradient pass where the mask says. Held against the same layers with relu as an operation of its own, on the device,
+// in the same arithmetic: the bits of both ways are equal there, where our own kernels multiply.
+#include "kernels/matmul.h"
+
+#include <cmath>
+
+#include "autograd/graph.h"
+#include "autograd/hooks.h"
+#include "autograd/ops.h"
+#include "kernels/cuda/math.h"
+#include "nn/layers.h"
+#include "tests/cuda/results.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+using hop::testing::near;
+using hop::testing::random_tensor;
+using hop::testing::same_bits;
+
+class CudaLinear : public OnDevice {
+ protected:
+  static Tensor leaf(const Shape& shape, std::uint64_t seed) {
+    const Tensor x = on_device(random_tensor(shape, DType::f32, seed));
+    x.set_requires_grad(true);
+    return x;
+  }
+  /// relu(linear(x)), as one operation or as two.
+  static Tensor layer(bool fused, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+    return fused ? hop::linear_relu(x, weight, bias) : hop::relu(hop::linear(x, weight, bias));
+  }
+
+  MathGuard own_{{.own_kernels = true}};
+  // Rows of the mask have several words, the last one partly filled.
+  const Tensor x_ = leaf({19, 24}, 1), w1_ = leaf({37, 24}, 2), b1_ = leaf({37}, 3), w2_ = leaf({130, 37}, 4),
+               b2_ = leaf({130}, 5), w3_ = leaf({3, 130}, 6), b3_ = leaf({3}, 7);
+};
+
+/// The gradients of all leaves after f(fused) was walked back from.
+template <class F>
+std::vector<Tensor> gradients(const std::vector<Tensor>& leaves, bool fused, const F& f) {
+  for (const Tensor& leaf : leaves) leaf.set_grad({});
+  backward(f(fused));
+  std::vector<Tensor> all;
+  for (const Tensor& leaf : leaves) all.push_back(on_host(leaf.grad().detach()));
+  return all;
+}
+
+void expect_same(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(same_bits(a[i], b[i])) << i;
+}
+
+TEST_F(CudaLinear, ReluAsAPartOfTheLayerHasTheBitsOfReluBehindIt) {
+  const std::vector<Tensor> leaves = {x_, w1_, b1_, w2_, b2_, w3_, b3_};
+  const auto net = [&](bool fused) {
+    return hop::sum(hop::linear(layer(fused, layer(fused, x_, w1_, b1_), w2_, b2_), w3_, b3_));
+  };
+  expect_same(gradients(leaves, true, net), gradients(leaves, false, net));
+}
+
+TEST_F(CudaLinear, AMaskThatTwoLayersReadLetsTheirSumPass) {
+  const Tensor w4 = leaf({3, 37}, 8);
+  const std::vector<Tensor> leaves = {x_, w1_, b1_, w2_, b2_, w4};
+  const auto net = [&](bool fused) {
+    const Tensor h = layer(fused, x_, w1_, b1_);
+    return hop::sum(hop::linear(h, w4)) + hop::sum(layer(fused, h, w2_, b2_)) + hop::sum(h * h);
+  };
+  const auto fused = gradients(leaves, true, net), apart = gradients(leaves, false, net);
+  for (std::size_t i = 0; i < leaves.size(); ++i) EXPECT_TRUE(near(fused[i], apart[i], 1e-5)) << i;
+}
+
+TEST_F(CudaLinear, WhoeverLooksAtTheGradientBetweenSeesItWithoutTheMask) {
+  const auto seen = [&](bool fused) {
+    const Tensor h = layer(fused, x_, w1_, b1_);
+    return on_host(hop::grad({hop::sum(hop::linear(h, w2_, b2_))}, {h})[0]);
+  };
+  EXPECT_TRUE(same_bits(seen(true), seen(false)));
+  const auto hooked = [&](bool fused) {
+    const Tensor h = layer(fused, x_, w1_, b1_);
+    Tensor kept;
+    register_hook(h, [&](const Tensor& g) {
+      kept = on_host(g);
+      return Tensor();
+    });
+    backward(hop::sum(hop::linear(h, w2_, b2_)));
+    return kept;
+  };
+  EXPECT_TRUE(same_bits(hooked(true), hooked(false)));
+}
+
+TEST_F(CudaLinear, SecondGradientsGoThroughTheMask) {
+  const auto second = [&](bool fused) {
+    const Tensor y =
+        hop::sum(hop::linear(layer(fused, x_, w1_, b1_), w2_, b2_) * hop::linear(layer(fused, x_, w1_, b1_), w2_, b2_));
+    const Tensor dx = hop::grad({y}, {x_}, {.create_graph = true})[0];
+    return on_host(hop::grad({hop::sum(dx * dx)}, {w1_})[0]);
+  };
+  EXPECT_TRUE(near(second(true), second(false), 1e-4));
+}
+
+TEST_F(CudaLinear, NanPassesReluBothWays) {
+  const Tensor x = on_host(x_.detach());
+  x.data<float>()[5] = std::nan("");
+  const Tensor there = on_device(x);
+  const Tensor y = on_host(hop::linear_relu(there, w1_, b1_).detach());
+  for (int j = 0; j < 37; ++j) EXPECT_TRUE(std::isnan(y.data<float>()[j])) << j;
+  w1_.set_grad({});
+  backward(hop::sum(hop::linear_relu(there, w1_, b1_)));
+  EXPECT_TRUE(std::isnan(on_host(w1_.grad().detach()).data<float>()[5]));
+}
+
+TEST_F(CudaLinear, ASequenceOfLayersHasTheBitsOfItsLayersOneByOne) {
+  nn::Sequential net(nn::Linear(24, 37), nn::ReLU(), nn::Linear(37, 3));
+  for (const nn::NamedTensor& p : net.named_parameters()) {
+    const Tensor there = on_device(random_tensor(p.tensor.shape(), DType::f32, 9));
+    p.tensor.rebind(there.storage(), there.storage_offset());
+  }
+  const Tensor together = on_host(net(x_).detach());
+  int seen = 0;
+  net.named_children()[1].module->register_forward_hook([&](nn::Module&, const Tensor&, const Tensor&) {
+    ++seen;
+    return Tensor();
+  });
+  EXPECT_TRUE(same_bits(on_host(net(x_).detach()), together));
+  EXPECT_EQ(seen, 1);
+}
+
+}  // namespace
+}  // namespace hop::kernels::cuda
