@@ -12,6 +12,9 @@ constexpr Net kNets[] = {{"mlp", "adam"}, {"tabular", "adam"}, {"lenet", "sgd"},
 /// All four; without the deepest where only the program itself is tried.
 std::span<const Net> nets(Size size) { return std::span(kNets).first(size == Size::full ? 4 : 3); }
 
+constexpr std::pair<const char*, void (Training::*)()> kWays[] = {
+    {"eager", &Training::step}, {"captured", &Training::captured_step}, {"replay", &Training::replay}};
+
 /// In the precision of the factors that each of PyTorch's rows has, too.
 std::vector<Row> steps_in(kernels::Precision precision, Size size) {
   const kernels::PrecisionScope scope(precision);
@@ -19,12 +22,12 @@ std::vector<Row> steps_in(kernels::Precision precision, Size size) {
   for (const Net& net : nets(size)) {
     for (const std::int64_t batch :
          size == Size::full ? std::vector<std::int64_t>{32, 128, 512} : std::vector<std::int64_t>{2}) {
-      for (const bool captured : {false, true}) {
+      for (const auto& [way, step] : kWays) {
         const std::string name = std::string(net.name) + " " + net.optimizer + " batch " + std::to_string(batch) + " " +
-                                 std::string(kernels::name(precision)) + (captured ? " captured" : " eager");
-        const auto rows = guarded("steps", name, [&] {
+                                 std::string(kernels::name(precision)) + " " + way;
+        const auto rows = guarded("steps", name, [&, step = step] {
           Training training(net, batch);
-          const Timing t = time_on_host([&] { captured ? training.captured_step() : training.step(); }, size);
+          const Timing t = time_on_host([&] { (training.*step)(); }, size);
           return Row{"", "", t.seconds * 1e6, "us", t.spread * 1e6, 0, ""};
         });
         all.insert(all.end(), rows.begin(), rows.end());

@@ -44,7 +44,17 @@ class Training {
   }
 
   void step() { step(x_, target_); }
+  /// Copies the batch to where the recorded step reads it, and replays.
   void captured_step() { captured_({x_, target_}); }
+  /// Replays a step that reads the batch where it lies, as a graph of PyTorch's does.
+  void replay() {
+    if (!plan_) {
+      step();
+      plan_ = capture([this] { step(); }, Device::cuda());
+    } else {
+      plan_.replay();
+    }
+  }
 
   /// XXH3-128 over all parameters and buffers.
   std::string digest() const {
@@ -71,6 +81,7 @@ class Training {
   Problem problem_;
   Tensor x_, target_;
   std::unique_ptr<optim::Optimizer> optimizer_;
+  Plan plan_;
   CapturedFunction captured_{[this](std::span<const Tensor> in) { return std::vector{step(in[0], in[1])}; }};
 };
 

@@ -1,4 +1,4 @@
-// Reductions over any dimensions and strides. Floor: one read of x.
+// Reductions over any dimensions and strides. Floor: one read of x. Long because all ways of reading share one tree.
 //
 // The n values of an output, in row-major order of the reduced dimensions, are cut into parts. A part is reduced by 32
 // lanes: lane l takes values 4 l .. 4 l + 3 of every 128, one after the other, then the lanes fold pairwise
@@ -13,8 +13,6 @@
 //             At the end a tile in shared memory turns the 32 lanes of each output into a warp for the fold.
 //   packets   as columns, where 16 bytes hold outputs side by side: a thread has all outputs of a packet, eight packets
 //             on their way, and a quarter of the threads. In 4-byte steps a multiprocessor has no 20 KB on their way.
-//
-// Long because all ways of reading share one tree.
 //
 // A sum of all values is why there are parts at all: one warp reads some 10 GB/s, a card a hundred times more.
 #include <algorithm>
