@@ -64,8 +64,11 @@ void set(const Owned<cublasLtMatmulPreference_t>& d, cublasLtMatmulPreferenceAtt
 
 cudaDataType_t type_of(const Product& p) { return p.dtype == DType::f64 ? CUDA_R_64F : CUDA_R_32F; }
 
+cudaDataType_t type_of_factors(const Product& p) { return p.bf16_factors ? CUDA_R_16BF : type_of(p); }
+
 cublasComputeType_t compute_type(const Product& p) {
   if (p.dtype == DType::f64) return CUBLAS_COMPUTE_64F;
+  if (p.bf16_factors) return CUBLAS_COMPUTE_32F;
   switch (p.precision) {
     case Precision::tf32:
       return CUBLAS_COMPUTE_32F_FAST_TF32;
@@ -87,12 +90,12 @@ cublasLtEpilogue_t epilogue_of(Epilogue epilogue) {
 }
 
 /// A matrix of rows x columns, row by row or, transposed, column by column, as cuBLASLt reads it.
-Layout make_layout(const Product& p, std::int64_t rows, std::int64_t columns, bool transposed, std::int64_t ld,
-                   std::int64_t step) {
+Layout make_layout(const Product& p, cudaDataType_t type, std::int64_t rows, std::int64_t columns, bool transposed,
+                   std::int64_t ld, std::int64_t step) {
   cublasLtMatrixLayout_t raw = nullptr;
   const std::int64_t inner = transposed ? rows : columns;
   const std::int64_t outer = transposed ? columns : rows;
-  check(lt().cublasLtMatrixLayoutCreate(&raw, type_of(p), static_cast<std::uint64_t>(inner),
+  check(lt().cublasLtMatrixLayoutCreate(&raw, type, static_cast<std::uint64_t>(inner),
                                         static_cast<std::uint64_t>(outer), ld == 0 ? inner : ld),
         "cublasLtMatrixLayoutCreate");
   Layout layout(raw);
@@ -153,8 +156,9 @@ bool choose(const Product& p, Plan& plan) {
 
 std::optional<Plan> make_plan(const Product& p) {
   handle();  // or the reason why there is none
-  Plan plan{make_description(p), make_layout(p, p.m, p.k, p.a_transposed, p.a_ld, p.a_step),
-            make_layout(p, p.k, p.n, p.b_transposed, p.b_ld, p.b_step), make_layout(p, p.m, p.n, false, 0, p.d_step)};
+  Plan plan{make_description(p), make_layout(p, type_of_factors(p), p.m, p.k, p.a_transposed, p.a_ld, p.a_step),
+            make_layout(p, type_of_factors(p), p.k, p.n, p.b_transposed, p.b_ld, p.b_step),
+            make_layout(p, type_of(p), p.m, p.n, false, 0, p.d_step)};
   if (!choose(p, plan)) return std::nullopt;
   return plan;
 }

@@ -35,6 +35,7 @@ struct Product {
   std::int64_t m = 0, n = 0, k = 0;
   DType dtype = DType::f32;  ///< f32 or f64; f64 knows no epilogue but none
   Precision precision = Precision::strict;
+  bool bf16_factors = false;  ///< a and b hold bf16, d holds f32 all the same
   bool a_transposed = false, b_transposed = false;
   std::int64_t a_ld = 0, b_ld = 0;  ///< elements from one row (transposed: column) to the next; 0: dense
   bool accumulate = false;          ///< d += a b

@@ -1,24 +1,23 @@
-// y (m, n) = a (m, k) b (k, n) + bias (n), any strides, f32 and f64: our own product. Two levels of tiles: a block
-// computes 64 x 64 results from strips of a and b in shared memory, a thread 4 x 4 of them in registers
-// (kernels/cuda/lessons climbs here step by step).
+// y (m, n) = a (m, k) b (k, n) + bias (n), any strides, f32 and f64: our own product, tile by tile (tile_product.h).
 //
-// 2 m n k FLOPs. A block reads 128 k values for its 64 x 64 results, so m n k / 32 values of global memory are read in
-// all; a thread makes 16 products from 8 values of shared memory. Half to two thirds of the f32 peak is what this form
-// can give; cuBLASLt is the fast path.
+// 2 m n k FLOPs. A block reads 256 k values for its 128 x 128 results, so m n k / 64 values of global memory are read
+// in all; a thread makes 64 products from 16 values of shared memory. Products of few tiles, and f64, take tiles of
+// 64 x 64: four times the blocks. An element's sum is one chain in the order of k, whatever the tile. cuBLASLt is the
+// fast path.
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/cuda/language.h"
 #include "kernels/cuda/matmul_internal.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/cuda/tile_product.h"
 
 namespace hop::kernels::cuda {
 namespace {
 
-constexpr int kTile = 64;      // results per block, each way
-constexpr int kDepth = 16;     // of the strips in shared memory
-constexpr int kPerThread = 4;  // results per thread, each way
-constexpr int kSide = kTile / kPerThread;
-constexpr int kThreads = kSide * kSide;
+using Large = Tile<128, 128, 8, 8>;
+using Small = Tile<64, 64, 4, 4>;
+constexpr std::int64_t kEnoughTiles = 66;  // large ones: half of what an H100 computes at a time
 constexpr int kMaxBatch = kMaxDims - 2;
 
 /// The leading dimensions: a step of the batch is an index of `sizes`, the last fastest.
@@ -41,54 +40,45 @@ struct Product {
   Batch batch;
 };
 
-/// One strip, `kTile` lines of `kDepth` values from (line, depth), into shared memory as strip[depth][line].
-/// Neighbouring threads read neighbouring addresses, whichever stride is 1. What lies outside is 0.
-template <class T>
-__device__ void load_strip(T (&strip)[kDepth][kTile + 1], const T* from, int line, int lines, std::int64_t line_stride,
-                           int depth, int depths, std::int64_t depth_stride) {
-  const bool along_depth = depth_stride == 1;
-  for (int i = static_cast<int>(threadIdx.x); i < kTile * kDepth; i += kThreads) {
-    const int d = along_depth ? i % kDepth : i / kTile;
-    const int l = along_depth ? i / kDepth : i % kTile;
-    const bool inside = line + l < lines && depth + d < depths;
-    strip[d][l] = inside ? from[(line + l) * line_stride + (depth + d) * depth_stride] : T(0);
+/// The lines of a factor that a tile needs: rows of a, columns of b. A thread's values of a strip lie evenly apart.
+template <class T, class Tile, int Lines>
+class Factor {
+ public:
+  __device__ Factor(const T* from, int lines, int depth, std::int64_t line_stride, std::int64_t depth_stride)
+      : along_depth_(depth_stride == 1), first_(place(0)), lines_(lines), depth_(depth), depth_stride_(depth_stride) {
+    at_ = from + first_.line * line_stride + first_.depth * depth_stride;
+    step_ = (place(1).line - first_.line) * line_stride + (place(1).depth - first_.depth) * depth_stride;
   }
-}
+  __device__ bool along_depth() const { return along_depth_; }
+  template <int N>
+  __device__ void fetch(int from, T (&x)[N]) const {
+    const T* const at = at_ + from * depth_stride_;
+#pragma unroll
+    for (int i = 0; i < N; ++i) x[i] = place(i).line < lines_ && from + place(i).depth < depth_ ? at[i * step_] : T{0};
+  }
 
-template <class T>
+ private:
+  __device__ StripPlace place(int i) const { return strip_place<Tile, Lines>(along_depth_, i); }
+
+  bool along_depth_;
+  StripPlace first_;
+  int lines_, depth_;
+  std::int64_t depth_stride_, step_;
+  const T* at_;
+};
+
+template <class T, class Tile>
 __device__ void multiply_tile(const Product<T>& p, const T* a, const T* b, T* y, int row, int column) {
-  __shared__ T a_strip[kDepth][kTile + 1];
-  __shared__ T b_strip[kDepth][kTile + 1];
-  // A thread's results lie kSide apart, so that the threads of a warp read neighbouring words of a strip.
-  const int thread_row = static_cast<int>(threadIdx.x) / kSide;
-  const int thread_column = static_cast<int>(threadIdx.x) % kSide;
-  T sum[kPerThread][kPerThread] = {};
-
-  for (int depth = 0; depth < p.k; depth += kDepth) {
-    load_strip(a_strip, a, row, p.m, p.a_row, depth, p.k, p.a_column);
-    load_strip(b_strip, b, column, p.n, p.b_column, depth, p.k, p.b_row);
-    __syncthreads();
+  __shared__ Strips<T, Tile> strips;
+  const Factor<T, Tile, Tile::kRows> rows(a + row * p.a_row, p.m - row, p.k, p.a_row, p.a_column);
+  const Factor<T, Tile, Tile::kColumns> columns(b + column * p.b_column, p.n - column, p.k, p.b_column, p.b_row);
+  T sum[Tile::kOwnRows][Tile::kOwnColumns] = {};
+  add_products(strips, sum, p.k, rows, columns);
 #pragma unroll
-    for (int d = 0; d < kDepth; ++d) {
-      T x[kPerThread], w[kPerThread];
+  for (int i = 0; i < Tile::kOwnRows; ++i) {
 #pragma unroll
-      for (int i = 0; i < kPerThread; ++i) x[i] = a_strip[d][thread_row + i * kSide];
-#pragma unroll
-      for (int j = 0; j < kPerThread; ++j) w[j] = b_strip[d][thread_column + j * kSide];
-#pragma unroll
-      for (int i = 0; i < kPerThread; ++i) {
-#pragma unroll
-        for (int j = 0; j < kPerThread; ++j) sum[i][j] = fma(x[i], w[j], sum[i][j]);
-      }
-    }
-    __syncthreads();  // before the next strips overwrite these
-  }
-
-#pragma unroll
-  for (int i = 0; i < kPerThread; ++i) {
-#pragma unroll
-    for (int j = 0; j < kPerThread; ++j) {
-      const int r = row + thread_row + i * kSide, c = column + thread_column + j * kSide;
+    for (int j = 0; j < Tile::kOwnColumns; ++j) {
+      const int r = row + Tile::row_of(i), c = column + Tile::column_of(j);
       if (r < p.m && c < p.n) {
         y[static_cast<std::int64_t>(r) * p.n + c] = p.bias != nullptr ? sum[i][j] + p.bias[c] : sum[i][j];
       }
@@ -97,11 +87,11 @@ __device__ void multiply_tile(const Product<T>& p, const T* a, const T* b, T* y,
 }
 
 /// Grid: x = tiles of one matrix, z = steps of the batch (each block takes every gridDim.z-th).
-template <class T>
-__global__ void __launch_bounds__(kThreads) matmul_tiles(Product<T> p) {
-  const int tiles_across = (p.n + kTile - 1) / kTile;
-  const int row = static_cast<int>(blockIdx.x) / tiles_across * kTile;
-  const int column = static_cast<int>(blockIdx.x) % tiles_across * kTile;
+template <class T, class Tile>
+__global__ void __launch_bounds__(Tile::kThreads, 1) matmul_tiles(Product<T> p) {
+  const int tiles_across = (p.n + Tile::kColumns - 1) / Tile::kColumns;
+  const int row = static_cast<int>(blockIdx.x) / tiles_across * Tile::kRows;
+  const int column = static_cast<int>(blockIdx.x) % tiles_across * Tile::kColumns;
   for (std::int64_t step = blockIdx.z; step < p.batch.steps; step += gridDim.z) {
     const T* a = p.a;
     const T* b = p.b;
@@ -112,7 +102,7 @@ __global__ void __launch_bounds__(kThreads) matmul_tiles(Product<T> p) {
       a += at * p.batch.a_strides[d];
       b += at * p.batch.b_strides[d];
     }
-    multiply_tile(p, a, b, p.y + step * p.m * p.n, row, column);
+    multiply_tile<T, Tile>(p, a, b, p.y + step * p.m * p.n, row, column);
   }
 }
 
@@ -139,6 +129,18 @@ Batch make_batch(const Tensor& a, const Tensor& b) {
   return batch;
 }
 
+template <class Tile>
+std::int64_t tiles_of(std::int64_t m, std::int64_t n) {
+  return (m + Tile::kRows - 1) / Tile::kRows * ((n + Tile::kColumns - 1) / Tile::kColumns);
+}
+
+template <class T, class Tile>
+void launch_tiles(const Product<T>& p) {
+  const dim3 grid(static_cast<unsigned>(tiles_of<Tile>(p.m, p.n)), 1,
+                  static_cast<unsigned>(std::min<std::int64_t>(p.batch.steps, 65535)));
+  launch(matmul_tiles<T, Tile>, grid, dim3(Tile::kThreads), 0, current_stream(), p);
+}
+
 template <class T>
 void multiply(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
   const int rows = a.dim() - 2, columns = b.dim() - 1;
@@ -151,9 +153,10 @@ void multiply(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor
   p.a_row = a.strides()[rows], p.a_column = a.strides()[rows + 1];
   p.b_row = b.strides()[columns - 1], p.b_column = b.strides()[columns];
   p.batch = make_batch(a, b);
-  const auto tiles = [](int size) { return static_cast<unsigned>((size + kTile - 1) / kTile); };
-  const dim3 grid(tiles(p.m) * tiles(p.n), 1, static_cast<unsigned>(std::min<std::int64_t>(p.batch.steps, 65535)));
-  launch(matmul_tiles<T>, grid, dim3(kThreads), 0, current_stream(), p);
+  if constexpr (std::is_same_v<T, float>) {
+    if (tiles_of<Large>(p.m, p.n) * p.batch.steps >= kEnoughTiles) return launch_tiles<T, Large>(p);
+  }
+  launch_tiles<T, Small>(p);
 }
 
 }  // namespace

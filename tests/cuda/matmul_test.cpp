@@ -7,6 +7,7 @@
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/matmul_internal.h"
 #include "kernels/cuda/operations_internal.h"
+#include "tests/cuda/bf16.h"
 #include "tests/cuda/schedules.h"
 #include "tests/cuda/support.h"
 #include "tests/kernels/layouts.h"
@@ -56,7 +57,8 @@ Tensor multiply(const Tensor& a, const Tensor& b, const Shape& y_shape, const Te
 struct Size {
   std::int64_t m, n, k;
 };
-constexpr Size kSizes[] = {{1, 1, 1}, {1, 33, 7}, {31, 1, 33}, {64, 64, 16}, {65, 63, 17}, {32, 130, 1}, {3, 5, 1023}};
+constexpr Size kSizes[] = {{1, 1, 1},    {1, 33, 7},   {31, 1, 33},  {64, 64, 16},
+                           {65, 63, 17}, {32, 130, 1}, {3, 5, 1023}, {1100, 1050, 9}};  // 81 large tiles
 
 TEST_F(CudaMatmul, OwnKernelIsItsDefinitionBitByBit) {
   const MathGuard own({.own_kernels = true});
@@ -188,6 +190,54 @@ TEST_F(CudaMatmul, ThePublicOperationRunsOnTheDevice) {
   const Tensor v = random_tensor({6}, DType::f32, 17);
   EXPECT_TRUE(hop::testing::close(on_host(kernels::matmul(on_device(x), on_device(v))),
                                   values<double>(kernels::matmul(x, v)), 1e-5, 1e-6));
+}
+
+// ---- bf16, with a stand-in for cuBLASLt
+
+/// What it was asked for, and what it read: a by rows, b by columns.
+struct Asked {
+  blas::Product product;
+  std::vector<std::uint16_t> a, b;
+};
+Asked ask_in_bf16(const Tensor& a, const Tensor& b_transposed) {
+  const PrecisionScope bf16(Precision::bf16);
+  Asked asked;
+  const auto stand_in = [&](const blas::Product& p, const blas::Operands& x) {
+    asked.product = p;
+    if (p.bf16_factors) {
+      asked.a = hop::testing::fetch_bf16(x.a, p.m * p.k);
+      asked.b = hop::testing::fetch_bf16(x.b, p.k * p.n);
+    }
+    return true;
+  };
+  const Tensor b = on_device(b_transposed), y = Tensor::empty({a.size(0), b.size(0)}, DType::f32, Device::cuda());
+  const Tensor turned = b.as_strided({b.size(1), b.size(0)}, {1, b.size(1)}, 0);
+  EXPECT_TRUE(multiply_with(stand_in, on_device(a), turned, {}, y));
+  return asked;
+}
+std::vector<std::uint16_t> all_to_bf16(const Tensor& x) {
+  std::vector<std::uint16_t> bits;
+  for (const float value : values<float>(x)) bits.push_back(hop::testing::to_bf16(value));
+  return bits;
+}
+
+TEST_F(CudaMatmul, FactorsOfALargeProductAreRoundedBeforeIt) {
+  const Tensor a = random_tensor({2100, 512}, DType::f32, 14), b = random_tensor({2090, 512}, DType::f32, 15);
+  const Asked asked = ask_in_bf16(a, b);
+  EXPECT_TRUE(asked.product.bf16_factors);
+  EXPECT_TRUE(asked.product.b_transposed);
+  EXPECT_FALSE(asked.product.a_transposed);
+  EXPECT_EQ(asked.product.alignment, 16);
+  EXPECT_EQ(asked.a, all_to_bf16(a));
+  EXPECT_EQ(asked.b, all_to_bf16(b));
+}
+
+TEST_F(CudaMatmul, OnlyLargeProductsInBf16AreWorthTheRounding) {
+  EXPECT_FALSE(ask_in_bf16(random_tensor({64, 96}, DType::f32, 16), random_tensor({32, 96}, DType::f32, 17))
+                   .product.bf16_factors);
+  EXPECT_FALSE(pays_to_round(std::int64_t{1024} * 1024 * 1024, 2 * 1024 * 1024));
+  EXPECT_TRUE(pays_to_round(std::int64_t{4096} * 4096 * 4096, 2 * 4096 * 4096));
+  EXPECT_FALSE(pays_to_round(std::int64_t{4096} * 4096, 4096 * 4097));  // a vector: each value is used once
 }
 
 }  // namespace
