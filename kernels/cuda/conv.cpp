@@ -1,5 +1,7 @@
 // Convolutions: f32 through cuDNN, f64 and whatever cuDNN cannot do through our own kernels. Which of the two is a
 // function of math(), precision(), sizes and dtype; layouts and addresses are evened out before.
+#include <algorithm>
+
 #include "kernels/copy.h"
 #include "kernels/cuda/bias_activation.h"
 #include "kernels/cuda/conv_internal.h"
@@ -13,6 +15,16 @@ namespace {
 /// A tensor that is read, contiguous and on the 16 bytes that cuDNN's plans are made for.
 Tensor dense(const Tensor& x) {
   return x.is_contiguous() && reinterpret_cast<std::uintptr_t>(x.raw_data()) % 16 == 0 ? x : clone(x);
+}
+
+constexpr std::int64_t kFewInGroup = 8;  // channels, for a tile
+
+/// Our own kernels: by tiles, whose columns are the channels of a group; by loops where these are few.
+void conv2d_by_own_kernels(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight,
+                           const Tensor& y) {
+  const std::int64_t groups = sizes.options.groups;
+  const bool by_loops = groups > 1 && std::min(sizes.c, sizes.k) / groups < kFewInGroup;
+  (by_loops ? conv2d_in_loops : conv2d_in_tiles)(pass, sizes, x, weight, y);
 }
 
 bool asks_cudnn(const Tensor& y) { return y.dtype() == DType::f32 && !math().own_kernels && dnn::available(); }
@@ -44,16 +56,29 @@ bool conv2d_in_bf16(ConvPass pass, const ConvSizes& sizes, const Tensor& x, cons
   return true;
 }
 
+ConvWay conv_way(ConvPass pass, const ConvSizes& sizes, Precision precision) {
+  constexpr std::int64_t kFirstLayer = 4, kFewFilters = 32;
+  const std::int64_t channels = sizes.c / sizes.options.groups, filters = sizes.k / sizes.options.groups;
+  const bool is_first = channels <= kFirstLayer && sizes.options.groups == 1;
+  if (pass == ConvPass::weight_grad) {
+    const bool few = precision == Precision::strict && channels >= kFewInGroup && filters <= kFewFilters;
+    return is_first || few ? ConvWay::own : ConvWay::cudnn;
+  }
+  return is_first && pass == ConvPass::forward ? ConvWay::cudnn_strict : ConvWay::cudnn;
+}
+
 void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
             const Tensor& y) {
-  bool done = asks_cudnn(y) && precision() == Precision::bf16 && conv2d_in_bf16(pass, sizes, x, weight, y);
-  if (!done) {
+  const ConvWay way = asks_cudnn(y) ? conv_way(pass, sizes, precision()) : ConvWay::own;
+  const bool in_bf16 = way == ConvWay::cudnn && precision() == Precision::bf16;
+  if (!in_bf16 || !conv2d_in_bf16(pass, sizes, x, weight, y)) {
     const Tensor u = pass == ConvPass::input_grad ? x : dense(x);
     const Tensor v = pass == ConvPass::weight_grad ? weight : dense(weight);
     const Tensor g = pass == ConvPass::forward ? y : dense(y);
-    const Precision of_factors = precision() == Precision::strict ? Precision::strict : Precision::tf32;
-    done = asks_cudnn(y) && dnn::convolve({pass, sizes, of_factors, false}, u.raw_data(), v.raw_data(), g.raw_data());
-    if (!done) conv2d_in_loops(pass, sizes, u, v, g);
+    const bool is_strict = way == ConvWay::cudnn_strict || precision() == Precision::strict;
+    const dnn::Convolution conv{pass, sizes, is_strict ? Precision::strict : Precision::tf32, false};
+    const bool done = way != ConvWay::own && dnn::convolve(conv, u.raw_data(), v.raw_data(), g.raw_data());
+    if (!done) conv2d_by_own_kernels(pass, sizes, u, v, g);
   }
   if (bias.defined()) bias_activation(y, bias, 1);
 }

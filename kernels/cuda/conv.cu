@@ -6,8 +6,8 @@
 //   dweight[k][c][r][s] = sum over n, i, j    of g[n][k][i][j] x[n][c][h][w]          one warp: 32 sums, then a tree
 //
 // with h = i stride + r dilation - padding and w likewise; c runs over the channels of k's group. 2 n k p q (c /
-// groups) r s FLOPs each; every operand is read again for each use of it, from the caches where they hold it. The fast
-// path is cuDNN.
+// groups) r s FLOPs each; every operand is read again for each use of it, from the caches where they hold it: for
+// groups of few channels. Others go by tiles (conv_tiles.cu), and the fast path is cuDNN.
 #include <algorithm>
 
 #include "kernels/cuda/conv_internal.h"

@@ -9,8 +9,20 @@
 namespace hop::kernels::cuda {
 
 /// By our own kernels: f64, and f32 where there is no cuDNN or math().own_kernels asks for them. As
-/// Operations::conv2d without bias; everything contiguous.
+/// Operations::conv2d without bias; everything contiguous. A thread, or a warp, per result.
 void conv2d_in_loops(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& y);
+
+/// The same as products of matrices: where a group has a tile's worth of channels.
+void conv2d_in_tiles(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& y);
+
+/// Who computes an f32 convolution where cuDNN is there, and in which precision: a function of its sizes alone, from
+/// measurements (docs/gpu-results.md).
+enum class ConvWay : std::uint8_t { own, cudnn, cudnn_strict };
+/// - First layers, of up to four channels, are bound by the image that they write or read. Their factors stay f32 in
+///   every precision, which saves the passes that would round them, and our own kernel computes their weight gradient.
+/// - Strict weight gradients of few filters: cuDNN's deterministic engines take three to ten times as long as ours.
+/// - All others are cuDNN's.
+ConvWay conv_way(ConvPass pass, const ConvSizes& sizes, Precision precision);
 
 /// dnn::convolve, or what stands for it where there is no card.
 using Convolve = std::function<bool(const dnn::Convolution& convolution, void* x, void* weight, void* y)>;

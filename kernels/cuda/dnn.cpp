@@ -129,11 +129,17 @@ std::vector<Descriptor> candidates(const Descriptor& graph, const Target& target
   return heuristic.get_descriptors(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, kAtMost);
 }
 
-/// Those of the quick heuristic, then those that always work.
-std::vector<Descriptor> candidates(const Descriptor& graph, const Target& target) {
-  std::vector<Descriptor> all = candidates(graph, target, CUDNN_HEUR_MODE_A);
-  for (Descriptor& configuration : candidates(graph, target, CUDNN_HEUR_MODE_FALLBACK))
-    all.push_back(std::move(configuration));
+/// In the order in which they are tried: by the heuristic that was the better one for such convolutions on an H100
+/// (docs/gpu-results.md), by the other, then those that always work. Mode A thinks for a shorter time; for gradients of
+/// weights, and in bf16, its choice takes twice as long and more.
+std::vector<Descriptor> candidates(const Convolution& conv, const Descriptor& graph, const Target& target) {
+  const bool thorough = conv.pass == ConvPass::weight_grad || conv.precision == Precision::bf16;
+  const auto first = thorough ? CUDNN_HEUR_MODE_B : CUDNN_HEUR_MODE_A;
+  const auto second = thorough ? CUDNN_HEUR_MODE_A : CUDNN_HEUR_MODE_B;
+  std::vector<Descriptor> all;
+  for (const cudnnBackendHeurMode_t mode : {first, second, CUDNN_HEUR_MODE_FALLBACK}) {
+    for (Descriptor& configuration : candidates(graph, target, mode)) all.push_back(std::move(configuration));
+  }
   return all;
 }
 
@@ -208,7 +214,7 @@ std::optional<Plan> plan_of(const Descriptor& configuration, const Engine& engin
 /// Nothing where no engine is acceptable.
 std::optional<Plan> make_plan(const Convolution& conv, const Target& target) {
   Descriptor graph = make_graph(conv, target);
-  const std::vector<Descriptor> configurations = candidates(graph, target);
+  const std::vector<Descriptor> configurations = candidates(conv, graph, target);
   std::size_t dropped = 0;
   for (const Descriptor& configuration : configurations) {
     const Engine engine = engine_of(configuration);

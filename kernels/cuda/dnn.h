@@ -1,6 +1,6 @@
-// Convolutions through cuDNN's graph interface; cuDNN is looked for at run time. For each convolution the heuristic's
-// engines are tried in its order, without timing anything, and the first whose notes are acceptable is kept: never one
-// that is nondeterministic or sums in less than f32, and for strict f32 none that uses tensor cores or shortens its
+// Convolutions through cuDNN's graph interface; cuDNN is looked for at run time. For each convolution the heuristics'
+// engines are tried in their order, without timing anything, and the first whose notes are acceptable is kept: never
+// one that is nondeterministic or sums in less than f32, and for strict f32 none that uses tensor cores or shortens its
 // inputs. So the bits of a convolution depend on its values, its Convolution, the card and cuDNN's version alone.
 //
 // Plans can also be made for a card that is not there, from a description of it: so a machine without a GPU tests that

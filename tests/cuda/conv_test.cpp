@@ -30,6 +30,10 @@ const std::vector<Case> kCases = {
     {"Dilation", {1, 2, 11, 9}, {2, 2, 3, 3}, {.padding = {2, 0}, .dilation = {2, 3}}},
     {"Groups", {3, 6, 5, 5}, {4, 3, 2, 2}, {.padding = {1, 1}, .groups = 2}},
     {"Depthwise", {1, 4, 6, 6}, {8, 1, 3, 3}, {.stride = {2, 1}, .groups = 4}},
+    {"AcrossTilesOfChannels", {2, 18, 9, 7}, {35, 18, 3, 3}, {.padding = {1, 1}}},
+    {"AcrossTilesOfPixelsAndParts", {3, 2, 20, 19}, {17, 2, 5, 5}, {}},
+    {"WideGroups", {2, 16, 6, 5}, {24, 8, 3, 3}, {.stride = {2, 1}, .padding = {1, 2}, .groups = 2}},
+    {"WideStrides", {1, 40, 9, 8}, {70, 40, 2, 3}, {.stride = {3, 2}, .dilation = {2, 1}}},
     {"WindowLargerThanTheImage", {1, 1, 2, 2}, {1, 1, 5, 5}, {.padding = {2, 2}}},
 };
 
@@ -89,6 +93,29 @@ TEST_P(CudaConv, OwnKernelsDoNotDependOnTheSchedule) {
     }
     return all;
   });
+}
+
+TEST(CudaConvWay, KeepsTheFactorsOfFirstLayers) {
+  for (const Precision precision : {Precision::strict, Precision::tf32, Precision::bf16}) {
+    const ConvSizes grey{64, 1, 28, 28, 16, 5, 5, 24, 24, {}}, colours{64, 3, 32, 32, 16, 3, 3, 32, 32, {}};
+    for (const ConvSizes& z : {grey, colours}) {
+      EXPECT_EQ(conv_way(ConvPass::forward, z, precision), ConvWay::cudnn_strict);
+      EXPECT_EQ(conv_way(ConvPass::weight_grad, z, precision), ConvWay::own);
+      EXPECT_EQ(conv_way(ConvPass::input_grad, z, precision), ConvWay::cudnn);
+    }
+    const ConvSizes depthwise{64, 16, 32, 32, 16, 3, 3, 32, 32, {.groups = 16}};
+    EXPECT_EQ(conv_way(ConvPass::forward, depthwise, precision), ConvWay::cudnn);
+    EXPECT_EQ(conv_way(ConvPass::weight_grad, depthwise, precision), ConvWay::cudnn);
+  }
+}
+
+TEST(CudaConvWay, ComputesStrictWeightGradientsOfFewFilters) {
+  const ConvSizes few{64, 16, 32, 32, 32, 3, 3, 16, 16, {}}, many{64, 64, 8, 8, 64, 3, 3, 8, 8, {}};
+  EXPECT_EQ(conv_way(ConvPass::weight_grad, few, Precision::strict), ConvWay::own);
+  EXPECT_EQ(conv_way(ConvPass::weight_grad, few, Precision::tf32), ConvWay::cudnn);
+  EXPECT_EQ(conv_way(ConvPass::weight_grad, many, Precision::strict), ConvWay::cudnn);
+  EXPECT_EQ(conv_way(ConvPass::forward, few, Precision::strict), ConvWay::cudnn);
+  EXPECT_EQ(conv_way(ConvPass::input_grad, few, Precision::strict), ConvWay::cudnn);
 }
 
 // ---- bf16
