@@ -7,6 +7,7 @@
 #include "base/version.h"
 
 #include "tensor/allocator.h"
+#include "tensor/own_queue.h"
 #include "tensor/random.h"
 #include "tensor/tensor.h"
 

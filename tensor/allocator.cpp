@@ -7,6 +7,8 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -33,6 +35,13 @@ SizeClass size_class(std::size_t size) {
   return {8 * (log - 9) + static_cast<int>(steps) + 7, (std::size_t{1} << log) + steps * step};
 }
 
+/// The calling thread's reserve; number 0 is everybody's.
+struct OwnReserve {
+  Device device;
+  std::size_t number = 0;
+};
+thread_local OwnReserve own_reserve;
+
 class CachingAllocator {
  public:
   explicit CachingAllocator(Device device) : device_(device) {}
@@ -40,14 +49,15 @@ class CachingAllocator {
   void* allocate(std::size_t size) {
     const SizeClass c = size_class(size);
     const std::scoped_lock lock(mutex_);
-    auto& blocks = free_[static_cast<std::size_t>(c.index)];
+    const std::size_t number = own_reserve.device == device_ ? own_reserve.number : 0;
+    auto& blocks = free_[number][static_cast<std::size_t>(c.index)];
     void* data = nullptr;
     if (!blocks.empty()) {
       data = blocks.back();
       blocks.pop_back();
       cached_ -= c.bytes;
     } else {
-      data = fresh(c.bytes);
+      data = fresh(c.bytes, number);
     }
     active_ += c.bytes;
     peak_ = std::max(peak_, active_);
@@ -59,11 +69,35 @@ class CachingAllocator {
     const std::scoped_lock lock(mutex_);
     active_ -= c.bytes;
     try {
-      free_[static_cast<std::size_t>(c.index)].push_back(data);
+      free_[reserve_of(data)][static_cast<std::size_t>(c.index)].push_back(data);
       cached_ += c.bytes;
     } catch (const std::bad_alloc&) {
+      owners_.erase(data);
       backend(device_).free(data, c.bytes);
     }
+  }
+
+  /// A reserve's number, not in use.
+  std::size_t open_reserve() {
+    const std::scoped_lock lock(mutex_);
+    if (closed_.empty()) {
+      free_.emplace_back();
+      return free_.size() - 1;
+    }
+    const std::size_t number = closed_.back();
+    closed_.pop_back();
+    return number;
+  }
+  /// Its blocks become everybody's.
+  void close_reserve(std::size_t number) {
+    const std::scoped_lock lock(mutex_);
+    std::erase_if(owners_, [&](const auto& owner) { return owner.second == number; });
+    for (std::size_t c = 0; c < free_[number].size(); ++c) {
+      auto& blocks = free_[number][c];
+      free_[0][c].insert(free_[0][c].end(), blocks.begin(), blocks.end());
+      blocks.clear();
+    }
+    closed_.push_back(number);
   }
 
   void empty_cache() {
@@ -99,7 +133,19 @@ class CachingAllocator {
  private:
   bool over_limit(std::size_t more) const { return limit_ != 0 && active_ + cached_ + more > limit_; }
 
-  void* fresh(std::size_t bytes) {
+  std::size_t reserve_of(void* data) const {
+    if (owners_.empty()) return 0;
+    const auto found = owners_.find(data);
+    return found != owners_.end() ? found->second : 0;
+  }
+
+  void* fresh(std::size_t bytes, std::size_t reserve) {
+    void* const data = from_device(bytes);
+    if (reserve != 0) owners_.emplace(data, reserve);
+    return data;
+  }
+
+  void* from_device(std::size_t bytes) {
     if (over_limit(bytes)) release_cached();
     if (over_limit(bytes)) {
       throw MemoryError("[allocate] " + std::to_string(bytes) + " bytes more would pass the limit of " +
@@ -120,9 +166,14 @@ class CachingAllocator {
   }
 
   void release_cached() {
-    for (std::size_t i = 0; i < free_.size(); ++i) {
-      for (void* data : free_[i]) backend(device_).free(data, 0);
-      free_[i].clear();
+    for (auto& classes : free_) {
+      for (auto& blocks : classes) {
+        for (void* data : blocks) {
+          owners_.erase(data);
+          backend(device_).free(data, 0);
+        }
+        blocks.clear();
+      }
     }
     cached_ = 0;
   }
@@ -130,7 +181,9 @@ class CachingAllocator {
   Device device_;
   std::mutex mutex_;
   std::size_t limit_ = 0;
-  std::array<std::vector<void*>, kClasses> free_;
+  std::vector<std::array<std::vector<void*>, kClasses>> free_{1};  // by reserve
+  std::vector<std::size_t> closed_;                                // numbers of reserves that have ended
+  std::unordered_map<void*, std::size_t> owners_;                  // the reserves of blocks that are not everybody's
 };
 
 constexpr std::int16_t kMaxCudaDevices = 16;
@@ -170,6 +223,9 @@ std::uint64_t system_allocations(Device d) {
 void empty_cache(Device d) { allocator(d).empty_cache(); }
 void set_limit(std::size_t bytes, Device d) { allocator(d).set_limit(bytes); }
 std::size_t available(Device d) { return allocator(d).available(); }
+
+Reserve::Reserve(Device device) : device_(device) { own_reserve = {device, allocator(device).open_reserve()}; }
+Reserve::~Reserve() { allocator(device_).close_reserve(std::exchange(own_reserve, {}).number); }
 
 void* allocate(std::size_t size, Device device) { return size == 0 ? nullptr : allocator(device).allocate(size); }
 

@@ -25,6 +25,20 @@ void set_limit(std::size_t bytes, Device device = Device::cpu());
 /// How many bytes allocate() could still give: what the limit leaves, or what the device has free with the cache.
 std::size_t available(Device device = Device::cpu());
 
+/// While it lives, the calling thread's blocks of `device` are kept apart: freed ones, by whichever thread, are used
+/// again by this thread alone. For a thread whose work on the device has an order of its own (OwnQueue): another
+/// order's work may still be writing to a block that was freed. One per thread; it ends there, when its work has.
+class Reserve {
+ public:
+  explicit Reserve(Device device);
+  ~Reserve();
+  Reserve(const Reserve&) = delete;
+  Reserve& operator=(const Reserve&) = delete;
+
+ private:
+  Device device_;
+};
+
 /// `size` bytes on a 64-byte boundary, uninitialised; nullptr for 0. Where the device has none left, what is cached
 /// goes back to it first; then MemoryError. For Storage; users hold tensors.
 void* allocate(std::size_t size, Device device);

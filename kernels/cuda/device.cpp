@@ -51,6 +51,7 @@ class CudaBackend final : public Backend {
 
   void free(void* data, std::size_t) noexcept override {
     ignore(cudaSetDevice(index_));
+    device_state(index_).own_streams.drain();
     if (!device_state(index_).slabs.free(data)) ignore(cudaFree(data));
   }
 

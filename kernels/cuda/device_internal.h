@@ -3,14 +3,30 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "kernels/cuda/fault_internal.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/slabs_internal.h"
 #include "tensor/backend.h"
+#include "tensor/own_queue.h"
 
 namespace hop::kernels::cuda {
+
+/// The streams of threads that have one of their own. Thread-safe.
+class OwnStreams {
+ public:
+  void add(cudaStream_t stream);
+  void remove(cudaStream_t stream);
+  /// Waits for all of them: memory is about to change its owner.
+  void drain() noexcept;
+
+ private:
+  std::mutex mutex_;
+  std::vector<cudaStream_t> streams_;
+};
 
 struct DeviceState {
   Stream compute;
@@ -18,6 +34,7 @@ struct DeviceState {
   Stream to_host;
   Slabs slabs;
   FaultWords faults;
+  OwnStreams own_streams;
 };
 
 /// The state of device `index`, which must be current when it is first asked for. Never destroyed: the driver may be
@@ -29,6 +46,9 @@ std::string why_unfit(int ordinal);
 
 /// The backend of Device::cuda(index); throws DeviceError for one that is not there.
 Backend& device_backend(std::int16_t index);
+
+/// A stream for the calling thread alone, its current one on device `index`.
+std::unique_ptr<DeviceQueue> make_own_stream(std::int16_t index);
 
 /// Page-locked host memory, for cudaFreeHost. Throws MemoryError where there is none left.
 void* allocate_pinned(std::size_t size, unsigned flags);

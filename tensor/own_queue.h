@@ -1,0 +1,38 @@
+// A thread's own order of work on a device, so that several threads' models share a card at the same time: small models
+// leave most of it idle.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "tensor/allocator.h"
+#include "tensor/device.h"
+
+namespace hop {
+
+/// What a device gives a thread. Ends on its thread: waits for its work, and forgets what that met.
+class DeviceQueue {
+ public:
+  virtual ~DeviceQueue() = default;
+};
+
+/// For a device type whose calls return before their work is done; once per type, before its first use.
+void register_queues(DeviceType type, std::unique_ptr<DeviceQueue> (*make)(std::int16_t index));
+
+/// While it lives, what the calling thread gives to `device` is ordered among itself and runs beside the work of other
+/// threads. Memory that the thread allocated there is used again by this thread alone (memory::Reserve). A tensor that
+/// goes to another thread, or comes from one, is waited for first (Backend::synchronize, Fence). Results do not depend
+/// on it. On the CPU nothing changes. One per thread; it ends there.
+class OwnQueue {
+ public:
+  explicit OwnQueue(Device device);
+  OwnQueue(const OwnQueue&) = delete;
+  OwnQueue& operator=(const OwnQueue&) = delete;
+
+ private:
+  std::optional<memory::Reserve> reserve_;  // ends last: its blocks are idle by then
+  std::unique_ptr<DeviceQueue> queue_;
+};
+
+}  // namespace hop
