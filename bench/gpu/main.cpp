@@ -1,6 +1,7 @@
 // gpu_bench [SECTION...] [--small] [--out FILE]: measures this card and prints one JSON object. Sections: copies
 // launches kernels products steps determinism; all of these without arguments. Only by name, to find out why a figure
-// is as it is: nodes offers engines. On a machine without a device it says so and exits 77, as a skipped test does.
+// is as it is: nodes offers engines streams. On a machine without a device it says so and exits 77, as a skipped test
+// does.
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -16,9 +17,9 @@ namespace {
 
 using Section = std::vector<Row> (*)(Size);
 const std::vector<std::pair<std::string, Section>> kSections = {
-    {"copies", copies},     {"launches", launches}, {"kernels", kernels},
-    {"products", products}, {"steps", steps},       {"determinism", determinism},
-    {"nodes", nodes},       {"offers", offers},     {"engines", engines}};
+    {"copies", copies},   {"launches", launches},       {"kernels", kernels}, {"products", products},
+    {"steps", steps},     {"determinism", determinism}, {"nodes", nodes},     {"offers", offers},
+    {"engines", engines}, {"streams", streams}};
 /// The sections that run only by name come last.
 constexpr std::size_t kUsual = 6;
 
