@@ -11,6 +11,7 @@
 #include "kernels/copy.h"
 #include "nn/detail/checked_bytes.h"
 #include "nn/detail/file.h"
+#include "nn/detail/safetensors_dtype.h"
 
 namespace hop::nn {
 namespace {
@@ -21,17 +22,11 @@ constexpr std::uint64_t kMaxHeaderBytes = std::uint64_t{16} << 20;
 constexpr std::size_t kLengthBytes = sizeof(std::uint64_t);
 constexpr int kMaxJsonDepth = 4;  // {"name": {"shape": [..]}}
 
-struct DTypeName {
-  DType dtype;
-  std::string_view text;
-};
-constexpr DTypeName kDTypeNames[] = {{DType::f32, "F32"}, {DType::f64, "F64"}, {DType::i64, "I64"},
-                                     {DType::i32, "I32"}, {DType::u8, "U8"},   {DType::boolean, "BOOL"}};
-
 // One entry of the header: bytes begin..end of the data.
 struct Entry {
   std::string name;
-  DType dtype;
+  const detail::FileDType* dtype;  // null: unknown
+  std::string dtype_text;
   Shape shape;
   std::uint64_t begin;
   std::uint64_t end;
@@ -41,19 +36,19 @@ struct Entry {
   throw StateError("[safetensors] expected " + what + " (" + where + ")");
 }
 
-std::string_view dtype_text(DType dtype) {
-  for (const DTypeName& entry : kDTypeNames) {
-    if (entry.dtype == dtype) return entry.text;
-  }
-  throw StateError("[safetensors] no name for dtype " + std::string(name(dtype)));
+[[noreturn]] void reject_dtype(const Entry& entry, const std::string& where) {
+  reject("one of the dtypes " + detail::file_dtype_names() + " for tensor \"" + entry.name.substr(0, 128) + "\", got " +
+             entry.dtype_text + "; strict = false skips it",
+         where);
 }
 
-DType read_dtype(const Json& value, const std::string& where) {
-  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-  for (const DTypeName& entry : kDTypeNames) {
-    if (entry.text == text) return entry.dtype;
-  }
-  reject("dtype F32, F64, I64, I32, U8 or BOOL, got " + text.substr(0, 32), where);
+// torch.save() writes a zip archive, and wrote a pickle before. Read as the length of a header, either is too long.
+void reject_pytorch(ByteView bytes, const std::string& where) {
+  const std::string_view start = as_text(bytes.first(std::min<std::size_t>(bytes.size(), 4)));
+  if (!start.starts_with("PK\x03\x04") && !start.starts_with("\x80\x02\x8a\x0a")) return;
+  reject("a safetensors file, got what torch.save() writes; in Python: safetensors.torch.save_file(torch.load(\"" +
+             std::filesystem::path(where).filename().string() + "\", weights_only=True), \"model.safetensors\")",
+         where);
 }
 
 std::uint64_t read_number(const Json& value, const std::string& where) {
@@ -80,15 +75,21 @@ Entry read_entry(const std::string& name, const Json& value, const std::string& 
   }
   const Json& offsets = value["data_offsets"];
   if (!offsets.is_array() || offsets.size() != 2) reject("two data_offsets", where);
-  Entry entry{name, read_dtype(value["dtype"], where), read_shape(value["shape"], where),
-              read_number(offsets[0], where), read_number(offsets[1], where)};
-  const std::optional<std::uint64_t> bytes =
-      detail::checked_bytes(std::span(entry.shape.begin(), entry.shape.end()), entry.dtype);
-  if (!bytes) reject("less than 2^62 bytes", where);
-  if (entry.begin > entry.end || entry.end - entry.begin != *bytes) {
-    reject(std::to_string(*bytes) + " bytes for shape " + entry.shape.to_string() + ", got offsets " +
-               std::to_string(entry.begin) + ".." + std::to_string(entry.end),
-           where);
+  const std::string dtype = value["dtype"].is_string() ? value["dtype"].get<std::string>() : value["dtype"].dump();
+  Entry entry{name,
+              detail::find_file_dtype(dtype),
+              dtype.substr(0, 32),
+              read_shape(value["shape"], where),
+              read_number(offsets[0], where),
+              read_number(offsets[1], where)};
+  const std::string got = ", got offsets " + std::to_string(entry.begin) + ".." + std::to_string(entry.end);
+  if (entry.begin > entry.end) reject("data_offsets in order" + got, where);
+  if (entry.dtype == nullptr) return entry;  // of unknown size
+  const auto sizes = std::span(entry.shape.begin(), entry.shape.end());
+  const std::optional<std::uint64_t> bytes = detail::checked_bytes(sizes, entry.dtype->bytes);
+  if (!bytes || !detail::checked_bytes(sizes, size_of(entry.dtype->dtype))) reject("less than 2^62 bytes", where);
+  if (entry.end - entry.begin != *bytes) {
+    reject(std::to_string(*bytes) + " bytes for shape " + entry.shape.to_string() + got, where);
   }
   return entry;
 }
@@ -112,6 +113,7 @@ Json parse_header(std::string_view text, const std::string& where) {
 }
 
 SafetensorsMetadata read_metadata(const Json& value, const std::string& where) {
+  if (value.is_null()) return {};  // as some writers say "none"
   if (!value.is_object()) reject("an object of texts as __metadata__", where);
   SafetensorsMetadata metadata;
   for (const auto& [key, text] : value.items()) {
@@ -158,7 +160,7 @@ std::string header_text(const StateDict& tensors, const SafetensorsMetadata& met
     }
     const Tensor& t = entry.tensor;
     const std::uint64_t bytes = static_cast<std::uint64_t>(t.numel()) * size_of(t.dtype());
-    header[entry.name] = {{"dtype", dtype_text(t.dtype())},
+    header[entry.name] = {{"dtype", detail::file_dtype_of(t.dtype()).text},
                           {"shape", std::vector<std::int64_t>(t.shape().begin(), t.shape().end())},
                           {"data_offsets", {offset, offset + bytes}}};
     offset += bytes;
@@ -187,7 +189,8 @@ std::vector<std::byte> encode_safetensors(const StateDict& given, const Safetens
   return bytes;
 }
 
-Safetensors decode_safetensors(ByteView bytes, const std::string& where) {
+Safetensors decode_safetensors(ByteView bytes, const std::string& where, bool strict) {
+  reject_pytorch(bytes, where);
   if (bytes.size() < kLengthBytes) reject("a header length of 8 bytes, got " + std::to_string(bytes.size()), where);
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), kLengthBytes);
@@ -209,9 +212,17 @@ Safetensors decode_safetensors(ByteView bytes, const std::string& where) {
   }
   check_cover(entries, data.size(), where);
   for (const Entry& entry : entries) {
-    const Tensor t = Tensor::empty(entry.shape, entry.dtype);
-    const ByteView values = data.subspan(entry.begin, entry.end - entry.begin);
-    if (!values.empty()) std::memcpy(t.raw_data(), values.data(), values.size());
+    if (entry.dtype == nullptr) {
+      if (strict) reject_dtype(entry, where);
+      file.skipped.push_back(entry.name);
+      continue;
+    }
+    const Tensor t = Tensor::empty(entry.shape, entry.dtype->dtype);
+    if (!entry.dtype->load(data.data() + entry.begin, t.numel(), t.raw_data())) {
+      reject("values of tensor \"" + entry.name + "\" (" + entry.dtype_text + ") that fit into " +
+                 std::string(name(t.dtype())),
+             where);
+    }
     file.tensors.push_back({entry.name, t});
   }
   return file;
@@ -224,11 +235,11 @@ void save_safetensors(const std::filesystem::path& path, const StateDict& tensor
   file.commit(/*sync=*/true);
 }
 
-Safetensors load_safetensors(const std::filesystem::path& path) {
+Safetensors load_safetensors(const std::filesystem::path& path, bool strict) {
   const detail::InputFile file(path);
   std::vector<std::byte> bytes(file.size());
   file.read(bytes, 0);
-  return decode_safetensors(bytes, path.string());
+  return decode_safetensors(bytes, path.string(), strict);
 }
 
 void save(const Module& module, const std::filesystem::path& path, const SafetensorsMetadata& metadata) {
@@ -236,7 +247,7 @@ void save(const Module& module, const std::filesystem::path& path, const Safeten
 }
 
 LoadReport load(Module& module, const std::filesystem::path& path, bool strict) {
-  return module.load_state_dict(load_safetensors(path).tensors, strict);
+  return module.load_state_dict(load_safetensors(path, strict).tensors, strict);
 }
 
 }  // namespace hop::nn

@@ -5,14 +5,12 @@
 #include <optional>
 #include <span>
 
-#include "tensor/dtype.h"
-
 namespace hop::nn::detail {
 
-/// The bytes of a tensor with these sizes; nothing when a size is negative or a product of sizes passes 2^62 (a size of
-/// 0 counts as 1 there, so that no order of multiplication overflows later).
-inline std::optional<std::uint64_t> checked_bytes(std::span<const std::int64_t> sizes, DType dtype) {
-  std::uint64_t bytes = size_of(dtype);
+/// The bytes of a tensor with these sizes and elements of `element_bytes`; nothing when a size is negative or a product
+/// of sizes passes 2^62 (a size of 0 counts as 1 there, so that no order of multiplication overflows later).
+inline std::optional<std::uint64_t> checked_bytes(std::span<const std::int64_t> sizes, std::uint64_t element_bytes) {
+  std::uint64_t bytes = element_bytes;
   bool is_empty = false;
   for (const std::int64_t size : sizes) {
     is_empty = is_empty || size == 0;
