@@ -25,6 +25,7 @@
 #include "data/loader.h"
 #include "data/prepare.h"
 
+#include "nn/clone.h"
 #include "nn/functional.h"
 #include "nn/init.h"
 #include "nn/layers.h"

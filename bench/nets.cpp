@@ -1,5 +1,7 @@
 #include "bench/nets.h"
 
+#include <optional>
+
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "bench/fill.h"
@@ -36,8 +38,7 @@ class Block : public nn::Module {
         conv2(register_module("conv2", conv3x3(out, out, 1))),
         bn2(register_module("bn2", nn::BatchNorm2d(out))) {
     if (in == out) return;
-    shortcut = std::make_shared<nn::Conv2d>(in, out, 1, nn::Conv2dOptions{.stride = stride, .bias = false});
-    add_child("shortcut", shortcut);
+    shortcut.emplace(register_module("shortcut", nn::Conv2d(in, out, 1, {.stride = stride, .bias = false})));
   }
   Tensor forward(const Tensor& x) override {
     const Tensor y = bn1(conv1(x), {.relu = true});
@@ -49,7 +50,7 @@ class Block : public nn::Module {
   nn::BatchNorm2d bn1;
   nn::Conv2d conv2;
   nn::BatchNorm2d bn2;
-  std::shared_ptr<nn::Conv2d> shortcut;
+  std::optional<nn::Conv2d> shortcut;
 };
 
 class ResNet20 : public nn::Module {
@@ -58,23 +59,23 @@ class ResNet20 : public nn::Module {
     std::int64_t in = 16;
     for (const std::int64_t out : {16, 32, 64}) {
       for (int k = 0; k < 3; ++k, in = out) {
-        blocks.push_back(std::make_shared<Block>(in, out, in == out ? 1 : 2));
-        add_child("block" + std::to_string(blocks.size()), blocks.back());
+        const std::string name = "block" + std::to_string(blocks.size() + 1);
+        blocks.push_back(register_module(name, Block(in, out, in == out ? 1 : 2)));
       }
     }
-    fc = register_module("fc", nn::Linear(64, 10));
+    register_module("fc", fc);
   }
   Tensor forward(const Tensor& x) override {  // (N, 3, 32, 32)
     Tensor y = bn(conv(x), {.relu = true});
-    for (const auto& block : blocks) y = (*block)(y);
+    for (Block& block : blocks) y = block(y);
     return fc(mean(y, {2, 3}));  // (N, 64) -> (N, 10)
   }
 
  private:
   nn::Conv2d conv;
   nn::BatchNorm2d bn;
-  std::vector<std::shared_ptr<Block>> blocks;
-  nn::Linear fc{1, 1};
+  std::vector<Block> blocks;
+  nn::Linear fc{64, 10};
 };
 
 void fill_parameters(nn::Module& module) {

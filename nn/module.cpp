@@ -1,30 +1,21 @@
 #include "nn/module.h"
 
 #include <cxxabi.h>
-#include <algorithm>
 #include <cstdlib>
-#include <map>
 #include <typeinfo>
-#include <unordered_set>
 
 #include "autograd/grad_mode.h"
 #include "autograd/inplace.h"
-#include "base/error.h"
 #include "kernels/copy.h"
 #include "nn/init.h"
+#include "nn/module_internal.h"
 
 namespace hop::nn {
+
+using detail::join;
+using detail::RandomSequence;
+
 namespace {
-
-// One source of random numbers for a root and all its descendants.
-struct RandomSequence {
-  RandomAddress next;  // draw counts up
-  Tensor key, step;    // defined: the address points there
-};
-
-std::string join(std::string_view path, std::string_view name) {
-  return path.empty() ? std::string(name) : std::string(path) + "." + std::string(name);
-}
 
 // "a, b, c", at most ten names.
 std::string list(const std::vector<std::string>& names) {
@@ -35,47 +26,18 @@ std::string list(const std::vector<std::string>& names) {
 
 }  // namespace
 
-struct Module::State {
-  std::vector<NamedTensor> parameters;
-  std::vector<NamedTensor> buffers;
-  std::vector<NamedModule> children;
-  std::vector<std::pair<std::uint64_t, ForwardHook>> hooks;
-  std::uint64_t hooks_made = 0;
-  std::shared_ptr<RandomSequence> random;
-  bool training = true;
-
-  void check_name(std::string_view name) const {
-    const auto is_taken = [name](const auto& entries) {
-      return std::any_of(entries.begin(), entries.end(), [name](const auto& entry) { return entry.name == name; });
-    };
-    const std::string quoted = "\"" + std::string(name) + "\"";
-    if (name.empty() || name.find('.') != std::string_view::npos) {
-      throw ConfigError("[module] expected a name without dots, got " + quoted);
-    }
-    if (is_taken(parameters) || is_taken(buffers) || is_taken(children)) {
-      throw ConfigError("[module] expected a new name, got " + quoted + ", which is taken");
-    }
+void Module::State::check_name(std::string_view name) const {
+  const auto is_taken = [name](const auto& entries) {
+    return std::any_of(entries.begin(), entries.end(), [name](const auto& entry) { return entry.name == name; });
+  };
+  const std::string quoted = "\"" + std::string(name) + "\"";
+  if (name.empty() || name.find('.') != std::string_view::npos) {
+    throw ConfigError("[module] expected a name without dots, got " + quoted);
   }
-
-  // Depth first, parents before children, in declaration order; shared modules as often as they have names.
-  template <class F>
-  static void visit(const Module& module, const std::string& path, F&& f) {
-    f(path, *module.state_);
-    for (const NamedModule& child : module.state_->children) visit(*child.module, join(path, child.name), f);
+  if (is_taken(parameters) || is_taken(buffers) || is_taken(children)) {
+    throw ConfigError("[module] expected a new name, got " + quoted + ", which is taken");
   }
-
-  // The tensors of one of the lists above, each under its first name.
-  static std::vector<NamedTensor> distinct(const Module& root, std::vector<NamedTensor> State::*member) {
-    std::vector<NamedTensor> tensors;
-    std::unordered_set<const void*> seen;
-    visit(root, "", [&](const std::string& path, const State& state) {
-      for (const NamedTensor& entry : state.*member) {
-        if (seen.insert(entry.tensor.id()).second) tensors.push_back({join(path, entry.name), entry.tensor});
-      }
-    });
-    return tensors;
-  }
-};
+}
 
 Module::Module() : state_(std::make_shared<State>()) {}
 
@@ -83,9 +45,16 @@ Tensor Module::forward(const Tensor&) {
   throw Error("[" + type_name() + "] expected forward(x) to be defined by the module");
 }
 
-Tensor Module::operator()(const Tensor& x) { return with_hooks(x, forward(x)); }
+Tensor Module::operator()(const Tensor& x) {
+  if (state_->is_replaced && !state_->replacement_runs) return call_replacement(x);
+  return with_hooks(x, forward(x));
+}
 
 Tensor Module::with_hooks(const Tensor& x, Tensor y) {
+  if (state_->is_replaced && !state_->replacement_runs) {
+    throw StateError("[" + type_name() +
+                     "] expected operator()(x) on a module that was replaced, got a call of its own");
+  }
   for (std::size_t i = 0; i < state_->hooks.size(); ++i) {  // by index: a hook may register another
     const ForwardHook hook = state_->hooks[i].second;
     if (const Tensor other = hook(*this, x, y); other.defined()) y = other;
@@ -249,22 +218,25 @@ RandomAddress Module::next_random() {
 
 void Module::reset_parameters(const ParameterKeys&) {}
 
-Tensor Module::register_parameter(std::string_view name, const Tensor& tensor) {
+Parameter Module::register_parameter(std::string_view name, const Tensor& tensor) {
   state_->check_name(name);
   tensor.set_requires_grad();
   state_->parameters.push_back({std::string(name), tensor});
-  return tensor;
+  return Parameter(tensor);
 }
 
-Tensor Module::register_buffer(std::string_view name, const Tensor& tensor) {
+Buffer Module::register_buffer(std::string_view name, const Tensor& tensor) {
   state_->check_name(name);
   state_->buffers.push_back({std::string(name), tensor});
-  return tensor;
+  return Buffer(tensor);
 }
 
-void Module::add_child(std::string_view name, std::shared_ptr<Module> child) {
+void Module::add_child(std::string_view name, AnyModule child) {
   state_->check_name(name);
-  state_->children.push_back({std::string(name), std::move(child)});
+  state_->check_child(name, child.get());
+  ++child.get()->state_->registrations;
+  state_->children.push_back({std::string(name), child.get()});
+  state_->copies.push_back(child.copy());
 }
 
 // A user's module is printed under its class name, without namespaces.

@@ -18,6 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "nn/any_module.h"
+#include "nn/parameter.h"
 #include "tensor/random.h"
 #include "tensor/tensor.h"
 
@@ -25,6 +27,9 @@ namespace hop::nn {
 
 class Module;
 class ParameterKeys;
+namespace detail {
+class CloneScope;
+}
 
 struct NamedTensor {
   std::string name;
@@ -47,16 +52,20 @@ struct LoadReport {
 /// Called after forward; returns the output to use instead, or an undefined tensor to keep it.
 using ForwardHook = std::function<Tensor(Module& module, const Tensor& input, const Tensor& output)>;
 
-/// A copy of a module is the same module: parameters, mode, hooks and children are shared. Members of a derived class
-/// are handles (tensors, modules) or constants. A fresh module's weights are NaN until init_parameters() or a load
-/// fills them, so that forgetting it shows in the first loss. Not thread-safe: one thread trains a module.
+/// A copy of a module is the same module: parameters, mode, hooks and children are shared (nn::clone() makes another).
+/// Members of a derived class are handles (nn::Parameter, modules) or constants. A fresh module's weights are NaN until
+/// init_parameters() or a load fills them, so that forgetting it shows in the first loss. Not thread-safe: one thread
+/// trains a module.
 class Module {
  public:
   virtual ~Module() = default;
+  /// Modules can't be assigned: `net.fc = nn::Linear(3, 2)` would change what forward() computes and leave the old
+  /// layer in parameters(), the optimizer and the file. Write net.replace_module("fc", nn::Linear(3, 2)).
+  Module& operator=(const Module&) = delete;
 
   /// The computation, without hooks. The base throws hop::Error: modules with other signatures declare their own.
   virtual Tensor forward(const Tensor& x);
-  /// forward() and the hooks.
+  /// forward() and the hooks. Runs the module that was put in this one's place, if one was: see replace_module().
   Tensor operator()(const Tensor& x);
 
   /// Distinct parameters in state_dict order; a shared one appears once, under its first name.
@@ -111,6 +120,17 @@ class Module {
   /// Starts the draws of the next step at 0, where the step is read from a tensor or no draw was made before.
   void begin_step();
 
+  /// Puts `module` in the place of the child at `path` ("fc", "blocks.0.conv"), as `net.fc = nn.Linear(3, 2)` does in
+  /// PyTorch: forward(), parameters() and the file have the new one from then on, whichever handle calls it. An
+  /// optimizer keeps the old parameters; build it afterwards. `module` may be a wrapper around the old one. The member
+  /// keeps its type and its own tensors: reach the new ones by the handle that is returned. Throws ConfigError when no
+  /// child has that name, or when the child has other names, whose calls would change, too.
+  template <class M>
+  M replace_module(std::string_view path, M module) {
+    replace_child(path, std::make_shared<M>(module));
+    return module;
+  }
+
   /// Fills the module's own parameters (not its children's) with their initial values. The base does nothing.
   virtual void reset_parameters(const ParameterKeys& keys);
 
@@ -123,12 +143,12 @@ class Module {
  protected:
   Module();
   // Copies are made by derived classes only: a Module alone would have lost its forward().
-  Module(const Module&) = default;
-  Module& operator=(const Module&) = default;
+  Module(const Module& other);
 
-  /// Registers `tensor` under `name` and returns it. Names are not empty, have no dot and are taken once: ConfigError.
-  Tensor register_parameter(std::string_view name, const Tensor& tensor);
-  Tensor register_buffer(std::string_view name, const Tensor& tensor);
+  /// Registers `tensor` under `name` and returns the handle to keep: `nn::Parameter scale = register_parameter(..)`.
+  /// Names are not empty, have no dot and are taken once: ConfigError.
+  Parameter register_parameter(std::string_view name, const Tensor& tensor);
+  Buffer register_buffer(std::string_view name, const Tensor& tensor);
   /// Registers a child and returns the handle to keep: `nn::Linear fc = register_module("fc", nn::Linear(2, 3));`
   template <class M>
   M register_module(std::string_view name, M module) {
@@ -136,7 +156,9 @@ class Module {
     add_child(name, std::make_shared<M>(module));
     return module;
   }
-  void add_child(std::string_view name, std::shared_ptr<Module> child);
+  /// Registers a child that this module calls through named_children(), as Sequential does. Throws ConfigError for a
+  /// child that contains this module.
+  void add_child(std::string_view name, AnyModule child);
 
   /// What the hooks make of y, the output for x. For modules that have calls of their own beside operator()(x).
   Tensor with_hooks(const Tensor& x, Tensor y);
@@ -146,6 +168,14 @@ class Module {
 
  private:
   struct State;
+  class Cloning;
+  friend class detail::CloneScope;
+  friend class Parameter;
+
+  void replace_child(std::string_view path, AnyModule module);
+  Tensor call_replacement(const Tensor& x);
+  static Tensor member_of_copy(const Tensor& original);
+
   std::shared_ptr<State> state_;
 };
 

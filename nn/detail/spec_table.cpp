@@ -108,7 +108,7 @@ double embedding_elements(const Arguments& a, const Shape&) { return real(a.inte
 
 // ---- modules
 
-using Built = std::shared_ptr<Module>;
+using Built = AnyModule;
 
 template <class M>
 Built plain(const Arguments&, const Shape&) {

@@ -50,7 +50,7 @@ struct LayerKind {
   Shape (*shape)(const Arguments& arguments, const Shape& sample);
   /// Elements of parameters and buffers; a double, which cannot overflow. Null: none.
   double (*elements)(const Arguments& arguments, const Shape& sample);
-  std::shared_ptr<Module> (*build)(const Arguments& arguments, const Shape& sample);
+  AnyModule (*build)(const Arguments& arguments, const Shape& sample);
 };
 
 std::span<const LayerKind> layer_kinds();

@@ -9,8 +9,10 @@
 
 namespace hop::nn {
 
-Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, Size2d kernel_size, Conv2dOptions options)
-    : options_{options.stride.array(), options.padding.array(), options.dilation.array(), options.groups} {
+namespace {
+
+Tensor new_weight(std::int64_t in_channels, std::int64_t out_channels, const Size2d& kernel_size,
+                  const Conv2dOptions& options) {
   detail::check_positive("Conv2d", {{"in_channels", in_channels},
                                     {"out_channels", out_channels},
                                     {"kernel height", kernel_size.height},
@@ -21,9 +23,16 @@ Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, Size2d kerne
                       std::to_string(out_channels) + " for " + std::to_string(options.groups) + " groups");
   }
   const Shape shape{out_channels, in_channels / options.groups, kernel_size.height, kernel_size.width};
-  weight = register_parameter("weight", detail::fresh_weight(shape, options.dtype));
-  if (options.bias) bias = register_parameter("bias", detail::fresh_weight({out_channels}, options.dtype));
+  return detail::fresh_weight(shape, options.dtype);
 }
+
+}  // namespace
+
+Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, Size2d kernel_size, Conv2dOptions options)
+    : weight(register_parameter("weight", new_weight(in_channels, out_channels, kernel_size, options))),
+      bias(options.bias ? register_parameter("bias", detail::fresh_weight({out_channels}, options.dtype))
+                        : Parameter()),
+      options_{options.stride.array(), options.padding.array(), options.dilation.array(), options.groups} {}
 
 Tensor Conv2d::forward(const Tensor& x) { return conv2d(x, weight, bias, options_); }
 

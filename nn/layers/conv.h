@@ -25,8 +25,8 @@ class Conv2d : public Module {
   std::string type_name() const override { return "Conv2d"; }
   std::string extra_repr() const override;
 
-  Tensor weight;  ///< (out, in / groups, kernel height, kernel width)
-  Tensor bias;    ///< (out), or undefined
+  Parameter weight;  ///< (out, in / groups, kernel height, kernel width)
+  Parameter bias;    ///< (out), or undefined
 
  private:
   hop::Conv2dOptions options_;

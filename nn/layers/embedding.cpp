@@ -6,10 +6,17 @@
 
 namespace hop::nn {
 
-Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options) {
+namespace {
+
+Tensor new_table(std::int64_t num_embeddings, std::int64_t embedding_dim, DType dtype) {
   detail::check_positive("Embedding", {{"num_embeddings", num_embeddings}, {"embedding_dim", embedding_dim}});
-  weight = register_parameter("weight", detail::fresh_weight({num_embeddings, embedding_dim}, options.dtype));
+  return detail::fresh_weight({num_embeddings, embedding_dim}, dtype);
 }
+
+}  // namespace
+
+Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options)
+    : weight(register_parameter("weight", new_table(num_embeddings, embedding_dim, options.dtype))) {}
 
 Tensor Embedding::forward(const Tensor& indices) { return embedding(weight, indices); }
 

@@ -18,7 +18,7 @@ class Embedding : public Module {
   std::string type_name() const override { return "Embedding"; }
   std::string extra_repr() const override;
 
-  Tensor weight;  ///< (num_embeddings, embedding_dim)
+  Parameter weight;  ///< (num_embeddings, embedding_dim)
 };
 
 }  // namespace hop::nn

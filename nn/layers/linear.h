@@ -23,14 +23,22 @@ class Linear : public Module {
   Tensor operator()(const Tensor& x, const LinearTail& tail) { return with_hooks(x, forward(x, tail)); }
   Tensor forward(const Tensor& x, const LinearTail& tail);
   Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options = {});
+  /// Shares the weight (out, in) of another module, which initialises it: nn::Linear(table.weight) ties a language
+  /// model's last layer to its embedding. The dtype is the weight's.
+  explicit Linear(const Parameter& shared_weight, LinearOptions options = {});
 
   Tensor forward(const Tensor& x) override;
   void reset_parameters(const ParameterKeys& keys) override;
   std::string type_name() const override { return "Linear"; }
   std::string extra_repr() const override;
 
-  Tensor weight;  ///< (out, in)
-  Tensor bias;    ///< (out), or undefined
+  Parameter weight;  ///< (out, in)
+  Parameter bias;    ///< (out), or undefined
+
+ private:
+  Linear(const Tensor& weight, bool bias, bool shares_weight);
+
+  bool shares_weight_;
 };
 
 }  // namespace hop::nn

@@ -10,20 +10,36 @@
 
 namespace hop::nn {
 
-BatchNorm::BatchNorm(std::int64_t num_features, const BatchNormOptions& options)
-    : num_features_(num_features), options_(options) {
+namespace {
+
+Shape per_channel_shape(std::int64_t num_features) {
   detail::check_positive("BatchNorm", {{"num_features", num_features}});
-  const Shape shape{num_features};
-  if (options.affine) {
-    weight = register_parameter("weight", kernels::ones(shape, options.dtype));
-    bias = register_parameter("bias", kernels::zeros(shape, options.dtype));
-  }
-  if (options.track_running_stats) {
-    running_mean = register_buffer("running_mean", kernels::zeros(shape, options.dtype));
-    running_var = register_buffer("running_var", kernels::ones(shape, options.dtype));
-    num_batches_tracked = register_buffer("num_batches_tracked", kernels::zeros({}, DType::i64));
-  }
+  return {num_features};
 }
+
+const Shape& checked(const Shape& normalized_shape) {
+  for (const std::int64_t size : normalized_shape) detail::check_positive("LayerNorm", {{"sizes", size}});
+  if (normalized_shape.empty()) throw ConfigError("[LayerNorm] expected at least one dimension, got none");
+  return normalized_shape;
+}
+
+}  // namespace
+
+BatchNorm::BatchNorm(std::int64_t num_features, const BatchNormOptions& options)
+    : BatchNorm(per_channel_shape(num_features), options) {}
+
+BatchNorm::BatchNorm(const Shape& shape, const BatchNormOptions& options)
+    : weight(options.affine ? register_parameter("weight", kernels::ones(shape, options.dtype)) : Parameter()),
+      bias(options.affine ? register_parameter("bias", kernels::zeros(shape, options.dtype)) : Parameter()),
+      running_mean(options.track_running_stats ? register_buffer("running_mean", kernels::zeros(shape, options.dtype))
+                                               : Buffer()),
+      running_var(options.track_running_stats ? register_buffer("running_var", kernels::ones(shape, options.dtype))
+                                              : Buffer()),
+      num_batches_tracked(options.track_running_stats
+                              ? register_buffer("num_batches_tracked", kernels::zeros({}, DType::i64))
+                              : Buffer()),
+      num_features_(shape[0]),
+      options_(options) {}
 
 Tensor BatchNorm::forward(const Tensor& x, const BatchNormTail& tail) {
   check_input(x);
@@ -92,13 +108,13 @@ std::string BatchNorm::extra_repr() const {
 }
 
 LayerNorm::LayerNorm(const Shape& normalized_shape, LayerNormOptions options)
-    : normalized_shape_(normalized_shape), options_(options) {
-  for (const std::int64_t size : normalized_shape) detail::check_positive("LayerNorm", {{"sizes", size}});
-  if (normalized_shape.empty()) throw ConfigError("[LayerNorm] expected at least one dimension, got none");
-  if (!options.elementwise_affine) return;
-  weight = register_parameter("weight", kernels::ones(normalized_shape, options.dtype));
-  bias = register_parameter("bias", kernels::zeros(normalized_shape, options.dtype));
-}
+    : weight(options.elementwise_affine
+                 ? register_parameter("weight", kernels::ones(checked(normalized_shape), options.dtype))
+                 : Parameter()),
+      bias(options.elementwise_affine ? register_parameter("bias", kernels::zeros(normalized_shape, options.dtype))
+                                      : Parameter()),
+      normalized_shape_(checked(normalized_shape)),
+      options_(options) {}
 
 Tensor LayerNorm::forward(const Tensor& x) { return layer_norm(x, normalized_shape_, weight, bias, options_.eps); }
 

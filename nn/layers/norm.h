@@ -26,9 +26,9 @@ class BatchNorm : public Module {
   void reset_parameters(const ParameterKeys& keys) override;
   std::string extra_repr() const override;
 
-  Tensor weight, bias;               ///< (C), undefined without affine
-  Tensor running_mean, running_var;  ///< (C), undefined without track_running_stats
-  Tensor num_batches_tracked;        ///< () i64, likewise
+  Parameter weight, bias;            ///< (C), undefined without affine
+  Buffer running_mean, running_var;  ///< (C), undefined without track_running_stats
+  Buffer num_batches_tracked;        ///< () i64, likewise
 
  protected:
   BatchNorm(std::int64_t num_features, const BatchNormOptions& options);
@@ -36,6 +36,7 @@ class BatchNorm : public Module {
   void check_dims(const Tensor& x, int dims, const char* expected) const;
 
  private:
+  BatchNorm(const Shape& shape, const BatchNormOptions& options);
   void check_residual(const Tensor& x, const Tensor& residual) const;
   void update_running_stats(const Tensor& mean, const Tensor& biased_var, std::int64_t per_channel);
 
@@ -79,7 +80,7 @@ class LayerNorm : public Module {
   std::string type_name() const override { return "LayerNorm"; }
   std::string extra_repr() const override;
 
-  Tensor weight, bias;  ///< of normalized_shape, undefined without elementwise_affine
+  Parameter weight, bias;  ///< of normalized_shape, undefined without elementwise_affine
 
  private:
   Shape normalized_shape_;

@@ -7,7 +7,7 @@
 
 namespace hop::nn {
 
-void Sequential::append(std::shared_ptr<Module> module) { add_child(std::to_string(size()), std::move(module)); }
+void Sequential::append(AnyModule module) { add_child(std::to_string(size()), std::move(module)); }
 
 namespace {
 

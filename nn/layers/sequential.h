@@ -19,7 +19,7 @@ class Sequential : public Module {
     static_assert(std::is_base_of_v<Module, M>);
     append(std::make_shared<M>(std::move(module)));
   }
-  void append(std::shared_ptr<Module> module);
+  void append(AnyModule module);
   std::size_t size() const { return named_children().size(); }
 
   Tensor forward(const Tensor& x) override;

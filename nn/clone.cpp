@@ -1,0 +1,134 @@
+#include "nn/clone.h"
+
+#include "autograd/grad_mode.h"
+#include "kernels/copy.h"
+#include "nn/module_internal.h"
+
+namespace hop::nn {
+
+// The clones made so far, by their originals. A clone is its own clone: the compiler may copy one within the scope.
+class Module::Cloning {
+ public:
+  Tensor tensor(const Tensor& original) {
+    if (!original.defined()) return {};
+    const auto [at, is_new] = tensors_.try_emplace(original.id());
+    if (!is_new) return at->second.second;
+    Tensor copy = kernels::clone(original);
+    if (original.requires_grad()) copy.set_requires_grad();
+    if (const Tensor gradient = original.grad(); gradient.defined()) copy.set_grad(kernels::clone(gradient));
+    at->second = {original, copy};
+    tensors_[copy.id()] = {copy, copy};
+    return copy;
+  }
+
+  // What a Parameter of a copy holds.
+  Tensor member(const Tensor& original) {
+    if (original.defined()) held_.insert(original.id());
+    return tensor(original);
+  }
+
+  std::shared_ptr<State> state(const std::shared_ptr<State>& original) {
+    if (const auto found = states_.find(original.get()); found != states_.end()) return found->second.second;
+    const auto copy = std::make_shared<State>();
+    states_[original.get()] = {original, copy};
+    states_[copy.get()] = {copy, copy};
+    for (const NamedTensor& p : original->parameters) copy->parameters.push_back({p.name, tensor(p.tensor)});
+    for (const NamedTensor& b : original->buffers) copy->buffers.push_back({b.name, tensor(b.tensor)});
+    for (std::size_t i = 0; i < original->children.size(); ++i) {
+      const NamedModule& child = original->children[i];
+      copy->children.push_back({child.name, module(child.name, child.module, original->copies[i])});
+      copy->copies.push_back(original->copies[i]);
+      ++copy->children.back().module->state_->registrations;
+    }
+    copy->hooks = original->hooks;
+    copy->hooks_made = original->hooks_made;
+    copy->random = random(original->random);
+    copy->training = original->training;
+    if (original->is_replaced) replaced_.push_back(original);
+    return copy;
+  }
+
+  void finish(const Module& root) {
+    for (const auto& original : replaced_) {
+      const auto clone = modules_.find(original->replacement.lock().get());
+      if (clone == modules_.end()) throw ConfigError("[clone] expected a module in its own place, got a replaced one");
+      states_.at(original.get()).second->replacement = clone->second;
+      states_.at(original.get()).second->is_replaced = true;
+    }
+    State::visit(root, "", [&](const std::string& path, const State& state) {
+      for (const auto* tensors : {&state.parameters, &state.buffers}) {
+        for (const NamedTensor& entry : *tensors) {
+          if (held_.contains(entry.tensor.id())) continue;
+          throw ConfigError("[clone] expected an nn::Parameter as the member that holds \"" +
+                            detail::join(path, entry.name) + "\", got a Tensor, which would stay the original's");
+        }
+      }
+    });
+  }
+
+  static thread_local Cloning* current;
+  Cloning* outer = current;
+
+ private:
+  std::shared_ptr<Module> module(const std::string& name, const std::shared_ptr<Module>& original,
+                                 AnyModule::Copy copy) {
+    if (const auto found = modules_.find(original.get()); found != modules_.end()) return found->second;
+    if (copy == nullptr) {
+      throw ConfigError("[clone] expected a copyable child \"" + name + "\" of a known type, got a pointer to a " +
+                        original->type_name());
+    }
+    if (original.use_count() > 1) {  // somebody besides the registry
+      throw ConfigError("[clone] expected child \"" + name + "\" as a value (register_module), got a pointer to a " +
+                        original->type_name() + ", which would stay the original's");
+    }
+    return modules_[original.get()] = copy(*original);
+  }
+
+  std::shared_ptr<detail::RandomSequence> random(const std::shared_ptr<detail::RandomSequence>& original) {
+    if (original == nullptr) return nullptr;
+    const auto [at, is_new] = randoms_.try_emplace(original.get());
+    if (is_new) at->second = std::make_shared<detail::RandomSequence>(*original);
+    return at->second;
+  }
+
+  template <class T>
+  using Pair = std::pair<T, T>;  // original, which is kept alive, and clone
+  std::map<const void*, Pair<Tensor>> tensors_;
+  std::map<const State*, Pair<std::shared_ptr<State>>> states_;
+  std::map<const Module*, std::shared_ptr<Module>> modules_;
+  std::map<const detail::RandomSequence*, std::shared_ptr<detail::RandomSequence>> randoms_;
+  std::vector<std::shared_ptr<State>> replaced_;
+  std::set<const void*> held_;
+};
+
+thread_local Module::Cloning* Module::Cloning::current = nullptr;
+
+Module::Module(const Module& other)
+    : state_(Cloning::current == nullptr ? other.state_ : Cloning::current->state(other.state_)) {}
+
+Parameter::Parameter(const Parameter& other) : Tensor(Module::member_of_copy(other)) {}
+
+Tensor Module::member_of_copy(const Tensor& original) {
+  return Cloning::current == nullptr ? original : Cloning::current->member(original);
+}
+
+namespace detail {
+
+CloneScope::CloneScope(const Module& root, const std::type_info& type)
+    : root_(root), cloning_(std::make_unique<Module::Cloning>()) {
+  if (typeid(root) != type) {
+    throw ConfigError("[clone] expected a module of its own type, got a " + root.type_name() + " seen as its base");
+  }
+  Module::Cloning::current = cloning_.get();
+}
+
+CloneScope::~CloneScope() { Module::Cloning::current = cloning_->outer; }
+
+void CloneScope::finish() {
+  const NoGradGuard no_grad;
+  cloning_->finish(root_);
+}
+
+}  // namespace detail
+
+}  // namespace hop::nn

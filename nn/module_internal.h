@@ -1,0 +1,82 @@
+// A module's shared state, for module.cpp (what it is), module_replace.cpp and clone.cpp (what can be done to it).
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "nn/module.h"
+
+namespace hop::nn {
+namespace detail {
+
+/// One source of random numbers for a root and all its descendants.
+struct RandomSequence {
+  RandomAddress next;  // draw counts up
+  Tensor key, step;    // defined: the address points there
+};
+
+inline std::string join(std::string_view path, std::string_view name) {
+  return path.empty() ? std::string(name) : std::string(path) + "." + std::string(name);
+}
+
+}  // namespace detail
+
+struct Module::State {
+  std::vector<NamedTensor> parameters;
+  std::vector<NamedTensor> buffers;
+  std::vector<NamedModule> children;
+  std::vector<AnyModule::Copy> copies;  // of the children, in their order
+  std::size_t registrations = 0;        // names that this module has in parents
+  std::vector<std::pair<std::uint64_t, ForwardHook>> hooks;
+  std::uint64_t hooks_made = 0;
+  std::shared_ptr<detail::RandomSequence> random;
+  bool training = true;
+
+  // The module that replace_module() put in this one's place: every handle to this module calls it. The parent owns it,
+  // because it may be a wrapper around this module.
+  std::weak_ptr<Module> replacement;
+  bool is_replaced = false;
+  bool replacement_runs = false;  // then a call means this module, by its wrapper
+
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
+    for (const NamedModule& child : children) --child.module->state_->registrations;
+  }
+
+  void check_name(std::string_view name) const;
+  // A module that is its own descendant would be walked for ever.
+  void check_child(std::string_view name, const std::shared_ptr<Module>& child) const;
+
+  static std::shared_ptr<Module> last_replacement(const State& state);
+
+  // Depth first, parents before children, in declaration order; shared modules as often as they have names.
+  template <class F>
+  static void visit(const Module& module, const std::string& path, F&& f) {
+    f(path, *module.state_);
+    for (const NamedModule& child : module.state_->children) visit(*child.module, detail::join(path, child.name), f);
+  }
+
+  // The tensors of one of the lists above, each under its first name.
+  static std::vector<NamedTensor> distinct(const Module& root, std::vector<NamedTensor> State::*member) {
+    std::vector<NamedTensor> tensors;
+    std::unordered_set<const void*> seen;
+    visit(root, "", [&](const std::string& path, const State& state) {
+      for (const NamedTensor& entry : state.*member) {
+        if (seen.insert(entry.tensor.id()).second) tensors.push_back({detail::join(path, entry.name), entry.tensor});
+      }
+    });
+    return tensors;
+  }
+};
+
+}  // namespace hop::nn
