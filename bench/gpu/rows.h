@@ -46,6 +46,7 @@ std::vector<Row> determinism(Size size);  ///< the same training twice: 1 where 
 std::vector<Row> nodes(Size size);        ///< captured steps, kernel by kernel
 std::vector<Row> offers(Size size);       ///< cuBLASLt's epilogues: which exist, which GELU
 std::vector<Row> streams(Size size);      ///< several models at the same time, a thread and a stream each
+std::vector<Row> start(Size size);        ///< memory and time of a start, step by step
 std::vector<Row> engines(Size size);      ///< cuDNN's engines for the nets' convolutions, for at most 100 s
 
 /// Bytes read and written per second by a large copy on the device. Measured once.

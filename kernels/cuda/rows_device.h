@@ -5,7 +5,7 @@
 //   up to 1,024 (f64: 512)    one warp: reductions are shuffles, no barrier, no shared memory. Where the length is no
 //                             multiple of 16 bytes, up to 256
 //   up to 4,096               one block of 256 threads
-//   up to 8,192               one block of 512 threads
+//   up to 8,192 (f64: 4,096)  one block of 512 threads
 //   longer                    one block of 512 threads that reads the row anew for every pass: from HBM the first time,
 //                             from the L2 cache after that
 //
@@ -181,16 +181,18 @@ void launch_rows(std::int64_t rows, std::int64_t length, bool aligned, const Bod
   using Block = BlockGroup<256>;
   using LargeBlock = BlockGroup<512>;
   if (length <= 16) return run(static_cast<HeldRow<T, LaneGroup<16>, 1, 1>*>(nullptr));
-  if (length > LargeBlock::kThreads * 16) return run(static_cast<StreamedRow<T, LargeBlock>*>(nullptr));
+  constexpr bool kSmall = sizeof(T) <= 4;  // sixteen doubles a thread would spill
+  if (length > (kSmall ? LargeBlock::kThreads : Block::kThreads) * 16)
+    return run(static_cast<StreamedRow<T, LargeBlock>*>(nullptr));
   if (length % kWidth == 0) {
     if (length <= Warp::kThreads * 8) return run(static_cast<HeldRow<T, Warp, kWidth, 8>*>(nullptr));
     if (length <= Warp::kThreads * kMany) return run(static_cast<HeldRow<T, Warp, kWidth, kMany>*>(nullptr));
     if (length <= Block::kThreads * 16) return run(static_cast<HeldRow<T, Block, kWidth, 16>*>(nullptr));
-    return run(static_cast<HeldRow<T, LargeBlock, kWidth, 16>*>(nullptr));
+    if constexpr (kSmall) return run(static_cast<HeldRow<T, LargeBlock, kWidth, 16>*>(nullptr));
   }
   if (length <= Warp::kThreads * 8) return run(static_cast<HeldRow<T, Warp, 1, 8>*>(nullptr));
   if (length <= Block::kThreads * 16) return run(static_cast<HeldRow<T, Block, 1, 16>*>(nullptr));
-  run(static_cast<HeldRow<T, LargeBlock, 1, 16>*>(nullptr));
+  if constexpr (kSmall) run(static_cast<HeldRow<T, LargeBlock, 1, 16>*>(nullptr));
 }
 
 }  // namespace hop::kernels::cuda
