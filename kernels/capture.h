@@ -87,7 +87,7 @@ class CapturedFunction {
   using Function = std::function<std::vector<Tensor>(std::span<const Tensor>)>;
   struct Options {
     /// Where the work runs; if not said, where the arguments are (all on one device).
-    std::optional<Device> device;
+    std::optional<Device> device = std::nullopt;
     /// Calls per combination that run eagerly before the one that is recorded: the first calls of a model may still
     /// allocate what stays (a CUDA library's workspace, a gradient).
     int warm_up = 1;

@@ -69,7 +69,7 @@ TEST(CudaGraphGradient, ThatWasClearedBeforeTheStepGrowsWithEveryReplay) {
           backward(loss);
           return std::vector{loss.detach()};
         },
-        {.device = std::nullopt, .warm_up = 0});  // on the device of its arguments
+        {.warm_up = 0});  // on the device of its arguments
     std::vector<Tensor> after;
     for (int i = 0; i < 3; ++i) {
       step({x});

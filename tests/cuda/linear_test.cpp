@@ -21,6 +21,13 @@ using hop::testing::same_bits;
 
 class CudaLinear : public OnDevice {
  protected:
+  void SetUp() override {
+    OnDevice::SetUp();
+    if (IsSkipped()) return;
+    // Rows of the mask have several words, the last one partly filled.
+    x_ = leaf({19, 24}, 1), w1_ = leaf({37, 24}, 2), b1_ = leaf({37}, 3), w2_ = leaf({130, 37}, 4);
+    b2_ = leaf({130}, 5), w3_ = leaf({3, 130}, 6), b3_ = leaf({3}, 7);
+  }
   static Tensor leaf(const Shape& shape, std::uint64_t seed) {
     const Tensor x = on_device(random_tensor(shape, DType::f32, seed));
     x.set_requires_grad(true);
@@ -32,9 +39,7 @@ class CudaLinear : public OnDevice {
   }
 
   MathGuard own_{{.own_kernels = true}};
-  // Rows of the mask have several words, the last one partly filled.
-  const Tensor x_ = leaf({19, 24}, 1), w1_ = leaf({37, 24}, 2), b1_ = leaf({37}, 3), w2_ = leaf({130, 37}, 4),
-               b2_ = leaf({130}, 5), w3_ = leaf({3, 130}, 6), b3_ = leaf({3}, 7);
+  Tensor x_, w1_, b1_, w2_, b2_, w3_, b3_;
 };
 
 /// The gradients of all leaves after f(fused) was walked back from.
@@ -58,6 +63,21 @@ TEST_F(CudaLinear, ReluAsAPartOfTheLayerHasTheBitsOfReluBehindIt) {
     return hop::sum(hop::linear(layer(fused, layer(fused, x_, w1_, b1_), w2_, b2_), w3_, b3_));
   };
   expect_same(gradients(leaves, true, net), gradients(leaves, false, net));
+}
+
+// A library's products, where there is one, round elsewhere; with widths that it takes masks and sums for.
+TEST_F(CudaLinear, AgreesWithReluBehindItWhoeverMultiplies) {
+  const MathGuard library({.own_kernels = false});
+  for (const std::int64_t rows : {1, 32, 130}) {
+    const Tensor x = leaf({rows, 64}, 11), w1 = leaf({96, 64}, 12), b1 = leaf({96}, 13), w2 = leaf({40, 96}, 14),
+                 b2 = leaf({40}, 15), w3 = leaf({10, 40}, 16), b3 = leaf({10}, 17);
+    const std::vector<Tensor> leaves = {x, w1, b1, w2, b2, w3, b3};
+    const auto net = [&](bool fused) {
+      return hop::sum(hop::linear(layer(fused, layer(fused, x, w1, b1), w2, b2), w3, b3));
+    };
+    const auto fused = gradients(leaves, true, net), apart = gradients(leaves, false, net);
+    for (std::size_t i = 0; i < leaves.size(); ++i) EXPECT_TRUE(near(fused[i], apart[i], 1e-3)) << rows << " " << i;
+  }
 }
 
 TEST_F(CudaLinear, AMaskThatTwoLayersReadLetsTheirSumPass) {
