@@ -18,6 +18,7 @@ void add_worker(CLI::App& app, Action& action);
 void add_replay(CLI::App& app, Action& action);
 void add_report(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
+void add_fsck(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
 
 }  // namespace hop::cli

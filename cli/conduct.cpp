@@ -12,10 +12,12 @@ namespace {
 
 int exit_code(const hopper::Results& results) {
   if (results.outcome == hopper::Outcome::Interrupted) return kInterrupted;
+  bool any_came_through = false;
   for (const hopper::ModelResult& model : results.models) {
-    if (model.status != "quarantined" && model.status != "diverged") return kOk;
+    if (model.status == "quarantined") return kRunFailed;  // what was asked for is not all there
+    any_came_through = any_came_through || model.status != "diverged";
   }
-  return kRunFailed;  // no model came through
+  return any_came_through ? kOk : kRunFailed;
 }
 
 }  // namespace

@@ -8,10 +8,13 @@
 namespace hop::cli {
 namespace {
 
-int resume(const std::string& directory, bool json) {
+int resume(const std::string& directory, bool json, bool retry) {
   const hopper::Objective objective = hopper::inspect(directory).objective;
-  return conduct(directory, objective, json,
-                 [&](const hopper::RunOptions& options) { return hopper::resume(directory, options); });
+  return conduct(directory, objective, json, [&](const hopper::RunOptions& options) {
+    hopper::RunOptions with_retry = options;
+    with_retry.retry = retry;
+    return hopper::resume(directory, with_retry);
+  });
 }
 
 }  // namespace
@@ -22,7 +25,9 @@ void add_resume(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("resume", "Go on with an interrupted run");
   command->add_option("run_dir", *directory, "The run directory")->required();
   command->add_flag("--json", *json, "Print results.json instead of progress and leaderboard");
-  command->callback([=, &action] { action = [=] { return resume(*directory, *json); }; });
+  auto retry = std::make_shared<bool>(false);
+  command->add_flag("--retry", *retry, "Bring quarantined models back: they train on from their newest states");
+  command->callback([=, &action] { action = [=] { return resume(*directory, *json, *retry); }; });
 }
 
 }  // namespace hop::cli

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "hopper/detail/token.h"
+#include "hopper/detail/worker_exit.h"
 #include "hopper/serve.h"
 
 namespace hop::cli {
@@ -19,13 +20,13 @@ void add_worker(CLI::App& app, Action& action) {
   command->add_option("--incarnation", options->incarnation, "Which life of the worker this is")->required();
   command->add_option("--node", options->node_folder, "The folder for this node's model states")->required();
   command->callback([=, &action] {
-    action = [=] {
+    action = [=]() -> int {
       if (const char* token = std::getenv(hopper::kTokenVariable)) options->token = token;
       try {
         hopper::serve(*options);
       } catch (const NetError& error) {
         std::fprintf(stderr, "worker %u: %s\n", options->worker, error.what());
-        return kRunFailed;
+        return hopper::kExitUnconnected;
       }
       return kOk;
     };

@@ -10,7 +10,7 @@ Coordinator::Coordinator(Plan plan, std::unique_ptr<Search> search, std::unique_
                          std::span<const Record> records, CoordinatorOptions options)
     : ledger_(plan, std::move(search)), policy_(std::move(policy)), options_(options) {
   for (const Record& record : records) ledger_.apply(record);
-  for (std::uint32_t w = 0; w < plan.workers; ++w) workers_.push_back({WorkerId{w}, {}, false, {}});
+  for (std::uint32_t w = 0; w < plan.workers; ++w) workers_.push_back({WorkerId{w}, {}, false, {}, {}});
   flights_.resize(ledger_.models().size());
   next_attempt_ = ledger_.reserved();  // what an earlier life had reserved, it may have used
 }
@@ -21,15 +21,23 @@ std::vector<Action> Coordinator::step(const Event& event, Time now) {
   now_ = now;
   std::visit([this](const auto& e) { on(e); }, event);
   if (started_) {
+    resolve();
     schedule();
     reserve_attempts();
     collect();
     finish();
   }
+  check_after(event);
   return std::move(actions_);
 }
 
-void Coordinator::on(const event::Started&) { started_ = true; }
+void Coordinator::on(const event::Started& started) {
+  started_ = true;
+  for (const ModelId model : started.retry) {
+    const bool is_quarantined = ledger_.model(model).status == Status::Quarantined;
+    if (is_quarantined && !flight(model).settling) append_final(model, record::Retry{model});
+  }
+}
 
 void Coordinator::on(const event::StopRequested&) {
   stopping_ = true;
@@ -44,18 +52,21 @@ void Coordinator::on(const event::Collected& collected) {
   const Model& model = ledger_.model(collected.model);
   Flight& f = flight(collected.model);
   f.collecting = false;
-  if (f.ending || !ledger_.owes_collection(model)) return;
-  f.ending = true;
-  append(record::Collected{collected.model, collected.bytes, collected.sha256});
+  if (f.settling || !ledger_.owes_collection(model)) return;
+  f.loss.reset();  // it is here
+  append_final(collected.model, record::Collected{collected.model, collected.bytes, collected.sha256});
 }
 
 void Coordinator::on(const event::CollectFailed& failed) {
   Flight& f = flight(ledger_.model(failed.model).id);
   if (!f.collecting) return;
   f.collecting = false;
-  retry_later(f, ++f.unreachable);
-  if (f.unreachable >= options_.max_unreachable) {
-    quarantine(failed.model, "its final state could not be fetched: " + failed.text);
+  if (failed.failure == Failure::StateLost) {
+    lose(failed.model, failed.text);
+  } else if (failed.failure == Failure::StateDamaged) {
+    spoil(failed.model, failed.text);
+  } else {
+    retry_later(f, ++f.unreachable);
   }
 }
 
@@ -69,7 +80,7 @@ void Coordinator::reserve_attempts() {
 
 bool Coordinator::ready(const Model& model) const {
   const Flight& f = flight(model.id);
-  if (f.leased_to || f.committing || f.ending || f.lost || f.not_before > now_) return false;
+  if (f.leased_to || f.committing || f.settling || f.loss || f.fault || f.not_before > now_) return false;
   const bool within_reach = !model.holder || workers_[model.holder->index()].alive;
   return within_reach && ledger_.may_train(model);
 }
@@ -87,16 +98,18 @@ void Coordinator::schedule() {
   std::uint64_t units = 0;
   for (const Model& model : ledger_.models()) {
     seconds += model.seconds;
-    units += model.version;
+    units += model.visits.size();
   }
   const double mean_seconds = seconds > 0 ? seconds / static_cast<double>(units) : 1;
 
   std::vector<ModelView> models;
   for (const Model& model : ledger_.models()) {
-    if (model.status != Status::Running) continue;
-    const double unit_seconds = model.seconds > 0 ? model.seconds / model.version : mean_seconds;
-    models.push_back({model.id, ready(model), ledger_.plan().units() - model.version, unit_seconds, model.candidates,
-                      model.holder, busy_at(model)});
+    const std::uint32_t units_left = ledger_.units_left(model);
+    if (units_left == 0) continue;
+    const double unit_seconds =
+        model.seconds > 0 ? model.seconds / static_cast<double>(model.visits.size()) : mean_seconds;
+    models.push_back(
+        {model.id, ready(model), units_left, unit_seconds, model.candidates, model.holder, busy_at(model)});
   }
   std::vector<WorkerView> workers;
   for (const WorkerState& w : workers_) workers.push_back({w.id, w.alive, static_cast<std::uint32_t>(w.leases.size())});
@@ -143,7 +156,7 @@ void Coordinator::collect() {
   if (stopping_) return;
   for (const Model& model : ledger_.models()) {
     Flight& f = flight(model.id);
-    if (!ledger_.owes_collection(model) || f.collecting || f.ending || f.lost || f.not_before > now_) continue;
+    if (!ledger_.owes_collection(model) || f.collecting || f.settling || f.loss || f.not_before > now_) continue;
     const WorkerState& holder = workers_[model.holder->index()];
     if (!holder.alive) continue;
     f.collecting = true;
@@ -161,9 +174,10 @@ void Coordinator::finish() {
   emit(action::Finish{complete ? Outcome::Completed : Outcome::Interrupted});
 }
 
-void Coordinator::quarantine(ModelId model, std::string reason) {
-  flight(model).ending = true;
-  append(record::Quarantine{model, std::move(reason)});
+// A record that says what becomes of a model, beside a commit: there is one at a time.
+void Coordinator::append_final(ModelId model, Record record) {
+  flight(model).settling = true;
+  append(std::move(record));
 }
 
 void Coordinator::retry_later(Flight& f, std::uint32_t failures) {
@@ -171,7 +185,11 @@ void Coordinator::retry_later(Flight& f, std::uint32_t failures) {
   emit(action::SetTimer{f.not_before});
 }
 
+// A record that contradicts the journal would lock the run directory, so it is better to stop here. Of one model there
+// is at most one record on its way to the disk, and those of others change nothing about it: what the ledger accepts
+// now, it will accept then.
 std::uint64_t Coordinator::append(Record record, std::optional<Peer> waiting) {
+  if (const auto why = ledger_.refusal(record)) throw Error("[coordinator] a record that the journal refuses: " + *why);
   unsynced_.push_back({std::move(record), waiting});
   const std::uint64_t sequence = ledger_.sequence() + unsynced_.size();
   emit(action::Append{sequence, unsynced_.back().record});

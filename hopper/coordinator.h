@@ -16,9 +16,9 @@
 namespace hop::hopper {
 
 struct CoordinatorOptions {
-  std::uint32_t queue_depth = 2;       ///< leases per worker: one trains, the next one's state arrives meanwhile
-  std::uint32_t max_failures = 3;      ///< of one unit, before its model is quarantined
-  std::uint32_t max_unreachable = 10;  ///< failed fetches of one unit in a row, before its model is quarantined
+  std::uint32_t queue_depth = 2;   ///< leases per worker: one trains, the next one's state arrives meanwhile
+  std::uint32_t max_failures = 3;  ///< of one unit, by a fault of the model, before it is quarantined
+  std::uint32_t max_damaged = 6;   ///< times that a state could not be read, before it is taken for lost
   Time retry_delay =
       std::chrono::milliseconds(100);  ///< before a fetch or collection is tried again; doubles up to 64-fold
   std::uint32_t attempt_block = 1024;  ///< attempts reserved in the journal at a time
@@ -29,7 +29,8 @@ struct WorkerState {
   WorkerId id;
   Incarnation incarnation;
   bool alive = false;
-  std::vector<Lease> leases;  ///< in the order given: the first one is training
+  std::vector<Lease> leases;        ///< in the order given: the first one is training
+  std::optional<Lease> broken_off;  ///< what the life that ended last was training
 };
 
 /// The law of a unit (model, epoch, partition):
@@ -39,6 +40,10 @@ struct WorkerState {
 ///   4. Training on a state, showing it and deleting its predecessor wait for that.
 /// What is no current lease is answered STALE; a repeat of what is committed, COMMITTED. So whatever dies, each unit is
 /// committed exactly once.
+///
+/// A newest state that is lost costs time, never a model: the model rolls back to the newest version that is left, at
+/// worst to its initial state, and the units above it are trained again to the digests that the journal has of them.
+/// What the machines do (die, fall silent, cannot be reached, lose a disk) is never held against a model.
 ///
 /// `step` is the only entrance: no socket, file, thread, clock or random source inside. The same object runs in
 /// production, in the simulator and in replay. Not thread-safe.
@@ -58,28 +63,40 @@ class Coordinator {
   bool finished() const { return finished_; }
 
   /// The invariants of this state, spelled out; throws hop::Error that names the one that is broken. Costs O(models).
+  /// `step` calls it after every fault; after every event it looks at what the event was about.
   void check_invariants() const;
 
  private:
+  // A state that a worker holds beside the newest one: kept while the newest one may turn out to be lost.
+  struct Spare {
+    WorkerId worker;
+    std::uint32_t version = 0;
+    Attempt attempt;
+  };
   // What this life of the coordinator knows of a model beyond the ledger.
   struct Flight {
     std::optional<WorkerId> leased_to;        // who holds the one valid lease
     std::optional<std::uint64_t> committing;  // the COMMIT of the unit that is due: appended, not yet durable
-    bool ending = false;                      // its QUARANTINE or COLLECTED is appended, not yet durable
+    bool settling = false;                    // another record of it is appended, not yet durable
     bool collecting = false;                  // its final state is being fetched
-    bool lost = false;                        // its holder came back without its newest state
-    std::uint32_t failures = 0;               // of the unit that is due
+    std::optional<std::string> loss;          // why its newest state is taken for lost: a rollback follows
+    std::optional<std::string> fault;         // what it did once too often: a quarantine follows
+    std::uint32_t failures = 0;               // of the unit that is due, by a fault of the model
+    std::uint32_t broken_off = 0;             // times that a worker was lost in the middle of it
     std::uint32_t unreachable = 0;            // fetches of its state that failed in a row
+    std::uint32_t damaged = 0;                // ... that gave damaged bytes
     Time not_before{};                        // when the next try may begin
+    std::vector<Spare> spares;                // older versions of it that are known to lie somewhere
   };
   struct Unsynced {
     Record record;
     std::optional<Peer> waiting;  // who is to hear COMMITTED
   };
 
-  void on(const event::Started&);
+  void on(const event::Started& started);
   void on(const event::WorkerUp& up);
   void on(const event::WorkerDown& down);
+  void on(const event::WorkerCrashed& crashed);
   void on(const event::Result& result);
   void on(const event::UnitFailed& failed);
   void on(const event::Synced& synced);
@@ -92,12 +109,24 @@ class Coordinator {
   WorkerState* alive(const Peer& peer);
   void take_down(WorkerState& worker);
   void receive(const Peer& peer, const HeldState& held);
-  bool is_due(const HeldState& held, WorkerId worker) const;
+  std::optional<record::Commit> due_commit(WorkerId worker, const HeldState& held) const;
   void find_losses(WorkerId worker, std::span<const HeldState> held);
-  void quarantine_lost(const Model& model);
+  bool may_be_lost(const Model& model) const;
+
+  // coordinator_losses.cpp: what is lost is trained again, and what fails too often is set aside.
+  void lose(ModelId model, std::string why);
+  void blame(ModelId model, std::string what);
+  void spoil(ModelId model, const std::string& text);
+  void resolve();
+  bool resolve(const Model& model);
+  void roll_back(const Model& model, const std::string& why);
+  bool were_all_here() const;
+  void release_spares(ModelId model);
 
   // coordinator_units.cpp: the law of a unit.
   std::optional<Lease> take_lease(const Peer& peer, ModelId model, std::uint32_t unit, Attempt attempt);
+  static Flight begin_anew(Flight&& before);
+  record::Commit commit_of(const HeldState& state, WorkerId worker) const;
   void commit(record::Commit commit, const Peer& peer);
   bool committed(ModelId model, std::uint32_t unit, Attempt attempt) const;
   bool is_committing(ModelId model, Attempt attempt) const;
@@ -105,9 +134,11 @@ class Coordinator {
   void release(WorkerId worker, ModelId model, std::uint32_t version, Attempt attempt);
   void settle(const record::Reserve&, const Unsynced& entry);
   void settle(const record::Commit& commit, const Unsynced& entry);
-  void settle(const record::Quarantine&, const Unsynced& entry);
+  void settle(const record::Quarantine& quarantine, const Unsynced& entry);
   void settle(const record::Collected& collected, const Unsynced& entry);
   void settle(const record::Arithmetic&, const Unsynced& entry);
+  void settle(const record::Rollback& rollback, const Unsynced& entry);
+  void settle(const record::Retry& retry, const Unsynced& entry);
 
   // coordinator.cpp: what follows from the state after every event.
   void reserve_attempts();
@@ -117,7 +148,10 @@ class Coordinator {
   void grant(const Choice& choice);
   void collect();
   void finish();
-  void quarantine(ModelId model, std::string reason);
+  void check_after(const Event& event) const;
+  void check(const WorkerState& worker) const;
+  void check(const Model& model) const;
+  void append_final(ModelId model, Record record);
   void retry_later(Flight& flight, std::uint32_t failures);
   template <class A>
   void emit(A action) {
@@ -134,7 +168,8 @@ class Coordinator {
   CoordinatorOptions options_;
   std::vector<WorkerState> workers_;
   std::vector<Flight> flights_;
-  std::deque<Unsynced> unsynced_;  // follows the ledger: the first one has sequence ledger_.sequence() + 1
+  std::vector<ModelId> unresolved_;  // of a loss or a fault, until a record says what becomes of it
+  std::deque<Unsynced> unsynced_;    // follows the ledger: the first one has sequence ledger_.sequence() + 1
   Attempt next_attempt_;
   bool reserving_ = false;
   bool started_ = false;

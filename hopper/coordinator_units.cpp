@@ -22,16 +22,14 @@ std::optional<Lease> Coordinator::take_lease(const Peer& peer, ModelId model, st
 
 void Coordinator::on(const event::Result& result) {
   if (const auto lease = take_lease(result.peer, result.model, result.unit, result.attempt)) {
-    commit({lease->model,
-            lease->unit,
-            lease->partition,
-            result.peer.worker,
-            lease->attempt,
-            lease->parent,
-            result.digest,
-            result.metrics,
-            {}},
-           result.peer);
+    record::Commit done = commit_of(
+        {lease->model, lease->unit + 1, lease->partition, lease->attempt, lease->parent, result.digest, result.metrics},
+        result.peer.worker);
+    if (const auto refused = ledger_.refusal(done)) {  // a unit that was done before gave other bits this time
+      answer(result.peer, result.model, result.unit, result.attempt, Verdict::Stale);
+      return blame(result.model, *refused);
+    }
+    commit(std::move(done), result.peer);
   } else if (committed(result.model, result.unit, result.attempt)) {
     answer(result.peer, result.model, result.unit, result.attempt, Verdict::Committed);
   } else if (!is_committing(result.model, result.attempt)) {  // if it is, SYNCED will answer
@@ -43,29 +41,38 @@ void Coordinator::on(const event::UnitFailed& failed) {
   const auto lease = take_lease(failed.peer, failed.model, failed.unit, failed.attempt);
   if (!lease) return;
   Flight& f = flight(failed.model);
+  const WorkerId holder = lease->source.value_or(failed.peer.worker);
   switch (failed.failure) {
     case Failure::Cancelled:
       return;
     case Failure::SourceUnreachable:
-      if (!lease->source || !worker(*lease->source).alive) return;  // its return is awaited, not counted
-      retry_later(f, ++f.unreachable);
-      if (f.unreachable >= options_.max_unreachable) {
-        quarantine(failed.model, "worker " + std::to_string(failed.peer.worker.value) + " cannot reach worker " +
-                                     std::to_string(lease->source->value) + ": " + failed.text);
-      }
+      if (worker(holder).alive) retry_later(f, ++f.unreachable);  // otherwise its return is awaited
+      return;
+    case Failure::StateLost:
+      if (worker(holder).alive && lease->unit > 0) lose(failed.model, failed.text);
+      return;
+    case Failure::StateDamaged:
+      if (worker(holder).alive && lease->unit > 0) spoil(failed.model, failed.text);
       return;
     case Failure::OutOfMemory:
     case Failure::Error:
-      if (++f.failures >= options_.max_failures) quarantine(failed.model, failed.text);
-      return;
+      return blame(failed.model, failed.text);
   }
 }
 
 // The config goes with unit 0, so that the journal tells what the model was.
+record::Commit Coordinator::commit_of(const HeldState& state, WorkerId worker) const {
+  const std::uint32_t unit = state.version - 1;
+  return {state.model,  unit,          state.partition,
+          worker,       state.attempt, state.parent,
+          state.digest, state.metrics, unit == 0 ? ledger_.model(state.model).config.to_text() : std::string()};
+}
+
+// A newer state than the one that may be lost.
 void Coordinator::commit(record::Commit commit, const Peer& peer) {
-  const ModelId model = commit.model;
-  if (commit.unit == 0) commit.config = ledger_.model(model).config.to_text();
-  flight(model).committing = append(std::move(commit), peer);
+  Flight& f = flight(commit.model);
+  f.loss.reset();
+  f.committing = append(std::move(commit), peer);
 }
 
 bool Coordinator::committed(ModelId model, std::uint32_t unit, Attempt attempt) const {
@@ -100,14 +107,23 @@ void Coordinator::on(const event::Synced& synced) {
 void Coordinator::settle(const record::Commit& commit, const Unsynced& entry) {
   const Model& before = ledger_.model(commit.model);
   const std::optional<WorkerId> old_holder = before.holder;
-  const Attempt old_attempt = before.visits.empty() ? Attempt{} : before.visits.back().attempt;
+  const Attempt old_attempt = before.newest_attempt();
   ledger_.apply(entry.record);
   flights_.resize(ledger_.models().size());  // the search may have been told, and have asked for more
 
-  const bool lost = std::exchange(flight(commit.model), Flight{}).lost;
+  Flight& f = flight(commit.model);
+  f = begin_anew(std::move(f));
+  if (old_holder) f.spares.push_back({*old_holder, commit.unit, old_attempt});
   if (entry.waiting) answer(*entry.waiting, commit.model, commit.unit, commit.attempt, Verdict::Committed);
-  if (old_holder) release(*old_holder, commit.model, commit.unit, old_attempt);
-  if (lost) quarantine_lost(ledger_.model(commit.model));
+  if (!may_be_lost(ledger_.model(commit.model))) release_spares(commit.model);
+}
+
+// The next unit begins without a past, but its state may be lost already.
+Coordinator::Flight Coordinator::begin_anew(Flight&& before) {
+  Flight f;
+  f.loss = std::move(before.loss);
+  f.spares = std::move(before.spares);
+  return f;
 }
 
 void Coordinator::settle(const record::Reserve&, const Unsynced& entry) {
@@ -115,17 +131,37 @@ void Coordinator::settle(const record::Reserve&, const Unsynced& entry) {
   reserving_ = false;
 }
 
-void Coordinator::settle(const record::Quarantine&, const Unsynced& entry) {
+void Coordinator::settle(const record::Quarantine& quarantine, const Unsynced& entry) {
   ledger_.apply(entry.record);
   flights_.resize(ledger_.models().size());
+  flight(quarantine.model).settling = false;
 }
 
 void Coordinator::settle(const record::Arithmetic&, const Unsynced& entry) { ledger_.apply(entry.record); }
 
+void Coordinator::settle(const record::Rollback& rollback, const Unsynced& entry) {
+  ledger_.apply(entry.record);
+  Flight& f = flight(rollback.model);
+  f = begin_anew(std::move(f));
+  f.loss.reset();
+  std::erase_if(f.spares, [&](const Spare& s) { return s.worker == rollback.worker && s.attempt == rollback.attempt; });
+  if (!may_be_lost(ledger_.model(rollback.model))) release_spares(rollback.model);
+}
+
+void Coordinator::settle(const record::Retry& retry, const Unsynced& entry) {
+  ledger_.apply(entry.record);
+  Flight& f = flight(retry.model);
+  f.settling = false;
+  f.failures = 0;
+  if (f.loss) unresolved_.push_back(retry.model);
+}
+
 void Coordinator::settle(const record::Collected& collected, const Unsynced& entry) {
   ledger_.apply(entry.record);
+  flight(collected.model).settling = false;
   const Model& model = ledger_.model(collected.model);
-  release(*model.holder, model.id, model.version, model.visits.back().attempt);
+  release(*model.holder, model.id, model.version, model.newest_attempt());
+  release_spares(model.id);
 }
 
 }  // namespace hop::hopper

@@ -1,5 +1,7 @@
 // Workers come and go; what they bring with them is adopted, kept or released.
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "hopper/coordinator.h"
 
@@ -18,27 +20,40 @@ void Coordinator::on(const event::WorkerUp& up) {
   if (w.alive) take_down(w);
   w.incarnation = up.peer.incarnation;
   w.alive = true;
+  w.broken_off.reset();
   if (!up.arithmetic.empty() && up.arithmetic != ledger_.arithmetic()[w.id.index()]) {
     append(record::Arithmetic{w.id, up.arithmetic});
   }
+  for (Flight& f : flights_) std::erase_if(f.spares, [&](const Spare& spare) { return spare.worker == w.id; });
+  for (const HeldState& held : up.held) receive(up.peer, held);  // adopted first: what is newer makes a loss good
   find_losses(w.id, up.held);
-  for (const HeldState& held : up.held) receive(up.peer, held);
 }
 
 void Coordinator::on(const event::WorkerDown& down) {
   if (WorkerState* w = alive(down.peer)) take_down(*w);
 }
 
-// Revokes what the worker had. The unit that it was training counts a failure: it may be what killed the worker.
+void Coordinator::on(const event::WorkerCrashed& crashed) {
+  if (crashed.peer.worker.index() >= workers_.size()) return;
+  WorkerState& w = worker(crashed.peer.worker);
+  if (w.incarnation != crashed.peer.incarnation) return;
+  if (w.alive) take_down(w);
+  const std::optional<Lease> suspect = std::exchange(w.broken_off, std::nullopt);
+  if (!suspect || ledger_.model(suspect->model).version != suspect->unit) return;
+  const std::uint32_t times = flight(suspect->model).failures + 1;
+  blame(suspect->model, "unit " + std::to_string(suspect->unit) + " ended its worker " + std::to_string(times) +
+                            (times == 1 ? " time (" : " times (") + crashed.how + ")");
+}
+
+// Revokes what the worker had. Nobody knows yet why it was lost: the unit that it was training is not to blame, but
+// where the same unit is broken off again and again, it makes way for others for a while.
 void Coordinator::take_down(WorkerState& w) {
   w.alive = false;
   for (const Lease& lease : w.leases) flight(lease.model).leased_to.reset();
   if (!w.leases.empty()) {
-    const ModelId suspect = w.leases.front().model;
-    if (++flight(suspect).failures >= options_.max_failures) {
-      quarantine(suspect, "unit " + std::to_string(w.leases.front().unit) + " lost its worker " +
-                              std::to_string(options_.max_failures) + " times");
-    }
+    w.broken_off = w.leases.front();
+    Flight& f = flight(w.broken_off->model);
+    if (++f.broken_off > 1) retry_later(f, f.broken_off - 1);
   }
   w.leases.clear();
   for (const Model& model : ledger_.models()) {
@@ -49,55 +64,59 @@ void Coordinator::take_down(WorkerState& w) {
 void Coordinator::receive(const Peer& peer, const HeldState& held) {
   if (held.model.index() < flights_.size() && held.version > 0) {
     const Model& model = ledger_.model(held.model);
-    const std::uint32_t unit = held.version - 1;
-    if (is_due(held, peer.worker)) {
-      commit({held.model, unit, held.partition, peer.worker, held.attempt, held.parent, held.digest, held.metrics, {}},
-             peer);
-      return;
-    }
-    if (const Flight& f = flight(held.model); f.committing) {
+    if (auto due = due_commit(peer.worker, held)) return commit(*std::move(due), peer);
+
+    Flight& f = flight(held.model);
+    if (f.committing) {
       const record::Commit& pending = unsynced_commit(*f.committing);
-      if (pending.unit == unit && pending.attempt == held.attempt) {
+      if (pending.unit + 1 == held.version && pending.attempt == held.attempt) {
         unsynced_[*f.committing - ledger_.sequence() - 1].waiting = peer;  // it hears COMMITTED in its new life
         return;
       }
     }
     const bool newest = held.version == model.version && held.digest == model.digest && model.holder == peer.worker;
     if (newest && !model.file) return;
+    const bool older = held.version < model.version && held.digest == model.visits[held.version - 1].digest;
+    if (older && !model.file && may_be_lost(model)) {
+      f.spares.push_back({peer.worker, held.version, held.attempt});
+      return;
+    }
   }
   release(peer.worker, held.model, held.version, held.attempt);
 }
 
-// Whether it is the outcome of the unit that the model needs next: done before the worker or the coordinator died, and
-// never counted.
-bool Coordinator::is_due(const HeldState& held, WorkerId owner) const {
-  const Model& model = ledger_.model(held.model);
+// The commit of the unit that the model needs next, if this is its outcome: done before the worker or the coordinator
+// died, and never counted.
+std::optional<record::Commit> Coordinator::due_commit(WorkerId worker, const HeldState& held) const {
   const Flight& f = flight(held.model);
-  const auto& due = model.candidates;
-  return held.version == model.version + 1 && held.parent == model.digest && !f.leased_to && !f.committing &&
-         !f.ending && ledger_.may_train(model) && held.attempt < ledger_.reserved() &&
-         std::find(due.begin(), due.end(), held.partition) != due.end() &&
-         ledger_.plan().owner(held.partition) == owner;
+  if (f.leased_to || f.committing || f.settling) return std::nullopt;
+  record::Commit commit = commit_of(held, worker);
+  if (ledger_.refusal(commit)) return std::nullopt;
+  return commit;
 }
 
-// A state that should lie here and does not is gone: its disk was wiped. The run goes on without that model.
+// A state that should lie here and does not is lost: somebody wiped the disk, or a part of it cannot be read.
 void Coordinator::find_losses(WorkerId w, std::span<const HeldState> held) {
+  std::set<std::pair<ModelId, Digest>> here;
+  for (const HeldState& h : held) here.emplace(h.model, h.digest);
   for (const Model& model : ledger_.models()) {
+    if (model.file) continue;
     Flight& f = flight(model.id);
-    if (f.lost || f.ending || model.file || model.status == Status::Quarantined) continue;
     const record::Commit* pending = f.committing ? &unsynced_commit(*f.committing) : nullptr;
-    const std::optional<WorkerId> holder = pending != nullptr ? pending->worker : model.holder;
-    if (holder != w) continue;
-    const Digest& newest = pending != nullptr ? pending->digest : model.digest;
-    f.lost = std::none_of(held.begin(), held.end(),
-                          [&](const HeldState& h) { return h.model == model.id && h.digest == newest; });
-    if (f.lost && pending == nullptr) quarantine_lost(model);
+    if ((pending != nullptr ? pending->worker : model.holder) != w) continue;
+    if (here.contains({model.id, pending != nullptr ? pending->digest : model.digest})) {
+      f.loss.reset();
+      if (pending == nullptr) release_spares(model.id);
+    } else {
+      const std::uint32_t version = model.version + (pending != nullptr ? 1 : 0);
+      lose(model.id, "version " + std::to_string(version) + " is gone from worker " + std::to_string(w.value));
+    }
   }
 }
 
-void Coordinator::quarantine_lost(const Model& model) {
-  quarantine(model.id, "version " + std::to_string(model.version) + " is gone from worker " +
-                           std::to_string(model.holder->value));
+// Unless its holder is here and has it, nobody knows.
+bool Coordinator::may_be_lost(const Model& model) const {
+  return flight(model.id).loss || (model.holder && !workers_[model.holder->index()].alive);
 }
 
 }  // namespace hop::hopper

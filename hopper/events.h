@@ -53,14 +53,18 @@ struct Peer {
 enum class Failure : std::uint8_t {
   SourceUnreachable,  ///< the parent state could not be fetched; tried again later
   OutOfMemory,
-  Error,     ///< training threw; see the text
-  Cancelled  ///< answers CancelLease: the unit had not begun
+  Error,        ///< training threw; see the text
+  Cancelled,    ///< answers CancelLease: the unit had not begun
+  StateLost,    ///< the worker that should hold the parent state says that it has none
+  StateDamaged  ///< it could not be read, or arrived with another digest; tried again a few times
 };
 
 namespace event {
 
 /// The journal is open and restored. The first event of every life of the coordinator.
-struct Started {};
+struct Started {
+  std::vector<ModelId> retry = {};  ///< those of them that are quarantined train on
+};
 /// A worker said hello. Its leases of an older incarnation are void; what it holds is adopted, kept or released.
 struct WorkerUp {
   Peer peer;
@@ -70,6 +74,12 @@ struct WorkerUp {
 /// The connection is gone, or the worker was silent for too long.
 struct WorkerDown {
   Peer peer;
+};
+/// That life of the worker ended by a fault of its own, not by its host: a crash, an exit, all memory used up. Comes
+/// after its WorkerDown and before the next life. The model that it was training may be the reason.
+struct WorkerCrashed {
+  Peer peer;
+  std::string how;  ///< for people
 };
 /// The unit is trained and the new state is a durable file of that node.
 struct Result {
@@ -105,12 +115,14 @@ struct Collected {
 struct CollectFailed {
   ModelId model;
   std::string text;
+  Failure failure = Failure::SourceUnreachable;  ///< or StateLost, StateDamaged
 };
 
 }  // namespace event
 
-using Event = std::variant<event::Started, event::WorkerUp, event::WorkerDown, event::Result, event::UnitFailed,
-                           event::Synced, event::Timer, event::StopRequested, event::Collected, event::CollectFailed>;
+using Event =
+    std::variant<event::Started, event::WorkerUp, event::WorkerDown, event::Result, event::UnitFailed, event::Synced,
+                 event::Timer, event::StopRequested, event::Collected, event::CollectFailed, event::WorkerCrashed>;
 
 /// The answer to a RESULT. Committed: it counts, and its COMMIT is durable. Stale: it does not; delete what that
 /// attempt left.

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "hopper/journal_codec_internal.h"
+#include "hopper/journal_search_internal.h"
 
 namespace hop::hopper {
 namespace {
@@ -74,35 +75,59 @@ std::optional<RawRecord> record_at(ByteView bytes, std::uint64_t first, std::uin
 }
 
 // A torn write is the end of a journal. Where a later record is still whole, something else has happened to the file.
+// Any byte may be the first one of a record, so each is tried, and none may cost more than a few steps.
 bool whole_record_after(ByteView bytes, std::uint64_t sequence) {
+  if (bytes.size() <= kEnvelope) return false;
   const std::uint64_t last = sequence + bytes.size() / kEnvelope;
+  std::optional<RangeCrc> crc;
   for (std::size_t i = 1; i + kEnvelope <= bytes.size(); ++i) {
-    if (record_at(bytes.subspan(i), sequence + 1, last)) return true;
+    const ByteView rest = bytes.subspan(i);
+    const auto number = get<std::uint64_t>(rest.subspan(8));
+    if (number <= sequence || number > last) continue;
+    const auto length = get<std::uint32_t>(rest);
+    if (length > kMaxPayload || length > rest.size() - kEnvelope) continue;
+    if (!crc) crc.emplace(bytes);
+    if ((*crc)(i + 8, 8 + length, crc32c(rest.first(4))) == get<std::uint32_t>(rest.subspan(4))) return true;
   }
   return false;
 }
 
-JournalContents parse(ByteView file, const fs::path& path) {
+enum class OnDamage : std::uint8_t { Throw, Tell };
+
+// `offset` is where whole records end.
+JournalContents parse(ByteView file, const fs::path& path, OnDamage on_damage = OnDamage::Throw) {
   JournalContents contents;
   std::size_t offset = 0;
+  const auto damaged = [&](const std::string& what) {
+    if (on_damage == OnDamage::Throw || offset == 0) {
+      fail(path, what + (offset > 0 ? "; `hop fsck` can cut the file there" : ""));
+    }
+    contents.damage = what;
+  };
   for (std::uint64_t sequence = 0; offset < file.size(); ++sequence) {
     const auto raw = record_at(file.subspan(offset), sequence, sequence);
     if (!raw) {
       if (sequence > 0 && !whole_record_after(file.subspan(offset), sequence)) break;
-      fail(path, "expected a whole record " + std::to_string(sequence) + " at offset " + std::to_string(offset) +
-                     ", got damaged bytes" + (sequence > 0 ? " that are not the end of the file" : ""));
+      damaged("expected a whole record " + std::to_string(sequence) + " at offset " + std::to_string(offset) +
+              ", got damaged bytes" + (sequence > 0 ? " that are not the end of the file" : ""));
+      break;
     }
     auto payload = decode(raw->payload);
     const bool in_place = payload && std::holds_alternative<JournalHeader>(*payload) == (sequence == 0);
-    if (!in_place) fail(path, "expected a record of this version at offset " + std::to_string(offset));
+    if (!in_place) {
+      damaged("expected a record of this version at offset " + std::to_string(offset));
+      break;
+    }
     if (sequence == 0) {
       contents.header = std::get<JournalHeader>(*std::move(payload));
     } else {
       contents.records.push_back(std::get<Record>(*std::move(payload)));
+      contents.offsets.push_back(offset);
     }
     offset += kEnvelope + raw->payload.size();
   }
   if (offset == 0) fail(path, "expected a journal, got an empty file");
+  contents.bytes = offset;
   contents.torn_bytes = file.size() - offset;
   return contents;
 }
@@ -231,6 +256,35 @@ JournalContents read_journal(const fs::path& path) {
   return parse(file.read_all(), path);
 }
 
+JournalContents survey_journal(const fs::path& path) {
+  File file(path, O_RDONLY);
+  return parse(file.read_all(), path, OnDamage::Tell);
+}
+
+namespace {
+
+// Nothing is thrown away for good: what is cut off is durable in a file of its own first.
+fs::path set_aside(File& file, ByteView bytes, std::uint64_t offset) {
+  fs::path kept;
+  for (int i = 1; kept.empty() || fs::exists(kept); ++i) kept = file.path().string() + ".cut-" + std::to_string(i);
+  File copy(kept, O_WRONLY | O_CREAT | O_EXCL);
+  copy.append(bytes.subspan(offset));
+  copy.sync();
+  sync_directory(kept);
+  file.truncate(offset);
+  return kept;
+}
+
+}  // namespace
+
+fs::path cut_journal(const fs::path& path, std::uint64_t offset) {
+  File file(path, O_RDWR | O_APPEND);
+  file.lock();
+  const std::vector<std::byte> bytes = file.read_all();
+  if (offset > bytes.size()) fail(path, "cannot cut at byte " + std::to_string(offset));
+  return set_aside(file, bytes, offset);
+}
+
 Journal Journal::create(const fs::path& path, const JournalHeader& header) {
   auto file = std::make_unique<File>(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND);
   file->lock();
@@ -241,12 +295,20 @@ Journal Journal::create(const fs::path& path, const JournalHeader& header) {
   return journal;
 }
 
-Journal Journal::open(const fs::path& path, JournalContents& contents) {
+Journal Journal::open(const fs::path& path, JournalContents& contents, const LeadingRecords& leading) {
   auto file = std::make_unique<File>(path, O_RDWR | O_APPEND);
   file->lock();
   const std::vector<std::byte> bytes = file->read_all();
   contents = parse(bytes, path);
-  if (contents.torn_bytes > 0) file->truncate(bytes.size() - contents.torn_bytes);
+  const std::size_t stand = leading ? leading(contents) : contents.records.size();
+  if (stand < contents.records.size()) {
+    contents.bytes = contents.offsets[stand];
+    set_aside(*file, bytes, contents.bytes);
+    contents.records.resize(stand);
+    contents.offsets.resize(stand);
+  } else if (contents.torn_bytes > 0) {
+    file->truncate(contents.bytes);
+  }
   return Journal(std::make_unique<Impl>(std::move(file), contents.records.size() + 1));
 }
 

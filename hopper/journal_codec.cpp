@@ -70,6 +70,19 @@ std::vector<std::byte> encode_body(const record::Arithmetic& r) {
   return finished(b, fb::Body::Arithmetic, fb::CreateArithmetic(b, r.worker.value, text).Union());
 }
 
+std::vector<std::byte> encode_body(const record::Rollback& r) {
+  Builder b;
+  const std::uint32_t worker = r.worker ? r.worker->value : 0;
+  const auto reason = b.CreateString(r.reason);
+  return finished(b, fb::Body::Rollback,
+                  fb::CreateRollback(b, r.model.value, r.version, worker, r.attempt.value, reason).Union());
+}
+
+std::vector<std::byte> encode_body(const record::Retry& r) {
+  Builder b;
+  return finished(b, fb::Body::Retry, fb::CreateRetry(b, r.model.value).Union());
+}
+
 UnitMetrics decode_body(const fb::Metrics& m) {
   return {.train_loss = m.train_loss(),
           .rows = m.rows(),
@@ -95,12 +108,20 @@ record::Commit decode_body(const fb::Commit& r) {
           .config = read(r.config())};
 }
 
+record::Rollback decode_body(const fb::Rollback& r) {
+  return {.model = ModelId{r.model()},
+          .version = r.version(),
+          .worker = r.version() > 0 ? std::optional(WorkerId{r.worker()}) : std::nullopt,
+          .attempt = Attempt{r.attempt()},
+          .reason = read(r.reason())};
+}
+
 JournalHeader decode_body(const fb::Header& header) {
   if (header.format() != kFormat) {
     throw JournalError("[journal] expected format version " + std::to_string(kFormat) + ", got " +
                        std::to_string(header.format()));
   }
-  return {read(header.run_id()), read(header.experiment())};
+  return {read(header.run_id()), read(header.experiment()), read(header.data())};
 }
 
 }  // namespace
@@ -109,7 +130,8 @@ std::vector<std::byte> encode(const JournalHeader& header) {
   Builder b;
   const auto run_id = b.CreateString(header.run_id);
   const fb::Digest experiment = write(header.experiment);
-  return finished(b, fb::Body::Header, fb::CreateHeader(b, kFormat, run_id, &experiment).Union());
+  const fb::Digest data = write(header.data);
+  return finished(b, fb::Body::Header, fb::CreateHeader(b, kFormat, run_id, &experiment, &data).Union());
 }
 
 std::vector<std::byte> encode(const Record& record) {
@@ -131,6 +153,8 @@ std::optional<Payload> decode(ByteView payload) {
   }
   if (const auto* r = root.body_as_Arithmetic())
     return Record(record::Arithmetic{WorkerId{r->worker()}, read(r->text())});
+  if (const auto* r = root.body_as_Rollback()) return Record(decode_body(*r));
+  if (const auto* r = root.body_as_Retry()) return Record(record::Retry{ModelId{r->model()}});
   return std::nullopt;
 }
 

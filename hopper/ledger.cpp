@@ -37,7 +37,12 @@ Ledger::Ledger(Plan plan, std::unique_ptr<Search> search) : plan_(plan), search_
 }
 
 void Ledger::apply(const Record& record) {
-  std::visit([this](const auto& r) { add(r); }, record);
+  std::visit(
+      [this](const auto& r) {
+        check(r);
+        add(r);
+      },
+      record);
   ++sequence_;
 }
 
@@ -48,22 +53,38 @@ const Model& Ledger::model(ModelId id) const {
   return models_[id.index()];
 }
 
-Model& Ledger::at(ModelId id) {
+const Model& Ledger::known(ModelId id) const {
   if (id.index() >= models_.size()) contradiction(std::to_string(models_.size()) + " models", "another one", id);
   return models_[id.index()];
 }
 
+std::optional<std::string> Ledger::refusal(const Record& record) const {
+  try {
+    std::visit([this](const auto& r) { check(r); }, record);
+    return std::nullopt;
+  } catch (const JournalError& error) {
+    return error.what();
+  }
+}
+
 bool Ledger::may_train(const Model& model) const {
+  if (model.is_behind()) return model.status != Status::Quarantined;
   return model.status == Status::Running && (!search_->stops_early() || model.told == model.epochs.size());
 }
 
+std::uint32_t Ledger::units_left(const Model& model) const {
+  const auto done = static_cast<std::uint32_t>(model.visits.size());
+  const std::uint32_t goal = model.status == Status::Running ? plan_.units() : done;
+  return model.status == Status::Quarantined ? 0 : goal - model.version;
+}
+
 bool Ledger::owes_collection(const Model& model) const {
-  return model.status != Status::Running && model.status != Status::Quarantined && !model.file;
+  return model.status != Status::Running && model.status != Status::Quarantined && !model.file && !model.is_behind();
 }
 
 bool Ledger::complete() const {
-  return std::none_of(models_.begin(), models_.end(),
-                      [&](const Model& m) { return m.status == Status::Running || owes_collection(m); });
+  return std::all_of(models_.begin(), models_.end(),
+                     [&](const Model& m) { return m.status == Status::Quarantined || m.file; });
 }
 
 std::uint64_t Ledger::hops() const {
@@ -85,60 +106,14 @@ std::optional<ModelId> Ledger::best(Objective objective) const {
   return best;
 }
 
-void Ledger::add(const record::Reserve& reserve) {
+void Ledger::check(const record::Reserve& reserve) const {
   if (reserve.until <= reserved_) throw JournalError("[journal] expected attempts to be reserved upwards");
-  reserved_ = reserve.until;
 }
 
-void Ledger::add(const record::Commit& commit) {
-  Model& model = at(commit.model);
-  check(model, commit);
+void Ledger::add(const record::Reserve& reserve) { reserved_ = reserve.until; }
 
-  if (model.holder && *model.holder != commit.worker) ++model.hops;
-  model.visits.push_back({plan_.epoch(commit.unit), commit.partition, commit.worker, commit.attempt});
-  model.version = commit.unit + 1;
-  model.digest = commit.digest;
-  model.holder = commit.worker;
-  measure(model, commit.metrics, plan_.ends_epoch(commit.unit));
-
-  if (!std::isfinite(commit.metrics.train_loss)) {
-    model.status = Status::Diverged;
-  } else if (model.version == plan_.units()) {
-    model.status = Status::Finished;
-  }
-  refill_candidates(model);
-  tell_search();
-}
-
-void Ledger::add(const record::Quarantine& quarantine) {
-  Model& model = at(quarantine.model);
-  if (model.status != Status::Running && !owes_collection(model)) {
-    contradiction("a quarantine of a model that trains or is not collected", to_string(model.status), model.id);
-  }
-  model.status = Status::Quarantined;
-  model.reason = quarantine.reason;
-  refill_candidates(model);
-  tell_search();
-}
-
-void Ledger::add(const record::Collected& collected) {
-  Model& model = at(collected.model);
-  if (!owes_collection(model)) contradiction("one final state of an ended model", to_string(model.status), model.id);
-  model.file = collected;
-}
-
-void Ledger::add(const record::Arithmetic& arithmetic) {
-  const WorkerId worker = arithmetic.worker;
-  if (worker.index() >= arithmetic_.size()) {
-    throw JournalError("[journal] expected one of " + std::to_string(arithmetic_.size()) + " workers, got worker " +
-                       std::to_string(worker.value));
-  }
-  std::string& text = arithmetic_[worker.index()];
-  if (!text.empty() && text != arithmetic.text) arithmetic_changes_.push_back({worker, text, arithmetic.text});
-  text = arithmetic.text;
-}
-
-void Ledger::check(const Model& model, const record::Commit& commit) const {
+void Ledger::check(const record::Commit& commit) const {
+  const Model& model = known(commit.model);
   if (!may_train(model)) contradiction("no more units", "unit " + std::to_string(commit.unit), model.id);
   if (commit.unit != model.version) {
     contradiction("unit " + std::to_string(model.version), "unit " + std::to_string(commit.unit), model.id);
@@ -152,6 +127,11 @@ void Ledger::check(const Model& model, const record::Commit& commit) const {
         "partition " + std::to_string(commit.partition.value) + " on worker " + std::to_string(commit.worker.value),
         model.id);
   }
+  if (model.is_behind() && commit.digest != model.visits[commit.unit].digest) {
+    contradiction(
+        "unit " + std::to_string(commit.unit) + " to give " + model.visits[commit.unit].digest.hex() + " again",
+        commit.digest.hex(), model.id);
+  }
   if (commit.attempt >= reserved_) {
     contradiction("a reserved attempt", std::to_string(commit.attempt.value), model.id);
   }
@@ -160,13 +140,128 @@ void Ledger::check(const Model& model, const record::Commit& commit) const {
   }
 }
 
-void Ledger::measure(Model& model, const UnitMetrics& metrics, bool ends_epoch) {
-  model.seconds += metrics.seconds;
-  model.state_bytes = metrics.state_bytes;
+void Ledger::add(const record::Commit& commit) {
+  Model& model = at(commit.model);
+  const bool again = model.is_behind();
+  const Visit visit{plan_.epoch(commit.unit), commit.partition, commit.worker, commit.attempt, commit.digest};
+
+  if (model.holder && *model.holder != commit.worker) ++model.hops;
+  model.version = commit.unit + 1;
+  model.digest = commit.digest;
+  model.holder = commit.worker;
+  count(commit.metrics);
+  if (again) {  // its metrics are known, and the search was told
+    model.visits[commit.unit] = visit;
+    ++retrained_;
+    refill_candidates(model);
+    return;
+  }
+  model.visits.push_back(visit);
+  measure(model, commit.metrics, plan_.ends_epoch(commit.unit));
+  if (!std::isfinite(commit.metrics.train_loss)) {
+    model.status = Status::Diverged;
+  } else if (model.version == plan_.units()) {
+    model.status = Status::Finished;
+  }
+  refill_candidates(model);
+  tell_search();
+}
+
+void Ledger::check(const record::Rollback& rollback) const {
+  const Model& model = known(rollback.model);
+  if (model.file || model.status == Status::Quarantined) {
+    contradiction("a rollback of a model that trains or is not collected", to_string(model.status), model.id);
+  }
+  if (rollback.version >= model.version) {
+    contradiction("a version below " + std::to_string(model.version), std::to_string(rollback.version), model.id);
+  }
+  if (rollback.worker.has_value() != (rollback.version > 0)) {
+    contradiction("the place of a version that was trained", rollback.worker ? "one of version 0" : "none", model.id);
+  }
+  if (rollback.worker && rollback.worker->index() >= plan_.workers) {
+    contradiction("one of " + std::to_string(plan_.workers) + " workers",
+                  "worker " + std::to_string(rollback.worker->value), model.id);
+  }
+}
+
+void Ledger::add(const record::Rollback& rollback) {
+  Model& model = at(rollback.model);
+  model.version = rollback.version;
+  model.holder = rollback.worker;
+  model.digest = {};
+  if (rollback.version > 0) {
+    Visit& last = model.visits[rollback.version - 1];
+    last.attempt = rollback.attempt;
+    model.digest = last.digest;
+  }
+  refill_candidates(model);
+}
+
+void Ledger::check(const record::Quarantine& quarantine) const {
+  const Model& model = known(quarantine.model);
+  if (model.file || model.status == Status::Quarantined) {
+    contradiction("a quarantine of a model that trains or is not collected", to_string(model.status), model.id);
+  }
+}
+
+void Ledger::add(const record::Quarantine& quarantine) {
+  Model& model = at(quarantine.model);
+  model.before_quarantine = model.status;
+  model.status = Status::Quarantined;
+  model.reason = quarantine.reason;
+  refill_candidates(model);
+  tell_search();
+}
+
+void Ledger::check(const record::Retry& retry) const {
+  const Model& model = known(retry.model);
+  if (model.status != Status::Quarantined) {
+    contradiction("a retry of a quarantined model", to_string(model.status), model.id);
+  }
+}
+
+// The search was told that the model dropped out, unless it had ended before. From here on it is told of epochs again.
+void Ledger::add(const record::Retry& retry) {
+  Model& model = at(retry.model);
+  model.status = model.before_quarantine;
+  model.reason.clear();
+  model.told = std::min(model.told, tells_due(model));
+  refill_candidates(model);
+}
+
+void Ledger::check(const record::Collected& collected) const {
+  const Model& model = known(collected.model);
+  if (!owes_collection(model)) contradiction("one final state of an ended model", to_string(model.status), model.id);
+}
+
+void Ledger::add(const record::Collected& collected) { at(collected.model).file = collected; }
+
+void Ledger::check(const record::Arithmetic& arithmetic) const {
+  const WorkerId worker = arithmetic.worker;
+  if (worker.index() >= arithmetic_.size()) {
+    throw JournalError("[journal] expected one of " + std::to_string(arithmetic_.size()) + " workers, got worker " +
+                       std::to_string(worker.value));
+  }
+}
+
+void Ledger::add(const record::Arithmetic& arithmetic) {
+  const WorkerId worker = arithmetic.worker;
+  std::string& text = arithmetic_[worker.index()];
+  if (!text.empty() && text != arithmetic.text) arithmetic_changes_.push_back({worker, text, arithmetic.text});
+  text = arithmetic.text;
+}
+
+// What a unit cost counts each time that it is done, what it achieved once.
+void Ledger::count(const UnitMetrics& metrics) {
   received_bytes_ += metrics.received_bytes;
   peak_rss_bytes_ = std::max(peak_rss_bytes_, metrics.peak_rss_bytes);
   gaps_.push_back(metrics.gap_seconds);
   idle_.push_back(metrics.idle_seconds);
+}
+
+void Ledger::measure(Model& model, const UnitMetrics& metrics, bool ends_epoch) {
+  model.seconds += metrics.seconds;
+  model.state_bytes = metrics.state_bytes;
   if (!std::isfinite(metrics.train_loss)) return;
 
   EpochMetrics& epoch = model.partial;
@@ -183,15 +278,18 @@ void Ledger::measure(Model& model, const UnitMetrics& metrics, bool ends_epoch) 
 }
 
 void Ledger::refill_candidates(Model& model) const {
-  if (model.status != Status::Running) {
-    model.candidates.clear();
-  } else if (plan_.order == Order::Fixed) {
+  model.candidates.clear();
+  if (model.status == Status::Quarantined) return;
+  if (model.is_behind()) {
+    model.candidates = {model.visits[model.version].partition};  // in either order the very same way once more
+  } else if (model.status == Status::Running && plan_.order == Order::Fixed) {
     model.candidates = {plan_.partition(model.id, model.version)};
-  } else if (model.version % plan_.partitions == 0) {
-    model.candidates.clear();
+  } else if (model.status == Status::Running) {
+    const std::uint32_t epoch_begins = model.version - model.version % plan_.partitions;
     for (std::uint32_t q = 0; q < plan_.partitions; ++q) model.candidates.emplace_back(q);
-  } else {
-    std::erase(model.candidates, model.visits.back().partition);
+    for (std::uint32_t u = epoch_begins; u < model.version; ++u) {
+      std::erase(model.candidates, model.visits[u].partition);
+    }
   }
 }
 

@@ -22,12 +22,13 @@ enum class Status : std::uint8_t { Running, Finished, Stopped, Diverged, Quarant
 /// "running", "finished", "stopped", "diverged", "quarantined".
 std::string to_string(Status status);
 
-/// One committed unit: who trained it on what.
+/// One committed unit: who trained it on what, and what came of it. Of a unit that was trained again, who did it last.
 struct Visit {
   std::uint32_t epoch = 0;
   PartitionId partition;
   WorkerId worker;
   Attempt attempt;
+  Digest digest;
   bool operator==(const Visit&) const = default;
 };
 
@@ -37,10 +38,10 @@ struct Model {
   Config config;
   Status status = Status::Running;
   std::string reason;                     ///< of a quarantine
-  std::uint32_t version = 0;              ///< units committed
+  std::uint32_t version = 0;              ///< of its newest state: units committed, less those of a rollback
   Digest digest;                          ///< of that version; zero for version 0
   std::optional<WorkerId> holder;         ///< whose disk that version lies on; none for version 0
-  std::vector<Visit> visits;              ///< one per unit
+  std::vector<Visit> visits;              ///< one per unit that was ever committed
   std::vector<EpochMetrics> epochs;       ///< one per epoch that is complete
   EpochMetrics partial;                   ///< of the epoch that is not
   std::vector<PartitionId> candidates;    ///< what it may visit next; empty when all is done
@@ -49,6 +50,12 @@ struct Model {
   double seconds = 0;                     ///< sum of its units
   std::uint64_t state_bytes = 0;          ///< of the newest version
   std::optional<record::Collected> file;  ///< the final state in the run directory
+  Status before_quarantine = Status::Running;
+
+  /// Whether states are lost: units that are done are to be trained again, to the digests of their visits.
+  bool is_behind() const { return version < visits.size(); }
+  /// Who left its newest state; nobody did version 0.
+  Attempt newest_attempt() const { return version == 0 ? Attempt{} : visits[version - 1].attempt; }
   bool operator==(const Model&) const = default;
 };
 
@@ -68,8 +75,11 @@ class Ledger {
   Ledger(Plan plan, std::unique_ptr<Search> search);
 
   /// Adds the next record. Throws JournalError when it contradicts what is known: a unit out of order, a parent that is
-  /// not the newest version, a partition that is not due, another configuration.
+  /// not the newest version, a partition that is not due, another configuration, another digest of a unit that was done
+  /// before. The ledger is as it was then.
   void apply(const Record& record);
+  /// Why `apply` would refuse this record now; nothing when it would not.
+  std::optional<std::string> refusal(const Record& record) const;
 
   const Plan& plan() const { return plan_; }
   std::uint64_t sequence() const { return sequence_; }  ///< records so far
@@ -77,14 +87,18 @@ class Ledger {
   const Model& model(ModelId id) const;  ///< Throws IndexError.
   Attempt reserved() const { return reserved_; }
 
-  /// Whether the model may train another unit now: it is running, and no decision of the search is awaited.
+  /// Whether the model may train another unit now: units that are done must be done again, or it is running and no
+  /// decision of the search is awaited.
   bool may_train(const Model& model) const;
+  /// Units that it will train if nothing stops it, those included that are to be done again.
+  std::uint32_t units_left(const Model& model) const;
   /// Whether its newest state must be fetched into the run directory: it has ended, has a state, and is not there yet.
   bool owes_collection(const Model& model) const;
   /// Whether every model has ended and is collected.
   bool complete() const;
 
   std::uint64_t hops() const;                                       ///< of all models
+  std::uint64_t retrained() const { return retrained_; }            ///< units that were done again after a rollback
   std::uint64_t received_bytes() const { return received_bytes_; }  ///< of all units: what hopping cost on the network
   std::uint64_t peak_rss_bytes() const { return peak_rss_bytes_; }  ///< the largest that a worker reported
   /// UnitMetrics::gap_seconds and idle_seconds of each unit, in the order of the commits.
@@ -99,12 +113,24 @@ class Ledger {
  private:
   void add(const record::Reserve& reserve);
   void add(const record::Commit& commit);
+  void add(const record::Rollback& rollback);
+  void add(const record::Retry& retry);
   void add(const record::Quarantine& quarantine);
   void add(const record::Collected& collected);
   void add(const record::Arithmetic& arithmetic);
 
-  Model& at(ModelId id);
-  void check(const Model& model, const record::Commit& commit) const;
+  // Throw JournalError and change nothing.
+  void check(const record::Reserve& reserve) const;
+  void check(const record::Commit& commit) const;
+  void check(const record::Rollback& rollback) const;
+  void check(const record::Retry& retry) const;
+  void check(const record::Quarantine& quarantine) const;
+  void check(const record::Collected& collected) const;
+  void check(const record::Arithmetic& arithmetic) const;
+
+  const Model& known(ModelId id) const;
+  Model& at(ModelId id) { return models_[id.index()]; }
+  void count(const UnitMetrics& metrics);
   void measure(Model& model, const UnitMetrics& metrics, bool ends_epoch);
   void refill_candidates(Model& model) const;
   void ask_for_models();
@@ -116,6 +142,7 @@ class Ledger {
   std::vector<Model> models_;
   std::uint64_t sequence_ = 0;
   Attempt reserved_{1};  // attempt 0 is nobody's
+  std::uint64_t retrained_ = 0;
   std::uint64_t received_bytes_ = 0;
   std::uint64_t peak_rss_bytes_ = 0;
   std::vector<double> gaps_, idle_;

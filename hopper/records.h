@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -18,7 +19,8 @@ struct Reserve {
   bool operator==(const Reserve&) const = default;
 };
 
-/// Unit `unit` of `model` is done: version unit + 1 has this digest and lies on the disk of `worker`.
+/// Unit `unit` of `model` is done: version unit + 1 has this digest and lies on the disk of `worker`. After a rollback
+/// a unit is done again, and its commit repeats partition and digest.
 struct Commit {
   ModelId model;
   std::uint32_t unit = 0;
@@ -33,7 +35,24 @@ struct Commit {
   bool operator==(const Commit&) const = default;
 };
 
-/// The model trains no further: its unit failed too often, or its state is lost.
+/// The newest states of `model` are lost; the newest one that is left is this version of it. The units above it stay
+/// done, and are trained again on the partitions that they visited: each gives the digest that its commit names.
+struct Rollback {
+  ModelId model;
+  std::uint32_t version = 0;       ///< 0: the initial state, which is built from the experiment
+  std::optional<WorkerId> worker;  ///< whose disk that version lies on; none for version 0
+  Attempt attempt;                 ///< that left it there; 0 for version 0
+  std::string reason;
+  bool operator==(const Rollback&) const = default;
+};
+
+/// A quarantined model trains on: somebody asked for it.
+struct Retry {
+  ModelId model;
+  bool operator==(const Retry&) const = default;
+};
+
+/// The model trains no further: its unit failed too often by a fault of its own.
 struct Quarantine {
   ModelId model;
   std::string reason;
@@ -60,6 +79,7 @@ struct Arithmetic {
 
 namespace hop::hopper {
 
-using Record = std::variant<record::Reserve, record::Commit, record::Quarantine, record::Collected, record::Arithmetic>;
+using Record = std::variant<record::Reserve, record::Commit, record::Quarantine, record::Collected, record::Arithmetic,
+                            record::Rollback, record::Retry>;
 
 }  // namespace hop::hopper

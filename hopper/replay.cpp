@@ -5,7 +5,6 @@
 #include "base/hash.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/device.h"
-#include "hopper/journal.h"
 #include "hopper/run.h"
 #include "hopper/trainer.h"
 #include "kernels/threads.h"
@@ -26,12 +25,12 @@ class Traveller {
     return here_->state().save().wait();
   }
   /// Does the unit again where it was done; gives the state that it leaves.
-  nn::StateBytes train(const record::Commit& commit, const nn::StateBytes& before) {
-    Trainer& there = trainer_for(commit.worker);
+  nn::StateBytes train(const Visit& visit, const nn::StateBytes& before) {
+    Trainer& there = trainer_for(visit.worker);
     if (&there != here_) there.state().load(before);
     here_ = &there;
-    const data::Partition partition = dataset_.partition(commit.partition, data::Verify::no);
-    there.train(partition, commit.unit / dataset_.partition_count(), commit.partition);
+    const data::Partition partition = dataset_.partition(visit.partition, data::Verify::no);
+    there.train(partition, visit.epoch, visit.partition);
     return there.state().save().wait();
   }
 
@@ -53,16 +52,14 @@ class Traveller {
 };
 
 Replayed replay_model(const Experiment& experiment, const data::Dataset& dataset, const ModelResult& model,
-                      std::span<const std::string> devices, std::span<const Record> records) {
+                      std::span<const std::string> devices) {
   Replayed replayed{.model = model.id, .units = 0, .identical = 0, .sha256 = {}, .matches = false};
   Traveller traveller(experiment, dataset, model, devices);
   nn::StateBytes state = traveller.begin();
-  for (const Record& record : records) {
-    const auto* commit = std::get_if<record::Commit>(&record);
-    if (commit == nullptr || commit->model != model.id) continue;
-    state = traveller.train(*commit, state);
+  for (const Visit& visit : model.visits) {
+    state = traveller.train(visit, state);
     ++replayed.units;
-    if (xxh3_128(state->span()) == commit->digest) ++replayed.identical;
+    if (xxh3_128(state->span()) == visit.digest) ++replayed.identical;
   }
   replayed.sha256 = sha256_hex(state->span());
   replayed.matches =
@@ -78,12 +75,11 @@ std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::op
   if (only) results.model(*only);
   const Experiment experiment = read_experiment(run_directory, std::move(builder));
   const data::Dataset dataset = data::prepare_dataset(experiment.data, run_directory / "data");
-  const JournalContents journal = read_journal(run_directory / "journal");
   kernels::set_compute_threads(static_cast<int>(experiment.run.threads_per_worker));
   std::vector<Replayed> all;
   for (const ModelResult& model : results.models) {
     if (only && model.id != *only) continue;
-    all.push_back(replay_model(experiment, dataset, model, results.devices, journal.records));
+    all.push_back(replay_model(experiment, dataset, model, results.devices));
     if (on_model) on_model(all.back());
   }
   return all;

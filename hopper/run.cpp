@@ -1,17 +1,16 @@
 #include "hopper/run.h"
 
+#include <algorithm>
 #include <chrono>
+#include <fstream>
 
 #include "base/error.h"
 #include "base/version.h"
 #include "hopper/detail/model_file.h"
+#include "hopper/detail/restore.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/detail/run_loop.h"
 #include "hopper/device.h"
-#include "hopper/schedule/fixed.h"
-#include "hopper/schedule/greedy.h"
-#include "hopper/search/grid.h"
-#include "hopper/search/random.h"
 #include "hopper/trainer.h"
 #include "kernels/threads.h"
 #include "kernels/versions.h"
@@ -19,25 +18,6 @@
 
 namespace hop::hopper {
 namespace {
-
-std::unique_ptr<Search> make_search(const Experiment& experiment) {
-  const SearchOptions& search = experiment.search;
-  if (search.method == SearchMethod::Random) {
-    return std::make_unique<RandomSearch>(search.space, search.samples, experiment.seed);
-  }
-  return std::make_unique<GridSearch>(search.space);
-}
-
-std::unique_ptr<Policy> make_policy(Order order) {
-  if (order == Order::Free) return std::make_unique<GreedyPolicy>();
-  return std::make_unique<FixedPolicy>();
-}
-
-Plan make_plan(const Experiment& experiment, std::uint32_t partitions) {
-  Plan plan{partitions, experiment.run.workers, experiment.search.epochs, experiment.run.order};
-  plan.check();
-  return plan;
-}
 
 // Every model is built once before the first lease: one that does not fit the data is an error of the experiment.
 void check_models(const Experiment& experiment, const data::Dataset& dataset) {
@@ -106,7 +86,10 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
   results.data_bytes_per_worker = largest_node_bytes(dataset, plan);
   results.run_directory = options.run_directory;
   write_file(options.run_directory / "results.json", to_json(results));
-  if (outcome == Outcome::Completed) fs::remove_all(options.run_directory / "nodes");
+  if (outcome == Outcome::Completed) {
+    check_unchanged(dataset);  // workers map the files: what was changed meanwhile was trained on
+    fs::remove_all(options.run_directory / "nodes");
+  }
   if (results.best && !results.model(*results.best).state_sha256.empty()) {
     result.best_model = load_model(options.run_directory, *results.best, experiment.model.builder);
   }
@@ -124,6 +107,23 @@ void check_hosting(const Experiment& experiment, const RunOptions& options) {
   if (experiment.model.builder) {
     throw ConfigError("[run] a model that is the application's code cannot travel to worker processes; use threads");
   }
+}
+
+bool is_quarantined(const ModelResult& model) { return model.status == to_string(Status::Quarantined); }
+
+// What is cut off the end of a journal is no secret.
+void tell_of_tail(const JournalContents& contents, const std::string& contradiction, const RunOptions& options) {
+  std::string line;
+  if (!contradiction.empty()) {
+    line =
+        "warning: " + contradiction + "; the run goes on from there, and what was cut off is kept beside the journal";
+  } else if (contents.torn_bytes > 0) {
+    line = "the journal ended in " + std::to_string(contents.torn_bytes) + " bytes of an unfinished record at byte " +
+           std::to_string(contents.bytes) + ": cut off";
+  }
+  if (line.empty()) return;
+  std::ofstream(options.run_directory / "log", std::ios::app) << line << '\n';
+  if (options.on_notice) options.on_notice(line);
 }
 
 data::Dataset open_dataset(Experiment& experiment, const fs::path& run_directory) {
@@ -149,7 +149,8 @@ RunResult run(Experiment experiment, const RunOptions& options) {
   create_folder(settled.run_directory / "nodes");
   create_folder(settled.run_directory / "models");
   write_file(settled.run_directory / "experiment.toml", text);
-  Journal journal = Journal::create(settled.run_directory / "journal", {run_id(experiment), xxh3_128(as_bytes(text))});
+  Journal journal = Journal::create(settled.run_directory / "journal",
+                                    {run_id(experiment), xxh3_128(as_bytes(text)), data_digest(dataset)});
   if (!options.run_directory.empty()) directory.keep();
   RunResult result = conduct(experiment, dataset, settled, journal, {});
   if (options.run_directory.empty()) result.results.run_directory.clear();
@@ -161,14 +162,23 @@ RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder
   const std::string text = read_run_file(run_directory, "experiment.toml");
   options.run_directory = fs::absolute(run_directory);
   JournalContents contents;
-  Journal journal = Journal::open(run_directory / "journal", contents);
+  std::string found;
+  const LeadingRecords leading = [&](const JournalContents& all) {
+    const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), all);
+    found = restored.contradiction;
+    return restored.records;
+  };
+  Journal journal = Journal::open(run_directory / "journal", contents, leading);
+  tell_of_tail(contents, found, options);
   if (contents.header.experiment != xxh3_128(as_bytes(text))) {
     throw ConfigError("[resume] " + (run_directory / "experiment.toml").string() + " was changed since the run began");
   }
   check_hosting(experiment, options);
   const data::Dataset dataset = open_dataset(experiment, options.run_directory);
+  check_same_data(contents.header, dataset);
   Results finished = inspect(run_directory);
-  if (finished.outcome == Outcome::Completed) {
+  const bool asks_again = options.retry && std::any_of(finished.models.begin(), finished.models.end(), is_quarantined);
+  if (finished.outcome == Outcome::Completed && !asks_again) {
     auto best = finished.best ? load_model(run_directory, *finished.best, experiment.model.builder) : nullptr;
     return {std::move(finished), std::move(best)};
   }
@@ -181,8 +191,8 @@ Results inspect(const fs::path& run_directory) {
                                                  [](const Config&, const ModelInput&) { return nullptr; });
   read_run_file(run_directory, "journal");  // for its message
   const JournalContents contents = read_journal(run_directory / "journal");
-  Ledger ledger(make_plan(experiment, experiment.data.partitions.value_or(1)), make_search(experiment));
-  for (const Record& record : contents.records) ledger.apply(record);
+  const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), contents);
+  const Ledger& ledger = restored.ledger;
   Results results = summarize(ledger, experiment.search.objective);
   describe(results, experiment, read_devices(run_directory, experiment.run.workers));
   results.outcome = ledger.complete() ? Outcome::Completed : Outcome::Interrupted;

@@ -74,6 +74,8 @@ struct RunOptions {
   /// worker was lost, its unit is trained again, bits may differ from those of a run that went through.
   std::function<void(const std::string& line)> on_notice = {};
   RunControl* control = nullptr;
+  /// `resume` only: models that were quarantined train on.
+  bool retry = false;
 };
 
 struct RunResult {

@@ -225,7 +225,8 @@ Bytes encode(const Failed& m) {
 template <>
 Failed decode(ByteView bytes) {
   const auto& m = verified<wire::Failed>(bytes, "Failed");
-  if (m.failure() > static_cast<std::uint8_t>(Failure::Cancelled)) throw NetError("[message] unknown kind of failure");
+  if (m.failure() > static_cast<std::uint8_t>(Failure::StateDamaged))
+    throw NetError("[message] unknown kind of failure");
   return {ModelId(m.model()), m.unit(), Attempt(m.attempt()), static_cast<Failure>(m.failure()), text_of(m.text())};
 }
 

@@ -7,22 +7,52 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 
 #include "base/error.h"
 #include "hopper/detail/token.h"
+#include "hopper/detail/worker_exit.h"
 
 namespace hop::hopper {
 namespace {
 
-std::string describe(int status) {
-  if (WIFSIGNALED(status)) return "killed by signal " + std::to_string(WTERMSIG(status));
-  return "exited with code " + std::to_string(WEXITSTATUS(status));
+// Processes that the system has killed so far because memory ran out; 0 where it does not say.
+std::uint64_t kills_for_memory() {
+  std::ifstream file("/proc/vmstat");
+  std::string name;
+  std::uint64_t count = 0;
+  while (file >> name >> count) {
+    if (name == "oom_kill") return count;
+  }
+  return 0;
+}
+
+// Signals that a process gets for what it did itself. The others come from outside: somebody, or the system as it goes
+// down, wants it to end.
+bool is_own_fault(int signal) {
+  for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ}) {
+    if (signal == own) return true;
+  }
+  return false;
+}
+
+WorkerHost::End describe(int status, bool memory_ran_out) {
+  if (!WIFSIGNALED(status)) {
+    const int code = WEXITSTATUS(status);
+    if (code == kExitUnconnected) return {"lost its connection to the coordinator", true};
+    return {"exited with code " + std::to_string(code), code == 0};
+  }
+  const int signal = WTERMSIG(status);
+  const std::string how = "killed by signal " + std::to_string(signal);
+  if (signal == SIGKILL && memory_ran_out) return {how + ": memory ran out", false};
+  return {how, !is_own_fault(signal)};
 }
 
 }  // namespace
 
 ProcessHost::ProcessHost(const net::Executor& executor, ProcessHostOptions options, OnExit on_exit)
     : options_(std::move(options)), on_exit_(std::move(on_exit)), child_signal_(executor, SIGCHLD) {
+  kills_for_memory_ = kills_for_memory();
   await_child();
 }
 
@@ -101,17 +131,19 @@ void ProcessHost::await_child() {
 }
 
 void ProcessHost::reap() {
-  std::vector<std::pair<Peer, std::string>> ended;
+  std::vector<std::pair<Peer, End>> ended;
+  const bool memory_ran_out = kills_for_memory() > kills_for_memory_;
   for (auto it = children_.begin(); it != children_.end();) {
     int status = 0;
     if (::waitpid(it->first, &status, WNOHANG) == it->first) {
-      ended.emplace_back(it->second, describe(status));
+      ended.emplace_back(it->second, describe(status, memory_ran_out));
       it = children_.erase(it);
     } else {
       ++it;
     }
   }
-  for (const auto& [peer, how] : ended) on_exit_(peer, how);
+  kills_for_memory_ = kills_for_memory();
+  for (const auto& [peer, end] : ended) on_exit_(peer, end);
 }
 
 }  // namespace hop::hopper

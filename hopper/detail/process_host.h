@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <boost/asio/signal_set.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -41,6 +42,7 @@ class ProcessHost final : public WorkerHost {
   OnExit on_exit_;
   net::asio::signal_set child_signal_;
   std::map<pid_t, Peer> children_;
+  std::uint64_t kills_for_memory_ = 0;  // by the system, when the last child ended
 };
 
 }  // namespace hop::hopper

@@ -17,7 +17,7 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
                  Journal& journal, Coordinator& coordinator)
     : experiment_(experiment), dataset_(dataset), options_(options), journal_(journal), coordinator_(coordinator) {
   const net::Executor executor = io_.get_executor();
-  const auto on_exit = [this](Peer peer, const std::string& how) { worker_ended(peer, how); };
+  const auto on_exit = [this](Peer peer, const WorkerHost::End& end) { worker_ended(peer, end); };
   if (options.hosting == Hosting::Threads) {
     memory_ = std::make_shared<net::MemoryNetwork>();
     transport_ = std::make_unique<net::MemoryTransport>(executor, memory_);
@@ -49,7 +49,11 @@ Outcome RunLoop::run() {
   for (const Model& model : coordinator_.ledger().models()) started_units_ += model.version;
   spawn(accept_workers());
   spawn(watch_silence());
-  step(event::Started{});
+  event::Started started;
+  for (const Model& model : coordinator_.ledger().models()) {
+    if (options_.retry && model.status == Status::Quarantined) started.retry.push_back(model.id);
+  }
+  step(started);
   for (Node& node : nodes_) start_worker(node);
   schedule_progress();
   io_.run();
@@ -101,6 +105,10 @@ void RunLoop::execute(const action::Append& a) {
   }
   if (const auto* quarantine = std::get_if<record::Quarantine>(&a.record)) tell_quarantine(*quarantine);
   if (const auto* arithmetic = std::get_if<record::Arithmetic>(&a.record)) tell_change(*arithmetic);
+  if (const auto* rollback = std::get_if<record::Rollback>(&a.record)) tell_rollback(*rollback);
+  if (const auto* retry = std::get_if<record::Retry>(&a.record)) {
+    notice("model " + std::to_string(retry->model.value) + " trains on: it is no longer set aside");
+  }
 }
 
 void RunLoop::execute(const action::SendLease& a) {
@@ -154,7 +162,7 @@ void RunLoop::sync_journal() {
 
 void RunLoop::save_collected(ModelId id, std::shared_ptr<AlignedBuffer> block, const Digest& expected) {
   post(disk_, [this, id, block, expected, config = coordinator_.ledger().model(id).config] {
-    Event event = event::CollectFailed{id, "the state arrived damaged"};
+    Event event = event::CollectFailed{id, "the final state arrived damaged", Failure::StateDamaged};
     std::exception_ptr error;
     try {
       if (xxh3_128(block->span()) == expected) {

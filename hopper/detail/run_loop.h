@@ -69,7 +69,7 @@ class RunLoop {
 
   // Lives of workers.
   void start_worker(Node& node);
-  void worker_ended(Peer peer, const std::string& how);
+  void worker_ended(Peer peer, const WorkerHost::End& end);
   void worker_lost(Peer peer, const std::string& why);
   Node* find(Peer peer);
 
@@ -106,6 +106,7 @@ class RunLoop {
   void tell_loss(Node& node, const std::string& how);
   void tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, const std::string& verb);
   void tell_quarantine(const record::Quarantine& quarantine);
+  void tell_rollback(const record::Rollback& rollback);
   void tell_change(const record::Arithmetic& now);
   int process_of(WorkerId worker) const;
 

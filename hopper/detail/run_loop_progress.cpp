@@ -62,6 +62,16 @@ void RunLoop::tell_quarantine(const record::Quarantine& quarantine) {
   if (!is_told_later) notice(line);
 }
 
+// Its units keep their results; time is all that is lost.
+void RunLoop::tell_rollback(const record::Rollback& rollback) {
+  const Model& model = coordinator_.ledger().model(rollback.model);
+  const std::uint32_t units = model.version - rollback.version;
+  notice("model " + std::to_string(model.id.value) + ": " + rollback.reason + "; " + std::to_string(units) +
+         (units == 1 ? " unit is" : " units are") + " trained again, from " +
+         (rollback.worker ? "version " + std::to_string(rollback.version) + " on " + name_of(*rollback.worker)
+                          : "its initial state"));
+}
+
 // Once: results.json says it of every worker.
 void RunLoop::tell_change(const record::Arithmetic& now) {
   const std::string& before = coordinator_.ledger().arithmetic()[now.worker.index()];

@@ -68,13 +68,15 @@ void RunLoop::worker_lost(Peer peer, const std::string& why) {
   }
 }
 
-void RunLoop::worker_ended(Peer peer, const std::string& how) {
+void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
   Node* node = find(peer);
   if (node == nullptr) return;
+  const std::string& how = end.how;
   worker_lost(peer, how);
   node->alive = false;
   ended_.cancel();
   if (error_) return;
+  if (!end.by_host && node->was_ready && !outcome_) step(event::WorkerCrashed{peer, how});
   if (!outcome_ || !node->epilogue.empty()) tell_loss(*node, how);
   if (outcome_) return;
   node->failed_starts = node->was_ready ? 0 : node->failed_starts + 1;
@@ -213,7 +215,7 @@ net::Awaitable<void> RunLoop::receive_state(Peer, const Connection& connection, 
   if (!collecting_.contains(state.model)) throw NetError("[collect] a state that nobody asked for");
   if (!state.found) {
     collecting_.erase(state.model);
-    step(event::CollectFailed{state.model, state.text});
+    step(event::CollectFailed{state.model, state.text, Failure::StateLost});
     co_return;
   }
   if (bytes != model.state_bytes) {

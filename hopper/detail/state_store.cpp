@@ -1,7 +1,13 @@
 #include "hopper/detail/state_store.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <system_error>
+#include <utility>
 
 #include "base/error.h"
 #include "hopper/detail/run_directory.h"
@@ -81,14 +87,59 @@ HeldState from_header(const nn::StateHeader& header) {
   return s;
 }
 
+// Why the system cannot read the file to its end, as errno; 0 when it can. Nothing is waited for: a pipe of that name
+// is no file.
+int why_unreadable(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) return errno;
+  std::vector<std::byte> buffer(std::size_t{1} << 20);
+  ssize_t got = 0;
+  do {
+    got = ::read(descriptor, buffer.data(), buffer.size());
+  } while (got > 0 || (got < 0 && errno == EINTR));
+  const int error = got < 0 ? errno : 0;
+  ::close(descriptor);
+  return error;
+}
+
+// The file cannot be read now; errno says why.
+struct Unreadable : StateError {
+  Unreadable(const std::string& text, int reason) : StateError(text), error(reason) {}
+  int error;
+};
+
+// Reads with `read`. An error of the system may pass, so the file is tried a few times before Unreadable is thrown;
+// what reads to the end and does not pass its check twice is damaged: StateError.
+template <class Read>
+auto read_patiently(const fs::path& path, Read read) {
+  constexpr int kTries = 3;
+  bool failed_its_check = false;
+  for (int tries = 1;; ++tries) {
+    try {
+      return read();
+    } catch (const StateError& error) {
+      const int reason = why_unreadable(path);
+      if (reason == 0 && std::exchange(failed_its_check, true)) throw;
+      if (reason != 0 && tries >= kTries) {
+        throw Unreadable("[state] cannot read " + path.string() + ": " + std::generic_category().message(reason),
+                         reason);
+      }
+    }
+  }
+}
+
 }  // namespace
 
-StateStore::StateStore(fs::path folder, bool durable, std::shared_ptr<nn::StatePool> blocks)
-    : folder_(std::move(folder)), durable_(durable), blocks_(std::move(blocks)) {
+StateStore::StateStore(fs::path folder, bool durable, std::shared_ptr<nn::StatePool> blocks, Tell tell)
+    : folder_(std::move(folder)), durable_(durable), blocks_(std::move(blocks)), tell_(std::move(tell)) {
   if (!durable_) return;
   create_folder(folder_);
   for (const fs::directory_entry& file : fs::directory_iterator(folder_)) {
-    if (file.path().extension() != ".hop") fs::remove(file.path());
+    const fs::path kind = file.path().extension();
+    std::error_code ignored;
+    if (file.symlink_status().type() == fs::file_type::regular && kind != ".hop" && kind != ".damaged") {
+      fs::remove(file.path(), ignored);
+    }
   }
 }
 
@@ -96,21 +147,53 @@ std::vector<HeldState> StateStore::scan() {
   std::vector<HeldState> held;
   if (!durable_) return held;
   for (const fs::directory_entry& file : fs::directory_iterator(folder_)) {
-    try {
-      const nn::StateHeader header = nn::read_state_header(file.path());
-      AlignedBuffer block(header.layout.bytes);
-      nn::load_state(file.path(), header.layout, block.span());
-      held.push_back(from_header(header));
-      const std::scoped_lock lock(mutex_);
-      entries_[{held.back().model, held.back().version}] = {nullptr, nullptr, header.layout, held.back().attempt};
-    } catch (const StateError&) {
-      fs::remove(file.path());
+    if (file.path().extension() != ".hop") continue;
+    if (file.symlink_status().type() != fs::file_type::regular) {
+      tell(file.path().string() + " is no regular file and is left alone");
+    } else if (auto state = read_file(file.path())) {
+      held.push_back(*std::move(state));
     }
   }
   std::sort(held.begin(), held.end(), [](const HeldState& a, const HeldState& b) {
     return std::pair(a.model, a.version) < std::pair(b.model, b.version);
   });
   return held;
+}
+
+std::optional<HeldState> StateStore::read_file(const fs::path& file) {
+  try {
+    return read_patiently(file, [&] {
+      const nn::StateHeader header = nn::read_state_header(file);
+      AlignedBuffer block(header.layout.bytes);
+      nn::load_state(file, header.layout, block.span());
+      HeldState state = from_header(header);
+      if (path({state.model, state.version}) != file) {
+        throw StateError("[state] expected " + path({state.model, state.version}).filename().string() + ", got " +
+                         file.string());
+      }
+      const std::scoped_lock lock(mutex_);
+      entries_[{state.model, state.version}] = {nullptr, nullptr, header.layout, state.attempt};
+      return std::optional(state);
+    });
+  } catch (const Unreadable& error) {
+    if (error.error != EIO) throw;
+    tell(std::string(error.what()) + "; what it held is trained again");
+  } catch (const StateError& error) {
+    set_aside(file, error.what());
+  }
+  return std::nullopt;
+}
+
+// Nothing is deleted: somebody may want to look at it.
+void StateStore::set_aside(const fs::path& file, const std::string& why) {
+  std::error_code error;
+  fs::rename(file, file.string() + ".damaged", error);
+  tell(why + (error ? "; it could not be renamed: " + error.message()
+                    : "; it is kept as " + file.filename().string() + ".damaged, and what it held is trained again"));
+}
+
+void StateStore::tell(const std::string& line) const {
+  if (tell_) tell_(line);
 }
 
 Digest StateStore::put(const HeldState& state, const nn::StateLayout& layout, nn::StateBytes bytes) {
@@ -148,12 +231,21 @@ nn::StateBytes StateStore::find(Key key) {
     layout = it->second.layout;
   }
   try {
-    nn::StateBytes bytes = blocks_->make(layout.bytes);
-    nn::load_state(path(key), layout, bytes->span());
-    return bytes;
-  } catch (const StateError&) {
-    return nullptr;
+    return read_patiently(path(key), [&] {
+      nn::StateBytes bytes = blocks_->make(layout.bytes);
+      nn::load_state(path(key), layout, bytes->span());
+      return bytes;
+    });
+  } catch (const Unreadable& error) {
+    if (error.error != ENOENT) throw StateDamaged(error.what());
+    tell(error.what());
+  } catch (const StateError& error) {
+    set_aside(path(key), error.what());
   }
+  const std::scoped_lock lock(mutex_);
+  entries_.erase(key);
+  recent_.remove(key);
+  return nullptr;
 }
 
 nn::StateBytes StateStore::find_in_memory(Key key) {

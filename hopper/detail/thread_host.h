@@ -34,7 +34,7 @@ class ThreadHost final : public WorkerHost {
     std::unique_ptr<Worker> worker;
     std::thread thread;
   };
-  void ended(Peer peer, const std::string& how);
+  void ended(Peer peer, const End& end);
 
   net::Executor executor_;
   ThreadHostOptions options_;

@@ -35,7 +35,7 @@ net::Awaitable<void> Worker::fetch(Job& job) {
   const net::Deadline deadline = net::deadline_in(kStatePatience);
   const net::Message answer = co_await peer->receive(deadline);
   const auto state = message::decode<message::State>(answer.control.span());
-  if (!state.found) throw NetError("[fetch] " + source.text() + ": " + state.text);
+  if (!state.found) throw StateLost("[fetch] " + source.text() + ": " + state.text);
   std::optional<std::uint64_t> known = slots_->known_state_bytes(lease.model, job.config);
   if (!known) {
     const auto size = [this, work = &job] { return slots_->state_bytes(work->order.lease.model, work->config); };
@@ -49,7 +49,7 @@ net::Awaitable<void> Worker::fetch(Job& job) {
   nn::StateBytes bytes = blocks_->make(expected);
   co_await peer->receive_payload(bytes->span(), deadline);
   if (xxh3_128(bytes->span()) != lease.parent)
-    throw NetError("[fetch] the state from " + source.text() + " is damaged");
+    throw StateDamaged("[fetch] the state from " + source.text() + " is damaged");
   const net::Traffic traffic = peer->traffic();
   peer_control_bytes_ += traffic.control_sent + traffic.control_received;
   job.received_bytes = traffic.payload_received;
@@ -60,7 +60,11 @@ net::Awaitable<void> Worker::fetch(Job& job) {
 net::Awaitable<void> Worker::send_state(Connection to, StateStore::Key key, Digest expected) {
   message::State answer{key.model, key.version, expected, true, {}};
   nn::StateBytes bytes = store_->find_in_memory(key);
-  if (!bytes) bytes = co_await on_disk(disk_, [this, key] { return store_->find(key); });
+  try {
+    if (!bytes) bytes = co_await on_disk(disk_, [this, key] { return store_->find(key); });
+  } catch (const StateDamaged& error) {  // that may pass: whoever asks tries again
+    throw NetError(error.what());
+  }
   if (!bytes) {
     answer.found = false;
     answer.text =

@@ -36,6 +36,10 @@ bool is_out_of_memory(const CudaError& error) { return error.name == "cudaErrorM
 std::pair<Failure, std::string> describe_failure() {
   try {
     throw;
+  } catch (const StateLost& error) {
+    return {Failure::StateLost, error.what()};
+  } catch (const StateDamaged& error) {
+    return {Failure::StateDamaged, error.what()};
   } catch (const MemoryError& error) {
     return {Failure::OutOfMemory, error.what()};
   } catch (const CudaError& error) {
@@ -68,7 +72,7 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
       co_await fetch(*job);
     } else if (job->order.lease.unit > 0) {
       job->bytes = co_await on_disk(disk_, [this, key = job->parent()] { return store_->take(key); });
-      if (!job->bytes) failure = {Failure::Error, "the parent state is not on this node"};
+      if (!job->bytes) failure = {Failure::StateLost, "the parent state is not on this node"};
     }
     const std::scoped_lock lock(mutex_);
     if (device_.is_cpu() && job->bytes && job->trainer) load(*job);

@@ -26,9 +26,10 @@ std::uint32_t power_above(std::uint32_t n) {
 
 }  // namespace
 
-Checker::Checker(const Scenario& scenario, Holds holds)
+Checker::Checker(const Scenario& scenario, Holds holds, Lost lost)
     : scenario_(scenario),
       holds_(std::move(holds)),
+      lost_(std::move(lost)),
       starts_(spread(power_above(scenario.plan.partitions), scenario.plan.partitions)) {}
 
 void Checker::require(bool holds, const std::string& promise, ModelId model) const {
@@ -43,10 +44,11 @@ void Checker::coordinator_starts() { stopping_ = false; }
 void Checker::coordinator_died(std::uint64_t records) {
   is_durable(records);
   records_.resize(records);
-  for (auto& [model, chain] : chains_) chain.commits.resize(chain.durable);
+  written_ = on_disk_;
   leases_.clear();
   connected_.clear();
   alive_.clear();
+  brought_.clear();
   collecting_.clear();
 }
 
@@ -61,6 +63,7 @@ void Checker::hears(const event::WorkerUp& up) {
   known = up.peer.incarnation;
   alive_.insert(up.peer.worker);
   for (const HeldState& h : up.held) announced_.insert({up.peer.worker, h.model, h.version, h.attempt, h.digest});
+  brought_[up.peer.worker] = up.held;
 }
 
 void Checker::hears(const event::WorkerDown& down) {
@@ -70,6 +73,9 @@ void Checker::hears(const event::WorkerDown& down) {
 void Checker::hears(const event::Result& result) {
   end_lease(result.peer, result.model, result.attempt);
   announced_.insert({result.peer.worker, result.model, result.unit + 1, result.attempt, result.digest});
+  std::erase_if(brought_[result.peer.worker], [&](const HeldState& h) {  // it lies in the place of an older one
+    return h.model == result.model && h.version == result.unit + 1;
+  });
 }
 
 void Checker::hears(const event::UnitFailed& failed) { end_lease(failed.peer, failed.model, failed.attempt); }
@@ -89,7 +95,7 @@ void Checker::end_lease(const Peer& peer, ModelId model, Attempt attempt) {
 void Checker::leave(WorkerId worker) {
   alive_.erase(worker);
   std::erase_if(leases_, [&](const auto& entry) { return entry.second.first.worker == worker; });
-  std::erase_if(collecting_, [&](ModelId model) { return chains_[model].commits.back().worker == worker; });
+  std::erase_if(collecting_, [&](ModelId model) { return written_[model].holder == worker; });
 }
 
 std::vector<Lease> Checker::leases_of(WorkerId worker) const {
@@ -109,30 +115,85 @@ void Checker::sees(const Action& action) {
 
 void Checker::judge(const action::Append& append) {
   require(append.sequence == records_.size() + 1, "records are numbered without gaps", {});
-  records_.push_back(append.record);
   if (const auto* commit = std::get_if<record::Commit>(&append.record)) judge_commit(*commit);
+  if (const auto* rollback = std::get_if<record::Rollback>(&append.record)) judge_rollback(*rollback);
   if (const auto* collected = std::get_if<record::Collected>(&append.record)) {
     require(fetched_.contains(collected->model) && fetched_[collected->model] == collected->sha256,
             "only a file that is there is called collected", collected->model);
   }
+  if (const auto* quarantine = std::get_if<record::Quarantine>(&append.record)) {
+    require(scenario_.poison == quarantine->model, "no model is given up for what its hosts did", quarantine->model);
+    require(!leases_.contains(quarantine->model), "a model is quarantined when its lease has ended", quarantine->model);
+  }
+  records_.push_back(append.record);
+  write_down(written_, append.record);
+}
+
+void Checker::write_down(Books& books, const Record& record) {
+  if (const auto* commit = std::get_if<record::Commit>(&record)) {
+    Chain& chain = books[commit->model];
+    chain.commits.resize(std::max<std::size_t>(chain.commits.size(), commit->unit + 1));
+    chain.commits[commit->unit] = *commit;
+    chain.version = commit->unit + 1;
+    chain.holder = commit->worker;
+    ++chain.records;
+  } else if (const auto* rollback = std::get_if<record::Rollback>(&record)) {
+    Chain& chain = books[rollback->model];
+    chain.version = rollback->version;
+    if (rollback->version > 0) {
+      chain.holder = *rollback->worker;
+      chain.commits[rollback->version - 1].attempt = rollback->attempt;
+    }
+    ++chain.records;
+  } else if (const auto* file = std::get_if<record::Collected>(&record)) {
+    books[file->model].collected = file->sha256;
+    ++books[file->model].records;
+  } else if (const auto* quarantine = std::get_if<record::Quarantine>(&record)) {
+    books[quarantine->model].quarantined = true;
+    ++books[quarantine->model].records;
+  } else if (const auto* retry = std::get_if<record::Retry>(&record)) {
+    books[retry->model].quarantined = false;
+    ++books[retry->model].records;
+  }
 }
 
 void Checker::judge_commit(const record::Commit& commit) {
-  Chain& chain = chains_[commit.model];
-  require(commit.unit >= chain.commits.size(), "each unit is committed once", commit.model);
-  require(commit.unit == chain.commits.size(), "units are committed in order", commit.model);
-  require(chain.commits.size() == chain.durable, "a commit waits for the one before it to be durable", commit.model);
-  const Digest parent = chain.commits.empty() ? Digest{} : chain.commits.back().digest;
+  const Chain& chain = written_[commit.model];
+  require(commit.unit >= chain.version, "each unit is committed once", commit.model);
+  require(commit.unit == chain.version, "units are committed in order", commit.model);
+  require(chain.records == on_disk_[commit.model].records, "a commit waits for the one before it to be durable",
+          commit.model);
+  require(!chain.quarantined && !chain.collected, "nothing is committed after the end", commit.model);
+  const Digest parent = chain.digest();
   require(commit.parent == parent, "a commit's parent is the commit before it", commit.model);
   judge_visit(commit.model, commit.unit, commit.partition, commit.worker);
   require(commit.digest == train_toy(parent, commit.model, commit.unit / scenario_.plan.partitions, commit.partition),
           "what is committed was trained from the parent on the partition that is named", commit.model);
+  require(commit.unit >= chain.commits.size() || commit.digest == chain.commits[commit.unit].digest,
+          "what is trained again gives the same digest", commit.model);
   require(announced_.contains({commit.worker, commit.model, commit.unit + 1, commit.attempt, commit.digest}),
           "what is committed was announced by its worker", commit.model);
   require(holds_(commit.worker, commit.model, commit.unit + 1, commit.digest),
           "what is committed lies on the disk of its worker", commit.model);
   require(!leases_.contains(commit.model), "a unit is committed when its lease has ended", commit.model);
-  chain.commits.push_back(commit);
+}
+
+void Checker::judge_rollback(const record::Rollback& rollback) const {
+  const Chain& chain = written_.at(rollback.model);
+  require(rollback.version < chain.version, "a rollback goes back", rollback.model);
+  require(chain.records == on_disk_.at(rollback.model).records, "one record of a model at a time", rollback.model);
+  require(!chain.quarantined && !chain.collected, "nothing is rolled back after the end", rollback.model);
+  require(!leases_.contains(rollback.model), "a model rolls back when its lease has ended", rollback.model);
+  require(lost_(chain.holder, rollback.model, static_cast<std::uint32_t>(chain.version)),
+          "only what is lost is rolled back", rollback.model);
+  require(connected_.size() == scenario_.plan.workers, "a rollback waits until all were heard of", rollback.model);
+  for (const auto& [worker, states] : brought_) {
+    for (const HeldState& h : states) {
+      const bool is_left = h.model == rollback.model && h.version > rollback.version && h.version < chain.version &&
+                           h.digest == chain.commits[h.version - 1].digest;
+      require(!is_left, "a rollback goes to the newest version that is left", rollback.model);
+    }
+  }
 }
 
 void Checker::judge_visit(ModelId model, std::uint32_t unit, PartitionId partition, WorkerId worker) const {
@@ -144,9 +205,14 @@ void Checker::judge_visit(ModelId model, std::uint32_t unit, PartitionId partiti
     require(partition.value == (start + unit) % plan.partitions, "the order of visits is fixed", model);
     return;
   }
-  const auto found = chains_.find(model);
-  if (found == chains_.end()) return;
-  for (const record::Commit& earlier : found->second.commits) {
+  const auto found = written_.find(model);
+  if (found == written_.end()) return;
+  const Chain& chain = found->second;
+  if (unit < chain.commits.size()) {
+    require(chain.commits[unit].partition == partition, "what is trained again goes the same way", model);
+    return;
+  }
+  for (const record::Commit& earlier : chain.commits) {
     const bool same_epoch = earlier.unit / plan.partitions == unit / plan.partitions;
     require(!same_epoch || earlier.partition != partition, "an epoch visits each partition once", model);
   }
@@ -154,12 +220,13 @@ void Checker::judge_visit(ModelId model, std::uint32_t unit, PartitionId partiti
 
 void Checker::judge(const action::SendLease& sent) {
   const Lease& lease = sent.lease;
-  const Chain& chain = chains_[lease.model];
+  const Chain& chain = written_[lease.model];
   require(!stopping_, "no lease after Ctrl-C", lease.model);
   require(!leases_.contains(lease.model), "one lease per model", lease.model);
   require(attempts_.insert(lease.attempt).second, "an attempt is never used again", lease.model);
-  require(chain.commits.size() == chain.durable, "no lease before the commit is durable", lease.model);
-  require(lease.unit == chain.durable, "the lease is for the unit that is due", lease.model);
+  require(chain.records == on_disk_[lease.model].records, "no lease before the commit is durable", lease.model);
+  require(!chain.quarantined && !chain.collected, "no lease after the end", lease.model);
+  require(lease.unit == chain.version, "the lease is for the unit that is due", lease.model);
   require(lease.epoch == lease.unit / scenario_.plan.partitions, "the lease names the epoch of its unit", lease.model);
   require(lease.validate == ((lease.unit + 1) % scenario_.plan.partitions == 0), "epochs end with validation",
           lease.model);
@@ -170,41 +237,50 @@ void Checker::judge(const action::SendLease& sent) {
   if (lease.unit == 0) {
     require(!lease.source && lease.parent == Digest{}, "version 0 has no source", lease.model);
   } else {
-    const record::Commit& parent = chain.commits.back();
-    require(lease.parent == parent.digest, "the lease names its parent", lease.model);
-    require(lease.source.value_or(sent.peer.worker) == parent.worker, "the lease says where its parent lies",
+    require(lease.parent == chain.digest(), "the lease names its parent", lease.model);
+    require(lease.source.value_or(sent.peer.worker) == chain.holder, "the lease says where its parent lies",
             lease.model);
     require(lease.source != sent.peer.worker, "nobody fetches from itself", lease.model);
-    require(alive_.contains(parent.worker), "nobody is sent to the dead", lease.model);
+    require(alive_.contains(chain.holder), "nobody is sent to the dead", lease.model);
   }
   leases_[lease.model] = {sent.peer, lease};
 }
 
 void Checker::judge(const action::Answer& answer) const {
-  const auto found = chains_.find(answer.model);
-  const bool known = found != chains_.end() && answer.unit < found->second.commits.size() &&
-                     found->second.commits[answer.unit].attempt == answer.attempt;
+  const auto knows = [&](const Books& books) {
+    const auto found = books.find(answer.model);
+    return found != books.end() && found->second.knows(answer.unit, answer.attempt);
+  };
   if (answer.verdict == Verdict::Stale) {
-    require(!known, "what is committed is not called stale", answer.model);
+    require(!knows(written_) && !knows(on_disk_), "what is committed is not called stale", answer.model);
   } else {
-    require(known && answer.unit < found->second.durable, "only what is durable is called committed", answer.model);
+    require(knows(on_disk_), "only what is durable is called committed", answer.model);
   }
 }
 
-void Checker::judge(const action::Release& release) const {
-  const auto found = chains_.find(release.model);
-  if (found == chains_.end() || found->second.collected) return;
-  const Chain& chain = found->second;
-  for (std::size_t v = std::max<std::size_t>(chain.durable, 1); v <= chain.commits.size(); ++v) {
-    require(release.version != v || release.attempt != chain.commits[v - 1].attempt,
+void Checker::judge(const action::Release& release) {
+  auto& brought = brought_[release.peer.worker];
+  const auto is_it = [&](const HeldState& h) {
+    return h.model == release.model && h.version == release.version && h.attempt == release.attempt;
+  };
+  const auto found = on_disk_.find(release.model);
+  if (found != on_disk_.end() && !found->second.collected) {
+    const Chain& chain = found->second;
+    require(!chain.is_newest(release.version, release.attempt) &&
+                !written_[release.model].is_newest(release.version, release.attempt),
             "what is still needed is not released", release.model);
+    const bool is_older = release.version < chain.version && std::any_of(brought.begin(), brought.end(), is_it) &&
+                          chain.knows(release.version - 1, release.attempt);
+    require(!is_older || alive_.contains(chain.holder), "what may be the newest that is left is not released",
+            release.model);
   }
+  std::erase_if(brought, is_it);
 }
 
 void Checker::judge(const action::SendCollect& collect) {
-  const auto found = chains_.find(collect.model);
-  require(found != chains_.end() && found->second.durable == collect.version &&
-              found->second.commits[collect.version - 1].worker == collect.peer.worker,
+  const auto found = on_disk_.find(collect.model);
+  require(found != on_disk_.end() && found->second.version == collect.version &&
+              found->second.commits.size() == collect.version && found->second.holder == collect.peer.worker,
           "final states are fetched from where they lie", collect.model);
   require(!found->second.collected, "final states are fetched once", collect.model);
   require(collecting_.insert(collect.model).second, "final states are fetched once at a time", collect.model);
@@ -218,11 +294,7 @@ void Checker::judge(const action::Finish&) const {
 // -------------------------------------------------------------------------------------------------------
 
 void Checker::is_durable(std::uint64_t sequence) {
-  for (; durable_ < sequence; ++durable_) {
-    if (const auto* commit = std::get_if<record::Commit>(&records_[durable_])) ++chains_[commit->model].durable;
-    if (const auto* file = std::get_if<record::Collected>(&records_[durable_]))
-      chains_[file->model].collected = file->sha256;
-  }
+  for (; durable_ < sequence; ++durable_) write_down(on_disk_, records_[durable_]);
 }
 
 std::vector<Record> Checker::durable_records() const {
@@ -231,10 +303,10 @@ std::vector<Record> Checker::durable_records() const {
 
 void Checker::after_step(const Coordinator& coordinator, bool replay) {
   coordinator.check_invariants();
-  for (const auto& [model, chain] : chains_) {
-    if (chain.durable == 0 || chain.collected) continue;
-    const record::Commit& newest = chain.commits[chain.durable - 1];
-    require(holds_(newest.worker, model, newest.unit + 1, newest.digest), "the newest durable state exists", model);
+  for (const auto& [model, chain] : on_disk_) {
+    if (chain.version == 0 || chain.collected) continue;
+    require(holds_(chain.holder, model, static_cast<std::uint32_t>(chain.version), chain.digest()),
+            "the newest durable state exists", model);
   }
   if (!replay) return;
   Ledger ledger(scenario_.plan, make_search(scenario_));
@@ -251,7 +323,8 @@ void Checker::after_run(const Coordinator& coordinator) const {
     const Fate expected = fate(scenario_, model.id);
     require(model.status == expected.status,
             "a model ends as it must, not " + to_string(model.status) + " (" + model.reason + ")", model.id);
-    require(model.version == expected.units, "a model trains as long as it must", model.id);
+    require(model.version == expected.units && model.visits.size() == expected.units,
+            "a model trains as long as it must", model.id);
     if (model.status == Status::Quarantined) continue;
     Digest weights;  // of the calm run
     for (std::uint32_t unit = 0; unit < model.version; ++unit) {
@@ -261,7 +334,7 @@ void Checker::after_run(const Coordinator& coordinator) const {
               : model.visits[unit].partition;
       weights = train_toy(weights, model.id, unit / scenario_.plan.partitions, partition);
     }
-    require(chains_.at(model.id).collected == weights.hex(), "the final weights are those of the calm run", model.id);
+    require(on_disk_.at(model.id).collected == weights.hex(), "the final weights are those of the calm run", model.id);
   }
 }
 

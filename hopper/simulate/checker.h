@@ -26,13 +26,18 @@ struct Violation : Error {
 ///   what is committed was trained as due, announced by its worker, and lies on that worker's disk;
 ///   one lease per model, on a durable state within reach, with an attempt never used before, to a living worker with
 ///   room; COMMITTED is said of durable units only, STALE of no committed one; the newest durable state of every model
-///   exists somewhere until it is in the run directory; the journal replays to the coordinator's state.
+///   exists somewhere until it is in the run directory, unless a disk lost it; then the model goes back to the newest
+///   version that is left, and what is trained again goes the same way to the same digests; only a model that did
+///   something is quarantined; the journal replays to the coordinator's state.
 class Checker {
  public:
+  /// Whether the state lies on that disk, or would if troubles had not taken it.
   using Holds = std::function<bool(WorkerId, ModelId, std::uint32_t version, const Digest&)>;
+  /// Whether troubles took it.
+  using Lost = std::function<bool(WorkerId, ModelId, std::uint32_t version)>;
 
-  /// `holds` looks at the simulated disks.
-  Checker(const Scenario& scenario, Holds holds);
+  /// Both look at the simulated disks.
+  Checker(const Scenario& scenario, Holds holds, Lost lost);
 
   void coordinator_starts();
   /// It died; of its journal `records` survive.
@@ -50,14 +55,29 @@ class Checker {
   std::vector<Lease> leases_of(WorkerId worker) const;
 
  private:
+  // What records say of one model.
   struct Chain {
-    std::vector<record::Commit> commits;  // in order; those beyond `durable` are not yet on the disk
-    std::size_t durable = 0;
-    std::optional<std::string> collected;  // durable
+    std::vector<record::Commit> commits;  // of each unit the last one
+    std::size_t version = 0;              // of the newest state
+    WorkerId holder;                      // ... which lies here, unless that is version 0
+    std::uint64_t records = 0;
+    bool quarantined = false;
+    std::optional<std::string> collected;
+
+    Digest digest() const { return version == 0 ? Digest{} : commits[version - 1].digest; }
+    bool is_newest(std::uint32_t v, Attempt attempt) const {
+      return v > 0 && v == version && attempt == commits[v - 1].attempt;
+    }
+    bool knows(std::uint32_t unit, Attempt attempt) const {
+      return unit < commits.size() && commits[unit].attempt == attempt;
+    }
   };
+  using Books = std::map<ModelId, Chain>;
+  static void write_down(Books& books, const Record& record);
 
   void hears(const event::WorkerUp& up);
   void hears(const event::WorkerDown& down);
+  void hears(const event::WorkerCrashed& crashed) { hears(event::WorkerDown{crashed.peer}); }
   void hears(const event::Result& result);
   void hears(const event::UnitFailed& failed);
   void hears(const event::StopRequested&) { stopping_ = true; }
@@ -69,12 +89,13 @@ class Checker {
   void judge(const action::Append& append);
   void judge(const action::SendLease& sent);
   void judge(const action::Answer& answer) const;
-  void judge(const action::Release& release) const;
+  void judge(const action::Release& release);
   void judge(const action::SendCollect& collect);
   void judge(const action::Finish&) const;
   template <class A>
   void judge(const A&) const {}
   void judge_commit(const record::Commit& commit);
+  void judge_rollback(const record::Rollback& rollback) const;
   void judge_visit(ModelId model, std::uint32_t unit, PartitionId partition, WorkerId worker) const;
 
   void end_lease(const Peer& peer, ModelId model, Attempt attempt);
@@ -83,10 +104,11 @@ class Checker {
 
   const Scenario& scenario_;
   Holds holds_;
+  Lost lost_;
   std::vector<std::uint32_t> starts_;  // the van der Corput order, built in another way
   std::vector<Record> records_;
   std::uint64_t durable_ = 0;
-  std::map<ModelId, Chain> chains_;
+  Books written_, on_disk_;     // by all records, and by those that are durable
   std::set<Attempt> attempts_;  // ever used
   std::set<std::tuple<WorkerId, ModelId, std::uint32_t, Attempt, Digest>> announced_;
   std::map<ModelId, std::string> fetched_;
@@ -94,6 +116,7 @@ class Checker {
   std::map<ModelId, std::pair<Peer, Lease>> leases_;
   std::map<WorkerId, Incarnation> connected_;
   std::set<WorkerId> alive_;
+  std::map<WorkerId, std::vector<HeldState>> brought_;  // older states that a life came with and may keep
   std::set<ModelId> collecting_;
   bool stopping_ = false;
 };

@@ -28,6 +28,14 @@ Troubles draw_troubles(Rng& rng) {
   return t;
 }
 
+void draw_losses(Rng& rng, Troubles& t) {
+  t.lose_disk = drawn(rng, 0.3);
+  t.lose_states = drawn(rng, 0.3);
+  t.rot = drawn(rng, 0.1);
+  t.cut = drawn(rng, 0.05);
+  t.cut_time = seconds(rng.between(1, 120));
+}
+
 bool coin_stops(const Scenario& s, ModelId model, std::uint32_t epoch) {
   return s.stops_early && hash64(s.seed, "stop", {model.value, epoch}) % 3 == 0;
 }
@@ -64,7 +72,7 @@ Time unit_time(const Scenario& s, WorkerId worker, ModelId model, std::uint32_t 
 
 Fate fate(const Scenario& s, ModelId model) {
   for (std::uint32_t unit = 0; unit < s.plan.units(); ++unit) {
-    if (unit == s.bad_unit && s.poison == model) return {Status::Quarantined, unit};
+    if (unit == s.bad_unit && s.poison == model && !s.cured) return {Status::Quarantined, unit};
     if (unit == s.bad_unit && s.divergent == model) return {Status::Diverged, unit + 1};
     const bool last = unit + 1 == s.plan.units();
     if (s.plan.ends_epoch(unit) && !last && coin_stops(s, model, s.plan.epoch(unit)))
@@ -86,7 +94,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   s.models = rng.between(1, 6);
   s.stops_early = rng.chance(0.3);
   s.options.queue_depth = rng.between(1, 3);
-  s.options.max_failures = s.options.max_unreachable = 1000;  // chance must not condemn an innocent model
+  s.options.max_failures = 1000;  // chance must not condemn an innocent model
   s.options.attempt_block = rng.chance(0.3) ? rng.between(1, 4) : 64;
 
   for (std::uint32_t i = 0; i < s.models; ++i) s.unit_time.push_back(milliseconds(rng.between(10, 100)));
@@ -111,6 +119,8 @@ Scenario draw_scenario(std::uint64_t seed) {
     t.die_before_result = t.die_before_sending = t.die_after_result = t.die_after_commit = t.die_on_lease = 0;
     t.lose_connection = t.unit_fails = 0;
   }
+  s.cured = rng.chance(0.5);
+  draw_losses(rng, s.troubles);
   return s;
 }
 

@@ -31,6 +31,11 @@ struct Troubles {
   double unreachable = 0;         ///< per fetch from another worker
   double crash = 0;               ///< per COMMIT: kill -9 of the coordinator; part of its un-synced tail survives
   double stop = 0;                ///< per COMMIT: Ctrl-C, and `hop resume` when it has ended
+  double lose_disk = 0;           ///< per death: the next life finds an empty disk, as on a node that was replaced
+  double lose_states = 0;         ///< per death and state: it is gone, or does not pass its check
+  double rot = 0;                 ///< per COMMIT: a state is gone from the disk of a living worker, or damaged there
+  double cut = 0;                 ///< per fetch: two workers do not reach each other for `cut_time`
+  Time cut_time{};
 };
 
 struct Scenario {
@@ -51,7 +56,8 @@ struct Scenario {
   Time restart_time{};           ///< the longest from a death to the next life
 
   Troubles troubles;
-  std::optional<ModelId> poison;     ///< a model that kills each worker that trains its unit `bad_unit`
+  std::optional<ModelId> poison;     ///< a model that crashes each worker that trains its unit `bad_unit`
+  bool cured = false;                ///< it does so until it is quarantined; then somebody asks for it again
   std::optional<ModelId> divergent;  ///< a model whose loss is infinite at its unit `bad_unit`
   std::uint32_t bad_unit = 0;
 };

@@ -17,13 +17,16 @@ std::unique_ptr<Policy> make_policy(Order order) {
   return std::make_unique<GreedyPolicy>();
 }
 
-// Long enough for all the work one after the other on the slowest worker, and for every wait on the way.
+// Long enough for all the work one after the other on the slowest worker, a few times over (what is lost is found
+// late), and for every wait on the way.
 Time deadline(const Scenario& s) {
   Time work{};
   for (const Time unit : s.unit_time) work += unit * s.plan.units();
   const double slowest = *std::max_element(s.slowness.begin(), s.slowness.end()) * (1 + s.jitter);
-  return s.troubles.until + Time(static_cast<Time::rep>(static_cast<double>(work.count()) * slowest)) +
-         s.plan.units() * s.models * (s.sync_time * 2 + s.transfer_time + s.message_delay * 3) + seconds(60);
+  return s.troubles.until + s.troubles.cut_time +
+         4 * Time(static_cast<Time::rep>(static_cast<double>(work.count()) * slowest)) +
+         4 * s.plan.units() * s.models * (s.sync_time * 2 + s.transfer_time + s.message_delay * 3) +
+         seconds(60) * s.models;
 }
 
 }  // namespace
@@ -35,10 +38,15 @@ Simulation::Simulation(Scenario scenario, Step step)
       cut_(scenario_.plan.workers),
       to_worker_(scenario_.plan.workers),
       from_worker_(scenario_.plan.workers),
-      checker_(scenario_, [this](WorkerId worker, ModelId model, std::uint32_t version, const Digest& digest) {
-        const HeldState* state = workers_[worker.index()]->find(model, version);
-        return state != nullptr && state->digest == digest;
-      }) {
+      checker_(
+          scenario_,
+          [this](WorkerId worker, ModelId model, std::uint32_t version, const Digest& digest) {
+            const HeldState* state = workers_[worker.index()]->find(model, version);
+            return (state != nullptr && state->digest == digest) || taken_.contains({worker, model, version});
+          },
+          [this](WorkerId worker, ModelId model, std::uint32_t version) {
+            return taken_.contains({worker, model, version});
+          }) {
   WorkerHost& host = *this;
   for (std::uint32_t w = 0; w < scenario_.plan.workers; ++w) {
     workers_.push_back(std::make_unique<ToyWorker>(WorkerId{w}, host));
@@ -58,6 +66,7 @@ Summary Simulation::run() {
   }
   checker_.after_run(*coordinator_);
   summary_.hops = coordinator_->ledger().hops();
+  summary_.retrained = coordinator_->ledger().retrained();
   return summary_;
 }
 
@@ -76,7 +85,11 @@ void Simulation::start_coordinator() {
       std::make_unique<Coordinator>(scenario_.plan, make_search(scenario_), make_policy(scenario_.plan.order),
                                     checker_.durable_records(), scenario_.options);
   checker_.coordinator_starts();
-  step(event::Started{});
+  event::Started started;  // `hop resume --retry`, when whoever poisoned a model has mended it
+  for (const Model& model : coordinator_->ledger().models()) {
+    if (is_cured_ && model.status == Status::Quarantined) started.retry.push_back(model.id);
+  }
+  step(started);
 }
 
 void Simulation::end_coordinator(std::uint64_t surviving_records, bool workers_die) {
@@ -134,6 +147,11 @@ void Simulation::count(const Event& event, const std::vector<Action>& actions) {
     const auto* append = std::get_if<action::Append>(&action);
     if (append == nullptr) continue;
     if (std::holds_alternative<record::Quarantine>(append->record)) ++summary_.condemned;
+    if (std::holds_alternative<record::Retry>(append->record)) ++summary_.retried;
+    if (const auto* rollback = std::get_if<record::Rollback>(&append->record)) {
+      ++summary_.rollbacks;
+      if (rollback->version > 0) ++summary_.spared;
+    }
     const bool commit = std::holds_alternative<record::Commit>(append->record);
     if (commit && std::holds_alternative<event::WorkerUp>(event)) ++summary_.adopted;
   }
@@ -148,6 +166,7 @@ void Simulation::perform(const action::Append& append) {
   if (!std::holds_alternative<record::Commit>(append.record)) return;
   summary_.makespan = queue_.now();
   const Time soon = rng_.time_up_to(2 * scenario_.sync_time);
+  if (trouble(scenario_.troubles.rot)) rot();
   if (trouble(scenario_.troubles.crash)) in_this_life(soon, [this] { crash(); });
   if (trouble(scenario_.troubles.stop)) in_this_life(soon, [this] { step(event::StopRequested{}); });
 }
@@ -168,12 +187,13 @@ void Simulation::sync_journal() {
 
 void Simulation::perform(const action::SendCollect& collect) {
   in_this_life(scenario_.transfer_time, [this, collect] {
-    const auto state = fetch(collect.peer.worker, collect.model, collect.version);
-    if (state && state->digest == collect.digest) {
-      step(event::Collected{collect.model, kStateBytes, state->digest.hex()});
-    } else {
-      step(event::CollectFailed{collect.model, "no such state"});
-    }
+    const Reading final = fetch(collect.peer.worker, collect.peer.worker, collect.model, collect.version);
+    const bool is_whole = final.kind == Reading::Kind::Read && final.state.digest == collect.digest;
+    if (is_whole) return step(event::Collected{collect.model, kStateBytes, final.state.digest.hex()});
+    const Failure failure = final.kind == Reading::Kind::Unreachable ? Failure::SourceUnreachable
+                            : final.kind == Reading::Kind::Lost      ? Failure::StateLost
+                                                                     : Failure::StateDamaged;
+    step(event::CollectFailed{collect.model, "not collected", failure});
   });
 }
 
@@ -182,8 +202,12 @@ void Simulation::perform(const action::SetTimer& timer) {
 }
 
 void Simulation::perform(const action::Finish& finish) {
-  if (finish.outcome == Outcome::Completed) {
+  const bool asks_again = scenario_.cured && !is_cured_ && summary_.condemned > 0;
+  if (finish.outcome == Outcome::Completed && !asks_again) {
     complete_ = true;
+  } else if (finish.outcome == Outcome::Completed) {
+    is_cured_ = true;
+    end_coordinator(appended_, true);
   } else {
     ++summary_.stops;
     end_coordinator(appended_, true);  // and `hop resume` after a while
@@ -222,11 +246,23 @@ void Simulation::send(const Peer& from, Event event) {
   if (result && trouble(scenario_.troubles.lose_connection)) lose_connection(from.worker);
 }
 
-std::optional<HeldState> Simulation::fetch(WorkerId source, ModelId model, std::uint32_t version) {
+Reading Simulation::fetch(WorkerId reader, WorkerId source, ModelId model, std::uint32_t version) {
   const ToyWorker& worker = *workers_[source.index()];
-  if (!worker.alive() || trouble(scenario_.troubles.unreachable)) return std::nullopt;
-  const HeldState* state = worker.find(model, version);
-  return state != nullptr ? std::optional(*state) : std::nullopt;
+  if (!worker.alive() || !reach(reader, source) || trouble(scenario_.troubles.unreachable)) {
+    return {Reading::Kind::Unreachable};
+  }
+  return worker.read(model, version);
+}
+
+// A firewall, a cable: it lasts.
+bool Simulation::reach(WorkerId one, WorkerId other) {
+  if (one == other) return true;
+  Time& until = apart_[std::minmax(one, other)];
+  if (queue_.now() < until) return false;
+  if (!trouble(scenario_.troubles.cut)) return true;
+  ++summary_.partitions;
+  until = queue_.now() + scenario_.troubles.cut_time;
+  return false;
 }
 
 void Simulation::try_connect(WorkerId id) {
@@ -247,8 +283,8 @@ bool Simulation::trouble(double probability) {
 }
 
 bool Simulation::dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) {
-  if (scenario_.poison == model && unit == scenario_.bad_unit && moment == Moment::Training) {
-    kill(worker);
+  if (scenario_.poison == model && unit == scenario_.bad_unit && moment == Moment::Training && !is_cured_) {
+    kill(worker, true);
     return true;
   }
   const Troubles& t = scenario_.troubles;
@@ -259,16 +295,40 @@ bool Simulation::dies(WorkerId worker, Moment moment, ModelId model, std::uint32
   return true;
 }
 
-void Simulation::kill(WorkerId id) {
+// Whoever starts the next life knows how the last one ended.
+void Simulation::kill(WorkerId id, bool crashes) {
   ++summary_.deaths;
   ToyWorker& worker = *workers_[id.index()];
   const Peer peer = worker.peer();
   worker.die();
+  harm_disk(worker);
   notice_end(peer);
-  queue_.after(rng_.time_up_to(scenario_.restart_time), [this, id] {
+  queue_.after(rng_.time_up_to(scenario_.restart_time), [this, id, peer, crashes, life = life_] {
+    if (crashes && coordinator_ && life == life_) step(event::WorkerCrashed{peer, "a signal"});
     workers_[id.index()]->start();
     try_connect(id);
   });
+}
+
+void Simulation::harm_disk(ToyWorker& worker) {
+  const bool is_replaced = trouble(scenario_.troubles.lose_disk);
+  for (const HeldState& state : worker.disk()) {
+    if (is_replaced || trouble(scenario_.troubles.lose_states)) take(worker, state);
+  }
+}
+
+// Nobody notices before somebody wants it.
+void Simulation::rot() {
+  ToyWorker& worker = *workers_[rng_.below(scenario_.plan.workers)];
+  const std::vector<HeldState> disk = worker.disk();
+  if (!disk.empty()) take(worker, disk[rng_.below(static_cast<std::uint32_t>(disk.size()))]);
+}
+
+void Simulation::take(ToyWorker& worker, const HeldState& state) {
+  ++summary_.lost;
+  taken_.insert({worker.peer().worker, state.model, state.version});
+  if (rng_.chance(0.5)) return worker.lose(state.model, state.version);
+  worker.damage(state.model, state.version);
 }
 
 // On an ordered link the end of a connection comes after all that was sent over it.

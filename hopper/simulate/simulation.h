@@ -2,8 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "hopper/coordinator.h"
@@ -17,18 +21,24 @@ namespace hop::hopper::simulate {
 
 /// What a run was like.
 struct Summary {
-  Time makespan{};              ///< virtual time from the start to the last commit
-  std::uint64_t hops = 0;       ///< moves of models between workers
-  std::uint64_t steps = 0;      ///< of the coordinator
-  std::uint64_t deaths = 0;     ///< of workers
-  std::uint64_t cuts = 0;       ///< connections lost between the living
-  std::uint64_t crashes = 0;    ///< of the coordinator
-  std::uint64_t stops = 0;      ///< by Ctrl-C, each one followed by a resume
-  std::uint64_t forgotten = 0;  ///< records that a crash took, because they were not synced
-  std::uint64_t adopted = 0;    ///< units committed because a worker found them on its disk
-  std::uint64_t stale = 0;      ///< results answered STALE
-  std::uint64_t cancelled = 0;  ///< leases given back
-  std::uint64_t condemned = 0;  ///< models quarantined
+  Time makespan{};               ///< virtual time from the start to the last commit
+  std::uint64_t hops = 0;        ///< moves of models between workers
+  std::uint64_t steps = 0;       ///< of the coordinator
+  std::uint64_t deaths = 0;      ///< of workers
+  std::uint64_t cuts = 0;        ///< connections lost between the living
+  std::uint64_t crashes = 0;     ///< of the coordinator
+  std::uint64_t stops = 0;       ///< by Ctrl-C, each one followed by a resume
+  std::uint64_t forgotten = 0;   ///< records that a crash took, because they were not synced
+  std::uint64_t adopted = 0;     ///< units committed because a worker found them on its disk
+  std::uint64_t stale = 0;       ///< results answered STALE
+  std::uint64_t cancelled = 0;   ///< leases given back
+  std::uint64_t condemned = 0;   ///< models quarantined
+  std::uint64_t retried = 0;     ///< ... and brought back
+  std::uint64_t lost = 0;        ///< states that a disk lost or damaged
+  std::uint64_t partitions = 0;  ///< pairs of workers that could not reach each other for a while
+  std::uint64_t rollbacks = 0;   ///< of models, because of that
+  std::uint64_t spared = 0;      ///< ... to a version that was trained before
+  std::uint64_t retrained = 0;   ///< units that were done again
   bool operator==(const Summary&) const = default;
 };
 
@@ -49,7 +59,8 @@ class Simulation final : private WorkerHost {
   const Scenario& scenario() const override { return scenario_; }
   void after(Time delay, std::function<void()> task) override { queue_.after(delay, std::move(task)); }
   void send(const Peer& from, Event event) override;
-  std::optional<HeldState> fetch(WorkerId source, ModelId model, std::uint32_t version) override;
+  Reading fetch(WorkerId reader, WorkerId source, ModelId model, std::uint32_t version) override;
+  void wrote(WorkerId worker, ModelId model, std::uint32_t version) override { taken_.erase({worker, model, version}); }
   bool dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) override;
   bool unit_fails(const Lease& lease) override;
 
@@ -73,7 +84,11 @@ class Simulation final : private WorkerHost {
 
   // Troubles.
   bool trouble(double probability);
-  void kill(WorkerId worker);
+  void kill(WorkerId worker, bool crashes = false);
+  void harm_disk(ToyWorker& worker);
+  void rot();
+  void take(ToyWorker& worker, const HeldState& state);
+  bool reach(WorkerId one, WorkerId other);
   void notice_end(const Peer& peer);
   void lose_connection(WorkerId worker);
   void try_connect(WorkerId worker);
@@ -85,6 +100,9 @@ class Simulation final : private WorkerHost {
   EventQueue queue_;
   Rng rng_;
   std::vector<std::unique_ptr<ToyWorker>> workers_;
+  std::set<std::tuple<WorkerId, ModelId, std::uint32_t>> taken_;  // states that a disk lost or damaged
+  std::map<std::pair<WorkerId, WorkerId>, Time> apart_;           // until when two workers do not reach each other
+  bool is_cured_ = false;
   std::vector<Incarnation> cut_;               // per worker: what was on the wire of this incarnation is gone
   std::vector<Time> to_worker_, from_worker_;  // when the last message of an ordered link arrives
   Checker checker_;

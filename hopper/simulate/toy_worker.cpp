@@ -16,7 +16,20 @@ void ToyWorker::later(Time delay, F task) {
 
 const HeldState* ToyWorker::find(ModelId model, std::uint32_t version) const {
   const auto found = disk_.find({model, version});
-  return found == disk_.end() ? nullptr : &found->second;
+  return found == disk_.end() || found->second.is_damaged ? nullptr : &found->second.state;
+}
+
+Reading ToyWorker::read(ModelId model, std::uint32_t version) const {
+  const auto found = disk_.find({model, version});
+  if (found == disk_.end()) return {Reading::Kind::Lost};
+  if (found->second.is_damaged) return {Reading::Kind::Damaged};
+  return {Reading::Kind::Read, found->second.state};
+}
+
+std::vector<HeldState> ToyWorker::disk() const {
+  std::vector<HeldState> all;
+  for (const auto& entry : disk_) all.push_back(entry.second.state);
+  return all;
 }
 
 void ToyWorker::die() {
@@ -36,8 +49,8 @@ void ToyWorker::connect() {
   forget();
   connected_ = true;
   peer_.incarnation = Incarnation{peer_.incarnation.value + 1};
-  event::WorkerUp hello{peer_, {}};
-  for (const auto& entry : disk_) hello.held.push_back(entry.second);
+  std::erase_if(disk_, [](const auto& entry) { return entry.second.is_damaged; });  // none passes its check
+  event::WorkerUp hello{peer_, disk()};
   host_.send(peer_, std::move(hello));
 }
 
@@ -60,19 +73,22 @@ void ToyWorker::receive(const action::SendLease& message) {
 void ToyWorker::fetch_parent(const Lease& lease) {
   if (lease.source) {
     later(host_.scenario().transfer_time,
-          [this, lease] { parent_arrived(lease, host_.fetch(*lease.source, lease.model, lease.unit)); });
+          [this, lease] { parent_arrived(lease, host_.fetch(peer_.worker, *lease.source, lease.model, lease.unit)); });
   } else if (lease.unit == 0) {
-    parent_arrived(lease, HeldState{});  // built from the experiment
+    parent_arrived(lease, {});  // built from the experiment
   } else {
-    const HeldState* own = find(lease.model, lease.unit);
-    parent_arrived(lease, own != nullptr ? std::optional(*own) : std::nullopt);
+    parent_arrived(lease, read(lease.model, lease.unit));
   }
 }
 
-void ToyWorker::parent_arrived(const Lease& lease, const std::optional<HeldState>& state) {
+void ToyWorker::parent_arrived(const Lease& lease, const Reading& parent) {
   const auto task = std::find_if(tasks_.begin(), tasks_.end(), [&](const Task& t) { return t.lease == lease; });
   if (task == tasks_.end()) return;  // cancelled
-  if (!state || state->digest != lease.parent) return fail(lease, Failure::SourceUnreachable, "no such state");
+  if (parent.kind == Reading::Kind::Unreachable) return fail(lease, Failure::SourceUnreachable, "no answer");
+  if (parent.kind == Reading::Kind::Lost) return fail(lease, Failure::StateLost, "no such state");
+  if (parent.kind == Reading::Kind::Damaged || parent.state.digest != lease.parent) {
+    return fail(lease, Failure::StateDamaged, "another digest");
+  }
   task->parent_is_here = true;
   train_next();
 }
@@ -111,8 +127,9 @@ void ToyWorker::trained(const Lease& lease) {
     metrics.train_loss = std::numeric_limits<double>::infinity();
   }
   const Digest digest = train_toy(lease.parent, lease.model, lease.epoch, lease.partition);
-  disk_[{lease.model, lease.unit + 1}] = {lease.model,  lease.unit + 1, lease.partition, lease.attempt,
-                                          lease.parent, digest,         metrics};
+  disk_[{lease.model, lease.unit + 1}] = {
+      {lease.model, lease.unit + 1, lease.partition, lease.attempt, lease.parent, digest, metrics}, false};
+  host_.wrote(peer_.worker, lease.model, lease.unit + 1);
   if (alone) return;
   if (host_.dies(peer_.worker, Moment::OnDisk, lease.model, lease.unit)) return;
   host_.send(peer_, event::Result{peer_, lease.model, lease.unit, lease.attempt, digest, metrics});
@@ -139,7 +156,7 @@ void ToyWorker::receive(const action::Release& message) { erase(message.model, m
 
 void ToyWorker::erase(ModelId model, std::uint32_t version, Attempt attempt) {
   const auto found = disk_.find({model, version});
-  if (found != disk_.end() && found->second.attempt == attempt) disk_.erase(found);
+  if (found != disk_.end() && found->second.state.attempt == attempt) disk_.erase(found);
 }
 
 }  // namespace hop::hopper::simulate

@@ -19,6 +19,12 @@ class ToyWorker;
 /// The moments at which a worker may die.
 enum class Moment : std::uint8_t { GotLease, Training, OnDisk, SentResult, HeardCommitted };
 
+/// What came of reading a state, here or at another worker.
+struct Reading {
+  enum class Kind : std::uint8_t { Read, Unreachable, Lost, Damaged } kind = Kind::Read;
+  HeldState state = {};
+};
+
 /// The world as a worker sees it.
 class WorkerHost {
  public:
@@ -27,14 +33,16 @@ class WorkerHost {
   virtual void after(Time delay, std::function<void()> task) = 0;
   virtual void send(const Peer& from, Event event) = 0;
   /// A copy of another worker's state, if that worker lives, can be reached and has it.
-  virtual std::optional<HeldState> fetch(WorkerId source, ModelId model, std::uint32_t version) = 0;
+  virtual Reading fetch(WorkerId reader, WorkerId source, ModelId model, std::uint32_t version) = 0;
+  /// A state is on the disk; what was said of an older one in its place holds no more.
+  virtual void wrote(WorkerId worker, ModelId model, std::uint32_t version) = 0;
   /// Whether the worker dies at this moment of a unit: then nothing that it does afterwards counts.
   virtual bool dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) = 0;
   /// Whether training this unit throws.
   virtual bool unit_fails(const Lease& lease) = 0;
 };
 
-/// Its process dies and starts again; its disk stays.
+/// Its process dies and starts again; its disk stays, but for what troubles take from it.
 class ToyWorker {
  public:
   ToyWorker(WorkerId id, WorkerHost& host) : host_(host), peer_{id, {}} {}
@@ -42,7 +50,13 @@ class ToyWorker {
   const Peer& peer() const { return peer_; }
   bool alive() const { return alive_; }
   bool connected() const { return connected_; }
+  /// A state that lies on its disk unharmed, or null.
   const HeldState* find(ModelId model, std::uint32_t version) const;
+  Reading read(ModelId model, std::uint32_t version) const;
+  /// All that is on its disk, damaged or not.
+  std::vector<HeldState> disk() const;
+  void lose(ModelId model, std::uint32_t version) { disk_.erase({model, version}); }
+  void damage(ModelId model, std::uint32_t version) { disk_.at({model, version}).is_damaged = true; }
 
   /// The process starts with nothing but its disk, and dies (kill -9).
   void start() { alive_ = true; }
@@ -64,9 +78,13 @@ class ToyWorker {
     Lease lease;
     bool parent_is_here = false;
   };
+  struct File {
+    HeldState state;
+    bool is_damaged = false;
+  };
 
   void fetch_parent(const Lease& lease);
-  void parent_arrived(const Lease& lease, const std::optional<HeldState>& state);
+  void parent_arrived(const Lease& lease, const Reading& parent);
   void fail(const Lease& lease, Failure failure, const std::string& text);
   void train_next();
   void trained(const Lease& lease);
@@ -78,7 +96,7 @@ class ToyWorker {
 
   WorkerHost& host_;
   Peer peer_;
-  std::map<std::pair<ModelId, std::uint32_t>, HeldState> disk_;
+  std::map<std::pair<ModelId, std::uint32_t>, File> disk_;
   // What dies with the process:
   bool alive_ = false;
   bool connected_ = false;

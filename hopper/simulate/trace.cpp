@@ -21,10 +21,19 @@ struct RecordWriter {
   std::string operator()(const record::Arithmetic& r) const {
     return " ARITHMETIC" + number("w", r.worker.value) + ": " + r.text;
   }
+  std::string operator()(const record::Rollback& r) const {
+    return " ROLLBACK" + text(r.model) + number("to version ", r.version) +
+           (r.worker ? " on" + number("w", r.worker->value) + text(r.attempt) : "") + ": " + r.reason;
+  }
+  std::string operator()(const record::Retry& r) const { return " RETRY" + text(r.model); }
 };
 
 struct EventWriter {
-  std::string operator()(const event::Started&) const { return "STARTED"; }
+  std::string operator()(const event::Started& e) const {
+    std::string line = "STARTED";
+    for (const ModelId model : e.retry) line += " retries" + text(model);
+    return line;
+  }
   std::string operator()(const event::WorkerUp& e) const {
     std::string line = "WORKER_UP" + text(e.peer);
     for (const HeldState& h : e.held)
@@ -36,7 +45,8 @@ struct EventWriter {
     return "RESULT" + text(e.peer) + text(e.model) + number("unit ", e.unit) + text(e.attempt);
   }
   std::string operator()(const event::UnitFailed& e) const {
-    static constexpr const char* kFailures[] = {"source unreachable", "out of memory", "error", "cancelled"};
+    static constexpr const char* kFailures[] = {"source unreachable", "out of memory", "error",
+                                                "cancelled",          "state lost",    "state damaged"};
     return "UNIT_FAILED" + text(e.peer) + text(e.model) + number("unit ", e.unit) + text(e.attempt) + ": " +
            kFailures[static_cast<std::size_t>(e.failure)] + " " + e.text;
   }
@@ -44,6 +54,7 @@ struct EventWriter {
   std::string operator()(const event::Timer&) const { return "TIMER"; }
   std::string operator()(const event::StopRequested&) const { return "STOP_REQUESTED"; }
   std::string operator()(const event::Collected& e) const { return "COLLECTED" + text(e.model); }
+  std::string operator()(const event::WorkerCrashed& e) const { return "WORKER_CRASHED" + text(e.peer) + ": " + e.how; }
   std::string operator()(const event::CollectFailed& e) const {
     return "COLLECT_FAILED" + text(e.model) + ": " + e.text;
   }

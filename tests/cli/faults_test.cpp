@@ -3,61 +3,15 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <optional>
 #include <regex>
 
-#include "data/dataset.h"
-#include "data/glyphs.h"
-#include "tests/cli/program.h"
+#include "tests/cli/toy_run.h"
 
 namespace hop::testing {
 namespace {
 
-namespace fs = std::filesystem;
-
-class Faults : public ::testing::Test {
+class Faults : public ToyRun {
  protected:
-  static void SetUpTestSuite() {
-    folder_.emplace();
-    data::write_dataset(data::glyphs({.train_rows = 6000, .test_rows = 200}), *folder_ / "data",
-                        {.name = "glyphs-6000", .partitions = 4, .validation = data::Validation::file()});
-    write(*folder_ / "toy.toml", R"(
-name = "toy"
-seed = 5
-[data]
-source = "data"
-[model]
-layers = ["flatten", "linear 64", "relu", "dropout 0.2", "linear 10"]
-[search]
-epochs = 3
-[search.space]
-lr = [0.003, 0.001]
-batch_size = [32, 16]
-optimizer = "adam"
-[run]
-workers = 2
-)");
-    const Finished calm = hop({"run", "toy.toml", "--run-dir", "calm", "--json"}, folder_->path());
-    ASSERT_EQ(calm.code, 0) << calm.err;
-    expected_ = new std::map<int, std::string>(hashes(*folder_ / "calm"));
-  }
-  static void TearDownTestSuite() {
-    delete expected_;
-    folder_.reset();
-  }
-
-  static std::vector<std::string> run_in(const std::string& directory, std::vector<std::string> more = {}) {
-    std::vector<std::string> words = {"run", "toy.toml", "--run-dir", directory};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
-
-  // Lets the run commit `units` units; true if it is still going then.
-  static bool reach(Program& program, const std::string& directory, std::size_t units) {
-    return eventually([&] { return !program.running() || commits(*folder_ / directory).size() >= units; }) &&
-           program.running();
-  }
-
   // Kills a worker in the middle of the run, waits until its successor lives, and does it again.
   static void kill_workers_and_compare(const std::string& directory, const std::vector<std::string>& more) {
     Program program(run_in(directory, more), folder_->path());
@@ -76,9 +30,6 @@ workers = 2
     EXPECT_EQ(finished.code, 0) << finished.err;
     EXPECT_EQ(hashes(*folder_ / directory), *expected_);
   }
-
-  static inline std::optional<TemporaryFolder> folder_;
-  static inline std::map<int, std::string>* expected_ = nullptr;
 };
 
 TEST_F(Faults, TheNumberOfWorkersAndTheTransportChangeNoBit) {
@@ -111,7 +62,7 @@ TEST_F(Faults, AKilledWorkerIsToldOfWithItsUnitAndWithWhoTakesItOver) {
   }
 }
 
-TEST_F(Faults, AModelWhoseUnitLosesItsWorkerThreeTimesIsSetAsideWithALine) {
+TEST_F(Faults, AModelWhoseUnitCrashesItsWorkerThreeTimesIsSetAsideWithALineAndMayBeRetried) {
   // One model, whose units take a while: a worker that was just given one still has it in hand when it is killed.
   Program program(
       run_in("set-aside", {"--workers", "1", "--set", "model.layers=[\"flatten\", \"linear 1024\", \"linear 10\"]",
@@ -126,7 +77,7 @@ TEST_F(Faults, AModelWhoseUnitLosesItsWorkerThreeTimesIsSetAsideWithALine) {
   };
   const auto kill = [&] {
     const std::size_t losses = times(" was lost ");
-    ::kill(program.children().at(0), SIGKILL);
+    ::kill(program.children().at(0), SIGSEGV);  // as if the unit had done it
     return eventually([&] { return times(" was lost ") > losses; });
   };
   // A kill may come right before the next unit.
@@ -140,9 +91,13 @@ TEST_F(Faults, AModelWhoseUnitLosesItsWorkerThreeTimesIsSetAsideWithALine) {
   }
   EXPECT_EQ(program.wait().code, 3) << "no model came through";
   const std::regex told(
-      " was lost in the middle of model 0's unit of epoch \\d on partition \\d: killed by signal 9.*\n"
-      "model 0 is set aside: unit \\d+ lost its worker 3 times\n");
+      " was lost in the middle of model 0's unit of epoch \\d on partition \\d: killed by signal 11.*\n"
+      "model 0 is set aside: unit \\d+ ended its worker 3 times \\(killed by signal 11\\)\n");
   EXPECT_TRUE(std::regex_search(log(), told)) << log();
+  EXPECT_EQ(hop({"resume", "set-aside"}, folder_->path()).code, 3) << "it stays there";
+  const Finished retried = hop({"resume", "set-aside", "--retry"}, folder_->path());
+  EXPECT_EQ(retried.code, 0) << retried.err;
+  EXPECT_NE(read(*folder_ / "set-aside" / "results.json").find("\"finished\""), std::string::npos);
 }
 
 TEST_F(Faults, TheOnlyWorkerKilledInMidUnitIsStartedAgain) { kill_workers_and_compare("alone", {"--workers", "1"}); }

@@ -105,9 +105,9 @@ class Drive {
   }
 
   /// The coordinator dies, and what was not synced dies with it.
-  void crash() {
+  void crash(const event::Started& started = {}) {
     durable_.resize(synced_);
-    begin();
+    begin(started);
   }
 
   template <class A>
@@ -133,9 +133,9 @@ class Drive {
   Time now{};
 
  private:
-  void begin() {
+  void begin(const event::Started& started = {}) {
     coordinator_ = std::make_unique<Coordinator>(plan_, grid(models_), policy(plan_.order), durable_, options_);
-    step(event::Started{});
+    step(started);
     if (durable_.size() > synced_) sync();
   }
 

@@ -130,30 +130,6 @@ TEST(Coordinator, ReleasesWhatAReturningWorkerNoLongerNeeds) {
   EXPECT_THAT(run.all<action::Release>(), SizeIs(1));
 }
 
-TEST(Coordinator, QuarantinesAModelWhoseStateIsGone) {
-  Drive run(kTwoWorkers, 2);
-  run.up(0);
-  run.train(0);
-  run.down(0);
-  run.up(0, 2, {});
-  ASSERT_THAT(run.appended<record::Quarantine>(), SizeIs(1));
-  run.sync();
-  EXPECT_EQ(run.model(0).status, Status::Quarantined);
-  EXPECT_EQ(run.model(0).reason, "version 1 is gone from worker 0");
-  EXPECT_EQ(run.model(1).status, Status::Running);
-}
-
-TEST(Coordinator, QuarantinesAModelWhoseStateIsGoneBeforeItsCommitIsDurable) {
-  Drive run(kOneWorker);
-  run.up(0);
-  run.step(run.result_of(0));
-  run.up(0, 2, {});
-  run.sync();
-  EXPECT_THAT(run.appended<record::Quarantine>(), SizeIs(1));
-  run.sync();
-  EXPECT_THAT(run.all<action::Finish>(), SizeIs(1));
-}
-
 TEST(Coordinator, AnswersTheNewLifeWhenTheOldOneDiedBeforeTheSync) {
   Drive run(kOneWorker);
   run.up(0);

@@ -51,8 +51,11 @@ const std::vector<Record> kRecords{record::Reserve{Attempt{1025}},
                                    record::Quarantine{ModelId{2}, "unit 4 lost its worker 3 times"},
                                    record::Collected{ModelId{3}, 1ULL << 33, std::string(64, 'a')},
                                    record::Arithmetic{WorkerId{1}, "x86-64-v4, bf16, oneDNN 2.6.3"},
-                                   commit(2)};
-const JournalHeader kHeader{"cifar-1", {12, 34}};
+                                   commit(2),
+                                   record::Rollback{ModelId{3}, 2, WorkerId{1}, Attempt{101}, "version 3 is gone"},
+                                   record::Rollback{ModelId{4}, 0, std::nullopt, {}, "version 1 is gone"},
+                                   record::Retry{ModelId{2}}};
+const JournalHeader kHeader{"cifar-1", {12, 34}, {56, 78}};
 
 class Journals : public testing::Test {
  protected:
@@ -194,6 +197,59 @@ TEST_F(Journals, FollowedByZeroesHaveATornTail) {
   record_run();
   write(bytes() + std::string(5000, '\0'));
   EXPECT_EQ(read_journal(path_).torn_bytes, 5000U);
+}
+
+// Each byte of such a tail may be the first one of a record, and looks like one: the search is not quadratic.
+TEST_F(Journals, FollowedByMegabytesThatLookLikeRecordsAreReadAtOnce) {
+  record_run();
+  std::string tail;
+  while (tail.size() < (std::size_t{17} << 20))
+    tail += std::string("\xf0\xff\x0f\0\x01\x02\x03\x04\x50\x03\0\0\0\0\0\0", 16);
+  write(bytes() + tail);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(read_journal(path_).torn_bytes, tail.size());
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10)) << "minutes, where it is quadratic";
+}
+
+TEST_F(Journals, FindAWholeRecordAtAnyPlaceBehindDamage) {
+  const std::vector<std::size_t> ends = record_run();
+  const std::string whole = bytes();
+  for (std::size_t shift = 0; shift < 200; ++shift) {
+    write(whole.substr(0, ends[1]) + std::string(shift, '\x01') + whole.substr(ends[2]));
+    EXPECT_THAT([&] { read_journal(path_); }, ThrowsMessage<JournalError>(HasSubstr("hop fsck"))) << shift;
+  }
+}
+
+TEST_F(Journals, DamagedInTheMiddleCanBeSurveyedAndCut) {
+  const std::vector<std::size_t> ends = record_run();
+  std::string damaged = bytes();
+  damaged[ends[2] + 20] = static_cast<char>(damaged[ends[2] + 20] ^ 1);
+  write(damaged);
+  const JournalContents contents = survey_journal(path_);
+  EXPECT_EQ(contents.bytes, ends[2]);
+  EXPECT_EQ(contents.offsets.size(), contents.records.size());
+  EXPECT_EQ(contents.torn_bytes, damaged.size() - ends[2]);
+  EXPECT_THAT(contents.damage, HasSubstr("at offset " + std::to_string(ends[2])));
+  const fs::path kept = cut_journal(path_, contents.bytes);
+  EXPECT_EQ(fs::file_size(kept), contents.torn_bytes);
+  EXPECT_EQ(read_journal(path_).torn_bytes, 0U);
+}
+
+TEST_F(Journals, AreOpenedWithoutTheRecordsThatMayNotStandWhichAreKept) {
+  const std::vector<std::size_t> ends = record_run();
+  const std::string whole = bytes();
+  JournalContents contents;
+  {
+    Journal journal = Journal::open(path_, contents, [](const JournalContents&) { return 2; });
+    EXPECT_EQ(contents.records.size(), 2U);
+    EXPECT_EQ(journal.append(kRecords[2]), 3U);
+    journal.sync();
+  }
+  const JournalContents now = read_journal(path_);
+  EXPECT_EQ(now.records, std::vector<Record>(kRecords.begin(), kRecords.begin() + 3));
+  std::ifstream kept(path_.string() + ".cut-1", std::ios::binary);
+  const std::string tail{std::istreambuf_iterator<char>(kept), {}};
+  EXPECT_EQ(tail, whole.substr(now.offsets[2])) << "all that was cut off";
 }
 
 TEST_F(Journals, ThatAreNoneAreRefused) {

@@ -3,8 +3,13 @@
 #include "tests/temporary_folder.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 
 namespace hop::hopper {
 namespace {
@@ -74,6 +79,102 @@ TEST_F(StateStoreTest, GivesItsMemoryAwayWhereAFileKeepsTheVersion) {
   EXPECT_EQ(store.take(key(1))->data(), place) << "no copy: the file has it";
   EXPECT_EQ(store.find_in_memory(key(1)), nullptr);
   EXPECT_EQ(store.find(key(1))->data()[0], std::byte{7});
+}
+
+// ---- disks fail
+// ---------------------------------------------------------------------------------------------------------------------
+
+class DamagedStates : public StateStoreTest {
+ protected:
+  DamagedStates() {
+    StateStore store(folder_.path(), true, pool_);
+    store.put(version(1, 1), layout(), bytes_of(7));
+  }
+  StateStore open() {
+    return {folder_.path(), true, pool_, [this](const std::string& line) { told_.push_back(line); }};
+  }
+  std::string bytes() const {
+    std::ifstream file(file_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  void write(const std::string& text) const { std::ofstream(file_, std::ios::binary) << text; }
+
+  const std::filesystem::path file_ = folder_.path() / "0-1.hop";
+  const std::filesystem::path damaged_ = folder_.path() / "0-1.hop.damaged";
+  std::vector<std::string> told_;
+};
+
+TEST_F(DamagedStates, AreKeptUnderAnotherNameAndToldOfWithTheByte) {
+  const std::string whole = bytes();
+  for (std::size_t at = 0; at < whole.size(); at += 5) {
+    std::string flipped = whole;
+    flipped[at] = static_cast<char>(flipped[at] ^ 16);
+    write(flipped);
+    told_.clear();
+    StateStore store = open();
+    EXPECT_TRUE(store.scan().empty()) << at;
+    EXPECT_EQ(store.find(key(1)), nullptr);
+    EXPECT_FALSE(std::filesystem::exists(file_)) << at;
+    ASSERT_TRUE(std::filesystem::exists(damaged_)) << at;
+    ASSERT_EQ(told_.size(), 1U) << at;
+    EXPECT_NE(told_[0].find("0-1.hop"), std::string::npos) << told_[0];
+    EXPECT_NE(told_[0].find("0-1.hop.damaged"), std::string::npos) << told_[0];
+  }
+  write(whole);
+  EXPECT_EQ(open().scan().size(), 1U);
+  EXPECT_TRUE(std::filesystem::exists(damaged_)) << "it stays for whoever wants to look at it";
+}
+
+TEST_F(DamagedStates, AreFoundWhenTheyAreWanted) {
+  StateStore store = open();
+  ASSERT_EQ(store.scan().size(), 1U);
+  std::string flipped = bytes();
+  flipped.back() = static_cast<char>(flipped.back() ^ 1);
+  write(flipped);
+  EXPECT_EQ(store.find(key(1)), nullptr);
+  EXPECT_EQ(store.take(key(1)), nullptr);
+  EXPECT_TRUE(std::filesystem::exists(damaged_));
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_NE(told_[0].find("damaged"), std::string::npos) << told_[0];
+}
+
+TEST_F(DamagedStates, AreNoneWhereTheSystemRefuses) {
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  StateStore store = open();
+  ASSERT_EQ(store.scan().size(), 1U);
+  const int next = ::dup(0);
+  ::close(next);
+  const rlimit full{static_cast<rlim_t>(next), before.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &full);
+  EXPECT_ANY_THROW(store.scan());
+  EXPECT_THROW(store.find(key(1)), StateDamaged);
+  setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_TRUE(std::filesystem::exists(file_));
+  EXPECT_EQ(store.scan().size(), 1U);
+  ASSERT_NE(store.find(key(1)), nullptr);
+  EXPECT_EQ(store.find(key(1))->data()[0], std::byte{7});
+}
+
+TEST_F(DamagedStates, AreNoneWhereAnotherThingHasAStatesName) {
+  ASSERT_EQ(::mkfifo((folder_.path() / "5-1.hop").c_str(), 0600), 0);
+  ASSERT_EQ(::mkfifo((folder_.path() / "pipe").c_str(), 0600), 0);
+  std::filesystem::create_directories(folder_.path() / "6-1.hop" / "inner");
+  std::filesystem::create_directories(folder_.path() / "folder" / "inner");
+  std::filesystem::create_symlink("/dev/zero", folder_.path() / "7-1.hop");
+  StateStore store = open();
+  EXPECT_EQ(store.scan().size(), 1U) << "and nothing waits for a pipe";
+  EXPECT_EQ(told_.size(), 3U);
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "6-1.hop" / "inner"));
+}
+
+TEST_F(DamagedStates, AreThoseUnderAnothersName) {
+  std::filesystem::copy_file(file_, folder_.path() / "3-9.hop");
+  StateStore store = open();
+  const std::vector<HeldState> held = store.scan();
+  ASSERT_EQ(held.size(), 1U);
+  EXPECT_EQ(held[0].version, 1U);
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "3-9.hop.damaged"));
 }
 
 }  // namespace

@@ -1,0 +1,75 @@
+// What is lost is trained again, and what fails too often is set aside. Both wait for the outcome of a lease or a
+// commit on its way: that may be a newer state, with which all is well.
+#include <algorithm>
+
+#include "hopper/coordinator.h"
+
+namespace hop::hopper {
+
+void Coordinator::lose(ModelId model, std::string why) {
+  flight(model).loss = std::move(why);
+  unresolved_.push_back(model);
+}
+
+// A fault of the model itself. `max_failures` of one unit are too many.
+void Coordinator::blame(ModelId model, std::string what) {
+  Flight& f = flight(model);
+  if (++f.failures < options_.max_failures) return;
+  f.fault = std::move(what);
+  unresolved_.push_back(model);
+}
+
+// Its newest state could not be read, or arrived damaged. That may pass; where it does not, the state is as good as
+// lost.
+void Coordinator::spoil(ModelId model, const std::string& text) {
+  Flight& f = flight(model);
+  if (++f.damaged >= options_.max_damaged) return lose(model, text);
+  retry_later(f, f.damaged);
+}
+
+void Coordinator::resolve() {
+  std::erase_if(unresolved_, [this](ModelId model) { return resolve(ledger_.model(model)); });
+}
+
+// Whether nothing is left to be decided.
+bool Coordinator::resolve(const Model& model) {
+  Flight& f = flight(model.id);
+  if ((!f.loss && !f.fault) || model.file || model.status == Status::Quarantined) return true;
+  if (f.leased_to || f.committing || f.settling) return false;
+  if (f.fault) {
+    append_final(model.id, record::Quarantine{model.id, *std::exchange(f.fault, std::nullopt)});
+    return true;
+  }
+  if (!were_all_here()) return false;
+  roll_back(model, *f.loss);
+  return true;
+}
+
+// Only then it is known what is left: a worker that was not there since the coordinator began may bring a newer version
+// than all others have.
+bool Coordinator::were_all_here() const {
+  return std::all_of(workers_.begin(), workers_.end(), [](const WorkerState& w) { return w.incarnation.value > 0; });
+}
+
+void Coordinator::roll_back(const Model& model, const std::string& why) {
+  const auto& spares = flight(model.id).spares;
+  const auto newest = std::max_element(spares.begin(), spares.end(),
+                                       [](const Spare& a, const Spare& b) { return a.version < b.version; });
+  record::Rollback rollback{model.id, 0, std::nullopt, {}, why};
+  if (newest != spares.end()) {
+    rollback.version = newest->version;
+    rollback.worker = newest->worker;
+    rollback.attempt = newest->attempt;
+  }
+  append_final(model.id, std::move(rollback));
+}
+
+// Those of workers that are away stay known: should the newest state get lost meanwhile, theirs are left.
+void Coordinator::release_spares(ModelId model) {
+  std::erase_if(flight(model).spares, [&](const Spare& spare) {
+    release(spare.worker, model, spare.version, spare.attempt);
+    return workers_[spare.worker.index()].alive;
+  });
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,76 @@
+#include "hopper/detail/restore.h"
+
+#include <bit>
+
+#include "base/error.h"
+#include "hopper/schedule/fixed.h"
+#include "hopper/schedule/greedy.h"
+#include "hopper/search/grid.h"
+#include "hopper/search/random.h"
+
+namespace hop::hopper {
+
+std::unique_ptr<Search> make_search(const Experiment& experiment) {
+  const SearchOptions& search = experiment.search;
+  if (search.method == SearchMethod::Random) {
+    return std::make_unique<RandomSearch>(search.space, search.samples, experiment.seed);
+  }
+  return std::make_unique<GridSearch>(search.space);
+}
+
+std::unique_ptr<Policy> make_policy(Order order) {
+  if (order == Order::Free) return std::make_unique<GreedyPolicy>();
+  return std::make_unique<FixedPolicy>();
+}
+
+Plan make_plan(const Experiment& experiment, std::uint32_t partitions) {
+  Plan plan{partitions, experiment.run.workers, experiment.search.epochs, experiment.run.order};
+  plan.check();
+  return plan;
+}
+
+Restored restore(const Experiment& experiment, std::uint32_t partitions, const JournalContents& journal) {
+  Restored restored{Ledger(make_plan(experiment, partitions), make_search(experiment)), 0, {}};
+  for (const Record& record : journal.records) {
+    try {
+      restored.ledger.apply(record);
+    } catch (const JournalError& error) {
+      restored.contradiction = "record " + std::to_string(restored.records + 1) + " at byte " +
+                               std::to_string(journal.offsets[restored.records]) +
+                               " contradicts those before it: " + error.what();
+      break;
+    }
+    ++restored.records;
+  }
+  return restored;
+}
+
+Digest data_digest(const data::Dataset& dataset) {
+  DigestStream stream;
+  const auto add = [&](std::uint64_t number) { stream.update(std::as_bytes(std::span(&number, 1))); };
+  const auto add_digest = [&](const Digest& digest) {
+    add(digest.low);
+    add(digest.high);
+  };
+  add_digest(dataset.digest());
+  for (const data::PartitionEntry& entry : dataset.manifest().partitions) add_digest(entry.digest);
+  if (dataset.has_validation()) add_digest(dataset.manifest().validation->digest);
+  add(std::bit_cast<std::uint64_t>(dataset.scale().offset));
+  add(std::bit_cast<std::uint64_t>(dataset.scale().factor));
+  return stream.digest();
+}
+
+void check_same_data(const JournalHeader& header, const data::Dataset& dataset) {
+  if (header.data == Digest{}) return;  // of a version that did not write it down
+  const Digest now = data_digest(dataset);
+  if (now == header.data) return;
+  throw DataError("[resume] expected the data that the run began with (digest " + header.data.hex() +
+                  "), got others (" + now.hex() + ") in " + dataset.folder().string());
+}
+
+void check_unchanged(const data::Dataset& dataset) {
+  for (std::uint32_t q = 0; q < dataset.partition_count(); ++q) dataset.partition(PartitionId(q), data::Verify::yes);
+  if (dataset.has_validation()) dataset.validation(data::Verify::yes);
+}
+
+}  // namespace hop::hopper

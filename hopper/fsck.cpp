@@ -1,0 +1,31 @@
+#include "hopper/fsck.h"
+
+#include "hopper/detail/restore.h"
+#include "hopper/detail/run_directory.h"
+
+namespace hop::hopper {
+
+JournalCheck check_journal(const std::filesystem::path& run_directory, bool cut) {
+  const Experiment experiment = parse_experiment(read_run_file(run_directory, "experiment.toml"), "experiment.toml", {},
+                                                 [](const Config&, const ModelInput&) { return nullptr; });
+  read_run_file(run_directory, "journal");  // for its message
+  const std::filesystem::path path = run_directory / "journal";
+  const JournalContents journal = survey_journal(path);
+  const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), journal);
+
+  JournalCheck check{restored.records, journal.bytes, journal.torn_bytes, {}, {}};
+  if (!restored.contradiction.empty()) {
+    check.findings.push_back(restored.contradiction);
+    check.sound_bytes = journal.offsets[restored.records];
+    check.other_bytes += journal.bytes - check.sound_bytes;
+  }
+  if (journal.torn_bytes > 0) {
+    check.findings.push_back("byte " + std::to_string(journal.bytes) + ": " + std::to_string(journal.torn_bytes) +
+                             " bytes that are no whole record" +
+                             (journal.damage.empty() ? " (an unfinished write)" : ": " + journal.damage));
+  }
+  if (cut && !check.is_sound()) check.kept = cut_journal(path, check.sound_bytes);
+  return check;
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,258 @@
+// States are lost, and what was trained is trained again; models fail, and are brought back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "tests/hopper/coordinator_driver.h"
+
+namespace hop::hopper {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+// Two workers, and a model whose first unit is worker 0's and whose second one is worker 1's.
+class Losses : public testing::Test {
+ protected:
+  Losses() {
+    run.up(0);
+    run.up(1);
+  }
+  HeldState train_and_hold() {
+    HeldState held = run.held_of(0);
+    run.train(0);
+    return held;
+  }
+  Drive run{kTwoWorkers};
+};
+
+TEST_F(Losses, RollAModelBackToItsInitialStateWhereNothingIsLeft) {
+  train_and_hold();
+  run.down(1);  // its lease ends with it
+  run.up(0, 2, {});
+  const auto rolled = run.appended<record::Rollback>();
+  ASSERT_THAT(rolled, SizeIs(1));
+  EXPECT_EQ(rolled[0].version, 0U);
+  EXPECT_EQ(rolled[0].worker, std::nullopt);
+  EXPECT_EQ(rolled[0].reason, "version 1 is gone from worker 0");
+  EXPECT_FALSE(run.leased(0)) << "not before that is durable";
+  run.sync();
+  EXPECT_EQ(run.model(0).version, 0U);
+  EXPECT_EQ(run.model(0).status, Status::Running);
+  EXPECT_EQ(run.lease(0).unit, 0U);
+  EXPECT_EQ(run.holder(0), peer(0, 2));
+}
+
+TEST_F(Losses, AreMadeGoodByTheLeaseThatIsOnItsWay) {
+  train_and_hold();
+  ASSERT_EQ(run.holder(0), peer(1)) << "which may have fetched the state already";
+  run.up(0, 2, {});
+  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty());
+  EXPECT_THAT(run.appended<record::Quarantine>(), IsEmpty());
+  run.train(0);
+  EXPECT_EQ(run.model(0).version, 2U);
+  EXPECT_EQ(run.model(0).holder, WorkerId{1});
+}
+
+TEST_F(Losses, WaitForTheFailureOfTheLeaseThatIsOnItsWay) {
+  train_and_hold();
+  run.up(0, 2, {});
+  run.fail(0, Failure::SourceUnreachable, "no answer");
+  EXPECT_THAT(run.appended<record::Rollback>(), SizeIs(1));
+}
+
+TEST_F(Losses, WaitForTheEndOfTheWorkerThatHasTheLease) {
+  train_and_hold();
+  run.up(0, 2, {});
+  run.down(1);
+  EXPECT_THAT(run.appended<record::Rollback>(), SizeIs(1));
+}
+
+TEST_F(Losses, BeforeACommitIsDurableRollBackWhenItIs) {
+  run.step(run.result_of(0));
+  run.up(0, 2, {});
+  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty());
+  run.sync();
+  const auto rolled = run.appended<record::Rollback>();
+  ASSERT_THAT(rolled, SizeIs(1));
+  EXPECT_EQ(rolled[0].version, 0U);
+}
+
+TEST_F(Losses, RollBackToTheNewestVersionThatIsLeft) {
+  const HeldState first = train_and_hold();
+  run.down(0);  // with version 1, which is not released then
+  run.train(0);
+  run.down(1);
+  run.up(0, 2, {first});
+  EXPECT_THAT(run.all<action::Release>(), IsEmpty()) << "nobody knows yet whether version 2 is still there";
+  run.up(1, 2, {});
+  EXPECT_THAT(run.appended<record::Rollback>(), ElementsAre(record::Rollback{ModelId{0}, 1, WorkerId{0}, first.attempt,
+                                                                             "version 2 is gone from worker 1"}));
+  run.sync();
+  EXPECT_EQ(run.model(0).version, 1U);
+  EXPECT_EQ(run.lease(0).unit, 1U);
+  EXPECT_EQ(run.lease(0).source, WorkerId{0});
+}
+
+TEST_F(Losses, ThatDidNotHappenReleaseTheOlderVersions) {
+  const HeldState first = train_and_hold();
+  run.down(0);
+  const HeldState second = train_and_hold();
+  run.down(1);
+  run.up(0, 2, {first});
+  run.up(1, 2, {second});
+  const auto released = run.all<action::Release>();
+  ASSERT_THAT(released, SizeIs(1));
+  EXPECT_EQ(released[0].peer, peer(0, 2));
+  EXPECT_EQ(released[0].attempt, first.attempt);
+  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty());
+}
+
+TEST_F(Losses, AreJudgedWhenAllWorkersWereHeardOf) {
+  const HeldState first = train_and_hold();
+  run.down(0);
+  run.train(0);
+  run.crash();
+  run.up(1, 2, {});
+  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty()) << "worker 0 may bring an older version";
+  run.up(0, 2, {first});
+  ASSERT_THAT(run.appended<record::Rollback>(), SizeIs(1));
+  EXPECT_EQ(run.appended<record::Rollback>()[0].version, 1U);
+}
+
+TEST_F(Losses, AreMadeGoodByANewerStateThatNobodyKnewOf) {
+  train_and_hold();
+  const HeldState second = run.held_of(0);
+  run.crash();
+  run.up(0, 2, {});
+  run.up(1, 2, {second});
+  EXPECT_THAT(run.appended<record::Commit>(), SizeIs(1));
+  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty());
+  run.sync();
+  EXPECT_EQ(run.model(0).version, 2U);
+}
+
+TEST_F(Losses, ThatAreFoundInUseCountAsAnyOther) {
+  train_and_hold();
+  run.fail(0, Failure::StateLost, "version 1 of model 0 is not here");
+  const auto rolled = run.appended<record::Rollback>();
+  ASSERT_THAT(rolled, SizeIs(1));
+  EXPECT_EQ(rolled[0].reason, "version 1 of model 0 is not here");
+}
+
+TEST_F(Losses, AreBelievedOfStatesThatCannotBeReadForAWhile) {
+  train_and_hold();
+  for (int tries = 1; tries < 6; ++tries) {
+    run.fail(0, Failure::StateDamaged, "Input/output error");
+    ASSERT_THAT(run.appended<record::Rollback>(), IsEmpty()) << tries;
+    run.now += seconds(5);
+    run.step(event::Timer{});
+  }
+  run.fail(0, Failure::StateDamaged, "Input/output error");
+  EXPECT_THAT(run.appended<record::Rollback>(), SizeIs(1));
+}
+
+TEST_F(Losses, OfAFinalStateAreTrainedAgain) {
+  for (int unit = 0; unit < 4; ++unit) run.train(0);
+  ASSERT_EQ(run.model(0).status, Status::Finished);
+  ASSERT_THAT(run.all<action::SendCollect>(), SizeIs(1));
+  run.step(event::CollectFailed{ModelId{0}, "not here", Failure::StateLost});
+  ASSERT_THAT(run.appended<record::Rollback>(), SizeIs(1));
+  run.sync();
+  EXPECT_FALSE(run.coordinator().ledger().complete());
+  for (std::uint32_t unit = 0; unit < 4; ++unit) {
+    EXPECT_EQ(run.lease(0).unit, unit);
+    run.train(0);
+  }
+  EXPECT_EQ(run.model(0).status, Status::Finished);
+  EXPECT_EQ(run.coordinator().ledger().retrained(), 4U);
+  EXPECT_THAT(run.all<action::SendCollect>(), SizeIs(1));
+}
+
+TEST_F(Losses, AreMadeGoodWithTheSameBitsOrNotAtAll) {
+  train_and_hold();
+  run.fail(0, Failure::StateLost);
+  run.sync();
+  for (int tries = 0; tries < 3; ++tries) {
+    event::Result other = run.result_of(0);
+    other.digest = {7, 7};
+    run.step(other);
+    EXPECT_EQ(run.all<action::Answer>().at(0).verdict, Verdict::Stale);
+    EXPECT_THAT(run.appended<record::Commit>(), IsEmpty());
+  }
+  EXPECT_THAT(run.appended<record::Quarantine>(), SizeIs(1));
+  run.sync();
+  EXPECT_NE(run.model(0).reason.find("expected unit 0 to give"), std::string::npos) << run.model(0).reason;
+}
+
+TEST_F(Losses, KeepTheWayOfAFreeOrder) {
+  Drive free({3, 1, 2, Order::Free});
+  free.up(0);
+  std::vector<PartitionId> way;
+  for (int unit = 0; unit < 5; ++unit) {
+    way.push_back(free.lease(0).partition);
+    free.train(0);
+  }
+  free.up(0, 2, {});
+  free.sync();
+  for (int unit = 0; unit < 5; ++unit) {
+    EXPECT_EQ(free.model(0).candidates, std::vector<PartitionId>{way[static_cast<std::size_t>(unit)]});
+    EXPECT_EQ(free.lease(0).partition, way[static_cast<std::size_t>(unit)]);
+    free.train(0);
+  }
+  EXPECT_THAT(free.model(0).candidates, SizeIs(1)) << "the partition that the second epoch still owes";
+}
+
+TEST_F(Losses, TellTheSearchNothingTwice) {
+  Drive both(kTwoWorkers);
+  both.up(0);
+  both.up(1);
+  both.train(0);
+  both.train(0);
+  const std::vector<EpochMetrics> epochs = both.model(0).epochs;
+  const std::uint32_t told = both.model(0).told;
+  both.fail(0, Failure::StateLost);
+  both.sync();
+  both.train(0);
+  both.train(0);
+  EXPECT_EQ(both.model(0).epochs, epochs);
+  EXPECT_EQ(both.model(0).told, told);
+  EXPECT_EQ(both.model(0).seconds, 2) << "units count once";
+}
+
+TEST(Coordinator, BringsAQuarantinedModelBack) {
+  Drive run(kOneWorker);
+  run.up(0);
+  const HeldState held = run.held_of(0);
+  run.train(0);
+  for (int i = 0; i < 3; ++i) run.fail(0, Failure::Error, "threw");
+  run.sync();
+  ASSERT_EQ(run.model(0).status, Status::Quarantined);
+  run.crash({{ModelId{0}}});  // the run has ended; `hop resume --retry`
+  EXPECT_EQ(run.model(0).status, Status::Running);
+  run.up(0, 2, {held});
+  EXPECT_EQ(run.lease(0).unit, 1U);
+  run.fail(0, Failure::Error, "threw once");
+  EXPECT_TRUE(run.leased(0)) << "earlier failures are forgiven";
+  run.crash({{ModelId{0}}});
+  EXPECT_THAT(run.actions, IsEmpty()) << "it is not quarantined";
+}
+
+TEST(Coordinator, BringsAQuarantinedModelBackWhoseStatesAreGone) {
+  Drive run(kOneWorker);
+  run.up(0);
+  run.train(0);
+  for (int i = 0; i < 3; ++i) run.fail(0, Failure::Error, "threw");
+  run.sync();
+  run.crash({{ModelId{0}}});
+  run.up(0, 2, {});
+  EXPECT_THAT(run.appended<record::Rollback>(), SizeIs(1));
+  run.sync();
+  EXPECT_EQ(run.lease(0).unit, 0U);
+}
+
+}  // namespace
+}  // namespace hop::hopper
