@@ -1,6 +1,7 @@
 #include "autograd/checkpoint.h"
 
 #include "autograd/record.h"
+#include "autograd/rerun.h"
 #include "autograd/run_internal.h"
 #include "autograd/view.h"
 
@@ -16,13 +17,16 @@ Tensor cut(const Tensor& x, bool create_graph) {
 
 // Runs the body again, recorded this time, and walks what it recorded. Gradients of leaves that are no inputs
 // (parameters) go to the pass that called.
-void recompute(const CheckpointBody& body, const std::vector<SavedTensor>& saved, BackwardContext& context) {
+void recompute(const CheckpointBody& body, const RunLog& log, const std::vector<SavedTensor>& saved,
+               BackwardContext& context) {
   const bool create_graph = context.run().creates_graph();
   Run run({.create_graph = create_graph, .outer = &context.run()});
   std::vector<Tensor> inputs;
   Tensor y;
+  const StateBefore state(log);  // until the pass is over: what the graph saved is watched for writes
   {
     const EnableGradGuard recording;
+    const SecondRun run_again(log);
     for (const SavedTensor& input : saved) {
       inputs.push_back(cut(context.value(input), create_graph));
       run.capture(inputs.back());
@@ -40,14 +44,17 @@ void recompute(const CheckpointBody& body, const std::vector<SavedTensor>& saved
 Tensor checkpoint(CheckpointBody body, std::vector<Tensor> inputs) {
   if (!is_grad_enabled()) return body(inputs);
   Tensor y;
+  RunLog log;
   {
     const NoGradGuard no_grad;
+    const FirstRun run_once(log);
     y = body(inputs);
   }
   std::vector<SavedTensor> saved(inputs.begin(), inputs.end());
   const auto node = record_node(
-      "checkpoint", 1, inputs,
-      [body = std::move(body), saved = std::move(saved)](auto& context) { recompute(body, saved, context); });
+      "checkpoint", 1, inputs, [body = std::move(body), log = std::move(log), saved = std::move(saved)](auto& context) {
+        recompute(body, log, saved, context);
+      });
   node->set_opaque();
   return attach(std::move(y), node);
 }

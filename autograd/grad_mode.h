@@ -1,12 +1,9 @@
 // Whether operations are remembered for a backward pass: a property of the calling thread.
 #pragma once
 
-namespace hop {
+#include "tensor/autograd_slot.h"
 
-namespace autograd {
-/// Read and set through the guards below.
-inline constinit thread_local bool grad_enabled = true;
-}  // namespace autograd
+namespace hop {
 
 /// True unless a NoGradGuard lives on this thread (or a backward pass runs without create_graph).
 inline bool is_grad_enabled() { return autograd::grad_enabled; }

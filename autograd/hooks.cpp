@@ -11,11 +11,13 @@ namespace autograd {
 
 std::uint64_t Hooks::add(std::uint32_t output, GradHook hook) {
   entries_.push_back({next_id_, output, std::move(hook)});
+  ++changes_;
   return next_id_++;
 }
 
 void Hooks::remove(std::uint64_t id) {
   std::erase_if(entries_, [id](const Entry& entry) { return entry.id == id; });
+  ++changes_;
 }
 
 void Hooks::run(std::span<Tensor> grads) const {

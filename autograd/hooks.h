@@ -16,6 +16,8 @@ class Hooks {
   void remove(std::uint64_t id);
   /// Runs every hook whose output has a gradient. A hook may add or remove hooks: that shows from the next pass on.
   void run(std::span<Tensor> grads) const;
+  /// Counts registrations and removals: a captured step holds as long as there are none.
+  const std::uint64_t& changes() const { return changes_; }
 
  private:
   struct Entry {
@@ -25,6 +27,7 @@ class Hooks {
   };
   std::vector<Entry> entries_;
   std::uint64_t next_id_ = 1;
+  std::uint64_t changes_ = 0;
 };
 
 }  // namespace hop::autograd

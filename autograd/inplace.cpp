@@ -3,6 +3,7 @@
 #include <string>
 
 #include "autograd/grad_mode.h"
+#include "autograd/rerun.h"
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
@@ -17,6 +18,11 @@ void check_not_recorded(const char* op, const Tensor& y) {
   throw AutogradError("[" + std::string(op) + "] writes in place are not recorded, and " +
                       (y.is_leaf() ? "a leaf" : "a computed tensor") + " that requires a gradient takes part (" +
                       y.describe() + "); write under NoGradGuard");
+}
+
+void check_written(const char* op, const Tensor& y) {
+  check_not_recorded(op, y);
+  autograd::note_write(y);
 }
 
 /// y <- row(y, x). One pass where the result has y's layout and x is not a part of y; else by way of a copy: shapes may
@@ -36,14 +42,14 @@ const Tensor& apply(const Tensor& y, const Row& row, const kernels::Input& x) {
 }  // namespace
 
 const Tensor& copy_(const Tensor& y, const Tensor& x) {
-  check_not_recorded("copy_", y);
+  check_written("copy_", y);
   check_not_recorded("copy_", x);
   kernels::copy_(y, x);
   return y;
 }
 
 const Tensor& fill_(const Tensor& y, Scalar value) {
-  check_not_recorded("fill_", y);
+  check_written("fill_", y);
   kernels::fill_(y, value);
   return y;
 }
@@ -51,29 +57,29 @@ const Tensor& fill_(const Tensor& y, Scalar value) {
 const Tensor& zero_(const Tensor& y) { return fill_(y, 0); }
 
 const Tensor& add_(const Tensor& y, const Tensor& x, double alpha) {
-  check_not_recorded("add_", y);
+  check_written("add_", y);
   check_not_recorded("add_", x);
   return apply(y, rows::Add{}, alpha == 1 ? x : kernels::mul(x, alpha));
 }
 
 const Tensor& add_(const Tensor& y, Scalar value) {
-  check_not_recorded("add_", y);
+  check_written("add_", y);
   return apply(y, rows::Add{}, value);
 }
 
 const Tensor& mul_(const Tensor& y, const Tensor& x) {
-  check_not_recorded("mul_", y);
+  check_written("mul_", y);
   check_not_recorded("mul_", x);
   return apply(y, rows::Mul{}, x);
 }
 
 const Tensor& mul_(const Tensor& y, Scalar value) {
-  check_not_recorded("mul_", y);
+  check_written("mul_", y);
   return apply(y, rows::Mul{}, value);
 }
 
 const Tensor& lerp_(const Tensor& y, const Tensor& end, double weight) {
-  check_not_recorded("lerp_", y);
+  check_written("lerp_", y);
   check_not_recorded("lerp_", end);
   return apply(y, rows::Add{}, kernels::mul(kernels::sub(end, y), weight));
 }

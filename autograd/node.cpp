@@ -1,7 +1,7 @@
 #include "autograd/node.h"
 
+#include <algorithm>
 #include <atomic>
-#include <new>
 #include <string>
 #include <vector>
 
@@ -27,21 +27,6 @@ std::uint64_t next_number(std::uint64_t above) {
   return next++;
 }
 
-// Nodes whose last owner is being destroyed. Non-null while some destructor up the stack empties the list.
-constinit thread_local std::vector<std::shared_ptr<Node>>* dying = nullptr;
-
-// Moves the nodes that only `edges` keep alive to the list. Without memory for that they stay, and die by recursion.
-void bury(std::span<Edge> edges, std::vector<std::shared_ptr<Node>>& list) noexcept {
-  for (Edge& edge : edges) {
-    if (edge.node == nullptr || edge.node.use_count() != 1) continue;
-    try {
-      list.push_back(std::move(edge.node));
-    } catch (const std::bad_alloc&) {
-      return;
-    }
-  }
-}
-
 }  // namespace
 
 Edge edge_to(const Tensor& x) {
@@ -61,22 +46,25 @@ void Node::connect(std::size_t i, const Tensor& x) {
   if (edge.node != nullptr && edge.node->number_ >= number_) number_ = next_number(edge.node->number_);
 }
 
-// A graph is as deep as a program is long, so its nodes may not destroy each other by recursion: each hands the nodes
-// that die with it to the destructor at the bottom of the stack. (What a node saved dies before its edges do, and so
-// takes no node along.)
+// What a node saved has died before; that, too, was buried where it was a part of a graph. Edges one by one: two of
+// them may be the last owners of one node.
 Node::~Node() {
-  if (dying != nullptr) {
-    bury(edges(), *dying);
-    return;
-  }
-  std::vector<std::shared_ptr<Node>> list;
-  dying = &list;
-  bury(edges(), list);
-  while (!list.empty()) {
-    const std::shared_ptr<Node> last = std::move(list.back());
-    list.pop_back();
-  }
-  dying = nullptr;
+  bury(std::move(hooks_));
+  for (Edge& edge : edges()) bury(std::move(edge.node));
+}
+
+void Node::close(Past past) {
+  std::sort(past.leaves.begin(), past.leaves.end());
+  past.leaves.erase(std::unique(past.leaves.begin(), past.leaves.end()), past.leaves.end());
+  past.leaves.shrink_to_fit();
+  past_ = std::make_unique<Past>(std::move(past));
+  for (Edge& edge : edges()) edge = {};
+}
+
+bool Node::led_to(const Edge& edge) const {
+  if (past_ == nullptr) return false;
+  if (edge.node == nullptr) return std::binary_search(past_->leaves.begin(), past_->leaves.end(), edge.leaf.id());
+  return std::binary_search(past_->numbers.rbegin(), past_->numbers.rend(), edge.node->number());
 }
 
 SavedTensor SavedTensor::output(const Tensor& y, std::uint32_t index) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "autograd/grad_mode.h"
 #include "tensor/tensor.h"
@@ -64,7 +65,8 @@ class Node : public std::enable_shared_from_this<Node> {
 
   /// Computes the gradients of the inputs from those of the outputs.
   virtual void backward(BackwardContext& context) = 0;
-  /// Drops what was saved. A freed node cannot be walked again.
+  /// Drops what was saved. A freed node cannot be walked again; its edges stay, so that a pass that would need it can
+  /// tell that it is on the way.
   void free() {
     release_saved();
     freed_ = true;
@@ -74,6 +76,16 @@ class Node : public std::enable_shared_from_this<Node> {
   std::uint32_t outputs() const { return outputs_; }
   std::span<Edge> edges() { return {more_edges_ ? more_edges_.get() : few_edges_.data(), inputs_}; }
   bool is_freed() const { return freed_; }
+  /// What a pass from this node met: the numbers of its nodes, falling, and its leaves' identities.
+  struct Past {
+    std::vector<std::uint64_t> numbers;
+    std::vector<const void*> leaves;
+  };
+  /// Gives up the graph behind a freed node, where a pass began. Results whose graph was freed may be kept by the
+  /// thousand (a loss of every step); a few bytes per node tell what they came from.
+  void close(Past past);
+  /// Whether a closed node came from there.
+  bool led_to(const Edge& edge) const;
   /// An opaque node reaches leaves that none of its edges shows, so it is walked whatever gradients are asked for.
   bool is_opaque() const { return opaque_; }
   void set_opaque() { opaque_ = true; }
@@ -96,6 +108,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::array<Edge, 2> few_edges_;
   std::unique_ptr<Edge[]> more_edges_;  // in place of few_edges_ for three inputs or more
   std::shared_ptr<Hooks> hooks_;
+  std::unique_ptr<Past> past_;  // of a closed node
 };
 
 /// What a node sees of a backward pass.

@@ -7,10 +7,9 @@
 #include "autograd/inplace.h"
 #include "autograd/run_internal.h"
 #include "base/error.h"
-#include "kernels/capture.h"
-#include "kernels/capture_internal.h"
 #include "kernels/elementwise.h"
 #include "tensor/autograd_slot.h"
+#include "tensor/dependencies.h"
 
 namespace hop::autograd {
 namespace {
@@ -22,12 +21,6 @@ void check_gradient(const Tensor& leaf, const Tensor& gradient) {
   if (gradient.shape() == leaf.shape() && gradient.dtype() == leaf.dtype()) return;
   throw AutogradError("[backward] expected a gradient like its leaf, " + leaf.describe() + ", got " +
                       gradient.describe());
-}
-
-/// Whether the first gradient may be written over what is there. In a step that is captured only after a zero_grad() of
-/// the step itself: every replay does what the recorded run did.
-bool counts_as_zero(const AutogradSlot& slot) {
-  return slot.grad_is_zero && (slot.zeroed_in_capture || !is_capturing());
 }
 
 }  // namespace
@@ -53,12 +46,13 @@ Node* BackwardContext::maker(std::size_t input) const {
 Tensor Run::place_for(const Tensor& leaf) const {
   if (options_.create_graph || !options_.accumulate || restricted_ || captures_.contains(leaf.id())) return {};
   const AutogradSlot& slot = *leaf.autograd_slot();
-  return counts_as_zero(slot) && !slot.hooks ? slot.grad : Tensor();
+  return slot.gradient.is_overwritable() && !slot.hooks ? slot.gradient.tensor() : Tensor();
 }
 
 void Run::capture(const Tensor& x) {
   const Edge edge = edge_to(x);
   if (edge) captures_.emplace(edge.target(), Capture{edge.index, results_.size()});
+  if (edge) wanted_.push_back(edge);
   results_.emplace_back();
 }
 
@@ -78,7 +72,11 @@ void Run::restrict_to_captures(const std::vector<Tensor>& outputs) {
   for (Node* node : nodes) {
     const auto edges = node->edges();
     const auto leads_on = [this](const Edge& edge) { return edge && reached_.contains(edge.target()); };
-    if (node->is_opaque() || std::any_of(edges.begin(), edges.end(), leads_on)) reached_.insert(node);
+    const auto came_from = [node](const Edge& edge) { return node->led_to(edge); };
+    if (node->is_opaque() || std::any_of(edges.begin(), edges.end(), leads_on) ||
+        std::any_of(wanted_.begin(), wanted_.end(), came_from)) {
+      reached_.insert(node);
+    }
   }
   restricted_ = true;
 }
@@ -93,6 +91,15 @@ void Run::execute() {
     spare_ = std::move(entry);
   }
   finish_leaves();
+  if (root_ != nullptr && root_->is_freed()) root_->close(std::move(past_));
+}
+
+void Run::seed(const Tensor& output, Tensor gradient) {
+  const Edge edge = edge_to(output);
+  const bool is_alone = frontier_.empty() && root_ == nullptr;
+  const bool keeps_graph = options_.retain_graph || options_.create_graph || restricted_ || options_.outer != nullptr;
+  if (!keeps_graph) root_ = is_alone ? edge.node : nullptr;
+  arrive(edge, std::move(gradient));
 }
 
 void Run::step(Pending& pending) {
@@ -109,12 +116,17 @@ void Run::step(Pending& pending) {
   BackwardContext context(*this, node, pending.grads, input_grads_);
   node.backward(context);
   pending.grads.clear();  // what was handed through belongs to one receiver only
-  const bool retain = options_.retain_graph || options_.create_graph;
-  if (!retain) node.free();
+  if (!options_.retain_graph && !options_.create_graph) node.free();
+  if (root_ != nullptr) note_past(node);
   for (std::size_t i = 0; i < edges.size(); ++i) {
-    const bool arrives = input_grads_[i].defined() && follows(edges[i]);
-    Edge edge = retain ? edges[i] : std::move(edges[i]);
-    if (arrives) arrive(std::move(edge), std::move(input_grads_[i]));
+    if (input_grads_[i].defined() && follows(edges[i])) arrive(edges[i], std::move(input_grads_[i]));
+  }
+}
+
+void Run::note_past(Node& node) {
+  past_.numbers.push_back(node.number());
+  for (const Edge& edge : node.edges()) {
+    if (edge.leaf.defined()) past_.leaves.push_back(edge.leaf.id());
   }
 }
 
@@ -126,17 +138,16 @@ bool Run::continues_at(Node& node) const {
          std::any_of(edges.begin(), edges.end(), [this](const Edge& edge) { return follows(edge); });
 }
 
-void Run::arrive(Edge edge, Tensor gradient) {
+void Run::arrive(const Edge& edge, Tensor gradient) {
   if (!follows(edge)) return;
   if (edge.leaf.defined()) {
     arrive_at_leaf(edge.leaf, std::move(gradient));
   } else {
-    const std::uint32_t index = edge.index;
-    add(pending(std::move(edge.node)).grads[index], std::move(gradient));
+    add(pending(edge.node).grads[edge.index], std::move(gradient));
   }
 }
 
-Run::Pending& Run::pending(std::shared_ptr<Node> node) {
+Run::Pending& Run::pending(const std::shared_ptr<Node>& node) {
   const std::uint64_t number = node->number();
   auto place = frontier_.lower_bound(number);
   if (place != frontier_.end() && place->first == number) return place->second;
@@ -148,7 +159,7 @@ Run::Pending& Run::pending(std::shared_ptr<Node> node) {
   }
   Pending& pending = place->second;
   pending.grads.resize(node->outputs());
-  pending.node = std::move(node);
+  pending.node = node;
   return pending;
 }
 
@@ -157,7 +168,10 @@ void Run::arrive_at_leaf(const Tensor& leaf, Tensor gradient) {
   const bool is_captured = captures_.contains(leaf.id());
   if (!is_captured && options_.outer != nullptr) return options_.outer->arrive_at_leaf(leaf, std::move(gradient));
   if (!is_captured && !options_.accumulate) return;
-  if (!is_captured && !leaf.autograd_slot()->hooks) return accumulate(leaf, std::move(gradient));
+  const auto& hooks = leaf.autograd_slot()->hooks;
+  if (Dependencies* step = Dependencies::current(); step != nullptr && hooks && !step->made(leaf))
+    step->watch(hooks, hooks->changes(), "hooks on a leaf's gradient");
+  if (!is_captured && !hooks) return accumulate(leaf, std::move(gradient));
   auto sum = std::find_if(leaf_sums_.begin(), leaf_sums_.end(), [&](const LeafSum& s) { return s.leaf.is_same(leaf); });
   if (sum == leaf_sums_.end()) sum = leaf_sums_.insert(sum, {leaf, Tensor()});
   add(sum->grad, std::move(gradient));
@@ -190,22 +204,20 @@ void Run::add(Tensor& total, Tensor part) const {
 }
 
 void Run::accumulate(const Tensor& leaf, Tensor gradient) const {
-  AutogradSlot& slot = *leaf.autograd_slot();
-  const bool is_zero = counts_as_zero(slot) && !options_.create_graph;
-  kernels::note_gradient(leaf, !is_zero);
-  if (is_zero) {
-    slot.grad_is_zero = false;
-    if (!gradient.is_same(slot.grad)) hop::copy_(slot.grad, gradient);
-    return;
+  Gradient& own = leaf.autograd_slot()->gradient;
+  if (Dependencies* step = Dependencies::current()) step->add_gradient(leaf, GradientUse::given);
+  if (own.is_overwritable() && !options_.create_graph) {
+    if (!gradient.is_same(own.tensor())) hop::copy_(own.tensor(), gradient);
+    return own.mark_given();
   }
-  const Tensor present = leaf.grad();
-  Tensor& grad = slot.grad;
-  if (grad.defined() && options_.create_graph) {
-    grad = hop::add(grad, gradient);
-  } else if (grad.defined()) {
-    hop::add_(grad, gradient);
+  const Tensor present = own.value();
+  if (present.defined() && options_.create_graph) {
+    own.set(hop::add(present, gradient));
+  } else if (present.defined()) {
+    hop::add_(present, gradient);
+    own.mark_given();
   } else {
-    grad = can_be_taken(gradient) ? std::move(gradient) : hop::clone(gradient);
+    own.set(can_be_taken(gradient) ? std::move(gradient) : hop::clone(gradient));
   }
 }
 

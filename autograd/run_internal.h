@@ -32,7 +32,7 @@ class Run {
   void restrict_to_captures(const std::vector<Tensor>& outputs);
 
   /// Starts a gradient at `output`. To be called for each output before execute().
-  void seed(const Tensor& output, Tensor gradient) { arrive(edge_to(output), std::move(gradient)); }
+  void seed(const Tensor& output, Tensor gradient);
   void execute();
   /// One gradient per capture; undefined where none arrived.
   const std::vector<Tensor>& results() const { return results_; }
@@ -58,9 +58,10 @@ class Run {
   };
   using Frontier = std::map<std::uint64_t, Pending>;
 
-  void arrive(Edge edge, Tensor gradient);
+  void arrive(const Edge& edge, Tensor gradient);
   void arrive_at_leaf(const Tensor& leaf, Tensor gradient);
-  Pending& pending(std::shared_ptr<Node> node);
+  Pending& pending(const std::shared_ptr<Node>& node);
+  void note_past(Node& node);
   void step(Pending& pending);
   bool continues_at(Node& node) const;
   void keep_captured(const void* target, std::span<const Tensor> grads);
@@ -74,7 +75,10 @@ class Run {
   std::vector<Tensor> input_grads_;  // of the node at hand
   std::vector<LeafSum> leaf_sums_;   // gradients that are acted upon when they are whole: hooks, captures
   std::unordered_multimap<const void*, Capture> captures_;
+  std::vector<Edge> wanted_;  // the captures' edges
   std::vector<Tensor> results_;
+  std::shared_ptr<Node> root_;  // where a pass that frees its graph began, if in one place
+  Node::Past past_;             // what it met
   bool restricted_ = false;
   std::unordered_set<const void*> reached_;  // targets of edges that lead to a capture, when restricted
 };

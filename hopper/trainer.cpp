@@ -131,19 +131,25 @@ void Trainer::run_step(data::Batches& batches, std::int64_t rows, bool training)
   };
   if (!captures_) return step();
   const StepKey key{state_->counters_tensor().raw_data(), batches.place(), rows};
+  RecordedWork& work = recorded_step(key);
+  if (work.replay() != nullptr) return;
+  // Elsewhere than on the CPU a step runs once before, so that libraries have loaded what they need for it.
+  if (!pool_) pool_ = std::make_shared<MemoryPool>(device());
+  const std::size_t before = work.recordings();
+  work.run([&] { return step(), RecordedWork::Results(); },
+           {.device = device(), .warm_up = device().is_cpu() ? 0 : 1, .pool = pool_});
+  recordings_ += work.recordings() - before;
+}
+
+RecordedWork& Trainer::recorded_step(const StepKey& key) {
   const auto found = std::find_if(recorded_.begin(), recorded_.end(), [&](const auto& r) { return r.key == key; });
   if (found != recorded_.end()) {
-    std::rotate(found, found + 1, recorded_.end());
-    return recorded_.back().plan.replay();
+    recorded_.splice(recorded_.begin(), recorded_, found);
+  } else {
+    if (recorded_.size() >= kRecordedSteps) recorded_.pop_back();
+    recorded_.push_front({key, {}});
   }
-  if (!device().is_cpu() && std::find(warm_.begin(), warm_.end(), key) == warm_.end()) {
-    warm_.push_back(key);
-    return step();
-  }
-  if (recorded_.size() >= kRecordedSteps) recorded_.erase(recorded_.begin());
-  if (!pool_) pool_ = std::make_shared<MemoryPool>(device());
-  recorded_.push_back({key, capture(step, device(), pool_)});
-  ++recordings_;
+  return recorded_.front().work;
 }
 
 UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop,

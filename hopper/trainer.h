@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -75,12 +76,13 @@ class Trainer {
   };
   struct RecordedStep {
     StepKey key;
-    hop::Plan plan;
+    RecordedWork work;
   };
 
   void training_step(const data::Batch& batch);
   void validation_step(const data::Batch& batch);
   void run_step(data::Batches& batches, std::int64_t rows, bool training);
+  RecordedWork& recorded_step(const StepKey& key);
 
   const Experiment& experiment_;
   const data::Dataset& dataset_;
@@ -98,8 +100,7 @@ class Trainer {
   Tensor correct_;                   // () i64: validation rows whose largest output is the label's
 
   bool captures_;
-  std::vector<StepKey> warm_;           // on a device: ran once, so that libraries have loaded what they need for it
-  std::vector<RecordedStep> recorded_;  // the latest used last
+  std::list<RecordedStep> recorded_;  // the latest used first
   std::size_t recordings_ = 0;
   std::shared_ptr<MemoryPool> pool_;  // of all of them: no two run at the same time
 };

@@ -3,22 +3,17 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "kernels/capture_internal.h"
 #include "kernels/copy.h"
 #include "kernels/operations_internal.h"
+#include "kernels/threads.h"
 #include "tensor/autograd_slot.h"
 
 namespace hop {
 namespace {
 
-constinit thread_local std::vector<Plan::WrittenGradient>* noted_gradients = nullptr;
-
-/// While alive, note_gradient() of this thread writes to `list`.
-class NotesScope {
- public:
-  explicit NotesScope(std::vector<Plan::WrittenGradient>& list) { noted_gradients = &list; }
-  ~NotesScope() { noted_gradients = nullptr; }
-};
+constexpr std::size_t kRecordingsOfOneWork = 4;
+constexpr std::uint64_t kRecordingsOnTrial = 4;
+constexpr std::uint64_t kCallsPerTrial = 16;
 
 bool same_layout(const Tensor& a, const Tensor& b) {
   return a.shape() == b.shape() && a.dtype() == b.dtype() && a.device() == b.device();
@@ -26,85 +21,146 @@ bool same_layout(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-namespace kernels {
+Plan::Plan(std::unique_ptr<Recorded> recorded, std::shared_ptr<MemoryPool> pool,
+           std::shared_ptr<const Dependencies> dependencies)
+    : pool_(std::move(pool)),
+      recorded_(std::move(recorded)),
+      dependencies_(std::move(dependencies)),
+      threads_(kernels::compute_threads()),
+      precision_(kernels::precision()),
+      grad_enabled_(autograd::grad_enabled) {}
 
-// The first write of a step counts: what follows adds to it, whatever it was.
-void note_gradient(const Tensor& leaf, bool adds) {
-  if (noted_gradients == nullptr) return;
-  const auto is_leaf = [&](const Plan::WrittenGradient& g) { return g.leaf.is_same(leaf); };
-  if (std::none_of(noted_gradients->begin(), noted_gradients->end(), is_leaf)) noted_gradients->push_back({leaf, adds});
+bool Plan::holds() const {
+  return recorded_ != nullptr && threads_ == kernels::compute_threads() && precision_ == kernels::precision() &&
+         grad_enabled_ == autograd::grad_enabled && dependencies_->hold();
 }
 
-}  // namespace kernels
-
-Plan::Plan(std::unique_ptr<Recorded> recorded, std::shared_ptr<MemoryPool> pool, std::vector<WrittenGradient> gradients)
-    : pool_(std::move(pool)), recorded_(std::move(recorded)), gradients_(std::move(gradients)) {}
+bool Plan::is_lost() const { return recorded_ == nullptr || dependencies_->are_lost(); }
 
 void Plan::replay() const {
   if (!recorded_) throw StateError("[capture] expected a recorded plan, got an empty one");
-  if (is_capturing()) throw StateError("[capture] a replay within a capture");
-  for (const WrittenGradient& g : gradients_) {
-    if (g.adds)
-      static_cast<void>(g.leaf.grad());  // clears bytes that count as zero
-    else if (AutogradSlot* slot = g.leaf.autograd_slot())
-      slot->grad_is_zero = false;
+  if (threads_ != kernels::compute_threads()) {
+    throw StateError("[capture] expected the " + std::to_string(threads_) +
+                     " compute_threads() that the step was recorded with, got " +
+                     std::to_string(kernels::compute_threads()));
   }
+  if (!dependencies_->hold()) {
+    throw StateError("[capture] expected what the step was recorded with, got " + dependencies_->broken() +
+                     "; record it anew");
+  }
+  run();
+}
+
+bool Plan::try_replay() const {
+  if (!holds()) return false;
+  run();
+  return true;
+}
+
+void Plan::run() const {
+  if (is_capturing()) throw StateError("[capture] a replay within a capture");
+  dependencies_->before_replay();
   recorded_->replay();
+  dependencies_->after_replay();
 }
 
 std::size_t Plan::size() const { return recorded_ ? recorded_->size() : 0; }
 
-bool is_capturing() { return MemoryPool::current() != nullptr; }
+bool is_capturing() { return Dependencies::current() != nullptr; }
 
 Plan capture(const std::function<void()>& work, Device device, std::shared_ptr<MemoryPool> pool) {
   if (is_capturing()) throw StateError("[capture] a capture within a capture");
   if (!pool) pool = std::make_shared<MemoryPool>(device);
-  std::vector<Plan::WrittenGradient> gradients;
-  const PoolScope scope(pool);
-  const NotesScope notes(gradients);
-  auto recorded = kernels::operations(device).capture(device, work);
-  return {std::move(recorded), pool, std::move(gradients)};
+  const auto dependencies = std::make_shared<Dependencies>();
+  std::unique_ptr<Plan::Recorded> recorded;
+  {
+    const PoolScope scope(pool);
+    const DependenciesScope notes(*dependencies);
+    recorded = kernels::operations(device).capture(device, work);
+  }
+  dependencies->finish();
+  return {std::move(recorded), pool, dependencies};
+}
+
+const RecordedWork::Results* RecordedWork::replay() {
+  for (auto recording = recordings_.begin(); recording != recordings_.end(); ++recording) {
+    if (!recording->plan.try_replay()) continue;
+    if (recording != recordings_.begin()) recordings_.splice(recordings_.begin(), recordings_, recording);
+    ++calls_;
+    ++replays_;
+    return &show(recordings_.front());
+  }
+  return nullptr;
+}
+
+bool RecordedWork::is_worth_recording() const {
+  return recorded_ < kRecordingsOnTrial + replays_ + calls_ / kCallsPerTrial;
+}
+
+const RecordedWork::Results& RecordedWork::run(const std::function<Results()>& work, const Options& options) {
+  ++calls_;
+  recordings_.remove_if([](const Recording& recording) { return recording.plan.is_lost(); });
+  if (warmed_up_ < options.warm_up || !is_worth_recording()) {
+    ++warmed_up_;
+    shown_ = 0;
+    return results_ = work();
+  }
+  warmed_up_ = 0;
+  if (recordings_.size() >= kRecordingsOfOneWork) recordings_.pop_back();
+  Recording fresh{{}, {}, ++recorded_};
+  fresh.plan = capture([&] { fresh.results = work(); }, options.device, options.pool);
+  recordings_.push_front(std::move(fresh));
+  return show(recordings_.front());
+}
+
+const RecordedWork::Results& RecordedWork::show(const Recording& recording) {
+  if (shown_ != recording.number) results_ = recording.results;
+  shown_ = recording.number;
+  return results_;
 }
 
 CapturedFunction::CapturedFunction(Function f) : CapturedFunction(std::move(f), Options{}) {}
-CapturedFunction::CapturedFunction(Function f, Options options) : f_(std::move(f)), options_(options) {}
+CapturedFunction::CapturedFunction(Function f, Options options) : f_(std::move(f)), options_(options) {
+  if (options.max_plans < 1 || options.warm_up < 0) {
+    throw ConfigError("[capture] expected max_plans of at least 1 and warm_up of at least 0, got " +
+                      std::to_string(options.max_plans) + " and " + std::to_string(options.warm_up));
+  }
+}
 
 Device CapturedFunction::device_of(std::span<const Tensor> arguments) const {
   return options_.device ? *options_.device : arguments.empty() ? Device::cpu() : arguments[0].device();
 }
 
-CapturedFunction::Recording& CapturedFunction::recording_for(std::span<const Tensor> arguments) {
-  for (Recording& r : recordings_) {
-    if (std::equal(r.arguments.begin(), r.arguments.end(), arguments.begin(), arguments.end(), same_layout)) return r;
+CapturedFunction::Combination& CapturedFunction::combination_of(std::span<const Tensor> arguments) {
+  for (auto c = combinations_.begin(); c != combinations_.end(); ++c) {
+    if (!std::equal(c->arguments.begin(), c->arguments.end(), arguments.begin(), arguments.end(), same_layout))
+      continue;
+    if (c != combinations_.begin()) combinations_.splice(combinations_.begin(), combinations_, c);
+    return *c;
   }
-  Recording recording;
+  Combination fresh;
   const Device device = device_of(arguments);
   for (const Tensor& x : arguments) {
-    if (x.requires_grad()) {
-      throw AutogradError("[capture] expected arguments that require no gradient, got " + x.describe() +
-                          "; no gradient flows back through the copy that a recorded function reads");
-    }
     if (x.device() != device) {
       throw DeviceError("[capture] expected arguments on " + device.to_string() + ", got " + x.describe());
     }
-    recording.arguments.push_back(Tensor::empty(x.shape(), x.dtype(), x.device()));
+    fresh.arguments.push_back(Tensor::empty(x.shape(), x.dtype(), x.device()));
   }
-  recordings_.push_back(std::move(recording));
-  return recordings_.back();
+  if (combinations_.size() >= options_.max_plans) combinations_.pop_back();
+  combinations_.push_front(std::move(fresh));
+  return combinations_.front();
 }
 
 const std::vector<Tensor>& CapturedFunction::operator()(std::span<const Tensor> arguments) {
-  Recording& r = recording_for(arguments);
-  for (std::size_t i = 0; i < arguments.size(); ++i) kernels::copy_(r.arguments[i], arguments[i]);
-  if (r.plan) {
-    r.plan.replay();
-  } else if (r.calls++ < options_.warm_up) {
-    r.results = f_(r.arguments);
-  } else {
-    r.results.clear();
-    r.plan = capture([&] { r.results = f_(r.arguments); }, device_of(arguments));
+  for (const Tensor& x : arguments) {
+    if (!x.requires_grad()) continue;
+    throw AutogradError("[capture] expected arguments that require no gradient, got " + x.describe() +
+                        "; no gradient flows back through the copy that a recorded function reads");
   }
-  return r.results;
+  Combination& c = combination_of(arguments);
+  for (std::size_t i = 0; i < arguments.size(); ++i) kernels::copy_(c.arguments[i], arguments[i]);
+  if (const auto* results = c.work.replay()) return *results;
+  return c.work.run([&] { return f_(c.arguments); }, {.device = device_of(arguments), .warm_up = options_.warm_up});
 }
 
 }  // namespace hop

@@ -10,8 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "tensor/tensor.h"
-
 namespace hop::kernels {
 
 /// A flat list of bound calls, in order, packed into few large blocks: replaying reads memory front to back.
@@ -55,10 +53,6 @@ class CallList {
   std::size_t left_ = 0;  // units of the last block
   Unit* next_ = nullptr;
 };
-
-/// Tells the plan that is being captured that its work writes (or, with `adds`, adds to) the gradient of `leaf`: each
-/// replay then finds the leaf's grad_is_zero as the recorded run did.
-void note_gradient(const Tensor& leaf, bool adds);
 
 /// The list that records this thread's launches; null: nothing is recorded.
 extern constinit thread_local CallList* recording;

@@ -33,7 +33,10 @@ class Module::Cloning {
     states_[original.get()] = {original, copy};
     states_[copy.get()] = {copy, copy};
     for (const NamedTensor& p : original->parameters) copy->parameters.push_back({p.name, tensor(p.tensor)});
-    for (const NamedTensor& b : original->buffers) copy->buffers.push_back({b.name, tensor(b.tensor)});
+    for (const NamedTensor& b : original->buffers) {
+      copy->buffers.push_back({b.name, tensor(b.tensor)});
+      copy->buffers.back().tensor.storage().mark_state();
+    }
     for (std::size_t i = 0; i < original->children.size(); ++i) {
       const NamedModule& child = original->children[i];
       copy->children.push_back({child.name, module(child.name, child.module, original->copies[i])});
@@ -42,7 +45,7 @@ class Module::Cloning {
     }
     copy->hooks = original->hooks;
     copy->hooks_made = original->hooks_made;
-    copy->random = random(original->random);
+    copy->set_random(random(original->random));
     copy->training = original->training;
     if (original->is_replaced) replaced_.push_back(original);
     return copy;

@@ -1,14 +1,13 @@
 #include "nn/module.h"
 
-#include <cxxabi.h>
-#include <cstdlib>
-#include <typeinfo>
-
 #include "autograd/grad_mode.h"
 #include "autograd/inplace.h"
+#include "autograd/rerun.h"
+#include "kernels/capture.h"
 #include "kernels/copy.h"
 #include "nn/init.h"
 #include "nn/module_internal.h"
+#include "tensor/dependencies.h"
 
 namespace hop::nn {
 
@@ -16,6 +15,23 @@ using detail::join;
 using detail::RandomSequence;
 
 namespace {
+
+// A captured step reads `value`, a part of `owner`: it holds while the value is the same, unless the step itself set
+// it.
+template <class Owner, class T>
+void depend_on(const std::shared_ptr<Owner>& owner, const T& value, const char* what, std::uint32_t set_in = 0) {
+  Dependencies* step = Dependencies::current();
+  if (step != nullptr && step->serial() != set_in) step->watch(owner, value, what);
+}
+
+constexpr const char* kOtherCalls = "other hooks of a module, or another module in its place";
+
+// What the host sets at random, a replay would not set again.
+void check_not_captured(const char* op) {
+  if (!is_capturing()) return;
+  throw StateError("[" + std::string(op) + "] random numbers cannot get another address while a step is captured; " +
+                   "set_random_source(key, step) reads it from tensors");
+}
 
 // "a, b, c", at most ten names.
 std::string list(const std::vector<std::string>& names) {
@@ -46,6 +62,7 @@ Tensor Module::forward(const Tensor&) {
 }
 
 Tensor Module::operator()(const Tensor& x) {
+  depend_on(state_, state_->changes, kOtherCalls);
   if (state_->is_replaced && !state_->replacement_runs) return call_replacement(x);
   return with_hooks(x, forward(x));
 }
@@ -55,6 +72,7 @@ Tensor Module::with_hooks(const Tensor& x, Tensor y) {
     throw StateError("[" + type_name() +
                      "] expected operator()(x) on a module that was replaced, got a call of its own");
   }
+  depend_on(state_, state_->changes, kOtherCalls);
   for (std::size_t i = 0; i < state_->hooks.size(); ++i) {  // by index: a hook may register another
     const ForwardHook hook = state_->hooks[i].second;
     if (const Tensor other = hook(*this, x, y); other.defined()) y = other;
@@ -131,10 +149,7 @@ std::int64_t Module::parameter_count(bool trainable_only) const {
 }
 
 void Module::zero_grad() {
-  const NoGradGuard no_grad;
-  for (const Tensor& p : parameters()) {
-    if (p.grad().defined()) zero_(p.grad());
-  }
+  for (const Tensor& p : parameters()) p.zero_grad();
 }
 
 void Module::requires_grad_(bool requires_grad) {
@@ -161,10 +176,20 @@ Module& Module::to(Device device) {
 }
 
 void Module::train(bool on) {
-  apply([on](Module& module) { module.state_->training = on; });
+  apply([on](Module& module) {
+    State& state = *module.state_;
+    if (Dependencies* step = Dependencies::current()) {
+      step->set_after_replay(module.state_, state.training);
+      state.training_set_in = step->serial();
+    }
+    state.training = on;
+  });
 }
 
-bool Module::is_training() const { return state_->training; }
+bool Module::is_training() const {
+  depend_on(state_, state_->training, "another training mode of a module", state_->training_set_in);
+  return autograd::decided(state_->training);
+}
 
 void Module::apply(const std::function<void(Module&)>& f) {
   for (const NamedModule& child : state_->children) child.module->apply(f);
@@ -172,34 +197,49 @@ void Module::apply(const std::function<void(Module&)>& f) {
 }
 
 std::uint64_t Module::register_forward_hook(ForwardHook hook) {
+  ++state_->changes;
   state_->hooks.emplace_back(++state_->hooks_made, std::move(hook));
   return state_->hooks_made;
 }
 
-bool Module::has_forward_hooks() const { return !state_->hooks.empty(); }
+bool Module::has_forward_hooks() const {
+  depend_on(state_, state_->changes, kOtherCalls);
+  return !state_->hooks.empty();
+}
 
 void Module::remove_hook(std::uint64_t hook) {
+  ++state_->changes;
   std::erase_if(state_->hooks, [hook](const auto& entry) { return entry.first == hook; });
 }
 
 void Module::set_random_key(std::uint64_t key) {
+  check_not_captured("set_random_key");
   const auto random = std::make_shared<RandomSequence>(RandomSequence{{.key = key}, {}, {}});
-  apply([&random](Module& module) { module.state_->random = random; });
+  apply([&random](Module& module) { module.state_->set_random(random); });
 }
 
 void Module::set_random_source(const Tensor& key, const Tensor& step) {
+  check_not_captured("set_random_source");
   const auto random = std::make_shared<RandomSequence>(RandomSequence{{}, key, step});
-  apply([&random](Module& module) { module.state_->random = random; });
+  apply([&random](Module& module) { module.state_->set_random(random); });
 }
 
 void Module::set_step(std::uint64_t step) {
+  check_not_captured("set_step");
   if (!state_->random) throw ConfigError("[set_step] expected a random key, got none (call set_random_key(key) first)");
   state_->random->next.step = step;
   state_->random->next.draw = 0;
 }
 
 void Module::begin_step() {
-  if (state_->random) state_->random->next.draw = 0;
+  depend_on(state_, state_->random_at, "another source of random numbers");
+  if (!state_->random) return;
+  RandomSequence& random = *state_->random;
+  if (Dependencies* step = Dependencies::current()) {
+    step->set_after_replay(state_->random, random.next.draw);
+    random.set_in = step->serial();
+  }
+  random.next.draw = 0;
 }
 
 RandomAddress Module::next_random() {
@@ -207,12 +247,29 @@ RandomAddress Module::next_random() {
     throw ConfigError("[" + type_name() +
                       "] expected a random key, got none (call set_random_key(key) on the root module)");
   }
-  RandomAddress address = state_->random->next;
-  if (state_->random->key.defined()) {  // asked anew each time: a state block may have moved them
-    address.key_at = reinterpret_cast<const std::uint64_t*>(state_->random->key.data<std::int64_t>());
-    address.step_at = state_->random->step.data<std::int64_t>();
+  const auto draw = [](void* module) { return static_cast<Module*>(module)->draw_random(); };
+  return autograd::drawn(draw, this);
+}
+
+RandomAddress Module::draw_random() {
+  RandomSequence& random = *state_->random;
+  if (Dependencies* step = Dependencies::current()) {
+    constexpr const char* kWhat =
+        "random numbers that the host would draw elsewhere now (set_random_source(key, step) "
+        "and begin_step() let a replay draw them)";
+    step->watch(state_, state_->random_at, "another source of random numbers");
+    if (!random.key.defined()) step->watch(state_->random, random.next.key, kWhat);
+    if (!random.key.defined()) step->watch(state_->random, random.next.step, kWhat);
+    if (random.set_in != step->serial()) step->watch(state_->random, random.next.draw, kWhat);
+    step->set_after_replay(state_->random, random.next.draw);
+    random.set_in = step->serial();
   }
-  ++state_->random->next.draw;
+  RandomAddress address = random.next;
+  if (random.key.defined()) {  // asked anew each time: a state block may have moved them
+    address.key_at = reinterpret_cast<const std::uint64_t*>(random.key.data<std::int64_t>());
+    address.step_at = random.step.data<std::int64_t>();
+  }
+  ++random.next.draw;
   return address;
 }
 
@@ -227,6 +284,7 @@ Parameter Module::register_parameter(std::string_view name, const Tensor& tensor
 
 Buffer Module::register_buffer(std::string_view name, const Tensor& tensor) {
   state_->check_name(name);
+  tensor.storage().mark_state();
   state_->buffers.push_back({std::string(name), tensor});
   return Buffer(tensor);
 }
@@ -237,30 +295,6 @@ void Module::add_child(std::string_view name, AnyModule child) {
   ++child.get()->state_->registrations;
   state_->children.push_back({std::string(name), child.get()});
   state_->copies.push_back(child.copy());
-}
-
-// A user's module is printed under its class name, without namespaces.
-std::string Module::type_name() const {
-  int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> text(
-      abi::__cxa_demangle(typeid(*this).name(), nullptr, nullptr, &status), std::free);
-  const std::string name = status == 0 ? text.get() : typeid(*this).name();
-  const std::size_t colon = name.rfind("::", name.find('<'));
-  return colon == std::string::npos ? name : name.substr(colon + 2);
-}
-
-std::string Module::to_string() const {
-  const std::string extra = extra_repr();
-  std::string text = type_name() + "(" + extra;
-  if (state_->children.empty()) return text + ")";
-  if (!extra.empty()) text.insert(text.size() - extra.size(), "\n  ");
-  for (const NamedModule& child : state_->children) {
-    std::string lines = child.module->to_string();
-    for (std::size_t at = lines.find('\n'); at != std::string::npos; at = lines.find('\n', at + 3))
-      lines.insert(at + 1, "  ");
-    text += "\n  (" + child.name + "): " + lines;
-  }
-  return text + "\n)";
 }
 
 }  // namespace hop::nn

@@ -85,7 +85,7 @@ class Module {
 
   /// The number of parameter elements; `trainable_only` counts those that require a gradient.
   std::int64_t parameter_count(bool trainable_only = false) const;
-  /// Sets all defined gradients to zero, in place.
+  /// Sets all defined gradients to zero: see Tensor::zero_grad().
   void zero_grad();
   /// Freezes or thaws all parameters.
   void requires_grad_(bool requires_grad = true);
@@ -109,7 +109,9 @@ class Module {
   bool has_forward_hooks() const;
 
   /// Gives this module and all present descendants one source of random numbers (Dropout): draw d of step s has the
-  /// address (key, s, d), whatever was drawn in other steps. Starts at step 0, draw 0.
+  /// address (key, s, d), whatever was drawn in other steps. Starts at step 0, draw 0. A captured step that draws such
+  /// numbers holds for that very address, so it runs eagerly instead. StateError while a step is captured, as for the
+  /// next two.
   void set_random_key(std::uint64_t key);
   /// The same, with the key and the step read where they lie when the numbers are made: the first element of each
   /// tensor (i64, on the module's device). For steps that are captured. Both stay as they are from a forward pass to
@@ -167,6 +169,7 @@ class Module {
   RandomAddress next_random();
 
  private:
+  RandomAddress draw_random();
   struct State;
   class Cloning;
   friend class detail::CloneScope;

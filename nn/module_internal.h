@@ -19,8 +19,9 @@ namespace detail {
 
 /// One source of random numbers for a root and all its descendants.
 struct RandomSequence {
-  RandomAddress next;  // draw counts up
-  Tensor key, step;    // defined: the address points there
+  RandomAddress next;        // draw counts up
+  Tensor key, step;          // defined: the address points there
+  std::uint32_t set_in = 0;  // the capture that set `next`, and so does not depend on what it was
 };
 
 inline std::string join(std::string_view path, std::string_view name) {
@@ -37,8 +38,11 @@ struct Module::State {
   std::size_t registrations = 0;        // names that this module has in parents
   std::vector<std::pair<std::uint64_t, ForwardHook>> hooks;
   std::uint64_t hooks_made = 0;
+  std::uint64_t changes = 0;  // of hooks and of the module that a call runs
   std::shared_ptr<detail::RandomSequence> random;
+  detail::RandomSequence* random_at = nullptr;  // the same
   bool training = true;
+  std::uint32_t training_set_in = 0;  // the capture that set it
 
   // The module that replace_module() put in this one's place: every handle to this module calls it. The parent owns it,
   // because it may be a wrapper around this module.
@@ -53,6 +57,10 @@ struct Module::State {
     for (const NamedModule& child : children) --child.module->state_->registrations;
   }
 
+  void set_random(const std::shared_ptr<detail::RandomSequence>& sequence) {
+    random = sequence;
+    random_at = sequence.get();
+  }
   void check_name(std::string_view name) const;
   // A module that is its own descendant would be walked for ever.
   void check_child(std::string_view name, const std::shared_ptr<Module>& child) const;

@@ -65,6 +65,8 @@ void Module::replace_child(std::string_view path, AnyModule module) {
   if (!is_itself && old->registrations != inside + 1)
     throw fail("a child that no other name and no other module holds");
 
+  ++old->changes;
+  ++replacement.changes;
   ++replacement.registrations;
   --old->registrations;
   parent->copies[static_cast<std::size_t>(at - parent->children.begin())] = module.copy();
@@ -75,7 +77,7 @@ void Module::replace_child(std::string_view path, AnyModule module) {
     old->is_replaced = true;
   }
   if (state_->random != nullptr) {
-    module.get()->apply([this](Module& m) { m.state_->random = state_->random; });
+    module.get()->apply([this](Module& m) { m.state_->set_random(state_->random); });
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "tensor/gradient.h"
 #include "tensor/tensor.h"
 
 namespace hop {
@@ -11,14 +12,24 @@ namespace hop {
 namespace autograd {
 class Hooks;
 class Node;
+
+/// Whether the calling thread remembers operations: see autograd/grad_mode.h.
+inline constinit thread_local bool grad_enabled = true;
+
+/// Lets go of a part of a graph (a node, hooks). If nobody else holds the part, it dies, and the parts that die with it
+/// die after it, one by one: a graph is as deep as a program is long, so its parts may not destroy each other by
+/// recursion.
+void bury(std::shared_ptr<const void> part) noexcept;
 }  // namespace autograd
 
 struct AutogradSlot {
-  bool requires_grad = false;  ///< a leaf that wants a gradient
-  Tensor grad;                 ///< accumulated by backward(); leaves only
-  /// `grad` stands for zeros, whatever its bytes say: the first gradient is written over it.
-  bool grad_is_zero = false;
-  bool zeroed_in_capture = false;           ///< it came to that in a step that was being captured
+  AutogradSlot() = default;
+  ~AutogradSlot();
+  AutogradSlot(const AutogradSlot&) = delete;
+  AutogradSlot& operator=(const AutogradSlot&) = delete;
+
+  bool requires_grad = false;               ///< a leaf that wants a gradient
+  Gradient gradient;                        ///< accumulated by backward(); leaves only
   std::shared_ptr<autograd::Node> grad_fn;  ///< what computed this tensor; null for a leaf
   std::uint32_t output_index = 0;           ///< which output of grad_fn this tensor is
   std::shared_ptr<autograd::Hooks> hooks;   ///< called with a leaf's gradient; null while there are none

@@ -32,6 +32,11 @@ class Storage {
   std::uint32_t version() const { return body_->version.load(std::memory_order_relaxed); }
   void bump_version() const { body_->version.fetch_add(1, std::memory_order_relaxed); }
 
+  /// Holds state of a module beside its parameters (running statistics): what a function that runs twice must not
+  /// write twice.
+  bool is_state() const { return body_->state; }
+  void mark_state() const { body_->state = true; }
+
  private:
   struct Body : Counted {
     ~Body();
@@ -42,6 +47,7 @@ class Storage {
     std::shared_ptr<void> owner;       // set when the bytes are borrowed
     std::shared_ptr<MemoryPool> pool;  // set when they came from one
     bool borrowed = false;
+    bool state = false;
     friend class IntrusivePtr<Body>;
   };
   IntrusivePtr<Body> body_;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "tensor/autograd_slot.h"
 #include "tensor/backend.h"
+#include "tensor/dependencies.h"
 #include "tensor/memory_pool.h"
 
 namespace hop {
@@ -55,7 +56,12 @@ void check_host_access(const char* op, Device device) {
 
 }  // namespace
 
+constinit thread_local Dependencies* detail::collecting = nullptr;
+
+Tensor::Body::Body() : born_in(detail::collecting == nullptr ? 0 : detail::collecting->serial()) {}
 Tensor::Body::~Body() = default;
+
+void Tensor::note_address() const { detail::collecting->add_address(*this); }
 
 Tensor Tensor::view(Storage storage, DType dtype, const Shape& shape, const Strides& strides, std::int64_t offset) {
   check_inside(storage, dtype, shape, strides, offset);
@@ -102,6 +108,7 @@ Tensor Tensor::from_bytes(const void* values, std::size_t count, const Shape& sh
 std::int64_t Tensor::size(std::int64_t d) const { return shape()[normalize_dim(d, dim(), "size")]; }
 
 Tensor Tensor::as_strided(const Shape& shape, const Strides& strides, std::int64_t offset) const {
+  if (detail::collecting != nullptr) note_address();  // the view's address is this tensor's
   return view(body_->storage, body_->dtype, shape, strides, offset);
 }
 
@@ -112,6 +119,7 @@ void Tensor::rebind(Storage storage, std::int64_t offset) const {
   check_inside(storage, dtype(), shape(), strides, offset);
   Body& b = *body_;
   b.data = storage.data() + offset * static_cast<std::int64_t>(size_of(b.dtype));
+  if (b.storage && b.storage.is_state()) storage.mark_state();
   b.storage = std::move(storage);
   b.strides = strides;
   b.offset = offset;
@@ -119,6 +127,7 @@ void Tensor::rebind(Storage storage, std::int64_t offset) const {
 }
 
 bool Tensor::requires_grad() const {
+  if (detail::collecting != nullptr) detail::collecting->add_requires_grad(*this);
   const AutogradSlot* slot = autograd_slot();
   return slot != nullptr && (slot->requires_grad || slot->grad_fn != nullptr);
 }
@@ -141,30 +150,21 @@ bool Tensor::is_leaf() const { return autograd_slot() == nullptr || autograd_slo
 Tensor Tensor::grad() const {
   AutogradSlot* slot = autograd_slot();
   if (slot == nullptr) return {};
-  if (slot->grad_is_zero) {
-    if (slot->zeroed_in_capture) check_host_access("grad", slot->grad.device());
-    slot->grad_is_zero = false;
-    const Tensor& g = slot->grad;
-    if (g.numel() != 0)
-      backend(g.device()).zero(g.raw_data(), static_cast<std::size_t>(g.numel()) * size_of(g.dtype()));
-  }
-  return slot->grad;
+  if (detail::collecting != nullptr) detail::collecting->add_gradient(*this, GradientUse::read);
+  return slot->gradient.value();
 }
 
 void Tensor::set_grad(const Tensor& grad) const {
   AutogradSlot& slot = ensure_autograd_slot();
-  slot.grad = grad;
-  slot.grad_is_zero = false;
+  if (detail::collecting != nullptr) detail::collecting->add_gradient(*this, GradientUse::replaced);
+  slot.gradient.set(grad);
 }
 
 void Tensor::zero_grad() const {
   AutogradSlot* slot = autograd_slot();
-  if (slot == nullptr || !slot->grad.defined()) return;
-  if (!slot->grad.is_contiguous())
-    throw ShapeError("[zero_grad] expected a contiguous gradient, got " + slot->grad.describe());
-  slot->grad_is_zero = true;
-  slot->zeroed_in_capture = MemoryPool::current() != nullptr;
-  slot->grad.bump_version();
+  if (slot == nullptr) return;
+  if (detail::collecting != nullptr) detail::collecting->add_gradient(*this, GradientUse::zeroed);
+  slot->gradient.zero();
 }
 
 AutogradSlot& Tensor::ensure_autograd_slot() const {

@@ -3,6 +3,7 @@
 // gradients).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -17,6 +18,12 @@
 namespace hop {
 
 struct AutogradSlot;
+class Dependencies;
+
+namespace detail {
+/// What the step that this thread captures depends on (dependencies.h); null: no step is being captured.
+extern constinit thread_local Dependencies* collecting;
+}  // namespace detail
 
 class Tensor {
  public:
@@ -61,8 +68,13 @@ class Tensor {
     check_dtype(dtype_of<T>());
     return reinterpret_cast<T*>(raw_data());
   }
-  /// The first element's address, whatever the dtype; null for a tensor without elements.
-  std::byte* raw_data() const { return body_->data; }
+  /// The first element's address, whatever the dtype; null for a tensor without elements. A step that is being
+  /// captured depends on every address that was asked for.
+  std::byte* raw_data() const {
+    if (detail::collecting != nullptr) [[unlikely]]
+      note_address();
+    return body_->data;
+  }
   /// The value of a tensor of one element, converted to T. Throws ShapeError otherwise.
   template <class T>
   T item() const {
@@ -106,8 +118,9 @@ class Tensor {
 
  private:
   struct Body : Counted {
-    Body() = default;
+    Body();
     ~Body();
+    std::atomic<std::uint32_t> plans{0};  // handles that plans hold, among all that are counted
     Storage storage;
     Shape shape;
     Strides strides;
@@ -116,10 +129,15 @@ class Tensor {
     std::byte* data = nullptr;
     DType dtype = DType::f32;
     bool contiguous = true;
+    std::uint32_t born_in;  // the capture in which it was made; 0: in none
     std::unique_ptr<AutogradSlot> autograd;
     friend class IntrusivePtr<Body>;
   };
 
+  friend class Dependencies;
+  friend class HeldTensor;
+
+  void note_address() const;
   static Tensor from_bytes(const void* values, std::size_t count, const Shape& shape, DType dtype, Device device);
   void check_dtype(DType expected) const;
   void read_item(void* value) const;

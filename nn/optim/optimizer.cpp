@@ -7,10 +7,10 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "kernels/capture.h"
-#include "kernels/capture_internal.h"
 #include "kernels/copy.h"
 #include "nn/detail/text.h"
 #include "tensor/autograd_slot.h"
+#include "tensor/dependencies.h"
 
 namespace hop::optim {
 namespace {
@@ -28,6 +28,10 @@ void check_parameter(const nn::NamedTensor& entry, Device device) {
   if (!is_floating(p.dtype())) {
     throw DtypeError("[optimizer] expected floating parameters, got " + p.describe() + " (" + entry.name + ")");
   }
+  if (!p.is_leaf()) {
+    throw AutogradError("[optimizer] expected parameters that are leaves, got " + p.describe() +
+                        " that was computed from others (" + entry.name + "); detach() it first");
+  }
   if (!p.is_contiguous()) {
     throw ShapeError("[optimizer] expected contiguous parameters, got a strided view (" + entry.name + ")");
   }
@@ -40,7 +44,7 @@ ParameterList::ParameterList(const std::vector<Tensor>& parameters) {
 }
 
 Optimizer::Optimizer(const ParameterList& parameters, std::vector<std::string> slots, double lr)
-    : lr_(lr), slot_names_(std::move(slots)) {
+    : lr_(lr), slot_names_(std::move(slots)), table_(std::make_shared<Table>()) {
   std::unordered_set<const void*> seen;
   std::size_t bytes = 0;
   const Device device = device_of(parameters);
@@ -53,37 +57,40 @@ Optimizer::Optimizer(const ParameterList& parameters, std::vector<std::string> s
     ParameterSegment segment{entry.name, p, {}, bytes};
     for (std::size_t i = 0; i < slot_names_.size(); ++i)
       segment.slots.push_back(kernels::zeros(p.shape(), p.dtype(), device));
-    segment.frozen = !p.requires_grad();
     bytes += align_up(static_cast<std::size_t>(p.numel()) * size_of(p.dtype()));
-    segments_.push_back(std::move(segment));
+    table_->segments.push_back(std::move(segment));
   }
   gradients_ = kernels::zeros({static_cast<std::int64_t>(bytes)}, DType::u8, device);
   lr_tensor_ = kernels::full({}, lr, DType::f64, device);
   step_ = kernels::zeros({}, DType::i64, device);
-  attach_gradients();
+  attach_gradients(true);
 }
 
 // Each gradient counts its own versions: a storage of its own that borrows its part of the block.
-void Optimizer::attach_gradients() {
-  for (const ParameterSegment& segment : segments_) {
+void Optimizer::attach_gradients(bool keep_values) {
+  for (const ParameterSegment& segment : table_->segments) {
     const Tensor& p = segment.parameter;
+    if (!p.requires_grad()) continue;
     std::byte* data = gradients_.raw_data() + segment.gradient_offset;
-    const AutogradSlot* slot = p.autograd_slot();
-    if (segment.frozen || (slot->grad.defined() && slot->grad.raw_data() == data)) continue;
+    Gradient& gradient = p.ensure_autograd_slot().gradient;
+    if (Dependencies* step = Dependencies::current()) step->add_gradient(p, GradientUse::seen);
+    if (gradient.tensor().defined() && gradient.tensor().raw_data() == data) continue;
     const std::size_t bytes = static_cast<std::size_t>(p.numel()) * size_of(p.dtype());
     const auto owner = std::make_shared<Tensor>(gradients_);
-    p.set_grad(Tensor::view(Storage::borrow(data, bytes, owner, p.device()), p.dtype(), p.shape(),
-                            contiguous_strides(p.shape())));
+    const Tensor place = Tensor::view(Storage::borrow(data, bytes, owner, p.device()), p.dtype(), p.shape(),
+                                      contiguous_strides(p.shape()));
+    if (keep_values && gradient.tensor().defined() && !gradient.is_stale()) kernels::copy_(place, gradient.value());
+    gradient.move_to(place);
   }
 }
 
 void Optimizer::zero_grad() {
-  attach_gradients();
-  for (const ParameterSegment& segment : segments_) segment.parameter.zero_grad();
+  attach_gradients(false);
+  for (const ParameterSegment& segment : table_->segments) segment.parameter.zero_grad();
 }
 
 const Tensor& Optimizer::gradients() {
-  for (const ParameterSegment& segment : segments_) static_cast<void>(segment.parameter.grad());  // clears what is zero
+  for (const ParameterSegment& segment : table_->segments) static_cast<void>(segment.parameter.grad());  // clears zeros
   return gradients_;
 }
 
@@ -94,43 +101,54 @@ void Optimizer::set_lr(double lr) {
   lr_ = lr;
 }
 
-// The gradient that step() reads, contiguous and zero where it counts as zero.
-static Tensor present_gradient(const ParameterSegment& segment) {
-  AutogradSlot& slot = segment.parameter.ensure_autograd_slot();
-  if (slot.grad_is_zero && slot.zeroed_in_capture) {  // no loss of the step reached it
-    slot.grad_is_zero = false;
-    kernels::note_gradient(segment.parameter, false);
-    kernels::fill_(slot.grad, 0);
-  } else if (slot.grad_is_zero) {
-    kernels::note_gradient(segment.parameter, true);
-    static_cast<void>(segment.parameter.grad());
+void Optimizer::stop_when(const Tensor& flag) {
+  table_->stop = flag;
+  table_->stop_id = flag.id();
+}
+
+// A captured step holds for the scales that it was recorded with.
+void Optimizer::depend_on(const ParameterSegment& segment) const {
+  Dependencies* step = Dependencies::current();
+  if (step == nullptr) return;
+  constexpr const char* kWhat = "another scale of a parameter, or one that was frozen or thawed";
+  step->watch(table_, segment.frozen, kWhat);
+  step->watch(table_, segment.lr_scale, kWhat);
+  step->watch(table_, segment.weight_decay_scale, kWhat);
+}
+
+// The gradient that step() reads, contiguous; undefined where nobody gave one.
+static Tensor given_gradient(const ParameterSegment& segment) {
+  const Tensor& p = segment.parameter;
+  Dependencies* step = Dependencies::current();
+  if (step != nullptr) step->add_gradient(p, GradientUse::asked);
+  if (!p.ensure_autograd_slot().gradient.is_given()) return {};
+  const Tensor gradient = p.grad();
+  if (gradient.shape() != p.shape() || gradient.dtype() != p.dtype()) {
+    throw ShapeError("[optimizer] expected a gradient " + p.describe() + ", got " + gradient.describe() + " (" +
+                     segment.name + ")");
   }
-  const Tensor& gradient = slot.grad;
-  if (gradient.defined() &&
-      (gradient.shape() != segment.parameter.shape() || gradient.dtype() != segment.parameter.dtype())) {
-    throw ShapeError("[optimizer] expected a gradient " + segment.parameter.describe() + ", got " +
-                     gradient.describe() + " (" + segment.name + ")");
-  }
-  return gradient.defined() ? kernels::contiguous(gradient) : gradient;
+  return kernels::contiguous(gradient);
 }
 
 // One segment per parameter, not one over the whole block: the padding between them stays zero whatever lr and eps are.
 void Optimizer::step() {
   std::vector<kernels::UpdateSegment> updates;
-  updates.reserve(segments_.size());
-  for (const ParameterSegment& segment : segments_) {
-    if (segment.frozen) continue;
-    const Tensor gradient = present_gradient(segment);
+  updates.reserve(table_->segments.size());
+  for (const ParameterSegment& segment : table_->segments) {
+    depend_on(segment);
+    if (segment.frozen || !segment.parameter.requires_grad()) continue;
+    const Tensor gradient = given_gradient(segment);
     if (!gradient.defined()) continue;
     const auto slot = [&](std::size_t i) { return i < segment.slots.size() ? segment.slots[i] : Tensor(); };
     updates.push_back({segment.parameter, gradient, slot(0), slot(1), segment.lr_scale, segment.weight_decay_scale});
   }
-  kernels::update(rule(), updates, {lr_tensor_, step_, stop_});
+  if (Dependencies* step = Dependencies::current()) step->watch(table_, table_->stop_id, "another flag of stop_when()");
+  kernels::update(rule(), updates, {lr_tensor_, step_, table_->stop});
 }
 
 ParameterSegment& Optimizer::segment(std::string_view name) {
   std::vector<std::string_view> names;
-  for (ParameterSegment& segment : segments_) {
+  for (ParameterSegment& segment : table_->segments) {
     if (segment.name == name) return segment;
     names.push_back(segment.name);
   }
@@ -141,7 +159,7 @@ ParameterSegment& Optimizer::segment(std::string_view name) {
 nn::StateDict Optimizer::state() const {
   nn::StateDict state{{"step", step_}};
   for (std::size_t slot = 0; slot < slot_names_.size(); ++slot) {
-    for (const ParameterSegment& segment : segments_) {
+    for (const ParameterSegment& segment : table_->segments) {
       state.push_back({slot_names_[slot] + "." + segment.name, segment.slots[slot]});
     }
   }

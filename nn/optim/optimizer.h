@@ -40,13 +40,18 @@ struct ParameterSegment {
   std::size_t gradient_offset = 0;  ///< in bytes, in the gradient block
   double lr_scale = 1;              ///< multiplies lr
   double weight_decay_scale = 1;    ///< multiplies the weight decay
-  bool frozen = false;              ///< never updated
+  bool frozen = false;              ///< not updated, whatever requires_grad() says
 };
 
 /// Gradients lie in one block that never travels; every parameter's grad() is a view into it, and backward() writes
-/// there. zero_grad() keeps gradients defined (PyTorch's set_to_none = False): a parameter that no loss reached has the
-/// gradient 0. Slots, the step count and the learning rate are tensors on the parameters' device: a state block can
-/// take the first two in, and a captured step reads them when it is replayed.
+/// there. zero_grad() keeps gradients defined, but as torch.optim a step() leaves a parameter alone whose gradient
+/// nobody gave since: neither decay nor old moments move a parameter that no loss reached. (A gradient that was written
+/// through its address without an operation, set_grad() or bump_version() is not noticed.) Slots, the step count and
+/// the learning rate are tensors on the parameters' device: a state block can take the first two in, and a captured
+/// step reads them when it is replayed.
+///
+/// Beside PyTorch: the step count is one for all parameters, so one that is first reached late starts with the bias
+/// correction of that step, and its first momentum is dampened; a frozen parameter is not updated by an old gradient.
 class Optimizer {
  public:
   virtual ~Optimizer() = default;
@@ -55,8 +60,8 @@ class Optimizer {
 
   /// All gradients to zero; their bytes are cleared only where the next backward() does not write over them.
   void zero_grad();
-  /// One update of all parameters that are not frozen, from their gradients, with the present lr(). No graph is
-  /// recorded.
+  /// One update, with the present lr(), of all parameters that require a gradient now, are not frozen, and were given a
+  /// gradient. No graph is recorded.
   void step();
 
   double lr() const { return lr_; }
@@ -66,15 +71,15 @@ class Optimizer {
   const Tensor& lr_tensor() const { return lr_tensor_; }
   /// From now on (and in steps captured from now on) step() changes nothing while `flag`, () f64 on the parameters'
   /// device, is not 0.
-  void stop_when(const Tensor& flag) { stop_ = flag; }
+  void stop_when(const Tensor& flag);
   /// Steps taken, over the whole life of the model: it travels with the state block.
   std::int64_t step_count() const { return step_.item<std::int64_t>(); }
   /// () i64 on the parameters' device.
   const Tensor& step_tensor() const { return step_; }
 
-  /// The table, in the order of the parameters. Scales and `frozen` may be changed between steps;
-  /// a captured step keeps those it was recorded with.
-  std::span<ParameterSegment> segments() { return segments_; }
+  /// The table, in the order of the parameters. Scales and `frozen` may be changed between steps: a captured step holds
+  /// for those that it was recorded with.
+  std::span<ParameterSegment> segments() { return table_->segments; }
   /// The row of a parameter; throws ConfigError for an unknown name.
   ParameterSegment& segment(std::string_view name);
 
@@ -85,24 +90,29 @@ class Optimizer {
   const Tensor& gradients();
 
  protected:
-  /// Parameters are floating, contiguous, distinct and on one device (DtypeError, ShapeError, ConfigError,
-  /// DeviceError); those that require no gradient are frozen. `slots` names what the method keeps per parameter, zero
-  /// at first.
+  /// Parameters are floating, contiguous, distinct, on one device, and not computed from others (DtypeError,
+  /// ShapeError, ConfigError, DeviceError, AutogradError). Those that require no gradient may do so later. Gradients
+  /// that are there are kept. `slots` names what the method keeps per parameter, zero at first.
   Optimizer(const ParameterList& parameters, std::vector<std::string> slots, double lr);
 
   /// The method and its settings.
   virtual kernels::UpdateRule rule() const = 0;
 
  private:
-  void attach_gradients();
+  struct Table {  // shared with captured steps, which look at it before each replay
+    std::vector<ParameterSegment> segments;
+    Tensor stop;                    // () f64 or undefined
+    const void* stop_id = nullptr;  // its identity
+  };
+  void attach_gradients(bool keep_values);
+  void depend_on(const ParameterSegment& segment) const;
 
   double lr_;
   std::vector<std::string> slot_names_;
-  std::vector<ParameterSegment> segments_;
+  std::shared_ptr<Table> table_;
   Tensor gradients_;  // (bytes) u8
   Tensor lr_tensor_;  // () f64
   Tensor step_;       // () i64
-  Tensor stop_;       // () f64 or undefined
 };
 
 }  // namespace hop::optim

@@ -1,7 +1,9 @@
 // Programs are long and stacks are short: nothing about a graph is recursive.
 #include <pthread.h>
 
+#include "autograd/checkpoint.h"
 #include "autograd/function.h"
+#include "autograd/graph.h"
 #include "tests/autograd/support.h"
 
 namespace hop::autograd {
@@ -83,6 +85,83 @@ TEST(DeepGraph, OfCustomFunctionsIsDestroyed) {
   on_a_small_stack([] {
     Tensor y = scalar(0.5);
     for (int i = 0; i < kNodes; ++i) y = Twice::apply(y);
+  });
+}
+
+TEST(DeepGraph, IsDestroyedWhereBothSidesOfEachNodeAreOne) {
+  on_a_small_stack([] {
+    Tensor y = scalar(0.5);
+    for (int i = 0; i < kNodes; ++i) y = y * y;
+  });
+}
+
+TEST(DeepGraph, ThatIsFreedIsDestroyed) {
+  on_a_small_stack([] {
+    const Tensor x = scalar(0.5);
+    Tensor middle = chain(x);
+    const Tensor y = chain(middle);
+    backward(y);
+    middle = Tensor();
+    EXPECT_TRUE(x.grad().defined());
+  });
+}
+
+// What a user attaches may hold any part of the graph.
+struct Keeps : Function<Keeps> {
+  struct Context : FunctionContext {
+    Tensor kept;
+  };
+  static Tensor forward(Context& c, const Tensor& x, const std::vector<Tensor>& others) {
+    c.kept = others[0];
+    return x + 1;
+  }
+  static Tensor backward(Context&, const Tensor& g) { return g; }
+};
+
+TEST(DeepGraph, OfHooksThatHoldTensorsIsDestroyed) {
+  on_a_small_stack([] {
+    Tensor y = scalar(0.5);
+    for (int i = 0; i < kNodes; ++i) {
+      const Tensor z = y + 1;
+      register_hook(z, [y](const Tensor&) { return Tensor(); });
+      y = z;
+    }
+  });
+}
+
+TEST(DeepGraph, OfHooksAloneIsDestroyed) {
+  on_a_small_stack([] {
+    Tensor before = scalar(0.5);
+    for (int i = 0; i < kNodes; ++i) {
+      const Tensor x = scalar(0.5);
+      register_hook(x, [before](const Tensor&) { return Tensor(); });
+      before = i % 2 == 0 ? x : x + 1;
+    }
+  });
+}
+
+TEST(DeepGraph, OfContextsThatHoldTensorsIsDestroyed) {
+  on_a_small_stack([] {
+    Tensor y = scalar(0.5), other = y + 1;
+    for (int i = 0; i < kNodes; ++i) {
+      const Tensor z = Keeps::apply(y, std::vector{other});
+      other = y;
+      y = z;
+    }
+  });
+}
+
+TEST(DeepGraph, OfContextsAloneIsDestroyed) {
+  on_a_small_stack([] {
+    Tensor before = scalar(0.5) + 1;
+    for (int i = 0; i < kNodes; ++i) before = Keeps::apply(scalar(0.5), std::vector{before});
+  });
+}
+
+TEST(DeepGraph, OfCheckpointsThatHoldTensorsIsDestroyed) {
+  on_a_small_stack([] {
+    Tensor y = scalar(0.5);
+    for (int i = 0; i < kNodes / 10; ++i) y = checkpoint([y](const Tensor& t) { return t + y.detach(); }, scalar(1));
   });
 }
 

@@ -194,6 +194,36 @@ TEST(CapturedFunction, RefusesArgumentsThatRequireAGradient) {
   EXPECT_THROW(f({row({1}).set_requires_grad()}), AutogradError);
 }
 
+TEST(CapturedFunction, KeepsTheCombinationsThatWereUsedLast) {
+  int calls = 0;
+  CapturedFunction f(
+      [&](std::span<const Tensor> in) {
+        ++calls;
+        return std::vector{kernels::mul(kernels::relu(in[0]), 2)};
+      },
+      {.max_plans = 3});
+  const auto call = [&](std::int64_t n) { return f({kernels::ones({n, 1000}, DType::f32)})[0].numel(); };
+  for (int i = 0; i < 3; ++i) call(1);
+  EXPECT_EQ(calls, 2);
+  const Tensor kept = f({kernels::ones({1, 1000}, DType::f32)})[0];
+  const std::size_t active = memory::active();
+  for (std::int64_t n = 2; n < 400; ++n) {
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(call(2 + n % 40), (2 + n % 40) * 1000);
+    EXPECT_LE(f.plans(), 3U);
+    if (n % 2 == 0) call(1);  // used all the time: stays
+  }
+  EXPECT_EQ(calls, 2 + 2 * 398);
+  EXPECT_LT(memory::active(), active + 2 * 3 * 42 * 4000U);
+  EXPECT_EQ(values<float>(kept), std::vector<float>(1000, 2));  // a result outlives its plan
+  EXPECT_THROW(CapturedFunction([](auto) { return std::vector<Tensor>(); }, {.max_plans = 0}), ConfigError);
+}
+
+TEST(CapturedFunction, HasABoundWithoutOptions) {
+  CapturedFunction f([](std::span<const Tensor> in) { return std::vector{in[0]}; });
+  for (std::int64_t n = 1; n < 200; ++n) f({kernels::ones({n}, DType::f32)});
+  EXPECT_EQ(f.plans(), CapturedFunction::Options().max_plans);
+}
+
 TEST(Capture, RefusesAReplayWithinACapture) {
   const Tensor x = row({1});
   const Plan plan = capture([&] { kernels::add(x, 1); });

@@ -1,0 +1,74 @@
+#include "autograd/rerun.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "kernels/copy.h"
+
+namespace hop::autograd {
+namespace {
+
+constinit thread_local RunScope* innermost = nullptr;
+
+bool is_same_part(const Tensor& a, const Tensor& b) {
+  return a.storage() == b.storage() && a.storage_offset() == b.storage_offset() && a.shape() == b.shape() &&
+         a.strides() == b.strides();
+}
+
+}  // namespace
+
+RunScope::RunScope(RunLog* fills, const RunLog* follows) : fills_(fills), follows_(follows), outer_(innermost) {
+  innermost = this;
+}
+RunScope::~RunScope() { innermost = outer_; }
+
+// Runs within a second run take from it, and keep for second runs of their own. The runs around a second run see
+// nothing of it: when they are run again, it will follow the same log.
+RandomAddress drawn(RandomAddress (*draw)(void*), void* argument) {
+  RunScope* run = innermost;
+  while (run != nullptr && run->follows_ == nullptr) run = run->outer_;
+  if (run != nullptr && run->next_draw_ == run->follows_->drawn.size()) {
+    throw AutogradError(
+        "[checkpoint] expected a function that does the same each time, got one that draws more random "
+        "numbers in its second run (" +
+        std::to_string(run->next_draw_) + " draws in the first)");
+  }
+  const RandomAddress address = run == nullptr ? draw(argument) : run->follows_->drawn[run->next_draw_++];
+  for (const RunScope* inner = innermost; inner != run; inner = inner->outer_) inner->fills_->drawn.push_back(address);
+  return address;
+}
+
+bool decided(bool answer) {
+  if (innermost == nullptr) return answer;
+  RunScope* run = innermost;
+  while (run != nullptr && run->follows_ == nullptr) run = run->outer_;
+  if (run != nullptr && run->next_decision_ < run->follows_->decided.size())
+    answer = run->follows_->decided[run->next_decision_++];
+  for (const RunScope* inner = innermost; inner != run; inner = inner->outer_) inner->fills_->decided.push_back(answer);
+  return answer;
+}
+
+void note_write(const Tensor& y) {
+  if (innermost == nullptr || !y.defined() || !y.storage().is_state()) return;
+  for (const RunScope* run = innermost; run != nullptr && run->fills_ != nullptr; run = run->outer_) {
+    std::vector<RunLog::Write>& writes = run->fills_->writes;
+    const auto is_noted = [&](const RunLog::Write& write) { return is_same_part(write.state, y); };
+    if (std::none_of(writes.begin(), writes.end(), is_noted)) writes.push_back({y, kernels::clone(y)});
+  }
+}
+
+StateBefore::StateBefore(const RunLog& log) {
+  for (const RunLog::Write& write : log.writes) now_.push_back({write.state, kernels::clone(write.state)});
+  for (auto write = log.writes.rbegin(); write != log.writes.rend(); ++write)  // parts may overlap: the first one last
+    kernels::copy_(write->state, write->before);
+}
+
+// The copies fit: they were made from there. If a device is lost, so is the state.
+StateBefore::~StateBefore() {
+  try {
+    for (const RunLog::Write& write : now_) kernels::copy_(write.state, write.before);
+  } catch (const Error&) {
+  }
+}
+
+}  // namespace hop::autograd

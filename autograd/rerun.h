@@ -1,0 +1,74 @@
+// Functions that run twice (checkpoint): the second run must compute what the first one did, and leave no other trace.
+// So the random addresses that modules draw in the first run, and the modes that they ask for, are kept for the second;
+// what the first run finds in a module's state (running statistics) before it writes there lies there again for the
+// second, and is taken back afterwards.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "tensor/random.h"
+#include "tensor/tensor.h"
+
+namespace hop::autograd {
+
+/// What the first run met.
+struct RunLog {
+  struct Write {
+    Tensor state;   // as it was called when it was written: the tensor or a view of it
+    Tensor before;  // its values
+  };
+  std::vector<RandomAddress> drawn;
+  std::vector<bool> decided;
+  std::vector<Write> writes;
+};
+
+/// A run on this thread. Runs nest: a function may hold another that runs twice.
+class RunScope {
+ public:
+  RunScope(const RunScope&) = delete;
+  RunScope& operator=(const RunScope&) = delete;
+  ~RunScope();
+
+ protected:
+  RunScope(RunLog* fills, const RunLog* follows);
+
+ private:
+  friend RandomAddress drawn(RandomAddress (*draw)(void*), void* argument);
+  friend bool decided(bool answer);
+  friend void note_write(const Tensor& y);
+
+  RunLog* fills_;          // the first run's
+  const RunLog* follows_;  // the second run's
+  std::size_t next_draw_ = 0, next_decision_ = 0;
+  RunScope* outer_;
+};
+
+struct FirstRun : RunScope {
+  explicit FirstRun(RunLog& log) : RunScope(&log, nullptr) {}
+};
+struct SecondRun : RunScope {
+  explicit SecondRun(const RunLog& log) : RunScope(nullptr, &log) {}
+};
+
+/// While alive, the state that a first run wrote is what that run found.
+class StateBefore {
+ public:
+  explicit StateBefore(const RunLog& log);
+  StateBefore(const StateBefore&) = delete;
+  StateBefore& operator=(const StateBefore&) = delete;
+  ~StateBefore();
+
+ private:
+  std::vector<RunLog::Write> now_;
+};
+
+/// A random address: in a second run the one that the first run drew here, else draw(argument). Throws AutogradError
+/// when the second run draws more than the first.
+RandomAddress drawn(RandomAddress (*draw)(void*), void* argument);
+/// An answer of the host: in a second run the first run's, else `answer`.
+bool decided(bool answer);
+/// To be called before `y` is written in place.
+void note_write(const Tensor& y);
+
+}  // namespace hop::autograd

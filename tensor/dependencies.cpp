@@ -1,0 +1,184 @@
+#include "tensor/dependencies.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "tensor/autograd_slot.h"
+
+namespace hop {
+namespace {
+
+bool wants_gradient(const Tensor& x) {
+  const AutogradSlot* slot = x.autograd_slot();
+  return slot != nullptr && (slot->requires_grad || slot->grad_fn != nullptr);
+}
+
+// One less after its counter reached 2^32: 0 means no capture.
+std::uint32_t next_serial() {
+  static constinit std::atomic<std::uint32_t> next{1};
+  std::uint32_t serial = 0;
+  while (serial == 0) serial = next.fetch_add(1, std::memory_order_relaxed);
+  return serial;
+}
+
+}  // namespace
+
+HeldTensor::HeldTensor(Tensor tensor) : tensor_(std::move(tensor)) {
+  if (tensor_.defined()) tensor_.body_->plans.fetch_add(1, std::memory_order_relaxed);
+}
+
+HeldTensor& HeldTensor::operator=(HeldTensor&& other) noexcept {
+  release();
+  tensor_ = std::move(other.tensor_);
+  return *this;
+}
+
+void HeldTensor::release() {
+  if (tensor_.defined()) tensor_.body_->plans.fetch_sub(1, std::memory_order_relaxed);
+  tensor_ = {};
+}
+
+Dependencies::Dependencies() : serial_(next_serial()) {}
+
+Dependencies::Use& Dependencies::use_of(const Tensor& x) {
+  const auto [place, is_new] = places_.try_emplace(x.id(), uses_.size());
+  if (is_new) uses_.push_back({HeldTensor(x), x.body_->data});
+  return uses_[place->second];
+}
+
+void Dependencies::add_address(const Tensor& x) {
+  if (!made(x)) use_of(x);
+}
+
+void Dependencies::add_requires_grad(const Tensor& x) {
+  if (made(x)) return;
+  Use& use = use_of(x);
+  if (use.asks_requires_grad) return;
+  use.asks_requires_grad = true;
+  use.requires_grad = wants_gradient(x);
+}
+
+void Dependencies::add_gradient(const Tensor& leaf, GradientUse use) {
+  if (made(leaf)) return;
+  auto found = std::find_if(gradients_.begin(), gradients_.end(),
+                            [&](const LeafGradient& g) { return g.leaf.get().is_same(leaf); });
+  if (found == gradients_.end()) {
+    const AutogradSlot& slot = leaf.ensure_autograd_slot();
+    LeafGradient fresh;
+    fresh.leaf = HeldTensor(leaf);
+    fresh.before = HeldTensor(slot.gradient.tensor());
+    fresh.hooks = slot.hooks.get();
+    fresh.was_given = slot.gradient.is_given();
+    found = gradients_.insert(found, std::move(fresh));
+    found->before_matters = use != GradientUse::replaced;
+  }
+  if (found->settled) return;
+  found->clears = found->clears || use == GradientUse::read || use == GradientUse::given;
+  found->asks_given = found->asks_given || use == GradientUse::asked;
+  found->settled = use == GradientUse::given || use == GradientUse::zeroed || use == GradientUse::replaced;
+}
+
+// The first answer that the step got counts: it may have changed the value itself since.
+void Dependencies::add_word(const Word& word, const std::shared_ptr<const void>& owner) {
+  const auto is_known = [&](const Word& w) { return w.at == word.at; };
+  if (std::any_of(words_.begin(), words_.end(), is_known)) return;
+  words_.push_back(word);
+  own(owner);
+}
+
+void Dependencies::add_result(const Result& result, const std::shared_ptr<const void>& owner) {
+  const auto is_known = [&](const Result& r) { return r.at == result.at; };
+  if (std::any_of(results_.begin(), results_.end(), is_known)) return;
+  results_.push_back(result);
+  own(owner);
+}
+
+void Dependencies::own(const std::shared_ptr<const void>& owner) {
+  const auto is_same = [&](const std::weak_ptr<const void>& o) {
+    return !o.owner_before(owner) && !owner.owner_before(o);
+  };
+  if (std::none_of(owners_.begin(), owners_.end(), is_same)) owners_.push_back(owner);
+}
+
+void Dependencies::finish() {
+  for (LeafGradient& g : gradients_) {
+    const Gradient& gradient = g.leaf.get().autograd_slot()->gradient;
+    g.after = HeldTensor(gradient.tensor());
+    g.given_after = gradient.is_given();
+    g.stale_after = gradient.is_stale();
+  }
+  for (Result& r : results_) r.value = word_at(r.at, r.size);
+  places_ = {};
+}
+
+const char* Dependencies::broken(const Use& use) {
+  const Tensor& x = use.tensor.get();
+  if (x.body_->data != use.address) return "a tensor that lies somewhere else now";
+  if (use.tensor.is_given_up()) return "a tensor that nobody else holds any more";
+  if (use.asks_requires_grad && wants_gradient(x) != use.requires_grad) return "another requires_grad() of a tensor";
+  return nullptr;
+}
+
+const char* Dependencies::broken(const LeafGradient& g) {
+  const AutogradSlot* slot = g.leaf.get().autograd_slot();
+  if (g.leaf.is_given_up()) return "a leaf that nobody else holds any more";
+  if (slot->hooks.get() != g.hooks) return "hooks on a leaf's gradient";
+  if (!g.before_matters) return nullptr;
+  if (slot->gradient.tensor().id() != g.before.get().id()) return "another gradient of a leaf";
+  if (g.asks_given && slot->gradient.is_given() != g.was_given)
+    return g.was_given ? "a leaf whose gradient was given before" : "a leaf without a gradient";
+  return nullptr;
+}
+
+bool Dependencies::hold() const {
+  for (const Use& use : uses_) {
+    if (broken(use) != nullptr) return false;
+  }
+  for (const LeafGradient& g : gradients_) {
+    if (broken(g) != nullptr) return false;
+  }
+  for (const auto& owner : owners_) {
+    if (owner.expired()) return false;
+  }
+  for (const Word& word : words_) {
+    if (word_at(word.at, word.size) != word.value) return false;
+  }
+  return true;
+}
+
+bool Dependencies::are_lost() const {
+  return std::any_of(uses_.begin(), uses_.end(), [](const Use& use) { return use.tensor.is_given_up(); }) ||
+         std::any_of(gradients_.begin(), gradients_.end(),
+                     [](const LeafGradient& g) { return g.leaf.is_given_up(); }) ||
+         std::any_of(owners_.begin(), owners_.end(), [](const auto& owner) { return owner.expired(); });
+}
+
+std::string Dependencies::broken() const {
+  for (const LeafGradient& g : gradients_) {  // first: a gradient that was replaced is given up, too
+    if (const char* why = broken(g)) return why + (" (" + g.leaf.get().describe() + ")");
+  }
+  for (const Use& use : uses_) {
+    if (const char* why = broken(use)) return why + (" (" + use.tensor.get().describe() + ")");
+  }
+  for (const auto& owner : owners_) {
+    if (owner.expired()) return "a module or an optimizer that is gone";
+  }
+  for (const Word& word : words_) {
+    if (word_at(word.at, word.size) != word.value) return word.what;
+  }
+  return {};
+}
+
+void Dependencies::before_replay() const {
+  for (const LeafGradient& g : gradients_) {
+    if (g.clears) static_cast<void>(g.leaf.get().autograd_slot()->gradient.value());
+  }
+}
+
+void Dependencies::after_replay() const {
+  for (const LeafGradient& g : gradients_)
+    g.leaf.get().autograd_slot()->gradient.restore(g.after.get(), g.given_after, g.stale_after);
+  for (const Result& r : results_) std::memcpy(r.at, &r.value, r.size);
+}
+
+}  // namespace hop

@@ -1,0 +1,168 @@
+// What a captured step depends on besides its arguments. A replay does on the same addresses what the recorded run did,
+// and the host is not asked again: so the step holds only as long as every address and every decision of the host is
+// what it was. Whatever a step may depend on notes itself here while the step is captured.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "tensor/tensor.h"
+
+namespace hop {
+
+/// A handle that a plan holds. These are counted, so that a plan notices when nobody else holds the tensor any more: no
+/// eager step could meet it then.
+class HeldTensor {
+ public:
+  HeldTensor() = default;
+  explicit HeldTensor(Tensor tensor);
+  HeldTensor(HeldTensor&&) noexcept = default;
+  HeldTensor& operator=(HeldTensor&& other) noexcept;
+  ~HeldTensor() { release(); }
+
+  const Tensor& get() const { return tensor_; }
+  bool is_given_up() const {
+    return tensor_.defined() && tensor_.body_.use_count() <= tensor_.body_->plans.load(std::memory_order_relaxed);
+  }
+
+ private:
+  void release();
+  Tensor tensor_;
+};
+
+/// What a step does with the gradient of a leaf.
+enum class GradientUse : std::uint8_t {
+  read,      ///< reads its value
+  given,     ///< adds to it, or writes over it after a zeroing of its own
+  zeroed,    ///< sets it to zero
+  replaced,  ///< puts another tensor in its place
+  asked,     ///< asks whether it was given since it was zeroed
+  seen,      ///< asks which tensor it is
+};
+
+/// One captured step's list. Filled by the thread that captures; afterwards one thread at a time.
+class Dependencies {
+ public:
+  Dependencies();
+  Dependencies(const Dependencies&) = delete;
+  Dependencies& operator=(const Dependencies&) = delete;
+
+  /// The list of the step that this thread is capturing, or null.
+  static Dependencies* current() { return detail::collecting; }
+  /// Above 0; unique among captures.
+  std::uint32_t serial() const { return serial_; }
+
+  /// Whether the step itself made `x`, a view or not.
+  bool made(const Tensor& x) const { return x.body_->born_in == serial_; }
+
+  // ---- While the step is captured. Tensors that the step makes itself are not noted.
+
+  void add_address(const Tensor& x);
+  void add_requires_grad(const Tensor& x);
+  /// To be called before the gradient changes.
+  void add_gradient(const Tensor& leaf, GradientUse use);
+  /// The step holds while `value`, a part of `owner`, is what it is now and `owner` lives. `what` names it in an error.
+  template <class T>
+  void watch(const std::shared_ptr<const void>& owner, const T& value, const char* what) {
+    static_assert(is_word<T>);
+    add_word({&value, word_at(&value, sizeof(T)), sizeof(T), what}, owner);
+  }
+  /// Each replay leaves `value`, a part of `owner`, as the recorded run did.
+  template <class T>
+  void set_after_replay(const std::shared_ptr<const void>& owner, T& value) {
+    static_assert(is_word<T>);
+    add_result({&value, 0, sizeof(T)}, owner);
+  }
+  /// The recorded run has ended: what it left is what replays leave.
+  void finish();
+
+  // ---- Before and after each replay
+
+  /// Whether a replay would do what the step would do now.
+  bool hold() const;
+  /// Whether they never will again: a tensor, a module, an optimizer is gone.
+  bool are_lost() const;
+  /// Why it would not, for an error: "a tensor that ...". Empty: it would.
+  std::string broken() const;
+  void before_replay() const;
+  void after_replay() const;
+
+ private:
+  template <class T>
+  static constexpr bool is_word = std::is_trivially_copyable_v<T> &&
+                                  (sizeof(T) == 1 || sizeof(T) == 4 || sizeof(T) == 8);
+  struct Use {
+    HeldTensor tensor;
+    const std::byte* address;
+    bool asks_requires_grad = false;
+    bool requires_grad = false;
+  };
+  struct Word {
+    const void* at;
+    std::uint64_t value;
+    std::size_t size;
+    const char* what;
+  };
+  struct Result {
+    void* at;
+    std::uint64_t value;
+    std::size_t size;
+  };
+  struct LeafGradient {
+    HeldTensor leaf;
+    HeldTensor before, after;     // the gradient's tensor, or undefined
+    const void* hooks = nullptr;  // of the leaf
+    bool before_matters = true;
+    bool clears = false;      // zeros must lie there when the replay begins
+    bool asks_given = false;  // the step went by whether it was given
+    bool was_given = false;
+    bool settled = false;  // by the step itself: what was before shows no more
+    bool given_after = false, stale_after = false;
+  };
+
+  static std::uint64_t word_at(const void* at, std::size_t size) {
+    std::uint64_t word = 0;
+    switch (size) {  // known sizes: one load each
+      case 1:
+        std::memcpy(&word, at, 1);
+        break;
+      case 4:
+        std::memcpy(&word, at, 4);
+        break;
+      default:
+        std::memcpy(&word, at, 8);
+    }
+    return word;
+  }
+  void add_word(const Word& word, const std::shared_ptr<const void>& owner);
+  void add_result(const Result& result, const std::shared_ptr<const void>& owner);
+  void own(const std::shared_ptr<const void>& owner);
+  Use& use_of(const Tensor& x);
+  static const char* broken(const Use& use);
+  static const char* broken(const LeafGradient& gradient);
+
+  std::uint32_t serial_;
+  std::vector<Use> uses_;
+  std::vector<LeafGradient> gradients_;
+  std::vector<Word> words_;
+  std::vector<Result> results_;
+  std::vector<std::weak_ptr<const void>> owners_;
+  std::unordered_map<const void*, std::size_t> places_;  // in uses_, while the step is captured
+};
+
+/// While alive, this thread's steps note in `list` what they depend on.
+class DependenciesScope {
+ public:
+  explicit DependenciesScope(Dependencies& list) { detail::collecting = &list; }
+  ~DependenciesScope() { detail::collecting = nullptr; }
+  DependenciesScope(const DependenciesScope&) = delete;
+  DependenciesScope& operator=(const DependenciesScope&) = delete;
+};
+
+}  // namespace hop

@@ -1,0 +1,225 @@
+// Random programs: their gradients are those of differences, their captured steps have the bits of eager ones, and what
+// an earlier pass freed, or a write spoiled, is an error and never a wrong number. HOP_RANDOM_PROGRAMS=10000 tries that
+// many; a failure prints the seed and the program.
+#include <cstdlib>
+#include <iostream>
+
+#include "kernels/capture.h"
+#include "tests/autograd/random_program.h"
+#include "tests/kernels/layouts.h"
+
+namespace hop::autograd {
+namespace {
+
+using Tensors = std::vector<Tensor>;
+
+/// How often each kind of check was made: a check that is never made checks nothing.
+struct Tally {
+  int programs = 0, gradients = 0, second = 0, freed = 0, not_freed = 0, spoiled = 0, unspoiled = 0, captured = 0,
+      replayed = 0;
+};
+
+class Trial {
+ public:
+  Trial(const Program& program, Tally& tally)
+      : p_(program), tally_(tally), random_({.key = program.seed, .step = 1}), leaves_(make_leaves(program)) {}
+
+  void run_all() {
+    ++tally_.programs;
+    const Tensors v = run(p_, leaves_, make_argument(0), {.keeps = &base_});
+    const Tensor first = loss_of(p_, v, 0);
+    if (!first.requires_grad()) return;
+    const Tensors expected = grad({first}, leaves_, {.retain_graph = true, .allow_unused = true});
+    for (int k = 0; k < 2; ++k) compare_with_differences(0, k == 0 ? expected : with_backward(), 1e-6);
+    if (random_.below(4) == 0) second_derivatives();
+    if (random_.below(2) == 0) after_a_pass_that_freed();
+    if (random_.below(2) == 0) after_a_write(expected);
+    captured_steps();
+  }
+
+ private:
+  Tensors with_backward() {
+    for (const Tensor& x : leaves_) x.set_grad({});
+    backward(loss_of(p_, run(p_, leaves_, make_argument(0)), 0));
+    Tensors grads;
+    for (const Tensor& x : leaves_) grads.push_back(x.grad());
+    return grads;
+  }
+
+  /// The directional derivative of f, in a random direction of each leaf in turn, by central differences.
+  template <class F>
+  void compare_with_differences(const Tensors& gradients, double tolerance, const char* what, const F& f) {
+    for (std::size_t k = 0; k < leaves_.size(); ++k) {
+      const Tensor v = random_tensor(p_.leaves[k], p_.seed + k);
+      const auto at = [&](double t) {
+        Tensors moved = leaves_;
+        moved[k] = kernels::add(leaves_[k].detach(), kernels::mul(v, t)).set_requires_grad();
+        return f(moved);
+      };
+      constexpr double kStep = 1e-5;
+      const double expected = (at(kStep) - at(-kStep)) / (2 * kStep);
+      double got = 0, scale = 1 + std::abs(expected);
+      if (gradients[k].defined()) {
+        const Tensor parts = kernels::mul(gradients[k].detach(), v);
+        got = kernels::sum(parts).item<double>();
+        scale += kernels::sum(kernels::abs(parts)).item<double>();
+      }
+      ++tally_.gradients;
+      EXPECT_NEAR(got, expected, tolerance * scale) << what << ", leaf " << k << "\n" << p_.text();
+    }
+  }
+  void compare_with_differences(int loss, const Tensors& gradients, double tolerance) {
+    compare_with_differences(gradients, tolerance, loss == 0 ? "the first loss" : "the second loss",
+                             [&](const Tensors& x) {
+                               const NoGradGuard no_grad;
+                               return loss_of(p_, run(p_, x, make_argument(0), {.base = &base_}), loss).item<double>();
+                             });
+  }
+
+  void second_derivatives() {
+    const auto length = [&](const Tensors& x, const Execution& how) {
+      const Tensor loss = loss_of(p_, run(p_, x, make_argument(0), how), 0);
+      Tensor sum_of_squares = loss * 0;
+      for (const Tensor& g : grad({loss}, x, {.create_graph = true, .allow_unused = true})) {
+        if (g.defined()) sum_of_squares = sum_of_squares + sum(square(g));
+      }
+      return sum_of_squares;
+    };
+    ++tally_.second;
+    const Tensors got = grad({length(leaves_, {})}, leaves_, {.allow_unused = true});
+    compare_with_differences(got, 1e-5, "the second derivatives",
+                             [&](const Tensors& x) { return length(x, {.base = &base_}).template item<double>(); });
+  }
+
+  /// The second loss may share nodes with the first: then a pass that needs them throws, else it is right.
+  void after_a_pass_that_freed() {
+    const Tensors v = run(p_, leaves_, make_argument(0));
+    const Tensor first = loss_of(p_, v, 0), second = loss_of(p_, v, 1);
+    if (!second.requires_grad()) return;
+    random_.below(2) == 0 ? backward(first) : static_cast<void>(grad({first}, leaves_, {.allow_unused = true}));
+    const std::set<int> freed = p_.on_the_way(0, -1);
+    // A checkpoint is walked whatever is asked for, and may give an input no gradient.
+    const bool is_certain = !p_.has_checkpoint(freed) && !p_.has_checkpoint(p_.on_the_way(1, -1));
+    for (std::size_t k = 0; k < leaves_.size(); ++k) {
+      bool shares = false;
+      for (const int node : p_.on_the_way(1, static_cast<int>(k))) {
+        const bool is_node = !v[static_cast<std::size_t>(p_.inputs() + node)].is_leaf();  // else a leaf handed through
+        shares = shares || (is_node && freed.contains(node));
+      }
+      const bool must_throw = shares && is_certain, may_throw = shares || !is_certain;
+      Tensors gradient(leaves_.size());
+      try {
+        gradient[k] = grad({second}, {leaves_[k]}, {.retain_graph = true, .allow_unused = true})[0];
+      } catch (const AutogradError& e) {
+        ++tally_.freed;
+        EXPECT_TRUE(may_throw) << "leaf " << k << ": " << e.what() << "\n" << p_.text();
+        EXPECT_NE(std::string(e.what()).find("freed"), std::string::npos) << e.what();
+        continue;
+      }
+      ++tally_.not_freed;
+      EXPECT_FALSE(must_throw) << "leaf " << k << "\n" << p_.text();
+      const Tensors whole = grad({loss_of(p_, run(p_, leaves_, make_argument(0)), 1)}, leaves_, {.allow_unused = true});
+      expect_same(gradient[k], whole[k], "beside what was freed");
+    }
+  }
+
+  /// One of the values is written before the pass: it throws, or nothing read it.
+  void after_a_write(const Tensors& expected) {
+    const Tensors v = run(p_, leaves_, make_argument(0));
+    const Tensor loss = loss_of(p_, v, 0);
+    const Tensor spoiled = v[random_.below(static_cast<std::uint32_t>(v.size()))];
+    if (!spoiled.is_contiguous()) return;
+    const Tensor before = kernels::clone(spoiled);
+    {
+      const NoGradGuard no_grad;
+      add_(spoiled.dim() > 0 ? select(spoiled, 0, 0) : spoiled, 0.5);
+    }
+    try {
+      const Tensors gradients = grad({loss}, leaves_, {.allow_unused = true});
+      ++tally_.unspoiled;
+      for (std::size_t k = 0; k < leaves_.size(); ++k) expect_same(gradients[k], expected[k], "after a write");
+    } catch (const AutogradError& e) {
+      ++tally_.spoiled;
+      EXPECT_NE(std::string(e.what()).find("written in place"), std::string::npos) << e.what() << "\n" << p_.text();
+    }
+    kernels::copy_(spoiled, before);  // a leaf is needed again
+  }
+
+  /// Two worlds: one is eager, one captured, and the same happens to both between the calls.
+  void captured_steps() {
+    for (const int threads : {1, 2}) {
+      const testing::ComputeThreads scope(threads);
+      const Tensors eager = make_leaves(p_), captured = make_leaves(p_);
+      const auto step = [&](const Tensors& x, const Tensor& argument) {
+        const Tensor loss = loss_of(p_, run(p_, x, argument), 0);
+        if (loss.requires_grad()) backward(loss);
+        return loss.detach();
+      };
+      int runs = 0;
+      CapturedFunction f([&](std::span<const Tensor> in) {
+        ++runs;
+        return Tensors{step(captured, in[0])};
+      });
+      constexpr std::uint64_t kCalls = 6;
+      for (std::uint64_t call = 0; call < kCalls; ++call) {
+        const std::uint32_t change = random_.below(12), which = random_.below(static_cast<std::uint32_t>(eager.size()));
+        for (const Tensors* x : {&eager, &captured}) disturb(*x, change, which);
+        const Tensor a = step(eager, make_argument(call)), b = f({make_argument(call)})[0];
+        expect_same(b, a, "a captured loss");
+        for (std::size_t k = 0; k < eager.size(); ++k)
+          expect_same(captured[k].grad(), eager[k].grad(), "a captured gradient");
+        ++tally_.captured;
+      }
+      tally_.replayed += static_cast<int>(kCalls) - runs;
+    }
+  }
+  static void disturb(const Tensors& leaves, std::uint32_t change, std::uint32_t which) {
+    const NoGradGuard no_grad;
+    const Tensor& x = leaves[which];
+    if (change == 0) x.set_grad({});
+    if (change == 1) x.set_requires_grad(!x.requires_grad());
+    if (change == 2) register_hook(leaves[which].set_requires_grad(), [](const Tensor& g) { return g * 2; });
+    if (change == 3) kernels::copy_(x, kernels::mul(x.detach(), 0.5));
+    if (change == 4) x.rebind(kernels::clone(x.detach()).storage(), 0);
+    if (change == 5) static_cast<void>(x.grad());
+    if (change < 8) return;
+    for (const Tensor& leaf : leaves) leaf.zero_grad();
+  }
+
+  void expect_same(const Tensor& got, const Tensor& expected, const char* what) {
+    ASSERT_EQ(got.defined(), expected.defined()) << what << "\n" << p_.text();
+    if (got.defined()) EXPECT_TRUE(same_bits(got, expected)) << what << "\n" << p_.text();
+  }
+
+  const Program& p_;
+  Tally& tally_;
+  PhiloxStream random_;
+  Tensors leaves_;
+  std::map<int, Tensor> base_;
+};
+
+TEST(RandomPrograms, HaveTheirGradientsAndNoWrongNumbers) {
+  const char* asked = std::getenv("HOP_RANDOM_PROGRAMS");
+  const int count = asked == nullptr ? 300 : std::atoi(asked);
+  Tally tally;
+  for (int seed = 0; seed < count && !::testing::Test::HasFailure(); ++seed) {
+    const testing::ComputeThreads threads(1 + seed % 2);
+    const Program program = random_program(static_cast<std::uint64_t>(seed));
+    try {
+      Trial(program, tally).run_all();
+    } catch (const std::exception& e) {
+      ADD_FAILURE() << e.what() << "\n" << program.text();
+    }
+  }
+  std::cout << tally.programs << " programs: " << tally.gradients << " gradients against differences, " << tally.second
+            << " second derivatives; after a pass " << tally.freed << " were freed and " << tally.not_freed
+            << " not; after a write " << tally.spoiled << " threw and " << tally.unspoiled << " were right; "
+            << tally.captured << " calls of captured steps, " << tally.replayed << " of them replayed\n";
+  if (count < 200) return;
+  for (const int made :
+       {tally.gradients, tally.second, tally.freed, tally.not_freed, tally.spoiled, tally.unspoiled, tally.replayed})
+    EXPECT_GT(made, count / 20);
+}
+
+}  // namespace
+}  // namespace hop::autograd
