@@ -62,7 +62,7 @@ void Node::close(Past past) {
 }
 
 bool Node::led_to(const Edge& edge) const {
-  if (past_ == nullptr) return false;
+  if (past_ == nullptr || edge.node.get() == this) return false;
   if (edge.node == nullptr) return std::binary_search(past_->leaves.begin(), past_->leaves.end(), edge.leaf.id());
   return std::binary_search(past_->numbers.rbegin(), past_->numbers.rend(), edge.node->number());
 }

@@ -72,11 +72,8 @@ void Run::restrict_to_captures(const std::vector<Tensor>& outputs) {
   for (Node* node : nodes) {
     const auto edges = node->edges();
     const auto leads_on = [this](const Edge& edge) { return edge && reached_.contains(edge.target()); };
-    const auto came_from = [node](const Edge& edge) { return node->led_to(edge); };
-    if (node->is_opaque() || std::any_of(edges.begin(), edges.end(), leads_on) ||
-        std::any_of(wanted_.begin(), wanted_.end(), came_from)) {
+    if (node->is_opaque() || led_to_capture(*node) || std::any_of(edges.begin(), edges.end(), leads_on))
       reached_.insert(node);
-    }
   }
   restricted_ = true;
 }
@@ -130,11 +127,16 @@ void Run::note_past(Node& node) {
   }
 }
 
+/// Whether a node, closed by an earlier pass, came from a capture.
+bool Run::led_to_capture(const Node& node) const {
+  return std::any_of(wanted_.begin(), wanted_.end(), [&](const Edge& edge) { return node.led_to(edge); });
+}
+
 /// A restricted pass goes where a capture can be reached; a nested one ends at its captures, the inputs of the segment.
 bool Run::continues_at(Node& node) const {
   if (!restricted_) return !captures_.contains(&node);
   const auto edges = node.edges();
-  return node.is_opaque() ||
+  return node.is_opaque() || led_to_capture(node) ||
          std::any_of(edges.begin(), edges.end(), [this](const Edge& edge) { return follows(edge); });
 }
 

@@ -64,6 +64,7 @@ class Run {
   void note_past(Node& node);
   void step(Pending& pending);
   bool continues_at(Node& node) const;
+  bool led_to_capture(const Node& node) const;
   void keep_captured(const void* target, std::span<const Tensor> grads);
   void finish_leaves();
   void add(Tensor& total, Tensor part) const;
