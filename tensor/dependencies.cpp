@@ -161,7 +161,7 @@ std::string Dependencies::broken() const {
     if (const char* why = broken(use)) return why + (" (" + use.tensor.get().describe() + ")");
   }
   for (const auto& owner : owners_) {
-    if (owner.expired()) return "a module or an optimizer that is gone";
+    if (owner.expired()) return "a module, an optimizer or a source of random numbers that is gone";
   }
   for (const Word& word : words_) {
     if (word_at(word.at, word.size) != word.value) return word.what;
