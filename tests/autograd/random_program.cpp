@@ -207,7 +207,7 @@ class Writer {
       const Tensor result = Machine{program_, {}}.run({i}, v).back();
       code.push_back(std::move(i));
       v.push_back(result);
-      if (kernels::max(kernels::abs(result)).item<double>() > 3) {  // stay where differences are exact
+      if (hop::max(kernels::abs(result)).item<double>() > 3) {  // stay where differences are exact
         code.push_back({0, next_id_++, {static_cast<int>(v.size()) - 1}, 0, {}});
         v.push_back(tanh(result));
       }
