@@ -62,11 +62,11 @@ enum class Way { plain, checkpointed, nested };
 std::string train(Way way, bool source, bool captured, const std::function<void(Twofold&)>& in_between) {
   Twofold net(source);
   const auto run = [&](const Tensor& x) {
-    const auto body = [&](const Tensor& t) { return net.body(t); };
+    const auto body = [&net](const Tensor& t) { return net.body(t); };
     if (way == Way::plain) return body(body(x));
-    const auto once = [&](const Tensor& t) { return checkpoint(body, t); };
+    const auto once = [body](const Tensor& t) { return checkpoint(body, t); };
     if (way == Way::checkpointed) return once(once(x));
-    return checkpoint([&](const Tensor& t) { return once(once(t)); }, x);
+    return checkpoint([once](const Tensor& t) { return once(once(t)); }, x);
   };
   const Tensor batch = scores(4, 6);
   const auto step = [&](std::span<const Tensor> in) {
