@@ -212,7 +212,7 @@ void Run::accumulate(const Tensor& leaf, Tensor gradient) const {
     if (!gradient.is_same(own.tensor())) hop::copy_(own.tensor(), gradient);
     return own.mark_given();
   }
-  const Tensor present = own.value();
+  const Tensor present = own.sum_start();
   if (present.defined() && options_.create_graph) {
     own.set(hop::add(present, gradient));
   } else if (present.defined()) {

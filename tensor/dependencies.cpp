@@ -73,6 +73,7 @@ void Dependencies::add_gradient(const Tensor& leaf, GradientUse use) {
     found->before_matters = use != GradientUse::replaced;
   }
   if (found->settled) return;
+  found->sums = use == GradientUse::given && !found->clears;
   found->clears = found->clears || use == GradientUse::read || use == GradientUse::given;
   found->asks_given = found->asks_given || use == GradientUse::asked;
   found->settled = use == GradientUse::given || use == GradientUse::zeroed || use == GradientUse::replaced;
@@ -171,7 +172,9 @@ std::string Dependencies::broken() const {
 
 void Dependencies::before_replay() const {
   for (const LeafGradient& g : gradients_) {
-    if (g.clears) static_cast<void>(g.leaf.get().autograd_slot()->gradient.value());
+    if (!g.clears) continue;
+    Gradient& gradient = g.leaf.get().autograd_slot()->gradient;
+    static_cast<void>(g.sums ? gradient.sum_start() : gradient.value());
   }
 }
 

@@ -120,6 +120,7 @@ class Dependencies {
     const void* hooks = nullptr;  // of the leaf
     bool before_matters = true;
     bool clears = false;      // zeros must lie there when the replay begins
+    bool sums = false;        // and nobody reads them before something is added
     bool asks_given = false;  // the step went by whether it was given
     bool was_given = false;
     bool settled = false;  // by the step itself: what was before shows no more

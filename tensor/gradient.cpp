@@ -1,6 +1,8 @@
 #include "tensor/gradient.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <type_traits>
 
 #include "base/error.h"
 #include "tensor/backend.h"
@@ -18,6 +20,15 @@ const Tensor& Gradient::value() {
     backend(tensor_.device())
         .zero(tensor_.raw_data(), static_cast<std::size_t>(tensor_.numel()) * size_of(tensor_.dtype()));
   }
+  return tensor_;
+}
+
+const Tensor& Gradient::sum_start() {
+  if (!stale_ || !tensor_.device().is_cpu()) return value();
+  stale_ = false;
+  visit_dtype(tensor_.dtype(), [this]<class T>(T) {
+    if constexpr (std::is_floating_point_v<T>) std::fill_n(tensor_.data<T>(), tensor_.numel(), T(-0.0));
+  });
   return tensor_;
 }
 

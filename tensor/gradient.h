@@ -19,6 +19,10 @@ class Gradient {
   /// that is being captured: a replay would not clear them.
   const Tensor& value();
 
+  /// As value(), for a sum that begins: bytes that stand for zeros become -0 on the CPU, as -0 + g has the bits of g,
+  /// where 0 + g would turn -0 into 0.
+  const Tensor& sum_start();
+
   bool is_given() const { return tensor_.defined() && (given_ || tensor_.version() != zero_version_); }
   /// Whether the bytes stand for zeros.
   bool is_stale() const { return stale_; }

@@ -82,6 +82,7 @@ Tensor picked(const Machine&, const Instruction& i, const Tensor& x, const Tenso
 bool any(const Tensor&, const Tensor&) { return true; }
 bool has_dims(const Tensor& x, const Tensor&) { return x.dim() > 0; }
 bool is_matrix(const Tensor& x, const Tensor&) { return x.dim() >= 2; }
+bool is_flat(const Tensor& x, const Tensor&) { return x.dim() == 2; }
 bool can_grow(const Tensor& x, const Tensor&) { return x.dim() > 0 && x.dim() < 4 && x.numel() < 40000; }
 bool broadcast(const Tensor& x, const Tensor& y) {
   for (int d = 1; d <= std::min(x.dim(), y.dim()); ++d) {
@@ -118,7 +119,7 @@ constexpr Op kOps[] = {
     {"div", 2, broadcast, HOP_APPLY(x / (square(y) + 1))},
     {"where", 2, broadcast, HOP_APPLY(where(kernels::gt(m.constant(i, x), 0), x, y))},
     {"matmul", 2, is_matrix, product},
-    {"linear", 1, is_matrix, HOP_APPLY(linear(x, sin(slice(x, -2, 0, 1)), sum(x, {-1})))},
+    {"linear", 1, is_flat, HOP_APPLY(linear(x, sin(slice(x, 0, 0, 1)), reshape(mean(x), {1})))},
     {"reshape", 1, any, HOP_APPLY(reshape(x, {x.numel()}))},
     {"transpose", 1, is_matrix, HOP_APPLY(transpose(x, some_dim(i, x), -1))},
     {"slice", 1, has_dims,
