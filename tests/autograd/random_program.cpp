@@ -68,11 +68,6 @@ Tensor checkpointed(const Machine& m, const Instruction& i, const Tensor& x, con
   return m.how.base != nullptr ? body(x, y) : checkpoint(body, x, y);
 }
 
-Tensor product(const Machine&, const Instruction&, const Tensor& x, const Tensor& y) {
-  const bool fits = y.dim() == 2 && x.size(-1) == y.size(0);
-  return matmul(x, fits ? y : transpose(x, -2, -1)) / static_cast<double>(x.size(-1));
-}
-
 Tensor picked(const Machine&, const Instruction& i, const Tensor& x, const Tensor&) {
   const std::int64_t dim = some_dim(i, x), n = x.size(dim);
   const Tensor index = kernels::arange(n + 1, DType::i64);  // in order, and the first one again
@@ -82,6 +77,7 @@ Tensor picked(const Machine&, const Instruction& i, const Tensor& x, const Tenso
 bool any(const Tensor&, const Tensor&) { return true; }
 bool has_dims(const Tensor& x, const Tensor&) { return x.dim() > 0; }
 bool is_matrix(const Tensor& x, const Tensor&) { return x.dim() >= 2; }
+bool multiplies(const Tensor& x, const Tensor& y) { return x.dim() >= 2 && y.dim() == 2 && x.size(-1) == y.size(0); }
 bool is_flat(const Tensor& x, const Tensor&) { return x.dim() == 2; }
 bool can_grow(const Tensor& x, const Tensor&) { return x.dim() > 0 && x.dim() < 4 && x.numel() < 40000; }
 bool broadcast(const Tensor& x, const Tensor& y) {
@@ -118,7 +114,8 @@ constexpr Op kOps[] = {
     {"mul", 2, broadcast, HOP_APPLY(x* y)},
     {"div", 2, broadcast, HOP_APPLY(x / (square(y) + 1))},
     {"where", 2, broadcast, HOP_APPLY(where(kernels::gt(m.constant(i, x), 0), x, y))},
-    {"matmul", 2, is_matrix, product},
+    {"gram", 1, is_matrix, HOP_APPLY(matmul(x, transpose(x, -2, -1)) / static_cast<double>(x.size(-1)))},
+    {"matmul", 2, multiplies, HOP_APPLY(matmul(x, y) / static_cast<double>(x.size(-1)))},
     {"linear", 1, is_flat, HOP_APPLY(linear(x, sin(slice(x, 0, 0, 1)), reshape(mean(x), {1})))},
     {"reshape", 1, any, HOP_APPLY(reshape(x, {x.numel()}))},
     {"transpose", 1, is_matrix, HOP_APPLY(transpose(x, some_dim(i, x), -1))},
@@ -141,7 +138,7 @@ constexpr Op kOps[] = {
     {"softmax", 1, has_dims, HOP_APPLY(softmax(x, some_dim(i, x)))},
     {"log_softmax", 1, has_dims, HOP_APPLY(log_softmax(x, some_dim(i, x)) / 4)},
     {"layer_norm", 1, has_dims, HOP_APPLY(layer_norm(x, {x.size(-1)}, {}, {}, 0.1))},
-    {"cat", 2, has_dims, HOP_APPLY(cat({x, x * 0.5}, some_dim(i, x)))},
+    {"cat", 1, has_dims, HOP_APPLY(cat({x, x * 0.5}, some_dim(i, x)))},
     {"stack", 1, can_grow, HOP_APPLY(stack({x, sin(x)}, some_dim(i, x)))},
     {"index_select", 1, can_grow, picked},
     {"dropout", 1, any, HOP_APPLY(dropout(x, 0.25, {.key = m.key(i)}))},
@@ -270,9 +267,8 @@ std::set<int> Program::on_the_way(int loss, int leaf) const {
   return found;
 }
 
-bool Program::has_checkpoint(const std::set<int>& instructions) const {
-  return std::any_of(instructions.begin(), instructions.end(),
-                     [this](int k) { return code[static_cast<std::size_t>(k)].op == kCheckpoint; });
+bool Program::has_checkpoint() const {
+  return std::any_of(code.begin(), code.end(), [](const Instruction& i) { return i.op == kCheckpoint; });
 }
 
 Program random_program(std::uint64_t seed) {

@@ -33,8 +33,7 @@ struct Program {
   std::string text() const;
   /// The instructions that `loss` depends on by way of gradients and that depend on leaf `leaf` (-1: on any).
   std::set<int> on_the_way(int loss, int leaf) const;
-  /// Those of them that are checkpoints.
-  bool has_checkpoint(const std::set<int>& instructions) const;
+  bool has_checkpoint() const;
 };
 
 Program random_program(std::uint64_t seed);

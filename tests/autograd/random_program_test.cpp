@@ -99,7 +99,7 @@ class Trial {
     random_.below(2) == 0 ? backward(first) : static_cast<void>(grad({first}, leaves_, {.allow_unused = true}));
     const std::set<int> freed = p_.on_the_way(0, -1);
     // A checkpoint is walked whatever is asked for, and may give an input no gradient.
-    const bool is_certain = !p_.has_checkpoint(freed) && !p_.has_checkpoint(p_.on_the_way(1, -1));
+    const bool is_certain = !p_.has_checkpoint();
     for (std::size_t k = 0; k < leaves_.size(); ++k) {
       bool shares = false;
       for (const int node : p_.on_the_way(1, static_cast<int>(k))) {
