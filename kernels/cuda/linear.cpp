@@ -16,10 +16,9 @@ namespace {
 /// Large products in bf16 round their factors first (matmul.cpp), and save more with that.
 constexpr std::int64_t kLarge = std::int64_t{1} << 30;
 
-bool lies_well(const Tensor& x) {
-  return x.dtype() == DType::f32 && x.is_contiguous() &&
-         reinterpret_cast<std::uintptr_t>(x.raw_data()) % blas::kAlignment == 0;
-}
+bool is_aligned(const Tensor& x) { return reinterpret_cast<std::uintptr_t>(x.raw_data()) % blas::kAlignment == 0; }
+/// x, or a copy where cuBLASLt wants it: who multiplies, and so the bits, depends on no address.
+Tensor aligned(const Tensor& x) { return is_aligned(x) ? x : clone(x); }
 
 /// False, and nothing is done, without cuBLASLt, where it knows no algorithm, and for operands that it does not take.
 bool multiplied(blas::Product p, const blas::Operands& x) {
@@ -52,10 +51,9 @@ Tensor linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias, co
 }
 
 void linear_input_grad(const Tensor& g, const Tensor& weight, const Tensor& mask, const Tensor& dx) {
-  if (lies_well(g) && lies_well(weight) && lies_well(dx)) {
-    const auto p = product(g.size(0), weight.size(1), g.size(1), blas::Epilogue::relu_grad);
-    if (multiplied(p, {g.raw_data(), weight.raw_data(), dx.raw_data(), nullptr, mask.raw_data()})) return;
-  }
+  const Tensor u = aligned(g), v = aligned(weight);
+  const auto p = product(g.size(0), weight.size(1), g.size(1), blas::Epilogue::relu_grad);
+  if (multiplied(p, {u.raw_data(), v.raw_data(), dx.raw_data(), nullptr, mask.raw_data()})) return;
   matmul("linear gradient", g, weight, {}, dx);
   apply_mask(dx, mask, dx);
 }
@@ -64,10 +62,17 @@ void relu_mask_grad(const Tensor& g, const Tensor& mask, const Tensor& dx) { app
 
 // cuBLASLt sums a factor over k only where that factor is transposed, as g is here.
 bool linear_parameter_grads(const Tensor& g, const Tensor& x, const Tensor& dweight, const Tensor& dbias) {
-  if (!lies_well(g) || !lies_well(x) || !lies_well(dweight) || !lies_well(dbias)) return false;
+  if (!dweight.is_contiguous() || !dbias.is_contiguous()) return false;
+  const auto room_for = [](const Tensor& y) {
+    return is_aligned(y) ? y : Tensor::empty(y.shape(), y.dtype(), y.device());
+  };
+  const Tensor u = aligned(g), v = aligned(x), weight_sums = room_for(dweight), bias_sums = room_for(dbias);
   auto p = product(g.size(1), x.size(1), g.size(0), blas::Epilogue::bias_grad);
   p.a_transposed = true;
-  return multiplied(p, {g.raw_data(), x.raw_data(), dweight.raw_data(), dbias.raw_data(), nullptr});
+  if (!multiplied(p, {u.raw_data(), v.raw_data(), weight_sums.raw_data(), bias_sums.raw_data(), nullptr})) return false;
+  if (!weight_sums.is_same(dweight)) copy(dweight, weight_sums);
+  if (!bias_sums.is_same(dbias)) copy(dbias, bias_sums);
+  return true;
 }
 
 }  // namespace hop::kernels::cuda

@@ -8,6 +8,7 @@
 #include "autograd/graph.h"
 #include "autograd/hooks.h"
 #include "autograd/ops.h"
+#include "kernels/copy.h"
 #include "kernels/cuda/math.h"
 #include "nn/layers.h"
 #include "tests/cuda/results.h"
@@ -78,6 +79,31 @@ TEST_F(CudaLinear, AgreesWithReluBehindItWhoeverMultiplies) {
     const auto fused = gradients(leaves, true, net), apart = gradients(leaves, false, net);
     for (std::size_t i = 0; i < leaves.size(); ++i) EXPECT_TRUE(near(fused[i], apart[i], 1e-3)) << rows << " " << i;
   }
+}
+
+// A batch is often a part of a larger array: the library is asked as it is for an array of its own.
+TEST_F(CudaLinear, GradientsHaveTheSameBitsWhereverTheArraysBegin) {
+  const MathGuard library({.own_kernels = false});
+  const auto shifted = [](const Tensor& t) {  // by 4 bytes
+    const Tensor y =
+        Tensor::empty({t.numel() + 1}, t.dtype(), t.device()).as_strided(t.shape(), contiguous_strides(t.shape()), 1);
+    kernels::copy_(y, t);
+    return y;
+  };
+  const Tensor g = on_device(random_tensor({32, 24}, DType::f32, 21));
+  const Tensor x = on_device(random_tensor({32, 40}, DType::f32, 22));
+  const Tensor weight = on_device(random_tensor({24, 40}, DType::f32, 23));
+  const Tensor dweight = on_device(random_tensor({24, 40}, DType::f32, 24)),
+               dbias = on_device(random_tensor({24}, DType::f32, 26));
+  const Tensor other_dweight = shifted(dweight), other_dbias = shifted(dbias);
+  const bool in_one_go = kernels::linear_parameter_grads(g, x, dweight, dbias);
+  EXPECT_EQ(kernels::linear_parameter_grads(shifted(g), shifted(x), other_dweight, other_dbias), in_one_go);
+  EXPECT_TRUE(same_bits(on_host(other_dweight), on_host(dweight)));
+  EXPECT_TRUE(same_bits(on_host(other_dbias), on_host(dbias)));
+
+  const Tensor mask = kernels::linear_relu(x, on_device(random_tensor({40, 40}, DType::f32, 25)), {}).mask;
+  EXPECT_TRUE(same_bits(on_host(kernels::linear_input_grad(shifted(g), shifted(weight), mask)),
+                        on_host(kernels::linear_input_grad(g, weight, mask))));
 }
 
 TEST_F(CudaLinear, AMaskThatTwoLayersReadLetsTheirSumPass) {
