@@ -43,7 +43,7 @@ class Module::Cloning {
       copy->copies.push_back(original->copies[i]);
       ++copy->children.back().module->state_->registrations;
     }
-    copy->hooks = original->hooks;
+    copy->hooks = as_they_are(original->hooks);
     copy->hooks_made = original->hooks_made;
     copy->set_random(random(original->random));
     copy->training = original->training;
@@ -85,6 +85,16 @@ class Module::Cloning {
                         original->type_name() + ", which would stay the original's");
     }
     return modules_[original.get()] = copy(*original);
+  }
+
+  // What a hook captured is shared, modules too.
+  static std::vector<std::pair<std::uint64_t, ForwardHook>> as_they_are(
+      const std::vector<std::pair<std::uint64_t, ForwardHook>>& hooks) {
+    struct Pause {
+      Cloning* cloning = std::exchange(current, nullptr);
+      ~Pause() { current = cloning; }
+    } const pause;
+    return hooks;
   }
 
   std::shared_ptr<detail::RandomSequence> random(const std::shared_ptr<detail::RandomSequence>& original) {

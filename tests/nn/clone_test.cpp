@@ -102,6 +102,19 @@ TEST(Clone, KeepsModeFreezingGradientsAndHooks) {
   EXPECT_EQ(calls, 2);
 }
 
+TEST(Clone, SharesTheModulesThatHooksCaptured) {
+  Linear fc(2, 2);
+  const Linear probe(2, 2);
+  const void* seen = nullptr;
+  fc.register_forward_hook([probe, &seen](Module&, const Tensor&, const Tensor&) {
+    seen = probe.weight.id();
+    return Tensor();
+  });
+  Linear copy = clone(fc);
+  copy(Tensor::from<float>({1, 2}, {1, 2}));
+  EXPECT_EQ(seen, probe.weight.id());
+}
+
 struct LanguageModel : Module {
   Embedding table = register_module("table", Embedding(5, 3));
   Linear head = register_module("head", Linear(table.weight, {.bias = false}));
