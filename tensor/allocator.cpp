@@ -224,7 +224,13 @@ void empty_cache(Device d) { allocator(d).empty_cache(); }
 void set_limit(std::size_t bytes, Device d) { allocator(d).set_limit(bytes); }
 std::size_t available(Device d) { return allocator(d).available(); }
 
-Reserve::Reserve(Device device) : device_(device) { own_reserve = {device, allocator(device).open_reserve()}; }
+Reserve::Reserve(Device device) : device_(device) {
+  if (own_reserve.number != 0) {
+    throw StateError("[memory] expected a thread without a reserve, got one that has its own on " +
+                     own_reserve.device.to_string());
+  }
+  own_reserve = {device, allocator(device).open_reserve()};
+}
 Reserve::~Reserve() { allocator(device_).close_reserve(std::exchange(own_reserve, {}).number); }
 
 void* allocate(std::size_t size, Device device) { return size == 0 ? nullptr : allocator(device).allocate(size); }

@@ -27,7 +27,8 @@ std::size_t available(Device device = Device::cpu());
 
 /// While it lives, the calling thread's blocks of `device` are kept apart: freed ones, by whichever thread, are used
 /// again by this thread alone. For a thread whose work on the device has an order of its own (OwnQueue): another
-/// order's work may still be writing to a block that was freed. One per thread; it ends there, when its work has.
+/// order's work may still be writing to a block that was freed. One per thread, else StateError; it ends there, when
+/// its work has.
 class Reserve {
  public:
   explicit Reserve(Device device);

@@ -23,7 +23,10 @@ void register_queues(DeviceType type, std::unique_ptr<DeviceQueue> (*make)(std::
 /// While it lives, what the calling thread gives to `device` is ordered among itself and runs beside the work of other
 /// threads. Memory that the thread allocated there is used again by this thread alone (memory::Reserve). A tensor that
 /// goes to another thread, or comes from one, is waited for first (Backend::synchronize, Fence). Results do not depend
-/// on it. On the CPU nothing changes. One per thread; it ends there.
+/// on it. On the CPU nothing changes. One per thread, else StateError; it ends there.
+///
+/// Blocks know whose they are, not who reads them: a thread that drops the last handle to a tensor of another thread
+/// waits for its own work with it first (Backend::synchronize), or the owner writes there too early.
 class OwnQueue {
  public:
   explicit OwnQueue(Device device);

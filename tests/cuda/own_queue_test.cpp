@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "autograd/elementwise.h"
+#include "base/error.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
@@ -58,6 +59,15 @@ TEST_F(OwnQueueOnDevice, ThreadsOfOneDeviceHaveStreamsOfTheirOwn) {
   EXPECT_NE(second, shared);
   EXPECT_NE(first, second);
   EXPECT_EQ(current_stream(), shared);
+}
+
+TEST_F(OwnQueueOnDevice, AThreadHasOneAtATime) {
+  std::thread([&] {
+    std::optional<OwnQueue> queue(device_);
+    EXPECT_THROW(OwnQueue{device_}, StateError);
+    queue.reset();
+    EXPECT_NO_THROW(OwnQueue{device_});
+  }).join();
 }
 
 // A block that one thread freed may still be written by that thread's work.
