@@ -56,8 +56,8 @@ __device__ inline StripPlace strip_place(bool along_depth, int i) {
 /// In shared memory. Four more values than lines: the stores of a warp then go to 32 different banks either way.
 template <class T, class Tile>
 struct Strips {
-  alignas(16) T rows[2][Tile::kDepth][Tile::kRows + Tile::kSide];
-  alignas(16) T columns[2][Tile::kDepth][Tile::kColumns + Tile::kSide];
+  alignas(Packet<T, Tile::kSide>) T rows[2][Tile::kDepth][Tile::kRows + Tile::kSide];
+  alignas(Packet<T, Tile::kSide>) T columns[2][Tile::kDepth][Tile::kColumns + Tile::kSide];
 };
 
 /// x[0 .. N - 1] = the thread's own values of a step of a strip; `stride` from one four to the next.
