@@ -20,7 +20,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias);
 
 // ---- A linear layer in a training step, in as few launches as a device can
 
-/// Whether relu_linear() and the functions below it are there for x: f32 on a GPU.
+/// Whether linear_relu() and the functions below it are there for x: f32 on a GPU.
 bool has_linear_relu(const Tensor& x);
 
 /// relu(linear(x, weight, bias)) for x (rows, in), and what passed relu: a bit per value, in the device's own form.

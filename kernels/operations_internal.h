@@ -111,7 +111,8 @@ struct Operations {
   // channels_last all of them so.
   void (*max_pool2d)(const PoolShape& shape, const Tensor& x, const Tensor& y, const Tensor& indices);
   /// dx = 0, then dx[indices] += g within each plane. An index outside its plane is an IndexError, as for labels.
-  /// `windows`: those that the indices come from, or null; the result is the same.
+  /// `windows`: those that the indices come from, or null. The result is the same for indices inside their windows;
+  /// where `windows` is given, a device may leave out others.
   void (*max_pool2d_grad)(const PoolShape* windows, const Tensor& g, const Tensor& indices, const Tensor& dx);
   /// y = x[indices] within each plane.
   void (*max_pool2d_gather)(const Tensor& x, const Tensor& indices, const Tensor& y);

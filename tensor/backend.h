@@ -45,11 +45,11 @@ class Backend {
   virtual void copy(void* to, const void* from, std::size_t size) = 0;
   /// Clears `size` bytes, in order with the work that was given to the device before.
   virtual void zero(void* data, std::size_t size) = 0;
-  /// Waits for all work that was given to the device, and throws what the calling thread's met (IndexError for a label
-  /// out of range, ..).
+  /// Waits for all work that was given to the device, but not for that of other threads with an OwnQueue. Throws the
+  /// errors that the calling thread's work met (IndexError for a label out of range, ..).
   virtual void synchronize() = 0;
-  /// Waits likewise, and forgets what the calling thread's work met: for who gave that work up for another reason, so
-  /// that what comes next is not blamed.
+  /// Waits as synchronize() does, and drops the errors that the calling thread's work met. For callers that abandon the
+  /// work for another reason.
   virtual void discard_faults() noexcept {}
 
   /// What decides the bits of a computation here beside the program itself: the card, the libraries and their versions.

@@ -7,8 +7,8 @@
 //
 // What may differ is who the 32 lanes are, because memory wants neighbouring threads to read neighbouring values:
 //
-//   rows      the reduced values are neighbours: the lanes of a warp. 16-byte loads where all runs allow it. Of at
-//             most 32 values but 8 lanes find any, so then four outputs share a warp.
+//   rows      the reduced values are neighbours: the lanes of a warp. 16-byte loads where all runs allow it. With
+//             32 values or fewer only 8 lanes have work, so four outputs share a warp.
 //   columns   the outputs are neighbours: 32 outputs per block, one per threadIdx.x, and threadIdx.y is the lane.
 //             At the end a tile in shared memory turns the 32 lanes of each output into a warp for the fold.
 //   packets   as columns, where 16 bytes hold outputs side by side: a thread has all outputs of a packet, eight packets
