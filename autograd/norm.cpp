@@ -12,6 +12,7 @@
 #include "autograd/view.h"
 #include "base/error.h"
 #include "kernels/copy.h"
+#include "kernels/expect_internal.h"
 #include "kernels/norm.h"
 
 namespace hop {
@@ -55,17 +56,12 @@ Affine complete(const Tensor& weight, const Tensor& bias) {
 }
 
 Layout channel_layout(const Tensor& x, const char* op) {
+  kernels::expect_defined(op, x);
   if (x.dim() != 2 && x.dim() != 4) {
     throw ShapeError("[" + std::string(op) + "] expected (N, C) or (N, C, H, W), got " + x.shape().to_string());
   }
   if (x.dim() == 2) return {{0}, {1, x.size(1)}};
   return {{0, 2, 3}, {1, x.size(1), 1, 1}};
-}
-
-// Biased variance per channel, from 1 / sqrt(var + eps).
-Tensor variance(const Tensor& rstd, double eps) {
-  const Tensor precise = kernels::cast(rstd, DType::f64);
-  return kernels::cast(kernels::clamp(kernels::sub(kernels::pow_scalar(precise, -2), eps), 0), rstd.dtype());
 }
 
 // Over the last dimension.
@@ -132,6 +128,7 @@ class BatchNormGradient {
 
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight, const Tensor& bias,
                   double eps) {
+  kernels::expect_defined("layer_norm", x);
   const int lead = x.dim() - normalized_shape.size();
   Shape rows;
   for (int i = 0; i < lead; ++i) rows.push_back(x.shape()[i]);
@@ -159,12 +156,14 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& 
     y = record("batch_norm", y, {x, affine.weight, affine.bias, tail.residual},
                BatchNormGradient(result, x, affine.weight, affine.bias, tail, layout, eps));
   }
-  return {y, result.mean.detach(), variance(result.rstd, eps)};
+  return {y, result.mean.detach(), result.var};
 }
 
 Tensor batch_norm_eval(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight, const Tensor& bias,
                        double eps) {
   const Layout layout = channel_layout(x, "batch_norm_eval");
+  kernels::expect_defined("batch_norm_eval", mean);
+  kernels::expect_defined("batch_norm_eval", var);
   const Affine affine = complete(weight, bias);
   const Tensor rstd = kernels::rsqrt(kernels::add(var, eps));
   Tensor y = kernels::batch_norm_apply(x, affine.weight, affine.bias, mean, rstd);

@@ -37,8 +37,8 @@ NormInputs<T> inputs(const NormShape& shape, const Tensor& x, const Tensor& weig
 }
 
 template <class T>
-NormStatistics<T> statistics(const Tensor& mean, const Tensor& rstd) {
-  return {mean.data<T>(), rstd.data<T>()};
+NormStatistics<T> statistics(const Tensor& mean, const Tensor& rstd, const Tensor& var = {}) {
+  return {mean.data<T>(), rstd.data<T>(), data_or_null<T>(var)};
 }
 
 Tensor contiguous_or_undefined(const Tensor& x) { return x.defined() ? contiguous(x) : x; }
@@ -134,13 +134,13 @@ NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   const ChannelView view(x);
   const Shape channels{view.norm().channels};
   const Tensor y = view.empty_like(x), mean = Tensor::empty(channels, x.dtype()),
-               rstd = Tensor::empty(channels, x.dtype());
+               rstd = Tensor::empty(channels, x.dtype()), var = Tensor::empty(channels, x.dtype());
   const Tensor dense = view.enter(x), w = contiguous_or_undefined(weight), b = contiguous_or_undefined(bias);
   const Tensor residual = tail.residual.defined() ? view.enter(tail.residual) : Tensor();
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>(view.norm(), dense, w, b);
     const NormTail<T> after{data_or_null<T>(residual), tail.relu};
-    const NormStatistics<T> made = statistics<T>(mean, rstd);
+    const NormStatistics<T> made = statistics<T>(mean, rstd, var);
     if (view.columns()) {
       for_columns(in.shape, [=](std::int64_t begin, std::int64_t end) {
         HOP_PICK(batch_norm_column_statistics<T>)(in, eps, made, begin, end);
@@ -153,7 +153,7 @@ NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
       HOP_PICK(batch_norm_channels<T>)(in, eps, after, made, to, begin, end);
     });
   });
-  return {view.leave(y), mean, rstd};
+  return {view.leave(y), mean, rstd, var};
 }
 
 NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,

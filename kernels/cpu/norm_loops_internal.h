@@ -27,6 +27,7 @@ template <class T>
 struct NormStatistics {
   T* mean;
   T* rstd;
+  T* var = nullptr;  // written by batch norm alone
 };
 
 /// A BatchNormTail: y = relu(normalised + residual).

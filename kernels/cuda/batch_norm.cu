@@ -78,7 +78,7 @@ struct Forward {
   Parameters<T> parameters;
   T eps;
   Tail<T> tail;
-  T *y, *mean, *rstd;
+  T *y, *mean, *rstd, *var;
 
   template <class Part>
   __device__ Sums<T> sums(const Part& part) const {
@@ -117,7 +117,8 @@ struct Forward {
   template <class Part>
   __device__ void write(const Part& part, const Sums<T>& total) const {
     const std::int64_t c = part.channel;
-    const T m = total.first, r = T{1} / sqrt(total.second / static_cast<T>(part.shape.count) + eps);
+    const T variance = total.second / static_cast<T>(part.shape.count);
+    const T m = total.first, r = T{1} / sqrt(variance + eps);
     const T weight = parameters.weight_of(c), bias = parameters.bias_of(c);
     const auto normalised = [=](T value) { return (value - m) * r * weight + bias; };
     const auto activated = [relu = tail.relu](T value) { return relu ? where_relu_passes(value, value) : value; };
@@ -127,6 +128,7 @@ struct Forward {
     if (part.begin != 0 || !part.speaks()) return;
     mean[c] = m;
     rstd[c] = r;
+    var[c] = variance;
   }
 };
 
@@ -299,13 +301,14 @@ void launch_channels(const Pass& pass, bool with_sums, const Tensor& x, const Ma
 NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                       const BatchNormTail& tail) {
   const auto make = [&](const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); };
-  const NormResult result{make(x.shape()), make({x.shape()[1]}), make({x.shape()[1]})};
+  const Shape channels{x.shape()[1]};
+  const NormResult result{make(x.shape()), make(channels), make(channels), make(channels)};
   const Tensor from = dense(x), w = dense(weight), b = dense(bias), residual = dense(tail.residual);
   const auto pass = [&]<class T>(T) {
-    return Forward<T>{from.data<T>(),       {data_or_null<T>(w), data_or_null<T>(b)},
-                      static_cast<T>(eps),  {data_or_null<T>(residual), tail.relu},
-                      result.y.data<T>(),   result.mean.data<T>(),
-                      result.rstd.data<T>()};
+    return Forward<T>{from.data<T>(),        {data_or_null<T>(w), data_or_null<T>(b)},
+                      static_cast<T>(eps),   {data_or_null<T>(residual), tail.relu},
+                      result.y.data<T>(),    result.mean.data<T>(),
+                      result.rstd.data<T>(), result.var.data<T>()};
   };
   launch_channels(pass, true, from, result.y, residual);
   return result;

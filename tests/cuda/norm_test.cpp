@@ -37,7 +37,7 @@ void expect_near(const std::vector<Tensor>& results, const std::vector<Tensor>& 
   }
 }
 
-std::vector<Tensor> list(const NormResult& r) { return {r.y, r.mean, r.rstd}; }
+std::vector<Tensor> list(const NormResult& r) { return {r.y, r.mean, r.rstd, r.var}; }
 std::vector<Tensor> list(const NormGrads& r) { return {r.dx, r.dweight, r.dbias}; }
 
 /// Forward and backward on the device against the CPU.

@@ -161,6 +161,40 @@ TEST(BatchNorm, AppliedToItsOwnStatisticsGivesTheBitsOfTraining) {
   EXPECT_EQ(batch_norm_apply(Tensor::empty({0, 2}, DType::f32), {}, {}, zeros({2}), ones({2})).shape(), Shape({0, 2}));
 }
 
+// From 1 / sqrt(var + eps) one could not have it back where eps is much larger.
+TEST(BatchNorm, GivesTheVarianceWhateverEpsIs) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const Shape& shape : {Shape{40, 3}, Shape{2, 20, 3, 5}, Shape{3, 2, 40, 40}}) {
+      for (const double scale : {1e-12, 1e-6, 1.0, 1e6}) {
+        const Tensor x = random_tensor(shape, dtype, 5, -scale, scale);
+        const std::int64_t channels = shape[1], plane = x.numel() / (shape[0] * channels);
+        const std::vector<double> v = values<double>(x);
+        std::vector<double> wanted;
+        for (std::int64_t c = 0; c < channels; ++c) {
+          std::vector<double> own;
+          for (std::int64_t i = 0; i < x.numel(); ++i) {
+            if (i / plane % channels == c) own.push_back(v[static_cast<std::size_t>(i)]);
+          }
+          const auto n = static_cast<double>(own.size());
+          const double mean = std::accumulate(own.begin(), own.end(), 0.0) / n;
+          wanted.push_back(std::accumulate(own.begin(), own.end(), 0.0,
+                                           [&](double sum, double y) { return sum + (y - mean) * (y - mean); }) /
+                           n);
+        }
+        for (const double eps : {0.0, 1e-5, 1e-3, 1.0, 1e3}) {
+          std::vector<Tensor> layouts = {x};
+          if (shape.size() == 4) layouts.push_back(testing::with_order(x, {0, 2, 3, 1}));
+          for (const Tensor& layout : layouts) {
+            const std::vector<double> var = values<double>(batch_norm(layout, {}, {}, eps).var);
+            for (std::size_t c = 0; c < wanted.size(); ++c)
+              EXPECT_NEAR(var[c] / wanted[c], 1, dtype == DType::f32 ? 1e-5 : 1e-13) << x.describe() << ", eps " << eps;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(BatchNorm, ALargeMeanCostsNoDigits) {
   std::vector<float> v;
   for (int i = 0; i < 4000; ++i) v.push_back(5000.0F + static_cast<float>(i % 2));

@@ -131,7 +131,10 @@ void batch_norm_column_statistics(const NormInputs<T>& in, double eps, NormStati
       T var[kLaneCount];
       store(var, squares.of[p] / count);
       store_up_to(out.mean + c.first + offset, c.n, mean[p]);
-      for (int l = 0; l < c.n; ++l) out.rstd[c.first + offset + l] = 1 / rows::sqrt(var[l] + static_cast<T>(eps));
+      for (int l = 0; l < c.n; ++l) {
+        out.rstd[c.first + offset + l] = 1 / rows::sqrt(var[l] + static_cast<T>(eps));
+        out.var[c.first + offset + l] = var[l];
+      }
     });
   });
 }

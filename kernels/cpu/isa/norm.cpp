@@ -35,10 +35,11 @@ HOP_INLINE void fill(Runs runs, std::int64_t first, T* y, const F& f) {
   }
 }
 
-/// Mean and 1 / standard deviation of the runs.
+/// Mean, 1 / standard deviation and variance of the runs.
 template <class T>
 struct Moments {
   Lanes<T> mean, rstd;
+  T var = 0;
 };
 template <class T>
 Moments<T> moments_of(Runs runs, std::int64_t first, const T* x, double eps) {
@@ -50,7 +51,7 @@ Moments<T> moments_of(Runs runs, std::int64_t first, const T* x, double eps) {
                             return d * d;
                           }) /
                 count;
-  return {mean, 1 / rows::sqrt(var + static_cast<T>(eps))};
+  return {mean, 1 / rows::sqrt(var + static_cast<T>(eps)), var};
 }
 
 /// weight or bias at a position, or what stands for it where there is none.
@@ -153,6 +154,7 @@ void batch_norm_channels(const NormInputs<T>& in, double eps, const NormTail<T>&
     normalize_channel(in, c, m, tail, y);
     out.mean[c] = m.mean.r[0][0];
     out.rstd[c] = m.rstd.r[0][0];
+    out.var[c] = m.var;
   }
 }
 
