@@ -4,6 +4,7 @@
 #include "autograd/record.h"
 #include "autograd/view.h"
 #include "base/error.h"
+#include "kernels/expect_internal.h"
 #include "kernels/index.h"
 
 namespace hop {
@@ -40,19 +41,25 @@ Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
   });
 }
 
-Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
-  Tensor y = kernels::index_select(x, dim, index);
+static Tensor select_rows(const char* op, const Tensor& x, std::int64_t dim, const Tensor& index) {
+  Tensor y = kernels::index_select(x, dim, index, op);
   if (!is_recorded(x)) return y;
-  return record("index_select", std::move(y), {x}, [dim, shape = x.shape(), saved = save(index)](BackwardContext& c) {
+  return record(op, std::move(y), {x}, [dim, shape = x.shape(), saved = save(index)](BackwardContext& c) {
     c.set(0, index_add(shape, dim, c.value(saved), c.grad()));
   });
 }
 
+Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
+  return select_rows("index_select", x, dim, index);
+}
+
 Tensor embedding(const Tensor& weight, const Tensor& indices) {
+  kernels::expect_defined("embedding", weight);
+  kernels::expect_defined("embedding", indices);
   if (weight.dim() != 2) throw ShapeError("[embedding] expected weight (V, D), got " + weight.describe());
   Shape shape = indices.shape();
   shape.push_back(weight.size(1));
-  return reshape(index_select(weight, 0, reshape(indices, {-1})), shape);
+  return reshape(select_rows("embedding", weight, 0, reshape(indices, {-1})), shape);
 }
 
 }  // namespace hop

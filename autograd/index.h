@@ -1,5 +1,5 @@
-// Reading at positions that a tensor of indices (i64) names. Gradients are added in a fixed order: same bits every
-// time.
+// Reading at positions that a tensor of indices (i64; PyTorch takes i32 in embedding, too) names. Gradients are added
+// in a fixed order: same bits every time.
 #pragma once
 
 #include "tensor/tensor.h"

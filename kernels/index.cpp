@@ -70,16 +70,16 @@ Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, co
   return y;
 }
 
-Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
-  expect_defined("index_select", x);
-  const int d = checked_dim("index_select", x.shape(), dim);
-  check_1d("index_select", index);
-  const Tensor dense = dense_index("index_select", x, index);
-  check_not_empty("index_select", x.shape(), d, dense);
+Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index, const char* op) {
+  expect_defined(op, x);
+  const int d = checked_dim(op, x.shape(), dim);
+  check_1d(op, index);
+  const Tensor dense = dense_index(op, x, index);
+  check_not_empty(op, x.shape(), d, dense);
   Shape shape = x.shape();
   shape[d] = index.numel();
   const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
-  if (y.numel() != 0) operations(x).index_select(contiguous(x), d, dense, y);
+  if (y.numel() != 0) operations(x).index_select(op, contiguous(x), d, dense, y);
   return y;
 }
 

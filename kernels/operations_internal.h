@@ -122,11 +122,13 @@ struct Operations {
   // ---- index.h: index i64, contiguous; a value outside the dimension is an IndexError, as for labels
   /// y[i] = x[i with component `dim` replaced by index[i]]; x of any strides.
   void (*gather)(const Tensor& x, int dim, const Tensor& index, const Tensor& y);
-  /// y = 0, then y[i with component `dim` replaced by index[i]] += g[i], in the order of i; g contiguous.
+  /// y = 0, then y[i with component `dim` replaced by index[i]] += g[i], in the order of i; g contiguous. Of one
+  /// dimension as index_add.
   void (*scatter_add)(const Tensor& g, int dim, const Tensor& index, const Tensor& y);
-  /// y = the slices of x, contiguous, at index (n) along `dim`.
-  void (*index_select)(const Tensor& x, int dim, const Tensor& index, const Tensor& y);
-  /// y = 0, then y's slice at index[i] += g's slice i, in the order of i; g contiguous.
+  /// y = the slices of x, contiguous, at index (n) along `dim`. `op`, index_select or embedding, names the call in
+  /// errors.
+  void (*index_select)(const char* op, const Tensor& x, int dim, const Tensor& index, const Tensor& y);
+  /// y = 0, then y's slice at index[i] += g's slice i, in the order of i, in f64 and rounded once; g contiguous.
   void (*index_add)(const Tensor& g, int dim, const Tensor& index, const Tensor& y);
 
   // ---- random.h: contiguous, floating. The address may say where its key and step lie (RandomAddress::key_at).

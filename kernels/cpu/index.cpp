@@ -1,10 +1,15 @@
 // Gathering and scattering by an index. Sums are made in the order of the index, so their bits are a function of it.
+// Those of index_add in f32 are made in f64 and rounded once: the positions of each destination are brought together
+// first, so that its sum needs one row of room and is written once. Narrow rows, for which that would not pay, are
+// added to an f64 copy of y: the same additions, and so the same bits.
+#include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "kernels/capture_internal.h"
-#include "kernels/cpu/line_internal.h"
+#include "kernels/cpu/index_loops_internal.h"
 #include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/walk_internal.h"
 
@@ -64,12 +69,112 @@ class Places {
   std::int64_t count_, step_;
 };
 
-// Adds with the loop of rows::Add, so that a slice is added as fast as two tensors.
-void add_slice(LineKernel add, DType dtype, std::byte* to, const std::byte* from, std::int64_t n) {
-  const auto step = static_cast<std::int64_t>(size_of(dtype));
-  const Line line{n, to, {to, from}, {step, step}, {dtype, dtype}};
-  const rows::Add row;
-  add(line, &row);
+/// Where each value stands in an index. Counted, or sorted where counters would be many more than values.
+struct Groups {
+  static bool counts(std::int64_t n, std::int64_t size) { return size / 64 <= n; }
+  static std::int64_t room(std::int64_t n, std::int64_t size) { return n + (counts(n, size) ? size : 0); }
+
+  /// f(value, places, count) for every value that is there; its places rise. `room`: as many words as room() says.
+  template <class F>
+  static void for_each(const CheckedIndex& index, std::int64_t* room, const F& f) {
+    const std::int64_t n = index.count, size = index.size;
+    std::int64_t* const places = room;
+    if (!counts(n, size)) {
+      for (std::int64_t i = 0; i < n; ++i) places[i] = i;
+      const std::int64_t* values = index.values;
+      std::sort(places, places + n, [values](std::int64_t a, std::int64_t b) {
+        return values[a] != values[b] ? values[a] < values[b] : a < b;
+      });
+      for (std::int64_t i = 0, end = 0; i < n; i = end) {
+        while (end < n && values[places[end]] == values[places[i]]) ++end;
+        f(values[places[i]], places + i, end - i);
+      }
+      return;
+    }
+    std::int64_t* const end = room + n;  // of each value: its count, then where it begins, then where it ends
+    std::fill(end, end + size, 0);
+    for (std::int64_t i = 0; i < n; ++i) ++end[index.values[i]];
+    for (std::int64_t v = 0, sum = 0; v < size; ++v) sum += std::exchange(end[v], sum);
+    for (std::int64_t i = 0; i < n; ++i) places[end[index.values[i]]++] = i;
+    for (std::int64_t v = 0, first = 0; v < size; first = end[v++]) {
+      if (end[v] != first) f(v, places + first, end[v] - first);
+    }
+  }
+};
+
+/// What index_add does, with addresses alone: g (outer, index.count, inner) to y (outer, index.size, inner).
+struct AddF32 {
+  CheckedIndex index;
+  Around around;
+  const float* g;
+  float* y;
+  std::int64_t* room;
+
+  void operator()() const {
+    index.check();
+    std::fill(y, y + around.outer * around.size * around.inner, 0.0F);
+    Groups::for_each(index, room, [&](std::int64_t value, const std::int64_t* places, std::int64_t n) {
+      for (std::int64_t o = 0; o < around.outer; ++o) {
+        HOP_PICK(add_rows)
+        (g + o * index.count * around.inner, around.inner, places, n, y + (o * around.size + value) * around.inner);
+      }
+    });
+  }
+};
+
+/// The same for rows of few values: `sums` has y's elements.
+struct AddNarrowF32 {
+  CheckedIndex index;
+  Around around;
+  const float* g;
+  float* y;
+  double* sums;
+
+  void operator()() const {
+    index.check();
+    const std::int64_t elements = around.outer * around.size * around.inner, inner = around.inner;
+    std::fill(sums, sums + elements, 0.0);
+    const float* from = g;
+    for (std::int64_t o = 0; o < around.outer; ++o) {
+      for (std::int64_t i = 0; i < index.count; ++i, from += inner) {
+        double* to = sums + (o * around.size + index.values[i]) * inner;
+        for (std::int64_t j = 0; j < inner; ++j) to[j] += static_cast<double>(from[j]);
+      }
+    }
+    for (std::int64_t e = 0; e < elements; ++e) y[e] = static_cast<float>(sums[e]);
+  }
+};
+
+/// f64: one after the other, where they belong.
+struct AddF64 {
+  CheckedIndex index;
+  Around around;
+  const double* g;
+  double* y;
+
+  void operator()() const {
+    index.check();
+    std::fill(y, y + around.outer * around.size * around.inner, 0.0);
+    const double* from = g;
+    for (std::int64_t o = 0; o < around.outer; ++o) {
+      for (std::int64_t i = 0; i < index.count; ++i, from += around.inner) {
+        double* to = y + (o * around.size + index.values[i]) * around.inner;
+        for (std::int64_t j = 0; j < around.inner; ++j) to[j] += from[j];
+      }
+    }
+  }
+};
+
+void add_at(const char* op, const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
+  const Around around(y.shape(), dim);
+  const CheckedIndex checked(op, index, around.size);
+  if (y.dtype() == DType::f64) return launch(AddF64{checked, around, g.data<double>(), y.data<double>()});
+  if (around.inner < 8 && around.size <= 4 * checked.count) {
+    const Tensor sums = Tensor::empty(y.shape(), DType::f64);
+    return launch(AddNarrowF32{checked, around, g.data<float>(), y.data<float>(), sums.data<double>()});
+  }
+  const Tensor room = Tensor::empty({Groups::room(checked.count, around.size)}, DType::i64);
+  launch(AddF32{checked, around, g.data<float>(), y.data<float>(), room.data<std::int64_t>()});
 }
 
 }  // namespace
@@ -85,6 +190,7 @@ void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
 }
 
 void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
+  if (y.dim() == 1) return add_at("scatter_add", g, dim, index, y);
   fill(y, 0);
   visit_dtype(g.dtype(), [&]<class T>(T) {
     launch([checked = CheckedIndex("scatter_add", index, y.shape()[dim]), places = Places(index, y.strides(), dim),
@@ -96,35 +202,22 @@ void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y)
   });
 }
 
-void index_select(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
+void index_select(const char* op, const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
   const Around around(x.shape(), dim);
   const std::size_t bytes = static_cast<std::size_t>(around.inner) * size_of(x.dtype());
-  launch(
-      [checked = CheckedIndex("index_select", index, around.size), around, bytes, x = x.raw_data(), y = y.raw_data()] {
-        checked.check();
-        std::byte* to = y;
-        for (std::int64_t o = 0; o < around.outer; ++o) {
-          const std::byte* from = x + static_cast<std::size_t>(o * around.size) * bytes;
-          for (std::int64_t i = 0; i < checked.count; ++i, to += bytes)
-            std::memcpy(to, from + static_cast<std::size_t>(checked.values[i]) * bytes, bytes);
-        }
-      });
+  launch([checked = CheckedIndex(op, index, around.size), around, bytes, x = x.raw_data(), y = y.raw_data()] {
+    checked.check();
+    std::byte* to = y;
+    for (std::int64_t o = 0; o < around.outer; ++o) {
+      const std::byte* from = x + static_cast<std::size_t>(o * around.size) * bytes;
+      for (std::int64_t i = 0; i < checked.count; ++i, to += bytes)
+        std::memcpy(to, from + static_cast<std::size_t>(checked.values[i]) * bytes, bytes);
+    }
+  });
 }
 
 void index_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
-  fill(y, 0);
-  const Around around(y.shape(), dim);
-  const std::size_t bytes = static_cast<std::size_t>(around.inner) * size_of(g.dtype());
-  launch([checked = CheckedIndex("index_add", index, around.size), around, bytes, dtype = g.dtype(), g = g.raw_data(),
-          y = y.raw_data(), add = line_kernel(rows::Add::id, rows::Part::value, g.dtype())] {
-    checked.check();
-    const std::byte* from = g;
-    for (std::int64_t o = 0; o < around.outer; ++o) {
-      std::byte* to = y + static_cast<std::size_t>(o * around.size) * bytes;
-      for (std::int64_t i = 0; i < checked.count; ++i, from += bytes)
-        add_slice(add, dtype, to + static_cast<std::size_t>(checked.values[i]) * bytes, from, around.inner);
-    }
-  });
+  add_at("index_add", g, dim, index, y);
 }
 
 }  // namespace hop::kernels::cpu

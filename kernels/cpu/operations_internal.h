@@ -41,7 +41,7 @@ void avg_pool2d(const PoolShape& shape, const Tensor& x, const Tensor& y);
 void avg_pool2d_grad(const PoolShape& shape, const Tensor& g, const Tensor& dx);
 void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y);
 void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y);
-void index_select(const Tensor& x, int dim, const Tensor& index, const Tensor& y);
+void index_select(const char* op, const Tensor& x, int dim, const Tensor& index, const Tensor& y);
 void index_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y);
 void uniform(const Tensor& y, double low, double high, const RandomAddress& address);
 void normal(const Tensor& y, double mean, double std, const RandomAddress& address);

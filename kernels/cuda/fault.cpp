@@ -39,9 +39,15 @@ unsigned long long* fault_word() {
 
 void throw_fault(std::uint64_t note) {
   if (note == 0) return;
-  static constexpr std::array kOperations = {
-      "",          "cross_entropy",   "gather",           "scatter_add", "index_select",
-      "index_add", "max_pool2d_grad", "max_pool2d_gather"};
+  static constexpr std::array kOperations = {"",
+                                             "cross_entropy",
+                                             "gather",
+                                             "scatter_add",
+                                             "index_select",
+                                             "index_add",
+                                             "max_pool2d_grad",
+                                             "max_pool2d_gather",
+                                             "embedding"};
   const std::uint64_t position = kFaultPositions - 1 - note % kFaultPositions;
   throw IndexError("[" + std::string(kOperations.at(note / kFaultPositions)) +
                    "] expected indices inside their dimension, got another at position " + std::to_string(position) +

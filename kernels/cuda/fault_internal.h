@@ -25,6 +25,7 @@ enum class Fault : std::uint8_t {
   index_add,
   max_pool2d_grad,
   max_pool2d_gather,
+  embedding,
 };
 
 /// A note is fault * kFaultPositions + (kFaultPositions - 1 - position).

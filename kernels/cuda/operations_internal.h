@@ -64,7 +64,7 @@ void avg_pool2d_grad(const PoolShape& shape, const Tensor& g, const Tensor& dx);
 // index.cu
 void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y);
 void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y);
-void index_select(const Tensor& x, int dim, const Tensor& index, const Tensor& y);
+void index_select(const char* op, const Tensor& x, int dim, const Tensor& index, const Tensor& y);
 void index_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y);
 
 // random.cu

@@ -63,7 +63,51 @@ TEST(ScatterAdd, IsTheTransposeOfGather) {
 TEST(ScatterAdd, SumsRepeatedPositionsInOrder) {
   const Tensor index = Tensor::from<std::int64_t>({1, 1, 1}, {3});
   const Tensor g = Tensor::from<float>({1, 1e8F, -1e8F}, {3});
-  EXPECT_EQ(values<float>(kernels::scatter_add({2}, 0, index, g)), (std::vector<float>{0, (1 + 1e8F) - 1e8F}));
+  EXPECT_EQ(values<float>(kernels::scatter_add({2}, 0, index, g)), (std::vector<float>{0, 1}));
+  const Tensor column = kernels::try_reshape_view(index, {3, 1}).value(), gs = *kernels::try_reshape_view(g, {3, 1});
+  EXPECT_EQ(values<float>(kernels::scatter_add({2, 1}, 0, column, gs)), (std::vector<float>{0, (1 + 1e8F) - 1e8F}));
+}
+
+// 2^24 + 1 is no f32: a sum made in f32 stands still there.
+TEST(IndexAdd, LosesNothingOfALongSum) {
+  constexpr std::int64_t kOnes = 1000;
+  const std::int64_t rows[] = {3, 500, 1000000};  // narrow rows, counted and sorted groups
+  for (const std::int64_t size : rows) {
+    for (const std::int64_t width : {1, 3, 8, 300}) {
+      if (size * width > 10000000) continue;
+      const Tensor index = kernels::full({kOnes + 1}, 1, DType::i64);
+      const Tensor g = kernels::ones({kOnes + 1, width});
+      for (std::int64_t j = 0; j < width; ++j) g.data<float>()[j] = 0x1p24F;
+      const Tensor y = kernels::index_add({size, width}, 0, index, g);
+      EXPECT_EQ(values<float>(kernels::select(y, 0, 1)),
+                std::vector<float>(static_cast<std::size_t>(width), 0x1p24F + float{kOnes}))
+          << size << " x " << width;
+      EXPECT_EQ(kernels::select(y, 0, 0).data<float>()[width - 1], 0);
+    }
+  }
+}
+
+// Whichever way it takes: narrow rows, counted groups, sorted groups.
+TEST(IndexAdd, GivesTheBitsOfTheSumsInOrderInF64) {
+  for (const std::int64_t size : {7, 400, 20000}) {
+    for (const Shape& around : {Shape{1, 1}, Shape{2, 3}, Shape{3, 40}, Shape{1, 301}}) {
+      const std::int64_t outer = around[0], inner = around[1], n = 90;
+      const Tensor index = random_tensor({n}, DType::i64, 3, 0, static_cast<double>(std::min<std::int64_t>(size, 30)));
+      const Tensor g = random_tensor({outer, n, inner}, DType::f32, 4, -1000, 1000);
+      std::vector<double> sums(static_cast<std::size_t>(outer * size * inner));
+      for (std::int64_t o = 0; o < outer; ++o) {
+        for (std::int64_t i = 0; i < n; ++i) {
+          for (std::int64_t j = 0; j < inner; ++j) {
+            sums[static_cast<std::size_t>((o * size + index.data<std::int64_t>()[i]) * inner + j)] +=
+                static_cast<double>(g.data<float>()[(o * n + i) * inner + j]);
+          }
+        }
+      }
+      const std::vector<float> wanted(sums.begin(), sums.end());
+      EXPECT_EQ(values<float>(kernels::index_add({outer, size, inner}, 1, index, g)), wanted)
+          << size << ", " << around.to_string();
+    }
+  }
 }
 
 TEST(IndexSelect, CopiesSlicesForEveryDimensionDTypeAndLayout) {
