@@ -6,6 +6,7 @@
 #include "autograd/view.h"
 #include "base/error.h"
 #include "kernels/copy.h"
+#include "kernels/expect_internal.h"
 
 namespace hop {
 
@@ -20,6 +21,7 @@ Tensor clone(const Tensor& x) {
 }
 
 Tensor to(const Tensor& x, DType dtype) {
+  kernels::expect_defined("to", x);
   if (x.dtype() == dtype) return x;
   Tensor y = kernels::cast(x, dtype);
   if (!is_floating(dtype) || !is_recorded(x)) return y;
@@ -31,12 +33,17 @@ namespace {
 struct Part {
   std::int64_t size;
   DType dtype;
+  bool left_out;  // an empty start
 };
 
 // Cuts the gradient where the parts met.
 void split(BackwardContext& context, const std::vector<Part>& parts, std::int64_t dim) {
   std::int64_t start = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].left_out) {
+      context.set(i, kernels::zeros({0}, parts[i].dtype, context.grad().device()));
+      continue;
+    }
     const std::int64_t end = start + parts[i].size;
     if (context.wants(i)) context.set(i, to(slice(context.grad(), dim, start, end), parts[i].dtype));
     start = end;
@@ -50,7 +57,10 @@ Tensor cat(std::span<const Tensor> parts, std::int64_t dim) {
   const bool any = std::any_of(parts.begin(), parts.end(), [](const Tensor& x) { return x.requires_grad(); });
   if (!any || !is_grad_enabled()) return y;
   std::vector<Part> sizes;
-  for (const Tensor& x : parts) sizes.push_back({x.size(dim), x.dtype()});
+  for (const Tensor& x : parts) {
+    const bool left_out = kernels::is_left_out_of_cat(x, y.dim());
+    sizes.push_back({left_out ? 0 : x.size(dim), x.dtype(), left_out});
+  }
   return attach(std::move(y),
                 autograd::record_node("cat", 1, parts,
                                       [sizes = std::move(sizes), dim](BackwardContext& c) { split(c, sizes, dim); }));
@@ -58,8 +68,10 @@ Tensor cat(std::span<const Tensor> parts, std::int64_t dim) {
 
 Tensor stack(std::span<const Tensor> parts, std::int64_t dim) {
   if (parts.empty()) throw ShapeError("[stack] expected at least one tensor, got none");
+  kernels::expect_defined("stack", parts[0]);
   std::vector<Tensor> rows;
   for (const Tensor& x : parts) {
+    kernels::expect_defined("stack", x);
     if (x.shape() != parts[0].shape()) {
       throw ShapeError("[stack] expected equal shapes, got " + parts[0].shape().to_string() + " and " +
                        x.shape().to_string());
@@ -85,8 +97,14 @@ Tensor full(const Shape& shape, Scalar value, const TensorOptions& options) {
 
 Tensor zeros(const Shape& shape, const TensorOptions& options) { return full(shape, 0, options); }
 Tensor ones(const Shape& shape, const TensorOptions& options) { return full(shape, 1, options); }
-Tensor zeros_like(const Tensor& x) { return kernels::zeros(x.shape(), x.dtype(), x.device()); }
-Tensor ones_like(const Tensor& x) { return kernels::ones(x.shape(), x.dtype(), x.device()); }
+Tensor zeros_like(const Tensor& x) {
+  kernels::expect_defined("zeros_like", x);
+  return kernels::zeros(x.shape(), x.dtype(), x.device());
+}
+Tensor ones_like(const Tensor& x) {
+  kernels::expect_defined("ones_like", x);
+  return kernels::ones(x.shape(), x.dtype(), x.device());
+}
 Tensor arange(std::int64_t n, DType dtype, Device device) { return kernels::arange(n, dtype, device); }
 
 }  // namespace hop

@@ -13,7 +13,8 @@ namespace hop {
 Tensor clone(const Tensor& x);
 /// `x` as `dtype` (itself when it has it already). Gradients come back in the dtype of `x`.
 Tensor to(const Tensor& x, DType dtype);
-/// Joins along an existing dimension; dtypes are promoted. Throws ShapeError.
+/// Joins along an existing dimension; dtypes are promoted. A 1-d tensor without elements, an empty start, joins tensors
+/// of any rank. Throws ShapeError.
 Tensor cat(std::span<const Tensor> parts, std::int64_t dim = 0);
 Tensor cat(std::initializer_list<Tensor> parts, std::int64_t dim = 0);
 /// Joins tensors of one shape along a new dimension.
@@ -29,8 +30,9 @@ Tensor zeros(const Shape& shape, const TensorOptions& options = {});
 Tensor ones(const Shape& shape, const TensorOptions& options = {});
 Tensor zeros_like(const Tensor& x);
 Tensor ones_like(const Tensor& x);
+/// Throws DtypeError for a number that the dtype cannot hold; torch.full lets negative ones wrap in u8.
 Tensor full(const Shape& shape, Scalar value, const TensorOptions& options = {});
-/// 0, 1, .., n - 1
+/// 0, 1, .., n - 1. Throws DtypeError where an integer `dtype` ends before n - 1 (torch.arange wraps).
 Tensor arange(std::int64_t n, DType dtype = DType::i64, Device device = Device::cpu());
 
 }  // namespace hop

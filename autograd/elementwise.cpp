@@ -10,6 +10,7 @@ namespace hop {
 
 // Words of the table's vocabulary; the others are the table's own functions.
 static Tensor zero_like(const Tensor& x) { return zeros_like(x); }
+static Tensor one_like(const Tensor& x) { return ones_like(x); }
 
 namespace autograd {
 namespace rows = kernels::rows;

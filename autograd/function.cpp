@@ -22,7 +22,7 @@ void FunctionCore::seal(FunctionContext& context, const std::vector<Tensor>& out
   for (const Tensor& x : context.tensors_) {
     const auto same = std::find_if(outputs.begin(), outputs.end(), [&](const Tensor& y) { return y.is_same(x); });
     // An output that is an input handed through has its history already; it is saved as the input that it is.
-    const bool is_output = same != outputs.end() && x.autograd_slot() == nullptr;
+    const bool is_output = x.defined() && same != outputs.end() && x.autograd_slot() == nullptr;
     context.saved_.push_back(is_output ? SavedTensor::output(x, static_cast<std::uint32_t>(same - outputs.begin()))
                                        : SavedTensor(x));
   }

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
+#include "kernels/expect_internal.h"
 
 namespace hop {
 namespace {
@@ -14,6 +15,7 @@ namespace {
 namespace rows = kernels::rows;
 
 void check_not_recorded(const char* op, const Tensor& y) {
+  kernels::expect_defined(op, y);
   if (!is_grad_enabled() || !y.requires_grad()) return;
   throw AutogradError("[" + std::string(op) + "] writes in place are not recorded, and " +
                       (y.is_leaf() ? "a leaf" : "a computed tensor") + " that requires a gradient takes part (" +
@@ -25,17 +27,30 @@ void check_written(const char* op, const Tensor& y) {
   autograd::note_write(y);
 }
 
+/// Results of a higher category than y would lose what they have more of: a fraction, or a value but 0 and 1.
+template <class Row>
+const Tensor& copy_result(const char* op, const Tensor& y, const Row& row, const kernels::Input& x) {
+  const Tensor result = kernels::evaluate(row, y, x);
+  const bool loses = is_floating(result.dtype()) ? !is_floating(y.dtype())
+                                                 : y.dtype() == DType::boolean && result.dtype() != DType::boolean;
+  if (loses) {
+    throw DtypeError("[" + std::string(op) + "] expected an operand that leaves the result in " +
+                     std::string(name(y.dtype())) + ", got one that makes it " + std::string(name(result.dtype())) +
+                     " (" + y.describe() + ")");
+  }
+  kernels::copy_(y, result);
+  return y;
+}
+
 /// y <- row(y, x). One pass where the result has y's layout and x is not a part of y; else by way of a copy: shapes may
 /// broadcast to y but not beyond it.
 template <class Row>
-const Tensor& apply(const Tensor& y, const Row& row, const kernels::Input& x) {
+const Tensor& apply(const char* op, const Tensor& y, const Row& row, const kernels::Input& x) {
   const bool fits = !x.is_tensor() ? is_floating(y.dtype())
                                    : x.tensor().dtype() == y.dtype() && x.tensor().shape() == y.shape() &&
                                          (x.tensor().is_same(y) || !(x.tensor().storage() == y.storage()));
-  if (fits && kernels::can_evaluate_into(y))
-    kernels::evaluate_into(y, row, y, x);
-  else
-    kernels::copy_(y, kernels::evaluate(row, y, x));
+  if (!fits || !kernels::can_evaluate_into(y)) return copy_result(op, y, row, x);
+  kernels::evaluate_into(y, row, y, x);
   return y;
 }
 
@@ -56,32 +71,42 @@ const Tensor& fill_(const Tensor& y, Scalar value) {
 
 const Tensor& zero_(const Tensor& y) { return fill_(y, 0); }
 
-const Tensor& add_(const Tensor& y, const Tensor& x, double alpha) {
+const Tensor& add_(const Tensor& y, const Tensor& x, Scalar alpha) {
   check_written("add_", y);
   check_not_recorded("add_", x);
-  return apply(y, rows::Add{}, alpha == 1 ? x : kernels::mul(x, alpha));
+  if (is_floating(alpha.dtype()) && !is_floating(y.dtype())) {
+    throw DtypeError("[add_] expected an integer alpha for integers, got " + alpha.to_string() + " (" + y.describe() +
+                     ")");
+  }
+  const bool is_one = !alpha.exceeds_i64() && alpha.to<double>() == 1;
+  return apply("add_", y, rows::Add{}, is_one ? x : kernels::mul(x, alpha));
 }
 
 const Tensor& add_(const Tensor& y, Scalar value) {
   check_written("add_", y);
-  return apply(y, rows::Add{}, value);
+  return apply("add_", y, rows::Add{}, value);
 }
 
 const Tensor& mul_(const Tensor& y, const Tensor& x) {
   check_written("mul_", y);
   check_not_recorded("mul_", x);
-  return apply(y, rows::Mul{}, x);
+  return apply("mul_", y, rows::Mul{}, x);
 }
 
 const Tensor& mul_(const Tensor& y, Scalar value) {
   check_written("mul_", y);
-  return apply(y, rows::Mul{}, value);
+  return apply("mul_", y, rows::Mul{}, value);
 }
 
 const Tensor& lerp_(const Tensor& y, const Tensor& end, double weight) {
   check_written("lerp_", y);
   check_not_recorded("lerp_", end);
-  return apply(y, rows::Add{}, kernels::mul(kernels::sub(end, y), weight));
+  kernels::expect_floating("lerp_", y);
+  kernels::expect_floating("lerp_", end);
+  const Tensor distance = kernels::sub(end, y);
+  if (weight < 0.5) return apply("lerp_", y, rows::Add{}, kernels::mul(distance, weight));
+  // end + 0 * inf would be NaN where weight is 1 and y infinite: then the way back has no length.
+  return weight == 1 ? copy_(y, end) : copy_(y, kernels::sub(end, kernels::mul(distance, 1 - weight)));
 }
 
 }  // namespace hop

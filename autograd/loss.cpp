@@ -7,6 +7,7 @@
 #include "autograd/view.h"
 #include "base/error.h"
 #include "kernels/copy.h"
+#include "kernels/expect_internal.h"
 #include "kernels/index.h"
 #include "kernels/softmax.h"
 
@@ -58,6 +59,8 @@ Tensor cross_entropy(const Tensor& x, const Tensor& labels) {
 }
 
 Tensor nll_loss(const Tensor& log_probabilities, const Tensor& labels) {
+  kernels::expect_defined("nll_loss", log_probabilities);
+  kernels::expect_defined("nll_loss", labels);
   if (log_probabilities.dim() != 2 || labels.dim() != 1 || labels.size(0) != log_probabilities.size(0)) {
     throw ShapeError("[nll_loss] expected log probabilities (N, C) and labels (N), got " +
                      log_probabilities.shape().to_string() + " and " + labels.shape().to_string());
@@ -66,6 +69,8 @@ Tensor nll_loss(const Tensor& log_probabilities, const Tensor& labels) {
 }
 
 Tensor mse_loss(const Tensor& x, const Tensor& target) {
+  kernels::expect_defined("mse_loss", x);
+  kernels::expect_defined("mse_loss", target);
   if (x.shape() != target.shape()) {
     throw ShapeError("[mse_loss] expected equal shapes, got " + x.shape().to_string() + " and " +
                      target.shape().to_string());

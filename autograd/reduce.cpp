@@ -6,6 +6,7 @@
 #include "autograd/record.h"
 #include "autograd/view.h"
 #include "kernels/copy.h"
+#include "kernels/expect_internal.h"
 #include "kernels/reduce.h"
 #include "kernels/view.h"
 
@@ -62,6 +63,7 @@ Tensor sum(const Tensor& x, const Dims& dims, bool keepdim) {
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
+  kernels::expect_defined("sum_to", x);
   if (x.shape() == shape) return x;
   Tensor y = kernels::sum_to(x, shape);
   if (!is_recorded(x)) return y;
@@ -92,7 +94,7 @@ Tensor var(const Tensor& x, const Dims& dims, std::int64_t correction, bool keep
   return record("var", std::move(y), {x}, [dims, correction, saved = save(x)](BackwardContext& c) {
     const Tensor ux = c.value(saved);
     const Shape kept = kept_shape(ux.shape(), dims, "var");
-    const auto divisor = std::max<std::int64_t>(0, reduced_count(ux.shape(), kept) - correction);
+    const auto divisor = std::max<std::int64_t>(0, reduced_count(ux.shape(), kept) - std::max(correction, -kMaxElements));
     const Tensor scaled = reshape(c.grad(), kept) * (2.0 / static_cast<double>(divisor));
     c.set(0, scaled * (ux - mean(ux, dims, true)));
   });

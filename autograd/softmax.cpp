@@ -4,6 +4,7 @@
 #include "autograd/record.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
+#include "kernels/expect_internal.h"
 #include "kernels/softmax.h"
 
 namespace hop {
@@ -18,6 +19,7 @@ namespace {
 // The kernels work along the last dimension; another one trades places with it.
 template <class Op>
 Tensor along(const Tensor& x, std::int64_t dim, const char* op, Op last_dim) {
+  kernels::expect_defined(op, x);
   const int d = normalize_dim(dim, x.dim(), op);
   if (d >= x.dim() - 1) return last_dim(x);
   return transpose(last_dim(transpose(x, d, -1)), d, -1);

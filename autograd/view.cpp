@@ -7,6 +7,7 @@
 #include "autograd/reduce.h"
 #include "base/error.h"
 #include "kernels/copy.h"
+#include "kernels/expect_internal.h"
 #include "kernels/view.h"
 
 namespace hop {
@@ -41,6 +42,7 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 }
 
 Tensor flatten(const Tensor& x, std::int64_t start_dim, std::int64_t end_dim) {
+  kernels::expect_defined("flatten", x);
   const int first = normalize_dim(start_dim, x.dim(), "flatten");
   const int last = normalize_dim(end_dim, x.dim(), "flatten");
   if (first > last) {
@@ -100,6 +102,9 @@ Tensor expand(const Tensor& x, const Shape& shape) {
                 [from = x.shape()](BackwardContext& c) { c.set(0, sum_to(c.grad(), from)); });
 }
 
-Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : clone(x); }
+Tensor contiguous(const Tensor& x) {
+  kernels::expect_defined("contiguous", x);
+  return x.is_contiguous() ? x : clone(x);
+}
 
 }  // namespace hop

@@ -12,6 +12,7 @@ constexpr std::size_t kLargePage = std::size_t{2} << 20;  // of x86-64 and of mo
 }  // namespace
 
 void* allocate_block(std::size_t size) noexcept {
+  if (size > SIZE_MAX - kLargePage) return nullptr;
   const bool large = size >= kLargePage;
   void* block = std::aligned_alloc(large ? kLargePage : kAlignment, align_up(size, large ? kLargePage : kAlignment));
   if (block != nullptr && large) madvise(block, size, MADV_HUGEPAGE);  // a wish: without it, small pages

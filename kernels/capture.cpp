@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "kernels/copy.h"
+#include "kernels/expect_internal.h"
 #include "kernels/operations_internal.h"
 #include "kernels/threads.h"
 #include "tensor/autograd_slot.h"
@@ -153,6 +154,7 @@ CapturedFunction::Combination& CapturedFunction::combination_of(std::span<const 
 
 const std::vector<Tensor>& CapturedFunction::operator()(std::span<const Tensor> arguments) {
   for (const Tensor& x : arguments) {
+    kernels::expect_defined("capture", x);
     if (!x.requires_grad()) continue;
     throw AutogradError("[capture] expected arguments that require no gradient, got " + x.describe() +
                         "; no gradient flows back through the copy that a recorded function reads");

@@ -50,9 +50,10 @@ Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& opt
                      " and " + weight.to_string());
   }
   if (weight.numel() == 0) throw ShapeError("[conv2d] expected a weight with elements, got " + weight.to_string());
-  if (x[1] != weight[1] * options.groups) {
-    throw ShapeError("[conv2d] expected " + std::to_string(weight[1] * options.groups) + " input channels, got " +
-                     std::to_string(x[1]) + context);
+  const std::int64_t channels = checked_mul(weight[1], options.groups, "conv2d");
+  if (x[1] != channels) {
+    throw ShapeError("[conv2d] expected " + std::to_string(channels) + " input channels, got " + std::to_string(x[1]) +
+                     context);
   }
   if (weight[0] % options.groups != 0) {
     throw ShapeError("[conv2d] expected output channels in " + std::to_string(options.groups) + " equal groups, got " +
@@ -61,8 +62,8 @@ Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& opt
   Shape y{x[0], weight[0]};
   for (int d = 0; d < 2; ++d) {
     const auto i = static_cast<std::size_t>(d);
-    const std::int64_t room = x[2 + d] + 2 * options.padding[i];
-    const std::int64_t reach = options.dilation[i] * (weight[2 + d] - 1) + 1;
+    const std::int64_t room = checked_add(x[2 + d], checked_mul(2, options.padding[i], "conv2d"), "conv2d");
+    const std::int64_t reach = checked_add(checked_mul(options.dilation[i], weight[2 + d] - 1, "conv2d"), 1, "conv2d");
     if (room < reach) {
       throw ShapeError("[conv2d] expected an image of at least the kernel's size " + std::to_string(reach) + ", got " +
                        std::to_string(room) + " with padding" + context);
@@ -73,7 +74,7 @@ Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& opt
 }
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
-  expect_floating("conv2d", {&x, &weight, &bias});
+  expect_floating("conv2d", {&x, &weight}, {&bias});
   const Tensor y = empty_image(x, conv2d_shape(x.shape(), weight.shape(), options));
   if (bias.defined()) expect_shape("conv2d", "bias", bias, {weight.shape()[0]});
   const Tensor b = bias.defined() ? contiguous(bias) : bias;

@@ -1,5 +1,6 @@
 #include "kernels/copy.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <string>
@@ -55,9 +56,21 @@ void check_broadcasts_to(const Shape& x, const Shape& y) {
   }
 }
 
+/// What a tensor of `dtype` is filled with; DtypeError for a number that it cannot hold.
+Scalar fitting(const char* op, Scalar value, DType dtype) {
+  if (!value.fits(dtype)) {
+    throw DtypeError("[" + std::string(op) + "] expected a number that " + std::string(name(dtype)) + " holds, got " +
+                     value.to_string());
+  }
+  return value.exceeds_i64() ? Scalar(value.to<double>()) : value;
+}
+
 }  // namespace
 
-Tensor contiguous(const Tensor& x) { return x.is_contiguous() ? x : clone(x); }
+Tensor contiguous(const Tensor& x) {
+  expect_defined("contiguous", x);
+  return x.is_contiguous() ? x : clone(x);
+}
 
 Tensor clone(const Tensor& x) {
   expect_defined("clone", x);
@@ -90,33 +103,38 @@ void copy_(const Tensor& y, const Tensor& x) {
 
 void fill_(const Tensor& y, Scalar value) {
   expect_defined("fill_", y);
-  operations(y).fill(y, value);
+  operations(y).fill(y, fitting("fill_", value, y.dtype()));
   y.bump_version();
 }
 
+bool is_left_out_of_cat(const Tensor& part, int rank) { return rank != 1 && part.dim() == 1 && part.numel() == 0; }
+
 Tensor cat(std::span<const Tensor> parts, std::int64_t dim) {
   if (parts.empty()) throw ShapeError("[cat] expected at least one tensor, got none");
-  const Tensor& first = parts.front();
-  expect_defined("cat", first);
+  for (const Tensor& part : parts) expect_same_device("cat", {&parts.front(), &part});
+  const auto counts =
+      std::find_if(parts.begin(), parts.end(), [](const Tensor& p) { return !is_left_out_of_cat(p, 0); });
+  const Tensor& first = counts == parts.end() ? parts.front() : *counts;
   if (first.dim() == 0) throw ShapeError("[cat] expected tensors with dimensions, got " + first.describe());
   const int d = normalize_dim(dim, first.dim(), "cat");
   Shape shape = first.shape();
+  shape[d] = 0;
   DType dtype = first.dtype();
-  for (const Tensor& part : parts.subspan(1)) {
-    expect_defined("cat", part);
-    expect_same_device("cat", {&first, &part});
+  for (const Tensor& part : parts) {
+    dtype = promote_types(dtype, part.dtype());
+    if (is_left_out_of_cat(part, first.dim())) continue;
     Shape same = part.shape();
     if (part.dim() == first.dim()) same[d] = first.shape()[d];
     if (!(same == first.shape())) {
       throw ShapeError("[cat] expected sizes that differ in dimension " + std::to_string(d) + " only, got shapes " +
                        first.shape().to_string() + " and " + part.shape().to_string());
     }
-    shape[d] += part.shape()[d];
-    dtype = promote_types(dtype, part.dtype());
+    shape[d] = checked_add(shape[d], part.shape()[d], "cat");
   }
   const Tensor y = Tensor::empty(shape, dtype, first.device());
   std::int64_t start = 0;
   for (const Tensor& part : parts) {
+    if (is_left_out_of_cat(part, first.dim())) continue;
     operations(y).copy(slice(y, d, start, start + part.shape()[d]), part);
     start += part.shape()[d];
   }
@@ -127,12 +145,17 @@ Tensor zeros(const Shape& shape, DType dtype, Device device) { return full(shape
 Tensor ones(const Shape& shape, DType dtype, Device device) { return full(shape, 1, dtype, device); }
 
 Tensor full(const Shape& shape, Scalar value, DType dtype, Device device) {
+  value = fitting("full", value, dtype);
   const Tensor y = Tensor::empty(shape, dtype, device);
   operations(y).fill(y, value);
   return y;
 }
 
 Tensor arange(std::int64_t n, DType dtype, Device device) {
+  if (n > 0 && !is_floating(dtype) && (dtype == DType::boolean ? n > 2 : !Scalar(n - 1).fits(dtype))) {
+    throw DtypeError("[arange] expected numbers that " + std::string(name(dtype)) + " holds, got 0.." +
+                     std::to_string(n - 1));
+  }
   const Tensor y = Tensor::empty({n}, dtype, device);
   if (n != 0) operations(device).arange(y);
   return y;

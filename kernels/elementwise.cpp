@@ -1,6 +1,9 @@
 // What every device shares: promotion, broadcasting, the result's allocation, errors. Then the device's loops.
 #include "kernels/elementwise.h"
 
+#include <algorithm>
+#include <array>
+#include <limits>
 #include <string>
 
 #include "base/error.h"
@@ -14,7 +17,8 @@ using rows::Dtypes;
 
 std::string where_in(const Call& call) {
   static constexpr const char* kSuffixes[] = {"", " gradient", " gradient"};
-  return "[" + std::string(call.name) + kSuffixes[static_cast<int>(call.part)] + "] ";
+  const bool is_power = call.id == rows::ids::PowScalar;  // which everybody calls as pow(x, 2)
+  return "[" + std::string(is_power ? "pow" : call.name) + kSuffixes[static_cast<int>(call.part)] + "] ";
 }
 
 Operand operand(const Input& input) {
@@ -25,9 +29,24 @@ Operand operand(const Input& input) {
 // Numbers alone have the default dtypes.
 DType default_dtype(DType dtype) { return dtype == DType::f64 ? DType::f32 : dtype; }
 
-DType promote(std::span<const Input> inputs) {
+/// Where no value is lost, unlike in PyTorch: a comparison has no result of the operands' dtype, so nothing obliges it
+/// to bring the weaker operand into the dtype of the stronger one (257 into u8, where it is 1).
+DType comparison_dtype(const Operand& a, const Operand& b) {
+  const bool a_is_floating = is_floating(a.dtype), b_is_floating = is_floating(b.dtype);
+  if (!a_is_floating && !b_is_floating) {
+    // A number that the tensor's dtype cannot hold is seen to below.
+    if (a.kind == Operand::Kind::number || b.kind == Operand::Kind::number) return result_type(a, b);
+    return promote_types(a.dtype, b.dtype);
+  }
+  const bool number_beside_integers = (a.kind == Operand::Kind::number && a_is_floating && !b_is_floating) ||
+                                      (b.kind == Operand::Kind::number && b_is_floating && !a_is_floating);
+  return number_beside_integers ? DType::f64 : result_type(a, b);
+}
+
+DType promote(const Call& call, std::span<const Input> inputs) {
   if (inputs.size() == 1) return operand(inputs[0]).dtype;
   const Operand a = operand(inputs[0]), b = operand(inputs[1]);
+  if (call.dtypes == Dtypes::truth && a.dtype != b.dtype) return comparison_dtype(a, b);
   const DType dtype = a.dtype == b.dtype ? a.dtype : result_type(a, b);
   return a.kind == Operand::Kind::number && b.kind == Operand::Kind::number ? default_dtype(dtype) : dtype;
 }
@@ -47,12 +66,46 @@ DType compute_dtype(const Call& call, std::span<const Input> inputs) {
     }
     inputs = inputs.subspan(1);
   }
-  const DType dtype = promote(inputs);
+  const DType dtype = promote(call, inputs);
   if (call.dtypes == Dtypes::real && !is_floating(dtype)) return DType::f32;
   if (call.dtypes == Dtypes::number && dtype == DType::boolean) {
     throw DtypeError(where_in(call) + "is not defined for bool: cast first, or use a logical operation");
   }
   return dtype;
+}
+
+/// Whether `number` keeps its order among the values of `dtype`: it is held, and does not become 0 or infinite.
+bool keeps_its_order(const Scalar& number, DType dtype) {
+  if (!number.fits(dtype)) return false;
+  return dtype != DType::f32 || number.to<float>() != 0 || number.to<double>() == 0;
+}
+
+/// The number nearest to `number` that `dtype`, an integer type, holds.
+Scalar saturated(const Scalar& number, DType dtype) {
+  return visit_dtype(dtype, [&]<class T>(T) -> Scalar {
+    const bool negative = !number.exceeds_i64() && number.to<std::int64_t>() < 0;
+    return negative ? std::numeric_limits<T>::min() : std::numeric_limits<T>::max();
+  });
+}
+
+/// `number` for a row that computes in `compute`, where that does not hold it. A comparison moves to a dtype that does;
+/// sums and products wrap around, as between tensors; the larger or smaller of two is what the nearest number gives;
+/// any other integer row would be wrong.
+Scalar fit_number(const Call& call, const Scalar& number, DType& compute) {
+  if (is_floating(compute)) {
+    if (call.dtypes == Dtypes::truth && !keeps_its_order(number, compute)) compute = DType::f64;
+    return number.exceeds_i64() ? Scalar(number.to<double>()) : number;
+  }
+  if (number.fits(compute)) return number;
+  if (call.dtypes == Dtypes::truth) {
+    compute = number.exceeds_i64() ? DType::f64 : DType::i64;
+    return number.exceeds_i64() ? Scalar(std::numeric_limits<double>::infinity()) : number;
+  }
+  if (call.id == rows::ids::Maximum || call.id == rows::ids::Minimum) return saturated(number, compute);
+  if (call.id == rows::ids::Add || call.id == rows::ids::Sub || call.id == rows::ids::Mul)
+    return number.to<std::int64_t>();
+  throw DtypeError(where_in(call) + "expected a number that " + std::string(name(compute)) + " holds, got " +
+                   number.to_string());
 }
 
 Shape broadcast(const Call& call, std::span<const Input> inputs) {
@@ -101,7 +154,14 @@ Tensor elementwise(const Call& call, std::span<const Input> inputs, const Tensor
     if (input.is_tensor() && !input.tensor().defined())
       throw Error(where_in(call) + "expected a tensor, got an undefined one");
   }
-  const DType compute = compute_dtype(call, inputs);
+  DType compute = compute_dtype(call, inputs);
+  std::array<Input, 5> fitted = {false, false, false, false, false};
+  if (std::any_of(inputs.begin(), inputs.end(), [](const Input& input) { return !input.is_tensor(); })) {
+    std::transform(inputs.begin(), inputs.end(), fitted.begin(), [&](const Input& input) -> Input {
+      return input.is_tensor() ? input : Input(fit_number(call, input.number(), compute));
+    });
+    inputs = std::span(fitted.data(), inputs.size());
+  }
   const Shape shape = broadcast(call, inputs);
   if (call.part != rows::Part::value && !(shape == inputs[0].tensor().shape())) {
     throw ShapeError(where_in(call) + "expected operands that broadcast to the gradient's shape " +

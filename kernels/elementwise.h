@@ -2,6 +2,9 @@
 // add_grad_b, .. Operands broadcast by NumPy's rules (ShapeError names the operation and both shapes) and promote by
 // PyTorch's, see tensor/dtype.h; a number takes part as PyTorch's scalars do. The result is a new tensor,
 // contiguous, or on the CPU an image with channels last where an operand of the result's shape is one.
+// A number that the dtype of integers cannot hold: comparisons are right nevertheless (u8 < 256 is true; PyTorch
+// compares with 0), as between integer tensors of any dtypes; sums and products wrap; maximum and minimum take the
+// nearest; where and pow throw DtypeError. Integers meet a fractional number in f32, in comparisons in f64.
 // An element's bits depend on the operands' values alone: not on its position, the layout, the alignment or the number
 // of threads. Cost: one read of each operand, one write; about 0.1 us of overhead.
 #pragma once

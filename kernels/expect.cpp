@@ -12,14 +12,15 @@ void expect_defined(const char* op, const Tensor& x) {
   if (!x.defined()) throw Error(prefix(op) + "a tensor, got an undefined one");
 }
 
+static void expect_device_of(const char* op, const Tensor& first, const Tensor& x) {
+  if (x.device() == first.device()) return;
+  throw DeviceError(prefix(op) + "operands on one device, got " + first.describe() + " and " + x.describe());
+}
+
 void expect_same_device(const char* op, std::initializer_list<const Tensor*> operands) {
-  const Tensor* first = nullptr;
   for (const Tensor* x : operands) {
-    if (!x->defined()) continue;
-    if (first == nullptr) first = x;
-    if (x->device() != first->device()) {
-      throw DeviceError(prefix(op) + "operands on one device, got " + first->describe() + " and " + x->describe());
-    }
+    expect_defined(op, *x);
+    expect_device_of(op, **operands.begin(), *x);
   }
 }
 
@@ -28,16 +29,18 @@ void expect_floating(const char* op, const Tensor& x) {
   if (!is_floating(x.dtype())) throw DtypeError(prefix(op) + "f32 or f64, got " + x.describe());
 }
 
-void expect_floating(const char* op, std::initializer_list<const Tensor*> operands) {
-  expect_same_device(op, operands);
-  const Tensor* first = nullptr;
-  for (const Tensor* x : operands) {
-    if (!x->defined()) continue;
-    expect_floating(op, *x);
-    if (first == nullptr) first = x;
-    if (x->dtype() != first->dtype()) {
-      throw DtypeError(prefix(op) + "operands of one dtype, got " + first->describe() + " and " + x->describe());
-    }
+void expect_floating(const char* op, std::initializer_list<const Tensor*> operands,
+                     std::initializer_list<const Tensor*> optional) {
+  const Tensor& first = **operands.begin();
+  const auto expect = [op, &first](const Tensor& x) {
+    expect_floating(op, x);
+    expect_device_of(op, first, x);
+    if (x.dtype() != first.dtype())
+      throw DtypeError(prefix(op) + "operands of one dtype, got " + first.describe() + " and " + x.describe());
+  };
+  for (const Tensor* x : operands) expect(*x);
+  for (const Tensor* x : optional) {
+    if (x->defined()) expect(*x);
   }
 }
 

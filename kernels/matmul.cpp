@@ -53,7 +53,7 @@ namespace {
 
 /// The shape of linear()'s result.
 Shape linear_shape(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  expect_floating("linear", {&x, &weight, &bias});
+  expect_floating("linear", {&x, &weight}, {&bias});
   if (weight.dim() != 2) throw ShapeError("[linear] expected weight (out, in), got " + weight.shape().to_string());
   const std::int64_t out = weight.shape()[0];
   const std::int64_t in = weight.shape()[1];
@@ -88,6 +88,8 @@ LinearRelu linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias
 }
 
 Tensor relu_mask_grad(const Tensor& g, const Tensor& mask) {
+  expect_floating("relu_mask_grad", g);
+  expect_defined("relu_mask_grad", mask);
   const Tensor dx = Tensor::empty(g.shape(), g.dtype(), g.device());
   if (dx.numel() != 0) operations(g).relu_mask_grad(contiguous(g), mask, dx);
   return dx;

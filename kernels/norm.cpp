@@ -50,7 +50,7 @@ void expect_values(const char* op, const Tensor& x, bool enough) {
 
 NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   constexpr const char* kOp = "layer_norm";
-  expect_floating(kOp, {&x, &weight, &bias});
+  expect_floating(kOp, {&x}, {&weight, &bias});
   const Shape rows = rows_of(kOp, x.shape(), weight);
   if (bias.defined()) expect_shape(kOp, "bias", bias, weight.defined() ? weight.shape() : Shape{x.shape().back()});
   if (x.numel() == 0) {
@@ -64,7 +64,7 @@ NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
 NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                           const Tensor& rstd) {
   constexpr const char* kOp = "layer_norm gradient";
-  expect_floating(kOp, {&g, &x, &weight, &mean, &rstd});
+  expect_floating(kOp, {&g, &x, &mean, &rstd}, {&weight});
   expect_shape(kOp, "g", g, x.shape());
   expect_statistics(kOp, mean, rstd, rows_of(kOp, x.shape(), weight));
   if (x.numel() != 0) return operations(x).layer_norm_grad(g, x, weight, mean, rstd);
@@ -75,7 +75,7 @@ NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
 NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                       const BatchNormTail& tail) {
   constexpr const char* kOp = "batch_norm";
-  expect_floating(kOp, {&x, &weight, &bias, &tail.residual});
+  expect_floating(kOp, {&x}, {&weight, &bias, &tail.residual});
   expect_parameters(kOp, weight, bias, channels_of(kOp, x.shape()));
   if (tail.residual.defined()) expect_shape(kOp, "residual", tail.residual, x.shape());
   expect_values(kOp, x, x.numel() != 0);
@@ -85,7 +85,7 @@ NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
 NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                           const Tensor& rstd, const BatchNormTailGrad& tail) {
   constexpr const char* kOp = "batch_norm gradient";
-  expect_floating(kOp, {&g, &x, &weight, &mean, &rstd, &tail.bias, &tail.y});
+  expect_floating(kOp, {&g, &x, &mean, &rstd}, {&weight, &tail.bias, &tail.y});
   const Shape channels = channels_of(kOp, x.shape());
   expect_shape(kOp, "g", g, x.shape());
   if (tail.y.defined()) expect_shape(kOp, "y", tail.y, x.shape());
@@ -100,7 +100,7 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
 Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                         const Tensor& rstd) {
   constexpr const char* kOp = "batch_norm";
-  expect_floating(kOp, {&x, &weight, &bias, &mean, &rstd});
+  expect_floating(kOp, {&x, &mean, &rstd}, {&weight, &bias});
   const Shape channels = channels_of(kOp, x.shape());
   expect_parameters(kOp, weight, bias, channels);
   expect_statistics(kOp, mean, rstd, channels);

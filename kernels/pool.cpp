@@ -26,15 +26,16 @@ std::int64_t outputs(const char* op, const Shape& x, const Pool2dOptions& o, std
     throw ShapeError(prefix(op) + "a kernel of at least 1 and a stride of at least 0, got kernel " +
                      std::to_string(kernel) + " and stride " + std::to_string(o.stride[d]));
   }
-  if (padding < 0 || 2 * padding > kernel) {
+  if (padding < 0 || padding > kernel - padding) {
     throw ShapeError(prefix(op) + "padding of at most half the kernel, got " + std::to_string(padding) +
                      " for kernel " + std::to_string(kernel));
   }
-  if (size + 2 * padding < kernel) {
+  const std::int64_t room = checked_add(size, checked_mul(2, padding, op), op);
+  if (room < kernel) {
     throw ShapeError(prefix(op) + "an image of at least the kernel's size " + std::to_string(kernel) + ", got " +
                      x.to_string() + " with padding " + std::to_string(padding));
   }
-  return (size + 2 * padding - kernel) / (o.stride[d] == 0 ? kernel : o.stride[d]) + 1;
+  return (room - kernel) / (o.stride[d] == 0 ? kernel : o.stride[d]) + 1;
 }
 
 PoolShape pool_shape(const Shape& x, const Shape& y, const Pool2dOptions& o) {
@@ -62,9 +63,14 @@ void expect_indices(const char* op, const Tensor& values, const Tensor& indices,
 
 Shape pool2d_shape(const Shape& x, const Pool2dOptions& options, const char* op) {
   expect_image(op, x);
-  if (x[2] * x[3] > std::numeric_limits<std::int32_t>::max())
+  if (checked_mul(x[2], x[3], op) > std::numeric_limits<std::int32_t>::max())
     throw ShapeError(prefix(op) + "planes of fewer than 2^31 values, got " + x.to_string());
-  return {x[0], x[1], outputs(op, x, options, 0), outputs(op, x, options, 1)};
+  const Shape shape{x[0], x[1], outputs(op, x, options, 0), outputs(op, x, options, 1)};
+  if (checked_mul(options.kernel[0], options.kernel[1], op) > std::numeric_limits<std::int32_t>::max()) {
+    throw ShapeError(prefix(op) + "windows of fewer than 2^31 values, got " + std::to_string(options.kernel[0]) +
+                     " x " + std::to_string(options.kernel[1]));
+  }
+  return shape;
 }
 
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {

@@ -21,7 +21,7 @@ struct MaxPool2dResult {
 };
 
 /// The shape rule: (N, C, H, W) -> (N, C, P, Q), P = (H + 2 padding - kernel) / stride + 1, rounded down. Throws
-/// ShapeError, whose message names `op`, for a window that does not fit.
+/// ShapeError, whose message names `op`, for a window that does not fit, and for planes or windows of 2^31 values.
 Shape pool2d_shape(const Shape& x, const Pool2dOptions& options, const char* op);
 
 /// x f32 or f64. NaN wins.

@@ -1,5 +1,6 @@
 #include "kernels/random.h"
 
+#include <cmath>
 #include <string>
 
 #include "base/error.h"
@@ -20,23 +21,31 @@ void expect_target(const char* op, const Tensor& y) {
 
 void uniform_(const Tensor& y, double low, double high, RandomAddress address) {
   expect_target("uniform_", y);
-  if (!(low < high)) {
-    throw ConfigError("[uniform_] expected low < high, got " + std::to_string(low) + " and " + std::to_string(high));
+  // The distance, too, must be a number of y's: (-3e38, 3e38) has none in f32.
+  const auto is_finite = [dtype = y.dtype()](double v) { return std::isfinite(v) && Scalar(v).fits(dtype); };
+  if (!(low <= high) || !is_finite(low) || !is_finite(high) || !is_finite(high - low)) {
+    throw ConfigError("[uniform_] expected finite low <= high and a distance that " + std::string(name(y.dtype())) +
+                      " holds, got " + Scalar(low).to_string() + " and " + Scalar(high).to_string());
   }
+  if (low == high) return fill_(y, low);
   if (y.numel() != 0) operations(y).uniform(y, low, high, address);
   y.bump_version();
 }
 
 void normal_(const Tensor& y, double mean, double std, RandomAddress address) {
   expect_target("normal_", y);
-  if (!(std >= 0)) throw ConfigError("[normal_] expected std >= 0, got " + std::to_string(std));
+  if (!(std >= 0) || !std::isfinite(std) || !std::isfinite(mean)) {
+    throw ConfigError("[normal_] expected a finite mean and a finite std >= 0, got " + Scalar(mean).to_string() +
+                      " and " + Scalar(std).to_string());
+  }
   if (y.numel() != 0) operations(y).normal(y, mean, std, address);
   y.bump_version();
 }
 
 Tensor dropout(const Tensor& x, double p, RandomAddress address) {
   expect_floating("dropout", x);
-  if (!(p >= 0 && p < 1)) throw ConfigError("[dropout] expected 0 <= p < 1, got " + std::to_string(p));
+  if (!(p >= 0 && p <= 1)) throw ConfigError("[dropout] expected 0 <= p <= 1, got " + Scalar(p).to_string());
+  if (p == 1) return zeros(x.shape(), x.dtype(), x.device());
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   if (y.numel() != 0) operations(x).dropout(contiguous(x), y, p, address);
   return y;

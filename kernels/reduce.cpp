@@ -1,5 +1,6 @@
 #include "kernels/reduce.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -96,6 +97,7 @@ Tensor min(const Tensor& x, DimList dims, bool keepdim) { return run(Reduction::
 
 Tensor var(const Tensor& x, DimList dims, std::int64_t correction, bool keepdim) {
   expect_floating("var", x);
+  correction = std::clamp(correction, -kMaxElements, kMaxElements);
   return run(Reduction::var, "var", x, dims, keepdim, correction);
 }
 

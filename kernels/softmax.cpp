@@ -11,27 +11,23 @@
 namespace hop::kernels {
 namespace {
 
-void expect_rows(const char* op, const Tensor& x) {
-  expect_floating(op, x);
-  if (x.dim() == 0 || x.shape().back() == 0)
-    throw ShapeError("[" + std::string(op) + "] expected x (.., C) with C > 0, got " + x.shape().to_string());
-}
+/// As devices take it: contiguous, and a number as a row of one.
+Tensor as_rows(const Tensor& x) { return x.dim() == 0 ? x.as_strided({1}, {1}, x.storage_offset()) : contiguous(x); }
 
 using Map = void (*Operations::*)(const Tensor& x, const Tensor& y);
 Tensor run(const char* op, Map map, const Tensor& x) {
-  expect_rows(op, x);
+  expect_floating(op, x);
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  if (y.numel() != 0) (operations(x).*map)(contiguous(x), y);
+  if (y.numel() != 0) (operations(x).*map)(as_rows(x), as_rows(y));
   return y;
 }
 
 using Gradient = void (*Operations::*)(const Tensor& g, const Tensor& y, const Tensor& dx);
 Tensor run(const char* op, Gradient gradient, const Tensor& g, const Tensor& y) {
-  expect_rows(op, y);
   expect_floating(op, {&g, &y});
   expect_shape(op, "g", g, y.shape());
   const Tensor dx = Tensor::empty(y.shape(), y.dtype(), y.device());
-  if (dx.numel() != 0) (operations(y).*gradient)(contiguous(g), contiguous(y), dx);
+  if (dx.numel() != 0) (operations(y).*gradient)(as_rows(g), as_rows(y), as_rows(dx));
   return dx;
 }
 
@@ -46,7 +42,8 @@ Tensor dense_labels(const char* op, const Tensor& labels, const Tensor& x) {
 }
 
 void expect_matrix(const char* op, const Tensor& x) {
-  if (x.dim() != 2) throw ShapeError("[" + std::string(op) + "] expected x (N, C), got " + x.shape().to_string());
+  if (x.dim() != 2 || x.shape()[1] == 0)
+    throw ShapeError("[" + std::string(op) + "] expected x (N, C) with C > 0, got " + x.shape().to_string());
 }
 
 }  // namespace
@@ -63,7 +60,6 @@ Tensor log_softmax_grad(const Tensor& g, const Tensor& y) {
 CrossEntropyResult cross_entropy(const Tensor& x, const Tensor& labels) {
   expect_floating("cross_entropy", x);
   expect_matrix("cross_entropy", x);
-  expect_rows("cross_entropy", x);
   const Tensor dense = dense_labels("cross_entropy", labels, x);
   const CrossEntropyResult result{Tensor::empty({}, x.dtype(), x.device()),
                                   Tensor::empty(x.shape(), x.dtype(), x.device())};

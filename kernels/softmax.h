@@ -7,7 +7,8 @@
 
 namespace hop::kernels {
 
-/// y_i = exp(x_i - max x) / sum_j exp(x_j - max x). x (..., C) float -> (..., C). Throws ShapeError if C == 0.
+/// y_i = exp(x_i - max x) / sum_j exp(x_j - max x). x (..., C) float -> (..., C). A number, x (), counts as one
+/// row of one value; no values give none.
 Tensor softmax(const Tensor& x);
 /// dx = y * (g - sum_j g_j y_j)
 Tensor softmax_grad(const Tensor& g, const Tensor& y);

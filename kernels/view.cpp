@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "kernels/expect_internal.h"
 
 namespace hop::kernels {
 namespace {
@@ -49,7 +50,7 @@ Shape infer_shape(const Shape& shape, std::int64_t numel) {
     } else if (shape[d] < 0) {
       throw ShapeError("[reshape] expected sizes of at least 0 and at most one -1, got " + shape.to_string());
     } else {
-      known *= shape[d];
+      known = checked_mul(known, shape[d], "reshape");
     }
   }
   if (unknown >= 0 && known != 0) {
@@ -63,6 +64,7 @@ Shape infer_shape(const Shape& shape, std::int64_t numel) {
 }
 
 std::optional<Tensor> try_reshape_view(const Tensor& x, const Shape& wish) {
+  expect_defined("reshape", x);
   const Shape shape = infer_shape(wish, x.numel());
   if (x.is_contiguous() || x.numel() == 0) return with_dims(x, shape, contiguous_strides(shape));
   const auto strides = reshape_strides(x, shape);
@@ -71,6 +73,7 @@ std::optional<Tensor> try_reshape_view(const Tensor& x, const Shape& wish) {
 }
 
 Tensor permute(const Tensor& x, std::span<const std::int64_t> dims) {
+  expect_defined("permute", x);
   if (static_cast<int>(dims.size()) != x.dim()) {
     throw ShapeError("[permute] expected " + std::to_string(x.dim()) + " dimensions, got " +
                      std::to_string(dims.size()));
@@ -90,6 +93,7 @@ Tensor permute(const Tensor& x, std::span<const std::int64_t> dims) {
 }
 
 Tensor transpose(const Tensor& x, std::int64_t dim0, std::int64_t dim1) {
+  expect_defined("transpose", x);
   Shape shape = x.shape();
   Strides strides = x.strides();
   const int a = normalize_dim(dim0, x.dim(), "transpose"), b = normalize_dim(dim1, x.dim(), "transpose");
@@ -101,6 +105,7 @@ Tensor transpose(const Tensor& x, std::int64_t dim0, std::int64_t dim1) {
 }
 
 Tensor slice(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t end, std::int64_t step) {
+  expect_defined("slice", x);
   if (x.dim() == 0) throw ShapeError("[slice] expected a tensor with dimensions, got " + x.describe());
   if (step < 1) throw IndexError("[slice] expected a step of at least 1, got " + std::to_string(step));
   const int d = normalize_dim(dim, x.dim(), "slice");
@@ -109,13 +114,14 @@ Tensor slice(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t
   end = std::clamp<std::int64_t>(end < 0 ? end + size : end, start, size);
   Shape shape = x.shape();
   Strides strides = x.strides();
-  shape[d] = (end - start + step - 1) / step;
-  strides[d] *= step;
+  shape[d] = end == start ? 0 : (end - start - 1) / step + 1;
+  if (shape[d] > 1) strides[d] *= step;
   const std::int64_t first = shape[d] == 0 ? 0 : start * x.strides()[d];
   return x.as_strided(shape, strides, x.storage_offset() + first);
 }
 
 Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index) {
+  expect_defined("select", x);
   if (x.dim() == 0) throw ShapeError("[select] expected a tensor with dimensions, got " + x.describe());
   const int d = normalize_dim(dim, x.dim(), "select");
   const std::int64_t size = x.shape()[d];
@@ -128,6 +134,7 @@ Tensor select(const Tensor& x, std::int64_t dim, std::int64_t index) {
 }
 
 Tensor expand(const Tensor& x, const Shape& wish) {
+  expect_defined("expand", x);
   const int added = wish.size() - x.dim();
   if (added < 0)
     throw ShapeError("[expand] expected at least " + std::to_string(x.dim()) + " sizes, got " + wish.to_string());
@@ -147,6 +154,7 @@ Tensor expand(const Tensor& x, const Shape& wish) {
 }
 
 Tensor squeeze(const Tensor& x, std::int64_t dim) {
+  expect_defined("squeeze", x);
   const int d = normalize_dim(dim, x.dim(), "squeeze");
   if (x.dim() == 0 || x.shape()[d] != 1) return with_dims(x, x.shape(), x.strides());
   Shape shape;
@@ -160,13 +168,14 @@ Tensor squeeze(const Tensor& x, std::int64_t dim) {
 }
 
 Tensor unsqueeze(const Tensor& x, std::int64_t dim) {
+  expect_defined("unsqueeze", x);
   const int d = normalize_dim(dim, x.dim() + 1, "unsqueeze");
   Shape shape;
   Strides strides;
   for (int i = 0; i <= x.dim(); ++i) {
     if (i == d) {
       shape.push_back(1);
-      strides.push_back(i < x.dim() ? x.shape()[i] * x.strides()[i] : 1);
+      strides.push_back(i < x.dim() ? checked_mul(x.shape()[i], x.strides()[i], "unsqueeze") : 1);
     }
     if (i == x.dim()) break;
     shape.push_back(x.shape()[i]);

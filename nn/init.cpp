@@ -6,6 +6,7 @@
 #include "autograd/inplace.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "kernels/expect_internal.h"
 #include "kernels/random.h"
 
 namespace hop::nn {
@@ -29,9 +30,11 @@ struct Fans {
 
 // A weight is (out, in, receptive field ..).
 Fans fans(const Tensor& weight, const char* op) {
+  kernels::expect_defined(op, weight);
   if (weight.dim() < 2) {
     throw ShapeError("[" + std::string(op) + "] expected at least 2 dimensions, got " + weight.shape().to_string());
   }
+  if (weight.numel() == 0) return {1, 1};  // nothing will be written: any numbers do
   const double field = static_cast<double>(weight.numel()) / static_cast<double>(weight.size(0) * weight.size(1));
   return {static_cast<double>(weight.size(1)) * field, static_cast<double>(weight.size(0)) * field};
 }

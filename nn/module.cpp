@@ -1,10 +1,13 @@
 #include "nn/module.h"
 
+
+#include "autograd/copy.h"
 #include "autograd/grad_mode.h"
 #include "autograd/inplace.h"
 #include "autograd/rerun.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
+#include "kernels/expect_internal.h"
 #include "nn/init.h"
 #include "nn/module_internal.h"
 #include "tensor/dependencies.h"
@@ -62,10 +65,13 @@ Tensor Module::forward(const Tensor&) {
 }
 
 Tensor Module::operator()(const Tensor& x) {
+  if (!x.defined()) kernels::expect_defined(type_name().c_str(), x);
   depend_on(state_, state_->changes, kOtherCalls);
   if (state_->is_replaced && !state_->replacement_runs) return call_replacement(x);
   return with_hooks(x, forward(x));
 }
+
+Tensor Module::to(const Tensor& x, DType dtype) { return hop::to(x, dtype); }
 
 Tensor Module::with_hooks(const Tensor& x, Tensor y) {
   if (state_->is_replaced && !state_->replacement_runs) {
@@ -120,6 +126,9 @@ LoadReport Module::load_state_dict(const StateDict& state, bool strict) {
   LoadReport report;
   for (const NamedTensor& entry : own) {
     const auto found = given.find(entry.name);
+    if (found != given.end() && !found->second->defined()) {
+      throw StateError("[load_state_dict] expected a tensor for " + entry.name + ", got an undefined one");
+    }
     if (found == given.end()) {
       report.missing.push_back(entry.name);
     } else if (found->second->shape() != entry.tensor.shape()) {
@@ -276,6 +285,7 @@ RandomAddress Module::draw_random() {
 void Module::reset_parameters(const ParameterKeys&) {}
 
 Parameter Module::register_parameter(std::string_view name, const Tensor& tensor) {
+  kernels::expect_defined("register_parameter", tensor);
   state_->check_name(name);
   tensor.set_requires_grad();
   state_->parameters.push_back({std::string(name), tensor});
@@ -283,6 +293,7 @@ Parameter Module::register_parameter(std::string_view name, const Tensor& tensor
 }
 
 Buffer Module::register_buffer(std::string_view name, const Tensor& tensor) {
+  kernels::expect_defined("register_buffer", tensor);
   state_->check_name(name);
   tensor.storage().mark_state();
   state_->buffers.push_back({std::string(name), tensor});

@@ -147,6 +147,9 @@ class Module {
   // Copies are made by derived classes only: a Module alone would have lost its forward().
   Module(const Module& other);
 
+  /// hop::to(x, dtype), which a forward() would not find behind the member of that name.
+  static Tensor to(const Tensor& x, DType dtype);
+
   /// Registers `tensor` under `name` and returns the handle to keep: `nn::Parameter scale = register_parameter(..)`.
   /// Names are not empty, have no dot and are taken once: ConfigError.
   Parameter register_parameter(std::string_view name, const Tensor& tensor);

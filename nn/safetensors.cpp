@@ -85,9 +85,9 @@ Entry read_entry(const std::string& name, const Json& value, const std::string& 
   const std::string got = ", got offsets " + std::to_string(entry.begin) + ".." + std::to_string(entry.end);
   if (entry.begin > entry.end) reject("data_offsets in order" + got, where);
   if (entry.dtype == nullptr) return entry;  // of unknown size
-  const auto sizes = std::span(entry.shape.begin(), entry.shape.end());
-  const std::optional<std::uint64_t> bytes = detail::checked_bytes(sizes, entry.dtype->bytes);
-  if (!bytes || !detail::checked_bytes(sizes, size_of(entry.dtype->dtype))) reject("less than 2^62 bytes", where);
+  const std::optional<std::uint64_t> bytes =
+      detail::checked_bytes(std::span(entry.shape.begin(), entry.shape.end()), entry.dtype->bytes);
+  if (!bytes) reject("fewer than 2^59 elements, got shape " + entry.shape.to_string(), where);
   if (entry.end - entry.begin != *bytes) {
     reject(std::to_string(*bytes) + " bytes for shape " + entry.shape.to_string() + got, where);
   }
@@ -155,6 +155,8 @@ std::string header_text(const StateDict& tensors, const SafetensorsMetadata& met
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
   for (const NamedTensor& entry : tensors) {
+    if (!entry.tensor.defined())
+      throw StateError("[safetensors] expected a tensor for \"" + entry.name + "\", got an undefined one");
     if (entry.name == "__metadata__" || header.contains(entry.name)) {
       throw StateError("[safetensors] expected each name once, got \"" + entry.name + "\" again");
     }
@@ -175,7 +177,8 @@ std::string header_text(const StateDict& tensors, const SafetensorsMetadata& met
 std::vector<std::byte> encode_safetensors(const StateDict& given, const SafetensorsMetadata& metadata) {
   // Wide elements first, as the reference writer does: so every tensor starts on a multiple of its element size.
   StateDict tensors = given;
-  std::ranges::stable_sort(tensors, std::greater<>(), [](const NamedTensor& t) { return size_of(t.tensor.dtype()); });
+  std::ranges::stable_sort(tensors, std::greater<>(),
+                           [](const NamedTensor& t) { return t.tensor.defined() ? size_of(t.tensor.dtype()) : 0; });
   const std::string header = header_text(tensors, metadata);
   const std::uint64_t length = header.size();
   std::vector<std::byte> bytes(kLengthBytes);

@@ -47,7 +47,7 @@ StateLayout read_layout(const wire::StateHeader& h, const std::string& where) {
     const auto dtype = static_cast<DType>(h.dtypes()->Get(i));
     const std::optional<std::uint64_t> bytes = detail::checked_bytes(sizes, size_of(dtype));
     const std::uint64_t offset = h.offsets()->Get(i);
-    if (!bytes) reject(segment + " of less than 2^62 bytes", where);
+    if (!bytes) reject(segment + " of fewer than 2^59 elements", where);
     if (offset % kAlignment != 0 || offset < end || offset > layout.bytes || *bytes > layout.bytes - offset) {
       reject(segment + " inside the block, after the one before it", where);
     }

@@ -26,6 +26,9 @@ struct SizeClass {
   std::size_t bytes;
 };
 
+/// No device has as much, and the arithmetic below stays far from the end of 64 bits.
+constexpr std::size_t kMaxBytes = std::size_t{1} << 56;
+
 SizeClass size_class(std::size_t size) {
   const std::size_t rounded = align_up(size);
   if (rounded <= 8 * kAlignment) return {static_cast<int>(rounded / kAlignment) - 1, rounded};
@@ -233,7 +236,13 @@ Reserve::Reserve(Device device) : device_(device) {
 }
 Reserve::~Reserve() { allocator(device_).close_reserve(std::exchange(own_reserve, {}).number); }
 
-void* allocate(std::size_t size, Device device) { return size == 0 ? nullptr : allocator(device).allocate(size); }
+void* allocate(std::size_t size, Device device) {
+  if (size > kMaxBytes) {
+    throw MemoryError("[allocate] expected at most 2^56 bytes, got " + std::to_string(size) + " on " +
+                      device.to_string());
+  }
+  return size == 0 ? nullptr : allocator(device).allocate(size);
+}
 
 void free(void* data, std::size_t size, Device device) noexcept {
   if (data != nullptr) allocator(device).free(data, size);

@@ -1,5 +1,7 @@
 #include "tensor/memory_pool.h"
 
+#include <cstdint>
+
 #include "base/bytes.h"
 #include "tensor/allocator.h"
 
@@ -21,6 +23,7 @@ std::size_t MemoryPool::bytes() const {
 // Sizes repeat exactly from step to step, so exact fits are enough, and a plan's memory is what its tensors need.
 void* MemoryPool::allocate(std::size_t size) {
   if (size == 0) return nullptr;
+  if (size > SIZE_MAX - kAlignment) return memory::allocate(size, device_);  // which says that this is too much
   size = align_up(size);
   const std::scoped_lock lock(mutex_);
   if (const auto it = free_.find(size); it != free_.end()) {

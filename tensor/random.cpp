@@ -3,9 +3,12 @@
 #include <cmath>
 #include <numbers>
 
+#include "base/error.h"
+
 namespace hop {
 
 std::uint32_t PhiloxStream::below(std::uint32_t bound) {
+  if (bound == 0) throw ConfigError("[below] expected a bound of at least 1, got 0");
   const std::uint32_t threshold = (0U - bound) % bound;
   while (true) {
     const std::uint64_t product = std::uint64_t{next()} * bound;

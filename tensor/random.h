@@ -54,7 +54,7 @@ class PhiloxStream {
     return words_[used_++];
   }
   float uniform() { return uniform01(next()); }
-  /// Uniform in 0..bound-1 without bias (Lemire's multiply and reject); bound > 0.
+  /// Uniform in 0..bound-1 without bias (Lemire's multiply and reject). Throws ConfigError for a bound of 0.
   std::uint32_t below(std::uint32_t bound);
   /// Standard normal (Box-Muller; one value per two words).
   double normal();

@@ -3,6 +3,8 @@
 
 #include <concepts>
 #include <cstdint>
+#include <string>
+#include <utility>
 
 #include "tensor/dtype.h"
 
@@ -13,20 +15,32 @@ class Scalar {
   template <std::floating_point T>
   Scalar(T value) : floating_(static_cast<double>(value)), dtype_(DType::f64) {}
   template <std::integral T>
-  Scalar(T value) : integral_(static_cast<std::int64_t>(value)), dtype_(DType::i64) {}
+  Scalar(T value)
+      : integral_(static_cast<std::int64_t>(value)),
+        dtype_(DType::i64),
+        exceeds_i64_(!std::in_range<std::int64_t>(value)) {}
   Scalar(bool value) : integral_(value ? 1 : 0), dtype_(DType::boolean) {}
 
   /// f64, i64 or boolean: the category counts.
   DType dtype() const { return dtype_; }
+  /// An unsigned number of 2^63 or more: no tensor of integers holds it.
+  bool exceeds_i64() const { return exceeds_i64_; }
   template <class T>
   T to() const {
+    if (exceeds_i64_) return static_cast<T>(static_cast<std::uint64_t>(integral_));
     return is_floating(dtype_) ? static_cast<T>(floating_) : static_cast<T>(integral_);
   }
+  /// Whether a tensor of `dtype` can hold the number: for integers without its fraction, for floats but for rounding.
+  /// NaN and infinities are floats' alone; bool holds every number, as 0 or not 0.
+  bool fits(DType dtype) const;
+  /// "300", "0.1", "nan", "true"
+  std::string to_string() const;
 
  private:
   double floating_ = 0;
   std::int64_t integral_ = 0;
   DType dtype_;
+  bool exceeds_i64_ = false;
 };
 
 }  // namespace hop

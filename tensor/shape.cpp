@@ -31,10 +31,41 @@ void Dims::resize(int size, std::int64_t fill) {
 
 bool Dims::equals(const Dims& other) const { return std::equal(begin(), end(), other.begin(), other.end()); }
 
+std::int64_t checked_mul(std::int64_t a, std::int64_t b, const char* op) {
+  std::int64_t result = 0;
+  if (!__builtin_mul_overflow(a, b, &result)) return result;
+  throw ShapeError("[" + std::string(op) + "] expected sizes whose product fits into 64 bits, got " +
+                   std::to_string(a) + " * " + std::to_string(b));
+}
+
+std::int64_t checked_add(std::int64_t a, std::int64_t b, const char* op) {
+  std::int64_t result = 0;
+  if (!__builtin_add_overflow(a, b, &result)) return result;
+  throw ShapeError("[" + std::string(op) + "] expected sizes whose sum fits into 64 bits, got " + std::to_string(a) +
+                   " + " + std::to_string(b));
+}
+
+namespace {
+
+[[noreturn, gnu::cold]] void reject_sizes(const Shape& shape) {
+  if (std::any_of(shape.begin(), shape.end(), [](std::int64_t size) { return size < 0; }))
+    throw ShapeError("[tensor] expected sizes of at least 0, got shape " + shape.to_string());
+  throw ShapeError("[tensor] expected fewer than 2^59 elements, got shape " + shape.to_string());
+}
+
+}  // namespace
+
 std::int64_t Shape::numel() const {
   std::int64_t n = 1;
-  for (const std::int64_t size : *this) n *= size;
-  return n;
+  bool empty = false;
+  for (const std::int64_t size : *this) {
+    if (size < 0) reject_sizes(*this);
+    if (size == 0)
+      empty = true;
+    else if (__builtin_mul_overflow(n, size, &n) || n >= kMaxElements)
+      reject_sizes(*this);
+  }
+  return empty ? 0 : n;
 }
 
 std::string Shape::to_string() const {
@@ -49,7 +80,7 @@ Strides contiguous_strides(const Shape& shape) {
   std::int64_t step = 1;
   for (int i = shape.size() - 1; i >= 0; --i) {
     strides[i] = step;
-    step *= std::max<std::int64_t>(shape[i], 1);
+    if (__builtin_mul_overflow(step, std::max<std::int64_t>(shape[i], 1), &step)) reject_sizes(shape);
   }
   return strides;
 }

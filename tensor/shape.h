@@ -9,6 +9,12 @@
 namespace hop {
 
 inline constexpr int kMaxDims = 8;
+/// A tensor has fewer elements, so that a distance in bytes fits into 64 bits, with a bit to spare.
+inline constexpr std::int64_t kMaxElements = std::int64_t{1} << 59;
+
+/// a * b and a + b of sizes that come from outside. Throws ShapeError naming `op` where the result passes 64 bits.
+std::int64_t checked_mul(std::int64_t a, std::int64_t b, const char* op);
+std::int64_t checked_add(std::int64_t a, std::int64_t b, const char* op);
 
 /// A short list of numbers, one per dimension. Base of Shape and Strides, which do not convert into each other.
 class Dims {
@@ -45,7 +51,8 @@ class Shape : public Dims {
  public:
   using Dims::Dims;
   bool operator==(const Shape& other) const { return equals(other); }
-  /// The product of the sizes; 1 for a shape without dimensions.
+  /// The product of the sizes; 1 for a shape without dimensions. Throws ShapeError for a negative size, and from
+  /// kMaxElements on, sizes of 0 counted as 1 (the strides must have their place, too).
   std::int64_t numel() const;
   /// "(8, 1, 28, 28)"
   std::string to_string() const;
@@ -58,6 +65,7 @@ class Strides : public Dims {
   bool operator==(const Strides& other) const { return equals(other); }
 };
 
+/// Row-major, without gaps. Throws ShapeError as numel() does.
 Strides contiguous_strides(const Shape& shape);
 
 /// Turns a dimension of -rank..rank-1 into 0..rank-1; throws IndexError naming `op` otherwise. Rank 0 allows 0 and -1.

@@ -12,16 +12,9 @@
 namespace hop {
 namespace {
 
-std::int64_t checked_numel(const Shape& shape) {
-  for (const std::int64_t size : shape) {
-    if (size < 0) throw ShapeError("[tensor] expected sizes of at least 0, got shape " + shape.to_string());
-  }
-  return shape.numel();
-}
-
 // Dimensions of size 1 may have any stride; a tensor without elements is contiguous.
-bool is_row_major(const Shape& shape, const Strides& strides) {
-  if (shape.numel() == 0) return true;
+bool is_row_major(const Shape& shape, const Strides& strides, std::int64_t numel) {
+  if (numel == 0) return true;
   std::int64_t expected = 1;
   for (int i = shape.size() - 1; i >= 0; --i) {
     if (shape[i] != 1 && strides[i] != expected) return false;
@@ -30,22 +23,26 @@ bool is_row_major(const Shape& shape, const Strides& strides) {
   return true;
 }
 
-void check_inside(const Storage& storage, DType dtype, const Shape& shape, const Strides& strides,
-                  std::int64_t offset) {
+/// Throws unless the view stays inside; returns the number of its elements. A view without elements lies anywhere.
+std::int64_t check_inside(const Storage& storage, DType dtype, const Shape& shape, const Strides& strides,
+                          std::int64_t offset) {
   if (shape.size() != strides.size()) throw ShapeError("[view] shape and strides differ in length");
-  if (checked_numel(shape) == 0) return;
+  const std::int64_t numel = shape.numel();
+  if (numel == 0) return 0;
+  const auto elements = static_cast<std::int64_t>(storage.size() / size_of(dtype));
   std::int64_t first = offset;
   std::int64_t last = offset;
   for (int i = 0; i < shape.size(); ++i) {
-    const std::int64_t reach = (shape[i] - 1) * strides[i];
-    (reach < 0 ? first : last) += reach;
+    const std::int64_t reach = checked_mul(shape[i] - 1, strides[i], "view");
+    std::int64_t& end = reach < 0 ? first : last;
+    end = checked_add(end, reach, "view");
   }
-  const auto elements = static_cast<std::int64_t>(storage.size() / size_of(dtype));
   if (first < 0 || last >= elements) {
     throw ShapeError("[view] shape " + shape.to_string() + " at offset " + std::to_string(offset) +
                      " reaches elements " + std::to_string(first) + ".." + std::to_string(last) + " of a storage of " +
                      std::to_string(elements));
   }
+  return numel;
 }
 
 // A replay would not read or write the value again.
@@ -62,9 +59,10 @@ Tensor::Body::Body() : born_in(detail::collecting == nullptr ? 0 : detail::colle
 Tensor::Body::~Body() = default;
 
 void Tensor::note_address() const { detail::collecting->add_address(*this); }
+void Tensor::reject_undefined() { throw Error("[tensor] expected a tensor, got an undefined one"); }
 
 Tensor Tensor::view(Storage storage, DType dtype, const Shape& shape, const Strides& strides, std::int64_t offset) {
-  check_inside(storage, dtype, shape, strides, offset);
+  const std::int64_t numel = check_inside(storage, dtype, shape, strides, offset);
   Tensor t;
   t.body_ = IntrusivePtr<Body>(new Body);
   Body& b = *t.body_;
@@ -72,16 +70,16 @@ Tensor Tensor::view(Storage storage, DType dtype, const Shape& shape, const Stri
   b.shape = shape;
   b.strides = strides;
   b.offset = offset;
-  b.numel = shape.numel();
+  b.numel = numel;
   b.dtype = dtype;
-  b.contiguous = is_row_major(shape, strides);
+  b.contiguous = is_row_major(shape, strides, numel);
   std::byte* start = b.storage.data();
-  b.data = start == nullptr ? nullptr : start + offset * static_cast<std::int64_t>(size_of(dtype));
+  b.data = start == nullptr || numel == 0 ? start : start + offset * static_cast<std::int64_t>(size_of(dtype));
   return t;
 }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
-  const std::int64_t n = checked_numel(shape);
+  const std::int64_t n = shape.numel();
   Tensor t;
   t.body_ = IntrusivePtr<Body>(new Body);
   Body& b = *t.body_;
@@ -109,7 +107,7 @@ std::int64_t Tensor::size(std::int64_t d) const { return shape()[normalize_dim(d
 
 Tensor Tensor::as_strided(const Shape& shape, const Strides& strides, std::int64_t offset) const {
   if (detail::collecting != nullptr) note_address();  // the view's address is this tensor's
-  return view(body_->storage, body_->dtype, shape, strides, offset);
+  return view(body().storage, body().dtype, shape, strides, offset);
 }
 
 Tensor Tensor::detach() const { return as_strided(shape(), strides(), storage_offset()); }
@@ -117,7 +115,7 @@ Tensor Tensor::detach() const { return as_strided(shape(), strides(), storage_of
 void Tensor::rebind(Storage storage, std::int64_t offset) const {
   const Strides strides = contiguous_strides(shape());
   check_inside(storage, dtype(), shape(), strides, offset);
-  Body& b = *body_;
+  Body& b = body();
   b.data = storage.data() + offset * static_cast<std::int64_t>(size_of(b.dtype));
   if (b.storage && b.storage.is_state()) storage.mark_state();
   b.storage = std::move(storage);
@@ -168,8 +166,8 @@ void Tensor::zero_grad() const {
 }
 
 AutogradSlot& Tensor::ensure_autograd_slot() const {
-  if (!body_->autograd) body_->autograd = std::make_unique<AutogradSlot>();
-  return *body_->autograd;
+  if (!body().autograd) body().autograd = std::make_unique<AutogradSlot>();
+  return *body().autograd;
 }
 
 std::string Tensor::describe() const {

@@ -27,7 +27,7 @@ extern constinit thread_local Dependencies* collecting;
 
 class Tensor {
  public:
-  Tensor() = default;  ///< an undefined tensor: only defined() may be asked
+  Tensor() = default;  ///< an undefined tensor: what asks for its data throws Error
 
   /// Uninitialised, contiguous elements. Throws ShapeError for a negative size, MemoryError.
   static Tensor empty(const Shape& shape, DType dtype, Device device = Device::cpu());
@@ -51,16 +51,16 @@ class Tensor {
   /// No other handle, view or graph shares this tensor or its bytes, so they may be reused.
   bool is_unique() const { return body_.use_count() == 1 && body_->storage.is_unique(); }
 
-  const Shape& shape() const { return body_->shape; }
-  const Strides& strides() const { return body_->strides; }
+  const Shape& shape() const { return body().shape; }
+  const Strides& strides() const { return body().strides; }
   std::int64_t size(std::int64_t dim) const;  ///< negative dims count from the back; throws IndexError
-  int dim() const { return body_->shape.size(); }
-  std::int64_t numel() const { return body_->numel; }
-  DType dtype() const { return body_->dtype; }
-  Device device() const { return body_->storage.device(); }
-  const Storage& storage() const { return body_->storage; }
-  std::int64_t storage_offset() const { return body_->offset; }  ///< in elements
-  bool is_contiguous() const { return body_->contiguous; }       ///< row-major without gaps
+  int dim() const { return body().shape.size(); }
+  std::int64_t numel() const { return body().numel; }
+  DType dtype() const { return body().dtype; }
+  Device device() const { return body().storage.device(); }
+  const Storage& storage() const { return body().storage; }
+  std::int64_t storage_offset() const { return body().offset; }  ///< in elements
+  bool is_contiguous() const { return body().contiguous; }       ///< row-major without gaps
 
   /// The first element. Throws DtypeError if T is not this tensor's dtype. No stride is applied.
   template <class T>
@@ -73,7 +73,7 @@ class Tensor {
   std::byte* raw_data() const {
     if (detail::collecting != nullptr) [[unlikely]]
       note_address();
-    return body_->data;
+    return body().data;
   }
   /// The value of a tensor of one element, converted to T. Throws ShapeError otherwise.
   template <class T>
@@ -93,8 +93,8 @@ class Tensor {
   /// Views made before keep the old storage. For moving parameters into a state block. The values are not copied.
   void rebind(Storage storage, std::int64_t offset) const;
 
-  std::uint32_t version() const { return body_->storage.version(); }
-  void bump_version() const { body_->storage.bump_version(); }
+  std::uint32_t version() const { return body().storage.version(); }
+  void bump_version() const { body().storage.bump_version(); }
 
   /// True for a leaf that wants a gradient and for everything computed from one with gradients enabled.
   bool requires_grad() const;
@@ -110,7 +110,7 @@ class Tensor {
   /// contiguous: ShapeError.
   void zero_grad() const;
   /// Null until autograd or requires_grad touches the tensor.
-  AutogradSlot* autograd_slot() const { return body_->autograd.get(); }
+  AutogradSlot* autograd_slot() const { return body().autograd.get(); }
   AutogradSlot& ensure_autograd_slot() const;
 
   /// "f32 (8, 1, 28, 28) on cpu", for messages.
@@ -138,6 +138,13 @@ class Tensor {
   friend class HeldTensor;
 
   void note_address() const;
+  /// What every access goes through: a null body is a mistake of the caller, and the library never crashes for one.
+  Body& body() const {
+    if (!body_) [[unlikely]]
+      reject_undefined();
+    return *body_;
+  }
+  [[noreturn, gnu::cold]] static void reject_undefined();
   static Tensor from_bytes(const void* values, std::size_t count, const Shape& shape, DType dtype, Device device);
   void check_dtype(DType expected) const;
   void read_item(void* value) const;

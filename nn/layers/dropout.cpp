@@ -7,8 +7,8 @@
 namespace hop::nn {
 
 Dropout::Dropout(double p) : p_(p) {
-  if (!(p >= 0 && p < 1)) {
-    throw ConfigError("[Dropout] expected a probability of at least 0 and below 1, got " + detail::number_text(p));
+  if (!(p >= 0 && p <= 1)) {
+    throw ConfigError("[Dropout] expected a probability in 0..1, got " + detail::number_text(p));
   }
 }
 

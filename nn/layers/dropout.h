@@ -9,7 +9,7 @@ namespace hop::nn {
 /// Module::set_random_key.
 class Dropout : public Module {
  public:
-  /// 0 <= p < 1; ConfigError otherwise.
+  /// 0 <= p <= 1; ConfigError otherwise.
   explicit Dropout(double p = 0.5);
 
   Tensor forward(const Tensor& x) override;

@@ -4,6 +4,7 @@
 #include "autograd/grad_mode.h"
 #include "autograd/inplace.h"
 #include "autograd/norm.h"
+#include "kernels/expect_internal.h"
 #include "nn/detail/layer.h"
 #include "nn/detail/text.h"
 #include "nn/init.h"
@@ -84,6 +85,7 @@ void BatchNorm::update_running_stats(const Tensor& mean, const Tensor& biased_va
 }
 
 void BatchNorm::check_dims(const Tensor& x, int dims, const char* expected) const {
+  if (!x.defined()) kernels::expect_defined(type_name().c_str(), x);
   if (x.dim() == dims && x.size(1) == num_features_) return;
   throw ShapeError("[" + type_name() + "] expected " + expected + " with " + std::to_string(num_features_) +
                    " channels, got " + x.shape().to_string());

@@ -3,6 +3,7 @@
 #include "autograd/pool.h"
 #include "autograd/reduce.h"
 #include "base/error.h"
+#include "kernels/expect_internal.h"
 #include "nn/detail/layer.h"
 #include "nn/detail/text.h"
 
@@ -40,6 +41,7 @@ Tensor AvgPool2d::forward(const Tensor& x) { return avg_pool2d(x, options_); }
 std::string AvgPool2d::extra_repr() const { return pool_repr(options_); }
 
 Tensor GlobalAvgPool2d::forward(const Tensor& x) {
+  kernels::expect_defined("GlobalAvgPool2d", x);
   if (x.dim() != 4) throw ShapeError("[GlobalAvgPool2d] expected (N, C, H, W), got " + x.shape().to_string());
   return mean(x, {2, 3});
 }

@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
+#include "kernels/expect_internal.h"
+#include "nn/detail/number.h"
 #include "nn/detail/text.h"
 #include "tensor/autograd_slot.h"
 #include "tensor/dependencies.h"
@@ -16,11 +18,15 @@ namespace hop::optim {
 namespace {
 
 Device device_of(const ParameterList& parameters) {
-  return parameters.tensors().empty() ? Device::cpu() : parameters.tensors().front().tensor.device();
+  if (parameters.tensors().empty()) throw ConfigError("[optimizer] expected at least one parameter, got none");
+  const Tensor& first = parameters.tensors().front().tensor;
+  kernels::expect_defined("optimizer", first);
+  return first.device();
 }
 
 void check_parameter(const nn::NamedTensor& entry, Device device) {
   const Tensor& p = entry.tensor;
+  kernels::expect_defined("optimizer", p);
   if (p.device() != device) {
     throw DeviceError("[optimizer] expected all parameters on " + device.to_string() + ", got " + p.describe() + " (" +
                       entry.name + ")");
@@ -96,6 +102,7 @@ const Tensor& Optimizer::gradients() {
 
 void Optimizer::set_lr(double lr) {
   if (is_capturing()) throw StateError("[set_lr] the learning rate cannot be set while a step is captured");
+  nn::detail::check_range("set_lr", "a learning rate", lr, {.min = 0});
   if (lr == lr_) return;
   kernels::fill_(lr_tensor_, lr);
   lr_ = lr;

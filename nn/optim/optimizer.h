@@ -65,7 +65,8 @@ class Optimizer {
   void step();
 
   double lr() const { return lr_; }
-  /// Throws StateError while a step is captured: replays read lr_tensor().
+  /// Throws ConfigError unless it is finite and at least 0, StateError while a step is captured: replays read
+  /// lr_tensor().
   void set_lr(double lr);
   /// () f64 on the parameters' device: what step() reads.
   const Tensor& lr_tensor() const { return lr_tensor_; }

@@ -270,7 +270,7 @@ TEST(Dropout, ZeroesTheSameElementsInBothDirections) {
   const Values v = values(y);
   EXPECT_NEAR(static_cast<double>(std::count(v.begin(), v.end(), 0.0)), 1000 * kP, 60);
   EXPECT_TRUE(dropout(x, kP, {}, false).is_same(x));
-  EXPECT_TRUE(throws<ConfigError>([&] { dropout(x, 1.0, {}); }, "[dropout] expected 0 <= p < 1"));
+  EXPECT_TRUE(throws<ConfigError>([&] { dropout(x, 1.5, {}); }, "[dropout] expected 0 <= p <= 1, got 1.5"));
 }
 
 TEST(BatchNorm, GivesTheStatisticsOfTheBatch) {

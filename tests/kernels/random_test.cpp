@@ -126,10 +126,10 @@ TEST(Dropout, ScalesWhatItKeepsAndIsItsOwnGradient) {
 TEST(Random, RefusesWhatItCannotFill) {
   EXPECT_THROW(kernels::uniform_(kernels::zeros({3}, DType::i64), 0, 1, kAddress), DtypeError);
   EXPECT_THROW(kernels::normal_(kernels::transpose(kernels::zeros({3, 2}), 0, 1), 0, 1, kAddress), ShapeError);
-  EXPECT_THROW(kernels::uniform_(kernels::zeros({3}), 1, 1, kAddress), ConfigError);
+  EXPECT_THROW(kernels::uniform_(kernels::zeros({3}), 1, 0, kAddress), ConfigError);
   EXPECT_THROW(kernels::normal_(kernels::zeros({3}), 0, -1, kAddress), ConfigError);
-  EXPECT_EQ(testing::error_of<ConfigError>([] { kernels::dropout(kernels::zeros({3}), 1, kAddress); }),
-            "[dropout] expected 0 <= p < 1, got 1.000000");
+  EXPECT_EQ(testing::error_of<ConfigError>([] { kernels::dropout(kernels::zeros({3}), 1.5, kAddress); }),
+            "[dropout] expected 0 <= p <= 1, got 1.5");
   const Tensor y = kernels::zeros({3});
   const auto version = y.version();
   kernels::uniform_(y, 0, 1, kAddress);

@@ -211,12 +211,6 @@ TEST(CrossEntropy, NamesTheRowAndTheLabelThatDoNotFit) {
 }
 
 TEST(Softmax, RefusesWhatItCannotDo) {
-  EXPECT_EQ(error_of<ShapeError>([&] {
-              softmax(random_tensor({3, 0}));
-            }),
-            "[softmax] expected x (.., C) with C > 0, got (3, 0)");
-  EXPECT_EQ(error_of<ShapeError>([&] { log_softmax(random_tensor({})); }),
-            "[log_softmax] expected x (.., C) with C > 0, got ()");
   EXPECT_EQ(error_of<DtypeError>([&] { softmax(random_tensor({3}, DType::i64)); }),
             "[softmax] expected f32 or f64, got i64 (3) on cpu");
   EXPECT_EQ(error_of<ShapeError>([&] { softmax_grad(random_tensor({3}), random_tensor({4})); }),

@@ -220,7 +220,7 @@ TEST(Safetensors, RefusesEntriesThatContradictThemselves) {
   EXPECT_EQ(refuse(entry("F32", "[2.0]", 0, 8)),
             "[safetensors] expected a whole number of at least 0, got 2.0" + where);
   EXPECT_EQ(refuse(entry("F32", "[4294967296,4294967296]", 0, 8)),
-            "[safetensors] expected less than 2^62 bytes" + where);
+            "[safetensors] expected fewer than 2^59 elements, got shape (4294967296, 4294967296)" + where);
   EXPECT_EQ(refuse(entry("F32", "[4611686018427387904,0,2]", 0, 0)),
             "[safetensors] expected sizes below 2^62, got 4611686018427387904" + where);
   EXPECT_EQ(refuse(entry("F32", "[1,1,1,1,1,1,1,1,2]", 0, 8)),

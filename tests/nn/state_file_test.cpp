@@ -174,7 +174,7 @@ TEST_F(StateFile, RefusesSegmentsThatOverlapLeaveTheBlockOrOverflow) {
   EXPECT_EQ(refuse([](StateLayout& l) { l.segments[2].offset += 1; }), inside);
   EXPECT_EQ(refuse([](StateLayout& l) { l.segments[2].offset = ~std::uint64_t{63}; }), inside);
   EXPECT_EQ(refuse([](StateLayout& l) { l.segments[2].shape = {1'000'000}; }), inside);
-  const std::string huge = "[state] expected segment 2 of less than 2^62 bytes (peer 2)";
+  const std::string huge = "[state] expected segment 2 of fewer than 2^59 elements (peer 2)";
   EXPECT_EQ(refuse([](StateLayout& l) { l.segments[2].shape = {std::int64_t{1} << 40, std::int64_t{1} << 40}; }), huge);
   EXPECT_EQ(refuse([](StateLayout& l) { l.segments[2].shape = {-1}; }), huge);
 }

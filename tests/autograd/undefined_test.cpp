@@ -1,0 +1,287 @@
+// Every public function of hop:: and hop::kernels:: that takes tensors, given one that is undefined: an error that
+// names the function, never a crash.
+#include "autograd/checkpoint.h"
+#include "kernels/conv.h"
+#include "kernels/index.h"
+#include "kernels/matmul.h"
+#include "kernels/norm.h"
+#include "kernels/pool.h"
+#include "kernels/random.h"
+#include "kernels/reduce.h"
+#include "kernels/softmax.h"
+#include "kernels/view.h"
+#include "tests/autograd/support.h"
+
+namespace hop::autograd {
+namespace {
+
+struct Call {
+  std::string op;  ///< what the message names
+  std::function<void(const Tensor& undefined)> run;
+};
+
+const Tensor kX = ones({2, 3}), kCondition = ones({2, 3}, {.dtype = DType::boolean}), kRow = ones({3}),
+             kImage = ones({1, 1, 4, 4}), kFilter = ones({1, 1, 2, 2}), kScalar = ones({}),
+             kIndex = zeros({2}, {.dtype = DType::i64});
+
+/// Every row of the table, in every place of an operand.
+std::vector<Call> elementwise_calls() {
+  std::vector<Call> calls;
+  const auto add = [&calls](std::string op, std::function<void(const Tensor&)> run) {
+    if (op.starts_with("pow_scalar")) op.erase(3, 7);  // pow(x, 2) to its callers
+    calls.push_back({std::move(op), std::move(run)});
+  };
+  using T = const Tensor&;
+#define HOP_UNARY(name, ...)             \
+  add(#name, [](T u) { hop::name(u); }); \
+  add(#name, [](T u) { kernels::name(u); });
+#define HOP_PREDICATE HOP_UNARY
+#define HOP_BINARY(name, ...)                    \
+  add(#name, [](T u) { hop::name(u, kX); });     \
+  add(#name, [](T u) { hop::name(kX, u); });     \
+  add(#name, [](T u) { hop::name(u, 2); });      \
+  add(#name, [](T u) { kernels::name(u, kX); }); \
+  add(#name, [](T u) { kernels::name(0.5, u); });
+#define HOP_COMPARE HOP_BINARY
+#define HOP_TERNARY(name, ...)                           \
+  add(#name, [](T u) { hop::name(u, kX, kX); });         \
+  add(#name, [](T u) { hop::name(kCondition, u, 1); });  \
+  add(#name, [](T u) { hop::name(kCondition, kX, u); }); \
+  add(#name, [](T u) { kernels::name(kCondition, 1, u); });
+#include "kernels/elementwise.def"
+#undef HOP_UNARY
+#define HOP_UNARY(name, ...) add(#name " gradient", [](T u) { kernels::name##_grad(kX, u, u); });
+#define HOP_BINARY(name, ...)                                              \
+  add(#name " gradient", [](T u) { kernels::name##_grad_a(u, u, u, u); }); \
+  add(#name " gradient", [](T u) { kernels::name##_grad_b(u, u, u, u); });
+#include "kernels/elementwise.def"
+  return calls;
+}
+
+std::vector<Call> calls() {
+  using U = const Tensor&;
+  const Conv2dOptions conv;
+  const Pool2dOptions pool;
+  static constexpr std::int64_t kDims[] = {0};
+  return {
+      // copies
+      {"clone", [](U u) { clone(u); }},
+      {"to", [](U u) { to(u, DType::f64); }},
+      {"cat",
+       [](U u) {
+         cat({u, kX});
+       }},
+      {"cat",
+       [](U u) {
+         cat({kX, u});
+       }},
+      {"stack",
+       [](U u) {
+         stack({u, kX});
+       }},
+      {"stack",
+       [](U u) {
+         stack({kX, u});
+       }},
+      {"zeros_like", [](U u) { zeros_like(u); }},
+      {"ones_like", [](U u) { ones_like(u); }},
+      {"contiguous", [](U u) { contiguous(u); }},
+      {"contiguous", [](U u) { kernels::contiguous(u); }},
+      {"clone", [](U u) { kernels::clone(u); }},
+      {"cast", [](U u) { kernels::cast(u, DType::f64); }},
+      {"to", [](U u) { kernels::to_device(u, Device::cpu()); }},
+      {"copy_", [](U u) { kernels::copy_(u, kX); }},
+      {"copy_", [](U u) { kernels::copy_(kX, u); }},
+      {"fill_", [](U u) { kernels::fill_(u, 1); }},
+      {"cat", [](U u) { kernels::cat(std::vector{u}, 0); }},
+      // views
+      {"reshape", [](U u) { reshape(u, {1}); }},
+      {"flatten", [](U u) { flatten(u); }},
+      {"transpose", [](U u) { transpose(u, 0, 1); }},
+      {"permute", [](U u) { permute(u, {0}); }},
+      {"slice", [](U u) { slice(u, 0, 0); }},
+      {"select", [](U u) { select(u, 0, 0); }},
+      {"squeeze", [](U u) { squeeze(u, 0); }},
+      {"unsqueeze", [](U u) { unsqueeze(u, 0); }},
+      {"expand", [](U u) { expand(u, {1}); }},
+      {"reshape", [](U u) { kernels::try_reshape_view(u, {1}); }},
+      {"permute", [](U u) { kernels::permute(u, kDims); }},
+      {"transpose", [](U u) { kernels::transpose(u, 0, 1); }},
+      {"slice", [](U u) { kernels::slice(u, 0, 0, 1); }},
+      {"select", [](U u) { kernels::select(u, 0, 0); }},
+      {"squeeze", [](U u) { kernels::squeeze(u, 0); }},
+      {"unsqueeze", [](U u) { kernels::unsqueeze(u, 0); }},
+      {"expand", [](U u) { kernels::expand(u, {1}); }},
+      // reductions
+      {"sum", [](U u) { sum(u); }},
+      {"sum_to", [](U u) { sum_to(u, {1}); }},
+      {"mean", [](U u) { mean(u); }},
+      {"max", [](U u) { max(u); }},
+      {"min", [](U u) { min(u); }},
+      {"var", [](U u) { var(u); }},
+      {"argmax", [](U u) { argmax(u); }},
+      {"argmax", [](U u) { argmax(u, 0); }},
+      {"sum", [](U u) { kernels::sum(u); }},
+      {"sum", [](U u) { kernels::sum_into({}, u, {}); }},
+      {"sum_to", [](U u) { kernels::sum_to(u, {1}); }},
+      {"mean", [](U u) { kernels::mean(u); }},
+      {"max", [](U u) { kernels::max(u); }},
+      {"min", [](U u) { kernels::min(u); }},
+      {"var", [](U u) { kernels::var(u); }},
+      {"argmax", [](U u) { kernels::argmax(u, 0); }},
+      // products, convolution, pooling
+      {"matmul", [](U u) { matmul(u, kX); }},
+      {"matmul", [](U u) { matmul(kX, u); }},
+      {"linear", [](U u) { linear(u, kX); }},
+      {"linear", [](U u) { linear(kX, u); }},
+      {"matmul", [](U u) { kernels::matmul(u, kX); }},
+      {"linear", [](U u) { kernels::linear(u, kX, {}); }},
+      {"conv2d", [](U u) { conv2d(u, kFilter); }},
+      {"conv2d", [](U u) { conv2d(kImage, u); }},
+      {"conv2d", [=](U u) { kernels::conv2d(u, kFilter, {}, conv); }},
+      {"conv2d input gradient", [=](U u) { kernels::conv2d_input_grad(u, kFilter, kImage.shape(), conv); }},
+      {"conv2d input gradient", [=](U u) { kernels::conv2d_input_grad(kImage, u, kImage.shape(), conv); }},
+      {"conv2d weight gradient", [=](U u) { kernels::conv2d_weight_grad(kImage, u, kFilter.shape(), conv); }},
+      {"conv2d weight gradient", [=](U u) { kernels::conv2d_weight_grad(u, kImage, kFilter.shape(), conv); }},
+      {"max_pool2d", [](U u) { max_pool2d(u); }},
+      {"avg_pool2d", [](U u) { avg_pool2d(u); }},
+      {"max_pool2d", [=](U u) { kernels::max_pool2d(u, pool); }},
+      {"max_pool2d gradient", [](U u) { kernels::max_pool2d_grad(u, kIndex, kImage.shape()); }},
+      {"max_pool2d gradient", [](U u) { kernels::max_pool2d_grad(kImage, u, kImage.shape()); }},
+      {"max_pool2d gather", [](U u) { kernels::max_pool2d_gather(u, kIndex); }},
+      {"max_pool2d gather", [](U u) { kernels::max_pool2d_gather(kImage, u); }},
+      {"avg_pool2d", [=](U u) { kernels::avg_pool2d(u, pool); }},
+      {"avg_pool2d gradient", [=](U u) { kernels::avg_pool2d_grad(u, kImage.shape(), pool); }},
+      // normalisation, softmax, losses
+      {"layer_norm", [](U u) { layer_norm(u, {3}); }},
+      {"batch_norm", [](U u) { batch_norm(u); }},
+      {"batch_norm_eval", [](U u) { batch_norm_eval(u, kRow, kRow); }},
+      {"batch_norm_eval", [](U u) { batch_norm_eval(kX, u, kRow); }},
+      {"batch_norm_eval", [](U u) { batch_norm_eval(kX, kRow, u); }},
+      {"layer_norm", [](U u) { kernels::layer_norm(u, {}, {}, 1); }},
+      {"layer_norm gradient", [](U u) { kernels::layer_norm_grad(kX, u, {}, kRow, kRow); }},
+      {"layer_norm gradient", [](U u) { kernels::layer_norm_grad(kX, kX, {}, u, kRow); }},
+      {"batch_norm", [](U u) { kernels::batch_norm(u, {}, {}, 1); }},
+      {"batch_norm gradient", [](U u) { kernels::batch_norm_grad(u, kX, {}, kRow, kRow); }},
+      {"batch_norm gradient", [](U u) { kernels::batch_norm_grad(kX, kX, {}, kRow, u); }},
+      {"batch_norm", [](U u) { kernels::batch_norm_apply(kX, {}, {}, u, kRow); }},
+      {"softmax", [](U u) { softmax(u); }},
+      {"log_softmax", [](U u) { log_softmax(u, 0); }},
+      {"softmax", [](U u) { kernels::softmax(u); }},
+      {"softmax gradient", [](U u) { kernels::softmax_grad(u, kX); }},
+      {"log_softmax", [](U u) { kernels::log_softmax(u); }},
+      {"log_softmax gradient", [](U u) { kernels::log_softmax_grad(kX, u); }},
+      {"cross_entropy", [](U u) { cross_entropy(u, kIndex); }},
+      {"cross_entropy", [](U u) { cross_entropy(kX, u); }},
+      {"cross_entropy", [](U u) { kernels::cross_entropy(kX, u); }},
+      {"cross_entropy gradient", [](U u) { kernels::cross_entropy_grad(kScalar, u, kIndex); }},
+      {"cross_entropy gradient", [](U u) { kernels::cross_entropy_grad(kScalar, kX, u); }},
+      {"nll_loss", [](U u) { nll_loss(u, kIndex); }},
+      {"nll_loss", [](U u) { nll_loss(kX, u); }},
+      {"mse_loss", [](U u) { mse_loss(u, kX); }},
+      {"mse_loss", [](U u) { mse_loss(kX, u); }},
+      // indices
+      {"gather", [](U u) { gather(u, 0, kIndex); }},
+      {"gather", [](U u) { gather(kRow, 0, u); }},
+      {"index_select", [](U u) { index_select(u, 0, kIndex); }},
+      {"index_select", [](U u) { index_select(kX, 0, u); }},
+      {"embedding", [](U u) { embedding(u, kIndex); }},
+      {"embedding", [](U u) { embedding(kX, u); }},
+      {"gather", [](U u) { kernels::gather(u, 0, kIndex); }},
+      {"scatter_add", [](U u) { kernels::scatter_add({3}, 0, u, kRow); }},
+      {"scatter_add", [](U u) { kernels::scatter_add({3}, 0, kIndex, u); }},
+      {"index_select", [](U u) { kernels::index_select(u, 0, kIndex); }},
+      {"index_add", [](U u) { kernels::index_add({3}, 0, u, kRow); }},
+      {"index_add", [](U u) { kernels::index_add({3}, 0, kIndex, u); }},
+      // in place and random
+      {"copy_", [](U u) { copy_(u, kX); }},
+      {"copy_", [](U u) { copy_(kX, u); }},
+      {"fill_", [](U u) { fill_(u, 1); }},
+      {"fill_", [](U u) { zero_(u); }},
+      {"add_", [](U u) { add_(u, kX); }},
+      {"add_", [](U u) { add_(kX, u); }},
+      {"add_", [](U u) { add_(u, 1); }},
+      {"mul_", [](U u) { mul_(u, kX); }},
+      {"mul_", [](U u) { mul_(kX, u); }},
+      {"mul_", [](U u) { mul_(u, 0.5); }},
+      {"lerp_", [](U u) { lerp_(u, kX, 0.5); }},
+      {"lerp_", [](U u) { lerp_(kX, u, 0.5); }},
+      {"uniform_", [](U u) { kernels::uniform_(u, 0, 1, {}); }},
+      {"normal_", [](U u) { kernels::normal_(u, 0, 1, {}); }},
+      {"dropout", [](U u) { kernels::dropout(u, 0.5, {}); }},
+      {"dropout", [](U u) { dropout(u, 0.5, {}); }},
+      {"dropout", [](U u) { dropout(u, 0.5, {}, false); }},
+  };
+}
+
+void expect_named(const Call& call) {
+  for (const bool recording : {true, false}) {
+    const GradModeGuard mode(recording);
+    EXPECT_TRUE(throws<Error>([&] { call.run(Tensor()); }, "[" + call.op + "] expected a tensor, got an undefined one"))
+        << call.op;
+  }
+}
+
+TEST(UndefinedTensor, IsAnErrorOfEveryElementwiseOperationThatNamesIt) {
+  int named = 0;
+  for (const Call& call : elementwise_calls()) {
+    if (call.op.find(" gradient") == std::string::npos) {
+      expect_named(call);
+      ++named;
+      continue;
+    }
+    try {  // a rule that hands g on, or reads it alone, asks for no more
+      call.run(Tensor());
+    } catch (const Error& e) {
+      EXPECT_EQ(std::string(e.what()), "[" + call.op + "] expected a tensor, got an undefined one");
+    }
+  }
+  EXPECT_GT(named, 100);
+}
+
+TEST(UndefinedTensor, IsAnErrorOfEveryOtherOperationThatNamesIt) {
+  for (const Call& call : calls()) expect_named(call);
+}
+
+TEST(UndefinedTensor, IsAnErrorOfWhatAsksForItsData) {
+  const Tensor u;
+  const std::vector<std::function<void()>> questions = {[&] { u.shape(); },
+                                                        [&] { u.strides(); },
+                                                        [&] { u.size(0); },
+                                                        [&] { u.dim(); },
+                                                        [&] { u.numel(); },
+                                                        [&] { u.dtype(); },
+                                                        [&] { u.device(); },
+                                                        [&] { u.storage(); },
+                                                        [&] { u.storage_offset(); },
+                                                        [&] { u.is_contiguous(); },
+                                                        [&] { u.raw_data(); },
+                                                        [&] { u.data<float>(); },
+                                                        [&] { u.item<float>(); },
+                                                        [&] { u.detach(); },
+                                                        [&] { u.version(); },
+                                                        [&] { u.bump_version(); },
+                                                        [&] { u.requires_grad(); },
+                                                        [&] { u.is_leaf(); },
+                                                        [&] { u.grad(); },
+                                                        [&] { u.zero_grad(); },
+                                                        [&] { u.set_requires_grad(); },
+                                                        [&] { u.set_grad(kX); },
+                                                        [&] { u.as_strided({1}, {1}, 0); }};
+  for (std::size_t i = 0; i < questions.size(); ++i)
+    EXPECT_TRUE(throws<Error>(questions[i], "expected a tensor, got an undefined one")) << i;
+  EXPECT_FALSE(u.defined());
+  EXPECT_FALSE(u.is_unique());
+  EXPECT_EQ(u.describe(), "undefined");
+}
+
+TEST(UndefinedTensor, IsAnErrorOfWhatWalksGraphs) {
+  EXPECT_THROW(backward(Tensor()), Error);
+  EXPECT_THROW(grad({Tensor()}, {kX}), Error);
+  EXPECT_THROW(grad({sum(leaf({1}, {1}))}, {Tensor()}), Error);
+  EXPECT_THROW(register_hook(Tensor(), [](const Tensor& g) { return g; }), Error);
+  EXPECT_THROW(hop::checkpoint([](const Tensor& x) { return relu(x); }, Tensor()), Error);
+}
+
+}  // namespace
+}  // namespace hop::autograd
