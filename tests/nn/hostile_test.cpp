@@ -94,7 +94,10 @@ TEST(UndefinedTensor, IsAnErrorOfWhatTakesStates) {
   EXPECT_TRUE(undefined(error_of<Error>([&] { f({kUndefined}); })));
   struct Registers : Module {
     explicit Registers(bool parameter) {
-      parameter ? register_parameter("a", kUndefined) : register_buffer("a", kUndefined);
+      if (parameter)
+        register_parameter("a", kUndefined);
+      else
+        register_buffer("a", kUndefined);
     }
   };
   for (const bool parameter : {true, false}) EXPECT_TRUE(undefined(error_of<Error>([&] { Registers m(parameter); })));
