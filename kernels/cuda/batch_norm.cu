@@ -2,10 +2,9 @@
 // neighbouring values. y = (x - mean) * rstd * weight + bias, with the statistics of each channel.
 //
 // Nothing can be written before a channel's statistics are known, and a channel (128 images of 32 x 32: half a
-// megabyte) is more than a multiprocessor holds. So there are two kernels: the first gives each part of each channel a
-// block and leaves its sums in memory, the second merges the sums of a channel's parts, every block for itself, and
-// writes. A channel of one part takes both steps in one kernel. Floor: x is read twice and written once, 3 s bytes per
-// value forward (s = sizeof(T)), 5 s backward; up to the size of the L2 cache the second read is nearly free.
+// megabyte) is more than a multiprocessor holds. So there are two kernels, or one for a channel of one part: the first
+// leaves the sums of each part in memory, the second merges them in each of its blocks and writes. Floor: x is read
+// twice and written once, 3 s bytes per value forward (s = sizeof(T)), 5 s backward; within L2 nearly 2 s, 4 s.
 //
 // The variance of a part is taken around the part's own mean, on values in registers; parts are then merged by the
 // formula of Chan, Golub & LeVeque (1983): two passes' accuracy for one read. The order of all merges is fixed.
@@ -117,8 +116,7 @@ struct Forward {
   template <class Part>
   __device__ void write(const Part& part, const Sums<T>& total) const {
     const std::int64_t c = part.channel;
-    const T variance = total.second / static_cast<T>(part.shape.count);
-    const T m = total.first, r = T{1} / sqrt(variance + eps);
+    const T m = total.first, v = total.second / static_cast<T>(part.shape.count), r = T{1} / sqrt(v + eps);
     const T weight = parameters.weight_of(c), bias = parameters.bias_of(c);
     const auto normalised = [=](T value) { return (value - m) * r * weight + bias; };
     const auto activated = [relu = tail.relu](T value) { return relu ? where_relu_passes(value, value) : value; };
@@ -128,7 +126,7 @@ struct Forward {
     if (part.begin != 0 || !part.speaks()) return;
     mean[c] = m;
     rstd[c] = r;
-    var[c] = variance;
+    var[c] = v;
   }
 };
 
@@ -301,8 +299,7 @@ void launch_channels(const Pass& pass, bool with_sums, const Tensor& x, const Ma
 NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                       const BatchNormTail& tail) {
   const auto make = [&](const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); };
-  const Shape channels{x.shape()[1]};
-  const NormResult result{make(x.shape()), make(channels), make(channels), make(channels)};
+  const NormResult result{make(x.shape()), make({x.shape()[1]}), make({x.shape()[1]}), make({x.shape()[1]})};
   const Tensor from = dense(x), w = dense(weight), b = dense(bias), residual = dense(tail.residual);
   const auto pass = [&]<class T>(T) {
     return Forward<T>{from.data<T>(),        {data_or_null<T>(w), data_or_null<T>(b)},
