@@ -1,6 +1,5 @@
 #include "nn/module.h"
 
-
 #include "autograd/copy.h"
 #include "autograd/grad_mode.h"
 #include "autograd/inplace.h"
