@@ -44,3 +44,4 @@
 #include "hopper/experiment.h"
 #include "hopper/results.h"
 #include "hopper/run.h"
+#include "hopper/why.h"

@@ -11,8 +11,14 @@ namespace hop::hopper {
 /// Starts and ends the lives of workers. Used from one thread, the coordinator's.
 class WorkerHost {
  public:
-  /// Called on the coordinator's executor when a life has ended; `how` is for people ("killed by signal 9").
-  using OnExit = std::function<void(Peer peer, const std::string& how)>;
+  /// How a life ended: for people ("killed by signal 9"), and whether somebody outside wanted it so (SIGTERM, say),
+  /// which no model is to blame for.
+  struct End {
+    std::string how;
+    bool by_host = false;
+  };
+  /// Called on the coordinator's executor when a life has ended.
+  using OnExit = std::function<void(Peer peer, const End& end)>;
 
   virtual ~WorkerHost() = default;
   /// Begins one life of a worker, which will connect and say hello. Throws RunError when it cannot be started.

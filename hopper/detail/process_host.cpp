@@ -3,30 +3,60 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include "base/error.h"
 #include "hopper/detail/token.h"
+#include "hopper/detail/worker_exit.h"
 
 namespace hop::hopper {
 namespace {
 
-std::string describe(int status) {
-  if (WIFSIGNALED(status)) return "killed by signal " + std::to_string(WTERMSIG(status));
-  return "exited with code " + std::to_string(WEXITSTATUS(status));
+// Somebody, or the system as it goes down, wants the process to end: it did nothing wrong. SIGKILL is not among them:
+// that is how the system ends a process that takes too much memory.
+bool is_request(int signal) { return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGPWR; }
+
+WorkerHost::End describe(int status) {
+  if (WIFSIGNALED(status)) {
+    return {"killed by signal " + std::to_string(WTERMSIG(status)), is_request(WTERMSIG(status))};
+  }
+  const int code = WEXITSTATUS(status);
+  if (code == 127) return {"the program could not be executed"};
+  if (code == kExitUnconnected) return {"lost its connection to the coordinator", true};
+  return {"exited with code " + std::to_string(code)};
+}
+
+// The file itself: what lies under its name later, a new build say, is not what this run began with.
+int open_program(const std::string& path) {
+  const int program = ::open(path.c_str(), O_PATH | O_CLOEXEC);
+  if (program < 0) throw RunError("[worker] cannot open the program " + path + ": " + std::strerror(errno));
+  return program;
+}
+
+int open_log(const std::filesystem::path& path) {
+  const int log = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (log < 0) throw RunError("[worker] cannot write " + path.string() + ": " + std::strerror(errno));
+  return log;
 }
 
 }  // namespace
 
 ProcessHost::ProcessHost(const net::Executor& executor, ProcessHostOptions options, OnExit on_exit)
     : options_(std::move(options)), on_exit_(std::move(on_exit)), child_signal_(executor, SIGCHLD) {
+  program_ = open_program(options_.program);
+  log_ = open_log(options_.run_directory / "log");
   await_child();
 }
 
 ProcessHost::~ProcessHost() {
+  ::close(program_);
+  ::close(log_);
   for (const auto& [pid, peer] : children_) {
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
@@ -35,11 +65,11 @@ ProcessHost::~ProcessHost() {
 
 void ProcessHost::start(Peer peer) {
   const std::string worker = std::to_string(peer.worker.value);
-  std::vector<std::string> words = {options_.program, "worker",
-                                    "--connect",      options_.coordinator,
-                                    "--worker",       worker,
-                                    "--incarnation",  std::to_string(peer.incarnation.value),
-                                    "--node",         options_.run_directory / "nodes" / ("w" + worker)};
+  std::vector<std::string> words = {"hop",           "worker",
+                                    "--connect",     options_.coordinator,
+                                    "--worker",      worker,
+                                    "--incarnation", std::to_string(peer.incarnation.value),
+                                    "--node",        options_.run_directory / "nodes" / ("w" + worker)};
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
@@ -50,20 +80,15 @@ void ProcessHost::start(Peer peer) {
   environment.push_back(token.data());
   environment.push_back(nullptr);
 
-  const std::filesystem::path log_path = options_.run_directory / "log";
-  const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (log < 0) throw RunError("[worker] cannot write " + log_path.string() + ": " + std::strerror(errno));
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
-  if (pid == 0) become(arguments.data(), environment.data(), log, parent);
-  const int fork_error = errno;
-  ::close(log);
-  if (pid < 0) throw RunError(std::string("[worker] cannot start a process: ") + std::strerror(fork_error));
+  if (pid == 0) become(program_, arguments.data(), environment.data(), log_, parent);
+  if (pid < 0) throw RunError(std::string("[worker] cannot start a process: ") + std::strerror(errno));
   children_.emplace(pid, peer);
 }
 
 // Runs in the child, between fork and exec: async-signal-safe calls only.
-void ProcessHost::become(char* const* arguments, char* const* environment, int log, pid_t parent) {
+void ProcessHost::become(int program, char* const* arguments, char* const* environment, int log, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);  // the coordinator died before the line above
@@ -75,7 +100,8 @@ void ProcessHost::become(char* const* arguments, char* const* environment, int l
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execve(arguments[0], arguments, environment);
+  std::signal(SIGPIPE, SIG_DFL);  // a coordinator may ignore it
+  ::syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
   ::_exit(127);
 }
 
@@ -101,7 +127,7 @@ void ProcessHost::await_child() {
 }
 
 void ProcessHost::reap() {
-  std::vector<std::pair<Peer, std::string>> ended;
+  std::vector<std::pair<Peer, End>> ended;
   for (auto it = children_.begin(); it != children_.end();) {
     int status = 0;
     if (::waitpid(it->first, &status, WNOHANG) == it->first) {
@@ -111,7 +137,7 @@ void ProcessHost::reap() {
       ++it;
     }
   }
-  for (const auto& [peer, how] : ended) on_exit_(peer, how);
+  for (const auto& [peer, end] : ended) on_exit_(peer, end);
 }
 
 }  // namespace hop::hopper

@@ -1,6 +1,7 @@
 // The model states that a node holds: files on its disk, and the most recent ones in memory too. Internal to Hopscotch.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <list>
@@ -31,8 +32,9 @@ class StateStore {
   StateStore(std::filesystem::path folder, bool durable,
              std::shared_ptr<nn::StatePool> blocks = nn::StatePool::make_shared());
 
-  /// What lies on the disk, checked. A file that is damaged is removed: its unit will be trained again.
-  std::vector<HeldState> scan();
+  /// What lies on the disk, checked. A file that is damaged is removed: its unit will be trained again. Counts the
+  /// files that it has read in `progress`.
+  std::vector<HeldState> scan(std::atomic<std::uint64_t>* progress = nullptr);
 
   /// Keeps a new state; computes and returns its digest. `state.digest` is ignored. Throws StateError (disk full).
   Digest put(const HeldState& state, const nn::StateLayout& layout, nn::StateBytes bytes);
@@ -49,6 +51,7 @@ class StateStore {
   void copy_ahead(Key key);
 
   /// Forgets a version and deletes its file, if it is the one that `attempt` left. Nothing happens when it is not here.
+  /// May wait for the disk. Called on the thread that puts, so that no newer file of that name is deleted.
   void release(Key key, Attempt attempt);
 
  private:

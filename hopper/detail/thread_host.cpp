@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "base/error.h"
+
 namespace hop::hopper {
 
 ThreadHost::ThreadHost(net::Executor executor, ThreadHostOptions options, OnExit on_exit)
@@ -21,19 +23,21 @@ void ThreadHost::start(Peer peer) {
   life.worker = std::make_unique<Worker>(
       WorkerOptions{.peer = peer,
                     .coordinator = "memory:coordinator",
-                    .token = {},
+                    .token = options_.token,
                     .node_folder = options_.run_directory / "nodes" / ("w" + std::to_string(peer.worker.value)),
                     .experiment = &options_.experiment,
                     .memory = options_.memory,
                     .devices = options_.devices});
   life.thread = std::thread([this, peer, worker = life.worker.get()] {
-    std::string how = "ended";
+    End end{"ended"};
     try {
       worker->run();
+    } catch (const NetError& error) {
+      end = {error.what(), true};
     } catch (const std::exception& error) {
-      how = error.what();
+      end = {error.what()};
     }
-    net::asio::post(executor_, [this, peer, how] { ended(peer, how); });
+    net::asio::post(executor_, [this, peer, end] { ended(peer, end); });
   });
   lives_.push_back(std::move(life));
 }
@@ -44,12 +48,12 @@ void ThreadHost::kill(Peer peer) {
   }
 }
 
-void ThreadHost::ended(Peer peer, const std::string& how) {
+void ThreadHost::ended(Peer peer, const End& end) {
   const auto life = std::find_if(lives_.begin(), lives_.end(), [&](const Life& l) { return l.peer == peer; });
   if (life == lives_.end()) return;
   life->thread.join();
   lives_.erase(life);
-  on_exit_(peer, how);
+  on_exit_(peer, end);
 }
 
 }  // namespace hop::hopper

@@ -19,6 +19,7 @@ struct ThreadHostOptions {
   std::shared_ptr<net::MemoryNetwork> memory;
   std::filesystem::path run_directory;
   std::vector<std::string> devices;  ///< as WorkerOptions has them
+  std::string token;                 ///< the run's secret
 };
 
 class ThreadHost final : public WorkerHost {
@@ -34,7 +35,7 @@ class ThreadHost final : public WorkerHost {
     std::unique_ptr<Worker> worker;
     std::thread thread;
   };
-  void ended(Peer peer, const std::string& how);
+  void ended(Peer peer, const End& end);
 
   net::Executor executor_;
   ThreadHostOptions options_;
