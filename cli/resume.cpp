@@ -8,10 +8,12 @@
 namespace hop::cli {
 namespace {
 
-int resume(const std::string& directory, bool json) {
+int resume(const std::string& directory, double patience, bool json) {
   const hopper::Objective objective = hopper::inspect(directory).objective;
-  return conduct(directory, objective, json,
-                 [&](const hopper::RunOptions& options) { return hopper::resume(directory, options); });
+  return conduct(directory, objective, json, [&](hopper::RunOptions& options) {
+    options.patience = seconds(patience);
+    return hopper::resume(directory, options);
+  });
 }
 
 }  // namespace
@@ -19,10 +21,12 @@ int resume(const std::string& directory, bool json) {
 void add_resume(CLI::App& app, Action& action) {
   auto directory = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
+  auto patience = std::make_shared<double>(kPatienceSeconds);
   CLI::App* command = app.add_subcommand("resume", "Go on with an interrupted run");
   command->add_option("run_dir", *directory, "The run directory")->required();
+  add_patience(*command, *patience);
   command->add_flag("--json", *json, "Print results.json instead of progress and leaderboard");
-  command->callback([=, &action] { action = [=] { return resume(*directory, *json); }; });
+  command->callback([=, &action] { action = [=] { return resume(*directory, *patience, *json); }; });
 }
 
 }  // namespace hop::cli

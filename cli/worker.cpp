@@ -1,4 +1,6 @@
 // hop worker: one worker process. `hop run` starts its own; they live in a private directory of sockets.
+#include <sys/prctl.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -7,6 +9,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "hopper/detail/token.h"
+#include "hopper/detail/worker_exit.h"
 #include "hopper/serve.h"
 
 namespace hop::cli {
@@ -19,13 +22,14 @@ void add_worker(CLI::App& app, Action& action) {
   command->add_option("--incarnation", options->incarnation, "Which life of the worker this is")->required();
   command->add_option("--node", options->node_folder, "The folder for this node's model states")->required();
   command->callback([=, &action] {
-    action = [=] {
+    action = [=]() -> int {
+      ::prctl(PR_SET_NAME, "hop-worker");
       if (const char* token = std::getenv(hopper::kTokenVariable)) options->token = token;
       try {
         hopper::serve(*options);
       } catch (const NetError& error) {
         std::fprintf(stderr, "worker %u: %s\n", options->worker, error.what());
-        return kRunFailed;
+        return hopper::kExitUnconnected;
       }
       return kOk;
     };
