@@ -52,3 +52,4 @@
 #include "hopper/experiment.h"
 #include "hopper/results.h"
 #include "hopper/run.h"
+#include "hopper/why.h"

@@ -22,14 +22,22 @@ int exit_code(const hopper::Results& results) {
 
 }  // namespace
 
+void add_patience(CLI::App& command, double& patience) {
+  command
+      .add_option("--patience", patience,
+                  "Seconds that a worker may stand still before it is started anew, at least; where units take long, "
+                  "it may for 20 times their median")
+      ->check(CLI::Range(1.0, 1e6));
+}
+
 int conduct(const std::filesystem::path& run_directory, hopper::Objective objective, bool json,
-            const std::function<hopper::RunResult(const hopper::RunOptions&)>& conduct) {
+            const std::function<hopper::RunResult(hopper::RunOptions&)>& conduct) {
   hopper::RunControl control;
-  const std::unique_ptr<Display> display = make_display(objective, json);
+  std::unique_ptr<Display> display = make_display(objective, json);
   hopper::RunOptions options;
   options.run_directory = run_directory;
   options.hosting = hopper::Hosting::Processes;
-  options.program = std::filesystem::read_symlink("/proc/self/exe");
+  options.program = "/proc/self/exe";  // this very build, whatever lies under its name by now
   options.on_progress = [&](const hopper::RunProgress& progress) { display->show(progress); };
   options.on_notice = [&](const std::string& line) { display->notice(line); };
   options.control = &control;
@@ -39,6 +47,7 @@ int conduct(const std::filesystem::path& run_directory, hopper::Objective object
     const InterruptHandler interrupts(control);
     results = conduct(options).results;
   }
+  display.reset();  // its last lines come before these
   if (json) {
     std::fputs(hopper::to_json(results).c_str(), stdout);
   } else {

@@ -1,6 +1,5 @@
 #include "cli/display.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "cli/screen.h"
 
 namespace hop::cli {
 namespace {
@@ -100,33 +100,14 @@ class BlockDisplay final : public Display {
       lines.push_back(worker_line(w, progress.workers[w], over));
     const auto best = leaders(progress.ledger, objective_);
     for (std::size_t i = 0; i < std::min(best.size(), kLeaders); ++i) lines.push_back(leader_line(*best[i]));
-    paint(lines);
+    screen_.show(std::move(lines));
   }
 
-  // Above the block, which is painted again below it.
-  void notice(const std::string& line) override {
-    paint({});
-    std::fprintf(stderr, "%s\n", line.c_str());
-  }
+  void notice(const std::string& line) override { screen_.notice(line); }
 
  private:
-  void paint(const std::vector<std::string>& lines) {
-    std::string text = painted_ == 0 ? "" : format("\x1b[%zuA", painted_);
-    for (const std::string& line : lines) text += "\x1b[2K" + line.substr(0, width()) + "\n";
-    for (std::size_t i = lines.size(); i < painted_; ++i) text += "\x1b[2K\n";
-    if (painted_ > lines.size()) text += format("\x1b[%zuA", painted_ - lines.size());
-    painted_ = lines.size();
-    std::fwrite(text.data(), 1, text.size(), stderr);
-    std::fflush(stderr);
-  }
-
-  static std::size_t width() {
-    winsize size{};
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1U : 79U;
-  }
-
   hopper::Objective objective_;
-  std::size_t painted_ = 0;
+  Screen screen_{/*repaints=*/true};
 };
 
 // For logs and pipes: a line when something changed, at most every two seconds.
@@ -140,12 +121,13 @@ class LineDisplay final : public Display {
     std::string line = summary(progress);
     if (const auto best = leaders(progress.ledger, objective_); !best.empty())
       line += "  best: " + leader_line(*best.front());
-    std::fprintf(stderr, "%s\n", line.c_str());
+    screen_.show({line});
   }
-  void notice(const std::string& line) override { std::fprintf(stderr, "%s\n", line.c_str()); }
+  void notice(const std::string& line) override { screen_.notice(line); }
 
  private:
   hopper::Objective objective_;
+  Screen screen_{/*repaints=*/false};
   std::optional<Stopwatch> last_;
 };
 
@@ -153,7 +135,10 @@ class LineDisplay final : public Display {
 class NoDisplay final : public Display {
  public:
   void show(const RunProgress&) override {}
-  void notice(const std::string& line) override { std::fprintf(stderr, "%s\n", line.c_str()); }
+  void notice(const std::string& line) override { screen_.notice(line); }
+
+ private:
+  Screen screen_{/*repaints=*/false};
 };
 
 }  // namespace

@@ -7,12 +7,21 @@
 
 namespace hop::cli {
 namespace {
+
 constexpr int kEnd = SIGUSR1;  // from the destructor to the waiting thread
+
+bool is_ignored(int signal) {
+  struct sigaction now {};
+  return ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
 }
+
+}  // namespace
 
 InterruptHandler::InterruptHandler(hopper::RunControl& control) {
   sigemptyset(&signals_);
   for (const int signal : {SIGINT, SIGTERM, kEnd}) sigaddset(&signals_, signal);
+  if (!is_ignored(SIGHUP)) sigaddset(&signals_, SIGHUP);
+  std::signal(SIGPIPE, SIG_IGN);
   pthread_sigmask(SIG_BLOCK, &signals_, &before_);
   thread_ = std::thread([this, &control] { wait(control); });
 }

@@ -8,12 +8,12 @@
 namespace hop::cli {
 namespace {
 
-int resume(const std::string& directory, bool json, bool retry) {
+int resume(const std::string& directory, double patience, bool json, bool retry) {
   const hopper::Objective objective = hopper::inspect(directory).objective;
-  return conduct(directory, objective, json, [&](const hopper::RunOptions& options) {
-    hopper::RunOptions with_retry = options;
-    with_retry.retry = retry;
-    return hopper::resume(directory, with_retry);
+  return conduct(directory, objective, json, [&](hopper::RunOptions& options) {
+    options.patience = seconds(patience);
+    options.retry = retry;
+    return hopper::resume(directory, options);
   });
 }
 
@@ -22,12 +22,14 @@ int resume(const std::string& directory, bool json, bool retry) {
 void add_resume(CLI::App& app, Action& action) {
   auto directory = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
+  auto patience = std::make_shared<double>(kPatienceSeconds);
   CLI::App* command = app.add_subcommand("resume", "Go on with an interrupted run");
   command->add_option("run_dir", *directory, "The run directory")->required();
+  add_patience(*command, *patience);
   command->add_flag("--json", *json, "Print results.json instead of progress and leaderboard");
   auto retry = std::make_shared<bool>(false);
   command->add_flag("--retry", *retry, "Bring quarantined models back: they train on from their newest states");
-  command->callback([=, &action] { action = [=] { return resume(*directory, *json, *retry); }; });
+  command->callback([=, &action] { action = [=] { return resume(*directory, *patience, *json, *retry); }; });
 }
 
 }  // namespace hop::cli

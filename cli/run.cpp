@@ -25,6 +25,7 @@ struct RunArguments {
   std::string run_directory;
   int workers = 0;
   std::vector<std::string> overrides;
+  double patience = kPatienceSeconds;
   bool json = false;
 };
 
@@ -34,8 +35,10 @@ int run(const RunArguments& arguments) {
   const hopper::Experiment experiment = hopper::load_experiment(arguments.experiment, overrides);
   const fs::path directory =
       arguments.run_directory.empty() ? default_run_directory(experiment.name) : fs::path(arguments.run_directory);
-  return conduct(directory, experiment.search.objective, arguments.json,
-                 [&](const hopper::RunOptions& options) { return hopper::run(experiment, options); });
+  return conduct(directory, experiment.search.objective, arguments.json, [&](hopper::RunOptions& options) {
+    options.patience = seconds(arguments.patience);
+    return hopper::run(experiment, options);
+  });
 }
 
 }  // namespace
@@ -49,6 +52,7 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("--workers", arguments->workers, "Overrides run.workers")->check(CLI::PositiveNumber);
   command->add_option("--set", arguments->overrides, "Overrides a key of the file: --set search.epochs=3")
       ->allow_extra_args(false);
+  add_patience(*command, arguments->patience);
   command->add_flag("--json", arguments->json, "Print results.json instead of progress and leaderboard");
   command->callback([arguments, &action] { action = [arguments] { return run(*arguments); }; });
 }

@@ -1,4 +1,6 @@
 // hop worker: one worker process. `hop run` starts its own; they live in a private directory of sockets.
+#include <sys/prctl.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -21,6 +23,7 @@ void add_worker(CLI::App& app, Action& action) {
   command->add_option("--node", options->node_folder, "The folder for this node's model states")->required();
   command->callback([=, &action] {
     action = [=]() -> int {
+      ::prctl(PR_SET_NAME, "hop-worker");
       if (const char* token = std::getenv(hopper::kTokenVariable)) options->token = token;
       try {
         hopper::serve(*options);

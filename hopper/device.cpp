@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 
+#include "base/build_id_internal.h"
 #include "base/error.h"
 #include "kernels/precision.h"
 #include "kernels/threads.h"
@@ -47,8 +48,10 @@ Device resolve_device(std::string_view word, WorkerId worker) {
 }
 
 std::string arithmetic_of(Device device) {
-  if (!device.is_cpu()) return backend(device).description();
-  return std::string(kernels::isa()) + (kernels::has_bf16() ? ", bf16" : "") + ", oneDNN " + kernels::onednn_version();
+  const std::string build = ", build " + build_id();
+  if (!device.is_cpu()) return backend(device).description() + build;
+  return std::string(kernels::isa()) + (kernels::has_bf16() ? ", bf16" : "") + ", oneDNN " + kernels::onednn_version() +
+         build;
 }
 
 std::vector<std::string> device_words(std::span<const std::string> given, const std::string& common,

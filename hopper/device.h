@@ -21,8 +21,9 @@ std::vector<std::string> device_words(std::span<const std::string> given, const 
                                       std::uint32_t workers);
 /// How many of the workers with these words compute on `device`. The errors of resolve_device.
 std::uint32_t workers_on(Device device, std::span<const std::string> words);
-/// What decides the bits of a computation on `device` beside this program, for the records: "x86-64-v4, bf16, oneDNN
-/// 2.6.3"; a card's name and compute capability and the versions of its libraries.
+/// What decides the bits of a computation on `device`, for the records: "x86-64-v4, bf16, oneDNN 2.6.3, build
+/// 5d2c0f0a1b9e7c33"; a card's name and compute capability and the versions of its libraries. The build is that of this
+/// program (build_id()).
 std::string arithmetic_of(Device device);
 /// Whether `word` is one of those, there or not.
 bool is_device_word(std::string_view word);

@@ -139,7 +139,10 @@ std::vector<std::byte> encode(const Record& record) {
 }
 
 std::optional<Payload> decode(ByteView payload) {
-  const auto* bytes = reinterpret_cast<const std::uint8_t*>(payload.data());
+  // FlatBuffers reads numbers in place, and in a journal a record may lie anywhere.
+  AlignedBuffer aligned(payload.size());
+  std::copy(payload.begin(), payload.end(), aligned.data());
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(aligned.data());
   flatbuffers::Verifier verifier(bytes, payload.size(), kMaxDepth, kMaxTables);
   if (!fb::VerifyRecordBuffer(verifier)) return std::nullopt;
   const fb::Record& root = *fb::GetRecord(bytes);

@@ -1,5 +1,7 @@
 #include "hopper/run.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <fstream>
@@ -96,6 +98,18 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
   return result;
 }
 
+// The coordinator and each of its workers need so many descriptors; fewer would show late and far from the cause.
+void check_open_files(std::uint32_t workers) {
+  constexpr std::uint64_t kOwn = 32;       // files, timers, visitors
+  constexpr std::uint64_t kPerWorker = 2;  // its connection; one of another worker's
+  const std::uint64_t needed = kOwn + kPerWorker * workers;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
+  throw ConfigError("[run] expected a limit of at least " + std::to_string(needed) + " open files for " +
+                    std::to_string(workers) + " workers, got " + std::to_string(limit.rlim_cur) + "; `ulimit -n " +
+                    std::to_string(needed) + "` raises it, or run with fewer --workers");
+}
+
 // Every worker is on this machine: a device that it lacks shows now, before anything trains.
 void check_hosting(const Experiment& experiment, const RunOptions& options) {
   const bool are_threads = options.hosting == Hosting::Threads;
@@ -103,6 +117,7 @@ void check_hosting(const Experiment& experiment, const RunOptions& options) {
                                                       experiment.run.device, experiment.run.workers);
   for (std::uint32_t w = 0; w < words.size(); ++w) resolve_device(words[w], WorkerId(w));
   if (are_threads) return;
+  check_open_files(experiment.run.workers);
   if (options.program.empty()) throw ConfigError("[run] worker processes need the path of the program hop");
   if (experiment.model.builder) {
     throw ConfigError("[run] a model that is the application's code cannot travel to worker processes; use threads");

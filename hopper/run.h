@@ -70,6 +70,9 @@ struct RunOptions {
   /// Called on the run's thread when something changed, at most every `progress_interval`.
   std::function<void(const RunProgress&)> on_progress = {};
   Time progress_interval = std::chrono::milliseconds(200);
+  /// How long a worker may stand still (train no row, read no file, receive no byte) while it starts or has a unit in
+  /// hand, at least: where units take long, it may for 20 times their median. Then it is started anew.
+  Time patience = std::chrono::seconds(60);
   /// Called on the run's thread with what people should know at once, a line each, which the run's log has too: a
   /// worker was lost, its unit is trained again, bits may differ from those of a run that went through.
   std::function<void(const std::string& line)> on_notice = {};

@@ -190,7 +190,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch
   return metrics;
 }
 
-void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics) {
+void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics, std::atomic<std::uint64_t>* steps) {
   const Stopwatch watch;
   const kernels::PrecisionScope precision(kernels::precision_of(experiment_.run.precision));
   state_->settle();
@@ -204,6 +204,7 @@ void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics) {
     run_step(*validation_, batch_rows, false);
     pace.step();
     count += batch_rows;
+    if (steps != nullptr) ++*steps;
   }
   const Tensor meter = kernels::to_device(validation_meter_, Device::cpu());
   metrics.valid_loss = meter.data<double>()[0] / static_cast<double>(count);

@@ -59,8 +59,8 @@ class Trainer {
   /// no output for.
   UnitMetrics train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
-  /// Adds valid_loss and valid_accuracy. Changes nothing of the state.
-  void validate(const data::Partition& rows, UnitMetrics& metrics);
+  /// Adds valid_loss and valid_accuracy. Changes nothing of the state. `steps`, when given, counts the batches.
+  void validate(const data::Partition& rows, UnitMetrics& metrics, std::atomic<std::uint64_t>* steps = nullptr);
 
   /// How many steps were recorded so far; see kernels/capture.h.
   std::size_t recordings() const { return recordings_; }

@@ -4,6 +4,8 @@
 #include <array>
 #include <boost/asio/dispatch.hpp>
 #include <boost/system/system_error.hpp>
+#include <chrono>
+#include <cmath>
 #include <utility>
 
 #include "base/error.h"
@@ -68,25 +70,30 @@ class Connection::ReceiveTurn {
   bool& receiving_;
 };
 
-Connection::Connection(std::unique_ptr<Stream> stream, std::string peer)
-    : stream_(std::move(stream)), executor_(stream_->executor()), peer_(std::move(peer)) {}
+Connection::Connection(std::unique_ptr<Stream> stream, std::string peer, std::string origin)
+    : stream_(std::move(stream)), executor_(stream_->executor()), peer_(std::move(peer)), origin_(std::move(origin)) {}
 
 Connection::~Connection() { stream_->close(); }
 
-Awaitable<void> Connection::send(std::uint16_t kind, ByteView control, ByteView payload, Deadline deadline) {
-  return run_on(executor_, send_here(shared_from_this(), kind, control, payload, deadline));
+Awaitable<void> Connection::send(std::uint16_t kind, ByteView control, ByteView payload, Patience patience) {
+  return run_on(executor_, send_here(shared_from_this(), kind, control, payload, patience));
 }
 
-Awaitable<Message> Connection::receive(Deadline deadline) {
-  return run_on(executor_, receive_here(shared_from_this(), deadline));
+Awaitable<Message> Connection::receive(Patience patience) {
+  return run_on(executor_, receive_here(shared_from_this(), {}, patience));
 }
 
-Awaitable<void> Connection::receive_payload(MutableByteView into, Deadline deadline) {
-  return run_on(executor_, take_payload_here(shared_from_this(), into, deadline));
+Awaitable<Message> Connection::receive_small(std::uint32_t max_control_bytes, Patience patience) {
+  const FrameLimits limits{.control_bytes = max_control_bytes, .may_have_payload = false};
+  return run_on(executor_, receive_here(shared_from_this(), limits, patience));
 }
 
-Awaitable<void> Connection::skip_payload(Deadline deadline) {
-  return run_on(executor_, take_payload_here(shared_from_this(), std::nullopt, deadline));
+Awaitable<void> Connection::receive_payload(MutableByteView into, Patience patience) {
+  return run_on(executor_, take_payload_here(shared_from_this(), into, patience));
+}
+
+Awaitable<void> Connection::skip_payload(Patience patience) {
+  return run_on(executor_, take_payload_here(shared_from_this(), std::nullopt, patience));
 }
 
 void Connection::close() {
@@ -109,31 +116,31 @@ Traffic Connection::traffic() const {
 }
 
 Awaitable<void> Connection::send_here([[maybe_unused]] Self self, std::uint16_t kind, ByteView control,
-                                      ByteView payload, Deadline deadline) {
+                                      ByteView payload, Patience patience) {
   const HeaderField header = encode_header(kind, control, payload.size());
   SendTurn turn(*this);
-  const Watchdog watchdog = watch(deadline, "send to");
+  const Watchdog watchdog = watch(patience, "send to");
   co_await fail_on_error(turn.comes());
   co_await fail_on_error(write_frame(header, control, payload));
 }
 
-Awaitable<Message> Connection::receive_here([[maybe_unused]] Self self, Deadline deadline) {
+Awaitable<Message> Connection::receive_here([[maybe_unused]] Self self, FrameLimits limits, Patience patience) {
   const ReceiveTurn turn(*this);
   if (untaken_payload_ > 0) {
     throw NetError("[net] expected the last message's payload to be taken first, got a receive (" + peer_ + ")");
   }
-  const Watchdog watchdog = watch(deadline, "message from");
-  co_return co_await fail_on_error(read_message());
+  const Watchdog watchdog = watch(patience, "message from");
+  co_return co_await fail_on_error(read_message(limits));
 }
 
 Awaitable<void> Connection::take_payload_here([[maybe_unused]] Self self, std::optional<MutableByteView> into,
-                                              Deadline deadline) {
+                                              Patience patience) {
   const ReceiveTurn turn(*this);
   if (into && into->size() != untaken_payload_) {
     throw NetError("[net] expected room for a payload of " + std::to_string(untaken_payload_) + " bytes, got " +
                    std::to_string(into->size()) + " (" + peer_ + ")");
   }
-  const Watchdog watchdog = watch(deadline, "payload from");
+  const Watchdog watchdog = watch(patience, "payload from");
   co_await fail_on_error(read_payload(into));
 }
 
@@ -162,10 +169,10 @@ Awaitable<void> Connection::write_frame(HeaderField header, ByteView control, By
   payload_sent_ += payload_bytes;
 }
 
-Awaitable<Message> Connection::read_message() {
+Awaitable<Message> Connection::read_message(FrameLimits limits) {
   HeaderField header_field;
   co_await read_exactly(header_field, "a message");
-  const FrameHeader header = decode_header(header_field);
+  const FrameHeader header = decode_header(header_field, limits);
 
   Message message{.kind = header.kind, .control = AlignedBuffer(header.control_bytes), .payload_bytes = 0};
   co_await read_exactly(message.control.span(), "a control message");
@@ -230,15 +237,31 @@ void Connection::throw_failure() const {
   throw NetError(failure_->text);
 }
 
-Connection::Watchdog Connection::watch(Deadline deadline, const char* operation) {
-  if (deadline == kNever) return nullptr;
-  auto timer = std::make_shared<asio::steady_timer>(executor_, deadline);
-  // The timer lives as long as the operation, and the operation keeps the connection alive.
-  timer->async_wait([this, watched = std::weak_ptr(timer), operation](const boost::system::error_code& code) {
-    if (!code && !watched.expired())
-      fail(true, std::string("[net] ") + operation + " " + peer_ + ": the deadline passed");
-  });
+Connection::Watchdog Connection::watch(Patience patience, const char* operation) {
+  if (patience.deadline == kNever && patience.stall.count() == 0) return nullptr;
+  auto timer = std::make_shared<asio::steady_timer>(executor_);
+  await_progress(timer, patience, operation);
   return timer;
+}
+
+// The timer lives as long as the operation, and the operation keeps the connection alive.
+void Connection::await_progress(const Watchdog& timer, Patience patience, const char* operation) {
+  const bool may_stall = patience.stall.count() == 0;
+  timer->expires_at(may_stall ? patience.deadline : std::min(patience.deadline, deadline_in(patience.stall)));
+  timer->async_wait([this, watched = std::weak_ptr(timer), patience, operation,
+                     before = moved()](const boost::system::error_code& code) {
+    const Watchdog still = watched.lock();
+    if (code || !still) return;
+    if (std::chrono::steady_clock::now() >= patience.deadline) {
+      fail(true, std::string("[net] ") + operation + " " + peer_ + ": the deadline passed");
+    } else if (moved() == before) {
+      const auto seconds = std::chrono::duration<double>(patience.stall).count();
+      fail(true, std::string("[net] ") + operation + " " + peer_ + ": no byte moved for " +
+                     std::to_string(std::lround(seconds)) + " s");
+    } else {
+      await_progress(still, patience, operation);
+    }
+  });
 }
 
 }  // namespace hop::net

@@ -48,8 +48,9 @@ struct Traffic {
 /// once) throws NetError and leaves the connection as it was.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  /// `peer` is the name used in errors, such as "unix:/run/user/1000/hop-x/worker-1".
-  Connection(std::unique_ptr<Stream> stream, std::string peer);
+  /// `peer` is the name used in errors, such as "unix:/run/user/1000/hop-x/worker-1". `origin` is the address of the
+  /// peer's machine, empty for this one.
+  Connection(std::unique_ptr<Stream> stream, std::string peer, std::string origin = {});
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -57,17 +58,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Sends one message. The payload is written straight from the caller's memory; both ranges must stay valid and
   /// unchanged until the coroutine has ended. Concurrent senders take turns in the order of their calls. Returns when
   /// the bytes are handed to the transport, which does not mean that the peer has read them.
-  Awaitable<void> send(std::uint16_t kind, ByteView control, ByteView payload = {}, Deadline deadline = kNever);
+  Awaitable<void> send(std::uint16_t kind, ByteView control, ByteView payload = {}, Patience patience = {});
 
   /// The next message. Its payload, if any, must be taken or skipped before the next receive.
-  Awaitable<Message> receive(Deadline deadline = kNever);
+  Awaitable<Message> receive(Patience patience = {});
+
+  /// The next message of a peer that has not proven yet who it is: at most `max_control_bytes`, and no payload.
+  /// Anything else ends the connection before memory is allocated for it.
+  Awaitable<Message> receive_small(std::uint32_t max_control_bytes, Patience patience);
 
   /// Reads the payload of the last message straight into the caller's memory; `into.size()` must be `payload_bytes`.
   /// Each chunk's CRC is checked; when this throws, the contents of `into` are worthless.
-  Awaitable<void> receive_payload(MutableByteView into, Deadline deadline = kNever);
+  Awaitable<void> receive_payload(MutableByteView into, Patience patience = {});
 
   /// Reads and drops the payload of the last message.
-  Awaitable<void> skip_payload(Deadline deadline = kNever);
+  Awaitable<void> skip_payload(Patience patience = {});
 
   /// Ends the connection: pending and later operations throw NetError. A message that must arrive wants an answer
   /// first: what the transport still holds may be lost. Idempotent.
@@ -80,6 +85,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_open() const { return open_; }
 
   Traffic traffic() const;
+  /// Bytes that have come so far, those of a message that is still on its way among them: signs of life.
+  std::uint64_t arrived() const { return stream_->arrived(); }
+  /// The address of the peer's machine; empty for this one.
+  const std::string& origin() const { return origin_; }
   Executor executor() const { return executor_; }
 
  private:
@@ -93,13 +102,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // The public operations, on executor_. `self` keeps the connection alive until they have ended.
   using Self = std::shared_ptr<Connection>;
-  Awaitable<void> send_here(Self self, std::uint16_t kind, ByteView control, ByteView payload, Deadline deadline);
-  Awaitable<Message> receive_here(Self self, Deadline deadline);
-  Awaitable<void> take_payload_here(Self self, std::optional<MutableByteView> into, Deadline deadline);
+  Awaitable<void> send_here(Self self, std::uint16_t kind, ByteView control, ByteView payload, Patience patience);
+  Awaitable<Message> receive_here(Self self, FrameLimits limits, Patience patience);
+  Awaitable<void> take_payload_here(Self self, std::optional<MutableByteView> into, Patience patience);
 
   // What they do once it is their turn.
   Awaitable<void> write_frame(HeaderField header, ByteView control, ByteView payload);
-  Awaitable<Message> read_message();
+  Awaitable<Message> read_message(FrameLimits limits);
   Awaitable<void> read_payload(std::optional<MutableByteView> into);
   Awaitable<void> read_exactly(MutableByteView into, const char* what);
 
@@ -107,11 +116,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Awaitable<T> fail_on_error(Awaitable<T> operation);
   void fail(bool timed_out, std::string text);
   [[noreturn]] void throw_failure() const;
-  Watchdog watch(Deadline deadline, const char* operation);
+  Watchdog watch(Patience patience, const char* operation);
+  void await_progress(const Watchdog& timer, Patience patience, const char* operation);
+  std::uint64_t moved() const { return stream_->arrived() + stream_->departed(); }
 
   const std::unique_ptr<Stream> stream_;
   const Executor executor_;  // the stream's; what follows is touched there only
   std::string peer_;
+  const std::string origin_;
   std::optional<Failure> failure_;
   std::deque<SendTurn*> senders_;  // the front one writes
   bool receiving_ = false;

@@ -89,7 +89,7 @@ ChunkHeaderField encode_chunk_header(ByteView data) {
   return header;
 }
 
-FrameHeader decode_header(const HeaderField& header) {
+FrameHeader decode_header(const HeaderField& header, FrameLimits limits) {
   const auto magic = get<std::uint32_t>(header, kMagicAt);
   if (magic != kMagic) refuse("the magic number " + hex(kMagic), hex(magic) + " (the peer does not speak Hopscotch)");
   const auto version = get<std::uint8_t>(header, kVersionAt);
@@ -97,7 +97,8 @@ FrameHeader decode_header(const HeaderField& header) {
   const auto flags = get<std::uint8_t>(header, kFlagsAt);
   if ((flags & ~kHasPayload) != 0) refuse("flags 0 or 1", hex(flags));
   const auto control_bytes = get<std::uint32_t>(header, kControlBytesAt);
-  check_at_most("a control message", kMaxControlBytes, control_bytes);
+  check_at_most("a control message", limits.control_bytes, control_bytes);
+  if (flags == kHasPayload && !limits.may_have_payload) refuse("a message without payload", "one with a payload");
   return {
       .kind = get<std::uint16_t>(header, kKindAt), .has_payload = flags == kHasPayload, .control_bytes = control_bytes};
 }

@@ -44,6 +44,12 @@ struct FrameHeader {
   std::uint32_t control_bytes = 0;
 };
 
+/// What a receiver takes: of a peer that has not proven yet who it is, less than of others.
+struct FrameLimits {
+  std::uint32_t control_bytes = kMaxControlBytes;
+  bool may_have_payload = true;
+};
+
 struct ChunkHeader {
   std::uint32_t bytes = 0;
   std::uint32_t crc = 0;
@@ -60,7 +66,7 @@ ChunkHeaderField encode_chunk_header(ByteView data);
 // Receiving, in this order. Each throws NetError that says what was expected and what came.
 
 /// Checks magic, version, flags and control length: after this, it is safe to allocate `control_bytes`.
-FrameHeader decode_header(const HeaderField& header);
+FrameHeader decode_header(const HeaderField& header, FrameLimits limits = {});
 /// Checks the CRC, then the payload length. `payload_length` is empty when the header announces no payload.
 /// Returns the payload's bytes, 0 for none; whether they fit the receiver's plans is for the receiver to say.
 std::uint64_t decode_payload_bytes(const HeaderField& header, ByteView control, ByteView payload_length);

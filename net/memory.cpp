@@ -31,9 +31,16 @@ class MemoryStream : public Stream {
  public:
   MemoryStream(const Executor& strand, PipePair pipes) : executor_(strand), pipes_(std::move(pipes)) {}
 
-  Awaitable<std::size_t> read(MutableByteView into) override { return pipes_.in->read(into, read_wake_); }
+  Awaitable<std::size_t> read(MutableByteView into) override {
+    const std::size_t got = co_await pipes_.in->read(into, read_wake_);
+    count_arrived(got);
+    co_return got;
+  }
   Awaitable<void> write(std::span<const ByteView> parts) override {
-    for (const ByteView part : parts) co_await pipes_.out->write(part, write_wake_);
+    for (const ByteView part : parts) {
+      co_await pipes_.out->write(part, write_wake_);
+      count_departed(part.size());
+    }
   }
   void close() noexcept override { pipes_.close(); }
   Executor executor() const override { return executor_; }

@@ -1,5 +1,7 @@
 #include "net/socket.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
@@ -7,6 +9,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/strand.hpp>
+#include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -32,6 +36,30 @@ bool is_tcp(const asio::generic::stream_protocol& protocol) {
   throw NetError(std::string("[net] cannot ") + cannot + " " + address.text() + ": " + code.message());
 }
 
+// Only these end a listener: everything else is the weather (no descriptor left, a peer that has gone, a firewall).
+bool is_closed(const error_code& code) {
+  return code == asio::error::operation_aborted || code == asio::error::bad_descriptor;
+}
+
+AcceptError accept_error(const Address& address, const error_code& code) {
+  std::string text = "[net] cannot accept at " + address.text() + ": " + code.message();
+  const bool is_own_limit = code.value() == EMFILE;
+  rlimit files{};
+  if (is_own_limit && ::getrlimit(RLIMIT_NOFILE, &files) == 0)
+    text += " (this process may have " + std::to_string(files.rlim_cur) + "; `ulimit -n` raises the limit)";
+  return {text, is_own_limit || code.value() == ENFILE};
+}
+
+// The address of another machine's process; empty for one of this machine, where many peers have the same.
+std::string origin_of(const Socket& socket) {
+  error_code code;
+  const SocketEndpoint remote = socket.remote_endpoint(code);
+  if (code || !is_tcp(remote.protocol())) return {};
+  asio::ip::tcp::endpoint endpoint;
+  std::memcpy(endpoint.data(), remote.data(), remote.size());
+  return endpoint.address().is_loopback() ? std::string() : endpoint.address().to_string();
+}
+
 class SocketStream : public Stream {
  public:
   explicit SocketStream(Socket socket) : socket_(std::move(socket)) {
@@ -49,6 +77,7 @@ class SocketStream : public Stream {
       const auto [code, got] = co_await socket_.async_read_some(asio::buffer(into.data(), into.size()), kAnswer);
       if (code == asio::error::eof) break;
       if (code) throw boost::system::system_error(code);
+      count_arrived(got);
       into = into.subspan(got);
     }
     co_return wanted - into.size();
@@ -62,6 +91,7 @@ class SocketStream : public Stream {
     while (!rest.empty()) {
       auto [code, written] = co_await socket_.async_write_some(rest, kAnswer);
       if (code) throw boost::system::system_error(code);
+      count_departed(written);
       while (!rest.empty() && written >= rest.front().size()) {
         written -= rest.front().size();
         rest = rest.subspan(1);
@@ -123,9 +153,11 @@ class SocketListener : public Listener, public std::enable_shared_from_this<Sock
       Socket socket(asio::make_strand(executor_));
       const auto [code] = co_await acceptor_.async_accept(socket, kAnswer);
       if (code == asio::error::connection_aborted) continue;  // the peer has changed its mind
-      if (code) throw_net_error("accept at", address_, code);
+      if (is_closed(code)) throw_net_error("accept at", address_, code);
+      if (code) throw accept_error(address_, code);
+      std::string origin = origin_of(socket);
       co_return std::make_shared<Connection>(std::make_unique<SocketStream>(std::move(socket)),
-                                             address_.text() + "#" + std::to_string(++accepted_));
+                                             address_.text() + "#" + std::to_string(++accepted_), std::move(origin));
     }
   }
 
@@ -151,8 +183,17 @@ class SocketListener : public Listener, public std::enable_shared_from_this<Sock
 Awaitable<std::shared_ptr<Connection>> connect_here(Socket socket, SocketEndpoint endpoint, Address address,
                                                     Deadline deadline) {
   error_code code;
-  co_await with_deadline(socket.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, code)), deadline,
-                         "connect to " + address.text());
+  while (true) {
+    co_await with_deadline(socket.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, code)), deadline,
+                           "connect to " + address.text());
+    if (code != asio::error::try_again) break;
+    // The listener's queue is full. For a Unix-domain socket the system says so at once instead of waiting.
+    asio::steady_timer pause(socket.get_executor(), std::chrono::milliseconds(20));
+    co_await with_deadline(pause.async_wait(asio::use_awaitable), deadline, "connect to " + address.text());
+  }
+  if (code == asio::error::operation_aborted && std::chrono::steady_clock::now() >= deadline) {
+    throw TimeoutError("[net] connect to " + address.text() + ": no answer before the deadline");
+  }
   if (code) throw_net_error("connect to", address, code);
   co_return std::make_shared<Connection>(std::make_unique<SocketStream>(std::move(socket)), address.text());
 }

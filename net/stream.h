@@ -2,7 +2,9 @@
 // checks, deadlines, counters) is the same for every transport and lives in Connection.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "base/bytes.h"
@@ -28,7 +30,19 @@ class Stream {
   /// The strand (or single-threaded context) that this end runs on.
   virtual Executor executor() const = 0;
 
+  /// Bytes read so far, those of a message that is still on its way among them: signs of life. From any thread.
+  std::uint64_t arrived() const { return arrived_; }
+  /// Bytes written so far. From any thread.
+  std::uint64_t departed() const { return departed_; }
+
   static constexpr std::size_t kMaxParts = 8;
+
+ protected:
+  void count_arrived(std::size_t bytes) { arrived_ += bytes; }
+  void count_departed(std::size_t bytes) { departed_ += bytes; }
+
+ private:
+  std::atomic<std::uint64_t> arrived_ = 0, departed_ = 0;
 };
 
 }  // namespace hop::net

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/error.h"
 #include "net/connection.h"
 #include "net/deadline.h"
 
@@ -32,13 +33,20 @@ struct Address {
   static Address memory(std::string name);
 };
 
+/// A listener could not accept just now, and is good for another try: the process or the system has no file descriptor
+/// left, or the visitor has gone again.
+struct AcceptError : NetError {
+  AcceptError(const std::string& message, bool no_descriptor) : NetError(message), out_of_files(no_descriptor) {}
+  bool out_of_files;
+};
+
 /// Accepts connections. Hold it by shared_ptr; functions may be called from any thread.
 class Listener {
  public:
   virtual ~Listener() = default;
 
-  /// The next connection. One accept at a time. Throws NetError when the listener is closed, TimeoutError when the
-  /// deadline passes (the listener stays good).
+  /// The next connection. One accept at a time. Throws NetError when the listener is closed; TimeoutError when the
+  /// deadline passes and AcceptError for a passing trouble, after which the listener stays good (door.h goes on).
   virtual Awaitable<std::shared_ptr<Connection>> accept(Deadline deadline = kNever) = 0;
 
   /// Where it listens; for TCP with the port that was picked.

@@ -1,5 +1,7 @@
 #include "net/unix.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -7,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -56,6 +59,40 @@ SocketEndpoint endpoint_of(const Address& address) {
   return asio::local::stream_protocol::endpoint(address.host);
 }
 
+// A directory of sockets has a file that its process holds a lock on. Where nobody does any more, the process is gone.
+constexpr const char* kLockFile = "lock";
+constexpr std::string_view kNameBegins = "hop-";
+constexpr std::size_t kNameBytes = 10;
+
+// The lock of a file, held until it is closed; -1 where there is no file, or somebody has its lock.
+int lock_of(const fs::path& path, int flags = 0) {
+  const int file = ::open(path.c_str(), flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return -1;
+  if (::flock(file, LOCK_EX | LOCK_NB) == 0) return file;
+  ::close(file);
+  return -1;
+}
+
+bool is_abandoned(const fs::path& directory) {
+  struct stat status {};
+  const bool is_ours = ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+                       status.st_uid == ::geteuid() && (status.st_mode & 0777U) == 0700U;
+  const int lock = is_ours ? lock_of(directory / kLockFile) : -1;
+  if (lock < 0) return false;
+  ::close(lock);
+  return true;
+}
+
+void tidy_up(const fs::path& place) {
+  std::error_code ignored;
+  for (fs::directory_iterator it(place, ignored), end; !ignored && it != end; it.increment(ignored)) {
+    const std::string name = it->path().filename();
+    if (name.size() != kNameBytes || !name.starts_with(kNameBegins) || !is_abandoned(it->path())) continue;
+    std::error_code cannot;
+    fs::remove_all(it->path(), cannot);
+  }
+}
+
 std::vector<fs::path> places_for_sockets() {
   std::vector<fs::path> places;
   if (const char* runtime = std::getenv("XDG_RUNTIME_DIR"); runtime != nullptr && *runtime != 0) {
@@ -75,7 +112,10 @@ SocketDirectory::SocketDirectory() {
     std::string name = place / "hop-XXXXXX";
     const bool fits = name.size() + kRoomForSocketName <= kMaxPathBytes;
     if (fits && ::mkdtemp(name.data()) != nullptr) {
-      path_ = name;  // mkdtemp made it 0700
+      path_ = name;                                      // mkdtemp made it 0700
+      lock_ = lock_of(path_ / "new", O_CREAT | O_EXCL);  // before anybody can find it
+      ::rename((path_ / "new").c_str(), (path_ / kLockFile).c_str());
+      tidy_up(place);
       return;
     }
     reasons += "; " + place.string() + ": " + (fits ? std::strerror(errno) : "its path is too long");
@@ -86,6 +126,7 @@ SocketDirectory::SocketDirectory() {
 SocketDirectory::~SocketDirectory() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);
+  if (lock_ >= 0) ::close(lock_);
 }
 
 std::shared_ptr<Listener> UnixTransport::listen(const Address& address) {

@@ -10,7 +10,8 @@ namespace hop::net {
 
 /// A directory for sockets that only its owner may enter (0700), with a short random name (a socket's path has at most
 /// 107 bytes): in $XDG_RUNTIME_DIR, else in the system's directory for temporary files. Removed with its contents when
-/// the object dies. Throws NetError when no directory can be made.
+/// the object dies; a process that is killed leaves its directory, and the next one to make its own there tidies it up.
+/// Throws NetError when no directory can be made.
 class SocketDirectory {
  public:
   SocketDirectory();
@@ -24,6 +25,7 @@ class SocketDirectory {
 
  private:
   std::filesystem::path path_;
+  int lock_ = -1;  // held as long as the directory is in use
 };
 
 /// Listens and connects on `unix:` addresses. Both throw ConfigError when the path is too long, or when its directory

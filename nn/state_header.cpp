@@ -1,7 +1,10 @@
 // The FlatBuffers form of a StateHeader.
 #include <flatbuffers/flatbuffers.h>
+
 #include <algorithm>
+#include <cstring>
 #include <optional>
+#include <vector>
 
 #include "base/error.h"
 #include "nn/detail/checked_bytes.h"
@@ -24,6 +27,14 @@ static_assert(static_cast<int>(DType::f32) == 0 && static_cast<int>(DType::f64) 
   throw StateError("[state] expected " + what + " (" + where + ")");
 }
 
+// A hostile header may put numbers of 8 bytes where only ones of 4 may lie; they are not to be read in place.
+template <class T>
+std::vector<T> copied(const flatbuffers::Vector<T>& numbers) {
+  std::vector<T> copy(numbers.size());
+  if (!copy.empty()) std::memcpy(copy.data(), numbers.Data(), copy.size() * sizeof(T));
+  return copy;
+}
+
 StateLayout read_layout(const wire::StateHeader& h, const std::string& where) {
   const std::size_t count = h.names()->size();
   if (count > kMaxSegments) reject("at most 100,000 segments, got " + std::to_string(count), where);
@@ -31,6 +42,8 @@ StateLayout read_layout(const wire::StateHeader& h, const std::string& where) {
       h.offsets()->size() != count) {
     reject("columns of one length", where);
   }
+  const std::vector<std::int64_t> all_sizes = copied(*h.sizes());
+  const std::vector<std::uint64_t> offsets = copied(*h.offsets());
   StateLayout layout;
   layout.bytes = h.block_bytes();
   std::uint64_t end = 0;  // of the segments so far: they stand in order, without overlap
@@ -41,12 +54,12 @@ StateLayout read_layout(const wire::StateHeader& h, const std::string& where) {
     if (h.names()->Get(i)->size() > kMaxNameBytes) reject(segment + "'s name within 1,024 bytes", where);
     if (h.kinds()->Get(i) > static_cast<int>(SegmentKind::optimizer)) reject(segment + " of a known kind", where);
     if (h.dtypes()->Get(i) >= kDTypeCount) reject(segment + " of a known dtype", where);
-    if (rank > kMaxDims || rank > h.sizes()->size() - next_size) reject(segment + " with its sizes", where);
-    const std::span<const std::int64_t> sizes(h.sizes()->data() + next_size, rank);
+    if (rank > kMaxDims || rank > all_sizes.size() - next_size) reject(segment + " with its sizes", where);
+    const std::span<const std::int64_t> sizes(all_sizes.data() + next_size, rank);
     next_size += rank;
     const auto dtype = static_cast<DType>(h.dtypes()->Get(i));
     const std::optional<std::uint64_t> bytes = detail::checked_bytes(sizes, size_of(dtype));
-    const std::uint64_t offset = h.offsets()->Get(i);
+    const std::uint64_t offset = offsets[i];
     if (!bytes) reject(segment + " of fewer than 2^59 elements", where);
     if (offset % kAlignment != 0 || offset < end || offset > layout.bytes || *bytes > layout.bytes - offset) {
       reject(segment + " inside the block, after the one before it", where);
@@ -55,7 +68,7 @@ StateLayout read_layout(const wire::StateHeader& h, const std::string& where) {
     layout.segments.push_back(
         {h.names()->Get(i)->str(), static_cast<SegmentKind>(h.kinds()->Get(i)), dtype, Shape(sizes), offset, *bytes});
   }
-  if (next_size != h.sizes()->size()) reject("as many sizes as the segments have dimensions", where);
+  if (next_size != all_sizes.size()) reject("as many sizes as the segments have dimensions", where);
   return layout;
 }
 

@@ -1,8 +1,12 @@
+// Long because every message stands here once, in both directions.
 #include "hopper/detail/messages.h"
 
 #include <flatbuffers/flatbuffers.h>
 
+#include <algorithm>
+
 #include "base/error.h"
+#include "base/printable_internal.h"
 #include "hopper/messages_generated.h"
 
 namespace hop::hopper::message {
@@ -21,6 +25,20 @@ Digest from_wire(const wire::Digest* digest) {
   return digest == nullptr ? Digest{} : Digest{digest->low(), digest->high()};
 }
 std::string text_of(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
+// For people: nothing that a terminal obeys, and no more than they would read.
+std::string words_of(const flatbuffers::String* text) {
+  return text == nullptr ? std::string() : printable(text->string_view());
+}
+
+template <class Wire>
+Wire to_wire(const Bits256& bits) {
+  return {bits[0], bits[1], bits[2], bits[3]};
+}
+template <class Wire>
+Bits256 bits_of(const Wire* bits, const char* what) {
+  if (bits == nullptr) throw NetError(std::string("[message] expected ") + what + ", got none");
+  return {bits->a(), bits->b(), bits->c(), bits->d()};
+}
 
 template <class T>
 flatbuffers::Optional<T> to_wire(const std::optional<T>& value) {
@@ -62,11 +80,12 @@ HeldState from_wire(const wire::HeldState& h) {
           from_wire(h.parent()), from_wire(h.digest()), from_wire(h.metrics())};
 }
 
-// Tight limits: a hostile message costs microseconds, not a stack or a second.
+// Tight limits: a hostile message costs microseconds, not a stack or a second. The largest message that we send is a
+// page of states, with two tables each.
 template <class Table>
 const Table& verified(ByteView bytes, const char* what) {
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
-  flatbuffers::Verifier verifier(data, bytes.size(), /*max_depth=*/16, /*max_tables=*/1U << 14);
+  flatbuffers::Verifier verifier(data, bytes.size(), /*max_depth=*/16, /*max_tables=*/2 * kStatesPerPage + 16);
   if (bytes.empty() || !verifier.VerifyBuffer<Table>(nullptr)) {
     throw NetError("[message] these " + std::to_string(bytes.size()) + " bytes are no " + what + " message");
   }
@@ -77,8 +96,11 @@ const Table& verified(ByteView bytes, const char* what) {
 
 Bytes encode(const Hello& m) {
   FlatBufferBuilder b;
-  const auto isa = b.CreateString(m.isa), token = b.CreateString(m.token);
-  return finish(b, wire::CreateHello(b, kProtocolVersion, m.peer.worker.value, m.peer.incarnation.value, isa, token).o);
+  const auto isa = b.CreateString(m.isa), build = b.CreateString(m.build);
+  const auto nonce = to_wire<wire::Nonce>(m.nonce);
+  return finish(
+      b,
+      wire::CreateHello(b, kProtocolVersion, m.peer.worker.value, m.peer.incarnation.value, isa, 0, &nonce, build).o);
 }
 
 template <>
@@ -88,27 +110,101 @@ Hello decode(ByteView bytes) {
     throw NetError("[hello] expected protocol version " + std::to_string(kProtocolVersion) + ", the worker speaks " +
                    std::to_string(m.protocol()));
   }
-  return {{WorkerId(m.worker()), Incarnation(m.incarnation())}, text_of(m.isa()), text_of(m.token())};
+  return {{WorkerId(m.worker()), Incarnation(m.incarnation())},
+          words_of(m.isa()),
+          words_of(m.build()),
+          bits_of(m.nonce(), "a nonce")};
+}
+
+Bytes encode(const Challenge& m) {
+  FlatBufferBuilder b;
+  const auto nonce = to_wire<wire::Nonce>(m.nonce);
+  const auto proof = to_wire<wire::Proof>(m.proof);
+  return finish(b, wire::CreateChallenge(b, &nonce, &proof).o);
+}
+
+template <>
+Challenge decode(ByteView bytes) {
+  const auto& m = verified<wire::Challenge>(bytes, "Challenge");
+  return {bits_of(m.nonce(), "a nonce"), bits_of(m.proof(), "a proof")};
+}
+
+Bytes encode(const Answered& m) {
+  FlatBufferBuilder b;
+  const auto proof = to_wire<wire::Proof>(m.proof);
+  return finish(b, wire::CreateAnswered(b, &proof).o);
+}
+
+template <>
+Answered decode(ByteView bytes) {
+  return {bits_of(verified<wire::Answered>(bytes, "Answered").proof(), "a proof")};
+}
+
+Bytes encode(const Refused& m) {
+  FlatBufferBuilder b;
+  const auto reason = b.CreateString(m.reason);
+  return finish(b, wire::CreateRefused(b, reason).o);
+}
+
+template <>
+Refused decode(ByteView bytes) {
+  return {words_of(verified<wire::Refused>(bytes, "Refused").reason())};
+}
+
+Bytes encode(const Notice& m) {
+  FlatBufferBuilder b;
+  const auto text = b.CreateString(m.text);
+  return finish(b, wire::CreateNotice(b, text).o);
+}
+
+template <>
+Notice decode(ByteView bytes) {
+  return {words_of(verified<wire::Notice>(bytes, "Notice").text())};
+}
+
+std::vector<Held> pages_of(std::vector<HeldState> states) {
+  std::vector<Held> pages;
+  for (std::size_t first = 0; first < states.size(); first += kStatesPerPage) {
+    const auto begin = states.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto count = static_cast<std::ptrdiff_t>(std::min(kStatesPerPage, states.size() - first));
+    pages.push_back({{begin, begin + count}});
+  }
+  return pages;
+}
+
+Bytes encode(const Held& m) {
+  FlatBufferBuilder b;
+  std::vector<flatbuffers::Offset<wire::HeldState>> states;
+  for (const HeldState& state : m.states) states.push_back(to_wire(b, state));
+  const auto vector = b.CreateVector(states);
+  return finish(b, wire::CreateHeld(b, vector).o);
+}
+
+template <>
+Held decode(ByteView bytes) {
+  const auto& m = verified<wire::Held>(bytes, "Held");
+  Held held;
+  if (m.states() == nullptr) return held;
+  if (m.states()->size() > kStatesPerPage) {
+    throw NetError("[held] expected at most " + std::to_string(kStatesPerPage) + " states on a page, got " +
+                   std::to_string(m.states()->size()));
+  }
+  held.states.reserve(m.states()->size());
+  for (const wire::HeldState* state : *m.states()) held.states.push_back(from_wire(*state));
+  return held;
 }
 
 Bytes encode(const Ready& m) {
   FlatBufferBuilder b;
-  std::vector<flatbuffers::Offset<wire::HeldState>> held;
-  for (const HeldState& state : m.held) held.push_back(to_wire(b, state));
   const auto address = b.CreateString(m.address), device = b.CreateString(m.device),
              arithmetic = b.CreateString(m.arithmetic);
-  const auto states = b.CreateVector(held);
-  return finish(b, wire::CreateReady(b, address, states, device, arithmetic).o);
+  return finish(b, wire::CreateReady(b, address, m.held, device, arithmetic).o);
 }
 
 template <>
 Ready decode(ByteView bytes) {
   const auto& m = verified<wire::Ready>(bytes, "Ready");
-  Ready ready{text_of(m.address()), {}, text_of(m.device()), text_of(m.arithmetic())};
-  if (m.held() != nullptr) {
-    for (const wire::HeldState* state : *m.held()) ready.held.push_back(from_wire(*state));
-  }
-  return ready;
+  return {text_of(m.address()), m.held(), words_of(m.device()), words_of(m.arithmetic())};
 }
 
 Bytes encode(const Welcome& m) {
@@ -225,23 +321,23 @@ Bytes encode(const Failed& m) {
 template <>
 Failed decode(ByteView bytes) {
   const auto& m = verified<wire::Failed>(bytes, "Failed");
-  if (m.failure() > static_cast<std::uint8_t>(Failure::StateDamaged))
-    throw NetError("[message] unknown kind of failure");
-  return {ModelId(m.model()), m.unit(), Attempt(m.attempt()), static_cast<Failure>(m.failure()), text_of(m.text())};
+  if (m.failure() > static_cast<std::uint8_t>(Failure::StateDamaged)) throw NetError("[message] unknown kind of failure");
+  return {ModelId(m.model()), m.unit(), Attempt(m.attempt()), static_cast<Failure>(m.failure()), words_of(m.text())};
 }
 
 Bytes encode(const Heartbeat& m) {
   FlatBufferBuilder b;
+  const auto doing = b.CreateString(m.doing);
   return finish(b, wire::CreateHeartbeat(b, m.busy, m.model.value, m.unit, m.partition.value, m.rows_done, m.rows,
-                                         m.control_bytes)
+                                         m.control_bytes, m.progress, doing)
                        .o);
 }
 
 template <>
 Heartbeat decode(ByteView bytes) {
   const auto& m = verified<wire::Heartbeat>(bytes, "Heartbeat");
-  return {m.busy(),      ModelId(m.model()), m.unit(),         PartitionId(m.partition()),
-          m.rows_done(), m.rows(),           m.control_bytes()};
+  return {m.busy(), ModelId(m.model()), m.unit(),     PartitionId(m.partition()), m.rows_done(),
+          m.rows(), m.control_bytes(),  m.progress(), words_of(m.doing())};
 }
 
 Bytes encode(const Fatal& m) {
@@ -254,20 +350,19 @@ template <>
 Fatal decode(ByteView bytes) {
   const auto& m = verified<wire::Fatal>(bytes, "Fatal");
   if (m.kind() > static_cast<std::uint8_t>(FatalKind::Other)) throw NetError("[message] unknown kind of fatal error");
-  return {static_cast<FatalKind>(m.kind()), text_of(m.text())};
+  return {static_cast<FatalKind>(m.kind()), words_of(m.text())};
 }
 
 Bytes encode(const Fetch& m) {
   FlatBufferBuilder b;
   const auto digest = to_wire(m.digest);
-  const auto token = b.CreateString(m.token);
-  return finish(b, wire::CreateFetch(b, m.model.value, m.version, &digest, token).o);
+  return finish(b, wire::CreateFetch(b, m.model.value, m.version, &digest).o);
 }
 
 template <>
 Fetch decode(ByteView bytes) {
   const auto& m = verified<wire::Fetch>(bytes, "Fetch");
-  return {ModelId(m.model()), m.version(), from_wire(m.digest()), text_of(m.token())};
+  return {ModelId(m.model()), m.version(), from_wire(m.digest())};
 }
 
 Bytes encode(const State& m) {
@@ -280,7 +375,7 @@ Bytes encode(const State& m) {
 template <>
 State decode(ByteView bytes) {
   const auto& m = verified<wire::State>(bytes, "State");
-  return {ModelId(m.model()), m.version(), from_wire(m.digest()), m.found(), text_of(m.text())};
+  return {ModelId(m.model()), m.version(), from_wire(m.digest()), m.found(), words_of(m.text())};
 }
 
 }  // namespace hop::hopper::message

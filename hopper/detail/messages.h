@@ -2,6 +2,7 @@
 // tight limits before it is read. Internal to Hopscotch.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,21 +28,48 @@ enum class Kind : std::uint16_t {
   Heartbeat,
   Fatal,
   Fetch,
-  State
+  State,
+  Challenge,
+  Answered,
+  Refused,
+  Held,
+  Notice
 };
 
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
+
+/// 256 bits: random numbers, or what they prove.
+using Bits256 = std::array<std::uint64_t, 4>;
 
 struct Hello {
   Peer peer;
   std::string isa;
-  std::string token;  ///< the run's
+  std::string build;  ///< build_id() of the worker's program
+  Bits256 nonce{};
 };
+struct Challenge {
+  Bits256 nonce{};
+  Bits256 proof{};
+};
+struct Answered {
+  Bits256 proof{};
+};
+struct Refused {
+  std::string reason;
+};
+
+/// States found on the worker's disk, a page of them: a message has its limits, a disk has not.
+struct Held {
+  std::vector<HeldState> states;
+};
+inline constexpr std::size_t kStatesPerPage = 4096;  ///< at most: less than half of a message's 1 MiB
+/// `states` on as many pages as they need.
+std::vector<Held> pages_of(std::vector<HeldState> states);
 
 /// The worker's partitions are checked; it may be given leases.
 struct Ready {
-  std::string address;  ///< where other workers reach it
-  std::vector<HeldState> held;
+  std::string address;     ///< where other workers reach it
+  std::uint64_t held = 0;  ///< states on the pages before
   std::string device;      ///< what it computes on: "cpu", "cuda:0"
   std::string arithmetic;  ///< arithmetic_of(that)
 };
@@ -107,6 +135,13 @@ struct Heartbeat {
   std::uint64_t rows_done = 0;
   std::uint64_t rows = 0;
   std::uint64_t control_bytes = 0;  ///< sent and received by this worker so far, over all its connections
+  std::uint64_t progress = 0;       ///< differs from the last one's if the worker did anything
+  std::string doing;                ///< for people
+};
+
+/// A line for people, from a worker.
+struct Notice {
+  std::string text;
 };
 
 /// Why a worker cannot serve at all; decides the run's exit code.
@@ -120,7 +155,6 @@ struct Fetch {
   ModelId model;
   std::uint32_t version = 0;
   Digest digest;
-  std::string token;  ///< the run's
 };
 
 /// Answers Fetch and Collect; when `found`, the state block follows as the frame's payload.
@@ -136,6 +170,11 @@ using Bytes = std::vector<std::byte>;
 
 Bytes encode(const Hello&);
 Bytes encode(const Welcome&);
+Bytes encode(const Challenge&);
+Bytes encode(const Answered&);
+Bytes encode(const Refused&);
+Bytes encode(const Held&);
+Bytes encode(const Notice&);
 Bytes encode(const Ready&);
 Bytes encode(const LeaseOrder&);
 Bytes encode(const Cancel&);
@@ -161,6 +200,16 @@ template <>
 inline constexpr Kind kKind<Hello> = Kind::Hello;
 template <>
 inline constexpr Kind kKind<Welcome> = Kind::Welcome;
+template <>
+inline constexpr Kind kKind<Challenge> = Kind::Challenge;
+template <>
+inline constexpr Kind kKind<Answered> = Kind::Answered;
+template <>
+inline constexpr Kind kKind<Refused> = Kind::Refused;
+template <>
+inline constexpr Kind kKind<Held> = Kind::Held;
+template <>
+inline constexpr Kind kKind<Notice> = Kind::Notice;
 template <>
 inline constexpr Kind kKind<Ready> = Kind::Ready;
 template <>

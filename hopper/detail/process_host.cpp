@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fstream>
 
@@ -39,6 +42,7 @@ bool is_own_fault(int signal) {
 WorkerHost::End describe(int status, bool memory_ran_out) {
   if (!WIFSIGNALED(status)) {
     const int code = WEXITSTATUS(status);
+    if (code == 127) return {"the program could not be executed", false};
     if (code == kExitUnconnected) return {"lost its connection to the coordinator", true};
     return {"exited with code " + std::to_string(code), code == 0};
   }
@@ -48,15 +52,32 @@ WorkerHost::End describe(int status, bool memory_ran_out) {
   return {how, !is_own_fault(signal)};
 }
 
+// The file itself: what lies under its name later, a new build say, is not what this run began with.
+int open_program(const std::string& path) {
+  const int program = ::open(path.c_str(), O_PATH | O_CLOEXEC);
+  if (program < 0) throw RunError("[worker] cannot open the program " + path + ": " + std::strerror(errno));
+  return program;
+}
+
+int open_log(const std::filesystem::path& path) {
+  const int log = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (log < 0) throw RunError("[worker] cannot write " + path.string() + ": " + std::strerror(errno));
+  return log;
+}
+
 }  // namespace
 
 ProcessHost::ProcessHost(const net::Executor& executor, ProcessHostOptions options, OnExit on_exit)
     : options_(std::move(options)), on_exit_(std::move(on_exit)), child_signal_(executor, SIGCHLD) {
   kills_for_memory_ = kills_for_memory();
+  program_ = open_program(options_.program);
+  log_ = open_log(options_.run_directory / "log");
   await_child();
 }
 
 ProcessHost::~ProcessHost() {
+  ::close(program_);
+  ::close(log_);
   for (const auto& [pid, peer] : children_) {
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
@@ -65,11 +86,11 @@ ProcessHost::~ProcessHost() {
 
 void ProcessHost::start(Peer peer) {
   const std::string worker = std::to_string(peer.worker.value);
-  std::vector<std::string> words = {options_.program, "worker",
-                                    "--connect",      options_.coordinator,
-                                    "--worker",       worker,
-                                    "--incarnation",  std::to_string(peer.incarnation.value),
-                                    "--node",         options_.run_directory / "nodes" / ("w" + worker)};
+  std::vector<std::string> words = {"hop",           "worker",
+                                    "--connect",     options_.coordinator,
+                                    "--worker",      worker,
+                                    "--incarnation", std::to_string(peer.incarnation.value),
+                                    "--node",        options_.run_directory / "nodes" / ("w" + worker)};
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
@@ -80,20 +101,15 @@ void ProcessHost::start(Peer peer) {
   environment.push_back(token.data());
   environment.push_back(nullptr);
 
-  const std::filesystem::path log_path = options_.run_directory / "log";
-  const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (log < 0) throw RunError("[worker] cannot write " + log_path.string() + ": " + std::strerror(errno));
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
-  if (pid == 0) become(arguments.data(), environment.data(), log, parent);
-  const int fork_error = errno;
-  ::close(log);
-  if (pid < 0) throw RunError(std::string("[worker] cannot start a process: ") + std::strerror(fork_error));
+  if (pid == 0) become(program_, arguments.data(), environment.data(), log_, parent);
+  if (pid < 0) throw RunError(std::string("[worker] cannot start a process: ") + std::strerror(errno));
   children_.emplace(pid, peer);
 }
 
 // Runs in the child, between fork and exec: async-signal-safe calls only.
-void ProcessHost::become(char* const* arguments, char* const* environment, int log, pid_t parent) {
+void ProcessHost::become(int program, char* const* arguments, char* const* environment, int log, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);  // the coordinator died before the line above
@@ -105,7 +121,8 @@ void ProcessHost::become(char* const* arguments, char* const* environment, int l
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execve(arguments[0], arguments, environment);
+  std::signal(SIGPIPE, SIG_DFL);  // a coordinator may ignore it
+  ::syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
   ::_exit(127);
 }
 

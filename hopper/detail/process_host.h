@@ -16,7 +16,7 @@
 namespace hop::hopper {
 
 struct ProcessHostOptions {
-  std::string program;                  ///< the `hop` executable
+  std::string program;                  ///< the `hop` executable: opened once, whatever lies under its name later
   std::string coordinator;              ///< address that the worker connects to
   std::string token;                    ///< the run's secret, handed over in the environment
   std::filesystem::path run_directory;  ///< its nodes/wN/ is the node's disk, its log takes the output
@@ -36,13 +36,14 @@ class ProcessHost final : public WorkerHost {
  private:
   void await_child();
   void reap();
-  [[noreturn]] static void become(char* const* arguments, char* const* environment, int log, pid_t parent);
+  [[noreturn]] static void become(int program, char* const* arguments, char* const* environment, int log, pid_t parent);
 
   ProcessHostOptions options_;
   OnExit on_exit_;
   net::asio::signal_set child_signal_;
   std::map<pid_t, Peer> children_;
   std::uint64_t kills_for_memory_ = 0;  // by the system, when the last child ended
+  int program_ = -1, log_ = -1;
 };
 
 }  // namespace hop::hopper

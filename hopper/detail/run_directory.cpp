@@ -1,6 +1,7 @@
 #include "hopper/detail/run_directory.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -33,13 +34,13 @@ NewRunDirectory::NewRunDirectory(const fs::path& path) : path_(path) {
     path_ = name;
     return;
   }
-  std::error_code error;
   if (fs::exists(path)) {
     throw ConfigError("[run] the run directory " + path.string() + " exists already; `hop resume` goes on with a run");
   }
   create_folder(path.parent_path());
-  if (!fs::create_directory(path, error)) {
-    throw ConfigError("[run] cannot create the run directory " + path.string() + ": " + error.message());
+  // Weights, data and logs are nobody else's business.
+  if (::mkdir(path.c_str(), 0700) != 0) {
+    throw ConfigError("[run] cannot create the run directory " + path.string() + ": " + std::strerror(errno));
   }
 }
 

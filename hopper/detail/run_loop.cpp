@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "hopper/detail/model_file.h"
 #include "hopper/detail/process_host.h"
+#include "hopper/detail/status_file.h"
 #include "hopper/detail/thread_host.h"
 #include "hopper/detail/token.h"
 
@@ -15,7 +16,13 @@ using net::asio::post;
 
 RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options,
                  Journal& journal, Coordinator& coordinator)
-    : experiment_(experiment), dataset_(dataset), options_(options), journal_(journal), coordinator_(coordinator) {
+    : experiment_(experiment),
+      dataset_(dataset),
+      options_(options),
+      journal_(journal),
+      coordinator_(coordinator),
+      token_(make_token()),
+      patience_(std::chrono::duration_cast<Patience::Duration>(options.patience)) {
   const net::Executor executor = io_.get_executor();
   const auto on_exit = [this](Peer peer, const WorkerHost::End& end) { worker_ended(peer, end); };
   if (options.hosting == Hosting::Threads) {
@@ -23,16 +30,16 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
     transport_ = std::make_unique<net::MemoryTransport>(executor, memory_);
     listener_ = transport_->listen(net::Address::memory("coordinator"));
     host_ = std::make_unique<ThreadHost>(
-        executor, ThreadHostOptions{experiment_, memory_, options.run_directory, options.devices}, on_exit);
+        executor, ThreadHostOptions{experiment_, memory_, options.run_directory, options.devices, token_}, on_exit);
   } else {
     const bool tcp = experiment.run.transport == LocalTransport::Tcp;
-    token_ = make_token();
     transport_ = net::make_transport(tcp ? net::Address::Scheme::kTcp : net::Address::Scheme::kUnix, executor);
     if (!tcp) sockets_ = std::make_unique<net::SocketDirectory>();
     listener_ = transport_->listen(tcp ? net::Address::tcp("127.0.0.1", 0) : sockets_->address("coordinator"));
     const ProcessHostOptions host{options.program, listener_->address().text(), token_, options.run_directory};
     host_ = std::make_unique<ProcessHost>(executor, host, on_exit);
   }
+  door_ = std::make_unique<net::Door>(executor, listener_, [this](const std::string& line) { notice(line); });
   nodes_.resize(experiment.run.workers);
   for (std::size_t w = 0; w < nodes_.size(); ++w) nodes_[w].peer.worker = WorkerId(static_cast<std::uint32_t>(w));
 }
@@ -40,6 +47,7 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
 RunLoop::~RunLoop() {
   if (options_.control != nullptr) options_.control->attach(nullptr);
   disk_.join();
+  remove_status_file(options_.run_directory);
 }
 
 Outcome RunLoop::run() {
@@ -48,7 +56,7 @@ Outcome RunLoop::run() {
   }
   for (const Model& model : coordinator_.ledger().models()) started_units_ += model.version;
   spawn(accept_workers());
-  spawn(watch_silence());
+  spawn(watch());
   event::Started started;
   for (const Model& model : coordinator_.ledger().models()) {
     if (options_.retry && model.status == Status::Quarantined) started.retry.push_back(model.id);

@@ -19,8 +19,11 @@
 #include "hopper/coordinator.h"
 #include "hopper/detail/host.h"
 #include "hopper/detail/messages.h"
+#include "hopper/detail/pulse.h"
 #include "hopper/journal.h"
 #include "hopper/run.h"
+#include "hopper/why.h"
+#include "net/door.h"
 #include "net/memory.h"
 #include "net/transport.h"
 #include "net/unix.h"
@@ -49,6 +52,13 @@ class RunLoop {
  private:
   using Connection = std::shared_ptr<net::Connection>;
 
+  // How a life ended. What the host did to it is no fault of the model that it trained.
+  enum class Loss : std::uint8_t {
+    Crash,      // by itself, or its connection broke for a reason that its end will tell
+    Silence,    // not a byte for 2.5 s: killed
+    StoodStill  // it spoke, but got nothing done: killed
+  };
+
   // One worker as this process sees it.
   struct Node {
     Peer peer;
@@ -58,27 +68,41 @@ class RunLoop {
     std::string device;   // what it computes on
     message::Heartbeat last;
     std::uint32_t failed_starts = 0;
+    std::uint32_t failed_forks = 0;
+    std::uint32_t fruitless_lives = 0;  // in a row: they got ready, and nothing done
     std::string last_error;
-    std::optional<Lease> interrupted;               // what a life that was lost had in hand; none once its fate is told
-    std::string epilogue;                           // to be told once the loss was
-    bool alive = false;                             // its process or thread has not ended
-    bool was_ready = false;                         // in this life
-    std::chrono::steady_clock::time_point heard{};  // its last message, or the start of its life
-    std::uint64_t control_bytes = 0;                // of lives that have ended
+    std::optional<Lease> interrupted;  // what a life that was lost had in hand; none once its fate is told
+    std::string epilogue;              // to be told once the loss was
+    bool alive = false;                // its process or thread has not ended
+    bool was_ready = false;            // in this life
+    bool has_worked = false;           // in this life: a result, a failure, a state
+    bool is_sending_state = false;
+    Loss loss = Loss::Crash;      // why this life was lost, as far as this process decided it
+    std::vector<HeldState> held;  // pages of them, until it is ready
+    Pulse pulse;
+    std::chrono::steady_clock::time_point lost_at{};
+    std::shared_ptr<net::asio::steady_timer> restart;
+    std::uint64_t control_bytes = 0;  // of lives that have ended
   };
 
   // Lives of workers.
   void start_worker(Node& node);
+  void start_again(Node& node, std::chrono::milliseconds pause);
   void worker_ended(Peer peer, const WorkerHost::End& end);
-  void worker_lost(Peer peer, const std::string& why);
+  void worker_lost(Peer peer, const std::string& why, Loss loss);
+  bool give_up(const Node& node, const std::string& how);
+  void look_after(Node& node, std::chrono::steady_clock::time_point now);
+  bool has_something_to_do(const Node& node) const;
   Node* find(Peer peer);
 
   // Conversations.
   net::Awaitable<void> accept_workers();
-  net::Awaitable<void> watch_silence();
-  net::Awaitable<void> serve(Connection connection);
-  net::Awaitable<Peer> greet(const Connection& connection);
+  net::Awaitable<void> watch();
+  net::Awaitable<void> serve(net::Door::Visitor visitor);
+  net::Awaitable<Peer> greet(net::Door::Visitor& visitor);
+  std::string check_hello(const message::Hello& hello);
   net::Awaitable<void> dispatch(Peer peer, const Connection& connection, net::Message message);
+  void note_work(Peer peer);
   net::Awaitable<void> receive_state(Peer peer, const Connection& connection, message::State state,
                                      std::uint64_t bytes);
   template <class T>
@@ -102,6 +126,15 @@ class RunLoop {
   net::Awaitable<void> shut_down();
 
   // What people should know.
+  struct LeaseAt {
+    WorkerId worker;
+    std::size_t place = 0;  // in the worker's queue; 0 trains
+  };
+  void write_status();
+  RunStatus status(std::chrono::steady_clock::time_point now);
+  std::string doing(const Node& node) const;
+  std::string standing(const Node& node, std::chrono::steady_clock::time_point now) const;
+  std::string waits_for(const Model& model, const std::map<ModelId, LeaseAt>& leases) const;
   void notice(const std::string& text);
   void tell_loss(Node& node, const std::string& how);
   void tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, const std::string& verb);
@@ -126,14 +159,17 @@ class RunLoop {
 
   net::asio::io_context io_{1};
   net::asio::thread_pool disk_{1};
-  std::string token_;  // workers of other processes show it; empty among threads
+  std::string token_;  // the run's secret: its workers prove that they know it
   std::unique_ptr<net::SocketDirectory> sockets_;
   std::shared_ptr<net::MemoryNetwork> memory_;
   std::unique_ptr<net::Transport> transport_;
   std::shared_ptr<net::Listener> listener_;
+  std::unique_ptr<net::Door> door_;
+  net::Rarely refused_;
   std::unique_ptr<WorkerHost> host_;
   std::vector<Node> nodes_;
 
+  Patience patience_;
   std::map<ModelId, Peer> collecting_;  // who was asked for a final state
   std::deque<Event> events_;
   bool stepping_ = false;
@@ -145,6 +181,9 @@ class RunLoop {
   bool changed_ = true;
   bool told_of_change_ = false;
   double started_units_ = 0;
+  std::map<std::string, std::pair<std::string, std::chrono::steady_clock::time_point>> waits_;  // since when in words
+  std::chrono::steady_clock::time_point status_written_{};
+  bool writes_status_ = false;
 };
 
 }  // namespace hop::hopper

@@ -1,11 +1,15 @@
 // What a run tells about itself while it goes on, and how it is stopped from outside.
+#include <boost/asio/post.hpp>
 #include <fstream>
 
+#include "base/printable_internal.h"
 #include "hopper/detail/process_host.h"
 #include "hopper/detail/run_loop.h"
 
 namespace hop::hopper {
 namespace {
+
+constexpr std::size_t kLongestNotice = 8000;
 
 std::string name_of(WorkerId worker) { return "worker " + std::to_string(worker.value); }
 
@@ -18,8 +22,10 @@ std::string name_of(const Lease& unit) {
 }  // namespace
 
 void RunLoop::notice(const std::string& text) {
-  std::ofstream(options_.run_directory / "log", std::ios::app) << text << '\n';
-  if (options_.on_notice) options_.on_notice(text);
+  const std::string line = printable(text, kLongestNotice);
+  net::asio::post(disk_,
+                  [line, log = options_.run_directory / "log"] { std::ofstream(log, std::ios::app) << line << '\n'; });
+  if (options_.on_notice) options_.on_notice(line);
 }
 
 // `how` its life ended, and where that began as something else (silence, a connection that broke), that.

@@ -143,10 +143,11 @@ StateStore::StateStore(fs::path folder, bool durable, std::shared_ptr<nn::StateP
   }
 }
 
-std::vector<HeldState> StateStore::scan() {
+std::vector<HeldState> StateStore::scan(std::atomic<std::uint64_t>* progress) {
   std::vector<HeldState> held;
   if (!durable_) return held;
   for (const fs::directory_entry& file : fs::directory_iterator(folder_)) {
+    if (progress != nullptr) ++*progress;
     if (file.path().extension() != ".hop") continue;
     if (file.symlink_status().type() != fs::file_type::regular) {
       tell(file.path().string() + " is no regular file and is left alone");
@@ -289,12 +290,14 @@ nn::StateBytes StateStore::copy_of(const AlignedBuffer& bytes) {
 }
 
 void StateStore::release(Key key, Attempt attempt) {
-  const std::scoped_lock lock(mutex_);
-  const auto it = entries_.find(key);
-  if (it == entries_.end() || it->second.attempt != attempt) return;
-  entries_.erase(it);
-  recent_.remove(key);
-  std::error_code ignored;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto it = entries_.find(key);
+    if (it == entries_.end() || it->second.attempt != attempt) return;
+    entries_.erase(it);
+    recent_.remove(key);
+  }
+  std::error_code ignored;  // without the lock: a file system may take seconds
   if (durable_) fs::remove(path(key), ignored);
 }
 

@@ -1,6 +1,7 @@
 // The model states that a node holds: files on its disk, and the most recent ones in memory too. Internal to Hopscotch.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -49,8 +50,8 @@ class StateStore {
   /// What lies on the disk, checked. A file that does not pass its check is kept as `<name>.damaged` and told of: its
   /// unit will be trained again. So it is with a file that the disk cannot read (EIO), which stays where it is. Throws
   /// StateError when the system refuses for another reason (too many open files, no permission, no memory): nothing is
-  /// known about the file then.
-  std::vector<HeldState> scan();
+  /// known about the file then. Counts the files that it has read in `progress`.
+  std::vector<HeldState> scan(std::atomic<std::uint64_t>* progress = nullptr);
 
   /// Keeps a new state; computes and returns its digest. `state.digest` is ignored. Throws StateError (disk full).
   Digest put(const HeldState& state, const nn::StateLayout& layout, nn::StateBytes bytes);
@@ -67,6 +68,7 @@ class StateStore {
   void copy_ahead(Key key);
 
   /// Forgets a version and deletes its file, if it is the one that `attempt` left. Nothing happens when it is not here.
+  /// May wait for the disk. Called on the thread that puts, so that no newer file of that name is deleted.
   void release(Key key, Attempt attempt);
 
  private:

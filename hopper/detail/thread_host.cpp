@@ -23,7 +23,7 @@ void ThreadHost::start(Peer peer) {
   life.worker = std::make_unique<Worker>(
       WorkerOptions{.peer = peer,
                     .coordinator = "memory:coordinator",
-                    .token = {},
+                    .token = options_.token,
                     .node_folder = options_.run_directory / "nodes" / ("w" + std::to_string(peer.worker.value)),
                     .experiment = &options_.experiment,
                     .memory = options_.memory,

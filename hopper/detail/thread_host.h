@@ -19,6 +19,7 @@ struct ThreadHostOptions {
   std::shared_ptr<net::MemoryNetwork> memory;
   std::filesystem::path run_directory;
   std::vector<std::string> devices;  ///< as WorkerOptions has them
+  std::string token;                 ///< the run's secret
 };
 
 class ThreadHost final : public WorkerHost {

@@ -1,9 +1,9 @@
-// The secret of one run: a worker shows it to the coordinator and to other workers, so that no other user of the
-// machine can pose as one through loopback TCP. Not a substitute for keys between machines. Internal to Hopscotch.
+// The secret of one run: who knows it was started by the run. It is proven (handshake.h), never sent, so that no other
+// user of the machine can pose as one through loopback TCP. Not a substitute for keys between machines. Internal to
+// Hopscotch.
 #pragma once
 
 #include <string>
-#include <string_view>
 
 namespace hop::hopper {
 
@@ -12,8 +12,5 @@ inline constexpr const char* kTokenVariable = "HOP_RUN_TOKEN";
 
 /// 128 random bits from the operating system, as hex. Throws RunError when it has none.
 std::string make_token();
-
-/// Compares in constant time.
-bool same_token(std::string_view a, std::string_view b);
 
 }  // namespace hop::hopper

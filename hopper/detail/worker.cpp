@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "base/build_id_internal.h"
 #include "base/error.h"
 #include "hopper/detail/config_json.h"
 #include "hopper/detail/on_disk.h"
@@ -20,6 +21,9 @@ namespace {
 
 constexpr auto kBeat = 500ms;
 constexpr auto kPatience = 10s;
+constexpr auto kConnectPatience = 3s;
+constexpr int kCalls = 10;  // a host that is flooded may hang up on a friend
+constexpr auto kPauseBetweenCalls = 100ms;
 
 message::FatalKind kind_of(const std::exception& error) {
   if (dynamic_cast<const ConfigError*>(&error) != nullptr) return message::FatalKind::Config;
@@ -99,11 +103,48 @@ net::Awaitable<void> Worker::live() {
 
 net::Awaitable<void> Worker::greet() {
   const net::Address address = net::Address::parse(options_.coordinator);
-  coordinator_ = co_await transport_->connect(address, net::deadline_in(kPatience));
+  coordinator_ = co_await call(address, HostRole::Coordinator);
   coordinator_->name_peer("coordinator");
   listener_ = transport_->listen(own_address(address, options_.peer));
-  const message::Hello hello{options_.peer, std::string(kernels::isa()), options_.token};
-  co_await tell(hello);
+}
+
+// A connection on which both sides have proven that they belong to the run.
+net::Awaitable<Worker::Connection> Worker::call(net::Address address, HostRole role) {
+  const net::Deadline deadline = net::deadline_in(kPatience);
+  const message::Hello hello{options_.peer, std::string(kernels::isa()), build_id(), {}};
+  for (int tries = 1;; ++tries) {
+    const Connection host = co_await transport_->connect(address, net::deadline_in(kConnectPatience));
+    std::exception_ptr trouble;
+    try {
+      co_await introduce_self(host, role, options_.token, hello, deadline);
+    } catch (const RefusedError&) {
+      throw;
+    } catch (const NetError&) {
+      trouble = std::current_exception();
+    }
+    if (!trouble) co_return host;
+    host->close();
+    if (tries == kCalls || std::chrono::steady_clock::now() >= deadline) std::rethrow_exception(trouble);
+    net::asio::steady_timer pause(io_, kPauseBetweenCalls);
+    co_await pause.async_wait(net::asio::use_awaitable);
+  }
+}
+
+net::Awaitable<message::Welcome> Worker::be_welcomed() {
+  const net::Message first = co_await coordinator_->receive(net::deadline_in(kPatience));
+  if (first.kind == static_cast<std::uint16_t>(message::Kind::Refused)) {
+    throw RefusedError("[hello] refused: " + message::decode<message::Refused>(first.control.span()).reason);
+  }
+  if (first.kind != static_cast<std::uint16_t>(message::Kind::Welcome)) throw NetError("[hello] expected Welcome");
+  co_return message::decode<message::Welcome>(first.control.span());
+}
+
+net::Awaitable<void> Worker::offer_states(std::vector<HeldState> held) {
+  for (const message::Held& page : message::pages_of(std::move(held))) {
+    const message::Bytes bytes = message::encode(page);
+    co_await coordinator_->send(static_cast<std::uint16_t>(message::Kind::Held), bytes);
+    ++steps_;
+  }
 }
 
 void Worker::open_data(const message::Welcome& welcome) {
@@ -136,16 +177,20 @@ std::shared_ptr<const data::DeviceRows> Worker::rows_on_device(std::uint32_t wor
 }
 
 net::Awaitable<void> Worker::obey() {
-  const net::Message first = co_await coordinator_->receive(net::deadline_in(kPatience));
-  if (first.kind != static_cast<std::uint16_t>(message::Kind::Welcome)) throw NetError("[hello] expected Welcome");
-  const auto welcome = message::decode<message::Welcome>(first.control.span());
+  const message::Welcome welcome = co_await be_welcomed();
   spawn(beat());  // checking the partitions may take longer than the coordinator's patience with silence
+  starts_to("opens the data set " + welcome.dataset);
   co_await on_disk(disk_, [this, &welcome] { open_data(welcome); });
-  std::vector<HeldState> held = co_await on_disk(disk_, [this] { return store_->scan(); });
+  starts_to("reads the states in " + (options_.node_folder / "states").string());
+  std::vector<HeldState> held = co_await on_disk(disk_, [this] { return store_->scan(&steps_); });
   compute_thread_ = std::thread([this] { compute(); });
+  door_ = std::make_unique<net::Door>(io_.get_executor(), listener_,
+                                      [this](const std::string& line) { tell_later(message::Notice{line}); });
   spawn(accept_peers());
-  const message::Ready ready{listener_->address().text(), std::move(held), device_.to_string(), arithmetic_};
+  const message::Ready ready{listener_->address().text(), held.size(), device_.to_string(), arithmetic_};
+  co_await offer_states(std::move(held));
   co_await tell(ready);
+  starts_to({});
   while (true) {
     net::Message message = co_await coordinator_->receive();
     if (message.kind == static_cast<std::uint16_t>(message::Kind::Shutdown)) break;
@@ -175,12 +220,12 @@ net::Awaitable<void> Worker::dispatch(net::Message received) {
       break;
     case Kind::Answer: {
       const auto answer = message::decode<message::Answer>(bytes);
-      if (answer.verdict == Verdict::Stale) store_->release({answer.model, answer.unit + 1}, answer.attempt);
+      if (answer.verdict == Verdict::Stale) release({answer.model, answer.unit + 1}, answer.attempt);
       break;
     }
     case Kind::Release: {
-      const auto release = message::decode<message::Release>(bytes);
-      store_->release({release.model, release.version}, release.attempt);
+      const auto old = message::decode<message::Release>(bytes);
+      release({old.model, old.version}, old.attempt);
       break;
     }
     case Kind::Collect: {
@@ -194,10 +239,43 @@ net::Awaitable<void> Worker::dispatch(net::Message received) {
   co_return;
 }
 
+// A file system may take seconds to delete a file: the conversations must not wait for it.
+void Worker::release(StateStore::Key key, Attempt attempt) {
+  net::asio::post(disk_, [this, key, attempt] {
+    store_->release(key, attempt);
+    ++steps_;
+  });
+}
+
+void Worker::starts_to(std::string what) {
+  const std::scoped_lock lock(mutex_);
+  starting_ = std::move(what);
+  ++steps_;
+}
+
+// With mutex_ held.
+std::string Worker::doing() const {
+  if (!starting_.empty()) return starting_;
+  std::string text;
+  if (training_) text = std::string(training_->stage) + " model " + std::to_string(training_->order.lease.model.value);
+  if (!training_ && !jobs_.empty()) {
+    const Job& next = *jobs_.front();
+    text = std::string(next.stage) + " model " + std::to_string(next.order.lease.model.value);
+    if (next.order.source_address && !next.ready) text += " from " + *next.order.source_address;
+  }
+  if (saving_) text += (text.empty() ? "" : "; ") + ("makes model " + std::to_string(saving_->value) + " durable");
+  return text;
+}
+
 message::Heartbeat Worker::heartbeat() const {
   message::Heartbeat beat;
   beat.control_bytes = peer_control_bytes_;
+  beat.progress = steps_ + rows_done_;
+  for (const std::weak_ptr<net::Connection>& peer : peers_) {
+    if (const Connection open = peer.lock()) beat.progress += open->arrived();
+  }
   const std::scoped_lock lock(mutex_);
+  beat.doing = doing();
   if (training_) {
     const Lease& lease = training_->order.lease;
     beat.busy = true;
@@ -232,6 +310,7 @@ void Worker::tell_later(T value) {
 template void Worker::tell_later(message::Result);
 template void Worker::tell_later(message::Failed);
 template void Worker::tell_later(message::Fatal);
+template void Worker::tell_later(message::Notice);
 template net::Awaitable<void> Worker::tell(message::Failed);
 
 // (Temporaries of aggregate type inside a co_await expression are destroyed twice by g++ 12: they get names here.)

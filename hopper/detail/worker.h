@@ -23,10 +23,12 @@
 
 #include "base/clock.h"
 #include "data/dataset.h"
+#include "hopper/detail/handshake.h"
 #include "hopper/detail/messages.h"
 #include "hopper/detail/slots.h"
 #include "hopper/detail/state_store.h"
 #include "hopper/trainer.h"
+#include "net/door.h"
 #include "net/memory.h"
 #include "net/transport.h"
 
@@ -70,6 +72,7 @@ class Worker {
     std::optional<double> gap;  // UnitMetrics::gap_seconds, known when the unit begins
     double idle = 0;
     bool ready = false;
+    const char* stage = "prepares";  // for people
     std::unique_ptr<Trainer> leave_trainer() {
       loaded = false;
       return std::move(trainer);
@@ -81,16 +84,22 @@ class Worker {
   // worker.cpp: the conversation with the coordinator
   net::Awaitable<void> live();
   net::Awaitable<void> greet();
+  net::Awaitable<Connection> call(net::Address address, HostRole role);
+  net::Awaitable<message::Welcome> be_welcomed();
+  net::Awaitable<void> offer_states(std::vector<HeldState> held);
   void open_data(const message::Welcome& welcome);
   std::shared_ptr<const data::DeviceRows> rows_on_device(std::uint32_t workers) const;
   net::Awaitable<void> obey();
   net::Awaitable<void> dispatch(net::Message message);
   net::Awaitable<void> beat();
   message::Heartbeat heartbeat() const;
+  std::string doing() const;
+  void starts_to(std::string what);
   template <class T>
   net::Awaitable<void> tell(T message);
   template <class T>
   void tell_later(T message);
+  void release(StateStore::Key key, Attempt attempt);
   void spawn(net::Awaitable<void> coroutine);
   void remember(const Connection& peer);
 
@@ -118,7 +127,7 @@ class Worker {
 
   // worker_peers.cpp: states between workers
   net::Awaitable<void> accept_peers();
-  net::Awaitable<void> serve_peer(Connection peer);
+  net::Awaitable<void> serve_peer(net::Door::Visitor visitor);
   net::Awaitable<void> fetch(Job& job);
   net::Awaitable<void> send_state(Connection to, StateStore::Key key, Digest expected);
 
@@ -141,6 +150,8 @@ class Worker {
   Connection coordinator_;
   std::vector<std::weak_ptr<net::Connection>> peers_;  // to close at the end
   net::asio::steady_timer heartbeat_timer_{io_};
+  std::unique_ptr<net::Door> door_;
+  net::Rarely refused_;
   std::uint64_t peer_control_bytes_ = 0;
   std::exception_ptr error_;
 
@@ -149,10 +160,13 @@ class Worker {
   std::condition_variable_any changed_;
   std::deque<JobPtr> jobs_;  // in the order of their leases; the one in training has left
   JobPtr training_;
-  JobPtr loading_;  // a queued one whose trainer is with the disk thread
+  JobPtr loading_;                 // a queued one whose trainer is with the disk thread
+  std::string starting_;           // what the worker does before it is ready, for people; empty afterwards
+  std::optional<ModelId> saving_;  // whose state the disk thread makes durable
   std::atomic<std::uint64_t> rows_done_ = 0;
-  std::optional<Stopwatch> idle_since_;  // compute thread only; none before the first unit
-  std::set<std::uint64_t> reserved_;     // compute thread only: sizes of states that blocks were reserved for
+  std::atomic<std::uint64_t> steps_ = 0;  // counts whatever the worker gets done beside rows: its signs of progress
+  std::optional<Stopwatch> idle_since_;   // compute thread only; none before the first unit
+  std::set<std::uint64_t> reserved_;      // compute thread only: sizes of states that blocks were reserved for
   std::stop_source stop_;
   std::thread compute_thread_;
 };

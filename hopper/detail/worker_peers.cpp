@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "hopper/detail/on_disk.h"
-#include "hopper/detail/token.h"
+#include "hopper/detail/patience.h"
 #include "hopper/detail/worker.h"
 
 namespace hop::hopper {
@@ -14,8 +14,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kConnectPatience = 3s;
-constexpr auto kStatePatience = 60s;
+constexpr auto kHelloPatience = 10s;
+constexpr auto kAnswerPatience = 30s;
+constexpr auto kIdlePatience = 60s;
 
 template <class T>
 std::uint16_t kind_of() {
@@ -27,13 +28,15 @@ std::uint16_t kind_of() {
 net::Awaitable<void> Worker::fetch(Job& job) {
   const Lease& lease = job.order.lease;
   const net::Address source = net::Address::parse(*job.order.source_address);
-  const Connection peer = co_await transport_->connect(source, net::deadline_in(kConnectPatience));
+  const Connection peer = co_await call(source, HostRole::Worker);
   remember(peer);
-  const message::Fetch request{lease.model, lease.unit, lease.parent, options_.token};
+  const message::Fetch request{lease.model, lease.unit, lease.parent};
   const message::Bytes request_bytes = message::encode(request);
   co_await peer->send(kind_of<message::Fetch>(), request_bytes);
-  const net::Deadline deadline = net::deadline_in(kStatePatience);
-  const net::Message answer = co_await peer->receive(deadline);
+  const net::Message answer = co_await peer->receive(net::deadline_in(kAnswerPatience));
+  if (answer.kind == kind_of<message::Refused>()) {
+    throw NetError("[fetch] refused: " + message::decode<message::Refused>(answer.control.span()).reason);
+  }
   const auto state = message::decode<message::State>(answer.control.span());
   if (!state.found) throw StateLost("[fetch] " + source.text() + ": " + state.text);
   std::optional<std::uint64_t> known = slots_->known_state_bytes(lease.model, job.config);
@@ -47,7 +50,7 @@ net::Awaitable<void> Worker::fetch(Job& job) {
                    std::to_string(answer.payload_bytes));
   }
   nn::StateBytes bytes = blocks_->make(expected);
-  co_await peer->receive_payload(bytes->span(), deadline);
+  co_await peer->receive_payload(bytes->span(), patience_with_state(expected));
   if (xxh3_128(bytes->span()) != lease.parent)
     throw StateDamaged("[fetch] the state from " + source.text() + " is damaged");
   const net::Traffic traffic = peer->traffic();
@@ -71,7 +74,9 @@ net::Awaitable<void> Worker::send_state(Connection to, StateStore::Key key, Dige
         "version " + std::to_string(key.version) + " of model " + std::to_string(key.model.value) + " is not here";
   }
   const message::Bytes control = message::encode(answer);
-  co_await to->send(kind_of<message::State>(), control, bytes ? std::as_const(*bytes).span() : ByteView());
+  const ByteView payload = bytes ? std::as_const(*bytes).span() : ByteView();
+  co_await to->send(kind_of<message::State>(), control, payload, patience_with_state(payload.size()));
+  ++steps_;
 }
 
 void Worker::remember(const Connection& peer) {
@@ -81,28 +86,37 @@ void Worker::remember(const Connection& peer) {
 
 net::Awaitable<void> Worker::accept_peers() {
   while (true) {
-    Connection peer;
     try {
-      peer = co_await listener_->accept();
+      net::Door::Visitor visitor = co_await door_->next();
+      remember(visitor.connection);
+      net::asio::co_spawn(io_, serve_peer(std::move(visitor)), net::asio::detached);
     } catch (const NetError&) {
       co_return;  // closed: the worker ends
     }
-    remember(peer);
-    net::asio::co_spawn(io_, serve_peer(std::move(peer)), net::asio::detached);
   }
 }
 
-net::Awaitable<void> Worker::serve_peer(Connection peer) {
+net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
+  const Connection peer = visitor.connection;
+  bool is_known = false;
   try {
+    const auto on_word = [&visitor] { visitor.place.spoke(); };
+    co_await examine(peer, HostRole::Worker, options_.token, net::deadline_in(kHelloPatience), on_word);
+    is_known = true;
+    visitor.place.leave();
     while (true) {
-      const net::Message message = co_await peer->receive(net::deadline_in(kStatePatience));
+      const net::Message message = co_await peer->receive(net::deadline_in(kIdlePatience));
       if (message.kind != kind_of<message::Fetch>()) throw NetError("[worker] a peer may only fetch");
       const auto fetch = message::decode<message::Fetch>(message.control.span());
-      if (!same_token(fetch.token, options_.token)) throw NetError("[worker] a stranger asks for a state");
       co_await send_state(peer, {fetch.model, fetch.version}, fetch.digest);
     }
-  } catch (const NetError&) {
+  } catch (const NetError& error) {
     peer->close();  // gone or talking nonsense; the coordinator hears of it from whoever needs the state
+    const std::string line = is_known
+                                 ? ""
+                                 : refused_.line(std::string("worker ") + std::to_string(options_.peer.worker.value) +
+                                                 " refused a visitor: " + error.what());
+    if (!line.empty()) tell_later(message::Notice{line});
   }
 }
 

@@ -1,4 +1,5 @@
-// The way of a unit through a worker: lease, parent state, training, durable state, result.
+// The way of a unit through a worker: lease, parent state, training, durable state, result. Long because it is one
+// story.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -62,6 +63,11 @@ constexpr std::size_t kBlocksAhead = 3;
 net::Awaitable<void> Worker::prepare(JobPtr job) {
   std::optional<std::pair<Failure, std::string>> failure;
   try {
+    const auto enters = [this, &job](const char* stage) {
+      const std::scoped_lock lock(mutex_);
+      job->stage = stage;
+      ++steps_;
+    };
     if (!take_place(job) && device_.is_cpu()) {  // building takes milliseconds, and the conversations must not wait
       const auto build = [this, work = job.get()] { return slots_->take_early(work->order.lease.model, work->config); };
       std::unique_ptr<Trainer> built = co_await on_disk(disk_, build);
@@ -69,8 +75,10 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
       job->trainer = std::move(built);
     }
     if (job->order.source_address) {
+      enters("fetches");
       co_await fetch(*job);
     } else if (job->order.lease.unit > 0) {
+      enters("reads");
       job->bytes = co_await on_disk(disk_, [this, key = job->parent()] { return store_->take(key); });
       if (!job->bytes) failure = {Failure::StateLost, "the parent state is not on this node"};
     }
@@ -93,6 +101,8 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
     const std::scoped_lock lock(mutex_);
     cancelled = !is_queued(job);
     job->ready = true;
+    job->stage = "is about to train";
+    ++steps_;
     if (failure) std::erase(jobs_, job);
     if (failure || cancelled) unused = job->leave_trainer();
   }
@@ -174,6 +184,8 @@ Worker::JobPtr Worker::next_job() {
   const auto can_begin = [this] { return !jobs_.empty() && jobs_.front()->ready && jobs_.front() != loading_; };
   if (!changed_.wait(lock, stop_.get_token(), can_begin)) return {};
   training_ = jobs_.front();
+  training_->stage = "trains";
+  ++steps_;
   jobs_.pop_front();
   rows_done_ = 0;
   return training_;
@@ -270,7 +282,7 @@ void Worker::train(Job& job) {
   if (lease.unit == 0) trainer.initialize();  // the model's first work, no gap
   UnitMetrics metrics =
       trainer.train(partitions_.at(lease.partition), lease.epoch, lease.partition, stop_.get_token(), &rows_done_);
-  if (lease.validate && validation_) trainer.validate(*validation_, metrics);
+  if (lease.validate && validation_) trainer.validate(*validation_, metrics, &steps_);
   metrics.received_bytes = job.received_bytes;
   metrics.gap_seconds = *job.gap;
   metrics.idle_seconds = job.idle;
@@ -331,8 +343,15 @@ bool Worker::has_left(const HeldState& state, const nn::SavedState& saved) {
 
 // An error of the disk is no fault of the model: the run ends and can be resumed.
 void Worker::keep(const HeldState& state, const nn::StateBytes& bytes, const nn::StateLayout& layout) {
+  const auto saves = [this](std::optional<ModelId> model) {
+    const std::scoped_lock lock(mutex_);
+    saving_ = model;
+    ++steps_;
+  };
   try {
+    saves(state.model);
     const Digest digest = store_->put(state, layout, bytes);
+    saves(std::nullopt);
     tell_later(message::Result{state.model, state.version - 1, state.attempt, digest, state.metrics});
     if (has_nothing_to_do()) store_->copy_ahead({state.model, state.version});  // it may well go on here
   } catch (const std::exception& error) {

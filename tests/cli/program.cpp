@@ -17,12 +17,15 @@ namespace hop::testing {
 
 namespace fs = std::filesystem;
 
-Program::Program(std::vector<std::string> arguments, const fs::path& directory) {
+Program::Program(std::vector<std::string> arguments, const fs::path& directory)
+    : Program(HOP_PROGRAM, std::move(arguments), directory) {}
+
+Program::Program(const fs::path& program, std::vector<std::string> arguments, const fs::path& directory) {
   static int count = 0;
   const std::string name = "program-" + std::to_string(++count);
   out_ = directory / (name + ".out");
   err_ = directory / (name + ".err");
-  arguments.insert(arguments.begin(), HOP_PROGRAM);
+  arguments.insert(arguments.begin(), program.string());
   std::vector<char*> words;
   for (std::string& argument : arguments) words.push_back(argument.data());
   words.push_back(nullptr);
@@ -61,6 +64,10 @@ Finished Program::wait() {
   if (!ended_) ::waitpid(pid_, &status_, 0);
   ended_ = true;
   return {WIFSIGNALED(status_) ? 128 + WTERMSIG(status_) : WEXITSTATUS(status_), read(out_), read(err_)};
+}
+
+Finished shell(const std::string& line, const fs::path& directory) {
+  return Program("/bin/sh", {"-c", line}, directory).wait();
 }
 
 Finished hop(const std::vector<std::string>& arguments, const fs::path& directory) {

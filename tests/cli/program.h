@@ -25,6 +25,9 @@ struct Finished {
 class Program {
  public:
   explicit Program(std::vector<std::string> arguments, const std::filesystem::path& directory);
+  /// Another program, or `hop` under another name.
+  Program(const std::filesystem::path& program, std::vector<std::string> arguments,
+          const std::filesystem::path& directory);
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -44,6 +47,8 @@ class Program {
   bool ended_ = false;
 };
 
+/// Runs a line of the shell to its end.
+Finished shell(const std::string& line, const std::filesystem::path& directory);
 /// Runs `hop` to its end.
 Finished hop(const std::vector<std::string>& arguments, const std::filesystem::path& directory);
 

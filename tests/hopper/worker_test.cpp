@@ -6,11 +6,15 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "base/error.h"
 #include "data/glyphs.h"
@@ -120,6 +124,28 @@ TEST_F(WorkerThreads, EndsTheRunWhenTheDeviceIsLostWhileAUnitIsPrepared) {
     return network();
   });
   EXPECT_THROW(run(e), RunError);
+}
+
+// A unit that hangs for a while: nobody would notice by its heartbeats.
+TEST_F(WorkerThreads, StartAnewWhenTheyStandStillInAUnit) {
+  const auto train = [](std::chrono::milliseconds hang, std::vector<std::string>& notices) {
+    std::atomic<int> steps = 0;
+    const ModelBuilder builder = [&steps, hang](const Config&, const ModelInput&) {
+      return std::make_shared<Faulty>([&steps, hang](const nn::Module& module) {
+        if (module.is_training() && ++steps == 5) std::this_thread::sleep_for(hang);
+      });
+    };
+    RunOptions options;
+    options.patience = std::chrono::seconds(1);
+    options.on_notice = [&notices](const std::string& line) { notices.push_back(line); };
+    return hashes(run(experiment(builder), options).results);
+  };
+  std::vector<std::string> calm, told;
+  const auto expected = train(std::chrono::milliseconds(0), calm);
+  EXPECT_EQ(train(std::chrono::milliseconds(2500), told), expected);
+  EXPECT_THAT(calm, testing::IsEmpty());
+  EXPECT_THAT(told,
+              testing::Contains(testing::ContainsRegex("worker [01] was lost .*stood still for 1 s: trains model")));
 }
 
 }  // namespace

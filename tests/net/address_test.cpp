@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <cstdlib>
@@ -116,6 +119,33 @@ TEST(Unix, PutsItsDirectoryInTheRuntimeDirectoryUnlessThatIsNoGood) {
   fs::create_directory(deep);
   const Setting too_long("XDG_RUNTIME_DIR", deep);
   EXPECT_EQ(SocketDirectory().path().parent_path(), elsewhere);
+}
+
+TEST(Unix, TidiesUpWhatAKilledProcessLeftAndNothingElse) {
+  const SocketDirectory base;
+  const Setting runtime("XDG_RUNTIME_DIR", base.path());
+  const SocketDirectory alive;
+  fs::create_directory(base.path() / "hop-foreig");
+  fs::permissions(base.path() / "hop-foreig", fs::perms::owner_all);
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const SocketDirectory left;
+    const std::string path = left.path();
+    if (::write(pipe[1], path.data(), path.size()) < 0) ::_exit(1);
+    ::kill(::getpid(), SIGKILL);
+  }
+  ::waitpid(child, nullptr, 0);
+  std::string left(200, '\0');
+  left.resize(static_cast<std::size_t>(::read(pipe[0], left.data(), left.size())));
+  ::close(pipe[0]);
+  ::close(pipe[1]);
+  ASSERT_TRUE(fs::exists(left)) << left;
+  const SocketDirectory next;
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_TRUE(fs::exists(alive.path()));
+  EXPECT_TRUE(fs::exists(base.path() / "hop-foreig")) << "it has no lock of ours";
 }
 
 TEST(Unix, RefusesADirectoryThatOthersMayEnter) {

@@ -65,6 +65,7 @@ class Stage {
   net::Awaitable<std::vector<Digest>> play(Room& room, std::string dataset, nn::StateBytes state) {
     std::vector<Digest> digests;
     worker_ = co_await coordinator_->accept(net::deadline_in(10s));
+    co_await examine(worker_, HostRole::Coordinator, {}, net::deadline_in(10s));
     const message::Welcome welcome{{}, std::move(dataset), 2};
     co_await say(welcome);
     const Lease first{ModelId(0), 0, 0, PartitionId(0), Attempt(1), {}, {}, false};
@@ -76,6 +77,7 @@ class Stage {
     co_await order(hopping, kLarge, "memory:other");
 
     fetcher_ = co_await other_->accept(net::deadline_in(10s));
+    co_await examine(fetcher_, HostRole::Worker, {}, net::deadline_in(10s));
     co_await fetcher_->receive(net::deadline_in(10s));
     room.fetching.set_value();
     digests.push_back(co_await result());

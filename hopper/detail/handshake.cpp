@@ -1,0 +1,126 @@
+#include "hopper/detail/handshake.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <sys/random.h>
+
+#include <chrono>
+#include <cstring>
+
+#include "base/printable_internal.h"
+
+namespace hop::hopper {
+namespace {
+
+using message::Bits256;
+using message::Bytes;
+using message::Kind;
+using namespace std::chrono_literals;
+
+constexpr auto kPatienceWithRefused = 1s;
+
+Bits256 make_nonce() {
+  Bits256 nonce{};
+  if (::getrandom(nonce.data(), sizeof nonce, 0) != static_cast<ssize_t>(sizeof nonce)) {
+    throw RunError("[hello] the operating system gives no random numbers");
+  }
+  return nonce;
+}
+
+// HMAC-SHA-256 over who proves it to whom, all that the caller said, and the host's nonce. Each side brings a nonce, so
+// nothing can be played again; each role has words of its own, so nothing can be sent back to where it came from.
+Bits256 prove(const std::string& secret, HostRole role, const char* prover, ByteView hello, const Bits256& host_nonce) {
+  std::string text = std::string("hopscotch 2, ") + (role == HostRole::Coordinator ? "coordinator" : "worker") +
+                     " is called, proof of the " + prover + ": ";
+  text += as_text(std::as_bytes(std::span(host_nonce)));
+  text += as_text(hello);
+  Bits256 proof{};
+  unsigned size = sizeof proof;
+  const auto* data = reinterpret_cast<const unsigned char*>(text.data());
+  if (::HMAC(::EVP_sha256(), secret.data(), static_cast<int>(secret.size()), data, text.size(),
+             reinterpret_cast<unsigned char*>(proof.data()), &size) == nullptr) {
+    throw RunError("[hello] OpenSSL gives no HMAC-SHA-256");
+  }
+  return proof;
+}
+
+// In constant time.
+bool same(const Bits256& a, const Bits256& b) { return ::CRYPTO_memcmp(a.data(), b.data(), sizeof a) == 0; }
+
+template <class T>
+net::Awaitable<void> say(const std::shared_ptr<net::Connection>& to, const Bytes& bytes, net::Deadline deadline) {
+  co_await to->send(static_cast<std::uint16_t>(message::kKind<T>), bytes, {}, deadline);
+}
+
+template <class T>
+T expect(const net::Message& message) {
+  if (message.kind == static_cast<std::uint16_t>(Kind::Refused)) {
+    throw RefusedError("[hello] refused: " + message::decode<message::Refused>(message.control.span()).reason);
+  }
+  if (message.kind != static_cast<std::uint16_t>(message::kKind<T>)) {
+    throw NetError("[hello] expected message " + std::to_string(static_cast<int>(message::kKind<T>)) +
+                   ", got message " + std::to_string(message.kind));
+  }
+  return message::decode<T>(message.control.span());
+}
+
+net::Awaitable<message::Hello> examine_quietly(const std::shared_ptr<net::Connection>& caller, HostRole role,
+                                               const std::string& secret, net::Deadline deadline,
+                                               const std::function<void()>& on_word) {
+  const net::Message first = co_await caller->receive_small(kMaxStrangersBytes, deadline);
+  if (on_word) on_word();
+  message::Hello hello = expect<message::Hello>(first);
+  const ByteView said = first.control.span();
+  message::Challenge challenge;
+  challenge.nonce = make_nonce();
+  challenge.proof = prove(secret, role, "host", said, challenge.nonce);
+  const Bytes challenge_bytes = message::encode(challenge);
+  co_await say<message::Challenge>(caller, challenge_bytes, deadline);
+  const net::Message second = co_await caller->receive_small(kMaxStrangersBytes, deadline);
+  const auto answer = expect<message::Answered>(second);
+  if (!same(answer.proof, prove(secret, role, "caller", said, challenge.nonce))) {
+    throw NetError("[hello] the caller does not know this run's secret");
+  }
+  co_return hello;
+}
+
+}  // namespace
+
+net::Awaitable<void> introduce_self(std::shared_ptr<net::Connection> host, HostRole role, std::string secret,
+                                    message::Hello hello, net::Deadline deadline) {
+  hello.nonce = make_nonce();
+  const Bytes said = message::encode(hello);
+  co_await say<message::Hello>(host, said, deadline);
+  const net::Message first = co_await host->receive_small(kMaxStrangersBytes, deadline);
+  const auto challenge = expect<message::Challenge>(first);
+  if (!same(challenge.proof, prove(secret, role, "host", said, challenge.nonce))) {
+    throw NetError("[hello] the process at this address does not know the run's secret");
+  }
+  const message::Answered answer{prove(secret, role, "caller", said, challenge.nonce)};
+  const Bytes answer_bytes = message::encode(answer);
+  co_await say<message::Answered>(host, answer_bytes, deadline);
+}
+
+net::Awaitable<message::Hello> examine(std::shared_ptr<net::Connection> caller, HostRole role, std::string secret,
+                                       net::Deadline deadline, std::function<void()> on_word) {
+  std::string reason;
+  try {
+    co_return co_await examine_quietly(caller, role, secret, deadline, on_word);
+  } catch (const NetError& error) {
+    reason = error.what();
+  }
+  co_await refuse(caller, reason);
+  throw NetError(reason);
+}
+
+net::Awaitable<void> refuse(std::shared_ptr<net::Connection> caller, std::string reason) {
+  try {
+    const Bytes bytes = message::encode(message::Refused{printable(reason, kMaxStrangersBytes / 2)});
+    co_await say<message::Refused>(caller, bytes, net::deadline_in(kPatienceWithRefused));
+  } catch (const NetError&) {  // it has gone: nobody is left to be told
+  }
+  caller->close();
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,200 @@
+// The lives of the coordinator's workers: how they begin, how they are watched, and what follows from their end.
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/error.h"
+#include "hopper/detail/run_loop.h"
+
+namespace hop::hopper {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kSilence = 2500ms;  // a worker speaks every 500 ms: five missed beats
+constexpr auto kWatch = 250ms;
+constexpr auto kGoodbyePatience = 3s;
+constexpr auto kEndPatience = 2s;  // with a worker that lost its connection: its own end tells why
+constexpr std::uint32_t kMaxFailedStarts = 3;
+constexpr std::uint32_t kMaxFailedForks = 6;
+constexpr std::uint32_t kMaxFruitlessLives = 10;
+
+Incarnation next_life(Incarnation life) { return Incarnation(life.value + 1); }
+
+std::string seconds(Clock::duration time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
+}
+
+}  // namespace
+
+RunLoop::Node* RunLoop::find(Peer peer) {
+  if (peer.worker.index() >= nodes_.size()) return nullptr;
+  Node& node = nodes_[peer.worker.index()];
+  return node.peer == peer ? &node : nullptr;
+}
+
+void RunLoop::start_worker(Node& node) {
+  node.peer.incarnation = next_life(node.peer.incarnation);
+  node.state = WorkerProgress::State::Starting;
+  node.was_ready = node.has_worked = node.is_sending_state = false;
+  node.loss = Loss::Crash;
+  node.held.clear();
+  node.pulse.start(Clock::now());
+  try {
+    host_->start(node.peer);
+    node.alive = true;
+    node.failed_forks = 0;
+  } catch (const RunError& error) {  // the system has no process or thread to give just now
+    node.state = WorkerProgress::State::Gone;
+    node.last_error = error.what();
+    if (++node.failed_forks == kMaxFailedForks) return fail(std::current_exception());
+    const auto pause = pause_after(node.failed_forks + 1);
+    notice("worker " + std::to_string(node.peer.worker.value) +
+           " could not be started and is tried again: " + error.what());
+    start_again(node, pause);
+  }
+}
+
+void RunLoop::start_again(Node& node, std::chrono::milliseconds pause) {
+  if (pause.count() == 0) return start_worker(node);
+  node.restart = std::make_shared<net::asio::steady_timer>(io_, pause);
+  node.restart->async_wait([this, &node, timer = node.restart](const boost::system::error_code& error) {
+    if (!error && !outcome_ && !error_) start_worker(node);
+  });
+}
+
+void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
+  Node* node = find(peer);
+  if (node == nullptr || node->state == WorkerProgress::State::Gone) return;
+  node->state = WorkerProgress::State::Gone;
+  node->last_error = why;
+  node->loss = loss;
+  node->lost_at = Clock::now();
+  changed_ = true;
+  if (node->connection) {
+    const net::Traffic traffic = node->connection->traffic();
+    node->control_bytes += traffic.control_sent + traffic.control_received + node->last.control_bytes;
+    node->last = {};
+    node->connection->close();
+    node->connection.reset();
+  }
+  // A silent process may still write to the node's disk: the next life waits until it is dead.
+  if (loss != Loss::Crash) host_->kill(peer);
+  if (!node->was_ready) return;
+  const std::vector<Lease>& leases = coordinator_.workers()[peer.worker.index()].leases;
+  node->interrupted = leases.empty() ? std::nullopt : std::optional(leases.front());
+  step(event::WorkerDown{peer});
+  std::vector<ModelId> unanswered;
+  for (const auto& [model, holder] : collecting_) {
+    if (holder == peer) unanswered.push_back(model);
+  }
+  for (const ModelId model : unanswered) {
+    collecting_.erase(model);
+    step(event::CollectFailed{model, why});
+  }
+}
+
+void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
+  Node* node = find(peer);
+  if (node == nullptr) return;
+  worker_lost(peer, end.how, Loss::Crash);
+  node->alive = false;
+  ended_.cancel();
+  if (error_) return;
+  const bool is_hosts_doing = node->loss == Loss::Silence || (node->loss == Loss::Crash && end.by_host);
+  if (!is_hosts_doing && node->was_ready && !outcome_) step(event::WorkerCrashed{peer, end.how});
+  if (!outcome_ || !node->epilogue.empty()) tell_loss(*node, end.how);
+  if (outcome_) return;
+  const bool is_models_affair = node->interrupted && !is_hosts_doing;
+  node->failed_starts = node->was_ready ? 0 : node->failed_starts + 1;
+  if (node->has_worked) node->fruitless_lives = 0;
+  if (node->was_ready && !node->has_worked && !is_models_affair) ++node->fruitless_lives;
+  if (give_up(*node, end.how)) return;
+  start_again(*node, pause_after(std::max(node->failed_starts, node->fruitless_lives)));
+}
+
+// Of a worker that ends again and again without a use, the run ends: nobody would notice otherwise.
+bool RunLoop::give_up(const Node& node, const std::string& how) {
+  const std::string cause = node.last_error.empty() || node.last_error == how ? how : how + ": " + node.last_error;
+  std::string what;
+  if (node.failed_starts >= kMaxFailedStarts) {
+    what = " ended " + std::to_string(kMaxFailedStarts) + " times before it was ready (" + cause + ")";
+  } else if (node.fruitless_lives >= kMaxFruitlessLives) {
+    what = " was lost " + std::to_string(kMaxFruitlessLives) + " times in a row and got nothing done in between (" +
+           cause + "); what is committed can be resumed";
+  } else {
+    return false;
+  }
+  fail(std::make_exception_ptr(RunError("[run] worker " + std::to_string(node.peer.worker.value) + what +
+                                        "; its output is in " + (options_.run_directory / "log").string())));
+  return true;
+}
+
+// If this thread itself stood still (a stopped process, say), nobody could be heard: that time does not count.
+net::Awaitable<void> RunLoop::watch() {
+  net::asio::steady_timer timer(io_);
+  auto last = Clock::now();
+  while (true) {
+    timer.expires_after(kWatch);
+    co_await timer.async_wait(net::asio::use_awaitable);
+    const auto now = Clock::now();
+    const auto lag = now - last - kWatch;
+    last = now;
+    for (Node& node : nodes_) {
+      if (lag > 2 * kWatch) node.pulse.forgive(lag);
+      look_after(node, now);
+    }
+    write_status();
+  }
+}
+
+void RunLoop::look_after(Node& node, Clock::time_point now) {
+  if (node.state == WorkerProgress::State::Gone) {
+    if (!node.alive || now - node.lost_at <= kEndPatience) return;
+    node.loss = Loss::Silence;  // from here on its end tells nothing of why it lost its connection
+    return host_->kill(node.peer);
+  }
+  if (!node.connection) {
+    if (node.pulse.silent_for(now) <= patience_.longest()) return;
+    return worker_lost(node.peer, "no hello for " + seconds(patience_.longest()), Loss::StoodStill);
+  }
+  node.pulse.look(node.connection->arrived(), node.is_sending_state, now);
+  if (node.pulse.silent_for(now) > kSilence) return worker_lost(node.peer, "silent for 2.5 s", Loss::Silence);
+  if (!has_something_to_do(node)) return node.pulse.move(now);
+  const auto still = node.pulse.stands_still_for(now);
+  if (still <= patience_.longest()) return;
+  const std::string doing = node.last.doing.empty() ? "says nothing of what it does" : node.last.doing;
+  worker_lost(node.peer, "stood still for " + seconds(still) + ": " + doing + " (--patience sets how long it may)",
+              Loss::StoodStill);
+}
+
+bool RunLoop::has_something_to_do(const Node& node) const {
+  if (node.state == WorkerProgress::State::Starting) return true;
+  if (!coordinator_.workers()[node.peer.worker.index()].leases.empty()) return true;
+  return std::any_of(collecting_.begin(), collecting_.end(), [&](const auto& c) { return c.second == node.peer; });
+}
+
+net::Awaitable<void> RunLoop::shut_down() {
+  for (const Node& node : nodes_) send(node.peer, message::Shutdown{});
+  const net::Deadline deadline = net::deadline_in(kGoodbyePatience);
+  const auto any_alive = [this] {
+    for (const Node& node : nodes_) {
+      if (node.alive) return true;
+    }
+    return false;
+  };
+  while (any_alive() && std::chrono::steady_clock::now() < deadline) {
+    ended_.expires_at(deadline);
+    boost::system::error_code ignored;
+    co_await ended_.async_wait(net::asio::redirect_error(net::asio::use_awaitable, ignored));
+  }
+  for (const Node& node : nodes_) {
+    if (node.alive) host_->kill(node.peer);
+  }
+  listener_->close();
+  io_.stop();
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,121 @@
+// What each worker does and each model waits for, in words. Read off the state, never remembered beside it; only since
+// when the words are the same is kept.
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <map>
+
+#include "hopper/detail/run_loop.h"
+#include "hopper/detail/status_file.h"
+
+namespace hop::hopper {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kStatusInterval = std::chrono::seconds(1);
+
+std::string name_of(WorkerId worker) { return "worker " + std::to_string(worker.value); }
+
+std::string seconds(Clock::duration time) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
+}
+
+}  // namespace
+
+std::string RunLoop::doing(const Node& node) const {
+  if (node.state == WorkerProgress::State::Gone) {
+    const std::string why = node.last_error.empty() ? "" : " (" + node.last_error + ")";
+    return node.alive ? "ends" + why : "is about to be started again" + why;
+  }
+  if (!node.connection) return "starts; it has not said hello";
+  if (node.state == WorkerProgress::State::Starting) {
+    const std::string what = node.last.doing.empty() ? "its first word" : node.last.doing;
+    return node.held.empty() ? "starts: " + what : "starts: it lists the states that it holds";
+  }
+  if (!node.last.doing.empty()) return node.last.doing;
+  if (has_something_to_do(node)) return "takes up a unit";
+  return "waits for work: no model needs its partitions now";
+}
+
+std::string RunLoop::standing(const Node& node, Clock::time_point now) const {
+  if (!node.connection || !has_something_to_do(node)) return {};
+  std::string text;
+  if (node.state == WorkerProgress::State::Busy) {
+    text = ", " + std::to_string(node.last.rows_done) + " of " + std::to_string(node.last.rows) +
+           " rows of partition " + std::to_string(node.last.partition.value);
+  }
+  const auto still = node.pulse.stands_still_for(now);
+  if (still < std::chrono::seconds(2)) return text;
+  return text + "; nothing has moved for " + seconds(still) + ", at " + seconds(patience_.longest()) +
+         " it is started anew";
+}
+
+// Of a model that is neither finished nor set aside. `leases` has whoever holds a lease of it.
+std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, LeaseAt>& leases) const {
+  if (const auto collected = collecting_.find(model.id); collected != collecting_.end()) {
+    return "its final state is on its way from " + name_of(collected->second.worker);
+  }
+  if (const auto lease = leases.find(model.id); lease != leases.end()) {
+    const Node& node = nodes_[lease->second.worker.index()];
+    const bool trains = node.last.busy && node.last.model == model.id;
+    if (trains) return "trains on " + name_of(node.peer.worker);
+    if (lease->second.place > 0) return "is next on " + name_of(node.peer.worker);
+    return "is about to train on " + name_of(node.peer.worker) + ", which " + doing(node);
+  }
+  if (model.holder && nodes_[model.holder->index()].state == WorkerProgress::State::Gone) {
+    return "waits for " + name_of(*model.holder) + ", which has its state and " + doing(nodes_[model.holder->index()]);
+  }
+  if (coordinator_.stopping()) return "waits for the next resume: the run stops";
+  std::string owners;
+  for (const PartitionId partition : model.candidates) {
+    const std::string owner = name_of(coordinator_.ledger().plan().owner(partition));
+    if (owners.find(owner) == std::string::npos) owners += (owners.empty() ? "" : " or ") + owner;
+    if (owners.size() > 60) break;
+  }
+  return owners.empty() ? "waits for its final state to be collected" : "waits for a place on " + owners;
+}
+
+RunStatus RunLoop::status(Clock::time_point now) {
+  RunStatus status;
+  status.process = static_cast<int>(::getpid());
+  const auto since = [&](const std::string& who, const std::string& what) {
+    auto& [words, begin] = waits_[who];
+    if (words != what) {
+      words = what;
+      begin = now;
+    }
+    return std::chrono::duration<double>(now - begin).count();
+  };
+  std::map<ModelId, LeaseAt> leases;
+  for (const Node& node : nodes_) {
+    const std::string who = name_of(node.peer.worker), what = doing(node);
+    status.workers.push_back({who, what + standing(node, now), since(who, what)});
+    const auto& held = coordinator_.workers()[node.peer.worker.index()].leases;
+    for (std::size_t i = 0; i < held.size(); ++i) leases[held[i].model] = {node.peer.worker, i};
+  }
+  for (const Model& model : coordinator_.ledger().models()) {
+    const bool is_over = model.file.has_value() || model.status == Status::Quarantined;
+    if (is_over) {
+      ++status.models_done;
+      continue;
+    }
+    if (++status.models_listed > kListedModels) continue;
+    const std::string who = "model " + std::to_string(model.id.value), what = waits_for(model, leases);
+    status.models.push_back({who, what, since(who, what)});
+  }
+  return status;
+}
+
+void RunLoop::write_status() {
+  const auto now = Clock::now();
+  if (writes_status_ || now - status_written_ < kStatusInterval) return;
+  status_written_ = now;
+  writes_status_ = true;
+  net::asio::post(disk_, [this, current = status(now)] {
+    write_status_file(options_.run_directory, current);
+    net::asio::post(io_, [this] { writes_status_ = false; });
+  });
+}
+
+}  // namespace hop::hopper

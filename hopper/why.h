@@ -1,0 +1,32 @@
+// What a running run waits for.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace hop::hopper {
+
+/// One thing that a worker does or a model waits for.
+struct Wait {
+  std::string who;   ///< "worker 2", "model 7"
+  std::string what;  ///< "waits for worker 1, which is started again (silent for 2.5 s)"
+  double seconds = 0;
+};
+
+/// A moment of a live run, as its coordinator wrote it down (the file `status` of the run directory).
+struct RunStatus {
+  int process = 0;       ///< the coordinator's
+  double age = 0;        ///< seconds since it was written: more than a few say that the coordinator stands still
+  bool is_live = false;  ///< that process exists
+  std::vector<Wait> workers;
+  std::vector<Wait> models;       ///< those that train or wait; at most kListedModels
+  std::size_t models_listed = 0;  ///< of so many
+  std::size_t models_done = 0;
+};
+inline constexpr std::size_t kListedModels = 1000;
+
+/// Reads it. Throws ConfigError where the directory holds no run, or one that does not go on at present.
+RunStatus why(const std::filesystem::path& run_directory);
+
+}  // namespace hop::hopper

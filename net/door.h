@@ -1,0 +1,77 @@
+// Lets visitors in, whatever the weather: the accept loop that nothing ends but the end of its listener.
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "net/rarely.h"
+#include "net/transport.h"
+#include "net/waiting_room.h"
+
+namespace hop::net {
+
+/// Accepts connections for a listener. A passing trouble (no file descriptor left, a visitor that is gone again) is
+/// told and waited out; visitors that have not proven who they are stay few (WaitingRoom). One descriptor is kept in
+/// reserve, so that a visitor for whom there is none hears so at once instead of waiting for ever. Used on one
+/// executor, which has one thread.
+class Door {
+  struct Room {
+    WaitingRoom rule;
+    std::map<WaitingRoom::Id, std::weak_ptr<Connection>> visitors;
+  };
+
+ public:
+  /// Takes lines for people: why visitors have to wait.
+  using Tell = std::function<void(const std::string& line)>;
+
+  /// A visitor's place in the waiting room, free again when the object dies.
+  class Place {
+   public:
+    Place(std::shared_ptr<Room> room, WaitingRoom::Id id) : room_(std::move(room)), id_(id) {}
+    ~Place() { leave(); }
+    Place(Place&&) noexcept = default;
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    Place& operator=(Place&&) = delete;
+    /// The visitor has sent a whole message.
+    void spoke();
+    /// It has proven who it is.
+    void leave();
+
+   private:
+    std::shared_ptr<Room> room_;
+    WaitingRoom::Id id_;
+  };
+  struct Visitor {
+    std::shared_ptr<Connection> connection;
+    Place place;
+  };
+
+  Door(const Executor& executor, std::shared_ptr<Listener> listener, Tell tell, WaitingLimits limits = {});
+  ~Door();
+  Door(const Door&) = delete;
+  Door& operator=(const Door&) = delete;
+
+  /// The next visitor. Throws NetError when the listener is closed.
+  Awaitable<Visitor> next();
+  /// Those that have not proven yet who they are.
+  std::size_t waiting() const { return room_->rule.size(); }
+
+ private:
+  Visitor let_in(std::shared_ptr<Connection> connection);
+  Awaitable<std::shared_ptr<Connection>> make_way();
+  void send_away(WaitingRoom::Id id);
+
+  asio::steady_timer timer_;
+  std::shared_ptr<Listener> listener_;
+  Tell tell_;
+  std::shared_ptr<Room> room_;
+  WaitingRoom::Id next_id_ = 0;
+  Rarely trouble_;
+  int reserve_ = -1;
+};
+
+}  // namespace hop::net

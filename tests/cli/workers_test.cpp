@@ -1,0 +1,195 @@
+// Real processes whose surroundings change under them: another build in their place, few descriptors, a frozen thread,
+// a terminal that is gone. The bits are those of the run that nobody disturbed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <system_error>
+
+#include "data/dataset.h"
+#include "data/glyphs.h"
+#include "tests/cli/program.h"
+
+namespace hop::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class Surroundings : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_.emplace();
+    data::write_dataset(data::glyphs({.train_rows = 4000, .test_rows = 200}), *folder_ / "data",
+                        {.name = "glyphs-4000", .partitions = 4, .validation = data::Validation::file()});
+    write(*folder_ / "toy.toml", R"(
+name = "toy"
+seed = 5
+[data]
+source = "data"
+[model]
+layers = ["flatten", "linear 64", "relu", "linear 10"]
+[search]
+epochs = 3
+[search.space]
+lr = [0.003, 0.001]
+batch_size = [16, 8]
+optimizer = "adam"
+[run]
+workers = 2
+)");
+    const Finished calm = hop({"run", "toy.toml", "--run-dir", "calm", "--json"}, folder_->path());
+    ASSERT_EQ(calm.code, 0) << calm.err;
+    expected_ = new std::map<int, std::string>(hashes(*folder_ / "calm"));
+  }
+  static void TearDownTestSuite() {
+    delete expected_;
+    folder_.reset();
+  }
+  static std::vector<std::string> run_in(const std::string& directory, std::vector<std::string> more = {}) {
+    std::vector<std::string> words = {"run", "toy.toml", "--run-dir", directory};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  static bool reach(Program& program, const std::string& directory, std::size_t units) {
+    return eventually([&] { return !program.running() || commits(*folder_ / directory).size() >= units; }) &&
+           program.running();
+  }
+  static std::string log(const std::string& directory) { return read(*folder_ / directory / "log"); }
+
+  static inline std::optional<TemporaryFolder> folder_;
+  static inline std::map<int, std::string>* expected_ = nullptr;
+};
+
+TEST_F(Surroundings, ARunDirectoryIsNobodyElsesBusiness) {
+  struct stat status {};
+  ASSERT_EQ(::stat((*folder_ / "calm").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0700U);
+}
+
+// A new build is installed while a run goes on; a worker dies.
+TEST_F(Surroundings, AReplacedProgramStartsNoWorkerOfAnotherBuild) {
+  const fs::path program_path = *folder_ / "hop-of-the-run";
+  fs::copy_file(HOP_PROGRAM, program_path);
+  Program program(program_path, run_in("replaced"), folder_->path());
+  ASSERT_TRUE(reach(program, "replaced", 4));
+  fs::rename(program_path, *folder_ / "old");
+  fs::copy_file("/bin/false", program_path);
+  ::kill(program.children().at(0), SIGKILL);
+  const Finished finished = program.wait();
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(hashes(*folder_ / "replaced"), *expected_);
+}
+
+TEST_F(Surroundings, TooFewDescriptorsAreNamedWithTheLimitAndTheFixBeforeAnythingTrains) {
+  const Finished few = shell("ulimit -n 20; exec '" HOP_PROGRAM
+                             "' run toy.toml --run-dir few --workers 16 --set "
+                             "data.partitions=16",
+                             folder_->path());
+  EXPECT_EQ(few.code, 2);
+  EXPECT_THAT(few.err, HasSubstr("expected a limit of at least 64 open files for 16 workers, got 20; `ulimit -n 64`"));
+  EXPECT_FALSE(fs::exists(*folder_ / "few"));
+  const Finished enough =
+      shell("ulimit -n 40; exec '" HOP_PROGRAM "' run toy.toml --run-dir enough --workers 4", folder_->path());
+  EXPECT_EQ(enough.code, 0) << "with the limit that it asks for: " << enough.err;
+  EXPECT_EQ(hashes(*folder_ / "enough"), *expected_);
+}
+
+// Stops one thread of a process, as a hang does: the others go on.
+class FrozenThread {
+ public:
+  explicit FrozenThread(pid_t thread) : thread_(thread) {
+    is_frozen_ = ::ptrace(PTRACE_SEIZE, thread, nullptr, nullptr) == 0 &&
+                 ::ptrace(PTRACE_INTERRUPT, thread, nullptr, nullptr) == 0;
+    if (is_frozen_) ::waitpid(thread_, nullptr, __WALL);
+  }
+  ~FrozenThread() { reap(); }
+  // Lets it die when it was killed: until then its process does not end.
+  void reap() const {
+    if (is_frozen_) ::waitpid(thread_, nullptr, __WALL | WNOHANG);
+  }
+  FrozenThread(const FrozenThread&) = delete;
+  FrozenThread& operator=(const FrozenThread&) = delete;
+  bool is_frozen() const { return is_frozen_; }
+
+ private:
+  pid_t thread_;
+  bool is_frozen_ = false;
+};
+
+// The thread that computes is nicer than the others; 0 while there is none.
+pid_t compute_thread(pid_t process) {
+  std::map<int, pid_t> by_niceness;
+  std::error_code gone;
+  for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(process) + "/task", gone)) {
+    const std::string stat = read(task.path() / "stat");
+    if (stat.empty()) continue;
+    std::istringstream fields(stat.substr(stat.rfind(')') + 2));
+    std::string field;
+    for (int i = 0; i < 17; ++i) fields >> field;  // the 19th of the line
+    by_niceness[std::stoi(field)] = std::stoi(task.path().filename());
+  }
+  return by_niceness.size() > 1 ? by_niceness.rbegin()->second : 0;
+}
+
+TEST_F(Surroundings, AWorkerThatStandsStillIsToldOfAndStartedAnew) {
+  Program program(run_in("frozen", {"--patience", "6"}), folder_->path());
+  ASSERT_TRUE(reach(program, "frozen", 4));
+  pid_t thread = 0;
+  ASSERT_TRUE(eventually([&] { return (thread = compute_thread(program.children().at(0))) != 0; }));
+  const FrozenThread frozen(thread);
+  if (!frozen.is_frozen()) GTEST_SKIP() << "no right to trace a process here";
+  std::string why;
+  EXPECT_TRUE(eventually([&] {
+    frozen.reap();
+    const Finished asked = hop({"why", "frozen"}, folder_->path());
+    if (asked.code == 0 && asked.out.find("nothing has moved for") != std::string::npos) why = asked.out;
+    return !why.empty() || !program.running();
+  }));
+  EXPECT_THAT(why, HasSubstr("worker 0"));
+  EXPECT_THAT(why, HasSubstr("model "));
+  EXPECT_TRUE(eventually([&] {
+    frozen.reap();
+    return !program.running();
+  }));
+  const Finished finished = program.wait();
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(log("frozen"), ::testing::ContainsRegex("worker [01] was lost .*stood still for [0-9]+ s: .*model"));
+  EXPECT_EQ(hashes(*folder_ / "frozen"), *expected_);
+}
+
+TEST_F(Surroundings, WhySaysThatARunIsOverOrKilled) {
+  const Finished over = hop({"why", "calm"}, folder_->path());
+  EXPECT_EQ(over.code, 2);
+  EXPECT_THAT(over.err, HasSubstr("does not run at present"));
+  EXPECT_EQ(hop({"why", "nowhere"}, folder_->path()).code, 2);
+  EXPECT_FALSE(fs::exists(*folder_ / "calm" / "status"));
+}
+
+TEST_F(Surroundings, AHangUpStopsTheRunAfterTheUnitsInFlight) {
+  Program program(run_in("hung-up"), folder_->path());
+  ASSERT_TRUE(reach(program, "hung-up", 4));
+  program.signal(SIGHUP);
+  EXPECT_EQ(program.wait().code, 4);
+  EXPECT_EQ(hop({"resume", "hung-up"}, folder_->path()).code, 0);
+  EXPECT_EQ(hashes(*folder_ / "hung-up"), *expected_);
+}
+
+TEST_F(Surroundings, AReaderOfProgressWhoLeavesStopsNothing) {
+  const Finished finished = shell("'" HOP_PROGRAM
+                                  "' run toy.toml --run-dir unread 2>&1 >/dev/null | true; "
+                                  "'" HOP_PROGRAM "' report unread",
+                                  folder_->path());
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(hashes(*folder_ / "unread"), *expected_);
+}
+
+}  // namespace
+}  // namespace hop::testing
