@@ -8,7 +8,7 @@ namespace hop::nn {
 
 Dropout::Dropout(double p) : p_(p) {
   if (!(p >= 0 && p < 1)) {
-    throw ConfigError("[Dropout] expected a probability of at least 0 and below 1, got " + detail::number_text(p));
+    throw ConfigError("[Dropout] expected a probability of at least 0 and below 1, got " + shortest(p));
   }
 }
 
@@ -17,6 +17,6 @@ Tensor Dropout::forward(const Tensor& x) {
   return dropout(x, p_, next_random());
 }
 
-std::string Dropout::extra_repr() const { return "p=" + detail::number_text(p_); }
+std::string Dropout::extra_repr() const { return "p=" + shortest(p_); }
 
 }  // namespace hop::nn

@@ -16,8 +16,7 @@ SGD::SGD(const ParameterList& parameters, SGDOptions options)
   check_range("SGD", "weight_decay", options.weight_decay, {.min = 0});
   if (options.nesterov && (options.momentum == 0 || options.dampening != 0)) {
     throw ConfigError("[SGD] nesterov expects momentum above 0 and no dampening, got momentum " +
-                      nn::detail::number_text(options.momentum) + " and dampening " +
-                      nn::detail::number_text(options.dampening));
+                      shortest(options.momentum) + " and dampening " + shortest(options.dampening));
   }
 }
 
