@@ -1,5 +1,7 @@
 #include "net/unix.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -67,16 +69,38 @@ std::vector<fs::path> places_for_sockets() {
   return places;
 }
 
+constexpr const char* kPrefix = "hops-";
+
+// The directory itself is locked; the kernel lets go when the process is gone, however it went.
+Descriptor try_lock(const fs::path& directory) {
+  Descriptor fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd.get() >= 0 && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) fd.close();
+  return fd;
+}
+
+void remove_abandoned(const fs::path& place) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(place, ignored)) {
+    struct stat info {};
+    const fs::path& path = entry.path();
+    if (!path.filename().string().starts_with(kPrefix) || ::lstat(path.c_str(), &info) != 0) continue;
+    if (!S_ISDIR(info.st_mode) || info.st_uid != ::geteuid()) continue;
+    if (const Descriptor lock = try_lock(path); lock.get() >= 0) fs::remove_all(path, ignored);
+  }
+}
+
 }  // namespace
 
 SocketDirectory::SocketDirectory() {
   std::string reasons;
   for (const fs::path& place : places_for_sockets()) {
-    std::string name = place / "hop-XXXXXX";
-    const bool fits = name.size() + kRoomForSocketName <= kMaxPathBytes;
-    if (fits && ::mkdtemp(name.data()) != nullptr) {
+    const std::string pattern = place / (std::string(kPrefix) + "XXXXXX");
+    const bool fits = pattern.size() + kRoomForSocketName <= kMaxPathBytes;
+    if (fits) remove_abandoned(place);
+    for (std::string name = pattern; fits && ::mkdtemp(name.data()) != nullptr; name = pattern) {
       path_ = name;  // mkdtemp made it 0700
-      return;
+      lock_ = try_lock(path_);
+      if (fs::exists(path_)) return;  // else a neighbour took it for an abandoned one, before it was locked
     }
     reasons += "; " + place.string() + ": " + (fits ? std::strerror(errno) : "its path is too long");
   }

@@ -4,13 +4,15 @@
 #include <filesystem>
 #include <string>
 
+#include "base/files.h"
 #include "net/transport.h"
 
 namespace hop::net {
 
 /// A directory for sockets that only its owner may enter (0700), with a short random name (a socket's path has at most
 /// 107 bytes): in $XDG_RUNTIME_DIR, else in the system's directory for temporary files. Removed with its contents when
-/// the object dies. Throws NetError when no directory can be made.
+/// the object dies; one whose process was killed is removed by the next object: nobody holds its lock any more. Throws
+/// NetError when no directory can be made.
 class SocketDirectory {
  public:
   SocketDirectory();
@@ -24,6 +26,7 @@ class SocketDirectory {
 
  private:
   std::filesystem::path path_;
+  Descriptor lock_;
 };
 
 /// Listens and connects on `unix:` addresses. Both throw ConfigError when the path is too long, or when its directory
