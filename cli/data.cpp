@@ -20,7 +20,7 @@ struct ImportArguments {
   std::uint32_t partitions = 4;
   std::uint64_t seed = 0;
   std::string label = "0";
-  std::optional<bool> header;
+  bool has_header = false, has_none = false;
   std::optional<std::int64_t> tail;
   std::optional<double> fraction;
 };
@@ -42,7 +42,7 @@ int import(const ImportArguments& arguments) {
   options.partitions = arguments.partitions;
   options.seed = arguments.seed;
   options.label = label_column(arguments.label);
-  options.header = arguments.header;
+  if (arguments.has_header || arguments.has_none) options.header = arguments.has_header;
   if (arguments.tail) options.validation = data::Validation::tail(*arguments.tail);
   if (arguments.fraction) options.validation = data::Validation::fraction(*arguments.fraction);
   const data::Dataset dataset =
@@ -68,7 +68,8 @@ void add_import(CLI::App& data, Action& action) {
   command->add_option("--partitions", arguments->partitions, "How many (default 4)")->check(at_least_one());
   command->add_option("--out", arguments->out, "The data set's folder; must not exist or be empty")->required();
   command->add_option("--label", arguments->label, "CSV: the label's column, by number or name (default 0)");
-  command->add_flag("--header,!--no-header", arguments->header, "CSV: the first line is a header, or is none");
+  auto* header = command->add_flag("--header", arguments->has_header, "CSV: the first line is a header");
+  command->add_flag("--no-header", arguments->has_none, "CSV: the first line is data")->excludes(header);
   command->add_option("--seed", arguments->seed, "Of the shuffle (default 0)");
   auto* tail = command->add_option("--validation-tail", arguments->tail, "Validate on the last N rows");
   command->add_option("--validation-fraction", arguments->fraction, "Validate on a random share of the rows")

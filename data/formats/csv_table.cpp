@@ -45,6 +45,7 @@ class TableReader {
     Fields fields;
     while (records_.next(fields)) append(fields, records_.line());
     if (!has_header_) decide_header();
+    if (!*has_header_) prepend_first();
     if (table_.labels.empty()) throw DataError("[csv] expected rows after the header (" + table_.file.string() + ")");
     if (*has_header_) set_header();
     note_columns();
@@ -218,20 +219,19 @@ class TableReader {
 
   void decide_header() {
     has_header_ = looks_like_header(first_, label_, places_, table_);
-    if (*has_header_) {
-      note("line 1 is taken for the header; " + std::string(kSayHeader));
-    } else {
-      CsvTable rest = std::exchange(table_, {});
-      table_.file = rest.file;
-      table_.source = rest.source;
-      table_.width = rest.width;
-      table_.notes = std::move(rest.notes);
-      append(first_, first_line_);
-      table_.features.insert(table_.features.end(), rest.features.begin(), rest.features.end());
-      std::ranges::move(rest.labels, std::back_inserter(table_.labels));
-      table_.lines.insert(table_.lines.end(), rest.lines.begin(), rest.lines.end());
-      note("no header: line 1 is taken for data; " + std::string(kSayHeader));
-    }
+    note((*has_header_ ? "line 1 is taken for the header; " : "no header: line 1 is taken for data; ") +
+         std::string(kSayHeader));
+  }
+
+  // The first record is a row like the others, and comes before them.
+  void prepend_first() {
+    const std::vector<float> features = std::exchange(table_.features, {});
+    const std::vector<std::string> labels = std::exchange(table_.labels, {});
+    const std::vector<std::int64_t> lines = std::exchange(table_.lines, {});
+    append(first_, first_line_);
+    table_.features.insert(table_.features.end(), features.begin(), features.end());
+    table_.labels.insert(table_.labels.end(), labels.begin(), labels.end());
+    table_.lines.insert(table_.lines.end(), lines.begin(), lines.end());
   }
 
   void set_header() {

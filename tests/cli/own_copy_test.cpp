@@ -9,7 +9,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 class OwnCopy : public Table {
  protected:
@@ -22,10 +21,11 @@ class OwnCopy : public Table {
     for (const auto& words : commands) {
       const Finished finished = go(words);
       EXPECT_EQ(finished.code, 0) << words[0] << ": " << finished.err;
-      if (line.empty())
+      if (line.empty()) {
         EXPECT_THAT(finished.err, ::testing::Not(HasSubstr("own copy"))) << words[0];
-      else
+      } else {
         EXPECT_THAT(finished.err, AllOf(HasSubstr(line), HasSubstr("own copy"))) << words[0];
+      }
     }
   }
 };

@@ -76,7 +76,8 @@ RawData floats(std::vector<float> values, const Shape& shape) {
   const std::int64_t rows = shape[0];
   std::vector<std::int64_t> labels(static_cast<std::size_t>(rows));
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int64_t>(i % 2);
-  raw.train = tensor_source(Tensor::from(values, shape), Tensor::from(labels, {rows}), 2);
+  raw.train = tensor_source(Tensor::from(std::span<const float>(values), shape),
+                            Tensor::from(std::span<const std::int64_t>(labels), {rows}), 2);
   return raw;
 }
 
