@@ -2,7 +2,9 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <exception>
 #include <functional>
+#include <string>
 
 namespace hop::cli {
 
@@ -11,6 +13,16 @@ enum ExitCode : int { kOk = 0, kUsage = 1, kBadInput = 2, kRunFailed = 3, kInter
 
 /// What the chosen sub-command does; returns the exit code.
 using Action = std::function<int()>;
+
+/// One line on stderr for an error, and its exit code.
+int report_error(const std::exception_ptr& error);
+bool is_journal_error(const std::exception_ptr& error);
+
+/// A line on stderr when the source of a run's data is no longer what it was. The run goes on with its own copy.
+void tell_source_change(const std::string& run_directory);
+
+/// A whole number of at least 1.
+CLI::Validator at_least_one();
 
 void add_run(CLI::App& app, Action& action);
 void add_resume(CLI::App& app, Action& action);

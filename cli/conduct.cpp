@@ -1,8 +1,10 @@
 #include "cli/conduct.h"
 
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 
+#include "base/words.h"
 #include "cli/commands.h"
 #include "cli/display.h"
 #include "cli/interrupt.h"
@@ -10,14 +12,45 @@
 namespace hop::cli {
 namespace {
 
-int exit_code(const hopper::Results& results) {
-  if (results.outcome == hopper::Outcome::Interrupted) return kInterrupted;
+// How a run ended, for a person and for the shell. A run that no model came through says why.
+int conclude(const hopper::Results& results) {
+  const bool is_interrupted = results.outcome == hopper::Outcome::Interrupted;
+  if (is_interrupted) return results.is_durable ? kInterrupted : kRunFailed;
   bool any_came_through = false;
   for (const hopper::ModelResult& model : results.models) {
     if (model.status == "quarantined") return kRunFailed;  // what was asked for is not all there
     any_came_through = any_came_through || model.status != "diverged";
   }
-  return any_came_through ? kOk : kRunFailed;
+  if (any_came_through) return kOk;
+  for (const hopper::ModelResult& model : results.models) {
+    if (model.status != "diverged") continue;
+    std::fprintf(stderr, "hop: failed: no model came through; model %u diverged in epoch %u (a lower lr may help)\n",
+                 model.id.value, model.epochs + 1);
+    break;
+  }
+  return kRunFailed;
+}
+
+// After an error that left something to go on with.
+void offer_resume(const std::filesystem::path& run_directory) {
+  try {
+    const hopper::Results results = hopper::inspect(run_directory);
+    if (results.is_running || !results.is_durable || results.outcome != hopper::Outcome::Interrupted) return;
+    std::fprintf(stderr, "to go on: hop resume %s\n", run_directory.c_str());
+  } catch (const std::exception&) {  // nothing that could be resumed
+  }
+}
+
+void print_last_words(const hopper::Results& results, const std::filesystem::path& run_directory) {
+  std::printf("\n%s\n", hopper::leaderboard(results).c_str());
+  if (results.outcome == hopper::Outcome::Interrupted) {
+    if (results.is_durable) {
+      std::printf("interrupted; to go on: hop resume %s\n", run_directory.c_str());
+    } else {
+      std::printf("interrupted; durable = false keeps no state, so the run cannot go on\n");
+    }
+  }
+  std::printf("run directory: %s\n", run_directory.c_str());
 }
 
 }  // namespace
@@ -43,21 +76,21 @@ int conduct(const std::filesystem::path& run_directory, hopper::Objective object
   options.control = &control;
 
   hopper::Results results;
-  {
+  try {
     const InterruptHandler interrupts(control);
     results = conduct(options).results;
+  } catch (const std::exception&) {
+    const int code = report_error(std::current_exception());
+    if (code == kRunFailed || is_journal_error(std::current_exception())) offer_resume(run_directory);
+    return code;
   }
   display.reset();  // its last lines come before these
   if (json) {
     std::fputs(hopper::to_json(results).c_str(), stdout);
   } else {
-    std::printf("\n%s\n", hopper::leaderboard(results).c_str());
-    if (results.outcome == hopper::Outcome::Interrupted) {
-      std::printf("interrupted; to go on: hop resume %s\n", run_directory.c_str());
-    }
-    std::printf("run directory: %s\n", run_directory.c_str());
+    print_last_words(results, run_directory);
   }
-  return exit_code(results);
+  return conclude(results);
 }
 
 }  // namespace hop::cli

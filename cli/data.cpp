@@ -1,10 +1,12 @@
 // hop data import | info: raw files into partitions, and what a partitioned data set holds.
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "cli/commands.h"
 #include "data/prepare.h"
 
@@ -18,6 +20,7 @@ struct ImportArguments {
   std::uint32_t partitions = 4;
   std::uint64_t seed = 0;
   std::string label = "0";
+  bool has_header = false, has_none = false;
   std::optional<std::int64_t> tail;
   std::optional<double> fraction;
 };
@@ -26,8 +29,12 @@ struct ImportArguments {
 data::LabelColumn label_column(const std::string& text) {
   const bool number =
       !text.empty() && text.find_first_not_of("0123456789", text[0] == '-' ? 1 : 0) == std::string::npos;
-  if (number) return static_cast<std::int64_t>(std::stoll(text));
-  return text;
+  std::int64_t place = 0;
+  if (!number) return text;
+  if (std::from_chars(text.data(), text.data() + text.size(), place).ec != std::errc{}) {
+    throw ConfigError("[data] --label: expected a column's number or name, got " + text);
+  }
+  return place;
 }
 
 int import(const ImportArguments& arguments) {
@@ -35,6 +42,7 @@ int import(const ImportArguments& arguments) {
   options.partitions = arguments.partitions;
   options.seed = arguments.seed;
   options.label = label_column(arguments.label);
+  if (arguments.has_header || arguments.has_none) options.header = arguments.has_header;
   if (arguments.tail) options.validation = data::Validation::tail(*arguments.tail);
   if (arguments.fraction) options.validation = data::Validation::fraction(*arguments.fraction);
   const data::Dataset dataset =
@@ -57,9 +65,11 @@ void add_import(CLI::App& data, Action& action) {
   CLI::App* command = data.add_subcommand("import", "Partition raw files: hop data import idx SOURCE... --out DIR");
   command->add_option("format", arguments->format, "idx, cifar or csv")->required();
   command->add_option("sources", arguments->sources, "A folder, or files")->required();
-  command->add_option("--partitions", arguments->partitions, "How many (default 4)")->check(CLI::PositiveNumber);
+  command->add_option("--partitions", arguments->partitions, "How many (default 4)")->check(at_least_one());
   command->add_option("--out", arguments->out, "The data set's folder; must not exist or be empty")->required();
   command->add_option("--label", arguments->label, "CSV: the label's column, by number or name (default 0)");
+  auto* header = command->add_flag("--header", arguments->has_header, "CSV: the first line is a header");
+  command->add_flag("--no-header", arguments->has_none, "CSV: the first line is data")->excludes(header);
   command->add_option("--seed", arguments->seed, "Of the shuffle (default 0)");
   auto* tail = command->add_option("--validation-tail", arguments->tail, "Validate on the last N rows");
   command->add_option("--validation-fraction", arguments->fraction, "Validate on a random share of the rows")

@@ -43,7 +43,8 @@ std::string summary(const RunProgress& p) {
 std::vector<const hopper::Model*> leaders(const hopper::Ledger& ledger, hopper::Objective objective) {
   std::vector<std::pair<double, const hopper::Model*>> scored;
   for (const hopper::Model& model : ledger.models()) {
-    if (model.epochs.empty()) continue;
+    const bool dropped = model.status == hopper::Status::Diverged || model.status == hopper::Status::Quarantined;
+    if (dropped || model.epochs.empty()) continue;
     if (const auto score = hopper::score(objective, model.epochs.back())) scored.emplace_back(*score, &model);
   }
   std::stable_sort(scored.begin(), scored.end(), [](const auto& a, const auto& b) { return a.first > b.first; });

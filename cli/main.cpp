@@ -1,8 +1,14 @@
 // hop: train many models over partitioned data; the data stays and the models travel.
-#include <cstdio>
-#include <exception>
+#include <fcntl.h>
+#include <unistd.h>
 
-#include "base/error.h"
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <iostream>
+
 #include "base/version.h"
 #include "cli/commands.h"
 #ifdef HOP_CUDA
@@ -12,22 +18,36 @@
 namespace hop::cli {
 namespace {
 
-int report(const char* kind, const std::exception& error, int code) {
-  std::fprintf(stderr, "hop: %s: %s\n", kind, error.what());
-  return code;
+// A program that is started without one of its standard files must not open another file in its place, and then write
+// words for people into a journal.
+void open_standard_files() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+      // Not writable as stdout: words that nobody will read are an error, as on a full disk.
+      ::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+    }
+  }
+}
+
+// What was printed counts when it has left the program.
+int checked_output(int code) {
+  std::cout.flush();
+  errno = 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  const int reason = errno;
+  if (flushed && std::ferror(stdout) == 0 && std::cout.good()) return code;
+  if (reason != EPIPE) {  // `| head` has seen enough
+    std::fprintf(stderr, "hop: failed: cannot write standard output%s%s\n", reason != 0 ? ": " : "",
+                 reason != 0 ? std::strerror(reason) : "");
+  }
+  return code == kOk ? kRunFailed : code;
 }
 
 int guarded(const Action& action) {
   try {
     return action();
-  } catch (const ConfigError& error) {
-    return report("bad configuration", error, kBadInput);
-  } catch (const DataError& error) {
-    return report("bad data", error, kBadInput);
-  } catch (const JournalError& error) {
-    return report("bad journal", error, kBadInput);
-  } catch (const std::exception& error) {
-    return report("failed", error, kRunFailed);
+  } catch (const std::exception&) {
+    return report_error(std::current_exception());
   }
 }
 
@@ -35,6 +55,8 @@ int guarded(const Action& action) {
 }  // namespace hop::cli
 
 int main(int argc, char** argv) {
+  hop::cli::open_standard_files();
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is an error of writing, no end of the run
   CLI::App app("Model hopping: the data stays, the models travel.", "hop");
   app.set_version_flag("--version", std::string("hop ") + hop::kVersion);
   app.require_subcommand(1);
@@ -54,7 +76,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? hop::cli::kOk : hop::cli::kUsage;
+    return hop::cli::checked_output(app.exit(error) == 0 ? hop::cli::kOk : hop::cli::kUsage);
   }
-  return hop::cli::guarded(action);
+  return hop::cli::checked_output(hop::cli::guarded(action));
 }

@@ -10,6 +10,7 @@ namespace hop::cli {
 namespace {
 
 int replay(const std::string& directory, std::optional<ModelId> only) {
+  tell_source_change(directory);
   bool all_match = true;
   hopper::replay(directory, only, [&](const hopper::Replayed& r) {
     all_match = all_match && r.matches;

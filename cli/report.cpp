@@ -15,6 +15,7 @@ void add_report(CLI::App& app, Action& action) {
   command->callback([=, &action] {
     action = [=] {
       const hopper::Results results = hopper::inspect(*directory);
+      tell_source_change(*directory);
       std::uint64_t units = 0;
       for (const hopper::ModelResult& model : results.models) units += model.visits.size();
       std::printf(
@@ -24,6 +25,14 @@ void add_report(CLI::App& app, Action& action) {
           static_cast<unsigned long long>(units), static_cast<unsigned long long>(results.hops),
           static_cast<double>(results.network.hop) / 1e6, results.gap.p50_ms, results.gap.p99_ms);
       std::fputs(hopper::leaderboard(results).c_str(), stdout);
+      if (results.is_running) {
+        std::puts("\nrunning");
+      } else if (results.outcome == hopper::Outcome::Interrupted) {
+        if (results.is_durable)
+          std::printf("\ninterrupted; to go on: hop resume %s\n", results.run_directory.c_str());
+        else
+          std::puts("\ninterrupted; durable = false kept no state, so the run cannot go on");
+      }
       return kOk;
     };
   });

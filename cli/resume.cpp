@@ -1,7 +1,9 @@
 // hop resume RUN_DIR: go on with an interrupted run.
+#include <filesystem>
 #include <memory>
 #include <string>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/conduct.h"
 
@@ -9,8 +11,9 @@ namespace hop::cli {
 namespace {
 
 int resume(const std::string& directory, double patience, bool json, bool retry) {
-  const hopper::Objective objective = hopper::inspect(directory).objective;
-  return conduct(directory, objective, json, [&](hopper::RunOptions& options) {
+  tell_source_change(directory);
+  const std::filesystem::path path = without_trailing_slash(directory);
+  return conduct(path, hopper::objective_of(path), json, [&](hopper::RunOptions& options) {
     options.patience = seconds(patience);
     options.retry = retry;
     return hopper::resume(directory, options);

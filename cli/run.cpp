@@ -1,9 +1,16 @@
 // hop run EXPERIMENT.toml: train all models of an experiment with worker processes of this machine.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/conduct.h"
 
@@ -12,11 +19,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// runs/<name>-1, runs/<name>-2, ...: the first that does not exist.
-fs::path default_run_directory(const std::string& name) {
+// Makes runs/<name>-<n> for the first n that nobody has: of runs that start at once, mkdir gives each its own.
+fs::path claim_run_directory(const std::string& name) {
+  create_folder("runs", raise<ConfigError>);
   for (int n = 1;; ++n) {
     const fs::path path = fs::path("runs") / (name + "-" + std::to_string(n));
-    if (!fs::exists(path)) return path;
+    if (::mkdir(path.c_str(), 0700) == 0) return path;
+    if (errno != EEXIST) throw ConfigError("[run] cannot create " + path.string() + ": " + std::strerror(errno));
   }
 }
 
@@ -33,12 +42,15 @@ int run(const RunArguments& arguments) {
   std::vector<std::string> overrides = arguments.overrides;
   if (arguments.workers != 0) overrides.push_back("run.workers=" + std::to_string(arguments.workers));
   const hopper::Experiment experiment = hopper::load_experiment(arguments.experiment, overrides);
+  const bool is_claimed = arguments.run_directory.empty();
   const fs::path directory =
-      arguments.run_directory.empty() ? default_run_directory(experiment.name) : fs::path(arguments.run_directory);
-  return conduct(directory, experiment.search.objective, arguments.json, [&](hopper::RunOptions& options) {
+      is_claimed ? claim_run_directory(experiment.name) : without_trailing_slash(arguments.run_directory);
+  const int code = conduct(directory, experiment.search.objective, arguments.json, [&](hopper::RunOptions& options) {
     options.patience = seconds(arguments.patience);
     return hopper::run(experiment, options);
   });
+  if (is_claimed && code != kOk) ::rmdir(directory.c_str());  // where the run could not begin, it is empty
+  return code;
 }
 
 }  // namespace
@@ -48,8 +60,8 @@ void add_run(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("run", "Train the models of an experiment file");
   command->add_option("experiment", arguments->experiment, "The experiment file (TOML)")->required();
   command->add_option("--run-dir", arguments->run_directory,
-                      "Where the run's files go; must not exist (default: runs/<name>-<n>)");
-  command->add_option("--workers", arguments->workers, "Overrides run.workers")->check(CLI::PositiveNumber);
+                      "Where the run's files go; new or empty (default: runs/<name>-<n>)");
+  command->add_option("--workers", arguments->workers, "Overrides run.workers")->check(at_least_one());
   command->add_option("--set", arguments->overrides, "Overrides a key of the file: --set search.epochs=3")
       ->allow_extra_args(false);
   add_patience(*command, arguments->patience);

@@ -18,6 +18,8 @@
 namespace hop::data {
 namespace {
 
+constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition
+
 constexpr std::size_t kWindowBytes =
     32 << 20;  // after so many bytes a pass gives its mapped pages back, as Loader does
 
@@ -27,16 +29,44 @@ Tensor first_rows(const Tensor& t, std::int64_t rows) {
   return t.as_strided(shape, t.strides(), 0);
 }
 
-// What Loader's loop computes, in its order: (float(x) - offset) * factor.
-Tensor scaled(const Tensor& raw, const Scale& scale) {
-  using namespace kernels;
-  const bool as_it_is = raw.dtype() == DType::f32 && scale.offset == 0 && scale.factor == 1;
-  if (as_it_is) return raw;
-  const Tensor x = raw.dtype() == DType::f32 ? clone(raw) : cast(raw, DType::f32);
-  evaluate_into(x, rows::Sub{}, x, static_cast<double>(static_cast<float>(scale.offset)));
-  evaluate_into(x, rows::Mul{}, x, static_cast<double>(static_cast<float>(scale.factor)));
-  return x;
-}
+/// What Loader's loop computes, in its order: (float(x) - offset) * factor.
+class DeviceScaling {
+ public:
+  explicit DeviceScaling(Scaling scaling) : scaling_(std::move(scaling)) {}
+
+  /// To be called before a step is recorded: it copies to the device.
+  void prepare(const Shape& row, Device device) {
+    scaling_.check(row);
+    if (!scaling_.is_per_column() || offsets_.defined()) return;
+    const Tensor offsets = Tensor::empty(row, DType::f32), factors = Tensor::empty(row, DType::f32);
+    for (std::size_t i = 0; i < scaling_.columns().size(); ++i) {
+      offsets.data<float>()[i] = static_cast<float>(scaling_.columns()[i].scale.offset);
+      factors.data<float>()[i] = static_cast<float>(scaling_.columns()[i].scale.factor);
+    }
+    offsets_ = kernels::to_device(offsets, device);
+    factors_ = kernels::to_device(factors, device);
+  }
+
+  Tensor apply(const Tensor& raw) const {
+    using namespace kernels;
+    const Scale& all = scaling_.all();
+    const bool as_it_is = raw.dtype() == DType::f32 && !scaling_.is_per_column() && all.offset == 0 && all.factor == 1;
+    if (as_it_is) return raw;
+    const Tensor x = raw.dtype() == DType::f32 ? clone(raw) : cast(raw, DType::f32);
+    if (scaling_.is_per_column()) {
+      evaluate_into(x, rows::Sub{}, x, offsets_);
+      evaluate_into(x, rows::Mul{}, x, factors_);
+    } else {
+      evaluate_into(x, rows::Sub{}, x, static_cast<double>(static_cast<float>(all.offset)));
+      evaluate_into(x, rows::Mul{}, x, static_cast<double>(static_cast<float>(all.factor)));
+    }
+    return x;
+  }
+
+ private:
+  Scaling scaling_;
+  Tensor offsets_, factors_;  // on the device, of a row's shape
+};
 
 class HostBatches final : public Batches {
  public:
@@ -60,11 +90,14 @@ class HostBatches final : public Batches {
 class ResidentBatches final : public Batches {
  public:
   ResidentBatches(const LoaderOptions& options, std::shared_ptr<const DeviceRows> rows)
-      : options_(options), rows_(std::move(rows)) {
+      : options_(options), rows_(std::move(rows)), scaling_(options.scale) {
     const Device device = rows_->x().device();
+    options_.batch_size = std::min(options_.batch_size, std::max<std::int64_t>(rows_->largest(), 1));
+    const Shape& all = rows_->x().shape();
+    scaling_.prepare(Shape(std::span<const std::int64_t>(all).subspan(1)), device);
     order_ = Tensor::empty({rows_->largest()}, DType::i64, device);
-    position_ = Tensor::empty({options.batch_size}, DType::i64, device);
-    from_zero_ = kernels::arange(options.batch_size, DType::i64, device);
+    position_ = Tensor::empty({options_.batch_size}, DType::i64, device);
+    from_zero_ = kernels::arange(options_.batch_size, DType::i64, device);
   }
 
   void start(const Partition& partition, std::optional<std::uint64_t> key) override {
@@ -92,7 +125,7 @@ class ResidentBatches final : public Batches {
 
   Batch batch() override {
     const Tensor index = kernels::index_select(order_, 0, first_rows(position_, present_));
-    const Batch batch{scaled(kernels::index_select(rows_->x(), 0, index), options_.scale),
+    const Batch batch{scaling_.apply(kernels::index_select(rows_->x(), 0, index)),
                       kernels::index_select(rows_->y(), 0, index)};
     kernels::evaluate_into(position_, kernels::rows::Add{}, position_, options_.batch_size);
     return batch;
@@ -102,6 +135,7 @@ class ResidentBatches final : public Batches {
  private:
   LoaderOptions options_;
   std::shared_ptr<const DeviceRows> rows_;
+  DeviceScaling scaling_;
   Tensor order_;                 // of the pass, as rows of rows_
   Tensor position_, from_zero_;  // places in order_ of the batch's rows; 0, 1, ..
   std::int64_t left_ = 0, present_ = 0;
@@ -111,7 +145,8 @@ class ResidentBatches final : public Batches {
 /// lie in the file, labels before features, so that a short batch is one copy, too.
 class StreamedBatches final : public Batches {
  public:
-  StreamedBatches(const LoaderOptions& options, Device device) : options_(options), device_(device) {}
+  StreamedBatches(const LoaderOptions& options, Device device)
+      : options_(options), scaling_(options.scale), device_(device) {}
   ~StreamedBatches() override {
     for (const Buffer& buffer : buffers_) {
       try {
@@ -124,6 +159,7 @@ class StreamedBatches final : public Batches {
   void start(const Partition& partition, std::optional<std::uint64_t> key) override {
     finish_present();  // of a pass that was given up
     columns_ = row_columns(partition);
+    scaling_.prepare(columns_.x_column->shape, device_);
     order_ = key ? random_permutation(partition.rows(), *key) : ascending_rows(partition.rows());
     partition_ = partition;
     make_buffers();
@@ -152,7 +188,7 @@ class StreamedBatches final : public Batches {
 
   Batch batch() override {
     const Buffer& buffer = buffers_[current_];
-    return {scaled(first_rows(buffer.x, present_), options_.scale), first_rows(buffer.y, present_)};
+    return {scaling_.apply(first_rows(buffer.x, present_)), first_rows(buffer.y, present_)};
   }
   const void* place() const override { return buffers_[current_].y.raw_data(); }
 
@@ -215,6 +251,7 @@ class StreamedBatches final : public Batches {
   }
 
   LoaderOptions options_;
+  DeviceScaling scaling_;
   Device device_;
   std::optional<Partition> partition_;
   RowColumns columns_{};
@@ -252,7 +289,8 @@ class DeviceBatches final : public Batches {
 
 std::unique_ptr<Batches> make_batches(LoaderOptions options, Device device, std::shared_ptr<const DeviceRows> rows) {
   if (device.is_cpu()) return std::make_unique<HostBatches>(options);
-  const Loader checked(options);  // for its errors
+  const Loader checked(options);                                 // for its errors
+  options.batch_size = std::min(options.batch_size, kMostRows);  // sizes in bytes are products of it
   return std::make_unique<DeviceBatches>(options, device, std::move(rows));
 }
 

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "data/filesystem_internal.h"
 #include "data/manifest_internal.h"
 #include "data/mapped_file.h"
@@ -24,6 +25,24 @@ void check_file(const fs::path& folder, const PartitionEntry& entry, Files files
     throw DataError("[dataset] expected " + std::to_string(entry.bytes) + " bytes, got " + std::to_string(bytes) +
                     " (" + file.string() + ")");
   }
+}
+
+// "scale [0, 0.00392157]", or the columns with theirs.
+std::string describe(const Scaling& scaling) {
+  std::ostringstream out;
+  if (!scaling.is_per_column()) {
+    out << "scale [" << scaling.all().offset << ", " << scaling.all().factor << "]";
+    return out.str();
+  }
+  constexpr std::size_t kShown = 8;
+  out << "scale by column:";
+  for (std::size_t i = 0; i < std::min(scaling.columns().size(), kShown); ++i) {
+    const FeatureColumn& column = scaling.columns()[i];
+    out << (i == 0 ? " " : ", ") << (column.name.empty() ? std::to_string(i) : printable(column.name)) << " ["
+        << column.scale.offset << ", " << column.scale.factor << "]";
+  }
+  if (scaling.columns().size() > kShown) out << ", ... (" << scaling.columns().size() << " in all)";
+  return out.str();
 }
 
 }  // namespace
@@ -95,8 +114,8 @@ std::string describe(const Dataset& dataset) {
   std::ostringstream out;
   out << m.name << ": " << m.rows << " rows and " << dataset.validation_rows() << " for validation, " << m.classes
       << " classes\n"
-      << "  features    " << name(dataset.feature_dtype()) << " " << dataset.feature_shape().to_string() << ", scale ["
-      << m.scale.offset << ", " << m.scale.factor << "]\n"
+      << "  features    " << name(dataset.feature_dtype()) << " " << dataset.feature_shape().to_string() << ", "
+      << describe(m.scale) << "\n"
       << "  partitions  " << m.partitions.size() << " of " << fewest.rows;
   if (most.rows != fewest.rows) out << " to " << most.rows;
   out << " rows, " << dataset.bytes() << " bytes in all files\n"
@@ -106,9 +125,10 @@ std::string describe(const Dataset& dataset) {
       << "; validation: " << m.provenance.validation << "\n";
   if (!m.class_names.empty()) {
     out << "  classes    ";
-    for (const std::string& class_name : m.class_names) out << " " << class_name;
+    for (const std::string& class_name : m.class_names) out << " " << printable(class_name);
     out << "\n";
   }
+  for (const std::string& note : m.provenance.notes) out << "  note        " << printable(note, 300) << "\n";
   out << "  digest      " << m.digest.hex() << "\n";
   return out.str();
 }

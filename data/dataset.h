@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "data/columns.h"
 #include "data/partition.h"
 #include "data/schema.h"
 #include "data/source.h"
@@ -32,6 +33,7 @@ struct Provenance {
   std::string validation = {};
   std::uint64_t seed = 0;
   bool shuffled = true;
+  std::vector<std::string> notes = {};  ///< what the reader took for granted, a line each
   bool operator==(const Provenance&) const = default;
 };
 
@@ -46,7 +48,7 @@ struct Manifest {
   Digest digest;                         ///< of the whole data set: columns, classes, rows and how they are split
   std::vector<PartitionEntry> partitions;
   std::optional<PartitionEntry> validation;
-  Scale scale;  ///< suggested: maps the features of the training rows to about [0, 1]
+  Scaling scale;  ///< how features become numbers, fitted on the training rows (ScalingFit) or as it was asked for
   Provenance provenance;
 };
 
@@ -72,7 +74,7 @@ class Dataset {
   const std::vector<std::string>& class_names() const { return manifest_.class_names; }
   DType feature_dtype() const;
   Shape feature_shape() const;  ///< of one row
-  Scale scale() const { return manifest_.scale; }
+  const Scaling& scale() const { return manifest_.scale; }
   /// Bytes of all files: what would have to move if data did.
   std::uint64_t bytes() const;
 
@@ -99,7 +101,7 @@ struct WriteOptions {
   Validation validation = Validation::none();
   std::uint64_t seed = 0;
   bool shuffle = true;              ///< once, before the split
-  std::optional<Scale> scale = {};  ///< the suggestion; computed from the training rows when not given
+  std::optional<Scale> scale = {};  ///< of all features; fitted on the training rows when not given
   std::string label = {};           ///< for the provenance
 };
 
@@ -108,6 +110,10 @@ struct WriteOptions {
 /// bytes are a function of (rows, options) alone. Throws DataError (folder, disk, source) or ConfigError (options that
 /// the rows do not allow).
 Dataset write_dataset(const RawData& source, const std::filesystem::path& folder, const WriteOptions& options);
+
+/// Makes the files of `source` the files of `folder`, too, which must not exist or be empty: linked where both lie on
+/// one file system, else copied. The folder appears whole or not at all. Throws DataError.
+Dataset adopt_dataset(const Dataset& source, const std::filesystem::path& folder);
 
 /// The digest that write_dataset gives to a data set: XXH3-128 of its classes, columns and rows in the order of the
 /// source, and of the options that decide how they are split. Reads every row once.

@@ -1,14 +1,14 @@
 // write_dataset: one pass over the source for its digest and range, one to write the partitions, a rename at the end.
 #include <algorithm>
 #include <cstdio>
-#include <limits>
 
 #include "base/error.h"
-#include "data/atomic_file.h"
+#include "base/files.h"
 #include "data/dataset.h"
 #include "data/filesystem_internal.h"
 #include "data/manifest_internal.h"
 #include "data/partition_writer.h"
+#include "data/pending_folder_internal.h"
 
 namespace hop::data {
 namespace {
@@ -37,70 +37,20 @@ class RowReader {
   std::int64_t label_ = 0;
 };
 
-// A folder that is made under another name, and appears under its own when everything in it is on the disk.
-class PendingFolder {
- public:
-  explicit PendingFolder(const fs::path& target) : target_(target) {
-    if (!target_.has_filename()) target_ = target_.parent_path();  // "out/"
-    if (fs::exists(target_) && !(fs::is_directory(target_) && fs::is_empty(target_))) {
-      throw DataError("[data] expected a new or empty folder, got " + target_.string() + ", which holds something");
-    }
-    if (target_.has_parent_path()) fs::create_directories(target_.parent_path());
-    temporary_ = temporary_name(target_);
-    fs::create_directory(temporary_);
-  }
-  ~PendingFolder() {
-    std::error_code ignored;
-    if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
-  }
-  PendingFolder(const PendingFolder&) = delete;
-  PendingFolder& operator=(const PendingFolder&) = delete;
-
-  const fs::path& path() const { return temporary_; }
-  /// Throws where someone else filled the target meanwhile: a folder replaces an empty one only.
-  const fs::path& commit() {
-    fs::rename(temporary_, target_);
-    temporary_.clear();
-    sync_folder(target_.parent_path());
-    return target_;
-  }
-
- private:
-  fs::path target_;
-  fs::path temporary_;
-};
-
 std::vector<Column> columns_of(const RowSource& source) {
   return {{std::string(kFeatureColumn), source.feature_dtype(), source.feature_shape()},
           {std::string(kLabelColumn), DType::i64, {}}};
 }
 
-// Lowest and highest value of the features that were shown to it.
-struct Range {
-  double low = std::numeric_limits<double>::infinity();
-  double high = -std::numeric_limits<double>::infinity();
-
-  void include(DType dtype, ByteView features) {
-    visit_dtype(dtype, [&]<class T>(T) {
-      for (std::size_t at = 0; at < features.size(); at += sizeof(T)) {
-        T value;
-        std::memcpy(&value, features.data() + at, sizeof(T));
-        low = std::min(low, static_cast<double>(value));
-        high = std::max(high, static_cast<double>(value));
-      }
-    });
+Scaling fit_scaling(const RowSource& train, const Split& split) {
+  ScalingFit fit(train.feature_dtype(), train.feature_shape());
+  if (fit.needs_rows()) {
+    RowReader reader(train);
+    for (const auto& partition : split.partitions) {
+      for (const std::uint32_t row : partition) fit.include(reader.read(row)[0]);
+    }
   }
-};
-
-// Bytes are pictures: 0 is 0 and 255 is 1, whatever occurs. Other numbers are mapped from the range that occurs.
-Scale suggest_scale(const RowSource& train, const Split& split) {
-  if (train.feature_dtype() == DType::u8) return {0.0, 1.0 / 255.0};
-  Range range;
-  RowReader reader(train);
-  for (const auto& partition : split.partitions) {
-    for (const std::uint32_t row : partition) range.include(train.feature_dtype(), reader.read(row)[0]);
-  }
-  return range.high > range.low ? Scale{range.low, 1.0 / (range.high - range.low)} : Scale{};
+  return fit.result(train.feature_names());
 }
 
 PartitionEntry write_rows(const RowSource& source, std::span<const std::uint32_t> rows, PartitionHeader header,
@@ -134,7 +84,8 @@ void check_source(const RawData& source, const WriteOptions& options) {
 }
 
 Provenance provenance_of(const RawData& source, const WriteOptions& options) {
-  return {source.format, source.files, options.label, options.validation.to_string(), options.seed, options.shuffle};
+  return {source.format, source.files,    options.label, options.validation.to_string(),
+          options.seed,  options.shuffle, source.notes};
 }
 
 void write_partitions(const RawData& source, const Split& split, PartitionHeader header, const Validation& validation,
@@ -186,14 +137,14 @@ Dataset write_dataset(const RawData& source, const fs::path& folder, const Write
     manifest.classes = source.train->classes();
     manifest.class_names = source.train->class_names();
     manifest.digest = dataset_digest(source, options);
-    manifest.scale = options.scale ? *options.scale : suggest_scale(*source.train, split);
+    manifest.scale = options.scale ? Scaling(*options.scale) : fit_scaling(*source.train, split);
     manifest.provenance = provenance_of(source, options);
     const PartitionHeader header{.columns = manifest.columns,
                                  .classes = manifest.classes,
                                  .class_names = manifest.class_names,
                                  .dataset = manifest.digest};
     write_partitions(source, split, header, options.validation, pending.path(), manifest);
-    write_file_atomically(pending.path() / kManifestFile, as_bytes(to_json(manifest)));
+    write_file_atomically(pending.path() / kManifestFile, as_bytes(to_json(manifest)), raise<DataError>);
     return Dataset::open(pending.commit());
   });
 }

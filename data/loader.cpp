@@ -26,6 +26,13 @@ void scale(const T* __restrict x, float* __restrict y, std::int64_t n, float off
   for (; i < n; ++i) y[i] = (static_cast<float>(x[i]) - offset) * factor;
 }
 
+// The same with an offset and a factor for each.
+template <class T>
+void scale(const T* __restrict x, float* __restrict y, std::int64_t n, const float* __restrict offsets,
+           const float* __restrict factors) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = (static_cast<float>(x[i]) - offsets[i]) * factors[i];
+}
+
 Shape batch_shape(std::int64_t rows, const Shape& row) {
   Shape shape = {rows};
   for (const std::int64_t size : row) shape.push_back(size);
@@ -41,9 +48,13 @@ Tensor first_rows(const Tensor& t, std::int64_t rows) {
 
 }  // namespace
 
-Loader::Loader(LoaderOptions options) : options_(options) {
+Loader::Loader(LoaderOptions options) : options_(std::move(options)) {
   if (options_.batch_size < 1) {
     throw ConfigError("[loader] expected a batch size of at least 1, got " + std::to_string(options_.batch_size));
+  }
+  for (const FeatureColumn& column : options_.scale.columns()) {
+    offsets_.push_back(static_cast<float>(column.scale.offset));
+    factors_.push_back(static_cast<float>(column.scale.factor));
   }
 }
 
@@ -61,10 +72,14 @@ void Loader::bind(Partition partition) {
   x_column_ = partition.column_index(kFeatureColumn);
   y_column_ = partition.column_index(kLabelColumn);
   row_columns(partition);  // for its errors
-  const Shape shape = batch_shape(options_.batch_size, partition.columns()[x_column_].shape);
-  if (!x_.defined() || x_.shape() != shape) {
-    x_ = Tensor::empty(shape, DType::f32);
-    y_ = Tensor::empty({options_.batch_size}, DType::i64);
+  const Shape& row = partition.columns()[x_column_].shape;
+  options_.scale.check(row);
+  // No more rows than there are, whatever was asked for. A batch that is large enough stays where it is.
+  const std::int64_t rows = std::min(options_.batch_size, std::max<std::int64_t>(partition.rows(), 1));
+  if (!x_.defined() || x_.size(0) < rows || batch_shape(x_.size(0), row) != x_.shape()) {
+    outgrown_.insert(outgrown_.end(), {x_, y_});
+    x_ = Tensor::empty(batch_shape(rows, row), DType::f32);
+    y_ = Tensor::empty({rows}, DType::i64);
   }
   partition_ = std::move(partition);
   position_ = 0;
@@ -72,7 +87,8 @@ void Loader::bind(Partition partition) {
 }
 
 std::int64_t Loader::batches() const {
-  return partition_ ? (partition_->rows() + options_.batch_size - 1) / options_.batch_size : 0;
+  if (!partition_ || partition_->rows() == 0) return 0;
+  return (partition_->rows() - 1) / options_.batch_size + 1;
 }
 
 std::int64_t Loader::row_at(std::int64_t position) const {
@@ -98,11 +114,16 @@ void Loader::fill(const Batch& batch) {
   const std::byte* x = partition_->column(x_column_).data();
   const std::byte* y = partition_->column(y_column_).data();
   const std::int64_t n = features.shape.numel();
+  const Scale& all = options_.scale.all();
   visit_dtype(features.dtype, [&]<class T>(T) {
     for (std::int64_t i = 0; i < batch.rows(); ++i) {
       const std::int64_t row = row_at(position_ + i);
-      scale(reinterpret_cast<const T*>(x) + row * n, batch.x.data<float>() + i * n, n,
-            static_cast<float>(options_.scale.offset), static_cast<float>(options_.scale.factor));
+      const T* from = reinterpret_cast<const T*>(x) + row * n;
+      float* to = batch.x.data<float>() + i * n;
+      if (offsets_.empty())
+        scale(from, to, n, static_cast<float>(all.offset), static_cast<float>(all.factor));
+      else
+        scale(from, to, n, offsets_.data(), factors_.data());
       batch.y.data<std::int64_t>()[i] = reinterpret_cast<const std::int64_t*>(y)[row];
     }
   });

@@ -9,14 +9,15 @@
 #include <optional>
 #include <vector>
 
+#include "data/columns.h"
 #include "data/partition.h"
 #include "tensor/tensor.h"
 
 namespace hop::data {
 
 struct LoaderOptions {
-  std::int64_t batch_size = 32;
-  Scale scale = {};
+  std::int64_t batch_size = 32;  ///< more than a partition has rows: all of them
+  Scaling scale = {};            ///< Dataset::scale()
 };
 
 /// Rows of a partition as tensors; the loader overwrites them at the next call of next().
@@ -56,8 +57,10 @@ class Loader {
   std::vector<std::uint32_t> order_;  // empty: the order of the file
   std::int64_t position_ = 0;
   std::size_t bytes_since_release_ = 0;
-  Tensor x_;  // a whole batch; a short one is a view of its first rows
+  std::vector<float> offsets_, factors_;  // by column; empty where one scale serves all
+  Tensor x_;                              // a whole batch; a short one is a view of its first rows
   Tensor y_;
+  std::vector<Tensor> outgrown_;  // kept, so that no later batch lies where a recorded step expects these
 };
 
 }  // namespace hop::data

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "data/manifest_internal.h"
 
 namespace hop::data {
@@ -34,8 +35,7 @@ Json encode(const PartitionEntry& entry) {
 PartitionEntry decode_entry(const Json& json) {
   PartitionEntry entry{json.at("file"), json.at("rows"), json.at("bytes"), parse_digest(json.at("digest"))};
   // A name, not a path: a manifest cannot point out of its folder.
-  check(!entry.file.empty() && entry.file.find('/') == std::string::npos && entry.file != "." && entry.file != "..",
-        "expected the name of a file in the folder, got \"" + entry.file + "\"");
+  check(is_plain_name(entry.file), "expected the name of a file in the folder, got \"" + printable(entry.file) + "\"");
   check(entry.rows >= 1, "expected at least one row in " + entry.file);
   return entry;
 }
@@ -53,9 +53,13 @@ Column decode_column(const Json& json) {
 
 Json encode(const Provenance& provenance) {
   Json files = Json::array();
-  for (const SourceFile& file : provenance.files) files.push_back({{"name", file.name}, {"bytes", file.bytes}});
-  return {{"format", provenance.format},         {"files", files},          {"label", provenance.label},
-          {"validation", provenance.validation}, {"seed", provenance.seed}, {"shuffled", provenance.shuffled}};
+  for (const SourceFile& file : provenance.files) {
+    files.push_back({{"name", file.name}, {"bytes", file.bytes}, {"digest", file.digest.hex()}});
+  }
+  return {{"format", provenance.format}, {"files", files},
+          {"label", provenance.label},   {"validation", provenance.validation},
+          {"seed", provenance.seed},     {"shuffled", provenance.shuffled},
+          {"notes", provenance.notes}};
 }
 
 Provenance decode_provenance(const Json& json) {
@@ -64,8 +68,36 @@ Provenance decode_provenance(const Json& json) {
                         .validation = json.at("validation"),
                         .seed = json.at("seed"),
                         .shuffled = json.at("shuffled")};
-  for (const Json& file : json.at("files")) provenance.files.push_back({file.at("name"), file.at("bytes")});
+  for (const Json& file : json.at("files")) {
+    const Digest digest = file.contains("digest") ? parse_digest(file.at("digest")) : Digest{};
+    provenance.files.push_back({file.at("name"), file.at("bytes"), digest});
+  }
+  if (json.contains("notes")) provenance.notes = json.at("notes").get<std::vector<std::string>>();
   return provenance;
+}
+
+// One pair for all features as "scale"; one for each as "features", with their names. A reader that knows only the
+// former stops at the latter, rather than train with other numbers.
+void encode(const Scaling& scaling, Json& json) {
+  if (!scaling.is_per_column()) {
+    json["scale"] = {scaling.all().offset, scaling.all().factor};
+    return;
+  }
+  Json features = Json::array();
+  for (const FeatureColumn& column : scaling.columns()) {
+    features.push_back({{"name", column.name}, {"offset", column.scale.offset}, {"factor", column.scale.factor}});
+  }
+  json["features"] = features;
+}
+
+Scaling decode_scaling(const Json& json) {
+  if (!json.contains("features")) return Scale{json.at("scale").at(0), json.at("scale").at(1)};
+  std::vector<FeatureColumn> columns;
+  for (const Json& feature : json.at("features")) {
+    columns.push_back({feature.at("name"), {feature.at("offset"), feature.at("factor")}});
+  }
+  check(!columns.empty(), "expected at least one feature");
+  return Scaling(std::move(columns));
 }
 
 Manifest decode(const Json& json) {
@@ -82,7 +114,7 @@ Manifest decode(const Json& json) {
   manifest.digest = parse_digest(json.at("digest"));
   for (const Json& entry : json.at("partitions")) manifest.partitions.push_back(decode_entry(entry));
   if (!json.at("validation").is_null()) manifest.validation = decode_entry(json.at("validation"));
-  manifest.scale = {json.at("scale").at(0), json.at("scale").at(1)};
+  manifest.scale = decode_scaling(json);
   manifest.provenance = decode_provenance(json.at("provenance"));
   return manifest;
 }
@@ -96,6 +128,7 @@ void check_sums(const Manifest& manifest) {
   check(manifest.columns.size() == 2 && manifest.columns[0].name == kFeatureColumn &&
             manifest.columns[1].name == kLabelColumn,
         "expected the columns \"x\" and \"y\"");
+  manifest.scale.check(manifest.columns[0].shape);
   check(manifest.classes >= 1, "expected at least one class, got " + std::to_string(manifest.classes));
 }
 
@@ -106,19 +139,19 @@ std::string to_json(const Manifest& manifest) {
   for (const Column& column : manifest.columns) columns.push_back(encode(column));
   Json partitions = Json::array();
   for (const PartitionEntry& entry : manifest.partitions) partitions.push_back(encode(entry));
-  const Json json = {{"format", kFormat},
-                     {"version", kVersion},
-                     {"name", manifest.name},
-                     {"kind", manifest.kind},
-                     {"rows", manifest.rows},
-                     {"columns", columns},
-                     {"classes", manifest.classes},
-                     {"class_names", manifest.class_names},
-                     {"digest", manifest.digest.hex()},
-                     {"partitions", partitions},
-                     {"validation", manifest.validation ? encode(*manifest.validation) : Json()},
-                     {"scale", {manifest.scale.offset, manifest.scale.factor}},
-                     {"provenance", encode(manifest.provenance)}};
+  Json json = {{"format", kFormat},
+               {"version", kVersion},
+               {"name", manifest.name},
+               {"kind", manifest.kind},
+               {"rows", manifest.rows},
+               {"columns", columns},
+               {"classes", manifest.classes},
+               {"class_names", manifest.class_names},
+               {"digest", manifest.digest.hex()},
+               {"partitions", partitions},
+               {"validation", manifest.validation ? encode(*manifest.validation) : Json()},
+               {"provenance", encode(manifest.provenance)}};
+  encode(manifest.scale, json);
   try {
     return json.dump(2) + "\n";
   } catch (const Json::exception& error) {  // a class name that is no UTF-8

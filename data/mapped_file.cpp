@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/files.h"
 
 namespace hop::data {
 namespace {
@@ -21,25 +22,18 @@ constexpr std::size_t kPage = 4096;  // madvise wants a start on a page; a large
                   std::generic_category().message(errno));
 }
 
-// Closes on every way out: a mapping outlives its descriptor.
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
 }  // namespace
 
 MappedFile::MappedFile(std::filesystem::path file) : file_(std::move(file)) {
-  const Descriptor descriptor{::open(file_.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (descriptor.fd < 0) fail(file_, "open");
+  // A mapping outlives its descriptor. A pipe of that name must not be waited for.
+  const Descriptor descriptor(::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (descriptor.get() < 0) fail(file_, "open");
   struct stat status {};
-  if (::fstat(descriptor.fd, &status) != 0) fail(file_, "read the size of");
+  if (::fstat(descriptor.get(), &status) != 0) fail(file_, "read the size of");
   if (!S_ISREG(status.st_mode)) throw DataError("[data] expected a file, got something else (" + file_.string() + ")");
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;
-  void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor.fd, 0);
+  void* mapped = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor.get(), 0);
   if (mapped == MAP_FAILED) fail(file_, "map");
   data_ = static_cast<const std::byte*>(mapped);
 }

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "data/atomic_file.h"
+#include "base/files.h"
 #include "data/mapped_file.h"
 #include "data/partition_layout_internal.h"
 
@@ -54,8 +54,8 @@ BlockCrcs no_crcs(const Layout& layout) {
 }  // namespace
 
 struct PartitionWriter::Body {
-  Body(std::filesystem::path file, PartitionHeader h)
-      : header(std::move(h)), layout(layout_of(header)), out(std::move(file)) {
+  Body(const std::filesystem::path& file, PartitionHeader h)
+      : header(std::move(h)), layout(layout_of(header)), out(file, raise<DataError>) {
     first_column = first_column_offset(encode_header(header, layout, no_crcs(layout)).size());
     for (const ColumnExtent& extent : layout.columns) {
       streams.emplace_back(first_column + extent.offset, header.block_bytes);
@@ -70,7 +70,7 @@ struct PartitionWriter::Body {
 };
 
 PartitionWriter::PartitionWriter(std::filesystem::path file, PartitionHeader header)
-    : body_(std::make_unique<Body>(std::move(file), std::move(header))) {}
+    : body_(std::make_unique<Body>(file, std::move(header))) {}
 PartitionWriter::~PartitionWriter() = default;
 
 void PartitionWriter::append(std::span<const ByteView> columns) {

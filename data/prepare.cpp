@@ -1,8 +1,12 @@
 #include "data/prepare.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "data/filesystem_internal.h"
 #include "data/glyphs.h"
+#include "data/manifest_internal.h"
+#include "data/mapped_file.h"
 
 namespace hop::data {
 namespace {
@@ -30,15 +34,16 @@ WriteOptions write_options(const RawData& raw, const ImportOptions& options, con
           .label = raw.format == "csv" ? to_string(options.label) : ""};
 }
 
+// The format of a source that is no data set, once it exists.
+Format format_of(const fs::path& source) { return fs::is_directory(source) ? detect_format(source) : Format::csv; }
+
 RawData open_raw(const DataOptions& options) {
   if (options.source == kGlyphs) return glyphs();
   const fs::path source = options.source;
   if (!fs::exists(source)) {
-    throw DataError("[data] expected a data set, a folder of raw files or \"glyphs\", got nothing at " +
-                    source.string());
+    throw DataError("[data] source: expected a data set, raw files or \"glyphs\", got nothing at " + source.string());
   }
-  const Format format = fs::is_directory(source) ? detect_format(source) : Format::csv;
-  return open_source(format, std::span(&source, 1), options.label);
+  return open_source(format_of(source), std::span(&source, 1), {options.label, options.header});
 }
 
 // What is already partitioned is what it is: options may repeat that, not change it.
@@ -56,34 +61,61 @@ Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
   return dataset;
 }
 
+// A file that was written before the data set was made and has the size that it had is not read again.
+bool is_same(const fs::path& file, const SourceFile& before, const Dataset& prepared) {
+  if (file.filename() != before.name || fs::file_size(file) != before.bytes) return false;
+  const bool untouched = fs::last_write_time(file) < fs::last_write_time(prepared.folder() / kManifestFile);
+  return untouched || before.digest == Digest{} || source_file(file, MappedFile(file).bytes()) == before;
+}
+
 }  // namespace
 
 Dataset import_dataset(Format format, std::span<const fs::path> sources, const fs::path& out,
                        const ImportOptions& options) {
   if (sources.empty()) throw DataError("[data] expected a source to import, got none");
-  const RawData raw = open_source(format, sources, options.label);
+  const RawData raw = open_source(format, sources, {options.label, options.header});
   return write_dataset(raw, out, write_options(raw, options, stem_of(sources[0])));
 }
 
-Dataset prepare_dataset(const DataOptions& options, const fs::path& folder) {
+Dataset prepare_dataset(const DataOptions& options, const fs::path& folder, Keep keep) {
   return with_data_errors([&] {
-    if (options.source != kGlyphs && Dataset::is_dataset(options.source)) return open_as_asked(options.source, options);
-    // A run outlives the files that its data came from.
-    if (options.source != kGlyphs && !fs::exists(options.source) && Dataset::is_dataset(folder)) {
-      return open_as_asked(folder, options);
+    if (options.source.empty()) {
+      throw ConfigError("[data] source: expected a data set, raw files or \"glyphs\", got \"\"");
+    }
+    if (Dataset::is_dataset(folder)) return open_as_asked(folder, options);
+    if (options.source != kGlyphs && Dataset::is_dataset(options.source)) {
+      Dataset source = open_as_asked(options.source, options);
+      return keep == Keep::own ? adopt_dataset(source, folder) : source;
     }
     const RawData raw = open_raw(options);
     const ImportOptions import{.partitions = options.partitions.value_or(ImportOptions{}.partitions),
                                .validation = options.validation,
                                .label = options.label,
+                               .header = options.header,
                                .seed = options.seed};
-    const WriteOptions write = write_options(raw, import, stem_of(options.source));
-    if (!Dataset::is_dataset(folder)) return write_dataset(raw, folder, write);
-    Dataset present = Dataset::open(folder);
-    if (present.digest() == dataset_digest(raw, write)) return present;
-    throw DataError("[data] expected the data set made from " + options.source + ", got another one in " +
-                    folder.string());
+    return write_dataset(raw, folder, write_options(raw, import, stem_of(options.source)));
   });
+}
+
+std::string source_change(const DataOptions& options, const Dataset& prepared) {
+  if (options.source.empty() || options.source == kGlyphs) return "";
+  const fs::path source = options.source;
+  const std::string own = "; the run uses its own copy of the data";
+  try {
+    if (!fs::exists(source)) return source.string() + " is gone" + own;
+    if (Dataset::is_dataset(source)) {
+      const bool same = Dataset::open(source, Files::present).digest() == prepared.digest();
+      return same ? "" : source.string() + " has changed since the run began" + own;
+    }
+    const std::vector<SourceFile>& before = prepared.manifest().provenance.files;
+    const std::vector<fs::path> files = source_files(format_of(source), std::span(&source, 1));
+    bool same = files.size() == before.size();
+    for (std::size_t i = 0; same && i < files.size(); ++i) same = is_same(files[i], before[i], prepared);
+    if (same) return "";
+    return source.string() + " has changed since the run began" + own;
+  } catch (const std::exception& error) {  // whatever lies there now, it is no reason to stop
+    return source.string() + " cannot be read as it was when the run began (" + error.what() + ")" + own;
+  }
 }
 
 }  // namespace hop::data

@@ -19,7 +19,8 @@ struct ImportOptions {
   std::optional<Validation> validation =
       {};                               ///< default: the source's test rows where it has some, else a tenth at random
   LabelColumn label = std::int64_t{0};  ///< CSV
-  std::optional<Scale> scale = {};      ///< the suggestion in the manifest; default: from the training rows
+  std::optional<bool> header = {};      ///< CSV: whether the first record is one; default: read_csv looks
+  std::optional<Scale> scale = {};      ///< of all features; default: fitted on the training rows (ScalingFit)
   std::uint64_t seed = 0;               ///< of the shuffle and of random validation rows
 };
 
@@ -30,19 +31,30 @@ Dataset import_dataset(Format format, std::span<const std::filesystem::path> sou
 
 /// The [data] section of an experiment.
 struct DataOptions {
-  std::string source = "glyphs";                 ///< a data set's folder, a folder of raw files, or "glyphs"
+  std::string source = {};                       ///< a data set's folder, raw files, or "glyphs"; never nothing
   std::optional<std::uint32_t> partitions = {};  ///< default: 4, or as the source is partitioned
   std::optional<Validation> validation = {};     ///< see ImportOptions
   LabelColumn label = std::int64_t{0};           ///< CSV
+  std::optional<bool> header = {};               ///< CSV; see ImportOptions
   std::optional<Scale> scale = {};               ///< default: the data set's suggestion, Dataset::scale()
   std::uint64_t seed = 0;                        ///< the experiment's
 };
 
-/// Opens the data set that `options` ask for. A partitioned source is opened where it lies. Anything else is imported
-/// (or generated) into `folder`; when `folder` already holds the result of the same import, that is opened, also when
-/// the source is no longer there. Throws DataError when the source or what it should contain is missing (and says what
-/// was looked for), or when `folder` holds something else; ConfigError when the options contradict what is already
-/// partitioned.
-Dataset prepare_dataset(const DataOptions& options, const std::filesystem::path& folder);
+/// Where a partitioned source is used.
+enum class Keep : std::uint8_t {
+  own,      ///< its files become those of `folder`, too (adopt_dataset): it may change, move or go
+  in_place  ///< where it lies: for work that is over before anybody touches it
+};
+
+/// Opens the data set that `options` ask for, in `folder`: a partitioned source is adopted there, anything else is
+/// imported (or generated). What `folder` holds already is opened as it is, whatever became of the source since. Throws
+/// DataError when the source or what it should contain is missing (and says what was looked for), or when `folder`
+/// holds something that is no data set; ConfigError when there is no source, and when the options contradict what is
+/// already partitioned.
+Dataset prepare_dataset(const DataOptions& options, const std::filesystem::path& folder, Keep keep = Keep::own);
+
+/// How the source of a prepared data set differs from what it was then: one line, or nothing where it is the same.
+/// Reads raw files that were written since, for their digests.
+std::string source_change(const DataOptions& options, const Dataset& prepared);
 
 }  // namespace hop::data

@@ -56,6 +56,10 @@ class TensorSource final : public RowSource {
 
 }  // namespace
 
+SourceFile source_file(const std::filesystem::path& file, ByteView bytes) {
+  return {file.filename().string(), bytes.size(), xxh3_128(bytes)};
+}
+
 std::unique_ptr<RowSource> tensor_source(Tensor features, Tensor labels, std::int64_t classes,
                                          std::vector<std::string> class_names) {
   return std::make_unique<TensorSource>(std::move(features), std::move(labels), classes, std::move(class_names));

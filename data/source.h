@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/hash.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
@@ -23,6 +25,8 @@ class RowSource {
   virtual std::int64_t classes() const = 0;
   /// Empty, or one name per class.
   virtual std::vector<std::string> class_names() const { return {}; }
+  /// Empty, or one name per feature of a row: the columns of a table.
+  virtual std::vector<std::string> feature_names() const { return {}; }
   /// Copies the features of row 0 <= row < rows() to `features` (feature_shape().numel() elements) and returns its
   /// label, which is in 0 .. classes() - 1. Throws DataError where the source is damaged.
   virtual std::int64_t read(std::int64_t row, MutableByteView features) const = 0;
@@ -32,15 +36,20 @@ class RowSource {
 struct SourceFile {
   std::string name = {};  ///< without its folder
   std::uint64_t bytes = 0;
+  Digest digest = {};  ///< XXH3-128 of the file; zero where an older manifest does not say
   bool operator==(const SourceFile&) const = default;
 };
+
+/// What the record says of a file with these bytes.
+SourceFile source_file(const std::filesystem::path& file, ByteView bytes);
 
 /// A whole data set in its original form: what to train on, and the source's own test rows where it has some.
 struct RawData {
   std::string format;  ///< "idx", "cifar", "csv", "glyphs", "tensors"
   std::unique_ptr<RowSource> train;
-  std::unique_ptr<RowSource> test;  ///< null where the source has none
-  std::vector<SourceFile> files;    ///< empty for data that came from no file
+  std::unique_ptr<RowSource> test;      ///< null where the source has none
+  std::vector<SourceFile> files;        ///< empty for data that came from no file
+  std::vector<std::string> notes = {};  ///< what the reader took for granted (a header, a label), a line each
 };
 
 /// Rows of tensors in memory: features (N, ...) of any dtype, contiguous; labels (N), i64, 0 .. classes - 1.

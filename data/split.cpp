@@ -1,7 +1,6 @@
 #include "data/split.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -9,18 +8,22 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/words.h"
 #include "tensor/random.h"
 
 namespace hop::data {
 namespace {
 
-std::string shortest(double value) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-
 void check(bool valid, const std::string& message) {
   if (!valid) throw ConfigError("[data] " + message);
+}
+
+std::string rows_text(std::int64_t rows) { return std::to_string(rows) + (rows == 1 ? " row" : " rows"); }
+
+// How many rows it takes until a share of them is a row, and another is left.
+std::int64_t fewest_rows(double share) {
+  const double smaller = std::min(share, 1.0 - share);
+  return std::max<std::int64_t>(2, static_cast<std::int64_t>(std::ceil(0.5 / smaller)));
 }
 
 std::int64_t validation_count(std::int64_t rows, const Validation& validation) {
@@ -35,7 +38,9 @@ std::int64_t validation_count(std::int64_t rows, const Validation& validation) {
           "expected a validation fraction between 0 and 1, got " + shortest(validation.share));
     const auto count = static_cast<std::int64_t>(std::llround(validation.share * static_cast<double>(rows)));
     check(count >= 1 && count < rows, "expected a validation fraction that leaves rows on both sides, got " +
-                                          std::to_string(count) + " of " + std::to_string(rows));
+                                          std::to_string(count) + " of " + rows_text(rows) + ": for " +
+                                          shortest(validation.share) + " at least " +
+                                          std::to_string(fewest_rows(validation.share)) + " are needed");
     return count;
   }
   return 0;
@@ -78,9 +83,10 @@ Split split_rows(std::int64_t rows, std::uint32_t partitions, const Validation& 
                  bool shuffle) {
   const std::int64_t validation_rows = validation_count(rows, validation);
   const std::int64_t train_rows = rows - validation_rows;
-  check(partitions >= 1 && partitions <= train_rows, "expected 1 to " + std::to_string(train_rows) +
-                                                         " partitions (one row each at least), got " +
-                                                         std::to_string(partitions));
+  check(partitions >= 1 && partitions <= train_rows,
+        "expected 1 to " + std::to_string(train_rows) + " partitions (one row each at least), got " +
+            std::to_string(partitions) + ": there are " + rows_text(rows) + ", " + std::to_string(validation_rows) +
+            " of them for validation");
   // All rows, the validation rows last: drawn at random, or those that stand there anyway.
   std::vector<std::uint32_t> train = validation.kind == Validation::Kind::fraction
                                          ? random_permutation(rows, hash64(seed, "validation"))

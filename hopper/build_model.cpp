@@ -7,13 +7,15 @@
 
 #include "autograd/grad_mode.h"
 #include "base/error.h"
-#include "hopper/nearest.h"
+#include "base/words.h"
 #include "kernels/copy.h"
 #include "nn/model.h"
 #include "nn/optim/by_name.h"
 
 namespace hop::hopper {
 namespace {
+
+constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition: more in a batch are all of them
 
 // What the trainer and the optimizers read from a configuration.
 constexpr std::array<std::string_view, 16> kTrainingNames = {
@@ -39,14 +41,12 @@ void add_placeholders(const std::string& text, std::set<std::string>& names) {
 // A name that nothing reads is a typo: `learning_rate` would silently train with the default.
 void check_names(const ModelOptions& model, const Config& config) {
   if (model.builder) return;
-  std::set<std::string> names(kTrainingNames.begin(), kTrainingNames.end());
-  if (model.family == "mlp") names.insert(kMlpNames.begin(), kMlpNames.end());
-  for (const std::string& layer : model.layers) add_placeholders(layer, names);
+  if (!model.family.empty()) nn::FamilyRegistry().find(model.family);  // first: an unknown one reads no names
+  const std::vector<std::string> valid = names_read(model);
   for (const auto& [name, value] : config.entries()) {
-    if (names.contains(name)) continue;
-    const std::vector<std::string> valid(names.begin(), names.end());
-    throw ConfigError("[search.space] " + name + ": nothing reads this name; did you mean \"" + nearest(name, valid) +
-                      "\"?");
+    if (std::find(valid.begin(), valid.end(), name) != valid.end()) continue;
+    throw ConfigError("[search.space] " + name + ": nothing reads this name" +
+                      hint(name, std::span<const std::string>(valid)));
   }
 }
 
@@ -61,12 +61,25 @@ nn::ConfigText to_config_text(const Config& config) {
 
 std::int64_t steps_per_epoch(const data::Dataset& dataset, std::int64_t batch) {
   std::int64_t steps = 0;
-  for (const data::PartitionEntry& partition : dataset.manifest().partitions)
-    steps += (partition.rows + batch - 1) / batch;
+  for (const data::PartitionEntry& partition : dataset.manifest().partitions) steps += (partition.rows - 1) / batch + 1;
   return steps;
 }
 
 }  // namespace
+
+std::vector<std::string> names_in_layer(const std::string& layer) {
+  std::set<std::string> names;
+  add_placeholders(layer, names);
+  return {names.begin(), names.end()};
+}
+
+std::vector<std::string> names_read(const ModelOptions& model) {
+  std::set<std::string> names(kTrainingNames.begin(), kTrainingNames.end());
+  if (model.family == "mlp") names.insert(kMlpNames.begin(), kMlpNames.end());
+  for (const std::string& layer : model.layers) add_placeholders(layer, names);
+  names.erase("classes");  // the data's, not the configuration's
+  return {names.begin(), names.end()};
+}
 
 std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Config& config,
                                          const data::Dataset& dataset) {
@@ -91,10 +104,14 @@ optim::LRSchedule make_schedule(const Experiment& experiment, const Config& conf
   return optim::make_lr_schedule(to_config_text(config), steps);
 }
 
+data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& dataset) {
+  return experiment.data.scale ? data::Scaling(*experiment.data.scale) : dataset.scale();
+}
+
 std::int64_t batch_size(const Config& config) {
   const std::int64_t size = config.integer("batch_size", 32);
   if (size < 1) throw ConfigError("[search.space] batch_size: expected at least 1, got " + std::to_string(size));
-  return size;
+  return std::min(size, kMostRows);
 }
 
 // The model is asked, not looked at: modules that users write have their own ways to need two rows.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "data/dataset.h"
 #include "hopper/experiment.h"
@@ -11,6 +12,11 @@
 #include "nn/optim/optimizer.h"
 
 namespace hop::hopper {
+
+/// The hyperparameters that a model and its training read.
+std::vector<std::string> names_read(const ModelOptions& model);
+/// Those that a layer of a spec reads: of "conv2d $width 3 padding=${pad}" pad and width.
+std::vector<std::string> names_in_layer(const std::string& layer);
 
 /// Builds the module of a configuration: family, spec or the application's builder; never null. Throws ConfigError,
 /// also for a configuration name that nothing reads.
@@ -23,7 +29,10 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Config& config, const nn:
 /// The learning rate by optimizer step, over all epochs of the experiment. Throws ConfigError.
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
 
-/// Rows per step. Throws ConfigError below 1.
+/// What is done to features before they enter a model: what the experiment says, else what the data set fitted.
+data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& dataset);
+
+/// Rows per step; a batch that is larger than a partition is all of its rows. Throws ConfigError below 1.
 std::int64_t batch_size(const Config& config);
 
 /// Throws ConfigError where batches of so many rows leave a partition a last one of one row and `module` cannot be

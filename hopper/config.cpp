@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "hopper/nearest.h"
+#include "base/words.h"
 
 namespace hop::hopper {
 namespace {
@@ -29,11 +29,9 @@ std::string quoted(std::string_view text) {
   return out + '"';
 }
 
-std::string shortest(double value) {
+std::string number_text(double value) {
   if (!std::isfinite(value)) throw ConfigError("[config] expected a finite number, got " + std::to_string(value));
-  std::array<char, 32> buffer{};
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-  std::string text(buffer.data(), end);
+  std::string text = hop::shortest(value);
   if (text.find_first_of(".e") == std::string::npos) text += ".0";
   return text;
 }
@@ -61,7 +59,7 @@ std::string to_text(const Value& value) {
   struct Writer {
     std::string operator()(bool v) const { return v ? "true" : "false"; }
     std::string operator()(std::int64_t v) const { return std::to_string(v); }
-    std::string operator()(double v) const { return shortest(v); }
+    std::string operator()(double v) const { return number_text(v); }
     std::string operator()(const std::string& v) const { return quoted(v); }
   };
   return std::visit(Writer{}, value);

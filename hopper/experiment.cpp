@@ -4,8 +4,9 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "hopper/device.h"
-#include "hopper/nearest.h"
+#include "nn/model.h"
 
 namespace hop::hopper {
 namespace {
@@ -14,8 +15,7 @@ void check_word(const char* key, const std::string& word, std::span<const std::s
   for (const std::string& valid : words) {
     if (word == valid) return;
   }
-  throw ConfigError(std::string(key) + ": unknown value \"" + word + "\"; did you mean \"" + nearest(word, words) +
-                    "\"?");
+  throw ConfigError(std::string(key) + ": unknown value \"" + word + "\"" + hint(word, words));
 }
 
 std::string quoted(const std::string& text) { return to_text(Value(text)); }
@@ -63,6 +63,7 @@ std::string data_section(const data::DataOptions& data) {
   if (data.validation) text += "validation = " + validation_text(*data.validation) + "\n";
   const auto* column = std::get_if<std::int64_t>(&data.label);
   text += "label = " + (column != nullptr ? std::to_string(*column) : quoted(std::get<std::string>(data.label))) + "\n";
+  if (data.header) text += std::string("header = ") + (*data.header ? "true" : "false") + "\n";
   if (data.scale) {
     text += "scale = [" + to_text(Value(data.scale->offset)) + ", " + to_text(Value(data.scale->factor)) + "]\n";
   }
@@ -103,12 +104,30 @@ std::string run_section(const RunSettings& run) {
 }  // namespace
 
 void Experiment::check() const {
+  if (!is_plain_name(name)) {
+    throw ConfigError(
+        "name: expected letters, digits, \".\", \"_\" and \"-\" (the run directory is called so), got \"" +
+        printable(name) + "\"");
+  }
+  if (data.source.empty()) {
+    throw ConfigError(
+        "[data] source: expected a folder of `hop data import`, a CSV file, a folder of raw files or \"glyphs\", got "
+        "nothing");
+  }
   if (seed > std::numeric_limits<std::int64_t>::max()) throw ConfigError("seed: expected at most 2^63 - 1");
   const int models = (model.family.empty() ? 0 : 1) + (model.layers.empty() ? 0 : 1) + (model.builder ? 1 : 0);
-  if (models != 1) throw ConfigError("[model] expected exactly one of family and layers");
-  static const std::array<std::string, 1> kLosses = {"cross_entropy"}, kStrategies = {"hopping"};
+  if (models != 1) {
+    throw ConfigError(std::string("[model] expected exactly one of family (\"mlp\", \"lenet\") and layers, got ") +
+                      (models == 0 ? "neither" : "both"));
+  }
+  if (!model.family.empty()) nn::FamilyRegistry().find(model.family);
+  static constexpr std::array<std::string_view, 1> kLosses = {"cross_entropy"};
+  static const std::array<std::string, 1> kStrategies = {"hopping"};
   static const std::array<std::string, 3> kDevices = {"auto", "cpu", "cuda"}, kPrecisions = {"strict", "tf32", "bf16"};
-  check_word("[model] loss", model.loss, kLosses);
+  if (model.loss != kLosses[0]) {
+    throw ConfigError("[model] loss: expected \"cross_entropy\", the only one so far, got \"" + printable(model.loss) +
+                      "\"" + did_you_mean(model.loss, kLosses));
+  }
   check_word("[run] strategy", run.strategy, kStrategies);
   if (!is_device_word(run.device)) check_word("[run] device", run.device, kDevices);
   check_word("[run] precision", run.precision, kPrecisions);

@@ -1,14 +1,22 @@
 // From TOML to an Experiment. DESIGN.md, section 3, is the contract of the keys.
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <sstream>
+#include <system_error>
 
 #include "base/error.h"
+#include "base/words.h"
+#include "hopper/build_model.h"
 #include "hopper/detail/toml_section.h"
 #include "hopper/experiment.h"
-#include "hopper/nearest.h"
+#include "nn/config_text.h"
+#include "nn/model.h"
+#include "nn/spec.h"
 
 namespace hop::hopper {
 namespace {
@@ -24,7 +32,7 @@ std::optional<std::size_t> choice(TomlSection& section, std::string_view key, co
   for (std::size_t i = 0; i < N; ++i) {
     if (words[i] == *word) return i;
   }
-  section.fail(key, "unknown value \"" + *word + "\"; did you mean \"" + nearest(*word, words) + "\"?");
+  section.fail(key, "unknown value \"" + *word + "\"" + hint(*word, words));
 }
 
 void read_validation(TomlSection& section, data::DataOptions& data) {
@@ -47,7 +55,13 @@ void read_validation(TomlSection& section, data::DataOptions& data) {
 }
 
 void read_data(TomlSection section, data::DataOptions& data) {
-  if (auto source = section.text("source")) data.source = *source;
+  if (auto source = section.text("source")) {
+    data.source = *source;
+    if (data.source.empty()) {
+      section.fail("source",
+                   "expected a folder of `hop data import`, a CSV file, a folder of raw files or \"glyphs\", got \"\"");
+    }
+  }
   if (auto partitions = section.integer("partitions", 1, kMaxCount))
     data.partitions = static_cast<std::uint32_t>(*partitions);
   read_validation(section, data);
@@ -59,6 +73,7 @@ void read_data(TomlSection section, data::DataOptions& data) {
     else
       section.fail("label", "expected a column's number or name, got " + type_of(*label));
   }
+  data.header = section.boolean("header");
   if (const toml::node* node = section.node("scale")) {
     const toml::array* scale = node->as_array();
     if (scale == nullptr || scale->size() != 2 || !(*scale)[0].is_number() || !(*scale)[1].is_number()) {
@@ -69,10 +84,30 @@ void read_data(TomlSection section, data::DataOptions& data) {
   section.finish();
 }
 
+// "[model] expected a family": where the place is said in front, the operation's name says nothing more.
+std::string without_place(const std::string& message) {
+  const std::size_t end = message.find("] ");
+  return message.starts_with('[') && end != std::string::npos ? message.substr(end + 2) : message;
+}
+
 void read_model(TomlSection section, ModelOptions& model) {
-  if (auto family = section.text("family")) model.family = *family;
+  if (auto family = section.text("family")) {
+    model.family = *family;
+    try {
+      nn::FamilyRegistry().find(*family);
+    } catch (const ConfigError& error) {
+      section.fail("family", without_place(error.what()));
+    }
+  }
   if (auto layers = section.texts("layers")) model.layers = *layers;
-  if (auto loss = section.text("loss")) model.loss = *loss;
+  if (auto loss = section.text("loss")) {
+    static constexpr std::array<std::string_view, 1> kLosses = {"cross_entropy"};
+    model.loss = *loss;
+    if (*loss != kLosses[0]) {
+      section.fail("loss", "expected \"cross_entropy\", the only one so far, got \"" + printable(*loss) + "\"" +
+                               did_you_mean(*loss, kLosses));
+    }
+  }
   section.finish();
 }
 
@@ -84,6 +119,8 @@ Range read_range(TomlSection& section) {
   section.finish();
   if (!min) section.fail("min", "missing");
   if (!max) section.fail("max", "missing");
+  if (*min > *max)
+    section.fail("min", "expected at most max, got min = " + shortest(*min) + ", max = " + shortest(*max));
   range.min = *min;
   range.max = *max;
   range.scale = scale.value_or(0) == 1 ? Scale::Log : Scale::Linear;
@@ -97,14 +134,21 @@ Dimension read_dimension(TomlSection& section, const std::string& name) {
     auto table = section.section(name);
     return read_range(*table);
   }
-  if (auto value = to_value(*node)) return Choices{*value};
+  const auto finite = [&](const Value& value) {
+    const auto* number = std::get_if<double>(&value);
+    if (number != nullptr && !std::isfinite(*number)) {
+      section.fail(name, "expected finite numbers, got " + shortest(*number));
+    }
+    return value;
+  };
+  if (auto value = to_value(*node)) return Choices{finite(*value)};
   Choices choices;
   const toml::array* list = node->as_array();
   if (list == nullptr) section.fail(name, "expected a value, a list of values or { min, max }, got " + type_of(*node));
   for (const toml::node& element : *list) {
     auto value = to_value(element);
     if (!value) section.fail(name, "expected a list of numbers, strings or booleans, got " + type_of(element));
-    choices.push_back(*value);
+    choices.push_back(finite(*value));
   }
   if (choices.empty()) section.fail(name, "expected at least one value");
   return choices;
@@ -122,6 +166,51 @@ std::vector<std::string> keys_in_file_order(const toml::table& table) {
   std::vector<std::string> names;
   for (auto& [at, name] : keys) names.push_back(std::move(name));
   return names;
+}
+
+// Whether the model or its training needs whole numbers for a name: a layer takes 2 for it, but not 1.5.
+bool wants_integer(const ModelOptions& model, const std::string& name) {
+  static constexpr std::array<std::string_view, 5> kIntegers = {"batch_size", "step_size", "t_max", "hidden", "depth"};
+  if (!model.family.empty() || model.layers.empty()) return std::ranges::find(kIntegers, name) != kIntegers.end();
+  for (const std::string& layer : model.layers) {
+    const auto takes = [&](const char* value) {
+      nn::ConfigText values = {{"classes", "2"}};
+      for (const std::string& other : names_in_layer(layer)) values[other] = "1";
+      values[name] = value;
+      const std::array<std::string, 1> text = {nn::substitute(layer, values)};
+      try {
+        nn::parse_spec(text);
+        return true;
+      } catch (const ConfigError&) {
+        return false;
+      }
+    };
+    const std::vector<std::string> names = names_in_layer(layer);
+    if (std::ranges::find(names, name) != names.end() && takes("2") && !takes("1.5")) return true;
+  }
+  return std::ranges::find(kIntegers, name) - kIntegers.begin() < 3;
+}
+
+void check_names(const TomlSection& space, const Experiment& experiment) {
+  const ModelOptions& model = experiment.model;
+  if (model.family.empty() && model.layers.empty()) return;  // the application's code reads what it likes
+  const std::vector<std::string> valid = names_read(model);
+  for (const auto& [name, dimension] : experiment.search.space) {
+    if (std::ranges::find(valid, name) == valid.end()) {
+      space.fail(name, "nothing reads this name" + hint(name, std::span<const std::string>(valid)));
+    }
+    if (!wants_integer(model, name)) continue;
+    const auto* range = std::get_if<Range>(&dimension);
+    if (range != nullptr && range->type == NumberType::Float) {
+      space.fail(name, "expected whole numbers, got a range of all numbers; add type = \"int\"");
+    }
+    if (range != nullptr) continue;
+    for (const Value& value : std::get<Choices>(dimension)) {
+      if (const auto* number = std::get_if<double>(&value)) {
+        space.fail(name, "expected a whole number, got " + to_text(*number));
+      }
+    }
+  }
 }
 
 void read_search(TomlSection section, SearchOptions& search) {
@@ -201,13 +290,22 @@ Experiment parse_experiment(std::string_view text, std::string_view origin, std:
 
   Experiment experiment;
   TomlSection file(root, "", origin);
-  if (auto name = file.text("name")) experiment.name = *name;
+  if (auto name = file.text("name")) {
+    experiment.name = *name;
+    if (!is_plain_name(*name)) {
+      file.fail("name", "expected letters, digits, \".\", \"_\" and \"-\" (the run directory is called so), got \"" +
+                            printable(*name) + "\"");
+    }
+  }
   if (auto seed = file.integer("seed", 0, kMaxInt)) experiment.seed = static_cast<std::uint64_t>(*seed);
   if (auto section = file.section("data")) read_data(*section, experiment.data);
   if (auto section = file.section("model")) read_model(*section, experiment.model);
   if (auto section = file.section("search")) read_search(*section, experiment.search);
   if (auto section = file.section("run")) read_run(*section, experiment.run);
   file.finish();
+  if (auto search = file.section("search")) {
+    if (auto space = search->section("space")) check_names(*space, experiment);
+  }
   experiment.data.seed = experiment.seed;
   const bool named = !experiment.model.family.empty() || !experiment.model.layers.empty();
   if (!named) experiment.model.builder = std::move(builder);
@@ -220,8 +318,13 @@ Experiment parse_experiment(std::string_view text, std::string_view origin, std:
 }
 
 Experiment load_experiment(const std::string& path, std::span<const std::string> overrides) {
+  if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
+    const bool holds_run = std::filesystem::exists(std::filesystem::path(path) / "experiment.toml", ignored);
+    throw ConfigError(path + " is a directory; an experiment file (TOML) is wanted" +
+                      (holds_run ? "; to go on with the run there: hop resume " + path : ""));
+  }
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw ConfigError(path + ": cannot be read");
+  if (!file) throw ConfigError(path + ": cannot be read: " + std::generic_category().message(errno));
   std::ostringstream text;
   text << file.rdbuf();
   return parse_experiment(text.str(), path, overrides);

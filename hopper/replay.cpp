@@ -74,7 +74,7 @@ std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::op
   const Results results = inspect(run_directory);
   if (only) results.model(*only);
   const Experiment experiment = read_experiment(run_directory, std::move(builder));
-  const data::Dataset dataset = data::prepare_dataset(experiment.data, run_directory / "data");
+  const data::Dataset dataset = run_dataset(run_directory);
   kernels::set_compute_threads(static_cast<int>(experiment.run.threads_per_worker));
   std::vector<Replayed> all;
   for (const ModelResult& model : results.models) {

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/words.h"
 
 namespace hop::hopper {
 namespace {
@@ -77,11 +79,19 @@ Json json_of_gaps(const Results& r) {
   return json;
 }
 
+Json json_of(const Config& config) {
+  Json json = Json::object();
+  for (const auto& [name, value] : config.entries()) {
+    std::visit([&, &key = name](const auto& v) { json[key] = v; }, value);
+  }
+  return json;
+}
+
 Json json_of(const ModelResult& m) {
   Json visits = Json::array();
   for (const Visit& v : m.visits) visits.push_back({v.epoch, v.partition.value, v.worker.value});
   Json json = {{"id", m.id.value},
-               {"config", Json::parse(m.config.to_json())},
+               {"config", json_of(m.config)},
                {"status", m.status},
                {"epochs", m.epochs},
                {"train_loss", json_of(m.train_loss)},
@@ -109,6 +119,9 @@ Json json_of(const std::vector<ArithmeticChange>& changes) {
   }
   return json;
 }
+
+// What comes through, what diverged, what was set aside: a metric ranks within the first only.
+int group_of(const ModelResult& m) { return m.status == "quarantined" ? 2 : m.status == "diverged" ? 1 : 0; }
 
 // Larger is better; models without a score come last.
 double rank_of(const ModelResult& m, Objective objective) {
@@ -184,13 +197,21 @@ std::string to_json(const Results& r) {
       {"idle_ms", json_of(r.idle)},
       {"models", models},
       {"best", r.best ? Json(r.best->value) : Json(nullptr)}};
-  return json.dump(2) + "\n";
+  return json.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
+}
+
+bool is_current(const std::filesystem::path& file, const Results& results) {
+  std::ifstream stream(file, std::ios::binary);
+  const Json there = Json::parse(stream, nullptr, /*allow_exceptions=*/false);
+  if (!there.is_object() || !there.contains("models")) return false;
+  return there["models"] == Json::parse(to_json(results))["models"];
 }
 
 std::string leaderboard(const Results& results, std::size_t rows) {
   std::vector<const ModelResult*> order;
   for (const ModelResult& model : results.models) order.push_back(&model);
   std::stable_sort(order.begin(), order.end(), [&](const ModelResult* a, const ModelResult* b) {
+    if (group_of(*a) != group_of(*b)) return group_of(*a) < group_of(*b);
     return rank_of(*a, results.objective) > rank_of(*b, results.objective);
   });
   if (rows != 0 && order.size() > rows) order.resize(rows);
@@ -198,10 +219,13 @@ std::string leaderboard(const Results& results, std::size_t rows) {
   for (std::size_t i = 0; i < order.size(); ++i) {
     const ModelResult& m = *order[i];
     char line[128];
-    std::snprintf(line, sizeof line, "%4zu  %5u  %9s  %10s  %10s  %6u  %-11s  ", i + 1, m.id.value,
+    const std::string rank = group_of(m) == 0 ? std::to_string(i + 1) : "-";
+    std::snprintf(line, sizeof line, "%4s  %5u  %9s  %10s  %10s  %6u  %-11s  ", rank.c_str(), m.id.value,
                   cell(m.valid_accuracy, "%.2f %%", 100).c_str(), cell(m.valid_loss, "%.4f").c_str(),
                   cell(m.train_loss, "%.4f").c_str(), m.epochs, m.status.c_str());
-    text += line + m.config.to_text() + "\n";
+    text += line + m.config.to_text();
+    if (!m.reason.empty()) text += "  (" + printable(m.reason, 160) + ")";
+    text += "\n";
   }
   return text;
 }

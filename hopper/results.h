@@ -16,7 +16,7 @@ namespace hop::hopper {
 struct ModelResult {
   ModelId id;
   Config config;
-  std::string status;        ///< finished, stopped, diverged, quarantined or interrupted
+  std::string status;        ///< finished, stopped, diverged, quarantined, interrupted, or (inspect) running
   std::string reason;        ///< of a quarantine
   std::uint32_t epochs = 0;  ///< completed
   std::optional<double> train_loss, valid_loss, valid_accuracy;  ///< of the last completed epoch; none when not finite
@@ -70,6 +70,8 @@ struct Results {
   std::optional<ModelId> best;
   Outcome outcome = Outcome::Completed;
   Objective objective = Objective::ValidAccuracy;
+  bool is_running = false;              ///< a process runs or resumes it just now (inspect)
+  bool is_durable = true;               ///< run.durable: whether it can be resumed once it was interrupted
   std::filesystem::path run_directory;  ///< empty when it was temporary
 
   /// Throws ConfigError for an unknown id.
@@ -79,11 +81,14 @@ struct Results {
 /// The models' part, from the ledger alone.
 Results summarize(const Ledger& ledger, Objective objective);
 
-/// The contract of DESIGN.md, section 3. NaN and infinity become null.
+/// The contract of DESIGN.md, section 3. NaN and infinity become null, bytes that are no UTF-8 U+FFFD.
 std::string to_json(const Results& results);
 
-/// A table for people, best model first: rank, id, accuracy, losses, epochs, status and configuration. At most `rows`
-/// models (0: all).
+/// Whether a file is the results.json of these models, as they are now.
+bool is_current(const std::filesystem::path& file, const Results& results);
+
+/// A table for people, best model first: rank, id, accuracy, losses, epochs, status and configuration. Models that
+/// diverged or were set aside have no rank and come last, the latter with their reason. At most `rows` models (0: all).
 std::string leaderboard(const Results& results, std::size_t rows = 0);
 
 }  // namespace hop::hopper

@@ -1,14 +1,15 @@
 #include "hopper/run.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <fstream>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/version.h"
+#include "base/words.h"
 #include "hopper/detail/model_file.h"
+#include "hopper/detail/process_host.h"
 #include "hopper/detail/restore.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/detail/run_loop.h"
@@ -23,7 +24,10 @@ namespace {
 
 // Every model is built once before the first lease: one that does not fit the data is an error of the experiment.
 void check_models(const Experiment& experiment, const data::Dataset& dataset) {
-  if (dataset.classes() < 2) throw DataError("[data] " + dataset.name() + " has no classes to tell apart");
+  if (dataset.classes() < 2) {
+    throw DataError("[data] expected at least two classes to tell apart, got " + std::to_string(dataset.classes()) +
+                    " in " + dataset.name());
+  }
   const Ledger ledger(make_plan(experiment, dataset.partition_count()), make_search(experiment));
   for (const Model& model : ledger.models()) {
     Trainer trainer(experiment, model.id, model.config, dataset);
@@ -56,6 +60,7 @@ void describe(Results& results, const Experiment& experiment, std::vector<std::s
   results.seed = experiment.seed;
   results.strategy = experiment.run.strategy;
   results.threads_per_worker = experiment.run.threads_per_worker;
+  results.is_durable = experiment.run.durable;
   results.devices = std::move(devices);
   results.device = common(results.devices);
   results.isa = kernels::isa();
@@ -65,6 +70,64 @@ void describe(Results& results, const Experiment& experiment, std::vector<std::s
 std::string run_id(const Experiment& experiment) {
   const auto now = std::chrono::system_clock::now().time_since_epoch().count();
   return experiment.name + "-" + std::to_string(now);
+}
+
+// A run whose every model was set aside failed: nobody should have to look for a null model to notice.
+void check_not_all_set_aside(const Results& results) {
+  for (const ModelResult& model : results.models) {
+    if (model.status != "quarantined") return;
+  }
+  if (results.models.empty()) return;
+  const ModelResult& first = results.models.front();
+  throw RunError("[run] expected at least one model to come through, got all " + std::to_string(results.models.size()) +
+                 " set aside; model " + std::to_string(first.id.value) + ": " + printable(first.reason, 500));
+}
+
+// Why there is no trained model to load, and what to do.
+[[noreturn]] void refuse_uncollected(const Results& results, const ModelResult& model) {
+  const std::string name = "[run] model " + std::to_string(model.id.value);
+  if (model.status == "quarantined") throw StateError(name + " was set aside: " + printable(model.reason, 500));
+  const std::string stands =
+      name + " stands at epoch " + std::to_string(model.epochs) + " of " + std::to_string(results.epochs) + "; ";
+  if (results.is_running) throw StateError(stands + "the run goes on: wait for its end");
+  if (!results.is_durable) throw StateError(stands + "the run was ended, and durable = false kept no state");
+  throw StateError(stands + "`hop resume " + results.run_directory.string() + "` first");
+}
+
+std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, const Experiment& experiment,
+                                        const data::Dataset& dataset) {
+  const ModelResult& model = results.model(id);
+  if (model.state_sha256.empty()) refuse_uncollected(results, model);
+  std::shared_ptr<nn::Module> module = build_module(experiment, model.config, dataset);
+  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(model.config, *module);
+  nn::StateBlock state(*module, optimizer.get());
+  const nn::StateBytes bytes = state.make_bytes();
+  const fs::path file = model_file_path(results.run_directory, id);
+  nn::load_state(file, state.layout(), bytes->span());
+  if (const std::string sha256 = sha256_hex(bytes->span()); sha256 != model.state_sha256) {
+    throw StateError("[run] expected the state of model " + std::to_string(id.value) + " with SHA-256 " +
+                     model.state_sha256 + ", as the journal has it, got " + sha256 + " (" + file.string() + ")");
+  }
+  state.swap(bytes);
+  module->eval();
+  return module;
+}
+
+// A run's last steps, which a `resume` takes where the run was killed before them.
+RunResult finish(Results results, const Experiment& experiment, const data::Dataset& dataset) {
+  const fs::path directory = results.run_directory;
+  results.data_bytes_per_worker = largest_node_bytes(dataset, make_plan(experiment, dataset.partition_count()));
+  if (results.outcome == Outcome::Completed) check_unchanged(dataset);  // workers map the files of the data
+  if (!is_current(directory / "results.json", results)) write_file(directory / "results.json", to_json(results));
+  std::error_code ignored;  // what stays of it harms nobody
+  if (results.outcome == Outcome::Completed) fs::remove_all(directory / "nodes", ignored);
+  check_not_all_set_aside(results);
+  RunResult result{std::move(results), nullptr, scaling_of(experiment, dataset), dataset.class_names()};
+  const std::optional<ModelId> best = result.results.best;
+  if (best && !result.results.model(*best).state_sha256.empty()) {
+    result.best_model = load_module(result.results, *best, experiment, dataset);
+  }
+  return result;
 }
 
 RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options,
@@ -78,36 +141,15 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
     outcome = loop.run();
     totals = loop.totals();
   }
-  RunResult result{summarize(coordinator.ledger(), experiment.search.objective), nullptr};
-  Results& results = result.results;
+  Results results = summarize(coordinator.ledger(), experiment.search.objective);
   describe(results, experiment, totals.devices);
   results.outcome = outcome;
   results.wall_seconds = totals.seconds;
   results.network.collect = totals.collect_bytes;
   results.network.control = totals.control_bytes;
-  results.data_bytes_per_worker = largest_node_bytes(dataset, plan);
   results.run_directory = options.run_directory;
-  write_file(options.run_directory / "results.json", to_json(results));
-  if (outcome == Outcome::Completed) {
-    check_unchanged(dataset);  // workers map the files: what was changed meanwhile was trained on
-    fs::remove_all(options.run_directory / "nodes");
-  }
-  if (results.best && !results.model(*results.best).state_sha256.empty()) {
-    result.best_model = load_model(options.run_directory, *results.best, experiment.model.builder);
-  }
-  return result;
-}
-
-// The coordinator and each of its workers need so many descriptors; fewer would show late and far from the cause.
-void check_open_files(std::uint32_t workers) {
-  constexpr std::uint64_t kOwn = 32;       // files, timers, visitors
-  constexpr std::uint64_t kPerWorker = 2;  // its connection; one of another worker's
-  const std::uint64_t needed = kOwn + kPerWorker * workers;
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
-  throw ConfigError("[run] expected a limit of at least " + std::to_string(needed) + " open files for " +
-                    std::to_string(workers) + " workers, got " + std::to_string(limit.rlim_cur) + "; `ulimit -n " +
-                    std::to_string(needed) + "` raises it, or run with fewer --workers");
+  fs::remove(options.run_directory / "results.json");  // of an earlier interruption
+  return finish(std::move(results), experiment, dataset);
 }
 
 // Every worker is on this machine: a device that it lacks shows now, before anything trains.
@@ -126,25 +168,74 @@ void check_hosting(const Experiment& experiment, const RunOptions& options) {
 
 bool is_quarantined(const ModelResult& model) { return model.status == to_string(Status::Quarantined); }
 
-// What is cut off the end of a journal is no secret.
 void tell_of_tail(const JournalContents& contents, const std::string& contradiction, const RunOptions& options) {
-  std::string line;
-  if (!contradiction.empty()) {
-    line =
-        "warning: " + contradiction + "; the run goes on from there, and what was cut off is kept beside the journal";
-  } else if (contents.torn_bytes > 0) {
-    line = "the journal ended in " + std::to_string(contents.torn_bytes) + " bytes of an unfinished record at byte " +
-           std::to_string(contents.bytes) + ": cut off";
-  }
+  const std::string line = describe_tail(contents, contradiction);
   if (line.empty()) return;
   std::ofstream(options.run_directory / "log", std::ios::app) << line << '\n';
   if (options.on_notice) options.on_notice(line);
 }
 
-data::Dataset open_dataset(Experiment& experiment, const fs::path& run_directory) {
-  if (experiment.data.source != "glyphs")
-    experiment.data.source = fs::absolute(experiment.data.source).lexically_normal();
+// The data set of a run that began: its own copy, whatever became of the source.
+data::Dataset open_dataset(const Experiment& experiment, const fs::path& run_directory) {
   return data::prepare_dataset(experiment.data, run_directory / "data");
+}
+
+// From an experiment and its directory to a journal that can take the first record. A second call goes on where the
+// first was killed.
+std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions& options, data::Keep keep) {
+  const fs::path& directory = options.run_directory;
+  write_file(directory / "experiment.toml", to_toml(experiment));  // first: from here on, `resume` knows what to do
+  data::Dataset dataset = data::prepare_dataset(experiment.data, directory / "data", keep);
+  if (options.on_notice) {
+    for (const std::string& note : dataset.manifest().provenance.notes) options.on_notice(printable(note, 300));
+  }
+  experiment.data.partitions = dataset.partition_count();
+  check_models(experiment, dataset);
+
+  const std::string text = to_toml(experiment);
+  create_folder(directory / "nodes");
+  create_folder(directory / "models");
+  write_file(directory / "experiment.toml", text);
+  fs::remove(directory / "journal");  // one that was torn before its first record
+  Journal journal = Journal::create(directory / "journal", {run_id(experiment), xxh3_128(as_bytes(text)), data_digest(dataset)});
+  return {std::move(dataset), std::move(journal)};
+}
+
+// The experiment, where the model matters not: it may be the application's code.
+Experiment read_options(const fs::path& run_directory) {
+  return read_experiment(run_directory, [](const Config&, const ModelInput&) { return nullptr; });
+}
+
+// What the files of a run say. The devices of a run without results.json are those that this machine would give it.
+Results read_results(const fs::path& run_directory, const Experiment& experiment, const JournalContents& journal) {
+  const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), journal);
+  const Ledger& ledger = restored.ledger;
+  Results results = summarize(ledger, experiment.search.objective);
+  describe(results, experiment, read_devices(run_directory, experiment.run.workers));
+  results.outcome = ledger.complete() ? Outcome::Completed : Outcome::Interrupted;
+  results.run_directory = run_directory;
+  for (const Model& model : ledger.models()) results.network.collect += model.file ? model.file->bytes : 0;
+  return results;
+}
+
+// States in memory are gone with their workers.
+void check_resumable(const Experiment& experiment, const Results& results) {
+  if (experiment.run.durable || results.outcome == Outcome::Completed) return;
+  for (const ModelResult& model : results.models) {
+    if (model.visits.empty()) continue;
+    throw ConfigError(
+        "[resume] " + results.run_directory.string() +
+        " cannot be resumed: with durable = false states live in memory only, and they are gone; start it "
+        "anew with `hop run`");
+  }
+}
+
+std::vector<std::string> local_devices(const Experiment& experiment) {
+  std::vector<std::string> devices;
+  for (std::uint32_t w = 0; w < experiment.run.workers; ++w) {
+    devices.push_back(resolve_device(experiment.run.device, WorkerId(w)).to_string());
+  }
+  return devices;
 }
 
 }  // namespace
@@ -153,29 +244,33 @@ RunResult run(Experiment experiment, const RunOptions& options) {
   experiment.data.seed = experiment.seed;
   experiment.check();
   check_hosting(experiment, options);
+  if (experiment.data.source != "glyphs") {
+    experiment.data.source = fs::absolute(experiment.data.source).lexically_normal();
+  }
+  const bool is_temporary = options.run_directory.empty();
   NewRunDirectory directory(options.run_directory);
   RunOptions settled = options;
   settled.run_directory = fs::absolute(directory.path());
-  const data::Dataset dataset = open_dataset(experiment, settled.run_directory);
-  experiment.data.partitions = dataset.partition_count();
-  check_models(experiment, dataset);
-
-  const std::string text = to_toml(experiment);
-  create_folder(settled.run_directory / "nodes");
-  create_folder(settled.run_directory / "models");
-  write_file(settled.run_directory / "experiment.toml", text);
-  Journal journal = Journal::create(settled.run_directory / "journal",
-                                    {run_id(experiment), xxh3_128(as_bytes(text)), data_digest(dataset)});
-  if (!options.run_directory.empty()) directory.keep();
+  auto [dataset, journal] = begin(experiment, settled, is_temporary ? data::Keep::in_place : data::Keep::own);
+  if (!is_temporary) directory.keep();
   RunResult result = conduct(experiment, dataset, settled, journal, {});
-  if (options.run_directory.empty()) result.results.run_directory.clear();
+  if (is_temporary) result.results.run_directory.clear();
   return result;
 }
 
 RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder builder) {
-  Experiment experiment = read_experiment(run_directory, std::move(builder));
-  const std::string text = read_run_file(run_directory, "experiment.toml");
-  options.run_directory = fs::absolute(run_directory);
+  const Stopwatch watch;
+  const fs::path directory = without_trailing_slash(run_directory);
+  Experiment experiment = read_experiment(directory, std::move(builder));
+  options.run_directory = fs::absolute(directory);
+  const RunLock lock(directory);
+  remove_leftovers(directory);
+  check_hosting(experiment, options);
+  if (!has_begun(directory)) {  // it was ended while its data were prepared
+    auto [dataset, journal] = begin(experiment, options, data::Keep::own);
+    return conduct(experiment, dataset, options, journal, {});
+  }
+  const std::string text = read_run_file(directory, "experiment.toml");
   JournalContents contents;
   std::string found;
   const LeadingRecords leading = [&](const JournalContents& all) {
@@ -183,51 +278,66 @@ RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder
     found = restored.contradiction;
     return restored.records;
   };
-  Journal journal = Journal::open(run_directory / "journal", contents, leading);
+  Journal journal = Journal::open(directory / "journal", contents, leading);
   tell_of_tail(contents, found, options);
   if (contents.header.experiment != xxh3_128(as_bytes(text))) {
-    throw ConfigError("[resume] " + (run_directory / "experiment.toml").string() + " was changed since the run began");
+    throw ConfigError("[resume] " + (directory / "experiment.toml").string() + " was changed since the run began");
   }
-  check_hosting(experiment, options);
-  const data::Dataset dataset = open_dataset(experiment, options.run_directory);
+  Results finished = read_results(directory, experiment, contents);
+  check_resumable(experiment, finished);
+  const data::Dataset dataset = open_dataset(experiment, directory);
   check_same_data(contents.header, dataset);
-  Results finished = inspect(run_directory);
   const bool asks_again = options.retry && std::any_of(finished.models.begin(), finished.models.end(), is_quarantined);
   if (finished.outcome == Outcome::Completed && !asks_again) {
-    auto best = finished.best ? load_model(run_directory, *finished.best, experiment.model.builder) : nullptr;
-    return {std::move(finished), std::move(best)};
+    if (finished.devices.empty()) describe(finished, experiment, local_devices(experiment));
+    finished.wall_seconds = watch.seconds();
+    return finish(std::move(finished), experiment, dataset);
   }
   check_models(experiment, dataset);
   return conduct(experiment, dataset, options, journal, contents.records);
 }
 
 Results inspect(const fs::path& run_directory) {
-  const Experiment experiment = parse_experiment(read_run_file(run_directory, "experiment.toml"), "experiment.toml", {},
-                                                 [](const Config&, const ModelInput&) { return nullptr; });
-  read_run_file(run_directory, "journal");  // for its message
-  const JournalContents contents = read_journal(run_directory / "journal");
-  const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), contents);
-  const Ledger& ledger = restored.ledger;
-  Results results = summarize(ledger, experiment.search.objective);
-  describe(results, experiment, read_devices(run_directory, experiment.run.workers));
-  results.outcome = ledger.complete() ? Outcome::Completed : Outcome::Interrupted;
-  results.run_directory = run_directory;
+  const fs::path directory = without_trailing_slash(run_directory);
+  const Experiment experiment = read_options(directory);
+  const bool running = is_running(directory);  // before the journal is read: a run that ends meanwhile is no lie
+  if (!has_begun(directory)) {
+    throw ConfigError("[run] " + directory.string() + " has trained nothing yet: " +
+                      (running ? "its data are being prepared"
+                               : "the run was ended while its data were prepared; `hop resume " + directory.string() +
+                                     "` goes on with it"));
+  }
+  Results results = read_results(directory, experiment, read_journal(directory / "journal"));
+  results.is_running = running && results.outcome != Outcome::Completed;
+  for (ModelResult& model : results.models) {
+    if (results.is_running && model.status == "interrupted") model.status = "running";
+  }
   return results;
+}
+
+Objective objective_of(const fs::path& run_directory) { return read_options(run_directory).search.objective; }
+
+std::string source_change(const fs::path& run_directory) {
+  const fs::path directory = without_trailing_slash(run_directory);
+  const Experiment experiment = read_options(directory);
+  if (!data::Dataset::is_dataset(directory / "data")) return "";
+  return data::source_change(experiment.data, data::Dataset::open(directory / "data", data::Files::present));
 }
 
 std::shared_ptr<nn::Module> load_model(const fs::path& run_directory, ModelId id, ModelBuilder builder) {
   const Results results = inspect(run_directory);
   const ModelResult& model = results.model(id);
-  Experiment experiment = read_experiment(run_directory, std::move(builder));
-  const data::Dataset dataset = open_dataset(experiment, run_directory);
-  std::shared_ptr<nn::Module> module = build_module(experiment, model.config, dataset);
-  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(model.config, *module);
-  nn::StateBlock state(*module, optimizer.get());
-  const nn::StateBytes bytes = state.make_bytes();
-  nn::load_state(model_file_path(run_directory, id), state.layout(), bytes->span());
-  state.swap(bytes);
-  module->eval();
-  return module;
+  if (model.state_sha256.empty()) refuse_uncollected(results, model);  // before the data are touched
+  const Experiment experiment = read_experiment(results.run_directory, std::move(builder));
+  return load_module(results, id, experiment, open_dataset(experiment, results.run_directory));
+}
+
+data::Dataset run_dataset(const fs::path& run_directory) {
+  return open_dataset(read_options(run_directory), run_directory);
+}
+
+data::Scaling run_scaling(const fs::path& run_directory) {
+  return scaling_of(read_options(run_directory), run_dataset(run_directory));
 }
 
 }  // namespace hop::hopper

@@ -60,7 +60,7 @@ class RunControl {
 };
 
 struct RunOptions {
-  /// The run's files (DESIGN.md, section 3). Must not exist for a new run. Empty: a private temporary directory,
+  /// The run's files (DESIGN.md, section 3): for a new run a new or empty folder. Empty: a private temporary directory,
   /// removed at the end.
   std::filesystem::path run_directory = {};
   Hosting hosting = Hosting::Threads;
@@ -84,21 +84,39 @@ struct RunOptions {
 struct RunResult {
   Results results;
   std::shared_ptr<nn::Module> best_model;  ///< of results.best, in evaluation mode; null when no model was collected
+  /// What was done to the features of a row before it entered the model: do the same to new rows.
+  data::Scaling scaling = {};
+  std::vector<std::string> class_names = {};  ///< of the model's outputs, where the data set has names
 };
 
-/// Trains all models of the experiment. Blocks until the run has ended. Throws ConfigError, DataError, JournalError or
-/// RunError; whatever was committed by then stays in the run directory and can be resumed.
+/// Trains all models of the experiment. Blocks until the run has ended. The run directory keeps what the run needs, its
+/// data included: the source may change, move or go. Throws ConfigError, DataError, JournalError or RunError (also when
+/// every model was set aside, with the first reason); whatever was committed by then stays in the run directory and can
+/// be resumed.
 RunResult run(Experiment experiment, const RunOptions& options = {});
 
-/// Goes on with an interrupted run; a finished one just gives its results. `builder` is the experiment's, where its
+/// Goes on with an interrupted run, whenever it was interrupted: while its data were prepared, in training, or before
+/// its last file was written. A finished one just gives its results. `builder` is the experiment's, where its
 /// model is the application's code. Throws ConfigError when the directory holds no run.
 RunResult resume(const std::filesystem::path& run_directory, RunOptions options = {}, ModelBuilder builder = {});
 
 /// What a run directory says about a run, finished or not, without touching it.
 Results inspect(const std::filesystem::path& run_directory);
 
+/// The objective of a run, also of one that has trained nothing yet.
+Objective objective_of(const std::filesystem::path& run_directory);
+
+/// How the source of a run's data differs from what it was when the run began: one line, or nothing where it is the
+/// same or where the run has no data yet. The run is not concerned: it has its own copy.
+std::string source_change(const std::filesystem::path& run_directory);
+
+/// The data set of a run: its own copy. Throws as load_model.
+data::Dataset run_dataset(const std::filesystem::path& run_directory);
+/// What is done to the features of a row before it enters a model of the run.
+data::Scaling run_scaling(const std::filesystem::path& run_directory);
+
 /// A model of a run with its trained weights, in evaluation mode. Throws ConfigError for an unknown id, StateError when
-/// its state was not collected.
+/// its state was not collected (with what to do) or is not the one whose SHA-256 the journal has.
 std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_directory, ModelId id,
                                        ModelBuilder builder = {});
 

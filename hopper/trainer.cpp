@@ -50,7 +50,11 @@ class Pace {
 };
 
 data::LoaderOptions loader_options(const Experiment& experiment, const data::Dataset& dataset, std::int64_t batch) {
-  return {.batch_size = batch, .scale = experiment.data.scale.value_or(dataset.scale())};
+  std::int64_t largest = dataset.validation_rows();
+  for (const data::PartitionEntry& partition : dataset.manifest().partitions) {
+    largest = std::max(largest, partition.rows);
+  }
+  return {.batch_size = std::min(batch, largest), .scale = scaling_of(experiment, dataset)};
 }
 
 std::shared_ptr<nn::Module> build_on(Device device, const Experiment& experiment, const Config& config,

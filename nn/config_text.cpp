@@ -73,7 +73,7 @@ std::string substitute(std::string_view text, const ConfigText& values) {
       std::vector<std::string_view> names;
       for (const auto& entry : values) names.push_back(entry.first);
       throw ConfigError("[substitute] expected a value for $" + std::string(name) + ", got none (\"" +
-                        std::string(text) + "\")" + detail::did_you_mean(name, names));
+                        std::string(text) + "\")" + hint(name, names));
     }
     result += found->second;
     at = end + (braced ? 1 : 0);

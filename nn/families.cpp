@@ -45,15 +45,14 @@ std::shared_ptr<Module> make_mlp(const FamilyRequest& request) {
   static constexpr std::string_view kActivations[] = {"relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu"};
   const std::string activation = text_of(request.config, "activation", "relu");
   if (std::ranges::find(kActivations, activation) == std::end(kActivations)) {
-    throw ConfigError("[mlp] expected an activation, got \"" + activation + "\"" +
-                      detail::did_you_mean(activation, kActivations));
+    throw ConfigError("[mlp] expected an activation, got \"" + activation + "\"" + hint(activation, kActivations));
   }
   const double dropout = number_of(request.config, "dropout", 0);
   std::vector<std::string> layers = {"flatten"};
   for (const std::string& width : hidden_widths(request.config)) {
     layers.push_back("linear " + width);
     layers.push_back(activation);
-    if (dropout != 0) layers.push_back("dropout " + detail::number_text(dropout));
+    if (dropout != 0) layers.push_back("dropout " + shortest(dropout));
   }
   layers.push_back("linear " + std::to_string(request.classes));
   return std::make_shared<Sequential>(build_spec(parse_spec(layers), request.sample));

@@ -19,7 +19,7 @@ Loss loss_by_name(std::string_view name) {
   if (name == kNames[0]) return CrossEntropyLoss{};
   if (name == kNames[1]) return MSELoss{};
   throw ConfigError("[loss] expected cross_entropy or mse_loss, got \"" + std::string(name) + "\"" +
-                    detail::did_you_mean(name, kNames));
+                    did_you_mean(name, kNames));
 }
 
 }  // namespace hop::nn

@@ -59,8 +59,7 @@ const FamilyBuilder& FamilyRegistry::find(std::string_view name) const {
   if (const auto found = builders_.find(name); found != builders_.end()) return found->second;
   std::vector<std::string_view> names;
   for (const auto& entry : builders_) names.push_back(entry.first);
-  throw ConfigError("[model] expected the name of a family, got \"" + std::string(name) + "\"" +
-                    detail::did_you_mean(name, names));
+  throw ConfigError("[model] expected the name of a family, got \"" + std::string(name) + "\"" + hint(name, names));
 }
 
 std::string ModelDescription::to_text(std::int64_t classes) const {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "kernels/copy.h"
 #include "nn/detail/checked_bytes.h"
 #include "nn/detail/file.h"
@@ -233,9 +234,7 @@ Safetensors decode_safetensors(ByteView bytes, const std::string& where, bool st
 
 void save_safetensors(const std::filesystem::path& path, const StateDict& tensors,
                       const SafetensorsMetadata& metadata) {
-  detail::AtomicFile file(path);
-  file.write(encode_safetensors(tensors, metadata));
-  file.commit(/*sync=*/true);
+  write_output(path, encode_safetensors(tensors, metadata), raise<StateError>);
 }
 
 Safetensors load_safetensors(const std::filesystem::path& path, bool strict) {

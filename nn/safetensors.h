@@ -29,7 +29,7 @@ std::vector<std::byte> encode_safetensors(const StateDict& tensors, const Safete
 /// or more, and for tensors that overlap, leave holes or do not cover the data exactly.
 Safetensors decode_safetensors(ByteView bytes, const std::string& where, bool strict = true);
 
-/// Writes a temporary file and renames it. Throws StateError.
+/// Writes a temporary file and renames it; where `path` is a pipe or a device, writes there. Throws StateError.
 void save_safetensors(const std::filesystem::path& path, const StateDict& tensors,
                       const SafetensorsMetadata& metadata = {});
 Safetensors load_safetensors(const std::filesystem::path& path, bool strict = true);

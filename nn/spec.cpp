@@ -35,8 +35,7 @@ std::vector<std::string_view> words_of(std::string_view text) {
 
 const LayerKind& kind_of(std::string_view name) {
   if (const LayerKind* kind = detail::find_layer_kind(name)) return *kind;
-  throw ConfigError("expected the name of a layer, got " + quoted(name) +
-                    detail::did_you_mean(name, spec_layer_names()));
+  throw ConfigError("expected the name of a layer, got " + quoted(name) + hint(name, spec_layer_names()));
 }
 
 std::size_t attribute_index(const LayerKind& kind, std::string_view name) {
@@ -45,7 +44,7 @@ std::size_t attribute_index(const LayerKind& kind, std::string_view name) {
     if (kind.attributes[i].name == name) return i;
     names.push_back(kind.attributes[i].name);
   }
-  throw ConfigError(std::string(kind.name) + " has no attribute " + quoted(name) + detail::did_you_mean(name, names));
+  throw ConfigError(std::string(kind.name) + " has no attribute " + quoted(name) + hint(name, names));
 }
 
 std::string checked_value(const Attribute& attribute, std::string_view text) {
@@ -162,7 +161,7 @@ SpecPlan plan_spec(std::span<const LayerSpec> layers, const Shape& sample, const
     if (bytes > static_cast<double>(limits.parameter_bytes)) {
       reject(i, layers[i].to_text(),
              "expected at most " + std::to_string(limits.parameter_bytes) + " bytes of parameters up to here, got " +
-                 detail::number_text(bytes));
+                 shortest(bytes));
     }
     plan.shapes.push_back(shape);
   }

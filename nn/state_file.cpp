@@ -76,12 +76,12 @@ Digest save_state(const std::filesystem::path& path, StateHeader header, ByteVie
                            .header_digest_low = header_digest.low,
                            .header_digest_high = header_digest.high};
   static constexpr std::array<std::byte, kAlignment> kZeros{};
-  detail::AtomicFile file(path);
+  AtomicFile file(path, raise<StateError>);
   file.write(std::as_bytes(std::span(&prefix, 1)));
   file.write(header_bytes);
   file.write(ByteView(kZeros).first(prefix.block_offset - sizeof prefix - header_bytes.size()));
   file.write(block);
-  file.commit(options.sync);
+  file.commit(options.sync ? Sync::yes : Sync::no);
   return header.digest;
 }
 

@@ -18,8 +18,8 @@ constexpr std::int64_t kClasses = 10;
 
 class CifarSource final : public RowSource {
  public:
-  /// Checks the size and every label before anything is read.
-  void add(const fs::path& file) {
+  /// Checks the size and every label before anything is read. Gives what the record says of the file.
+  SourceFile add(const fs::path& file) {
     auto mapped = std::make_unique<MappedFile>(file);
     const ByteView bytes = mapped->bytes();
     if (bytes.empty() || bytes.size() % kRecordBytes != 0) {
@@ -35,6 +35,7 @@ class CifarSource final : public RowSource {
       records_.push_back(bytes.data() + offset);
     }
     files_.push_back(std::move(mapped));
+    return source_file(file, bytes);
   }
   std::int64_t rows() const override { return static_cast<std::int64_t>(records_.size()); }
   DType feature_dtype() const override { return DType::u8; }
@@ -75,8 +76,7 @@ RawData open_cifar(std::span<const fs::path> files) {
   auto test = std::make_unique<CifarSource>();
   RawData raw{.format = "cifar", .train = nullptr, .test = nullptr, .files = {}};
   for (const fs::path& file : files) {
-    (is_test(file) ? *test : *train).add(file);
-    raw.files.push_back({file.filename().string(), fs::file_size(file)});
+    raw.files.push_back((is_test(file) ? *test : *train).add(file));
   }
   if (train->rows() == 0) throw DataError("[cifar] expected at least one batch of training rows, got none");
   raw.train = std::move(train);

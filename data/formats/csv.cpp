@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <optional>
@@ -9,6 +10,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/words.h"
+#include "data/formats/csv_cells.h"
 #include "data/formats/csv_table.h"
 
 namespace hop::data {
@@ -23,31 +26,89 @@ std::optional<std::int64_t> integer(const std::string& text) {
   return value;
 }
 
-std::vector<std::string> class_names(const CsvTable& table) {
-  const std::set<std::string> distinct(table.labels.begin(), table.labels.end());
-  if (distinct.size() > kMaxCsvClasses) {
-    throw DataError("[csv] expected at most 10,000 different labels, got " + std::to_string(distinct.size()) + " (" +
-                    table.file.string() + "): is it the right label column?");
+/// The distinct labels of the training rows, and how a label is written to be one of them.
+class Classes {
+ public:
+  explicit Classes(const CsvTable& table) {
+    const std::set<std::string> distinct(table.labels.begin(), table.labels.end());
+    check_kind(table, distinct);
+    std::set<std::string> written;
+    for (const std::string& label : distinct) written.insert(canonical(label));
+    check_count(table, written.size());
+    names_.assign(written.begin(), written.end());
+    if (std::ranges::all_of(names_, [](const std::string& name) { return integer(name).has_value(); })) {
+      std::ranges::stable_sort(names_, {}, [](const std::string& name) { return *integer(name); });
+    }
+    for (std::size_t i = 0; i < names_.size(); ++i) places_[names_[i]] = static_cast<std::int64_t>(i);
   }
-  std::vector<std::string> names(distinct.begin(), distinct.end());
-  if (std::ranges::all_of(names, [](const std::string& name) { return integer(name).has_value(); })) {
-    std::ranges::stable_sort(names, {}, [](const std::string& name) { return *integer(name); });
+
+  const std::vector<std::string>& names() const { return names_; }
+  std::optional<std::int64_t> find(const std::string& label) const {
+    const auto found = places_.find(canonical(label));
+    return found == places_.end() ? std::nullopt : std::optional(found->second);
   }
-  return names;
-}
+
+ private:
+  // Whole numbers are classes, however a table program writes them: 1, 1.0, 1e0. Others are measurements.
+  void check_kind(const CsvTable& table, const std::set<std::string>& distinct) {
+    std::string fraction;
+    for (const std::string& label : distinct) {
+      const auto value = number_in(label);
+      if (!value) return;
+      if (fraction.empty() && std::floor(*value) != *value) fraction = label;
+    }
+    are_numbers_ = fraction.empty();
+    if (are_numbers_) return;
+    throw DataError("[csv] expected classes as labels, got numbers such as " + fraction + " (" +
+                    std::to_string(distinct.size()) + " different ones in " + label_column(table) + ", " +
+                    table.file.string() +
+                    "): to predict a number is regression, which is not supported; is it the right label column? "
+                    "For classes, write whole numbers or words");
+  }
+
+  static void check_count(const CsvTable& table, std::size_t count) {
+    const std::string column = " in " + label_column(table) + " of " + table.file.string();
+    if (count > kMaxCsvClasses) {
+      throw DataError("[csv] expected at most 10,000 different labels, got " + std::to_string(count) + column +
+                      ": is it the right label column?");
+    }
+    if (count > kFewestSuspicious && 2 * count > table.labels.size()) {
+      throw DataError("[csv] expected labels that repeat, got " + std::to_string(count) + " different ones in " +
+                      std::to_string(table.labels.size()) + " rows" + column +
+                      ": it looks like a name or a measurement; is it the right label column?");
+    }
+  }
+
+  static std::string label_column(const CsvTable& table) {
+    const std::string place = "column " + std::to_string(table.label_place);
+    return table.header.empty() ? place : place + " \"" + table.header[table.label_place] + "\"";
+  }
+
+  std::string canonical(const std::string& label) const {
+    if (!are_numbers_ || integer(label)) return label;
+    const auto value = number_in(label);
+    constexpr double kWhole = 9e15;  // below it a double holds every whole number
+    if (!value || std::floor(*value) != *value || std::abs(*value) > kWhole) return label;
+    return std::to_string(static_cast<std::int64_t>(*value));
+  }
+
+  static constexpr std::size_t kFewestSuspicious = 100;
+  bool are_numbers_ = false;
+  std::vector<std::string> names_;
+  std::map<std::string, std::int64_t> places_;
+};
 
 class CsvSource final : public RowSource {
  public:
-  CsvSource(CsvTable table, std::vector<std::string> names) : table_(std::move(table)), names_(std::move(names)) {
-    std::map<std::string, std::int64_t> classes;
-    for (std::size_t i = 0; i < names_.size(); ++i) classes[names_[i]] = static_cast<std::int64_t>(i);
+  CsvSource(CsvTable table, const Classes& classes, std::vector<std::string> feature_names)
+      : table_(std::move(table)), names_(classes.names()), feature_names_(std::move(feature_names)) {
     for (std::size_t row = 0; row < table_.labels.size(); ++row) {
-      const auto found = classes.find(table_.labels[row]);
-      if (found == classes.end()) {
-        throw DataError("[csv] expected a label of the training rows, got \"" + table_.labels[row] + "\" (" +
+      const auto label = classes.find(table_.labels[row]);
+      if (!label) {
+        throw DataError("[csv] expected a label of the training rows, got \"" + printable(table_.labels[row]) + "\" (" +
                         table_.file.string() + ", line " + std::to_string(table_.lines[row]) + ")");
       }
-      labels_.push_back(found->second);
+      labels_.push_back(*label);
     }
     table_.labels = {};
     table_.lines = {};
@@ -57,6 +118,7 @@ class CsvSource final : public RowSource {
   Shape feature_shape() const override { return {table_.width}; }
   std::int64_t classes() const override { return static_cast<std::int64_t>(names_.size()); }
   std::vector<std::string> class_names() const override { return names_; }
+  std::vector<std::string> feature_names() const override { return feature_names_; }
   std::int64_t read(std::int64_t row, MutableByteView features) const override {
     std::memcpy(features.data(), table_.features.data() + row * table_.width, features.size());
     return labels_[static_cast<std::size_t>(row)];
@@ -64,7 +126,7 @@ class CsvSource final : public RowSource {
 
  private:
   CsvTable table_;
-  std::vector<std::string> names_;
+  std::vector<std::string> names_, feature_names_;
   std::vector<std::int64_t> labels_;
 };
 
@@ -88,25 +150,25 @@ std::vector<fs::path> find_csv(const fs::path& folder) {
   return files;
 }
 
-RawData open_csv(std::span<const fs::path> files, const LabelColumn& label) {
+RawData open_csv(std::span<const fs::path> files, const CsvOptions& options) {
   if (files.empty() || files.size() > 2) {
     throw DataError("[csv] expected 1 file or 2 (training rows, test rows), got " + std::to_string(files.size()));
   }
-  CsvTable train = read_csv(files[0], label);
-  RawData raw{.format = "csv", .train = nullptr, .test = nullptr, .files = {}};
-  raw.files.push_back({files[0].filename().string(), train.bytes});
-  const std::vector<std::string> names = class_names(train);
-  const std::int64_t width = train.width;
-  raw.train = std::make_unique<CsvSource>(std::move(train), names);
-  if (files.size() == 2) {
-    CsvTable test = read_csv(files[1], label);
-    if (test.width != width) {
-      throw DataError("[csv] expected " + std::to_string(width + 1) + " columns, as in the training rows, got " +
-                      std::to_string(test.width + 1) + " (" + files[1].string() + ")");
-    }
-    raw.files.push_back({files[1].filename().string(), test.bytes});
-    raw.test = std::make_unique<CsvSource>(std::move(test), names);
+  if (options.header == false && std::holds_alternative<std::string>(options.label)) {
+    throw ConfigError("[csv] expected the label's column by its number where header = false, got the name \"" +
+                      printable(std::get<std::string>(options.label)) + "\"");
   }
+  CsvTable train = read_csv(files[0], options);
+  RawData raw{.format = "csv", .train = nullptr, .test = nullptr, .files = {train.source}, .notes = train.notes};
+  const Classes classes(train);
+  const std::vector<std::string> feature_names = train.feature_names();
+  if (files.size() == 2) {
+    CsvTable test = read_csv(files[1], options, &train);
+    raw.files.push_back(test.source);
+    raw.notes.insert(raw.notes.end(), test.notes.begin(), test.notes.end());
+    raw.test = std::make_unique<CsvSource>(std::move(test), classes, feature_names);
+  }
+  raw.train = std::make_unique<CsvSource>(std::move(train), classes, feature_names);
   return raw;
 }
 

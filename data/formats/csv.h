@@ -20,6 +20,6 @@ std::vector<std::filesystem::path> find_csv(const std::filesystem::path& folder)
 /// training rows [, test rows]. Features f32 (columns - 1), held in memory. Classes are the distinct labels of the
 /// training rows: in numeric order when all are integers, else in the order of their bytes. Throws DataError that names
 /// file, line and column.
-RawData open_csv(std::span<const std::filesystem::path> files, const LabelColumn& label);
+RawData open_csv(std::span<const std::filesystem::path> files, const CsvOptions& options);
 
 }  // namespace hop::data

@@ -1,12 +1,15 @@
 #include "data/formats/csv_table.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
+#include "base/words.h"
+#include "data/formats/csv_cells.h"
+#include "data/formats/csv_header.h"
 #include "data/mapped_file.h"
 
 namespace hop::data {
@@ -14,114 +17,283 @@ namespace {
 
 using Fields = std::vector<std::string>;
 
-// Fewer numbers than this may count up by chance.
-constexpr std::size_t kFewestColumnNumbers = 4;
+constexpr double kExactInF32 = 16'777'216;  // 2^24: above it not every whole number is an f32
 
-std::optional<float> number(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
-  float value = 0.0F;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
-  return value;
-}
+std::string in_quotes(std::string_view text) { return "\"" + printable(text) + "\""; }
 
-// The place of the label in a record of `first`'s width.
-std::size_t find_label(const Fields& first, const LabelColumn& label, const std::filesystem::path& file) {
-  const auto width = static_cast<std::int64_t>(first.size());
-  if (width < 2) {
-    throw DataError("[csv] expected at least 2 columns, separated by commas, got 1 (" + file.string() + ", line 1)");
-  }
-  if (const auto* name = std::get_if<std::string>(&label)) {
-    const auto found = std::ranges::find(first, *name);
-    if (found != first.end()) return static_cast<std::size_t>(found - first.begin());
-    throw DataError("[csv] expected a column named \"" + *name + "\" in the header (" + file.string() + ", line 1)");
-  }
-  const std::int64_t place = std::get<std::int64_t>(label);
-  if (place < -width || place >= width) {
-    throw DataError("[csv] expected a label column below " + std::to_string(width) + ", got " + std::to_string(place) +
-                    " (" + file.string() + ")");
-  }
-  return static_cast<std::size_t>(place < 0 ? place + width : place);
-}
-
-enum class FirstRecord : std::uint8_t { data, header, column_numbers };
-
-// Column numbers, as pandas writes them, look like data: only the label beside them can tell.
-FirstRecord classify(const Fields& first, std::size_t label_place) {
-  std::vector<float> numbers;
-  for (std::size_t i = 0; i < first.size(); ++i) {
-    if (const auto value = number(first[i]); i != label_place && value) numbers.push_back(*value);
-  }
-  if (numbers.empty()) return FirstRecord::header;
-  bool counts = numbers.size() >= kFewestColumnNumbers && numbers.size() + 1 == first.size() &&
-                (numbers[0] == 0.0F || numbers[0] == 1.0F);
-  for (std::size_t i = 1; i < numbers.size(); ++i) counts = counts && numbers[i] == numbers[i - 1] + 1.0F;
-  return counts ? FirstRecord::column_numbers : FirstRecord::data;
-}
+// `header = false` and its like, as the experiment file and the command line have it.
+constexpr const char* kSayHeader = "header = true or false decides";
 
 class TableReader {
  public:
-  TableReader(const std::filesystem::path& file, const LabelColumn& label)
-      : mapped_(file), records_(as_text(mapped_.bytes()), file) {
+  TableReader(const std::filesystem::path& file, const CsvOptions& options, const CsvTable* like)
+      : mapped_(file), records_(as_text(mapped_.bytes()), file), options_(options), like_(like) {
     table_.file = file;
-    table_.bytes = mapped_.bytes().size();
+    table_.source = source_file(file, mapped_.bytes());
+    if (const std::string what = foreign_format(mapped_.bytes()); !what.empty()) {
+      throw DataError("[csv] expected comma-separated text, got " + what + " (" + file.string() + ")");
+    }
     if (!records_.next(first_)) throw DataError("[csv] expected rows, got an empty file (" + file.string() + ")");
-    label_ = find_label(first_, label, file);
-    table_.width = static_cast<std::int64_t>(first_.size()) - 1;
-    first_kind_ = std::holds_alternative<std::string>(label) ? FirstRecord::header : classify(first_, label_);
+    first_line_ = records_.line();
+    if (first_.size() < 2 && like_ == nullptr) one_column();
+    place_columns();
+    table_.width = static_cast<std::int64_t>(places_.size());
+    rounded_.assign(places_.size(), false);
   }
 
   CsvTable read() {
-    if (first_kind_ != FirstRecord::header) append(first_);
     Fields fields;
-    while (records_.next(fields)) append(fields);
-    if (first_kind_ == FirstRecord::column_numbers) drop_first_if_header();
+    while (records_.next(fields)) append(fields, records_.line());
+    if (!has_header_) decide_header();
+    if (!*has_header_) prepend_first();
     if (table_.labels.empty()) throw DataError("[csv] expected rows after the header (" + table_.file.string() + ")");
+    if (*has_header_) set_header();
+    note_columns();
     return std::move(table_);
   }
 
  private:
-  void append(const Fields& fields) {
+  // ---- which column is what
+
+  void place_columns() {
+    if (like_ != nullptr && !like_->header.empty() && options_.header != false && names_match()) return;
+    if (like_ != nullptr && first_.size() != like_->columns()) {
+      throw DataError("[csv] expected " + std::to_string(like_->columns()) + " columns, as in the training rows, got " +
+                      std::to_string(first_.size()) + " (" + table_.file.string() + ")");
+    }
+    const bool label_has_name = std::holds_alternative<std::string>(options_.label);
+    label_ = label_has_name && like_ != nullptr ? like_->label_place : find_label();
+    for (std::size_t i = 0; i < first_.size(); ++i) {
+      if (i != label_) places_.push_back(i);
+    }
+    if (options_.header) has_header_ = *options_.header;
+    if (label_has_name && like_ == nullptr) has_header_ = true;
+    const bool all_words =
+        std::ranges::none_of(places_, [&](std::size_t i) { return number_in(first_[i]).has_value(); });
+    const bool some_name = std::ranges::any_of(places_, [&](std::size_t i) { return is_name(first_[i]); });
+    if (!has_header_ && all_words && some_name) has_header_ = true;
+  }
+
+  // Columns of a test file by the names of the training file. False where the first record is no header.
+  bool names_match() {
+    const Fields& names = like_->header;
+    if (first_ == names) {
+      has_header_ = true;
+      label_ = like_->label_place;
+      for (std::size_t i = 0; i < names.size(); ++i) {
+        if (i != label_) places_.push_back(i);
+      }
+      return true;
+    }
+    Fields missing;
+    for (const std::string& name : names) {
+      if (std::ranges::find(first_, name) == first_.end()) missing.push_back(name);
+    }
+    // A row of data may hold a name of numbers ("2019") by chance; a header has most names, or is made of words.
+    const bool has_label = std::ranges::find(missing, names[like_->label_place]) == missing.end();
+    const bool is_header = has_label || 2 * missing.size() < names.size() || options_.header == true ||
+                           std::ranges::all_of(first_, [](const std::string& cell) { return is_name(cell); });
+    if (!is_header) return false;
+    has_header_ = true;
+    if (!missing.empty()) refuse_missing(missing);
+    refuse_duplicates(names, like_->file);
+    refuse_duplicates(first_, table_.file);
+    const auto place = [&](const std::string& name) {
+      return static_cast<std::size_t>(std::ranges::find(first_, name) - first_.begin());
+    };
+    label_ = place(names[like_->label_place]);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (i != like_->label_place) places_.push_back(place(names[i]));
+    }
+    note_ignored(names);
+    return true;
+  }
+
+  [[noreturn]] void refuse_missing(const Fields& missing) const {
+    std::string text;
+    for (std::size_t i = 0; i < std::min<std::size_t>(missing.size(), 8); ++i) {
+      text += (i == 0 ? "" : ", ") + in_quotes(missing[i]);
+    }
+    if (missing.size() > 8) text += " and " + std::to_string(missing.size() - 8) + " more";
+    throw DataError("[csv] expected the columns of the training rows, got none named " + text +
+                    did_you_mean_column(missing[0]) + " (" + table_.file.string() + ", line 1)");
+  }
+
+  std::string did_you_mean_column(const std::string& name) const {
+    return hint(name, std::span<const std::string>(first_));
+  }
+
+  void refuse_duplicates(const Fields& names, const std::filesystem::path& file) const {
+    std::set<std::string> seen;
+    for (const std::string& name : names) {
+      if (seen.insert(name).second) continue;
+      throw DataError("[csv] expected columns in the order of the training rows or names that occur once, got " +
+                      in_quotes(name) + " twice (" + file.string() + ", line 1)");
+    }
+  }
+
+  void note_ignored(const Fields& names) {
+    std::string ignored;
+    for (const std::string& name : first_) {
+      if (std::ranges::find(names, name) == names.end()) ignored += (ignored.empty() ? "" : ", ") + in_quotes(name);
+    }
+    if (!ignored.empty()) note("the training rows have no column " + ignored + ": ignored");
+  }
+
+  std::size_t find_label() const {
+    const auto width = static_cast<std::int64_t>(first_.size());
+    if (const auto* name = std::get_if<std::string>(&options_.label)) {
+      const auto found = std::ranges::find(first_, *name);
+      if (found != first_.end()) return static_cast<std::size_t>(found - first_.begin());
+      throw DataError("[csv] expected a column named " + in_quotes(*name) + " in the header" +
+                      did_you_mean_column(*name) + " (" + table_.file.string() + ", line " +
+                      std::to_string(first_line_) + ")");
+    }
+    const std::int64_t place = std::get<std::int64_t>(options_.label);
+    if (place < -width || place >= width) {
+      throw DataError("[csv] expected a label column below " + std::to_string(width) + ", got " +
+                      std::to_string(place) + " (" + table_.file.string() + ")");
+    }
+    return static_cast<std::size_t>(place < 0 ? place + width : place);
+  }
+
+  [[noreturn]] void one_column() const {
+    std::string message = "[csv] expected at least 2 columns, separated by commas, got 1";
+    for (const auto& [separator, word] :
+         {std::pair{';', "semicolons"}, std::pair{'\t', "tabs"}, std::pair{'|', "bars"}}) {
+      if (first_.empty() || first_[0].find(separator) == std::string::npos) continue;
+      message += std::string("; the columns seem to be separated by ") + word + ": write commas";
+      break;
+    }
+    throw DataError(message + " (" + table_.file.string() + ", line " + std::to_string(first_line_) + ")");
+  }
+
+  // ---- rows
+
+  void append(const Fields& fields, std::int64_t line) {
     if (fields.size() != first_.size()) {
-      fail("expected " + std::to_string(first_.size()) + " columns, got " + std::to_string(fields.size()));
+      fail("expected " + std::to_string(first_.size()) + " columns, got " + std::to_string(fields.size()), line);
     }
-    for (std::size_t i = 0; i < fields.size(); ++i) {
-      if (i == label_) continue;
-      const auto value = number(fields[i]);
-      if (!value) fail("expected a number, got \"" + fields[i] + "\"", i);
-      table_.features.push_back(*value);
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      const auto value = number_in(fields[places_[i]]);
+      if (!value) no_number(fields, places_[i], line);
+      table_.features.push_back(static_cast<float>(*value));
+      if (std::abs(*value) > kExactInF32 && std::floor(*value) == *value &&
+          static_cast<double>(static_cast<float>(*value)) != *value) {
+        rounded_[i] = true;
+      }
     }
-    if (fields[label_].empty()) fail("expected a label, got nothing", label_);
-    table_.labels.push_back(fields[label_]);
-    table_.lines.push_back(records_.line());
+    const std::string& label = fields[label_];
+    if (label.empty()) fail("expected a label, got nothing", line, label_);
+    if (!is_utf8(label)) not_utf8(label, line, label_);
+    table_.labels.push_back(label);
+    table_.lines.push_back(line);
   }
 
-  void drop_first_if_header() {
-    if (std::ranges::count(table_.labels, table_.labels.front()) > 1) return;
-    table_.features.erase(table_.features.begin(), table_.features.begin() + table_.width);
-    table_.labels.erase(table_.labels.begin());
-    table_.lines.erase(table_.lines.begin());
+  [[noreturn]] void no_number(const Fields& fields, std::size_t place, std::int64_t line) const {
+    const std::string& cell = fields[place];
+    std::string remedy = remedy_for(cell);
+    if (remedy.empty()) {
+      const bool by_name = has_header_.value_or(false) && std::holds_alternative<std::string>(options_.label);
+      remedy = "is column " + std::to_string(place) +
+               " the label? label = " + (by_name ? in_quotes(first_[place]) : std::to_string(place)) +
+               "; a word that is no label must be written as numbers";
+    }
+    if (line == first_line_) remedy += "; if line 1 is a header, say header = true";
+    fail("expected a number, got " + in_quotes(cell), line, place, remedy);
   }
 
-  [[noreturn]] void fail(const std::string& message, std::optional<std::size_t> column = {}) const {
-    std::string place = table_.file.string() + ", line " + std::to_string(records_.line());
+  [[noreturn]] void not_utf8(const std::string& text, std::int64_t line, std::size_t column) const {
+    fail("expected UTF-8, got " + in_quotes(text), line, column, "save the file as UTF-8");
+  }
+
+  [[noreturn]] void fail(const std::string& message, std::int64_t line, std::optional<std::size_t> column = {},
+                         const std::string& remedy = "") const {
+    std::string place = table_.file.string() + ", line " + std::to_string(line);
     if (column) place += ", column " + std::to_string(*column);
-    if (column && first_kind_ == FirstRecord::header) place += " \"" + first_[*column] + "\"";
-    throw DataError("[csv] " + message + " (" + place + ")");
+    if (column && has_header_.value_or(false)) place += " " + in_quotes(first_[*column]);
+    throw DataError("[csv] " + message + " (" + place + ")" + (remedy.empty() ? "" : ": " + remedy));
+  }
+
+  // ---- the first record
+
+  void decide_header() {
+    has_header_ = looks_like_header(first_, label_, places_, table_);
+    note((*has_header_ ? "line 1 is taken for the header; " : "no header: line 1 is taken for data; ") +
+         std::string(kSayHeader));
+  }
+
+  // The first record is a row like the others, and comes before them.
+  void prepend_first() {
+    const std::vector<float> features = std::exchange(table_.features, {});
+    const std::vector<std::string> labels = std::exchange(table_.labels, {});
+    const std::vector<std::int64_t> lines = std::exchange(table_.lines, {});
+    append(first_, first_line_);
+    table_.features.insert(table_.features.end(), features.begin(), features.end());
+    table_.labels.insert(table_.labels.end(), labels.begin(), labels.end());
+    table_.lines.insert(table_.lines.end(), lines.begin(), lines.end());
+  }
+
+  void set_header() {
+    for (std::size_t i = 0; i < first_.size(); ++i) {
+      if (!is_utf8(first_[i])) not_utf8(first_[i], first_line_, i);
+    }
+    table_.header = first_;
+  }
+
+  // ---- what people should know
+
+  void note(const std::string& text) { table_.notes.push_back(table_.file.filename().string() + ": " + text); }
+
+  void note_columns() {
+    table_.label_place = label_;
+    if (like_ != nullptr) return;
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      if (counts_rows(i)) note(column(i) + " counts the rows: leave it out unless its number means something");
+      if (rounded_[i]) note(column(i) + " has whole numbers beyond 16,777,216, which are kept with 7 digits");
+    }
+  }
+
+  std::string column(std::size_t feature) const {
+    const std::size_t place = places_[feature];
+    return "column " + std::to_string(place) + (table_.header.empty() ? "" : " " + in_quotes(table_.header[place]));
+  }
+
+  bool counts_rows(std::size_t feature) const {
+    constexpr std::size_t kFewest = 8;  // fewer may count up by chance
+    const auto width = places_.size();
+    if (table_.labels.size() < kFewest) return false;
+    for (std::size_t row = 1; row < table_.labels.size(); ++row) {
+      if (table_.features[row * width + feature] != table_.features[(row - 1) * width + feature] + 1) return false;
+    }
+    return true;
   }
 
   MappedFile mapped_;
   CsvRecords records_;
+  CsvOptions options_;
+  const CsvTable* like_;
   CsvTable table_;
   Fields first_;
+  std::int64_t first_line_ = 0;
   std::size_t label_ = 0;
-  FirstRecord first_kind_ = FirstRecord::data;
+  std::vector<std::size_t> places_;  // of the features in a record, in the order of the training rows
+  std::optional<bool> has_header_;   // nothing: to be decided when all rows are known
+  std::vector<bool> rounded_;        // features with numbers that an f32 does not hold exactly
 };
 
 }  // namespace
 
-CsvTable read_csv(const std::filesystem::path& file, const LabelColumn& label) {
-  return TableReader(file, label).read();
+std::vector<std::string> CsvTable::feature_names() const {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < header.size(); ++i) {
+    if (i != label_place) names.push_back(header[i]);
+  }
+  return names;
+}
+
+CsvTable read_csv(const std::filesystem::path& file, const CsvOptions& options, const CsvTable* like) {
+  return TableReader(file, options, like).read();
 }
 
 }  // namespace hop::data

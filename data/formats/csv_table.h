@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,13 +42,25 @@ struct CsvTable {
   std::vector<float> features;  ///< row by row
   std::vector<std::string> labels;
   std::vector<std::int64_t> lines;  ///< of each row, for messages
+  std::vector<std::string> header;  ///< names of all columns, label included; empty where the file has none
+  std::size_t label_place = 0;      ///< in a record
   std::filesystem::path file;
-  std::uint64_t bytes = 0;
+  SourceFile source;
+  std::vector<std::string> notes;  ///< what was taken for granted
+
+  std::size_t columns() const { return static_cast<std::size_t>(width) + 1; }
+  std::vector<std::string> feature_names() const;
 };
 
-/// Reads a whole file. The first record is a header when `label` is a name, when none of its features is a number, or
-/// when they are column numbers (1, 2, 3, 4, ..; at least four) beside a label that occurs nowhere else. Throws
-/// DataError that names file, line and column (columns count from 0, as `label` does).
-CsvTable read_csv(const std::filesystem::path& file, const LabelColumn& label);
+/// Reads a whole file. Whether the first record is a header:
+///   - `options.header` says so, or the label is given by its name;
+///   - none of its features is a number;
+///   - or its label occurs nowhere else, the other labels repeat, and it looks like names beside the rest: words among
+///     its features, numbers in even steps (1, 2, 3, 4, ..; 2019, 2020, 2021), most of them outside the range of their
+///     columns, or a word as the label of rows whose labels are numbers.
+/// With `like`, the training rows' table, columns are matched by name where both files have a header, and by place
+/// where one has none. Throws DataError that names file, line and column (columns count from 0, as `label` does) and
+/// says what to write instead.
+CsvTable read_csv(const std::filesystem::path& file, const CsvOptions& options, const CsvTable* like = nullptr);
 
 }  // namespace hop::data

@@ -38,8 +38,13 @@ const Entry& entry_of(Format format) { return *std::ranges::find(kFormats, forma
   }
   message += ", got none of them in " + folder.string();
   for (const auto& file : fs::directory_iterator(folder)) {
-    if (file.path().extension() == ".gz") {
-      throw DataError(message + "; " + file.path().filename().string() + " must be unpacked (gunzip) first");
+    const std::string extension = file.path().extension().string(), name = file.path().filename().string();
+    if (extension == ".gz") throw DataError(message + "; " + name + " must be unpacked (gunzip) first");
+    for (const char* other : {".zip", ".xz", ".bz2", ".zst", ".tar"}) {
+      if (extension == other) throw DataError(message + "; " + name + " must be unpacked first");
+    }
+    for (const char* other : {".parquet", ".feather", ".arrow", ".xlsx", ".xls", ".npy", ".npz", ".h5", ".tsv"}) {
+      if (extension == other) throw DataError(message + "; " + name + " must be saved as CSV first");
     }
   }
   throw DataError(message);
@@ -81,7 +86,7 @@ Format detect_format(const fs::path& folder) {
   return found[0];
 }
 
-RawData open_source(Format format, std::span<const fs::path> sources, const LabelColumn& label) {
+std::vector<fs::path> source_files(Format format, std::span<const fs::path> sources) {
   std::vector<fs::path> files(sources.begin(), sources.end());
   for (const fs::path& file : files) {
     if (!fs::exists(file)) throw DataError("[data] expected a file or folder, got nothing at " + file.string());
@@ -94,6 +99,11 @@ RawData open_source(Format format, std::span<const fs::path> sources, const Labe
                       folder.string() + ", got none");
     }
   }
+  return files;
+}
+
+RawData open_source(Format format, std::span<const fs::path> sources, const CsvOptions& csv) {
+  const std::vector<fs::path> files = source_files(format, sources);
   switch (format) {
     case Format::idx:
       return open_idx(files);
@@ -102,7 +112,7 @@ RawData open_source(Format format, std::span<const fs::path> sources, const Labe
     case Format::csv:
       break;
   }
-  return open_csv(files, label);
+  return open_csv(files, csv);
 }
 
 }  // namespace hop::data

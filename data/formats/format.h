@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "data/source.h"
 
@@ -21,6 +23,12 @@ Format format_from_name(std::string_view);  ///< throws ConfigError for an unkno
 using LabelColumn = std::variant<std::int64_t, std::string>;
 std::string to_string(const LabelColumn& label);
 
+/// What a CSV file does not say itself.
+struct CsvOptions {
+  LabelColumn label = std::int64_t{0};
+  std::optional<bool> header = {};  ///< whether the first record is one; default: read_csv looks
+};
+
 /// The format of the files in `folder`. Throws DataError that says what was looked for when there is none, or more than
 /// one.
 Format detect_format(const std::filesystem::path& folder);
@@ -30,7 +38,9 @@ Format detect_format(const std::filesystem::path& folder);
 ///   cifar  batch files; those whose names start with "test" are test rows
 ///   csv    one file [, one of test rows]
 /// Throws DataError that names the file and what is wrong with it.
-RawData open_source(Format format, std::span<const std::filesystem::path> sources,
-                    const LabelColumn& label = std::int64_t{0});
+RawData open_source(Format format, std::span<const std::filesystem::path> sources, const CsvOptions& csv = {});
+
+/// The files that open_source reads: those of one folder under their usual names, or `sources` themselves.
+std::vector<std::filesystem::path> source_files(Format format, std::span<const std::filesystem::path> sources);
 
 }  // namespace hop::data

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,6 +67,18 @@ int open_log(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+// The coordinator and each of its workers need so many descriptors; fewer would show late and far from the cause.
+void check_open_files(std::uint32_t workers) {
+  constexpr std::uint64_t kOwn = 32;       // files, timers, visitors
+  constexpr std::uint64_t kPerWorker = 2;  // its connection; one of another worker's
+  const std::uint64_t needed = kOwn + kPerWorker * workers;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
+  throw ConfigError("[run] expected a limit of at least " + std::to_string(needed) + " open files for " +
+                    std::to_string(workers) + " workers, got " + std::to_string(limit.rlim_cur) + "; `ulimit -n " +
+                    std::to_string(needed) + "` raises it, or run with fewer --workers");
+}
 
 ProcessHost::ProcessHost(const net::Executor& executor, ProcessHostOptions options, OnExit on_exit)
     : options_(std::move(options)), on_exit_(std::move(on_exit)), child_signal_(executor, SIGCHLD) {

@@ -22,6 +22,9 @@ struct ProcessHostOptions {
   std::filesystem::path run_directory;  ///< its nodes/wN/ is the node's disk, its log takes the output
 };
 
+/// Throws ConfigError when this process may open fewer files than a run of so many worker processes needs.
+void check_open_files(std::uint32_t workers);
+
 /// Each life is a process `hop worker --connect ADDRESS --worker N --incarnation K --node DIR`, in a process group of
 /// its own (a Ctrl-C at the terminal reaches the coordinator alone), which the kernel kills should the coordinator die.
 class ProcessHost final : public WorkerHost {

@@ -45,6 +45,15 @@ Restored restore(const Experiment& experiment, std::uint32_t partitions, const J
   return restored;
 }
 
+std::string describe_tail(const JournalContents& contents, const std::string& contradiction) {
+  if (!contradiction.empty()) {
+    return "warning: " + contradiction + "; the run goes on from there, and what was cut off is kept beside the journal";
+  }
+  if (contents.torn_bytes == 0) return {};
+  return "the journal ended in " + std::to_string(contents.torn_bytes) + " bytes of an unfinished record at byte " +
+         std::to_string(contents.bytes) + ": cut off";
+}
+
 Digest data_digest(const data::Dataset& dataset) {
   DigestStream stream;
   const auto add = [&](std::uint64_t number) { stream.update(std::as_bytes(std::span(&number, 1))); };
@@ -55,8 +64,12 @@ Digest data_digest(const data::Dataset& dataset) {
   add_digest(dataset.digest());
   for (const data::PartitionEntry& entry : dataset.manifest().partitions) add_digest(entry.digest);
   if (dataset.has_validation()) add_digest(dataset.manifest().validation->digest);
-  add(std::bit_cast<std::uint64_t>(dataset.scale().offset));
-  add(std::bit_cast<std::uint64_t>(dataset.scale().factor));
+  const auto add_scale = [&](const data::Scale& scale) {
+    add(std::bit_cast<std::uint64_t>(scale.offset));
+    add(std::bit_cast<std::uint64_t>(scale.factor));
+  };
+  add_scale(dataset.scale().all());
+  for (const data::FeatureColumn& column : dataset.scale().columns()) add_scale(column.scale);
   return stream.digest();
 }
 

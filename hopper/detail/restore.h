@@ -26,6 +26,9 @@ struct Restored {
 };
 Restored restore(const Experiment& experiment, std::uint32_t partitions, const JournalContents& journal);
 
+/// What is cut off the end of a journal, as a line for people; empty: nothing is.
+std::string describe_tail(const JournalContents& contents, const std::string& contradiction);
+
 /// What decides the rows that a run trains on: the data set's own digest, those of its files, and the scale.
 Digest data_digest(const data::Dataset& dataset);
 /// Throws DataError when the journal is of a run on other data.

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -11,71 +12,142 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "base/error.h"
+#include "hopper/journal.h"
 
 namespace hop::hopper {
 namespace {
 
-// Waits until a file's bytes, or a folder's entries, are on the disk.
-void sync_path(const fs::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
-  const int error = errno;
-  if (descriptor >= 0) ::close(descriptor);
-  if (!synced) throw RunError("[run] cannot sync " + path.string() + ": " + std::strerror(error));
+constexpr unsigned kPrivate = 0700;  // weights and rows are their owner's
+constexpr const char* kLock = "lock";
+
+// What a run puts into its directory before it begins.
+constexpr std::array kOurs = {"experiment.toml", "journal", "data", "nodes", "models", "log", kLock};
+
+// A lock of the open file: unlike those of a process, closing another descriptor of the file does not drop it.
+struct flock whole_file(short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+bool holds_run(const fs::path& path) { return fs::exists(path / "experiment.toml") || fs::exists(path / "journal"); }
+
+// Nothing but what a run leaves that was killed in its first moment.
+bool is_vacant(const fs::path& path) {
+  for (const auto& entry : fs::directory_iterator(path)) {
+    if (entry.path().filename() != kLock && !is_temporary_name(entry.path())) return false;
+  }
+  return true;
+}
+
+[[noreturn]] void refuse(const fs::path& path, const std::string& why) {
+  throw ConfigError("[run] expected a new or empty folder as the run directory, got " + path.string() + ", " + why);
+}
+
+void check_vacant(const fs::path& path) {
+  if (!fs::is_directory(path)) refuse(path, "which is a file");
+  if (holds_run(path)) refuse(path, "which holds a run already: `hop resume " + path.string() + "` goes on with it");
+  if (!is_vacant(path)) refuse(path, "which holds other files");
+}
+
+bool has_states(const fs::path& folder) {
+  std::error_code missing;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, missing)) {
+    if (entry.path().extension() == ".hop") return true;
+  }
+  return false;
 }
 
 }  // namespace
 
-NewRunDirectory::NewRunDirectory(const fs::path& path) : path_(path) {
+RunLock::RunLock(const fs::path& run_directory)
+    : fd_(::open((run_directory / kLock).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+  const auto fail = [&](const std::string& why) {
+    throw ConfigError("[run] cannot lock " + run_directory.string() + ": " + why);
+  };
+  if (fd_.get() < 0) fail(std::strerror(errno));
+  struct flock lock = whole_file(F_WRLCK);
+  if (::fcntl(fd_.get(), F_OFD_SETLK, &lock) == 0) return;
+  if (errno != EAGAIN && errno != EACCES) fail(std::strerror(errno));
+  fail("another process runs or resumes the run there; `hop report` shows how it stands");
+}
+
+bool is_running(const fs::path& run_directory) {
+  const Descriptor fd(::open((run_directory / kLock).c_str(), O_RDONLY | O_CLOEXEC));
+  struct flock lock = whole_file(F_WRLCK);
+  return fd.get() >= 0 && ::fcntl(fd.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+NewRunDirectory::NewRunDirectory(const fs::path& path) : path_(without_trailing_slash(path)) {
   if (path.empty()) {
     std::string name = (fs::temp_directory_path() / "hop-run-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw RunError("[run] cannot make a temporary directory " + name);
     path_ = name;
+    created_ = true;
     return;
   }
-  if (fs::exists(path)) {
-    throw ConfigError("[run] the run directory " + path.string() + " exists already; `hop resume` goes on with a run");
+  try {
+    create_folder(path_.parent_path());
+  } catch (const RunError& error) {
+    throw ConfigError("[run] cannot create the run directory " + path_.string() + ": " + error.what());
   }
-  create_folder(path.parent_path());
-  // Weights, data and logs are nobody else's business.
-  if (::mkdir(path.c_str(), 0700) != 0) {
-    throw ConfigError("[run] cannot create the run directory " + path.string() + ": " + std::strerror(errno));
+  created_ = ::mkdir(path_.c_str(), kPrivate) == 0;
+  if (!created_ && errno != EEXIST) {
+    throw ConfigError("[run] cannot create the run directory " + path_.string() + ": " + std::strerror(errno));
+  }
+  try {
+    if (!created_) check_vacant(path_);
+    lock_.emplace(path_);
+    if (!created_) check_vacant(path_);  // another process may have been faster, and be done by now
+    remove_leftovers(path_);
+  } catch (const fs::filesystem_error& error) {
+    throw ConfigError(std::string("[run] cannot use the run directory: ") + error.what());
   }
 }
 
 NewRunDirectory::~NewRunDirectory() {
   std::error_code ignored;
-  if (!kept_) fs::remove_all(path_, ignored);
-}
-
-void create_folder(const fs::path& path) {
-  if (path.empty() || fs::is_directory(path)) return;
-  create_folder(path.parent_path());
-  std::error_code error;
-  fs::create_directory(path, error);
-  if (error) throw RunError("[run] cannot create " + path.string() + ": " + error.message());
-  sync_path(path.parent_path().empty() ? "." : path.parent_path());
-}
-
-void write_file(const fs::path& path, std::string_view text) {
-  const fs::path temporary = path.string() + ".new";
-  {
-    std::ofstream file(temporary, std::ios::binary);
-    file << text;
-    file.flush();
-    if (!file) throw RunError("[run] cannot write " + temporary.string());
+  if (kept_) return;
+  if (created_) {
+    fs::remove_all(path_, ignored);
+    return;
   }
-  sync_path(temporary);
-  fs::rename(temporary, path);
-  sync_path(path.parent_path().empty() ? "." : path.parent_path());
+  for (const char* name : kOurs) fs::remove_all(path_ / name, ignored);
+}
+
+void remove_leftovers(const fs::path& run_directory) {
+  std::error_code ignored;
+  for (const fs::path& folder : {run_directory, run_directory / "models", run_directory / "data"}) {
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+      if (is_temporary_name(entry.path())) fs::remove_all(entry.path(), ignored);
+    }
+  }
+}
+
+bool has_begun(const fs::path& run_directory) {
+  const fs::path journal = run_directory / "journal";
+  if (!fs::exists(journal)) return false;
+  try {
+    read_journal(journal);
+    return true;
+  } catch (const JournalError&) {
+    return has_states(run_directory / "nodes") || has_states(run_directory / "models");
+  }
 }
 
 std::string read_run_file(const fs::path& run_directory, const char* name) {
+  if (run_directory.empty()) {
+    throw ConfigError(
+        "[run] expected the path of a run directory, got \"\": a run without RunOptions::run_directory leaves none; "
+        "its "
+        "best model is RunResult::best_model");
+  }
   std::ifstream file(run_directory / name, std::ios::binary);
   if (!file) {
-    throw ConfigError("[run] " + run_directory.string() + " is no run directory: it has no readable file \"" + name +
-                      "\"");
+    const std::string why = fs::exists(run_directory) ? std::string("it has no readable file \"") + name + "\""
+                                                      : std::string("nothing is there");
+    throw ConfigError("[run] " + run_directory.string() + " is no run directory: " + why);
   }
   std::ostringstream text;
   text << file.rdbuf();

@@ -1,4 +1,4 @@
-// The files of a run (DESIGN.md, section 3): experiment.toml, journal, results.json, models/, nodes/, data/, log.
+// The files of a run (DESIGN.md, section 3): experiment.toml, journal, results.json, models/, nodes/, data/, log, lock.
 // Internal to Hopscotch.
 #pragma once
 
@@ -8,17 +8,34 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
+#include "base/files.h"
 #include "hopper/experiment.h"
 
 namespace hop::hopper {
 
 namespace fs = std::filesystem;
 
-/// A run directory under construction: removed again unless `keep` was called, so that a run that could not begin
-/// leaves nothing behind.
+/// Held by the process that runs or resumes a run, from the first moment to the last: RUN_DIR/lock, which the kernel
+/// lets go of when the process is gone, however it went.
+class RunLock {
+ public:
+  /// Throws ConfigError when another process holds it.
+  explicit RunLock(const fs::path& run_directory);
+
+ private:
+  Descriptor fd_;
+};
+
+/// Whether a process runs or resumes the run. Asks without taking the lock.
+bool is_running(const fs::path& run_directory);
+
+/// A run directory under construction, locked. Removed again unless `keep` was called, so that a run that could not
+/// begin leaves nothing behind (of a folder that was there before, its contents).
 class NewRunDirectory {
  public:
-  /// Creates `path`, or with an empty path a private temporary directory. Throws ConfigError when it exists.
+  /// Creates `path`, for its owner alone, or takes the empty folder that is there; with an empty path a private
+  /// temporary directory. Throws ConfigError where something else is there, with what to do.
   explicit NewRunDirectory(const fs::path& path);
   ~NewRunDirectory();
   NewRunDirectory(const NewRunDirectory&) = delete;
@@ -28,13 +45,23 @@ class NewRunDirectory {
 
  private:
   fs::path path_;
-  bool kept_ = false;
+  bool created_ = false, kept_ = false;
+  std::optional<RunLock> lock_;
 };
 
 /// Creates a folder and its missing parents so that they survive a power cut. Throws RunError.
-void create_folder(const fs::path& path);
+inline void create_folder(const fs::path& path) { hop::create_folder(path, raise<RunError>); }
 /// Writes a file whole or not at all, and durably. Throws RunError.
-void write_file(const fs::path& path, std::string_view text);
+inline void write_file(const fs::path& path, std::string_view text) {
+  write_file_atomically(path, as_bytes(text), raise<RunError>);
+}
+/// Removes what killed writers left in the run directory. To be called under the lock.
+void remove_leftovers(const fs::path& run_directory);
+
+/// Whether the directory holds a journal from which a run can go on. Without one the run was ended before anything was
+/// trained: an unreadable journal counts only where there are states that it may speak of.
+bool has_begun(const fs::path& run_directory);
+
 /// The text of a file of a run. Throws ConfigError that says that the directory holds no run.
 std::string read_run_file(const fs::path& run_directory, const char* name);
 /// What each of `workers` computed on, as results.json says; empty before there is one.

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "hopper/nearest.h"
+#include "base/words.h"
 
 namespace hop::hopper {
 
@@ -74,7 +74,7 @@ void TomlSection::finish() const {
   for (const auto& [key, value] : *table_) {
     const std::string name(key.str());
     if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
-    fail(name, "unknown key; did you mean \"" + nearest(name, known_) + "\"?");
+    fail(name, "unknown key" + hint(name, known_));
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <string>
 
 #include "base/error.h"
@@ -14,6 +15,11 @@ void Plan::check() const {
                       " (partitions = " + std::to_string(partitions) + ")");
   }
   if (epochs < 1) throw ConfigError("[plan] expected epochs >= 1, got 0");
+  constexpr std::uint64_t kMostUnits = std::numeric_limits<std::uint32_t>::max();
+  if (std::uint64_t{epochs} * partitions > kMostUnits) {
+    throw ConfigError("[plan] expected fewer than 2^32 units (epochs x partitions) per model, got " +
+                      std::to_string(epochs) + " x " + std::to_string(partitions));
+  }
 }
 
 WorkerId Plan::owner(PartitionId partition) const {

@@ -6,6 +6,11 @@
 
 namespace hop::hopper {
 
+namespace {
+constexpr std::uint64_t kMostModels = 1 << 20;  // each takes memory from the first moment on
+constexpr std::uint64_t kTooMany = std::uint64_t{1} << 63;
+}  // namespace
+
 GridSearch::GridSearch(Space space) : space_(std::move(space)) {
   check_space(space_);
   for (const auto& [name, dimension] : space_) {
@@ -14,10 +19,13 @@ GridSearch::GridSearch(Space space) : space_(std::move(space)) {
       throw ConfigError("[search.space] expected a list of values for grid search, got a range (hyperparameter `" +
                         name + "`; method = \"random\" samples ranges)");
     }
-    if (size_ > std::numeric_limits<std::uint32_t>::max() / choices->size()) {
-      throw ConfigError("[search.space] expected fewer than 2^32 combinations (hyperparameter `" + name + "`)");
-    }
-    size_ *= choices->size();
+    if (size_ > std::numeric_limits<std::uint64_t>::max() / choices->size()) size_ = kTooMany;
+    if (size_ < kTooMany) size_ *= choices->size();
+  }
+  if (size_ > kMostModels) {
+    throw ConfigError("[search.space] expected a grid of at most " + std::to_string(kMostModels) +
+                      " combinations, got " + (size_ >= kTooMany ? "more than 2^63" : std::to_string(size_)) +
+                      "; method = \"random\" tries `samples` of them");
   }
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "hopper/nearest.h"
+#include "base/words.h"
 
 namespace hop::hopper {
 
@@ -15,7 +15,7 @@ Objective parse_objective(std::string_view name) {
     if (name == kNames[i]) return static_cast<Objective>(i);
   }
   throw ConfigError("[search] expected valid_accuracy, valid_loss or train_loss as the metric, got `" +
-                    std::string(name) + "` (nearest: `" + nearest(name, kNames) + "`)");
+                    std::string(name) + "`" + hint(name, kNames));
 }
 
 std::optional<double> score(Objective objective, const EpochMetrics& metrics) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/words.h"
 
 namespace hop::hopper {
 namespace {
@@ -13,7 +14,7 @@ namespace {
 }
 
 void check_range(const std::string& name, const Range& range) {
-  const std::string bounds = "got min = " + std::to_string(range.min) + ", max = " + std::to_string(range.max);
+  const std::string bounds = "got min = " + shortest(range.min) + ", max = " + shortest(range.max);
   if (!std::isfinite(range.min) || !std::isfinite(range.max)) fail(name, "finite bounds, " + bounds);
   if (range.min > range.max) fail(name, "min <= max, " + bounds);
   if (range.scale == Scale::Log && range.min <= 0) fail(name, "min > 0 for a logarithmic range, " + bounds);

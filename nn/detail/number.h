@@ -17,9 +17,9 @@ struct Range {
 
 inline void check_range(const char* op, const char* name, double value, Range range) {
   if (value >= range.min && value < range.below) return;
-  std::string text = "[" + std::string(op) + "] expected " + name + " of at least " + number_text(range.min);
-  if (range.below < std::numeric_limits<double>::infinity()) text += " and below " + number_text(range.below);
-  throw ConfigError(text + ", got " + number_text(value));
+  std::string text = "[" + std::string(op) + "] expected " + name + " of at least " + shortest(range.min);
+  if (range.below < std::numeric_limits<double>::infinity()) text += " and below " + shortest(range.below);
+  throw ConfigError(text + ", got " + shortest(value));
 }
 
 }  // namespace hop::nn::detail

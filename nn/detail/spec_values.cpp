@@ -43,7 +43,7 @@ std::string canonical_value(const Attribute& attribute, std::string_view text) {
     }
     case AttributeType::number: {
       const auto value = parse<double>(text);
-      return value && in_range(attribute, *value) ? number_text(*value) : "";
+      return value && in_range(attribute, *value) ? shortest(*value) : "";
     }
     case AttributeType::size: {
       const auto value = parse_size(text);
@@ -65,8 +65,8 @@ std::string expectation(const Attribute& attribute) {
   const char* what = attribute.type == AttributeType::integer ? "a whole number"
                      : attribute.type == AttributeType::size  ? "a size (N or HxW)"
                                                               : "a number";
-  std::string text = what + std::string(" of at least ") + number_text(attribute.min);
-  if (attribute.below < kUnlimited) text += " and below " + number_text(attribute.below);
+  std::string text = what + std::string(" of at least ") + shortest(attribute.min);
+  if (attribute.below < kUnlimited) text += " and below " + shortest(attribute.below);
   return text;
 }
 

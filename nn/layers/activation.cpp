@@ -10,7 +10,7 @@ Tensor ReLU::forward(const Tensor& x) { return relu(x); }
 
 Tensor LeakyReLU::forward(const Tensor& x) { return leaky_relu(x, negative_slope_); }
 
-std::string LeakyReLU::extra_repr() const { return "negative_slope=" + detail::number_text(negative_slope_); }
+std::string LeakyReLU::extra_repr() const { return "negative_slope=" + shortest(negative_slope_); }
 
 Tensor Sigmoid::forward(const Tensor& x) { return sigmoid(x); }
 

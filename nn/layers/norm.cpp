@@ -104,8 +104,8 @@ void BatchNorm::reset_parameters(const ParameterKeys&) {
 }
 
 std::string BatchNorm::extra_repr() const {
-  return std::to_string(num_features_) + ", eps=" + detail::number_text(options_.eps) +
-         ", momentum=" + detail::number_text(options_.momentum) + ", affine=" + detail::flag_text(options_.affine) +
+  return std::to_string(num_features_) + ", eps=" + shortest(options_.eps) +
+         ", momentum=" + shortest(options_.momentum) + ", affine=" + detail::flag_text(options_.affine) +
          ", track_running_stats=" + detail::flag_text(options_.track_running_stats);
 }
 
@@ -127,7 +127,7 @@ void LayerNorm::reset_parameters(const ParameterKeys&) {
 }
 
 std::string LayerNorm::extra_repr() const {
-  return normalized_shape_.to_string() + ", eps=" + detail::number_text(options_.eps) +
+  return normalized_shape_.to_string() + ", eps=" + shortest(options_.eps) +
          ", elementwise_affine=" + detail::flag_text(options_.elementwise_affine);
 }
 

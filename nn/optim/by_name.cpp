@@ -51,8 +51,7 @@ std::unique_ptr<Optimizer> make_optimizer(const nn::ConfigText& config, const Pa
   if (name == "sgd") return make_sgd(config, parameters);
   if (name == "adam") return make_adam<Adam, AdamOptions>(config, parameters);
   if (name == "adamw") return make_adam<AdamW, AdamWOptions>(config, parameters);
-  throw ConfigError("[optimizer] expected sgd, adam or adamw, got \"" + name + "\"" +
-                    nn::detail::did_you_mean(name, kOptimizers));
+  throw ConfigError("[optimizer] expected sgd, adam or adamw, got \"" + name + "\"" + did_you_mean(name, kOptimizers));
 }
 
 LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_steps) {
@@ -69,7 +68,7 @@ LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_ste
                              .warmup = at_least(0, config, "warmup", 0)};
   }
   throw ConfigError("[schedule] expected constant, step or cosine, got \"" + name + "\"" +
-                    nn::detail::did_you_mean(name, kSchedules));
+                    did_you_mean(name, kSchedules));
 }
 
 }  // namespace hop::optim

@@ -160,7 +160,7 @@ ParameterSegment& Optimizer::segment(std::string_view name) {
     names.push_back(segment.name);
   }
   throw ConfigError("[optimizer] expected the name of a parameter, got \"" + std::string(name) + "\"" +
-                    nn::detail::did_you_mean(name, names));
+                    did_you_mean(name, names));
 }
 
 nn::StateDict Optimizer::state() const {

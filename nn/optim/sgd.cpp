@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "nn/detail/number.h"
+#include "base/words.h"
 
 namespace hop::optim {
 
@@ -17,12 +17,11 @@ SGD::SGD(const ParameterList& parameters, SGDOptions options)
   check_range("SGD", "momentum", options.momentum, {.min = 0});
   check_range("SGD", "weight_decay", options.weight_decay, {.min = 0});
   if (!std::isfinite(options.dampening)) {
-    throw ConfigError("[SGD] expected a finite dampening, got " + nn::detail::number_text(options.dampening));
+    throw ConfigError("[SGD] expected a finite dampening, got " + shortest(options.dampening));
   }
   if (options.nesterov && (options.momentum == 0 || options.dampening != 0)) {
     throw ConfigError("[SGD] nesterov expects momentum above 0 and no dampening, got momentum " +
-                      nn::detail::number_text(options.momentum) + " and dampening " +
-                      nn::detail::number_text(options.dampening));
+                      shortest(options.momentum) + " and dampening " + shortest(options.dampening));
   }
 }
 

@@ -107,7 +107,7 @@ TEST_F(BadInput, ARunDirectoryThatExistsIsNeverTouched) {
   write(*folder_ / "good.toml", experiment());
   const Finished finished = hop({"run", "good.toml", "--run-dir", "mine"}, folder_->path());
   EXPECT_EQ(finished.code, 2);
-  EXPECT_THAT(finished.err, HasSubstr("exists already"));
+  EXPECT_THAT(finished.err, HasSubstr("holds other files"));
   EXPECT_EQ(read(*folder_ / "mine" / "thesis.tex"), "years of work");
 }
 

@@ -2,6 +2,7 @@
 #include "data/dataset.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "tests/data/support.h"
 
@@ -70,10 +71,45 @@ TEST(WriteDataset, NamesWhatItHoldsByADigestOfRowsAndSplit) {
   EXPECT_NE(digest, dataset_digest(numbered(50, 5, {3, 2}), options));
 }
 
-TEST(WriteDataset, SuggestsAScaleFromTheTrainingRowsAlone) {
+RawData floats(std::vector<float> values, const Shape& shape) {
+  RawData raw{.format = "tensors", .train = nullptr, .test = nullptr, .files = {}};
+  const std::int64_t rows = shape[0];
+  std::vector<std::int64_t> labels(static_cast<std::size_t>(rows));
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<std::int64_t>(i % 2);
+  raw.train = tensor_source(Tensor::from(std::span<const float>(values), shape),
+                            Tensor::from(std::span<const std::int64_t>(labels), {rows}), 2);
+  return raw;
+}
+
+TEST(WriteDataset, ScalesEachColumnOfATableByItsTrainingRows) {
   const TemporaryFolder folder;
-  const Dataset numbers = write_dataset(numbered(11), folder / "a", {.validation = Validation::tail(1)});
-  EXPECT_EQ(numbers.scale(), (Scale{0.0, 1.0 / 9005.0}));  // rows 0 to 9: 0 .. 9005
+  // A small column, a large one, one that never changes; the last row is for validation.
+  const RawData table = floats({-1, 100'000, 7, 1, 300'000, 7, -1, 100'000, 7, 1, 300'000, 7, 99, 99, 99}, {5, 3});
+  const Dataset dataset = write_dataset(table, folder / "a", {.partitions = 2, .validation = Validation::tail(1)});
+  const auto& columns = dataset.scale().columns();
+  ASSERT_EQ(columns.size(), 3U);
+  EXPECT_NEAR(columns[0].scale.offset, 0, 1e-12);
+  EXPECT_NEAR(columns[0].scale.factor, 1, 1e-12);
+  EXPECT_NEAR(columns[1].scale.offset, 200'000, 1e-6);
+  EXPECT_NEAR(columns[1].scale.factor, 1e-5, 1e-15);
+  EXPECT_EQ(columns[2].scale, (Scale{7, 0}));
+  EXPECT_EQ(Dataset::open(folder / "a").scale(), dataset.scale()) << "it travels in the manifest";
+  EXPECT_THAT(describe(dataset), HasSubstr("scale by column: 0 ["));
+}
+
+TEST(WriteDataset, IgnoresWhatIsNotFiniteWhenItFitsAScale) {
+  const TemporaryFolder folder;
+  const RawData table = floats({1, NAN, 3, INFINITY, 1, 5, 3, 5}, {4, 2});
+  const Dataset dataset = write_dataset(table, folder / "a", {.partitions = 1});
+  EXPECT_EQ(dataset.scale().columns()[0].scale, (Scale{2, 1}));
+  EXPECT_EQ(dataset.scale().columns()[1].scale, (Scale{5, 0}));
+}
+
+TEST(WriteDataset, ScalesPicturesAsAWholeAndIntegersNotAtAll) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(write_dataset(numbered(11), folder / "a", {.validation = Validation::tail(1)}).scale(), Scale{});
+  const RawData maps = floats({0, 1, 2, 3, 4, 9, 10, 8}, {2, 2, 2});
+  EXPECT_EQ(write_dataset(maps, folder / "m", {.partitions = 1}).scale(), (Scale{0.0, 0.1}));
   RawData images{.format = "tensors", .train = nullptr, .test = nullptr, .files = {}};
   images.train = tensor_source(Tensor::from<std::uint8_t>({3, 4}, {2, 1}), Tensor::from<std::int64_t>({0, 1}, {2}), 2);
   EXPECT_EQ(write_dataset(images, folder / "b", {.partitions = 1}).scale(), (Scale{0.0, 1.0 / 255.0}));
@@ -160,7 +196,7 @@ TEST_F(OpenDataset, KeepsTheManifest) {
   EXPECT_EQ(m.validation, written.manifest().validation);
   EXPECT_EQ(m.digest, written.digest());
   EXPECT_EQ(m.scale, written.scale());
-  EXPECT_EQ(m.provenance, (Provenance{"tensors", {}, "y", "file", 4, true}));
+  EXPECT_EQ(m.provenance, (Provenance{"tensors", {}, "y", "file", 4, true, {}}));
 }
 
 TEST_F(OpenDataset, NamesWhatIsMissing) {

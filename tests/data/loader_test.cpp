@@ -2,6 +2,7 @@
 #include "data/loader.h"
 
 #include <algorithm>
+#include <limits>
 #include <thread>
 
 #include "data/split.h"
@@ -94,7 +95,7 @@ TEST(Loader, KeepsTheShortLastBatchAndTheAddressOfAllBatches) {
 }
 
 template <class T>
-std::vector<float> scaled(const std::vector<T>& values, Scale scale) {
+std::vector<float> scaled(const std::vector<T>& values, const Scaling& scale) {
   const TemporaryFolder folder;
   RawData raw{.format = "tensors", .train = nullptr, .test = nullptr, .files = {}};
   raw.train = tensor_source(Tensor::from(std::span<const T>(values), {1, static_cast<std::int64_t>(values.size())}),
@@ -110,11 +111,40 @@ TEST(Loader, ScalesEveryDtypeToFloat) {
   for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 7);
   std::vector<float> expected;
   for (const std::uint8_t b : bytes) expected.push_back((static_cast<float>(b) - 2.0F) * (1.0F / 255.0F));
-  EXPECT_EQ(scaled(bytes, {2.0, 1.0F / 255.0F}), expected);  // bit for bit, in the vector part and in the tail
-  EXPECT_THAT(scaled<std::int32_t>({-4, 8}, {1.0, 0.5}), ElementsAre(-2.5F, 3.5F));
-  EXPECT_THAT(scaled<std::int64_t>({-4, 8}, {1.0, 0.5}), ElementsAre(-2.5F, 3.5F));
-  EXPECT_THAT(scaled<float>({-4.5F, 8}, {1.0, 0.5}), ElementsAre(-2.75F, 3.5F));
+  EXPECT_EQ(scaled(bytes, Scale{2.0, 1.0F / 255.0F}), expected);  // bit for bit, in the vector part and in the tail
+  EXPECT_THAT(scaled<std::int32_t>({-4, 8}, Scale{1.0, 0.5}), ElementsAre(-2.5F, 3.5F));
+  EXPECT_THAT(scaled<std::int64_t>({-4, 8}, Scale{1.0, 0.5}), ElementsAre(-2.5F, 3.5F));
+  EXPECT_THAT(scaled<float>({-4.5F, 8}, Scale{1.0, 0.5}), ElementsAre(-2.75F, 3.5F));
   EXPECT_THAT(scaled<double>({0.1, 8}, {}), ElementsAre(0.1F, 8.0F));
+}
+
+TEST(Loader, ScalesEachColumnByItsOwn) {
+  constexpr std::size_t kColumns = 37;  // a vector part and a tail
+  std::vector<float> values, expected;
+  std::vector<FeatureColumn> columns;
+  for (std::size_t i = 0; i < kColumns; ++i) {
+    values.push_back(static_cast<float>(1000 * i) + 0.5F);
+    columns.push_back({"", {static_cast<double>(i), 0.5 / static_cast<double>(i + 1)}});
+    expected.push_back((values[i] - static_cast<float>(i)) * static_cast<float>(columns[i].scale.factor));
+  }
+  EXPECT_EQ(scaled(values, Scaling(columns)), expected);
+  columns.pop_back();
+  EXPECT_THROW(scaled(values, Scaling(columns)), DataError);
+}
+
+TEST(Loader, TakesABatchLargerThanThePartitionForAllOfIt) {
+  const TemporaryFolder folder;
+  const Partition small = one_partition(folder, numbered(5));
+  Loader loader({.batch_size = std::numeric_limits<std::int64_t>::max()});
+  loader.start(small);
+  EXPECT_EQ(loader.batches(), 1);
+  EXPECT_EQ(loader.next()->rows(), 5);
+  EXPECT_FALSE(loader.next());
+  const TemporaryFolder other;
+  loader.start(one_partition(other, numbered(9)), 3);
+  EXPECT_EQ(loader.next()->rows(), 9);
+  loader.start(small);
+  EXPECT_EQ(loader.next()->rows(), 5);
 }
 
 TEST(Loader, SharesAPartitionWithLoadersOfOtherThreads) {

@@ -1,6 +1,8 @@
 // From the [data] section of an experiment to an opened data set.
 #include "data/prepare.h"
 
+#include <chrono>
+
 #include "data/glyphs.h"
 #include "tests/data/support.h"
 
@@ -34,7 +36,10 @@ TEST_F(Prepare, ImportsAFolderOfRawFiles) {
   EXPECT_EQ(dataset.validation_rows(), 10);
   EXPECT_EQ(dataset.partition_count(), 3U);
   EXPECT_THAT(dataset.class_names(), ElementsAre("even", "odd"));
-  EXPECT_EQ(dataset.scale(), (Scale{0.0, 1.0 / 58.0}));
+  ASSERT_EQ(dataset.scale().columns().size(), 2U);  // rows 0 to 29: 0 .. 29 and 0 .. 58
+  EXPECT_EQ(dataset.scale().columns()[1].name, "height");
+  EXPECT_NEAR(dataset.scale().columns()[1].scale.offset, 29, 1e-9);
+  EXPECT_NEAR(1 / dataset.scale().columns()[1].scale.factor, 17.310883, 1e-5);
   EXPECT_EQ(dataset.manifest().provenance.files[0].name, "numbers.csv");
   EXPECT_THAT(describe(dataset), HasSubstr("even odd"));
 }
@@ -45,37 +50,46 @@ TEST_F(Prepare, TakesASingleCsvFileToo) {
   EXPECT_EQ(prepare_dataset(options, out_).name(), "numbers");
 }
 
-TEST_F(Prepare, OpensWhatTheSameImportLeftThere) {
+TEST_F(Prepare, OpensWhatIsThereWhateverBecameOfTheSource) {
   const Digest digest = prepare_dataset(csv(), out_).digest();
   const auto written = fs::last_write_time(out_ / "manifest.json");
+  write_file(raw_ / "numbers.csv", table(41));
+  EXPECT_EQ(prepare_dataset(csv(), out_).digest(), digest);
+  write_file(raw_ / "numbers.csv", "no table at all");
+  EXPECT_EQ(prepare_dataset(csv(), out_).digest(), digest);
+  fs::remove_all(raw_);
   EXPECT_EQ(prepare_dataset(csv(), out_).digest(), digest);
   EXPECT_EQ(fs::last_write_time(out_ / "manifest.json"), written);
   DataOptions other = csv();
-  other.partitions = 4;
-  EXPECT_THAT(message_of<DataError>([&] { prepare_dataset(other, out_); }), HasSubstr("got another one in"));
-  write_file(raw_ / "numbers.csv", table(41));
-  EXPECT_THROW(prepare_dataset(csv(), out_), DataError);
-  EXPECT_EQ(Dataset::open(out_).digest(), digest);
-}
-
-TEST_F(Prepare, OpensWhatAnImportLeftThereWhenTheSourceIsGone) {
-  const Digest digest = prepare_dataset(csv(), out_).digest();
-  fs::remove_all(raw_);
-  EXPECT_EQ(prepare_dataset(csv(), out_).digest(), digest);
-  DataOptions other = csv();
   other.validation = Validation::none();
+  EXPECT_THROW(prepare_dataset(other, out_), ConfigError);
+  other = csv();
+  other.partitions = 4;
   EXPECT_THROW(prepare_dataset(other, out_), ConfigError);
   EXPECT_THROW(prepare_dataset(csv(), folder_ / "elsewhere"), DataError);
 }
 
-TEST_F(Prepare, OpensAPartitionedSourceWhereItLies) {
+TEST_F(Prepare, AdoptsAPartitionedSource) {
+  const Dataset imported = prepare_dataset(csv(), folder_ / "imported");
+  const DataOptions options{.source = (folder_ / "imported/").string()};
+  const Dataset own = prepare_dataset(options, out_);
+  EXPECT_EQ(own.folder(), out_);
+  EXPECT_EQ(own.digest(), imported.digest());
+  EXPECT_EQ(fs::hard_link_count(out_ / "part-00000.hopd"), 2U) << "nothing was copied";
+  fs::remove_all(folder_ / "imported");
+  EXPECT_EQ(own.partition(PartitionId(2)).rows(), 10);
+  EXPECT_EQ(own.validation().rows(), 10);
+  EXPECT_EQ(prepare_dataset(options, out_).digest(), imported.digest());
+}
+
+TEST_F(Prepare, UsesAPartitionedSourceInPlaceWhereItIsAsked) {
   prepare_dataset(csv(), folder_ / "imported");
   const DataOptions options{.source = (folder_ / "imported").string()};
-  EXPECT_EQ(prepare_dataset(options, out_).folder(), folder_ / "imported");
+  EXPECT_EQ(prepare_dataset(options, out_, Keep::in_place).folder(), folder_ / "imported");
   EXPECT_FALSE(fs::exists(out_));
   DataOptions same = csv();
   same.source = options.source;
-  EXPECT_EQ(prepare_dataset(same, out_).rows(), 30);
+  EXPECT_EQ(prepare_dataset(same, out_, Keep::in_place).rows(), 30);
   DataOptions other = options;
   other.partitions = 4;
   EXPECT_THAT(message_of<ConfigError>([&] { prepare_dataset(other, out_); }),
@@ -86,8 +100,49 @@ TEST_F(Prepare, OpensAPartitionedSourceWhereItLies) {
               HasSubstr("imported with validation = tail 10"));
 }
 
+TEST_F(Prepare, TellsWhenTheSourceIsNoLongerWhatItWas) {
+  const Dataset dataset = prepare_dataset(csv(), out_);
+  EXPECT_EQ(source_change(csv(), dataset), "");
+  fs::last_write_time(raw_ / "numbers.csv", fs::file_time_type::clock::now() + std::chrono::hours(1));
+  EXPECT_EQ(source_change(csv(), dataset), "") << "touched, not changed";
+  write_file(raw_ / "numbers.csv", table(41));
+  EXPECT_THAT(source_change(csv(), dataset), AllOf(HasSubstr("has changed"), HasSubstr("its own copy")));
+  std::string same_size = table(40);
+  std::swap(same_size[same_size.size() - 2], same_size[same_size.size() - 3]);
+  write_file(raw_ / "numbers.csv", same_size);
+  fs::last_write_time(raw_ / "numbers.csv", fs::file_time_type::clock::now() + std::chrono::hours(1));
+  EXPECT_THAT(source_change(csv(), dataset), HasSubstr("has changed"));
+  write_file(raw_ / "more.csv", table(3));
+  EXPECT_THAT(source_change(csv(), dataset), HasSubstr("cannot be read as it was"));
+  fs::remove_all(raw_);
+  EXPECT_THAT(source_change(csv(), dataset), HasSubstr("is gone"));
+
+  write_file(raw_ / "numbers.csv", table(40));
+  const Dataset imported = prepare_dataset(csv(), folder_ / "imported");
+  const DataOptions options{.source = (folder_ / "imported").string()};
+  const Dataset own = prepare_dataset(options, folder_ / "own");
+  EXPECT_EQ(source_change(options, own), "");
+  fs::remove_all(folder_ / "imported");
+  write_file(raw_ / "numbers.csv", table(50));
+  prepare_dataset(csv(), folder_ / "imported");
+  EXPECT_THAT(source_change(options, own), HasSubstr("has changed"));
+}
+
+TEST_F(Prepare, RemovesWhatAKilledImportLeft) {
+  fs::create_directories(folder_ / "out.partial-1-0");
+  write_file(folder_ / "out.partial-1-0" / "part-00000.hopd", "half");
+  write_file(folder_ / "out.partial-1-1", "a file, not ours");
+  fs::create_directories(folder_ / "other.partial-1-0");
+  prepare_dataset(csv(), out_);
+  EXPECT_THAT(folder_.names(), testing::UnorderedElementsAre("raw", "out", "out.partial-1-1", "other.partial-1-0"));
+}
+
+TEST_F(Prepare, WantsASource) {
+  EXPECT_THAT(message_of<ConfigError>([&] { prepare_dataset({}, out_); }), HasSubstr("[data] source"));
+}
+
 TEST_F(Prepare, GeneratesGlyphs) {
-  const Dataset dataset = prepare_dataset({.partitions = 2}, out_);
+  const Dataset dataset = prepare_dataset({.source = "glyphs", .partitions = 2}, out_);
   EXPECT_EQ(dataset.name(), "glyphs");
   EXPECT_EQ(dataset.rows(), 8000);
   EXPECT_EQ(dataset.validation_rows(), 2000);

@@ -105,7 +105,8 @@ TEST(SplitRows, SaysWhatTheRowsDoNotAllow) {
   EXPECT_THAT(error(10, 1, Validation::tail(10)), HasSubstr("got 10"));
   EXPECT_THAT(error(10, 1, Validation::fraction(0.0)), HasSubstr("between 0 and 1, got 0"));
   EXPECT_THAT(error(10, 1, Validation::fraction(1.5)), HasSubstr("got 1.5"));
-  EXPECT_THAT(error(10, 1, Validation::fraction(0.01)), HasSubstr("rows on both sides, got 0 of 10"));
+  EXPECT_THAT(error(10, 1, Validation::fraction(0.01)),
+              HasSubstr("rows on both sides, got 0 of 10 rows: for 0.01 at least 50 are needed"));
 }
 
 TEST(Validation, SaysWhatItIs) {

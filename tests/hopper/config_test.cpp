@@ -8,7 +8,6 @@
 #include <limits>
 
 #include "base/error.h"
-#include "hopper/nearest.h"
 
 namespace hop::hopper {
 namespace {
@@ -71,14 +70,6 @@ TEST(Value, RefusesWhatJsonCannotSay) {
 }
 
 TEST(Value, EscapesText) { EXPECT_EQ(to_text(std::string("a\"b\\c\n")), R"("a\"b\\c\u000a")"); }
-
-TEST(Nearest, IsTheSmallestEditDistanceAndTheFirstOfEquals) {
-  const std::vector<std::string> names{"epochs", "seed", "workers", "worker"};
-  EXPECT_EQ(nearest("epoch", names), "epochs");
-  EXPECT_EQ(nearest("wrkers", names), "workers");
-  EXPECT_EQ(nearest("x", std::vector<std::string>{"b", "a"}), "b");
-  EXPECT_EQ(nearest("x", {}), "");
-}
 
 }  // namespace
 }  // namespace hop::hopper

@@ -8,6 +8,7 @@
 namespace hop::hopper {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 constexpr const char* kValid = R"(
@@ -21,7 +22,7 @@ family = "mlp"
 [search]
 epochs = 2
 [search.space]
-width = [16, 32]
+hidden = [16, 32]
 lr = [0.003, 0.001]
 batch_size = 64
 optimizer = "adam"
@@ -49,7 +50,7 @@ validation = { tail = 4000 }
 label = "letter"
 scale = [0.5, 2]
 [model]
-layers = ["flatten", "linear 10"]
+layers = ["flatten", "linear $hidden"]
 loss = "cross_entropy"
 [search]
 method = "random"
@@ -100,7 +101,7 @@ TEST(Experiment, KeepsTheOrderOfTheSearchSpaceAsItStandsInTheFile) {
   const Experiment e = parse_experiment(kValid, "toy.toml");
   std::vector<std::string> names;
   for (const auto& [name, dimension] : e.search.space) names.push_back(name);
-  EXPECT_THAT(names, testing::ElementsAre("width", "lr", "batch_size", "optimizer"));
+  EXPECT_THAT(names, testing::ElementsAre("hidden", "lr", "batch_size", "optimizer"));
 }
 
 TEST(Experiment, WritesTextThatReadsBackToTheSameText) {
@@ -137,13 +138,47 @@ TEST(Experiment, NamesFileLineKeyAndNearestKeyInErrors) {
 }
 
 TEST(Experiment, RefusesWhatNoRunCouldHave) {
-  EXPECT_THAT(error_of("name = \"a\"\n"), HasSubstr("exactly one of family and layers"));
-  const std::string base = "[model]\nfamily = \"mlp\"\n";
+  EXPECT_THAT(error_of("[data]\nsource = \"d\"\n"),
+              AllOf(HasSubstr("exactly one of family"), HasSubstr("got neither")));
+  const std::string base = "[data]\nsource = \"d\"\n[model]\nfamily = \"mlp\"\n";
   EXPECT_EQ(error_of(base), "no error");
   EXPECT_THAT(error_of(base + "loss = \"cross_entrop\"\n"), HasSubstr("did you mean \"cross_entropy\"?"));
   EXPECT_THAT(error_of(base + "[run]\nstrategy = \"allreduce\"\n"), HasSubstr("strategy"));
   EXPECT_THAT(error_of(base + "[search]\nmethod = \"random\"\n"), HasSubstr("samples"));
-  EXPECT_THAT(error_of(base + "[search.space]\nlr = { min = 2, max = 1 }\n"), HasSubstr("lr"));
+  EXPECT_THAT(error_of(base + "[search.space]\nlr = { min = 2, max = 1 }\n"),
+              HasSubstr("[search.space.lr] min: expected at most max, got min = 2, max = 1"));
+  EXPECT_THAT(error_of("[model]\nfamily = \"mlp\"\n"), HasSubstr("[data] source: expected a folder"));
+}
+
+// Of a family that nobody knows, nobody knows the names that it reads.
+TEST(Experiment, NamesAnUnknownFamilyBeforeItsKeys) {
+  EXPECT_EQ(error_of("[data]\nsource = \"d\"\n[model]\nfamily = \"resnet\"\n[search.space]\nheads = [8]\n"),
+            "toy.toml:4: [model] family: expected the name of a family, got \"resnet\"; did you mean \"lenet\"?");
+}
+
+TEST(Experiment, NamesLineAndHelpForASearchSpaceThatNothingReads) {
+  const std::string base =
+      "[data]\nsource = \"d\"\n[model]\nlayers = [\"conv2d ${w} 3 padding=$pad\", \"dropout $p\"]\n"
+      "[search.space]\nw = [4]\npad = [1]\np = { min = 0, max = 0.5 }\n";
+  EXPECT_EQ(error_of(base), "no error");
+  EXPECT_EQ(error_of(base + "pda = 2\n"),
+            "toy.toml:9: [search.space] pda: nothing reads this name; did you mean \"pad\"?");
+  EXPECT_EQ(error_of(base + "learning_rate = 2\n"),
+            "toy.toml:9: [search.space] learning_rate: nothing reads this name; did you mean \"lr\"?");
+  EXPECT_THAT(error_of(base + "hidden = 2\n"), HasSubstr("toy.toml:9: [search.space] hidden"));
+  EXPECT_EQ(
+      error_of(base + "batch_size = { min = 8, max = 64 }\n"),
+      "toy.toml:9: [search.space] batch_size: expected whole numbers, got a range of all numbers; add type = \"int\"");
+}
+
+TEST(Experiment, AllowsOnlyNamesThatStayInTheirFolder) {
+  for (const char* name : {"../x", "", "a/b", ".x", "-x", "a b"}) {
+    EXPECT_THAT(error_of("name = \"" + std::string(name) + "\"\n"), HasSubstr("toy.toml:1: name: expected letters"))
+        << name;
+    Experiment e = parse_experiment(kValid, "toy.toml");
+    e.name = name;
+    EXPECT_THROW(e.check(), ConfigError) << name;
+  }
 }
 
 }  // namespace

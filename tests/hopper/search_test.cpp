@@ -192,7 +192,8 @@ TEST(Objective, HasNoScoreForWhatWasNotMeasuredOrIsNotFinite) {
 
 TEST(Objective, NamesTheNearestMetric) {
   EXPECT_EQ(parse_objective("valid_loss"), Objective::ValidLoss);
-  EXPECT_THAT([] { parse_objective("accuracy"); }, ThrowsMessage<ConfigError>(HasSubstr("nearest: `valid_accuracy`")));
+  EXPECT_THAT([] { parse_objective("accuracy"); },
+              ThrowsMessage<ConfigError>(HasSubstr("did you mean \"valid_accuracy\"?")));
 }
 
 }  // namespace

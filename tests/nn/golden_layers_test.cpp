@@ -95,7 +95,7 @@ TEST(GoldenLosses, MseLossAgreesWithPyTorch) {
 
 TEST(Losses, AnUnknownNameTellsTheNearest) {
   EXPECT_EQ(message_of<ConfigError>([] { loss_by_name("cross_entrpy"); }),
-            "[loss] expected cross_entropy or mse_loss, got \"cross_entrpy\" (did you mean \"cross_entropy\"?)");
+            "[loss] expected cross_entropy or mse_loss, got \"cross_entrpy\"; did you mean \"cross_entropy\"?");
 }
 
 }  // namespace

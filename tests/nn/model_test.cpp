@@ -16,7 +16,7 @@ TEST(ConfigText, SubstitutesValuesByName) {
   EXPECT_EQ(substitute("$p$p ${p}5 $$p $w2", values), "0.50.5 0.55 $p x");
   EXPECT_EQ(substitute("", values), "");
   EXPECT_EQ(message_of<ConfigError>([&] { substitute("linear $widht", values); }),
-            "[substitute] expected a value for $widht, got none (\"linear $widht\") (did you mean \"width\"?)");
+            "[substitute] expected a value for $widht, got none (\"linear $widht\"); did you mean \"width\"?");
   for (const char* bad : {"$", "a $ b", "${width", "${}", "${a-b}"}) {
     EXPECT_THROW(substitute(bad, values), ConfigError) << bad;
   }
@@ -45,7 +45,7 @@ TEST(BuildModel, NeedsEitherAFamilyOrLayers) {
             "[model] expected either a family or layers, got neither");
   EXPECT_THROW(build_model({.family = "mlp", .layers = {"linear 3"}}, {3}, 3), ConfigError);
   EXPECT_EQ(message_of<ConfigError>([] { build_model({.family = "mpl"}, {3}, 3); }),
-            "[model] expected the name of a family, got \"mpl\" (did you mean \"mlp\"?)");
+            "[model] expected the name of a family, got \"mpl\"; did you mean \"mlp\"?");
 }
 
 TEST(Mlp, HasTheHiddenLayersThatItsConfigurationNames) {
@@ -72,7 +72,7 @@ TEST(Mlp, RejectsValuesThatMakeNoModel) {
   const auto error = [](const ConfigText& config, std::int64_t classes = 3) {
     return message_of<ConfigError>([&] { build_model({.family = "mlp", .config = config}, {4}, classes); });
   };
-  EXPECT_EQ(error({{"activation", "rellu"}}), "[mlp] expected an activation, got \"rellu\" (did you mean \"relu\"?)");
+  EXPECT_EQ(error({{"activation", "rellu"}}), "[mlp] expected an activation, got \"rellu\"; did you mean \"relu\"?");
   EXPECT_THAT(error({{"hidden", "many"}}), ::testing::HasSubstr("out_features expects a whole number"));
   EXPECT_THAT(error({{"dropout", "1.5"}}), ::testing::HasSubstr("p expects a number"));
   EXPECT_EQ(error({{"depth", "-1"}}), "[mlp] expected a depth of 0 to 1000, got -1");

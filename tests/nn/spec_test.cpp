@@ -97,10 +97,10 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
       {{}, "[spec] expected at least one layer, got none"},
       {{"relu", ""}, "[spec] layer 1 \"\": expected the name of a layer, got nothing"},
       {{"relu", "rellu"},
-       "[spec] layer 1 \"rellu\": expected the name of a layer, got \"rellu\" (did you mean \"relu\"?)"},
+       "[spec] layer 1 \"rellu\": expected the name of a layer, got \"rellu\"; did you mean \"relu\"?"},
       {{"batch_norm2d"},
-       "[spec] layer 0 \"batch_norm2d\": expected the name of a layer, got \"batch_norm2d\" (did you mean "
-       "\"batchnorm2d\"?)"},
+       "[spec] layer 0 \"batch_norm2d\": expected the name of a layer, got \"batch_norm2d\"; did you mean "
+       "\"batchnorm2d\"?"},
       {{"transformer"}, "[spec] layer 0 \"transformer\": expected the name of a layer, got \"transformer\""},
       {{"linear ten"}, "[spec] layer 0 \"linear ten\": out_features expects a whole number of at least 1, got \"ten\""},
       {{"linear 0"}, "[spec] layer 0 \"linear 0\": out_features expects a whole number of at least 1, got \"0\""},
@@ -113,7 +113,7 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
       {{"linear 10 bias=no"}, "[spec] layer 0 \"linear 10 bias=no\": bias expects true or false, got \"no\""},
       {{"relu 3"}, "[spec] layer 0 \"relu 3\": expected at most 0 values, got \"3\""},
       {{"conv2d 8 3 paddng=1"},
-       "[spec] layer 0 \"conv2d 8 3 paddng=1\": conv2d has no attribute \"paddng\" (did you mean \"padding\"?)"},
+       "[spec] layer 0 \"conv2d 8 3 paddng=1\": conv2d has no attribute \"paddng\"; did you mean \"padding\"?"},
       {{"conv2d 8 3 padding=1 2"}, "[spec] layer 0 \"conv2d 8 3 padding=1 2\": expected name=value, got \"2\""},
       {{"conv2d 8 3 kernel_size=5"}, "[spec] layer 0 \"conv2d 8 3 kernel_size=5\": expected kernel_size once"},
       {{"conv2d 8 3x"},

@@ -51,7 +51,7 @@ TEST_F(CudaRows, ComeInTheBatchesOfTheCpuWhicheverTheWay) {
   const Dataset dataset = uneven();
   const std::vector<Partition> all = partitions(dataset);
   const auto rows = std::make_shared<const DeviceRows>(all, kCuda);
-  const LoaderOptions options{.batch_size = 8, .scale = {.offset = 3, .factor = 0.25}};
+  const LoaderOptions options{.batch_size = 8, .scale = Scale{.offset = 3, .factor = 0.25}};
   const auto expected = make_batches(options, Device::cpu());
   const auto resident = make_batches(options, kCuda, rows), streamed = make_batches(options, kCuda);
   for (const std::size_t q : {2U, 0U, 1U}) {

@@ -1,0 +1,206 @@
+#include "base/words.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <numeric>
+#include <utility>
+
+namespace hop {
+namespace {
+
+// What users of PyTorch, Keras, scikit-learn and Ray type, and our word for it.
+constexpr std::pair<std::string_view, std::string_view> kElsewhere[] = {
+    {"learning_rate", "lr"},
+    {"learning-rate", "lr"},
+    {"eta", "lr"},
+    {"alpha", "lr"},
+    {"adamw_lr", "lr"},
+    {"adam_lr", "lr"},
+    {"sgd_lr", "lr"},
+    {"batchsize", "batch_size"},
+    {"batch", "batch_size"},
+    {"bs", "batch_size"},
+    {"train_batch_size", "batch_size"},
+    {"wd", "weight_decay"},
+    {"decay", "weight_decay"},
+    {"l2", "weight_decay"},
+    {"opt", "optimizer"},
+    {"solver", "optimizer"},
+    {"scheduler", "schedule"},
+    {"lr_scheduler", "schedule"},
+    {"units", "hidden"},
+    {"hidden_size", "hidden"},
+    {"hidden_units", "hidden"},
+    {"hidden_layer_sizes", "hidden"},
+    {"num_layers", "depth"},
+    {"n_layers", "depth"},
+    {"dropout_rate", "dropout"},
+    {"nonlinearity", "activation"},
+    {"num_epochs", "epochs"},
+    {"n_epochs", "epochs"},
+    {"max_epochs", "epochs"},
+    {"num_samples", "samples"},
+    {"n_trials", "samples"},
+    {"n_iter", "samples"},
+    {"num_workers", "workers"},
+    {"n_jobs", "workers"},
+    {"random_state", "seed"},
+    {"random_seed", "seed"},
+    {"path", "source"},
+    {"file", "source"},
+    {"dataset", "source"},
+    {"target", "label"},
+    {"y", "label"},
+    {"valid", "validation"},
+    {"val", "validation"},
+    {"validation_split", "validation"},
+    {"metric", "objective"},
+    {"accuracy", "valid_accuracy"},
+    {"val_accuracy", "valid_accuracy"},
+    {"val_loss", "valid_loss"},
+    {"loss", "train_loss"},
+    {"gpu", "cuda"},
+    {"dense", "linear"},
+    {"fc", "linear"},
+    {"conv", "conv2d"},
+    {"maxpool", "max_pool2d"},
+    {"max_pooling2d", "max_pool2d"},
+    {"maxpool2d", "max_pool2d"},
+    {"avgpool", "avg_pool2d"},
+    {"batch_norm", "batchnorm2d"},
+    {"batchnorm", "batchnorm2d"},
+    {"bn", "batchnorm2d"},
+    {"layer_norm", "layernorm"},
+    {"swish", "silu"},
+    {"grid_search", "grid"},
+    {"gridsearch", "grid"},
+    {"random_search", "random"},
+    {"crossentropy", "cross_entropy"},
+    {"ce", "cross_entropy"},
+    {"cross_entropy_loss", "cross_entropy"},
+    {"sparse_categorical_crossentropy", "cross_entropy"},
+};
+
+// Levenshtein's distance, one row at a time.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0]++;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t above = row[j + 1];
+      row[j + 1] = std::min({diagonal + (a[i] == b[j] ? 0 : 1), above + 1, row[j] + 1});
+      diagonal = above;
+    }
+  }
+  return row.back();
+}
+
+std::vector<std::string_view> views_of(std::span<const std::string> words) { return {words.begin(), words.end()}; }
+
+// How many bytes the character at the front takes; 0 where it is no UTF-8 (RFC 3629).
+std::size_t character(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return 1;
+  const std::size_t size = first >= 0xC2 && first < 0xE0 ? 2 : first >= 0xE0 && first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
+  if (first < 0xC2 || size == 0 || text.size() < size) return 0;
+  for (std::size_t i = 1; i < size; ++i) {
+    if (byte(i) >> 6 != 2) return 0;
+  }
+  const bool overlong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xF0 && byte(1) < 0x90);
+  const bool outside = (first == 0xED && byte(1) >= 0xA0) || (first == 0xF4 && byte(1) >= 0x90);
+  return overlong || outside ? 0 : size;
+}
+
+}  // namespace
+
+std::string nearest(std::string_view name, std::span<const std::string_view> candidates) {
+  name = name.substr(0, 64);  // names are short; a hostile one costs nothing
+  for (const auto& [theirs, ours] : kElsewhere) {
+    if (name == theirs && std::ranges::find(candidates, ours) != candidates.end()) return std::string(ours);
+  }
+  std::string_view best;
+  std::size_t best_distance = std::max(name.size() / 2 + 1, std::min<std::size_t>(name.size(), 3));
+  for (const std::string_view candidate : candidates) {
+    const std::size_t distance = edit_distance(name, candidate);
+    if (distance < best_distance) {
+      best = candidate;
+      best_distance = distance;
+    }
+  }
+  return std::string(best);
+}
+
+std::string nearest(std::string_view name, std::span<const std::string> candidates) {
+  return nearest(name, views_of(candidates));
+}
+
+std::string did_you_mean(std::string_view name, std::span<const std::string_view> candidates) {
+  const std::string best = nearest(name, candidates);
+  return best.empty() ? "" : "; did you mean \"" + best + "\"?";
+}
+
+std::string hint(std::string_view name, std::span<const std::string_view> candidates) {
+  const std::string near = did_you_mean(name, candidates);
+  if (!near.empty() || candidates.empty()) return near;
+  return (candidates.size() == 1 ? "; valid is " : "; valid are ") + list_of(candidates);
+}
+
+std::string hint(std::string_view name, std::span<const std::string> candidates) {
+  return hint(name, views_of(candidates));
+}
+
+std::string list_of(std::span<const std::string_view> words, std::size_t limit) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(words.size(), limit); ++i) {
+    const bool last = i + 1 == words.size();
+    text += (i == 0 ? "" : last ? " and " : ", ") + std::string(words[i]);
+  }
+  if (words.size() > limit) text += " and " + std::to_string(words.size() - limit) + " more";
+  return text;
+}
+
+std::string shortest(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t size = character(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+std::string printable(std::string_view text, std::size_t limit) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  while (!text.empty()) {
+    const auto code = static_cast<unsigned char>(text[0]);
+    std::size_t size = character(text);
+    std::string piece(text.substr(0, size));
+    if (size == 0 || code < 0x20 || code == 0x7F) {
+      size = 1;
+      piece = std::string("\\x") + kHex[code >> 4] + kHex[code & 15];
+    }
+    if (out.size() + piece.size() > limit) return out + "...";
+    out += piece;
+    text.remove_prefix(size);
+  }
+  return out;
+}
+
+bool is_plain_name(std::string_view name) {
+  constexpr std::size_t kLongest = 128;
+  const auto is_letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  return !name.empty() && name.size() <= kLongest && is_letter(name[0]) &&
+         std::ranges::all_of(name, [&](char c) { return is_letter(c) || c == '.' || c == '-'; });
+}
+
+}  // namespace hop

@@ -1,0 +1,59 @@
+#include "cli/commands.h"
+
+#include <cstdio>
+
+#include "base/error.h"
+#include "hopper/run.h"
+
+namespace hop::cli {
+namespace {
+
+int report(const char* kind, const std::exception& error, int code) {
+  std::fprintf(stderr, "hop: %s: %s\n", kind, error.what());
+  return code;
+}
+
+}  // namespace
+
+int report_error(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const ConfigError& e) {
+    return report("bad configuration", e, kBadInput);
+  } catch (const DataError& e) {
+    return report("bad data", e, kBadInput);
+  } catch (const JournalError& e) {
+    return report("bad journal", e, kBadInput);
+  } catch (const std::exception& e) {
+    return report("failed", e, kRunFailed);
+  }
+}
+
+bool is_journal_error(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const JournalError&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+void tell_source_change(const std::string& run_directory) {
+  try {
+    const std::string change = hopper::source_change(run_directory);
+    if (!change.empty()) std::fprintf(stderr, "%s\n", change.c_str());
+  } catch (const std::exception&) {  // the command itself will say what is wrong with the run
+  }
+}
+
+CLI::Validator at_least_one() {
+  return {[](const std::string& text) {
+            const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+            const bool positive = digits && text.find_first_not_of('0') != std::string::npos;
+            return positive ? "" : "expected a whole number of at least 1, got " + text;
+          },
+          "at least 1"};
+}
+
+}  // namespace hop::cli

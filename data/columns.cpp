@@ -1,0 +1,60 @@
+#include "data/columns.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "base/error.h"
+
+namespace hop::data {
+void Scaling::check(const Shape& feature_shape) const {
+  if (!is_per_column() || std::cmp_equal(columns_.size(), feature_shape.numel())) return;
+  throw DataError("[columns] expected a scale for each of " + std::to_string(feature_shape.numel()) +
+                  " features, got " + std::to_string(columns_.size()));
+}
+
+ScalingFit::ScalingFit(DType dtype, const Shape& feature_shape)
+    : dtype_(dtype),
+      per_column_(is_floating(dtype) && feature_shape.size() == 1),
+      moments_(per_column_ ? static_cast<std::size_t>(feature_shape.numel()) : 1) {}
+
+bool ScalingFit::needs_rows() const { return is_floating(dtype_); }
+
+void ScalingFit::Moments::include(double value) {
+  if (!std::isfinite(value)) return;
+  low = count == 0 ? value : std::min(low, value);
+  high = count == 0 ? value : std::max(high, value);
+  const double delta = value - mean;
+  mean += delta / static_cast<double>(++count);
+  squares += delta * (value - mean);
+}
+
+void ScalingFit::include(ByteView features) {
+  visit_dtype(dtype_, [&]<class T>(T) {
+    for (std::size_t i = 0; i < features.size() / sizeof(T); ++i) {
+      T value;
+      std::memcpy(&value, features.data() + i * sizeof(T), sizeof(T));
+      moments_[per_column_ ? i : 0].include(static_cast<double>(value));
+    }
+  });
+}
+
+Scaling ScalingFit::result(const std::vector<std::string>& names) const {
+  if (dtype_ == DType::u8) return Scale{0.0, 1.0 / 255.0};
+  if (!is_floating(dtype_)) return Scale{};
+  if (!per_column_) {
+    const Moments& m = moments_[0];
+    return m.high > m.low ? Scale{m.low, 1.0 / (m.high - m.low)} : Scale{};
+  }
+  std::vector<FeatureColumn> columns;
+  for (std::size_t i = 0; i < moments_.size(); ++i) {
+    const Moments& m = moments_[i];
+    const double deviation = std::sqrt(m.squares / static_cast<double>(std::max<std::int64_t>(m.count, 1)));
+    const bool varies = m.high > m.low && std::isfinite(1.0 / deviation);
+    columns.push_back({i < names.size() ? names[i] : "", varies ? Scale{m.mean, 1.0 / deviation} : Scale{m.low, 0.0}});
+  }
+  return Scaling(std::move(columns));
+}
+
+}  // namespace hop::data

@@ -1,0 +1,67 @@
+// How the features of a row become numbers: fitted on the training rows, kept in the manifest, so that whoever trains,
+// validates or predicts uses the same.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "data/schema.h"
+
+namespace hop::data {
+
+/// One feature of a table.
+struct FeatureColumn {
+  std::string name = {};  ///< as in the header; "" where there was none
+  Scale scale = {};
+  bool operator==(const FeatureColumn&) const = default;
+};
+
+/// One scale for all elements of a row (the pixels of a picture), or one for each (the columns of a table).
+class Scaling {
+ public:
+  Scaling(Scale all = {}) : all_(all) {}  // NOLINT: a scale is the scaling that has it everywhere
+  /// One scale per element of a row, in their order; at least one.
+  explicit Scaling(std::vector<FeatureColumn> columns) : columns_(std::move(columns)) {}
+
+  bool is_per_column() const { return !columns_.empty(); }
+  const Scale& all() const { return all_; }  ///< where it is not per column
+  const std::vector<FeatureColumn>& columns() const { return columns_; }
+  bool operator==(const Scaling&) const = default;
+
+  /// Throws DataError where it has another number of columns than a row of `feature_shape` has elements.
+  void check(const Shape& feature_shape) const;
+
+ private:
+  Scale all_;
+  std::vector<FeatureColumn> columns_;
+};
+
+/// Fits a scaling, one training row after the other; the result depends on the rows and their order alone.
+///   u8                      bytes are pictures: [0, 255] -> [0, 1], whatever occurs
+///   other integers          are taken as they are: they may be indices
+///   floats, rows (columns)  each column by its own mean and standard deviation; one whose rows are all alike becomes 0
+///   floats, other shapes    one scale for all elements: the range that occurs -> [0, 1]
+class ScalingFit {
+ public:
+  ScalingFit(DType dtype, const Shape& feature_shape);
+  /// False where no row can change the result.
+  bool needs_rows() const;
+  void include(ByteView features);
+  /// `names`: of the columns, or empty.
+  Scaling result(const std::vector<std::string>& names) const;
+
+ private:
+  // Of finite values alone. Welford's running moments: sums of large squares would cancel.
+  struct Moments {
+    std::int64_t count = 0;
+    double mean = 0, squares = 0, low = 0, high = 0;
+    void include(double value);
+  };
+  DType dtype_;
+  bool per_column_;
+  std::vector<Moments> moments_;  // of each column, or low and high of all elements
+};
+
+}  // namespace hop::data

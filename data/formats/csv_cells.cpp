@@ -1,0 +1,101 @@
+#include "data/formats/csv_cells.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+namespace hop::data {
+namespace {
+
+constexpr std::array<std::string_view, 12> kMissing = {"",    "na", "n/a", "nan", "null",    "none",
+                                                       "nil", "?",  "-",   "--",  "missing", "#n/a"};
+constexpr std::array<std::string_view, 4> kTruth = {"true", "false", "yes", "no"};
+
+struct Signature {
+  std::string_view bytes;
+  std::string_view what;
+};
+using namespace std::string_view_literals;
+constexpr Signature kSignatures[] = {
+    {"\xFF\xFE"sv, "UTF-16 text; save it as UTF-8"},
+    {"\xFE\xFF"sv, "UTF-16 text; save it as UTF-8"},
+    {"\x1F\x8B"sv, "a gzip file; unpack it first (gunzip)"},
+    {"BZh"sv, "a bzip2 file; unpack it first (bunzip2)"},
+    {"\xFD\x37zXZ"sv, "an xz file; unpack it first (unxz)"},
+    {"\x28\xB5\x2F\xFD"sv, "a zstd file; unpack it first (unzstd)"},
+    {"PK\x03\x04"sv, "a zip file or a spreadsheet; unpack it, or save the sheet as CSV"},
+    {"PAR1"sv, "a Parquet file; save the table as CSV"},
+    {"ARROW1"sv, "an Arrow file; save the table as CSV"},
+    {"ORC"sv, "an ORC file; save the table as CSV"},
+    {"\x93NUMPY"sv, "a numpy file; save the array as CSV (numpy.savetxt)"},
+    {"\x89HDF"sv, "an HDF5 file; save the table as CSV"},
+    {"SQLite format 3"sv, "an SQLite data base; save the table as CSV"},
+    {"\xD0\xCF\x11\xE0"sv, "an old Excel file; save the sheet as CSV"},
+    {"\x89PNG"sv, "a picture"},
+    {"\xFF\xD8\xFF"sv, "a picture"},
+    {"%PDF"sv, "a PDF"},
+};
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+// Of a number that is out of range: does it stand near 0, or far away? Only the former is a number to us.
+bool is_tiny(std::string_view text) {
+  const std::size_t exponent = text.find_first_of("eE");
+  if (exponent != std::string_view::npos) return text.substr(exponent + 1).starts_with('-');
+  return text.substr(0, text.find('.')).find_first_of("123456789") == std::string_view::npos;
+}
+
+}  // namespace
+
+std::optional<double> number_in(std::string_view text) {
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (stop != end || error == std::errc::invalid_argument) return std::nullopt;
+  if (error == std::errc::result_out_of_range) return is_tiny(text) ? std::optional(0.0) : std::nullopt;
+  if (!(std::abs(value) <= std::numeric_limits<float>::max())) return std::nullopt;
+  return value;
+}
+
+std::string remedy_for(std::string_view text) {
+  const std::string word = lower(text);
+  if (std::ranges::find(kMissing, word) != kMissing.end()) {
+    return "a missing value: fill it in, or leave out the row or the column";
+  }
+  if (std::ranges::find(kTruth, word) != kTruth.end()) return "write truth values as 1 and 0";
+  double value = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (result.ec == std::errc::result_out_of_range || (result.ec == std::errc{} && std::abs(value) > 1e38)) {
+    return "a number must be finite and at most 3.4e38 in size";
+  }
+  const bool numeric = text.find_first_not_of("0123456789.,+-eE ") == std::string_view::npos;
+  if (numeric && text.find(',') != std::string_view::npos) return "write a point for the decimals and no separators";
+  return "";
+}
+
+bool is_name(std::string_view text) {
+  const bool has_letter = std::ranges::any_of(text, [](unsigned char c) { return std::isalpha(c) != 0 || c >= 0x80; });
+  return has_letter && !number_in(text) && remedy_for(text).empty();
+}
+
+std::string foreign_format(ByteView bytes) {
+  const std::string_view text = as_text(bytes);
+  for (const Signature& signature : kSignatures) {
+    if (text.starts_with(signature.bytes)) return std::string(signature.what);
+  }
+  constexpr std::size_t kFront = 4096;
+  if (text.substr(0, kFront).find('\0') != std::string_view::npos) {
+    return "no text: it holds zero bytes; if it is UTF-16, save it as UTF-8";
+  }
+  return "";
+}
+
+}  // namespace hop::data

@@ -1,0 +1,59 @@
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include "base/error.h"
+#include "data/pending_folder_internal.h"
+
+namespace hop::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The folder itself is locked; the kernel lets go when the process is gone, however it went.
+Descriptor try_lock(const fs::path& folder) {
+  Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() >= 0 && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) fd.close();
+  return fd;
+}
+
+void remove_abandoned(const fs::path& target) {
+  std::error_code ignored;
+  const std::string prefix = target.filename().string() + ".";
+  for (const auto& entry : fs::directory_iterator(target.has_parent_path() ? target.parent_path() : ".", ignored)) {
+    const fs::path& path = entry.path();
+    if (!is_temporary_name(path) || !path.filename().string().starts_with(prefix)) continue;
+    if (!fs::is_directory(entry.symlink_status())) continue;
+    if (const Descriptor lock = try_lock(path); lock.get() >= 0) fs::remove_all(path, ignored);
+  }
+}
+
+}  // namespace
+
+PendingFolder::PendingFolder(const fs::path& target) : target_(without_trailing_slash(target)) {
+  if (fs::exists(target_) && !(fs::is_directory(target_) && fs::is_empty(target_))) {
+    throw DataError("[data] expected a new or empty folder, got " + target_.string() + ", which holds something");
+  }
+  if (fs::is_symlink(target_)) target_ = fs::canonical(target_);  // the folder is replaced, not the link
+  create_folder(target_.parent_path(), raise<DataError>);
+  remove_abandoned(target_);
+  do {  // a neighbour may take the new folder for an abandoned one, in the moment before it is locked
+    temporary_ = temporary_name(target_);
+    fs::create_directory(temporary_);
+    lock_ = try_lock(temporary_);
+  } while (!fs::exists(temporary_));
+}
+
+PendingFolder::~PendingFolder() {
+  std::error_code ignored;
+  if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
+}
+
+const fs::path& PendingFolder::commit() {
+  sync_folder(temporary_, raise<DataError>);
+  fs::rename(temporary_, target_);
+  temporary_.clear();
+  sync_folder(target_.parent_path(), raise<DataError>);
+  return target_;
+}
+
+}  // namespace hop::data

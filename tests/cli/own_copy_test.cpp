@@ -1,0 +1,83 @@
+// What a run needs, the run keeps: whatever happens to the source, every command still works, and says what it saw.
+#include <fstream>
+
+#include "data/dataset.h"
+#include "tests/cli/table.h"
+
+namespace hop::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class OwnCopy : public Table {
+ protected:
+  void expect_every_command_to_work(const std::string& run, const std::string& line) {
+    const std::vector<std::vector<std::string>> commands = {
+        {"export", run, "--model", "0", "--to", run + ".safetensors"},
+        {"replay", run},
+        {"report", run},
+        {"resume", run}};
+    for (const auto& words : commands) {
+      const Finished finished = go(words);
+      EXPECT_EQ(finished.code, 0) << words[0] << ": " << finished.err;
+      if (line.empty()) {
+        EXPECT_THAT(finished.err, ::testing::Not(HasSubstr("own copy"))) << words[0];
+      } else {
+        EXPECT_THAT(finished.err, AllOf(HasSubstr(line), HasSubstr("own copy"))) << words[0];
+      }
+    }
+  }
+};
+
+TEST_F(OwnCopy, OfATable) {
+  ASSERT_EQ(run("r").code, 0);
+  expect_every_command_to_work("r", "");
+  std::ofstream(folder_ / "d.csv", std::ios::app) << "a,1,2\n";
+  expect_every_command_to_work("r", "has changed");
+  write(folder_ / "d.csv", "no table at all");
+  expect_every_command_to_work("r", "has changed");
+  fs::rename(folder_ / "d.csv", folder_ / "moved.csv");
+  expect_every_command_to_work("r", "is gone");
+  fs::create_directory(folder_ / "d.csv");
+  expect_every_command_to_work("r", "own copy");
+}
+
+TEST_F(OwnCopy, OfADataSet) {
+  ASSERT_EQ(go({"data", "import", "csv", "d.csv", "--partitions", "2", "--out", "ds"}).code, 0);
+  write(folder_ / "e.toml", experiment("source = \"ds/\""));
+  ASSERT_EQ(run("r").code, 0);
+  expect_every_command_to_work("r", "");
+  fs::remove_all(folder_ / "ds");
+  expect_every_command_to_work("r", "is gone");
+  write(folder_ / "d.csv", two_classes(220));
+  ASSERT_EQ(go({"data", "import", "csv", "d.csv", "--partitions", "2", "--out", "ds"}).code, 0);
+  expect_every_command_to_work("r", "has changed");
+  write(folder_ / "ds" / "manifest.json", "{}");
+  expect_every_command_to_work("r", "own copy");
+}
+
+TEST_F(OwnCopy, GoesOnToTheSameBitsAfterAnInterruption) {
+  write(folder_ / "e.toml", experiment("source = \"d.csv\"\npartitions = 2", 400));
+  ASSERT_EQ(run("calm").code, 0);
+  Program program({"run", "e.toml", "--run-dir", "r"}, folder_->path());
+  ASSERT_TRUE(eventually([&] { return commits(folder_ / "r").size() > 5; }));
+  program.signal(SIGKILL);
+  program.wait();
+  write(folder_ / "d.csv", two_classes(40));
+  const Finished resumed = go({"resume", "r"});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(hashes(folder_ / "r"), hashes(folder_ / "calm"));
+}
+
+// What turns rows into numbers is in the exported file.
+TEST_F(OwnCopy, TellsHowToScaleARow) {
+  ASSERT_EQ(run("r").code, 0);
+  ASSERT_EQ(go({"export", "r", "--model", "0", "--to", "m.safetensors"}).code, 0);
+  const std::string bytes = read(folder_ / "m.safetensors");
+  EXPECT_THAT(bytes, HasSubstr(R"(\"name\":\"x\",\"offset\":)"));
+  EXPECT_THAT(bytes, HasSubstr(R"([\"a\",\"b\"])"));
+}
+
+}  // namespace
+}  // namespace hop::testing
