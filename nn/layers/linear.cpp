@@ -31,9 +31,16 @@ Linear::Linear(const Parameter& shared_weight, LinearOptions options)
     : Linear(checked(shared_weight), options.bias, true) {}
 
 Linear::Linear(const Tensor& w, bool with_bias, bool shares_weight)
-    : weight(register_parameter("weight", w)),
+    : weight(register_weight(w, shares_weight)),
       bias(with_bias ? register_parameter("bias", detail::fresh_weight({w.size(0)}, w.dtype())) : Parameter()),
       shares_weight_(shares_weight) {}
+
+Parameter Linear::register_weight(const Tensor& w, bool is_shared) {
+  const bool is_trained = !is_shared || w.requires_grad();
+  Parameter registered = register_parameter("weight", w);  // which thaws it
+  registered.set_requires_grad(is_trained);
+  return registered;
+}
 
 Tensor Linear::forward(const Tensor& x) { return linear(x, weight, bias); }
 Tensor Linear::forward(const Tensor& x, const LinearTail& tail) {

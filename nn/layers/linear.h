@@ -24,7 +24,7 @@ class Linear : public Module {
   Tensor forward(const Tensor& x, const LinearTail& tail);
   Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options = {});
   /// Shares the weight (out, in) of another module, which initialises it: nn::Linear(table.weight) ties a language
-  /// model's last layer to its embedding. The dtype is the weight's.
+  /// model's last layer to its embedding. The dtype is the weight's; a frozen weight stays frozen.
   explicit Linear(const Parameter& shared_weight, LinearOptions options = {});
 
   Tensor forward(const Tensor& x) override;
@@ -37,6 +37,7 @@ class Linear : public Module {
 
  private:
   Linear(const Tensor& weight, bool bias, bool shares_weight);
+  Parameter register_weight(const Tensor& w, bool is_shared);
 
   bool shares_weight_;
 };

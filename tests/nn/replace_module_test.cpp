@@ -157,6 +157,10 @@ TEST(Linear, SharesAWeightWithTheModuleThatInitialisesIt) {
   EXPECT_EQ(bits(head.weight), before);
   EXPECT_TRUE(head.weight.is_same(table.weight));
   EXPECT_EQ(head.bias.shape(), (Shape{5}));
+  EXPECT_TRUE(table.weight.requires_grad());
+  table.requires_grad_(false);
+  EXPECT_FALSE(Linear(table.weight).weight.requires_grad());
+  EXPECT_FALSE(table.weight.requires_grad());
   EXPECT_THROW(Linear(Parameter{}), ConfigError);
   EXPECT_THROW(Linear(head.bias), ShapeError);
 }
