@@ -34,9 +34,10 @@ Together train_together(int threads, int steps) {
   std::vector<std::thread> running;
   for (std::size_t t = 0; t < digests.size(); ++t) {
     running.emplace_back([&, t] {
-      const OwnQueue queue(Device::cuda());
+      std::optional<OwnQueue> queue;
       std::optional<Training> training;
       try {
+        queue.emplace(Device::cuda());
         training.emplace(kNet, kBatch);
         for (int i = 0; i < 3; ++i) training->captured_step();
         backend(Device::cuda()).synchronize();
@@ -57,7 +58,11 @@ Together train_together(int threads, int steps) {
         errors[t] = std::current_exception();
       }
       stop.arrive_and_wait();
-      if (!errors[t]) digests[t] = training->digest();
+      try {
+        if (!errors[t]) digests[t] = training->digest();
+      } catch (...) {
+        errors[t] = std::current_exception();
+      }
     });
   }
   start.arrive_and_wait();
