@@ -10,7 +10,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void copy(const fs::path& from, const fs::path& to) {
+void copy_durably(const fs::path& from, const fs::path& to) {
   fs::copy_file(from, to);
   sync_file(to, raise<DataError>);
 }
@@ -19,7 +19,7 @@ void copy(const fs::path& from, const fs::path& to) {
 void link_or_copy(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::create_hard_link(fs::canonical(from), to, error);
-  if (error) copy(from, to);
+  if (error) copy_durably(from, to);
 }
 
 }  // namespace
@@ -27,7 +27,7 @@ void link_or_copy(const fs::path& from, const fs::path& to) {
 Dataset adopt_dataset(const Dataset& source, const fs::path& folder) {
   return with_data_errors([&] {
     PendingFolder pending(folder);
-    copy(source.folder() / kManifestFile, pending.path() / kManifestFile);
+    copy_durably(source.folder() / kManifestFile, pending.path() / kManifestFile);
     std::vector<std::string> names;
     for (const PartitionEntry& entry : source.manifest().partitions) names.push_back(entry.file);
     if (source.has_validation()) names.push_back(source.manifest().validation->file);
