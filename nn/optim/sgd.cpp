@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "nn/detail/number.h"
 
 namespace hop::optim {
 
