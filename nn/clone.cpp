@@ -47,16 +47,23 @@ class Module::Cloning {
     copy->hooks_made = original->hooks_made;
     copy->set_random(random(original->random));
     copy->training = original->training;
-    if (original->is_replaced) replaced_.push_back(original);
+    if (original->place != nullptr) placed_.push_back(original);
     return copy;
   }
 
   void finish(const Module& root) {
-    for (const auto& original : replaced_) {
-      const auto clone = modules_.find(original->replacement.lock().get());
-      if (clone == modules_.end()) throw ConfigError("[clone] expected a module in its own place, got a replaced one");
-      states_.at(original.get()).second->replacement = clone->second;
-      states_.at(original.get()).second->is_replaced = true;
+    std::map<const State::Place*, std::shared_ptr<State::Place>> places;
+    for (const auto& original : placed_) {
+      const auto last = modules_.find(original->place->last.lock().get());
+      if (last != modules_.end()) {
+        auto& place = places[original->place.get()];
+        if (place == nullptr) place = std::make_shared<State::Place>(State::Place{last->second, false});
+        State& copy = *states_.at(original.get()).second;
+        copy.place = place;
+        copy.is_replaced = original->is_replaced;
+      } else if (original->is_replaced) {
+        throw ConfigError("[clone] expected a module in its own place, got a replaced one");
+      }
     }
     State::visit(root, "", [&](const std::string& path, const State& state) {
       for (const auto* tensors : {&state.parameters, &state.buffers}) {
@@ -110,7 +117,7 @@ class Module::Cloning {
   std::map<const State*, Pair<std::shared_ptr<State>>> states_;
   std::map<const Module*, std::shared_ptr<Module>> modules_;
   std::map<const detail::RandomSequence*, std::shared_ptr<detail::RandomSequence>> randoms_;
-  std::vector<std::shared_ptr<State>> replaced_;
+  std::vector<std::shared_ptr<State>> placed_;
   std::set<const void*> held_;
 };
 

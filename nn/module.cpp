@@ -66,14 +66,14 @@ Tensor Module::forward(const Tensor&) {
 Tensor Module::operator()(const Tensor& x) {
   if (!x.defined()) kernels::expect_defined(type_name().c_str(), x);
   depend_on(state_, state_->changes, kOtherCalls);
-  if (state_->is_replaced && !state_->replacement_runs) return call_replacement(x);
+  if (state_->place != nullptr && !state_->place->runs) return call_last(x);
   return with_hooks(x, forward(x));
 }
 
 Tensor Module::to(const Tensor& x, DType dtype) { return hop::to(x, dtype); }
 
 Tensor Module::with_hooks(const Tensor& x, Tensor y) {
-  if (state_->is_replaced && !state_->replacement_runs) {
+  if (state_->is_replaced && !state_->place->runs) {
     throw StateError("[" + type_name() +
                      "] expected operator()(x) on a module that was replaced, got a call of its own");
   }

@@ -124,9 +124,10 @@ class Module {
 
   /// Puts `module` in the place of the child at `path` ("fc", "blocks.0.conv"), as `net.fc = nn.Linear(3, 2)` does in
   /// PyTorch: forward(), parameters() and the file have the new one from then on, whichever handle calls it. An
-  /// optimizer keeps the old parameters; build it afterwards. `module` may be a wrapper around the old one. The member
-  /// keeps its type and its own tensors: reach the new ones by the handle that is returned. Throws ConfigError when no
-  /// child has that name, or when the child has other names, whose calls would change, too.
+  /// optimizer keeps the old parameters; build it afterwards. `module` may be a wrapper around the old one; within
+  /// checkpoint(), which calls it in the backward pass, the wrapper writes old.forward(x). The member keeps its type and
+  /// its own tensors: reach the new ones by the handle that is returned. Throws ConfigError when no child has that name,
+  /// when the child has other names, whose calls would change, too, and when a wrapper has taken its place.
   template <class M>
   M replace_module(std::string_view path, M module) {
     replace_child(path, std::make_shared<M>(module));
@@ -179,7 +180,7 @@ class Module {
   friend class Parameter;
 
   void replace_child(std::string_view path, AnyModule module);
-  Tensor call_replacement(const Tensor& x);
+  Tensor call_last(const Tensor& x);
   static Tensor member_of_copy(const Tensor& original);
 
   std::shared_ptr<State> state_;

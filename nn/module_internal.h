@@ -44,11 +44,14 @@ struct Module::State {
   bool training = true;
   std::uint32_t training_set_in = 0;  // the capture that set it
 
-  // The module that replace_module() put in this one's place: every handle to this module calls it. The parent owns it,
-  // because it may be a wrapper around this module.
-  std::weak_ptr<Module> replacement;
-  bool is_replaced = false;
-  bool replacement_runs = false;  // then a call means this module, by its wrapper
+  // A place in a parent in which replace_module() put one module after another. All of them know it, and every handle
+  // to one of them calls the last.
+  struct Place {
+    std::weak_ptr<Module> last;  // the parent owns it: it may be a wrapper around those before
+    bool runs = false;           // then a call of a module means that module, by its wrapper
+  };
+  std::shared_ptr<Place> place;  // null: nothing was replaced there
+  bool is_replaced = false;      // it is not the last
 
   State() = default;
   State(const State&) = delete;
@@ -64,8 +67,6 @@ struct Module::State {
   void check_name(std::string_view name) const;
   // A module that is its own descendant would be walked for ever.
   void check_child(std::string_view name, const std::shared_ptr<Module>& child) const;
-
-  static std::shared_ptr<Module> last_replacement(const State& state);
 
   // Depth first, parents before children, in declaration order; shared modules as often as they have names.
   template <class F>

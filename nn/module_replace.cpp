@@ -4,7 +4,7 @@
 namespace hop::nn {
 namespace {
 
-// While a replacement runs, calls of the replaced module mean that module.
+// While the last module of a place runs, calls of those before mean them.
 class Running {
  public:
   explicit Running(bool& flag) : flag_(flag) { flag_ = true; }
@@ -28,17 +28,6 @@ void Module::State::check_child(std::string_view name, const std::shared_ptr<Mod
   });
 }
 
-// The module that a call of this one runs in the end; null for a module in its own place.
-std::shared_ptr<Module> Module::State::last_replacement(const State& state) {
-  std::shared_ptr<Module> last;
-  for (const State* s = &state; s->is_replaced; s = last->state_.get()) {
-    const std::shared_ptr<Module> next = s->replacement.lock();
-    if (next == nullptr) return nullptr;
-    last = next;
-  }
-  return last;
-}
-
 void Module::replace_child(std::string_view path, AnyModule module) {
   const auto fail = [path](const std::string& expected) -> ConfigError {
     return ConfigError("[replace_module] expected " + expected + ", got \"" + std::string(path) + "\"");
@@ -60,8 +49,9 @@ void Module::replace_child(std::string_view path, AnyModule module) {
   std::size_t inside = 0;  // a wrapper may register the old module
   State::visit(*module.get(), "", [&](const std::string&, const State& state) { inside += &state == old.get(); });
   const bool is_itself = &replacement == old.get();
-  const std::shared_ptr<Module> last = State::last_replacement(replacement);
-  if (replacement.is_replaced && last != at->module) throw fail("a module that was not replaced elsewhere");
+  if (replacement.is_replaced && replacement.place != old->place)
+    throw fail("a module that was not replaced elsewhere");
+  if (old->is_replaced) throw fail("a child in its own place");  // its handles call the wrapper that holds it
   if (!is_itself && old->registrations != inside + 1)
     throw fail("a child that no other name and no other module holds");
 
@@ -71,24 +61,25 @@ void Module::replace_child(std::string_view path, AnyModule module) {
   --old->registrations;
   parent->copies[static_cast<std::size_t>(at - parent->children.begin())] = module.copy();
   at->module = module.get();
+  if (!is_itself && old->place == nullptr) old->place = std::make_shared<State::Place>();
+  if (old->place != nullptr) old->place->last = module.get();
+  old->is_replaced = true;
   replacement.is_replaced = false;  // it may be the one that was there before
-  if (!is_itself) {
-    old->replacement = module.get();
-    old->is_replaced = true;
-  }
+  if (replacement.place == nullptr) replacement.place = old->place;
   if (state_->random != nullptr) {
     module.get()->apply([this](Module& m) { m.state_->set_random(state_->random); });
   }
 }
 
-Tensor Module::call_replacement(const Tensor& x) {
-  const std::shared_ptr<Module> replacement = state_->replacement.lock();
-  if (replacement == nullptr) {
+Tensor Module::call_last(const Tensor& x) {
+  const std::shared_ptr<State::Place> place = state_->place;
+  const Running running(place->runs);
+  if (!state_->is_replaced) return with_hooks(x, forward(x));
+  const std::shared_ptr<Module> last = place->last.lock();
+  if (last == nullptr) {
     throw StateError("[" + type_name() + "] expected the module that took this one's place to live, got none");
   }
-  const std::shared_ptr<State> state = state_;
-  const Running running(state->replacement_runs);
-  return (*replacement)(x);
+  return (*last)(x);
 }
 
 }  // namespace hop::nn

@@ -76,6 +76,44 @@ TEST(ReplaceModule, TakesAWrapperAroundTheOldModuleAndTheOldModuleAgain) {
   EXPECT_EQ(net.parameters().size(), 6U);
 }
 
+TEST(ReplaceModule, RunsAWrapperOnceWhoeverCallsIt) {
+  Linear fc(2, 3);
+  Sequential net(fc, ReLU());
+  init_parameters(net, 1);
+  Adapter adapter = net.replace_module("0", Adapter(fc));
+  init_parameters(adapter.down, 2);
+  init_parameters(adapter.up, 3);
+  const Tensor right = hop::linear(input(), fc.weight, fc.bias) +
+                       hop::linear(hop::linear(input(), adapter.down.weight), adapter.up.weight);
+  EXPECT_EQ(bits(net(input())), bits(relu(right))) << "its parent";
+  EXPECT_EQ(bits(adapter(input())), bits(right)) << "the handle that is returned";
+  EXPECT_EQ(bits(fc(input())), bits(right)) << "a handle to the old one";
+  EXPECT_THROW(net.replace_module("0.fc", Linear(2, 3)), ConfigError) << "its handles would pass by the adapter";
+}
+
+TEST(ReplaceModule, TakesOneAfterAnother) {
+  Net net;
+  init_parameters(net, 1);
+  net.replace_module("fc", Linear(3, 4));
+  const Linear fc = net.replace_module("fc", Linear(3, 2));
+  init_parameters(net, 2);
+  EXPECT_EQ(bits(net(input())), bits(hop::linear(net.body(input()), fc.weight, fc.bias)));
+  const Adapter inner = net.replace_module("fc", Adapter(fc));
+  struct Doubled : Module {
+    explicit Doubled(const Adapter& around) : adapter(register_module("adapter", around)) {}
+    Tensor forward(const Tensor& x) override { return adapter(x) * 2; }
+    Adapter adapter;
+  };
+  net.replace_module("fc", Doubled(inner));
+  init_parameters(net, 3);
+  const Tensor x = net.body(input());
+  const Tensor once =
+      hop::linear(x, fc.weight, fc.bias) + hop::linear(hop::linear(x, inner.down.weight), inner.up.weight);
+  EXPECT_EQ(bits(net(input())), bits(once * 2));
+  Net copy = clone(net);
+  EXPECT_EQ(bits(copy(input())), bits(net(input())));
+}
+
 TEST(ReplaceModule, IsCloned) {
   Net net;
   init_parameters(net, 1);
