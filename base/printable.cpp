@@ -1,7 +1,8 @@
+// Text from elsewhere, made fit for a terminal, a log and a journal.
 #include <cstdint>
 #include <cstdio>
 
-#include "base/printable_internal.h"
+#include "base/words.h"
 
 namespace hop {
 namespace {
@@ -45,6 +46,15 @@ std::string escaped(std::uint32_t code) {
 }
 
 }  // namespace
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t bytes = first_character(text).bytes;
+    if (bytes == 0) return false;
+    text.remove_prefix(bytes);
+  }
+  return true;
+}
 
 std::string printable(std::string_view text, std::size_t max_bytes) {
   std::string out;

@@ -99,21 +99,6 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::vector<std::string_view> views_of(std::span<const std::string> words) { return {words.begin(), words.end()}; }
 
-// How many bytes the character at the front takes; 0 where it is no UTF-8 (RFC 3629).
-std::size_t character(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t size = first >= 0xC2 && first < 0xE0 ? 2 : first >= 0xE0 && first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
-  if (first < 0xC2 || size == 0 || text.size() < size) return 0;
-  for (std::size_t i = 1; i < size; ++i) {
-    if (byte(i) >> 6 != 2) return 0;
-  }
-  const bool overlong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xF0 && byte(1) < 0x90);
-  const bool outside = (first == 0xED && byte(1) >= 0xA0) || (first == 0xF4 && byte(1) >= 0x90);
-  return overlong || outside ? 0 : size;
-}
-
 }  // namespace
 
 std::string nearest(std::string_view name, std::span<const std::string_view> candidates) {
@@ -165,33 +150,6 @@ std::string list_of(std::span<const std::string_view> words, std::size_t limit) 
 std::string shortest(double value) {
   char text[32];
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t size = character(text);
-    if (size == 0) return false;
-    text.remove_prefix(size);
-  }
-  return true;
-}
-
-std::string printable(std::string_view text, std::size_t limit) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  while (!text.empty()) {
-    const auto code = static_cast<unsigned char>(text[0]);
-    std::size_t size = character(text);
-    std::string piece(text.substr(0, size));
-    if (size == 0 || code < 0x20 || code == 0x7F) {
-      size = 1;
-      piece = std::string("\\x") + kHex[code >> 4] + kHex[code & 15];
-    }
-    if (out.size() + piece.size() > limit) return out + "...";
-    out += piece;
-    text.remove_prefix(size);
-  }
-  return out;
 }
 
 bool is_plain_name(std::string_view name) {

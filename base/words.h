@@ -29,8 +29,10 @@ std::string shortest(double value);
 /// Whether every byte is part of valid UTF-8 (no overlong form, no surrogate).
 bool is_utf8(std::string_view text);
 
-/// `text` in one line for a message: control characters and bytes that are no UTF-8 as \x1b, at most `limit` bytes.
-std::string printable(std::string_view text, std::size_t limit = 80);
+/// `text` on one line, as valid UTF-8 and without anything that a terminal would obey: control characters, bytes that
+/// are no UTF-8 and marks that turn the direction of writing become escapes such as `\x1b`, `\n`, `\u202e`. Text beyond
+/// `max_bytes` is cut off, and the end says how much.
+std::string printable(std::string_view text, std::size_t max_bytes = 80);
 
 /// A name that stays in its folder on every system: letters, digits, ".", "_" and "-", 1 to 128 of them, the first no
 /// "." and no "-".

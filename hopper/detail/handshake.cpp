@@ -8,7 +8,7 @@
 #include <chrono>
 #include <cstring>
 
-#include "base/printable_internal.h"
+#include "base/words.h"
 
 namespace hop::hopper {
 namespace {

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/printable_internal.h"
+#include "base/words.h"
 #include "hopper/messages_generated.h"
 
 namespace hop::hopper::message {
@@ -25,9 +25,10 @@ Digest from_wire(const wire::Digest* digest) {
   return digest == nullptr ? Digest{} : Digest{digest->low(), digest->high()};
 }
 std::string text_of(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
+constexpr std::size_t kMaxWords = 2000;  // bytes of a text
 // For people: nothing that a terminal obeys, and no more than they would read.
 std::string words_of(const flatbuffers::String* text) {
-  return text == nullptr ? std::string() : printable(text->string_view());
+  return text == nullptr ? std::string() : printable(text->string_view(), kMaxWords);
 }
 
 template <class Wire>
@@ -321,7 +322,8 @@ Bytes encode(const Failed& m) {
 template <>
 Failed decode(ByteView bytes) {
   const auto& m = verified<wire::Failed>(bytes, "Failed");
-  if (m.failure() > static_cast<std::uint8_t>(Failure::StateDamaged)) throw NetError("[message] unknown kind of failure");
+  if (m.failure() > static_cast<std::uint8_t>(Failure::StateDamaged))
+    throw NetError("[message] unknown kind of failure");
   return {ModelId(m.model()), m.unit(), Attempt(m.attempt()), static_cast<Failure>(m.failure()), words_of(m.text())};
 }
 

@@ -2,7 +2,7 @@
 #include <boost/asio/post.hpp>
 #include <fstream>
 
-#include "base/printable_internal.h"
+#include "base/words.h"
 #include "hopper/detail/process_host.h"
 #include "hopper/detail/run_loop.h"
 

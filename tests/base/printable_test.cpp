@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "base/build_id_internal.h"
-#include "base/printable_internal.h"
+#include "base/words.h"
 
 namespace hop {
 namespace {

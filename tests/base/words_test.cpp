@@ -72,8 +72,8 @@ TEST(Utf8, IsWhatRfc3629Allows) {
 
 TEST(Printable, LeavesNothingThatATerminalObeys) {
   EXPECT_EQ(printable("caf\xC3\xA9"), "caf\xC3\xA9");
-  EXPECT_EQ(printable("\x1b[2J\n\xE9\x7F"), "\\x1b[2J\\x0a\\xe9\\x7f");
-  EXPECT_EQ(printable("abcdef", 4), "abcd...");
+  EXPECT_EQ(printable("\x1b[2J\n\xE9\x7F"), "\\x1b[2J\\n\\xe9\\x7f");
+  EXPECT_EQ(printable("abcdef", 4), "abcd... (2 bytes more)");
   EXPECT_TRUE(is_utf8(printable("\xC3\xA9\xC3\xA9\xC3\xA9", 3)));
 }
 
