@@ -23,12 +23,15 @@ constexpr DType kIntegers[] = {DType::i64, DType::i32, DType::u8};
 Tensor extremes(DType dtype) {
   return visit_dtype(dtype, []<class T>(T) {
     using Limits = std::numeric_limits<T>;
-    if constexpr (std::is_same_v<T, bool>) return Tensor::from<bool>({false, true}, {2});
-    if constexpr (std::is_floating_point_v<T>)
+    if constexpr (std::is_same_v<T, bool>) {
+      return Tensor::from<bool>({false, true}, {2});
+    } else if constexpr (std::is_floating_point_v<T>) {
       return Tensor::from<T>({T{0}, T{1}, T{-1}, T{2.5}, Limits::max(), Limits::lowest(), Limits::infinity(),
                               -Limits::infinity(), Limits::denorm_min()},
                              {9});
-    return Tensor::from<T>({T{0}, T{1}, T{5}, T{44}, T{200}, Limits::max(), Limits::min()}, {7});
+    } else {
+      return Tensor::from<T>({T{0}, T{1}, T{5}, T{44}, T{200}, Limits::max(), Limits::min()}, {7});
+    }
   });
 }
 

@@ -110,7 +110,7 @@ const std::map<std::string, Change>& changes() {
                             })},
       {"a layer more", at(4,
                           [](World& w) {
-                            w.net = Sequential(Linear(6, 3));
+                            w.net.push_back(Linear(3, 3));
                             init_parameters(w.net, 8);
                             w.net.set_random_key(3);
                             w.restart(0.1);
