@@ -165,6 +165,22 @@ TEST_F(Surroundings, AWorkerThatStandsStillIsToldOfAndStartedAnew) {
   EXPECT_EQ(hashes(*folder_ / "frozen"), *expected_);
 }
 
+// A pod that is evicted, an operator's kill: nothing that a model did.
+TEST_F(Surroundings, AWorkerThatIsAskedToEndAgainAndAgainCostsNoModel) {
+  Program program(
+      run_in("evicted", {"--workers", "1", "--set", "search.space.lr=0.001", "--set", "search.space.batch_size=1"}),
+      folder_->path());
+  for (int kills = 0; kills < 4; ++kills) {
+    ASSERT_TRUE(eventually([&] { return program.children().size() == 1; }));
+    const pid_t victim = program.children().front();
+    ASSERT_TRUE(eventually([&] { return compute_thread(victim) != 0; }));  // it is ready
+    ::kill(victim, SIGTERM);
+    ASSERT_TRUE(eventually([&] { return ::kill(victim, 0) != 0; }));
+  }
+  EXPECT_EQ(program.wait().code, 0);
+  EXPECT_EQ(log("evicted").find("set aside"), std::string::npos) << log("evicted");
+}
+
 TEST_F(Surroundings, WhySaysThatARunIsOverOrKilled) {
   const Finished over = hop({"why", "calm"}, folder_->path());
   EXPECT_EQ(over.code, 2);
