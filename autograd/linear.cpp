@@ -17,6 +17,7 @@
 #include "autograd/record.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
+#include "kernels/expect_internal.h"
 #include "kernels/matmul.h"
 #include "kernels/reduce.h"
 
@@ -156,8 +157,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 }
 
 Tensor linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (!is_recorded(x, weight, bias) || x.dim() != 2 || !kernels::has_linear_relu(x))
+  kernels::expect_defined("linear", x);
+  if (!is_recorded(x, weight, bias) || x.dim() != 2 || !kernels::has_linear_relu(x)) {
     return relu(linear(x, weight, bias));
+  }
   kernels::LinearRelu result = kernels::linear_relu(x, weight, bias);
   auto node = std::make_shared<MaskedNode>(x, weight, result.y, std::move(result.mask));
   node->connect(0, x);

@@ -70,7 +70,8 @@ Shape linear_shape(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  const Tensor y = Tensor::empty(linear_shape(x, weight, bias), x.dtype(), x.device());
+  const Shape shape = linear_shape(x, weight, bias);  // first: x may be undefined
+  const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   if (y.numel() != 0) {
     operations(x).matmul("linear", x.dim() == 1 ? as_row(x) : x, transposed(weight), bias, y);
   }
