@@ -81,8 +81,7 @@ void visit_size(std::size_t size, const F& f) {
 
 // ---- Tiles
 
-// Squares of 64 keep twice as many bytes on their way as squares of 32 do; matrices that are narrower take the latter.
-constexpr int kLanes = 32, kTileRows = 8;
+constexpr int kTile = 32, kTileRows = 8;
 
 /// Matrices y[r][c] = x[c][r]; strides in bytes.
 struct TransposeLaunch {
@@ -96,8 +95,8 @@ struct TransposeLaunch {
 
 /// One square per block and turn: x's lines are read along x, y's are written along y. A line of the buffer has one
 /// element more than the square, so that a column of it falls into 32 different banks of shared memory.
-template <class To, class From, int kTile>
-__global__ void __launch_bounds__(kLanes* kTileRows) transpose_kernel(const __grid_constant__ TransposeLaunch t) {
+template <class To, class From>
+__global__ void __launch_bounds__(kTile* kTileRows) transpose_kernel(const __grid_constant__ TransposeLaunch t) {
   __shared__ From buffer[kTile][kTile + 1];
   for (std::uint32_t tile = blockIdx.x; tile < t.tiles; tile += gridDim.x) {
     const std::uint32_t matrix = t.tiles_per_matrix.quotient(tile);
@@ -109,29 +108,27 @@ __global__ void __launch_bounds__(kLanes* kTileRows) transpose_kernel(const __gr
     t.matrices.locate(matrix, offset);
 
     const int lane = static_cast<int>(threadIdx.x), first = static_cast<int>(threadIdx.y);
+    From held[kTile / kTileRows] = {};  // all loads before the first of them is waited for
 #pragma unroll
-    for (int k = first; k < kTile; k += kTileRows) {
-      const auto* line = reinterpret_cast<const From*>(t.x + offset[1] + (c0 + k) * t.x_stride);
-#pragma unroll
-      for (int at = lane; at < kTile; at += kLanes) {
-        if (r0 + at < t.rows && c0 + k < t.columns) buffer[k][at] = line[r0 + at];
-      }
+    for (int k = 0; k < kTile / kTileRows; ++k) {
+      const std::int64_t c = c0 + first + k * kTileRows;
+      if (r0 + lane < t.rows && c < t.columns)
+        held[k] = reinterpret_cast<const From*>(t.x + offset[1] + c * t.x_stride)[r0 + lane];
     }
+#pragma unroll
+    for (int k = 0; k < kTile / kTileRows; ++k) buffer[first + k * kTileRows][lane] = held[k];
     __syncthreads();
 #pragma unroll
     for (int k = first; k < kTile; k += kTileRows) {
       auto* line = reinterpret_cast<To*>(t.y + offset[0] + (r0 + k) * t.y_stride);
-#pragma unroll
-      for (int at = lane; at < kTile; at += kLanes) {
-        if (r0 + k < t.rows && c0 + at < t.columns) line[c0 + at] = converted<To>(buffer[at][k]);
-      }
+      if (r0 + k < t.rows && c0 + lane < t.columns) line[c0 + lane] = converted<To>(buffer[lane][k]);
     }
     __syncthreads();  // before the next square overwrites the buffer
   }
 }
 
 /// Tiles over dimension plan.row of the steps and their line, for every index of the other dimensions.
-template <class To, class From, int kTile>
+template <class To, class From>
 void copy_tiles(const CopyPlan& plan, std::byte* y, const std::byte* x) {
   const Steps<2>& steps = plan.steps;
   const int line = steps.rank - 1;
@@ -157,20 +154,14 @@ void copy_tiles(const CopyPlan& plan, std::byte* y, const std::byte* x) {
   t.x_stride = steps.stride[1][line];
   t.y = y;
   t.x = x;
-  launch(transpose_kernel<To, From, kTile>, static_cast<unsigned>(std::min<std::int64_t>(t.tiles, max_blocks)),
-         dim3(kLanes, kTileRows), 0, current_stream(), t);
+  launch(transpose_kernel<To, From>, static_cast<unsigned>(std::min<std::int64_t>(t.tiles, max_blocks)),
+         dim3(kTile, kTileRows), 0, current_stream(), t);
 }
 
 template <class To, class From>
 void copy_tiles_or_items(const CopyPlan& plan, std::byte* y, const std::byte* x) {
-  if (plan.way != CopyWay::tiles) return copy_items<To, From>(plan, y, x);
-  if constexpr (sizeof(From) <= 4) {
-    constexpr int kLarge = 64;
-    const Steps<2>& steps = plan.steps;
-    if (steps.size[plan.row] >= kLarge && steps.size[steps.rank - 1] >= kLarge)
-      return copy_tiles<To, From, kLarge>(plan, y, x);
-  }
-  copy_tiles<To, From, 32>(plan, y, x);
+  if (plan.way == CopyWay::tiles) return copy_tiles<To, From>(plan, y, x);
+  copy_items<To, From>(plan, y, x);
 }
 
 // ---- Counting

@@ -24,6 +24,7 @@ using std::sqrt;  // of a number
 /// Floor: 2 s bytes per value of x (s = sizeof(T)), 2 s per row.
 template <class T>
 struct LayerNorm {
+  static constexpr bool kKeepsMuch = true;
   const T *x, *weight, *bias;  // weight and bias may be null
   T eps;
   T *y, *mean, *rstd;

@@ -5,7 +5,9 @@
 //   up to 1,024 (f64: 512)    one warp: reductions are shuffles, no barrier, no shared memory. Where the length is no
 //                             multiple of 16 bytes, up to 256
 //   up to 4,096               one block of 256 threads
-//   up to 8,192 (f64: 4,096)  one block of 512 threads
+//   up to 8,192               one block of 512 threads, in f32 and where a body keeps little beside the row itself:
+//   with
+//                             more (kKeepsMuch) one such block fills a multiprocessor, and waits where two would not
 //   longer                    one block of 512 threads that reads the row anew for every pass: from HBM the first time,
 //                             from the L2 cache after that
 //
@@ -181,7 +183,7 @@ void launch_rows(std::int64_t rows, std::int64_t length, bool aligned, const Bod
   using Block = BlockGroup<256>;
   using LargeBlock = BlockGroup<512>;
   if (length <= 16) return run(static_cast<HeldRow<T, LaneGroup<16>, 1, 1>*>(nullptr));
-  constexpr bool kSmall = sizeof(T) <= 4;  // sixteen doubles a thread would spill
+  constexpr bool kSmall = sizeof(T) <= 4 && !requires { Body::kKeepsMuch; };  // sixteen doubles a thread would spill
   if (length > (kSmall ? LargeBlock::kThreads : Block::kThreads) * 16)
     return run(static_cast<StreamedRow<T, LargeBlock>*>(nullptr));
   if (length % kWidth == 0) {

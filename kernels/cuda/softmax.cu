@@ -152,6 +152,7 @@ struct RowLosses {
 /// Floor: 2 s per value, 8 + s per row.
 template <class T>
 struct CrossEntropy {
+  static constexpr bool kKeepsMuch = true;
   const T* x;
   Labels labels;
   T* log_probabilities;
@@ -206,6 +207,7 @@ struct CrossEntropyGrad {
 /// are read by the thread that overwrites them.
 template <class T>
 struct FusedCrossEntropy {
+  static constexpr bool kKeepsMuch = true;
   const T* x;
   Labels labels;
   LogitGradient<T> gradient;
