@@ -36,8 +36,9 @@ TEST_F(Idx, ReadsImagesAndLabels) {
   const RawData raw = open_idx(find_idx(folder_.path()));
   EXPECT_EQ(raw.format, "idx");
   EXPECT_EQ(raw.test, nullptr);
-  EXPECT_THAT(raw.files, ElementsAre(SourceFile{"train-images-idx3-ubyte", kImages.size()},
-                                     SourceFile{"train-labels-idx1-ubyte", kLabels.size()}));
+  EXPECT_THAT(raw.files,
+              ElementsAre(SourceFile{"train-images-idx3-ubyte", kImages.size(), xxh3_128(as_bytes(kImages))},
+                          SourceFile{"train-labels-idx1-ubyte", kLabels.size(), xxh3_128(as_bytes(kLabels))}));
   EXPECT_EQ(raw.train->rows(), 2);
   EXPECT_EQ(raw.train->feature_shape(), (Shape{1, 2, 3}));
   EXPECT_EQ(raw.train->feature_dtype(), DType::u8);
