@@ -1,3 +1,4 @@
+// Long because one world has all troubles: workers, disks, cables and the coordinator meet in its events.
 #include "hopper/simulate/simulation.h"
 
 #include <algorithm>

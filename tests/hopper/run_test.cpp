@@ -1,4 +1,5 @@
 // Whole runs in one process: workers as threads, messages through memory. Small models on a small set, real training.
+// Long because every property of a whole run stands beside the others, on one set of data.
 #include "hopper/run.h"
 
 #include <gmock/gmock.h>

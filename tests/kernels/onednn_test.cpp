@@ -2,6 +2,7 @@
 // outside of its buffers and its scratchpad, nothing depends on what lies there, and the values are right (f64 loops of
 // ours). Random shapes; HOP_ONEDNN_SHAPES=5000 in the environment tries more of them than the few hundred of a plain
 // run.
+// Long because each primitive has its own way to be called, and all of them share the guards.
 //
 // Faults of oneDNN 2.6.3 that are known in public and lie near our calls (uxlfoundation/oneDNN, issue or commit):
 //   #6035       1x1, strided, channels last, fewer channels than a block: weight gradient overruns its scratchpad   [*]

@@ -154,7 +154,8 @@ TEST(Module, FreshWeightsAreNaNUntilInitialised) {
 TEST(Module, AModuleWithoutForwardSaysSo) {
   struct Parts : Module {
   } parts;
-  EXPECT_EQ(message_of<Error>([&] { parts(Tensor()); }), "[Parts] expected forward(x) to be defined by the module");
+  EXPECT_EQ(message_of<Error>([&] { parts(kernels::ones({1})); }),
+            "[Parts] expected forward(x) to be defined by the module");
 }
 
 TEST(Module, PrintsAsPyTorchDoes) {
@@ -179,8 +180,7 @@ TEST(Layers, RejectImpossibleOptions) {
   EXPECT_EQ(message_of<ConfigError>([] { Linear(0, 3); }), "[Linear] expected in_features of at least 1, got 0");
   EXPECT_EQ(message_of<ConfigError>([] { Conv2d(3, 4, 3, {.groups = 2}); }),
             "[Conv2d] expected channels divisible by groups, got 3 and 4 for 2 groups");
-  EXPECT_EQ(message_of<ConfigError>([] { Dropout(1.5); }),
-            "[Dropout] expected a probability in 0..1, got 1.5");
+  EXPECT_EQ(message_of<ConfigError>([] { Dropout(1.5); }), "[Dropout] expected a probability in 0..1, got 1.5");
   EXPECT_THROW(MaxPool2d(0), ConfigError);
   EXPECT_THROW(BatchNorm2d(0), ConfigError);
   EXPECT_THROW(LayerNorm(Shape{}), ConfigError);

@@ -101,7 +101,10 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
       {{"batch_norm2d"},
        "[spec] layer 0 \"batch_norm2d\": expected the name of a layer, got \"batch_norm2d\"; did you mean "
        "\"batchnorm2d\"?"},
-      {{"transformer"}, "[spec] layer 0 \"transformer\": expected the name of a layer, got \"transformer\""},
+      {{"transformer"},
+       "[spec] layer 0 \"transformer\": expected the name of a layer, got \"transformer\"; valid are "
+       "conv2d, linear, embedding, batchnorm1d, batchnorm2d, layernorm, dropout, flatten, identity, relu, leaky_relu, "
+       "sigmoid and 7 more"},
       {{"linear ten"}, "[spec] layer 0 \"linear ten\": out_features expects a whole number of at least 1, got \"ten\""},
       {{"linear 0"}, "[spec] layer 0 \"linear 0\": out_features expects a whole number of at least 1, got \"0\""},
       {{"linear 2.5"}, "[spec] layer 0 \"linear 2.5\": out_features expects a whole number of at least 1, got \"2.5\""},
