@@ -9,8 +9,8 @@
 namespace hop {
 
 /// The candidate that `name` probably means: another library's word for it ("learning_rate" means "lr"), else the one
-/// with the smallest edit distance (Levenshtein; the first of equals). Empty when more than half of `name` is wrong
-/// (two letters of a short name may be).
+/// with the smallest edit distance (Levenshtein, and two neighbours that were swapped count once; the first of equals).
+/// Empty when more than half of `name` is wrong (two letters of a short name may be).
 std::string nearest(std::string_view name, std::span<const std::string_view> candidates);
 std::string nearest(std::string_view name, std::span<const std::string> candidates);
 

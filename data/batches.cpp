@@ -1,9 +1,9 @@
 #include "data/batches.h"
 
 #include <algorithm>
-#include <map>
 #include <array>
 #include <cstring>
+#include <map>
 #include <numeric>
 #include <utility>
 #include <vector>

@@ -167,11 +167,12 @@ TEST_F(LostStates, AreNotLookedForInOtherData) {
   interrupt("swapped");
   data::write_dataset(data::glyphs({.train_rows = 6000, .test_rows = 200}), *folder_ / "other",
                       {.name = "glyphs-6000", .partitions = 4, .validation = data::Validation::file(), .seed = 99});
-  fs::rename(*folder_ / "data", *folder_ / "aside");
-  fs::rename(*folder_ / "other", *folder_ / "data");
+  const fs::path own = *folder_ / "swapped" / "data";  // the run's own copy: the source is not asked any more
+  fs::rename(own, *folder_ / "aside");
+  fs::rename(*folder_ / "other", own);
   const Finished refused = hop({"resume", "swapped"}, folder_->path());
-  fs::rename(*folder_ / "data", *folder_ / "other");
-  fs::rename(*folder_ / "aside", *folder_ / "data");
+  fs::rename(own, *folder_ / "other");
+  fs::rename(*folder_ / "aside", own);
   EXPECT_EQ(refused.code, 2);
   EXPECT_NE(refused.err.find("expected the data that the run began with"), std::string::npos) << refused.err;
   resume_and_compare("swapped");

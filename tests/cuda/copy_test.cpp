@@ -165,6 +165,8 @@ TEST_F(CudaFill, WritesNumbersOfEveryKindIntoEveryDTypeAndLayout) {
 TEST_F(CudaFill, CountsInEveryDType) {
   for (const DType dtype : kAllDTypes) {
     for (const std::int64_t n : {1, 31, 33, 257}) {
+      const std::int64_t values = dtype == DType::boolean ? 2 : dtype == DType::u8 ? 256 : n;
+      if (n > values) continue;  // the dtype does not hold them
       EXPECT_TRUE(same_bits(fetch(arange(n, dtype, Device::cuda())), arange(n, dtype)));
     }
   }

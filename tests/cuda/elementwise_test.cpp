@@ -242,7 +242,7 @@ TEST_F(CudaElementwiseCall, TakesNumbersAsTheCpuDoes) {
     EXPECT_TRUE(same_values(fetch(mul(0.1, there)), mul(0.1, x)));
     EXPECT_TRUE(same_values(fetch(maximum(there, true)), maximum(x, true)));
     EXPECT_TRUE(same_values(fetch(lt(there, 2.5)), lt(x, 2.5)));
-    EXPECT_TRUE(same_values(fetch(where(gt(there, 1), there, -1)), where(gt(x, 1), x, -1)));
+    EXPECT_TRUE(same_values(fetch(where(gt(there, 1), there, 1)), where(gt(x, 1), x, 1)));
   }
 }
 

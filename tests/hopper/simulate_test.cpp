@@ -229,7 +229,7 @@ INSTANTIATE_TEST_SUITE_P(
     Bugs, BuggyCoordinator,
     testing::Values(Bug{"CountsWhatIsNotSynced", counts_what_is_not_synced, "durable"},
                     Bug{"AcceptsStaleResults", accepts_stale_results, "was trained from the parent"},
-                    Bug{"ForgetsToRevoke", forgets_to_revoke, "the run ends"},
+                    Bug{"ForgetsToRevoke", forgets_to_revoke, "leases go to the living"},
                     Bug{"LeasesTwice", leases_twice, "one lease per model"},
                     Bug{"UsesAttemptsAgain", uses_attempts_again, "an attempt is never used again"},
                     Bug{"ReleasesTooEarly", releases_too_early, "what is still needed is not released"},

@@ -205,7 +205,7 @@ TEST(CrossEntropy, NamesTheRowAndTheLabelThatDoNotFit) {
             }),
             "[cross_entropy] expected labels of shape (4), got (2)");
   EXPECT_EQ(error_of<ShapeError>([&] { cross_entropy(random_tensor({4}), labels({0})); }),
-            "[cross_entropy] expected x (N, C), got (4)");
+            "[cross_entropy] expected x (N, C) with C > 0, got (4)");
   EXPECT_EQ(error_of<DtypeError>([&] { cross_entropy(x, random_tensor({4}, DType::i32)); }),
             "[cross_entropy] expected labels of i64, got i32 (4) on cpu");
 }
