@@ -8,6 +8,7 @@ int main() {
   Experiment experiment;
   experiment.name = "consumer";
   experiment.seed = 2026;
+  experiment.data.source = "glyphs";
   experiment.model.family = "mlp";
   experiment.search.epochs = 2;
   experiment.search.space = {{"lr", Choices{0.003, 0.001}},

@@ -142,10 +142,10 @@ TEST_F(WorkerThreads, StartAnewWhenTheyStandStillInAUnit) {
   };
   std::vector<std::string> calm, told;
   const auto expected = train(std::chrono::milliseconds(0), calm);
-  EXPECT_EQ(train(std::chrono::milliseconds(2500), told), expected);
+  EXPECT_EQ(train(std::chrono::seconds(6), told), expected);  // patience is longer where units take long
   EXPECT_THAT(calm, testing::IsEmpty());
-  EXPECT_THAT(told,
-              testing::Contains(testing::ContainsRegex("worker [01] was lost .*stood still for 1 s: trains model")));
+  EXPECT_THAT(
+      told, testing::Contains(testing::ContainsRegex("worker [01] was lost .*stood still for [0-9]+ s: trains model")));
 }
 
 }  // namespace
