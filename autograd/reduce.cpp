@@ -94,7 +94,8 @@ Tensor var(const Tensor& x, const Dims& dims, std::int64_t correction, bool keep
   return record("var", std::move(y), {x}, [dims, correction, saved = save(x)](BackwardContext& c) {
     const Tensor ux = c.value(saved);
     const Shape kept = kept_shape(ux.shape(), dims, "var");
-    const auto divisor = std::max<std::int64_t>(0, reduced_count(ux.shape(), kept) - std::max(correction, -kMaxElements));
+    const auto divisor =
+        std::max<std::int64_t>(0, reduced_count(ux.shape(), kept) - std::max(correction, -kMaxElements));
     const Tensor scaled = reshape(c.grad(), kept) * (2.0 / static_cast<double>(divisor));
     c.set(0, scaled * (ux - mean(ux, dims, true)));
   });

@@ -197,7 +197,8 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
   create_folder(directory / "models");
   write_file(directory / "experiment.toml", text);
   fs::remove(directory / "journal");  // one that was torn before its first record
-  Journal journal = Journal::create(directory / "journal", {run_id(experiment), xxh3_128(as_bytes(text)), data_digest(dataset)});
+  Journal journal =
+      Journal::create(directory / "journal", {run_id(experiment), xxh3_128(as_bytes(text)), data_digest(dataset)});
   return {std::move(dataset), std::move(journal)};
 }
 
