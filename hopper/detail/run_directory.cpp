@@ -73,6 +73,12 @@ RunLock::RunLock(const fs::path& run_directory)
   fail("another process runs or resumes the run there; `hop report` shows how it stands");
 }
 
+// Unlocked, not merely closed: a worker that was killed before its exec has the file open until it is gone.
+RunLock::~RunLock() {
+  struct flock lock = whole_file(F_UNLCK);
+  if (fd_.get() >= 0) ::fcntl(fd_.get(), F_OFD_SETLK, &lock);
+}
+
 bool is_running(const fs::path& run_directory) {
   const Descriptor fd(::open((run_directory / kLock).c_str(), O_RDONLY | O_CLOEXEC));
   struct flock lock = whole_file(F_WRLCK);

@@ -22,6 +22,9 @@ class RunLock {
  public:
   /// Throws ConfigError when another process holds it.
   explicit RunLock(const fs::path& run_directory);
+  ~RunLock();
+  RunLock(const RunLock&) = delete;
+  RunLock& operator=(const RunLock&) = delete;
 
  private:
   Descriptor fd_;

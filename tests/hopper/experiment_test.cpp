@@ -161,8 +161,8 @@ TEST(Experiment, NamesLineAndHelpForASearchSpaceThatNothingReads) {
       "[data]\nsource = \"d\"\n[model]\nlayers = [\"conv2d ${w} 3 padding=$pad\", \"dropout $p\"]\n"
       "[search.space]\nw = [4]\npad = [1]\np = { min = 0, max = 0.5 }\n";
   EXPECT_EQ(error_of(base), "no error");
-  EXPECT_EQ(error_of(base + "pda = 2\n"),
-            "toy.toml:9: [search.space] pda: nothing reads this name; did you mean \"pad\"?");
+  EXPECT_EQ(error_of(base + "padd = 2\n"),
+            "toy.toml:9: [search.space] padd: nothing reads this name; did you mean \"pad\"?");
   EXPECT_EQ(error_of(base + "learning_rate = 2\n"),
             "toy.toml:9: [search.space] learning_rate: nothing reads this name; did you mean \"lr\"?");
   EXPECT_THAT(error_of(base + "hidden = 2\n"), HasSubstr("toy.toml:9: [search.space] hidden"));

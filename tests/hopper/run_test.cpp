@@ -10,7 +10,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <sstream>
 
 #include "autograd/ops.h"
 #include "base/error.h"
@@ -23,10 +22,8 @@ namespace hop::hopper {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
-using testing::ThrowsMessage;
 
 class Run : public testing::Test {
  protected:
@@ -322,100 +319,6 @@ TEST_F(Run, ComputesWithALowerPriorityThanItMovesStates) {
   run(e);
   EXPECT_GT(niceness, before);
   EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
-}
-
-// A model that builds, and fails when it computes.
-TEST_F(Run, ThatSetsEveryModelAsideThrowsTheFirstReason) {
-  struct Broken : Perceptron {
-    using Perceptron::Perceptron;
-    Tensor forward(const Tensor& x) override {
-      if (x.size(0) > 1) throw ShapeError("[forward] expected a better model");
-      return Perceptron::forward(x);
-    }
-  };
-  Experiment e = experiment();
-  e.model.layers.clear();
-  e.model.builder = [](const Config&, const ModelInput& input) { return std::make_shared<Broken>(8, input.classes); };
-  EXPECT_THAT([&] { run(e, {.run_directory = fresh("aside")}); },
-              ThrowsMessage<RunError>(AllOf(HasSubstr("all 4"), HasSubstr("model 0"), HasSubstr("a better model"))));
-  EXPECT_TRUE(fs::exists(fresh("aside") / "results.json")) << "the run ended, and says how";
-  EXPECT_THROW(resume(fresh("aside"), {}, e.model.builder), RunError);
-  EXPECT_THAT([&] { load_model(fresh("aside"), ModelId(0), e.model.builder); },
-              ThrowsMessage<StateError>(HasSubstr("was set aside: ")));
-}
-
-TEST_F(Run, GivesWithItsBestModelWhatTurnsRowsIntoItsInput) {
-  const RunResult result = run(experiment());
-  EXPECT_EQ(result.scaling, (data::Scale{0.0, 1.0 / 255.0}));
-  Experiment own = experiment();
-  own.data.scale = data::Scale{3, 0.5};
-  EXPECT_EQ(run(own).scaling, (data::Scale{3, 0.5}));
-}
-
-TEST_F(Run, SaysWhyThereIsNoModelToLoad) {
-  EXPECT_THAT([] { load_model("", ModelId(0)); }, ThrowsMessage<ConfigError>(HasSubstr("RunResult::best_model")));
-  EXPECT_THAT([] { load_model(fresh("nowhere"), ModelId(0)); },
-              ThrowsMessage<ConfigError>(HasSubstr("nothing is there")));
-  run(experiment(), {.run_directory = fresh("some")});
-  EXPECT_THAT([] { load_model(fresh("some"), ModelId(9)); }, ThrowsMessage<ConfigError>(HasSubstr("no model 9")));
-  fs::copy_file(fresh("some") / "models" / "2.hop", fresh("some") / "models" / "0.hop",
-                fs::copy_options::overwrite_existing);
-  EXPECT_THAT([] { load_model(fresh("some"), ModelId(0)); },
-              ThrowsMessage<StateError>(HasSubstr("as the journal has it")));
-}
-
-// An in-process run leaves nothing, and moves no data to do so.
-TEST_F(Run, WithoutADirectoryUsesItsDataWhereTheyLie) {
-  const auto links = fs::hard_link_count(*folder_ / "data" / "part-00000.hopd");
-  const auto count = [&] { return fs::hard_link_count(*folder_ / "data" / "part-00000.hopd"); };
-  RunOptions options;
-  options.on_progress = [&](const RunProgress&) { EXPECT_EQ(count(), links); };
-  run(experiment(), options);
-  run(experiment(), {.run_directory = fresh("linked")});
-  EXPECT_EQ(count(), links + 1);
-}
-
-TEST_F(Run, WritesResultsWhateverTheTextIs) {
-  Results results;
-  results.name = "caf\xE9";
-  ModelResult model;
-  model.status = "quarantined";
-  model.reason = "cannot open /tmp/caf\xE9: \x1b[2J";
-  model.config = Config{{"path", std::string("\xFF\xFE")}, {"lr", 0.1}};
-  results.models.push_back(model);
-  const std::string json = to_json(results);
-  EXPECT_THAT(json, AllOf(HasSubstr("cannot open /tmp/caf\xEF\xBF\xBD"), HasSubstr("\"lr\": 0.1")));
-  EXPECT_THAT(leaderboard(results), AllOf(HasSubstr("caf\\xe9"), Not(HasSubstr("\x1b"))));
-  std::ofstream(fresh("results.json")) << json;
-  EXPECT_TRUE(is_current(fresh("results.json"), results));
-  results.models[0].status = "finished";
-  EXPECT_FALSE(is_current(fresh("results.json"), results));
-}
-
-TEST_F(Run, RanksWhatCameThroughBeforeWhatDidNot) {
-  Results results;
-  const auto add = [&](std::uint32_t id, const char* status, std::optional<double> accuracy) {
-    ModelResult model;
-    model.id = ModelId(id);
-    model.status = status;
-    model.valid_accuracy = accuracy;
-    results.models.push_back(model);
-  };
-  add(0, "diverged", 0.99);
-  add(1, "quarantined", 0.95);
-  add(2, "finished", 0.5);
-  add(3, "stopped", 0.6);
-  add(4, "interrupted", std::nullopt);
-  std::vector<std::string> order;
-  std::istringstream lines(leaderboard(results));
-  std::string line, rank, id;
-  std::getline(lines, line);
-  while (std::getline(lines, line)) {
-    std::istringstream words(line);
-    words >> rank >> id;
-    order.push_back(rank + ":" + id);
-  }
-  EXPECT_THAT(order, testing::ElementsAre("1:3", "2:2", "3:4", "-:0", "-:1"));
 }
 
 TEST_F(Run, SurvivesABuilderThatThrows) {
