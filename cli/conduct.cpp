@@ -80,6 +80,7 @@ int conduct(const std::filesystem::path& run_directory, hopper::Objective object
     const InterruptHandler interrupts(control);
     results = conduct(options).results;
   } catch (const std::exception&) {
+    display.reset();  // its last lines come before these
     const int code = report_error(std::current_exception());
     if (code == kRunFailed || is_journal_error(std::current_exception())) offer_resume(run_directory);
     return code;

@@ -113,14 +113,17 @@ std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, cons
   return module;
 }
 
+bool is_quarantined(const ModelResult& model) { return model.status == to_string(Status::Quarantined); }
+
 // A run's last steps, which a `resume` takes where the run was killed before them.
 RunResult finish(Results results, const Experiment& experiment, const data::Dataset& dataset) {
   const fs::path directory = results.run_directory;
   results.data_bytes_per_worker = largest_node_bytes(dataset, make_plan(experiment, dataset.partition_count()));
   if (results.outcome == Outcome::Completed) check_unchanged(dataset);  // workers map the files of the data
   if (!is_current(directory / "results.json", results)) write_file(directory / "results.json", to_json(results));
+  const bool may_be_retried = std::any_of(results.models.begin(), results.models.end(), is_quarantined);
   std::error_code ignored;  // what stays of it harms nobody
-  if (results.outcome == Outcome::Completed) fs::remove_all(directory / "nodes", ignored);
+  if (results.outcome == Outcome::Completed && !may_be_retried) fs::remove_all(directory / "nodes", ignored);
   check_not_all_set_aside(results);
   RunResult result{std::move(results), nullptr, scaling_of(experiment, dataset), dataset.class_names()};
   const std::optional<ModelId> best = result.results.best;
@@ -165,8 +168,6 @@ void check_hosting(const Experiment& experiment, const RunOptions& options) {
     throw ConfigError("[run] a model that is the application's code cannot travel to worker processes; use threads");
   }
 }
-
-bool is_quarantined(const ModelResult& model) { return model.status == to_string(Status::Quarantined); }
 
 void tell_of_tail(const JournalContents& contents, const std::string& contradiction, const RunOptions& options) {
   const std::string line = describe_tail(contents, contradiction);

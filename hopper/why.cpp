@@ -1,10 +1,8 @@
 #include "hopper/why.h"
 
-#include <signal.h>
 #include <time.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -71,7 +69,7 @@ RunStatus why(const fs::path& run_directory) {
   try {
     status.process = json.at("process").get<int>();
     status.age = std::max(0.0, monotonic_seconds() - json.at("written").get<double>());
-    status.is_live = ::kill(status.process, 0) == 0 || errno == EPERM;
+    status.is_live = is_running(run_directory);
     status.workers = waits_of(json.at("workers"), status.age);
     status.models = waits_of(json.at("models"), status.age);
     status.models_listed = json.at("models_waiting").get<std::size_t>();

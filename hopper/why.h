@@ -18,7 +18,7 @@ struct Wait {
 struct RunStatus {
   int process = 0;       ///< the coordinator's
   double age = 0;        ///< seconds since it was written: more than a few say that the coordinator stands still
-  bool is_live = false;  ///< that process exists
+  bool is_live = false;  ///< somebody holds the lock of the run
   std::vector<Wait> workers;
   std::vector<Wait> models;       ///< those that train or wait; at most kListedModels
   std::size_t models_listed = 0;  ///< of so many

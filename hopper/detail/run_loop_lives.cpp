@@ -103,7 +103,8 @@ void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
   node->alive = false;
   ended_.cancel();
   if (error_) return;
-  const bool is_hosts_doing = node->loss == Loss::Silence || (node->loss == Loss::Crash && end.by_host);
+  // Silent while it dumped core: a crash all the same.
+  const bool is_hosts_doing = node->loss != Loss::StoodStill && end.by_host;
   if (!is_hosts_doing && node->was_ready && !outcome_) step(event::WorkerCrashed{peer, end.how});
   if (!outcome_ || !node->epilogue.empty()) tell_loss(*node, end.how);
   if (outcome_) return;
@@ -153,7 +154,8 @@ net::Awaitable<void> RunLoop::watch() {
 void RunLoop::look_after(Node& node, Clock::time_point now) {
   if (node.state == WorkerProgress::State::Gone) {
     if (!node.alive || now - node.lost_at <= kEndPatience) return;
-    node.loss = Loss::Silence;  // from here on its end tells nothing of why it lost its connection
+    // From here on its end tells nothing of why it lost its connection.
+    if (node.loss == Loss::Crash) node.loss = Loss::Silence;
     return host_->kill(node.peer);
   }
   if (!node.connection) {

@@ -80,7 +80,10 @@ void Worker::run() {
     if (const Connection open = peer.lock()) open->close();
   }
   io_.restart();
-  io_.poll();  // the conversations unwind while their context still lives
+  io_.poll();            // the conversations unwind while their context still lives
+  stop_.request_stop();  // here, not in the destructor: that one runs on the coordinator's thread, which may not wait
+  if (compute_thread_.joinable()) compute_thread_.join();
+  disk_.join();
   if (error) std::rethrow_exception(error);
 }
 
@@ -156,14 +159,18 @@ void Worker::open_data(const message::Welcome& welcome) {
   const Plan plan{dataset_->partition_count(), welcome.workers, experiment_->search.epochs, experiment_->run.order};
   for (std::uint32_t q = 0; q < plan.partitions; ++q) {
     const PartitionId id(q);
-    if (plan.owner(id) == options_.peer.worker) partitions_.emplace(id, dataset_->partition(id));
+    if (plan.owner(id) != options_.peer.worker) continue;
+    partitions_.emplace(id, dataset_->partition(id));  // checked byte by byte: that may take long
+    ++steps_;
   }
   if (dataset_->has_validation()) validation_ = dataset_->validation();
+  ++steps_;
   const std::vector<std::string> words = device_words(options_.devices, experiment_->run.device, welcome.workers);
   device_ = resolve_device(words.at(options_.peer.worker.index()), options_.peer.worker);
   arithmetic_ = arithmetic_of(device_);
   blocks_ = nn::StatePool::make_shared(device_);
-  store_ = std::make_unique<StateStore>(options_.node_folder / "states", experiment_->run.durable, blocks_);
+  store_ = std::make_unique<StateStore>(options_.node_folder / "states", experiment_->run.durable, blocks_,
+                                        [this](const std::string& line) { tell_later(message::Notice{line}); });
   slots_ = std::make_unique<Slots>(*experiment_, *dataset_, device_, rows_on_device(workers_on(device_, words)));
 }
 
