@@ -13,59 +13,17 @@
 #include <sstream>
 #include <system_error>
 
-#include "data/dataset.h"
-#include "data/glyphs.h"
 #include "tests/cli/program.h"
+#include "tests/cli/toy_run.h"
 
 namespace hop::testing {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-class Surroundings : public ::testing::Test {
+class Surroundings : public ToyRun {
  protected:
-  static void SetUpTestSuite() {
-    folder_.emplace();
-    data::write_dataset(data::glyphs({.train_rows = 4000, .test_rows = 200}), *folder_ / "data",
-                        {.name = "glyphs-4000", .partitions = 4, .validation = data::Validation::file()});
-    write(*folder_ / "toy.toml", R"(
-name = "toy"
-seed = 5
-[data]
-source = "data"
-[model]
-layers = ["flatten", "linear 64", "relu", "linear 10"]
-[search]
-epochs = 3
-[search.space]
-lr = [0.003, 0.001]
-batch_size = [16, 8]
-optimizer = "adam"
-[run]
-workers = 2
-)");
-    const Finished calm = hop({"run", "toy.toml", "--run-dir", "calm", "--json"}, folder_->path());
-    ASSERT_EQ(calm.code, 0) << calm.err;
-    expected_ = new std::map<int, std::string>(hashes(*folder_ / "calm"));
-  }
-  static void TearDownTestSuite() {
-    delete expected_;
-    folder_.reset();
-  }
-  static std::vector<std::string> run_in(const std::string& directory, std::vector<std::string> more = {}) {
-    std::vector<std::string> words = {"run", "toy.toml", "--run-dir", directory};
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
-  static bool reach(Program& program, const std::string& directory, std::size_t units) {
-    return eventually([&] { return !program.running() || commits(*folder_ / directory).size() >= units; }) &&
-           program.running();
-  }
   static std::string log(const std::string& directory) { return read(*folder_ / directory / "log"); }
-
-  static inline std::optional<TemporaryFolder> folder_;
-  static inline std::map<int, std::string>* expected_ = nullptr;
 };
 
 TEST_F(Surroundings, ARunDirectoryIsNobodyElsesBusiness) {
