@@ -5,19 +5,12 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tests/tensor/error_of.h"
 
 namespace hop {
 namespace {
 
-template <class E, class F>
-std::string error_of(const F& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return "nothing thrown";
-}
+using testing::error_of;
 
 TEST(Shape, CountsItsElements) {
   EXPECT_EQ(Shape({}).numel(), 1);

@@ -7,6 +7,7 @@
 #include "tensor/random.h"
 #include "tensor/scalar.h"
 #include "tensor/tensor.h"
+#include "tests/tensor/error_of.h"
 
 #include <gtest/gtest.h>
 
@@ -16,15 +17,7 @@ namespace {
 constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max(),
                        kLeast = std::numeric_limits<std::int64_t>::min(), k32 = std::int64_t{1} << 32;
 
-template <class E, class F>
-std::string error_of(const F& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return "no error";
-}
+using testing::error_of;
 
 TEST(Sizes, MultiplyToFewerThanTwoToThe59) {
   EXPECT_EQ((Shape{std::int64_t{1} << 30, (std::int64_t{1} << 29) - 1}.numel()), (std::int64_t{1} << 59) - (1 << 30));

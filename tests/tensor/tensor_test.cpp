@@ -9,19 +9,12 @@
 #include "base/error.h"
 #include "tensor/allocator.h"
 #include "tensor/autograd_slot.h"
+#include "tests/tensor/error_of.h"
 
 namespace hop {
 namespace {
 
-template <class E, class F>
-std::string error_of(const F& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return "nothing thrown";
-}
+using testing::error_of;
 
 TEST(Tensor, CopyOfAHandleIsTheSameTensor) {
   const Tensor a = Tensor::from<float>({1, 2, 3}, {3});
