@@ -16,19 +16,12 @@
 #include "nn/optim/adam.h"
 #include "nn/optim/sgd.h"
 #include "nn/safetensors.h"
+#include "tests/nn/support.h"
 
 namespace hop::nn {
 namespace {
 
-template <class E, class F>
-std::string error_of(const F& f) {
-  try {
-    f();
-  } catch (const E& e) {
-    return e.what();
-  }
-  return "no error";
-}
+using testing::message_of;
 
 const Tensor kUndefined;
 
@@ -57,17 +50,17 @@ TEST(UndefinedTensor, IsAnErrorOfEveryModuleThatNamesIt) {
   for (const bool training : {true, false}) {
     for (const auto& module : modules) {
       module->train(training);
-      EXPECT_EQ(error_of<Error>([&] { (*module)(kUndefined); }),
+      EXPECT_EQ(message_of<Error>([&] { (*module)(kUndefined); }),
                 "[" + module->type_name() + "] expected a tensor, got an undefined one");
     }
   }
-  EXPECT_EQ(error_of<Error>([] { BatchNorm1d(2)(kUndefined, {.relu = true}); }),
+  EXPECT_EQ(message_of<Error>([] { BatchNorm1d(2)(kUndefined, {.relu = true}); }),
             "[BatchNorm1d] expected a tensor, got an undefined one");
   // forward() itself is public, too.
   for (const auto& module : modules) {
     if (module->type_name() == "Identity" || module->type_name() == "Sequential" || module->type_name() == "Dropout")
       continue;  // these look at nothing
-    EXPECT_NE(error_of<Error>([&] { module->forward(kUndefined); }).find("expected a tensor, got an undefined one"),
+    EXPECT_NE(message_of<Error>([&] { module->forward(kUndefined); }).find("expected a tensor, got an undefined one"),
               std::string::npos)
         << module->type_name();
   }
@@ -79,19 +72,19 @@ TEST(UndefinedTensor, IsAnErrorOfWhatTakesStates) {
     return text.find("undefined") != std::string::npos && text.front() == '[';
   };
   Linear linear(1, 1);
-  EXPECT_TRUE(undefined(error_of<StateError>([&] { linear.load_state_dict({{"weight", {}}, {"bias", x}}); })));
-  EXPECT_TRUE(undefined(error_of<StateError>([&] { encode_safetensors({{"a", x}, {"b", {}}}); })));
-  EXPECT_TRUE(undefined(error_of<Error>([&] { optim::SGD({kUndefined}); })));
-  EXPECT_TRUE(undefined(error_of<Error>([&] { optim::Adam({x, kUndefined}); })));
-  EXPECT_TRUE(undefined(error_of<Error>([&] { init::kaiming_uniform_(kUndefined, {}); })));
-  EXPECT_TRUE(undefined(error_of<Error>([&] { init::xavier_normal_(kUndefined, {}); })));
-  EXPECT_TRUE(undefined(error_of<Error>([&] { init::constant_(kUndefined, 1); })));
-  EXPECT_TRUE(undefined(error_of<Error>([&] { init::uniform_(kUndefined, {}); })));
-  EXPECT_TRUE(undefined(error_of<Error>([&] { init::normal_(kUndefined, {}); })));
-  EXPECT_TRUE(undefined(error_of<Error>([&] { CrossEntropyLoss()(ones({2, 2}), kUndefined); })));
-  EXPECT_TRUE(undefined(error_of<Error>([&] { MSELoss()(kUndefined, x); })));
+  EXPECT_TRUE(undefined(message_of<StateError>([&] { linear.load_state_dict({{"weight", {}}, {"bias", x}}); })));
+  EXPECT_TRUE(undefined(message_of<StateError>([&] { encode_safetensors({{"a", x}, {"b", {}}}); })));
+  EXPECT_TRUE(undefined(message_of<Error>([&] { optim::SGD({kUndefined}); })));
+  EXPECT_TRUE(undefined(message_of<Error>([&] { optim::Adam({x, kUndefined}); })));
+  EXPECT_TRUE(undefined(message_of<Error>([&] { init::kaiming_uniform_(kUndefined, {}); })));
+  EXPECT_TRUE(undefined(message_of<Error>([&] { init::xavier_normal_(kUndefined, {}); })));
+  EXPECT_TRUE(undefined(message_of<Error>([&] { init::constant_(kUndefined, 1); })));
+  EXPECT_TRUE(undefined(message_of<Error>([&] { init::uniform_(kUndefined, {}); })));
+  EXPECT_TRUE(undefined(message_of<Error>([&] { init::normal_(kUndefined, {}); })));
+  EXPECT_TRUE(undefined(message_of<Error>([&] { CrossEntropyLoss()(ones({2, 2}), kUndefined); })));
+  EXPECT_TRUE(undefined(message_of<Error>([&] { MSELoss()(kUndefined, x); })));
   CapturedFunction f([](std::span<const Tensor> t) { return std::vector{relu(t[0])}; });
-  EXPECT_TRUE(undefined(error_of<Error>([&] { f({kUndefined}); })));
+  EXPECT_TRUE(undefined(message_of<Error>([&] { f({kUndefined}); })));
   struct Registers : Module {
     explicit Registers(bool parameter) {
       if (parameter)
@@ -100,7 +93,7 @@ TEST(UndefinedTensor, IsAnErrorOfWhatTakesStates) {
         register_buffer("a", kUndefined);
     }
   };
-  for (const bool parameter : {true, false}) EXPECT_TRUE(undefined(error_of<Error>([&] { Registers m(parameter); })));
+  for (const bool parameter : {true, false}) EXPECT_TRUE(undefined(message_of<Error>([&] { Registers m(parameter); })));
 }
 
 TEST(SizeOfALayer, WhoseProductOverflowsIsATypedError) {
@@ -124,7 +117,7 @@ TEST(Optimizer, TakesNoRateAndNoDampeningThatIsNoNumberAndNoEmptyList) {
   }
   sgd.set_lr(0);
   EXPECT_THROW(optim::SGD({p}, {.lr = 0.1, .momentum = 0.9, .dampening = std::nan("")}), ConfigError);
-  EXPECT_EQ(error_of<ConfigError>([] { optim::SGD(std::vector<Tensor>{}); }),
+  EXPECT_EQ(message_of<ConfigError>([] { optim::SGD(std::vector<Tensor>{}); }),
             "[optimizer] expected at least one parameter, got none");
   EXPECT_THROW(optim::Adam(ReLU().parameters()), ConfigError);
 }
