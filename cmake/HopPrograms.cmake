@@ -30,7 +30,7 @@ endfunction()
 function(hop_bench)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cpp)
   list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/bench/main.cpp)
-  hop_program(hop_bench bench/main.cpp FLOOR hopper LIBRARIES nlohmann_json::nlohmann_json Boost::headers)
+  hop_program(hop_bench bench/main.cpp FLOOR hopper LIBRARIES nlohmann_json::nlohmann_json hop_boost)
   target_sources(hop_bench PRIVATE ${sources})
   add_dependencies(hop_bench hop)  # it times runs of the program, too
 

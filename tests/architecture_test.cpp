@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "tests/architecture.h"
+#include "tests/source_tree.h"
 #include "tests/temporary_folder.h"
 
 namespace hop::architecture {
@@ -35,14 +36,16 @@ std::set<std::string> public_headers() {
   return headers;
 }
 
-TEST(Architecture, IncludesPointDownwards) { EXPECT_THAT(includes_from_above(read_tree(HOP_SOURCE_DIR)), IsEmpty()); }
+TEST(Architecture, IncludesPointDownwards) {
+  EXPECT_THAT(includes_from_above(read_tree(source_directory())), IsEmpty());
+}
 
 TEST(Architecture, PublicHeadersShowNoOtherLibrary) {
   ASSERT_TRUE(public_headers().contains("base/error.h"));
-  EXPECT_THAT(private_things_in_public(read_tree(HOP_SOURCE_DIR), public_headers()), IsEmpty());
+  EXPECT_THAT(private_things_in_public(read_tree(source_directory()), public_headers()), IsEmpty());
 }
 
-TEST(Architecture, LongFilesSayWhy) { EXPECT_THAT(long_without_reason(read_tree(HOP_SOURCE_DIR)), IsEmpty()); }
+TEST(Architecture, LongFilesSayWhy) { EXPECT_THAT(long_without_reason(read_tree(source_directory())), IsEmpty()); }
 
 TEST_F(FakeTree, MayIncludeItselfAndWhatLiesBelow) {
   write("nn/layers/linear.cpp", "#include \"nn/module.h\"\n#include \"base/error.h\"\n#include <vector>\n");

@@ -25,6 +25,7 @@
 #include "tests/cuda/schedules.h"
 #include "tests/cuda/support.h"
 #include "tests/kernels/layouts.h"
+#include "tests/source_tree.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -170,7 +171,7 @@ Hashes compute() {
 
 std::string path() {
   const char* named = std::getenv("HOP_STRICT_HASHES");
-  return named != nullptr ? named : HOP_SOURCE_DIR "/tests/cuda/strict_hashes.txt";
+  return named != nullptr ? named : (source_directory() / "tests/cuda/strict_hashes.txt").string();
 }
 
 Hashes read() {

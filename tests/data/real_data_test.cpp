@@ -6,13 +6,14 @@
 #include "data/loader.h"
 #include "data/prepare.h"
 #include "tests/data/support.h"
+#include "tests/source_tree.h"
 
 namespace hop::data {
 namespace {
 
 fs::path real_data(const std::string& name) {
   const char* folder = std::getenv("HOP_TEST_DATA");
-  return (folder != nullptr ? fs::path(folder) : fs::path(HOP_SOURCE_DIR) / "../shared/data") / name;
+  return (folder != nullptr ? fs::path(folder) : source_directory() / "../shared/data") / name;
 }
 
 #define REQUIRE_REAL_DATA(name) \

@@ -179,22 +179,31 @@ TEST_P(EveryTransport, SkipsAPayloadThatNobodyWants) {
 
 TEST_P(EveryTransport, GivesConcurrentSendersTheirTurnsInOrder) {
   constexpr std::uint16_t kSenders = 16;
+  constexpr std::uint16_t kFirst = 98;
   constexpr int kRounds = 10;
   const AlignedBuffer payload = pattern(300'000);
+  const AlignedBuffer more_than_any_buffer_holds = pattern(32 * kMega);
+  Gate all_wait(nodes.client_context().get_executor());
   nodes.talk(
       [&](Peer peer) -> Awaitable<void> {
+        const auto rethrow = [](std::exception_ptr error) { EXPECT_FALSE(error); };
         const auto sender = [&](std::uint16_t id) -> Awaitable<void> {
           for (int i = 0; i < kRounds; ++i) {
             co_await peer->send(id, as_bytes(std::to_string(i)), payload.span().subspan(id));
           }
         };
         const auto executor = co_await asio::this_coro::executor;
-        for (std::uint16_t id = 0; id < kSenders; ++id) {
-          asio::co_spawn(executor, sender(id), [](std::exception_ptr error) { EXPECT_FALSE(error); });
-        }
+        // Until the client reads, this message holds the queue. Without it a sender could be done with its first round
+        // before the next sender has asked for a turn.
+        asio::co_spawn(executor, peer->send(kFirst, {}, more_than_any_buffer_holds.span()), rethrow);
+        for (std::uint16_t id = 0; id < kSenders; ++id) asio::co_spawn(executor, sender(id), rethrow);
+        all_wait.open();
         co_await peer->receive();  // the end, as the receiver sees it
       },
       [&](Peer peer) -> Awaitable<void> {
+        co_await all_wait.passed();
+        EXPECT_EQ((co_await peer->receive()).kind, kFirst);
+        co_await peer->skip_payload();
         for (int i = 0; i < kRounds; ++i) {
           for (std::uint16_t id = 0; id < kSenders;
                ++id) {  // a sender that has just sent stands at the end of the queue

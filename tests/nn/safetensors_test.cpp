@@ -7,6 +7,7 @@
 #include "nn/init.h"
 #include "nn/layers.h"
 #include "tests/nn/support.h"
+#include "tests/source_tree.h"
 
 namespace hop::nn {
 namespace {
@@ -73,8 +74,7 @@ TEST(Safetensors, StartsEveryTensorOnAMultipleOfItsElementSize) {
 }
 
 TEST(Safetensors, ReadsAFileOfTheReferenceWriter) {
-  const Safetensors file =
-      load_safetensors(std::filesystem::path(HOP_SOURCE_DIR) / "tests/nn/golden/golden.safetensors");
+  const Safetensors file = load_safetensors(source_directory() / "tests/nn/golden/golden.safetensors");
   EXPECT_THAT(file.metadata.at("torch"), HasSubstr("2."));
   EXPECT_EQ(golden("embedding.weight").shape(), (Shape{6, 3}));
   EXPECT_EQ(golden("batch_norm2d.num_batches_tracked").dtype(), DType::i64);

@@ -16,6 +16,7 @@
 #include "kernels/copy.h"
 #include "nn/module.h"
 #include "nn/safetensors.h"
+#include "tests/source_tree.h"
 #include "tests/temporary_folder.h"
 
 namespace hop::nn::testing {
@@ -24,7 +25,7 @@ namespace hop::nn::testing {
 inline const Tensor& golden(const std::string& name) {
   static const std::map<std::string, Tensor> tensors = [] {
     std::map<std::string, Tensor> all;
-    const std::filesystem::path file = std::filesystem::path(HOP_SOURCE_DIR) / "tests/nn/golden/golden.safetensors";
+    const std::filesystem::path file = source_directory() / "tests/nn/golden/golden.safetensors";
     for (const NamedTensor& entry : load_safetensors(file).tensors) all.emplace(entry.name, entry.tensor);
     return all;
   }();
