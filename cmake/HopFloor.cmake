@@ -1,7 +1,7 @@
 # hop_floor(NAME [FLOORS lower...] [LIBRARIES targets...] [HEADERS targets...])
 #
-# One floor of the house: the static library hop_NAME of all *.cpp in NAME/ (but main.cpp), linked to the floors below
-# it, so that a call upwards does not link. A floor without sources is skipped. Sources under NAME/cpu/isa/ are compiled
+# One floor of the house: the library hop_NAME (static, or shared with BUILD_SHARED_LIBS=ON) of all *.cpp in NAME/ (but
+# main.cpp), linked to the floors below it, so that a call upwards does not link. A floor without sources is skipped. Sources under NAME/cpu/isa/ are compiled
 # once per instruction set (v3 and v4, chosen at run time) with HOP_ISA set to its name; NAME/cuda/ and NAME/simt/ are
 # libraries of their own (HopCuda.cmake); *.fbs files are compiled by flatc into <build>/generated/NAME/.
 function(hop_floor name)
@@ -11,9 +11,10 @@ function(hop_floor name)
     return()
   endif()
 
-  add_library(hop_${name} STATIC ${sources})
+  add_library(hop_${name} ${sources})
   add_library(Hopscotch::${name} ALIAS hop_${name})
-  set_target_properties(hop_${name} PROPERTIES EXPORT_NAME ${name})
+  set_target_properties(hop_${name} PROPERTIES EXPORT_NAME ${name} DEFINE_SYMBOL ""
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   target_compile_features(hop_${name} PUBLIC cxx_std_20)
   target_include_directories(hop_${name}
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>

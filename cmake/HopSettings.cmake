@@ -10,6 +10,7 @@ endif()
 # -O2 and line tables: stack traces name their lines, and two cores build it in minutes.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g -D_GLIBCXX_ASSERTIONS")
+set(CMAKE_DEBUG_POSTFIX d)  # libhop_based.a: debug and release installations live in one prefix
 include(GNUInstallDirs)
 
 find_program(HOP_CCACHE ccache)

@@ -1,5 +1,5 @@
-# cmake -DBUILD_DIR= -DROOT= -DCXX= -P run.cmake: installs BUILD_DIR into a fresh prefix, then configures, builds and runs
-# the project beside this file, and the C++ example of README.md, against it. Fails at the first step that fails.
+# cmake -DBUILD_DIR= -DROOT= -DCXX= -DLIBDIR= -P run.cmake: installs BUILD_DIR into a fresh prefix, then configures, builds and
+# runs the projects beside this file, and the C++ example of README.md, against it. Fails at the first step that fails.
 set(folder ${BUILD_DIR}/consumer)
 file(REMOVE_RECURSE ${folder})
 
@@ -13,9 +13,42 @@ function(run)
   execute_process(COMMAND ${ARGV} WORKING_DIRECTORY ${folder} COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 run(${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${folder}/prefix)
-run(${CMAKE_COMMAND} -G Ninja -S ${CMAKE_CURRENT_LIST_DIR} -B ${folder}/build -DCMAKE_PREFIX_PATH=${folder}/prefix
-    -DCMAKE_CXX_COMPILER=${CXX} -DREADME_EXAMPLE=${folder}/readme.cpp)
+function(configure source build)
+  run(${CMAKE_COMMAND} -G Ninja -S ${source} -B ${folder}/${build} -DCMAKE_PREFIX_PATH=${folder}/prefix
+      -DCMAKE_CXX_COMPILER=${CXX} ${ARGN})
+endfunction()
+configure(${CMAKE_CURRENT_LIST_DIR} build -DREADME_EXAMPLE=${folder}/readme.cpp)
 run(${CMAKE_COMMAND} --build ${folder}/build)
-foreach(program train_one search readme)
+foreach(program train_one search readme other_boost)
   run(${folder}/build/${program})
+endforeach()
+
+# Core alone asks for no library of the hopper.
+configure(${CMAKE_CURRENT_LIST_DIR}/core core -DCMAKE_DISABLE_FIND_PACKAGE_tomlplusplus=ON)
+run(${CMAKE_COMMAND} --build ${folder}/core)
+run(${folder}/core/train_one)
+# A component that is not there is named, and so is a language.
+foreach(case "no_component;no component \"python\" in this installation. it has core, hopper"
+             "no_language;write project.NAME LANGUAGES CXX.")
+  list(POP_FRONT case project)
+  execute_process(COMMAND ${CMAKE_COMMAND} -G Ninja -S ${CMAKE_CURRENT_LIST_DIR}/${project} -B ${folder}/${project}
+                          -DCMAKE_PREFIX_PATH=${folder}/prefix
+                  RESULT_VARIABLE failed OUTPUT_QUIET ERROR_VARIABLE said)
+  string(REGEX REPLACE "[ \n]+" " " said "${said}")
+  if(NOT failed OR NOT said MATCHES "${case}")
+    message(FATAL_ERROR "expected ${project} to fail with \"${case}\", got:\n${said}")
+  endif()
+endforeach()
+
+# Without CMake.
+find_program(pkg_config pkg-config REQUIRED)
+set(ENV{PKG_CONFIG_PATH} ${folder}/prefix/${LIBDIR}/pkgconfig)
+foreach(case hopscotch-core:train_one hopscotch:search)
+  string(REPLACE ":" ";" case ${case})
+  list(POP_FRONT case package program)
+  execute_process(COMMAND ${pkg_config} --cflags --libs ${package} OUTPUT_VARIABLE flags COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  run(${CXX} -std=c++20 -O1 ${CMAKE_CURRENT_LIST_DIR}/${program}.cpp ${flags} -Wl,-rpath,${folder}/prefix/${LIBDIR}
+      -o ${folder}/${program})
+  run(${folder}/${program})
 endforeach()
