@@ -1,17 +1,22 @@
-# hop_floor(NAME [FLOORS lower...] [LIBRARIES targets...] [HEADERS targets...])
+# hop_floor(NAME [STATIC] [FLOORS lower...] [LIBRARIES targets...] [HEADERS targets...])
 #
-# One floor of the house: the library hop_NAME (static, or shared with BUILD_SHARED_LIBS=ON) of all *.cpp in NAME/ (but
-# main.cpp), linked to the floors below it, so that a call upwards does not link. A floor without sources is skipped. Sources under NAME/cpu/isa/ are compiled
-# once per instruction set (v3 and v4, chosen at run time) with HOP_ISA set to its name; NAME/cuda/ and NAME/simt/ are
-# libraries of their own (HopCuda.cmake); *.fbs files are compiled by flatc into <build>/generated/NAME/.
+# One floor of the house: the library hop_NAME of all *.cpp in NAME/ (but main.cpp), linked to the floors below it, so
+# that a call upwards does not link. The library is an archive, or a shared library with BUILD_SHARED_LIBS=ON; STATIC
+# makes it an archive in any case. A floor without sources is skipped. Sources under NAME/cpu/isa/ are compiled once per
+# instruction set (v3 and v4, chosen at run time) with HOP_ISA set to its name; NAME/cuda/ and NAME/simt/ are libraries
+# of their own (HopCuda.cmake); *.fbs files are compiled by flatc into <build>/generated/NAME/.
 function(hop_floor name)
-  cmake_parse_arguments(ARG "" "" "FLOORS;LIBRARIES;HEADERS" ${ARGN})
+  cmake_parse_arguments(ARG "STATIC" "" "FLOORS;LIBRARIES;HEADERS" ${ARGN})
+  set(kind "")
+  if(ARG_STATIC)
+    set(kind STATIC)
+  endif()
   hop_floor_sources(${name} sources isa_sources)
   if(NOT sources)
     return()
   endif()
 
-  add_library(hop_${name} ${sources})
+  add_library(hop_${name} ${kind} ${sources})
   add_library(Hopscotch::${name} ALIAS hop_${name})
   set_target_properties(hop_${name} PROPERTIES EXPORT_NAME ${name} DEFINE_SYMBOL ""
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})

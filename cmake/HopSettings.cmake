@@ -12,6 +12,9 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g -D_GLIBCXX_ASSERTIONS")
 set(CMAKE_DEBUG_POSTFIX d)  # libhop_based.a: debug and release installations live in one prefix
 include(GNUInstallDirs)
+if(BUILD_SHARED_LIBS)  # an installation may be moved: the program and the libraries find each other
+  set(CMAKE_INSTALL_RPATH $ORIGIN $ORIGIN/../${CMAKE_INSTALL_LIBDIR})
+endif()
 
 find_program(HOP_CCACHE ccache)
 if(HOP_CCACHE)
