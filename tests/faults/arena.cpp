@@ -1,0 +1,121 @@
+#include "tests/faults/arena.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "base/files.h"
+#include "data/dataset.h"
+#include "data/glyphs.h"
+
+namespace hop::testing {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string experiment_text(const ArenaSize& size, const fs::path& data) {
+  std::string rates;  // one configuration each
+  for (int m = 1; m <= size.models; ++m) rates += (rates.empty() ? "" : ", ") + std::to_string(0.001 * m);
+  return "name = \"arena\"\nseed = 5\n[data]\nsource = \"" + data.string() +
+         "\"\n[model]\nlayers = [\"flatten\", \"linear " + std::to_string(size.hidden) +
+         "\", \"relu\", \"dropout 0.2\", \"linear 10\"]\n[search]\nepochs = " + std::to_string(size.epochs) +
+         "\n[search.space]\nlr = [" + rates +
+         "]\nbatch_size = 16\noptimizer = \"adam\"\n[run]\nworkers = " + std::to_string(size.workers) + "\n";
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+  return names;
+}
+
+}  // namespace
+
+Arena::Arena(const ArenaSize& size)
+    : units_(static_cast<std::size_t>(size.models) * static_cast<std::size_t>(size.partitions) *
+             static_cast<std::size_t>(size.epochs)) {
+  data::write_dataset(data::glyphs({.train_rows = size.rows, .test_rows = 50}), folder_ / "data",
+                      {.name = "glyphs",
+                       .partitions = static_cast<std::uint32_t>(size.partitions),
+                       .validation = data::Validation::file()});
+  write(experiment(), experiment_text(size, folder_ / "data"));
+  fs::create_directory(folder_ / "tmp");
+  ::setenv("TMPDIR", (folder_ / "tmp").c_str(), 1);
+  const Finished calm = hop({"run", experiment().string(), "--run-dir", "calm", "--json"}, folder());
+  if (calm.code != 0)
+    throw std::runtime_error("the calm run ended with " + std::to_string(calm.code) + ": " + calm.err);
+  expected_ = hashes(folder_ / "calm");
+}
+
+std::vector<std::string> Arena::left_in_tmpdir() const { return names_in(folder_ / "tmp"); }
+
+Trial::Trial(const Arena& arena, const std::string& name) : arena_(arena), folder_(arena.folder() / name) {
+  fs::create_directory(folder_);
+}
+
+Trial::~Trial() {
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+}
+
+std::vector<std::string> Trial::words_to_run() const {
+  return {"run", arena_.experiment().string(), "--run-dir", run_directory().string()};
+}
+
+std::vector<std::string> Trial::words_to_go_on() const {
+  const bool has_begun = fs::exists(run_directory() / "experiment.toml");
+  return has_begun ? std::vector<std::string>{"resume", run_directory().string()} : words_to_run();
+}
+
+Finished Trial::go_on() const { return hop(words_to_go_on(), folder_); }
+
+std::string Trial::verdict() const {
+  const fs::path directory = run_directory();
+  const auto results = nlohmann::json::parse(read(directory / "results.json"), nullptr, /*allow_exceptions=*/false);
+  if (!results.is_object()) return "results.json is missing or no JSON";
+  if (results.at("models").size() != arena_.expected().size()) return "models are missing in results.json";
+  std::string wrong;
+  for (const auto& model : results.at("models")) {
+    const int id = model.at("id");
+    const bool has_bits = model.at("state_sha256").is_string();
+    const std::string sha256 = has_bits ? model.at("state_sha256").get<std::string>() : "";
+    if (model.at("status") != "finished")
+      wrong += "model " + std::to_string(id) + " is " + model.at("status").dump() + "; ";
+    if (sha256 != arena_.expected().at(id)) wrong += "model " + std::to_string(id) + " has other bits; ";
+    if (!fs::exists(directory / "models" / (std::to_string(id) + ".hop"))) wrong += "its file is missing; ";
+  }
+  for (const char* name : {"nodes", "status"}) {
+    if (fs::exists(directory / name)) wrong += std::string(name) + " stays behind; ";
+  }
+  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
+    if (is_temporary_name(entry.path())) wrong += entry.path().string() + " stays behind; ";
+  }
+  for (const std::string& name : arena_.left_in_tmpdir()) wrong += name + " stays behind in TMPDIR; ";
+  return wrong;
+}
+
+fs::path Trial::keep() const {
+  const fs::path kept = temporary_name(arena_.folder().parent_path() / ("hop-" + folder_.filename().string()));
+  fs::copy(folder_, kept, fs::copy_options::recursive);
+  fs::copy(arena_.experiment(), kept / "experiment.toml");
+  return kept;
+}
+
+std::vector<fs::path> states_in_nodes(const fs::path& run_directory) {
+  std::vector<fs::path> found;
+  std::error_code missing;
+  for (const auto& file : fs::recursive_directory_iterator(run_directory / "nodes", missing)) {
+    if (file.path().extension() == ".hop") found.push_back(file.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+int number_from_environment(const char* variable, int otherwise) {
+  const char* text = std::getenv(variable);
+  return text == nullptr ? otherwise : std::stoi(text);
+}
+
+}  // namespace hop::testing

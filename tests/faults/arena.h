@@ -1,0 +1,78 @@
+// A small experiment whose runs are disturbed, and the judgement of one that was.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/cli/program.h"
+#include "tests/temporary_folder.h"
+
+namespace hop::testing {
+
+/// How large the experiment is: every model visits every partition once in an epoch.
+struct ArenaSize {
+  int models = 2;
+  int partitions = 2;
+  int epochs = 1;
+  int workers = 1;
+  int rows = 200;
+  int hidden = 8;  ///< units of the one hidden layer
+};
+
+/// The data, the experiment, and the hashes of the run that nobody disturbed ("calm"). TMPDIR of this process leads
+/// into the arena from then on, so that what a killed program leaves there is seen.
+class Arena {
+ public:
+  explicit Arena(const ArenaSize& size);
+
+  const std::filesystem::path& folder() const { return folder_.path(); }
+  std::filesystem::path experiment() const { return folder_ / "experiment.toml"; }
+  const std::map<int, std::string>& expected() const { return expected_; }
+  std::size_t units() const { return units_; }
+  /// What lies in TMPDIR.
+  std::vector<std::string> left_in_tmpdir() const;
+
+ private:
+  TemporaryFolder folder_;
+  std::map<int, std::string> expected_;
+  std::size_t units_;
+};
+
+/// One run that is disturbed, in a folder of its own, which is removed unless it is kept.
+class Trial {
+ public:
+  Trial(const Arena& arena, const std::string& name);
+  ~Trial();
+  Trial(const Trial&) = delete;
+  Trial& operator=(const Trial&) = delete;
+
+  const std::filesystem::path& folder() const { return folder_; }
+  std::filesystem::path run_directory() const { return folder_ / "r"; }
+  /// The words after `hop` that begin the run.
+  std::vector<std::string> words_to_run() const;
+  /// The words after `hop` that go on with it, as its own messages say: `resume` where it began, `run` where it had
+  /// not.
+  std::vector<std::string> words_to_go_on() const;
+  /// Goes on to the end.
+  Finished go_on() const;
+
+  /// Says what is wrong with the run, which is over: models or bits that differ from the calm run, leftovers. Empty:
+  /// nothing is.
+  std::string verdict() const;
+  /// Keeps the folder beside the arena's and returns its new path.
+  std::filesystem::path keep() const;
+
+ private:
+  const Arena& arena_;
+  std::filesystem::path folder_;
+};
+
+/// State files in the nodes' folders of a run, in the order of their names.
+std::vector<std::filesystem::path> states_in_nodes(const std::filesystem::path& run_directory);
+
+/// The number in an environment variable, or `otherwise`.
+int number_from_environment(const char* variable, int otherwise);
+
+}  // namespace hop::testing
