@@ -17,6 +17,7 @@
 #include "hopper/trainer.h"
 #include "kernels/threads.h"
 #include "kernels/versions.h"
+#include "net/unix.h"
 #include "nn/state_file.h"
 
 namespace hop::hopper {
@@ -267,6 +268,7 @@ RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder
   options.run_directory = fs::absolute(directory);
   const RunLock lock(directory);
   remove_leftovers(directory);
+  net::SocketDirectory::remove_abandoned();
   check_hosting(experiment, options);
   if (!has_begun(directory)) {  // it was ended while its data were prepared
     auto [dataset, journal] = begin(experiment, options, data::Keep::own);

@@ -59,37 +59,42 @@ SocketEndpoint endpoint_of(const Address& address) {
   return asio::local::stream_protocol::endpoint(address.host);
 }
 
-// A directory of sockets has a file that its process holds a lock on. Where nobody does any more, the process is gone.
-constexpr const char* kLockFile = "lock";
-constexpr std::string_view kNameBegins = "hop-";
-constexpr std::size_t kNameBytes = 10;
+// A directory of sockets is locked by its process. Where nobody holds the lock any more, the process is gone.
+constexpr std::string_view kNameBegins = "hop-sockets-";
+constexpr int kMaxTries = 100;
 
-// The lock of a file, held until it is closed; -1 where there is no file, or somebody has its lock.
-int lock_of(const fs::path& path, int flags = 0) {
-  const int file = ::open(path.c_str(), flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
+bool are_same(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
+
+// The lock of a directory, held until it is closed; -1 where somebody has it, or the directory is gone.
+int lock_of(const fs::path& directory) {
+  const int file = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0) return -1;
-  if (::flock(file, LOCK_EX | LOCK_NB) == 0) return file;
+  struct stat locked {};
+  struct stat named {};
+  if (::flock(file, LOCK_EX | LOCK_NB) == 0 && ::fstat(file, &locked) == 0 && ::lstat(directory.c_str(), &named) == 0 &&
+      are_same(locked, named)) {
+    return file;
+  }
   ::close(file);
   return -1;
 }
 
-bool is_abandoned(const fs::path& directory) {
+bool is_ours(const fs::path& directory) {
   struct stat status {};
-  const bool is_ours = ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
-                       status.st_uid == ::geteuid() && (status.st_mode & 0777U) == 0700U;
-  const int lock = is_ours ? lock_of(directory / kLockFile) : -1;
-  if (lock < 0) return false;
-  ::close(lock);
-  return true;
+  return ::lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == ::geteuid() &&
+         (status.st_mode & 0777U) == 0700U;
 }
 
+// A process that has just made its directory and has no lock on it yet may lose it here: it makes another one.
 void tidy_up(const fs::path& place) {
   std::error_code ignored;
   for (fs::directory_iterator it(place, ignored), end; !ignored && it != end; it.increment(ignored)) {
-    const std::string name = it->path().filename();
-    if (name.size() != kNameBytes || !name.starts_with(kNameBegins) || !is_abandoned(it->path())) continue;
+    if (!it->path().filename().string().starts_with(kNameBegins) || !is_ours(it->path())) continue;
+    const int lock = lock_of(it->path());
+    if (lock < 0) continue;
     std::error_code cannot;
     fs::remove_all(it->path(), cannot);
+    ::close(lock);
   }
 }
 
@@ -109,18 +114,31 @@ std::vector<fs::path> places_for_sockets() {
 SocketDirectory::SocketDirectory() {
   std::string reasons;
   for (const fs::path& place : places_for_sockets()) {
-    std::string name = place / "hop-XXXXXX";
+    std::string name = place / (std::string(kNameBegins) + "XXXXXX");
     const bool fits = name.size() + kRoomForSocketName <= kMaxPathBytes;
-    if (fits && ::mkdtemp(name.data()) != nullptr) {
-      path_ = name;                                      // mkdtemp made it 0700
-      lock_ = lock_of(path_ / "new", O_CREAT | O_EXCL);  // before anybody can find it
-      ::rename((path_ / "new").c_str(), (path_ / kLockFile).c_str());
+    if (fits && make(name)) {
       tidy_up(place);
       return;
     }
     reasons += "; " + place.string() + ": " + (fits ? std::strerror(errno) : "its path is too long");
   }
   throw NetError("[unix] expected a place for a directory of sockets, got none" + reasons);
+}
+
+bool SocketDirectory::make(const std::string& pattern) {
+  for (int tries = 0; tries < kMaxTries; ++tries) {
+    std::string name = pattern;
+    if (::mkdtemp(name.data()) == nullptr) return false;  // it makes it 0700
+    lock_ = lock_of(name);
+    path_ = name;
+    // A file system without locks: nobody tidies up there.
+    if (lock_ >= 0 || (errno != EWOULDBLOCK && fs::exists(path_))) return true;
+  }
+  return false;
+}
+
+void SocketDirectory::remove_abandoned() {
+  for (const fs::path& place : places_for_sockets()) tidy_up(place);
 }
 
 SocketDirectory::~SocketDirectory() {

@@ -19,11 +19,16 @@ class SocketDirectory {
   SocketDirectory(const SocketDirectory&) = delete;
   SocketDirectory& operator=(const SocketDirectory&) = delete;
 
+  /// Removes the directories that killed processes left where this one would make its own.
+  static void remove_abandoned();
+
   const std::filesystem::path& path() const { return path_; }
   /// The address of the socket `name` in this directory.
   Address address(const std::string& name) const { return Address::unix_socket(path_ / name); }
 
  private:
+  bool make(const std::string& pattern);
+
   std::filesystem::path path_;
   int lock_ = -1;  // held as long as the directory is in use
 };

@@ -41,21 +41,19 @@ Arena::Arena(const ArenaSize& size)
                        .partitions = static_cast<std::uint32_t>(size.partitions),
                        .validation = data::Validation::file()});
   write(experiment(), experiment_text(size, folder_ / "data"));
-  fs::create_directory(folder_ / "tmp");
-  ::setenv("TMPDIR", (folder_ / "tmp").c_str(), 1);
   const Finished calm = hop({"run", experiment().string(), "--run-dir", "calm", "--json"}, folder());
   if (calm.code != 0)
     throw std::runtime_error("the calm run ended with " + std::to_string(calm.code) + ": " + calm.err);
   expected_ = hashes(folder_ / "calm");
 }
 
-std::vector<std::string> Arena::left_in_tmpdir() const { return names_in(folder_ / "tmp"); }
-
 Trial::Trial(const Arena& arena, const std::string& name) : arena_(arena), folder_(arena.folder() / name) {
-  fs::create_directory(folder_);
+  fs::create_directories(folder_ / "tmp");
+  ::setenv("TMPDIR", (folder_ / "tmp").c_str(), 1);
 }
 
 Trial::~Trial() {
+  ::setenv("TMPDIR", arena_.folder().parent_path().c_str(), 1);
   std::error_code ignored;
   fs::remove_all(folder_, ignored);
 }
@@ -92,7 +90,7 @@ std::string Trial::verdict() const {
   for (const auto& entry : fs::recursive_directory_iterator(directory)) {
     if (is_temporary_name(entry.path())) wrong += entry.path().string() + " stays behind; ";
   }
-  for (const std::string& name : arena_.left_in_tmpdir()) wrong += name + " stays behind in TMPDIR; ";
+  for (const std::string& name : names_in(folder_ / "tmp")) wrong += name + " stays behind in TMPDIR; ";
   return wrong;
 }
 

@@ -21,8 +21,7 @@ struct ArenaSize {
   int hidden = 8;  ///< units of the one hidden layer
 };
 
-/// The data, the experiment, and the hashes of the run that nobody disturbed ("calm"). TMPDIR of this process leads
-/// into the arena from then on, so that what a killed program leaves there is seen.
+/// The data, the experiment, and the hashes of the run that nobody disturbed ("calm").
 class Arena {
  public:
   explicit Arena(const ArenaSize& size);
@@ -31,8 +30,6 @@ class Arena {
   std::filesystem::path experiment() const { return folder_ / "experiment.toml"; }
   const std::map<int, std::string>& expected() const { return expected_; }
   std::size_t units() const { return units_; }
-  /// What lies in TMPDIR.
-  std::vector<std::string> left_in_tmpdir() const;
 
  private:
   TemporaryFolder folder_;
@@ -40,7 +37,8 @@ class Arena {
   std::size_t units_;
 };
 
-/// One run that is disturbed, in a folder of its own, which is removed unless it is kept.
+/// One run that is disturbed, in a folder of its own, which is removed with the object. TMPDIR leads into it meanwhile:
+/// what a killed program leaves there is seen.
 class Trial {
  public:
   Trial(const Arena& arena, const std::string& name);
@@ -61,7 +59,7 @@ class Trial {
   /// Says what is wrong with the run, which is over: models or bits that differ from the calm run, leftovers. Empty:
   /// nothing is.
   std::string verdict() const;
-  /// Keeps the folder beside the arena's and returns its new path.
+  /// Keeps a copy of the folder beside the arena's and returns its path.
   std::filesystem::path keep() const;
 
  private:

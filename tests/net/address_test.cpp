@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "base/error.h"
 #include "net/memory.h"
@@ -125,8 +126,11 @@ TEST(Unix, TidiesUpWhatAKilledProcessLeftAndNothingElse) {
   const SocketDirectory base;
   const Setting runtime("XDG_RUNTIME_DIR", base.path());
   const SocketDirectory alive;
-  fs::create_directory(base.path() / "hop-foreig");
-  fs::permissions(base.path() / "hop-foreig", fs::perms::owner_all);
+  for (const char* name : {"hop-foreign", "hop-sockets-theirs", "hop-sockets-killed"}) {
+    fs::create_directory(base.path() / name);
+    fs::permissions(base.path() / name, fs::perms::owner_all);
+  }
+  fs::permissions(base.path() / "hop-sockets-theirs", fs::perms::group_read, fs::perm_options::add);
   int pipe[2];
   ASSERT_EQ(::pipe(pipe), 0);
   const pid_t child = ::fork();
@@ -145,7 +149,32 @@ TEST(Unix, TidiesUpWhatAKilledProcessLeftAndNothingElse) {
   const SocketDirectory next;
   EXPECT_FALSE(fs::exists(left));
   EXPECT_TRUE(fs::exists(alive.path()));
-  EXPECT_TRUE(fs::exists(base.path() / "hop-foreig")) << "it has no lock of ours";
+  EXPECT_TRUE(fs::exists(next.path()));
+  EXPECT_TRUE(fs::exists(base.path() / "hop-foreign"));
+  EXPECT_TRUE(fs::exists(base.path() / "hop-sockets-theirs")) << "not as we make them";
+  EXPECT_FALSE(fs::exists(base.path() / "hop-sockets-killed")) << "its process was killed before it had the lock";
+}
+
+TEST(Unix, ManyProcessesThatMakeDirectoriesAtOnceTakeNoneFromEachOther) {
+  constexpr int kProcesses = 4, kTimes = 50;
+  const SocketDirectory base;
+  const Setting runtime("XDG_RUNTIME_DIR", base.path());
+  std::vector<pid_t> children;
+  for (int i = 0; i < kProcesses; ++i) {
+    children.push_back(::fork());
+    if (children.back() != 0) continue;
+    for (int times = 0; times < kTimes; ++times) {
+      const SocketDirectory mine, another;
+      if (!fs::exists(mine.path()) || !fs::exists(another.path())) ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  for (const pid_t child : children) {
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_TRUE(fs::is_empty(base.path()));
 }
 
 TEST(Unix, RefusesADirectoryThatOthersMayEnter) {
