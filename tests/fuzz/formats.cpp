@@ -1,0 +1,103 @@
+// Raw data (data/formats/): CSV tables, IDX and CIFAR files.
+#include <algorithm>
+#include <array>
+
+#include "data/formats/cifar.h"
+#include "data/formats/csv.h"
+#include "data/formats/idx.h"
+#include "tests/fuzz/targets.h"
+
+namespace hop::fuzz {
+namespace {
+
+using namespace data;
+using Paths = std::vector<std::filesystem::path>;
+
+void read_through(const RowSource* source) {
+  if (source == nullptr) return;
+  AlignedBuffer features(static_cast<std::size_t>(source->feature_shape().numel()) * size_of(source->feature_dtype()));
+  for (std::int64_t row = 0; row < source->rows(); ++row) {
+    const std::int64_t label = source->read(row, features.span());
+    require(label >= 0 && label < source->classes(), "a label is one of the classes");
+  }
+}
+
+void read_through(const RawData& data) {
+  require(data.train != nullptr, "there are rows to train on");
+  read_through(data.train.get());
+  read_through(data.test.get());
+  if (data.test != nullptr) require(data.test->feature_shape() == data.train->feature_shape(), "all rows are alike");
+}
+
+// The pieces of an input between two separators.
+std::vector<ByteView> pieces(ByteView input, std::byte separator) {
+  std::vector<ByteView> all;
+  while (true) {
+    const auto length = static_cast<std::size_t>(std::ranges::find(input, separator) - input.begin());
+    all.push_back(input.first(length));
+    if (length == input.size()) return all;
+    input = input.subspan(length + 1);
+  }
+}
+
+// The label's column and whether there is a header, a line; the table; after a NUL the table of test rows.
+void run_csv(ByteView input) {
+  const std::string_view text = as_text(input);
+  const std::string_view first = text.substr(0, text.find('\n'));
+  CsvOptions options;
+  if (first.size() > 1 && first[0] == 'n') {
+    options.label = std::string(first.substr(1));
+  } else if (first.size() > 1) {
+    options.label = std::int64_t{first[0]} - '4';
+    if (first[1] != '?') options.header = first[1] == 'h';
+  }
+  Paths paths;
+  for (const ByteView table : pieces(input.subspan(std::min(first.size() + 1, input.size())), std::byte{0})) {
+    paths.push_back(file(paths.empty() ? "train.csv" : "test.csv", table));
+  }
+  read_through(open_csv(paths, options));
+}
+
+// Files one after the other, each after its length in four bytes.
+void run_idx(ByteView input) {
+  constexpr std::array kNames = {"images", "labels", "test-images", "test-labels"};
+  Paths paths;
+  for (const char* name : kNames) {
+    if (input.size() < 4) break;
+    const std::size_t length = std::min<std::size_t>(number_at<std::uint32_t>(as_text(input), 0), input.size() - 4);
+    paths.push_back(file(name, input.subspan(4, length)));
+    input = input.subspan(4 + length);
+  }
+  read_through(open_idx(paths));
+}
+
+std::vector<std::string> idx_seeds() {
+  const auto part = [](std::string_view bytes) {
+    std::string text(4, '\0');
+    put_number(text, 0, static_cast<std::uint32_t>(bytes.size()));
+    return text.append(bytes);
+  };
+  using namespace std::string_view_literals;
+  const std::string images = part("\0\0\x08\3\0\0\0\2\0\0\0\2\0\0\0\3abcdefghijkl"sv);
+  const std::string labels = part("\0\0\x08\1\0\0\0\2\1\0"sv);
+  return {images + labels, images + labels + images + labels, part("\0\0\x08\2\0\0\0\2\0\0\0\3abcdef"sv) + labels};
+}
+
+void run_cifar(ByteView input) {
+  const Paths paths{file("data_batch_1.bin", input), file("test_batch.bin", input)};
+  read_through(open_cifar(paths));
+}
+
+std::vector<std::string> cifar_seeds() {
+  std::string record(3073, '\x80');
+  record[0] = '\3';
+  return {record, record + record};
+}
+
+}  // namespace
+
+constinit const Target kCsv{"csv", run_csv};
+constinit const Target kIdx{"idx", run_idx, idx_seeds};
+constinit const Target kCifar{"cifar", run_cifar, cifar_seeds};
+
+}  // namespace hop::fuzz
