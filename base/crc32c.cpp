@@ -4,6 +4,9 @@
 // registers, 256 bytes at a time are carried forward onto the next 256 instead, until 256 are left: as fast as the
 // cache (Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ Instruction", Intel 2009).
 #include <array>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "base/crc32c_internal.h"
 #include "base/hash.h"
@@ -112,8 +115,8 @@ __attribute__((target("avx512f,vpclmulqdq,sse4.2"))) std::uint32_t by_folding(co
 #pragma GCC unroll 4
     for (std::size_t k = 0; k < 4; ++k) {
       __builtin_prefetch(p + i + k * kCacheLine + kAhead);
-      sums[k] = __builtin_ia32_vpclmulqdq_v8di(sums[k], kAheadBy, 0x00) ^
-                __builtin_ia32_vpclmulqdq_v8di(sums[k], kAheadBy, 0x11) ^ next[k];
+      sums[k] = _mm512_clmulepi64_epi128(sums[k], kAheadBy, 0x00) ^ _mm512_clmulepi64_epi128(sums[k], kAheadBy, 0x11) ^
+                next[k];
     }
   }
   std::byte rest[kFolded];  // has the CRC of all that was folded into it
@@ -146,7 +149,7 @@ namespace detail {
 
 std::span<const CrcMethod> crc_methods() {
   static constexpr std::array kAll = {CrcMethod::table, CrcMethod::instruction, CrcMethod::folding};
-  static const std::size_t count = [] {
+  static const std::size_t count = []() -> std::size_t {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("sse4.2") == 0) return 1;
     return __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("vpclmulqdq") != 0 ? 3 : 2;

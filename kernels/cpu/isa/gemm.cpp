@@ -151,19 +151,15 @@ HOP_INLINE void compute_columns(const Gemm<T>& g, std::int64_t begin, std::int64
 template <class T>
 HOP_INLINE void turn(typename Lanes<T>::Register (&rows)[Lanes<T>::kPerRegister]) {
   constexpr int kWidth = Lanes<T>::kPerRegister;
-  decltype(rows[0] < rows[0]) low, high;
-#pragma GCC unroll 16
-  for (int l = 0; l < kWidth; ++l) {
-    low[l] = l / 2 + (l % 2) * kWidth;
-    high[l] = low[l] + kWidth / 2;
-  }
+  constexpr auto kLow = [](int lane) { return lane / 2 + lane % 2 * kWidth; };
+  constexpr auto kHigh = [](int lane) { return (lane + kWidth) / 2 + lane % 2 * kWidth; };
 #pragma GCC unroll 4
   for (int stage = 1; stage < kWidth; stage *= 2) {
     typename Lanes<T>::Register next[kWidth];
 #pragma GCC unroll 8
     for (int i = 0; i < kWidth / 2; ++i) {
-      next[2 * i] = __builtin_shuffle(rows[i], rows[i + kWidth / 2], low);
-      next[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + kWidth / 2], high);
+      next[2 * i] = shuffled(rows[i], rows[i + kWidth / 2], kLow);
+      next[2 * i + 1] = shuffled(rows[i], rows[i + kWidth / 2], kHigh);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < kWidth; ++i) rows[i] = next[i];

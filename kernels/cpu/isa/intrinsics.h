@@ -5,7 +5,9 @@
 // uninitialized there. So these two warnings are off from here on in the sources that include this header, and nowhere
 // else.
 #pragma GCC diagnostic ignored "-Wuninitialized"
+#ifndef __clang__  // clang has no such warning
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 #include <immintrin.h>
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernels/cpu/isa/pack.h"
+#include "kernels/cpu/isa/shuffle.h"
 
 namespace hop::kernels::HOP_ISA {
 
@@ -189,11 +190,9 @@ HOP_INLINE Lanes<T> shifted_down(Lanes<T> x) {
 #pragma GCC unroll 16
     for (int i = 0; i < Lanes<T>::kRegisters; ++i) y.r[i] = x.r[(i + k / kWidth) % Lanes<T>::kRegisters];
   } else {
-    decltype(x.r[0] < x.r[0]) from;
+    constexpr auto kFrom = [](int lane) { return (lane + k) % kWidth; };
 #pragma GCC unroll 16
-    for (int l = 0; l < kWidth; ++l) from[l] = (l + k) % kWidth;
-#pragma GCC unroll 16
-    for (int i = 0; i < Lanes<T>::kRegisters; ++i) y.r[i] = __builtin_shuffle(x.r[i], from);
+    for (int i = 0; i < Lanes<T>::kRegisters; ++i) y.r[i] = shuffled(x.r[i], x.r[i], kFrom);
   }
   return y;
 }

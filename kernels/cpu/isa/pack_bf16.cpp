@@ -1,10 +1,11 @@
 // Rounding and packing in one pass that runs as fast as memory: at the sizes of small models the conversion of the
 // weights costs as much as a third of their product otherwise.
-#include "kernels/cpu/isa/intrinsics.h"
-#include "kernels/cpu/pack_bf16_internal.h"
 
-// Vectors of 64 bytes pass between functions of this file alone: no other compiler sees how.
+// Vectors of 64 bytes pass between inline functions alone: no other compiler sees how.
 #pragma GCC diagnostic ignored "-Wpsabi"
+
+#include "kernels/cpu/isa/shuffle.h"
+#include "kernels/cpu/pack_bf16_internal.h"
 
 namespace hop::kernels::HOP_ISA {
 namespace {
@@ -38,23 +39,19 @@ inline Pairs pairs_of(Pairs low, Pairs high) {
   const Longs a = first(rounded(low)), b = first(rounded(high));
   const auto pair = [](Longs x) { return (x >> 16 & 0xFFFFU) | (x >> 32 & 0xFFFF0000U); };
   const auto even = reinterpret_cast<Pairs>(pair(a)), odd = reinterpret_cast<Pairs>(pair(b));
-  return __builtin_shuffle(even, odd, Pairs{0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30});
+  return shuffled(even, odd, [](int lane) { return 2 * lane; });
 }
 
 // One stage of a transposition of 16 x 16: swaps the squares of `step` beside the diagonal.
-template <std::uint32_t step>
+template <int step>
 inline void swap_squares(Pairs (&rows)[16]) {
-  Pairs upper{}, lower{};
-  for (std::uint32_t j = 0; j < 16; ++j) {
-    const bool second = (j & step) != 0;
-    upper[j] = second ? 16 + j - step : j;
-    lower[j] = second ? 16 + j : j + step;
-  }
-  for (std::uint32_t i = 0; i < 16; ++i) {
+  constexpr auto kUpper = [](int j) { return (j & step) != 0 ? 16 + j - step : j; };
+  constexpr auto kLower = [](int j) { return (j & step) != 0 ? 16 + j : j + step; };
+  for (int i = 0; i < 16; ++i) {
     if ((i & step) != 0) continue;
     const Pairs a = rows[i], b = rows[i + step];
-    rows[i] = __builtin_shuffle(a, b, upper);
-    rows[i + step] = __builtin_shuffle(a, b, lower);
+    rows[i] = shuffled(a, b, kUpper);
+    rows[i + step] = shuffled(a, b, kLower);
   }
 }
 

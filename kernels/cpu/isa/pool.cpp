@@ -11,14 +11,14 @@ namespace {
 template <class T>
 HOP_INLINE Lanes<T> load_even(const T* p) {
   constexpr int kRegisters = Lanes<T>::kRegisters;
-  const Places<T> even = lane_numbers<T>() * 2;
+  constexpr auto kEven = [](int lane) { return 2 * lane; };
   const Lanes<T> parts[2] = {load(p), load(p + kLaneCount)};
   Lanes<T> y;
 #pragma GCC unroll 16
   for (int i = 0; i < kRegisters; ++i) {  // register i comes from registers 2 i and 2 i + 1 of both parts
     const int next = 2 * i + 1;
-    y.r[i] = __builtin_shuffle(parts[2 * i / kRegisters].r[2 * i % kRegisters],
-                               parts[next / kRegisters].r[next % kRegisters], even);
+    y.r[i] =
+        shuffled(parts[2 * i / kRegisters].r[2 * i % kRegisters], parts[next / kRegisters].r[next % kRegisters], kEven);
   }
   return y;
 }

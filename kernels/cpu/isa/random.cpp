@@ -2,6 +2,7 @@
 #include "kernels/cpu/random_internal.h"
 
 #include "kernels/cpu/isa/pack.h"
+#include "kernels/cpu/isa/shuffle.h"
 
 namespace hop::kernels::HOP_ISA {
 namespace {
@@ -15,12 +16,12 @@ constexpr int kRun = 4 * kBlocks * kChains;  // words at once
 HOP_INLINE Words multiply(Words a, Words b) { return Words(_mm512_mul_epu32(__m512i(a), __m512i(b))); }
 // Block i stands in lane 2 i or, from the middle on, in lane 2 i + 1: so interleaving two vectors puts blocks in order.
 constexpr Words kLaneBlocks = {0, 4, 1, 5, 2, 6, 3, 7};
-constexpr Words kFirstHalf = {0, 8, 2, 10, 4, 12, 6, 14}, kSecondHalf = {1, 9, 3, 11, 5, 13, 7, 15};
 #else
 HOP_INLINE Words multiply(Words a, Words b) { return Words(_mm256_mul_epu32(__m256i(a), __m256i(b))); }
 constexpr Words kLaneBlocks = {0, 2, 1, 3};
-constexpr Words kFirstHalf = {0, 4, 2, 6}, kSecondHalf = {1, 5, 3, 7};
 #endif
+constexpr auto kFirstHalf = [](int lane) { return lane / 2 * 2 + lane % 2 * kBlocks; };
+constexpr auto kSecondHalf = [](int lane) { return lane / 2 * 2 + 1 + lane % 2 * kBlocks; };
 
 /// The kRun words of blocks block, block + 1, .. The upper half of a lane is garbage until the end: no step reads it.
 HOP_INLINE void philox_run(const Address& address, std::uint64_t block, std::uint32_t* words) {
@@ -47,7 +48,7 @@ HOP_INLINE void philox_run(const Address& address, std::uint64_t block, std::uin
   }
   for (int j = 0; j < kChains; ++j) {
     const Words ab = (a[j] & 0xFFFFFFFFU) | b[j] << 32, cd = (c[j] & 0xFFFFFFFFU) | d[j] << 32;
-    const Words first = __builtin_shuffle(ab, cd, kFirstHalf), second = __builtin_shuffle(ab, cd, kSecondHalf);
+    const Words first = shuffled(ab, cd, kFirstHalf), second = shuffled(ab, cd, kSecondHalf);
     __builtin_memcpy(words + 4 * kBlocks * j, &first, sizeof first);
     __builtin_memcpy(words + 4 * kBlocks * j + 2 * kBlocks, &second, sizeof second);
   }
