@@ -102,6 +102,7 @@ NewRunDirectory::NewRunDirectory(const fs::path& path) : path_(without_trailing_
   if (!created_ && errno != EEXIST) {
     throw ConfigError("[run] cannot create the run directory " + path_.string() + ": " + std::strerror(errno));
   }
+  if (created_) sync_folder(path_.parent_path(), raise<RunError>);
   try {
     if (!created_) check_vacant(path_);
     lock_.emplace(path_);

@@ -69,7 +69,7 @@ std::vector<std::string> Trial::words_to_go_on() const {
 
 Finished Trial::go_on() const { return hop(words_to_go_on(), folder_); }
 
-std::string Trial::verdict() const {
+std::string Trial::wrong_results() const {
   const fs::path directory = run_directory();
   const auto results = nlohmann::json::parse(read(directory / "results.json"), nullptr, /*allow_exceptions=*/false);
   if (!results.is_object()) return "results.json is missing or no JSON";
@@ -84,6 +84,13 @@ std::string Trial::verdict() const {
     if (sha256 != arena_.expected().at(id)) wrong += "model " + std::to_string(id) + " has other bits; ";
     if (!fs::exists(directory / "models" / (std::to_string(id) + ".hop"))) wrong += "its file is missing; ";
   }
+  return wrong;
+}
+
+std::string Trial::verdict() const {
+  std::string wrong = wrong_results();
+  const fs::path directory = run_directory();
+  if (!wrong.empty()) return wrong;
   for (const char* name : {"nodes", "status"}) {
     if (fs::exists(directory / name)) wrong += std::string(name) + " stays behind; ";
   }

@@ -56,8 +56,10 @@ class Trial {
   /// Goes on to the end.
   Finished go_on() const;
 
-  /// Says what is wrong with the run, which is over: models or bits that differ from the calm run, leftovers. Empty:
-  /// nothing is.
+  /// Says what is wrong with the results of the run, which is over: models or bits that differ from the calm run.
+  /// Empty: nothing is.
+  std::string wrong_results() const;
+  /// The same, and what it left behind.
   std::string verdict() const;
   /// Keeps a copy of the folder beside the arena's and returns its path.
   std::filesystem::path keep() const;

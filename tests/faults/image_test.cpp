@@ -1,0 +1,85 @@
+// Power cuts. Every operation that a run does to its files is recorded, and images are built of its directory as a
+// power cut leaves it: what was not synced is lost, kept or torn. A run that goes on from an image must end as the calm
+// one did, and trains nothing again that was committed. HOP_IMAGES says how many images.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iostream>
+#include <optional>
+
+#include "hopper/journal.h"
+#include "tests/faults/arena.h"
+#include "tests/faults/disk_recorder.h"
+
+namespace hop::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+class PowerCuts : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string why = why_no_tracing(); !why.empty()) GTEST_SKIP() << why;
+  }
+};
+
+// The units that a run had to train again although a commit names their states.
+std::size_t rollbacks(const fs::path& run_directory) {
+  std::size_t found = 0;
+  for (const hopper::Record& record : hopper::read_journal(run_directory / "journal").records) {
+    found += std::holds_alternative<hopper::record::Rollback>(record) ? 1 : 0;
+  }
+  return found;
+}
+
+// What an image has to hold before anybody goes on with it.
+enum class Stage : std::uint8_t { Preparing, Training, Ended };
+
+std::string wrong_with(const Trial& trial, Stage stage) {
+  std::string wrong;
+  if (stage == Stage::Ended) wrong = trial.wrong_results();
+  if (!wrong.empty()) return "the program had ended with code 0: " + wrong;
+  if (stage != Stage::Preparing && !fs::exists(trial.run_directory() / "journal")) return "the run is lost";
+  const Finished again = trial.go_on();
+  if (again.code != 0) return "going on, it ended with code " + std::to_string(again.code) + ": " + again.err;
+  wrong = trial.verdict();
+  if (rollbacks(trial.run_directory()) > 0) wrong += "what was committed was trained again: " + again.err;
+  return wrong;
+}
+
+TEST_F(PowerCuts, LoseNothingThatWasCommitted) {
+  const Arena arena({.models = 3, .partitions = 2, .epochs = 2, .workers = 2});
+  const Trial recorded(arena, "recorded");
+  std::vector<std::string> words = recorded.words_to_run();
+  words.insert(words.begin(), HOP_PROGRAM);
+  Tracer tracer(words, recorded.folder(), Tracer::Scope::Tree);
+  const DiskRecorder recorder(tracer, recorded.folder(), recorded.run_directory().filename().string());
+  ASSERT_EQ(tracer.run(), 0) << tracer.errors();
+  ASSERT_EQ(recorded.verdict(), "");
+
+  const std::size_t operations = recorder.log().size();
+  const std::size_t first_state = recorder.log().until_first(".hop");
+  const int images = std::max(kPowerCuts, number_from_environment("HOP_IMAGES", 24));
+  const auto places = static_cast<std::size_t>(images / kPowerCuts);
+  int different = 0;
+  for (int i = 0; i < images; ++i) {
+    const auto cut = static_cast<PowerCut>(i % kPowerCuts);
+    const std::size_t place = static_cast<std::size_t>(i / kPowerCuts) + 1;
+    const std::size_t done = operations * std::min(place, places) / places;  // the last ones: after the end
+    const Trial trial(arena, "image-" + std::to_string(i));
+    recorder.log().build(trial.folder(), done, cut, static_cast<std::uint64_t>(i));
+    const Stage stage = done == operations ? Stage::Ended : done >= first_state ? Stage::Training : Stage::Preparing;
+    const std::string wrong = wrong_with(trial, stage);
+    if (wrong.empty()) continue;
+    ++different;
+    const Trial copy(arena, "image-" + std::to_string(i) + "-as-cut");
+    recorder.log().build(copy.folder(), done, cut, static_cast<std::uint64_t>(i));
+    ADD_FAILURE() << "image " << i << ", cut " << i % kPowerCuts << " after " << done << " of " << operations
+                  << " operations: " << wrong << "\nkept: " << copy.keep();
+  }
+  std::cout << "power cuts: " << images << " images of " << operations << " operations; different: " << different
+            << std::endl;
+}
+
+}  // namespace
+}  // namespace hop::testing
