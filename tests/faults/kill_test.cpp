@@ -40,8 +40,8 @@ class KilledAtACall : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     if (!why_no_tracing().empty()) return;
-    // An epoch has some 230 calls.
-    const int epochs = 2 + number_from_environment("HOP_KILLS", 0) / 230;
+    // An epoch has some 70 calls.
+    const int epochs = 2 + number_from_environment("HOP_KILLS", 0) / 60;
     arena_.emplace(ArenaSize{.models = 4, .partitions = 2, .epochs = epochs, .workers = 1});
     points_ = different_ = 0;
   }
