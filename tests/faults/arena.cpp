@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "data/dataset.h"
 #include "data/glyphs.h"
+#include "tests/cli/table.h"
 
 namespace hop::testing {
 
@@ -15,14 +16,36 @@ namespace fs = std::filesystem;
 
 namespace {
 
+std::string learning_rates(int models) {  // one configuration each
+  std::string rates;
+  for (int m = 0; m < models; ++m) rates += (m == 0 ? "" : ", ") + std::to_string(0.001 + 0.00002 * m);
+  return rates;
+}
+
+std::string layers(const ArenaSize& size) {
+  if (size.data == ArenaData::Table) return R"("linear 2")";
+  return R"("flatten", "linear )" + std::to_string(size.hidden) + R"(", "relu", "dropout 0.2", "linear 10")";
+}
+
 std::string experiment_text(const ArenaSize& size, const fs::path& data) {
-  std::string rates;  // one configuration each
-  for (int m = 1; m <= size.models; ++m) rates += (rates.empty() ? "" : ", ") + std::to_string(0.001 * m);
   return "name = \"arena\"\nseed = 5\n[data]\nsource = \"" + data.string() +
-         "\"\n[model]\nlayers = [\"flatten\", \"linear " + std::to_string(size.hidden) +
-         "\", \"relu\", \"dropout 0.2\", \"linear 10\"]\n[search]\nepochs = " + std::to_string(size.epochs) +
-         "\n[search.space]\nlr = [" + rates +
+         "\"\npartitions = " + std::to_string(size.partitions) + "\n[model]\nlayers = [" + layers(size) +
+         "]\n[search]\nepochs = " + std::to_string(size.epochs) + "\n[search.space]\nlr = [" +
+         learning_rates(size.models) +
          "]\nbatch_size = 16\noptimizer = \"adam\"\n[run]\nworkers = " + std::to_string(size.workers) + "\n";
+}
+
+// Returns the source that the experiment names.
+fs::path write_data(const ArenaSize& size, const fs::path& folder) {
+  if (size.data == ArenaData::Table) {
+    write(folder / "table.csv", two_classes(size.rows));
+    return folder / "table.csv";
+  }
+  data::write_dataset(data::glyphs({.train_rows = size.rows, .test_rows = 50}), folder / "data",
+                      {.name = "glyphs",
+                       .partitions = static_cast<std::uint32_t>(size.partitions),
+                       .validation = data::Validation::file()});
+  return folder / "data";
 }
 
 std::vector<std::string> names_in(const fs::path& folder) {
@@ -36,11 +59,7 @@ std::vector<std::string> names_in(const fs::path& folder) {
 Arena::Arena(const ArenaSize& size)
     : units_(static_cast<std::size_t>(size.models) * static_cast<std::size_t>(size.partitions) *
              static_cast<std::size_t>(size.epochs)) {
-  data::write_dataset(data::glyphs({.train_rows = size.rows, .test_rows = 50}), folder_ / "data",
-                      {.name = "glyphs",
-                       .partitions = static_cast<std::uint32_t>(size.partitions),
-                       .validation = data::Validation::file()});
-  write(experiment(), experiment_text(size, folder_ / "data"));
+  write(experiment(), experiment_text(size, write_data(size, folder())));
   const Finished calm = hop({"run", experiment().string(), "--run-dir", "calm", "--json"}, folder());
   if (calm.code != 0)
     throw std::runtime_error("the calm run ended with " + std::to_string(calm.code) + ": " + calm.err);

@@ -1,6 +1,7 @@
 // A small experiment whose runs are disturbed, and the judgement of one that was.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -11,6 +12,11 @@
 
 namespace hop::testing {
 
+enum class ArenaData : std::uint8_t {
+  Glyphs,  ///< pictures, and models of one hidden layer
+  Table,   ///< two columns, and the smallest models that there are
+};
+
 /// How large the experiment is: every model visits every partition once in an epoch.
 struct ArenaSize {
   int models = 2;
@@ -18,7 +24,8 @@ struct ArenaSize {
   int epochs = 1;
   int workers = 1;
   int rows = 200;
-  int hidden = 8;  ///< units of the one hidden layer
+  int hidden = 8;
+  ArenaData data = ArenaData::Glyphs;
 };
 
 /// The data, the experiment, and the hashes of the run that nobody disturbed ("calm").

@@ -57,12 +57,14 @@ void DiskLog::remove(const std::string& path) {
 
 void DiskLog::rename(const std::string& from, const std::string& to) {
   const Place old = place_of(from), place = place_of(to);
+  const std::optional<int> entered = find(from);
+  if (!entered) throw std::runtime_error("[disk log] no file " + from);
   log({.kind = Kind::Rename,
        .node = place.folder,
        .name = place.name,
        .old_name = old.name,
        .old_folder = old.folder,
-       .entered = find(from).value()});
+       .entered = *entered});
 }
 
 void DiskLog::write(int file, std::uint64_t offset, const std::string& bytes) {

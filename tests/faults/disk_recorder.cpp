@@ -70,11 +70,11 @@ void DiskRecorder::after(const SystemCall& call) {
     case SYS_mmap:
       return mapped(call);
     case SYS_ftruncate:
-      if (const auto path = watched(thread, a[0])) log_.resize(log_.find(*path).value(), a[1]);
+      if (const auto path = watched(thread, a[0])) log_.resize(node(*path), a[1]);
       return;
     case SYS_fsync:
     case SYS_fdatasync:
-      if (const auto path = watched(thread, a[0])) log_.sync(log_.find(*path).value(), syncs_.at(thread));
+      if (const auto path = watched(thread, a[0])) log_.sync(node(*path), syncs_.at(thread));
       return;
     case SYS_mkdir:
       if (const auto path = watched(path_at(thread, a[0]))) log_.create(*path, true);
@@ -120,7 +120,7 @@ void DiskRecorder::written(const SystemCall& call, std::uint64_t descriptor, std
   file.seekg(static_cast<std::streamoff>(begin));
   file.read(bytes.data(), static_cast<std::streamsize>(size));
   if (!file) throw std::runtime_error("[disk recorder] cannot read back what was written to " + *path);
-  log_.write(log_.find(*path).value(), begin, bytes);
+  log_.write(node(*path), begin, bytes);
 }
 
 void DiskRecorder::mapped(const SystemCall& call) {
@@ -128,6 +128,12 @@ void DiskRecorder::mapped(const SystemCall& call) {
   if (is_written && static_cast<int>(call.arguments[4]) >= 0 && watched(call.thread, call.arguments[4])) {
     throw std::runtime_error("[disk recorder] a file is written through memory, which is not watched");
   }
+}
+
+int DiskRecorder::node(const std::string& path) const {
+  const std::optional<int> found = log_.find(path);
+  if (!found) throw std::runtime_error("[disk recorder] never saw how " + path + " was made");
+  return *found;
 }
 
 void DiskRecorder::removed(const std::optional<std::string>& path) {

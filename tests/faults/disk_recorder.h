@@ -8,6 +8,8 @@
 
 namespace hop::testing {
 
+/// Throws std::runtime_error out of Tracer::run for a call that it cannot follow, and where it lost sight of a file: a
+/// process may be killed between a call and its sight.
 class DiskRecorder {
  public:
   /// Records what `tracer` sees below `folder`/`name` and of that entry of `folder` itself.
@@ -26,6 +28,7 @@ class DiskRecorder {
   void renamed(const std::optional<std::string>& from, const std::optional<std::string>& to);
   void linked(const std::string& from, const std::optional<std::string>& to);
 
+  int node(const std::string& path) const;
   /// Paths as DiskLog has them; nothing for those outside.
   std::optional<std::string> watched(const std::filesystem::path& path) const;
   std::optional<std::string> watched(pid_t thread, std::uint64_t descriptor) const;

@@ -56,6 +56,10 @@ Tracer::Tracer(std::vector<std::string> words, std::filesystem::path directory, 
 
 Tracer::~Tracer() {
   if (gate_ >= 0) ::close(gate_);
+  on_entry = nullptr;
+  on_exit = nullptr;
+  for (const auto& [thread, call] : threads_) ::kill(thread, SIGKILL);
+  wait_for_all();
 }
 
 // The child waits at a gate until it is traced, so that no call of the program is missed.
@@ -91,6 +95,11 @@ void Tracer::begin() {
 int Tracer::run() {
   begin();
   if (::write(gate_, "", 1) != 1) fail("open the gate");
+  wait_for_all();
+  return code_;
+}
+
+void Tracer::wait_for_all() {
   while (!threads_.empty()) {
     int status = 0;
     const pid_t thread = ::waitpid(-1, &status, __WALL);
@@ -98,7 +107,6 @@ int Tracer::run() {
     if (thread < 0) break;
     handle(thread, status);
   }
-  return code_;
 }
 
 void Tracer::handle(pid_t thread, int status) {

@@ -31,6 +31,7 @@ class Tracer {
 
   /// The program's output goes to files in `directory`, where it runs.
   Tracer(std::vector<std::string> words, std::filesystem::path directory, Scope scope);
+  /// Kills what is still being traced: on_entry or on_exit threw.
   ~Tracer();
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
@@ -47,6 +48,7 @@ class Tracer {
 
  private:
   void begin();
+  void wait_for_all();
   void handle(pid_t thread, int status);
   void handle_call(pid_t thread);
   pid_t process_of(pid_t thread);
