@@ -13,6 +13,7 @@
 #include "hopper/detail/restore.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/detail/run_loop.h"
+#include "hopper/detail/status_file.h"
 #include "hopper/device.h"
 #include "hopper/trainer.h"
 #include "kernels/threads.h"
@@ -268,6 +269,7 @@ RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder
   options.run_directory = fs::absolute(directory);
   const RunLock lock(directory);
   remove_leftovers(directory);
+  remove_status_file(directory);
   net::SocketDirectory::remove_abandoned();
   check_hosting(experiment, options);
   if (!has_begun(directory)) {  // it was ended while its data were prepared
