@@ -20,8 +20,8 @@ class Run;
 
 /// Where the gradient of one input goes: to output `index` of the node that made it, or to a leaf; or nowhere.
 struct Edge {
-  std::shared_ptr<Node> node;
-  Tensor leaf;
+  std::shared_ptr<Node> node{};
+  Tensor leaf{};
   std::uint32_t index = 0;
 
   explicit operator bool() const { return node != nullptr || leaf.defined(); }

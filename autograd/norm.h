@@ -12,9 +12,9 @@ Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& 
                   double eps = 1e-5);
 
 struct BatchNormResult {
-  Tensor y;
-  Tensor mean;  ///< (C), without gradient: for the running statistics
-  Tensor var;   ///< (C), biased, without gradient
+  Tensor y{};
+  Tensor mean{};  ///< (C), without gradient: for the running statistics
+  Tensor var{};   ///< (C), biased, without gradient
 };
 /// Training: x (N, C, H, W) or (N, C), normalised per channel by the statistics of this batch (Ioffe & Szegedy 2015).
 /// weight and bias (C), both or neither. What follows in many nets costs no passes of its own as a tail, and gives the

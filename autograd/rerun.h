@@ -18,9 +18,9 @@ struct RunLog {
     Tensor state;   // as it was called when it was written: the tensor or a view of it
     Tensor before;  // its values
   };
-  std::vector<RandomAddress> drawn;
-  std::vector<bool> decided;
-  std::vector<Write> writes;
+  std::vector<RandomAddress> drawn{};
+  std::vector<bool> decided{};
+  std::vector<Write> writes{};
 };
 
 /// A run on this thread. Runs nest: a function may hold another that runs twice.

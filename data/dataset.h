@@ -39,17 +39,17 @@ struct Provenance {
 
 /// The contents of manifest.json.
 struct Manifest {
-  std::string name;
+  std::string name{};
   std::string kind = "classification";
   std::int64_t rows = 0;  ///< of all partitions, without validation
-  std::vector<Column> columns;
+  std::vector<Column> columns{};
   std::int64_t classes = 0;
-  std::vector<std::string> class_names;  ///< empty, or one per class
-  Digest digest;                         ///< of the whole data set: columns, classes, rows and how they are split
-  std::vector<PartitionEntry> partitions;
-  std::optional<PartitionEntry> validation;
-  Scaling scale;  ///< how features become numbers, fitted on the training rows (ScalingFit) or as it was asked for
-  Provenance provenance;
+  std::vector<std::string> class_names{};  ///< empty, or one per class
+  Digest digest{};                         ///< of the whole data set: columns, classes, rows and how they are split
+  std::vector<PartitionEntry> partitions{};
+  std::optional<PartitionEntry> validation{};
+  Scaling scale{};  ///< how features become numbers, fitted on the training rows (ScalingFit) or as it was asked for
+  Provenance provenance{};
 };
 
 /// Which files must be there: all of them, or (on a node that owns a few partitions) none in particular.

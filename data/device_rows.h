@@ -45,8 +45,8 @@ class DeviceRows {
 /// The features and labels of a partition, checked. Throws DataError when it has no columns "x" and "y" (i64, one per
 /// row).
 struct RowColumns {
-  const Column* x_column;
-  ByteView x, y;
+  const Column* x_column{};
+  ByteView x{}, y{};
 };
 RowColumns row_columns(const Partition& partition);
 

@@ -22,8 +22,8 @@ struct LoaderOptions {
 
 /// Rows of a partition as tensors; the loader overwrites them at the next call of next().
 struct Batch {
-  Tensor x;  ///< f32 (rows, feature shape...), scaled
-  Tensor y;  ///< i64 (rows)
+  Tensor x{};  ///< f32 (rows, feature shape...), scaled
+  Tensor y{};  ///< i64 (rows)
   std::int64_t rows() const { return y.numel(); }
 };
 

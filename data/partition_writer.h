@@ -12,7 +12,7 @@ namespace hop::data {
 /// What was written: for the manifest.
 struct WrittenPartition {
   std::size_t bytes = 0;  ///< of the file
-  Digest digest;          ///< XXH3-128 of the file
+  Digest digest{};        ///< XXH3-128 of the file
 };
 
 /// Rows are appended in order; `finish` computes the checksums, syncs the file and renames it into place. Without

@@ -45,10 +45,10 @@ SourceFile source_file(const std::filesystem::path& file, ByteView bytes);
 
 /// A whole data set in its original form: what to train on, and the source's own test rows where it has some.
 struct RawData {
-  std::string format;  ///< "idx", "cifar", "csv", "glyphs", "tensors"
-  std::unique_ptr<RowSource> train;
-  std::unique_ptr<RowSource> test;      ///< null where the source has none
-  std::vector<SourceFile> files;        ///< empty for data that came from no file
+  std::string format{};  ///< "idx", "cifar", "csv", "glyphs", "tensors"
+  std::unique_ptr<RowSource> train{};
+  std::unique_ptr<RowSource> test{};    ///< null where the source has none
+  std::vector<SourceFile> files{};      ///< empty for data that came from no file
   std::vector<std::string> notes = {};  ///< what the reader took for granted (a header, a label), a line each
 };
 

@@ -34,8 +34,8 @@ std::vector<std::uint32_t> random_permutation(std::int64_t n, std::uint64_t key)
 
 /// Row numbers of a source.
 struct Split {
-  std::vector<std::vector<std::uint32_t>> partitions;  ///< in the order in which they are written
-  std::vector<std::uint32_t> validation;               ///< ascending; empty for Kind::none and Kind::file
+  std::vector<std::vector<std::uint32_t>> partitions{};  ///< in the order in which they are written
+  std::vector<std::uint32_t> validation{};               ///< ascending; empty for Kind::none and Kind::file
 };
 
 /// Splits `rows` rows. Throws ConfigError when a partition would have no row or the validation rows do not exist.

@@ -26,11 +26,11 @@ struct CoordinatorOptions {
 
 /// What the coordinator knows of a worker.
 struct WorkerState {
-  WorkerId id;
-  Incarnation incarnation;
+  WorkerId id{};
+  Incarnation incarnation{};
   bool alive = false;
-  std::vector<Lease> leases;        ///< in the order given: the first one is training
-  std::optional<Lease> broken_off;  ///< what the life that ended last was training
+  std::vector<Lease> leases{};        ///< in the order given: the first one is training
+  std::optional<Lease> broken_off{};  ///< what the life that ended last was training
 };
 
 /// The law of a unit (model, epoch, partition):

@@ -18,35 +18,35 @@ namespace hop::hopper {
 
 /// The right to train one unit: the holder turns version `unit` of the model into version `unit + 1`.
 struct Lease {
-  ModelId model;
+  ModelId model{};
   std::uint32_t unit = 0;
   std::uint32_t epoch = 0;
-  PartitionId partition;
-  Attempt attempt;                 ///< unique in the run: the fencing token
-  Digest parent;                   ///< of version `unit`; zero for unit 0, which is built from the experiment
-  std::optional<WorkerId> source;  ///< who to fetch the parent from; none when it is built, or already here
-  bool validate = false;           ///< last unit of an epoch: measure the validation set too
+  PartitionId partition{};
+  Attempt attempt{};                 ///< unique in the run: the fencing token
+  Digest parent{};                   ///< of version `unit`; zero for unit 0, which is built from the experiment
+  std::optional<WorkerId> source{};  ///< who to fetch the parent from; none when it is built, or already here
+  bool validate = false;             ///< last unit of an epoch: measure the validation set too
   bool operator==(const Lease&) const = default;
 };
 
 /// A state that a worker found on its disk when it started: version `version` of the model, left by training unit
 /// `version - 1` under `attempt` on `partition`.
 struct HeldState {
-  ModelId model;
+  ModelId model{};
   std::uint32_t version = 0;
-  PartitionId partition;
-  Attempt attempt;
-  Digest parent;
-  Digest digest;
-  UnitMetrics metrics;
+  PartitionId partition{};
+  Attempt attempt{};
+  Digest parent{};
+  Digest digest{};
+  UnitMetrics metrics{};
   bool operator==(const HeldState&) const = default;
 };
 
 /// Which life of a worker a message comes from or goes to; lives count from 1. Messages of an older life are ignored or
 /// answered Stale; the transport drops what it cannot deliver to that very life.
 struct Peer {
-  WorkerId worker;
-  Incarnation incarnation;
+  WorkerId worker{};
+  Incarnation incarnation{};
   bool operator==(const Peer&) const = default;
 };
 
@@ -67,36 +67,36 @@ struct Started {
 };
 /// A worker said hello. Its leases of an older incarnation are void; what it holds is adopted, kept or released.
 struct WorkerUp {
-  Peer peer;
-  std::vector<HeldState> held;
+  Peer peer{};
+  std::vector<HeldState> held{};
   std::string arithmetic = {};  ///< what its bits depend on (arithmetic_of); empty: not to be written down
 };
 /// The connection is gone, or the worker was silent for too long.
 struct WorkerDown {
-  Peer peer;
+  Peer peer{};
 };
 /// That life of the worker ended by a fault of its own, not by its host: a crash, an exit, all memory used up. Comes
 /// after its WorkerDown and before the next life. The model that it was training may be the reason.
 struct WorkerCrashed {
-  Peer peer;
-  std::string how;  ///< for people
+  Peer peer{};
+  std::string how{};  ///< for people
 };
 /// The unit is trained and the new state is a durable file of that node.
 struct Result {
-  Peer peer;
-  ModelId model;
+  Peer peer{};
+  ModelId model{};
   std::uint32_t unit = 0;
-  Attempt attempt;
-  Digest digest;
-  UnitMetrics metrics;
+  Attempt attempt{};
+  Digest digest{};
+  UnitMetrics metrics{};
 };
 struct UnitFailed {
-  Peer peer;
-  ModelId model;
+  Peer peer{};
+  ModelId model{};
   std::uint32_t unit = 0;
-  Attempt attempt;
+  Attempt attempt{};
   Failure failure = Failure::Error;
-  std::string text;
+  std::string text{};
 };
 /// All records up to and including `sequence` are durable.
 struct Synced {
@@ -108,13 +108,13 @@ struct Timer {};
 struct StopRequested {};
 /// The final state of a model is a durable file of the run directory.
 struct Collected {
-  ModelId model;
+  ModelId model{};
   std::uint64_t bytes = 0;
-  std::string sha256;
+  std::string sha256{};
 };
 struct CollectFailed {
-  ModelId model;
-  std::string text;
+  ModelId model{};
+  std::string text{};
   Failure failure = Failure::SourceUnreachable;  ///< or StateLost, StateDamaged
 };
 
@@ -136,41 +136,41 @@ namespace action {
 /// Append to the journal; `sequence` is the record's number there. Report `Synced` when it is durable.
 struct Append {
   std::uint64_t sequence = 0;
-  Record record;
+  Record record{};
 };
 /// The worker trains its leases in the order in which it gets them, and fetches the parents meanwhile. It ignores an
 /// attempt that it has seen before in this life.
 struct SendLease {
-  Peer peer;
-  Lease lease;
+  Peer peer{};
+  Lease lease{};
 };
 /// Give the lease back (UnitFailed, Cancelled) if its unit has not begun; otherwise finish it as usual.
 struct CancelLease {
-  Peer peer;
-  ModelId model;
-  Attempt attempt;
+  Peer peer{};
+  ModelId model{};
+  Attempt attempt{};
 };
 struct Answer {
-  Peer peer;
-  ModelId model;
+  Peer peer{};
+  ModelId model{};
   std::uint32_t unit = 0;
-  Attempt attempt;
+  Attempt attempt{};
   Verdict verdict = Verdict::Stale;
 };
 /// Delete that version, if it is the one that `attempt` left: nothing will ask for it again. Deleting what is not there
 /// is no error.
 struct Release {
-  Peer peer;
-  ModelId model;
+  Peer peer{};
+  ModelId model{};
   std::uint32_t version = 0;
-  Attempt attempt;
+  Attempt attempt{};
 };
 /// Fetch the final state of the model into the run directory; report Collected or CollectFailed.
 struct SendCollect {
-  Peer peer;
-  ModelId model;
+  Peer peer{};
+  ModelId model{};
   std::uint32_t version = 0;
-  Digest digest;
+  Digest digest{};
 };
 /// Report `Timer` at this time or later.
 struct SetTimer {

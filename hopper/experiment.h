@@ -21,7 +21,7 @@ namespace hop::hopper {
 
 /// What a model is built for.
 struct ModelInput {
-  Shape sample;              ///< of one row's features: (1, 28, 28)
+  Shape sample{};            ///< of one row's features: (1, 28, 28)
   std::int64_t classes = 0;  ///< outputs
 };
 
@@ -31,10 +31,10 @@ using ModelBuilder = std::function<std::shared_ptr<nn::Module>(const Config& con
 
 /// Exactly one of `family`, `layers` and `builder`.
 struct ModelOptions {
-  std::string family;               ///< a registered builder: "mlp", "lenet"
-  std::vector<std::string> layers;  ///< a spec, such as "conv2d $width 3 padding=1"
-  ModelBuilder builder;             ///< of the application; in-process runs only
-  bool capture_builder = false;     ///< the builder's modules compute with operations alone, so steps may be captured
+  std::string family{};               ///< a registered builder: "mlp", "lenet"
+  std::vector<std::string> layers{};  ///< a spec, such as "conv2d $width 3 padding=1"
+  ModelBuilder builder{};             ///< of the application; in-process runs only
+  bool capture_builder = false;       ///< the builder's modules compute with operations alone, so steps may be captured
   std::string loss = "cross_entropy";
 };
 
@@ -45,7 +45,7 @@ struct SearchOptions {
   std::uint32_t epochs = 1;
   std::uint32_t samples = 0;  ///< random search: how many configurations
   Objective objective = Objective::ValidAccuracy;
-  Space space;
+  Space space{};
 };
 
 /// How the processes of one machine talk.
@@ -67,10 +67,10 @@ struct RunSettings {
 struct Experiment {
   std::string name = "experiment";
   std::uint64_t seed = 0;
-  data::DataOptions data;
-  ModelOptions model;
-  SearchOptions search;
-  RunSettings run;
+  data::DataOptions data{};
+  ModelOptions model{};
+  SearchOptions search{};
+  RunSettings run{};
 
   /// Throws ConfigError that names the key for values that no run could have: no model, an unknown loss, strategy or
   /// device, workers = 0.

@@ -10,11 +10,11 @@ namespace hop::hopper {
 
 /// What `hop fsck` finds in a run directory's journal.
 struct JournalCheck {
-  std::uint64_t records = 0;          ///< that are sound, from the first one on
-  std::uint64_t sound_bytes = 0;      ///< of the file that they and the header take
-  std::uint64_t other_bytes = 0;      ///< after those
-  std::vector<std::string> findings;  ///< what is wrong with the others, a line each; empty: nothing
-  std::filesystem::path kept;         ///< where they were moved to; empty: they were not cut off
+  std::uint64_t records = 0;            ///< that are sound, from the first one on
+  std::uint64_t sound_bytes = 0;        ///< of the file that they and the header take
+  std::uint64_t other_bytes = 0;        ///< after those
+  std::vector<std::string> findings{};  ///< what is wrong with the others, a line each; empty: nothing
+  std::filesystem::path kept{};         ///< where they were moved to; empty: they were not cut off
 
   bool is_sound() const { return findings.empty(); }
 };

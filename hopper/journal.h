@@ -15,20 +15,20 @@ namespace hop::hopper {
 
 /// Whose journal it is. The first record of the file.
 struct JournalHeader {
-  std::string run_id;
-  Digest experiment;  ///< of the experiment file's text
-  Digest data = {};   ///< of the data set (data_digest); zero in journals of before
+  std::string run_id{};
+  Digest experiment{};  ///< of the experiment file's text
+  Digest data = {};     ///< of the data set (data_digest); zero in journals of before
   bool operator==(const JournalHeader&) const = default;
 };
 
 /// Everything that a journal says.
 struct JournalContents {
-  JournalHeader header;
-  std::vector<Record> records;         ///< record i has sequence i + 1
-  std::vector<std::uint64_t> offsets;  ///< the byte of the file at which record i begins
-  std::uint64_t bytes = 0;             ///< of the header and these records
-  std::uint64_t torn_bytes = 0;        ///< after the last of them: what a crash left of an unfinished write
-  std::string damage;                  ///< what else is wrong with those bytes (survey_journal only); empty: nothing
+  JournalHeader header{};
+  std::vector<Record> records{};         ///< record i has sequence i + 1
+  std::vector<std::uint64_t> offsets{};  ///< the byte of the file at which record i begins
+  std::uint64_t bytes = 0;               ///< of the header and these records
+  std::uint64_t torn_bytes = 0;          ///< after the last of them: what a crash left of an unfinished write
+  std::string damage{};                  ///< what else is wrong with those bytes (survey_journal only); empty: nothing
 };
 
 /// Reads a journal without locking or changing it. Throws JournalError that names the offset when a record is damaged

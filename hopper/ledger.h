@@ -25,31 +25,31 @@ std::string to_string(Status status);
 /// One committed unit: who trained it on what, and what came of it. Of a unit that was trained again, who did it last.
 struct Visit {
   std::uint32_t epoch = 0;
-  PartitionId partition;
-  WorkerId worker;
-  Attempt attempt;
-  Digest digest;
+  PartitionId partition{};
+  WorkerId worker{};
+  Attempt attempt{};
+  Digest digest{};
   bool operator==(const Visit&) const = default;
 };
 
 /// All that is known for certain about one model.
 struct Model {
-  ModelId id;
-  Config config;
+  ModelId id{};
+  Config config{};
   Status status = Status::Running;
-  std::string reason;                     ///< of a quarantine
-  std::uint32_t version = 0;              ///< of its newest state: units committed, less those of a rollback
-  Digest digest;                          ///< of that version; zero for version 0
-  std::optional<WorkerId> holder;         ///< whose disk that version lies on; none for version 0
-  std::vector<Visit> visits;              ///< one per unit that was ever committed
-  std::vector<EpochMetrics> epochs;       ///< one per epoch that is complete
-  EpochMetrics partial;                   ///< of the epoch that is not
-  std::vector<PartitionId> candidates;    ///< what it may visit next; empty when all is done
-  std::uint32_t told = 0;                 ///< how often the search was told of it
-  std::uint32_t hops = 0;                 ///< moves between two workers
-  double seconds = 0;                     ///< sum of its units
-  std::uint64_t state_bytes = 0;          ///< of the newest version
-  std::optional<record::Collected> file;  ///< the final state in the run directory
+  std::string reason{};                     ///< of a quarantine
+  std::uint32_t version = 0;                ///< of its newest state: units committed, less those of a rollback
+  Digest digest{};                          ///< of that version; zero for version 0
+  std::optional<WorkerId> holder{};         ///< whose disk that version lies on; none for version 0
+  std::vector<Visit> visits{};              ///< one per unit that was ever committed
+  std::vector<EpochMetrics> epochs{};       ///< one per epoch that is complete
+  EpochMetrics partial{};                   ///< of the epoch that is not
+  std::vector<PartitionId> candidates{};    ///< what it may visit next; empty when all is done
+  std::uint32_t told = 0;                   ///< how often the search was told of it
+  std::uint32_t hops = 0;                   ///< moves between two workers
+  double seconds = 0;                       ///< sum of its units
+  std::uint64_t state_bytes = 0;            ///< of the newest version
+  std::optional<record::Collected> file{};  ///< the final state in the run directory
   Status before_quarantine = Status::Running;
 
   /// Whether states are lost: units that are done are to be trained again, to the digests of their visits.
@@ -62,8 +62,8 @@ struct Model {
 /// A worker whose units depend on something else than its units before: the run was resumed elsewhere, or a library was
 /// updated. The bits of the models may then be others than those of a run that went through.
 struct ArithmeticChange {
-  WorkerId worker;
-  std::string before, after;
+  WorkerId worker{};
+  std::string before{}, after{};
   bool operator==(const ArithmeticChange&) const = default;
 };
 

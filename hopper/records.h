@@ -15,63 +15,63 @@ namespace hop::hopper::record {
 /// Attempts below `until` may have been handed out. A life of the coordinator leases only attempts that it reserved, so
 /// that no attempt is ever used twice, whatever part of the journal a crash took.
 struct Reserve {
-  Attempt until;
+  Attempt until{};
   bool operator==(const Reserve&) const = default;
 };
 
 /// Unit `unit` of `model` is done: version unit + 1 has this digest and lies on the disk of `worker`. After a rollback
 /// a unit is done again, and its commit repeats partition and digest.
 struct Commit {
-  ModelId model;
+  ModelId model{};
   std::uint32_t unit = 0;
-  PartitionId partition;
-  WorkerId worker;
-  Attempt attempt;
-  Digest parent;  ///< digest of version `unit`; zero for unit 0
-  Digest digest;
-  UnitMetrics metrics;
+  PartitionId partition{};
+  WorkerId worker{};
+  Attempt attempt{};
+  Digest parent{};  ///< digest of version `unit`; zero for unit 0
+  Digest digest{};
+  UnitMetrics metrics{};
   std::string
-      config;  ///< unit 0 only: the configuration's text, so that a changed experiment cannot be resumed by mistake
+      config{};  ///< unit 0 only: the configuration's text, so that a changed experiment cannot be resumed by mistake
   bool operator==(const Commit&) const = default;
 };
 
 /// The newest states of `model` are lost; the newest one that is left is this version of it. The units above it stay
 /// done, and are trained again on the partitions that they visited: each gives the digest that its commit names.
 struct Rollback {
-  ModelId model;
-  std::uint32_t version = 0;       ///< 0: the initial state, which is built from the experiment
-  std::optional<WorkerId> worker;  ///< whose disk that version lies on; none for version 0
-  Attempt attempt;                 ///< that left it there; 0 for version 0
-  std::string reason;
+  ModelId model{};
+  std::uint32_t version = 0;         ///< 0: the initial state, which is built from the experiment
+  std::optional<WorkerId> worker{};  ///< whose disk that version lies on; none for version 0
+  Attempt attempt{};                 ///< that left it there; 0 for version 0
+  std::string reason{};
   bool operator==(const Rollback&) const = default;
 };
 
 /// A quarantined model trains on: somebody asked for it.
 struct Retry {
-  ModelId model;
+  ModelId model{};
   bool operator==(const Retry&) const = default;
 };
 
 /// The model trains no further: its unit failed too often by a fault of its own.
 struct Quarantine {
-  ModelId model;
-  std::string reason;
+  ModelId model{};
+  std::string reason{};
   bool operator==(const Quarantine&) const = default;
 };
 
 /// The final state of the model is a file of the run directory.
 struct Collected {
-  ModelId model;
+  ModelId model{};
   std::uint64_t bytes = 0;
-  std::string sha256;  ///< of the state block, 64 hex digits
+  std::string sha256{};  ///< of the state block, 64 hex digits
   bool operator==(const Collected&) const = default;
 };
 
 /// What the bits of the worker's units depend on from here on, beside this program (arithmetic_of): written when a
 /// worker is ready and what the journal said of it last was another, or nothing.
 struct Arithmetic {
-  WorkerId worker;
-  std::string text;
+  WorkerId worker{};
+  std::string text{};
   bool operator==(const Arithmetic&) const = default;
 };
 

@@ -14,17 +14,18 @@
 namespace hop::hopper {
 
 struct ModelResult {
-  ModelId id;
-  Config config;
-  std::string status;        ///< finished, stopped, diverged, quarantined, interrupted, or (inspect) running
-  std::string reason;        ///< of a quarantine
+  ModelId id{};
+  Config config{};
+  std::string status{};      ///< finished, stopped, diverged, quarantined, interrupted, or (inspect) running
+  std::string reason{};      ///< of a quarantine
   std::uint32_t epochs = 0;  ///< completed
-  std::optional<double> train_loss, valid_loss, valid_accuracy;  ///< of the last completed epoch; none when not finite
-  double seconds = 0;                                            ///< of all its units
+  std::optional<double> train_loss{}, valid_loss{},
+      valid_accuracy{};  ///< of the last completed epoch; none when not finite
+  double seconds = 0;    ///< of all its units
   std::uint64_t state_bytes = 0;
   std::uint32_t hops = 0;
-  std::string state_sha256;  ///< of the final state block; empty when it was not collected
-  std::vector<Visit> visits;
+  std::string state_sha256{};  ///< of the final state block; empty when it was not collected
+  std::vector<Visit> visits{};
 };
 
 /// Bytes that crossed the network (sockets, or threads' memory), by what they were.
@@ -43,36 +44,36 @@ struct Waits {
 };
 
 struct Results {
-  std::string name;
+  std::string name{};
   std::uint64_t seed = 0;
-  std::string strategy;
+  std::string strategy{};
   Order order = Order::Fixed;
   std::uint32_t workers = 0, threads_per_worker = 0, partitions = 0, epochs = 0;
-  std::string device;                ///< what the workers computed on: "cpu", "cuda:0", or "mixed"
-  std::vector<std::string> devices;  ///< by worker; empty where nobody knows any more
+  std::string device{};                ///< what the workers computed on: "cpu", "cuda:0", or "mixed"
+  std::vector<std::string> devices{};  ///< by worker; empty where nobody knows any more
   /// What decides the bits of each worker's units, beside this program: instruction set or card, libraries and their
   /// versions. The latest; "" for a worker that was never ready, and in runs whose journal has no such records yet.
-  std::vector<std::string> arithmetic;
+  std::vector<std::string> arithmetic{};
   /// Empty as a rule: then the bits are those of a run that went through. A run that began before journals had such
   /// records may have changed unseen until its next worker was ready.
-  std::vector<ArithmeticChange> arithmetic_changes;
-  std::string isa;
-  std::map<std::string, std::string> versions;
+  std::vector<ArithmeticChange> arithmetic_changes{};
+  std::string isa{};
+  std::map<std::string, std::string> versions{};
   double wall_seconds = 0;  ///< of the last `run` or `resume`
   std::uint64_t hops = 0;
-  NetworkBytes network;
+  NetworkBytes network{};
   std::uint64_t data_bytes_per_worker = 0;  ///< the largest of the workers: its partitions and the validation rows
   std::uint64_t peak_rss_bytes = 0;         ///< of the hungriest worker's process
-  Waits gap;                                ///< what hops cost between two units of a worker (UnitMetrics)
-  Waits gap_prefetched, gap_late;           ///< the same, of units ordered before their worker was free, and after
-  Waits idle;                               ///< what the schedule left empty
-  std::vector<ModelResult> models;
-  std::optional<ModelId> best;
+  Waits gap{};                              ///< what hops cost between two units of a worker (UnitMetrics)
+  Waits gap_prefetched{}, gap_late{};       ///< the same, of units ordered before their worker was free, and after
+  Waits idle{};                             ///< what the schedule left empty
+  std::vector<ModelResult> models{};
+  std::optional<ModelId> best{};
   Outcome outcome = Outcome::Completed;
   Objective objective = Objective::ValidAccuracy;
-  bool is_running = false;              ///< a process runs or resumes it just now (inspect)
-  bool is_durable = true;               ///< run.durable: whether it can be resumed once it was interrupted
-  std::filesystem::path run_directory;  ///< empty when it was temporary
+  bool is_running = false;                ///< a process runs or resumes it just now (inspect)
+  bool is_durable = true;                 ///< run.durable: whether it can be resumed once it was interrupted
+  std::filesystem::path run_directory{};  ///< empty when it was temporary
 
   /// Throws ConfigError for an unknown id.
   const ModelResult& model(ModelId id) const;

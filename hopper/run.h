@@ -24,9 +24,9 @@ enum class Hosting : std::uint8_t {
 /// What one worker is doing, for displays.
 struct WorkerProgress {
   enum class State : std::uint8_t { Starting, Idle, Busy, Gone } state = State::Starting;
-  ModelId model;  ///< when busy, as are the next three
+  ModelId model{};  ///< when busy, as are the next three
   std::uint32_t epoch = 0;
-  PartitionId partition;
+  PartitionId partition{};
   double fraction = 0;      ///< of the unit's rows
   std::uint32_t lives = 1;  ///< 1 + restarts
   int process = 0;          ///< process id; 0 for a thread
@@ -35,7 +35,7 @@ struct WorkerProgress {
 /// A moment of a run. `ledger` lives as long as the call.
 struct RunProgress {
   const Ledger& ledger;
-  std::vector<WorkerProgress> workers;
+  std::vector<WorkerProgress> workers{};
   double seconds = 0;
   std::uint64_t units_done = 0;
   std::uint64_t units_total = 0;  ///< of the models known so far
@@ -82,8 +82,8 @@ struct RunOptions {
 };
 
 struct RunResult {
-  Results results;
-  std::shared_ptr<nn::Module> best_model;  ///< of results.best, in evaluation mode; null when no model was collected
+  Results results{};
+  std::shared_ptr<nn::Module> best_model{};  ///< of results.best, in evaluation mode; null when no model was collected
   /// What was done to the features of a row before it entered the model: do the same to new rows.
   data::Scaling scaling = {};
   std::vector<std::string> class_names = {};  ///< of the model's outputs, where the data set has names
@@ -122,10 +122,10 @@ std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_director
 
 /// What `hop replay` finds: does training the journaled visits again, one after the other, give the same states?
 struct Replayed {
-  ModelId model;
+  ModelId model{};
   std::uint32_t units = 0;      ///< trained again
   std::uint32_t identical = 0;  ///< whose digest is the journal's
-  std::string sha256;           ///< of the final state
+  std::string sha256{};         ///< of the final state
   bool matches = false;         ///< all digests, and the SHA-256 where the run collected one
 };
 /// Replays one model, or all. Throws as `resume`; `on_model` hears of each model when it is done.

@@ -9,8 +9,8 @@ namespace hop::hopper {
 
 /// One thing that a worker does or a model waits for.
 struct Wait {
-  std::string who;   ///< "worker 2", "model 7"
-  std::string what;  ///< "waits for worker 1, which is started again (silent for 2.5 s)"
+  std::string who{};   ///< "worker 2", "model 7"
+  std::string what{};  ///< "waits for worker 1, which is started again (silent for 2.5 s)"
   double seconds = 0;
 };
 
@@ -19,8 +19,8 @@ struct RunStatus {
   int process = 0;       ///< the coordinator's
   double age = 0;        ///< seconds since it was written: more than a few say that the coordinator stands still
   bool is_live = false;  ///< somebody holds the lock of the run
-  std::vector<Wait> workers;
-  std::vector<Wait> models;       ///< those that train or wait; at most kListedModels
+  std::vector<Wait> workers{};
+  std::vector<Wait> models{};     ///< those that train or wait; at most kListedModels
   std::size_t models_listed = 0;  ///< of so many
   std::size_t models_done = 0;
 };

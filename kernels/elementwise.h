@@ -43,12 +43,12 @@ using rows::Part;
 
 /// One row's function with its attributes: what the untyped code below the public functions gets.
 struct Call {
-  const char* name;
-  rows::Dtypes dtypes;
-  int id;
-  Part part;
-  const void* row;  // holds the attributes; trivially copyable
-  std::size_t row_bytes;
+  const char* name{};
+  rows::Dtypes dtypes{};
+  int id{};
+  Part part{};
+  const void* row{};  // holds the attributes; trivially copyable
+  std::size_t row_bytes{};
 };
 
 inline constexpr std::size_t kMaxRowBytes = 16;  ///< of a row's attributes: two doubles

@@ -25,8 +25,8 @@ bool has_linear_relu(const Tensor& x);
 
 /// relu(linear(x, weight, bias)) for x (rows, in), and what passed relu: a bit per value, in the device's own form.
 struct LinearRelu {
-  Tensor y;
-  Tensor mask;
+  Tensor y{};
+  Tensor mask{};
 };
 LinearRelu linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias);
 /// The gradient of that relu: g (rows, columns) where `mask` lets it pass, else 0.

@@ -16,15 +16,15 @@ struct BatchNormTail {
 namespace kernels {
 
 struct NormResult {
-  Tensor y;
-  Tensor mean;      ///< per row (layer_norm) or per channel (batch_norm)
-  Tensor rstd;      ///< 1 / sqrt(var + eps), likewise; biased variance
+  Tensor y{};
+  Tensor mean{};    ///< per row (layer_norm) or per channel (batch_norm)
+  Tensor rstd{};    ///< 1 / sqrt(var + eps), likewise; biased variance
   Tensor var = {};  ///< biased variance, of batch_norm alone: for the running statistics
 };
 struct NormGrads {
-  Tensor dx;
-  Tensor dweight;
-  Tensor dbias;
+  Tensor dx{};
+  Tensor dweight{};
+  Tensor dbias{};
   Tensor dresidual = {};  ///< batch_norm with relu(normalised + residual)
 };
 

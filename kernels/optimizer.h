@@ -28,19 +28,19 @@ struct UpdateRule {
 
 /// One parameter of an update; all tensors contiguous, of one shape and floating dtype, on one device.
 struct UpdateSegment {
-  Tensor parameter;
-  Tensor gradient;
-  Tensor slot0;  ///< sgd: the momentum buffer, undefined without momentum; adam: exp_avg
-  Tensor slot1;  ///< adam: exp_avg_sq
+  Tensor parameter{};
+  Tensor gradient{};
+  Tensor slot0{};  ///< sgd: the momentum buffer, undefined without momentum; adam: exp_avg
+  Tensor slot1{};  ///< adam: exp_avg_sq
   double lr_scale = 1;
   double weight_decay_scale = 1;
 };
 
 /// What an update reads when it runs, on the segments' device.
 struct UpdateState {
-  Tensor lr;    ///< () f64
-  Tensor step;  ///< () i64: updates made before this one; the update adds one. The first fills the momentum buffer.
-  Tensor stop;  ///< () f64 or undefined: where it is not 0 nothing is changed, not even `step`
+  Tensor lr{};    ///< () f64
+  Tensor step{};  ///< () i64: updates made before this one; the update adds one. The first fills the momentum buffer.
+  Tensor stop{};  ///< () f64 or undefined: where it is not 0 nothing is changed, not even `step`
 };
 
 /// Updates parameters and slots in place and bumps their versions. Throws ShapeError, DtypeError, DeviceError.

@@ -16,8 +16,8 @@ struct Pool2dOptions {
 namespace kernels {
 
 struct MaxPool2dResult {
-  Tensor y;        ///< (N, C, P, Q)
-  Tensor indices;  ///< i64 (N, C, P, Q): h * W + w of the first maximum in each window
+  Tensor y{};        ///< (N, C, P, Q)
+  Tensor indices{};  ///< i64 (N, C, P, Q): h * W + w of the first maximum in each window
 };
 
 /// The shape rule: (N, C, H, W) -> (N, C, P, Q), P = (H + 2 padding - kernel) / stride + 1, rounded down. Throws

@@ -18,8 +18,8 @@ Tensor log_softmax(const Tensor& x);
 Tensor log_softmax_grad(const Tensor& g, const Tensor& y);
 
 struct CrossEntropyResult {
-  Tensor loss;               ///< () mean of -log_softmax(x)[label] over the rows; NaN for no rows
-  Tensor log_probabilities;  ///< (N, C), for the backward pass
+  Tensor loss{};               ///< () mean of -log_softmax(x)[label] over the rows; NaN for no rows
+  Tensor log_probabilities{};  ///< (N, C), for the backward pass
 };
 /// x (N, C) float, labels (N) i64 in 0..C-1 (IndexError otherwise).
 CrossEntropyResult cross_entropy(const Tensor& x, const Tensor& labels);

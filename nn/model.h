@@ -16,8 +16,8 @@ namespace hop::nn {
 
 /// What a family's builder is given.
 struct FamilyRequest {
-  ConfigText config;         ///< the configuration's values; a builder reads those it knows
-  Shape sample;              ///< of one sample, without the batch dimension
+  ConfigText config{};       ///< the configuration's values; a builder reads those it knows
+  Shape sample{};            ///< of one sample, without the batch dimension
   std::int64_t classes = 0;  ///< outputs
 };
 using FamilyBuilder = std::function<std::shared_ptr<Module>(const FamilyRequest&)>;

@@ -32,12 +32,12 @@ class CloneScope;
 }
 
 struct NamedTensor {
-  std::string name;
-  Tensor tensor;
+  std::string name{};
+  Tensor tensor{};
 };
 struct NamedModule {
-  std::string name;
-  std::shared_ptr<Module> module;
+  std::string name{};
+  std::shared_ptr<Module> module{};
 };
 /// Names and tensors in PyTorch's order: a module's own parameters, its own buffers, then its children, each as
 /// declared.
@@ -45,8 +45,8 @@ using StateDict = std::vector<NamedTensor>;
 
 /// What load_state_dict(.., strict = false) skipped.
 struct LoadReport {
-  std::vector<std::string> missing;     ///< in the module, not in the dict
-  std::vector<std::string> unexpected;  ///< in the dict, not in the module
+  std::vector<std::string> missing{};     ///< in the module, not in the dict
+  std::vector<std::string> unexpected{};  ///< in the dict, not in the module
 };
 
 /// Called after forward; returns the output to use instead, or an undefined tensor to keep it.

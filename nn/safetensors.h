@@ -16,9 +16,9 @@ namespace hop::nn {
 using SafetensorsMetadata = std::map<std::string, std::string>;
 
 struct Safetensors {
-  StateDict tensors;  ///< in the order of their bytes
-  SafetensorsMetadata metadata;
-  std::vector<std::string> skipped;  ///< tensors of a dtype that is not known here
+  StateDict tensors{};  ///< in the order of their bytes
+  SafetensorsMetadata metadata{};
+  std::vector<std::string> skipped{};  ///< tensors of a dtype that is not known here
 };
 
 /// The file's bytes. Throws StateError for a name that appears twice.

@@ -27,8 +27,8 @@ struct SpecLimits {
 /// One parsed layer: the kind's name and the text of each attribute, in the order of the kind's table, defaults filled
 /// in.
 struct LayerSpec {
-  std::string kind;
-  std::vector<std::string> values;
+  std::string kind{};
+  std::vector<std::string> values{};
   /// The shortest text that parses to this layer: "conv2d 32 3 padding=1".
   std::string to_text() const;
   bool operator==(const LayerSpec&) const = default;
@@ -40,7 +40,7 @@ std::vector<LayerSpec> parse_spec(std::span<const std::string> layers, const Spe
 
 /// The shape of one sample after each layer, and the bytes of all parameters and buffers. Nothing is allocated.
 struct SpecPlan {
-  std::vector<Shape> shapes;  ///< of one sample, without the batch dimension
+  std::vector<Shape> shapes{};  ///< of one sample, without the batch dimension
   std::uint64_t parameter_bytes = 0;
 };
 /// Infers shapes from one sample's shape ((1, 28, 28), or (16)). Throws ConfigError that names the layer for sizes that

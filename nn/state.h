@@ -29,17 +29,17 @@ enum class SegmentKind : std::uint8_t { counters, parameter, buffer, optimizer }
 
 /// One tensor's place in a block.
 struct Segment {
-  std::string name;  ///< "counters", "conv1.weight", "bn.running_mean", "optimizer.exp_avg.conv1.weight"
+  std::string name{};  ///< "counters", "conv1.weight", "bn.running_mean", "optimizer.exp_avg.conv1.weight"
   SegmentKind kind = SegmentKind::parameter;
   DType dtype = DType::f32;
-  Shape shape;
+  Shape shape{};
   std::uint64_t offset = 0;  ///< in bytes, a multiple of 64
   std::uint64_t bytes = 0;   ///< without the padding
   bool operator==(const Segment&) const = default;
 };
 
 struct StateLayout {
-  std::vector<Segment> segments;
+  std::vector<Segment> segments{};
   std::uint64_t bytes = 0;  ///< of the whole block, a multiple of 64
   bool operator==(const StateLayout&) const = default;
 };

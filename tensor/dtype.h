@@ -24,8 +24,8 @@ DType promote_types(DType a, DType b);
 /// What an operand brings to promotion: a tensor with dimensions, a tensor without, or a C++ number.
 struct Operand {
   enum class Kind : std::uint8_t { number, zero_dim, tensor };
-  DType dtype;
-  Kind kind;
+  DType dtype{};
+  Kind kind{};
 };
 
 /// torch.result_type: an operand of a weaker kind (number < zero_dim < tensor) changes the result only when its

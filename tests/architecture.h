@@ -26,6 +26,12 @@ Violations includes_from_above(const std::vector<SourceFile>& tree);
 /// and is included once. `public_headers` are the paths that an installation copies.
 Violations private_things_in_public(const std::vector<SourceFile>& tree, const std::set<std::string>& public_headers);
 
+/// Every member of a struct without constructors, in a public header, has an initialiser: then an application that
+/// names a few of its members, `Experiment{.name = "x"}`, gets no warning from -Wextra. A reference has none. The
+/// function reads the layout that clang-format gives: a struct starts in the first column, its members in the third.
+Violations members_without_initialiser(const std::vector<SourceFile>& tree,
+                                       const std::set<std::string>& public_headers);
+
 /// A file of more than 350 lines says why within its first 15: "Long because ...".
 Violations long_without_reason(const std::vector<SourceFile>& tree);
 

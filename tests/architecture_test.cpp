@@ -45,6 +45,10 @@ TEST(Architecture, PublicHeadersShowNoOtherLibrary) {
   EXPECT_THAT(private_things_in_public(read_tree(source_directory()), public_headers()), IsEmpty());
 }
 
+TEST(Architecture, MembersOfPublicStructsHaveInitialisers) {
+  EXPECT_THAT(members_without_initialiser(read_tree(source_directory()), public_headers()), IsEmpty());
+}
+
 TEST(Architecture, LongFilesSayWhy) { EXPECT_THAT(long_without_reason(read_tree(source_directory())), IsEmpty()); }
 
 TEST_F(FakeTree, MayIncludeItselfAndWhatLiesBelow) {
@@ -96,6 +100,19 @@ TEST_F(FakeTree, PublicHeaderMayNotIncludeAPrivateOne) {
 TEST_F(FakeTree, PublicHeaderIsIncludedOnce) {
   write("nn/module.h", "class Module;\n");
   EXPECT_THAT(private_things_in_public(tree(), {"nn/module.h"}), ElementsAre(HasSubstr("#pragma once")));
+}
+
+TEST_F(FakeTree, MemberOfAPublicStructNeedsAnInitialiser) {
+  write(
+      "nn/a.h",
+      "#pragma once\nstruct Options {\n  int good = 1;\n  std::string bad;  ///< has none\n  std::string fine{};\n"
+      "  std::function<void(int)>\n      long_one;\n  double both{}, second;\n  void call();\n  const int& reference;\n"
+      "  static int count;\n  struct Inner {\n    int ours;\n  };\n  int body() const {\n    int local;\n  }\n};\n");
+  write("nn/b.h",
+        "#pragma once\nstruct Built {\n  explicit Built(int n);\n  int n;\n};\nclass Hidden {\n  int n;\n};\n");
+  write("nn/private.h", "#pragma once\nstruct Options {\n  int n;\n};\n");
+  EXPECT_THAT(members_without_initialiser(tree(), {"nn/a.h", "nn/b.h"}),
+              ElementsAre(HasSubstr("nn/a.h:4: std::string bad"), HasSubstr("nn/a.h:6:"), HasSubstr("nn/a.h:8:")));
 }
 
 TEST_F(FakeTree, LongFileNeedsItsReasonNearTheTop) {

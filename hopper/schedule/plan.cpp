@@ -32,7 +32,7 @@ PartitionId Plan::partition(ModelId model, std::uint32_t unit) const {
 }
 
 std::uint32_t van_der_corput_place(std::uint32_t i, std::uint32_t n) {
-  const int bits = std::bit_width(std::bit_ceil(n)) - 1;
+  const int bits = static_cast<int>(std::bit_width(std::bit_ceil(n))) - 1;
   for (std::uint32_t k = 0;; ++k) {
     std::uint32_t reversed = 0;
     for (int b = 0; b < bits; ++b) reversed |= ((k >> b) & 1U) << (bits - 1 - b);

@@ -11,35 +11,36 @@ namespace hop::hopper {
 
 /// A model that still has units to train.
 struct ModelView {
-  ModelId id;
+  ModelId id{};
   bool ready = false;  ///< its newest state is committed and within reach, and it has no lease
   std::uint32_t units_left = 0;
-  double unit_seconds = 1;                  ///< mean of its units so far; of all models' while it has none
-  std::span<const PartitionId> candidates;  ///< what it may visit next: one in `Fixed` order, all still owed in `Free`
-  std::optional<WorkerId> holder;           ///< where its newest state lies; none for version 0
-  std::optional<WorkerId> busy_at;          ///< who trains its due unit, or has done so and waits for the commit
+  double unit_seconds = 1;  ///< mean of its units so far; of all models' while it has none
+  std::span<const PartitionId>
+      candidates{};                   ///< what it may visit next: one in `Fixed` order, all still owed in `Free`
+  std::optional<WorkerId> holder{};   ///< where its newest state lies; none for version 0
+  std::optional<WorkerId> busy_at{};  ///< who trains its due unit, or has done so and waits for the commit
 
   double work_left() const { return units_left * unit_seconds; }
 };
 
 struct WorkerView {
-  WorkerId id;
+  WorkerId id{};
   bool alive = false;
   std::uint32_t queued = 0;  ///< leases that it holds: one trains, a second is prefetched
 };
 
 struct ScheduleView {
   const Plan& plan;
-  std::span<const ModelView> models;    ///< ordered by id
-  std::span<const WorkerView> workers;  ///< ordered by id, one per worker of the plan
-  std::uint32_t queue_depth = 2;        ///< leases that a worker may hold
+  std::span<const ModelView> models{};    ///< ordered by id
+  std::span<const WorkerView> workers{};  ///< ordered by id, one per worker of the plan
+  std::uint32_t queue_depth = 2;          ///< leases that a worker may hold
 };
 
 /// Lease `model` to `worker`, which owns `partition`.
 struct Choice {
-  ModelId model;
-  WorkerId worker;
-  PartitionId partition;
+  ModelId model{};
+  WorkerId worker{};
+  PartitionId partition{};
   bool operator==(const Choice&) const = default;
 };
 

@@ -40,25 +40,25 @@ struct Troubles {
 
 struct Scenario {
   std::uint64_t seed = 0;
-  Plan plan;
+  Plan plan{};
   std::uint32_t models = 1;
   bool stops_early = false;  ///< the search stops models by a coin of (seed, model, epoch), and asks bit by bit
-  CoordinatorOptions options;
+  CoordinatorOptions options{};
 
-  std::vector<Time> unit_time;   ///< per model
-  double jitter = 0;             ///< each unit takes 1 - jitter .. 1 + jitter times as long
-  std::vector<double> slowness;  ///< per worker: a factor on unit times
-  Time message_delay{};          ///< the longest; each message takes 0 .. this, so that they overtake each other
-  bool in_order = true;          ///< messages of one connection do not overtake each other
-  Time transfer_time{};          ///< of one state between two workers
-  Time sync_time{};              ///< the longest; each sync of the journal takes 0 .. this
-  Time detection_time{};         ///< the longest from a death to WORKER_DOWN
-  Time restart_time{};           ///< the longest from a death to the next life
+  std::vector<Time> unit_time{};   ///< per model
+  double jitter = 0;               ///< each unit takes 1 - jitter .. 1 + jitter times as long
+  std::vector<double> slowness{};  ///< per worker: a factor on unit times
+  Time message_delay{};            ///< the longest; each message takes 0 .. this, so that they overtake each other
+  bool in_order = true;            ///< messages of one connection do not overtake each other
+  Time transfer_time{};            ///< of one state between two workers
+  Time sync_time{};                ///< the longest; each sync of the journal takes 0 .. this
+  Time detection_time{};           ///< the longest from a death to WORKER_DOWN
+  Time restart_time{};             ///< the longest from a death to the next life
 
-  Troubles troubles;
-  std::optional<ModelId> poison;     ///< a model that crashes each worker that trains its unit `bad_unit`
-  bool cured = false;                ///< it does so until it is quarantined; then somebody asks for it again
-  std::optional<ModelId> divergent;  ///< a model whose loss is infinite at its unit `bad_unit`
+  Troubles troubles{};
+  std::optional<ModelId> poison{};     ///< a model that crashes each worker that trains its unit `bad_unit`
+  bool cured = false;                  ///< it does so until it is quarantined; then somebody asks for it again
+  std::optional<ModelId> divergent{};  ///< a model whose loss is infinite at its unit `bad_unit`
   std::uint32_t bad_unit = 0;
 };
 

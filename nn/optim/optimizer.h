@@ -34,9 +34,9 @@ class ParameterList {
 
 /// One parameter as the optimizer sees it: a row of its table.
 struct ParameterSegment {
-  std::string name;
-  Tensor parameter;
-  std::vector<Tensor> slots;        ///< of the parameter's shape and dtype: momentum, moments
+  std::string name{};
+  Tensor parameter{};
+  std::vector<Tensor> slots{};      ///< of the parameter's shape and dtype: momentum, moments
   std::size_t gradient_offset = 0;  ///< in bytes, in the gradient block
   double lr_scale = 1;              ///< multiplies lr
   double weight_decay_scale = 1;    ///< multiplies the weight decay

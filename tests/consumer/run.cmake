@@ -19,7 +19,7 @@ function(configure source build)
 endfunction()
 configure(${CMAKE_CURRENT_LIST_DIR} build -DREADME_EXAMPLE=${folder}/readme.cpp)
 run(${CMAKE_COMMAND} --build ${folder}/build)
-foreach(program train_one search readme other_boost)
+foreach(program train_one search readme designated other_boost)
   run(${folder}/build/${program})
 endforeach()
 
