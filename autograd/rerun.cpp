@@ -22,11 +22,15 @@ RunScope::RunScope(RunLog* fills, const RunLog* follows) : fills_(fills), follow
 }
 RunScope::~RunScope() { innermost = outer_; }
 
+RunScope* RunScope::followed(RunScope* run) {
+  while (run != nullptr && run->follows_ == nullptr) run = run->outer_;
+  return run;
+}
+
 // Runs within a second run take from it, and keep for second runs of their own. The runs around a second run see
 // nothing of it: when they are run again, it will follow the same log.
 RandomAddress drawn(RandomAddress (*draw)(void*), void* argument) {
-  RunScope* run = innermost;
-  while (run != nullptr && run->follows_ == nullptr) run = run->outer_;
+  RunScope* run = RunScope::followed(innermost);
   if (run != nullptr && run->next_draw_ == run->follows_->drawn.size()) {
     throw AutogradError(
         "[checkpoint] expected a function that does the same each time, got one that draws more random "
@@ -40,12 +44,20 @@ RandomAddress drawn(RandomAddress (*draw)(void*), void* argument) {
 
 bool decided(bool answer) {
   if (innermost == nullptr) return answer;
-  RunScope* run = innermost;
-  while (run != nullptr && run->follows_ == nullptr) run = run->outer_;
+  RunScope* run = RunScope::followed(innermost);
   if (run != nullptr && run->next_decision_ < run->follows_->decided.size())
     answer = run->follows_->decided[run->next_decision_++];
   for (const RunScope* inner = innermost; inner != run; inner = inner->outer_) inner->fills_->decided.push_back(answer);
   return answer;
+}
+
+std::shared_ptr<void> chosen(std::shared_ptr<void> object) {
+  if (innermost == nullptr) return object;
+  RunScope* run = RunScope::followed(innermost);
+  if (run != nullptr && run->next_choice_ < run->follows_->chosen.size())
+    object = run->follows_->chosen[run->next_choice_++];
+  for (const RunScope* inner = innermost; inner != run; inner = inner->outer_) inner->fills_->chosen.push_back(object);
+  return object;
 }
 
 void note_write(const Tensor& y) {

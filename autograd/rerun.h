@@ -1,10 +1,11 @@
 // Functions that run twice (checkpoint): the second run must compute what the first one did, and leave no other trace.
-// So the random addresses that modules draw in the first run, and the modes that they ask for, are kept for the second;
-// what the first run finds in a module's state (running statistics) before it writes there lies there again for the
-// second, and is taken back afterwards.
+// So the random addresses that modules draw in the first run, the modes that they ask for, and the modules that are run
+// in the place of others, are kept for the second; what the first run finds in a module's state (running statistics)
+// before it writes there lies there again for the second, and is taken back afterwards.
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "tensor/random.h"
@@ -20,6 +21,7 @@ struct RunLog {
   };
   std::vector<RandomAddress> drawn{};
   std::vector<bool> decided{};
+  std::vector<std::shared_ptr<void>> chosen{};
   std::vector<Write> writes{};
 };
 
@@ -34,13 +36,16 @@ class RunScope {
   RunScope(RunLog* fills, const RunLog* follows);
 
  private:
+  /// The innermost second run, from `run` outwards; null if there is none.
+  static RunScope* followed(RunScope* run);
   friend RandomAddress drawn(RandomAddress (*draw)(void*), void* argument);
   friend bool decided(bool answer);
+  friend std::shared_ptr<void> chosen(std::shared_ptr<void> object);
   friend void note_write(const Tensor& y);
 
   RunLog* fills_;          // the first run's
   const RunLog* follows_;  // the second run's
-  std::size_t next_draw_ = 0, next_decision_ = 0;
+  std::size_t next_draw_ = 0, next_decision_ = 0, next_choice_ = 0;
   RunScope* outer_;
 };
 
@@ -68,6 +73,8 @@ class StateBefore {
 RandomAddress drawn(RandomAddress (*draw)(void*), void* argument);
 /// An answer of the host: in a second run the first run's, else `answer`.
 bool decided(bool answer);
+/// An object that the host chose: in a second run the first run's, else `object`.
+std::shared_ptr<void> chosen(std::shared_ptr<void> object);
 /// To be called before `y` is written in place.
 void note_write(const Tensor& y);
 

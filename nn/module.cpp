@@ -66,21 +66,26 @@ Tensor Module::forward(const Tensor&) {
 Tensor Module::operator()(const Tensor& x) {
   if (!x.defined()) kernels::expect_defined(type_name().c_str(), x);
   depend_on(state_, state_->changes, kOtherCalls);
-  if (state_->place != nullptr && !state_->place->runs) return call_last(x);
-  return with_hooks(x, forward(x));
+  // Asked at each call, so that a second run (checkpoint) asks as often as the first, though one was replaced between.
+  if (autograd::decided(state_->place != nullptr && !state_->place->runs)) return call_last(x);
+  return state_->run_hooks(*this, x, forward(x));
 }
 
 Tensor Module::to(const Tensor& x, DType dtype) { return hop::to(x, dtype); }
 
 Tensor Module::with_hooks(const Tensor& x, Tensor y) {
-  if (state_->is_replaced && !state_->place->runs) {
+  if (autograd::decided(state_->is_replaced && !state_->place->runs)) {
     throw StateError("[" + type_name() +
                      "] expected operator()(x) on a module that was replaced, got a call of its own");
   }
   depend_on(state_, state_->changes, kOtherCalls);
-  for (std::size_t i = 0; i < state_->hooks.size(); ++i) {  // by index: a hook may register another
-    const ForwardHook hook = state_->hooks[i].second;
-    if (const Tensor other = hook(*this, x, y); other.defined()) y = other;
+  return state_->run_hooks(*this, x, std::move(y));
+}
+
+Tensor Module::State::run_hooks(Module& module, const Tensor& x, Tensor y) const {
+  for (std::size_t i = 0; i < hooks.size(); ++i) {  // by index: a hook may register another
+    const ForwardHook hook = hooks[i].second;
+    if (const Tensor other = hook(module, x, y); other.defined()) y = other;
   }
   return y;
 }

@@ -64,6 +64,8 @@ struct Module::State {
     random = sequence;
     random_at = sequence.get();
   }
+  // What the hooks make of y, the output of `module` for x.
+  Tensor run_hooks(Module& module, const Tensor& x, Tensor y) const;
   void check_name(std::string_view name) const;
   // A module that is its own descendant would be walked for ever.
   void check_child(std::string_view name, const std::shared_ptr<Module>& child) const;

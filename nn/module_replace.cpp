@@ -1,4 +1,5 @@
 // Children: how they come in, and how one takes the place of another.
+#include "autograd/rerun.h"
 #include "nn/module_internal.h"
 
 namespace hop::nn {
@@ -7,13 +8,14 @@ namespace {
 // While the last module of a place runs, calls of those before mean them.
 class Running {
  public:
-  explicit Running(bool& flag) : flag_(flag) { flag_ = true; }
-  ~Running() { flag_ = false; }
+  explicit Running(bool& flag) : flag_(flag), before_(std::exchange(flag, true)) {}
+  ~Running() { flag_ = before_; }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
 
  private:
   bool& flag_;
+  bool before_;
 };
 
 }  // namespace
@@ -73,13 +75,14 @@ void Module::replace_child(std::string_view path, AnyModule module) {
 
 Tensor Module::call_last(const Tensor& x) {
   const std::shared_ptr<State::Place> place = state_->place;
-  const Running running(place->runs);
-  if (!state_->is_replaced) return with_hooks(x, forward(x));
-  const std::shared_ptr<Module> last = place->last.lock();
+  const std::shared_ptr<void> self = state_;
+  const std::shared_ptr<void> last = autograd::chosen(state_->is_replaced ? place->last.lock() : self);
   if (last == nullptr) {
     throw StateError("[" + type_name() + "] expected the module that took this one's place to live, got none");
   }
-  return (*last)(x);
+  const Running running(place->runs);
+  if (last == self) return state_->run_hooks(*this, x, forward(x));
+  return (*std::static_pointer_cast<Module>(last))(x);
 }
 
 }  // namespace hop::nn

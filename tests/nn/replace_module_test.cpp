@@ -1,4 +1,5 @@
 // Modules in the place of others.
+#include "autograd/checkpoint.h"
 #include "autograd/graph.h"
 #include "nn/clone.h"
 #include "nn/init.h"
@@ -112,6 +113,56 @@ TEST(ReplaceModule, TakesOneAfterAnother) {
   EXPECT_EQ(bits(net(input())), bits(once * 2));
   Net copy = clone(net);
   EXPECT_EQ(bits(copy(input())), bits(net(input())));
+}
+
+// checkpoint() calls the module that a wrapper is around in the backward pass, when the wrapper itself no longer runs.
+struct Checkpointed : Module {
+  explicit Checkpointed(const Linear& around) : fc(register_module("fc", around)) {}
+  Tensor forward(const Tensor& x) override {
+    return checkpoint([this](const Tensor& a) { return fc(a) * scale; }, x);
+  }
+  Linear fc;
+  Parameter scale = register_parameter("scale", kernels::full({1}, 3));
+};
+
+std::string gradients_of(Module& net) {
+  std::string all;
+  for (const Tensor& p : net.parameters()) all += bits(p.grad());
+  return all;
+}
+
+TEST(ReplaceModule, TakesAWrapperThatCallsTheOldModuleWithinCheckpoint) {
+  Net net;
+  init_parameters(net, 1);
+  const Checkpointed wrapper = net.replace_module("fc", Checkpointed(net.fc));
+  const Tensor h = net.body(input());
+  const Tensor right = hop::linear(h, wrapper.fc.weight, wrapper.fc.bias) * wrapper.scale;
+  backward(sum(square(right)));
+  const std::string gradients = gradients_of(net);
+  net.zero_grad();
+  const Tensor y = net(input());
+  EXPECT_EQ(bits(y), bits(right));
+  backward(sum(square(y)));
+  EXPECT_EQ(gradients_of(net), gradients);
+}
+
+// The second run calls the modules of the first, whatever took their places in between.
+TEST(ReplaceModule, LeavesACheckpointThatRanBeforeAsItWas) {
+  for (const bool had_a_place : {false, true}) {
+    Net net;
+    if (had_a_place) net.replace_module("fc", Linear(3, 5));
+    init_parameters(net, 1);
+    const std::vector<Tensor> parameters = net.parameters();
+    backward(sum(square(net(input()))));
+    const std::string gradients = gradients_of(net);
+    net.zero_grad();
+    const Tensor y = checkpoint([&](const Tensor& x) { return net(x); }, input());
+    net.replace_module("fc", Linear(3, 5));
+    backward(sum(square(y)));
+    std::string again;
+    for (const Tensor& p : parameters) again += bits(p.grad());
+    EXPECT_EQ(again, gradients) << had_a_place;
+  }
 }
 
 TEST(ReplaceModule, IsCloned) {
