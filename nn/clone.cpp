@@ -9,6 +9,17 @@ namespace hop::nn {
 // The clones made so far, by their originals. A clone is its own clone: the compiler may copy one within the scope.
 class Module::Cloning {
  public:
+  explicit Cloning(const Module& root) {
+    State::visit(root, "", [this](const std::string& path, const State& state) {
+      for (const auto* tensors : {&state.parameters, &state.buffers}) {
+        for (const NamedTensor& entry : *tensors) parts_.push_back({detail::join(path, entry.name), entry.tensor, {}});
+      }
+      for (const NamedModule& child : state.children)
+        parts_.push_back({detail::join(path, child.name), {}, child.module});
+    });
+    for (std::size_t i = 0; i < parts_.size(); ++i) parts_[i].handles = handles(parts_[i]);
+  }
+
   Tensor tensor(const Tensor& original) {
     if (!original.defined()) return {};
     const auto [at, is_new] = tensors_.try_emplace(original.id());
@@ -52,6 +63,9 @@ class Module::Cloning {
   }
 
   void finish(const Module& root) {
+    for (const Part& part : parts_) {
+      if (handles(part) > part.handles) throw held_by_original(part);
+    }
     std::map<const State::Place*, std::shared_ptr<State::Place>> places;
     for (const auto& original : placed_) {
       const auto last = modules_.find(original->place->last.lock().get());
@@ -69,8 +83,7 @@ class Module::Cloning {
       for (const auto* tensors : {&state.parameters, &state.buffers}) {
         for (const NamedTensor& entry : *tensors) {
           if (held_.contains(entry.tensor.id())) continue;
-          throw ConfigError("[clone] expected an nn::Parameter as the member that holds \"" +
-                            detail::join(path, entry.name) + "\", got a Tensor, which would stay the original's");
+          throw held_by_original({detail::join(path, entry.name), entry.tensor, {}});
         }
       }
     });
@@ -87,21 +100,42 @@ class Module::Cloning {
       throw ConfigError("[clone] expected a copyable child \"" + name + "\" of a known type, got a pointer to a " +
                         original->type_name());
     }
-    if (original.use_count() > 1) {  // somebody besides the registry
-      throw ConfigError("[clone] expected child \"" + name + "\" as a value (register_module), got a pointer to a " +
-                        original->type_name() + ", which would stay the original's");
-    }
     return modules_[original.get()] = copy(*original);
   }
 
   // What a hook captured is shared, modules too.
-  static std::vector<std::pair<std::uint64_t, ForwardHook>> as_they_are(
+  std::vector<std::pair<std::uint64_t, ForwardHook>> as_they_are(
       const std::vector<std::pair<std::uint64_t, ForwardHook>>& hooks) {
+    if (hooks.empty()) return {};
     struct Pause {
       Cloning* cloning = std::exchange(current, nullptr);
       ~Pause() { current = cloning; }
     } const pause;
-    return hooks;
+    for (Part& part : parts_) part.handles -= handles(part);
+    auto same = hooks;
+    for (Part& part : parts_) part.handles += handles(part);
+    return same;
+  }
+
+  // A registered tensor or child of the original. A member of a copy that is a plain Tensor or a pointer is one more
+  // handle to it; handles that others keep were there before.
+  struct Part {
+    std::string name;
+    Tensor tensor;
+    std::shared_ptr<Module> module;
+    std::int64_t handles = 0;
+  };
+  static ConfigError held_by_original(const Part& part) {
+    const std::string name = "\"" + part.name + "\"";
+    const std::string expected =
+        part.module == nullptr
+            ? "an nn::Parameter as the member that holds " + name + ", got a Tensor"
+            : "child " + name + " as a value (register_module), got a pointer to a " + part.module->type_name();
+    return ConfigError("[clone] expected " + expected + ", which would stay the original's");
+  }
+  std::int64_t handles(const Part& part) const {
+    if (part.module != nullptr) return part.module.use_count();
+    return std::int64_t{part.tensor.use_count()} - (tensors_.contains(part.tensor.id()) ? 1 : 0);
   }
 
   std::shared_ptr<detail::RandomSequence> random(const std::shared_ptr<detail::RandomSequence>& original) {
@@ -113,6 +147,7 @@ class Module::Cloning {
 
   template <class T>
   using Pair = std::pair<T, T>;  // original, which is kept alive, and clone
+  std::vector<Part> parts_;
   std::map<const void*, Pair<Tensor>> tensors_;
   std::map<const State*, Pair<std::shared_ptr<State>>> states_;
   std::map<const Module*, std::shared_ptr<Module>> modules_;
@@ -135,7 +170,7 @@ Tensor Module::member_of_copy(const Tensor& original) {
 namespace detail {
 
 CloneScope::CloneScope(const Module& root, const std::type_info& type)
-    : root_(root), cloning_(std::make_unique<Module::Cloning>()) {
+    : root_(root), cloning_(std::make_unique<Module::Cloning>(root)) {
   if (typeid(root) != type) {
     throw ConfigError("[clone] expected a module of its own type, got a " + root.type_name() + " seen as its base");
   }

@@ -33,8 +33,9 @@ class CloneScope {
 /// are shared within the clone. copy.deepcopy in PyTorch.
 ///
 /// It works by the module's copy constructor, so every member has to be a value: registered tensors as nn::Parameter,
-/// children as modules (or std::vector or std::optional of them). Throws ConfigError for a registered tensor that is
-/// held as a plain Tensor, and for a child that is held by a pointer.
+/// children as modules (or std::vector or std::optional of them). Throws ConfigError where a member of the module or of
+/// a part of it holds a registered tensor as a plain Tensor, or a child by a pointer. Handles outside the module do not
+/// matter, but no other thread makes or drops one meanwhile.
 template <class M>
 M clone(const M& module) {
   static_assert(std::is_base_of_v<Module, M>);

@@ -48,6 +48,8 @@ class Tensor {
   /// The same body, not equal values.
   bool is_same(const Tensor& other) const { return body_ == other.body_; }
   const void* id() const { return body_.get(); }
+  /// The number of handles to this tensor, in all threads; 0 when undefined.
+  std::uint32_t use_count() const { return body_.use_count(); }
   /// No other handle, view or graph shares this tensor or its bytes, so they may be reused.
   bool is_unique() const { return body_.use_count() == 1 && body_->storage.is_unique(); }
 

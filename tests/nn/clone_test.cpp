@@ -180,6 +180,35 @@ TEST(Clone, RefusesWhatWouldStayTheOriginals) {
   EXPECT_NO_THROW(clone(seen_as_base));  // a failed clone leaves nothing behind
 }
 
+TEST(Clone, RefusesASecondHolderOfATiedTensorThatIsNoParameter) {
+  struct Tied : Module {
+    Embedding table = register_module("table", Embedding(5, 3));
+    Tensor head = table.weight;
+    Tensor forward(const Tensor& x) override { return matmul(table(x), transpose(head, 0, 1)); }
+  };
+  EXPECT_EQ(
+      message_of<ConfigError>([] { clone(Tied()); }),
+      "[clone] expected an nn::Parameter as the member that holds \"table.weight\", got a Tensor, which would stay "
+      "the original's");
+  struct TiedWell : Module {
+    Embedding table = register_module("table", Embedding(5, 3));
+    Parameter head = table.weight;
+  };
+  const TiedWell copy = clone(TiedWell());
+  EXPECT_TRUE(copy.head.is_same(copy.table.weight));
+}
+
+TEST(Clone, TakesNoNoticeOfHandlesThatItsCallerKeeps) {
+  const auto fc = std::make_shared<Linear>(2, 2);
+  Sequential net;
+  net.append(fc);
+  const Tensor weight = fc->weight;
+  const std::vector<Tensor> parameters = net.parameters();
+  fc->register_forward_hook([weight](Module&, const Tensor&, const Tensor&) { return Tensor(); });
+  const Sequential copy = clone(net);
+  EXPECT_FALSE(copy.parameters()[0].is_same(weight));
+}
+
 static_assert(!std::is_assignable_v<Linear&, Linear>);
 static_assert(!std::is_assignable_v<Net&, const Net&>);
 static_assert(!std::is_assignable_v<decltype(Linear::weight)&, Tensor>);
