@@ -52,7 +52,7 @@ class CachingAllocator {
   void* allocate(std::size_t size) {
     const SizeClass c = size_class(size);
     const std::scoped_lock lock(mutex_);
-    const std::size_t number = own_reserve.device == device_ ? own_reserve.number : 0;
+    const std::size_t number = number_of_thread();
     auto& blocks = free_[number][static_cast<std::size_t>(c.index)];
     void* data = nullptr;
     if (!blocks.empty()) {
@@ -69,13 +69,24 @@ class CachingAllocator {
 
   void free(void* data, std::size_t size) noexcept {
     const SizeClass c = size_class(size);
-    const std::scoped_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
+    bool may_be_read = false;
+    if (reserve_of(data) != number_of_thread()) {  // the thread that gets it next works in another order
+      lock.unlock();
+      may_be_read = !backend(device_).wait_for_thread();
+      lock.lock();
+    }
     active_ -= c.bytes;
     try {
-      free_[reserve_of(data)][static_cast<std::size_t>(c.index)].push_back(data);
+      if (may_be_read) {
+        unsettled_.push_back(data);
+      } else {
+        free_[reserve_of(data)][static_cast<std::size_t>(c.index)].push_back(data);
+      }
       cached_ += c.bytes;
     } catch (const std::bad_alloc&) {
       owners_.erase(data);
+      backend(device_).drain();
       backend(device_).free(data, c.bytes);
     }
   }
@@ -136,6 +147,8 @@ class CachingAllocator {
  private:
   bool over_limit(std::size_t more) const { return limit_ != 0 && active_ + cached_ + more > limit_; }
 
+  std::size_t number_of_thread() const { return own_reserve.device == device_ ? own_reserve.number : 0; }
+
   std::size_t reserve_of(void* data) const {
     if (owners_.empty()) return 0;
     const auto found = owners_.find(data);
@@ -169,24 +182,30 @@ class CachingAllocator {
   }
 
   void release_cached() {
+    if (cached_ == 0) return;
+    backend(device_).drain();
+    give_back(unsettled_);
     for (auto& classes : free_) {
-      for (auto& blocks : classes) {
-        for (void* data : blocks) {
-          owners_.erase(data);
-          backend(device_).free(data, 0);
-        }
-        blocks.clear();
-      }
+      for (auto& blocks : classes) give_back(blocks);
     }
     cached_ = 0;
+  }
+
+  void give_back(std::vector<void*>& blocks) {
+    for (void* const data : blocks) {
+      owners_.erase(data);
+      backend(device_).free(data, 0);
+    }
+    blocks.clear();
   }
 
   Device device_;
   std::mutex mutex_;
   std::size_t limit_ = 0;
   std::vector<std::array<std::vector<void*>, kClasses>> free_{1};  // by reserve
-  std::vector<std::size_t> closed_;                                // numbers of reserves that have ended
-  std::unordered_map<void*, std::size_t> owners_;                  // the reserves of blocks that are not everybody's
+  std::vector<void*> unsettled_;     // freed while a step was recorded, perhaps still read: only the device takes them
+  std::vector<std::size_t> closed_;  // numbers of reserves that have ended
+  std::unordered_map<void*, std::size_t> owners_;  // the reserves of blocks that are not everybody's
 };
 
 constexpr std::int16_t kMaxCudaDevices = 16;

@@ -39,7 +39,10 @@ class Backend {
   virtual ~Backend() = default;
   /// `size` > 0 bytes on a 64-byte boundary, uninitialised; throws MemoryError when the device has none.
   virtual void* allocate(std::size_t size) = 0;
+  /// After drain().
   virtual void free(void* data, std::size_t size) noexcept = 0;
+  /// Waits for the work of all threads, those with an OwnQueue too: blocks are about to be freed.
+  virtual void drain() noexcept {}
   /// Copies between this device and the host, or within the device, after all work that was given to the device before;
   /// returns when `to` may be read.
   virtual void copy(void* to, const void* from, std::size_t size) = 0;
@@ -51,6 +54,9 @@ class Backend {
   /// Waits as synchronize() does, and drops the errors that the calling thread's work met. For callers that abandon the
   /// work for another reason.
   virtual void discard_faults() noexcept {}
+  /// Waits until the device has done what the calling thread gave to it. False where that cannot be waited for now: a
+  /// step is being recorded.
+  virtual bool wait_for_thread() noexcept { return true; }
 
   /// What decides the bits of a computation here beside the program itself: the card, the libraries and their versions.
   /// The CPU's are known to the kernels (kernels/versions.h).

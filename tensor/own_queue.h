@@ -11,7 +11,8 @@
 
 namespace hop {
 
-/// What a device gives a thread. Ends on its thread: waits for its work, and forgets what that met.
+/// What a device gives a thread. Ends on its thread: waits for its work. Errors that the work met are thrown when the
+/// thread next waits for the device (Backend::synchronize).
 class DeviceQueue {
  public:
   virtual ~DeviceQueue() = default;
@@ -25,8 +26,8 @@ void register_queues(DeviceType type, std::unique_ptr<DeviceQueue> (*make)(std::
 /// goes to another thread, or comes from one, is waited for first (Backend::synchronize, Fence). Results do not depend
 /// on it. On the CPU nothing changes. One per thread, else StateError; it ends there.
 ///
-/// Blocks know whose they are, not who reads them: a thread that drops the last handle to a tensor of another thread
-/// waits for its own work with it first (Backend::synchronize), or the owner writes there too early.
+/// A thread that drops the last handle to a tensor of another thread waits there for its own work: that work may still
+/// read what the owner would write next.
 class OwnQueue {
  public:
   explicit OwnQueue(Device device);

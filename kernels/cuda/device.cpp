@@ -51,8 +51,11 @@ class CudaBackend final : public Backend {
 
   void free(void* data, std::size_t) noexcept override {
     ignore(cudaSetDevice(index_));
-    device_state(index_).own_streams.drain();
     if (!device_state(index_).slabs.free(data)) ignore(cudaFree(data));
+  }
+  void drain() noexcept override {
+    ignore(cudaSetDevice(index_));
+    device_state(index_).own_streams.drain();
   }
 
   void copy(void* to, const void* from, std::size_t size) override {
@@ -80,6 +83,17 @@ class CudaBackend final : public Backend {
     check(cudaGetDeviceProperties(&card, index_), "cudaGetDeviceProperties");
     return std::string(card.name) + ", compute " + std::to_string(card.major) + "." + std::to_string(card.minor) +
            ", CUDA " + std::to_string(CUDART_VERSION) + ", cuBLASLt " + blas::version() + ", cuDNN " + dnn::version();
+  }
+
+  bool wait_for_thread() noexcept override {
+    try {
+      use_device(index_);
+      if (stream_is_capturing()) return false;
+      check(cudaStreamSynchronize(current_stream()), "cudaStreamSynchronize");
+      return true;
+    } catch (...) {  // the device is lost: nothing reads there any more
+      return true;
+    }
   }
 
   void discard_faults() noexcept override {

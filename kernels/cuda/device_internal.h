@@ -2,6 +2,7 @@
 // keeps while it records a graph.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -22,9 +23,15 @@ class OwnStreams {
   void remove(cudaStream_t stream);
   /// Waits for all of them: memory is about to change its owner.
   void drain() noexcept;
+  /// How often there was something to wait for.
+  std::uint64_t drains() const {
+    const std::scoped_lock lock(mutex_);
+    return drains_;
+  }
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::uint64_t drains_ = 0;
   std::vector<cudaStream_t> streams_;
 };
 

@@ -20,6 +20,7 @@ constexpr std::size_t kBytesPerWord = 64;  // a cache line: threads look at thei
 /// The words that the calling thread looks at, of one device.
 struct Watched {
   std::shared_ptr<FaultSlot> own;
+  std::uint64_t kept = 0;                                                     // a note of streams that have ended
   std::vector<std::pair<std::shared_ptr<FaultSlot>, cudaStream_t>> replayed;  // each graph's once per stream
 };
 Watched& watched(int device) {
@@ -96,12 +97,18 @@ void answer_for(int device, const std::shared_ptr<FaultSlot>& slot, cudaStream_t
 
 std::uint64_t take_faults(int device, std::span<const cudaStream_t> waited_for) {
   Watched& mine = watched(device);
-  std::uint64_t note = mine.own != nullptr ? mine.own->take_note() : 0;
+  std::uint64_t note = std::exchange(mine.kept, 0);
+  if (mine.own != nullptr) note = std::max(note, mine.own->take_note());
   for (const auto& [slot, stream] : mine.replayed) note = std::max(note, slot->take_note());
   std::erase_if(mine.replayed, [&](const auto& entry) {
     return std::find(waited_for.begin(), waited_for.end(), entry.second) != waited_for.end();
   });
   return note;
+}
+
+void keep_faults(int device, std::span<const cudaStream_t> waited_for) {
+  const std::uint64_t note = take_faults(device, waited_for);
+  watched(device).kept = note;
 }
 
 }  // namespace hop::kernels::cuda

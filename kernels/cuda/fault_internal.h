@@ -82,5 +82,7 @@ void answer_for(int device, const std::shared_ptr<FaultSlot>& slot, cudaStream_t
 /// What the calling thread's work on the device has noted so far; clears it. The highest operation of all, then the
 /// lowest position, as in a single word. Graphs on other streams than those just waited for are looked at again.
 std::uint64_t take_faults(int device, std::span<const cudaStream_t> waited_for);
+/// Leaves what take_faults() would take to the next call of take_faults() on this thread: a stream of the thread ends.
+void keep_faults(int device, std::span<const cudaStream_t> waited_for);
 
 }  // namespace hop::kernels::cuda

@@ -16,8 +16,8 @@ class OwnStream final : public DeviceQueue {
     try {
       use_device(device_);
       stream_.synchronize();
-      static_cast<void>(take_faults(device_, std::array{stream_.get()}));
-    } catch (...) {  // whoever uses the device next is told
+      keep_faults(device_, std::array{stream_.get()});
+    } catch (...) {  // the next call on the device says so
     }
     device_state(device_).own_streams.remove(stream_.get());
   }
@@ -40,6 +40,7 @@ void OwnStreams::remove(cudaStream_t stream) {
 }
 void OwnStreams::drain() noexcept {
   const std::scoped_lock lock(mutex_);
+  if (!streams_.empty()) ++drains_;
   for (const cudaStream_t stream : streams_) ignore(cudaStreamSynchronize(stream));
 }
 

@@ -9,7 +9,9 @@
 #include "base/error.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
+#include "kernels/cuda/device_internal.h"
 #include "kernels/elementwise.h"
+#include "kernels/index.h"
 #include "kernels/matmul.h"
 #include "tests/cuda/support.h"
 #include "tests/kernels/layouts.h"
@@ -123,6 +125,69 @@ TEST_F(OwnQueueOnDevice, MemoryThatGoesBackToTheDeviceIsIdle) {
     backend(device_).synchronize();
   }).join();
   for (const float value : values<float>(on_host(mine))) ASSERT_EQ(value, 2.0F);
+}
+
+// The thread that drops the last handle may still read there.
+TEST_F(OwnQueueOnDevice, MemoryThatAnotherThreadFreesIsUsedAgainBehindThatThreadsWork) {
+  constexpr std::int64_t kCount = 3000;
+  memory::empty_cache(device_);
+  Tensor twice;
+  std::thread([&] {
+    const OwnQueue queue(device_);
+    Tensor x = full({kCount}, 1, DType::f32, device_);
+    const void* const place = x.raw_data();
+    backend(device_).synchronize();
+    std::thread([&] {
+      twice = kernels::add(x, x);  // on the stream that all share
+      x = {};
+    }).join();
+    const Tensor other = full({kCount}, 5, DType::f32, device_);
+    EXPECT_EQ(other.raw_data(), place);
+    backend(device_).synchronize();
+  }).join();
+  for (const float value : values<float>(on_host(twice))) ASSERT_EQ(value, 2.0F);
+}
+
+TEST_F(OwnQueueOnDevice, EverybodysMemoryIsUsedAgainBehindTheWorkOfTheQueueThatFreedIt) {
+  constexpr std::int64_t kCount = 3000;
+  memory::empty_cache(device_);
+  Tensor x = full({kCount}, 1, DType::f32, device_);
+  const void* const place = x.raw_data();
+  backend(device_).synchronize();
+  std::thread([&] {
+    const OwnQueue queue(device_);
+    const Tensor twice = kernels::add(x, x);
+    x = {};
+    std::thread([&] {
+      const Tensor other = full({kCount}, 5, DType::f32, device_);
+      EXPECT_EQ(other.raw_data(), place);
+      backend(device_).synchronize();
+    }).join();
+    for (const float value : values<float>(on_host(twice))) ASSERT_EQ(value, 2.0F);
+  }).join();
+}
+
+TEST_F(OwnQueueOnDevice, BlocksThatGoBackTogetherWaitOnce) {
+  memory::empty_cache(device_);
+  std::thread([&] {
+    const OwnQueue queue(device_);
+    for (std::int64_t n = 1; n < 6; ++n) full({n * 5000}, 1, DType::f32, device_);
+    const std::uint64_t before = device_state(0).own_streams.drains();
+    memory::empty_cache(device_);
+    EXPECT_EQ(device_state(0).own_streams.drains(), before + 1);
+  }).join();
+}
+
+TEST_F(OwnQueueOnDevice, AnErrorThatItsWorkMetIsThrownAfterItsEnd) {
+  std::thread([&] {
+    {
+      const OwnQueue queue(device_);
+      const Tensor x = full({3, 2}, 1, DType::f32, device_);
+      kernels::index_select(x, 0, on_device(Tensor::from<std::int64_t>({7}, {1})));
+    }
+    EXPECT_THROW(backend(device_).synchronize(), IndexError);
+    EXPECT_NO_THROW(backend(device_).synchronize());
+  }).join();
 }
 
 /// A few steps of something like training: a step that is recorded, with scratch of its own, and eager work between.
