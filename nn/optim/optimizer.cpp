@@ -18,7 +18,9 @@ namespace hop::optim {
 namespace {
 
 Device device_of(const ParameterList& parameters) {
-  if (parameters.tensors().empty()) throw ConfigError("[optimizer] expected at least one parameter, got none");
+  if (parameters.tensors().empty())
+    throw ConfigError(
+        "[optimizer] expected at least one parameter, got none; register the layers of a module by register_module()");
   const Tensor& first = parameters.tensors().front().tensor;
   kernels::expect_defined("optimizer", first);
   return first.device();

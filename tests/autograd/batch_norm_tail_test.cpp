@@ -1,5 +1,6 @@
 // batch_norm with its tail, relu(batch_norm(x) + residual) in one operation, against the operations one after the
 // other: bits of values and gradients. Whether the gradients are right is judged by ops_test.
+#include <cmath>
 #include <vector>
 
 #include "kernels/capture.h"
@@ -66,6 +67,21 @@ TEST(BatchNormTail, GivesTheBitsOfTheOperationsOneAfterTheOther) {
         }
       }
     }
+  }
+}
+
+TEST(BatchNormTail, LetsNanAndInfinitiesPassAsReluDoes) {
+  for (const bool last : {false, true}) {
+    const Operands o = operands({3, 5, 4, 4}, DType::f32, last, true);
+    const Tensor odd = o.residual.detach();
+    const float kOdd[] = {NAN, HUGE_VALF, -HUGE_VALF};
+    for (int i = 0; i < 3; ++i) odd.data<float>()[17 * i + 5] = kOdd[i];
+    const auto value = [&](Operation operation) { return operation(o, true); };
+    const Tensor y = value(in_one_pass);
+    EXPECT_TRUE(same_bits(y, value(one_by_one)));
+    EXPECT_TRUE(std::isnan(sum(y).item<float>()));
+    const auto gradients = [&](Operation operation) { return grad({sum(value(operation))}, o.leaves()); };
+    expect_same_results(gradients(in_one_pass), gradients(one_by_one));
   }
 }
 

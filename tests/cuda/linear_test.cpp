@@ -157,6 +157,33 @@ TEST_F(CudaLinear, NanPassesReluBothWays) {
   EXPECT_TRUE(std::isnan(on_host(w1_.grad().detach()).data<float>()[5]));
 }
 
+// Values, gradients and gradients of gradients: NaN and infinities in a row, in a weight and in what comes back.
+TEST_F(CudaLinear, NanAndInfinitiesHaveTheBitsOfReluBehindTheLayer) {
+  const float kOdd[] = {std::nanf(""), HUGE_VALF, -HUGE_VALF};
+  const auto with = [](const Tensor& leaf, std::int64_t at, float value) {
+    const Tensor x = on_host(leaf.detach());
+    x.data<float>()[at] = value;
+    const Tensor there = on_device(x);
+    there.set_requires_grad(true);
+    return there;
+  };
+  for (const float odd : kOdd) {
+    const Tensor x = with(x_, 5, odd), w1 = with(w1_, 100, odd), w2 = with(w2_, 40, odd), b1 = with(b1_, 3, odd);
+    const std::vector<Tensor> leaves = {x, w1, b1, w2, b2_, w3_, b3_};
+    const auto net = [&](bool fused) {
+      return hop::sum(hop::linear(layer(fused, layer(fused, x, w1, b1), w2, b2_), w3_, b3_));
+    };
+    expect_same(gradients(leaves, true, net), gradients(leaves, false, net));
+    const auto value = [&](bool fused) { return on_host(layer(fused, x, w1, b1).detach()); };
+    EXPECT_TRUE(same_bits(value(true), value(false))) << odd;
+    const auto second = [&](bool fused) {
+      const Tensor dx = hop::grad({hop::sum(layer(fused, x, w1, b1))}, {x}, {.create_graph = true})[0];
+      return on_host(hop::grad({hop::sum(dx * dx)}, {w1})[0]);
+    };
+    EXPECT_TRUE(same_bits(second(true), second(false))) << odd;
+  }
+}
+
 TEST_F(CudaLinear, ASequenceOfLayersHasTheBitsOfItsLayersOneByOne) {
   nn::Sequential net(nn::Linear(24, 37), nn::ReLU(), nn::Linear(37, 3));
   for (const nn::NamedTensor& p : net.named_parameters()) {

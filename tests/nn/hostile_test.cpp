@@ -117,8 +117,9 @@ TEST(Optimizer, TakesNoRateAndNoDampeningThatIsNoNumberAndNoEmptyList) {
   }
   sgd.set_lr(0);
   EXPECT_THROW(optim::SGD({p}, {.lr = 0.1, .momentum = 0.9, .dampening = std::nan("")}), ConfigError);
-  EXPECT_EQ(message_of<ConfigError>([] { optim::SGD(std::vector<Tensor>{}); }),
-            "[optimizer] expected at least one parameter, got none");
+  EXPECT_EQ(
+      message_of<ConfigError>([] { optim::SGD(std::vector<Tensor>{}); }),
+      "[optimizer] expected at least one parameter, got none; register the layers of a module by register_module()");
   EXPECT_THROW(optim::Adam(ReLU().parameters()), ConfigError);
 }
 
