@@ -169,8 +169,11 @@ void Ledger::add(const record::Commit& commit) {
 
 void Ledger::check(const record::Rollback& rollback) const {
   const Model& model = known(rollback.model);
-  if (model.file || model.status == Status::Quarantined) {
-    contradiction("a rollback of a model that trains or is not collected", to_string(model.status), model.id);
+  if (model.status == Status::Quarantined) {
+    contradiction("a rollback of a model that is not set aside", to_string(model.status), model.id);
+  }
+  if (model.file && rollback.version > 0) {
+    contradiction("version 0, as the file of the model is lost", std::to_string(rollback.version), model.id);
   }
   if (rollback.version >= model.version) {
     contradiction("a version below " + std::to_string(model.version), std::to_string(rollback.version), model.id);
@@ -189,6 +192,7 @@ void Ledger::add(const record::Rollback& rollback) {
   model.version = rollback.version;
   model.holder = rollback.worker;
   model.digest = {};
+  model.file.reset();
   if (rollback.version > 0) {
     Visit& last = model.visits[rollback.version - 1];
     last.attempt = rollback.attempt;

@@ -36,7 +36,8 @@ struct Commit {
 };
 
 /// The newest states of `model` are lost; the newest one that is left is this version of it. The units above it stay
-/// done, and are trained again on the partitions that they visited: each gives the digest that its commit names.
+/// done, and are trained again on the partitions that they visited: each gives the digest that its commit names. After
+/// a Collected: the file of the model is lost, and its states were given up when it was there.
 struct Rollback {
   ModelId model{};
   std::uint32_t version = 0;         ///< 0: the initial state, which is built from the experiment

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/version.h"
 #include "base/words.h"
+#include "hopper/detail/lost_files.h"
 #include "hopper/detail/model_file.h"
 #include "hopper/detail/process_host.h"
 #include "hopper/detail/restore.h"
@@ -171,8 +172,7 @@ void check_hosting(const Experiment& experiment, const RunOptions& options) {
   }
 }
 
-void tell_of_tail(const JournalContents& contents, const std::string& contradiction, const RunOptions& options) {
-  const std::string line = describe_tail(contents, contradiction);
+void tell(const std::string& line, const RunOptions& options) {
   if (line.empty()) return;
   std::ofstream(options.run_directory / "log", std::ios::app) << line << '\n';
   if (options.on_notice) options.on_notice(line);
@@ -285,14 +285,15 @@ RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder
     return restored.records;
   };
   Journal journal = Journal::open(directory / "journal", contents, leading);
-  tell_of_tail(contents, found, options);
+  tell(describe_tail(contents, found), options);
   if (contents.header.experiment != xxh3_128(as_bytes(text))) {
     throw ConfigError("[resume] " + (directory / "experiment.toml").string() + " was changed since the run began");
   }
-  Results finished = read_results(directory, experiment, contents);
-  check_resumable(experiment, finished);
   const data::Dataset dataset = open_dataset(experiment, directory);
   check_same_data(contents.header, dataset);
+  for (const std::string& line : give_up_lost_files(experiment, directory, journal, contents)) tell(line, options);
+  Results finished = read_results(directory, experiment, contents);
+  check_resumable(experiment, finished);
   const bool asks_again = options.retry && std::any_of(finished.models.begin(), finished.models.end(), is_quarantined);
   if (finished.outcome == Outcome::Completed && !asks_again) {
     if (finished.devices.empty()) describe(finished, experiment, local_devices(experiment));

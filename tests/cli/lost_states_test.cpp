@@ -66,6 +66,21 @@ TEST_F(LostStates, DamagedInOneBitAreKeptAndTrainedAgain) {
   resume_and_compare("flipped");
 }
 
+TEST_F(LostStates, ThatWereCollectedAreTrainedAgain) {
+  ASSERT_EQ(hop(run_in("collected"), folder_->path()).code, 0);
+  const fs::path models = *folder_ / "collected" / "models";
+  fs::remove(models / "0.hop");
+  flip_a_bit(models / "1.hop", fs::file_size(models / "1.hop") - 9);
+  fs::copy_file(models / "3.hop", models / "2.hop", fs::copy_options::overwrite_existing);
+  const Finished resumed = resume_and_compare("collected");
+  for (const char* why : {"0.hop is gone; it is trained again", "model 1: [state] ", "model 2: expected the digest "}) {
+    EXPECT_NE(resumed.err.find(why), std::string::npos) << why << ": " << resumed.err;
+  }
+  EXPECT_TRUE(fs::exists(models / "1.hop.damaged"));
+  EXPECT_EQ(resume_and_compare("collected").err.find("trained again"), std::string::npos);
+  EXPECT_EQ(hop({"export", "collected", "--model", "0", "--to", "0.safetensors"}, folder_->path()).code, 0);
+}
+
 TEST_F(LostStates, ThatAreNoFilesDoNotHang) {
   interrupt("odd");
   const fs::path folder = *folder_ / "odd" / "nodes" / "w0" / "states";

@@ -127,10 +127,10 @@ fs::path Trial::keep() const {
   return kept;
 }
 
-std::vector<fs::path> states_in_nodes(const fs::path& run_directory) {
+std::vector<fs::path> states_in(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code missing;
-  for (const auto& file : fs::recursive_directory_iterator(run_directory / "nodes", missing)) {
+  for (const auto& file : fs::recursive_directory_iterator(folder, missing)) {
     if (file.path().extension() == ".hop") found.push_back(file.path());
   }
   std::sort(found.begin(), found.end());

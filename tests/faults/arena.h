@@ -76,8 +76,8 @@ class Trial {
   std::filesystem::path folder_;
 };
 
-/// State files in the nodes' folders of a run, in the order of their names.
-std::vector<std::filesystem::path> states_in_nodes(const std::filesystem::path& run_directory);
+/// State files in and below a folder, in the order of their names; none where it is missing.
+std::vector<std::filesystem::path> states_in(const std::filesystem::path& folder);
 
 /// The number in an environment variable, or `otherwise`.
 int number_from_environment(const char* variable, int otherwise);

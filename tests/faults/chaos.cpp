@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kMaxFaults = 4;  // in one round
+constexpr int kMaxFaults = 3;  // in one round
 constexpr std::chrono::seconds kPatience(180);
 
 class Round {
@@ -50,7 +50,7 @@ class Round {
     const char* name;
     void (Round::*inflict)();
   };
-  static const std::array<Kind, 13> kKinds;
+  static const std::array<Kind, 15> kKinds;
 
   std::size_t draw(std::size_t below) { return random_() % below; }
   template <class T>
@@ -125,7 +125,7 @@ class Round {
   void lose_states_under_a_worker() {
     const auto pid = worker();
     if (!pid) return;
-    for (const fs::path& file : states_in_nodes(directory_)) {
+    for (const fs::path& file : states_in(directory_ / "nodes")) {
       std::error_code gone;
       if (draw(2) == 0) fs::remove(file, gone);
     }
@@ -163,7 +163,7 @@ class Round {
 
   void lose_a_state() {
     kill_coordinator();
-    const std::vector<fs::path> states = states_in_nodes(directory_);
+    const std::vector<fs::path> states = states_in(directory_ / "nodes");
     if (!states.empty()) fs::remove(one_of(states));
   }
   void lose_a_node() {
@@ -176,8 +176,18 @@ class Round {
   }
   void damage_a_state() {
     kill_coordinator();
-    const std::vector<fs::path> states = states_in_nodes(directory_);
+    const std::vector<fs::path> states = states_in(directory_ / "nodes");
     if (!states.empty()) flip_a_bit(one_of(states), 0);
+  }
+  void lose_a_model_file() {
+    kill_coordinator();
+    const std::vector<fs::path> files = states_in(directory_ / "models");
+    if (!files.empty()) fs::remove(one_of(files));
+  }
+  void damage_a_model_file() {
+    kill_coordinator();
+    const std::vector<fs::path> files = states_in(directory_ / "models");
+    if (!files.empty()) flip_a_bit(one_of(files), 0);
   }
   void damage_the_last_record() {
     kill_coordinator();
@@ -228,7 +238,7 @@ class Round {
   ChaosReport report_;
 };
 
-const std::array<Round::Kind, 13> Round::kKinds = {{
+const std::array<Round::Kind, 15> Round::kKinds = {{
     {"kill a worker", &Round::kill_worker},
     {"kill all workers", &Round::kill_all_workers},
     {"stop a worker", &Round::stop_worker},
@@ -241,6 +251,8 @@ const std::array<Round::Kind, 13> Round::kKinds = {{
     {"lose a state", &Round::lose_a_state},
     {"lose a node", &Round::lose_a_node},
     {"damage a state", &Round::damage_a_state},
+    {"lose a model file", &Round::lose_a_model_file},
+    {"damage a model file", &Round::damage_a_model_file},
     {"damage the last record", &Round::damage_the_last_record},
 }};
 

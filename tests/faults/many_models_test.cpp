@@ -53,7 +53,7 @@ TEST(ManyModels, GoOnWhenTheyAreKilledWithMostOfTheirStatesOnADisk) {
   std::size_t states = 0;
   {
     Program program(trial.words_to_run(), trial.folder());
-    watch(program, peaks, [&] { return (states = states_in_nodes(trial.run_directory()).size()) >= most; });
+    watch(program, peaks, [&] { return (states = states_in(trial.run_directory() / "nodes").size()) >= most; });
     if (program.running()) program.signal(SIGKILL);  // it is over where nobody looked at it for seconds
     program.wait();
   }

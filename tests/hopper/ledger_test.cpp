@@ -170,6 +170,21 @@ TEST(Ledger, EndsAModelAfterItsLastUnitAndARunWhenAllAreCollected) {
   EXPECT_TRUE(ledger.complete());
 }
 
+TEST(Ledger, TrainsAModelAgainWhoseFileIsLost) {
+  Ledger ledger = reserved({2, 1, 1, Order::Fixed}, grid(1));
+  const record::Commit first = next_commit(ledger, 0);
+  ledger.apply(first);
+  commit(ledger, 0);
+  const ModelId id{0};
+  ledger.apply(record::Collected{id, 12, "abc"});
+  EXPECT_THAT(*ledger.refusal(record::Rollback{id, 1, WorkerId{0}, first.attempt, "gone"}), HasSubstr("version 0"));
+  ledger.apply(record::Rollback{id, 0, std::nullopt, {}, "gone"});
+  EXPECT_FALSE(ledger.complete());
+  EXPECT_FALSE(ledger.owes_collection(ledger.model(id)));
+  EXPECT_TRUE(ledger.may_train(ledger.model(id)));
+  EXPECT_EQ(ledger.units_left(ledger.model(id)), 2U);
+}
+
 TEST(Ledger, RemembersInFreeOrderWhatAnEpochStillOwes) {
   Ledger ledger = reserved({3, 1, 2, Order::Free}, grid(1));
   const auto visit = [&](std::uint32_t partition) {
