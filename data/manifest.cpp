@@ -1,7 +1,9 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.h"
+#include "base/whole_number_internal.h"
 #include "base/words.h"
 #include "data/manifest_internal.h"
 
@@ -15,6 +17,13 @@ constexpr int kVersion = 1;
 
 void check(bool valid, const std::string& message) {
   if (!valid) throw DataError(message);
+}
+
+template <class T = std::int64_t>
+T whole(const Json& json) {
+  const std::optional<T> number = whole_number<T>(json);
+  if (!number) throw DataError("expected a whole number, got " + json.dump());
+  return *number;
 }
 
 Digest parse_digest(const std::string& hex) {
@@ -33,7 +42,8 @@ Json encode(const PartitionEntry& entry) {
 }
 
 PartitionEntry decode_entry(const Json& json) {
-  PartitionEntry entry{json.at("file"), json.at("rows"), json.at("bytes"), parse_digest(json.at("digest"))};
+  PartitionEntry entry{json.at("file"), whole(json.at("rows")), whole<std::uint64_t>(json.at("bytes")),
+                       parse_digest(json.at("digest"))};
   // A name, not a path: a manifest cannot point out of its folder.
   check(is_plain_name(entry.file), "expected the name of a file in the folder, got \"" + printable(entry.file) + "\"");
   check(entry.rows >= 1, "expected at least one row in " + entry.file);
@@ -47,8 +57,11 @@ Json encode(const Column& column) {
 }
 
 Column decode_column(const Json& json) {
-  const std::vector<std::int64_t> shape = json.at("shape");
-  return {json.at("name"), dtype_from_name(json.at("dtype").get<std::string>()), Shape(std::span(shape))};
+  std::vector<std::int64_t> sizes;
+  for (const Json& size : json.at("shape")) sizes.push_back(whole(size));
+  const Shape shape{std::span<const std::int64_t>(sizes)};
+  (void)shape.numel();  // for its check
+  return {json.at("name"), dtype_from_name(json.at("dtype").get<std::string>()), shape};
 }
 
 Json encode(const Provenance& provenance) {
@@ -66,11 +79,11 @@ Provenance decode_provenance(const Json& json) {
   Provenance provenance{.format = json.at("format"),
                         .label = json.at("label"),
                         .validation = json.at("validation"),
-                        .seed = json.at("seed"),
+                        .seed = whole<std::uint64_t>(json.at("seed")),
                         .shuffled = json.at("shuffled")};
   for (const Json& file : json.at("files")) {
     const Digest digest = file.contains("digest") ? parse_digest(file.at("digest")) : Digest{};
-    provenance.files.push_back({file.at("name"), file.at("bytes"), digest});
+    provenance.files.push_back({file.at("name"), whole<std::uint64_t>(file.at("bytes")), digest});
   }
   if (json.contains("notes")) provenance.notes = json.at("notes").get<std::vector<std::string>>();
   return provenance;
@@ -107,9 +120,9 @@ Manifest decode(const Json& json) {
   Manifest manifest;
   manifest.name = json.at("name");
   manifest.kind = json.at("kind");
-  manifest.rows = json.at("rows");
+  manifest.rows = whole(json.at("rows"));
   for (const Json& column : json.at("columns")) manifest.columns.push_back(decode_column(column));
-  manifest.classes = json.at("classes");
+  manifest.classes = whole(json.at("classes"));
   manifest.class_names = json.at("class_names").get<std::vector<std::string>>();
   manifest.digest = parse_digest(json.at("digest"));
   for (const Json& entry : json.at("partitions")) manifest.partitions.push_back(decode_entry(entry));
@@ -122,7 +135,9 @@ Manifest decode(const Json& json) {
 void check_sums(const Manifest& manifest) {
   check(!manifest.partitions.empty(), "expected at least one partition");
   std::int64_t rows = 0;
-  for (const PartitionEntry& entry : manifest.partitions) rows += entry.rows;
+  for (const PartitionEntry& entry : manifest.partitions) {
+    check(!__builtin_add_overflow(rows, entry.rows, &rows), "expected partitions of fewer than 2^63 rows in all");
+  }
   check(rows == manifest.rows,
         "expected partitions of " + std::to_string(manifest.rows) + " rows in all, got " + std::to_string(rows));
   check(manifest.columns.size() == 2 && manifest.columns[0].name == kFeatureColumn &&

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/whole_number_internal.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/detail/status_file.h"
 
@@ -67,14 +68,14 @@ RunStatus why(const fs::path& run_directory) {
   }
   RunStatus status;
   try {
-    status.process = json.at("process").get<int>();
+    status.process = whole_number<int>(json.at("process")).value();
     status.age = std::max(0.0, monotonic_seconds() - json.at("written").get<double>());
     status.is_live = is_running(run_directory);
     status.workers = waits_of(json.at("workers"), status.age);
     status.models = waits_of(json.at("models"), status.age);
-    status.models_listed = json.at("models_waiting").get<std::size_t>();
-    status.models_done = json.at("models_done").get<std::size_t>();
-  } catch (const nlohmann::json::exception&) {
+    status.models_listed = whole_number<std::size_t>(json.at("models_waiting")).value();
+    status.models_done = whole_number<std::size_t>(json.at("models_done")).value();
+  } catch (const std::exception&) {  // JSON's own, or an empty optional's
     throw ConfigError("[why] expected the status of a run, got other bytes (" + (run_directory / kStatusFile).string() +
                       ")");
   }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/whole_number_internal.h"
 
 namespace hop::hopper {
 
@@ -13,8 +14,10 @@ Config config_from_json(std::string_view text) {
   for (const auto& [name, value] : json.items()) {
     if (value.is_boolean())
       config.set(name, value.get<bool>());
+    else if (const auto number = whole_number<std::int64_t>(value))
+      config.set(name, *number);
     else if (value.is_number_integer())
-      config.set(name, value.get<std::int64_t>());
+      throw ConfigError("[config] " + name + ": expected a whole number below 2^63, got " + value.dump());
     else if (value.is_number_float())
       config.set(name, value.get<double>());
     else if (value.is_string())

@@ -247,6 +247,11 @@ TEST_F(OpenDataset, FindsABrokenManifest) {
       {"\"name\": \"x\"", "\"name\": \"z\""},
       {"\"digest\": \"", "\"digest\": \"q"},
       {"\"classes\": 3", "\"classes\": 0"},
+      {"\"classes\": 3", "\"classes\": 1e300"},
+      {"\"classes\": 3", "\"classes\": 3.5"},
+      {"\"rows\": 30", "\"rows\": 30.5"},
+      {"\"rows\": 10", "\"rows\": 9223372036854775807"},
+      {"\"seed\": 0", "\"seed\": -1"},
   };
   for (const auto& [from, to] : edits) {
     write_file(root_ / "manifest.json", good);

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "hopper/detail/config_json.h"
 
 namespace hop::hopper {
 namespace {
@@ -51,6 +52,12 @@ TEST(Config, ReplacesAValueInPlace) {
 TEST(Config, WritesJsonInTheOrderOfInsertion) {
   EXPECT_EQ(kConfig.to_json(), R"({"lr": 0.001, "width": 16, "optimizer": "adam", "nesterov": true})");
   EXPECT_EQ(Config{}.to_json(), "{}");
+}
+
+TEST(Config, RefusesAWholeNumberInJsonThatItCannotHold) {
+  EXPECT_EQ(config_from_json(R"({"seed": 9223372036854775807})").integer("seed"), 9223372036854775807);
+  EXPECT_THAT([] { config_from_json(R"({"seed": 18446744073709551615})"); },
+              ThrowsMessage<ConfigError>(HasSubstr("seed: expected a whole number below 2^63")));
 }
 
 TEST(Value, KeepsItsTypeAndItsBitsInText) {
