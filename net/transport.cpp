@@ -27,7 +27,7 @@ Address parse_tcp(std::string_view text, std::string_view whole) {
   if (host_end == text.npos) refuse("tcp:HOST:PORT", whole);
   const std::string_view host = bracketed ? text.substr(1, host_end - 1) : text.substr(0, host_end);
   const std::string_view port = text.substr(host_end + (bracketed ? 2 : 1));
-  if (host.empty()) refuse("tcp:HOST:PORT", whole);
+  if (host.empty() || host.find_first_of("[]") != host.npos) refuse("tcp:HOST:PORT", whole);
   if (port.find(':') != port.npos) refuse("an IPv6 host in brackets, as in tcp:[::1]:7878", whole);
   return Address::tcp(std::string(host), parse_port(port, whole));
 }

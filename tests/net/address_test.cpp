@@ -67,6 +67,7 @@ TEST(Address, SaysWhatIsWrongWithAText) {
               "[address] expected unix:PATH, tcp:HOST:PORT or memory:NAME, got '" + std::string(text) + "'");
   }
   EXPECT_EQ(error("tcp:localhost"), "[address] expected tcp:HOST:PORT, got 'tcp:localhost'");
+  EXPECT_EQ(error("tcp:[[h]]:1"), "[address] expected tcp:HOST:PORT, got 'tcp:[[h]]:1'");
   EXPECT_EQ(error("tcp::7878"), "[address] expected tcp:HOST:PORT, got 'tcp::7878'");
   EXPECT_EQ(error("tcp:::1:7878"), "[address] expected tcp:HOST:PORT, got 'tcp:::1:7878'");
   EXPECT_EQ(error("tcp:fe80::1:7878"),
