@@ -55,11 +55,11 @@ void print_last_words(const hopper::Results& results, const std::filesystem::pat
 
 }  // namespace
 
-void add_patience(CLI::App& command, double& patience) {
+void add_patience(CLI::App& command, std::optional<double>& patience) {
   command
       .add_option("--patience", patience,
-                  "Seconds that a worker may stand still before it is started anew, at least; where units take long, "
-                  "it may for 20 times their median")
+                  "Seconds that a worker may stand still before it is started anew, at least (run.patience, 60); where "
+                  "units take long, it may for 20 times their median")
       ->check(CLI::Range(1.0, 1e6));
 }
 

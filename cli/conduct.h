@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <optional>
 
 #include "hopper/run.h"
 
@@ -16,8 +17,10 @@ int conduct(const std::filesystem::path& run_directory, hopper::Objective object
             const std::function<hopper::RunResult(hopper::RunOptions&)>& conduct);
 
 /// `--patience SECONDS`, for RunOptions::patience.
-inline constexpr double kPatienceSeconds = 60;
-void add_patience(CLI::App& command, double& patience);
-inline Time seconds(double value) { return std::chrono::duration_cast<Time>(std::chrono::duration<double>(value)); }
+void add_patience(CLI::App& command, std::optional<double>& patience);
+inline std::optional<Time> seconds(const std::optional<double>& value) {
+  if (!value) return std::nullopt;
+  return std::chrono::duration_cast<Time>(std::chrono::duration<double>(*value));
+}
 
 }  // namespace hop::cli

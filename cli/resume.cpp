@@ -1,7 +1,10 @@
 // hop resume RUN_DIR: go on with an interrupted run.
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/files.h"
 #include "cli/commands.h"
@@ -10,29 +13,40 @@
 namespace hop::cli {
 namespace {
 
-int resume(const std::string& directory, double patience, bool json, bool retry) {
-  tell_source_change(directory);
-  const std::filesystem::path path = without_trailing_slash(directory);
-  return conduct(path, hopper::objective_of(path), json, [&](hopper::RunOptions& options) {
-    options.patience = seconds(patience);
-    options.retry = retry;
-    return hopper::resume(directory, options);
+struct ResumeArguments {
+  std::string directory;
+  std::optional<double> patience;
+  bool json = false;
+  bool retry = false;
+  std::vector<std::uint32_t> models;
+};
+
+int resume(const ResumeArguments& arguments) {
+  tell_source_change(arguments.directory);
+  const std::filesystem::path path = without_trailing_slash(arguments.directory);
+  return conduct(path, hopper::objective_of(path), arguments.json, [&](hopper::RunOptions& options) {
+    options.patience = seconds(arguments.patience);
+    options.retry = arguments.retry;
+    for (const std::uint32_t model : arguments.models) options.retry_models.emplace_back(model);
+    return hopper::resume(arguments.directory, options);
   });
 }
 
 }  // namespace
 
 void add_resume(CLI::App& app, Action& action) {
-  auto directory = std::make_shared<std::string>();
-  auto json = std::make_shared<bool>(false);
-  auto patience = std::make_shared<double>(kPatienceSeconds);
+  auto arguments = std::make_shared<ResumeArguments>();
   CLI::App* command = app.add_subcommand("resume", "Go on with an interrupted run");
-  command->add_option("run_dir", *directory, "The run directory")->required();
-  add_patience(*command, *patience);
-  command->add_flag("--json", *json, "Print results.json instead of progress and leaderboard");
-  auto retry = std::make_shared<bool>(false);
-  command->add_flag("--retry", *retry, "Bring quarantined models back: they train on from their newest states");
-  command->callback([=, &action] { action = [=] { return resume(*directory, *patience, *json, *retry); }; });
+  command->add_option("run_dir", arguments->directory, "The run directory")->required();
+  add_patience(*command, arguments->patience);
+  command->add_flag("--json", arguments->json, "Print results.json instead of progress and leaderboard");
+  CLI::Option* retry = command->add_flag(
+      "--retry", arguments->retry, "Bring models back that were set aside: they train on from their newest states");
+  command
+      ->add_option("--model", arguments->models, "With --retry: bring only this model back; may be given several times")
+      ->allow_extra_args(false)
+      ->needs(retry);
+  command->callback([arguments, &action] { action = [arguments] { return resume(*arguments); }; });
 }
 
 }  // namespace hop::cli

@@ -34,7 +34,7 @@ struct RunArguments {
   std::string run_directory;
   int workers = 0;
   std::vector<std::string> overrides;
-  double patience = kPatienceSeconds;
+  std::optional<double> patience;
   bool json = false;
 };
 

@@ -2,7 +2,6 @@
 #include <sys/prctl.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -24,7 +23,7 @@ void add_worker(CLI::App& app, Action& action) {
   command->callback([=, &action] {
     action = [=]() -> int {
       ::prctl(PR_SET_NAME, "hop-worker");
-      if (const char* token = std::getenv(hopper::kTokenVariable)) options->token = token;
+      options->token = hopper::take_token(hopper::kTokenDescriptor);
       try {
         hopper::serve(*options);
       } catch (const NetError& error) {

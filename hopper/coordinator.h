@@ -29,7 +29,7 @@ struct WorkerState {
   WorkerId id{};
   Incarnation incarnation{};
   bool alive = false;
-  std::vector<Lease> leases{};        ///< in the order given: the first one is training
+  std::vector<Lease> leases{};        ///< in the order given: the first one is training, or trained and not yet told
   std::optional<Lease> broken_off{};  ///< what the life that ended last was training
 };
 
@@ -107,7 +107,7 @@ class Coordinator {
 
   // coordinator_workers.cpp: who is there, and which states they bring.
   WorkerState* alive(const Peer& peer);
-  void take_down(WorkerState& worker);
+  void take_down(WorkerState& worker, std::optional<ModelId> trained = {});
   void receive(const Peer& peer, const HeldState& held);
   std::optional<record::Commit> due_commit(WorkerId worker, const HeldState& held) const;
   void find_losses(WorkerId worker, std::span<const HeldState> held);

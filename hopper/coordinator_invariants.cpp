@@ -64,14 +64,17 @@ void Coordinator::check(const Model& model) const {
           "a commit continues the newest committed state", model.id);
 }
 
-// All of it after what is rare; of a unit's common way, the model and the workers that it is about.
+// All of it after what is rare; of a unit's common way, the model and the workers that it is about. (SYNCED looks at
+// each model as its record settles.)
 void Coordinator::check_after(const Event& event) const {
   if (std::holds_alternative<event::Synced>(event) || std::holds_alternative<event::Timer>(event)) {
     for (const WorkerState& w : workers_) check(w);
   } else if (const auto* result = std::get_if<event::Result>(&event)) {
     if (result->model.index() < flights_.size()) check(ledger_.model(result->model));
     for (const WorkerState& w : workers_) check(w);
-  } else if (!std::holds_alternative<event::Collected>(event)) {
+  } else if (const auto* collected = std::get_if<event::Collected>(&event)) {
+    check(ledger_.model(collected->model));
+  } else {
     check_invariants();
   }
 }

@@ -99,7 +99,12 @@ void Coordinator::on(const event::Synced& synced) {
   while (!unsynced_.empty() && ledger_.sequence() < synced.sequence) {
     const Unsynced entry = std::move(unsynced_.front());
     unsynced_.pop_front();
-    std::visit([&](const auto& record) { settle(record, entry); }, entry.record);
+    std::visit(
+        [&](const auto& record) {
+          settle(record, entry);
+          if constexpr (requires { record.model; }) check(ledger_.model(record.model));
+        },
+        entry.record);
   }
 }
 

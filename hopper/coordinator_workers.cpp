@@ -30,14 +30,14 @@ void Coordinator::on(const event::WorkerUp& up) {
 }
 
 void Coordinator::on(const event::WorkerDown& down) {
-  if (WorkerState* w = alive(down.peer)) take_down(*w);
+  if (WorkerState* w = alive(down.peer)) take_down(*w, down.trained);
 }
 
 void Coordinator::on(const event::WorkerCrashed& crashed) {
   if (crashed.peer.worker.index() >= workers_.size()) return;
   WorkerState& w = worker(crashed.peer.worker);
   if (w.incarnation != crashed.peer.incarnation) return;
-  if (w.alive) take_down(w);
+  if (w.alive) take_down(w, crashed.trained);
   const std::optional<Lease> suspect = std::exchange(w.broken_off, std::nullopt);
   if (!suspect || ledger_.model(suspect->model).version != suspect->unit) return;
   const std::uint32_t times = flight(suspect->model).failures + 1;
@@ -46,12 +46,15 @@ void Coordinator::on(const event::WorkerCrashed& crashed) {
 }
 
 // Revokes what the worker had. Nobody knows yet why it was lost: the unit that it was training is not to blame, but
-// where the same unit is broken off again and again, it makes way for others for a while.
-void Coordinator::take_down(WorkerState& w) {
+// where the same unit is broken off again and again, it makes way for others for a while. Where the worker did not say
+// what it trained, that was the first in its queue; otherwise the first one may be trained, and on its way to the disk.
+void Coordinator::take_down(WorkerState& w, std::optional<ModelId> trained) {
   w.alive = false;
   for (const Lease& lease : w.leases) flight(lease.model).leased_to.reset();
   if (!w.leases.empty()) {
-    w.broken_off = w.leases.front();
+    const auto said =
+        std::find_if(w.leases.begin(), w.leases.end(), [&](const Lease& lease) { return lease.model == trained; });
+    w.broken_off = said == w.leases.end() ? w.leases.front() : *said;
     Flight& f = flight(w.broken_off->model);
     if (++f.broken_off > 1) retry_later(f, f.broken_off - 1);
   }

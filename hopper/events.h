@@ -74,12 +74,14 @@ struct WorkerUp {
 /// The connection is gone, or the worker was silent for too long.
 struct WorkerDown {
   Peer peer{};
+  std::optional<ModelId> trained{};  ///< whose unit it was training when it was last heard of; none: it did not say
 };
 /// That life of the worker ended by a fault of its own, not by its host: a crash, an exit, all memory used up. Comes
-/// after its WorkerDown and before the next life. The model that it was training may be the reason.
+/// before the next life, as a rule after its WorkerDown. The model that it was training may be the reason.
 struct WorkerCrashed {
   Peer peer{};
-  std::string how{};  ///< for people
+  std::string how{};                 ///< for people
+  std::optional<ModelId> trained{};  ///< as in WorkerDown
 };
 /// The unit is trained and the new state is a durable file of that node.
 struct Result {

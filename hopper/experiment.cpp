@@ -98,7 +98,8 @@ std::string run_section(const RunSettings& run) {
          "\nthreads_per_worker = " + std::to_string(run.threads_per_worker) + "\ndevice = " + quoted(run.device) +
          "\ndurable = " + (run.durable ? "true" : "false") + "\ncapture = " + (run.capture ? "true" : "false") +
          "\nprecision = " + quoted(run.precision) +
-         "\ntransport = " + (run.transport == LocalTransport::Unix ? "\"unix\"" : "\"tcp\"") + "\n";
+         "\ntransport = " + (run.transport == LocalTransport::Unix ? "\"unix\"" : "\"tcp\"") + "\n" +
+         (run.patience ? "patience = " + to_text(Value(*run.patience)) + "\n" : "");
 }
 
 }  // namespace
@@ -134,6 +135,9 @@ void Experiment::check() const {
   if (search.epochs == 0) throw ConfigError("[search] epochs: expected at least 1, got 0");
   if (run.workers == 0) throw ConfigError("[run] workers: expected at least 1, got 0");
   if (run.threads_per_worker == 0) throw ConfigError("[run] threads_per_worker: expected at least 1, got 0");
+  if (run.patience && !(*run.patience >= 1 && *run.patience <= 1e6)) {
+    throw ConfigError("[run] patience: expected 1 to 1,000,000 seconds, got " + to_text(Value(*run.patience)));
+  }
   if (search.method == SearchMethod::Random && search.samples == 0) {
     throw ConfigError("[search] samples: random search needs the number of configurations");
   }

@@ -61,6 +61,7 @@ struct RunSettings {
   bool capture = true;                   ///< record each training step once and replay it; the bits are the same
   std::string precision = "strict";  ///< of f32 products: strict, tf32 or bf16 (kernels/precision.h); bits depend on it
   LocalTransport transport = LocalTransport::Unix;
+  std::optional<double> patience{};  ///< seconds that a worker may stand still, at least (RunOptions::patience); 60
 };
 
 /// A value. With `order` fixed, the final weights are a function of it alone.

@@ -244,6 +244,7 @@ void read_run(TomlSection section, RunSettings& run) {
   if (auto device = section.text("device")) run.device = *device;
   if (auto durable = section.boolean("durable")) run.durable = *durable;
   if (auto capture = section.boolean("capture")) run.capture = *capture;
+  if (auto patience = section.number("patience")) run.patience = *patience;
   if (auto precision = section.text("precision")) run.precision = *precision;
   if (auto transport = choice(section, "transport", kTransports)) {
     run.transport = *transport == 0 ? LocalTransport::Unix : LocalTransport::Tcp;

@@ -170,33 +170,33 @@ Results summarize(const Ledger& ledger, Objective objective) {
 std::string to_json(const Results& r) {
   Json models = Json::array();
   for (const ModelResult& model : r.models) models.push_back(json_of(model));
-  const Json json = {
-      {"name", r.name},
-      {"seed", r.seed},
-      {"strategy", r.strategy},
-      {"order", r.order == Order::Fixed ? "fixed" : "free"},
-      {"workers", r.workers},
-      {"threads_per_worker", r.threads_per_worker},
-      {"partitions", r.partitions},
-      {"epochs", r.epochs},
-      {"device", r.device == "mixed" ? Json(r.devices) : Json(r.device)},
-      {"arithmetic", one_or_each(r.arithmetic)},
-      {"arithmetic_changes", json_of(r.arithmetic_changes)},
-      {"isa", r.isa},
-      {"versions", r.versions},
-      {"wall_seconds", r.wall_seconds},
-      {"hops", r.hops},
-      {"network",
-       {{"hop_bytes", r.network.hop},
-        {"collect_bytes", r.network.collect},
-        {"gradient_bytes", r.network.gradient},
-        {"data_bytes", r.network.data},
-        {"control_bytes", r.network.control}}},
-      {"memory", {{"data_bytes_per_worker", r.data_bytes_per_worker}, {"peak_rss_bytes", r.peak_rss_bytes}}},
-      {"gap_ms", json_of_gaps(r)},
-      {"idle_ms", json_of(r.idle)},
-      {"models", models},
-      {"best", r.best ? Json(r.best->value) : Json(nullptr)}};
+  Json json = {{"name", r.name},
+               {"seed", r.seed},
+               {"strategy", r.strategy},
+               {"order", r.order == Order::Fixed ? "fixed" : "free"},
+               {"workers", r.workers},
+               {"threads_per_worker", r.threads_per_worker},
+               {"partitions", r.partitions},
+               {"epochs", r.epochs},
+               {"device", r.device == "mixed" ? Json(r.devices) : Json(r.device)},
+               {"arithmetic", one_or_each(r.arithmetic)},
+               {"arithmetic_changes", json_of(r.arithmetic_changes)},
+               {"isa", r.isa},
+               {"versions", r.versions},
+               {"wall_seconds", r.wall_seconds},
+               {"hops", r.hops},
+               {"network",
+                {{"hop_bytes", r.network.hop},
+                 {"collect_bytes", r.network.collect},
+                 {"gradient_bytes", r.network.gradient},
+                 {"data_bytes", r.network.data},
+                 {"control_bytes", r.network.control}}},
+               {"memory", {{"data_bytes_per_worker", r.data_bytes_per_worker}, {"peak_rss_bytes", r.peak_rss_bytes}}},
+               {"gap_ms", json_of_gaps(r)},
+               {"idle_ms", json_of(r.idle)},
+               {"models", models},
+               {"best", r.best ? Json(r.best->value) : Json(nullptr)}};
+  if (!r.data_damage.empty()) json["data_damage"] = r.data_damage;
   return json.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -204,7 +204,8 @@ bool is_current(const std::filesystem::path& file, const Results& results) {
   std::ifstream stream(file, std::ios::binary);
   const Json there = Json::parse(stream, nullptr, /*allow_exceptions=*/false);
   if (!there.is_object() || !there.contains("models")) return false;
-  return there["models"] == Json::parse(to_json(results))["models"];
+  const Json now = Json::parse(to_json(results));
+  return there["models"] == now["models"] && there.value("data_damage", "") == now.value("data_damage", "");
 }
 
 std::string leaderboard(const Results& results, std::size_t rows) {

@@ -71,6 +71,8 @@ struct Results {
   std::optional<ModelId> best{};
   Outcome outcome = Outcome::Completed;
   Objective objective = Objective::ValidAccuracy;
+  /// What was wrong with the run's data when it ended: models may have been trained on changed rows. Empty as a rule.
+  std::string data_damage{};
   bool is_running = false;                ///< a process runs or resumes it just now (inspect)
   bool is_durable = true;                 ///< run.durable: whether it can be resumed once it was interrupted
   std::filesystem::path run_directory{};  ///< empty when it was temporary

@@ -25,6 +25,16 @@
 namespace hop::hopper {
 namespace {
 
+// A configuration travels in messages and stands in a record, of at most 1 MiB each.
+void check_length(const Model& model) {
+  constexpr std::size_t kLongest = 256 * 1024;
+  const std::size_t length = std::max(model.config.to_json().size(), model.config.to_text().size());
+  if (length <= kLongest) return;
+  throw ConfigError("[search.space] expected configurations of at most " + std::to_string(kLongest) +
+                    " bytes, got one of " + std::to_string(length) + " (model " + std::to_string(model.id.value) +
+                    "); shorten its longest value, or put the text into a file and search over the name");
+}
+
 // Every model is built once before the first lease: one that does not fit the data is an error of the experiment.
 void check_models(const Experiment& experiment, const data::Dataset& dataset) {
   if (dataset.classes() < 2) {
@@ -33,6 +43,7 @@ void check_models(const Experiment& experiment, const data::Dataset& dataset) {
   }
   const Ledger ledger(make_plan(experiment, dataset.partition_count()), make_search(experiment));
   for (const Model& model : ledger.models()) {
+    check_length(model);
     Trainer trainer(experiment, model.id, model.config, dataset);
     check_last_batches(trainer.module(), batch_size(model.config), dataset);
   }
@@ -116,14 +127,25 @@ std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, cons
   return module;
 }
 
+void check_undamaged(const Results& results) {
+  if (results.data_damage.empty()) return;
+  const std::string directory = results.run_directory.string();
+  throw DataError(
+      "[run] expected the data of the run as they were when it began, got " + results.data_damage +
+      "; models may have been trained on changed rows. " + directory +
+      "/results.json has the results and says so (data_damage). Put the file back as it was and `hop resume " +
+      directory + "` takes the note out again; or train anew");
+}
+
 bool is_quarantined(const ModelResult& model) { return model.status == to_string(Status::Quarantined); }
 
 // A run's last steps, which a `resume` takes where the run was killed before them.
 RunResult finish(Results results, const Experiment& experiment, const data::Dataset& dataset) {
   const fs::path directory = results.run_directory;
   results.data_bytes_per_worker = largest_node_bytes(dataset, make_plan(experiment, dataset.partition_count()));
-  if (results.outcome == Outcome::Completed) check_unchanged(dataset);  // workers map the files of the data
+  if (results.outcome == Outcome::Completed) results.data_damage = data_damage(dataset);  // workers map its files
   if (!is_current(directory / "results.json", results)) write_file(directory / "results.json", to_json(results));
+  check_undamaged(results);
   const bool may_be_retried = std::any_of(results.models.begin(), results.models.end(), is_quarantined);
   std::error_code ignored;  // what stays of it harms nobody
   if (results.outcome == Outcome::Completed && !may_be_retried) fs::remove_all(directory / "nodes", ignored);
@@ -234,6 +256,17 @@ void check_resumable(const Experiment& experiment, const Results& results) {
   }
 }
 
+// A model that somebody names is meant: one that trains anyway, or is no model, is a mistake.
+void check_retry(const RunOptions& options, const Results& results) {
+  for (const ModelId id : options.retry_models) {
+    const ModelResult& model = results.model(id);
+    if (is_quarantined(model)) continue;
+    throw ConfigError("[resume] expected a model that was set aside to retry, got model " + std::to_string(id.value) +
+                      ", which is " + model.status + "; `hop report " + results.run_directory.string() +
+                      "` shows which ones were");
+  }
+}
+
 std::vector<std::string> local_devices(const Experiment& experiment) {
   std::vector<std::string> devices;
   for (std::uint32_t w = 0; w < experiment.run.workers; ++w) {
@@ -246,6 +279,7 @@ std::vector<std::string> local_devices(const Experiment& experiment) {
 
 RunResult run(Experiment experiment, const RunOptions& options) {
   experiment.data.seed = experiment.seed;
+  if (options.patience) experiment.run.patience = std::chrono::duration<double>(*options.patience).count();
   experiment.check();
   check_hosting(experiment, options);
   if (experiment.data.source != "glyphs") {
@@ -294,6 +328,7 @@ RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder
   for (const std::string& line : give_up_lost_files(experiment, directory, journal, contents)) tell(line, options);
   Results finished = read_results(directory, experiment, contents);
   check_resumable(experiment, finished);
+  check_retry(options, finished);
   const bool asks_again = options.retry && std::any_of(finished.models.begin(), finished.models.end(), is_quarantined);
   if (finished.outcome == Outcome::Completed && !asks_again) {
     if (finished.devices.empty()) describe(finished, experiment, local_devices(experiment));

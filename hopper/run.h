@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,14 +72,16 @@ struct RunOptions {
   std::function<void(const RunProgress&)> on_progress = {};
   Time progress_interval = std::chrono::milliseconds(200);
   /// How long a worker may stand still (train no row, read no file, receive no byte) while it starts or has a unit in
-  /// hand, at least: where units take long, it may for 20 times their median. Then it is started anew.
-  Time patience = std::chrono::seconds(60);
+  /// hand, at least: where units take long, it may for 20 times their median. Then it is started anew. None: what the
+  /// experiment says, which keeps the word of `run` for each `resume`; 60 s where it says nothing.
+  std::optional<Time> patience = {};
   /// Called on the run's thread with what people should know at once, a line each, which the run's log has too: a
   /// worker was lost, its unit is trained again, bits may differ from those of a run that went through.
   std::function<void(const std::string& line)> on_notice = {};
   RunControl* control = nullptr;
-  /// `resume` only: models that were quarantined train on.
+  /// `resume` only: models that were quarantined train on; where some are named, only those.
   bool retry = false;
+  std::vector<ModelId> retry_models = {};
 };
 
 struct RunResult {

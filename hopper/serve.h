@@ -11,7 +11,7 @@ struct ServeOptions {
   std::string coordinator{};  ///< address, such as unix:/run/user/1000/hop-x/coordinator
   std::uint32_t worker = 0;
   std::uint32_t incarnation = 1;
-  std::string token{};  ///< the run's; `hop worker` takes it from the environment, where other users cannot read it
+  std::string token{};                  ///< the run's; `hop worker` takes it from the pipe at kTokenDescriptor
   std::filesystem::path node_folder{};  ///< for model states; created when it does not exist
 };
 

@@ -210,14 +210,14 @@ Ready decode(ByteView bytes) {
 
 Bytes encode(const Welcome& m) {
   FlatBufferBuilder b;
-  const auto experiment = b.CreateString(m.experiment), dataset = b.CreateString(m.dataset);
-  return finish(b, wire::CreateWelcome(b, experiment, dataset, m.workers).o);
+  const auto dataset = b.CreateString(m.dataset);
+  return finish(b, wire::CreateWelcome(b, 0, dataset, m.workers).o);
 }
 
 template <>
 Welcome decode(ByteView bytes) {
   const auto& m = verified<wire::Welcome>(bytes, "Welcome");
-  return {text_of(m.experiment()), text_of(m.dataset()), m.workers()};
+  return {text_of(m.dataset()), m.workers()};
 }
 
 Bytes encode(const LeaseOrder& m) {
@@ -371,13 +371,13 @@ Bytes encode(const State& m) {
   FlatBufferBuilder b;
   const auto text = b.CreateString(m.text);
   const auto digest = to_wire(m.digest);
-  return finish(b, wire::CreateState(b, m.model.value, m.version, &digest, m.found, text).o);
+  return finish(b, wire::CreateState(b, m.model.value, m.version, &digest, m.found, text, m.unreadable).o);
 }
 
 template <>
 State decode(ByteView bytes) {
   const auto& m = verified<wire::State>(bytes, "State");
-  return {ModelId(m.model()), m.version(), from_wire(m.digest()), m.found(), words_of(m.text())};
+  return {ModelId(m.model()), m.version(), from_wire(m.digest()), m.found(), words_of(m.text()), m.unreadable()};
 }
 
 }  // namespace hop::hopper::message

@@ -36,7 +36,7 @@ enum class Kind : std::uint16_t {
   Notice
 };
 
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 
 /// 256 bits: random numbers, or what they prove.
 using Bits256 = std::array<std::uint64_t, 4>;
@@ -74,8 +74,8 @@ struct Ready {
   std::string arithmetic;  ///< arithmetic_of(that)
 };
 
+/// The experiment's text follows as the frame's payload; none where the worker shares the application's memory.
 struct Welcome {
-  std::string experiment;
   std::string dataset;
   std::uint32_t workers = 1;
 };
@@ -163,7 +163,8 @@ struct State {
   std::uint32_t version = 0;
   Digest digest;
   bool found = false;
-  std::string text;  ///< why not
+  std::string text;         ///< why not
+  bool unreadable = false;  ///< it is there and cannot be read just now: that may pass
 };
 
 using Bytes = std::vector<std::byte>;

@@ -108,34 +108,35 @@ void ProcessHost::start(Peer peer) {
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
 
-  std::string token = std::string(kTokenVariable) + "=" + options_.token;
-  std::vector<char*> environment;
-  for (char** variable = environ; *variable != nullptr; ++variable) environment.push_back(*variable);
-  environment.push_back(token.data());
-  environment.push_back(nullptr);
-
+  const Descriptor token = token_pipe(options_.token);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
-  if (pid == 0) become(program_, arguments.data(), environment.data(), log_, parent);
+  if (pid == 0) become(program_, arguments.data(), token.get(), log_, parent);
   if (pid < 0) throw RunError(std::string("[worker] cannot start a process: ") + std::strerror(errno));
   children_.emplace(pid, peer);
 }
 
 // Runs in the child, between fork and exec: async-signal-safe calls only.
-void ProcessHost::become(int program, char* const* arguments, char* const* environment, int log, pid_t parent) {
+void ProcessHost::become(int program, char* const* arguments, int token, int log, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);  // the coordinator died before the line above
   const int null = ::open("/dev/null", O_RDONLY);
+  program = ::fcntl(program, F_DUPFD_CLOEXEC, kTokenDescriptor + 1);  // out of the way
   ::dup2(null, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
-  ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);  // no socket of the coordinator outlives the exec
+  if (token == kTokenDescriptor) {
+    ::fcntl(token, F_SETFD, 0);
+  } else {
+    ::dup2(token, kTokenDescriptor);
+  }
+  ::close_range(kTokenDescriptor + 1, ~0U, CLOSE_RANGE_CLOEXEC);  // no socket of the coordinator outlives the exec
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   std::signal(SIGPIPE, SIG_DFL);  // a coordinator may ignore it
-  ::syscall(SYS_execveat, program, "", arguments, environment, AT_EMPTY_PATH);
+  ::syscall(SYS_execveat, program, "", arguments, environ, AT_EMPTY_PATH);
   ::_exit(127);
 }
 

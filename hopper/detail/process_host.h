@@ -18,7 +18,7 @@ namespace hop::hopper {
 struct ProcessHostOptions {
   std::string program;                  ///< the `hop` executable: opened once, whatever lies under its name later
   std::string coordinator;              ///< address that the worker connects to
-  std::string token;                    ///< the run's secret, handed over in the environment
+  std::string token;                    ///< the run's secret, handed over in a pipe
   std::filesystem::path run_directory;  ///< its nodes/wN/ is the node's disk, its log takes the output
 };
 
@@ -39,7 +39,7 @@ class ProcessHost final : public WorkerHost {
  private:
   void await_child();
   void reap();
-  [[noreturn]] static void become(int program, char* const* arguments, char* const* environment, int log, pid_t parent);
+  [[noreturn]] static void become(int program, char* const* arguments, int token, int log, pid_t parent);
 
   ProcessHostOptions options_;
   OnExit on_exit_;

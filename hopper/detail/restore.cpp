@@ -82,9 +82,14 @@ void check_same_data(const JournalHeader& header, const data::Dataset& dataset) 
                   "), got others (" + now.hex() + ") in " + dataset.folder().string());
 }
 
-void check_unchanged(const data::Dataset& dataset) {
-  for (std::uint32_t q = 0; q < dataset.partition_count(); ++q) dataset.partition(PartitionId(q), data::Verify::yes);
-  if (dataset.has_validation()) dataset.validation(data::Verify::yes);
+std::string data_damage(const data::Dataset& dataset) {
+  try {
+    for (std::uint32_t q = 0; q < dataset.partition_count(); ++q) dataset.partition(PartitionId(q), data::Verify::yes);
+    if (dataset.has_validation()) dataset.validation(data::Verify::yes);
+    return {};
+  } catch (const DataError& error) {
+    return error.what();
+  }
 }
 
 }  // namespace hop::hopper

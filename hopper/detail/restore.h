@@ -33,7 +33,7 @@ std::string describe_tail(const JournalContents& contents, const std::string& co
 Digest data_digest(const data::Dataset& dataset);
 /// Throws DataError when the journal is of a run on other data.
 void check_same_data(const JournalHeader& header, const data::Dataset& dataset);
-/// Reads all files of the data set again. Throws DataError that names the first one that was changed.
-void check_unchanged(const data::Dataset& dataset);
+/// Reads all files of the data set again: what is wrong with the first one that was changed; empty: nothing.
+std::string data_damage(const data::Dataset& dataset);
 
 }  // namespace hop::hopper

@@ -1,5 +1,6 @@
 #include "hopper/detail/run_loop.h"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
@@ -14,23 +15,43 @@ namespace hop::hopper {
 
 using net::asio::post;
 
+namespace {
+
+Time patience_of(const Experiment& experiment, const RunOptions& options) {
+  constexpr double kSeconds = 60;
+  if (options.patience) return *options.patience;
+  return std::chrono::duration_cast<Time>(std::chrono::duration<double>(experiment.run.patience.value_or(kSeconds)));
+}
+
+bool is_to_be_retried(const Model& model, const RunOptions& options) {
+  const std::vector<ModelId>& named = options.retry_models;
+  const bool is_meant = named.empty() || std::find(named.begin(), named.end(), model.id) != named.end();
+  return options.retry && is_meant && model.status == Status::Quarantined;
+}
+
+}  // namespace
+
 RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options,
-                 Journal& journal, Coordinator& coordinator)
+                 Journal& journal, Coordinator& coordinator, const MakeHost& make_host)
     : experiment_(experiment),
       dataset_(dataset),
       options_(options),
       journal_(journal),
       coordinator_(coordinator),
       token_(make_token()),
-      patience_(std::chrono::duration_cast<Patience::Duration>(options.patience)) {
+      patience_(std::chrono::duration_cast<Patience::Duration>(patience_of(experiment, options))) {
   const net::Executor executor = io_.get_executor();
   const auto on_exit = [this](Peer peer, const WorkerHost::End& end) { worker_ended(peer, end); };
-  if (options.hosting == Hosting::Threads) {
+  if (make_host || options.hosting == Hosting::Threads) {
     memory_ = std::make_shared<net::MemoryNetwork>();
     transport_ = std::make_unique<net::MemoryTransport>(executor, memory_);
     listener_ = transport_->listen(net::Address::memory("coordinator"));
-    host_ = std::make_unique<ThreadHost>(
-        executor, ThreadHostOptions{experiment_, memory_, options.run_directory, options.devices, token_}, on_exit);
+    if (make_host) {
+      host_ = make_host({executor, memory_, token_, on_exit});
+    } else {
+      host_ = std::make_unique<ThreadHost>(
+          executor, ThreadHostOptions{experiment_, memory_, options.run_directory, options.devices, token_}, on_exit);
+    }
   } else {
     const bool tcp = experiment.run.transport == LocalTransport::Tcp;
     transport_ = net::make_transport(tcp ? net::Address::Scheme::kTcp : net::Address::Scheme::kUnix, executor);
@@ -54,12 +75,16 @@ Outcome RunLoop::run() {
   if (options_.control != nullptr) {
     options_.control->attach([this](bool abort) { post(io_, [this, abort] { request_stop(abort); }); });
   }
-  for (const Model& model : coordinator_.ledger().models()) started_units_ += model.version;
+  for (const Model& model : coordinator_.ledger().models()) {
+    started_units_ += model.version;
+    if (model.visits.empty()) continue;  // what earlier lives of the run have learned of it
+    patience_.unit_took(model.seconds / static_cast<double>(model.visits.size()), model.state_bytes);
+  }
   spawn(accept_workers());
   spawn(watch());
   event::Started started;
   for (const Model& model : coordinator_.ledger().models()) {
-    if (options_.retry && model.status == Status::Quarantined) started.retry.push_back(model.id);
+    if (is_to_be_retried(model, options_)) started.retry.push_back(model.id);
   }
   step(started);
   for (Node& node : nodes_) start_worker(node);

@@ -8,6 +8,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,11 +39,21 @@ struct RunTotals {
   std::vector<std::string> devices;  ///< what each worker computed on; "" for one that never got ready
 };
 
+/// What another host of workers needs to know, in place of those of RunOptions::hosting: tests put workers of their own
+/// into a run.
+struct HostSurroundings {
+  net::Executor executor;
+  std::shared_ptr<net::MemoryNetwork> memory;  ///< where "memory:coordinator" listens
+  std::string token;                           ///< the run's secret
+  WorkerHost::OnExit on_exit;
+};
+using MakeHost = std::function<std::unique_ptr<WorkerHost>(const HostSurroundings&)>;
+
 class RunLoop {
  public:
   /// The references outlive the loop. `journal` is open and holds what `coordinator` was restored from.
   RunLoop(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options, Journal& journal,
-          Coordinator& coordinator);
+          Coordinator& coordinator, const MakeHost& make_host = {});
   ~RunLoop();
 
   /// Runs to the end. Throws what made the run fail.
@@ -54,9 +65,10 @@ class RunLoop {
 
   // How a life ended. What the host did to it is no fault of the model that it trained.
   enum class Loss : std::uint8_t {
-    Crash,      // by itself, or its connection broke for a reason that its end will tell
-    Silence,    // not a byte for 2.5 s: killed
-    StoodStill  // it spoke, but got nothing done: killed
+    Crash,           // by itself, or its connection broke for a reason that its end will tell
+    Silence,         // not a byte for 2.5 s: killed
+    StoodStill,      // it spoke, but its unit did not get on: killed
+    HostStoodStill,  // it spoke, but its disk did not get on, or its start: killed
   };
 
   // One worker as this process sees it.
@@ -71,6 +83,7 @@ class RunLoop {
     std::uint32_t failed_forks = 0;
     std::uint32_t fruitless_lives = 0;  // in a row: they got ready, and nothing done
     std::string last_error;
+    std::optional<ModelId> trained;    // by the life that was lost, as far as it said
     std::optional<Lease> interrupted;  // what a life that was lost had in hand; none once its fate is told
     std::string epilogue;              // to be told once the loss was
     bool alive = false;                // its process or thread has not ended
@@ -93,6 +106,7 @@ class RunLoop {
   bool give_up(const Node& node, const std::string& how);
   void look_after(Node& node, std::chrono::steady_clock::time_point now);
   bool has_something_to_do(const Node& node) const;
+  const Lease* in_training(const Node& node) const;
   Node* find(Peer peer);
 
   // Conversations.
@@ -141,6 +155,7 @@ class RunLoop {
   void tell_quarantine(const record::Quarantine& quarantine);
   void tell_rollback(const record::Rollback& rollback);
   void tell_change(const record::Arithmetic& now);
+  void tell_unreadable(ModelId model, const std::string& why);
   int process_of(WorkerId worker) const;
 
   void request_stop(bool abort);

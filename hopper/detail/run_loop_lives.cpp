@@ -73,6 +73,11 @@ void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
   node->loss = loss;
   node->lost_at = Clock::now();
   changed_ = true;
+  const std::vector<Lease>& leases = coordinator_.workers()[peer.worker.index()].leases;
+  const Lease* trained = in_training(*node);
+  node->trained = trained != nullptr ? std::optional(trained->model) : std::nullopt;
+  if (trained == nullptr && !leases.empty()) trained = leases.data();  // it did not say
+  node->interrupted = trained != nullptr && node->was_ready ? std::optional(*trained) : std::nullopt;
   if (node->connection) {
     const net::Traffic traffic = node->connection->traffic();
     node->control_bytes += traffic.control_sent + traffic.control_received + node->last.control_bytes;
@@ -83,9 +88,7 @@ void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
   // A silent process may still write to the node's disk: the next life waits until it is dead.
   if (loss != Loss::Crash) host_->kill(peer);
   if (!node->was_ready) return;
-  const std::vector<Lease>& leases = coordinator_.workers()[peer.worker.index()].leases;
-  node->interrupted = leases.empty() ? std::nullopt : std::optional(leases.front());
-  step(event::WorkerDown{peer});
+  step(event::WorkerDown{peer, node->trained});
   std::vector<ModelId> unanswered;
   for (const auto& [model, holder] : collecting_) {
     if (holder == peer) unanswered.push_back(model);
@@ -104,8 +107,8 @@ void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
   ended_.cancel();
   if (error_) return;
   // Silent while it dumped core: a crash all the same.
-  const bool is_hosts_doing = node->loss != Loss::StoodStill && end.by_host;
-  if (!is_hosts_doing && node->was_ready && !outcome_) step(event::WorkerCrashed{peer, end.how});
+  const bool is_hosts_doing = node->loss == Loss::HostStoodStill || (node->loss != Loss::StoodStill && end.by_host);
+  if (!is_hosts_doing && node->was_ready && !outcome_) step(event::WorkerCrashed{peer, end.how, node->trained});
   if (!outcome_ || !node->epilogue.empty()) tell_loss(*node, end.how);
   if (outcome_) return;
   const bool is_models_affair = node->interrupted && !is_hosts_doing;
@@ -160,7 +163,7 @@ void RunLoop::look_after(Node& node, Clock::time_point now) {
   }
   if (!node.connection) {
     if (node.pulse.silent_for(now) <= patience_.longest()) return;
-    return worker_lost(node.peer, "no hello for " + seconds(patience_.longest()), Loss::StoodStill);
+    return worker_lost(node.peer, "no hello for " + seconds(patience_.longest()), Loss::HostStoodStill);
   }
   node.pulse.look(node.connection->arrived(), node.is_sending_state, now);
   if (node.pulse.silent_for(now) > kSilence) return worker_lost(node.peer, "silent for 2.5 s", Loss::Silence);
@@ -169,7 +172,17 @@ void RunLoop::look_after(Node& node, Clock::time_point now) {
   if (still <= patience_.longest()) return;
   const std::string doing = node.last.doing.empty() ? "says nothing of what it does" : node.last.doing;
   worker_lost(node.peer, "stood still for " + seconds(still) + ": " + doing + " (--patience sets how long it may)",
-              Loss::StoodStill);
+              in_training(node) != nullptr ? Loss::StoodStill : Loss::HostStoodStill);
+}
+
+// The unit that the worker was training when it was last heard of; null where it trained none. Of those that it was
+// given, the first may be trained already, and on its way to a disk that takes its time.
+const Lease* RunLoop::in_training(const Node& node) const {
+  const std::vector<Lease>& leases = coordinator_.workers()[node.peer.worker.index()].leases;
+  const auto said = std::find_if(leases.begin(), leases.end(), [&](const Lease& lease) {
+    return node.last.busy && lease.model == node.last.model && lease.unit == node.last.unit;
+  });
+  return said == leases.end() ? nullptr : &*said;
 }
 
 bool RunLoop::has_something_to_do(const Node& node) const {

@@ -86,6 +86,11 @@ void RunLoop::tell_change(const record::Arithmetic& now) {
          ": bits may differ from those of a run that went through (arithmetic_changes in results.json)");
 }
 
+// That may pass; where it does not, the state is taken for lost, which is told again.
+void RunLoop::tell_unreadable(ModelId model, const std::string& why) {
+  notice("model " + std::to_string(model.value) + ": its state could not be read and is asked for again: " + why);
+}
+
 int RunLoop::process_of(WorkerId worker) const {
   const auto* processes = dynamic_cast<const ProcessHost*>(host_.get());
   return processes != nullptr ? static_cast<int>(processes->pid(worker)) : 0;

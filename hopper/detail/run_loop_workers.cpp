@@ -76,10 +76,10 @@ net::Awaitable<Peer> RunLoop::greet(net::Door::Visitor& visitor) {
   connection->name_peer("worker " + std::to_string(hello.peer.worker.value));
   node->connection = connection;
   node->pulse.start(std::chrono::steady_clock::now());
-  const message::Welcome welcome{experiment_.model.builder ? std::string() : to_toml(experiment_),
-                                 std::filesystem::absolute(dataset_.folder()), experiment_.run.workers};
+  const message::Welcome welcome{std::filesystem::absolute(dataset_.folder()), experiment_.run.workers};
   const message::Bytes bytes = message::encode(welcome);
-  co_await connection->send(static_cast<std::uint16_t>(message::Kind::Welcome), bytes);
+  const std::string text = experiment_.model.builder ? std::string() : to_toml(experiment_);
+  co_await connection->send(static_cast<std::uint16_t>(message::Kind::Welcome), bytes, as_bytes(text));
   if (outcome_) send(hello.peer, message::Shutdown{});  // it came when all was over
   co_return hello.peer;
 }
@@ -165,6 +165,7 @@ net::Awaitable<void> RunLoop::dispatch(Peer peer, const Connection& connection, 
     case Kind::Failed: {
       const auto m = message::decode<message::Failed>(bytes);
       note_work(peer);
+      if (m.failure == Failure::StateDamaged) tell_unreadable(m.model, m.text);
       step(event::UnitFailed{peer, m.model, m.unit, m.attempt, m.failure, m.text});
       break;
     }
@@ -198,7 +199,8 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, const Connection& connect
   if (!collecting_.contains(state.model)) throw NetError("[collect] a state that nobody asked for");
   if (!state.found) {
     collecting_.erase(state.model);
-    step(event::CollectFailed{state.model, state.text, Failure::StateLost});
+    if (state.unreadable) tell_unreadable(state.model, state.text);
+    step(event::CollectFailed{state.model, state.text, state.unreadable ? Failure::StateDamaged : Failure::StateLost});
     co_return;
   }
   if (bytes != model.state_bytes) {

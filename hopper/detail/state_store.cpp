@@ -102,6 +102,11 @@ int why_unreadable(const fs::path& path) {
   return error;
 }
 
+void remove_quietly(const fs::path& file) {
+  std::error_code ignored;
+  fs::remove(file, ignored);
+}
+
 // The file cannot be read now; errno says why.
 struct Unreadable : StateError {
   Unreadable(const std::string& text, int reason) : StateError(text), error(reason) {}
@@ -130,8 +135,12 @@ auto read_patiently(const fs::path& path, Read read) {
 
 }  // namespace
 
-StateStore::StateStore(fs::path folder, bool durable, std::shared_ptr<nn::StatePool> blocks, Tell tell)
-    : folder_(std::move(folder)), durable_(durable), blocks_(std::move(blocks)), tell_(std::move(tell)) {
+StateStore::StateStore(fs::path folder, bool durable, std::shared_ptr<nn::StatePool> blocks, Tell tell, Remove remove)
+    : folder_(std::move(folder)),
+      durable_(durable),
+      blocks_(std::move(blocks)),
+      tell_(std::move(tell)),
+      remove_(remove ? std::move(remove) : remove_quietly) {
   if (!durable_) return;
   create_folder(folder_);
   for (const fs::directory_entry& file : fs::directory_iterator(folder_)) {
@@ -297,8 +306,7 @@ void StateStore::release(Key key, Attempt attempt) {
     entries_.erase(it);
     recent_.remove(key);
   }
-  std::error_code ignored;  // without the lock: a file system may take seconds
-  if (durable_) fs::remove(path(key), ignored);
+  if (durable_) remove_(path(key));  // without the lock: a file system may take seconds
 }
 
 fs::path StateStore::path(Key key) const {

@@ -41,11 +41,13 @@ class StateStore {
 
   /// Takes a line for people: which file is not what it should be, and why.
   using Tell = std::function<void(const std::string& line)>;
+  /// Deletes a file; where it cannot, the file stays.
+  using Remove = std::function<void(const std::filesystem::path& file)>;
 
   /// `folder` is created when it does not exist. Left-over temporary files in it are removed. States that come from
   /// files or are copied lie in blocks of `blocks`.
   StateStore(std::filesystem::path folder, bool durable,
-             std::shared_ptr<nn::StatePool> blocks = nn::StatePool::make_shared(), Tell tell = {});
+             std::shared_ptr<nn::StatePool> blocks = nn::StatePool::make_shared(), Tell tell = {}, Remove remove = {});
 
   /// What lies on the disk, checked. A file that does not pass its check is kept as `<name>.damaged` and told of: its
   /// unit will be trained again. So it is with a file that the disk cannot read (EIO), which stays where it is. Throws
@@ -89,6 +91,7 @@ class StateStore {
   const bool durable_;
   const std::shared_ptr<nn::StatePool> blocks_;
   const Tell tell_;
+  Remove remove_;
   std::mutex mutex_;
   std::map<Key, Entry> entries_;
   std::list<Key> recent_;  // whose bytes are in memory, the latest first

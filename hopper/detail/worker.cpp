@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "hopper/detail/config_json.h"
 #include "hopper/detail/on_disk.h"
+#include "hopper/detail/patience.h"
 #include "hopper/device.h"
 #include "kernels/threads.h"
 #include "net/unix.h"
@@ -24,6 +25,7 @@ constexpr auto kPatience = 10s;
 constexpr auto kConnectPatience = 3s;
 constexpr int kCalls = 10;  // a host that is flooded may hang up on a friend
 constexpr auto kPauseBetweenCalls = 100ms;
+constexpr std::uint64_t kMaxExperimentBytes = std::uint64_t{1} << 30;
 
 message::FatalKind kind_of(const std::exception& error) {
   if (dynamic_cast<const ConfigError*>(&error) != nullptr) return message::FatalKind::Config;
@@ -133,13 +135,23 @@ net::Awaitable<Worker::Connection> Worker::call(net::Address address, HostRole r
   }
 }
 
-net::Awaitable<message::Welcome> Worker::be_welcomed() {
+// What to train on and, unless this worker shares the application's memory, the text of what to train.
+net::Awaitable<std::pair<message::Welcome, std::string>> Worker::be_welcomed() {
   const net::Message first = co_await coordinator_->receive(net::deadline_in(kPatience));
   if (first.kind == static_cast<std::uint16_t>(message::Kind::Refused)) {
     throw RefusedError("[hello] refused: " + message::decode<message::Refused>(first.control.span()).reason);
   }
   if (first.kind != static_cast<std::uint16_t>(message::Kind::Welcome)) throw NetError("[hello] expected Welcome");
-  co_return message::decode<message::Welcome>(first.control.span());
+  const auto welcome = message::decode<message::Welcome>(first.control.span());
+  if (first.payload_bytes > kMaxExperimentBytes) {
+    throw NetError("[hello] expected an experiment of at most " + std::to_string(kMaxExperimentBytes) + " bytes, got " +
+                   std::to_string(first.payload_bytes));
+  }
+  std::string text(first.payload_bytes, '\0');
+  if (!text.empty()) {
+    co_await coordinator_->receive_payload(std::as_writable_bytes(std::span(text)), patience_with_state(text.size()));
+  }
+  co_return std::pair(welcome, std::move(text));
 }
 
 net::Awaitable<void> Worker::offer_states(std::vector<HeldState> held) {
@@ -150,9 +162,9 @@ net::Awaitable<void> Worker::offer_states(std::vector<HeldState> held) {
   }
 }
 
-void Worker::open_data(const message::Welcome& welcome) {
+void Worker::open_data(const message::Welcome& welcome, const std::string& experiment) {
   if (experiment_ == nullptr) {
-    received_ = parse_experiment(welcome.experiment, "experiment");
+    received_ = parse_experiment(experiment, "experiment");
     experiment_ = &*received_;
   }
   dataset_ = data::Dataset::open(welcome.dataset, data::Files::present);
@@ -169,8 +181,9 @@ void Worker::open_data(const message::Welcome& welcome) {
   device_ = resolve_device(words.at(options_.peer.worker.index()), options_.peer.worker);
   arithmetic_ = arithmetic_of(device_);
   blocks_ = nn::StatePool::make_shared(device_);
-  store_ = std::make_unique<StateStore>(options_.node_folder / "states", experiment_->run.durable, blocks_,
-                                        [this](const std::string& line) { tell_later(message::Notice{line}); });
+  store_ = std::make_unique<StateStore>(
+      options_.node_folder / "states", experiment_->run.durable, blocks_,
+      [this](const std::string& line) { tell_later(message::Notice{line}); }, options_.remove);
   slots_ = std::make_unique<Slots>(*experiment_, *dataset_, device_, rows_on_device(workers_on(device_, words)));
 }
 
@@ -184,10 +197,10 @@ std::shared_ptr<const data::DeviceRows> Worker::rows_on_device(std::uint32_t wor
 }
 
 net::Awaitable<void> Worker::obey() {
-  const message::Welcome welcome = co_await be_welcomed();
+  const auto [welcome, experiment] = co_await be_welcomed();
   spawn(beat());  // checking the partitions may take longer than the coordinator's patience with silence
   starts_to("opens the data set " + welcome.dataset);
-  co_await on_disk(disk_, [this, &welcome] { open_data(welcome); });
+  co_await on_disk(disk_, [this, &welcome = welcome, &experiment = experiment] { open_data(welcome, experiment); });
   starts_to("reads the states in " + (options_.node_folder / "states").string());
   std::vector<HeldState> held = co_await on_disk(disk_, [this] { return store_->scan(&steps_); });
   compute_thread_ = std::thread([this] { compute(); });
@@ -302,6 +315,15 @@ net::Awaitable<void> Worker::beat() {
     heartbeat_timer_.expires_after(kBeat);
     co_await heartbeat_timer_.async_wait(net::asio::use_awaitable);
   }
+}
+
+// From any thread: should the unit that begins end this process, the coordinator knows which one it was.
+void Worker::beat_at_once() {
+  const auto now = [this]() -> net::Awaitable<void> {
+    const message::Heartbeat said = heartbeat();
+    co_await tell(said);
+  };
+  net::asio::post(io_, [this, now] { spawn(now()); });
 }
 
 template <class T>

@@ -19,6 +19,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -43,6 +44,8 @@ struct WorkerOptions {
   std::shared_ptr<net::MemoryNetwork> memory;  ///< for `memory:` addresses
   /// What the node's workers compute on, by number; those that are missing or empty take the experiment's.
   std::vector<std::string> devices = {};
+  /// How the node's disk deletes a file; empty: as the system does. Tests have slow disks.
+  StateStore::Remove remove = {};
 };
 
 class Worker {
@@ -85,13 +88,14 @@ class Worker {
   net::Awaitable<void> live();
   net::Awaitable<void> greet();
   net::Awaitable<Connection> call(net::Address address, HostRole role);
-  net::Awaitable<message::Welcome> be_welcomed();
+  net::Awaitable<std::pair<message::Welcome, std::string>> be_welcomed();
   net::Awaitable<void> offer_states(std::vector<HeldState> held);
-  void open_data(const message::Welcome& welcome);
+  void open_data(const message::Welcome& welcome, const std::string& experiment);
   std::shared_ptr<const data::DeviceRows> rows_on_device(std::uint32_t workers) const;
   net::Awaitable<void> obey();
   net::Awaitable<void> dispatch(net::Message message);
   net::Awaitable<void> beat();
+  void beat_at_once();
   message::Heartbeat heartbeat() const;
   std::string doing() const;
   void starts_to(std::string what);

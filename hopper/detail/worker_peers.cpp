@@ -38,6 +38,7 @@ net::Awaitable<void> Worker::fetch(Job& job) {
     throw NetError("[fetch] refused: " + message::decode<message::Refused>(answer.control.span()).reason);
   }
   const auto state = message::decode<message::State>(answer.control.span());
+  if (state.unreadable) throw StateDamaged("[fetch] " + source.text() + ": " + state.text);
   if (!state.found) throw StateLost("[fetch] " + source.text() + ": " + state.text);
   std::optional<std::uint64_t> known = slots_->known_state_bytes(lease.model, job.config);
   if (!known) {
@@ -61,14 +62,16 @@ net::Awaitable<void> Worker::fetch(Job& job) {
 }
 
 net::Awaitable<void> Worker::send_state(Connection to, StateStore::Key key, Digest expected) {
-  message::State answer{key.model, key.version, expected, true, {}};
+  message::State answer{key.model, key.version, expected, true, {}, false};
   nn::StateBytes bytes = store_->find_in_memory(key);
   try {
     if (!bytes) bytes = co_await on_disk(disk_, [this, key] { return store_->find(key); });
-  } catch (const StateDamaged& error) {  // that may pass: whoever asks tries again
-    throw NetError(error.what());
+  } catch (const std::exception& error) {  // the system refuses it, or has no memory for it: that may pass
+    answer.found = false;
+    answer.unreadable = true;
+    answer.text = error.what();
   }
-  if (!bytes) {
+  if (!bytes && !answer.unreadable) {
     answer.found = false;
     answer.text =
         "version " + std::to_string(key.version) + " of model " + std::to_string(key.model.value) + " is not here";

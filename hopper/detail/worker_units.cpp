@@ -188,6 +188,7 @@ Worker::JobPtr Worker::next_job() {
   ++steps_;
   jobs_.pop_front();
   rows_done_ = 0;
+  beat_at_once();
   return training_;
 }
 

@@ -48,7 +48,7 @@ void Checker::coordinator_died(std::uint64_t records) {
   leases_.clear();
   connected_.clear();
   alive_.clear();
-  brought_.clear();
+  known_.clear();
   collecting_.clear();
 }
 
@@ -63,7 +63,7 @@ void Checker::hears(const event::WorkerUp& up) {
   known = up.peer.incarnation;
   alive_.insert(up.peer.worker);
   for (const HeldState& h : up.held) announced_.insert({up.peer.worker, h.model, h.version, h.attempt, h.digest});
-  brought_[up.peer.worker] = up.held;
+  known_[up.peer.worker] = up.held;
 }
 
 void Checker::hears(const event::WorkerDown& down) {
@@ -73,9 +73,9 @@ void Checker::hears(const event::WorkerDown& down) {
 void Checker::hears(const event::Result& result) {
   end_lease(result.peer, result.model, result.attempt);
   announced_.insert({result.peer.worker, result.model, result.unit + 1, result.attempt, result.digest});
-  std::erase_if(brought_[result.peer.worker], [&](const HeldState& h) {  // it lies in the place of an older one
-    return h.model == result.model && h.version == result.unit + 1;
-  });
+  forget(result.peer.worker, result.model, result.unit + 1);  // it lies in the place of an older one
+  known_[result.peer.worker].push_back(
+      {result.model, result.unit + 1, {}, result.attempt, {}, result.digest, result.metrics});
 }
 
 void Checker::hears(const event::UnitFailed& failed) { end_lease(failed.peer, failed.model, failed.attempt); }
@@ -96,6 +96,15 @@ void Checker::leave(WorkerId worker) {
   alive_.erase(worker);
   std::erase_if(leases_, [&](const auto& entry) { return entry.second.first.worker == worker; });
   std::erase_if(collecting_, [&](ModelId model) { return written_[model].holder == worker; });
+}
+
+bool Checker::is_done(ModelId model, std::uint32_t unit) const {
+  const auto found = on_disk_.find(model);
+  return found != on_disk_.end() && unit < found->second.commits.size();
+}
+
+void Checker::forget(WorkerId worker, ModelId model, std::uint32_t version) {
+  std::erase_if(known_[worker], [&](const HeldState& h) { return h.model == model && h.version == version; });
 }
 
 std::vector<Lease> Checker::leases_of(WorkerId worker) const {
@@ -178,7 +187,7 @@ void Checker::judge_commit(const record::Commit& commit) {
   require(!leases_.contains(commit.model), "a unit is committed when its lease has ended", commit.model);
 }
 
-void Checker::judge_rollback(const record::Rollback& rollback) const {
+void Checker::judge_rollback(const record::Rollback& rollback) {
   const Chain& chain = written_.at(rollback.model);
   require(rollback.version < chain.version, "a rollback goes back", rollback.model);
   require(chain.records == on_disk_.at(rollback.model).records, "one record of a model at a time", rollback.model);
@@ -187,13 +196,14 @@ void Checker::judge_rollback(const record::Rollback& rollback) const {
   require(lost_(chain.holder, rollback.model, static_cast<std::uint32_t>(chain.version)),
           "only what is lost is rolled back", rollback.model);
   require(connected_.size() == scenario_.plan.workers, "a rollback waits until all were heard of", rollback.model);
-  for (const auto& [worker, states] : brought_) {
+  for (const auto& [worker, states] : known_) {
     for (const HeldState& h : states) {
       const bool is_left = h.model == rollback.model && h.version > rollback.version && h.version < chain.version &&
                            h.digest == chain.commits[h.version - 1].digest;
       require(!is_left, "a rollback goes to the newest version that is left", rollback.model);
     }
   }
+  forget(chain.holder, rollback.model, static_cast<std::uint32_t>(chain.version));
 }
 
 void Checker::judge_visit(ModelId model, std::uint32_t unit, PartitionId partition, WorkerId worker) const {
@@ -246,20 +256,21 @@ void Checker::judge(const action::SendLease& sent) {
   leases_[lease.model] = {sent.peer, lease};
 }
 
-void Checker::judge(const action::Answer& answer) const {
+void Checker::judge(const action::Answer& answer) {
   const auto knows = [&](const Books& books) {
     const auto found = books.find(answer.model);
     return found != books.end() && found->second.knows(answer.unit, answer.attempt);
   };
   if (answer.verdict == Verdict::Stale) {
     require(!knows(written_) && !knows(on_disk_), "what is committed is not called stale", answer.model);
+    forget(answer.peer.worker, answer.model, answer.unit + 1);
   } else {
     require(knows(on_disk_), "only what is durable is called committed", answer.model);
   }
 }
 
 void Checker::judge(const action::Release& release) {
-  auto& brought = brought_[release.peer.worker];
+  auto& known = known_[release.peer.worker];
   const auto is_it = [&](const HeldState& h) {
     return h.model == release.model && h.version == release.version && h.attempt == release.attempt;
   };
@@ -269,12 +280,12 @@ void Checker::judge(const action::Release& release) {
     require(!chain.is_newest(release.version, release.attempt) &&
                 !written_[release.model].is_newest(release.version, release.attempt),
             "what is still needed is not released", release.model);
-    const bool is_older = release.version < chain.version && std::any_of(brought.begin(), brought.end(), is_it) &&
+    const bool is_older = release.version < chain.version && std::any_of(known.begin(), known.end(), is_it) &&
                           chain.knows(release.version - 1, release.attempt);
     require(!is_older || alive_.contains(chain.holder), "what may be the newest that is left is not released",
             release.model);
   }
-  std::erase_if(brought, is_it);
+  std::erase_if(known, is_it);
 }
 
 void Checker::judge(const action::SendCollect& collect) {

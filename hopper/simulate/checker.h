@@ -51,6 +51,8 @@ class Checker {
   /// The run is complete: every model has met its fate.
   void after_run(const Coordinator& coordinator) const;
 
+  /// Whether the unit counts for good, so that another try has to give the same digest.
+  bool is_done(ModelId model, std::uint32_t unit) const;
   /// Leases that `worker` holds at this moment.
   std::vector<Lease> leases_of(WorkerId worker) const;
 
@@ -88,18 +90,19 @@ class Checker {
 
   void judge(const action::Append& append);
   void judge(const action::SendLease& sent);
-  void judge(const action::Answer& answer) const;
+  void judge(const action::Answer& answer);
   void judge(const action::Release& release);
   void judge(const action::SendCollect& collect);
   void judge(const action::Finish&) const;
   template <class A>
   void judge(const A&) const {}
   void judge_commit(const record::Commit& commit);
-  void judge_rollback(const record::Rollback& rollback) const;
+  void judge_rollback(const record::Rollback& rollback);
   void judge_visit(ModelId model, std::uint32_t unit, PartitionId partition, WorkerId worker) const;
 
   void end_lease(const Peer& peer, ModelId model, Attempt attempt);
   void leave(WorkerId worker);
+  void forget(WorkerId worker, ModelId model, std::uint32_t version);
   void require(bool holds, const std::string& promise, ModelId model) const;
 
   const Scenario& scenario_;
@@ -116,7 +119,7 @@ class Checker {
   std::map<ModelId, std::pair<Peer, Lease>> leases_;
   std::map<WorkerId, Incarnation> connected_;
   std::set<WorkerId> alive_;
-  std::map<WorkerId, std::vector<HeldState>> brought_;  // older states that a life came with and may keep
+  std::map<WorkerId, std::vector<HeldState>> known_;  // states that a worker said it has, and may keep
   std::set<ModelId> collecting_;
   bool stopping_ = false;
 };

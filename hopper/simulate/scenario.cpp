@@ -34,6 +34,11 @@ void draw_losses(Rng& rng, Troubles& t) {
   t.rot = drawn(rng, 0.1);
   t.cut = drawn(rng, 0.05);
   t.cut_time = seconds(rng.between(1, 120));
+  t.errs = drawn(rng, 0.1);
+  t.die_on_release = drawn(rng, 0.3);
+  t.die_after_rollback = drawn(rng, 0.5);
+  t.stay_away = drawn(rng, 0.5);
+  t.blackout = drawn(rng, 0.05);
 }
 
 bool coin_stops(const Scenario& s, ModelId model, std::uint32_t epoch) {
@@ -111,16 +116,17 @@ Scenario draw_scenario(std::uint64_t seed) {
   if (rng.chance(0.1)) s.divergent = ModelId{rng.below(s.models)};
   s.in_order = rng.chance(0.3);
   if (rng.chance(0.1)) {
-    // Where a model must be condemned, nothing else kills, and which lease was training is certain.
+    // Where a model must be condemned, nothing else kills, and no other fault of a model is drawn.
     s.options.max_failures = 3;
     s.poison = ModelId{rng.below(s.models)};
-    s.in_order = true;
     Troubles& t = s.troubles;
     t.die_before_result = t.die_before_sending = t.die_after_result = t.die_after_commit = t.die_on_lease = 0;
     t.lose_connection = t.unit_fails = 0;
   }
   s.cured = rng.chance(0.5);
   draw_losses(rng, s.troubles);
+  if (s.poison) s.troubles.errs = s.troubles.blackout = s.troubles.die_on_release = s.troubles.die_after_rollback = 0;
+  s.save_time = milliseconds(rng.chance(0.5) ? 0 : rng.between(1, 200));
   return s;
 }
 

@@ -66,9 +66,24 @@ Summary Simulation::run() {
     queue_.run_next();
   }
   checker_.after_run(*coordinator_);
+  look_at_disks();
   summary_.hops = coordinator_->ledger().hops();
   summary_.retrained = coordinator_->ledger().retrained();
   return summary_;
+}
+
+// When the last words have arrived, nobody keeps a state that nobody will ask for again.
+void Simulation::look_at_disks() {
+  const Time last_word = queue_.now() + scenario_.message_delay;
+  while (!queue_.empty() && queue_.next() <= last_word) queue_.run_next();
+  for (const WorkerState& known : coordinator_->workers()) {
+    const ToyWorker& worker = *workers_[known.id.index()];
+    const bool is_there = known.alive && worker.connected() && worker.peer().incarnation == known.incarnation;
+    for (const HeldState& state : is_there ? worker.disk() : std::vector<HeldState>()) {
+      if (coordinator_->ledger().model(state.model).status == Status::Quarantined) continue;  // it may be retried
+      throw Violation("what nobody needs is deleted (model " + std::to_string(state.model.value) + ")");
+    }
+  }
 }
 
 // ---- the coordinator's process
@@ -118,6 +133,7 @@ void Simulation::end_coordinator(std::uint64_t surviving_records, bool workers_d
 
 // kill -9: of the records that were written and not synced, some may have reached the disk, in order.
 void Simulation::crash() {
+  if (complete_) return;
   const auto unsynced = static_cast<std::uint32_t>(appended_ - durable_);
   const std::uint32_t kept = rng_.between(0, unsynced);
   ++summary_.crashes;
@@ -164,10 +180,17 @@ void Simulation::count(const Event& event, const std::vector<Action>& actions) {
 void Simulation::perform(const action::Append& append) {
   appended_ = append.sequence;
   sync_journal();
+  const auto* rollback = std::get_if<record::Rollback>(&append.record);
+  if (rollback != nullptr && rollback->worker && trouble(scenario_.troubles.die_after_rollback)) {
+    in_this_life(rng_.time_up_to(scenario_.sync_time), [this, worker = *rollback->worker] {
+      if (workers_[worker.index()]->alive()) kill(worker);
+    });
+  }
   if (!std::holds_alternative<record::Commit>(append.record)) return;
   summary_.makespan = queue_.now();
   const Time soon = rng_.time_up_to(2 * scenario_.sync_time);
   if (trouble(scenario_.troubles.rot)) rot();
+  if (trouble(scenario_.troubles.blackout)) in_this_life(soon, [this] { black_out(); });
   if (trouble(scenario_.troubles.crash)) in_this_life(soon, [this] { crash(); });
   if (trouble(scenario_.troubles.stop)) in_this_life(soon, [this] { step(event::StopRequested{}); });
 }
@@ -289,8 +312,8 @@ bool Simulation::dies(WorkerId worker, Moment moment, ModelId model, std::uint32
     return true;
   }
   const Troubles& t = scenario_.troubles;
-  const double probability[] = {t.die_on_lease, t.die_before_result, t.die_before_sending, t.die_after_result,
-                                t.die_after_commit};
+  const double probability[] = {t.die_on_lease,     t.die_before_result, t.die_before_sending,
+                                t.die_after_result, t.die_after_commit,  t.die_on_release};
   if (!trouble(probability[static_cast<std::size_t>(moment)])) return false;
   kill(worker);
   return true;
@@ -301,14 +324,24 @@ void Simulation::kill(WorkerId id, bool crashes) {
   ++summary_.deaths;
   ToyWorker& worker = *workers_[id.index()];
   const Peer peer = worker.peer();
+  const std::optional<ModelId> trained = worker.trains();
   worker.die();
   harm_disk(worker);
-  notice_end(peer);
-  queue_.after(rng_.time_up_to(scenario_.restart_time), [this, id, peer, crashes, life = life_] {
-    if (crashes && coordinator_ && life == life_) step(event::WorkerCrashed{peer, "a signal"});
+  notice_end(peer, trained);
+  const bool stays_away = trouble(scenario_.troubles.stay_away);
+  const Time longest = stays_away ? scenario_.troubles.cut_time : scenario_.restart_time;
+  queue_.after(rng_.time_up_to(longest), [this, id, peer, trained, crashes, life = life_] {
+    if (crashes && coordinator_ && life == life_) step(event::WorkerCrashed{peer, "a signal", trained});
     workers_[id.index()]->start();
     try_connect(id);
   });
+}
+
+void Simulation::black_out() {
+  ++summary_.blackouts;
+  for (const auto& worker : workers_) {
+    if (worker->alive()) kill(worker->peer().worker);
+  }
 }
 
 void Simulation::harm_disk(ToyWorker& worker) {
@@ -333,10 +366,10 @@ void Simulation::take(ToyWorker& worker, const HeldState& state) {
 }
 
 // On an ordered link the end of a connection comes after all that was sent over it.
-void Simulation::notice_end(const Peer& peer) {
+void Simulation::notice_end(const Peer& peer, std::optional<ModelId> trained) {
   Time notice = queue_.now() + rng_.time_up_to(scenario_.detection_time);
   if (scenario_.in_order) notice = std::max(notice, from_worker_[peer.worker.index()]);
-  in_this_life(notice - queue_.now(), [this, peer] { step(event::WorkerDown{peer}); });
+  in_this_life(notice - queue_.now(), [this, peer, trained] { step(event::WorkerDown{peer, trained}); });
 }
 
 void Simulation::lose_connection(WorkerId id) {
@@ -344,9 +377,13 @@ void Simulation::lose_connection(WorkerId id) {
   const Peer peer = worker.peer();
   ++summary_.cuts;
   cut_[id.index()] = peer.incarnation;
+  notice_end(peer, worker.trains());
   worker.disconnect(rng_.chance(0.5));
-  notice_end(peer);
   queue_.after(rng_.time_up_to(scenario_.restart_time), [this, id] { try_connect(id); });
+}
+
+bool Simulation::errs(const Lease& lease) {
+  return checker_.is_done(lease.model, lease.unit) && trouble(scenario_.troubles.errs) && ++summary_.erred > 0;
 }
 
 bool Simulation::unit_fails(const Lease&) { return trouble(scenario_.troubles.unit_fails); }

@@ -39,6 +39,8 @@ struct Summary {
   std::uint64_t rollbacks = 0;   ///< of models, because of that
   std::uint64_t spared = 0;      ///< ... to a version that was trained before
   std::uint64_t retrained = 0;   ///< units that were done again
+  std::uint64_t blackouts = 0;   ///< deaths of all workers at once
+  std::uint64_t erred = 0;       ///< ... with other bits
   bool operator==(const Summary&) const = default;
 };
 
@@ -63,6 +65,7 @@ class Simulation final : private WorkerHost {
   void wrote(WorkerId worker, ModelId model, std::uint32_t version) override { taken_.erase({worker, model, version}); }
   bool dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) override;
   bool unit_fails(const Lease& lease) override;
+  bool errs(const Lease& lease) override;
 
   // The coordinator's process.
   void start_coordinator();
@@ -83,13 +86,15 @@ class Simulation final : private WorkerHost {
   void sync_journal();
 
   // Troubles.
+  void look_at_disks();
   bool trouble(double probability);
   void kill(WorkerId worker, bool crashes = false);
+  void black_out();
   void harm_disk(ToyWorker& worker);
   void rot();
   void take(ToyWorker& worker, const HeldState& state);
   bool reach(WorkerId one, WorkerId other);
-  void notice_end(const Peer& peer);
+  void notice_end(const Peer& peer, std::optional<ModelId> trained);
   void lose_connection(WorkerId worker);
   void try_connect(WorkerId worker);
   template <class F>

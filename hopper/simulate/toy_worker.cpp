@@ -19,6 +19,10 @@ const HeldState* ToyWorker::find(ModelId model, std::uint32_t version) const {
   return found == disk_.end() || found->second.is_damaged ? nullptr : &found->second.state;
 }
 
+std::optional<ModelId> ToyWorker::trains() const {
+  return training_ ? std::optional(tasks_.front().lease.model) : std::nullopt;
+}
+
 Reading ToyWorker::read(ModelId model, std::uint32_t version) const {
   const auto found = disk_.find({model, version});
   if (found == disk_.end()) return {Reading::Kind::Lost};
@@ -106,12 +110,15 @@ void ToyWorker::train_next() {
   later(unit_time(host_.scenario(), peer_.worker, lease.model, lease.unit), [this, lease] { trained(lease); });
 }
 
-// The state is on the disk before anybody hears of it.
-void ToyWorker::trained(const Lease& lease) {
+void ToyWorker::trained(const Lease& unit) {
+  const Lease lease = unit;
   if (host_.dies(peer_.worker, Moment::Training, lease.model, lease.unit)) return;
   training_ = false;
-  const bool alone = std::exchange(finishing_, false);  // there is nobody to tell; the next life offers it
-  if (host_.unit_fails(lease)) return fail(lease, Failure::Error, "the loss function threw");
+  const bool alone = finishing_;  // there is nobody to tell; the next life offers it
+  if (host_.unit_fails(lease)) {
+    finishing_ = false;
+    return fail(lease, Failure::Error, "the loss function threw");
+  }
   tasks_.erase(tasks_.begin());
 
   const Scenario& scenario = host_.scenario();
@@ -126,15 +133,29 @@ void ToyWorker::trained(const Lease& lease) {
   if (scenario.divergent == lease.model && scenario.bad_unit == lease.unit) {
     metrics.train_loss = std::numeric_limits<double>::infinity();
   }
-  const Digest digest = train_toy(lease.parent, lease.model, lease.epoch, lease.partition);
-  disk_[{lease.model, lease.unit + 1}] = {
-      {lease.model, lease.unit + 1, lease.partition, lease.attempt, lease.parent, digest, metrics}, false};
-  host_.wrote(peer_.worker, lease.model, lease.unit + 1);
-  if (alone) return;
-  if (host_.dies(peer_.worker, Moment::OnDisk, lease.model, lease.unit)) return;
-  host_.send(peer_, event::Result{peer_, lease.model, lease.unit, lease.attempt, digest, metrics});
-  if (host_.dies(peer_.worker, Moment::SentResult, lease.model, lease.unit)) return;
-  train_next();
+  Digest digest = train_toy(lease.parent, lease.model, lease.epoch, lease.partition);
+  if (host_.errs(lease)) digest.low ^= 1;
+  const HeldState state{lease.model, lease.unit + 1, lease.partition, lease.attempt, lease.parent, digest, metrics};
+  if (scenario.save_time == Time::zero()) {
+    saved(state, alone);
+  } else {
+    later(scenario.save_time, [this, state, alone] { saved(state, alone); });
+  }
+  if (!alone) train_next();
+}
+
+// The state is on the disk before anybody hears of it.
+void ToyWorker::saved(const HeldState& state, bool alone) {
+  const std::uint32_t unit = state.version - 1;
+  disk_[{state.model, state.version}] = {state, false};
+  host_.wrote(peer_.worker, state.model, state.version);
+  if (alone) {
+    finishing_ = false;
+    return;
+  }
+  if (host_.dies(peer_.worker, Moment::OnDisk, state.model, unit)) return;
+  host_.send(peer_, event::Result{peer_, state.model, unit, state.attempt, state.digest, state.metrics});
+  host_.dies(peer_.worker, Moment::SentResult, state.model, unit);
 }
 
 void ToyWorker::receive(const action::CancelLease& message) {
@@ -152,7 +173,10 @@ void ToyWorker::receive(const action::Answer& message) {
   }
 }
 
-void ToyWorker::receive(const action::Release& message) { erase(message.model, message.version, message.attempt); }
+void ToyWorker::receive(const action::Release& message) {
+  if (host_.dies(peer_.worker, Moment::GotRelease, message.model, message.version)) return;
+  erase(message.model, message.version, message.attempt);
+}
 
 void ToyWorker::erase(ModelId model, std::uint32_t version, Attempt attempt) {
   const auto found = disk_.find({model, version});

@@ -17,7 +17,7 @@ namespace hop::hopper::simulate {
 class ToyWorker;
 
 /// The moments at which a worker may die.
-enum class Moment : std::uint8_t { GotLease, Training, OnDisk, SentResult, HeardCommitted };
+enum class Moment : std::uint8_t { GotLease, Training, OnDisk, SentResult, HeardCommitted, GotRelease };
 
 /// What came of reading a state, here or at another worker.
 struct Reading {
@@ -40,6 +40,8 @@ class WorkerHost {
   virtual bool dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) = 0;
   /// Whether training this unit throws.
   virtual bool unit_fails(const Lease& lease) = 0;
+  /// Whether it gives other bits than the last time.
+  virtual bool errs(const Lease& lease) = 0;
 };
 
 /// Its process dies and starts again; its disk stays, but for what troubles take from it.
@@ -50,6 +52,8 @@ class ToyWorker {
   const Peer& peer() const { return peer_; }
   bool alive() const { return alive_; }
   bool connected() const { return connected_; }
+  /// The model that it trains at this moment.
+  std::optional<ModelId> trains() const;
   /// A state that lies on its disk unharmed, or null.
   const HeldState* find(ModelId model, std::uint32_t version) const;
   Reading read(ModelId model, std::uint32_t version) const;
@@ -88,6 +92,7 @@ class ToyWorker {
   void fail(const Lease& lease, Failure failure, const std::string& text);
   void train_next();
   void trained(const Lease& lease);
+  void saved(const HeldState& state, bool alone);
   void erase(ModelId model, std::uint32_t version, Attempt attempt);
   void forget();
   /// Does it unless the worker has died or begun anew meanwhile.

@@ -95,8 +95,18 @@ TEST_F(Faults, AModelWhoseUnitCrashesItsWorkerThreeTimesIsSetAsideWithALineAndMa
       "model 0 is set aside: unit \\d+ ended its worker 3 times \\(killed by signal 11\\)\n");
   EXPECT_TRUE(std::regex_search(log(), told)) << log();
   EXPECT_EQ(hop({"resume", "set-aside"}, folder_->path()).code, 3) << "it stays there";
-  const Finished retried = hop({"resume", "set-aside", "--retry"}, folder_->path());
+  const Finished unknown = hop({"resume", "set-aside", "--retry", "--model", "7"}, folder_->path());
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_NE(unknown.err.find("no model 7"), std::string::npos) << unknown.err;
+  const Finished forgotten = hop({"resume", "set-aside", "--model", "0"}, folder_->path());
+  EXPECT_EQ(forgotten.code, 2);
+  EXPECT_NE(forgotten.err.find("--retry"), std::string::npos) << forgotten.err;
+  const Finished retried = hop({"resume", "set-aside", "--retry", "--model", "0"}, folder_->path());
   EXPECT_EQ(retried.code, 0) << retried.err;
+  EXPECT_EQ(retried.err.find("trained again"), std::string::npos) << "from its newest state: " << retried.err;
+  const Finished again = hop({"resume", "set-aside", "--retry", "--model", "0"}, folder_->path());
+  EXPECT_EQ(again.code, 2);
+  EXPECT_NE(again.err.find("which is finished"), std::string::npos) << again.err;
   EXPECT_NE(read(*folder_ / "set-aside" / "results.json").find("\"finished\""), std::string::npos);
 }
 

@@ -1,6 +1,7 @@
 #include "tests/cli/program.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -61,7 +62,12 @@ bool Program::running() {
 }
 
 Finished Program::wait() {
-  if (!ended_) ::waitpid(pid_, &status_, 0);
+  const bool came_to_an_end = eventually([this] { return !running(); }, std::chrono::minutes(10));
+  EXPECT_TRUE(came_to_an_end) << "the program hangs; its last words: " << read(err_);
+  if (!came_to_an_end) {
+    signal(SIGKILL);
+    ::waitpid(pid_, &status_, 0);
+  }
   ended_ = true;
   return {WIFSIGNALED(status_) ? 128 + WTERMSIG(status_) : WEXITSTATUS(status_), read(out_), read(err_)};
 }

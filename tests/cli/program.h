@@ -36,7 +36,7 @@ class Program {
   /// Processes whose parent it is: its workers, in the order of their start.
   std::vector<pid_t> children() const;
   void signal(int signal) const;
-  /// Waits for the end.
+  /// Waits for the end. A program that does not come to one in ten minutes hangs: it is killed, and the test fails.
   Finished wait();
   bool running();
 

@@ -163,6 +163,53 @@ TEST_F(RunLife, KilledAfterItsLastCommitItIsFinishedByResume) {
   EXPECT_EQ(fs::last_write_time(folder_ / "r" / "results.json"), written) << "what is finished is left alone";
 }
 
+// Each start reads all of it; what changes under a run's feet shows at the end. Nothing that was trained is lost.
+TEST_F(RunLife, WhoseDataChangeKeepsItsResultsAndSaysWhatToDo) {
+  ASSERT_EQ(run("r").code, 0);
+  const nlohmann::json before = results("r");
+  fs::path file;
+  for (const auto& entry : fs::recursive_directory_iterator(folder_ / "r" / "data")) {
+    if (entry.path().extension() == ".hopd") file = entry.path();
+  }
+  ASSERT_FALSE(file.empty());
+  const std::string whole = read(file);
+  std::string changed = whole;
+  changed.back() = static_cast<char>(changed.back() ^ 1);
+  fs::remove(file);  // it may be a hard link
+  write(file, changed);
+  for (const bool is_there : {false, true}) {
+    if (!is_there) fs::remove(folder_ / "r" / "results.json");
+    const Finished damaged = go({"resume", "r"});
+    EXPECT_EQ(damaged.code, 2) << is_there;
+    EXPECT_THAT(damaged.err, AllOf(HasSubstr(file.filename().string()), HasSubstr("trained on changed rows"),
+                                   HasSubstr("hop resume")))
+        << is_there;
+    EXPECT_EQ(results("r")["models"], before["models"]) << is_there;
+    EXPECT_THAT(results("r").value("data_damage", ""), HasSubstr(file.filename().string())) << is_there;
+  }
+  write(file, whole);
+  const Finished mended = go({"resume", "r"});
+  EXPECT_EQ(mended.code, 0) << mended.err;
+  EXPECT_FALSE(results("r").contains("data_damage"));
+  EXPECT_EQ(results("r")["models"], before["models"]);
+}
+
+// ---- sizes
+
+TEST_F(RunLife, AnExperimentMayBeLongerThanAMessage) {
+  std::string values;
+  for (int i = 0; i < 160'000; ++i) values += "0." + std::to_string(1'000'000 + i) + ", ";
+  ASSERT_GT(values.size(), std::size_t{1} << 20U);
+  write(folder_ / "e.toml",
+        "name = \"long\"\nseed = 1\n[data]\nsource = \"d.csv\"\npartitions = 2\n[model]\nfamily = \"mlp\"\n"
+        "[search]\nmethod = \"random\"\nsamples = 2\nepochs = 1\n[search.space]\nhidden = [16]\n"
+        "batch_size = [16]\noptimizer = \"adam\"\nlr = [" +
+            values + "]\n[run]\nworkers = 2\n");
+  const Finished finished = run("r");
+  EXPECT_EQ(finished.code, 0) << finished.err;
+  EXPECT_EQ(results("r")["models"].size(), 2U);
+}
+
 // ---- what it says of itself
 
 TEST_F(RunLife, IsRunningWhileItIsLockedAndInterruptedWhenItWasKilled) {

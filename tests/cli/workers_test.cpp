@@ -32,6 +32,35 @@ TEST_F(Surroundings, ARunDirectoryIsNobodyElsesBusiness) {
   EXPECT_EQ(status.st_mode & 0777U, 0700U);
 }
 
+// Whoever may read a process's environment or its command line learns nothing.
+TEST_F(Surroundings, TheSecretOfARunIsInNoEnvironmentNoArgumentAndNoFile) {
+  Program program(run_in("secret"), folder_->path());
+  ASSERT_TRUE(reach(program, "secret", 4));
+  const auto of = [](pid_t process, const char* what) { return read("/proc/" + std::to_string(process) + "/" + what); };
+  const std::string environment = of(program.pid(), "environ");
+  const std::vector<pid_t> workers = program.children();
+  ASSERT_FALSE(workers.empty());
+  for (const pid_t worker : workers) {
+    EXPECT_EQ(of(worker, "environ"), environment) << "nothing is added";
+    EXPECT_THAT(of(worker, "cmdline"), ::testing::Not(::testing::ContainsRegex("[0-9a-f]{32}")));
+    std::error_code gone;
+    for (const auto& open : fs::directory_iterator("/proc/" + std::to_string(worker) + "/fd", gone)) {
+      EXPECT_THAT(fs::read_symlink(open.path(), gone).string(), ::testing::Not(HasSubstr("pipe:")))
+          << "it was read once and closed";
+    }
+  }
+  EXPECT_EQ(program.wait().code, 0);
+  EXPECT_THAT(log("secret"), ::testing::Not(::testing::ContainsRegex("[0-9a-f]{32}")));
+}
+
+TEST_F(Surroundings, AWorkerWithoutARunSaysWhereWorkersComeFrom) {
+  const Finished alone =
+      shell("exec '" HOP_PROGRAM "' worker --connect unix:/tmp/nowhere --worker 0 --incarnation 1 --node node 3<&-",
+            folder_->path());
+  EXPECT_NE(alone.code, 0);
+  EXPECT_THAT(alone.err, HasSubstr("workers are started by `hop run`"));
+}
+
 // A new build is installed while a run goes on; a worker dies.
 TEST_F(Surroundings, AReplacedProgramStartsNoWorkerOfAnotherBuild) {
   const fs::path program_path = *folder_ / "hop-of-the-run";

@@ -70,7 +70,7 @@ std::vector<std::string> seeds() {
   order.source_address = "unix:/tmp/w1";
   order.config = config;
   return {sample(Hello{{WorkerId(1), Incarnation(2)}, "v3", "build", {1, 2, 3, 4}}),
-          sample(Welcome{"name = \"toy\"\n", "data", 2}),
+          sample(Welcome{"data", 2}),
           sample(order),
           sample(Cancel{ModelId(3), Attempt(9)}),
           sample(Answer{ModelId(3), 2, Attempt(9), Verdict::Committed}),

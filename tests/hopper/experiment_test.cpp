@@ -70,6 +70,7 @@ durable = false
 capture = false
 precision = "bf16"
 transport = "tcp"
+patience = 90
 )",
                                         "cifar.toml");
   EXPECT_EQ(e.name, "cifar");
@@ -95,6 +96,7 @@ transport = "tcp"
   EXPECT_FALSE(e.run.capture);
   EXPECT_EQ(e.run.precision, "bf16");
   EXPECT_EQ(e.run.transport, LocalTransport::Tcp);
+  EXPECT_EQ(e.run.patience, 90);
 }
 
 TEST(Experiment, KeepsTheOrderOfTheSearchSpaceAsItStandsInTheFile) {

@@ -176,10 +176,10 @@ TEST(Handshake, NamesTheProtocolVersionsThatDoNotMatch) {
     const net::Message answer = co_await peer->receive(soon());
     EXPECT_EQ(answer.kind, static_cast<std::uint16_t>(message::Kind::Refused));
     EXPECT_THAT(message::decode<message::Refused>(answer.control.span()).reason,
-                HasSubstr("expected protocol version 2, the worker speaks 99"));
+                HasSubstr("expected protocol version 3, the worker speaks 99"));
   };
   nodes.talk(host, caller);
-  EXPECT_THAT(host_error, HasSubstr("expected protocol version 2, the worker speaks 99"));
+  EXPECT_THAT(host_error, HasSubstr("expected protocol version 3, the worker speaks 99"));
 }
 
 // Everything that both sides put on the wire, as somebody in between reads it.

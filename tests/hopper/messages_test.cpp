@@ -75,10 +75,9 @@ TEST(WordsOfAWorker, AreMadeFitForATerminalAndBounded) {
 }
 
 TEST(WordsOfTheCoordinator, ReachAWorkerAsTheyAre) {
-  const std::string text = "name = \"\xE9\x1b\"\n" + std::string(100'000, 'x');
-  EXPECT_EQ(
-      message::decode<message::Welcome>(aligned(message::encode(message::Welcome{text, text, 3})).span()).experiment,
-      text);
+  const std::string text = "name\xE9\x1b\n" + std::string(100'000, 'x');
+  EXPECT_EQ(message::decode<message::Welcome>(aligned(message::encode(message::Welcome{text, 3})).span()).dataset,
+            text);
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ TEST(Worker, OffersAllItsStatesHoweverManyTheyAre) {
     const message::Hello hello =
         co_await examine(worker, HostRole::Coordinator, "secret", net::deadline_in(std::chrono::seconds(10)));
     EXPECT_EQ(hello.peer.incarnation.value, 7U);
-    const message::Bytes welcome = message::encode(message::Welcome{{}, folder.path() / "data", 1});
+    const message::Bytes welcome = message::encode(message::Welcome{folder.path() / "data", 1});
     co_await worker->send(static_cast<std::uint16_t>(message::Kind::Welcome), welcome);
     while (true) {
       const net::Message next = co_await worker->receive(net::deadline_in(std::chrono::seconds(60)));

@@ -72,15 +72,28 @@ TEST(Simulation, MeetsEveryKindOfTrouble) {
     all.stale += one.stale;
     all.cancelled += one.cancelled;
     all.condemned += one.condemned;
+    all.retried += one.retried;
+    all.lost += one.lost;
+    all.partitions += one.partitions;
+    all.rollbacks += one.rollbacks;
+    all.spared += one.spared;
+    all.retrained += one.retrained;
+    all.blackouts += one.blackouts;
+    all.erred += one.erred;
   }
   std::cout << "1000 seeds: " << all.deaths << " deaths, " << all.cuts << " lost connections, " << all.crashes
             << " crashes, " << all.stops << " stops, " << all.forgotten << " forgotten records, " << all.adopted
             << " adopted units, " << all.stale << " stale results, " << all.cancelled << " cancelled leases, "
-            << all.condemned << " condemned models\n";
-  for (const std::uint64_t times : {all.deaths, all.cuts, all.crashes, all.stops, all.forgotten, all.adopted, all.stale,
-                                    all.cancelled, all.condemned}) {
+            << all.condemned << " condemned models, " << all.retried << " retried, " << all.lost << " lost states, "
+            << all.partitions << " cut cables, " << all.rollbacks << " rollbacks, " << all.spared
+            << " of them to a version above 0, " << all.retrained << " units trained again, " << all.erred
+            << " of them with other bits, " << all.blackouts << " blackouts\n";
+  for (const std::uint64_t times :
+       {all.deaths, all.cuts, all.crashes, all.stops, all.forgotten, all.adopted, all.stale, all.cancelled,
+        all.condemned, all.retried, all.lost, all.partitions, all.rollbacks, all.retrained, all.blackouts, all.erred}) {
     EXPECT_GE(times, 10U);
   }
+  EXPECT_GE(all.spared, 3U) << "older versions are as a rule deleted";
 }
 
 // ---- the checker finds bugs: coordinators with one each
@@ -202,6 +215,66 @@ Actions loses_a_result(Coordinator& c, const Event& event, Time now) {
   return std::holds_alternative<event::Result>(event) && now > seconds(1) ? Actions{} : c.step(event, now);
 }
 
+// Changes the first rollback of a step.
+template <class Change>
+Actions change_rollback(Coordinator& c, const Event& event, Time now, Change change) {
+  Actions actions = c.step(event, now);
+  for (Action& action : actions) {
+    auto* append = std::get_if<action::Append>(&action);
+    auto* rollback = append != nullptr ? std::get_if<record::Rollback>(&append->record) : nullptr;
+    if (rollback == nullptr) continue;
+    change(c.ledger().model(rollback->model), *rollback);
+    break;
+  }
+  return actions;
+}
+
+Actions rolls_back_too_far(Coordinator& c, const Event& event, Time now) {
+  return change_rollback(c, event, now, [](const Model&, record::Rollback& rollback) {
+    rollback.version = 0;
+    rollback.worker.reset();
+  });
+}
+
+Actions rolls_back_to_what_nobody_holds(Coordinator& c, const Event& event, Time now) {
+  return change_rollback(c, event, now, [](const Model& model, record::Rollback& rollback) {
+    if (rollback.version + 1 >= model.version) return;
+    rollback.worker = model.visits[rollback.version].worker;
+    rollback.attempt = model.visits[rollback.version].attempt;
+    ++rollback.version;
+  });
+}
+
+Actions applies_a_loss_twice(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    const auto* append = std::get_if<action::Append>(&actions[i]);
+    if (append == nullptr || !std::holds_alternative<record::Rollback>(append->record)) continue;
+    action::Append again = *append;
+    ++again.sequence;
+    actions.insert(actions.begin() + static_cast<std::ptrdiff_t>(i) + 1, again);
+    break;
+  }
+  return actions;
+}
+
+Actions leases_before_the_rollback_is_durable(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  for (const Action& action : Actions(actions)) {
+    const auto* append = std::get_if<action::Append>(&action);
+    const auto* rollback = append != nullptr ? std::get_if<record::Rollback>(&append->record) : nullptr;
+    if (rollback == nullptr || rollback->version > 0) continue;
+    const PartitionId partition = c.ledger().model(rollback->model).visits[0].partition;
+    const WorkerState& owner = c.workers()[c.ledger().plan().owner(partition).index()];
+    Lease lease;
+    lease.model = rollback->model;
+    lease.partition = partition;
+    lease.attempt = Attempt(1'000'000);
+    if (owner.alive) actions.emplace_back(action::SendLease{{owner.id, owner.incarnation}, lease});
+  }
+  return actions;
+}
+
 struct Bug {
   const char* name;
   Actions (*step)(Coordinator&, const Event&, Time);
@@ -236,7 +309,13 @@ INSTANTIATE_TEST_SUITE_P(
                     Bug{"AnnouncesTooEarly", announces_too_early, "only what is durable is called committed"},
                     Bug{"CommitsTwice", commits_twice, "each unit is committed once"},
                     Bug{"DoesNotHearCtrlC", does_not_hear_ctrl_c, "no lease after Ctrl-C"},
-                    Bug{"LosesAResult", loses_a_result, "the run ends"}),
+                    Bug{"LosesAResult", loses_a_result, "the run ends"},
+                    Bug{"RollsBackTooFar", rolls_back_too_far, "the newest version that is left"},
+                    Bug{"RollsBackToWhatNobodyHolds", rolls_back_to_what_nobody_holds,
+                        "the newest durable state exists"},
+                    Bug{"AppliesALossTwice", applies_a_loss_twice, "a rollback goes back"},
+                    Bug{"LeasesBeforeTheRollbackIsDurable", leases_before_the_rollback_is_durable,
+                        "no lease before the commit is durable"}),
     [](const auto& bug) { return std::string(bug.param.name); });
 
 }  // namespace

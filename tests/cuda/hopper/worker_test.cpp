@@ -66,7 +66,7 @@ class Stage {
     std::vector<Digest> digests;
     worker_ = co_await coordinator_->accept(net::deadline_in(10s));
     co_await examine(worker_, HostRole::Coordinator, {}, net::deadline_in(10s));
-    const message::Welcome welcome{{}, std::move(dataset), 2};
+    const message::Welcome welcome{std::move(dataset), 2};
     co_await say(welcome);
     const Lease first{ModelId(0), 0, 0, PartitionId(0), Attempt(1), {}, {}, false};
     co_await order(first, kLarge, {});

@@ -1,0 +1,290 @@
+// One real worker between a coordinator and other workers that are the test's: what it believes of a state that it
+// fetched, to whom it gives its own, and what it does when its disk is in trouble.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "base/error.h"
+#include "data/glyphs.h"
+#include "hopper/detail/handshake.h"
+#include "hopper/detail/worker.h"
+#include "hopper/trainer.h"
+#include "net/memory.h"
+#include "tests/temporary_folder.h"
+
+namespace hop::hopper {
+namespace {
+
+namespace fs = std::filesystem;
+using net::Awaitable;
+using ::testing::HasSubstr;
+
+constexpr auto kLong = std::chrono::seconds(60);
+constexpr const char* kToken = "secret";
+
+class WorkerAlone : public testing::Test {
+ protected:
+  using Connection = std::shared_ptr<net::Connection>;
+
+  WorkerAlone() {
+    data::write_dataset(data::glyphs({.train_rows = 32, .test_rows = 10}), folder_ / "data", {.partitions = 1});
+    experiment_.data.source = folder_ / "data";
+    experiment_.model.layers = {"flatten", "linear 10"};
+    coordinator_ = transport_.listen(net::Address::memory("coordinator"));
+    source_ = transport_.listen(net::Address::memory("source"));
+  }
+
+  // The state of model 0 after its first unit, as another worker would have it.
+  AlignedBuffer parent_state() {
+    const data::Dataset dataset = data::Dataset::open(folder_ / "data");
+    Trainer trainer(experiment_, ModelId(0), Config{}, dataset);
+    trainer.initialize();
+    const nn::StateBytes bytes = trainer.state().save().wait();
+    AlignedBuffer copy(bytes->size());
+    std::copy_n(bytes->data(), bytes->size(), copy.data());
+    return copy;
+  }
+  // A state on the worker's disk, under version 1 of model 5.
+  Digest leave_state() const {
+    StateStore store(folder_ / "node" / "states", /*durable=*/true);
+    auto bytes = nn::StatePool::make_shared()->make(64);
+    std::fill_n(bytes->data(), 64, std::byte{9});
+    return store.put({ModelId(5), 1, PartitionId(0), Attempt(3), {}, {}, {}}, {.segments = {}, .bytes = 64},
+                     std::move(bytes));
+  }
+  fs::path state_file() const { return folder_ / "node" / "states" / "5-1.hop"; }
+
+  // Runs the worker, and `story` as its coordinator, who begins when the worker is ready and ends the worker.
+  void play(const std::function<Awaitable<void>(Connection worker, std::string address)>& story,
+            StateStore::Remove remove = {}) {
+    std::exception_ptr error;
+    const auto coordinate = [&]() -> Awaitable<void> {
+      const Connection worker = co_await coordinator_->accept();
+      co_await examine(worker, HostRole::Coordinator, kToken, net::deadline_in(kLong));
+      const message::Bytes welcome = message::encode(message::Welcome{folder_ / "data", 1});
+      co_await worker->send(static_cast<std::uint16_t>(message::Kind::Welcome), welcome);
+      const auto ready = co_await next<message::Ready>(worker);
+      co_await story(worker, ready.address);
+      const message::Shutdown over;
+      co_await say(worker, over);
+      co_await next<message::Heartbeat>(worker);
+    };
+    net::asio::co_spawn(context_, coordinate(), [&](std::exception_ptr e) {
+      error = e;
+      context_.stop();
+    });
+    Worker worker({.peer = {WorkerId(0), Incarnation(1)},
+                   .coordinator = "memory:coordinator",
+                   .token = kToken,
+                   .node_folder = folder_ / "node",
+                   .experiment = &experiment_,
+                   .memory = network_,
+                   .devices = {"cpu"},
+                   .remove = std::move(remove)});
+    std::thread thread([&] {
+      try {
+        worker.run();
+      } catch (const std::exception&) {  // the story has ended before its time
+      }
+    });
+    context_.run();
+    if (error) worker.stop();
+    thread.join();
+    if (error) std::rethrow_exception(error);
+  }
+
+  template <class T>
+  static Awaitable<void> say(Connection to, T m) {
+    const message::Bytes bytes = message::encode(m);
+    co_await to->send(static_cast<std::uint16_t>(message::kKind<T>), bytes);
+  }
+  // The next message of this kind; others are passed over, but for those that end the worker.
+  template <class T>
+  static Awaitable<T> next(Connection from) {
+    const net::Deadline deadline = net::deadline_in(kLong);
+    while (true) {
+      const net::Message message = co_await from->receive(deadline);
+      if (message.kind == static_cast<std::uint16_t>(message::kKind<T>)) {
+        co_return message::decode<T>(message.control.span());
+      }
+      if (message.kind == static_cast<std::uint16_t>(message::Kind::Fatal)) {
+        throw Error(message::decode<message::Fatal>(message.control.span()).text);
+      }
+    }
+  }
+  static message::LeaseOrder lease_of_unit_1(const Digest& parent) {
+    message::LeaseOrder order;
+    order.lease = {.model = ModelId(0),
+                   .unit = 1,
+                   .epoch = 1,
+                   .partition = PartitionId(0),
+                   .attempt = Attempt(8),
+                   .parent = parent,
+                   .source = std::nullopt,
+                   .validate = false};
+    order.source_address = "memory:source";
+    order.config = "{}";
+    return order;
+  }
+  // The other worker, which answers the one Fetch with `state` and `payload`.
+  Awaitable<void> answer_fetch(message::State state, const AlignedBuffer* payload, std::string token = kToken) {
+    const Connection caller = co_await source_->accept();
+    co_await examine(caller, HostRole::Worker, token, net::deadline_in(kLong));
+    const auto fetch = co_await next<message::Fetch>(caller);
+    state.model = fetch.model;
+    state.version = fetch.version;
+    const message::Bytes bytes = message::encode(state);
+    const ByteView content = payload != nullptr ? payload->span() : ByteView();
+    co_await caller->send(static_cast<std::uint16_t>(message::Kind::State), bytes, content);
+    try {
+      co_await caller->receive(net::deadline_in(kLong));  // until it hangs up
+    } catch (const NetError&) {
+    }
+  }
+
+  const TemporaryFolder folder_;
+  Experiment experiment_;
+  std::shared_ptr<net::MemoryNetwork> network_ = std::make_shared<net::MemoryNetwork>();
+  net::asio::io_context context_{1};
+  net::MemoryTransport transport_{context_.get_executor(), network_};
+  std::shared_ptr<net::Listener> coordinator_, source_;
+};
+
+TEST_F(WorkerAlone, TrainsOnNoStateWithAnotherDigestThanItsLease) {
+  AlignedBuffer state = parent_state();
+  const Digest parent = xxh3_128(std::as_const(state).span());
+  state.data()[state.size() / 2] ^= std::byte{64};  // what is sent is whole, and other than what is due
+  play([&](Connection worker, std::string) -> Awaitable<void> {
+    const message::LeaseOrder order = lease_of_unit_1(parent);
+    co_await say(worker, order);
+    const message::State found{{}, 0, parent, true, {}, false};
+    co_await answer_fetch(found, &state);
+    const auto failed = co_await next<message::Failed>(worker);
+    EXPECT_EQ(failed.failure, Failure::StateDamaged);
+    EXPECT_THAT(failed.text, HasSubstr("is damaged"));
+    // The right one a moment later: it trains.
+    state.data()[state.size() / 2] ^= std::byte{64};
+    message::LeaseOrder again = order;
+    again.lease.attempt = Attempt(9);
+    co_await say(worker, again);
+    co_await answer_fetch(found, &state);
+    const auto result = co_await next<message::Result>(worker);
+    EXPECT_EQ(result.attempt, Attempt(9));
+  });
+}
+
+TEST_F(WorkerAlone, TellsAStateThatCannotBeReadNowFromOneThatIsLost) {
+  play([&](Connection worker, std::string) -> Awaitable<void> {
+    for (const bool unreadable : {true, false}) {
+      message::LeaseOrder order = lease_of_unit_1({1, 2});
+      order.lease.attempt = Attempt(unreadable ? 10 : 11);
+      co_await say(worker, order);
+      const message::State refusal{{}, 0, {1, 2}, false, "too many open files", unreadable};
+      co_await answer_fetch(refusal, nullptr);
+      const auto failed = co_await next<message::Failed>(worker);
+      EXPECT_EQ(failed.failure, unreadable ? Failure::StateDamaged : Failure::StateLost);
+      EXPECT_THAT(failed.text, HasSubstr("too many open files"));
+    }
+  });
+}
+
+TEST_F(WorkerAlone, GivesNoStateToStrangers) {
+  const Digest digest = leave_state();
+  play([&](Connection, std::string address) -> Awaitable<void> {
+    const message::Fetch fetch{ModelId(5), 1, digest};
+    const message::Hello hello{{WorkerId(1), Incarnation(1)}, "isa", "build", {}};
+    const net::Address place = net::Address::parse(address);
+    for (const std::string secret : {"", "another"}) {
+      const Connection stranger = co_await transport_.connect(place, net::deadline_in(kLong));
+      std::string told;
+      try {
+        if (!secret.empty())
+          co_await introduce_self(stranger, HostRole::Worker, secret, hello, net::deadline_in(kLong));
+        co_await say(stranger, fetch);
+        while (true) {
+          const net::Message answer = co_await stranger->receive(net::deadline_in(kLong));
+          EXPECT_NE(answer.kind, static_cast<std::uint16_t>(message::Kind::State)) << "secret: " << secret;
+          EXPECT_EQ(answer.payload_bytes, 0U);
+        }
+      } catch (const NetError& error) {
+        told = error.what();
+      }
+      EXPECT_FALSE(told.empty());
+    }
+    // A friend gets it.
+    const Connection friendly = co_await transport_.connect(place, net::deadline_in(kLong));
+    co_await introduce_self(friendly, HostRole::Worker, kToken, hello, net::deadline_in(kLong));
+    co_await say(friendly, fetch);
+    const auto state = co_await next<message::State>(friendly);
+    EXPECT_TRUE(state.found);
+  });
+}
+
+// A folder in place of the file: it opens, and cannot be read.
+TEST_F(WorkerAlone, LivesOnWhenAFinalStateCannotBeRead) {
+  const Digest digest = leave_state();
+  play([&](Connection worker, std::string) -> Awaitable<void> {
+    fs::rename(state_file(), folder_ / "aside");
+    fs::create_directory(state_file());
+    const message::Collect collect{ModelId(5), 1, digest, "{}"};
+    co_await say(worker, collect);
+    const auto refused = co_await next<message::State>(worker);
+    EXPECT_FALSE(refused.found);
+    EXPECT_TRUE(refused.unreadable);
+    EXPECT_THAT(refused.text, HasSubstr("5-1.hop"));
+    fs::remove(state_file());
+    fs::rename(folder_ / "aside", state_file());
+    co_await say(worker, collect);
+    while (true) {
+      const net::Message message = co_await worker->receive(net::deadline_in(kLong));
+      if (message.kind != static_cast<std::uint16_t>(message::Kind::State)) continue;
+      EXPECT_TRUE(message::decode<message::State>(message.control.span()).found);
+      EXPECT_EQ(message.payload_bytes, 64U);
+      co_await worker->skip_payload();
+      break;
+    }
+  });
+}
+
+// NFS, or a large file on a busy disk: the deletion of one state takes as long as it likes.
+TEST_F(WorkerAlone, KeepsTalkingWhileItsDiskDeletesAFile) {
+  leave_state();
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool may_go_on = false;
+  std::atomic<bool> is_deleting = false;
+  const StateStore::Remove slowly = [&](const fs::path& file) {
+    is_deleting = true;
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, kLong, [&] { return may_go_on; });
+    fs::remove(file);
+  };
+  play(
+      [&](Connection worker, std::string) -> Awaitable<void> {
+        const message::Release release{ModelId(5), 1, Attempt(3)};
+        co_await say(worker, release);
+        int beats_meanwhile = 0;
+        while (beats_meanwhile < 3) {
+          co_await next<message::Heartbeat>(worker);
+          if (is_deleting) ++beats_meanwhile;
+        }
+        EXPECT_TRUE(fs::exists(state_file())) << "it spoke before the file was gone";
+        {
+          const std::scoped_lock lock(mutex);
+          may_go_on = true;
+        }
+        changed.notify_all();
+      },
+      slowly);
+  EXPECT_FALSE(fs::exists(state_file()));
+}
+
+}  // namespace
+}  // namespace hop::hopper
