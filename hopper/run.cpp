@@ -1,3 +1,4 @@
+// Long because a run and a resume share every step from the first check to the last file.
 #include "hopper/run.h"
 
 #include <algorithm>

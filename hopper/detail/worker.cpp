@@ -1,3 +1,4 @@
+// Long because the whole conversation with the coordinator stands here: from the first word to the last.
 #include "hopper/detail/worker.h"
 
 #include <boost/asio/co_spawn.hpp>

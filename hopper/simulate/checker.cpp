@@ -1,3 +1,4 @@
+// Long because every promise of the coordinator is judged here, each on its own.
 #include "hopper/simulate/checker.h"
 
 #include <algorithm>
