@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/cli/program.h"
+
 namespace hop::testing {
 
 namespace fs = std::filesystem;
@@ -74,6 +76,19 @@ void DiskLog::write(int file, std::uint64_t offset, const std::string& bytes) {
 void DiskLog::resize(int file, std::uint64_t size) { log({.kind = Kind::Resize, .node = file, .offset = size}); }
 
 void DiskLog::sync(int node, std::size_t until) { log({.kind = Kind::Sync, .node = node, .offset = until}); }
+
+void DiskLog::begin_with(const fs::path& folder, const std::string& name) {
+  if (fs::is_directory(folder / name)) {
+    create(name, /*is_folder=*/true);
+    for (const auto& entry : fs::directory_iterator(folder / name)) {
+      begin_with(folder, name + "/" + entry.path().filename().string());
+    }
+  } else if (fs::exists(folder / name)) {
+    link(name, read(folder / name));
+  }
+  sync(place_of(name).folder, size());
+  known_before_ = size();
+}
 
 std::size_t DiskLog::until_first(const std::string& ending) const {
   for (std::size_t i = 0; i < operations_.size(); ++i) {

@@ -38,7 +38,12 @@ class DiskLog {
   /// Keeps what the first `until` operations did to the file or folder.
   void sync(int node, std::size_t until);
 
+  /// What lies in `folder` under `name` is on the disk from the beginning. The first thing that a log is told.
+  void begin_with(const std::filesystem::path& folder, const std::string& name);
+
   std::size_t size() const { return operations_.size(); }
+  /// How many operations there were when begin_with() had put in what was there.
+  std::size_t known_before() const { return known_before_; }
   /// How many operations there were when the first file got a name with that ending; size() where none did.
   std::size_t until_first(const std::string& ending) const;
 
@@ -76,6 +81,7 @@ class DiskLog {
   std::vector<Node> first_;  ///< nodes as they are created: without entries, with the bytes that need no sync
   std::vector<Node> nodes_;  ///< as the living see them
   std::vector<Operation> operations_;
+  std::size_t known_before_ = 0;
 };
 
 }  // namespace hop::testing

@@ -39,6 +39,7 @@ std::uint64_t position(pid_t thread, std::uint64_t descriptor) {
 
 DiskRecorder::DiskRecorder(Tracer& tracer, fs::path folder, std::string name)
     : folder_(std::move(folder)), name_(std::move(name)) {
+  log_.begin_with(folder_, name_);
   tracer.on_entry = [this](const SystemCall& call) { return before(call), true; };
   tracer.on_exit = [this](const SystemCall& call) { after(call); };
 }

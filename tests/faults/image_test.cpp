@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <iostream>
 #include <optional>
 #include <stdexcept>
@@ -48,12 +49,14 @@ std::string wrong_with(const Trial& trial, Stage stage) {
   return wrong;
 }
 
-// The operations of a run. One that lost a worker is recorded anew: what a killed process did last may not be seen.
-DiskLog record(const Arena& arena) {
+// The operations of one life of a run, from where `prepare` leaves it to its end. One that lost a worker is recorded
+// anew: what a killed process did last may not be seen.
+DiskLog record(const Arena& arena, const std::function<void(const fs::path& folder)>& prepare = {}) {
   constexpr int kTries = 10;
   for (int tries = 1;; ++tries) {
     const Trial trial(arena, "recorded-" + std::to_string(tries));
-    std::vector<std::string> words = trial.words_to_run();
+    if (prepare) prepare(trial.folder());
+    std::vector<std::string> words = trial.words_to_go_on();
     words.insert(words.begin(), HOP_PROGRAM);
     Tracer tracer(words, trial.folder(), Tracer::Scope::Tree);
     const DiskRecorder recorder(tracer, trial.folder(), trial.run_directory().filename().string());
@@ -68,31 +71,46 @@ DiskLog record(const Arena& arena) {
   }
 }
 
-TEST_F(PowerCuts, LoseNothingThatWasCommitted) {
-  const Arena arena({.models = 3, .partitions = 2, .epochs = 2, .workers = 2});
-  const DiskLog log = record(arena);
-  const std::size_t operations = log.size();
-  const std::size_t first_state = log.until_first(".hop");
-  const int images = std::max(kPowerCuts, number_from_environment("HOP_IMAGES", 24));
+// Goes on from images of cuts behind the first `begin` operations, the last ones after the end.
+void judge(const Arena& arena, const DiskLog& log, std::size_t begin, std::size_t first_state, int images) {
   const auto places = static_cast<std::size_t>(images / kPowerCuts);
   int different = 0;
   for (int i = 0; i < images; ++i) {
     const auto cut = static_cast<PowerCut>(i % kPowerCuts);
     const std::size_t place = static_cast<std::size_t>(i / kPowerCuts) + 1;
-    const std::size_t done = operations * std::min(place, places) / places;  // the last ones: after the end
+    const std::size_t done = begin + (log.size() - begin) * std::min(place, places) / places;
     const Trial trial(arena, "image-" + std::to_string(i));
     log.build(trial.folder(), done, cut, static_cast<std::uint64_t>(i));
-    const Stage stage = done == operations ? Stage::Ended : done >= first_state ? Stage::Training : Stage::Preparing;
+    const Stage stage = done == log.size() ? Stage::Ended : done >= first_state ? Stage::Training : Stage::Preparing;
     const std::string wrong = wrong_with(trial, stage);
     if (wrong.empty()) continue;
     ++different;
     const Trial copy(arena, "image-" + std::to_string(i) + "-as-cut");
     log.build(copy.folder(), done, cut, static_cast<std::uint64_t>(i));
-    ADD_FAILURE() << "image " << i << ", cut " << i % kPowerCuts << " after " << done << " of " << operations
+    ADD_FAILURE() << "image " << i << ", cut " << i % kPowerCuts << " after " << done << " of " << log.size()
                   << " operations: " << wrong << "\nkept: " << copy.keep();
   }
-  std::cout << "power cuts: " << images << " images of " << operations << " operations; different: " << different
-            << std::endl;
+  std::cout << "power cuts: " << images << " images of " << log.size() - begin
+            << " operations; different: " << different << std::endl;
+}
+
+constexpr ArenaSize kSize = {.models = 3, .partitions = 2, .epochs = 2, .workers = 2};
+
+int number_of_images() { return std::max(2 * kPowerCuts, number_from_environment("HOP_IMAGES", 24)); }
+
+TEST_F(PowerCuts, LoseNothingThatWasCommitted) {
+  const Arena arena(kSize);
+  const DiskLog log = record(arena);
+  judge(arena, log, 0, log.until_first(".hop"), number_of_images());
+}
+
+// The first cut comes in the middle of the run, the second one while it goes on from there.
+TEST_F(PowerCuts, LoseNothingWhenTheyComeTwice) {
+  const Arena arena(kSize);
+  const DiskLog first = record(arena);
+  const auto prepare = [&](const fs::path& folder) { first.build(folder, first.size() / 2, PowerCut::LosesSome, 1); };
+  const DiskLog second = record(arena, prepare);
+  judge(arena, second, second.known_before(), 0, number_of_images() / 2);
 }
 
 }  // namespace
