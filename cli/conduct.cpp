@@ -58,9 +58,10 @@ void print_last_words(const hopper::Results& results, const std::filesystem::pat
 void add_patience(CLI::App& command, std::optional<double>& patience) {
   command
       .add_option("--patience", patience,
-                  "Seconds that a worker may stand still before it is started anew, at least (run.patience, 60); where "
-                  "units take long, it may for 20 times their median")
-      ->check(CLI::Range(1.0, 1e6));
+                  "Seconds that a worker may stand still before it is started anew, at least (run.patience, " +
+                      std::to_string(static_cast<int>(hopper::kDefaultPatience)) +
+                      "); where units take long, it may for 20 times their median")
+      ->check(CLI::Range(hopper::kShortestPatience, hopper::kLongestPatience));
 }
 
 int conduct(const std::filesystem::path& run_directory, hopper::Objective objective, bool json,

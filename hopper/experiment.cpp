@@ -104,6 +104,13 @@ std::string run_section(const RunSettings& run) {
 
 }  // namespace
 
+void check_patience(const std::string& where, double seconds) {
+  if (seconds >= kShortestPatience && seconds <= kLongestPatience) return;
+  const auto whole = [](double value) { return std::to_string(static_cast<std::int64_t>(value)); };
+  throw ConfigError(where + ": expected " + whole(kShortestPatience) + " to " + whole(kLongestPatience) +
+                    " seconds, got " + to_text(Value(seconds)));
+}
+
 void Experiment::check() const {
   if (!is_plain_name(name)) {
     throw ConfigError(
@@ -135,9 +142,7 @@ void Experiment::check() const {
   if (search.epochs == 0) throw ConfigError("[search] epochs: expected at least 1, got 0");
   if (run.workers == 0) throw ConfigError("[run] workers: expected at least 1, got 0");
   if (run.threads_per_worker == 0) throw ConfigError("[run] threads_per_worker: expected at least 1, got 0");
-  if (run.patience && !(*run.patience >= 1 && *run.patience <= 1e6)) {
-    throw ConfigError("[run] patience: expected 1 to 1,000,000 seconds, got " + to_text(Value(*run.patience)));
-  }
+  if (run.patience) check_patience("[run] patience", *run.patience);
   if (search.method == SearchMethod::Random && search.samples == 0) {
     throw ConfigError("[search] samples: random search needs the number of configurations");
   }

@@ -61,8 +61,11 @@ struct RunSettings {
   bool capture = true;                   ///< record each training step once and replay it; the bits are the same
   std::string precision = "strict";  ///< of f32 products: strict, tf32 or bf16 (kernels/precision.h); bits depend on it
   LocalTransport transport = LocalTransport::Unix;
-  std::optional<double> patience{};  ///< seconds that a worker may stand still, at least (RunOptions::patience); 60
+  std::optional<double> patience{};  ///< seconds that a worker may stand still, at least (RunOptions::patience)
 };
+
+/// Seconds that a worker may stand still, at least: where nobody says it, and what may be said.
+inline constexpr double kDefaultPatience = 60, kShortestPatience = 1, kLongestPatience = 1e6;
 
 /// A value. With `order` fixed, the final weights are a function of it alone.
 struct Experiment {
@@ -77,6 +80,9 @@ struct Experiment {
   /// device, workers = 0.
   void check() const;
 };
+
+/// Throws ConfigError, which begins with `where`, for a patience out of its range.
+void check_patience(const std::string& where, double seconds);
 
 /// Reads an experiment file. `origin` names it in errors. `overrides` are `key=value` pairs such as `search.epochs=3`,
 /// as if they stood in the file. Throws ConfigError `file:line: [section] key ...`; an unknown key is answered with the

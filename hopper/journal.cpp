@@ -19,7 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kEnvelope = 16;  // u32 length, u32 crc32c, u64 sequence
-constexpr std::uint32_t kMaxPayload = 1U << 20;
 
 [[noreturn]] void fail(const fs::path& path, const std::string& what) {
   throw JournalError("[journal] " + what + " (" + path.string() + ")");
@@ -67,7 +66,7 @@ std::optional<RawRecord> record_at(ByteView bytes, std::uint64_t first, std::uin
   if (bytes.size() < kEnvelope) return std::nullopt;
   const auto length = get<std::uint32_t>(bytes);
   const auto sequence = get<std::uint64_t>(bytes.subspan(8));
-  if (length > kMaxPayload || length > bytes.size() - kEnvelope || sequence < first || sequence > last)
+  if (length > kMaxRecordBytes || length > bytes.size() - kEnvelope || sequence < first || sequence > last)
     return std::nullopt;
   const ByteView record = bytes.first(kEnvelope + length);
   if (checksum(record) != get<std::uint32_t>(bytes.subspan(4))) return std::nullopt;
@@ -85,7 +84,7 @@ bool whole_record_after(ByteView bytes, std::uint64_t sequence) {
     const auto number = get<std::uint64_t>(rest.subspan(8));
     if (number <= sequence || number > last) continue;
     const auto length = get<std::uint32_t>(rest);
-    if (length > kMaxPayload || length > rest.size() - kEnvelope) continue;
+    if (length > kMaxRecordBytes || length > rest.size() - kEnvelope) continue;
     if (!crc) crc.emplace(bytes);
     if ((*crc)(i + 8, 8 + length, crc32c(rest.first(4))) == get<std::uint32_t>(rest.subspan(4))) return true;
   }
@@ -208,7 +207,10 @@ class Journal::Impl {
   Impl(std::unique_ptr<File> file, std::uint64_t next) : file_(std::move(file)), next_(next) {}
 
   std::uint64_t append(ByteView payload) {
-    if (payload.size() > kMaxPayload) fail(file_->path(), "expected a record of at most 1 MiB");
+    if (payload.size() > kMaxRecordBytes) {
+      fail(file_->path(), "expected a record of at most " + std::to_string(kMaxRecordBytes) + " bytes, got " +
+                              std::to_string(payload.size()));
+    }
     const std::lock_guard lock(buffer_mutex_);
     require_healthy();
     put_record(buffer_, next_, payload);
@@ -318,6 +320,14 @@ Journal& Journal::operator=(Journal&&) noexcept = default;
 Journal::~Journal() = default;
 
 std::uint64_t Journal::append(const Record& record) { return impl_->append(encode(record)); }
+std::uint64_t Journal::append(const Record& record, JournalContents& contents) {
+  const std::vector<std::byte> payload = encode(record);
+  const std::uint64_t sequence = impl_->append(payload);
+  contents.records.push_back(record);
+  contents.offsets.push_back(contents.bytes);
+  contents.bytes += kEnvelope + payload.size();
+  return sequence;
+}
 std::uint64_t Journal::sync() { return impl_->sync(); }
 
 }  // namespace hop::hopper

@@ -21,6 +21,9 @@ struct JournalHeader {
   bool operator==(const JournalHeader&) const = default;
 };
 
+/// The longest payload of a record.
+inline constexpr std::uint32_t kMaxRecordBytes = 1U << 20;
+
 /// Everything that a journal says.
 struct JournalContents {
   JournalHeader header{};
@@ -64,6 +67,8 @@ class Journal {
 
   /// Buffers one record and returns its sequence: 1, 2, ... Nothing is durable before `sync`.
   std::uint64_t append(const Record& record);
+  /// The same, and adds it to what was read of this journal.
+  std::uint64_t append(const Record& record, JournalContents& contents);
 
   /// Writes what is buffered and waits until it is on the disk (fdatasync): one wait for all of it (group commit).
   /// Returns the sequence up to which everything is durable.

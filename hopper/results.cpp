@@ -203,9 +203,13 @@ std::string to_json(const Results& r) {
 bool is_current(const std::filesystem::path& file, const Results& results) {
   std::ifstream stream(file, std::ios::binary);
   const Json there = Json::parse(stream, nullptr, /*allow_exceptions=*/false);
-  if (!there.is_object() || !there.contains("models")) return false;
+  if (!there.is_object()) return false;
   const Json now = Json::parse(to_json(results));
-  return there["models"] == now["models"] && there.value("data_damage", "") == now.value("data_damage", "");
+  for (const char* name : {"models", "data_damage"}) {
+    const auto a = there.find(name), b = now.find(name);
+    if ((a == there.end()) != (b == now.end()) || (b != now.end() && *a != *b)) return false;
+  }
+  return true;
 }
 
 std::string leaderboard(const Results& results, std::size_t rows) {

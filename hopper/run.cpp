@@ -11,8 +11,8 @@
 #include "base/words.h"
 #include "hopper/detail/lost_files.h"
 #include "hopper/detail/model_file.h"
-#include "hopper/detail/process_host.h"
 #include "hopper/detail/restore.h"
+#include "hopper/detail/run_checks.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/detail/run_loop.h"
 #include "hopper/detail/status_file.h"
@@ -25,30 +25,6 @@
 
 namespace hop::hopper {
 namespace {
-
-// A configuration travels in messages and stands in a record, of at most 1 MiB each.
-void check_length(const Model& model) {
-  constexpr std::size_t kLongest = 256 * 1024;
-  const std::size_t length = std::max(model.config.to_json().size(), model.config.to_text().size());
-  if (length <= kLongest) return;
-  throw ConfigError("[search.space] expected configurations of at most " + std::to_string(kLongest) +
-                    " bytes, got one of " + std::to_string(length) + " (model " + std::to_string(model.id.value) +
-                    "); shorten its longest value, or put the text into a file and search over the name");
-}
-
-// Every model is built once before the first lease: one that does not fit the data is an error of the experiment.
-void check_models(const Experiment& experiment, const data::Dataset& dataset) {
-  if (dataset.classes() < 2) {
-    throw DataError("[data] expected at least two classes to tell apart, got " + std::to_string(dataset.classes()) +
-                    " in " + dataset.name());
-  }
-  const Ledger ledger(make_plan(experiment, dataset.partition_count()), make_search(experiment));
-  for (const Model& model : ledger.models()) {
-    check_length(model);
-    Trainer trainer(experiment, model.id, model.config, dataset);
-    check_last_batches(trainer.module(), batch_size(model.config), dataset);
-  }
-}
 
 std::uint64_t largest_node_bytes(const data::Dataset& dataset, const Plan& plan) {
   std::vector<std::uint64_t> bytes(plan.workers,
@@ -128,10 +104,14 @@ std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, cons
   return module;
 }
 
+struct DataChanged : DataError {
+  using DataError::DataError;
+};
+
 void check_undamaged(const Results& results) {
   if (results.data_damage.empty()) return;
   const std::string directory = results.run_directory.string();
-  throw DataError(
+  throw DataChanged(
       "[run] expected the data of the run as they were when it began, got " + results.data_damage +
       "; models may have been trained on changed rows. " + directory +
       "/results.json has the results and says so (data_damage). Put the file back as it was and `hop resume " +
@@ -179,20 +159,6 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
   results.run_directory = options.run_directory;
   fs::remove(options.run_directory / "results.json");  // of an earlier interruption
   return finish(std::move(results), experiment, dataset);
-}
-
-// Every worker is on this machine: a device that it lacks shows now, before anything trains.
-void check_hosting(const Experiment& experiment, const RunOptions& options) {
-  const bool are_threads = options.hosting == Hosting::Threads;
-  const std::vector<std::string> words = device_words(are_threads ? options.devices : std::vector<std::string>(),
-                                                      experiment.run.device, experiment.run.workers);
-  for (std::uint32_t w = 0; w < words.size(); ++w) resolve_device(words[w], WorkerId(w));
-  if (are_threads) return;
-  check_open_files(experiment.run.workers);
-  if (options.program.empty()) throw ConfigError("[run] worker processes need the path of the program hop");
-  if (experiment.model.builder) {
-    throw ConfigError("[run] a model that is the application's code cannot travel to worker processes; use threads");
-  }
 }
 
 void tell(const std::string& line, const RunOptions& options) {
@@ -257,14 +223,16 @@ void check_resumable(const Experiment& experiment, const Results& results) {
   }
 }
 
+[[noreturn]] void refuse_retry(ModelId id, const std::string& why, const fs::path& run_directory) {
+  throw ConfigError("[resume] expected a model that was set aside to retry, got model " + std::to_string(id.value) +
+                    ", which " + why + "; `hop report " + run_directory.string() + "` shows which ones were");
+}
+
 // A model that somebody names is meant: one that trains anyway, or is no model, is a mistake.
 void check_retry(const RunOptions& options, const Results& results) {
   for (const ModelId id : options.retry_models) {
     const ModelResult& model = results.model(id);
-    if (is_quarantined(model)) continue;
-    throw ConfigError("[resume] expected a model that was set aside to retry, got model " + std::to_string(id.value) +
-                      ", which is " + model.status + "; `hop report " + results.run_directory.string() +
-                      "` shows which ones were");
+    if (!is_quarantined(model)) refuse_retry(id, "is " + model.status, results.run_directory);
   }
 }
 
@@ -279,6 +247,7 @@ std::vector<std::string> local_devices(const Experiment& experiment) {
 }  // namespace
 
 RunResult run(Experiment experiment, const RunOptions& options) {
+  check_options(options);
   experiment.data.seed = experiment.seed;
   if (options.patience) experiment.run.patience = std::chrono::duration<double>(*options.patience).count();
   experiment.check();
@@ -292,13 +261,19 @@ RunResult run(Experiment experiment, const RunOptions& options) {
   settled.run_directory = fs::absolute(directory.path());
   auto [dataset, journal] = begin(experiment, settled, is_temporary ? data::Keep::in_place : data::Keep::own);
   if (!is_temporary) directory.keep();
-  RunResult result = conduct(experiment, dataset, settled, journal, {});
-  if (is_temporary) result.results.run_directory.clear();
-  return result;
+  try {
+    RunResult result = conduct(experiment, dataset, settled, journal, {});
+    if (is_temporary) result.results.run_directory.clear();
+    return result;
+  } catch (const DataChanged&) {
+    directory.keep();  // it says that the results are there
+    throw;
+  }
 }
 
 RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder builder) {
   const Stopwatch watch;
+  check_options(options);
   const fs::path directory = without_trailing_slash(run_directory);
   Experiment experiment = read_experiment(directory, std::move(builder));
   options.run_directory = fs::absolute(directory);
@@ -308,6 +283,7 @@ RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder
   net::SocketDirectory::remove_abandoned();
   check_hosting(experiment, options);
   if (!has_begun(directory)) {  // it was ended while its data were prepared
+    if (!options.retry_models.empty()) refuse_retry(options.retry_models.front(), "has trained nothing yet", directory);
     auto [dataset, journal] = begin(experiment, options, data::Keep::own);
     return conduct(experiment, dataset, options, journal, {});
   }
@@ -326,17 +302,18 @@ RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder
   }
   const data::Dataset dataset = open_dataset(experiment, directory);
   check_same_data(contents.header, dataset);
-  for (const std::string& line : give_up_lost_files(experiment, directory, journal, contents)) tell(line, options);
   Results finished = read_results(directory, experiment, contents);
   check_resumable(experiment, finished);
   check_retry(options, finished);
+  const std::vector<LostFile> lost = find_lost_files(experiment, directory, contents);
   const bool asks_again = options.retry && std::any_of(finished.models.begin(), finished.models.end(), is_quarantined);
-  if (finished.outcome == Outcome::Completed && !asks_again) {
+  if (finished.outcome == Outcome::Completed && lost.empty() && !asks_again) {
     if (finished.devices.empty()) describe(finished, experiment, local_devices(experiment));
     finished.wall_seconds = watch.seconds();
     return finish(std::move(finished), experiment, dataset);
   }
   check_models(experiment, dataset);
+  for (const std::string& line : give_up_lost_files(lost, journal, contents)) tell(line, options);
   return conduct(experiment, dataset, options, journal, contents.records);
 }
 

@@ -73,13 +73,15 @@ struct RunOptions {
   Time progress_interval = std::chrono::milliseconds(200);
   /// How long a worker may stand still (train no row, read no file, receive no byte) while it starts or has a unit in
   /// hand, at least: where units take long, it may for 20 times their median. Then it is started anew. None: what the
-  /// experiment says, which keeps the word of `run` for each `resume`; 60 s where it says nothing.
+  /// experiment says, which keeps the word of `run` for each `resume`; kDefaultPatience where it says nothing.
+  /// ConfigError below kShortestPatience and above kLongestPatience.
   std::optional<Time> patience = {};
   /// Called on the run's thread with what people should know at once, a line each, which the run's log has too: a
   /// worker was lost, its unit is trained again, bits may differ from those of a run that went through.
   std::function<void(const std::string& line)> on_notice = {};
   RunControl* control = nullptr;
-  /// `resume` only: models that were quarantined train on; where some are named, only those.
+  /// `resume` only: models that were quarantined train on; where some are named, only those. A name without `retry`,
+  /// or of a model that was not quarantined, is a ConfigError.
   bool retry = false;
   std::vector<ModelId> retry_models = {};
 };
@@ -95,7 +97,8 @@ struct RunResult {
 /// Trains all models of the experiment. Blocks until the run has ended. The run directory keeps what the run needs, its
 /// data included: the source may change, move or go. Throws ConfigError, DataError, JournalError or RunError (also when
 /// every model was set aside, with the first reason); whatever was committed by then stays in the run directory and can
-/// be resumed.
+/// be resumed. So it is with a private temporary directory where the data changed under the run: it is not removed
+/// then.
 RunResult run(Experiment experiment, const RunOptions& options = {});
 
 /// Goes on with an interrupted run, whenever it was interrupted: while its data were prepared, in training, or before

@@ -41,7 +41,7 @@ class Backend {
   virtual void* allocate(std::size_t size) = 0;
   /// After drain().
   virtual void free(void* data, std::size_t size) noexcept = 0;
-  /// Waits for the work of all threads, those with an OwnQueue too: blocks are about to be freed.
+  /// Waits for the work of the threads with an OwnQueue; free() itself waits for the others': blocks are to be freed.
   virtual void drain() noexcept {}
   /// Copies between this device and the host, or within the device, after all work that was given to the device before;
   /// returns when `to` may be read.

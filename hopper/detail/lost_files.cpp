@@ -4,6 +4,7 @@
 #include "base/words.h"
 #include "hopper/detail/model_file.h"
 #include "hopper/detail/restore.h"
+#include "hopper/detail/unreadable_file.h"
 #include "nn/state_file.h"
 
 namespace hop::hopper {
@@ -19,36 +20,53 @@ Digest digest_in(const fs::path& path) {
   return header.digest;
 }
 
+[[noreturn]] void refuse(const std::string& what) {
+  throw StateError(what + "; make it readable, or remove it to have its model trained again");
+}
+
 // Why the file does not hold the state of this digest; empty: it does.
 std::string why_lost(const fs::path& path, const Digest& digest) {
   std::error_code error;
-  if (!fs::exists(path, error) && !error) return path.string() + " is gone";
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found) return path.string() + " is gone";
+  if (status.type() == fs::file_type::none) refuse(Unreadable(path, error.value()).what());
+  if (!fs::is_regular_file(status)) refuse("[state] expected a file with a state, got another thing: " + path.string());
   try {
-    const Digest found = digest_in(path);
+    const Digest found = read_patiently(path, [&] { return digest_in(path); });
     if (found == digest) return {};
     return "expected the digest " + digest.hex() + ", got " + found.hex() + " in " + path.string();
-  } catch (const StateError& failure) {
-    return failure.what();
+  } catch (const Unreadable& unreadable) {
+    refuse(unreadable.what());
+  } catch (const StateError& damaged) {
+    return damaged.what();
   }
 }
 
 }  // namespace
 
-std::vector<std::string> give_up_lost_files(const Experiment& experiment, const fs::path& run_directory,
-                                            Journal& journal, JournalContents& contents) {
-  std::vector<std::string> lines;
-  if (!experiment.run.durable) return lines;  // nothing of it can be trained again
+std::vector<LostFile> find_lost_files(const Experiment& experiment, const fs::path& run_directory,
+                                      const JournalContents& contents) {
+  std::vector<LostFile> lost;
+  if (!experiment.run.durable) return lost;  // nothing of it can be trained again
   const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), contents);
   for (const Model& model : restored.ledger.models()) {
     if (!model.file) continue;
     const fs::path path = model_file_path(run_directory, model.id);
     const std::string why = printable(why_lost(path, model.digest), 500);
-    if (why.empty()) continue;
+    if (!why.empty()) lost.push_back({model.id, path, why});
+  }
+  return lost;
+}
+
+std::vector<std::string> give_up_lost_files(const std::vector<LostFile>& files, Journal& journal,
+                                            JournalContents& contents) {
+  std::vector<std::string> lines;
+  for (const LostFile& file : files) {
     std::error_code gone;
-    fs::rename(path, path.string() + ".damaged", gone);
-    contents.records.push_back(record::Rollback{model.id, 0, std::nullopt, {}, why});
-    journal.append(contents.records.back());
-    lines.push_back("model " + std::to_string(model.id.value) + ": " + why +
+    const bool is_there = fs::exists(file.path, gone);
+    const std::string kept = is_there ? "; " + keep_damaged_file(file.path) : "";
+    journal.append(record::Rollback{file.model, 0, std::nullopt, {}, file.why}, contents);
+    lines.push_back("model " + std::to_string(file.model.value) + ": " + file.why + kept +
                     "; it is trained again, from its initial state");
   }
   if (!lines.empty()) journal.sync();

@@ -10,10 +10,21 @@
 
 namespace hop::hopper {
 
-/// Reads every model file of a run. The journal, and `contents`, get a Rollback for each that is gone, damaged or not
-/// what was collected: the model is trained again, to the same bits. A damaged file is kept as `.damaged`. Returns a
-/// line for people for each.
-std::vector<std::string> give_up_lost_files(const Experiment& experiment, const std::filesystem::path& run_directory,
-                                            Journal& journal, JournalContents& contents);
+/// A file of a finished model that is gone, damaged or not what was collected.
+struct LostFile {
+  ModelId model;
+  std::filesystem::path path;
+  std::string why;
+};
+
+/// Reads every model file of a run and changes nothing. Throws StateError that names a file which the system cannot
+/// read now, or which is no regular file: nothing is known about the state then.
+std::vector<LostFile> find_lost_files(const Experiment& experiment, const std::filesystem::path& run_directory,
+                                      const JournalContents& contents);
+
+/// The journal, and `contents`, get a Rollback for each: the model is trained again, to the same bits. A damaged file
+/// is kept as `.damaged`. Returns a line for people for each.
+std::vector<std::string> give_up_lost_files(const std::vector<LostFile>& files, Journal& journal,
+                                            JournalContents& contents);
 
 }  // namespace hop::hopper

@@ -62,7 +62,7 @@ struct Refused {
 struct Held {
   std::vector<HeldState> states;
 };
-inline constexpr std::size_t kStatesPerPage = 4096;  ///< at most: less than half of a message's 1 MiB
+inline constexpr std::size_t kStatesPerPage = 4096;  ///< at most: less than half of net::kMaxControlBytes
 /// `states` on as many pages as they need.
 std::vector<Held> pages_of(std::vector<HeldState> states);
 

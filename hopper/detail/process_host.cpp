@@ -53,15 +53,25 @@ WorkerHost::End describe(int status, bool memory_ran_out) {
   return {how, !is_own_fault(signal)};
 }
 
+// A child puts the files of its own into 0, 1, 2 and kTokenDescriptor: what it takes them from lies above.
+int above_those(int fd) {
+  if (fd < 0 || fd > kTokenDescriptor) return fd;
+  const int higher = ::fcntl(fd, F_DUPFD_CLOEXEC, kTokenDescriptor + 1);
+  const int reason = errno;
+  ::close(fd);
+  errno = reason;
+  return higher;
+}
+
 // The file itself: what lies under its name later, a new build say, is not what this run began with.
 int open_program(const std::string& path) {
-  const int program = ::open(path.c_str(), O_PATH | O_CLOEXEC);
+  const int program = above_those(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (program < 0) throw RunError("[worker] cannot open the program " + path + ": " + std::strerror(errno));
   return program;
 }
 
 int open_log(const std::filesystem::path& path) {
-  const int log = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int log = above_those(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (log < 0) throw RunError("[worker] cannot write " + path.string() + ": " + std::strerror(errno));
   return log;
 }
@@ -116,21 +126,17 @@ void ProcessHost::start(Peer peer) {
   children_.emplace(pid, peer);
 }
 
-// Runs in the child, between fork and exec: async-signal-safe calls only.
+// Runs in the child, between fork and exec: async-signal-safe calls only, and none that needs a descriptor more than
+// the coordinator has, which may be its last.
 void ProcessHost::become(int program, char* const* arguments, int token, int log, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);  // the coordinator died before the line above
-  const int null = ::open("/dev/null", O_RDONLY);
-  program = ::fcntl(program, F_DUPFD_CLOEXEC, kTokenDescriptor + 1);  // out of the way
-  ::dup2(null, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
-  if (token == kTokenDescriptor) {
-    ::fcntl(token, F_SETFD, 0);
-  } else {
-    ::dup2(token, kTokenDescriptor);
-  }
+  ::dup2(token, kTokenDescriptor);
+  ::close(STDIN_FILENO);
+  ::open("/dev/null", O_RDONLY);                                  // the lowest that is free: STDIN_FILENO
   ::close_range(kTokenDescriptor + 1, ~0U, CLOSE_RANGE_CLOEXEC);  // no socket of the coordinator outlives the exec
   sigset_t none;
   sigemptyset(&none);

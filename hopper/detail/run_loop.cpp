@@ -18,9 +18,9 @@ using net::asio::post;
 namespace {
 
 Time patience_of(const Experiment& experiment, const RunOptions& options) {
-  constexpr double kSeconds = 60;
   if (options.patience) return *options.patience;
-  return std::chrono::duration_cast<Time>(std::chrono::duration<double>(experiment.run.patience.value_or(kSeconds)));
+  const std::chrono::duration<double> seconds(experiment.run.patience.value_or(kDefaultPatience));
+  return std::chrono::duration_cast<Time>(seconds);
 }
 
 bool is_to_be_retried(const Model& model, const RunOptions& options) {

@@ -1,8 +1,5 @@
 #include "hopper/detail/state_store.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -11,6 +8,7 @@
 
 #include "base/error.h"
 #include "hopper/detail/run_directory.h"
+#include "hopper/detail/unreadable_file.h"
 
 namespace hop::hopper {
 namespace {
@@ -87,50 +85,9 @@ HeldState from_header(const nn::StateHeader& header) {
   return s;
 }
 
-// Why the system cannot read the file to its end, as errno; 0 when it can. Nothing is waited for: a pipe of that name
-// is no file.
-int why_unreadable(const fs::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) return errno;
-  std::vector<std::byte> buffer(std::size_t{1} << 20);
-  ssize_t got = 0;
-  do {
-    got = ::read(descriptor, buffer.data(), buffer.size());
-  } while (got > 0 || (got < 0 && errno == EINTR));
-  const int error = got < 0 ? errno : 0;
-  ::close(descriptor);
-  return error;
-}
-
 void remove_quietly(const fs::path& file) {
   std::error_code ignored;
   fs::remove(file, ignored);
-}
-
-// The file cannot be read now; errno says why.
-struct Unreadable : StateError {
-  Unreadable(const std::string& text, int reason) : StateError(text), error(reason) {}
-  int error;
-};
-
-// Reads with `read`. An error of the system may pass, so the file is tried a few times before Unreadable is thrown;
-// what reads to the end and does not pass its check twice is damaged: StateError.
-template <class Read>
-auto read_patiently(const fs::path& path, Read read) {
-  constexpr int kTries = 3;
-  bool failed_its_check = false;
-  for (int tries = 1;; ++tries) {
-    try {
-      return read();
-    } catch (const StateError& error) {
-      const int reason = why_unreadable(path);
-      if (reason == 0 && std::exchange(failed_its_check, true)) throw;
-      if (reason != 0 && tries >= kTries) {
-        throw Unreadable("[state] cannot read " + path.string() + ": " + std::generic_category().message(reason),
-                         reason);
-      }
-    }
-  }
 }
 
 }  // namespace
@@ -194,12 +151,8 @@ std::optional<HeldState> StateStore::read_file(const fs::path& file) {
   return std::nullopt;
 }
 
-// Nothing is deleted: somebody may want to look at it.
 void StateStore::set_aside(const fs::path& file, const std::string& why) {
-  std::error_code error;
-  fs::rename(file, file.string() + ".damaged", error);
-  tell(why + (error ? "; it could not be renamed: " + error.message()
-                    : "; it is kept as " + file.filename().string() + ".damaged, and what it held is trained again"));
+  tell(why + "; " + keep_damaged_file(file) + "; what it held is trained again");
 }
 
 void StateStore::tell(const std::string& line) const {

@@ -1,6 +1,7 @@
 #include "hopper/detail/token.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,12 +16,36 @@
 namespace hop::hopper {
 namespace {
 
-constexpr std::size_t kLongestToken = 256;  // far less than a pipe holds
+constexpr std::size_t kTokenBytes = 16;
+constexpr std::size_t kTokenDigits = 2 * kTokenBytes;
+constexpr int kPatienceMilliseconds = 10'000;  // whoever started this process wrote before
+
+[[noreturn]] void refuse(int descriptor, const std::string& got) {
+  throw RunError("[worker] expected the run's secret in a pipe at descriptor " + std::to_string(descriptor) + ", got " +
+                 got + "; workers are started by `hop run`");
+}
+
+// Up to `most` bytes: fewer where the pipe ends, or where nobody writes.
+std::string read_from_pipe(const Descriptor& pipe, std::size_t most) {
+  std::string text(most, '\0');
+  std::size_t size = 0;
+  while (size < most) {
+    pollfd ready{pipe.get(), POLLIN, 0};
+    const int events = ::poll(&ready, 1, kPatienceMilliseconds);
+    if (events < 0 && errno == EINTR) continue;
+    const ssize_t got = events > 0 ? ::read(pipe.get(), text.data() + size, most - size) : 0;
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  text.resize(size);
+  return text;
+}
 
 }  // namespace
 
 std::string make_token() {
-  std::array<unsigned char, 16> bytes{};
+  std::array<unsigned char, kTokenBytes> bytes{};
   if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
     throw RunError("[run] the operating system gives no random numbers");
   }
@@ -40,30 +65,25 @@ Descriptor token_pipe(const std::string& token) {
   }
   Descriptor reading(ends[0]);
   const Descriptor writing(ends[1]);
+  if (reading.get() <= kTokenDescriptor) {  // in the way of the worker's own files
+    reading = Descriptor(::fcntl(reading.get(), F_DUPFD_CLOEXEC, kTokenDescriptor + 1));
+    if (reading.get() < 0) throw RunError(std::string("[worker] cannot make a pipe: ") + std::strerror(errno));
+  }
   if (::write(writing.get(), token.data(), token.size()) != static_cast<ssize_t>(token.size())) {
     throw RunError(std::string("[worker] cannot write to a pipe: ") + std::strerror(errno));
   }
   return reading;
 }
 
-// Never waits: a terminal or a socket that lies there by accident is no pipe.
+// A terminal or a socket that lies there by accident is no pipe, and another pipe has no secret in it.
 std::string take_token(int descriptor) {
   struct stat status {};
-  if (::fstat(descriptor, &status) != 0 || !S_ISFIFO(status.st_mode)) {
-    throw RunError("[worker] expected the run's secret in a pipe at descriptor " + std::to_string(descriptor) +
-                   ", got none; workers are started by `hop run`");
-  }
+  if (::fstat(descriptor, &status) != 0 || !S_ISFIFO(status.st_mode)) refuse(descriptor, "none");
   const Descriptor pipe(descriptor);
-  std::string token(kLongestToken, '\0');
-  std::size_t size = 0;
-  ::fcntl(pipe.get(), F_SETFL, O_NONBLOCK);
-  while (size < token.size()) {
-    const ssize_t got = ::read(pipe.get(), token.data() + size, token.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    size += static_cast<std::size_t>(got);
+  std::string token = read_from_pipe(pipe, kTokenDigits);
+  if (token.size() != kTokenDigits || token.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    refuse(descriptor, "something else");
   }
-  token.resize(size);
   return token;
 }
 

@@ -311,20 +311,21 @@ message::Heartbeat Worker::heartbeat() const {
 
 net::Awaitable<void> Worker::beat() {
   while (true) {
-    const message::Heartbeat now = heartbeat();
-    co_await tell(now);
+    co_await beat_once();
     heartbeat_timer_.expires_after(kBeat);
     co_await heartbeat_timer_.async_wait(net::asio::use_awaitable);
   }
 }
 
-// From any thread: should the unit that begins end this process, the coordinator knows which one it was.
+// From any thread, and without a wait: a unit that ends this process at once may be faster than the message. One that
+// takes a moment to do it is known to the coordinator by then.
 void Worker::beat_at_once() {
-  const auto now = [this]() -> net::Awaitable<void> {
-    const message::Heartbeat said = heartbeat();
-    co_await tell(said);
-  };
-  net::asio::post(io_, [this, now] { spawn(now()); });
+  net::asio::post(io_, [this] { spawn(beat_once()); });
+}
+
+net::Awaitable<void> Worker::beat_once() {
+  const message::Heartbeat now = heartbeat();
+  co_await tell(now);
 }
 
 template <class T>

@@ -95,6 +95,7 @@ class Worker {
   net::Awaitable<void> obey();
   net::Awaitable<void> dispatch(net::Message message);
   net::Awaitable<void> beat();
+  net::Awaitable<void> beat_once();
   void beat_at_once();
   message::Heartbeat heartbeat() const;
   std::string doing() const;

@@ -130,8 +130,10 @@ fs::path Trial::keep() const {
 std::vector<fs::path> states_in(const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code missing;
-  for (const auto& file : fs::recursive_directory_iterator(folder, missing)) {
-    if (file.path().extension() == ".hop") found.push_back(file.path());
+  fs::recursive_directory_iterator file(folder, missing);
+  while (!missing && file != fs::recursive_directory_iterator()) {  // a run that lives may remove a folder meanwhile
+    if (file->path().extension() == ".hop") found.push_back(file->path());
+    file.increment(missing);
   }
   std::sort(found.begin(), found.end());
   return found;

@@ -31,6 +31,10 @@ TEST(ResultsFile, IsValidWhateverTheTextIs) {
   EXPECT_THAT(leaderboard(results), AllOf(HasSubstr("caf\\xe9"), Not(HasSubstr("\x1b"))));
   std::ofstream(folder / "results.json") << json;
   EXPECT_TRUE(is_current(folder / "results.json", results));
+  for (const char* damage : {"7", "null", "\"\"", "[]"}) {  // somebody edited it
+    std::ofstream(folder / "edited.json") << json.substr(0, json.rfind('}')) + ", \"data_damage\": " + damage + "}";
+    EXPECT_FALSE(is_current(folder / "edited.json", results)) << damage;
+  }
   results.models[0].status = "finished";
   EXPECT_FALSE(is_current(folder / "results.json", results));
 }

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <optional>
+#include <regex>
+#include <utility>
 
 #include "autograd/ops.h"
 #include "base/error.h"
@@ -71,6 +74,54 @@ TEST_F(RunFiles, WithoutADirectoryUsesItsDataWhereTheyLie) {
 }
 
 // A model that builds, and fails when it computes.
+// Nothing that was trained is lost: the private directory stays, as the error says.
+TEST_F(RunFiles, WithoutADirectoryStayWhereTheDataChangedMeanwhile) {
+  fs::path file;
+  for (const auto& entry : fs::recursive_directory_iterator(folder_ / "data")) {
+    if (entry.path().extension() == ".hopd") file = entry.path();
+  }
+  ASSERT_FALSE(file.empty());
+  const auto flip = [&] {
+    std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+    bytes.seekg(-1, std::ios::end);
+    const int last = bytes.get();
+    bytes.seekp(-1, std::ios::end);
+    bytes.put(static_cast<char>(last ^ 1));
+  };
+  bool is_changed = false;
+  RunOptions options;
+  options.progress_interval = std::chrono::milliseconds(1);
+  options.on_progress = [&](const RunProgress& progress) {
+    if (progress.units_done > 0 && !std::exchange(is_changed, true)) flip();
+  };
+  std::string error;
+  try {
+    run(experiment(), options);
+  } catch (const DataError& damaged) {
+    error = damaged.what();
+  }
+  ASSERT_TRUE(is_changed);
+  std::smatch words;
+  ASSERT_TRUE(std::regex_search(error, words, std::regex("changed rows\\. (.*)/results\\.json has the results")))
+      << error;
+  const fs::path directory = words[1].str();
+  EXPECT_TRUE(fs::exists(directory / "results.json")) << error;
+  flip();
+  EXPECT_TRUE(resume(directory).results.data_damage.empty());
+  fs::remove_all(directory);
+}
+
+TEST_F(RunFiles, NeedAPatienceThatAWorkerCanMeet) {
+  RunOptions options{.run_directory = fresh("hasty"), .patience = std::chrono::milliseconds(500)};
+  const auto is_told =
+      ThrowsMessage<ConfigError>(HasSubstr("RunOptions::patience: expected 1 to 1000000 seconds, got 0.5"));
+  EXPECT_THAT([&] { run(experiment(), options); }, is_told);
+  EXPECT_FALSE(fs::exists(fresh("hasty")));
+  options.patience.reset();
+  run(experiment(), options);
+  EXPECT_THAT([&] { resume(fresh("hasty"), {.patience = std::chrono::milliseconds(500)}); }, is_told);
+}
+
 TEST_F(RunFiles, ThatSetsEveryModelAsideThrowsTheFirstReason) {
   struct Broken : nn::Module {
     explicit Broken(std::int64_t classes) : out(register_module("out", nn::Linear(784, classes))) {}

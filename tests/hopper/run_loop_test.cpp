@@ -101,14 +101,20 @@ TEST_F(RunOfFakes, HoldsAUnitThatStandsStillAgainstItsModelAndNoOther) {
 // The first in the queue is trained and on its way to the disk while the second one crashes the process.
 TEST_F(RunOfFakes, BlamesTheUnitThatTrainedAndNotTheOneThatIsBeingSaved) {
   FakeRun run = make("saved-slowly");
-  run.node.on_lease = [&run](const Life& life, const message::LeaseOrder& order) {
-    const bool is_over = life->peer.incarnation.value > 3;
+  Life guilty;
+  run.node.on_lease = [&](const Life& life, const message::LeaseOrder& order) {
+    const bool is_over = run.coordinator->ledger().model(ModelId(1)).status == Status::Quarantined;
     if (order.lease.unit > 0 || is_over) return run.train(life, order);
     if (order.lease.model.value == 0) return;  // it takes longer to save than the other one to crash
     hang(life, order.lease);
-    run.host->tell(life, life->says);
-    const auto crash = std::make_shared<net::asio::steady_timer>(run.host->executor(), std::chrono::milliseconds(300));
-    crash->async_wait([&run, life, crash](const boost::system::error_code&) { run.host->crash(life); });
+    guilty = life;
+  };
+  run.options.progress_interval = std::chrono::milliseconds(1);
+  run.options.on_progress = [&](const RunProgress& now) {
+    const WorkerProgress& worker = now.workers.front();
+    const bool is_known = worker.state == WorkerProgress::State::Busy && worker.model == ModelId(1);
+    if (is_known && guilty && worker.lives == guilty->peer.incarnation.value)
+      run.host->crash(std::exchange(guilty, {}));
   };
   EXPECT_EQ(run.run(), Outcome::Completed);
   EXPECT_EQ(run.coordinator->ledger().model(ModelId(0)).status, Status::Finished);

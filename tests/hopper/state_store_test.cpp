@@ -109,6 +109,7 @@ TEST_F(DamagedStates, AreKeptUnderAnotherNameAndToldOfWithTheByte) {
   for (std::size_t at = 0; at < whole.size(); at += 5) {
     std::string flipped = whole;
     flipped[at] = static_cast<char>(flipped[at] ^ 16);
+    std::filesystem::remove(damaged_);
     write(flipped);
     told_.clear();
     StateStore store = open();

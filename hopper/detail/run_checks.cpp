@@ -1,0 +1,64 @@
+#include "hopper/detail/run_checks.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+#include "base/error.h"
+#include "hopper/detail/process_host.h"
+#include "hopper/detail/restore.h"
+#include "hopper/device.h"
+#include "hopper/journal.h"
+#include "hopper/trainer.h"
+#include "net/frame.h"
+
+namespace hop::hopper {
+namespace {
+
+// A configuration travels in messages and stands in a record, with room to spare for all else that these say.
+void check_length(const Model& model) {
+  constexpr std::size_t kLongest = std::min(net::kMaxControlBytes, kMaxRecordBytes) / 4;
+  const std::size_t length = std::max(model.config.to_json().size(), model.config.to_text().size());
+  if (length <= kLongest) return;
+  throw ConfigError("[search.space] expected configurations of at most " + std::to_string(kLongest) +
+                    " bytes, got one of " + std::to_string(length) + " (model " + std::to_string(model.id.value) +
+                    "); shorten its longest value, or put the text into a file and search over the name");
+}
+
+}  // namespace
+
+void check_options(const RunOptions& options) {
+  if (options.patience) {
+    check_patience("[run] RunOptions::patience", std::chrono::duration<double>(*options.patience).count());
+  }
+  if (options.retry_models.empty() || options.retry) return;
+  throw ConfigError("[resume] RunOptions::retry_models: expected retry = true where models are named, got false");
+}
+
+void check_hosting(const Experiment& experiment, const RunOptions& options) {
+  const bool are_threads = options.hosting == Hosting::Threads;
+  const std::vector<std::string> words = device_words(are_threads ? options.devices : std::vector<std::string>(),
+                                                      experiment.run.device, experiment.run.workers);
+  for (std::uint32_t w = 0; w < words.size(); ++w) resolve_device(words[w], WorkerId(w));
+  if (are_threads) return;
+  check_open_files(experiment.run.workers);
+  if (options.program.empty()) throw ConfigError("[run] worker processes need the path of the program hop");
+  if (experiment.model.builder) {
+    throw ConfigError("[run] a model that is the application's code cannot travel to worker processes; use threads");
+  }
+}
+
+void check_models(const Experiment& experiment, const data::Dataset& dataset) {
+  if (dataset.classes() < 2) {
+    throw DataError("[data] expected at least two classes to tell apart, got " + std::to_string(dataset.classes()) +
+                    " in " + dataset.name());
+  }
+  const Ledger ledger(make_plan(experiment, dataset.partition_count()), make_search(experiment));
+  for (const Model& model : ledger.models()) {
+    check_length(model);
+    Trainer trainer(experiment, model.id, model.config, dataset);
+    check_last_batches(trainer.module(), batch_size(model.config), dataset);
+  }
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,20 @@
+// What is wrong with a run before anything is trained. Internal to Hopscotch.
+#pragma once
+
+#include "data/dataset.h"
+#include "hopper/experiment.h"
+#include "hopper/run.h"
+
+namespace hop::hopper {
+
+/// The options by themselves. Throws ConfigError that names one.
+void check_options(const RunOptions& options);
+
+/// Every worker is on this machine: a device that it lacks shows now, before anything trains. Throws ConfigError.
+void check_hosting(const Experiment& experiment, const RunOptions& options);
+
+/// Every model is built once before the first lease: one that does not fit the data is an error of the experiment.
+/// Throws ConfigError or DataError.
+void check_models(const Experiment& experiment, const data::Dataset& dataset);
+
+}  // namespace hop::hopper
