@@ -81,7 +81,8 @@ class Coordinator {
     bool collecting = false;                  // its final state is being fetched
     std::optional<std::string> loss;          // why its newest state is taken for lost: a rollback follows
     std::optional<std::string> fault;         // what it did once too often: a quarantine follows
-    std::uint32_t failures = 0;               // of the unit that is due, by a fault of the model
+    std::uint32_t failures = 0;               // by a fault of the model, since a unit above all that failed was done
+    std::uint32_t failed_unit = 0;            // the highest of those units
     std::uint32_t broken_off = 0;             // times that a worker was lost in the middle of it
     std::uint32_t unreachable = 0;            // fetches of its state that failed in a row
     std::uint32_t damaged = 0;                // ... that gave damaged bytes

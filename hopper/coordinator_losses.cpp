@@ -11,9 +11,11 @@ void Coordinator::lose(ModelId model, std::string why) {
   unresolved_.push_back(model);
 }
 
-// A fault of the model itself. `max_failures` of one unit are too many.
+// A fault of the model itself. `max_failures` without progress are too many. Units that are trained again after a loss
+// are no progress: a unit that takes its worker and the states on it along would be tried for ever.
 void Coordinator::blame(ModelId model, std::string what) {
   Flight& f = flight(model);
+  f.failed_unit = std::max(f.failed_unit, ledger_.model(model).version);
   if (++f.failures < options_.max_failures) return;
   f.fault = std::move(what);
   unresolved_.push_back(model);

@@ -118,15 +118,19 @@ void Coordinator::settle(const record::Commit& commit, const Unsynced& entry) {
 
   Flight& f = flight(commit.model);
   f = begin_anew(std::move(f));
+  if (commit.unit >= f.failed_unit) f.failures = 0;
   if (old_holder) f.spares.push_back({*old_holder, commit.unit, old_attempt});
   if (entry.waiting) answer(*entry.waiting, commit.model, commit.unit, commit.attempt, Verdict::Committed);
   if (!may_be_lost(ledger_.model(commit.model))) release_spares(commit.model);
 }
 
-// The next unit begins without a past, but its state may be lost already.
+// The next unit begins without a past, but its state may be lost already, and it may have failed before it was due
+// again.
 Coordinator::Flight Coordinator::begin_anew(Flight&& before) {
   Flight f;
   f.loss = std::move(before.loss);
+  f.failures = before.failures;
+  f.failed_unit = before.failed_unit;
   f.spares = std::move(before.spares);
   return f;
 }

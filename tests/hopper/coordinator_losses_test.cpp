@@ -206,6 +206,23 @@ TEST_F(Losses, KeepTheWayOfAFreeOrder) {
   EXPECT_THAT(free.model(0).candidates, SizeIs(1)) << "the partition that the second epoch still owes";
 }
 
+// A unit that ends its worker takes the states that lay there along: they are trained again, and it fails again.
+TEST_F(Losses, ThatAUnitCausesAgainAndAgainSetItsModelAside) {
+  for (std::uint32_t life = 1; life <= 3; ++life) {
+    if (life > 1) {
+      run.up(0, life, {});  // the spare is gone as well
+      run.up(1, life, {});
+      run.sync();
+    }
+    while (run.lease(0).unit == 0) run.train(0);  // on worker 0, whose state goes with the hop
+    ASSERT_EQ(run.holder(0), peer(1, life));
+    run.down(1, life);
+    run.step(event::WorkerCrashed{peer(1, life), "killed by signal 11"});
+  }
+  ASSERT_THAT(run.appended<record::Quarantine>(), SizeIs(1));
+  EXPECT_EQ(run.appended<record::Quarantine>()[0].reason, "unit 1 ended its worker 3 times (killed by signal 11)");
+}
+
 TEST_F(Losses, TellTheSearchNothingTwice) {
   Drive both(kTwoWorkers);
   both.up(0);
