@@ -26,8 +26,10 @@ void register_queues(DeviceType type, std::unique_ptr<DeviceQueue> (*make)(std::
 /// goes to another thread, or comes from one, is waited for first (Backend::synchronize, Fence). Results do not depend
 /// on it. On the CPU nothing changes. One per thread, else StateError; it ends there.
 ///
-/// A thread that drops the last handle to a tensor of another thread waits there for its own work: that work may still
-/// read what the owner would write next.
+/// A thread that drops the last handle to a tensor of another thread waits there for its own work, which may still read
+/// what the owner would write next. Only the last handle is covered. If a thread has given the device work that reads a
+/// tensor of another thread, and drops a handle that may not be the last, it calls Backend::synchronize first. Else the
+/// owner may drop the last handle, get the memory again and write to it while that work still reads.
 class OwnQueue {
  public:
   explicit OwnQueue(Device device);

@@ -89,6 +89,13 @@ bool eventually(const std::function<bool()>& condition, std::chrono::seconds pat
   return true;
 }
 
+bool is_gone(pid_t process) {
+  const std::string stat = read("/proc/" + std::to_string(process) + "/stat");
+  const std::size_t name_ends = stat.rfind(')');  // the state comes next
+  return name_ends == std::string::npos || name_ends + 2 >= stat.size() || stat[name_ends + 2] == 'Z' ||
+         stat[name_ends + 2] == 'X';
+}
+
 std::vector<hopper::record::Commit> commits(const fs::path& run_directory) {
   std::vector<hopper::record::Commit> commits;
   try {

@@ -69,10 +69,13 @@ Arena::Arena(const ArenaSize& size)
 Trial::Trial(const Arena& arena, const std::string& name) : arena_(arena), folder_(arena.folder() / name) {
   fs::create_directories(folder_ / "tmp");
   ::setenv("TMPDIR", (folder_ / "tmp").c_str(), 1);
+  if (const char* const runtime = std::getenv("XDG_RUNTIME_DIR")) runtime_directory_ = runtime;
+  ::unsetenv("XDG_RUNTIME_DIR");  // sockets would lie there
 }
 
 Trial::~Trial() {
   ::setenv("TMPDIR", arena_.folder().parent_path().c_str(), 1);
+  if (runtime_directory_) ::setenv("XDG_RUNTIME_DIR", runtime_directory_->c_str(), 1);
   std::error_code ignored;
   fs::remove_all(folder_, ignored);
 }
@@ -116,9 +119,11 @@ std::string Trial::verdict() const {
   for (const auto& entry : fs::recursive_directory_iterator(directory)) {
     if (is_temporary_name(entry.path())) wrong += entry.path().string() + " stays behind; ";
   }
-  for (const std::string& name : names_in(folder_ / "tmp")) wrong += name + " stays behind in TMPDIR; ";
+  for (const std::string& name : left_in_tmp()) wrong += name + " stays behind in TMPDIR; ";
   return wrong;
 }
+
+std::vector<std::string> Trial::left_in_tmp() const { return names_in(folder_ / "tmp"); }
 
 fs::path Trial::keep() const {
   const fs::path kept = temporary_name(arena_.folder().parent_path() / ("hop-" + folder_.filename().string()));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,8 +45,8 @@ class Arena {
   std::size_t units_;
 };
 
-/// One run that is disturbed, in a folder of its own, which is removed with the object. TMPDIR leads into it meanwhile:
-/// what a killed program leaves there is seen.
+/// One run that is disturbed, in a folder of its own, which is removed with the object. TMPDIR leads into it meanwhile,
+/// and there is no XDG_RUNTIME_DIR: what a killed program leaves there is seen.
 class Trial {
  public:
   Trial(const Arena& arena, const std::string& name);
@@ -68,12 +69,15 @@ class Trial {
   std::string wrong_results() const;
   /// The same, and what it left behind.
   std::string verdict() const;
+  /// The names of what lies in TMPDIR: of a run that goes on, its folder of sockets.
+  std::vector<std::string> left_in_tmp() const;
   /// Keeps a copy of the folder beside the arena's and returns its path.
   std::filesystem::path keep() const;
 
  private:
   const Arena& arena_;
   std::filesystem::path folder_;
+  std::optional<std::string> runtime_directory_;  // XDG_RUNTIME_DIR of before
 };
 
 /// State files in and below a folder, in the order of their names; none where it is missing.

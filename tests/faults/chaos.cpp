@@ -146,7 +146,7 @@ class Round {
     was_ended_ = true;
     program_->wait();
     for (const pid_t pid : workers) {
-      if (!eventually([&] { return ::kill(pid, 0) != 0; })) fail("a worker outlives its coordinator");
+      if (!eventually([&] { return is_gone(pid); })) fail("a worker outlives its coordinator");
     }
   }
   void kill_both() {

@@ -94,8 +94,10 @@ TEST(Tcp, ListensAndConnectsOnLoopbackOnly) {
 TEST(Unix, MakesAPrivateDirectoryAndRemovesIt) {
   fs::path path;
   {
+    const Setting runtime("XDG_RUNTIME_DIR", ""), temporary("TMPDIR", "/tmp");
     const SocketDirectory directory;
     path = directory.path();
+    EXPECT_EQ(path.parent_path(), "/tmp");
     struct stat status {};
     ASSERT_EQ(::stat(path.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777U, 0700U);
