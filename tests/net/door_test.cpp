@@ -191,17 +191,10 @@ class SlowLink : public ::testing::Test {
       const Peer peer = co_await listener->accept();
       const Message message = co_await peer->receive();
       AlignedBuffer into(message.payload_bytes);
-      bool is_over = false;
-      const auto look = [&]() -> Awaitable<void> {
-        while (!is_over) {
-          seen_.insert(peer->arrived());
-          asio::steady_timer timer(nodes.server_context(), 20ms);
-          co_await timer.async_wait(asio::use_awaitable);
-        }
-      };
-      asio::co_spawn(nodes.server_context(), look(), asio::detached);
+      const auto is_over = std::make_shared<bool>(false);  // which `look` reads after this coroutine has ended
+      asio::co_spawn(nodes.server_context(), look(peer, is_over), asio::detached);
       result = co_await error_of(peer->receive_payload(into.span(), patience));
-      is_over = true;
+      *is_over = true;
       if (result == "nothing") result = testing::same(into.span(), payload.span()) ? "arrived" : "damaged";
     };
     const auto send = [&]() -> Awaitable<void> {
@@ -215,6 +208,14 @@ class SlowLink : public ::testing::Test {
     };
     nodes.run(serve(), send());
     return result;
+  }
+  Awaitable<void> look(Peer peer, std::shared_ptr<const bool> is_over) {
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    while (!*is_over) {
+      seen_.insert(peer->arrived());
+      timer.expires_after(20ms);
+      co_await timer.async_wait(asio::use_awaitable);
+    }
   }
   std::set<std::uint64_t> seen_;
 };

@@ -57,8 +57,8 @@ template <class T>
 [[gnu::noinline]] Lanes<T> gather_tap(const PoolShape& z, const T* plane, const Block& b, const Tap& tap, T padding) {
   T values[kLaneCount];
   for (int i = 0; i < kLaneCount; ++i) {
-    const std::int64_t column = tap.column + i * z.column_step;
-    values[i] = i < b.n && column >= 0 && column < z.w ? plane[tap.row + column] : padding;
+    const std::int64_t column = i < b.n ? tap.column + i * z.column_step : -1;  // a huge step may overflow behind n
+    values[i] = column >= 0 && column < z.w ? plane[tap.row + column] : padding;
   }
   return load(values);
 }
