@@ -268,6 +268,7 @@ TEST(Backward, LeavesADifferentiableGradientUnderCreateGraph) {
   const Tensor first = x.grad();
   EXPECT_TRUE(first.requires_grad());
   EXPECT_EQ(grad({first}, {x})[0].item<double>(), 12);
+  x.set_grad(Tensor());  // x holds its gradient, whose graph holds x
 }
 
 TEST(GradMode, NothingIsRecordedUnderNoGradGuard) {
