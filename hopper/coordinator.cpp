@@ -1,6 +1,7 @@
 #include "hopper/coordinator.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 
@@ -8,7 +9,10 @@ namespace hop::hopper {
 
 Coordinator::Coordinator(Plan plan, std::unique_ptr<Search> search, std::unique_ptr<Policy> policy,
                          std::span<const Record> records, CoordinatorOptions options)
-    : ledger_(plan, std::move(search)), policy_(std::move(policy)), options_(options) {
+    : ledger_(plan, std::move(search)),
+      policy_(std::move(policy)),
+      options_(options),
+      board_(ledger_.plan(), options.queue_depth) {
   for (const Record& record : records) ledger_.apply(record);
   for (std::uint32_t w = 0; w < plan.workers; ++w) workers_.push_back({WorkerId{w}, {}, false, {}, {}});
   flights_.resize(ledger_.models().size());
@@ -17,11 +21,13 @@ Coordinator::Coordinator(Plan plan, std::unique_ptr<Search> search, std::unique_
 
 std::vector<Action> Coordinator::step(const Event& event, Time now) {
   actions_.clear();
+  looked_at_.clear();
   if (finished_) return {};
   now_ = now;
   std::visit([this](const auto& e) { on(e); }, event);
   if (started_) {
     resolve();
+    refresh();
     schedule();
     reserve_attempts();
     collect();
@@ -78,55 +84,6 @@ void Coordinator::reserve_attempts() {
   append(record::Reserve{Attempt{ledger_.reserved().value + options_.attempt_block}});
 }
 
-bool Coordinator::ready(const Model& model) const {
-  const Flight& f = flight(model.id);
-  if (f.leased_to || f.committing || f.settling || f.loss || f.fault || f.not_before > now_) return false;
-  const bool within_reach = !model.holder || workers_[model.holder->index()].alive;
-  return within_reach && ledger_.may_train(model);
-}
-
-std::optional<WorkerId> Coordinator::busy_at(const Model& model) const {
-  const Flight& f = flight(model.id);
-  return f.committing ? unsynced_commit(*f.committing).worker : f.leased_to;
-}
-
-void Coordinator::schedule() {
-  const auto has_room = [&](const WorkerState& w) { return w.alive && w.leases.size() < options_.queue_depth; };
-  if (stopping_ || std::none_of(workers_.begin(), workers_.end(), has_room)) return;
-
-  double seconds = 0;
-  std::uint64_t units = 0;
-  for (const Model& model : ledger_.models()) {
-    seconds += model.seconds;
-    units += model.visits.size();
-  }
-  const double mean_seconds = seconds > 0 ? seconds / static_cast<double>(units) : 1;
-
-  std::vector<ModelView> models;
-  for (const Model& model : ledger_.models()) {
-    const std::uint32_t units_left = ledger_.units_left(model);
-    if (units_left == 0) continue;
-    const double unit_seconds =
-        model.seconds > 0 ? model.seconds / static_cast<double>(model.visits.size()) : mean_seconds;
-    models.push_back(
-        {model.id, ready(model), units_left, unit_seconds, model.candidates, model.holder, busy_at(model)});
-  }
-  std::vector<WorkerView> workers;
-  for (const WorkerState& w : workers_) workers.push_back({w.id, w.alive, static_cast<std::uint32_t>(w.leases.size())});
-
-  const ScheduleView view{ledger_.plan(), models, workers, options_.queue_depth};
-  while (next_attempt_ < ledger_.reserved()) {
-    const auto choice = policy_->next(view);
-    if (!choice) return;
-    grant(*choice);
-    const auto granted = std::lower_bound(models.begin(), models.end(), choice->model,
-                                          [](const ModelView& m, ModelId id) { return m.id < id; });
-    granted->ready = false;
-    granted->busy_at = choice->worker;
-    ++workers[choice->worker.index()].queued;
-  }
-}
-
 void Coordinator::grant(const Choice& choice) {
   const Plan& plan = ledger_.plan();
   const Model& model = ledger_.model(choice.model);
@@ -154,24 +111,28 @@ void Coordinator::grant(const Choice& choice) {
 
 void Coordinator::collect() {
   if (stopping_) return;
-  for (const Model& model : ledger_.models()) {
-    Flight& f = flight(model.id);
-    if (!ledger_.owes_collection(model) || f.collecting || f.settling || f.loss || f.not_before > now_) continue;
+  for (const ModelId id : owing_) {
+    const Model& model = ledger_.model(id);
+    const Flight& f = std::as_const(*this).flight(id);
+    if (f.collecting || f.settling || f.loss || f.not_before > now_) continue;
     const WorkerState& holder = workers_[model.holder->index()];
     if (!holder.alive) continue;
-    f.collecting = true;
+    flight(id).collecting = true;
     emit(action::SendCollect{{holder.id, holder.incarnation}, model.id, model.version, model.digest});
   }
 }
 
 void Coordinator::finish() {
   if (!unsynced_.empty()) return;
-  const bool idle = std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return w.leases.empty(); }) &&
-                    std::none_of(flights_.begin(), flights_.end(), [](const auto& f) { return f.collecting; });
-  const bool complete = ledger_.complete();
-  if (!complete && !(stopping_ && idle)) return;
+  const bool complete = open_models_ == 0;
+  if (!complete && !(stopping_ && is_idle())) return;
   finished_ = true;
   emit(action::Finish{complete ? Outcome::Completed : Outcome::Interrupted});
+}
+
+bool Coordinator::is_idle() const {
+  return std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return w.leases.empty(); }) &&
+         std::none_of(flights_.begin(), flights_.end(), [](const auto& f) { return f.collecting; });
 }
 
 // A record that says what becomes of a model, beside a commit: there is one at a time.

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include "hopper/events.h"
 #include "hopper/ledger.h"
+#include "hopper/schedule/board.h"
 #include "hopper/schedule/policy.h"
 
 namespace hop::hopper {
@@ -54,6 +56,9 @@ class Coordinator {
   Coordinator(Plan plan, std::unique_ptr<Search> search, std::unique_ptr<Policy> policy,
               std::span<const Record> records = {}, CoordinatorOptions options = {});
 
+  Coordinator(const Coordinator&) = delete;
+  Coordinator& operator=(const Coordinator&) = delete;
+
   /// One event in, what it makes necessary out, in order. After `Finish` nothing more is wanted.
   std::vector<Action> step(const Event& event, Time now);
 
@@ -88,6 +93,11 @@ class Coordinator {
     std::uint32_t damaged = 0;                // ... that gave damaged bytes
     Time not_before{};                        // when the next try may begin
     std::vector<Spare> spares;                // older versions of it that are known to lie somewhere
+    // What the books beside the board know of it:
+    bool touched = false;     // the board is to look at it again
+    bool open = false;        // it trains, or its final state is not collected
+    double seconds = 0;       // of its units
+    std::uint64_t units = 0;  // that were ever committed
   };
   struct Unsynced {
     Record record;
@@ -141,6 +151,15 @@ class Coordinator {
   void settle(const record::Rollback& rollback, const Unsynced& entry);
   void settle(const record::Retry& retry, const Unsynced& entry);
 
+  // coordinator_schedule.cpp: what the policy sees, and what it chooses.
+  void refresh();
+  void touch(ModelId model);
+  void touch_held_by(WorkerId worker);
+  void show(const WorkerState& worker);
+  void show(const Model& model);
+  void show_touched();
+  void measure(const Model& model, Flight& flight);
+
   // coordinator.cpp: what follows from the state after every event.
   void reserve_attempts();
   void schedule();
@@ -149,6 +168,7 @@ class Coordinator {
   void grant(const Choice& choice);
   void collect();
   void finish();
+  bool is_idle() const;
   void check_after(const Event& event) const;
   void check(const WorkerState& worker) const;
   void check(const Model& model) const;
@@ -160,15 +180,29 @@ class Coordinator {
   }
   std::uint64_t append(Record record, std::optional<Peer> waiting = {});
   const record::Commit& unsynced_commit(std::uint64_t sequence) const;
-  Flight& flight(ModelId model) { return flights_[model.index()]; }
+  Flight& flight(ModelId model) {  // to be changed: the board will look at it again
+    touch(model);
+    return flights_[model.index()];
+  }
   const Flight& flight(ModelId model) const { return flights_[model.index()]; }
   WorkerState& worker(WorkerId id) { return workers_[id.index()]; }
 
   Ledger ledger_;  // durable facts only: a record gets here when it is synced
   std::unique_ptr<Policy> policy_;
   CoordinatorOptions options_;
+  Board board_;
   std::vector<WorkerState> workers_;
   std::vector<Flight> flights_;
+  std::vector<ModelId> touched_;    // what the board is to look at again
+  std::vector<ModelId> looked_at_;  // what this step touched
+  std::vector<ModelId> delayed_;    // whose next try may not begin yet
+  std::set<ModelId> owing_;         // whose final state is to be collected
+  std::size_t open_models_ = 0;     // that train, or are not collected
+  std::uint64_t decisions_ = 0;     // of the search, when the board was brought up to date
+  double seconds_ = 0;              // of all units
+  std::uint64_t units_ = 0;
+  std::uint64_t mean_of_units_ = 1;  // units when the mean was taken
+  double mean_seconds_ = 1;          // of a unit
   std::vector<ModelId> unresolved_;  // of a loss or a fault, until a record says what becomes of it
   std::deque<Unsynced> unsynced_;    // follows the ledger: the first one has sequence ledger_.sequence() + 1
   Attempt next_attempt_;

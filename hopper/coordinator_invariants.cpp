@@ -67,11 +67,13 @@ void Coordinator::check(const Model& model) const {
 // All of it after what is rare; of a unit's common way, the model and the workers that it is about. (SYNCED looks at
 // each model as its record settles.)
 void Coordinator::check_after(const Event& event) const {
-  if (std::holds_alternative<event::Synced>(event) || std::holds_alternative<event::Timer>(event)) {
-    for (const WorkerState& w : workers_) check(w);
-  } else if (const auto* result = std::get_if<event::Result>(&event)) {
-    if (result->model.index() < flights_.size()) check(ledger_.model(result->model));
-    for (const WorkerState& w : workers_) check(w);
+  const bool is_common = std::holds_alternative<event::Synced>(event) || std::holds_alternative<event::Timer>(event) ||
+                         std::holds_alternative<event::Result>(event);
+  if (is_common) {
+    for (const ModelId model : looked_at_) {
+      check(ledger_.model(model));
+      if (const auto& holder = flight(model).leased_to) check(workers_[holder->index()]);
+    }
   } else if (const auto* collected = std::get_if<event::Collected>(&event)) {
     check(ledger_.model(collected->model));
   } else {

@@ -132,6 +132,10 @@ Coordinator::Flight Coordinator::begin_anew(Flight&& before) {
   f.failures = before.failures;
   f.failed_unit = before.failed_unit;
   f.spares = std::move(before.spares);
+  f.touched = before.touched;
+  f.open = before.open;
+  f.seconds = before.seconds;
+  f.units = before.units;
   return f;
 }
 

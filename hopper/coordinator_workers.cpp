@@ -104,11 +104,11 @@ void Coordinator::find_losses(WorkerId w, std::span<const HeldState> held) {
   for (const HeldState& h : held) here.emplace(h.model, h.digest);
   for (const Model& model : ledger_.models()) {
     if (model.file) continue;
-    Flight& f = flight(model.id);
-    const record::Commit* pending = f.committing ? &unsynced_commit(*f.committing) : nullptr;
+    const std::optional<std::uint64_t> committing = std::as_const(*this).flight(model.id).committing;
+    const record::Commit* pending = committing ? &unsynced_commit(*committing) : nullptr;
     if ((pending != nullptr ? pending->worker : model.holder) != w) continue;
     if (here.contains({model.id, pending != nullptr ? pending->digest : model.digest})) {
-      f.loss.reset();
+      flight(model.id).loss.reset();
       if (pending == nullptr) release_spares(model.id);
     } else {
       const std::uint32_t version = model.version + (pending != nullptr ? 1 : 0);

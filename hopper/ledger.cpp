@@ -163,8 +163,13 @@ void Ledger::add(const record::Commit& commit) {
   } else if (model.version == plan_.units()) {
     model.status = Status::Finished;
   }
-  refill_candidates(model);
-  tell_search();
+  const bool goes_on = model.status == Status::Running && !plan_.ends_epoch(commit.unit);
+  if (goes_on && plan_.order == Order::Free) {
+    std::erase(model.candidates, commit.partition);  // all others are still owed
+  } else {
+    refill_candidates(model);
+  }
+  if (!goes_on) tell_search();
 }
 
 void Ledger::check(const record::Rollback& rollback) const {
@@ -276,6 +281,7 @@ void Ledger::measure(Model& model, const UnitMetrics& metrics, bool ends_epoch) 
   epoch.seconds += metrics.seconds;
   epoch.valid_loss = metrics.valid_loss;
   epoch.valid_accuracy = metrics.valid_accuracy;
+  epoch.own = metrics.own;
   if (!ends_epoch) return;
   model.epochs.push_back(epoch);
   model.partial = {};
@@ -314,6 +320,7 @@ void Ledger::tell_search() {
     const bool dropped = epoch == model->epochs.size();
     EpochMetrics worst;
     worst.train_loss = std::numeric_limits<double>::infinity();
+    if (search_->stops_early()) ++decisions_;
     const Decision decision = search_->tell(model->id, epoch, dropped ? worst : model->epochs[epoch]);
     if (decision == Decision::Stop && search_->stops_early() && model->status == Status::Running) {
       model->status = Status::Stopped;

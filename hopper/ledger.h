@@ -97,6 +97,8 @@ class Ledger {
   /// Whether every model has ended and is collected.
   bool complete() const;
 
+  /// How often the search was told something on which a decision may follow.
+  std::uint64_t decisions() const { return decisions_; }
   std::uint64_t hops() const;                                       ///< of all models
   std::uint64_t retrained() const { return retrained_; }            ///< units that were done again after a rollback
   std::uint64_t received_bytes() const { return received_bytes_; }  ///< of all units: what hopping cost on the network
@@ -143,6 +145,7 @@ class Ledger {
   std::uint64_t sequence_ = 0;
   Attempt reserved_{1};  // attempt 0 is nobody's
   std::uint64_t retrained_ = 0;
+  std::uint64_t decisions_ = 0;
   std::uint64_t received_bytes_ = 0;
   std::uint64_t peak_rss_bytes_ = 0;
   std::vector<double> gaps_, idle_;

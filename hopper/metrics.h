@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 namespace hop::hopper {
 
@@ -19,6 +20,7 @@ struct UnitMetrics {
   double idle_seconds = 0;  ///< before that, free and without orders: no model was due here; 0 for a unit that was
                             ///< ordered while its worker still trained. Both are -1 for a worker's first unit
   std::uint64_t peak_rss_bytes = 0;  ///< of the worker's process, so far
+  std::vector<double> own{};         ///< the application's metrics, in the order of model.metrics; with valid_loss
   bool operator==(const UnitMetrics&) const = default;
 };
 
@@ -29,6 +31,7 @@ struct EpochMetrics {
   double seconds = 0;  ///< sum over the units
   std::optional<double> valid_loss{};
   std::optional<double> valid_accuracy{};
+  std::vector<double> own{};  ///< the application's metrics, in the order of model.metrics
   bool operator==(const EpochMetrics&) const = default;
 };
 

@@ -6,39 +6,64 @@
 namespace hop::hopper {
 namespace {
 
-// Per worker: the most work that a model will have left which trains there now and stays there for its next unit.
-std::vector<double> claims(const ScheduleView& view) {
-  const Plan& plan = view.plan;
-  std::vector<double> claim(view.workers.size(), 0);
-  for (const ModelView& model : view.models) {
-    if (!model.busy_at || model.units_left < 2) continue;
-    const std::uint32_t next_unit = plan.units() - model.units_left + 1;
-    if (plan.owner(plan.partition(model.id, next_unit)) != *model.busy_at) continue;
-    double& most = claim[model.busy_at->index()];
+std::uint32_t next_unit(const ScheduleView& view, const ModelView& model) {
+  return view.plan.units() - std::min(model.units_left, view.plan.units());
+}
+
+// The most work that a model will have left which trains at the worker now and stays there for its next unit.
+double claim(const ScheduleView& view, const WorkerView& worker) {
+  double most = 0;
+  for (const ModelId id : worker.busy) {
+    const ModelView& model = view.models[id.index()];
+    if (model.units_left < 2) continue;
+    const std::uint32_t after = next_unit(view, model) + 1;
+    if (view.plan.owner(view.plan.partition(model.id, after)) != worker.id) continue;
     most = std::max(most, (model.units_left - 1) * model.unit_seconds);
   }
-  return claim;
+  return most;
+}
+
+// In `Fixed` order there is one candidate. In `Free` order the model goes round, too, past what it has visited.
+PartitionId due(const ScheduleView& view, const ModelView& model) {
+  if (model.candidates.size() == 1) return model.candidates.front();
+  const PartitionId place = view.plan.partition(model.id, next_unit(view, model));
+  const auto next = std::lower_bound(model.candidates.begin(), model.candidates.end(), place);
+  return next != model.candidates.end() ? *next : model.candidates.front();
+}
+
+// Per worker: the ready models that go there next.
+std::vector<std::vector<ModelId>> dues(const ScheduleView& view) {
+  std::vector<std::vector<ModelId>> lists(view.workers.size());
+  for (const ModelId id : view.ready) {
+    lists[view.plan.owner(due(view, view.models[id.index()])).index()].push_back(id);
+  }
+  return lists;
 }
 
 }  // namespace
 
 std::optional<Choice> FixedPolicy::next(const ScheduleView& view) const {
-  const std::vector<double> claim = claims(view);
+  std::vector<std::vector<ModelId>> lists;
+  if (view.plan.order == Order::Free) lists = dues(view);
   const ModelView* best = nullptr;
-  std::uint32_t best_queued = 0;
-  for (const ModelView& model : view.models) {
-    if (!model.ready) continue;
-    const WorkerView& worker = view.workers[view.plan.owner(model.candidates.front()).index()];
-    if (!worker.alive || worker.queued >= view.queue_depth || model.work_left() < claim[worker.id.index()]) continue;
-    const bool better = best == nullptr || worker.queued < best_queued ||
-                        (worker.queued == best_queued && model.work_left() > best->work_left());
-    if (!better) continue;
-    best = &model;
-    best_queued = worker.queued;
+  const WorkerView* where = nullptr;
+  for (const WorkerId id : view.rooms) {
+    const WorkerView& worker = view.workers[id.index()];
+    if (best != nullptr && worker.queued > where->queued) break;  // the idle are served before queues are filled
+    const std::span<const ModelId> waiting = lists.empty() ? worker.due : std::span<const ModelId>(lists[id.index()]);
+    if (waiting.empty()) continue;
+    const double least = claim(view, worker);
+    for (const ModelId model : waiting) {
+      const ModelView& candidate = view.models[model.index()];
+      const double work = candidate.work_left();
+      if (work < least) continue;
+      const bool better =
+          best == nullptr || work > best->work_left() || (work == best->work_left() && candidate.id < best->id);
+      if (better) best = &candidate, where = &worker;
+    }
   }
   if (best == nullptr) return std::nullopt;
-  const PartitionId partition = best->candidates.front();
-  return Choice{best->id, view.plan.owner(partition), partition};
+  return Choice{best->id, where->id, due(view, *best)};
 }
 
 }  // namespace hop::hopper

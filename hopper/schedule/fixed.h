@@ -1,4 +1,4 @@
-// The policy for `order = fixed`: of the models that wait for a worker, most work left first.
+// The policy "rotation": of the models that wait for a worker, most work left first.
 #pragma once
 
 #include "hopper/schedule/policy.h"

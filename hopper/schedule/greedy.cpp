@@ -17,17 +17,18 @@ std::vector<double> loads(const ScheduleView& view) {
   for (const ModelView& model : view.models) {
     const auto due_now = static_cast<std::uint32_t>(model.candidates.size());
     const std::uint32_t later_epochs = (model.units_left - due_now) / plan.partitions;
-    for (std::size_t w = 0; w < load.size(); ++w) load[w] += later_epochs * owned[w] * model.unit_seconds;
+    for (std::size_t w = 0; later_epochs > 0 && w < load.size(); ++w)
+      load[w] += later_epochs * owned[w] * model.unit_seconds;
     for (const PartitionId q : model.candidates) load[plan.owner(q).index()] += model.unit_seconds;
   }
   return load;
 }
 
 std::optional<PartitionId> owed_visit(const ScheduleView& view, const ModelView& model, WorkerId worker) {
-  for (const PartitionId q : model.candidates) {
-    if (view.plan.owner(q) == worker) return q;
-  }
-  return std::nullopt;
+  // Candidates are in order, and so are the blocks of the workers.
+  const auto found = std::lower_bound(model.candidates.begin(), model.candidates.end(), worker,
+                                      [&](PartitionId q, WorkerId w) { return view.plan.owner(q) < w; });
+  return found != model.candidates.end() && view.plan.owner(*found) == worker ? std::optional(*found) : std::nullopt;
 }
 
 // Whether the model can go on at once where it lies, at no cost.
@@ -41,10 +42,11 @@ bool may_stay(const ScheduleView& view, const ModelView& model) {
 std::optional<Choice> best_for(const ScheduleView& view, WorkerId worker) {
   std::optional<Choice> choice;
   std::pair<bool, double> best{false, -1};
-  for (const ModelView& model : view.models) {
+  for (const ModelId id : view.ready) {
+    const ModelView& model = view.models[id.index()];
     const bool here = model.holder == worker;
     const std::pair<bool, double> merit{here, model.work_left()};
-    if (!model.ready || merit <= best || (!here && may_stay(view, model))) continue;
+    if (merit <= best || (!here && may_stay(view, model))) continue;
     if (const auto partition = owed_visit(view, model, worker)) {
       choice = Choice{model.id, worker, *partition};
       best = merit;
@@ -56,13 +58,13 @@ std::optional<Choice> best_for(const ScheduleView& view, WorkerId worker) {
 }  // namespace
 
 std::optional<Choice> GreedyPolicy::next(const ScheduleView& view) const {
-  const auto ready = std::count_if(view.models.begin(), view.models.end(), [](const ModelView& m) { return m.ready; });
+  const std::size_t ready = view.ready.size();
   if (ready == 0) return std::nullopt;
   const std::vector<double> load = loads(view);
   std::vector<const WorkerView*> order;
-  std::ptrdiff_t hungry = 0;
-  for (const WorkerView& worker : view.workers) {
-    if (!worker.alive || worker.queued >= view.queue_depth) continue;
+  std::size_t hungry = 0;
+  for (const WorkerId id : view.rooms) {
+    const WorkerView& worker = view.workers[id.index()];
     order.push_back(&worker);
     hungry += worker.queued <= 1 ? 1 : 0;
   }

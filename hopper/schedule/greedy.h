@@ -1,4 +1,4 @@
-// The policy for `order = free`: load-aware greedy.
+// The policy "greedy": load-aware.
 #pragma once
 
 #include "hopper/schedule/policy.h"

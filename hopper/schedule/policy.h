@@ -27,13 +27,20 @@ struct WorkerView {
   WorkerId id{};
   bool alive = false;
   std::uint32_t queued = 0;  ///< leases that it holds: one trains, a second is prefetched
+  /// Ready models with one partition to visit next, which this worker owns. In `Fixed` order every ready model stands
+  /// in one of these lists. By id, as the next two.
+  std::span<const ModelId> due{};
+  std::span<const ModelId> here{};  ///< ready models whose newest state lies on this worker
+  std::span<const ModelId> busy{};  ///< models with busy_at == id
 };
 
 struct ScheduleView {
   const Plan& plan;
-  std::span<const ModelView> models{};    ///< ordered by id
+  std::span<const ModelView> models{};    ///< by id: models[id.index()]; units_left is 0 for those that are done
   std::span<const WorkerView> workers{};  ///< ordered by id, one per worker of the plan
   std::uint32_t queue_depth = 2;          ///< leases that a worker may hold
+  std::span<const ModelId> ready{};       ///< the models that may train now, by id
+  std::span<const WorkerId> rooms{};      ///< living workers that may take a lease: fewest leases first, then by id
 };
 
 /// Lease `model` to `worker`, which owns `partition`.
@@ -44,7 +51,8 @@ struct Choice {
   bool operator==(const Choice&) const = default;
 };
 
-/// A scheduling policy. Pure: the same view gives the same choice, and ties are broken by id.
+/// A scheduling policy. Pure: the same view gives the same choice, and ties are broken by id. A choice takes a model of
+/// `ready`, a worker of `rooms`, and one of the model's candidates that the worker owns.
 class Policy {
  public:
   virtual ~Policy() = default;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "hopper/schedule/board.h"
 #include "hopper/schedule/fixed.h"
 #include "hopper/schedule/greedy.h"
 
@@ -81,8 +82,14 @@ class Policies : public testing::Test {
     view.candidates = ids;
     return models_.emplace_back(view);
   }
-  std::optional<Choice> fixed() const { return FixedPolicy().next({plan_, models_, workers_, 2}); }
-  std::optional<Choice> greedy() const { return GreedyPolicy().next({plan_, models_, workers_, 2}); }
+  std::optional<Choice> fixed() const { return FixedPolicy().next(board().view()); }
+  std::optional<Choice> greedy() const { return GreedyPolicy().next(board().view()); }
+  Board board() const {
+    Board board(plan_, 2);
+    for (const ModelView& model : models_) board.set(model);
+    for (const WorkerView& worker : workers_) board.set(worker.id, worker.alive, worker.queued);
+    return board;
+  }
   static Choice choice(std::uint32_t model, std::uint32_t worker, std::uint32_t partition) {
     return {ModelId{model}, WorkerId{worker}, PartitionId{partition}};
   }

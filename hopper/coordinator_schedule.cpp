@@ -1,0 +1,108 @@
+// What the policy sees, and what it chooses. The board is kept up to date with the models that an event touched: a view
+// that is built anew for every event costs a walk over all models and all workers.
+#include <algorithm>
+#include <utility>
+
+#include "hopper/coordinator.h"
+
+namespace hop::hopper {
+
+bool Coordinator::ready(const Model& model) const {
+  const Flight& f = flight(model.id);
+  if (f.leased_to || f.committing || f.settling || f.loss || f.fault || f.not_before > now_) return false;
+  const bool within_reach = !model.holder || workers_[model.holder->index()].alive;
+  return within_reach && ledger_.may_train(model);
+}
+
+std::optional<WorkerId> Coordinator::busy_at(const Model& model) const {
+  const Flight& f = flight(model.id);
+  return f.committing ? unsynced_commit(*f.committing).worker : f.leased_to;
+}
+
+void Coordinator::schedule() {
+  if (stopping_) return;
+  while (next_attempt_ < ledger_.reserved()) {
+    const ScheduleView view = board_.view();
+    if (view.ready.empty() || view.rooms.empty()) return;
+    const auto choice = policy_->next(view);
+    if (!choice) return;
+    grant(*choice);
+    show(worker(choice->worker));
+    show_touched();
+  }
+}
+
+// Brings the board and the books beside it up to date.
+void Coordinator::refresh() {
+  for (const WorkerState& w : workers_) {
+    if (w.alive != board_.worker(w.id).alive) touch_held_by(w.id);  // they are within reach now, or no longer
+    show(w);
+  }
+  for (const ModelId model : std::exchange(delayed_, {})) touch(model);
+  for (std::size_t m = board_.models(); m < flights_.size(); ++m) touch(ModelId(static_cast<std::uint32_t>(m)));
+  if (ledger_.decisions() != decisions_) {  // a decision of the search may concern any model
+    for (const Model& model : ledger_.models()) touch(model.id);
+  }
+  decisions_ = ledger_.decisions();
+  show_touched();
+}
+
+void Coordinator::touch(ModelId model) {
+  Flight& f = flights_[model.index()];
+  if (f.touched) return;
+  f.touched = true;
+  touched_.push_back(model);
+}
+
+void Coordinator::touch_held_by(WorkerId worker) {
+  for (const Model& model : ledger_.models()) {
+    if (model.holder == worker) touch(model.id);
+  }
+}
+
+void Coordinator::show(const WorkerState& w) { board_.set(w.id, w.alive, static_cast<std::uint32_t>(w.leases.size())); }
+
+void Coordinator::show_touched() {
+  while (!touched_.empty()) {
+    std::vector<ModelId> touched = std::exchange(touched_, {});
+    std::sort(touched.begin(), touched.end());  // new models join the board in order
+    for (const ModelId model : touched) show(ledger_.model(model));
+    looked_at_.insert(looked_at_.end(), touched.begin(), touched.end());
+  }
+}
+
+void Coordinator::show(const Model& model) {
+  Flight& f = flights_[model.id.index()];
+  f.touched = false;
+  if (f.not_before > now_) delayed_.push_back(model.id);
+  const bool is_open = model.status != Status::Quarantined && !model.file;
+  if (is_open != f.open) open_models_ += is_open ? 1 : std::size_t{0} - 1;
+  f.open = is_open;
+  if (ledger_.owes_collection(model)) {
+    owing_.insert(model.id);
+  } else {
+    owing_.erase(model.id);
+  }
+  measure(model, f);
+  const auto units = static_cast<double>(model.visits.size());
+  board_.set({model.id, ready(model), ledger_.units_left(model),
+              model.seconds > 0 ? model.seconds / units : mean_seconds_, model.candidates, model.holder,
+              busy_at(model)});
+}
+
+// The mean over all units stands for models that have trained none yet. It is taken anew whenever twice as many units
+// are done, so that those models are looked at a few times only.
+void Coordinator::measure(const Model& model, Flight& f) {
+  seconds_ += model.seconds - f.seconds;
+  units_ += model.visits.size() - f.units;
+  f.seconds = model.seconds;
+  f.units = model.visits.size();
+  if (units_ < 2 * mean_of_units_ || !(seconds_ > 0)) return;
+  mean_of_units_ = units_;
+  mean_seconds_ = seconds_ / static_cast<double>(units_);
+  for (const Model& other : ledger_.models()) {
+    if (other.visits.empty()) touch(other.id);
+  }
+}
+
+}  // namespace hop::hopper
