@@ -45,7 +45,7 @@ int run(const RunArguments& arguments) {
   const bool is_claimed = arguments.run_directory.empty();
   const fs::path directory =
       is_claimed ? claim_run_directory(experiment.name) : without_trailing_slash(arguments.run_directory);
-  const int code = conduct(directory, experiment.search.objective, arguments.json, [&](hopper::RunOptions& options) {
+  const int code = conduct(directory, experiment.objective(), arguments.json, [&](hopper::RunOptions& options) {
     options.patience = seconds(arguments.patience);
     return hopper::run(experiment, options);
   });

@@ -37,7 +37,30 @@ WriteOptions write_options(const RawData& raw, const ImportOptions& options, con
 // The format of a source that is no data set, once it exists.
 Format format_of(const fs::path& source) { return fs::is_directory(source) ? detect_format(source) : Format::csv; }
 
+/// Rows that belong to the application: it may use them again.
+class SharedRows final : public RowSource {
+ public:
+  explicit SharedRows(std::shared_ptr<const RowSource> rows) : rows_(std::move(rows)) {}
+  std::int64_t rows() const override { return rows_->rows(); }
+  DType feature_dtype() const override { return rows_->feature_dtype(); }
+  Shape feature_shape() const override { return rows_->feature_shape(); }
+  std::int64_t classes() const override { return rows_->classes(); }
+  std::vector<std::string> class_names() const override { return rows_->class_names(); }
+  std::vector<std::string> feature_names() const override { return rows_->feature_names(); }
+  std::int64_t read(std::int64_t row, MutableByteView features) const override { return rows_->read(row, features); }
+
+ private:
+  std::shared_ptr<const RowSource> rows_;
+};
+
+RawData open_rows(const DataOptions& options) {
+  RawData raw{.format = "rows", .train = std::make_unique<SharedRows>(options.rows), .test = nullptr, .files = {}};
+  if (options.test_rows) raw.test = std::make_unique<SharedRows>(options.test_rows);
+  return raw;
+}
+
 RawData open_raw(const DataOptions& options) {
+  if (options.rows) return open_rows(options);
   if (options.source == kGlyphs) return glyphs();
   const fs::path source = options.source;
   if (!fs::exists(source)) {
@@ -79,11 +102,11 @@ Dataset import_dataset(Format format, std::span<const fs::path> sources, const f
 
 Dataset prepare_dataset(const DataOptions& options, const fs::path& folder, Keep keep) {
   return with_data_errors([&] {
-    if (options.source.empty()) {
+    if (options.source.empty() && !options.rows) {
       throw ConfigError("[data] source: expected a data set, raw files or \"glyphs\", got \"\"");
     }
     if (Dataset::is_dataset(folder)) return open_as_asked(folder, options);
-    if (options.source != kGlyphs && Dataset::is_dataset(options.source)) {
+    if (options.source != kGlyphs && !options.rows && Dataset::is_dataset(options.source)) {
       Dataset source = open_as_asked(options.source, options);
       return keep == Keep::own ? adopt_dataset(source, folder) : source;
     }
@@ -93,12 +116,12 @@ Dataset prepare_dataset(const DataOptions& options, const fs::path& folder, Keep
                                .label = options.label,
                                .header = options.header,
                                .seed = options.seed};
-    return write_dataset(raw, folder, write_options(raw, import, stem_of(options.source)));
+    return write_dataset(raw, folder, write_options(raw, import, options.rows ? "rows" : stem_of(options.source)));
   });
 }
 
 std::string source_change(const DataOptions& options, const Dataset& prepared) {
-  if (options.source.empty() || options.source == kGlyphs) return "";
+  if (options.source.empty() || options.source == kGlyphs || options.rows) return "";
   const fs::path source = options.source;
   const std::string own = "; the run uses its own copy of the data";
   try {

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 
 #include "data/dataset.h"
 #include "data/formats/format.h"
+#include "data/source.h"
 
 namespace hop::data {
 
@@ -38,6 +40,9 @@ struct DataOptions {
   std::optional<bool> header = {};               ///< CSV; see ImportOptions
   std::optional<Scale> scale = {};               ///< default: the data set's suggestion, Dataset::scale()
   std::uint64_t seed = 0;                        ///< the experiment's
+  /// Rows of the application, instead of a source: tensor_source(x, y, classes), or a RowSource of its own.
+  std::shared_ptr<const RowSource> rows = {};
+  std::shared_ptr<const RowSource> test_rows = {};  ///< for validation = "file"
 };
 
 /// Where a partitioned source is used.

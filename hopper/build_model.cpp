@@ -40,7 +40,7 @@ void add_placeholders(const std::string& text, std::set<std::string>& names) {
 
 // A name that nothing reads is a typo: `learning_rate` would silently train with the default.
 void check_names(const ModelOptions& model, const Config& config) {
-  if (model.builder) return;
+  if (model.builder || model.optimizer.own() != nullptr) return;  // the application's code reads the names it likes
   if (!model.family.empty()) nn::FamilyRegistry().find(model.family);  // first: an unknown one reads no names
   const std::vector<std::string> valid = names_read(model);
   for (const auto& [name, value] : config.entries()) {
@@ -95,8 +95,35 @@ std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Con
   return nn::build_model(description, input.sample, input.classes);
 }
 
-std::unique_ptr<optim::Optimizer> make_optimizer(const Config& config, const nn::Module& module) {
+std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, const Config& config,
+                                                 const nn::Module& module) {
+  const NameOr<OptimizerMaker>& own = experiment.model.optimizer;
+  if (own.is_missing()) refuse_missing("[model] optimizer");
+  if (own.own() != nullptr) return expect_made((*own.own())(config, module.named_parameters()), "[model] optimizer");
   return optim::make_optimizer(to_config_text(config), module.named_parameters());
+}
+
+nn::Loss make_loss(const ModelOptions& model) {
+  if (model.loss.is_missing()) refuse_missing("[model] loss");
+  if (model.loss.own() == nullptr) return nn::loss_by_name(model.loss.name());
+  return [loss = *model.loss.own()](const Tensor& output, const Tensor& target) {
+    Tensor value = loss(output, target);
+    if (value.dim() == 0) return value;
+    throw ShapeError("[model] loss: expected a mean loss (), got " + value.shape().to_string());
+  };
+}
+
+std::vector<nn::Metric> own_metrics(const ModelOptions& model) {
+  std::vector<nn::Metric> metrics;
+  for (const NameOr<nn::Metric>& metric : model.metrics) {
+    if (metric.is_missing()) refuse_missing("[model] metrics");
+    if (metric.own() != nullptr) metrics.push_back(*metric.own());
+  }
+  return metrics;
+}
+
+bool measures(const ModelOptions& model, std::string_view name) {
+  return std::ranges::any_of(model.metrics, [&](const NameOr<nn::Metric>& metric) { return metric.name() == name; });
 }
 
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
@@ -145,7 +172,7 @@ std::string architecture_key(const Experiment& experiment, ModelId model, const 
   Config kept;
   for (const auto& [name, value] : config.entries()) {
     const bool is_schedule = std::find(kScheduleNames.begin(), kScheduleNames.end(), name) != kScheduleNames.end();
-    if (!is_schedule || in_layers.contains(name)) kept.set(name, value);
+    if (!is_schedule || experiment.model.optimizer.own() != nullptr || in_layers.contains(name)) kept.set(name, value);
   }
   return kept.to_text();
 }

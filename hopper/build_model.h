@@ -23,8 +23,17 @@ std::vector<std::string> names_in_layer(const std::string& layer);
 std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Config& config,
                                          const data::Dataset& dataset);
 
-/// The optimizer of a configuration, for the module's parameters. Throws ConfigError.
-std::unique_ptr<optim::Optimizer> make_optimizer(const Config& config, const nn::Module& module);
+/// The optimizer of a configuration, for the module's parameters: by name, or the application's. Throws ConfigError.
+std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, const Config& config,
+                                                 const nn::Module& module);
+
+/// The loss of the experiment: by name, or the application's, which throws ShapeError unless it gives a scalar. Throws
+/// ConfigError.
+nn::Loss make_loss(const ModelOptions& model);
+/// The application's metrics, in the order of the experiment. Throws ConfigError.
+std::vector<nn::Metric> own_metrics(const ModelOptions& model);
+/// Whether the metric of that name is measured.
+bool measures(const ModelOptions& model, std::string_view name);
 
 /// The learning rate by optimizer step, over all epochs of the experiment. Throws ConfigError.
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset);

@@ -12,10 +12,16 @@
 
 #include "data/prepare.h"
 #include "hopper/config.h"
+#include "hopper/name_or.h"
 #include "hopper/schedule/plan.h"
+#include "hopper/schedule/policies.h"
+#include "hopper/search/methods.h"
 #include "hopper/search/objective.h"
 #include "hopper/search/space.h"
+#include "nn/loss.h"
+#include "nn/metric.h"
 #include "nn/module.h"
+#include "nn/optim/optimizer.h"
 
 namespace hop::hopper {
 
@@ -29,22 +35,31 @@ struct ModelInput {
 /// Called by several threads.
 using ModelBuilder = std::function<std::shared_ptr<nn::Module>(const Config& config, const ModelInput& input)>;
 
+/// Makes the optimizer of one configuration, for the parameters of its module. Called by several threads. A learning
+/// rate schedule still sets the rate of each step.
+using OptimizerMaker =
+    std::function<std::unique_ptr<optim::Optimizer>(const Config& config, const optim::ParameterList& parameters)>;
+
 /// Exactly one of `family`, `layers` and `builder`.
 struct ModelOptions {
   std::string family{};               ///< a registered builder: "mlp", "lenet"
   std::vector<std::string> layers{};  ///< a spec, such as "conv2d $width 3 padding=1"
   ModelBuilder builder{};             ///< of the application; in-process runs only
   bool capture_builder = false;       ///< the builder's modules compute with operations alone, so steps may be captured
-  std::string loss = "cross_entropy";
+  /// A name of nn::losses(), or a function (output, target) -> mean loss (), which computes with operations alone.
+  NameOr<nn::Loss> loss = "cross_entropy";
+  /// Names of nn::metrics(), or metrics of the application. Measured on the validation set.
+  std::vector<NameOr<nn::Metric>> metrics = {"accuracy"};
+  /// Of the application. Empty: the hyperparameter `optimizer` names one.
+  NameOr<OptimizerMaker> optimizer{};
 };
 
-enum class SearchMethod : std::uint8_t { Grid, Random };
-
 struct SearchOptions {
-  SearchMethod method = SearchMethod::Grid;
+  std::string method = "grid";  ///< a name of methods(); without a meaning where `make` is given
+  SearchMaker make{};           ///< a search of the application
   std::uint32_t epochs = 1;
-  std::uint32_t samples = 0;  ///< random search: how many configurations
-  Objective objective = Objective::ValidAccuracy;
+  Config settings{};                     ///< the keys of the method: {{"samples", std::int64_t{24}}} for "random"
+  std::optional<Objective> objective{};  ///< empty: see Experiment::objective()
   Space space{};
 };
 
@@ -53,7 +68,9 @@ enum class LocalTransport : std::uint8_t { Unix, Tcp };
 
 struct RunSettings {
   std::string strategy = "hopping";
-  Order order = Order::Fixed;
+  Order order = Order::Fixed;  ///< what the bits are a function of
+  NameOr<PolicyMaker>
+      policy{};  ///< who goes where next: a name of policies(), or a maker; empty: default_policy(order)
   std::uint32_t workers = 2;
   std::uint32_t threads_per_worker = 1;  ///< part of the experiment: bits depend on it
   std::string device = "auto";           ///< auto, cpu, cuda or cuda:N: see resolve_device
@@ -68,6 +85,10 @@ struct RunSettings {
 inline constexpr double kDefaultPatience = 60, kShortestPatience = 1, kLongestPatience = 1e6;
 
 /// A value. With `order` fixed, the final weights are a function of it alone.
+///
+/// Objects of the application (builder, loss, metrics, optimizer, search, policy, rows) make a run that only the
+/// application can go on with: experiment.toml says "own code" for them. Worker processes can train such an experiment
+/// only if builder, loss, metrics and optimizer are names.
 struct Experiment {
   std::string name = "experiment";
   std::uint64_t seed = 0;
@@ -79,6 +100,10 @@ struct Experiment {
   /// Throws ConfigError that names the key for values that no run could have: no model, an unknown loss, strategy or
   /// device, workers = 0.
   void check() const;
+
+  /// What ranks the models: search.objective, or else the application's first metric in its direction, or else the
+  /// accuracy on the validation set.
+  Objective objective() const;
 };
 
 /// Throws ConfigError, which begins with `where`, for a patience out of its range.
@@ -91,8 +116,14 @@ Experiment parse_experiment(std::string_view toml, std::string_view origin, std:
                             ModelBuilder builder = {});
 Experiment load_experiment(const std::string& path, std::span<const std::string> overrides = {});
 
+/// `experiment`, with the objects of `own` (builder, loss, metrics, optimizer, search, policy, rows) where its file
+/// says "own code".
+Experiment with_objects_of(Experiment experiment, const Experiment& own);
+/// Throws ConfigError for the first key whose object nobody has brought.
+void require_objects(const Experiment& experiment);
+
 /// The experiment as TOML that parses to an equal one; what a run directory keeps. A builder is not text: it is left
-/// out.
+/// out, and other objects are written as "own code".
 std::string to_toml(const Experiment& experiment);
 
 }  // namespace hop::hopper

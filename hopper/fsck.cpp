@@ -6,8 +6,7 @@
 namespace hop::hopper {
 
 JournalCheck check_journal(const std::filesystem::path& run_directory, bool cut) {
-  const Experiment experiment = parse_experiment(read_run_file(run_directory, "experiment.toml"), "experiment.toml", {},
-                                                 [](const Config&, const ModelInput&) { return nullptr; });
+  const Experiment experiment = read_options(run_directory);
   read_run_file(run_directory, "journal");  // for its message
   const std::filesystem::path path = run_directory / "journal";
   const JournalContents journal = survey_journal(path);

@@ -41,9 +41,10 @@ std::vector<std::byte> encode_body(const record::Reserve& r) {
 std::vector<std::byte> encode_body(const record::Commit& r) {
   Builder b;
   const UnitMetrics& m = r.metrics;
+  const auto own = m.own.empty() ? 0 : b.CreateVector(m.own);
   const auto metrics =
       fb::CreateMetrics(b, m.train_loss, m.rows, m.seconds, write(m.valid_loss), write(m.valid_accuracy), m.state_bytes,
-                        m.received_bytes, m.gap_seconds, m.peak_rss_bytes, m.idle_seconds);
+                        m.received_bytes, m.gap_seconds, m.peak_rss_bytes, m.idle_seconds, own);
   const auto config = b.CreateString(r.config);
   const fb::Digest parent = write(r.parent);
   const fb::Digest digest = write(r.digest);
@@ -93,7 +94,8 @@ UnitMetrics decode_body(const fb::Metrics& m) {
           .received_bytes = m.received_bytes(),
           .gap_seconds = m.gap_seconds(),
           .idle_seconds = m.idle_seconds(),
-          .peak_rss_bytes = m.peak_rss_bytes()};
+          .peak_rss_bytes = m.peak_rss_bytes(),
+          .own = m.own() == nullptr ? std::vector<double>() : std::vector<double>(m.own()->begin(), m.own()->end())};
 }
 
 record::Commit decode_body(const fb::Commit& r) {

@@ -71,9 +71,14 @@ Replayed replay_model(const Experiment& experiment, const data::Dataset& dataset
 
 std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::optional<ModelId> only,
                              const std::function<void(const Replayed&)>& on_model, ModelBuilder builder) {
-  const Results results = inspect(run_directory);
+  return replay(run_directory, only, on_model, with_builder(std::move(builder)));
+}
+
+std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::optional<ModelId> only,
+                             const std::function<void(const Replayed&)>& on_model, const Experiment& own) {
+  const Results results = inspect(run_directory, own);
   if (only) results.model(*only);
-  const Experiment experiment = read_experiment(run_directory, std::move(builder));
+  const Experiment experiment = read_experiment(run_directory, own);
   const data::Dataset dataset = run_dataset(run_directory);
   kernels::set_compute_threads(static_cast<int>(experiment.run.threads_per_worker));
   std::vector<Replayed> all;

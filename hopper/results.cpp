@@ -34,6 +34,7 @@ ModelResult summarize(const Model& model) {
     result.train_loss = finite(last.train_loss);
     result.valid_loss = finite(last.valid_loss);
     result.valid_accuracy = finite(last.valid_accuracy);
+    result.own = last.own;
   }
   result.seconds = model.seconds;
   result.state_bytes = model.state_bytes;
@@ -87,7 +88,13 @@ Json json_of(const Config& config) {
   return json;
 }
 
-Json json_of(const ModelResult& m) {
+Json json_of_own(const ModelResult& m, const std::vector<std::string>& names) {
+  Json json = Json::object();
+  for (std::size_t i = 0; i < names.size() && i < m.own.size(); ++i) json[names[i]] = json_of(finite(m.own[i]));
+  return json;
+}
+
+Json json_of(const ModelResult& m, const std::vector<std::string>& own_names) {
   Json visits = Json::array();
   for (const Visit& v : m.visits) visits.push_back({v.epoch, v.partition.value, v.worker.value});
   Json json = {{"id", m.id.value},
@@ -102,6 +109,7 @@ Json json_of(const ModelResult& m) {
                {"state_bytes", m.state_bytes},
                {"state_sha256", m.state_sha256},
                {"visits", visits}};
+  if (!own_names.empty()) json["metrics"] = json_of_own(m, own_names);
   if (!m.reason.empty()) json["reason"] = m.reason;
   return json;
 }
@@ -129,6 +137,7 @@ double rank_of(const ModelResult& m, Objective objective) {
   metrics.train_loss = m.train_loss.value_or(INFINITY);
   metrics.valid_loss = m.valid_loss;
   metrics.valid_accuracy = m.valid_accuracy;
+  metrics.own = m.own;
   return score(objective, metrics).value_or(-INFINITY);
 }
 
@@ -169,7 +178,7 @@ Results summarize(const Ledger& ledger, Objective objective) {
 
 std::string to_json(const Results& r) {
   Json models = Json::array();
-  for (const ModelResult& model : r.models) models.push_back(json_of(model));
+  for (const ModelResult& model : r.models) models.push_back(json_of(model, r.own_metrics));
   Json json = {{"name", r.name},
                {"seed", r.seed},
                {"strategy", r.strategy},
@@ -228,7 +237,11 @@ std::string leaderboard(const Results& results, std::size_t rows) {
     std::snprintf(line, sizeof line, "%4s  %5u  %9s  %10s  %10s  %6u  %-11s  ", rank.c_str(), m.id.value,
                   cell(m.valid_accuracy, "%.2f %%", 100).c_str(), cell(m.valid_loss, "%.4f").c_str(),
                   cell(m.train_loss, "%.4f").c_str(), m.epochs, m.status.c_str());
-    text += line + m.config.to_text();
+    text += line;
+    for (std::size_t k = 0; k < results.own_metrics.size() && k < m.own.size(); ++k) {
+      text += results.own_metrics[k] + "=" + cell(m.own[k], "%.4f") + "  ";
+    }
+    text += m.config.to_text();
     if (!m.reason.empty()) text += "  (" + printable(m.reason, 160) + ")";
     text += "\n";
   }

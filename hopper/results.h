@@ -20,8 +20,9 @@ struct ModelResult {
   std::string reason{};      ///< of a quarantine
   std::uint32_t epochs = 0;  ///< completed
   std::optional<double> train_loss{}, valid_loss{},
-      valid_accuracy{};  ///< of the last completed epoch; none when not finite
-  double seconds = 0;    ///< of all its units
+      valid_accuracy{};       ///< of the last completed epoch; none when not finite
+  std::vector<double> own{};  ///< the application's metrics at the same epoch, in the order of Results::own_metrics
+  double seconds = 0;         ///< of all its units
   std::uint64_t state_bytes = 0;
   std::uint32_t hops = 0;
   std::string state_sha256{};  ///< of the final state block; empty when it was not collected
@@ -67,6 +68,7 @@ struct Results {
   Waits gap{};                              ///< what hops cost between two units of a worker (UnitMetrics)
   Waits gap_prefetched{}, gap_late{};       ///< the same, of units ordered before their worker was free, and after
   Waits idle{};                             ///< what the schedule left empty
+  std::vector<std::string> own_metrics{};   ///< names of the application's metrics
   std::vector<ModelResult> models{};
   std::optional<ModelId> best{};
   Outcome outcome = Outcome::Completed;

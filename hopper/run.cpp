@@ -45,6 +45,15 @@ std::string common(const std::vector<std::string>& by_worker) {
   return found;
 }
 
+std::vector<std::string> own_metric_names(const ModelOptions& model) {
+  std::vector<std::string> names;
+  for (const NameOr<nn::Metric>& metric : model.metrics) {
+    if (metric.own() != nullptr) names.push_back(metric.own()->name);
+    if (metric.is_missing()) names.push_back("own_" + std::to_string(names.size()));
+  }
+  return names;
+}
+
 // What the experiment file says, beside what the ledger knows.
 void describe(Results& results, const Experiment& experiment, std::vector<std::string> devices) {
   results.name = experiment.name;
@@ -52,6 +61,7 @@ void describe(Results& results, const Experiment& experiment, std::vector<std::s
   results.strategy = experiment.run.strategy;
   results.threads_per_worker = experiment.run.threads_per_worker;
   results.is_durable = experiment.run.durable;
+  results.own_metrics = own_metric_names(experiment.model);
   results.devices = std::move(devices);
   results.device = common(results.devices);
   results.isa = kernels::isa();
@@ -90,7 +100,7 @@ std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, cons
   const ModelResult& model = results.model(id);
   if (model.state_sha256.empty()) refuse_uncollected(results, model);
   std::shared_ptr<nn::Module> module = build_module(experiment, model.config, dataset);
-  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(model.config, *module);
+  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(experiment, model.config, *module);
   nn::StateBlock state(*module, optimizer.get());
   const nn::StateBytes bytes = state.make_bytes();
   const fs::path file = model_file_path(results.run_directory, id);
@@ -142,7 +152,7 @@ RunResult finish(Results results, const Experiment& experiment, const data::Data
 RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options,
                   Journal& journal, std::span<const Record> records) {
   const Plan plan = make_plan(experiment, dataset.partition_count());
-  Coordinator coordinator(plan, make_search(experiment), make_policy(plan.order), records);
+  Coordinator coordinator(plan, make_search(experiment), make_policy(experiment.run.policy, plan.order), records);
   Outcome outcome = Outcome::Completed;
   RunTotals totals;
   {
@@ -150,7 +160,7 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
     outcome = loop.run();
     totals = loop.totals();
   }
-  Results results = summarize(coordinator.ledger(), experiment.search.objective);
+  Results results = summarize(coordinator.ledger(), experiment.objective());
   describe(results, experiment, totals.devices);
   results.outcome = outcome;
   results.wall_seconds = totals.seconds;
@@ -176,6 +186,9 @@ data::Dataset open_dataset(const Experiment& experiment, const fs::path& run_dir
 // first was killed.
 std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions& options, data::Keep keep) {
   const fs::path& directory = options.run_directory;
+  if (experiment.data.source == kOwnCode && !data::Dataset::is_dataset(directory / "data")) {
+    refuse_missing("[data] source");
+  }
   write_file(directory / "experiment.toml", to_toml(experiment));  // first: from here on, `resume` knows what to do
   data::Dataset dataset = data::prepare_dataset(experiment.data, directory / "data", keep);
   if (options.on_notice) {
@@ -194,16 +207,11 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
   return {std::move(dataset), std::move(journal)};
 }
 
-// The experiment, where the model matters not: it may be the application's code.
-Experiment read_options(const fs::path& run_directory) {
-  return read_experiment(run_directory, [](const Config&, const ModelInput&) { return nullptr; });
-}
-
 // What the files of a run say. The devices of a run without results.json are those that this machine would give it.
 Results read_results(const fs::path& run_directory, const Experiment& experiment, const JournalContents& journal) {
   const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), journal);
   const Ledger& ledger = restored.ledger;
-  Results results = summarize(ledger, experiment.search.objective);
+  Results results = summarize(ledger, experiment.objective());
   describe(results, experiment, read_devices(run_directory, experiment.run.workers));
   results.outcome = ledger.complete() ? Outcome::Completed : Outcome::Interrupted;
   results.run_directory = run_directory;
@@ -251,8 +259,9 @@ RunResult run(Experiment experiment, const RunOptions& options) {
   experiment.data.seed = experiment.seed;
   if (options.patience) experiment.run.patience = std::chrono::duration<double>(*options.patience).count();
   experiment.check();
+  require_objects(experiment);
   check_hosting(experiment, options);
-  if (experiment.data.source != "glyphs") {
+  if (experiment.data.source != "glyphs" && experiment.data.source != kOwnCode && !experiment.data.rows) {
     experiment.data.source = fs::absolute(experiment.data.source).lexically_normal();
   }
   const bool is_temporary = options.run_directory.empty();
@@ -272,10 +281,15 @@ RunResult run(Experiment experiment, const RunOptions& options) {
 }
 
 RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder builder) {
+  return resume(run_directory, std::move(options), with_builder(std::move(builder)));
+}
+
+RunResult resume(const fs::path& run_directory, RunOptions options, const Experiment& own) {
   const Stopwatch watch;
   check_options(options);
   const fs::path directory = without_trailing_slash(run_directory);
-  Experiment experiment = read_experiment(directory, std::move(builder));
+  Experiment experiment = read_experiment(directory, own);
+  require_objects(experiment);
   options.run_directory = fs::absolute(directory);
   const RunLock lock(directory);
   remove_leftovers(directory);
@@ -317,9 +331,11 @@ RunResult resume(const fs::path& run_directory, RunOptions options, ModelBuilder
   return conduct(experiment, dataset, options, journal, contents.records);
 }
 
-Results inspect(const fs::path& run_directory) {
+Results inspect(const fs::path& run_directory) { return inspect(run_directory, {}); }
+
+Results inspect(const fs::path& run_directory, const Experiment& own) {
   const fs::path directory = without_trailing_slash(run_directory);
-  const Experiment experiment = read_options(directory);
+  const Experiment experiment = with_objects_of(read_options(directory), own);
   const bool running = is_running(directory);  // before the journal is read: a run that ends meanwhile is no lie
   if (!has_begun(directory)) {
     throw ConfigError("[run] " + directory.string() + " has trained nothing yet: " +
@@ -335,7 +351,7 @@ Results inspect(const fs::path& run_directory) {
   return results;
 }
 
-Objective objective_of(const fs::path& run_directory) { return read_options(run_directory).search.objective; }
+Objective objective_of(const fs::path& run_directory) { return read_options(run_directory).objective(); }
 
 std::string source_change(const fs::path& run_directory) {
   const fs::path directory = without_trailing_slash(run_directory);
@@ -345,10 +361,14 @@ std::string source_change(const fs::path& run_directory) {
 }
 
 std::shared_ptr<nn::Module> load_model(const fs::path& run_directory, ModelId id, ModelBuilder builder) {
-  const Results results = inspect(run_directory);
+  return load_model(run_directory, id, with_builder(std::move(builder)));
+}
+
+std::shared_ptr<nn::Module> load_model(const fs::path& run_directory, ModelId id, const Experiment& own) {
+  const Results results = inspect(run_directory, own);
   const ModelResult& model = results.model(id);
   if (model.state_sha256.empty()) refuse_uncollected(results, model);  // before the data are touched
-  const Experiment experiment = read_experiment(results.run_directory, std::move(builder));
+  const Experiment experiment = read_experiment(results.run_directory, own);
   return load_module(results, id, experiment, open_dataset(experiment, results.run_directory));
 }
 

@@ -105,9 +105,15 @@ RunResult run(Experiment experiment, const RunOptions& options = {});
 /// its last file was written. A finished one just gives its results. `builder` is the experiment's, where its
 /// model is the application's code. Throws ConfigError when the directory holds no run.
 RunResult resume(const std::filesystem::path& run_directory, RunOptions options = {}, ModelBuilder builder = {});
+/// The same for an experiment with other objects of the application: a loss, metrics, an optimizer, a search, a policy,
+/// rows. They are taken from `own`, the experiment that the run began with. Throws ConfigError that names the key of an
+/// object that is missing: only the application can go on with such a run.
+RunResult resume(const std::filesystem::path& run_directory, RunOptions options, const Experiment& own);
 
 /// What a run directory says about a run, finished or not, without touching it.
 Results inspect(const std::filesystem::path& run_directory);
+/// The same for a run with a search of the application, which is taken from `own`. Throws ConfigError without it.
+Results inspect(const std::filesystem::path& run_directory, const Experiment& own);
 
 /// The objective of a run, also of one that has trained nothing yet.
 Objective objective_of(const std::filesystem::path& run_directory);
@@ -125,6 +131,8 @@ data::Scaling run_scaling(const std::filesystem::path& run_directory);
 /// its state was not collected (with what to do) or is not the one whose SHA-256 the journal has.
 std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_directory, ModelId id,
                                        ModelBuilder builder = {});
+/// The same, with the objects of `own`, as `resume`.
+std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_directory, ModelId id, const Experiment& own);
 
 /// What `hop replay` finds: does training the journaled visits again, one after the other, give the same states?
 struct Replayed {
@@ -137,5 +145,8 @@ struct Replayed {
 /// Replays one model, or all. Throws as `resume`; `on_model` hears of each model when it is done.
 std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::optional<ModelId> only = {},
                              const std::function<void(const Replayed&)>& on_model = {}, ModelBuilder builder = {});
+/// The same, with the objects of `own`, as `resume`.
+std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::optional<ModelId> only,
+                             const std::function<void(const Replayed&)>& on_model, const Experiment& own);
 
 }  // namespace hop::hopper

@@ -13,7 +13,6 @@
 #include "kernels/precision.h"
 #include "kernels/reduce.h"
 #include "nn/init.h"
-#include "nn/loss.h"
 #include "tensor/backend.h"
 
 namespace hop::hopper {
@@ -74,15 +73,17 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       config_(config),
       key_(architecture_key(experiment, model, config)),
       module_(build_on(device, experiment, config, dataset)),
-      optimizer_(make_optimizer(config, *module_)),
+      optimizer_(make_optimizer(experiment, config, *module_)),
       schedule_(make_schedule(experiment, config, dataset)),
-      loss_(nn::loss_by_name(experiment.model.loss)),
+      loss_(make_loss(experiment.model)),
       state_(std::make_unique<nn::StateBlock>(*module_, optimizer_.get())),
       batches_(data::make_batches(loader_options(experiment, dataset, batch_size(config)), device, rows)),
       validation_(data::make_batches(loader_options(experiment, dataset, kValidationBatch), device, rows)),
       meter_(kernels::zeros({2}, DType::f64, device)),
       validation_meter_(kernels::zeros({2}, DType::f64, device)),
       correct_(kernels::zeros({}, DType::i64, device)),
+      measures_accuracy_(measures(experiment.model, "accuracy")),
+      own_metrics_(own_metrics(experiment.model)),
       captures_(experiment.run.capture && (!experiment.model.builder || experiment.model.capture_builder)) {
   module_->set_random_source(state_->counters_tensor(), optimizer_->step_tensor());
   optimizer_->stop_when(meter_.as_strided({}, {}, 1));
@@ -99,7 +100,7 @@ void Trainer::assign(ModelId model, const Config& config) {
 
 void Trainer::initialize() {
   const std::shared_ptr<nn::Module> module = build_module(experiment_, config_, dataset_);
-  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(config_, *module);
+  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(experiment_, config_, *module);
   nn::StateBlock state(*module, optimizer.get());
   module->set_random_key(0);
   check_last_batches(*module, batch_size(config_), dataset_);
@@ -122,8 +123,36 @@ void Trainer::validation_step(const data::Batch& batch) {
   const NoGradGuard no_grad;
   const Tensor output = (*module_)(batch.x);
   kernels::measure(loss_(output, batch.y), static_cast<double>(batch.rows()), kHopelessLoss, validation_meter_);
-  const Tensor hits = kernels::sum(kernels::eq(kernels::argmax(output, -1), batch.y));
-  kernels::evaluate_into(correct_, kernels::rows::Add{}, correct_, hits);
+  if (measures_accuracy_) {
+    static const nn::Metric accuracy = nn::metric_by_name("accuracy");
+    kernels::evaluate_into(correct_, kernels::rows::Add{}, correct_, accuracy.sums(output, batch.y));
+  }
+  for (std::size_t i = 0; i < own_sums_.size(); ++i) {
+    kernels::evaluate_into(own_sums_[i], kernels::rows::Add{}, own_sums_[i], own_metrics_[i].sums(output, batch.y));
+  }
+}
+
+// A recorded step adds to tensors that were there before, and how many sums a metric has, only the metric knows.
+void Trainer::make_own_sums(const data::Batch& batch) {
+  const NoGradGuard no_grad;
+  const Tensor output = (*module_)(batch.x);
+  for (const nn::Metric& metric : own_metrics_) {
+    const Shape shape = metric.sums(output, batch.y).shape();
+    if (shape.size() > 1) {
+      throw ShapeError("[model] metrics: expected sums () or (k) from " + metric.name + ", got " + shape.to_string());
+    }
+    own_sums_.push_back(kernels::zeros(shape, DType::f64, device()));
+  }
+}
+
+void Trainer::read_own_metrics(std::int64_t rows, UnitMetrics& metrics) const {
+  metrics.own.clear();
+  for (std::size_t i = 0; i < own_sums_.size(); ++i) {
+    const Tensor here = kernels::to_device(own_sums_[i], Device::cpu());
+    const std::span<const double> sums(here.data<double>(), static_cast<std::size_t>(here.numel()));
+    const nn::Metric& metric = own_metrics_[i];
+    metrics.own.push_back(metric.finish ? metric.finish(sums, rows) : sums.front() / static_cast<double>(rows));
+  }
 }
 
 // Batches lie where they lay, and blocks come and go, but few at a time: a new one may lie where an old one lay, and
@@ -201,10 +230,12 @@ void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics, std::a
   module_->eval();
   kernels::fill_(validation_meter_, 0);
   kernels::fill_(correct_, 0);
+  for (const Tensor& sums : own_sums_) kernels::fill_(sums, 0);
   std::int64_t count = 0;
   Pace pace(device());
   validation_->start(rows, std::nullopt);
   while (const std::int64_t batch_rows = validation_->next()) {
+    if (own_sums_.size() < own_metrics_.size()) make_own_sums(validation_->batch());
     run_step(*validation_, batch_rows, false);
     pace.step();
     count += batch_rows;
@@ -212,7 +243,10 @@ void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics, std::a
   }
   const Tensor meter = kernels::to_device(validation_meter_, Device::cpu());
   metrics.valid_loss = meter.data<double>()[0] / static_cast<double>(count);
-  metrics.valid_accuracy = static_cast<double>(correct_.item<std::int64_t>()) / static_cast<double>(count);
+  if (measures_accuracy_) {
+    metrics.valid_accuracy = static_cast<double>(correct_.item<std::int64_t>()) / static_cast<double>(count);
+  }
+  read_own_metrics(count, metrics);
   metrics.seconds += watch.seconds();
 }
 

@@ -59,7 +59,8 @@ class Trainer {
   /// no output for.
   UnitMetrics train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
-  /// Adds valid_loss and valid_accuracy. Changes nothing of the state. `steps`, when given, counts the batches.
+  /// Adds valid_loss, valid_accuracy and the application's metrics. Changes nothing of the state. `steps`, when given,
+  /// counts the batches.
   void validate(const data::Partition& rows, UnitMetrics& metrics, std::atomic<std::uint64_t>* steps = nullptr);
 
   /// How many steps were recorded so far; see kernels/capture.h.
@@ -81,6 +82,8 @@ class Trainer {
 
   void training_step(const data::Batch& batch);
   void validation_step(const data::Batch& batch);
+  void make_own_sums(const data::Batch& batch);
+  void read_own_metrics(std::int64_t rows, UnitMetrics& metrics) const;
   void run_step(data::Batches& batches, std::int64_t rows, bool training);
   RecordedWork& recorded_step(const StepKey& key);
 
@@ -98,6 +101,9 @@ class Trainer {
   std::unique_ptr<data::Batches> validation_;
   Tensor meter_, validation_meter_;  // see kernels::measure
   Tensor correct_;                   // () i64: validation rows whose largest output is the label's
+  bool measures_accuracy_;
+  std::vector<nn::Metric> own_metrics_;
+  std::vector<Tensor> own_sums_;  // of each of them, over the validation rows so far: f64; empty before the first batch
 
   bool captures_;
   std::list<RecordedStep> recorded_;  // the latest used first

@@ -55,6 +55,12 @@ void FamilyRegistry::register_family(std::string name, FamilyBuilder builder) {
   if (!is_new) throw ConfigError("[model] expected a new family, got \"" + entry->first + "\", which is taken");
 }
 
+std::vector<std::string> FamilyRegistry::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, builder] : builders_) names.push_back(name);
+  return names;
+}
+
 const FamilyBuilder& FamilyRegistry::find(std::string_view name) const {
   if (const auto found = builders_.find(name); found != builders_.end()) return found->second;
   std::vector<std::string_view> names;

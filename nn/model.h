@@ -32,6 +32,8 @@ class FamilyRegistry {
   void register_family(std::string name, FamilyBuilder builder);
   /// Throws ConfigError with the nearest name for an unknown one.
   const FamilyBuilder& find(std::string_view name) const;
+  /// In alphabetical order.
+  std::vector<std::string> names() const;
 
  private:
   std::map<std::string, FamilyBuilder, std::less<>> builders_;

@@ -51,8 +51,9 @@ std::optional<T> from_wire(const flatbuffers::Optional<T>& value) {
 }
 
 flatbuffers::Offset<wire::Metrics> to_wire(FlatBufferBuilder& b, const UnitMetrics& m) {
+  const auto own = m.own.empty() ? 0 : b.CreateVector(m.own);
   return wire::CreateMetrics(b, m.train_loss, m.rows, m.seconds, to_wire(m.valid_loss), to_wire(m.valid_accuracy),
-                             m.state_bytes, m.received_bytes, m.gap_seconds, m.peak_rss_bytes, m.idle_seconds);
+                             m.state_bytes, m.received_bytes, m.gap_seconds, m.peak_rss_bytes, m.idle_seconds, own);
 }
 
 UnitMetrics from_wire(const wire::Metrics* m) {
@@ -66,7 +67,8 @@ UnitMetrics from_wire(const wire::Metrics* m) {
           .received_bytes = m->received_bytes(),
           .gap_seconds = m->gap_seconds(),
           .idle_seconds = m->idle_seconds(),
-          .peak_rss_bytes = m->peak_rss_bytes()};
+          .peak_rss_bytes = m->peak_rss_bytes(),
+          .own = m->own() == nullptr ? std::vector<double>() : std::vector<double>(m->own()->begin(), m->own()->end())};
 }
 
 flatbuffers::Offset<wire::HeldState> to_wire(FlatBufferBuilder& b, const HeldState& h) {

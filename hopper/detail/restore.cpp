@@ -3,24 +3,16 @@
 #include <bit>
 
 #include "base/error.h"
-#include "hopper/schedule/fixed.h"
-#include "hopper/schedule/greedy.h"
-#include "hopper/search/grid.h"
-#include "hopper/search/random.h"
+#include "hopper/search/methods.h"
 
 namespace hop::hopper {
 
 std::unique_ptr<Search> make_search(const Experiment& experiment) {
   const SearchOptions& search = experiment.search;
-  if (search.method == SearchMethod::Random) {
-    return std::make_unique<RandomSearch>(search.space, search.samples, experiment.seed);
-  }
-  return std::make_unique<GridSearch>(search.space);
-}
-
-std::unique_ptr<Policy> make_policy(Order order) {
-  if (order == Order::Free) return std::make_unique<GreedyPolicy>();
-  return std::make_unique<FixedPolicy>();
+  const SearchInput input{search.space, search.epochs, experiment.objective(), experiment.seed, search.settings};
+  if (search.make) return expect_made(search.make(input), "[search] make");
+  if (search.method == kOwnCode) refuse_missing("[search] method");
+  return find_method(search.method).make(input);
 }
 
 Plan make_plan(const Experiment& experiment, std::uint32_t partitions) {

@@ -13,8 +13,8 @@
 
 namespace hop::hopper {
 
+/// The search of an experiment, from the table or the application. Throws ConfigError.
 std::unique_ptr<Search> make_search(const Experiment& experiment);
-std::unique_ptr<Policy> make_policy(Order order);
 /// Throws ConfigError when the experiment asks for what does not go together.
 Plan make_plan(const Experiment& experiment, std::uint32_t partitions);
 

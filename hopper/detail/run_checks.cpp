@@ -25,6 +25,17 @@ void check_length(const Model& model) {
                     "); shorten its longest value, or put the text into a file and search over the name");
 }
 
+// An object that workers compute with, which no wire can take; null if there is none.
+const char* own_code_of_workers(const ModelOptions& model) {
+  if (model.builder) return "model";
+  if (model.loss.own() != nullptr) return "loss";
+  if (model.optimizer.own() != nullptr) return "optimizer";
+  for (const NameOr<nn::Metric>& metric : model.metrics) {
+    if (metric.own() != nullptr) return "metric";
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 void check_options(const RunOptions& options) {
@@ -43,8 +54,9 @@ void check_hosting(const Experiment& experiment, const RunOptions& options) {
   if (are_threads) return;
   check_open_files(experiment.run.workers);
   if (options.program.empty()) throw ConfigError("[run] worker processes need the path of the program hop");
-  if (experiment.model.builder) {
-    throw ConfigError("[run] a model that is the application's code cannot travel to worker processes; use threads");
+  if (const char* what = own_code_of_workers(experiment.model)) {
+    throw ConfigError(std::string("[run] a ") + what +
+                      " that is the application's code cannot travel to worker processes; use threads");
   }
 }
 

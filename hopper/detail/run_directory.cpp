@@ -172,9 +172,20 @@ std::vector<std::string> read_devices(const fs::path& run_directory, std::uint32
   return texts;
 }
 
-Experiment read_experiment(const fs::path& run_directory, ModelBuilder builder) {
+Experiment read_experiment(const fs::path& run_directory, const Experiment& own) {
   const std::string text = read_run_file(run_directory, "experiment.toml");
-  return parse_experiment(text, (run_directory / "experiment.toml").string(), {}, std::move(builder));
+  const std::string origin = (run_directory / "experiment.toml").string();
+  return with_objects_of(parse_experiment(text, origin, {}, own.model.builder), own);
+}
+
+Experiment with_builder(ModelBuilder builder) {
+  Experiment own;
+  own.model.builder = std::move(builder);
+  return own;
+}
+
+Experiment read_options(const fs::path& run_directory) {
+  return read_experiment(run_directory, with_builder([](const Config&, const ModelInput&) { return nullptr; }));
 }
 
 }  // namespace hop::hopper

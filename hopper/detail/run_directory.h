@@ -69,7 +69,11 @@ bool has_begun(const fs::path& run_directory);
 std::string read_run_file(const fs::path& run_directory, const char* name);
 /// What each of `workers` computed on, as results.json says; empty before there is one.
 std::vector<std::string> read_devices(const fs::path& run_directory, std::uint32_t workers);
-/// The experiment of a run, with `builder` put back in where the model is the application's code.
-Experiment read_experiment(const fs::path& run_directory, ModelBuilder builder);
+/// The experiment of a run, with the objects of `own` put back in where they are the application's code.
+Experiment read_experiment(const fs::path& run_directory, const Experiment& own);
+/// An experiment that holds this one object.
+Experiment with_builder(ModelBuilder builder);
+/// The same for callers that need no object: the builder gives null, other objects are missing.
+Experiment read_options(const fs::path& run_directory);
 
 }  // namespace hop::hopper

@@ -41,6 +41,7 @@ Fields to_fields(const HeldState& s) {
                    {"peak_rss_bytes", text(m.peak_rss_bytes)}};
   if (m.valid_loss) fields.emplace_back("valid_loss", text(*m.valid_loss));
   if (m.valid_accuracy) fields.emplace_back("valid_accuracy", text(*m.valid_accuracy));
+  for (std::size_t i = 0; i < m.own.size(); ++i) fields.emplace_back("own." + std::to_string(i), text(m.own[i]));
   return fields;
 }
 
@@ -81,7 +82,11 @@ HeldState from_header(const nn::StateHeader& header) {
                .received_bytes = need<std::uint64_t>(f, "received_bytes"),
                .gap_seconds = need<double>(f, "gap_seconds"),
                .idle_seconds = need<double>(f, "idle_seconds"),
-               .peak_rss_bytes = need<std::uint64_t>(f, "peak_rss_bytes")};
+               .peak_rss_bytes = need<std::uint64_t>(f, "peak_rss_bytes"),
+               .own = {}};
+  while (const auto value = read<double>(f, "own." + std::to_string(s.metrics.own.size()))) {
+    s.metrics.own.push_back(*value);
+  }
   return s;
 }
 

@@ -9,8 +9,16 @@
 
 namespace hop::hopper {
 
+namespace {
+constexpr std::array<std::string_view, 5> kNames = {"valid_accuracy", "valid_loss", "train_loss", "highest_own",
+                                                    "lowest_own"};
+}  // namespace
+
+std::span<const std::string_view> objective_names() { return kNames; }
+
+std::string to_string(Objective objective) { return std::string(kNames[static_cast<std::size_t>(objective)]); }
+
 Objective parse_objective(std::string_view name) {
-  static const std::array<std::string, 3> kNames = {"valid_accuracy", "valid_loss", "train_loss"};
   for (std::size_t i = 0; i < kNames.size(); ++i) {
     if (name == kNames[i]) return static_cast<Objective>(i);
   }
@@ -30,9 +38,14 @@ std::optional<double> score(Objective objective, const EpochMetrics& metrics) {
     case Objective::TrainLoss:
       value = metrics.train_loss;
       break;
+    case Objective::HighestOwn:
+    case Objective::LowestOwn:
+      if (!metrics.own.empty()) value = metrics.own.front();
+      break;
   }
   if (!value || !std::isfinite(*value)) return std::nullopt;
-  return objective == Objective::ValidAccuracy ? *value : -*value;
+  const bool is_maximised = objective == Objective::ValidAccuracy || objective == Objective::HighestOwn;
+  return is_maximised ? *value : -*value;
 }
 
 }  // namespace hop::hopper

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "hopper/metrics.h"
@@ -9,9 +11,19 @@
 namespace hop::hopper {
 
 /// The metric by which models are ranked. Accuracy is maximised, losses are minimised.
-enum class Objective : std::uint8_t { ValidAccuracy, ValidLoss, TrainLoss };
+enum class Objective : std::uint8_t {
+  ValidAccuracy,
+  ValidLoss,
+  TrainLoss,
+  HighestOwn,  ///< the application's first metric, the higher the better
+  LowestOwn    ///< the application's first metric, the lower the better
+};
 
-/// `valid_accuracy`, `valid_loss` or `train_loss`. Throws ConfigError that names the nearest of them.
+/// The names of all objectives, in the order of their values.
+std::span<const std::string_view> objective_names();
+std::string to_string(Objective objective);
+/// `valid_accuracy`, `valid_loss`, `train_loss`, `highest_own` or `lowest_own`. Throws ConfigError that names the
+/// nearest of them.
 Objective parse_objective(std::string_view name);
 
 /// A score to be maximised (losses are negated); none when the metric is missing or not finite.

@@ -3,8 +3,7 @@
 
 #include <algorithm>
 
-#include "hopper/schedule/fixed.h"
-#include "hopper/schedule/greedy.h"
+#include "hopper/schedule/policies.h"
 #include "hopper/simulate/toy_model.h"
 
 namespace hop::hopper::simulate {
@@ -12,11 +11,6 @@ namespace {
 
 constexpr Time kReconnect = milliseconds(5);
 constexpr std::uint32_t kReplayEvery = 16;  // steps between two replays of the journal
-
-std::unique_ptr<Policy> make_policy(Order order) {
-  if (order == Order::Fixed) return std::make_unique<FixedPolicy>();
-  return std::make_unique<GreedyPolicy>();
-}
 
 // Long enough for all the work one after the other on the slowest worker, a few times over (what is lost is found
 // late), and for every wait on the way.
@@ -98,7 +92,7 @@ void Simulation::in_this_life(Time delay, F task) {
 
 void Simulation::start_coordinator() {
   coordinator_ =
-      std::make_unique<Coordinator>(scenario_.plan, make_search(scenario_), make_policy(scenario_.plan.order),
+      std::make_unique<Coordinator>(scenario_.plan, make_search(scenario_), make_policy({}, scenario_.plan.order),
                                     checker_.durable_records(), scenario_.options);
   checker_.coordinator_starts();
   event::Started started;  // `hop resume --retry`, when whoever poisoned a model has mended it

@@ -46,6 +46,9 @@ std::int64_t at_least(std::int64_t min, const nn::ConfigText& config, const char
 
 }  // namespace
 
+std::span<const std::string_view> optimizer_names() { return kOptimizers; }
+std::span<const std::string_view> schedule_names() { return kSchedules; }
+
 std::unique_ptr<Optimizer> make_optimizer(const nn::ConfigText& config, const ParameterList& parameters) {
   const std::string name = nn::text_of(config, "optimizer", "sgd");
   if (name == "sgd") return make_sgd(config, parameters);

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <span>
+#include <string_view>
 
 #include "nn/config_text.h"
 #include "nn/optim/lr_scheduler.h"
@@ -13,6 +15,10 @@ namespace hop::optim {
 /// `momentum`, `dampening`, `nesterov` or `beta1`, `beta2`, `eps`, with the defaults of the options structs. Other
 /// names are left to others. Throws ConfigError for an unknown optimizer or a value that is no number or out of range.
 std::unique_ptr<Optimizer> make_optimizer(const nn::ConfigText& config, const ParameterList& parameters);
+
+/// The names that `optimizer` and `schedule` may have.
+std::span<const std::string_view> optimizer_names();
+std::span<const std::string_view> schedule_names();
 
 /// The schedule: `schedule` = "constant" (default), "step" (`step_size`, `gamma`) or "cosine" (`t_max`, default
 /// `total_steps`; `eta_min`; `warmup`), all from `lr`. t counts optimizer steps.

@@ -63,6 +63,7 @@ hidden = { min = 16, max = 64, type = "int" }
 [run]
 strategy = "hopping"
 order = "free"
+policy = "rotation"
 workers = 4
 threads_per_worker = 2
 device = "cpu"
@@ -82,14 +83,15 @@ patience = 90
   EXPECT_EQ(e.data.scale, (data::Scale{0.5, 2}));
   EXPECT_EQ(e.data.seed, 2026U);
   EXPECT_EQ(e.model.layers.size(), 2U);
-  EXPECT_EQ(e.search.method, SearchMethod::Random);
+  EXPECT_EQ(e.search.method, "random");
   EXPECT_EQ(e.search.epochs, 8U);
-  EXPECT_EQ(e.search.samples, 3U);
+  EXPECT_EQ(e.search.settings.integer("samples"), 3);
   EXPECT_EQ(e.search.objective, Objective::ValidLoss);
   EXPECT_EQ(e.search.space[0].first, "lr");
   EXPECT_EQ(std::get<Range>(e.search.space[0].second).scale, Scale::Log);
   EXPECT_EQ(std::get<Range>(e.search.space[1].second).type, NumberType::Int);
   EXPECT_EQ(e.run.order, Order::Free);
+  EXPECT_EQ(e.run.policy.name(), "rotation");
   EXPECT_EQ(e.run.workers, 4U);
   EXPECT_EQ(e.run.threads_per_worker, 2U);
   EXPECT_FALSE(e.run.durable);
@@ -118,7 +120,7 @@ TEST(Experiment, OverridesReplaceAndAddKeys) {
                                               "search.space.lr={ min = 0.1, max = 1.0 }", "data.source=\"x y\""};
   const Experiment e = parse_experiment(kValid, "toy.toml", overrides);
   EXPECT_EQ(e.run.workers, 4U);
-  EXPECT_EQ(e.search.method, SearchMethod::Random);
+  EXPECT_EQ(e.search.method, "random");
   EXPECT_EQ(e.data.source, "x y");
   EXPECT_THAT(error_of(kValid, {"workers"}), HasSubstr("expected key=value"));
   EXPECT_THAT(error_of(kValid, {"run.wrokers=4"}), HasSubstr("did you mean \"workers\"?"));
@@ -133,6 +135,8 @@ TEST(Experiment, NamesFileLineKeyAndNearestKeyInErrors) {
             "toy.toml:2: [run] workers: expected an integer, got the string \"two\"");
   EXPECT_THAT(error_of("[run]\nworkers = 0\n"), HasSubstr("toy.toml:2: [run] workers: expected an integer in 1.."));
   EXPECT_THAT(error_of("[run]\norder = \"fixd\"\n"), HasSubstr("did you mean \"fixed\"?"));
+  EXPECT_THAT(error_of("[run]\npolicy = \"greddy\"\n"), HasSubstr("toy.toml:2: [run] policy: unknown value"));
+  EXPECT_THAT(error_of("[run]\npolicy = \"greddy\"\n"), HasSubstr("did you mean \"greedy\"?"));
   EXPECT_THAT(error_of("[data]\nvalidation = 3\n"), HasSubstr("toy.toml:2: [data] validation: expected \"file\""));
   EXPECT_THAT(error_of("[search.space]\nlr = { min = 1 }\n"), HasSubstr("[search.space.lr] max: missing"));
   EXPECT_THAT(error_of("[search.space]\nlr = []\n"), HasSubstr("expected at least one value"));

@@ -153,7 +153,7 @@ class FakeRun {
   Outcome run(std::span<const Record> records = {}) {
     Journal journal = Journal::create(directory_ / ("journal-" + std::to_string(++runs_)), {"fake", {}, {}});
     for (const Record& record : records) journal.append(record);
-    coordinator.emplace(plan_, make_search(experiment_), make_policy(plan_.order), records);
+    coordinator.emplace(plan_, make_search(experiment_), make_policy({}, plan_.order), records);
     const MakeHost make_host = [this](const HostSurroundings& at) {
       auto made = std::make_unique<FakeHost>(at, node);
       host = made.get();

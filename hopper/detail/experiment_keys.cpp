@@ -1,0 +1,482 @@
+// Long because it is one table.
+#include "hopper/detail/experiment_keys.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <set>
+
+#include "base/error.h"
+#include "base/table.h"
+#include "hopper/device.h"
+#include "nn/model.h"
+
+namespace hop::hopper {
+namespace {
+
+constexpr std::int64_t kMaxInt = std::numeric_limits<std::int64_t>::max();
+constexpr std::int64_t kMaxCount = 1 << 20;
+constexpr const char* kNoSource =
+    "expected a folder of `hop data import`, a CSV file, a folder of raw files or \"glyphs\", got ";
+
+using Names = std::vector<std::string>;
+
+std::string quoted(const std::string& text) { return to_text(Value(text)); }
+std::string flag(bool value) { return value ? "true" : "false"; }
+std::string list(const Names& words) {
+  std::string text = "[";
+  for (const std::string& word : words) text += (text.size() == 1 ? "" : ", ") + quoted(word);
+  return text + "]";
+}
+
+// "[model] expected a family": where the place is said in front, the operation's name says nothing more.
+std::string without_place(const std::string& message) {
+  const std::size_t end = message.find("] ");
+  return message.starts_with('[') && end != std::string::npos ? message.substr(end + 2) : message;
+}
+
+template <class Row>
+Names names(std::span<const Row> rows) {
+  Names all;
+  for (const Row& row : rows) all.emplace_back(row.name);
+  return all;
+}
+
+Names strategy_names() { return {"hopping"}; }
+Names order_names() { return {"fixed", "free"}; }
+Names policy_names() { return names(policies()); }
+Names method_names() { return names(methods()); }
+Names objective_words() {
+  const auto all = objective_names();
+  return {all.begin(), all.end()};
+}
+Names device_names() { return {"auto", "cpu", "cuda"}; }
+Names precision_names() { return {"strict", "tf32", "bf16"}; }
+Names transport_names() { return {"unix", "tcp"}; }
+Names family_names() { return nn::FamilyRegistry().names(); }
+Names metric_names() { return names(nn::metrics()); }
+
+// Labels are classes, so the losses are those that compare classes.
+Names loss_names() {
+  Names all;
+  for (const nn::LossRow& row : nn::losses()) {
+    if (row.target == nn::Target::Classes) all.emplace_back(row.name);
+  }
+  return all;
+}
+
+// ---- reading
+
+// A word of a list; the error names the nearest one. kOwnCode stands for an object of the application.
+std::optional<std::string> word(TomlSection& section, const std::string& key, const Names& words,
+                                bool may_be_own = false) {
+  std::optional<std::string> text = section.text(key);
+  if (!text || (may_be_own && *text == kOwnCode)) return text;
+  for (const std::string& valid : words) {
+    if (valid == *text) return text;
+  }
+  section.fail(key, "unknown value \"" + printable(*text) + "\"" + hint(*text, words));
+}
+
+void count(TomlSection& section, const std::string& key, std::uint32_t& value, std::int64_t max = kMaxCount) {
+  if (auto number = section.integer(key, 1, max)) value = static_cast<std::uint32_t>(*number);
+}
+
+void read_name(TomlSection& file, const std::string& key, Experiment& e) {
+  if (auto name = file.text(key)) e.name = *name;
+  if (is_plain_name(e.name)) return;
+  file.fail(key, "expected letters, digits, \".\", \"_\" and \"-\" (the run directory is called so), got \"" +
+                     printable(e.name) + "\"");
+}
+
+void read_source(TomlSection& section, const std::string& key, Experiment& e) {
+  const auto source = section.text(key);
+  if (source && source->empty()) section.fail(key, std::string(kNoSource) + "\"\"");
+  if (source) e.data.source = *source;
+}
+
+std::string write_source(const Experiment& e) {
+  if (e.data.rows) return quoted(std::string(kOwnCode));
+  return e.data.source.empty() ? "" : quoted(e.data.source);
+}
+
+void read_validation(TomlSection& section, const std::string& key, Experiment& e) {
+  const toml::node* node = section.node(key);
+  if (node == nullptr) return;
+  if (const auto text = node->value_exact<std::string>(); text == "file") {
+    e.data.validation = data::Validation::file();
+  } else if (text == "none") {
+    e.data.validation = data::Validation::none();
+  } else if (auto table = node->is_table() ? section.section(key) : std::nullopt) {
+    const auto tail = table->integer("tail", 1, kMaxInt);
+    const auto fraction = table->number("fraction");
+    table->finish();
+    if (tail.has_value() == fraction.has_value()) section.fail(key, "expected either tail or fraction");
+    if (fraction && !(*fraction > 0 && *fraction < 1)) section.fail(key, "expected 0 < fraction < 1");
+    e.data.validation = tail ? data::Validation::tail(*tail) : data::Validation::fraction(*fraction);
+  } else {
+    section.fail(key, R"(expected "file", "none", { tail = N } or { fraction = F }, got )" + type_of(*node));
+  }
+}
+
+std::string write_validation(const Experiment& e) {
+  if (!e.data.validation) return {};
+  switch (e.data.validation->kind) {
+    case data::Validation::Kind::none:
+      return "\"none\"";
+    case data::Validation::Kind::file:
+      return "\"file\"";
+    case data::Validation::Kind::tail:
+      return "{ tail = " + std::to_string(e.data.validation->rows) + " }";
+    case data::Validation::Kind::fraction:
+      return "{ fraction = " + to_text(Value(e.data.validation->share)) + " }";
+  }
+  return {};
+}
+
+void read_label(TomlSection& section, const std::string& key, Experiment& e) {
+  const toml::node* label = section.node(key);
+  if (label == nullptr) return;
+  if (label->is_integer())
+    e.data.label = label->ref<std::int64_t>();
+  else if (label->is_string())
+    e.data.label = label->ref<std::string>();
+  else
+    section.fail(key, "expected a column's number or name, got " + type_of(*label));
+}
+
+std::string write_label(const Experiment& e) {
+  const auto* column = std::get_if<std::int64_t>(&e.data.label);
+  return column != nullptr ? std::to_string(*column) : quoted(std::get<std::string>(e.data.label));
+}
+
+void read_scale(TomlSection& section, const std::string& key, Experiment& e) {
+  const toml::node* node = section.node(key);
+  if (node == nullptr) return;
+  const toml::array* scale = node->as_array();
+  if (scale == nullptr || scale->size() != 2 || !(*scale)[0].is_number() || !(*scale)[1].is_number()) {
+    section.fail(key, "expected [offset, factor]: x -> (x - offset) * factor");
+  }
+  e.data.scale = data::Scale{*(*scale)[0].value<double>(), *(*scale)[1].value<double>()};
+}
+
+std::string write_scale(const Experiment& e) {
+  if (!e.data.scale) return {};
+  return "[" + to_text(Value(e.data.scale->offset)) + ", " + to_text(Value(e.data.scale->factor)) + "]";
+}
+
+void read_family(TomlSection& section, const std::string& key, Experiment& e) {
+  const auto family = section.text(key);
+  if (!family) return;
+  e.model.family = *family;
+  try {
+    nn::FamilyRegistry().find(*family);
+  } catch (const ConfigError& error) {
+    section.fail(key, without_place(error.what()));
+  }
+}
+
+void check_model(const Experiment& e) {
+  const int models = (e.model.family.empty() ? 0 : 1) + (e.model.layers.empty() ? 0 : 1) + (e.model.builder ? 1 : 0);
+  if (models != 1) {
+    throw ConfigError(std::string("[model] expected exactly one of family (\"mlp\", \"lenet\") and layers, got ") +
+                      (models == 0 ? "neither" : "both"));
+  }
+  if (!e.model.family.empty()) nn::FamilyRegistry().find(e.model.family);
+}
+
+// Empty where the loss is one that a run can have.
+std::string loss_fault(const NameOr<nn::Loss>& loss) {
+  const Names valid = loss_names();
+  if (loss.name() == kOwnCode || std::ranges::find(valid, loss.name()) != valid.end()) return {};
+  const std::vector<std::string_view> words(valid.begin(), valid.end());
+  const std::string expected =
+      valid.size() == 1 ? quoted(valid[0]) + ", the only one so far (labels are classes)" : list_of(words);
+  return "expected " + expected + ", got \"" + printable(loss.name()) + "\"" + did_you_mean(loss.name(), words);
+}
+
+void read_loss(TomlSection& section, const std::string& key, Experiment& e) {
+  if (auto loss = section.text(key)) e.model.loss = *loss;
+  if (const std::string fault = loss_fault(e.model.loss); !fault.empty()) section.fail(key, fault);
+}
+
+void read_metrics(TomlSection& section, const std::string& key, Experiment& e) {
+  const auto texts = section.texts(key);
+  if (!texts) return;
+  e.model.metrics.clear();
+  const Names valid = metric_names();
+  for (const std::string& text : *texts) {
+    if (text != kOwnCode && std::ranges::find(valid, text) == valid.end()) {
+      section.fail(key, "unknown value \"" + printable(text) + "\"" + hint(text, valid));
+    }
+    e.model.metrics.emplace_back(text);
+  }
+}
+
+std::string write_metrics(const Experiment& e) {
+  Names all;
+  for (const NameOr<nn::Metric>& metric : e.model.metrics) all.push_back(metric.name());
+  return list(all);
+}
+
+void check_metrics(const Experiment& e) {
+  for (const NameOr<nn::Metric>& metric : e.model.metrics) {
+    if (metric.name() != kOwnCode) find_row(nn::metrics(), metric.name(), "[model] metrics");
+    if (metric.own() != nullptr && (!metric.own()->sums || !is_plain_name(metric.own()->name))) {
+      throw ConfigError("[model] metrics: expected a metric with a plain name and `sums`, got \"" +
+                        printable(metric.own()->name) + "\"");
+    }
+  }
+}
+
+void read_objective(TomlSection& section, const std::string& key, Experiment& e) {
+  const auto objective = section.text(key);
+  if (!objective) return;
+  try {
+    e.search.objective = parse_objective(*objective);
+  } catch (const ConfigError& error) {
+    section.fail(key, error.what());
+  }
+}
+
+void check_source(const Experiment& e) {
+  if (e.data.source.empty() && !e.data.rows) throw ConfigError("[data] source: " + std::string(kNoSource) + "nothing");
+}
+
+void check_method(const Experiment& e) {
+  if (!e.search.make && e.search.method != kOwnCode) check_settings(find_method(e.search.method), e.search.settings);
+}
+
+void check_policy(const Experiment& e) {
+  const std::string& name = e.run.policy.name();
+  if (!name.empty() && name != kOwnCode) find_policy(name);
+}
+
+void check_word(const char* key, const std::string& word, const Names& words) {
+  if (std::ranges::find(words, word) != words.end()) return;
+  throw ConfigError(std::string(key) + ": unknown value \"" + printable(word) + "\"" + hint(word, words));
+}
+
+void check_device(const Experiment& e) {
+  if (!is_device_word(e.run.device)) check_word("[run] device", e.run.device, device_names());
+}
+
+void at_least_1(std::uint32_t value, const char* key) {
+  if (value == 0) throw ConfigError(std::string(key) + ": expected at least 1, got 0");
+}
+
+// ---- the table
+
+using E = Experiment;
+using S = TomlSection;
+using K = const std::string;
+
+constexpr std::array kKeys = {
+    ExperimentKey{"", "name", "text", "", "", "\"cifar\"",
+                  "The name of the run: letters, digits, `.`, `_` and `-`. `hop run` calls the run directory after it.",
+                  nullptr, read_name, [](const E& e) { return quoted(e.name); },
+                  [](const E& e) {
+                    if (is_plain_name(e.name)) return;
+                    throw ConfigError(
+                        "name: expected letters, digits, \".\", \"_\" and \"-\" (the run directory is called so), "
+                        "got \"" +
+                        printable(e.name) + "\"");
+                  }},
+    ExperimentKey{"", "seed", "integer", "", "", "2026", "Everything random is a function of it.", nullptr,
+                  [](S& s, K& key, E& e) {
+                    if (auto seed = s.integer(key, 0, kMaxInt)) e.seed = static_cast<std::uint64_t>(*seed);
+                  },
+                  [](const E& e) { return std::to_string(e.seed); },
+                  [](const E& e) {
+                    if (e.seed > kMaxInt) throw ConfigError("seed: expected at most 2^63 - 1");
+                  }},
+
+    ExperimentKey{
+        "data", "source", "text", "", "none: it must be given", "\"data/cifar10\"",
+        "A folder of `hop data import`, a CSV file, a folder of raw files of a known format, or `glyphs`, which "
+        "is generated. In C++ also `data.rows`: tensors or a `RowSource`.",
+        nullptr, read_source, [](const E& e) { return write_source(e); }, check_source},
+    ExperimentKey{"data", "partitions", "integer", "", "4, or as the source is partitioned", "8",
+                  "How many partitions the rows are dealt to. A model visits each of them once in every epoch.",
+                  nullptr,
+                  [](S& s, K& key, E& e) {
+                    if (auto n = s.integer(key, 1, kMaxCount)) e.data.partitions = static_cast<std::uint32_t>(*n);
+                  },
+                  [](const E& e) { return e.data.partitions ? std::to_string(*e.data.partitions) : ""; }, nullptr},
+    ExperimentKey{"data", "validation", "`\"file\"`, `\"none\"`, `{ tail = N }` or `{ fraction = F }`", "rows",
+                  "the source's own test rows; without them a tenth of the rows", "{ tail = 4000 }",
+                  "The rows that are set aside to measure models: the source's own, the last N, or a share at random.",
+                  nullptr, read_validation, write_validation, nullptr},
+    ExperimentKey{"data", "label", "integer or text", "", "", "\"species\"",
+                  "CSV: the column of the labels, by its place (from 0; negative: from the back) or its name.", nullptr,
+                  read_label, write_label, nullptr},
+    ExperimentKey{"data", "header", "true or false", "", "found out by looking", "true",
+                  "CSV: whether the first line is a header.", nullptr,
+                  [](S& s, K& key, E& e) { e.data.header = s.boolean(key); },
+                  [](const E& e) { return e.data.header ? flag(*e.data.header) : ""; }, nullptr},
+    ExperimentKey{"data", "scale", "[offset, factor]", "", "fitted on the training rows", "[0.5, 2.0]",
+                  "Each feature x enters the model as (x - offset) * factor.", nullptr, read_scale, write_scale,
+                  nullptr},
+
+    ExperimentKey{"model", "family", "one of", "", "none: family or layers must be given", "\"mlp\"",
+                  "An architecture that ships with Hopscotch. In C++ also `model.builder`.", family_names, read_family,
+                  [](const E& e) { return e.model.family.empty() ? "" : quoted(e.model.family); }, check_model},
+    ExperimentKey{"model", "layers", "list of texts", "", "none: family or layers must be given",
+                  "[\"flatten\", \"linear $hidden\", \"relu\", \"linear $classes\"]",
+                  "The layers of the model. `$name` takes the value of a hyperparameter.", nullptr,
+                  [](S& s, K& key, E& e) {
+                    if (auto layers = s.texts(key)) e.model.layers = *layers;
+                  },
+                  [](const E& e) { return e.model.layers.empty() ? "" : list(e.model.layers); }, nullptr},
+    ExperimentKey{"model", "loss", "one of", "", "", "\"cross_entropy\"",
+                  "The loss that training minimises. In C++ also a function (output, target) -> mean loss.", loss_names,
+                  read_loss, [](const E& e) { return quoted(e.model.loss.name()); },
+                  [](const E& e) {
+                    const std::string fault = loss_fault(e.model.loss);
+                    if (!fault.empty()) throw ConfigError("[model] loss: " + fault);
+                  }},
+    ExperimentKey{
+        "model", "metrics", "list of", "", "", "[\"accuracy\"]",
+        "What is measured on the validation set beside the loss. In C++ also metrics of the application, with a "
+        "direction.",
+        metric_names, read_metrics, write_metrics, check_metrics},
+    ExperimentKey{
+        "model", "optimizer", "`\"own code\"`", "", "the hyperparameter `optimizer` names one", "\"own code\"",
+        "Written where the application brought the optimizer (C++: `model.optimizer`). A file chooses one by "
+        "the hyperparameter `optimizer`.",
+        nullptr,
+        [](S& s, K& key, E& e) {
+          if (auto own = word(s, key, {std::string(kOwnCode)})) e.model.optimizer = *own;
+        },
+        [](const E& e) { return e.model.optimizer.name().empty() ? "" : quoted(e.model.optimizer.name()); }, nullptr},
+
+    ExperimentKey{"search", "method", "one of", "", "", "\"random\"",
+                  "How configurations are chosen from [search.space]. In C++ also `search.make`.", method_names,
+                  [](S& s, K& key, E& e) {
+                    if (auto method = word(s, key, method_names(), true)) e.search.method = *method;
+                  },
+                  [](const E& e) { return quoted(e.search.make ? std::string(kOwnCode) : e.search.method); },
+                  check_method},
+    ExperimentKey{"search", "epochs", "integer", "epochs", "", "8", "How long a model trains at most.", nullptr,
+                  [](S& s, K& key, E& e) { count(s, key, e.search.epochs); },
+                  [](const E& e) { return std::to_string(e.search.epochs); },
+                  [](const E& e) { at_least_1(e.search.epochs, "[search] epochs"); }},
+    ExperimentKey{"search", "objective", "one of", "", "", "\"valid_loss\"",
+                  "The metric that ranks the models. `highest_own` and `lowest_own`: the application's first metric.",
+                  objective_words, read_objective, [](const E& e) { return quoted(to_string(e.objective())); },
+                  nullptr},
+
+    ExperimentKey{"run", "strategy", "one of", "", "", "\"hopping\"", "How the models and the partitions meet.",
+                  strategy_names,
+                  [](S& s, K& key, E& e) {
+                    if (auto strategy = word(s, key, strategy_names())) e.run.strategy = *strategy;
+                  },
+                  [](const E& e) { return quoted(e.run.strategy); },
+                  [](const E& e) { check_word("[run] strategy", e.run.strategy, strategy_names()); }},
+    ExperimentKey{"run", "order", "one of", "", "", "\"free\"",
+                  "What the bits of a model are a function of. `fixed`: of this file alone; each model goes round the "
+                  "partitions. `free`: of the journal, which remembers where the policy sent the model.",
+                  order_names,
+                  [](S& s, K& key, E& e) {
+                    if (auto order = word(s, key, order_names()))
+                      e.run.order = *order == "fixed" ? Order::Fixed : Order::Free;
+                  },
+                  [](const E& e) { return quoted(e.run.order == Order::Fixed ? "fixed" : "free"); }, nullptr},
+    ExperimentKey{
+        "run", "policy", "one of", "", "`\"rotation\"` for order = \"fixed\", `\"greedy\"` for order = \"free\"",
+        "\"greedy\"",
+        "Who goes where next. With order = \"fixed\" it only decides who goes first on a worker. In C++ also a "
+        "maker of a `Policy`.",
+        policy_names,
+        [](S& s, K& key, E& e) {
+          if (auto policy = word(s, key, policy_names(), true)) e.run.policy = *policy;
+        },
+        [](const E& e) { return e.run.policy.name().empty() ? "" : quoted(e.run.policy.name()); }, check_policy},
+    ExperimentKey{"run", "workers", "integer", "", "", "4",
+                  "How many workers share the partitions; at most as many as partitions.", nullptr,
+                  [](S& s, K& key, E& e) { count(s, key, e.run.workers); },
+                  [](const E& e) { return std::to_string(e.run.workers); },
+                  [](const E& e) { at_least_1(e.run.workers, "[run] workers"); }},
+    ExperimentKey{"run", "threads_per_worker", "integer", "threads", "", "2",
+                  "On how many threads a unit computes. Bits depend on it.", nullptr,
+                  [](S& s, K& key, E& e) { count(s, key, e.run.threads_per_worker, 1024); },
+                  [](const E& e) { return std::to_string(e.run.threads_per_worker); },
+                  [](const E& e) { at_least_1(e.run.threads_per_worker, "[run] threads_per_worker"); }},
+    ExperimentKey{"run", "device", "`cuda:N`, or one of", "", "", "\"cpu\"",
+                  "What workers compute on. `auto`: a GPU if one answers. `cuda`: the GPUs of the machine in turn.",
+                  device_names,
+                  [](S& s, K& key, E& e) {
+                    if (auto device = s.text(key)) e.run.device = *device;
+                  },
+                  [](const E& e) { return quoted(e.run.device); }, check_device},
+    ExperimentKey{"run", "durable", "true or false", "", "", "false",
+                  "`false`: states live in memory only, for measurements; the run cannot be resumed.", nullptr,
+                  [](S& s, K& key, E& e) { e.run.durable = s.boolean(key).value_or(e.run.durable); },
+                  [](const E& e) { return flag(e.run.durable); }, nullptr},
+    ExperimentKey{"run", "capture", "true or false", "", "", "false",
+                  "Record each training step once and replay it. The bits are the same.", nullptr,
+                  [](S& s, K& key, E& e) { e.run.capture = s.boolean(key).value_or(e.run.capture); },
+                  [](const E& e) { return flag(e.run.capture); }, nullptr},
+    ExperimentKey{"run", "precision", "one of", "", "", "\"bf16\"",
+                  "Of the products of f32 numbers. Bits depend on it.", precision_names,
+                  [](S& s, K& key, E& e) {
+                    if (auto precision = word(s, key, precision_names())) e.run.precision = *precision;
+                  },
+                  [](const E& e) { return quoted(e.run.precision); },
+                  [](const E& e) { check_word("[run] precision", e.run.precision, precision_names()); }},
+    ExperimentKey{"run", "transport", "one of", "", "", "\"tcp\"", "How the processes of one machine talk.",
+                  transport_names,
+                  [](S& s, K& key, E& e) {
+                    if (auto transport = word(s, key, transport_names())) {
+                      e.run.transport = *transport == "unix" ? LocalTransport::Unix : LocalTransport::Tcp;
+                    }
+                  },
+                  [](const E& e) { return quoted(e.run.transport == LocalTransport::Unix ? "unix" : "tcp"); }, nullptr},
+    ExperimentKey{"run", "patience", "number from 1 to 1,000,000", "seconds", "60, or as `hop run --patience` says",
+                  "120.0", "How long a worker may stand still, at least, before it is started anew.", nullptr,
+                  [](S& s, K& key, E& e) {
+                    if (auto patience = s.number(key)) e.run.patience = *patience;
+                  },
+                  [](const E& e) { return e.run.patience ? to_text(Value(*e.run.patience)) : ""; },
+                  [](const E& e) {
+                    if (e.run.patience) check_patience("[run] patience", *e.run.patience);
+                  }},
+};
+
+// Keys that only some methods read.
+void read_settings(TomlSection& section, Config& settings) {
+  std::set<std::string> seen;
+  for (const MethodRow& method : methods()) {
+    for (const MethodKey& key : method.keys) {
+      const std::string name(key.name);
+      if (!seen.insert(name).second) continue;
+      if (auto value = section.integer(name, key.min, key.max)) settings.set(name, *value);
+    }
+  }
+}
+
+}  // namespace
+
+std::span<const ExperimentKey> experiment_keys() { return kKeys; }
+
+void read_keys(TomlSection& section, std::string_view name, Experiment& experiment) {
+  for (const ExperimentKey& key : kKeys) {
+    if (key.section == name) key.read(section, std::string(key.name), experiment);
+  }
+  if (name == "search") read_settings(section, experiment.search.settings);
+}
+
+std::string write_keys(std::string_view section, const Experiment& experiment) {
+  std::string text;
+  for (const ExperimentKey& key : kKeys) {
+    if (key.section != section) continue;
+    const std::string value = key.write(experiment);
+    if (!value.empty()) text += std::string(key.name) + " = " + value + "\n";
+  }
+  if (section == "search") {
+    for (const auto& [name, value] : experiment.search.settings.entries()) text += name + " = " + to_text(value) + "\n";
+  }
+  return text;
+}
+
+}  // namespace hop::hopper

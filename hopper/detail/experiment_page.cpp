@@ -1,0 +1,112 @@
+#include "hopper/detail/experiment_page.h"
+
+#include <algorithm>
+
+#include "base/table.h"
+#include "hopper/build_model.h"
+#include "hopper/detail/experiment_keys.h"
+#include "nn/optim/by_name.h"
+
+namespace hop::hopper {
+namespace {
+
+constexpr const char* kIntroduction = R"(# The experiment file
+
+An experiment is a TOML file: `hop run FILE`. This page lists every key. It is made from the tables that the program
+itself reads (`hopper/detail/experiment_keys.cpp` and the tables that it names), and a test compares the two; after a
+change of a table, `HOP_WRITE_PAGES=1 build/tests/hopper_test --gtest_filter='ExperimentPage.*'` writes the page anew.
+
+A key is overridden on the command line by `--set section.key=value`. An unknown key is an error that names the nearest
+one. In C++ the same keys are the members of `hop::hopper::Experiment`, and some of them take an object of the
+application instead of a name. A run with such an object says `"own code"` in its experiment.toml, and only the
+application can resume or replay it: `hop::hopper::resume(directory, options, experiment)` with the same objects.
+)";
+
+std::string code(std::string_view text) { return "`" + std::string(text) + "`"; }
+
+template <class Words>
+std::string codes(const Words& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + code(word);
+  return text;
+}
+
+std::string value_of(const ExperimentKey& key) {
+  const std::string type(key.type);
+  return key.names == nullptr ? type : type + " " + codes(key.names());
+}
+
+std::string default_of(const ExperimentKey& key) {
+  const std::string written = key.write(Experiment{});
+  return written.empty() ? std::string(key.absent) : code(written);
+}
+
+std::string section(std::string_view name, std::string_view title, std::string_view meaning) {
+  std::string text =
+      "\n## " + std::string(title) + "\n\n" + std::string(meaning) +
+      "\n\n| key | value | default | unit | example | meaning |\n| --- | --- | --- | --- | --- | --- |\n";
+  for (const ExperimentKey& key : experiment_keys()) {
+    if (key.section != name) continue;
+    text += "| " + code(key.name) + " | " + value_of(key) + " | " + default_of(key) + " | " + std::string(key.unit) +
+            " | " + code(std::string(key.name) + " = " + std::string(key.example)) + " | " + std::string(key.doc) +
+            " |\n";
+  }
+  return text;
+}
+
+// The names that one key may have, a line each.
+template <class Row>
+std::string table(std::string_view heading, std::span<const Row> rows) {
+  std::string text = "\n| " + std::string(heading) + " | |\n| --- | --- |\n";
+  for (const Row& row : rows) text += "| " + code(row.name) + " | " + std::string(row.doc) + " |\n";
+  return text;
+}
+
+std::string method_keys() {
+  std::string text =
+      "\n| key of [search] | method | value | default | example | meaning |\n"
+      "| --- | --- | --- | --- | --- | --- |\n";
+  for (const MethodRow& method : methods()) {
+    for (const MethodKey& key : method.keys) {
+      const std::string range = std::to_string(key.min) + ".." + std::to_string(key.max);
+      text += "| " + code(key.name) + " | " + code(method.name) + " | integer in " + range + " | " +
+              (key.fallback ? code(std::to_string(*key.fallback)) : "none: it must be given") + " | " +
+              code(std::string(key.name) + " = 24") + " | " + std::string(key.doc) + " |\n";
+    }
+  }
+  return text;
+}
+
+std::string hyperparameters() {
+  ModelOptions mlp;
+  mlp.family = "mlp";
+  return "\n## [search.space]\n\n"
+         "A hyperparameter and its values: one value, a list, or a range `{ min, max, scale = \"linear\" | \"log\", "
+         "type = \"float\" | \"int\" }`\nfor the methods that sample. The order of the names is the order of the grid: "
+         "the last one changes fastest. Example:\n`lr = [0.003, 0.001]`.\n\n"
+         "Training reads " +
+         codes(names_read(ModelOptions{})) + ".\nThe family `mlp` reads, beside these, " + codes([&] {
+           std::vector<std::string> own;
+           const std::vector<std::string> common = names_read(ModelOptions{});
+           for (const std::string& name : names_read(mlp)) {
+             if (std::ranges::find(common, name) == common.end()) own.push_back(name);
+           }
+           return own;
+         }()) +
+         ". Layers read the names that stand in them as `$name`.\n\n`optimizer` is one of " +
+         codes(optim::optimizer_names()) + " (default `sgd`), `schedule` one of " + codes(optim::schedule_names()) +
+         " (default `constant`).\n";
+}
+
+}  // namespace
+
+std::string experiment_page() {
+  return kIntroduction + section("", "The file itself", "Keys before the first section.") +
+         section("data", "[data]", "Where the rows come from.") + section("model", "[model]", "What is trained.") +
+         table("loss", nn::losses()) + table("metric", nn::metrics()) +
+         section("search", "[search]", "Which configurations are trained, and for how long.") +
+         table("method", methods()) + method_keys() + hyperparameters() +
+         section("run", "[run]", "Who trains, and in which order.") + table("policy", policies());
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,36 @@
+// The policies that ship with Hopscotch: one table. The experiment file, its checks, the run, the simulator and
+// docs/experiment-file.md are made from it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "hopper/name_or.h"
+#include "hopper/schedule/plan.h"
+#include "hopper/schedule/policy.h"
+
+namespace hop::hopper {
+
+/// Makes a policy. Called once per life of a coordinator, so a policy begins without a past.
+using PolicyMaker = std::function<std::unique_ptr<Policy>()>;
+
+struct PolicyRow {
+  std::string_view name{};  ///< the value of `run.policy`
+  std::unique_ptr<Policy> (*make)() = nullptr;
+  std::string_view doc{};  ///< one line
+};
+
+/// All rows, in the order of the documentation.
+std::span<const PolicyRow> policies();
+/// The row of a name. Throws ConfigError that names the nearest one.
+const PolicyRow& find_policy(std::string_view name);
+/// The name of the policy of an experiment that names none: "rotation" for `Fixed` order, "greedy" for `Free` order.
+std::string_view default_policy(Order order);
+
+/// The policy of an experiment. Throws ConfigError for an unknown name, for an object that is missing, and for a maker
+/// that gives null.
+std::unique_ptr<Policy> make_policy(const NameOr<PolicyMaker>& policy, Order order);
+
+}  // namespace hop::hopper

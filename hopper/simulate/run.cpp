@@ -1,0 +1,186 @@
+#include "hopper/simulate/run.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "base/clock.h"
+#include "hopper/coordinator.h"
+#include "hopper/detail/restore.h"
+#include "hopper/simulate/event_queue.h"
+#include "hopper/simulate/rng.h"
+
+namespace hop::hopper::simulate {
+namespace {
+
+Time to_time(double seconds) { return Time(static_cast<Time::rep>(seconds * 1e9)); }
+double to_seconds(Time time) { return static_cast<double>(time.count()) * 1e-9; }
+
+struct Cost {
+  std::uint64_t calls = 0;
+  double seconds = 0;
+};
+
+/// A policy with a clock beside it.
+class TimedPolicy final : public Policy {
+ public:
+  TimedPolicy(std::unique_ptr<Policy> policy, Cost& cost) : policy_(std::move(policy)), cost_(cost) {}
+  std::optional<Choice> next(const ScheduleView& view) const override {
+    const Stopwatch watch;
+    const std::optional<Choice> choice = policy_->next(view);
+    cost_.seconds += watch.seconds();
+    ++cost_.calls;
+    return choice;
+  }
+
+ private:
+  std::unique_ptr<Policy> policy_;
+  Cost& cost_;
+};
+
+/// Workers without disks or faults around one coordinator.
+class Cluster {
+ public:
+  Cluster(const Experiment& experiment, const RunOptions& options)
+      : experiment_(experiment),
+        options_(options),
+        coordinator_(
+            make_plan(experiment, experiment.data.partitions.value_or(4)), make_search(experiment),
+            std::make_unique<TimedPolicy>(make_policy(experiment.run.policy, experiment.run.order), in_policy_)),
+        workers_(experiment.run.workers) {}
+
+  RunReport run() {
+    const Stopwatch watch;
+    step(event::Started{});
+    for (std::uint32_t w = 0; w < workers_.size(); ++w) step(event::WorkerUp{peer(WorkerId(w)), {}});
+    while (!is_over() && !queue_.empty()) queue_.run_next();
+    report_.hops = coordinator_.ledger().hops();
+    const double capacity = report_.makespan_seconds * static_cast<double>(workers_.size());
+    report_.utilisation = capacity > 0 ? trained_seconds_ / capacity : 0;
+    const double decisions = std::max(1.0, static_cast<double>(report_.decisions));
+    report_.policy_microseconds = in_policy_.seconds * 1e6 / decisions;
+    report_.microseconds_per_decision = in_coordinator_.seconds * 1e6 / decisions;
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    report_.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+    report_.wall_seconds = watch.seconds();
+    return report_;
+  }
+
+ private:
+  struct Order {
+    Lease lease;
+    Time arrives{};  // its parent
+  };
+  struct Worker {
+    std::deque<Order> orders;  // the first one trains
+  };
+
+  static Peer peer(WorkerId worker) { return {worker, Incarnation(1)}; }
+  bool is_over() const {
+    return coordinator_.finished() || (options_.most_units != 0 && report_.units >= options_.most_units);
+  }
+
+  void step(const Event& event) {
+    if (is_over()) return;
+    const Stopwatch watch;
+    const std::vector<Action> actions = coordinator_.step(event, queue_.now());
+    if (!std::holds_alternative<event::WorkerUp>(event)) in_coordinator_.seconds += watch.seconds();
+    for (const Action& action : actions) std::visit([this](const auto& a) { perform(a); }, action);
+  }
+
+  void perform(const action::Append& append) {
+    appended_ = append.sequence;
+    sync();
+  }
+  void perform(const action::SendLease& sent) {
+    ++report_.decisions;
+    const Time transfer = sent.lease.source ? to_time(options_.transfer_seconds) : Time{};
+    Worker& worker = workers_[sent.peer.worker.index()];
+    worker.orders.push_back({sent.lease, queue_.now() + transfer});
+    if (worker.orders.size() == 1) train(sent.peer.worker);
+  }
+  void perform(const action::SendCollect& collect) {
+    queue_.after(to_time(options_.transfer_seconds), [this, collect] {
+      step(event::Collected{collect.model, 1, std::string(64, '0')});
+    });
+  }
+  void perform(const action::SetTimer& timer) {
+    queue_.after(timer.at - queue_.now(), [this] { step(event::Timer{}); });
+  }
+  template <class Other>
+  void perform(const Other&) {}
+
+  // Group commit: what is appended before a sync begins is durable when it ends.
+  void sync() {
+    if (syncing_ || appended_ == durable_) return;
+    syncing_ = true;
+    queue_.after(to_time(options_.sync_seconds), [this, sequence = appended_] {
+      syncing_ = false;
+      durable_ = sequence;
+      step(event::Synced{sequence});
+      sync();
+    });
+  }
+
+  double seconds_of(const Lease& lease) const {
+    const Config& config = coordinator_.ledger().model(lease.model).config;
+    const double seconds = options_.unit_seconds ? options_.unit_seconds(lease.model, config) : 1;
+    Rng rng(hash64(experiment_.seed, "unit", {lease.model.value, lease.unit}));
+    return seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
+  }
+
+  void train(WorkerId id) {
+    const Order& order = workers_[id.index()].orders.front();
+    const double seconds = seconds_of(order.lease);
+    const Time begins = std::max(queue_.now(), order.arrives);
+    queue_.after(begins - queue_.now() + to_time(seconds), [this, id, seconds] { trained(id, seconds); });
+  }
+
+  void trained(WorkerId id, double seconds) {
+    Worker& worker = workers_[id.index()];
+    const Lease lease = worker.orders.front().lease;
+    worker.orders.pop_front();
+    if (!worker.orders.empty()) train(id);
+    ++report_.units;
+    trained_seconds_ += seconds;
+    report_.makespan_seconds = to_seconds(queue_.now());
+    step(event::Result{peer(id), lease.model, lease.unit, lease.attempt,
+                       Digest{lease.model.value, lease.unit + std::uint64_t{1}}, metrics_of(lease, seconds)});
+  }
+
+  UnitMetrics metrics_of(const Lease& lease, double seconds) const {
+    UnitMetrics metrics;
+    metrics.rows = 1;
+    metrics.seconds = seconds;
+    EpochMetrics epoch;
+    epoch.train_loss = 1.0 / (1 + lease.epoch);
+    if (options_.metrics) {
+      epoch = options_.metrics(lease.model, coordinator_.ledger().model(lease.model).config, lease.epoch);
+    }
+    metrics.train_loss = epoch.train_loss;
+    if (!lease.validate) return metrics;
+    metrics.valid_loss = epoch.valid_loss.value_or(epoch.train_loss);
+    metrics.valid_accuracy = epoch.valid_accuracy;
+    metrics.own = epoch.own;
+    return metrics;
+  }
+
+  const Experiment& experiment_;
+  const RunOptions& options_;
+  Cost in_policy_, in_coordinator_;
+  Coordinator coordinator_;
+  std::vector<Worker> workers_;
+  EventQueue queue_;
+  std::uint64_t appended_ = 0, durable_ = 0;
+  bool syncing_ = false;
+  double trained_seconds_ = 0;
+  RunReport report_;
+};
+
+}  // namespace
+
+RunReport run(const Experiment& experiment, const RunOptions& options) { return Cluster(experiment, options).run(); }
+
+}  // namespace hop::hopper::simulate

@@ -1,0 +1,41 @@
+// An experiment in virtual time: the real coordinator, search and policy, and workers that only wait. For whoever
+// invents a policy or a search and wants to know how long a run would take on a cluster.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "hopper/experiment.h"
+
+namespace hop::hopper::simulate {
+
+struct RunOptions {
+  /// How long a worker trains one unit of a model, in seconds. Default: 1 for all.
+  std::function<double(ModelId model, const Config& config)> unit_seconds{};
+  double jitter = 0.05;            ///< each unit takes 1 - jitter .. 1 + jitter times as long: a function of the seed
+  double transfer_seconds = 0.05;  ///< of one state between two workers
+  double sync_seconds = 0.002;     ///< of one sync of the journal
+  /// What the search is told after an epoch; valid_loss and train_loss count. Default: 1 / (1 + epoch).
+  std::function<EpochMetrics(ModelId model, const Config& config, std::uint32_t epoch)> metrics{};
+  std::uint64_t most_units = 0;  ///< ends the simulation after so many units; 0: when the run is over
+};
+
+struct RunReport {
+  double makespan_seconds = 0;  ///< virtual time from the start to the last commit
+  std::uint64_t units = 0;      ///< trained
+  std::uint64_t hops = 0;       ///< moves of models between workers
+  double utilisation = 0;       ///< share of the makespan that workers spent training
+  std::uint64_t decisions = 0;  ///< leases granted
+  /// Real time of all that the coordinator did, except when workers joined, by decisions.
+  double microseconds_per_decision = 0;
+  double policy_microseconds = 0;    ///< real time in the policy alone, by decisions
+  double wall_seconds = 0;           ///< real time of the simulation
+  std::uint64_t peak_rss_bytes = 0;  ///< of this process, so far
+};
+
+/// Simulates the run of an experiment: its search, epochs, data.partitions (default 4), order, policy and workers
+/// count, data and model do not. Equal experiments and options give equal virtual times. Throws ConfigError, and what
+/// the search or the policy throws.
+RunReport run(const Experiment& experiment, const RunOptions& options = {});
+
+}  // namespace hop::hopper::simulate

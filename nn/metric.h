@@ -1,0 +1,38 @@
+// Metrics: numbers that are measured on the validation set. One table of those that ship with Hopscotch.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "tensor/tensor.h"
+
+namespace hop::nn {
+
+/// A number that is measured on the validation set, batch by batch.
+struct Metric {
+  std::string name{};            ///< as in results.json; letters, digits and "_"
+  bool higher_is_better = true;  ///< the direction in which models are ranked
+  /// (output of the model, target) of one batch -> sums over its rows, () or (k), of any dtype. The sums of all batches
+  /// are added up in f64. It computes with operations alone: the step is recorded once and replayed.
+  std::function<Tensor(const Tensor& output, const Tensor& target)> sums{};
+  /// (the sums of the whole set, its rows) -> the value. Default: the first sum divided by the rows, a mean.
+  std::function<double(std::span<const double> sums, std::int64_t rows)> finish{};
+};
+
+/// A metric that ships with Hopscotch.
+struct MetricRow {
+  std::string_view name{};
+  bool higher_is_better = true;
+  Tensor (*sums)(const Tensor& output, const Tensor& target) = nullptr;
+  std::string_view doc{};  ///< one line
+};
+
+/// All of them: the one list of metrics.
+std::span<const MetricRow> metrics();
+/// The metric of a name. Throws ConfigError that names the nearest one.
+Metric metric_by_name(std::string_view name);
+
+}  // namespace hop::nn
