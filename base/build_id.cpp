@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kShownBytes = 8;
 
-// The build id among the notes of a loaded file; empty where it has none.
+// The build id among the notes of a loaded file; empty if it has none.
 std::string build_id_in(const char* notes, std::size_t size) {
   while (size >= sizeof(ElfW(Nhdr))) {
     ElfW(Nhdr) note;
@@ -36,7 +36,7 @@ std::string build_id_in(const char* notes, std::size_t size) {
   return {};
 }
 
-// Among the files that the loader has brought in, the one whose code this is.
+// Called for each loaded file: picks the file that contains this code.
 int look_at(dl_phdr_info* file, std::size_t, void* found) {
   const auto own = reinterpret_cast<std::uintptr_t>(&build_id_in);
   bool is_ours = false;

@@ -5,8 +5,8 @@
 
 namespace hop {
 
-/// The first 16 hexadecimal digits of the number that the linker gave the program or library that holds this function
-/// (its GNU build id): other code, another number. "unknown" where the linker gave none.
+/// The first 16 hexadecimal digits of the GNU build id of the program or library that holds this function. Different
+/// code has a different id. "unknown" if the linker wrote none.
 const std::string& build_id();
 
 }  // namespace hop

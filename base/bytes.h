@@ -15,7 +15,7 @@ namespace hop {
 using ByteView = std::span<const std::byte>;
 using MutableByteView = std::span<std::byte>;
 
-/// Every block of the library (states, columns, tensors) starts on such a boundary: one cache line, one AVX-512
+/// Every block of the library (states, columns, tensors) starts on a multiple of 64 bytes: one cache line, one AVX-512
 /// register.
 inline constexpr std::size_t kAlignment = 64;
 
@@ -26,9 +26,9 @@ constexpr std::size_t align_up(std::size_t bytes, std::size_t alignment = kAlign
 inline ByteView as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
 inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
-/// Memory on such a boundary, with any contents; null when the system has none. What is larger than a large page lies
-/// on large pages where the system has them: a state then costs a handful of page faults instead of thousands, and
-/// loops over it run on where a small page ends.
+/// Uninitialised memory, aligned to kAlignment; null when the system has none. A block larger than a large page lies on
+/// large pages if the system has them. A state then costs a handful of page faults instead of thousands, and loops do
+/// not stop where a small page ends.
 void* allocate_block(std::size_t size) noexcept;
 void free_block(void* block) noexcept;
 
@@ -44,7 +44,7 @@ class AlignedBuffer {
     if (!data_) throw std::bad_alloc();
     std::memset(data_.get(), 0, align_up(size));
   }
-  /// Takes over `size` bytes of another kind (memory that a device copies from), which `free` gives back.
+  /// Takes over `size` bytes that were allocated elsewhere (memory that a device copies from). `free` gives them back.
   AlignedBuffer(std::byte* data, std::size_t size, FreeFunction free) : data_(data, Free{free}), size_(size) {}
   AlignedBuffer(AlignedBuffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {

@@ -1,4 +1,4 @@
-// Time. Everything that decides takes `now` as an argument; only the outermost layers read a clock.
+// Time. Code that decides takes `now` as an argument. Only the outermost layers read a clock.
 #pragma once
 
 #include <chrono>

@@ -1,8 +1,8 @@
-// CRC-32C at the speed of the memory: the processor's own instruction (SSE 4.2) gives 8 bytes per cycle, but an answer
-// only after three. So three stretches are summed side by side, and joined: a CRC is a polynomial modulo the generator,
-// and to put n bytes behind it is to multiply it by x^(8n). Where the processor multiplies polynomials in 512-bit
-// registers, 256 bytes at a time are carried forward onto the next 256 instead, until 256 are left: as fast as the
-// cache (Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ Instruction", Intel 2009).
+// CRC-32C at the speed of the memory: the processor's own instruction (SSE 4.2) takes 8 bytes per cycle but has a
+// latency of three cycles. So three stretches run side by side and are joined at the end. A CRC is a polynomial modulo
+// the generator: appending n bytes multiplies it by x^(8n). If the processor multiplies polynomials in 512-bit
+// registers, 256 bytes at a time are folded onto the next 256 until 256 are left, which is as fast as the cache (Gopal
+// et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ Instruction", Intel 2009).
 #include <array>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -37,8 +37,8 @@ std::uint32_t by_table(ByteView bytes, std::uint32_t crc) {
 }
 
 #if defined(__x86_64__)
-constexpr std::size_t kStretch = 1024;  // long enough that the joins vanish
-constexpr std::size_t kAhead = 4096;    // the processor foresees one stream, not three: bytes to ask for in advance
+constexpr std::size_t kStretch = 1024;  // long enough to hide the cost of the joins
+constexpr std::size_t kAhead = 4096;    // bytes to prefetch: the processor predicts one stream, not three
 constexpr std::size_t kCacheLine = 64;
 
 constexpr std::uint32_t times(std::uint32_t a, std::uint32_t b) {
@@ -96,12 +96,12 @@ __attribute__((target("sse4.2"))) std::uint32_t three_stretches(const std::byte*
 using Halves = long long __attribute__((vector_size(64)));
 constexpr std::size_t kFolded = 4 * sizeof(Halves);
 
-// What a half is multiplied by to stand kFolded bytes later. Reflected polynomials: bits run the other way, and a
-// product of two of them comes out one place short.
+// The factors that move a half kFolded bytes further. The polynomials are reflected: their bits run the other way, and
+// a product of two comes out one place short.
 constexpr long long kLowAhead = static_cast<long long>(power_of_x(8 * kFolded + 32)) << 1;
 constexpr long long kHighAhead = static_cast<long long>(power_of_x(8 * kFolded - 32)) << 1;
 
-// The CRC of whole multiples of kFolded bytes, at least two.
+// The CRC of a whole number of kFolded-byte pieces, at least two.
 __attribute__((target("avx512f,vpclmulqdq,sse4.2"))) std::uint32_t by_folding(const std::byte* p, std::size_t size,
                                                                               std::uint32_t crc) {
   constexpr Halves kAheadBy = {kLowAhead, kHighAhead, kLowAhead, kHighAhead,
@@ -119,7 +119,7 @@ __attribute__((target("avx512f,vpclmulqdq,sse4.2"))) std::uint32_t by_folding(co
                 next[k];
     }
   }
-  std::byte rest[kFolded];  // has the CRC of all that was folded into it
+  std::byte rest[kFolded];  // its CRC is the CRC of everything folded into it
   std::memcpy(rest, sums, sizeof rest);
   std::uint64_t c = 0;
   for (std::size_t i = 0; i < kFolded; i += 8) c = __builtin_ia32_crc32di(c, word_at(rest + i));
@@ -135,7 +135,7 @@ __attribute__((target("sse4.2"))) std::uint32_t by_instruction(ByteView bytes, s
   for (; i < bytes.size(); ++i) crc = __builtin_ia32_crc32qi(crc, std::to_integer<unsigned char>(bytes[i]));
   return crc;
 }
-// The whole blocks by folding, where they pay its start and end.
+// Folds the whole blocks if there are enough of them to pay for the setup and the end.
 std::uint32_t by_folding_first(ByteView bytes, std::uint32_t crc) {
   if (bytes.size() < 4 * kFolded) return by_instruction(bytes, crc);
   const std::size_t whole = bytes.size() / kFolded * kFolded;

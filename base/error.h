@@ -40,7 +40,7 @@ struct CudaError : DeviceError {
   std::string call;  ///< "cudaMalloc"
   int code;          ///< the library's number
   std::string name;  ///< "cudaErrorMemoryAllocation"
-  /// A kernel failed and took the process's use of the device with it: no later call succeeds, restart the process.
+  /// A kernel failed, and this process can no longer use the device: every later call fails. Restart the process.
   bool sticky;
 };
 /// An index or dimension lies outside its range.
@@ -67,7 +67,7 @@ struct DataError : Error {
 struct StateError : Error {
   using Error::Error;
 };
-/// A peer is gone, or sent something that is no valid frame or message.
+/// A peer is gone, or sent bytes that are not a valid frame or message.
 struct NetError : Error {
   using Error::Error;
 };

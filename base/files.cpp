@@ -28,14 +28,14 @@ bool sync(int fd) {
   return ::fsync(fd) == 0;
 }
 
-// Where a rename must go so that every link on the way stays: the end of the chain, which need not exist.
+// The end of a chain of symbolic links, which need not exist. A rename must go there to leave every link in place.
 fs::path behind_links(fs::path path, Raise raise) {
   for (int links = 0; fs::is_symlink(fs::symlink_status(path)); ++links) {
     if (links == kMaxLinks) fail(raise, "write", path, ELOOP);
     std::error_code error;
     const fs::path next = fs::read_symlink(path, error);
     if (error) fail(raise, "read the link", path, error.value());
-    path = path.parent_path() / next;  // an absolute one replaces the whole
+    path = path.parent_path() / next;  // an absolute `next` replaces the whole path
   }
   return path;
 }
@@ -54,13 +54,13 @@ fs::path checked_target(const fs::path& target, Raise raise) {
   return behind_links(target, raise);
 }
 
-// A name beside `target` that nobody has: a rename within a folder is atomic.
+// Creates a file beside `target` under a name that nobody uses. A rename within one folder is atomic.
 int create_beside(const fs::path& target, fs::path& temporary, Raise raise) {
   while (true) {
     temporary = temporary_name(target);
     const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd >= 0) return fd;
-    if (errno != EEXIST) fail(raise, "create", temporary);  // EEXIST: of a process that was killed, with our number
+    if (errno != EEXIST) fail(raise, "create", temporary);  // EEXIST: left by a killed process that had our process id
   }
 }
 
@@ -135,7 +135,7 @@ void sync_folder(const fs::path& folder, Raise raise) {
   const fs::path name = folder.empty() ? "." : folder;
   const Descriptor fd(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.get() < 0) fail(raise, "open folder", name);
-  if (!sync(fd.get()) && errno != EINVAL) fail(raise, "sync folder", name);  // EINVAL: a file system without the notion
+  if (!sync(fd.get()) && errno != EINVAL) fail(raise, "sync folder", name);  // EINVAL: it cannot be synced here
 }
 
 void sync_file(const fs::path& file, Raise raise) {
@@ -149,7 +149,7 @@ void create_folder(const fs::path& path, Raise raise, unsigned mode) {
   if (path.empty() || fs::is_directory(path, ignored)) return;
   create_folder(path.parent_path(), raise, mode);
   if (::mkdir(path.c_str(), mode) != 0) {
-    if (errno == EEXIST && fs::is_directory(path, ignored)) return;  // somebody else's, a moment ago
+    if (errno == EEXIST && fs::is_directory(path, ignored)) return;  // another process has just created it
     fail(raise, "create", path);
   }
   sync_folder(path.parent_path(), raise);

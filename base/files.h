@@ -1,5 +1,5 @@
-// Files that are there whole or not at all, and still there after a power cut. Every durable file of the library but
-// the journal is written here, so that one place knows the order: bytes, fsync, rename, fsync of the folder.
+// Files that exist whole or not at all, also after a power cut. Every durable file except the journal is written here,
+// so one place knows the order: bytes, fsync, rename, fsync of the folder.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ class Descriptor {
   Descriptor(Descriptor&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
   Descriptor& operator=(Descriptor&& other) noexcept;
   int get() const { return fd_; }
-  /// Closes now and tells whether the system reported an error: the last chance to hear of a failed write.
+  /// Closes now. False if the system reports an error: this is the last chance to hear of a failed write.
   bool close();
 
  private:
@@ -35,8 +35,8 @@ class Descriptor {
 enum class Sync : bool { no, yes };
 
 /// Written under a temporary name in the folder of its target (`<target>.partial-<pid>-<n>`), and renamed by commit().
-/// A target that is a symbolic link stays one: the file that it leads to is replaced. One that is no regular file (a
-/// device, a pipe, a folder) is refused, never replaced.
+/// A target that is a symbolic link stays a link: the file behind it is replaced. A target that is no regular file (a
+/// device, a pipe, a folder) is refused.
 class AtomicFile {
  public:
   AtomicFile(const std::filesystem::path& target, Raise raise);
@@ -45,7 +45,7 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
-  /// Behind what was written so far.
+  /// Appends `bytes`.
   void write(ByteView bytes);
   void write_at(std::uint64_t offset, ByteView bytes);
   /// Gives the file its name, in place of any older one. With `sync` it survives a power cut from then on.
@@ -63,22 +63,22 @@ class AtomicFile {
 /// Writes `bytes` to `file` as a whole, durably.
 void write_file_atomically(const std::filesystem::path& file, ByteView bytes, Raise raise);
 
-/// Writes to where a person points: a regular file or a new name as write_file_atomically does, a pipe or a device as
-/// it is.
+/// Writes to a path that a person chose. A regular file or a new name is written as by write_file_atomically; a pipe or
+/// a device is written directly.
 void write_output(const std::filesystem::path& file, ByteView bytes, Raise raise);
 
 /// Makes the entries of `folder` durable: a rename is lost in a power cut until its folder is synced. "" is ".".
 void sync_folder(const std::filesystem::path& folder, Raise raise);
 
-/// Makes the bytes of a file durable that something else wrote.
+/// Makes the bytes of a file durable that other code wrote.
 void sync_file(const std::filesystem::path& file, Raise raise);
 
-/// Creates a folder and its missing parents, durably. `mode`: of those that it creates.
+/// Creates a folder and its missing parents, durably. The folders that it creates get `mode`.
 void create_folder(const std::filesystem::path& path, Raise raise, unsigned mode = 0777);
 
-/// `path` with a suffix that no other file made by a living process of this machine has.
+/// `path` with a suffix that no other living process of this machine uses.
 std::filesystem::path temporary_name(const std::filesystem::path& path);
-/// Whether a file of this name is what a writer left that was killed, or what a living one is writing.
+/// Whether this is the name of a temporary file: left by a writer that was killed, or in use by a living one.
 bool is_temporary_name(const std::filesystem::path& path);
 
 /// `path` without slashes and "." at its end: "runs/a/" and "runs/a/." are "runs/a".

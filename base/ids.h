@@ -8,7 +8,7 @@
 
 namespace hop {
 
-/// A number that only compares with numbers of its own kind. `Tag` is never instantiated.
+/// A number that compares only with numbers of its own kind. `Tag` is never instantiated.
 template <class Tag>
 struct Id {
   std::uint32_t value = 0;

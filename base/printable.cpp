@@ -1,4 +1,4 @@
-// Text from elsewhere, made fit for a terminal, a log and a journal.
+// Makes text from outside safe for a terminal, a log and a journal.
 #include <cstdint>
 #include <cstdio>
 
@@ -9,7 +9,7 @@ namespace {
 
 struct Character {
   std::uint32_t code = 0;
-  std::size_t bytes = 0;  // 0: what stands here is no UTF-8
+  std::size_t bytes = 0;  // 0: no valid UTF-8 begins here
 };
 
 Character first_character(std::string_view text) {

@@ -9,7 +9,7 @@
 namespace hop {
 namespace {
 
-// What users of PyTorch, Keras, scikit-learn and Ray type, and our word for it.
+// Words of PyTorch, Keras, scikit-learn and Ray, and our word for each.
 constexpr std::pair<std::string_view, std::string_view> kElsewhere[] = {
     {"learning_rate", "lr"},
     {"learning-rate", "lr"},
@@ -82,7 +82,7 @@ constexpr std::pair<std::string_view, std::string_view> kElsewhere[] = {
     {"sparse_categorical_crossentropy", "cross_entropy"},
 };
 
-// Levenshtein's distance, one row at a time; two neighbours that were swapped count once (Damerau).
+// Levenshtein's distance, one row at a time. Two swapped neighbours count once (Damerau).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -104,7 +104,7 @@ std::vector<std::string_view> views_of(std::span<const std::string> words) { ret
 }  // namespace
 
 std::string nearest(std::string_view name, std::span<const std::string_view> candidates) {
-  name = name.substr(0, 64);  // names are short; a hostile one costs nothing
+  name = name.substr(0, 64);  // names are short: a hostile one must not cost time
   for (const auto& [theirs, ours] : kElsewhere) {
     if (name == theirs && std::ranges::find(candidates, ours) != candidates.end()) return std::string(ours);
   }

@@ -26,7 +26,7 @@ struct SizeClass {
   std::size_t bytes;
 };
 
-/// No device has as much, and the arithmetic below stays far from the end of 64 bits.
+/// More than any device has, and small enough that the arithmetic below cannot pass 64 bits.
 constexpr std::size_t kMaxBytes = std::size_t{1} << 56;
 
 SizeClass size_class(std::size_t size) {
@@ -38,7 +38,7 @@ SizeClass size_class(std::size_t size) {
   return {8 * (log - 9) + static_cast<int>(steps) + 7, (std::size_t{1} << log) + steps * step};
 }
 
-/// The calling thread's reserve; number 0 is everybody's.
+/// The calling thread's reserve; number 0 is shared by all threads.
 struct OwnReserve {
   Device device;
   std::size_t number = 0;
@@ -91,7 +91,7 @@ class CachingAllocator {
     }
   }
 
-  /// A reserve's number, not in use.
+  /// The number of a reserve that is not in use.
   std::size_t open_reserve() {
     const std::scoped_lock lock(mutex_);
     if (closed_.empty()) {
@@ -102,7 +102,7 @@ class CachingAllocator {
     closed_.pop_back();
     return number;
   }
-  /// Its blocks become everybody's.
+  /// The blocks of the reserve become available to all threads.
   void close_reserve(std::size_t number) {
     const std::scoped_lock lock(mutex_);
     std::erase_if(owners_, [&](const auto& owner) { return owner.second == number; });
@@ -174,8 +174,8 @@ class CachingAllocator {
     } catch (const MemoryError&) {
       if (cached_ == 0) throw;
     }
-    // The device is full, partly of blocks of other sizes that nobody uses. That holds while a step is recorded too:
-    // its blocks are its pool's, and the device waits for its work before it takes memory back.
+    // The device is full, partly of cached blocks of other sizes. Releasing them is safe while a step is recorded: the
+    // step's blocks belong to its pool, and the device finishes its work before it takes memory back.
     release_cached();
     ++system_allocations_;
     return backend(device_).allocate(bytes);

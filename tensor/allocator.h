@@ -1,5 +1,5 @@
-// The caching allocator: freed blocks are kept per device and size, so that a training step that repeats allocates
-// nothing from the system (a fresh page costs 5 to 8 times a warm copy). Thread-safe.
+// The caching allocator keeps freed blocks per device and size, so that a repeated training step allocates nothing from
+// the system (a fresh page costs 5 to 8 times a warm copy). Thread-safe.
 #pragma once
 
 #include <cstddef>
@@ -20,15 +20,16 @@ std::size_t cached(Device device = Device::cpu());
 std::uint64_t system_allocations(Device device = Device::cpu());
 /// Gives all cached blocks back to the device.
 void empty_cache(Device device = Device::cpu());
-/// From now on active() + cached() stays at most `bytes` (0: no limit): the cache is emptied first, then MemoryError.
+/// From now on active() + cached() stays at most `bytes` (0: no limit). An allocation beyond the limit empties the
+/// cache first; if that is not enough, it throws MemoryError.
 void set_limit(std::size_t bytes, Device device = Device::cpu());
-/// How many bytes allocate() could still give: what the limit leaves, or what the device has free with the cache.
+/// How many bytes allocate() could still give: up to the limit, or else the device's free bytes and the cache.
 std::size_t available(Device device = Device::cpu());
 
-/// While it lives, the calling thread's blocks of `device` are kept apart: freed ones, by whichever thread, are used
-/// again by this thread alone. For a thread whose work on the device has an order of its own (OwnQueue): another
-/// order's work may still be writing to a block that was freed. One per thread, else StateError; it ends there, when
-/// its work has.
+/// While a Reserve lives, the calling thread's blocks of `device` are kept apart: after any thread frees them, only
+/// this thread uses them again. For a thread whose work on the device has its own order (OwnQueue): work of that order
+/// may still write to a block after the block was freed. One per thread, else StateError. Destroy it on its thread,
+/// after the thread's work has ended.
 class Reserve {
  public:
   explicit Reserve(Device device);
@@ -40,8 +41,8 @@ class Reserve {
   Device device_;
 };
 
-/// `size` bytes on a 64-byte boundary, uninitialised; nullptr for 0. Where the device has none left, what is cached
-/// goes back to it first; then MemoryError. For Storage; users hold tensors.
+/// `size` bytes on a 64-byte boundary, uninitialised; nullptr for 0. If the device has no memory left, all cached
+/// blocks go back to it; if that is not enough, throws MemoryError. For Storage; users hold tensors.
 void* allocate(std::size_t size, Device device);
 void free(void* data, std::size_t size, Device device) noexcept;
 

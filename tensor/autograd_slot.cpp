@@ -8,12 +8,12 @@ namespace hop {
 namespace autograd {
 namespace {
 
-// Parts whose last owner is being destroyed. Non-null while some bury() up the stack empties the list.
+// Parts whose last owner is being destroyed. Not null while a bury() further up the stack empties the list.
 constinit thread_local std::vector<std::shared_ptr<const void>>* dying = nullptr;
 
 }  // namespace
 
-// Without memory for the list a part dies at once, by recursion.
+// If there is no memory for the list, the part dies at once, by recursion.
 void bury(std::shared_ptr<const void> part) noexcept {
   if (part == nullptr || part.use_count() != 1) return;
   if (dying != nullptr) {

@@ -13,12 +13,11 @@ namespace autograd {
 class Hooks;
 class Node;
 
-/// Whether the calling thread remembers operations: see autograd/grad_mode.h.
+/// Whether the calling thread records operations: see autograd/grad_mode.h.
 inline constinit thread_local bool grad_enabled = true;
 
-/// Lets go of a part of a graph (a node, hooks). If nobody else holds the part, it dies, and the parts that die with it
-/// die after it, one by one: a graph is as deep as a program is long, so its parts may not destroy each other by
-/// recursion.
+/// Lets go of a part of a graph (a node, hooks). If nobody else holds the part, it dies. The parts that only it held
+/// die after it, one by one and without recursion: a graph can be as deep as a program is long.
 void bury(std::shared_ptr<const void> part) noexcept;
 }  // namespace autograd
 

@@ -37,7 +37,8 @@ Fence Backend::download(void* to, const void* from, std::size_t size, const Fenc
   return copy_beside(Way::to_host, to, from, size, after);
 }
 
-// A copy that begins without giving its fence ends here: nobody else could wait for it before its bytes are freed.
+// If begin_copy() throws, the copy may be running without a fence. It ends here: nobody else could wait for it before
+// its bytes are freed.
 Fence Backend::copy_beside(Way way, void* to, const void* from, std::size_t size, const Fence& after) {
   try {
     return begin_copy(way, to, from, size, after);
@@ -72,7 +73,7 @@ int device_count(DeviceType type) {
       static_cast<void>(of(count));
       ++count;
     }
-  } catch (const DeviceError&) {  // that one is not there
+  } catch (const DeviceError&) {  // this device is not there
   }
   return count;
 }

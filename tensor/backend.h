@@ -1,4 +1,4 @@
-// What a device must do for the floors above: hold bytes and move them. Mathematics lives in kernels/.
+// The duties of a device towards the floors above: hold bytes and move them. Mathematics lives in kernels/.
 #pragma once
 
 #include <cstddef>
@@ -25,15 +25,15 @@ class Fence {
   void wait() const {
     if (point_) point_->wait();
   }
-  /// What the device's own backend knows it by; null when empty.
+  /// The point as the device's own backend knows it; null for an empty fence.
   Point* point() const { return point_.get(); }
 
  private:
   std::shared_ptr<Point> point_;
 };
 
-/// The second half, copies beside the computation, is written here for a device on which every call has done its work
-/// when it returns, as on the CPU.
+/// The default implementations of the second half (copies beside the computation) suit a device whose calls return when
+/// their work is done, as on the CPU.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -58,29 +58,31 @@ class Backend {
   /// step is being recorded.
   virtual bool wait_for_thread() noexcept { return true; }
 
-  /// What decides the bits of a computation here beside the program itself: the card, the libraries and their versions.
-  /// The CPU's are known to the kernels (kernels/versions.h).
+  /// Everything beside the program that decides the bits of a computation on this device: the card, the libraries and
+  /// their versions. For the CPU see kernels/versions.h.
   virtual std::string description() { return {}; }
 
-  /// `size` bytes of the host, zero-filled, from and to which the device copies without the host's help. Where the host
-  /// has no such memory left, plain memory does: a copy then takes the host's time, and gives the same bytes. Throws
-  /// std::bad_alloc where there is neither: never MemoryError, which would say that the device is full.
+  /// `size` zero-filled bytes of pinned host memory: the device copies from and to it without the host's help. If the
+  /// host has no pinned memory left, the result is plain memory: copies give the same bytes and take the host's time.
+  /// If there is no memory at all, throws std::bad_alloc, and never MemoryError, which would mean that the device is
+  /// full.
   virtual AlignedBuffer host_buffer(std::size_t size) { return AlignedBuffer(size); }
-  /// Begins a copy from the host to this device, or back, and returns: it runs beside the computation, on a stream of
-  /// its own for each way, once `after` has been passed. Nobody touches the two ranges before the fence that comes
-  /// back. Where an error comes instead, no copy is on its way any more.
+  /// Begins a copy from the host to this device, or back, and returns. The copy starts once `after` has been passed and
+  /// runs beside the computation; each direction has its own stream. Do not touch the two ranges before the returned
+  /// fence is passed. If the call throws, no copy is running.
   Fence upload(void* to, const void* from, std::size_t size, const Fence& after);
   Fence download(void* to, const void* from, std::size_t size, const Fence& after);
-  /// Behind all computation that was given to the device so far.
+  /// A fence behind all computation that was given to the device so far.
   virtual Fence fence() { return {}; }
-  /// What is given to the device from now on computes behind `fence`; the host does not wait.
+  /// Work that is given to the device from now on starts after `fence`. The host does not wait.
   virtual void order_behind(const Fence& fence) { fence.wait(); }
   /// How many bytes allocate() could still give, as far as one can know.
   virtual std::size_t free_bytes();
 
  protected:
   enum class Way { to_device, to_host };
-  /// What upload() and download() begin. May throw with the copy on its way: they see to its end.
+  /// Begins the copy of upload() or download(). May throw while the copy runs: upload() and download() wait for its
+  /// end.
   virtual Fence begin_copy(Way way, void* to, const void* from, std::size_t size, const Fence& after);
 
  private:

@@ -13,7 +13,7 @@ bool wants_gradient(const Tensor& x) {
   return slot != nullptr && (slot->requires_grad || slot->grad_fn != nullptr);
 }
 
-// One less after its counter reached 2^32: 0 means no capture.
+// Never 0, which means no capture: the counter skips 0 when it wraps at 2^32.
 std::uint32_t next_serial() {
   static constinit std::atomic<std::uint32_t> next{1};
   std::uint32_t serial = 0;
@@ -79,7 +79,7 @@ void Dependencies::add_gradient(const Tensor& leaf, GradientUse use) {
   found->settled = use == GradientUse::given || use == GradientUse::zeroed || use == GradientUse::replaced;
 }
 
-// The first answer that the step got counts: it may have changed the value itself since.
+// The first value that the step saw counts: the step may have changed the value since.
 void Dependencies::add_word(const Word& word, const std::shared_ptr<const void>& owner) {
   const auto is_known = [&](const Word& w) { return w.at == word.at; };
   if (std::any_of(words_.begin(), words_.end(), is_known)) return;
@@ -155,7 +155,7 @@ bool Dependencies::are_lost() const {
 }
 
 std::string Dependencies::broken() const {
-  for (const LeafGradient& g : gradients_) {  // first: a gradient that was replaced is given up, too
+  for (const LeafGradient& g : gradients_) {  // checked first: a replaced gradient also counts as given up
     if (const char* why = broken(g)) return why + (" (" + g.leaf.get().describe() + ")");
   }
   for (const Use& use : uses_) {

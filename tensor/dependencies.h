@@ -1,6 +1,6 @@
-// What a captured step depends on besides its arguments. A replay does on the same addresses what the recorded run did,
-// and the host is not asked again: so the step holds only as long as every address and every decision of the host is
-// what it was. Whatever a step may depend on notes itself here while the step is captured.
+// The dependencies of a captured step besides its arguments. A replay repeats the recorded work on the same addresses
+// and does not ask the host again. So the step holds only while every address and every decision of the host stays the
+// same. Each source of a dependency notes itself here while the step is captured.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@
 
 namespace hop {
 
-/// A handle that a plan holds. These are counted, so that a plan notices when nobody else holds the tensor any more: no
-/// eager step could meet it then.
+/// A handle that a plan holds. Handles of plans are counted. When only plans hold a tensor any more, no eager step
+/// could use it, and the plan is out of date.
 class HeldTensor {
  public:
   HeldTensor() = default;
@@ -36,7 +36,7 @@ class HeldTensor {
   Tensor tensor_;
 };
 
-/// What a step does with the gradient of a leaf.
+/// How a step uses the gradient of a leaf.
 enum class GradientUse : std::uint8_t {
   read,      ///< reads its value
   given,     ///< adds to it, or writes over it after a zeroing of its own
@@ -79,16 +79,16 @@ class Dependencies {
     static_assert(is_word<T>);
     add_result({&value, 0, sizeof(T)}, owner);
   }
-  /// The recorded run has ended: what it left is what replays leave.
+  /// The recorded run has ended: replays leave the values that it left.
   void finish();
 
   // ---- Before and after each replay
 
   /// Whether a replay would do what the step would do now.
   bool hold() const;
-  /// Whether they never will again: a tensor, a module, an optimizer is gone.
+  /// Whether the step can never hold again: a tensor, a module or an optimizer is gone.
   bool are_lost() const;
-  /// Why it would not, for an error: "a tensor that ...". Empty: it would.
+  /// Why the step does not hold, for an error: "a tensor that ...". Empty if it holds.
   std::string broken() const;
   void before_replay() const;
   void after_replay() const;
@@ -120,10 +120,10 @@ class Dependencies {
     const void* hooks = nullptr;  // of the leaf
     bool before_matters = true;
     bool clears = false;      // zeros must lie there when the replay begins
-    bool sums = false;        // and nobody reads them before something is added
-    bool asks_given = false;  // the step went by whether it was given
+    bool sums = false;        // and the zeros are not read before something is added
+    bool asks_given = false;  // the step asked whether the gradient was given
     bool was_given = false;
-    bool settled = false;  // by the step itself: what was before shows no more
+    bool settled = false;  // the step itself set the gradient: the state before the step no longer matters
     bool given_after = false, stale_after = false;
   };
 
@@ -157,7 +157,7 @@ class Dependencies {
   std::unordered_map<const void*, std::size_t> places_;  // in uses_, while the step is captured
 };
 
-/// While alive, this thread's steps note in `list` what they depend on.
+/// While alive, this thread's steps note their dependencies in `list`.
 class DependenciesScope {
  public:
   explicit DependenciesScope(Dependencies& list) { detail::collecting = &list; }

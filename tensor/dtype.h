@@ -1,4 +1,4 @@
-// Element types, and PyTorch's rules for mixing them.
+// Element types and PyTorch's rules for mixing them.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ constexpr bool is_floating(DType d) { return d == DType::f32 || d == DType::f64;
 /// The dtype of a tensor that holds values of both: torch.promote_types.
 DType promote_types(DType a, DType b);
 
-/// What an operand brings to promotion: a tensor with dimensions, a tensor without, or a C++ number.
+/// An operand as promotion sees it: a tensor with dimensions, a tensor without dimensions, or a C++ number.
 struct Operand {
   enum class Kind : std::uint8_t { number, zero_dim, tensor };
   DType dtype{};

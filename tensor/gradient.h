@@ -8,36 +8,36 @@
 
 namespace hop {
 
-/// Absent: an undefined tensor. Zero: nobody gave it a value since zero(); its bytes may be old ones, which stand for
-/// zeros, and the first gradient is written over them. Given: by backward(), by set(), or by a write in place that
-/// bumped the tensor's version.
+/// Absent: an undefined tensor. Zero: no value since zero(). The bytes may be old: they stand for zeros, and the first
+/// gradient overwrites them. Given: backward(), set(), or a write in place that bumped the tensor's version gave it a
+/// value.
 class Gradient {
  public:
-  /// As it lies there: the bytes may stand for zeros. Undefined while absent.
+  /// The tensor as it is: old bytes may stand for zeros. Undefined while absent.
   const Tensor& tensor() const { return tensor_; }
-  /// The same, after bytes that stand for zeros were cleared. Throws StateError where zero() was called in the step
-  /// that is being captured: a replay would not clear them.
+  /// The tensor, after old bytes were cleared. Throws StateError if zero() was called in the step that is being
+  /// captured, because a replay would not clear them.
   const Tensor& value();
 
-  /// As value(), for a sum that begins: bytes that stand for zeros become -0 on the CPU, as -0 + g has the bits of g,
-  /// where 0 + g would turn -0 into 0.
+  /// As value(), for the start of a sum: on the CPU old bytes become -0, because -0 + g has the bits of g, but 0 + g
+  /// turns -0 into 0.
   const Tensor& sum_start();
 
   bool is_given() const { return tensor_.defined() && (given_ || tensor_.version() != zero_version_); }
   /// Whether the bytes stand for zeros.
   bool is_stale() const { return stale_; }
-  /// Whether the first gradient may be written over what is there. In a step that is being captured only after a zero()
-  /// of the step itself: every replay does what the recorded run did.
+  /// Whether the first gradient may overwrite the bytes. While a step is captured, only if the step itself called
+  /// zero(), because every replay repeats the recorded run.
   bool is_overwritable() const;
 
   void set(Tensor tensor);
-  /// After a write of a value to tensor().
+  /// To be called after a value was written to tensor().
   void mark_given();
-  /// No bytes are touched. The tensor must be contiguous: ShapeError.
+  /// Touches no bytes. Throws ShapeError unless the tensor is contiguous.
   void zero();
-  /// Goes on in `place`, a tensor of the same shape and dtype with the same value, in the same state.
+  /// From now on the gradient is `place`, a tensor of the same shape, dtype and value. The state stays the same.
   void move_to(Tensor place);
-  /// Becomes what it was after the recorded run of a captured step.
+  /// Restores the state after the recorded run of a captured step.
   void restore(const Tensor& tensor, bool given, bool stale);
 
  private:

@@ -20,10 +20,11 @@ std::size_t MemoryPool::bytes() const {
   return sum;
 }
 
-// Sizes repeat exactly from step to step, so exact fits are enough, and a plan's memory is what its tensors need.
+// Sizes repeat exactly from step to step, so exact fits are enough, and a plan takes no more memory than its tensors
+// need.
 void* MemoryPool::allocate(std::size_t size) {
   if (size == 0) return nullptr;
-  if (size > SIZE_MAX - kAlignment) return memory::allocate(size, device_);  // which says that this is too much
+  if (size > SIZE_MAX - kAlignment) return memory::allocate(size, device_);  // throws the MemoryError
   size = align_up(size);
   const std::scoped_lock lock(mutex_);
   if (const auto it = free_.find(size); it != free_.end()) {
@@ -41,7 +42,7 @@ void MemoryPool::free(void* data, std::size_t size) noexcept {
   const std::scoped_lock lock(mutex_);
   try {
     free_.emplace(align_up(size), data);
-  } catch (const std::bad_alloc&) {  // not used again, but given back with the pool
+  } catch (const std::bad_alloc&) {  // the block is not reused; it goes back with the pool
   }
 }
 

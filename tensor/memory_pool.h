@@ -1,6 +1,6 @@
-// A private set of blocks for a captured step. What is allocated while the step is recorded keeps its address for every
-// replay, so its blocks must not go back to the allocator that everybody shares when the tensors die; within the step
-// they are used again as always.
+// A private set of blocks for a captured step. Tensors that are allocated while the step is recorded keep their
+// addresses for every replay. So their blocks do not return to the shared allocator when the tensors die. Within the
+// step the blocks are reused as usual.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// A thread's own order of work on a device, so that several threads' models share a card at the same time: small models
-// leave most of it idle.
+// A thread's own order of work on a device. With it the models of several threads share a card at the same time: one
+// small model leaves most of a card idle.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +18,13 @@ class DeviceQueue {
   virtual ~DeviceQueue() = default;
 };
 
-/// For a device type whose calls return before their work is done; once per type, before its first use.
+/// For a device type whose calls return before their work is done. Call once per type, before its first use.
 void register_queues(DeviceType type, std::unique_ptr<DeviceQueue> (*make)(std::int16_t index));
 
-/// While it lives, what the calling thread gives to `device` is ordered among itself and runs beside the work of other
-/// threads. Memory that the thread allocated there is used again by this thread alone (memory::Reserve). A tensor that
-/// goes to another thread, or comes from one, is waited for first (Backend::synchronize, Fence). Results do not depend
-/// on it. On the CPU nothing changes. One per thread, else StateError; it ends there.
+/// While it lives, the calling thread's work on `device` runs in its own order, beside the work of other threads.
+/// Memory that the thread allocated there is reused by this thread alone (memory::Reserve). Before a tensor passes
+/// between threads, wait for its work (Backend::synchronize, Fence). Results stay the same. On the CPU nothing changes.
+/// One per thread, else StateError; destroy it on its thread.
 ///
 /// A thread that drops the last handle to a tensor of another thread waits there for its own work, which may still read
 /// what the owner would write next. Only the last handle is covered. If a thread has given the device work that reads a
@@ -37,7 +37,7 @@ class OwnQueue {
   OwnQueue& operator=(const OwnQueue&) = delete;
 
  private:
-  std::optional<memory::Reserve> reserve_;  // ends last: its blocks are idle by then
+  std::optional<memory::Reserve> reserve_;  // destroyed last: by then its blocks are idle
   std::unique_ptr<DeviceQueue> queue_;
 };
 

@@ -26,8 +26,9 @@ struct RandomAddress {
   std::uint64_t key = 0;
   std::uint64_t step = 0;  ///< below 2^48
   std::uint32_t draw = 0;
-  /// Where to read key and step when the numbers are made, instead of the members: a captured step is replayed for
-  /// other steps and other models. Addresses on the device that makes the numbers; null: the members count.
+  /// Where to read key and step at the moment that the numbers are made. A captured step is replayed for other steps
+  /// and other models, so it reads them there instead of from the members. Addresses on the device that makes the
+  /// numbers. Null: the members count.
   const std::uint64_t* key_at = nullptr;
   const std::int64_t* step_at = nullptr;
 

@@ -9,7 +9,7 @@ namespace {
 
 template <class T>
 bool holds(double value) {
-  // -2^63 is a double, 2^63 - 1 is none: the upper bound is the power of two behind it.
+  // -2^63 is a double, but 2^63 - 1 is not: the upper bound is the next power of two, exclusive.
   const double least = static_cast<double>(std::numeric_limits<T>::min());
   const double behind = 2.0 * static_cast<double>(std::numeric_limits<T>::max() / 2 + 1);
   const double whole = std::trunc(value);

@@ -23,15 +23,15 @@ class Scalar {
 
   /// f64, i64 or boolean: the category counts.
   DType dtype() const { return dtype_; }
-  /// An unsigned number of 2^63 or more: no tensor of integers holds it.
+  /// Whether this is an unsigned number of 2^63 or more, which no tensor of integers can hold.
   bool exceeds_i64() const { return exceeds_i64_; }
   template <class T>
   T to() const {
     if (exceeds_i64_) return static_cast<T>(static_cast<std::uint64_t>(integral_));
     return is_floating(dtype_) ? static_cast<T>(floating_) : static_cast<T>(integral_);
   }
-  /// Whether a tensor of `dtype` can hold the number: for integers without its fraction, for floats but for rounding.
-  /// NaN and infinities are floats' alone; bool holds every number, as 0 or not 0.
+  /// Whether a tensor of `dtype` can hold the number. Integers drop its fraction, floats round it. Only floats hold NaN
+  /// and infinities. bool holds every number, as 0 or not 0.
   bool fits(DType dtype) const;
   /// "300", "0.1", "nan", "true"
   std::string to_string() const;

@@ -9,7 +9,7 @@
 namespace hop {
 
 inline constexpr int kMaxDims = 8;
-/// A tensor has fewer elements, so that a distance in bytes fits into 64 bits, with a bit to spare.
+/// A tensor has fewer elements than this, so that a distance in bytes fits into 64 bits with a bit to spare.
 inline constexpr std::int64_t kMaxElements = std::int64_t{1} << 59;
 
 /// a * b and a + b of sizes that come from outside. Throws ShapeError naming `op` where the result passes 64 bits.
@@ -51,8 +51,8 @@ class Shape : public Dims {
  public:
   using Dims::Dims;
   bool operator==(const Shape& other) const { return equals(other); }
-  /// The product of the sizes; 1 for a shape without dimensions. Throws ShapeError for a negative size, and from
-  /// kMaxElements on, sizes of 0 counted as 1 (the strides must have their place, too).
+  /// The product of the sizes; 1 for a shape without dimensions. Throws ShapeError for a negative size, and for a
+  /// product of kMaxElements or more. A size of 0 counts as 1 in this check, because the strides must fit, too.
   std::int64_t numel() const;
   /// "(8, 1, 28, 28)"
   std::string to_string() const;

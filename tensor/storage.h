@@ -32,8 +32,8 @@ class Storage {
   std::uint32_t version() const { return body_->version.load(std::memory_order_relaxed); }
   void bump_version() const { body_->version.fetch_add(1, std::memory_order_relaxed); }
 
-  /// Holds state of a module beside its parameters (running statistics): what a function that runs twice must not
-  /// write twice.
+  /// Whether the bytes are state of a module beside its parameters (running statistics). A function that runs twice
+  /// must not write them twice.
   bool is_state() const { return body_->state; }
   void mark_state() const { body_->state = true; }
 

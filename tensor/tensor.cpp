@@ -23,7 +23,8 @@ bool is_row_major(const Shape& shape, const Strides& strides, std::int64_t numel
   return true;
 }
 
-/// Throws unless the view stays inside; returns the number of its elements. A view without elements lies anywhere.
+/// Throws unless the view stays inside the storage; returns its number of elements. A view without elements may lie
+/// anywhere.
 std::int64_t check_inside(const Storage& storage, DType dtype, const Shape& shape, const Strides& strides,
                           std::int64_t offset) {
   if (shape.size() != strides.size()) throw ShapeError("[view] shape and strides differ in length");
@@ -45,7 +46,7 @@ std::int64_t check_inside(const Storage& storage, DType dtype, const Shape& shap
   return numel;
 }
 
-// A replay would not read or write the value again.
+// Host access throws while a step is captured, because a replay would not read or write the value again.
 void check_host_access(const char* op, Device device) {
   if (MemoryPool::current(device) == nullptr) return;
   throw StateError("[" + std::string(op) + "] values cannot go to or from the host while a step is captured");

@@ -21,13 +21,13 @@ struct AutogradSlot;
 class Dependencies;
 
 namespace detail {
-/// What the step that this thread captures depends on (dependencies.h); null: no step is being captured.
+/// The dependencies of the step that this thread captures (dependencies.h); null if it captures none.
 extern constinit thread_local Dependencies* collecting;
 }  // namespace detail
 
 class Tensor {
  public:
-  Tensor() = default;  ///< an undefined tensor: what asks for its data throws Error
+  Tensor() = default;  ///< an undefined tensor: a call that needs its data throws Error
 
   /// Uninitialised, contiguous elements. Throws ShapeError for a negative size, MemoryError.
   static Tensor empty(const Shape& shape, DType dtype, Device device = Device::cpu());
@@ -100,16 +100,15 @@ class Tensor {
 
   /// True for a leaf that wants a gradient and for everything computed from one with gradients enabled.
   bool requires_grad() const;
-  /// Throws DtypeError when asked of a tensor that is not floating, AutogradError on a non-leaf set to false. Returns
-  /// *this.
+  /// Throws DtypeError for a tensor that is not floating, AutogradError when a non-leaf is set to false. Returns *this.
   const Tensor& set_requires_grad(bool requires_grad = true) const;
   bool is_leaf() const;
   /// The accumulated gradient; undefined before backward().
   Tensor grad() const;
   void set_grad(const Tensor& grad) const;
-  /// Makes a defined gradient zero without touching its bytes yet: the next backward() writes over them, and grad()
-  /// clears them first if it comes earlier (StateError within the step that is being captured). The gradient must be
-  /// contiguous: ShapeError.
+  /// Makes a defined gradient zero without touching its bytes. The next backward() overwrites them. If grad() comes
+  /// earlier, it clears them first (StateError within the step that is being captured). Throws ShapeError unless the
+  /// gradient is contiguous.
   void zero_grad() const;
   /// Null until autograd or requires_grad touches the tensor.
   AutogradSlot* autograd_slot() const { return body().autograd.get(); }
@@ -122,7 +121,7 @@ class Tensor {
   struct Body : Counted {
     Body();
     ~Body();
-    std::atomic<std::uint32_t> plans{0};  // handles that plans hold, among all that are counted
+    std::atomic<std::uint32_t> plans{0};  // how many of the counted handles belong to plans
     Storage storage;
     Shape shape;
     Strides strides;
@@ -140,7 +139,8 @@ class Tensor {
   friend class HeldTensor;
 
   void note_address() const;
-  /// What every access goes through: a null body is a mistake of the caller, and the library never crashes for one.
+  /// Every access goes through here. A null body is a mistake of the caller, and the library throws instead of
+  /// crashing.
   Body& body() const {
     if (!body_) [[unlikely]]
       reject_undefined();
