@@ -15,8 +15,8 @@
 namespace hop::net {
 namespace {
 
-// Large enough that a chunk's header and system calls vanish, small enough to be in the cache still when it is written
-// after its CRC has been taken, and read again for the receiver's.
+// Large enough to make the cost of a chunk's header and system calls disappear. Small enough to stay in the cache
+// between the CRC and the write, and between the read and the receiver's CRC.
 constexpr std::size_t kSendChunkBytes = 1U << 19;
 
 }  // namespace
@@ -188,7 +188,7 @@ Awaitable<Message> Connection::read_message(FrameLimits limits) {
 
 Awaitable<void> Connection::read_payload(std::optional<MutableByteView> into) {
   std::uint64_t control_bytes = 0;
-  AlignedBuffer dropped;  // where chunks go that nobody wants
+  AlignedBuffer dropped;  // receives the chunks of a skipped payload
   for (std::uint64_t missing = untaken_payload_; missing > 0;) {
     ChunkHeaderField chunk_field;
     co_await read_exactly(chunk_field, "a chunk");
@@ -226,7 +226,7 @@ Awaitable<T> Connection::fail_on_error(Awaitable<T> operation) {
 }
 
 void Connection::fail(bool timed_out, std::string text) {
-  if (failure_) return;  // the first cause is the one that everybody hears of
+  if (failure_) return;  // everybody is told the first cause
   failure_ = {.timed_out = timed_out, .text = std::move(text)};
   open_ = false;
   stream_->close();  // ends the read and the write that are under way; each sender that leaves wakes the next
@@ -244,7 +244,7 @@ Connection::Watchdog Connection::watch(Patience patience, const char* operation)
   return timer;
 }
 
-// The timer lives as long as the operation, and the operation keeps the connection alive.
+// `this` is safe: the timer lives as long as the operation, and the operation keeps the connection alive.
 void Connection::await_progress(const Watchdog& timer, Patience patience, const char* operation) {
   const bool may_stall = patience.stall.count() == 0;
   timer->expires_at(may_stall ? patience.deadline : std::min(patience.deadline, deadline_in(patience.stall)));

@@ -21,7 +21,7 @@ namespace hop::net {
 struct Message {
   std::uint16_t kind = 0;
   AlignedBuffer control;
-  std::uint64_t payload_bytes = 0;  ///< 0: no payload; else it is still on its way and must be taken next
+  std::uint64_t payload_bytes = 0;  ///< 0: no payload; otherwise the payload is still on its way and must be taken next
 };
 
 /// Bytes carried since the connection opened. `control_*` is everything that is not payload: headers, control
@@ -42,10 +42,10 @@ struct Traffic {
 /// (callers that already run on `executor()` save the two hand-overs).
 ///
 /// Errors. A peer that is gone, bytes that are no valid frame, a deadline that passes and a cancelled coroutine all end
-/// the connection: what waits on it, and everything tried later, throws the same NetError (TimeoutError for a
-/// deadline), whose message names the peer. Nothing can leave the stream in the middle of a frame and go on. Only
-/// misuse (a message beyond the limits, a payload buffer of the wrong size, a payload not yet taken, two receivers at
-/// once) throws NetError and leaves the connection as it was.
+/// the connection: no operation can break off in the middle of a frame and go on. All pending and later operations
+/// throw the same NetError (TimeoutError for a deadline), whose message names the peer. Misuse (a message beyond the
+/// limits, a payload buffer of the wrong size, a payload not yet taken, two receivers at once) also throws NetError,
+/// but leaves the connection as it was.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   /// `peer` is the name used in errors, such as "unix:/run/user/1000/hop-x/worker-1". `origin` is the address of the
@@ -57,7 +57,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   /// Sends one message. The payload is written straight from the caller's memory; both ranges must stay valid and
   /// unchanged until the coroutine has ended. Concurrent senders take turns in the order of their calls. Returns when
-  /// the bytes are handed to the transport, which does not mean that the peer has read them.
+  /// the transport has taken the bytes: the peer may not have read them yet.
   Awaitable<void> send(std::uint16_t kind, ByteView control, ByteView payload = {}, Patience patience = {});
 
   /// The next message. Its payload, if any, must be taken or skipped before the next receive.
@@ -74,8 +74,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Reads and drops the payload of the last message.
   Awaitable<void> skip_payload(Patience patience = {});
 
-  /// Ends the connection: pending and later operations throw NetError. A message that must arrive wants an answer
-  /// first: what the transport still holds may be lost. Idempotent.
+  /// Ends the connection: pending and later operations throw NetError. Bytes that the transport still holds may be
+  /// lost: if a message must arrive, wait for an answer first. Idempotent.
   void close();
 
   /// Gives the peer a better name for errors, such as "worker 3", once it has said who it is.
@@ -85,7 +85,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_open() const { return open_; }
 
   Traffic traffic() const;
-  /// Bytes that have come so far, those of a message that is still on its way among them: signs of life.
+  /// Bytes that have arrived so far, including those of an unfinished message: signs of life.
   std::uint64_t arrived() const { return stream_->arrived(); }
   /// The address of the peer's machine; empty for this one.
   const std::string& origin() const { return origin_; }
@@ -106,7 +106,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Awaitable<Message> receive_here(Self self, FrameLimits limits, Patience patience);
   Awaitable<void> take_payload_here(Self self, std::optional<MutableByteView> into, Patience patience);
 
-  // What they do once it is their turn.
+  // The work of the public operations, once it is their turn.
   Awaitable<void> write_frame(HeaderField header, ByteView control, ByteView payload);
   Awaitable<Message> read_message(FrameLimits limits);
   Awaitable<void> read_payload(std::optional<MutableByteView> into);
@@ -121,13 +121,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t moved() const { return stream_->arrived() + stream_->departed(); }
 
   const std::unique_ptr<Stream> stream_;
-  const Executor executor_;  // the stream's; what follows is touched there only
+  const Executor executor_;  // the stream's; the members below are touched there only
   std::string peer_;
   const std::string origin_;
   std::optional<Failure> failure_;
   std::deque<SendTurn*> senders_;  // the front one writes
   bool receiving_ = false;
-  std::uint64_t untaken_payload_ = 0;  // bytes, of the last received message
+  std::uint64_t untaken_payload_ = 0;  // bytes of the last received message's payload
 
   std::atomic<bool> open_ = true;
   std::atomic<std::uint64_t> control_sent_ = 0, control_received_ = 0, payload_sent_ = 0, payload_received_ = 0;

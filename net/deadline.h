@@ -13,9 +13,9 @@ inline constexpr Deadline kNever = Deadline::max();
 /// The deadline `patience` from now.
 inline Deadline deadline_in(std::chrono::nanoseconds patience) { return std::chrono::steady_clock::now() + patience; }
 
-/// How long an operation on a connection may take: until `deadline`, and, where `stall` is not zero, no longer than
-/// that without a single byte that moves. A large state on a slow link takes its time; a link that stands still does
-/// not.
+/// How long an operation on a connection may take: until `deadline`. If `stall` is not zero, the operation also ends
+/// when no byte has moved for `stall`. So a large state may take its time on a slow link, but a link that stands still
+/// is given up.
 struct Patience {
   Patience(Deadline until = kNever) : deadline(until) {}  // NOLINT: a deadline is the simplest patience
   Patience(Deadline until, std::chrono::nanoseconds without_a_byte) : deadline(until), stall(without_a_byte) {}

@@ -22,7 +22,7 @@ constexpr auto kMomentToHangUp = 20ms;
 
 int open_reserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
 
-// Strangers get a sixteenth of the descriptors at most.
+// Strangers get at most a sixteenth of the descriptors.
 WaitingLimits within_this_process(WaitingLimits limits) {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -90,8 +90,8 @@ void Door::send_away(WaitingRoom::Id id) {
   room_->visitors.erase(visitor);
 }
 
-// A stranger's descriptor serves the next visitor. Where all belong to friends, the reserve lets the visitor in for the
-// moment that it takes to hang up, or for good if there are descriptors again.
+// Frees a descriptor for the next visitor by sending a stranger away. If all descriptors belong to friends, the reserve
+// is used: the visitor is let in and hung up on at once, or stays if there are descriptors again.
 Awaitable<std::shared_ptr<Connection>> Door::make_way() {
   if (const auto leaves = room_->rule.send_one_away()) {
     send_away(*leaves);

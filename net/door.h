@@ -1,4 +1,4 @@
-// Lets visitors in, whatever the weather: the accept loop that nothing ends but the end of its listener.
+// The accept loop. Only the end of its listener ends it.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
@@ -14,9 +14,9 @@
 namespace hop::net {
 
 /// Accepts connections for a listener. A passing trouble (no file descriptor left, a visitor that is gone again) is
-/// told and waited out; visitors that have not proven who they are stay few (WaitingRoom). One descriptor is kept in
-/// reserve, so that a visitor for whom there is none hears so at once instead of waiting for ever. Used on one
-/// executor, which has one thread.
+/// reported and waited out. The number of visitors that have not proven who they are stays limited (WaitingRoom). One
+/// descriptor is kept in reserve. If there is no other, it is used to hang up on the next visitor, who would otherwise
+/// wait for ever. Used on one executor, which has one thread.
 class Door {
   struct Room {
     WaitingRoom rule;
@@ -38,7 +38,7 @@ class Door {
     Place& operator=(Place&&) = delete;
     /// The visitor has sent a whole message.
     void spoke();
-    /// It has proven who it is.
+    /// The visitor has proven who it is.
     void leave();
 
    private:
@@ -57,7 +57,7 @@ class Door {
 
   /// The next visitor. Throws NetError when the listener is closed.
   Awaitable<Visitor> next();
-  /// Those that have not proven yet who they are.
+  /// How many visitors have not proven who they are yet.
   std::size_t waiting() const { return room_->rule.size(); }
 
  private:

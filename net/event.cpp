@@ -12,7 +12,7 @@ Event::Event(const Executor& executor) : timer_(std::make_shared<asio::steady_ti
 
 Awaitable<void> Event::wait() {
   const auto timer = timer_;
-  // A notification cancels the wait, so does the coroutine's own cancellation: neither is an error here.
+  // A notification cancels the wait, and so does the coroutine's own cancellation. Neither is an error here.
   co_await timer->async_wait(asio::as_tuple(asio::use_awaitable));
 }
 

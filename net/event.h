@@ -8,12 +8,12 @@
 
 namespace hop::net {
 
-/// Lets one coroutine sleep until somebody, on any thread, wakes it. Nothing is remembered: the sleeper looks at the
+/// Lets one coroutine sleep until somebody, on any thread, wakes it. An event has no memory: the sleeper looks at the
 /// state that it waits for, sleeps, and looks again (`while (!ready()) co_await event.wait();`).
 class Event {
  public:
-  /// `executor` is the sleeper's, a strand or an io_context with one thread: a `notify` that comes between the look at
-  /// the state and the sleep is then delivered after the sleep has begun, so no wake-up is lost.
+  /// `executor` is the sleeper's: a strand, or an io_context with one thread. So a `notify` between the look and the
+  /// sleep is delivered after the sleep has begun, and no wake-up is lost.
   explicit Event(const Executor& executor);
 
   /// Sleeps until notified. May wake for no reason, and does when the coroutine is cancelled: its next co_await then

@@ -37,14 +37,14 @@ using HeaderField = std::array<std::byte, kHeaderBytes>;
 using PayloadLengthField = std::array<std::byte, kPayloadLengthBytes>;
 using ChunkHeaderField = std::array<std::byte, kChunkHeaderBytes>;
 
-/// What a header says before its control message, and so its CRC, has been seen.
+/// The contents of a header whose CRC is not checked yet: the CRC covers the control message, too.
 struct FrameHeader {
   std::uint16_t kind = 0;
   bool has_payload = false;
   std::uint32_t control_bytes = 0;
 };
 
-/// What a receiver takes: of a peer that has not proven yet who it is, less than of others.
+/// The limits of a receiver. They are tighter for a peer that has not proven who it is yet.
 struct FrameLimits {
   std::uint32_t control_bytes = kMaxControlBytes;
   bool may_have_payload = true;
@@ -55,7 +55,7 @@ struct ChunkHeader {
   std::uint32_t crc = 0;
 };
 
-// Sending. A payload of 0 bytes is no payload: it leaves no trace in the frame.
+// Sending. A payload of 0 bytes counts as no payload and leaves no trace in the frame.
 
 /// The header of a frame. Throws NetError when the control message or the payload passes its limit.
 HeaderField encode_header(std::uint16_t kind, ByteView control, std::uint64_t payload_bytes);
@@ -63,12 +63,12 @@ PayloadLengthField encode_payload_length(std::uint64_t payload_bytes);
 /// The header of the chunk `data` (1 byte to 16 MiB).
 ChunkHeaderField encode_chunk_header(ByteView data);
 
-// Receiving, in this order. Each throws NetError that says what was expected and what came.
+// Receiving, in this order. Each function throws a NetError that says what was expected and what came.
 
 /// Checks magic, version, flags and control length: after this, it is safe to allocate `control_bytes`.
 FrameHeader decode_header(const HeaderField& header, FrameLimits limits = {});
-/// Checks the CRC, then the payload length. `payload_length` is empty when the header announces no payload.
-/// Returns the payload's bytes, 0 for none; whether they fit the receiver's plans is for the receiver to say.
+/// Checks the CRC, then the payload length. `payload_length` is empty when the header announces no payload. Returns the
+/// payload's bytes, 0 for none. The receiver must check whether it wants that many.
 std::uint64_t decode_payload_bytes(const HeaderField& header, ByteView control, ByteView payload_length);
 /// Checks a chunk's length against the limit and against what is still missing of the payload.
 ChunkHeader decode_chunk_header(const ChunkHeaderField& header, std::uint64_t missing);
@@ -86,8 +86,8 @@ struct Frame {
 /// The bytes of a frame whose payload is cut into chunks of `chunk_bytes`.
 std::vector<std::byte> encode_frame(std::uint16_t kind, ByteView control, ByteView payload = {},
                                     std::uint32_t chunk_bytes = kMaxChunkBytes);
-/// The frame that `bytes` are. Throws NetError when they are damaged, end early, or do not end with the frame.
-/// Never allocates more than `bytes.size()` for the payload, whatever length is declared.
+/// Decodes `bytes`, one whole frame. Throws NetError when they are damaged, end early, or go on behind the frame. Never
+/// allocates more than `bytes.size()` for the payload, whatever length is declared.
 Frame decode_frame(ByteView bytes);
 
 }  // namespace hop::net

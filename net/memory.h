@@ -17,7 +17,7 @@ class MemoryNetwork {
  public:
   /// Takes a name; connections to it wake `acceptor`. Throws NetError when it is taken.
   std::shared_ptr<MemoryBacklog> open(const std::string& name, const Executor& acceptor);
-  /// Who listens there; null for nobody.
+  /// The listener of that name; null if there is none.
   std::shared_ptr<MemoryBacklog> find(const std::string& name) const;
 
  private:
@@ -25,9 +25,9 @@ class MemoryNetwork {
   std::map<std::string, std::weak_ptr<MemoryBacklog>> listeners_;
 };
 
-/// Listens and connects on `memory:` addresses of one network. Each thread makes a transport of its own on its own
-/// executor (an io_context with one thread, or more: connections get strands). Close connections before their
-/// io_context is destroyed.
+/// Listens and connects on `memory:` addresses of one network. Each thread makes its own transport on its own executor,
+/// an io_context with one or more threads (connections get strands). Close connections before their io_context is
+/// destroyed.
 class MemoryTransport : public Transport {
  public:
   MemoryTransport(const Executor& executor, std::shared_ptr<MemoryNetwork> network)

@@ -12,8 +12,8 @@ constexpr std::size_t kBufferBytes = 1U << 16;
 
 }  // namespace
 
-/// Makes a party known to the pipe for one operation; also when its coroutine is cancelled or destroyed, the other side
-/// never touches memory that is gone.
+/// Registers a party with the pipe for one operation. If the coroutine is cancelled or destroyed, the registration ends
+/// with it, so the other side never touches memory that is gone.
 template <class Party>
 class Pipe::Registration {
  public:
@@ -69,8 +69,8 @@ void Pipe::close() noexcept {
 
 ByteView Pipe::buffered() const { return ByteView(buffer_).subspan(buffer_read_); }
 
-// Moves what can be moved: buffer to reader, writer to reader, and what then fits from the writer to the buffer.
-// Returns whether anything moved.
+// Moves as many bytes as possible: buffer to reader, writer to reader, then writer to buffer. Returns whether any byte
+// moved.
 bool Pipe::transfer() {
   bool moved = false;
   const auto give = [this, &moved](ByteView from) {

@@ -11,9 +11,9 @@
 
 namespace hop::net {
 
-/// Carries bytes from one writer to one reader, each on a thread of its own. What is small waits in the pipe, as it
-/// would in a socket's buffer, so that both ends may speak first. What is large meets the reader: the bytes are copied
-/// once, from the writer's memory to the reader's, by whichever comes second; until then the writer waits.
+/// Carries bytes from one writer to one reader, each on a thread of its own. Small messages wait in the pipe, as in a
+/// socket's buffer, so that both ends may speak first. For a large message the writer waits for the reader: the bytes
+/// are copied once, from the writer's memory to the reader's, by whichever side comes second.
 class Pipe {
  public:
   /// Fills `into`; returns the bytes read, fewer only when the pipe is closed and empty. `wake` belongs to the reader.
@@ -22,7 +22,8 @@ class Pipe {
   /// Returns when all of `data` is in the pipe or read. Throws boost::system::system_error (broken pipe) when closed.
   Awaitable<void> write(ByteView data, Event& wake);
 
-  /// By either end, on any thread: the writer breaks off, the reader may read what has been written.
+  /// May be called by either end, on any thread. The writer breaks off; the reader may read the bytes that have been
+  /// written.
   void close() noexcept;
 
  private:
@@ -43,7 +44,7 @@ class Pipe {
 
   std::mutex mutex_;
   std::vector<std::byte> buffer_;
-  std::size_t buffer_read_ = 0;  // the front part of buffer_ that the reader has had
+  std::size_t buffer_read_ = 0;  // bytes at the front of buffer_ that have been read
   Reader* reader_ = nullptr;
   Writer* writer_ = nullptr;
   bool closed_ = false;

@@ -1,4 +1,4 @@
-// Says something at once, and then only now and then.
+// Says a line at once, and repeats it only rarely.
 #pragma once
 
 #include <chrono>
@@ -7,14 +7,14 @@
 
 namespace hop::net {
 
-/// For lines that a stranger can provoke as often as he likes: the first one passes, then at most one in `interval`,
-/// with the number of those that were left out.
+/// For lines that a stranger can provoke at will. The first line passes, then at most one per `interval`, with the
+/// number of lines left out.
 class Rarely {
  public:
   using Clock = std::chrono::steady_clock;
   explicit Rarely(Clock::duration interval = std::chrono::seconds(10)) : interval_(interval) {}
 
-  /// The line to say now; empty where this one is left out.
+  /// The line to say now; empty if this one is left out.
   std::string line(const std::string& text, Clock::time_point now = Clock::now()) {
     if (has_spoken_ && now - last_ < interval_) {
       ++left_out_;

@@ -10,8 +10,8 @@
 
 namespace hop::net {
 
-/// Runs `operation` on `executor` and gives its result to the caller on the caller's own executor. Costs nothing when
-/// the caller already runs there; otherwise two hand-overs. Cancelling the caller cancels the operation.
+/// Runs `operation` on `executor` and gives its result to the caller on the caller's own executor. Costs nothing if the
+/// caller already runs there, two hand-overs otherwise. Cancelling the caller cancels the operation.
 template <class T>
 Awaitable<T> run_on(Executor executor, Awaitable<T> operation) {
   const Executor here = co_await asio::this_coro::executor;  // g++ 12 miscompiles this co_await inside the condition

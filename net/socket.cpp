@@ -36,7 +36,7 @@ bool is_tcp(const asio::generic::stream_protocol& protocol) {
   throw NetError(std::string("[net] cannot ") + cannot + " " + address.text() + ": " + code.message());
 }
 
-// Only these end a listener: everything else is the weather (no descriptor left, a peer that has gone, a firewall).
+// Only these errors end a listener. All others may pass (no descriptor left, a peer that has gone, a firewall).
 bool is_closed(const error_code& code) {
   return code == asio::error::operation_aborted || code == asio::error::bad_descriptor;
 }
@@ -50,7 +50,7 @@ AcceptError accept_error(const Address& address, const error_code& code) {
   return {text, is_own_limit || code.value() == ENFILE};
 }
 
-// The address of another machine's process; empty for one of this machine, where many peers have the same.
+// The address of a peer on another machine; empty for this machine, whose many peers share one address.
 std::string origin_of(const Socket& socket) {
   error_code code;
   const SocketEndpoint remote = socket.remote_endpoint(code);
@@ -63,7 +63,7 @@ std::string origin_of(const Socket& socket) {
 class SocketStream : public Stream {
  public:
   explicit SocketStream(Socket socket) : socket_(std::move(socket)) {
-    error_code ignored;  // tuning only
+    error_code ignored;  // only tuning: failure does no harm
     if (is_tcp(socket_.local_endpoint(ignored).protocol())) {
       socket_.set_option(asio::ip::tcp::no_delay(true), ignored);  // TCP sizes its buffers by itself
     } else {
@@ -121,7 +121,7 @@ class SocketListener : public Listener, public std::enable_shared_from_this<Sock
     acceptor_.open(endpoint.protocol(), code);
     if (!code && is_tcp(endpoint.protocol())) acceptor_.set_option(Acceptor::reuse_address(true), code);
     if (!code) acceptor_.bind(endpoint, code);
-    if (!code) file_ = std::move(file);  // ours from here on
+    if (!code) file_ = std::move(file);  // from here on the file is ours to remove
     if (!code) acceptor_.listen(asio::socket_base::max_listen_connections, code);
     if (code) {
       remove_file();
@@ -140,7 +140,7 @@ class SocketListener : public Listener, public std::enable_shared_from_this<Sock
 
   void close() override {
     asio::dispatch(acceptor_.get_executor(), [self = shared_from_this()] {
-      error_code ignored;  // nothing can be done about it
+      error_code ignored;  // nothing can be done about an error
       self->acceptor_.close(ignored);
       self->remove_file();
     });

@@ -1,4 +1,4 @@
-// What Unix-domain and TCP sockets have in common: everything but their endpoints.
+// The common part of Unix-domain and TCP sockets: everything but their endpoints.
 #pragma once
 
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -11,7 +11,7 @@ namespace hop::net {
 
 using SocketEndpoint = asio::generic::stream_protocol::endpoint;
 
-/// Binds and listens. `address` is what `address()` says; a port 0 is replaced by the one that the system picked.
+/// Binds and listens. Listener::address() returns `address`, with a port 0 replaced by the port that the system picked.
 /// `file` is removed when the listener closes. Throws NetError.
 std::shared_ptr<Listener> listen_on_socket(const Executor& executor, const SocketEndpoint& endpoint,
                                            const Address& address, std::filesystem::path file = {});

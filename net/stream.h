@@ -1,5 +1,5 @@
-// What a transport must provide: an ordered, reliable stream of bytes in both directions. Everything else (frames,
-// checks, deadlines, counters) is the same for every transport and lives in Connection.
+// The duty of a transport: an ordered, reliable stream of bytes in both directions. Frames, checks, deadlines and
+// counters are the same for every transport and live in Connection.
 #pragma once
 
 #include <atomic>
@@ -30,7 +30,7 @@ class Stream {
   /// The strand (or single-threaded context) that this end runs on.
   virtual Executor executor() const = 0;
 
-  /// Bytes read so far, those of a message that is still on its way among them: signs of life. From any thread.
+  /// Bytes read so far, including those of an unfinished message: signs of life. From any thread.
   std::uint64_t arrived() const { return arrived_; }
   /// Bytes written so far. From any thread.
   std::uint64_t departed() const { return departed_; }

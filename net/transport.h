@@ -33,8 +33,8 @@ struct Address {
   static Address memory(std::string name);
 };
 
-/// A listener could not accept just now, and is good for another try: the process or the system has no file descriptor
-/// left, or the visitor has gone again.
+/// A listener could not accept just now, but may be tried again: the process or the system has no file descriptor left,
+/// or the visitor has gone again.
 struct AcceptError : NetError {
   AcceptError(const std::string& message, bool no_descriptor) : NetError(message), out_of_files(no_descriptor) {}
   bool out_of_files;
@@ -45,8 +45,9 @@ class Listener {
  public:
   virtual ~Listener() = default;
 
-  /// The next connection. One accept at a time. Throws NetError when the listener is closed; TimeoutError when the
-  /// deadline passes and AcceptError for a passing trouble, after which the listener stays good (door.h goes on).
+  /// The next connection. One accept at a time. Throws NetError when the listener is closed, TimeoutError when the
+  /// deadline passes, AcceptError for a passing trouble. After the last two the listener can be used again (as door.h
+  /// does).
   virtual Awaitable<std::shared_ptr<Connection>> accept(Deadline deadline = kNever) = 0;
 
   /// Where it listens; for TCP with the port that was picked.
@@ -61,7 +62,8 @@ class Transport {
  public:
   virtual ~Transport() = default;
 
-  /// Throws NetError when the address is taken or not ours, ConfigError when this transport must not listen there.
+  /// Throws NetError when the address is taken or is not this machine's, ConfigError when this transport must not
+  /// listen there.
   virtual std::shared_ptr<Listener> listen(const Address& address) = 0;
 
   /// Throws NetError at once when nobody listens there, TimeoutError when the deadline passes, ConfigError as `listen`.

@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxPathBytes = 107;      // sun_path holds 108 with the final zero
-constexpr std::size_t kRoomForSocketName = 32;  // what a SocketDirectory leaves for names
+constexpr std::size_t kRoomForSocketName = 32;  // bytes that a SocketDirectory leaves for names
 
 std::string octal(mode_t mode) {
   std::string digits;
@@ -31,7 +31,7 @@ std::string octal(mode_t mode) {
   return digits;
 }
 
-// Whoever may enter the directory may connect, or put a socket of his own in the place of ours.
+// Anybody who may enter the directory may connect, or replace our socket with another.
 void check_private(const fs::path& directory) {
   struct stat status {};
   if (::stat(directory.c_str(), &status) != 0) {

@@ -1,4 +1,4 @@
-// Unix-domain sockets: how the processes of one machine and one user talk. The directory is the lock on the door.
+// Unix-domain sockets: how the processes of one machine and one user talk. The directory's mode keeps others out.
 #pragma once
 
 #include <filesystem>
@@ -10,8 +10,8 @@ namespace hop::net {
 
 /// A directory for sockets that only its owner may enter (0700), with a short random name (a socket's path has at most
 /// 107 bytes): in $XDG_RUNTIME_DIR, else in the system's directory for temporary files. Removed with its contents when
-/// the object dies; a process that is killed leaves its directory, and the next one to make its own there tidies it up.
-/// Throws NetError when no directory can be made.
+/// the object dies. A killed process leaves its directory behind; the next SocketDirectory there removes it. Throws
+/// NetError when no directory can be made.
 class SocketDirectory {
  public:
   SocketDirectory();
@@ -33,8 +33,8 @@ class SocketDirectory {
   int lock_ = -1;  // held as long as the directory is in use
 };
 
-/// Listens and connects on `unix:` addresses. Both throw ConfigError when the path is too long, or when its directory
-/// is not this user's or others may enter it. A listener removes its socket's file when it closes.
+/// Listens and connects on `unix:` addresses. Both throw ConfigError when the path is too long, when its directory
+/// belongs to another user, or when others may enter it. A listener removes its socket's file when it closes.
 class UnixTransport : public Transport {
  public:
   explicit UnixTransport(const Executor& executor) : executor_(executor) {}

@@ -1,4 +1,4 @@
-// Who has come in and not proven yet who it is. A pure rule, without sockets.
+// The visitors that have come in and have not proven who they are yet. A pure rule, without sockets.
 #pragma once
 
 #include <cstddef>
@@ -11,26 +11,26 @@ namespace hop::net {
 
 struct WaitingLimits {
   std::size_t total = 64;
-  std::size_t per_origin = 8;  ///< of one other machine; this machine's many workers come as they like
+  std::size_t per_origin = 8;  ///< of one other machine; visitors from this machine have no such limit
 };
 
-/// Keeps strangers few without keeping friends out: where there is no place left, somebody has to leave for the
-/// newcomer. Of those from the newcomer's machine (if that has too many) or of all, it is the one that has waited
-/// longest without a word; if all have spoken, the one that has waited longest. A friend speaks at once, so a flood of
-/// silent visitors only drives itself out.
+/// Limits the number of strangers without keeping friends out. If there is no place left, one visitor has to leave for
+/// the newcomer. It is chosen from the visitors of the newcomer's machine if that machine has too many, otherwise from
+/// all. The visitor that has waited longest without a word leaves; if all have spoken, the visitor that has waited
+/// longest. A friend speaks at once, so a flood of silent visitors only drives itself out.
 class WaitingRoom {
  public:
   using Id = std::uint64_t;
   explicit WaitingRoom(WaitingLimits limits = {}) : limits_(limits) {}
 
-  /// A newcomer, by a number of its own and the address of its machine (empty: this one). Returns who must leave for
-  /// it.
+  /// Lets a newcomer in: its own number and the address of its machine (empty: this machine). Returns the visitor that
+  /// must leave for it.
   std::optional<Id> enter(Id id, const std::string& origin);
-  /// Who would have to leave next; takes it out. None where nobody waits.
+  /// Removes and returns the visitor that would have to leave next; none if nobody waits.
   std::optional<Id> send_one_away();
-  /// It has sent a whole message.
+  /// The visitor has sent a whole message.
   void spoke(Id id);
-  /// It has proven who it is, or gone.
+  /// The visitor has proven who it is, or is gone.
   void leave(Id id);
   std::size_t size() const { return visitors_.size(); }
 

@@ -18,10 +18,10 @@
 
 namespace hop::net {
 
-/// Awaits `operation`; when `deadline` comes first, cancels it (terminal cancellation), waits until it has ended, and
-/// throws TimeoutError `[net] <what>: the deadline passed`. A result that arrives all the same is returned, not lost.
-/// What `operation` throws by itself passes through. The caller runs on a strand or in a context with one thread.
-/// T must be default-constructible (or void).
+/// Awaits `operation`. If `deadline` comes first, cancels it (terminal cancellation), waits until it has ended, and
+/// throws TimeoutError `[net] <what>: the deadline passed`. A result that still arrives is returned, not lost.
+/// Exceptions of `operation` pass through. The caller runs on a strand or in a context with one thread. T must be
+/// default-constructible (or void).
 template <class T>
 Awaitable<T> with_deadline(Awaitable<T> operation, Deadline deadline, std::string what) {
   if (deadline == kNever) co_return co_await std::move(operation);
@@ -29,7 +29,7 @@ Awaitable<T> with_deadline(Awaitable<T> operation, Deadline deadline, std::strin
   asio::steady_timer timer(executor, deadline);
   auto race = asio::experimental::make_parallel_group(asio::co_spawn(executor, std::move(operation), asio::deferred),
                                                       timer.async_wait(asio::deferred));
-  // Whichever ends first cancels the other; both have ended when this returns.
+  // The first to end cancels the other. Both have ended when this returns.
   const auto judge = [&what](const std::exception_ptr& error, bool deadline_passed) {
     if (!error) return;
     if (deadline_passed) throw TimeoutError("[net] " + what + ": the deadline passed");
