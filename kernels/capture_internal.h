@@ -1,6 +1,6 @@
 // How the CPU's work becomes replayable. Every CPU operation ends in launch(work): `work` is a closure that holds
-// addresses and sizes by value, no tensor and no reference. It runs at once; while a step is being recorded on this
-// thread, a copy of it is kept as well. (CUDA needs none of this: a stream records itself.)
+// addresses and sizes by value, no tensor and no reference. The closure runs at once. While this thread records a step,
+// a copy of the closure is kept. (CUDA does not need this file: a stream records itself.)
 #pragma once
 
 #include <cstddef>
@@ -54,10 +54,10 @@ class CallList {
   Unit* next_ = nullptr;
 };
 
-/// The list that records this thread's launches; null: nothing is recorded.
+/// The list that records this thread's launches; null while nothing is recorded.
 extern constinit thread_local CallList* recording;
 
-/// Runs `work` now, and in every replay of the step that is being recorded.
+/// Runs `work` now, and, if a step is being recorded, in every replay of the step.
 template <class F>
 inline void launch(const F& work) {
   work();

@@ -23,14 +23,14 @@ void check_options(const Conv2dOptions& o) {
   if (o.groups < 1) throw ShapeError("[conv2d] expected at least 1 group, got " + std::to_string(o.groups));
 }
 
-/// A fresh image like `x`, channels last where that saves conversions: a function of dtype, device and shape alone. Few
-/// channels (pictures, their gradients) are kept as planes, which users expect.
+/// A fresh image like `x`, with channels last if that saves conversions: a function of dtype, device and shape alone.
+/// Images of few channels (pictures, their gradients) stay planes, as users expect.
 Tensor empty_image(const Tensor& x, const Shape& shape) {
   const bool last = operations(x).channels_last && x.dtype() == DType::f32 && shape[1] > 4;
   return empty_in(last ? Layout::channels_last : Layout::contiguous, shape, x.dtype(), x.device());
 }
 
-/// What devices take as it lies; anything else is copied.
+/// x in a layout that devices read; any other layout is copied.
 Tensor dense(const Tensor& x) { return x.dtype() == DType::f32 && is_channels_last(x) ? x : contiguous(x); }
 
 void run(ConvPass pass, const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y,

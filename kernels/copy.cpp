@@ -29,13 +29,13 @@ bool overlap(const Tensor& a, const Tensor& b) {
   return std::less<>()(a_begin, b_end) && std::less<>()(b_begin, a_end);
 }
 
-// Two positions of one tensor may be the same element (an expanded view): which of two values would stay is not
-// defined.
+// Whether two positions of the tensor may share an element (an expanded view). A write to both would leave either
+// value.
 bool overlaps_itself(const Tensor& x) {
   for (int d = 0; d < x.dim(); ++d) {
     if (x.shape()[d] <= 1) continue;
     const std::int64_t step = std::abs(x.strides()[d]);
-    std::int64_t reach = 0;  // of the finer dimensions
+    std::int64_t reach = 0;  // bytes that the finer dimensions span
     for (int e = 0; e < x.dim(); ++e) {
       const std::int64_t other = std::abs(x.strides()[e]);
       if (x.shape()[e] > 1 && (other < step || (other == step && e < d))) reach += (x.shape()[e] - 1) * other;
@@ -56,7 +56,7 @@ void check_broadcasts_to(const Shape& x, const Shape& y) {
   }
 }
 
-/// What a tensor of `dtype` is filled with; DtypeError for a number that it cannot hold.
+/// `value` as the fill value of a tensor of `dtype`. Throws DtypeError for a number that the dtype cannot hold.
 Scalar fitting(const char* op, Scalar value, DType dtype) {
   if (!value.fits(dtype)) {
     throw DtypeError("[" + std::string(op) + "] expected a number that " + std::string(name(dtype)) + " holds, got " +
@@ -168,7 +168,8 @@ Tensor to_device(const Tensor& x, Device device) {
   const Tensor from = contiguous(x);
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), device);
   if (y.numel() == 0) return y;
-  const Device other = device.is_cpu() ? x.device() : device;  // its backend knows the way to and from the host
+  const Device other =
+      device.is_cpu() ? x.device() : device;  // the device that is not the CPU copies to and from the host
   backend(other).copy(y.raw_data(), from.raw_data(), static_cast<std::size_t>(y.numel()) * size_of(y.dtype()));
   return y;
 }

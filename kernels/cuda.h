@@ -1,10 +1,10 @@
-// CUDA for an application: programs linked with Hopscotch::kernels_cuda (built with HOP_CUDA=ON) have it.
+// CUDA for an application, in programs that link Hopscotch::kernels_cuda (built with HOP_CUDA=ON).
 #pragma once
 
 namespace hop::kernels::cuda {
 
-/// Tells the floors below what Device::cuda(i) is: its backend and its operations. Once, at the start of a program.
-/// Needs neither a driver nor a card: what there is shows in device_count(DeviceType::cuda).
+/// Registers the backend and the operations of Device::cuda(i). Call once, at the start of a program. Works without a
+/// driver or a card: device_count(DeviceType::cuda) then says 0.
 void register_device();
 
 }  // namespace hop::kernels::cuda

@@ -1,4 +1,5 @@
-// What every device shares: promotion, broadcasting, the result's allocation, errors. Then the device's loops.
+// The part that all devices share: promotion, broadcasting, the result's allocation, errors. Then come the device's
+// loops.
 #include "kernels/elementwise.h"
 
 #include <algorithm>
@@ -17,7 +18,7 @@ using rows::Dtypes;
 
 std::string where_in(const Call& call) {
   static constexpr const char* kSuffixes[] = {"", " gradient", " gradient"};
-  const bool is_power = call.id == rows::ids::PowScalar;  // which everybody calls as pow(x, 2)
+  const bool is_power = call.id == rows::ids::PowScalar;  // which users call as pow(x, 2)
   return "[" + std::string(is_power ? "pow" : call.name) + kSuffixes[static_cast<int>(call.part)] + "] ";
 }
 
@@ -26,15 +27,15 @@ Operand operand(const Input& input) {
   return {input.tensor().dtype(), input.tensor().dim() == 0 ? Operand::Kind::zero_dim : Operand::Kind::tensor};
 }
 
-// Numbers alone have the default dtypes.
+// If all operands are numbers, the result has a default dtype.
 DType default_dtype(DType dtype) { return dtype == DType::f64 ? DType::f32 : dtype; }
 
-/// Where no value is lost, unlike in PyTorch: a comparison has no result of the operands' dtype, so nothing obliges it
-/// to bring the weaker operand into the dtype of the stronger one (257 into u8, where it is 1).
+/// A dtype in which no value is lost, unlike in PyTorch. The result of a comparison does not have the operands' dtype,
+/// so the weaker operand need not be converted to the dtype of the stronger one (257 would become 1 in u8).
 DType comparison_dtype(const Operand& a, const Operand& b) {
   const bool a_is_floating = is_floating(a.dtype), b_is_floating = is_floating(b.dtype);
   if (!a_is_floating && !b_is_floating) {
-    // A number that the tensor's dtype cannot hold is seen to below.
+    // fit_number() takes care of a number that the tensor's dtype cannot hold.
     if (a.kind == Operand::Kind::number || b.kind == Operand::Kind::number) return result_type(a, b);
     return promote_types(a.dtype, b.dtype);
   }
@@ -51,7 +52,7 @@ DType promote(const Call& call, std::span<const Input> inputs) {
   return a.kind == Operand::Kind::number && b.kind == Operand::Kind::number ? default_dtype(dtype) : dtype;
 }
 
-// The dtype in which the row computes; of the result, unless that is a truth value.
+// The dtype in which the row computes. The result has it, too, unless it is a truth value.
 DType compute_dtype(const Call& call, std::span<const Input> inputs) {
   if (call.part != rows::Part::value) {
     const DType dtype = inputs[0].tensor().dtype();
@@ -74,7 +75,8 @@ DType compute_dtype(const Call& call, std::span<const Input> inputs) {
   return dtype;
 }
 
-/// Whether `number` keeps its order among the values of `dtype`: it is held, and does not become 0 or infinite.
+/// Whether `number` keeps its order among the values of `dtype`: the dtype holds it, and it becomes neither 0 nor
+/// infinite.
 bool keeps_its_order(const Scalar& number, DType dtype) {
   if (!number.fits(dtype)) return false;
   return dtype != DType::f32 || number.to<float>() != 0 || number.to<double>() == 0;
@@ -88,9 +90,9 @@ Scalar saturated(const Scalar& number, DType dtype) {
   });
 }
 
-/// `number` for a row that computes in `compute`, where that does not hold it. A comparison moves to a dtype that does;
-/// sums and products wrap around, as between tensors; the larger or smaller of two is what the nearest number gives;
-/// any other integer row would be wrong.
+/// Fits `number` to a row that computes in `compute`. If `compute` does not hold it: a comparison moves to a dtype that
+/// does; sums and products wrap around, as between tensors; maximum and minimum take the nearest number. Any other
+/// integer row would be wrong: DtypeError.
 Scalar fit_number(const Call& call, const Scalar& number, DType& compute) {
   if (is_floating(compute)) {
     if (call.dtypes == Dtypes::truth && !keeps_its_order(number, compute)) compute = DType::f64;
@@ -128,8 +130,8 @@ Shape broadcast(const Call& call, std::span<const Input> inputs) {
   return shape;
 }
 
-// PyTorch's rule of preserved memory format: the result of an operation on an image with channels last lies so, too. Of
-// operands in both layouts the rarer one wins, whichever operand it is.
+// PyTorch's rule of preserved memory format: if an operand is an image with channels last, the result is, too. The
+// order of the operands does not matter.
 Layout result_layout(const Operations& device, const Shape& shape, std::span<const Input> inputs) {
   if (!device.channels_last || shape.size() != 4) return Layout::contiguous;
   for (const Input& input : inputs) {
@@ -139,7 +141,7 @@ Layout result_layout(const Operations& device, const Shape& shape, std::span<con
   return Layout::contiguous;
 }
 
-// Numbers alone are computed on the CPU.
+// If all operands are numbers, the CPU computes.
 Device device_of(std::span<const Input> inputs) {
   for (const Input& input : inputs) {
     if (input.is_tensor()) return input.tensor().device();

@@ -1,12 +1,13 @@
 // Every elementwise operation of the table: y = exp(x), y = add(a, b), .. and the gradients exp_grad, add_grad_a,
-// add_grad_b, .. Operands broadcast by NumPy's rules (ShapeError names the operation and both shapes) and promote by
-// PyTorch's, see tensor/dtype.h; a number takes part as PyTorch's scalars do. The result is a new tensor,
-// contiguous, or on the CPU an image with channels last where an operand of the result's shape is one.
-// A number that the dtype of integers cannot hold: comparisons are right nevertheless (u8 < 256 is true; PyTorch
-// compares with 0), as between integer tensors of any dtypes; sums and products wrap; maximum and minimum take the
-// nearest; where and pow throw DtypeError. Integers meet a fractional number in f32, in comparisons in f64.
+// add_grad_b, .. Operands broadcast by NumPy's rules (a ShapeError names the operation and both shapes) and promote by
+// PyTorch's rules (tensor/dtype.h); a number takes part like a scalar of PyTorch. The result is a new contiguous
+// tensor. On the CPU the result is an image with channels last if an operand of the result's shape is one.
+// If an integer dtype cannot hold a number, comparisons are still right (u8 < 256 is true; PyTorch compares with 0),
+// and so are comparisons between integer tensors of different dtypes. Sums and products wrap; maximum and minimum take
+// the nearest number that fits; where and pow throw DtypeError. Integers and a fractional number compute in f32,
+// comparisons in f64.
 // An element's bits depend on the operands' values alone: not on its position, the layout, the alignment or the number
-// of threads. Cost: one read of each operand, one write; about 0.1 us of overhead.
+// of threads. Cost: one read of each operand, one write, about 0.1 us of overhead.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +21,7 @@
 
 namespace hop::kernels {
 
-/// An operand: a tensor or a number. Made implicitly at a call; does not keep a tensor alive.
+/// An operand: a tensor or a number. Constructed implicitly at a call. Does not keep a tensor alive.
 class Input {
  public:
   Input(const Tensor& tensor) : tensor_(&tensor) {}
@@ -41,7 +42,7 @@ namespace detail {
 
 using rows::Part;
 
-/// One row's function with its attributes: what the untyped code below the public functions gets.
+/// One row's function with its attributes, as the untyped code below the public functions receives it.
 struct Call {
   const char* name{};
   rows::Dtypes dtypes{};
@@ -53,8 +54,8 @@ struct Call {
 
 inline constexpr std::size_t kMaxRowBytes = 16;  ///< of a row's attributes: two doubles
 
-/// Promotes, broadcasts, allocates and runs. `inputs` are those that the part reads: the operands, or g first and then
-/// condition, a (x), b and y as far as they are read. The result goes into `out` where that is defined.
+/// Promotes, broadcasts, allocates and runs. `inputs` are the inputs that the part reads: the operands, or first g and
+/// then those of condition, a (x), b and y that are read. If `out` is defined, it receives the result.
 Tensor elementwise(const Call& call, std::span<const Input> inputs, const Tensor& out = {});
 
 template <class Row, class... Inputs>
@@ -64,7 +65,7 @@ Tensor run(const Row& row, Part part, const Inputs&... inputs) {
   return elementwise({Row::name, Row::dtypes, Row::id, part, &row, sizeof(Row)}, list);
 }
 
-/// Keeps the inputs that `probe` says are read: g first (its dtype and shape are the result's).
+/// Passes on only the inputs that are read, as `probe` says. g comes first: the result has its dtype and shape.
 template <class Row>
 Tensor run_gradient(const Row& row, Part part, rows::Probe probe, const Tensor& g, const Input (&candidates)[4],
                     const Tensor& out = {}) {
@@ -81,8 +82,7 @@ Tensor run_gradient(const Row& row, Part part, rows::Probe probe, const Tensor& 
 
 }  // namespace detail
 
-// ---- by row: for code that treats all operations alike (autograd, tests)
-// ------------------------------------------------
+// ---- by row: for code that treats all operations alike (autograd, tests) --------------------------------------------
 
 /// y = row(x); y = row(a, b); y = row(condition, a, b).
 template <class Row>
@@ -98,24 +98,26 @@ Tensor evaluate(const Row& row, Input condition, Input a, Input b) {
   return detail::run(row, detail::Part::value, condition, a, b);
 }
 
-/// Whether elementwise results can be written into y as it lies: contiguous, or on the CPU an image with channels last.
+/// Whether elementwise results can be written into y: y is contiguous, or on the CPU an image with channels last.
 bool can_evaluate_into(const Tensor& y);
-/// y <- row(a, b), for a y of the result's shape and dtype that can be evaluated into, which may be an operand itself
-/// (add_ and its like). Bumps y's version. Throws ShapeError, DtypeError, DeviceError.
+/// y <- row(a, b). y has the result's shape and dtype, and can_evaluate_into(y) is true. y may be an operand (as in
+/// add_). Bumps y's version. Throws ShapeError, DtypeError, DeviceError.
 template <class Row>
 void evaluate_into(const Tensor& y, const Row& row, Input a, Input b) {
   const Input list[] = {a, b};
   detail::elementwise({Row::name, Row::dtypes, Row::id, detail::Part::value, &row, sizeof(Row)}, list, y);
 }
 
-/// The gradient of a unary row in one pass, in g's dtype; g itself where the rule says so. What rows::reads_x<Row> or
-/// rows::reads_y<Row> declares unread may be undefined. `out`, where given, takes the result, and may be g itself.
+/// The gradient of a unary row in one pass, in g's dtype; g itself if the rule is g. x and y may be undefined if
+/// rows::reads_x<Row> and rows::reads_y<Row> say that the rule does not read them. If `out` is given, it receives the
+/// result; it may be g.
 template <class Row>
 Tensor gradient(const Row& row, const Tensor& g, const Tensor& x, const Tensor& y, const Tensor& out = {}) {
   return detail::run_gradient(row, detail::Part::gradient_a, rows::probe<Row>, g, {false, x, false, y}, out);
 }
-/// The gradients of a binary row, each of the broadcast shape (that of g and y), in g's dtype; g itself where the rule
-/// says so. What rows::probe_a<Row>.reads(..), rows::probe_b<Row>.reads(..) declare unread may be undefined.
+/// The gradients of a binary row, each of the broadcast shape (that of g and y) and in g's dtype; g itself if the rule
+/// is g. Tensors that the rule does not read (rows::probe_a<Row>.reads(..), rows::probe_b<Row>.reads(..)) may be
+/// undefined.
 template <class Row>
 requires(Row::arity == 2) Tensor gradient_a(const Row& row, const Tensor& g, Input a, Input b, const Tensor& y) {
   return detail::run_gradient(row, detail::Part::gradient_a, rows::probe_a<Row>, g, {false, a, b, y});
@@ -135,8 +137,7 @@ requires(Row::arity == 3) Tensor
   return detail::run_gradient(row, detail::Part::gradient_b, rows::probe_b<Row>, g, {condition, a, b, y});
 }
 
-// ---- by name: exp(x), leaky_relu(x, 0.2), add(a, b), where(condition, a, b), eq(a, b), ..
-// --------------------------------
+// ---- by name: exp(x), leaky_relu(x, 0.2), add(a, b), where(condition, a, b), eq(a, b), .. ---------------------------
 
 #define HOP_UNARY(name, Name, dtypes, attributes, ...)                                                     \
   inline Tensor name(const Tensor& x HOP_PARAMETERS attributes) {                                          \

@@ -1,5 +1,4 @@
-// A row's functions by what they read: value or gradient, from an array of inputs. For loops and kernels, which treat
-// all rows alike.
+// Calls a row's value or gradient with an array of inputs. For loops and kernels, which treat all rows alike.
 #pragma once
 
 #include "kernels/elementwise_rows.h"
@@ -16,7 +15,7 @@ constexpr Probe part_probe() {
     return probe_b<Row>;
 }
 
-/// How many inputs a row's function reads: its operands, or g and what the probe found.
+/// How many inputs a row's function reads: its operands, or g and the inputs that the probe found.
 template <class Row, Part part>
 constexpr int input_count() {
   if constexpr (part == Part::value)
@@ -27,7 +26,7 @@ constexpr int input_count() {
   }
 }
 
-/// The row's function of in[0..]; inputs that it does not read get g in their place.
+/// The row's function of in[0..]. g stands in for inputs that the function does not read.
 template <class Row, Part part, class V>
 HOP_INLINE auto apply(const Row& row, const V* in) {
   if constexpr (part == Part::value) {

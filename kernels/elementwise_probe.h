@@ -1,5 +1,5 @@
 // A number that only remembers what it was computed from. Run through a row's gradient, it tells at compile time which
-// of the operands and the value the gradient reads, and so what must be saved. Nothing else says so.
+// operands the gradient reads, and whether it reads the value. Only those must be saved. No other code knows.
 #pragma once
 
 #include "kernels/elementwise_vocabulary.h"

@@ -9,7 +9,7 @@
 #include "kernels/elementwise_probe.h"
 #include "kernels/elementwise_vocabulary.h"
 
-// An attribute list, (beta, 1, threshold, 20), as members of a struct, as parameters of a function and as names.
+// Turns an attribute list, (beta, 1, threshold, 20), into members of a struct, parameters of a function, or names.
 #define HOP_FIELDS(...) HOP_PICK_5TH(__VA_ARGS__ __VA_OPT__(, ) HOP_FIELDS2, , HOP_FIELDS1, , HOP_FIELDS0)(__VA_ARGS__)
 #define HOP_PARAMETERS(...) \
   HOP_PICK_5TH(__VA_ARGS__ __VA_OPT__(, ) HOP_PARAMETERS2, , HOP_PARAMETERS1, , HOP_PARAMETERS0)(__VA_ARGS__)
@@ -29,7 +29,7 @@
 
 namespace HOP_ROWS_NAMESPACE {
 
-/// What a row does with dtypes; see elementwise.def. `truth` gives bool.
+/// How a row treats dtypes; see elementwise.def. `truth` gives bool.
 enum class Dtypes { real, number, any, truth };
 
 /// A row's functions; the gradient of a unary row counts as gradient_a.
@@ -113,7 +113,7 @@ void for_each_row(F&& f) {
 #include "kernels/elementwise.def"
 }
 
-/// What the gradient of x (unary) or of a and b (binary, ternary) is made of.
+/// The sources of the gradient of x (unary) or of a and b (binary, ternary).
 template <class Row>
 inline constexpr Probe probe = Row{}.gradient(Probe(Probe::kG), Probe(Probe::kX), Probe(Probe::kY));
 template <class Row>

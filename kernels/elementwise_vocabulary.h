@@ -16,8 +16,8 @@
 #include <limits>
 #include <type_traits>
 
-// Code that is compiled once per instruction set (kernels/cpu/isa/) lives in a namespace of that name: an inline
-// function built for AVX-512 must never be the copy that the linker keeps for everybody. Elsewhere the namespace has no
+// Code that is compiled once per instruction set (kernels/cpu/isa/) lives in a namespace named after the set: the
+// linker must never keep an inline function built for AVX-512 as the copy for everybody. Elsewhere the namespace has no
 // such part.
 #ifdef HOP_ISA
 #define HOP_ROWS_NAMESPACE hop::kernels::rows::inline HOP_ISA
@@ -116,7 +116,7 @@ HOP_INLINE T rsqrt(T x) {
   return 1 / std::sqrt(x);
 }
 
-/// x < 0, without a warning where no value is (nvcc).
+/// x < 0, without nvcc's warning for types that have no negative value.
 template <Number T>
 HOP_INLINE constexpr bool is_negative(T x) {
   if constexpr (std::is_unsigned_v<T>)
@@ -158,7 +158,7 @@ HOP_INLINE constexpr T pow(T x, T y) {
   return static_cast<T>(result);
 }
 
-// These three hold for packs as they stand.
+// These three also work for packs.
 template <class T>
 HOP_INLINE constexpr T sigmoid(const T& x) {
   return 1 / (1 + exp(-x));

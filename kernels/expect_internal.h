@@ -1,4 +1,4 @@
-// What operations ask of their operands before they run. Each throws with the form `[op] expected X, got Y`.
+// Checks of operands before an operation runs. Each throws an error of the form `[op] expected X, got Y`.
 #pragma once
 
 #include <initializer_list>
@@ -9,17 +9,18 @@
 
 namespace hop::kernels {
 
-/// Defined (Error).
+/// x is defined (Error).
 void expect_defined(const char* op, const Tensor& x);
-/// Defined and all on one device (Error, DeviceError).
+/// All are defined and on one device (Error, DeviceError).
 void expect_same_device(const char* op, std::initializer_list<const Tensor*> operands);
-/// Defined, and f32 or f64 (DtypeError).
+/// x is defined and f32 or f64 (Error, DtypeError).
 void expect_floating(const char* op, const Tensor& x);
-/// As both, and all of one dtype (DtypeError). Those in `optional` may be undefined.
+/// All are defined, on one device, and of one dtype, f32 or f64 (Error, DeviceError, DtypeError). Tensors in `optional`
+/// may be undefined.
 void expect_floating(const char* op, std::initializer_list<const Tensor*> operands,
                      std::initializer_list<const Tensor*> optional = {});
-/// Where a result goes: into `out`, of this shape, dtype, device and layout (ShapeError, DtypeError, DeviceError), or,
-/// where `out` is undefined, into a fresh tensor.
+/// The tensor for a result: a fresh one if `out` is undefined, otherwise `out`, which must have this shape, dtype,
+/// device and layout (ShapeError, DtypeError, DeviceError).
 Tensor result_in(const char* op, const Tensor& out, const Shape& shape, DType dtype, Device device,
                  Layout layout = Layout::contiguous);
 /// ShapeError with `what` naming the operand, unless x has `shape`.

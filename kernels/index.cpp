@@ -10,7 +10,7 @@
 namespace hop::kernels {
 namespace {
 
-// The index of x, contiguous. Its values are checked by whoever reads them.
+// The index of x, contiguous. The code that reads its values checks them.
 Tensor dense_index(const char* op, const Tensor& x, const Tensor& index) {
   expect_defined(op, index);
   expect_same_device(op, {&x, &index});

@@ -1,4 +1,5 @@
-// Reading and adding at positions that a tensor names. Indices are i64; negative or too large ones throw IndexError.
+// Reading and adding at positions that an index tensor names. Indices are i64. A negative or too large index is an
+// IndexError.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -8,8 +9,8 @@ namespace hop::kernels {
 /// y[i][j][k] = x[i][index[i][j][k]][k] for dim = 1, and so on: torch.gather. index.shape <= x.shape outside `dim`.
 Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index);
 /// The gradient of gather: zeros of `shape` plus g added at the positions, in row-major order of g (a fixed order: same
-/// bits). Into one dimension as index_add; into more, each addition is rounded in g's dtype, as in PyTorch: the sum of
-/// 2e7 ones in f32 is 2^24.
+/// bits). A one-dimensional result sums as index_add does. Otherwise each addition is rounded in g's dtype, as in
+/// PyTorch: the sum of 2e7 ones in f32 is 2^24.
 Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g);
 /// Rows (slices along `dim`) named by the 1-d `index`. `op`, index_select or embedding, names the call in errors.
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index, const char* op = "index_select");

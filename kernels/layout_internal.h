@@ -1,5 +1,5 @@
 // How images (N, C, H, W) lie in memory: contiguous, plane by plane, or dense with the channels of a pixel side by side
-// (channels last, NHWC), which convolutions like best. Shapes say NCHW either way.
+// (channels last, NHWC), the fastest layout for convolutions. Shapes are NCHW in both cases.
 #pragma once
 
 #include "tensor/tensor.h"
@@ -10,18 +10,18 @@ enum class Layout { contiguous, channels_last };
 
 /// The strides of an image with its channels innermost.
 Strides channels_last_strides(const Shape& shape);
-/// Whether x is an image, dense with its channels innermost, and not contiguous as well (one channel, or one pixel:
-/// such images lie the same either way and count as contiguous).
+/// Whether x is an image, dense with its channels innermost, and not contiguous. An image of one channel or one pixel
+/// is both and counts as contiguous.
 bool is_channels_last(const Tensor& x);
-/// channels_last or, for anything else, contiguous.
+/// channels_last if is_channels_last(x), otherwise contiguous.
 inline Layout layout_of(const Tensor& x) { return is_channels_last(x) ? Layout::channels_last : Layout::contiguous; }
 
-/// Uninitialised elements; `shape` is an image's where the layout is channels_last.
+/// A tensor with uninitialised elements. For channels_last `shape` must be an image's.
 Tensor empty_in(Layout layout, const Shape& shape, DType dtype, Device device);
-/// x itself if it lies so already, else a copy that does.
+/// x itself if it has this layout, otherwise a copy that has it.
 Tensor in_layout(Layout layout, const Tensor& x);
-/// An operand as x's device takes images: x itself where it is contiguous, or channels last and the device's operations
-/// read that; else a contiguous copy.
+/// x in a layout that its device reads: x itself if it is contiguous, or if it is channels last and the device's
+/// operations read that layout; otherwise a contiguous copy.
 Tensor image_operand(const Tensor& x);
 
 /// The dimensions of an image in the order of its memory, for loops over it: (N, H, W, C). Shape or Strides.

@@ -70,7 +70,7 @@ Shape linear_shape(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 }  // namespace
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  const Shape shape = linear_shape(x, weight, bias);  // first: x may be undefined
+  const Shape shape = linear_shape(x, weight, bias);  // checks first that x is defined
   const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   if (y.numel() != 0) {
     operations(x).matmul("linear", x.dim() == 1 ? as_row(x) : x, transposed(weight), bias, y);

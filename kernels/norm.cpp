@@ -41,7 +41,7 @@ void expect_statistics(const char* op, const Tensor& mean, const Tensor& rstd, c
   expect_shape(op, "rstd", rstd, shape);
 }
 
-/// Statistics of nothing are refused.
+/// Throws ShapeError for an x without values.
 void expect_values(const char* op, const Tensor& x, bool enough) {
   if (!enough) throw ShapeError("[" + std::string(op) + "] expected values to normalise, got " + x.describe());
 }

@@ -1,13 +1,14 @@
-// Normalisation, forward and backward in fused passes. Statistics take two passes (a large mean costs no digits) and
-// the fixed tree of reductions: bits depend on values and shapes alone. About four reads and one write of x.
+// Normalisation, forward and backward in fused passes. Statistics take two passes, so that a large mean costs no
+// digits, and sum in the fixed tree of reductions: bits depend on values and shapes alone. About four reads and one
+// write of x.
 #pragma once
 
 #include "tensor/tensor.h"
 
 namespace hop {
 
-/// What batch_norm does to a normalised value before it writes it: y = relu(normalised + residual), with the bits of
-/// the three operations one after the other, in one pass over memory.
+/// The end of a fused batch_norm: y = relu(normalised + residual) in one pass over memory, with the bits of the three
+/// separate operations.
 struct BatchNormTail {
   Tensor residual = {};  ///< of x's shape; undefined: none
   bool relu = false;
@@ -29,24 +30,24 @@ struct NormGrads {
 };
 
 /// Layer normalisation (Ba, Kiros & Hinton 2016): y = (x - mean) * rstd * weight + bias over the last dimensions of x,
-/// those of `weight` (the last one where weight is undefined: 1). bias has its shape too, or is undefined: 0. f32 or
-/// f64, equal dtypes. Throws ShapeError, DtypeError.
+/// which are the dimensions of `weight`. An undefined weight counts as 1 over the last dimension, an undefined bias as
+/// 0; a defined bias has weight's shape. f32 or f64, equal dtypes. Throws ShapeError, DtypeError.
 NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
 /// dweight and dbias are undefined where weight is.
 NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                           const Tensor& rstd);
 
-/// Batch normalisation (Ioffe & Szegedy 2015) of x (N, C, ..), with the statistics of this batch over all but C.
-/// weight, bias (C) or undefined. Throws ShapeError, also for no values.
+/// Batch normalisation (Ioffe & Szegedy 2015) of x (N, C, ..), with the statistics of this batch over all dimensions
+/// but C. weight, bias (C) or undefined. Throws ShapeError, also for an x without values.
 NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                       const BatchNormTail& tail = {});
 
-/// What the gradient has to know of a tail. Of one without relu: nothing, as a residual's gradient is g.
+/// The facts about a tail that the gradient needs. A tail without relu needs none: a residual's gradient is g.
 struct BatchNormTailGrad {
   bool relu = false;
-  Tensor bias = {};  ///< with relu: batch_norm's; y is made from x again, as x is read anyway, unless it is given:
-  Tensor y = {};     ///< relu(normalised + residual), where there was a residual; dresidual is then defined
-  /// Nobody else reads g: dresidual, or dx where there is none, may take its place. With any tail.
+  Tensor bias = {};  ///< batch_norm's, for a tail with relu but without residual: relu's input is computed again from x
+  Tensor y = {};     ///< relu(normalised + residual), for a tail with relu and residual; the result then has dresidual
+  /// The caller reads g no more: dresidual, or dx if there is no residual, may overwrite g. Allowed with any tail.
   bool overwrite = false;
 };
 /// dweight and dbias are undefined where weight is. Throws ShapeError, and ConfigError for y without relu.

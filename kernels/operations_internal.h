@@ -1,11 +1,11 @@
-// The seam between what an operation is and how a device computes it. The shape rules (kernels/softmax.cpp, ..) check
-// the operands, allocate the results and then call operations(device).softmax(..): one explicit table per device,
-// filled by kernels/cpu/operations.cpp and kernels/cuda/operations.cpp.
+// The seam between the definition of an operation and its computation on a device. The shape rules
+// (kernels/softmax.cpp, ..) check the operands, allocate the results and then call operations(device).softmax(..). Each
+// device has one explicit table: kernels/cpu/operations.cpp and kernels/cuda/operations.cpp.
 //
-// What holds for every entry: operands are defined, checked, on one device; results are allocated, contiguous and have
-// elements, unless said otherwise. An entry plans (chooses loops, allocates scratch) and hands its work to the device:
-// the CPU through launch() of capture_internal.h, CUDA through its current stream. So a captured step binds addresses
-// only, and whatever changes from step to step is read from memory when the work runs.
+// For every entry, unless its comment says otherwise: operands are defined, checked and on one device; results are
+// allocated and contiguous and have elements. An entry plans (chooses loops, allocates scratch) and hands its work to
+// the device: on the CPU through launch() of capture_internal.h, on CUDA through the current stream. So a captured step
+// binds addresses only, and values that change from step to step are read from memory when the work runs.
 #pragma once
 
 #include <array>
@@ -33,12 +33,12 @@ struct ConvSizes {
   std::int64_t n, c, h, w, k, r, s, p, q;
   Conv2dOptions options;
 };
-/// Which third of (x, weight, y) is computed from the other two.
+/// Which of x, weight and y is computed from the other two.
 enum class ConvPass : std::uint8_t { forward, input_grad, weight_grad };
 
 struct Operations {
-  /// Whether images may also be dense with channels last (layout_internal.h) where an entry says so. Elementwise
-  /// results and those of convolutions then keep that layout.
+  /// Whether entries may also get images that are dense with channels last (layout_internal.h), if their comments say
+  /// so. Elementwise operations and convolutions then keep that layout.
   bool channels_last = false;
 
   // ---- copy.h
@@ -51,7 +51,7 @@ struct Operations {
 
   // ---- elementwise.h
   /// Computes the call in `compute` into `out`, of the broadcast shape of the inputs (any strides, any dtypes). With
-  /// channels_last, `out` may lie so.
+  /// channels_last, `out` may have that layout.
   void (*elementwise)(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs);
 
   // ---- reduce.h
@@ -88,22 +88,22 @@ struct Operations {
   /// y (.., m, n) = a (.., m, k) b (.., k, n) + bias (n). Any strides in a and b; leading dimensions broadcast; y may
   /// leave out dimensions of size 1; k may be 0; bias may be undefined. `op` names the call in errors.
   void (*matmul)(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y);
-  // A linear layer's products with what stands around them; null where a device does not do that. Matrices of f32, all
-  // but x and bias contiguous.
-  /// y = relu(x weight^T + bias), and as the result what passed relu, in the device's own form.
+  // A linear layer's products fused with the operations around them; null if the device does not have them. Matrices of
+  // f32; all but x and bias contiguous.
+  /// y = relu(x weight^T + bias). Returns the mask of the values that passed relu, in the device's own form.
   Tensor (*linear_relu)(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y) = nullptr;
   /// dx = g weight where the mask lets it pass, else 0.
   void (*linear_input_grad)(const Tensor& g, const Tensor& weight, const Tensor& mask, const Tensor& dx) = nullptr;
   /// dx = g where the mask lets it pass, else 0.
   void (*relu_mask_grad)(const Tensor& g, const Tensor& mask, const Tensor& dx) = nullptr;
-  /// dweight = g^T x, dbias = the sum of g's rows. False, and nothing is done, where one go does not give both.
+  /// dweight = g^T x, dbias = the sum of g's rows. If one launch cannot give both, does nothing and returns false.
   bool (*linear_parameter_grads)(const Tensor& g, const Tensor& x, const Tensor& dweight,
                                  const Tensor& dbias) = nullptr;
 
   // ---- conv.h
-  /// forward writes y (and adds bias where defined), input_grad writes x, weight_grad writes weight. What is read is
-  /// contiguous, or f32 and dense with channels last; what is written is contiguous, or with channels_last an image
-  /// that lies so.
+  /// forward writes y (and adds bias if it is defined), input_grad writes x, weight_grad writes weight. Operands that
+  /// are read are contiguous, or f32 and dense with channels last. The result is contiguous, or with channels_last an
+  /// image of that layout.
   void (*conv2d)(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
                  const Tensor& y);
 
@@ -111,8 +111,8 @@ struct Operations {
   // channels_last all of them so.
   void (*max_pool2d)(const PoolShape& shape, const Tensor& x, const Tensor& y, const Tensor& indices);
   /// dx = 0, then dx[indices] += g within each plane. An index outside its plane is an IndexError, as for labels.
-  /// `windows`: those that the indices come from, or null. The result is the same for indices inside their windows;
-  /// where `windows` is given, a device may leave out others.
+  /// `windows`: the windows that the indices come from, or null. If given, a device may ignore an index outside its
+  /// window. Indices inside their windows give the same result in both cases.
   void (*max_pool2d_grad)(const PoolShape* windows, const Tensor& g, const Tensor& indices, const Tensor& dx);
   /// y = x[indices] within each plane.
   void (*max_pool2d_gather)(const Tensor& x, const Tensor& indices, const Tensor& y);
@@ -122,8 +122,8 @@ struct Operations {
   // ---- index.h: index i64, contiguous; a value outside the dimension is an IndexError, as for labels
   /// y[i] = x[i with component `dim` replaced by index[i]]; x of any strides.
   void (*gather)(const Tensor& x, int dim, const Tensor& index, const Tensor& y);
-  /// y = 0, then y[i with component `dim` replaced by index[i]] += g[i], in the order of i; g contiguous. Of one
-  /// dimension as index_add.
+  /// y = 0, then y[i with component `dim` replaced by index[i]] += g[i], in the order of i; g contiguous. A
+  /// one-dimensional y sums as in index_add.
   void (*scatter_add)(const Tensor& g, int dim, const Tensor& index, const Tensor& y);
   /// y = the slices of x, contiguous, at index (n) along `dim`. `op`, index_select or embedding, names the call in
   /// errors.
@@ -143,13 +143,13 @@ struct Operations {
   void (*measure)(const Tensor& loss, double rows, double limit, const Tensor& meter);
 
   // ---- capture.h
-  /// Runs `work` once and records it; this thread's allocations come from the plan's pool meanwhile.
+  /// Runs `work` once and records it. Meanwhile this thread's allocations come from the plan's pool.
   std::unique_ptr<Plan::Recorded> (*capture)(Device device, const std::function<void()>& work);
 };
 
-/// The table of a device type; DeviceError for one that this program has not.
+/// The table of a device type. Throws DeviceError for a type that this program lacks.
 const Operations& operations(DeviceType type);
-/// The same, for work: StateError while a step of another device is captured.
+/// The table for work on `device`. Throws StateError while a step of another device is captured.
 const Operations& operations(Device device);
 inline const Operations& operations(const Tensor& x) { return operations(x.device()); }
 /// Adds a device type's table, once, before its first use. `table` stays alive.

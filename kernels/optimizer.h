@@ -1,6 +1,6 @@
-// Fused optimizer updates: one call for all parameters of a model, one pass over each, no temporaries. What changes
-// from step to step (the learning rate, the step number, whether the model is still worth training) lies in tensors and
-// is read when the update runs, so that a captured step can be replayed.
+// Fused optimizer updates: one call for all parameters of a model, one pass over each, no temporaries. Values that
+// change from step to step (the learning rate, the step number, whether to stop) lie in tensors and are read when the
+// update runs, so that a captured step can be replayed.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ struct UpdateSegment {
   double weight_decay_scale = 1;
 };
 
-/// What an update reads when it runs, on the segments' device.
+/// Tensors that an update reads when it runs, on the segments' device.
 struct UpdateState {
   Tensor lr{};    ///< () f64
   Tensor step{};  ///< () i64: updates made before this one; the update adds one. The first fills the momentum buffer.
@@ -46,8 +46,8 @@ struct UpdateState {
 /// Updates parameters and slots in place and bumps their versions. Throws ShapeError, DtypeError, DeviceError.
 void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state);
 
-/// meter (2) f64: meter[0] += loss * rows; meter[1] becomes 1 where loss () is not below `limit` (NaN is not), and then
-/// stays. Training reads the meter once per unit instead of every loss.
+/// meter (2) f64: meter[0] += loss * rows; meter[1] becomes 1 if loss () is not below `limit` (NaN counts as not
+/// below), and stays 1. Training reads the meter once per unit instead of every loss.
 void measure(const Tensor& loss, double rows, double limit, const Tensor& meter);
 
 }  // namespace hop::kernels

@@ -43,7 +43,7 @@ PoolShape pool_shape(const Shape& x, const Shape& y, const Pool2dOptions& o) {
   return {x[0] * x[1], x[2], x[3], y[2], y[3], o.kernel[0], o.kernel[1], step(0), step(1), o.padding[0], o.padding[1]};
 }
 
-/// An uninitialised image that lies as x does.
+/// An uninitialised image in the layout of x.
 Tensor empty_like(const Tensor& x, const Shape& shape, DType dtype) {
   return empty_in(layout_of(x), shape, dtype, x.device());
 }

@@ -1,4 +1,4 @@
-// 2-d pooling over (N, C, H, W). Images with channels last stay so on the CPU.
+// 2-d pooling over (N, C, H, W). On the CPU, an image with channels last keeps its layout.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@ namespace hop {
 
 struct Pool2dOptions {
   std::array<std::int64_t, 2> kernel = {2, 2};
-  std::array<std::int64_t, 2> stride = {0, 0};   ///< 0 means: as the kernel
+  std::array<std::int64_t, 2> stride = {0, 0};   ///< 0: equal to the kernel
   std::array<std::int64_t, 2> padding = {0, 0};  ///< at most half the kernel
 };
 
@@ -26,9 +26,8 @@ Shape pool2d_shape(const Shape& x, const Pool2dOptions& options, const char* op)
 
 /// x f32 or f64. NaN wins.
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options);
-/// Adds g (N, C, P, Q) at `indices` into zeros of x_shape. `windows`: the pooling that the indices come from, if they
-/// come from one: then a GPU lets each value of x gather from its windows, and an index outside its window counts
-/// nothing there.
+/// Adds g (N, C, P, Q) at `indices` into zeros of x_shape. `windows`: the pooling that the indices come from, if any.
+/// With it, a GPU lets each value of x gather from its windows and ignores an index outside its window.
 Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_shape,
                        const Pool2dOptions* windows = nullptr);
 /// The gradient of max_pool2d_grad: reads gg (x_shape) at `indices`.

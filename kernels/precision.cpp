@@ -28,7 +28,7 @@ std::string_view name(Precision precision) { return kNames[static_cast<std::size
 
 bool has_bf16() {
   static const bool has = current_isa() == Isa::v4 && __builtin_cpu_supports("avx512bf16") != 0 &&
-                          __builtin_cpu_supports("avx512vnni") != 0;  // oneDNN asks for both
+                          __builtin_cpu_supports("avx512vnni") != 0;  // oneDNN requires both
   return has;
 }
 

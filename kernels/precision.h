@@ -1,5 +1,5 @@
-// How exactly f32 factors are multiplied. A property of the calling thread, like the number of threads: several workers
-// of one process do not disturb each other. Part of a run: the bits depend on it.
+// How exactly f32 factors are multiplied. A property of the calling thread, like the number of threads, so that several
+// workers of one process do not disturb each other. Part of a run, because bits depend on it.
 #pragma once
 
 #include <cstdint>
@@ -7,17 +7,17 @@
 
 namespace hop::kernels {
 
-/// What becomes of the factors of f32 products (on CUDA also of convolutions); sums are always f32, tensors stay f32.
-/// CUDA's own kernels (math().own_kernels) compute strict.
+/// How the factors of f32 products (on CUDA also of convolutions) are rounded. Sums and tensors are always f32. Our own
+/// kernels on CUDA (math().own_kernels) compute strict.
 enum class Precision : std::uint8_t {
-  strict,  ///< nothing: f32 as it is
+  strict,  ///< not at all
   tf32,    ///< CUDA: 10 bits of mantissa, relative errors near 3e-4. The CPU computes strict.
-  /// 7 bits, relative errors near 4e-3. CPUs without bf16 instructions compute strict. Convolutions on CUDA round their
-  /// results to 7 bits as well, before they become f32 again: cuDNN's engines write what they read.
+  /// 7 bits, relative errors near 4e-3. CPUs without bf16 instructions compute strict. Convolutions on CUDA also round
+  /// their results to 7 bits before they become f32 again: cuDNN's engines write the dtype that they read.
   bf16,
 };
 
-/// For operations called by this thread, from now on; a captured step keeps what it was recorded with.
+/// For operations called by this thread from now on. A captured step keeps the precision that it was recorded with.
 void set_precision(Precision precision);
 Precision precision();
 /// Sets the thread's precision while it lives.
@@ -36,7 +36,7 @@ class PrecisionScope {
 Precision precision_of(std::string_view name);
 std::string_view name(Precision precision);
 
-/// Whether this processor multiplies bf16 (and isa() is not lowered): else bf16 means strict on the CPU.
+/// Whether this processor multiplies bf16 and isa() is not lowered. If not, bf16 means strict on the CPU.
 bool has_bf16();
 
 }  // namespace hop::kernels

@@ -21,7 +21,7 @@ void expect_target(const char* op, const Tensor& y) {
 
 void uniform_(const Tensor& y, double low, double high, RandomAddress address) {
   expect_target("uniform_", y);
-  // The distance, too, must be a number of y's: (-3e38, 3e38) has none in f32.
+  // The distance must be finite in y's dtype, too: that of (-3e38, 3e38) is not in f32.
   const auto is_finite = [dtype = y.dtype()](double v) { return std::isfinite(v) && Scalar(v).fits(dtype); };
   if (!(low <= high) || !is_finite(low) || !is_finite(high) || !is_finite(high - low)) {
     throw ConfigError("[uniform_] expected finite low <= high and a distance that " + std::string(name(y.dtype())) +

@@ -1,6 +1,6 @@
-// Reductions over any set of dimensions, with a fixed tree: the bits depend on the values and the shape alone.
-// `dims` empty means all dimensions. With keepdim the reduced dimensions stay with size 1. `out`, where given, takes
-// the result: contiguous, of the result's shape and dtype.
+// Reductions over any set of dimensions, with a fixed tree: the bits depend on the values and the shape alone. `dims`
+// empty means all dimensions. With keepdim the reduced dimensions stay with size 1. If `out` is given, it receives the
+// result: it is contiguous and of the result's shape and dtype.
 #pragma once
 
 #include <span>
@@ -11,15 +11,15 @@ namespace hop::kernels {
 
 using DimList = std::span<const std::int64_t>;
 
-/// The shape rule of all of them. Throws IndexError for a dimension out of range or named twice.
+/// The shape rule of all reductions. Throws IndexError for a dimension out of range or named twice.
 Shape reduce_shape(const Shape& shape, DimList dims, bool keepdim);
 
 /// Integers and bools sum in i64. A sum over nothing is 0.
 Tensor sum(const Tensor& x, DimList dims = {}, bool keepdim = false);
-/// The same, into `out` where that is defined.
+/// sum(), into `out` if it is defined.
 Tensor sum_into(const Tensor& out, const Tensor& x, DimList dims, bool keepdim = false);
-/// Sums g over the dimensions that broadcasting from `shape` added or repeated: the gradient of expand.
-/// `out` is not used where nothing is summed.
+/// Sums g over the dimensions that broadcasting from `shape` added or repeated: the gradient of expand. `out` is not
+/// used if there is nothing to sum.
 Tensor sum_to(const Tensor& g, const Shape& shape, const Tensor& out = {});
 /// Floating only; DtypeError otherwise.
 Tensor mean(const Tensor& x, DimList dims = {}, bool keepdim = false);

@@ -1,5 +1,5 @@
-// Plain data that describes work to every device: no tensor, no function, so that code built for one instruction set or
-// by nvcc may include it.
+// Plain data that describes work to every device. No tensor and no function, so that code built for one instruction set
+// or by nvcc may include it.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,7 @@
 namespace hop::kernels {
 namespace {
 
-/// As devices take it: contiguous, and a number as a row of one.
+/// x as devices read it: contiguous; x () becomes a row of one value.
 Tensor as_rows(const Tensor& x) { return x.dim() == 0 ? x.as_strided({1}, {1}, x.storage_offset()) : contiguous(x); }
 
 using Map = void (*Operations::*)(const Tensor& x, const Tensor& y);
@@ -31,7 +31,7 @@ Tensor run(const char* op, Gradient gradient, const Tensor& g, const Tensor& y) 
   return dx;
 }
 
-/// The labels of x (N, C), contiguous. Their values are checked by whoever reads them.
+/// The labels of x (N, C), contiguous. The code that reads their values checks them.
 Tensor dense_labels(const char* op, const Tensor& labels, const Tensor& x) {
   expect_same_device(op, {&x, &labels});
   if (labels.dtype() != DType::i64) {

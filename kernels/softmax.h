@@ -1,14 +1,14 @@
-// Softmax and the fused softmax + cross-entropy, over the last dimension of f32 or f64. Shifted by the row's maximum,
-// so that +-1e4 is no overflow; -inf among finite values counts for nothing, a row of -inf, or with +inf or NaN, is NaN
-// (as in PyTorch). The bits are a function of values and shape alone.
+// Softmax and the fused softmax + cross-entropy, over the last dimension of f32 or f64. Values are shifted by the row's
+// maximum, so that +-1e4 does not overflow. -inf among finite values gives 0. A row of -inf alone, or with +inf or NaN,
+// gives NaN (as in PyTorch). The bits are a function of values and shape alone.
 #pragma once
 
 #include "tensor/tensor.h"
 
 namespace hop::kernels {
 
-/// y_i = exp(x_i - max x) / sum_j exp(x_j - max x). x (..., C) float -> (..., C). A number, x (), counts as one
-/// row of one value; no values give none.
+/// y_i = exp(x_i - max x) / sum_j exp(x_j - max x). x (..., C) float -> (..., C). x () counts as one row of one value.
+/// An x without values gives a result without values.
 Tensor softmax(const Tensor& x);
 /// dx = y * (g - sum_j g_j y_j)
 Tensor softmax_grad(const Tensor& g, const Tensor& y);

@@ -33,7 +33,7 @@ Isa choose_isa() {
   return has_v4() ? Isa::v4 : Isa::v3;
 }
 
-// OpenMP keeps its own number per thread and starts with the core count; the first look at ours sets both.
+// OpenMP keeps its own number per thread, which starts at the core count. The first look at our number sets both.
 struct ComputeThreads {
   ComputeThreads() { set(1); }
   void set(int n) {
@@ -42,12 +42,12 @@ struct ComputeThreads {
     had_several |= n > 1;
   }
   int count = 1;
-  bool had_several = false;  // OpenMP may have started threads for this one, and counts on them from then on
+  bool had_several = false;  // OpenMP may have started threads for this thread, and from then on relies on them
   bool is_left_alone = false;
 };
 thread_local ComputeThreads threads;
 
-// Runs in the child of a fork, on the thread that forked: the only one that is there. Its team is gone.
+// Runs in the child of a fork, on the thread that forked, which is the only one there. Its OpenMP team is gone.
 void leave_alone() {
   if (!threads.had_several) return;
   threads.set(1);

@@ -5,7 +5,7 @@
 
 namespace hop::kernels {
 
-/// "2.6.3": of the oneDNN that is loaded, not of its headers.
+/// "2.6.3": the version of the loaded oneDNN, not of its headers.
 std::string onednn_version();
 
 }  // namespace hop::kernels

@@ -8,10 +8,10 @@
 
 namespace hop::kernels {
 
-/// The view of `x` with `shape` (one size may be -1: inferred), or nullopt when only a copy can have it.
+/// The view of `x` with `shape` (one size may be -1: it is inferred), or nullopt if only a copy can have this shape.
 /// Throws ShapeError when the element counts differ.
 std::optional<Tensor> try_reshape_view(const Tensor& x, const Shape& shape);
-/// `shape` with its -1 replaced by what is left of `numel`; throws ShapeError when it does not fit.
+/// `shape` with its -1 replaced by the size that gives `numel` elements. Throws ShapeError if there is none.
 Shape infer_shape(const Shape& shape, std::int64_t numel);
 
 Tensor permute(const Tensor& x, std::span<const std::int64_t> dims);

@@ -1,4 +1,4 @@
-// Addresses in closures: a launch holds bytes and gives them their type when it runs.
+// Addresses in closures: a launch holds byte pointers and casts them to their type when it runs.
 #pragma once
 
 #include <cstddef>

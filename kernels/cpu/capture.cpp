@@ -38,7 +38,7 @@ class RecordedCalls final : public Plan::Recorded {
   std::size_t size() const override { return calls.size(); }
 };
 
-// Ends the recording also when an operation throws.
+// Ends the recording, also when an operation throws.
 class RecordingScope {
  public:
   explicit RecordingScope(CallList& calls) { recording = &calls; }

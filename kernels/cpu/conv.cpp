@@ -1,9 +1,9 @@
-// Convolution in f64: matrix products over the pixels that the kernel meets (conv_taps_internal.h), block by block so
-// that a block of that matrix stays in the caches. For image n, with the weight as a matrix (K, taps):
+// Convolution in f64: matrix products over the pixels under the kernel (conv_taps_internal.h). The matrix of pixels is
+// made block by block, so that a block stays in the caches. For image n, with the weight as a matrix (K, taps):
 //   forward      y (K, pixels)    = bias + weight x taps
 //   input_grad   taps             = weight^T g, added to the pixels where they came from
 //   weight_grad  weight (K, taps) = sum over n of g taps^T
-// Each sum runs in one order, tap by tap or pixel by pixel, whatever the blocks and the number of threads are.
+// Each sum runs in one order, tap by tap or pixel by pixel, for any blocks and any number of threads.
 #include "kernels/cpu/conv_internal.h"
 
 #include <algorithm>
@@ -17,15 +17,15 @@
 namespace hop::kernels::cpu {
 namespace {
 
-constexpr std::int64_t kTaps = 128;    // of a block, about: sixteen columns of it fill half of the first-level cache
-constexpr std::int64_t kPixels = 192;  // of a block, at most: 200 KB
-constexpr std::int64_t kParts = 8;     // that run side by side at most, each in a room of its own
+constexpr std::int64_t kTaps = 128;    // taps of a block, roughly: sixteen columns fill half of the first-level cache
+constexpr std::int64_t kPixels = 192;  // pixels of a block at most: 200 KB
+constexpr std::int64_t kParts = 8;     // parts that run side by side at most, each in its own scratch memory ("room")
 
 constexpr std::int64_t up_to_packed(std::int64_t columns) {
   return (columns + kPackedColumns - 1) / kPackedColumns * kPackedColumns;
 }
 
-/// One pass over one group of channels at a time. x, weight and y as they lie in memory.
+/// One pass over one group of channels at a time, on x, weight and y in their memory layout.
 struct ByProducts {
   ConvSizes z;
   double *x, *weight, *y;
@@ -42,7 +42,7 @@ struct ByProducts {
   std::int64_t channel_blocks() const { return (in() + channels() - 1) / channels(); }
   std::int64_t pixel_blocks() const { return (pixels() + kPixels - 1) / kPixels; }
   std::int64_t width() const { return std::min(kPixels, up_to_packed(pixels())); }
-  /// Elements of one room: a block of taps, and the same turned, or the last columns of g.
+  /// Elements of one room: a block of taps, and its transpose or the last columns of g.
   std::int64_t room() const {
     const std::int64_t rows = channels() * kernel();
     return rows * width() + std::max(up_to_packed(rows) * width(), kPackedColumns * out());
@@ -65,7 +65,7 @@ struct ByProducts {
     HOP_PICK(gemm_rows<double>)(gemm, 0, (gemm.m + kGemmRows - 1) / kGemmRows);
   }
 
-  /// Calls f(task, room) for every task, on several threads; a room is used by one at a time.
+  /// Calls f(task, room) for every task, on several threads. One thread at a time uses a room.
   template <class F>
   void for_each_task(std::int64_t tasks, const F& f) const {
     const std::int64_t parts = std::min(tasks, kParts);

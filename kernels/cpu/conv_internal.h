@@ -5,9 +5,9 @@
 
 namespace hop::kernels::cpu {
 
-/// Computes the third of (x, weight, y) from the other two, all contiguous unless said otherwise:
-/// forward writes y (and adds bias where defined), input_grad writes x, weight_grad writes weight.
-/// f64: products of our own. The reference for the other.
+/// Computes one of x, weight and y from the other two, all contiguous unless said otherwise: forward writes y (and adds
+/// bias if it is defined), input_grad writes x, weight_grad writes weight. f64, in our own products: the reference for
+/// the f32 version.
 void conv2d_by_products(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight,
                         const Tensor& bias, const Tensor& y);
 /// f32: cached oneDNN primitives. Images may also be dense with channels last.

@@ -1,5 +1,6 @@
-// Convolution in f32: a oneDNN primitive, nearly always on images with channels last, as our own lie between
-// convolutions; with conversions around it where tensors lie otherwise. All are made once per shape and thread.
+// Convolution in f32: a oneDNN primitive, nearly always on images with channels last, the layout of our images between
+// convolutions. Tensors of another layout are converted before and after. Primitives and conversions are made once per
+// shape and thread.
 #include <optional>
 #include <string_view>
 
@@ -16,20 +17,21 @@ using Tag = dnnl::memory::format_tag;
 constexpr auto kFloat = dnnl::memory::data_type::f32;
 constexpr std::size_t kCachedConvolutions = 256;  // per thread
 
-/// In which format the primitive sees the images.
+/// The format of the images for the primitive.
 enum class Format { any, nchw, nhwc };
 
 /// For a strided 1x1 kernel oneDNN (2.6.3; reported up to 3.12) first gathers the pixels that the kernel visits. For
-/// images with channels last it books room for their own channels, but the weight gradient uses whole blocks of
-/// channels: with fewer channels than a block it writes far behind its scratchpad.
+/// images with channels last it books room for the image's channels, but the weight gradient uses whole blocks of
+/// channels. If the image has fewer channels than a block, oneDNN writes far behind its scratchpad.
 bool overruns_with_nhwc(ConvPass pass, const ConvSizes& z, std::int64_t block) {
   const auto& stride = z.options.stride;
   return pass == ConvPass::weight_grad && z.r == 1 && z.s == 1 && (stride[0] > 1 || stride[1] > 1) && z.c < block;
 }
 
-/// Measured on small networks (LeNet, ResNet-20); a function of the shape alone, as bits depend on it. Channels last is
-/// as fast as oneDNN's own choice (any: blocks of 8 or 16 channels), and needs no conversion. Of few input channels,
-/// any reads planes; its results are one block of channels each if those fill it, and that is channels last too.
+/// Measured on small networks (LeNet, ResNet-20). A function of the shape alone, because bits depend on the format.
+/// Channels last is as fast as oneDNN's own choice (any: blocks of 8 or 16 channels) and needs no conversion. For few
+/// input channels `any` reads planes. If the output channels fill exactly one block, the results of `any` are also
+/// channels last.
 Format choose_format(ConvPass pass, const ConvSizes& z) {
   const std::int64_t block = current_isa() == Isa::v4 ? 16 : 8;  // channels in a register
   if (z.options.groups != 1 || overruns_with_nhwc(pass, z, block)) return Format::any;
@@ -42,8 +44,8 @@ Desc image(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w, Tag t
   return {{n, c, h, w}, kFloat, tag};
 }
 
-/// Whether two formats of an image differ in name alone: one block of all channels is channels last, and one channel
-/// lies the same either way.
+/// Whether two formats of an image differ in name alone: one block of all channels is channels last, and an image of
+/// one channel is the same in both.
 bool same_bytes(const Desc& outside, const Desc& inside) {
   if (outside == inside) return true;
   const dnnl::memory::dims d = outside.dims();
@@ -68,7 +70,7 @@ Descs outside(const ConvSizes& z, bool x_last, bool y_last) {
           image(z.n, z.k, z.p, z.q, y_last ? Tag::nhwc : Tag::nchw)};
 }
 
-/// What we ask the primitive for; `any` parts are its choice.
+/// The formats that we ask the primitive for. It chooses those that are `any`.
 Descs wanted(const ConvSizes& z, Format format) {
   const Tag tag = format == Format::any ? Tag::any : format == Format::nchw ? Tag::nchw : Tag::nhwc;
   Desc weight = outside(z, false, false).weight;
@@ -76,7 +78,7 @@ Descs wanted(const ConvSizes& z, Format format) {
   return {image(z.n, z.c, z.h, z.w, tag), weight, image(z.n, z.k, z.p, z.q, tag)};
 }
 
-/// A primitive, what its three tensors look like to it, and its arguments in the order x, weight, y (, bias).
+/// A primitive, its formats of the three tensors, and its arguments in the order x, weight, y (, bias).
 struct Chosen {
   dnnl::primitive primitive;
   std::string implementation;
@@ -150,7 +152,7 @@ class Port {
                      std::initializer_list<onednn::Step::Argument>{{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}},
                      reorder.scratchpad_desc());
   }
-  /// Room for the tensor in the primitive's format; none where that is ours.
+  /// Memory for the tensor in the primitive's format; none if the formats are the same.
   Storage room() const { return convert_ ? Storage(bytes_, Device::cpu()) : Storage(); }
   void convert(const void* from, void* to) {
     if (convert_) convert_->run({from, to});
@@ -198,7 +200,7 @@ class Convolution {
     return {c.primitive, {x, weight, y, {DNNL_ARG_BIAS, Desc({sizes.k}, kFloat, Tag::a)}}, c.scratchpad};
   }
 
-  std::size_t result_;  // which of x, weight, y is written
+  std::size_t result_;  // index of the tensor that is written: x, weight or y
   std::array<Port, 3> ports_;
   onednn::Step main_;
 };

@@ -1,5 +1,5 @@
-// The pixels that a convolution's kernel meets, laid out as a matrix: one row for each tap (channel, row and column of
-// the kernel), one column for each output pixel. With it, a convolution and its gradients are matrix products.
+// The pixels under a convolution's kernel, laid out as a matrix: one row for each tap (channel, row and column of the
+// kernel), one column for each output pixel. With this matrix, a convolution and its gradients are matrix products.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 
 namespace hop::kernels {
 
-/// A part of that matrix: all taps of `channels` planes, output pixels begin .. end - 1. Plain data.
+/// A part of the matrix: all taps of `channels` planes, output pixels begin .. end - 1. Plain data.
 struct Taps {
   std::int64_t channels, h, w;  ///< planes of the input
   std::int64_t r, s, q;         ///< the kernel; width of the output
@@ -19,7 +19,7 @@ struct Taps {
 };
 
 HOP_EACH_ISA(
-    /// matrix = the pixels of `planes`; zeros in the padding, and behind the last pixel up to the row's end.
+    /// matrix = the pixels of `planes`, with zeros in the padding and from the last pixel to the end of the row.
     void gather_taps(const Taps& taps, const double* planes, double* matrix);
     /// Adds the matrix to the pixels of `planes`, tap by tap.
     void scatter_taps(const Taps& taps, const double* matrix, double* planes);)

@@ -17,8 +17,8 @@ constexpr std::int64_t kGrain = 65536;  // elements per thread's turn
 
 using CopyWalk = Walk<2>;  // y, then x
 
-// The dimension along which x's elements lie side by side, if y's lines run along another one: a transposition; else
-// -1.
+// For a transposition: the dimension along which x's elements lie side by side while y's lines run along another.
+// Otherwise -1.
 int transposed_dim(const CopyWalk& walk, std::int64_t size) {
   if (walk.line_stride(0) != size || walk.line_stride(1) == size || walk.line_stride(1) == 0) return -1;
   for (int d = walk.rank() - 2; d >= 0; --d) {
@@ -89,7 +89,7 @@ struct Copy {
   }
 };
 
-/// In the order of y's memory where that is an image with channels last, else row by row.
+/// Walks in the order of y's memory if y is an image with channels last, otherwise row by row.
 CopyWalk make_walk(const Tensor& y, const Strides& steps) {
   const Strides own = broadcast_strides(y.shape(), y.strides(), size_of(y.dtype()), y.shape());
   if (!is_channels_last(y)) return {y.shape(), {own, steps}, 2};

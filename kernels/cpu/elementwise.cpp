@@ -10,7 +10,7 @@
 namespace hop::kernels::cpu {
 namespace {
 
-// Elements per thread's turn: a few microseconds of work, so that waking a thread pays.
+// Elements per thread's turn: a few microseconds of work, enough to pay for waking a thread.
 constexpr std::int64_t kGrain = 32768;
 
 const RowKernels& kernels_of(int row) {
@@ -40,7 +40,7 @@ struct BoundLine {
   }
 };
 
-/// The number in its own dtype.
+/// Writes the number in its own dtype.
 void put(std::byte* to, const Scalar& number) {
   if (number.dtype() == DType::f64) {
     const auto value = number.to<double>();
@@ -53,7 +53,8 @@ void put(std::byte* to, const Scalar& number) {
   }
 }
 
-/// Makes `line` the whole output if every input lies like it or is a single value: no walk is needed.
+/// If every input has the output's layout or is a single value, makes `line` the whole output and returns true: no walk
+/// is needed.
 bool single_line(const Tensor& out, std::span<const Input> inputs, Line& line) {
   line.n = out.numel();
   const bool by_planes = out.is_contiguous();
@@ -67,7 +68,7 @@ bool single_line(const Tensor& out, std::span<const Input> inputs, Line& line) {
   return true;
 }
 
-/// A call of which every input lies like the output or is one value.
+/// A call whose inputs all have the output's layout or are single values.
 struct WholeLine {
   BoundLine bound;
   std::int64_t element;  // bytes of an output element
@@ -85,7 +86,7 @@ struct WholeLine {
   }
 };
 
-/// Any other: line by line.
+/// Any other call: line by line.
 struct WalkedLines {
   using LineWalk = Walk<kMaxInputs + 1>;
   BoundLine bound;
@@ -108,8 +109,8 @@ struct WalkedLines {
   }
 };
 
-/// Images that lie otherwise than the output are brought into its layout first: a transposition is quicker than a walk
-/// across the grain. `copies` keeps them.
+/// Converts images of another layout to the output's layout first: a transposition is quicker than a strided walk.
+/// `copies` keeps the converted images alive.
 std::array<Input, kMaxInputs> align_images(const Tensor& out, std::span<const Input> inputs,
                                            std::array<Tensor, kMaxInputs>& copies) {
   std::array<Input, kMaxInputs> aligned = {false, false, false, false, false};
@@ -125,7 +126,7 @@ std::array<Input, kMaxInputs> align_images(const Tensor& out, std::span<const In
   return aligned;
 }
 
-/// The outputs in the order of their memory.
+/// Walks the outputs in the order of their memory.
 WalkedLines::LineWalk make_walk(const Tensor& out, std::span<const Input> inputs) {
   std::array<Strides, kMaxInputs + 1> strides;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
@@ -158,7 +159,7 @@ LineKernel line_kernel(int row, rows::Part part, DType dtype) {
 
 namespace {
 
-/// The call with the addresses of its operands; strides are left to the caller.
+/// The call with the addresses of its operands. The caller sets the strides.
 BoundLine bind(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
   BoundLine bound;
   bound.kernel = line_kernel(call.id, call.part, compute);

@@ -1,7 +1,7 @@
-// Gathering and scattering by an index. Sums are made in the order of the index, so their bits are a function of it.
-// Those of index_add in f32 are made in f64 and rounded once: the positions of each destination are brought together
-// first, so that its sum needs one row of room and is written once. Narrow rows, for which that would not pay, are
-// added to an f64 copy of y: the same additions, and so the same bits.
+// Gathering and scattering by an index. Sums run in the order of the index, so their bits are a function of the index.
+// index_add in f32 sums in f64 and rounds once. The positions of each destination are grouped first, so that its sum
+// needs one row of scratch and is written once. For narrow rows grouping would not pay: they are added to an f64 copy
+// of y. The additions are the same, and so are the bits.
 #include <algorithm>
 #include <cstring>
 #include <string>
@@ -74,7 +74,8 @@ struct Groups {
   static bool counts(std::int64_t n, std::int64_t size) { return size / 64 <= n; }
   static std::int64_t room(std::int64_t n, std::int64_t size) { return n + (counts(n, size) ? size : 0); }
 
-  /// f(value, places, count) for every value that is there; its places rise. `room`: as many words as room() says.
+  /// Calls f(value, places, count) for every value in the index, with its places in rising order. `room` is scratch of
+  /// room() words.
   template <class F>
   static void for_each(const CheckedIndex& index, std::int64_t* room, const F& f) {
     const std::int64_t n = index.count, size = index.size;
@@ -91,7 +92,7 @@ struct Groups {
       }
       return;
     }
-    std::int64_t* const end = room + n;  // of each value: its count, then where it begins, then where it ends
+    std::int64_t* const end = room + n;  // per value: first its count, then its begin, then its end
     std::fill(end, end + size, 0);
     for (std::int64_t i = 0; i < n; ++i) ++end[index.values[i]];
     for (std::int64_t v = 0, sum = 0; v < size; ++v) sum += std::exchange(end[v], sum);
@@ -102,7 +103,7 @@ struct Groups {
   }
 };
 
-/// What index_add does, with addresses alone: g (outer, index.count, inner) to y (outer, index.size, inner).
+/// index_add on plain addresses: g (outer, index.count, inner) to y (outer, index.size, inner).
 struct AddF32 {
   CheckedIndex index;
   Around around;
@@ -122,7 +123,7 @@ struct AddF32 {
   }
 };
 
-/// The same for rows of few values: `sums` has y's elements.
+/// index_add for rows of few values: `sums` has as many elements as y.
 struct AddNarrowF32 {
   CheckedIndex index;
   Around around;
@@ -145,7 +146,7 @@ struct AddNarrowF32 {
   }
 };
 
-/// f64: one after the other, where they belong.
+/// index_add in f64: adds one value after the other to y.
 struct AddF64 {
   CheckedIndex index;
   Around around;

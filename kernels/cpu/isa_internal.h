@@ -1,13 +1,13 @@
 // Kernels for two instruction sets in one library: x86-64-v3 (AVX2, FMA) and x86-64-v4 (AVX-512), chosen at run time.
 //
 // Sources in kernels/cpu/isa/ are compiled twice, with HOP_ISA = v3 and v4 and the macro Eigen renamed to Eigen_v3,
-// Eigen_v4. The danger: an inline function or template that both builds (or the rest of the library) share is kept once
-// by the linker. If it keeps the AVX-512 copy, an AVX2 machine dies of an illegal instruction. Therefore in those
+// Eigen_v4. The danger: the linker keeps one copy of an inline function or template that both builds (or the rest of
+// the library) share. If it keeps the AVX-512 copy, an AVX2 machine dies of an illegal instruction. Therefore in those
 // sources
 //   - everything lives in namespace hop::kernels::HOP_ISA or in an unnamed namespace;
 //   - the rows of the elementwise table live in rows::HOP_ISA (elementwise_vocabulary.h);
-//   - no std:: template that may stay out of line (no containers, algorithms, streams), only <cmath>, <cstdint>,
-//   <type_traits>;
+//   - no std:: template that may stay out of line (no containers, algorithms, streams), only <cmath>, <cstdint> and
+//     <type_traits>;
 //   - no Tensor: a kernel gets pointers and sizes, and never throws.
 // `nm -C <object>` shows the weak symbols of an object: all of them must name v3, v4, Eigen_v3 or Eigen_v4.
 //

@@ -1,4 +1,4 @@
-// What an elementwise loop gets: one line of elements, and the table of such loops. Shared by the two builds of
+// The argument of an elementwise loop, one line of elements, and the table of these loops. Shared by the two builds of
 // kernels/cpu/isa/ and their callers, so plain data only.
 #pragma once
 
@@ -12,9 +12,9 @@ namespace hop::kernels {
 
 inline constexpr int kMaxInputs = 5;  ///< the gradient of a ternary row: g, condition, a, b, y
 
-/// y_i = f(in_0[i], in_1[i], ..) for i < n. The output is contiguous; inputs have any stride (bytes; 0: one value for
-/// all) and any dtype: what is not contiguous elements of the loop's own type is converted on the way, a buffer at a
-/// time.
+/// y_i = f(in_0[i], in_1[i], ..) for i < n. The output is contiguous. Inputs have any stride (in bytes; 0: one value
+/// for all elements) and any dtype. Inputs that are not contiguous elements of the loop's own type are converted on the
+/// way, a buffer at a time.
 struct Line {
   std::int64_t n;
   std::byte* out;
@@ -26,14 +26,14 @@ struct Line {
 /// `row` points to the row (its attributes).
 using LineKernel = void (*)(const Line& line, const void* row);
 
-/// The loops of one row, by the dtype that it computes in; null where the row has none.
+/// The loops of one row, by the dtype in which it computes; null if the row has none.
 struct RowKernels {
   LineKernel value[kDTypeCount];
   LineKernel gradient_a[kDTypeCount];
   LineKernel gradient_b[kDTypeCount];
 };
 
-// Each fills in the rows of its kind, at their ids; `table` has rows::kRowCount entries.
+// Each function fills in the rows of its kind, at their ids. `table` has rows::kRowCount entries.
 HOP_EACH_ISA(void add_unary_rows(RowKernels* table); void add_binary_rows(RowKernels* table);
              void add_truth_rows(RowKernels* table);)
 

@@ -1,4 +1,4 @@
-// A bounded memory of things that are costly to make and depend on a few numbers: oneDNN primitives.
+// A bounded cache of values that are costly to make and depend on a few numbers: oneDNN primitives.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 
 namespace hop::kernels {
 
-/// What a value depends on: sizes, strides, options, threads.
+/// The numbers that a value depends on: sizes, strides, options, threads.
 template <std::size_t N>
 using Key = std::array<std::int64_t, N>;
 
@@ -25,8 +25,8 @@ struct KeyHash {
   }
 };
 
-/// The values of the `capacity` keys that were asked for last (least recently used goes first). Not thread-safe: one
-/// per thread and operation, as a thread_local.
+/// The values of the `capacity` keys that were used last; the least recently used is dropped first. Not thread-safe:
+/// one per thread and operation, as a thread_local.
 template <std::size_t N, class Value>
 class LruCache {
  public:

@@ -1,4 +1,4 @@
-// Who computes a product: our own loops, oneDNN's matrix-vector product, or a cached oneDNN matmul primitive. A
+// Chooses the code for a product: our own loops, oneDNN's matrix-vector product, or a cached oneDNN matmul primitive. A
 // function of shape, dtype and the thread's precision alone.
 #include "kernels/copy.h"
 #include "kernels/cpu/operations_internal.h"
@@ -8,15 +8,17 @@
 namespace hop::kernels::cpu {
 namespace {
 
-/// Our loops are as fast as oneDNN while the factors fit into the caches (measured), and know no layout.
+/// Our loops are as fast as oneDNN while the factors fit into the caches (measured), and their bits do not depend on
+/// the layout.
 bool is_own(const Product& p) {
   constexpr std::int64_t kLargest = std::int64_t{1} << 27;  // multiply-adds
-  constexpr std::int64_t kSmallestVector = 4096;            // of a product with a vector that pays a call of oneDNN
+  constexpr std::int64_t kSmallestVector = 4096;  // the smallest product with a vector that pays for a call of oneDNN
   const std::int64_t work = p.rows * p.n * p.k;
   return p.y.dtype() == DType::f64 || (p.rows > 1 && p.n > 1 && work <= kLargest) || work <= kSmallestVector;
 }
 
-/// Rounding and packing cost one pass over each factor: not worth it where few rows or columns share it.
+/// Rounding and packing cost one pass over each factor, which does not pay if only few rows or columns share the
+/// factor.
 bool is_worth_rounding(const Product& p) { return p.rows >= 16 && p.n >= 16 && p.k >= 16; }
 
 }  // namespace

@@ -1,6 +1,6 @@
-// Products through oneDNN: cached matmul primitives, and its matrix-vector product. With factors in bf16 the primitive
-// chooses their layout, and conversions into it stand before: rounding and packing in one pass, ours where the layout
-// is the usual one (on one thread 3 to 5 times as fast as oneDNN's), else oneDNN's.
+// Products through oneDNN: cached matmul primitives, and its matrix-vector product. For factors in bf16 the primitive
+// chooses the layout, and a conversion rounds and packs each factor in one pass. If the layout is the usual one, the
+// conversion is ours (on one thread 3 to 5 times as fast as oneDNN's); otherwise it is oneDNN's.
 #include <algorithm>
 
 #include "kernels/capture_internal.h"
@@ -29,7 +29,7 @@ void multiply_vector(const Product& p) {
   });
 }
 
-/// The leading dimensions of a primitive: none, one that both factors walk or stay in as a whole, or all of them.
+/// The leading dimensions of a primitive: none; or one, which each factor walks or repeats as a whole; or all of them.
 struct BatchDims {
   dnnl::memory::dims a, b, y;
 };
@@ -144,7 +144,7 @@ class RoundedProduct {
     });
   }
 
-  // One matrix in the layout of pack_bf16.
+  // Whether b is one matrix in the layout of pack_bf16.
   static bool is_usual(const Desc& b, const Product& p) {
     const Desc packed({p.k, p.n}, dnnl::memory::data_type::bf16, dnnl::memory::format_tag::BA16a64b2a);
     return p.batch.numel() == 1 && b == packed &&
@@ -156,7 +156,7 @@ class RoundedProduct {
   std::size_t a_bytes_, b_bytes_;
 };
 
-/// What a primitive is made for.
+/// The key of a primitive.
 using ProductKey = Key<7 + 2 * kMaxDims>;
 ProductKey product_key(const Product& p, int threads) {
   constexpr std::size_t kFixed = 7;

@@ -1,4 +1,4 @@
-// Products in our own loops: who gives the rows, who the columns, and what is packed before.
+// Products in our own loops: which factor gives the rows, which the columns, and which is packed first.
 #include <algorithm>
 
 #include "kernels/capture_internal.h"
@@ -11,12 +11,12 @@ namespace {
 
 constexpr std::int64_t kGrain = 1 << 19;  // multiply-adds per thread's turn
 
-/// A product in our loops, and what has to be packed before.
+/// A product in our loops, and the part that has to be packed first.
 template <class T>
 struct OwnProduct {
   Gemm<T> gemm;
   enum class Pack { nothing, rest, turned } pack;
-  const T* from;  // b's rest (k, n % 16), or what is turned (columns, k)
+  const T* from;  // b's rest (k, n % 16), or the factor to transpose (columns, k)
   std::int64_t from_row, columns;
   T* packed;
 
@@ -31,8 +31,8 @@ struct OwnProduct {
   }
 };
 
-/// y (m, n) = a b + bias as it lies, or, where b is transposed, by way of one turned factor: of b where that is the
-/// smaller one, else y^T = b^T a^T with a turned.
+/// y (m, n) = a b + bias. If b is transposed, one factor is transposed first: b if it is the smaller one; otherwise a,
+/// and the product is y^T = b^T a^T.
 template <class T>
 class OwnProductMaker {
  public:

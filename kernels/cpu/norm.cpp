@@ -44,9 +44,9 @@ NormStatistics<T> statistics(const Tensor& mean, const Tensor& rstd, const Tenso
 Tensor contiguous_or_undefined(const Tensor& x) { return x.defined() ? contiguous(x) : x; }
 Tensor like_or_undefined(const Tensor& x) { return x.defined() ? Tensor::empty(x.shape(), x.dtype()) : x; }
 
-/// x (N, C, ..) as (batch, channels, size) in memory, or with the channels innermost as (batch size, channels). Where a
-/// channel's runs are shorter than a pack, it is one run of N size values (and channels come first in memory unless
-/// they come last); a function of the shape alone.
+/// x (N, C, ..) as (batch, channels, size) in memory, or with the channels innermost as (batch size, channels). If a
+/// channel's runs are shorter than a pack, the channel becomes one run of N size values: channels then come first in
+/// memory, unless they come last. A function of the shape alone.
 class ChannelView {
  public:
   explicit ChannelView(const Tensor& x) : shape_(x.shape()), columns_(is_channels_last(x)) {
@@ -75,8 +75,8 @@ class ChannelView {
   bool channels_first_;
 };
 
-/// Launches f(begin, end) over the channels of an image with channels last: up to 64, in packs of sixteen, or fewer
-/// where threads would have nothing to do.
+/// Launches f(begin, end) over the channels of an image with channels last: up to 64 at a time, in packs of sixteen, or
+/// fewer if threads would otherwise be idle.
 template <class F>
 void for_columns(const NormShape& z, const F& f) {
   const std::int64_t packs = z.channels / 16 / compute_threads();
@@ -168,7 +168,7 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   const Tensor dx = has_residual ? view.empty_like(x) : over_g_or_new,
                dresidual = has_residual ? over_g_or_new : Tensor();
   const std::int64_t channels = view.norm().channels;
-  // The loops over columns read the sums again: they need a place also where nobody asks for them.
+  // The loops over columns read the sums again, so the sums need a place even if the caller does not want them.
   const bool sums_aside = view.columns() && !weight.defined();
   const Tensor g_sums = sums_aside ? Tensor::empty({channels}, x.dtype()) : dbias,
                gx_sums = sums_aside ? Tensor::empty({channels}, x.dtype()) : dweight;

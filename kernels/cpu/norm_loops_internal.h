@@ -13,7 +13,7 @@ struct NormShape {
   std::int64_t batch, channels, size;
 };
 
-/// What both directions read.
+/// Inputs of both directions.
 template <class T>
 struct NormInputs {
   NormShape shape;
@@ -22,7 +22,7 @@ struct NormInputs {
   const T* bias;
 };
 
-/// Statistics, written by the forward loops and read by the others; rstd = 1 / sqrt(var + eps).
+/// Statistics, written by the forward loops and read by all others; rstd = 1 / sqrt(var + eps).
 template <class T>
 struct NormStatistics {
   T* mean;
@@ -36,7 +36,7 @@ struct NormTail {
   const T* residual = nullptr;  // or null
   bool relu = false;
 };
-/// The same from behind. With y, dresidual is written; without, y is made from x again.
+/// The gradient of a BatchNormTail. With y, dresidual is written. Without y, relu's input is computed again from x.
 template <class T>
 struct NormTailGrad {
   bool relu;
@@ -70,8 +70,8 @@ HOP_EACH_ISA(
     void batch_norm_grad_channels(const NormInputs<T>& in, const T* g, const NormTailGrad<T>& tail,
                                   NormStatistics<T> given, NormGradients<T> out, std::int64_t begin, std::int64_t end);
 
-    // The same with the channels innermost, x (batch size, channels), and the same bits: first what sums over channels
-    // begin..end-1, then the values of rows begin..end-1.
+    // The same functions with the channels innermost, x (batch size, channels), and the same bits. First the functions
+    // that sum, over channels begin..end-1, then the functions that compute values, over rows begin..end-1.
     template <class T> void batch_norm_column_statistics(const NormInputs<T>& in, double eps, NormStatistics<T> out,
                                                          std::int64_t begin, std::int64_t end);
     template <class T> void batch_norm_rows(const NormInputs<T>& in, const NormTail<T>& tail, NormStatistics<T> given,

@@ -12,12 +12,12 @@ namespace {
 
 dnnl::engine make_engine() {
   const bool v4 = current_isa() == Isa::v4;
-  // Not the highest of the processor: bits are a function of what isa() names.
-  // (bf16 instructions serve bf16 products alone: f32 primitives are the same with them and without.)
+  // The instruction set that isa() names, not the highest of the processor, because bits depend on it. (bf16
+  // instructions serve bf16 products alone: f32 primitives are the same with and without them.)
   const dnnl::cpu_isa wanted = has_bf16() ? dnnl::cpu_isa::avx512_core_bf16
                                : v4       ? dnnl::cpu_isa::avx512_core
                                           : dnnl::cpu_isa::avx2;
-  dnnl::set_max_cpu_isa(wanted);  // refused once oneDNN is in use
+  dnnl::set_max_cpu_isa(wanted);  // has no effect once oneDNN is in use
   if (dnnl::get_effective_cpu_isa() != wanted) {
     throw DeviceError(std::string("[onednn] expected to use ") + (v4 ? "AVX-512" : "AVX2") +
                       ", but this process has fixed oneDNN to another instruction set");

@@ -1,10 +1,10 @@
-// oneDNN as our kernels use it: one engine, limited to the instruction set that isa() names; primitives made once per
-// shape and thread, then called with addresses alone. With the same shape, layout, threads and library, a primitive
-// gives the same bits whatever the addresses are (tested).
+// oneDNN as our kernels use it: one engine, limited to the instruction set that isa() names. Primitives are made once
+// per shape and thread and then called with addresses alone. With the same shape, layout, threads and library, a
+// primitive gives the same bits for all addresses (tested).
 #pragma once
 
-// The C++ header is all inline functions around the C library: under a name of ours, so that the linker does not keep
-// the ones of another version that an application may use.
+// The C++ header consists of inline functions around the C library. They get a namespace of our own, so that the linker
+// does not keep those of another version, which an application may use.
 #define dnnl hop_dnnl
 
 #include <functional>
@@ -24,7 +24,7 @@ const dnnl::engine& engine();
 /// thread. Returns their number, compute_threads().
 int prepare();
 
-/// Throws MemoryError or Error, `[op] oneDNN: message`, for what oneDNN throws; to be called in a catch block.
+/// Rethrows an exception of oneDNN as MemoryError or Error, `[op] oneDNN: message`. To be called in a catch block.
 [[noreturn]] void rethrow(const char* op, const dnnl::error& error);
 
 /// A primitive with its memory objects. For the thread that made it.
@@ -56,10 +56,10 @@ class Step {
   std::size_t scratch_bytes_ = 0;
 };
 
-/// Stands between Step::run and the primitive: a test sees every call, its scratchpad (the last argument, if any)
-/// included, and executes it in its own way.
+/// Stands between Step::run and the primitive: a test sees every call, including its scratchpad (the last argument, if
+/// any), and executes it in its own way.
 using Watch = std::function<void(const Step::Call&)>;
-/// The calling thread's; null outside of tests.
+/// The calling thread's watch; null outside of tests.
 extern constinit thread_local const Watch* watch;
 
 /// Attributes of every primitive: we bring the scratchpad, from the caching allocator.

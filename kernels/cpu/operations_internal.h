@@ -1,4 +1,4 @@
-// What the CPU computes: the functions behind its table, see kernels/operations_internal.h for what each one does.
+// The functions behind the CPU's table of operations. kernels/operations_internal.h documents each of them.
 #pragma once
 
 #include "kernels/cpu/line_internal.h"
@@ -8,7 +8,7 @@ namespace hop::kernels::cpu {
 
 extern const Operations kOperations;
 
-/// The loop of one part of a row (rows::Exp::id, ..), computing in `dtype`; null where there is none.
+/// The loop of one part of a row (rows::Exp::id, ..), computing in `dtype`; null if there is none.
 LineKernel line_kernel(int row, rows::Part part, DType dtype);
 
 void copy(const Tensor& y, const Tensor& x);

@@ -1,4 +1,4 @@
-// The fused update: what depends on the step is computed once per run and dtype, then one loop per parameter.
+// The fused update: constants of the step are computed once per run and dtype, then one loop runs per parameter.
 #include <cmath>
 #include <vector>
 
@@ -37,7 +37,7 @@ void run_sgd(const UpdateRule& rule, double lr, bool first_step, const Segment& 
   });
 }
 
-/// What Adam's corrections of the bias make of the step number.
+/// Adam's bias corrections for a step number.
 struct AdamBias {
   double first, root_second;  // 1 - beta1^step, sqrt(1 - beta2^step)
   AdamBias(const UpdateRule& rule, std::int64_t step)

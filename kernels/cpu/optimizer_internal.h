@@ -7,7 +7,7 @@
 
 namespace hop::kernels {
 
-/// What sgd_step does to each element, in the arithmetic of T.
+/// The constants of one step of SGD, in the arithmetic of T.
 template <class T>
 struct SgdConstants {
   T lr, momentum, keep, weight_decay;  // keep = 1 - dampening

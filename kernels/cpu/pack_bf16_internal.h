@@ -10,8 +10,8 @@ namespace hop::kernels {
 inline constexpr std::int64_t kBf16Rows = 32, kBf16Columns = 64;  ///< of a block
 
 /// b: k x n floats row by row, or (transposed) column by column. packed: size() elements on a 64-byte boundary; blocks
-/// of 64 columns, in them blocks of 32 rows, in them pairs of rows: the two factors that one instruction multiplies and
-/// adds up lie together (oneDNN's BA16a64b2a). The edges are filled with zeros.
+/// of 64 columns, divided into blocks of 32 rows, divided into pairs of rows. So the two factors that one instruction
+/// multiplies and adds lie together (oneDNN's BA16a64b2a). The edges are filled with zeros.
 struct Bf16Packing {
   const float* b;
   std::int64_t k, n;

@@ -13,7 +13,7 @@ void run_on_threads(int threads, std::int64_t n, void (*run)(const void* context
 
 /// Calls f(begin, end) for 0..n-1 cut every `grain`, on at most compute_threads() threads. The cuts depend on n and
 /// grain alone, so results that depend on the cuts (partial sums) have the same bits for every number of threads. f
-/// must not throw where there can be more than one thread.
+/// must not throw if there can be more than one thread.
 template <class F>
 void parallel_for(std::int64_t n, std::int64_t grain, const F& f) {
   const std::int64_t chunks = (n + grain - 1) / grain;

@@ -30,8 +30,8 @@ void for_planes(const Tensor& image, const F& f) {
   for_parts(image, image.size(0) * image.size(1), f);
 }
 
-/// Outputs that each name a place in their plane of an image: plane by plane, or with the channels of an output side by
-/// side.
+/// Outputs, each with the index of a place in its plane of an image. They lie plane by plane, or with the channels of
+/// an output side by side.
 struct Indexed {
   std::int64_t plane_size, outputs, channels;
   bool columns;
@@ -63,10 +63,10 @@ struct Indexed {
   }
 };
 
-/// Launches a check that every index lies in its plane: an IndexError, from every run.
+/// Launches a check that every index lies in its plane. Every run, also a replay, throws IndexError if not.
 void check_indices(const char* op, const Tensor& indices, const Tensor& image) {
   launch([op, n = indices.numel(), index = indices.data<std::int64_t>(), size = image.size(2) * image.size(3)] {
-    std::int64_t signs = 0;  // negative once an index, or what is left behind it, is; so the loop needs no branch
+    std::int64_t signs = 0;  // negative if any index, or the space behind it, is negative: the loop needs no branch
     for (std::int64_t i = 0; i < n; ++i) signs |= index[i] | (size - 1 - index[i]);
     if (signs >= 0) return;
     const std::int64_t bad = *std::find_if(index, index + n, [=](std::int64_t i) { return i < 0 || i >= size; });

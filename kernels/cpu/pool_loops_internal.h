@@ -9,7 +9,7 @@
 namespace hop::kernels {
 
 HOP_EACH_ISA(
-    // Over planes begin..end-1 of contiguous images.
+    // The functions below run over planes begin..end-1 of contiguous images.
 
     /// indices: h * W + w of the first maximum in the plane. A NaN is the maximum.
     template <class T> void max_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t* indices,
@@ -20,7 +20,8 @@ HOP_EACH_ISA(
     template <class T>
     void avg_pool_grad_planes(const PoolShape& shape, const T* g, T* dx, std::int64_t begin, std::int64_t end);
 
-    // Over rows begin..end-1 of outputs (of all images), the gradient over images, with channels last.
+    // The functions below take images with channels last. They run over rows begin..end-1 of the outputs of all images;
+    // the gradient runs over images.
 
     template <class T> void max_pool_columns(const PoolShape& shape, std::int64_t channels, const T* x, T* y,
                                              std::int64_t* indices, std::int64_t begin, std::int64_t end);

@@ -8,7 +8,7 @@ namespace {
 /// The leading dimensions.
 Shape batch_of(const Tensor& x) { return Shape(std::span(x.shape().begin(), x.shape().end() - 2)); }
 
-/// Whether the matrices of `batch` lie densely behind each other with `rows` and `columns` in that order.
+/// Whether the matrices of `batch` lie densely one after the other, with dimensions `rows` and `columns` in this order.
 bool is_dense(const Tensor& x, const Shape& batch, int rows, int columns) {
   const auto& size = x.shape();
   const auto& stride = x.strides();
@@ -22,8 +22,8 @@ bool is_dense(const Tensor& x, const Shape& batch, int rows, int columns) {
   return true;
 }
 
-/// x as it is if dense in either order, else a copy. (oneDNN's choice of kernel, and so its bits, depends on gaps
-/// between rows.)
+/// x itself if it is dense in either order, otherwise a copy. (oneDNN's choice of kernel, and so its bits, depends on
+/// gaps between rows.)
 Factor make_factor(const Tensor& x) {
   const int rows = x.dim() - 2;
   const int columns = x.dim() - 1;

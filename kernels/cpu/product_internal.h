@@ -1,4 +1,4 @@
-// A matrix product as our loops and oneDNN want it: dense factors, a batch, a bias.
+// A matrix product in the form that our loops and oneDNN take: dense factors, a batch, a bias.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace hop::kernels::cpu {
 
-/// One factor: matrices behind each other, each dense, row by row or (transposed) column by column.
+/// One factor: matrices one after the other, each dense, row by row or (transposed) column by column.
 struct Factor {
   Tensor tensor;
   bool transposed = false;
@@ -17,7 +17,8 @@ struct Factor {
 /// y (batch.., m, n) = a b + bias (n).
 struct Product {
   std::int64_t m, n, k;
-  std::int64_t rows;  ///< that share one matrix b: m, or of the whole batch. A function of the shapes, as m is not.
+  std::int64_t
+      rows;  ///< rows that share one matrix b: m, or the rows of the whole batch. A function of the shapes; m is not.
   Factor a, b;
   Shape batch;  ///< of the result
   Tensor bias;  ///< contiguous, or undefined
@@ -49,7 +50,7 @@ void for_each_matrix(const Product& p, const F& f) {
   }
 }
 
-/// In our loops: f32 and f64.
+/// In our own loops: f32 and f64.
 void multiply_in_loops(const Product& product);
 /// f32 through oneDNN. `op` names the call in errors.
 void multiply_with_onednn(const char* op, const Product& product);

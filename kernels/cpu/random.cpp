@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kGrain = 16384;  // a multiple of 4: a turn starts with a fresh Philox block
 
-/// The address as it is when the numbers are made.
+/// The address at the moment that the numbers are made.
 Address now(const RandomAddress& address) {
   return {address.key_at != nullptr ? *address.key_at : address.key,
           address.step_at != nullptr ? static_cast<std::uint64_t>(*address.step_at) : address.step, address.draw};

@@ -1,4 +1,4 @@
-// Chooses how the elements are walked; which values meet in which order is the tree's affair (isa/tree.h).
+// Chooses how the elements are walked. The tree decides in which order values are combined (isa/tree.h).
 #include <algorithm>
 #include <limits>
 
@@ -25,14 +25,14 @@ void add_loop(LoopNest& nest, std::int64_t size, std::int64_t stride) {
   nest.stride[nest.dims++] = stride;
 }
 
-/// The plan for x as it lies, or a plan without length if its last group of reduced dimensions needs more than one
-/// stride.
+/// The plan for x in its layout. If the last group of reduced dimensions needs more than one stride, a plan without
+/// length.
 ReducePlan make_plan(Reduction op, const Tensor& x, const DimSet& dims) {
   ReducePlan plan{};
   plan.op = op;
   plan.outer_count = 1;
   const Shape& shape = x.shape();
-  int last = x.dim() - 1;  // of the last group; dimensions of size 1 belong to every group
+  int last = x.dim() - 1;  // the last dimension of the last group; dimensions of size 1 belong to every group
   while (last >= 0 && (!dims[static_cast<std::size_t>(last)] || shape[last] == 1)) --last;
   int first = last;
   while (first > 0 && (dims[static_cast<std::size_t>(first - 1)] || shape[first - 1] == 1)) --first;
@@ -75,7 +75,7 @@ void reduce_floating(const ReducePlan& plan, const Tensor& x, const Tensor& y) {
   });
 }
 
-// Integers have no rounding, so any order will do.
+// Integers have no rounding, so the order does not matter.
 template <class S, class T>
 void reduce_integers(const ReducePlan& plan, const S* from, T* to, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) {
@@ -100,7 +100,7 @@ void launch_integers(const ReducePlan& plan, const Tensor& x, const Tensor& y) {
   launch([plan, from = x.data<S>(), to = y.data<T>(), n = y.numel()] { reduce_integers<S, T>(plan, from, to, n); });
 }
 
-/// What a reduction over no values gives.
+/// Writes the result of a reduction over no values.
 void fill_empty(Reduction op, const Tensor& y) {
   if (op == Reduction::sum) return fill_(y, 0);
   fill_(y, std::numeric_limits<double>::quiet_NaN());

@@ -17,7 +17,7 @@ struct LoopNest {
   std::int64_t size[kMaxDims];
   std::int64_t stride[kMaxDims];
 
-  /// Where step `index` of the nest (row-major) lies.
+  /// The offset of step `index` of the nest (row-major).
   HOP_INLINE std::int64_t offset(std::int64_t index) const {
     std::int64_t sum = 0;
 #pragma GCC unroll 1
@@ -31,8 +31,7 @@ struct LoopNest {
 };
 
 /// One sequence of values per output: `outer_count` runs of `length` values along the last group of reduced dimensions.
-/// The tree (isa/tree.h) is a function of outer_count and length, that is of the shape and the reduced dimensions
-/// alone.
+/// The tree (isa/tree.h) is a function of outer_count and length, and so of the shape and the reduced dimensions alone.
 struct ReducePlan {
   Reduction op;
   LoopNest kept;             ///< one step per output; with columns, one step per `columns` outputs

@@ -25,7 +25,7 @@ void for_rows(const Tensor& x, const F& f) {
   });
 }
 
-/// Launches a check of labels (N) for x (N, C): an IndexError, from every run.
+/// Launches a check of labels (N) for x (N, C). Every run, also a replay, throws IndexError for a label out of range.
 void check_labels(const char* op, const Tensor& labels, std::int64_t classes) {
   launch([op, label = labels.data<std::int64_t>(), n = labels.numel(), classes] {
     for (std::int64_t i = 0; i < n; ++i) {

@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::int64_t kSquare = 16;  // 16 floats: one cache line
 
-// One square through a buffer: each line of x is read at once and each line of y written at once, also where their
-// distance is a power of two and the cache would keep only a few of them.
+// Transposes one square through a buffer: each line of x is read at once, each line of y is written at once. So the
+// cache need not hold many lines, which it could not if their distance is a power of two.
 template <class T>
 void square(const std::byte* x, std::int64_t x_stride, std::byte* y, std::int64_t y_stride, std::int64_t rows,
             std::int64_t columns) {

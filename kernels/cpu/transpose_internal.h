@@ -1,4 +1,4 @@
-// Copies whose source runs along another dimension than the result: a transposed view made contiguous.
+// Copies from a source that runs along another dimension than the result: a transposed view made contiguous.
 #pragma once
 
 #include <cstddef>

@@ -10,8 +10,8 @@
 
 namespace hop::kernels {
 
-/// Up to N operands over one shape, in row-major order. Dimensions of size 1 are dropped, and neighbours that every
-/// operand steps through evenly are merged, so contiguous operands of any rank become one line.
+/// Up to N operands over one shape, in row-major order. Dimensions of size 1 are dropped. Neighbouring dimensions that
+/// every operand walks with one stride are merged, so contiguous operands of any rank become one line.
 template <int N>
 class Walk {
  public:

@@ -1,7 +1,7 @@
-// Batch normalisation of images with channels last. Every channel's values meet in the tree of isa/norm.cpp, so the
-// bits are those of the same image in planes. Up to 64 neighbouring channels are walked together (32 where each has two
-// sums), and so memory in its order: of sixteen at a time, a walk uses one cache line in two or four, which took up to
-// four times as long.
+// Batch normalisation of images with channels last. Every channel's values are summed in the tree of isa/norm.cpp, so
+// the bits equal those of the same image in planes. Up to 64 neighbouring channels are walked together (32 if each has
+// two sums), which walks memory in its order. A walk of sixteen channels at a time used one cache line in two or four
+// and took up to four times as long.
 #include "kernels/cpu/isa/batch_norm_tail.h"
 #include "kernels/cpu/isa/lanes_math.h"
 #include "kernels/cpu/isa/tree.h"
@@ -10,7 +10,7 @@
 namespace hop::kernels::HOP_ISA {
 namespace {
 
-/// Neighbouring channels: so many packs of sixteen, or the n < 16 behind the last pack.
+/// Neighbouring channels: `count` packs of sixteen, or the n < 16 channels behind the last pack.
 template <int count>
 struct Packs {
   std::int64_t first;
@@ -23,8 +23,8 @@ struct PartOfAPack {
   int n;
 };
 
-/// f(channels) for channels begin..end-1, at most `packs` of sixteen at a time. In f64, which nobody trains in, one is
-/// fast enough.
+/// Calls f(channels) for channels begin..end-1, at most `packs` of sixteen at a time. In f64, in which nobody trains,
+/// one pack is fast enough.
 template <class T, int packs, class F>
 HOP_INLINE void for_each_group(std::int64_t begin, std::int64_t end, const F& f) {
   std::int64_t c = begin;
@@ -44,7 +44,7 @@ HOP_INLINE void for_each_pack(Channels, const F& f) {
   for (int p = 0; p < Channels::kCount; ++p) f(p, std::int64_t{p * kLaneCount});
 }
 
-/// What each channel has, in packs.
+/// One value per channel, in packs.
 template <class T, class Channels>
 struct PerChannel {
   Lanes<T> pack[Channels::kCount];
@@ -53,7 +53,7 @@ struct PerChannel {
   HOP_INLINE PerChannel(const T* p, Channels c) {
     for_each_pack(c, [&](int i, std::int64_t offset) { pack[i] = load_up_to(p + c.first + offset, c.n); });
   }
-  /// Those of an optional parameter.
+  /// The values of an optional parameter; `other` if it is absent.
   HOP_INLINE PerChannel(const T* p, Channels c, T otherwise) {
     for_each_pack(c, [&](int i, std::int64_t offset) {
       pack[i] = p == nullptr ? Lanes<T>(otherwise) : load_up_to(p + c.first + offset, c.n);
@@ -92,7 +92,7 @@ HOP_INLINE void for_each_row(const NormShape& z, Channels c, std::int64_t begin,
   }
 }
 
-/// The normalised values of the channels, and xhat, what they are before weight and bias.
+/// The normalised values of the channels, and xhat, their values before weight and bias.
 template <class T, class Channels>
 struct Normalised {
   const T* x;

@@ -1,5 +1,5 @@
-// What follows batch normalisation in the same pass, for the loops over planes and over columns: each kind of tail
-// makes a loop of its own, without a branch per value. Offsets and counts (at, n) are those of load_up_to.
+// The tail of batch normalisation in the same pass, for the loops over planes and over columns. Each kind of tail gets
+// its own loop, without a branch per value. Offsets and counts (at, n) are those of load_up_to.
 #pragma once
 
 #include "kernels/cpu/isa/lanes.h"
@@ -13,7 +13,7 @@ HOP_INLINE Lanes<T> where_relu_passes(Lanes<T> y, Lanes<T> value) {
   return map([](auto u, auto v) { return u <= 0 ? decltype(v){} : v; }, y, value);
 }
 
-/// f(finish), finish(value, at, n) = what becomes of a normalised value.
+/// Calls f(finish), where finish(value, at, n) applies the tail to a normalised value.
 template <class T, class F>
 HOP_INLINE void with_tail(const NormTail<T>& tail, const F& f) {
   const auto relu = [](Lanes<T> value) { return where_relu_passes(value, value); };
@@ -28,8 +28,9 @@ HOP_INLINE void with_tail(const NormTail<T>& tail, const F& f) {
   f(add);
 }
 
-/// f(first, again): functions of (at, n, ..) that give the gradient of normalised(at, n, ..), from g, that of the
-/// result. The first walk over the values calls `first`, which writes dresidual; walks after it call `again`.
+/// Calls f(first, again), two functions of (at, n, ..) that compute the gradient of normalised(at, n, ..) from g, the
+/// gradient of the result. The first walk over the values calls `first`, which writes dresidual. Later walks call
+/// `again`.
 template <class T, class Normalised, class F>
 HOP_INLINE void with_tail_grad(const NormTailGrad<T>& tail, const T* g, const Normalised& normalised, const F& f) {
   const auto load_g = [=](std::int64_t at, int n, auto...) { return load_up_to(g + at, n); };

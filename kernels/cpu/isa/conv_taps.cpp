@@ -6,14 +6,14 @@ namespace {
 std::int64_t at_most(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 std::int64_t between(std::int64_t low, std::int64_t x, std::int64_t high) { return x < low ? low : at_most(x, high); }
 
-/// The first output column whose tap lies at input column `at` or behind.
+/// The first output column whose tap lies at input column `at` or further right.
 std::int64_t first_column(const Taps& t, std::int64_t s, std::int64_t at) {
   const std::int64_t way = at + t.padding[1] - s * t.dilation[1];
   return way <= 0 ? 0 : (way + t.stride[1] - 1) / t.stride[1];
 }
 
-/// Calls run(index in planes, index in the matrix, count) for neighbouring output pixels whose taps lie in the image,
-/// `stride` apart there, and outside(index in the matrix, count) for those whose taps do not.
+/// Calls run(index in planes, index in the matrix, count) for neighbouring output pixels whose taps lie in the image
+/// (`stride` apart), and outside(index in the matrix, count) for pixels whose taps lie outside.
 template <class Run, class Outside>
 void walk(const Taps& t, const Run& run, const Outside& outside) {
   for (std::int64_t tap = 0; tap < t.channels * t.r * t.s; ++tap) {

@@ -14,7 +14,7 @@ To converted(Stored value) {
 
 template <class From, class To>
 void convert(const std::byte* in, std::int64_t in_stride, std::byte* out, std::int64_t out_stride, std::int64_t n) {
-  // A bool is read as a byte, so that bytes from outside other than 0 and 1 do no harm.
+  // A bool is read as a byte, so that foreign bytes other than 0 and 1 do no harm.
   using Stored = std::conditional_t<std::is_same_v<From, bool>, std::uint8_t, From>;
   constexpr auto kIn = static_cast<std::int64_t>(sizeof(Stored)), kOut = static_cast<std::int64_t>(sizeof(To));
   const auto loop = [&](std::int64_t in_step, std::int64_t out_step) {
@@ -27,7 +27,7 @@ void convert(const std::byte* in, std::int64_t in_stride, std::byte* out, std::i
         to = converted<To>(value);
     }
   };
-  // Known steps become vector loads and stores.
+  // Constant steps become vector loads and stores.
   if (in_stride == kIn && out_stride == kOut)
     loop(kIn, kOut);
   else if (out_stride == kOut)

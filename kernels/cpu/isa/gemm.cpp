@@ -1,8 +1,8 @@
-// c = a b + bias in tiles of rows and columns that stay in registers while k runs: per step of k a tile of AVX-512
+// c = a b + bias in tiles of rows and columns that stay in registers while k runs: per step of k, a tile of AVX-512
 // loads three registers of b's row, takes eight values of a and makes 24 fused multiply-adds, so the multipliers are
-// the limit and not the loads. Neither a nor b is copied where that can be helped: b's rows are read where they lie,
-// from the second-level cache if they fit there, while the rows of a pass by. (A library copies both into its own order
-// first; for a batch of 32 against weights that have just been updated, that is a third of the time.)
+// the limit, not the loads. a and b are copied only if necessary: b's rows are read in place, from the second-level
+// cache if they fit there, while the rows of a pass by. (A library first copies both into its own order. For a batch of
+// 32 and freshly updated weights, the copies take a third of the time.)
 #include "kernels/cpu/gemm_loops_internal.h"
 
 #include "kernels/cpu/isa/lanes.h"
@@ -19,8 +19,8 @@ constexpr int kTileColumns = kAccumulators / (kTileRows<T> * Lanes<T>::kRegister
                                  ? kAccumulators / (kTileRows<T> * Lanes<T>::kRegisters)
                                  : 1;
 
-/// Where a tile stands: R rows from `row` on, V sixteens of columns from `column` on, `last` columns of the last
-/// sixteen; b's values for it begin at `b`.
+/// The place of a tile: R rows from `row`, V sixteens of columns from `column`, `last` columns in the last sixteen. b's
+/// values for the tile begin at `b`.
 template <class T>
 struct Place {
   std::int64_t row, column;
@@ -147,7 +147,7 @@ HOP_INLINE void compute_columns(const Gemm<T>& g, std::int64_t begin, std::int64
   compute_rows<T, 1>(g, at, begin, end);
 }
 
-/// A square of registers turned: stage by stage, row i is interleaved with row i + half.
+/// Transposes a square of registers: in each stage row i is interleaved with row i + half.
 template <class T>
 HOP_INLINE void turn(typename Lanes<T>::Register (&rows)[Lanes<T>::kPerRegister]) {
   constexpr int kWidth = Lanes<T>::kPerRegister;
@@ -168,8 +168,8 @@ HOP_INLINE void turn(typename Lanes<T>::Register (&rows)[Lanes<T>::kPerRegister]
 
 }  // namespace
 
-// A few rows of a meet all of b, then the next ones, also where b is larger than the second-level cache: in panels that
-// meet all rows of a, b would be read from memory once, but that measured no faster.
+// A few rows of a are multiplied with all of b, then the next rows, even if b is larger than the second-level cache.
+// Panels of b against all rows of a would read b from memory once, but measured no faster.
 template <class T>
 void gemm_rows(const Gemm<T>& g, std::int64_t begin, std::int64_t end) {
   const std::int64_t last = end * kGemmRows < g.m ? end * kGemmRows : g.m;

@@ -1,7 +1,7 @@
-// Lanes<T>: sixteen values side by side, for every T and both instruction sets, so that a kernel that adds in sixteen
-// lanes has the same tree, and the same bits, on v3 and v4. One register of floats on v4, two on v3; doubles and i64
-// take twice as many. Only for sources under kernels/cpu/isa/ (see isa_internal.h). The loops over registers have
-// constant bounds and dissolve.
+// Lanes<T>: sixteen values side by side, for every T and both instruction sets. So a kernel that adds in sixteen lanes
+// has the same tree and the same bits on v3 and v4. Floats take one register on v4 and two on v3; doubles and i64 take
+// twice as many. Only for sources under kernels/cpu/isa/ (see isa_internal.h). The loops over registers have constant
+// bounds, so the compiler unrolls them.
 #pragma once
 
 #include "kernels/cpu/isa/pack.h"
@@ -57,7 +57,8 @@ HOP_INLINE Lanes<T> maximum(Lanes<T> a, Lanes<T> b) {
   return map([](auto u, auto v) { return ((u > v) | (u != u)) ? u : v; }, a, b);
 }
 
-// a * b + c rounded once, and loads and stores of the first n lanes of a register: what the compiler has no word for.
+// a * b + c rounded once, and loads and stores of the first n lanes of a register: the vector extensions have no
+// operator for these.
 namespace detail {
 
 template <class T>
@@ -162,7 +163,7 @@ HOP_INLINE void store(T* p, int n, Lanes<T> x) {
   }
 }
 
-/// load(p, n) and store(p, n, x), quicker where n is 16 most of the time.
+/// load(p, n) and store(p, n, x), quicker if n is usually 16.
 template <class T>
 HOP_INLINE Lanes<T> load_up_to(const T* p, int n) {
   return n == kLaneCount ? load(p) : load(p, n);
@@ -181,7 +182,7 @@ HOP_INLINE Lanes<T> first(int n, Lanes<T> x, T rest) {
   return x;
 }
 
-/// Lane l gets lane l + k, for l < k; k is a power of two below 16. The other lanes get anything.
+/// Lane l gets lane l + k, for l < k; k is a power of two below 16. The other lanes are unspecified.
 template <int k, class T>
 HOP_INLINE Lanes<T> shifted_down(Lanes<T> x) {
   constexpr int kWidth = Lanes<T>::kPerRegister;

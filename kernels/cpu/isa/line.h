@@ -1,5 +1,5 @@
-// The one elementwise loop: a line of elements in blocks of one vector register, tails in a padded block. So an element
-// goes through the same instructions wherever it stands, and its bits depend on its value alone. For sources under
+// The one elementwise loop: a line of elements in blocks of one vector register, tails in a padded block. So every
+// element goes through the same instructions, and its bits depend on its value alone. For sources under
 // kernels/cpu/isa/.
 #pragma once
 
@@ -17,15 +17,15 @@ template <class T>
 inline constexpr int kBlock = rows::kPackBytes / static_cast<int>(sizeof(T));  ///< elements per block
 inline constexpr std::int64_t kBuffer = 256;                                   ///< elements converted at a time
 
-/// An input as the blocks read it: `step` elements on per block, or 0 for one block of copies of a constant.
+/// An input as the blocks read it: `step` elements per block, or 0 for one block of copies of a constant.
 template <class T>
 struct Stream {
   const T* at;
   std::int64_t step;
 };
 
-/// Calls body(const T* const in[N], Out* out) for each whole block of n elements and body(in, out, rest) for what is
-/// left.
+/// Calls body(const T* const in[N], Out* out) for each whole block of n elements, and body(in, out, rest) for the last
+/// part.
 template <class T, class Out, int N, class Body>
 HOP_INLINE void for_each_block(const Stream<T> (&streams)[N], Out* out, std::int64_t n, const Body& body) {
   const T* in[N];
@@ -45,7 +45,7 @@ HOP_INLINE void convert_input(const Line& line, int k, std::int64_t first, std::
                reinterpret_cast<std::byte*>(to), sizeof(T), count);
 }
 
-/// Runs `body` over a line, converting on the way what is not contiguous T.
+/// Runs `body` over a line. Inputs that are not contiguous T are converted on the way.
 template <class T, class Out, int N, class Body>
 HOP_INLINE void run_line(const Line& line, const Body& body) {
   alignas(64) T constants[N][kBlock<T>];

@@ -22,7 +22,7 @@ HOP_INLINE T sum_of(Runs runs, std::int64_t first, const F& f) {
   });
 }
 
-/// y = f(offset, n) over the runs.
+/// Writes y = f(offset, n) over the runs.
 template <class T, class F>
 HOP_INLINE void fill(Runs runs, std::int64_t first, T* y, const F& f) {
   for (std::int64_t r = 0; r < runs.count; ++r) {
@@ -54,7 +54,7 @@ Moments<T> moments_of(Runs runs, std::int64_t first, const T* x, double eps) {
   return {mean, 1 / rows::sqrt(var + static_cast<T>(eps)), var};
 }
 
-/// weight or bias at a position, or what stands for it where there is none.
+/// weight or bias at a position, or its default if it is absent.
 template <class T>
 HOP_INLINE Lanes<T> parameter(const T* p, std::int64_t at, int n, T otherwise) {
   return p == nullptr ? Lanes<T>(otherwise) : load_up_to(p + at, n);

@@ -37,7 +37,7 @@ struct Lanes<double> {
   }
 };
 
-/// f(i) for each whole vector of 0..n-1, f(i, rest) for the last part of one.
+/// Calls f(i) for each whole vector of 0..n-1, and f(i, rest) for the last, partial vector.
 template <class V, class F>
 HOP_INLINE void for_each_vector(std::int64_t n, const F& f) {
   std::int64_t i = 0;

@@ -1,8 +1,7 @@
 // Pack: one vector register of floats (8 on v3, 16 on v4) that speaks the vocabulary of the rows, arithmetic first; the
-// transcendental words are in pack_math.h. Only for sources under kernels/cpu/isa/ (see isa_internal.h).
-// A Pack is a value in a register; where() chooses without branching. Nothing here contracts to a fused multiply-add by
-// itself
-// (-ffp-contract=off): fma() is written where it is meant.
+// transcendental words are in pack_math.h. Only for sources under kernels/cpu/isa/ (see isa_internal.h). A Pack is a
+// value in a register; where() chooses without branching. The compiler makes no fused multiply-add by itself
+// (-ffp-contract=off): the code says fma() where one is meant.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +44,7 @@ struct Pack {
     return x;
   }
   HOP_INLINE void store(float* p) const { __builtin_memcpy(p, &v, sizeof v); }
-  /// The first `count` lanes only, 0 <= count <= kLanes: nothing else is touched; the other lanes are 0.
+  /// Loads the first `count` lanes, 0 <= count <= kLanes, and touches no other memory. The other lanes are 0.
   static HOP_INLINE Pack load(const float* p, std::int64_t count);
   HOP_INLINE void store(float* p, std::int64_t count) const;
 
@@ -92,7 +91,7 @@ HOP_INLINE Pack fma(Pack a, Pack b, Pack c) {
   return FloatVector(_mm512_fmadd_ps(__m512(a.v), __m512(b.v), __m512(c.v)));
 }
 HOP_INLINE Pack sqrt(Pack x) { return FloatVector(_mm512_sqrt_ps(__m512(x.v))); }
-/// x, or the nearer bound; NaN stays.
+/// x, or the nearer bound if x is outside; NaN stays NaN.
 HOP_INLINE Pack bound(Pack x, Pack low, Pack high) {
   return FloatVector(_mm512_min_ps(__m512(high.v), _mm512_max_ps(__m512(low.v), __m512(x.v))));
 }
@@ -120,7 +119,7 @@ HOP_INLINE Pack sqrt(Pack x) { return FloatVector(_mm256_sqrt_ps(__m256(x.v))); 
 HOP_INLINE Pack bound(Pack x, Pack low, Pack high) {
   return FloatVector(_mm256_min_ps(__m256(high.v), _mm256_max_ps(__m256(low.v), __m256(x.v))));
 }
-/// |n| <= 252: in two steps, so that neither infinity nor a denormal comes early.
+/// |n| <= 252. Scales in two steps, so that no intermediate result is infinite or denormal.
 HOP_INLINE Pack scale(Pack x, Pack n) {
   const IntVector whole = __builtin_convertvector(n.v, IntVector);
   const IntVector half = whole >> 1;
@@ -129,7 +128,7 @@ HOP_INLINE Pack scale(Pack x, Pack n) {
 #endif
 HOP_INLINE Pack rsqrt(Pack x) { return 1 / sqrt(x); }
 
-// NaN wins, as in PyTorch: a comparison with a NaN in b is false, so b is chosen; a NaN in a is asked for.
+// NaN wins, as in PyTorch. A comparison with a NaN in b is false, so b is chosen; a NaN in a needs its own test.
 HOP_INLINE Pack maximum(Pack a, Pack b) { return where((a > b) | (a != a), a, b); }
 HOP_INLINE Pack minimum(Pack a, Pack b) { return where((a < b) | (a != a), a, b); }
 

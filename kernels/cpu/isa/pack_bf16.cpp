@@ -16,8 +16,8 @@ constexpr std::int64_t kRows = kBf16Rows, kColumns = kBf16Columns, kPairs = kRow
 using Pairs = std::uint32_t __attribute__((vector_size(64)));
 using Longs = std::uint64_t __attribute__((vector_size(64)));
 
-// The bf16 of each float in the upper half of its word; the lower half is noise. Half of the last place is added, or a
-// bit less, so that ties go to the even neighbour; a NaN would overflow and becomes the quiet one of its sign.
+// The bf16 of each float in the upper half of its word; the lower half is noise. Adds half of the last place, or a bit
+// less, so that ties go to the even neighbour. A NaN would overflow: it becomes the quiet NaN of its sign.
 inline Pairs rounded(Pairs bits) {
   const Pairs up = bits + 0x7FFFU + (bits >> 16 & 1U);
   const auto is_nan = (bits & 0x7FFFFFFFU) > 0x7F800000U;
@@ -80,7 +80,8 @@ inline void store_transposed(Pairs (&square)[16], std::uint32_t* block) {
   }
 }
 
-// 32 rows x 64 columns of a matrix that lies column by column. The processor cannot foresee 64 streams by itself.
+// 32 rows x 64 columns of a matrix that lies column by column. Prefetches, because the processor cannot predict 64
+// streams.
 void pack_columns(const float* b, std::int64_t stride, std::uint32_t* block) {
   for (std::int64_t c = 0; c < kColumns; c += 16) {
     Pairs square[16];
@@ -94,7 +95,7 @@ void pack_columns(const float* b, std::int64_t stride, std::uint32_t* block) {
   }
 }
 
-// The same at the edges, where only `rows` and `columns` of them exist.
+// pack_columns() at the edges, where only `rows` rows and `columns` columns exist.
 void pack_some_columns(const float* b, std::int64_t stride, std::int64_t rows, std::int64_t columns,
                        std::uint32_t* block) {
   const std::int64_t first = rows < 16 ? rows : 16, second = rows - first;

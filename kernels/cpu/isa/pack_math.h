@@ -59,7 +59,7 @@ HOP_INLINE Pack exp(Pack x) {
 HOP_INLINE Pack expm1(Pack x) {
   const auto [n, r] = detail::reduce_exp(bound(x, -20.0F, 89.0F));
   const Pack q = fma(r * r, detail::exp_tail(r), r);  // e^r - 1
-  const Pack half_power = scale(0.5F, n);             // halved: 2^128 is no float
+  const Pack half_power = scale(0.5F, n);             // halved: 2^128 is not a float
   const Pack y = 2 * fma(half_power, q, half_power - 0.5F);
   return where(abs(x) < 1e-5F, x * fma(0.5F, x, 1), y);  // keeps -0 and denormals
 }
@@ -84,7 +84,7 @@ HOP_INLINE Pack log(Pack x) {
 
 HOP_INLINE Pack log1p(Pack x) {
   const Pack u = 1 + x;
-  const Pack lost = x - (u - 1);  // what rounding u cost, to first order
+  const Pack lost = x - (u - 1);  // the error of rounding u, to first order
   const Mask whole = (u == __builtin_inff()) | (u <= 0);
   return where(abs(x) < 1e-5F, x * fma(-0.5F, x, 1), where(whole, log(u), log(u) + lost / u));
 }

@@ -1,5 +1,5 @@
-// Pooling by rows of outputs, sixteen at a time: every tap (r, s) of the window brings them the values
-// x[h][q * column_step + s - padding], a load, or two and a shuffle where the step is 2.
+// Pooling by rows of outputs, sixteen at a time. For every tap (r, s) of the window, the sixteen values x[h][q *
+// column_step + s - padding] take one load, or two loads and a shuffle if the step is 2.
 #include "kernels/cpu/pool_loops_internal.h"
 
 #include "kernels/cpu/isa/pool_best.h"
@@ -29,7 +29,7 @@ struct Block {
   int n;
 };
 
-/// What one tap brings to a block: the elements at `column`, `column` + step, .. of a row of the plane.
+/// The values of one tap for a block: the elements at `column`, `column` + step, .. of a row of the plane.
 struct Tap {
   std::int64_t row;     ///< where the row starts in the plane
   std::int64_t column;  ///< of the block's first output; may lie in the padding
@@ -51,8 +51,8 @@ HOP_INLINE bool inside(const PoolShape& z, const Block& b, const Tap& tap) {
   return tap.column >= 0 && tap.column + (b.n - 1) * z.column_step < z.w;
 }
 
-/// The values of a tap for the block's outputs, one by one, `padding` where there is none. (Out of line: inlined, its
-/// sixteen columns would take the registers that load_tap needs.)
+/// The values of a tap for the block's outputs, one by one, with `padding` outside the image. (Not inlined: its sixteen
+/// columns would take the registers that load_tap needs.)
 template <class T>
 [[gnu::noinline]] Lanes<T> gather_tap(const PoolShape& z, const T* plane, const Block& b, const Tap& tap, T padding) {
   T values[kLaneCount];
@@ -63,7 +63,7 @@ template <class T>
   return load(values);
 }
 
-/// The same, sixteen at a time where they lie in the image, and with anything in the lanes behind n.
+/// The values of a tap, sixteen at a time if they lie in the image. Lanes behind n are unspecified.
 template <int kStep, class T>
 HOP_INLINE Lanes<T> load_tap(const PoolShape& z, const T* image, const Block& b, const Tap& tap, T padding) {
   const T* plane = image + b.plane * z.h * z.w;
@@ -100,7 +100,7 @@ HOP_INLINE void with_step(std::int64_t step, const F& f) {
 template <class T>
 void max_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t* indices, std::int64_t begin,
                      std::int64_t end) {
-  const PoolShape z = shape;  // a copy that no store can reach stays in registers
+  const PoolShape z = shape;  // a local copy stays in registers, because no store can alias it
   with_step(z.column_step, [&](auto step) {
     for_each_block(z, begin, end, [&](const Block& b) {
       const std::int64_t top = b.p * z.row_step - z.row_padding;

@@ -21,8 +21,8 @@ HOP_INLINE Places<T> lane_numbers() {
   return lane;
 }
 
-/// The running maximum of sixteen windows and where it stands. An earlier one stays unless a larger one, or the first
-/// NaN, comes.
+/// The running maximum of sixteen windows and its place. A later value replaces it only if it is larger, or is the
+/// first NaN.
 template <class T>
 struct Best {
   Lanes<T> value = -std::numeric_limits<T>::infinity();

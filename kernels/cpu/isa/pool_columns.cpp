@@ -1,5 +1,5 @@
-// Pooling of images with channels last: sixteen channels of one output at a time. Every tap (r, s) of its window brings
-// them one load.
+// Pooling of images with channels last: sixteen channels of one output at a time. Every tap (r, s) of the window is one
+// load.
 #include "kernels/cpu/isa/pool_best.h"
 #include "kernels/cpu/pool_loops_internal.h"
 

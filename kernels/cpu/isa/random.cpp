@@ -23,7 +23,8 @@ constexpr Words kLaneBlocks = {0, 2, 1, 3};
 constexpr auto kFirstHalf = [](int lane) { return lane / 2 * 2 + lane % 2 * kBlocks; };
 constexpr auto kSecondHalf = [](int lane) { return lane / 2 * 2 + 1 + lane % 2 * kBlocks; };
 
-/// The kRun words of blocks block, block + 1, .. The upper half of a lane is garbage until the end: no step reads it.
+/// The kRun words of blocks block, block + 1, .. The upper half of a lane is garbage until the end, and no step reads
+/// it.
 HOP_INLINE void philox_run(const Address& address, std::uint64_t block, std::uint32_t* words) {
   Words a[kChains], b[kChains], c[kChains], d[kChains];
   for (int j = 0; j < kChains; ++j) {

@@ -5,7 +5,7 @@
 namespace hop::kernels::HOP_ISA {
 namespace {
 
-// What happens to a value on its way into the tree. A minimum is the maximum of -x, negated.
+// Transforms of a value on its way into the tree. A minimum is the negated maximum of -x.
 template <class T>
 struct Unchanged {
   HOP_INLINE Lanes<T> operator()(Lanes<T> x) const { return x; }

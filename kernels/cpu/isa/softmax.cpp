@@ -7,7 +7,7 @@
 namespace hop::kernels::HOP_ISA {
 namespace {
 
-/// The tree over a row: pack(j, n) gives the n <= 16 values from j on, anything behind.
+/// The tree over a row: pack(j, n) gives the n <= 16 values from j on; further lanes are unspecified.
 template <class Op, class T, class Pack>
 HOP_INLINE T reduce_row(std::int64_t length, const Pack& pack) {
   return reduce_sequence<Op, T>(1, length, [&](std::int64_t) -> const Pack& { return pack; });

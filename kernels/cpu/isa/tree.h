@@ -1,13 +1,12 @@
-// The reduction tree. What is reduced is a sequence of packs of sixteen values; the tree depends on the number of packs
-// alone:
+// The reduction tree. It reduces a sequence of packs of sixteen values and depends on the number of packs alone:
 //
 //   1. lane l of a run of 32 packs combines its values one after the other;
 //   2. runs are combined pairwise, neighbours first (a binary counter: no more than log2 of them are open);
 //   3. the sixteen lanes are folded: l with l + 8, l + 4, l + 2, l + 1.
 //
-// So the error of a sum of n grows with log n, not n, and the bits know neither addresses nor strides nor threads. The
-// sixteen lanes may lie in one Lanes (the sequence is contiguous) or in sixteen (a Tile: sixteen sequences side by
-// side); both combine the same values in the same order. Lanes that no value reaches hold the identity.
+// So the error of a sum of n values grows with log n, not n, and the bits do not depend on addresses, strides or
+// threads. The sixteen lanes lie in one Lanes (a contiguous sequence) or in sixteen (a Tile: sixteen sequences side by
+// side). Both combine the same values in the same order. Lanes without a value hold the identity.
 #pragma once
 
 #include <type_traits>
@@ -75,8 +74,8 @@ HOP_INLINE T fold(Lanes<T> x) {
   return x.r[0][0];
 }
 
-/// The tree over one sequence in rows. row(r) gives a function pack(j, n): the n <= 16 elements from j on of row r, and
-/// anything in the other lanes. Every row starts a pack.
+/// The tree over one sequence in rows. row(r) gives a function pack(j, n): the n <= 16 elements from j on of row r; the
+/// other lanes are unspecified. Every row starts a pack.
 template <class Op, class T, class Row>
 HOP_INLINE T reduce_sequence(std::int64_t row_count, std::int64_t length, const Row& row) {
   Cascade<Op, Lanes<T>> cascade;
@@ -101,7 +100,7 @@ HOP_INLINE T reduce_sequence(std::int64_t row_count, std::int64_t length, const 
   return fold<Op>(cascade.finish(run));
 }
 
-/// Sums of N things of each of sixteen sequences, for N trees in one walk.
+/// N values of each of sixteen sequences, for N trees in one walk.
 template <class T, int N>
 struct Several {
   Lanes<T> of[N];
@@ -146,8 +145,8 @@ template <class Op, class Values>
   return x.lane[0];
 }
 
-/// f(l) for the first n lanes of a tile. One of Lanes lies in registers if all its indices are constants; one of more
-/// lies in memory anyway.
+/// Calls f(l) for the first n lanes of a tile. A tile of Lanes stays in registers if all its indices are constants. A
+/// tile of Several lies in memory in any case.
 template <class Values, class F>
 HOP_INLINE void for_each_lane(std::int64_t n, const F& f) {
   if constexpr (std::is_same_v<Values, Lanes<float>> || std::is_same_v<Values, Lanes<double>>) {
@@ -160,7 +159,8 @@ HOP_INLINE void for_each_lane(std::int64_t n, const F& f) {
   }
 }
 
-/// The same tree over sixteen sequences at once: row(r) gives a function values(j), element j of row r of each of them.
+/// The same tree over sixteen sequences at once: row(r) gives a function values(j), which is element j of row r of each
+/// sequence.
 template <class Op, class T, class Row>
 HOP_INLINE auto reduce_sequences(std::int64_t row_count, std::int64_t length, const Row& row) {
   using Values = decltype(row(0)(0));
