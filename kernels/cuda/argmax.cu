@@ -1,6 +1,6 @@
-// Where the maximum of each row stands. Floor: one read of x.
+// The place of the maximum of each row. Floor: one read of x.
 //
-// A warp looks through a part of a row; where there are several parts, a second launch looks through their winners.
+// A warp searches a part of a row. If a row has several parts, a second launch searches their winners.
 #include "kernels/cuda/access_device.h"
 #include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/reduce_device.h"
@@ -10,8 +10,8 @@
 namespace hop::kernels::cuda {
 namespace {
 
-/// Whether (a, i) is taken before (b, j): NaN first, then the larger, then the earlier one. No tie is left, so any
-/// order of comparing gives the same.
+/// Whether (a, i) is taken before (b, j): NaN first, then the larger, then the earlier one. There are no ties, so any
+/// order of comparisons gives the same result.
 template <class T>
 __device__ bool before(T a, std::int64_t i, T b, std::int64_t j) {
   const bool a_is_nan = a != a, b_is_nan = b != b;
@@ -20,8 +20,8 @@ __device__ bool before(T a, std::int64_t i, T b, std::int64_t j) {
   return i < j;
 }
 
-/// One warp per part of a row: y[row][part] = where its maximum stands. `chosen` null: all positions are looked at;
-/// else those in chosen[row][0 .. count-1], the winners of an earlier launch.
+/// One warp per part of a row: y[row][part] = the place of its maximum. If `chosen` is null, all positions are
+/// searched; otherwise those in chosen[row][0 .. count-1], the winners of an earlier launch.
 template <class T, class Value>
 __global__ void __launch_bounds__(32 * kRowBlock)
     argmax_parts(const T* x, std::int64_t rows, std::int64_t length, const std::int64_t* chosen, std::int64_t count,

@@ -2,15 +2,15 @@
 // neighbouring values. y = (x - mean) * rstd * weight + bias, with the statistics of each channel.
 //
 // Nothing can be written before a channel's statistics are known, and a channel (128 images of 32 x 32: half a
-// megabyte) is more than a multiprocessor holds. So there are two kernels, or one for a channel of one part: the first
-// leaves the sums of each part in memory, the second merges them in each of its blocks and writes. Floor: x is read
-// twice and written once, 3 s bytes per value forward (s = sizeof(T)), 5 s backward; within L2 nearly 2 s, 4 s.
+// megabyte) is more than a multiprocessor holds. So there are two kernels, or one if a channel has one part: the first
+// stores the sums of each part, the second merges them in each of its blocks and writes. Floor: x is read twice and
+// written once, 3 s bytes per value forward (s = sizeof(T)), 5 s backward; within L2 nearly 2 s, 4 s.
 //
 // The variance of a part is taken around the part's own mean, on values in registers; parts are then merged by the
 // formula of Chan, Golub & LeVeque (1983): two passes' accuracy for one read. The order of all merges is fixed.
 //
-// A tail, y = relu(normalised + residual), is computed where values are written, and undone where their gradients are
-// first read: one more matrix is read forward, one read and one written backward, and none without a residual.
+// A tail, y = relu(normalised + residual), is computed where values are written and undone where gradients are first
+// read. Only a residual costs memory traffic: one more matrix read forward; one read and one written backward.
 #include <cmath>
 
 #include "kernels/cuda/batch_norm_device.h"
@@ -21,9 +21,9 @@
 namespace hop::kernels::cuda {
 namespace {
 
-using std::sqrt;  // of a number
+using std::sqrt;  // the overload for numbers
 
-/// What a part leaves: mean and squared deviations forward, sums of g and of g * xhat backward.
+/// The sums of a part: mean and squared deviations forward, sums of g and of g * xhat backward.
 template <class T>
 struct Sums {
   T first, second;
@@ -36,7 +36,7 @@ struct Parameters {
   __device__ T bias_of(std::int64_t c) const { return bias == nullptr ? T{0} : bias[c]; }
 };
 
-/// 0 where y, relu's result or its argument, is not positive; NaN lets values pass.
+/// value if y, relu's result or its argument, is positive or NaN, otherwise 0.
 template <class T>
 __device__ T where_relu_passes(T y, T value) {
   return y <= T{0} ? T{0} : value;
@@ -57,7 +57,7 @@ struct Moments {
   std::int64_t n = 0;
   T mean = 0, m2 = 0;
 
-  /// Those of both together. Not symmetric in its rounding: who comes first matters.
+  /// The moments of both together. Rounding is not symmetric: the order matters.
   __device__ Moments then(const Moments& next) const {
     if (n == 0) return next;
     if (next.n == 0) return *this;
@@ -100,7 +100,7 @@ struct Forward {
     });
     return {all.mean, all.m2};
   }
-  /// Lane l has parts l and l + 32; then lanes meet as in warp_reduce, the lower one first.
+  /// Lane l has parts l and l + 32. Then lanes combine as in warp_reduce, the lower lane first.
   __device__ Sums<T> merged(const Channels& shape, const Sums<T>* partial) const {
     const int lane = static_cast<int>(threadIdx.x) % 32;
     Moments<T> all;
@@ -155,7 +155,7 @@ struct Apply {
 
 // ---- Backward: dx = rstd * weight * (g - mean(g) - xhat * mean(g * xhat)), xhat = (x - mean) * rstd
 
-/// A BatchNormTailGrad. With y, dresidual is written, by the first of the two steps; without, y is made from x again.
+/// A BatchNormTailGrad. With y, the first of the two steps writes dresidual. Without y, relu's input is made from x.
 template <class T>
 struct TailGrad {
   bool relu;
@@ -179,7 +179,7 @@ struct Backward {
     const T m = mean[c], r = rstd[c], weight = parameters.weight_of(c), bias = parameters.bias_of(c);
     const bool aligned = part.shape.aligned;
     T g_sum[Part::kSums] = {}, gx_sum[Part::kSums] = {};
-    // A loop for each kind of tail: a branch in the loop would keep loads from being issued together.
+    // Each kind of tail has its own loop: a branch in the loop would keep loads from being issued together.
     const auto walk = [&](const auto& undo_tail) {
       for_each_chunk(part.begin, part.end, [&](std::int64_t from, std::int64_t to) {
         part.stream(from, to, [&](int, int of, std::int64_t where) {
@@ -277,7 +277,7 @@ void launch_steps(const Channels& shape, std::int64_t groups, const Pass& pass, 
   run(walk_channels<Pass, Part, Step::write>, partial);
 }
 
-/// Queues the steps of pass(zero of the dtype) for x; `with_sums`: it needs sums over the channel.
+/// Queues the steps of pass(zero of the dtype) for x. `with_sums`: whether the pass needs sums over the channel.
 template <class Pass, class... Matrices>
 void launch_channels(const Pass& pass, bool with_sums, const Tensor& x, const Matrices&... matrices) {
   Channels shape(x.shape());

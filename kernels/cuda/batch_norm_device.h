@@ -1,4 +1,5 @@
-// How batch_norm.cu walks its channels: cut into parts, a part into chunks, with the sums of a chunk as a fixed tree.
+// How batch_norm.cu walks its channels: a channel is cut into parts, a part into chunks, and a chunk is summed by a
+// fixed tree.
 //
 // Two ways for a block to read, with one tree, and so the same bits:
 //
@@ -22,7 +23,7 @@ inline constexpr int kChunk = kBlock * kValues;  // of a block at once
 inline constexpr int kWarps = kBlock / 32;
 inline constexpr int kMaxParts = 64;  // a warp merges them: two per lane
 
-/// How the channels lie and how they are cut.
+/// The layout of the channels and their parts.
 struct Channels {
   std::int64_t channels, size, count;  // count: values per channel
   std::int64_t parts, part_count;      // part_count: values per part, whole chunks
@@ -37,7 +38,7 @@ struct Channels {
     parts = ceil_div(count, part_count);
     if (count <= kMaxElements) by_size = FastDivision(static_cast<std::uint32_t>(size));
   }
-  /// Where value e of a channel lies.
+  /// The offset of value e of a channel.
   __device__ std::int64_t at(std::int64_t channel, std::int64_t e) const {
     const std::int64_t run = count <= kMaxElements ? by_size.quotient(static_cast<std::uint32_t>(e)) : e / size;
     return (run * channels + channel) * size + (e - run * size);
@@ -47,7 +48,7 @@ struct Channels {
   }
 };
 
-/// f(from, to) for every chunk from `begin` to `end`.
+/// Calls f(from, to) for every chunk from `begin` to `end`.
 template <class F>
 __device__ void for_each_chunk(std::int64_t begin, std::int64_t end, const F& f) {
   for (std::int64_t from = begin; from < end; from += kChunk) f(from, min(end, from + kChunk));
@@ -64,10 +65,10 @@ struct Part {
 
   __device__ Part(const Channels& channels, std::int64_t c, std::int64_t part)
       : shape(channels), channel(c), begin(part * shape.part_count), end(begin + shape.count_of(part)) {}
-  /// Whether this thread writes what a channel has once.
+  /// Whether this thread writes the values that a channel has once.
   __device__ bool speaks() const { return threadIdx.x == 0; }
-  /// f(slot, sum, where) for every access of this thread to the values from `from` to `to`; `where` is that of its
-  /// first value, `sum` the one that they belong to.
+  /// Calls f(slot, sum, where) for every access of this thread to the values from `from` to `to`: `where` is the offset
+  /// of its first value, `sum` the number of the sum that its values belong to.
   template <class F>
   __device__ void for_each(std::int64_t from, std::int64_t to, const F& f) const {
 #pragma unroll
@@ -76,7 +77,7 @@ struct Part {
       if (e < to) f(k, 0, shape.at(channel, e));
     }
   }
-  /// The same for who keeps nothing by slot.
+  /// The same for callers that keep nothing per slot.
   template <class F>
   __device__ void stream(std::int64_t from, std::int64_t to, const F& f) const {
     for_each(from, to, f);
@@ -86,7 +87,7 @@ struct Part {
   __device__ T tree(const T (&sums)[kSums]) const {
     return block_reduce<Add, kBlock>(sums[0]);
   }
-  /// What `merged(channel)` gives a warp, every warp for itself.
+  /// The result of `merged(channel)`, which every warp computes for itself.
   template <class F>
   __device__ auto total(const F& merged) const {
     return merged(channel);
@@ -100,7 +101,7 @@ struct ColumnPart {
   static constexpr int kSlots = kValues * kWarps;
   static constexpr int kSums = kWarps;  ///< the part of thread `lane` of each warp of a Part
   const Channels& shape;
-  std::int64_t first, channel, begin, end;  // channel: this thread's, the last one where there is none
+  std::int64_t first, channel, begin, end;  // channel: this thread's, or the last one if it has none
   bool exists;
 
   __device__ ColumnPart(const Channels& channels, std::int64_t tile, std::int64_t part)
@@ -120,7 +121,7 @@ struct ColumnPart {
   }
   template <class F>
   __device__ void stream(std::int64_t from, std::int64_t to, const F& f) const {
-#pragma unroll 1  // eight loads at once are enough, and 64 too many for the registers
+#pragma unroll 1  // eight loads at once are enough; 64 would need too many registers
     for (int k = 0; k < kValues; ++k) for_row(k, from, to, f);
   }
   /// The values of threads `lane` in row k of a Part.
@@ -135,9 +136,9 @@ struct ColumnPart {
   /// The sum of each thread's channel. As block_reduce: every warp of a Part, then the warps.
   template <class T>
   __device__ T tree(const T (&sums)[kSums]) const {
-    __shared__ T tile[kColumns][kBlock + 4];  // 4: neighbouring threads write to different memory banks
+    __shared__ T tile[kColumns][kBlock + 4];  // + 4, so that neighbouring threads write to different memory banks
     __shared__ T totals[kColumns];
-#pragma unroll  // what the call before left has been read: its last barrier says so
+#pragma unroll  // the barrier of the call before guarantees that its values have been read
     for (int warp = 0; warp < kWarps; ++warp) tile[column()][warp * 32 + lane()] = sums[warp];
     __syncthreads();
     const int mine = static_cast<int>(threadIdx.x) / 32, at = static_cast<int>(threadIdx.x) % 32;
@@ -165,7 +166,7 @@ struct ColumnPart {
   }
 };
 
-/// y = f(x..) for all values of the part; inputs are loaded as packets.
+/// Writes y = f(x..) for all values of the part. Inputs are loaded as packets.
 template <class Part, class T, class F, class... Inputs>
 __device__ void fill(const Part& part, T* y, const F& f, const Inputs*... inputs) {
   constexpr int kWidth = Part::kWidth;

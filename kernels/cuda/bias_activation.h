@@ -1,4 +1,4 @@
-// What the epilogues of cuBLASLt and cuDNN do, as a pass of its own: for products and convolutions without one.
+// The work of cuBLASLt's and cuDNN's epilogues as a separate pass, for products and convolutions without an epilogue.
 #pragma once
 
 #include <cstdint>

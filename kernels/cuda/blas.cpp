@@ -29,7 +29,7 @@ std::size_t aux_bytes(const Product& p) {
 #ifdef HOP_HAS_CUBLASLT
 namespace {
 
-constexpr std::size_t kMaxWorkspace = std::size_t{32} << 20;  // what cuBLAS recommends on Hopper
+constexpr std::size_t kMaxWorkspace = std::size_t{32} << 20;  // cuBLAS's recommendation for Hopper
 
 // ---- owners of cuBLASLt's descriptions
 
@@ -58,9 +58,9 @@ void set(const Owned<cublasLtMatmulPreference_t>& d, cublasLtMatmulPreferenceAtt
         "cublasLtMatmulPreferenceSetAttribute");
 }
 
-// ---- from a Product to what cuBLASLt wants
-// It thinks in columns: our row-major d = a b is, read column by column, d^T = b^T a^T. So its A is our b, its B our a,
-// and its bias, a value per row of d^T, is ours, a value per column of d.
+// ---- from a Product to cuBLASLt's terms
+// cuBLASLt is column-major: read column by column, our row-major d = a b is d^T = b^T a^T. So its A is our b, its B our
+// a, and its bias (a value per row of d^T) is our bias (a value per column of d).
 
 cudaDataType_t type_of(const Product& p) { return p.dtype == DType::f64 ? CUDA_R_64F : CUDA_R_32F; }
 
@@ -89,7 +89,7 @@ cublasLtEpilogue_t epilogue_of(Epilogue epilogue) {
   return kNames.at(static_cast<std::size_t>(epilogue));
 }
 
-/// A matrix of rows x columns, row by row or, transposed, column by column, as cuBLASLt reads it.
+/// A matrix of rows x columns as cuBLASLt reads it: row by row, or column by column if transposed.
 Layout make_layout(const Product& p, cudaDataType_t type, std::int64_t rows, std::int64_t columns, bool transposed,
                    std::int64_t ld, std::int64_t step) {
   cublasLtMatrixLayout_t raw = nullptr;
@@ -155,7 +155,7 @@ bool choose(const Product& p, Plan& plan) {
 }
 
 std::optional<Plan> make_plan(const Product& p) {
-  handle();  // or the reason why there is none
+  handle();  // throws the reason if there is no handle
   Plan plan{make_description(p), make_layout(p, type_of_factors(p), p.m, p.k, p.a_transposed, p.a_ld, p.a_step),
             make_layout(p, type_of_factors(p), p.k, p.n, p.b_transposed, p.b_ld, p.b_step),
             make_layout(p, type_of(p), p.m, p.n, false, 0, p.d_step)};
@@ -163,9 +163,9 @@ std::optional<Plan> make_plan(const Product& p) {
   return plan;
 }
 
-/// The plan of a product on the current device, made once; null if cuBLASLt knows no algorithm. Description pointers
-/// (bias, aux) change from call to call, so each thread has plans of its own; they are equal, for the heuristic is a
-/// function.
+/// The plan of a product on the current device, made once; null if cuBLASLt knows no algorithm. The pointers in a
+/// description (bias, aux) change from call to call, so each thread has its own plans. The plans of all threads are
+/// equal, because the heuristic is a function.
 Plan* plan_for(const Product& p) {
   thread_local std::map<std::pair<int, Product>, std::optional<Plan>> plans;
   const std::pair key(current_device(), p);
@@ -220,7 +220,7 @@ std::string choice(const Product& p) {
   return text + " workspace " + std::to_string(plan.workspace);
 }
 
-#else  // the headers were not there when this was built
+#else  // built without cuBLASLt's headers
 
 bool available() { return false; }
 std::string version() { return "none"; }

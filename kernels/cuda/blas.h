@@ -1,6 +1,7 @@
-// Matrix products through cuBLASLt, which is looked for at run time. Each product's algorithm is asked of cuBLASLt's
-// heuristic once, without timing anything, and kept for the life of the process: among those whose reductions have a
-// fixed order, with a workspace of ours. So the bits of a product depend on its values, its Product and the card alone.
+// Matrix products through cuBLASLt, which is looked for at run time. cuBLASLt's heuristic chooses each product's
+// algorithm once, without timing, among algorithms whose reductions have a fixed order and fit into our workspace. The
+// choice is kept for the life of the process. So the bits of a product depend on its values, its Product and the card
+// alone.
 #pragma once
 
 #include <compare>
@@ -13,29 +14,29 @@
 
 namespace hop::kernels::cuda::blas {
 
-/// What happens to the product before it is written, with the vector `bias` and the matrix `aux`:
+/// The operation on the product before it is written, with the vector `bias` and the matrix `aux`:
 enum class Epilogue : std::uint8_t {
   none,
   bias,                 ///< d = a b + bias (n)
   relu,                 ///< d = relu(a b)
   relu_bias,            ///< d = relu(a b + bias)
-  relu_bias_aux,        ///< and aux = a bit per element: whether it passed
+  relu_bias_aux,        ///< and aux = a bit per element: whether it passed relu
   gelu,                 ///< d = gelu(a b), by tanh
   gelu_bias,            ///< d = gelu(a b + bias)
   gelu_bias_aux,        ///< and aux = a b + bias
-  bias_grad,            ///< d = a b, and bias (m) = sum of a over k: a = g^T, and transposed must it lie
-  relu_grad_bias_grad,  ///< d = a b where aux has its bit, else 0, and bias (n) = sum of d over m
+  bias_grad,            ///< d = a b, and bias (m) = sum of a over k; a = g^T must be transposed
+  relu_grad_bias_grad,  ///< d = a b where the bit of aux is set, else 0, and bias (n) = sum of d over m
   gelu_grad_bias_grad,  ///< d = a b gelu'(aux), and bias (n) = sum of d over m
-  relu_grad,            ///< d = a b where aux has its bit, else 0
+  relu_grad,            ///< d = a b where the bit of aux is set, else 0
 };
 
-/// The shape of d (m, n) = epilogue(a (m, k) b (k, n)), `batch` times. Matrices lie row by row, a transposed one column
-/// by column; d is dense.
+/// The shape of d (m, n) = epilogue(a (m, k) b (k, n)), `batch` times. Matrices are stored row by row, a transposed one
+/// column by column; d is dense.
 struct Product {
   std::int64_t m = 0, n = 0, k = 0;
-  DType dtype = DType::f32;  ///< f32 or f64; f64 knows no epilogue but none
+  DType dtype = DType::f32;  ///< f32 or f64; f64 has no epilogue but none
   Precision precision = Precision::strict;
-  bool bf16_factors = false;  ///< a and b hold bf16, d holds f32 all the same
+  bool bf16_factors = false;  ///< a and b are bf16; d is f32
   bool a_transposed = false, b_transposed = false;
   std::int64_t a_ld = 0, b_ld = 0;  ///< elements from one row (transposed: column) to the next; 0: dense
   bool accumulate = false;          ///< d += a b
@@ -47,32 +48,32 @@ struct Product {
   auto operator<=>(const Product&) const = default;
 };
 
-/// Where the matrices are, on the current device.
+/// The addresses of the matrices, on the current device.
 struct Operands {
   const void* a = nullptr;
   const void* b = nullptr;
   void* d = nullptr;
   void* bias = nullptr;  ///< read or written, as the epilogue says
-  void* aux = nullptr;   ///< likewise; see aux_bytes()
+  void* aux = nullptr;   ///< read or written, as the epilogue says; see aux_bytes()
 };
-inline constexpr std::uintptr_t kAlignment = 16;  ///< more gives cuBLASLt no better choice
+inline constexpr std::uintptr_t kAlignment = 16;  ///< a larger alignment gives cuBLASLt no better choice
 
 /// Whether cuBLASLt was found.
 bool available();
 const std::string& why_not_available();
-/// cuBLASLt's own number for its version; "none" where it was not found.
+/// cuBLASLt's own version number; "none" if it was not found.
 std::string version();
 
-/// Queues the product on the current stream. False, and nothing is done, where cuBLASLt knows no algorithm for it.
+/// Queues the product on the current stream. If cuBLASLt knows no algorithm for it, does nothing and returns false.
 /// Throws CudaError.
 [[nodiscard]] bool multiply(const Product& product, const Operands& operands);
 
 /// The bytes of `aux`: for relu one bit per element, rows of 128; for gelu a matrix like d; else 0.
 std::size_t aux_bytes(const Product& product);
 
-/// The algorithm that multiply() uses for this product on the current device, for the record of a run:
-/// "cublasLt 130100: id 66 tile 20 stages 9 split-k 1 reduction 0 swizzle 0 custom 0 inner 0 cluster 0 workspace 0".
-/// Throws DeviceError where there is none.
+/// The algorithm that multiply() uses for this product on the current device, for the record of a run: "cublasLt
+/// 130100: id 66 tile 20 stages 9 split-k 1 reduction 0 swizzle 0 custom 0 inner 0 cluster 0 workspace 0". Throws
+/// DeviceError if there is none.
 std::string choice(const Product& product);
 
 }  // namespace hop::kernels::cuda::blas

@@ -38,7 +38,7 @@ void check(cublasStatus_t status, const char* call) {
 cublasLtHandle_t handle() {
   if (!lt().why_not.empty()) throw DeviceError("[cublasLt] " + lt().why_not);
   static std::mutex mutex;
-  static std::map<int, cublasLtHandle_t> handles;  // kept until the process ends, as the library is
+  static std::map<int, cublasLtHandle_t> handles;  // kept until the process ends, like the library
   const std::scoped_lock lock(mutex);
   cublasLtHandle_t& handle = handles[current_device()];
   if (handle == nullptr) check(lt().cublasLtCreate(&handle), "cublasLtCreate");

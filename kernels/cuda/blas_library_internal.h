@@ -23,10 +23,10 @@ struct Lt {
   std::string why_not;  // "" if all were found
 };
 
-/// Looked for at the first call.
+/// The functions; the first call looks for the library.
 const Lt& lt();
 
-/// Throws CudaError if `status` is no success; `call` is the call that returned it.
+/// Throws CudaError unless `status` is success; `call` is the call that returned it.
 void check(cublasStatus_t status, const char* call);
 
 /// The handle of the current device. Throws CudaError if cuBLASLt refuses (without a driver, for one).

@@ -3,7 +3,7 @@
 // operands from the inputs. Memory-bound work costs what it reads and writes, so k rows in one pass cost 1 / k.
 //
 // For code in kernels/cuda that knows its next steps: bias_activation.cu finishes products and convolutions with it
-// where no library does so. The values are those of the rows one after the other, bit for bit.
+// when no library does. The values are those of the rows one after the other, bit for bit.
 #pragma once
 
 #include "kernels/cuda/elementwise_rows.h"
@@ -47,7 +47,7 @@ struct Chain<Row> {
   }
 };
 
-/// y <- chain(inputs), y contiguous, f32 or f64, of the inputs' broadcast shape; may be one of them.
+/// y <- chain(inputs). y is contiguous, f32 or f64, of the inputs' broadcast shape; it may be an input.
 template <class... Rows>
 void run_chain(const Chain<Rows...>& chain, const Tensor& y, std::span<const Input> inputs) {
   const auto run = [&]<class T>(T) {

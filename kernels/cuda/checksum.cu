@@ -1,4 +1,4 @@
-// Checksums and packing. Floors: checksum, one read; pack, one read and one write, the checksum rides along. Two 64-bit
+// Checksums and packing. Floors: checksum, one read; pack, one read and one write, including the checksum. Two 64-bit
 // products per word keep an H100's integer units about half busy at the full rate of its memory.
 #include "kernels/cuda/checksum.h"
 
@@ -31,7 +31,7 @@ __device__ inline Words load_unit(const std::byte* at, std::uint64_t count) {
   return words;
 }
 
-/// *result += the sum over the block's threads. Integer addition: any order gives the same.
+/// *result += the sum over the block's threads. Integer addition gives the same result in any order.
 __device__ inline void add_block_sum(std::uint64_t sum, unsigned long long* result) {
   __shared__ std::uint64_t of_warp[kThreads / 32];
   for (int distance = 16; distance > 0; distance /= 2) sum += __shfl_xor_sync(0xffffffffU, sum, distance);
@@ -50,12 +50,13 @@ __global__ void __launch_bounds__(kThreads)
   for (std::uint64_t unit = std::uint64_t{blockIdx.x} * kThreads + threadIdx.x; unit < units; unit += step) {
     const std::uint64_t left = size - unit * kUnit;
     const Words words = load_unit(bytes + unit * kUnit, left);
-    sum += left > 8 ? hash_of(words, unit) : word_hash(words.v[0], 2 * unit);  // no hash of a word that is not there
+    sum += left > 8 ? hash_of(words, unit)
+                    : word_hash(words.v[0], 2 * unit);  // the second word does not exist and has no hash
   }
   add_block_sum(sum, result);
 }
 
-// A launch takes the parts as an argument, which may have 4 KiB: no table has to be copied to the device first.
+// A launch takes the parts as an argument of at most 4 KiB, so no table has to be copied to the device first.
 constexpr int kParts = 128;
 struct PartTable {
   int count;
@@ -108,7 +109,7 @@ unsigned long long* cleared(const Tensor& result) {
   return word;
 }
 
-/// Blocks for so many bytes; at least one, which adds the size.
+/// The number of blocks for `bytes`. At least one, because one block adds the size.
 unsigned grid_of(std::uint64_t bytes) {
   return blocks_for(std::max<std::int64_t>(1, static_cast<std::int64_t>((bytes + kUnit - 1) / kUnit)));
 }

@@ -1,7 +1,8 @@
 // The checksum that a model's state carries from device to device. A CRC or XXH3 runs through the bytes in order; this
-// one is a sum, so that thousands of threads take part and any order gives the same value: every 8-byte word is hashed
-// together with its position, and the hashes are added modulo 2^64. A changed word always changes it, since the hash is
-// a bijection; exchanged or shifted words change it with all but 2^-64 of certainty. No defence against an attacker.
+// one is a sum, so that thousands of threads can take part and any order gives the same value: every 8-byte word is
+// hashed together with its position, and the hashes are added modulo 2^64. A changed word always changes the checksum,
+// because the hash is a bijection. Exchanged or shifted words change it except with probability 2^-64. It is no defence
+// against an attacker.
 #pragma once
 
 #include <bit>
@@ -22,12 +23,12 @@ constexpr std::uint64_t mixed(std::uint64_t z) {
   return z ^ (z >> 31);
 }
 
-/// What word number `index` adds to a checksum: multiples of 2^64 / golden ratio differ in about half of their bits.
+/// The share of word number `index` in a checksum. Multiples of 2^64 / golden ratio differ in about half of their bits.
 constexpr std::uint64_t word_hash(std::uint64_t word, std::uint64_t index) {
   return mixed(word ^ (index + 1) * 0x9E3779B97F4A7C15U);
 }
 
-/// The checksum of bytes on the host: little-endian words, the last filled up with zeros, and the number of bytes.
+/// The checksum of bytes on the host: little-endian words, the last one padded with zeros, and the number of bytes.
 inline std::uint64_t checksum(ByteView bytes) {
   static_assert(std::endian::native == std::endian::little);
   std::uint64_t sum = mixed(bytes.size());
@@ -39,7 +40,7 @@ inline std::uint64_t checksum(ByteView bytes) {
   return sum;
 }
 
-/// The same of `bytes` on the current device, starting on 16 bytes, into `result` (1) i64 there. On the current stream.
+/// The checksum of `bytes` on the current device, aligned to 16, into `result` (1) i64 there. On the current stream.
 void checksum(ByteView bytes, const Tensor& result);
 
 /// A range of bytes on the device and its place in a packed block.
@@ -49,9 +50,9 @@ struct PackedPart {
   std::size_t size;
 };
 
-/// Gathers `parts` into `block` (on 16 bytes), zeros between them, and leaves the block's checksum in `result` (1) i64,
-/// in one pass: for a state whose tensors do not lie together yet. All on the current device and stream. Throws
-/// ShapeError for parts that overlap, or do not fit.
+/// Gathers `parts` into `block` (aligned to 16), with zeros between them, and writes the block's checksum to `result`
+/// (1) i64, in one pass: for a state whose tensors do not lie together yet. All on the current device and stream.
+/// Throws ShapeError for parts that overlap or do not fit.
 void pack(std::span<const PackedPart> parts, MutableByteView block, const Tensor& result);
 
 }  // namespace hop::kernels::cuda

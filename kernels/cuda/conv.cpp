@@ -1,5 +1,5 @@
-// Convolutions: f32 through cuDNN, f64 and whatever cuDNN cannot do through our own kernels. Which of the two is a
-// function of math(), precision(), sizes and dtype; layouts and addresses are evened out before.
+// Convolutions: f32 through cuDNN; f64, and convolutions that cuDNN cannot do, through our own kernels. The choice is a
+// function of math(), precision(), sizes and dtype. Operands of other layouts or alignments are copied first.
 #include <algorithm>
 
 #include "kernels/copy.h"
@@ -12,14 +12,14 @@
 namespace hop::kernels::cuda {
 namespace {
 
-/// A tensor that is read, contiguous and on the 16 bytes that cuDNN's plans are made for.
+/// An operand that is read: contiguous, and aligned to the 16 bytes that cuDNN's plans assume.
 Tensor dense(const Tensor& x) {
   return x.is_contiguous() && reinterpret_cast<std::uintptr_t>(x.raw_data()) % 16 == 0 ? x : clone(x);
 }
 
 constexpr std::int64_t kFewInGroup = 8;  // channels, for a tile
 
-/// Our own kernels: by tiles, whose columns are the channels of a group; by loops where these are few.
+/// Our own kernels: tiles, whose columns are the channels of a group, or loops if a group has few channels.
 void conv2d_by_own_kernels(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight,
                            const Tensor& y) {
   const std::int64_t groups = sizes.options.groups;

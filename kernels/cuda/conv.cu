@@ -1,13 +1,13 @@
-// Convolution and its gradients by the definition, as gathers: every result is computed by one thread, or one warp,
-// that reads what it needs. Nothing is scattered, so no atomics, and every sum has one order:
+// Convolution and its gradients by the definition, as gathers: one thread or one warp computes each result and reads
+// all values that the result needs. Nothing is scattered, so there are no atomics, and every sum has one order:
 //
 //   y[n][k][i][j]      = sum over c, r, s    of x[n][c][h][w] weight[k][c][r][s]     one thread
 //   dx[n][c][h][w]     = sum over k, r, s    of g[n][k][i][j] weight[k][c][r][s]     one thread
 //   dweight[k][c][r][s] = sum over n, i, j    of g[n][k][i][j] x[n][c][h][w]          one warp: 32 sums, then a tree
 //
 // with h = i stride + r dilation - padding and w likewise; c runs over the channels of k's group. 2 n k p q (c /
-// groups) r s FLOPs each; every operand is read again for each use of it, from the caches where they hold it: for
-// groups of few channels. Others go by tiles (conv_tiles.cu), and the fast path is cuDNN.
+// groups) r s FLOPs each. Every operand is read again for each use, from the caches if they hold it, so these kernels
+// suit groups of few channels. Other groups use tiles (conv_tiles.cu). The fast path is cuDNN.
 #include <algorithm>
 
 #include "kernels/cuda/conv_internal.h"
@@ -19,16 +19,17 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kWarp = 32;
-constexpr int kMaxBlocks = 1 << 16;  // each thread then takes every so-manieth result
+constexpr int kMaxBlocks = 1 << 16;  // beyond it, each thread takes several results
 
-/// The sizes in the types of index arithmetic on the device; a tensor may have more than 2^31 elements, a side not.
+/// The sizes in the types of index arithmetic on the device. A tensor may have more than 2^31 elements, but each side
+/// is shorter.
 struct Sizes {
   int n, c, h, w, k, r, s, p, q;
   int group_in, group_out;  // channels per group
   int stride[2], padding[2], dilation[2];
 };
 
-/// One index of a plane split into its parts, the last fastest.
+/// An index split into its parts, the last fastest.
 struct Index4 {
   int n, c, h, w;
 };
@@ -70,7 +71,8 @@ __global__ void conv_forward(Sizes z, const T* x, const T* weight, T* y) {
   }
 }
 
-/// The result index that tap `tap` of a window brings to input `at`, or -1: at = i stride + tap dilation - padding.
+/// The result index i whose window has input `at` under tap `tap`, or -1 if there is none: at = i stride + tap dilation
+/// - padding.
 __device__ inline int window_of(int at, int tap, int stride, int dilation, int padding, int windows) {
   const int from = at + padding - tap * dilation;
   return from >= 0 && from % stride == 0 && from / stride < windows ? from / stride : -1;

@@ -1,5 +1,5 @@
-// Convolution and its gradients as products of matrices that nobody writes down (implicit GEMM): where their rows,
-// columns and steps lie. conv_tiles.cu explains and multiplies.
+// Convolution and its gradients as products of matrices that are never stored (implicit GEMM): the places of their
+// rows, columns and steps. conv_tiles.cu explains and multiplies.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace hop::kernels::cuda {
 
-constexpr int kNowhere = -(1 << 29);  // a row of an image, whatever is added to it
+constexpr int kNowhere = -(1 << 29);  // stays outside of every image when an offset is added
 
 struct alignas(16) Place {
   std::int64_t offset;
@@ -20,8 +20,8 @@ __device__ inline Place nowhere() { return {0, kNowhere, 0}; }
 template <class T>
 struct ConvFactor {
   const T* at;
-  int rows, columns;          // of the image; 1, 1: every place that is not nowhere
-  int row_step, column_step;  // only rows that these divide are there: dx with strides
+  int rows, columns;          // of the image; 1, 1: only kNowhere is outside
+  int row_step, column_step;  // only rows and columns that are multiples of these exist: dx with strides
   std::int64_t row_stride, column_stride;
 
   __device__ T load(const Place& line, const Place& step) const {
@@ -57,7 +57,8 @@ struct Index3 {
         third(static_cast<int>(i % thirds)) {}
 };
 
-/// The corner, in x, of the window of result pixel `i`; and the tap (c, r, s) of a window of `group`.
+/// The corner in x of the window of result pixel `i`; below it, the place of tap `i` = (c, r, s) of a window of
+/// `group`.
 __device__ inline Place corner_of(const DeviceConvSizes& z, std::int64_t i) {
   const Index3 at(i, z.p, z.q);
   const int row = at.second * z.row_step - z.row_padding, column = at.third * z.column_step - z.column_padding;
@@ -72,7 +73,8 @@ __device__ inline std::int64_t result_offset(const DeviceConvSizes& z, std::int6
   return pixel / z.result_plane() * z.k * z.result_plane() + pixel % z.result_plane();
 }
 
-/// The passes: how many rows, columns and steps, where they are in the two factors, and where a sum is written.
+/// The passes: their numbers of rows, columns and steps, the places of these in the two factors, and the place to which
+/// a sum is written.
 template <class T>
 struct Forward {
   static constexpr bool kRowsAlongDepth = false;
@@ -126,7 +128,7 @@ struct InputGrad {
   __device__ T* out(std::int64_t) const { return dx; }
 
  private:
-  /// With strides, only the sum of two rows says which row of g it is.
+  /// With strides, only the sum of two rows determines the row of g.
   __device__ Place in_g(std::int64_t offset, int row, int column) const {
     return {is_strided() ? offset : offset + static_cast<std::int64_t>(row) * z.q + column, row, column};
   }

@@ -1,18 +1,18 @@
-// Convolution and its gradients as products of matrices that nobody writes down (implicit GEMM), tile by tile
-// (tile_product.h). What the three compute stands at the top of conv.cu; here
+// Convolution and its gradients as products of matrices that are never stored (implicit GEMM), tile by tile
+// (tile_product.h). The top of conv.cu has the three formulas. Here
 //
 //   y        rows are pixels (n, p, q), columns channels k, steps (c, r, s)
 //   dx       rows are pixels (n, h, w), columns channels c, steps (k, r, s)
-//   dweight  rows are channels k, columns (c, r, s), steps (n, p, q), cut into parts for blocks of their own
+//   dweight rows are channels k, columns (c, r, s), steps (n, p, q), cut into parts, one per block
 //
-// of one group. An element of x lies where a pixel's corner and a window's tap meet: both are places, offsets are
-// added, and so are rows and columns, which say whether the element is inside of the image. So are a row and a step of
-// any other factor. Each block has its lines' places and the next steps' in shared memory; a value costs two reads
-// there, five additions and comparisons, and its load.
+// of one group. The place of an element of x is the sum of two places, a pixel's corner and a window's tap: offsets are
+// added, and so are rows and columns, which tell whether the element is inside of the image. The same holds for a row
+// and a step of any other factor. Each block keeps the places of its lines and of the next steps in shared memory. A
+// value costs two reads there, five additions and comparisons, and its load.
 //
-// 2 n k p q (c / groups) r s FLOPs each; a tile of 128 x 64 makes 43 of them of every value that it loads. Sums over
-// (c, r, s) and (k, r, s) are one chain each. dweight's parts are chains, too, and parts are added in one order, which
-// the sizes alone decide.
+// 2 n k p q (c / groups) r s FLOPs each; a tile of 128 x 64 makes 43 of them per loaded value. Sums over (c, r, s) and
+// (k, r, s) are one chain each. dweight's parts are chains, too. The parts are added in one order, which the sizes
+// alone decide.
 #include <algorithm>
 
 #include "kernels/cuda/conv_internal.h"
@@ -24,9 +24,9 @@
 namespace hop::kernels::cuda {
 namespace {
 
-constexpr int kSteps = 256;  // whose places are in shared memory at a time
+constexpr int kSteps = 256;  // steps whose places are in shared memory at a time
 
-/// The values of one factor for add_products: those of `steps` from the places in shared memory on.
+/// The values of one factor for add_products, found through the places in shared memory.
 template <class T, class Tile, int Lines, bool AlongDepth>
 struct Loader {
   ConvFactor<T> factor;
@@ -42,7 +42,7 @@ struct Loader {
   }
 };
 
-/// places[i] = of(first + i), or nowhere from `end` on; all threads of the block, without a barrier.
+/// places[i] = of(first + i), or kNowhere from `end` on. Called by all threads of the block; contains no barrier.
 template <class Of>
 __device__ inline void find_places(Place* places, int count, std::int64_t first, std::int64_t end, int threads,
                                    const Of& of) {
@@ -120,7 +120,8 @@ __global__ void __launch_bounds__(kSlices* kSliceWidth)
 
 constexpr std::int64_t kWantedThreads = 65536;  // half of what a large card holds
 
-/// Steps of a part: so many parts that the tiles of all make kWantedThreads, but none of less than kSteps.
+/// Steps of a part. There are enough parts to make kWantedThreads threads of all tiles, but no part has fewer than
+/// kSteps.
 std::int64_t part_steps_of(std::int64_t steps, std::int64_t tiles, std::int64_t threads) {
   const std::int64_t parts = std::max<std::int64_t>(1, kWantedThreads / (tiles * threads));
   const std::int64_t even = (steps + parts - 1) / parts;
@@ -165,7 +166,7 @@ void launch_tiles(const Pass& pass, std::int64_t rows, std::int64_t columns, std
          parts, part_steps);
 }
 
-/// Forward and the gradient of the image: many rows, so the columns decide on the tile.
+/// Forward and the gradient of the image have many rows, so the columns decide the tile.
 template <class T, class Pass>
 void launch_pixels(const Pass& pass, std::int64_t rows, std::int64_t columns, std::int64_t groups, std::int64_t steps) {
   if constexpr (sizeof(T) == 8) {

@@ -1,5 +1,5 @@
 // Copies of any layout and dtype, fills, counting. Floor: one read of x and one write of y; a layout change through
-// tiles stays near it, because both sides then move whole sectors of 32 bytes.
+// tiles comes close to the floor, because both sides then move whole sectors of 32 bytes.
 #include <bit>
 
 #include "kernels/cuda/copy_internal.h"
@@ -20,7 +20,7 @@ struct CopyLaunch {
   const std::byte* x;
 };
 
-/// y = x converted. A bool is read as a byte, so that bytes other than 0 and 1 do no harm.
+/// y = x converted. A bool is read as a byte, so that foreign bytes other than 0 and 1 do no harm.
 template <class To, class From, int V>
 __global__ void __launch_bounds__(kThreads) copy_kernel(const __grid_constant__ CopyLaunch c) {
   for (std::uint32_t unit = blockIdx.x * kThreads + threadIdx.x; unit < c.units; unit += gridDim.x * kThreads) {
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(kThreads) copy_kernel(const __grid_constant__ 
   }
 }
 
-/// y = value, along y alone.
+/// y = value.
 template <class T, int V>
 __global__ void __launch_bounds__(kThreads) fill_kernel(const __grid_constant__ CopyLaunch c, T value) {
   T y[V];
@@ -71,7 +71,7 @@ void copy_items(const CopyPlan& plan, std::byte* y, const std::byte* x) {
                   [&](const CopyLaunch& c) { launch(kernel, blocks_for(c.units), kThreads, 0, current_stream(), c); });
 }
 
-/// f(unsigned integer of `size` bytes): elements that are moved as they are.
+/// Calls f(unsigned integer of `size` bytes): for elements that are moved without conversion.
 template <class F>
 void visit_size(std::size_t size, const F& f) {
   if (size == 1) return f(std::uint8_t{});
@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(kTile* kTileRows) transpose_kernel(const __gri
     t.matrices.locate(matrix, offset);
 
     const int lane = static_cast<int>(threadIdx.x), first = static_cast<int>(threadIdx.y);
-    From held[kTile / kTileRows] = {};  // all loads before the first of them is waited for
+    From held[kTile / kTileRows] = {};  // issues all loads before waiting for the first
 #pragma unroll
     for (int k = 0; k < kTile / kTileRows; ++k) {
       const std::int64_t c = c0 + first + k * kTileRows;

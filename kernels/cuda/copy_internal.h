@@ -1,6 +1,6 @@
-// How a copy goes, for copy.cu and for tests that hold it to the fast ways; and copies to and from bf16, which no
-// tensor holds: f32 images become what cuDNN multiplies, and its results become images, in one pass that also turns
-// them.
+// The ways of a copy, for copy.cu and for tests that insist on the fast ways. Also copies to and from bf16, which no
+// tensor holds: they convert f32 images to cuDNN's operands, and cuDNN's results to images, in one pass that also
+// changes the layout.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,13 @@
 namespace hop::kernels::cuda {
 
 enum class CopyWay : std::uint8_t {
-  bytes,     ///< one block of memory: the copy engine, or what the driver thinks best
+  bytes,     ///< one block of memory: the driver chooses, for example the copy engine
   packets,   ///< lines of neighbours on both sides: 16 bytes of y per thread
   tiles,     ///< y's lines run across x's: squares through shared memory
-  elements,  ///< anything else, and every line that repeats one element of x
+  elements,  ///< any other copy, and lines that repeat one element of x
 };
 
-/// Where the elements of an array lie. Strides in elements, `size` in bytes.
+/// The places of an array's elements. Strides in elements, `size` in bytes.
 struct ArrayView {
   Shape shape;
   Strides strides;
@@ -26,15 +26,15 @@ struct ArrayView {
 
   ArrayView(const Shape& s, const Strides& t, std::size_t bytes, std::byte* at)
       : shape(s), strides(t), size(bytes), data(at) {}
-  ArrayView(const Tensor& x)  // NOLINT(google-explicit-constructor): a tensor is one
+  ArrayView(const Tensor& x)  // NOLINT(google-explicit-constructor): a tensor is a view
       : ArrayView(x.shape(), x.strides(), size_of(x.dtype()), x.raw_data()) {}
 };
 
-/// Whether the elements of a copy change their type on the way: if so, there may be no kernel for tiles.
+/// Whether elements change their type on the way. Some conversions have no kernel for tiles.
 enum class Conversion : std::uint8_t { none, of_elements, of_tiles };
 
-/// A copy y <- x, broadcast to y's shape, of at least one element. Elements are walked in the order of y's memory,
-/// whatever its strides: y is operand 0, x operand 1.
+/// A copy y <- x, broadcast to y's shape, of at least one element. Elements are walked in the order of y's memory. y is
+/// operand 0, x operand 1.
 struct CopyPlan {
   CopyPlan(const ArrayView& y, const ArrayView& x, Conversion conversion);
   CopyPlan(const Tensor& y, const Tensor& x)

@@ -8,10 +8,10 @@
 namespace hop::kernels::cuda {
 namespace {
 
-// A tile narrower than this moves less than a whole 32-byte sector per line: then it gains nothing.
+// A narrower tile would move less than a whole 32-byte sector per line and gain nothing.
 constexpr std::int64_t kNarrowest = 8;
 
-/// Both arrays' steps over y's shape, in bytes, with y's dimensions ordered by their step: the largest first.
+/// The steps of both arrays over y's shape, in bytes. y's dimensions are ordered by their steps, the largest first.
 Steps<2> steps_in_memory_order(const ArrayView& y, const ArrayView& x) {
   const Strides of_y = broadcast_strides(y.shape, y.strides, y.size, y.shape);
   const Strides of_x = broadcast_strides(x.shape, x.strides, x.size, y.shape);
@@ -31,7 +31,7 @@ Steps<2> steps_in_memory_order(const ArrayView& y, const ArrayView& x) {
   return Steps<2>(Walk<2>(shape, strides, 2));
 }
 
-/// The dimension whose neighbours are neighbours in x, if that is not y's line; else -1.
+/// The dimension along which x's elements are neighbours, if it is not y's line; otherwise -1.
 int crossing_row(const Steps<2>& steps, std::int64_t y_size, std::int64_t x_size) {
   if (steps.line_stride(0) != y_size || steps.line_stride(1) == x_size || steps.line_stride(1) == 0) return -1;
   if (steps.line() < kNarrowest) return -1;

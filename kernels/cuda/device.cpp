@@ -12,7 +12,7 @@
 namespace hop::kernels::cuda {
 namespace {
 
-/// An event, as the floors below see it.
+/// A CUDA event as a Fence::Point.
 class EventPoint final : public Fence::Point {
  public:
   explicit EventPoint(int device) : device_(device) {}
@@ -67,8 +67,8 @@ class CudaBackend final : public Backend {
     throw_fault(take_faults(index_, std::array{stream}));
   }
 
-  // What is cleared while a step is recorded (a gradient that counted as zero before the step) is cleared once, before
-  // the graph runs, as on the CPU: on the stream on which the graph will be launched, not as a part of every replay.
+  // While a step is recorded, memory is cleared (a gradient that counted as zero before the step) once, before the
+  // graph runs, as on the CPU: on the stream on which the graph will be launched, not as a part of every replay.
   void zero(void* data, std::size_t size) override {
     use_device(index_);
     const RecordingScope* const recording = RecordingScope::current();
@@ -99,7 +99,7 @@ class CudaBackend final : public Backend {
   void discard_faults() noexcept override {
     try {
       static_cast<void>(take_faults(index_, wait_for_streams()));
-    } catch (...) {  // whoever uses the device next is told
+    } catch (...) {  // the next use of the device reports the error
     }
   }
 
@@ -110,7 +110,7 @@ class CudaBackend final : public Backend {
       void* const data = allocate_pinned(size, cudaHostAllocPortable);
       std::memset(data, 0, size);
       return {static_cast<std::byte*>(data), size, free_host};
-    } catch (const MemoryError&) {  // cudaMemcpyAsync takes any memory of the host
+    } catch (const MemoryError&) {  // cudaMemcpyAsync also takes memory that is not pinned
       return AlignedBuffer(size);
     }
   }
@@ -133,7 +133,7 @@ class CudaBackend final : public Backend {
   }
 
  protected:
-  // The event is made first: once the copy has begun, only its fence keeps the two ranges from being freed.
+  // The event is made before the copy: once the copy has begun, only its fence keeps the two ranges from being freed.
   Fence begin_copy(Way way, void* to, const void* from, std::size_t size, const Fence& after) override {
     use_device(index_);
     const bool is_up = way == Way::to_device;
@@ -151,8 +151,8 @@ class CudaBackend final : public Backend {
     if (stream_is_capturing()) throw StateError("[capture] no value can be read while a step is recorded");
   }
 
-  // Stream by stream, not cudaDeviceSynchronize: that is forbidden while any thread records. Streams that a program
-  // made for itself are its own to wait for, but the calling thread's current one. Returns those waited for.
+  // Stream by stream, not cudaDeviceSynchronize: that is forbidden while any thread records. Of the streams that a
+  // program made itself, only the calling thread's current one is waited for. Returns the streams that were waited for.
   std::array<cudaStream_t, 4> wait_for_streams() const {
     use_device(index_);
     expect_no_recording();

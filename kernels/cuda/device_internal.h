@@ -1,5 +1,5 @@
-// What this process keeps per device from its first use to its end: streams, fault words, the slabs; and what a thread
-// keeps while it records a graph.
+// State of this process per device, from the first use to the end: streams, fault words, slabs. Also the state of a
+// thread while it records a graph.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,12 @@
 
 namespace hop::kernels::cuda {
 
-/// The streams of threads that have one of their own. Thread-safe.
+/// The streams of threads with an OwnQueue. Thread-safe.
 class OwnStreams {
  public:
   void add(cudaStream_t stream);
   void remove(cudaStream_t stream);
-  /// Waits for all of them: memory is about to change its owner.
+  /// Waits for all these streams. Called before memory changes its owner.
   void drain() noexcept;
   /// How often there was something to wait for.
   std::uint64_t drains() const {
@@ -44,26 +44,27 @@ struct DeviceState {
   OwnStreams own_streams;
 };
 
-/// The state of device `index`, which must be current when it is first asked for. Never destroyed: the driver may be
-/// gone before the last static object is.
+/// The state of device `index`. The device must be current at the first call. Never destroyed: the driver may be gone
+/// before the last static object.
 DeviceState& device_state(int index);
 
-/// Why this program cannot run on card `ordinal`: "" where it can. Its oldest machine code is for 8.0.
+/// Why this program cannot run on card `ordinal`; "" if it can. The program's oldest machine code is for compute
+/// capability 8.0.
 std::string why_unfit(int ordinal);
 
-/// The backend of Device::cuda(index); throws DeviceError for one that is not there.
+/// The backend of Device::cuda(index). Throws DeviceError if there is no such device.
 Backend& device_backend(std::int16_t index);
 
-/// A stream for the calling thread alone, its current one on device `index`.
+/// A stream for the calling thread alone. It becomes the thread's current stream on device `index`.
 std::unique_ptr<DeviceQueue> make_own_stream(std::int16_t index);
 
-/// Page-locked host memory, for cudaFreeHost. Throws MemoryError where there is none left.
+/// Page-locked host memory, to be freed by cudaFreeHost. Throws MemoryError if there is none left.
 void* allocate_pinned(std::size_t size, unsigned flags);
 
-/// Says that the calling thread records a graph, while it lives.
+/// While it lives, the calling thread records a graph.
 class RecordingScope {
  public:
-  /// The graph is to be launched on what is the current stream now, and notes its faults in `faults`.
+  /// The graph will be launched on the stream that is current now, and notes its faults in `faults`.
   explicit RecordingScope(std::shared_ptr<FaultSlot> faults);
   ~RecordingScope();
   RecordingScope(const RecordingScope&) = delete;

@@ -22,7 +22,7 @@ constexpr std::int64_t kAlignment = 16;
 enum Id : std::int64_t { kX = 1, kWeight, kY };
 constexpr std::array<std::int64_t, 3> kIds = {kX, kWeight, kY};
 
-/// For whom a plan is made: the current device, or one that is only described.
+/// The target of a plan: the current device, or a device that is only described.
 struct Target {
   cudnnHandle_t handle = nullptr;
   std::optional<Descriptor> described;
@@ -37,7 +37,7 @@ Target described_device(const std::string& json) {
 
 // ---- the operation
 
-/// A dense tensor (n, c, h, w), whatever these are called.
+/// A dense tensor with the sizes (n, c, h, w) or their counterparts.
 Descriptor make_tensor(const Convolution& conv, Id id, std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
   const std::array<std::int64_t, 4> sizes = {n, c, h, w};
   const std::array<std::int64_t, 4> strides = conv.channels_last ? std::array<std::int64_t, 4>{c * h * w, 1, c * w, c}
@@ -65,7 +65,7 @@ Descriptor make_window(const Conv2dOptions& options) {
   return window;
 }
 
-/// What a pass and its operands are called in cuDNN.
+/// cuDNN's names of a pass and its operands.
 struct PassNames {
   cudnnBackendDescriptorType_t type;
   cudnnBackendAttributeName_t window, x, weight, y, alpha, beta;
@@ -129,9 +129,9 @@ std::vector<Descriptor> candidates(const Descriptor& graph, const Target& target
   return heuristic.get_descriptors(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, kAtMost);
 }
 
-/// In the order in which they are tried: by the heuristic that was the better one for such convolutions on an H100
-/// (docs/gpu-results.md), by the other, then those that always work. Mode A thinks for a shorter time; for gradients of
-/// weights, and in bf16, its choice takes twice as long and more.
+/// Candidates in the order in which they are tried: first by the heuristic that was better for such convolutions on an
+/// H100 (docs/gpu-results.md), then by the other, then the fallbacks, which always work. Mode A decides faster, but for
+/// gradients of weights, and in bf16, its choice runs for twice as long or longer.
 std::vector<Descriptor> candidates(const Convolution& conv, const Descriptor& graph, const Target& target) {
   const bool thorough = conv.pass == ConvPass::weight_grad || conv.precision == Precision::bf16;
   const auto first = thorough ? CUDNN_HEUR_MODE_B : CUDNN_HEUR_MODE_A;
@@ -151,7 +151,7 @@ struct Engine {
 Engine engine_of(const Descriptor& configuration) {
   const auto engines = configuration.get_descriptors(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
   const Descriptor& engine = engines.at(0);
-  constexpr std::int64_t kAtMost = 64;  // more than any header names: the library may be newer than ours
+  constexpr std::int64_t kAtMost = 64;  // more than any header names, because the library may be newer than our header
   return {engine.get_int(CUDNN_ATTR_ENGINE_GLOBAL_INDEX),
           engine.get_all<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, kAtMost),
           engine.get_all<cudnnBackendBehaviorNote_t>(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, kAtMost)};
@@ -193,10 +193,10 @@ std::vector<std::string> names_of(const Engine& engine) {
 struct Plan {
   Descriptor executable;
   Choice choice;
-  std::optional<Descriptor> graph;  // nothing says that `executable` keeps what it was made of
+  std::optional<Descriptor> graph;  // cuDNN does not promise that `executable` keeps its parts alive
 };
 
-/// Nothing where the engine cannot do it, or wants too much memory.
+/// None if the engine cannot do the convolution or needs too much memory.
 std::optional<Plan> plan_of(const Descriptor& configuration, const Engine& engine, const Target& target) {
   Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
   plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
@@ -211,7 +211,7 @@ std::optional<Plan> plan_of(const Descriptor& configuration, const Engine& engin
   return Plan{std::move(plan), std::move(choice), std::nullopt};
 }
 
-/// Nothing where no engine is acceptable.
+/// None if no engine is acceptable.
 std::optional<Plan> make_plan(const Convolution& conv, const Target& target) {
   Descriptor graph = make_graph(conv, target);
   const std::vector<Descriptor> configurations = candidates(conv, graph, target);
@@ -327,7 +327,7 @@ std::string Choice::to_string() const {
   return text;
 }
 
-#else  // the headers were not there when this was built
+#else  // built without cuDNN's headers
 
 bool available() { return false; }
 std::string version() { return "none"; }

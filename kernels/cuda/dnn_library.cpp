@@ -98,7 +98,7 @@ std::size_t Descriptor::get(cudnnBackendAttributeName_t name, cudnnBackendAttrib
                             void* values) const {
   std::int64_t got = 0;
   check(functions().cudnnBackendGetAttribute(raw(), name, type, count, &got, values), "cudnnBackendGetAttribute");
-  return static_cast<std::size_t>(std::min(got, count));  // it counts what did not fit, too
+  return static_cast<std::size_t>(std::min(got, count));  // the count includes values that did not fit
 }
 
 std::int64_t Descriptor::get_int(cudnnBackendAttributeName_t name) const {

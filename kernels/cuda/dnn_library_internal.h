@@ -1,5 +1,5 @@
-// cuDNN's backend interface in C++ clothes: functions found at run time, descriptors with owners. The interface is one
-// kind of object with attributes (NVIDIA cuDNN backend API, "Graph API: cudnn_graph library"): make it, set attributes,
+// cuDNN's backend interface for C++: functions found at run time, descriptors with owners. The interface is one kind of
+// object with attributes (NVIDIA cuDNN backend API, "Graph API: cudnn_graph library"): make it, set attributes,
 // finalize, read attributes.
 #pragma once
 
@@ -26,13 +26,13 @@ struct Functions {
   std::string why_not;  // "" if all were found
 };
 
-/// Looked for at the first call.
+/// The functions; the first call looks for the library.
 const Functions& functions();
 
-/// Throws CudaError if `status` is no success; `call` is the call that returned it.
+/// Throws CudaError unless `status` is success; `call` is the call that returned it.
 void check(cudnnStatus_t status, const char* call);
 
-/// This thread's handle of the current device, on its current stream; it goes with the thread. Throws CudaError,
+/// This thread's handle of the current device, on its current stream; destroyed with the thread. Throws CudaError;
 /// DeviceError without cuDNN.
 cudnnHandle_t handle();
 
@@ -95,8 +95,8 @@ class Descriptor {
   Descriptor& set(cudnnBackendAttributeName_t name, const Descriptor& other);
   /// Throws CudaError with cuDNN's own explanation.
   Descriptor& finalize();
-  /// The same for what cuDNN may turn down (heuristics, plans): false where it does not support it. An installation
-  /// that lacks a part is an error: with other engines come other bits.
+  /// finalize() for descriptors that cuDNN may refuse (heuristics, plans): false if cuDNN does not support them. An
+  /// incomplete installation is an error, because other engines give other bits.
   bool try_finalize();
 
   std::int64_t get_int(cudnnBackendAttributeName_t name) const;

@@ -1,4 +1,5 @@
-// Plans of elementwise launches: which elements lie side by side, how many a thread moves at once, what is a number.
+// Plans of elementwise launches: which elements lie side by side, how many a thread moves at once, which operands are
+// numbers.
 #include <cstring>
 
 #include "kernels/cuda/elementwise_internal.h"
@@ -27,7 +28,8 @@ const RowLaunchers& launchers_of(int row) {
 
 std::int64_t size_in(const Tensor& x) { return static_cast<std::int64_t>(size_of(x.dtype())); }
 
-/// Packets are taken as they are, or from bytes (images, conditions); other dtypes element by element.
+/// Packets are read in the computing dtype or from bytes (images, conditions). Other dtypes are read element by
+/// element.
 int width_of(const ElementwiseSteps& steps, DType compute, const Tensor& y, std::span<const Input> inputs) {
   const int width = packet_width(size_of(compute));
   if (!steps.takes_packets(kY, y.raw_data(), size_in(y), width)) return 1;

@@ -1,4 +1,4 @@
-// The host side of the elementwise kernels: what a launch gets, and the table of launchers, by row and dtype. One
+// The host side of the elementwise kernels: the argument of a launch, and the table of launchers by row and dtype. One
 // kernel (elementwise_kernel.h) serves all rows, both their values and gradients, chains of rows, and copies.
 #pragma once
 
@@ -14,7 +14,7 @@ namespace hop::kernels::cuda {
 
 inline constexpr int kMaxOperands = 5;  ///< the gradient of a ternary row: g, condition, a, b, y
 
-/// One input: a tensor's elements, or a number, where `data` is null.
+/// One input: a tensor's elements, or a number if `data` is null.
 struct Operand {
   const std::byte* data;
   DType dtype;
@@ -34,22 +34,22 @@ struct ElementwisePlan {
 /// Launches one row's function on `stream`; `row` points to the row (its attributes).
 using Launcher = void (*)(const ElementwisePlan& plan, const void* row, cudaStream_t stream);
 
-/// The launchers of one row, by the dtype that it computes in; null where the row has none.
+/// The launchers of one row, by the dtype in which it computes; null if the row has none.
 struct RowLaunchers {
   Launcher value[kDTypeCount];
   Launcher gradient_a[kDTypeCount];
   Launcher gradient_b[kDTypeCount];
 };
 
-// Each fills in the rows of its kind, at their ids; `table` has rows::kRowCount entries.
+// Each function fills in the rows of its kind, at their ids. `table` has rows::kRowCount entries.
 void add_unary_rows(RowLaunchers* table);
 void add_unary_gradients(RowLaunchers* table);
 void add_binary_rows(RowLaunchers* table);
 void add_binary_gradients(RowLaunchers* table);
 void add_truth_rows(RowLaunchers* table);
 
-/// Plans y = f(inputs), computed in `compute`, and launches it on the current stream, in several parts where y has more
-/// than kMaxElements. y is contiguous; an input may be y itself, element for element.
+/// Plans y = f(inputs), computed in `compute`, and launches it on the current stream, in several parts if y has more
+/// than kMaxElements. y is contiguous. An input may be y itself, element for element.
 void run_elementwise(Launcher launcher, const void* row, DType compute, const Tensor& y, std::span<const Input> inputs);
 
 }  // namespace hop::kernels::cuda

@@ -1,9 +1,10 @@
-// The one elementwise kernel: whatever computes y_i from x_0[i], x_1[i], .. alone.
+// The one elementwise kernel: it computes y_i from x_0[i], x_1[i], .. alone.
 //
-// Floor: the bytes of all inputs and of y, once each; an input that repeats (a bias, a number) costs nothing. Reached
-// where a thread moves 16 bytes at a time: lines whose elements are neighbours, on aligned addresses, of lengths that
-// 16 bytes divide. Anything else goes element by element: neighbouring threads still touch neighbouring elements of y,
-// but an input that runs across memory (a transposed view) costs up to 32 bytes per element.
+// Floor: the bytes of all inputs and of y, once each; an input that repeats (a bias, a number) costs nothing. The floor
+// is reached when a thread moves 16 bytes at a time: lines of neighbouring elements, on aligned addresses, whose
+// lengths are multiples of 16 bytes. Other lines go element by element. Neighbouring threads then still touch
+// neighbouring elements of y, but an input that runs across memory (a transposed view) costs up to 32 bytes per
+// element.
 #pragma once
 
 #include <cstring>
@@ -14,7 +15,7 @@
 
 namespace hop::kernels::cuda {
 
-/// x = the operand's elements from the offset on, `count` of them.
+/// x = `count` elements of the operand from the offset.
 template <class T, int V>
 __device__ inline void load_operand(const Operand& operand, std::int64_t offset, int count, T (&x)[V]) {
   if (operand.data == nullptr) {
@@ -29,12 +30,12 @@ __device__ inline void load_operand(const Operand& operand, std::int64_t offset,
   }
 }
 
-/// Blocks per multiprocessor that the compiler makes room for. Left alone it aims at four even for the functions of
-/// doubles, which are long (erf), and spills.
+/// Blocks per multiprocessor that the compiler plans registers for. By default it plans for four, also for long
+/// functions of doubles (erf), and spills.
 template <class T>
 constexpr int kBlocksAtOnce = sizeof(T) == 8 ? 1 : 4;
 
-/// F: `inputs` and f(const T* x), where x has that many elements, giving what Out is made of.
+/// F has `inputs` and f(const T* x): x has that many elements, and the result converts to Out.
 template <class F, class T, class Out, int V>
 __global__ void __launch_bounds__(kThreads, kBlocksAtOnce<T>)
     elementwise_kernel(const __grid_constant__ ElementwisePlan plan, F f) {

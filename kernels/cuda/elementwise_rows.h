@@ -31,18 +31,18 @@ void add_dtypes(Launcher* by_dtype) {
   ((by_dtype[static_cast<int>(dtype_of<T>())] = launch_row<Row, part, T>), ...);
 }
 
-/// The values of a row that gives what it takes.
+/// The values of a row whose result has the dtype of its operands.
 template <class Row>
 void add_values(RowLaunchers* table) {
   Launcher* value = table[Row::id].value;
   add_dtypes<Row, Part::value, float, double>(value);
   if constexpr (Row::dtypes != rows::Dtypes::real)
     add_dtypes<Row, Part::value, std::int64_t, std::int32_t, std::uint8_t>(value);
-  if constexpr (Row::dtypes == rows::Dtypes::any)  // a bool is computed with as the byte 0 or 1
+  if constexpr (Row::dtypes == rows::Dtypes::any)  // a bool is computed as the byte 0 or 1
     value[static_cast<int>(DType::boolean)] = launch_row<Row, Part::value, std::uint8_t, bool>;
 }
 
-/// The values of a question.
+/// The values of a comparison or predicate.
 template <class Row>
 void add_truths(RowLaunchers* table) {
   Launcher* value = table[Row::id].value;
@@ -54,7 +54,7 @@ void add_truths(RowLaunchers* table) {
   value[static_cast<int>(DType::boolean)] = launch_row<Row, Part::value, std::uint8_t, bool>;
 }
 
-/// The gradients of a row; one that is g itself needs no kernel.
+/// The gradients of a row. A gradient that is g itself needs no kernel.
 template <class Row>
 void add_gradients(RowLaunchers* table) {
   if constexpr (!rows::part_probe<Row, Part::gradient_a>().is_g())

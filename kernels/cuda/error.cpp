@@ -1,4 +1,4 @@
-// From a code of the CUDA runtime to what is thrown.
+// From a code of the CUDA runtime to an exception.
 #include <algorithm>
 #include <array>
 
@@ -8,8 +8,8 @@
 namespace hop::kernels::cuda {
 namespace {
 
-// After these the process's context is gone (CUDA Runtime API, cudaError_t: "the process must be terminated and
-// relaunched"). By number: not every toolkit names them all.
+// After these errors the process's context is gone (CUDA Runtime API, cudaError_t: "the process must be terminated and
+// relaunched"). Listed by number, because not every toolkit names all of them.
 constexpr std::array kSticky = {214, 220, 226, 700, 702, 710, 714, 715, 716, 717, 718, 719, 721, 810, 911, 999};
 
 std::string to_string(dim3 size) {

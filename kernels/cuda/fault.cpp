@@ -15,9 +15,9 @@ namespace hop::kernels::cuda {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-constexpr std::size_t kBytesPerWord = 64;  // a cache line: threads look at their words often
+constexpr std::size_t kBytesPerWord = 64;  // a cache line each, because threads look at their words often
 
-/// The words that the calling thread looks at, of one device.
+/// The words of one device that the calling thread looks at.
 struct Watched {
   std::shared_ptr<FaultSlot> own;
   std::uint64_t kept = 0;                                                     // a note of streams that have ended
@@ -74,7 +74,7 @@ FaultWords::Word FaultWords::take() {
     word = free_.front();
     free_.pop_front();
   }
-  // Its last owner ended without waiting, perhaps: what that one queued may still write.
+  // The last owner may have ended without waiting for its work, which may still write to the word.
   if (std::exchange(word.used, true)) device_state(current_device()).compute.synchronize();
   *word.host = 0;
   return word;

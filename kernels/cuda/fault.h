@@ -1,6 +1,6 @@
-// The fault word: how a kernel says that it met a label or an index outside its range. A kernel cannot throw, and a
-// host that waited for every launch would be slow; so the kernel skips the element and leaves a note in a 64-bit word,
-// and the thread that launched it throws the IndexError when it next waits for the device.
+// The fault word: how a kernel reports a label or an index outside its range. A kernel cannot throw, and a host that
+// waited for every launch would be slow. So the kernel skips the element and leaves a note in a 64-bit word. The thread
+// that launched the kernel throws the IndexError when it next waits for the device.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace hop::kernels::cuda {
 
-/// Notes that the value at `position` of the operation's index (or labels) is out of range. One integer maximum decides
-/// between several notes, so the message is the same in every run: the highest operation, then the lowest position.
+/// Notes that the value at `position` of the operation's index (or labels) is out of range. Of several notes an integer
+/// maximum keeps the one with the highest operation, then the lowest position, so the message is the same in every run.
 __device__ inline void report(unsigned long long* word, Fault fault, std::uint64_t position) {
   atomicMax(word, static_cast<unsigned long long>(static_cast<std::uint64_t>(fault) * kFaultPositions |
                                                   (kFaultPositions - 1 - position % kFaultPositions)));

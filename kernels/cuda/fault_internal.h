@@ -1,9 +1,9 @@
 // The host's half of the fault words; see fault.h.
 //
-// Several threads share a device, each with work of its own: what one's kernels met must not be thrown at another. So
-// every thread has a word of its own per device, which its launches carry. A recorded graph carries its word to every
-// replay, whoever replays it; so a recording has one of its own as well, and a thread that waits for a stream looks at
-// its own word and at those of the graphs that it has replayed and not waited for since.
+// Several threads share a device, and a thread must not be thrown the faults of another thread's kernels. So every
+// thread has its own word per device, which its launches carry. A recorded graph carries its word to every replay on
+// any thread, so each recording has its own word, too. A thread that waits for a stream looks at its own word, and at
+// the words of the graphs that it has replayed since it last waited.
 #pragma once
 
 #include <cstdint>
@@ -31,23 +31,23 @@ enum class Fault : std::uint8_t {
 /// A note is fault * kFaultPositions + (kFaultPositions - 1 - position).
 inline constexpr std::uint64_t kFaultPositions = std::uint64_t{1} << 56;
 
-/// The word for what the calling thread launches now on the current device, as kernels see it: its own, or that of the
-/// graph that it records.
+/// The word for the calling thread's launches on the current device, at the address that kernels use: the thread's own
+/// word, or that of the graph that it records.
 unsigned long long* fault_word();
 
-/// Throws the IndexError that `note` stands for; 0 stands for none.
+/// Throws the IndexError that `note` encodes; does nothing for 0.
 void throw_fault(std::uint64_t note);
 
-/// The words of one device, in pinned host memory: reading one costs the host no copy.
+/// The words of one device, in pinned host memory, which the host reads without a copy.
 class FaultWords {
  public:
   struct Word {
-    unsigned long long* host = nullptr;    ///< as the host sees it
-    unsigned long long* device = nullptr;  ///< as kernels do
-    bool used = false;                     ///< by somebody before
+    unsigned long long* host = nullptr;    ///< its address on the host
+    unsigned long long* device = nullptr;  ///< its address for kernels
+    bool used = false;                     ///< whether it had an owner before
   };
-  /// A word that is 0 and stays so until the new owner's kernels write it, if what its last owner gave to streams of
-  /// the program's own was waited for. `device` must be current.
+  /// A word that is 0 until the new owner's kernels write it. (Precondition: the last owner's work on the program's own
+  /// streams was waited for.) `device` must be current.
   Word take();
   void give_back(Word word);
 
@@ -55,7 +55,7 @@ class FaultWords {
   void add_page();
 
   std::mutex mutex_;
-  std::deque<Word> free_;  // fresh ones first, then whichever was given back first
+  std::deque<Word> free_;  // fresh words first, then the word that was given back first
 };
 
 /// Owns a word of the current device.
@@ -67,7 +67,7 @@ class FaultSlot {
   FaultSlot& operator=(const FaultSlot&) = delete;
 
   unsigned long long* on_device() const { return word_.device; }
-  /// What kernels have noted; clears it.
+  /// Returns the kernels' note and clears it.
   std::uint64_t take_note() const;
 
  private:
@@ -75,12 +75,13 @@ class FaultSlot {
   FaultWords::Word word_;
 };
 
-/// The calling thread answers for a graph that it replays on `stream` and that notes its faults in `slot`, until it has
-/// looked there after waiting for that stream.
+/// From now on the calling thread watches `slot`, the word of a graph that it replays on `stream`, until it has waited
+/// for the stream and looked at the word.
 void answer_for(int device, const std::shared_ptr<FaultSlot>& slot, cudaStream_t stream);
 
-/// What the calling thread's work on the device has noted so far; clears it. The highest operation of all, then the
-/// lowest position, as in a single word. Graphs on other streams than those just waited for are looked at again.
+/// Returns and clears the notes of the calling thread's work on the device: the highest operation of all, then the
+/// lowest position, as in a single word. Words of graphs on streams that were not just waited for will be looked at
+/// again.
 std::uint64_t take_faults(int device, std::span<const cudaStream_t> waited_for);
 /// Leaves what take_faults() would take to the next call of take_faults() on this thread: a stream of the thread ends.
 void keep_faults(int device, std::span<const cudaStream_t> waited_for);

@@ -1,5 +1,5 @@
-// A captured step as a CUDA graph. The work is recorded on a stream of its own, so that what other threads give to the
-// device's compute stream meanwhile does not end up in the graph; replays are queued on the current stream.
+// A captured step as a CUDA graph. The work is recorded on a separate stream, so that work of other threads on the
+// device's compute stream does not end up in the graph. Replays are queued on the current stream.
 #include "kernels/cuda/device_internal.h"
 #include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/runtime.h"
@@ -7,11 +7,11 @@
 namespace hop::kernels::cuda {
 namespace {
 
-/// A recording in progress; ends it, whatever `work` does.
+/// A recording in progress. The destructor ends it, also when `work` throws.
 class Recording {
  public:
   explicit Recording(const Stream& stream) : stream_(stream.get()) {
-    // Relaxed: this thread may call cudaMalloc, for the plan's pool grows while the step is recorded.
+    // Relaxed, because this thread may call cudaMalloc: the plan's pool grows while the step is recorded.
     check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
   }
   ~Recording() {
@@ -65,7 +65,7 @@ class Graph final : public Plan::Recorded {
  private:
   Device device_;
   cudaGraph_t graph_;
-  std::shared_ptr<FaultSlot> faults_;  // its nodes have the address
+  std::shared_ptr<FaultSlot> faults_;  // the graph's nodes contain its address
   cudaGraphExec_t executable_ = nullptr;
   std::size_t nodes_ = 0;
 };
@@ -85,7 +85,7 @@ std::unique_ptr<Plan::Recorded> capture(Device device, const std::function<void(
     recorded = recording.end();
   }
   auto graph = std::make_unique<Graph>(device, recorded, faults);
-  graph->replay();  // recording ran nothing
+  graph->replay();  // recording did not run the work
   return graph;
 }
 

@@ -9,8 +9,8 @@ namespace hop::kernels::cuda {
 /// Threads per block. Eight such blocks fill an SM of an A100 or H100 where a thread needs at most 32 registers.
 inline constexpr int kThreads = 256;
 
-/// Enough blocks to fill any card many times over; beyond it, threads take several items each. No result depends on it;
-/// tests lower it, to reach that case with few items.
+/// Enough blocks to fill any card many times over. Beyond this number, threads take several items each. No result
+/// depends on it. Tests lower it to reach that case with few items.
 inline constinit std::int64_t max_blocks = 8192;
 
 /// Blocks for `items` > 0 items, one per thread.

@@ -1,5 +1,5 @@
-// Gathering and scattering by an index. Sums are made in the order of the index, as on the CPU, so their bits are the
-// same; nothing is added by atomics. A value outside the dimension is reported (fault.h), its element is 0 or left out.
+// Gathering and scattering by an index. Sums run in the order of the index, as on the CPU, so their bits are the same.
+// No atomics add. A value outside the dimension is reported (fault.h); its element is 0 or left out.
 #include <string_view>
 
 #include "kernels/cuda/fault.h"
@@ -13,7 +13,7 @@
 namespace hop::kernels::cuda {
 namespace {
 
-/// The index of a launch, and where to report a value outside 0 .. size - 1.
+/// The index of a launch, and the word for reporting a value outside 0 .. size - 1.
 struct CheckedIndex {
   const std::int64_t* values;
   std::int64_t size;
@@ -29,7 +29,7 @@ struct CheckedIndex {
   }
 };
 
-/// What is walked: n items, with N offsets each (`first` is where this launch begins).
+/// The items of a walk: n items with N offsets each. This launch begins at item `first`.
 template <int N>
 struct Items {
   std::uint32_t n;
@@ -42,8 +42,8 @@ struct Items {
   }
 };
 
-/// launch_part(Items) for as many parts as 32-bit indices need; strides[k] are steps over `shape`, in what the kernel
-/// likes.
+/// Calls launch_part(Items) for as many parts as 32-bit indices need. strides[k] are steps over `shape`, in units of
+/// the kernel's choice.
 template <int N, class F>
 void for_each_launch(const Shape& shape, const std::array<Strides, N>& strides, const F& launch_part) {
   const std::int64_t start[N] = {};
@@ -109,11 +109,11 @@ __global__ void __launch_bounds__(kThreads)
 
 // ---- index_add. Floor: g read once, y written once, and the sort of the index
 
-/// Where the keys of each destination begin in the sorted index: of 0 .. size, the last one for the end.
+/// Where the keys of each destination 0 .. size - 1 begin in the sorted index; entry `size` is the end.
 __global__ void __launch_bounds__(kThreads)
     find_runs(const std::int32_t* keys, std::int64_t n, std::int64_t size, std::int32_t* begins) {
   for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i <= size; i += gridDim.x * kThreads) {
-    std::int64_t below = 0, above = n;  // keys before `below` are less than i, those from `above` on are not
+    std::int64_t below = 0, above = n;  // keys before `below` are less than i, keys from `above` on are not
     while (below < above) {
       const std::int64_t middle = below + (above - below) / 2;
       if (keys[middle] < i)
@@ -125,8 +125,9 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// One destination and V neighbouring columns per thread, which adds the destination's whole run, in order, eight loads
-/// ahead; a destination without a run gets zeros. Offsets: the destination; of g and y in packets, without the row.
+/// One destination and V neighbouring columns per thread. The thread adds the destination's whole run, in order, eight
+/// loads ahead. A destination without a run gets zeros. Offsets: the destination; of g and y in packets, without the
+/// row.
 template <class T, int V>
 __global__ void __launch_bounds__(kThreads)
     index_add_kernel(const __grid_constant__ Items<3> items, const std::int32_t* begins, const std::int32_t* positions,
@@ -136,7 +137,7 @@ __global__ void __launch_bounds__(kThreads)
     items.locate(i, offset);
     constexpr int kAhead = 8;
     const int begin = begins[offset[0]], end = begins[offset[0] + 1];
-    double sums[V] = {};  // for f32: so many additions lose nothing, and rounding comes once, as on the CPU
+    double sums[V] = {};  // doubles for f32: the additions lose nothing, and the sum is rounded once, as on the CPU
     for (int s = begin; s < end; s += kAhead) {
       Packet<T, V> terms[kAhead] = {};
 #pragma unroll
@@ -168,7 +169,7 @@ CheckedIndex checked(Fault fault, const Tensor& index, std::int64_t size) {
   return {index.data<std::int64_t>(), size, fault_word(), fault};
 }
 
-/// Whether `bytes` per row, from both addresses on, are made of whole aligned units.
+/// Whether rows of `bytes` at both addresses consist of whole aligned units.
 bool divides(std::size_t unit, std::size_t bytes, const Tensor& a, const Tensor& b) {
   const auto starts = [&](const Tensor& t) { return reinterpret_cast<std::uintptr_t>(t.raw_data()) % unit == 0; };
   return bytes % unit == 0 && starts(a) && starts(b);

@@ -1,5 +1,5 @@
 // A stable radix sort of (key, position) pairs. Each pass orders by one digit of 8 bits: tiles count their digits, one
-// block turns the counts into where each tile's run of each digit begins, and the tiles move their pairs there in
+// block turns the counts into the starts of each tile's run of each digit, and the tiles move their pairs there in
 // order.
 #include "kernels/cuda/index_sort.h"
 
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// counts[tile][digit] = how often the digit occurs in the tile. Integer atomics: any order gives the same counts.
+/// counts[tile][digit] = how often the digit occurs in the tile. Integer atomics give the same counts in any order.
 __global__ void __launch_bounds__(kThreads) count_digits(const std::int32_t* keys, int n, int shift, int* counts) {
   __shared__ int count[kDigits];
   const int thread = static_cast<int>(threadIdx.x);
@@ -54,8 +54,8 @@ __global__ void __launch_bounds__(kThreads) count_digits(const std::int32_t* key
   counts[static_cast<int>(blockIdx.x) * kDigits + thread] = count[thread];
 }
 
-/// counts become starts: all smaller digits of all tiles come first, then the digit in the earlier tiles. One block,
-/// one digit per thread.
+/// Turns counts into starts: all smaller digits of all tiles come first, then the same digit of earlier tiles. One
+/// block, one digit per thread.
 __global__ void __launch_bounds__(kThreads) counts_to_starts(int* counts, int tiles) {
   __shared__ int total[kDigits];
   const int digit = static_cast<int>(threadIdx.x);
@@ -108,7 +108,7 @@ Pairs pairs_of(const SortedIndex& sorted) {
 }  // namespace
 
 SortedIndex sort_index(const Tensor& index, std::int64_t size, Fault fault) {
-  constexpr std::int64_t kLimit = std::int64_t{1} << 30;  // what int indices reach, grid strides included
+  constexpr std::int64_t kLimit = std::int64_t{1} << 30;  // the reach of int indices, including grid strides
   if (index.numel() >= kLimit || size >= kLimit) {
     throw ShapeError("[sort_index] expected fewer than 2^30 indices and slices on CUDA, got " +
                      std::to_string(index.numel()) + " and " + std::to_string(size));

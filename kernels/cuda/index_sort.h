@@ -1,5 +1,5 @@
-// The positions of an index in the order of its values: what turns a sum with repeated destinations into sums over
-// neighbours, one thread per destination, without atomics on floating numbers.
+// The positions of an index in the order of its values. The order turns a sum with repeated destinations into sums over
+// neighbours, with one thread per destination and without floating-point atomics.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +9,15 @@
 
 namespace hop::kernels::cuda {
 
-/// keys[s] are the values of an index, ascending; positions[s] is where each stood. Equal values keep their order.
+/// keys[s] are the values of an index, ascending; positions[s] is the place of keys[s] in the index. Equal values keep
+/// their order.
 struct SortedIndex {
   Tensor keys;       ///< (n) i32
   Tensor positions;  ///< (n) i32
 };
 
 /// Sorts `index` (n > 0 values, i64, contiguous) on the current stream. A value outside 0 .. size - 1 is reported as
-/// `fault` and has the key `size`, so it comes last. Throws ShapeError where n or size is 2^30 or more.
+/// `fault` and gets the key `size`, so it comes last. Throws ShapeError if n or size is 2^30 or more.
 ///
 /// A least-significant-digit radix sort (Knuth, TAOCP 5.2.5) by digits of 8 bits: as many passes as `size` has bytes,
 /// each of three kernels. Floor: 16 n bytes to make the keys, then 20 n per pass (4 to count, 8 in and 8 out to move).

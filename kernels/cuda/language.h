@@ -1,7 +1,7 @@
-// The CUDA C++ language and runtime API, whoever compiles: nvcc for a GPU, or the host compiler with HOP_SIMT, where
-// kernels/simt runs every CUDA thread as a fiber. The only way a .cu file gets either.
+// The CUDA C++ language and runtime API for both compilers: nvcc for a GPU, or the host compiler with HOP_SIMT, where
+// kernels/simt runs every CUDA thread as a fiber. A .cu file gets them only through this header.
 //
-// What a kernel file keeps to, so that both read it alike:
+// Rules of a kernel file, so that both compilers read it alike:
 // - launch() instead of <<<>>>, dynamic_shared<T>() instead of `extern __shared__`;
 // - __shared__ only within functions, of types without constructors; a function is `inline` or `__forceinline__`, not
 //   both; no code between #ifdef __CUDA_ARCH__. Host functions here have no thread_local of plain types: over simt it
@@ -25,10 +25,10 @@
 
 namespace hop::kernels::cuda {
 
-/// Throws CudaError if `status` is not cudaSuccess, and forgets it for cudaGetLastError; `call` is the call that
-/// returned it, `context` what the message adds in brackets.
+/// Throws CudaError if `status` is not cudaSuccess, and clears it for cudaGetLastError. `call` is the call that
+/// returned it; the message adds `context` in brackets.
 void check(cudaError_t status, const char* call, const std::string& context = {});
-/// Forgets a failure where nobody can be told: else the next launch would report it as its own.
+/// Clears a failure that cannot be reported. Otherwise the next launch would report it as its own.
 void ignore(cudaError_t status) noexcept;
 /// check() of a launch.
 void check_launch(cudaError_t status, dim3 grid, dim3 block, std::size_t shared_bytes);
@@ -40,8 +40,8 @@ void check_launch(cudaError_t status, dim3 grid, dim3 block, std::size_t shared_
 namespace hop::kernels::cuda {
 
 /// Launches `kernel` on `grid` blocks of `block` threads with `shared_bytes` of dynamic shared memory each. Does not
-/// wait for it. Throws CudaError if it cannot be launched (too many threads, too much shared memory, a device that is
-/// lost); over simt also hop::simt::KernelError for what the kernel does wrong.
+/// wait for the kernel. Throws CudaError if the kernel cannot be launched (too many threads, too much shared memory, a
+/// lost device); over simt also hop::simt::KernelError for errors of the kernel.
 template <class... P>
 void launch(void (*kernel)(P...), dim3 grid, dim3 block, std::size_t shared_bytes, cudaStream_t stream,
             std::type_identity_t<P>... arguments) {

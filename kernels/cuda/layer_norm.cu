@@ -1,4 +1,4 @@
-// Layer normalisation of rows: y = (x - mean) * rstd * weight + bias, each row with statistics of its own.
+// Layer normalisation of rows: y = (x - mean) * rstd * weight + bias, with separate statistics for each row.
 //
 // Forward and dx are row operations and read like their formulas; rows_device.h keeps a row in registers, so that the
 // two passes for the variance (a large mean costs no digits) are two passes over registers.
@@ -6,9 +6,9 @@
 // dweight and dbias are sums over the columns of a matrix that is stored by rows. A thread per column reads well (the
 // lanes of a warp read neighbours) but leaves a card idle: 768 columns are 768 threads. So the rows are cut into parts,
 // each part is summed by a block, and a second kernel adds the parts in a fixed order. An atomic addition per block
-// would save that kernel and lose the order, that is the last bits. Where a block holds a row (f32, up to 8,192 values
-// in packets), it keeps the sums of its columns in registers while it walks the rows for dx, and g and x are read once;
-// else dx and the sums are kernels of their own, and g and x are read twice.
+// would save that kernel and lose the order, that is the last bits. If a block can hold a row (f32, up to 8,192 values
+// in packets), it keeps the sums of its columns in registers while it walks the rows for dx, and g and x are read once.
+// Otherwise dx and the sums are separate kernels, and g and x are read twice.
 #include <algorithm>
 #include <cmath>
 
@@ -19,7 +19,7 @@
 namespace hop::kernels::cuda {
 namespace {
 
-using std::sqrt;  // of a number
+using std::sqrt;  // the overload for numbers
 
 /// Floor: 2 s bytes per value of x (s = sizeof(T)), 2 s per row.
 template <class T>
@@ -101,7 +101,7 @@ __global__ void __launch_bounds__(kColumns* kRowsAtOnce)
   sums.dbias[part * columns + column] = bias_sum;
 }
 
-constexpr int kPartLanes = 16;  // that add the parts of a column
+constexpr int kPartLanes = 16;  // lanes that add the parts of a column
 
 /// Adds the parts: lane l the parts l, l + 16, .., then the lanes in their order.
 template <class T>
@@ -138,7 +138,8 @@ void launch_add_parts(const ColumnSums<T>& from, std::int64_t parts, std::int64_
 
 constexpr int kHeld = 8, kPacket = 4;  // values of a row that a thread holds; per access
 
-/// Two sums over a block, for all threads. `turn` alternates: then one barrier keeps what is read from what is written.
+/// Two sums over a block, for all threads. `turn` alternates, so that one barrier is enough to separate reads from
+/// writes.
 template <int kBlock>
 __device__ void sum_pair(float& a, float& b, int turn) {
   constexpr int kWarps = kBlock / 32;
@@ -216,14 +217,14 @@ __global__ void __launch_bounds__(kBlock, 1024 / kBlock)
   }
 }
 
-/// Whether a block holds a row: a question of the row alone, as the bits follow from the answer.
+/// Whether a block holds a row. Depends on the row alone, because the bits follow from the answer.
 bool is_held(const Tensor& x, std::int64_t length) {
   return x.dtype() == DType::f32 && length % kPacket == 0 && length <= 1024 * kHeld;
 }
-/// x, or a copy that lies on 16 bytes.
+/// x, or a copy that is aligned to 16 bytes.
 Tensor on_packets(const Tensor& x) { return all_aligned(x.raw_data()) ? x : clone(x); }
 
-/// All pointers lie on 16 bytes.
+/// All pointers are aligned to 16 bytes.
 void launch_grad_rows(const LayerNormGrad<float>& z, std::int64_t rows, std::int64_t length, const Tensor& like,
                       const ColumnSums<float>& to) {
   const auto run = [&]<int kBlock>(std::integral_constant<int, kBlock>) {

@@ -1,5 +1,5 @@
 // A shared library that is looked for when it is first needed. So one program runs with and without cuBLASLt and cuDNN,
-// and neither is linked (together they weigh a gigabyte).
+// and links neither (together they weigh a gigabyte).
 #pragma once
 
 #include <initializer_list>
@@ -13,10 +13,10 @@ class Library {
   explicit Library(std::initializer_list<const char*> names);
 
   explicit operator bool() const { return handle_ != nullptr; }
-  /// What the loader said of the last name; "" if the library is open.
+  /// The loader's message about the last name; "" if the library is open.
   const std::string& why_not() const { return why_not_; }
 
-  /// Points `function` at `symbol`; a missing one closes the library's door: operator bool is false from then on.
+  /// Points `function` at `symbol`. If the symbol is missing, operator bool is false from then on.
   template <class Function>
   void find(Function*& function, const char* symbol) {
     function = reinterpret_cast<Function*>(address(symbol));

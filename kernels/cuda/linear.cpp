@@ -1,9 +1,8 @@
-// A linear layer's products together with what stands around them in a training step. cuBLASLt does two things on the
-// way: it lets a gradient pass only where the layer before did (relu's gradient), and it sums the gradient of a bias
-// while it reads the factor that it is the sum of. Both save a pass over memory and, what weighs more in small layers,
-// a launch.
+// A linear layer's products fused with the operations around them in a training step. cuBLASLt does two things on the
+// way: it masks a gradient by the relu of the layer before, and it sums the gradient of a bias while it reads the
+// factor to be summed. Each saves a pass over memory, and a launch, which matters more in small layers.
 //
-// relu itself stays a kernel of ours (relu_mask.cu): NaN passes it, as everywhere.
+// relu itself stays our own kernel (relu_mask.cu), which lets NaN pass, as everywhere.
 #include "kernels/copy.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/math.h"
@@ -13,14 +12,16 @@
 namespace hop::kernels::cuda {
 namespace {
 
-/// Large products in bf16 round their factors first (matmul.cpp), and save more with that.
+/// Large products in bf16 round their factors first (matmul.cpp), which saves more.
 constexpr std::int64_t kLarge = std::int64_t{1} << 30;
 
 bool is_aligned(const Tensor& x) { return reinterpret_cast<std::uintptr_t>(x.raw_data()) % blas::kAlignment == 0; }
-/// x, or a copy where cuBLASLt wants it: who multiplies, and so the bits, depends on no address.
+/// x, or an aligned copy for cuBLASLt, so that the choice of the kernel, and with it the bits, does not depend on
+/// addresses.
 Tensor aligned(const Tensor& x) { return is_aligned(x) ? x : clone(x); }
 
-/// False, and nothing is done, without cuBLASLt, where it knows no algorithm, and for operands that it does not take.
+/// Multiplies by cuBLASLt. Without cuBLASLt, without an algorithm, or for operands that it does not take, does nothing
+/// and returns false.
 bool multiplied(blas::Product p, const blas::Operands& x) {
   if (math().own_kernels || !blas::available() || p.m == 0 || p.n == 0 || p.k == 0) return false;
   p.precision = precision();
@@ -60,7 +61,7 @@ void linear_input_grad(const Tensor& g, const Tensor& weight, const Tensor& mask
 
 void relu_mask_grad(const Tensor& g, const Tensor& mask, const Tensor& dx) { apply_mask(g, mask, dx); }
 
-// cuBLASLt sums a factor over k only where that factor is transposed, as g is here.
+// cuBLASLt sums a factor over k only if the factor is transposed, like g here.
 bool linear_parameter_grads(const Tensor& g, const Tensor& x, const Tensor& dweight, const Tensor& dbias) {
   if (!dweight.is_contiguous() || !dbias.is_contiguous()) return false;
   const auto room_for = [](const Tensor& y) {

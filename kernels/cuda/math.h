@@ -1,4 +1,4 @@
-// Who multiplies: the libraries or our own kernels. How exactly they do is precision() (kernels/precision.h).
+// Whether the libraries or our own kernels multiply. precision() (kernels/precision.h) says how exactly.
 #pragma once
 
 namespace hop::kernels::cuda {
@@ -6,7 +6,7 @@ namespace hop::kernels::cuda {
 /// How this process multiplies on CUDA devices. Part of a run: the bits depend on it.
 struct Math {
   /// Never a library: our own kernels add the terms of every sum one after another, so a result's bits depend on its
-  /// own operands alone, not on the batch around it or on the card. They compute strict whatever precision() says.
+  /// own operands alone, not on the batch around it or on the card. They compute strict in every precision().
   bool own_kernels = false;
 };
 Math math();

@@ -1,5 +1,5 @@
-// Brings a product into the form that cuBLASLt takes, or hands it to our own kernel. Which of the two, and the
-// algorithm, are functions of math(), precision(), dtype and of the operands' shapes and strides; never of addresses.
+// Brings a product into cuBLASLt's form, or hands it to our own kernel. The choice between them, and the algorithm, are
+// functions of math(), precision(), dtype and the operands' shapes and strides, never of addresses.
 #include <algorithm>
 #include <numeric>
 #include <optional>
@@ -32,7 +32,7 @@ std::vector<Level> make_levels(const Tensor& a, const Tensor& b, std::int64_t ma
     if (size == 1) continue;
     const Level level{size, step_in(a, d), step_in(b, d), matrix};
     matrix *= size;
-    // Two levels are one where every operand goes on as it did.
+    // Two levels become one if every operand continues with the same step.
     if (!levels.empty() && level.a_step == levels.back().a_step * levels.back().size &&
         level.b_step == levels.back().b_step * levels.back().size) {
       levels.back().size *= size;
@@ -47,11 +47,11 @@ std::vector<Level> make_levels(const Tensor& a, const Tensor& b, std::int64_t ma
 struct Call {
   blas::Product product;
   Factor a, b;
-  std::vector<Level> levels;  // without the one that cuBLASLt walks itself
+  std::vector<Level> levels;  // without the level that cuBLASLt walks itself
 };
 
-/// The last level becomes more rows where a's matrices lie behind each other and b is one matrix, else cuBLASLt's
-/// batch.
+/// If a's matrices lie one after the other and b is one matrix, the last level becomes more rows; otherwise it becomes
+/// cuBLASLt's batch.
 Call make_call(const Tensor& a, const Tensor& b, const Tensor& y) {
   Call call{{}, make_factor(a), make_factor(b), {}};
   blas::Product& p = call.product;
@@ -73,7 +73,7 @@ Call make_call(const Tensor& a, const Tensor& b, const Tensor& y) {
   return call;
 }
 
-/// What every matrix's address can be divided by; the arrays' own are multiples of blas::kAlignment.
+/// The alignment of every matrix's address. The arrays themselves are aligned to blas::kAlignment.
 std::int32_t alignment_of(const Call& call) {
   const blas::Product& p = call.product;
   std::int64_t factors = std::gcd(p.a_step, p.b_step), results = p.d_step;
@@ -132,7 +132,7 @@ bool multiply_with(const Multiply& multiply, const Tensor& a, const Tensor& b, c
   }
   call.product.alignment = alignment_of(call);
   Tensor vector = bias;
-  if (bias.defined() && y.dtype() == DType::f64) {  // no epilogue adds doubles: start from the bias
+  if (bias.defined() && y.dtype() == DType::f64) {  // no epilogue adds doubles, so the sum starts from the bias
     operations().copy(y, bias);
     call.product.accumulate = true;
     vector = {};
@@ -144,7 +144,7 @@ bool multiply_with(const Multiply& multiply, const Tensor& a, const Tensor& b, c
   const std::int64_t factor_size = narrow_u ? 2 : size;
   const std::byte* const first_a = narrow_u ? narrow_u->data() : u.raw_data();
   const std::byte* const first_b = narrow_v ? narrow_v->data() : v.raw_data();
-  bool done = true;  // of the first step, and so of all: they are the same product
+  bool done = true;  // the result of the first step, and so of all steps: they are the same product
   for_each_step(call.levels, 0, 0, 0, 0, [&](std::int64_t at_a, std::int64_t at_b, std::int64_t at_y) {
     blas::Operands x;
     x.a = first_a + at_a * factor_size;

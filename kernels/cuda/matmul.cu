@@ -1,9 +1,9 @@
 // y (m, n) = a (m, k) b (k, n) + bias (n), any strides, f32 and f64: our own product, tile by tile (tile_product.h).
 //
 // 2 m n k FLOPs. A block reads 256 k values for its 128 x 128 results, so m n k / 64 values of global memory are read
-// in all; a thread makes 64 products from 16 values of shared memory. Products of few tiles, and f64, take tiles of
-// 64 x 64: four times the blocks. An element's sum is one chain in the order of k, whatever the tile. cuBLASLt is the
-// fast path.
+// in all. A thread makes 64 products from 16 values of shared memory. Products of few tiles, and f64, take tiles of 64
+// x 64, which gives four times the blocks. An element's sum is one chain in the order of k for every tile. cuBLASLt is
+// the fast path.
 #include <algorithm>
 #include <type_traits>
 
@@ -17,7 +17,7 @@ namespace {
 
 using Large = Tile<128, 128, 8, 8>;
 using Small = Tile<64, 64, 4, 4>;
-constexpr std::int64_t kEnoughTiles = 66;  // large ones: half of what an H100 computes at a time
+constexpr std::int64_t kEnoughTiles = 66;  // large tiles: half the number that an H100 computes at a time
 constexpr int kMaxBatch = kMaxDims - 2;
 
 /// The leading dimensions: a step of the batch is an index of `sizes`, the last fastest.
@@ -40,7 +40,7 @@ struct Product {
   Batch batch;
 };
 
-/// The lines of a factor that a tile needs: rows of a, columns of b. A thread's values of a strip lie evenly apart.
+/// The lines of a factor that a tile needs: rows of a, columns of b. A thread's values of a strip are evenly spaced.
 template <class T, class Tile, int Lines>
 class Factor {
  public:
@@ -106,7 +106,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 1) matmul_tiles(Product<T> p) 
   }
 }
 
-/// The stride of x's leading dimension `d` of `dims`, counted from the back; 0 where x repeats.
+/// The stride of x's leading dimension `d` of `dims`, counted from the back; 0 if x repeats.
 std::int64_t batch_stride(const Tensor& x, int d, int dims) {
   const int own = d - (dims - (x.dim() - 2));
   return own < 0 || x.shape()[own] == 1 ? 0 : x.strides()[own];

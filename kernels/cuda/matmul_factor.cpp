@@ -7,16 +7,16 @@
 namespace hop::kernels::cuda {
 namespace {
 
-/// From the first element to the last, both counted.
+/// The distance from the first element to the last, both included.
 std::int64_t span_of(const Tensor& x) {
   std::int64_t last = 0;
   for (int d = 0; d < x.dim(); ++d) last += (x.shape()[d] - 1) * x.strides()[d];
   return last + 1;
 }
 
-/// Whether far more lies between the elements than they are themselves: then they are gathered, wherever they start.
+/// Whether the elements span far more memory than they fill. If so, they are gathered, at any alignment.
 bool is_spread_out(const Tensor& x) {
-  constexpr std::int64_t kMost = 4;  // query, key or value of one packed tensor: 3
+  constexpr std::int64_t kMost = 4;  // query, key or value of one packed tensor spans 3 times its size
   std::int64_t elements = 1;
   for (int d = 0; d < x.dim(); ++d) {
     if (x.strides()[d] != 0) elements *= x.shape()[d];
@@ -24,7 +24,7 @@ bool is_spread_out(const Tensor& x) {
   return span_of(x) > kMost * elements;
 }
 
-/// With what lies between the elements.
+/// A copy that includes the gaps between the elements.
 Tensor copied_as_it_lies(const Tensor& x) {
   const Storage storage(static_cast<std::size_t>(span_of(x)) * size_of(x.dtype()), x.device());
   check(cudaMemcpyAsync(storage.data(), x.raw_data(), storage.size(), cudaMemcpyDeviceToDevice, current_stream()),
@@ -38,7 +38,7 @@ Factor make_factor(const Tensor& x) {
   const int r = x.dim() - 2, c = x.dim() - 1;
   const Shape& size = x.shape();
   const Strides& stride = x.strides();
-  // The elements from one row to the next where the columns of a row lie side by side, else 0.
+  // The elements from one row to the next if the columns of a row lie side by side, otherwise 0.
   const auto leading = [&](int rows, int columns) -> std::int64_t {
     if (size[columns] != 1 && stride[columns] != 1) return 0;
     if (size[rows] == 1) return size[columns];

@@ -1,4 +1,4 @@
-// What matmul.cpp and matmul.cu share.
+// Declarations shared by matmul.cpp and matmul.cu.
 #pragma once
 
 #include <cstdint>
@@ -9,19 +9,19 @@
 
 namespace hop::kernels::cuda {
 
-/// As Operations::matmul, by our own kernel: where there is no cuBLASLt, where that knows no algorithm, and where
-/// math().own_kernels asks for it. Every element is one chain of fused multiply-adds in the order of k.
+/// Operations::matmul by our own kernel: if there is no cuBLASLt, if cuBLASLt knows no algorithm, and with
+/// math().own_kernels. Every element is one chain of fused multiply-adds in the order of k.
 void matmul_in_tiles(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y);
 
-/// blas::multiply, or what stands for it where there is no card.
+/// blas::multiply, or its stand-in in tests without a card.
 using Multiply = std::function<bool(const blas::Product& product, const blas::Operands& operands)>;
 
-/// As Operations::matmul, by `multiply`. False, and y is not what it should be, where that says so. In bf16, the
-/// factors of a large product are rounded to arrays of bf16 first (pays_to_round): the library rounds f32 factors strip
-/// by strip on their way to the tensor cores, which keeps these waiting half of the time.
+/// Operations::matmul by `multiply`. If `multiply` returns false, returns false and y is invalid. In bf16, the factors
+/// of a large product are first rounded to arrays of bf16 (pays_to_round). The library rounds f32 factors strip by
+/// strip on their way to the tensor cores, which then wait half of the time.
 [[nodiscard]] bool multiply_with(const Multiply& multiply, const Tensor& a, const Tensor& b, const Tensor& bias,
                                  const Tensor& y);
-/// Whether two passes over `elements` of the factors cost less than they save in `products` multiply-adds: a function
+/// Whether two passes over `elements` of the factors cost less than they save in `products` multiply-adds. A function
 /// of sizes alone.
 bool pays_to_round(std::int64_t products, std::int64_t elements);
 
@@ -33,8 +33,9 @@ struct Factor {
   std::int64_t ld = 0;
 };
 
-/// x as it is where its matrices lie so and start on blas::kAlignment, else a copy. How the copy lies is a function of
-/// x's shape and strides, not of its address: the same product of other bytes gets the same algorithm.
+/// x itself if its matrices have this form and are aligned to blas::kAlignment, otherwise a copy. The copy's layout is
+/// a function of x's shape and strides, not of its address, so the same product at other addresses gets the same
+/// algorithm.
 Factor make_factor(const Tensor& x);
 
 }  // namespace hop::kernels::cuda

@@ -11,8 +11,8 @@
 // clang-format on
 // Each of a and b is a pair of bf16, the one of the lower row or column in the low half.
 //
-// Over simt the lanes lay their fragments open, and each computes its own four sums from them, in double. A tensor core
-// adds in an order of its own and cuts off low bits: the two agree to about 2^-21 of the largest product, not in bits.
+// Over simt the lanes share their fragments, and each lane computes its own four sums, in double. A tensor core adds in
+// its own order and drops low bits: the two agree to about 2^-21 of the largest product, not in bits.
 #pragma once
 
 #include "kernels/cuda/language.h"
@@ -49,7 +49,7 @@ inline double bf16_half(unsigned packed, unsigned half) {
   return static_cast<double>(__uint_as_float(half == 0 ? packed << 16U : packed & 0xffff0000U));
 }
 
-// What `lane` gets when all 32 lanes have laid their fragments open.
+// The result of `lane` once all 32 lanes have shared their fragments.
 inline std::uint64_t mma_lane(const std::uint64_t* fragments, unsigned present, unsigned lane, std::uint64_t) {
   const auto at = [&](unsigned of) { return reinterpret_cast<MmaFragments*>(fragments[of]); };
   if (present != 0xffffffffU) {  // some lanes have ended: undefined on a GPU

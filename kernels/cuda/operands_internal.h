@@ -1,4 +1,4 @@
-// What the host side of a kernel does with the tensors that it is given, before it has their addresses.
+// How the host side of a kernel prepares its tensors before it takes their addresses.
 #pragma once
 
 #include "kernels/copy.h"
@@ -6,7 +6,7 @@
 
 namespace hop::kernels::cuda {
 
-/// f(zero of x's dtype), f32 or f64.
+/// Calls f(zero of x's dtype), f32 or f64.
 template <class F>
 void visit_floating(const Tensor& x, const F& f) {
   x.dtype() == DType::f32 ? f(float{}) : f(double{});

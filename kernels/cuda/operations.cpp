@@ -19,7 +19,7 @@ struct OnDevice;
 template <class Result, class... Args, Result (*operation)(Args...)>
 struct OnDevice<operation> {
   static Result call(Args... args) {
-    // conv2d's first tensor may be the one it writes, but never undefined
+    // conv2d's first tensor may be the one that it writes, but is never undefined
     use_device(first_tensor(args...).device().index);
     return operation(args...);
   }

@@ -1,8 +1,8 @@
-// The operations on CUDA devices, one function per entry of kernels/operations_internal.h, with its signature and its
-// contract. cuda/operations.cpp puts them into the table; cuda/<stem>.cu defines them.
+// The operations on CUDA devices: one function per entry of kernels/operations_internal.h, with the signature and the
+// contract of the entry. cuda/operations.cpp puts them into the table; cuda/<stem>.cu defines them.
 //
-// Every function is called with the current device set to that of its tensors and gives its work to current_stream();
-// it never waits, so that it may run inside a stream capture.
+// When a function is called, the current device is that of its tensors. It gives its work to current_stream() and never
+// waits, so that it may run inside a stream capture.
 #pragma once
 
 #include "kernels/operations_internal.h"

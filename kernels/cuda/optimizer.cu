@@ -1,6 +1,6 @@
 // The optimizer's update of all parameters of a model, in one launch. Bytes moved per f32 parameter, and so the floor:
-// SGD 12 (p and g in, p out), with momentum 20, Adam 28. A launch for each parameter would pay a launch's latency, some
-// microseconds, dozens of times; a model of 500,000 parameters is updated in less than ten.
+// SGD 12 (p and g in, p out), with momentum 20, Adam 28. A launch for each parameter would pay a launch's latency of
+// some microseconds dozens of times. A model of 500,000 parameters is updated in less than ten microseconds.
 //
 // Two kernels:
 //
@@ -11,10 +11,10 @@
 //   update    each block finds its segment in the table by a vote, and updates 2,048 elements of it.
 // clang-format on
 //
-// Bits: sums, products, quotients and roots are the CPU's, operation by operation (no fused multiply-add). Only pow, in
-// Adam's corrections 1 - beta^step, may differ from the C library's: CUDA's is within 2 units in the last place of
-// double, which after 1 - beta^step is a relative 4.4e-16 / (1 - beta), at most 5e-13 for beta = 0.999. A float of the
-// table differs from the CPU's only where that crosses a rounding boundary, about once in 100,000 steps.
+// Bits: sums, products, quotients and roots have the CPU's bits, operation by operation (no fused multiply-add). Only
+// pow, in Adam's corrections 1 - beta^step, may differ from the C library's: CUDA's is within 2 units in the last place
+// of a double, which after 1 - beta^step is a relative 4.4e-16 / (1 - beta), at most 5e-13 for beta = 0.999. A float of
+// the table differs from the CPU's only if this error crosses a rounding boundary, about once in 100,000 steps.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -27,7 +27,7 @@
 namespace hop::kernels::cuda {
 namespace {
 
-using std::pow;  // of numbers
+using std::pow;  // the overload for numbers
 using std::sqrt;
 
 using Method = UpdateRule::Method;
@@ -44,7 +44,7 @@ struct Segment {
   bool is_float, aligned;
 };
 
-/// What one step multiplies with. sgd: lr, weight_decay; adam: all.
+/// The constants of one step. sgd uses lr and weight_decay, adam all.
 struct Constants {
   double lr, weight_decay;
   double step_size;   // lr / (1 - beta1^step)
@@ -60,8 +60,8 @@ struct Row {
 /// The table of a step, in device memory.
 struct Table {
   Row* rows;
-  std::int64_t* first_blocks;  // of the rows, ascending: the part that a block searches
-  std::int64_t* step;          // the number of this step; 0: nothing is to be done
+  std::int64_t* first_blocks;  // first block of each row, ascending: a block searches these
+  std::int64_t* step;          // the number of this step; 0: nothing to do
 };
 
 /// As many segments as fit into the arguments of a kernel (4 KB).
@@ -181,8 +181,8 @@ __device__ void update_block(const Rule& rule, const Segment& s) {
   }
 }
 
-/// The last row whose first block is not behind this one. All threads look at rows at once and count by a vote; one
-/// thread with a binary search would wait for memory once per halving.
+/// The last row whose first block is not behind this one. All threads compare rows at once and count by a vote. A
+/// binary search by one thread would wait for memory once per halving.
 __device__ int row_of_block(const std::int64_t* first_blocks, int rows) {
   int before = 0;
   for (int row = static_cast<int>(threadIdx.x); row - static_cast<int>(threadIdx.x) < rows; row += kBlock)
@@ -215,7 +215,7 @@ __global__ void add_loss(const T* loss, double rows, double limit, double* meter
 
 std::byte* bytes_or_null(const Tensor& x) { return x.defined() ? x.raw_data() : nullptr; }
 
-/// The segments with their blocks; the number of blocks behind them.
+/// The segments with their blocks, followed by the number of blocks.
 std::vector<Segment> plan_segments(std::span<const UpdateSegment> segments, std::int64_t& blocks) {
   std::vector<Segment> plan;
   blocks = 0;
@@ -250,7 +250,7 @@ void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, con
                     numbers.data<std::int64_t>() + rows};
   const double* stop = state.stop.defined() ? state.stop.data<double>() : nullptr;
   int first = 0;
-  do {  // at least once: the step counts also without parameters
+  do {  // at least once, because the step counts also without parameters
     Chunk chunk{};
     chunk.first = first;
     chunk.count = std::min(kChunk, rows - first);

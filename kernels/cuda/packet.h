@@ -1,5 +1,5 @@
-// Packets: a few neighbouring elements that a thread moves with one memory instruction (16 bytes of the type that a
-// kernel computes in), converted on the way where they are stored as another type.
+// Packets: a few neighbouring elements that a thread moves with one memory instruction (16 bytes of the type in which a
+// kernel computes). Elements that are stored as another type are converted on the way.
 #pragma once
 
 #include <bit>
@@ -12,7 +12,7 @@
 
 namespace hop::kernels::cuda {
 
-/// Elements per packet: 16 bytes of them, but of bytes 8, because a thread keeps each in a register.
+/// Elements per packet: 16 bytes' worth, but only 8 single bytes, because a thread keeps each element in a register.
 constexpr int packet_width(std::size_t size) { return size == 1 ? 8 : static_cast<int>(16 / size); }
 
 /// V elements, aligned as a whole. Up to 16 bytes are one load or store; more (four doubles) are several, side by side.
@@ -21,12 +21,12 @@ struct alignas(sizeof(T) * V) Packet {
   T v[V];
 };
 
-/// How a bf16 is stored: the upper half of an f32.
+/// The storage of a bf16: the upper half of an f32.
 struct Bf16 {
   std::uint16_t bits;
 };
 
-/// The nearest bf16, ties to even. A NaN would overflow and becomes the quiet one of its sign.
+/// The nearest bf16, ties to even. A NaN would overflow: it becomes the quiet NaN of its sign.
 __device__ inline Bf16 rounded_to_bf16(float value) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t up = value != value ? bits | 0x00400000U : bits + 0x7FFFU + (bits >> 16U & 1U);
@@ -48,7 +48,7 @@ __device__ inline To converted(Stored value) {
     return static_cast<To>(value);
 }
 
-/// x[0 .. count - 1] = elements at `at`, stored as Stored; all V of them with one load.
+/// x[0 .. count - 1] = the elements at `at`, stored as Stored. A whole packet of V elements takes one load.
 template <class Stored, class T, int V>
 __device__ inline void load_stored(const std::byte* at, int count, T (&x)[V]) {
   if (count == V) {
@@ -62,8 +62,8 @@ __device__ inline void load_stored(const std::byte* at, int count, T (&x)[V]) {
   }
 }
 
-/// The same for elements of another dtype than T: for packets only those of one byte, else all. A bool is read as a
-/// byte, so that bytes other than 0 and 1 do no harm.
+/// The same for elements of another dtype than T: for packets only dtypes of one byte, otherwise all. A bool is read as
+/// a byte, so that foreign bytes other than 0 and 1 do no harm.
 template <class T, int V>
 __device__ inline void load_converted(const std::byte* at, DType dtype, int count, T (&x)[V]) {
   if constexpr (V == 1) {
@@ -77,7 +77,7 @@ __device__ inline void load_converted(const std::byte* at, DType dtype, int coun
   for (int v = 0; v < V; ++v) x[v] = static_cast<T>(x[v] != T{0});
 }
 
-/// The first `count` of y; all V of them with one store.
+/// Stores the first `count` elements of y. A whole packet of V elements takes one store.
 template <class T, int V>
 __device__ inline void store_packet(std::byte* at, int count, const T (&y)[V]) {
   if (count == V) {

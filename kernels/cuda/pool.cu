@@ -1,7 +1,7 @@
-// Pooling over planes (H, W). Every kernel gives an element of its result a thread (or a plane a warp), so that each
-// value has one writer: gradients are gathered, or added in a fixed order, never with atomics. Results are the CPU's to
-// the last bit. Floors: values read once and written once; overlapping windows read neighbours again, from L1.
-// __launch_bounds__(.., 1): left alone, ptxas aims at more blocks per multiprocessor and spills.
+// Pooling over planes (H, W). In every kernel one thread writes each element of the result (or one warp each plane), so
+// each value has one writer: gradients are gathered, or added in a fixed order, never with atomics. Results equal the
+// CPU's to the last bit. Floors: values are read once and written once; overlapping windows read neighbours again, from
+// L1. __launch_bounds__(.., 1): by default ptxas plans for more blocks per multiprocessor and spills.
 #include <algorithm>
 #include <limits>
 
@@ -42,7 +42,8 @@ struct Span {
       : begin(max(std::int64_t{0}, output * step - padding)), end(min(size, output * step - padding + window)) {}
 };
 
-/// The outputs whose windows hold `place`, likewise: from the first that reaches so far to the last that starts before.
+/// The outputs whose windows contain `place`, along one dimension: from the first window that reaches it to the last
+/// that starts at or before it.
 struct OutputsOf {
   std::int64_t first, last;
   __device__ OutputsOf(std::int64_t place, std::int64_t step, std::int64_t padding, std::int64_t window,
@@ -53,13 +54,13 @@ struct OutputsOf {
   }
 };
 
-/// f(i) for every i of n in a grid-stride loop.
+/// Calls f(i) for every i < n in a grid-stride loop.
 template <class F>
 __device__ void for_each_index(std::uint32_t n, const F& f) {
   for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < n; i += gridDim.x * kThreads) f(i);
 }
 
-/// f(place, window rows, window columns) for each output.
+/// Calls f(place, window rows, window columns) for each output.
 template <class F>
 __device__ void for_each_window(const PoolShape& z, const Planes& outputs, std::uint32_t n, const F& f) {
   for_each_index(n, [&](std::uint32_t i) {
@@ -69,14 +70,14 @@ __device__ void for_each_window(const PoolShape& z, const Planes& outputs, std::
   });
 }
 
-/// Floor: s per input, s + 8 per output. An earlier value stays unless a larger one, or the first NaN, comes.
+/// Floor: s per input, s + 8 per output. A later value replaces the maximum only if it is larger, or is the first NaN.
 template <class T>
 __global__ void __launch_bounds__(kThreads, 1) max_pool(const __grid_constant__ PoolShape z, Planes outputs,
                                                         std::uint32_t n, const T* x, T* y, std::int64_t* indices) {
   for_each_window(z, outputs, n, [&](std::uint32_t i, const Place& at, const Span& rows, const Span& columns) {
     const T* plane = x + at.plane * z.h * z.w;
     T best = -std::numeric_limits<T>::infinity();
-    std::int64_t place = rows.begin * z.w + columns.begin;  // of a window of -infinity
+    std::int64_t place = rows.begin * z.w + columns.begin;  // the result for a window of -infinity
     for (std::int64_t row = rows.begin; row < rows.end; ++row) {
       for (std::int64_t column = columns.begin; column < columns.end; ++column) {
         const T value = plane[row * z.w + column];
@@ -104,7 +105,7 @@ __global__ void __launch_bounds__(kThreads, 1)
   });
 }
 
-/// Each input gathers from the outputs whose windows hold it. Floor: s per input and output.
+/// Each input gathers from the outputs whose windows contain it. Floor: s per input and output.
 template <class T>
 __global__ void __launch_bounds__(kThreads, 1)
     avg_pool_grad(const __grid_constant__ PoolShape z, Planes inputs, std::uint32_t n, const T* g, T* dx) {
@@ -129,7 +130,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 
 // ---- Places that indices name
 
-/// Places in planes of `size` values, `outputs` per plane. One outside its plane is noted.
+/// Places in planes of `size` values, `outputs` per plane. A place outside its plane is reported.
 struct Indexed {
   const std::int64_t* index;
   std::int64_t planes, size, outputs;
@@ -154,8 +155,8 @@ __global__ void __launch_bounds__(kThreads, 1)
   });
 }
 
-/// sums[place] += value for the lanes of a warp, in the order of the lanes: lanes that name one place find each other,
-/// and the first adds for all. place < 0: nothing.
+/// sums[place] += value for the lanes of a warp, in the order of the lanes: lanes with the same place find each other,
+/// and the first one adds for all. place < 0 adds nothing.
 template <class T>
 __device__ void add_in_order(T* sums, int place, T value) {
   const int lane = static_cast<int>(threadIdx.x);
@@ -171,14 +172,14 @@ __device__ void add_in_order(T* sums, int place, T value) {
   __syncwarp();  // the next call may read what another lane has written
 }
 
-/// dx = 0, then dx[index] += g, in the order of the outputs: one warp per plane, 32 outputs at a time. The plane is
-/// summed in shared memory if kShared, else in place. Windows are not known here, and indices need not come from any.
+/// dx = 0, then dx[index] += g, in the order of the outputs: one warp per plane, 32 outputs at a time. If kShared, the
+/// plane is summed in shared memory, otherwise in global memory. The indices may come from any windows, or from none.
 /// Floor: s + 8 per output, s per input.
 template <class T, bool kShared>
 __global__ void __launch_bounds__(128) max_pool_grad(Indexed indexed, const T* g, T* dx) {
   const int lane = static_cast<int>(threadIdx.x);
   const std::int64_t plane = static_cast<std::int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
-  if (plane >= indexed.planes) return;  // a whole warp, and nothing below waits for other warps
+  if (plane >= indexed.planes) return;  // a whole warp returns, and the code below does not wait for other warps
   T* to = dx + plane * indexed.size;
   T* sums = kShared ? dynamic_shared<T>() + threadIdx.y * indexed.size : to;
   for (std::int64_t i = lane; i < indexed.size; i += 32) sums[i] = 0;
@@ -194,8 +195,8 @@ __global__ void __launch_bounds__(128) max_pool_grad(Indexed indexed, const T* g
   }
 }
 
-/// The same where the windows are known that the indices come from: each input gathers from the outputs whose windows
-/// hold it, in their order. `first`: the plane that this launch begins with. Floor: as above.
+/// The same for indices that come from known windows: each input gathers from the outputs whose windows contain it, in
+/// their order. `first`: the first plane of this launch. Floor: as above.
 template <class T>
 __global__ void __launch_bounds__(kThreads, 1)
     max_pool_grad_by_windows(const __grid_constant__ PoolShape z, Planes inputs, std::uint32_t n, std::int64_t first,
@@ -210,7 +211,7 @@ __global__ void __launch_bounds__(kThreads, 1)
       for (std::int64_t q = columns.first; q <= columns.last; ++q) {
         const std::int64_t output = plane + p * z.q + q, place = indexed.index[output];
         if (place == here) sum += g[output];
-        // Of all inputs in a window its first one says that the index is none.
+        // Of all inputs in a window, the first one reports an index out of range.
         const bool is_first = at.row == Span(p, z.row_step, z.row_padding, z.r, z.h).begin &&
                               at.column == Span(q, z.column_step, z.column_padding, z.s, z.w).begin;
         if (is_first) static_cast<void>(indexed.place(output, Fault::max_pool2d_grad));
@@ -222,7 +223,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 
 // ---- Host side
 
-/// f(first, planes) for runs of planes of which no more than kMaxElements values, `most` per plane, are at stake.
+/// Calls f(first, planes) for runs of planes with at most kMaxElements values, `most` per plane.
 template <class F>
 void for_plane_runs(std::int64_t planes, std::int64_t most, const F& f) {
   const std::int64_t run = std::max<std::int64_t>(1, kMaxElements / most);
@@ -292,7 +293,7 @@ void max_pool2d_grad(const PoolShape* windows, const Tensor& g, const Tensor& in
   if (windows != nullptr) return gather_by_windows(*windows, g, indices, dx);
   const Indexed indexed = indexed_by(indices, dx);
   visit_floating(dx, [&]<class T>(T) {
-    constexpr std::int64_t kSharedBytes = 48 << 10;  // what every launch may have
+    constexpr std::int64_t kSharedBytes = 48 << 10;  // available to every launch
     const std::int64_t plane_bytes = indexed.size * static_cast<std::int64_t>(sizeof(T));
     const std::int64_t fitting = kSharedBytes / plane_bytes,
                        warps = fitting == 0 ? 4 : std::min<std::int64_t>(4, fitting);

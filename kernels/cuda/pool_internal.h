@@ -1,5 +1,5 @@
-// Pooling by windows of 2 x 2 side by side, in packets. Each gives false, and does nothing, for other windows, for
-// images whose rows are no whole packets of 16 bytes, and for operands that do not lie on 16 bytes.
+// Pooling by adjacent windows of 2 x 2, in packets. For other windows, for images whose rows are not whole packets of
+// 16 bytes, and for operands that are not aligned to 16 bytes, each function does nothing and returns false.
 #pragma once
 
 #include "kernels/shapes_internal.h"

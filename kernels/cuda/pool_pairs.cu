@@ -1,6 +1,7 @@
-// Pooling by windows of 2 x 2 side by side, the most common pooling: windows share nothing, so a thread takes a packet
-// of 16 bytes from each of the two rows of its windows and writes packets, forward and backward. A thread per value, as
-// in pool.cu, moves 4 bytes at a time and every second one of a line, which keeps too few bytes on their way.
+// Pooling by windows of 2 x 2 side by side, the most common pooling: windows share no values, so a thread reads a
+// packet of 16 bytes from each of the two rows of its windows and writes packets, forward and backward. A thread per
+// value, as in pool.cu, moves only 4 bytes at a time and skips every second value of a line, which keeps too few bytes
+// in flight.
 //
 // Floors, as in pool.cu: max pooling s per input and s + 8 per output, each way; average pooling s per input and
 // output.
@@ -18,13 +19,13 @@ namespace hop::kernels::cuda {
 namespace {
 
 template <class T>
-inline constexpr int kOutputs = kPerAccess<T> / 2;  // of a thread
+inline constexpr int kOutputs = kPerAccess<T> / 2;  // outputs of a thread
 
-/// What a launch covers: `n` threads, each with kOutputs<T> outputs of a row, of the planes from `plane` on.
+/// The part that a launch covers: `n` threads, each with kOutputs<T> outputs of a row, of the planes from `plane` on.
 struct Pairs {
   std::int64_t plane, h, w, p, q;
   std::uint32_t n;
-  FastDivision packets, rows;  // of a row; of a plane
+  FastDivision packets, rows;  // packets of a row, rows of a plane
 
   struct Place {
     std::int64_t plane, row, column;  // of the first output
@@ -38,7 +39,7 @@ struct Pairs {
   __device__ std::int64_t output(const Place& at) const { return (at.plane * p + at.row) * q + at.column; }
 };
 
-/// f(place) for each thread's outputs.
+/// Calls f(place) for each thread's outputs.
 template <class T, class F>
 __device__ void for_each_pair(const Pairs& z, const F& f) {
   for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < z.n; i += gridDim.x * kThreads)
@@ -90,8 +91,8 @@ __global__ void __launch_bounds__(kThreads) average_pairs(const __grid_constant_
   });
 }
 
-/// Of an image with an odd number of rows the last one lies in no window: there the threads have a row of outputs more,
-/// which exists in dx alone.
+/// If an image has an odd number of rows, the last one lies in no window. Threads then have an extra row of outputs,
+/// which exists only in dx.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     max_pairs_grad(const __grid_constant__ Pairs z, const T* g, const std::int64_t* indices, unsigned long long* fault,
@@ -119,7 +120,7 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-/// launch_run(Pairs) for planes with `rows` rows of outputs each, as many at a time as 32-bit indices count.
+/// Calls launch_run(Pairs) for planes with `rows` rows of outputs each, as many at a time as 32-bit indices can count.
 template <class T, class F>
 void for_each_run(const PoolShape& z, std::int64_t rows, const F& launch_run) {
   const std::int64_t packets = z.q / kOutputs<T>, run = std::max<std::int64_t>(1, kMaxElements / (rows * packets));

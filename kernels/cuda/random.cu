@@ -1,7 +1,7 @@
 // Random numbers by their address (tensor/random.h): element i is a function of (key, step, draw, i), so any grid gives
-// the words of the CPU, and uniform numbers and dropout its bits. Normal ones go through log and cos, of which CUDA's
-// and the C library's may differ in the last bits of a double, and then some floats do in their last. A thread makes
-// the four words of one Philox block, some 50 integer instructions, and moves 16 bytes: near the point where a card's
+// the words of the CPU, and uniform numbers and dropout its bits. Normal numbers use log and cos. CUDA's and the C
+// library's may differ in the last bits of a double, and then some floats differ in their last bit. A thread makes the
+// four words of one Philox block, some 50 integer instructions, and moves 16 bytes: near the point where a card's
 // integer units and its memory are equally busy.
 #include <cmath>
 
@@ -15,14 +15,14 @@ namespace {
 
 constexpr int kWords = 4;  // per Philox block
 
-/// The address as it is when the kernel runs: a captured step is replayed for other steps and other models.
+/// The address at the moment that the kernel runs: a captured step is replayed for other steps and other models.
 __device__ inline RandomAddress now(RandomAddress address) {
   if (address.key_at != nullptr) address.key = *address.key_at;
   if (address.step_at != nullptr) address.step = static_cast<std::uint64_t>(*address.step_at);
   return address;
 }
 
-/// f(block, its words) for the blocks that hold `words` words.
+/// Calls f(block, its words) for the blocks that hold `words` words.
 template <class F>
 __device__ inline void for_each_block(RandomAddress address, std::int64_t words, const F& f) {
   address = now(address);
@@ -31,7 +31,7 @@ __device__ inline void for_each_block(RandomAddress address, std::int64_t words,
     f(b, address.words(static_cast<std::uint64_t>(b)));
 }
 
-/// How many of `width` elements from `first` on are there, and whether they are moved one by one.
+/// How many of the `width` elements from `first` on exist, and whether they are moved one by one.
 struct Span {
   int count;
   bool packed;
@@ -51,7 +51,8 @@ __device__ inline void store_span(T* y, Span span, const T (&values)[V]) {
 
 // ---- uniform. Floor: one write of y
 
-/// low + u (high - low) with u of 24 bits; rounding may reach high, so `last`, the largest below it, bounds it.
+/// low + u (high - low) with u of 24 bits. Rounding may reach high, so the result is bounded by `last`, the largest
+/// value below high.
 template <class T>
 struct Range {
   T low, width, last;

@@ -5,16 +5,16 @@
 // (warp_reduce). If there are several parts, a second launch reduces their results in the same way. This tree, and so
 // the bits, is a function of n and the number of outputs: not of strides, addresses or the card.
 //
-// What may differ is who the 32 lanes are, because memory wants neighbouring threads to read neighbouring values:
+// Only the assignment of threads to the 32 lanes differs, because neighbouring threads should read neighbouring values:
 //
 //   rows      the reduced values are neighbours: the lanes of a warp. 16-byte loads where all runs allow it. With
 //             32 values or fewer only 8 lanes have work, so four outputs share a warp.
 //   columns   the outputs are neighbours: 32 outputs per block, one per threadIdx.x, and threadIdx.y is the lane.
 //             At the end a tile in shared memory turns the 32 lanes of each output into a warp for the fold.
-//   packets   as columns, where 16 bytes hold outputs side by side: a thread has all outputs of a packet, eight packets
-//             on their way, and a quarter of the threads. In 4-byte steps a multiprocessor has no 20 KB on their way.
+//   packets as columns, if 16 bytes hold outputs side by side: a thread has all outputs of a packet and eight packets
+//   in flight, with a quarter of the threads. In 4-byte steps a multiprocessor does not have 20 KB in flight.
 //
-// A sum of all values is why there are parts at all: one warp reads some 10 GB/s, a card a hundred times more.
+// Parts exist because of sums over all values: one warp reads some 10 GB/s, a card a hundred times more.
 #include <algorithm>
 
 #include "kernels/cuda/access_device.h"
@@ -36,7 +36,7 @@ struct Nest {
   std::int64_t size[kMaxDims];
   std::int64_t stride[kMaxDims];
 
-  /// Merged with the loop before where one stride covers both.
+  /// Adds a loop, merged with the loop before if one stride covers both.
   void add(std::int64_t count, std::int64_t step) {
     if (count == 1) return;
     if (dims > 0 && stride[dims - 1] == count * step) {
@@ -49,7 +49,7 @@ struct Nest {
   }
   __host__ __device__ std::int64_t inner_stride() const { return dims > 0 ? stride[dims - 1] : 0; }
 
-  /// Where step `index` (row-major) lies.
+  /// The offset of step `index` (row-major).
   __device__ std::int64_t offset(std::int64_t index) const {
     std::int64_t sum = 0;
     for (int d = dims - 1; d > 0; --d) {
@@ -66,25 +66,25 @@ struct Plan : Parts {
   std::int64_t outputs, count;  // count: values per output
   bool packs;                   // each kGroup values lie side by side, and count < 2^31
   bool runs;                    // two reduced dimensions, and count < 2^31
-  int lanes;                    // that read an output: 32, or 8
+  int lanes;                    // lanes that read an output: 32 or 8
   FastDivision inner;           // by the innermost reduced size, if packs or runs: GPUs divide slowly
   bool divide;
   double divisor;
 
-  /// Where value j lies, if `packs`.
+  /// The offset of value j, if `packs`.
   __device__ std::int64_t pack_offset(std::int64_t j) const {
     if (reduced.dims == 1) return j;
     const std::uint32_t run = inner.quotient(static_cast<std::uint32_t>(j));
     return j - std::int64_t{run} * inner.divisor + run * reduced.stride[0];
   }
-  /// The same if `runs`.
+  /// The offset of value j, if `runs`.
   __device__ std::int64_t run_offset(std::int64_t j) const {
     const std::uint32_t run = inner.quotient(static_cast<std::uint32_t>(j));
     return (j - std::int64_t{run} * inner.divisor) * reduced.stride[1] + run * reduced.stride[0];
   }
 };
 
-/// One lane's values of a part, in order. mean null: the values; else their squared deviations from it.
+/// One lane's values of a part, in order. If `mean` is not null, their squared deviations from it.
 template <class Op, bool kColumns, class In, class Acc>
 __device__ Acc reduce_lane(const Plan& plan, const In* x, std::int64_t part, int lane, const Acc* mean) {
   const auto transformed = [mean](In value) {
@@ -115,7 +115,8 @@ __device__ Acc reduce_lane(const Plan& plan, const In* x, std::int64_t part, int
       }
     }
   } else if (plan.runs) {
-    // All loads of two steps before the first addition, so that they wait together; the additions keep their order.
+    // Issues all loads of two steps before the first addition, so that they wait together. The additions keep their
+    // order.
     constexpr int kSteps = kColumns ? 1 : 2;  // 1,024 threads have 64 registers each
 #pragma unroll 1
     for (; j < end; j += kSteps * kStep) {
@@ -150,9 +151,9 @@ __device__ Acc reduce_lane(const Plan& plan, const In* x, std::int64_t part, int
 template <class In>
 struct Packets {
   static constexpr int kWidth = kPerAccess<In>;
-  static constexpr int kAcross = 32 / kWidth;          ///< threads that share a row of 32 outputs
-  static constexpr int kBlock = kAcross * 32;          ///< 32 lanes of them
-  static constexpr int kOutputs = 32 / (kBlock / 32);  ///< that a warp folds at the end
+  static constexpr int kAcross = 32 / kWidth;          ///< threads per row of 32 outputs
+  static constexpr int kBlock = kAcross * 32;          ///< with 32 lanes
+  static constexpr int kOutputs = 32 / (kBlock / 32);  ///< outputs that a warp folds at the end
 };
 
 /// y[output][part] of every part, by packets of outputs. One dimension is reduced.
@@ -195,7 +196,7 @@ __global__ void __launch_bounds__(Packets<In>::kBlock)
       }
     }
   }
-  __shared__ Acc tile[32][33];  // 33: else the reads below would all hit one memory bank
+  __shared__ Acc tile[32][33];  // 33 columns: with 32 the reads below would all hit one bank
 #pragma unroll
   for (int i = 0; i < kWidth; ++i) tile[lane][across * kWidth + i] = sums[i];
   __syncthreads();
@@ -228,13 +229,13 @@ __global__ void __launch_bounds__(kColumns ? 1024 : 32 * kRowBlock, 1)
     value = reduce_lane<Op, kColumns>(plan, start, part, lane, means == nullptr ? nullptr : means + output);
   }
   if constexpr (kColumns) {
-    __shared__ Acc tile[32][33];  // 33: else the reads below would all hit one memory bank
+    __shared__ Acc tile[32][33];  // 33 columns: with 32 the reads below would all hit one bank
     tile[lane][tx] = value;
     __syncthreads();
     value = tile[tx][ty];
     output = group * 32 + ty;
   }
-  // With 8 lanes the bits are those of 32: the others would bring what changes nothing.
+  // With 8 lanes the bits are those of 32: the other lanes would add the neutral value.
   value = lanes == kFewLanes ? warp_reduce<Op, kFewLanes>(value) : warp_reduce<Op>(value);
   if (tx % lanes != 0 || output >= plan.outputs) return;
   if (plan.divide) value /= static_cast<Acc>(plan.divisor);
@@ -263,7 +264,7 @@ bool can_use_packs(const Plan& plan, const void* x, std::size_t size) {
          reinterpret_cast<std::uintptr_t>(x) % (kGroup * size) == 0;
 }
 
-/// Whether 16 bytes hold outputs side by side, everywhere, and one dimension is reduced.
+/// Whether 16 bytes hold outputs side by side everywhere, and one dimension is reduced.
 template <class In>
 bool can_use_packets(const Plan& plan, const In* x) {
   const auto whole = [](std::int64_t n) { return n % kPerAccess<In> == 0; };
@@ -330,7 +331,7 @@ void reduce_floating(Reduction op, Plan plan, const Tensor& x, const Tensor& y, 
   reduce_stages<Add, T, T, T>(plan, x, means.data<T>(), y.data<T>());
 }
 
-/// What a reduction over no values gives: 0, or NaN, which is what a float of ones only is.
+/// Writes the result of a reduction over no values: 0 or NaN (a float whose bits are all 1).
 void fill_empty(Reduction op, const Tensor& y) {
   const auto bytes = static_cast<std::size_t>(y.numel()) * size_of(y.dtype());
   check(cudaMemsetAsync(y.raw_data(), op == Reduction::sum ? 0 : 0xff, bytes, current_stream()), "cudaMemsetAsync");

@@ -12,7 +12,7 @@ namespace hop::kernels::cuda {
 
 inline constexpr unsigned kAllLanes = 0xffffffffU;
 
-// ---- What can be reduced: an associative operation (but for rounding) and the value that changes nothing.
+// ---- Operations for reductions: associative (except for rounding), with a neutral value.
 
 struct Add {
   template <class T>
@@ -51,9 +51,9 @@ struct Min {
 
 // ---- Trees
 
-/// Combines the values of kLanes neighbouring lanes; all of them get the result. In step 1 lane l meets lane l ^ 16, in
-/// step 2 the pairs meet, and so on: five steps for 32 values, and a + b = b + a keeps the lanes' bits equal. All 32
-/// lanes of the warp must come.
+/// Combines the values of kLanes neighbouring lanes; all of them get the result. In step 1 lane l combines with lane l
+/// ^ 16, in step 2 the pairs combine, and so on: five steps for 32 values. Because a + b = b + a, all lanes have the
+/// same bits. All 32 lanes of the warp must take part.
 template <class Op, int kLanes = 32, class T>
 __device__ __forceinline__ T warp_reduce(T value) {
 #pragma unroll
@@ -64,14 +64,15 @@ __device__ __forceinline__ T warp_reduce(T value) {
 }
 
 /// Combines the values of all kThreads threads of a block (one-dimensional); all of them get the result. Each warp
-/// folds its own 32, then every warp folds the warps' results: cheaper than one warp that tells the others.
+/// folds its own 32 values. Then every warp folds the results of all warps, which is cheaper than one warp folding them
+/// and telling the others.
 template <class Op, int kThreads, class T>
 __device__ __forceinline__ T block_reduce(T value) {
   static_assert(kThreads % 32 == 0 && kThreads <= 1024);
   __shared__ T partial[kThreads / 32];
   const int lane = static_cast<int>(threadIdx.x) % 32, warp = static_cast<int>(threadIdx.x) / 32;
   value = warp_reduce<Op>(value);
-  __syncthreads();  // all have read what the call before left in `partial`
+  __syncthreads();  // all threads have read `partial` of the call before
   if (lane == 0) partial[warp] = value;
   __syncthreads();
   return warp_reduce<Op>(lane < kThreads / 32 ? partial[lane] : Op::template identity<T>());

@@ -1,4 +1,4 @@
-// How the values of an output are cut into parts, for reductions and argmax: a function of their number and that of the
+// How the values of an output are cut into parts, for reductions and argmax. A function of the numbers of values and
 // outputs alone.
 #pragma once
 
@@ -14,7 +14,8 @@ struct Parts {
   std::int64_t parts, part_count;  ///< part_count: values per part, a multiple of 128
 };
 
-/// Enough parts to fill a card, none so small that a warp's start weighs, none so large that its sum loses digits.
+/// Enough parts to fill a card. No part is so small that the start of a warp matters, or so large that its sum loses
+/// digits.
 inline Parts choose_parts(std::int64_t outputs, std::int64_t count) {
   const auto ceil_div = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   const std::int64_t wanted = std::min(ceil_div(count, 1024), std::max<std::int64_t>(1, 8192 / outputs));
@@ -23,7 +24,7 @@ inline Parts choose_parts(std::int64_t outputs, std::int64_t count) {
   return {ceil_div(count, part_count), part_count};
 }
 
-/// What T is compared and added in: shuffles move 4 or 8 bytes.
+/// The type in which T is compared and added: shuffles move 4 or 8 bytes.
 template <class T>
 using Wide = std::conditional_t<(sizeof(T) < 4), int, T>;
 

@@ -1,5 +1,5 @@
-// A warp has 32 values of a row, and one word of the mask. Floors: relu one read and one write of y; the gradient one
-// read of g and one write of dx.
+// A warp handles 32 values of a row and one word of the mask. Floors: relu one read and one write of y; the gradient
+// one read of g and one write of dx.
 #include "kernels/cuda/relu_mask.h"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ struct Words {
       : columns(matrix.size(1)), rows(matrix.size(0)), words(static_cast<std::uint32_t>((columns + 127) / 128 * 4)) {}
   std::int64_t count() const { return rows * words; }
 
-  /// f(word, where, exists) for every lane of every word: where its value lies, and whether it has one.
+  /// Calls f(word, where, exists) for every lane of every word: the offset of its value, and whether it has a value.
   template <class F>
   __device__ void for_each(const F& f) const {
     const int lane = static_cast<int>(threadIdx.x) % 32;

@@ -1,19 +1,19 @@
-// A row of a matrix and the threads that share it. What is done to a row (softmax, layer norm) is written once, as a
-// function object that takes a Row; this header decides by the row's length alone who holds it:
+// A row of a matrix and the threads that share it. An operation on a row (softmax, layer norm) is written once, as a
+// function object that takes a Row. This header decides by the row's length alone which threads hold it:
 //
 //   up to 16 values           16 lanes; two rows per warp
-//   up to 1,024 (f64: 512)    one warp: reductions are shuffles, no barrier, no shared memory. Where the length is no
+//   up to 1,024 (f64: 512)    one warp: reductions are shuffles, no barrier, no shared memory. If the length is not a
 //                             multiple of 16 bytes, up to 256
 //   up to 4,096               one block of 256 threads
-//   up to 8,192               one block of 512 threads, in f32 and where a body keeps little beside the row itself:
-//   with
-//                             more (kKeepsMuch) one such block fills a multiprocessor, and waits where two would not
+//   up to 8,192               one block of 512 threads, in f32 and if a body keeps little beside the row itself. If it
+//                             keeps more (kKeepsMuch), one such block fills a multiprocessor and nothing hides its
+//                             waits
 //   longer                    one block of 512 threads that reads the row anew for every pass: from HBM the first time,
 //                             from the L2 cache after that
 //
 // In all cases but the last the row stays in registers from its one load to its one store. A thread's values lie in
-// packs of 16 bytes where the length allows, and the tree of a reduction follows: each thread its values in order, then
-// reduce_device.h. So the bits depend on the values and the length, not on addresses.
+// packs of 16 bytes if the length allows. The tree of a reduction follows from this: each thread combines its values in
+// order, then come the trees of reduce_device.h. So the bits depend on the values and the length, not on addresses.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ namespace hop::kernels::cuda {
 /// kLanes neighbouring lanes of a warp share a row.
 template <int kLanes>
 struct LaneGroup {
-  static constexpr int kThreads = kLanes;  ///< that share a row
+  static constexpr int kThreads = kLanes;  ///< threads that share a row
   static constexpr int kBlock = 128;  ///< threads per block: enough warps to fill a multiprocessor with small blocks
   static __device__ int rank() { return static_cast<int>(threadIdx.x) % kLanes; }
   static __device__ std::int64_t row() {
@@ -52,7 +52,7 @@ struct BlockGroup {
   }
 };
 
-/// What both kinds of rows know. Lanes of a last, partly filled warp have a row of length 0: they must stay for the
+/// The common part of both kinds of rows. Spare lanes of the last warp have a row of length 0: they must stay for the
 /// warp's shuffles.
 template <class Group>
 class RowPlace {
@@ -62,7 +62,7 @@ class RowPlace {
   __device__ std::int64_t index() const { return index_; }
   __device__ std::int64_t length() const { return true_length_; }
   __device__ bool exists() const { return length_ != 0; }
-  /// One thread per row: the one to write what a row has one of.
+  /// True for one thread per row, which writes the values that a row has once.
   __device__ bool leads() const { return exists() && Group::rank() == 0; }
 
  protected:
@@ -82,11 +82,11 @@ class HeldRow : public RowPlace<Group_> {
   __device__ HeldRow(std::int64_t rows, std::int64_t length, bool aligned)
       : RowPlace<Group>(rows, length), aligned_(aligned) {}
 
-  /// Where in the row the thread's value i stands.
+  /// The position in the row of the thread's value i.
   __device__ int position(int i) const { return (i / kWidth * Group::kThreads + Group::rank()) * kWidth + i % kWidth; }
   /// This row of a matrix.
   __device__ Values read(const T* matrix) const { return read_from(matrix + this->index_ * this->length_); }
-  /// A vector that all rows share; `otherwise` in its place if it is null.
+  /// A vector that all rows share; `otherwise` if the vector is null.
   __device__ Values read_vector(const T* vector, T otherwise) const { return read_from(vector, otherwise); }
 
   /// Combines f(i) over the row; the whole group gets the result.
@@ -99,7 +99,7 @@ class HeldRow : public RowPlace<Group_> {
     }
     return Group::template reduce<Op>(result);
   }
-  /// This row of a matrix <- f(i).
+  /// Writes f(i) to this row of a matrix.
   template <class F>
   __device__ void write(T* matrix, const F& f) const {
     T* row = matrix + this->index_ * this->length_;
@@ -162,15 +162,15 @@ class StreamedRow : public RowPlace<Group_> {
   }
 };
 
-/// body(row) for every row of a matrix (rows, length); see launch_rows. One block per multiprocessor is all that the
-/// compiler is asked to make room for: left alone it aims at more and spills doubles to memory.
+/// Calls body(row) for every row of a matrix (rows, length); see launch_rows. The compiler is asked to plan for one
+/// block per multiprocessor: by default it plans for more and spills doubles to memory.
 template <class Row, class Body>
 __global__ void __launch_bounds__(Row::Group::kBlock, 1)
     for_each_row(Body body, std::int64_t rows, std::int64_t length, bool aligned) {
   body(Row(rows, length, aligned));
 }
 
-/// Queues body(row) for `rows` rows of `length` values. `aligned`: all matrices and vectors lie on 16 bytes.
+/// Queues body(row) for `rows` rows of `length` values. `aligned`: all matrices and vectors are aligned to 16 bytes.
 template <class T, class Body>
 void launch_rows(std::int64_t rows, std::int64_t length, bool aligned, const Body& body) {
   constexpr int kWidth = kPerAccess<T>, kMany = 128 / static_cast<int>(sizeof(T));

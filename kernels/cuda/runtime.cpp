@@ -11,8 +11,8 @@ struct Devices {
   std::string why_none;
 };
 
-// 35: no driver, or one older than our runtime; 100: a driver and no card. Whatever else is wrong, the answer is the
-// same: this process computes without CUDA, and says why when asked for it.
+// 35: no driver, or one older than our runtime; 100: a driver and no card. For any other error the answer is the same:
+// this process computes without CUDA, and says why when asked for it.
 const Devices& devices() {
   static const Devices found = [] {
     Devices d;
@@ -32,7 +32,7 @@ const Devices& devices() {
   return found;
 }
 
-// The innermost StreamGuard's stream; counts on its own device only.
+// The stream of the innermost StreamGuard. It counts on its own device only.
 struct Guarded {
   int device = -1;
   cudaStream_t stream = nullptr;
@@ -79,7 +79,7 @@ int current_device() {
 
 void expect_live_device() {
   if (device_count() == 0) return;
-  // The compute stream: a library fails in a capture too, and a stream that records must not be asked.
+  // Asks the compute stream: a library may also fail during a capture, and a stream that records must not be queried.
   const cudaError_t status = cudaStreamQuery(device_state(current_device()).compute.get());
   status == cudaErrorNotReady ? ignore(status) : check(status, "cudaStreamQuery");
 }

@@ -1,9 +1,9 @@
-// The CUDA runtime with owners and typed errors: devices, streams, events, pinned memory. The same source stands over
-// NVIDIA's runtime and over the executor of kernels/simt, whichever language.h gives.
+// The CUDA runtime with owners and typed errors: devices, streams, events, pinned memory. The same source runs over
+// NVIDIA's runtime and over the executor of kernels/simt: language.h chooses.
 //
-// One thread works on one device and one stream at a time, its current ones. Memory from the caching allocator is
-// reused in the order of a device's compute stream: who computes under a StreamGuard waits (Event) before tensors that
-// were used there are freed, and before the compute stream reads them.
+// A thread works on one device and one stream at a time, its current ones. Memory from the caching allocator is reused
+// in the order of a device's compute stream. Code under a StreamGuard must wait (Event) before its tensors are freed,
+// and before the compute stream reads them.
 #pragma once
 
 #include <cstddef>
@@ -17,22 +17,22 @@
 
 namespace hop::kernels::cuda {
 
-/// How many devices this process can use, the first ones that the driver shows. Asked once. An old card (below 8.0)
-/// ends the list: the driver counts the fastest first, and CUDA_VISIBLE_DEVICES can put another order.
+/// How many devices this process can use: the first ones that the driver shows. Asked once. An old card (below 8.0)
+/// ends the list. The driver lists the fastest first; CUDA_VISIBLE_DEVICES can change the order.
 int device_count();
-/// Why there are no more: no driver, no card, an old card; "" where all cards can be used.
+/// Why there are no more devices: no driver, no card, an old card; "" if all cards can be used.
 const std::string& why_no_device();
 
 /// Throws DeviceError unless there is a device `index`.
 void expect_device(int index);
-/// Makes `index` the calling thread's current device. Throws DeviceError for one that is not there.
+/// Makes `index` the calling thread's current device. Throws DeviceError if there is no such device.
 void use_device(int index);
 int current_device();
-/// Throws the CudaError of the current device itself, sticky where it is lost to this process; nothing if it is well.
-/// For a failed call of a library on top of CUDA, which calls a lost device an internal error.
+/// Throws the current device's own CudaError, if it has one; the error is sticky if the device is lost to this process.
+/// Call it when a library on top of CUDA fails: such a library reports a lost device as an internal error.
 void expect_live_device();
 
-/// The stream of the calling thread on the current device: the innermost StreamGuard's, else the device's compute
+/// The stream of the calling thread on the current device: the innermost StreamGuard's, or else the device's compute
 /// stream, which all threads share.
 cudaStream_t current_stream();
 /// Whether current_stream() records a graph instead of running.
@@ -59,7 +59,7 @@ class Event {
   cudaEvent_t event_ = nullptr;
 };
 
-/// Milliseconds of the device between two recorded events with timing; waits for the second.
+/// Milliseconds on the device between two recorded events with timing. Waits for the second event.
 float milliseconds_between(const Event& start, const Event& stop);
 
 /// A stream of the device that was current when it was made; runs beside all other streams.
@@ -98,8 +98,8 @@ class StreamGuard {
   cudaStream_t before_;
 };
 
-/// Host memory that a device copies from and to without the host's help. Dear to make (milliseconds): keep it. Throws
-/// MemoryError where the host has none left to lock.
+/// Host memory that a device copies from and to without the host's help. Making it takes milliseconds: keep it. Throws
+/// MemoryError if the host cannot lock more memory.
 class PinnedBuffer {
  public:
   PinnedBuffer() = default;

@@ -44,11 +44,11 @@
 namespace hop::kernels::cuda {
 namespace {
 
-using std::exp;  // of a number; those of tensors are not meant
+using std::exp;  // the overload for numbers, not for tensors
 using std::log;
 
-// Floor: 2 s bytes per value (s = sizeof(T)): x once, y once. The second exp costs less than keeping the first would:
-// registers that hold it are warps that do not run.
+// Floor: 2 s bytes per value (s = sizeof(T)): x once, y once. The second exp costs less than keeping the first one:
+// registers that hold values leave room for fewer warps.
 template <class T>
 struct Softmax {
   const T* x;
@@ -77,7 +77,7 @@ struct SoftmaxGrad {
   }
 };
 
-/// What log_softmax(x)_i = x_i - max - log_sum takes from the whole row.
+/// The two values of a row in log_softmax(x)_i = x_i - max - log_sum.
 template <class T>
 struct LogNormalizer {
   T max, log_sum;
@@ -119,7 +119,7 @@ struct LogSoftmaxGrad {
 
 // ---- Cross-entropy: the loss of a row is -log_softmax(x)[label]
 
-/// The labels of the rows. One outside 0..C-1 is noted for the next synchronize(), and -1 stands for it.
+/// The labels of the rows. A label outside 0..C-1 is reported to the next synchronize() and becomes -1.
 struct Labels {
   const std::int64_t* labels;
   unsigned long long* fault;
@@ -133,8 +133,8 @@ struct Labels {
   }
 };
 
-/// A row's loss, told by the one thread that holds the label's value; reading x[label] from elsewhere would race with
-/// who writes over x.
+/// A row's loss, from the one thread that holds the label's value. If another thread read x[label], it would race with
+/// the thread that overwrites x.
 template <class T>
 struct RowLosses {
   T* losses;
@@ -172,7 +172,7 @@ struct CrossEntropy {
   }
 };
 
-/// g / N * (p - one_hot(label)), from log p. g null: 1.
+/// g / N * (p - one_hot(label)), from log p. A null g counts as 1.
 template <class T>
 struct LogitGradient {
   const T* g;
@@ -185,7 +185,7 @@ struct LogitGradient {
   }
 };
 
-/// Floor: 2 s per value. No value needs another one here, so `row` is only the way to walk.
+/// Floor: 2 s per value. The values are independent here, so `row` only serves to walk them.
 template <class T>
 struct CrossEntropyGrad {
   LogitGradient<T> gradient;
@@ -195,7 +195,8 @@ struct CrossEntropyGrad {
 
   template <class Row>
   __device__ void operator()(const Row& row) const {
-    const T scale = gradient.scale();  // before the row: an f64 quotient is a call, across which registers are dear
+    const T scale = gradient.scale();  // before the row: an f64 quotient is a function call, which would have to save
+                                       // the row's registers
     const std::int64_t label = labels.of(row);
     const auto v = row.read(log_probabilities);
     row.write(dx, [&](auto i) { return LogitGradient<T>::of(scale, v[i], row.position(i) == label); });
@@ -203,8 +204,8 @@ struct CrossEntropyGrad {
 };
 
 /// Forward and backward at once: log probabilities never leave the registers. Floor: 2 s per value, half of what the
-/// two kernels above take together. dx may be x: each thread has read its values before it writes there, and long rows
-/// are read by the thread that overwrites them.
+/// two kernels above take together. dx may be x: each thread reads its values before it writes, and in long rows the
+/// thread that reads a value also overwrites it.
 template <class T>
 struct FusedCrossEntropy {
   static constexpr bool kKeepsMuch = true;
@@ -231,7 +232,7 @@ struct FusedCrossEntropy {
 
 // ---- Host side
 
-/// Queues body(zero of the dtype) for the rows of `like`; `matrices` are what it walks.
+/// Queues body(zero of the dtype) for the rows of `like`. `matrices` are the tensors that it walks.
 template <class Body, class... Matrices>
 void launch_softmax(const Body& body, const Tensor& like, const Matrices&... matrices) {
   const std::int64_t length = like.shape().back();

@@ -5,12 +5,12 @@
 // from strips of kDepth values a line in shared memory; a thread holds kOwnRows x kOwnColumns of the sums in registers
 // (kernels/cuda/lessons/matmul_register_tiles.cu climbs up to here). New against that lesson:
 //
-// - two pairs of strips: while one is multiplied the next is on its way from global memory, in registers, so one
-//   barrier per strip is enough and nobody waits for a load;
+// - two pairs of strips: while one pair is multiplied, the next is on its way from global memory, in registers. So one
+// barrier per strip is enough and no thread waits for a load;
 // - a thread's sums are neighbours in fours, so that it reads shared memory 16 bytes at a time: 8 x 8 sums and 8 steps
 //   take 32 such reads and 512 multiply-adds.
 //
-// Where values come from is the caller's: a loader says which of a strip's values are neighbours in memory.
+// The caller supplies the values: a loader says which values of a strip are neighbours in memory.
 #pragma once
 
 #include <cstdint>
@@ -23,16 +23,16 @@ namespace hop::kernels::cuda {
 template <int Rows, int Columns, int OwnRows, int OwnColumns>
 struct Tile {
   static constexpr int kRows = Rows, kColumns = Columns;              // sums of a block
-  static constexpr int kOwnRows = OwnRows, kOwnColumns = OwnColumns;  // of a thread: multiples of kSide
+  static constexpr int kOwnRows = OwnRows, kOwnColumns = OwnColumns;  // sums of a thread: multiples of kSide
   static constexpr int kSide = 4;                                     // neighbouring sums
-  static constexpr int kDepth = 8;                                    // of a strip
+  static constexpr int kDepth = 8;                                    // depth of a strip
   static constexpr int kDown = kRows / kOwnRows, kAcross = kColumns / kOwnColumns;
   static constexpr int kThreads = kDown * kAcross;
-  static constexpr int kRowValues = kRows * kDepth / kThreads;  // that a thread loads for a strip
+  static constexpr int kRowValues = kRows * kDepth / kThreads;  // values that a thread loads per strip
   static constexpr int kColumnValues = kColumns * kDepth / kThreads;
   static_assert(kRowValues * kThreads == kRows * kDepth && kColumnValues * kThreads == kColumns * kDepth);
 
-  /// The tile's row of the calling thread's own row `i`, and likewise its column.
+  /// The tile's row for the calling thread's own row `i`; below it, the same for columns.
   __device__ static int row_of(int i) {
     return i / kSide * kSide * kDown + static_cast<int>(threadIdx.x) / kAcross * kSide + i % kSide;
   }
@@ -45,22 +45,23 @@ struct Tile {
 struct StripPlace {
   int line, depth;
 };
-/// Which value a thread loads as its `i`-th of a strip of `Lines`: neighbouring threads take neighbouring steps of a
-/// line or, not along_depth, neighbouring lines.
+/// The place of the `i`-th value that a thread loads of a strip of `Lines` lines. Neighbouring threads load
+/// neighbouring steps of a line, or neighbouring lines if not along_depth.
 template <class Tile, int Lines>
 __device__ inline StripPlace strip_place(bool along_depth, int i) {
   const int e = static_cast<int>(threadIdx.x) + i * Tile::kThreads;
   return along_depth ? StripPlace{e / Tile::kDepth, e % Tile::kDepth} : StripPlace{e % Lines, e / Lines};
 }
 
-/// In shared memory. Four more values than lines: the stores of a warp then go to 32 different banks either way.
+/// A strip in shared memory. It has four more values than lines, so that the stores of a warp go to 32 different banks
+/// in both cases.
 template <class T, class Tile>
 struct Strips {
   alignas(Packet<T, Tile::kSide>) T rows[2][Tile::kDepth][Tile::kRows + Tile::kSide];
   alignas(Packet<T, Tile::kSide>) T columns[2][Tile::kDepth][Tile::kColumns + Tile::kSide];
 };
 
-/// x[0 .. N - 1] = the thread's own values of a step of a strip; `stride` from one four to the next.
+/// x[0 .. N - 1] = the thread's own values of a step of a strip, in groups of four that are `stride` apart.
 template <class T, int N>
 __device__ inline void read_own(const T* step, int stride, T (&x)[N]) {
 #pragma unroll
@@ -71,16 +72,16 @@ __device__ inline void read_own(const T* step, int stride, T (&x)[N]) {
   }
 }
 
-/// Adds the products of `depth` steps. A loader has `bool along_depth()` and `fetch(from, x)`, which gives the calling
-/// thread's values (strip_place) of the strip that begins at step `from`: zero outside of its lines and of the depth.
-/// All threads of the block; afterwards shared memory may be written again.
+/// Adds the products of `depth` steps. A loader has `bool along_depth()` and `fetch(from, x)`. fetch() gives the
+/// calling thread's values (strip_place) of the strip that begins at step `from`, with zeros outside of the loader's
+/// lines and depth. Called by all threads of the block. When it returns, shared memory may be written again.
 template <class T, class Tile, class Rows, class Columns>
 __device__ inline void add_products(Strips<T, Tile>& strips, T (&sum)[Tile::kOwnRows][Tile::kOwnColumns], int depth,
                                     Rows rows, Columns columns) {
   T next_rows[Tile::kRowValues], next_columns[Tile::kColumnValues];
   rows.fetch(0, next_rows);
   columns.fetch(0, next_columns);
-#pragma unroll 1  // more would cost registers
+#pragma unroll 1  // unrolling would cost registers
   for (int from = 0, side = 0; from < depth; from += Tile::kDepth, side ^= 1) {
 #pragma unroll
     for (int i = 0; i < Tile::kRowValues; ++i) {

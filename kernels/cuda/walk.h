@@ -1,5 +1,5 @@
-// Finding the operands of element i, whatever their strides: the index is taken apart along the dimensions, innermost
-// first. A GPU divides slowly, so every division by a size is a multiplication by a number made at the launch.
+// Finds the operands of element i for any strides: the index is split along the dimensions, innermost first. A GPU
+// divides slowly, so every division by a size is a multiplication by a number that is computed at the launch.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,7 @@ struct FastDivision {
   }
 };
 
-/// N operands walked in step over one shape: what a kernel gets.
+/// N operands walked in step over one shape, as an argument of a kernel.
 template <int N>
 struct IndexWalk {
   int rank;
@@ -49,7 +49,7 @@ struct IndexWalk {
   }
 };
 
-/// The same on the host, where sizes may be large: what launches are planned with.
+/// The same on the host, where sizes may be large. For planning launches.
 template <int N>
 struct Steps {
   int rank = 1;
@@ -70,8 +70,8 @@ struct Steps {
   }
   std::int64_t line() const { return size[rank - 1]; }
   std::int64_t line_stride(int k) const { return stride[k][rank - 1]; }
-  /// Whether operand k, from `data` on, lies in packets of `width` elements of `element` bytes, whole and aligned. A
-  /// single line may end with a part of one.
+  /// Whether operand k, which starts at `data`, consists of whole aligned packets of `width` elements of `element`
+  /// bytes. A single line may end with a partial packet.
   bool takes_packets(int k, const void* data, std::int64_t element, int width) const {
     const std::int64_t packet = element * width;
     if (rank > 1 && line() % width != 0) return false;
@@ -95,8 +95,8 @@ struct Steps {
   }
 };
 
-/// Cuts `steps` along its outermost dimension until each part has at most `most` elements; f(part, offsets) with the
-/// byte offset of every operand. Parts begin at multiples of `width` of a single line.
+/// Cuts `steps` along its outermost dimension until each part has at most `most` elements, and calls f(part, offsets)
+/// with the byte offset of every operand. Parts of a single line begin at multiples of `width`.
 template <int N, class F>
 void for_each_part(const Steps<N>& steps, std::int64_t most, int width, const std::int64_t (&offset)[N], const F& f) {
   if (steps.elements() <= most) return f(steps, offset);

@@ -1,5 +1,5 @@
 // CUDA's arithmetic functions in C++. Exact ones give a GPU's bits (integers, bit casts, conversions, + - * / sqrt fma
-// rounded to nearest); rsqrt and what <math.h> brings (expf, logf, tanhf, ..) differ from a GPU in the last bits.
+// rounded to nearest); rsqrt and the functions of <math.h> (expf, logf, tanhf, ..) differ from a GPU in the last bits.
 #pragma once
 
 #include <math.h>

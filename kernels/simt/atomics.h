@@ -1,5 +1,5 @@
-// CUDA's atomic operations: relaxed, returning the old value. They order nothing else, here as there, so a kernel that
-// needs order without saying so is found by ThreadSanitizer.
+// CUDA's atomic operations: relaxed, returning the old value. As in CUDA, they order nothing else. So ThreadSanitizer
+// finds a kernel that needs order without a fence or barrier.
 #pragma once
 
 #include <concepts>
@@ -13,7 +13,7 @@ concept AtomicInteger = std::same_as<T, int> || std::same_as<T, unsigned> || std
 template <class T>
 concept AtomicOrdered = AtomicInteger<T> || std::same_as<T, long long>;
 
-/// *address = change(*address), as one step; the old value.
+/// *address = change(*address), as one step. Returns the old value.
 template <class T, class Change>
 T atomic_update(T* address, Change change) {
   T old;
@@ -31,7 +31,8 @@ template <hop::simt::AtomicInteger T>
 T atomicAdd(T* address, std::type_identity_t<T> value) {
   return __atomic_fetch_add(address, value, __ATOMIC_RELAXED);
 }
-/// Here because CUDA has it. Our kernels must not use it: the order of the additions decides the last bits.
+/// For completeness, because CUDA has it. Our kernels must not use it: the order of the additions decides the last
+/// bits.
 template <std::floating_point T>
 T atomicAdd(T* address, std::type_identity_t<T> value) {
   return hop::simt::atomic_update(address, [value](T old) { return old + value; });

@@ -16,7 +16,7 @@ namespace {
 
 constinit thread_local Block* current_block = nullptr;
 
-// The scheduler set it, without a word to ThreadSanitizer.
+// Set by the scheduler, which ThreadSanitizer does not watch.
 Block& running_block() {
   const Unwatched unwatched;
   return *current_block;
@@ -26,7 +26,7 @@ Block& running_block() {
 constexpr unsigned char kFresh = 0xFF;
 constexpr unsigned char kBehind = 0xB5;
 #if defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t kBehindBytes = 0;  // AddressSanitizer guards the end, and knows the line
+constexpr std::size_t kBehindBytes = 0;  // AddressSanitizer guards the end and reports the line
 #else
 constexpr std::size_t kBehindBytes = 256;
 #endif
@@ -81,7 +81,7 @@ void Block::run(const Launch& launch, uint3 index, std::uint64_t number) {
   current_block = nullptr;
 }
 
-// Fibers that stand in the middle of a kernel are of no further use. What they did is over.
+// Drops the fibers that stopped in the middle of a kernel: they cannot be used again.
 void Block::abandon() {
   idle_.clear();
   fibers_.clear();
@@ -117,7 +117,8 @@ void Block::prepare(const Launch& launch, uint3 index, std::uint64_t number) {
   std::iota(order_.begin(), order_.end(), 0U);
   if (options().schedule == Schedule::reversed) std::reverse(order_.begin(), order_.end());
 
-  // A new allocation for every block: AddressSanitizer sees its exact end, ThreadSanitizer forgets the last block's.
+  // A new allocation for every block: AddressSanitizer sees its exact end, and ThreadSanitizer forgets the last block's
+  // accesses.
   shared_ = std::vector<unsigned char>(launch.shared_bytes + kBehindBytes, kBehind);
   std::fill_n(shared_.begin(), launch.shared_bytes, kFresh);
 }
@@ -195,8 +196,8 @@ void Block::park() {
   own->switch_to(*scheduler);
 }
 
-// A kernel without barriers runs all its threads on one warm stack. For a race check every thread has a fiber of its
-// own, because the reports tell threads apart by it.
+// A kernel without barriers runs all its threads on one warm stack. In a race check every thread has its own fiber,
+// because reports identify threads by their fibers.
 Fiber* Block::take_fiber(const Thread& thread) {
   if (kRaceCheck) {
     while (fibers_.size() <= thread.index) {
@@ -286,8 +287,8 @@ std::uint64_t Block::meet(const char* operation, unsigned mask, std::uint64_t va
   return running_->result;
 }
 
-// Lets every group of lanes go on that is complete: all lanes of a mask that have not ended wait with that mask. (A
-// lane that has ended takes no part: CUDA C++ Programming Guide, Warp Shuffle Functions.)
+// Lets every complete group of lanes go on. A group is complete when all lanes of its mask that have not ended wait
+// with that mask. (A lane that has ended takes no part: CUDA C++ Programming Guide, Warp Shuffle Functions.)
 bool Block::release_warp(unsigned index) {
   Warp& warp = warps_[index];
   Thread* const lanes = threads_.data() + std::size_t{index} * kWarpSize;
@@ -299,14 +300,14 @@ bool Block::release_warp(unsigned index) {
     if ((warp.arrived & group) != group) continue;
     std::vector<const Thread*> met;
     std::uint64_t values[kWarpSize];
-    std::memset(values, 0xFF, sizeof values);  // what a lane that is not there would give
+    std::memset(values, 0xFF, sizeof values);  // the value of a lane that is not there
     for (unsigned lane = 0; lane < kWarpSize; ++lane) {
       if ((group >> lane & 1U) == 0) continue;
       met.push_back(&lanes[lane]);
       values[lane] = lanes[lane].value;
     }
     const bool one_mask = std::all_of(met.begin(), met.end(), [&](auto* t) { return t->mask == lanes[first].mask; });
-    if (!one_mask) continue;  // some wait for others first; if that never ends, report_stuck() says so
+    if (!one_mask) continue;  // some lanes wait for others first; if they wait for ever, report_stuck() reports it
     check_same_place(met, "every lane of the mask in one operation");
     for (const Thread* thread : met) {
       Thread& lane = threads_[thread->index];

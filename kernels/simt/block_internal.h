@@ -1,4 +1,4 @@
-// One block of a grid: its CUDA threads, where each of them waits, and who goes next.
+// One block of a grid: its CUDA threads, the places where they wait, and the choice of the next one.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ inline constexpr unsigned kWarpSize = 32;
 
 enum class State : std::uint8_t { fresh, ready, at_barrier, at_warp, ended };
 
-/// One CUDA thread. What it waits for stands here from the moment it parks until it goes on.
+/// One CUDA thread. The fields below say what it waits for, from the moment that it parks until it goes on.
 struct Thread {
   State state = State::fresh;
   unsigned index = 0;  ///< within the block, x fastest
@@ -25,12 +25,12 @@ struct Thread {
 
   const char* operation = "";
   Location where;
-  unsigned mask = 0;           // a warp operation: who shall meet
-  std::uint64_t value = 0;     // .. what the thread brings
-  std::uint64_t argument = 0;  // .. and asks for
+  unsigned mask = 0;           // a warp operation: the lanes that shall meet
+  std::uint64_t value = 0;     // .. the thread's value
+  std::uint64_t argument = 0;  // .. its argument
   Combine combine = nullptr;
-  std::uint64_t result = 0;  // .. and gets
-  bool predicate = false;    // a barrier
+  std::uint64_t result = 0;  // .. its result
+  bool predicate = false;    // for a barrier
 };
 
 // For messages: "__syncthreads at softmax.cu:31", "mask 0x0000ffff", "threads 0-15, 17".
@@ -41,11 +41,11 @@ std::string describe_threads(const std::vector<unsigned>& indices);
 /// Fills the calling OS thread's static __shared__ variables with 0xFF: NaN and -1.
 void poison_static_shared_memory();
 
-/// Where ThreadSanitizer sees threads meet: two tokens in turn, because with one the next arrival of a fast thread
-/// would be ordered before a slow thread's departure, which hides races.
+/// Shows a meeting of threads to ThreadSanitizer. Two tokens are used in turn: with one token the next arrival of a
+/// fast thread would be ordered before a slow thread's departure, which hides races.
 struct MeetingPoint {
   unsigned mask = 0;
-  unsigned meetings = 0;  ///< completed ones
+  unsigned meetings = 0;  ///< completed meetings
   char tokens[2] = {};
   char* token() { return &tokens[meetings & 1U]; }
 };
@@ -57,7 +57,7 @@ struct Warp {
   MeetingPoint& point(unsigned mask);
 };
 
-/// Runs blocks one after another on the OS thread that calls; keeps its fibers from block to block and launch to
+/// Runs blocks one after another on the calling OS thread. Keeps its fibers from block to block and from launch to
 /// launch.
 class Block {
  public:
@@ -70,7 +70,7 @@ class Block {
                      const Location& where);
   unsigned lane() const { return running_->index % kWarpSize; }
   void* shared_memory() { return shared_.data(); }
-  std::string describe() const;  ///< who waits where, a line per place
+  std::string describe() const;  ///< which threads wait where, a line per place
 
   /// The block that runs on the calling OS thread. Throws KernelError outside a kernel.
   static Block& current(const char* operation);

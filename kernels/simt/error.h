@@ -1,11 +1,11 @@
-// What the executor finds wrong with a kernel. Messages name the kernel, the block, the CUDA threads, file and line.
+// Errors that the executor finds in a kernel. Messages name the kernel, the block, the CUDA threads, file and line.
 #pragma once
 
 #include "base/error.h"
 
 namespace hop::simt {
 
-/// The base: a kernel did what CUDA leaves undefined, or threw.
+/// The base of all: a kernel's behaviour is undefined in CUDA, or it threw.
 struct KernelError : Error {
   using Error::Error;
 };
@@ -17,7 +17,7 @@ struct DivergenceError : KernelError {
 struct OverrunError : KernelError {
   using KernelError::KernelError;
 };
-/// A C++ exception left a kernel. On a GPU there is none.
+/// A C++ exception left a kernel. GPUs have no exceptions.
 struct ThrowError : KernelError {
   using KernelError::KernelError;
 };

@@ -38,7 +38,7 @@ BlockPool& pool() {
   return blocks;
 }
 
-// Of the findings that workers make before they hear of one another's, the one of the lowest block.
+// If several workers find errors before they hear of each other's, the finding of the lowest block counts.
 struct Finding {
   std::mutex mutex;
   std::uint64_t block = ~std::uint64_t{0};
@@ -55,8 +55,8 @@ struct Finding {
   }
 };
 
-// Blocks first, first + step, .. of the grid. A fixed share per worker, so that what ThreadSanitizer can see does not
-// depend on who is faster.
+// Blocks first, first + step, .. of the grid. Each worker has a fixed share, so that ThreadSanitizer's findings do not
+// depend on which worker is faster.
 void run_share(const Launch& launch, Block& block, std::uint64_t first, std::uint64_t step, Finding& finding) {
   const dim3 grid = launch.grid;
   const std::uint64_t total = std::uint64_t{grid.x} * grid.y * grid.z;
@@ -66,7 +66,7 @@ void run_share(const Launch& launch, Block& block, std::uint64_t first, std::uin
                          static_cast<unsigned>(number / (std::uint64_t{grid.x} * grid.y))};
     try {
       block.adopt_os_thread();
-      poison_static_shared_memory();  // or a block would find what the one before it left
+      poison_static_shared_memory();  // otherwise a block would find the values of the block before
       block.run(launch, index, number);
     } catch (...) {
       finding.report(number, std::current_exception());
@@ -85,7 +85,7 @@ void run(const Launch& launch) {
   const std::uint64_t total = std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
   const std::uint64_t workers = std::min<std::uint64_t>(std::max(1U, options().workers), total);
   Finding finding;
-  // Taken and given by this thread alone: with a lock, the workers would look ordered to ThreadSanitizer.
+  // Only this thread takes and returns blocks: with a lock, the workers would look ordered to ThreadSanitizer.
   std::vector<std::unique_ptr<Block>> blocks;
   for (std::uint64_t worker = 0; worker < workers; ++worker) blocks.push_back(pool().take());
   {

@@ -1,9 +1,9 @@
 // Runs CUDA kernels on the CPU: the same .cu source, compiled by the host compiler, each CUDA thread a fiber.
 //
-// One OS thread runs one block at a time. Its CUDA threads take turns: a thread runs until it waits at a barrier, in a
-// warp operation, or ends; then the next one runs, in the order that Options::schedule says. So a run is deterministic,
-// a debugger can stop in any CUDA thread, and a kernel that is wrong only in some orders can be made to meet them.
-// __shared__ is `static thread_local`, dynamic shared memory is the block's, atomics are the compiler's.
+// One OS thread runs one block at a time. Its CUDA threads take turns: a thread runs until it waits at a barrier or in
+// a warp operation, or ends. Then the next one runs, in the order of Options::schedule. So a run is deterministic, a
+// debugger can stop in any CUDA thread, and a kernel that is wrong only in some orders can be run in them. __shared__
+// is `static thread_local`, dynamic shared memory is the block's, atomics are the compiler's.
 //
 // What it finds: threads that wait for ever or at different barriers, lanes missing from a warp operation, values taken
 // from lanes that are not there (poisoned: NaN and -1), stores next to buffers and next to dynamic shared memory,
@@ -35,15 +35,16 @@
 
 namespace hop::simt {
 
-/// The order in which the threads of a block take turns. Blocks run first to last in_order, else last to first.
+/// The order in which the threads of a block take turns. Blocks run first to last with in_order, otherwise last to
+/// first.
 enum class Schedule : std::uint8_t { in_order, reversed, shuffled };
 
-/// When a stream runs what it is given. A wait that is missing between two streams can show: a reader that does not
-/// wait for its writer in lazy, a writer that does not wait for the readers of what was there in others_first.
+/// When a stream runs its work. A missing wait between two streams can show: in `lazy`, a reader that does not wait for
+/// its writer; in `others_first`, a writer that does not wait for the readers of the old values.
 enum class Streams : std::uint8_t {
-  at_once,      ///< within the call that gives it, so that a debugger sees who gave it
-  lazy,         ///< when the host waits for it, and then no more than it must
-  others_first  ///< when the host waits for it, after everything that all other streams have
+  at_once,      ///< within the call that queues it, so that a debugger sees the caller
+  lazy,         ///< when the host waits for it, and then only as much as necessary
+  others_first  ///< when the host waits for it, after all work of all other streams
 };
 
 /// How kernels run. Read at each launch and each wait; change it while no kernel runs and no stream has work.
@@ -52,11 +53,11 @@ struct Options {
   std::uint64_t seed = 1;  ///< of `shuffled`
   unsigned workers = 1;    ///< OS threads that share the blocks of a grid
   Streams streams = Streams::at_once;
-  int devices = 1;                                    ///< what cudaGetDeviceCount says; 0: cudaErrorNoDevice
+  int devices = 1;                                    ///< result of cudaGetDeviceCount; 0: cudaErrorNoDevice
   int compute_capability = 80;                        ///< major and minor
   std::size_t device_memory = std::size_t{4} << 30U;  ///< bytes; cudaMalloc fails beyond
   std::size_t pinned_range = std::size_t{1} << 40U;   ///< the longest in bytes; cudaHostAlloc fails beyond
-  /// A cudaError_t: what every call that needs the device returns, as on a GPU after a kernel that failed; 0: none.
+  /// A cudaError_t that every call that needs the device returns, as on a GPU after a failed kernel; 0: none.
   int lost = 0;
 };
 Options& options();
@@ -64,23 +65,23 @@ Options& options();
 /// One launch: `body` is the kernel with its arguments, called once per CUDA thread.
 struct Launch {
   std::function<void()> body;
-  const void* kernel;  ///< its address, by which it is known
+  const void* kernel;  ///< its address, which identifies it
   dim3 grid, block;
   std::size_t shared_bytes;  ///< dynamic shared memory per block
 };
 
-/// Runs all blocks of a launch; returns when the last has ended. Throws KernelError for what it finds wrong: with one
-/// worker the first finding. Limits are not checked here but by the runtime.
+/// Runs all blocks of a launch; returns when the last has ended. Throws KernelError if it finds an error: with one
+/// worker the first. The runtime, not this function, checks a GPU's limits.
 void run(const Launch& launch);
 
 /// The name of a function by its address, from the program's symbol table: "softmax_rows<float>"; "kernel" if stripped.
 std::string function_name(const void* address);
 
-/// What every CUDA thread of the running block waits for, one line per place. For debuggers: `printf "%s",
+/// The places where the CUDA threads of the running block wait, a line per place. For debuggers: `printf "%s",
 /// hop::simt::threads()`; the text stays valid until the next call.
 const char* threads();
 
-// ---- What the language (kernels/simt/language.h) is made of; called on a CUDA thread.
+// ---- The primitives of the language (kernels/simt/language.h); called on a CUDA thread.
 
 using Location = std::source_location;
 
@@ -91,8 +92,8 @@ struct Vote {
 };
 Vote block_barrier(const char* operation, bool predicate, const Location& where);
 
-/// All lanes of `mask` that have not ended meet here, each with a value; each gets combine(values, present, lane,
-/// argument): `values` by lane, `present` the lanes that met. Runs while all of them stand still.
+/// All lanes of `mask` that have not ended meet here, each with a value; each receives combine(values, present, lane,
+/// argument): `values` by lane, `present` the lanes that met. combine runs while all these lanes stand still.
 using Combine = std::uint64_t (*)(const std::uint64_t* values, unsigned present, unsigned lane, std::uint64_t argument);
 std::uint64_t warp_meeting(const char* operation, unsigned mask, std::uint64_t value, std::uint64_t argument,
                            Combine combine, const Location& where);
@@ -101,12 +102,13 @@ std::uint64_t warp_meeting(const char* operation, unsigned mask, std::uint64_t v
 unsigned lane();
 /// The block's dynamic shared memory: 16-byte aligned, filled with 0xFF before the block starts.
 void* dynamic_shared_memory();
-/// A memory fence. ThreadSanitizer knows no fences: there it orders everything before with everything after.
+/// A memory fence. ThreadSanitizer has no fences: under it, a fence orders everything before it with everything after
+/// it.
 void fence();
 
 }  // namespace hop::simt
 
-// Where a CUDA thread stands, under CUDA's names.
+// The position of a CUDA thread, under CUDA's names.
 extern constinit thread_local uint3 threadIdx;
 extern constinit thread_local uint3 blockIdx;
 extern constinit thread_local dim3 blockDim;

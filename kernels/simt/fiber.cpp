@@ -21,8 +21,8 @@ void AnnotateIgnoreWritesEnd(const char* file, int line);
 #endif
 
 #if defined(__x86_64__)
-// Saves what a called function must preserve (System V ABI; nobody here changes the floating-point modes) on the
-// running stack, notes where, and takes the same from the other stack. Returns on the other stack.
+// Saves the registers that a called function must preserve (System V ABI; our code never changes the floating-point
+// modes) on the running stack, notes the place, and restores those of the other stack. Returns on the other stack.
 extern "C" void hop_simt_switch(void** save_stack_pointer, void* load_stack_pointer);
 asm(R"(
 .text
@@ -48,8 +48,8 @@ hop_simt_switch:
 )");
 #endif
 
-// ThreadSanitizer does not look into such a function. (An Unwatched would not do: a fiber may be given up where it
-// stands.)
+// ThreadSanitizer does not look into a function with this attribute. (An Unwatched would not work here: a fiber may be
+// dropped in the middle of the function.)
 #define HOP_UNWATCHED __attribute__((no_sanitize("thread")))
 
 namespace hop::simt {
@@ -86,8 +86,8 @@ Fiber::Fiber(void (*entry)()) : entry_(entry) {
   bottom_ = stack_ + guard;
   size_ = kStackBytes;
 #if defined(__x86_64__)
-  // As if hop_simt_switch had been called from nowhere: six registers, then where it returns to, then start()'s return
-  // address, 0, where a debugger's backtrace ends. The stack is 16-byte aligned before that call.
+  // Looks as if hop_simt_switch had been called: six registers, its return address, then start()'s return address 0,
+  // where a debugger's backtrace ends. The stack is 16-byte aligned before the call.
   void** top = reinterpret_cast<void**>(stack_ + guard + kStackBytes - 16);
   *--top = nullptr;
   *--top = reinterpret_cast<void*>(&Fiber::start);
@@ -110,7 +110,7 @@ Fiber::~Fiber() {
   __tsan_destroy_fiber(race_state_);
 #endif
 #if defined(__SANITIZE_ADDRESS__)
-  __asan_unpoison_memory_region(bottom_, size_);  // a fiber that was left in the middle left its red zones
+  __asan_unpoison_memory_region(bottom_, size_);  // a fiber that was dropped in the middle left its red zones
 #endif
   munmap(stack_, page_bytes() + kStackBytes);
 }

@@ -1,5 +1,5 @@
-// A fiber: a stack of its own that is switched to by hand. Twelve instructions on x86-64 (40 to 60 ns a turn,
-// measured); ucontext elsewhere, ten times slower because it asks the kernel for the signal mask.
+// A fiber: a separate stack, and a switch to it without the operating system. Twelve instructions on x86-64 (40 to 60
+// ns a turn, measured). Elsewhere ucontext, which is ten times slower because it asks the kernel for the signal mask.
 #pragma once
 
 #include <cstddef>
@@ -24,18 +24,18 @@ class Fiber {
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
-  /// Goes on with `next`; returns when somebody switches back to this fiber, which must be the running one. Orders no
-  /// memory for ThreadSanitizer.
+  /// Switches to `next`. Returns when another fiber switches back to this one, which must be the running fiber. Orders
+  /// no memory for ThreadSanitizer.
   void switch_to(Fiber& next);
-  /// What ThreadSanitizer calls it in its reports.
+  /// The fiber's name in ThreadSanitizer's reports.
   void set_name(const char* name);
 
  private:
   [[noreturn]] static void start();
 
-  static constexpr std::size_t kStackBytes = std::size_t{256} << 10U;  // touched pages only count
+  static constexpr std::size_t kStackBytes = std::size_t{256} << 10U;  // only touched pages take memory
   void (*entry_)() = nullptr;
-  std::byte* stack_ = nullptr;  // with one page below that traps overflow
+  std::byte* stack_ = nullptr;  // with a guard page below that traps overflow
 #if defined(__x86_64__)
   void* stack_pointer_ = nullptr;
 #else
@@ -47,7 +47,7 @@ class Fiber {
   void* race_state_ = nullptr;  // ThreadSanitizer's
 };
 
-/// While one lives, ThreadSanitizer does not look: the scheduler's own state is no business of a race check.
+/// While one lives, ThreadSanitizer does not watch: a race check should not see the scheduler's own state.
 class Unwatched {
  public:
   Unwatched();
@@ -56,7 +56,7 @@ class Unwatched {
   Unwatched& operator=(const Unwatched&) = delete;
 };
 
-/// For ThreadSanitizer: what came before release(token) happens before what comes after acquire(token).
+/// For ThreadSanitizer: code before release(token) happens before code after acquire(token).
 void release(char* token);
 void acquire(char* token);
 

@@ -34,8 +34,8 @@ cudaError_t refuse_while_any_captures() {
 
 namespace {
 
-// Runs every node once, after all that come before it. Among those that may run, the schedule chooses: in program
-// order, the last one first, or by chance; so a dependency that is missing shows.
+// Runs every node once, after all nodes that it depends on. The schedule chooses among the nodes that may run: in
+// program order, the last one first, or at random. So a missing dependency shows.
 void run_graph(const std::vector<Node>& nodes) {
   std::vector<std::size_t> waits_for(nodes.size());
   std::vector<std::size_t> ready;
@@ -60,7 +60,7 @@ void run_graph(const std::vector<Node>& nodes) {
   }
 }
 
-// Takes all streams out of a capture. Call with the lock.
+// Takes all streams out of a capture. The caller holds the lock.
 void leave(const std::shared_ptr<Capture>& capture) {
   for (const cudaStream_t stream : handles().streams) {
     if (stream->capture != capture) continue;

@@ -1,5 +1,5 @@
-// The CUDA C++ language for a host compiler: what nvcc knows by itself, as macros and functions over the executor. A
-// .cu file gets it from kernels/cuda/language.h and looks the same either way.
+// The CUDA C++ language for a host compiler: nvcc's built-in words, as macros and functions over the executor. A .cu
+// file includes kernels/cuda/language.h and looks the same for both compilers.
 #pragma once
 
 #include "kernels/simt/arithmetic.h"

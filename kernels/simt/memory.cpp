@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kAlignment = 256;
 constexpr std::size_t kGuard = 256;
 constexpr int kFresh = 0xFF;
-// A NaN as float and, twice, as double; no value that a kernel is likely to store.
+// A NaN as a float and, twice, as a double. Kernels are not likely to store it.
 constexpr std::uint32_t kGuardWord = 0xFFF5C0DE;
 
 using GuardBytes = std::array<std::byte, 2 * kGuard + sizeof(kGuardWord)>;
@@ -28,15 +28,15 @@ constexpr GuardBytes kGuardBytes = [] {
   return bytes;
 }();
 
-// What stands at `at` in an intact guard: words lie on multiples of 4, wherever the guard begins.
+// The bytes of an intact guard at `at`: its words lie on multiples of 4, wherever the guard begins.
 const std::byte* intact(const std::byte* at) { return kGuardBytes.data() + reinterpret_cast<std::uintptr_t>(at) % 4; }
 
 void fill_guard(std::byte* begin, std::byte* end) {
   std::memcpy(begin, intact(begin), static_cast<std::size_t>(end - begin));
 }
 
-// From a buffer's first byte to the end of its upper guard, which runs to the end of the allocation: sizes need not be
-// multiples of anything.
+// From a buffer's first byte to the end of its upper guard, which reaches to the end of the allocation, so that any
+// size is possible.
 std::size_t guarded_size(std::size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment + kGuard; }
 std::byte* upper_end(std::byte* data, std::size_t size) { return data + guarded_size(size); }
 

@@ -70,7 +70,7 @@ void Queues::reach(const Point& point) {
 bool Queues::ask(const Point& point) {
   if (point.queue == nullptr) return true;
   const std::unique_lock lock(running_, std::try_to_lock);
-  if (!lock) return false;  // another thread is at it
+  if (!lock) return false;  // another thread runs work
   if (point.queue->has_run(point.position)) return true;
   reach(point);
   return false;

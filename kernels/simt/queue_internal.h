@@ -1,6 +1,6 @@
-// Work that streams have not run yet: Options::streams other than at_once. Each stream has a queue, first in, first
-// out; an item may wait for a point of another queue. Nothing runs until somebody waits for a point; then the calling
-// thread runs what stands before it, and what that waits for.
+// Work that streams have not run yet, for Options::streams other than at_once. Each stream has a queue, first in, first
+// out; an item may wait for a point of another queue. Nothing runs until a thread waits for a point. Then this thread
+// runs all items before the point, and the items that these wait for.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ namespace hop::simt {
 
 class Queue;
 
-/// A place in a queue: behind the first `position` items ever given to it. Without a queue: nothing to wait for.
+/// A place in a queue: behind the first `position` items ever given to it. A point without a queue has always been
+/// reached.
 struct Point {
   std::shared_ptr<Queue> queue;
   std::uint64_t position = 0;
@@ -24,10 +25,10 @@ struct Point {
 /// One stream's work. All members may be called from several threads.
 class Queue {
  public:
-  /// The position behind it.
+  /// Appends `work`; returns the position behind it.
   std::uint64_t give(std::function<void()> work);
   void wait_for(const Point& point);
-  /// Behind everything given so far.
+  /// The position behind all items given so far.
   std::uint64_t end() const;
 
  private:
@@ -37,7 +38,7 @@ class Queue {
     Point waits_for;
   };
   std::uint64_t push(Item item);
-  /// Runs the first `position` items ever given, those that have not run. Call with Queues' lock.
+  /// Of the first `position` items ever given, runs those that have not run. The caller holds Queues' lock.
   void run_until(std::uint64_t position);
   bool has_run(std::uint64_t position) const;
 
@@ -50,24 +51,25 @@ class Queue {
 /// that runs it.
 class Queues {
  public:
-  /// A stream's. Queues keeps it until the stream is gone and the work done.
+  /// Makes a stream's queue. Queues keeps it until the stream is gone and the work is done.
   std::shared_ptr<Queue> make();
 
-  /// Returns when everything before the point has run. Where Options::streams says so, all other streams run first.
+  /// Returns when everything before the point has run. With Streams::others_first, all other streams run first.
   void reach(const Point& point);
-  /// Whether it has. If not, runs it: whoever asks again and again gets on.
+  /// Whether the point has been reached. If not, runs work up to it, so that a caller that asks repeatedly makes
+  /// progress.
   bool ask(const Point& point);
-  /// Everything that all streams have: the oldest stream first, or where others go first the youngest.
+  /// Runs all work of all streams: the oldest stream first, or with Streams::others_first the youngest.
   void reach_all();
-  /// The same for callers that must not throw: what is thrown is kept for the next one who waits.
+  /// reach_all() for callers that must not throw: an exception is kept and thrown to the next thread that waits.
   void reach_all_quietly() noexcept;
 
  private:
-  /// In the order in which reach_all() runs them.
+  /// The queues in the order in which reach_all() runs them.
   std::vector<std::shared_ptr<Queue>> all();
   void throw_kept();
 
-  std::recursive_mutex running_;  // recursive: the work's owner may free device memory where it ends
+  std::recursive_mutex running_;  // recursive: the destructor of a work item may free device memory
   std::exception_ptr kept_;       // guarded by running_
   std::mutex mutex_;
   std::vector<std::shared_ptr<Queue>> queues_;  // in the order of their making

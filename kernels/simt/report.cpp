@@ -1,4 +1,4 @@
-// What the executor says about a block: who waits where, and what was expected.
+// The executor's messages about a block: which threads wait where, and what was expected.
 #include <map>
 #include <string_view>
 #include <tuple>
@@ -14,7 +14,7 @@ std::string triple(unsigned x, unsigned y, unsigned z) {
   return "(" + std::to_string(x) + ", " + std::to_string(y) + ", " + std::to_string(z) + ")";
 }
 
-// Threads that wait at one place, with one mask.
+// The key of threads that wait at one place with one mask.
 using Place = std::tuple<State, std::string, unsigned>;
 std::map<Place, std::vector<unsigned>> places(const std::vector<Thread>& threads) {
   std::map<Place, std::vector<unsigned>> found;
@@ -62,7 +62,7 @@ std::string Block::context() const {
 void Block::check_same_place(const std::vector<const Thread*>& met, const char* what) const {
   const Location& first = met.front()->where;
   for (const Thread* thread : met) {
-    // Columns tell two calls on one line apart; file names mostly are one and the same string.
+    // Columns distinguish two calls on one line. File names are usually one and the same string.
     const bool same_file = thread->where.file_name() == first.file_name() ||
                            std::string_view(thread->where.file_name()) == first.file_name();
     if (same_file && thread->where.line() == first.line() && thread->where.column() == first.column()) continue;

@@ -69,7 +69,7 @@ using hop::simt::options;
 using hop::simt::refuse_while_capturing;
 using hop::simt::result;
 
-// Whether [data, data + size) lies where the copy says.
+// Whether [data, data + size) lies where the copy's kind says.
 bool lies_in(const void* data, std::size_t size, bool on_device, bool anywhere) {
   const DeviceMemory::Place place = device_memory().place(data, size);
   if (place == DeviceMemory::Place::crosses) return false;
@@ -87,8 +87,8 @@ cudaError_t check_copy(const void* to, const void* from, std::size_t size, cudaM
   return fits ? cudaSuccess : cudaErrorInvalidValue;
 }
 
-// Page-locked host memory is host memory; which is live is known, so that freeing twice fails, and that copies from and
-// to other memory do not wait.
+// Page-locked host memory is plain host memory here. The live ranges are known, so that freeing twice fails, and so
+// that copies from and to other host memory are recognised.
 class Pinned {
  public:
   void add(void* data, std::size_t size) {
@@ -177,7 +177,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
       .maxGridSize = {2147483647, 65535, 65535},
       .major = options().compute_capability / 10,
       .minor = options().compute_capability % 10,
-      .multiProcessorCount = 4,  // few, so that grid-stride loops go round more than once
+      .multiProcessorCount = 4,  // few, so that grid-stride loops run more than once
       .maxThreadsPerMultiProcessor = 1536,
       .l2CacheSize = 4 << 20,
       .memoryBusWidth = 128,
@@ -240,7 +240,7 @@ cudaError_t cudaMalloc(void** data, std::size_t size) {
 cudaError_t cudaFree(void* data) {
   if (data == nullptr) return cudaSuccess;
   if (const cudaError_t refused = refuse_while_capturing(); refused != cudaSuccess) return result(refused);
-  hop::simt::queues().reach_all_quietly();  // destructors free
+  hop::simt::queues().reach_all_quietly();  // destructors call this, so it must not throw
   return result(device_memory().free(data) ? cudaSuccess : cudaErrorInvalidValue);
 }
 
@@ -287,7 +287,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t size, cudaMe
   const bool runs = status == cudaStreamCaptureStatusNone && size > 0;
   const auto* const bytes = static_cast<const std::byte*>(from);
   const bool from_host = runs && lies_in(from, 1, false, false), to_host = runs && lies_in(to, 1, false, false);
-  // The driver copies through pinned memory of its own: what it cannot pin it has read, or written, when it returns.
+  // The driver copies memory that is not pinned through its own pinned memory: such a copy has finished with the host
+  // memory when the call returns.
   if (from_host && !to_host && !pinned().contains(from)) {
     return result(enqueue(stream, [to, taken = std::make_shared<const std::vector<std::byte>>(bytes, bytes + size)] {
       std::memcpy(to, taken->data(), taken->size());

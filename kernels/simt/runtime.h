@@ -1,13 +1,13 @@
-// The part of the CUDA runtime API that Hopscotch uses, on the CPU: same names, same numbers, same errors; what each
-// function does is in NVIDIA's CUDA Runtime API reference. Below stands only what differs.
+// The part of the CUDA runtime API that Hopscotch uses, on the CPU: same names, same numbers, same errors. NVIDIA's
+// CUDA Runtime API reference describes each function. The comments below describe only the differences.
 //
-// Streams run their work at once, in program order, or when the host waits, in an order that CUDA allows and programs
-// do not expect: Options::streams. A capture records; a launched graph runs its nodes in an order that their
-// dependencies allow, under Options::schedule. Freeing memory waits for all streams; copies from or to host memory that
-// is not pinned have read or written it when they return.
+// Streams run their work at once and in program order, or when the host waits, in an order that CUDA allows but
+// programs do not expect: see Options::streams. A capture records. A launched graph runs its nodes in an order that
+// their dependencies allow, by Options::schedule. Freeing memory waits for all streams. When a copy from or to host
+// memory that is not pinned returns, it has finished with that memory.
 //
-// What a kernel does wrong is thrown as hop::simt::KernelError by the call that runs it (a launch, cudaGraphLaunch; or
-// the one that waits): a GPU would give a number later, or nothing.
+// An error of a kernel is thrown as hop::simt::KernelError by the call that runs the kernel (a launch, cudaGraphLaunch,
+// or a call that waits). A GPU would return a number later, or nothing.
 #pragma once
 
 #include <cstddef>
@@ -41,14 +41,14 @@ enum cudaError_t : int {
 
 const char* cudaGetErrorName(cudaError_t error);
 const char* cudaGetErrorString(cudaError_t error);
-cudaError_t cudaGetLastError();  ///< the calling thread's last failure, which is then forgotten
+cudaError_t cudaGetLastError();  ///< the calling thread's last failure, which is then cleared
 cudaError_t cudaPeekAtLastError();
 
 // ---- Devices: Options::devices of them, all alike, sharing one memory
 
 #define CUDART_VERSION 13000
 
-/// The members that Hopscotch reads. The figures are a small card's: what fits here fits everywhere.
+/// The members that Hopscotch reads. The figures are those of a small card, so a launch that fits here fits everywhere.
 struct cudaDeviceProp {
   char name[256];
   std::size_t totalGlobalMem;
@@ -113,7 +113,8 @@ template <class T>
 cudaError_t cudaMalloc(T** data, std::size_t size) {
   return cudaMalloc(reinterpret_cast<void**>(data), size);
 }
-/// Fails with cudaErrorInvalidValue for what is no start of a live buffer: freed twice, or never allocated.
+/// Fails with cudaErrorInvalidValue unless `data` is the start of a live buffer (it was freed before, or never
+/// allocated).
 cudaError_t cudaFree(void* data);
 cudaError_t cudaMallocHost(void** data, std::size_t size);
 cudaError_t cudaHostAlloc(void** data, std::size_t size, unsigned flags);
@@ -165,9 +166,9 @@ cudaError_t cudaFuncSetAttribute(void (*kernel)(P...), cudaFuncAttribute attribu
 }
 
 namespace hop::simt {
-/// What <<<>>> does: checks the launch against a GPU's limits (at most 1,024 threads, 65,535 blocks in y and z, 48 KiB
-/// of dynamic shared memory, 99 after cudaFuncSetAttribute), then gives it to the stream: runs it, lets it wait, or
-/// records it.
+/// The counterpart of <<<>>>: checks the launch against a GPU's limits (at most 1,024 threads, 65,535 blocks in y and
+/// z, 48 KiB of dynamic shared memory, 99 after cudaFuncSetAttribute). Then gives it to the stream, which runs it,
+/// queues it, or records it.
 cudaError_t submit(Launch launch, cudaStream_t stream);
 }  // namespace hop::simt
 
@@ -187,7 +188,7 @@ enum cudaStreamCaptureStatus : int {
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph);
 cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* status);
-/// `nodes` null: only their number. A node is a number here, good for nothing but counting.
+/// If `nodes` is null, only returns the number of nodes. A node is just a number here, useful only for counting.
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, std::size_t* count);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long flags = 0);
 cudaError_t cudaGraphUpload(cudaGraphExec_t executable, cudaStream_t stream);

@@ -1,4 +1,4 @@
-// What stands behind the handles of runtime.h.
+// The objects behind the handles of runtime.h.
 #pragma once
 
 #include <atomic>
@@ -43,28 +43,30 @@ struct Handles {
 };
 Handles& handles();
 
-/// Remembers a failure for cudaGetLastError.
+/// Keeps a failure for cudaGetLastError; returns `error`.
 cudaError_t result(cudaError_t error);
 
-/// What Options::lost says.
+/// The error of Options::lost.
 cudaError_t lost();
 
-/// Gives `work` to the stream: runs it now, or lets it wait, or records it.
+/// Gives `work` to the stream, which runs it now, queues it, or records it.
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work);
 
-/// Behind what the stream, not the default one, has been given.
+/// The point behind all work of the stream, which is not the default stream.
 Point end_of(cudaStream_t stream);
-/// Returns when all of that has run. The default stream's own work never waits, but for all blocking streams.
+/// Returns when all work of the stream has run. The default stream queues no work itself; it waits for all blocking
+/// streams.
 void reach_end(cudaStream_t stream);
 
-/// For the calls that CUDA calls unsafe during a capture (allocating, freeing): cudaSuccess if nobody captures who
-/// forbids them to the calling thread, else the error, and the capture is invalid. Takes the lock. A lost device
-/// refuses too.
+/// For calls that CUDA calls unsafe during a capture (allocating, freeing). If a capture forbids them to the calling
+/// thread, invalidates that capture and returns the error; otherwise returns cudaSuccess. A lost device is an error,
+/// too. Takes the lock.
 cudaError_t refuse_while_capturing();
-/// For calls that wait for the whole device: no stream may capture, in whatever mode, for it would be waited for.
+/// For calls that wait for the whole device: no stream may capture, in any mode, because the call would wait for it,
+/// too.
 cudaError_t refuse_while_any_captures();
 
-/// Invalidates the capture that the stream takes part in. Call with the lock.
+/// Invalidates the capture that the stream takes part in. The caller holds the lock.
 void invalidate(cudaStream_t stream);
 
 }  // namespace hop::simt
@@ -80,7 +82,8 @@ struct CUevent_st {
   enum class State { fresh, recorded, captured } state = State::fresh;
   bool timing = true;
   hop::simt::Point point;
-  std::shared_ptr<std::atomic<std::int64_t>> time;  ///< of steady_clock, when the stream came to it; 0: not yet
+  std::shared_ptr<std::atomic<std::int64_t>>
+      time;  ///< steady_clock's time when the stream reached the event; 0: not yet
   std::weak_ptr<hop::simt::Capture> capture;
   hop::simt::Before before;
 };

@@ -16,7 +16,7 @@ constexpr unsigned kMaxGridYZ = 65535;
 constexpr std::size_t kSharedBytes = std::size_t{48} << 10U;
 constexpr std::size_t kSharedBytesOptIn = std::size_t{99} << 10U;
 
-// Kernels that asked for more dynamic shared memory.
+// The kernels that asked for more dynamic shared memory.
 struct Limits {
   std::mutex mutex;
   std::map<const void*, std::size_t> shared_bytes;
@@ -48,10 +48,10 @@ void run_and_check_guards(const Launch& launch) {
   }
 }
 
-// Whether streams keep what they are given for later.
+// Whether streams keep their work for later.
 bool waits() { return options().streams != Streams::at_once; }
 
-// Whether a handle is one of ours and alive; the default stream is null. Call with the lock.
+// Whether a handle is one of ours and alive; the default stream is null. The caller holds the lock.
 bool is_live(cudaStream_t stream) { return stream == nullptr || handles().streams.contains(stream); }
 
 }  // namespace
@@ -131,7 +131,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
 }
 cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
 
-// What it was given still runs when somebody waits for all.
+// Work that the stream was given still runs when a call waits for all streams.
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   const std::scoped_lock lock(handles().mutex);
   if (handles().streams.erase(stream) == 0) return result(cudaErrorInvalidResourceHandle);
@@ -142,7 +142,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 namespace {
 
-// Where the host may wait for a stream that the runtime knows: not while it records.
+// The host may wait for a live stream unless the stream records.
 cudaError_t check_wait(cudaStream_t stream) {
   if (hop::simt::lost() != cudaSuccess) return hop::simt::lost();
   const std::scoped_lock lock(handles().mutex);
@@ -169,7 +169,7 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
 
 namespace {
 
-// A stream that waits for an event of a capture joins it. Call with the lock.
+// A stream that waits for an event of a capture joins the capture. The caller holds the lock.
 cudaError_t join_capture(cudaStream_t stream, cudaEvent_t event) {
   const auto capture = event->capture.lock();
   if (!capture) return cudaErrorInvalidValue;  // recorded in a capture that has ended
@@ -262,7 +262,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 
 namespace {
 
-// Where the host may wait for an event, and for what: not for one of a capture.
+// Finds the point that the host waits for. The host may not wait for an event of a capture.
 cudaError_t check_wait(cudaEvent_t event, hop::simt::Point& point) {
   if (hop::simt::lost() != cudaSuccess) return hop::simt::lost();
   const std::scoped_lock lock(handles().mutex);

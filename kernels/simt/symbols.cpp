@@ -1,5 +1,5 @@
-// What the ELF symbol table of the running program knows of kernels: their names, and where their static shared memory
-// lies. Kernels mostly live in anonymous namespaces, which dladdr() does not see. In a program without the table
+// Facts about kernels from the ELF symbol table of the running program: their names, and the places of their static
+// shared memory. Most kernels live in anonymous namespaces, which dladdr() does not see. In a program without the table
 // (stripped, or not ELF) kernels have no names and static shared memory is not poisoned.
 #include <cxxabi.h>
 #include <elf.h>
@@ -29,7 +29,7 @@ struct Symbols {
   std::vector<Variable> shared;
 };
 
-// The first entry is the program itself: how far it was moved, and the calling thread's thread-local storage.
+// The first entry is the program itself: its load offset, and the calling thread's thread-local storage.
 dl_phdr_info program() {
   dl_phdr_info found{};
   dl_iterate_phdr(
@@ -50,8 +50,8 @@ std::vector<T> read_table(std::ifstream& file, std::uint64_t offset, std::uint64
   return table;
 }
 
-// __shared__ is `static thread_local`, so shared memory is what a function of hop::kernels::cuda declares thread-local:
-// "_ZZN" begins such a mangled name ("_ZZNK" in const member functions).
+// __shared__ is `static thread_local`, so shared memory consists of the thread-local variables of functions in
+// hop::kernels::cuda. Their mangled names begin with "_ZZN" ("_ZZNK" in const member functions).
 bool may_be_shared_memory(const char* mangled) {
   constexpr const char* kPrefixes[] = {"_ZZN3hop7kernels4cuda", "_ZZNK3hop7kernels4cuda"};
   for (const char* prefix : kPrefixes) {
@@ -60,8 +60,8 @@ bool may_be_shared_memory(const char* mangled) {
   return false;
 }
 
-// Host functions there may keep objects per OS thread (plans, handles). Those have constructors, so the compiler guards
-// them with a variable named _ZGV.. for _Z..; shared memory has none.
+// Host functions there may keep objects per OS thread (plans, handles). These objects have constructors, so the
+// compiler guards each _Z.. with a variable _ZGV..; shared memory has no guards.
 void leave_out_host_objects(std::vector<Variable>& variables, const std::set<std::string>& guards) {
   std::erase_if(variables, [&](const Variable& v) { return guards.contains("_ZGV" + v.name.substr(2)); });
 }

@@ -1,5 +1,5 @@
-// CUDA's small vector types, with its alignments: a float4 is one 16-byte access there, so it is aligned to 16 here,
-// and UndefinedBehaviorSanitizer reports a misaligned one.
+// CUDA's small vector types with CUDA's alignments: a float4 is one 16-byte access on a GPU, so it is aligned to 16
+// here, too, and UndefinedBehaviorSanitizer reports a misaligned one.
 #pragma once
 
 struct char4 {
@@ -54,7 +54,7 @@ inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z,
 inline double2 make_double2(double x, double y) { return {x, y}; }
 inline longlong2 make_longlong2(long long x, long long y) { return {x, y}; }
 
-/// The size of a grid in blocks, or of a block in threads; what is not given is 1.
+/// The size of a grid in blocks, or of a block in threads; missing dimensions are 1.
 struct dim3 {
   unsigned x, y, z;
   constexpr dim3(unsigned size_x = 1, unsigned size_y = 1, unsigned size_z = 1) : x(size_x), y(size_y), z(size_z) {}

@@ -1,6 +1,5 @@
-// Warp operations over the executor's meetings. Each is a pure function of what the lanes of the mask brought.
-// A value taken from a lane that has ended or is not in the mask is undefined in CUDA; here all its bits are set: NaN,
-// -1.
+// Warp operations over the executor's meetings. Each is a pure function of the values of the lanes in the mask. A value
+// taken from a lane that has ended or is not in the mask is undefined in CUDA; here all its bits are set: NaN, -1.
 #pragma once
 
 #include <bit>
@@ -12,7 +11,7 @@
 
 namespace hop::simt {
 
-/// What CUDA can shuffle: numbers of 4 and 8 bytes.
+/// Types that CUDA can shuffle: numbers of 4 and 8 bytes.
 template <class T>
 concept Shuffled = (std::integral<T> || std::floating_point<T>)&&(sizeof(T) == 4 || sizeof(T) == 8);
 

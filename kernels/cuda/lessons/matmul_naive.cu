@@ -1,14 +1,14 @@
 // Rung 1: one thread computes one result, y[i][j] = sum over d of a[i][d] b[d][j].
 //
 // What happens in a warp: its 32 threads have neighbouring columns j and one row i. Each step they read a[i][d], one
-// address for all (a broadcast), and b[d][j .. j + 31], 128 neighbouring bytes (one transaction). So the access is
-// good; there is just far too much of it:
+// address for all (a broadcast), and b[d][j .. j + 31], 128 neighbouring bytes (one transaction). So each access is
+// good, but there are far too many of them:
 //
 //   FLOPs   2 m n k
 //   bytes   4 (m n k + m n k / 32) asked of the caches: every thread reads its column of b for itself
 //
-// That is half a FLOP per byte. A card that does 60 TFLOP/s and reads 3 TB/s wants 20 from memory; the L1 and L2
-// caches, which hold what neighbouring blocks read again, are all that keeps this from being forty times too slow.
+// That is half a FLOP per byte. A card that does 60 TFLOP/s and reads 3 TB/s needs 20. Only the L1 and L2 caches, which
+// hold the values that neighbouring blocks read again, keep this kernel from being forty times too slow.
 #include "kernels/cuda/language.h"
 #include "kernels/cuda/lessons/matmul.h"
 #include "kernels/cuda/runtime.h"

@@ -1,8 +1,8 @@
 // Rung 3: a block computes 128 x 128 results with 256 threads, a thread 8 x 8 of them.
 //
-// New against rung 2: registers share too. Per step of k a thread fetches 8 values of a and 8 of b from shared memory
-// and makes 64 multiply-adds of them, 4 per value instead of 1/2: now the multiply-add units are what is busy. The
-// larger block also reads each value of global memory for 128 results instead of 32.
+// New against rung 2: registers share, too. Per step of k a thread fetches 8 values of a and 8 of b from shared memory
+// and makes 64 multiply-adds, 4 per value instead of 1/2: now the multiply-add units are the limit. The larger block
+// also reads each value of global memory for 128 results instead of 32.
 //
 //   FLOPs   2 m n k
 //   bytes   4 (2 m n k / 128) of global memory: 32 FLOPs per byte; 4 (2 m n k / 8) of shared memory
@@ -14,7 +14,7 @@
 // Two details that cost more than they look. A thread's results lie 16 apart, not side by side, so that the threads of
 // a warp read neighbouring words of shared memory: 32 banks serve 32 different words at once, but one bank serves one
 // word at a time. And a_tile has rows of 132 words, not 128: a warp copies 4 rows of 8 values, and 132 is 4 more than a
-// multiple of 32, so its 32 stores go to 32 banks. With 128, all 8 values of a row would meet in one.
+// multiple of 32, so its 32 stores go to 32 banks. With 128, all 8 values of a row would fall into one bank.
 #include "kernels/cuda/language.h"
 #include "kernels/cuda/lessons/matmul.h"
 #include "kernels/cuda/runtime.h"

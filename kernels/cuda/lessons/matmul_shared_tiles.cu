@@ -1,9 +1,9 @@
 // Rung 2: a block computes a tile of 32 x 32 results, and its threads share what they read.
 //
-// New against rung 1: shared memory, a few hundred kilobytes on each multiprocessor that all threads of a block see,
-// about as fast as the L1 cache. The block walks along k in strips of 32: together its threads copy a tile of a and a
-// tile of b into shared memory, each value once, wait for each other, and multiply from there. A value that rung 1 read
-// from global memory 32 times is read once.
+// New against rung 1: shared memory. It is a few hundred kilobytes on each multiprocessor, visible to all threads of a
+// block, and about as fast as the L1 cache. The block walks along k in strips of 32: together its threads copy a tile
+// of a and a tile of b into shared memory, each value once, wait for each other, and multiply from there. A value that
+// rung 1 read from global memory 32 times is read once.
 //
 //   FLOPs   2 m n k
 //   bytes   4 (m n k / 32 + m n k / 32) of global memory; 4 (m n k + m n k / 32) of shared memory
@@ -12,9 +12,10 @@
 // (one of them a broadcast to the warp), and shared memory serves one such fetch per cycle where the multiply-add units
 // could take four: that is the next rung.
 //
-// The two barriers are the whole art of shared memory. The first: nobody multiplies before all have copied. The second:
-// nobody copies the next strip before all have multiplied. Take one away and run the test: the executor of kernels/simt
-// gets other results under other schedules, and under ThreadSanitizer it names both threads and lines.
+// The two barriers are the whole art of shared memory. The first: no thread multiplies before all have copied. The
+// second: no thread copies the next strip before all have multiplied. Remove one and run the test: the executor of
+// kernels/simt gives different results under different schedules, and under ThreadSanitizer it names both threads and
+// lines.
 #include "kernels/cuda/language.h"
 #include "kernels/cuda/lessons/matmul.h"
 #include "kernels/cuda/runtime.h"
@@ -34,7 +35,7 @@ __global__ void __launch_bounds__(kTile* kTile)
 
   float sum = 0;
   for (int start = 0; start < k; start += kTile) {
-    // What lies outside the matrices counts as 0. No thread may leave early: all must reach the barriers.
+    // Values outside the matrices count as 0. No thread may return early, because all must reach the barriers.
     a_tile[z][x] = row < m && start + x < k ? a[static_cast<long long>(row) * k + start + x] : 0.0F;
     b_tile[z][x] = start + z < k && column < n ? b[static_cast<long long>(start + z) * n + column] : 0.0F;
     __syncthreads();

@@ -3,19 +3,19 @@
 //
 // New against rung 3: mma.sync. One instruction, given by all 32 threads of a warp together, does C (16, 8) += A (16,
 // 16) B (16, 8): 4,096 FLOPs, where a fused multiply-add of a warp does 64. The factors are bf16 (8 bits of mantissa,
-// the range of f32), the sums stay f32. What a thread holds of A, B and C is fixed by the hardware: kernels/cuda/mma.h
-// says which element lies where, and the loop below reads just that.
+// the range of f32), the sums stay f32. The hardware fixes the elements of A, B and C that each thread holds.
+// kernels/cuda/mma.h lists them, and the loop below reads exactly these.
 //
 //   FLOPs   2 m n k, on units with about sixteen times the rate of the f32 units
 //   bytes   4 (2 m n k / 64) of global memory: 16 FLOPs per byte, far too few for units this fast
 //
 // So this rung is bound by memory again, and the ladder goes on outside this book: larger tiles, 16-byte copies that
 // bypass the registers (cp.async), several strips in flight, and on sm_90 warp groups that read shared memory
-// themselves (wgmma) with tiles brought by the copy engine (TMA). That is what cuBLASLt is for.
+// themselves (wgmma) with tiles brought by the copy engine (TMA). cuBLASLt does all of this.
 //
-// Rounding happens once, on the way into shared memory; two neighbours along k make one 32-bit word, for that is how
-// the instruction wants them. Rows of 20 words, not 16: the 8 groups of a warp start 20 banks apart, so that its 32
-// threads read 32 different banks.
+// Rounding happens once, on the way into shared memory; two neighbours along k make one 32-bit word, the form that the
+// instruction takes. Rows of 20 words, not 16: the 8 groups of a warp start 20 banks apart, so that its 32 threads read
+// 32 different banks.
 #include "kernels/cuda/language.h"
 #include "kernels/cuda/lessons/matmul.h"
 #include "kernels/cuda/mma.h"
@@ -25,12 +25,12 @@ namespace hop::kernels::cuda::lessons {
 namespace {
 
 constexpr int kTile = 64;               // results of a block, each way
-constexpr int kDepth = 32;              // of a strip
-constexpr int kPairs = kDepth / 2;      // words of a row of it
+constexpr int kDepth = 32;              // depth of a strip
+constexpr int kPairs = kDepth / 2;      // words of a row of a strip
 constexpr int kRow = kPairs + 4;        // with padding
 constexpr int kWarpTile = 32;           // results of a warp, each way
 constexpr int kDown = kWarpTile / 16;   // instructions below each other
-constexpr int kAcross = kWarpTile / 8;  // and beside each other
+constexpr int kAcross = kWarpTile / 8;  // instructions beside each other
 constexpr int kThreads = 128;
 
 /// A strip's rows (of a) or columns (of b), as pairs along k; `at(line, d)` reads one value, 0 outside.
