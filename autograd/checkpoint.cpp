@@ -8,22 +8,22 @@
 namespace hop::autograd {
 namespace {
 
-// An input of the segment, cut off from the graph outside; under create_graph still a function of it.
+// An input of the segment, cut off from the outer graph. Under create_graph it is still a function of that graph.
 Tensor cut(const Tensor& x, bool create_graph) {
   if (!x.defined() || !x.requires_grad()) return x;
   if (!create_graph) return x.detach().set_requires_grad();
   return record("checkpoint", x.detach(), {x}, [](BackwardContext& c) { c.set(0, c.grad()); });
 }
 
-// Runs the body again, recorded this time, and walks what it recorded. Gradients of leaves that are no inputs
-// (parameters) go to the pass that called.
+// Runs the body again, this time recording, and walks the recorded graph. Gradients of leaves that are not inputs
+// (parameters) go to the calling pass.
 void recompute(const CheckpointBody& body, const RunLog& log, const std::vector<SavedTensor>& saved,
                BackwardContext& context) {
   const bool create_graph = context.run().creates_graph();
   Run run({.create_graph = create_graph, .outer = &context.run()});
   std::vector<Tensor> inputs;
   Tensor y;
-  const StateBefore state(log);  // until the pass is over: what the graph saved is watched for writes
+  const StateBefore state(log);  // outlives the pass: tensors that the graph saved are watched for writes
   {
     const EnableGradGuard recording;
     const SecondRun run_again(log);

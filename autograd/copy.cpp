@@ -36,7 +36,7 @@ struct Part {
   bool left_out;  // an empty start
 };
 
-// Cuts the gradient where the parts met.
+// Cuts the gradient at the joints of the parts.
 void split(BackwardContext& context, const std::vector<Part>& parts, std::int64_t dim) {
   std::int64_t start = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {

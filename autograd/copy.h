@@ -1,4 +1,4 @@
-// Copies, conversions and joins, differentiable; and tensors made of nothing.
+// Differentiable copies, conversions and joins; new tensors of constants.
 #pragma once
 
 #include <span>
@@ -9,15 +9,17 @@
 
 namespace hop {
 
-/// A contiguous copy with bytes of its own; gradients pass.
+/// A contiguous copy with its own bytes. Gradients pass through.
 Tensor clone(const Tensor& x);
-/// `x` as `dtype` (itself when it has it already). Gradients come back in the dtype of `x`.
+/// `x` as `dtype`; `x` itself if it has this dtype. Gradients come back in the dtype of `x`.
 Tensor to(const Tensor& x, DType dtype);
-/// Joins along an existing dimension; dtypes are promoted. A 1-d tensor without elements, an empty start, joins tensors
-/// of any rank. Throws ShapeError.
+/// Joins along an existing dimension: (A, B) and (A, C) -> (A, B + C) for dim = 1. Dtypes are promoted. A 1-d tensor
+/// without elements (an empty start) joins tensors of any rank. Throws ShapeError if other sizes differ or `parts` is
+/// empty, IndexError for a dimension out of range.
 Tensor cat(std::span<const Tensor> parts, std::int64_t dim = 0);
 Tensor cat(std::initializer_list<Tensor> parts, std::int64_t dim = 0);
-/// Joins tensors of one shape along a new dimension.
+/// Joins n tensors of one shape along a new dimension: n x (A, B) -> (A, n, B) for dim = 1. Throws ShapeError if shapes
+/// differ or `parts` is empty.
 Tensor stack(std::span<const Tensor> parts, std::int64_t dim = 0);
 Tensor stack(std::initializer_list<Tensor> parts, std::int64_t dim = 0);
 
@@ -32,7 +34,7 @@ Tensor zeros_like(const Tensor& x);
 Tensor ones_like(const Tensor& x);
 /// Throws DtypeError for a number that the dtype cannot hold; torch.full lets negative ones wrap in u8.
 Tensor full(const Shape& shape, Scalar value, const TensorOptions& options = {});
-/// 0, 1, .., n - 1. Throws DtypeError where an integer `dtype` ends before n - 1 (torch.arange wraps).
+/// 0, 1, .., n - 1. Throws DtypeError if an integer `dtype` cannot hold n - 1 (torch.arange wraps).
 Tensor arange(std::int64_t n, DType dtype = DType::i64, Device device = Device::cpu());
 
 }  // namespace hop

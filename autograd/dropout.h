@@ -6,9 +6,9 @@
 
 namespace hop {
 
-/// Zeroes each element with probability p and scales the others by 1 / (1 - p). Which ones is a function of (address,
-/// position) alone, so the backward pass computes the mask again and stores none. Not training, or p == 0: `x` itself.
-/// Throws ConfigError unless 0 <= p <= 1; with p = 1 all is 0.
+/// Zeroes each element of x (any shape, floating) with probability p and scales the others by 1 / (1 - p). The choice
+/// is a function of (address, position) alone, so the backward pass computes the mask again and none is stored. Returns
+/// `x` itself if not training or if p == 0. p == 1 gives zeros. Throws ConfigError unless 0 <= p <= 1, DtypeError.
 Tensor dropout(const Tensor& x, double p, RandomAddress address, bool training = true);
 
 }  // namespace hop

@@ -1,5 +1,5 @@
-// How a row of the table is recorded. Its gradient has two forms: one fused kernel, or, under create_graph, the row's
-// own rule with tensors for numbers, which records itself.
+// How a row of the table is recorded. The gradient has two forms: one fused kernel, or, under create_graph, the row's
+// own rule with tensors in place of numbers, which records itself.
 #include "autograd/elementwise.h"
 
 #include "autograd/copy.h"
@@ -8,7 +8,7 @@
 
 namespace hop {
 
-// Words of the table's vocabulary; the others are the table's own functions.
+// Two words of the table's vocabulary; the other words are the table's own functions.
 static Tensor zero_like(const Tensor& x) { return zeros_like(x); }
 static Tensor one_like(const Tensor& x) { return ones_like(x); }
 
@@ -17,8 +17,9 @@ namespace rows = kernels::rows;
 using kernels::Input;
 using rows::Probe;
 
-/// g itself where the gradient may be written over it: nobody else sees g, and it lies like what is read beside it (so
-/// that the result lies as it would anywhere). A third less memory traffic. Else undefined.
+/// g itself if the gradient may overwrite it, otherwise undefined. No other handle may see g, and g must have the
+/// layout of the other operands, so that the result has its usual layout. Overwriting saves a third of the memory
+/// traffic.
 static Tensor reusable(const Tensor& g, const Tensor& x, const Tensor& y) {
   const auto lies_like_g = [&g](const Tensor& t) { return !t.defined() || t.strides() == g.strides(); };
   return g.is_unique() && kernels::can_evaluate_into(g) && lies_like_g(x) && lies_like_g(y) ? g : Tensor();

@@ -10,7 +10,7 @@
 namespace hop {
 
 namespace autograd {
-// One recorded operation per row; instantiated for every row of the table in elementwise.cpp.
+// Evaluate a row and record it. Instantiated for every row of the table in elementwise.cpp.
 template <class Row>
 Tensor unary(const Row& row, const Tensor& x);
 template <class Row>
@@ -35,7 +35,7 @@ Tensor ternary(const Row& row, kernels::Input condition, kernels::Input a, kerne
   inline Tensor name(kernels::Input a, kernels::Input b) { return kernels::evaluate(kernels::rows::Name{}, a, b); }
 #include "kernels/elementwise.def"
 
-/// x^exponent, real: integers count as f32. (pow of two tensors keeps integers.)
+/// x^exponent. Integers are converted to f32. (pow of two tensors keeps integers.)
 inline Tensor pow(const Tensor& x, double exponent) { return pow_scalar(x, exponent); }
 
 inline Tensor operator-(const Tensor& x) { return neg(x); }

@@ -21,7 +21,7 @@ std::vector<FunctionCore::Like> FunctionCore::like(const std::vector<Tensor>& in
 void FunctionCore::seal(FunctionContext& context, const std::vector<Tensor>& outputs) {
   for (const Tensor& x : context.tensors_) {
     const auto same = std::find_if(outputs.begin(), outputs.end(), [&](const Tensor& y) { return y.is_same(x); });
-    // An output that is an input handed through has its history already; it is saved as the input that it is.
+    // An output that is an input passed through already has a history, so it is saved as an input.
     const bool is_output = x.defined() && same != outputs.end() && x.autograd_slot() == nullptr;
     context.saved_.push_back(is_output ? SavedTensor::output(x, static_cast<std::uint32_t>(same - outputs.begin()))
                                        : SavedTensor(x));

@@ -1,4 +1,4 @@
-// Operations that users write: a forward pass without recording, and its gradient.
+// Operations that users write: a forward pass, which is not recorded, and its gradient.
 //
 //   struct Scale : autograd::Function<Scale> {
 //     struct Context : autograd::FunctionContext { double factor; };        // optional: what is not a tensor, typed
@@ -10,10 +10,10 @@
 //   };
 //   Tensor y = Scale::apply(x, 3.0);
 //
-// forward takes tensors and other values in any order, and returns a Tensor or a std::vector<Tensor>.
-// backward takes the gradient of the output (std::vector<Tensor> for a vector; undefined where nothing depends on one),
-// and returns one gradient per tensor argument: a Tensor, or a std::vector<Tensor> (undefined: none). Written with
-// hop:: operations it can be differentiated again.
+// forward takes tensors and other values in any order, and returns a Tensor or a std::vector<Tensor>. backward takes
+// the gradient of the output (a std::vector<Tensor> for a vector; an entry is undefined if nothing depends on that
+// output). It returns one gradient per tensor argument: a Tensor, or a std::vector<Tensor> (undefined: no gradient). If
+// it is written with hop:: operations, it can be differentiated again.
 #pragma once
 
 #include <type_traits>
@@ -24,14 +24,14 @@
 
 namespace hop::autograd {
 
-/// What passes from forward to backward.
+/// The data that pass from forward to backward.
 class FunctionContext {
  public:
   /// Keeps inputs, outputs or other tensors for backward, watched for writes in place. To be called from forward.
   void save_for_backward(std::vector<Tensor> tensors) { tensors_ = std::move(tensors); }
-  /// In backward: what was saved, in that order.
+  /// In backward: the saved tensors, in the same order.
   const std::vector<Tensor>& saved() const { return tensors_; }
-  /// In backward: whether the gradient of tensor argument i is of use.
+  /// In backward: whether the gradient of tensor argument i is needed.
   bool needs_input_grad(std::size_t i) const { return pass_->wants(i); }
 
  private:
@@ -50,11 +50,11 @@ class FunctionCore {
   };
   static bool is_recorded(const std::vector<Tensor>& inputs);
   static std::vector<Like> like(const std::vector<Tensor>& inputs);
-  /// Turns what forward saved into watched references: an output may not keep its own node alive.
+  /// Turns the saved tensors into watched references, because an output must not keep its own node alive.
   static void seal(FunctionContext& context, const std::vector<Tensor>& outputs);
   static void open(FunctionContext& context, const BackwardContext& pass);
   static void attach_all(std::vector<Tensor>& outputs, const std::shared_ptr<Node>& node);
-  /// Hands the gradients on. Throws AutogradError when their number, a shape or a dtype is wrong.
+  /// Passes the gradients on. Throws AutogradError if their number, a shape or a dtype is wrong.
   static void give(BackwardContext& pass, const char* op, const std::vector<Like>& inputs,
                    std::vector<Tensor> gradients);
 };
@@ -64,7 +64,7 @@ class Function : FunctionCore {
  public:
   using Context = FunctionContext;
 
-  /// Calls T::forward and records it. Errors call the operation T::kName where T has one, else "function".
+  /// Calls T::forward and records it. Errors name the operation T::kName if T has it, otherwise "function".
   template <class... Arguments>
   static auto apply(const Arguments&... arguments) {
     typename T::Context context{};

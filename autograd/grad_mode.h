@@ -1,4 +1,4 @@
-// Whether operations are remembered for a backward pass: a property of the calling thread.
+// Whether operations are recorded for a backward pass: a property of the calling thread.
 #pragma once
 
 #include "tensor/autograd_slot.h"
@@ -20,7 +20,8 @@ class GradModeGuard {
   bool before_;
 };
 
-/// For a scope nothing is recorded, and parameters may be written in place: evaluation, initialisation, optimizers.
+/// In its scope nothing is recorded, and parameters may be written in place: for evaluation, initialisation,
+/// optimizers.
 struct NoGradGuard : GradModeGuard {
   NoGradGuard() : GradModeGuard(false) {}
 };

@@ -183,7 +183,7 @@ GradcheckReport gradcheck(const DifferentiableFunction& fn, const std::vector<Te
 GradcheckReport gradgradcheck(const DifferentiableFunction& fn, const std::vector<Tensor>& inputs,
                               const GradcheckOptions& options) {
   check_inputs(inputs);
-  // A gradient may have another form under create_graph, and a wrong one can have a right derivative.
+  // A gradient may have another form under create_graph, and a wrong gradient can have a correct derivative.
   const GradcheckReport first = Check(fn, inputs, options, true).run();
   if (!first.ok) return first;
   // The gradient as a function of the inputs and of the gradients that it starts from.

@@ -1,4 +1,4 @@
-// Does a gradient agree with the slope? For everyone who writes an operation, a Function or a module.
+// Checks that a gradient agrees with the slope. For authors of operations, Functions and modules.
 #pragma once
 
 #include <functional>
@@ -26,14 +26,14 @@ struct GradcheckReport {
 };
 
 /// Compares the whole Jacobian of `fn` at `inputs`, element by element, with central differences. Inputs that require a
-/// gradient must be f64 leaves whose elements do not overlap (DtypeError, AutogradError), in any strides; fn must be a
-/// function of its inputs alone and smooth there. Freed memory is filled with NaN first, so that a gradient that is not
-/// written shows.
+/// gradient must be f64 leaves with any strides whose elements do not overlap (DtypeError, AutogradError). fn must be a
+/// function of its inputs alone and smooth there. Freed memory is filled with NaN first, so that an unwritten gradient
+/// shows.
 GradcheckReport gradcheck(const DifferentiableFunction& fn, const std::vector<Tensor>& inputs,
                           const GradcheckOptions& options = {});
 
-/// The same for the gradient itself: what create_graph computes must agree with the slope of `fn`, and its derivative
-/// with the slope of the gradient.
+/// The same for the gradient itself: the gradient under create_graph must agree with the slope of `fn`, and its
+/// derivative with the slope of the gradient.
 GradcheckReport gradgradcheck(const DifferentiableFunction& fn, const std::vector<Tensor>& inputs,
                               const GradcheckOptions& options = {});
 

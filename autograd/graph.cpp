@@ -16,7 +16,7 @@ void check_differentiable(const Tensor& output, const char* op) {
                       output.describe() + " without a graph");
 }
 
-// The gradient to start with: what was given, or 1 for a single element.
+// The gradient at the start: the given one, or 1 for a single element.
 Tensor first_gradient(const Tensor& output, const Tensor& given, const char* op) {
   const std::string prefix = "[" + std::string(op) + "] expected ";
   if (!given.defined()) {

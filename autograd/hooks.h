@@ -1,4 +1,4 @@
-// What users attach to a tensor's gradient; see register_hook() in graph.h.
+// Functions that users attach to a tensor's gradient; see register_hook() in graph.h.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@ class Hooks {
  public:
   std::uint64_t add(std::uint32_t output, GradHook hook);
   void remove(std::uint64_t id);
-  /// Runs every hook whose output has a gradient. A hook may add or remove hooks: that shows from the next pass on.
+  /// Runs every hook whose output has a gradient. A hook may add or remove hooks, which takes effect in the next pass.
   void run(std::span<Tensor> grads) const;
-  /// Counts registrations and removals: a captured step holds as long as there are none.
+  /// Counts registrations and removals: a captured step holds only as long as the number stays the same.
   const std::uint64_t& changes() const { return changes_; }
 
  private:

@@ -27,7 +27,7 @@ void check_written(const char* op, const Tensor& y) {
   autograd::note_write(y);
 }
 
-/// Results of a higher category than y would lose what they have more of: a fraction, or a value but 0 and 1.
+/// Throws if the result is of a higher category than y: y would lose its fraction, or values other than 0 and 1.
 template <class Row>
 const Tensor& copy_result(const char* op, const Tensor& y, const Row& row, const kernels::Input& x) {
   const Tensor result = kernels::evaluate(row, y, x);
@@ -42,8 +42,8 @@ const Tensor& copy_result(const char* op, const Tensor& y, const Row& row, const
   return y;
 }
 
-/// y <- row(y, x). One pass where the result has y's layout and x is not a part of y; else by way of a copy: shapes may
-/// broadcast to y but not beyond it.
+/// y <- row(y, x). Takes one pass if y can be evaluated into and x is not a part of y, otherwise a temporary copy. The
+/// shapes may broadcast to y but not beyond it.
 template <class Row>
 const Tensor& apply(const char* op, const Tensor& y, const Row& row, const kernels::Input& x) {
   const bool fits = !x.is_tensor() ? is_floating(y.dtype())
@@ -105,7 +105,7 @@ const Tensor& lerp_(const Tensor& y, const Tensor& end, double weight) {
   kernels::expect_floating("lerp_", end);
   const Tensor distance = kernels::sub(end, y);
   if (weight < 0.5) return apply("lerp_", y, rows::Add{}, kernels::mul(distance, weight));
-  // end + 0 * inf would be NaN where weight is 1 and y infinite: then the way back has no length.
+  // For weight 1 copies: if y is infinite, end + 0 * inf would be NaN.
   return weight == 1 ? copy_(y, end) : copy_(y, kernels::sub(end, kernels::mul(distance, 1 - weight)));
 }
 

@@ -1,13 +1,12 @@
-// Linear layers. Where a device has products that do more than multiply (kernels/matmul.h), a layer's gradient takes
-// fewer launches:
+// Linear layers. If a device has fused products (kernels/matmul.h), a layer's gradient takes fewer launches:
 //
 //   dweight and dbias   one product, which sums the bias's gradient on its way
-//   relu between two    linear_relu() leaves what passed; the layer behind it lets its dx pass there and nowhere else,
-//   layers              and linear_relu()'s own node, when exactly that tensor arrives, does not do it again. What
-//                       arrives otherwise (a sum over several readers, a hook's result) it masks itself: twice is once.
+//   relu between two    linear_relu() keeps a mask. The layer behind it masks its dx, and linear_relu()'s own node does
+//   layers              not mask exactly that tensor again. It masks any other gradient (a sum over several readers, a
+//                       hook's result) itself: masking twice changes nothing.
 //
-// Whoever looks at the gradient between the two (a hook, grad(..)) shall see it as it is without the mask; then both
-// steps stay apart.
+// A hook or grad(..) on the tensor between the two must see the gradient without the mask. If there is one, the two
+// steps stay separate.
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -38,8 +37,8 @@ Tensor transposed(const Tensor& x) { return transpose(x, -2, -1); }
 /// (..., n) as (rows, n)
 Tensor as_rows(const Tensor& x) { return reshape(x, {-1, x.size(-1)}); }
 
-/// What passed a relu, and the gradient that another node has let pass there already. Threads that walk one graph at
-/// once may take each other's notes away: then a gradient is masked twice.
+/// The mask of a relu, and the gradient that another node has already masked. Threads that walk one graph at the same
+/// time may take each other's notes: a gradient is then masked twice, which does no harm.
 class Mask {
  public:
   explicit Mask(Tensor bits) : bits_(std::move(bits)) {}
@@ -49,7 +48,7 @@ class Mask {
     gradient_ = gradient;
     version_ = gradient.version();
   }
-  /// Whether `gradient` is the one that was noted, unchanged; forgets it.
+  /// Whether `gradient` is the noted one, unchanged. Clears the note.
   bool takes(const Tensor& gradient) {
     const std::lock_guard lock(mutex_);
     const Tensor noted = std::exchange(gradient_, {});
@@ -62,7 +61,7 @@ class Mask {
   std::mutex mutex_;
 };
 
-/// The node of linear_relu() on a device that leaves masks. Others find its mask through their edges.
+/// The node of linear_relu() on a device that makes masks. Other nodes find its mask through their edges.
 class LinearReluNode : public autograd::Node {
  public:
   LinearReluNode(std::size_t inputs, Tensor mask) : Node("linear_relu", inputs, 1), mask_(std::move(mask)) {}
@@ -72,7 +71,7 @@ class LinearReluNode : public autograd::Node {
   Mask mask_;
 };
 
-/// What linear() and linear_relu() save.
+/// Tensors that linear() and linear_relu() save.
 struct Saved {
   SavedTensor x, weight;
   std::int64_t features;
@@ -81,7 +80,7 @@ struct Saved {
       : x(save_if(w.requires_grad(), in)), weight(save_if(in.requires_grad(), w)), features(w.size(0)) {}
 };
 
-/// The mask of the linear_relu() that made input 0, where nobody looks at the gradient between.
+/// The mask of the linear_relu() that made input 0, unless a hook or grad(..) sees the gradient in between.
 Mask* mask_before(BackwardContext& c) {
   autograd::Node* const node = c.maker(0);
   auto* const layer = dynamic_cast<LinearReluNode*>(node);
@@ -97,7 +96,7 @@ void set_input(BackwardContext& c, const Saved& saved, const Tensor& g, bool pla
   c.set(0, dx);
 }
 
-/// In one go, if the device does that.
+/// Computes both parameter gradients in one launch if the device can; otherwise returns false.
 bool set_parameters(BackwardContext& c, const Saved& saved, const Tensor& g) {
   if (!c.wants(1) || !c.wants(2) || g.dtype() != DType::f32 || !kernels::has_linear_relu(g)) return false;
   const Tensor rows = as_rows(g), x = as_rows(c.value(saved.x));
@@ -112,7 +111,7 @@ bool set_parameters(BackwardContext& c, const Saved& saved, const Tensor& g) {
   return true;
 }
 
-/// From the gradient of x weight^T + bias.
+/// Sets all gradients from g, the gradient of x weight^T + bias.
 void set_gradients(BackwardContext& c, const Saved& saved, const Tensor& g) {
   const bool plain = !is_grad_enabled();
   if (c.wants(0)) set_input(c, saved, g, plain);

@@ -1,15 +1,17 @@
-// Differentiable losses: what an optimizer makes small.
+// Differentiable losses, each a tensor of shape ().
 #pragma once
 
 #include "tensor/tensor.h"
 
 namespace hop {
 
-/// The mean over rows of -log softmax(x)[label], fused. x (N, C) logits, labels (N) i64. A scalar; NaN for no rows.
+/// The mean over rows of -log softmax(x)[label], fused. x (N, C) logits, floating, C > 0; labels (N) i64 in 0..C-1. NaN
+/// for no rows. Throws ShapeError, DtypeError; IndexError for a label out of range (on a GPU when the host next waits).
 Tensor cross_entropy(const Tensor& x, const Tensor& labels);
-/// The mean over rows of -log_probabilities[label]: cross_entropy for what log_softmax() gave.
+/// The mean over rows of -log_probabilities[label]: nll_loss(log_softmax(x), labels) is cross_entropy(x, labels).
+/// log_probabilities (N, C), labels (N) i64. Throws as cross_entropy().
 Tensor nll_loss(const Tensor& log_probabilities, const Tensor& labels);
-/// The mean of (x - target)^2. Equal shapes, or ShapeError.
+/// The mean of (x - target)^2. x and target of one shape, any: otherwise throws ShapeError.
 Tensor mse_loss(const Tensor& x, const Tensor& target);
 
 }  // namespace hop

@@ -12,9 +12,9 @@
 namespace hop::autograd {
 namespace {
 
-// Numbers come in blocks, one block per thread at a time: no shared counter is touched per node. A thread whose block
-// lies below the nodes that it reads from (another thread made them) takes a new one, which lies above all given out
-// before.
+// Numbers come in blocks, one block per thread at a time: no shared counter is touched per node. If a thread's block
+// lies below the nodes that it reads from (another thread made them), the thread takes a new block, which lies above
+// all blocks before.
 std::uint64_t next_number(std::uint64_t above) {
   constexpr std::uint64_t kBlock = 1U << 16;
   static constinit std::atomic<std::uint64_t> next_block{1};
@@ -46,8 +46,8 @@ void Node::connect(std::size_t i, const Tensor& x) {
   if (edge.node != nullptr && edge.node->number_ >= number_) number_ = next_number(edge.node->number_);
 }
 
-// What a node saved has died before; that, too, was buried where it was a part of a graph. Edges one by one: two of
-// them may be the last owners of one node.
+// The saved tensors have died before; parts of a graph among them were buried, too. Edges are buried one by one,
+// because two of them may be the last owners of one node.
 Node::~Node() {
   bury(std::move(hooks_));
   for (Edge& edge : edges()) bury(std::move(edge.node));

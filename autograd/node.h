@@ -1,5 +1,5 @@
-// The recorded graph. Every operation on tensors that require gradients leaves a Node: how its outputs' gradients
-// become its inputs' gradients. Edges lead from a node to the nodes that made its inputs, or to leaves.
+// The recorded graph. Every operation on tensors that require gradients leaves a Node, which computes the gradients of
+// its inputs from those of its outputs. Edges lead from a node to the nodes that made its inputs, or to leaves.
 #pragma once
 
 #include <array>
@@ -18,27 +18,27 @@ class Hooks;
 class Node;
 class Run;
 
-/// Where the gradient of one input goes: to output `index` of the node that made it, or to a leaf; or nowhere.
+/// The target of an input's gradient: output `index` of the node that made the input, or a leaf, or nothing.
 struct Edge {
   std::shared_ptr<Node> node{};
   Tensor leaf{};
   std::uint32_t index = 0;
 
   explicit operator bool() const { return node != nullptr || leaf.defined(); }
-  /// What identifies the target: the node, or the leaf's body.
+  /// The identity of the target: the node, or the leaf's body.
   const void* target() const { return node != nullptr ? node.get() : leaf.id(); }
 };
 
-/// The edge to what made `x`; empty when `x` requires no gradient.
+/// The edge to the maker of `x`; empty if `x` requires no gradient.
 Edge edge_to(const Tensor& x);
 
-/// A tensor that a gradient will read, with the version it had. Reading it after a write in place throws.
+/// A tensor that a gradient will read, with its version. Reading it after a write in place throws.
 class SavedTensor {
  public:
   SavedTensor() = default;
   /// Saves an input (or any tensor that the node did not make).
   explicit SavedTensor(const Tensor& x) : tensor_(x), version_(x.defined() ? x.version() : 0) {}
-  /// Saves an output of the node itself: an alias without its graph, as a node that owned its output would own itself.
+  /// Saves an output of the node itself as an alias without its graph. (A node that owned its output would own itself.)
   static SavedTensor output(const Tensor& y, std::uint32_t index = 0);
 
   bool defined() const { return tensor_.defined(); }
@@ -60,13 +60,13 @@ class Node : public std::enable_shared_from_this<Node> {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Sets edge i to what made `x`, and keeps this node's number above that node's.
+  /// Sets edge i to the maker of `x`, and keeps this node's number above the maker's.
   void connect(std::size_t i, const Tensor& x);
 
   /// Computes the gradients of the inputs from those of the outputs.
   virtual void backward(BackwardContext& context) = 0;
-  /// Drops what was saved. A freed node cannot be walked again; its edges stay, so that a pass that would need it can
-  /// tell that it is on the way.
+  /// Drops the saved tensors. A freed node cannot be walked again. Its edges stay, so that a pass that needs the node
+  /// notices and throws.
   void free() {
     release_saved();
     freed_ = true;
@@ -76,21 +76,22 @@ class Node : public std::enable_shared_from_this<Node> {
   std::uint32_t outputs() const { return outputs_; }
   std::span<Edge> edges() { return {more_edges_ ? more_edges_.get() : few_edges_.data(), inputs_}; }
   bool is_freed() const { return freed_; }
-  /// What a pass from this node met: the numbers of its nodes, falling, and its leaves' identities.
+  /// The nodes and leaves that a pass from this node visited: numbers of the nodes, descending, and identities of the
+  /// leaves.
   struct Past {
     std::vector<std::uint64_t> numbers;
     std::vector<const void*> leaves;
   };
-  /// Gives up the graph behind a freed node, where a pass began. Results whose graph was freed may be kept by the
-  /// thousand (a loss of every step); a few bytes per node tell what they came from.
+  /// Drops the graph behind a freed node at which a pass began. A program may keep thousands of results with freed
+  /// graphs (the loss of every step). `past`, a few bytes per node, still tells their origin.
   void close(Past past);
-  /// Whether a closed node came from there.
+  /// Whether a closed node was computed from the target of `edge`.
   bool led_to(const Edge& edge) const;
-  /// An opaque node reaches leaves that none of its edges shows, so it is walked whatever gradients are asked for.
+  /// An opaque node reaches leaves that its edges do not show, so every pass walks it.
   bool is_opaque() const { return opaque_; }
   void set_opaque() { opaque_ = true; }
-  /// Larger than the number of every node that this one reads from: highest first is an order in which each node's
-  /// gradient is complete when it is reached. Unique in the process.
+  /// Larger than the numbers of all nodes that this one reads from. So in a walk from the highest number down, each
+  /// node's gradient is complete when the node is reached. Unique in the process.
   std::uint64_t number() const { return number_; }
   /// Hooks on the gradients of this node's outputs; null while there are none.
   std::shared_ptr<Hooks>& hooks() { return hooks_; }
@@ -111,28 +112,28 @@ class Node : public std::enable_shared_from_this<Node> {
   std::unique_ptr<Past> past_;  // of a closed node
 };
 
-/// What a node sees of a backward pass.
+/// A backward pass as a node sees it.
 class BackwardContext {
  public:
   BackwardContext(Run& run, Node& node, std::span<const Tensor> output_grads, std::span<Tensor> input_grads)
       : run_(run), node_(node), output_grads_(output_grads), input_grads_(input_grads) {}
 
-  /// The gradient of an output; undefined when nothing depends on that output.
+  /// The gradient of an output; undefined if nothing depends on that output.
   const Tensor& grad(std::size_t output = 0) const { return output_grads_[output]; }
-  /// Whether the gradient of an input is of use; computing another is allowed and wasted.
+  /// Whether the gradient of an input is needed. Computing an unneeded one is allowed, but wasted.
   bool wants(std::size_t input) const;
-  /// Gives the gradient of an input: shape and dtype of that input. One that is never set counts as zero.
+  /// Sets the gradient of an input, in the input's shape and dtype. A gradient that is never set counts as zero.
   void set(std::size_t input, Tensor gradient) { input_grads_[input] = std::move(gradient); }
-  /// The place of an input's gradient, if that can be written at once: the gradient of a leaf that nobody else adds to,
-  /// now zero. Else undefined. Whoever writes there sets it as the gradient: `c.set(1, kernels::matmul(a, b,
-  /// c.target(1)))`.
+  /// The tensor into which an input's gradient can be written directly: the gradient of a leaf that is zero now and
+  /// that no other node adds to. Undefined if there is none. Pass the written tensor to set(): `c.set(1,
+  /// kernels::matmul(a, b, c.target(1)))`.
   Tensor target(std::size_t input) const;
-  /// The node that made an input, where that is the only output of it and nobody looks at its gradient by a hook or by
-  /// grad(): what is set for the input goes to that node and to no one else. Null otherwise.
+  /// The node that made an input, if the gradient that is set for the input goes to this node alone: the node has no
+  /// other output, and no hook or grad() sees the gradient. Null otherwise.
   Node* maker(std::size_t input) const;
-  /// A saved tensor. Throws AutogradError when it was written in place since.
+  /// A saved tensor. Throws AutogradError if it was written in place since it was saved.
   Tensor value(const SavedTensor& saved) const { return saved.unpack(node_); }
-  /// The pass itself, for nodes that start a pass of their own (checkpoint).
+  /// The pass itself, for nodes that start a nested pass (checkpoint).
   Run& run() const { return run_; }
 
  private:

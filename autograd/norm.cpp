@@ -1,7 +1,7 @@
 // Each normalisation has one fused backward kernel and, under create_graph, the same formula in operations that are
 // recorded:
-//   xhat = (x - mean) rstd,  dx = rstd (gw - mean(gw) - xhat mean(gw xhat)),  gw = g weight,  means over what was
-//   normalised.
+//   xhat = (x - mean) rstd,  dx = rstd (gw - mean(gw) - xhat mean(gw xhat)),  gw = g weight,
+//   with means over the normalised dimensions.
 #include "autograd/norm.h"
 
 #include <cmath>
@@ -26,7 +26,7 @@ using autograd::SavedTensor;
 
 namespace {
 
-// What was normalised over, and the shape in which weight and bias broadcast over x.
+// The normalised dimensions, and the shape in which weight and bias broadcast over x.
 struct Layout {
   Dims dims;
   Shape parameter;
@@ -44,7 +44,7 @@ void differentiable_grads(BackwardContext& context, const Tensor& g, const Tenso
   if (context.wants(2)) context.set(2, reshape(sum_to(g, layout.parameter), weight.shape()));
 }
 
-// The kernels take weight and bias together; the one that is missing is the neutral element.
+// The kernels take weight and bias together; a missing one becomes the neutral element.
 struct Affine {
   Tensor weight;
   Tensor bias;
@@ -64,7 +64,7 @@ Layout channel_layout(const Tensor& x, const char* op) {
   return {{0, 2, 3}, {1, x.size(1), 1, 1}};
 }
 
-// Over the last dimension.
+// Normalises over the last dimension.
 Tensor layer_norm_rows(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   const kernels::NormResult result = kernels::layer_norm(x, weight, bias, eps);
   if (!is_recorded(x, weight, bias)) return result.y;
@@ -109,7 +109,7 @@ class BatchNormGradient {
     kernels::BatchNormTailGrad tail{.relu = relu_};
     if (relu_) tail.bias = c.value(bias_);
     if (relu_ && has_residual_) tail.y = c.value(y_);
-    tail.overwrite = g.is_unique() && (relu_ || !has_residual_);  // else g is the residual's gradient
+    tail.overwrite = g.is_unique() && (relu_ || !has_residual_);  // otherwise g is the residual's gradient
     kernels::NormGrads grads = kernels::batch_norm_grad(g, x, weight, c.value(mean_), c.value(rstd_), tail);
     c.set(0, std::move(grads.dx));
     c.set(1, std::move(grads.dweight));

@@ -6,8 +6,9 @@
 
 namespace hop {
 
-/// Normalises over the last dimensions, those of `normalized_shape` (Ba, Kiros & Hinton 2016), then scales and shifts
-/// by weight and bias of that shape (both or neither).
+/// Normalises x (.., normalized_shape) over its last dimensions, those of `normalized_shape` (Ba, Kiros & Hinton 2016),
+/// then scales and shifts by weight and bias of that shape. Undefined weight and bias count as 1 and 0. Result in x's
+/// shape; f32 or f64, equal dtypes. Throws ShapeError, DtypeError.
 Tensor layer_norm(const Tensor& x, const Shape& normalized_shape, const Tensor& weight = {}, const Tensor& bias = {},
                   double eps = 1e-5);
 
@@ -17,13 +18,15 @@ struct BatchNormResult {
   Tensor var{};   ///< (C), biased, without gradient
 };
 /// Training: x (N, C, H, W) or (N, C), normalised per channel by the statistics of this batch (Ioffe & Szegedy 2015).
-/// weight and bias (C), both or neither. What follows in many nets costs no passes of its own as a tail, and gives the
-/// same bits: batch_norm(x, weight, bias, eps, {.residual = shortcut, .relu = true}) for relu(batch_norm(x) +
-/// shortcut). (Where x has yet another reader, its gradient has three addends, and their order may differ.)
+/// weight and bias (C); undefined, they count as 1 and 0. Throws ShapeError (also for an x without values), DtypeError.
+/// A tail fuses the operations that often follow, with the same bits: batch_norm(x, weight, bias, eps, {.residual =
+/// shortcut, .relu = true}) is relu(batch_norm(x) + shortcut). (If x has another reader, its gradient has three
+/// addends, and their order may differ.)
 BatchNormResult batch_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5,
                            const BatchNormTail& tail = {});
 
-/// Evaluation: the same with given statistics (C), which are constants.
+/// Evaluation: normalises by given statistics mean and var (C), which are constants. Other arguments and errors as in
+/// batch_norm().
 Tensor batch_norm_eval(const Tensor& x, const Tensor& mean, const Tensor& var, const Tensor& weight = {},
                        const Tensor& bias = {}, double eps = 1e-5);
 

@@ -15,8 +15,8 @@ using kernels::Input;
 
 inline bool requires_grad(const Input& x) { return x.is_tensor() && x.tensor().requires_grad(); }
 
-/// An operand as the gradient will need it: its value when that is read, and what it takes to undo broadcasting and
-/// promotion.
+/// The parts of an operand that the gradient needs: its value, if the gradient reads it, and the shape and dtype to
+/// undo broadcasting and promotion.
 class SavedOperand {
  public:
   SavedOperand(const Input& x, const Tensor& y, bool read) : number_(x.is_tensor() ? Scalar(0) : x.number()) {
@@ -27,12 +27,12 @@ class SavedOperand {
     if (x.tensor().shape() != y.shape()) broadcast_from_ = std::make_unique<Shape>(x.tensor().shape());
   }
 
-  /// Undefined when the gradient does not read it.
+  /// The value; undefined if the gradient does not read it.
   Tensor tensor(const BackwardContext& context) const { return context.value(value_); }
   bool is_tensor() const { return is_tensor_; }
   const Scalar& number() const { return number_; }
 
-  /// The gradient of the broadcast, promoted operand as one of the operand itself.
+  /// Converts the gradient of the broadcast, promoted operand into that of the operand itself.
   Tensor restore(Tensor g) const {
     if (broadcast_from_ != nullptr) g = hop::sum_to(g, *broadcast_from_);
     return g.dtype() == dtype_ ? g : hop::to(g, dtype_);
@@ -41,13 +41,12 @@ class SavedOperand {
  private:
   SavedTensor value_;
   Scalar number_;
-  std::unique_ptr<Shape> broadcast_from_;  // null when nothing was repeated
+  std::unique_ptr<Shape> broadcast_from_;  // null if the operand was not broadcast
   DType dtype_ = DType::f32;
   bool is_tensor_ = false;
 };
 
-/// An operand at the time of the backward pass: for the fused kernel a tensor or a number, for the rule always a
-/// tensor.
+/// An operand in the backward pass: a tensor or a number for the fused kernel, always a tensor for the rule.
 class Unpacked {
  public:
   Unpacked(const SavedOperand& saved, const BackwardContext& context, DType dtype)

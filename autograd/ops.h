@@ -1,5 +1,6 @@
-// All of Hopscotch's mathematics: free functions with PyTorch's names, and operators. What takes part in a gradient is
-// recorded; graph.h walks it back.
+// All of Hopscotch's mathematics: free functions with PyTorch's names, and operators. Operations on tensors that
+// require gradients are recorded; graph.h walks them backwards. All throw Error for an undefined tensor and DeviceError
+// for operands on different devices; each comment names the other errors.
 #pragma once
 
 #include "autograd/conv.h"

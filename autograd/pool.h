@@ -6,8 +6,11 @@
 
 namespace hop {
 
-/// The gradient goes to the first maximum of each window.
+/// The maximum of each window: x (N, C, H, W) floating -> (N, C, P, Q), P = (H + 2 padding - kernel) / stride + 1,
+/// rounded down; Q likewise for columns. NaN wins. The gradient goes to the first maximum of each window. Throws
+/// ShapeError for a window that does not fit, DtypeError.
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options = {});
+/// The mean of each window; padding counts as zeros. Shapes and errors as in max_pool2d().
 Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options = {});
 
 }  // namespace hop

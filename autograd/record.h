@@ -1,4 +1,4 @@
-// How an operation remembers itself: its result, its inputs and its gradient, all in one place.
+// How an operation records itself: its result, its inputs and its gradient, all in one place.
 //
 //   Tensor transpose(const Tensor& x, std::int64_t a, std::int64_t b) {
 //     Tensor y = kernels::transpose(x, a, b);
@@ -6,7 +6,8 @@
 //     return record("transpose", y, {x}, [=](BackwardContext& c) { c.set(0, transpose(c.grad(), a, b)); });
 //   }
 //
-// Gradients written with hop:: operations are recorded in turn under create_graph, so they can be differentiated again.
+// Under create_graph, gradients that are written with hop:: operations are recorded in turn, so they can be
+// differentiated again.
 #pragma once
 
 #include <functional>
@@ -24,11 +25,11 @@ bool is_recorded(const Tensors&... inputs) {
 }
 
 inline SavedTensor save(const Tensor& x) { return SavedTensor(x); }
-/// Saves `x` only when its value will be read.
+/// Saves `x` only if its value will be read.
 inline SavedTensor save_if(bool read, const Tensor& x) { return read ? SavedTensor(x) : SavedTensor(); }
 inline SavedTensor save_output(const Tensor& y) { return SavedTensor::output(y); }
 
-/// A node whose gradient is a callable `void(BackwardContext&)`; what it captures is what was saved.
+/// A node whose gradient is a callable `void(BackwardContext&)`. The saved tensors are the callable's captures.
 template <class Gradient>
 class RecordedNode final : public Node {
  public:
@@ -43,7 +44,7 @@ class RecordedNode final : public Node {
   std::optional<Gradient> gradient_;
 };
 
-/// Makes `node` the origin of `y`; returns `y`, or an alias of it when `y` already has a history (an operation returned
+/// Makes `node` the origin of `y`. Returns `y`, or an alias of it if `y` already has a history (the operation returned
 /// its input).
 Tensor attach(Tensor y, const std::shared_ptr<Node>& node, std::uint32_t index = 0);
 

@@ -30,14 +30,14 @@ Shape kept_shape(const Shape& shape, const Dims& dims, const char* op) {
   return kept;
 }
 
-// How many elements go into one of the result.
+// How many elements are reduced into one.
 std::int64_t reduced_count(const Shape& shape, const Shape& kept) {
   std::int64_t count = 1;
   for (int i = 0; i < shape.size(); ++i) count *= kept[i] == shape[i] ? 1 : shape[i];
   return count;
 }
 
-// Each of the elements that tie gets an equal share of the gradient. Which ones those are is a constant.
+// Elements that tie share the gradient equally. The set of these elements counts as a constant.
 Tensor record_extremum(const char* op, Tensor y, const Tensor& x, const Dims& dims) {
   if (!is_recorded(x)) return y;
   const auto saved_y = save_output(y);

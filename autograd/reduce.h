@@ -1,22 +1,30 @@
-// Differentiable reductions; values, dtypes and errors as in kernels/reduce.h. `dims` empty: all dimensions.
+// Differentiable reductions. x has any shape. `dims` names the dimensions to reduce; empty means all of them. A reduced
+// dimension disappears from the result's shape, or stays with size 1 if `keepdim`. The bits depend on values and shape
+// alone (kernels/reduce.h). All throw IndexError for a dimension out of range or named twice.
 #pragma once
 
 #include "tensor/tensor.h"
 
 namespace hop {
 
+/// The sum. Integers and bools sum in i64. A sum over no values is 0.
 Tensor sum(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
-/// Sums over the dimensions that broadcasting from `shape` added or repeated: the gradient of expand().
+/// x (any shape to which `shape` broadcasts) -> `shape`: sums over the dimensions that broadcasting added or repeated.
+/// The gradient of expand(). Throws ShapeError if `shape` does not broadcast to x's shape.
 Tensor sum_to(const Tensor& x, const Shape& shape);
+/// The mean, in x's dtype; NaN over no values. Throws DtypeError unless x is floating.
 Tensor mean(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
-/// torch.amax: elements that tie for the maximum share its gradient evenly.
+/// torch.amax, in x's dtype: the maximum, where NaN wins. Elements that tie share the gradient evenly. Throws
+/// ShapeError for a maximum of no values.
 Tensor max(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
-/// torch.amin: elements that tie for the minimum share its gradient evenly.
+/// torch.amin: the minimum, otherwise as max().
 Tensor min(const Tensor& x, const Dims& dims = {}, bool keepdim = false);
-/// torch.var: squared deviations from the mean, summed and divided by n - correction.
+/// torch.var: the sum of squared deviations from the mean, divided by max(0, n - correction) for n values. Throws
+/// DtypeError unless x is floating.
 Tensor var(const Tensor& x, const Dims& dims = {}, std::int64_t correction = 1, bool keepdim = false);
 
-/// Index (i64, no gradient) of the first maximum along `dim`; without it, over the flattened tensor.
+/// The index (i64, no gradient) of the first maximum along `dim`; without `dim`, in the flattened tensor. A NaN counts
+/// as the maximum. Throws ShapeError for a maximum of no values.
 Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim = false);
 Tensor argmax(const Tensor& x);
 

@@ -71,11 +71,12 @@ void note_write(const Tensor& y) {
 
 StateBefore::StateBefore(const RunLog& log) {
   for (const RunLog::Write& write : log.writes) now_.push_back({write.state, kernels::clone(write.state)});
-  for (auto write = log.writes.rbegin(); write != log.writes.rend(); ++write)  // parts may overlap: the first one last
+  // Writes may overlap, so the first one is restored last.
+  for (auto write = log.writes.rbegin(); write != log.writes.rend(); ++write)
     kernels::copy_(write->state, write->before);
 }
 
-// The copies fit: they were made from there. If a device is lost, so is the state.
+// The copies cannot fail for their shapes. If the device is lost, the state is lost as well.
 StateBefore::~StateBefore() {
   try {
     for (const RunLog::Write& write : now_) kernels::copy_(write.state, write.before);

@@ -13,10 +13,10 @@
 
 namespace hop::autograd {
 
-/// What the first run met.
+/// The record of the first run.
 struct RunLog {
   struct Write {
-    Tensor state;   // as it was called when it was written: the tensor or a view of it
+    Tensor state;   // the written handle: the tensor or a view of it
     Tensor before;  // its values
   };
   std::vector<RandomAddress> drawn{};
@@ -25,7 +25,7 @@ struct RunLog {
   std::vector<Write> writes{};
 };
 
-/// A run on this thread. Runs nest: a function may hold another that runs twice.
+/// A run on this thread. Runs nest: a function may contain another that runs twice.
 class RunScope {
  public:
   RunScope(const RunScope&) = delete;
@@ -56,7 +56,7 @@ struct SecondRun : RunScope {
   explicit SecondRun(const RunLog& log) : RunScope(nullptr, &log) {}
 };
 
-/// While alive, the state that a first run wrote is what that run found.
+/// While alive, the state that a first run wrote has the values from before that run.
 class StateBefore {
  public:
   explicit StateBefore(const RunLog& log);
@@ -68,10 +68,10 @@ class StateBefore {
   std::vector<RunLog::Write> now_;
 };
 
-/// A random address: in a second run the one that the first run drew here, else draw(argument). Throws AutogradError
-/// when the second run draws more than the first.
+/// A random address: in a second run the one that the first run drew here, otherwise draw(argument). Throws
+/// AutogradError if the second run draws more often than the first.
 RandomAddress drawn(RandomAddress (*draw)(void*), void* argument);
-/// An answer of the host: in a second run the first run's, else `answer`.
+/// An answer of the host: in a second run that of the first run, otherwise `answer`.
 bool decided(bool answer);
 /// An object that the host chose: in a second run the first run's, else `object`.
 std::shared_ptr<void> chosen(std::shared_ptr<void> object);

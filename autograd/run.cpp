@@ -14,7 +14,7 @@
 namespace hop::autograd {
 namespace {
 
-/// Whether a gradient may become somebody's own, to be added to in place.
+/// Whether a gradient may be kept by its receiver and added to in place.
 bool can_be_taken(const Tensor& gradient) { return gradient.is_unique() && gradient.is_contiguous(); }
 
 void check_gradient(const Tensor& leaf, const Tensor& gradient) {
@@ -66,7 +66,7 @@ void Run::restrict_to_captures(const std::vector<Tensor>& outputs) {
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     for (const Edge& edge : nodes[i]->edges()) visit(edge);
   }
-  // Lowest number first: what a node reads from is decided before the node.
+  // Lowest number first: a node's inputs are decided before the node.
   std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) { return a->number() < b->number(); });
   for (const auto& [target, capture] : captures_) reached_.insert(target);
   for (Node* node : nodes) {
@@ -112,7 +112,7 @@ void Run::step(Pending& pending) {
   input_grads_.assign(edges.size(), Tensor());
   BackwardContext context(*this, node, pending.grads, input_grads_);
   node.backward(context);
-  pending.grads.clear();  // what was handed through belongs to one receiver only
+  pending.grads.clear();  // a gradient that was passed through now has one owner
   if (!options_.retain_graph && !options_.create_graph) node.free();
   if (root_ != nullptr) note_past(node);
   for (std::size_t i = 0; i < edges.size(); ++i) {
@@ -127,12 +127,13 @@ void Run::note_past(Node& node) {
   }
 }
 
-/// Whether a node, closed by an earlier pass, came from a capture.
+/// Whether a node that an earlier pass closed was computed from a capture.
 bool Run::led_to_capture(const Node& node) const {
   return std::any_of(wanted_.begin(), wanted_.end(), [&](const Edge& edge) { return node.led_to(edge); });
 }
 
-/// A restricted pass goes where a capture can be reached; a nested one ends at its captures, the inputs of the segment.
+/// A restricted pass continues where a capture can be reached. A nested pass ends at its captures, the inputs of the
+/// segment.
 bool Run::continues_at(Node& node) const {
   if (!restricted_) return !captures_.contains(&node);
   const auto edges = node.edges();
@@ -194,7 +195,7 @@ void Run::keep_captured(const void* target, std::span<const Tensor> grads) {
   for (auto it = first; it != last; ++it) results_[it->second.result] = grads[it->second.index];
 }
 
-/// total += part, in place where nobody can see it.
+/// total += part, in place if no other handle can see it.
 void Run::add(Tensor& total, Tensor part) const {
   if (!total.defined()) {
     total = std::move(part);

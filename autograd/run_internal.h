@@ -12,29 +12,29 @@
 
 namespace hop::autograd {
 
-/// Walks the graph from the outputs to the leaves. The frontier holds the nodes that a gradient has reached; the one
-/// with the highest number goes next, as whatever could still add to its gradient has a higher number and so is behind
-/// us. No recursion, no prior count of dependencies, no state in the nodes: passes nest, and threads may walk graphs
-/// that share nodes.
+/// Walks the graph from the outputs to the leaves. The frontier holds the nodes that a gradient has reached. The node
+/// with the highest number goes next: all nodes that could add to its gradient have higher numbers and are done. There
+/// is no recursion, no prior count of dependencies and no state in the nodes, so passes nest, and threads may walk
+/// graphs that share nodes.
 class Run {
  public:
   struct Options {
     bool retain_graph = false;
     bool create_graph = false;
     bool accumulate = false;  ///< add to the `.grad` of the leaves that are not captured
-    Run* outer = nullptr;     ///< the pass that gets the gradients of leaves that are not captured
+    Run* outer = nullptr;     ///< receives the gradients of leaves that are not captured
   };
   explicit Run(const Options& options) : options_(options) {}
 
-  /// Asks for the gradient with respect to `x`; its place in the results is the number of captures before it.
+  /// Requests the gradient with respect to `x`. The n-th request gets the n-th result.
   void capture(const Tensor& x);
-  /// From now on only edges that lead from `outputs` to a capture are followed.
+  /// From now on the pass follows only edges that lead from `outputs` to a capture.
   void restrict_to_captures(const std::vector<Tensor>& outputs);
 
-  /// Starts a gradient at `output`. To be called for each output before execute().
+  /// Starts a gradient at `output`. Call it for each output before execute().
   void seed(const Tensor& output, Tensor gradient);
   void execute();
-  /// One gradient per capture; undefined where none arrived.
+  /// One gradient per capture; undefined if none arrived.
   const std::vector<Tensor>& results() const { return results_; }
 
   bool follows(const Edge& edge) const { return edge && (!restricted_ || reached_.contains(edge.target())); }
@@ -73,13 +73,13 @@ class Run {
   Options options_;
   Frontier frontier_;
   Frontier::node_type spare_;        // the last entry, used again: a chain allocates nothing
-  std::vector<Tensor> input_grads_;  // of the node at hand
-  std::vector<LeafSum> leaf_sums_;   // gradients that are acted upon when they are whole: hooks, captures
+  std::vector<Tensor> input_grads_;  // of the current node
+  std::vector<LeafSum> leaf_sums_;   // gradients that must be complete before use: for hooks and captures
   std::unordered_multimap<const void*, Capture> captures_;
   std::vector<Edge> wanted_;  // the captures' edges
   std::vector<Tensor> results_;
-  std::shared_ptr<Node> root_;  // where a pass that frees its graph began, if in one place
-  Node::Past past_;             // what it met
+  std::shared_ptr<Node> root_;  // the start of a pass that frees its graph, if there is only one
+  Node::Past past_;             // nodes and leaves that the pass visited
   bool restricted_ = false;
   std::unordered_set<const void*> reached_;  // targets of edges that lead to a capture, when restricted
 };

@@ -16,7 +16,7 @@ using autograd::save_output;
 
 namespace {
 
-// The kernels work along the last dimension; another one trades places with it.
+// The kernels work along the last dimension; another dimension is swapped with it.
 template <class Op>
 Tensor along(const Tensor& x, std::int64_t dim, const char* op, Op last_dim) {
   kernels::expect_defined(op, x);

@@ -5,9 +5,10 @@
 
 namespace hop {
 
-/// y_i = exp(x_i) / sum_j exp(x_j), computed without overflow. A number, x (), gives 1; no values give none.
+/// y_i = exp(x_i) / sum_j exp(x_j) along `dim`, computed without overflow. x of any shape, floating; the result has the
+/// same shape. x () gives 1. Throws IndexError for a dimension out of range, DtypeError.
 Tensor softmax(const Tensor& x, std::int64_t dim = -1);
-/// The logarithm of softmax, in one pass.
+/// The logarithm of softmax, in one pass. Shapes and errors as in softmax().
 Tensor log_softmax(const Tensor& x, std::int64_t dim = -1);
 
 }  // namespace hop

@@ -18,8 +18,8 @@ using autograd::record;
 
 namespace {
 
-// The gradient of a view that leaves elements out: zeros of `shape`, but g where `view` looks. Its own gradient is the
-// view.
+// The gradient of a view that leaves out elements: zeros of `shape`, with g at the elements of `view`. Its own gradient
+// is the view.
 template <class View>
 Tensor place(const Tensor& g, const Shape& shape, View view) {
   Tensor x = kernels::zeros(shape, g.dtype(), g.device());
@@ -28,7 +28,7 @@ Tensor place(const Tensor& g, const Shape& shape, View view) {
   return record("place", x, {g}, [view](BackwardContext& c) { c.set(0, view(c.grad())); });
 }
 
-// A view of the same elements in the same order: the gradient is only given its shape back.
+// A view of the same elements in the same order: the gradient only gets its shape back.
 Tensor record_reshape(const char* op, Tensor y, const Tensor& x) {
   if (!is_recorded(x)) return y;
   return record(op, std::move(y), {x}, [shape = x.shape()](BackwardContext& c) { c.set(0, reshape(c.grad(), shape)); });

@@ -15,8 +15,7 @@ void* allocate_block(std::size_t size) noexcept {
   if (size > SIZE_MAX - kLargePage) return nullptr;
   const bool large = size >= kLargePage;
   void* block = std::aligned_alloc(large ? kLargePage : kAlignment, align_up(size, large ? kLargePage : kAlignment));
-  if (block != nullptr && large)
-    madvise(block, size, MADV_HUGEPAGE);  // only a hint: if the system refuses, the pages are small
+  if (block != nullptr && large) madvise(block, size, MADV_HUGEPAGE);  // a hint: the system may refuse
   return block;
 }
 

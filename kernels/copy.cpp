@@ -168,8 +168,7 @@ Tensor to_device(const Tensor& x, Device device) {
   const Tensor from = contiguous(x);
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), device);
   if (y.numel() == 0) return y;
-  const Device other =
-      device.is_cpu() ? x.device() : device;  // the device that is not the CPU copies to and from the host
+  const Device other = device.is_cpu() ? x.device() : device;  // its backend copies to and from the host
   backend(other).copy(y.raw_data(), from.raw_data(), static_cast<std::size_t>(y.numel()) * size_of(y.dtype()));
   return y;
 }

@@ -17,8 +17,7 @@ struct Factor {
 /// y (batch.., m, n) = a b + bias (n).
 struct Product {
   std::int64_t m, n, k;
-  std::int64_t
-      rows;  ///< rows that share one matrix b: m, or the rows of the whole batch. A function of the shapes; m is not.
+  std::int64_t rows;  ///< that share one matrix b: m, or those of the whole batch; unlike m a function of the shapes
   Factor a, b;
   Shape batch;  ///< of the result
   Tensor bias;  ///< contiguous, or undefined

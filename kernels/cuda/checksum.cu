@@ -50,8 +50,7 @@ __global__ void __launch_bounds__(kThreads)
   for (std::uint64_t unit = std::uint64_t{blockIdx.x} * kThreads + threadIdx.x; unit < units; unit += step) {
     const std::uint64_t left = size - unit * kUnit;
     const Words words = load_unit(bytes + unit * kUnit, left);
-    sum += left > 8 ? hash_of(words, unit)
-                    : word_hash(words.v[0], 2 * unit);  // the second word does not exist and has no hash
+    sum += left > 8 ? hash_of(words, unit) : word_hash(words.v[0], 2 * unit);  // a missing word has no hash
   }
   add_block_sum(sum, result);
 }

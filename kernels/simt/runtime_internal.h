@@ -82,8 +82,7 @@ struct CUevent_st {
   enum class State { fresh, recorded, captured } state = State::fresh;
   bool timing = true;
   hop::simt::Point point;
-  std::shared_ptr<std::atomic<std::int64_t>>
-      time;  ///< steady_clock's time when the stream reached the event; 0: not yet
+  std::shared_ptr<std::atomic<std::int64_t>> time;  ///< steady_clock's, when the stream reached it; 0: not yet
   std::weak_ptr<hop::simt::Capture> capture;
   hop::simt::Before before;
 };
