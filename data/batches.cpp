@@ -21,8 +21,7 @@ namespace {
 
 constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition
 
-constexpr std::size_t kWindowBytes =
-    32 << 20;  // after so many bytes a pass gives its mapped pages back, as Loader does
+constexpr std::size_t kWindowBytes = 32 << 20;  // after this many bytes a pass gives its mapped pages back, like Loader
 
 Tensor first_rows(const Tensor& t, std::int64_t rows) {
   Shape shape = t.shape();
@@ -30,12 +29,12 @@ Tensor first_rows(const Tensor& t, std::int64_t rows) {
   return t.as_strided(shape, t.strides(), 0);
 }
 
-/// What Loader's loop computes, in its order: (float(x) - offset) * factor.
+/// The computation of Loader's loop, in the same order: (float(x) - offset) * factor.
 class DeviceScaling {
  public:
   explicit DeviceScaling(Scaling scaling) : scaling_(std::move(scaling)) {}
 
-  /// To be called before a step is recorded: it copies to the device.
+  /// Call it before a step is recorded, because it copies to the device.
   void prepare(const Shape& row, Device device) {
     scaling_.check(row);
     if (!scaling_.is_per_column() || offsets_.defined()) return;
@@ -66,7 +65,7 @@ class DeviceScaling {
 
  private:
   Scaling scaling_;
-  Tensor offsets_, factors_;  // on the device, of a row's shape
+  Tensor offsets_, factors_;  // on the device, in a row's shape
 };
 
 class HostBatches final : public Batches {
@@ -78,7 +77,8 @@ class HostBatches final : public Batches {
   std::int64_t next() override {
     batch_ = loader_.next();
     if (!batch_) return 0;
-    // The same handles whenever the same rows lie in the same place: a recorded step holds while its tensors live.
+    // Returns the same handles for the same place and number of rows, because a recorded step holds only while its
+    // tensors live.
     const Batch& kept = kept_.try_emplace({batch_->x.raw_data(), batch_->rows()}, *batch_).first->second;
     if (kept.y.raw_data() == batch_->y.raw_data()) batch_ = kept;
     return batch_->rows();
@@ -89,10 +89,11 @@ class HostBatches final : public Batches {
  private:
   Loader loader_;
   std::optional<Batch> batch_;
-  std::map<std::pair<const void*, std::int64_t>, Batch> kept_;  // by place and number of rows
+  std::map<std::pair<const void*, std::int64_t>, Batch> kept_;  // key: place and number of rows
 };
 
-/// Rows that lie on the device. Everything that changes from batch to batch is read there: `position_` counts along.
+/// Rows that lie on the device. All values that change from batch to batch are read there, too: `position_` counts the
+/// rows.
 class ResidentBatches final : public Batches {
  public:
   ResidentBatches(const LoaderOptions& options, std::shared_ptr<const DeviceRows> rows)
@@ -142,13 +143,14 @@ class ResidentBatches final : public Batches {
   LoaderOptions options_;
   std::shared_ptr<const DeviceRows> rows_;
   DeviceScaling scaling_;
-  Tensor order_;                 // of the pass, as rows of rows_
+  Tensor order_;                 // of the pass, as row numbers of rows_
   Tensor position_, from_zero_;  // places in order_ of the batch's rows; 0, 1, ..
   std::int64_t left_ = 0, present_ = 0;
 };
 
-/// Two buffers on the host and two on the device: while one is computed with, the other is filled. Rows travel as they
-/// lie in the file, labels before features, so that a short batch is one copy, too.
+/// Two buffers on the host and two on the device: while the step reads one, the other is filled. Rows travel in the
+/// form of the file, labels before features, so that a short batch is one copy, too. All functions run on the thread
+/// that trains; the copies run on the device's own stream.
 class StreamedBatches final : public Batches {
  public:
   StreamedBatches(const LoaderOptions& options, Device device)
@@ -163,7 +165,7 @@ class StreamedBatches final : public Batches {
   }
 
   void start(const Partition& partition, std::optional<std::uint64_t> key) override {
-    finish_present();  // of a pass that was given up
+    finish_present();  // ends a pass that was abandoned
     columns_ = row_columns(partition);
     scaling_.prepare(columns_.x_column->shape, device_);
     order_ = key ? random_permutation(partition.rows(), *key) : ascending_rows(partition.rows());
@@ -184,7 +186,7 @@ class StreamedBatches final : public Batches {
     if (present_ == 0) return 0;
     current_ = 1 - current_;
     Buffer& buffer = buffers_[current_];
-    buffer.arrived.wait();  // of two batches ago: the host may write there again
+    buffer.arrived.wait();  // the copy of two batches ago: afterwards the host may write there again
     const std::size_t bytes = gather(buffer.host);
     Backend& device = backend(device_);
     buffer.arrived = device.upload(buffer.y.raw_data(), buffer.host.data(), bytes, buffer.used);
@@ -203,7 +205,7 @@ class StreamedBatches final : public Batches {
     AlignedBuffer host;
     Tensor y, x;    // one range of the device's memory
     Fence arrived;  // the copy to the device
-    Fence used;     // what computes with it
+    Fence used;     // the work that reads it
   };
 
   std::size_t x_offset() const {
@@ -216,7 +218,7 @@ class StreamedBatches final : public Batches {
     present_ = 0;
   }
 
-  // Where one cannot be made, the buffers stay what they were.
+  // If a buffer cannot be made, the buffers stay as they were.
   void make_buffers() {
     Shape shape = {options_.batch_size};
     for (const std::int64_t size : columns_.x_column->shape) shape.push_back(size);
@@ -232,7 +234,7 @@ class StreamedBatches final : public Batches {
         return Tensor::view(Storage::borrow(memory->data() + offset, size, memory, device_), type, of,
                             contiguous_strides(of));
       };
-      const Fence used = backend(device_).fence();  // the memory may have been somebody else's a moment ago
+      const Fence used = backend(device_).fence();  // other work may have used the memory a moment ago
       buffer = {std::move(host),
                 view(0, x_offset(), DType::i64, {options_.batch_size}),
                 view(x_offset(), row_bytes, dtype, shape),
@@ -241,7 +243,7 @@ class StreamedBatches final : public Batches {
     }
   }
 
-  // Gives the bytes that the copy takes.
+  // Returns the number of bytes to copy.
   std::size_t gather(AlignedBuffer& to) {
     const std::size_t row_bytes = columns_.x_column->row_bytes();
     std::byte* x = to.data() + x_offset();
@@ -268,7 +270,7 @@ class StreamedBatches final : public Batches {
   std::size_t current_ = 0;
 };
 
-/// Each partition the way that suits it.
+/// Chooses the way for each partition.
 class DeviceBatches final : public Batches {
  public:
   DeviceBatches(const LoaderOptions& options, Device device, std::shared_ptr<const DeviceRows> rows)
@@ -295,8 +297,8 @@ class DeviceBatches final : public Batches {
 
 std::unique_ptr<Batches> make_batches(LoaderOptions options, Device device, std::shared_ptr<const DeviceRows> rows) {
   if (device.is_cpu()) return std::make_unique<HostBatches>(options);
-  const Loader checked(options);                                 // for its errors
-  options.batch_size = std::min(options.batch_size, kMostRows);  // sizes in bytes are products of it
+  const Loader checked(options);                                 // throws the errors of the options
+  options.batch_size = std::min(options.batch_size, kMostRows);  // sizes in bytes are multiples of it
   return std::make_unique<DeviceBatches>(options, device, std::move(rows));
 }
 

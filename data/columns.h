@@ -1,5 +1,5 @@
-// How the features of a row become numbers: fitted on the training rows, kept in the manifest, so that whoever trains,
-// validates or predicts uses the same.
+// How the features of a row become numbers: fitted on the training rows and kept in the manifest, so that training,
+// validation and prediction use the same numbers.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace hop::data {
 
 /// One feature of a table.
 struct FeatureColumn {
-  std::string name = {};  ///< as in the header; "" where there was none
+  std::string name = {};  ///< as in the header; "" if there was none
   Scale scale = {};
   bool operator==(const FeatureColumn&) const = default;
 };
@@ -21,16 +21,16 @@ struct FeatureColumn {
 /// One scale for all elements of a row (the pixels of a picture), or one for each (the columns of a table).
 class Scaling {
  public:
-  Scaling(Scale all = {}) : all_(all) {}  // NOLINT: a scale is the scaling that has it everywhere
+  Scaling(Scale all = {}) : all_(all) {}  // NOLINT: a scale is also a scaling
   /// One scale per element of a row, in their order; at least one.
   explicit Scaling(std::vector<FeatureColumn> columns) : columns_(std::move(columns)) {}
 
   bool is_per_column() const { return !columns_.empty(); }
-  const Scale& all() const { return all_; }  ///< where it is not per column
+  const Scale& all() const { return all_; }  ///< if there is one scale for all elements
   const std::vector<FeatureColumn>& columns() const { return columns_; }
   bool operator==(const Scaling&) const = default;
 
-  /// Throws DataError where it has another number of columns than a row of `feature_shape` has elements.
+  /// Throws DataError if the number of columns differs from the number of elements of `feature_shape`.
   void check(const Shape& feature_shape) const;
 
  private:
@@ -46,14 +46,14 @@ class Scaling {
 class ScalingFit {
  public:
   ScalingFit(DType dtype, const Shape& feature_shape);
-  /// False where no row can change the result.
+  /// False if no row can change the result.
   bool needs_rows() const;
   void include(ByteView features);
-  /// `names`: of the columns, or empty.
+  /// `names`: the columns' names, or empty.
   Scaling result(const std::vector<std::string>& names) const;
 
  private:
-  // Of finite values alone. Welford's running moments: sums of large squares would cancel.
+  // Moments of the finite values. Welford's running moments, because sums of large squares would cancel.
   struct Moments {
     std::int64_t count = 0;
     double mean = 0, squares = 0, low = 0, high = 0;
@@ -61,7 +61,7 @@ class ScalingFit {
   };
   DType dtype_;
   bool per_column_;
-  std::vector<Moments> moments_;  // of each column, or low and high of all elements
+  std::vector<Moments> moments_;  // per column, or low and high of all elements
 };
 
 }  // namespace hop::data

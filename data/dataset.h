@@ -25,15 +25,15 @@ struct PartitionEntry {
   bool operator==(const PartitionEntry&) const = default;
 };
 
-/// How a data set came to be: everything that, with the source's rows, decides the bytes of its files.
+/// The origin of a data set: together with the source's rows, it decides the bytes of the files.
 struct Provenance {
   std::string format = {};  ///< "idx", "cifar", "csv", "glyphs", "tensors"
   std::vector<SourceFile> files = {};
-  std::string label = {};  ///< CSV: the label's column as it was asked for
+  std::string label = {};  ///< CSV: the label's column as requested
   std::string validation = {};
   std::uint64_t seed = 0;
   bool shuffled = true;
-  std::vector<std::string> notes = {};  ///< what the reader took for granted, a line each
+  std::vector<std::string> notes = {};  ///< the reader's guesses, a line each
   bool operator==(const Provenance&) const = default;
 };
 
@@ -52,10 +52,10 @@ struct Manifest {
   Provenance provenance{};
 };
 
-/// Which files must be there: all of them, or (on a node that owns a few partitions) none in particular.
+/// Which files must exist: all of them, or none in particular (on a node that owns a few partitions).
 enum class Files : std::uint8_t { all, present };
 
-/// An opened data set: a value. Partitions are opened by whoever owns them.
+/// An opened data set: a value. A node opens only the partitions that it owns.
 class Dataset {
  public:
   /// Reads the manifest and compares it with the sizes of the files. Throws DataError that says what is missing or
@@ -75,7 +75,7 @@ class Dataset {
   DType feature_dtype() const;
   Shape feature_shape() const;  ///< of one row
   const Scaling& scale() const { return manifest_.scale; }
-  /// Bytes of all files: what would have to move if data did.
+  /// Bytes of all files: the cost of moving the data.
   std::uint64_t bytes() const;
 
   std::uint32_t partition_count() const { return static_cast<std::uint32_t>(manifest_.partitions.size()); }
@@ -101,22 +101,22 @@ struct WriteOptions {
   Validation validation = Validation::none();
   std::uint64_t seed = 0;
   bool shuffle = true;              ///< once, before the split
-  std::optional<Scale> scale = {};  ///< of all features; fitted on the training rows when not given
+  std::optional<Scale> scale = {};  ///< of all features; by default fitted on the training rows
   std::string label = {};           ///< for the provenance
 };
 
 /// Partitions `source` into `folder`, which must not exist or be empty, and opens the result. The folder appears whole
 /// or not at all. Every training row lands in exactly one partition, partition sizes differ by at most one, and the
-/// bytes are a function of (rows, options) alone. Throws DataError (folder, disk, source) or ConfigError (options that
-/// the rows do not allow).
+/// bytes are a function of (rows, options) alone. Throws DataError (folder, disk, source) and ConfigError (options that
+/// do not fit the rows).
 Dataset write_dataset(const RawData& source, const std::filesystem::path& folder, const WriteOptions& options);
 
-/// Makes the files of `source` the files of `folder`, too, which must not exist or be empty: linked where both lie on
-/// one file system, else copied. The folder appears whole or not at all. Throws DataError.
+/// Puts the files of `source` into `folder`, too, which must not exist or be empty. Files are linked if both folders
+/// lie on one file system, otherwise copied. The folder appears whole or not at all. Throws DataError.
 Dataset adopt_dataset(const Dataset& source, const std::filesystem::path& folder);
 
-/// The digest that write_dataset gives to a data set: XXH3-128 of its classes, columns and rows in the order of the
-/// source, and of the options that decide how they are split. Reads every row once.
+/// The digest that write_dataset computes: XXH3-128 of classes, columns and rows in the order of the source, and of the
+/// options that decide the split. Reads every row once.
 Digest dataset_digest(const RawData& source, const WriteOptions& options);
 
 /// A few lines for a person: rows, columns, classes, partitions, provenance.

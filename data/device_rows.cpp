@@ -33,7 +33,7 @@ std::shared_ptr<const DeviceRows> DeviceRows::if_they_fit(std::span<const Partit
   if (partitions.empty() || bytes(partitions) > share / 2) return nullptr;
   try {
     return std::make_shared<const DeviceRows>(partitions, device);
-  } catch (const MemoryError&) {  // somebody was faster: streamed rows give the same bits
+  } catch (const MemoryError&) {  // another worker was faster: streamed rows give the same bits
     return nullptr;
   }
 }
@@ -63,7 +63,7 @@ DeviceRows::DeviceRows(std::span<const Partition> partitions, Device device) {
     if (!columns.y.empty()) backend(device).copy(y_.raw_data() + y_at, columns.y.data(), columns.y.size());
     x_at += columns.x.size();
     y_at += columns.y.size();
-    partition.release_pages();  // the device has them; the host needs them no more
+    partition.release_pages();  // the host does not need them any more
   }
 }
 

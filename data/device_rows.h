@@ -1,4 +1,4 @@
-// The rows of a node's partitions on a device, as they lie in the files: u8 stays u8.
+// The rows of a node's partitions on a device, in the dtypes of the files: u8 stays u8.
 #pragma once
 
 #include <cstdint>
@@ -13,25 +13,25 @@
 
 namespace hop::data {
 
-/// Features and labels of some partitions, one after the other in one tensor each: whatever is recorded for these
-/// tensors reads any row of any partition. Read only, by any number of threads.
+/// Features and labels of some partitions, joined in one tensor each, so that a recorded step can read any row of any
+/// partition. Any number of threads may read.
 class DeviceRows {
  public:
   /// Copies the columns "x" and "y" of all partitions to the device. Throws DataError for partitions without them or
   /// with different features, MemoryError.
   DeviceRows(std::span<const Partition> partitions, Device device);
 
-  /// The same where the rows take at most half of this worker's share of what the device still has; null where they
-  /// would take more, or do not fit after all: `workers` share the device, each looks for itself, and all may look
-  /// before the first of them takes anything.
+  /// Makes the rows if they take at most half of this worker's share of the device's free memory. Null if they would
+  /// take more, or do not fit after all: `workers` workers share the device, and all may look before the first takes
+  /// memory.
   static std::shared_ptr<const DeviceRows> if_they_fit(std::span<const Partition> partitions, Device device,
                                                        std::size_t workers = 1);
-  /// Bytes that the rows take on a device.
+  /// The bytes of the rows on a device.
   static std::size_t bytes(std::span<const Partition> partitions);
 
   const Tensor& x() const { return x_; }  ///< (rows, feature shape...), of the column's dtype
   const Tensor& y() const { return y_; }  ///< (rows) i64
-  /// Where the rows of `partition` begin; nothing when they are not here.
+  /// The first row of `partition`; none if its rows are not here.
   std::optional<std::int64_t> first_row(const Partition& partition) const;
   /// Rows of the largest partition.
   std::int64_t largest() const { return largest_; }

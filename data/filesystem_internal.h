@@ -1,4 +1,4 @@
-// std::filesystem speaks its own error type; users of the library meet DataError.
+// Turns the errors of std::filesystem into DataError.
 #pragma once
 
 #include <filesystem>

@@ -57,7 +57,7 @@ class Draws {
 class Pose {
  public:
   explicit Pose(Draws& draws) {
-    const std::int64_t width = draws.between(13 * kPixel, 21 * kPixel);  // of the box of 100
+    const std::int64_t width = draws.between(13 * kPixel, 21 * kPixel);  // on paper, of the box of 100
     const std::int64_t height = draws.between(15 * kPixel, 22 * kPixel);
     const std::int64_t shear = draws.between(-kOneRatio / 4, kOneRatio / 4);
     // Any t = tan(angle / 2) gives an exact rotation without a sine; 1 / 7 is 16 degrees.
@@ -90,7 +90,7 @@ class Pen {
   Pen(GlyphImage& image, std::int64_t radius, std::int64_t ink) : image_(image), radius_(radius), ink_(ink) {}
 
   void curve(Point a, Point control, Point b) {
-    constexpr std::int64_t kSteps = 32;  // under a pixel apart
+    constexpr std::int64_t kSteps = 32;  // steps are less than a pixel apart
     for (std::int64_t t = 0; t <= kSteps; ++t) {
       const std::int64_t s = kSteps - t;
       dot((a.x * s * s + 2 * control.x * s * t + b.x * t * t) / (kSteps * kSteps),
@@ -130,7 +130,7 @@ class Pen {
 void draw_skeleton(GlyphImage& image, int label, Draws& draws) {
   const Pose pose(draws);
   Pen pen(image, draws.between(kPixel, kPixel * 2), draws.between(140, 255));
-  constexpr std::int32_t kWobble = 9;  // of the box of 100: no two of a class are alike
+  constexpr std::int32_t kWobble = 9;  // in units of the box of 100: makes glyphs of a class differ
   const auto hand = [&](Point p) {
     p.x += static_cast<std::int32_t>(draws.between(-kWobble, kWobble));
     p.y += static_cast<std::int32_t>(draws.between(-kWobble, kWobble));
@@ -171,7 +171,7 @@ void occlude(GlyphImage& image, Draws& draws) {
   }
 }
 
-// Triangular noise on every pixel, as strong as a draw says: the sum of two random bytes, centred.
+// Triangular noise on every pixel, of random strength: the centred sum of two random bytes.
 void add_noise(GlyphImage& image, Draws& draws) {
   const std::int64_t strength = draws.between(10, 70);
   for (std::size_t i = 0; i < image.size(); i += 2) {

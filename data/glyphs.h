@@ -21,8 +21,8 @@ struct Glyph {
   int label = 0;       ///< index mod 10
 };
 
-/// Draws glyph number `index`: a function of (seed, index) alone, in integer arithmetic, so the same bits on every
-/// machine.
+/// Draws glyph number `index`: a function of (seed, index) alone, in integer arithmetic, so that every machine gives
+/// the same bits.
 Glyph draw_glyph(std::uint64_t seed, std::uint64_t index);
 
 struct GlyphOptions {

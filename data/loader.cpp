@@ -12,10 +12,10 @@ namespace hop::data {
 namespace {
 
 // After this many bytes a pass gives its mapped pages back, so that a worker's resident set holds a window of the
-// partition and not all of it. Large enough that mapping the pages again costs nothing beside reading them.
+// partition and not all of it. Large enough to make the cost of mapping the pages again negligible beside reading them.
 constexpr std::size_t kWindowBytes = 32 << 20;
 
-// y = (x - offset) * factor, in pieces of a constant size, which the compiler turns into vector code.
+// y = (x - offset) * factor, in pieces of constant size, so that the compiler makes vector code.
 template <class T>
 void scale(const T* __restrict x, float* __restrict y, std::int64_t n, float offset, float factor) {
   constexpr std::int64_t kPiece = 16;
@@ -26,7 +26,7 @@ void scale(const T* __restrict x, float* __restrict y, std::int64_t n, float off
   for (; i < n; ++i) y[i] = (static_cast<float>(x[i]) - offset) * factor;
 }
 
-// The same with an offset and a factor for each.
+// The same with an offset and a factor per column.
 template <class T>
 void scale(const T* __restrict x, float* __restrict y, std::int64_t n, const float* __restrict offsets,
            const float* __restrict factors) {
@@ -71,10 +71,10 @@ void Loader::start(Partition partition) {
 void Loader::bind(Partition partition) {
   x_column_ = partition.column_index(kFeatureColumn);
   y_column_ = partition.column_index(kLabelColumn);
-  row_columns(partition);  // for its errors
+  row_columns(partition);  // throws its errors
   const Shape& row = partition.columns()[x_column_].shape;
   options_.scale.check(row);
-  // No more rows than there are, whatever was asked for. A batch that is large enough stays where it is.
+  // At most as many rows as the partition has. A batch tensor that is large enough keeps its address.
   const std::int64_t rows = std::min(options_.batch_size, std::max<std::int64_t>(partition.rows(), 1));
   if (!x_.defined() || x_.size(0) < rows || batch_shape(x_.size(0), row) != x_.shape()) {
     outgrown_.insert(outgrown_.end(), {x_, y_});
@@ -128,7 +128,7 @@ void Loader::fill(const Batch& batch) {
     }
   });
   bytes_since_release_ += static_cast<std::size_t>(batch.rows()) * features.row_bytes();
-  batch.x.bump_version();  // so that autograd notices a batch kept for a backward pass that comes too late
+  batch.x.bump_version();  // so that autograd notices a backward pass that comes too late for its batch
   batch.y.bump_version();
 }
 

@@ -16,11 +16,11 @@
 namespace hop::data {
 
 struct LoaderOptions {
-  std::int64_t batch_size = 32;  ///< more than a partition has rows: all of them
+  std::int64_t batch_size = 32;  ///< at most all rows of a partition
   Scaling scale = {};            ///< Dataset::scale()
 };
 
-/// Rows of a partition as tensors; the loader overwrites them at the next call of next().
+/// Rows of a partition as tensors. The next call of next() overwrites them.
 struct Batch {
   Tensor x{};  ///< f32 (rows, feature shape...), scaled
   Tensor y{};  ///< i64 (rows)
@@ -28,7 +28,7 @@ struct Batch {
 };
 
 /// Gathers rows from the mapped file straight into one batch tensor, which keeps its address over all passes (a
-/// captured step binds it). Memory: that tensor and four bytes per row. One thread per loader; any number of loaders
+/// captured step binds it). Memory: the tensor, and four bytes per row. One thread per loader; any number of loaders
 /// per partition. No prefetch thread: gathering a batch of 32 MNIST rows takes about 10 microseconds.
 class Loader {
  public:
@@ -42,7 +42,7 @@ class Loader {
   void start(Partition partition);
 
   std::int64_t batches() const;  ///< of a whole pass: ceil(rows / batch_size)
-  /// The next batch; the last one may be shorter. Nothing at the end of the pass, or before start().
+  /// The next batch; the last one may be shorter. None at the end of the pass and before start().
   std::optional<Batch> next();
 
  private:
@@ -57,10 +57,10 @@ class Loader {
   std::vector<std::uint32_t> order_;  // empty: the order of the file
   std::int64_t position_ = 0;
   std::size_t bytes_since_release_ = 0;
-  std::vector<float> offsets_, factors_;  // by column; empty where one scale serves all
-  Tensor x_;                              // a whole batch; a short one is a view of its first rows
+  std::vector<float> offsets_, factors_;  // per column; empty if one scale serves all
+  Tensor x_;                              // a whole batch; a short batch is a view of its first rows
   Tensor y_;
-  std::vector<Tensor> outgrown_;  // kept, so that no later batch lies where a recorded step expects these
+  std::vector<Tensor> outgrown_;  // kept alive, so that no later batch reuses an address that a recorded step reads
 };
 
 }  // namespace hop::data

@@ -89,8 +89,8 @@ Provenance decode_provenance(const Json& json) {
   return provenance;
 }
 
-// One pair for all features as "scale"; one for each as "features", with their names. A reader that knows only the
-// former stops at the latter, rather than train with other numbers.
+// One pair for all features as "scale"; one for each as "features", with their names. An old reader, which knows only
+// "scale", refuses "features" instead of training with other numbers.
 void encode(const Scaling& scaling, Json& json) {
   if (!scaling.is_per_column()) {
     json["scale"] = {scaling.all().offset, scaling.all().factor};
@@ -169,7 +169,7 @@ std::string to_json(const Manifest& manifest) {
   encode(manifest.scale, json);
   try {
     return json.dump(2) + "\n";
-  } catch (const Json::exception& error) {  // a class name that is no UTF-8
+  } catch (const Json::exception& error) {  // a class name that is not UTF-8
     throw DataError(std::string("[dataset] cannot be written to the manifest: ") + error.what());
   }
 }

@@ -15,7 +15,7 @@
 namespace hop::data {
 namespace {
 
-constexpr std::size_t kPage = 4096;  // madvise wants a start on a page; a larger page only makes it a no-op
+constexpr std::size_t kPage = 4096;  // madvise needs the start of a page; with larger pages it does nothing
 
 [[noreturn]] void fail(const std::filesystem::path& file, const char* what) {
   throw DataError("[data] cannot " + std::string(what) + " " + file.string() + ": " +
@@ -25,7 +25,7 @@ constexpr std::size_t kPage = 4096;  // madvise wants a start on a page; a large
 }  // namespace
 
 MappedFile::MappedFile(std::filesystem::path file) : file_(std::move(file)) {
-  // A mapping outlives its descriptor. A pipe of that name must not be waited for.
+  // The mapping outlives the descriptor. O_NONBLOCK: opening a pipe of this name must not wait.
   const Descriptor descriptor(::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (descriptor.get() < 0) fail(file_, "open");
   struct stat status {};
@@ -46,7 +46,7 @@ void MappedFile::release(std::size_t offset, std::size_t size) const {
   const std::size_t start = offset / kPage * kPage;
   if (data_ == nullptr || start >= size_) return;
   const std::size_t end = std::min(size_, offset + size);
-  // A hint: where it fails, the pages merely stay.
+  // A hint: if it fails, the pages just stay.
   (void)::madvise(const_cast<std::byte*>(data_) + start, end - start, MADV_DONTNEED);
 }
 

@@ -7,7 +7,7 @@
 
 namespace hop::data {
 
-/// Maps a file for reading. The bytes stay valid as long as the object; the file must not shrink meanwhile.
+/// Maps a file for reading. The bytes are valid as long as the object lives. The file must not shrink meanwhile.
 class MappedFile {
  public:
   /// Throws DataError that names the file and the system's reason.
@@ -18,8 +18,7 @@ class MappedFile {
 
   const std::filesystem::path& file() const { return file_; }
   ByteView bytes() const { return {data_, size_}; }
-  /// Drops `size` bytes from `offset` on out of this process's resident set; reading them again maps the cached page
-  /// again.
+  /// Drops `size` bytes at `offset` from this process's resident set. Reading them again maps the cached pages again.
   void release(std::size_t offset, std::size_t size) const;
 
  private:

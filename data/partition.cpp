@@ -19,7 +19,7 @@ struct Partition::Body {
 
 namespace {
 
-constexpr std::size_t kReleaseBytes = 4 << 20;  // how much of the file a check keeps resident
+constexpr std::size_t kReleaseBytes = 4 << 20;  // a check keeps this much of the file resident
 
 std::string hex(std::uint32_t value) {
   char text[11];

@@ -1,8 +1,8 @@
 // One partition: a file of typed columns that a node owns, maps into memory and never sends away.
 //
 //   offset 0     prologue, 32 bytes: magic "HOPD", format version, sizes, CRC-32C of itself and of the header
-//   offset 32    header, FlatBuffers (partition.fbs): columns, rows, class names, data set digest, CRC-32C of every
-//   block 4096-aligned column 0, then every further column on a 64-byte boundary; gaps are zero
+//   offset 32    header, FlatBuffers (partition.fbs): columns, rows, class names, data set digest, CRC-32C per block
+//   4096-aligned column 0, then every further column on a 64-byte boundary; gaps are zero
 //
 // Each byte of the file lies under exactly one checksum: the prologue's, the header's (with its padding) or a block's.
 #pragma once
@@ -59,7 +59,7 @@ class Partition {
 
   const std::filesystem::path& file() const;
   std::size_t file_bytes() const;
-  /// Tells the kernel that this process needs none of the mapped pages for now: they leave its resident set, not the
+  /// Tells the kernel that this process does not need the mapped pages for now: they leave its resident set, not the
   /// page cache. Never changes what is read.
   void release_pages() const;
 

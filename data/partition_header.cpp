@@ -22,7 +22,7 @@ flatbuffers::Offset<fbs::Column> encode(Builder& builder, const Column& column, 
 
 std::string build(const PartitionHeader& header, const Layout& layout, const BlockCrcs& crcs, std::uint64_t first) {
   Builder builder;
-  builder.ForceDefaults(true);  // so that no value changes the size
+  builder.ForceDefaults(true);  // so that the size does not depend on values
   std::vector<flatbuffers::Offset<fbs::Column>> columns;
   for (std::size_t i = 0; i < header.columns.size(); ++i) {
     columns.push_back(encode(builder, header.columns[i], first + layout.columns[i].offset, crcs[i]));

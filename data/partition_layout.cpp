@@ -7,7 +7,7 @@
 namespace hop::data {
 namespace {
 
-// Far above any real file and far below an overflow of the sums below.
+// Far above any real file, and far below an overflow of the sums in this file.
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 50;
 constexpr std::int64_t kMaxRows = std::numeric_limits<std::uint32_t>::max();  // rows are numbered by 32 bits
 

@@ -1,4 +1,5 @@
-// Where everything lies in a partition file: one function of the header, used by the writer and checked by the reader.
+// The places of all parts of a partition file: one function of the header, used by the writer and checked by the
+// reader.
 #pragma once
 
 #include <bit>
@@ -46,8 +47,8 @@ struct Layout {
   std::uint64_t bytes = 0;  ///< of all columns
 };
 
-/// Throws DataError (without a file name) for a header that describes no possible file: counts, names, shapes and sizes
-/// out of range. Nothing is allocated from such numbers before.
+/// Throws DataError (without a file name) for a header that no file can have: counts, names, shapes or sizes out of
+/// range. Memory for these numbers is allocated only after the checks.
 Layout layout_of(const PartitionHeader& header);
 
 constexpr std::uint64_t first_column_offset(std::uint64_t header_bytes) {
@@ -66,7 +67,7 @@ struct DecodedHeader {
   BlockCrcs crcs;
 };
 
-/// Throws DataError (without a file name) for bytes that are no such header.
+/// Throws DataError (without a file name) for bytes that are not a header.
 DecodedHeader decode_header(ByteView bytes);
 
 }  // namespace hop::data

@@ -9,14 +9,14 @@
 
 namespace hop::data {
 
-/// What was written: for the manifest.
+/// The written file, for the manifest.
 struct WrittenPartition {
   std::size_t bytes = 0;  ///< of the file
   Digest digest{};        ///< XXH3-128 of the file
 };
 
-/// Rows are appended in order; `finish` computes the checksums, syncs the file and renames it into place. Without
-/// `finish` the temporary file is removed and `file` is as it was before.
+/// Rows are appended in order. `finish` computes the checksums, syncs the file and renames it into place. Without
+/// `finish`, the temporary file is removed and `file` stays as it was.
 class PartitionWriter {
  public:
   /// `header.rows` rows will follow. Throws DataError when the file cannot be created or the header is not valid.

@@ -9,7 +9,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The folder itself is locked; the kernel lets go when the process is gone, however it went.
+// Locks the folder itself. The kernel releases the lock when the process is gone for any reason.
 Descriptor try_lock(const fs::path& folder) {
   Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.get() >= 0 && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) fd.close();
@@ -36,7 +36,7 @@ PendingFolder::PendingFolder(const fs::path& target) : target_(without_trailing_
   if (fs::is_symlink(target_)) target_ = fs::canonical(target_);  // the folder is replaced, not the link
   create_folder(target_.parent_path(), raise<DataError>);
   remove_abandoned(target_);
-  do {  // a neighbour may take the new folder for an abandoned one, in the moment before it is locked
+  do {  // before the new folder is locked, another process may take it for an abandoned one
     temporary_ = temporary_name(target_);
     fs::create_directory(temporary_);
     lock_ = try_lock(temporary_);

@@ -7,18 +7,18 @@
 
 namespace hop::data {
 
-/// Made under another name beside its target, and renamed when everything in it is on the disk. What writers left there
-/// that were killed is removed: they no longer hold the lock on their folder.
+/// Made under another name beside its target, and renamed when everything in it is on the disk. Folders that killed
+/// writers left behind are removed: their locks are free.
 class PendingFolder {
  public:
-  /// Throws DataError where `target` exists and is no empty folder.
+  /// Throws DataError if `target` exists and is not an empty folder.
   explicit PendingFolder(const std::filesystem::path& target);
   ~PendingFolder();
   PendingFolder(const PendingFolder&) = delete;
   PendingFolder& operator=(const PendingFolder&) = delete;
 
   const std::filesystem::path& path() const { return temporary_; }
-  /// Throws where someone else filled the target meanwhile: a folder replaces an empty one only.
+  /// Throws if another process has filled the target meanwhile: a folder can replace only an empty one.
   const std::filesystem::path& commit();
 
  private:

@@ -34,7 +34,7 @@ WriteOptions write_options(const RawData& raw, const ImportOptions& options, con
           .label = raw.format == "csv" ? to_string(options.label) : ""};
 }
 
-// The format of a source that is no data set, once it exists.
+// The format of an existing source that is not a data set.
 Format format_of(const fs::path& source) { return fs::is_directory(source) ? detect_format(source) : Format::csv; }
 
 /// Rows that belong to the application: it may use them again.
@@ -69,7 +69,7 @@ RawData open_raw(const DataOptions& options) {
   return open_source(format_of(source), std::span(&source, 1), {options.label, options.header});
 }
 
-// What is already partitioned is what it is: options may repeat that, not change it.
+// Options may repeat the properties of an existing data set, but not change them.
 Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
   Dataset dataset = Dataset::open(folder);
   if (options.partitions && *options.partitions != dataset.partition_count()) {
@@ -84,7 +84,7 @@ Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
   return dataset;
 }
 
-// A file that was written before the data set was made and has the size that it had is not read again.
+// A file is not read again if it is older than the data set and has the same size.
 bool is_same(const fs::path& file, const SourceFile& before, const Dataset& prepared) {
   if (file.filename() != before.name || fs::file_size(file) != before.bytes) return false;
   const bool untouched = fs::last_write_time(file) < fs::last_write_time(prepared.folder() / kManifestFile);
@@ -136,7 +136,7 @@ std::string source_change(const DataOptions& options, const Dataset& prepared) {
     for (std::size_t i = 0; same && i < files.size(); ++i) same = is_same(files[i], before[i], prepared);
     if (same) return "";
     return source.string() + " has changed since the run began" + own;
-  } catch (const std::exception& error) {  // whatever lies there now, it is no reason to stop
+  } catch (const std::exception& error) {  // the source may have become anything: that is no reason to stop
     return source.string() + " cannot be read as it was when the run began (" + error.what() + ")" + own;
   }
 }

@@ -14,12 +14,12 @@
 
 namespace hop::data {
 
-/// How to turn raw files into a data set. What is not given has a default.
+/// How to turn raw files into a data set. Every option has a default.
 struct ImportOptions {
   std::string name = {};  ///< default: the name of the source
   std::uint32_t partitions = 4;
   std::optional<Validation> validation =
-      {};                               ///< default: the source's test rows where it has some, else a tenth at random
+      {};                               ///< default: the source's test rows if it has some, otherwise a random tenth
   LabelColumn label = std::int64_t{0};  ///< CSV
   std::optional<bool> header = {};      ///< CSV: whether the first record is one; default: read_csv looks
   std::optional<Scale> scale = {};      ///< of all features; default: fitted on the training rows (ScalingFit)
@@ -27,13 +27,13 @@ struct ImportOptions {
 };
 
 /// Reads `sources` (one folder, or files; see open_source) and writes a partitioned data set to `out`, which must not
-/// exist or be empty. Throws DataError that names file and place, ConfigError for options that the data does not allow.
+/// exist or be empty. Throws DataError that names file and place, ConfigError for options that do not fit the data.
 Dataset import_dataset(Format format, std::span<const std::filesystem::path> sources, const std::filesystem::path& out,
                        const ImportOptions& options = {});
 
 /// The [data] section of an experiment.
 struct DataOptions {
-  std::string source = {};                       ///< a data set's folder, raw files, or "glyphs"; never nothing
+  std::string source = {};                       ///< a data set's folder, raw files, or "glyphs"; not empty
   std::optional<std::uint32_t> partitions = {};  ///< default: 4, or as the source is partitioned
   std::optional<Validation> validation = {};     ///< see ImportOptions
   LabelColumn label = std::int64_t{0};           ///< CSV
@@ -45,21 +45,21 @@ struct DataOptions {
   std::shared_ptr<const RowSource> test_rows = {};  ///< for validation = "file"
 };
 
-/// Where a partitioned source is used.
+/// How a run uses a partitioned source.
 enum class Keep : std::uint8_t {
-  own,      ///< its files become those of `folder`, too (adopt_dataset): it may change, move or go
-  in_place  ///< where it lies: for work that is over before anybody touches it
+  own,      ///< its files are put into `folder`, too (adopt_dataset), so the source may change, move or go
+  in_place  ///< its files are read in place: for work that ends before anybody touches them
 };
 
-/// Opens the data set that `options` ask for, in `folder`: a partitioned source is adopted there, anything else is
-/// imported (or generated). What `folder` holds already is opened as it is, whatever became of the source since. Throws
-/// DataError when the source or what it should contain is missing (and says what was looked for), or when `folder`
-/// holds something that is no data set; ConfigError when there is no source, and when the options contradict what is
-/// already partitioned.
+/// Opens the data set that `options` describe, in `folder`. A partitioned source is adopted there; any other source is
+/// imported (or generated). If `folder` already holds a data set, it is opened, even if the source has changed since.
+/// Throws DataError if the source or its expected contents are missing (and says what was looked for), or if `folder`
+/// holds something else. Throws ConfigError if there is no source, or if the options contradict the existing
+/// partitions.
 Dataset prepare_dataset(const DataOptions& options, const std::filesystem::path& folder, Keep keep = Keep::own);
 
-/// How the source of a prepared data set differs from what it was then: one line, or nothing where it is the same.
-/// Reads raw files that were written since, for their digests.
+/// How the source of a prepared data set has changed since: one line; empty if it has not. Reads raw files that were
+/// written since, for their digests.
 std::string source_change(const DataOptions& options, const Dataset& prepared);
 
 }  // namespace hop::data

@@ -1,4 +1,4 @@
-// What a row looks like: typed columns, and how features are scaled when they are loaded.
+// The form of a row: typed columns, and the scaling of features when they are loaded.
 #pragma once
 
 #include <cstddef>

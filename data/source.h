@@ -1,4 +1,4 @@
-// Where rows come from, before they are partitioned: the interface that every reader of a format fills in.
+// The source of rows before they are partitioned: the interface that every reader of a format implements.
 #pragma once
 
 #include <cstdint>
@@ -28,22 +28,22 @@ class RowSource {
   /// Empty, or one name per feature of a row: the columns of a table.
   virtual std::vector<std::string> feature_names() const { return {}; }
   /// Copies the features of row 0 <= row < rows() to `features` (feature_shape().numel() elements) and returns its
-  /// label, which is in 0 .. classes() - 1. Throws DataError where the source is damaged.
+  /// label, which is in 0 .. classes() - 1. Throws DataError if the source is damaged.
   virtual std::int64_t read(std::int64_t row, MutableByteView features) const = 0;
 };
 
-/// A file that rows were read from, for the record.
+/// A file that rows were read from, for the manifest.
 struct SourceFile {
   std::string name = {};  ///< without its folder
   std::uint64_t bytes = 0;
-  Digest digest = {};  ///< XXH3-128 of the file; zero where an older manifest does not say
+  Digest digest = {};  ///< XXH3-128 of the file; zero if an older manifest does not have it
   bool operator==(const SourceFile&) const = default;
 };
 
-/// What the record says of a file with these bytes.
+/// The manifest's entry for a file with these bytes.
 SourceFile source_file(const std::filesystem::path& file, ByteView bytes);
 
-/// A whole data set in its original form: what to train on, and the source's own test rows where it has some.
+/// A whole data set in its original form: the training rows, and the source's own test rows if it has some.
 struct RawData {
   std::string format{};  ///< "idx", "cifar", "csv", "glyphs", "tensors"
   std::unique_ptr<RowSource> train{};

@@ -20,7 +20,7 @@ void check(bool valid, const std::string& message) {
 
 std::string rows_text(std::int64_t rows) { return std::to_string(rows) + (rows == 1 ? " row" : " rows"); }
 
-// How many rows it takes until a share of them is a row, and another is left.
+// The least number of rows for which the share is at least one row and another row is left.
 std::int64_t fewest_rows(double share) {
   const double smaller = std::min(share, 1.0 - share);
   return std::max<std::int64_t>(2, static_cast<std::int64_t>(std::ceil(0.5 / smaller)));
@@ -87,7 +87,7 @@ Split split_rows(std::int64_t rows, std::uint32_t partitions, const Validation& 
         "expected 1 to " + std::to_string(train_rows) + " partitions (one row each at least), got " +
             std::to_string(partitions) + ": there are " + rows_text(rows) + ", " + std::to_string(validation_rows) +
             " of them for validation");
-  // All rows, the validation rows last: drawn at random, or those that stand there anyway.
+  // All rows, with the validation rows last: random rows, or the last rows of the source.
   std::vector<std::uint32_t> train = validation.kind == Validation::Kind::fraction
                                          ? random_permutation(rows, hash64(seed, "validation"))
                                          : ascending_rows(rows);

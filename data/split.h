@@ -1,4 +1,4 @@
-// Who learns from which row: validation rows are set aside, the others shuffled once and cut into partitions.
+// The use of each row: validation rows are set aside; the others are shuffled once and cut into partitions.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace hop::data {
 
-/// Where validation rows come from.
+/// The source of validation rows.
 struct Validation {
   enum class Kind : std::uint8_t { none, file, tail, fraction };
   Kind kind = Kind::none;
@@ -38,7 +38,7 @@ struct Split {
   std::vector<std::uint32_t> validation{};               ///< ascending; empty for Kind::none and Kind::file
 };
 
-/// Splits `rows` rows. Throws ConfigError when a partition would have no row or the validation rows do not exist.
+/// Splits `rows` rows. Throws ConfigError if a partition would have no row, or if the validation rows do not exist.
 Split split_rows(std::int64_t rows, std::uint32_t partitions, const Validation& validation, std::uint64_t seed,
                  bool shuffle);
 

@@ -18,7 +18,7 @@ constexpr std::int64_t kClasses = 10;
 
 class CifarSource final : public RowSource {
  public:
-  /// Checks the size and every label before anything is read. Gives what the record says of the file.
+  /// Checks the size and every label before rows are read. Returns the manifest's entry for the file.
   SourceFile add(const fs::path& file) {
     auto mapped = std::make_unique<MappedFile>(file);
     const ByteView bytes = mapped->bytes();

@@ -10,7 +10,7 @@
 
 namespace hop::data {
 
-/// `data_batch_*.bin` in the order of their names, then `test_batch.bin`. Empty when there is no training batch.
+/// `data_batch_*.bin` in the order of their names, then `test_batch.bin`. Empty if there is no training batch.
 std::vector<std::filesystem::path> find_cifar(const std::filesystem::path& folder);
 
 /// Rows of all files, in their order; files whose names start with "test" hold test rows. Features u8 (3, 32, 32).

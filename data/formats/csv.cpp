@@ -26,7 +26,7 @@ std::optional<std::int64_t> integer(const std::string& text) {
   return value;
 }
 
-/// The distinct labels of the training rows, and how a label is written to be one of them.
+/// The distinct labels of the training rows, and the normal form in which labels are compared.
 class Classes {
  public:
   explicit Classes(const CsvTable& table) {
@@ -49,7 +49,7 @@ class Classes {
   }
 
  private:
-  // Whole numbers are classes, however a table program writes them: 1, 1.0, 1e0. Others are measurements.
+  // Whole numbers are classes, in any notation of a table program: 1, 1.0, 1e0. Other numbers are measurements.
   void check_kind(const CsvTable& table, const std::set<std::string>& distinct) {
     std::string fraction;
     for (const std::string& label : distinct) {

@@ -13,13 +13,13 @@ namespace hop::data {
 /// More distinct labels than this are measurements, not classes.
 inline constexpr std::size_t kMaxCsvClasses = 10'000;
 
-/// `train.csv` (and `test.csv`), else the one file that ends in .csv or .data. Empty when there is none; throws
-/// DataError when there are several and none is called train.csv.
+/// `train.csv` (and `test.csv`), or else the only file that ends in .csv or .data. Empty if there is none. Throws
+/// DataError if there are several and none is called train.csv.
 std::vector<std::filesystem::path> find_csv(const std::filesystem::path& folder);
 
 /// training rows [, test rows]. Features f32 (columns - 1), held in memory. Classes are the distinct labels of the
-/// training rows: in numeric order when all are integers, else in the order of their bytes. Throws DataError that names
-/// file, line and column.
+/// training rows: in numeric order if all are integers, otherwise in the order of their bytes. Throws DataError that
+/// names file, line and column.
 RawData open_csv(std::span<const std::filesystem::path> files, const CsvOptions& options);
 
 }  // namespace hop::data

@@ -45,7 +45,7 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// Of a number that is out of range: does it stand near 0, or far away? Only the former is a number to us.
+// Whether a number out of range is near 0. Only then it counts as a number.
 bool is_tiny(std::string_view text) {
   const std::size_t exponent = text.find_first_of("eE");
   if (exponent != std::string_view::npos) return text.substr(exponent + 1).starts_with('-');

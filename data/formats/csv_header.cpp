@@ -63,7 +63,7 @@ bool looks_like_header(const std::vector<std::string>& first, std::size_t label,
     } else if (is_name(first[place])) {
       has_names = true;
     } else {
-      return false;  // a missing value, true, ..: a row of data with a fault
+      return false;  // a missing value, true, ..: a faulty row of data
     }
   }
   if (has_names) return repeat;

@@ -1,4 +1,4 @@
-// Is the first record of a table its header? For records that may be either.
+// Decides whether the first record of a table is its header, if it may be either.
 #pragma once
 
 #include <span>
@@ -9,8 +9,8 @@
 
 namespace hop::data {
 
-/// Whether `first` looks like names beside `rest`, the other rows (see read_csv). `label` and `features` are the places
-/// of the columns in the record.
+/// Whether `first` looks like names compared with `rest`, the other rows (see read_csv). `label` and `features` are the
+/// places of the columns in the record.
 bool looks_like_header(const std::vector<std::string>& first, std::size_t label, std::span<const std::size_t> features,
                        const CsvTable& rest);
 

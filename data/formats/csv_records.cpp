@@ -44,7 +44,7 @@ bool CsvRecords::next(std::vector<std::string>& fields) {
                       ", line " + std::to_string(line_) + ")");
     }
     ++at_;
-    if (at_end()) {  // a comma at the very end: one more, empty, field
+    if (at_end()) {  // a comma at the very end: one more field, which is empty
       fields.emplace_back();
       return true;
     }
@@ -63,7 +63,7 @@ std::string CsvRecords::quoted() {
   for (++at_; !at_end(); ++at_) {
     if (text_[at_] == '"') {
       ++at_;
-      if (at_end() || text_[at_] != '"') return field;  // a doubled quote stands for one
+      if (at_end() || text_[at_] != '"') return field;  // a doubled quote is one quote
     }
     if (text_[at_] == '\n') ++line_;
     field += text_[at_];

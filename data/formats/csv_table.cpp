@@ -21,7 +21,7 @@ constexpr double kExactInF32 = 16'777'216;  // 2^24: above it not every whole nu
 
 std::string in_quotes(std::string_view text) { return "\"" + printable(text) + "\""; }
 
-// `header = false` and its like, as the experiment file and the command line have it.
+// `header = false` and the like, in the words of the experiment file and the command line.
 constexpr const char* kSayHeader = "header = true or false decides";
 
 class TableReader {
@@ -74,7 +74,7 @@ class TableReader {
     if (!has_header_ && all_words && some_name) has_header_ = true;
   }
 
-  // Columns of a test file by the names of the training file. False where the first record is no header.
+  // Matches the columns of a test file to the names of the training file. False if the first record is not a header.
   bool names_match() {
     const Fields& names = like_->header;
     if (first_ == names) {
@@ -223,7 +223,7 @@ class TableReader {
          std::string(kSayHeader));
   }
 
-  // The first record is a row like the others, and comes before them.
+  // Puts the first record back: it is a row like the others and comes before them.
   void prepend_first() {
     const std::vector<float> features = std::exchange(table_.features, {});
     const std::vector<std::string> labels = std::exchange(table_.labels, {});
@@ -277,9 +277,9 @@ class TableReader {
   Fields first_;
   std::int64_t first_line_ = 0;
   std::size_t label_ = 0;
-  std::vector<std::size_t> places_;  // of the features in a record, in the order of the training rows
-  std::optional<bool> has_header_;   // nothing: to be decided when all rows are known
-  std::vector<bool> rounded_;        // features with numbers that an f32 does not hold exactly
+  std::vector<std::size_t> places_;  // places of the features in a record, in the order of the training rows
+  std::optional<bool> has_header_;   // none: decided when all rows are known
+  std::vector<bool> rounded_;        // per feature: whether it has numbers that an f32 does not hold exactly
 };
 
 }  // namespace

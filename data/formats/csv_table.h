@@ -1,4 +1,4 @@
-// Comma-separated values as RFC 4180 has them, read into numbers and one column of labels.
+// Comma-separated values (RFC 4180), read into numbers and one column of labels.
 #pragma once
 
 #include <cstdint>
@@ -58,9 +58,9 @@ struct CsvTable {
 ///   - or its label occurs nowhere else, the other labels repeat, and it looks like names beside the rest: words among
 ///     its features, numbers in even steps (1, 2, 3, 4, ..; 2019, 2020, 2021), most of them outside the range of their
 ///     columns, or a word as the label of rows whose labels are numbers.
-/// With `like`, the training rows' table, columns are matched by name where both files have a header, and by place
-/// where one has none. Throws DataError that names file, line and column (columns count from 0, as `label` does) and
-/// says what to write instead.
+/// With `like`, the training rows' table, columns are matched by name if both files have a header, otherwise by place.
+/// Throws DataError that names file, line and column (columns count from 0, like `label`) and says what to write
+/// instead.
 CsvTable read_csv(const std::filesystem::path& file, const CsvOptions& options, const CsvTable* like = nullptr);
 
 }  // namespace hop::data

@@ -21,7 +21,7 @@ struct Entry {
   std::vector<fs::path> (*find)(const fs::path& folder);
 };
 
-// Every format that is read; a new one is a row here and a case in open_source.
+// All formats. A new format is a row here and a case in open_source.
 constexpr std::array kFormats = {
     Entry{Format::idx, "idx", "train-images-idx3-ubyte", find_idx},
     Entry{Format::cifar, "cifar", "data_batch_*.bin", find_cifar},

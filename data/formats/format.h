@@ -23,13 +23,13 @@ Format format_from_name(std::string_view);  ///< throws ConfigError for an unkno
 using LabelColumn = std::variant<std::int64_t, std::string>;
 std::string to_string(const LabelColumn& label);
 
-/// What a CSV file does not say itself.
+/// Facts that a CSV file does not contain.
 struct CsvOptions {
   LabelColumn label = std::int64_t{0};
   std::optional<bool> header = {};  ///< whether the first record is one; default: read_csv looks
 };
 
-/// The format of the files in `folder`. Throws DataError that says what was looked for when there is none, or more than
+/// The format of the files in `folder`. Throws DataError that says what was looked for if there is none, or more than
 /// one.
 Format detect_format(const std::filesystem::path& folder);
 

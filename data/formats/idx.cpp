@@ -18,7 +18,7 @@ constexpr std::uint32_t kUnsignedByte = 0x08;
   throw DataError("[idx] " + message + " (" + file.string() + ", offset " + std::to_string(offset) + ")");
 }
 
-// One IDX file of bytes: its sizes, and its elements as they lie in the mapped file.
+// One IDX file of bytes: its sizes, and its elements in the mapped file.
 class IdxFile {
  public:
   explicit IdxFile(const fs::path& file) : mapped_(file) {
@@ -48,7 +48,7 @@ class IdxFile {
   std::int64_t rows() const { return sizes_[0]; }
   std::size_t dims() const { return sizes_.size(); }
   ByteView elements() const { return elements_; }
-  /// Of one row; a grey image gets its one channel.
+  /// The shape of one row; a grey image gets one channel.
   Shape row_shape() const {
     Shape shape;
     if (sizes_.size() == 3) shape.push_back(1);

@@ -10,8 +10,8 @@
 
 namespace hop::data {
 
-/// Images and labels under their usual names (`train-images-idx3-ubyte`, `t10k-...` or `test-...`), as open_idx takes
-/// them. Empty when there are no training images.
+/// Images and labels under their usual names (`train-images-idx3-ubyte`, `t10k-...` or `test-...`), in the form that
+/// open_idx takes. Empty if there are no training images.
 std::vector<std::filesystem::path> find_idx(const std::filesystem::path& folder);
 
 /// images, labels [, test images, test labels]. Images are bytes (n, h, w), read as (1, h, w), or (n, ...), read as
