@@ -10,22 +10,22 @@ namespace hop::nn {
 
 class Module;
 
-/// A shared module whose type is no longer seen. Made from a pointer to the module's own type, it can be cloned as a
-/// part of its parent; made from a std::shared_ptr<Module>, it can't.
+/// A shared module whose type is erased. If it is made from a pointer to the module's own type, it can be cloned as a
+/// part of its parent. If it is made from a std::shared_ptr<Module>, it cannot.
 class AnyModule {
  public:
-  /// Another handle to the same module (within nn::clone(): to the clone's). Null if the type is unknown.
+  /// Makes another handle to the same module (within nn::clone(): to the clone). Null if the type is unknown.
   using Copy = std::shared_ptr<Module> (*)(const Module&);
 
   template <class M>
-  AnyModule(std::shared_ptr<M> module)  // NOLINT(google-explicit-constructor): a pointer to a module is one
+  AnyModule(std::shared_ptr<M> module)  // NOLINT(google-explicit-constructor): a pointer to a module is an AnyModule
       : copy_(module != nullptr ? copy_of(*module) : nullptr), module_(std::move(module)) {}
 
   const std::shared_ptr<Module>& get() const { return module_; }
   Copy copy() const { return copy_; }
 
  private:
-  // A pointer to a base would copy the base alone.
+  // A pointer to a base class would copy only the base.
   template <class M>
   static Copy copy_of(const M& module) {
     if constexpr (std::is_copy_constructible_v<M>) {

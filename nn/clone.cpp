@@ -6,7 +6,8 @@
 
 namespace hop::nn {
 
-// The clones made so far, by their originals. A clone is its own clone: the compiler may copy one within the scope.
+// The clones made so far, by original. A clone is its own clone, because the compiler may copy a clone within the
+// scope.
 class Module::Cloning {
  public:
   explicit Cloning(const Module& root) {
@@ -32,7 +33,7 @@ class Module::Cloning {
     return copy;
   }
 
-  // What a Parameter of a copy holds.
+  // The tensor for a Parameter of a copy.
   Tensor member(const Tensor& original) {
     if (original.defined()) held_.insert(original.id());
     return tensor(original);

@@ -10,15 +10,15 @@
 namespace hop::nn {
 namespace detail {
 
-/// While it lives, a copy of `root` or of a part of it, made by this thread, is a clone. Throws ConfigError when `root`
-/// is of another type than `type`.
+/// While it lives, a copy that this thread makes of `root` or of a part of it is a clone. Throws ConfigError if `root`
+/// is not of type `type`.
 class CloneScope {
  public:
   CloneScope(const Module& root, const std::type_info& type);
   ~CloneScope();
   CloneScope(const CloneScope&) = delete;
   CloneScope& operator=(const CloneScope&) = delete;
-  /// Throws ConfigError when the original has a registered tensor that no Parameter holds.
+  /// Throws ConfigError if the original has a registered tensor that no Parameter holds.
   void finish();
 
  private:
@@ -28,9 +28,9 @@ class CloneScope {
 
 }  // namespace detail
 
-/// A module like `module` that shares nothing with it: its own parameters, buffers and gradients with the same values,
-/// the same mode, random key and hooks (whose captures are shared). Tensors and modules that are shared within `module`
-/// are shared within the clone. copy.deepcopy in PyTorch.
+/// A module like `module` that shares nothing with it: its own parameters, buffers and gradients with the same values;
+/// the same mode, random key and hooks (the hooks' captures are shared). Tensors and modules that are shared within
+/// `module` are also shared within the clone. copy.deepcopy in PyTorch.
 ///
 /// It works by the module's copy constructor, so every member has to be a value: registered tensors as nn::Parameter,
 /// children as modules (or std::vector or std::optional of them). Throws ConfigError where a member of the module or of

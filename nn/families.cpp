@@ -35,7 +35,7 @@ void check_classes(const char* family, std::int64_t classes) {
   }
 }
 
-// Rows and columns that two rounds of (5x5 convolution, 2x2 pooling) leave.
+// The size of an image's side after two rounds of (5x5 convolution, 2x2 pooling).
 std::int64_t after_convolutions(std::int64_t size) { return ((size - 4) / 2 - 4) / 2; }
 
 }  // namespace

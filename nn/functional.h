@@ -1,4 +1,4 @@
-// torch.nn.functional: the operations themselves, which live in autograd/.
+// torch.nn.functional: names for the operations of autograd/.
 #pragma once
 
 #include "autograd/ops.h"

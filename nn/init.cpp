@@ -34,7 +34,7 @@ Fans fans(const Tensor& weight, const char* op) {
   if (weight.dim() < 2) {
     throw ShapeError("[" + std::string(op) + "] expected at least 2 dimensions, got " + weight.shape().to_string());
   }
-  if (weight.numel() == 0) return {1, 1};  // nothing will be written: any numbers do
+  if (weight.numel() == 0) return {1, 1};  // nothing will be written, so any numbers will do
   const double field = static_cast<double>(weight.numel()) / static_cast<double>(weight.size(0) * weight.size(1));
   return {static_cast<double>(weight.size(1)) * field, static_cast<double>(weight.size(0)) * field};
 }

@@ -1,5 +1,5 @@
-// Initial weights. Every function takes the address of its random numbers, so that a model's first weights are a
-// function of (key, parameter name) alone: the same on every machine, in every order of initialisation.
+// Initial weights. Every function takes the address of its random numbers. So a model's initial weights are a function
+// of (key, parameter name) alone: the same on every machine and in every order of initialisation.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace hop::nn {
 
-/// Names the random numbers of one module's parameters.
+/// Addresses of the random numbers of one module's parameters.
 class ParameterKeys {
  public:
   /// `path` is the module's name in the tree, "" for the root.
@@ -25,9 +25,9 @@ class ParameterKeys {
   std::string path_;
 };
 
-/// Fills all parameters as PyTorch's reset_parameters does (Linear, Conv2d: Kaiming uniform with a = sqrt 5; Embedding:
-/// normal(0, 1); norms: ones and zeros), from random numbers addressed by (key, parameter name). Buffers start afresh
-/// too.
+/// Fills all parameters like PyTorch's reset_parameters (Linear, Conv2d: Kaiming uniform with a = sqrt 5; Embedding:
+/// normal(0, 1); norms: ones and zeros), from random numbers addressed by (key, parameter name). Also resets the
+/// buffers.
 void init_parameters(Module& module, std::uint64_t key);
 
 namespace init {
@@ -35,7 +35,7 @@ namespace init {
 enum class Fan { in, out };
 enum class Nonlinearity { linear, sigmoid, tanh, relu, leaky_relu };
 
-/// torch.nn.init.calculate_gain; `a` is leaky_relu's slope.
+/// torch.nn.init.calculate_gain. `a` is leaky_relu's slope.
 double gain(Nonlinearity nonlinearity, double a = 0.01);
 
 struct KaimingOptions {
@@ -44,14 +44,24 @@ struct KaimingOptions {
   Nonlinearity nonlinearity = Nonlinearity::leaky_relu;
 };
 
-// Tensors are float, weights at least 2-d: (out, in, receptive field ..). They are written in place, outside any graph.
-// He et al., "Delving deep into rectifiers", ICCV 2015; Glorot & Bengio, AISTATS 2010.
+// Each function writes a contiguous f32 or f64 tensor in place, outside any graph; element i is a function of (address,
+// i) alone. A weight is (out, in, receptive field ..), at least 2-d; fan_in = in * field, fan_out = out * field. All
+// throw DtypeError; ShapeError for a strided view and for a weight of fewer dimensions; ConfigError for a range or
+// deviation that is not finite.
+
+/// Every element <- value; t of any shape, dtype and strides.
 void constant_(const Tensor& t, double value);
+/// Uniform in [low, high); t of any shape.
 void uniform_(const Tensor& t, RandomAddress address, double low = 0, double high = 1);
+/// Normal with mean and standard deviation; t of any shape.
 void normal_(const Tensor& t, RandomAddress address, double mean = 0, double std = 1);
+/// Uniform in [-b, b), b = sqrt(3) gain / sqrt(fan) (He et al., "Delving deep into rectifiers", ICCV 2015).
 void kaiming_uniform_(const Tensor& weight, RandomAddress address, KaimingOptions options = {});
+/// Normal with standard deviation gain / sqrt(fan) (He et al. 2015).
 void kaiming_normal_(const Tensor& weight, RandomAddress address, KaimingOptions options = {});
+/// Uniform in [-b, b), b = gain sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio, AISTATS 2010).
 void xavier_uniform_(const Tensor& weight, RandomAddress address, double gain = 1);
+/// Normal with standard deviation gain sqrt(2 / (fan_in + fan_out)) (Glorot & Bengio 2010).
 void xavier_normal_(const Tensor& weight, RandomAddress address, double gain = 1);
 
 }  // namespace init

@@ -21,7 +21,7 @@ void check_either(const ModelDescription& d) {
   }
 }
 
-// The layers with their values put in; $classes is the number of outputs that the data asks for.
+// The layers with their values filled in. $classes is the number of outputs that the data need.
 std::vector<LayerSpec> resolve(const ModelDescription& d, std::int64_t classes, const SpecLimits& limits) {
   ConfigText values = d.config;
   values["classes"] = std::to_string(classes);

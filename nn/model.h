@@ -14,7 +14,7 @@
 
 namespace hop::nn {
 
-/// What a family's builder is given.
+/// The arguments of a family's builder.
 struct FamilyRequest {
   ConfigText config{};       ///< the configuration's values; a builder reads those it knows
   Shape sample{};            ///< of one sample, without the batch dimension
@@ -43,13 +43,13 @@ class FamilyRegistry {
 struct ModelDescription {
   std::string family = {};
   std::vector<std::string> layers =
-      {};  ///< may hold $name, which takes its value from `config`; $classes is always there
+      {};  ///< may contain $name, which is replaced by the value in `config`; $classes is always defined
   ConfigText config = {};
 
   /// The canonical text: `layer TEXT` lines (values substituted, shortest form), or `family NAME` and then `NAME =
   /// VALUE` lines in the order of names. Throws ConfigError for a spec with errors.
   std::string to_text(std::int64_t classes) const;
-  /// Reads to_text() back; the text is not trusted (ConfigError).
+  /// The inverse of to_text(). The text is not trusted (ConfigError).
   static ModelDescription from_text(std::string_view text);
 };
 

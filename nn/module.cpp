@@ -18,8 +18,8 @@ using detail::RandomSequence;
 
 namespace {
 
-// A captured step reads `value`, a part of `owner`: it holds while the value is the same, unless the step itself set
-// it.
+// Notes that a captured step reads `value`, a part of `owner`. The step holds only while the value stays the same,
+// unless the step itself set it.
 template <class Owner, class T>
 void depend_on(const std::shared_ptr<Owner>& owner, const T& value, const char* what, std::uint32_t set_in = 0) {
   Dependencies* step = Dependencies::current();
@@ -28,7 +28,7 @@ void depend_on(const std::shared_ptr<Owner>& owner, const T& value, const char* 
 
 constexpr const char* kOtherCalls = "other hooks of a module, or another module in its place";
 
-// What the host sets at random, a replay would not set again.
+// The host sets a random source; a replay would not set it again.
 void check_not_captured(const char* op) {
   if (!is_capturing()) return;
   throw StateError("[" + std::string(op) + "] random numbers cannot get another address while a step is captured; " +
@@ -173,7 +173,8 @@ Module& Module::to(Device device) {
   std::vector<NamedTensor> tensors = named_parameters();
   const std::vector<NamedTensor> buffers = named_buffers();
   tensors.insert(tensors.end(), buffers.begin(), buffers.end());
-  std::vector<Tensor> moved, gradients;  // all of them first: a full device leaves the module as it was
+  // Moves all tensors before it changes the module, so that a full device leaves the module as it was.
+  std::vector<Tensor> moved, gradients;
   for (const NamedTensor& entry : tensors) {
     const Tensor gradient = entry.tensor.grad();
     moved.push_back(kernels::to_device(entry.tensor, device));
@@ -278,7 +279,7 @@ RandomAddress Module::draw_random() {
     random.set_in = step->serial();
   }
   RandomAddress address = random.next;
-  if (random.key.defined()) {  // asked anew each time: a state block may have moved them
+  if (random.key.defined()) {  // asked each time, because a state block may have moved them
     address.key_at = reinterpret_cast<const std::uint64_t*>(random.key.data<std::int64_t>());
     address.step_at = random.step.data<std::int64_t>();
   }

@@ -43,19 +43,19 @@ struct NamedModule {
 /// declared.
 using StateDict = std::vector<NamedTensor>;
 
-/// What load_state_dict(.., strict = false) skipped.
+/// Names that load_state_dict(.., strict = false) skipped.
 struct LoadReport {
   std::vector<std::string> missing{};     ///< in the module, not in the dict
   std::vector<std::string> unexpected{};  ///< in the dict, not in the module
 };
 
-/// Called after forward; returns the output to use instead, or an undefined tensor to keep it.
+/// Called after forward. Returns an output to use instead, or an undefined tensor to keep the output.
 using ForwardHook = std::function<Tensor(Module& module, const Tensor& input, const Tensor& output)>;
 
 /// A copy of a module is the same module: parameters, mode, hooks and children are shared (nn::clone() makes another).
 /// Members of a derived class are handles (nn::Parameter, modules) or constants. A fresh module's weights are NaN until
-/// init_parameters() or a load fills them, so that forgetting it shows in the first loss. Not thread-safe: one thread
-/// trains a module.
+/// init_parameters() or a load fills them, so that a forgotten initialisation shows in the first loss. Not thread-safe:
+/// one thread trains a module.
 class Module {
  public:
   virtual ~Module() = default;
@@ -65,13 +65,13 @@ class Module {
 
   /// The computation, without hooks. The base throws hop::Error: modules with other signatures declare their own.
   virtual Tensor forward(const Tensor& x);
-  /// forward() and the hooks. Runs the module that was put in this one's place, if one was: see replace_module().
+  /// forward() and the hooks. If another module has replaced this one, runs that module: see replace_module().
   Tensor operator()(const Tensor& x);
 
   /// Distinct parameters in state_dict order; a shared one appears once, under its first name.
   std::vector<Tensor> parameters() const;
   std::vector<NamedTensor> named_parameters() const;
-  /// Distinct buffers (running statistics), likewise.
+  /// Distinct buffers (running statistics) in state_dict order; a shared one appears once, under its first name.
   std::vector<NamedTensor> named_buffers() const;
   /// Direct children in declaration order.
   const std::vector<NamedModule>& named_children() const;
@@ -79,8 +79,8 @@ class Module {
   std::vector<std::pair<std::string, Module*>> named_modules();
   /// Every name with its tensor, shared ones under each of their names.
   StateDict state_dict() const;
-  /// Copies values by name, converting dtypes. Throws StateError for another shape, and when `strict` for names that
-  /// are missing or unexpected, listing them; nothing is written then.
+  /// Copies values by name and converts dtypes. Throws StateError for a different shape and, if `strict`, for missing
+  /// or unexpected names, which it lists. If it throws, nothing was written.
   LoadReport load_state_dict(const StateDict& state, bool strict = true);
 
   /// The number of parameter elements; `trainable_only` counts those that require a gradient.
@@ -91,8 +91,8 @@ class Module {
   void requires_grad_(bool requires_grad = true);
 
   /// Moves all parameters, their gradients and all buffers, in place: every handle to them stays valid, as in PyTorch.
-  /// Tensors made from them before (a graph, an optimizer's state) stay where they are, so build those afterwards.
-  /// Throws DeviceError for a device that is not there; then nothing has moved.
+  /// Tensors that were made from them before (a graph, an optimizer's state) stay where they are, so make those
+  /// afterwards. Throws DeviceError for a device that is not there; nothing has moved then.
   Module& to(Device device);
 
   /// Training mode of this module and all descendants (Dropout, BatchNorm).
@@ -108,18 +108,18 @@ class Module {
   void remove_hook(std::uint64_t hook);
   bool has_forward_hooks() const;
 
-  /// Gives this module and all present descendants one source of random numbers (Dropout): draw d of step s has the
-  /// address (key, s, d), whatever was drawn in other steps. Starts at step 0, draw 0. A captured step that draws such
-  /// numbers holds for that very address, so it runs eagerly instead. StateError while a step is captured, as for the
-  /// next two.
+  /// Gives this module and its present descendants one source of random numbers (Dropout): draw d of step s has the
+  /// address (key, s, d), independent of draws in other steps. Starts at step 0, draw 0. A captured step that draws
+  /// from a plain key would hold only for one address, so such a step runs eagerly. This function and the next two
+  /// throw StateError while a step is captured.
   void set_random_key(std::uint64_t key);
-  /// The same, with the key and the step read where they lie when the numbers are made: the first element of each
-  /// tensor (i64, on the module's device). For steps that are captured. Both stay as they are from a forward pass to
+  /// The same, but key and step are the first elements of two tensors (i64, on the module's device), which are read at
+  /// the moment that the numbers are made. For captured steps. Do not change either tensor between a forward pass and
   /// the end of its backward passes, which make the same numbers again.
   void set_random_source(const Tensor& key, const Tensor& step);
   /// Starts the draws of training step `step` at 0. Throws ConfigError without a random key.
   void set_step(std::uint64_t step);
-  /// Starts the draws of the next step at 0, where the step is read from a tensor or no draw was made before.
+  /// Starts the draws of the next step at 0. For a source whose step is read from a tensor, or before the first draw.
   void begin_step();
 
   /// Puts `module` in the place of the child at `path` ("fc", "blocks.0.conv"), as `net.fc = nn.Linear(3, 2)` does in
@@ -145,10 +145,10 @@ class Module {
 
  protected:
   Module();
-  // Copies are made by derived classes only: a Module alone would have lost its forward().
+  // Only derived classes make copies: a copy as a plain Module would lose its forward().
   Module(const Module& other);
 
-  /// hop::to(x, dtype), which a forward() would not find behind the member of that name.
+  /// hop::to(x, dtype), which the member function of the same name hides inside forward().
   static Tensor to(const Tensor& x, DType dtype);
 
   /// Registers `tensor` under `name` and returns the handle to keep: `nn::Parameter scale = register_parameter(..)`.
@@ -166,10 +166,10 @@ class Module {
   /// child that contains this module.
   void add_child(std::string_view name, AnyModule child);
 
-  /// What the hooks make of y, the output for x. For modules that have calls of their own beside operator()(x).
+  /// Applies the hooks to y, the output for x. For modules with more calls than operator()(x).
   Tensor with_hooks(const Tensor& x, Tensor y);
 
-  /// The next random address of the current step. Throws ConfigError when set_random_key() was not called.
+  /// The next random address of the current step. Throws ConfigError if set_random_key() was not called.
   RandomAddress next_random();
 
  private:

@@ -1,4 +1,4 @@
-// A module's shared state, for module.cpp (what it is), module_replace.cpp and clone.cpp (what can be done to it).
+// A module's shared state, for module.cpp, module_replace.cpp and clone.cpp.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace detail {
 struct RandomSequence {
   RandomAddress next;        // draw counts up
   Tensor key, step;          // defined: the address points there
-  std::uint32_t set_in = 0;  // the capture that set `next`, and so does not depend on what it was
+  std::uint32_t set_in = 0;  // the capture that set `next`, and so does not depend on its old value
 };
 
 inline std::string join(std::string_view path, std::string_view name) {
@@ -44,14 +44,14 @@ struct Module::State {
   bool training = true;
   std::uint32_t training_set_in = 0;  // the capture that set it
 
-  // A place in a parent in which replace_module() put one module after another. All of them know it, and every handle
-  // to one of them calls the last.
+  // A place in a parent where replace_module() put one module after another. All these modules know the place, and
+  // every handle to one of them calls the last.
   struct Place {
     std::weak_ptr<Module> last;  // the parent owns it: it may be a wrapper around those before
-    bool runs = false;           // then a call of a module means that module, by its wrapper
+    bool runs = false;           // the last module runs: a call of an older one, by its wrapper, means the older one
   };
-  std::shared_ptr<Place> place;  // null: nothing was replaced there
-  bool is_replaced = false;      // it is not the last
+  std::shared_ptr<Place> place;  // null if nothing was replaced
+  bool is_replaced = false;      // whether it is not the last module of its place
 
   State() = default;
   State(const State&) = delete;
@@ -67,7 +67,7 @@ struct Module::State {
   // What the hooks make of y, the output of `module` for x.
   Tensor run_hooks(Module& module, const Tensor& x, Tensor y) const;
   void check_name(std::string_view name) const;
-  // A module that is its own descendant would be walked for ever.
+  // Throws if the child contains this module: a walk would never end.
   void check_child(std::string_view name, const std::shared_ptr<Module>& child) const;
 
   // Depth first, parents before children, in declaration order; shared modules as often as they have names.

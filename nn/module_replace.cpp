@@ -5,7 +5,7 @@
 namespace hop::nn {
 namespace {
 
-// While the last module of a place runs, calls of those before mean them.
+// While the last module of a place runs, calls of older modules mean the older modules themselves.
 class Running {
  public:
   explicit Running(bool& flag) : flag_(flag), before_(std::exchange(flag, true)) {}
@@ -53,7 +53,7 @@ void Module::replace_child(std::string_view path, AnyModule module) {
   const bool is_itself = &replacement == old.get();
   if (replacement.is_replaced && replacement.place != old->place)
     throw fail("a module that was not replaced elsewhere");
-  if (old->is_replaced) throw fail("a child in its own place");  // its handles call the wrapper that holds it
+  if (old->is_replaced) throw fail("a child in its own place");  // its handles call the wrapper that contains it
   if (!is_itself && old->registrations != inside + 1)
     throw fail("a child that no other name and no other module holds");
 
@@ -66,7 +66,7 @@ void Module::replace_child(std::string_view path, AnyModule module) {
   if (!is_itself && old->place == nullptr) old->place = std::make_shared<State::Place>();
   if (old->place != nullptr) old->place->last = module.get();
   old->is_replaced = true;
-  replacement.is_replaced = false;  // it may be the one that was there before
+  replacement.is_replaced = false;  // it may be a module that was there before
   if (replacement.place == nullptr) replacement.place = old->place;
   if (state_->random != nullptr) {
     module.get()->apply([this](Module& m) { m.state_->set_random(state_->random); });

@@ -43,7 +43,8 @@ struct Entry {
          where);
 }
 
-// torch.save() writes a zip archive, and wrote a pickle before. Read as the length of a header, either is too long.
+// torch.save() writes a zip archive; older versions wrote a pickle. Both begin with bytes that would be a huge header
+// length.
 void reject_pytorch(ByteView bytes, const std::string& where) {
   const std::string_view start = as_text(bytes.first(std::min<std::size_t>(bytes.size(), 4)));
   if (!start.starts_with("PK\x03\x04") && !start.starts_with("\x80\x02\x8a\x0a")) return;
@@ -95,8 +96,8 @@ Entry read_entry(const std::string& name, const Json& value, const std::string& 
   return entry;
 }
 
-// Parses without recursion deeper than the format needs, and refuses a key that appears twice: readers would differ
-// about it.
+// Parses with no deeper recursion than the format needs. Refuses a key that appears twice, because readers would
+// disagree about its value.
 Json parse_header(std::string_view text, const std::string& where) {
   std::vector<std::set<std::string>> keys;
   bool valid = true;
@@ -114,7 +115,7 @@ Json parse_header(std::string_view text, const std::string& where) {
 }
 
 SafetensorsMetadata read_metadata(const Json& value, const std::string& where) {
-  if (value.is_null()) return {};  // as some writers say "none"
+  if (value.is_null()) return {};  // some writers write null for "none"
   if (!value.is_object()) reject("an object of texts as __metadata__", where);
   SafetensorsMetadata metadata;
   for (const auto& [key, text] : value.items()) {
@@ -124,7 +125,8 @@ SafetensorsMetadata read_metadata(const Json& value, const std::string& where) {
   return metadata;
 }
 
-// Tensors in the order of their bytes, which they cover exactly: no overlap, no hole, nothing left over.
+// Sorts tensors by the places of their bytes, and checks that they cover the data exactly: no overlap, no hole, no
+// rest.
 void check_cover(std::vector<Entry>& entries, std::uint64_t data_bytes, const std::string& where) {
   std::ranges::stable_sort(
       entries, [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
@@ -176,7 +178,7 @@ std::string header_text(const StateDict& tensors, const SafetensorsMetadata& met
 }  // namespace
 
 std::vector<std::byte> encode_safetensors(const StateDict& given, const SafetensorsMetadata& metadata) {
-  // Wide elements first, as the reference writer does: so every tensor starts on a multiple of its element size.
+  // Wide elements first, like the reference writer, so that every tensor starts on a multiple of its element size.
   StateDict tensors = given;
   std::ranges::stable_sort(tensors, std::greater<>(),
                            [](const NamedTensor& t) { return t.tensor.defined() ? size_of(t.tensor.dtype()) : 0; });

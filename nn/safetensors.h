@@ -21,7 +21,7 @@ struct Safetensors {
   std::vector<std::string> skipped{};  ///< tensors of a dtype that is not known here
 };
 
-/// The file's bytes. Throws StateError for a name that appears twice.
+/// The file's bytes. Throws StateError if a name appears twice.
 std::vector<std::byte> encode_safetensors(const StateDict& tensors, const SafetensorsMetadata& metadata = {});
 /// Reads bytes that are not trusted. F16, BF16 and F8 tensors are loaded as f32, I8, I16 and U16 as i32, U32 and U64 as
 /// i64; load_state_dict() converts them to the module's dtypes. Throws StateError naming `where` for a header above
@@ -29,7 +29,7 @@ std::vector<std::byte> encode_safetensors(const StateDict& tensors, const Safete
 /// or more, and for tensors that overlap, leave holes or do not cover the data exactly.
 Safetensors decode_safetensors(ByteView bytes, const std::string& where, bool strict = true);
 
-/// Writes a temporary file and renames it; where `path` is a pipe or a device, writes there. Throws StateError.
+/// Writes a temporary file and renames it. If `path` is a pipe or a device, writes to it directly. Throws StateError.
 void save_safetensors(const std::filesystem::path& path, const StateDict& tensors,
                       const SafetensorsMetadata& metadata = {});
 Safetensors load_safetensors(const std::filesystem::path& path, bool strict = true);

@@ -54,7 +54,7 @@ std::string checked_value(const Attribute& attribute, std::string_view text) {
                     quoted(text));
 }
 
-// The layer as far as it can be told, even if its values are wrong.
+// A layer's text for messages, also if its values are wrong.
 std::string label(const LayerSpec& layer) {
   try {
     return layer.to_text();
@@ -63,7 +63,7 @@ std::string label(const LayerSpec& layer) {
   }
 }
 
-// A layer's words to values; errors without the place.
+// Parses a layer's words. Its errors do not name the layer.
 LayerSpec parse_layer(std::string_view text) {
   if (text.size() > kMaxLayerText) throw ConfigError("expected at most 1,000 characters");
   const std::vector<std::string_view> words = words_of(text);
@@ -91,7 +91,8 @@ LayerSpec parse_layer(std::string_view text) {
   return layer;
 }
 
-// A LayerSpec is plain data: whoever made it, the rules below read only checked values.
+// A LayerSpec is plain data that any code may have made. It is checked here, so that the rules below read only checked
+// values.
 const LayerKind& checked_kind(const LayerSpec& layer) {
   const LayerKind& kind = kind_of(layer.kind);
   if (layer.values.size() != kind.attributes.size()) {

@@ -18,7 +18,7 @@
 
 namespace hop::nn {
 
-/// What a spec may ask for; checked before anything is allocated.
+/// Limits of a spec, checked before memory is allocated.
 struct SpecLimits {
   std::size_t layers = 10'000;
   std::uint64_t parameter_bytes = std::uint64_t{16} << 30;
@@ -38,7 +38,8 @@ struct LayerSpec {
 /// expects a whole number of at least 1, got "ten"`; an unknown layer or attribute names the nearest valid one.
 std::vector<LayerSpec> parse_spec(std::span<const std::string> layers, const SpecLimits& limits = {});
 
-/// The shape of one sample after each layer, and the bytes of all parameters and buffers. Nothing is allocated.
+/// The shape of one sample after each layer, and the bytes of all parameters and buffers. Making a plan allocates no
+/// tensors.
 struct SpecPlan {
   std::vector<Shape> shapes{};  ///< of one sample, without the batch dimension
   std::uint64_t parameter_bytes = 0;

@@ -91,7 +91,7 @@ StateBlock::StateBlock(Module& module, const optim::Optimizer* optimizer) {
   point_at(data, owner);
 }
 
-// Copies that are still on their way end before their bytes are given to somebody else.
+// Waits for copies on their way, before their bytes are reused.
 StateBlock::~StateBlock() {
   try {
     arrived_.wait();
@@ -130,7 +130,7 @@ void StateBlock::load(StateBytes next) {
   Backend& device = backend(device_);
   std::memcpy(&host_counters_, next->data(), sizeof host_counters_);
   key_on_device_ = host_counters_.random_key;
-  arrived_.wait();  // of a load before this one, whose bytes go now; long ago as a rule
+  arrived_.wait();  // the bytes of the load before go now; usually its copy ended long ago
   arriving_ = std::move(next);
   const Fence after = settled_ ? device.fence() : transfer_;
   arrived_ = device.upload(block_.data(), arriving_->data(), layout_.bytes, after);
@@ -147,7 +147,8 @@ void StateBlock::settle() const {
   key_on_device_ = host_counters_.random_key;
 }
 
-// The host has written the counters, the device all the rest.
+// The host has written the counters, the device everything else. Called by the thread that trains; another thread
+// waits.
 SavedState StateBlock::save(StateBytes into) const {
   if (device_.is_cpu()) return {bytes_, {}};
   if (into == nullptr) into = make_bytes();
@@ -183,7 +184,7 @@ StateBytes StateBlock::swap(StateBytes next) {
   return std::exchange(bytes_, std::move(next));
 }
 
-// Each tensor gets a storage of its own that borrows its part of the block: versions are counted per tensor, so that an
+// Each tensor gets its own storage, which borrows a part of the block. So versions are counted per tensor, and an
 // update of running statistics does not look like a write to a weight that a graph has saved.
 void StateBlock::point_at(std::byte* data, const std::shared_ptr<void>& owner) {
   counters_.rebind(Storage::borrow(data, sizeof(Counters), owner, device_), 0);

@@ -47,7 +47,7 @@ struct StateLayout {
 /// Throws StateError, naming `where` and the first segment that differs, unless both layouts are equal.
 void check_same_layout(const StateLayout& expected, const StateLayout& got, const std::string& where);
 
-/// What a model in training counts, besides the optimizer's step. The first bytes of every block, little-endian.
+/// Counters of a model in training, besides the optimizer's step. The first bytes of every block, little-endian.
 struct Counters {
   std::uint64_t random_key = 0;  ///< of Module::set_random_key; the random step is the optimizer's step count
   std::int64_t epoch = 0;
@@ -57,7 +57,7 @@ struct Counters {
 };
 static_assert(sizeof(Counters) == kAlignment);
 
-/// The bytes of a block on the host, shared: a received block waits beside the one in training.
+/// The bytes of a block on the host. They are shared, so that a received block can wait beside the one in training.
 using StateBytes = std::shared_ptr<AlignedBuffer>;
 
 /// A state on its way out of a block.
@@ -65,7 +65,7 @@ class SavedState {
  public:
   SavedState() = default;
   SavedState(StateBytes bytes, Fence arrived) : bytes_(std::move(bytes)), arrived_(std::move(arrived)) {}
-  /// The bytes, once they are all there. From any thread.
+  /// Waits until all bytes are there and returns them. From any thread.
   const StateBytes& wait() const {
     arrived_.wait();
     return bytes_;
@@ -76,13 +76,12 @@ class SavedState {
   Fence arrived_;
 };
 
-/// The tensors of a module and its optimizer, living in one block of their device. Every handle stays valid, whatever
-/// bytes it points at. Must not outlive a backward pass: re-pointing while a graph is alive leaves the graph with the
-/// old values.
+/// Places the tensors of a module and its optimizer in one block of their device. Every handle stays valid when the
+/// bytes behind it change. Do not change the bytes while a graph is alive: the graph would keep the old values.
 ///
 /// States come and go with load() and save(). On the CPU both hand over the bytes themselves. On another device each is
-/// one copy that runs beside the computation, so that the next state arrives and the last one leaves while another
-/// block is being trained:
+/// one copy that runs beside the computation. So the next state arrives and the last one leaves while another block is
+/// being trained:
 ///
 ///   block.load(bytes);                    // any thread; returns at once
 ///   block.settle();                       // whoever computes now computes with it
@@ -94,7 +93,7 @@ class SavedState {
 /// One thread at a time.
 class StateBlock {
  public:
-  /// Moves all parameters, buffers and optimizer state into a fresh block of their device; values are kept.
+  /// Moves all parameters, buffers and optimizer state into a fresh block of their device and keeps their values.
   /// `optimizer` may be null (a model for evaluation). Throws DeviceError for tensors of several devices.
   explicit StateBlock(Module& module, const optim::Optimizer* optimizer = nullptr);
   ~StateBlock();
@@ -104,23 +103,24 @@ class StateBlock {
   Device device() const { return device_; }
   const StateLayout& layout() const { return layout_; }
 
-  /// On the host whatever the device: written by training, brought by load(), taken along by save().
+  /// The counters, on the host for every device: training writes them, load() brings them, save() takes them along.
   Counters& counters();
   const Counters& counters() const;
   /// The counters as (8) i64 on the block's device: random_key is the first. For Module::set_random_source.
   const Tensor& counters_tensor() const { return counters_; }
 
-  /// A block of the right size to receive into, all zero, from which the device copies by itself.
+  /// A zero-filled block of the right size for receiving a state, from which the device copies without the host.
   StateBytes make_bytes() const;
-  /// Brings a state in; `next` is the block's from now on. Throws StateError for another size.
+  /// Brings a state in. From now on `next` belongs to the block. Throws StateError for another size.
   void load(StateBytes next);
-  /// From now on the device computes with what was loaded, and sees what was written to counters().random_key.
+  /// From now on the device computes with the loaded state and sees the present counters().random_key.
   void settle() const;
-  /// Takes the state out, into `into` where that is given and of the right size (the CPU needs none). On a device the
-  /// bytes are those of now if what is computed next stands behind another settle(), which waits for the copy; on the
-  /// CPU they are the block's own, and change with it until release() or swap().
+  /// Takes the state out, into `into` if it is given; it must have the right size (StateError). The CPU needs no
+  /// `into`. On a device, call settle() before the next computation: it makes the computation wait for the copy, so
+  /// that the copy has the present values. On the CPU the result is the block's own bytes, which change with the block
+  /// until release() or swap().
   SavedState save(StateBytes into = nullptr) const;
-  /// Ends the use of what load() brought; the values are undefined until the next load().
+  /// Ends the use of the bytes that load() brought. The values are undefined until the next load().
   void release();
 
   /// XXH3-128 of the block's bytes.
@@ -128,11 +128,11 @@ class StateBlock {
 
   // ---- On the CPU only: DeviceError elsewhere
 
-  /// The whole block: a hop sends from it. Whoever writes here writes the model.
+  /// The whole block: a hop sends from it. A write here changes the model.
   MutableByteView bytes() { return shared_bytes()->span(); }
   ByteView bytes() const { return std::as_const(*shared_bytes()).span(); }
-  /// Points every tensor at `next` and returns the block it pointed at before: microseconds, no copy. Throws StateError
-  /// for another size.
+  /// Points every tensor at `next` and returns the previous block: microseconds, no copy. Throws StateError for another
+  /// size.
   StateBytes swap(StateBytes next);
   /// The block itself, shared, for a send that goes on after the next swap.
   const StateBytes& shared_bytes() const;
@@ -148,14 +148,14 @@ class StateBlock {
 
   // On the CPU
   StateBytes bytes_;
-  StateBytes own_;  // stands aside while bytes that load() brought are in use
+  StateBytes own_;  // kept aside while bytes that load() brought are in use
 
   // On another device
   Storage block_;
   Counters host_counters_;
-  StateBytes arriving_;  // stays until the copy has ended
+  StateBytes arriving_;  // kept alive until the copy has ended
   Fence arrived_;
-  // The order of the device's work; taking a state out changes nothing else.
+  // The order of the device's work. Mutable, because save() changes nothing else.
   mutable Fence transfer_;       // the last load or save
   mutable bool settled_ = true;  // the device may have computed with the block since then
   mutable std::uint64_t key_on_device_ = 0;

@@ -20,7 +20,7 @@ std::string at(const std::filesystem::path& path, std::uint64_t offset) {
   throw StateError("[state] expected " + what + " (" + at(path, offset) + ")");
 }
 
-// What the prefix and the file's size promise, checked before anything is allocated.
+// Reads the prefix and checks it against the file's size, before memory is allocated.
 StatePrefix read_prefix(const detail::InputFile& file) {
   StatePrefix prefix;
   if (file.size() < sizeof prefix) {

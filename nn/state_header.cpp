@@ -27,7 +27,7 @@ static_assert(static_cast<int>(DType::f32) == 0 && static_cast<int>(DType::f64) 
   throw StateError("[state] expected " + what + " (" + where + ")");
 }
 
-// A hostile header may put numbers of 8 bytes where only ones of 4 may lie; they are not to be read in place.
+// A hostile header may put an 8-byte number at a 4-byte boundary: such numbers are not read in place.
 template <class T>
 std::vector<T> copied(const flatbuffers::Vector<T>& numbers) {
   std::vector<T> copy(numbers.size());
@@ -46,7 +46,7 @@ StateLayout read_layout(const wire::StateHeader& h, const std::string& where) {
   const std::vector<std::uint64_t> offsets = copied(*h.offsets());
   StateLayout layout;
   layout.bytes = h.block_bytes();
-  std::uint64_t end = 0;  // of the segments so far: they stand in order, without overlap
+  std::uint64_t end = 0;  // end of the segments so far: they are in order and do not overlap
   std::size_t next_size = 0;
   for (flatbuffers::uoffset_t i = 0; i < count; ++i) {
     const std::string segment = "segment " + std::to_string(i);
@@ -105,7 +105,8 @@ std::vector<std::byte> encode_state_header(const StateHeader& header) {
 
 StateHeader decode_state_header(ByteView bytes, const std::string& where) {
   if (bytes.size() > detail::kMaxHeaderBytes) reject("a header of at most 64 MiB", where);
-  const AlignedBuffer aligned = [&] {  // FlatBuffers reads numbers in place: a header from a packet may lie anywhere
+  // FlatBuffers reads numbers in place, but a header from a packet may lie at any address.
+  const AlignedBuffer aligned = [&] {
     AlignedBuffer copy(bytes.size());
     std::ranges::copy(bytes, copy.data());
     return copy;

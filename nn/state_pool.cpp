@@ -26,19 +26,19 @@ StateBytes StatePool::make(std::size_t size) {
 }
 
 void StatePool::reserve(std::size_t size, std::size_t count) {
-  std::vector<StateBytes> blocks;  // all at once: one that has gone back already would be handed out again
+  std::vector<StateBytes> blocks;  // all alive at once: a block that has returned would be handed out again
   for (std::size_t i = 0; i < count; ++i) blocks.push_back(make(size));
 }
 
 void StatePool::give_back(AlignedBuffer* block) noexcept {
-  std::unique_ptr<AlignedBuffer> owned(block), dropped;  // freed outside of the lock: unpinning takes its time
+  std::unique_ptr<AlignedBuffer> owned(block), dropped;  // freed outside of the lock, because unpinning takes time
   try {
     const std::scoped_lock lock(mutex_);
     free_.push_back(std::move(owned));
     if (free_.size() <= kept_) return;
     dropped = std::move(free_.front());
     free_.erase(free_.begin());
-  } catch (const std::bad_alloc&) {  // then it is not kept
+  } catch (const std::bad_alloc&) {  // the block is not kept
   }
 }
 

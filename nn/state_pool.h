@@ -1,6 +1,6 @@
-// Host blocks for states that come and go, used again and again. A fresh block costs page faults, and for a device that
-// copies from it milliseconds of registration; one that was used before costs nothing, and lies where it lay: what a
-// trainer recorded for its address is still good.
+// Reusable host blocks for states that come and go. A fresh block costs page faults, and, if a device copies from it,
+// milliseconds of registration. A used block costs nothing and keeps its address, so a step that was recorded for the
+// address stays valid.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +12,17 @@
 
 namespace hop::nn {
 
-/// Thread-safe. Blocks may outlive every other handle to the pool.
+/// Thread-safe: the network, disk and compute threads of a worker take and return blocks. Blocks may outlive every
+/// other handle to the pool.
 class StatePool : public std::enable_shared_from_this<StatePool> {
  public:
-  /// For states of blocks on `device`. Keeps at most `kept` blocks that nobody uses.
+  /// A pool for states of blocks on `device`. Keeps at most `kept` unused blocks.
   static std::shared_ptr<StatePool> make_shared(Device device = Device::cpu(), std::size_t kept = 8);
 
-  /// A block of `size` bytes with any contents. It comes back when its last handle is gone. Throws std::bad_alloc.
+  /// A block of `size` bytes with any contents. It returns to the pool when its last handle is gone. Throws
+  /// std::bad_alloc.
   StateBytes make(std::size_t size);
-  /// Makes `count` blocks of `size` bytes now, so that as many calls of make() find theirs. Throws like make().
+  /// Makes `count` blocks of `size` bytes now, so that the next `count` calls of make() find them. Throws like make().
   void reserve(std::size_t size, std::size_t count);
 
  private:

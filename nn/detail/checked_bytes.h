@@ -9,7 +9,7 @@
 
 namespace hop::nn::detail {
 
-/// The bytes of a tensor with these sizes and elements of `element_bytes` (at most 8); nothing for sizes that no tensor
+/// The bytes of a tensor with these sizes and elements of `element_bytes` (at most 8); none for sizes that no tensor
 /// may have (Shape::numel).
 inline std::optional<std::uint64_t> checked_bytes(std::span<const std::int64_t> sizes, std::uint64_t element_bytes) {
   std::int64_t elements = 1;

@@ -19,7 +19,7 @@ namespace {
 }
 
 int open_for_reading(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe of that name must not be waited for
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // opening a pipe of this name must not wait
   if (fd < 0) fail("open", path);
   return fd;
 }

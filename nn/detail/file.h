@@ -16,7 +16,7 @@ class InputFile {
   std::uint64_t size() const { return size_; }
   /// "models/3.hop", for messages.
   const std::filesystem::path& path() const { return path_; }
-  /// Fills `bytes` from `offset`; StateError when the file ends before.
+  /// Fills `bytes` from `offset`. Throws StateError if the file ends before.
   void read(MutableByteView bytes, std::uint64_t offset) const;
 
  private:

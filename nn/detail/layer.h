@@ -1,4 +1,4 @@
-// What the layers' sources share.
+// Helpers of the layers' sources.
 #pragma once
 
 #include <initializer_list>
@@ -12,7 +12,7 @@
 
 namespace hop::nn::detail {
 
-/// A weight before its initialisation: NaN, so that forgetting it shows in the first loss.
+/// A weight before its initialisation: NaN, so that a forgotten initialisation shows in the first loss.
 inline Tensor fresh_weight(const Shape& shape, DType dtype) {
   return kernels::full(shape, std::numeric_limits<double>::quiet_NaN(), dtype);
 }

@@ -17,7 +17,7 @@ T read(const std::byte* bytes) {
   return value;
 }
 
-// Every value of From is one of To.
+// Every value of From is also a value of To.
 template <class From, class To>
 bool widen(const std::byte* from, std::int64_t count, std::byte* to) {
   for (std::int64_t i = 0; i < count; ++i) {

@@ -1,4 +1,4 @@
-// The table of layers, and the shape rules of those that have no kernel to ask.
+// The table of layers and their shape rules.
 #include "nn/detail/spec_table.h"
 
 #include <array>
@@ -164,7 +164,7 @@ constexpr Attribute kEmbedding[] = {{"num_embeddings", integer, "", 1, kUnlimite
 constexpr Attribute kDropout[] = {{"p", number, "0.5", 0, 1, true}};
 constexpr Attribute kLeakyReLU[] = {{"negative_slope", number, "0.01", 0, kUnlimited, true}};
 constexpr Attribute kPool[] = {{"kernel_size", size, "", 1, 1e4, true},
-                               {"stride", size, "0", 0, 1e4},  // 0: as the kernel
+                               {"stride", size, "0", 0, 1e4},  // 0: equal to the kernel
                                {"padding", size, "0", 0, 1e4}};
 
 constexpr std::array kKinds = {

@@ -1,5 +1,5 @@
-// The layers that a spec may name: one row each, with what it accepts, the shape it gives, what it weighs, and how it
-// is built.
+// The layers that a spec may name: one row each, with its attributes, its shape rule, its number of elements and its
+// builder.
 #pragma once
 
 #include <cstdint>
@@ -57,7 +57,7 @@ std::span<const LayerKind> layer_kinds();
 /// Null for an unknown name.
 const LayerKind* find_layer_kind(std::string_view name);
 
-/// The canonical text of a value, or empty when `text` is no valid value of the attribute.
+/// The canonical text of a value; empty if `text` is not a valid value of the attribute.
 std::string canonical_value(const Attribute& attribute, std::string_view text);
 /// "a whole number of at least 1", for messages.
 std::string expectation(const Attribute& attribute);

@@ -1,5 +1,5 @@
-// The first 64 bytes of a `.hop` file, little-endian. Every bit of a file is covered: the prefix by comparison with
-// what it must be, the header and the block by their digests, the padding between them by being zero.
+// The first 64 bytes of a `.hop` file, little-endian. Every bit of a file is checked: the prefix has known values, the
+// header and the block have digests, and the padding between them is zero.
 #pragma once
 
 #include <array>

@@ -5,7 +5,7 @@
 namespace hop::nn {
 
 /// While training, sets each element to zero with probability p and scales the others by 1 / (1 - p) (Srivastava et
-/// al., 2014); the identity in evaluation. Takes its numbers from the random address of the root: see
+/// al., 2014); the identity in evaluation. Takes its numbers from the root's random address: see
 /// Module::set_random_key.
 class Dropout : public Module {
  public:

@@ -37,7 +37,7 @@ Linear::Linear(const Tensor& w, bool with_bias, bool shares_weight)
 
 Parameter Linear::register_weight(const Tensor& w, bool is_shared) {
   const bool is_trained = !is_shared || w.requires_grad();
-  Parameter registered = register_parameter("weight", w);  // which thaws it
+  Parameter registered = register_parameter("weight", w);  // this thaws it
   registered.set_requires_grad(is_trained);
   return registered;
 }

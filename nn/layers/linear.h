@@ -9,14 +9,14 @@ struct LinearOptions {
   DType dtype = DType::f32;
 };
 
-/// What follows a layer's product as a part of the call.
+/// Operations that a call fuses with the layer's product.
 struct LinearTail {
   bool relu = false;
 };
 
-/// y = x W^T + b: x (.., in) -> (.., out). torch.nn.Linear. An activation behind it can be a part of the call,
-/// fc(x, {.relu = true}) for relu(fc(x)): the same bits on the CPU, fewer launches on a GPU. Hooks then see what comes
-/// out of both. Sequential does that by itself.
+/// y = x W^T + b: x (.., in) -> (.., out). torch.nn.Linear. A call can include the activation: fc(x, {.relu = true}) is
+/// relu(fc(x)), with the same bits on the CPU and fewer launches on a GPU. Hooks then see the result of both.
+/// Sequential fuses the two by itself.
 class Linear : public Module {
  public:
   using Module::operator();
@@ -24,7 +24,7 @@ class Linear : public Module {
   Tensor forward(const Tensor& x, const LinearTail& tail);
   Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options = {});
   /// Shares the weight (out, in) of another module, which initialises it: nn::Linear(table.weight) ties a language
-  /// model's last layer to its embedding. The dtype is the weight's; a frozen weight stays frozen.
+  /// model's last layer to its embedding. The layer takes the weight's dtype. A frozen weight stays frozen.
   explicit Linear(const Parameter& shared_weight, LinearOptions options = {});
 
   Tensor forward(const Tensor& x) override;

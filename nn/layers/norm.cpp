@@ -62,7 +62,7 @@ Tensor BatchNorm::forward(const Tensor& x, const BatchNormTail& tail) {
   return result.y;
 }
 
-// In evaluation the addition would broadcast and promote what training refuses.
+// Throws the errors of training in evaluation, too, where the addition would broadcast and promote.
 void BatchNorm::check_residual(const Tensor& x, const Tensor& residual) const {
   if (!residual.defined()) return;
   if (residual.shape() != x.shape()) {
@@ -75,7 +75,8 @@ void BatchNorm::check_residual(const Tensor& x, const Tensor& residual) const {
   }
 }
 
-// The running variance is that of the population: Bessel's n / (n - 1) turns the batch's biased one into its estimate.
+// The running variance estimates the variance of the population: Bessel's n / (n - 1) corrects the batch's biased
+// variance.
 void BatchNorm::update_running_stats(const Tensor& mean, const Tensor& biased_var, std::int64_t per_channel) {
   const NoGradGuard no_grad;
   const double bessel = static_cast<double>(per_channel) / static_cast<double>(per_channel - 1);

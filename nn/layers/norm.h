@@ -14,9 +14,10 @@ struct BatchNormOptions {
 };
 
 /// Normalisation per channel over all other dimensions (Ioffe & Szegedy, 2015), with the statistics of the batch while
-/// training and the running ones (unbiased variance) in evaluation. torch.nn.BatchNorm1d and 2d. What follows can be a
-/// part of the call, bn(x, {.residual = shortcut, .relu = true}) for relu(bn(x) + shortcut): the same bits, and while
-/// training no passes over memory for the addition and the activation. Hooks then see what comes out of all three.
+/// training and the running ones (unbiased variance) in evaluation. torch.nn.BatchNorm1d and 2d. A call can include the
+/// operations that follow: bn(x, {.residual = shortcut, .relu = true}) is relu(bn(x) + shortcut), with the same bits,
+/// and while training without extra passes over memory for the addition and the activation. Hooks then see the result
+/// of all three.
 class BatchNorm : public Module {
  public:
   using Module::operator();
@@ -28,7 +29,7 @@ class BatchNorm : public Module {
 
   Parameter weight, bias;            ///< (C), undefined without affine
   Buffer running_mean, running_var;  ///< (C), undefined without track_running_stats
-  Buffer num_batches_tracked;        ///< () i64, likewise
+  Buffer num_batches_tracked;        ///< () i64, undefined without track_running_stats
 
  protected:
   BatchNorm(std::int64_t num_features, const BatchNormOptions& options);

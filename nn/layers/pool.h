@@ -10,7 +10,7 @@
 namespace hop::nn {
 
 struct PoolOptions {
-  std::optional<Size2d> stride = {};  ///< as the kernel, when not given
+  std::optional<Size2d> stride = {};  ///< by default equal to the kernel
   Size2d padding = 0;                 ///< at most half the kernel
 };
 
@@ -25,7 +25,7 @@ class MaxPool2d : public Module {
   hop::Pool2dOptions options_;
 };
 
-/// Padded zeros count in the mean, as PyTorch's default.
+/// Padded zeros count in the mean (PyTorch's default).
 class AvgPool2d : public Module {
  public:
   explicit AvgPool2d(Size2d kernel_size, PoolOptions options = {});

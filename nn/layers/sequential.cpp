@@ -11,9 +11,9 @@ void Sequential::append(AnyModule module) { add_child(std::to_string(size()), st
 
 namespace {
 
-/// A linear layer whose relu can be a part of it: no hook wants to see what lies between.
+/// The linear layer if the relu behind it can be fused: no hook sees the tensor in between. Otherwise null.
 Linear* with_relu(Module& module, Module& next) {
-  const bool are_ours = typeid(module) == typeid(Linear) && typeid(next) == typeid(ReLU);  // no derived ones
+  const bool are_ours = typeid(module) == typeid(Linear) && typeid(next) == typeid(ReLU);  // exact types only
   if (!are_ours || module.has_forward_hooks() || next.has_forward_hooks()) return nullptr;
   return static_cast<Linear*>(&module);
 }

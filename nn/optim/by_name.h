@@ -12,8 +12,8 @@
 namespace hop::optim {
 
 /// The optimizer that `config` describes: `optimizer` = "sgd" (default), "adam" or "adamw"; `lr`, `weight_decay`, and
-/// `momentum`, `dampening`, `nesterov` or `beta1`, `beta2`, `eps`, with the defaults of the options structs. Other
-/// names are left to others. Throws ConfigError for an unknown optimizer or a value that is no number or out of range.
+/// `momentum`, `dampening`, `nesterov` or `beta1`, `beta2`, `eps`, with the defaults of the options structs. Ignores
+/// other names. Throws ConfigError for an unknown optimizer, and for a value that is not a number or out of range.
 std::unique_ptr<Optimizer> make_optimizer(const nn::ConfigText& config, const ParameterList& parameters);
 
 /// The names that `optimizer` and `schedule` may have.

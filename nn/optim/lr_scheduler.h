@@ -1,5 +1,5 @@
-// Learning-rate schedules as pure functions of the step (or epoch, as the caller counts): their only state is that
-// counter, which lies in the state block. `optimizer.set_lr(schedule(optimizer.step_count()))`.
+// Learning-rate schedules as pure functions of the step (or epoch, if the caller counts epochs). Their only state is
+// this counter, which lies in the state block. `optimizer.set_lr(schedule(optimizer.step_count()))`.
 #pragma once
 
 #include <cstdint>

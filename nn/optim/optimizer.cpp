@@ -74,7 +74,7 @@ Optimizer::Optimizer(const ParameterList& parameters, std::vector<std::string> s
   attach_gradients(true);
 }
 
-// Each gradient counts its own versions: a storage of its own that borrows its part of the block.
+// Each gradient gets its own storage, which borrows a part of the block, so that versions are counted per gradient.
 void Optimizer::attach_gradients(bool keep_values) {
   for (const ParameterSegment& segment : table_->segments) {
     const Tensor& p = segment.parameter;
@@ -98,7 +98,8 @@ void Optimizer::zero_grad() {
 }
 
 const Tensor& Optimizer::gradients() {
-  for (const ParameterSegment& segment : table_->segments) static_cast<void>(segment.parameter.grad());  // clears zeros
+  // grad() clears bytes that stand for zeros.
+  for (const ParameterSegment& segment : table_->segments) static_cast<void>(segment.parameter.grad());
   return gradients_;
 }
 
@@ -115,7 +116,7 @@ void Optimizer::stop_when(const Tensor& flag) {
   table_->stop_id = flag.id();
 }
 
-// A captured step holds for the scales that it was recorded with.
+// A captured step holds only for the scales that it was recorded with.
 void Optimizer::depend_on(const ParameterSegment& segment) const {
   Dependencies* step = Dependencies::current();
   if (step == nullptr) return;
@@ -125,7 +126,7 @@ void Optimizer::depend_on(const ParameterSegment& segment) const {
   step->watch(table_, segment.weight_decay_scale, kWhat);
 }
 
-// The gradient that step() reads, contiguous; undefined where nobody gave one.
+// The gradient that step() reads, contiguous; undefined if none was given.
 static Tensor given_gradient(const ParameterSegment& segment) {
   const Tensor& p = segment.parameter;
   Dependencies* step = Dependencies::current();
@@ -139,7 +140,7 @@ static Tensor given_gradient(const ParameterSegment& segment) {
   return kernels::contiguous(gradient);
 }
 
-// One segment per parameter, not one over the whole block: the padding between them stays zero whatever lr and eps are.
+// One segment per parameter, not one over the whole block, so that the padding stays zero for every lr and eps.
 void Optimizer::step() {
   std::vector<kernels::UpdateSegment> updates;
   updates.reserve(table_->segments.size());
