@@ -37,8 +37,7 @@ void Checker::require(bool holds, const std::string& promise, ModelId model) con
   if (!holds) throw Violation(promise + " (model " + std::to_string(model.value) + ")");
 }
 
-// ---- what goes in
-// -----------------------------------------------------------------------------------------------------
+// ---- what goes in ---------------------------------------------------------------------------------------------------
 
 void Checker::coordinator_starts() { stopping_ = false; }
 
@@ -116,8 +115,7 @@ std::vector<Lease> Checker::leases_of(WorkerId worker) const {
   return found;
 }
 
-// ---- what comes out
-// ---------------------------------------------------------------------------------------------------
+// ---- what comes out -------------------------------------------------------------------------------------------------
 
 void Checker::sees(const Action& action) {
   std::visit([this](const auto& a) { judge(a); }, action);
@@ -302,8 +300,7 @@ void Checker::judge(const action::Finish&) const {
   require(durable_ == records_.size(), "a run ends when all is durable", {});
 }
 
-// ---- durability
-// -------------------------------------------------------------------------------------------------------
+// ---- durability -----------------------------------------------------------------------------------------------------
 
 void Checker::is_durable(std::uint64_t sequence) {
   for (; durable_ < sequence; ++durable_) write_down(on_disk_, records_[durable_]);

@@ -168,8 +168,7 @@ void Simulation::count(const Event& event, const std::vector<Action>& actions) {
   }
 }
 
-// ---- what its actions do
-// ----------------------------------------------------------------------------------------------
+// ---- what its actions do --------------------------------------------------------------------------------------------
 
 void Simulation::perform(const action::Append& append) {
   appended_ = append.sequence;
@@ -240,8 +239,7 @@ void Simulation::perform(const Message& message) {
   });
 }
 
-// ---- the network
-// ------------------------------------------------------------------------------------------------------
+// ---- the network ----------------------------------------------------------------------------------------------------
 
 template <class F>
 void Simulation::transmit(Time& link, F deliver) {
@@ -293,8 +291,7 @@ void Simulation::try_connect(WorkerId id) {
   }
 }
 
-// ---- troubles
-// ---------------------------------------------------------------------------------------------------------
+// ---- troubles -------------------------------------------------------------------------------------------------------
 
 bool Simulation::trouble(double probability) {
   return probability > 0 && queue_.now() < scenario_.troubles.until && rng_.chance(probability);

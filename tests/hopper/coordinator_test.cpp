@@ -13,8 +13,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// ---- LEASE
-// ------------------------------------------------------------------------------------------------------------
+// ---- LEASE ----------------------------------------------------------------------------------------------------------
 
 TEST(Coordinator, LeasesNothingBeforeItsAttemptsAreReservedOnTheDisk) {
   Coordinator coordinator(kOneWorker, grid(1), policy(Order::Fixed));
@@ -79,8 +78,7 @@ TEST(Coordinator, RefusesAPolicyThatLeasesWhatItMayNot) {
   EXPECT_THROW(coordinator.step(event::Synced{1}, Time{}), Error);
 }
 
-// ---- the end
-// ----------------------------------------------------------------------------------------------------------
+// ---- the end --------------------------------------------------------------------------------------------------------
 
 TEST(Coordinator, CollectsTheFinalStateOnceAndFinishesWhenThatIsDurable) {
   Drive run({1, 1, 1, Order::Fixed});
@@ -145,8 +143,7 @@ TEST(Coordinator, StopsAtOnceWhenNothingIsInFlight) {
   EXPECT_THAT(run.all<action::Finish>(), SizeIs(1));
 }
 
-// ---- resume
-// -----------------------------------------------------------------------------------------------------------
+// ---- resume ---------------------------------------------------------------------------------------------------------
 
 TEST(Coordinator, GoesOnFromItsJournalAndNeverUsesAnAttemptAgain) {
   Drive run(kOneWorker, 1, {}, {.attempt_block = 8});

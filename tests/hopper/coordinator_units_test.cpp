@@ -14,8 +14,7 @@ using std::chrono::seconds;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// ---- RESULT and COMMIT
-// ------------------------------------------------------------------------------------------------
+// ---- RESULT and COMMIT ----------------------------------------------------------------------------------------------
 
 TEST(Coordinator, LetsNothingHappenBeforeTheCommitIsDurable) {
   Drive run(kTwoWorkers);
@@ -101,8 +100,7 @@ TEST(Coordinator, AnswersARepeatedResultCommittedAndCountsItOnce) {
   EXPECT_EQ(run.model(0).version, 1U);
 }
 
-// ---- failures
-// ---------------------------------------------------------------------------------------------------------
+// ---- failures -------------------------------------------------------------------------------------------------------
 
 TEST(Coordinator, QuarantinesAModelThatEndedItsWorkerThreeTimesAndNoOther) {
   Drive run(kOneWorker, 2);

@@ -11,8 +11,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-// ---- workers come and go
-// ----------------------------------------------------------------------------------------------
+// ---- workers come and go --------------------------------------------------------------------------------------------
 
 TEST(Coordinator, LeasesAnewWhenAWorkerDied) {
   Drive run(kOneWorker, 2);

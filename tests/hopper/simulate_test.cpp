@@ -96,8 +96,7 @@ TEST(Simulation, MeetsEveryKindOfTrouble) {
   EXPECT_GE(all.spared, 3U) << "older versions are as a rule deleted";
 }
 
-// ---- the checker finds bugs: coordinators with one each
-// ---------------------------------------------------------------
+// ---- the checker finds bugs: coordinators with one each -------------------------------------------------------------
 
 using Actions = std::vector<Action>;
 

@@ -81,8 +81,7 @@ TEST_F(StateStoreTest, GivesItsMemoryAwayWhereAFileKeepsTheVersion) {
   EXPECT_EQ(store.find(key(1))->data()[0], std::byte{7});
 }
 
-// ---- disks fail
-// ---------------------------------------------------------------------------------------------------------------------
+// ---- disks fail -----------------------------------------------------------------------------------------------------
 
 class DamagedStates : public StateStoreTest {
  protected:

@@ -191,8 +191,7 @@ TEST_P(Elementwise, ComputesGradientsInF32AsInF64) {
 INSTANTIATE_TEST_SUITE_P(Rows, Elementwise, ::testing::ValuesIn(testing::elementwise_cases()),
                          [](const auto& test) { return testing::case_name(test.param); });
 
-// ---- what only some rows do
-// ----------------------------------------------------------------------------------------------
+// ---- what only some rows do -----------------------------------------------------------------------------------------
 
 TEST(ElementwiseGradient, OfATieIsShared) {
   const Tensor a = Tensor::from<double>({1, 2, 3}, {3}), b = Tensor::from<double>({1, 5, 0}, {3});
