@@ -43,13 +43,10 @@ class Plan {
   /// Whether a replay would do the same as the work would do now. It would not
   /// - if a tensor that the work reads or writes has another address (a StateBlock was made or swapped, Module::to), or
   ///   if only plans hold a handle to it any more (it was assigned anew, or its owner is gone);
-  /// - if a leaf has another gradient tensor or another requires_grad(), or the gradient of a parameter was there and
-  /// now
-  ///   is not;
+  /// - if a leaf has another gradient tensor or another requires_grad(), or if a parameter's gradient is gone;
   /// - if a module's mode or hooks, a leaf's hooks, an optimizer's scales, frozen parameters or stop_when() changed;
   /// - if a module would draw its random numbers from another address (a replay draws at the recorded address, or at
-  /// the
-  ///   one to which Module::set_random_source points);
+  ///   the one to which Module::set_random_source points);
   /// - with another compute_threads(), kernels::precision() or grad mode.
   /// Not noticed: changes of numbers and other values that the work takes from the host, and a tensor that was assigned
   /// anew while the old one lives on in another handle. Fill tensors in place (copy_), or record anew.

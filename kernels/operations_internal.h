@@ -72,8 +72,7 @@ struct Operations {
   /// dx = g / N * (exp(log_probabilities) - one_hot(labels)); g is (). Labels as above.
   void (*cross_entropy_grad)(const Tensor& g, const Tensor& log_probabilities, const Tensor& labels, const Tensor& dx);
 
-  // ---- norm.h: the results are allocated by the entry; x has any strides and elements; weight and bias may be
-  // undefined
+  // ---- norm.h: the entry allocates the results; x has elements, any strides; weight and bias may be undefined
   NormResult (*layer_norm)(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const Shape& rows);
   NormGrads (*layer_norm_grad)(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                                const Tensor& rstd);
@@ -107,8 +106,7 @@ struct Operations {
   void (*conv2d)(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
                  const Tensor& y);
 
-  // ---- pool.h: (N, C, H, W), floating, of one dtype; indices i64 within a plane. All contiguous, or with
-  // channels_last all of them so.
+  // ---- pool.h: (N, C, H, W), floating, one dtype; indices i64 within a plane. One layout: contiguous or channels last
   void (*max_pool2d)(const PoolShape& shape, const Tensor& x, const Tensor& y, const Tensor& indices);
   /// dx = 0, then dx[indices] += g within each plane. An index outside its plane is an IndexError, as for labels.
   /// `windows`: the windows that the indices come from, or null. If given, a device may ignore an index outside its

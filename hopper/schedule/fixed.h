@@ -5,11 +5,11 @@
 
 namespace hop::hopper {
 
-/// Each ready model has one place to go, so only the order in a worker's queue is chosen: most work left first, ties by
-/// id. Idle workers are served before queues are filled. A model that trains somewhere and stays there for its next
-/// unit keeps its turn against models with less work left: without this, prefetching and the wait for a commit would
-/// let a short model slip in before every unit of the longest one (simulated: makespans of 1.20 times the lower bound
-/// instead of 1.05).
+/// Each ready model has one place to go, so the policy chooses only the order in a worker's queue: most work left
+/// first, ties by id. Idle workers are served before queues are filled. A model that stays at its worker for its next
+/// unit keeps its turn against models with less work left. Otherwise prefetching and the wait for a commit would let a
+/// short model slip in before every unit of the longest one (simulated: makespans of 1.20 times the lower bound instead
+/// of 1.05).
 class FixedPolicy final : public Policy {
  public:
   std::optional<Choice> next(const ScheduleView& view) const override;

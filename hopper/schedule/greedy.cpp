@@ -7,7 +7,7 @@
 namespace hop::hopper {
 namespace {
 
-// Per worker: the seconds of all the visits that it still has to do, over all models and epochs.
+// Per worker: the seconds of all visits that are still due there, over all models and epochs.
 std::vector<double> loads(const ScheduleView& view) {
   const Plan& plan = view.plan;
   std::vector<std::uint32_t> owned(plan.workers, 0);
@@ -31,14 +31,14 @@ std::optional<PartitionId> owed_visit(const ScheduleView& view, const ModelView&
   return found != model.candidates.end() && view.plan.owner(*found) == worker ? std::optional(*found) : std::nullopt;
 }
 
-// Whether the model can go on at once where it lies, at no cost.
+// Whether the model can train on at once at its holder, without a hop.
 bool may_stay(const ScheduleView& view, const ModelView& model) {
   if (!model.holder) return false;
   const WorkerView& holder = view.workers[model.holder->index()];
   return holder.alive && holder.queued == 0 && owed_visit(view, model, holder.id);
 }
 
-// Models that are here already come first: they cost no hop. Then goes most work left.
+// Models that are already here come first, because they cost no hop. Then most work left.
 std::optional<Choice> best_for(const ScheduleView& view, WorkerId worker) {
   std::optional<Choice> choice;
   std::pair<bool, double> best{false, -1};
@@ -68,15 +68,15 @@ std::optional<Choice> GreedyPolicy::next(const ScheduleView& view) const {
     order.push_back(&worker);
     hungry += worker.queued <= 1 ? 1 : 0;
   }
-  // Idle workers come before all others: what is prefetched is what no idle worker could train now.
+  // Idle workers come before all others, so a model is prefetched only if no idle worker could train it now.
   std::sort(order.begin(), order.end(), [&](const WorkerView* a, const WorkerView* b) {
     if (a->queued != b->queued) return a->queued < b->queued;
     if (load[a->id.index()] != load[b->id.index()]) return load[a->id.index()] > load[b->id.index()];
     return a->id < b->id;
   });
   for (const WorkerView* worker : order) {
-    // A model that is bound to a queue cannot go to whoever is free first: while fewer wait than workers will soon be
-    // idle, none is bound ahead.
+    // A model in a queue cannot go to the worker that is free first. So no model is queued ahead while fewer models
+    // wait than workers will soon be idle.
     if (worker->queued > 0 && ready < hungry) break;
     if (const auto choice = best_for(view, worker->id)) return choice;
   }

@@ -5,10 +5,11 @@
 
 namespace hop::hopper {
 
-/// Most-loaded worker first (the work of all models that it has yet to do). It takes the ready model that still owes it
-/// a visit, lies there already if possible, and has most work left; ties by id. A model leaves a worker that it owes
-/// visits only while that worker is busy: with two models per worker or more this hops less often than the fixed order
-/// does. A model is prefetched only where no idle worker could train it now, and while enough others wait.
+/// The worker with the most work left, over all models, chooses first. Of the ready models that still owe it a visit it
+/// takes one that is already there, if there is one, then the one with most work left; ties by id. A model leaves a
+/// worker that it owes visits only while that worker is busy. So with two or more models per worker there are fewer
+/// hops than in the fixed order. A model is prefetched only if no idle worker could train it now, and if enough other
+/// models wait.
 class GreedyPolicy final : public Policy {
  public:
   std::optional<Choice> next(const ScheduleView& view) const override;

@@ -11,8 +11,8 @@ namespace hop::hopper {
 /// alone. `Free`: the policy picks among the partitions that the epoch still owes; the journal remembers.
 enum class Order : std::uint8_t { Fixed, Free };
 
-/// p partitions on W workers, visited by every model in each of E epochs. Unit k of a model is its place k % p of epoch
-/// k / p; a state after k units is version k.
+/// p partitions on W workers, which every model visits in each of E epochs. Unit k of a model is visit k % p of epoch k
+/// / p. The state after k units is version k.
 struct Plan {
   std::uint32_t partitions = 1;
   std::uint32_t workers = 1;
@@ -38,8 +38,8 @@ struct Plan {
 };
 
 /// The i-th number (i < n) of the van der Corput order of 0 .. n-1: 0, 4, 2, 6, 1, 5, 3, 7 for n = 8. Every prefix is
-/// spread evenly. Bits are reversed; where n is no power of two, results >= n are skipped. (J. G. van der Corput,
-/// 1935.)
+/// spread evenly. Computed by reversing bits; if n is not a power of two, results >= n are skipped. (J. G. van der
+/// Corput, 1935.)
 std::uint32_t van_der_corput_place(std::uint32_t i, std::uint32_t n);
 
 }  // namespace hop::hopper

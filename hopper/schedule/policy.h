@@ -1,4 +1,4 @@
-// Who trains where next: a pure choice over a view of the run.
+// The choice of the next lease: a pure function of a view of the run.
 #pragma once
 
 #include <optional>
@@ -56,7 +56,7 @@ struct Choice {
 class Policy {
  public:
   virtual ~Policy() = default;
-  /// The next lease to grant, or nothing. Called again with the changed view until it returns nothing.
+  /// The next lease to grant, or none. Called again with the changed view until it returns none.
   virtual std::optional<Choice> next(const ScheduleView& view) const = 0;
 };
 

@@ -7,7 +7,7 @@
 namespace hop::hopper {
 
 namespace {
-constexpr std::uint64_t kMostModels = 1 << 20;  // each takes memory from the first moment on
+constexpr std::uint64_t kMostModels = 1 << 20;  // each takes memory from the start
 constexpr std::uint64_t kTooMany = std::uint64_t{1} << 63;
 }  // namespace
 
@@ -31,7 +31,7 @@ GridSearch::GridSearch(Space space) : space_(std::move(space)) {
 
 std::optional<Config> GridSearch::ask() {
   if (next_ == size_) return std::nullopt;
-  // The combination's number, read as digits: the last name is the lowest digit.
+  // Reads the combination's number as digits: the last name is the lowest digit.
   std::uint64_t place = size_;
   std::uint64_t rest = next_++;
   Config config;

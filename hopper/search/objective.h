@@ -1,4 +1,4 @@
-// What "best" means: one metric and its direction.
+// The meaning of "best": one metric and its direction.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,7 @@ std::string to_string(Objective objective);
 /// nearest of them.
 Objective parse_objective(std::string_view name);
 
-/// A score to be maximised (losses are negated); none when the metric is missing or not finite.
+/// A score to be maximised (losses are negated); none if the metric is missing or not finite.
 std::optional<double> score(Objective objective, const EpochMetrics& metrics);
 
 }  // namespace hop::hopper

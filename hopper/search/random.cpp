@@ -15,14 +15,14 @@ namespace {
 double unit_interval(std::uint64_t key) { return static_cast<double>(key >> 11) * 0x1.0p-53; }
 
 std::int64_t sample_integer(const Range& range, double u) {
-  // Bins [k, k + 1) give both ends their full share; in logarithmic ranges the bins are those of the logarithm.
+  // Bins [k, k + 1) give both ends their full share. In logarithmic ranges the bins are those of the logarithm.
   const bool log = range.scale == Scale::Log;
   const double value = log ? range.min * std::exp(u * std::log((range.max + 1) / range.min))
                            : range.min + u * (range.max + 1 - range.min);
   return static_cast<std::int64_t>(std::clamp(std::floor(value), range.min, range.max));
 }
 
-// Six significant digits: good to read, and the last bits of a machine's exp and log do not show.
+// Six significant digits: readable, and independent of the last bits of a machine's exp and log.
 double rounded(double value) {
   std::array<char, 32> buffer{};
   const auto end =

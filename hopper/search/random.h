@@ -6,8 +6,8 @@
 
 namespace hop::hopper {
 
-/// `samples` configurations. Each value is a function of (seed, name, trial) alone: hyperparameters are independent of
-/// each other, and adding one or reordering them leaves the others' values as they were. Floats are
+/// `samples` configurations. Each value is a function of (seed, name, trial) alone. So hyperparameters are independent
+/// of each other, and the values stay the same when another hyperparameter is added or their order changes. Floats are
 /// rounded to six significant digits.
 class RandomSearch final : public Search {
  public:

@@ -13,7 +13,7 @@ namespace hop::hopper {
 enum class Scale : std::uint8_t { Linear, Log };
 enum class NumberType : std::uint8_t { Float, Int };
 
-/// Values between `min` and `max`: uniform, or uniform in the logarithm. Integers include both ends.
+/// Values between `min` and `max`: uniform, or uniform in the logarithm. Integer ranges include both ends.
 struct Range {
   double min = 0;
   double max = 1;

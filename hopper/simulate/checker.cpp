@@ -8,7 +8,7 @@
 namespace hop::hopper::simulate {
 namespace {
 
-// The order of 0 .. n-1 by splitting into even and odd places again and again; what is no partition is left out.
+// The order of 0 .. n-1 by repeated splitting into even and odd places, without numbers that are no partition.
 std::vector<std::uint32_t> spread(std::uint32_t power, std::uint32_t n) {
   std::vector<std::uint32_t> order{0};
   for (std::uint32_t step = power / 2; step > 0; step /= 2) {
@@ -335,7 +335,7 @@ void Checker::after_run(const Coordinator& coordinator) const {
     require(model.version == expected.units && model.visits.size() == expected.units,
             "a model trains as long as it must", model.id);
     if (model.status == Status::Quarantined) continue;
-    Digest weights;  // of the calm run
+    Digest weights;  // the weights of the calm run
     for (std::uint32_t unit = 0; unit < model.version; ++unit) {
       const PartitionId partition =
           scenario_.plan.order == Order::Fixed

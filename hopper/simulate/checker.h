@@ -1,5 +1,5 @@
-// The judge of a simulated run. It sees what goes in and out of the coordinator, keeps books of its own, and shares no
-// code with what it judges.
+// The judge of a simulated run. It sees all events and actions of the coordinator, keeps its own books, and shares no
+// code with the coordinator.
 #pragma once
 
 #include <functional>
@@ -31,7 +31,7 @@ struct Violation : Error {
 ///   something is quarantined; the journal replays to the coordinator's state.
 class Checker {
  public:
-  /// Whether the state lies on that disk, or would if troubles had not taken it.
+  /// Whether the state lies on that disk, or would lie there without the troubles.
   using Holds = std::function<bool(WorkerId, ModelId, std::uint32_t version, const Digest&)>;
   /// Whether troubles took it.
   using Lost = std::function<bool(WorkerId, ModelId, std::uint32_t version)>;
@@ -40,7 +40,7 @@ class Checker {
   Checker(const Scenario& scenario, Holds holds, Lost lost);
 
   void coordinator_starts();
-  /// It died; of its journal `records` survive.
+  /// The coordinator died; the first `records` records of its journal survive.
   void coordinator_died(std::uint64_t records);
   void before_step(const Event& event);
   void sees(const Action& action);
@@ -48,7 +48,7 @@ class Checker {
   void after_step(const Coordinator& coordinator, bool replay);
   /// The journal, to be replayed: durable records only.
   std::vector<Record> durable_records() const;
-  /// The run is complete: every model has met its fate.
+  /// The run is complete: checks that every model has met its fate.
   void after_run(const Coordinator& coordinator) const;
 
   /// Whether the unit counts for good, so that another try has to give the same digest.
@@ -57,11 +57,11 @@ class Checker {
   std::vector<Lease> leases_of(WorkerId worker) const;
 
  private:
-  // What records say of one model.
+  // One model according to the records.
   struct Chain {
-    std::vector<record::Commit> commits;  // of each unit the last one
+    std::vector<record::Commit> commits;  // the last commit of each unit
     std::size_t version = 0;              // of the newest state
-    WorkerId holder;                      // ... which lies here, unless that is version 0
+    WorkerId holder;                      // of that version; meaningless for version 0
     std::uint64_t records = 0;
     bool quarantined = false;
     std::optional<std::string> collected;
@@ -108,14 +108,14 @@ class Checker {
   const Scenario& scenario_;
   Holds holds_;
   Lost lost_;
-  std::vector<std::uint32_t> starts_;  // the van der Corput order, built in another way
+  std::vector<std::uint32_t> starts_;  // the van der Corput order, computed in another way
   std::vector<Record> records_;
   std::uint64_t durable_ = 0;
-  Books written_, on_disk_;     // by all records, and by those that are durable
+  Books written_, on_disk_;     // by all records, and by the durable ones
   std::set<Attempt> attempts_;  // ever used
   std::set<std::tuple<WorkerId, ModelId, std::uint32_t, Attempt, Digest>> announced_;
   std::map<ModelId, std::string> fetched_;
-  // What dies with the coordinator:
+  // State that is lost with the coordinator:
   std::map<ModelId, std::pair<Peer, Lease>> leases_;
   std::map<WorkerId, Incarnation> connected_;
   std::set<WorkerId> alive_;

@@ -1,4 +1,4 @@
-// Virtual time: what is due happens in order, and time jumps from one thing to the next.
+// Virtual time: tasks run in the order of their times, and time jumps from one task to the next.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace hop::hopper::simulate {
 
-/// A discrete-event queue. Things due at the same time happen in the order in which they were asked for.
+/// A discrete-event queue. Tasks of the same time run in the order in which they were added.
 class EventQueue {
  public:
   using Task = std::function<void()>;
@@ -23,9 +23,9 @@ class EventQueue {
 
   void after(Time delay, Task task) { tasks_.push({now_ + delay, ++count_, std::move(task)}); }
 
-  /// Lets the next thing happen.
+  /// Runs the next task.
   void run_next() {
-    Entry entry = std::move(const_cast<Entry&>(tasks_.top()));  // popped at once: the heap never looks at it again
+    Entry entry = std::move(const_cast<Entry&>(tasks_.top()));  // popped at once, so the heap never compares it again
     tasks_.pop();
     now_ = entry.due;
     entry.task();

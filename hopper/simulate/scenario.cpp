@@ -8,7 +8,7 @@
 namespace hop::hopper::simulate {
 namespace {
 
-// Each kind of trouble is absent in half of the runs, so that each is also met without the others.
+// Each kind of trouble is absent in half of the runs, so that each also occurs without the others.
 double drawn(Rng& rng, double most) { return rng.chance(0.5) ? 0 : most * rng.uniform(); }
 
 Troubles draw_troubles(Rng& rng) {
@@ -45,7 +45,7 @@ bool coin_stops(const Scenario& s, ModelId model, std::uint32_t epoch) {
   return s.stops_early && hash64(s.seed, "stop", {model.value, epoch}) % 3 == 0;
 }
 
-// Hands out half of its models at first and one more with every tell.
+// Hands out half of its models at the start and one more with every tell.
 class ToySearch final : public Search {
  public:
   explicit ToySearch(const Scenario& scenario) : scenario_(scenario) {

@@ -1,4 +1,4 @@
-// What one simulated run is like: the job, the machines, and the troubles that befall them.
+// One simulated run: the job, the machines, and their troubles.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ using std::chrono::seconds;
 struct Troubles {
   Time until{};
   double die_before_result = 0;   ///< kill -9 in mid-unit
-  double die_before_sending = 0;  ///< ... when the new state is on the disk, and nobody knows
+  double die_before_sending = 0;  ///< ... when the new state is on the disk, before RESULT is sent
   double die_after_result = 0;    ///< ... while its RESULT travels
   double die_after_commit = 0;    ///< ... when it heard COMMITTED
   double die_on_release = 0;      ///< ... when it is to delete a state
@@ -33,7 +33,7 @@ struct Troubles {
   double crash = 0;               ///< per COMMIT: kill -9 of the coordinator; part of its un-synced tail survives
   double stop = 0;                ///< per COMMIT: Ctrl-C, and `hop resume` when it has ended
   double lose_disk = 0;           ///< per death: the next life finds an empty disk, as on a node that was replaced
-  double lose_states = 0;         ///< per death and state: it is gone, or does not pass its check
+  double lose_states = 0;         ///< per death and state: the state is gone, or does not pass its check
   double rot = 0;                 ///< per COMMIT: a state is gone from the disk of a living worker, or damaged there
   double die_after_rollback = 0;  ///< per ROLLBACK: the worker that it goes back to dies before it is durable
   double stay_away = 0;           ///< per death: the next life takes up to `cut_time` to begin
@@ -68,13 +68,13 @@ struct Scenario {
   std::uint32_t bad_unit = 0;
 };
 
-/// How long `worker` trains that unit: a function of the scenario alone.
+/// The time that `worker` takes for the unit: a function of the scenario alone.
 Time unit_time(const Scenario& scenario, WorkerId worker, ModelId model, std::uint32_t unit);
 
-/// What must become of a model, whatever befalls the machines.
+/// The fate that a model must have, with any troubles.
 struct Fate {
   Status status = Status::Finished;
-  std::uint32_t units = 0;  ///< that are committed
+  std::uint32_t units = 0;  ///< committed units
 };
 Fate fate(const Scenario& scenario, ModelId model);
 
@@ -84,7 +84,7 @@ std::unique_ptr<Search> make_search(const Scenario& scenario);
 /// A scenario drawn from a seed: order, sizes, speeds and troubles of every kind.
 Scenario draw_scenario(std::uint64_t seed);
 
-/// One line for people: what the scenario is.
+/// The scenario in one line for people.
 std::string describe(const Scenario& scenario);
 
 }  // namespace hop::hopper::simulate

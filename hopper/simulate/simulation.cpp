@@ -1,4 +1,4 @@
-// Long because one world has all troubles: workers, disks, cables and the coordinator meet in its events.
+// Long because one world has all troubles: workers, disks, cables and the coordinator share its events.
 #include "hopper/simulate/simulation.h"
 
 #include <algorithm>
@@ -95,7 +95,7 @@ void Simulation::start_coordinator() {
       std::make_unique<Coordinator>(scenario_.plan, make_search(scenario_), make_policy({}, scenario_.plan.order),
                                     checker_.durable_records(), scenario_.options);
   checker_.coordinator_starts();
-  event::Started started;  // `hop resume --retry`, when whoever poisoned a model has mended it
+  event::Started started;  // `hop resume --retry`, after somebody has mended the poisonous model
   for (const Model& model : coordinator_->ledger().models()) {
     if (is_cured_ && model.status == Status::Quarantined) started.retry.push_back(model.id);
   }
@@ -125,7 +125,7 @@ void Simulation::end_coordinator(std::uint64_t surviving_records, bool workers_d
   queue_.after(rng_.time_up_to(scenario_.restart_time), [this] { start_coordinator(); });
 }
 
-// kill -9: of the records that were written and not synced, some may have reached the disk, in order.
+// kill -9: the first few of the records that were written but not synced may have reached the disk.
 void Simulation::crash() {
   if (complete_) return;
   const auto unsynced = static_cast<std::uint32_t>(appended_ - durable_);
@@ -188,7 +188,7 @@ void Simulation::perform(const action::Append& append) {
   if (trouble(scenario_.troubles.stop)) in_this_life(soon, [this] { step(event::StopRequested{}); });
 }
 
-// Group commit: whatever was appended before a sync begins is durable when it ends.
+// Group commit: all records appended before a sync begins are durable when it ends.
 void Simulation::sync_journal() {
   if (syncing_ || appended_ == durable_) return;
   syncing_ = true;
@@ -227,7 +227,7 @@ void Simulation::perform(const action::Finish& finish) {
     end_coordinator(appended_, true);
   } else {
     ++summary_.stops;
-    end_coordinator(appended_, true);  // and `hop resume` after a while
+    end_coordinator(appended_, true);  // `hop resume` follows after a while
   }
 }
 
@@ -251,7 +251,7 @@ void Simulation::transmit(Time& link, F deliver) {
   }
 }
 
-// What a worker sent before it died still arrives, perhaps after the news of its death.
+// Messages that a worker sent before it died still arrive, perhaps after the news of its death.
 void Simulation::send(const Peer& from, Event event) {
   const std::size_t w = from.worker.index();
   if (!workers_[w]->connected()) return;
@@ -270,7 +270,7 @@ Reading Simulation::fetch(WorkerId reader, WorkerId source, ModelId model, std::
   return worker.read(model, version);
 }
 
-// A firewall, a cable: it lasts.
+// A broken path (a firewall, a cable) stays broken for a while.
 bool Simulation::reach(WorkerId one, WorkerId other) {
   if (one == other) return true;
   Time& until = apart_[std::minmax(one, other)];
@@ -310,7 +310,7 @@ bool Simulation::dies(WorkerId worker, Moment moment, ModelId model, std::uint32
   return true;
 }
 
-// Whoever starts the next life knows how the last one ended.
+// The host that starts the next life knows how the last one ended.
 void Simulation::kill(WorkerId id, bool crashes) {
   ++summary_.deaths;
   ToyWorker& worker = *workers_[id.index()];
@@ -342,7 +342,7 @@ void Simulation::harm_disk(ToyWorker& worker) {
   }
 }
 
-// Nobody notices before somebody wants it.
+// Nobody notices before the state is read.
 void Simulation::rot() {
   ToyWorker& worker = *workers_[rng_.below(scenario_.plan.workers)];
   const std::vector<HeldState> disk = worker.disk();

@@ -19,7 +19,7 @@
 
 namespace hop::hopper::simulate {
 
-/// What a run was like.
+/// Counts of a run.
 struct Summary {
   Time makespan{};               ///< virtual time from the start to the last commit
   std::uint64_t hops = 0;        ///< moves of models between workers
@@ -47,13 +47,14 @@ struct Summary {
 /// One run of one scenario. The same scenario gives the same run, event by event.
 class Simulation final : private WorkerHost {
  public:
-  /// How events reach the coordinator. Tests replace it by a double with a bug, to see that the checker finds it.
+  /// Passes an event to the coordinator. Tests replace it by a version with a bug, to see that the checker finds the
+  /// bug.
   using Step = std::function<std::vector<Action>(Coordinator&, const Event&, Time)>;
 
   explicit Simulation(Scenario scenario, Step step = {});
 
-  /// Runs to the end. Throws Violation when the coordinator breaks a promise, or does not come to an end in good time
-  /// after the troubles have ended.
+  /// Runs to the end. Throws Violation if the coordinator breaks a promise, or if the run does not end in time after
+  /// the troubles have ended.
   Summary run();
 
  private:
@@ -76,7 +77,7 @@ class Simulation final : private WorkerHost {
   template <class F>
   void in_this_life(Time delay, F task);
 
-  // What its actions do.
+  // Performing the coordinator's actions.
   void perform(const action::Append& append);
   void perform(const action::SendCollect& collect);
   void perform(const action::SetTimer& timer);
@@ -106,9 +107,9 @@ class Simulation final : private WorkerHost {
   Rng rng_;
   std::vector<std::unique_ptr<ToyWorker>> workers_;
   std::set<std::tuple<WorkerId, ModelId, std::uint32_t>> taken_;  // states that a disk lost or damaged
-  std::map<std::pair<WorkerId, WorkerId>, Time> apart_;           // until when two workers do not reach each other
+  std::map<std::pair<WorkerId, WorkerId>, Time> apart_;           // until when two workers cannot reach each other
   bool is_cured_ = false;
-  std::vector<Incarnation> cut_;               // per worker: what was on the wire of this incarnation is gone
+  std::vector<Incarnation> cut_;               // per worker: messages on the wire of this incarnation are lost
   std::vector<Time> to_worker_, from_worker_;  // when the last message of an ordered link arrives
   Checker checker_;
   std::unique_ptr<Coordinator> coordinator_;

@@ -1,4 +1,4 @@
-// A model whose weights are a hash chain: any visit that is lost, doubled or out of order changes the end.
+// A model whose weights are a hash chain: a visit that is lost, doubled or out of order changes the result.
 #pragma once
 
 #include "base/hash.h"

@@ -1,4 +1,4 @@
-// A worker without tensors: it keeps the worker's side of the law, on a simulated disk and network.
+// A worker without tensors. It obeys the worker's side of the law, on a simulated disk and network.
 #pragma once
 
 #include <functional>
@@ -19,7 +19,7 @@ class ToyWorker;
 /// The moments at which a worker may die.
 enum class Moment : std::uint8_t { GotLease, Training, OnDisk, SentResult, HeardCommitted, GotRelease };
 
-/// What came of reading a state, here or at another worker.
+/// The result of reading a state, here or at another worker.
 struct Reading {
   enum class Kind : std::uint8_t { Read, Unreachable, Lost, Damaged } kind = Kind::Read;
   HeldState state = {};
@@ -34,9 +34,9 @@ class WorkerHost {
   virtual void send(const Peer& from, Event event) = 0;
   /// A copy of another worker's state, if that worker lives, can be reached and has it.
   virtual Reading fetch(WorkerId reader, WorkerId source, ModelId model, std::uint32_t version) = 0;
-  /// A state is on the disk; what was said of an older one in its place holds no more.
+  /// A new state is on the disk: troubles of an older state in its place no longer count.
   virtual void wrote(WorkerId worker, ModelId model, std::uint32_t version) = 0;
-  /// Whether the worker dies at this moment of a unit: then nothing that it does afterwards counts.
+  /// Whether the worker dies at this moment of a unit. If so, nothing that it does afterwards counts.
   virtual bool dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) = 0;
   /// Whether training this unit throws.
   virtual bool unit_fails(const Lease& lease) = 0;
@@ -44,7 +44,7 @@ class WorkerHost {
   virtual bool errs(const Lease& lease) = 0;
 };
 
-/// Its process dies and starts again; its disk stays, but for what troubles take from it.
+/// The worker's process dies and starts again. Its disk stays, except for states that troubles take.
 class ToyWorker {
  public:
   ToyWorker(WorkerId id, WorkerHost& host) : host_(host), peer_{id, {}} {}
@@ -57,7 +57,7 @@ class ToyWorker {
   /// A state that lies on its disk unharmed, or null.
   const HeldState* find(ModelId model, std::uint32_t version) const;
   Reading read(ModelId model, std::uint32_t version) const;
-  /// All that is on its disk, damaged or not.
+  /// All states on its disk, damaged or not.
   std::vector<HeldState> disk() const;
   void lose(ModelId model, std::uint32_t version) { disk_.erase({model, version}); }
   void damage(ModelId model, std::uint32_t version) { disk_.at({model, version}).is_damaged = true; }
@@ -66,9 +66,9 @@ class ToyWorker {
   void start() { alive_ = true; }
   void die();
 
-  /// A new connection begins a new incarnation, which offers what lies on the disk. Leases of the old one are dropped.
+  /// A new connection begins a new incarnation, which offers the states on the disk. Leases of the old one are dropped.
   void connect();
-  /// The connection is gone. A worker that `finishes` completes the unit that it trains before it comes back.
+  /// The connection is gone. If `finishes`, the worker completes the unit in training before it comes back.
   void disconnect(bool finishes);
   bool may_connect() const { return alive_ && !connected_ && !finishing_; }
 
@@ -95,21 +95,21 @@ class ToyWorker {
   void saved(const HeldState& state, bool alone);
   void erase(ModelId model, std::uint32_t version, Attempt attempt);
   void forget();
-  /// Does it unless the worker has died or begun anew meanwhile.
+  /// Runs `task` after `delay`, unless the worker has died or begun a new life meanwhile.
   template <class F>
   void later(Time delay, F task);
 
   WorkerHost& host_;
   Peer peer_;
   std::map<std::pair<ModelId, std::uint32_t>, File> disk_;
-  // What dies with the process:
+  // State that is lost with the process:
   bool alive_ = false;
   bool connected_ = false;
   bool training_ = false;   // the first of the tasks
-  bool finishing_ = false;  // that one, without a connection
-  std::uint64_t life_ = 0;  // what was begun in an older one is void
+  bool finishing_ = false;  // it finishes that task without a connection
+  std::uint64_t life_ = 0;  // tasks of an older life are void
   std::set<Attempt> seen_;
-  std::vector<Task> tasks_;  // by attempt, but for the one in training
+  std::vector<Task> tasks_;  // sorted by attempt, except for the one in training
 };
 
 }  // namespace hop::hopper::simulate

@@ -1,4 +1,4 @@
-// Events and actions as lines of text, to read what happened in a run.
+// Events and actions as lines of text, for reading a run.
 #pragma once
 
 #include <string>
