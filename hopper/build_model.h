@@ -1,4 +1,4 @@
-// From a configuration of the search to what trains it: the module, its optimizer, its schedule.
+// From a configuration of the search to its module, its optimizer and its schedule.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@ namespace hop::hopper {
 
 /// The hyperparameters that a model and its training read.
 std::vector<std::string> names_read(const ModelOptions& model);
-/// Those that a layer of a spec reads: of "conv2d $width 3 padding=${pad}" pad and width.
+/// The hyperparameters that a layer of a spec reads: pad and width for "conv2d $width 3 padding=${pad}".
 std::vector<std::string> names_in_layer(const std::string& layer);
 
-/// Builds the module of a configuration: family, spec or the application's builder; never null. Throws ConfigError,
-/// also for a configuration name that nothing reads.
+/// Builds the module of a configuration from its family, spec or the application's builder; never null. Throws
+/// ConfigError, also for a hyperparameter that nothing reads.
 std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Config& config,
                                          const data::Dataset& dataset);
 
@@ -38,19 +38,21 @@ bool measures(const ModelOptions& model, std::string_view name);
 /// The learning rate by optimizer step, over all epochs of the experiment. Throws ConfigError.
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
 
-/// What is done to features before they enter a model: what the experiment says, else what the data set fitted.
+/// The scaling of features before they enter a model: the experiment's, or else the one that the data set fitted.
 data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& dataset);
 
-/// Rows per step; a batch that is larger than a partition is all of its rows. Throws ConfigError below 1.
+/// Rows per step. A batch size beyond a partition means all of the partition's rows. Throws ConfigError below 1.
 std::int64_t batch_size(const Config& config);
 
-/// Throws ConfigError where batches of so many rows leave a partition a last one of one row and `module` cannot be
-/// trained with one: a batch normalisation would divide by the variance of a single value. Asking is a forward pass of
-/// the module (on the CPU, with a random key), which leaves parameters and buffers as they were.
+/// With batches of `batch` rows, the last batch of a partition may have one row. Throws ConfigError if one has and
+/// `module` cannot be trained with one row: a batch normalisation would divide by the variance of a single value. The
+/// check is a forward pass of the module (on the CPU, with a random key), which leaves parameters and buffers as they
+/// were.
 void check_last_batches(nn::Module& module, std::int64_t batch, const data::Dataset& dataset);
 
-/// What two models must have in common to be trained in one place, one after the other: everything but the learning
-/// rate and its schedule, which are read when a step runs. Models of the application's code have nothing in common.
+/// Models with equal keys can be trained in one trainer, one after the other. The key is everything but the learning
+/// rate and its schedule, which are read when a step runs. Models that the application's code builds have different
+/// keys.
 std::string architecture_key(const Experiment& experiment, ModelId model, const Config& config);
 
 }  // namespace hop::hopper

@@ -30,19 +30,19 @@ class Config {
 
   /// Adds a name or replaces its value in place.
   void set(std::string_view name, Value value);
-  /// The value of a name, or nullptr.
+  /// The value of a name; nullptr if there is none.
   const Value* find(std::string_view name) const;
   bool contains(std::string_view name) const { return find(name) != nullptr; }
   std::span<const Entry> entries() const { return entries_; }
 
-  /// Typed access. Throws ConfigError that names the key when it has another type, and the nearest key when there is
-  /// none of this name. `number` accepts an integer too; `integer` accepts no double.
+  /// Typed access. Throws ConfigError that names the key if its value has another type, or names the nearest key if
+  /// there is no such key. `number` also accepts an integer; `integer` accepts no double.
   bool boolean(std::string_view name) const;
   std::int64_t integer(std::string_view name) const;
   double number(std::string_view name) const;
   const std::string& text(std::string_view name) const;
 
-  /// The same, with a value for the case that there is no such name. A wrong type is still an error.
+  /// The same, with a value to use if the name is missing. A wrong type is still an error.
   bool boolean(std::string_view name, bool fallback) const;
   std::int64_t integer(std::string_view name, std::int64_t fallback) const;
   double number(std::string_view name, double fallback) const;

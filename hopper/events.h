@@ -1,5 +1,5 @@
-// What happens to the coordinator, and what it wants done: the whole interface between the pure state machine and the
-// world of sockets, files and clocks.
+// The coordinator's inputs and outputs: the whole interface between the pure state machine and the world of sockets,
+// files and clocks.
 #pragma once
 
 #include <cstdint>
@@ -42,8 +42,8 @@ struct HeldState {
   bool operator==(const HeldState&) const = default;
 };
 
-/// Which life of a worker a message comes from or goes to; lives count from 1. Messages of an older life are ignored or
-/// answered Stale; the transport drops what it cannot deliver to that very life.
+/// One life of a worker, as the sender or receiver of a message; lives count from 1. Messages from an older life are
+/// ignored or answered Stale. The transport drops messages that it cannot deliver to exactly this life.
 struct Peer {
   WorkerId worker{};
   Incarnation incarnation{};
@@ -56,16 +56,17 @@ enum class Failure : std::uint8_t {
   Error,        ///< training threw; see the text
   Cancelled,    ///< answers CancelLease: the unit had not begun
   StateLost,    ///< the worker that should hold the parent state says that it has none
-  StateDamaged  ///< it could not be read, or arrived with another digest; tried again a few times
+  StateDamaged  ///< the state could not be read, or arrived with another digest; tried again a few times
 };
 
 namespace event {
 
 /// The journal is open and restored. The first event of every life of the coordinator.
 struct Started {
-  std::vector<ModelId> retry = {};  ///< those of them that are quarantined train on
+  std::vector<ModelId> retry = {};  ///< if these models are quarantined, they train on
 };
-/// A worker said hello. Its leases of an older incarnation are void; what it holds is adopted, kept or released.
+/// A worker said hello. Its leases of an older incarnation are void. Each state that it holds is adopted, kept or
+/// released.
 struct WorkerUp {
   Peer peer{};
   std::vector<HeldState> held{};
@@ -104,7 +105,7 @@ struct UnitFailed {
 struct Synced {
   std::uint64_t sequence = 0;
 };
-/// A time asked for with SetTimer has come. Late, early or repeated timers do no harm.
+/// The time of a SetTimer has come. Late, early or repeated timers do no harm.
 struct Timer {};
 /// Ctrl-C: units in flight are finished, nothing new begins.
 struct StopRequested {};
@@ -126,8 +127,8 @@ using Event =
     std::variant<event::Started, event::WorkerUp, event::WorkerDown, event::Result, event::UnitFailed, event::Synced,
                  event::Timer, event::StopRequested, event::Collected, event::CollectFailed, event::WorkerCrashed>;
 
-/// The answer to a RESULT. Committed: it counts, and its COMMIT is durable. Stale: it does not; delete what that
-/// attempt left.
+/// The answer to a RESULT. Committed: the unit counts, and its COMMIT is durable. Stale: the result does not count;
+/// delete the state that this attempt left.
 enum class Verdict : std::uint8_t { Committed, Stale };
 
 /// How a run ended. Interrupted runs can be resumed.
@@ -159,8 +160,7 @@ struct Answer {
   Attempt attempt{};
   Verdict verdict = Verdict::Stale;
 };
-/// Delete that version, if it is the one that `attempt` left: nothing will ask for it again. Deleting what is not there
-/// is no error.
+/// Delete this version if `attempt` left it: it will not be needed again. A missing version is no error.
 struct Release {
   Peer peer{};
   ModelId model{};

@@ -25,7 +25,7 @@
 
 namespace hop::hopper {
 
-/// What a model is built for.
+/// The data that a model is built for.
 struct ModelInput {
   Shape sample{};            ///< of one row's features: (1, 28, 28)
   std::int64_t classes = 0;  ///< outputs
@@ -97,7 +97,7 @@ struct Experiment {
   SearchOptions search{};
   RunSettings run{};
 
-  /// Throws ConfigError that names the key for values that no run could have: no model, an unknown loss, strategy or
+  /// Throws ConfigError that names the key for values that no run can have: no model, an unknown loss, strategy or
   /// device, workers = 0.
   void check() const;
 
@@ -110,8 +110,8 @@ struct Experiment {
 void check_patience(const std::string& where, double seconds);
 
 /// Reads an experiment file. `origin` names it in errors. `overrides` are `key=value` pairs such as `search.epochs=3`,
-/// as if they stood in the file. Throws ConfigError `file:line: [section] key ...`; an unknown key is answered with the
-/// nearest valid one. `builder` is the model's where it is the application's code, which no text can hold.
+/// which replace values of the file. Throws ConfigError `file:line: [section] key ...`; for an unknown key it names the
+/// nearest valid one. `builder` builds the models if they are the application's code, which a file cannot contain.
 Experiment parse_experiment(std::string_view toml, std::string_view origin, std::span<const std::string> overrides = {},
                             ModelBuilder builder = {});
 Experiment load_experiment(const std::string& path, std::span<const std::string> overrides = {});

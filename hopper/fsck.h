@@ -1,4 +1,4 @@
-// Looking after a journal that was damaged.
+// Checking and repairing a damaged journal.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace hop::hopper {
 
-/// What `hop fsck` finds in a run directory's journal.
+/// The findings of `hop fsck` in a run directory's journal.
 struct JournalCheck {
   std::uint64_t records = 0;            ///< that are sound, from the first one on
   std::uint64_t sound_bytes = 0;        ///< of the file that they and the header take
@@ -19,10 +19,10 @@ struct JournalCheck {
   bool is_sound() const { return findings.empty(); }
 };
 
-/// Reads the journal and tells what is wrong with it. With `cut`, what is not sound is moved out of the journal into a
-/// file beside it, so that the run can go on from what is: units of records that are lost are trained again. Throws
-/// ConfigError for what is no run directory, JournalError when not even the first record is whole or the journal is in
-/// use.
+/// Reads the journal and reports its damage. With `cut`, all bytes after the sound records are moved into a file beside
+/// the journal, so that the run can go on from the sound records: units of lost records are trained again. Throws
+/// ConfigError if the folder is not a run directory, JournalError if not even the first record is whole or if the
+/// journal is in use.
 JournalCheck check_journal(const std::filesystem::path& run_directory, bool cut = false);
 
 }  // namespace hop::hopper

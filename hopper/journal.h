@@ -1,4 +1,4 @@
-// The journal: the append-only file that decides what happened.
+// The journal: the append-only file that decides which units count.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace hop::hopper {
 
-/// Whose journal it is. The first record of the file.
+/// Identifies the run of a journal. The first record of the file.
 struct JournalHeader {
   std::string run_id{};
   Digest experiment{};  ///< of the experiment file's text
@@ -34,31 +34,32 @@ struct JournalContents {
   std::string damage{};                  ///< what else is wrong with those bytes (survey_journal only); empty: nothing
 };
 
-/// Reads a journal without locking or changing it. Throws JournalError that names the offset when a record is damaged
-/// and whole ones follow it, when the first record is not whole, or when the format is of another version.
+/// Reads a journal without locking or changing it. Throws JournalError that names the offset if a record is damaged and
+/// whole records follow it, if the first record is not whole, or if the format has another version.
 JournalContents read_journal(const std::filesystem::path& path);
-/// The same for a journal that is damaged in the middle: gives what stands before the damage, and says what it is.
+/// The same for a journal that is damaged in the middle: returns the records before the damage, and describes the
+/// damage.
 JournalContents survey_journal(const std::filesystem::path& path);
 
-/// How many of these records, from the first on, may stand: the others contradict them.
+/// Returns how many of these records, from the first on, do not contradict each other.
 using LeadingRecords = std::function<std::size_t(const JournalContents& contents)>;
 
-/// Cuts off what comes after byte `offset` of a journal that nobody has open, and keeps it as `<path>.cut-<N>`, whose
-/// path is returned. Throws JournalError.
+/// Cuts a journal off at byte `offset`; no process may have it open. Keeps the rest as `<path>.cut-<N>` and returns
+/// that path. Throws JournalError.
 std::filesystem::path cut_journal(const std::filesystem::path& path, std::uint64_t offset);
 
 /// The one writer of a journal. File format: records {u32 length, u32 crc32c, u64 sequence, payload} in little-endian,
 /// where length counts the payload, the CRC covers length, sequence and payload, and the payload is a FlatBuffer
-/// (journal.fbs). One thread may append while another one syncs. After a failed write or sync nothing more is accepted:
+/// (journal.fbs). One thread may append while another one syncs. After a failed write or sync every call throws
 /// JournalError.
 class Journal {
  public:
   /// Creates the file, which must not exist, and makes it and its header durable.
   static Journal create(const std::filesystem::path& path, const JournalHeader& header);
 
-  /// Opens an existing journal: reads it into `contents` and cuts off a torn tail, which `contents.torn_bytes` tells.
-  /// Records that `leading` does not let stand are cut off, too, and kept as `<path>.cut-<N>`; `contents` has the
-  /// others. Throws JournalError also when another process has it open (flock).
+  /// Opens an existing journal: reads it into `contents` and cuts off a torn tail of `contents.torn_bytes` bytes.
+  /// Records beyond the number that `leading` returns are also cut off and kept as `<path>.cut-<N>`; `contents` has the
+  /// others. Throws JournalError, also if another process has the journal open (flock).
   static Journal open(const std::filesystem::path& path, JournalContents& contents, const LeadingRecords& leading = {});
 
   Journal(Journal&&) noexcept;
@@ -70,8 +71,8 @@ class Journal {
   /// The same, and adds it to what was read of this journal.
   std::uint64_t append(const Record& record, JournalContents& contents);
 
-  /// Writes what is buffered and waits until it is on the disk (fdatasync): one wait for all of it (group commit).
-  /// Returns the sequence up to which everything is durable.
+  /// Writes all buffered records and waits until they are on the disk (fdatasync): one wait for all of them (group
+  /// commit). Returns the sequence up to which everything is durable.
   std::uint64_t sync();
 
  private:

@@ -13,8 +13,8 @@ namespace hop::hopper {
 std::vector<std::byte> encode(const JournalHeader& header);
 std::vector<std::byte> encode(const Record& record);
 
-/// Nothing when the bytes are no valid FlatBuffer (depth 16, 1,024 tables at most) or say nothing that this version
-/// knows. Throws JournalError for a header of another format version.
+/// None if the bytes are not a valid FlatBuffer (at most depth 16 and 1,024 tables), or if this version does not know
+/// the record. Throws JournalError for a header of another format version.
 std::optional<std::variant<JournalHeader, Record>> decode(ByteView payload);
 
 }  // namespace hop::hopper

@@ -9,14 +9,15 @@
 
 namespace hop::hopper {
 
-/// CRC-32C of any range of some bytes, in a time that does not depend on its length: the bytes are read once.
+/// CRC-32C of any range of some bytes, in time that does not depend on the length of the range. The bytes are read
+/// once.
 class RangeCrc {
  public:
-  static constexpr std::size_t kLongest = std::size_t{1} << 21;  ///< of a range
+  static constexpr std::size_t kLongest = std::size_t{1} << 21;  ///< longest range
 
   explicit RangeCrc(ByteView bytes);
 
-  /// Of `size` bytes from `begin`, continuing from `crc`, as crc32c(bytes.subspan(begin, size), crc).
+  /// The CRC of `size` bytes from `begin`, continuing from `crc`: crc32c(bytes.subspan(begin, size), crc).
   std::uint32_t operator()(std::size_t begin, std::size_t size, std::uint32_t crc) const;
 
  private:

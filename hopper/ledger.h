@@ -1,4 +1,5 @@
-// The durable state of a run: a fold over the records of its journal. What the ledger does not say did not happen.
+// The durable state of a run: a fold over the records of its journal. If the ledger does not have it, it did not
+// happen.
 #pragma once
 
 #include <memory>
@@ -16,13 +17,15 @@
 
 namespace hop::hopper {
 
-/// Running ends in one of the others. (A run that ends first reports its running models as interrupted.)
+/// A model starts as Running and ends in another status. (If a run ends first, it reports its running models as
+/// interrupted.)
 enum class Status : std::uint8_t { Running, Finished, Stopped, Diverged, Quarantined };
 
 /// "running", "finished", "stopped", "diverged", "quarantined".
 std::string to_string(Status status);
 
-/// One committed unit: who trained it on what, and what came of it. Of a unit that was trained again, who did it last.
+/// One committed unit: its worker, its partition and its result. If the unit was trained again, the last worker that
+/// trained it.
 struct Visit {
   std::uint32_t epoch = 0;
   PartitionId partition{};
@@ -32,7 +35,7 @@ struct Visit {
   bool operator==(const Visit&) const = default;
 };
 
-/// All that is known for certain about one model.
+/// The durable facts about one model.
 struct Model {
   ModelId id{};
   Config config{};
@@ -52,15 +55,15 @@ struct Model {
   std::optional<record::Collected> file{};  ///< the final state in the run directory
   Status before_quarantine = Status::Running;
 
-  /// Whether states are lost: units that are done are to be trained again, to the digests of their visits.
+  /// Whether states are lost, so that committed units must be trained again and give the digests of their visits.
   bool is_behind() const { return version < visits.size(); }
-  /// Who left its newest state; nobody did version 0.
+  /// The attempt that left its newest state; attempt 0 for version 0.
   Attempt newest_attempt() const { return version == 0 ? Attempt{} : visits[version - 1].attempt; }
   bool operator==(const Model&) const = default;
 };
 
-/// A worker whose units depend on something else than its units before: the run was resumed elsewhere, or a library was
-/// updated. The bits of the models may then be others than those of a run that went through.
+/// The arithmetic of a worker changed between two of its units: the run was resumed elsewhere, or a library was
+/// updated. The bits of the models may differ from those of an uninterrupted run.
 struct ArithmeticChange {
   WorkerId worker{};
   std::string before{}, after{};
@@ -71,14 +74,15 @@ struct ArithmeticChange {
 /// the same ledger, search included.
 class Ledger {
  public:
-  /// Asks the search for its first configurations. Throws ConfigError for a bad plan or a search with nothing to train.
+  /// Asks the search for its first configurations. Throws ConfigError for a bad plan, and for a search without
+  /// configurations.
   Ledger(Plan plan, std::unique_ptr<Search> search);
 
-  /// Adds the next record. Throws JournalError when it contradicts what is known: a unit out of order, a parent that is
-  /// not the newest version, a partition that is not due, another configuration, another digest of a unit that was done
-  /// before. The ledger is as it was then.
+  /// Adds the next record. Throws JournalError if it contradicts the records before: a unit out of order, a parent that
+  /// is not the newest version, a partition that is not due, another configuration, another digest of a unit that was
+  /// done before. If it throws, the ledger is unchanged.
   void apply(const Record& record);
-  /// Why `apply` would refuse this record now; nothing when it would not.
+  /// Why `apply` would refuse this record now; none if it would not.
   std::optional<std::string> refusal(const Record& record) const;
 
   const Plan& plan() const { return plan_; }
@@ -87,12 +91,13 @@ class Ledger {
   const Model& model(ModelId id) const;  ///< Throws IndexError.
   Attempt reserved() const { return reserved_; }
 
-  /// Whether the model may train another unit now: units that are done must be done again, or it is running and no
-  /// decision of the search is awaited.
+  /// Whether the model may train another unit now: it must repeat committed units, or it is running and does not wait
+  /// for a decision of the search.
   bool may_train(const Model& model) const;
-  /// Units that it will train if nothing stops it, those included that are to be done again.
+  /// Units that the model will train if nothing stops it, including units to be repeated.
   std::uint32_t units_left(const Model& model) const;
-  /// Whether its newest state must be fetched into the run directory: it has ended, has a state, and is not there yet.
+  /// Whether its newest state must be fetched into the run directory: the model has ended and has a state, and the
+  /// state is not there yet.
   bool owes_collection(const Model& model) const;
   /// Whether every model has ended and is collected.
   bool complete() const;
@@ -100,13 +105,13 @@ class Ledger {
   /// How often the search was told something on which a decision may follow.
   std::uint64_t decisions() const { return decisions_; }
   std::uint64_t hops() const;                                       ///< of all models
-  std::uint64_t retrained() const { return retrained_; }            ///< units that were done again after a rollback
-  std::uint64_t received_bytes() const { return received_bytes_; }  ///< of all units: what hopping cost on the network
-  std::uint64_t peak_rss_bytes() const { return peak_rss_bytes_; }  ///< the largest that a worker reported
+  std::uint64_t retrained() const { return retrained_; }            ///< units that were repeated after a rollback
+  std::uint64_t received_bytes() const { return received_bytes_; }  ///< of all units: the traffic of hops
+  std::uint64_t peak_rss_bytes() const { return peak_rss_bytes_; }  ///< the largest value that a worker reported
   /// UnitMetrics::gap_seconds and idle_seconds of each unit, in the order of the commits.
   std::span<const double> gaps() const { return gaps_; }
   std::span<const double> idle() const { return idle_; }
-  /// What the bits of each worker's units depend on, by worker: the latest word; "" where there is none.
+  /// The latest arithmetic of each worker, by worker; "" if there is none.
   std::span<const std::string> arithmetic() const { return arithmetic_; }
   std::span<const ArithmeticChange> arithmetic_changes() const { return arithmetic_changes_; }
   /// The model with the best score at its last complete epoch, ties to the smaller id; none if no model has a score.
@@ -143,7 +148,7 @@ class Ledger {
   std::unique_ptr<Search> search_;
   std::vector<Model> models_;
   std::uint64_t sequence_ = 0;
-  Attempt reserved_{1};  // attempt 0 is nobody's
+  Attempt reserved_{1};  // attempt 0 is never leased
   std::uint64_t retrained_ = 0;
   std::uint64_t decisions_ = 0;
   std::uint64_t received_bytes_ = 0;

@@ -1,4 +1,4 @@
-// What a worker measured while it trained, per unit and summed up per epoch.
+// Measurements of a worker while it trained, per unit and summed per epoch.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct UnitMetrics {
   bool operator==(const UnitMetrics&) const = default;
 };
 
-/// One epoch of one model: its p units together. This is what a search is told.
+/// One epoch of one model: its p units together. A search is told these metrics.
 struct EpochMetrics {
   double train_loss = 0;  ///< mean over all rows of the epoch; +infinity when the model dropped out
   std::uint64_t rows = 0;

@@ -1,4 +1,4 @@
-// What the journal says: the durable facts of a run, and nothing that could be told from them.
+// The journal's records: the durable facts of a run, and nothing that follows from them.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,15 @@
 
 namespace hop::hopper::record {
 
-/// Attempts below `until` may have been handed out. A life of the coordinator leases only attempts that it reserved, so
-/// that no attempt is ever used twice, whatever part of the journal a crash took.
+/// Attempts below `until` may have been handed out. A life of the coordinator leases only attempts that it reserved. So
+/// no attempt is ever used twice, even if a crash took a part of the journal.
 struct Reserve {
   Attempt until{};
   bool operator==(const Reserve&) const = default;
 };
 
 /// Unit `unit` of `model` is done: version unit + 1 has this digest and lies on the disk of `worker`. After a rollback
-/// a unit is done again, and its commit repeats partition and digest.
+/// a unit is repeated, and its commit has the same partition and digest.
 struct Commit {
   ModelId model{};
   std::uint32_t unit = 0;
@@ -47,7 +47,7 @@ struct Rollback {
   bool operator==(const Rollback&) const = default;
 };
 
-/// A quarantined model trains on: somebody asked for it.
+/// A quarantined model trains on, because a user asked for it.
 struct Retry {
   ModelId model{};
   bool operator==(const Retry&) const = default;
@@ -68,8 +68,8 @@ struct Collected {
   bool operator==(const Collected&) const = default;
 };
 
-/// What the bits of the worker's units depend on from here on, beside this program (arithmetic_of): written when a
-/// worker is ready and what the journal said of it last was another, or nothing.
+/// The arithmetic of a worker's units from here on: what their bits depend on beside this program (arithmetic_of).
+/// Written when a worker is ready and its arithmetic differs from its last record, or it has none.
 struct Arithmetic {
   WorkerId worker{};
   std::string text{};

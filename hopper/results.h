@@ -1,4 +1,4 @@
-// What a run gives: the contents of results.json, and the leaderboard.
+// The results of a run: the contents of results.json, and the leaderboard.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct ModelResult {
   std::vector<Visit> visits{};
 };
 
-/// Bytes that crossed the network (sockets, or threads' memory), by what they were.
+/// Bytes that crossed the network (sockets, or threads' memory), by kind.
 struct NetworkBytes {
   std::uint64_t hop = 0;      ///< model states between workers
   std::uint64_t collect = 0;  ///< final states to the coordinator
@@ -86,14 +86,15 @@ struct Results {
 /// The models' part, from the ledger alone.
 Results summarize(const Ledger& ledger, Objective objective);
 
-/// The contract of DESIGN.md, section 3. NaN and infinity become null, bytes that are no UTF-8 U+FFFD.
+/// Contents of results.json. NaN and infinity become null; bytes that are not UTF-8 become U+FFFD.
 std::string to_json(const Results& results);
 
-/// Whether a file is the results.json of these models, as they are now.
+/// Whether a file is the results.json of these models in their present state.
 bool is_current(const std::filesystem::path& file, const Results& results);
 
 /// A table for people, best model first: rank, id, accuracy, losses, epochs, status and configuration. Models that
-/// diverged or were set aside have no rank and come last, the latter with their reason. At most `rows` models (0: all).
+/// diverged or were set aside have no rank and come last; models that were set aside show the reason. At most `rows`
+/// models (0: all).
 std::string leaderboard(const Results& results, std::size_t rows = 0);
 
 }  // namespace hop::hopper

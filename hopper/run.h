@@ -49,7 +49,7 @@ class RunControl {
  public:
   /// Finishes the units in flight, then ends the run as interrupted.
   void stop();
-  /// Ends the run now; what was committed is kept. False when no run has begun to train yet (it will not begin then).
+  /// Ends the run now. Committed units are kept. False if no run has begun to train yet; it will then not begin.
   bool abort();
 
  private:
@@ -61,12 +61,12 @@ class RunControl {
 };
 
 struct RunOptions {
-  /// The run's files (DESIGN.md, section 3): for a new run a new or empty folder. Empty: a private temporary directory,
-  /// removed at the end.
+  /// The folder of the run's files; new or empty for a new run. Empty: a private temporary directory, removed at the
+  /// end.
   std::filesystem::path run_directory = {};
   Hosting hosting = Hosting::Threads;
   std::string program = {};  ///< Processes: the `hop` executable
-  /// Threads: what each worker computes on, as in `run.device`. Empty: what the experiment says.
+  /// Threads: the device of each worker, as in `run.device`. Empty: the experiment's device.
   std::vector<std::string> devices = {};
   /// Called on the run's thread when something changed, at most every `progress_interval`.
   std::function<void(const RunProgress&)> on_progress = {};
@@ -91,7 +91,7 @@ struct RunResult {
   std::shared_ptr<nn::Module> best_model{};  ///< of results.best, in evaluation mode; null when no model was collected
   /// What was done to the features of a row before it entered the model: do the same to new rows.
   data::Scaling scaling = {};
-  std::vector<std::string> class_names = {};  ///< of the model's outputs, where the data set has names
+  std::vector<std::string> class_names = {};  ///< of the model's outputs, if the data set has names
 };
 
 /// Trains all models of the experiment. Blocks until the run has ended. The run directory keeps what the run needs, its
@@ -101,16 +101,16 @@ struct RunResult {
 /// then.
 RunResult run(Experiment experiment, const RunOptions& options = {});
 
-/// Goes on with an interrupted run, whenever it was interrupted: while its data were prepared, in training, or before
-/// its last file was written. A finished one just gives its results. `builder` is the experiment's, where its
-/// model is the application's code. Throws ConfigError when the directory holds no run.
+/// Continues an interrupted run, whether it was interrupted while its data were prepared, in training, or before its
+/// last file was written. For a finished run just returns the results. `builder` is the experiment's, if its models are
+/// the application's code. Throws ConfigError if the directory has no run, and as run().
 RunResult resume(const std::filesystem::path& run_directory, RunOptions options = {}, ModelBuilder builder = {});
 /// The same for an experiment with other objects of the application: a loss, metrics, an optimizer, a search, a policy,
 /// rows. They are taken from `own`, the experiment that the run began with. Throws ConfigError that names the key of an
 /// object that is missing: only the application can go on with such a run.
 RunResult resume(const std::filesystem::path& run_directory, RunOptions options, const Experiment& own);
 
-/// What a run directory says about a run, finished or not, without touching it.
+/// The results of a run, finished or not, from its directory, which is not changed.
 Results inspect(const std::filesystem::path& run_directory);
 /// The same for a run with a search of the application, which is taken from `own`. Throws ConfigError without it.
 Results inspect(const std::filesystem::path& run_directory, const Experiment& own);
@@ -118,23 +118,23 @@ Results inspect(const std::filesystem::path& run_directory, const Experiment& ow
 /// The objective of a run, also of one that has trained nothing yet.
 Objective objective_of(const std::filesystem::path& run_directory);
 
-/// How the source of a run's data differs from what it was when the run began: one line, or nothing where it is the
-/// same or where the run has no data yet. The run is not concerned: it has its own copy.
+/// How the source of a run's data has changed since the run began: one line; empty if it has not, or if the run has no
+/// data yet. The run itself is not affected, because it has its own copy.
 std::string source_change(const std::filesystem::path& run_directory);
 
 /// The data set of a run: its own copy. Throws as load_model.
 data::Dataset run_dataset(const std::filesystem::path& run_directory);
-/// What is done to the features of a row before it enters a model of the run.
+/// The scaling of features before they enter a model of the run.
 data::Scaling run_scaling(const std::filesystem::path& run_directory);
 
-/// A model of a run with its trained weights, in evaluation mode. Throws ConfigError for an unknown id, StateError when
-/// its state was not collected (with what to do) or is not the one whose SHA-256 the journal has.
+/// A model of a run with its trained weights, in evaluation mode. Throws ConfigError for an unknown id, StateError if
+/// its state was not collected (with advice) or does not have the SHA-256 of the journal.
 std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_directory, ModelId id,
                                        ModelBuilder builder = {});
 /// The same, with the objects of `own`, as `resume`.
 std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_directory, ModelId id, const Experiment& own);
 
-/// What `hop replay` finds: does training the journaled visits again, one after the other, give the same states?
+/// The findings of `hop replay`, which trains the journaled visits again, one after the other, and compares the states.
 struct Replayed {
   ModelId model{};
   std::uint32_t units = 0;      ///< trained again
@@ -142,7 +142,7 @@ struct Replayed {
   std::string sha256{};         ///< of the final state
   bool matches = false;         ///< all digests, and the SHA-256 where the run collected one
 };
-/// Replays one model, or all. Throws as `resume`; `on_model` hears of each model when it is done.
+/// Replays one model, or all. Calls `on_model` after each model. Throws as `resume`.
 std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::optional<ModelId> only = {},
                              const std::function<void(const Replayed&)>& on_model = {}, ModelBuilder builder = {});
 /// The same, with the objects of `own`, as `resume`.

@@ -1,4 +1,4 @@
-// A worker process: what `hop worker` does.
+// A worker process: the work of `hop worker`.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ struct ServeOptions {
   std::filesystem::path node_folder{};  ///< for model states; created when it does not exist
 };
 
-/// Serves the coordinator until it says that the run is over. Throws NetError when it is gone; ConfigError or DataError
-/// when this worker cannot serve, after telling the coordinator.
+/// Serves the coordinator until it says that the run is over. Throws NetError if the coordinator is gone. If this
+/// worker cannot serve, tells the coordinator and throws ConfigError or DataError.
 void serve(const ServeOptions& options);
 
 }  // namespace hop::hopper

@@ -1,6 +1,5 @@
-// A place where models are trained: a module, an optimizer and a state block on one device, with the steps that were
-// recorded there. Models of one architecture take turns in it: a hop brings another state, and nothing is recorded
-// again.
+// A place for training models: a module, an optimizer and a state block on one device, with their recorded steps.
+// Models of one architecture take turns in a trainer: a hop brings another state, and nothing is recorded again.
 #pragma once
 
 #include <atomic>
@@ -24,21 +23,24 @@
 
 namespace hop::hopper {
 
-/// Thrown out of Trainer::train when its stop token was triggered.
+/// Thrown by Trainer::train when its stop token was triggered.
 struct TrainingStopped : Error {
   using Error::Error;
 };
 
 /// Trains units of one model at a time. The weights after a unit are a function of (experiment, model, state before,
-/// epoch, partition, kind of device) alone. One thread.
+/// epoch, partition, kind of device) alone. One thread at a time: a worker builds trainers and loads states on its disk
+/// or network thread, and trains on its compute thread.
 class Trainer {
  public:
-  /// The references outlive the trainer. `rows` may hold partitions on the device; others are streamed to it. Throws
-  /// ConfigError for a configuration that cannot be built, DeviceError for a device that is not there, MemoryError.
+  /// The references outlive the trainer. `rows` may hold partitions on the device; other partitions are streamed to it.
+  /// Throws ConfigError for a configuration that cannot be built, DeviceError for a device that is not there,
+  /// MemoryError.
   Trainer(const Experiment& experiment, ModelId model, const Config& config, const data::Dataset& dataset,
           Device device = Device::cpu(), std::shared_ptr<const data::DeviceRows> rows = nullptr);
 
-  /// Goes on with another model of the same architecture_key(), whose state is to be loaded next; StateError otherwise.
+  /// Switches to another model, whose state must be loaded next. Throws StateError unless it has the same
+  /// architecture_key().
   void assign(ModelId model, const Config& config);
   /// architecture_key() of the models that may be assigned.
   const std::string& key() const { return key_; }
@@ -47,28 +49,27 @@ class Trainer {
   nn::StateBlock& state() { return *state_; }
   nn::Module& module() { return *module_; }
 
-  /// Version 0 of the model: weights addressed by (seed, model, parameter name), the rest as built. They are made on
-  /// the CPU and loaded, so that they are the same on every device. Throws ConfigError as check_last_batches: a search
-  /// may have come up with the configuration in the middle of the run.
+  /// Makes version 0 of the model: weights from random numbers addressed by (seed, model, parameter name), the rest as
+  /// built. The weights are made on the CPU and loaded, so that they are the same on every device. Throws ConfigError
+  /// as check_last_batches(), because a search may choose a configuration in the middle of a run.
   void initialize();
 
-  /// One unit: every row of `partition` once, in the order of (seed, model, epoch, partition). A loss that is not
-  /// finite, or hopeless (above 1e6), ends the unit with an infinite train_loss: the weights stay as they were before
-  /// that step, and `rows` counts up to it, whether the device stops there (the CPU) or goes through the rest without a
-  /// use. `rows_done`, when given, counts along. Throws TrainingStopped, and IndexError for a label that the model has
-  /// no output for.
+  /// One unit: every row of `partition` once, in the order of (seed, model, epoch, partition). A loss that is NaN,
+  /// infinite or above 1e6 ends the unit: train_loss is +infinity, the weights stay as they were before that step, and
+  /// `rows` counts up to that step. The CPU stops at once; a GPU runs the remaining steps without effect. `rows_done`,
+  /// if given, is updated on the way. Throws TrainingStopped; IndexError for a label that the model has no output for.
   UnitMetrics train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
   /// Adds valid_loss, valid_accuracy and the application's metrics. Changes nothing of the state. `steps`, when given,
   /// counts the batches.
   void validate(const data::Partition& rows, UnitMetrics& metrics, std::atomic<std::uint64_t>* steps = nullptr);
 
-  /// How many steps were recorded so far; see kernels/capture.h.
+  /// How many steps have been recorded so far; see kernels/capture.h.
   std::size_t recordings() const { return recordings_; }
 
  private:
-  /// What decides whether a recorded step holds: the addresses that it reads, and the sizes. Batches for training and
-  /// for validation never lie in the same place.
+  /// The key of a recorded step: the addresses that it reads, and the sizes. Batches for training and for validation
+  /// never lie in the same place.
   struct StepKey {
     const void* block;
     const void* batch;
@@ -108,7 +109,7 @@ class Trainer {
   bool captures_;
   std::list<RecordedStep> recorded_;  // the latest used first
   std::size_t recordings_ = 0;
-  std::shared_ptr<MemoryPool> pool_;  // of all of them: no two run at the same time
+  std::shared_ptr<MemoryPool> pool_;  // shared by all recorded steps, because no two run at the same time
 };
 
 }  // namespace hop::hopper

@@ -1,4 +1,4 @@
-// What a running run waits for.
+// The waits of a run in progress.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +14,7 @@ struct Wait {
   double seconds = 0;
 };
 
-/// A moment of a live run, as its coordinator wrote it down (the file `status` of the run directory).
+/// A snapshot of a live run that its coordinator wrote (the file `status` of the run directory).
 struct RunStatus {
   int process = 0;       ///< the coordinator's
   double age = 0;        ///< seconds since it was written: more than a few say that the coordinator stands still
@@ -26,7 +26,7 @@ struct RunStatus {
 };
 inline constexpr std::size_t kListedModels = 1000;
 
-/// Reads it. Throws ConfigError where the directory holds no run, or one that does not go on at present.
+/// Reads the snapshot. Throws ConfigError if the directory has no run, or if the run is not in progress.
 RunStatus why(const std::filesystem::path& run_directory);
 
 }  // namespace hop::hopper
