@@ -1,7 +1,7 @@
-// Hopscotch, all that an application needs. The headers of one floor can be included alone: <hopscotch/nn/module.h>.
+// All of Hopscotch that an application needs. A header can also be included alone: <hopscotch/nn/module.h>.
 //
-// Memory is kept for the next step: freed tensors in the allocator's cache, each shape of a captured step in its
-// buffers. An application that needs it for something else says so:
+// Memory is kept for the next step: freed tensors in the allocator's cache, the buffers of each shape of a captured
+// step. An application can limit or release it:
 //
 //   hop::memory::set_limit(std::size_t{4} << 30);       // more than 4 GiB of tensors and cache: MemoryError
 //   hop::CapturedFunction step(f, {.max_plans = 8});    // buffers of eight shapes, the ones used last

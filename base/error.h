@@ -1,5 +1,5 @@
-// Every error that Hopscotch throws. The library never aborts, exits or prints: it throws one of these,
-// and the message says what was expected, what was found and where.
+// Every error that Hopscotch throws. The library never aborts, exits or prints: it throws one of these errors. The
+// message says what was expected, what was found, and where.
 #pragma once
 
 #include <stdexcept>
@@ -22,7 +22,7 @@ struct ShapeError : Error {
 struct DtypeError : Error {
   using Error::Error;
 };
-/// Tensors live on different devices, or a device cannot do what is asked.
+/// Tensors live on different devices, or a device cannot do the requested work.
 struct DeviceError : Error {
   using Error::Error;
 };

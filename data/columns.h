@@ -39,9 +39,9 @@ class Scaling {
 };
 
 /// Fits a scaling, one training row after the other; the result depends on the rows and their order alone.
-///   u8                      bytes are pictures: [0, 255] -> [0, 1], whatever occurs
-///   other integers          are taken as they are: they may be indices
-///   floats, rows (columns)  each column by its own mean and standard deviation; one whose rows are all alike becomes 0
+///   u8 bytes are pictures: [0, 255] -> [0, 1], also if not all values occur
+///   other integers stay unchanged: they may be indices
+///   floats, rows (columns) each column by its own mean and standard deviation; a constant column becomes 0
 ///   floats, other shapes    one scale for all elements: the range that occurs -> [0, 1]
 class ScalingFit {
  public:

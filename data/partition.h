@@ -27,7 +27,7 @@ inline constexpr std::uint32_t kValidationIndex = 0xFFFFFFFF;
 /// Whether `Partition::open` reads every block and compares its CRC-32C. The header is always checked.
 enum class Verify : std::uint8_t { no, yes };
 
-/// What a partition file says about itself.
+/// The description of a partition in its file.
 struct PartitionHeader {
   std::int64_t rows = 0;
   std::vector<Column> columns = {};

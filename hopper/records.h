@@ -19,8 +19,8 @@ struct Reserve {
   bool operator==(const Reserve&) const = default;
 };
 
-/// Unit `unit` of `model` is done: version unit + 1 has this digest and lies on the disk of `worker`. After a rollback
-/// a unit is repeated, and its commit has the same partition and digest.
+/// Unit `unit` of `model` is done: version `unit + 1` has this digest and lies on the disk of `worker`. After a
+/// rollback a unit is repeated, and its commit has the same partition and digest.
 struct Commit {
   ModelId model{};
   std::uint32_t unit = 0;

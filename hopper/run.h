@@ -16,13 +16,13 @@
 
 namespace hop::hopper {
 
-/// Where the workers live.
+/// The home of the workers.
 enum class Hosting : std::uint8_t {
   Threads,   ///< of this application, talking through memory: no port, no file descriptor
   Processes  ///< children of this process, talking through sockets
 };
 
-/// What one worker is doing, for displays.
+/// The present work of one worker, for displays.
 struct WorkerProgress {
   enum class State : std::uint8_t { Starting, Idle, Busy, Gone } state = State::Starting;
   ModelId model{};  ///< when busy, as are the next three

@@ -12,7 +12,7 @@ namespace asio = boost::asio;
 template <class T>
 using Awaitable = asio::awaitable<T>;
 
-/// Where coroutines run: an io_context, or a strand on one.
+/// The executor of coroutines: an io_context, or a strand on one.
 using Executor = asio::any_io_executor;
 
 }  // namespace hop::net

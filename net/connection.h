@@ -81,7 +81,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Gives the peer a better name for errors, such as "worker 3", once it has said who it is.
   void name_peer(std::string name);
 
-  /// False once the connection has ended, for whatever reason.
+  /// False once the connection has ended, for any reason.
   bool is_open() const { return open_; }
 
   Traffic traffic() const;

@@ -103,7 +103,7 @@ Awaitable<std::shared_ptr<Connection>> Door::make_way() {
   std::shared_ptr<Connection> visitor;
   try {
     visitor = co_await listener_->accept(deadline_in(kMomentToHangUp));
-  } catch (const AcceptError&) {   // somebody else took the descriptor
+  } catch (const AcceptError&) {   // another thread took the descriptor
   } catch (const TimeoutError&) {  // the visitor has gone
   }
   reserve_ = open_reserve();

@@ -70,7 +70,7 @@ FrameHeader decode_header(const HeaderField& header, FrameLimits limits = {});
 /// Checks the CRC, then the payload length. `payload_length` is empty when the header announces no payload. Returns the
 /// payload's bytes, 0 for none. The receiver must check whether it wants that many.
 std::uint64_t decode_payload_bytes(const HeaderField& header, ByteView control, ByteView payload_length);
-/// Checks a chunk's length against the limit and against what is still missing of the payload.
+/// Checks a chunk's length against the limit and against the missing bytes of the payload.
 ChunkHeader decode_chunk_header(const ChunkHeaderField& header, std::uint64_t missing);
 /// Checks a chunk's CRC. `data.size()` is `chunk.bytes`.
 void check_chunk(const ChunkHeader& chunk, ByteView data);
@@ -87,7 +87,7 @@ struct Frame {
 std::vector<std::byte> encode_frame(std::uint16_t kind, ByteView control, ByteView payload = {},
                                     std::uint32_t chunk_bytes = kMaxChunkBytes);
 /// Decodes `bytes`, one whole frame. Throws NetError when they are damaged, end early, or go on behind the frame. Never
-/// allocates more than `bytes.size()` for the payload, whatever length is declared.
+/// allocates more than `bytes.size()` for the payload, even if a larger length is declared.
 Frame decode_frame(ByteView bytes);
 
 }  // namespace hop::net

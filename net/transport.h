@@ -12,8 +12,8 @@
 
 namespace hop::net {
 
-/// Where a node listens. Its text form is `unix:/path/to/socket`, `tcp:127.0.0.1:7878`, `tcp:[::1]:7878` or
-/// `memory:name`.
+/// An address at which a node listens. Its text form is `unix:/path/to/socket`, `tcp:127.0.0.1:7878`, `tcp:[::1]:7878`
+/// or `memory:name`.
 struct Address {
   enum class Scheme { kUnix, kTcp, kMemory };
 
@@ -50,7 +50,7 @@ class Listener {
   /// does).
   virtual Awaitable<std::shared_ptr<Connection>> accept(Deadline deadline = kNever) = 0;
 
-  /// Where it listens; for TCP with the port that was picked.
+  /// The address at which it listens; for TCP with the port that was picked.
   virtual Address address() const = 0;
 
   /// Stops listening: a pending accept throws NetError. Connections already accepted live on. Idempotent.
@@ -66,7 +66,7 @@ class Transport {
   /// listen there.
   virtual std::shared_ptr<Listener> listen(const Address& address) = 0;
 
-  /// Throws NetError at once when nobody listens there, TimeoutError when the deadline passes, ConfigError as `listen`.
+  /// Throws NetError at once if nobody listens there, TimeoutError if the deadline passes, ConfigError as listen().
   virtual Awaitable<std::shared_ptr<Connection>> connect(Address address, Deadline deadline = kNever) = 0;
 };
 

@@ -59,13 +59,14 @@ SocketEndpoint endpoint_of(const Address& address) {
   return asio::local::stream_protocol::endpoint(address.host);
 }
 
-// A directory of sockets is locked by its process. Where nobody holds the lock any more, the process is gone.
+// The process of a socket directory holds a lock on it. If nobody holds the lock any more, the process is gone.
 constexpr std::string_view kNameBegins = "hop-sockets-";
 constexpr int kMaxTries = 100;
 
 bool are_same(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
 
-// The lock of a directory, held until it is closed; -1 where somebody has it, or the directory is gone.
+// Locks a directory and returns its descriptor, which holds the lock until it is closed. -1 if another process holds
+// the lock, or if the directory is gone.
 int lock_of(const fs::path& directory) {
   const int file = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0) return -1;
@@ -105,7 +106,7 @@ std::vector<fs::path> places_for_sockets() {
   }
   std::error_code none;
   if (const fs::path temporary = fs::temp_directory_path(none); !none) places.push_back(temporary);
-  places.emplace_back("/tmp");  // the others may be too long
+  places.emplace_back("/tmp");  // the paths of the others may be too long
   return places;
 }
 
@@ -131,7 +132,7 @@ bool SocketDirectory::make(const std::string& pattern) {
     if (::mkdtemp(name.data()) == nullptr) return false;  // it makes it 0700
     lock_ = lock_of(name);
     path_ = name;
-    // A file system without locks: nobody tidies up there.
+    // On a file system without locks no process tidies up.
     if (lock_ >= 0 || (errno != EWOULDBLOCK && fs::exists(path_))) return true;
   }
   return false;

@@ -67,7 +67,8 @@ class Dependencies {
   void add_requires_grad(const Tensor& x);
   /// To be called before the gradient changes.
   void add_gradient(const Tensor& leaf, GradientUse use);
-  /// The step holds while `value`, a part of `owner`, is what it is now and `owner` lives. `what` names it in an error.
+  /// The step holds while `value`, a part of `owner`, keeps its present value and `owner` lives. `what` names the value
+  /// in an error.
   template <class T>
   void watch(const std::shared_ptr<const void>& owner, const T& value, const char* what) {
     static_assert(is_word<T>);
@@ -84,7 +85,7 @@ class Dependencies {
 
   // ---- Before and after each replay
 
-  /// Whether a replay would do what the step would do now.
+  /// Whether a replay would do the same as the step would do now.
   bool hold() const;
   /// Whether the step can never hold again: a tensor, a module or an optimizer is gone.
   bool are_lost() const;

@@ -1,4 +1,4 @@
-// Where a tensor's bytes live.
+// The home of a tensor's bytes.
 #pragma once
 
 #include <compare>

@@ -28,7 +28,8 @@ class Storage {
   std::size_t size() const { return body_->size; }
   Device device() const { return body_->device; }
 
-  /// Counts writes in place, over all tensors that share the bytes. Autograd compares it with what it saved.
+  /// Counts writes in place, over all tensors that share the bytes. Autograd compares the count with the one that it
+  /// saved.
   std::uint32_t version() const { return body_->version.load(std::memory_order_relaxed); }
   void bump_version() const { body_->version.fetch_add(1, std::memory_order_relaxed); }
 

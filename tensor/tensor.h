@@ -70,8 +70,8 @@ class Tensor {
     check_dtype(dtype_of<T>());
     return reinterpret_cast<T*>(raw_data());
   }
-  /// The first element's address, whatever the dtype; null for a tensor without elements. A step that is being
-  /// captured depends on every address that was asked for.
+  /// The first element's address, for any dtype; null for a tensor without elements. A captured step depends on every
+  /// address that it asks for.
   std::byte* raw_data() const {
     if (detail::collecting != nullptr) [[unlikely]]
       note_address();

@@ -22,13 +22,15 @@ struct Violation : Error {
 };
 
 /// Checks after every step:
-///   each unit is committed once, in order, and its parent is the commit before;
-///   what is committed was trained as due, announced by its worker, and lies on that worker's disk;
-///   one lease per model, on a durable state within reach, with an attempt never used before, to a living worker with
-///   room; COMMITTED is said of durable units only, STALE of no committed one; the newest durable state of every model
-///   exists somewhere until it is in the run directory, unless a disk lost it; then the model goes back to the newest
-///   version that is left, and what is trained again goes the same way to the same digests; only a model that did
-///   something is quarantined; the journal replays to the coordinator's state.
+///   - each unit is committed once, in order, and its parent is the commit before;
+///   - a committed unit was due, was announced by its worker, and its state lies on that worker's disk;
+///   - a model has one lease, on a durable state within reach, with a new attempt, to a living worker with room;
+///   - COMMITTED answers durable units only, STALE answers no committed unit;
+///   - the newest durable state of every model exists somewhere until it is in the run directory;
+///   - if a disk loses it, the model goes back to the newest version that is left, and repeated units give the same
+///     digests;
+///   - only a model with a fault of its own is quarantined;
+///   - the journal replays to the coordinator's state.
 class Checker {
  public:
   /// Whether the state lies on that disk, or would lie there without the troubles.

@@ -168,7 +168,7 @@ void Simulation::count(const Event& event, const std::vector<Action>& actions) {
   }
 }
 
-// ---- what its actions do --------------------------------------------------------------------------------------------
+// ---- performing its actions -----------------------------------------------------------------------------------------
 
 void Simulation::perform(const action::Append& append) {
   appended_ = append.sequence;

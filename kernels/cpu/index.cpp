@@ -69,7 +69,7 @@ class Places {
   std::int64_t count_, step_;
 };
 
-/// Where each value stands in an index. Counted, or sorted where counters would be many more than values.
+/// The places of each value in an index. Found by counting, or by sorting if there were many more counters than values.
 struct Groups {
   static bool counts(std::int64_t n, std::int64_t size) { return size / 64 <= n; }
   static std::int64_t room(std::int64_t n, std::int64_t size) { return n + (counts(n, size) ? size : 0); }

@@ -20,7 +20,7 @@ namespace hop::kernels {
 
 enum class Isa { v3, v4 };
 
-/// What isa() names (threads.h). Throws DeviceError on a processor below v3.
+/// The instruction set that isa() (threads.h) names. Throws DeviceError on a processor below v3.
 Isa current_isa();
 
 template <class F>

@@ -118,7 +118,7 @@ __global__ void __launch_bounds__(kSlices* kSliceWidth)
   if (slice == 0 && i < count) y[i] = slices[0][lane];
 }
 
-constexpr std::int64_t kWantedThreads = 65536;  // half of what a large card holds
+constexpr std::int64_t kWantedThreads = 65536;  // half the threads that a large card holds
 
 /// Steps of a part. There are enough parts to make kWantedThreads threads of all tiles, but no part has fewer than
 /// kSteps.

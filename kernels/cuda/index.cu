@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // ---- index_add. Floor: g read once, y written once, and the sort of the index
 
-/// Where the keys of each destination 0 .. size - 1 begin in the sorted index; entry `size` is the end.
+/// The starts of the keys of each destination 0 .. size - 1 in the sorted index; entry `size` is the end.
 __global__ void __launch_bounds__(kThreads)
     find_runs(const std::int32_t* keys, std::int64_t n, std::int64_t size, std::int32_t* begins) {
   for (std::int64_t i = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; i <= size; i += gridDim.x * kThreads) {

@@ -23,8 +23,8 @@ struct PartOfAPack {
   int n;
 };
 
-/// Calls f(channels) for channels begin..end-1, at most `packs` of sixteen at a time. In f64, in which nobody trains,
-/// one pack is fast enough.
+/// Calls f(channels) for channels begin..end-1, at most `packs` of sixteen at a time. In f64, which is not for
+/// training, one pack is fast enough.
 template <class T, int packs, class F>
 HOP_INLINE void for_each_group(std::int64_t begin, std::int64_t end, const F& f) {
   std::int64_t c = begin;

@@ -85,7 +85,7 @@ HOP_INLINE void for_each_block(const PoolShape& z, std::int64_t begin, std::int6
   }
 }
 
-/// Where a block's first output lies.
+/// The offset of a block's first output.
 HOP_INLINE std::int64_t output_of(const PoolShape& z, const Block& b) { return (b.plane * z.p + b.p) * z.q + b.q; }
 /// f(step): the common steps as constants; 0 stands for any other.
 template <class F>
