@@ -6,7 +6,8 @@
 #   hopper        Hopscotch::hopper          hopscotch          everything: core, the network and the hopper
 #   kernels_cuda  Hopscotch::kernels_cuda    -                  <hopscotch/kernels/cuda.h>; with HOP_CUDA=ON
 #
-# A component's targets stand in a file of their own, so that whoever asks for core needs no library of the hopper.
+# Each component's targets have their own file. An application that asks only for core then needs no library of the
+# hopper.
 include(CMakePackageConfigHelpers)
 set(HOP_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/Hopscotch)
 set(component_core base tensor kernels autograd data nn)

@@ -1,8 +1,9 @@
 # cmake -DNM= -DISA=v3|v4 -DOBJECTS=a.o;b.o -P isa_symbols.cmake
 #
-# What is compiled for one instruction set must not stand in for anything else. Of two inline functions of one name the
-# linker keeps one: were std::vector's growth compiled for v4 the one kept, a machine with v3 would meet an illegal
-# instruction far from any kernel. So every mergeable function of these objects carries the set in its name.
+# A function that is compiled for one instruction set must not replace one that is compiled for all machines. If two
+# inline functions have one name, the linker keeps one of them. If it kept std::vector's growth compiled for v4, a
+# machine with v3 would meet an illegal instruction far from any kernel. Therefore every mergeable function of these
+# objects carries the instruction set in its name.
 if(NOT OBJECTS)
   message(FATAL_ERROR "no objects of ${ISA} to look into")
 endif()
