@@ -19,9 +19,8 @@ struct GradcheckOptions {
 
 struct GradcheckReport {
   bool ok = true;
-  double worst = 0;  ///< the largest |analytic - numeric| / (atol + rtol |numeric|); above 1 is wrong
-  std::string
-      message{};  ///< where that is: "d output 0 [3] / d input 1 [0, 2]: analytic 0.5, numeric 0.25 (slope of ...)"
+  double worst = 0;       ///< the largest |analytic - numeric| / (atol + rtol |numeric|); wrong if above 1
+  std::string message{};  ///< its place: "d output 0 [3] / d input 1 [0, 2]: analytic 0.5, numeric 0.25 (slope of ...)"
   explicit operator bool() const { return ok; }
 };
 

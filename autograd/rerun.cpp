@@ -27,8 +27,8 @@ RunScope* RunScope::followed(RunScope* run) {
   return run;
 }
 
-// Runs within a second run take from it, and keep for second runs of their own. The runs around a second run see
-// nothing of it: when they are run again, it will follow the same log.
+// A run inside a second run takes addresses from it, and keeps them for its own second run. A run around a second run
+// does not see its draws: when the outer run is repeated, the inner second run will follow the same log.
 RandomAddress drawn(RandomAddress (*draw)(void*), void* argument) {
   RunScope* run = RunScope::followed(innermost);
   if (run != nullptr && run->next_draw_ == run->follows_->drawn.size()) {

@@ -1,7 +1,8 @@
 // Functions that run twice (checkpoint): the second run must compute what the first one did, and leave no other trace.
-// So the random addresses that modules draw in the first run, the modes that they ask for, and the modules that are run
-// in the place of others, are kept for the second; what the first run finds in a module's state (running statistics)
-// before it writes there lies there again for the second, and is taken back afterwards.
+// The log of the first run holds the random addresses that modules drew, the modes that they asked for, and the modules
+// that ran in the place of others. The second run takes all of these from the log. The log also holds the values that a
+// module's state (running statistics) had before the first run wrote to it. The second run starts from these values,
+// and the newer ones are restored afterwards.
 #pragma once
 
 #include <cstddef>
@@ -44,7 +45,7 @@ class RunScope {
   friend void note_write(const Tensor& y);
 
   RunLog* fills_;          // the first run's
-  const RunLog* follows_;  // the second run's
+  const RunLog* follows_;  // set in a second run
   std::size_t next_draw_ = 0, next_decision_ = 0, next_choice_ = 0;
   RunScope* outer_;
 };
@@ -73,7 +74,7 @@ class StateBefore {
 RandomAddress drawn(RandomAddress (*draw)(void*), void* argument);
 /// An answer of the host: in a second run that of the first run, otherwise `answer`.
 bool decided(bool answer);
-/// An object that the host chose: in a second run the first run's, else `object`.
+/// An object that the host chose: in a second run the object that the first run chose, otherwise `object`.
 std::shared_ptr<void> chosen(std::shared_ptr<void> object);
 /// To be called before `y` is written in place.
 void note_write(const Tensor& y);

@@ -48,7 +48,7 @@ struct Manifest {
   Digest digest{};                         ///< of the whole data set: columns, classes, rows and how they are split
   std::vector<PartitionEntry> partitions{};
   std::optional<PartitionEntry> validation{};
-  Scaling scale{};  ///< how features become numbers, fitted on the training rows (ScalingFit) or as it was asked for
+  Scaling scale{};  ///< how features become numbers: fitted on the training rows (ScalingFit), or as requested
   Provenance provenance{};
 };
 

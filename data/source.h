@@ -47,9 +47,9 @@ SourceFile source_file(const std::filesystem::path& file, ByteView bytes);
 struct RawData {
   std::string format{};  ///< "idx", "cifar", "csv", "glyphs", "tensors"
   std::unique_ptr<RowSource> train{};
-  std::unique_ptr<RowSource> test{};    ///< null where the source has none
+  std::unique_ptr<RowSource> test{};    ///< null if the source has none
   std::vector<SourceFile> files{};      ///< empty for data that came from no file
-  std::vector<std::string> notes = {};  ///< what the reader took for granted (a header, a label), a line each
+  std::vector<std::string> notes = {};  ///< the reader's guesses (a header, a label), a line each
 };
 
 /// Rows of tensors in memory: features (N, ...) of any dtype, contiguous; labels (N), i64, 0 .. classes - 1.

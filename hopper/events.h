@@ -24,7 +24,7 @@ struct Lease {
   PartitionId partition{};
   Attempt attempt{};                 ///< unique in the run: the fencing token
   Digest parent{};                   ///< of version `unit`; zero for unit 0, which is built from the experiment
-  std::optional<WorkerId> source{};  ///< who to fetch the parent from; none when it is built, or already here
+  std::optional<WorkerId> source{};  ///< the worker to fetch the parent from; none if it is built, or already here
   bool validate = false;             ///< last unit of an epoch: measure the validation set too
   bool operator==(const Lease&) const = default;
 };
@@ -70,7 +70,7 @@ struct Started {
 struct WorkerUp {
   Peer peer{};
   std::vector<HeldState> held{};
-  std::string arithmetic = {};  ///< what its bits depend on (arithmetic_of); empty: not to be written down
+  std::string arithmetic = {};  ///< what its bits depend on (arithmetic_of); empty: no record is written
 };
 /// The connection is gone, or the worker was silent for too long.
 struct WorkerDown {

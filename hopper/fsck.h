@@ -10,11 +10,11 @@ namespace hop::hopper {
 
 /// The findings of `hop fsck` in a run directory's journal.
 struct JournalCheck {
-  std::uint64_t records = 0;            ///< that are sound, from the first one on
-  std::uint64_t sound_bytes = 0;        ///< of the file that they and the header take
-  std::uint64_t other_bytes = 0;        ///< after those
-  std::vector<std::string> findings{};  ///< what is wrong with the others, a line each; empty: nothing
-  std::filesystem::path kept{};         ///< where they were moved to; empty: they were not cut off
+  std::uint64_t records = 0;            ///< sound records, from the first one on
+  std::uint64_t sound_bytes = 0;        ///< bytes of the header and the sound records
+  std::uint64_t other_bytes = 0;        ///< bytes after those
+  std::vector<std::string> findings{};  ///< the damage in the other bytes, a line each; empty if there is none
+  std::filesystem::path kept{};  ///< the file to which the other bytes were moved; empty if they were not cut off
 
   bool is_sound() const { return findings.empty(); }
 };

@@ -17,7 +17,7 @@ namespace hop::hopper {
 struct JournalHeader {
   std::string run_id{};
   Digest experiment{};  ///< of the experiment file's text
-  Digest data = {};     ///< of the data set (data_digest); zero in journals of before
+  Digest data = {};     ///< of the data set (data_digest); zero in older journals
   bool operator==(const JournalHeader&) const = default;
 };
 
@@ -30,8 +30,8 @@ struct JournalContents {
   std::vector<Record> records{};         ///< record i has sequence i + 1
   std::vector<std::uint64_t> offsets{};  ///< the byte of the file at which record i begins
   std::uint64_t bytes = 0;               ///< of the header and these records
-  std::uint64_t torn_bytes = 0;          ///< after the last of them: what a crash left of an unfinished write
-  std::string damage{};                  ///< what else is wrong with those bytes (survey_journal only); empty: nothing
+  std::uint64_t torn_bytes = 0;          ///< after the last record: left by an unfinished write
+  std::string damage{};                  ///< other damage in those bytes (survey_journal only); empty if there is none
 };
 
 /// Reads a journal without locking or changing it. Throws JournalError that names the offset if a record is damaged and

@@ -41,14 +41,14 @@ struct Model {
   Config config{};
   Status status = Status::Running;
   std::string reason{};                     ///< of a quarantine
-  std::uint32_t version = 0;                ///< of its newest state: units committed, less those of a rollback
+  std::uint32_t version = 0;                ///< of its newest state: committed units, minus those of a rollback
   Digest digest{};                          ///< of that version; zero for version 0
-  std::optional<WorkerId> holder{};         ///< whose disk that version lies on; none for version 0
+  std::optional<WorkerId> holder{};         ///< the worker whose disk has that version; none for version 0
   std::vector<Visit> visits{};              ///< one per unit that was ever committed
   std::vector<EpochMetrics> epochs{};       ///< one per epoch that is complete
-  EpochMetrics partial{};                   ///< of the epoch that is not
-  std::vector<PartitionId> candidates{};    ///< what it may visit next; empty when all is done
-  std::uint32_t told = 0;                   ///< how often the search was told of it
+  EpochMetrics partial{};                   ///< of the incomplete epoch
+  std::vector<PartitionId> candidates{};    ///< partitions that it may visit next; empty if all are done
+  std::uint32_t told = 0;                   ///< how often the search was told about it
   std::uint32_t hops = 0;                   ///< moves between two workers
   double seconds = 0;                       ///< sum of its units
   std::uint64_t state_bytes = 0;            ///< of the newest version

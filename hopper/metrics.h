@@ -9,16 +9,16 @@ namespace hop::hopper {
 
 /// One unit: one model's pass over one partition.
 struct UnitMetrics {
-  double train_loss = 0;                   ///< mean over the rows, before each update
-  std::uint64_t rows = 0;                  ///< trained on: the partition's, or fewer: a hopeless loss ends the unit
-  double seconds = 0;                      ///< training (and validation), without waiting for bytes
+  double train_loss = 0;   ///< mean over the rows, before each update
+  std::uint64_t rows = 0;  ///< rows trained on: all rows of the partition, or fewer if a hopeless loss ended the unit
+  double seconds = 0;      ///< training (and validation), without waiting for bytes
   std::optional<double> valid_loss{};      ///< last unit of an epoch only
   std::optional<double> valid_accuracy{};  ///< in [0, 1]; classification only
   std::uint64_t state_bytes = 0;           ///< size of the new state
   std::uint64_t received_bytes = 0;        ///< bytes of the parent state that crossed the network for this unit
-  double gap_seconds = 0;   ///< from when the worker was free and the unit ordered to its first step: what a hop costs
-  double idle_seconds = 0;  ///< before that, free and without orders: no model was due here; 0 for a unit that was
-                            ///< ordered while its worker still trained. Both are -1 for a worker's first unit
+  double gap_seconds = 0;   ///< cost of a hop: from worker free and unit ordered until the unit's first step
+  double idle_seconds = 0;  ///< time before that, in which the free worker had no orders; 0 if the unit was ordered
+                            ///< while the worker still trained. Both are -1 for a worker's first unit
   std::uint64_t peak_rss_bytes = 0;  ///< of the worker's process, so far
   std::vector<double> own{};         ///< the application's metrics, in the order of model.metrics; with valid_loss
   bool operator==(const UnitMetrics&) const = default;

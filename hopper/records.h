@@ -35,14 +35,14 @@ struct Commit {
   bool operator==(const Commit&) const = default;
 };
 
-/// The newest states of `model` are lost; the newest one that is left is this version of it. The units above it stay
-/// done, and are trained again on the partitions that they visited: each gives the digest that its commit names. After
-/// a Collected: the file of the model is lost, and its states were given up when it was there.
+/// The newest states of `model` are lost, and this version is the newest one that is left. The units above it remain
+/// done. They are trained again on the same partitions, and each must give the digest of its commit. After a Collected:
+/// the file of the model is lost, and its states were given up when it was there.
 struct Rollback {
   ModelId model{};
   std::uint32_t version = 0;         ///< 0: the initial state, which is built from the experiment
-  std::optional<WorkerId> worker{};  ///< whose disk that version lies on; none for version 0
-  Attempt attempt{};                 ///< that left it there; 0 for version 0
+  std::optional<WorkerId> worker{};  ///< the worker whose disk has that version; none for version 0
+  Attempt attempt{};                 ///< the attempt that left it there; 0 for version 0
   std::string reason{};
   bool operator==(const Rollback&) const = default;
 };

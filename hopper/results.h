@@ -25,7 +25,7 @@ struct ModelResult {
   double seconds = 0;         ///< of all its units
   std::uint64_t state_bytes = 0;
   std::uint32_t hops = 0;
-  std::string state_sha256{};  ///< of the final state block; empty when it was not collected
+  std::string state_sha256{};  ///< of the final state block; empty if it was not collected
   std::vector<Visit> visits{};
 };
 
@@ -50,13 +50,14 @@ struct Results {
   std::string strategy{};
   Order order = Order::Fixed;
   std::uint32_t workers = 0, threads_per_worker = 0, partitions = 0, epochs = 0;
-  std::string device{};                ///< what the workers computed on: "cpu", "cuda:0", or "mixed"
-  std::vector<std::string> devices{};  ///< by worker; empty where nobody knows any more
-  /// What decides the bits of each worker's units, beside this program: instruction set or card, libraries and their
-  /// versions. The latest; "" for a worker that was never ready, and in runs whose journal has no such records yet.
+  std::string device{};                ///< the workers' device: "cpu", "cuda:0", or "mixed"
+  std::vector<std::string> devices{};  ///< by worker; empty if unknown
+  /// The latest arithmetic of each worker: what decides the bits of its units beside this program (instruction set or
+  /// card, libraries and their versions). "" for a worker that was never ready, and in older runs without these
+  /// records.
   std::vector<std::string> arithmetic{};
-  /// Empty as a rule: then the bits are those of a run that went through. A run that began before journals had such
-  /// records may have changed unseen until its next worker was ready.
+  /// Usually empty: then the bits are those of an uninterrupted run. In a run that is older than these records, a
+  /// change before a worker was first ready again is not seen.
   std::vector<ArithmeticChange> arithmetic_changes{};
   std::string isa{};
   std::map<std::string, std::string> versions{};

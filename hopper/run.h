@@ -25,7 +25,7 @@ enum class Hosting : std::uint8_t {
 /// The present work of one worker, for displays.
 struct WorkerProgress {
   enum class State : std::uint8_t { Starting, Idle, Busy, Gone } state = State::Starting;
-  ModelId model{};  ///< when busy, as are the next three
+  ModelId model{};  ///< valid if busy, like the next three
   std::uint32_t epoch = 0;
   PartitionId partition{};
   double fraction = 0;      ///< of the unit's rows
@@ -88,8 +88,8 @@ struct RunOptions {
 
 struct RunResult {
   Results results{};
-  std::shared_ptr<nn::Module> best_model{};  ///< of results.best, in evaluation mode; null when no model was collected
-  /// What was done to the features of a row before it entered the model: do the same to new rows.
+  std::shared_ptr<nn::Module> best_model{};  ///< of results.best, in evaluation mode; null if no model was collected
+  /// The scaling of features before they enter the model. Apply it to new rows, too.
   data::Scaling scaling = {};
   std::vector<std::string> class_names = {};  ///< of the model's outputs, if the data set has names
 };
@@ -138,9 +138,9 @@ std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_director
 struct Replayed {
   ModelId model{};
   std::uint32_t units = 0;      ///< trained again
-  std::uint32_t identical = 0;  ///< whose digest is the journal's
+  std::uint32_t identical = 0;  ///< units with the digest of the journal
   std::string sha256{};         ///< of the final state
-  bool matches = false;         ///< all digests, and the SHA-256 where the run collected one
+  bool matches = false;         ///< all digests match, and the SHA-256 if the run collected one
 };
 /// Replays one model, or all. Calls `on_model` after each model. Throws as `resume`.
 std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::optional<ModelId> only = {},

@@ -17,11 +17,11 @@ struct Wait {
 /// A snapshot of a live run that its coordinator wrote (the file `status` of the run directory).
 struct RunStatus {
   int process = 0;       ///< the coordinator's
-  double age = 0;        ///< seconds since it was written: more than a few say that the coordinator stands still
-  bool is_live = false;  ///< somebody holds the lock of the run
+  double age = 0;        ///< seconds since it was written; more than a few mean that the coordinator stands still
+  bool is_live = false;  ///< a process holds the lock of the run
   std::vector<Wait> workers{};
-  std::vector<Wait> models{};     ///< those that train or wait; at most kListedModels
-  std::size_t models_listed = 0;  ///< of so many
+  std::vector<Wait> models{};     ///< models that train or wait; at most kListedModels
+  std::size_t models_listed = 0;  ///< how many models train or wait
   std::size_t models_done = 0;
 };
 inline constexpr std::size_t kListedModels = 1000;

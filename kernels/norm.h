@@ -19,7 +19,7 @@ namespace kernels {
 struct NormResult {
   Tensor y{};
   Tensor mean{};    ///< per row (layer_norm) or per channel (batch_norm)
-  Tensor rstd{};    ///< 1 / sqrt(var + eps), likewise; biased variance
+  Tensor rstd{};    ///< 1 / sqrt(var + eps) with the biased variance; shaped as mean
   Tensor var = {};  ///< biased variance, of batch_norm alone: for the running statistics
 };
 struct NormGrads {

@@ -40,7 +40,7 @@ struct UpdateSegment {
 struct UpdateState {
   Tensor lr{};    ///< () f64
   Tensor step{};  ///< () i64: updates made before this one; the update adds one. The first fills the momentum buffer.
-  Tensor stop{};  ///< () f64 or undefined: where it is not 0 nothing is changed, not even `step`
+  Tensor stop{};  ///< () f64 or undefined: if it is not 0, nothing is changed, not even `step`
 };
 
 /// Updates parameters and slots in place and bumps their versions. Throws ShapeError, DtypeError, DeviceError.

@@ -104,7 +104,7 @@ class Module::Cloning {
     return modules_[original.get()] = copy(*original);
   }
 
-  // What a hook captured is shared, modules too.
+  // Captures of hooks are shared, including modules.
   std::vector<std::pair<std::uint64_t, ForwardHook>> as_they_are(
       const std::vector<std::pair<std::uint64_t, ForwardHook>>& hooks) {
     if (hooks.empty()) return {};
@@ -118,8 +118,8 @@ class Module::Cloning {
     return same;
   }
 
-  // A registered tensor or child of the original. A member of a copy that is a plain Tensor or a pointer is one more
-  // handle to it; handles that others keep were there before.
+  // A registered tensor or child of the original. If a member of a copy is a plain Tensor or a pointer, the original's
+  // part gains a handle by the copy. Handles outside the module existed before, so they do not change the count.
   struct Part {
     std::string name;
     Tensor tensor;
@@ -147,7 +147,7 @@ class Module::Cloning {
   }
 
   template <class T>
-  using Pair = std::pair<T, T>;  // original, which is kept alive, and clone
+  using Pair = std::pair<T, T>;  // the original (kept alive) and its clone
   std::vector<Part> parts_;
   std::map<const void*, Pair<Tensor>> tensors_;
   std::map<const State*, Pair<std::shared_ptr<State>>> states_;

@@ -33,9 +33,9 @@ class CloneScope {
 /// `module` are also shared within the clone. copy.deepcopy in PyTorch.
 ///
 /// It works by the module's copy constructor, so every member has to be a value: registered tensors as nn::Parameter,
-/// children as modules (or std::vector or std::optional of them). Throws ConfigError where a member of the module or of
-/// a part of it holds a registered tensor as a plain Tensor, or a child by a pointer. Handles outside the module do not
-/// matter, but no other thread makes or drops one meanwhile.
+/// children as modules (or std::vector or std::optional of them). Throws ConfigError if a member of the module or of
+/// one of its children holds a registered tensor as a plain Tensor, or a child by a pointer. Handles outside the module
+/// do not matter, but other threads must not make or drop any during the call.
 template <class M>
 M clone(const M& module) {
   static_assert(std::is_base_of_v<Module, M>);

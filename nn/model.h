@@ -16,7 +16,7 @@ namespace hop::nn {
 
 /// The arguments of a family's builder.
 struct FamilyRequest {
-  ConfigText config{};       ///< the configuration's values; a builder reads those it knows
+  ConfigText config{};       ///< the configuration's values; a builder reads those that it knows
   Shape sample{};            ///< of one sample, without the batch dimension
   std::int64_t classes = 0;  ///< outputs
 };

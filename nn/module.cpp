@@ -66,7 +66,8 @@ Tensor Module::forward(const Tensor&) {
 Tensor Module::operator()(const Tensor& x) {
   if (!x.defined()) kernels::expect_defined(type_name().c_str(), x);
   depend_on(state_, state_->changes, kOtherCalls);
-  // Asked at each call, so that a second run (checkpoint) asks as often as the first, though one was replaced between.
+  // Asked at each call. A second run (checkpoint) must ask as often as the first run, even if a module was replaced
+  // between the two runs.
   if (autograd::decided(state_->place != nullptr && !state_->place->runs)) return call_last(x);
   return state_->run_hooks(*this, x, forward(x));
 }
@@ -83,7 +84,7 @@ Tensor Module::with_hooks(const Tensor& x, Tensor y) {
 }
 
 Tensor Module::State::run_hooks(Module& module, const Tensor& x, Tensor y) const {
-  for (std::size_t i = 0; i < hooks.size(); ++i) {  // by index: a hook may register another
+  for (std::size_t i = 0; i < hooks.size(); ++i) {  // by index, because a hook may register another
     const ForwardHook hook = hooks[i].second;
     if (const Tensor other = hook(module, x, y); other.defined()) y = other;
   }

@@ -124,10 +124,10 @@ class Module {
 
   /// Puts `module` in the place of the child at `path` ("fc", "blocks.0.conv"), as `net.fc = nn.Linear(3, 2)` does in
   /// PyTorch: forward(), parameters() and the file have the new one from then on, whichever handle calls it. An
-  /// optimizer keeps the old parameters; build it afterwards. `module` may be a wrapper around the old one. A part of a
-  /// model that ran within checkpoint() before runs again as it was. The member keeps its type and its own tensors:
-  /// reach the new ones by the handle that is returned. Throws ConfigError when no child has that
-  /// name, when the child has other names, whose calls would change, too, and when a wrapper has taken its place.
+  /// optimizer keeps the old parameters; build it afterwards. `module` may be a wrapper around the old one. If a part
+  /// of the model ran within checkpoint() before the call, its second run uses the old module. The member keeps its
+  /// type and its own tensors: reach the new ones by the handle that is returned. Throws ConfigError if no child has
+  /// that name, if the child has other names (their calls would change, too), or if a wrapper has taken its place.
   template <class M>
   M replace_module(std::string_view path, M module) {
     replace_child(path, std::make_shared<M>(module));

@@ -64,7 +64,7 @@ struct Module::State {
     random = sequence;
     random_at = sequence.get();
   }
-  // What the hooks make of y, the output of `module` for x.
+  // Runs the hooks on y, the output of `module` for x, and returns their result.
   Tensor run_hooks(Module& module, const Tensor& x, Tensor y) const;
   void check_name(std::string_view name) const;
   // Throws if the child contains this module: a walk would never end.

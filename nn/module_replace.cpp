@@ -1,4 +1,4 @@
-// Children: how they come in, and how one takes the place of another.
+// Adding children, and replacing one child by another.
 #include "autograd/rerun.h"
 #include "nn/module_internal.h"
 

@@ -18,7 +18,7 @@ using SafetensorsMetadata = std::map<std::string, std::string>;
 struct Safetensors {
   StateDict tensors{};  ///< in the order of their bytes
   SafetensorsMetadata metadata{};
-  std::vector<std::string> skipped{};  ///< tensors of a dtype that is not known here
+  std::vector<std::string> skipped{};  ///< tensors of an unknown dtype
 };
 
 /// The file's bytes. Throws StateError if a name appears twice.

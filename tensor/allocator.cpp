@@ -71,7 +71,7 @@ class CachingAllocator {
     const SizeClass c = size_class(size);
     std::unique_lock lock(mutex_);
     bool may_be_read = false;
-    if (reserve_of(data) != number_of_thread()) {  // the thread that gets it next works in another order
+    if (reserve_of(data) != number_of_thread()) {  // the thread that gets the block next has another order of work
       lock.unlock();
       may_be_read = !backend(device_).wait_for_thread();
       lock.lock();
@@ -203,9 +203,9 @@ class CachingAllocator {
   std::mutex mutex_;
   std::size_t limit_ = 0;
   std::vector<std::array<std::vector<void*>, kClasses>> free_{1};  // by reserve
-  std::vector<void*> unsettled_;     // freed while a step was recorded, perhaps still read: only the device takes them
-  std::vector<std::size_t> closed_;  // numbers of reserves that have ended
-  std::unordered_map<void*, std::size_t> owners_;  // the reserves of blocks that are not everybody's
+  std::vector<void*> unsettled_;  // freed while a step was recorded, perhaps still read: given back to the device only
+  std::vector<std::size_t> closed_;                // numbers of reserves that have ended
+  std::unordered_map<void*, std::size_t> owners_;  // the reserve of each block that is not shared
 };
 
 constexpr std::int16_t kMaxCudaDevices = 16;

@@ -39,7 +39,7 @@ class Backend {
   virtual ~Backend() = default;
   /// `size` > 0 bytes on a 64-byte boundary, uninitialised; throws MemoryError when the device has none.
   virtual void* allocate(std::size_t size) = 0;
-  /// After drain().
+  /// Precondition: drain() was called.
   virtual void free(void* data, std::size_t size) noexcept = 0;
   /// Waits for the work of the threads with an OwnQueue; free() itself waits for the others': blocks are to be freed.
   virtual void drain() noexcept {}
@@ -54,8 +54,8 @@ class Backend {
   /// Waits as synchronize() does, and drops the errors that the calling thread's work met. For callers that abandon the
   /// work for another reason.
   virtual void discard_faults() noexcept {}
-  /// Waits until the device has done what the calling thread gave to it. False where that cannot be waited for now: a
-  /// step is being recorded.
+  /// Waits until the device has done the work of the calling thread. Returns false without waiting while a step is
+  /// being recorded, because no work may be waited for then.
   virtual bool wait_for_thread() noexcept { return true; }
 
   /// Everything beside the program that decides the bits of a computation on this device: the card, the libraries and

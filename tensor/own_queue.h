@@ -11,8 +11,8 @@
 
 namespace hop {
 
-/// What a device gives a thread. Ends on its thread: waits for its work. Errors that the work met are thrown when the
-/// thread next waits for the device (Backend::synchronize).
+/// A device's queue for one thread. It is destroyed on its thread, and the destructor waits for its work. If the work
+/// met errors, they are thrown when the thread next waits for the device (Backend::synchronize).
 class DeviceQueue {
  public:
   virtual ~DeviceQueue() = default;

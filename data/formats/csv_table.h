@@ -42,11 +42,11 @@ struct CsvTable {
   std::vector<float> features{};  ///< row by row
   std::vector<std::string> labels{};
   std::vector<std::int64_t> lines{};  ///< of each row, for messages
-  std::vector<std::string> header{};  ///< names of all columns, label included; empty where the file has none
+  std::vector<std::string> header{};  ///< names of all columns, label included; empty if the file has none
   std::size_t label_place = 0;        ///< in a record
   std::filesystem::path file{};
   SourceFile source{};
-  std::vector<std::string> notes{};  ///< what was taken for granted
+  std::vector<std::string> notes{};  ///< guesses, a line each
 
   std::size_t columns() const { return static_cast<std::size_t>(width) + 1; }
   std::vector<std::string> feature_names() const;

@@ -14,11 +14,10 @@ struct ModelView {
   ModelId id{};
   bool ready = false;  ///< its newest state is committed and within reach, and it has no lease
   std::uint32_t units_left = 0;
-  double unit_seconds = 1;  ///< mean of its units so far; of all models' while it has none
-  std::span<const PartitionId>
-      candidates{};                   ///< what it may visit next: one in `Fixed` order, all still owed in `Free`
-  std::optional<WorkerId> holder{};   ///< where its newest state lies; none for version 0
-  std::optional<WorkerId> busy_at{};  ///< who trains its due unit, or has done so and waits for the commit
+  double unit_seconds = 1;                    ///< mean of its units so far; before its first unit, of all models' units
+  std::span<const PartitionId> candidates{};  ///< the next partition in `Fixed` order; all owed ones in `Free`
+  std::optional<WorkerId> holder{};           ///< the worker that holds its newest state; none for version 0
+  std::optional<WorkerId> busy_at{};          ///< the worker that trains its due unit, or waits for its commit
 
   double work_left() const { return units_left * unit_seconds; }
 };

@@ -47,7 +47,7 @@ struct Scenario {
   std::uint64_t seed = 0;
   Plan plan{};
   std::uint32_t models = 1;
-  bool stops_early = false;  ///< the search stops models by a coin of (seed, model, epoch), and asks bit by bit
+  bool stops_early = false;  ///< the search stops models by a coin of (seed, model, epoch), and asks step by step
   CoordinatorOptions options{};
 
   std::vector<Time> unit_time{};   ///< per model
@@ -63,7 +63,7 @@ struct Scenario {
 
   Troubles troubles{};
   std::optional<ModelId> poison{};     ///< a model that crashes each worker that trains its unit `bad_unit`
-  bool cured = false;                  ///< it does so until it is quarantined; then somebody asks for it again
+  bool cured = false;                  ///< it crashes workers until it is quarantined; then it is retried and behaves
   std::optional<ModelId> divergent{};  ///< a model whose loss is infinite at its unit `bad_unit`
   std::uint32_t bad_unit = 0;
 };

@@ -23,7 +23,7 @@ class OwnStreams {
   void remove(cudaStream_t stream);
   /// Waits for all these streams. Called before memory changes its owner.
   void drain() noexcept;
-  /// How often there was something to wait for.
+  /// How often drain() had work to wait for.
   std::uint64_t drains() const {
     const std::scoped_lock lock(mutex_);
     return drains_;

@@ -83,7 +83,8 @@ void answer_for(int device, const std::shared_ptr<FaultSlot>& slot, cudaStream_t
 /// lowest position, as in a single word. Words of graphs on streams that were not just waited for will be looked at
 /// again.
 std::uint64_t take_faults(int device, std::span<const cudaStream_t> waited_for);
-/// Leaves what take_faults() would take to the next call of take_faults() on this thread: a stream of the thread ends.
+/// For a stream of the thread that ends: keeps the notes that take_faults() would take now, for the next call of
+/// take_faults() on this thread.
 void keep_faults(int device, std::span<const cudaStream_t> waited_for);
 
 }  // namespace hop::kernels::cuda

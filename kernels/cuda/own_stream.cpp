@@ -17,7 +17,7 @@ class OwnStream final : public DeviceQueue {
       use_device(device_);
       stream_.synchronize();
       keep_faults(device_, std::array{stream_.get()});
-    } catch (...) {  // the next call on the device says so
+    } catch (...) {  // the next call on the device reports it
     }
     device_state(device_).own_streams.remove(stream_.get());
   }
