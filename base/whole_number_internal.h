@@ -1,4 +1,4 @@
-// Whole numbers out of JSON that nobody vouches for.
+// Whole numbers from JSON that may be damaged or hostile.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace hop {
 
-/// The number that `json`, a value of nlohmann's library, is; nothing where it is no whole number or none that fits T.
-/// The library's own conversions make 5 of 5.9 and 2^64 - 1 of -1 without a word, and anything at all of 1e300.
+/// The whole number in `json`, a value of nlohmann's library; none if it is not a whole number, or if it does not fit
+/// T. The library's own conversions silently turn 5.9 into 5 and -1 into 2^64 - 1, and 1e300 into any number.
 template <class T, class Json>
 std::optional<T> whole_number(const Json& json) {
   const auto fitting = [](auto number) {

@@ -43,7 +43,7 @@ void tell_source_change(const std::string& run_directory) {
   try {
     const std::string change = hopper::source_change(run_directory);
     if (!change.empty()) std::fprintf(stderr, "%s\n", change.c_str());
-  } catch (const std::exception&) {  // the command itself will say what is wrong with the run
+  } catch (const std::exception&) {  // the command itself will report what is wrong with the run
   }
 }
 

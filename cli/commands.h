@@ -1,4 +1,4 @@
-// The sub-commands of `hop`. Each adds itself to the command line and runs when it was chosen.
+// The sub-commands of `hop`. Each adds itself to the command line and runs if it is chosen.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,17 +8,17 @@
 
 namespace hop::cli {
 
-/// Exit codes (DESIGN.md, section 3).
+/// Exit codes.
 enum ExitCode : int { kOk = 0, kUsage = 1, kBadInput = 2, kRunFailed = 3, kInterrupted = 4 };
 
-/// What the chosen sub-command does; returns the exit code.
+/// The work of the chosen sub-command; returns the exit code.
 using Action = std::function<int()>;
 
-/// One line on stderr for an error, and its exit code.
+/// Prints one line on stderr for an error; returns its exit code.
 int report_error(const std::exception_ptr& error);
 bool is_journal_error(const std::exception_ptr& error);
 
-/// A line on stderr when the source of a run's data is no longer what it was. The run goes on with its own copy.
+/// Prints a line on stderr if the source of a run's data has changed. The run goes on with its own copy.
 void tell_source_change(const std::string& run_directory);
 
 /// A whole number of at least 1.

@@ -12,13 +12,13 @@
 namespace hop::cli {
 namespace {
 
-// How a run ended, for a person and for the shell. A run that no model came through says why.
+// Says how a run ended, for a person and for the shell. If no model came through, says why.
 int conclude(const hopper::Results& results) {
   const bool is_interrupted = results.outcome == hopper::Outcome::Interrupted;
   if (is_interrupted) return results.is_durable ? kInterrupted : kRunFailed;
   bool any_came_through = false;
   for (const hopper::ModelResult& model : results.models) {
-    if (model.status == "quarantined") return kRunFailed;  // what was asked for is not all there
+    if (model.status == "quarantined") return kRunFailed;  // not all models were trained
     any_came_through = any_came_through || model.status != "diverged";
   }
   if (any_came_through) return kOk;
@@ -31,13 +31,13 @@ int conclude(const hopper::Results& results) {
   return kRunFailed;
 }
 
-// After an error that left something to go on with.
+// Prints how to resume, after an error that left a resumable run.
 void offer_resume(const std::filesystem::path& run_directory) {
   try {
     const hopper::Results results = hopper::inspect(run_directory);
     if (results.is_running || !results.is_durable || results.outcome != hopper::Outcome::Interrupted) return;
     std::fprintf(stderr, "to go on: hop resume %s\n", run_directory.c_str());
-  } catch (const std::exception&) {  // nothing that could be resumed
+  } catch (const std::exception&) {  // nothing to resume
   }
 }
 
@@ -71,7 +71,7 @@ int conduct(const std::filesystem::path& run_directory, hopper::Objective object
   hopper::RunOptions options;
   options.run_directory = run_directory;
   options.hosting = hopper::Hosting::Processes;
-  options.program = "/proc/self/exe";  // this very build, whatever lies under its name by now
+  options.program = "/proc/self/exe";  // this very build, even if its file was replaced
   options.on_progress = [&](const hopper::RunProgress& progress) { display->show(progress); };
   options.on_notice = [&](const std::string& line) { display->notice(line); };
   options.control = &control;
@@ -81,12 +81,12 @@ int conduct(const std::filesystem::path& run_directory, hopper::Objective object
     const InterruptHandler interrupts(control);
     results = conduct(options).results;
   } catch (const std::exception&) {
-    display.reset();  // its last lines come before these
+    display.reset();  // prints its last lines before the following ones
     const int code = report_error(std::current_exception());
     if (code == kRunFailed || is_journal_error(std::current_exception())) offer_resume(run_directory);
     return code;
   }
-  display.reset();  // its last lines come before these
+  display.reset();  // prints its last lines before the following ones
   if (json) {
     std::fputs(hopper::to_json(results).c_str(), stdout);
   } else {

@@ -1,4 +1,4 @@
-// What `hop run` and `hop resume` share: display, Ctrl-C, and the last words.
+// The common part of `hop run` and `hop resume`: display, Ctrl-C, and the last lines.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,4 +1,4 @@
-// hop data import | info: raw files into partitions, and what a partitioned data set holds.
+// hop data import | info: turns raw files into partitions, and describes a partitioned data set.
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -25,7 +25,7 @@ struct ImportArguments {
   std::optional<double> fraction;
 };
 
-// A number is a column's place, anything else its name in the header row.
+// A number is a column's place; any other text is its name in the header row.
 data::LabelColumn label_column(const std::string& text) {
   const bool number =
       !text.empty() && text.find_first_not_of("0123456789", text[0] == '-' ? 1 : 0) == std::string::npos;

@@ -89,7 +89,7 @@ std::string worker_line(std::size_t index, const WorkerProgress& w, bool over) {
   return line;
 }
 
-// One block at the bottom of the terminal, painted over at each change.
+// One block at the bottom of the terminal, repainted at each change.
 class BlockDisplay final : public Display {
  public:
   explicit BlockDisplay(hopper::Objective objective) : objective_(objective) {}
@@ -111,7 +111,7 @@ class BlockDisplay final : public Display {
   Screen screen_{/*repaints=*/true};
 };
 
-// For logs and pipes: a line when something changed, at most every two seconds.
+// For logs and pipes: a line after a change, at most every two seconds.
 class LineDisplay final : public Display {
  public:
   explicit LineDisplay(hopper::Objective objective) : objective_(objective) {}

@@ -1,4 +1,4 @@
-// What a person sees while a run goes on: on a terminal one block that repaints, elsewhere a plain line every few
+// The display of a run in progress: on a terminal one block that is repainted, elsewhere a plain line every few
 // seconds.
 #pragma once
 
@@ -15,7 +15,7 @@ class Display {
   virtual void show(const hopper::RunProgress& progress) = 0;
   /// A line that stays.
   virtual void notice(const std::string& line) = 0;
-  /// The run is over: leave the cursor below what was shown.
+  /// The run is over: leaves the cursor below the display.
   virtual void close() {}
 };
 

@@ -14,7 +14,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What turns a raw row into the model's input, and an output into a class: nobody should have to remember a number.
+// The numbers that turn a raw row into the model's input, and an output into a class, so that nobody has to remember
+// them.
 nn::SafetensorsMetadata metadata_of(const std::string& run_directory) {
   const data::Scaling scaling = hopper::run_scaling(run_directory);
   Json columns = Json::array();
@@ -31,7 +32,7 @@ int export_model(const std::string& directory, ModelId model, const std::string&
   tell_source_change(directory);
   const auto module = hopper::load_model(directory, model);
   nn::save(*module, file, metadata_of(directory));
-  // Where the tensors went to stdout, words have no place there.
+  // If the tensors went to stdout, the message must not.
   std::error_code ignored;
   std::fprintf(std::filesystem::is_regular_file(file, ignored) ? stdout : stderr, "wrote %zu tensors to %s\n",
                module->state_dict().size(), file.c_str());

@@ -8,7 +8,7 @@
 namespace hop::cli {
 namespace {
 
-constexpr int kEnd = SIGUSR1;  // from the destructor to the waiting thread
+constexpr int kEnd = SIGUSR1;  // sent by the destructor to the waiting thread
 
 bool is_ignored(int signal) {
   struct sigaction now {};
@@ -44,7 +44,7 @@ void InterruptHandler::wait(hopper::RunControl& control) {
     if (++interrupts == 1) {
       control.stop();
     } else {
-      if (!control.abort()) std::_Exit(kInterrupted);  // nothing runs yet: the data are being prepared
+      if (!control.abort()) std::_Exit(kInterrupted);  // nothing trains yet: the data are being prepared
     }
   }
 }

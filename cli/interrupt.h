@@ -1,5 +1,5 @@
-// Ctrl-C: once stops a run after the units in flight, twice stops it now. SIGTERM counts as Ctrl-C, and so does SIGHUP:
-// a terminal that is closed, an ssh that breaks.
+// Ctrl-C: once stops a run after the units in flight, twice stops it now. SIGTERM counts as Ctrl-C, and so does SIGHUP
+// (a terminal is closed, an ssh connection breaks).
 #pragma once
 
 #include <pthread.h>
@@ -11,9 +11,8 @@
 
 namespace hop::cli {
 
-/// While it lives, SIGINT, SIGTERM and SIGHUP (unless the program was started under nohup) go to `control`, and a pipe
-/// that nobody reads any more is an error of its write, not the end of the process. Construct it before any other
-/// thread starts.
+/// While it lives, SIGINT, SIGTERM and SIGHUP (unless the program was started under nohup) go to `control`. A write to
+/// a pipe without a reader fails instead of ending the process. Construct it before any other thread starts.
 class InterruptHandler {
  public:
   explicit InterruptHandler(hopper::RunControl& control);

@@ -18,18 +18,18 @@
 namespace hop::cli {
 namespace {
 
-// A program that is started without one of its standard files must not open another file in its place, and then write
-// words for people into a journal.
+// If a program is started without one of its standard files, it could open another file in its place and write messages
+// for people into a journal.
 void open_standard_files() {
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
-      // Not writable as stdout: words that nobody will read are an error, as on a full disk.
+      // A missing stdout is opened read-only: output that nobody can read is an error, as on a full disk.
       ::open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
     }
   }
 }
 
-// What was printed counts when it has left the program.
+// Printed output counts only when it has left the program.
 int checked_output(int code) {
   std::cout.flush();
   errno = 0;
@@ -56,7 +56,7 @@ int guarded(const Action& action) {
 
 int main(int argc, char** argv) {
   hop::cli::open_standard_files();
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is an error of writing, no end of the run
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that is gone is a write error and does not end the run
   CLI::App app("Model hopping: the data stays, the models travel.", "hop");
   app.set_version_flag("--version", std::string("hop ") + hop::kVersion);
   app.require_subcommand(1);

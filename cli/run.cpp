@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Makes runs/<name>-<n> for the first n that nobody has: of runs that start at once, mkdir gives each its own.
+// Makes runs/<name>-<n> for the first free n. If several runs start at once, mkdir gives each its own.
 fs::path claim_run_directory(const std::string& name) {
   create_folder("runs", raise<ConfigError>);
   for (int n = 1;; ++n) {
@@ -49,7 +49,7 @@ int run(const RunArguments& arguments) {
     options.patience = seconds(arguments.patience);
     return hopper::run(experiment, options);
   });
-  if (is_claimed && code != kOk) ::rmdir(directory.c_str());  // where the run could not begin, it is empty
+  if (is_claimed && code != kOk) ::rmdir(directory.c_str());  // works only if it is empty: the run could not begin
   return code;
 }
 

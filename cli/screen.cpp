@@ -25,7 +25,7 @@ constexpr auto kLastWords = std::chrono::seconds(1);
 
 std::string up(std::size_t lines) { return lines == 0 ? "" : "\x1b[" + std::to_string(lines) + "A"; }
 
-// Waits as long as it takes. False when nobody will ever read it.
+// Waits as long as necessary. False if nobody can ever read the text.
 bool write_all(int descriptor, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(descriptor, text.data(), text.size());
@@ -41,7 +41,7 @@ bool write_all(int descriptor, std::string_view text) {
   return true;
 }
 
-// Turns notices and progress into what a terminal or a log gets.
+// Turns notices and progress into text for a terminal or a log.
 class Painter {
  public:
   Painter(bool repaints, int descriptor) : repaints_(repaints), descriptor_(descriptor) {}
@@ -79,7 +79,7 @@ class Painter {
 
 }  // namespace
 
-// Outlives the screen where its thread is stuck in a write.
+// Outlives the screen if its thread is stuck in a write.
 struct Screen::Shared {
   bool repaints = false;
   int descriptor = 2;
@@ -96,7 +96,7 @@ Screen::Screen(bool repaints, int descriptor) : shared_(std::make_shared<Shared>
   shared_->descriptor = descriptor;
   sigset_t all, before;
   sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the threads that wait for them
+  pthread_sigmask(SIG_SETMASK, &all, &before);  // signals must go to the threads that wait for them
   std::thread([shared = shared_] { write_on(shared); }).detach();
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }

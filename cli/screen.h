@@ -1,5 +1,5 @@
-// What a run shows on stderr, written by a thread of its own: a terminal that nobody reads (Ctrl-S, a dead ssh, a full
-// pipe) stops no run.
+// The output of a run on stderr, written by a separate thread, so that a terminal that nobody reads (Ctrl-S, a dead
+// ssh, a full pipe) does not stop the run.
 #pragma once
 
 #include <memory>
@@ -8,12 +8,12 @@
 
 namespace hop::cli {
 
-/// Takes lines from one thread and never makes it wait. Notices are shown once each, in order; of progress, what was
-/// not shown yet is replaced by the next. When it dies, what is left is written within a second or not at all.
+/// Takes lines from one thread and never makes it wait. Each notice is shown once, in order. New progress replaces
+/// progress that has not been shown yet. The destructor writes the remaining lines within a second, or drops them.
 class Screen {
  public:
-  /// `repaints`: progress is a block at the bottom of a terminal, painted over at each change; else plain lines.
-  /// `descriptor` is stderr but in tests.
+  /// `repaints`: progress is a block at the bottom of a terminal, repainted at each change; otherwise plain lines.
+  /// `descriptor` is stderr, except in tests.
   explicit Screen(bool repaints, int descriptor = 2);
   ~Screen();
   Screen(const Screen&) = delete;

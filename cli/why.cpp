@@ -1,4 +1,4 @@
-// hop why RUN_DIR: what a running run waits for.
+// hop why RUN_DIR: the waits of a run in progress.
 #include <cstdio>
 #include <memory>
 #include <string>

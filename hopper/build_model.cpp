@@ -15,13 +15,13 @@
 namespace hop::hopper {
 namespace {
 
-constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition: more in a batch are all of them
+constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition: a larger batch is all rows
 
-// What the trainer and the optimizers read from a configuration.
+// Names that the trainer and the optimizers read from a configuration.
 constexpr std::array<std::string_view, 16> kTrainingNames = {
     "lr",    "batch_size", "optimizer", "weight_decay", "momentum", "dampening", "nesterov", "beta1",
     "beta2", "eps",        "schedule",  "step_size",    "gamma",    "t_max",     "eta_min",  "warmup"};
-// Those of them that no recorded step depends on.
+// Of these, the names that no recorded step depends on.
 constexpr std::array<std::string_view, 7> kScheduleNames = {"lr",    "schedule", "step_size", "gamma",
                                                             "t_max", "eta_min",  "warmup"};
 constexpr std::array<std::string_view, 4> kMlpNames = {"hidden", "depth", "dropout", "activation"};
@@ -38,7 +38,7 @@ void add_placeholders(const std::string& text, std::set<std::string>& names) {
   }
 }
 
-// A name that nothing reads is a typo: `learning_rate` would silently train with the default.
+// A name that nothing reads is a typo: with `learning_rate`, training would silently use the default.
 void check_names(const ModelOptions& model, const Config& config) {
   if (model.builder || model.optimizer.own() != nullptr) return;  // the application's code reads the names it likes
   if (!model.family.empty()) nn::FamilyRegistry().find(model.family);  // first: an unknown one reads no names
@@ -77,7 +77,7 @@ std::vector<std::string> names_read(const ModelOptions& model) {
   std::set<std::string> names(kTrainingNames.begin(), kTrainingNames.end());
   if (model.family == "mlp") names.insert(kMlpNames.begin(), kMlpNames.end());
   for (const std::string& layer : model.layers) add_placeholders(layer, names);
-  names.erase("classes");  // the data's, not the configuration's
+  names.erase("classes");  // comes from the data, not from the configuration
   return {names.begin(), names.end()};
 }
 
@@ -141,7 +141,7 @@ std::int64_t batch_size(const Config& config) {
   return std::min(size, kMostRows);
 }
 
-// The model is asked, not looked at: modules that users write have their own ways to need two rows.
+// Runs the model instead of inspecting it, because users' modules may need two rows for reasons of their own.
 void check_last_batches(nn::Module& module, std::int64_t batch, const data::Dataset& dataset) {
   const std::vector<data::PartitionEntry>& partitions = dataset.manifest().partitions;
   const auto found = std::find_if(partitions.begin(), partitions.end(),
@@ -151,7 +151,7 @@ void check_last_batches(nn::Module& module, std::int64_t batch, const data::Data
   for (const std::int64_t size : dataset.feature_shape()) one_row.push_back(size);
   module.train();
   const NoGradGuard no_grad;
-  std::vector<std::pair<Tensor, Tensor>> buffers;  // each with its values: running statistics move
+  std::vector<std::pair<Tensor, Tensor>> buffers;  // each with its values, because running statistics change
   for (const nn::NamedTensor& buffer : module.named_buffers())
     buffers.emplace_back(buffer.tensor, kernels::clone(buffer.tensor));
   try {

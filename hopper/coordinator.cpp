@@ -16,7 +16,7 @@ Coordinator::Coordinator(Plan plan, std::unique_ptr<Search> search, std::unique_
   for (const Record& record : records) ledger_.apply(record);
   for (std::uint32_t w = 0; w < plan.workers; ++w) workers_.push_back({WorkerId{w}, {}, false, {}, {}});
   flights_.resize(ledger_.models().size());
-  next_attempt_ = ledger_.reserved();  // what an earlier life had reserved, it may have used
+  next_attempt_ = ledger_.reserved();  // an earlier life may have used all attempts that it reserved
 }
 
 std::vector<Action> Coordinator::step(const Event& event, Time now) {
@@ -59,7 +59,7 @@ void Coordinator::on(const event::Collected& collected) {
   Flight& f = flight(collected.model);
   f.collecting = false;
   if (f.settling || !ledger_.owes_collection(model)) return;
-  f.loss.reset();  // it is here
+  f.loss.reset();  // the state is in the run directory
   append_final(collected.model, record::Collected{collected.model, collected.bytes, collected.sha256});
 }
 
@@ -76,7 +76,7 @@ void Coordinator::on(const event::CollectFailed& failed) {
   }
 }
 
-// Attempts are leased only when they are reserved on the disk; the next block is asked for in good time.
+// Attempts are leased only after they are reserved on the disk. The next block is reserved in good time.
 void Coordinator::reserve_attempts() {
   const std::uint32_t left = ledger_.reserved().value - next_attempt_.value;
   if (reserving_ || stopping_ || left >= std::max(options_.attempt_block / 2, 1U)) return;
@@ -146,9 +146,9 @@ void Coordinator::retry_later(Flight& f, std::uint32_t failures) {
   emit(action::SetTimer{f.not_before});
 }
 
-// A record that contradicts the journal would lock the run directory, so it is better to stop here. Of one model there
-// is at most one record on its way to the disk, and those of others change nothing about it: what the ledger accepts
-// now, it will accept then.
+// A record that contradicts the journal would make the run directory unusable, so it is better to stop here. At most
+// one record of a model is on its way to the disk, and records of other models do not affect it. So if the ledger
+// accepts the record now, it will accept it when it is durable.
 std::uint64_t Coordinator::append(Record record, std::optional<Peer> waiting) {
   if (const auto why = ledger_.refusal(record)) throw Error("[coordinator] a record that the journal refuses: " + *why);
   unsynced_.push_back({std::move(record), waiting});

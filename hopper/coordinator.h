@@ -1,4 +1,4 @@
-// The coordinator: a pure state machine that decides which worker trains which unit, and what counts as done.
+// The coordinator: a pure state machine that decides which worker trains which unit, and which units count as done.
 #pragma once
 
 #include <deque>
@@ -26,13 +26,13 @@ struct CoordinatorOptions {
   std::uint32_t attempt_block = 1024;  ///< attempts reserved in the journal at a time
 };
 
-/// What the coordinator knows of a worker.
+/// A worker as the coordinator knows it.
 struct WorkerState {
   WorkerId id{};
   Incarnation incarnation{};
   bool alive = false;
-  std::vector<Lease> leases{};        ///< in the order given: the first one is training, or trained and not yet told
-  std::optional<Lease> broken_off{};  ///< what the life that ended last was training
+  std::vector<Lease> leases{};  ///< in the order given: the first one is in training, or trained but not yet reported
+  std::optional<Lease> broken_off{};  ///< the unit that the last ended life was training
 };
 
 /// The law of a unit (model, epoch, partition):
@@ -40,12 +40,12 @@ struct WorkerState {
 ///   2. RESULT: the new state is a durable file of the worker's node, and this is its digest.
 ///   3. COMMIT is appended to the journal and counts once it is SYNCED.
 ///   4. Training on a state, showing it and deleting its predecessor wait for that.
-/// What is no current lease is answered STALE; a repeat of what is committed, COMMITTED. So whatever dies, each unit is
-/// committed exactly once.
+/// A RESULT without a current lease is answered STALE; a repeated RESULT of a committed unit is answered COMMITTED. So
+/// each unit is committed exactly once, whichever processes die.
 ///
 /// A newest state that is lost costs time, never a model: the model rolls back to the newest version that is left, at
 /// worst to its initial state, and the units above it are trained again to the digests that the journal has of them.
-/// What the machines do (die, fall silent, cannot be reached, lose a disk) is never held against a model.
+/// Faults of machines (they die, fall silent, cannot be reached, lose a disk) are never held against a model.
 ///
 /// `step` is the only entrance: no socket, file, thread, clock or random source inside. The same object runs in
 /// production, in the simulator and in replay. Not thread-safe.
@@ -67,20 +67,20 @@ class Coordinator {
   bool stopping() const { return stopping_; }
   bool finished() const { return finished_; }
 
-  /// The invariants of this state, spelled out; throws hop::Error that names the one that is broken. Costs O(models).
-  /// `step` calls it after every fault; after every event it looks at what the event was about.
+  /// Checks the invariants of this state. Throws hop::Error that names the broken one. Costs O(models). `step` calls it
+  /// after every fault. After every event `step` checks the model and the workers of the event.
   void check_invariants() const;
 
  private:
-  // A state that a worker holds beside the newest one: kept while the newest one may turn out to be lost.
+  // An older state that a worker holds. It is kept while the newest one may turn out to be lost.
   struct Spare {
     WorkerId worker;
     std::uint32_t version = 0;
     Attempt attempt;
   };
-  // What this life of the coordinator knows of a model beyond the ledger.
+  // Facts about a model that this life of the coordinator knows beyond the ledger.
   struct Flight {
-    std::optional<WorkerId> leased_to;        // who holds the one valid lease
+    std::optional<WorkerId> leased_to;        // the holder of the one valid lease
     std::optional<std::uint64_t> committing;  // the COMMIT of the unit that is due: appended, not yet durable
     bool settling = false;                    // another record of it is appended, not yet durable
     bool collecting = false;                  // its final state is being fetched
@@ -101,7 +101,7 @@ class Coordinator {
   };
   struct Unsynced {
     Record record;
-    std::optional<Peer> waiting;  // who is to hear COMMITTED
+    std::optional<Peer> waiting;  // the worker to be answered COMMITTED
   };
 
   void on(const event::Started& started);
@@ -116,7 +116,7 @@ class Coordinator {
   void on(const event::Collected& collected);
   void on(const event::CollectFailed& failed);
 
-  // coordinator_workers.cpp: who is there, and which states they bring.
+  // coordinator_workers.cpp: the workers that are there, and the states that they bring.
   WorkerState* alive(const Peer& peer);
   void take_down(WorkerState& worker, std::optional<ModelId> trained = {});
   void receive(const Peer& peer, const HeldState& held);
@@ -124,7 +124,7 @@ class Coordinator {
   void find_losses(WorkerId worker, std::span<const HeldState> held);
   bool may_be_lost(const Model& model) const;
 
-  // coordinator_losses.cpp: what is lost is trained again, and what fails too often is set aside.
+  // coordinator_losses.cpp: lost units are trained again, and models that fail too often are set aside.
   void lose(ModelId model, std::string why);
   void blame(ModelId model, std::string what);
   void spoil(ModelId model, const std::string& text);
@@ -187,7 +187,7 @@ class Coordinator {
   const Flight& flight(ModelId model) const { return flights_[model.index()]; }
   WorkerState& worker(WorkerId id) { return workers_[id.index()]; }
 
-  Ledger ledger_;  // durable facts only: a record gets here when it is synced
+  Ledger ledger_;  // durable facts only: a record is applied when it is synced
   std::unique_ptr<Policy> policy_;
   CoordinatorOptions options_;
   Board board_;

@@ -1,4 +1,4 @@
-// What must be true after every step, whatever happened.
+// The invariants after every step.
 #include <set>
 
 #include "base/error.h"
@@ -64,8 +64,8 @@ void Coordinator::check(const Model& model) const {
           "a commit continues the newest committed state", model.id);
 }
 
-// All of it after what is rare; of a unit's common way, the model and the workers that it is about. (SYNCED looks at
-// each model as its record settles.)
+// Checks everything after rare events. After the frequent events of a unit, checks only its model and its workers.
+// (SYNCED looks at each model as its record settles.)
 void Coordinator::check_after(const Event& event) const {
   const bool is_common = std::holds_alternative<event::Synced>(event) || std::holds_alternative<event::Timer>(event) ||
                          std::holds_alternative<event::Result>(event);

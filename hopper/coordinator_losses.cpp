@@ -1,5 +1,5 @@
-// What is lost is trained again, and what fails too often is set aside. Both wait for the outcome of a lease or a
-// commit on its way: that may be a newer state, with which all is well.
+// Lost units are trained again, and models that fail too often are set aside. Both decisions wait for the outcome of a
+// pending lease or commit, because a newer state may settle the matter.
 #include <algorithm>
 
 #include "hopper/coordinator.h"
@@ -21,8 +21,8 @@ void Coordinator::blame(ModelId model, std::string what) {
   unresolved_.push_back(model);
 }
 
-// Its newest state could not be read, or arrived damaged. That may pass; where it does not, the state is as good as
-// lost.
+// The model's newest state could not be read, or arrived damaged. The trouble may pass; after `max_damaged` times the
+// state counts as lost.
 void Coordinator::spoil(ModelId model, const std::string& text) {
   Flight& f = flight(model);
   if (++f.damaged >= options_.max_damaged) return lose(model, text);
@@ -33,7 +33,7 @@ void Coordinator::resolve() {
   std::erase_if(unresolved_, [this](ModelId model) { return resolve(ledger_.model(model)); });
 }
 
-// Whether nothing is left to be decided.
+// Decides about a model if possible. Returns whether nothing is left to decide.
 bool Coordinator::resolve(const Model& model) {
   Flight& f = flight(model.id);
   if ((!f.loss && !f.fault) || model.file || model.status == Status::Quarantined) return true;
@@ -47,8 +47,8 @@ bool Coordinator::resolve(const Model& model) {
   return true;
 }
 
-// Only then it is known what is left: a worker that was not there since the coordinator began may bring a newer version
-// than all others have.
+// Whether every worker has been here since the coordinator began. Before that, a missing worker may still bring a newer
+// version than all others have.
 bool Coordinator::were_all_here() const {
   return std::all_of(workers_.begin(), workers_.end(), [](const WorkerState& w) { return w.incarnation.value > 0; });
 }
@@ -66,7 +66,7 @@ void Coordinator::roll_back(const Model& model, const std::string& why) {
   append_final(model.id, std::move(rollback));
 }
 
-// Those of workers that are away stay known: should the newest state get lost meanwhile, theirs are left.
+// Spares of workers that are away stay in the list: if the newest state gets lost meanwhile, they are still there.
 void Coordinator::release_spares(ModelId model) {
   std::erase_if(flight(model).spares, [&](const Spare& spare) {
     release(spare.worker, model, spare.version, spare.attempt);

@@ -6,7 +6,7 @@
 
 namespace hop::hopper {
 
-// The current lease if it is this one; it ends here.
+// Ends and returns the current lease, if it is this one.
 std::optional<Lease> Coordinator::take_lease(const Peer& peer, ModelId model, std::uint32_t unit, Attempt attempt) {
   WorkerState* w = alive(peer);
   if (w == nullptr) return std::nullopt;
@@ -25,14 +25,14 @@ void Coordinator::on(const event::Result& result) {
     record::Commit done = commit_of(
         {lease->model, lease->unit + 1, lease->partition, lease->attempt, lease->parent, result.digest, result.metrics},
         result.peer.worker);
-    if (const auto refused = ledger_.refusal(done)) {  // a unit that was done before gave other bits this time
+    if (const auto refused = ledger_.refusal(done)) {  // a repeated unit gave other bits than before
       answer(result.peer, result.model, result.unit, result.attempt, Verdict::Stale);
       return blame(result.model, *refused);
     }
     commit(std::move(done), result.peer);
   } else if (committed(result.model, result.unit, result.attempt)) {
     answer(result.peer, result.model, result.unit, result.attempt, Verdict::Committed);
-  } else if (!is_committing(result.model, result.attempt)) {  // if it is, SYNCED will answer
+  } else if (!is_committing(result.model, result.attempt)) {  // if it is committing, SYNCED will answer
     answer(result.peer, result.model, result.unit, result.attempt, Verdict::Stale);
   }
 }
@@ -46,7 +46,7 @@ void Coordinator::on(const event::UnitFailed& failed) {
     case Failure::Cancelled:
       return;
     case Failure::SourceUnreachable:
-      if (worker(holder).alive) retry_later(f, ++f.unreachable);  // otherwise its return is awaited
+      if (worker(holder).alive) retry_later(f, ++f.unreachable);  // otherwise the model waits for the holder's return
       return;
     case Failure::StateLost:
       if (worker(holder).alive && lease->unit > 0) lose(failed.model, failed.text);
@@ -60,7 +60,7 @@ void Coordinator::on(const event::UnitFailed& failed) {
   }
 }
 
-// The config goes with unit 0, so that the journal tells what the model was.
+// The commit of unit 0 has the config, so that the journal identifies the model.
 record::Commit Coordinator::commit_of(const HeldState& state, WorkerId worker) const {
   const std::uint32_t unit = state.version - 1;
   return {state.model,  unit,          state.partition,
@@ -68,7 +68,7 @@ record::Commit Coordinator::commit_of(const HeldState& state, WorkerId worker) c
           state.digest, state.metrics, unit == 0 ? ledger_.model(state.model).config.to_text() : std::string()};
 }
 
-// A newer state than the one that may be lost.
+// Commits a unit. Its state is newer than one that may be lost.
 void Coordinator::commit(record::Commit commit, const Peer& peer) {
   Flight& f = flight(commit.model);
   f.loss.reset();
@@ -108,13 +108,13 @@ void Coordinator::on(const event::Synced& synced) {
   }
 }
 
-// The unit counts from here on: its worker hears so, and the state from before it may go.
+// From here on the unit counts: its worker is told, and the state before it may be deleted.
 void Coordinator::settle(const record::Commit& commit, const Unsynced& entry) {
   const Model& before = ledger_.model(commit.model);
   const std::optional<WorkerId> old_holder = before.holder;
   const Attempt old_attempt = before.newest_attempt();
   ledger_.apply(entry.record);
-  flights_.resize(ledger_.models().size());  // the search may have been told, and have asked for more
+  flights_.resize(ledger_.models().size());  // the search may have been told, and may have added models
 
   Flight& f = flight(commit.model);
   f = begin_anew(std::move(f));

@@ -1,4 +1,4 @@
-// Workers come and go; what they bring with them is adopted, kept or released.
+// Workers come and go. The states that they bring are adopted, kept or released.
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -25,7 +25,7 @@ void Coordinator::on(const event::WorkerUp& up) {
     append(record::Arithmetic{w.id, up.arithmetic});
   }
   for (Flight& f : flights_) std::erase_if(f.spares, [&](const Spare& spare) { return spare.worker == w.id; });
-  for (const HeldState& held : up.held) receive(up.peer, held);  // adopted first: what is newer makes a loss good
+  for (const HeldState& held : up.held) receive(up.peer, held);  // adopted first: a newer state undoes a loss
   find_losses(w.id, up.held);
 }
 
@@ -45,9 +45,10 @@ void Coordinator::on(const event::WorkerCrashed& crashed) {
                             (times == 1 ? " time (" : " times (") + crashed.how + ")");
 }
 
-// Revokes what the worker had. Nobody knows yet why it was lost: the unit that it was training is not to blame, but
-// where the same unit is broken off again and again, it makes way for others for a while. Where the worker did not say
-// what it trained, that was the first in its queue; otherwise the first one may be trained, and on its way to the disk.
+// Revokes the worker's leases. Why the worker was lost is not known yet, so the unit that it was training is not
+// blamed. But if the same unit is broken off repeatedly, it makes way for others for a while. If the worker did not say
+// what it was training, it was training the first unit in its queue. Otherwise the first unit may already be trained
+// and on its way to the disk.
 void Coordinator::take_down(WorkerState& w, std::optional<ModelId> trained) {
   w.alive = false;
   for (const Lease& lease : w.leases) flight(lease.model).leased_to.reset();
@@ -73,7 +74,7 @@ void Coordinator::receive(const Peer& peer, const HeldState& held) {
     if (f.committing) {
       const record::Commit& pending = unsynced_commit(*f.committing);
       if (pending.unit + 1 == held.version && pending.attempt == held.attempt) {
-        unsynced_[*f.committing - ledger_.sequence() - 1].waiting = peer;  // it hears COMMITTED in its new life
+        unsynced_[*f.committing - ledger_.sequence() - 1].waiting = peer;  // COMMITTED goes to its new life
         return;
       }
     }
@@ -88,8 +89,8 @@ void Coordinator::receive(const Peer& peer, const HeldState& held) {
   release(peer.worker, held.model, held.version, held.attempt);
 }
 
-// The commit of the unit that the model needs next, if this is its outcome: done before the worker or the coordinator
-// died, and never counted.
+// If `held` is the outcome of the unit that the model needs next, the unit's commit. The unit was done before the
+// worker or the coordinator died, and never counted.
 std::optional<record::Commit> Coordinator::due_commit(WorkerId worker, const HeldState& held) const {
   const Flight& f = flight(held.model);
   if (f.leased_to || f.committing || f.settling) return std::nullopt;
@@ -98,7 +99,7 @@ std::optional<record::Commit> Coordinator::due_commit(WorkerId worker, const Hel
   return commit;
 }
 
-// A state that should lie here and does not is lost: somebody wiped the disk, or a part of it cannot be read.
+// A state that should lie here but does not is lost: the disk was wiped, or a part of it cannot be read.
 void Coordinator::find_losses(WorkerId w, std::span<const HeldState> held) {
   std::set<std::pair<ModelId, Digest>> here;
   for (const HeldState& h : held) here.emplace(h.model, h.digest);
@@ -117,7 +118,7 @@ void Coordinator::find_losses(WorkerId w, std::span<const HeldState> held) {
   }
 }
 
-// Unless its holder is here and has it, nobody knows.
+// Whether the newest state may be lost: true unless its holder is here and has it.
 bool Coordinator::may_be_lost(const Model& model) const {
   return flight(model.id).loss || (model.holder && !workers_[model.holder->index()].alive);
 }

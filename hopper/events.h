@@ -75,10 +75,10 @@ struct WorkerUp {
 /// The connection is gone, or the worker was silent for too long.
 struct WorkerDown {
   Peer peer{};
-  std::optional<ModelId> trained{};  ///< whose unit it was training when it was last heard of; none: it did not say
+  std::optional<ModelId> trained{};  ///< the model in training at its last sign of life; none if it did not say
 };
 /// That life of the worker ended by a fault of its own, not by its host: a crash, an exit, all memory used up. Comes
-/// before the next life, as a rule after its WorkerDown. The model that it was training may be the reason.
+/// before the next life, usually after its WorkerDown. The model that it was training may be the reason.
 struct WorkerCrashed {
   Peer peer{};
   std::string how{};                 ///< for people

@@ -28,8 +28,7 @@ constexpr std::size_t kEnvelope = 16;  // u32 length, u32 crc32c, u64 sequence
   fail(path, what + ": " + std::system_category().message(errno));
 }
 
-// ---- records in bytes
-// ------------------------------------------------------------------------------------------------
+// ---- records in bytes -----------------------------------------------------------------------------------------------
 
 template <class T>
 void put(std::vector<std::byte>& out, T value) {
@@ -73,8 +72,8 @@ std::optional<RawRecord> record_at(ByteView bytes, std::uint64_t first, std::uin
   return RawRecord{sequence, record.subspan(kEnvelope)};
 }
 
-// A torn write is the end of a journal. Where a later record is still whole, something else has happened to the file.
-// Any byte may be the first one of a record, so each is tried, and none may cost more than a few steps.
+// A torn write ends a journal. If a later record is still whole, something else has happened to the file. Any byte may
+// be the first byte of a record, so each one is tried, at a cost of a few steps.
 bool whole_record_after(ByteView bytes, std::uint64_t sequence) {
   if (bytes.size() <= kEnvelope) return false;
   const std::uint64_t last = sequence + bytes.size() / kEnvelope;
@@ -93,7 +92,7 @@ bool whole_record_after(ByteView bytes, std::uint64_t sequence) {
 
 enum class OnDamage : std::uint8_t { Throw, Tell };
 
-// `offset` is where whole records end.
+// Whole records end at `offset`.
 JournalContents parse(ByteView file, const fs::path& path, OnDamage on_damage = OnDamage::Throw) {
   JournalContents contents;
   std::size_t offset = 0;
@@ -131,8 +130,7 @@ JournalContents parse(ByteView file, const fs::path& path, OnDamage on_damage = 
   return contents;
 }
 
-// ---- files
-// ------------------------------------------------------------------------------------------------------------
+// ---- files ----------------------------------------------------------------------------------------------------------
 
 class File {
  public:
@@ -158,7 +156,7 @@ class File {
     for (std::size_t done = 0; done < bytes.size();) {
       const ssize_t n = ::pread(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
       if (n < 0 && errno != EINTR) fail_errno(path_, "cannot read the file");
-      if (n == 0) bytes.resize(done);  // its writer has cut it meanwhile
+      if (n == 0) bytes.resize(done);  // the writer has cut the file meanwhile
       if (n > 0) done += static_cast<std::size_t>(n);
     }
     return bytes;
@@ -187,7 +185,7 @@ class File {
   int fd_;
 };
 
-// A new file is durable when the directory that names it is.
+// A new file is durable only when its directory entry is.
 void sync_directory(const fs::path& path) {
   const fs::path directory = path.has_parent_path() ? path.parent_path() : fs::path(".");
   const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -265,7 +263,7 @@ JournalContents survey_journal(const fs::path& path) {
 
 namespace {
 
-// Nothing is thrown away for good: what is cut off is durable in a file of its own first.
+// Nothing is lost for good: the cut-off bytes are first made durable in a separate file.
 fs::path set_aside(File& file, ByteView bytes, std::uint64_t offset) {
   fs::path kept;
   for (int i = 1; kept.empty() || fs::exists(kept); ++i) kept = file.path().string() + ".cut-" + std::to_string(i);

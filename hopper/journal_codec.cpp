@@ -141,7 +141,7 @@ std::vector<std::byte> encode(const Record& record) {
 }
 
 std::optional<Payload> decode(ByteView payload) {
-  // FlatBuffers reads numbers in place, and in a journal a record may lie anywhere.
+  // FlatBuffers reads numbers in place, but a record may lie at any address in a journal.
   AlignedBuffer aligned(payload.size());
   std::copy(payload.begin(), payload.end(), aligned.data());
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(aligned.data());

@@ -4,7 +4,7 @@
 namespace hop::hopper {
 namespace {
 
-// Polynomials over GF(2) of degree below 32, the coefficient of x^0 in the highest bit, as CRC-32C has them.
+// Polynomials over GF(2) of degree below 32, with the coefficient of x^0 in the highest bit, as in CRC-32C.
 constexpr std::uint32_t kOne = 0x80000000U;
 constexpr std::uint32_t kByte = kOne >> 8;          // x^8
 constexpr std::uint32_t kPolynomial = 0x82F63B78U;  // of CRC-32C, without x^32
@@ -28,8 +28,8 @@ std::array<std::uint32_t, N> powers(std::uint32_t of) {
 
 }  // namespace
 
-// A CRC is the remainder of the bytes as a polynomial. So crc(A B) = crc(A) x^(8 |B|) + crc(B), and the CRC of B is
-// what two prefixes, A and A B, differ by.
+// A CRC is the remainder of the bytes as a polynomial. So crc(A B) = crc(A) x^(8 |B|) + crc(B), and the CRC of B
+// follows from the CRCs of two prefixes, A and A B.
 RangeCrc::RangeCrc(ByteView bytes)
     : bytes_(bytes), low_(powers<kRow>(kByte)), high_(powers<kLongest / kRow + 1>(multiply(low_[kRow - 1], kByte))) {
   prefixes_.push_back(0);

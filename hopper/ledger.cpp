@@ -15,7 +15,7 @@ std::string name(ModelId id) { return "model " + std::to_string(id.value); }
   throw JournalError("[journal] expected " + expected + ", got " + got + " (" + name(id) + ")");
 }
 
-// Diverged and quarantined models dropped out of the search, which is told so once.
+// Diverged and quarantined models have dropped out of the search, which is told once.
 bool dropped_out(const Model& model) { return model.status == Status::Diverged || model.status == Status::Quarantined; }
 
 std::uint32_t tells_due(const Model& model) {
@@ -150,7 +150,7 @@ void Ledger::add(const record::Commit& commit) {
   model.digest = commit.digest;
   model.holder = commit.worker;
   count(commit.metrics);
-  if (again) {  // its metrics are known, and the search was told
+  if (again) {  // its metrics are known, and the search has been told
     model.visits[commit.unit] = visit;
     ++retrained_;
     refill_candidates(model);
@@ -229,7 +229,8 @@ void Ledger::check(const record::Retry& retry) const {
   }
 }
 
-// The search was told that the model dropped out, unless it had ended before. From here on it is told of epochs again.
+// The search was told that the model dropped out, unless the model had ended before. From here on the search is told
+// about its epochs again.
 void Ledger::add(const record::Retry& retry) {
   Model& model = at(retry.model);
   model.status = model.before_quarantine;
@@ -260,7 +261,7 @@ void Ledger::add(const record::Arithmetic& arithmetic) {
   text = arithmetic.text;
 }
 
-// What a unit cost counts each time that it is done, what it achieved once.
+// The costs of a unit count each time that it is done; its results count once.
 void Ledger::count(const UnitMetrics& metrics) {
   received_bytes_ += metrics.received_bytes;
   peak_rss_bytes_ = std::max(peak_rss_bytes_, metrics.peak_rss_bytes);
@@ -291,7 +292,7 @@ void Ledger::refill_candidates(Model& model) const {
   model.candidates.clear();
   if (model.status == Status::Quarantined) return;
   if (model.is_behind()) {
-    model.candidates = {model.visits[model.version].partition};  // in either order the very same way once more
+    model.candidates = {model.visits[model.version].partition};  // in both orders it visits the same partition again
   } else if (model.status == Status::Running && plan_.order == Order::Fixed) {
     model.candidates = {plan_.partition(model.id, model.version)};
   } else if (model.status == Status::Running) {
@@ -313,7 +314,7 @@ void Ledger::ask_for_models() {
   }
 }
 
-// Careful: asking may add models, which moves them all.
+// Careful: asking may add models, which moves all models in memory.
 void Ledger::tell_search() {
   while (Model* model = next_to_tell()) {
     const std::uint32_t epoch = model->told++;
@@ -330,8 +331,8 @@ void Ledger::tell_search() {
   }
 }
 
-// In `fixed` order the tells go by (epoch, model), so that the search's answers depend on no timing: the next one is
-// the model of the smallest such pair that is still to come, and if its epoch is not over, all others wait.
+// In `fixed` order the search is told by (epoch, model), so that its answers do not depend on timing. The next model is
+// that of the smallest pair still to come. If its epoch is not over, all others wait.
 Model* Ledger::next_to_tell() {
   Model* next = nullptr;
   for (Model& model : models_) {

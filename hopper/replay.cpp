@@ -24,7 +24,7 @@ class Traveller {
     here_->initialize();
     return here_->state().save().wait();
   }
-  /// Does the unit again where it was done; gives the state that it leaves.
+  /// Repeats the unit on the device where it was done. Returns the state after it.
   nn::StateBytes train(const Visit& visit, const nn::StateBytes& before) {
     Trainer& there = trainer_for(visit.worker);
     if (&there != here_) there.state().load(before);

@@ -44,7 +44,7 @@ ModelResult summarize(const Model& model) {
   return result;
 }
 
-// The nearest-rank percentile; 0 for nothing.
+// The nearest-rank percentile; 0 for no values.
 double percentile(const std::vector<double>& sorted, double share) {
   if (sorted.empty()) return 0;
   const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(sorted.size())));
@@ -56,7 +56,7 @@ Waits waits_of(std::vector<double> seconds) {
   return {seconds.size(), percentile(seconds, 0.50) * 1e3, percentile(seconds, 0.99) * 1e3};
 }
 
-// A worker that had the order before it was free did not idle for one moment: its unit was prefetched.
+// If a worker had the order before it was free, it was not idle: the unit was prefetched.
 void add_waits(Results& results, std::span<const double> gaps, std::span<const double> idle) {
   std::vector<double> all, prefetched, late, idle_times;
   for (std::size_t i = 0; i < gaps.size(); ++i) {
@@ -114,7 +114,7 @@ Json json_of(const ModelResult& m, const std::vector<std::string>& own_names) {
   return json;
 }
 
-// By worker; once where all say the same.
+// One value per worker, or a single one if all are equal.
 Json one_or_each(const std::vector<std::string>& texts) {
   const bool same = std::adjacent_find(texts.begin(), texts.end(), std::not_equal_to<>()) == texts.end();
   return same && !texts.empty() ? Json(texts.front()) : Json(texts);
@@ -128,7 +128,7 @@ Json json_of(const std::vector<ArithmeticChange>& changes) {
   return json;
 }
 
-// What comes through, what diverged, what was set aside: a metric ranks within the first only.
+// Models that came through, diverged, or were set aside. A metric ranks only the first group.
 int group_of(const ModelResult& m) { return m.status == "quarantined" ? 2 : m.status == "diverged" ? 1 : 0; }
 
 // Larger is better; models without a score come last.

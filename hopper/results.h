@@ -74,11 +74,12 @@ struct Results {
   std::optional<ModelId> best{};
   Outcome outcome = Outcome::Completed;
   Objective objective = Objective::ValidAccuracy;
-  /// What was wrong with the run's data when it ended: models may have been trained on changed rows. Empty as a rule.
+  /// The damage that was found in the run's data when the run ended; models may have been trained on changed rows.
+  /// Usually empty.
   std::string data_damage{};
-  bool is_running = false;                ///< a process runs or resumes it just now (inspect)
-  bool is_durable = true;                 ///< run.durable: whether it can be resumed once it was interrupted
-  std::filesystem::path run_directory{};  ///< empty when it was temporary
+  bool is_running = false;                ///< a process is running or resuming it (inspect)
+  bool is_durable = true;                 ///< run.durable: whether an interrupted run can be resumed
+  std::filesystem::path run_directory{};  ///< empty if it was temporary
 
   /// Throws ConfigError for an unknown id.
   const ModelResult& model(ModelId id) const;

@@ -35,7 +35,7 @@ std::uint64_t largest_node_bytes(const data::Dataset& dataset, const Plan& plan)
   return *std::max_element(bytes.begin(), bytes.end());
 }
 
-// The word for all of them. Workers that never got ready do not count.
+// The common word of all workers, or "mixed". Workers that were never ready do not count.
 std::string common(const std::vector<std::string>& by_worker) {
   std::string found;
   for (const std::string& text : by_worker) {
@@ -73,7 +73,7 @@ std::string run_id(const Experiment& experiment) {
   return experiment.name + "-" + std::to_string(now);
 }
 
-// A run whose every model was set aside failed: nobody should have to look for a null model to notice.
+// If every model was set aside, the run has failed. It throws, so that nobody needs to check for a null model.
 void check_not_all_set_aside(const Results& results) {
   for (const ModelResult& model : results.models) {
     if (model.status != "quarantined") return;
@@ -84,7 +84,7 @@ void check_not_all_set_aside(const Results& results) {
                  " set aside; model " + std::to_string(first.id.value) + ": " + printable(first.reason, 500));
 }
 
-// Why there is no trained model to load, and what to do.
+// Throws: why there is no trained model to load, and what to do.
 [[noreturn]] void refuse_uncollected(const Results& results, const ModelResult& model) {
   const std::string name = "[run] model " + std::to_string(model.id.value);
   if (model.status == "quarantined") throw StateError(name + " was set aside: " + printable(model.reason, 500));
@@ -130,7 +130,7 @@ void check_undamaged(const Results& results) {
 
 bool is_quarantined(const ModelResult& model) { return model.status == to_string(Status::Quarantined); }
 
-// A run's last steps, which a `resume` takes where the run was killed before them.
+// The last steps of a run. If the run was killed before them, `resume` takes them.
 RunResult finish(Results results, const Experiment& experiment, const data::Dataset& dataset) {
   const fs::path directory = results.run_directory;
   results.data_bytes_per_worker = largest_node_bytes(dataset, make_plan(experiment, dataset.partition_count()));
@@ -138,7 +138,7 @@ RunResult finish(Results results, const Experiment& experiment, const data::Data
   if (!is_current(directory / "results.json", results)) write_file(directory / "results.json", to_json(results));
   check_undamaged(results);
   const bool may_be_retried = std::any_of(results.models.begin(), results.models.end(), is_quarantined);
-  std::error_code ignored;  // what stays of it harms nobody
+  std::error_code ignored;  // leftovers do no harm
   if (results.outcome == Outcome::Completed && !may_be_retried) fs::remove_all(directory / "nodes", ignored);
   check_not_all_set_aside(results);
   RunResult result{std::move(results), nullptr, scaling_of(experiment, dataset), dataset.class_names()};
@@ -167,7 +167,7 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
   results.network.collect = totals.collect_bytes;
   results.network.control = totals.control_bytes;
   results.run_directory = options.run_directory;
-  fs::remove(options.run_directory / "results.json");  // of an earlier interruption
+  fs::remove(options.run_directory / "results.json");  // left by an earlier interruption
   return finish(std::move(results), experiment, dataset);
 }
 
@@ -177,13 +177,13 @@ void tell(const std::string& line, const RunOptions& options) {
   if (options.on_notice) options.on_notice(line);
 }
 
-// The data set of a run that began: its own copy, whatever became of the source.
+// The data set of a run that has begun: its own copy, independent of the source.
 data::Dataset open_dataset(const Experiment& experiment, const fs::path& run_directory) {
   return data::prepare_dataset(experiment.data, run_directory / "data");
 }
 
-// From an experiment and its directory to a journal that can take the first record. A second call goes on where the
-// first was killed.
+// From an experiment and its directory to a journal that is ready for its first record. If a first call was killed, a
+// second call continues.
 std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions& options, data::Keep keep) {
   const fs::path& directory = options.run_directory;
   if (experiment.data.source == kOwnCode && !data::Dataset::is_dataset(directory / "data")) {
@@ -201,7 +201,7 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
   create_folder(directory / "nodes");
   create_folder(directory / "models");
   write_file(directory / "experiment.toml", text);
-  fs::remove(directory / "journal");  // one that was torn before its first record
+  fs::remove(directory / "journal");  // a journal that was torn before its first record
   Journal journal =
       Journal::create(directory / "journal", {run_id(experiment), xxh3_128(as_bytes(text)), data_digest(dataset)});
   return {std::move(dataset), std::move(journal)};
@@ -219,7 +219,7 @@ Results read_results(const fs::path& run_directory, const Experiment& experiment
   return results;
 }
 
-// States in memory are gone with their workers.
+// Throws for a run whose states were only in memory: they are gone with the workers.
 void check_resumable(const Experiment& experiment, const Results& results) {
   if (experiment.run.durable || results.outcome == Outcome::Completed) return;
   for (const ModelResult& model : results.models) {

@@ -76,8 +76,8 @@ struct RunOptions {
   /// experiment says, which keeps the word of `run` for each `resume`; kDefaultPatience where it says nothing.
   /// ConfigError below kShortestPatience and above kLongestPatience.
   std::optional<Time> patience = {};
-  /// Called on the run's thread with what people should know at once, a line each, which the run's log has too: a
-  /// worker was lost, its unit is trained again, bits may differ from those of a run that went through.
+  /// Called on the run's thread with news that people should know at once, a line each: a worker was lost, its unit is
+  /// trained again, bits may differ from those of an uninterrupted run. The run's log has these lines, too.
   std::function<void(const std::string& line)> on_notice = {};
   RunControl* control = nullptr;
   /// `resume` only: models that were quarantined train on; where some are named, only those. A name without `retry`,

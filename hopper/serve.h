@@ -11,8 +11,8 @@ struct ServeOptions {
   std::string coordinator{};  ///< address, such as unix:/run/user/1000/hop-x/coordinator
   std::uint32_t worker = 0;
   std::uint32_t incarnation = 1;
-  std::string token{};                  ///< the run's; `hop worker` takes it from the pipe at kTokenDescriptor
-  std::filesystem::path node_folder{};  ///< for model states; created when it does not exist
+  std::string token{};                  ///< the run's secret; `hop worker` takes it from the pipe at kTokenDescriptor
+  std::filesystem::path node_folder{};  ///< for model states; created if it does not exist
 };
 
 /// Serves the coordinator until it says that the run is over. Throws NetError if the coordinator is gone. If this

@@ -20,19 +20,18 @@ namespace {
 
 constexpr std::int64_t kValidationBatch = 256;
 
-// For the blocks that wait on a node, each with a whole and a short batch, in training and validation. On the CPU one
-// costs some kilobytes; a device has one block.
+// Enough for the blocks that wait on a node, each with a whole and a short batch, in training and validation. On the
+// CPU a recorded step takes some kilobytes; a device has one block.
 constexpr std::size_t kRecordedSteps = 32;
 
-// A cross-entropy this high means logits in the millions: the weights are lost, even where relu keeps the numbers
-// finite.
+// A cross-entropy this high means logits in the millions: the weights are lost, even if relu keeps the numbers finite.
 constexpr double kHopelessLoss = 1e6;
 
-// The host is at most twice so many steps ahead of the device: enough to hide every launch, few enough for progress to
-// be true and for a stop to be soon.
+// The host is at most twice this many steps ahead of the device: enough to hide every launch, and few enough for
+// accurate progress and a prompt stop.
 constexpr int kStepsPerFence = 16;
 
-/// Keeps the host near the device, where nothing else in a step waits for it.
+/// Keeps the host close behind the device, because nothing else in a step waits for the device.
 class Pace {
  public:
   explicit Pace(Device device) : device_(device) {}
@@ -109,7 +108,7 @@ void Trainer::initialize() {
   state_->load(state.shared_bytes());
 }
 
-// Everything that changes from step to step is read from tensors, so that these operations can be replayed.
+// All values that change from step to step are read from tensors, so that these operations can be replayed.
 void Trainer::training_step(const data::Batch& batch) {
   module_->begin_step();
   optimizer_->zero_grad();
@@ -155,8 +154,8 @@ void Trainer::read_own_metrics(std::int64_t rows, UnitMetrics& metrics) const {
   }
 }
 
-// Batches lie where they lay, and blocks come and go, but few at a time: a new one may lie where an old one lay, and
-// then the old one's plan holds, which binds addresses only.
+// Batches keep their addresses. Blocks come and go, but few at a time, so a new block often has the address of an old
+// one. The old block's plan then holds for it, because a plan binds only addresses.
 void Trainer::run_step(data::Batches& batches, std::int64_t rows, bool training) {
   const auto step = [&] {
     const data::Batch batch = batches.batch();
@@ -166,7 +165,7 @@ void Trainer::run_step(data::Batches& batches, std::int64_t rows, bool training)
   const StepKey key{state_->counters_tensor().raw_data(), batches.place(), rows};
   RecordedWork& work = recorded_step(key);
   if (work.replay() != nullptr) return;
-  // Elsewhere than on the CPU a step runs once before, so that libraries have loaded what they need for it.
+  // On other devices than the CPU a step first runs once, so that libraries load their parts.
   if (!pool_) pool_ = std::make_shared<MemoryPool>(device());
   const std::size_t before = work.recordings();
   work.run([&] { return step(), RecordedWork::Results(); },
@@ -204,12 +203,12 @@ UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch
     pace.step();
     metrics.rows += static_cast<std::uint64_t>(rows);
     if (rows_done != nullptr) rows_done->store(metrics.rows, std::memory_order_relaxed);
-    if (device().is_cpu() && meter_.data<double>()[1] != 0) break;  // elsewhere looking would mean waiting
+    if (device().is_cpu() && meter_.data<double>()[1] != 0) break;  // elsewhere reading would wait
   }
   const Tensor meter = kernels::to_device(meter_, Device::cpu());
   const double loss = meter.data<double>()[0];
   const bool is_lost = meter.data<double>()[1] != 0;
-  if (is_lost) {  // the step that met it was the first one that the optimizer did not count
+  if (is_lost) {  // the lost step was the first one that the optimizer did not count
     const std::int64_t steps_until = optimizer_->step_count() - first_step + 1;
     metrics.rows = static_cast<std::uint64_t>(std::min(steps_until * batch_size(config_), partition.rows()));
   }

@@ -49,7 +49,7 @@ void write_status_file(const fs::path& run_directory, const RunStatus& status) {
     std::ofstream file(temporary, std::ios::binary);
     file << json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   }
-  std::error_code ignored;  // a full disk: nobody depends on this file
+  std::error_code ignored;  // a full disk does no harm: no program depends on this file
   fs::rename(temporary, path, ignored);
 }
 
@@ -59,7 +59,7 @@ void remove_status_file(const fs::path& run_directory) {
 }
 
 RunStatus why(const fs::path& run_directory) {
-  read_run_file(run_directory, "experiment.toml");  // for its message
+  read_run_file(run_directory, "experiment.toml");  // throws if this is not a run directory
   std::ifstream file(run_directory / kStatusFile, std::ios::binary);
   const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
@@ -75,7 +75,7 @@ RunStatus why(const fs::path& run_directory) {
     status.models = waits_of(json.at("models"), status.age);
     status.models_listed = whole_number<std::size_t>(json.at("models_waiting")).value();
     status.models_done = whole_number<std::size_t>(json.at("models_done")).value();
-  } catch (const std::exception&) {  // JSON's own, or an empty optional's
+  } catch (const std::exception&) {  // thrown by the JSON library or by an empty optional
     throw ConfigError("[why] expected the status of a run, got other bytes (" + (run_directory / kStatusFile).string() +
                       ")");
   }

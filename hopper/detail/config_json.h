@@ -1,4 +1,4 @@
-// A configuration as JSON text, as it travels in a lease. Internal to Hopscotch.
+// A configuration as JSON text, the form in which it travels in a lease. Internal to Hopscotch.
 #pragma once
 
 #include <string_view>
@@ -7,7 +7,7 @@
 
 namespace hop::hopper {
 
-/// Reads what Config::to_json wrote, types included. Throws ConfigError for anything but an object of plain values.
+/// The inverse of Config::to_json, including types. Throws ConfigError unless the text is an object of plain values.
 Config config_from_json(std::string_view text);
 
 }  // namespace hop::hopper

@@ -28,8 +28,8 @@ Bits256 make_nonce() {
   return nonce;
 }
 
-// HMAC-SHA-256 over who proves it to whom, all that the caller said, and the host's nonce. Each side brings a nonce, so
-// nothing can be played again; each role has words of its own, so nothing can be sent back to where it came from.
+// HMAC-SHA-256 over the prover's role, the caller's Hello and the host's nonce. Each side brings a nonce, so a proof
+// cannot be played again. Each role has its own words, so a proof cannot be sent back to its maker.
 Bits256 prove(const std::string& secret, HostRole role, const char* prover, ByteView hello, const Bits256& host_nonce) {
   std::string text = std::string("hopscotch 2, ") + (role == HostRole::Coordinator ? "coordinator" : "worker") +
                      " is called, proof of the " + prover + ": ";
@@ -45,7 +45,7 @@ Bits256 prove(const std::string& secret, HostRole role, const char* prover, Byte
   return proof;
 }
 
-// In constant time.
+// Compares in constant time.
 bool same(const Bits256& a, const Bits256& b) { return ::CRYPTO_memcmp(a.data(), b.data(), sizeof a) == 0; }
 
 template <class T>
@@ -118,7 +118,7 @@ net::Awaitable<void> refuse(std::shared_ptr<net::Connection> caller, std::string
   try {
     const Bytes bytes = message::encode(message::Refused{printable(reason, kMaxStrangersBytes / 2)});
     co_await say<message::Refused>(caller, bytes, net::deadline_in(kPatienceWithRefused));
-  } catch (const NetError&) {  // it has gone: nobody is left to be told
+  } catch (const NetError&) {  // the caller is gone and cannot be told
   }
   caller->close();
 }

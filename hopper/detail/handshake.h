@@ -1,5 +1,5 @@
-// How two processes of a run find out that they belong to it: each proves that it knows the run's secret, and neither
-// says it. Internal to Hopscotch.
+// How two processes recognise each other as parts of one run: each proves that it knows the run's secret, and neither
+// sends it. Internal to Hopscotch.
 #pragma once
 
 #include <functional>
@@ -12,29 +12,28 @@
 
 namespace hop::hopper {
 
-/// Who listens at the address that a worker calls.
+/// The kind of process that listens at the address that a worker calls.
 enum class HostRole : std::uint8_t { Coordinator, Worker };
 
-/// The host says that it does not want this caller, and why; calling again would not help.
+/// The host refuses this caller and says why. Calling again would not help.
 struct RefusedError : NetError {
   using NetError::NetError;
 };
 
-/// A frame of a stranger holds at most this much; the longest of ours has less than half of it.
+/// A stranger's frame has at most this many bytes. Our longest frame has less than half of them.
 inline constexpr std::uint32_t kMaxStrangersBytes = 1024;
 
-/// The caller's side, right after connecting: says `hello` (its nonce is made here), checks the host's proof and gives
-/// its own. Throws RefusedError, or NetError when the host is no process of this run or gone.
+/// The caller's side, right after connecting: sends `hello` (and makes its nonce), checks the host's proof and sends
+/// its own. Throws RefusedError; NetError if the host is not a process of this run, or is gone.
 net::Awaitable<void> introduce_self(std::shared_ptr<net::Connection> host, HostRole role, std::string secret,
                                     message::Hello hello, net::Deadline deadline);
 
-/// The host's side. `on_word` is called when the first message has come. Returns the Hello of a caller that has proven
-/// itself. Throws NetError that says why not (wrong secret, another protocol, no Hopscotch at all), after telling the
-/// caller.
+/// The host's side. Calls `on_word` when the first message has arrived. Returns the Hello of a caller that has proven
+/// itself. Otherwise tells the caller why not (wrong secret, another protocol, not Hopscotch) and throws NetError.
 net::Awaitable<message::Hello> examine(std::shared_ptr<net::Connection> caller, HostRole role, std::string secret,
                                        net::Deadline deadline, std::function<void()> on_word = {});
 
-/// Tells the caller why it is not wanted, and ends the connection.
+/// Tells the caller why it is refused, and ends the connection.
 net::Awaitable<void> refuse(std::shared_ptr<net::Connection> caller, std::string reason);
 
 }  // namespace hop::hopper

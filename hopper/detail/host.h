@@ -1,4 +1,4 @@
-// Where workers live: processes of this machine, or threads of this application. Internal to Hopscotch.
+// The home of workers: processes of this machine, or threads of this application. Internal to Hopscotch.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@ namespace hop::hopper {
 /// Starts and ends the lives of workers. Used from one thread, the coordinator's.
 class WorkerHost {
  public:
-  /// How a life ended: for people ("killed by signal 9"), and whether its host wanted it so, for which no model is to
+  /// How a life ended: in words ("killed by signal 9"), and whether its host ended it. If the host did, no model is to
   /// blame.
   struct End {
     std::string how;
@@ -21,9 +21,9 @@ class WorkerHost {
   using OnExit = std::function<void(Peer peer, const End& end)>;
 
   virtual ~WorkerHost() = default;
-  /// Begins one life of a worker, which will connect and say hello. Throws RunError when it cannot be started.
+  /// Begins one life of a worker, which will connect and say hello. Throws RunError if it cannot be started.
   virtual void start(Peer peer) = 0;
-  /// Ends this life without asking; `on_exit` follows. Nothing happens when it has ended already.
+  /// Ends this life without asking; `on_exit` follows. Does nothing if the life has already ended.
   virtual void kill(Peer peer) = 0;
 };
 

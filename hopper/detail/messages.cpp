@@ -1,4 +1,4 @@
-// Long because every message stands here once, in both directions.
+// Long because it has every message, in both directions.
 #include "hopper/detail/messages.h"
 
 #include <flatbuffers/flatbuffers.h>
@@ -25,8 +25,8 @@ Digest from_wire(const wire::Digest* digest) {
   return digest == nullptr ? Digest{} : Digest{digest->low(), digest->high()};
 }
 std::string text_of(const flatbuffers::String* text) { return text == nullptr ? std::string() : text->str(); }
-constexpr std::size_t kMaxWords = 2000;  // bytes of a text
-// For people: nothing that a terminal obeys, and no more than they would read.
+constexpr std::size_t kMaxWords = 2000;  // most bytes of a text
+// Text for people: nothing that a terminal obeys, and no more than people would read.
 std::string words_of(const flatbuffers::String* text) {
   return text == nullptr ? std::string() : printable(text->string_view(), kMaxWords);
 }

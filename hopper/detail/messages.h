@@ -1,5 +1,5 @@
-// The messages of the hopper as C++ values, and their bytes. The schema is messages.fbs; what arrives is verified with
-// tight limits before it is read. Internal to Hopscotch.
+// The messages of the hopper as C++ values, and their bytes. The schema is messages.fbs. Received bytes are verified
+// with tight limits before they are read. Internal to Hopscotch.
 #pragma once
 
 #include <array>
@@ -38,7 +38,7 @@ enum class Kind : std::uint16_t {
 
 inline constexpr std::uint32_t kProtocolVersion = 3;
 
-/// 256 bits: random numbers, or what they prove.
+/// 256 bits: a nonce or a proof.
 using Bits256 = std::array<std::uint64_t, 4>;
 
 struct Hello {
@@ -58,7 +58,7 @@ struct Refused {
   std::string reason;
 };
 
-/// States found on the worker's disk, a page of them: a message has its limits, a disk has not.
+/// A page of the states found on the worker's disk: a message has a size limit, a disk has not.
 struct Held {
   std::vector<HeldState> states;
 };
@@ -70,11 +70,12 @@ std::vector<Held> pages_of(std::vector<HeldState> states);
 struct Ready {
   std::string address;     ///< where other workers reach it
   std::uint64_t held = 0;  ///< states on the pages before
-  std::string device;      ///< what it computes on: "cpu", "cuda:0"
+  std::string device;      ///< its device: "cpu", "cuda:0"
   std::string arithmetic;  ///< arithmetic_of(that)
 };
 
-/// The experiment's text follows as the frame's payload; none where the worker shares the application's memory.
+/// The experiment's text follows as the frame's payload. If the worker shares the application's memory, there is no
+/// payload.
 struct Welcome {
   std::string dataset;
   std::uint32_t workers = 1;
@@ -82,7 +83,7 @@ struct Welcome {
 
 /// A lease as it travels: with the source's address and the model's configuration.
 struct LeaseOrder {
-  Lease lease;  ///< lease.source is not sent; `source_address` stands for it
+  Lease lease;  ///< lease.source is not sent; `source_address` takes its place
   std::optional<std::string> source_address;
   std::string config;  ///< JSON
 };
@@ -108,7 +109,7 @@ struct Collect {
   Digest digest;
   std::string config;
 };
-/// The run is over: say goodbye with a last Heartbeat.
+/// The run is over: the worker sends a last Heartbeat and ends.
 struct Shutdown {};
 
 struct Result {
@@ -126,7 +127,7 @@ struct Failed {
   std::string text;
 };
 
-/// Says that the worker lives, and what it is doing.
+/// A sign of life, with the worker's present work.
 struct Heartbeat {
   bool busy = false;
   ModelId model;
@@ -135,7 +136,7 @@ struct Heartbeat {
   std::uint64_t rows_done = 0;
   std::uint64_t rows = 0;
   std::uint64_t control_bytes = 0;  ///< sent and received by this worker so far, over all its connections
-  std::uint64_t progress = 0;       ///< differs from the last one's if the worker did anything
+  std::uint64_t progress = 0;       ///< differs from the last heartbeat's if the worker did anything
   std::string doing;                ///< for people
 };
 
@@ -144,7 +145,7 @@ struct Notice {
   std::string text;
 };
 
-/// Why a worker cannot serve at all; decides the run's exit code.
+/// Why a worker cannot serve at all. Decides the run's exit code.
 enum class FatalKind : std::uint8_t { Config, Data, Other };
 struct Fatal {
   FatalKind kind = FatalKind::Other;
@@ -157,14 +158,14 @@ struct Fetch {
   Digest digest;
 };
 
-/// Answers Fetch and Collect; when `found`, the state block follows as the frame's payload.
+/// The answer to Fetch and Collect. If `found`, the state block follows as the frame's payload.
 struct State {
   ModelId model;
   std::uint32_t version = 0;
   Digest digest;
   bool found = false;
-  std::string text;         ///< why not
-  bool unreadable = false;  ///< it is there and cannot be read just now: that may pass
+  std::string text;         ///< why it was not found
+  bool unreadable = false;  ///< it is there, but cannot be read at the moment
 };
 
 using Bytes = std::vector<std::byte>;
@@ -190,7 +191,7 @@ Bytes encode(const Fatal&);
 Bytes encode(const Fetch&);
 Bytes encode(const State&);
 
-/// Throws NetError when `bytes` are no valid message of this type. `bytes` must lie on a 16-byte boundary.
+/// Throws NetError unless `bytes` are a valid message of this type. `bytes` must lie on a 16-byte boundary.
 template <class T>
 T decode(ByteView bytes);
 

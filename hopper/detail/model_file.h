@@ -11,8 +11,7 @@ namespace hop::hopper {
 
 std::filesystem::path model_file_path(const std::filesystem::path& run_directory, ModelId id);
 
-/// Writes the block durably and returns its SHA-256. Throws StateError, also when the block has another size than the
-/// model.
+/// Writes the block durably and returns its SHA-256. Throws StateError, also if the block's size is not the model's.
 std::string write_model_file(const std::filesystem::path& path, const Experiment& experiment,
                              const data::Dataset& dataset, ModelId id, const Config& config, ByteView block);
 

@@ -20,7 +20,7 @@
 namespace hop::hopper {
 namespace {
 
-// Processes that the system has killed so far because memory ran out; 0 where it does not say.
+// How many processes the system has killed so far because memory ran out; 0 if it does not say.
 std::uint64_t kills_for_memory() {
   std::ifstream file("/proc/vmstat");
   std::string name;
@@ -31,8 +31,8 @@ std::uint64_t kills_for_memory() {
   return 0;
 }
 
-// Signals that a process gets for what it did itself. The others come from outside: somebody, or the system as it goes
-// down, wants it to end.
+// Signals that a process gets for its own fault. Other signals come from outside: from a person, or from the system at
+// shutdown.
 bool is_own_fault(int signal) {
   for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ}) {
     if (signal == own) return true;
@@ -78,10 +78,11 @@ int open_log(const std::filesystem::path& path) {
 
 }  // namespace
 
-// The coordinator and each of its workers need so many descriptors; fewer would show late and far from the cause.
+// Checks the number of descriptors that the coordinator and its workers need. A shortage would show late and far from
+// its cause.
 void check_open_files(std::uint32_t workers) {
   constexpr std::uint64_t kOwn = 32;       // files, timers, visitors
-  constexpr std::uint64_t kPerWorker = 2;  // its connection; one of another worker's
+  constexpr std::uint64_t kPerWorker = 2;  // its connection, and one of another worker
   const std::uint64_t needed = kOwn + kPerWorker * workers;
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
@@ -162,7 +163,7 @@ pid_t ProcessHost::pid(WorkerId worker) const {
 void ProcessHost::await_child() {
   child_signal_.async_wait([this](const boost::system::error_code& error, int) {
     if (error) return;
-    await_child();  // first: reap may end the run and with it this host
+    await_child();  // waits again first, because reap() may end the run and with it this host
     reap();
   });
 }

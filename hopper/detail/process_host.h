@@ -16,24 +16,25 @@
 namespace hop::hopper {
 
 struct ProcessHostOptions {
-  std::string program;                  ///< the `hop` executable: opened once, whatever lies under its name later
+  std::string program;                  ///< the `hop` executable, opened once: the file may be replaced later
   std::string coordinator;              ///< address that the worker connects to
   std::string token;                    ///< the run's secret, handed over in a pipe
-  std::filesystem::path run_directory;  ///< its nodes/wN/ is the node's disk, its log takes the output
+  std::filesystem::path run_directory;  ///< nodes/wN/ in it is the node's disk; its log receives the output
 };
 
-/// Throws ConfigError when this process may open fewer files than a run of so many worker processes needs.
+/// Throws ConfigError if this process may open fewer files than a run with this many worker processes needs.
 void check_open_files(std::uint32_t workers);
 
-/// Each life is a process `hop worker --connect ADDRESS --worker N --incarnation K --node DIR`, in a process group of
-/// its own (a Ctrl-C at the terminal reaches the coordinator alone), which the kernel kills should the coordinator die.
+/// Each life is a process `hop worker --connect ADDRESS --worker N --incarnation K --node DIR`, in its own process
+/// group, so that a Ctrl-C at the terminal reaches only the coordinator. If the coordinator dies, the kernel kills the
+/// process.
 class ProcessHost final : public WorkerHost {
  public:
   ProcessHost(const net::Executor& executor, ProcessHostOptions options, OnExit on_exit);
   ~ProcessHost() override;
   void start(Peer peer) override;
   void kill(Peer peer) override;
-  /// The process of a worker's present life; 0 when it has none. For progress displays and fault tests.
+  /// The process of a worker's present life; 0 if it has none. For progress displays and fault tests.
   pid_t pid(WorkerId worker) const;
 
  private:

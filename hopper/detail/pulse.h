@@ -1,4 +1,4 @@
-// Whether a worker lives and gets on. A pure rule over times. Internal to Hopscotch.
+// Decides whether a worker lives and makes progress. A pure rule over times. Internal to Hopscotch.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,8 @@
 
 namespace hop::hopper {
 
-/// The coordinator's patience with a worker that speaks but gets nothing done: `floor`, or longer where this run's
-/// units take long (20 times the median of the latest ones) or its states are large (at 10 MB/s).
+/// The coordinator's patience with a worker that speaks but makes no progress: `floor`, or longer if the units of this
+/// run take long (20 times the median of the latest units) or its states are large (at 10 MB/s).
 class Patience {
  public:
   using Duration = std::chrono::steady_clock::duration;
@@ -44,29 +44,29 @@ class Patience {
   std::uint64_t largest_ = 0;
 };
 
-/// What is seen of one life of a worker.
+/// The signs of life of one worker's life.
 class Pulse {
  public:
   using Clock = std::chrono::steady_clock;
 
   /// A life begins.
   void start(Clock::time_point now) { *this = Pulse(now); }
-  /// `arrived` bytes have come from it so far: a part of a large message is a sign of life like a whole one, and while
-  /// a state is `on_its_way`, one of progress.
+  /// `arrived` bytes have come from the worker so far. A part of a large message is also a sign of life and, while a
+  /// state is `on_its_way`, a sign of progress.
   void look(std::uint64_t arrived, bool on_its_way, Clock::time_point now) {
     if (arrived == arrived_) return;
     arrived_ = arrived;
     heard_ = now;
     if (on_its_way) moved_ = now;
   }
-  /// A heartbeat counts as progress if its number is another than before.
+  /// A heartbeat counts as progress if its number has changed.
   void beat(std::uint64_t progress, Clock::time_point now) {
     if (progress != progress_) moved_ = now;
     progress_ = progress;
   }
-  /// It got something done, or has only now something to do.
+  /// The worker made progress, or has only now something to do.
   void move(Clock::time_point now) { moved_ = now; }
-  /// This process stood still for that long and could hear nobody: that time does not count.
+  /// This process stood still for `lag` and could not hear the worker: that time does not count.
   void forgive(Clock::duration lag) {
     heard_ += lag;
     moved_ += lag;
@@ -85,8 +85,8 @@ class Pulse {
   std::uint64_t arrived_ = 0, progress_ = 0;
 };
 
-/// How long to wait before a worker is started again, after so many lives in a row that came to nothing: not at all
-/// after the first one, then 0.2 s, 0.4 s, ... up to 5 s.
+/// The pause before a worker is started again after this many fruitless lives in a row: none after the first, then 0.2
+/// s, 0.4 s, ... up to 5 s.
 inline std::chrono::milliseconds pause_after(std::uint32_t fruitless_lives) {
   if (fruitless_lives < 2) return std::chrono::milliseconds(0);
   const std::uint32_t doublings = std::min(fruitless_lives - 2, 5U);

@@ -67,7 +67,7 @@ Digest data_digest(const data::Dataset& dataset) {
 }
 
 void check_same_data(const JournalHeader& header, const data::Dataset& dataset) {
-  if (header.data == Digest{}) return;  // of a version that did not write it down
+  if (header.data == Digest{}) return;  // an older version did not record it
   const Digest now = data_digest(dataset);
   if (now == header.data) return;
   throw DataError("[resume] expected the data that the run began with (digest " + header.data.hex() +

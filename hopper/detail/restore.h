@@ -1,4 +1,4 @@
-// What a run's experiment and journal say together. Internal to Hopscotch.
+// The state of a run according to its experiment and its journal. Internal to Hopscotch.
 #pragma once
 
 #include <filesystem>
@@ -22,18 +22,20 @@ Plan make_plan(const Experiment& experiment, std::uint32_t partitions);
 struct Restored {
   Ledger ledger;
   std::size_t records = 0;
-  std::string contradiction;  ///< of the record after them, with the byte at which it begins; empty: there is none
+  std::string contradiction;  ///< of the next record, with the byte at which it begins; empty if there is none
 };
 Restored restore(const Experiment& experiment, std::uint32_t partitions, const JournalContents& journal);
 
-/// What is cut off the end of a journal, as a line for people; empty: nothing is.
+/// Describes the part that is cut off the end of a journal, in a line for people; empty if nothing is cut off.
 std::string describe_tail(const JournalContents& contents, const std::string& contradiction);
 
-/// What decides the rows that a run trains on: the data set's own digest, those of its files, and the scale.
+/// The digest of everything that decides the rows that a run trains on: the data set's digest, those of its files, and
+/// the scale.
 Digest data_digest(const data::Dataset& dataset);
-/// Throws DataError when the journal is of a run on other data.
+/// Throws DataError if the journal belongs to a run on other data.
 void check_same_data(const JournalHeader& header, const data::Dataset& dataset);
-/// Reads all files of the data set again: what is wrong with the first one that was changed; empty: nothing.
+/// Reads all files of the data set again. Returns the damage of the first file that was changed; empty if there is
+/// none.
 std::string data_damage(const data::Dataset& dataset);
 
 }  // namespace hop::hopper

@@ -17,10 +17,10 @@
 namespace hop::hopper {
 namespace {
 
-constexpr unsigned kPrivate = 0700;  // weights and rows are their owner's
+constexpr unsigned kPrivate = 0700;  // only the owner may read weights and rows
 constexpr const char* kLock = "lock";
 
-// What a run puts into its directory before it begins.
+// The files that a run makes in its directory before it begins.
 constexpr std::array kOurs = {"experiment.toml", "journal", "data", "nodes", "models", "log", kLock};
 
 // A lock of the open file: unlike those of a process, closing another descriptor of the file does not drop it.
@@ -33,7 +33,7 @@ struct flock whole_file(short type) {
 
 bool holds_run(const fs::path& path) { return fs::exists(path / "experiment.toml") || fs::exists(path / "journal"); }
 
-// Nothing but what a run leaves that was killed in its first moment.
+// Whether the folder has nothing but the leftovers of a run that was killed at its start.
 bool is_vacant(const fs::path& path) {
   for (const auto& entry : fs::directory_iterator(path)) {
     if (entry.path().filename() != kLock && !is_temporary_name(entry.path())) return false;
@@ -73,7 +73,8 @@ RunLock::RunLock(const fs::path& run_directory)
   fail("another process runs or resumes the run there; `hop report` shows how it stands");
 }
 
-// Unlocked, not merely closed: a worker that was killed before its exec has the file open until it is gone.
+// Unlocks the file instead of only closing it: a worker that was killed before its exec keeps the file open until it is
+// gone.
 RunLock::~RunLock() {
   struct flock lock = whole_file(F_UNLCK);
   if (fd_.get() >= 0) ::fcntl(fd_.get(), F_OFD_SETLK, &lock);
@@ -106,7 +107,7 @@ NewRunDirectory::NewRunDirectory(const fs::path& path) : path_(without_trailing_
   try {
     if (!created_) check_vacant(path_);
     lock_.emplace(path_);
-    if (!created_) check_vacant(path_);  // another process may have been faster, and be done by now
+    if (!created_) check_vacant(path_);  // another process may have been faster and may already be done
     remove_leftovers(path_);
   } catch (const fs::filesystem_error& error) {
     throw ConfigError(std::string("[run] cannot use the run directory: ") + error.what());

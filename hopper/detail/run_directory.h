@@ -16,11 +16,11 @@ namespace hop::hopper {
 
 namespace fs = std::filesystem;
 
-/// Held by the process that runs or resumes a run, from the first moment to the last: RUN_DIR/lock, which the kernel
-/// lets go of when the process is gone, however it went.
+/// The lock RUN_DIR/lock, held from beginning to end by the process that runs or resumes a run. The kernel releases it
+/// when the process is gone for any reason.
 class RunLock {
  public:
-  /// Throws ConfigError when another process holds it.
+  /// Throws ConfigError if another process holds it.
   explicit RunLock(const fs::path& run_directory);
   ~RunLock();
   RunLock(const RunLock&) = delete;
@@ -30,15 +30,15 @@ class RunLock {
   Descriptor fd_;
 };
 
-/// Whether a process runs or resumes the run. Asks without taking the lock.
+/// Whether a process runs or resumes the run. Does not take the lock.
 bool is_running(const fs::path& run_directory);
 
 /// A run directory under construction, locked. Removed again unless `keep` was called, so that a run that could not
-/// begin leaves nothing behind (of a folder that was there before, its contents).
+/// begin leaves nothing behind. (If the folder existed before, only its contents are removed.)
 class NewRunDirectory {
  public:
-  /// Creates `path`, for its owner alone, or takes the empty folder that is there; with an empty path a private
-  /// temporary directory. Throws ConfigError where something else is there, with what to do.
+  /// Creates `path`, accessible to its owner alone, or takes an existing empty folder. An empty path means a private
+  /// temporary directory. If something else is there, throws ConfigError with advice.
   explicit NewRunDirectory(const fs::path& path);
   ~NewRunDirectory();
   NewRunDirectory(const NewRunDirectory&) = delete;
@@ -58,16 +58,16 @@ inline void create_folder(const fs::path& path) { hop::create_folder(path, raise
 inline void write_file(const fs::path& path, std::string_view text) {
   write_file_atomically(path, as_bytes(text), raise<RunError>);
 }
-/// Removes what killed writers left in the run directory. To be called under the lock.
+/// Removes the leftovers of killed writers in the run directory. The caller holds the lock.
 void remove_leftovers(const fs::path& run_directory);
 
-/// Whether the directory holds a journal from which a run can go on. Without one the run was ended before anything was
-/// trained: an unreadable journal counts only where there are states that it may speak of.
+/// Whether the directory has a journal from which a run can go on. If not, the run was ended before anything was
+/// trained. An unreadable journal counts only if there are states that it may describe.
 bool has_begun(const fs::path& run_directory);
 
-/// The text of a file of a run. Throws ConfigError that says that the directory holds no run.
+/// The text of a file of a run. Throws ConfigError if the directory does not hold a run.
 std::string read_run_file(const fs::path& run_directory, const char* name);
-/// What each of `workers` computed on, as results.json says; empty before there is one.
+/// The devices of `workers` according to results.json; empty before there is one.
 std::vector<std::string> read_devices(const fs::path& run_directory, std::uint32_t workers);
 /// The experiment of a run, with the objects of `own` put back in where they are the application's code.
 Experiment read_experiment(const fs::path& run_directory, const Experiment& own);

@@ -77,7 +77,7 @@ Outcome RunLoop::run() {
   }
   for (const Model& model : coordinator_.ledger().models()) {
     started_units_ += model.version;
-    if (model.visits.empty()) continue;  // what earlier lives of the run have learned of it
+    if (model.visits.empty()) continue;  // learned in earlier lives of the run
     patience_.unit_took(model.seconds / static_cast<double>(model.visits.size()), model.state_bytes);
   }
   spawn(accept_workers());
@@ -173,7 +173,8 @@ void RunLoop::execute(const action::Finish& a) {
   spawn(shut_down());
 }
 
-// Group commit: while one sync waits for the disk, the next records gather.
+// Group commit: while one sync waits for the disk, the next records gather. Syncs on the disk thread; reports on the
+// loop's thread.
 void RunLoop::sync_journal() {
   dirty_ = false;
   syncing_ = true;
@@ -182,7 +183,7 @@ void RunLoop::sync_journal() {
     std::exception_ptr error;
     try {
       sequence = journal_.sync();
-    } catch (const JournalError& e) {  // a full disk, say: what is durable can be resumed
+    } catch (const JournalError& e) {  // for example a full disk: the durable part can be resumed
       error = std::make_exception_ptr(RunError(e.what()));
     }
     post(io_, [this, sequence, error] {

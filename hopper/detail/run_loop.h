@@ -31,16 +31,16 @@
 
 namespace hop::hopper {
 
-/// What a run adds up outside of the journal.
+/// Totals of a run that are not in the journal.
 struct RunTotals {
   double seconds = 0;
-  std::uint64_t collect_bytes = 0;   ///< payload that reached the coordinator: final states, nothing else
-  std::uint64_t control_bytes = 0;   ///< everything that is no payload, on all connections
-  std::vector<std::string> devices;  ///< what each worker computed on; "" for one that never got ready
+  std::uint64_t collect_bytes = 0;   ///< payload that reached the coordinator: only final states
+  std::uint64_t control_bytes = 0;   ///< all bytes but payload, on all connections
+  std::vector<std::string> devices;  ///< the device of each worker; "" for a worker that was never ready
 };
 
-/// What another host of workers needs to know, in place of those of RunOptions::hosting: tests put workers of their own
-/// into a run.
+/// The surroundings of a host of workers that replaces the hosts of RunOptions::hosting. Tests put their own workers
+/// into a run this way.
 struct HostSurroundings {
   net::Executor executor;
   std::shared_ptr<net::MemoryNetwork> memory;  ///< where "memory:coordinator" listens
@@ -51,24 +51,24 @@ using MakeHost = std::function<std::unique_ptr<WorkerHost>(const HostSurrounding
 
 class RunLoop {
  public:
-  /// The references outlive the loop. `journal` is open and holds what `coordinator` was restored from.
+  /// The references outlive the loop. `journal` is open and has the records from which `coordinator` was restored.
   RunLoop(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options, Journal& journal,
           Coordinator& coordinator, const MakeHost& make_host = {});
   ~RunLoop();
 
-  /// Runs to the end. Throws what made the run fail.
+  /// Runs to the end. Throws the error that made the run fail.
   Outcome run();
   RunTotals totals() const;
 
  private:
   using Connection = std::shared_ptr<net::Connection>;
 
-  // How a life ended. What the host did to it is no fault of the model that it trained.
+  // How a life ended. If the host ended it, the model that it trained is not to blame.
   enum class Loss : std::uint8_t {
-    Crash,           // by itself, or its connection broke for a reason that its end will tell
-    Silence,         // not a byte for 2.5 s: killed
-    StoodStill,      // it spoke, but its unit did not get on: killed
-    HostStoodStill,  // it spoke, but its disk did not get on, or its start: killed
+    Crash,           // by itself, or its connection broke for a reason that its end will show
+    Silence,         // not a byte for 2.5 s: it was killed
+    StoodStill,      // it spoke, but its unit made no progress: it was killed
+    HostStoodStill,  // it spoke, but its disk or its start made no progress: it was killed
   };
 
   // One worker as this process sees it.
@@ -77,25 +77,25 @@ class RunLoop {
     WorkerProgress::State state = WorkerProgress::State::Starting;
     Connection connection;
     std::string address;  // where other workers reach it
-    std::string device;   // what it computes on
+    std::string device;   // its device
     message::Heartbeat last;
     std::uint32_t failed_starts = 0;
     std::uint32_t failed_forks = 0;
-    std::uint32_t fruitless_lives = 0;  // in a row: they got ready, and nothing done
+    std::uint32_t fruitless_lives = 0;  // lives in a row that got ready but achieved nothing
     std::string last_error;
-    std::optional<ModelId> trained;    // by the life that was lost, as far as it said
-    std::optional<Lease> interrupted;  // what a life that was lost had in hand; none once its fate is told
-    std::string epilogue;              // to be told once the loss was
+    std::optional<ModelId> trained;    // by the life that was lost; none if it did not say
+    std::optional<Lease> interrupted;  // the unit of a lost life; none once its fate has been told
+    std::string epilogue;              // a notice to be given after that of the loss
     bool alive = false;                // its process or thread has not ended
     bool was_ready = false;            // in this life
     bool has_worked = false;           // in this life: a result, a failure, a state
     bool is_sending_state = false;
-    Loss loss = Loss::Crash;      // why this life was lost, as far as this process decided it
-    std::vector<HeldState> held;  // pages of them, until it is ready
+    Loss loss = Loss::Crash;      // why this life was lost, if this process decided it
+    std::vector<HeldState> held;  // states from its pages so far, until it is ready
     Pulse pulse;
     std::chrono::steady_clock::time_point lost_at{};
     std::shared_ptr<net::asio::steady_timer> restart;
-    std::uint64_t control_bytes = 0;  // of lives that have ended
+    std::uint64_t control_bytes = 0;  // of its ended lives
   };
 
   // Lives of workers.
@@ -139,10 +139,10 @@ class RunLoop {
   void save_collected(ModelId model, std::shared_ptr<AlignedBuffer> block, const Digest& expected);
   net::Awaitable<void> shut_down();
 
-  // What people should know.
+  // Messages for people.
   struct LeaseAt {
     WorkerId worker;
-    std::size_t place = 0;  // in the worker's queue; 0 trains
+    std::size_t place = 0;  // place in the worker's queue; 0 trains
   };
   void write_status();
   RunStatus status(std::chrono::steady_clock::time_point now);
@@ -185,7 +185,7 @@ class RunLoop {
   std::vector<Node> nodes_;
 
   Patience patience_;
-  std::map<ModelId, Peer> collecting_;  // who was asked for a final state
+  std::map<ModelId, Peer> collecting_;  // models whose final state was requested, and from which worker
   std::deque<Event> events_;
   bool stepping_ = false;
   bool dirty_ = false, syncing_ = false;
@@ -196,7 +196,7 @@ class RunLoop {
   bool changed_ = true;
   bool told_of_change_ = false;
   double started_units_ = 0;
-  std::map<std::string, std::pair<std::string, std::chrono::steady_clock::time_point>> waits_;  // since when in words
+  std::map<std::string, std::pair<std::string, std::chrono::steady_clock::time_point>> waits_;  // words, since when
   std::chrono::steady_clock::time_point status_written_{};
   bool writes_status_ = false;
 };

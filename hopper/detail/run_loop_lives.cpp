@@ -1,4 +1,5 @@
-// The lives of the coordinator's workers: how they begin, how they are watched, and what follows from their end.
+// The lives of the coordinator's workers: their beginning, their supervision, and the consequences of their end. All
+// functions run on the loop's thread.
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -13,10 +14,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kSilence = 2500ms;  // a worker speaks every 500 ms: five missed beats
+constexpr auto kSilence = 2500ms;  // a worker sends a heartbeat every 500 ms: five are missing
 constexpr auto kWatch = 250ms;
 constexpr auto kGoodbyePatience = 3s;
-constexpr auto kEndPatience = 2s;  // with a worker that lost its connection: its own end tells why
+constexpr auto kEndPatience = 2s;  // for the end of a worker that lost its connection: its end shows why
 constexpr std::uint32_t kMaxFailedStarts = 3;
 constexpr std::uint32_t kMaxFailedForks = 6;
 constexpr std::uint32_t kMaxFruitlessLives = 10;
@@ -46,7 +47,7 @@ void RunLoop::start_worker(Node& node) {
     host_->start(node.peer);
     node.alive = true;
     node.failed_forks = 0;
-  } catch (const RunError& error) {  // the system has no process or thread to give just now
+  } catch (const RunError& error) {  // the system cannot give a process or thread now
     node.state = WorkerProgress::State::Gone;
     node.last_error = error.what();
     if (++node.failed_forks == kMaxFailedForks) return fail(std::current_exception());
@@ -85,7 +86,7 @@ void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
     node->connection->close();
     node->connection.reset();
   }
-  // A silent process may still write to the node's disk: the next life waits until it is dead.
+  // A silent process may still write to the node's disk, so the next life waits until the process is dead.
   if (loss != Loss::Crash) host_->kill(peer);
   if (!node->was_ready) return;
   step(event::WorkerDown{peer, node->trained});
@@ -106,7 +107,7 @@ void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
   node->alive = false;
   ended_.cancel();
   if (error_) return;
-  // Silent while it dumped core: a crash all the same.
+  // If it was silent because it dumped core, it is still a crash.
   const bool is_hosts_doing = node->loss == Loss::HostStoodStill || (node->loss != Loss::StoodStill && end.by_host);
   if (!is_hosts_doing && node->was_ready && !outcome_) step(event::WorkerCrashed{peer, end.how, node->trained});
   if (!outcome_ || !node->epilogue.empty()) tell_loss(*node, end.how);
@@ -119,7 +120,7 @@ void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
   start_again(*node, pause_after(std::max(node->failed_starts, node->fruitless_lives)));
 }
 
-// Of a worker that ends again and again without a use, the run ends: nobody would notice otherwise.
+// If a worker ends repeatedly without doing any work, the run ends. Otherwise nobody would notice.
 bool RunLoop::give_up(const Node& node, const std::string& how) {
   const std::string cause = node.last_error.empty() || node.last_error == how ? how : how + ": " + node.last_error;
   std::string what;
@@ -136,7 +137,8 @@ bool RunLoop::give_up(const Node& node, const std::string& how) {
   return true;
 }
 
-// If this thread itself stood still (a stopped process, say), nobody could be heard: that time does not count.
+// If this thread itself stood still (for example in a stopped process), it could not hear any worker: that time does
+// not count.
 net::Awaitable<void> RunLoop::watch() {
   net::asio::steady_timer timer(io_);
   auto last = Clock::now();
@@ -157,7 +159,7 @@ net::Awaitable<void> RunLoop::watch() {
 void RunLoop::look_after(Node& node, Clock::time_point now) {
   if (node.state == WorkerProgress::State::Gone) {
     if (!node.alive || now - node.lost_at <= kEndPatience) return;
-    // From here on its end tells nothing of why it lost its connection.
+    // From here on the worker's end does not show why it lost its connection.
     if (node.loss == Loss::Crash) node.loss = Loss::Silence;
     return host_->kill(node.peer);
   }
@@ -175,8 +177,8 @@ void RunLoop::look_after(Node& node, Clock::time_point now) {
               in_training(node) != nullptr ? Loss::StoodStill : Loss::HostStoodStill);
 }
 
-// The unit that the worker was training when it was last heard of; null where it trained none. Of those that it was
-// given, the first may be trained already, and on its way to a disk that takes its time.
+// The unit that the worker was training when it was last heard from; null if it was training none. This need not be the
+// first unit in its queue: that one may already be trained and on its way to a slow disk.
 const Lease* RunLoop::in_training(const Node& node) const {
   const std::vector<Lease>& leases = coordinator_.workers()[node.peer.worker.index()].leases;
   const auto said = std::find_if(leases.begin(), leases.end(), [&](const Lease& lease) {

@@ -1,4 +1,4 @@
-// What a run tells about itself while it goes on, and how it is stopped from outside.
+// Messages of a run about itself while it goes on, and stopping it from outside.
 #include <boost/asio/post.hpp>
 #include <fstream>
 
@@ -28,7 +28,8 @@ void RunLoop::notice(const std::string& text) {
   if (options_.on_notice) options_.on_notice(line);
 }
 
-// `how` its life ended, and where that began as something else (silence, a connection that broke), that.
+// Says how a worker's life ended (`how`). If the trouble began as something else (silence, a broken connection), says
+// that, too.
 void RunLoop::tell_loss(Node& node, const std::string& how) {
   std::string when = " before it was ready";
   if (node.was_ready)
@@ -40,8 +41,8 @@ void RunLoop::tell_loss(Node& node, const std::string& how) {
   node.interrupted.reset();
 }
 
-// Of the unit that a lost worker had in hand: only the worker that owns the partition can take it over, in its next
-// life.
+// Says what became of the unit of a lost worker. Only the worker that owns the partition can take the unit over, in its
+// next life.
 void RunLoop::tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, const std::string& verb) {
   std::optional<Lease>& interrupted = nodes_[worker.index()].interrupted;
   if (!interrupted || interrupted->model != model || interrupted->unit != unit) return;
@@ -51,8 +52,8 @@ void RunLoop::tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, cons
   interrupted.reset();
 }
 
-// Nobody takes the model's unit over. Where it was a loss that decided it, that is told first: it waits for how the
-// worker's life ended.
+// Says that a model is set aside: no worker takes its unit over. If a loss decided this, the loss is told first, once
+// it is known how the worker's life ended.
 void RunLoop::tell_quarantine(const record::Quarantine& quarantine) {
   const std::string line = "model " + std::to_string(quarantine.model.value) + " is set aside: " + quarantine.reason;
   bool is_told_later = false;
@@ -68,7 +69,7 @@ void RunLoop::tell_quarantine(const record::Quarantine& quarantine) {
   if (!is_told_later) notice(line);
 }
 
-// Its units keep their results; time is all that is lost.
+// Says that a model goes back. Its units keep their results; only time is lost.
 void RunLoop::tell_rollback(const record::Rollback& rollback) {
   const Model& model = coordinator_.ledger().model(rollback.model);
   const std::uint32_t units = model.version - rollback.version;
@@ -78,7 +79,7 @@ void RunLoop::tell_rollback(const record::Rollback& rollback) {
                           : "its initial state"));
 }
 
-// Once: results.json says it of every worker.
+// Warns once per run: results.json has every worker's change.
 void RunLoop::tell_change(const record::Arithmetic& now) {
   const std::string& before = coordinator_.ledger().arithmetic()[now.worker.index()];
   if (before.empty() || std::exchange(told_of_change_, true)) return;
@@ -86,7 +87,7 @@ void RunLoop::tell_change(const record::Arithmetic& now) {
          ": bits may differ from those of a run that went through (arithmetic_changes in results.json)");
 }
 
-// That may pass; where it does not, the state is taken for lost, which is told again.
+// The trouble may pass. If it does not, the state counts as lost, and that is told, too.
 void RunLoop::tell_unreadable(ModelId model, const std::string& why) {
   notice("model " + std::to_string(model.value) + ": its state could not be read and is asked for again: " + why);
 }

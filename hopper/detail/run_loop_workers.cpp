@@ -1,4 +1,4 @@
-// What is said between the coordinator and its workers.
+// The conversations between the coordinator and its workers. All functions run on the loop's thread.
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -20,9 +20,9 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kHelloPatience = 10s;
-constexpr std::size_t kMaxHeldStates = 10'000'000;  // of one worker: as many as a run may have models
+constexpr std::size_t kMaxHeldStates = 10'000'000;  // of one worker: the most models of a run
 
-// With any contents: to clear gigabytes would take this thread a second.
+// Uninitialised: clearing gigabytes would take this thread a second.
 AlignedBuffer unclear_buffer(std::uint64_t bytes) {
   auto* data = static_cast<std::byte*>(allocate_block(bytes));
   if (data == nullptr) throw std::bad_alloc();
@@ -42,7 +42,7 @@ net::Awaitable<void> RunLoop::accept_workers() {
   }
 }
 
-// Why this caller, which belongs to the run, cannot be the worker that it says it is; empty if it can.
+// Why this caller, which belongs to the run, cannot be the worker that it claims to be; empty if it can.
 std::string RunLoop::check_hello(const message::Hello& hello) {
   const std::string name = "worker " + std::to_string(hello.peer.worker.value);
   if (find(hello.peer) == nullptr || find(hello.peer)->connection) {
@@ -80,7 +80,7 @@ net::Awaitable<Peer> RunLoop::greet(net::Door::Visitor& visitor) {
   const message::Bytes bytes = message::encode(welcome);
   const std::string text = experiment_.model.builder ? std::string() : to_toml(experiment_);
   co_await connection->send(static_cast<std::uint16_t>(message::Kind::Welcome), bytes, as_bytes(text));
-  if (outcome_) send(hello.peer, message::Shutdown{});  // it came when all was over
+  if (outcome_) send(hello.peer, message::Shutdown{});  // it came after the end of the run
   co_return hello.peer;
 }
 
@@ -183,7 +183,7 @@ net::Awaitable<void> RunLoop::dispatch(Peer peer, const Connection& connection, 
   }
 }
 
-// This life of the worker was of use.
+// Notes that this life of the worker did some work.
 void RunLoop::note_work(Peer peer) {
   Node* node = find(peer);
   if (node == nullptr) return;
@@ -195,7 +195,7 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, const Connection& connect
                                             std::uint64_t bytes) {
   if (state.model.index() >= coordinator_.ledger().models().size()) throw NetError("[collect] no such model");
   const Model& model = coordinator_.ledger().model(state.model);
-  const Digest digest = model.digest;  // the model may move while the bytes arrive
+  const Digest digest = model.digest;  // the model may change while the bytes arrive
   if (!collecting_.contains(state.model)) throw NetError("[collect] a state that nobody asked for");
   if (!state.found) {
     collecting_.erase(state.model);
@@ -217,11 +217,11 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, const Connection& connect
 
 void RunLoop::send_bytes(Peer peer, std::uint16_t kind, message::Bytes bytes) {
   Node* node = find(peer);
-  if (node == nullptr || !node->connection) return;  // that life is over: what it was told does not matter any more
+  if (node == nullptr || !node->connection) return;  // this life is over, so the message does not matter any more
   const auto body = [](Connection to, std::uint16_t message_kind, message::Bytes control) -> net::Awaitable<void> {
     try {
       co_await to->send(message_kind, control);
-    } catch (const NetError&) {  // shows as a failed receive too, which is where it is handled
+    } catch (const NetError&) {  // the receive fails, too, and handles the error
     }
   };
   net::asio::co_spawn(io_, body(node->connection, kind, std::move(bytes)), net::asio::detached);

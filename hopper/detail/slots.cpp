@@ -117,7 +117,7 @@ std::unique_ptr<Trainer> Slots::build(ModelId model, const Config& config, const
 }
 
 void Slots::give_back(std::unique_ptr<Trainer> trainer) {
-  std::unique_ptr<Trainer> dropped;  // outside of the lock
+  std::unique_ptr<Trainer> dropped;  // destroyed outside of the lock
   const std::scoped_lock lock(mutex_);
   free_.push_front(std::move(trainer));
   if (free_.size() <= kFree) return;

@@ -1,4 +1,4 @@
-// The trainers of a worker: places in which models of one architecture are trained one after the other. Internal to
+// The trainers of a worker. In a trainer, models of one architecture are trained one after the other. Internal to
 // Hopscotch.
 #pragma once
 
@@ -14,9 +14,10 @@
 
 namespace hop::hopper {
 
-/// Thread-safe. The CPU's trainers are built whenever one is wanted. On another device two per architecture are enough:
-/// while one trains, the next state arrives in the other and the last one leaves. Where two do not fit, one is.
-/// Building there waits for the device, so the thread that computes does it.
+/// Thread-safe: a worker's network, disk and compute threads call it. On the CPU a trainer is built whenever one is
+/// needed. On another device two per architecture are enough: while one trains, the next state arrives in the other and
+/// the last state leaves. If two do not fit, one must do. Building on a device waits for the device, so the compute
+/// thread builds.
 class Slots {
  public:
   /// The references outlive the slots.
@@ -24,27 +25,27 @@ class Slots {
         std::shared_ptr<const data::DeviceRows> rows = nullptr);
 
   Device device() const { return device_; }
-  /// Bytes of the model's state, where a model of its architecture has been built already.
+  /// Bytes of the model's state, if a model of its architecture has already been built.
   std::optional<std::uint64_t> known_state_bytes(ModelId model, const Config& config);
-  /// The same; where none has been, one is. Throws ConfigError for a model that cannot be built.
+  /// Bytes of the model's state; builds a model if necessary. Throws ConfigError for a model that cannot be built.
   std::uint64_t state_bytes(ModelId model, const Config& config);
-  /// A free trainer for the next unit of the model, at once; null where there is none, or where one per architecture
-  /// must do: that one is for whoever computes.
+  /// A free trainer for the next unit of the model, without waiting. Null if there is none, or if one trainer per
+  /// architecture must do: this one is reserved for the compute thread.
   std::unique_ptr<Trainer> take_free(ModelId model, const Config& config);
-  /// The same, but built where none is free. Building on the CPU takes milliseconds. On a device it would wait for the
-  /// device: null there.
+  /// The same, but builds a trainer if none is free. Building on the CPU takes milliseconds. On a device it would wait
+  /// for the device, so the result there is null.
   std::unique_ptr<Trainer> take_early(ModelId model, const Config& config);
-  /// A trainer for now. Where a second one does not fit, a free one is taken, now and from now on. Throws ConfigError,
-  /// MemoryError (free trainers of other architectures were given up before).
+  /// A trainer for a unit that begins now. If a second trainer does not fit, takes a free one, now and from now on.
+  /// Throws ConfigError; MemoryError, after free trainers of other architectures were destroyed.
   std::unique_ptr<Trainer> take(ModelId model, const Config& config);
-  /// Keeps the trainer for other models; of too many free ones, the one that was not used for the longest time goes.
+  /// Keeps the trainer for other models. If too many are free, destroys the one that was unused for the longest time.
   void give_back(std::unique_ptr<Trainer> trainer);
-  /// Destroys the free trainers: memory is short.
+  /// Destroys the free trainers, because memory is short.
   void clear();
   /// From now on one trainer per architecture must do on this device.
   void make_one_enough();
-  /// Destroys a trainer that was taken, and forgets what the calling thread's work has met on the device: the next unit
-  /// is not blamed for it.
+  /// Destroys a taken trainer, and drops the errors of the calling thread's work on the device, so that the next unit
+  /// is not blamed for them.
   void forget(std::unique_ptr<Trainer> trainer);
 
  private:
@@ -59,7 +60,7 @@ class Slots {
 
   std::mutex mutex_;
   std::list<std::unique_ptr<Trainer>> free_;  // the latest used first
-  std::map<std::string, int> built_;          // by key: free ones and those that were taken
+  std::map<std::string, int> built_;          // by key: trainers that are free or taken
   int enough_;                                // of one architecture, on a device
   std::map<std::string, std::uint64_t> state_bytes_;
 };

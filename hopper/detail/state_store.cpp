@@ -13,7 +13,7 @@
 namespace hop::hopper {
 namespace {
 
-// Durable stores keep this many states in memory: those about to hop or to train on.
+// Durable stores keep this many states in memory, for states that are about to hop or to be trained on.
 constexpr std::size_t kStatesInMemory = 4;
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
@@ -228,7 +228,7 @@ nn::StateBytes StateStore::take(Key key) {
     const auto it = entries_.find(key);
     if (it != entries_.end() && it->second.copy) return std::move(it->second.copy);
     if (it != entries_.end() && durable_ && it->second.bytes.use_count() == 1) {
-      recent_.remove(key);  // the file keeps the version: memory can give its bytes away
+      recent_.remove(key);  // the file keeps the version, so memory can give its bytes away
       return std::move(it->second.bytes);
     }
   }
@@ -238,7 +238,7 @@ nn::StateBytes StateStore::take(Key key) {
 }
 
 void StateStore::copy_ahead(Key key) {
-  if (durable_) return;  // take() gives the bytes away: it copies nothing
+  if (durable_) return;  // take() gives the bytes away and copies nothing
   const nn::StateBytes bytes = find_in_memory(key);
   if (!bytes) return;
   try {
@@ -246,7 +246,7 @@ void StateStore::copy_ahead(Key key) {
     const std::scoped_lock lock(mutex_);
     const auto it = entries_.find(key);
     if (it != entries_.end() && it->second.bytes == bytes) it->second.copy = std::move(copy);
-  } catch (const std::exception&) {  // no memory now: take() will ask again
+  } catch (const std::exception&) {  // no memory now: take() will try again
   }
 }
 
@@ -264,7 +264,7 @@ void StateStore::release(Key key, Attempt attempt) {
     entries_.erase(it);
     recent_.remove(key);
   }
-  if (durable_) remove_(path(key));  // without the lock: a file system may take seconds
+  if (durable_) remove_(path(key));  // without the lock, because a file system may take seconds
 }
 
 fs::path StateStore::path(Key key) const {

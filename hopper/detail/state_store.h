@@ -1,4 +1,4 @@
-// The model states that a node holds: files on its disk, and the most recent ones in memory too. Internal to Hopscotch.
+// The model states of a node: files on its disk, and the most recent ones also in memory. Internal to Hopscotch.
 #pragma once
 
 #include <atomic>
@@ -19,18 +19,18 @@
 
 namespace hop::hopper {
 
-/// The state is not here, or what is here does not pass its check.
+/// The state is not here, or fails its check.
 struct StateLost : StateError {
   using StateError::StateError;
 };
-/// The system cannot read it now, or it arrived with another digest: that may pass.
+/// The system cannot read the state now, or it arrived with another digest. The trouble may pass.
 struct StateDamaged : StateError {
   using StateError::StateError;
 };
 
-/// Versions of models, each a state block. Thread-safe: the disk thread puts, the network thread serves.
-/// Durable: `put` returns when the state is a synced file, so what is here survives the process. Memory then holds a
-/// few states only, however many models there are. Not durable: memory is all there is.
+/// Versions of models, each a state block. Thread-safe: the disk thread puts, the network thread serves. Durable: `put`
+/// returns when the state is a synced file, so states survive the process. Memory then holds only a few states for any
+/// number of models. Not durable: states are in memory only.
 class StateStore {
  public:
   struct Key {
@@ -39,43 +39,44 @@ class StateStore {
     auto operator<=>(const Key&) const = default;
   };
 
-  /// Takes a line for people: which file is not what it should be, and why.
+  /// Takes a line for people: which file is wrong, and why.
   using Tell = std::function<void(const std::string& line)>;
-  /// Deletes a file; where it cannot, the file stays.
+  /// Deletes a file. If it cannot be deleted, it stays.
   using Remove = std::function<void(const std::filesystem::path& file)>;
 
-  /// `folder` is created when it does not exist. Left-over temporary files in it are removed. States that come from
-  /// files or are copied lie in blocks of `blocks`.
+  /// Creates `folder` if it does not exist, and removes left-over temporary files in it. States that are read or copied
+  /// lie in blocks of `blocks`.
   StateStore(std::filesystem::path folder, bool durable,
              std::shared_ptr<nn::StatePool> blocks = nn::StatePool::make_shared(), Tell tell = {}, Remove remove = {});
 
-  /// What lies on the disk, checked. A file that does not pass its check is kept as `<name>.damaged` and told of: its
-  /// unit will be trained again. So it is with a file that the disk cannot read (EIO), which stays where it is. Throws
-  /// StateError when the system refuses for another reason (too many open files, no permission, no memory): nothing is
-  /// known about the file then. Counts the files that it has read in `progress`.
+  /// Reads and checks the states on the disk. A file that fails its check is kept as `<name>.damaged` and reported; its
+  /// unit will be trained again. A file that the disk cannot read (EIO) is reported, too, and stays where it is. Throws
+  /// StateError if the system refuses for another reason (too many open files, no permission, no memory), because then
+  /// nothing is known about the file. Counts the files that it has read in `progress`.
   std::vector<HeldState> scan(std::atomic<std::uint64_t>* progress = nullptr);
 
   /// Keeps a new state; computes and returns its digest. `state.digest` is ignored. Throws StateError (disk full).
   Digest put(const HeldState& state, const nn::StateLayout& layout, nn::StateBytes bytes);
 
-  /// The bytes of a version, from memory or disk; null when it is not here or its file is damaged, which is told and
-  /// kept as `<name>.damaged`. Nobody writes to them. Throws StateDamaged when the system cannot read the file now.
+  /// The bytes of a version, from memory or disk; read-only. Null if the version is not here, or if its file is
+  /// damaged: such a file is reported and kept as `<name>.damaged`. Throws StateDamaged if the system cannot read the
+  /// file now.
   nn::StateBytes find(Key key);
-  /// The same, but null also when they are on disk only: never waits for one.
+  /// The same, but also null if the bytes are only on disk. Never waits for a disk.
   nn::StateBytes find_in_memory(Key key);
-  /// The bytes for training on: nobody else has them, and the version stays available (on disk, or in memory as a
+  /// The bytes for training: no other handle shares them. The version stays available (on disk, or in memory as a
   /// copy).
   nn::StateBytes take(Key key);
-  /// Copies now what take() would copy later: for a worker that has nothing else to do.
+  /// Makes the copy of take() in advance, for a worker that has nothing else to do.
   void copy_ahead(Key key);
 
-  /// Forgets a version and deletes its file, if it is the one that `attempt` left. Nothing happens when it is not here.
-  /// May wait for the disk. Called on the thread that puts, so that no newer file of that name is deleted.
+  /// Forgets a version and deletes its file, if `attempt` left it. Does nothing if the version is not here. May wait
+  /// for the disk. Call it on the thread that puts, so that it cannot delete a newer file of the same name.
   void release(Key key, Attempt attempt);
 
  private:
   struct Entry {
-    nn::StateBytes bytes;  // null: on disk only
+    nn::StateBytes bytes;  // null if on disk only
     nn::StateBytes copy;   // made ahead for take()
     nn::StateLayout layout;
     Attempt attempt;
@@ -94,7 +95,7 @@ class StateStore {
   Remove remove_;
   std::mutex mutex_;
   std::map<Key, Entry> entries_;
-  std::list<Key> recent_;  // whose bytes are in memory, the latest first
+  std::list<Key> recent_;  // versions whose bytes are in memory, the latest first
 };
 
 }  // namespace hop::hopper

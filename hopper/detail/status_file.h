@@ -1,4 +1,4 @@
-// The small file in which a running coordinator says what it waits for (hopper/why.h reads it). Internal to Hopscotch.
+// The small file in which a running coordinator describes its waits (hopper/why.h reads it). Internal to Hopscotch.
 #pragma once
 
 #include <filesystem>
@@ -9,7 +9,7 @@ namespace hop::hopper {
 
 inline constexpr const char* kStatusFile = "status";
 
-/// Replaces the file. Not durable, and no error where it cannot be written: nobody depends on it.
+/// Replaces the file. It is not durable, and failing to write it is no error: no program depends on it.
 void write_status_file(const std::filesystem::path& run_directory, const RunStatus& status);
 void remove_status_file(const std::filesystem::path& run_directory);
 

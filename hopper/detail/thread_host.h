@@ -18,7 +18,7 @@ struct ThreadHostOptions {
   const Experiment& experiment;
   std::shared_ptr<net::MemoryNetwork> memory;
   std::filesystem::path run_directory;
-  std::vector<std::string> devices;  ///< as WorkerOptions has them
+  std::vector<std::string> devices;  ///< as in WorkerOptions
   std::string token;                 ///< the run's secret
 };
 

@@ -1,6 +1,6 @@
-// The secret of one run: who knows it was started by the run. It is proven (handshake.h), never sent, so that no other
-// user of the machine can pose as one through loopback TCP. Not a substitute for keys between machines. Internal to
-// Hopscotch.
+// The secret of one run: a process that knows it was started by the run. The secret is proven (handshake.h) and never
+// sent, so that no other user of the machine can pose as a worker over loopback TCP. It does not replace keys between
+// machines. Internal to Hopscotch.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace hop::hopper {
 
-/// 128 random bits from the operating system, as hex. Throws RunError when it has none.
+/// 128 random bits from the operating system, as hex. Throws RunError if it has none.
 std::string make_token();
 
 /// The descriptor at which a worker process finds the secret: a pipe, in which it is gone once it was read. A command

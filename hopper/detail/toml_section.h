@@ -14,23 +14,23 @@
 
 namespace hop::hopper {
 
-/// Reads keys and remembers which are valid; `finish` rejects the others. The table must outlive it.
+/// Reads keys and remembers the valid ones; `finish` rejects all others. The table must outlive the section.
 class TomlSection {
  public:
   /// `path` is the table's name in errors: "" for the file itself, "search.space".
   TomlSection(const toml::table& table, std::string path, std::string_view origin);
 
-  /// The value of a key; nothing when it is absent. Throws ConfigError when it has another type.
+  /// The value of a key; none if it is absent. Throws ConfigError if it has another type.
   std::optional<std::string> text(std::string_view key);
   std::optional<bool> boolean(std::string_view key);
   std::optional<std::int64_t> integer(std::string_view key, std::int64_t min, std::int64_t max);
   std::optional<double> number(std::string_view key);  ///< finite; integers count
   std::optional<std::vector<std::string>> texts(std::string_view key);
-  /// A key whose value the caller reads itself; null when absent.
+  /// A key whose value the caller reads itself; null if absent.
   const toml::node* node(std::string_view key);
   std::optional<TomlSection> section(std::string_view key);
 
-  /// Throws ConfigError for the first key that nobody asked for, naming the nearest valid one.
+  /// Throws ConfigError for the first key that was not read, and names the nearest valid one.
   void finish() const;
 
   /// `file:line: [section] key: message`
@@ -47,7 +47,7 @@ class TomlSection {
   std::vector<std::string> known_;
 };
 
-/// A boolean, integer, float or string as a Value; nothing for anything else.
+/// A boolean, integer, float or string as a Value; none for any other node.
 std::optional<Value> to_value(const toml::node& node);
 /// "an integer", "a table", ... for messages.
 std::string type_of(const toml::node& node);

@@ -1,4 +1,4 @@
-// Long because the whole conversation with the coordinator stands here: from the first word to the last.
+// Long because it has the whole conversation with the coordinator, from the first message to the last.
 #include "hopper/detail/worker.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -24,7 +24,7 @@ namespace {
 constexpr auto kBeat = 500ms;
 constexpr auto kPatience = 10s;
 constexpr auto kConnectPatience = 3s;
-constexpr int kCalls = 10;  // a host that is flooded may hang up on a friend
+constexpr int kCalls = 10;  // a flooded host may hang up on a friend
 constexpr auto kPauseBetweenCalls = 100ms;
 constexpr std::uint64_t kMaxExperimentBytes = std::uint64_t{1} << 30;
 
@@ -34,7 +34,7 @@ message::FatalKind kind_of(const std::exception& error) {
   return message::FatalKind::Other;
 }
 
-// Workers listen where the coordinator does: beside its socket, on a port of their own, or under a name of their own.
+// Workers listen near the coordinator: beside its socket, on their own port, or under their own name.
 net::Address own_address(const net::Address& coordinator, Peer peer) {
   const std::string name = "worker-" + std::to_string(peer.worker.value) + "." + std::to_string(peer.incarnation.value);
   switch (coordinator.scheme) {
@@ -83,8 +83,8 @@ void Worker::run() {
     if (const Connection open = peer.lock()) open->close();
   }
   io_.restart();
-  io_.poll();            // the conversations unwind while their context still lives
-  stop_.request_stop();  // here, not in the destructor: that one runs on the coordinator's thread, which may not wait
+  io_.poll();            // the conversations unwind while their io_context still lives
+  stop_.request_stop();  // not in the destructor: it runs on the coordinator's thread, which must not wait
   if (compute_thread_.joinable()) compute_thread_.join();
   disk_.join();
   if (error) std::rethrow_exception(error);
@@ -114,7 +114,7 @@ net::Awaitable<void> Worker::greet() {
   listener_ = transport_->listen(own_address(address, options_.peer));
 }
 
-// A connection on which both sides have proven that they belong to the run.
+// Connects to a host and proves on both sides that they belong to the run.
 net::Awaitable<Worker::Connection> Worker::call(net::Address address, HostRole role) {
   const net::Deadline deadline = net::deadline_in(kPatience);
   const message::Hello hello{options_.peer, std::string(kernels::isa()), build_id(), {}};
@@ -136,7 +136,8 @@ net::Awaitable<Worker::Connection> Worker::call(net::Address address, HostRole r
   }
 }
 
-// What to train on and, unless this worker shares the application's memory, the text of what to train.
+// Returns the coordinator's Welcome and, unless this worker shares the application's memory, the text of the
+// experiment.
 net::Awaitable<std::pair<message::Welcome, std::string>> Worker::be_welcomed() {
   const net::Message first = co_await coordinator_->receive(net::deadline_in(kPatience));
   if (first.kind == static_cast<std::uint16_t>(message::Kind::Refused)) {
@@ -173,7 +174,7 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
   for (std::uint32_t q = 0; q < plan.partitions; ++q) {
     const PartitionId id(q);
     if (plan.owner(id) != options_.peer.worker) continue;
-    partitions_.emplace(id, dataset_->partition(id));  // checked byte by byte: that may take long
+    partitions_.emplace(id, dataset_->partition(id));  // checks every byte, which may take long
     ++steps_;
   }
   if (dataset_->has_validation()) validation_ = dataset_->validation();
@@ -188,7 +189,8 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
   slots_ = std::make_unique<Slots>(*experiment_, *dataset_, device_, rows_on_device(workers_on(device_, words)));
 }
 
-// A device holds all rows of the node or none: one more or less must not change what is recorded.
+// A device holds all rows of the node or none, so that recorded steps do not depend on single partitions. Runs on the
+// disk thread.
 std::shared_ptr<const data::DeviceRows> Worker::rows_on_device(std::uint32_t workers) const {
   if (device_.is_cpu()) return nullptr;
   std::vector<data::Partition> all;
@@ -199,7 +201,7 @@ std::shared_ptr<const data::DeviceRows> Worker::rows_on_device(std::uint32_t wor
 
 net::Awaitable<void> Worker::obey() {
   const auto [welcome, experiment] = co_await be_welcomed();
-  spawn(beat());  // checking the partitions may take longer than the coordinator's patience with silence
+  spawn(beat());  // checking the partitions may take longer than the coordinator tolerates silence
   starts_to("opens the data set " + welcome.dataset);
   co_await on_disk(disk_, [this, &welcome = welcome, &experiment = experiment] { open_data(welcome, experiment); });
   starts_to("reads the states in " + (options_.node_folder / "states").string());
@@ -260,7 +262,7 @@ net::Awaitable<void> Worker::dispatch(net::Message received) {
   co_return;
 }
 
-// A file system may take seconds to delete a file: the conversations must not wait for it.
+// Deletes on the disk thread: a file system may take seconds, and the conversations must not wait for it.
 void Worker::release(StateStore::Key key, Attempt attempt) {
   net::asio::post(disk_, [this, key, attempt] {
     store_->release(key, attempt);
@@ -274,7 +276,7 @@ void Worker::starts_to(std::string what) {
   ++steps_;
 }
 
-// With mutex_ held.
+// From any thread. The caller holds mutex_.
 std::string Worker::doing() const {
   if (!starting_.empty()) return starting_;
   std::string text;
@@ -344,9 +346,9 @@ template void Worker::tell_later(message::Fatal);
 template void Worker::tell_later(message::Notice);
 template net::Awaitable<void> Worker::tell(message::Failed);
 
-// (Temporaries of aggregate type inside a co_await expression are destroyed twice by g++ 12: they get names here.)
+// (g++ 12 destroys temporaries of aggregate type inside a co_await expression twice, so they get names here.)
 //
-// What ends a coroutine of the worker ends the worker: a peer's trouble is caught where it is met.
+// Runs a coroutine on the network thread. An error that ends it ends the worker; errors of peers are caught earlier.
 void Worker::spawn(net::Awaitable<void> coroutine) {
   net::asio::co_spawn(io_, std::move(coroutine), [this](std::exception_ptr error) {
     if (!error) return;

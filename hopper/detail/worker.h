@@ -1,6 +1,6 @@
-// A worker: owns partitions and states, trains the units that it is leased, and hands models to other workers.
-// Three threads: the network thread (this one: all conversations), the compute thread (training, nothing else), and the
-// disk thread (states to and from files, and what else takes its time: building trainers, copying states). While a unit
+// A worker: owns partitions and states, trains the units that it is leased, and hands models to other workers. Three
+// threads: the network thread (the one that calls run(): all conversations), the compute thread (only training), and
+// the disk thread (states to and from files, and other slow work: building trainers, copying states). While a unit
 // trains, the next one's state arrives and the last one's leaves. Internal to Hopscotch.
 #pragma once
 
@@ -37,14 +37,14 @@ namespace hop::hopper {
 
 struct WorkerOptions {
   Peer peer;
-  std::string coordinator;                 ///< its address
-  std::string token;                       ///< the run's secret: who knows it was started by the run
-  std::filesystem::path node_folder;       ///< the node's disk
-  const Experiment* experiment = nullptr;  ///< when it shares the application's memory; else the coordinator sends it
+  std::string coordinator;                     ///< its address
+  std::string token;                           ///< the run's secret: a process that knows it was started by the run
+  std::filesystem::path node_folder;           ///< the node's disk
+  const Experiment* experiment = nullptr;      ///< in the application's memory; null: the coordinator sends it
   std::shared_ptr<net::MemoryNetwork> memory;  ///< for `memory:` addresses
-  /// What the node's workers compute on, by number; those that are missing or empty take the experiment's.
+  /// The devices of the node's workers, by number; missing or empty ones are the experiment's.
   std::vector<std::string> devices = {};
-  /// How the node's disk deletes a file; empty: as the system does. Tests have slow disks.
+  /// Deletes a file of the node's disk; empty: the system's function. Tests simulate slow disks with it.
   StateStore::Remove remove = {};
 };
 
@@ -53,23 +53,23 @@ class Worker {
   explicit Worker(WorkerOptions options);
   ~Worker();
 
-  /// Serves until the coordinator says Shutdown or `stop` is called. Throws NetError when the coordinator is gone, and
-  /// what made the worker unable to serve (after telling the coordinator).
+  /// Serves until the coordinator says Shutdown or `stop` is called. Throws NetError if the coordinator is gone. If the
+  /// worker becomes unable to serve, tells the coordinator and throws the reason.
   void run();
-  /// From any thread: ends run() soon, in the middle of a unit if need be.
+  /// From any thread: ends run() soon, if necessary in the middle of a unit.
   void stop();
 
  private:
   using Connection = std::shared_ptr<net::Connection>;
 
-  // A lease on its way through the worker. While it is queued, its trainer is guarded by mutex_: make_room() may want
-  // the place back.
+  // A lease on its way through the worker. While it is queued, mutex_ guards its trainer, because make_room() may take
+  // the trainer back.
   struct Job {
     message::LeaseOrder order;
     Config config;
-    std::unique_ptr<Trainer> trainer;  // on a device, perhaps only when the unit begins
-    nn::StateBytes bytes;              // of the parent; null for unit 0, and on the CPU once the trainer has them
-    bool loaded = false;               // into the trainer
+    std::unique_ptr<Trainer> trainer;  // on a device, maybe only once the unit begins
+    nn::StateBytes bytes;              // the parent's; null for unit 0, and on the CPU once the trainer has taken them
+    bool loaded = false;               // whether the trainer has the parent's state
     Stopwatch ordered;                 // runs since the lease arrived
     std::uint64_t received_bytes = 0;
     std::optional<double> gap;  // UnitMetrics::gap_seconds, known when the unit begins
@@ -137,14 +137,14 @@ class Worker {
   net::Awaitable<void> send_state(Connection to, StateStore::Key key, Digest expected);
 
   WorkerOptions options_;
-  std::optional<Experiment> received_;  // when the experiment came over the wire
+  std::optional<Experiment> received_;  // the experiment, if it came over the wire
   const Experiment* experiment_ = nullptr;
   std::optional<data::Dataset> dataset_;
-  std::map<PartitionId, data::Partition> partitions_;  // those that this node owns
+  std::map<PartitionId, data::Partition> partitions_;  // the partitions that this node owns
   std::optional<data::Partition> validation_;
   Device device_;
   std::string arithmetic_;                 // arithmetic_of(device_): asking may load libraries
-  std::shared_ptr<nn::StatePool> blocks_;  // what states arrive in, wait in and leave from
+  std::shared_ptr<nn::StatePool> blocks_;  // blocks for states that arrive, wait and leave
   std::unique_ptr<StateStore> store_;
   std::unique_ptr<Slots> slots_;
 
@@ -153,7 +153,7 @@ class Worker {
   std::unique_ptr<net::Transport> transport_;
   std::shared_ptr<net::Listener> listener_;
   Connection coordinator_;
-  std::vector<std::weak_ptr<net::Connection>> peers_;  // to close at the end
+  std::vector<std::weak_ptr<net::Connection>> peers_;  // closed at the end
   net::asio::steady_timer heartbeat_timer_{io_};
   std::unique_ptr<net::Door> door_;
   net::Rarely refused_;
@@ -163,15 +163,15 @@ class Worker {
   // Shared with the compute thread.
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<JobPtr> jobs_;  // in the order of their leases; the one in training has left
+  std::deque<JobPtr> jobs_;  // in the order of their leases, without the one in training
   JobPtr training_;
-  JobPtr loading_;                 // a queued one whose trainer is with the disk thread
-  std::string starting_;           // what the worker does before it is ready, for people; empty afterwards
-  std::optional<ModelId> saving_;  // whose state the disk thread makes durable
+  JobPtr loading_;                 // a queued job whose trainer is with the disk thread
+  std::string starting_;           // the worker's activity before it is ready, for people; empty afterwards
+  std::optional<ModelId> saving_;  // the model whose state the disk thread makes durable
   std::atomic<std::uint64_t> rows_done_ = 0;
-  std::atomic<std::uint64_t> steps_ = 0;  // counts whatever the worker gets done beside rows: its signs of progress
+  std::atomic<std::uint64_t> steps_ = 0;  // counts the worker's progress besides rows
   std::optional<Stopwatch> idle_since_;   // compute thread only; none before the first unit
-  std::set<std::uint64_t> reserved_;      // compute thread only: sizes of states that blocks were reserved for
+  std::set<std::uint64_t> reserved_;      // compute thread only: state sizes for which blocks were reserved
   std::stop_source stop_;
   std::thread compute_thread_;
 };

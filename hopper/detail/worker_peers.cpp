@@ -1,5 +1,5 @@
-// States between workers: a worker that needs a parent state fetches it from the worker that holds it, straight into
-// the block that will be trained on.
+// States between workers: a worker fetches a parent state from the worker that holds it, straight into the block that
+// will be trained on. All functions run on the network thread.
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
@@ -66,7 +66,7 @@ net::Awaitable<void> Worker::send_state(Connection to, StateStore::Key key, Dige
   nn::StateBytes bytes = store_->find_in_memory(key);
   try {
     if (!bytes) bytes = co_await on_disk(disk_, [this, key] { return store_->find(key); });
-  } catch (const std::exception& error) {  // the system refuses it, or has no memory for it: that may pass
+  } catch (const std::exception& error) {  // the system refuses it, or has no memory; the other worker retries
     answer.found = false;
     answer.unreadable = true;
     answer.text = error.what();
@@ -114,7 +114,7 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
       co_await send_state(peer, {fetch.model, fetch.version}, fetch.digest);
     }
   } catch (const NetError& error) {
-    peer->close();  // gone or talking nonsense; the coordinator hears of it from whoever needs the state
+    peer->close();  // gone or talking nonsense; the worker that needs the state tells the coordinator
     const std::string line = is_known
                                  ? ""
                                  : refused_.line(std::string("worker ") + std::to_string(options_.peer.worker.value) +

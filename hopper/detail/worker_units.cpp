@@ -1,5 +1,6 @@
-// The way of a unit through a worker: lease, parent state, training, durable state, result. Long because it is one
-// story.
+// The path of a unit through a worker: lease, parent state, training, durable state, result. Long because it is one
+// story. prepare() and cancel() run on the network thread, compute() and its callees on the compute thread,
+// load_ahead(), has_left() and keep() on the disk thread.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -20,20 +21,20 @@ std::uint64_t peak_rss_bytes() {
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 }
 
-// A thread that computes wants the processor for minutes, those that move states want it for microseconds, and the next
-// unit waits for them. Without this, a worker whose processor has no core to spare receives a state in 40 ms instead of
-// 5. Costs nothing where nothing else runs; no privilege is needed to step back.
+// Lowers the priority of the compute thread. It uses the processor for minutes, while the threads that move states need
+// it for microseconds, and the next unit waits for them. Without this, a worker on a busy processor receives a state in
+// 40 ms instead of 5. It costs nothing on an idle processor and needs no privilege.
 void step_back() {
   constexpr int kNicer = 5;  // a third of the weight
   const auto self = static_cast<id_t>(gettid());
   setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kNicer);
 }
 
-// A graph or a library takes memory of the device, too, past the allocator.
+// A graph or a library also takes memory of the device, without the allocator.
 bool is_out_of_memory(const CudaError& error) { return error.name == "cudaErrorMemoryAllocation"; }
 
-// What the exception at hand says to the coordinator; called where it was caught. Whatever the application's code
-// throws costs a unit, not the worker.
+// Describes the current exception for the coordinator; called in a catch block. Any exception of the application's code
+// costs a unit, not the worker.
 std::pair<Failure, std::string> describe_failure() {
   try {
     throw;
@@ -54,8 +55,8 @@ std::pair<Failure, std::string> describe_failure() {
   }
 }
 
-// The blocks that an architecture will need beside the one in training: the state that arrives, the one that leaves,
-// and the one that waits until another worker has committed.
+// The blocks that an architecture needs besides the one in training: for the arriving state, for the leaving state, and
+// for the state that waits until another worker has committed.
 constexpr std::size_t kBlocksAhead = 3;
 
 }  // namespace
@@ -68,7 +69,7 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
       job->stage = stage;
       ++steps_;
     };
-    if (!take_place(job) && device_.is_cpu()) {  // building takes milliseconds, and the conversations must not wait
+    if (!take_place(job) && device_.is_cpu()) {  // building takes milliseconds: the conversations must not wait
       const auto build = [this, work = job.get()] { return slots_->take_early(work->order.lease.model, work->config); };
       std::unique_ptr<Trainer> built = co_await on_disk(disk_, build);
       const std::scoped_lock lock(mutex_);
@@ -112,8 +113,8 @@ net::Awaitable<void> Worker::prepare(JobPtr job) {
   if (failure && !cancelled) report_failure(*job, failure->first, failure->second);
 }
 
-// To a device, on the disk thread: where the host could lock no memory for the bytes, the copy takes the caller's time.
-// Nobody needs it: a unit that begins before brings its state in by itself.
+// Loads a state to a device in advance, on the disk thread: if the bytes are not in pinned memory, the copy takes the
+// caller's time. This is optional: a unit that begins earlier loads its state itself.
 void Worker::load_ahead(const JobPtr& job) {
   std::unique_ptr<Trainer> place;
   {
@@ -126,7 +127,7 @@ void Worker::load_ahead(const JobPtr& job) {
   try {
     place->state().load(job->bytes);
     loaded = true;
-  } catch (...) {  // the unit tries again, and tells what it meets
+  } catch (...) {  // the unit tries again and reports its error
   }
   {
     const std::scoped_lock lock(mutex_);
@@ -140,14 +141,14 @@ void Worker::load_ahead(const JobPtr& job) {
   if (place) slots_->give_back(std::move(place));  // it was cancelled meanwhile
 }
 
-// A free place for a job that waits for its turn. It keeps it unless make_room() takes it back.
+// Gives a free trainer to a waiting job. The job keeps it unless make_room() takes it back.
 bool Worker::take_place(const JobPtr& job) {
   const std::scoped_lock lock(mutex_);
   if (is_queued(job)) job->trainer = slots_->take_free(job->order.lease.model, job->config);
   return job->trainer != nullptr;
 }
 
-// With mutex_ held.
+// The caller holds mutex_.
 bool Worker::is_queued(const JobPtr& job) const { return std::find(jobs_.begin(), jobs_.end(), job) != jobs_.end(); }
 
 void Worker::cancel(const message::Cancel& cancel) {
@@ -158,7 +159,7 @@ void Worker::cancel(const message::Cancel& cancel) {
     const auto it = std::find_if(jobs_.begin(), jobs_.end(), [&](const JobPtr& j) {
       return j->order.lease.model == cancel.model && j->order.lease.attempt == cancel.attempt;
     });
-    if (it == jobs_.end()) return;  // it has begun: its result is welcome
+    if (it == jobs_.end()) return;  // it has begun: its result will count
     job = *it;
     jobs_.erase(it);
     unused = job->leave_trainer();
@@ -178,7 +179,7 @@ void Worker::compute() {
   }
 }
 
-// Null when the worker ends.
+// Waits for a job. Null if the worker ends.
 Worker::JobPtr Worker::next_job() {
   std::unique_lock lock(mutex_);
   const auto can_begin = [this] { return !jobs_.empty() && jobs_.front()->ready && jobs_.front() != loading_; };
@@ -192,7 +193,7 @@ Worker::JobPtr Worker::next_job() {
   return training_;
 }
 
-// One unit, whatever comes of it; false when no other can follow.
+// Runs one unit and reports a failure. False if no other unit can follow.
 bool Worker::attempt(Job& job) {
   std::optional<std::pair<Failure, std::string>> failure;
   try {
@@ -201,7 +202,7 @@ bool Worker::attempt(Job& job) {
   } catch (const TrainingStopped&) {
     return false;
   } catch (const CudaError& error) {
-    if (error.sticky) {  // the worker's end takes the unit back; a failure besides would put the blame on the next one
+    if (error.sticky) {  // the worker's end returns the unit; a failure report would blame the next one
       lose_device(std::current_exception());
       return false;
     }
@@ -209,14 +210,14 @@ bool Worker::attempt(Job& job) {
   } catch (...) {
     failure = describe_failure();
   }
-  if (job.trainer) slots_->forget(std::move(job.trainer));      // nobody knows what a failed unit left in it
-  if (failure->first == Failure::OutOfMemory) slots_->clear();  // the next attempt finds more room
+  if (job.trainer) slots_->forget(std::move(job.trainer));      // a failed unit leaves it in an unknown state
+  if (failure->first == Failure::OutOfMemory) slots_->clear();  // makes room for the next attempt
   report_failure(job, failure->first, failure->second);
   return true;
 }
 
-// On a device, what does not fit is tried once more with room made for it. On the CPU the state was trained on in
-// place.
+// On a device, a unit that does not fit is tried once more after make_room(). Not on the CPU, where the failed try has
+// changed the state in place.
 void Worker::train_with_room(Job& job) {
   if (device_.is_cpu()) return train(job);
   try {
@@ -230,11 +231,11 @@ void Worker::train_with_room(Job& job) {
   train(job);
 }
 
-// What did not fit beside the other places of the device gets the device to itself, and from now on no architecture has
-// a second place there. Queued jobs lose theirs, whether their states have arrived or are on their way: the bytes lie
-// on the host until the unit begins, which finds itself a place.
+// Gives the device to one unit that did not fit beside the other trainers. From now on no architecture has a second
+// trainer there. Queued jobs lose their trainers, with or without a loaded state: the bytes stay on the host until the
+// unit begins and takes a trainer itself.
 void Worker::make_room(Job& job) {
-  slots_->make_one_enough();  // first: from here on nobody gets a place ahead of its unit
+  slots_->make_one_enough();  // first: from here on no job gets a trainer in advance
   std::vector<std::unique_ptr<Trainer>> places;
   if (job.trainer) places.push_back(job.leave_trainer());
   {
@@ -249,8 +250,8 @@ void Worker::make_room(Job& job) {
   rows_done_ = 0;
 }
 
-// After such an error nothing in this process can use the device any more. A worker process ends, and another begins; a
-// worker thread would begin its next life in the same process, so it ends the run.
+// After a sticky error this process cannot use the device any more. A worker process ends, and another begins. A worker
+// thread would begin its next life in the same process, so it ends the run.
 void Worker::lose_device(std::exception_ptr error) {
   net::asio::post(io_, [this, error] { spawn(leave(error)); });
 }
@@ -275,12 +276,12 @@ void Worker::train(Job& job) {
   Trainer& trainer = *job.trainer;
   reserve_blocks(trainer.state().layout().bytes);
   if (job.bytes && !job.loaded) load(job);
-  if (!job.gap) {  // once: a second try is no gap
+  if (!job.gap) {  // once, because a second try is no gap
     const double free_for = idle_since_ ? idle_since_->seconds() : -1;
     job.gap = std::min(free_for, job.ordered.seconds());
     job.idle = idle_since_ ? free_for - *job.gap : -1;
   }
-  if (lease.unit == 0) trainer.initialize();  // the model's first work, no gap
+  if (lease.unit == 0) trainer.initialize();  // part of the model's first unit, not of the gap
   UnitMetrics metrics =
       trainer.train(partitions_.at(lease.partition), lease.epoch, lease.partition, stop_.get_token(), &rows_done_);
   if (lease.validate && validation_) trainer.validate(*validation_, metrics, &steps_);
@@ -294,19 +295,19 @@ void Worker::train(Job& job) {
   slots_->give_back(std::move(job.trainer));
 }
 
-// The CPU trains on the very bytes. A device has a copy, and the bytes stay for a second try.
+// On the CPU the unit trains on the bytes themselves. A device gets a copy, and the bytes stay for a second try.
 void Worker::load(Job& job) {
   job.trainer->state().load(device_.is_cpu() ? std::move(job.bytes) : job.bytes);
   job.loaded = true;
 }
 
-// The first states of a size find their blocks ready: page faults take longer than the bytes themselves.
+// Makes blocks in advance for the first states of a size, because page faults take longer than the transfer.
 void Worker::reserve_blocks(std::uint64_t bytes) {
   if (!reserved_.insert(bytes).second) return;
   net::asio::post(disk_, [this, bytes] {
     try {
       blocks_->reserve(bytes, kBlocksAhead);
-    } catch (const std::exception&) {  // they are made, or fail, when they are needed
+    } catch (const std::exception&) {  // they are made when they are needed
     }
   });
 }
@@ -316,8 +317,8 @@ bool Worker::has_nothing_to_do() const {
   return jobs_.empty() && !training_;
 }
 
-// The disk thread waits until the state has left its trainer and makes it durable while the next unit trains; then the
-// result may be told.
+// On the disk thread, while the next unit trains: waits until the state has left its trainer, makes it durable, and
+// then reports the result.
 void Worker::finish(const Job& job, UnitMetrics metrics, nn::SavedState saved, nn::StateLayout layout) {
   const Lease& lease = job.order.lease;
   const HeldState state{lease.model, lease.unit + 1, lease.partition, lease.attempt, lease.parent, {}, metrics};
@@ -326,7 +327,8 @@ void Worker::finish(const Job& job, UnitMetrics metrics, nn::SavedState saved, n
   });
 }
 
-// Whether the state has arrived on the host. An error of the device costs the unit at most, never the run.
+// Waits for the state to arrive on the host. False after an error of the device, which costs at most the unit, never
+// the run.
 bool Worker::has_left(const HeldState& state, const nn::SavedState& saved) {
   try {
     saved.wait();
@@ -342,7 +344,8 @@ bool Worker::has_left(const HeldState& state, const nn::SavedState& saved) {
   }
 }
 
-// An error of the disk is no fault of the model: the run ends and can be resumed.
+// Makes the state durable and reports the result. An error of the disk is no fault of the model: the run ends and can
+// be resumed.
 void Worker::keep(const HeldState& state, const nn::StateBytes& bytes, const nn::StateLayout& layout) {
   const auto saves = [this](std::optional<ModelId> model) {
     const std::scoped_lock lock(mutex_);
@@ -354,7 +357,7 @@ void Worker::keep(const HeldState& state, const nn::StateBytes& bytes, const nn:
     const Digest digest = store_->put(state, layout, bytes);
     saves(std::nullopt);
     tell_later(message::Result{state.model, state.version - 1, state.attempt, digest, state.metrics});
-    if (has_nothing_to_do()) store_->copy_ahead({state.model, state.version});  // it may well go on here
+    if (has_nothing_to_do()) store_->copy_ahead({state.model, state.version});  // the model may go on here
   } catch (const std::exception& error) {
     tell_later(message::Fatal{message::FatalKind::Other, error.what()});
   }

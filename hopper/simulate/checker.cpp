@@ -1,4 +1,4 @@
-// Long because every promise of the coordinator is judged here, each on its own.
+// Long because it judges every promise of the coordinator, one by one.
 #include "hopper/simulate/checker.h"
 
 #include <algorithm>
@@ -73,7 +73,7 @@ void Checker::hears(const event::WorkerDown& down) {
 void Checker::hears(const event::Result& result) {
   end_lease(result.peer, result.model, result.attempt);
   announced_.insert({result.peer.worker, result.model, result.unit + 1, result.attempt, result.digest});
-  forget(result.peer.worker, result.model, result.unit + 1);  // it lies in the place of an older one
+  forget(result.peer.worker, result.model, result.unit + 1);  // it replaces an older one
   known_[result.peer.worker].push_back(
       {result.model, result.unit + 1, {}, result.attempt, {}, result.digest, result.metrics});
 }

@@ -53,7 +53,7 @@ class Checker {
   /// The run is complete: checks that every model has met its fate.
   void after_run(const Coordinator& coordinator) const;
 
-  /// Whether the unit counts for good, so that another try has to give the same digest.
+  /// Whether the unit is durably committed. If so, another try must give the same digest.
   bool is_done(ModelId model, std::uint32_t unit) const;
   /// Leases that `worker` holds at this moment.
   std::vector<Lease> leases_of(WorkerId worker) const;
@@ -121,7 +121,7 @@ class Checker {
   std::map<ModelId, std::pair<Peer, Lease>> leases_;
   std::map<WorkerId, Incarnation> connected_;
   std::set<WorkerId> alive_;
-  std::map<WorkerId, std::vector<HeldState>> known_;  // states that a worker said it has, and may keep
+  std::map<WorkerId, std::vector<HeldState>> known_;  // states that a worker reported and may keep
   std::set<ModelId> collecting_;
   bool stopping_ = false;
 };

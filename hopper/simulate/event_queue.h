@@ -18,7 +18,7 @@ class EventQueue {
 
   Time now() const { return now_; }
   bool empty() const { return tasks_.empty(); }
-  /// When the next thing is due; there is one.
+  /// The time of the next task. Precondition: there is one.
   Time next() const { return tasks_.top().due; }
 
   void after(Time delay, Task task) { tasks_.push({now_ + delay, ++count_, std::move(task)}); }

@@ -116,7 +116,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   if (rng.chance(0.1)) s.divergent = ModelId{rng.below(s.models)};
   s.in_order = rng.chance(0.3);
   if (rng.chance(0.1)) {
-    // Where a model must be condemned, nothing else kills, and no other fault of a model is drawn.
+    // If a model must be condemned, nothing else kills workers, and no other fault of a model is drawn.
     s.options.max_failures = 3;
     s.poison = ModelId{rng.below(s.models)};
     Troubles& t = s.troubles;

@@ -23,10 +23,10 @@ struct Troubles {
   double die_before_result = 0;   ///< kill -9 in mid-unit
   double die_before_sending = 0;  ///< ... when the new state is on the disk, before RESULT is sent
   double die_after_result = 0;    ///< ... while its RESULT travels
-  double die_after_commit = 0;    ///< ... when it heard COMMITTED
-  double die_on_release = 0;      ///< ... when it is to delete a state
-  double die_on_lease = 0;        ///< ... when it gets a lease
-  double lose_connection = 0;     ///< per RESULT: both sides live on, what was on the wire is gone
+  double die_after_commit = 0;    ///< ... when COMMITTED arrives
+  double die_on_release = 0;      ///< ... when it gets the order to delete a state
+  double die_on_lease = 0;        ///< ... when a lease arrives
+  double lose_connection = 0;     ///< per RESULT: both sides live on, messages on the wire are lost
   double duplicate = 0;           ///< per message
   double unit_fails = 0;          ///< training throws
   double unreachable = 0;         ///< per fetch from another worker
@@ -35,10 +35,10 @@ struct Troubles {
   double lose_disk = 0;           ///< per death: the next life finds an empty disk, as on a node that was replaced
   double lose_states = 0;         ///< per death and state: the state is gone, or does not pass its check
   double rot = 0;                 ///< per COMMIT: a state is gone from the disk of a living worker, or damaged there
-  double die_after_rollback = 0;  ///< per ROLLBACK: the worker that it goes back to dies before it is durable
+  double die_after_rollback = 0;  ///< per ROLLBACK: the holder of the older version dies before the record is durable
   double stay_away = 0;           ///< per death: the next life takes up to `cut_time` to begin
   double blackout = 0;            ///< per COMMIT: all workers die at once
-  double errs = 0;                ///< per unit that is trained again: its bits are others than before
+  double errs = 0;                ///< per unit that is trained again: its bits differ from those before
   double cut = 0;                 ///< per fetch: two workers do not reach each other for `cut_time`
   Time cut_time{};
 };
@@ -53,13 +53,13 @@ struct Scenario {
   std::vector<Time> unit_time{};   ///< per model
   double jitter = 0;               ///< each unit takes 1 - jitter .. 1 + jitter times as long
   std::vector<double> slowness{};  ///< per worker: a factor on unit times
-  Time message_delay{};            ///< the longest; each message takes 0 .. this, so that they overtake each other
-  bool in_order = true;            ///< messages of one connection do not overtake each other
-  Time transfer_time{};            ///< of one state between two workers
-  Time save_time{};                ///< of a new state on a worker's disk, while the next unit trains
-  Time sync_time{};                ///< the longest; each sync of the journal takes 0 .. this
-  Time detection_time{};           ///< the longest from a death to WORKER_DOWN
-  Time restart_time{};             ///< the longest from a death to the next life
+  Time message_delay{};   ///< the longest; each message takes 0 .. this, so that messages can overtake each other
+  bool in_order = true;   ///< messages of one connection do not overtake each other
+  Time transfer_time{};   ///< of one state between two workers
+  Time save_time{};       ///< of a new state on a worker's disk, while the next unit trains
+  Time sync_time{};       ///< the longest; each sync of the journal takes 0 .. this
+  Time detection_time{};  ///< the longest from a death to WORKER_DOWN
+  Time restart_time{};    ///< the longest from a death to the next life
 
   Troubles troubles{};
   std::optional<ModelId> poison{};     ///< a model that crashes each worker that trains its unit `bad_unit`

@@ -66,7 +66,7 @@ Summary Simulation::run() {
   return summary_;
 }
 
-// When the last words have arrived, nobody keeps a state that nobody will ask for again.
+// When the last messages have arrived, no worker may keep a state that will not be used again.
 void Simulation::look_at_disks() {
   const Time last_word = queue_.now() + scenario_.message_delay;
   while (!queue_.empty() && queue_.next() <= last_word) queue_.run_next();
@@ -80,8 +80,7 @@ void Simulation::look_at_disks() {
   }
 }
 
-// ---- the coordinator's process
-// ----------------------------------------------------------------------------------------
+// ---- the coordinator's process --------------------------------------------------------------------------------------
 
 template <class F>
 void Simulation::in_this_life(Time delay, F task) {
@@ -95,7 +94,7 @@ void Simulation::start_coordinator() {
       std::make_unique<Coordinator>(scenario_.plan, make_search(scenario_), make_policy({}, scenario_.plan.order),
                                     checker_.durable_records(), scenario_.options);
   checker_.coordinator_starts();
-  event::Started started;  // `hop resume --retry`, after somebody has mended the poisonous model
+  event::Started started;  // `hop resume --retry`, after a person has mended the poisonous model
   for (const Model& model : coordinator_->ledger().models()) {
     if (is_cured_ && model.status == Status::Quarantined) started.retry.push_back(model.id);
   }
@@ -342,7 +341,7 @@ void Simulation::harm_disk(ToyWorker& worker) {
   }
 }
 
-// Nobody notices before the state is read.
+// The damage is not noticed before the state is read.
 void Simulation::rot() {
   ToyWorker& worker = *workers_[rng_.below(scenario_.plan.workers)];
   const std::vector<HeldState> disk = worker.disk();
@@ -356,7 +355,7 @@ void Simulation::take(ToyWorker& worker, const HeldState& state) {
   worker.damage(state.model, state.version);
 }
 
-// On an ordered link the end of a connection comes after all that was sent over it.
+// On an ordered link the end of a connection arrives after all its messages.
 void Simulation::notice_end(const Peer& peer, std::optional<ModelId> trained) {
   Time notice = queue_.now() + rng_.time_up_to(scenario_.detection_time);
   if (scenario_.in_order) notice = std::max(notice, from_worker_[peer.worker.index()]);

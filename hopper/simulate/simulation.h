@@ -36,11 +36,11 @@ struct Summary {
   std::uint64_t retried = 0;     ///< ... and brought back
   std::uint64_t lost = 0;        ///< states that a disk lost or damaged
   std::uint64_t partitions = 0;  ///< pairs of workers that could not reach each other for a while
-  std::uint64_t rollbacks = 0;   ///< of models, because of that
+  std::uint64_t rollbacks = 0;   ///< of models, because a state was lost
   std::uint64_t spared = 0;      ///< ... to a version that was trained before
   std::uint64_t retrained = 0;   ///< units that were done again
   std::uint64_t blackouts = 0;   ///< deaths of all workers at once
-  std::uint64_t erred = 0;       ///< ... with other bits
+  std::uint64_t erred = 0;       ///< units that had other bits when they were done again
   bool operator==(const Summary&) const = default;
 };
 

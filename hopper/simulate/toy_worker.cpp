@@ -114,7 +114,7 @@ void ToyWorker::trained(const Lease& unit) {
   const Lease lease = unit;
   if (host_.dies(peer_.worker, Moment::Training, lease.model, lease.unit)) return;
   training_ = false;
-  const bool alone = finishing_;  // there is nobody to tell; the next life offers it
+  const bool alone = finishing_;  // no connection: the next life offers the state
   if (host_.unit_fails(lease)) {
     finishing_ = false;
     return fail(lease, Failure::Error, "the loss function threw");
@@ -144,7 +144,7 @@ void ToyWorker::trained(const Lease& unit) {
   if (!alone) train_next();
 }
 
-// The state is on the disk before anybody hears of it.
+// The state is on the disk before RESULT is sent.
 void ToyWorker::saved(const HeldState& state, bool alone) {
   const std::uint32_t unit = state.version - 1;
   disk_[{state.model, state.version}] = {state, false};

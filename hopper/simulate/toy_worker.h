@@ -40,7 +40,7 @@ class WorkerHost {
   virtual bool dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) = 0;
   /// Whether training this unit throws.
   virtual bool unit_fails(const Lease& lease) = 0;
-  /// Whether it gives other bits than the last time.
+  /// Whether the unit gives other bits than the last time.
   virtual bool errs(const Lease& lease) = 0;
 };
 
@@ -54,7 +54,7 @@ class ToyWorker {
   bool connected() const { return connected_; }
   /// The model that it trains at this moment.
   std::optional<ModelId> trains() const;
-  /// A state that lies on its disk unharmed, or null.
+  /// An undamaged state on its disk, or null.
   const HeldState* find(ModelId model, std::uint32_t version) const;
   Reading read(ModelId model, std::uint32_t version) const;
   /// All states on its disk, damaged or not.
