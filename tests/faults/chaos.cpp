@@ -161,11 +161,17 @@ class Round {
 
   // ---- between two lives
 
-  void lose_a_state() {
+  void lose_one_in(const char* folder) {
     kill_coordinator();
-    const std::vector<fs::path> states = states_in(directory_ / "nodes");
-    if (!states.empty()) fs::remove(one_of(states));
+    const std::vector<fs::path> files = states_in(directory_ / folder);
+    if (!files.empty()) fs::remove(one_of(files));
   }
+  void damage_one_in(const char* folder) {
+    kill_coordinator();
+    const std::vector<fs::path> files = states_in(directory_ / folder);
+    if (!files.empty()) flip_a_bit(one_of(files), 0);
+  }
+  void lose_a_state() { lose_one_in("nodes"); }
   void lose_a_node() {
     kill_coordinator();
     std::error_code missing;
@@ -174,21 +180,9 @@ class Round {
     std::sort(nodes.begin(), nodes.end());
     if (!nodes.empty()) fs::remove_all(one_of(nodes));
   }
-  void damage_a_state() {
-    kill_coordinator();
-    const std::vector<fs::path> states = states_in(directory_ / "nodes");
-    if (!states.empty()) flip_a_bit(one_of(states), 0);
-  }
-  void lose_a_model_file() {
-    kill_coordinator();
-    const std::vector<fs::path> files = states_in(directory_ / "models");
-    if (!files.empty()) fs::remove(one_of(files));
-  }
-  void damage_a_model_file() {
-    kill_coordinator();
-    const std::vector<fs::path> files = states_in(directory_ / "models");
-    if (!files.empty()) flip_a_bit(one_of(files), 0);
-  }
+  void damage_a_state() { damage_one_in("nodes"); }
+  void lose_a_model_file() { lose_one_in("models"); }
+  void damage_a_model_file() { damage_one_in("models"); }
   void damage_the_last_record() {
     kill_coordinator();
     const fs::path journal = directory_ / "journal";
