@@ -10,35 +10,6 @@ namespace {
 
 using namespace testing;
 
-TEST(CapturedChanges, OfGradientsWriteIntoNobodyElsesTensor) {
-  const Tensor p = ones({1000}, {.requires_grad = true});
-  CapturedFunction f([&](std::span<const Tensor> t) {
-    const Tensor loss = sum(p * t[0]);
-    backward(loss);
-    return std::vector{loss};
-  });
-  const Tensor x = full({1000}, 3.0);
-  for (int i = 0; i < 3; ++i) f({x});
-  p.set_grad({});
-  const Tensor other = zeros({1000});
-  f({x});
-  EXPECT_EQ(sum(other).item<float>(), 0);
-  ASSERT_TRUE(p.grad().defined());
-  EXPECT_EQ(sum(p.grad()).item<float>(), 3000);
-}
-
-TEST(CapturedChanges, OfTheStepDrawOtherMasks) {
-  Dropout d(0.5);
-  d.set_random_key(1);
-  CapturedFunction f([&](std::span<const Tensor> t) { return std::vector{sum(d(t[0]) * arange(8, DType::f32))}; });
-  std::vector<float> sums;
-  for (std::uint64_t s = 0; s < 5; ++s) {
-    d.set_step(s);
-    sums.push_back(f({ones({8})})[0].item<float>());
-  }
-  EXPECT_THAT(sums, ::testing::ElementsAre(44, 22, 20, 30, 28));
-}
-
 // No step is ever set: each call draws where the one before stopped.
 TEST(CapturedChanges, OfTheDrawGoOnFromCallToCall) {
   for (const bool source : {false, true}) {
