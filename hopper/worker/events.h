@@ -1,0 +1,182 @@
+// The worker's inputs and outputs: the whole interface between the pure machine `Jobs` and the world of threads,
+// sockets and disks.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/ids.h"
+#include "hopper/events.h"
+
+namespace hop::hopper::worker {
+
+/// A state of a model as a thing that lies somewhere: version `version`, left by `attempt`.
+struct StateName {
+  ModelId model{};
+  std::uint32_t version = 0;
+  Attempt attempt{};
+  bool operator==(const StateName&) const = default;
+};
+
+/// Why a life of a worker cannot go on.
+enum class Trouble : std::uint8_t {
+  Connection,  ///< the coordinator is gone: the next life offers the states that are on the disk
+  Device,      ///< this process cannot use its device any more
+  Disk         ///< a state cannot be made durable (the disk is full): the run ends and can be resumed
+};
+
+namespace event {
+
+/// The data are open, and these states were found on the disk. The first event of a life.
+struct Opened {
+  std::vector<HeldState> held{};
+};
+/// From the coordinator: train this unit. `source` is the address of the worker that has the parent; empty if the
+/// parent is here, or is made from the experiment (unit 0).
+struct Leased {
+  Lease lease{};
+  std::string source{};
+};
+/// From the coordinator: give the lease back if its unit has not begun.
+struct Cancelled {
+  ModelId model{};
+  Attempt attempt{};
+};
+/// From the coordinator: the answer to a result.
+struct Answered {
+  ModelId model{};
+  std::uint32_t unit = 0;
+  Attempt attempt{};
+  Verdict verdict = Verdict::Stale;
+};
+/// From the coordinator: nobody will need this state again.
+struct Released {
+  StateName state{};
+};
+/// From another worker, or the coordinator at the end of a model: send this version. The answer bears the ticket.
+struct Wanted {
+  std::uint64_t ticket = 0;
+  ModelId model{};
+  std::uint32_t version = 0;
+};
+/// The job has a place to be trained in, or will find one when it begins.
+struct Prepared {
+  Attempt attempt{};
+};
+/// The bytes of the parent are in memory, and this is their digest.
+struct Arrived {
+  Attempt attempt{};
+  Digest digest{};
+};
+/// The unit is trained; its new state waits in memory.
+struct Trained {
+  Attempt attempt{};
+  UnitMetrics metrics{};
+};
+/// The new state is a synced file with this digest.
+struct Saved {
+  Attempt attempt{};
+  Digest digest{};
+};
+/// An order for this job could not be carried out: Prepare, Fetch, Read, Train, or the state's way out of its device.
+struct Failed {
+  Attempt attempt{};
+  Failure failure = Failure::Error;
+  std::string text{};
+};
+/// The file of a state is gone, or failed its check and was set aside.
+struct Vanished {
+  StateName state{};
+};
+/// This life cannot go on.
+struct Broken {
+  Trouble trouble = Trouble::Connection;
+  std::string text{};
+};
+
+}  // namespace event
+
+using Event = std::variant<event::Opened, event::Leased, event::Cancelled, event::Answered, event::Released,
+                           event::Wanted, event::Prepared, event::Arrived, event::Trained, event::Saved, event::Failed,
+                           event::Vanished, event::Broken>;
+
+namespace action {
+
+/// Tell the coordinator which states are here, and that leases may come.
+struct Offer {
+  std::vector<HeldState> held{};
+};
+/// Find a place to train this unit in. Report Prepared or Failed.
+struct Prepare {
+  Lease lease{};
+};
+/// Get the parent from the worker at `source`. Report Arrived or Failed.
+struct Fetch {
+  Lease lease{};
+  std::string source{};
+};
+/// Get the parent from the own disk, as bytes that may be trained on. Report Arrived or Failed.
+struct Read {
+  Lease lease{};
+};
+/// Train the unit, in the place and on the bytes of its job. Report Trained or Failed.
+struct Train {
+  Lease lease{};
+  Time ordered{};                    ///< when the lease came
+  std::optional<Time> free_since{};  ///< when the unit before it ended; none for the first unit of a life
+};
+/// The job is over: its place and its bytes are free.
+struct Drop {
+  Attempt attempt{};
+};
+/// Make the new state a synced file, which replaces any other of this model and version. Report Saved or Failed, or
+/// Broken if the disk refuses. `state.digest` is not known yet.
+struct Save {
+  HeldState state{};
+};
+/// Copy a state in advance for a unit that may go on here, since there is nothing else to do.
+struct CopyAhead {
+  StateName state{};
+};
+/// Delete the file of a state, after everything that the disk was told before.
+struct Delete {
+  StateName state{};
+};
+/// Send the state to whoever holds the ticket. Report Vanished if it cannot be found.
+struct Serve {
+  std::uint64_t ticket = 0;
+  StateName state{};
+};
+/// Say that the version is not here.
+struct Refuse {
+  std::uint64_t ticket = 0;
+  std::string text{};
+};
+/// Tell the coordinator: the unit is done, and its state is a durable file with this digest.
+struct TellResult {
+  HeldState state{};
+};
+/// Tell the coordinator: the unit is not done.
+struct TellFailed {
+  Lease lease{};
+  Failure failure = Failure::Error;
+  std::string text{};
+};
+/// End this life. The unit in training is abandoned; what the disk was told is finished. The last action.
+struct End {
+  Trouble trouble = Trouble::Connection;
+  std::string text{};
+};
+
+}  // namespace action
+
+using Action = std::variant<action::Offer, action::Prepare, action::Fetch, action::Read, action::Train, action::Drop,
+                            action::Save, action::CopyAhead, action::Delete, action::Serve, action::Refuse,
+                            action::TellResult, action::TellFailed, action::End>;
+
+}  // namespace hop::hopper::worker

@@ -1,0 +1,192 @@
+#include "hopper/worker/jobs.h"
+
+#include <algorithm>
+
+namespace hop::hopper::worker {
+
+std::vector<Action> Jobs::step(const Event& event, Time now) {
+  actions_.clear();
+  if (ended_) return {};
+  now_ = now;
+  std::visit([this](const auto& e) { on(e); }, event);
+  return std::move(actions_);
+}
+
+const Job* Jobs::find(Attempt attempt) const {
+  const auto job = std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& j) { return j.lease.attempt == attempt; });
+  return job == jobs_.end() ? nullptr : &*job;
+}
+
+const Job* Jobs::training() const {
+  const auto job = std::find_if(jobs_.begin(), jobs_.end(), [](const Job& j) { return j.stage == Stage::Training; });
+  return job == jobs_.end() ? nullptr : &*job;
+}
+
+bool Jobs::holds(const StateName& state) const {
+  const auto held = held_.find({state.model, state.version});
+  return held != held_.end() && held->second.attempt == state.attempt;
+}
+
+// The job of this attempt, if it is in this stage: reports about a job that was given up meanwhile come too late.
+Job* Jobs::find(Attempt attempt, Stage stage) {
+  const auto job = std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& j) { return j.lease.attempt == attempt; });
+  return job != jobs_.end() && job->stage == stage ? &*job : nullptr;
+}
+
+void Jobs::on(const event::Opened& opened) {
+  for (const HeldState& state : opened.held) held_[{state.model, state.version}] = {state.attempt, state.digest};
+  emit(action::Offer{opened.held});
+}
+
+// ---- from a lease to training ---------------------------------------------------------------------------------------
+
+// Attempts grow, so they are the order of the leases. Only a network that lets messages overtake each other needs the
+// search.
+void Jobs::on(const event::Leased& leased) {
+  if (!is_new(leased.lease.attempt)) return;
+  const auto place = std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& job) {
+    return !job.has_begun() && leased.lease.attempt < job.lease.attempt;
+  });
+  jobs_.insert(place, Job{leased.lease, leased.source, Stage::Ordered, now_, {}});
+  emit(action::Prepare{leased.lease});
+}
+
+bool Jobs::is_new(Attempt attempt) {
+  const auto place = std::lower_bound(seen_.begin(), seen_.end(), attempt);
+  if (place != seen_.end() && *place == attempt) return false;
+  seen_.insert(place, attempt);
+  return true;
+}
+
+void Jobs::on(const event::Prepared& prepared) {
+  if (Job* job = find(prepared.attempt, Stage::Ordered)) look_for_parent(*job);
+}
+
+void Jobs::look_for_parent(Job& job) {
+  const Lease& lease = job.lease;
+  if (lease.unit == 0) return arrive(job);
+  if (!job.source.empty()) {
+    job.stage = Stage::Fetching;
+    return emit(action::Fetch{lease, job.source});
+  }
+  const auto held = held_.find({lease.model, lease.unit});
+  if (held == held_.end()) {
+    return give_up(lease.attempt, Failure::StateLost, "the parent state is not on this node");
+  }
+  if (held->second.digest != lease.parent) {
+    return give_up(lease.attempt, Failure::StateDamaged, "another state lies where the parent should be");
+  }
+  job.stage = Stage::Fetching;
+  emit(action::Read{lease});
+}
+
+void Jobs::on(const event::Arrived& arrived) {
+  Job* job = find(arrived.attempt, Stage::Fetching);
+  if (job == nullptr) return;
+  if (arrived.digest == job->lease.parent) return arrive(*job);
+  const std::string from = job->source.empty() ? "the disk" : job->source;
+  give_up(arrived.attempt, Failure::StateDamaged, "[fetch] the state from " + from + " is damaged");
+}
+
+void Jobs::arrive(Job& job) {
+  job.stage = Stage::Arrived;
+  begin_next();
+}
+
+// Leases are trained in their order, even if the parent of a later one is here first.
+void Jobs::begin_next() {
+  if (training() != nullptr) return;
+  const auto next = std::find_if(jobs_.begin(), jobs_.end(), [](const Job& job) { return !job.has_begun(); });
+  if (next == jobs_.end() || next->stage != Stage::Arrived) return;
+  next->stage = Stage::Training;
+  emit(action::Train{next->lease, next->ordered, free_since_});
+}
+
+// ---- from training to an answer -------------------------------------------------------------------------------------
+
+void Jobs::on(const event::Trained& trained) {
+  Job* job = find(trained.attempt, Stage::Training);
+  if (job == nullptr) return;
+  job->stage = Stage::Leaving;
+  job->metrics = trained.metrics;
+  free_since_ = now_;
+  const Lease& lease = job->lease;
+  held_.erase({lease.model, lease.unit + 1});  // the new file will replace it
+  emit(action::Save{{lease.model, lease.unit + 1, lease.partition, lease.attempt, lease.parent, {}, trained.metrics}});
+  begin_next();
+}
+
+void Jobs::on(const event::Saved& saved) {
+  Job* job = find(saved.attempt, Stage::Leaving);
+  if (job == nullptr) return;
+  job->stage = Stage::Durable;
+  const Lease& lease = job->lease;
+  held_[{lease.model, lease.unit + 1}] = {lease.attempt, saved.digest};
+  emit(action::TellResult{
+      {lease.model, lease.unit + 1, lease.partition, lease.attempt, lease.parent, saved.digest, job->metrics}});
+  const bool is_idle = std::none_of(jobs_.begin(), jobs_.end(), [](const Job& j) { return j.stage < Stage::Leaving; });
+  if (is_idle) emit(action::CopyAhead{{lease.model, lease.unit + 1, lease.attempt}});
+}
+
+void Jobs::on(const event::Answered& answered) {
+  if (find(answered.attempt, Stage::Durable) != nullptr) {
+    std::erase_if(jobs_, [&](const Job& job) { return job.lease.attempt == answered.attempt; });
+  }
+  if (answered.verdict == Verdict::Stale) release({answered.model, answered.unit + 1, answered.attempt});
+}
+
+// ---- leases that come to nothing ------------------------------------------------------------------------------------
+
+void Jobs::on(const event::Cancelled& cancelled) {
+  const Job* job = find(cancelled.attempt);
+  if (job == nullptr || job->has_begun()) return;  // it has begun: its result will count
+  give_up(cancelled.attempt, Failure::Cancelled, "cancelled before it began");
+}
+
+void Jobs::on(const event::Failed& failed) {
+  const Job* job = find(failed.attempt);
+  if (job == nullptr || job->stage == Stage::Durable) return;
+  if (job->stage == Stage::Fetching && job->source.empty() && failed.failure == Failure::StateLost) {
+    held_.erase({job->lease.model, job->lease.unit});
+  }
+  if (job->stage == Stage::Training) free_since_ = now_;
+  give_up(failed.attempt, failed.failure, failed.text);
+}
+
+void Jobs::give_up(Attempt attempt, Failure failure, std::string text) {
+  const auto job = std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& j) { return j.lease.attempt == attempt; });
+  const Lease lease = job->lease;
+  jobs_.erase(job);
+  emit(action::Drop{attempt});
+  emit(action::TellFailed{lease, failure, std::move(text)});
+  begin_next();
+}
+
+// ---- states ---------------------------------------------------------------------------------------------------------
+
+void Jobs::on(const event::Wanted& wanted) {
+  const auto held = held_.find({wanted.model, wanted.version});
+  if (held != held_.end()) {
+    return emit(action::Serve{wanted.ticket, {wanted.model, wanted.version, held->second.attempt}});
+  }
+  emit(action::Refuse{wanted.ticket, "version " + std::to_string(wanted.version) + " of model " +
+                                         std::to_string(wanted.model.value) + " is not here"});
+}
+
+void Jobs::on(const event::Vanished& vanished) {
+  if (holds(vanished.state)) held_.erase({vanished.state.model, vanished.state.version});
+}
+
+// A state of another attempt stays: it has the name of the state that is meant, but it is another one.
+void Jobs::release(const StateName& state) {
+  if (!holds(state)) return;
+  held_.erase({state.model, state.version});
+  emit(action::Delete{state});
+}
+
+void Jobs::on(const event::Broken& broken) {
+  ended_ = true;
+  emit(action::End{broken.trouble, broken.text});
+}
+
+}  // namespace hop::hopper::worker
