@@ -308,6 +308,8 @@ Journal Journal::open(const fs::path& path, JournalContents& contents, const Lea
     contents.offsets.resize(stand);
   } else if (contents.torn_bytes > 0) {
     file->truncate(contents.bytes);
+  } else {
+    file->sync();  // the writer may have been killed between its write and its sync
   }
   return Journal(std::make_unique<Impl>(std::move(file), contents.records.size() + 1));
 }

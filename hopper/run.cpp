@@ -301,21 +301,15 @@ RunResult resume(const fs::path& run_directory, RunOptions options, const Experi
     auto [dataset, journal] = begin(experiment, options, data::Keep::own);
     return conduct(experiment, dataset, options, journal, {});
   }
-  const std::string text = read_run_file(directory, "experiment.toml");
   JournalContents contents;
-  std::string found;
-  const LeadingRecords leading = [&](const JournalContents& all) {
-    const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), all);
-    found = restored.contradiction;
-    return restored.records;
-  };
-  Journal journal = Journal::open(directory / "journal", contents, leading);
-  tell(describe_tail(contents, found), options);
-  if (contents.header.experiment != xxh3_128(as_bytes(text))) {
-    throw ConfigError("[resume] " + (directory / "experiment.toml").string() + " was changed since the run began");
-  }
+  Journal journal = Journal::open(directory / "journal", contents, [&](const JournalContents& found) {
+    check_same_experiment(found.header, directory);
+    check_same_data(found.header, open_dataset(experiment, directory));
+    check_consistent(experiment, found, directory);
+    return found.records.size();
+  });
+  tell(describe_tail(contents, {}), options);
   const data::Dataset dataset = open_dataset(experiment, directory);
-  check_same_data(contents.header, dataset);
   Results finished = read_results(directory, experiment, contents);
   check_resumable(experiment, finished);
   check_retry(options, finished);
@@ -335,15 +329,17 @@ Results inspect(const fs::path& run_directory) { return inspect(run_directory, {
 
 Results inspect(const fs::path& run_directory, const Experiment& own) {
   const fs::path directory = without_trailing_slash(run_directory);
-  const Experiment experiment = with_objects_of(read_options(directory), own);
-  const bool running = is_running(directory);  // before the journal is read: a run that ends meanwhile is no lie
+  read_run_file(directory, "experiment.toml");  // for its message
+  const bool running = is_running(directory);   // before the journal is read: a run that ends meanwhile is no lie
   if (!has_begun(directory)) {
     throw ConfigError("[run] " + directory.string() + " has trained nothing yet: " +
                       (running ? "its data are being prepared"
                                : "the run was ended while its data were prepared; `hop resume " + directory.string() +
                                      "` goes on with it"));
   }
-  Results results = read_results(directory, experiment, read_journal(directory / "journal"));
+  const JournalContents journal = read_journal(directory / "journal");
+  check_same_experiment(journal.header, directory);
+  Results results = read_results(directory, with_objects_of(read_options(directory), own), journal);
   results.is_running = running && results.outcome != Outcome::Completed;
   for (ModelResult& model : results.models) {
     if (results.is_running && model.status == "interrupted") model.status = "running";

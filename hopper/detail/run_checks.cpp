@@ -5,8 +5,10 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "hopper/detail/process_host.h"
 #include "hopper/detail/restore.h"
+#include "hopper/detail/run_directory.h"
 #include "hopper/device.h"
 #include "hopper/journal.h"
 #include "hopper/trainer.h"
@@ -58,6 +60,24 @@ void check_hosting(const Experiment& experiment, const RunOptions& options) {
     throw ConfigError(std::string("[run] a ") + what +
                       " that is the application's code cannot travel to worker processes; use threads");
   }
+}
+
+void check_same_experiment(const JournalHeader& header, const std::filesystem::path& run_directory) {
+  if (header.experiment == xxh3_128(as_bytes(read_run_file(run_directory, "experiment.toml")))) return;
+  throw ConfigError("[run] " + (run_directory / "experiment.toml").string() +
+                    " was changed since the run began; put it back as it was: nothing else was touched");
+}
+
+void check_consistent(const Experiment& experiment, const JournalContents& journal,
+                      const std::filesystem::path& run_directory) {
+  const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), journal);
+  if (restored.contradiction.empty()) return;
+  const std::string directory = run_directory.string();
+  throw JournalError("[journal] " + restored.contradiction + "; " +
+                     (experiment.search.make
+                          ? "is the search the one that the run began with? The journal was not touched"
+                          : "`hop fsck " + directory + "` shows what is sound, `hop fsck " + directory +
+                                " --cut` keeps that and puts the rest into a file beside the journal"));
 }
 
 void check_models(const Experiment& experiment, const data::Dataset& dataset) {

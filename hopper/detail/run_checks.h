@@ -1,8 +1,10 @@
-// What is wrong with a run before anything is trained. Internal to Hopscotch.
+// What is wrong with a run before anything is trained, and with a run directory before anything in it is changed.
+// Internal to Hopscotch.
 #pragma once
 
 #include "data/dataset.h"
 #include "hopper/experiment.h"
+#include "hopper/journal.h"
 #include "hopper/run.h"
 
 namespace hop::hopper {
@@ -12,6 +14,13 @@ void check_options(const RunOptions& options);
 
 /// Every worker is on this machine: a device that it lacks shows now, before anything trains. Throws ConfigError.
 void check_hosting(const Experiment& experiment, const RunOptions& options);
+
+/// Throws ConfigError if experiment.toml is not the text that the run of this journal began with: its records mean
+/// nothing beside another experiment.
+void check_same_experiment(const JournalHeader& header, const std::filesystem::path& run_directory);
+/// Throws JournalError if the records contradict each other or the experiment.
+void check_consistent(const Experiment& experiment, const JournalContents& journal,
+                      const std::filesystem::path& run_directory);
 
 /// Every model is built once before the first lease: one that does not fit the data is an error of the experiment.
 /// Throws ConfigError or DataError.

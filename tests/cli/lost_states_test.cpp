@@ -159,9 +159,14 @@ TEST_F(LostStates, AContradictionInTheJournalLocksNoRunDirectory) {
                                                         "\\[journal\\] expected unit")))
       << checked.out;
   EXPECT_EQ(hop({"report", "contradiction"}, folder_->path()).code, 0);
-  const Finished resumed = resume_and_compare("contradiction");
-  EXPECT_NE(resumed.err.find("contradicts those before it"), std::string::npos) << resumed.err;
+  const std::uintmax_t bytes = fs::file_size(path);
+  const Finished refused = hop({"resume", "contradiction"}, folder_->path());
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("`hop fsck contradiction --cut` keeps that"), std::string::npos) << refused.err;
+  EXPECT_EQ(fs::file_size(path), bytes) << "what is no torn tail is not cut off unasked";
+  EXPECT_EQ(hop({"fsck", "contradiction", "--cut"}, folder_->path()).code, 0);
   EXPECT_TRUE(fs::exists(path.string() + ".cut-1"));
+  resume_and_compare("contradiction");
   EXPECT_EQ(hop({"fsck", "contradiction"}, folder_->path()).code, 0);
 }
 

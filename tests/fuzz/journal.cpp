@@ -77,7 +77,7 @@ void run_fsck(ByteView input) {
 std::string enveloped(const std::vector<std::vector<std::byte>>& payloads);
 
 std::vector<std::vector<std::byte>> whole_run() {
-  std::vector<std::vector<std::byte>> payloads{encode(JournalHeader{"toy-1", {1, 2}, {3, 4}})};
+  std::vector<std::vector<std::byte>> payloads{encode(JournalHeader{"toy-1", xxh3_128(as_bytes(kToml)), {3, 4}})};
   Ledger ledger = restore(experiment(), kPartitions, {}).ledger;
   const auto add = [&](const Record& record) {
     ledger.apply(record);

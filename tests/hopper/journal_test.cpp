@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -12,6 +15,13 @@
 
 #include "base/error.h"
 #include "tests/temporary_folder.h"
+
+// Stands in for the one of the C library, and counts.
+static std::atomic<int> syncs = 0;
+extern "C" int fdatasync(int fd) {
+  ++syncs;
+  return static_cast<int>(::syscall(SYS_fdatasync, fd));
+}
 
 namespace hop::hopper {
 namespace {
@@ -250,6 +260,30 @@ TEST_F(Journals, AreOpenedWithoutTheRecordsThatMayNotStandWhichAreKept) {
   std::ifstream kept(path_.string() + ".cut-1", std::ios::binary);
   const std::string tail{std::istreambuf_iterator<char>(kept), {}};
   EXPECT_EQ(tail, whole.substr(now.offsets[2])) << "all that was cut off";
+}
+
+TEST_F(Journals, AreLeftAsTheyAreWhereTheirExaminerRefusesThem) {
+  record_run();
+  write(bytes() + "torn");
+  const std::string before = bytes();
+  JournalContents contents;
+  const auto refuse = [](const JournalContents& found) -> std::size_t {
+    EXPECT_EQ(found.torn_bytes, 4U);
+    throw ConfigError("another experiment");
+  };
+  EXPECT_THROW(Journal::open(path_, contents, refuse), ConfigError);
+  EXPECT_EQ(bytes(), before);
+  EXPECT_NO_THROW(Journal::open(path_, contents));
+  EXPECT_EQ(read_journal(path_).torn_bytes, 0U);
+}
+
+// A writer that was killed between write and sync leaves records that are in memory only.
+TEST_F(Journals, AreDurableBeforeAnybodyActsOnWhatTheySay) {
+  record_run();
+  JournalContents contents;
+  const int before = syncs;
+  const Journal journal = Journal::open(path_, contents);
+  EXPECT_GT(syncs, before);
 }
 
 TEST_F(Journals, ThatAreNoneAreRefused) {
