@@ -85,16 +85,23 @@ void Coordinator::reserve_attempts() {
 }
 
 void Coordinator::grant(const Choice& choice) {
+  const auto refuse = [&](const char* expected) {
+    throw RunError(std::string("[run] policy: expected ") + expected + ", got the choice of model " +
+                   std::to_string(choice.model.value) + ", partition " + std::to_string(choice.partition.value) +
+                   ", worker " + std::to_string(choice.worker.value));
+  };
+  if (choice.model.index() >= ledger_.models().size()) refuse("a model that there is");
+  if (choice.worker.index() >= workers_.size()) refuse("a worker that there is");
   const Plan& plan = ledger_.plan();
   const Model& model = ledger_.model(choice.model);
-  const auto& due = model.candidates;
-  if (!ready(model) || std::find(due.begin(), due.end(), choice.partition) == due.end() ||
-      plan.owner(choice.partition) != choice.worker || !worker(choice.worker).alive) {
-    throw Error("[policy] expected a ready model, a partition that it owes and its living owner, got model " +
-                std::to_string(choice.model.value) + ", partition " + std::to_string(choice.partition.value) +
-                ", worker " + std::to_string(choice.worker.value));
-  }
   WorkerState& w = worker(choice.worker);
+  if (!ready(model)) refuse("a model that is ready");
+  if (std::ranges::find(model.candidates, choice.partition) == model.candidates.end()) {
+    refuse("a partition that the model owes");
+  }
+  if (plan.owner(choice.partition) != w.id) refuse("the worker that owns the partition");
+  if (!w.alive) refuse("a living worker");
+  if (w.leases.size() >= options_.queue_depth) refuse("a worker with room for a lease");
   Lease lease{.model = model.id,
               .unit = model.version,
               .epoch = plan.epoch(model.version),

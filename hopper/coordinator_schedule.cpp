@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error.h"
 #include "hopper/coordinator.h"
 
 namespace hop::hopper {
@@ -25,7 +26,14 @@ void Coordinator::schedule() {
     const ScheduleView view = board_.view();
     if (view.ready.empty() || view.rooms.empty()) return;
     const auto choice = policy_->next(view);
-    if (!choice) return;
+    if (!choice) {
+      // Without a lease, a record, a timer or a worker on its way, nothing would ever ask the policy again.
+      const bool all_are_here = std::ranges::all_of(workers_, &WorkerState::alive);
+      if (!all_are_here || !is_idle() || !unsynced_.empty() || !delayed_.empty()) return;
+      throw RunError("[run] policy: expected a choice, got none, although " + std::to_string(view.ready.size()) +
+                     " models are ready, " + std::to_string(view.rooms.size()) +
+                     " workers have room and nothing is in training");
+    }
     grant(*choice);
     show(worker(choice->worker));
     show_touched();

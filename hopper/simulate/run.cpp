@@ -6,6 +6,8 @@
 #include <deque>
 
 #include "base/clock.h"
+#include "base/error.h"
+#include "base/words.h"
 #include "hopper/coordinator.h"
 #include "hopper/detail/restore.h"
 #include "hopper/simulate/event_queue.h"
@@ -13,6 +15,24 @@
 
 namespace hop::hopper::simulate {
 namespace {
+
+// Virtual time counts nanoseconds in 63 bits, 292 years: no wait is longer than a year, no run longer than a hundred.
+constexpr double kLongestWait = 3.2e7;
+constexpr Time kLongestRun = std::chrono::hours(100 * 365 * 24);
+
+double check_seconds(const std::string& what, double seconds) {
+  if (seconds >= 0 && seconds <= kLongestWait) return seconds;
+  throw ConfigError("[simulate] " + what + ": expected 0 to " + shortest(kLongestWait) + " seconds, got " +
+                    shortest(seconds));
+}
+
+void check(const RunOptions& options) {
+  if (!(options.jitter >= 0 && options.jitter <= 1)) {
+    throw ConfigError("[simulate] jitter: expected 0 to 1, got " + shortest(options.jitter));
+  }
+  check_seconds("transfer_seconds", options.transfer_seconds);
+  check_seconds("sync_seconds", options.sync_seconds);
+}
 
 Time to_time(double seconds) { return Time(static_cast<Time::rep>(seconds * 1e9)); }
 double to_seconds(Time time) { return static_cast<double>(time.count()) * 1e-9; }
@@ -92,6 +112,7 @@ class Cluster {
 
   void perform(const action::Append& append) {
     appended_ = append.sequence;
+    if (std::holds_alternative<record::Commit>(append.record)) commits_.push_back(append.sequence);
     sync();
   }
   void perform(const action::SendLease& sent) {
@@ -119,6 +140,9 @@ class Cluster {
     queue_.after(to_time(options_.sync_seconds), [this, sequence = appended_] {
       syncing_ = false;
       durable_ = sequence;
+      for (; !commits_.empty() && commits_.front() <= sequence; commits_.pop_front()) {
+        report_.makespan_seconds = to_seconds(queue_.now());
+      }
       step(event::Synced{sequence});
       sync();
     });
@@ -126,7 +150,8 @@ class Cluster {
 
   double seconds_of(const Lease& lease) const {
     const Config& config = coordinator_.ledger().model(lease.model).config;
-    const double seconds = options_.unit_seconds ? options_.unit_seconds(lease.model, config) : 1;
+    const double seconds =
+        check_seconds("unit_seconds", options_.unit_seconds ? options_.unit_seconds(lease.model, config) : 1);
     Rng rng(hash64(experiment_.seed, "unit", {lease.model.value, lease.unit}));
     return seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
   }
@@ -142,10 +167,11 @@ class Cluster {
     Worker& worker = workers_[id.index()];
     const Lease lease = worker.orders.front().lease;
     worker.orders.pop_front();
+    if (queue_.now() > kLongestRun)
+      throw ConfigError("[simulate] expected a run of at most 100 years, got a longer one");
     if (!worker.orders.empty()) train(id);
     ++report_.units;
     trained_seconds_ += seconds;
-    report_.makespan_seconds = to_seconds(queue_.now());
     step(event::Result{peer(id), lease.model, lease.unit, lease.attempt,
                        Digest{lease.model.value, lease.unit + std::uint64_t{1}}, metrics_of(lease, seconds)});
   }
@@ -174,6 +200,7 @@ class Cluster {
   std::vector<Worker> workers_;
   EventQueue queue_;
   std::uint64_t appended_ = 0, durable_ = 0;
+  std::deque<std::uint64_t> commits_;  // appended, not yet durable
   bool syncing_ = false;
   double trained_seconds_ = 0;
   RunReport report_;
@@ -181,6 +208,9 @@ class Cluster {
 
 }  // namespace
 
-RunReport run(const Experiment& experiment, const RunOptions& options) { return Cluster(experiment, options).run(); }
+RunReport run(const Experiment& experiment, const RunOptions& options) {
+  check(options);
+  return Cluster(experiment, options).run();
+}
 
 }  // namespace hop::hopper::simulate

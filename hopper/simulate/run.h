@@ -10,7 +10,7 @@
 namespace hop::hopper::simulate {
 
 struct RunOptions {
-  /// How long a worker trains one unit of a model, in seconds. Default: 1 for all.
+  /// How long a worker trains one unit of a model, in seconds, from 0 to a year. Default: 1 for all.
   std::function<double(ModelId model, const Config& config)> unit_seconds{};
   double jitter = 0.05;            ///< each unit takes 1 - jitter .. 1 + jitter times as long: a function of the seed
   double transfer_seconds = 0.05;  ///< of one state between two workers
@@ -34,8 +34,9 @@ struct RunReport {
 };
 
 /// Simulates the run of an experiment: its search, epochs, data.partitions (default 4), order, policy and workers
-/// count, data and model do not. Equal experiments and options give equal virtual times. Throws ConfigError, and what
-/// the search or the policy throws.
+/// count, data and model do not. Equal experiments and options give equal virtual times. Throws ConfigError, also for
+/// seconds out of their range; RunError where the policy chooses what cannot be, or nothing; and what the
+/// search or the policy throws.
 RunReport run(const Experiment& experiment, const RunOptions& options = {});
 
 }  // namespace hop::hopper::simulate
