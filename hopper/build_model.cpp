@@ -100,7 +100,12 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, c
   const NameOr<OptimizerMaker>& own = experiment.model.optimizer;
   if (own.is_missing()) refuse_missing("[model] optimizer");
   if (own.own() != nullptr) return expect_made((*own.own())(config, module.named_parameters()), "[model] optimizer");
-  return optim::make_optimizer(to_config_text(config), module.named_parameters());
+  nn::ConfigText settings = to_config_text(config);
+  if (!own.name().empty() && !settings.emplace("optimizer", own.name()).second) {
+    throw ConfigError("[model] optimizer: expected one place that names the optimizer, got \"" + own.name() +
+                      "\" here and another in " + config.to_text());
+  }
+  return optim::make_optimizer(settings, module.named_parameters());
 }
 
 nn::Loss make_loss(const ModelOptions& model) {

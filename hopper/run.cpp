@@ -182,6 +182,13 @@ data::Dataset open_dataset(const Experiment& experiment, const fs::path& run_dir
   return data::prepare_dataset(experiment.data, run_directory / "data");
 }
 
+// Models that no validation row measures are ranked by their training loss, unless the experiment says otherwise.
+void settle_objective(Experiment& experiment, const data::Dataset& dataset, const RunOptions& options) {
+  if (experiment.search.objective || dataset.has_validation()) return;
+  experiment.search.objective = Objective::TrainLoss;
+  tell("there are no validation rows: models are ranked by train_loss", options);
+}
+
 // From an experiment and its directory to a journal that is ready for its first record. If a first call was killed, a
 // second call continues.
 std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions& options, data::Keep keep) {
@@ -195,6 +202,7 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
     for (const std::string& note : dataset.manifest().provenance.notes) options.on_notice(printable(note, 300));
   }
   experiment.data.partitions = dataset.partition_count();
+  settle_objective(experiment, dataset, options);
   check_models(experiment, dataset);
 
   const std::string text = to_toml(experiment);
@@ -261,6 +269,7 @@ RunResult run(Experiment experiment, const RunOptions& options) {
   experiment.check();
   require_objects(experiment);
   check_hosting(experiment, options);
+  check_text(experiment);
   if (experiment.data.source != "glyphs" && experiment.data.source != kOwnCode && !experiment.data.rows) {
     experiment.data.source = fs::absolute(experiment.data.source).lexically_normal();
   }

@@ -7,6 +7,7 @@
 #include "autograd/loss.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "hopper/detail/metric_sums.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "kernels/optimizer.h"
@@ -136,11 +137,7 @@ void Trainer::make_own_sums(const data::Batch& batch) {
   const NoGradGuard no_grad;
   const Tensor output = (*module_)(batch.x);
   for (const nn::Metric& metric : own_metrics_) {
-    const Shape shape = metric.sums(output, batch.y).shape();
-    if (shape.size() > 1) {
-      throw ShapeError("[model] metrics: expected sums () or (k) from " + metric.name + ", got " + shape.to_string());
-    }
-    own_sums_.push_back(kernels::zeros(shape, DType::f64, device()));
+    own_sums_.push_back(kernels::zeros(shape_of_sums(metric, output, batch.y), DType::f64, device()));
   }
 }
 

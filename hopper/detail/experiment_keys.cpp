@@ -3,13 +3,18 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 
 #include "base/error.h"
 #include "base/table.h"
+#include "hopper/detail/path_text.h"
 #include "hopper/device.h"
 #include "nn/model.h"
+#include "nn/optim/by_name.h"
 
 namespace hop::hopper {
 namespace {
@@ -54,6 +59,10 @@ Names device_names() { return {"auto", "cpu", "cuda"}; }
 Names precision_names() { return {"strict", "tf32", "bf16"}; }
 Names transport_names() { return {"unix", "tcp"}; }
 Names family_names() { return nn::FamilyRegistry().names(); }
+Names optimizer_names() {
+  const auto all = optim::optimizer_names();
+  return {all.begin(), all.end()};
+}
 Names metric_names() { return names(nn::metrics()); }
 
 // Labels are classes, so the losses are those that compare classes.
@@ -78,6 +87,10 @@ std::optional<std::string> word(TomlSection& section, const std::string& key, co
   section.fail(key, "unknown value \"" + printable(*text) + "\"" + hint(*text, words));
 }
 
+void at_least_1(std::uint32_t value, const char* key) {
+  if (value == 0) throw ConfigError(std::string(key) + ": expected at least 1, got 0");
+}
+
 void count(TomlSection& section, const std::string& key, std::uint32_t& value, std::int64_t max = kMaxCount) {
   if (auto number = section.integer(key, 1, max)) value = static_cast<std::uint32_t>(*number);
 }
@@ -92,12 +105,27 @@ void read_name(TomlSection& file, const std::string& key, Experiment& e) {
 void read_source(TomlSection& section, const std::string& key, Experiment& e) {
   const auto source = section.text(key);
   if (source && source->empty()) section.fail(key, std::string(kNoSource) + "\"\"");
-  if (source) e.data.source = *source;
+  if (source) e.data.source = path_of(*source);
 }
 
 std::string write_source(const Experiment& e) {
   if (e.data.rows) return quoted(std::string(kOwnCode));
-  return e.data.source.empty() ? "" : quoted(e.data.source);
+  return e.data.source.empty() ? "" : quoted(text_of_path(e.data.source));
+}
+
+void check_partitions(const Experiment& e) {
+  if (e.data.partitions) at_least_1(*e.data.partitions, "[data] partitions");
+}
+
+void check_validation(const Experiment& e) {
+  if (!e.data.validation) return;
+  const data::Validation& validation = *e.data.validation;
+  if (validation.kind == data::Validation::Kind::tail && validation.rows < 1) {
+    throw ConfigError("[data] validation: expected a tail of at least one row, got " + std::to_string(validation.rows));
+  }
+  if (validation.kind == data::Validation::Kind::fraction && !(validation.share > 0 && validation.share < 1)) {
+    throw ConfigError("[data] validation: expected 0 < fraction < 1, got " + shortest(validation.share));
+  }
 }
 
 void read_validation(TomlSection& section, const std::string& key, Experiment& e) {
@@ -150,6 +178,19 @@ std::string write_label(const Experiment& e) {
   return column != nullptr ? std::to_string(*column) : quoted(std::get<std::string>(e.data.label));
 }
 
+// Empty where a run can compute with the scale.
+std::string scale_fault(const data::Scale& scale) {
+  if (std::isfinite(scale.offset) && std::isfinite(scale.factor)) return {};
+  return "expected [offset, factor], two finite numbers, got [" + shortest(scale.offset) + ", " +
+         shortest(scale.factor) + "]";
+}
+
+void check_scale(const Experiment& e) {
+  if (!e.data.scale) return;
+  const std::string fault = scale_fault(*e.data.scale);
+  if (!fault.empty()) throw ConfigError("[data] scale: " + fault);
+}
+
 void read_scale(TomlSection& section, const std::string& key, Experiment& e) {
   const toml::node* node = section.node(key);
   if (node == nullptr) return;
@@ -158,6 +199,7 @@ void read_scale(TomlSection& section, const std::string& key, Experiment& e) {
     section.fail(key, "expected [offset, factor]: x -> (x - offset) * factor");
   }
   e.data.scale = data::Scale{*(*scale)[0].value<double>(), *(*scale)[1].value<double>()};
+  if (const std::string fault = scale_fault(*e.data.scale); !fault.empty()) section.fail(key, fault);
 }
 
 std::string write_scale(const Experiment& e) {
@@ -219,12 +261,26 @@ std::string write_metrics(const Experiment& e) {
   return list(all);
 }
 
+void check_own_metric(const nn::Metric& metric) {
+  const bool is_word = !metric.name.empty() && std::ranges::all_of(metric.name, [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '_';
+  });
+  const std::string got = ", got \"" + printable(metric.name) + "\"";
+  if (!is_word) throw ConfigError("[model] metrics: expected a name of letters, digits and \"_\"" + got);
+  if (!metric.sums) throw ConfigError("[model] metrics: expected a metric with `sums`" + got + " without");
+}
+
 void check_metrics(const Experiment& e) {
+  constexpr std::size_t kMost = 1000;  // they travel with each result
+  if (e.model.metrics.size() > kMost) throw ConfigError("[model] metrics: expected at most 1,000");
+  std::set<std::string> known;
   for (const NameOr<nn::Metric>& metric : e.model.metrics) {
-    if (metric.name() != kOwnCode) find_row(nn::metrics(), metric.name(), "[model] metrics");
-    if (metric.own() != nullptr && (!metric.own()->sums || !is_plain_name(metric.own()->name))) {
-      throw ConfigError("[model] metrics: expected a metric with a plain name and `sums`, got \"" +
-                        printable(metric.own()->name) + "\"");
+    if (metric.is_missing()) continue;
+    if (metric.own() == nullptr) find_row(nn::metrics(), metric.name(), "[model] metrics");
+    if (metric.own() != nullptr) check_own_metric(*metric.own());
+    const std::string& name = metric.own() != nullptr ? metric.own()->name : metric.name();
+    if (!known.insert(name).second) {
+      throw ConfigError("[model] metrics: expected each name once, got \"" + name + "\" again");
     }
   }
 }
@@ -243,7 +299,12 @@ void check_source(const Experiment& e) {
   if (e.data.source.empty() && !e.data.rows) throw ConfigError("[data] source: " + std::string(kNoSource) + "nothing");
 }
 
+bool is_common(std::string_view name);
+
 void check_method(const Experiment& e) {
+  for (const auto& [name, value] : e.search.settings.entries()) {
+    if (is_common(name)) throw ConfigError("[search] settings: expected keys of the method, got \"" + name + "\"");
+  }
   if (!e.search.make && e.search.method != kOwnCode) check_settings(find_method(e.search.method), e.search.settings);
 }
 
@@ -257,12 +318,19 @@ void check_word(const char* key, const std::string& word, const Names& words) {
   throw ConfigError(std::string(key) + ": unknown value \"" + printable(word) + "\"" + hint(word, words));
 }
 
-void check_device(const Experiment& e) {
-  if (!is_device_word(e.run.device)) check_word("[run] device", e.run.device, device_names());
+void check_optimizer(const Experiment& e) {
+  const std::string& name = e.model.optimizer.name();
+  if (name.empty()) return;
+  if (name != kOwnCode) check_word("[model] optimizer", name, optimizer_names());
+  for (const auto& [hyperparameter, dimension] : e.search.space) {
+    if (hyperparameter != "optimizer") continue;
+    throw ConfigError("[model] optimizer: expected one place that names the optimizer, got \"" + name +
+                      "\" here and the hyperparameter `optimizer` in [search.space]");
+  }
 }
 
-void at_least_1(std::uint32_t value, const char* key) {
-  if (value == 0) throw ConfigError(std::string(key) + ": expected at least 1, got 0");
+void check_device(const Experiment& e) {
+  if (!is_device_word(e.run.device)) check_word("[run] device", e.run.device, device_names());
 }
 
 // ---- the table
@@ -294,19 +362,20 @@ constexpr std::array kKeys = {
     ExperimentKey{
         "data", "source", "text", "", "none: it must be given", "\"data/cifar10\"",
         "A folder of `hop data import`, a CSV file, a folder of raw files of a known format, or `glyphs`, which "
-        "is generated. In C++ also `data.rows`: tensors or a `RowSource`.",
+        "is generated. A path that is no UTF-8 is written as a `file://` address with `%XX`. In C++ also "
+        "`data.rows`: tensors or a `RowSource`.",
         nullptr, read_source, [](const E& e) { return write_source(e); }, check_source},
-    ExperimentKey{"data", "partitions", "integer", "", "4, or as the source is partitioned", "8",
-                  "How many partitions the rows are dealt to. A model visits each of them once in every epoch.",
-                  nullptr,
-                  [](S& s, K& key, E& e) {
-                    if (auto n = s.integer(key, 1, kMaxCount)) e.data.partitions = static_cast<std::uint32_t>(*n);
-                  },
-                  [](const E& e) { return e.data.partitions ? std::to_string(*e.data.partitions) : ""; }, nullptr},
+    ExperimentKey{
+        "data", "partitions", "integer", "", "4, or as the source is partitioned", "8",
+        "How many partitions the rows are dealt to. A model visits each of them once in every epoch.", nullptr,
+        [](S& s, K& key, E& e) {
+          if (auto n = s.integer(key, 1, kMaxCount)) e.data.partitions = static_cast<std::uint32_t>(*n);
+        },
+        [](const E& e) { return e.data.partitions ? std::to_string(*e.data.partitions) : ""; }, check_partitions},
     ExperimentKey{"data", "validation", "`\"file\"`, `\"none\"`, `{ tail = N }` or `{ fraction = F }`", "rows",
                   "the source's own test rows; without them a tenth of the rows", "{ tail = 4000 }",
                   "The rows that are set aside to measure models: the source's own, the last N, or a share at random.",
-                  nullptr, read_validation, write_validation, nullptr},
+                  nullptr, read_validation, write_validation, check_validation},
     ExperimentKey{"data", "label", "integer or text", "", "", "\"species\"",
                   "CSV: the column of the labels, by its place (from 0; negative: from the back) or its name.", nullptr,
                   read_label, write_label, nullptr},
@@ -316,7 +385,7 @@ constexpr std::array kKeys = {
                   [](const E& e) { return e.data.header ? flag(*e.data.header) : ""; }, nullptr},
     ExperimentKey{"data", "scale", "[offset, factor]", "", "fitted on the training rows", "[0.5, 2.0]",
                   "Each feature x enters the model as (x - offset) * factor.", nullptr, read_scale, write_scale,
-                  nullptr},
+                  check_scale},
 
     ExperimentKey{"model", "family", "one of", "", "none: family or layers must be given", "\"mlp\"",
                   "An architecture that ships with Hopscotch. In C++ also `model.builder`.", family_names, read_family,
@@ -340,15 +409,14 @@ constexpr std::array kKeys = {
         "What is measured on the validation set beside the loss. In C++ also metrics of the application, with a "
         "direction.",
         metric_names, read_metrics, write_metrics, check_metrics},
-    ExperimentKey{
-        "model", "optimizer", "`\"own code\"`", "", "the hyperparameter `optimizer` names one", "\"own code\"",
-        "Written where the application brought the optimizer (C++: `model.optimizer`). A file chooses one by "
-        "the hyperparameter `optimizer`.",
-        nullptr,
-        [](S& s, K& key, E& e) {
-          if (auto own = word(s, key, {std::string(kOwnCode)})) e.model.optimizer = *own;
-        },
-        [](const E& e) { return e.model.optimizer.name().empty() ? "" : quoted(e.model.optimizer.name()); }, nullptr},
+    ExperimentKey{"model", "optimizer", "one of", "", "the hyperparameter `optimizer` names one", "\"adam\"",
+                  "The optimizer of all models; then the hyperparameter `optimizer` names none. In C++ also a maker.",
+                  optimizer_names,
+                  [](S& s, K& key, E& e) {
+                    if (auto optimizer = word(s, key, optimizer_names(), true)) e.model.optimizer = *optimizer;
+                  },
+                  [](const E& e) { return e.model.optimizer.name().empty() ? "" : quoted(e.model.optimizer.name()); },
+                  check_optimizer},
 
     ExperimentKey{"search", "method", "one of", "", "", "\"random\"",
                   "How configurations are chosen from [search.space]. In C++ also `search.make`.", method_names,
@@ -443,6 +511,24 @@ constexpr std::array kKeys = {
                   }},
 };
 
+// Whether [search] has a key of this name for every method.
+bool is_common(std::string_view name) {
+  return name == "space" || std::ranges::any_of(kKeys, [name](const ExperimentKey& key) {
+           return key.section == "search" && key.name == name;
+         });
+}
+
+// The application's search reads the keys that it likes.
+void read_own_settings(TomlSection& section, Config& settings) {
+  for (const auto& [key, node] : section.table()) {
+    const std::string name(key.str());
+    if (is_common(name)) continue;
+    const std::optional<Value> value = to_value(*section.node(name));
+    if (!value) section.fail(name, "expected a number, a string or a boolean, got " + type_of(*section.node(name)));
+    settings.set(name, *value);
+  }
+}
+
 // Keys that only some methods read.
 void read_settings(TomlSection& section, Config& settings) {
   std::set<std::string> seen;
@@ -455,6 +541,12 @@ void read_settings(TomlSection& section, Config& settings) {
   }
 }
 
+// Whether TOML takes a key without quotation marks.
+bool is_bare_key(std::string_view name) {
+  return !name.empty() &&
+         std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
+}
+
 }  // namespace
 
 std::span<const ExperimentKey> experiment_keys() { return kKeys; }
@@ -463,7 +555,9 @@ void read_keys(TomlSection& section, std::string_view name, Experiment& experime
   for (const ExperimentKey& key : kKeys) {
     if (key.section == name) key.read(section, std::string(key.name), experiment);
   }
-  if (name == "search") read_settings(section, experiment.search.settings);
+  if (name != "search") return;
+  const bool is_own = experiment.search.method == kOwnCode;
+  is_own ? read_own_settings(section, experiment.search.settings) : read_settings(section, experiment.search.settings);
 }
 
 std::string write_keys(std::string_view section, const Experiment& experiment) {
@@ -474,7 +568,11 @@ std::string write_keys(std::string_view section, const Experiment& experiment) {
     if (!value.empty()) text += std::string(key.name) + " = " + value + "\n";
   }
   if (section == "search") {
-    for (const auto& [name, value] : experiment.search.settings.entries()) text += name + " = " + to_text(value) + "\n";
+    const std::span<const Config::Entry> settings = experiment.search.settings.entries();
+    const std::map<std::string, Value> by_name(settings.begin(), settings.end());  // a table of TOML has no order
+    for (const auto& [name, value] : by_name) {
+      text += (is_bare_key(name) ? name : quoted(name)) + " = " + to_text(value) + "\n";
+    }
   }
   return text;
 }

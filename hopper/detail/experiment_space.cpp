@@ -133,9 +133,11 @@ std::string write_space(const Space& space) {
 void check_space_names(const TomlSection& space, const Experiment& experiment) {
   const ModelOptions& model = experiment.model;
   if (model.family.empty() && model.layers.empty()) return;  // the application's code reads what it likes
+  // So does the application's optimizer or search.
+  const bool any = model.optimizer.name() == kOwnCode || experiment.search.method == kOwnCode;
   const std::vector<std::string> valid = names_read(model);
   for (const auto& [name, dimension] : experiment.search.space) {
-    if (std::ranges::find(valid, name) == valid.end()) {
+    if (!any && std::ranges::find(valid, name) == valid.end()) {
       space.fail(name, "nothing reads this name" + hint(name, std::span<const std::string>(valid)));
     }
     if (!wants_integer(model, name)) continue;

@@ -4,14 +4,18 @@
 #include <chrono>
 #include <string>
 
+#include "autograd/grad_mode.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "hopper/build_model.h"
+#include "hopper/detail/metric_sums.h"
 #include "hopper/detail/process_host.h"
 #include "hopper/detail/restore.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/device.h"
 #include "hopper/journal.h"
 #include "hopper/trainer.h"
+#include "kernels/copy.h"
 #include "net/frame.h"
 
 namespace hop::hopper {
@@ -36,6 +40,43 @@ const char* own_code_of_workers(const ModelOptions& model) {
     if (metric.own() != nullptr) return "metric";
   }
   return nullptr;
+}
+
+bool needs_validation(Objective objective) { return objective != Objective::TrainLoss; }
+
+void check_objective(const Experiment& experiment, const data::Dataset& dataset) {
+  const Objective objective = experiment.objective();
+  const bool is_own = objective == Objective::HighestOwn || objective == Objective::LowestOwn;
+  std::string missing;
+  if (needs_validation(objective) && !dataset.has_validation()) {
+    missing = "the data have no validation rows; rank by \"train_loss\", or set rows aside by [data] validation";
+  } else if (is_own && own_metrics(experiment.model).empty()) {
+    missing = "[model] metrics has no metric of the application";
+  } else if (objective == Objective::ValidAccuracy && !measures(experiment.model, "accuracy")) {
+    missing = "[model] metrics does not name \"accuracy\"";
+  }
+  if (missing.empty()) return;
+  throw ConfigError("[search] objective: expected a metric that is measured, got \"" + to_string(objective) +
+                    "\", and " + missing);
+}
+
+// The application's metrics on two rows of zeros. Whether the model can compute at all shows when it trains.
+void check_metrics(Trainer& trainer, const Experiment& experiment, const data::Dataset& dataset) {
+  const std::vector<nn::Metric> metrics = own_metrics(experiment.model);
+  if (metrics.empty()) return;
+  Shape rows = {2};
+  for (const std::int64_t size : dataset.feature_shape()) rows.push_back(size);
+  const NoGradGuard no_grad;
+  try {
+    trainer.module().eval();
+    const Tensor output = trainer.module()(kernels::zeros(rows, DType::f32));
+    const Tensor target = kernels::zeros({2}, DType::i64);
+    for (const nn::Metric& metric : metrics) shape_of_sums(metric, output, target);
+  } catch (const ConfigError&) {
+    throw;
+  } catch (const Error&) {
+    return;
+  }
 }
 
 }  // namespace
@@ -80,16 +121,25 @@ void check_consistent(const Experiment& experiment, const JournalContents& journ
                                 " --cut` keeps that and puts the rest into a file beside the journal"));
 }
 
+void check_text(const Experiment& experiment) {
+  const std::string text = to_toml(experiment);
+  const ModelBuilder none = [](const Config&, const ModelInput&) { return nullptr; };
+  if (to_toml(parse_experiment(text, "the experiment as text", {}, none)) == text) return;
+  throw ConfigError("[run] expected an experiment whose text gives it back, got one that reads differently:\n" + text);
+}
+
 void check_models(const Experiment& experiment, const data::Dataset& dataset) {
   if (dataset.classes() < 2) {
     throw DataError("[data] expected at least two classes to tell apart, got " + std::to_string(dataset.classes()) +
                     " in " + dataset.name());
   }
+  check_objective(experiment, dataset);
   const Ledger ledger(make_plan(experiment, dataset.partition_count()), make_search(experiment));
   for (const Model& model : ledger.models()) {
     check_length(model);
     Trainer trainer(experiment, model.id, model.config, dataset);
     check_last_batches(trainer.module(), batch_size(model.config), dataset);
+    if (&model == &ledger.models().front()) check_metrics(trainer, experiment, dataset);
   }
 }
 

@@ -22,8 +22,12 @@ void check_same_experiment(const JournalHeader& header, const std::filesystem::p
 void check_consistent(const Experiment& experiment, const JournalContents& journal,
                       const std::filesystem::path& run_directory);
 
+/// A run directory keeps its experiment as text, which `resume`, `inspect` and worker processes read. Throws
+/// ConfigError for an experiment that its own text does not give back.
+void check_text(const Experiment& experiment);
+
 /// Every model is built once before the first lease: one that does not fit the data is an error of the experiment.
-/// Throws ConfigError or DataError.
+/// The objective is measured, and the sums of the application's metrics are sums. Throws ConfigError or DataError.
 void check_models(const Experiment& experiment, const data::Dataset& dataset);
 
 }  // namespace hop::hopper

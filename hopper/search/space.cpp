@@ -24,16 +24,26 @@ void check_range(const std::string& name, const Range& range) {
   if (std::abs(range.min) > kExact || std::abs(range.max) > kExact) fail(name, "integers up to 2^53, " + bounds);
 }
 
+void check_value(const std::string& name, const Value& value) {
+  const auto* number = std::get_if<double>(&value);
+  if (number != nullptr && !std::isfinite(*number)) fail(name, "finite numbers, got " + shortest(*number));
+  const auto* text = std::get_if<std::string>(&value);
+  if (text != nullptr && !is_utf8(*text)) fail(name, "UTF-8, got \"" + printable(*text) + "\"");
+}
+
 }  // namespace
 
 void check_space(const Space& space) {
   std::set<std::string> names;
   for (const auto& [name, dimension] : space) {
+    if (!is_utf8(name)) fail(printable(name), "a name in UTF-8");
     if (!names.insert(name).second) fail(name, "each name once, got it twice");
     if (const auto* range = std::get_if<Range>(&dimension)) {
       check_range(name, *range);
     } else if (std::get<Choices>(dimension).empty()) {
       fail(name, "at least one value, got an empty list");
+    } else {
+      for (const Value& value : std::get<Choices>(dimension)) check_value(name, value);
     }
   }
 }

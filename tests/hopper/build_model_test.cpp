@@ -77,7 +77,7 @@ TEST_F(ModelsOfAnExperiment, AreRefusedBeforeARunBegins) {
 // A configuration stands in messages and records, which have their limits.
 TEST_F(ModelsOfAnExperiment, AreRefusedBeforeARunBeginsWhereAConfigurationIsTooLong) {
   Experiment e = experiment({"flatten", "linear 10"});
-  e.search.space.emplace_back("remark", Choices{std::string(300'000, 'x')});
+  e.search.space.emplace_back("schedule", Choices{std::string(300'000, 'x')});
   EXPECT_THAT([&] { run(e, {.run_directory = *folder_ / "refused"}); },
               ThrowsMessage<ConfigError>(HasSubstr("expected configurations of at most 262144 bytes, got one of")));
   EXPECT_FALSE(std::filesystem::exists(*folder_ / "refused"));

@@ -195,6 +195,50 @@ TEST_F(Doors, AnOptimizerIsTheApplications) {
   expect_own_code(e, fresh("optimizer"), "[model] optimizer");
 }
 
+TEST_F(Doors, AnOptimizerMayReadHyperparametersOfItsOwn) {
+  Experiment e = experiment();
+  e.search.space = {{"lr", Choices{0.01}}, {"my_momentum", Choices{0.5, 0.9}}};
+  e.model.optimizer = [](const Config& config, const optim::ParameterList& parameters) {
+    return std::make_unique<optim::SGD>(
+        parameters, optim::SGDOptions{.lr = config.number("lr"), .momentum = config.number("my_momentum")});
+  };
+  run(e, {.run_directory = fresh("own-name")});
+  expect_own_code(e, fresh("own-name"), "[model] optimizer");
+  EXPECT_NE(load_model(fresh("own-name"), ModelId(0), e), nullptr);
+}
+
+TEST_F(Doors, AnOptimizerMayBeAName) {
+  Experiment named = experiment();
+  named.search.space.emplace_back("optimizer", Choices{std::string("adam")});
+  Experiment e = experiment();
+  e.model.optimizer = "adam";
+  EXPECT_EQ(hashes(run(e, {.run_directory = fresh("adam")}).results), hashes(run(named).results));
+  EXPECT_EQ(resume(fresh("adam")).results.models.size(), 2U);
+  e.model.optimizer = "adm";
+  EXPECT_THAT(error_of([&] { run(e); }), AllOf(HasSubstr("[model] optimizer"), HasSubstr("did you mean \"adam\"?")));
+  named.model.optimizer = "sgd";
+  EXPECT_THAT(error_of([&] { run(named); }), HasSubstr("expected one place that names the optimizer"));
+}
+
+TEST_F(Doors, ASearchMayHaveSettingsAndNamesOfItsOwn) {
+  Experiment e = experiment();
+  e.search.settings = {{"shots", std::int64_t{2}}, {"a name", 0.5}, {"verbose", true}, {"arm", std::string("left")}};
+  e.search.space.emplace_back("of the search", Choices{std::int64_t{7}});
+  e.search.make = [](const SearchInput& input) {
+    EXPECT_EQ(input.settings.integer("shots"), 2);
+    EXPECT_EQ(input.settings.number("a name"), 0.5);
+    EXPECT_EQ(input.settings.text("arm"), "left");
+    Space space = input.space;
+    EXPECT_EQ(space.back().first, "of the search");
+    space.pop_back();
+    return std::make_unique<GridSearch>(space);
+  };
+  run(e, {.run_directory = fresh("settings")});
+  expect_own_code(e, fresh("settings"), "[search] method");
+  e.search.settings = {{"epochs", std::int64_t{2}}};
+  EXPECT_THAT(error_of([&] { run(e); }), HasSubstr("expected keys of the method, got \"epochs\""));
+}
+
 TEST_F(Doors, ASearchIsTheApplications) {
   Experiment e = experiment();
   e.search.make = [](const SearchInput& input) { return std::make_unique<GridSearch>(input.space); };
