@@ -67,6 +67,20 @@ Replayed replay_model(const Experiment& experiment, const data::Dataset& dataset
   return replayed;
 }
 
+// Sets the threads of a unit, and puts the caller's number back.
+class ThreadsOfARun {
+ public:
+  explicit ThreadsOfARun(std::uint32_t threads) : before_(kernels::compute_threads()) {
+    kernels::set_compute_threads(static_cast<int>(threads));
+  }
+  ~ThreadsOfARun() { kernels::set_compute_threads(before_); }
+  ThreadsOfARun(const ThreadsOfARun&) = delete;
+  ThreadsOfARun& operator=(const ThreadsOfARun&) = delete;
+
+ private:
+  int before_;
+};
+
 }  // namespace
 
 std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::optional<ModelId> only,
@@ -80,7 +94,7 @@ std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::op
   if (only) results.model(*only);
   const Experiment experiment = read_experiment(run_directory, own);
   const data::Dataset dataset = run_dataset(run_directory);
-  kernels::set_compute_threads(static_cast<int>(experiment.run.threads_per_worker));
+  const ThreadsOfARun threads(experiment.run.threads_per_worker);
   std::vector<Replayed> all;
   for (const ModelResult& model : results.models) {
     if (only && model.id != *only) continue;

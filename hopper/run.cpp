@@ -177,9 +177,13 @@ void tell(const std::string& line, const RunOptions& options) {
   if (options.on_notice) options.on_notice(line);
 }
 
-// The data set of a run that has begun: its own copy, independent of the source.
-data::Dataset open_dataset(const Experiment& experiment, const fs::path& run_directory) {
-  return data::prepare_dataset(experiment.data, run_directory / "data");
+// The data set of a run that has begun: its own copy, independent of the source. Who only wants to know what the rows
+// are like needs no file of a partition.
+data::Dataset open_dataset(const Experiment& experiment, const fs::path& run_directory,
+                           data::Files files = data::Files::all) {
+  const fs::path own = run_directory / "data";
+  if (files == data::Files::present && data::Dataset::is_dataset(own)) return data::Dataset::open(own, files);
+  return data::prepare_dataset(experiment.data, own);
 }
 
 // Models that no validation row measures are ranked by their training loss, unless the experiment says otherwise.
@@ -361,6 +365,7 @@ Objective objective_of(const fs::path& run_directory) { return read_options(run_
 std::string source_change(const fs::path& run_directory) {
   const fs::path directory = without_trailing_slash(run_directory);
   const Experiment experiment = read_options(directory);
+  if (experiment.data.source == kOwnCode) return "";  // rows of an application's memory: nothing to compare with
   if (!data::Dataset::is_dataset(directory / "data")) return "";
   return data::source_change(experiment.data, data::Dataset::open(directory / "data", data::Files::present));
 }
@@ -374,11 +379,11 @@ std::shared_ptr<nn::Module> load_model(const fs::path& run_directory, ModelId id
   const ModelResult& model = results.model(id);
   if (model.state_sha256.empty()) refuse_uncollected(results, model);  // before the data are touched
   const Experiment experiment = read_experiment(results.run_directory, own);
-  return load_module(results, id, experiment, open_dataset(experiment, results.run_directory));
+  return load_module(results, id, experiment, open_dataset(experiment, results.run_directory, data::Files::present));
 }
 
 data::Dataset run_dataset(const fs::path& run_directory) {
-  return open_dataset(read_options(run_directory), run_directory);
+  return open_dataset(read_options(run_directory), run_directory, data::Files::present);
 }
 
 data::Scaling run_scaling(const fs::path& run_directory) {

@@ -57,6 +57,36 @@ TEST_F(OwnCopy, OfADataSet) {
   expect_every_command_to_work("r", "own copy");
 }
 
+TEST_F(OwnCopy, IsExportedWithoutItsRows) {
+  ASSERT_EQ(run("r").code, 0);
+  for (const auto& entry : fs::directory_iterator(folder_ / "r" / "data")) {
+    if (entry.path().extension() == ".hopd") fs::remove(entry.path());
+  }
+  EXPECT_EQ(go({"export", "r", "--model", "0", "--to", "m.safetensors"}).code, 0);
+}
+
+// A name on a disk is any bytes: here Latin-1, in the folder of the run and of the source.
+TEST_F(OwnCopy, OfASourceWhoseNameIsNoUtf8) {
+  const fs::path latin = folder_ / "caf\xe9 100%";
+  fs::create_directory(latin);
+  fs::rename(folder_ / "d.csv", latin / "d.csv");
+  const auto there = [&](const std::vector<std::string>& words) { return hop(words, latin); };
+  const Finished ran = there({"run", "../e.toml", "--set", "data.source=d.csv", "--run-dir", "r\xe9"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(read(latin / "r\xe9" / "experiment.toml"), HasSubstr("caf%E9%20100%25/d.csv\""));
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"export", "r\xe9", "--model", "0", "--to", "m.safetensors"}, {"replay", "r\xe9"}, {"report", "r\xe9"}}) {
+    const Finished finished = there(words);
+    EXPECT_EQ(finished.code, 0) << words[0] << ": " << finished.err;
+    EXPECT_THAT(finished.err, ::testing::Not(HasSubstr("own copy"))) << "the source is found: " << words[0];
+  }
+  EXPECT_TRUE(nlohmann::json::accept(read(latin / "r\xe9" / "results.json")));
+  fs::rename(latin, folder_ / "moved");
+  const Finished resumed = go({"resume", "moved/r\xe9"});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("is gone"));
+}
+
 TEST_F(OwnCopy, GoesOnToTheSameBitsAfterAnInterruption) {
   write(folder_ / "e.toml", experiment("source = \"d.csv\"\npartitions = 2", 400));
   ASSERT_EQ(run("calm").code, 0);

@@ -12,6 +12,8 @@
 #include "base/error.h"
 #include "data/glyphs.h"
 #include "hopper/run.h"
+#include "kernels/copy.h"
+#include "kernels/threads.h"
 #include "nn/layers.h"
 #include "tests/temporary_folder.h"
 
@@ -71,6 +73,34 @@ TEST_F(RunFiles, WithoutADirectoryUsesItsDataWhereTheyLie) {
   run(experiment(), options);
   run(experiment(), {.run_directory = fresh("linked")});
   EXPECT_EQ(count(), links + 1);
+}
+
+TEST_F(RunFiles, GivesAModelWhoseRowsAreGone) {
+  run(experiment(), {.run_directory = fresh("bare")});
+  for (const char* file : {"part-00000.hopd", "part-00003.hopd", "valid.hopd"}) {
+    fs::remove(fresh("bare") / "data" / file);
+  }
+  EXPECT_NE(load_model(fresh("bare"), ModelId(0)), nullptr);
+  EXPECT_EQ(run_scaling(fresh("bare")), (data::Scale{0.0, 1.0 / 255.0}));
+  EXPECT_EQ(run_dataset(fresh("bare")).classes(), 10);
+}
+
+TEST_F(RunFiles, OfRowsInMemoryHaveNoSourceThatChanges) {
+  Experiment e = experiment();
+  e.data.source.clear();
+  e.data.rows = data::tensor_source(kernels::ones({100, 4}, DType::f32), kernels::zeros({100}, DType::i64), 2);
+  e.model.layers = {"linear 2"};
+  e.search.space = {{"lr", Choices{0.01}}};
+  run(e, {.run_directory = fresh("memory")});
+  EXPECT_EQ(source_change(fresh("memory")), "");
+}
+
+TEST_F(RunFiles, AReplayLeavesTheCallersThreadsAlone) {
+  run(experiment(), {.run_directory = fresh("replayed")});
+  kernels::set_compute_threads(2);
+  replay(fresh("replayed"), ModelId(0));
+  EXPECT_EQ(kernels::compute_threads(), 2);
+  kernels::set_compute_threads(1);
 }
 
 // A model that builds, and fails when it computes.
