@@ -40,6 +40,7 @@ constexpr std::int64_t kPixel = 256;
 constexpr std::int64_t kOneRatio = 65536;
 constexpr std::int64_t kPaper = kGlyphSide * kPixel;
 
+// One draw per statement or brace: C++ leaves the order of a call's arguments to the compiler, and images depend on it.
 class Draws {
  public:
   Draws(std::uint64_t seed, std::uint64_t index) : stream_({.key = hash64(seed, "glyph"), .step = index}) {}
@@ -129,7 +130,8 @@ class Pen {
 
 void draw_skeleton(GlyphImage& image, int label, Draws& draws) {
   const Pose pose(draws);
-  Pen pen(image, draws.between(kPixel, kPixel * 2), draws.between(140, 255));
+  const std::int64_t ink = draws.between(140, 255);
+  Pen pen(image, draws.between(kPixel, kPixel * 2), ink);
   constexpr std::int32_t kWobble = 9;  // in units of the box of 100: makes glyphs of a class differ
   const auto hand = [&](Point p) {
     p.x += static_cast<std::int32_t>(draws.between(-kWobble, kWobble));
@@ -153,12 +155,14 @@ Point anywhere(Draws& draws) {
 
 // A stray stroke that belongs to no class.
 void add_clutter(GlyphImage& image, Draws& draws) {
-  Pen pen(image, draws.between(kPixel, kPixel * 3 / 2), draws.between(80, 255));
+  const std::int64_t ink = draws.between(80, 255);
+  Pen pen(image, draws.between(kPixel, kPixel * 3 / 2), ink);
   const Point start = anywhere(draws);
   const auto near = [&](std::int32_t c) {
     return c + static_cast<std::int32_t>(draws.between(-6 * kPixel, 6 * kPixel));
   };
-  pen.curve(start, {near(start.x), near(start.y)}, {near(start.x), near(start.y)});
+  const Point end{near(start.x), near(start.y)};
+  pen.curve(start, {near(start.x), near(start.y)}, end);
 }
 
 // A blank patch over part of the glyph.

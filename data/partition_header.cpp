@@ -12,12 +12,16 @@ constexpr flatbuffers::uoffset_t kMaxTables = 1024;
 
 using Builder = flatbuffers::FlatBufferBuilder;
 
+// Every part is made in a statement of its own: the bytes follow the order in which parts are made, and the order of a
+// call's arguments is the compiler's.
 flatbuffers::Offset<fbs::Column> encode(Builder& builder, const Column& column, std::uint64_t offset,
                                         const std::vector<std::uint32_t>& crcs) {
   const std::vector<std::int64_t> shape(column.shape.begin(), column.shape.end());
-  return fbs::CreateColumn(builder, builder.CreateString(column.name),
-                           builder.CreateString(std::string(name(column.dtype))), builder.CreateVector(shape), offset,
-                           builder.CreateVector(crcs));
+  const auto block_crcs = builder.CreateVector(crcs);
+  const auto sizes = builder.CreateVector(shape);
+  const auto dtype = builder.CreateString(std::string(name(column.dtype)));
+  const auto column_name = builder.CreateString(column.name);
+  return fbs::CreateColumn(builder, column_name, dtype, sizes, offset, block_crcs);
 }
 
 std::string build(const PartitionHeader& header, const Layout& layout, const BlockCrcs& crcs, std::uint64_t first) {

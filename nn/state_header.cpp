@@ -91,13 +91,21 @@ std::vector<std::byte> encode_state_header(const StateHeader& header) {
     keys.push_back(key);
     values.push_back(value);
   }
+  // Every part is made in a statement of its own: the bytes follow the order in which parts are made, and the order of
+  // a call's arguments is the compiler's.
   flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(wire::CreateStateHeader(builder, detail::kStateVersion, builder.CreateString(header.identity),
-                                         header.layout.bytes, header.digest.low, header.digest.high,
-                                         builder.CreateVectorOfStrings(names), builder.CreateVector(kinds),
-                                         builder.CreateVector(dtypes), builder.CreateVector(ranks),
-                                         builder.CreateVector(sizes), builder.CreateVector(offsets),
-                                         builder.CreateVectorOfStrings(keys), builder.CreateVectorOfStrings(values)),
+  const auto fb_values = builder.CreateVectorOfStrings(values);
+  const auto fb_keys = builder.CreateVectorOfStrings(keys);
+  const auto fb_offsets = builder.CreateVector(offsets);
+  const auto fb_sizes = builder.CreateVector(sizes);
+  const auto fb_ranks = builder.CreateVector(ranks);
+  const auto fb_dtypes = builder.CreateVector(dtypes);
+  const auto fb_kinds = builder.CreateVector(kinds);
+  const auto fb_names = builder.CreateVectorOfStrings(names);
+  const auto identity = builder.CreateString(header.identity);
+  builder.Finish(wire::CreateStateHeader(builder, detail::kStateVersion, identity, header.layout.bytes,
+                                         header.digest.low, header.digest.high, fb_names, fb_kinds, fb_dtypes, fb_ranks,
+                                         fb_sizes, fb_offsets, fb_keys, fb_values),
                  wire::StateHeaderIdentifier());
   const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
   return {bytes.begin(), bytes.end()};

@@ -57,7 +57,8 @@ class Mutation {
   void insert_foreign() {
     const std::string& other = others_[below(others_.size())];
     if (other.empty()) return;
-    insert(below(input_.size() + 1), other.substr(below(other.size()), 1 + below(256)));
+    const std::size_t size = 1 + below(256), from = below(other.size());  // in this order with every compiler
+    insert(below(input_.size() + 1), other.substr(from, size));
   }
   void insert(std::size_t at, const std::string& piece) {
     if (input_.size() + piece.size() <= kLongest) input_.insert(at, piece);

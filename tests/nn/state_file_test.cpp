@@ -138,6 +138,11 @@ TEST_F(StateFile, TheHeaderTravelsAlone) {
   EXPECT_EQ(got.metrics, sent.metrics);
 }
 
+// A value of every compiler: the order of a call's arguments must not show in the bytes.
+TEST_F(StateFile, TheHeaderHasTheSameBytesWhoeverCompilesIt) {
+  EXPECT_EQ(xxh3_128(encode_state_header(header())).hex(), "56e693f9b0bed1e348df534132d9b428");
+}
+
 // Whatever bytes a peer sends: an error of ours or a header that makes sense, never a crash or a huge allocation.
 TEST_F(StateFile, AHostileHeaderIsRefusedOrConsistent) {
   const std::vector<std::byte> wire = encode_state_header(header());
