@@ -38,7 +38,10 @@ void differentiable_grads(BackwardContext& context, const Tensor& g, const Tenso
   const Tensor xhat = (x - mean(x, layout.dims, true)) * rstd;
   if (context.wants(0)) {
     const Tensor gw = weight.defined() ? g * reshape(weight, layout.parameter) : g;
-    context.set(0, rstd * (gw - mean(gw, layout.dims, true) - xhat * mean(gw * xhat, layout.dims, true)));
+    // Two statements: the order in which gw is used decides the order of its own gradient's sum.
+    const Tensor along = xhat * mean(gw * xhat, layout.dims, true);
+    const Tensor centred = gw - mean(gw, layout.dims, true);
+    context.set(0, rstd * (centred - along));
   }
   if (context.wants(1)) context.set(1, reshape(sum_to(g * xhat, layout.parameter), weight.shape()));
   if (context.wants(2)) context.set(2, reshape(sum_to(g, layout.parameter), weight.shape()));
@@ -164,6 +167,7 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& mean, const Tensor& var, c
   const Layout layout = channel_layout(x, "batch_norm_eval");
   kernels::expect_defined("batch_norm_eval", mean);
   kernels::expect_defined("batch_norm_eval", var);
+  kernels::expect_eps("batch_norm_eval", eps);
   const Affine affine = complete(weight, bias);
   const Tensor rstd = kernels::rsqrt(kernels::add(var, eps));
   Tensor y = kernels::batch_norm_apply(x, affine.weight, affine.bias, mean, rstd);

@@ -1,4 +1,7 @@
+#include <cmath>
+
 #include "base/error.h"
+#include "base/words.h"
 #include "kernels/expect_internal.h"
 
 namespace hop::kernels {
@@ -61,6 +64,11 @@ void expect_shape(const char* op, const char* what, const Tensor& x, const Shape
   if (!(x.shape() == shape)) {
     throw ShapeError(prefix(op) + what + " of shape " + shape.to_string() + ", got " + x.shape().to_string());
   }
+}
+
+void expect_eps(const char* op, double eps) {
+  if (eps >= 0 && std::isfinite(eps)) return;
+  throw ConfigError(prefix(op) + "a finite eps of at least 0, got " + shortest(eps));
 }
 
 }  // namespace hop::kernels

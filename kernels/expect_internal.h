@@ -25,5 +25,7 @@ Tensor result_in(const char* op, const Tensor& out, const Shape& shape, DType dt
                  Layout layout = Layout::contiguous);
 /// ShapeError with `what` naming the operand, unless x has `shape`.
 void expect_shape(const char* op, const char* what, const Tensor& x, const Shape& shape);
+/// ConfigError unless eps, which a normalisation adds to a variance, is finite and at least 0.
+void expect_eps(const char* op, double eps);
 
 }  // namespace hop::kernels

@@ -51,6 +51,7 @@ void expect_values(const char* op, const Tensor& x, bool enough) {
 NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   constexpr const char* kOp = "layer_norm";
   expect_floating(kOp, {&x}, {&weight, &bias});
+  expect_eps(kOp, eps);
   const Shape rows = rows_of(kOp, x.shape(), weight);
   if (bias.defined()) expect_shape(kOp, "bias", bias, weight.defined() ? weight.shape() : Shape{x.shape().back()});
   if (x.numel() == 0) {
@@ -76,6 +77,7 @@ NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                       const BatchNormTail& tail) {
   constexpr const char* kOp = "batch_norm";
   expect_floating(kOp, {&x}, {&weight, &bias, &tail.residual});
+  expect_eps(kOp, eps);
   expect_parameters(kOp, weight, bias, channels_of(kOp, x.shape()));
   if (tail.residual.defined()) expect_shape(kOp, "residual", tail.residual, x.shape());
   expect_values(kOp, x, x.numel() != 0);

@@ -31,14 +31,15 @@ struct NormGrads {
 
 /// Layer normalisation (Ba, Kiros & Hinton 2016): y = (x - mean) * rstd * weight + bias over the last dimensions of x,
 /// which are the dimensions of `weight`. An undefined weight counts as 1 over the last dimension, an undefined bias as
-/// 0; a defined bias has weight's shape. f32 or f64, equal dtypes. Throws ShapeError, DtypeError.
+/// 0; a defined bias has weight's shape. f32 or f64, equal dtypes. Throws ShapeError, DtypeError; ConfigError unless
+/// eps is finite and at least 0.
 NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
 /// dweight and dbias are undefined where weight is.
 NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                           const Tensor& rstd);
 
 /// Batch normalisation (Ioffe & Szegedy 2015) of x (N, C, ..), with the statistics of this batch over all dimensions
-/// but C. weight, bias (C) or undefined. Throws ShapeError, also for an x without values.
+/// but C. weight, bias (C) or undefined. Throws as layer_norm(), and ShapeError for an x without values.
 NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                       const BatchNormTail& tail = {});
 

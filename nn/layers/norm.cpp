@@ -13,12 +13,16 @@ namespace hop::nn {
 
 namespace {
 
-Shape per_channel_shape(std::int64_t num_features) {
+Shape per_channel_shape(std::int64_t num_features, const BatchNormOptions& options) {
   detail::check_positive("BatchNorm", {{"num_features", num_features}});
+  kernels::expect_eps("BatchNorm", options.eps);
+  if (!(options.momentum >= 0 && options.momentum <= 1))
+    throw ConfigError("[BatchNorm] expected a momentum in 0..1, got " + shortest(options.momentum));
   return {num_features};
 }
 
-const Shape& checked(const Shape& normalized_shape) {
+const Shape& checked(const Shape& normalized_shape, const LayerNormOptions& options) {
+  kernels::expect_eps("LayerNorm", options.eps);
   for (const std::int64_t size : normalized_shape) detail::check_positive("LayerNorm", {{"sizes", size}});
   if (normalized_shape.empty()) throw ConfigError("[LayerNorm] expected at least one dimension, got none");
   return normalized_shape;
@@ -27,7 +31,7 @@ const Shape& checked(const Shape& normalized_shape) {
 }  // namespace
 
 BatchNorm::BatchNorm(std::int64_t num_features, const BatchNormOptions& options)
-    : BatchNorm(per_channel_shape(num_features), options) {}
+    : BatchNorm(per_channel_shape(num_features, options), options) {}
 
 BatchNorm::BatchNorm(const Shape& shape, const BatchNormOptions& options)
     : weight(options.affine ? register_parameter("weight", kernels::ones(shape, options.dtype)) : Parameter()),
@@ -112,11 +116,11 @@ std::string BatchNorm::extra_repr() const {
 
 LayerNorm::LayerNorm(const Shape& normalized_shape, LayerNormOptions options)
     : weight(options.elementwise_affine
-                 ? register_parameter("weight", kernels::ones(checked(normalized_shape), options.dtype))
+                 ? register_parameter("weight", kernels::ones(checked(normalized_shape, options), options.dtype))
                  : Parameter()),
       bias(options.elementwise_affine ? register_parameter("bias", kernels::zeros(normalized_shape, options.dtype))
                                       : Parameter()),
-      normalized_shape_(checked(normalized_shape)),
+      normalized_shape_(checked(normalized_shape, options)),
       options_(options) {}
 
 Tensor LayerNorm::forward(const Tensor& x) { return layer_norm(x, normalized_shape_, weight, bias, options_.eps); }

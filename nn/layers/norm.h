@@ -6,8 +6,8 @@
 namespace hop::nn {
 
 struct BatchNormOptions {
-  double eps = 1e-5;
-  double momentum = 0.1;  ///< the weight of this batch in the running statistics
+  double eps = 1e-5;      ///< finite, at least 0 (ConfigError)
+  double momentum = 0.1;  ///< 0..1 (ConfigError): the weight of this batch in the running statistics
   bool affine = true;
   bool track_running_stats = true;
   DType dtype = DType::f32;

@@ -1,6 +1,7 @@
 #include "kernels/norm.h"
 
 #include <functional>
+#include <limits>
 
 #include "base/error.h"
 #include "kernels/copy.h"
@@ -262,6 +263,15 @@ TEST(Norm, RefusesWhatDoesNotFit) {
             "[batch_norm gradient] expected g of shape (2, 3, 4), got (2, 3)");
   EXPECT_EQ(error_of<DtypeError>([&] { batch_norm(x, random_tensor({3}, DType::f64), {}, kEps); }),
             "[batch_norm] expected operands of one dtype, got f32 (2, 3, 4) on cpu and f64 (3) on cpu");
+}
+
+TEST(Norm, TakesNoEpsThatIsNegativeOrNoNumber) {
+  const Tensor x = ones({4, 2});
+  for (const double eps : {-1e-5, std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    EXPECT_THROW(layer_norm(x, {}, {}, eps), ConfigError) << eps;
+    EXPECT_THROW(batch_norm(x, {}, {}, eps), ConfigError) << eps;
+  }
+  EXPECT_NO_THROW(layer_norm(x, {}, {}, 0));
 }
 
 }  // namespace
