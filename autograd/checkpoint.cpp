@@ -56,7 +56,7 @@ Tensor checkpoint(CheckpointBody body, std::vector<Tensor> inputs) {
         recompute(body, log, saved, context);
       });
   node->set_opaque();
-  return attach(std::move(y), node);
+  return attach(y.detach(), node);  // a body may return a tensor of its caller, whose handle stays as it is
 }
 
 }  // namespace hop::autograd

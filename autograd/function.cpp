@@ -37,7 +37,8 @@ void FunctionCore::open(FunctionContext& context, const BackwardContext& pass) {
 void FunctionCore::attach_all(std::vector<Tensor>& outputs, const std::shared_ptr<Node>& node) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     Tensor& y = outputs[i];
-    if (y.defined() && is_floating(y.dtype())) y = attach(y, node, static_cast<std::uint32_t>(i));
+    // Detached: forward may return a tensor of its caller, whose handle stays as it is.
+    if (y.defined() && is_floating(y.dtype())) y = attach(y.detach(), node, static_cast<std::uint32_t>(i));
   }
 }
 

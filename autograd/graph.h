@@ -19,7 +19,9 @@ struct BackwardOptions {
 
 /// Adds d(result)/d(leaf) to the gradient of every leaf that `result` was computed from and that requires a gradient.
 /// If the gradient of a leaf is defined, the sum is written into that very tensor (its bytes may lie in a gradient
-/// block). Otherwise it becomes a new contiguous tensor. With create_graph, a recorded sum replaces the gradient.
+/// block). Otherwise it becomes a new contiguous tensor. With create_graph, a recorded sum replaces the gradient. The
+/// graph of this sum leads back to the leaf, and the leaf holds its gradient: a cycle that keeps both in memory until
+/// the gradient is taken away, x.set_grad({}). grad() makes no such cycle; PyTorch advises the same.
 /// The order of all sums is a function of the graph alone: same program, same bits.
 /// Throws AutogradError if nothing was recorded, or if an earlier pass freed the graph; ShapeError for a wrong
 /// `options.gradient`.

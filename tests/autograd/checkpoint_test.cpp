@@ -77,6 +77,17 @@ TEST(Checkpoint, KeepsNothingButItsInputs) {
   EXPECT_LT(memory::active() - before - plain, plain / 10);
 }
 
+// The body of an evaluated dropout returns its argument itself.
+TEST(Checkpoint, LeavesTheHandlesOfItsCallerAsTheyAre) {
+  const Tensor x = ones({4}), w = random_leaf({4}, 1);
+  for (int step = 0; step < 2; ++step) {
+    const Tensor y = checkpoint([](const Tensor& t) { return t; }, x);
+    EXPECT_FALSE(x.requires_grad());
+    backward(sum(y * w));
+    backward(sum(x * w));
+  }
+}
+
 TEST(Checkpoint, Nests) {
   const auto inner = [](const Tensor& t) { return checkpoint([](const Tensor& u) { return tanh(u * u); }, t); };
   const auto outer = [&](const Tensor& t) { return exp(inner(inner(t))); };

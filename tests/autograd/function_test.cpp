@@ -114,6 +114,18 @@ TEST(Function, MayReturnItsInput) {
   EXPECT_EQ(x.grad().item<double>(), -12);
 }
 
+struct PassesAMaskThrough : Function<PassesAMaskThrough> {
+  static std::vector<Tensor> forward(FunctionContext&, const Tensor& x, const Tensor& mask) { return {x * mask, mask}; }
+  static std::vector<Tensor> backward(FunctionContext&, const std::vector<Tensor>& g) { return {g[0], {}}; }
+};
+
+TEST(Function, LeavesTheHandlesOfItsCallerAsTheyAre) {
+  const Tensor x = leaf({1, 2}, {2}), mask = leaf({1, 0}, {2}).detach();
+  backward(sum(PassesAMaskThrough::apply(x, mask)[0]));
+  EXPECT_FALSE(mask.requires_grad());
+  backward(sum(x * mask));
+}
+
 template <int kWrong>
 struct Wrong : Function<Wrong<kWrong>> {
   static constexpr const char* kName = "wrong";
