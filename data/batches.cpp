@@ -29,22 +29,25 @@ Tensor first_rows(const Tensor& t, std::int64_t rows) {
   return t.as_strided(shape, t.strides(), 0);
 }
 
-/// The computation of Loader's loop, in the same order: (float(x) - offset) * factor.
+/// The computation of Loader's loop, in the same order and dtype: (x - offset) * factor, then f32.
 class DeviceScaling {
  public:
   explicit DeviceScaling(Scaling scaling) : scaling_(std::move(scaling)) {}
 
-  /// Call it before a step is recorded, because it copies to the device.
-  void prepare(const Shape& row, Device device) {
+  /// Call it before a step is recorded, because it copies to the device. `stored`: the dtype of the rows.
+  void prepare(const Shape& row, DType stored, Device device) {
     scaling_.check(row);
-    if (!scaling_.is_per_column() || offsets_.defined()) return;
-    const Tensor offsets = Tensor::empty(row, DType::f32), factors = Tensor::empty(row, DType::f32);
-    for (std::size_t i = 0; i < scaling_.columns().size(); ++i) {
-      offsets.data<float>()[i] = static_cast<float>(scaling_.columns()[i].scale.offset);
-      factors.data<float>()[i] = static_cast<float>(scaling_.columns()[i].scale.factor);
-    }
-    offsets_ = kernels::to_device(offsets, device);
-    factors_ = kernels::to_device(factors, device);
+    dtype_ = scaling_dtype(stored);
+    if (!scaling_.is_per_column() || (offsets_.defined() && offsets_.dtype() == dtype_)) return;
+    const auto of_columns = [&](double Scale::*value) {
+      const Tensor values = Tensor::empty(row, DType::f64);
+      for (std::size_t i = 0; i < scaling_.columns().size(); ++i) {
+        values.data<double>()[i] = scaling_.columns()[i].scale.*value;
+      }
+      return kernels::to_device(kernels::cast(values, dtype_), device);
+    };
+    offsets_ = of_columns(&Scale::offset);
+    factors_ = of_columns(&Scale::factor);
   }
 
   Tensor apply(const Tensor& raw) const {
@@ -52,19 +55,22 @@ class DeviceScaling {
     const Scale& all = scaling_.all();
     const bool as_it_is = raw.dtype() == DType::f32 && !scaling_.is_per_column() && all.offset == 0 && all.factor == 1;
     if (as_it_is) return raw;
-    const Tensor x = raw.dtype() == DType::f32 ? clone(raw) : cast(raw, DType::f32);
+    const Tensor x = raw.dtype() == dtype_ ? clone(raw) : cast(raw, dtype_);
     if (scaling_.is_per_column()) {
       evaluate_into(x, rows::Sub{}, x, offsets_);
       evaluate_into(x, rows::Mul{}, x, factors_);
     } else {
-      evaluate_into(x, rows::Sub{}, x, static_cast<double>(static_cast<float>(all.offset)));
-      evaluate_into(x, rows::Mul{}, x, static_cast<double>(static_cast<float>(all.factor)));
+      evaluate_into(x, rows::Sub{}, x, in_dtype(all.offset));
+      evaluate_into(x, rows::Mul{}, x, in_dtype(all.factor));
     }
-    return x;
+    return dtype_ == DType::f32 ? x : cast(x, DType::f32);
   }
 
  private:
+  double in_dtype(double value) const { return dtype_ == DType::f32 ? static_cast<float>(value) : value; }
+
   Scaling scaling_;
+  DType dtype_ = DType::f32;
   Tensor offsets_, factors_;  // on the device, in a row's shape
 };
 
@@ -101,7 +107,7 @@ class ResidentBatches final : public Batches {
     const Device device = rows_->x().device();
     options_.batch_size = std::min(options_.batch_size, std::max<std::int64_t>(rows_->largest(), 1));
     const Shape& all = rows_->x().shape();
-    scaling_.prepare(Shape(std::span<const std::int64_t>(all).subspan(1)), device);
+    scaling_.prepare(Shape(std::span<const std::int64_t>(all).subspan(1)), rows_->x().dtype(), device);
     order_ = Tensor::empty({rows_->largest()}, DType::i64, device);
     position_ = Tensor::empty({options_.batch_size}, DType::i64, device);
     from_zero_ = kernels::arange(options_.batch_size, DType::i64, device);
@@ -167,7 +173,7 @@ class StreamedBatches final : public Batches {
   void start(const Partition& partition, std::optional<std::uint64_t> key) override {
     finish_present();  // ends a pass that was abandoned
     columns_ = row_columns(partition);
-    scaling_.prepare(columns_.x_column->shape, device_);
+    scaling_.prepare(columns_.x_column->shape, columns_.x_column->dtype, device_);
     order_ = key ? random_permutation(partition.rows(), *key) : ascending_rows(partition.rows());
     partition_ = partition;
     make_buffers();

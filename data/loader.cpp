@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "base/error.h"
@@ -16,21 +17,24 @@ namespace {
 constexpr std::size_t kWindowBytes = 32 << 20;
 
 // y = (x - offset) * factor, in pieces of constant size, so that the compiler makes vector code.
-template <class T>
-void scale(const T* __restrict x, float* __restrict y, std::int64_t n, float offset, float factor) {
+template <class T, class S>
+void scale(const T* __restrict x, float* __restrict y, std::int64_t n, S offset, S factor) {
   constexpr std::int64_t kPiece = 16;
+  const auto scaled = [=](T value) { return static_cast<float>((static_cast<S>(value) - offset) * factor); };
   std::int64_t i = 0;
   for (; i + kPiece <= n; i += kPiece) {
-    for (std::int64_t j = 0; j < kPiece; ++j) y[i + j] = (static_cast<float>(x[i + j]) - offset) * factor;
+    for (std::int64_t j = 0; j < kPiece; ++j) y[i + j] = scaled(x[i + j]);
   }
-  for (; i < n; ++i) y[i] = (static_cast<float>(x[i]) - offset) * factor;
+  for (; i < n; ++i) y[i] = scaled(x[i]);
 }
 
 // The same with an offset and a factor per column.
-template <class T>
-void scale(const T* __restrict x, float* __restrict y, std::int64_t n, const float* __restrict offsets,
-           const float* __restrict factors) {
-  for (std::int64_t i = 0; i < n; ++i) y[i] = (static_cast<float>(x[i]) - offsets[i]) * factors[i];
+template <class T, class S>
+void scale(const T* __restrict x, float* __restrict y, std::int64_t n, const S* __restrict offsets,
+           const S* __restrict factors) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    y[i] = static_cast<float>((static_cast<S>(x[i]) - offsets[i]) * factors[i]);
+  }
 }
 
 Shape batch_shape(std::int64_t rows, const Shape& row) {
@@ -52,9 +56,14 @@ Loader::Loader(LoaderOptions options) : options_(std::move(options)) {
   if (options_.batch_size < 1) {
     throw ConfigError("[loader] expected a batch size of at least 1, got " + std::to_string(options_.batch_size));
   }
+  const auto append = [](auto& scales, const Scale& scale) {
+    using S = typename std::remove_reference_t<decltype(scales)>::Value;
+    scales.offsets.push_back(static_cast<S>(scale.offset));
+    scales.factors.push_back(static_cast<S>(scale.factor));
+  };
   for (const FeatureColumn& column : options_.scale.columns()) {
-    offsets_.push_back(static_cast<float>(column.scale.offset));
-    factors_.push_back(static_cast<float>(column.scale.factor));
+    append(narrow_, column.scale);
+    append(wide_, column.scale);
   }
 }
 
@@ -116,14 +125,22 @@ void Loader::fill(const Batch& batch) {
   const std::int64_t n = features.shape.numel();
   const Scale& all = options_.scale.all();
   visit_dtype(features.dtype, [&]<class T>(T) {
+    using S = std::conditional_t<scaling_dtype(dtype_of<T>()) == DType::f32, float, double>;
+    const auto& columns = [&]() -> const auto& {
+      if constexpr (std::is_same_v<S, float>)
+        return narrow_;
+      else
+        return wide_;
+    }
+    ();
     for (std::int64_t i = 0; i < batch.rows(); ++i) {
       const std::int64_t row = row_at(position_ + i);
       const T* from = reinterpret_cast<const T*>(x) + row * n;
       float* to = batch.x.data<float>() + i * n;
-      if (offsets_.empty())
-        scale(from, to, n, static_cast<float>(all.offset), static_cast<float>(all.factor));
+      if (columns.offsets.empty())
+        scale(from, to, n, static_cast<S>(all.offset), static_cast<S>(all.factor));
       else
-        scale(from, to, n, offsets_.data(), factors_.data());
+        scale(from, to, n, columns.offsets.data(), columns.factors.data());
       batch.y.data<std::int64_t>()[i] = reinterpret_cast<const std::int64_t*>(y)[row];
     }
   });

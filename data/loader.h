@@ -57,8 +57,14 @@ class Loader {
   std::vector<std::uint32_t> order_;  // empty: the order of the file
   std::int64_t position_ = 0;
   std::size_t bytes_since_release_ = 0;
-  std::vector<float> offsets_, factors_;  // per column; empty if one scale serves all
-  Tensor x_;                              // a whole batch; a short batch is a view of its first rows
+  template <class T>
+  struct ColumnScales {  // per column; empty if one scale serves all
+    using Value = T;
+    std::vector<T> offsets = {}, factors = {};
+  };
+  ColumnScales<float> narrow_;  // for features whose scaling_dtype() is f32
+  ColumnScales<double> wide_;   // and for those whose scaling_dtype() is f64
+  Tensor x_;                    // a whole batch; a short batch is a view of its first rows
   Tensor y_;
   std::vector<Tensor> outgrown_;  // kept alive, so that no later batch reuses an address that a recorded step reads
 };

@@ -24,12 +24,19 @@ struct Column {
   std::size_t row_bytes() const { return static_cast<std::size_t>(shape.numel()) * size_of(dtype); }
 };
 
-/// Features are loaded as f32: y = (x - offset) * factor. {0, 1 / 255} maps a byte to [0, 1].
+/// Features are loaded as f32: y = (x - offset) * factor. {0, 1 / 255} maps a byte to [0, 1]. The formula is computed
+/// in scaling_dtype().
 struct Scale {
   double offset = 0.0;
   double factor = 1.0;
 
   bool operator==(const Scale&) const = default;
 };
+
+/// f64 for dtypes with values that an f32 rounds: 1,700,000,001 differs from 1,700,000,000 until the offset is gone.
+/// Otherwise f32. (Of an i64, only values up to 2^53 are kept whole.)
+constexpr DType scaling_dtype(DType stored) {
+  return stored == DType::f64 || stored == DType::i64 || stored == DType::i32 ? DType::f64 : DType::f32;
+}
 
 }  // namespace hop::data

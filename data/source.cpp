@@ -30,6 +30,10 @@ class TensorSource final : public RowSource {
     if (!features_.defined() || features_.dim() < 1 || !features_.is_contiguous()) {
       throw ShapeError("[tensors] expected contiguous features (rows, ...), got " + features_.describe());
     }
+    if (!features_.device().is_cpu() || (labels_.defined() && !labels_.device().is_cpu())) {
+      throw DeviceError("[tensors] expected features and labels on the CPU, got " + features_.describe() + " and " +
+                        labels_.describe());
+    }
     check_labels(labels_, rows(), classes_);
     if (!names_.empty() && std::cmp_not_equal(names_.size(), classes_)) {
       throw DataError("[tensors] expected one name per class, got " + std::to_string(names_.size()) + " for " +

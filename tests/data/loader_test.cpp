@@ -132,6 +132,15 @@ TEST(Loader, ScalesEachColumnByItsOwn) {
   EXPECT_THROW(scaled(values, Scaling(columns)), DataError);
 }
 
+// An f32 would make these values equal before the offset is gone.
+TEST(Loader, SubtractsTheOffsetBeforeItRounds) {
+  EXPECT_THAT(scaled<double>({1.7e9 + 0.25, 1.7e9 + 0.5}, Scale{1.7e9, 2}), ElementsAre(0.5F, 1.0F));
+  EXPECT_THAT(scaled<std::int64_t>({100'000'000, 100'000'001}, Scale{1e8, 1}), ElementsAre(0.0F, 1.0F));
+  EXPECT_THAT(scaled<std::int32_t>({100'000'000, 100'000'001}, Scale{1e8, 1}), ElementsAre(0.0F, 1.0F));
+  const Scaling columns({FeatureColumn{"a", {1.7e9, 2}}, FeatureColumn{"b", {0, 1}}});
+  EXPECT_THAT(scaled<double>({1.7e9 + 0.25, 0.1}, columns), ElementsAre(0.5F, 0.1F));
+}
+
 TEST(Loader, TakesABatchLargerThanThePartitionForAllOfIt) {
   const TemporaryFolder folder;
   const Partition small = one_partition(folder, numbered(5));
