@@ -32,14 +32,17 @@ class Classes {
   explicit Classes(const CsvTable& table) {
     const std::set<std::string> distinct(table.labels.begin(), table.labels.end());
     check_kind(table, distinct);
-    std::set<std::string> written;
-    for (const std::string& label : distinct) written.insert(canonical(label));
-    check_count(table, written.size());
-    names_.assign(written.begin(), written.end());
+    std::map<std::string, std::string> names;  // of each class: as it is written, if that is in one way
+    for (const std::string& label : distinct) {
+      const auto [name, is_new] = names.try_emplace(canonical(label), integer(label) ? label : canonical(label));
+      if (!is_new) name->second = name->first;
+    }
+    check_count(table, names.size());
+    for (const auto& [value, name] : names) names_.push_back(name);
     if (std::ranges::all_of(names_, [](const std::string& name) { return integer(name).has_value(); })) {
       std::ranges::stable_sort(names_, {}, [](const std::string& name) { return *integer(name); });
     }
-    for (std::size_t i = 0; i < names_.size(); ++i) places_[names_[i]] = static_cast<std::int64_t>(i);
+    for (std::size_t i = 0; i < names_.size(); ++i) places_[canonical(names_[i])] = static_cast<std::int64_t>(i);
   }
 
   const std::vector<std::string>& names() const { return names_; }
@@ -49,7 +52,7 @@ class Classes {
   }
 
  private:
-  // Whole numbers are classes, in any notation of a table program: 1, 1.0, 1e0. Other numbers are measurements.
+  // Whole numbers are classes, in any notation of a table program: 1, 1.0, 1e0, 01. Other numbers are measurements.
   void check_kind(const CsvTable& table, const std::set<std::string>& distinct) {
     std::string fraction;
     for (const std::string& label : distinct) {
@@ -85,7 +88,8 @@ class Classes {
   }
 
   std::string canonical(const std::string& label) const {
-    if (!are_numbers_ || integer(label)) return label;
+    if (!are_numbers_) return label;
+    if (const auto whole = integer(label)) return std::to_string(*whole);
     const auto value = number_in(label);
     constexpr double kWhole = 9e15;  // below it a double holds every whole number
     if (!value || std::floor(*value) != *value || std::abs(*value) > kWhole) return label;

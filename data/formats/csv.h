@@ -18,7 +18,8 @@ inline constexpr std::size_t kMaxCsvClasses = 10'000;
 std::vector<std::filesystem::path> find_csv(const std::filesystem::path& folder);
 
 /// training rows [, test rows]. Features f32 (columns - 1), held in memory. Classes are the distinct labels of the
-/// training rows: in numeric order if all are integers, otherwise in the order of their bytes. Throws DataError that
+/// training rows: in numeric order if all are whole numbers (1, 1.0 and 01 are
+/// one class), otherwise in the order of their bytes. Throws DataError that
 /// names file, line and column.
 RawData open_csv(std::span<const std::filesystem::path> files, const CsvOptions& options);
 

@@ -24,6 +24,22 @@ std::string in_quotes(std::string_view text) { return "\"" + printable(text) + "
 // `header = false` and the like, in the words of the experiment file and the command line.
 constexpr const char* kSayHeader = "header = true or false decides";
 
+// What a column loses when its numbers become f32.
+struct Range {
+  double least = std::numeric_limits<double>::infinity(), greatest = -least, greatest_error = 0;
+  bool whole_rounded = false;  // some whole number is no f32: two ids may become one
+
+  void include(double value) {
+    least = std::min(least, value);
+    greatest = std::max(greatest, value);
+    const double error = std::abs(static_cast<double>(static_cast<float>(value)) - value);
+    greatest_error = std::max(greatest_error, error);
+    if (std::abs(value) > kExactInF32 && std::floor(value) == value && error != 0) whole_rounded = true;
+  }
+  // The errors are no longer small beside the differences between the values.
+  bool is_blurred() const { return greatest_error * 1000 > greatest - least && greatest > least; }
+};
+
 class TableReader {
  public:
   TableReader(const std::filesystem::path& file, const CsvOptions& options, const CsvTable* like)
@@ -38,7 +54,7 @@ class TableReader {
     if (first_.size() < 2 && like_ == nullptr) one_column();
     place_columns();
     table_.width = static_cast<std::int64_t>(places_.size());
-    rounded_.assign(places_.size(), false);
+    ranges_.assign(places_.size(), {});
   }
 
   CsvTable read() {
@@ -178,14 +194,12 @@ class TableReader {
       const auto value = number_in(fields[places_[i]]);
       if (!value) no_number(fields, places_[i], line);
       table_.features.push_back(static_cast<float>(*value));
-      if (std::abs(*value) > kExactInF32 && std::floor(*value) == *value &&
-          static_cast<double>(static_cast<float>(*value)) != *value) {
-        rounded_[i] = true;
-      }
+      ranges_[i].include(*value);
     }
     const std::string& label = fields[label_];
     if (label.empty()) fail("expected a label, got nothing", line, label_);
     if (!is_utf8(label)) not_utf8(label, line, label_);
+    if (label.find('\0') != std::string::npos) fail("expected text without zero bytes as a label", line, label_);
     table_.labels.push_back(label);
     table_.lines.push_back(line);
   }
@@ -248,21 +262,27 @@ class TableReader {
   void note_columns() {
     table_.label_place = label_;
     if (like_ != nullptr) return;
+    if (options_.label == CsvOptions{}.label)
+      note("the label is " + column(label_) + "; label = NUMBER or NAME decides");
     for (std::size_t i = 0; i < places_.size(); ++i) {
-      if (counts_rows(i)) note(column(i) + " counts the rows: leave it out unless its number means something");
-      if (rounded_[i]) note(column(i) + " has whole numbers beyond 16,777,216, which are kept with 7 digits");
+      const std::string name = column(places_[i]);
+      if (counts_rows(i)) note(name + " counts the rows: leave it out unless its number means something");
+      if (ranges_[i].whole_rounded) {
+        note(name + " has whole numbers beyond 16,777,216, which are kept with 7 digits");
+      } else if (ranges_[i].is_blurred()) {
+        note(name + " has values too near to each other for the 7 digits that are kept: subtract what they share");
+      }
     }
   }
 
-  std::string column(std::size_t feature) const {
-    const std::size_t place = places_[feature];
+  std::string column(std::size_t place) const {
     return "column " + std::to_string(place) + (table_.header.empty() ? "" : " " + in_quotes(table_.header[place]));
   }
 
   bool counts_rows(std::size_t feature) const {
     constexpr std::size_t kFewest = 8;  // fewer may count up by chance
     const auto width = places_.size();
-    if (table_.labels.size() < kFewest) return false;
+    if (table_.labels.size() < kFewest || ranges_[feature].greatest_error != 0) return false;
     for (std::size_t row = 1; row < table_.labels.size(); ++row) {
       if (table_.features[row * width + feature] != table_.features[(row - 1) * width + feature] + 1) return false;
     }
@@ -279,7 +299,7 @@ class TableReader {
   std::size_t label_ = 0;
   std::vector<std::size_t> places_;  // places of the features in a record, in the order of the training rows
   std::optional<bool> has_header_;   // none: decided when all rows are known
-  std::vector<bool> rounded_;        // per feature: whether it has numbers that an f32 does not hold exactly
+  std::vector<Range> ranges_;        // per feature
 };
 
 }  // namespace

@@ -300,6 +300,29 @@ TEST_F(Csv, TellsOfColumnsThatCountRowsOrLoseDigits) {
   EXPECT_THAT(raw.notes, testing::Contains(HasSubstr("column 2 \"time\" has whole numbers beyond 16,777,216")));
 }
 
+TEST_F(Csv, TellsOfValuesThatSevenDigitsHardlyTellApart) {
+  std::string text = "kind,time,width\n";
+  for (int i = 0; i < 20; ++i) {
+    text += std::string(i % 2 == 0 ? "a," : "b,") + "1700000000." + (i % 2 == 0 ? "25," : "75,") + std::to_string(i) +
+            ".123456789\n";
+  }
+  const RawData raw = open(text, std::string("kind"));
+  EXPECT_THAT(raw.notes, testing::Contains(HasSubstr("column 1 \"time\" has values too near to each other")));
+  EXPECT_THAT(raw.notes, testing::Not(testing::Contains(HasSubstr("counts the rows"))));
+  EXPECT_THAT(raw.notes, testing::Not(testing::Contains(HasSubstr("width"))));
+}
+
+TEST_F(Csv, SaysWhichColumnItTakesForTheLabel) {
+  const std::string text = "a,b\n1,0.5\n2,0.25\n1,0.125\n";
+  EXPECT_THAT(open(text, std::int64_t{0}).notes, testing::Contains(HasSubstr("the label is column 0 \"a\"")));
+  EXPECT_THAT(open(text, std::string("a")).notes, testing::Not(testing::Contains(HasSubstr("the label is"))));
+}
+
+TEST_F(Csv, TakesAWholeNumberForOneClassInAnyNotation) {
+  const RawData raw = open("1,5\n01,6\n0,7\n-0,8\n1.0,9\n", std::int64_t{0});
+  EXPECT_THAT(raw.train->class_names(), ElementsAre("0", "1"));
+}
+
 // ---- files that are no CSV
 
 TEST_F(Csv, SaysWhatAFileIsThatIsNoText) {
