@@ -13,4 +13,8 @@ struct PoolShape {
   std::int64_t planes, h, w, p, q, r, s, row_step, column_step, row_padding, column_padding;
 };
 
+/// Averages of larger windows add short sums in f64, because one long sum in f32 stands still at 2^24 ones. A new short
+/// sum begins with each row of the window and after this many of its columns.
+inline constexpr std::int64_t kShortSum = 256;
+
 }  // namespace hop::kernels

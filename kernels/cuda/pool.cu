@@ -37,9 +37,11 @@ struct Planes {
 
 /// The part of the window of an output, along one dimension, that lies in the image.
 struct Span {
-  std::int64_t begin, end;
+  std::int64_t window_begin, begin, end;
   __device__ Span(std::int64_t output, std::int64_t step, std::int64_t padding, std::int64_t window, std::int64_t size)
-      : begin(max(std::int64_t{0}, output * step - padding)), end(min(size, output * step - padding + window)) {}
+      : window_begin(output * step - padding),
+        begin(max(std::int64_t{0}, window_begin)),
+        end(min(size, window_begin + window)) {}
 };
 
 /// The outputs whose windows contain `place`, along one dimension: from the first window that reaches it to the last
@@ -97,11 +99,23 @@ __global__ void __launch_bounds__(kThreads, 1)
     avg_pool(const __grid_constant__ PoolShape z, Planes outputs, std::uint32_t n, const T* x, T* y) {
   for_each_window(z, outputs, n, [&](std::uint32_t i, const Place& at, const Span& rows, const Span& columns) {
     const T* plane = x + at.plane * z.h * z.w;
+    const bool is_long = z.r * z.s > kShortSum;
     T sum = 0;
+    double total = 0;
     for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-      for (std::int64_t column = columns.begin; column < columns.end; ++column) sum += plane[row * z.w + column];
+      for (std::int64_t column = columns.begin; column < columns.end; ++column) {
+        const bool starts = column == columns.begin || (column - columns.window_begin) % kShortSum == 0;
+        if (is_long && starts) {
+          total += sum;
+          sum = 0;
+        }
+        sum += plane[row * z.w + column];
+      }
     }
-    y[i] = sum / static_cast<T>(z.r * z.s);
+    if (is_long)
+      y[i] = static_cast<T>((total + sum) / static_cast<double>(z.r * z.s));
+    else
+      y[i] = sum / static_cast<T>(z.r * z.s);
   });
 }
 

@@ -191,5 +191,16 @@ TEST(Pool, RefusesWhatDoesNotFit) {
             "[max_pool2d gradient] expected indices in 0..14, got one outside the plane: 15");
 }
 
+// One sum in f32 would stand still at 2^24 ones.
+TEST(Pool, AveragesALargeWindowWithoutLosingItsValues) {
+  const auto average = [](const Shape& window) {
+    const Tensor x = full({1, 1, window[0], window[1]}, 0.1, DType::f32);
+    return avg_pool2d(x, {.kernel = {window[0], window[1]}}).data<float>()[0];
+  };
+  EXPECT_NEAR(average({512, 512}), 0.1, 1e-6);
+  EXPECT_NEAR(average({5000, 5000}), 0.1, 1e-6);
+  EXPECT_NEAR(average({1, 20'000'000}), 0.1, 1e-6);
+}
+
 }  // namespace
 }  // namespace hop::kernels

@@ -33,6 +33,7 @@ struct Block {
 struct Tap {
   std::int64_t row;     ///< where the row starts in the plane
   std::int64_t column;  ///< of the block's first output; may lie in the padding
+  std::int64_t s;       ///< the tap's column in the window
 };
 
 /// Calls f(tap) for every tap of the block's windows, in order; rows of padding are left out.
@@ -42,7 +43,7 @@ HOP_INLINE void for_each_tap(const PoolShape& z, const Block& b, const F& f) {
   for (std::int64_t r = 0; r < z.r; ++r) {
     const std::int64_t h = b.p * z.row_step + r - z.row_padding;
     if (h < 0 || h >= z.h) continue;
-    for (std::int64_t column = left; column < left + z.s; ++column) f(Tap{h * z.w, column});
+    for (std::int64_t s = 0; s < z.s; ++s) f(Tap{h * z.w, left + s, s});
   }
 }
 
@@ -85,6 +86,13 @@ HOP_INLINE void for_each_block(const PoolShape& z, std::int64_t begin, std::int6
   }
 }
 
+template <class T>
+HOP_INLINE void add_to(double (&total)[kLaneCount], const Lanes<T>& sum) {
+  T values[kLaneCount];
+  store(values, sum);
+  for (int i = 0; i < kLaneCount; ++i) total[i] += static_cast<double>(values[i]);
+}
+
 /// The offset of a block's first output.
 HOP_INLINE std::int64_t output_of(const PoolShape& z, const Block& b) { return (b.plane * z.p + b.p) * z.q + b.q; }
 /// f(step): the common steps as constants; 0 stands for any other.
@@ -119,11 +127,21 @@ template <class T>
 void avg_pool_planes(const PoolShape& shape, const T* x, T* y, std::int64_t begin, std::int64_t end) {
   const PoolShape z = shape;
   const Lanes<T> count = static_cast<T>(z.r * z.s);
+  const bool is_long = z.r * z.s > kShortSum;
   with_step(z.column_step, [&](auto step) {
     for_each_block(z, begin, end, [&](const Block& b) {
       Lanes<T> sum = T{0};
-      for_each_tap(z, b, [&](const Tap& tap) { sum = sum + load_tap<step.value>(z, x, b, tap, T{0}); });
-      store_up_to(y + output_of(z, b), b.n, sum / count);
+      double total[kLaneCount] = {};
+      for_each_tap(z, b, [&](const Tap& tap) {
+        if (is_long && tap.s % kShortSum == 0) {
+          add_to(total, sum);
+          sum = T{0};
+        }
+        sum = sum + load_tap<step.value>(z, x, b, tap, T{0});
+      });
+      if (!is_long) return store_up_to(y + output_of(z, b), b.n, sum / count);
+      add_to(total, sum);
+      for (int i = 0; i < b.n; ++i) y[output_of(z, b) + i] = static_cast<T>(total[i] / static_cast<double>(z.r * z.s));
     });
   });
 }
