@@ -1,5 +1,7 @@
 #include "kernels/conv.h"
 
+#include <algorithm>
+#include <limits>
 #include <string>
 
 #include "base/error.h"
@@ -13,9 +15,10 @@ namespace {
 
 void check_options(const Conv2dOptions& o) {
   const auto pair = [](const char* name, const std::array<std::int64_t, 2>& v, std::int64_t least) {
-    if (v[0] >= least && v[1] >= least) return;
-    throw ShapeError("[conv2d] expected " + std::string(name) + " of at least " + std::to_string(least) + ", got (" +
-                     std::to_string(v[0]) + ", " + std::to_string(v[1]) + ")");
+    constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();  // of oneDNN and cuDNN
+    if (std::min(v[0], v[1]) >= least && std::max(v[0], v[1]) <= kMost) return;
+    throw ShapeError("[conv2d] expected " + std::string(name) + " from " + std::to_string(least) + " to " +
+                     std::to_string(kMost) + ", got (" + std::to_string(v[0]) + ", " + std::to_string(v[1]) + ")");
   };
   pair("stride", o.stride, 1);
   pair("padding", o.padding, 0);

@@ -30,8 +30,9 @@ Operand operand(const Input& input) {
 // If all operands are numbers, the result has a default dtype.
 DType default_dtype(DType dtype) { return dtype == DType::f64 ? DType::f32 : dtype; }
 
-/// A dtype in which no value is lost, unlike in PyTorch. The result of a comparison does not have the operands' dtype,
-/// so the weaker operand need not be converted to the dtype of the stronger one (257 would become 1 in u8).
+/// A dtype in which no value is lost, unlike in PyTorch, but for integers beyond 2^53 beside floating operands. The
+/// result of a comparison does not have the operands' dtype, so the weaker operand need not be converted to the dtype
+/// of the stronger one (257 would become 1 in u8, 16777217 would become 16777216 in f32).
 DType comparison_dtype(const Operand& a, const Operand& b) {
   const bool a_is_floating = is_floating(a.dtype), b_is_floating = is_floating(b.dtype);
   if (!a_is_floating && !b_is_floating) {
@@ -39,9 +40,13 @@ DType comparison_dtype(const Operand& a, const Operand& b) {
     if (a.kind == Operand::Kind::number || b.kind == Operand::Kind::number) return result_type(a, b);
     return promote_types(a.dtype, b.dtype);
   }
-  const bool number_beside_integers = (a.kind == Operand::Kind::number && a_is_floating && !b_is_floating) ||
-                                      (b.kind == Operand::Kind::number && b_is_floating && !a_is_floating);
-  return number_beside_integers ? DType::f64 : result_type(a, b);
+  if (a_is_floating == b_is_floating) return result_type(a, b);
+  const Operand& integers = a_is_floating ? b : a;
+  const Operand& floats = a_is_floating ? a : b;
+  const bool fit_f32 = integers.dtype == DType::u8 || integers.dtype == DType::boolean;
+  if (floats.kind == Operand::Kind::number) return DType::f64;
+  if (integers.kind == Operand::Kind::number) return floats.dtype;  // fit_number() looks at its value
+  return fit_f32 ? floats.dtype : DType::f64;
 }
 
 DType promote(const Call& call, std::span<const Input> inputs) {

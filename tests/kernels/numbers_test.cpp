@@ -119,6 +119,31 @@ TEST(ComparisonOfIntegers, IsExactWhateverTheirDTypesAndDimensions) {
   }
 }
 
+TEST(ComparisonOfIntegersWithFloats, RoundsNoInteger) {
+  const Tensor large = Tensor::from<std::int64_t>({16'777'217}, {1}),
+               small = Tensor::from<std::int32_t>({16'777'217}, {});
+  for (const Tensor& integers : {large, small}) {
+    for (const Shape& shape : {Shape{}, Shape{1}}) {
+      const Tensor floats = kernels::full(shape, 16'777'216, DType::f32);
+      EXPECT_EQ(kernels::eq(integers, floats).data<bool>()[0], false);
+      EXPECT_EQ(kernels::gt(integers, floats).data<bool>()[0], true);
+      EXPECT_EQ(kernels::ge(floats, integers).data<bool>()[0], false);
+    }
+  }
+}
+
+// In the vector part and in the tail of the loop: C++ itself leaves it open.
+TEST(NumberOutsideTheDType, WrapsAroundWhenAFloatBecomesAByte) {
+  for (const DType from : {DType::f32, DType::f64}) {
+    const Tensor bytes = kernels::cast(kernels::full({67}, -1, from), DType::u8);
+    const Tensor more = kernels::cast(kernels::full({67}, 300, from), DType::u8);
+    for (std::int64_t i = 0; i < bytes.numel(); ++i) {
+      EXPECT_EQ(bytes.data<std::uint8_t>()[i], 255) << i;
+      EXPECT_EQ(more.data<std::uint8_t>()[i], 44) << i;
+    }
+  }
+}
+
 TEST(NumberOutsideTheDType, FillsNoTensor) {
   for (const DType dtype : {DType::f32, DType::f64, DType::i64, DType::i32, DType::u8, DType::boolean}) {
     std::vector<Scalar> list = numbers();
