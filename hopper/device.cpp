@@ -1,5 +1,7 @@
 #include "hopper/device.h"
 
+#include <gnu/libc-version.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -50,8 +52,9 @@ Device resolve_device(std::string_view word, WorkerId worker) {
 std::string arithmetic_of(Device device) {
   const std::string build = ", build " + build_id();
   if (!device.is_cpu()) return backend(device).description() + build;
+  // Adam's constants, schedules and random normal numbers come from the C library's pow, cos and log.
   return std::string(kernels::isa()) + (kernels::has_bf16() ? ", bf16" : "") + ", oneDNN " + kernels::onednn_version() +
-         build;
+         ", glibc " + gnu_get_libc_version() + build;
 }
 
 std::vector<std::string> device_words(std::span<const std::string> given, const std::string& common,
