@@ -10,16 +10,11 @@
 #include <tuple>
 #include <vector>
 
-#include "base/error.h"
 #include "hopper/coordinator.h"
 #include "hopper/simulate/scenario.h"
+#include "hopper/simulate/violation.h"
 
 namespace hop::hopper::simulate {
-
-/// The coordinator broke a promise; the message says which.
-struct Violation : Error {
-  using Error::Error;
-};
 
 /// Checks after every step:
 ///   - each unit is committed once, in order, and its parent is the commit before;

@@ -11,6 +11,7 @@
 #include "hopper/coordinator.h"
 #include "hopper/detail/restore.h"
 #include "hopper/simulate/event_queue.h"
+#include "hopper/simulate/node.h"
 #include "hopper/simulate/rng.h"
 
 namespace hop::hopper::simulate {
@@ -59,8 +60,8 @@ class TimedPolicy final : public Policy {
   Cost& cost_;
 };
 
-/// Workers without disks or faults around one coordinator.
-class Cluster {
+/// A world without faults: the real coordinator, and the real machine of each worker.
+class Cluster final : private World {
  public:
   Cluster(const Experiment& experiment, const RunOptions& options)
       : experiment_(experiment),
@@ -68,15 +69,21 @@ class Cluster {
         coordinator_(
             make_plan(experiment, experiment.data.partitions.value_or(4)), make_search(experiment),
             std::make_unique<TimedPolicy>(make_policy(experiment.run.policy, experiment.run.order), in_policy_)),
-        workers_(experiment.run.workers) {}
+        seconds_(experiment.run.workers) {
+    World& world = *this;
+    for (std::uint32_t w = 0; w < experiment.run.workers; ++w) nodes_.emplace_back(WorkerId(w), world);
+  }
 
   RunReport run() {
     const Stopwatch watch;
     step(event::Started{});
-    for (std::uint32_t w = 0; w < workers_.size(); ++w) step(event::WorkerUp{peer(WorkerId(w)), {}});
+    for (Node& node : nodes_) {
+      node.start();
+      node.connect();
+    }
     while (!is_over() && !queue_.empty()) queue_.run_next();
     report_.hops = coordinator_.ledger().hops();
-    const double capacity = report_.makespan_seconds * static_cast<double>(workers_.size());
+    const double capacity = report_.makespan_seconds * static_cast<double>(nodes_.size());
     report_.utilisation = capacity > 0 ? trained_seconds_ / capacity : 0;
     const double decisions = std::max(1.0, static_cast<double>(report_.decisions));
     report_.policy_microseconds = in_policy_.seconds * 1e6 / decisions;
@@ -89,25 +96,25 @@ class Cluster {
   }
 
  private:
-  struct Order {
-    Lease lease;
-    Time arrives{};  // its parent
-  };
-  struct Worker {
-    std::deque<Order> orders;  // the first one trains
-  };
-
-  static Peer peer(WorkerId worker) { return {worker, Incarnation(1)}; }
   bool is_over() const {
     return coordinator_.finished() || (options_.most_units != 0 && report_.units >= options_.most_units);
   }
 
-  void step(const Event& event) {
-    if (is_over()) return;
-    const Stopwatch watch;
-    const std::vector<Action> actions = coordinator_.step(event, queue_.now());
-    if (!std::holds_alternative<event::WorkerUp>(event)) in_coordinator_.seconds += watch.seconds();
-    for (const Action& action : actions) std::visit([this](const auto& a) { perform(a); }, action);
+  // ---- the coordinator: events that an action causes at once wait until all actions before them are performed
+
+  void step(Event event) {
+    events_.push_back(std::move(event));
+    if (stepping_) return;
+    stepping_ = true;
+    while (!is_over() && !events_.empty()) {
+      const Event next = std::move(events_.front());
+      events_.pop_front();
+      const Stopwatch watch;
+      const std::vector<Action> actions = coordinator_.step(next, queue_.now());
+      if (!std::holds_alternative<event::WorkerUp>(next)) in_coordinator_.seconds += watch.seconds();
+      for (const Action& action : actions) std::visit([this](const auto& a) { perform(a); }, action);
+    }
+    stepping_ = false;
   }
 
   void perform(const action::Append& append) {
@@ -117,21 +124,23 @@ class Cluster {
   }
   void perform(const action::SendLease& sent) {
     ++report_.decisions;
-    const Time transfer = sent.lease.source ? to_time(options_.transfer_seconds) : Time{};
-    Worker& worker = workers_[sent.peer.worker.index()];
-    worker.orders.push_back({sent.lease, queue_.now() + transfer});
-    if (worker.orders.size() == 1) train(sent.peer.worker);
+    deliver(sent);
   }
+  void perform(const action::CancelLease& cancel) { deliver(cancel); }
+  void perform(const action::Answer& answer) { deliver(answer); }
+  void perform(const action::Release& release) { deliver(release); }
   void perform(const action::SendCollect& collect) {
-    queue_.after(to_time(options_.transfer_seconds), [this, collect] {
-      step(event::Collected{collect.model, 1, std::string(64, '0')});
-    });
+    queue_.after(transfer_time(), [this, collect] { step(event::Collected{collect.model, 1, std::string(64, '0')}); });
   }
   void perform(const action::SetTimer& timer) {
     queue_.after(timer.at - queue_.now(), [this] { step(event::Timer{}); });
   }
-  template <class Other>
-  void perform(const Other&) {}
+  void perform(const action::Finish&) {}
+
+  template <class Message>
+  void deliver(const Message& message) {
+    nodes_[message.peer.worker.index()].receive(message);
+  }
 
   // Group commit: what is appended before a sync begins is durable when it ends.
   void sync() {
@@ -148,6 +157,22 @@ class Cluster {
     });
   }
 
+  // ---- the workers
+
+  Time now() const override { return queue_.now(); }
+  void after(Time delay, std::function<void()> task) override { queue_.after(delay, std::move(task)); }
+  std::vector<worker::Action> step(WorkerId, worker::Jobs& jobs, const worker::Event& event) override {
+    return jobs.step(event, queue_.now());
+  }
+  void send(const Peer&, Event event) override { step(std::move(event)); }
+  Time transfer_time() const override { return to_time(options_.transfer_seconds); }
+  Reading fetch(WorkerId, WorkerId source, ModelId model, std::uint32_t version) override {
+    return nodes_[source.index()].give(model, version);
+  }
+  Time unit_time(WorkerId worker, const Lease& lease) override {
+    return to_time(seconds_[worker.index()] = seconds_of(lease));
+  }
+
   double seconds_of(const Lease& lease) const {
     const Config& config = coordinator_.ledger().model(lease.model).config;
     const double seconds =
@@ -156,24 +181,13 @@ class Cluster {
     return seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
   }
 
-  void train(WorkerId id) {
-    const Order& order = workers_[id.index()].orders.front();
-    const double seconds = seconds_of(order.lease);
-    const Time begins = std::max(queue_.now(), order.arrives);
-    queue_.after(begins - queue_.now() + to_time(seconds), [this, id, seconds] { trained(id, seconds); });
-  }
-
-  void trained(WorkerId id, double seconds) {
-    Worker& worker = workers_[id.index()];
-    const Lease lease = worker.orders.front().lease;
-    worker.orders.pop_front();
+  std::pair<UnitMetrics, Digest> train(WorkerId worker, const Lease& lease, const Digest&) override {
     if (queue_.now() > kLongestRun)
       throw ConfigError("[simulate] expected a run of at most 100 years, got a longer one");
-    if (!worker.orders.empty()) train(id);
+    const double seconds = seconds_[worker.index()];
     ++report_.units;
     trained_seconds_ += seconds;
-    step(event::Result{peer(id), lease.model, lease.unit, lease.attempt,
-                       Digest{lease.model.value, lease.unit + std::uint64_t{1}}, metrics_of(lease, seconds)});
+    return {metrics_of(lease, seconds), Digest{lease.model.value, lease.unit + std::uint64_t{1}}};
   }
 
   UnitMetrics metrics_of(const Lease& lease, double seconds) const {
@@ -197,8 +211,11 @@ class Cluster {
   const RunOptions& options_;
   Cost in_policy_, in_coordinator_;
   Coordinator coordinator_;
-  std::vector<Worker> workers_;
+  std::deque<Node> nodes_;
+  std::vector<double> seconds_;  // of the unit in training, by worker
   EventQueue queue_;
+  std::deque<Event> events_;
+  bool stepping_ = false;
   std::uint64_t appended_ = 0, durable_ = 0;
   std::deque<std::uint64_t> commits_;  // appended, not yet durable
   bool syncing_ = false;

@@ -1,4 +1,5 @@
-// An experiment in virtual time: the real coordinator, search and policy, and workers that only wait. For whoever
+// An experiment in virtual time: the real coordinator, search and policy, and the real machine of each
+// worker, which only waits where it would train. For whoever
 // invents a policy or a search and wants to know how long a run would take on a cluster.
 #pragma once
 

@@ -41,6 +41,14 @@ void draw_losses(Rng& rng, Troubles& t) {
   t.blackout = drawn(rng, 0.05);
 }
 
+void draw_disks(Rng& rng, Troubles& t) {
+  t.garble = drawn(rng, 0.04);
+  t.stall = drawn(rng, 0.2);
+  t.stall_time = milliseconds(rng.between(1, 2000));
+  t.full_disk = drawn(rng, 0.02);
+  t.tear = drawn(rng, 1);
+}
+
 bool coin_stops(const Scenario& s, ModelId model, std::uint32_t epoch) {
   return s.stops_early && hash64(s.seed, "stop", {model.value, epoch}) % 3 == 0;
 }
@@ -127,6 +135,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   draw_losses(rng, s.troubles);
   if (s.poison) s.troubles.errs = s.troubles.blackout = s.troubles.die_on_release = s.troubles.die_after_rollback = 0;
   s.save_time = milliseconds(rng.chance(0.5) ? 0 : rng.between(1, 200));
+  draw_disks(rng, s.troubles);
   return s;
 }
 

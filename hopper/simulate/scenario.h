@@ -40,7 +40,12 @@ struct Troubles {
   double blackout = 0;            ///< per COMMIT: all workers die at once
   double errs = 0;                ///< per unit that is trained again: its bits differ from those before
   double cut = 0;                 ///< per fetch: two workers do not reach each other for `cut_time`
+  double garble = 0;              ///< per fetch: the state arrives with another digest
+  double stall = 0;               ///< per state that is saved or deleted: the disk takes up to `stall_time` longer
+  double full_disk = 0;           ///< per state that is saved: no room, so the run ends; it is resumed
+  double tear = 0;                ///< per death while a state is saved: a part of it lies under its name
   Time cut_time{};
+  Time stall_time{};
 };
 
 struct Scenario {

@@ -1,4 +1,4 @@
-// Long because one world has all troubles: workers, disks, cables and the coordinator share its events.
+// The coordinator's process, its actions and the network. The workers and all troubles: simulation_world.cpp.
 #include "hopper/simulate/simulation.h"
 
 #include <algorithm>
@@ -26,9 +26,12 @@ Time deadline(const Scenario& s) {
 
 }  // namespace
 
-Simulation::Simulation(Scenario scenario, Step step)
+Simulation::Simulation(Scenario scenario, Step step, WorkerStep worker_step)
     : scenario_(std::move(scenario)),
       step_(step ? std::move(step) : [](Coordinator& c, const Event& e, Time now) { return c.step(e, now); }),
+      worker_step_(worker_step ? std::move(worker_step)
+                               : [](WorkerId, worker::Jobs& jobs, const worker::Event& e,
+                                    Time now) { return jobs.step(e, now); }),
       rng_(scenario_.seed),
       cut_(scenario_.plan.workers),
       to_worker_(scenario_.plan.workers),
@@ -36,23 +39,25 @@ Simulation::Simulation(Scenario scenario, Step step)
       checker_(
           scenario_,
           [this](WorkerId worker, ModelId model, std::uint32_t version, const Digest& digest) {
-            const HeldState* state = workers_[worker.index()]->find(model, version);
+            const HeldState* state = nodes_[worker.index()]->disk().find(model, version);
             return (state != nullptr && state->digest == digest) || taken_.contains({worker, model, version});
           },
           [this](WorkerId worker, ModelId model, std::uint32_t version) {
             return taken_.contains({worker, model, version});
           }) {
-  WorkerHost& host = *this;
+  World& world = *this;
   for (std::uint32_t w = 0; w < scenario_.plan.workers; ++w) {
-    workers_.push_back(std::make_unique<ToyWorker>(WorkerId{w}, host));
+    nodes_.push_back(std::make_unique<Node>(WorkerId{w}, world));
+    worker_checkers_.emplace_back(
+        [&disk = nodes_.back()->disk()](ModelId model, std::uint32_t version) { return disk.file(model, version); });
   }
 }
 
 Summary Simulation::run() {
   start_coordinator();
-  for (const auto& worker : workers_) {
-    worker->start();
-    try_connect(worker->peer().worker);
+  for (const auto& node : nodes_) {
+    node->start();
+    try_connect(node->peer().worker);
   }
   const Time latest = deadline(scenario_);
   while (!complete_) {
@@ -66,14 +71,18 @@ Summary Simulation::run() {
   return summary_;
 }
 
-// When the last messages have arrived, no worker may keep a state that will not be used again.
+// When the last messages have arrived and the disks have done what they were told, no worker may keep a state that will
+// not be used again.
 void Simulation::look_at_disks() {
-  const Time last_word = queue_.now() + scenario_.message_delay;
-  while (!queue_.empty() && queue_.next() <= last_word) queue_.run_next();
+  const auto run_until = [this](Time time) {
+    while (!queue_.empty() && queue_.next() <= time) queue_.run_next();
+  };
+  run_until(queue_.now() + scenario_.message_delay);
+  for (const auto& node : nodes_) run_until(node->disk().free_at());
   for (const WorkerState& known : coordinator_->workers()) {
-    const ToyWorker& worker = *workers_[known.id.index()];
-    const bool is_there = known.alive && worker.connected() && worker.peer().incarnation == known.incarnation;
-    for (const HeldState& state : is_there ? worker.disk() : std::vector<HeldState>()) {
+    const Node& node = *nodes_[known.id.index()];
+    const bool is_there = known.alive && node.connected() && node.peer().incarnation == known.incarnation;
+    for (const HeldState& state : is_there ? node.disk().files() : std::vector<HeldState>()) {
       if (coordinator_->ledger().model(state.model).status == Status::Quarantined) continue;  // it may be retried
       throw Violation("what nobody needs is deleted (model " + std::to_string(state.model.value) + ")");
     }
@@ -81,13 +90,6 @@ void Simulation::look_at_disks() {
 }
 
 // ---- the coordinator's process --------------------------------------------------------------------------------------
-
-template <class F>
-void Simulation::in_this_life(Time delay, F task) {
-  queue_.after(delay, [this, life = life_, task = std::move(task)] {
-    if (life == life_ && coordinator_) task();
-  });
-}
 
 void Simulation::start_coordinator() {
   coordinator_ =
@@ -107,18 +109,14 @@ void Simulation::end_coordinator(std::uint64_t surviving_records, bool workers_d
   checker_.coordinator_died(surviving_records);
   appended_ = durable_ = surviving_records;
   syncing_ = false;
-  for (const auto& worker : workers_) {
-    const WorkerId id = worker->peer().worker;
-    cut_[id.index()] = worker->peer().incarnation;
-    if (workers_die && worker->alive()) {
-      worker->die();
-      queue_.after(rng_.time_up_to(scenario_.restart_time), [this, id] {
-        workers_[id.index()]->start();
-        try_connect(id);
-      });
-    } else if (worker->connected()) {
-      worker->disconnect(rng_.chance(0.5));
-      try_connect(id);
+  for (const auto& node : nodes_) {
+    const WorkerId id = node->peer().worker;
+    cut_[id.index()] = node->peer().incarnation;
+    if (workers_die && node->alive()) {
+      node->die();
+      restart(id, scenario_.restart_time);
+    } else if (node->connected()) {
+      node->disconnect();
     }
   }
   queue_.after(rng_.time_up_to(scenario_.restart_time), [this] { start_coordinator(); });
@@ -175,7 +173,7 @@ void Simulation::perform(const action::Append& append) {
   const auto* rollback = std::get_if<record::Rollback>(&append.record);
   if (rollback != nullptr && rollback->worker && trouble(scenario_.troubles.die_after_rollback)) {
     in_this_life(rng_.time_up_to(scenario_.sync_time), [this, worker = *rollback->worker] {
-      if (workers_[worker.index()]->alive()) kill(worker);
+      if (nodes_[worker.index()]->alive()) kill(worker);
     });
   }
   if (!std::holds_alternative<record::Commit>(append.record)) return;
@@ -204,8 +202,8 @@ void Simulation::sync_journal() {
 void Simulation::perform(const action::SendCollect& collect) {
   in_this_life(scenario_.transfer_time, [this, collect] {
     const Reading final = fetch(collect.peer.worker, collect.peer.worker, collect.model, collect.version);
-    const bool is_whole = final.kind == Reading::Kind::Read && final.state.digest == collect.digest;
-    if (is_whole) return step(event::Collected{collect.model, kStateBytes, final.state.digest.hex()});
+    const bool is_whole = final.kind == Reading::Kind::Read && final.digest == collect.digest;
+    if (is_whole) return step(event::Collected{collect.model, kStateBytes, final.digest.hex()});
     const Failure failure = final.kind == Reading::Kind::Unreachable ? Failure::SourceUnreachable
                             : final.kind == Reading::Kind::Lost      ? Failure::StateLost
                                                                      : Failure::StateDamaged;
@@ -233,8 +231,8 @@ void Simulation::perform(const action::Finish& finish) {
 template <class Message>
 void Simulation::perform(const Message& message) {
   transmit(to_worker_[message.peer.worker.index()], [this, message] {
-    ToyWorker& worker = *workers_[message.peer.worker.index()];
-    if (worker.connected() && worker.peer() == message.peer) worker.receive(message);
+    Node& node = *nodes_[message.peer.worker.index()];
+    if (node.connected() && node.peer() == message.peer) node.receive(message);
   });
 }
 
@@ -253,7 +251,7 @@ void Simulation::transmit(Time& link, F deliver) {
 // Messages that a worker sent before it died still arrive, perhaps after the news of its death.
 void Simulation::send(const Peer& from, Event event) {
   const std::size_t w = from.worker.index();
-  if (!workers_[w]->connected()) return;
+  if (!nodes_[w]->connected()) return;
   const bool result = std::holds_alternative<event::Result>(event);
   transmit(from_worker_[w], [this, from, w, event = std::move(event)] {
     if (cut_[w] < from.incarnation) step(event);
@@ -262,11 +260,16 @@ void Simulation::send(const Peer& from, Event event) {
 }
 
 Reading Simulation::fetch(WorkerId reader, WorkerId source, ModelId model, std::uint32_t version) {
-  const ToyWorker& worker = *workers_[source.index()];
-  if (!worker.alive() || !reach(reader, source) || trouble(scenario_.troubles.unreachable)) {
-    return {Reading::Kind::Unreachable};
+  Node& node = *nodes_[source.index()];
+  if (!node.connected() || !reach(reader, source) || trouble(scenario_.troubles.unreachable)) {
+    return {Reading::Kind::Unreachable, {}};
   }
-  return worker.read(model, version);
+  Reading reading = node.give(model, version);
+  if (reading.kind == Reading::Kind::Read && reader != source && trouble(scenario_.troubles.garble)) {
+    ++summary_.garbled;
+    reading.digest.high ^= 1;
+  }
+  return reading;
 }
 
 // A broken path (a firewall, a cable) stays broken for a while.
@@ -281,101 +284,10 @@ bool Simulation::reach(WorkerId one, WorkerId other) {
 }
 
 void Simulation::try_connect(WorkerId id) {
-  ToyWorker& worker = *workers_[id.index()];
-  if (!worker.alive() || worker.connected()) return;
-  if (coordinator_ && worker.may_connect()) {
-    worker.connect();
-  } else {
-    queue_.after(kReconnect, [this, id] { try_connect(id); });
-  }
+  Node& node = *nodes_[id.index()];
+  if (!node.alive() || node.connected()) return;
+  if (coordinator_) return node.connect();
+  queue_.after(kReconnect, [this, id] { try_connect(id); });
 }
-
-// ---- troubles -------------------------------------------------------------------------------------------------------
-
-bool Simulation::trouble(double probability) {
-  return probability > 0 && queue_.now() < scenario_.troubles.until && rng_.chance(probability);
-}
-
-bool Simulation::dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) {
-  if (scenario_.poison == model && unit == scenario_.bad_unit && moment == Moment::Training && !is_cured_) {
-    kill(worker, true);
-    return true;
-  }
-  const Troubles& t = scenario_.troubles;
-  const double probability[] = {t.die_on_lease,     t.die_before_result, t.die_before_sending,
-                                t.die_after_result, t.die_after_commit,  t.die_on_release};
-  if (!trouble(probability[static_cast<std::size_t>(moment)])) return false;
-  kill(worker);
-  return true;
-}
-
-// The host that starts the next life knows how the last one ended.
-void Simulation::kill(WorkerId id, bool crashes) {
-  ++summary_.deaths;
-  ToyWorker& worker = *workers_[id.index()];
-  const Peer peer = worker.peer();
-  const std::optional<ModelId> trained = worker.trains();
-  worker.die();
-  harm_disk(worker);
-  notice_end(peer, trained);
-  const bool stays_away = trouble(scenario_.troubles.stay_away);
-  const Time longest = stays_away ? scenario_.troubles.cut_time : scenario_.restart_time;
-  queue_.after(rng_.time_up_to(longest), [this, id, peer, trained, crashes, life = life_] {
-    if (crashes && coordinator_ && life == life_) step(event::WorkerCrashed{peer, "a signal", trained});
-    workers_[id.index()]->start();
-    try_connect(id);
-  });
-}
-
-void Simulation::black_out() {
-  ++summary_.blackouts;
-  for (const auto& worker : workers_) {
-    if (worker->alive()) kill(worker->peer().worker);
-  }
-}
-
-void Simulation::harm_disk(ToyWorker& worker) {
-  const bool is_replaced = trouble(scenario_.troubles.lose_disk);
-  for (const HeldState& state : worker.disk()) {
-    if (is_replaced || trouble(scenario_.troubles.lose_states)) take(worker, state);
-  }
-}
-
-// The damage is not noticed before the state is read.
-void Simulation::rot() {
-  ToyWorker& worker = *workers_[rng_.below(scenario_.plan.workers)];
-  const std::vector<HeldState> disk = worker.disk();
-  if (!disk.empty()) take(worker, disk[rng_.below(static_cast<std::uint32_t>(disk.size()))]);
-}
-
-void Simulation::take(ToyWorker& worker, const HeldState& state) {
-  ++summary_.lost;
-  taken_.insert({worker.peer().worker, state.model, state.version});
-  if (rng_.chance(0.5)) return worker.lose(state.model, state.version);
-  worker.damage(state.model, state.version);
-}
-
-// On an ordered link the end of a connection arrives after all its messages.
-void Simulation::notice_end(const Peer& peer, std::optional<ModelId> trained) {
-  Time notice = queue_.now() + rng_.time_up_to(scenario_.detection_time);
-  if (scenario_.in_order) notice = std::max(notice, from_worker_[peer.worker.index()]);
-  in_this_life(notice - queue_.now(), [this, peer, trained] { step(event::WorkerDown{peer, trained}); });
-}
-
-void Simulation::lose_connection(WorkerId id) {
-  ToyWorker& worker = *workers_[id.index()];
-  const Peer peer = worker.peer();
-  ++summary_.cuts;
-  cut_[id.index()] = peer.incarnation;
-  notice_end(peer, worker.trains());
-  worker.disconnect(rng_.chance(0.5));
-  queue_.after(rng_.time_up_to(scenario_.restart_time), [this, id] { try_connect(id); });
-}
-
-bool Simulation::errs(const Lease& lease) {
-  return checker_.is_done(lease.model, lease.unit) && trouble(scenario_.troubles.errs) && ++summary_.erred > 0;
-}
-
-bool Simulation::unit_fails(const Lease&) { return trouble(scenario_.troubles.unit_fails); }
 
 }  // namespace hop::hopper::simulate

@@ -1,4 +1,5 @@
-// A whole cluster in one thread and in virtual time: the real coordinator, toy workers, a network and a disk that fail.
+// A whole cluster in one thread and in virtual time: the real coordinator, the
+// real machine of each worker, a network and disks that fail.
 #pragma once
 
 #include <functional>
@@ -13,9 +14,10 @@
 #include "hopper/coordinator.h"
 #include "hopper/simulate/checker.h"
 #include "hopper/simulate/event_queue.h"
+#include "hopper/simulate/node.h"
 #include "hopper/simulate/rng.h"
 #include "hopper/simulate/scenario.h"
-#include "hopper/simulate/toy_worker.h"
+#include "hopper/simulate/worker_checker.h"
 
 namespace hop::hopper::simulate {
 
@@ -41,32 +43,45 @@ struct Summary {
   std::uint64_t retrained = 0;   ///< units that were done again
   std::uint64_t blackouts = 0;   ///< deaths of all workers at once
   std::uint64_t erred = 0;       ///< units that had other bits when they were done again
+  std::uint64_t garbled = 0;     ///< states that arrived damaged
+  std::uint64_t stalled = 0;     ///< times that a disk took long
+  std::uint64_t full = 0;        ///< ends of the run, because a disk had no room
+  std::uint64_t torn = 0;        ///< states of which a dying worker left a part
   bool operator==(const Summary&) const = default;
 };
 
 /// One run of one scenario. The same scenario gives the same run, event by event.
-class Simulation final : private WorkerHost {
+class Simulation final : private World {
  public:
-  /// Passes an event to the coordinator. Tests replace it by a version with a bug, to see that the checker finds the
-  /// bug.
+  /// Pass an event to the coordinator and to the machine of a worker. Tests replace them by versions with a bug, to see
+  /// that the checkers find the bug.
   using Step = std::function<std::vector<Action>(Coordinator&, const Event&, Time)>;
+  using WorkerStep = std::function<std::vector<worker::Action>(WorkerId, worker::Jobs&, const worker::Event&, Time)>;
 
-  explicit Simulation(Scenario scenario, Step step = {});
+  explicit Simulation(Scenario scenario, Step step = {}, WorkerStep worker_step = {});
 
-  /// Runs to the end. Throws Violation if the coordinator breaks a promise, or if the run does not end in time after
-  /// the troubles have ended.
+  /// Runs to the end. Throws Violation if the coordinator or a worker breaks a promise, or if the run does not end in
+  /// time after the troubles have ended.
   Summary run();
 
  private:
   // The cluster, seen from a worker.
-  const Scenario& scenario() const override { return scenario_; }
+  Time now() const override { return queue_.now(); }
   void after(Time delay, std::function<void()> task) override { queue_.after(delay, std::move(task)); }
+  std::vector<worker::Action> step(WorkerId id, worker::Jobs& jobs, const worker::Event& event) override;
   void send(const Peer& from, Event event) override;
+  Time transfer_time() const override { return scenario_.transfer_time; }
   Reading fetch(WorkerId reader, WorkerId source, ModelId model, std::uint32_t version) override;
+  Time unit_time(WorkerId worker, const Lease& lease) override;
+  std::pair<UnitMetrics, Digest> train(WorkerId worker, const Lease& lease, const Digest& parent) override;
+  Time save_time() override { return scenario_.save_time + stall(); }
+  Time delete_time() override { return stall(); }
   void wrote(WorkerId worker, ModelId model, std::uint32_t version) override { taken_.erase({worker, model, version}); }
   bool dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) override;
   bool unit_fails(const Lease& lease) override;
-  bool errs(const Lease& lease) override;
+  bool is_full() override { return trouble(scenario_.troubles.full_disk); }
+  bool is_torn(WorkerId worker, ModelId model, std::uint32_t version) override;
+  void ended(const Peer& peer, worker::Trouble trouble) override;
 
   // The coordinator's process.
   void start_coordinator();
@@ -74,8 +89,13 @@ class Simulation final : private WorkerHost {
   void crash();
   void step(const Event& event);
   void count(const Event& event, const std::vector<Action>& actions);
+  /// Runs `task` after `delay`, unless the coordinator has died by then.
   template <class F>
-  void in_this_life(Time delay, F task);
+  void in_this_life(Time delay, F task) {
+    queue_.after(delay, [this, life = life_, task = std::move(task)] {
+      if (life == life_ && coordinator_) task();
+    });
+  }
 
   // Performing the coordinator's actions.
   void perform(const action::Append& append);
@@ -91,9 +111,11 @@ class Simulation final : private WorkerHost {
   bool trouble(double probability);
   void kill(WorkerId worker, bool crashes = false);
   void black_out();
-  void harm_disk(ToyWorker& worker);
+  void harm_disk(Node& node);
   void rot();
-  void take(ToyWorker& worker, const HeldState& state);
+  void take(Node& node, const HeldState& state);
+  Time stall();
+  void restart(WorkerId worker, Time longest);
   bool reach(WorkerId one, WorkerId other);
   void notice_end(const Peer& peer, std::optional<ModelId> trained);
   void lose_connection(WorkerId worker);
@@ -103,9 +125,11 @@ class Simulation final : private WorkerHost {
 
   Scenario scenario_;
   Step step_;
+  WorkerStep worker_step_;
   EventQueue queue_;
   Rng rng_;
-  std::vector<std::unique_ptr<ToyWorker>> workers_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<WorkerChecker> worker_checkers_;
   std::set<std::tuple<WorkerId, ModelId, std::uint32_t>> taken_;  // states that a disk lost or damaged
   std::map<std::pair<WorkerId, WorkerId>, Time> apart_;           // until when two workers cannot reach each other
   bool is_cured_ = false;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "hopper/events.h"
+#include "hopper/worker/events.h"
 
 namespace hop::hopper::simulate {
 
@@ -12,5 +13,8 @@ std::string to_text(const Event& event);
 
 /// `SEND_LEASE w1.2 m3 unit 6 partition 2 attempt 18 from w0`
 std::string to_text(const Action& action);
+/// The same for the machine of a worker.
+std::string to_text(const worker::Event& event);
+std::string to_text(const worker::Action& action);
 
 }  // namespace hop::hopper::simulate

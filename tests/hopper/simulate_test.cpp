@@ -19,16 +19,26 @@ std::optional<std::uint64_t> number_from_environment(const char* name) {
   return text != nullptr ? std::optional(std::strtoull(text, nullptr, 10)) : std::nullopt;
 }
 
+// Prints an event and the actions that follow it.
+template <class Event, class Actions>
+void print(const std::string& who, Time now, const Event& event, const Actions& actions) {
+  std::cout << std::chrono::duration<double>(now).count() << "  " << who << to_text(event) << '\n';
+  for (const auto& action : actions) std::cout << "      " << to_text(action) << '\n';
+}
+
 Summary run_aloud(const Scenario& scenario) {
   std::cout << describe(scenario) << '\n';
-  return Simulation(scenario,
-                    [](Coordinator& coordinator, const Event& event, Time now) {
-                      std::cout << std::chrono::duration<double>(now).count() << "  " << to_text(event) << '\n';
-                      std::vector<Action> actions = coordinator.step(event, now);
-                      for (const Action& action : actions) std::cout << "      " << to_text(action) << '\n';
-                      return actions;
-                    })
-      .run();
+  const auto step = [](Coordinator& coordinator, const Event& event, Time now) {
+    std::vector<Action> actions = coordinator.step(event, now);
+    print("", now, event, actions);
+    return actions;
+  };
+  const auto worker_step = [](WorkerId worker, worker::Jobs& jobs, const worker::Event& event, Time now) {
+    std::vector<worker::Action> actions = jobs.step(event, now);
+    print("  w" + std::to_string(worker.value) + " ", now, event, actions);
+    return actions;
+  };
+  return Simulation(scenario, step, worker_step).run();
 }
 
 class ManySeeds : public testing::TestWithParam<std::uint64_t> {};
@@ -80,6 +90,10 @@ TEST(Simulation, MeetsEveryKindOfTrouble) {
     all.retrained += one.retrained;
     all.blackouts += one.blackouts;
     all.erred += one.erred;
+    all.garbled += one.garbled;
+    all.stalled += one.stalled;
+    all.full += one.full;
+    all.torn += one.torn;
   }
   std::cout << "1000 seeds: " << all.deaths << " deaths, " << all.cuts << " lost connections, " << all.crashes
             << " crashes, " << all.stops << " stops, " << all.forgotten << " forgotten records, " << all.adopted
@@ -87,10 +101,13 @@ TEST(Simulation, MeetsEveryKindOfTrouble) {
             << all.condemned << " condemned models, " << all.retried << " retried, " << all.lost << " lost states, "
             << all.partitions << " cut cables, " << all.rollbacks << " rollbacks, " << all.spared
             << " of them to a version above 0, " << all.retrained << " units trained again, " << all.erred
-            << " of them with other bits, " << all.blackouts << " blackouts\n";
+            << " of them with other bits, " << all.blackouts << " blackouts, " << all.garbled
+            << " states that arrived damaged, " << all.stalled << " slow disks, " << all.full << " full ones, "
+            << all.torn << " torn files\n";
   for (const std::uint64_t times :
-       {all.deaths, all.cuts, all.crashes, all.stops, all.forgotten, all.adopted, all.stale, all.cancelled,
-        all.condemned, all.retried, all.lost, all.partitions, all.rollbacks, all.retrained, all.blackouts, all.erred}) {
+       {all.deaths,    all.cuts,      all.crashes, all.stops,   all.forgotten,  all.adopted,   all.stale,
+        all.cancelled, all.condemned, all.retried, all.lost,    all.partitions, all.rollbacks, all.retrained,
+        all.blackouts, all.erred,     all.garbled, all.stalled, all.full,       all.torn}) {
     EXPECT_GE(times, 10U);
   }
   EXPECT_GE(all.spared, 3U) << "older versions are as a rule deleted";
@@ -301,7 +318,7 @@ INSTANTIATE_TEST_SUITE_P(
     Bugs, BuggyCoordinator,
     testing::Values(Bug{"CountsWhatIsNotSynced", counts_what_is_not_synced, "durable"},
                     Bug{"AcceptsStaleResults", accepts_stale_results, "was trained from the parent"},
-                    Bug{"ForgetsToRevoke", forgets_to_revoke, "leases go to the living"},
+                    Bug{"ForgetsToRevoke", forgets_to_revoke, "the run ends"},
                     Bug{"LeasesTwice", leases_twice, "one lease per model"},
                     Bug{"UsesAttemptsAgain", uses_attempts_again, "an attempt is never used again"},
                     Bug{"ReleasesTooEarly", releases_too_early, "what is still needed is not released"},

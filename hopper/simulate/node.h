@@ -1,0 +1,87 @@
+// A simulated worker: the real machine `worker::Jobs`, on a toy disk and with a toy trainer.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "hopper/simulate/toy_disk.h"
+#include "hopper/simulate/world.h"
+
+namespace hop::hopper::simulate {
+
+/// Executes the actions of the machine in virtual time. A life is a process with one connection: both begin with
+/// `connect` and end together. The disk stays.
+class Node {
+ public:
+  Node(WorkerId id, World& world) : world_(world), disk_(world), peer_{id, {}} {}
+
+  const Peer& peer() const { return peer_; }
+  /// Whether its process runs, and whether the coordinator knows it.
+  bool alive() const { return alive_; }
+  bool connected() const { return connected_; }
+  /// The model that it trains at this moment.
+  std::optional<ModelId> trains() const;
+  ToyDisk& disk() { return disk_; }
+  const ToyDisk& disk() const { return disk_; }
+
+  /// The process starts with nothing but its disk.
+  void start() { alive_ = true; }
+  /// kill -9: of a state that was being written, nothing or a part is left.
+  void die();
+  /// Offers the states on the disk to the coordinator, in a new life.
+  void connect();
+  /// The connection is gone: the machine hears it and ends. Its disk finishes what it was told.
+  void disconnect();
+
+  void receive(const action::SendLease& message);
+  void receive(const action::CancelLease& message);
+  void receive(const action::Answer& message);
+  void receive(const action::Release& message);
+  /// The answer to somebody who wants a state.
+  Reading give(ModelId model, std::uint32_t version);
+
+ private:
+  void step(worker::Event event);
+  void execute(const worker::action::Offer& offer);
+  void execute(const worker::action::Prepare& prepare);
+  void execute(const worker::action::Fetch& fetch);
+  void execute(const worker::action::Read& read);
+  void execute(const worker::action::Train& train);
+  void execute(const worker::action::Drop& drop);
+  void execute(const worker::action::Save& save);
+  void execute(const worker::action::CopyAhead&) {}
+  void execute(const worker::action::Delete& order);
+  void execute(const worker::action::Serve& serve);
+  void execute(const worker::action::Refuse& refuse);
+  void execute(const worker::action::TellResult& tell);
+  void execute(const worker::action::TellFailed& tell);
+  void execute(const worker::action::End& end);
+
+  void arrive(const Lease& lease, const Reading& parent);
+  void trained(const Lease& lease);
+  void saved(const HeldState& state);
+  void end_life();
+  /// Runs `task` after `delay`, unless this life has ended by then.
+  template <class F>
+  void later(Time delay, F task);
+
+  World& world_;
+  ToyDisk disk_;
+  Peer peer_;
+  // Lost with the process:
+  bool alive_ = false;
+  bool connected_ = false;
+  std::uint64_t life_ = 0;  // tasks of an older life are void
+  worker::Jobs jobs_;
+  std::deque<worker::Event> events_;
+  bool stepping_ = false;
+  Reading answer_;                     // to the one who wants a state
+  std::map<Attempt, Digest> parents_;  // that arrived, by job
+  std::map<Attempt, Digest> results_;  // that wait to be saved
+  std::deque<HeldState> writes_;       // states on their way to the disk, the first one is being written
+};
+
+}  // namespace hop::hopper::simulate

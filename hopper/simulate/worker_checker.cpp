@@ -1,0 +1,190 @@
+#include "hopper/simulate/worker_checker.h"
+
+#include <algorithm>
+
+#include "hopper/simulate/violation.h"
+
+namespace hop::hopper::simulate {
+
+namespace event = worker::event;
+namespace action = worker::action;
+
+namespace {
+
+void require(bool holds, const char* promise, ModelId model) {
+  if (!holds) throw Violation(std::string(promise) + " (worker, model " + std::to_string(model.value) + ")");
+}
+
+}  // namespace
+
+WorkerChecker::Unit& WorkerChecker::known(Attempt attempt, const char* promise, ModelId model) {
+  const auto unit = units_.find(attempt);
+  require(unit != units_.end(), promise, model);
+  return unit->second;
+}
+
+// ---- what goes in ---------------------------------------------------------------------------------------------------
+
+void WorkerChecker::hears(const worker::Event& event) {
+  std::visit([this](const auto& e) { note(e); }, event);
+}
+
+void WorkerChecker::note(const event::Opened& opened) {
+  units_.clear();
+  released_.clear();
+  owed_.reset();
+  dropped_.reset();
+  broken_.reset();
+  has_ended_ = false;
+  found_ = opened.held;
+}
+
+void WorkerChecker::note(const event::Leased& leased) {
+  Unit unit;
+  unit.lease = leased.lease;
+  unit.is_here = leased.source.empty() && leased.lease.unit > 0;
+  units_.try_emplace(leased.lease.attempt, std::move(unit));
+}
+
+void WorkerChecker::note(const event::Cancelled& cancelled) {
+  const auto unit = units_.find(cancelled.attempt);
+  if (unit != units_.end()) unit->second.cancelled = true;
+}
+
+void WorkerChecker::note(const event::Answered& answered) {
+  if (answered.verdict == Verdict::Stale) must_delete({answered.model, answered.unit + 1, answered.attempt});
+}
+
+// If the state lies here. An order that is repeated may find it on its way out.
+void WorkerChecker::must_delete(const worker::StateName& state) {
+  const bool is_repeated = std::find(released_.begin(), released_.end(), state) != released_.end();
+  const auto file = file_(state.model, state.version);
+  if (!is_repeated && file && file->attempt == state.attempt && !is_replaced(state)) owed_ = state;
+  released_.push_back(state);
+}
+
+// Whether a newer state of this name is on its way to the disk, or there.
+bool WorkerChecker::is_replaced(const worker::StateName& state) const {
+  return std::any_of(units_.begin(), units_.end(), [&](const auto& entry) {
+    const Unit& unit = entry.second;
+    const bool has_its_name = unit.lease.model == state.model && unit.lease.unit + 1 == state.version;
+    return has_its_name && entry.first > state.attempt && unit.trained && !unit.given_up;
+  });
+}
+
+void WorkerChecker::note(const event::Arrived& arrived) { units_.at(arrived.attempt).parent = arrived.digest; }
+void WorkerChecker::note(const event::Trained& trained) { units_.at(trained.attempt).trained = true; }
+void WorkerChecker::note(const event::Failed& failed) { units_.at(failed.attempt).failures.push_back(failed.failure); }
+void WorkerChecker::note(const event::Broken& broken) { broken_ = broken.trouble; }
+
+void WorkerChecker::note(const event::Saved& saved) {
+  const auto unit = units_.find(saved.attempt);  // an earlier life's last file may be told in this one
+  if (unit != units_.end()) unit->second.file = saved.digest;
+}
+
+// ---- what comes out -------------------------------------------------------------------------------------------------
+
+void WorkerChecker::sees(const worker::Action& action) {
+  require(!has_ended_, "a life that has ended does nothing", {});
+  std::visit([this](const auto& a) { judge(a); }, action);
+}
+
+void WorkerChecker::after_step() {
+  require(!broken_ || has_ended_, "a worker that cannot go on ends", {});
+  require(has_ended_ || !owed_, "what the coordinator releases is deleted", owed_.value_or(worker::StateName{}).model);
+  require(!dropped_ || units_.at(*dropped_).given_up, "a lease that comes to nothing is given back",
+          dropped_ ? units_.at(*dropped_).lease.model : ModelId{});
+  owed_.reset();
+  dropped_.reset();
+}
+
+void WorkerChecker::judge(const action::Offer& offer) const {
+  require(offer.held == found_, "the states on the disk are offered, and no others", {});
+}
+
+void WorkerChecker::judge(const action::Prepare& prepare) {
+  Unit& unit = known(prepare.lease.attempt, "only what was leased is taken up", prepare.lease.model);
+  require(!std::exchange(unit.prepared, true), "an attempt is taken up once", prepare.lease.model);
+}
+
+void WorkerChecker::judge(const action::Train& train) {
+  const ModelId model = train.lease.model;
+  Unit& unit = known(train.lease.attempt, "only what was leased is trained", model);
+  require(unit.lease == train.lease, "a unit is trained as it was leased", model);
+  require(!unit.given_up, "what was given back is not trained", model);
+  require(!std::exchange(unit.begun, true), "a unit is trained once", model);
+  require(unit.lease.unit == 0 || unit.parent == unit.lease.parent, "a unit is trained on the parent of its lease",
+          model);
+  for (const auto& [attempt, other] : units_) {
+    const bool is_over = other.given_up || other.trained;
+    if (attempt == train.lease.attempt || is_over) continue;
+    require(!other.begun, "units are trained one at a time", model);
+    require(attempt > train.lease.attempt, "units are trained in the order of their leases", model);
+  }
+}
+
+void WorkerChecker::judge(const action::Save& save) const {
+  const auto unit = units_.find(save.state.attempt);
+  require(unit != units_.end() && unit->second.trained, "what was trained is saved", save.state.model);
+}
+
+void WorkerChecker::judge(const action::TellResult& tell) {
+  const ModelId model = tell.state.model;
+  Unit& unit = known(tell.state.attempt, "only what was leased is told", model);
+  require(unit.file.has_value(), "a result is told when its file is durable", model);
+  require(unit.file == tell.state.digest, "a result names the digest of its file", model);
+  require(!std::exchange(unit.told, true), "a result is told once", model);
+}
+
+void WorkerChecker::judge(const action::TellFailed& tell) {
+  const ModelId model = tell.lease.model;
+  Unit& unit = known(tell.lease.attempt, "only what was leased is given back", model);
+  require(!unit.told && !std::exchange(unit.given_up, true), "a lease is given back once", model);
+  const auto has_met = [&](Failure failure) {
+    return std::find(unit.failures.begin(), unit.failures.end(), failure) != unit.failures.end();
+  };
+  switch (tell.failure) {
+    case Failure::Cancelled:
+      return require(unit.cancelled && !unit.begun, "what has begun is not given back", model);
+    case Failure::Error:
+    case Failure::OutOfMemory:
+      return require(has_met(tell.failure), "no trouble of a machine is held against a model", model);
+    case Failure::StateLost:
+      return require(has_met(tell.failure) || unit.is_here, "what is called lost was looked for", model);
+    case Failure::StateDamaged:
+    case Failure::SourceUnreachable:
+      return;
+  }
+}
+
+void WorkerChecker::judge(const action::Serve& serve) const {
+  const auto file = file_(serve.state.model, serve.state.version);
+  require(!file || file->attempt == serve.state.attempt, "what is sent is the state that lies here", serve.state.model);
+  const bool is_known = std::any_of(found_.begin(), found_.end(),
+                                    [&](const HeldState& s) {
+                                      return s.model == serve.state.model && s.version == serve.state.version &&
+                                             s.attempt == serve.state.attempt;
+                                    }) ||
+                        std::any_of(units_.begin(), units_.end(), [&](const auto& entry) {
+                          return entry.second.file && entry.first == serve.state.attempt;
+                        });
+  require(is_known, "only durable states are sent", serve.state.model);
+}
+
+// The disk deletes by name. So a file of another attempt, here or on its way, must not have that name.
+void WorkerChecker::judge(const action::Delete& order) {
+  const ModelId model = order.state.model;
+  require(std::find(released_.begin(), released_.end(), order.state) != released_.end(),
+          "a state is deleted when the coordinator said so", model);
+  const auto file = file_(model, order.state.version);
+  require(!file || file->attempt == order.state.attempt, "only the state that was named is deleted", model);
+  require(!is_replaced(order.state), "a state on its way to the disk is not deleted", model);
+  if (owed_ == order.state) owed_.reset();
+}
+
+void WorkerChecker::judge(const action::End& end) {
+  require(broken_ == end.trouble, "a worker ends when it cannot go on", {});
+  has_ended_ = true;
+}
+
+}  // namespace hop::hopper::simulate

@@ -1,0 +1,60 @@
+// The world as a simulated worker sees it: time, the network, what training takes and gives, and troubles.
+#pragma once
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "hopper/events.h"
+#include "hopper/worker/jobs.h"
+
+namespace hop::hopper::simulate {
+
+/// The moments at which a worker may die.
+enum class Moment : std::uint8_t { GotLease, Training, OnDisk, SentResult, HeardCommitted, GotRelease };
+
+/// The result of reading a state, here or at another worker.
+struct Reading {
+  enum class Kind : std::uint8_t { Read, Unreachable, Lost, Unreadable } kind = Kind::Read;
+  Digest digest{};  ///< of the bytes, if they were read
+};
+
+/// Everything around the workers. Without an override a world has no troubles.
+class World {
+ public:
+  virtual ~World() = default;
+  virtual Time now() const = 0;
+  virtual void after(Time delay, std::function<void()> task) = 0;
+  /// Passes an event to the worker's machine.
+  virtual std::vector<worker::Action> step(WorkerId worker, worker::Jobs& jobs, const worker::Event& event) = 0;
+
+  /// A message to the coordinator.
+  virtual void send(const Peer& from, Event event) = 0;
+  /// How long a state is on its way from one worker to another.
+  virtual Time transfer_time() const = 0;
+  /// A copy of another worker's state, if that worker lives, can be reached and has it.
+  virtual Reading fetch(WorkerId reader, WorkerId source, ModelId model, std::uint32_t version) = 0;
+
+  /// How long the worker trains this unit.
+  virtual Time unit_time(WorkerId worker, const Lease& lease) = 0;
+  /// The result of training it on a parent with this digest: the measurements, and the digest of the new state.
+  virtual std::pair<UnitMetrics, Digest> train(WorkerId worker, const Lease& lease, const Digest& parent) = 0;
+  /// How long the disk takes to make a new state durable, and to delete one.
+  virtual Time save_time() { return {}; }
+  virtual Time delete_time() { return {}; }
+
+  /// The state is on the disk: troubles of an older state in its place no longer count.
+  virtual void wrote(WorkerId, ModelId, std::uint32_t /*version*/) {}
+  /// Whether the worker dies at this moment of a unit. If it does, nothing that it does afterwards counts.
+  virtual bool dies(WorkerId, Moment, ModelId, std::uint32_t /*unit*/) { return false; }
+  /// Whether training this unit throws.
+  virtual bool unit_fails(const Lease&) { return false; }
+  /// Whether the disk has no room for a new state.
+  virtual bool is_full() { return false; }
+  /// Whether a state that a dying worker was writing is left under its name, incomplete.
+  virtual bool is_torn(WorkerId, ModelId, std::uint32_t /*version*/) { return false; }
+  /// The worker ended its life by itself.
+  virtual void ended(const Peer&, worker::Trouble) {}
+};
+
+}  // namespace hop::hopper::simulate
