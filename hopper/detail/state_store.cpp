@@ -138,13 +138,11 @@ std::optional<HeldState> StateStore::read_file(const fs::path& file) {
       const nn::StateHeader header = nn::read_state_header(file);
       AlignedBuffer block(header.layout.bytes);
       nn::load_state(file, header.layout, block.span());
-      HeldState state = from_header(header);
+      const HeldState state = from_header(header);
       if (path({state.model, state.version}) != file) {
         throw StateError("[state] expected " + path({state.model, state.version}).filename().string() + ", got " +
                          file.string());
       }
-      const std::scoped_lock lock(mutex_);
-      entries_[{state.model, state.version}] = {nullptr, nullptr, header.layout, state.attempt};
       return std::optional(state);
     });
   } catch (const Unreadable& error) {
@@ -175,77 +173,76 @@ Digest StateStore::put(const HeldState& state, const nn::StateLayout& layout, nn
                                                   block)
                                  : xxh3_128(block);
   const std::scoped_lock lock(mutex_);
-  remember(key, {std::move(bytes), nullptr, layout, state.attempt});
+  remember(key, {std::move(bytes), digest});
   return digest;
 }
 
-void StateStore::remember(Key key, Entry entry) {
-  entries_[key] = std::move(entry);
+// The caller holds mutex_.
+void StateStore::remember(Key key, Stored stored) {
+  in_memory_[key] = {std::move(stored), nullptr};
   if (!durable_) return;
   recent_.remove(key);
   recent_.push_front(key);
   while (recent_.size() > kStatesInMemory) {
-    entries_[recent_.back()].bytes.reset();
+    in_memory_.erase(recent_.back());
     recent_.pop_back();
   }
 }
 
-nn::StateBytes StateStore::find(Key key) {
-  nn::StateLayout layout;
-  {
-    const std::scoped_lock lock(mutex_);
-    const auto it = entries_.find(key);
-    if (it == entries_.end() || it->second.bytes || !durable_) return it == entries_.end() ? nullptr : it->second.bytes;
-    layout = it->second.layout;
-  }
+// The layout is read from the file each time: a worker may hold states of many thousand models, and the layouts of all
+// would fill its memory.
+StateStore::Stored StateStore::find(Key key) {
+  if (Stored stored = find_in_memory(key)) return stored;
+  if (!durable_) return {};
+  const fs::path file = path(key);
   try {
-    return read_patiently(path(key), [&] {
-      nn::StateBytes bytes = blocks_->make(layout.bytes);
-      nn::load_state(path(key), layout, bytes->span());
-      return bytes;
+    return read_patiently(file, [&] {
+      const nn::StateHeader header = nn::read_state_header(file);
+      nn::StateBytes bytes = blocks_->make(header.layout.bytes);
+      nn::load_state(file, header.layout, bytes->span());
+      return Stored{std::move(bytes), header.digest};
     });
   } catch (const Unreadable& error) {
     if (error.error != ENOENT) throw StateDamaged(error.what());
     tell(error.what());
   } catch (const StateError& error) {
-    set_aside(path(key), error.what());
+    set_aside(file, error.what());
   }
-  const std::scoped_lock lock(mutex_);
-  entries_.erase(key);
-  recent_.remove(key);
-  return nullptr;
+  return {};
 }
 
-nn::StateBytes StateStore::find_in_memory(Key key) {
+StateStore::Stored StateStore::find_in_memory(Key key) {
   const std::scoped_lock lock(mutex_);
-  const auto it = entries_.find(key);
-  return it == entries_.end() ? nullptr : it->second.bytes;
+  const auto it = in_memory_.find(key);
+  return it == in_memory_.end() ? Stored() : it->second.stored;
 }
 
-nn::StateBytes StateStore::take(Key key) {
+StateStore::Stored StateStore::take(Key key) {
   {
     const std::scoped_lock lock(mutex_);
-    const auto it = entries_.find(key);
-    if (it != entries_.end() && it->second.copy) return std::move(it->second.copy);
-    if (it != entries_.end() && durable_ && it->second.bytes.use_count() == 1) {
-      recent_.remove(key);  // the file keeps the version, so memory can give its bytes away
-      return std::move(it->second.bytes);
+    const auto it = in_memory_.find(key);
+    if (it != in_memory_.end() && it->second.copy) return {std::move(it->second.copy), it->second.stored.digest};
+    if (it != in_memory_.end() && durable_ && it->second.stored.bytes.use_count() == 1) {
+      Stored stored = std::move(it->second.stored);  // the file keeps the version, so memory can give its bytes away
+      in_memory_.erase(it);
+      recent_.remove(key);
+      return stored;
     }
   }
-  const nn::StateBytes bytes = find(key);
-  if (!bytes || bytes.use_count() == 1) return bytes;  // fresh from the disk
-  return copy_of(*bytes);
+  Stored stored = find(key);
+  if (!stored || stored.bytes.use_count() == 1) return stored;  // fresh from the disk
+  return {copy_of(*stored.bytes), stored.digest};
 }
 
 void StateStore::copy_ahead(Key key) {
   if (durable_) return;  // take() gives the bytes away and copies nothing
-  const nn::StateBytes bytes = find_in_memory(key);
-  if (!bytes) return;
+  const Stored stored = find_in_memory(key);
+  if (!stored) return;
   try {
-    nn::StateBytes copy = copy_of(*bytes);
+    nn::StateBytes copy = copy_of(*stored.bytes);
     const std::scoped_lock lock(mutex_);
-    const auto it = entries_.find(key);
-    if (it != entries_.end() && it->second.bytes == bytes) it->second.copy = std::move(copy);
+    const auto it = in_memory_.find(key);
+    if (it != in_memory_.end() && it->second.stored.bytes == stored.bytes) it->second.copy = std::move(copy);
   } catch (const std::exception&) {  // no memory now: take() will try again
   }
 }
@@ -256,12 +253,10 @@ nn::StateBytes StateStore::copy_of(const AlignedBuffer& bytes) {
   return copy;
 }
 
-void StateStore::release(Key key, Attempt attempt) {
+void StateStore::remove(Key key) {
   {
     const std::scoped_lock lock(mutex_);
-    const auto it = entries_.find(key);
-    if (it == entries_.end() || it->second.attempt != attempt) return;
-    entries_.erase(it);
+    in_memory_.erase(key);
     recent_.remove(key);
   }
   if (durable_) remove_(path(key));  // without the lock, because a file system may take seconds

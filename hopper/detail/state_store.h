@@ -28,15 +28,22 @@ struct StateDamaged : StateError {
   using StateError::StateError;
 };
 
-/// Versions of models, each a state block. Thread-safe: the disk thread puts, the network thread serves. Durable: `put`
-/// returns when the state is a synced file, so states survive the process. Memory then holds only a few states for any
-/// number of models. Not durable: states are in memory only.
+/// Versions of models, each a state block: the mechanism of a worker's disk. Which states are here, and which are to
+/// go, is known to worker::Jobs. Thread-safe: the disk thread puts, the network thread serves. Durable: `put` returns
+/// when the state is a synced file, so states survive the process. Memory then holds only a few states, and nothing
+/// about the others, for any number of models. Not durable: states are in memory only.
 class StateStore {
  public:
   struct Key {
     ModelId model;
     std::uint32_t version = 0;
     auto operator<=>(const Key&) const = default;
+  };
+  /// The bytes of a state, null if it is not here, and their digest.
+  struct Stored {
+    nn::StateBytes bytes;
+    Digest digest{};
+    explicit operator bool() const { return bytes != nullptr; }
   };
 
   /// Takes a line for people: which file is wrong, and why.
@@ -58,31 +65,28 @@ class StateStore {
   /// Keeps a new state; computes and returns its digest. `state.digest` is ignored. Throws StateError (disk full).
   Digest put(const HeldState& state, const nn::StateLayout& layout, nn::StateBytes bytes);
 
-  /// The bytes of a version, from memory or disk; read-only. Null if the version is not here, or if its file is
-  /// damaged: such a file is reported and kept as `<name>.damaged`. Throws StateDamaged if the system cannot read the
-  /// file now.
-  nn::StateBytes find(Key key);
-  /// The same, but also null if the bytes are only on disk. Never waits for a disk.
-  nn::StateBytes find_in_memory(Key key);
-  /// The bytes for training: no other handle shares them. The version stays available (on disk, or in memory as a
+  /// A version, from memory or disk; read-only. Null if the version is not here, or if its file is damaged: a damaged
+  /// file is reported and kept as `<name>.damaged`. Throws StateDamaged if the system cannot read the file now.
+  Stored find(Key key);
+  /// The same, but also null if the version is only on disk. Never waits for a disk.
+  Stored find_in_memory(Key key);
+  /// A version for training: no other handle shares the bytes. The version stays available (on disk, or in memory as a
   /// copy).
-  nn::StateBytes take(Key key);
+  Stored take(Key key);
   /// Makes the copy of take() in advance, for a worker that has nothing else to do.
   void copy_ahead(Key key);
 
-  /// Forgets a version and deletes its file, if `attempt` left it. Does nothing if the version is not here. May wait
-  /// for the disk. Call it on the thread that puts, so that it cannot delete a newer file of the same name.
-  void release(Key key, Attempt attempt);
+  /// Forgets a version and deletes its file. Does nothing if the version is not here. May wait for the disk. Call it on
+  /// the thread that puts, so that it cannot delete a newer file of the same name.
+  void remove(Key key);
 
  private:
   struct Entry {
-    nn::StateBytes bytes;  // null if on disk only
-    nn::StateBytes copy;   // made ahead for take()
-    nn::StateLayout layout;
-    Attempt attempt;
+    Stored stored;
+    nn::StateBytes copy;  // made ahead for take()
   };
   std::filesystem::path path(Key key) const;
-  void remember(Key key, Entry entry);
+  void remember(Key key, Stored stored);
   std::optional<HeldState> read_file(const std::filesystem::path& file);
   void set_aside(const std::filesystem::path& file, const std::string& why);
   void tell(const std::string& line) const;
@@ -94,8 +98,8 @@ class StateStore {
   const Tell tell_;
   Remove remove_;
   std::mutex mutex_;
-  std::map<Key, Entry> entries_;
-  std::list<Key> recent_;  // versions whose bytes are in memory, the latest first
+  std::map<Key, Entry> in_memory_;
+  std::list<Key> recent_;  // if durable: what is in memory, the latest first
 };
 
 }  // namespace hop::hopper

@@ -12,6 +12,7 @@
 #include "hopper/detail/on_disk.h"
 #include "hopper/detail/patience.h"
 #include "hopper/device.h"
+#include "hopper/worker/doing.h"
 #include "kernels/threads.h"
 #include "net/unix.h"
 
@@ -97,7 +98,8 @@ net::Awaitable<void> Worker::live() {
   try {
     co_await obey();
     co_return;
-  } catch (const NetError&) {
+  } catch (const NetError& e) {
+    step(worker::event::Broken{worker::Trouble::Connection, e.what()});
     throw;
   } catch (const std::exception& e) {
     fatal = {kind_of(e), e.what()};
@@ -156,12 +158,15 @@ net::Awaitable<std::pair<message::Welcome, std::string>> Worker::be_welcomed() {
   co_return std::pair(welcome, std::move(text));
 }
 
-net::Awaitable<void> Worker::offer_states(std::vector<HeldState> held) {
+net::Awaitable<void> Worker::offer(std::vector<HeldState> held) {
+  const message::Ready ready{listener_->address().text(), held.size(), device_.to_string(), arithmetic_};
   for (const message::Held& page : message::pages_of(std::move(held))) {
     const message::Bytes bytes = message::encode(page);
     co_await coordinator_->send(static_cast<std::uint16_t>(message::Kind::Held), bytes);
     ++steps_;
   }
+  co_await tell(ready);
+  starts_to({});
 }
 
 void Worker::open_data(const message::Welcome& welcome, const std::string& experiment) {
@@ -210,10 +215,7 @@ net::Awaitable<void> Worker::obey() {
   door_ = std::make_unique<net::Door>(io_.get_executor(), listener_,
                                       [this](const std::string& line) { tell_later(message::Notice{line}); });
   spawn(accept_peers());
-  const message::Ready ready{listener_->address().text(), held.size(), device_.to_string(), arithmetic_};
-  co_await offer_states(std::move(held));
-  co_await tell(ready);
-  starts_to({});
+  step(worker::event::Opened{std::move(held)});
   while (true) {
     net::Message message = co_await coordinator_->receive();
     if (message.kind == static_cast<std::uint16_t>(message::Kind::Shutdown)) break;
@@ -225,35 +227,30 @@ net::Awaitable<void> Worker::obey() {
 
 net::Awaitable<void> Worker::dispatch(net::Message received) {
   using message::Kind;
+  namespace event = worker::event;
   const ByteView bytes = received.control.span();
   switch (static_cast<Kind>(received.kind)) {
-    case Kind::Lease: {
-      auto job = std::make_shared<Job>();
-      job->order = message::decode<message::LeaseOrder>(bytes);
-      job->config = config_from_json(job->order.config);
-      {
-        const std::scoped_lock lock(mutex_);
-        jobs_.push_back(job);
-      }
-      spawn(prepare(job));
+    case Kind::Lease:
+      take_order(message::decode<message::LeaseOrder>(bytes));
+      break;
+    case Kind::Cancel: {
+      const auto cancel = message::decode<message::Cancel>(bytes);
+      step(event::Cancelled{cancel.model, cancel.attempt});
       break;
     }
-    case Kind::Cancel:
-      cancel(message::decode<message::Cancel>(bytes));
-      break;
     case Kind::Answer: {
       const auto answer = message::decode<message::Answer>(bytes);
-      if (answer.verdict == Verdict::Stale) release({answer.model, answer.unit + 1}, answer.attempt);
+      step(event::Answered{answer.model, answer.unit, answer.attempt, answer.verdict});
       break;
     }
     case Kind::Release: {
       const auto old = message::decode<message::Release>(bytes);
-      release({old.model, old.version}, old.attempt);
+      step(event::Released{{old.model, old.version, old.attempt}});
       break;
     }
     case Kind::Collect: {
       const auto collect = message::decode<message::Collect>(bytes);
-      spawn(send_state(coordinator_, {collect.model, collect.version}, collect.digest));
+      spawn(give(coordinator_, {collect.model, collect.version}, collect.digest));
       break;
     }
     default:
@@ -262,32 +259,23 @@ net::Awaitable<void> Worker::dispatch(net::Message received) {
   co_return;
 }
 
-// Deletes on the disk thread: a file system may take seconds, and the conversations must not wait for it.
-void Worker::release(StateStore::Key key, Attempt attempt) {
-  net::asio::post(disk_, [this, key, attempt] {
-    store_->release(key, attempt);
-    ++steps_;
-  });
+void Worker::take_order(message::LeaseOrder order) {
+  auto cargo = std::make_shared<Cargo>();
+  cargo->lease = order.lease;
+  cargo->config = config_from_json(order.config);
+  {
+    const std::scoped_lock lock(mutex_);
+    arriving_ = std::move(cargo);
+  }
+  step(worker::event::Leased{order.lease, order.source_address.value_or("")});
+  const std::scoped_lock lock(mutex_);
+  arriving_.reset();  // the machine may know the attempt already, and ignores it then
 }
 
 void Worker::starts_to(std::string what) {
   const std::scoped_lock lock(mutex_);
   starting_ = std::move(what);
   ++steps_;
-}
-
-// From any thread. The caller holds mutex_.
-std::string Worker::doing() const {
-  if (!starting_.empty()) return starting_;
-  std::string text;
-  if (training_) text = std::string(training_->stage) + " model " + std::to_string(training_->order.lease.model.value);
-  if (!training_ && !jobs_.empty()) {
-    const Job& next = *jobs_.front();
-    text = std::string(next.stage) + " model " + std::to_string(next.order.lease.model.value);
-    if (next.order.source_address && !next.ready) text += " from " + *next.order.source_address;
-  }
-  if (saving_) text += (text.empty() ? "" : "; ") + ("makes model " + std::to_string(saving_->value) + " durable");
-  return text;
 }
 
 message::Heartbeat Worker::heartbeat() const {
@@ -298,9 +286,9 @@ message::Heartbeat Worker::heartbeat() const {
     if (const Connection open = peer.lock()) beat.progress += open->arrived();
   }
   const std::scoped_lock lock(mutex_);
-  beat.doing = doing();
-  if (training_) {
-    const Lease& lease = training_->order.lease;
+  beat.doing = starting_.empty() ? worker::doing(jobs_) : starting_;
+  if (const worker::Job* job = jobs_.training()) {
+    const Lease& lease = job->lease;
     beat.busy = true;
     beat.model = lease.model;
     beat.unit = lease.unit;

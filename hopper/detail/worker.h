@@ -1,7 +1,8 @@
-// A worker: owns partitions and states, trains the units that it is leased, and hands models to other workers. Three
-// threads: the network thread (the one that calls run(): all conversations), the compute thread (only training), and
-// the disk thread (states to and from files, and other slow work: building trainers, copying states). While a unit
-// trains, the next one's state arrives and the last one's leaves. Internal to Hopscotch.
+// A worker: owns partitions and states, trains the units that it is leased, and hands models to other workers. What it
+// does is decided by worker::Jobs; this class executes. Three threads: the network thread (the one that calls run():
+// all conversations), the compute thread (only training), and the disk thread (states to and from files, and other slow
+// work: building trainers, copying states). While a unit trains, the next one's state arrives and the last one's
+// leaves. Internal to Hopscotch.
 #pragma once
 
 #include <atomic>
@@ -9,7 +10,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <filesystem>
 #include <map>
@@ -29,6 +29,7 @@
 #include "hopper/detail/slots.h"
 #include "hopper/detail/state_store.h"
 #include "hopper/trainer.h"
+#include "hopper/worker/jobs.h"
 #include "net/door.h"
 #include "net/memory.h"
 #include "net/transport.h"
@@ -62,34 +63,64 @@ class Worker {
  private:
   using Connection = std::shared_ptr<net::Connection>;
 
-  // A lease on its way through the worker. While it is queued, mutex_ guards its trainer, because make_room() may take
-  // the trainer back.
-  struct Job {
-    message::LeaseOrder order;
+  // What the threads hold for a job. Until the job begins, mutex_ guards it, because make_room() may take its trainer
+  // back; then the compute thread owns it, and in the end the disk thread.
+  struct Cargo {
+    Lease lease;
     Config config;
     std::unique_ptr<Trainer> trainer;  // on a device, maybe only once the unit begins
     nn::StateBytes bytes;              // the parent's; null for unit 0, and on the CPU once the trainer has taken them
     bool loaded = false;               // whether the trainer has the parent's state
-    Stopwatch ordered;                 // runs since the lease arrived
+    bool begun = false;
     std::uint64_t received_bytes = 0;
+    Time ordered{};  // action::Train's
+    std::optional<Time> free_since;
     std::optional<double> gap;  // UnitMetrics::gap_seconds, known when the unit begins
     double idle = 0;
-    bool ready = false;
-    const char* stage = "prepares";  // for people
+    nn::SavedState saved;  // the new state, on its way out of the trainer
+    nn::StateLayout layout;
+
+    StateStore::Key parent() const { return {lease.model, lease.unit}; }
     std::unique_ptr<Trainer> leave_trainer() {
       loaded = false;
       return std::move(trainer);
     }
-    StateStore::Key parent() const { return {order.lease.model, order.lease.unit}; }
   };
-  using JobPtr = std::shared_ptr<Job>;
+  using CargoPtr = std::shared_ptr<Cargo>;
+  // The machine's answer to somebody who wants a state: which one lies here, or why none does.
+  struct Found {
+    std::optional<worker::StateName> state;
+    std::string why;
+  };
+
+  // worker_machine.cpp: events in, actions out
+  void step(worker::Event event);
+  void execute(const worker::action::Offer& offer);
+  void execute(const worker::action::Prepare& prepare);
+  void execute(const worker::action::Fetch& fetch);
+  void execute(const worker::action::Read& read);
+  void execute(const worker::action::Train& train);
+  void execute(const worker::action::Drop& drop);
+  void execute(const worker::action::Save& save);
+  void execute(const worker::action::CopyAhead& copy);
+  void execute(const worker::action::Delete& order);
+  void execute(const worker::action::Serve& serve);
+  void execute(const worker::action::Refuse& refuse);
+  void execute(const worker::action::TellResult& tell);
+  void execute(const worker::action::TellFailed& tell);
+  void execute(const worker::action::End& end);
+  net::Awaitable<void> report(CargoPtr cargo, net::Awaitable<worker::Event> work);
+  CargoPtr cargo_of(Attempt attempt) const;
+  bool is_waiting(const CargoPtr& cargo) const;
+  void lose_device(std::exception_ptr error);
+  net::Awaitable<void> leave(std::exception_ptr error);
 
   // worker.cpp: the conversation with the coordinator
   net::Awaitable<void> live();
   net::Awaitable<void> greet();
   net::Awaitable<Connection> call(net::Address address, HostRole role);
   net::Awaitable<std::pair<message::Welcome, std::string>> be_welcomed();
-  net::Awaitable<void> offer_states(std::vector<HeldState> held);
+  net::Awaitable<void> offer(std::vector<HeldState> held);
   void open_data(const message::Welcome& welcome, const std::string& experiment);
   std::shared_ptr<const data::DeviceRows> rows_on_device(std::uint32_t workers) const;
   net::Awaitable<void> obey();
@@ -98,43 +129,39 @@ class Worker {
   net::Awaitable<void> beat_once();
   void beat_at_once();
   message::Heartbeat heartbeat() const;
-  std::string doing() const;
   void starts_to(std::string what);
+  void take_order(message::LeaseOrder order);
   template <class T>
   net::Awaitable<void> tell(T message);
   template <class T>
   void tell_later(T message);
-  void release(StateStore::Key key, Attempt attempt);
   void spawn(net::Awaitable<void> coroutine);
   void remember(const Connection& peer);
 
   // worker_units.cpp: from a lease to a result
-  net::Awaitable<void> prepare(JobPtr job);
-  bool take_place(const JobPtr& job);
-  void load_ahead(const JobPtr& job);
-  bool is_queued(const JobPtr& job) const;
-  void cancel(const message::Cancel& cancel);
+  net::Awaitable<worker::Event> prepare(CargoPtr cargo);
+  net::Awaitable<worker::Event> read(CargoPtr cargo);
+  bool take_place(const CargoPtr& cargo);
+  void load_early(const CargoPtr& cargo);
+  void load_ahead(const CargoPtr& cargo);
   void compute();
-  JobPtr next_job();
-  bool attempt(Job& job);
-  void train_with_room(Job& job);
-  void train(Job& job);
-  void load(Job& job);
-  void make_room(Job& job);
+  CargoPtr next_unit();
+  bool attempt(Cargo& cargo);
+  UnitMetrics train_with_room(Cargo& cargo);
+  UnitMetrics train(Cargo& cargo);
+  void measure_gap(Cargo& cargo) const;
+  void load(Cargo& cargo);
+  void make_room(Cargo& cargo);
   void reserve_blocks(std::uint64_t bytes);
-  bool has_nothing_to_do() const;
-  void lose_device(std::exception_ptr error);
-  net::Awaitable<void> leave(std::exception_ptr error);
-  void finish(const Job& job, UnitMetrics metrics, nn::SavedState state, nn::StateLayout layout);
-  bool has_left(const HeldState& state, const nn::SavedState& saved);
-  void keep(const HeldState& state, const nn::StateBytes& bytes, const nn::StateLayout& layout);
-  void report_failure(const Job& job, Failure failure, const std::string& text);
+  void save(HeldState state, const Cargo& cargo);
+  bool has_left(const HeldState& state, const Cargo& cargo);
 
   // worker_peers.cpp: states between workers
   net::Awaitable<void> accept_peers();
   net::Awaitable<void> serve_peer(net::Door::Visitor visitor);
-  net::Awaitable<void> fetch(Job& job);
-  net::Awaitable<void> send_state(Connection to, StateStore::Key key, Digest expected);
+  net::Awaitable<worker::Event> fetch(CargoPtr cargo, std::string address);
+  net::Awaitable<void> give(Connection to, StateStore::Key key, Digest expected);
+  Found look_up(StateStore::Key key);
 
   WorkerOptions options_;
   std::optional<Experiment> received_;  // the experiment, if it came over the wire
@@ -160,17 +187,24 @@ class Worker {
   std::uint64_t peer_control_bytes_ = 0;
   std::exception_ptr error_;
 
-  // Shared with the compute thread.
+  const Stopwatch clock_;
+
+  // Shared by the threads. Whoever steps the machine executes its actions before the next step: they only hand work to
+  // other threads.
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
-  std::deque<JobPtr> jobs_;  // in the order of their leases, without the one in training
-  JobPtr training_;
-  JobPtr loading_;                 // a queued job whose trainer is with the disk thread
-  std::string starting_;           // the worker's activity before it is ready, for people; empty afterwards
-  std::optional<ModelId> saving_;  // the model whose state the disk thread makes durable
+  worker::Jobs jobs_;
+  std::map<Attempt, CargoPtr> cargo_;       // of jobs that have not left their trainers
+  CargoPtr arriving_;                       // of the lease that the machine is about to hear of
+  CargoPtr next_;                           // to be trained now
+  CargoPtr loading_;                        // its trainer is with the disk thread
+  std::vector<CargoPtr> dropped_;           // by the actions of this step
+  std::map<std::uint64_t, Found> answers_;  // by ticket
+  std::uint64_t tickets_ = 0;
+  std::exception_ptr lost_device_;
+  std::string starting_;  // the worker's activity before it is ready, for people; empty afterwards
   std::atomic<std::uint64_t> rows_done_ = 0;
   std::atomic<std::uint64_t> steps_ = 0;  // counts the worker's progress besides rows
-  std::optional<Stopwatch> idle_since_;   // compute thread only; none before the first unit
   std::set<std::uint64_t> reserved_;      // compute thread only: state sizes for which blocks were reserved
   std::stop_source stop_;
   std::thread compute_thread_;

@@ -25,9 +25,9 @@ std::uint16_t kind_of() {
 
 }  // namespace
 
-net::Awaitable<void> Worker::fetch(Job& job) {
-  const Lease& lease = job.order.lease;
-  const net::Address source = net::Address::parse(*job.order.source_address);
+net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address) {
+  const Lease& lease = cargo->lease;
+  const net::Address source = net::Address::parse(address);
   const Connection peer = co_await call(source, HostRole::Worker);
   remember(peer);
   const message::Fetch request{lease.model, lease.unit, lease.parent};
@@ -40,9 +40,9 @@ net::Awaitable<void> Worker::fetch(Job& job) {
   const auto state = message::decode<message::State>(answer.control.span());
   if (state.unreadable) throw StateDamaged("[fetch] " + source.text() + ": " + state.text);
   if (!state.found) throw StateLost("[fetch] " + source.text() + ": " + state.text);
-  std::optional<std::uint64_t> known = slots_->known_state_bytes(lease.model, job.config);
+  std::optional<std::uint64_t> known = slots_->known_state_bytes(lease.model, cargo->config);
   if (!known) {
-    const auto size = [this, work = &job] { return slots_->state_bytes(work->order.lease.model, work->config); };
+    const auto size = [this, c = cargo.get()] { return slots_->state_bytes(c->lease.model, c->config); };
     known = co_await on_disk(disk_, size);
   }
   const std::uint64_t expected = *known;
@@ -52,34 +52,48 @@ net::Awaitable<void> Worker::fetch(Job& job) {
   }
   nn::StateBytes bytes = blocks_->make(expected);
   co_await peer->receive_payload(bytes->span(), patience_with_state(expected));
-  if (xxh3_128(bytes->span()) != lease.parent)
-    throw StateDamaged("[fetch] the state from " + source.text() + " is damaged");
   const net::Traffic traffic = peer->traffic();
   peer_control_bytes_ += traffic.control_sent + traffic.control_received;
-  job.received_bytes = traffic.payload_received;
-  job.bytes = std::move(bytes);
+  cargo->received_bytes = traffic.payload_received;
+  cargo->bytes = std::move(bytes);
   peer->close();
+  co_return worker::event::Arrived{lease.attempt, xxh3_128(std::as_const(*cargo->bytes).span())};
 }
 
-net::Awaitable<void> Worker::send_state(Connection to, StateStore::Key key, Digest expected) {
-  message::State answer{key.model, key.version, expected, true, {}, false};
-  nn::StateBytes bytes = store_->find_in_memory(key);
+net::Awaitable<void> Worker::give(Connection to, StateStore::Key key, Digest expected) {
+  const Found found = look_up(key);
+  message::State answer{key.model, key.version, expected, found.state.has_value(), found.why, false};
+  StateStore::Stored stored;
+  if (found.state) stored = store_->find_in_memory(key);
   try {
-    if (!bytes) bytes = co_await on_disk(disk_, [this, key] { return store_->find(key); });
+    const auto find = [this, key] { return store_->find(key); };
+    if (found.state && !stored) stored = co_await on_disk(disk_, find);
   } catch (const std::exception& error) {  // the system refuses it, or has no memory; the other worker retries
-    answer.found = false;
     answer.unreadable = true;
     answer.text = error.what();
   }
-  if (!bytes && !answer.unreadable) {
+  if (found.state && !stored) {
     answer.found = false;
-    answer.text =
-        "version " + std::to_string(key.version) + " of model " + std::to_string(key.model.value) + " is not here";
+    if (!answer.unreadable) step(worker::event::Vanished{*found.state});
+    if (!answer.unreadable) answer.text = "it is gone from the disk";
   }
   const message::Bytes control = message::encode(answer);
-  const ByteView payload = bytes ? std::as_const(*bytes).span() : ByteView();
+  const ByteView payload = stored ? std::as_const(*stored.bytes).span() : ByteView();
   co_await to->send(kind_of<message::State>(), control, payload, patience_with_state(payload.size()));
   ++steps_;
+}
+
+// The machine answers at once. After the end of its life it does not answer.
+Worker::Found Worker::look_up(StateStore::Key key) {
+  std::uint64_t ticket = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    ticket = ++tickets_;
+  }
+  step(worker::event::Wanted{ticket, key.model, key.version});
+  const std::scoped_lock lock(mutex_);
+  const auto answer = answers_.extract(ticket);
+  return answer ? answer.mapped() : Found{std::nullopt, "this worker ends"};
 }
 
 void Worker::remember(const Connection& peer) {
@@ -111,7 +125,8 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
       const net::Message message = co_await peer->receive(net::deadline_in(kIdlePatience));
       if (message.kind != kind_of<message::Fetch>()) throw NetError("[worker] a peer may only fetch");
       const auto fetch = message::decode<message::Fetch>(message.control.span());
-      co_await send_state(peer, {fetch.model, fetch.version}, fetch.digest);
+      const StateStore::Key key{fetch.model, fetch.version};
+      co_await give(peer, key, fetch.digest);
     }
   } catch (const NetError& error) {
     peer->close();  // gone or talking nonsense; the worker that needs the state tells the coordinator

@@ -1,6 +1,6 @@
 // The path of a unit through a worker: lease, parent state, training, durable state, result. Long because it is one
-// story. prepare() and cancel() run on the network thread, compute() and its callees on the compute thread,
-// load_ahead(), has_left() and keep() on the disk thread.
+// story. prepare() and read() run on the network thread, compute() and its callees on the compute thread, load_ahead(),
+// save() and has_left() on the disk thread.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/error.h"
+#include "hopper/detail/failure.h"
 #include "hopper/detail/on_disk.h"
 #include "hopper/detail/worker.h"
 #include "kernels/threads.h"
@@ -30,174 +31,103 @@ void step_back() {
   setpriority(PRIO_PROCESS, self, getpriority(PRIO_PROCESS, self) + kNicer);
 }
 
-// A graph or a library also takes memory of the device, without the allocator.
-bool is_out_of_memory(const CudaError& error) { return error.name == "cudaErrorMemoryAllocation"; }
-
-// Describes the current exception for the coordinator; called in a catch block. Any exception of the application's code
-// costs a unit, not the worker.
-std::pair<Failure, std::string> describe_failure() {
-  try {
-    throw;
-  } catch (const StateLost& error) {
-    return {Failure::StateLost, error.what()};
-  } catch (const StateDamaged& error) {
-    return {Failure::StateDamaged, error.what()};
-  } catch (const MemoryError& error) {
-    return {Failure::OutOfMemory, error.what()};
-  } catch (const CudaError& error) {
-    return {is_out_of_memory(error) ? Failure::OutOfMemory : Failure::Error, error.what()};
-  } catch (const std::bad_alloc&) {
-    return {Failure::OutOfMemory, "out of memory"};
-  } catch (const std::exception& error) {
-    return {Failure::Error, error.what()};
-  } catch (...) {
-    return {Failure::Error, "the model threw something that is no std::exception"};
-  }
-}
-
 // The blocks that an architecture needs besides the one in training: for the arriving state, for the leaving state, and
 // for the state that waits until another worker has committed.
 constexpr std::size_t kBlocksAhead = 3;
 
 }  // namespace
 
-net::Awaitable<void> Worker::prepare(JobPtr job) {
-  std::optional<std::pair<Failure, std::string>> failure;
-  try {
-    const auto enters = [this, &job](const char* stage) {
+// Finds a trainer, or leaves it to the compute thread to find one when the unit begins.
+net::Awaitable<worker::Event> Worker::prepare(CargoPtr cargo) {
+  if (!take_place(cargo) && device_.is_cpu()) {  // building takes milliseconds: the conversations must not wait
+    const auto build = [this, c = cargo.get()] { return slots_->take_early(c->lease.model, c->config); };
+    std::unique_ptr<Trainer> built = co_await on_disk(disk_, build);
+    {
       const std::scoped_lock lock(mutex_);
-      job->stage = stage;
-      ++steps_;
-    };
-    if (!take_place(job) && device_.is_cpu()) {  // building takes milliseconds: the conversations must not wait
-      const auto build = [this, work = job.get()] { return slots_->take_early(work->order.lease.model, work->config); };
-      std::unique_ptr<Trainer> built = co_await on_disk(disk_, build);
-      const std::scoped_lock lock(mutex_);
-      job->trainer = std::move(built);
+      if (is_waiting(cargo)) cargo->trainer = std::move(built);
     }
-    if (job->order.source_address) {
-      enters("fetches");
-      co_await fetch(*job);
-    } else if (job->order.lease.unit > 0) {
-      enters("reads");
-      job->bytes = co_await on_disk(disk_, [this, key = job->parent()] { return store_->take(key); });
-      if (!job->bytes) failure = {Failure::StateLost, "the parent state is not on this node"};
-    }
-    const std::scoped_lock lock(mutex_);
-    if (device_.is_cpu() && job->bytes && job->trainer) load(*job);
-  } catch (const NetError& error) {
-    failure = {Failure::SourceUnreachable, error.what()};
-  } catch (const CudaError& error) {
-    if (error.sticky) {
-      lose_device(std::current_exception());
-      co_return;
-    }
-    failure = describe_failure();
-  } catch (...) {
-    failure = describe_failure();
+    if (built) slots_->give_back(std::move(built));  // the job was given up meanwhile
   }
-  bool cancelled = false;
-  std::unique_ptr<Trainer> unused;
-  {
-    const std::scoped_lock lock(mutex_);
-    cancelled = !is_queued(job);
-    job->ready = true;
-    job->stage = "is about to train";
-    ++steps_;
-    if (failure) std::erase(jobs_, job);
-    if (failure || cancelled) unused = job->leave_trainer();
-  }
-  changed_.notify_all();
-  if (unused) slots_->give_back(std::move(unused));
-  if (!failure && !device_.is_cpu()) net::asio::post(disk_, [this, job] { load_ahead(job); });
-  if (failure && !cancelled) report_failure(*job, failure->first, failure->second);
+  co_return worker::event::Prepared{cargo->lease.attempt};
+}
+
+net::Awaitable<worker::Event> Worker::read(CargoPtr cargo) {
+  const auto take = [this, key = cargo->parent()] { return store_->take(key); };
+  StateStore::Stored parent = co_await on_disk(disk_, take);
+  if (!parent) throw StateLost("the parent state is not on this node");
+  cargo->bytes = std::move(parent.bytes);
+  co_return worker::event::Arrived{cargo->lease.attempt, parent.digest};
+}
+
+// Gives a free trainer to a waiting job. The job keeps it unless make_room() takes it back.
+bool Worker::take_place(const CargoPtr& cargo) {
+  const std::scoped_lock lock(mutex_);
+  if (is_waiting(cargo)) cargo->trainer = slots_->take_free(cargo->lease.model, cargo->config);
+  return cargo->trainer != nullptr;
+}
+
+// Loads a parent that waits for its turn. On the CPU that is an exchange of pointers.
+void Worker::load_early(const CargoPtr& cargo) {
+  if (!device_.is_cpu()) return net::asio::post(disk_, [this, cargo] { load_ahead(cargo); });
+  const std::scoped_lock lock(mutex_);
+  if (is_waiting(cargo) && cargo->bytes && cargo->trainer) load(*cargo);
 }
 
 // Loads a state to a device in advance, on the disk thread: if the bytes are not in pinned memory, the copy takes the
 // caller's time. This is optional: a unit that begins earlier loads its state itself.
-void Worker::load_ahead(const JobPtr& job) {
+void Worker::load_ahead(const CargoPtr& cargo) {
   std::unique_ptr<Trainer> place;
   {
     const std::scoped_lock lock(mutex_);
-    if (!is_queued(job) || !job->bytes || !job->trainer) return;
-    place = job->leave_trainer();
-    loading_ = job;
+    if (!is_waiting(cargo) || !cargo->bytes || !cargo->trainer || cargo->loaded) return;
+    place = cargo->leave_trainer();
+    loading_ = cargo;
   }
   bool loaded = false;
   try {
-    place->state().load(job->bytes);
+    place->state().load(cargo->bytes);
     loaded = true;
   } catch (...) {  // the unit tries again and reports its error
   }
   {
     const std::scoped_lock lock(mutex_);
     loading_.reset();
-    if (is_queued(job)) {
-      job->trainer = std::move(place);
-      job->loaded = loaded;
+    if (is_waiting(cargo)) {
+      cargo->trainer = std::move(place);
+      cargo->loaded = loaded;
     }
   }
   changed_.notify_all();
   if (place) slots_->give_back(std::move(place));  // it was cancelled meanwhile
 }
 
-// Gives a free trainer to a waiting job. The job keeps it unless make_room() takes it back.
-bool Worker::take_place(const JobPtr& job) {
-  const std::scoped_lock lock(mutex_);
-  if (is_queued(job)) job->trainer = slots_->take_free(job->order.lease.model, job->config);
-  return job->trainer != nullptr;
-}
-
-// The caller holds mutex_.
-bool Worker::is_queued(const JobPtr& job) const { return std::find(jobs_.begin(), jobs_.end(), job) != jobs_.end(); }
-
-void Worker::cancel(const message::Cancel& cancel) {
-  JobPtr job;
-  std::unique_ptr<Trainer> unused;
-  {
-    const std::scoped_lock lock(mutex_);
-    const auto it = std::find_if(jobs_.begin(), jobs_.end(), [&](const JobPtr& j) {
-      return j->order.lease.model == cancel.model && j->order.lease.attempt == cancel.attempt;
-    });
-    if (it == jobs_.end()) return;  // it has begun: its result will count
-    job = *it;
-    jobs_.erase(it);
-    unused = job->leave_trainer();
-  }
-  if (unused) slots_->give_back(std::move(unused));
-  report_failure(*job, Failure::Cancelled, "cancelled before it began");
-}
-
 void Worker::compute() {
   step_back();
   kernels::set_compute_threads(static_cast<int>(experiment_->run.threads_per_worker));
-  while (const JobPtr job = next_job()) {
-    if (!attempt(*job)) return;
-    idle_since_.emplace();
-    const std::scoped_lock lock(mutex_);
-    training_.reset();
+  while (const CargoPtr cargo = next_unit()) {
+    if (!attempt(*cargo)) return;
   }
 }
 
-// Waits for a job. Null if the worker ends.
-Worker::JobPtr Worker::next_job() {
+// Waits for a unit to train. Null if the worker ends.
+Worker::CargoPtr Worker::next_unit() {
   std::unique_lock lock(mutex_);
-  const auto can_begin = [this] { return !jobs_.empty() && jobs_.front()->ready && jobs_.front() != loading_; };
+  const auto can_begin = [this] { return next_ && next_ != loading_; };
   if (!changed_.wait(lock, stop_.get_token(), can_begin)) return {};
-  training_ = jobs_.front();
-  training_->stage = "trains";
-  ++steps_;
-  jobs_.pop_front();
-  rows_done_ = 0;
-  beat_at_once();
-  return training_;
+  next_->begun = true;
+  return std::exchange(next_, nullptr);
 }
 
-// Runs one unit and reports a failure. False if no other unit can follow.
-bool Worker::attempt(Job& job) {
-  std::optional<std::pair<Failure, std::string>> failure;
+// Trains one unit and tells the machine. False if no other unit can follow.
+bool Worker::attempt(Cargo& cargo) {
+  const Attempt number = cargo.lease.attempt;
+  worker::event::Failed failure;
   try {
-    train_with_room(job);
+    const UnitMetrics metrics = train_with_room(cargo);
+    step(worker::event::Trained{number, metrics});
+    // To hand the state over is no part of the next gap: the disk thread, which goes first, may begin at once.
+    const std::scoped_lock lock(mutex_);
+    if (next_) next_->free_since = clock_.elapsed();
     return true;
   } catch (const TrainingStopped&) {
     return false;
@@ -206,43 +136,43 @@ bool Worker::attempt(Job& job) {
       lose_device(std::current_exception());
       return false;
     }
-    failure = describe_failure();
+    failure = failure_of(number);
   } catch (...) {
-    failure = describe_failure();
+    failure = failure_of(number);
   }
-  if (job.trainer) slots_->forget(std::move(job.trainer));      // a failed unit leaves it in an unknown state
-  if (failure->first == Failure::OutOfMemory) slots_->clear();  // makes room for the next attempt
-  report_failure(job, failure->first, failure->second);
+  if (cargo.trainer) slots_->forget(std::move(cargo.trainer));   // a failed unit leaves it in an unknown state
+  if (failure.failure == Failure::OutOfMemory) slots_->clear();  // makes room for the next attempt
+  step(std::move(failure));
   return true;
 }
 
 // On a device, a unit that does not fit is tried once more after make_room(). Not on the CPU, where the failed try has
 // changed the state in place.
-void Worker::train_with_room(Job& job) {
-  if (device_.is_cpu()) return train(job);
+UnitMetrics Worker::train_with_room(Cargo& cargo) {
+  if (device_.is_cpu()) return train(cargo);
   try {
-    return train(job);
+    return train(cargo);
   } catch (const MemoryError&) {
-    make_room(job);
+    make_room(cargo);
   } catch (const CudaError& error) {
     if (!is_out_of_memory(error)) throw;
-    make_room(job);
+    make_room(cargo);
   }
-  train(job);
+  return train(cargo);
 }
 
 // Gives the device to one unit that did not fit beside the other trainers. From now on no architecture has a second
-// trainer there. Queued jobs lose their trainers, with or without a loaded state: the bytes stay on the host until the
+// trainer there. Waiting jobs lose their trainers, with or without a loaded state: the bytes stay on the host until the
 // unit begins and takes a trainer itself.
-void Worker::make_room(Job& job) {
+void Worker::make_room(Cargo& cargo) {
   slots_->make_one_enough();  // first: from here on no job gets a trainer in advance
   std::vector<std::unique_ptr<Trainer>> places;
-  if (job.trainer) places.push_back(job.leave_trainer());
+  if (cargo.trainer) places.push_back(cargo.leave_trainer());
   {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return loading_ == nullptr; });
-    for (const JobPtr& queued : jobs_) {
-      if (queued->trainer) places.push_back(queued->leave_trainer());
+    for (const auto& [attempt, other] : cargo_) {
+      if (is_waiting(other) && other->trainer) places.push_back(other->leave_trainer());
     }
   }
   for (std::unique_ptr<Trainer>& place : places) slots_->forget(std::move(place));
@@ -250,55 +180,40 @@ void Worker::make_room(Job& job) {
   rows_done_ = 0;
 }
 
-// After a sticky error this process cannot use the device any more. A worker process ends, and another begins. A worker
-// thread would begin its next life in the same process, so it ends the run.
-void Worker::lose_device(std::exception_ptr error) {
-  net::asio::post(io_, [this, error] { spawn(leave(error)); });
-}
-
-net::Awaitable<void> Worker::leave(std::exception_ptr error) {
-  if (options_.memory) {
-    message::Fatal fatal{message::FatalKind::Other, {}};
-    try {
-      std::rethrow_exception(error);
-    } catch (const std::exception& e) {
-      fatal.text =
-          "[run] " + device_.to_string() + " is lost to this process; the run can be resumed in a new one: " + e.what();
-    }
-    co_await tell(fatal);
-  }
-  std::rethrow_exception(error);
-}
-
-void Worker::train(Job& job) {
-  const Lease& lease = job.order.lease;
-  if (!job.trainer) job.trainer = slots_->take(lease.model, job.config);
-  Trainer& trainer = *job.trainer;
+UnitMetrics Worker::train(Cargo& cargo) {
+  const Lease& lease = cargo.lease;
+  if (!cargo.trainer) cargo.trainer = slots_->take(lease.model, cargo.config);
+  Trainer& trainer = *cargo.trainer;
   reserve_blocks(trainer.state().layout().bytes);
-  if (job.bytes && !job.loaded) load(job);
-  if (!job.gap) {  // once, because a second try is no gap
-    const double free_for = idle_since_ ? idle_since_->seconds() : -1;
-    job.gap = std::min(free_for, job.ordered.seconds());
-    job.idle = idle_since_ ? free_for - *job.gap : -1;
-  }
+  if (cargo.bytes && !cargo.loaded) load(cargo);
+  if (!cargo.gap) measure_gap(cargo);         // once, because a second try is no gap
   if (lease.unit == 0) trainer.initialize();  // part of the model's first unit, not of the gap
   UnitMetrics metrics =
       trainer.train(partitions_.at(lease.partition), lease.epoch, lease.partition, stop_.get_token(), &rows_done_);
   if (lease.validate && validation_) trainer.validate(*validation_, metrics, &steps_);
-  metrics.received_bytes = job.received_bytes;
-  metrics.gap_seconds = *job.gap;
-  metrics.idle_seconds = job.idle;
+  metrics.received_bytes = cargo.received_bytes;
+  metrics.gap_seconds = *cargo.gap;
+  metrics.idle_seconds = cargo.idle;
   metrics.peak_rss_bytes = peak_rss_bytes();
-  const nn::StateLayout& layout = trainer.state().layout();
-  finish(job, metrics, trainer.state().save(device_.is_cpu() ? nullptr : blocks_->make(layout.bytes)), layout);
+  cargo.layout = trainer.state().layout();
+  cargo.saved = trainer.state().save(device_.is_cpu() ? nullptr : blocks_->make(cargo.layout.bytes));
   trainer.state().release();
-  slots_->give_back(std::move(job.trainer));
+  slots_->give_back(std::move(cargo.trainer));
+  return metrics;
+}
+
+void Worker::measure_gap(Cargo& cargo) const {
+  const auto seconds = [](Time time) { return std::chrono::duration<double>(time).count(); };
+  cargo.gap = cargo.idle = -1;
+  if (!cargo.free_since) return;
+  cargo.gap = seconds(clock_.elapsed() - std::max(*cargo.free_since, cargo.ordered));
+  cargo.idle = seconds(std::max(cargo.ordered - *cargo.free_since, Time::zero()));
 }
 
 // On the CPU the unit trains on the bytes themselves. A device gets a copy, and the bytes stay for a second try.
-void Worker::load(Job& job) {
-  job.trainer->state().load(device_.is_cpu() ? std::move(job.bytes) : job.bytes);
-  job.loaded = true;
+void Worker::load(Cargo& cargo) {
+  cargo.trainer->state().load(device_.is_cpu() ? std::move(cargo.bytes) : cargo.bytes);
+  cargo.loaded = true;
 }
 
 // Makes blocks in advance for the first states of a size, because page faults take longer than the transfer.
@@ -312,60 +227,34 @@ void Worker::reserve_blocks(std::uint64_t bytes) {
   });
 }
 
-bool Worker::has_nothing_to_do() const {
-  const std::scoped_lock lock(mutex_);
-  return jobs_.empty() && !training_;
-}
-
-// On the disk thread, while the next unit trains: waits until the state has left its trainer, makes it durable, and
-// then reports the result.
-void Worker::finish(const Job& job, UnitMetrics metrics, nn::SavedState saved, nn::StateLayout layout) {
-  const Lease& lease = job.order.lease;
-  const HeldState state{lease.model, lease.unit + 1, lease.partition, lease.attempt, lease.parent, {}, metrics};
-  net::asio::post(disk_, [this, state, saved = std::move(saved), layout = std::move(layout)] {
-    if (has_left(state, saved)) keep(state, saved.wait(), layout);
-  });
+// While the next unit trains: waits until the state has left its trainer, and makes it durable. An error of the disk is
+// no fault of the model.
+void Worker::save(HeldState state, const Cargo& cargo) {
+  if (!has_left(state, cargo)) return;
+  std::optional<worker::Event> outcome;
+  try {
+    outcome = worker::event::Saved{state.attempt, store_->put(state, cargo.layout, cargo.saved.wait())};
+  } catch (const std::exception& error) {
+    outcome = worker::event::Broken{worker::Trouble::Disk, error.what()};
+  }
+  step(*std::move(outcome));
 }
 
 // Waits for the state to arrive on the host. False after an error of the device, which costs at most the unit, never
 // the run.
-bool Worker::has_left(const HeldState& state, const nn::SavedState& saved) {
+bool Worker::has_left(const HeldState& state, const Cargo& cargo) {
   try {
-    saved.wait();
+    cargo.saved.wait();
     return true;
   } catch (const std::exception& error) {
     const auto* cuda = dynamic_cast<const CudaError*>(&error);
     if (cuda != nullptr && cuda->sticky) {
       lose_device(std::current_exception());
     } else {
-      tell_later(message::Failed{state.model, state.version - 1, state.attempt, Failure::Error, error.what()});
+      step(worker::event::Failed{state.attempt, Failure::Error, error.what()});
     }
     return false;
   }
-}
-
-// Makes the state durable and reports the result. An error of the disk is no fault of the model: the run ends and can
-// be resumed.
-void Worker::keep(const HeldState& state, const nn::StateBytes& bytes, const nn::StateLayout& layout) {
-  const auto saves = [this](std::optional<ModelId> model) {
-    const std::scoped_lock lock(mutex_);
-    saving_ = model;
-    ++steps_;
-  };
-  try {
-    saves(state.model);
-    const Digest digest = store_->put(state, layout, bytes);
-    saves(std::nullopt);
-    tell_later(message::Result{state.model, state.version - 1, state.attempt, digest, state.metrics});
-    if (has_nothing_to_do()) store_->copy_ahead({state.model, state.version});  // the model may go on here
-  } catch (const std::exception& error) {
-    tell_later(message::Fatal{message::FatalKind::Other, error.what()});
-  }
-}
-
-void Worker::report_failure(const Job& job, Failure failure, const std::string& text) {
-  const Lease& lease = job.order.lease;
-  tell_later(message::Failed{lease.model, lease.unit, lease.attempt, failure, text});
 }
 
 }  // namespace hop::hopper

@@ -38,10 +38,10 @@ TEST_F(StateStoreTest, LeavesAVersionAsItIsWhenItsBytesAreTakenForTraining) {
   store.put(version(1, 1), layout(), bytes_of(7));
   for (const bool ahead : {false, true, false}) {
     if (ahead) store.copy_ahead(key(1));
-    const nn::StateBytes taken = store.take(key(1));
+    const nn::StateBytes taken = store.take(key(1)).bytes;
     EXPECT_EQ(taken->data()[63], std::byte{7});
     std::fill_n(taken->data(), 64, std::byte{8});
-    EXPECT_EQ(store.find(key(1))->data()[63], std::byte{7});
+    EXPECT_EQ(store.find(key(1)).bytes->data()[63], std::byte{7});
   }
 }
 
@@ -49,25 +49,23 @@ TEST_F(StateStoreTest, HandsOutACopyThatWasMadeAheadOnce) {
   StateStore store(folder_.path(), false, pool_);
   store.put(version(1, 1), layout(), bytes_of(7));
   store.copy_ahead(key(1));
-  const nn::StateBytes first = store.take(key(1)), second = store.take(key(1));
+  const nn::StateBytes first = store.take(key(1)).bytes, second = store.take(key(1)).bytes;
   EXPECT_NE(first->data(), second->data());
-  EXPECT_NE(second->data(), store.find_in_memory(key(1))->data());
+  EXPECT_NE(second->data(), store.find_in_memory(key(1)).bytes->data());
 }
 
-TEST_F(StateStoreTest, MakesNoCopyOfWhatWasReleasedOrReplaced) {
+TEST_F(StateStoreTest, MakesNoCopyOfAStateThatWasRemovedOrReplaced) {
   StateStore store(folder_.path(), false, pool_);
   store.copy_ahead(key(1));
-  EXPECT_EQ(store.take(key(1)), nullptr);
+  EXPECT_FALSE(store.take(key(1)));
   store.put(version(1, 1), layout(), bytes_of(7));
   store.copy_ahead(key(1));
   store.put(version(1, 2), layout(), bytes_of(9));  // another attempt at the same unit
-  EXPECT_EQ(store.take(key(1))->data()[0], std::byte{9});
+  EXPECT_EQ(store.take(key(1)).bytes->data()[0], std::byte{9});
   store.copy_ahead(key(1));
-  store.release(key(1), Attempt(1));
-  EXPECT_NE(store.find_in_memory(key(1)), nullptr) << "that attempt's state is not what lies here";
-  store.release(key(1), Attempt(2));
-  EXPECT_EQ(store.find_in_memory(key(1)), nullptr);
-  EXPECT_EQ(store.take(key(1)), nullptr);
+  store.remove(key(1));
+  EXPECT_FALSE(store.find_in_memory(key(1)));
+  EXPECT_FALSE(store.take(key(1)));
 }
 
 TEST_F(StateStoreTest, GivesItsMemoryAwayWhereAFileKeepsTheVersion) {
@@ -76,9 +74,9 @@ TEST_F(StateStoreTest, GivesItsMemoryAwayWhereAFileKeepsTheVersion) {
   const std::byte* place = state->data();
   store.put(version(1, 1), layout(), std::move(state));
   store.copy_ahead(key(1));
-  EXPECT_EQ(store.take(key(1))->data(), place) << "no copy: the file has it";
-  EXPECT_EQ(store.find_in_memory(key(1)), nullptr);
-  EXPECT_EQ(store.find(key(1))->data()[0], std::byte{7});
+  EXPECT_EQ(store.take(key(1)).bytes->data(), place) << "no copy: the file has it";
+  EXPECT_FALSE(store.find_in_memory(key(1)));
+  EXPECT_EQ(store.find(key(1)).bytes->data()[0], std::byte{7});
 }
 
 // ---- disks fail -----------------------------------------------------------------------------------------------------
@@ -113,10 +111,10 @@ TEST_F(DamagedStates, AreKeptUnderAnotherNameAndToldOfWithTheByte) {
     told_.clear();
     StateStore store = open();
     EXPECT_TRUE(store.scan().empty()) << at;
-    EXPECT_EQ(store.find(key(1)), nullptr);
     EXPECT_FALSE(std::filesystem::exists(file_)) << at;
     ASSERT_TRUE(std::filesystem::exists(damaged_)) << at;
     ASSERT_EQ(told_.size(), 1U) << at;
+    EXPECT_FALSE(store.find(key(1)));
     EXPECT_NE(told_[0].find("0-1.hop"), std::string::npos) << told_[0];
     EXPECT_NE(told_[0].find("0-1.hop.damaged"), std::string::npos) << told_[0];
   }
@@ -131,10 +129,10 @@ TEST_F(DamagedStates, AreFoundWhenTheyAreWanted) {
   std::string flipped = bytes();
   flipped.back() = static_cast<char>(flipped.back() ^ 1);
   write(flipped);
-  EXPECT_EQ(store.find(key(1)), nullptr);
-  EXPECT_EQ(store.take(key(1)), nullptr);
+  EXPECT_FALSE(store.find(key(1)));
   EXPECT_TRUE(std::filesystem::exists(damaged_));
   ASSERT_EQ(told_.size(), 1U);
+  EXPECT_FALSE(store.take(key(1)));
   EXPECT_NE(told_[0].find("damaged"), std::string::npos) << told_[0];
 }
 
@@ -152,8 +150,8 @@ TEST_F(DamagedStates, AreNoneWhereTheSystemRefuses) {
   setrlimit(RLIMIT_NOFILE, &before);
   EXPECT_TRUE(std::filesystem::exists(file_));
   EXPECT_EQ(store.scan().size(), 1U);
-  ASSERT_NE(store.find(key(1)), nullptr);
-  EXPECT_EQ(store.find(key(1))->data()[0], std::byte{7});
+  ASSERT_TRUE(store.find(key(1)));
+  EXPECT_EQ(store.find(key(1)).bytes->data()[0], std::byte{7});
 }
 
 TEST_F(DamagedStates, AreNoneWhereAnotherThingHasAStatesName) {

@@ -1,0 +1,31 @@
+#include "hopper/detail/failure.h"
+
+#include <new>
+
+#include "hopper/detail/state_store.h"
+
+namespace hop::hopper {
+
+bool is_out_of_memory(const CudaError& error) { return error.name == "cudaErrorMemoryAllocation"; }
+
+worker::event::Failed failure_of(Attempt attempt) {
+  try {
+    throw;
+  } catch (const StateLost& error) {
+    return {attempt, Failure::StateLost, error.what()};
+  } catch (const StateDamaged& error) {
+    return {attempt, Failure::StateDamaged, error.what()};
+  } catch (const MemoryError& error) {
+    return {attempt, Failure::OutOfMemory, error.what()};
+  } catch (const CudaError& error) {
+    return {attempt, is_out_of_memory(error) ? Failure::OutOfMemory : Failure::Error, error.what()};
+  } catch (const std::bad_alloc&) {
+    return {attempt, Failure::OutOfMemory, "out of memory"};
+  } catch (const std::exception& error) {
+    return {attempt, Failure::Error, error.what()};
+  } catch (...) {
+    return {attempt, Failure::Error, "the model threw something that is no std::exception"};
+  }
+}
+
+}  // namespace hop::hopper
