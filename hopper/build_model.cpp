@@ -17,11 +17,9 @@ namespace {
 
 constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition: a larger batch is all rows
 
-// Names that the trainer and the optimizers read from a configuration.
-constexpr std::array<std::string_view, 16> kTrainingNames = {
-    "lr",    "batch_size", "optimizer", "weight_decay", "momentum", "dampening", "nesterov", "beta1",
-    "beta2", "eps",        "schedule",  "step_size",    "gamma",    "t_max",     "eta_min",  "warmup"};
-// Of these, the names that no recorded step depends on.
+// Names that training reads, beside the settings of the optimizers.
+constexpr std::array<std::string_view, 2> kTrainingNames = {"batch_size", "optimizer"};
+// Names of the learning rate and its schedule: no recorded step depends on them.
 constexpr std::array<std::string_view, 7> kScheduleNames = {"lr",    "schedule", "step_size", "gamma",
                                                             "t_max", "eta_min",  "warmup"};
 constexpr std::array<std::string_view, 4> kMlpNames = {"hidden", "depth", "dropout", "activation"};
@@ -75,6 +73,10 @@ std::vector<std::string> names_in_layer(const std::string& layer) {
 
 std::vector<std::string> names_read(const ModelOptions& model) {
   std::set<std::string> names(kTrainingNames.begin(), kTrainingNames.end());
+  names.insert(kScheduleNames.begin(), kScheduleNames.end());
+  for (const optim::OptimizerRow& row : optim::optimizers()) {
+    for (const auto& [name, fallback] : row.settings) names.emplace(name);
+  }
   if (model.family == "mlp") names.insert(kMlpNames.begin(), kMlpNames.end());
   for (const std::string& layer : model.layers) add_placeholders(layer, names);
   names.erase("classes");  // comes from the data, not from the configuration
@@ -131,9 +133,10 @@ bool measures(const ModelOptions& model, std::string_view name) {
   return std::ranges::any_of(model.metrics, [&](const NameOr<nn::Metric>& metric) { return metric.name() == name; });
 }
 
-optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
+optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
+                                double default_lr) {
   const std::int64_t steps = steps_per_epoch(dataset, batch_size(config)) * experiment.search.epochs;
-  return optim::make_lr_schedule(to_config_text(config), steps);
+  return optim::make_lr_schedule(to_config_text(config), steps, default_lr);
 }
 
 data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& dataset) {

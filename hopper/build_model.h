@@ -35,8 +35,10 @@ std::vector<nn::Metric> own_metrics(const ModelOptions& model);
 /// Whether the metric of that name is measured.
 bool measures(const ModelOptions& model, std::string_view name);
 
-/// The learning rate by optimizer step, over all epochs of the experiment. Throws ConfigError.
-optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
+/// The learning rate by optimizer step, over all epochs of the experiment. `default_lr` is the rate of a configuration
+/// without lr: the optimizer's first. Throws ConfigError.
+optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
+                                double default_lr);
 
 /// The scaling of features before they enter a model: the experiment's, or else the one that the data set fitted.
 data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& dataset);

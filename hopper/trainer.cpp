@@ -74,7 +74,7 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       key_(architecture_key(experiment, model, config)),
       module_(build_on(device, experiment, config, dataset)),
       optimizer_(make_optimizer(experiment, config, *module_)),
-      schedule_(make_schedule(experiment, config, dataset)),
+      schedule_(make_schedule(experiment, config, dataset, optimizer_->lr())),
       loss_(make_loss(experiment.model)),
       state_(std::make_unique<nn::StateBlock>(*module_, optimizer_.get())),
       batches_(data::make_batches(loader_options(experiment, dataset, batch_size(config)), device, rows)),
@@ -84,7 +84,8 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       correct_(kernels::zeros({}, DType::i64, device)),
       measures_accuracy_(measures(experiment.model, "accuracy")),
       own_metrics_(own_metrics(experiment.model)),
-      captures_(experiment.run.capture && (!experiment.model.builder || experiment.model.capture_builder)) {
+      captures_(experiment.run.capture && (!experiment.model.builder || experiment.model.capture_builder)),
+      first_lr_(optimizer_->lr()) {
   module_->set_random_source(state_->counters_tensor(), optimizer_->step_tensor());
   optimizer_->stop_when(meter_.as_strided({}, {}, 1));
 }
@@ -93,7 +94,7 @@ void Trainer::assign(ModelId model, const Config& config) {
   if (architecture_key(experiment_, model, config) != key_) {
     throw StateError("[train] expected a model of the architecture " + key_ + ", got " + config.to_text());
   }
-  schedule_ = make_schedule(experiment_, config, dataset_);
+  schedule_ = make_schedule(experiment_, config, dataset_, first_lr_);
   model_ = model;
   config_ = config;
 }

@@ -110,6 +110,7 @@ class Trainer {
   std::list<RecordedStep> recorded_;  // the latest used first
   std::size_t recordings_ = 0;
   std::shared_ptr<MemoryPool> pool_;  // shared by all recorded steps, because no two run at the same time
+  double first_lr_;                   // the optimizer's, for configurations without lr
 };
 
 }  // namespace hop::hopper

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "kernels/expect_internal.h"
 #include "kernels/operations_internal.h"
+#include "kernels/update_rules.h"
 
 namespace hop::kernels {
 namespace {
@@ -19,16 +20,15 @@ void expect_like(const char* what, const Tensor& x, const Tensor& parameter) {
     throw ShapeError("[update] expected a contiguous " + std::string(what) + ", got a strided view of " + x.describe());
 }
 
-void check(const UpdateRule& rule, const UpdateSegment& segment) {
+void check(std::span<const std::string_view> slots, const UpdateSegment& segment) {
   const Tensor& p = segment.parameter;
   expect_like("parameter", p, p);
   expect_like("gradient", segment.gradient, p);
-  if (rule.method == UpdateRule::Method::adam) {
-    expect_like("exp_avg", segment.slot0, p);
-    expect_like("exp_avg_sq", segment.slot1, p);
-  } else if (rule.momentum != 0) {
-    expect_like("momentum", segment.slot0, p);
+  if (segment.slots.size() != slots.size()) {
+    throw ShapeError("[update] expected " + std::to_string(slots.size()) + " slots, got " +
+                     std::to_string(segment.slots.size()));
   }
+  for (std::size_t k = 0; k < slots.size(); ++k) expect_like(slots[k].data(), segment.slots[k], p);  // a literal
 }
 
 void check_scalar(const char* what, const Tensor& x, DType dtype, const Tensor& parameter) {
@@ -42,11 +42,24 @@ void check_scalar(const char* what, const Tensor& x, DType dtype, const Tensor& 
 
 }  // namespace
 
+std::vector<std::string_view> slots_of(const UpdateRule& rule) {
+  return std::visit(
+      [](const auto& r) {
+        std::vector<std::string_view> kept;
+        for (std::size_t k = 0; k < r.slots.size(); ++k) {
+          if (rules::keeps(r, k)) kept.push_back(r.slots[k]);
+        }
+        return kept;
+      },
+      rule);
+}
+
 void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state) {
   expect_defined(kOp, state.step);
   const Tensor& first = segments.empty() ? state.step : segments.front().parameter;
+  const std::vector<std::string_view> slots = slots_of(rule);
   for (const UpdateSegment& segment : segments) {
-    check(rule, segment);
+    check(slots, segment);
     expect_same_device(kOp, {&first, &segment.parameter});
   }
   check_scalar("the learning rate", state.lr, DType::f64, first);
@@ -55,8 +68,7 @@ void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, con
   operations(first).update(rule, segments, state);
   for (const UpdateSegment& segment : segments) {
     segment.parameter.bump_version();
-    if (segment.slot0.defined()) segment.slot0.bump_version();
-    if (segment.slot1.defined()) segment.slot1.bump_version();
+    for (const Tensor& slot : segment.slots) slot.bump_version();
   }
   state.step.bump_version();
 }

@@ -10,6 +10,7 @@
 #include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/softmax.h"
+#include "kernels/update_rules.h"
 
 namespace hop::bench::gpu {
 namespace {
@@ -85,21 +86,17 @@ std::vector<Entry> images(const Tensor& x, const Tensor& g) {
 }
 
 /// Parameter, gradient and slots are read, all but the gradient written.
-Entry update(const std::string& name, k::UpdateRule::Method method, const Tensor& like) {
-  const int slots = method == k::UpdateRule::Method::adam ? 2 : 1;
-  k::UpdateRule rule;
-  rule.method = method;
-  rule.momentum = 0.9;
-  k::UpdateSegment segment;
-  segment.parameter = random(like.shape(), 5);
-  segment.gradient = random(like.shape(), 6);
-  segment.slot0 = k::zeros(like.shape(), DType::f32, Device::cuda());
-  if (slots == 2) segment.slot1 = k::zeros(like.shape(), DType::f32, Device::cuda());
+Entry update(const std::string& name, const k::UpdateRule& rule, const Tensor& like) {
+  std::vector<Tensor> slots(k::slots_of(rule).size());
+  for (Tensor& slot : slots) slot = k::zeros(like.shape(), DType::f32, Device::cuda());
+  const Tensor parameter = random(like.shape(), 5), gradient = random(like.shape(), 6);
   k::UpdateState state;
   state.lr = k::full({}, 1e-3, DType::f64, Device::cuda());
   state.step = k::zeros({}, DType::i64, Device::cuda());
-  return {name, (12.0 + 8.0 * slots) * static_cast<double>(like.numel()),
-          [=] { k::update(rule, std::span(&segment, 1), state); }};
+  return {name, (12.0 + 8.0 * static_cast<double>(slots.size())) * static_cast<double>(like.numel()), [=] {
+            const k::UpdateSegment segment{parameter, gradient, slots};
+            k::update(rule, std::span(&segment, 1), state);
+          }};
 }
 
 }  // namespace
@@ -128,8 +125,8 @@ std::vector<Row> kernels(Size size) {
   measure("rows", [&] { return rows(x, g); });
   measure("images", [&] { return images(image, image_g); });
   measure("updates", [&] {
-    return std::vector{update("SGD with momentum", k::UpdateRule::Method::sgd, x),
-                       update("Adam", k::UpdateRule::Method::adam, x)};
+    return std::vector{update("SGD with momentum", k::rules::Sgd{.momentum = 0.9}, x),
+                       update("Adam", k::rules::Adam{}, x)};
   });
   return measured;
 }

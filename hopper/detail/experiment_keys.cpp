@@ -59,10 +59,7 @@ Names device_names() { return {"auto", "cpu", "cuda"}; }
 Names precision_names() { return {"strict", "tf32", "bf16"}; }
 Names transport_names() { return {"unix", "tcp"}; }
 Names family_names() { return nn::FamilyRegistry().names(); }
-Names optimizer_names() {
-  const auto all = optim::optimizer_names();
-  return {all.begin(), all.end()};
-}
+Names optimizer_names() { return names(optim::optimizers()); }
 Names metric_names() { return names(nn::metrics()); }
 
 // Labels are classes, so the losses are those that compare classes.

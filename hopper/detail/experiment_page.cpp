@@ -77,6 +77,17 @@ std::string method_keys() {
   return text;
 }
 
+std::string optimizer_table() {
+  std::string text = "\n| optimizer | hyperparameters that it reads | |\n| --- | --- | --- |\n";
+  for (const optim::OptimizerRow& row : optim::optimizers()) {
+    std::string settings;
+    for (const auto& [name, fallback] : row.settings)
+      settings += (settings.empty() ? "" : ", ") + code(std::string(name) + " = " + fallback);
+    text += "| " + code(row.name) + " | " + settings + " | " + std::string(row.doc) + " |\n";
+  }
+  return text;
+}
+
 std::string hyperparameters() {
   ModelOptions mlp;
   mlp.family = "mlp";
@@ -93,9 +104,9 @@ std::string hyperparameters() {
            }
            return own;
          }()) +
-         ". Layers read the names that stand in them as `$name`.\n\n`optimizer` is one of " +
-         codes(optim::optimizer_names()) + " (default `sgd`), `schedule` one of " + codes(optim::schedule_names()) +
-         " (default `constant`).\n";
+         ". Layers read the names that stand in them as `$name`.\n\n`schedule` is one of " +
+         codes(optim::schedule_names()) + " (default `constant`). `optimizer` (default `sgd`) is one of these:\n" +
+         optimizer_table();
 }
 
 }  // namespace

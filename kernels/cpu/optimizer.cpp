@@ -1,11 +1,13 @@
-// The fused update: constants of the step are computed once per run and dtype, then one loop runs per parameter.
-#include <cmath>
+// The fused update: the constants of the step are computed once for neighbours with equal scales, then one loop runs
+// per parameter.
+#include <array>
 #include <vector>
 
 #include "kernels/capture_internal.h"
 #include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/optimizer_internal.h"
 #include "kernels/cpu/parallel_internal.h"
+#include "kernels/update_rules.h"
 
 namespace hop::kernels::cpu {
 namespace {
@@ -13,61 +15,36 @@ namespace {
 constexpr std::int64_t kGrain = 16384;  // elements per thread's turn
 
 /// One parameter's addresses.
+template <class Rule>
 struct Segment {
-  std::byte *p, *g, *m, *v;  // m, v: momentum or exp_avg, exp_avg_sq; or null
+  std::array<std::byte*, 2 + Rule::slots.size()> arrays;  // see UpdateLoop
   std::int64_t n;
   double lr_scale, weight_decay_scale;
   bool is_float;
+  bool has_old_constants;  // those of the segment before
 };
 
-template <class T>
-void run_sgd(const UpdateRule& rule, double lr, bool first_step, const Segment& s) {
-  const auto t = [](double value) { return static_cast<T>(value); };
-  const SgdConstants<T> c = {.lr = t(lr * s.lr_scale),
-                             .momentum = t(rule.momentum),
-                             .keep = t(1 - rule.dampening),
-                             .weight_decay = t(rule.weight_decay * s.weight_decay_scale),
-                             .nesterov = rule.nesterov,
-                             .first_step = first_step,
-                             .has_momentum = rule.momentum != 0};
-  const auto loop = pick<void(const SgdConstants<T>&, T*, const T*, T*, std::int64_t)>(v3::sgd, v4::sgd);
-  auto *p = reinterpret_cast<T*>(s.p), *g = reinterpret_cast<T*>(s.g), *m = reinterpret_cast<T*>(s.m);
+template <class Rule>
+bool same_constants(const Segment<Rule>& a, const Segment<Rule>& b) {
+  return a.lr_scale == b.lr_scale && a.weight_decay_scale == b.weight_decay_scale && a.is_float == b.is_float;
+}
+
+template <class T, class Rule>
+void run(UpdateLoop loop, const typename Rule::template Constants<T>& constants, const Segment<Rule>& s) {
   parallel_for(s.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    loop(c, p + begin, g + begin, c.has_momentum ? m + begin : nullptr, end - begin);
+    auto arrays = s.arrays;
+    for (std::byte*& array : arrays) {
+      if (array != nullptr) array += begin * static_cast<std::int64_t>(sizeof(T));
+    }
+    loop(&constants, arrays.data(), end - begin);
   });
 }
 
-/// Adam's bias corrections for a step number.
-struct AdamBias {
-  double first, root_second;  // 1 - beta1^step, sqrt(1 - beta2^step)
-  AdamBias(const UpdateRule& rule, std::int64_t step)
-      : first(1 - std::pow(rule.beta1, static_cast<double>(step))),
-        root_second(std::sqrt(1 - std::pow(rule.beta2, static_cast<double>(step)))) {}
-};
-
-template <class T>
-void run_adam(const UpdateRule& rule, double lr, const AdamBias& bias, const Segment& s) {
-  const auto t = [](double value) { return static_cast<T>(value); };
-  const double scaled = lr * s.lr_scale, decay = rule.weight_decay * s.weight_decay_scale;
-  const AdamConstants<T> c = {.rest1 = t(1 - rule.beta1),
-                              .beta2 = t(rule.beta2),
-                              .rest2 = t(1 - rule.beta2),
-                              .step_size = t(scaled / bias.first),
-                              .root_scale = t(1 / bias.root_second),
-                              .eps = t(rule.eps),
-                              .weight_decay = t(rule.decoupled ? 0 : decay),
-                              .shrink = t(rule.decoupled ? 1 - scaled * decay : 1)};
-  const auto loop = pick<void(const AdamConstants<T>&, T*, const T*, T*, T*, std::int64_t)>(v3::adam, v4::adam);
-  auto *p = reinterpret_cast<T*>(s.p), *g = reinterpret_cast<T*>(s.g), *m = reinterpret_cast<T*>(s.m),
-       *v = reinterpret_cast<T*>(s.v);
-  parallel_for(s.n, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    loop(c, p + begin, g + begin, m + begin, v + begin, end - begin);
-  });
-}
-
+template <class Rule>
 struct Update {
-  UpdateRule rule;
-  std::vector<Segment> segments;
+  Rule rule;
+  UpdateLoops loops;
+  std::vector<Segment<Rule>> segments;
   const double* lr;
   std::int64_t* step;
   const double* stop;
@@ -75,30 +52,53 @@ struct Update {
   void operator()() const {
     if (stop != nullptr && *stop != 0) return;
     const std::int64_t number = ++*step;
-    if (rule.method == UpdateRule::Method::sgd) {
-      for (const Segment& s : segments)
-        s.is_float ? run_sgd<float>(rule, *lr, number == 1, s) : run_sgd<double>(rule, *lr, number == 1, s);
-    } else {
-      const AdamBias bias(rule, number);
-      for (const Segment& s : segments)
-        s.is_float ? run_adam<float>(rule, *lr, bias, s) : run_adam<double>(rule, *lr, bias, s);
+    typename Rule::template Constants<float> in_f32{};
+    typename Rule::template Constants<double> in_f64{};
+    for (const Segment<Rule>& s : segments) {
+      const rules::Step now{*lr * s.lr_scale, s.weight_decay_scale, number};
+      if (s.is_float) {
+        if (!s.has_old_constants) in_f32 = rule.template constants<float>(now);
+        run<float>(loops.in_f32, in_f32, s);
+      } else {
+        if (!s.has_old_constants) in_f64 = rule.template constants<double>(now);
+        run<double>(loops.in_f64, in_f64, s);
+      }
     }
   }
 };
 
-std::byte* data_or_null(const Tensor& x) { return x.defined() ? x.raw_data() : nullptr; }
+template <class Rule>
+Segment<Rule> bind(const Rule& rule, const UpdateSegment& s) {
+  Segment<Rule> bound{{s.parameter.raw_data(), s.gradient.raw_data()},
+                      s.parameter.numel(),
+                      s.lr_scale,
+                      s.weight_decay_scale,
+                      s.parameter.dtype() == DType::f32,
+                      false};
+  std::size_t next = 0;
+  for (std::size_t k = 0; k < rule.slots.size(); ++k) {
+    if (rules::keeps(rule, k)) bound.arrays[2 + k] = s.slots[next++].raw_data();
+  }
+  return bound;
+}
 
 }  // namespace
 
 void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state) {
-  Update work{rule, {}, state.lr.data<double>(), state.step.data<std::int64_t>(), nullptr};
-  if (state.stop.defined()) work.stop = state.stop.data<double>();
-  for (const UpdateSegment& s : segments) {
-    work.segments.push_back({s.parameter.raw_data(), s.gradient.raw_data(), data_or_null(s.slot0),
-                             data_or_null(s.slot1), s.parameter.numel(), s.lr_scale, s.weight_decay_scale,
-                             s.parameter.dtype() == DType::f32});
-  }
-  launch(work);
+  const UpdateLoops loops = HOP_PICK(update_loops)(rule.index());
+  std::visit(
+      [&]<class Rule>(const Rule& r) {
+        Update<Rule> work{r, loops, {}, state.lr.data<double>(), state.step.data<std::int64_t>(), nullptr};
+        if (state.stop.defined()) work.stop = state.stop.data<double>();
+        work.segments.reserve(segments.size());
+        for (const UpdateSegment& s : segments) {
+          Segment<Rule> bound = bind(r, s);
+          bound.has_old_constants = !work.segments.empty() && same_constants(work.segments.back(), bound);
+          work.segments.push_back(bound);
+        }
+        launch(work);
+      },
+      rule);
 }
 
 void measure(const Tensor& loss, double rows, double limit, const Tensor& meter) {

@@ -1,6 +1,7 @@
-// The optimizer's update of all parameters of a model, in one launch. Bytes moved per f32 parameter, and so the floor:
-// SGD 12 (p and g in, p out), with momentum 20, Adam 28. A launch for each parameter would pay a launch's latency of
-// some microseconds dozens of times. A model of 500,000 parameters is updated in less than ten microseconds.
+// The optimizer's update of all parameters of a model, in one launch. The formulas are in update_rules.h. Bytes moved
+// per f32 parameter, and so the floor: 12 (p and g in, p out), and 8 more for each slot. A launch for each parameter
+// would pay a launch's latency of some microseconds dozens of times. A model of 500,000 parameters is updated in less
+// than ten microseconds.
 //
 // Two kernels:
 //
@@ -16,81 +17,76 @@
 // of a double, which after 1 - beta^step is a relative 4.4e-16 / (1 - beta), at most 5e-13 for beta = 0.999. A float of
 // the table differs from the CPU's only if this error crosses a rounding boundary, about once in 100,000 steps.
 #include <algorithm>
-#include <cmath>
+#include <utility>
 #include <vector>
 
 #include "kernels/cuda/access_device.h"
 #include "kernels/cuda/operands_internal.h"
 #include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/update_rules.h"
 
 namespace hop::kernels::cuda {
 namespace {
-
-using std::pow;  // the overload for numbers
-using std::sqrt;
-
-using Method = UpdateRule::Method;
 
 constexpr int kBlock = 256;
 constexpr int kValues = 8;  // per thread
 constexpr std::int64_t kBlockValues = kBlock * kValues;
 
+template <class Rule>
+inline constexpr int kSlots = static_cast<int>(Rule::slots.size());
+
 /// One parameter, as the host knows it.
+template <class Rule>
 struct Segment {
-  std::byte *p, *g, *m, *v;  // m, v: momentum or exp_avg, exp_avg_sq; or null
+  std::byte *p, *g, *slots[kSlots<Rule>];  // a slot that the rule does not keep is null
   std::int64_t n, first_block;
   double lr_scale, weight_decay_scale;
   bool is_float, aligned;
 };
 
-/// The constants of one step. sgd uses lr and weight_decay, adam all.
-struct Constants {
-  double lr, weight_decay;
-  double step_size;   // lr / (1 - beta1^step)
-  double root_scale;  // 1 / sqrt(1 - beta2^step)
-  double shrink;      // AdamW: 1 - lr * weight_decay; else 1
-};
-
+template <class Rule>
 struct Row {
-  Segment segment;
-  Constants constants;
+  Segment<Rule> segment;
+  typename Rule::template Constants<float> in_f32;  // of these two, the one of the segment's dtype is filled
+  typename Rule::template Constants<double> in_f64;
 };
 
 /// The table of a step, in device memory.
+template <class Rule>
 struct Table {
-  Row* rows;
+  Row<Rule>* rows;
   std::int64_t* first_blocks;  // first block of each row, ascending: a block searches these
   std::int64_t* step;          // the number of this step; 0: nothing to do
 };
 
 /// As many segments as fit into the arguments of a kernel (4 KB).
 constexpr int kChunk = 40;
+template <class Rule>
 struct Chunk {
-  Segment segments[kChunk];
+  Segment<Rule> segments[kChunk];
   int first, count;
   bool is_last;
 };
 
-__device__ Constants constants_of(const UpdateRule& rule, double lr, std::int64_t step, const Segment& s) {
-  const double scaled = lr * s.lr_scale, decay = rule.weight_decay * s.weight_decay_scale;
-  if (rule.method == Method::sgd) return {scaled, decay, 0, 0, 1};
-  const double count = static_cast<double>(step);
-  const double bias1 = 1 - pow(rule.beta1, count), root_bias2 = sqrt(1 - pow(rule.beta2, count));
-  return {scaled, rule.decoupled ? 0 : decay, scaled / bias1, 1 / root_bias2, rule.decoupled ? 1 - scaled * decay : 1};
-}
-
+template <class Rule>
 __global__ void __launch_bounds__(kChunk)
-    prepare(const __grid_constant__ Chunk chunk, const __grid_constant__ UpdateRule rule, const double* lr,
-            std::int64_t* step, const double* stop, Table table) {
+    prepare(const __grid_constant__ Chunk<Rule> chunk, const __grid_constant__ Rule rule, const double* lr,
+            std::int64_t* step, const double* stop, Table<Rule> table) {
+  static_assert(sizeof(Chunk<Rule>) + sizeof(Rule) < 4000);
   const int i = static_cast<int>(threadIdx.x);
   const bool stopped = stop != nullptr && *stop != 0;
   const std::int64_t number = *step + 1;
   if (i < chunk.count) {
-    const Segment& s = chunk.segments[i];
+    const Segment<Rule>& s = chunk.segments[i];
+    Row<Rule>& row = table.rows[chunk.first + i];
+    const rules::Step now{*lr * s.lr_scale, s.weight_decay_scale, number};
     table.first_blocks[chunk.first + i] = s.first_block;
-    table.rows[chunk.first + i].segment = s;
-    table.rows[chunk.first + i].constants = constants_of(rule, *lr, number, s);
+    row.segment = s;
+    if (s.is_float)
+      row.in_f32 = rule.template constants<float>(now);
+    else
+      row.in_f64 = rule.template constants<double>(now);
   }
   __syncthreads();  // all have read the step
   if (i != 0 || !chunk.is_last) return;
@@ -98,85 +94,52 @@ __global__ void __launch_bounds__(kChunk)
   if (!stopped) *step = number;
 }
 
-// ---- One element
+/// Whether slot k is there. Rules that always keep all of their slots need no test.
+template <class Rule>
+__device__ bool is_kept(const Segment<Rule>& s, int k) {
+  if constexpr (requires(const Rule rule) { rule.keeps(k); }) return s.slots[k] != nullptr;
+  return true;
+}
 
-template <class T>
-struct Sgd {
-  T lr, momentum, keep, weight_decay;
-  bool nesterov, first_step, has_first, has_second;  // has_first: the momentum
-
-  __device__ Sgd(const UpdateRule& rule, const Constants& c, std::int64_t step)
-      : lr(static_cast<T>(c.lr)),
-        momentum(static_cast<T>(rule.momentum)),
-        keep(static_cast<T>(1 - rule.dampening)),
-        weight_decay(static_cast<T>(c.weight_decay)),
-        nesterov(rule.nesterov),
-        first_step(step == 1),
-        has_first(rule.momentum != 0),
-        has_second(false) {}
-  __device__ void operator()(T& p, T g, T& m, T&) const {
-    T d = g + weight_decay * p;
-    if (has_first) {
-      m = first_step ? d : momentum * m + keep * d;
-      d = nesterov ? d + momentum * m : m;
-    }
-    p = p - lr * d;
-  }
-};
-
-template <class T>
-struct Adam {
-  T rest1, beta2, rest2, step_size, root_scale, eps, weight_decay, shrink;
-  bool has_first = true, has_second = true;
-
-  __device__ Adam(const UpdateRule& rule, const Constants& c, std::int64_t)
-      : rest1(static_cast<T>(1 - rule.beta1)),
-        beta2(static_cast<T>(rule.beta2)),
-        rest2(static_cast<T>(1 - rule.beta2)),
-        step_size(static_cast<T>(c.step_size)),
-        root_scale(static_cast<T>(c.root_scale)),
-        eps(static_cast<T>(rule.eps)),
-        weight_decay(static_cast<T>(c.weight_decay)),
-        shrink(static_cast<T>(c.shrink)) {}
-  __device__ void operator()(T& p, T g, T& m, T& v) const {
-    const T old = shrink * p;
-    const T d = g + weight_decay * old;
-    m = m + rest1 * (d - m);
-    v = beta2 * v + rest2 * d * d;
-    p = old - step_size * m / (sqrt(v) * root_scale + eps);
-  }
-};
-
-// ---- All elements
+template <class Rule, class C, class T, int kWidth, std::size_t... k>
+__device__ void apply(const C& constants, T& p, const T& g, Packet<T, kWidth>* slots, int i,
+                      std::index_sequence<k...>) {
+  Rule::update(constants, p, g, slots[k].v[i]...);
+}
 
 /// Updates kWidth elements from `e` on.
-template <int kWidth, class T, class Rule>
-__device__ void update_packet(const Rule& rule, const Segment& s, std::int64_t e) {
+template <int kWidth, class T, class Rule, class C>
+__device__ void update_packet(const C& constants, const Segment<Rule>& s, std::int64_t e) {
   const auto at = [e](std::byte* from) { return reinterpret_cast<T*>(from) + e; };
   auto p = load<kWidth>(at(s.p), true);
   const auto g = load<kWidth>(at(s.g), true);
-  Packet<T, kWidth> m = {}, v = {};
-  if (rule.has_first) m = load<kWidth>(at(s.m), true);
-  if (rule.has_second) v = load<kWidth>(at(s.v), true);
+  Packet<T, kWidth> slots[kSlots<Rule>] = {};
 #pragma unroll
-  for (int i = 0; i < kWidth; ++i) rule(p.v[i], g.v[i], m.v[i], v.v[i]);
+  for (int k = 0; k < kSlots<Rule>; ++k) {
+    if (is_kept(s, k)) slots[k] = load<kWidth>(at(s.slots[k]), true);
+  }
+#pragma unroll
+  for (int i = 0; i < kWidth; ++i)
+    apply<Rule>(constants, p.v[i], g.v[i], slots, i, std::make_index_sequence<kSlots<Rule>>());
   store(at(s.p), p, true);
-  if (rule.has_first) store(at(s.m), m, true);
-  if (rule.has_second) store(at(s.v), v, true);
+#pragma unroll
+  for (int k = 0; k < kSlots<Rule>; ++k) {
+    if (is_kept(s, k)) store(at(s.slots[k]), slots[k], true);
+  }
 }
 
-/// The elements of the calling block.
+/// The elements of the calling block. The constants are a copy: stores to parameters cannot change it.
 template <class T, class Rule>
-__device__ void update_block(const Rule& rule, const Segment& s) {
+__device__ void update_block(const typename Rule::template Constants<T> constants, const Segment<Rule>& s) {
   constexpr int kWidth = kPerAccess<T>;
   const std::int64_t first = (blockIdx.x - s.first_block) * kBlockValues;
 #pragma unroll
   for (int k = 0; k < kValues / kWidth; ++k) {
     const std::int64_t e = first + (k * kBlock + static_cast<int>(threadIdx.x)) * kWidth;
     if (s.aligned && e + kWidth <= s.n) {
-      update_packet<kWidth, T>(rule, s, e);
+      update_packet<kWidth, T>(constants, s, e);
     } else {
-      for (std::int64_t i = e; i < min(s.n, e + kWidth); ++i) update_packet<1, T>(rule, s, i);
+      for (std::int64_t i = e; i < min(s.n, e + kWidth); ++i) update_packet<1, T>(constants, s, i);
     }
   }
 }
@@ -190,17 +153,15 @@ __device__ int row_of_block(const std::int64_t* first_blocks, int rows) {
   return before - 1;
 }
 
-template <template <class> class Rule>
-__global__ void __launch_bounds__(kBlock)
-    update_segments(const __grid_constant__ UpdateRule rule, Table table, int rows) {
-  const Row& row = table.rows[row_of_block(table.first_blocks, rows)];
-  const std::int64_t step = *table.step;
-  if (step == 0) return;
-  const Segment s = row.segment;
+template <class Rule>
+__global__ void __launch_bounds__(kBlock) update_segments(Table<Rule> table, int rows) {
+  const Row<Rule>& row = table.rows[row_of_block(table.first_blocks, rows)];
+  if (*table.step == 0) return;
+  const Segment<Rule> s = row.segment;
   if (s.is_float)
-    update_block<float>(Rule<float>(rule, row.constants, step), s);
+    update_block<float, Rule>(row.in_f32, s);
   else
-    update_block<double>(Rule<double>(rule, row.constants, step), s);
+    update_block<double, Rule>(row.in_f64, s);
 }
 
 /// One thread: meter[0] += loss * rows, meter[1] = 1 where the loss is not below the limit.
@@ -213,56 +174,65 @@ __global__ void add_loss(const T* loss, double rows, double limit, double* meter
 
 // ---- Host side
 
-std::byte* bytes_or_null(const Tensor& x) { return x.defined() ? x.raw_data() : nullptr; }
-
 /// The segments with their blocks, followed by the number of blocks.
-std::vector<Segment> plan_segments(std::span<const UpdateSegment> segments, std::int64_t& blocks) {
-  std::vector<Segment> plan;
+template <class Rule>
+std::vector<Segment<Rule>> plan_segments(const Rule& rule, std::span<const UpdateSegment> segments,
+                                         std::int64_t& blocks) {
+  std::vector<Segment<Rule>> plan;
   blocks = 0;
   for (const UpdateSegment& s : segments) {
-    Segment segment{s.parameter.raw_data(),
-                    s.gradient.raw_data(),
-                    bytes_or_null(s.slot0),
-                    bytes_or_null(s.slot1),
-                    s.parameter.numel(),
-                    blocks,
-                    s.lr_scale,
-                    s.weight_decay_scale,
-                    s.parameter.dtype() == DType::f32,
-                    false};
-    segment.aligned = all_aligned(segment.p, segment.g, segment.m, segment.v);
+    Segment<Rule> segment{s.parameter.raw_data(),
+                          s.gradient.raw_data(),
+                          {},
+                          s.parameter.numel(),
+                          blocks,
+                          s.lr_scale,
+                          s.weight_decay_scale,
+                          s.parameter.dtype() == DType::f32,
+                          all_aligned(s.parameter.raw_data(), s.gradient.raw_data())};
+    std::size_t next = 0;
+    for (int k = 0; k < kSlots<Rule>; ++k) {
+      if (!rules::keeps(rule, static_cast<std::size_t>(k))) continue;
+      segment.slots[k] = s.slots[next++].raw_data();
+      segment.aligned = segment.aligned && all_aligned(segment.slots[k]);
+    }
     plan.push_back(segment);
     blocks += (segment.n + kBlockValues - 1) / kBlockValues;
   }
   return plan;
 }
 
-}  // namespace
-
-void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state) {
+template <class Rule>
+void run(const Rule& rule, std::span<const UpdateSegment> segments, const UpdateState& state) {
   std::int64_t blocks = 0;
-  const std::vector<Segment> plan = plan_segments(segments, blocks);
+  const std::vector<Segment<Rule>> plan = plan_segments(rule, segments, blocks);
   const int rows = static_cast<int>(plan.size());
   const Device device = state.lr.device();
-  const Tensor row_room = Tensor::empty({std::max(1, rows), static_cast<std::int64_t>(sizeof(Row))}, DType::u8, device);
+  const Tensor row_room =
+      Tensor::empty({std::max(1, rows), static_cast<std::int64_t>(sizeof(Row<Rule>))}, DType::u8, device);
   const Tensor numbers = Tensor::empty({rows + 1}, DType::i64, device);
-  const Table table{reinterpret_cast<Row*>(row_room.raw_data()), numbers.data<std::int64_t>(),
-                    numbers.data<std::int64_t>() + rows};
+  const Table<Rule> table{reinterpret_cast<Row<Rule>*>(row_room.raw_data()), numbers.data<std::int64_t>(),
+                          numbers.data<std::int64_t>() + rows};
   const double* stop = state.stop.defined() ? state.stop.data<double>() : nullptr;
   int first = 0;
   do {  // at least once, because the step counts also without parameters
-    Chunk chunk{};
+    Chunk<Rule> chunk{};
     chunk.first = first;
     chunk.count = std::min(kChunk, rows - first);
     std::copy_n(plan.begin() + first, chunk.count, chunk.segments);
     first += chunk.count;
     chunk.is_last = first == rows;
-    launch(prepare, dim3(1), dim3(kChunk), 0, current_stream(), chunk, rule, state.lr.data<double>(),
+    launch(prepare<Rule>, dim3(1), dim3(kChunk), 0, current_stream(), chunk, rule, state.lr.data<double>(),
            state.step.data<std::int64_t>(), stop, table);
   } while (first < rows);
   if (blocks == 0) return;
-  const auto kernel = rule.method == Method::sgd ? update_segments<Sgd> : update_segments<Adam>;
-  launch(kernel, dim3(static_cast<unsigned>(blocks)), dim3(kBlock), 0, current_stream(), rule, table, rows);
+  launch(update_segments<Rule>, dim3(static_cast<unsigned>(blocks)), dim3(kBlock), 0, current_stream(), table, rows);
+}
+
+}  // namespace
+
+void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state) {
+  std::visit([&](const auto& r) { run(r, segments, state); }, rule);
 }
 
 void measure(const Tensor& loss, double rows, double limit, const Tensor& meter) {

@@ -1,43 +1,21 @@
+// torch.optim.Adam (Kingma & Ba, 2015) and AdamW (Loshchilov & Hutter, 2019), for a parameter p with the gradient g in
+// step t = 1, 2, ..:
+//
+//   d <- g + weight_decay p                   Adam
+//   p <- p - lr weight_decay p,  d <- g       AdamW
+//   m <- beta1 m + (1 - beta1) d              exp_avg
+//   v <- beta2 v + (1 - beta2) d^2            exp_avg_sq
+//   p <- p - lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
 #pragma once
 
-#include "nn/optim/optimizer.h"
+#include "nn/optim/rule_optimizer.h"
 
 namespace hop::optim {
 
-struct AdamOptions {
-  double lr = 1e-3;
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double eps = 1e-8;
-  double weight_decay = 0;  ///< joins the gradient (L2)
-};
+using AdamOptions = kernels::rules::Adam;
+using Adam = RuleOptimizer<AdamOptions>;
 
-/// torch.optim.Adam (Kingma & Ba, 2015). Slots: exp_avg, exp_avg_sq.
-class Adam : public Optimizer {
- public:
-  explicit Adam(const ParameterList& parameters, AdamOptions options = {}) : Adam(parameters, options, false) {}
-
- protected:
-  Adam(const ParameterList& parameters, AdamOptions options, bool decoupled);
-  kernels::UpdateRule rule() const override;
-
- private:
-  AdamOptions options_;
-  bool decoupled_;
-};
-
-struct AdamWOptions {
-  double lr = 1e-3;
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double eps = 1e-8;
-  double weight_decay = 0.01;  ///< shrinks the parameters directly
-};
-
-/// torch.optim.AdamW: Adam with decoupled weight decay (Loshchilov & Hutter, 2019).
-class AdamW : public Adam {
- public:
-  explicit AdamW(const ParameterList& parameters, AdamWOptions options = {});
-};
+using AdamWOptions = kernels::rules::AdamW;
+using AdamW = RuleOptimizer<AdamWOptions>;
 
 }  // namespace hop::optim

@@ -1,41 +1,53 @@
 #include "nn/optim/by_name.h"
 
 #include <array>
+#include <cctype>
+#include <type_traits>
 
 #include "base/error.h"
+#include "base/table.h"
 #include "nn/detail/number.h"
-#include "nn/optim/adam.h"
-#include "nn/optim/sgd.h"
+#include "nn/optim/rule_optimizer.h"
 
 namespace hop::optim {
 namespace {
 
+using kernels::rules::Range;
 using nn::flag_of;
 using nn::integer_of;
 using nn::number_of;
 
-constexpr std::array<std::string_view, 3> kOptimizers = {"sgd", "adam", "adamw"};
 constexpr std::array<std::string_view, 3> kSchedules = {"constant", "step", "cosine"};
 
-std::unique_ptr<Optimizer> make_sgd(const nn::ConfigText& config, const ParameterList& parameters) {
-  const SGDOptions d;
-  return std::make_unique<SGD>(parameters, SGDOptions{.lr = number_of(config, "lr", d.lr),
-                                                      .momentum = number_of(config, "momentum", d.momentum),
-                                                      .dampening = number_of(config, "dampening", d.dampening),
-                                                      .weight_decay = number_of(config, "weight_decay", d.weight_decay),
-                                                      .nesterov = flag_of(config, "nesterov", d.nesterov)});
+void read(const nn::ConfigText& config, std::string_view name, double& value) {
+  value = number_of(config, name, value);
+}
+void read(const nn::ConfigText& config, std::string_view name, bool& value) { value = flag_of(config, name, value); }
+
+std::string text_of_default(double value) { return shortest(value); }
+std::string text_of_default(bool value) { return value ? "true" : "false"; }
+
+template <class Rule>
+std::unique_ptr<Optimizer> make(const nn::ConfigText& config, const ParameterList& parameters) {
+  Rule rule;
+  Rule::settings(rule, [&](std::string_view name, auto& value, Range) { read(config, name, value); });
+  return std::make_unique<RuleOptimizer<Rule>>(parameters, rule);
 }
 
-// Adam and AdamW differ in one default.
-template <class Method, class Options>
-std::unique_ptr<Optimizer> make_adam(const nn::ConfigText& config, const ParameterList& parameters) {
-  const Options d;
-  return std::make_unique<Method>(parameters,
-                                  Options{.lr = number_of(config, "lr", d.lr),
-                                          .beta1 = number_of(config, "beta1", d.beta1),
-                                          .beta2 = number_of(config, "beta2", d.beta2),
-                                          .eps = number_of(config, "eps", d.eps),
-                                          .weight_decay = number_of(config, "weight_decay", d.weight_decay)});
+template <class Rule>
+OptimizerRow row_of() {
+  OptimizerRow row{.doc = Rule::doc, .make = make<Rule>};
+  for (const char c : Rule::name) row.name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const Rule defaults;
+  Rule::settings(defaults, [&](std::string_view name, const auto& value, Range) {
+    row.settings.emplace_back(name, text_of_default(value));
+  });
+  return row;
+}
+
+template <class... Rules>
+std::vector<OptimizerRow> rows_of(std::type_identity<std::variant<Rules...>>) {
+  return {row_of<Rules>()...};
 }
 
 std::int64_t at_least(std::int64_t min, const nn::ConfigText& config, const char* name, std::int64_t fallback) {
@@ -46,20 +58,20 @@ std::int64_t at_least(std::int64_t min, const nn::ConfigText& config, const char
 
 }  // namespace
 
-std::span<const std::string_view> optimizer_names() { return kOptimizers; }
+std::span<const OptimizerRow> optimizers() {
+  static const std::vector<OptimizerRow> rows = rows_of(std::type_identity<kernels::UpdateRule::variant>());
+  return rows;
+}
+
 std::span<const std::string_view> schedule_names() { return kSchedules; }
 
 std::unique_ptr<Optimizer> make_optimizer(const nn::ConfigText& config, const ParameterList& parameters) {
-  const std::string name = nn::text_of(config, "optimizer", "sgd");
-  if (name == "sgd") return make_sgd(config, parameters);
-  if (name == "adam") return make_adam<Adam, AdamOptions>(config, parameters);
-  if (name == "adamw") return make_adam<AdamW, AdamWOptions>(config, parameters);
-  throw ConfigError("[optimizer] expected sgd, adam or adamw, got \"" + name + "\"" + did_you_mean(name, kOptimizers));
+  return find_row(optimizers(), nn::text_of(config, "optimizer", "sgd"), "[config] optimizer").make(config, parameters);
 }
 
-LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_steps) {
+LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_steps, double default_lr) {
   const std::string name = nn::text_of(config, "schedule", "constant");
-  const double lr = number_of(config, "lr", 1e-3);
+  const double lr = number_of(config, "lr", default_lr);
   if (name == "constant") return ConstantLR{.lr = lr};
   if (name == "step") {
     return StepLR{.lr = lr, .step_size = at_least(1, config, "step_size", 1), .gamma = number_of(config, "gamma", 0.1)};

@@ -3,7 +3,10 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "nn/config_text.h"
 #include "nn/optim/lr_scheduler.h"
@@ -11,17 +14,28 @@
 
 namespace hop::optim {
 
-/// The optimizer that `config` describes: `optimizer` = "sgd" (default), "adam" or "adamw"; `lr`, `weight_decay`, and
-/// `momentum`, `dampening`, `nesterov` or `beta1`, `beta2`, `eps`, with the defaults of the options structs. Ignores
-/// other names. Throws ConfigError for an unknown optimizer, and for a value that is not a number or out of range.
+/// One optimizer of kernels/update_rules.h, by name.
+struct OptimizerRow {
+  std::string name{};  ///< "adamw"
+  std::string_view doc{};
+  std::vector<std::pair<std::string_view, std::string>>
+      settings{};  ///< the hyperparameters that it reads: name, default
+  std::unique_ptr<Optimizer> (*make)(const nn::ConfigText& config, const ParameterList& parameters) = nullptr;
+};
+
+/// All of them, made from the list UpdateRule.
+std::span<const OptimizerRow> optimizers();
+
+/// The optimizer that `config` describes: `optimizer` names the row (default "sgd"), and the row's settings are read.
+/// Ignores other names. Throws ConfigError for an unknown optimizer, and for a value that is of another type or out of
+/// range.
 std::unique_ptr<Optimizer> make_optimizer(const nn::ConfigText& config, const ParameterList& parameters);
 
-/// The names that `optimizer` and `schedule` may have.
-std::span<const std::string_view> optimizer_names();
+/// The names that `schedule` may have.
 std::span<const std::string_view> schedule_names();
 
 /// The schedule: `schedule` = "constant" (default), "step" (`step_size`, `gamma`) or "cosine" (`t_max`, default
-/// `total_steps`; `eta_min`; `warmup`), all from `lr`. t counts optimizer steps.
-LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_steps);
+/// `total_steps`; `eta_min`; `warmup`), all from `lr` (default `default_lr`). t counts optimizer steps.
+LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_steps, double default_lr = 1e-3);
 
 }  // namespace hop::optim

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
+#include "kernels/elementwise.h"
 #include "kernels/expect_internal.h"
 #include "nn/detail/number.h"
 #include "nn/detail/text.h"
@@ -51,8 +52,8 @@ ParameterList::ParameterList(const std::vector<Tensor>& parameters) {
   for (const Tensor& p : parameters) parameters_.push_back({std::to_string(parameters_.size()), p});
 }
 
-Optimizer::Optimizer(const ParameterList& parameters, std::vector<std::string> slots, double lr)
-    : lr_(lr), slot_names_(std::move(slots)), table_(std::make_shared<Table>()) {
+Optimizer::Optimizer(const ParameterList& parameters, const std::vector<std::string_view>& slots, double lr)
+    : lr_(lr), slot_names_(slots.begin(), slots.end()), table_(std::make_shared<Table>()) {
   std::unordered_set<const void*> seen;
   std::size_t bytes = 0;
   const Device device = device_of(parameters);
@@ -140,8 +141,12 @@ static Tensor given_gradient(const ParameterSegment& segment) {
   return kernels::contiguous(gradient);
 }
 
+void Optimizer::depend_on_stop() const {
+  if (Dependencies* step = Dependencies::current()) step->watch(table_, table_->stop_id, "another flag of stop_when()");
+}
+
 // One segment per parameter, not one over the whole block, so that the padding stays zero for every lr and eps.
-void Optimizer::step() {
+std::vector<kernels::UpdateSegment> Optimizer::updates() const {
   std::vector<kernels::UpdateSegment> updates;
   updates.reserve(table_->segments.size());
   for (const ParameterSegment& segment : table_->segments) {
@@ -149,11 +154,32 @@ void Optimizer::step() {
     if (segment.frozen || !segment.parameter.requires_grad()) continue;
     const Tensor gradient = given_gradient(segment);
     if (!gradient.defined()) continue;
-    const auto slot = [&](std::size_t i) { return i < segment.slots.size() ? segment.slots[i] : Tensor(); };
-    updates.push_back({segment.parameter, gradient, slot(0), slot(1), segment.lr_scale, segment.weight_decay_scale});
+    updates.push_back({segment.parameter, gradient, segment.slots, segment.lr_scale, segment.weight_decay_scale});
   }
-  if (Dependencies* step = Dependencies::current()) step->watch(table_, table_->stop_id, "another flag of stop_when()");
-  kernels::update(rule(), updates, {lr_tensor_, step_, table_->stop});
+  return updates;
+}
+
+void Optimizer::update_by(const kernels::UpdateRule& rule) {
+  depend_on_stop();
+  kernels::update(rule, updates(), {lr_tensor_, step_, table_->stop});
+}
+
+void Optimizer::write(const Tensor& to, const Tensor& value) const {
+  kernels::expect_defined("write", to);
+  kernels::expect_defined("write", value);
+  kernels::expect_shape("write", "value", value, to.shape());
+  depend_on_stop();
+  const Tensor& stop = table_->stop;
+  if (stop.defined())
+    kernels::copy_(to, kernels::where(kernels::ne(stop, 0), to, kernels::cast(value, to.dtype())));
+  else
+    kernels::copy_(to, value);
+}
+
+void Optimizer::count_step() const {
+  depend_on_stop();
+  const Tensor& stop = table_->stop;
+  kernels::copy_(step_, stop.defined() ? kernels::add(step_, kernels::eq(stop, 0)) : kernels::add(step_, 1));
 }
 
 ParameterSegment& Optimizer::segment(std::string_view name) {

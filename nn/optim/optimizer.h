@@ -5,6 +5,9 @@
 //   adam.zero_grad();
 //   backward(cross_entropy(model(x), y));
 //   adam.step();
+//
+// Ours are rows of kernels/update_rules.h (rule_optimizer.h). An application derives its own from Optimizer and writes
+// step() from tensor operations: examples/own_optimizer.cpp.
 #pragma once
 
 #include <cstdint>
@@ -64,7 +67,7 @@ class Optimizer {
   void zero_grad();
   /// One update with the present lr(). It updates the parameters that require a gradient now, are not frozen, and were
   /// given a gradient. No graph is recorded.
-  void step();
+  virtual void step() = 0;
 
   double lr() const { return lr_; }
   /// Throws ConfigError unless `lr` is finite and at least 0, StateError while a step is captured: replays read
@@ -98,10 +101,29 @@ class Optimizer {
   /// ShapeError, ConfigError, DeviceError, AutogradError). Parameters that require no gradient now may require one
   /// later. Existing gradients are kept. `slots` names the tensors that the method keeps per parameter; they start at
   /// zero.
-  Optimizer(const ParameterList& parameters, std::vector<std::string> slots, double lr);
+  Optimizer(const ParameterList& parameters, const std::vector<std::string_view>& slots, double lr);
 
-  /// The method and its settings.
-  virtual kernels::UpdateRule rule() const = 0;
+  // ---- The parts of a step(). An optimizer of an application computes with tensor operations between them:
+  //
+  //   void step() override {
+  //     const NoGradGuard no_grad;
+  //     for (const auto& [p, g, slots, lr_scale, weight_decay_scale] : updates()) write(p, p - lr_tensor() * g);
+  //     count_step();
+  //   }
+  //
+  // A captured step replays the operations alone. So a number that changes from step to step is read from a tensor
+  // (lr_tensor(), step_tensor(), a slot), and all that the optimizer remembers lies in slots: they travel with the
+  // model.
+
+  /// The parameters that this step updates, with their gradients and slots.
+  std::vector<kernels::UpdateSegment> updates() const;
+  /// `to` takes the value. Changes nothing while the flag of stop_when() is set. Throws ShapeError unless the shapes
+  /// are equal.
+  void write(const Tensor& to, const Tensor& value) const;
+  /// Adds one to step_tensor(), unless the flag of stop_when() is set.
+  void count_step() const;
+  /// A whole step: updates() by a rule in one fused pass, and the count.
+  void update_by(const kernels::UpdateRule& rule);
 
  private:
   struct Table {  // shared with captured steps, which check it before each replay
@@ -111,6 +133,7 @@ class Optimizer {
   };
   void attach_gradients(bool keep_values);
   void depend_on(const ParameterSegment& segment) const;
+  void depend_on_stop() const;
 
   double lr_;
   std::vector<std::string> slot_names_;

@@ -21,6 +21,7 @@
 #include "kernels/pool.h"
 #include "kernels/random.h"
 #include "kernels/reduce.h"
+#include "kernels/update_rules.h"
 #include "kernels/view.h"
 #include "tests/cuda/schedules.h"
 #include "tests/cuda/support.h"
@@ -145,15 +146,14 @@ void add_batch_norms(Hashes& all) {
 }
 
 void add_update(Hashes& all) {
-  kernels::UpdateRule rule;
-  rule.momentum = 0.9;
-  rule.weight_decay = 0.01;
-  const kernels::UpdateSegment segment{operand({1023}, 19), operand({1023}, 20), operand({1023}, 21), {}, 1, 1};
+  const kernels::rules::Sgd rule{.momentum = 0.9, .weight_decay = 0.01};
+  const std::vector<Tensor> slots = {operand({1023}, 21)};
+  const kernels::UpdateSegment segment{operand({1023}, 19), operand({1023}, 20), slots};
   const kernels::UpdateState state{
       kernels::full({}, 0.1, DType::f64, Device::cuda()), kernels::full({}, 3, DType::i64, Device::cuda()), {}};
   kernels::update(rule, std::span(&segment, 1), state);
   all["sgd"] = hash_of(segment.parameter);
-  all["sgd momentum"] = hash_of(segment.slot0);
+  all["sgd momentum"] = hash_of(slots[0]);
 }
 
 Hashes compute() {

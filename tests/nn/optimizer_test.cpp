@@ -197,7 +197,7 @@ TEST(OptimizerByName, RejectsUnknownNamesAndValues) {
   EXPECT_EQ(message_of<ConfigError>([&] {
               make_optimizer({{"optimizer", "adma"}}, p);
             }),
-            "[optimizer] expected sgd, adam or adamw, got \"adma\"; did you mean \"adam\"?");
+            "[config] optimizer: unknown value \"adma\"; did you mean \"adam\"?");
   EXPECT_EQ(message_of<ConfigError>([&] {
               make_optimizer({{"lr", "fast"}}, p);
             }),

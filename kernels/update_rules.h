@@ -1,0 +1,173 @@
+// The optimizers, a struct each. A struct holds the settings of its optimizer and says once what one element of a
+// parameter goes through. The CPU instantiates update() with packs of floats and with double, CUDA with float and
+// double: both devices take the formula from here. optim::make_optimizer, the checks of settings, the pages and the
+// names of hyperparameters are made from these structs, too; `UpdateRule`, at the end, lists them.
+//
+//   its settings              members with torch.optim's names and defaults; `lr` is the first learning rate
+//   name                      as in torch.optim. In lower case it is the value of the hyperparameter `optimizer`
+//   doc                       one line for docs/experiment-file.md
+//   slots                     the tensors that it keeps per parameter. They start at zero
+//   settings(rule, f)         f(name, member, range) for each setting: nothing else says these names
+//   Constants<T>              the numbers that all elements of a step share
+//   constants<T>(step)        computes them in double and rounds them to T once
+//   update(c, p, g, slots..)  changes the parameter p and the slots in place; g is the gradient
+//
+// and, where the settings matter:
+//
+//   keeps(k)                  whether slot k exists; without keeps() all of them do
+//   fault()                   what is wrong between settings that are each in range, or null
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <variant>
+
+#include "kernels/elementwise_vocabulary.h"
+
+namespace hop::kernels {
+namespace rules {
+
+/// Where a setting may lie: finite, min <= value < below.
+struct Range {
+  double min = 0;
+  double below = std::numeric_limits<double>::infinity();
+};
+inline constexpr Range kAnyNumber = {.min = -std::numeric_limits<double>::infinity()};
+inline constexpr Range kShare = {.min = 0, .below = 1};
+
+/// What a rule is told about a step of one parameter.
+struct Step {
+  double lr = 0;                  ///< of this step, for this parameter
+  double weight_decay_scale = 1;  ///< multiplies the setting weight_decay
+  std::int64_t number = 1;        ///< 1 in the first step
+};
+
+// The words of the formulas for numbers; those for packs are found beside Pack.
+using rows::pow;
+using rows::sqrt;
+
+struct Sgd {
+  double lr = 1e-3;
+  double momentum = 0;
+  double dampening = 0;
+  double weight_decay = 0;  ///< joins the gradient (L2)
+  bool nesterov = false;    ///< needs momentum > 0 and no dampening
+
+  static constexpr std::string_view name = "SGD";
+  static constexpr std::string_view doc = "gradient descent, with momentum if asked (Sutskever et al., 2013)";
+  static constexpr std::array<std::string_view, 1> slots = {"momentum_buffer"};
+  HOP_INLINE constexpr bool keeps(std::size_t) const { return momentum != 0; }
+  constexpr const char* fault() const {
+    return nesterov && (momentum == 0 || dampening != 0) ? "nesterov expects momentum above 0 and no dampening"
+                                                         : nullptr;
+  }
+  template <class Rule, class F>
+  static void settings(Rule& rule, const F& f) {
+    f("lr", rule.lr, Range{});
+    f("momentum", rule.momentum, Range{});
+    f("dampening", rule.dampening, kAnyNumber);
+    f("weight_decay", rule.weight_decay, Range{});
+    f("nesterov", rule.nesterov, Range{});
+  }
+
+  template <class T>
+  struct Constants {
+    T lr{}, momentum{}, keep{}, weight_decay{};  // keep = 1 - dampening
+    bool nesterov = false, is_first = false, has_momentum = false;
+  };
+  template <class T>
+  HOP_INLINE Constants<T> constants(const Step& step) const {
+    return {.lr = static_cast<T>(step.lr),
+            .momentum = static_cast<T>(momentum),
+            .keep = static_cast<T>(1 - dampening),
+            .weight_decay = static_cast<T>(weight_decay * step.weight_decay_scale),
+            .nesterov = nesterov,
+            .is_first = step.number == 1,
+            .has_momentum = momentum != 0};
+  }
+  template <class T, class V>
+  static HOP_INLINE void update(const Constants<T>& c, V& p, const V& g, V& buffer) {
+    V d = g + c.weight_decay * p;
+    if (c.has_momentum) {
+      buffer = c.is_first ? d : c.momentum * buffer + c.keep * d;
+      d = c.nesterov ? d + c.momentum * buffer : buffer;
+    }
+    p = p - c.lr * d;
+  }
+};
+
+/// Adam and AdamW: the weight decay joins the gradient, or (decoupled) shrinks the parameter.
+template <bool kDecoupled>
+struct AdamRule {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = kDecoupled ? 0.01 : 0;
+
+  static constexpr std::string_view name = kDecoupled ? "AdamW" : "Adam";
+  static constexpr std::string_view doc =
+      kDecoupled ? "Adam, whose weight decay shrinks the parameters directly "
+                   "(Loshchilov & Hutter, 2019)"
+                 : "moments of the gradient, corrected for their start (Kingma & Ba, 2015)";
+  static constexpr std::array<std::string_view, 2> slots = {"exp_avg", "exp_avg_sq"};
+  template <class Rule, class F>
+  static void settings(Rule& rule, const F& f) {
+    f("lr", rule.lr, Range{});
+    f("beta1", rule.beta1, kShare);
+    f("beta2", rule.beta2, kShare);
+    f("eps", rule.eps, Range{});
+    f("weight_decay", rule.weight_decay, Range{});
+  }
+
+  template <class T>
+  struct Constants {
+    T rest1{}, beta2{}, rest2{};  // rest = 1 - beta
+    T step_size{};                // lr / (1 - beta1^step)
+    T root_scale{};               // 1 / sqrt(1 - beta2^step)
+    T eps{}, weight_decay{};
+    T shrink{};  // AdamW: 1 - lr * weight_decay; else 1
+  };
+  template <class T>
+  HOP_INLINE Constants<T> constants(const Step& step) const {
+    const double number = static_cast<double>(step.number), decay = weight_decay * step.weight_decay_scale;
+    const double correction1 = 1 - pow(beta1, number), correction2 = sqrt(1 - pow(beta2, number));
+    return {.rest1 = static_cast<T>(1 - beta1),
+            .beta2 = static_cast<T>(beta2),
+            .rest2 = static_cast<T>(1 - beta2),
+            .step_size = static_cast<T>(step.lr / correction1),
+            .root_scale = static_cast<T>(1 / correction2),
+            .eps = static_cast<T>(eps),
+            .weight_decay = static_cast<T>(kDecoupled ? 0 : decay),
+            .shrink = static_cast<T>(kDecoupled ? 1 - step.lr * decay : 1)};
+  }
+  template <class T, class V>
+  static HOP_INLINE void update(const Constants<T>& c, V& p, const V& g, V& exp_avg, V& exp_avg_sq) {
+    p = c.shrink * p;
+    const V d = g + c.weight_decay * p;
+    exp_avg = exp_avg + c.rest1 * (d - exp_avg);
+    exp_avg_sq = c.beta2 * exp_avg_sq + c.rest2 * d * d;
+    p = p - c.step_size * exp_avg / (sqrt(exp_avg_sq) * c.root_scale + c.eps);
+  }
+};
+using Adam = AdamRule<false>;
+using AdamW = AdamRule<true>;
+
+/// Whether `rule` keeps its slot k.
+template <class Rule>
+HOP_INLINE constexpr bool keeps(const Rule& rule, std::size_t k) {
+  if constexpr (requires { rule.keeps(k); }) return rule.keeps(k);
+  return true;
+}
+
+}  // namespace rules
+
+/// One of them, with its settings. This is the list, in the order of the pages.
+struct UpdateRule : std::variant<rules::Sgd, rules::Adam, rules::AdamW> {
+  using variant::variant;
+};
+
+}  // namespace hop::kernels
