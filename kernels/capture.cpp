@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "kernels/capture_operations.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
-#include "kernels/operations_internal.h"
 #include "kernels/threads.h"
 #include "tensor/autograd_slot.h"
 
@@ -77,7 +77,7 @@ Plan capture(const std::function<void()>& work, Device device, std::shared_ptr<M
   {
     const PoolScope scope(pool);
     const DependenciesScope notes(*dependencies);
-    recorded = kernels::operations(device).capture(device, work);
+    recorded = kernels::operations<kernels::CaptureOperations>(device).capture(device, work);
   }
   dependencies->finish();
   return {std::move(recorded), pool, dependencies};

@@ -5,10 +5,10 @@
 #include <string>
 
 #include "base/error.h"
+#include "kernels/conv_operations.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
 #include "kernels/layout_internal.h"
-#include "kernels/operations_internal.h"
 
 namespace hop::kernels {
 namespace {
@@ -29,7 +29,7 @@ void check_options(const Conv2dOptions& o) {
 /// A fresh image like `x`, with channels last if that saves conversions: a function of dtype, device and shape alone.
 /// Images of few channels (pictures, their gradients) stay planes, as users expect.
 Tensor empty_image(const Tensor& x, const Shape& shape) {
-  const bool last = operations(x).channels_last && x.dtype() == DType::f32 && shape[1] > 4;
+  const bool last = keeps_channels_last(x.device()) && x.dtype() == DType::f32 && shape[1] > 4;
   return empty_in(last ? Layout::channels_last : Layout::contiguous, shape, x.dtype(), x.device());
 }
 
@@ -40,7 +40,7 @@ void run(ConvPass pass, const Tensor& x, const Tensor& weight, const Tensor& bia
          const Conv2dOptions& options) {
   const Shape &in = x.shape(), &kernel = weight.shape(), &out = y.shape();
   const ConvSizes sizes{in[0], in[1], in[2], in[3], kernel[0], kernel[2], kernel[3], out[2], out[3], options};
-  operations(x).conv2d(pass, sizes, x, weight, bias, y);
+  operations<ConvOperations>(x).conv2d(pass, sizes, x, weight, bias, y);
 }
 
 }  // namespace

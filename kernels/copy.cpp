@@ -7,8 +7,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "kernels/capture.h"
+#include "kernels/copy_operations.h"
 #include "kernels/expect_internal.h"
-#include "kernels/operations_internal.h"
 #include "kernels/view.h"
 #include "tensor/backend.h"
 
@@ -75,7 +76,7 @@ Tensor contiguous(const Tensor& x) {
 Tensor clone(const Tensor& x) {
   expect_defined("clone", x);
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  operations(x).copy(y, x);
+  operations<CopyOperations>(x).copy(y, x);
   return y;
 }
 
@@ -83,7 +84,7 @@ Tensor cast(const Tensor& x, DType dtype) {
   expect_defined("cast", x);
   if (x.dtype() == dtype) return x;
   const Tensor y = Tensor::empty(x.shape(), dtype, x.device());
-  operations(x).copy(y, x);
+  operations<CopyOperations>(x).copy(y, x);
   return y;
 }
 
@@ -97,13 +98,13 @@ void copy_(const Tensor& y, const Tensor& x) {
         "[copy_] expected a destination without repeated elements, got an expanded or overlapping view of shape " +
         y.shape().to_string());
   }
-  if (y.numel() != 0) operations(x).copy(y, overlap(y, x) ? clone(x) : x);
+  if (y.numel() != 0) operations<CopyOperations>(x).copy(y, overlap(y, x) ? clone(x) : x);
   y.bump_version();
 }
 
 void fill_(const Tensor& y, Scalar value) {
   expect_defined("fill_", y);
-  operations(y).fill(y, fitting("fill_", value, y.dtype()));
+  operations<CopyOperations>(y).fill(y, fitting("fill_", value, y.dtype()));
   y.bump_version();
 }
 
@@ -135,7 +136,7 @@ Tensor cat(std::span<const Tensor> parts, std::int64_t dim) {
   std::int64_t start = 0;
   for (const Tensor& part : parts) {
     if (is_left_out_of_cat(part, first.dim())) continue;
-    operations(y).copy(slice(y, d, start, start + part.shape()[d]), part);
+    operations<CopyOperations>(y).copy(slice(y, d, start, start + part.shape()[d]), part);
     start += part.shape()[d];
   }
   return y;
@@ -147,7 +148,7 @@ Tensor ones(const Shape& shape, DType dtype, Device device) { return full(shape,
 Tensor full(const Shape& shape, Scalar value, DType dtype, Device device) {
   value = fitting("full", value, dtype);
   const Tensor y = Tensor::empty(shape, dtype, device);
-  operations(y).fill(y, value);
+  operations<CopyOperations>(y).fill(y, value);
   return y;
 }
 
@@ -157,7 +158,7 @@ Tensor arange(std::int64_t n, DType dtype, Device device) {
                      std::to_string(n - 1));
   }
   const Tensor y = Tensor::empty({n}, dtype, device);
-  if (n != 0) operations(device).arange(y);
+  if (n != 0) operations<CopyOperations>(device).arange(y);
   return y;
 }
 

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/error.h"
+#include "kernels/elementwise_operations.h"
 #include "kernels/expect_internal.h"
-#include "kernels/operations_internal.h"
 
 namespace hop::kernels::detail {
 namespace {
@@ -137,8 +137,8 @@ Shape broadcast(const Call& call, std::span<const Input> inputs) {
 
 // PyTorch's rule of preserved memory format: if an operand is an image with channels last, the result is, too. The
 // order of the operands does not matter.
-Layout result_layout(const Operations& device, const Shape& shape, std::span<const Input> inputs) {
-  if (!device.channels_last || shape.size() != 4) return Layout::contiguous;
+Layout result_layout(Device device, const Shape& shape, std::span<const Input> inputs) {
+  if (!keeps_channels_last(device) || shape.size() != 4) return Layout::contiguous;
   for (const Input& input : inputs) {
     if (input.is_tensor() && is_channels_last(input.tensor()) && input.tensor().shape() == shape)
       return Layout::channels_last;
@@ -175,11 +175,10 @@ Tensor elementwise(const Call& call, std::span<const Input> inputs, const Tensor
                      inputs[0].tensor().shape().to_string() + ", got " + shape.to_string());
   }
   const Device device = device_of(inputs);
-  const Operations& table = operations(device);
-  const Layout layout = into.defined() && table.channels_last ? layout_of(into) : result_layout(table, shape, inputs);
+  const Layout layout = into.defined() ? kept_layout(into) : result_layout(device, shape, inputs);
   const DType dtype = call.dtypes == Dtypes::truth ? DType::boolean : compute;
   const Tensor out = result_in(call.name, into, shape, dtype, device, layout);
-  if (out.numel() != 0) table.elementwise(call, compute, out, inputs);
+  if (out.numel() != 0) operations<ElementwiseOperations>(device).elementwise(call, compute, out, inputs);
   return out;
 }
 
@@ -187,8 +186,6 @@ Tensor elementwise(const Call& call, std::span<const Input> inputs, const Tensor
 
 namespace hop::kernels {
 
-bool can_evaluate_into(const Tensor& y) {
-  return y.is_contiguous() || (operations(y).channels_last && is_channels_last(y));
-}
+bool can_evaluate_into(const Tensor& y) { return y.is_contiguous() || kept_layout(y) == Layout::channels_last; }
 
 }  // namespace hop::kernels

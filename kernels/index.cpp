@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
-#include "kernels/operations_internal.h"
+#include "kernels/index_operations.h"
 
 namespace hop::kernels {
 namespace {
@@ -54,7 +54,7 @@ Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
   check_gather_shape("gather", x.shape(), index.shape(), d);
   check_not_empty("gather", x.shape(), d, dense);
   const Tensor y = Tensor::empty(index.shape(), x.dtype(), x.device());
-  if (y.numel() != 0) operations(x).gather(x, d, dense, y);
+  if (y.numel() != 0) operations<IndexOperations>(x).gather(x, d, dense, y);
   return y;
 }
 
@@ -66,7 +66,7 @@ Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, co
   expect_shape("scatter_add", "values", g, index.shape());
   check_not_empty("scatter_add", shape, d, dense);
   const Tensor y = Tensor::empty(shape, g.dtype(), g.device());
-  if (y.numel() != 0) operations(g).scatter_add(contiguous(g), d, dense, y);
+  if (y.numel() != 0) operations<IndexOperations>(g).scatter_add(contiguous(g), d, dense, y);
   return y;
 }
 
@@ -79,7 +79,7 @@ Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index, cons
   Shape shape = x.shape();
   shape[d] = index.numel();
   const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
-  if (y.numel() != 0) operations(x).index_select(op, contiguous(x), d, dense, y);
+  if (y.numel() != 0) operations<IndexOperations>(x).index_select(op, contiguous(x), d, dense, y);
   return y;
 }
 
@@ -93,7 +93,7 @@ Tensor index_add(const Shape& shape, std::int64_t dim, const Tensor& index, cons
   expect_shape("index_add", "values", g, expected);
   check_not_empty("index_add", shape, d, dense);
   const Tensor y = Tensor::empty(shape, g.dtype(), g.device());
-  if (y.numel() != 0) operations(g).index_add(contiguous(g), d, dense, y);
+  if (y.numel() != 0) operations<IndexOperations>(g).index_add(contiguous(g), d, dense, y);
   return y;
 }
 

@@ -1,6 +1,6 @@
 #include "kernels/copy.h"
+#include "kernels/copy_operations.h"
 #include "kernels/layout_internal.h"
-#include "kernels/operations_internal.h"
 
 namespace hop::kernels {
 
@@ -36,10 +36,8 @@ Tensor in_layout(Layout layout, const Tensor& x) {
   if (is_channels_last(x)) return x;
   const Tensor y = empty_in(layout, x.shape(), x.dtype(), x.device());
   if (y.is_contiguous()) return contiguous(x);
-  operations(x).copy(y, x);
+  operations<CopyOperations>(x).copy(y, x);
   return y;
 }
-
-Tensor image_operand(const Tensor& x) { return operations(x).channels_last && is_channels_last(x) ? x : contiguous(x); }
 
 }  // namespace hop::kernels

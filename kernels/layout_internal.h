@@ -16,13 +16,20 @@ bool is_channels_last(const Tensor& x);
 /// channels_last if is_channels_last(x), otherwise contiguous.
 inline Layout layout_of(const Tensor& x) { return is_channels_last(x) ? Layout::channels_last : Layout::contiguous; }
 
+/// Whether operations of the device read and keep images that are dense with channels last. CUDA's kernels work on
+/// planes.
+inline bool keeps_channels_last(Device device) { return device.is_cpu(); }
+/// The layout of a result that lies like x, if the device keeps it.
+inline Layout kept_layout(const Tensor& x) {
+  return keeps_channels_last(x.device()) ? layout_of(x) : Layout::contiguous;
+}
+
 /// A tensor with uninitialised elements. For channels_last `shape` must be an image's.
 Tensor empty_in(Layout layout, const Shape& shape, DType dtype, Device device);
 /// x itself if it has this layout, otherwise a copy that has it.
 Tensor in_layout(Layout layout, const Tensor& x);
-/// x in a layout that its device reads: x itself if it is contiguous, or if it is channels last and the device's
-/// operations read that layout; otherwise a contiguous copy.
-Tensor image_operand(const Tensor& x);
+/// x in a layout that its device reads: x itself if it lies in kept_layout(x), otherwise a contiguous copy.
+inline Tensor image_operand(const Tensor& x) { return in_layout(kept_layout(x), x); }
 
 /// The dimensions of an image in the order of its memory, for loops over it: (N, H, W, C). Shape or Strides.
 template <class Dims>

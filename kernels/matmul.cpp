@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
-#include "kernels/operations_internal.h"
+#include "kernels/linear_operations.h"
+#include "kernels/matmul_operations.h"
 
 namespace hop::kernels {
 namespace {
@@ -44,7 +45,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, const Tensor& out) {
   expect_floating("matmul", {&a, &b});
   const Tensor y = result_in("matmul", out, matmul_shape(a.shape(), b.shape()), a.dtype(), a.device());
   if (y.numel() != 0) {
-    operations(a).matmul("matmul", a.dim() == 1 ? as_row(a) : a, b.dim() == 1 ? as_column(b) : b, {}, y);
+    operations<MatmulOperations>(a).matmul("matmul", a.dim() == 1 ? as_row(a) : a, b.dim() == 1 ? as_column(b) : b, {},
+                                           y);
   }
   return y;
 }
@@ -73,38 +75,44 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const Shape shape = linear_shape(x, weight, bias);  // checks first that x is defined
   const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   if (y.numel() != 0) {
-    operations(x).matmul("linear", x.dim() == 1 ? as_row(x) : x, transposed(weight), bias, y);
+    operations<MatmulOperations>(x).matmul("linear", x.dim() == 1 ? as_row(x) : x, transposed(weight), bias, y);
   }
   return y;
 }
 
-bool has_linear_relu(const Tensor& x) { return x.dtype() == DType::f32 && operations(x).linear_relu != nullptr; }
+bool has_linear_relu(const Tensor& x) {
+  return x.dtype() == DType::f32 && operations<LinearOperations>(x).linear_relu != nullptr;
+}
 
 LinearRelu linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const Shape shape = linear_shape(x, weight, bias);
   if (shape.size() != 2) throw ShapeError("[linear_relu] expected x (rows, in), got " + x.shape().to_string());
   const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   if (y.numel() == 0) return {y, Tensor::empty({0}, DType::u8, x.device())};
-  return {y, operations(x).linear_relu(x, weight, bias, y)};
+  const LinearOperations& table = operations<LinearOperations>(x);
+  const Tensor mask = Tensor::empty({table.relu_mask_bytes(x, y)}, DType::u8, x.device());
+  table.linear_relu(x, weight, bias, y, mask);
+  return {y, mask};
 }
 
 Tensor relu_mask_grad(const Tensor& g, const Tensor& mask) {
   expect_floating("relu_mask_grad", g);
   expect_defined("relu_mask_grad", mask);
   const Tensor dx = Tensor::empty(g.shape(), g.dtype(), g.device());
-  if (dx.numel() != 0) operations(g).relu_mask_grad(contiguous(g), mask, dx);
+  if (dx.numel() != 0) operations<LinearOperations>(g).relu_mask_grad(contiguous(g), mask, dx);
   return dx;
 }
 
 Tensor linear_input_grad(const Tensor& g, const Tensor& weight, const Tensor& mask) {
   const Tensor dx = Tensor::empty({g.size(0), weight.size(1)}, g.dtype(), g.device());
-  if (dx.numel() != 0) operations(g).linear_input_grad(contiguous(g), contiguous(weight), mask, dx);
+  if (dx.numel() != 0) operations<LinearOperations>(g).linear_input_grad(contiguous(g), contiguous(weight), mask, dx);
   return dx;
 }
 
 bool linear_parameter_grads(const Tensor& g, const Tensor& x, const Tensor& dweight, const Tensor& dbias) {
-  if (operations(g).linear_parameter_grads == nullptr || dweight.numel() == 0) return false;
-  return operations(g).linear_parameter_grads(contiguous(g), contiguous(x), dweight, dbias);
+  const LinearOperations& table = operations<LinearOperations>(g);
+  if (table.linear_parameter_grads == nullptr || dweight.numel() == 0) return false;
+  return table.linear_parameter_grads(contiguous(g), contiguous(x), dweight, dbias);
 }
 
 }  // namespace hop::kernels

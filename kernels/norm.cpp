@@ -4,9 +4,10 @@
 #include <string>
 
 #include "base/error.h"
+#include "kernels/batch_norm_operations.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
-#include "kernels/operations_internal.h"
+#include "kernels/layer_norm_operations.h"
 
 namespace hop::kernels {
 namespace {
@@ -41,6 +42,17 @@ void expect_statistics(const char* op, const Tensor& mean, const Tensor& rstd, c
   expect_shape(op, "rstd", rstd, shape);
 }
 
+Tensor like_or_undefined(const Tensor& parameter, const Tensor& x) {
+  return parameter.defined() ? Tensor::empty(parameter.shape(), x.dtype(), x.device()) : Tensor();
+}
+
+/// A result of x's shape in the layout that its device keeps.
+Tensor image_like(const Tensor& x) { return empty_in(kept_layout(x), x.shape(), x.dtype(), x.device()); }
+
+bool lies_in(Layout layout, const Tensor& x) {
+  return layout == Layout::contiguous ? x.is_contiguous() : is_channels_last(x);
+}
+
 /// Throws ShapeError for an x without values.
 void expect_values(const char* op, const Tensor& x, bool enough) {
   if (!enough) throw ShapeError("[" + std::string(op) + "] expected values to normalise, got " + x.describe());
@@ -54,12 +66,11 @@ NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   expect_eps(kOp, eps);
   const Shape rows = rows_of(kOp, x.shape(), weight);
   if (bias.defined()) expect_shape(kOp, "bias", bias, weight.defined() ? weight.shape() : Shape{x.shape().back()});
-  if (x.numel() == 0) {
-    expect_values(kOp, x, rows.numel() == 0);
-    const auto empty = [&](const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); };
-    return {empty(x.shape()), empty(rows), empty(rows)};
-  }
-  return operations(x).layer_norm(x, weight, bias, eps, rows);
+  if (x.numel() == 0) expect_values(kOp, x, rows.numel() == 0);
+  const auto empty = [&](const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); };
+  const NormResult result{empty(x.shape()), empty(rows), empty(rows)};
+  if (x.numel() != 0) operations<LayerNormOperations>(x).layer_norm(x, weight, bias, eps, result);
+  return result;
 }
 
 NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
@@ -68,9 +79,15 @@ NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   expect_floating(kOp, {&g, &x, &mean, &rstd}, {&weight});
   expect_shape(kOp, "g", g, x.shape());
   expect_statistics(kOp, mean, rstd, rows_of(kOp, x.shape(), weight));
-  if (x.numel() != 0) return operations(x).layer_norm_grad(g, x, weight, mean, rstd);
-  const auto none = [&] { return weight.defined() ? zeros(weight.shape(), x.dtype(), x.device()) : Tensor(); };
-  return {Tensor::empty(x.shape(), x.dtype(), x.device()), none(), none()};
+  const NormGrads grads{Tensor::empty(x.shape(), x.dtype(), x.device()), like_or_undefined(weight, x),
+                        like_or_undefined(weight, x)};
+  if (x.numel() != 0) {
+    operations<LayerNormOperations>(x).layer_norm_grad(g, x, weight, mean, rstd, grads);
+  } else if (weight.defined()) {
+    fill_(grads.dweight, 0);
+    fill_(grads.dbias, 0);
+  }
+  return grads;
 }
 
 NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
@@ -81,7 +98,10 @@ NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   expect_parameters(kOp, weight, bias, channels_of(kOp, x.shape()));
   if (tail.residual.defined()) expect_shape(kOp, "residual", tail.residual, x.shape());
   expect_values(kOp, x, x.numel() != 0);
-  return operations(x).batch_norm(x, weight, bias, eps, tail);
+  const auto per_channel = [&] { return Tensor::empty({x.shape()[1]}, x.dtype(), x.device()); };
+  const NormResult result{image_like(x), per_channel(), per_channel(), per_channel()};
+  operations<BatchNormOperations>(x).batch_norm(x, weight, bias, eps, tail, result);
+  return result;
 }
 
 NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
@@ -96,7 +116,13 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
   expect_parameters(kOp, weight, tail.bias, channels);
   expect_statistics(kOp, mean, rstd, channels);
   expect_values(kOp, x, x.numel() != 0);
-  return operations(x).batch_norm_grad(g, x, weight, mean, rstd, tail);
+  const bool is_free = tail.overwrite && lies_in(kept_layout(x), g);
+  const Tensor over_g_or_new = is_free ? g : image_like(x);
+  const Tensor dweight = like_or_undefined(weight, x), dbias = like_or_undefined(weight, x);
+  const NormGrads grads = tail.y.defined() ? NormGrads{image_like(x), dweight, dbias, over_g_or_new}
+                                           : NormGrads{over_g_or_new, dweight, dbias};
+  operations<BatchNormOperations>(x).batch_norm_grad(g, x, weight, mean, rstd, tail, grads);
+  return grads;
 }
 
 Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
@@ -106,8 +132,9 @@ Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bia
   const Shape channels = channels_of(kOp, x.shape());
   expect_parameters(kOp, weight, bias, channels);
   expect_statistics(kOp, mean, rstd, channels);
-  return x.numel() == 0 ? Tensor::empty(x.shape(), x.dtype(), x.device())
-                        : operations(x).batch_norm_apply(x, weight, bias, mean, rstd);
+  const Tensor y = image_like(x);
+  if (x.numel() != 0) operations<BatchNormOperations>(x).batch_norm_apply(x, weight, bias, mean, rstd, y);
+  return y;
 }
 
 }  // namespace hop::kernels

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "kernels/expect_internal.h"
-#include "kernels/operations_internal.h"
+#include "kernels/optimizer_operations.h"
 #include "kernels/update_rules.h"
 
 namespace hop::kernels {
@@ -65,7 +65,7 @@ void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, con
   check_scalar("the learning rate", state.lr, DType::f64, first);
   check_scalar("the step", state.step, DType::i64, first);
   if (state.stop.defined()) check_scalar("the stop flag", state.stop, DType::f64, first);
-  operations(first).update(rule, segments, state);
+  operations<OptimizerOperations>(first).update(rule, segments, state);
   for (const UpdateSegment& segment : segments) {
     segment.parameter.bump_version();
     for (const Tensor& slot : segment.slots) slot.bump_version();
@@ -81,7 +81,7 @@ void measure(const Tensor& loss, double rows, double limit, const Tensor& meter)
   expect_shape("measure", "meter", meter, {2});
   if (meter.dtype() != DType::f64 || !meter.is_contiguous())
     throw DtypeError("[measure] expected a contiguous meter of f64, got " + meter.describe());
-  operations(loss).measure(loss, rows, limit, meter);
+  operations<OptimizerOperations>(loss).measure(loss, rows, limit, meter);
   meter.bump_version();
 }
 

@@ -8,7 +8,7 @@
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
 #include "kernels/layout_internal.h"
-#include "kernels/operations_internal.h"
+#include "kernels/pool_operations.h"
 
 namespace hop::kernels {
 namespace {
@@ -79,7 +79,7 @@ MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {
   const Tensor image = image_operand(x);
   const MaxPool2dResult result{empty_like(image, shape, x.dtype()), empty_like(image, shape, DType::i64)};
   if (shape.numel() != 0)
-    operations(x).max_pool2d(pool_shape(x.shape(), shape, options), image, result.y, result.indices);
+    operations<PoolOperations>(x).max_pool2d(pool_shape(x.shape(), shape, options), image, result.y, result.indices);
   return result;
 }
 
@@ -95,7 +95,8 @@ Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_sh
     expect_shape(kOp, "indices", indices, pool2d_shape(x_shape, *windows, kOp));
     shape = pool_shape(x_shape, indices.shape(), *windows);
   }
-  if (dx.numel() != 0) operations(g).max_pool2d_grad(shape ? &*shape : nullptr, in_layout(layout_of(at), g), at, dx);
+  if (dx.numel() != 0)
+    operations<PoolOperations>(g).max_pool2d_grad(shape ? &*shape : nullptr, in_layout(layout_of(at), g), at, dx);
   return dx;
 }
 
@@ -105,7 +106,7 @@ Tensor max_pool2d_gather(const Tensor& gg, const Tensor& indices) {
   expect_indices(kOp, gg, indices, gg.shape());
   const Tensor at = image_operand(indices);
   const Tensor y = empty_like(at, indices.shape(), gg.dtype());
-  if (y.numel() != 0) operations(gg).max_pool2d_gather(in_layout(layout_of(at), gg), at, y);
+  if (y.numel() != 0) operations<PoolOperations>(gg).max_pool2d_gather(in_layout(layout_of(at), gg), at, y);
   return y;
 }
 
@@ -113,7 +114,7 @@ Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
   expect_floating("avg_pool2d", x);
   const Tensor image = image_operand(x);
   const Tensor y = empty_like(image, pool2d_shape(x.shape(), options, "avg_pool2d"), x.dtype());
-  if (y.numel() != 0) operations(x).avg_pool2d(pool_shape(x.shape(), y.shape(), options), image, y);
+  if (y.numel() != 0) operations<PoolOperations>(x).avg_pool2d(pool_shape(x.shape(), y.shape(), options), image, y);
   return y;
 }
 
@@ -123,7 +124,8 @@ Tensor avg_pool2d_grad(const Tensor& g, const Shape& x_shape, const Pool2dOption
   expect_shape(kOp, "g", g, pool2d_shape(x_shape, options, kOp));
   const Tensor image = image_operand(g);
   const Tensor dx = empty_like(image, x_shape, g.dtype());
-  if (dx.numel() != 0) operations(g).avg_pool2d_grad(pool_shape(x_shape, g.shape(), options), image, dx);
+  if (dx.numel() != 0)
+    operations<PoolOperations>(g).avg_pool2d_grad(pool_shape(x_shape, g.shape(), options), image, dx);
   return dx;
 }
 

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
-#include "kernels/operations_internal.h"
+#include "kernels/random_operations.h"
 
 namespace hop::kernels {
 namespace {
@@ -28,7 +28,7 @@ void uniform_(const Tensor& y, double low, double high, RandomAddress address) {
                       " holds, got " + Scalar(low).to_string() + " and " + Scalar(high).to_string());
   }
   if (low == high) return fill_(y, low);
-  if (y.numel() != 0) operations(y).uniform(y, low, high, address);
+  if (y.numel() != 0) operations<RandomOperations>(y).uniform(y, low, high, address);
   y.bump_version();
 }
 
@@ -38,7 +38,7 @@ void normal_(const Tensor& y, double mean, double std, RandomAddress address) {
     throw ConfigError("[normal_] expected a finite mean and a finite std >= 0, got " + Scalar(mean).to_string() +
                       " and " + Scalar(std).to_string());
   }
-  if (y.numel() != 0) operations(y).normal(y, mean, std, address);
+  if (y.numel() != 0) operations<RandomOperations>(y).normal(y, mean, std, address);
   y.bump_version();
 }
 
@@ -47,7 +47,7 @@ Tensor dropout(const Tensor& x, double p, RandomAddress address) {
   if (!(p >= 0 && p <= 1)) throw ConfigError("[dropout] expected 0 <= p <= 1, got " + Scalar(p).to_string());
   if (p == 1) return zeros(x.shape(), x.dtype(), x.device());
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  if (y.numel() != 0) operations(x).dropout(contiguous(x), y, p, address);
+  if (y.numel() != 0) operations<RandomOperations>(x).dropout(contiguous(x), y, p, address);
   return y;
 }
 

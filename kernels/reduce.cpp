@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
-#include "kernels/operations_internal.h"
+#include "kernels/reduce_operations.h"
 #include "kernels/view.h"
 
 namespace hop::kernels {
@@ -45,7 +45,7 @@ Tensor run(Reduction op, const char* name, const Tensor& x, DimList dims, bool k
   if (x.numel() == 0 && (op == Reduction::max || op == Reduction::min)) {
     throw ShapeError("[" + std::string(name) + "] expected at least one value to reduce, got " + x.describe());
   }
-  operations(x).reduce(op, x, set, y, correction);
+  operations<ReduceOperations>(x).reduce(op, x, set, y, correction);
   return y;
 }
 
@@ -114,7 +114,7 @@ Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) {
     if (i != d) order.push_back(i);
   }
   order.push_back(d);
-  operations(x).argmax(contiguous(permute(x, DimList(order.begin(), order.end()))), length, y);
+  operations<ReduceOperations>(x).argmax(contiguous(permute(x, DimList(order.begin(), order.end()))), length, y);
   return y;
 }
 
@@ -122,7 +122,7 @@ Tensor argmax(const Tensor& x) {
   expect_defined("argmax", x);
   if (x.numel() == 0) throw ShapeError("[argmax] expected at least one value to reduce, got " + x.describe());
   const Tensor y = Tensor::empty({}, DType::i64, x.device());
-  operations(x).argmax(contiguous(x), x.numel(), y);
+  operations<ReduceOperations>(x).argmax(contiguous(x), x.numel(), y);
   return y;
 }
 

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
-#include "kernels/operations_internal.h"
+#include "kernels/softmax_operations.h"
 
 namespace hop::kernels {
 namespace {
@@ -14,20 +14,20 @@ namespace {
 /// x as devices read it: contiguous; x () becomes a row of one value.
 Tensor as_rows(const Tensor& x) { return x.dim() == 0 ? x.as_strided({1}, {1}, x.storage_offset()) : contiguous(x); }
 
-using Map = void (*Operations::*)(const Tensor& x, const Tensor& y);
+using Map = void (*SoftmaxOperations::*)(const Tensor& x, const Tensor& y);
 Tensor run(const char* op, Map map, const Tensor& x) {
   expect_floating(op, x);
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  if (y.numel() != 0) (operations(x).*map)(as_rows(x), as_rows(y));
+  if (y.numel() != 0) (operations<SoftmaxOperations>(x).*map)(as_rows(x), as_rows(y));
   return y;
 }
 
-using Gradient = void (*Operations::*)(const Tensor& g, const Tensor& y, const Tensor& dx);
+using Gradient = void (*SoftmaxOperations::*)(const Tensor& g, const Tensor& y, const Tensor& dx);
 Tensor run(const char* op, Gradient gradient, const Tensor& g, const Tensor& y) {
   expect_floating(op, {&g, &y});
   expect_shape(op, "g", g, y.shape());
   const Tensor dx = Tensor::empty(y.shape(), y.dtype(), y.device());
-  if (dx.numel() != 0) (operations(y).*gradient)(as_rows(g), as_rows(y), as_rows(dx));
+  if (dx.numel() != 0) (operations<SoftmaxOperations>(y).*gradient)(as_rows(g), as_rows(y), as_rows(dx));
   return dx;
 }
 
@@ -48,13 +48,13 @@ void expect_matrix(const char* op, const Tensor& x) {
 
 }  // namespace
 
-Tensor softmax(const Tensor& x) { return run("softmax", &Operations::softmax, x); }
+Tensor softmax(const Tensor& x) { return run("softmax", &SoftmaxOperations::softmax, x); }
 Tensor softmax_grad(const Tensor& g, const Tensor& y) {
-  return run("softmax gradient", &Operations::softmax_grad, g, y);
+  return run("softmax gradient", &SoftmaxOperations::softmax_grad, g, y);
 }
-Tensor log_softmax(const Tensor& x) { return run("log_softmax", &Operations::log_softmax, x); }
+Tensor log_softmax(const Tensor& x) { return run("log_softmax", &SoftmaxOperations::log_softmax, x); }
 Tensor log_softmax_grad(const Tensor& g, const Tensor& y) {
-  return run("log_softmax gradient", &Operations::log_softmax_grad, g, y);
+  return run("log_softmax gradient", &SoftmaxOperations::log_softmax_grad, g, y);
 }
 
 CrossEntropyResult cross_entropy(const Tensor& x, const Tensor& labels) {
@@ -64,7 +64,7 @@ CrossEntropyResult cross_entropy(const Tensor& x, const Tensor& labels) {
   const CrossEntropyResult result{Tensor::empty({}, x.dtype(), x.device()),
                                   Tensor::empty(x.shape(), x.dtype(), x.device())};
   if (x.numel() != 0)
-    operations(x).cross_entropy(contiguous(x), dense, result.log_probabilities, result.loss);
+    operations<SoftmaxOperations>(x).cross_entropy(contiguous(x), dense, result.log_probabilities, result.loss);
   else
     fill_(result.loss, std::numeric_limits<double>::quiet_NaN());
   return result;
@@ -77,7 +77,7 @@ Tensor cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, cons
   expect_matrix(kOp, log_probabilities);
   const Tensor dense = dense_labels(kOp, labels, log_probabilities);
   const Tensor dx = Tensor::empty(log_probabilities.shape(), log_probabilities.dtype(), log_probabilities.device());
-  if (dx.numel() != 0) operations(g).cross_entropy_grad(g, contiguous(log_probabilities), dense, dx);
+  if (dx.numel() != 0) operations<SoftmaxOperations>(g).cross_entropy_grad(g, contiguous(log_probabilities), dense, dx);
   return dx;
 }
 

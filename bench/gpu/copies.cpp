@@ -2,7 +2,7 @@
 // once; and what a launch costs, from the host and inside a graph.
 #include "bench/gpu/rows.h"
 #include "kernels/copy.h"
-#include "kernels/cuda/operations_internal.h"
+#include "kernels/copy_operations.h"
 #include "kernels/cuda/runtime.h"
 #include "tensor/backend.h"
 
@@ -70,7 +70,7 @@ std::vector<Row> copies(Size size) {
 
 std::vector<Row> launches(Size size) {
   const Tensor one = Tensor::empty({1}, DType::f32, Device::cuda());
-  const auto launch = [&] { cuda::operations().fill(one, 1.0); };
+  const auto launch = [&] { CopyOperations::cuda.fill(one, 1.0); };
   constexpr int kNodes = 1000;
   return {guarded("launches", "smallest kernel, given by the host",
                   [&] {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "kernels/capture_internal.h"
-#include "kernels/cpu/operations_internal.h"
+#include "kernels/capture_operations.h"
 
 namespace hop::kernels {
 
@@ -45,8 +45,6 @@ class RecordingScope {
   ~RecordingScope() { recording = nullptr; }
 };
 
-}  // namespace
-
 std::unique_ptr<Plan::Recorded> capture(Device, const std::function<void()>& work) {
   auto recorded = std::make_unique<RecordedCalls>();
   const RecordingScope scope(recorded->calls);
@@ -54,5 +52,9 @@ std::unique_ptr<Plan::Recorded> capture(Device, const std::function<void()>& wor
   return recorded;
 }
 
+}  // namespace
 }  // namespace cpu
+
+const CaptureOperations CaptureOperations::cpu = {.capture = cpu::capture};
+
 }  // namespace hop::kernels

@@ -11,7 +11,6 @@
 #include "kernels/capture_internal.h"
 #include "kernels/cpu/conv_taps_internal.h"
 #include "kernels/cpu/gemm_loops_internal.h"
-#include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/parallel_internal.h"
 
 namespace hop::kernels::cpu {
@@ -161,10 +160,18 @@ void conv2d_by_products(ConvPass pass, const ConvSizes& sizes, const Tensor& x, 
   });
 }
 
-void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
-            const Tensor& y) {
+static void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                   const Tensor& y) {
   auto* const way = y.dtype() == DType::f32 ? conv2d_with_onednn : conv2d_by_products;
   way(pass, sizes, x, weight, bias, y);
 }
 
 }  // namespace hop::kernels::cpu
+
+namespace hop::kernels {
+
+const ConvOperations ConvOperations::cpu = {
+    .conv2d = cpu::conv2d,
+};
+
+}  // namespace hop::kernels

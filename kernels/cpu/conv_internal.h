@@ -1,7 +1,7 @@
 // Convolution on the CPU, by dtype.
 #pragma once
 
-#include "kernels/operations_internal.h"
+#include "kernels/conv_operations.h"
 
 namespace hop::kernels::cpu {
 

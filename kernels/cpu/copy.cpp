@@ -1,4 +1,4 @@
-#include "kernels/cpu/operations_internal.h"
+#include "kernels/copy_operations.h"
 
 #include <bit>
 #include <cstring>
@@ -105,8 +105,6 @@ bool is_zero(Scalar value) {
                                      : std::bit_cast<std::uint64_t>(value.to<double>()) == 0;
 }
 
-}  // namespace
-
 void copy(const Tensor& y, const Tensor& x) {
   if (y.numel() == 0) return;
   const bool alike = (y.is_contiguous() && x.is_contiguous()) || (is_channels_last(y) && is_channels_last(x));
@@ -143,4 +141,15 @@ void arange(const Tensor& y) {
   });
 }
 
+}  // namespace
 }  // namespace hop::kernels::cpu
+
+namespace hop::kernels {
+
+const CopyOperations CopyOperations::cpu = {
+    .copy = cpu::copy,
+    .fill = cpu::fill,
+    .arange = cpu::arange,
+};
+
+}  // namespace hop::kernels

@@ -1,8 +1,9 @@
-#include "kernels/cpu/operations_internal.h"
+#include "kernels/elementwise_operations.h"
 
 #include <cstring>
 
 #include "kernels/capture_internal.h"
+#include "kernels/cpu/line_internal.h"
 #include "kernels/cpu/parallel_internal.h"
 #include "kernels/cpu/walk_internal.h"
 #include "kernels/layout_internal.h"
@@ -147,8 +148,7 @@ WalkedLines::LineWalk make_walk(const Tensor& out, std::span<const Input> inputs
   return {channels_innermost(out.shape()), strides, operands};
 }
 
-}  // namespace
-
+/// The loop of one part of a row (rows::Exp::id, ..), computing in `dtype`; null if there is none.
 LineKernel line_kernel(int row, rows::Part part, DType dtype) {
   const RowKernels& kernels = kernels_of(row);
   const LineKernel* by_dtype = part == rows::Part::value        ? kernels.value
@@ -156,8 +156,6 @@ LineKernel line_kernel(int row, rows::Part part, DType dtype) {
                                                                 : kernels.gradient_b;
   return by_dtype[static_cast<int>(dtype)];
 }
-
-namespace {
 
 /// The call with the addresses of its operands. The caller sets the strides.
 BoundLine bind(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
@@ -181,7 +179,7 @@ BoundLine bind(const detail::Call& call, DType compute, const Tensor& out, std::
 
 }  // namespace
 
-void elementwise(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
+static void elementwise(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
   WholeLine work{bind(call, compute, out, inputs), static_cast<std::int64_t>(size_of(out.dtype()))};
   if (single_line(out, inputs, work.bound.line)) return launch(work);
   std::array<Tensor, kMaxInputs> copies;
@@ -193,3 +191,11 @@ void elementwise(const detail::Call& call, DType compute, const Tensor& out, std
 }
 
 }  // namespace hop::kernels::cpu
+
+namespace hop::kernels {
+
+const ElementwiseOperations ElementwiseOperations::cpu = {
+    .elementwise = cpu::elementwise,
+};
+
+}  // namespace hop::kernels

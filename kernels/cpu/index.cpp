@@ -9,9 +9,10 @@
 
 #include "base/error.h"
 #include "kernels/capture_internal.h"
+#include "kernels/copy_operations.h"
 #include "kernels/cpu/index_loops_internal.h"
-#include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/walk_internal.h"
+#include "kernels/index_operations.h"
 
 namespace hop::kernels::cpu {
 namespace {
@@ -178,8 +179,6 @@ void add_at(const char* op, const Tensor& g, int dim, const Tensor& index, const
   launch(AddF32{checked, around, g.data<float>(), y.data<float>(), room.data<std::int64_t>()});
 }
 
-}  // namespace
-
 void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
   visit_dtype(x.dtype(), [&]<class T>(T) {
     launch([checked = CheckedIndex("gather", index, x.shape()[dim]), places = Places(index, x.strides(), dim),
@@ -192,7 +191,7 @@ void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
 
 void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
   if (y.dim() == 1) return add_at("scatter_add", g, dim, index, y);
-  fill(y, 0);
+  CopyOperations::cpu.fill(y, 0);
   visit_dtype(g.dtype(), [&]<class T>(T) {
     launch([checked = CheckedIndex("scatter_add", index, y.shape()[dim]), places = Places(index, y.strides(), dim),
             from = g.data<T>(), to = y.data<T>()] {
@@ -221,4 +220,16 @@ void index_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
   add_at("index_add", g, dim, index, y);
 }
 
+}  // namespace
 }  // namespace hop::kernels::cpu
+
+namespace hop::kernels {
+
+const IndexOperations IndexOperations::cpu = {
+    .gather = cpu::gather,
+    .scatter_add = cpu::scatter_add,
+    .index_select = cpu::index_select,
+    .index_add = cpu::index_add,
+};
+
+}  // namespace hop::kernels

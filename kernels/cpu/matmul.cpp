@@ -1,8 +1,9 @@
 // Chooses the code for a product: our own loops, oneDNN's matrix-vector product, or a cached oneDNN matmul primitive. A
 // function of shape, dtype and the thread's precision alone.
 #include "kernels/copy.h"
-#include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/product_internal.h"
+#include "kernels/linear_operations.h"
+#include "kernels/matmul_operations.h"
 #include "kernels/precision.h"
 
 namespace hop::kernels::cpu {
@@ -21,8 +22,6 @@ bool is_own(const Product& p) {
 /// factor.
 bool is_worth_rounding(const Product& p) { return p.rows >= 16 && p.n >= 16 && p.k >= 16; }
 
-}  // namespace
-
 void matmul(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
   if (a.numel() == 0) return bias.defined() ? copy_(y, bias) : fill_(y, 0);  // sums of nothing
   const Product p = make_product(a, b, bias, y);
@@ -34,4 +33,12 @@ void matmul(const char* op, const Tensor& a, const Tensor& b, const Tensor& bias
     multiply_with_onednn(op, p);
 }
 
+}  // namespace
 }  // namespace hop::kernels::cpu
+
+namespace hop::kernels {
+
+const MatmulOperations MatmulOperations::cpu = {.matmul = cpu::matmul};
+const LinearOperations LinearOperations::cpu = {};  // nothing fused
+
+}  // namespace hop::kernels

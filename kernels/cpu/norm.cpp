@@ -1,10 +1,12 @@
 #include <algorithm>
 
+#include "kernels/batch_norm_operations.h"
 #include "kernels/capture_internal.h"
 #include "kernels/copy.h"
+#include "kernels/copy_operations.h"
 #include "kernels/cpu/norm_loops_internal.h"
-#include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/parallel_internal.h"
+#include "kernels/layer_norm_operations.h"
 #include "kernels/layout_internal.h"
 #include "kernels/view.h"
 
@@ -42,7 +44,6 @@ NormStatistics<T> statistics(const Tensor& mean, const Tensor& rstd, const Tenso
 }
 
 Tensor contiguous_or_undefined(const Tensor& x) { return x.defined() ? contiguous(x) : x; }
-Tensor like_or_undefined(const Tensor& x) { return x.defined() ? Tensor::empty(x.shape(), x.dtype()) : x; }
 
 /// x (N, C, ..) as (batch, channels, size) in memory, or with the channels innermost as (batch size, channels). If a
 /// channel's runs are shorter than a pack, the channel becomes one run of N size values: channels then come first in
@@ -61,12 +62,14 @@ class ChannelView {
     if (columns_) return in_layout(Layout::channels_last, x);
     return contiguous(channels_first_ ? transpose(x, 0, 1) : x);
   }
-  Tensor empty_like(const Tensor& x) const {
-    Shape shape = shape_;
-    if (channels_first_) std::swap(shape[0], shape[1]);
-    return empty_in(columns_ ? Layout::channels_last : Layout::contiguous, shape, x.dtype(), x.device());
+  /// Where the values of the result y are written: y itself, or, with the channels first, another tensor, which leave()
+  /// copies to y.
+  Tensor place_of(const Tensor& y) const {
+    return channels_first_ && y.defined() ? Tensor::empty(transpose(y, 0, 1).shape(), y.dtype()) : y;
   }
-  Tensor leave(const Tensor& y) const { return channels_first_ ? contiguous(transpose(y, 0, 1)) : y; }
+  void leave(const Tensor& place, const Tensor& y) const {
+    if (!place.is_same(y)) CopyOperations::cpu.copy(y, transpose(place, 0, 1));
+  }
 
  private:
   Shape shape_;
@@ -90,13 +93,9 @@ void for_rows(const NormShape& z, const F& f) {
   for_parts(z.batch * z.size, z.channels, f);
 }
 
-}  // namespace
-
-NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const Shape& rows_shape) {
-  const NormResult result{Tensor::empty(x.shape(), x.dtype()), Tensor::empty(rows_shape, x.dtype()),
-                          Tensor::empty(rows_shape, x.dtype())};
+void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const NormResult& result) {
   const Tensor dense = contiguous(x), w = contiguous_or_undefined(weight), b = contiguous_or_undefined(bias);
-  const std::int64_t rows = rows_shape.numel();
+  const std::int64_t rows = result.mean.numel();
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>({rows, 1, x.numel() / rows}, dense, w, b);
     const NormStatistics<T> made = statistics<T>(result.mean, result.rstd);
@@ -104,12 +103,10 @@ NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
       HOP_PICK(layer_norm_rows<T>)(in, eps, made, y, begin, end);
     });
   });
-  return result;
 }
 
-NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                          const Tensor& rstd) {
-  const NormGrads grads{Tensor::empty(x.shape(), x.dtype()), like_or_undefined(weight), like_or_undefined(weight)};
+void layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean, const Tensor& rstd,
+                     const NormGrads& grads) {
   const Tensor dense = contiguous(x), w = contiguous_or_undefined(weight), dense_g = contiguous(g);
   const Tensor m = contiguous(mean), r = contiguous(rstd);
   const std::int64_t rows = mean.numel();
@@ -126,21 +123,19 @@ NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
       HOP_PICK(layer_norm_grad_columns<T>)(in, from, given, out, begin, end);
     });
   });
-  return grads;
 }
 
-NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
-                      const BatchNormTail& tail) {
+void batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const BatchNormTail& tail,
+                const NormResult& result) {
   const ChannelView view(x);
-  const Shape channels{view.norm().channels};
-  const Tensor y = view.empty_like(x), mean = Tensor::empty(channels, x.dtype()),
-               rstd = Tensor::empty(channels, x.dtype()), var = Tensor::empty(channels, x.dtype());
+  const std::int64_t channels = view.norm().channels;
+  const Tensor y = view.place_of(result.y);
   const Tensor dense = view.enter(x), w = contiguous_or_undefined(weight), b = contiguous_or_undefined(bias);
   const Tensor residual = tail.residual.defined() ? view.enter(tail.residual) : Tensor();
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>(view.norm(), dense, w, b);
     const NormTail<T> after{data_or_null<T>(residual), tail.relu};
-    const NormStatistics<T> made = statistics<T>(mean, rstd, var);
+    const NormStatistics<T> made = statistics<T>(result.mean, result.rstd, result.var);
     if (view.columns()) {
       for_columns(in.shape, [=](std::int64_t begin, std::int64_t end) {
         HOP_PICK(batch_norm_column_statistics<T>)(in, eps, made, begin, end);
@@ -149,29 +144,25 @@ NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
         HOP_PICK(batch_norm_rows<T>)(in, after, made, to, begin, end);
       });
     }
-    for_parts(channels[0], x.numel() / channels[0], [=, to = y.data<T>()](std::int64_t begin, std::int64_t end) {
+    for_parts(channels, x.numel() / channels, [=, to = y.data<T>()](std::int64_t begin, std::int64_t end) {
       HOP_PICK(batch_norm_channels<T>)(in, eps, after, made, to, begin, end);
     });
   });
-  return {view.leave(y), mean, rstd, var};
+  view.leave(y, result.y);
 }
 
-NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                          const Tensor& rstd, const BatchNormTailGrad& tail) {
+void batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean, const Tensor& rstd,
+                     const BatchNormTailGrad& tail, const NormGrads& grads) {
   const ChannelView view(x);
-  const Tensor dweight = like_or_undefined(weight), dbias = like_or_undefined(weight);
   const Tensor dense = view.enter(x), dense_g = view.enter(g), w = contiguous_or_undefined(weight);
   const Tensor m = contiguous(mean), r = contiguous(rstd), b = contiguous_or_undefined(tail.bias);
-  const bool has_residual = tail.y.defined();
-  const Tensor y = has_residual ? view.enter(tail.y) : Tensor();
-  const Tensor over_g_or_new = tail.overwrite && dense_g.is_same(g) ? g : view.empty_like(x);
-  const Tensor dx = has_residual ? view.empty_like(x) : over_g_or_new,
-               dresidual = has_residual ? over_g_or_new : Tensor();
+  const Tensor y = tail.y.defined() ? view.enter(tail.y) : Tensor();
+  const Tensor dx = view.place_of(grads.dx), dresidual = view.place_of(grads.dresidual);
   const std::int64_t channels = view.norm().channels;
   // The loops over columns read the sums again, so the sums need a place even if the caller does not want them.
   const bool sums_aside = view.columns() && !weight.defined();
-  const Tensor g_sums = sums_aside ? Tensor::empty({channels}, x.dtype()) : dbias,
-               gx_sums = sums_aside ? Tensor::empty({channels}, x.dtype()) : dweight;
+  const Tensor g_sums = sums_aside ? Tensor::empty({channels}, x.dtype()) : grads.dbias,
+               gx_sums = sums_aside ? Tensor::empty({channels}, x.dtype()) : grads.dweight;
   visit_floating(x, [&]<class T>(T) {
     const NormInputs<T> in = inputs<T>(view.norm(), dense, w, b);
     const NormTailGrad<T> after{tail.relu, data_or_null<T>(y), data_or_null<T>(dresidual)};
@@ -189,13 +180,14 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
       HOP_PICK(batch_norm_grad_channels<T>)(in, from, after, given, out, begin, end);
     });
   });
-  return {view.leave(dx), dweight, dbias, has_residual ? view.leave(dresidual) : Tensor()};
+  view.leave(dx, grads.dx);
+  if (dresidual.defined()) view.leave(dresidual, grads.dresidual);
 }
 
-Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
-                        const Tensor& rstd) {
+void batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd,
+                      const Tensor& result) {
   const ChannelView view(x);
-  const Tensor y = view.empty_like(x);
+  const Tensor y = view.place_of(result);
   const Tensor dense = view.enter(x), w = contiguous_or_undefined(weight), b = contiguous_or_undefined(bias);
   const Tensor m = contiguous(mean), r = contiguous(rstd);
   const std::int64_t channels = view.norm().channels;
@@ -211,7 +203,23 @@ Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bia
       HOP_PICK(batch_norm_apply_channels<T>)(in, given, to, begin, end);
     });
   });
-  return view.leave(y);
+  view.leave(y, result);
 }
 
+}  // namespace
 }  // namespace hop::kernels::cpu
+
+namespace hop::kernels {
+
+const LayerNormOperations LayerNormOperations::cpu = {
+    .layer_norm = cpu::layer_norm,
+    .layer_norm_grad = cpu::layer_norm_grad,
+};
+
+const BatchNormOperations BatchNormOperations::cpu = {
+    .batch_norm = cpu::batch_norm,
+    .batch_norm_grad = cpu::batch_norm_grad,
+    .batch_norm_apply = cpu::batch_norm_apply,
+};
+
+}  // namespace hop::kernels

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "kernels/capture_internal.h"
-#include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/optimizer_internal.h"
 #include "kernels/cpu/parallel_internal.h"
+#include "kernels/optimizer_operations.h"
 #include "kernels/update_rules.h"
 
 namespace hop::kernels::cpu {
@@ -82,8 +82,6 @@ Segment<Rule> bind(const Rule& rule, const UpdateSegment& s) {
   return bound;
 }
 
-}  // namespace
-
 void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state) {
   const UpdateLoops loops = HOP_PICK(update_loops)(rule.index());
   std::visit(
@@ -112,4 +110,14 @@ void measure(const Tensor& loss, double rows, double limit, const Tensor& meter)
   loss.dtype() == DType::f32 ? run(float{}) : run(double{});
 }
 
+}  // namespace
 }  // namespace hop::kernels::cpu
+
+namespace hop::kernels {
+
+const OptimizerOperations OptimizerOperations::cpu = {
+    .update = cpu::update,
+    .measure = cpu::measure,
+};
+
+}  // namespace hop::kernels

@@ -4,10 +4,10 @@
 #include "base/error.h"
 #include "kernels/capture_internal.h"
 #include "kernels/cpu/as_internal.h"
-#include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/parallel_internal.h"
 #include "kernels/cpu/pool_loops_internal.h"
 #include "kernels/layout_internal.h"
+#include "kernels/pool_operations.h"
 
 namespace hop::kernels::cpu {
 namespace {
@@ -75,8 +75,6 @@ void check_indices(const char* op, const Tensor& indices, const Tensor& image) {
   });
 }
 
-}  // namespace
-
 void max_pool2d(const PoolShape& shape, const Tensor& x, const Tensor& y, const Tensor& indices) {
   const auto columns = [shape, channels = x.size(1), x = x.raw_data(), y = y.raw_data(),
                         indices = indices.data<std::int64_t>()]<class T>(T, std::int64_t begin, std::int64_t end) {
@@ -139,4 +137,17 @@ void max_pool2d_gather(const Tensor& x, const Tensor& indices, const Tensor& y) 
             });
 }
 
+}  // namespace
 }  // namespace hop::kernels::cpu
+
+namespace hop::kernels {
+
+const PoolOperations PoolOperations::cpu = {
+    .max_pool2d = cpu::max_pool2d,
+    .max_pool2d_grad = cpu::max_pool2d_grad,
+    .max_pool2d_gather = cpu::max_pool2d_gather,
+    .avg_pool2d = cpu::avg_pool2d,
+    .avg_pool2d_grad = cpu::avg_pool2d_grad,
+};
+
+}  // namespace hop::kernels

@@ -24,7 +24,8 @@ struct Product {
   Tensor y;
 };
 
-/// The product behind operations().matmul. Factors with gaps are copied; a batch that shares b becomes one tall matrix.
+/// The product behind MatmulOperations::matmul. Factors with gaps are copied; a batch that shares b becomes one tall
+/// matrix.
 Product make_product(const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y);
 
 /// Calls f(a, b, y) for the matrices of each step of the batch.

@@ -3,9 +3,9 @@
 #include <numbers>
 
 #include "kernels/capture_internal.h"
-#include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/parallel_internal.h"
 #include "kernels/cpu/random_internal.h"
+#include "kernels/random_operations.h"
 
 namespace hop::kernels::cpu {
 namespace {
@@ -53,8 +53,6 @@ void uniform_f64(double* y, std::int64_t n, double low, double high, const Rando
   });
 }
 
-}  // namespace
-
 void uniform(const Tensor& y, double low, double high, const RandomAddress& address) {
   launch([y = y.raw_data(), n = y.numel(), is_float = y.dtype() == DType::f32, low, high, address] {
     if (is_float)
@@ -89,4 +87,15 @@ void dropout(const Tensor& x, const Tensor& y, double p, const RandomAddress& ad
   x.dtype() == DType::f32 ? run(float{}) : run(double{});
 }
 
+}  // namespace
 }  // namespace hop::kernels::cpu
+
+namespace hop::kernels {
+
+const RandomOperations RandomOperations::cpu = {
+    .uniform = cpu::uniform,
+    .normal = cpu::normal,
+    .dropout = cpu::dropout,
+};
+
+}  // namespace hop::kernels

@@ -4,9 +4,9 @@
 
 #include "kernels/capture_internal.h"
 #include "kernels/copy.h"
-#include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/parallel_internal.h"
 #include "kernels/cpu/reduce_loops_internal.h"
+#include "kernels/reduce_operations.h"
 
 namespace hop::kernels::cpu {
 namespace {
@@ -106,8 +106,6 @@ void fill_empty(Reduction op, const Tensor& y) {
   fill_(y, std::numeric_limits<double>::quiet_NaN());
 }
 
-}  // namespace
-
 void reduce(Reduction op, const Tensor& x, const DimSet& dims, const Tensor& y, std::int64_t correction) {
   if (x.numel() == 0) return fill_empty(op, y);
   ReducePlan plan = make_plan(op, x, dims);
@@ -143,4 +141,14 @@ void argmax(const Tensor& x, std::int64_t length, const Tensor& y) {
   });
 }
 
+}  // namespace
 }  // namespace hop::kernels::cpu
+
+namespace hop::kernels {
+
+const ReduceOperations ReduceOperations::cpu = {
+    .reduce = cpu::reduce,
+    .argmax = cpu::argmax,
+};
+
+}  // namespace hop::kernels

@@ -4,9 +4,10 @@
 #include "base/error.h"
 #include "kernels/capture_internal.h"
 #include "kernels/cpu/as_internal.h"
-#include "kernels/cpu/operations_internal.h"
 #include "kernels/cpu/parallel_internal.h"
 #include "kernels/cpu/softmax_loops_internal.h"
+#include "kernels/reduce_operations.h"
+#include "kernels/softmax_operations.h"
 
 namespace hop::kernels::cpu {
 namespace {
@@ -35,8 +36,6 @@ void check_labels(const char* op, const Tensor& labels, std::int64_t classes) {
     }
   });
 }
-
-}  // namespace
 
 void softmax(const Tensor& x, const Tensor& y) {
   for_rows(x, [from = x.raw_data(), to = y.raw_data()]<class T>(T, Rows rows) {
@@ -72,7 +71,7 @@ void cross_entropy(const Tensor& x, const Tensor& labels, const Tensor& log_prob
   });
   DimSet all;
   all.fill(true);
-  reduce(Reduction::mean, losses, all, loss, 0);
+  ReduceOperations::cpu.reduce(Reduction::mean, losses, all, loss, 0);
 }
 
 void cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, const Tensor& labels, const Tensor& dx) {
@@ -84,4 +83,18 @@ void cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, const 
   });
 }
 
+}  // namespace
 }  // namespace hop::kernels::cpu
+
+namespace hop::kernels {
+
+const SoftmaxOperations SoftmaxOperations::cpu = {
+    .softmax = cpu::softmax,
+    .softmax_grad = cpu::softmax_grad,
+    .log_softmax = cpu::log_softmax,
+    .log_softmax_grad = cpu::log_softmax_grad,
+    .cross_entropy = cpu::cross_entropy,
+    .cross_entropy_grad = cpu::cross_entropy_grad,
+};
+
+}  // namespace hop::kernels

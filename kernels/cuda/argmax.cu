@@ -2,7 +2,6 @@
 //
 // A warp searches a part of a row. If a row has several parts, a second launch searches their winners.
 #include "kernels/cuda/access_device.h"
-#include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/reduce_device.h"
 #include "kernels/cuda/reduce_parts.h"
 #include "kernels/cuda/runtime.h"

@@ -13,9 +13,10 @@
 // read. Only a residual costs memory traffic: one more matrix read forward; one read and one written backward.
 #include <cmath>
 
+#include "kernels/batch_norm_operations.h"
 #include "kernels/cuda/batch_norm_device.h"
+#include "kernels/cuda/on_device.h"
 #include "kernels/cuda/operands_internal.h"
-#include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/runtime.h"
 
 namespace hop::kernels::cuda {
@@ -294,12 +295,8 @@ void launch_channels(const Pass& pass, bool with_sums, const Tensor& x, const Ma
   });
 }
 
-}  // namespace
-
-NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
-                      const BatchNormTail& tail) {
-  const auto make = [&](const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); };
-  const NormResult result{make(x.shape()), make({x.shape()[1]}), make({x.shape()[1]}), make({x.shape()[1]})};
+void batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const BatchNormTail& tail,
+                const NormResult& result) {
   const Tensor from = dense(x), w = dense(weight), b = dense(bias), residual = dense(tail.residual);
   const auto pass = [&]<class T>(T) {
     return Forward<T>{from.data<T>(),        {data_or_null<T>(w), data_or_null<T>(b)},
@@ -308,19 +305,12 @@ NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                       result.rstd.data<T>(), result.var.data<T>()};
   };
   launch_channels(pass, true, from, result.y, residual);
-  return result;
 }
 
-NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                          const Tensor& rstd, const BatchNormTailGrad& tail) {
-  const auto make = [&](const Tensor& like) {
-    return like.defined() ? Tensor::empty(like.shape(), x.dtype(), x.device()) : Tensor();
-  };
+void batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean, const Tensor& rstd,
+                     const BatchNormTailGrad& tail, const NormGrads& grads) {
   const Tensor from_g = dense(g), from = dense(x), y = dense(tail.y), w = dense(weight), b = dense(tail.bias);
   const Tensor m = dense(mean), r = dense(rstd);
-  const Tensor over_g_or_new = tail.overwrite && from_g.is_same(g) ? g : make(x);
-  const NormGrads grads = y.defined() ? NormGrads{make(x), make(weight), make(weight), over_g_or_new}
-                                      : NormGrads{over_g_or_new, make(weight), make(weight)};
   const auto pass = [&]<class T>(T) {
     return Backward<T>{from_g.data<T>(),
                        from.data<T>(),
@@ -333,18 +323,26 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
                        data_or_null<T>(grads.dbias)};
   };
   launch_channels(pass, true, from, from_g, y, grads.dx, grads.dresidual);
-  return grads;
 }
 
-Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
-                        const Tensor& rstd) {
-  const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
+void batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& rstd,
+                      const Tensor& y) {
   const Tensor from = dense(x), w = dense(weight), b = dense(bias), m = dense(mean), r = dense(rstd);
   const auto pass = [&]<class T>(T) {
     return Apply<T>{from.data<T>(), {data_or_null<T>(w), data_or_null<T>(b)}, m.data<T>(), r.data<T>(), y.data<T>()};
   };
   launch_channels(pass, false, from, y);
-  return y;
 }
 
+}  // namespace
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const BatchNormOperations BatchNormOperations::cuda = {
+    .batch_norm = cuda::on_device<cuda::batch_norm>,
+    .batch_norm_grad = cuda::on_device<cuda::batch_norm_grad>,
+    .batch_norm_apply = cuda::on_device<cuda::batch_norm_apply>,
+};
+
+}  // namespace hop::kernels

@@ -2,12 +2,13 @@
 // function of math(), precision(), sizes and dtype. Operands of other layouts or alignments are copied first.
 #include <algorithm>
 
+#include "kernels/conv_operations.h"
 #include "kernels/copy.h"
 #include "kernels/cuda/bias_activation.h"
 #include "kernels/cuda/conv_internal.h"
 #include "kernels/cuda/copy_internal.h"
 #include "kernels/cuda/math.h"
-#include "kernels/cuda/operations_internal.h"
+#include "kernels/cuda/on_device.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -67,8 +68,8 @@ ConvWay conv_way(ConvPass pass, const ConvSizes& sizes, Precision precision) {
   return is_first && pass == ConvPass::forward ? ConvWay::cudnn_strict : ConvWay::cudnn;
 }
 
-void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
-            const Tensor& y) {
+static void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                   const Tensor& y) {
   const ConvWay way = asks_cudnn(y) ? conv_way(pass, sizes, precision()) : ConvWay::own;
   const bool in_bf16 = way == ConvWay::cudnn && precision() == Precision::bf16;
   if (!in_bf16 || !conv2d_in_bf16(pass, sizes, x, weight, y)) {
@@ -84,3 +85,11 @@ void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor
 }
 
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const ConvOperations ConvOperations::cuda = {
+    .conv2d = cuda::on_device<cuda::conv2d>,
+};
+
+}  // namespace hop::kernels

@@ -3,8 +3,8 @@
 
 #include <functional>
 
+#include "kernels/conv_operations.h"
 #include "kernels/cuda/dnn.h"
-#include "kernels/operations_internal.h"
 
 namespace hop::kernels::cuda {
 

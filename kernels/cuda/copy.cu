@@ -2,9 +2,10 @@
 // tiles comes close to the floor, because both sides then move whole sectors of 32 bytes.
 #include <bit>
 
+#include "kernels/copy_operations.h"
 #include "kernels/cuda/copy_internal.h"
 #include "kernels/cuda/grid.h"
-#include "kernels/cuda/operations_internal.h"
+#include "kernels/cuda/on_device.h"
 #include "kernels/cuda/packet.h"
 #include "kernels/cuda/runtime.h"
 
@@ -180,9 +181,7 @@ bool is_zero(Scalar value) {
 
 std::size_t bytes_of(const Tensor& y) { return static_cast<std::size_t>(y.numel()) * size_of(y.dtype()); }
 
-}  // namespace
-
-void copy(const Tensor& y, const Tensor& x) {
+void copy_tensor(const Tensor& y, const Tensor& x) {
   if (y.numel() == 0) return;
   const CopyPlan plan(y, x);
   if (plan.way == CopyWay::bytes) {
@@ -197,16 +196,6 @@ void copy(const Tensor& y, const Tensor& x) {
       });
     });
   }
-}
-
-void copy(const Bf16Image& y, const Tensor& x) {
-  const CopyPlan plan(y.view(), x, Conversion::of_tiles);
-  copy_tiles_or_items<Bf16, float>(plan, y.data(), x.raw_data());
-}
-
-void copy(const Tensor& y, const Bf16Image& x) {
-  const CopyPlan plan(y, x.view(), Conversion::of_tiles);
-  copy_tiles_or_items<float, Bf16>(plan, y.raw_data(), x.data());
 }
 
 void fill(const Tensor& y, Scalar value) {
@@ -232,4 +221,26 @@ void arange(const Tensor& y) {
   });
 }
 
+}  // namespace
+
+void copy(const Bf16Image& y, const Tensor& x) {
+  const CopyPlan plan(y.view(), x, Conversion::of_tiles);
+  copy_tiles_or_items<Bf16, float>(plan, y.data(), x.raw_data());
+}
+
+void copy(const Tensor& y, const Bf16Image& x) {
+  const CopyPlan plan(y, x.view(), Conversion::of_tiles);
+  copy_tiles_or_items<float, Bf16>(plan, y.raw_data(), x.data());
+}
+
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const CopyOperations CopyOperations::cuda = {
+    .copy = cuda::on_device<cuda::copy_tensor>,
+    .fill = cuda::on_device<cuda::fill>,
+    .arange = cuda::on_device<cuda::arange>,
+};
+
+}  // namespace hop::kernels

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/operations_internal.h"
+#include "kernels/conv_operations.h"
 #include "kernels/precision.h"
 
 namespace hop::kernels::cuda::dnn {

@@ -3,9 +3,10 @@
 #include <cstring>
 
 #include "kernels/cuda/elementwise_internal.h"
-#include "kernels/cuda/operations_internal.h"
+#include "kernels/cuda/on_device.h"
 #include "kernels/cuda/packet.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/elementwise_operations.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -90,7 +91,7 @@ void run_elementwise(Launcher launcher, const void* row, DType compute, const Te
   });
 }
 
-void elementwise(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
+static void elementwise(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
   const RowLaunchers& row = launchers_of(call.id);
   const Launcher* by_dtype = call.part == rows::Part::value        ? row.value
                              : call.part == rows::Part::gradient_a ? row.gradient_a
@@ -99,3 +100,11 @@ void elementwise(const detail::Call& call, DType compute, const Tensor& out, std
 }
 
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const ElementwiseOperations ElementwiseOperations::cuda = {
+    .elementwise = cuda::on_device<cuda::elementwise>,
+};
+
+}  // namespace hop::kernels

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstring>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "kernels/cuda/device_internal.h"
 
 namespace hop::kernels::cuda {
@@ -28,9 +30,18 @@ Watched& watched(int device) {
   return by_device[device];
 }
 
-}  // namespace
+/// The names of operations at their numbers, from 1 on. A name whose place is taken goes to the next one.
+constexpr std::size_t kNames = 4095;
+std::array<std::atomic<const char*>, kNames + 1> names;
 
-unsigned long long* fault_word() {
+std::uint64_t number_of(const char* operation) {
+  for (std::size_t number = 1 + hash64(0, operation) % kNames;; number = 1 + number % kNames) {
+    const char* there = nullptr;
+    if (names[number].compare_exchange_strong(there, operation) || std::strcmp(there, operation) == 0) return number;
+  }
+}
+
+unsigned long long* word_of_thread() {
   if (const RecordingScope* recording = RecordingScope::current()) return recording->faults()->on_device();
   const int device = current_device();
   std::shared_ptr<FaultSlot>& own = watched(device).own;
@@ -38,19 +49,14 @@ unsigned long long* fault_word() {
   return own->on_device();
 }
 
+}  // namespace
+
+Fault fault_of(const char* operation) { return {word_of_thread(), number_of(operation)}; }
+
 void throw_fault(std::uint64_t note) {
   if (note == 0) return;
-  static constexpr std::array kOperations = {"",
-                                             "cross_entropy",
-                                             "gather",
-                                             "scatter_add",
-                                             "index_select",
-                                             "index_add",
-                                             "max_pool2d_grad",
-                                             "max_pool2d_gather",
-                                             "embedding"};
   const std::uint64_t position = kFaultPositions - 1 - note % kFaultPositions;
-  throw IndexError("[" + std::string(kOperations.at(note / kFaultPositions)) +
+  throw IndexError("[" + std::string(names.at(note / kFaultPositions).load()) +
                    "] expected indices inside their dimension, got another at position " + std::to_string(position) +
                    " (found when the device was waited for)");
 }

@@ -12,9 +12,9 @@ namespace hop::kernels::cuda {
 
 /// Notes that the value at `position` of the operation's index (or labels) is out of range. Of several notes an integer
 /// maximum keeps the one with the highest operation, then the lowest position, so the message is the same in every run.
-__device__ inline void report(unsigned long long* word, Fault fault, std::uint64_t position) {
-  atomicMax(word, static_cast<unsigned long long>(static_cast<std::uint64_t>(fault) * kFaultPositions |
-                                                  (kFaultPositions - 1 - position % kFaultPositions)));
+__device__ inline void report(const Fault& fault, std::uint64_t position) {
+  atomicMax(fault.word, static_cast<unsigned long long>(fault.operation * kFaultPositions |
+                                                        (kFaultPositions - 1 - position % kFaultPositions)));
 }
 
 }  // namespace hop::kernels::cuda

@@ -16,24 +16,19 @@
 
 namespace hop::kernels::cuda {
 
-enum class Fault : std::uint8_t {
-  none,
-  cross_entropy,
-  gather,
-  scatter_add,
-  index_select,
-  index_add,
-  max_pool2d_grad,
-  max_pool2d_gather,
-  embedding,
+/// A note is operation * kFaultPositions + (kFaultPositions - 1 - position).
+inline constexpr std::uint64_t kFaultPositions = std::uint64_t{1} << 52;
+
+/// What the kernels of a launch report with.
+struct Fault {
+  unsigned long long* word = nullptr;  ///< at the address that kernels use
+  std::uint64_t operation = 0;         ///< the number that stands for its name in a note
 };
 
-/// A note is fault * kFaultPositions + (kFaultPositions - 1 - position).
-inline constexpr std::uint64_t kFaultPositions = std::uint64_t{1} << 56;
-
-/// The word for the calling thread's launches on the current device, at the address that kernels use: the thread's own
-/// word, or that of the graph that it records.
-unsigned long long* fault_word();
+/// For launches of the calling thread on the current device: the thread's own word, or that of the graph that it
+/// records. `operation` is a literal, the name in the IndexError. Its number is a hash, so that it does not depend on
+/// which operation ran first (unless two names share a hash).
+Fault fault_of(const char* operation);
 
 /// Throws the IndexError that `note` encodes; does nothing for 0.
 void throw_fault(std::uint64_t note);
@@ -79,9 +74,9 @@ class FaultSlot {
 /// for the stream and looked at the word.
 void answer_for(int device, const std::shared_ptr<FaultSlot>& slot, cudaStream_t stream);
 
-/// Returns and clears the notes of the calling thread's work on the device: the highest operation of all, then the
-/// lowest position, as in a single word. Words of graphs on streams that were not just waited for will be looked at
-/// again.
+/// Returns and clears the notes of the calling thread's work on the device: the highest number of an operation,
+/// then the lowest position, as in a single word. Words of graphs on streams that were not just waited for will be
+/// looked at again.
 std::uint64_t take_faults(int device, std::span<const cudaStream_t> waited_for);
 /// For a stream of the thread that ends: keeps the notes that take_faults() would take now, for the next call of
 /// take_faults() on this thread.

@@ -1,7 +1,7 @@
 // A captured step as a CUDA graph. The work is recorded on a separate stream, so that work of other threads on the
 // device's compute stream does not end up in the graph. Replays are queued on the current stream.
+#include "kernels/capture_operations.h"
 #include "kernels/cuda/device_internal.h"
-#include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/runtime.h"
 
 namespace hop::kernels::cuda {
@@ -70,8 +70,6 @@ class Graph final : public Plan::Recorded {
   std::size_t nodes_ = 0;
 };
 
-}  // namespace
-
 std::unique_ptr<Plan::Recorded> capture(Device device, const std::function<void()>& work) {
   use_device(device.index);
   const Stream side;
@@ -89,4 +87,11 @@ std::unique_ptr<Plan::Recorded> capture(Device device, const std::function<void(
   return graph;
 }
 
+}  // namespace
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const CaptureOperations CaptureOperations::cuda = {.capture = cuda::capture};
+
+}  // namespace hop::kernels

@@ -1,30 +1,29 @@
 // Gathering and scattering by an index. Sums run in the order of the index, as on the CPU, so their bits are the same.
 // No atomics add. A value outside the dimension is reported (fault.h); its element is 0 or left out.
-#include <string_view>
-
+#include "kernels/copy_operations.h"
 #include "kernels/cuda/fault.h"
 #include "kernels/cuda/grid.h"
 #include "kernels/cuda/index_sort.h"
-#include "kernels/cuda/operations_internal.h"
+#include "kernels/cuda/on_device.h"
 #include "kernels/cuda/packet.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/walk.h"
+#include "kernels/index_operations.h"
 
 namespace hop::kernels::cuda {
 namespace {
 
-/// The index of a launch, and the word for reporting a value outside 0 .. size - 1.
+/// The index of a launch. A value outside 0 .. size - 1 is reported.
 struct CheckedIndex {
   const std::int64_t* values;
   std::int64_t size;
-  unsigned long long* word;
   Fault fault;
 
   /// The value at `position`, or -1.
   __device__ std::int64_t at(std::int64_t position) const {
     const std::int64_t value = values[position];
     if (value >= 0 && value < size) return value;
-    report(word, fault, static_cast<std::uint64_t>(position));
+    report(fault, static_cast<std::uint64_t>(position));
     return -1;
   }
 };
@@ -165,8 +164,8 @@ struct Around {
   }
 };
 
-CheckedIndex checked(Fault fault, const Tensor& index, std::int64_t size) {
-  return {index.data<std::int64_t>(), size, fault_word(), fault};
+CheckedIndex checked(const char* op, const Tensor& index, std::int64_t size) {
+  return {index.data<std::int64_t>(), size, fault_of(op)};
 }
 
 /// Whether rows of `bytes` at both addresses consist of whole aligned units.
@@ -176,14 +175,14 @@ bool divides(std::size_t unit, std::size_t bytes, const Tensor& a, const Tensor&
 }
 
 template <class Unit>
-void select_units(Fault fault, const Around& around, std::int64_t width, const Tensor& x, const Tensor& index,
+void select_units(const char* op, const Around& around, std::int64_t width, const Tensor& x, const Tensor& index,
                   const Tensor& y) {
   const std::int64_t n = index.numel();
   const std::array<Strides, 3> strides = {Strides{around.size * width, 0, 1}, Strides{0, 1, 0},
                                           Strides{n * width, width, 1}};
   for_each_launch<3>({around.outer, n, width}, strides, [&](const Items<3>& items) {
     launch(index_select_kernel<Unit>, blocks_for(items.n), kThreads, 0, current_stream(), items,
-           checked(fault, index, around.size), reinterpret_cast<const Unit*>(x.raw_data()), width,
+           checked(op, index, around.size), reinterpret_cast<const Unit*>(x.raw_data()), width,
            reinterpret_cast<Unit*>(y.raw_data()));
   });
 }
@@ -201,11 +200,11 @@ void add_packets(const Around& around, const Tensor& begins, const Tensor& posit
   });
 }
 
-void add_sorted(Fault fault, const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
+void add_sorted(const char* op, const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
   if (y.numel() == 0) return;
-  if (g.numel() == 0) return fill(y, 0);
+  if (g.numel() == 0) return CopyOperations::cuda.fill(y, 0);
   const Around around(y.shape(), dim);
-  const SortedIndex sorted = sort_index(index, around.size, fault);
+  const SortedIndex sorted = sort_index(index, around.size, op);
   const Tensor begins = Tensor::empty({around.size + 1}, DType::i32, y.device());
   launch(find_runs, blocks_for(around.size + 1), kThreads, 0, current_stream(), sorted.keys.data<std::int32_t>(),
          sorted.keys.numel(), around.size, begins.data<std::int32_t>());
@@ -219,14 +218,12 @@ void add_sorted(Fault fault, const Tensor& g, int dim, const Tensor& index, cons
   y.dtype() == DType::f32 ? run(float{}) : run(double{});
 }
 
-}  // namespace
-
 void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
   const std::array<Strides, 2> strides = {without(x.strides(), dim), contiguous_strides(y.shape())};
   const auto run = [&]<class T>(T) {
     for_each_launch<2>(y.shape(), strides, [&](const Items<2>& items) {
       launch(gather_kernel<T>, blocks_for(items.n), kThreads, 0, current_stream(), items,
-             checked(Fault::gather, index, x.shape()[dim]), reinterpret_cast<const T*>(x.raw_data()), x.strides()[dim],
+             checked("gather", index, x.shape()[dim]), reinterpret_cast<const T*>(x.raw_data()), x.strides()[dim],
              reinterpret_cast<T*>(y.raw_data()));
     });
   };
@@ -235,8 +232,8 @@ void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
 }
 
 void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
-  if (y.dim() == 1) return add_sorted(Fault::scatter_add, g, dim, index, y);  // one line: sort instead of a long walk
-  fill(y, 0);
+  if (y.dim() == 1) return add_sorted("scatter_add", g, dim, index, y);  // one line: sort instead of a long walk
+  CopyOperations::cuda.fill(y, 0);
   if (g.numel() == 0) return;
   const Strides of_index = contiguous_strides(index.shape());
   const std::array<Strides, 2> strides = {without(y.strides(), dim), of_index};
@@ -245,8 +242,8 @@ void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y)
   const auto run = [&]<class T>(T) {
     for_each_launch<2>(lines, strides, [&](const Items<2>& items) {
       launch(scatter_add_kernel<T>, blocks_for(items.n), kThreads, 0, current_stream(), items,
-             checked(Fault::scatter_add, index, y.shape()[dim]), g.data<T>(), index.shape()[dim], of_index[dim],
-             y.data<T>(), y.strides()[dim]);
+             checked("scatter_add", index, y.shape()[dim]), g.data<T>(), index.shape()[dim], of_index[dim], y.data<T>(),
+             y.strides()[dim]);
     });
   };
   g.dtype() == DType::f32 ? run(float{}) : run(double{});
@@ -254,10 +251,9 @@ void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y)
 
 void index_select(const char* op, const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
   const Around around(x.shape(), dim);
-  const Fault fault = std::string_view(op) == "embedding" ? Fault::embedding : Fault::index_select;
   const std::size_t bytes = static_cast<std::size_t>(around.inner) * size_of(x.dtype());
   const auto run = [&]<class Unit>(Unit) {
-    select_units<Unit>(fault, around, static_cast<std::int64_t>(bytes / sizeof(Unit)), x, index, y);
+    select_units<Unit>(op, around, static_cast<std::int64_t>(bytes / sizeof(Unit)), x, index, y);
   };
   if (divides(16, bytes, x, y))
     run(Packet<std::uint32_t, 4>{});
@@ -270,7 +266,19 @@ void index_select(const char* op, const Tensor& x, int dim, const Tensor& index,
 }
 
 void index_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {
-  add_sorted(Fault::index_add, g, dim, index, y);
+  add_sorted("index_add", g, dim, index, y);
 }
 
+}  // namespace
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const IndexOperations IndexOperations::cuda = {
+    .gather = cuda::on_device<cuda::gather>,
+    .scatter_add = cuda::on_device<cuda::scatter_add>,
+    .index_select = cuda::on_device<cuda::index_select>,
+    .index_add = cuda::on_device<cuda::index_add>,
+};
+
+}  // namespace hop::kernels

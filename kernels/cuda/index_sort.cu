@@ -29,12 +29,12 @@ struct Pairs {
 __device__ inline int digit_of(std::int32_t key, int shift) { return (key >> shift) & (kDigits - 1); }
 
 __global__ void __launch_bounds__(kThreads)
-    make_keys(const std::int64_t* index, Pairs pairs, int n, std::int64_t size, Fault fault, unsigned long long* word) {
+    make_keys(const std::int64_t* index, Pairs pairs, int n, std::int64_t size, Fault fault) {
   for (int i = static_cast<int>(blockIdx.x * kThreads + threadIdx.x); i < n;
        i += static_cast<int>(gridDim.x * kThreads)) {
     const std::int64_t value = index[i];
     const bool valid = value >= 0 && value < size;
-    if (!valid) report(word, fault, static_cast<std::uint64_t>(i));
+    if (!valid) report(fault, static_cast<std::uint64_t>(i));
     pairs.keys[i] = static_cast<std::int32_t>(valid ? value : size);
     pairs.positions[i] = i;
   }
@@ -107,7 +107,7 @@ Pairs pairs_of(const SortedIndex& sorted) {
 
 }  // namespace
 
-SortedIndex sort_index(const Tensor& index, std::int64_t size, Fault fault) {
+SortedIndex sort_index(const Tensor& index, std::int64_t size, const char* op) {
   constexpr std::int64_t kLimit = std::int64_t{1} << 30;  // the reach of int indices, including grid strides
   if (index.numel() >= kLimit || size >= kLimit) {
     throw ShapeError("[sort_index] expected fewer than 2^30 indices and slices on CUDA, got " +
@@ -119,8 +119,8 @@ SortedIndex sort_index(const Tensor& index, std::int64_t size, Fault fault) {
   const Tensor counts = ints(std::int64_t{tiles} * kDigits);
   const cudaStream_t stream = current_stream();
   const auto grid = static_cast<unsigned>(tiles);
-  launch(make_keys, blocks_for(n), kThreads, 0, stream, index.data<std::int64_t>(), pairs_of(sorted), n, size, fault,
-         fault_word());
+  launch(make_keys, blocks_for(n), kThreads, 0, stream, index.data<std::int64_t>(), pairs_of(sorted), n, size,
+         fault_of(op));
   for (int shift = 0; size >> shift != 0; shift += 8) {
     launch(count_digits, grid, kThreads, 0, stream, pairs_of(sorted).keys, n, shift, counts.data<int>());
     launch(counts_to_starts, 1, kThreads, 0, stream, counts.data<int>(), tiles);

@@ -12,9 +12,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/cuda/on_device.h"
 #include "kernels/cuda/operands_internal.h"
-#include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/rows_device.h"
+#include "kernels/layer_norm_operations.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -267,29 +268,19 @@ void launch_column_sums(const Tensor& g, const Tensor& x, const Tensor& mean, co
 
 // ---- Host side
 
-Tensor like_or_undefined(const Tensor& x) {
-  return x.defined() ? Tensor::empty(x.shape(), x.dtype(), x.device()) : Tensor();
-}
-
-}  // namespace
-
-NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const Shape& rows) {
-  const auto make = [&](const Shape& shape) { return Tensor::empty(shape, x.dtype(), x.device()); };
-  const NormResult result{make(x.shape()), make(rows), make(rows)};
+void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps, const NormResult& result) {
+  const std::int64_t rows = result.mean.numel();
   const Tensor from = dense(x), w = dense(weight), b = dense(bias);
   visit_floating(x, [&]<class T>(T) {
     const LayerNorm<T> body{from.data<T>(),     data_or_null<T>(w),    data_or_null<T>(b),   static_cast<T>(eps),
                             result.y.data<T>(), result.mean.data<T>(), result.rstd.data<T>()};
     const bool aligned = all_aligned(body.x, body.weight, body.bias, body.y);
-    launch_rows<T>(rows.numel(), x.numel() / rows.numel(), aligned, body);
+    launch_rows<T>(rows, x.numel() / rows, aligned, body);
   });
-  return result;
 }
 
-NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
-                          const Tensor& rstd) {
-  const NormGrads grads{Tensor::empty(x.shape(), x.dtype(), x.device()), like_or_undefined(weight),
-                        like_or_undefined(weight)};
+void layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean, const Tensor& rstd,
+                     const NormGrads& grads) {
   const std::int64_t length = x.numel() / mean.numel();
   const bool in_one_walk = weight.defined() && is_held(x, length);
   const auto operand = [&](const Tensor& t) { return in_one_walk ? on_packets(dense(t)) : dense(t); };
@@ -305,7 +296,16 @@ NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
     launch_rows<T>(m.numel(), length, aligned, body);
     if (weight.defined()) launch_column_sums<T>(from_g, from, m, r, {grads.dweight.data<T>(), grads.dbias.data<T>()});
   });
-  return grads;
 }
 
+}  // namespace
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const LayerNormOperations LayerNormOperations::cuda = {
+    .layer_norm = cuda::on_device<cuda::layer_norm>,
+    .layer_norm_grad = cuda::on_device<cuda::layer_norm_grad>,
+};
+
+}  // namespace hop::kernels

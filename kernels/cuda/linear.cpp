@@ -4,10 +4,13 @@
 //
 // relu itself stays our own kernel (relu_mask.cu), which lets NaN pass, as everywhere.
 #include "kernels/copy.h"
+#include "kernels/copy_operations.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/math.h"
-#include "kernels/cuda/operations_internal.h"
+#include "kernels/cuda/on_device.h"
 #include "kernels/cuda/relu_mask.h"
+#include "kernels/linear_operations.h"
+#include "kernels/matmul_operations.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -40,22 +43,21 @@ Tensor transposed(const Tensor& x) {
   return x.as_strided({x.size(1), x.size(0)}, {x.strides()[1], x.strides()[0]}, x.storage_offset());
 }
 
-}  // namespace
+std::int64_t relu_mask_bytes(const Tensor& x, const Tensor& y) {
+  return static_cast<std::int64_t>(
+      blas::aux_bytes(product(y.size(0), y.size(1), x.size(1), blas::Epilogue::relu_grad)));
+}
 
-Tensor linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y) {
-  matmul("linear", x, transposed(weight), bias, y);
-  const auto bytes =
-      static_cast<std::int64_t>(blas::aux_bytes(product(y.size(0), y.size(1), x.size(1), blas::Epilogue::relu_grad)));
-  const Tensor mask = Tensor::empty({bytes}, DType::u8, y.device());
+void linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& y, const Tensor& mask) {
+  MatmulOperations::cuda.matmul("linear", x, transposed(weight), bias, y);
   relu_with_mask(y, mask);
-  return mask;
 }
 
 void linear_input_grad(const Tensor& g, const Tensor& weight, const Tensor& mask, const Tensor& dx) {
   const Tensor u = aligned(g), v = aligned(weight);
   const auto p = product(g.size(0), weight.size(1), g.size(1), blas::Epilogue::relu_grad);
   if (multiplied(p, {u.raw_data(), v.raw_data(), dx.raw_data(), nullptr, mask.raw_data()})) return;
-  matmul("linear gradient", g, weight, {}, dx);
+  MatmulOperations::cuda.matmul("linear gradient", g, weight, {}, dx);
   apply_mask(dx, mask, dx);
 }
 
@@ -71,9 +73,22 @@ bool linear_parameter_grads(const Tensor& g, const Tensor& x, const Tensor& dwei
   auto p = product(g.size(1), x.size(1), g.size(0), blas::Epilogue::bias_grad);
   p.a_transposed = true;
   if (!multiplied(p, {u.raw_data(), v.raw_data(), weight_sums.raw_data(), bias_sums.raw_data(), nullptr})) return false;
-  if (!weight_sums.is_same(dweight)) copy(dweight, weight_sums);
-  if (!bias_sums.is_same(dbias)) copy(dbias, bias_sums);
+  if (!weight_sums.is_same(dweight)) CopyOperations::cuda.copy(dweight, weight_sums);
+  if (!bias_sums.is_same(dbias)) CopyOperations::cuda.copy(dbias, bias_sums);
   return true;
 }
 
+}  // namespace
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const LinearOperations LinearOperations::cuda = {
+    .relu_mask_bytes = cuda::on_device<cuda::relu_mask_bytes>,
+    .linear_relu = cuda::on_device<cuda::linear_relu>,
+    .linear_input_grad = cuda::on_device<cuda::linear_input_grad>,
+    .relu_mask_grad = cuda::on_device<cuda::relu_mask_grad>,
+    .linear_parameter_grads = cuda::on_device<cuda::linear_parameter_grads>,
+};
+
+}  // namespace hop::kernels

@@ -5,11 +5,13 @@
 #include <optional>
 
 #include "kernels/copy.h"
+#include "kernels/copy_operations.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/copy_internal.h"
 #include "kernels/cuda/math.h"
 #include "kernels/cuda/matmul_internal.h"
-#include "kernels/cuda/operations_internal.h"
+#include "kernels/cuda/on_device.h"
+#include "kernels/matmul_operations.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -133,7 +135,7 @@ bool multiply_with(const Multiply& multiply, const Tensor& a, const Tensor& b, c
   call.product.alignment = alignment_of(call);
   Tensor vector = bias;
   if (bias.defined() && y.dtype() == DType::f64) {  // no epilogue adds doubles, so the sum starts from the bias
-    operations().copy(y, bias);
+    CopyOperations::cuda.copy(y, bias);
     call.product.accumulate = true;
     vector = {};
   } else if (bias.defined()) {
@@ -156,7 +158,7 @@ bool multiply_with(const Multiply& multiply, const Tensor& a, const Tensor& b, c
   return done;
 }
 
-void matmul(const char*, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
+static void matmul(const char*, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
   const bool sums_of_nothing = a.shape().back() == 0;
   const bool may_ask = !sums_of_nothing && !math().own_kernels && blas::available();
   if (may_ask && multiply_with(blas::multiply, a, b, bias, y)) return;
@@ -165,3 +167,11 @@ void matmul(const char*, const Tensor& a, const Tensor& b, const Tensor& bias, c
 }
 
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const MatmulOperations MatmulOperations::cuda = {
+    .matmul = cuda::on_device<cuda::matmul>,
+};
+
+}  // namespace hop::kernels

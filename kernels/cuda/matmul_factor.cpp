@@ -1,7 +1,6 @@
 #include "kernels/copy.h"
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/matmul_internal.h"
-#include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/runtime.h"
 
 namespace hop::kernels::cuda {

@@ -21,9 +21,10 @@
 #include <vector>
 
 #include "kernels/cuda/access_device.h"
+#include "kernels/cuda/on_device.h"
 #include "kernels/cuda/operands_internal.h"
-#include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/optimizer_operations.h"
 #include "kernels/update_rules.h"
 
 namespace hop::kernels::cuda {
@@ -229,9 +230,8 @@ void run(const Rule& rule, std::span<const UpdateSegment> segments, const Update
   launch(update_segments<Rule>, dim3(static_cast<unsigned>(blocks)), dim3(kBlock), 0, current_stream(), table, rows);
 }
 
-}  // namespace
-
 void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state) {
+  use_device(state.lr.device().index);  // there may be no segment to tell
   std::visit([&](const auto& r) { run(r, segments, state); }, rule);
 }
 
@@ -242,4 +242,14 @@ void measure(const Tensor& loss, double rows, double limit, const Tensor& meter)
   visit_floating(loss, run);
 }
 
+}  // namespace
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const OptimizerOperations OptimizerOperations::cuda = {
+    .update = cuda::update,
+    .measure = cuda::on_device<cuda::measure>,
+};
+
+}  // namespace hop::kernels

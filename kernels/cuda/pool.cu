@@ -7,12 +7,13 @@
 
 #include "kernels/cuda/fault.h"
 #include "kernels/cuda/grid.h"
+#include "kernels/cuda/on_device.h"
 #include "kernels/cuda/operands_internal.h"
-#include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/pool_internal.h"
 #include "kernels/cuda/reduce_device.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/walk.h"
+#include "kernels/pool_operations.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -142,19 +143,17 @@ __global__ void __launch_bounds__(kThreads, 1)
   });
 }
 
-// ---- Places that indices name
-
 /// Places in planes of `size` values, `outputs` per plane. A place outside its plane is reported.
 struct Indexed {
   const std::int64_t* index;
   std::int64_t planes, size, outputs;
-  unsigned long long* fault;
+  Fault fault;
 
   /// The place that output i names, or -1.
-  __device__ std::int64_t place(std::int64_t i, Fault operation) const {
+  __device__ std::int64_t place(std::int64_t i) const {
     const std::int64_t place = index[i];
     if (place >= 0 && place < size) return place;
-    report(fault, operation, static_cast<std::uint64_t>(i));
+    report(fault, static_cast<std::uint64_t>(i));
     return -1;
   }
 };
@@ -164,7 +163,7 @@ template <class T>
 __global__ void __launch_bounds__(kThreads, 1)
     pool_gather(Indexed indexed, FastDivision by_outputs, std::uint32_t n, const T* x, T* y) {
   for_each_index(n, [&](std::uint32_t i) {
-    const std::int64_t place = indexed.place(i, Fault::max_pool2d_gather);
+    const std::int64_t place = indexed.place(i);
     y[i] = place < 0 ? std::numeric_limits<T>::quiet_NaN() : x[by_outputs.quotient(i) * indexed.size + place];
   });
 }
@@ -201,7 +200,7 @@ __global__ void __launch_bounds__(128) max_pool_grad(Indexed indexed, const T* g
   for (std::int64_t first = plane * indexed.outputs; first < (plane + 1) * indexed.outputs; first += 32) {
     const std::int64_t i = first + lane;
     const bool exists = i < (plane + 1) * indexed.outputs;
-    const int place = exists ? static_cast<int>(indexed.place(i, Fault::max_pool2d_grad)) : -1;
+    const int place = exists ? static_cast<int>(indexed.place(i)) : -1;
     add_in_order(sums, place, exists ? g[i] : T{0});
   }
   if constexpr (kShared) {
@@ -228,7 +227,7 @@ __global__ void __launch_bounds__(kThreads, 1)
         // Of all inputs in a window, the first one reports an index out of range.
         const bool is_first = at.row == Span(p, z.row_step, z.row_padding, z.r, z.h).begin &&
                               at.column == Span(q, z.column_step, z.column_padding, z.s, z.w).begin;
-        if (is_first) static_cast<void>(indexed.place(output, Fault::max_pool2d_grad));
+        if (is_first) static_cast<void>(indexed.place(output));
       }
     }
     dx[first * indexed.size + i] = sum;
@@ -261,14 +260,14 @@ void launch_planes(Kernel kernel, const PoolShape& z, std::int64_t rows, std::in
   });
 }
 
-Indexed indexed_by(const Tensor& indices, const Tensor& image) {
+Indexed indexed_by(const char* op, const Tensor& indices, const Tensor& image) {
   return {indices.data<std::int64_t>(), image.size(0) * image.size(1), image.size(2) * image.size(3),
-          indices.size(2) * indices.size(3), fault_word()};
+          indices.size(2) * indices.size(3), fault_of(op)};
 }
 
 void gather_by_windows(const PoolShape& z, const Tensor& g, const Tensor& indices, const Tensor& dx) {
   if (max_pool_pairs_grad(z, g, indices, dx)) return;
-  const Indexed indexed = indexed_by(indices, dx);
+  const Indexed indexed = indexed_by("max_pool2d_grad", indices, dx);
   visit_floating(dx, [&]<class T>(T) {
     for_plane_runs(indexed.planes, indexed.size, [&](std::int64_t first, std::int64_t planes) {
       const std::int64_t n = planes * indexed.size;
@@ -277,8 +276,6 @@ void gather_by_windows(const PoolShape& z, const Tensor& g, const Tensor& indice
     });
   });
 }
-
-}  // namespace
 
 void max_pool2d(const PoolShape& z, const Tensor& x, const Tensor& y, const Tensor& indices) {
   if (max_pool_pairs(z, x, y, indices)) return;
@@ -305,7 +302,7 @@ void avg_pool2d_grad(const PoolShape& z, const Tensor& g, const Tensor& dx) {
 
 void max_pool2d_grad(const PoolShape* windows, const Tensor& g, const Tensor& indices, const Tensor& dx) {
   if (windows != nullptr) return gather_by_windows(*windows, g, indices, dx);
-  const Indexed indexed = indexed_by(indices, dx);
+  const Indexed indexed = indexed_by("max_pool2d_grad", indices, dx);
   visit_floating(dx, [&]<class T>(T) {
     constexpr std::int64_t kSharedBytes = 48 << 10;  // available to every launch
     const std::int64_t plane_bytes = indexed.size * static_cast<std::int64_t>(sizeof(T));
@@ -323,7 +320,7 @@ void max_pool2d_grad(const PoolShape* windows, const Tensor& g, const Tensor& in
 }
 
 void max_pool2d_gather(const Tensor& x, const Tensor& indices, const Tensor& y) {
-  const Indexed all = indexed_by(indices, x);
+  const Indexed all = indexed_by("max_pool2d_gather", indices, x);
   visit_floating(x, [&]<class T>(T) {
     for_plane_runs(all.planes, all.outputs, [&](std::int64_t first, std::int64_t planes) {
       Indexed indexed = all;
@@ -336,4 +333,17 @@ void max_pool2d_gather(const Tensor& x, const Tensor& indices, const Tensor& y) 
   });
 }
 
+}  // namespace
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const PoolOperations PoolOperations::cuda = {
+    .max_pool2d = cuda::on_device<cuda::max_pool2d>,
+    .max_pool2d_grad = cuda::on_device<cuda::max_pool2d_grad>,
+    .max_pool2d_gather = cuda::on_device<cuda::max_pool2d_gather>,
+    .avg_pool2d = cuda::on_device<cuda::avg_pool2d>,
+    .avg_pool2d_grad = cuda::on_device<cuda::avg_pool2d_grad>,
+};
+
+}  // namespace hop::kernels

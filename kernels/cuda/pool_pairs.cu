@@ -95,8 +95,7 @@ __global__ void __launch_bounds__(kThreads) average_pairs(const __grid_constant_
 /// which exists only in dx.
 template <class T>
 __global__ void __launch_bounds__(kThreads)
-    max_pairs_grad(const __grid_constant__ Pairs z, const T* g, const std::int64_t* indices, unsigned long long* fault,
-                   T* dx) {
+    max_pairs_grad(const __grid_constant__ Pairs z, const T* g, const std::int64_t* indices, Fault fault, T* dx) {
   for_each_pair<T>(z, [&](const Pairs::Place& at) {
     Packet<T, kPerAccess<T>> upper{}, lower{};
     T* to = dx + z.input(at);
@@ -106,8 +105,7 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
       for (int i = 0; i < kOutputs<T>; ++i) {
         const std::int64_t first = 2 * at.row * z.w + 2 * (at.column + i);
-        if (place.v[i] < 0 || place.v[i] >= z.h * z.w)
-          report(fault, Fault::max_pool2d_grad, static_cast<std::uint64_t>(z.output(at) + i));
+        if (place.v[i] < 0 || place.v[i] >= z.h * z.w) report(fault, static_cast<std::uint64_t>(z.output(at) + i));
         const auto share = [&](std::int64_t where) { return place.v[i] == where ? T{0} + slope.v[i] : T{0}; };
         upper.v[2 * i] = share(first);
         upper.v[2 * i + 1] = share(first + 1);
@@ -172,7 +170,7 @@ bool max_pool_pairs_grad(const PoolShape& z, const Tensor& g, const Tensor& indi
     if (!are_pairs<T>(z) || !all_aligned(g.raw_data(), indices.raw_data(), dx.raw_data())) return;
     for_each_run<T>(z, (z.h + 1) / 2, [&](const Pairs& pairs) {
       launch(max_pairs_grad<T>, dim3(blocks_for(pairs.n)), dim3(kThreads), 0, current_stream(), pairs, g.data<T>(),
-             indices.data<std::int64_t>(), fault_word(), dx.data<T>());
+             indices.data<std::int64_t>(), fault_of("max_pool2d_grad"), dx.data<T>());
     });
     done = true;
   });

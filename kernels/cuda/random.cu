@@ -6,9 +6,10 @@
 #include <cmath>
 
 #include "kernels/cuda/grid.h"
-#include "kernels/cuda/operations_internal.h"
+#include "kernels/cuda/on_device.h"
 #include "kernels/cuda/packet.h"
 #include "kernels/cuda/runtime.h"
+#include "kernels/random_operations.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -119,8 +120,6 @@ bool lies_on_packets(const Tensor& x) {
 
 unsigned grid_of(std::int64_t words) { return blocks_for((words + kWords - 1) / kWords); }
 
-}  // namespace
-
 void uniform(const Tensor& y, double low, double high, const RandomAddress& address) {
   const auto run = [&]<class T>(T) {
     const T from = static_cast<T>(low), to = static_cast<T>(high);
@@ -146,4 +145,15 @@ void dropout(const Tensor& x, const Tensor& y, double p, const RandomAddress& ad
   x.dtype() == DType::f32 ? run(float{}) : run(double{});
 }
 
+}  // namespace
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const RandomOperations RandomOperations::cuda = {
+    .uniform = cuda::on_device<cuda::uniform>,
+    .normal = cuda::on_device<cuda::normal>,
+    .dropout = cuda::on_device<cuda::dropout>,
+};
+
+}  // namespace hop::kernels

@@ -18,11 +18,12 @@
 #include <algorithm>
 
 #include "kernels/cuda/access_device.h"
-#include "kernels/cuda/operations_internal.h"
+#include "kernels/cuda/on_device.h"
 #include "kernels/cuda/reduce_device.h"
 #include "kernels/cuda/reduce_parts.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/cuda/walk.h"
+#include "kernels/reduce_operations.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -337,8 +338,6 @@ void fill_empty(Reduction op, const Tensor& y) {
   check(cudaMemsetAsync(y.raw_data(), op == Reduction::sum ? 0 : 0xff, bytes, current_stream()), "cudaMemsetAsync");
 }
 
-}  // namespace
-
 void reduce(Reduction op, const Tensor& x, const DimSet& dims, const Tensor& y, std::int64_t correction) {
   if (x.numel() == 0) return fill_empty(op, y);
   const Plan plan = make_plan(x, dims, y.numel());
@@ -354,4 +353,14 @@ void reduce(Reduction op, const Tensor& x, const DimSet& dims, const Tensor& y, 
   });
 }
 
+}  // namespace
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const ReduceOperations ReduceOperations::cuda = {
+    .reduce = cuda::on_device<cuda::reduce>,
+    .argmax = cuda::on_device<cuda::argmax>,
+};
+
+}  // namespace hop::kernels

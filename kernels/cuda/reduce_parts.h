@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "tensor/tensor.h"
+
 namespace hop::kernels::cuda {
 
 inline constexpr int kRowBlock = 8;  ///< warps
@@ -27,5 +29,8 @@ inline Parts choose_parts(std::int64_t outputs, std::int64_t count) {
 /// The type in which T is compared and added: shuffles move 4 or 8 bytes.
 template <class T>
 using Wide = std::conditional_t<(sizeof(T) < 4), int, T>;
+
+/// ReduceOperations::argmax (argmax.cu).
+void argmax(const Tensor& x, std::int64_t length, const Tensor& y);
 
 }  // namespace hop::kernels::cuda

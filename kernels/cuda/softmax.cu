@@ -37,9 +37,11 @@
 
 #include "kernels/cuda/cross_entropy_fused.h"
 #include "kernels/cuda/fault.h"
+#include "kernels/cuda/on_device.h"
 #include "kernels/cuda/operands_internal.h"
-#include "kernels/cuda/operations_internal.h"
 #include "kernels/cuda/rows_device.h"
+#include "kernels/reduce_operations.h"
+#include "kernels/softmax_operations.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -122,13 +124,13 @@ struct LogSoftmaxGrad {
 /// The labels of the rows. A label outside 0..C-1 is reported to the next synchronize() and becomes -1.
 struct Labels {
   const std::int64_t* labels;
-  unsigned long long* fault;
+  Fault fault;
 
   template <class Row>
   __device__ std::int64_t of(const Row& row) const {
     const std::int64_t label = row.exists() ? labels[row.index()] : 0;
     if (label >= 0 && label < row.length()) return label;
-    if (row.leads()) report(fault, Fault::cross_entropy, static_cast<std::uint64_t>(row.index()));
+    if (row.leads()) report(fault, static_cast<std::uint64_t>(row.index()));
     return -1;
   }
 };
@@ -240,15 +242,13 @@ void launch_softmax(const Body& body, const Tensor& like, const Matrices&... mat
   visit_floating(like, [&]<class T>(T zero) { launch_rows<T>(like.numel() / length, length, aligned, body(zero)); });
 }
 
-Labels labels_of(const Tensor& labels) { return {labels.data<std::int64_t>(), fault_word()}; }
+Labels labels_of(const Tensor& labels) { return {labels.data<std::int64_t>(), fault_of("cross_entropy")}; }
 
 void mean_of(const Tensor& losses, const Tensor& loss) {
   DimSet all;
   all.fill(true);
-  reduce(Reduction::mean, losses, all, loss, 0);
+  ReduceOperations::cuda.reduce(Reduction::mean, losses, all, loss, 0);
 }
-
-}  // namespace
 
 void softmax(const Tensor& x, const Tensor& y) {
   launch_softmax([&]<class T>(T) { return Softmax<T>{x.data<T>(), y.data<T>()}; }, x, y);
@@ -283,6 +283,8 @@ void cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, const 
   launch_softmax(body, dx, log_probabilities);
 }
 
+}  // namespace
+
 void cross_entropy_fused(const Tensor& x, const Tensor& labels, const Tensor& g, const Tensor& loss, const Tensor& dx) {
   const Tensor losses = Tensor::empty({x.shape()[0]}, x.dtype(), x.device());
   const auto body = [&]<class T>(T) {
@@ -294,3 +296,16 @@ void cross_entropy_fused(const Tensor& x, const Tensor& labels, const Tensor& g,
 }
 
 }  // namespace hop::kernels::cuda
+
+namespace hop::kernels {
+
+const SoftmaxOperations SoftmaxOperations::cuda = {
+    .softmax = cuda::on_device<cuda::softmax>,
+    .softmax_grad = cuda::on_device<cuda::softmax_grad>,
+    .log_softmax = cuda::on_device<cuda::log_softmax>,
+    .log_softmax_grad = cuda::on_device<cuda::log_softmax_grad>,
+    .cross_entropy = cuda::on_device<cuda::cross_entropy>,
+    .cross_entropy_grad = cuda::on_device<cuda::cross_entropy_grad>,
+};
+
+}  // namespace hop::kernels

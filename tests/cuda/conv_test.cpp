@@ -4,7 +4,6 @@
 
 #include "kernels/copy.h"
 #include "kernels/cuda/conv_internal.h"
-#include "kernels/cuda/operations_internal.h"
 #include "tests/cuda/bf16.h"
 #include "tests/cuda/schedules.h"
 #include "tests/cuda/support.h"

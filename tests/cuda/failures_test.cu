@@ -1,7 +1,7 @@
 // Failures that the executor can play: a device that is lost, and one that is full.
 #include "kernels/capture.h"
+#include "kernels/copy_operations.h"
 #include "kernels/cuda/device_internal.h"
-#include "kernels/cuda/operations_internal.h"
 #include "tensor/allocator.h"
 #include "tests/cuda/support.h"
 
@@ -100,7 +100,7 @@ TEST_F(CudaFullDevice, GetsBackWhatIsCachedWhileAStepIsRecorded) {
   const Plan plan = hop::capture(
       [&] {
         y = Tensor::empty({static_cast<std::int64_t>(kBig / 4)}, DType::f32, Device::cuda());
-        operations().fill(y, Scalar(2.0));
+        CopyOperations::cuda.fill(y, Scalar(2.0));
       },
       Device::cuda());
   EXPECT_EQ(memory::cached(Device::cuda()), 0U);

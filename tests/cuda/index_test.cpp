@@ -128,7 +128,7 @@ TEST_F(CudaIndex, TakesSeveralItemsPerThreadWhereBlocksAreFew) {
 TEST_F(CudaIndexSort, PutsValuesOutOfRangeLast) {
   for (const std::int64_t size : {3, 255, 256, 65536}) {
     const Tensor index = Tensor::from<std::int64_t>({size, 1, -1, 0, size - 1, std::int64_t{1} << 40, 1}, {7});
-    const SortedIndex sorted = sort_index(mirror(index), size, Fault::index_add);
+    const SortedIndex sorted = sort_index(mirror(index), size, "index_add");
     EXPECT_THROW(backend(Device::cuda()).synchronize(), IndexError);
     EXPECT_EQ(values<std::int64_t>(fetch(sorted.keys)),
               (std::vector<std::int64_t>{0, 1, 1, size - 1, size, size, size}));
@@ -144,7 +144,7 @@ TEST_F(CudaIndexSort, IsStable) {
       std::vector<std::pair<std::int64_t, int>> wanted;
       for (int i = 0; i < n; ++i) wanted.emplace_back(index.data<std::int64_t>()[i], i);
       std::stable_sort(wanted.begin(), wanted.end(), [](auto a, auto b) { return a.first < b.first; });
-      const SortedIndex sorted = sort_index(mirror(index), size, Fault::index_add);
+      const SortedIndex sorted = sort_index(mirror(index), size, "index_add");
       const auto keys = values<std::int64_t>(fetch(sorted.keys));
       const auto positions = values<int>(fetch(sorted.positions));
       for (std::size_t s = 0; s < wanted.size(); ++s) {

@@ -6,7 +6,7 @@
 
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/matmul_internal.h"
-#include "kernels/cuda/operations_internal.h"
+#include "kernels/matmul_operations.h"
 #include "tests/cuda/bf16.h"
 #include "tests/cuda/schedules.h"
 #include "tests/cuda/support.h"
@@ -50,7 +50,7 @@ Tensor on_device_or_none(const Tensor& x) { return x.defined() ? on_device(x) : 
 /// The operation itself, without the shape rule.
 Tensor multiply(const Tensor& a, const Tensor& b, const Shape& y_shape, const Tensor& bias = {}) {
   const Tensor y = Tensor::empty(y_shape, a.dtype(), Device::cuda());
-  operations().matmul("matmul", on_device(a), on_device(b), on_device_or_none(bias), y);
+  MatmulOperations::cuda.matmul("matmul", on_device(a), on_device(b), on_device_or_none(bias), y);
   return on_host(y);
 }
 

@@ -11,8 +11,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "kernels/capture_operations.h"
+#include "kernels/copy_operations.h"
 #include "kernels/cuda/device_internal.h"
-#include "kernels/cuda/operations_internal.h"
 #include "tensor/allocator.h"
 #include "tensor/tensor.h"
 #include "tests/cuda/support.h"
@@ -157,12 +158,13 @@ TEST_F(CudaBackend, TooMuchMemoryIsAMemoryError) {
 
 TEST_F(CudaBackend, WaitsForTheDeviceWhileAnotherThreadRecords) {
   const Tensor x = Tensor::empty({3}, DType::f32, Device::cuda());
-  const auto plan = capture(Device::cuda(), [&] {
+  const auto plan = CaptureOperations::cuda.capture(Device::cuda(), [&] {
     std::jthread([] { EXPECT_NO_THROW(backend(Device::cuda()).synchronize()); }).join();
-    operations().fill(x, Scalar(2.0));
+    CopyOperations::cuda.fill(x, Scalar(2.0));
   });
   EXPECT_EQ(plan->size(), 1U);
-  EXPECT_THROW(capture(Device::cuda(), [] { backend(Device::cuda()).synchronize(); }), StateError);
+  EXPECT_THROW(CaptureOperations::cuda.capture(Device::cuda(), [] { backend(Device::cuda()).synchronize(); }),
+               StateError);
 }
 
 TEST_F(CudaBackend, CopiesBesideTheComputationInTheOrderOfTheirFences) {
