@@ -45,6 +45,7 @@
 #include "nn/optim/adam.h"
 #include "nn/optim/by_name.h"
 #include "nn/optim/lr_scheduler.h"
+#include "nn/optim/rmsprop.h"
 #include "nn/optim/sgd.h"
 #include "nn/safetensors.h"
 #include "nn/spec.h"

@@ -46,8 +46,10 @@ struct Step {
 };
 
 // The words of the formulas for numbers; those for packs are found beside Pack.
+using rows::maximum;
 using rows::pow;
 using rows::sqrt;
+using rows::zero_like;
 
 struct Sgd {
   double lr = 1e-3;
@@ -156,6 +158,63 @@ struct AdamRule {
 using Adam = AdamRule<false>;
 using AdamW = AdamRule<true>;
 
+struct RmsProp {
+  double lr = 1e-2;
+  double alpha = 0.99;
+  double eps = 1e-8;
+  double weight_decay = 0;  ///< joins the gradient (L2)
+  double momentum = 0;
+  bool centered = false;  ///< divides by the gradient's standard deviation instead of its root mean square
+
+  static constexpr std::string_view name = "RMSprop";
+  static constexpr std::string_view doc = "the gradient over its running root mean square (Tieleman & Hinton, 2012)";
+  static constexpr std::array<std::string_view, 3> slots = {"square_avg", "grad_avg", "momentum_buffer"};
+  HOP_INLINE constexpr bool keeps(std::size_t k) const { return k == 0 || (k == 1 ? centered : momentum != 0); }
+  template <class Rule, class F>
+  static void settings(Rule& rule, const F& f) {
+    f("lr", rule.lr, Range{});
+    f("alpha", rule.alpha, Range{});
+    f("eps", rule.eps, Range{});
+    f("weight_decay", rule.weight_decay, Range{});
+    f("momentum", rule.momentum, Range{});
+    f("centered", rule.centered, Range{});
+  }
+
+  template <class T>
+  struct Constants {
+    T lr{}, alpha{}, rest{}, eps{}, weight_decay{}, momentum{};  // rest = 1 - alpha
+    bool is_centered = false, has_momentum = false;
+  };
+  template <class T>
+  HOP_INLINE Constants<T> constants(const Step& step) const {
+    return {.lr = static_cast<T>(step.lr),
+            .alpha = static_cast<T>(alpha),
+            .rest = static_cast<T>(1 - alpha),
+            .eps = static_cast<T>(eps),
+            .weight_decay = static_cast<T>(weight_decay * step.weight_decay_scale),
+            .momentum = static_cast<T>(momentum),
+            .is_centered = centered,
+            .has_momentum = momentum != 0};
+  }
+  template <class T, class V>
+  static HOP_INLINE void update(const Constants<T>& c, V& p, const V& g, V& square_avg, V& grad_avg, V& buffer) {
+    const V d = g + c.weight_decay * p;
+    square_avg = c.alpha * square_avg + c.rest * d * d;
+    V square = square_avg;
+    if (c.is_centered) {
+      grad_avg = grad_avg + c.rest * (d - grad_avg);
+      // Of a gradient that hardly changes, the difference may round to less than 0: no NaN then, as in PyTorch.
+      square = maximum(square - grad_avg * grad_avg, zero_like(square));
+    }
+    V step = d / (sqrt(square) + c.eps);
+    if (c.has_momentum) {
+      buffer = c.momentum * buffer + step;
+      step = buffer;
+    }
+    p = p - c.lr * step;
+  }
+};
+
 /// Whether `rule` keeps its slot k.
 template <class Rule>
 HOP_INLINE constexpr bool keeps(const Rule& rule, std::size_t k) {
@@ -166,7 +225,7 @@ HOP_INLINE constexpr bool keeps(const Rule& rule, std::size_t k) {
 }  // namespace rules
 
 /// One of them, with its settings. This is the list, in the order of the pages.
-struct UpdateRule : std::variant<rules::Sgd, rules::Adam, rules::AdamW> {
+struct UpdateRule : std::variant<rules::Sgd, rules::Adam, rules::AdamW, rules::RmsProp> {
   using variant::variant;
 };
 

@@ -18,6 +18,7 @@ using CudaMeasure = OnDevice;
 
 using rules::Adam;
 using rules::AdamW;
+using rules::RmsProp;
 using rules::Sgd;
 
 /// The bits of an update: the CPU's. On a GPU pow differs in the last bits of double: rules that correct for the start
@@ -117,7 +118,11 @@ std::vector<UpdateRule> rules_of_each_kind() {
           Sgd{.momentum = 0.9, .dampening = 0.3, .weight_decay = 0.01},
           Sgd{.momentum = 0.9, .weight_decay = 0.01, .nesterov = true},
           Adam{.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-3, .weight_decay = 0.1},
-          kAdamW};
+          kAdamW,
+          RmsProp{.weight_decay = 0.01},
+          RmsProp{.alpha = 0.5, .momentum = 0.9},
+          RmsProp{.alpha = 0.5, .centered = true},
+          RmsProp{.alpha = 0.5, .momentum = 0.9, .centered = true}};
 }
 
 TEST_F(CudaUpdate, HasTheCpusBits) {

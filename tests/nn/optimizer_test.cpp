@@ -7,6 +7,7 @@
 #include "nn/layers.h"
 #include "nn/optim/adam.h"
 #include "nn/optim/by_name.h"
+#include "nn/optim/rmsprop.h"
 #include "nn/optim/sgd.h"
 #include "tests/nn/support.h"
 
@@ -33,6 +34,12 @@ const std::map<std::string, Make> kCases = {
     {"adamw", make<AdamW>(AdamWOptions{.lr = 0.01})},
     {"adamw_options",
      make<AdamW>(AdamWOptions{.lr = 0.02, .beta1 = 0.7, .beta2 = 0.9, .eps = 1e-6, .weight_decay = 0.3})},
+    {"rmsprop", make<RMSprop>(RMSpropOptions{.lr = 0.01})},
+    {"rmsprop_momentum",
+     make<RMSprop>(RMSpropOptions{.lr = 0.02, .alpha = 0.9, .eps = 1e-4, .weight_decay = 0.1, .momentum = 0.8})},
+    {"rmsprop_centered", make<RMSprop>(RMSpropOptions{.lr = 0.02, .alpha = 0.8, .centered = true})},
+    {"rmsprop_all",
+     make<RMSprop>(RMSpropOptions{.lr = 0.01, .alpha = 0.95, .weight_decay = 0.05, .momentum = 0.5, .centered = true})},
 };
 
 // Feeds PyTorch's gradients for 50 steps and compares the parameters after steps 1, 2, 3, 10 and 50.
@@ -64,9 +71,12 @@ class GoldenTrajectory : public ::testing::TestWithParam<std::string> {};
 TEST_P(GoldenTrajectory, FollowsPyTorchInF64) { follow(GetParam(), DType::f64, 1e-12); }
 TEST_P(GoldenTrajectory, FollowsPyTorchInF32) { follow(GetParam(), DType::f32, 1e-5); }
 
-INSTANTIATE_TEST_SUITE_P(Optimizers, GoldenTrajectory,
-                         ::testing::Values("sgd", "sgd_weight_decay", "sgd_momentum", "sgd_dampening", "sgd_nesterov",
-                                           "adam", "adam_options", "adamw", "adamw_options"),
+std::vector<std::string> case_names() {
+  std::vector<std::string> names;
+  for (const auto& [name, make] : kCases) names.push_back(name);
+  return names;
+}
+INSTANTIATE_TEST_SUITE_P(Optimizers, GoldenTrajectory, ::testing::ValuesIn(case_names()),
                          [](const auto& test) { return test.param; });
 
 Tensor parameter(std::initializer_list<float> v) {
@@ -155,6 +165,25 @@ TEST(Optimizer, NamesItsStateAfterSlotsAndParameters) {
   EXPECT_THAT(names_of(SGD(fc.parameters(), {.momentum = 0.9}).state()),
               ::testing::ElementsAre("step", "momentum_buffer.0", "momentum_buffer.1"));
   EXPECT_THAT(names_of(SGD(fc.parameters()).state()), ::testing::ElementsAre("step"));
+}
+
+TEST(RMSprop, KeepsTheSlotsOfItsSettings) {
+  const Tensor p = parameter({1});
+  const auto names = [&](RMSpropOptions options) { return names_of(RMSprop(std::vector{p}, options).state()); };
+  EXPECT_THAT(names({}), ::testing::ElementsAre("step", "square_avg.0"));
+  EXPECT_THAT(names({.momentum = 0.5}), ::testing::ElementsAre("step", "square_avg.0", "momentum_buffer.0"));
+  EXPECT_THAT(names({.momentum = 0.5, .centered = true}),
+              ::testing::ElementsAre("step", "square_avg.0", "grad_avg.0", "momentum_buffer.0"));
+}
+
+TEST(RMSprop, OfAConstantGradientHasNoNegativeVariance) {
+  const Tensor p = parameter({1, 2, 3}), g = Tensor::from<float>({0.1F, 0.7F, 1.3F}, {3});
+  RMSprop rmsprop(std::vector{p}, {.lr = 1e-6, .alpha = 0.5, .centered = true});
+  for (int step = 0; step < 100; ++step) {
+    p.set_grad(g);
+    rmsprop.step();
+  }
+  for (const double value : values(p)) EXPECT_FALSE(std::isnan(value));
 }
 
 TEST(Optimizer, RejectsWhatItCannotUpdate) {

@@ -33,6 +33,10 @@ OPTIMIZERS = {
     "adam_options": (torch.optim.Adam, dict(lr=0.02, betas=(0.8, 0.95), eps=1e-4, weight_decay=0.1)),
     "adamw": (torch.optim.AdamW, dict(lr=0.01)),
     "adamw_options": (torch.optim.AdamW, dict(lr=0.02, betas=(0.7, 0.9), eps=1e-6, weight_decay=0.3)),
+    "rmsprop": (torch.optim.RMSprop, dict(lr=0.01)),
+    "rmsprop_momentum": (torch.optim.RMSprop, dict(lr=0.02, alpha=0.9, eps=1e-4, weight_decay=0.1, momentum=0.8)),
+    "rmsprop_centered": (torch.optim.RMSprop, dict(lr=0.02, alpha=0.8, centered=True)),
+    "rmsprop_all": (torch.optim.RMSprop, dict(lr=0.01, alpha=0.95, weight_decay=0.05, momentum=0.5, centered=True)),
 }
 for name, (optimizer, options) in OPTIMIZERS.items():
     parameters = [torch.nn.Parameter(p.clone()) for p in start]
