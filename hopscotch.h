@@ -44,6 +44,7 @@
 #include "nn/module.h"
 #include "nn/optim/adam.h"
 #include "nn/optim/by_name.h"
+#include "nn/optim/lion.h"
 #include "nn/optim/lr_scheduler.h"
 #include "nn/optim/rmsprop.h"
 #include "nn/optim/sgd.h"

@@ -48,6 +48,7 @@ struct Step {
 // The words of the formulas for numbers; those for packs are found beside Pack.
 using rows::maximum;
 using rows::pow;
+using rows::sign;
 using rows::sqrt;
 using rows::zero_like;
 
@@ -215,6 +216,45 @@ struct RmsProp {
   }
 };
 
+struct Lion {
+  double lr = 1e-4;
+  double beta1 = 0.9;
+  double beta2 = 0.99;
+  double weight_decay = 0;  ///< shrinks the parameters directly
+
+  static constexpr std::string_view name = "Lion";
+  static constexpr std::string_view doc = "the sign of an average of gradients, with one slot (Chen et al., 2023)";
+  static constexpr std::array<std::string_view, 1> slots = {"exp_avg"};
+  template <class Rule, class F>
+  static void settings(Rule& rule, const F& f) {
+    f("lr", rule.lr, Range{});
+    f("beta1", rule.beta1, kShare);
+    f("beta2", rule.beta2, kShare);
+    f("weight_decay", rule.weight_decay, Range{});
+  }
+
+  template <class T>
+  struct Constants {
+    T lr{}, beta1{}, rest1{}, beta2{}, rest2{};  // rest = 1 - beta
+    T shrink{};                                  // 1 - lr * weight_decay
+  };
+  template <class T>
+  HOP_INLINE Constants<T> constants(const Step& step) const {
+    return {.lr = static_cast<T>(step.lr),
+            .beta1 = static_cast<T>(beta1),
+            .rest1 = static_cast<T>(1 - beta1),
+            .beta2 = static_cast<T>(beta2),
+            .rest2 = static_cast<T>(1 - beta2),
+            .shrink = static_cast<T>(1 - step.lr * (weight_decay * step.weight_decay_scale))};
+  }
+  template <class T, class V>
+  static HOP_INLINE void update(const Constants<T>& c, V& p, const V& g, V& exp_avg) {
+    const V direction = c.beta1 * exp_avg + c.rest1 * g;
+    p = c.shrink * p - c.lr * sign(direction);
+    exp_avg = c.beta2 * exp_avg + c.rest2 * g;
+  }
+};
+
 /// Whether `rule` keeps its slot k.
 template <class Rule>
 HOP_INLINE constexpr bool keeps(const Rule& rule, std::size_t k) {
@@ -225,7 +265,7 @@ HOP_INLINE constexpr bool keeps(const Rule& rule, std::size_t k) {
 }  // namespace rules
 
 /// One of them, with its settings. This is the list, in the order of the pages.
-struct UpdateRule : std::variant<rules::Sgd, rules::Adam, rules::AdamW, rules::RmsProp> {
+struct UpdateRule : std::variant<rules::Sgd, rules::Adam, rules::AdamW, rules::RmsProp, rules::Lion> {
   using variant::variant;
 };
 

@@ -18,6 +18,7 @@ using CudaMeasure = OnDevice;
 
 using rules::Adam;
 using rules::AdamW;
+using rules::Lion;
 using rules::RmsProp;
 using rules::Sgd;
 
@@ -122,7 +123,8 @@ std::vector<UpdateRule> rules_of_each_kind() {
           RmsProp{.weight_decay = 0.01},
           RmsProp{.alpha = 0.5, .momentum = 0.9},
           RmsProp{.alpha = 0.5, .centered = true},
-          RmsProp{.alpha = 0.5, .momentum = 0.9, .centered = true}};
+          RmsProp{.alpha = 0.5, .momentum = 0.9, .centered = true},
+          Lion{.beta2 = 0.8, .weight_decay = 0.1}};
 }
 
 TEST_F(CudaUpdate, HasTheCpusBits) {

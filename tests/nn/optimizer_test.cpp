@@ -7,6 +7,7 @@
 #include "nn/layers.h"
 #include "nn/optim/adam.h"
 #include "nn/optim/by_name.h"
+#include "nn/optim/lion.h"
 #include "nn/optim/rmsprop.h"
 #include "nn/optim/sgd.h"
 #include "tests/nn/support.h"
@@ -40,6 +41,8 @@ const std::map<std::string, Make> kCases = {
     {"rmsprop_centered", make<RMSprop>(RMSpropOptions{.lr = 0.02, .alpha = 0.8, .centered = true})},
     {"rmsprop_all",
      make<RMSprop>(RMSpropOptions{.lr = 0.01, .alpha = 0.95, .weight_decay = 0.05, .momentum = 0.5, .centered = true})},
+    {"lion", make<Lion>(LionOptions{.lr = 0.01})},
+    {"lion_options", make<Lion>(LionOptions{.lr = 0.003, .beta1 = 0.8, .beta2 = 0.95, .weight_decay = 0.2})},
 };
 
 // Feeds PyTorch's gradients for 50 steps and compares the parameters after steps 1, 2, 3, 10 and 50.

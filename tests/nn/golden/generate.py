@@ -23,6 +23,23 @@ gradients = [torch.randn((STEPS,) + s, dtype=torch.float64) for s in SHAPES]
 for i, (p, g) in enumerate(zip(start, gradients)):
     golden[f"optim.start.{i}"], golden[f"optim.gradients.{i}"] = p, g
 
+class Lion(torch.optim.Optimizer):
+    """Algorithm 2 of "Symbolic discovery of optimization algorithms" (Chen et al., 2023); PyTorch has none."""
+
+    def __init__(self, params, lr, betas=(0.9, 0.99), weight_decay=0.0):
+        super().__init__(params, dict(lr=lr, betas=betas, weight_decay=weight_decay))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            (beta1, beta2), lr, decay = group["betas"], group["lr"], group["weight_decay"]
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                c = beta1 * m + (1 - beta1) * p.grad
+                p.copy_(p - lr * (torch.sign(c) + decay * p))
+                m.copy_(beta2 * m + (1 - beta2) * p.grad)
+
+
 OPTIMIZERS = {
     "sgd": (torch.optim.SGD, dict(lr=0.1)),
     "sgd_weight_decay": (torch.optim.SGD, dict(lr=0.05, weight_decay=0.1)),
@@ -37,6 +54,8 @@ OPTIMIZERS = {
     "rmsprop_momentum": (torch.optim.RMSprop, dict(lr=0.02, alpha=0.9, eps=1e-4, weight_decay=0.1, momentum=0.8)),
     "rmsprop_centered": (torch.optim.RMSprop, dict(lr=0.02, alpha=0.8, centered=True)),
     "rmsprop_all": (torch.optim.RMSprop, dict(lr=0.01, alpha=0.95, weight_decay=0.05, momentum=0.5, centered=True)),
+    "lion": (Lion, dict(lr=0.01)),
+    "lion_options": (Lion, dict(lr=0.003, betas=(0.8, 0.95), weight_decay=0.2)),
 }
 for name, (optimizer, options) in OPTIMIZERS.items():
     parameters = [torch.nn.Parameter(p.clone()) for p in start]
