@@ -8,6 +8,7 @@
 #include "autograd/dropout.h"
 #include "autograd/elementwise.h"
 #include "autograd/grad_mode.h"
+#include "autograd/group_norm.h"
 #include "autograd/index.h"
 #include "autograd/inplace.h"
 #include "autograd/loss.h"

@@ -11,6 +11,7 @@ using hop::cross_entropy;
 using hop::dropout;
 using hop::embedding;
 using hop::gelu;
+using hop::group_norm;
 using hop::layer_norm;
 using hop::leaky_relu;
 using hop::linear;

@@ -6,6 +6,7 @@
 #include "kernels/cuda.h"
 #include "kernels/cuda/device_internal.h"
 #include "kernels/elementwise_operations.h"
+#include "kernels/group_norm_operations.h"
 #include "kernels/index_operations.h"
 #include "kernels/layer_norm_operations.h"
 #include "kernels/linear_operations.h"
@@ -34,6 +35,7 @@ void register_device() {
   add<ConvOperations>();
   add<CopyOperations>();
   add<ElementwiseOperations>();
+  add<GroupNormOperations>();
   add<IndexOperations>();
   add<LayerNormOperations>();
   add<LinearOperations>();
