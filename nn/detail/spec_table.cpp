@@ -87,6 +87,12 @@ Shape has_last(const Arguments&, const Shape& sample) {
   return sample;
 }
 
+Shape grouped(const Arguments& a, const Shape& sample) {
+  if (sample.empty() || sample[0] % a.integer(0) != 0)
+    expected_shape("channels (C, ..) that " + std::to_string(a.integer(0)) + " groups divide", sample);
+  return sample;
+}
+
 // ---- elements of parameters and buffers
 
 double real(std::int64_t n) { return static_cast<double>(n); }
@@ -103,6 +109,8 @@ double conv_elements(const Arguments& a, const Shape& sample) {
 double batch_norm_elements(const Arguments&, const Shape& sample) { return 4 * real(sample[0]) + 2; }
 
 double layer_norm_elements(const Arguments&, const Shape& sample) { return 2 * real(sample.back()); }
+
+double group_norm_elements(const Arguments& a, const Shape& sample) { return a.flag(2) ? 2 * real(sample[0]) : 0; }
 
 double embedding_elements(const Arguments& a, const Shape&) { return real(a.integer(0)) * real(a.integer(1)); }
 
@@ -139,6 +147,11 @@ Built layer_norm_layer(const Arguments& a, const Shape& sample) {
                                      LayerNormOptions{.eps = a.number(0), .elementwise_affine = a.flag(1)});
 }
 
+Built group_norm_layer(const Arguments& a, const Shape& sample) {
+  return std::make_shared<GroupNorm>(a.integer(0), sample[0],
+                                     GroupNormOptions{.eps = a.number(1), .affine = a.flag(2)});
+}
+
 Built embedding_layer(const Arguments& a, const Shape&) {
   return std::make_shared<Embedding>(a.integer(0), a.integer(1));
 }
@@ -159,6 +172,8 @@ constexpr Attribute kConv2d[] = {{"out_channels", integer, "", 1, kUnlimited, tr
 constexpr Attribute kLinear[] = {{"out_features", integer, "", 1, kUnlimited, true}, {"bias", flag, "true"}};
 constexpr Attribute kBatchNorm[] = {{"eps", number, "1e-05"}, {"momentum", number, "0.1"}, {"affine", flag, "true"}};
 constexpr Attribute kLayerNorm[] = {{"eps", number, "1e-05"}, {"elementwise_affine", flag, "true"}};
+constexpr Attribute kGroupNorm[] = {
+    {"num_groups", integer, "", 1, kUnlimited, true}, {"eps", number, "1e-05"}, {"affine", flag, "true"}};
 constexpr Attribute kEmbedding[] = {{"num_embeddings", integer, "", 1, kUnlimited, true},
                                     {"embedding_dim", integer, "", 1, kUnlimited, true}};
 constexpr Attribute kDropout[] = {{"p", number, "0.5", 0, 1, true}};
@@ -174,6 +189,7 @@ constexpr std::array kKinds = {
     LayerKind{"batchnorm1d", kBatchNorm, vector, batch_norm_elements, batch_norm<BatchNorm1d>},
     LayerKind{"batchnorm2d", kBatchNorm, image, batch_norm_elements, batch_norm<BatchNorm2d>},
     LayerKind{"layernorm", kLayerNorm, has_last, layer_norm_elements, layer_norm_layer},
+    LayerKind{"groupnorm", kGroupNorm, grouped, group_norm_elements, group_norm_layer},
     LayerKind{"dropout", kDropout, same, nullptr, dropout_layer},
     LayerKind{"flatten", {}, flattened, nullptr, plain<Flatten>},
     LayerKind{"identity", {}, same, nullptr, plain<Identity>},

@@ -2,6 +2,7 @@
 
 #include "autograd/elementwise.h"
 #include "autograd/grad_mode.h"
+#include "autograd/group_norm.h"
 #include "autograd/inplace.h"
 #include "autograd/norm.h"
 #include "kernels/expect_internal.h"
@@ -26,6 +27,16 @@ const Shape& checked(const Shape& normalized_shape, const LayerNormOptions& opti
   for (const std::int64_t size : normalized_shape) detail::check_positive("LayerNorm", {{"sizes", size}});
   if (normalized_shape.empty()) throw ConfigError("[LayerNorm] expected at least one dimension, got none");
   return normalized_shape;
+}
+
+Shape grouped_channels(std::int64_t num_groups, std::int64_t num_channels, const GroupNormOptions& options) {
+  kernels::expect_eps("GroupNorm", options.eps);
+  detail::check_positive("GroupNorm", {{"num_groups", num_groups}, {"num_channels", num_channels}});
+  if (num_channels % num_groups != 0) {
+    throw ConfigError("[GroupNorm] expected num_channels that num_groups divides, got " + std::to_string(num_channels) +
+                      " channels in " + std::to_string(num_groups) + " groups");
+  }
+  return {num_channels};
 }
 
 }  // namespace
@@ -134,6 +145,36 @@ void LayerNorm::reset_parameters(const ParameterKeys&) {
 std::string LayerNorm::extra_repr() const {
   return normalized_shape_.to_string() + ", eps=" + shortest(options_.eps) +
          ", elementwise_affine=" + detail::flag_text(options_.elementwise_affine);
+}
+
+GroupNorm::GroupNorm(std::int64_t num_groups, std::int64_t num_channels, GroupNormOptions options)
+    : GroupNorm(num_groups, grouped_channels(num_groups, num_channels, options), options) {}
+
+GroupNorm::GroupNorm(std::int64_t num_groups, const Shape& shape, const GroupNormOptions& options)
+    : weight(options.affine ? register_parameter("weight", kernels::ones(shape, options.dtype)) : Parameter()),
+      bias(options.affine ? register_parameter("bias", kernels::zeros(shape, options.dtype)) : Parameter()),
+      num_groups_(num_groups),
+      num_channels_(shape[0]),
+      options_(options) {}
+
+Tensor GroupNorm::forward(const Tensor& x) {
+  kernels::expect_defined("GroupNorm", x);
+  if (x.dim() < 2 || x.size(1) != num_channels_) {
+    throw ShapeError("[GroupNorm] expected (N, C, ..) with " + std::to_string(num_channels_) + " channels, got " +
+                     x.shape().to_string());
+  }
+  return group_norm(x, num_groups_, weight, bias, options_.eps);
+}
+
+void GroupNorm::reset_parameters(const ParameterKeys&) {
+  if (!weight.defined()) return;
+  init::constant_(weight, 1);
+  init::constant_(bias, 0);
+}
+
+std::string GroupNorm::extra_repr() const {
+  return std::to_string(num_groups_) + ", " + std::to_string(num_channels_) + ", eps=" + shortest(options_.eps) +
+         ", affine=" + detail::flag_text(options_.affine);
 }
 
 }  // namespace hop::nn

@@ -88,4 +88,30 @@ class LayerNorm : public Module {
   LayerNormOptions options_;
 };
 
+struct GroupNormOptions {
+  double eps = 1e-5;  ///< finite, at least 0 (ConfigError)
+  bool affine = true;
+  DType dtype = DType::f32;
+};
+
+/// Normalisation of each sample over groups of neighbouring channels (Wu & He, 2018): x (N, num_channels, ..).
+/// torch.nn.GroupNorm. It computes the same in training and in evaluation, and a batch of one row is enough.
+class GroupNorm : public Module {
+ public:
+  GroupNorm(std::int64_t num_groups, std::int64_t num_channels, GroupNormOptions options = {});
+
+  Tensor forward(const Tensor& x) override;
+  void reset_parameters(const ParameterKeys& keys) override;
+  std::string type_name() const override { return "GroupNorm"; }
+  std::string extra_repr() const override;
+
+  Parameter weight, bias;  ///< (num_channels), undefined without affine
+
+ private:
+  GroupNorm(std::int64_t num_groups, const Shape& shape, const GroupNormOptions& options);
+
+  std::int64_t num_groups_, num_channels_;
+  GroupNormOptions options_;
+};
+
 }  // namespace hop::nn

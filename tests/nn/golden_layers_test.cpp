@@ -59,6 +59,12 @@ TEST(GoldenLayers, BatchNormInEvaluationUsesAndKeepsTheRunningStatistics) {
 
 TEST(GoldenLayers, LayerNormAgreesWithPyTorch) { check("layer_norm", LayerNorm({3, 4})); }
 
+TEST(GoldenLayers, GroupNormAgreesWithPyTorch) {
+  check("group_norm", GroupNorm(2, 6));
+  check("group_norm_options", GroupNorm(3, 3, {.eps = 1e-3}));
+  check("group_norm_plain", GroupNorm(1, 4, {.affine = false}));
+}
+
 TEST(GoldenLayers, EmbeddingAgreesWithPyTorchAlsoForRepeatedIndices) { check("embedding", Embedding(6, 3)); }
 
 TEST(GoldenLayers, PoolingAgreesWithPyTorch) {

@@ -52,6 +52,7 @@ TEST(Spec, PlansWhatEachLayerReallyDoes) {
       {{"global_avg_pool2d", "linear 3 bias=false"}, {5, 4, 4}},
       {{"layernorm", "batchnorm1d affine=false"}, {7}},
       {{"layernorm"}, {3, 4}},
+      {{"groupnorm 2", "groupnorm 3 affine=false"}, {6, 4, 4}},
       {{"relu", "leaky_relu 0.2", "sigmoid", "tanh", "gelu", "silu", "softmax", "identity"}, {6}},
   };
   for (const Case& c : cases) {
@@ -103,8 +104,8 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
        "\"batchnorm2d\"?"},
       {{"transformer"},
        "[spec] layer 0 \"transformer\": expected the name of a layer, got \"transformer\"; valid are "
-       "conv2d, linear, embedding, batchnorm1d, batchnorm2d, layernorm, dropout, flatten, identity, relu, leaky_relu, "
-       "sigmoid and 7 more"},
+       "conv2d, linear, embedding, batchnorm1d, batchnorm2d, layernorm, groupnorm, dropout, flatten, identity, relu, "
+       "leaky_relu and 8 more"},
       {{"linear ten"}, "[spec] layer 0 \"linear ten\": out_features expects a whole number of at least 1, got \"ten\""},
       {{"linear 0"}, "[spec] layer 0 \"linear 0\": out_features expects a whole number of at least 1, got \"0\""},
       {{"linear 2.5"}, "[spec] layer 0 \"linear 2.5\": out_features expects a whole number of at least 1, got \"2.5\""},
@@ -125,6 +126,7 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
       {{"conv2d 8 3 padding=-1"},
        "[spec] layer 0 \"conv2d 8 3 padding=-1\": padding expects a size (N or HxW) of at least 0 and below 10000, got "
        "\"-1\""},
+      {{"groupnorm"}, "[spec] layer 0 \"groupnorm\": expected a value for num_groups"},
       {{"dropout 1"}, "[spec] layer 0 \"dropout 1\": p expects a number of at least 0 and below 1, got \"1\""},
       {{"dropout nan"}, "[spec] layer 0 \"dropout nan\": p expects a number of at least 0 and below 1, got \"nan\""},
   };

@@ -146,5 +146,13 @@ loss = nn.MSELoss()(a, b)
 loss.backward()
 golden |= {"mse_loss.x": a.detach(), "mse_loss.target": b, "mse_loss.y": loss.detach(), "mse_loss.x.grad": a.grad}
 
+for name, module, x in [("group_norm", nn.GroupNorm(2, 6), torch.randn(2, 6, 3, 5)),
+                        ("group_norm_options", nn.GroupNorm(3, 3, eps=1e-3), torch.randn(4, 3, 7)),
+                        ("group_norm_plain", nn.GroupNorm(1, 4, affine=False), torch.randn(3, 4, 2, 2))]:
+    with torch.no_grad():
+        for p in module.parameters():
+            p.copy_(torch.randn(p.shape))
+    layer(name, module, x)
+
 save_file({k: v.contiguous() for k, v in golden.items()}, pathlib.Path(__file__).parent / "golden.safetensors",
           metadata={"torch": torch.__version__})
