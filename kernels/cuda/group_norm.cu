@@ -37,7 +37,7 @@ struct Parameters {
 /// Floor: 2 s bytes per value of x (s = sizeof(T)).
 template <class T>
 struct GroupNorm {
-  [[maybe_unused]] static constexpr bool kKeepsMuch = true;
+  enum { kKeepsMuch };  // see rows_device.h
   const T* x;
   Parameters<T> parameters;
   T eps;
@@ -64,7 +64,7 @@ struct GroupNorm {
 /// Floor: 3 s per value.
 template <class T>
 struct GroupNormGrad {
-  [[maybe_unused]] static constexpr bool kKeepsMuch = true;
+  enum { kKeepsMuch };  // see rows_device.h
   const T *g, *x;
   Parameters<T> parameters;
   const T *mean, *rstd;
@@ -87,7 +87,7 @@ struct GroupNormGrad {
 /// statistics. Floor: 2 s per value.
 template <class T>
 struct ChannelSums {
-  [[maybe_unused]] static constexpr bool kKeepsMuch = true;
+  enum { kKeepsMuch };  // see rows_device.h
   const T *g, *x, *mean, *rstd;
   std::int64_t per_group;
   T *gx_sums, *g_sums;
