@@ -308,5 +308,19 @@ TEST(Matmul, RefusesWhatDoesNotFit) {
             "[linear] expected weight (out, in), got (3)");
 }
 
+// One sum in f32 stands still at 2^24 ones, and 0.1 is rounded ever more coarsely.
+TEST(Matmul, LosesNothingOfALongSum) {
+  for (const auto& [m, n] : {std::pair{1, 1}, std::pair{1, 3}, std::pair{2, 2}, std::pair{4, 1}}) {
+    const std::int64_t k = 17'000'001;
+    const Tensor ones_left = ones({m, k}), y = matmul(ones_left, ones({k, n}));
+    EXPECT_EQ(y.data<float>()[m * n - 1], 17'000'001.0F) << m << ' ' << n;
+  }
+  const Tensor x = full({2'000'000, 4}, 0.1, DType::f32);
+  const Tensor sums = matmul(transpose(x, 0, 1), ones({2'000'000, 4}));
+  EXPECT_NEAR(sums.data<float>()[0], 200'000, 40);
+  const Tensor bias = full({3}, 5, DType::f32), vector = ones({1, 100'000});
+  EXPECT_EQ(linear(vector, ones({3, 100'000}), bias).data<float>()[2], 100'005.0F);
+}
+
 }  // namespace
 }  // namespace hop::kernels
