@@ -159,6 +159,7 @@ TEST(GroupNorm, RefusesWhatDoesNotFit) {
   EXPECT_EQ(error_of<ShapeError>([&] { group_norm(x, 4, {}, {}, kEps); }),
             "[group_norm] expected channels that 4 groups divide evenly, got (2, 6, 3)");
   EXPECT_THROW(group_norm(x, 0, {}, {}, kEps), ShapeError);
+  EXPECT_THROW(group_norm(x, 3, {}, {}, -1), ConfigError);
   EXPECT_EQ(error_of<ShapeError>([&] { group_norm(t({3}), 1, {}, {}, kEps); }),
             "[group_norm] expected x (N, C, ..), got (3)");
   EXPECT_EQ(error_of<ShapeError>([&] { group_norm(x, 3, t({3}), {}, kEps); }),
