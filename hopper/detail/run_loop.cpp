@@ -39,6 +39,7 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
       journal_(journal),
       coordinator_(coordinator),
       token_(make_token()),
+      narrator_(experiment.run.workers),
       patience_(std::chrono::duration_cast<Patience::Duration>(patience_of(experiment, options))) {
   const net::Executor executor = io_.get_executor();
   const auto on_exit = [this](Peer peer, const WorkerHost::End& end) { worker_ended(peer, end); };
@@ -119,8 +120,10 @@ void RunLoop::step(Event event) {
   while (!events_.empty() && !coordinator_.finished()) {
     const Event next = std::move(events_.front());
     events_.pop_front();
+    notices(narrator_.hear(next));
     for (const Action& action : coordinator_.step(next, clock_.elapsed())) {
       std::visit([this](const auto& a) { execute(a); }, action);
+      narrate(action);
     }
   }
   events_.clear();
@@ -133,19 +136,9 @@ void RunLoop::execute(const action::Append& a) {
   const std::uint64_t sequence = journal_.append(a.record);
   if (sequence != a.sequence) throw JournalError("[run] the journal and the coordinator count differently");
   dirty_ = true;
-  if (const auto* commit = std::get_if<record::Commit>(&a.record)) {
-    tell_fate(commit->worker, commit->model, commit->unit, "still had the result of");
-  }
-  if (const auto* quarantine = std::get_if<record::Quarantine>(&a.record)) tell_quarantine(*quarantine);
-  if (const auto* arithmetic = std::get_if<record::Arithmetic>(&a.record)) tell_change(*arithmetic);
-  if (const auto* rollback = std::get_if<record::Rollback>(&a.record)) tell_rollback(*rollback);
-  if (const auto* retry = std::get_if<record::Retry>(&a.record)) {
-    notice("model " + std::to_string(retry->model.value) + " trains on: it is no longer set aside");
-  }
 }
 
 void RunLoop::execute(const action::SendLease& a) {
-  tell_fate(a.peer.worker, a.lease.model, a.lease.unit, "redoes");
   message::LeaseOrder order{a.lease, std::nullopt, coordinator_.ledger().model(a.lease.model).config.to_json()};
   if (a.lease.source) order.source_address = nodes_.at(a.lease.source->index()).address;
   send(a.peer, order);

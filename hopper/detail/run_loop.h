@@ -20,6 +20,7 @@
 #include "hopper/coordinator.h"
 #include "hopper/detail/host.h"
 #include "hopper/detail/messages.h"
+#include "hopper/detail/narrator.h"
 #include "hopper/detail/pulse.h"
 #include "hopper/journal.h"
 #include "hopper/run.h"
@@ -83,12 +84,10 @@ class RunLoop {
     std::uint32_t failed_forks = 0;
     std::uint32_t fruitless_lives = 0;  // lives in a row that got ready but achieved nothing
     std::string last_error;
-    std::optional<ModelId> trained;    // by the life that was lost; none if it did not say
-    std::optional<Lease> interrupted;  // the unit of a lost life; none once its fate has been told
-    std::string epilogue;              // a notice to be given after that of the loss
-    bool alive = false;                // its process or thread has not ended
-    bool was_ready = false;            // in this life
-    bool has_worked = false;           // in this life: a result, a failure, a state
+    std::optional<ModelId> trained;  // by the life that was lost; none if it did not say
+    bool alive = false;              // its process or thread has not ended
+    bool was_ready = false;          // in this life
+    bool has_worked = false;         // in this life: a result, a failure, a state
     bool is_sending_state = false;
     Loss loss = Loss::Crash;      // why this life was lost, if this process decided it
     std::vector<HeldState> held;  // states from its pages so far, until it is ready
@@ -150,12 +149,8 @@ class RunLoop {
   std::string standing(const Node& node, std::chrono::steady_clock::time_point now) const;
   std::string waits_for(const Model& model, const std::map<ModelId, LeaseAt>& leases) const;
   void notice(const std::string& text);
-  void tell_loss(Node& node, const std::string& how);
-  void tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, const std::string& verb);
-  void tell_quarantine(const record::Quarantine& quarantine);
-  void tell_rollback(const record::Rollback& rollback);
-  void tell_change(const record::Arithmetic& now);
-  void tell_unreadable(ModelId model, const std::string& why);
+  void notices(const Narrator::Lines& lines);
+  void narrate(const Action& action);
   int process_of(WorkerId worker) const;
 
   void request_stop(bool abort);
@@ -184,6 +179,7 @@ class RunLoop {
   std::unique_ptr<WorkerHost> host_;
   std::vector<Node> nodes_;
 
+  Narrator narrator_;
   Patience patience_;
   std::map<ModelId, Peer> collecting_;  // models whose final state was requested, and from which worker
   std::deque<Event> events_;
@@ -194,7 +190,6 @@ class RunLoop {
   net::asio::steady_timer progress_timer_{io_};
   net::asio::steady_timer ended_{io_};  // woken when a worker's life ends during shut_down
   bool changed_ = true;
-  bool told_of_change_ = false;
   double started_units_ = 0;
   std::map<std::string, std::pair<std::string, std::chrono::steady_clock::time_point>> waits_;  // words, since when
   std::chrono::steady_clock::time_point status_written_{};

@@ -78,7 +78,8 @@ void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
   const Lease* trained = in_training(*node);
   node->trained = trained != nullptr ? std::optional(trained->model) : std::nullopt;
   if (trained == nullptr && !leases.empty()) trained = leases.data();  // it did not say
-  node->interrupted = trained != nullptr && node->was_ready ? std::optional(*trained) : std::nullopt;
+  const bool has_a_unit = trained != nullptr && node->was_ready;
+  narrator_.lost(peer.worker, {why, node->was_ready, has_a_unit ? std::optional(*trained) : std::nullopt});
   if (node->connection) {
     const net::Traffic traffic = node->connection->traffic();
     node->control_bytes += traffic.control_sent + traffic.control_received + node->last.control_bytes;
@@ -110,9 +111,9 @@ void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
   // If it was silent because it dumped core, it is still a crash.
   const bool is_hosts_doing = node->loss == Loss::HostStoodStill || (node->loss != Loss::StoodStill && end.by_host);
   if (!is_hosts_doing && node->was_ready && !outcome_) step(event::WorkerCrashed{peer, end.how, node->trained});
-  if (!outcome_ || !node->epilogue.empty()) tell_loss(*node, end.how);
+  notices(narrator_.ended(peer.worker, end.how, outcome_.has_value()));
   if (outcome_) return;
-  const bool is_models_affair = node->interrupted && !is_hosts_doing;
+  const bool is_models_affair = narrator_.lost_a_unit(peer.worker) && !is_hosts_doing;
   node->failed_starts = node->was_ready ? 0 : node->failed_starts + 1;
   if (node->has_worked) node->fruitless_lives = 0;
   if (node->was_ready && !node->has_worked && !is_models_affair) ++node->fruitless_lives;

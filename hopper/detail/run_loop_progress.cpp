@@ -11,14 +11,6 @@ namespace {
 
 constexpr std::size_t kLongestNotice = 8000;
 
-std::string name_of(WorkerId worker) { return "worker " + std::to_string(worker.value); }
-
-// Epochs count from 1 for people.
-std::string name_of(const Lease& unit) {
-  return "model " + std::to_string(unit.model.value) + "'s unit of epoch " + std::to_string(unit.epoch + 1) +
-         " on partition " + std::to_string(unit.partition.value);
-}
-
 }  // namespace
 
 void RunLoop::notice(const std::string& text) {
@@ -28,68 +20,13 @@ void RunLoop::notice(const std::string& text) {
   if (options_.on_notice) options_.on_notice(line);
 }
 
-// Says how a worker's life ended (`how`). If the trouble began as something else (silence, a broken connection), says
-// that, too.
-void RunLoop::tell_loss(Node& node, const std::string& how) {
-  std::string when = " before it was ready";
-  if (node.was_ready)
-    when = node.interrupted ? " in the middle of " + name_of(*node.interrupted) : " between two units";
-  const std::string cause = node.last_error != how ? " (" + node.last_error + ")" : "";
-  notice(name_of(node.peer.worker) + " was lost" + when + ": " + how + cause);
-  if (node.epilogue.empty()) return;
-  notice(std::exchange(node.epilogue, {}));
-  node.interrupted.reset();
+void RunLoop::notices(const Narrator::Lines& lines) {
+  for (const std::string& line : lines) notice(line);
 }
 
-// Says what became of the unit of a lost worker. Only the worker that owns the partition can take the unit over, in its
-// next life.
-void RunLoop::tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, const std::string& verb) {
-  std::optional<Lease>& interrupted = nodes_[worker.index()].interrupted;
-  if (!interrupted || interrupted->model != model || interrupted->unit != unit) return;
-  const int process = process_of(worker);
-  const std::string life = process != 0 ? " (process " + std::to_string(process) + ")" : "";
-  notice(name_of(worker) + ", started again" + life + ", " + verb + " " + name_of(*interrupted));
-  interrupted.reset();
-}
-
-// Says that a model is set aside: no worker takes its unit over. If a loss decided this, the loss is told first, once
-// it is known how the worker's life ended.
-void RunLoop::tell_quarantine(const record::Quarantine& quarantine) {
-  const std::string line = "model " + std::to_string(quarantine.model.value) + " is set aside: " + quarantine.reason;
-  bool is_told_later = false;
-  for (Node& node : nodes_) {
-    if (!node.interrupted || node.interrupted->model != quarantine.model) continue;
-    if (node.state == WorkerProgress::State::Gone && !is_told_later) {
-      node.epilogue = line;
-      is_told_later = true;
-    } else if (node.state != WorkerProgress::State::Gone) {
-      node.interrupted.reset();
-    }
-  }
-  if (!is_told_later) notice(line);
-}
-
-// Says that a model goes back. Its units keep their results; only time is lost.
-void RunLoop::tell_rollback(const record::Rollback& rollback) {
-  const Model& model = coordinator_.ledger().model(rollback.model);
-  const std::uint32_t units = model.version - rollback.version;
-  notice("model " + std::to_string(model.id.value) + ": " + rollback.reason + "; " + std::to_string(units) +
-         (units == 1 ? " unit is" : " units are") + " trained again, from " +
-         (rollback.worker ? "version " + std::to_string(rollback.version) + " on " + name_of(*rollback.worker)
-                          : "its initial state"));
-}
-
-// Warns once per run: results.json has every worker's change.
-void RunLoop::tell_change(const record::Arithmetic& now) {
-  const std::string& before = coordinator_.ledger().arithmetic()[now.worker.index()];
-  if (before.empty() || std::exchange(told_of_change_, true)) return;
-  notice("warning: " + name_of(now.worker) + " computes with " + now.text + ", and before with " + before +
-         ": bits may differ from those of a run that went through (arithmetic_changes in results.json)");
-}
-
-// The trouble may pass. If it does not, the state counts as lost, and that is told, too.
-void RunLoop::tell_unreadable(ModelId model, const std::string& why) {
-  notice("model " + std::to_string(model.value) + ": its state could not be read and is asked for again: " + why);
+void RunLoop::narrate(const Action& action) {
+  const std::optional<WorkerId> subject = Narrator::subject(action);
+  notices(narrator_.tell(action, coordinator_.ledger(), subject ? process_of(*subject) : 0));
 }
 
 int RunLoop::process_of(WorkerId worker) const {

@@ -165,7 +165,6 @@ net::Awaitable<void> RunLoop::dispatch(Peer peer, const Connection& connection, 
     case Kind::Failed: {
       const auto m = message::decode<message::Failed>(bytes);
       note_work(peer);
-      if (m.failure == Failure::StateDamaged) tell_unreadable(m.model, m.text);
       step(event::UnitFailed{peer, m.model, m.unit, m.attempt, m.failure, m.text});
       break;
     }
@@ -199,7 +198,6 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, const Connection& connect
   if (!collecting_.contains(state.model)) throw NetError("[collect] a state that nobody asked for");
   if (!state.found) {
     collecting_.erase(state.model);
-    if (state.unreadable) tell_unreadable(state.model, state.text);
     step(event::CollectFailed{state.model, state.text, state.unreadable ? Failure::StateDamaged : Failure::StateLost});
     co_return;
   }

@@ -1,0 +1,154 @@
+// The lines that people read while a run goes on: each test tells the narrator a story and judges its words.
+#include "hopper/detail/narrator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hopper/search/grid.h"
+
+namespace hop::hopper {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class NarratorTest : public testing::Test {
+ protected:
+  static constexpr WorkerId kWorker{1};
+
+  static Lease unit() {
+    Lease lease;
+    lease.model = ModelId(3);
+    lease.unit = 4;
+    lease.epoch = 1;
+    lease.partition = PartitionId(2);
+    lease.attempt = Attempt(9);
+    return lease;
+  }
+  Narrator::Lines tell(const Action& action, int process = 0) { return narrator_.tell(action, ledger_, process); }
+  Narrator::Lines tell(Record record, int process = 0) {
+    return tell(Action(action::Append{1, std::move(record)}), process);
+  }
+  static record::Commit commit() {
+    record::Commit c;
+    c.model = ModelId(3);
+    c.unit = 4;
+    c.worker = kWorker;
+    return c;
+  }
+  void lose_in_unit(std::string why = "killed by signal 9") { narrator_.lost(kWorker, {std::move(why), true, unit()}); }
+
+  Ledger ledger_{Plan{3, 2, 2, Order::Fixed},
+                 std::make_unique<GridSearch>(
+                     Space{{"index", Choices{std::int64_t{0}, std::int64_t{1}, std::int64_t{2}, std::int64_t{3}}}})};
+  Narrator narrator_{2};
+};
+
+TEST_F(NarratorTest, TellsWhoWasLostInTheMiddleOfWhichUnitAndWhoRedoesIt) {
+  lose_in_unit();
+  EXPECT_THAT(narrator_.ended(kWorker, "killed by signal 9", false),
+              ElementsAre("worker 1 was lost in the middle of model 3's unit of epoch 2 on partition 2: killed by "
+                          "signal 9"));
+  EXPECT_TRUE(narrator_.lost_a_unit(kWorker));
+  const Action redo = action::SendLease{{kWorker, Incarnation(2)}, unit()};
+  EXPECT_EQ(Narrator::subject(redo), kWorker);
+  EXPECT_THAT(tell(redo, 77), ElementsAre("worker 1, started again (process 77), redoes model 3's unit of epoch 2 on "
+                                          "partition 2"));
+  EXPECT_FALSE(narrator_.lost_a_unit(kWorker));
+  EXPECT_THAT(tell(redo, 77), IsEmpty()) << "its fate is told once";
+}
+
+TEST_F(NarratorTest, TellsThatTheResultOfALostUnitWasFound) {
+  lose_in_unit();
+  narrator_.ended(kWorker, "killed by signal 9", false);
+  EXPECT_THAT(tell(Record(commit())),
+              ElementsAre("worker 1, started again, still had the result of model 3's unit of epoch 2 on partition 2"));
+}
+
+TEST_F(NarratorTest, SaysNothingOfOtherUnits) {
+  lose_in_unit();
+  Lease other = unit();
+  other.unit = 5;
+  EXPECT_THAT(tell(Action(action::SendLease{{kWorker, Incarnation(2)}, other})), IsEmpty());
+  other = unit();
+  EXPECT_THAT(tell(Action(action::SendLease{{WorkerId(0), Incarnation(1)}, other})), IsEmpty());
+  EXPECT_THAT(tell(Record(record::Reserve{Attempt(64)})), IsEmpty());
+}
+
+TEST_F(NarratorTest, TellsHowALossBeganIfItBeganAsSomethingElse) {
+  narrator_.lost(kWorker, {"silent for 2.5 s", true, std::nullopt});
+  EXPECT_THAT(narrator_.ended(kWorker, "killed by signal 9", false),
+              ElementsAre("worker 1 was lost between two units: killed by signal 9 (silent for 2.5 s)"));
+  narrator_.lost(kWorker, {"ended", false, std::nullopt});
+  EXPECT_THAT(narrator_.ended(kWorker, "ended", false), ElementsAre("worker 1 was lost before it was ready: ended"));
+}
+
+TEST_F(NarratorTest, TellsALossBeforeTheModelThatItSetsAside) {
+  lose_in_unit();
+  EXPECT_THAT(tell(Record(record::Quarantine{ModelId(3), "it crashed"})), IsEmpty()) << "the loss comes first";
+  EXPECT_THAT(narrator_.ended(kWorker, "killed by signal 11", false),
+              ElementsAre("worker 1 was lost in the middle of model 3's unit of epoch 2 on partition 2: killed by "
+                          "signal 11 (killed by signal 9)",
+                          "model 3 is set aside: it crashed"));
+  EXPECT_FALSE(narrator_.lost_a_unit(kWorker)) << "nobody takes the unit over";
+}
+
+TEST_F(NarratorTest, TellsAtOnceThatAModelIsSetAsideWhoseWorkersLive) {
+  EXPECT_THAT(tell(Record(record::Quarantine{ModelId(3), "it threw"})), ElementsAre("model 3 is set aside: it threw"));
+  lose_in_unit();
+  narrator_.ended(kWorker, "killed by signal 9", false);
+  EXPECT_THAT(tell(Record(record::Quarantine{ModelId(3), "it threw"})), ElementsAre("model 3 is set aside: it threw"));
+  EXPECT_FALSE(narrator_.lost_a_unit(kWorker));
+}
+
+TEST_F(NarratorTest, TellsAfterTheEndOfARunOnlyAStoryThatWaited) {
+  lose_in_unit();
+  EXPECT_THAT(narrator_.ended(kWorker, "exit code 0", true), IsEmpty());
+  lose_in_unit();
+  tell(Record(record::Quarantine{ModelId(3), "it crashed"}));
+  EXPECT_EQ(narrator_.ended(kWorker, "killed by signal 11", true).size(), 2U);
+}
+
+TEST_F(NarratorTest, TellsHowFarAModelGoesBack) {
+  record::Commit first;
+  first.model = ModelId(0);
+  first.partition = ledger_.model(ModelId(0)).candidates.at(0);
+  first.worker = ledger_.plan().owner(first.partition);
+  first.attempt = Attempt(1);
+  first.digest = {1, 1};
+  first.config = ledger_.model(ModelId(0)).config.to_text();
+  ledger_.apply(record::Reserve{Attempt(64)});
+  ledger_.apply(first);
+  EXPECT_THAT(tell(Record(record::Rollback{ModelId(0), 0, std::nullopt, {}, "the disk is new"})),
+              ElementsAre("model 0: the disk is new; 1 unit is trained again, from its initial state"));
+}
+
+TEST_F(NarratorTest, WarnsOnceThatTheArithmeticChanged) {
+  EXPECT_THAT(tell(Record(record::Arithmetic{kWorker, "avx2"})), IsEmpty()) << "the first one is no change";
+  ledger_.apply(record::Arithmetic{kWorker, "avx2"});
+  EXPECT_THAT(tell(Record(record::Arithmetic{kWorker, "avx512"})),
+              ElementsAre("warning: worker 1 computes with avx512, and before with avx2: bits may differ from those of "
+                          "a run that went through (arithmetic_changes in results.json)"));
+  EXPECT_THAT(tell(Record(record::Arithmetic{kWorker, "avx512"})), IsEmpty());
+}
+
+TEST_F(NarratorTest, TellsThatAModelTrainsOn) {
+  EXPECT_THAT(tell(Record(record::Retry{ModelId(2)})), ElementsAre("model 2 trains on: it is no longer set aside"));
+}
+
+TEST_F(NarratorTest, TellsOfStatesThatCannotBeReadAndOfNoOtherFailure) {
+  event::UnitFailed failed;
+  failed.model = ModelId(2);
+  failed.text = "too many open files";
+  failed.failure = Failure::StateDamaged;
+  const std::string line = "model 2: its state could not be read and is asked for again: too many open files";
+  EXPECT_THAT(narrator_.hear(failed), ElementsAre(line));
+  EXPECT_THAT(narrator_.hear(event::CollectFailed{ModelId(2), "too many open files", Failure::StateDamaged}),
+              ElementsAre(line));
+  failed.failure = Failure::Error;
+  EXPECT_THAT(narrator_.hear(failed), IsEmpty());
+  EXPECT_THAT(narrator_.hear(event::Timer{}), IsEmpty());
+}
+
+}  // namespace
+}  // namespace hop::hopper
