@@ -25,7 +25,7 @@ using std::sqrt;  // the overload for numbers
 /// Floor: 2 s bytes per value of x (s = sizeof(T)), 2 s per row.
 template <class T>
 struct LayerNorm {
-  static constexpr bool kKeepsMuch = true;
+  enum { kKeepsMuch };         // see rows_device.h
   const T *x, *weight, *bias;  // weight and bias may be null
   T eps;
   T *y, *mean, *rstd;

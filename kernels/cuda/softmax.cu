@@ -154,7 +154,7 @@ struct RowLosses {
 /// Floor: 2 s per value, 8 + s per row.
 template <class T>
 struct CrossEntropy {
-  static constexpr bool kKeepsMuch = true;
+  enum { kKeepsMuch };  // see rows_device.h
   const T* x;
   Labels labels;
   T* log_probabilities;
@@ -210,7 +210,7 @@ struct CrossEntropyGrad {
 /// thread that reads a value also overwrites it.
 template <class T>
 struct FusedCrossEntropy {
-  static constexpr bool kKeepsMuch = true;
+  enum { kKeepsMuch };  // see rows_device.h
   const T* x;
   Labels labels;
   LogitGradient<T> gradient;
