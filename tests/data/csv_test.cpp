@@ -1,4 +1,5 @@
-// CSV: RFC 4180 records, numbers, labels, headers, and where an error is.
+// CSV: RFC 4180 records, numbers, labels, headers, and where an error is. Long because each way in which a table goes
+// wrong has its example here.
 #include "data/formats/csv.h"
 
 #include <optional>
