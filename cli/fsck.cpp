@@ -15,7 +15,6 @@ int fsck(const std::string& directory, bool cut) {
   std::printf("journal: %llu sound records, %llu bytes\n", static_cast<unsigned long long>(check.records),
               static_cast<unsigned long long>(check.sound_bytes));
   for (const std::string& finding : check.findings) std::printf("%s\n", finding.c_str());
-  if (!check.not_checked.empty()) std::printf("%s\n", check.not_checked.c_str());
   if (!check.kept.empty()) {
     std::printf("cut off after byte %llu; the other %llu bytes are kept in %s\n",
                 static_cast<unsigned long long>(check.sound_bytes), static_cast<unsigned long long>(check.other_bytes),

@@ -1,54 +1,56 @@
-// A search of your own: it climbs in the learning rate, one model after the other, each a step from the best so far.
-// Prints the leaderboard. Any rule over the metrics of the models is a class like this one.
+// A search of your own: the worst models make way for clones of the best one, which train on from its weights with
+// another learning rate (population based training, Jaderberg et al., 2017). Prints the leaderboard.
 #include <hopscotch/hopscotch.h>
 
-#include <cmath>
+#include <algorithm>
 #include <iostream>
+#include <map>
+#include <utility>
+#include <vector>
 
 using namespace hop::hopper;
 
-class HillClimb final : public Search {
+class Population final : public Search {
  public:
-  explicit HillClimb(std::uint32_t epochs) : epochs_(epochs) {}
+  explicit Population(std::uint32_t epochs) : epochs_(epochs) {}
 
-  // The next configuration; none while the last one trains, and none after the sixth.
-  std::optional<Config> ask() override {
-    if (is_training_ || asked_ == 6) return std::nullopt;
-    is_training_ = true;
-    ++asked_;
-    return Config{{"lr", lr_}, {"optimizer", std::string("adam")}, {"hidden", std::int64_t{16}}};
+  // Four models at the start, later the clones.
+  std::optional<Proposal> ask() override {
+    if (begun_ < 4) return Proposal{{{"lr", 0.05 / ++begun_}, {"hidden", std::int64_t{16}}}};
+    return std::exchange(clone_, std::nullopt);
   }
+  void asked(hop::ModelId model, const Proposal& proposal) override { lr_[model] = proposal.config.number("lr"); }
 
-  // A model that diverged has no validation loss: it is worse than all others.
-  Decision tell(hop::ModelId, std::uint32_t epoch, const EpochMetrics& metrics) override {
-    const double loss = metrics.valid_loss.value_or(INFINITY);
-    if (std::isfinite(metrics.train_loss) && epoch + 1 < epochs_) return Decision::Continue;
-    is_training_ = false;
-    if (loss < best_loss_) {
-      best_loss_ = loss;
-      best_lr_ = lr_;
-    } else {
-      factor_ = 1 / std::sqrt(factor_);  // back, and half as far
-    }
-    lr_ = best_lr_ * factor_;
-    return Decision::Continue;
+  // Told by id at the end of each epoch. A model that diverged is withdrawn instead, and no longer told.
+  void tell(hop::ModelId model, std::uint32_t epoch, const EpochMetrics& metrics) override {
+    epoch_ = epoch;
+    losses_.emplace_back(*metrics.valid_loss, model);
   }
+  std::vector<SearchOrder> end_of_tick() override {
+    auto losses = std::exchange(losses_, {});
+    if (losses.size() < 2 || epoch_ + 1 == epochs_) return {};
+    std::sort(losses.begin(), losses.end());
+    const hop::ModelId best = losses.front().second, worst = losses.back().second;
+    clone_ = Proposal{{{"lr", lr_[best] * 1.2}, {"hidden", std::int64_t{16}}}, Parent{best, epoch_}};
+    return {SearchOrder::stop(worst, "a clone of model " + std::to_string(best.value) + " takes its place")};
+  }
+  bool barrier_at(std::uint32_t) const override { return true; }  // the best one's state is kept for the clone
 
  private:
-  std::uint32_t epochs_, asked_ = 0;
-  double lr_ = 0.0005, best_lr_ = lr_, best_loss_ = INFINITY, factor_ = 4;
-  bool is_training_ = false;
+  std::uint32_t epochs_, begun_ = 0, epoch_ = 0;
+  std::map<hop::ModelId, double> lr_;
+  std::vector<std::pair<double, hop::ModelId>> losses_;
+  std::optional<Proposal> clone_;
 };
 
 int main() {
   Experiment experiment;
-  experiment.name = "hill-climb";
+  experiment.name = "population";
   experiment.data = {.source = "glyphs", .partitions = 2};
   experiment.model.family = "mlp";
-  experiment.search.epochs = 2;
-  experiment.search.make = [](const SearchInput& input) { return std::make_unique<HillClimb>(input.epochs); };
-
+  experiment.search.epochs = 3;
+  experiment.search.make = [](const SearchInput& input) { return std::make_unique<Population>(input.epochs); };
   const RunResult result = run(experiment);
   std::cout << leaderboard(result.results);
-  return result.results.models.size() == 6 && result.results.best ? 0 : 1;
+  return result.results.models.size() == 6 && result.results.models.back().parent ? 0 : 1;
 }

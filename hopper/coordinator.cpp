@@ -9,13 +9,21 @@ namespace hop::hopper {
 
 Coordinator::Coordinator(Plan plan, std::unique_ptr<Search> search, std::unique_ptr<Policy> policy,
                          std::span<const Record> records, CoordinatorOptions options)
-    : ledger_(plan, std::move(search)),
+    : ledger_(plan),
+      talk_(std::move(search)),
       policy_(std::move(policy)),
       options_(options),
       board_(ledger_.plan(), options.queue_depth) {
-  for (const Record& record : records) ledger_.apply(record);
+  for (const Record& record : records) {
+    const auto* ticked = std::get_if<record::Ticked>(&record);
+    if (ticked != nullptr && !ledger_.refusal(record)) talk_.repeat(ledger_, *ticked);
+    ledger_.apply(record);
+  }
   for (std::uint32_t w = 0; w < plan.workers; ++w) workers_.push_back({WorkerId{w}, {}, false, {}, {}});
   flights_.resize(ledger_.models().size());
+  for (const Model& model : ledger_.models()) {
+    if (model.stored_as) pins_.push_back({model.id, *model.stored_as, model.version, *model.holder});
+  }
   next_attempt_ = ledger_.reserved();  // an earlier life may have used all attempts that it reserved
 }
 
@@ -27,6 +35,7 @@ std::vector<Action> Coordinator::step(const Event& event, Time now) {
   std::visit([this](const auto& e) { on(e); }, event);
   if (started_) {
     resolve();
+    consult();
     refresh();
     schedule();
     reserve_attempts();
@@ -109,7 +118,12 @@ void Coordinator::grant(const Choice& choice) {
               .attempt = next_attempt_,
               .parent = model.digest,
               .source = model.holder == w.id ? std::nullopt : model.holder,
-              .validate = plan.ends_epoch(model.version)};
+              .validate = plan.ends_epoch(model.version),
+              .trained_as = {},
+              .stored_as = model.stored_as};
+  if (const ModelId ancestor = ledger_.ancestor(model, model.version); ancestor != model.id) {
+    lease.trained_as = ancestor;
+  }
   next_attempt_ = Attempt{next_attempt_.value + 1};
   flight(model.id).leased_to = w.id;
   w.leases.push_back(lease);
@@ -131,8 +145,8 @@ void Coordinator::collect() {
 
 void Coordinator::finish() {
   if (!unsynced_.empty()) return;
-  const bool complete = open_models_ == 0;
-  if (!complete && !(stopping_ && is_idle())) return;
+  const bool complete = open_models_ == 0 && !ledger_.tick_is_over();
+  if (!complete && !((stopping_ || needs_search()) && is_idle())) return;
   finished_ = true;
   emit(action::Finish{complete ? Outcome::Completed : Outcome::Interrupted});
 }
@@ -158,6 +172,10 @@ void Coordinator::retry_later(Flight& f, std::uint32_t failures) {
 // accepts the record now, it will accept it when it is durable.
 std::uint64_t Coordinator::append(Record record, std::optional<Peer> waiting) {
   if (const auto why = ledger_.refusal(record)) throw Error("[coordinator] a record that the journal refuses: " + *why);
+  return append_unchecked(std::move(record), waiting);
+}
+
+std::uint64_t Coordinator::append_unchecked(Record record, std::optional<Peer> waiting) {
   unsynced_.push_back({std::move(record), waiting});
   const std::uint64_t sequence = ledger_.sequence() + unsynced_.size();
   emit(action::Append{sequence, unsynced_.back().record});

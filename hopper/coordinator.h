@@ -14,6 +14,7 @@
 #include "hopper/ledger.h"
 #include "hopper/schedule/board.h"
 #include "hopper/schedule/policy.h"
+#include "hopper/search_talk.h"
 
 namespace hop::hopper {
 
@@ -52,7 +53,9 @@ struct WorkerState {
 class Coordinator {
  public:
   /// Starts from the records of a journal: none for a new run, so that starting and resuming are one path. The first
-  /// event must be `Started`. Throws ConfigError for a bad plan, JournalError for records that contradict it.
+  /// event must be `Started`. Without a search the run goes on until the search would have the word, and ends as
+  /// interrupted. Throws ConfigError for a bad plan, JournalError for records that contradict it. `step` throws
+  /// ConfigError for an answer of the search that no run can follow.
   Coordinator(Plan plan, std::unique_ptr<Search> search, std::unique_ptr<Policy> policy,
               std::span<const Record> records = {}, CoordinatorOptions options = {});
 
@@ -66,6 +69,8 @@ class Coordinator {
   std::span<const WorkerState> workers() const { return workers_; }
   bool stopping() const { return stopping_; }
   bool finished() const { return finished_; }
+  /// Whether the model stands at the end of an epoch until the search has decided.
+  bool waits_for_search(const Model& model) const { return talk_.holds_back(ledger_, model); }
 
   /// Checks the invariants of this state. Throws hop::Error that names the broken one. Costs O(models). `step` calls it
   /// after every fault. After every event `step` checks the model and the workers of the event.
@@ -77,6 +82,13 @@ class Coordinator {
     WorkerId worker;
     std::uint32_t version = 0;
     Attempt attempt;
+  };
+  // A state that a clone begins with. It is kept until the clone's first COMMIT.
+  struct Pin {
+    ModelId clone;
+    ModelId stored_as;
+    std::uint32_t version = 0;
+    WorkerId worker;
   };
   // Facts about a model that this life of the coordinator knows beyond the ledger.
   struct Flight {
@@ -133,11 +145,12 @@ class Coordinator {
   void roll_back(const Model& model, const std::string& why);
   bool were_all_here() const;
   void release_spares(ModelId model);
+  bool is_kept_for_clone(ModelId stored_as, std::uint32_t version, WorkerId worker) const;
 
   // coordinator_units.cpp: the law of a unit.
   std::optional<Lease> take_lease(const Peer& peer, ModelId model, std::uint32_t unit, Attempt attempt);
   static Flight begin_anew(Flight&& before);
-  record::Commit commit_of(const HeldState& state, WorkerId worker) const;
+  static record::Commit commit_of(const HeldState& state, WorkerId worker);
   void commit(record::Commit commit, const Peer& peer);
   bool committed(ModelId model, std::uint32_t unit, Attempt attempt) const;
   bool is_committing(ModelId model, Attempt attempt) const;
@@ -150,6 +163,16 @@ class Coordinator {
   void settle(const record::Arithmetic&, const Unsynced& entry);
   void settle(const record::Rollback& rollback, const Unsynced& entry);
   void settle(const record::Retry& retry, const Unsynced& entry);
+  void settle(const record::Asked&, const Unsynced& entry);
+  void settle(const record::Ordered&, const Unsynced& entry);
+  void settle(const record::Ticked&, const Unsynced& entry);
+
+  // coordinator_search.cpp: what the search asks for and orders.
+  void consult();
+  std::optional<record::Place> find_state(const Parent& parent) const;
+  void pin(const record::Asked& asked);
+  void unpin(ModelId clone);
+  bool needs_search() const;
 
   // coordinator_schedule.cpp: what the policy sees, and what it chooses.
   void refresh();
@@ -179,6 +202,7 @@ class Coordinator {
     actions_.emplace_back(std::move(action));
   }
   std::uint64_t append(Record record, std::optional<Peer> waiting = {});
+  std::uint64_t append_unchecked(Record record, std::optional<Peer> waiting = {});
   const record::Commit& unsynced_commit(std::uint64_t sequence) const;
   Flight& flight(ModelId model) {  // to be changed: the board will look at it again
     touch(model);
@@ -188,6 +212,7 @@ class Coordinator {
   WorkerState& worker(WorkerId id) { return workers_[id.index()]; }
 
   Ledger ledger_;  // durable facts only: a record is applied when it is synced
+  SearchTalk talk_;
   std::unique_ptr<Policy> policy_;
   CoordinatorOptions options_;
   Board board_;
@@ -198,7 +223,7 @@ class Coordinator {
   std::vector<ModelId> delayed_;    // whose next try may not begin yet
   std::set<ModelId> owing_;         // whose final state is to be collected
   std::size_t open_models_ = 0;     // that train, or are not collected
-  std::uint64_t decisions_ = 0;     // of the search, when the board was brought up to date
+  std::vector<Pin> pins_;           // few: one per clone that has not trained yet
   double seconds_ = 0;              // of all units
   std::uint64_t units_ = 0;
   std::uint64_t mean_of_units_ = 1;  // units when the mean was taken
@@ -207,6 +232,7 @@ class Coordinator {
   std::deque<Unsynced> unsynced_;    // follows the ledger: the first one has sequence ledger_.sequence() + 1
   Attempt next_attempt_;
   bool reserving_ = false;
+  bool deciding_ = false;  // the decision of the tick in progress is appended, not yet durable
   bool started_ = false;
   bool stopping_ = false;
   bool finished_ = false;

@@ -56,7 +56,9 @@ void Coordinator::check(const Model& model) const {
   require(model.holder.has_value() == (model.version > 0), "every committed state lies somewhere", model.id);
   require(!f.committing || !f.settling, "one record of a model at a time", model.id);
   for (const Spare& spare : f.spares) {
-    require(spare.version < model.version || f.committing || f.settling, "a spare is older than the newest", model.id);
+    require(spare.version < model.version || f.committing || f.settling || model.file ||
+                is_kept_for_clone(model.id, spare.version, spare.worker),
+            "a spare is older than the newest", model.id);
   }
   if (!f.committing) return;
   const record::Commit& pending = unsynced_commit(*f.committing);

@@ -54,21 +54,22 @@ bool Coordinator::were_all_here() const {
 }
 
 void Coordinator::roll_back(const Model& model, const std::string& why) {
-  const auto& spares = flight(model.id).spares;
-  const auto newest = std::max_element(spares.begin(), spares.end(),
-                                       [](const Spare& a, const Spare& b) { return a.version < b.version; });
   record::Rollback rollback{model.id, 0, std::nullopt, {}, why};
-  if (newest != spares.end()) {
-    rollback.version = newest->version;
-    rollback.worker = newest->worker;
-    rollback.attempt = newest->attempt;
+  for (const Spare& spare : flight(model.id).spares) {
+    // One that is kept for a clone may be newer, if the model has gone back before.
+    if (spare.version >= model.version || spare.version <= rollback.version) continue;
+    rollback.version = spare.version;
+    rollback.worker = spare.worker;
+    rollback.attempt = spare.attempt;
   }
   append_final(model.id, std::move(rollback));
 }
 
-// Spares of workers that are away stay in the list: if the newest state gets lost meanwhile, they are still there.
+// Spares of workers that are away stay in the list: if the newest state gets lost meanwhile, they are still there. So
+// do those that a clone begins with.
 void Coordinator::release_spares(ModelId model) {
   std::erase_if(flight(model).spares, [&](const Spare& spare) {
+    if (is_kept_for_clone(model, spare.version, spare.worker)) return false;
     release(spare.worker, model, spare.version, spare.attempt);
     return workers_[spare.worker.index()].alive;
   });

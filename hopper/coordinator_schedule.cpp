@@ -12,7 +12,7 @@ bool Coordinator::ready(const Model& model) const {
   const Flight& f = flight(model.id);
   if (f.leased_to || f.committing || f.settling || f.loss || f.fault || f.not_before > now_) return false;
   const bool within_reach = !model.holder || workers_[model.holder->index()].alive;
-  return within_reach && ledger_.may_train(model);
+  return within_reach && ledger_.may_train(model) && !waits_for_search(model);
 }
 
 std::optional<WorkerId> Coordinator::busy_at(const Model& model) const {
@@ -48,10 +48,6 @@ void Coordinator::refresh() {
   }
   for (const ModelId model : std::exchange(delayed_, {})) touch(model);
   for (std::size_t m = board_.models(); m < flights_.size(); ++m) touch(ModelId(static_cast<std::uint32_t>(m)));
-  if (ledger_.decisions() != decisions_) {  // a decision of the search may concern any model
-    for (const Model& model : ledger_.models()) touch(model.id);
-  }
-  decisions_ = ledger_.decisions();
   show_touched();
 }
 
@@ -92,24 +88,24 @@ void Coordinator::show(const Model& model) {
     owing_.erase(model.id);
   }
   measure(model, f);
-  const auto units = static_cast<double>(model.visits.size());
+  const auto units = static_cast<double>(model.own_units());
   board_.set({model.id, ready(model), ledger_.units_left(model),
-              model.seconds > 0 ? model.seconds / units : mean_seconds_, model.candidates, model.holder,
-              busy_at(model)});
+              model.seconds > 0 ? model.seconds / units : mean_seconds_, model.candidates, model.holder, busy_at(model),
+              model.version});
 }
 
 // The mean over all units stands for models that have trained none yet. It is taken anew whenever twice as many units
 // are done, so that those models are looked at a few times only.
 void Coordinator::measure(const Model& model, Flight& f) {
   seconds_ += model.seconds - f.seconds;
-  units_ += model.visits.size() - f.units;
+  units_ += model.own_units() - f.units;
   f.seconds = model.seconds;
-  f.units = model.visits.size();
+  f.units = model.own_units();
   if (units_ < 2 * mean_of_units_ || !(seconds_ > 0)) return;
   mean_of_units_ = units_;
   mean_seconds_ = seconds_ / static_cast<double>(units_);
   for (const Model& other : ledger_.models()) {
-    if (other.visits.empty()) touch(other.id);
+    if (other.own_units() == 0) touch(other.id);
   }
 }
 

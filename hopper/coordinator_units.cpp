@@ -1,5 +1,7 @@
 // The law of a unit: LEASE, RESULT, COMMIT, SYNCED.
 #include <algorithm>
+#include <concepts>
+#include <type_traits>
 #include <utility>
 
 #include "hopper/coordinator.h"
@@ -60,12 +62,9 @@ void Coordinator::on(const event::UnitFailed& failed) {
   }
 }
 
-// The commit of unit 0 has the config, so that the journal identifies the model.
-record::Commit Coordinator::commit_of(const HeldState& state, WorkerId worker) const {
-  const std::uint32_t unit = state.version - 1;
-  return {state.model,  unit,          state.partition,
-          worker,       state.attempt, state.parent,
-          state.digest, state.metrics, unit == 0 ? ledger_.model(state.model).config.to_text() : std::string()};
+record::Commit Coordinator::commit_of(const HeldState& state, WorkerId worker) {
+  return {state.model,   state.version - 1, state.partition, worker,
+          state.attempt, state.parent,      state.digest,    state.metrics};
 }
 
 // Commits a unit. Its state is newer than one that may be lost.
@@ -102,7 +101,8 @@ void Coordinator::on(const event::Synced& synced) {
     std::visit(
         [&](const auto& record) {
           settle(record, entry);
-          if constexpr (requires { record.model; }) check(ledger_.model(record.model));
+          constexpr bool is_asked = std::same_as<std::decay_t<decltype(record)>, record::Asked>;  // no model yet
+          if constexpr (!is_asked && requires { record.model; }) check(ledger_.model(record.model));
         },
         entry.record);
   }
@@ -113,13 +113,17 @@ void Coordinator::settle(const record::Commit& commit, const Unsynced& entry) {
   const Model& before = ledger_.model(commit.model);
   const std::optional<WorkerId> old_holder = before.holder;
   const Attempt old_attempt = before.newest_attempt();
+  const bool was_lent = before.stored_as.has_value();
   ledger_.apply(entry.record);
-  flights_.resize(ledger_.models().size());  // the search may have been told, and may have added models
 
   Flight& f = flight(commit.model);
   f = begin_anew(std::move(f));
   if (commit.unit >= f.failed_unit) f.failures = 0;
-  if (old_holder) f.spares.push_back({*old_holder, commit.unit, old_attempt});
+  if (was_lent) {
+    unpin(commit.model);
+  } else if (old_holder) {
+    f.spares.push_back({*old_holder, commit.unit, old_attempt});
+  }
   if (entry.waiting) answer(*entry.waiting, commit.model, commit.unit, commit.attempt, Verdict::Committed);
   if (!may_be_lost(ledger_.model(commit.model))) release_spares(commit.model);
 }
@@ -146,7 +150,6 @@ void Coordinator::settle(const record::Reserve&, const Unsynced& entry) {
 
 void Coordinator::settle(const record::Quarantine& quarantine, const Unsynced& entry) {
   ledger_.apply(entry.record);
-  flights_.resize(ledger_.models().size());
   flight(quarantine.model).settling = false;
 }
 
@@ -157,6 +160,7 @@ void Coordinator::settle(const record::Rollback& rollback, const Unsynced& entry
   Flight& f = flight(rollback.model);
   f = begin_anew(std::move(f));
   f.loss.reset();
+  unpin(rollback.model);
   std::erase_if(f.spares, [&](const Spare& s) { return s.worker == rollback.worker && s.attempt == rollback.attempt; });
   if (!may_be_lost(ledger_.model(rollback.model))) release_spares(rollback.model);
 }
@@ -171,9 +175,10 @@ void Coordinator::settle(const record::Retry& retry, const Unsynced& entry) {
 
 void Coordinator::settle(const record::Collected& collected, const Unsynced& entry) {
   ledger_.apply(entry.record);
-  flight(collected.model).settling = false;
+  Flight& f = flight(collected.model);
+  f.settling = false;
   const Model& model = ledger_.model(collected.model);
-  release(*model.holder, model.id, model.version, model.newest_attempt());
+  f.spares.push_back({*model.holder, model.version, model.newest_attempt()});
   release_spares(model.id);
 }
 

@@ -80,8 +80,9 @@ void Coordinator::receive(const Peer& peer, const HeldState& held) {
     }
     const bool newest = held.version == model.version && held.digest == model.digest && model.holder == peer.worker;
     if (newest && !model.file) return;
-    const bool older = held.version < model.version && held.digest == model.visits[held.version - 1].digest;
-    if (older && !model.file && may_be_lost(model)) {
+    const bool known = held.version <= model.visits.size() && held.digest == model.visits[held.version - 1].digest;
+    const bool may_be_needed = held.version < model.version && !model.file && may_be_lost(model);
+    if (known && (may_be_needed || is_kept_for_clone(held.model, held.version, peer.worker))) {
       f.spares.push_back({peer.worker, held.version, held.attempt});
       return;
     }
@@ -108,7 +109,8 @@ void Coordinator::find_losses(WorkerId w, std::span<const HeldState> held) {
     const std::optional<std::uint64_t> committing = std::as_const(*this).flight(model.id).committing;
     const record::Commit* pending = committing ? &unsynced_commit(*committing) : nullptr;
     if ((pending != nullptr ? pending->worker : model.holder) != w) continue;
-    if (here.contains({model.id, pending != nullptr ? pending->digest : model.digest})) {
+    const ModelId stored_as = pending != nullptr ? model.id : model.stored_as.value_or(model.id);
+    if (here.contains({stored_as, pending != nullptr ? pending->digest : model.digest})) {
       flight(model.id).loss.reset();
       if (pending == nullptr) release_spares(model.id);
     } else {

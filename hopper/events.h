@@ -26,6 +26,14 @@ struct Lease {
   Digest parent{};                   ///< of version `unit`; zero for unit 0, which is built from the experiment
   std::optional<WorkerId> source{};  ///< the worker to fetch the parent from; none if it is built, or already here
   bool validate = false;             ///< last unit of an epoch: measure the validation set too
+  /// The ancestor of a clone whose unit is trained again: its random numbers and its configuration count. None:
+  /// `model`.
+  std::optional<ModelId> trained_as{};
+  /// The model in whose name the parent is stored, if it is another one: the clone's first unit. None: `model`.
+  std::optional<ModelId> stored_as{};
+
+  ModelId identity() const { return trained_as.value_or(model); }
+  ModelId parent_owner() const { return stored_as.value_or(model); }
   bool operator==(const Lease&) const = default;
 };
 

@@ -12,8 +12,6 @@ void bring(NameOr<Object>& door, const NameOr<Object>& own) {
   if (door.is_missing() && own.own() != nullptr) door = own;
 }
 
-bool is_missing(const SearchOptions& search) { return search.method == kOwnCode && !search.make; }
-
 }  // namespace
 
 void check_patience(const std::string& where, double seconds) {
@@ -44,6 +42,10 @@ std::string to_toml(const Experiment& experiment) {
          write_space(experiment.search.space) + "\n[run]\n" + write_keys("run", experiment);
 }
 
+bool is_search_missing(const Experiment& experiment) {
+  return experiment.search.method == kOwnCode && !experiment.search.make;
+}
+
 Experiment with_objects_of(Experiment experiment, const Experiment& own) {
   const bool is_named = !experiment.model.family.empty() || !experiment.model.layers.empty();
   if (!is_named && own.model.builder) {
@@ -56,7 +58,7 @@ Experiment with_objects_of(Experiment experiment, const Experiment& own) {
   for (std::size_t i = 0; i < experiment.model.metrics.size() && i < own.model.metrics.size(); ++i) {
     bring(experiment.model.metrics[i], own.model.metrics[i]);
   }
-  if (is_missing(experiment.search)) experiment.search.make = own.search.make;
+  if (is_search_missing(experiment)) experiment.search.make = own.search.make;
   if (experiment.data.source == kOwnCode) {
     experiment.data.rows = own.data.rows;
     experiment.data.test_rows = own.data.test_rows;
@@ -64,13 +66,13 @@ Experiment with_objects_of(Experiment experiment, const Experiment& own) {
   return experiment;
 }
 
-void require_objects(const Experiment& experiment) {
+void require_objects(const Experiment& experiment, Require which) {
   if (experiment.model.loss.is_missing()) refuse_missing("[model] loss");
   if (experiment.model.optimizer.is_missing()) refuse_missing("[model] optimizer");
   for (const NameOr<nn::Metric>& metric : experiment.model.metrics) {
     if (metric.is_missing()) refuse_missing("[model] metrics");
   }
-  if (is_missing(experiment.search)) refuse_missing("[search] method");
+  if (which == Require::All && is_search_missing(experiment)) refuse_missing("[search] method");
   if (experiment.run.policy.is_missing()) refuse_missing("[run] policy");
 }
 

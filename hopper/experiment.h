@@ -18,6 +18,7 @@
 #include "hopper/search/methods.h"
 #include "hopper/search/objective.h"
 #include "hopper/search/space.h"
+#include "hopper/search/stop_rules.h"
 #include "nn/loss.h"
 #include "nn/metric.h"
 #include "nn/module.h"
@@ -58,7 +59,8 @@ struct SearchOptions {
   std::string method = "grid";  ///< a name of methods(); without a meaning where `make` is given
   SearchMaker make{};           ///< a search of the application
   std::uint32_t epochs = 1;
-  Config settings{};                     ///< the keys of the method: {{"samples", std::int64_t{24}}} for "random"
+  std::vector<std::string> stop{};       ///< names of stop_rules(): early stopping beside any method
+  Config settings{};                     ///< the keys of method and rules: {{"samples", std::int64_t{24}}}
   std::optional<Objective> objective{};  ///< empty: see Experiment::objective()
   Space space{};
 };
@@ -119,8 +121,12 @@ Experiment load_experiment(const std::string& path, std::span<const std::string>
 /// `experiment`, with the objects of `own` (builder, loss, metrics, optimizer, search, policy, rows) where its file
 /// says "own code".
 Experiment with_objects_of(Experiment experiment, const Experiment& own);
+/// Whether the search was an object of the application, and nobody has brought it. The journal says what such a search
+/// asked for so far.
+bool is_search_missing(const Experiment& experiment);
+enum class Require : std::uint8_t { All, AllButSearch };
 /// Throws ConfigError for the first key whose object nobody has brought.
-void require_objects(const Experiment& experiment);
+void require_objects(const Experiment& experiment, Require which = Require::All);
 
 /// The experiment as TOML that parses to an equal one; what a run directory keeps. A builder is not text: it is left
 /// out, and other objects are written as "own code".

@@ -14,7 +14,6 @@ struct JournalCheck {
   std::uint64_t sound_bytes = 0;        ///< bytes of the header and the sound records
   std::uint64_t other_bytes = 0;        ///< bytes after those
   std::vector<std::string> findings{};  ///< the damage in the other bytes, a line each; empty if there is none
-  std::string not_checked{};            ///< why the records were read only, but not replayed; empty if they were
   std::filesystem::path kept{};  ///< the file to which the other bytes were moved; empty if they were not cut off
 
   bool is_sound() const { return findings.empty(); }
@@ -22,9 +21,8 @@ struct JournalCheck {
 
 /// Reads the journal, replays its records and reports damage. With `cut`, all bytes after the sound records are moved
 /// into a file beside the journal, so that the run can go on from the sound records: units of lost records are trained
-/// again. The records of a run with a search of the application are only read, not replayed. Throws ConfigError if the
-/// folder is not a run directory or its experiment was changed since the run began, JournalError if not even the first
-/// record is whole or if the journal is in use.
+/// again. Throws ConfigError if the folder is not a run directory or its experiment was changed since the run began,
+/// JournalError if not even the first record is whole or if the journal is in use.
 JournalCheck check_journal(const std::filesystem::path& run_directory, bool cut = false);
 
 }  // namespace hop::hopper

@@ -1,13 +1,14 @@
 #include <flatbuffers/flatbuffers.h>
 
 #include "base/error.h"
+#include "hopper/detail/config_json.h"
 #include "hopper/journal_codec_internal.h"
 #include "hopper/journal_generated.h"
 
 namespace hop::hopper {
 namespace {
 
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kFormat = 2;
 constexpr flatbuffers::uoffset_t kMaxDepth = 16;
 constexpr flatbuffers::uoffset_t kMaxTables = 1024;
 
@@ -45,11 +46,10 @@ std::vector<std::byte> encode_body(const record::Commit& r) {
   const auto metrics =
       fb::CreateMetrics(b, m.train_loss, m.rows, m.seconds, write(m.valid_loss), write(m.valid_accuracy), m.state_bytes,
                         m.received_bytes, m.gap_seconds, m.peak_rss_bytes, m.idle_seconds, own);
-  const auto config = b.CreateString(r.config);
   const fb::Digest parent = write(r.parent);
   const fb::Digest digest = write(r.digest);
   const auto commit = fb::CreateCommit(b, r.model.value, r.unit, r.partition.value, r.worker.value, r.attempt.value,
-                                       &parent, &digest, metrics, config);
+                                       &parent, &digest, metrics);
   return finished(b, fb::Body::Commit, commit.Union());
 }
 
@@ -84,6 +84,28 @@ std::vector<std::byte> encode_body(const record::Retry& r) {
   return finished(b, fb::Body::Retry, fb::CreateRetry(b, r.model.value).Union());
 }
 
+std::vector<std::byte> encode_body(const record::Asked& r) {
+  Builder b;
+  const auto config = b.CreateString(r.config.to_json());
+  const auto place = r.place ? fb::CreatePlace(b, r.place->worker.value, r.place->attempt.value) : 0;
+  const auto parent = r.parent ? flatbuffers::Optional<std::uint32_t>(r.parent->model.value) : flatbuffers::nullopt;
+  const std::uint32_t epoch = r.parent ? r.parent->epoch : 0;
+  return finished(b, fb::Body::Asked,
+                  fb::CreateAsked(b, r.model.value, config, r.epochs, parent, epoch, place).Union());
+}
+
+std::vector<std::byte> encode_body(const record::Ordered& r) {
+  Builder b;
+  const auto reason = b.CreateString(r.reason);
+  return finished(b, fb::Body::Ordered,
+                  fb::CreateOrdered(b, r.model.value, static_cast<std::uint8_t>(r.kind), r.epochs, reason).Union());
+}
+
+std::vector<std::byte> encode_body(const record::Ticked& r) {
+  Builder b;
+  return finished(b, fb::Body::Ticked, fb::CreateTicked(b, r.tick, r.decisions).Union());
+}
+
 UnitMetrics decode_body(const fb::Metrics& m) {
   return {.train_loss = m.train_loss(),
           .rows = m.rows(),
@@ -106,8 +128,7 @@ record::Commit decode_body(const fb::Commit& r) {
           .attempt = Attempt{r.attempt()},
           .parent = read(r.parent()),
           .digest = read(r.digest()),
-          .metrics = r.metrics() != nullptr ? decode_body(*r.metrics()) : UnitMetrics{},
-          .config = read(r.config())};
+          .metrics = r.metrics() != nullptr ? decode_body(*r.metrics()) : UnitMetrics{}};
 }
 
 record::Rollback decode_body(const fb::Rollback& r) {
@@ -118,10 +139,30 @@ record::Rollback decode_body(const fb::Rollback& r) {
           .reason = read(r.reason())};
 }
 
+std::optional<Record> decode_body(const fb::Asked& r) {
+  record::Asked asked{.model = ModelId{r.model()}, .config = {}, .epochs = r.epochs(), .parent = {}, .place = {}};
+  try {
+    asked.config = config_from_json(read(r.config()));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  if (r.parent()) asked.parent = Parent{ModelId{*r.parent()}, r.parent_epoch()};
+  if (const auto* place = r.place()) asked.place = record::Place{WorkerId{place->worker()}, Attempt{place->attempt()}};
+  return asked;
+}
+
+std::optional<Record> decode_body(const fb::Ordered& r) {
+  if (r.kind() > static_cast<std::uint8_t>(SearchOrder::Kind::SetEpochs)) return std::nullopt;
+  return record::Ordered{ModelId{r.model()}, static_cast<SearchOrder::Kind>(r.kind()), r.epochs(), read(r.reason())};
+}
+
 JournalHeader decode_body(const fb::Header& header) {
   if (header.format() != kFormat) {
     throw JournalError("[journal] expected format version " + std::to_string(kFormat) + ", got " +
-                       std::to_string(header.format()));
+                       std::to_string(header.format()) +
+                       (header.format() == 1 ? ": a journal of version 1 does not say what the search asked for; go on "
+                                               "with the Hopscotch that began the run, or run the experiment anew"
+                                             : ""));
   }
   return {read(header.run_id()), read(header.experiment()), read(header.data())};
 }
@@ -160,6 +201,9 @@ std::optional<Payload> decode(ByteView payload) {
     return Record(record::Arithmetic{WorkerId{r->worker()}, read(r->text())});
   if (const auto* r = root.body_as_Rollback()) return Record(decode_body(*r));
   if (const auto* r = root.body_as_Retry()) return Record(record::Retry{ModelId{r->model()}});
+  if (const auto* r = root.body_as_Asked()) return decode_body(*r);
+  if (const auto* r = root.body_as_Ordered()) return decode_body(*r);
+  if (const auto* r = root.body_as_Ticked()) return Record(record::Ticked{r->tick(), r->decisions()});
   return std::nullopt;
 }
 

@@ -15,25 +15,20 @@ std::string name(ModelId id) { return "model " + std::to_string(id.value); }
   throw JournalError("[journal] expected " + expected + ", got " + got + " (" + name(id) + ")");
 }
 
-// Diverged and quarantined models have dropped out of the search, which is told once.
 bool dropped_out(const Model& model) { return model.status == Status::Diverged || model.status == Status::Quarantined; }
 
-std::uint32_t tells_due(const Model& model) {
-  return static_cast<std::uint32_t>(model.epochs.size()) + (dropped_out(model) ? 1 : 0);
-}
+std::uint32_t epochs_done(const Model& model) { return static_cast<std::uint32_t>(model.epochs.size()); }
 
 }  // namespace
 
 std::string to_string(Status status) {
-  static constexpr const char* kNames[] = {"running", "finished", "stopped", "diverged", "quarantined"};
+  static constexpr const char* kNames[] = {"running", "finished", "stopped", "diverged", "quarantined", "paused"};
   return kNames[static_cast<std::size_t>(status)];
 }
 
-Ledger::Ledger(Plan plan, std::unique_ptr<Search> search) : plan_(plan), search_(std::move(search)) {
+Ledger::Ledger(Plan plan) : plan_(plan) {
   plan_.check();
   arithmetic_.resize(plan_.workers);
-  ask_for_models();
-  if (models_.empty()) throw ConfigError("[search] expected at least one configuration, got none");
 }
 
 void Ledger::apply(const Record& record) {
@@ -69,22 +64,30 @@ std::optional<std::string> Ledger::refusal(const Record& record) const {
 
 bool Ledger::may_train(const Model& model) const {
   if (model.is_behind()) return model.status != Status::Quarantined;
-  return model.status == Status::Running && (!search_->stops_early() || model.told == model.epochs.size());
+  return model.status == Status::Running;
 }
 
 std::uint32_t Ledger::units_left(const Model& model) const {
   const auto done = static_cast<std::uint32_t>(model.visits.size());
-  const std::uint32_t goal = model.status == Status::Running ? plan_.units() : done;
+  const std::uint32_t goal = model.status == Status::Running ? model.goal * plan_.partitions : done;
   return model.status == Status::Quarantined ? 0 : goal - model.version;
 }
 
 bool Ledger::owes_collection(const Model& model) const {
-  return model.status != Status::Running && model.status != Status::Quarantined && !model.file && !model.is_behind();
+  const bool has_ended =
+      model.status == Status::Finished || model.status == Status::Stopped || model.status == Status::Diverged;
+  return has_ended && !model.file && !model.is_behind();
+}
+
+ModelId Ledger::ancestor(const Model& model, std::uint32_t unit) const {
+  const Model* of = &model;
+  while (unit < of->inherited) of = &models_[of->parent->model.index()];
+  return of->id;
 }
 
 bool Ledger::complete() const {
-  return std::all_of(models_.begin(), models_.end(),
-                     [&](const Model& m) { return m.status == Status::Quarantined || m.file; });
+  return !tick_is_over() && std::all_of(models_.begin(), models_.end(),
+                                        [&](const Model& m) { return m.status == Status::Quarantined || m.file; });
 }
 
 std::uint64_t Ledger::hops() const {
@@ -135,9 +138,6 @@ void Ledger::check(const record::Commit& commit) const {
   if (commit.attempt >= reserved_) {
     contradiction("a reserved attempt", std::to_string(commit.attempt.value), model.id);
   }
-  if (commit.unit == 0 && commit.config != model.config.to_text()) {
-    contradiction("configuration `" + model.config.to_text() + "`", "`" + commit.config + "`", model.id);
-  }
 }
 
 void Ledger::add(const record::Commit& commit) {
@@ -149,6 +149,7 @@ void Ledger::add(const record::Commit& commit) {
   model.version = commit.unit + 1;
   model.digest = commit.digest;
   model.holder = commit.worker;
+  model.stored_as.reset();
   count(commit.metrics);
   if (again) {  // its metrics are known, and the search has been told
     model.visits[commit.unit] = visit;
@@ -160,7 +161,7 @@ void Ledger::add(const record::Commit& commit) {
   measure(model, commit.metrics, plan_.ends_epoch(commit.unit));
   if (!std::isfinite(commit.metrics.train_loss)) {
     model.status = Status::Diverged;
-  } else if (model.version == plan_.units()) {
+  } else if (model.version == model.goal * plan_.partitions) {
     model.status = Status::Finished;
   }
   const bool goes_on = model.status == Status::Running && !plan_.ends_epoch(commit.unit);
@@ -169,7 +170,7 @@ void Ledger::add(const record::Commit& commit) {
   } else {
     refill_candidates(model);
   }
-  if (!goes_on) tell_search();
+  if (!goes_on) await(model);
 }
 
 void Ledger::check(const record::Rollback& rollback) const {
@@ -197,6 +198,7 @@ void Ledger::add(const record::Rollback& rollback) {
   model.version = rollback.version;
   model.holder = rollback.worker;
   model.digest = {};
+  model.stored_as.reset();
   model.file.reset();
   if (rollback.version > 0) {
     Visit& last = model.visits[rollback.version - 1];
@@ -219,7 +221,7 @@ void Ledger::add(const record::Quarantine& quarantine) {
   model.status = Status::Quarantined;
   model.reason = quarantine.reason;
   refill_candidates(model);
-  tell_search();
+  await(model);
 }
 
 void Ledger::check(const record::Retry& retry) const {
@@ -229,14 +231,18 @@ void Ledger::check(const record::Retry& retry) const {
   }
 }
 
-// The search was told that the model dropped out, unless the model had ended before. From here on the search is told
-// about its epochs again.
+// If the search was told that the model dropped out, the model joins the tick in progress, and the search is told about
+// its epochs again.
 void Ledger::add(const record::Retry& retry) {
   Model& model = at(retry.model);
   model.status = model.before_quarantine;
   model.reason.clear();
-  model.told = std::min(model.told, tells_due(model));
+  if (model.is_withdrawn && model.status == Status::Running) {
+    model.is_withdrawn = false;
+    model.born = tick_ - epochs_done(model);
+  }
   refill_candidates(model);
+  await(model);
 }
 
 void Ledger::check(const record::Collected& collected) const {
@@ -304,45 +310,166 @@ void Ledger::refill_candidates(Model& model) const {
   }
 }
 
-void Ledger::ask_for_models() {
-  while (auto config = search_->ask()) {
-    Model model;
-    model.id = ModelId{static_cast<std::uint32_t>(models_.size())};
-    model.config = *std::move(config);
-    refill_candidates(model);
-    models_.push_back(std::move(model));
+// ---- ticks
+
+bool Ledger::is_awaited(const Model& model) const {
+  return model.status == Status::Running && model.born + epochs_done(model) <= tick_;
+}
+
+void Ledger::await(const Model& model) {
+  if (is_awaited(model)) {
+    awaited_.insert(model.id);
+    has_members_ = true;
+  } else {
+    awaited_.erase(model.id);
   }
 }
 
-// Careful: asking may add models, which moves all models in memory.
-void Ledger::tell_search() {
-  while (Model* model = next_to_tell()) {
-    const std::uint32_t epoch = model->told++;
-    const bool dropped = epoch == model->epochs.size();
-    EpochMetrics worst;
-    worst.train_loss = std::numeric_limits<double>::infinity();
-    if (search_->stops_early()) ++decisions_;
-    const Decision decision = search_->tell(model->id, epoch, dropped ? worst : model->epochs[epoch]);
-    if (decision == Decision::Stop && search_->stops_early() && model->status == Status::Running) {
-      model->status = Status::Stopped;
-      refill_candidates(*model);
+News Ledger::news(const Model& model) const {
+  if (tick_ >= model.born && tick_ - model.born < epochs_done(model)) return News::Epoch;
+  const Status status = model.underlying();
+  const bool has_trained_on = status == Status::Running || status == Status::Diverged;
+  const bool leaves = dropped_out(model) && has_trained_on && !model.is_withdrawn;
+  return leaves && model.born + epochs_done(model) <= tick_ ? News::Withdrawn : News::None;
+}
+
+std::span<const Ledger::Decision> Ledger::decisions_of(const record::Ticked& ticked) const {
+  return std::span(undecided_).last(ticked.decisions);
+}
+
+void Ledger::check(const record::Ticked& ticked) const {
+  const auto refuse = [](const std::string& expected, const std::string& got) {
+    throw JournalError("[journal] expected " + expected + ", got " + got);
+  };
+  if (ticked.tick != tick_) refuse("tick " + std::to_string(tick_), "tick " + std::to_string(ticked.tick));
+  if (!tick_is_over()) refuse("models to end the tick", "the end of tick " + std::to_string(tick_));
+  if (ticked.decisions > undecided_.size()) {
+    refuse(std::to_string(ticked.decisions) + " decisions", std::to_string(undecided_.size()));
+  }
+  std::size_t models = models_.size();
+  std::set<ModelId> ordered;
+  for (const Decision& decision : decisions_of(ticked)) {
+    if (const auto* order = std::get_if<record::Ordered>(&decision)) {
+      check_decision(*order);
+      if (!ordered.insert(order->model).second) contradiction("one order in a tick", "another one", order->model);
+    } else {
+      check_decision(std::get<record::Asked>(decision), models++);
     }
-    ask_for_models();
   }
 }
 
-// In `fixed` order the search is told by (epoch, model), so that its answers do not depend on timing. The next model is
-// that of the smallest pair still to come. If its epoch is not over, all others wait.
-Model* Ledger::next_to_tell() {
-  Model* next = nullptr;
+void Ledger::check_decision(const record::Asked& asked, std::size_t models) const {
+  const auto refuse = [&](const std::string& expected, const std::string& got) {
+    contradiction(expected, got, asked.model);
+  };
+  if (asked.model.index() != models) refuse("model " + std::to_string(models), name(asked.model));
+  if (asked.epochs < 1 || asked.epochs > plan_.epochs) {
+    refuse("1 to " + std::to_string(plan_.epochs) + " epochs", std::to_string(asked.epochs));
+  }
+  if (asked.place && (!asked.parent || asked.place->worker.index() >= plan_.workers)) {
+    refuse("the place of a parent's state", "worker " + std::to_string(asked.place->worker.value));
+  }
+  if (!asked.parent) return;
+  const Model& parent = known(asked.parent->model);
+  const bool is_over = asked.parent->epoch < parent.epochs.size() && parent.born + asked.parent->epoch <= tick_;
+  if (!is_over || asked.parent->epoch + 1 >= asked.epochs) {
+    refuse("an epoch that its parent has ended, and one of its own",
+           "epoch " + std::to_string(asked.parent->epoch) + " of " + name(parent.id));
+  }
+}
+
+void Ledger::check_decision(const record::Ordered& order) const {
+  using Kind = SearchOrder::Kind;
+  const Model& model = known(order.model);
+  const Status status = model.underlying();
+  const bool is_paused = status == Status::Paused;
+  const bool waits = status == Status::Running && model.born + epochs_done(model) == tick_ + 1 &&
+                     model.visits.size() == model.epochs.size() * plan_.partitions;
+  const bool fits = order.kind == Kind::Resume ? is_paused : order.kind == Kind::Pause ? waits : is_paused || waits;
+  if (!fits) contradiction("a model that the order is for", to_string(status), model.id);
+  if (order.kind != Kind::SetEpochs) return;
+  if (order.epochs < model.epochs.size() || order.epochs > plan_.epochs) {
+    contradiction(std::to_string(model.epochs.size()) + " to " + std::to_string(plan_.epochs) + " epochs",
+                  std::to_string(order.epochs), model.id);
+  }
+}
+
+void Ledger::add(const record::Ticked& ticked) {
+  for (Model& model : models_) model.is_withdrawn = model.is_withdrawn || news(model) == News::Withdrawn;
+  const std::vector<Decision> all = std::move(undecided_);
+  undecided_.clear();
+  for (std::size_t i = all.size() - ticked.decisions; i < all.size(); ++i) {
+    std::visit([this](const auto& decision) { carry_out(decision); }, all[i]);
+  }
+  ++tick_;
+  begin_tick();
+}
+
+// A clone joins the next tick with the epochs and visits of its parent, so that its epochs and units count on from
+// there.
+void Ledger::carry_out(const record::Asked& asked) {
+  Model model;
+  model.id = asked.model;
+  model.config = asked.config;
+  model.goal = asked.epochs;
+  model.parent = asked.parent;
+  if (asked.parent) {
+    const Model& parent = models_[asked.parent->model.index()];
+    const auto epochs = static_cast<std::ptrdiff_t>(asked.parent->epoch + 1);
+    model.inherited = (asked.parent->epoch + 1) * plan_.partitions;
+    model.epochs.assign(parent.epochs.begin(), parent.epochs.begin() + epochs);
+    model.visits.assign(parent.visits.begin(), parent.visits.begin() + epochs * plan_.partitions);
+    if (asked.place) {
+      model.version = model.inherited;
+      model.digest = model.visits.back().digest;
+      model.visits.back().attempt = asked.place->attempt;
+      model.holder = asked.place->worker;
+      const bool is_lent_on = parent.stored_as && parent.version == model.inherited;
+      model.stored_as = is_lent_on ? parent.stored_as : parent.id;
+    }
+  }
+  model.born = tick_ + 1 - epochs_done(model);
+  refill_candidates(model);
+  models_.push_back(std::move(model));
+}
+
+void Ledger::carry_out(const record::Ordered& order) {
+  Model& model = at(order.model);
+  Status& status = model.status == Status::Quarantined ? model.before_quarantine : model.status;
+  switch (order.kind) {
+    case SearchOrder::Kind::Stop:
+      status = Status::Stopped;
+      break;
+    case SearchOrder::Kind::Pause:
+      status = Status::Paused;
+      break;
+    case SearchOrder::Kind::Resume:
+      status = Status::Running;
+      model.born = tick_ + 1 - epochs_done(model);
+      break;
+    case SearchOrder::Kind::SetEpochs:
+      model.goal = order.epochs;
+      if (model.visits.size() == std::size_t{model.goal} * plan_.partitions) status = Status::Finished;
+      break;
+  }
+  if (model.status != Status::Quarantined) model.reason = order.reason;
+  refill_candidates(model);
+}
+
+// Where nobody takes part in the new tick, no tick will end any more: paused models would wait for ever.
+void Ledger::begin_tick() {
+  awaited_.clear();
+  has_members_ = false;
+  for (const Model& model : models_) {
+    await(model);
+    has_members_ = has_members_ || news(model) != News::None;
+  }
+  if (has_members_) return;
   for (Model& model : models_) {
-    const bool tellable = model.told < tells_due(model);
-    const bool more_to_come = tellable || model.status == Status::Running;
-    if (plan_.order == Order::Free ? tellable : more_to_come) {
-      if (next == nullptr || model.told < next->told) next = &model;
-    }
+    if (model.underlying() != Status::Paused) continue;
+    (model.status == Status::Quarantined ? model.before_quarantine : model.status) = Status::Stopped;
+    refill_candidates(model);
   }
-  return next != nullptr && next->told < tells_due(*next) ? next : nullptr;
 }
 
 }  // namespace hop::hopper

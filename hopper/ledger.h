@@ -2,10 +2,11 @@
 // happen.
 #pragma once
 
-#include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "hopper/config.h"
@@ -13,15 +14,14 @@
 #include "hopper/records.h"
 #include "hopper/schedule/plan.h"
 #include "hopper/search/objective.h"
-#include "hopper/search/search.h"
 
 namespace hop::hopper {
 
 /// A model starts as Running and ends in another status. (If a run ends first, it reports its running models as
-/// interrupted.)
-enum class Status : std::uint8_t { Running, Finished, Stopped, Diverged, Quarantined };
+/// interrupted.) A paused model has not ended.
+enum class Status : std::uint8_t { Running, Finished, Stopped, Diverged, Quarantined, Paused };
 
-/// "running", "finished", "stopped", "diverged", "quarantined".
+/// "running", "finished", "stopped", "diverged", "quarantined", "paused".
 std::string to_string(Status status);
 
 /// One committed unit: its worker, its partition and its result. If the unit was trained again, the last worker that
@@ -39,24 +39,33 @@ struct Visit {
 struct Model {
   ModelId id{};
   Config config{};
+  std::uint32_t born = 0;          ///< its epoch 0 belongs to this tick; a model that was away for ticks is born later
+  std::uint32_t goal = 0;          ///< epochs that it trains
+  std::optional<Parent> parent{};  ///< the state that it began with
+  std::uint32_t inherited = 0;     ///< units of its ancestors: the first ones of `visits`
   Status status = Status::Running;
-  std::string reason{};                     ///< of a quarantine
+  std::string reason{};                     ///< of a quarantine, or of the last order of the search
   std::uint32_t version = 0;                ///< of its newest state: committed units, minus those of a rollback
   Digest digest{};                          ///< of that version; zero for version 0
   std::optional<WorkerId> holder{};         ///< the worker whose disk has that version; none for version 0
+  std::optional<ModelId> stored_as{};       ///< the model in whose name that version is stored, if it is another one
   std::vector<Visit> visits{};              ///< one per unit that was ever committed
-  std::vector<EpochMetrics> epochs{};       ///< one per epoch that is complete
+  std::vector<EpochMetrics> epochs{};       ///< one per epoch that is complete, those of its ancestors included
   EpochMetrics partial{};                   ///< of the incomplete epoch
   std::vector<PartitionId> candidates{};    ///< partitions that it may visit next; empty if all are done
-  std::uint32_t told = 0;                   ///< how often the search was told about it
+  bool is_withdrawn = false;                ///< the search was told that it dropped out
   std::uint32_t hops = 0;                   ///< moves between two workers
-  double seconds = 0;                       ///< sum of its units
+  double seconds = 0;                       ///< sum of its own units
   std::uint64_t state_bytes = 0;            ///< of the newest version
   std::optional<record::Collected> file{};  ///< the final state in the run directory
   Status before_quarantine = Status::Running;
 
   /// Whether states are lost, so that committed units must be trained again and give the digests of their visits.
   bool is_behind() const { return version < visits.size(); }
+  /// Units that it has trained itself.
+  std::uint32_t own_units() const { return static_cast<std::uint32_t>(visits.size()) - inherited; }
+  /// Its status, or that which it had before it was set aside.
+  Status underlying() const { return status == Status::Quarantined ? before_quarantine : status; }
   /// The attempt that left its newest state; attempt 0 for version 0.
   Attempt newest_attempt() const { return version == 0 ? Attempt{} : visits[version - 1].attempt; }
   bool operator==(const Model&) const = default;
@@ -70,13 +79,15 @@ struct ArithmeticChange {
   bool operator==(const ArithmeticChange&) const = default;
 };
 
-/// Built from the plan and the search alone, then one record at a time. Pure and deterministic: the same records give
-/// the same ledger, search included.
+/// What the search hears about a model at the end of a tick: nothing, its epoch of the tick, or that it dropped out.
+enum class News : std::uint8_t { None, Epoch, Withdrawn };
+
+/// Built from the plan, then one record at a time. Pure and deterministic: the same records give the same ledger. It
+/// knows what the search said from the records alone.
 class Ledger {
  public:
-  /// Asks the search for its first configurations. Throws ConfigError for a bad plan, and for a search without
-  /// configurations.
-  Ledger(Plan plan, std::unique_ptr<Search> search);
+  /// Throws ConfigError for a bad plan.
+  explicit Ledger(Plan plan);
 
   /// Adds the next record. Throws JournalError if it contradicts the records before: a unit out of order, a parent that
   /// is not the newest version, a partition that is not due, another configuration, another digest of a unit that was
@@ -91,19 +102,29 @@ class Ledger {
   const Model& model(ModelId id) const;  ///< Throws IndexError.
   Attempt reserved() const { return reserved_; }
 
-  /// Whether the model may train another unit now: it must repeat committed units, or it is running and does not wait
-  /// for a decision of the search.
+  /// Whether the model has another unit to train: it must repeat committed units, or it is running.
   bool may_train(const Model& model) const;
   /// Units that the model will train if nothing stops it, including units to be repeated.
   std::uint32_t units_left(const Model& model) const;
   /// Whether its newest state must be fetched into the run directory: the model has ended and has a state, and the
   /// state is not there yet.
   bool owes_collection(const Model& model) const;
-  /// Whether every model has ended and is collected.
+  /// The model whose unit this is: the model itself, or the ancestor that trained it. Its random numbers and its
+  /// configuration give the unit's bits.
+  ModelId ancestor(const Model& model, std::uint32_t unit) const;
+  /// Whether every model has ended and is collected, and the search has no word left.
   bool complete() const;
 
-  /// How often the search was told something on which a decision may follow.
-  std::uint64_t decisions() const { return decisions_; }
+  /// The tick in progress: all before it are decided. 0: the search has not been asked yet.
+  std::uint32_t tick() const { return tick_; }
+  /// Whether all models have done what the tick in progress waits for, so that the search has the word.
+  bool tick_is_over() const { return tick_ == 0 || (has_members_ && awaited_.empty()); }
+  /// What the search hears about the model at the end of the tick in progress. Its epoch is tick() - model.born.
+  News news(const Model& model) const;
+  /// The records of Asked and Ordered since the last Ticked.
+  using Decision = std::variant<record::Asked, record::Ordered>;
+  std::span<const Decision> undecided() const { return undecided_; }
+
   std::uint64_t hops() const;                                       ///< of all models
   std::uint64_t retrained() const { return retrained_; }            ///< units that were repeated after a rollback
   std::uint64_t received_bytes() const { return received_bytes_; }  ///< of all units: the traffic of hops
@@ -125,6 +146,9 @@ class Ledger {
   void add(const record::Quarantine& quarantine);
   void add(const record::Collected& collected);
   void add(const record::Arithmetic& arithmetic);
+  void add(const record::Asked& asked) { undecided_.emplace_back(asked); }
+  void add(const record::Ordered& ordered) { undecided_.emplace_back(ordered); }
+  void add(const record::Ticked& ticked);
 
   // Throw JournalError and change nothing.
   void check(const record::Reserve& reserve) const;
@@ -134,23 +158,33 @@ class Ledger {
   void check(const record::Quarantine& quarantine) const;
   void check(const record::Collected& collected) const;
   void check(const record::Arithmetic& arithmetic) const;
+  void check(const record::Asked&) const {}
+  void check(const record::Ordered&) const {}
+  void check(const record::Ticked& ticked) const;
 
   const Model& known(ModelId id) const;
   Model& at(ModelId id) { return models_[id.index()]; }
   void count(const UnitMetrics& metrics);
   void measure(Model& model, const UnitMetrics& metrics, bool ends_epoch);
   void refill_candidates(Model& model) const;
-  void ask_for_models();
-  void tell_search();
-  Model* next_to_tell();
+  bool is_awaited(const Model& model) const;
+  void await(const Model& model);
+  std::span<const Decision> decisions_of(const record::Ticked& ticked) const;
+  void check_decision(const record::Asked& asked, std::size_t models) const;
+  void check_decision(const record::Ordered& ordered) const;
+  void carry_out(const record::Asked& asked);
+  void carry_out(const record::Ordered& ordered);
+  void begin_tick();
 
   Plan plan_;
-  std::unique_ptr<Search> search_;
   std::vector<Model> models_;
   std::uint64_t sequence_ = 0;
   Attempt reserved_{1};  // attempt 0 is never leased
   std::uint64_t retrained_ = 0;
-  std::uint64_t decisions_ = 0;
+  std::uint32_t tick_ = 0;
+  std::set<ModelId> awaited_;  // models whose epoch of the tick in progress is not over
+  bool has_members_ = false;   // whether any model takes part in that tick
+  std::vector<Decision> undecided_;
   std::uint64_t received_bytes_ = 0;
   std::uint64_t peak_rss_bytes_ = 0;
   std::vector<double> gaps_, idle_;

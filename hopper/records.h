@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/ids.h"
 #include "hopper/metrics.h"
+#include "hopper/search/proposal.h"
 
 namespace hop::hopper::record {
 
@@ -30,8 +31,6 @@ struct Commit {
   Digest parent{};  ///< digest of version `unit`; zero for unit 0
   Digest digest{};
   UnitMetrics metrics{};
-  std::string
-      config{};  ///< unit 0 only: the configuration's text, so that a changed experiment cannot be resumed by mistake
   bool operator==(const Commit&) const = default;
 };
 
@@ -76,11 +75,41 @@ struct Arithmetic {
   bool operator==(const Arithmetic&) const = default;
 };
 
+/// Where a state lies: on the disk of `worker`, left there by `attempt`.
+struct Place {
+  WorkerId worker{};
+  Attempt attempt{};
+  bool operator==(const Place&) const = default;
+};
+
+/// The search asked for the next model. Counts once a Ticked includes it.
+struct Asked {
+  ModelId model{};
+  Config config{};
+  std::uint32_t epochs = 0;  ///< that it trains, those of its parent included
+  std::optional<Parent> parent{};
+  /// Of the parent's state. None where that state is not left: then the model trains the units of its ancestors again.
+  std::optional<Place> place{};
+  bool operator==(const Asked&) const = default;
+};
+
+/// The search gave an order about a model. Counts once a Ticked includes it.
+using Ordered = SearchOrder;
+
+/// Tick `tick` is decided: the last `decisions` records of Asked and Ordered are all that the search said at its end.
+/// (Others before them are of a life of the coordinator that died in the middle of a decision, and do not count.) Tick
+/// 0 is the start of the run.
+struct Ticked {
+  std::uint32_t tick = 0;
+  std::uint32_t decisions = 0;
+  bool operator==(const Ticked&) const = default;
+};
+
 }  // namespace hop::hopper::record
 
 namespace hop::hopper {
 
 using Record = std::variant<record::Reserve, record::Commit, record::Quarantine, record::Collected, record::Arithmetic,
-                            record::Rollback, record::Retry>;
+                            record::Rollback, record::Retry, record::Asked, record::Ordered, record::Ticked>;
 
 }  // namespace hop::hopper

@@ -1,5 +1,7 @@
 // Training a journaled run again, one unit after the other in one thread: the executable form of "same bits".
 #include <map>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -12,21 +14,20 @@
 namespace hop::hopper {
 namespace {
 
-/// A model and a trainer for it on each device that it visited.
+/// A model, and a trainer for it and for each of its ancestors on each device that they visited.
 class Traveller {
  public:
-  Traveller(const Experiment& experiment, const data::Dataset& dataset, const ModelResult& model,
-            std::span<const std::string> devices)
-      : experiment_(experiment), dataset_(dataset), model_(model), devices_(devices) {}
+  Traveller(const Experiment& experiment, const data::Dataset& dataset, const Results& results)
+      : experiment_(experiment), dataset_(dataset), results_(results) {}
 
-  nn::StateBytes begin() {
-    here_ = &trainer_for(WorkerId(0));
+  nn::StateBytes begin(ModelId model) {
+    here_ = &trainer_for(model, WorkerId(0));
     here_->initialize();
     return here_->state().save().wait();
   }
-  /// Repeats the unit on the device where it was done. Returns the state after it.
-  nn::StateBytes train(const Visit& visit, const nn::StateBytes& before) {
-    Trainer& there = trainer_for(visit.worker);
+  /// Repeats the unit of `model` on the device where it was done. Returns the state after it.
+  nn::StateBytes train(ModelId model, const Visit& visit, const nn::StateBytes& before) {
+    Trainer& there = trainer_for(model, visit.worker);
     if (&there != here_) there.state().load(before);
     here_ = &there;
     const data::Partition partition = dataset_.partition(visit.partition, data::Verify::no);
@@ -35,29 +36,39 @@ class Traveller {
   }
 
  private:
-  Trainer& trainer_for(WorkerId worker) {
-    const bool is_known = worker.index() < devices_.size() && !devices_[worker.index()].empty();
-    const Device device = resolve_device(is_known ? devices_[worker.index()] : experiment_.run.device, worker);
-    std::unique_ptr<Trainer>& trainer = trainers_[device];
-    if (!trainer) trainer = std::make_unique<Trainer>(experiment_, model_.id, model_.config, dataset_, device);
+  Trainer& trainer_for(ModelId model, WorkerId worker) {
+    const std::vector<std::string>& devices = results_.devices;
+    const bool is_known = worker.index() < devices.size() && !devices[worker.index()].empty();
+    const Device device = resolve_device(is_known ? devices[worker.index()] : experiment_.run.device, worker);
+    std::unique_ptr<Trainer>& trainer = trainers_[{device, model}];
+    const Config& config = results_.model(model).config;
+    if (!trainer) trainer = std::make_unique<Trainer>(experiment_, model, config, dataset_, device);
     return *trainer;
   }
 
   const Experiment& experiment_;
   const data::Dataset& dataset_;
-  const ModelResult& model_;
-  std::span<const std::string> devices_;
-  std::map<Device, std::unique_ptr<Trainer>> trainers_;
+  const Results& results_;
+  std::map<std::pair<Device, ModelId>, std::unique_ptr<Trainer>> trainers_;
   Trainer* here_ = nullptr;
 };
 
-Replayed replay_model(const Experiment& experiment, const data::Dataset& dataset, const ModelResult& model,
-                      std::span<const std::string> devices) {
+// The model whose unit this is.
+ModelId ancestor(const Results& results, const ModelResult& model, std::size_t unit) {
+  const ModelResult* of = &model;
+  while (of->parent && unit < std::size_t{of->parent->epoch + 1} * results.partitions) {
+    of = &results.model(of->parent->model);
+  }
+  return of->id;
+}
+
+Replayed replay_model(const Experiment& experiment, const data::Dataset& dataset, const Results& results,
+                      const ModelResult& model) {
   Replayed replayed{.model = model.id, .units = 0, .identical = 0, .sha256 = {}, .matches = false};
-  Traveller traveller(experiment, dataset, model, devices);
-  nn::StateBytes state = traveller.begin();
+  Traveller traveller(experiment, dataset, results);
+  nn::StateBytes state = traveller.begin(ancestor(results, model, 0));
   for (const Visit& visit : model.visits) {
-    state = traveller.train(visit, state);
+    state = traveller.train(ancestor(results, model, replayed.units), visit, state);
     ++replayed.units;
     if (xxh3_128(state->span()) == visit.digest) ++replayed.identical;
   }
@@ -98,7 +109,7 @@ std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::op
   std::vector<Replayed> all;
   for (const ModelResult& model : results.models) {
     if (only && model.id != *only) continue;
-    all.push_back(replay_model(experiment, dataset, model, results.devices));
+    all.push_back(replay_model(experiment, dataset, results, model));
     if (on_model) on_model(all.back());
   }
   return all;

@@ -27,6 +27,7 @@ ModelResult summarize(const Model& model) {
   result.config = model.config;
   result.status = to_string(model.status);
   result.reason = model.reason;
+  result.parent = model.parent;
   if (model.status == Status::Running) result.status = "interrupted";
   result.epochs = static_cast<std::uint32_t>(model.epochs.size());
   if (!model.epochs.empty()) {
@@ -94,9 +95,11 @@ Json json_of_own(const ModelResult& m, const std::vector<std::string>& names) {
   return json;
 }
 
-Json json_of(const ModelResult& m, const std::vector<std::string>& own_names) {
-  Json visits = Json::array();
-  for (const Visit& v : m.visits) visits.push_back({v.epoch, v.partition.value, v.worker.value});
+Json json_of(const ModelResult& m, const Results& results) {
+  Json visits = Json::array();  // its own: those of its ancestors stand there
+  const std::size_t inherited = m.parent ? std::size_t{m.parent->epoch + 1} * results.partitions : 0;
+  for (const Visit& v : std::span(m.visits).subspan(inherited))
+    visits.push_back({v.epoch, v.partition.value, v.worker.value});
   Json json = {{"id", m.id.value},
                {"config", json_of(m.config)},
                {"status", m.status},
@@ -109,7 +112,8 @@ Json json_of(const ModelResult& m, const std::vector<std::string>& own_names) {
                {"state_bytes", m.state_bytes},
                {"state_sha256", m.state_sha256},
                {"visits", visits}};
-  if (!own_names.empty()) json["metrics"] = json_of_own(m, own_names);
+  if (!results.own_metrics.empty()) json["metrics"] = json_of_own(m, results.own_metrics);
+  if (m.parent) json["parent"] = {{"model", m.parent->model.value}, {"epoch", m.parent->epoch}};
   if (!m.reason.empty()) json["reason"] = m.reason;
   return json;
 }
@@ -178,7 +182,7 @@ Results summarize(const Ledger& ledger, Objective objective) {
 
 std::string to_json(const Results& r) {
   Json models = Json::array();
-  for (const ModelResult& model : r.models) models.push_back(json_of(model, r.own_metrics));
+  for (const ModelResult& model : r.models) models.push_back(json_of(model, r));
   Json json = {{"name", r.name},
                {"seed", r.seed},
                {"strategy", r.strategy},

@@ -16,17 +16,18 @@ namespace hop::hopper {
 struct ModelResult {
   ModelId id{};
   Config config{};
-  std::string status{};      ///< finished, stopped, diverged, quarantined, interrupted, or (inspect) running
-  std::string reason{};      ///< of a quarantine
-  std::uint32_t epochs = 0;  ///< completed
+  std::string status{};  ///< finished, stopped, diverged, quarantined, interrupted, paused, or (inspect) running
+  std::string reason{};  ///< of a quarantine, or of the last order of the search
+  std::optional<Parent> parent{};  ///< the state that it began with; none if it was initialised
+  std::uint32_t epochs = 0;        ///< completed
   std::optional<double> train_loss{}, valid_loss{},
       valid_accuracy{};       ///< of the last completed epoch; none when not finite
   std::vector<double> own{};  ///< the application's metrics at the same epoch, in the order of Results::own_metrics
   double seconds = 0;         ///< of all its units
   std::uint64_t state_bytes = 0;
   std::uint32_t hops = 0;
-  std::string state_sha256{};  ///< of the final state block; empty if it was not collected
-  std::vector<Visit> visits{};
+  std::string state_sha256{};   ///< of the final state block; empty if it was not collected
+  std::vector<Visit> visits{};  ///< those of its ancestors included
 };
 
 /// Bytes that crossed the network (sockets, or threads' memory), by kind.

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/version.h"
 #include "base/words.h"
+#include "hopper/detail/clone_check.h"
 #include "hopper/detail/lost_files.h"
 #include "hopper/detail/model_file.h"
 #include "hopper/detail/restore.h"
@@ -152,7 +153,9 @@ RunResult finish(Results results, const Experiment& experiment, const data::Data
 RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options,
                   Journal& journal, std::span<const Record> records) {
   const Plan plan = make_plan(experiment, dataset.partition_count());
-  Coordinator coordinator(plan, make_search(experiment), make_policy(experiment.run.policy, plan.order), records);
+  std::unique_ptr<Search> search;
+  if (!is_search_missing(experiment)) search = check_clones(make_search(experiment), experiment, dataset);
+  Coordinator coordinator(plan, std::move(search), make_policy(experiment.run.policy, plan.order), records);
   Outcome outcome = Outcome::Completed;
   RunTotals totals;
   {
@@ -302,7 +305,7 @@ RunResult resume(const fs::path& run_directory, RunOptions options, const Experi
   check_options(options);
   const fs::path directory = without_trailing_slash(run_directory);
   Experiment experiment = read_experiment(directory, own);
-  require_objects(experiment);
+  require_objects(experiment, Require::AllButSearch);
   options.run_directory = fs::absolute(directory);
   const RunLock lock(directory);
   remove_leftovers(directory);
@@ -311,6 +314,7 @@ RunResult resume(const fs::path& run_directory, RunOptions options, const Experi
   check_hosting(experiment, options);
   if (!has_begun(directory)) {  // it was ended while its data were prepared
     if (!options.retry_models.empty()) refuse_retry(options.retry_models.front(), "has trained nothing yet", directory);
+    require_objects(experiment);
     auto [dataset, journal] = begin(experiment, options, data::Keep::own);
     return conduct(experiment, dataset, options, journal, {});
   }
@@ -333,7 +337,12 @@ RunResult resume(const fs::path& run_directory, RunOptions options, const Experi
     finished.wall_seconds = watch.seconds();
     return finish(std::move(finished), experiment, dataset);
   }
-  check_models(experiment, dataset);
+  if (is_search_missing(experiment)) {
+    tell("the search of this run is code of an application: this process goes on until the search has the word",
+         options);
+  } else {
+    check_models(experiment, dataset);
+  }
   for (const std::string& line : give_up_lost_files(lost, journal, contents)) tell(line, options);
   return conduct(experiment, dataset, options, journal, contents.records);
 }

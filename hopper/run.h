@@ -107,12 +107,13 @@ RunResult run(Experiment experiment, const RunOptions& options = {});
 RunResult resume(const std::filesystem::path& run_directory, RunOptions options = {}, ModelBuilder builder = {});
 /// The same for an experiment with other objects of the application: a loss, metrics, an optimizer, a search, a policy,
 /// rows. They are taken from `own`, the experiment that the run began with. Throws ConfigError that names the key of an
-/// object that is missing: only the application can go on with such a run.
+/// object that is missing: only the application can go on with such a run. Without the search, the run goes on as far
+/// as the journal says what was asked for and ordered, and ends as interrupted where the search has the word.
 RunResult resume(const std::filesystem::path& run_directory, RunOptions options, const Experiment& own);
 
 /// The results of a run, finished or not, from its directory, which is not changed.
 Results inspect(const std::filesystem::path& run_directory);
-/// The same for a run with a search of the application, which is taken from `own`. Throws ConfigError without it.
+/// The same, with the names of the application's metrics, which are taken from `own`.
 Results inspect(const std::filesystem::path& run_directory, const Experiment& own);
 
 /// The objective of a run, also of one that has trained nothing yet.

@@ -106,7 +106,6 @@ void Trainer::initialize() {
   module->set_random_key(0);
   check_last_batches(*module, batch_size(config_), dataset_);
   nn::init_parameters(*module, hash64(experiment_.seed, "init", {model_.value}));
-  state.counters().random_key = hash64(experiment_.seed, "random", {model_.value});
   state_->load(state.shared_bytes());
 }
 
@@ -187,6 +186,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch
   const Stopwatch watch;
   const kernels::PrecisionScope precision(kernels::precision_of(experiment_.run.precision));
   UnitMetrics metrics;
+  state_->counters().random_key = hash64(experiment_.seed, "random", {model_.value});
   state_->settle();
   module_->train();
   kernels::fill_(meter_, 0);

@@ -54,10 +54,12 @@ class Trainer {
   /// as check_last_batches(), because a search may choose a configuration in the middle of a run.
   void initialize();
 
-  /// One unit: every row of `partition` once, in the order of (seed, model, epoch, partition). A loss that is NaN,
-  /// infinite or above 1e6 ends the unit: train_loss is +infinity, the weights stay as they were before that step, and
-  /// `rows` counts up to that step. The CPU stops at once; a GPU runs the remaining steps without effect. `rows_done`,
-  /// if given, is updated on the way. Throws TrainingStopped; IndexError for a label that the model has no output for.
+  /// One unit of the loaded state: every row of `partition` once, in the order of (seed, model, epoch, partition). A
+  /// loss that is NaN, infinite or above 1e6 ends the unit: train_loss is +infinity, the weights stay as they were
+  /// before that step, and `rows` counts up to that step. Random numbers are addressed by (seed, model), whichever
+  /// model left the state: a clone does not repeat those of its parent. The CPU stops at once; a GPU runs the remaining
+  /// steps without effect. `rows_done`, if given, is updated on the way. Throws TrainingStopped; IndexError for a label
+  /// that the model has no output for.
   UnitMetrics train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
   /// Adds valid_loss, valid_accuracy and the application's metrics. Changes nothing of the state. `steps`, when given,

@@ -50,6 +50,7 @@ Names names(std::span<const Row> rows) {
 Names strategy_names() { return {"hopping"}; }
 Names order_names() { return {"fixed", "free"}; }
 Names policy_names() { return names(policies()); }
+Names stop_names() { return names(stop_rules()); }
 Names method_names() { return names(methods()); }
 Names objective_words() {
   const auto all = objective_names();
@@ -302,7 +303,20 @@ void check_method(const Experiment& e) {
   for (const auto& [name, value] : e.search.settings.entries()) {
     if (is_common(name)) throw ConfigError("[search] settings: expected keys of the method, got \"" + name + "\"");
   }
-  if (!e.search.make && e.search.method != kOwnCode) check_settings(find_method(e.search.method), e.search.settings);
+  const bool is_own = e.search.make || e.search.method == kOwnCode;
+  check_settings(is_own ? nullptr : &find_method(e.search.method), e.search.settings, e.search.stop);
+}
+
+void read_stop(TomlSection& section, const std::string& key, Experiment& e) {
+  const auto texts = section.texts(key);
+  if (!texts) return;
+  const Names valid = stop_names();
+  for (const std::string& text : *texts) {
+    if (std::ranges::find(valid, text) == valid.end()) {
+      section.fail(key, "unknown value \"" + printable(text) + "\"" + hint(text, valid));
+    }
+  }
+  e.search.stop = *texts;
 }
 
 void check_policy(const Experiment& e) {
@@ -426,6 +440,9 @@ constexpr std::array kKeys = {
                   [](S& s, K& key, E& e) { count(s, key, e.search.epochs); },
                   [](const E& e) { return std::to_string(e.search.epochs); },
                   [](const E& e) { at_least_1(e.search.epochs, "[search] epochs"); }},
+    ExperimentKey{"search", "stop", "list of", "", "no rule", "[\"patience\", \"median\"]",
+                  "Early stopping beside the method: a model stops where one of these rules says so.", stop_names,
+                  read_stop, [](const E& e) { return e.search.stop.empty() ? "" : list(e.search.stop); }, nullptr},
     ExperimentKey{"search", "objective", "one of", "", "", "\"valid_loss\"",
                   "The metric that ranks the models. `highest_own` and `lowest_own`: the application's first metric.",
                   objective_words, read_objective, [](const E& e) { return quoted(to_string(e.objective())); },
@@ -526,16 +543,24 @@ void read_own_settings(TomlSection& section, Config& settings) {
   }
 }
 
-// Keys that only some methods read.
+// Keys that only some methods and stopping rules read.
 void read_settings(TomlSection& section, Config& settings) {
   std::set<std::string> seen;
-  for (const MethodRow& method : methods()) {
-    for (const MethodKey& key : method.keys) {
+  const auto read = [&](std::span<const SearchKey> keys) {
+    for (const SearchKey& key : keys) {
       const std::string name(key.name);
       if (!seen.insert(name).second) continue;
-      if (auto value = section.integer(name, key.min, key.max)) settings.set(name, *value);
+      if (key.type == SearchKey::Type::Number) {
+        if (auto value = section.number(name)) settings.set(name, *value);
+      } else if (auto whole =
+                     section.integer(name, static_cast<std::int64_t>(key.min), static_cast<std::int64_t>(key.max))) {
+        settings.set(name, *whole);
+      }
     }
-  }
+  };
+  for (const MethodRow& method : methods()) read(method.keys);
+  for (const StopRuleRow& rule : stop_rules()) read(rule.keys);
+  read(common_stop_keys());
 }
 
 // Whether TOML takes a key without quotation marks.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/table.h"
+#include "base/words.h"
 #include "hopper/build_model.h"
 #include "hopper/detail/experiment_keys.h"
 #include "nn/optim/by_name.h"
@@ -62,19 +63,27 @@ std::string table(std::string_view heading, std::span<const Row> rows) {
   return text;
 }
 
-std::string method_keys() {
-  std::string text =
-      "\n| key of [search] | method | value | default | example | meaning |\n"
-      "| --- | --- | --- | --- | --- | --- |\n";
-  for (const MethodRow& method : methods()) {
-    for (const MethodKey& key : method.keys) {
-      const std::string range = std::to_string(key.min) + ".." + std::to_string(key.max);
-      text += "| " + code(key.name) + " | " + code(method.name) + " | integer in " + range + " | " +
-              (key.fallback ? code(std::to_string(*key.fallback)) : "none: it must be given") + " | " +
-              code(std::string(key.name) + " = 24") + " | " + std::string(key.doc) + " |\n";
-    }
+std::string rows_of(std::span<const SearchKey> keys, std::string_view reader) {
+  std::string text;
+  for (const SearchKey& key : keys) {
+    const bool is_whole = key.type == SearchKey::Type::Whole;
+    const bool is_bounded = is_whole || key.min > -1e299 || key.max < 1e299;
+    const std::string range = is_bounded ? " in " + shortest(key.min) + ".." + shortest(key.max) : "";
+    const std::string absent = key.is_required() ? "none: it must be given" : std::string(key.absent);
+    text += "| " + code(key.name) + " | " + std::string(reader) + " | " + (is_whole ? "integer" : "number") + range +
+            " | " + (key.fallback ? code(shortest(*key.fallback)) : absent) + " | " +
+            code(std::string(key.name) + " = " + std::string(key.example)) + " | " + std::string(key.doc) + " |\n";
   }
   return text;
+}
+
+std::string method_keys() {
+  std::string text =
+      "\n| key of [search] | read by | value | default | example | meaning |\n"
+      "| --- | --- | --- | --- | --- | --- |\n";
+  for (const MethodRow& method : methods()) text += rows_of(method.keys, "method " + code(method.name));
+  for (const StopRuleRow& rule : stop_rules()) text += rows_of(rule.keys, "stop " + code(rule.name));
+  return text + rows_of(common_stop_keys(), "stop, all rules");
 }
 
 std::string optimizer_table() {
@@ -116,7 +125,7 @@ std::string experiment_page() {
          section("data", "[data]", "Where the rows come from.") + section("model", "[model]", "What is trained.") +
          table("loss", nn::losses()) + table("metric", nn::metrics()) +
          section("search", "[search]", "Which configurations are trained, and for how long.") +
-         table("method", methods()) + method_keys() + hyperparameters() +
+         table("method", methods()) + table("stop", stop_rules()) + method_keys() + hyperparameters() +
          section("run", "[run]", "Who trains, and in which order.") + table("policy", policies());
 }
 

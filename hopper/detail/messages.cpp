@@ -50,6 +50,13 @@ std::optional<T> from_wire(const flatbuffers::Optional<T>& value) {
   return value.has_value() ? std::optional<T>(value.value()) : std::nullopt;
 }
 
+flatbuffers::Optional<std::uint32_t> to_wire(std::optional<ModelId> model) {
+  return model ? flatbuffers::Optional<std::uint32_t>(model->value) : flatbuffers::nullopt;
+}
+std::optional<ModelId> model_from_wire(const flatbuffers::Optional<std::uint32_t>& model) {
+  return model ? std::optional(ModelId{*model}) : std::nullopt;
+}
+
 flatbuffers::Offset<wire::Metrics> to_wire(FlatBufferBuilder& b, const UnitMetrics& m) {
   const auto own = m.own.empty() ? 0 : b.CreateVector(m.own);
   return wire::CreateMetrics(b, m.train_loss, m.rows, m.seconds, to_wire(m.valid_loss), to_wire(m.valid_accuracy),
@@ -229,7 +236,7 @@ Bytes encode(const LeaseOrder& m) {
   const auto parent = to_wire(m.lease.parent);
   const Lease& l = m.lease;
   return finish(b, wire::CreateLease(b, l.model.value, l.unit, l.epoch, l.partition.value, l.attempt.value, &parent,
-                                     source, l.validate, config)
+                                     source, l.validate, config, to_wire(l.trained_as), to_wire(l.stored_as))
                        .o);
 }
 
@@ -244,7 +251,9 @@ LeaseOrder decode(ByteView bytes) {
                  .attempt = Attempt(m.attempt()),
                  .parent = from_wire(m.parent()),
                  .source = std::nullopt,
-                 .validate = m.validate()};
+                 .validate = m.validate(),
+                 .trained_as = model_from_wire(m.trained_as()),
+                 .stored_as = model_from_wire(m.stored_as())};
   if (m.source() != nullptr) order.source_address = m.source()->str();
   order.config = text_of(m.config());
   return order;

@@ -36,7 +36,7 @@ enum class Kind : std::uint16_t {
   Notice
 };
 
-inline constexpr std::uint32_t kProtocolVersion = 3;
+inline constexpr std::uint32_t kProtocolVersion = 4;
 
 /// 256 bits: a nonce or a proof.
 using Bits256 = std::array<std::uint64_t, 4>;
@@ -85,7 +85,7 @@ struct Welcome {
 struct LeaseOrder {
   Lease lease;  ///< lease.source is not sent; `source_address` takes its place
   std::optional<std::string> source_address;
-  std::string config;  ///< JSON
+  std::string config;  ///< of lease.identity(): JSON
 };
 
 struct Cancel {

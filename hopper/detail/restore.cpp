@@ -1,6 +1,7 @@
 #include "hopper/detail/restore.h"
 
 #include <bit>
+#include <utility>
 
 #include "base/error.h"
 #include "hopper/search/methods.h"
@@ -10,9 +11,18 @@ namespace hop::hopper {
 std::unique_ptr<Search> make_search(const Experiment& experiment) {
   const SearchOptions& search = experiment.search;
   const SearchInput input{search.space, search.epochs, experiment.objective(), experiment.seed, search.settings};
-  if (search.make) return expect_made(search.make(input), "[search] make");
-  if (search.method == kOwnCode) refuse_missing("[search] method");
-  return find_method(search.method).make(input);
+  if (is_search_missing(experiment)) refuse_missing("[search] method");
+  std::unique_ptr<Search> made =
+      search.make ? expect_made(search.make(input), "[search] make") : find_method(search.method).make(input);
+  return stop_early(std::move(made), search.stop, search.settings, input.objective);
+}
+
+std::vector<Config> first_configs(const Experiment& experiment) {
+  const std::unique_ptr<Search> search = make_search(experiment);
+  std::vector<Config> configs;
+  while (std::optional<Proposal> proposal = search->ask()) configs.push_back(std::move(proposal->config));
+  if (configs.empty()) throw ConfigError("[search] expected at least one configuration, got none");
+  return configs;
 }
 
 Plan make_plan(const Experiment& experiment, std::uint32_t partitions) {
@@ -22,7 +32,7 @@ Plan make_plan(const Experiment& experiment, std::uint32_t partitions) {
 }
 
 Restored restore(const Experiment& experiment, std::uint32_t partitions, const JournalContents& journal) {
-  Restored restored{Ledger(make_plan(experiment, partitions), make_search(experiment)), 0, {}};
+  Restored restored{Ledger(make_plan(experiment, partitions)), 0, {}};
   for (const Record& record : journal.records) {
     try {
       restored.ledger.apply(record);

@@ -4,17 +4,20 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "data/dataset.h"
 #include "hopper/experiment.h"
 #include "hopper/journal.h"
 #include "hopper/ledger.h"
-#include "hopper/schedule/policy.h"
+#include "hopper/search/search.h"
 
 namespace hop::hopper {
 
 /// The search of an experiment, from the table or the application. Throws ConfigError.
 std::unique_ptr<Search> make_search(const Experiment& experiment);
+/// The configurations that the search asks for at the start. Throws ConfigError if there are none.
+std::vector<Config> first_configs(const Experiment& experiment);
 /// Throws ConfigError when the experiment asks for what does not go together.
 Plan make_plan(const Experiment& experiment, std::uint32_t partitions);
 

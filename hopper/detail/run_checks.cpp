@@ -22,12 +22,12 @@ namespace hop::hopper {
 namespace {
 
 // A configuration travels in messages and stands in a record, with room to spare for all else that these say.
-void check_length(const Model& model) {
+void check_length(ModelId id, const Config& config) {
   constexpr std::size_t kLongest = std::min(net::kMaxControlBytes, kMaxRecordBytes) / 4;
-  const std::size_t length = std::max(model.config.to_json().size(), model.config.to_text().size());
+  const std::size_t length = std::max(config.to_json().size(), config.to_text().size());
   if (length <= kLongest) return;
   throw ConfigError("[search.space] expected configurations of at most " + std::to_string(kLongest) +
-                    " bytes, got one of " + std::to_string(length) + " (model " + std::to_string(model.id.value) +
+                    " bytes, got one of " + std::to_string(length) + " (model " + std::to_string(id.value) +
                     "); shorten its longest value, or put the text into a file and search over the name");
 }
 
@@ -114,11 +114,9 @@ void check_consistent(const Experiment& experiment, const JournalContents& journ
   const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), journal);
   if (restored.contradiction.empty()) return;
   const std::string directory = run_directory.string();
-  throw JournalError("[journal] " + restored.contradiction + "; " +
-                     (experiment.search.make
-                          ? "is the search the one that the run began with? The journal was not touched"
-                          : "`hop fsck " + directory + "` shows what is sound, `hop fsck " + directory +
-                                " --cut` keeps that and puts the rest into a file beside the journal"));
+  throw JournalError("[journal] " + restored.contradiction + "; `hop fsck " + directory +
+                     "` shows what is sound, `hop fsck " + directory +
+                     " --cut` keeps that and puts the rest into a file beside the journal");
 }
 
 void check_text(const Experiment& experiment) {
@@ -134,12 +132,14 @@ void check_models(const Experiment& experiment, const data::Dataset& dataset) {
                     " in " + dataset.name());
   }
   check_objective(experiment, dataset);
-  const Ledger ledger(make_plan(experiment, dataset.partition_count()), make_search(experiment));
-  for (const Model& model : ledger.models()) {
-    check_length(model);
-    Trainer trainer(experiment, model.id, model.config, dataset);
-    check_last_batches(trainer.module(), batch_size(model.config), dataset);
-    if (&model == &ledger.models().front()) check_metrics(trainer, experiment, dataset);
+  make_plan(experiment, dataset.partition_count());  // throws
+  std::uint32_t model = 0;
+  for (const Config& config : first_configs(experiment)) {
+    const ModelId id{model++};
+    check_length(id, config);
+    Trainer trainer(experiment, id, config, dataset);
+    check_last_batches(trainer.module(), batch_size(config), dataset);
+    if (id == ModelId{0}) check_metrics(trainer, experiment, dataset);
   }
 }
 

@@ -77,9 +77,9 @@ Outcome RunLoop::run() {
     options_.control->attach([this](bool abort) { post(io_, [this, abort] { request_stop(abort); }); });
   }
   for (const Model& model : coordinator_.ledger().models()) {
-    started_units_ += model.version;
-    if (model.visits.empty()) continue;  // learned in earlier lives of the run
-    patience_.unit_took(model.seconds / static_cast<double>(model.visits.size()), model.state_bytes);
+    started_units_ += units_done(model);
+    if (model.own_units() == 0) continue;  // learned in earlier lives of the run
+    patience_.unit_took(model.seconds / static_cast<double>(model.own_units()), model.state_bytes);
   }
   spawn(accept_workers());
   spawn(watch());
@@ -117,14 +117,18 @@ void RunLoop::step(Event event) {
   events_.push_back(std::move(event));
   if (stepping_) return;
   stepping_ = true;
-  while (!events_.empty() && !coordinator_.finished()) {
-    const Event next = std::move(events_.front());
-    events_.pop_front();
-    notices(narrator_.hear(next));
-    for (const Action& action : coordinator_.step(next, clock_.elapsed())) {
-      std::visit([this](const auto& a) { execute(a); }, action);
-      narrate(action);
+  try {
+    while (!events_.empty() && !coordinator_.finished()) {
+      const Event next = std::move(events_.front());
+      events_.pop_front();
+      notices(narrator_.hear(next));
+      for (const Action& action : coordinator_.step(next, clock_.elapsed())) {
+        std::visit([this](const auto& a) { execute(a); }, action);
+        narrate(action);
+      }
     }
+  } catch (...) {  // a search or a policy of the application went wrong, or the journal did
+    fail(std::current_exception());
   }
   events_.clear();
   stepping_ = false;
@@ -136,10 +140,11 @@ void RunLoop::execute(const action::Append& a) {
   const std::uint64_t sequence = journal_.append(a.record);
   if (sequence != a.sequence) throw JournalError("[run] the journal and the coordinator count differently");
   dirty_ = true;
+  if (const auto* order = std::get_if<record::Ordered>(&a.record)) log_order(*order);
 }
 
 void RunLoop::execute(const action::SendLease& a) {
-  message::LeaseOrder order{a.lease, std::nullopt, coordinator_.ledger().model(a.lease.model).config.to_json()};
+  message::LeaseOrder order{a.lease, std::nullopt, coordinator_.ledger().model(a.lease.identity()).config.to_json()};
   if (a.lease.source) order.source_address = nodes_.at(a.lease.source->index()).address;
   send(a.peer, order);
 }

@@ -149,11 +149,14 @@ class RunLoop {
   std::string standing(const Node& node, std::chrono::steady_clock::time_point now) const;
   std::string waits_for(const Model& model, const std::map<ModelId, LeaseAt>& leases) const;
   void notice(const std::string& text);
+  void log(const std::string& line);
+  void log_order(const record::Ordered& order);
   void notices(const Narrator::Lines& lines);
   void narrate(const Action& action);
   int process_of(WorkerId worker) const;
 
   void request_stop(bool abort);
+  static std::uint32_t units_done(const Model& model);
   void report_progress();
   void schedule_progress();
   RunProgress progress() const;

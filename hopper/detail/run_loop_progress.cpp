@@ -1,4 +1,5 @@
 // Messages of a run about itself while it goes on, and stopping it from outside.
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <fstream>
 
@@ -15,9 +16,22 @@ constexpr std::size_t kLongestNotice = 8000;
 
 void RunLoop::notice(const std::string& text) {
   const std::string line = printable(text, kLongestNotice);
-  net::asio::post(disk_,
-                  [line, log = options_.run_directory / "log"] { std::ofstream(log, std::ios::app) << line << '\n'; });
+  log(line);
   if (options_.on_notice) options_.on_notice(line);
+}
+
+void RunLoop::log(const std::string& line) {
+  net::asio::post(
+      disk_, [line, file = options_.run_directory / "log"] { std::ofstream(file, std::ios::app) << line << '\n'; });
+}
+
+// In the log only: a search may give many orders at once, and the results have the reasons.
+void RunLoop::log_order(const record::Ordered& order) {
+  static constexpr const char* kWords[] = {
+      " stops: ", " pauses: ", " trains on: ", " trains another number of epochs: "};
+  log(printable(
+      "model " + std::to_string(order.model.value) + kWords[static_cast<std::size_t>(order.kind)] + order.reason,
+      kLongestNotice));
 }
 
 void RunLoop::notices(const Narrator::Lines& lines) {
@@ -50,6 +64,11 @@ void RunLoop::report_progress() {
   if (options_.on_progress) options_.on_progress(progress());
 }
 
+// A clone's first units are its ancestors'.
+std::uint32_t RunLoop::units_done(const Model& model) {
+  return model.version - std::min(model.version, model.inherited);
+}
+
 RunProgress RunLoop::progress() const {
   const Ledger& ledger = coordinator_.ledger();
   RunProgress progress{ledger, {}, clock_.seconds(), 0, 0, -1, coordinator_.stopping()};
@@ -68,8 +87,8 @@ RunProgress RunLoop::progress() const {
     progress.workers.push_back(worker);
   }
   for (const Model& model : ledger.models()) {
-    progress.units_done += model.version;
-    progress.units_total += model.status == Status::Running ? ledger.plan().units() : model.version;
+    progress.units_done += units_done(model);
+    progress.units_total += units_done(model) + ledger.units_left(model);
   }
   const double done_here = static_cast<double>(progress.units_done) - started_units_;
   if (done_here > 0) {

@@ -73,6 +73,8 @@ std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, Lease
     if (owners.find(owner) == std::string::npos) owners += (owners.empty() ? "" : " or ") + owner;
     if (owners.size() > 60) break;
   }
+  if (model.status == Status::Paused) return "is paused by the search";
+  if (coordinator_.waits_for_search(model)) return "waits for the others of its epoch, and for the search";
   return owners.empty() ? "waits for its final state to be collected" : "waits for a place on " + owners;
 }
 

@@ -30,7 +30,7 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   const net::Address source = net::Address::parse(address);
   const Connection peer = co_await call(source, HostRole::Worker);
   remember(peer);
-  const message::Fetch request{lease.model, lease.unit, lease.parent};
+  const message::Fetch request{lease.parent_owner(), lease.unit, lease.parent};
   const message::Bytes request_bytes = message::encode(request);
   co_await peer->send(kind_of<message::Fetch>(), request_bytes);
   const net::Message answer = co_await peer->receive(net::deadline_in(kAnswerPatience));
@@ -40,9 +40,9 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   const auto state = message::decode<message::State>(answer.control.span());
   if (state.unreadable) throw StateDamaged("[fetch] " + source.text() + ": " + state.text);
   if (!state.found) throw StateLost("[fetch] " + source.text() + ": " + state.text);
-  std::optional<std::uint64_t> known = slots_->known_state_bytes(lease.model, cargo->config);
+  std::optional<std::uint64_t> known = slots_->known_state_bytes(lease.identity(), cargo->config);
   if (!known) {
-    const auto size = [this, c = cargo.get()] { return slots_->state_bytes(c->lease.model, c->config); };
+    const auto size = [this, c = cargo.get()] { return slots_->state_bytes(c->lease.identity(), c->config); };
     known = co_await on_disk(disk_, size);
   }
   const std::uint64_t expected = *known;

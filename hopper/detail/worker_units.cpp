@@ -40,7 +40,7 @@ constexpr std::size_t kBlocksAhead = 3;
 // Finds a trainer, or leaves it to the compute thread to find one when the unit begins.
 net::Awaitable<worker::Event> Worker::prepare(CargoPtr cargo) {
   if (!take_place(cargo) && device_.is_cpu()) {  // building takes milliseconds: the conversations must not wait
-    const auto build = [this, c = cargo.get()] { return slots_->take_early(c->lease.model, c->config); };
+    const auto build = [this, c = cargo.get()] { return slots_->take_early(c->lease.identity(), c->config); };
     std::unique_ptr<Trainer> built = co_await on_disk(disk_, build);
     {
       const std::scoped_lock lock(mutex_);
@@ -62,7 +62,7 @@ net::Awaitable<worker::Event> Worker::read(CargoPtr cargo) {
 // Gives a free trainer to a waiting job. The job keeps it unless make_room() takes it back.
 bool Worker::take_place(const CargoPtr& cargo) {
   const std::scoped_lock lock(mutex_);
-  if (is_waiting(cargo)) cargo->trainer = slots_->take_free(cargo->lease.model, cargo->config);
+  if (is_waiting(cargo)) cargo->trainer = slots_->take_free(cargo->lease.identity(), cargo->config);
   return cargo->trainer != nullptr;
 }
 
@@ -182,7 +182,7 @@ void Worker::make_room(Cargo& cargo) {
 
 UnitMetrics Worker::train(Cargo& cargo) {
   const Lease& lease = cargo.lease;
-  if (!cargo.trainer) cargo.trainer = slots_->take(lease.model, cargo.config);
+  if (!cargo.trainer) cargo.trainer = slots_->take(lease.identity(), cargo.config);
   Trainer& trainer = *cargo.trainer;
   reserve_blocks(trainer.state().layout().bytes);
   if (cargo.bytes && !cargo.loaded) load(cargo);

@@ -6,17 +6,13 @@
 namespace hop::hopper {
 namespace {
 
-std::uint32_t next_unit(const ScheduleView& view, const ModelView& model) {
-  return view.plan.units() - std::min(model.units_left, view.plan.units());
-}
-
 // The most work that a model will have left which trains at the worker now and stays there for its next unit.
 double claim(const ScheduleView& view, const WorkerView& worker) {
   double most = 0;
   for (const ModelId id : worker.busy) {
     const ModelView& model = view.models[id.index()];
     if (model.units_left < 2) continue;
-    const std::uint32_t after = next_unit(view, model) + 1;
+    const std::uint32_t after = model.next_unit + 1;
     if (view.plan.owner(view.plan.partition(model.id, after)) != worker.id) continue;
     most = std::max(most, (model.units_left - 1) * model.unit_seconds);
   }
@@ -26,7 +22,7 @@ double claim(const ScheduleView& view, const WorkerView& worker) {
 // In `Fixed` order there is one candidate. In `Free` order the model goes round, too, past what it has visited.
 PartitionId due(const ScheduleView& view, const ModelView& model) {
   if (model.candidates.size() == 1) return model.candidates.front();
-  const PartitionId place = view.plan.partition(model.id, next_unit(view, model));
+  const PartitionId place = view.plan.partition(model.id, model.next_unit);
   const auto next = std::lower_bound(model.candidates.begin(), model.candidates.end(), place);
   return next != model.candidates.end() ? *next : model.candidates.front();
 }

@@ -29,7 +29,7 @@ GridSearch::GridSearch(Space space) : space_(std::move(space)) {
   }
 }
 
-std::optional<Config> GridSearch::ask() {
+std::optional<Proposal> GridSearch::ask() {
   if (next_ == size_) return std::nullopt;
   // Reads the combination's number as digits: the last name is the lowest digit.
   std::uint64_t place = size_;
@@ -41,7 +41,7 @@ std::optional<Config> GridSearch::ask() {
     config.set(name, choices[rest / place]);
     rest %= place;
   }
-  return config;
+  return Proposal{std::move(config)};
 }
 
 }  // namespace hop::hopper

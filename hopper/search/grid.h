@@ -12,8 +12,7 @@ class GridSearch final : public Search {
  public:
   /// Throws ConfigError for a bad space and for a range, which a grid cannot enumerate.
   explicit GridSearch(Space space);
-  std::optional<Config> ask() override;
-  Decision tell(ModelId, std::uint32_t, const EpochMetrics&) override { return Decision::Continue; }
+  std::optional<Proposal> ask() override;
 
   /// How many combinations there are.
   std::uint64_t size() const { return size_; }

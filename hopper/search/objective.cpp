@@ -26,6 +26,10 @@ Objective parse_objective(std::string_view name) {
                     std::string(name) + "`" + hint(name, kNames));
 }
 
+bool is_maximised(Objective objective) {
+  return objective == Objective::ValidAccuracy || objective == Objective::HighestOwn;
+}
+
 std::optional<double> score(Objective objective, const EpochMetrics& metrics) {
   std::optional<double> value;
   switch (objective) {
@@ -44,8 +48,7 @@ std::optional<double> score(Objective objective, const EpochMetrics& metrics) {
       break;
   }
   if (!value || !std::isfinite(*value)) return std::nullopt;
-  const bool is_maximised = objective == Objective::ValidAccuracy || objective == Objective::HighestOwn;
-  return is_maximised ? *value : -*value;
+  return is_maximised(objective) ? *value : -*value;
 }
 
 }  // namespace hop::hopper

@@ -26,6 +26,8 @@ std::string to_string(Objective objective);
 /// nearest of them.
 Objective parse_objective(std::string_view name);
 
+/// Whether the metric is better the higher it is.
+bool is_maximised(Objective objective);
 /// A score to be maximised (losses are negated); none if the metric is missing or not finite.
 std::optional<double> score(Objective objective, const EpochMetrics& metrics);
 

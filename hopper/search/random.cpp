@@ -56,14 +56,14 @@ RandomSearch::RandomSearch(Space space, std::uint32_t samples, std::uint64_t see
   if (samples_ == 0) throw ConfigError("[search] expected samples >= 1, got 0");
 }
 
-std::optional<Config> RandomSearch::ask() {
+std::optional<Proposal> RandomSearch::ask() {
   if (next_ == samples_) return std::nullopt;
   const std::uint32_t trial = next_++;
   Config config;
   for (const auto& [name, dimension] : space_) {
     config.set(name, sample(dimension, unit_interval(hash64(seed_, name, {trial}))));
   }
-  return config;
+  return Proposal{std::move(config)};
 }
 
 }  // namespace hop::hopper

@@ -13,8 +13,7 @@ class RandomSearch final : public Search {
  public:
   /// Throws ConfigError for a bad space and for samples == 0.
   RandomSearch(Space space, std::uint32_t samples, std::uint64_t seed);
-  std::optional<Config> ask() override;
-  Decision tell(ModelId, std::uint32_t, const EpochMetrics&) override { return Decision::Continue; }
+  std::optional<Proposal> ask() override;
 
  private:
   Space space_;

@@ -2,37 +2,51 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <string>
-#include <string_view>
+#include <vector>
 
 #include "base/ids.h"
-#include "hopper/config.h"
 #include "hopper/metrics.h"
+#include "hopper/search/proposal.h"
 
 namespace hop::hopper {
 
-/// The answer of a search about a model after one of its epochs.
-enum class Decision : std::uint8_t { Continue, Stop };
-
-/// A model-selection procedure. Pure: its answers are a function of its construction and of the calls so far, so that
-/// the calls in the journal replay it. Models are numbered 0, 1, ... in the order in which `ask` hands them out.
+/// A model-selection procedure. Pure: its answers are a function of its construction and of the calls so far.
+///
+/// Time passes in ticks: all living models train one epoch per tick. At the end of a tick the search is told about each
+/// model that took part, by id, whatever the order of arrival. Then it gives its orders, and asks for new models, which
+/// train from the next tick on. So the answers do not depend on the number of workers, nor on faults:
+///
+///   ask ask ... ask | tell tell withdrawn tell, end_of_tick, ask ask | tell tell ...
+///
+/// The journal keeps what was asked for and ordered, and a resumed run obeys the journal. There a new object hears the
+/// same calls again, and its answers are put aside.
 class Search {
  public:
   virtual ~Search() = default;
 
-  /// The next configuration, or none for now. Called until it returns none, at the start and after every `tell`.
-  virtual std::optional<Config> ask() = 0;
+  /// The next model, or none for now. Called until it gives none: at the start, and after each end_of_tick().
+  virtual std::optional<Proposal> ask() = 0;
 
-  /// `model` ended epoch `epoch` (from 0). For a model that diverged or was quarantined there is one more call, with a
-  /// training loss of +infinity, whose answer is ignored. In `fixed` order the calls come by (epoch, model), in `free`
-  /// order as units commit.
-  virtual Decision tell(ModelId model, std::uint32_t epoch, const EpochMetrics& metrics) = 0;
+  /// The proposal has become this model. In a resumed run, the proposal of the journal: where libraries compute
+  /// otherwise than before, it may differ from the last answer of ask().
+  virtual void asked(ModelId, const Proposal&) {}
 
-  /// Whether `tell` may answer Stop. If so, a model waits at the end of an epoch until the search has been told.
-  /// Otherwise epochs have no barrier, and the answer is ignored.
-  virtual bool stops_early() const { return false; }
+  /// `model` ended its epoch `epoch` (from 0).
+  virtual void tell(ModelId, std::uint32_t /*epoch*/, const EpochMetrics&) {}
+
+  /// `model` is told no more. (A person may bring a quarantined model back, and then it is told again.)
+  virtual void withdrawn(ModelId, Withdrawal) {}
+
+  /// The tick is over. The orders, at most one per model. Stop, Pause and SetEpochs are for models that wait at a
+  /// barrier, Resume is for paused ones; Stop and SetEpochs also take paused ones. Where no model is left that trains
+  /// and the search asks for none, paused models are stopped, and the run ends.
+  virtual std::vector<SearchOrder> end_of_tick() { return {}; }
+
+  /// Whether a model waits at the end of its epoch `epoch` (from 0) until the orders of that tick are in the journal.
+  /// The answer must always be the same. Where nobody waits, workers never stand still for the search. The state of a
+  /// model that waits is there for a clone; an older one may have to be trained again.
+  virtual bool barrier_at(std::uint32_t /*epoch*/) const { return false; }
 };
 
 }  // namespace hop::hopper

@@ -2,6 +2,8 @@
 #include "hopper/simulate/checker.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include "hopper/simulate/toy_model.h"
 
@@ -29,6 +31,8 @@ std::uint32_t power_above(std::uint32_t n) {
 
 Checker::Checker(const Scenario& scenario, Holds holds, Lost lost)
     : scenario_(scenario),
+      calm_(calm_run(scenario)),
+      barrier_(make_search(scenario)),
       holds_(std::move(holds)),
       lost_(std::move(lost)),
       starts_(spread(power_above(scenario.plan.partitions), scenario.plan.partitions)) {}
@@ -40,6 +44,12 @@ void Checker::require(bool holds, const std::string& promise, ModelId model) con
 // ---- what goes in ---------------------------------------------------------------------------------------------------
 
 void Checker::coordinator_starts() { stopping_ = false; }
+
+// Where a model is cured, its return changes what the search hears.
+std::unique_ptr<Search> Checker::search() {
+  if (is_cured_later()) return make_search(scenario_);
+  return witness(make_search(scenario_), calm_.calls, heard_);
+}
 
 void Checker::coordinator_died(std::uint64_t records) {
   is_durable(records);
@@ -137,17 +147,19 @@ void Checker::judge(const action::Append& append) {
   write_down(written_, append.record);
 }
 
-void Checker::write_down(Books& books, const Record& record) {
+void Checker::write_down(Books& books, const Record& record) const {
   if (const auto* commit = std::get_if<record::Commit>(&record)) {
     Chain& chain = books[commit->model];
     chain.commits.resize(std::max<std::size_t>(chain.commits.size(), commit->unit + 1));
     chain.commits[commit->unit] = *commit;
     chain.version = commit->unit + 1;
     chain.holder = commit->worker;
+    chain.stored_as.reset();
     ++chain.records;
   } else if (const auto* rollback = std::get_if<record::Rollback>(&record)) {
     Chain& chain = books[rollback->model];
     chain.version = rollback->version;
+    chain.stored_as.reset();
     if (rollback->version > 0) {
       chain.holder = *rollback->worker;
       chain.commits[rollback->version - 1].attempt = rollback->attempt;
@@ -162,7 +174,64 @@ void Checker::write_down(Books& books, const Record& record) {
   } else if (const auto* retry = std::get_if<record::Retry>(&record)) {
     books[retry->model].quarantined = false;
     ++books[retry->model].records;
+  } else if (const auto* ticked = std::get_if<record::Ticked>(&record)) {
+    decide(books, *ticked);
+  } else if (std::holds_alternative<record::Asked>(record) || std::holds_alternative<record::Ordered>(record)) {
+    books.undecided.push_back(record);
   }
+}
+
+void Checker::decide(Books& books, const record::Ticked& ticked) const {
+  const std::vector<Record> all = std::exchange(books.undecided, {});
+  for (std::size_t i = all.size() - ticked.decisions; i < all.size(); ++i) {
+    if (const auto* asked = std::get_if<record::Asked>(&all[i])) {
+      give_birth(books, *asked);
+      continue;
+    }
+    const auto& order = std::get<record::Ordered>(all[i]);
+    Chain& chain = books.at(order.model);
+    if (order.kind == SearchOrder::Kind::SetEpochs) {
+      chain.goal = order.epochs;
+      continue;
+    }
+    chain.paused = order.kind == SearchOrder::Kind::Pause;
+    chain.stopped = order.kind == SearchOrder::Kind::Stop;
+    if (order.kind == SearchOrder::Kind::Resume) chain.born = ticked.tick + 1 - epochs_done(chain);
+  }
+  books.ticks = ticked.tick + 1;
+}
+
+void Checker::give_birth(Books& books, const record::Asked& asked) const {
+  Chain chain;
+  chain.goal = asked.epochs;
+  chain.born = books.ticks + 1 - (asked.parent ? asked.parent->epoch + 1 : 0);
+  if (asked.parent) {
+    const Chain& parent = books.at(asked.parent->model);
+    chain.parent = asked.parent;
+    chain.inherited = (asked.parent->epoch + 1) * scenario_.plan.partitions;
+    chain.commits.assign(parent.commits.begin(), parent.commits.begin() + chain.inherited);
+    if (asked.place) {
+      chain.version = chain.inherited;
+      chain.holder = asked.place->worker;
+      const bool is_lent_on = parent.stored_as && parent.version == chain.inherited;
+      chain.stored_as = is_lent_on ? parent.stored_as : asked.parent->model;
+    }
+  }
+  books[asked.model] = std::move(chain);
+}
+
+std::uint32_t Checker::epochs_done(const Chain& chain) const {
+  return static_cast<std::uint32_t>(chain.commits.size()) / scenario_.plan.partitions;
+}
+
+bool Checker::has_ended(const Chain& chain) const {
+  const bool diverged = !chain.commits.empty() && !std::isfinite(chain.commits.back().metrics.train_loss);
+  return diverged || chain.stopped || epochs_done(chain) == chain.goal || chain.paused;  // paused: when nobody is left
+}
+
+ModelId Checker::ancestor(ModelId model, std::uint32_t unit) const {
+  while (unit < written_.at(model).inherited) model = written_.at(model).parent->model;
+  return model;
 }
 
 void Checker::judge_commit(const record::Commit& commit) {
@@ -175,7 +244,8 @@ void Checker::judge_commit(const record::Commit& commit) {
   const Digest parent = chain.digest();
   require(commit.parent == parent, "a commit's parent is the commit before it", commit.model);
   judge_visit(commit.model, commit.unit, commit.partition, commit.worker);
-  require(commit.digest == train_toy(parent, commit.model, commit.unit / scenario_.plan.partitions, commit.partition),
+  const ModelId trained_as = ancestor(commit.model, commit.unit);
+  require(commit.digest == train_toy(parent, trained_as, commit.unit / scenario_.plan.partitions, commit.partition),
           "what is committed was trained from the parent on the partition that is named", commit.model);
   require(commit.unit >= chain.commits.size() || commit.digest == chain.commits[commit.unit].digest,
           "what is trained again gives the same digest", commit.model);
@@ -192,8 +262,9 @@ void Checker::judge_rollback(const record::Rollback& rollback) {
   require(chain.records == on_disk_.at(rollback.model).records, "one record of a model at a time", rollback.model);
   require(!chain.quarantined && !chain.collected, "nothing is rolled back after the end", rollback.model);
   require(!leases_.contains(rollback.model), "a model rolls back when its lease has ended", rollback.model);
-  require(lost_(chain.holder, rollback.model, static_cast<std::uint32_t>(chain.version)),
-          "only what is lost is rolled back", rollback.model);
+  const ModelId stored_as = chain.stored_as.value_or(rollback.model);
+  require(lost_(chain.holder, stored_as, static_cast<std::uint32_t>(chain.version)), "only what is lost is rolled back",
+          rollback.model);
   require(connected_.size() == scenario_.plan.workers, "a rollback waits until all were heard of", rollback.model);
   for (const auto& [worker, states] : known_) {
     for (const HeldState& h : states) {
@@ -202,7 +273,7 @@ void Checker::judge_rollback(const record::Rollback& rollback) {
       require(!is_left, "a rollback goes to the newest version that is left", rollback.model);
     }
   }
-  forget(chain.holder, rollback.model, static_cast<std::uint32_t>(chain.version));
+  if (!chain.stored_as) forget(chain.holder, rollback.model, static_cast<std::uint32_t>(chain.version));
 }
 
 void Checker::judge_visit(ModelId model, std::uint32_t unit, PartitionId partition, WorkerId worker) const {
@@ -210,7 +281,7 @@ void Checker::judge_visit(ModelId model, std::uint32_t unit, PartitionId partiti
   require(partition.value < plan.partitions && partition.value * plan.workers / plan.partitions == worker.value,
           "a partition is visited where it lies", model);
   if (plan.order == Order::Fixed) {
-    const std::uint32_t start = starts_[model.value % plan.partitions];
+    const std::uint32_t start = starts_[ancestor(model, unit).value % plan.partitions];
     require(partition.value == (start + unit) % plan.partitions, "the order of visits is fixed", model);
     return;
   }
@@ -229,6 +300,7 @@ void Checker::judge_visit(ModelId model, std::uint32_t unit, PartitionId partiti
 
 void Checker::judge(const action::SendLease& sent) {
   const Lease& lease = sent.lease;
+  require(on_disk_.contains(lease.model), "nobody trains before the search's wish is durable", lease.model);
   const Chain& chain = written_[lease.model];
   require(!stopping_, "no lease after Ctrl-C", lease.model);
   require(!leases_.contains(lease.model), "one lease per model", lease.model);
@@ -243,6 +315,11 @@ void Checker::judge(const action::SendLease& sent) {
           "leases go to the living", lease.model);
   require(leases_of(sent.peer.worker).size() < scenario_.options.queue_depth, "queues are bounded", lease.model);
   judge_visit(lease.model, lease.unit, lease.partition, sent.peer.worker);
+  judge_barrier(sent);
+  require(lease.identity() == ancestor(lease.model, lease.unit), "a unit is trained as the model whose unit it is",
+          lease.model);
+  require(lease.unit == 0 || lease.stored_as == chain.stored_as, "the lease says in whose name its parent is stored",
+          lease.model);
   if (lease.unit == 0) {
     require(!lease.source && lease.parent == Digest{}, "version 0 has no source", lease.model);
   } else {
@@ -253,6 +330,19 @@ void Checker::judge(const action::SendLease& sent) {
     require(alive_.contains(chain.holder), "nobody is sent to the dead", lease.model);
   }
   leases_[lease.model] = {sent.peer, lease};
+}
+
+// Units that are trained again wait for nobody.
+void Checker::judge_barrier(const action::SendLease& sent) const {
+  const Lease& lease = sent.lease;
+  const Chain& chain = on_disk_.at(lease.model);
+  if (lease.unit < chain.commits.size()) return;
+  require(!chain.stopped && !chain.paused, "who was stopped or paused trains no further", lease.model);
+  require(lease.epoch < chain.goal, "nobody trains longer than the search wants", lease.model);
+  const bool is_at_end = lease.unit % scenario_.plan.partitions == 0 && lease.epoch > 0;
+  if (!is_at_end || is_cured_later() || !barrier_->barrier_at(lease.epoch - 1)) return;
+  require(chain.born + lease.epoch - 1 < on_disk_.ticks, "models wait at a barrier until the decision is durable",
+          lease.model);
 }
 
 void Checker::judge(const action::Answer& answer) {
@@ -284,6 +374,11 @@ void Checker::judge(const action::Release& release) {
     require(!is_older || alive_.contains(chain.holder), "what may be the newest that is left is not released",
             release.model);
   }
+  for (const auto& [model, clone] : on_disk_) {
+    const bool begins_with_it =
+        clone.stored_as == release.model && clone.version == release.version && clone.holder == release.peer.worker;
+    require(!begins_with_it, "the state that a clone begins with is kept", model);
+  }
   std::erase_if(known, is_it);
 }
 
@@ -293,6 +388,7 @@ void Checker::judge(const action::SendCollect& collect) {
               found->second.commits.size() == collect.version && found->second.holder == collect.peer.worker,
           "final states are fetched from where they lie", collect.model);
   require(!found->second.collected, "final states are fetched once", collect.model);
+  require(has_ended(found->second), "only who has ended is collected", collect.model);
   require(collecting_.insert(collect.model).second, "final states are fetched once at a time", collect.model);
 }
 
@@ -314,11 +410,12 @@ void Checker::after_step(const Coordinator& coordinator, bool replay) {
   coordinator.check_invariants();
   for (const auto& [model, chain] : on_disk_) {
     if (chain.version == 0 || chain.collected) continue;
-    require(holds_(chain.holder, model, static_cast<std::uint32_t>(chain.version), chain.digest()),
+    require(holds_(chain.holder, chain.stored_as.value_or(model), static_cast<std::uint32_t>(chain.version),
+                   chain.digest()),
             "the newest durable state exists", model);
   }
   if (!replay) return;
-  Ledger ledger(scenario_.plan, make_search(scenario_));
+  Ledger ledger(scenario_.plan);
   for (const Record& record : durable_records()) ledger.apply(record);
   const auto replayed = ledger.models();
   const auto live = coordinator.ledger().models();
@@ -327,9 +424,11 @@ void Checker::after_step(const Coordinator& coordinator, bool replay) {
 }
 
 void Checker::after_run(const Coordinator& coordinator) const {
-  require(coordinator.ledger().models().size() == scenario_.models, "every model was asked for", {});
+  require(coordinator.ledger().models().size() == calm_.fates.size(), "every model was asked for", {});
+  require(is_cured_later() || heard_ == calm_.calls.size(), "the search hears the calls of the calm run to the end",
+          {});
   for (const Model& model : coordinator.ledger().models()) {
-    const Fate expected = fate(scenario_, model.id);
+    const Fate& expected = calm_.fates[model.id.index()];
     require(model.status == expected.status,
             "a model ends as it must, not " + to_string(model.status) + " (" + model.reason + ")", model.id);
     require(model.version == expected.units && model.visits.size() == expected.units,
@@ -337,11 +436,12 @@ void Checker::after_run(const Coordinator& coordinator) const {
     if (model.status == Status::Quarantined) continue;
     Digest weights;  // the weights of the calm run
     for (std::uint32_t unit = 0; unit < model.version; ++unit) {
+      const ModelId who = calm_.ancestor(model.id, unit);
       const PartitionId partition =
           scenario_.plan.order == Order::Fixed
-              ? PartitionId{(starts_[model.id.value % starts_.size()] + unit) % scenario_.plan.partitions}
+              ? PartitionId{(starts_[who.value % starts_.size()] + unit) % scenario_.plan.partitions}
               : model.visits[unit].partition;
-      weights = train_toy(weights, model.id, unit / scenario_.plan.partitions, partition);
+      weights = train_toy(weights, who, unit / scenario_.plan.partitions, partition);
     }
     require(on_disk_.at(model.id).collected == weights.hex(), "the final weights are those of the calm run", model.id);
   }

@@ -12,6 +12,7 @@
 
 #include "hopper/coordinator.h"
 #include "hopper/simulate/scenario.h"
+#include "hopper/simulate/toy_search.h"
 #include "hopper/simulate/violation.h"
 
 namespace hop::hopper::simulate {
@@ -25,6 +26,9 @@ namespace hop::hopper::simulate {
 ///   - if a disk loses it, the model goes back to the newest version that is left, and repeated units give the same
 ///     digests;
 ///   - only a model with a fault of its own is quarantined;
+///   - the search hears the calls of the calm run, in their order, in every life of the coordinator;
+///   - what it orders counts once it is durable, and models wait for that where they must;
+///   - the state that a clone begins with is kept until the clone's first commit;
 ///   - the journal replays to the coordinator's state.
 class Checker {
  public:
@@ -37,6 +41,8 @@ class Checker {
   Checker(const Scenario& scenario, Holds holds, Lost lost);
 
   void coordinator_starts();
+  /// The search for the next life of the coordinator. It throws Violation for a call that is not that of the calm run.
+  std::unique_ptr<Search> search();
   /// The coordinator died; the first `records` records of its journal survive.
   void coordinator_died(std::uint64_t records);
   void before_step(const Event& event);
@@ -60,6 +66,12 @@ class Checker {
     std::size_t version = 0;              // of the newest state
     WorkerId holder;                      // of that version; meaningless for version 0
     std::uint64_t records = 0;
+    std::optional<Parent> parent;
+    std::optional<ModelId> stored_as;  // the parent, until the clone has a state of its own
+    std::uint32_t inherited = 0;       // commits of its ancestors
+    std::uint32_t born = 0;
+    std::uint32_t goal = 0;  // epochs
+    bool paused = false, stopped = false;
     bool quarantined = false;
     std::optional<std::string> collected;
 
@@ -71,8 +83,17 @@ class Checker {
       return unit < commits.size() && commits[unit].attempt == attempt;
     }
   };
-  using Books = std::map<ModelId, Chain>;
-  static void write_down(Books& books, const Record& record);
+  struct Books : std::map<ModelId, Chain> {
+    std::uint32_t ticks = 0;
+    std::vector<Record> undecided;  // since the last Ticked
+  };
+  void write_down(Books& books, const Record& record) const;
+  void decide(Books& books, const record::Ticked& ticked) const;
+  void give_birth(Books& books, const record::Asked& asked) const;
+  std::uint32_t epochs_done(const Chain& chain) const;
+  bool has_ended(const Chain& chain) const;
+  bool is_cured_later() const { return scenario_.poison && scenario_.cured; }
+  ModelId ancestor(ModelId model, std::uint32_t unit) const;
 
   void hears(const event::WorkerUp& up);
   void hears(const event::WorkerDown& down);
@@ -95,6 +116,7 @@ class Checker {
   void judge(const A&) const {}
   void judge_commit(const record::Commit& commit);
   void judge_rollback(const record::Rollback& rollback);
+  void judge_barrier(const action::SendLease& sent) const;
   void judge_visit(ModelId model, std::uint32_t unit, PartitionId partition, WorkerId worker) const;
 
   void end_lease(const Peer& peer, ModelId model, Attempt attempt);
@@ -103,6 +125,9 @@ class Checker {
   void require(bool holds, const std::string& promise, ModelId model) const;
 
   const Scenario& scenario_;
+  CalmRun calm_;
+  std::size_t heard_ = 0;            // of its calls, by the present search
+  std::unique_ptr<Search> barrier_;  // asked for its barriers only
   Holds holds_;
   Lost lost_;
   std::vector<std::uint32_t> starts_;  // the van der Corput order, computed in another way

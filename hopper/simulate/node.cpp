@@ -102,13 +102,13 @@ void Node::execute(const worker::action::Prepare& prepare) { step(event::Prepare
 
 void Node::execute(const worker::action::Fetch& fetch) {
   later(world_.transfer_time(), [this, lease = fetch.lease] {
-    arrive(lease, world_.fetch(peer_.worker, *lease.source, lease.model, lease.unit));
+    arrive(lease, world_.fetch(peer_.worker, *lease.source, lease.parent_owner(), lease.unit));
   });
 }
 
 void Node::execute(const worker::action::Read& read) {
   disk_.then({}, [this, life = life_, lease = read.lease] {
-    if (life == life_) arrive(lease, disk_.read(lease.model, lease.unit));
+    if (life == life_) arrive(lease, disk_.read(lease.parent_owner(), lease.unit));
   });
 }
 

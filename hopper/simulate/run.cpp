@@ -174,9 +174,10 @@ class Cluster final : private World {
   }
 
   double seconds_of(const Lease& lease) const {
-    const Config& config = coordinator_.ledger().model(lease.model).config;
+    const ModelId model = lease.identity();
+    const Config& config = coordinator_.ledger().model(model).config;
     const double seconds =
-        check_seconds("unit_seconds", options_.unit_seconds ? options_.unit_seconds(lease.model, config) : 1);
+        check_seconds("unit_seconds", options_.unit_seconds ? options_.unit_seconds(model, config) : 1);
     Rng rng(hash64(experiment_.seed, "unit", {lease.model.value, lease.unit}));
     return seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
   }
@@ -187,7 +188,7 @@ class Cluster final : private World {
     const double seconds = seconds_[worker.index()];
     ++report_.units;
     trained_seconds_ += seconds;
-    return {metrics_of(lease, seconds), Digest{lease.model.value, lease.unit + std::uint64_t{1}}};
+    return {metrics_of(lease, seconds), Digest{lease.identity().value, lease.unit + std::uint64_t{1}}};
   }
 
   UnitMetrics metrics_of(const Lease& lease, double seconds) const {
@@ -197,7 +198,8 @@ class Cluster final : private World {
     EpochMetrics epoch;
     epoch.train_loss = 1.0 / (1 + lease.epoch);
     if (options_.metrics) {
-      epoch = options_.metrics(lease.model, coordinator_.ledger().model(lease.model).config, lease.epoch);
+      const ModelId model = lease.identity();
+      epoch = options_.metrics(model, coordinator_.ledger().model(model).config, lease.epoch);
     }
     metrics.train_loss = epoch.train_loss;
     if (!lease.validate) return metrics;

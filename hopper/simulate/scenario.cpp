@@ -49,52 +49,24 @@ void draw_disks(Rng& rng, Troubles& t) {
   t.tear = drawn(rng, 1);
 }
 
-bool coin_stops(const Scenario& s, ModelId model, std::uint32_t epoch) {
-  return s.stops_early && hash64(s.seed, "stop", {model.value, epoch}) % 3 == 0;
+void draw_search(Rng& rng, Scenario& s) {
+  const double kind = rng.uniform();
+  s.search = kind < 0.5    ? SearchKind::AllAtOnce
+             : kind < 0.65 ? SearchKind::Coins
+             : kind < 0.85 ? SearchKind::Evolving
+                           : SearchKind::Halving;
+  if (s.search == SearchKind::Evolving) s.most_clones = rng.between(1, 4);
+  if (s.search >= SearchKind::Evolving) s.plan.epochs = rng.between(2, 4);
 }
-
-// Hands out half of its models at the start and one more with every tell.
-class ToySearch final : public Search {
- public:
-  explicit ToySearch(const Scenario& scenario) : scenario_(scenario) {
-    allowed_ = scenario.stops_early ? (scenario.models + 1) / 2 : scenario.models;
-  }
-  std::optional<Config> ask() override {
-    if (next_ >= std::min(allowed_, scenario_.models)) return std::nullopt;
-    return Config{{"index", std::int64_t{next_++}}};
-  }
-  Decision tell(ModelId model, std::uint32_t epoch, const EpochMetrics&) override {
-    ++allowed_;
-    return coin_stops(scenario_, model, epoch) ? Decision::Stop : Decision::Continue;
-  }
-  bool stops_early() const override { return scenario_.stops_early; }
-
- private:
-  const Scenario& scenario_;
-  std::uint32_t allowed_ = 0;
-  std::uint32_t next_ = 0;
-};
 
 }  // namespace
 
 Time unit_time(const Scenario& s, WorkerId worker, ModelId model, std::uint32_t unit) {
   Rng rng(hash64(s.seed, "unit", {model.value, unit}));
   const double factor = (1 - s.jitter + 2 * s.jitter * rng.uniform()) * s.slowness[worker.index()];
-  return Time(static_cast<Time::rep>(static_cast<double>(s.unit_time[model.index()].count()) * factor));
+  return Time(
+      static_cast<Time::rep>(static_cast<double>(s.unit_time[model.index() % s.unit_time.size()].count()) * factor));
 }
-
-Fate fate(const Scenario& s, ModelId model) {
-  for (std::uint32_t unit = 0; unit < s.plan.units(); ++unit) {
-    if (unit == s.bad_unit && s.poison == model && !s.cured) return {Status::Quarantined, unit};
-    if (unit == s.bad_unit && s.divergent == model) return {Status::Diverged, unit + 1};
-    const bool last = unit + 1 == s.plan.units();
-    if (s.plan.ends_epoch(unit) && !last && coin_stops(s, model, s.plan.epoch(unit)))
-      return {Status::Stopped, unit + 1};
-  }
-  return {Status::Finished, s.plan.units()};
-}
-
-std::unique_ptr<Search> make_search(const Scenario& scenario) { return std::make_unique<ToySearch>(scenario); }
 
 Scenario draw_scenario(std::uint64_t seed) {
   Rng rng(hash64(seed, "scenario"));
@@ -105,12 +77,13 @@ Scenario draw_scenario(std::uint64_t seed) {
   s.plan.epochs = rng.between(1, 3);
   s.plan.order = rng.chance(0.7) ? Order::Fixed : Order::Free;
   s.models = rng.between(1, 6);
-  s.stops_early = rng.chance(0.3);
+  draw_search(rng, s);
   s.options.queue_depth = rng.between(1, 3);
   s.options.max_failures = 1000;  // chance must not condemn an innocent model
   s.options.attempt_block = rng.chance(0.3) ? rng.between(1, 4) : 64;
 
-  for (std::uint32_t i = 0; i < s.models; ++i) s.unit_time.push_back(milliseconds(rng.between(10, 100)));
+  for (std::uint32_t i = 0; i < s.models + s.most_clones; ++i)
+    s.unit_time.push_back(milliseconds(rng.between(10, 100)));
   for (std::uint32_t w = 0; w < s.plan.workers; ++w) s.slowness.push_back(rng.chance(0.2) ? 8 : 1);
   s.jitter = rng.uniform() * 0.5;
   s.message_delay = microseconds(rng.chance(0.5) ? 100 : rng.between(1000, 50000));
@@ -131,7 +104,8 @@ Scenario draw_scenario(std::uint64_t seed) {
     t.die_before_result = t.die_before_sending = t.die_after_result = t.die_after_commit = t.die_on_lease = 0;
     t.lose_connection = t.unit_fails = 0;
   }
-  s.cured = rng.chance(0.5);
+  const bool is_judged_by_others = s.search == SearchKind::Evolving || s.search == SearchKind::Halving;
+  s.cured = rng.chance(0.5) && !is_judged_by_others;  // the moment of its return would change the fates of others
   draw_losses(rng, s.troubles);
   if (s.poison) s.troubles.errs = s.troubles.blackout = s.troubles.die_on_release = s.troubles.die_after_rollback = 0;
   s.save_time = milliseconds(rng.chance(0.5) ? 0 : rng.between(1, 200));
@@ -140,9 +114,11 @@ Scenario draw_scenario(std::uint64_t seed) {
 }
 
 std::string describe(const Scenario& s) {
+  static constexpr const char* kSearches[] = {"", ", coins", ", evolving", ", halving"};
   return "seed " + std::to_string(s.seed) + ": " + (s.plan.order == Order::Fixed ? "fixed" : "free") + " order, " +
          std::to_string(s.models) + " models, " + std::to_string(s.plan.partitions) + " partitions, " +
-         std::to_string(s.plan.workers) + " workers, " + std::to_string(s.plan.epochs) + " epochs";
+         std::to_string(s.plan.workers) + " workers, " + std::to_string(s.plan.epochs) + " epochs" +
+         kSearches[static_cast<std::size_t>(s.search)];
 }
 
 }  // namespace hop::hopper::simulate

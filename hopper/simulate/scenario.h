@@ -48,11 +48,20 @@ struct Troubles {
   Time stall_time{};
 };
 
+/// What chooses the models.
+enum class SearchKind : std::uint8_t {
+  AllAtOnce,  ///< all models at the start, to their end
+  Coins,      ///< asks step by step, and stops models by coins of (seed, model, epoch)
+  Evolving,   ///< stops, pauses, resumes, shortens and clones models by coins of (seed, tick, model)
+  Halving     ///< successive halving, as it ships
+};
+
 struct Scenario {
   std::uint64_t seed = 0;
   Plan plan{};
   std::uint32_t models = 1;
-  bool stops_early = false;  ///< the search stops models by a coin of (seed, model, epoch), and asks step by step
+  SearchKind search = SearchKind::AllAtOnce;
+  std::uint32_t most_clones = 0;  ///< that an Evolving search asks for, beside `models`
   CoordinatorOptions options{};
 
   std::vector<Time> unit_time{};   ///< per model
@@ -75,16 +84,6 @@ struct Scenario {
 
 /// The time that `worker` takes for the unit: a function of the scenario alone.
 Time unit_time(const Scenario& scenario, WorkerId worker, ModelId model, std::uint32_t unit);
-
-/// The fate that a model must have, with any troubles.
-struct Fate {
-  Status status = Status::Finished;
-  std::uint32_t units = 0;  ///< committed units
-};
-Fate fate(const Scenario& scenario, ModelId model);
-
-/// The search of the scenario: configuration i is `{index = i}`.
-std::unique_ptr<Search> make_search(const Scenario& scenario);
 
 /// A scenario drawn from a seed: order, sizes, speeds and troubles of every kind.
 Scenario draw_scenario(std::uint64_t seed);

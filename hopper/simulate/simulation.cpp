@@ -20,8 +20,9 @@ Time deadline(const Scenario& s) {
   const double slowest = *std::max_element(s.slowness.begin(), s.slowness.end()) * (1 + s.jitter);
   return s.troubles.until + s.troubles.cut_time +
          4 * Time(static_cast<Time::rep>(static_cast<double>(work.count()) * slowest)) +
-         4 * s.plan.units() * s.models * (s.sync_time * 2 + s.transfer_time + s.message_delay * 3) +
-         seconds(60) * s.models;
+         4 * s.plan.units() * static_cast<std::uint32_t>(s.unit_time.size()) *
+             (s.sync_time * 2 + s.transfer_time + s.message_delay * 3) +
+         seconds(60) * static_cast<int>(s.unit_time.size());
 }
 
 }  // namespace
@@ -83,18 +84,26 @@ void Simulation::look_at_disks() {
     const Node& node = *nodes_[known.id.index()];
     const bool is_there = known.alive && node.connected() && node.peer().incarnation == known.incarnation;
     for (const HeldState& state : is_there ? node.disk().files() : std::vector<HeldState>()) {
-      if (coordinator_->ledger().model(state.model).status == Status::Quarantined) continue;  // it may be retried
+      if (is_kept(state)) continue;
       throw Violation("what nobody needs is deleted (model " + std::to_string(state.model.value) + ")");
     }
   }
 }
 
+// A quarantined model may be retried. It goes on from its state, which may be that of its parent.
+bool Simulation::is_kept(const HeldState& state) const {
+  const auto models = coordinator_->ledger().models();
+  return std::any_of(models.begin(), models.end(), [&](const Model& model) {
+    const bool is_lent = model.stored_as == state.model && model.version == state.version;
+    return model.status == Status::Quarantined && (model.id == state.model || is_lent);
+  });
+}
+
 // ---- the coordinator's process --------------------------------------------------------------------------------------
 
 void Simulation::start_coordinator() {
-  coordinator_ =
-      std::make_unique<Coordinator>(scenario_.plan, make_search(scenario_), make_policy({}, scenario_.plan.order),
-                                    checker_.durable_records(), scenario_.options);
+  coordinator_ = std::make_unique<Coordinator>(scenario_.plan, checker_.search(), make_policy({}, scenario_.plan.order),
+                                               checker_.durable_records(), scenario_.options);
   checker_.coordinator_starts();
   event::Started started;  // `hop resume --retry`, after a person has mended the poisonous model
   for (const Model& model : coordinator_->ledger().models()) {
@@ -152,8 +161,19 @@ void Simulation::count(const Event& event, const std::vector<Action>& actions) {
   for (const Action& action : actions) {
     const auto* answer = std::get_if<action::Answer>(&action);
     if (answer != nullptr && answer->verdict == Verdict::Stale) ++summary_.stale;
+    const auto* sent = std::get_if<action::SendLease>(&action);
+    if (sent != nullptr && sent->lease.trained_as) ++summary_.relearned;
     const auto* append = std::get_if<action::Append>(&action);
     if (append == nullptr) continue;
+    if (const auto* order = std::get_if<record::Ordered>(&append->record)) {
+      summary_.stopped += order->kind == SearchOrder::Kind::Stop ? 1U : 0U;
+      summary_.paused += order->kind == SearchOrder::Kind::Pause ? 1U : 0U;
+      summary_.resumed += order->kind == SearchOrder::Kind::Resume ? 1U : 0U;
+    }
+    if (const auto* asked = std::get_if<record::Asked>(&append->record); asked != nullptr && asked->parent) {
+      ++summary_.clones;
+      summary_.orphans += asked->place ? 0U : 1U;
+    }
     if (std::holds_alternative<record::Quarantine>(append->record)) ++summary_.condemned;
     if (std::holds_alternative<record::Retry>(append->record)) ++summary_.retried;
     if (const auto* rollback = std::get_if<record::Rollback>(&append->record)) {

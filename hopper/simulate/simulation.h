@@ -47,6 +47,12 @@ struct Summary {
   std::uint64_t stalled = 0;     ///< times that a disk took long
   std::uint64_t full = 0;        ///< ends of the run, because a disk had no room
   std::uint64_t torn = 0;        ///< states of which a dying worker left a part
+  std::uint64_t stopped = 0;     ///< orders of the search to stop a model
+  std::uint64_t paused = 0;      ///< ... to pause one
+  std::uint64_t resumed = 0;     ///< ... to let one go on
+  std::uint64_t clones = 0;      ///< models that begin with the state of another one
+  std::uint64_t orphans = 0;     ///< ... whose parent's state was gone
+  std::uint64_t relearned = 0;   ///< units of ancestors that clones trained again
   bool operator==(const Summary&) const = default;
 };
 
@@ -108,6 +114,7 @@ class Simulation final : private World {
 
   // Troubles.
   void look_at_disks();
+  bool is_kept(const HeldState& state) const;
   bool trouble(double probability);
   void kill(WorkerId worker, bool crashes = false);
   void black_out();

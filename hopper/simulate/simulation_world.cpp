@@ -29,11 +29,11 @@ std::pair<UnitMetrics, Digest> Simulation::train(WorkerId worker, const Lease& l
   metrics.state_bytes = kStateBytes;
   metrics.seconds = std::chrono::duration<double>(unit_time(worker, lease)).count();
   metrics.received_bytes = lease.source ? kStateBytes : 0;
-  if (lease.validate) metrics.valid_accuracy = 0.5;
-  if (scenario_.divergent == lease.model && scenario_.bad_unit == lease.unit) {
+  if (lease.validate) metrics.valid_accuracy = toy_accuracy(scenario_, lease.identity(), lease.epoch);
+  if (scenario_.divergent == lease.identity() && scenario_.bad_unit == lease.unit) {
     metrics.train_loss = std::numeric_limits<double>::infinity();
   }
-  Digest digest = train_toy(parent, lease.model, lease.epoch, lease.partition);
+  Digest digest = train_toy(parent, lease.identity(), lease.epoch, lease.partition);
   const bool errs = checker_.is_done(lease.model, lease.unit) && trouble(scenario_.troubles.errs);
   if (errs) digest.low ^= 1;
   summary_.erred += errs ? 1 : 0;

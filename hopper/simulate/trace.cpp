@@ -26,6 +26,19 @@ struct RecordWriter {
            (r.worker ? " on" + number("w", r.worker->value) + text(r.attempt) : "") + ": " + r.reason;
   }
   std::string operator()(const record::Retry& r) const { return " RETRY" + text(r.model); }
+  std::string operator()(const record::Asked& r) const {
+    return " ASKED" + text(r.model) + " " + r.config.to_text() + number("epochs ", r.epochs) +
+           (r.parent ? " from" + text(r.parent->model) + number("epoch ", r.parent->epoch) : "") +
+           (r.place ? " on" + number("w", r.place->worker.value) : "");
+  }
+  std::string operator()(const record::Ordered& r) const {
+    static constexpr const char* kKinds[] = {" stop", " pause", " resume", " set epochs"};
+    return " ORDERED" + text(r.model) + kKinds[static_cast<std::size_t>(r.kind)] + number("", r.epochs) + ": " +
+           r.reason;
+  }
+  std::string operator()(const record::Ticked& r) const {
+    return " TICKED" + number("", r.tick) + number("decisions ", r.decisions);
+  }
 };
 
 struct EventWriter {
@@ -67,7 +80,9 @@ struct ActionWriter {
   std::string operator()(const action::SendLease& a) const {
     return "SEND_LEASE" + text(a.peer) + text(a.lease.model) + number("unit ", a.lease.unit) +
            number("partition ", a.lease.partition.value) + text(a.lease.attempt) +
-           (a.lease.source ? " from" + number("w", a.lease.source->value) : "");
+           (a.lease.source ? " from" + number("w", a.lease.source->value) : "") +
+           (a.lease.trained_as ? " as" + text(*a.lease.trained_as) : "") +
+           (a.lease.stored_as ? " stored as" + text(*a.lease.stored_as) : "");
   }
   std::string operator()(const action::CancelLease& a) const {
     return "CANCEL_LEASE" + text(a.peer) + text(a.model) + text(a.attempt);

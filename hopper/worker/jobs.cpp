@@ -69,7 +69,7 @@ void Jobs::look_for_parent(Job& job) {
     job.stage = Stage::Fetching;
     return emit(action::Fetch{lease, job.source});
   }
-  const auto held = held_.find({lease.model, lease.unit});
+  const auto held = held_.find({lease.parent_owner(), lease.unit});
   if (held == held_.end()) {
     return give_up(lease.attempt, Failure::StateLost, "the parent state is not on this node");
   }
@@ -147,7 +147,7 @@ void Jobs::on(const event::Failed& failed) {
   const Job* job = find(failed.attempt);
   if (job == nullptr || job->stage == Stage::Durable) return;
   if (job->stage == Stage::Fetching && job->source.empty() && failed.failure == Failure::StateLost) {
-    held_.erase({job->lease.model, job->lease.unit});
+    held_.erase({job->lease.parent_owner(), job->lease.unit});
   }
   if (job->stage == Stage::Training) free_since_ = now_;
   give_up(failed.attempt, failed.failure, failed.text);

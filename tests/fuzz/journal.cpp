@@ -79,11 +79,17 @@ std::string enveloped(const std::vector<std::vector<std::byte>>& payloads);
 std::vector<std::vector<std::byte>> whole_run() {
   std::vector<std::vector<std::byte>> payloads{encode(JournalHeader{"toy-1", xxh3_128(as_bytes(kToml)), {3, 4}})};
   Ledger ledger = restore(experiment(), kPartitions, {}).ledger;
+  const auto asked = [](std::uint32_t id, std::optional<Parent> parent) {
+    return record::Asked{.model = ModelId{id}, .config = {{"lr", 0.5 / (id + 1)}}, .epochs = 2, .parent = parent};
+  };
   const auto add = [&](const Record& record) {
     ledger.apply(record);
     payloads.push_back(encode(record));
   };
   add(record::Reserve{Attempt{100}});
+  add(asked(0, {}));
+  add(asked(1, {}));
+  add(record::Ticked{0, 2});
   add(record::Arithmetic{WorkerId{0}, "v3, oneDNN"});
   const auto commit = [&](std::uint32_t id) {
     const Model& model = ledger.model(ModelId{id});
@@ -99,7 +105,6 @@ std::vector<std::vector<std::byte>> whole_run() {
     c.metrics.rows = 100;
     c.metrics.state_bytes = 64;
     if (ledger.plan().ends_epoch(c.unit)) c.metrics.valid_loss = c.metrics.valid_accuracy = 0.5;
-    if (c.unit == 0) c.config = model.config.to_text();
     add(c);
   };
   for (int unit = 0; unit < 3; ++unit) commit(0);
@@ -107,7 +112,12 @@ std::vector<std::vector<std::byte>> whole_run() {
                        ledger.model(ModelId{0}).visits[0].attempt, "version 3 is gone"});
   add(record::Quarantine{ModelId{1}, "caf\xE9: \x1b[31m no memory"});
   add(record::Retry{ModelId{1}});
-  for (int unit = 0; unit < 4; ++unit) commit(1);
+  for (int unit = 0; unit < 2; ++unit) commit(1);
+  for (int unit = 0; unit < 1; ++unit) commit(0);
+  add(SearchOrder::set_epochs(ModelId{1}, 2, "goes on"));
+  add(asked(2, Parent{ModelId{1}, 0}));
+  add(record::Ticked{1, 2});
+  for (int unit = 0; unit < 2; ++unit) commit(1);
   add(record::Collected{ModelId{1}, 64, std::string(64, 'a')});
   return payloads;
 }
@@ -115,8 +125,8 @@ std::vector<std::vector<std::byte>> whole_run() {
 std::vector<std::string> seeds() {
   std::vector<std::vector<std::byte>> payloads = whole_run();
   std::vector<std::string> all{enveloped({payloads[0]}), enveloped(payloads)};
-  all.push_back(all[1].substr(0, all[1].size() - 5));                  // torn
-  all.push_back(enveloped({payloads.begin(), payloads.begin() + 8}));  // a model is set aside, with a strange reason
+  all.push_back(all[1].substr(0, all[1].size() - 5));                   // torn
+  all.push_back(enveloped({payloads.begin(), payloads.begin() + 11}));  // a model is set aside, with a strange reason
   // Every payload but the first begins at an odd place of the file.
   for (auto& payload : payloads) payload.resize((payload.size() + 3) / 4 * 4 + (&payload == payloads.data() ? 1 : 0));
   all.push_back(enveloped(payloads));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -29,8 +30,17 @@ inline std::unique_ptr<Policy> policy(Order order) {
 // A coordinator and its journal; `synced` says when records become durable.
 class Drive {
  public:
+  using MakeSearch = std::function<std::unique_ptr<Search>()>;
+
   explicit Drive(Plan plan, std::uint32_t models = 1, std::vector<Record> records = {}, CoordinatorOptions options = {})
-      : plan_(plan), models_(models), options_(options), durable_(std::move(records)), synced_(durable_.size()) {
+      : Drive(
+            plan, [models] { return grid(models); }, std::move(records), options) {}
+  Drive(Plan plan, MakeSearch search, std::vector<Record> records = {}, CoordinatorOptions options = {})
+      : plan_(plan),
+        search_(std::move(search)),
+        options_(options),
+        durable_(std::move(records)),
+        synced_(durable_.size()) {
     begin();
   }
 
@@ -128,19 +138,20 @@ class Drive {
   }
   const Model& model(std::uint32_t id) const { return coordinator_->ledger().model(ModelId{id}); }
   const Coordinator& coordinator() const { return *coordinator_; }
+  const std::vector<Record>& journal() const { return durable_; }
 
   std::vector<Action> actions;
   Time now{};
 
  private:
   void begin(const event::Started& started = {}) {
-    coordinator_ = std::make_unique<Coordinator>(plan_, grid(models_), policy(plan_.order), durable_, options_);
+    coordinator_ = std::make_unique<Coordinator>(plan_, search_(), policy(plan_.order), durable_, options_);
     step(started);
     if (durable_.size() > synced_) sync();
   }
 
   Plan plan_;
-  std::uint32_t models_;
+  MakeSearch search_;
   CoordinatorOptions options_;
   std::vector<Record> durable_;
   std::size_t synced_;

@@ -18,10 +18,13 @@ using testing::SizeIs;
 TEST(Coordinator, LeasesNothingBeforeItsAttemptsAreReservedOnTheDisk) {
   Coordinator coordinator(kOneWorker, grid(1), policy(Order::Fixed));
   const auto first = coordinator.step(event::Started{}, Time{});
-  ASSERT_THAT(first, SizeIs(1));
-  EXPECT_TRUE(std::holds_alternative<record::Reserve>(std::get<action::Append>(first[0]).record));
+  ASSERT_THAT(first, SizeIs(3));
+  EXPECT_TRUE(std::holds_alternative<record::Asked>(std::get<action::Append>(first[0]).record));
+  EXPECT_TRUE(std::holds_alternative<record::Ticked>(std::get<action::Append>(first[1]).record));
+  EXPECT_TRUE(std::holds_alternative<record::Reserve>(std::get<action::Append>(first[2]).record));
   EXPECT_THAT(coordinator.step(event::WorkerUp{peer(0), {}}, Time{}), IsEmpty());
-  const auto then = coordinator.step(event::Synced{1}, Time{});
+  EXPECT_THAT(coordinator.step(event::Synced{2}, Time{}), IsEmpty()) << "the model is there, but no attempt";
+  const auto then = coordinator.step(event::Synced{3}, Time{});
   ASSERT_THAT(then, SizeIs(1));
   EXPECT_TRUE(std::holds_alternative<action::SendLease>(then[0]));
 }
@@ -75,7 +78,7 @@ TEST(Coordinator, RefusesAPolicyThatLeasesWhatItMayNot) {
   Coordinator coordinator(kOneWorker, grid(1), std::make_unique<Wrong>());
   coordinator.step(event::Started{}, Time{});
   coordinator.step(event::WorkerUp{peer(0), {}}, Time{});
-  EXPECT_THROW(coordinator.step(event::Synced{1}, Time{}), Error);
+  EXPECT_THROW(coordinator.step(event::Synced{3}, Time{}), Error);
 }
 
 // ---- the end --------------------------------------------------------------------------------------------------------

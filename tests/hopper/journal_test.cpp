@@ -51,20 +51,24 @@ record::Commit commit(std::uint32_t unit) {
     c.metrics.valid_loss = 0.0;
     c.metrics.valid_accuracy = 0.925;
   }
-  if (unit == 0) c.config = "lr=0.001";
   return c;
 }
 
-const std::vector<Record> kRecords{record::Reserve{Attempt{1025}},
-                                   commit(0),
-                                   commit(1),
-                                   record::Quarantine{ModelId{2}, "unit 4 lost its worker 3 times"},
-                                   record::Collected{ModelId{3}, 1ULL << 33, std::string(64, 'a')},
-                                   record::Arithmetic{WorkerId{1}, "x86-64-v4, bf16, oneDNN 2.6.3"},
-                                   commit(2),
-                                   record::Rollback{ModelId{3}, 2, WorkerId{1}, Attempt{101}, "version 3 is gone"},
-                                   record::Rollback{ModelId{4}, 0, std::nullopt, {}, "version 1 is gone"},
-                                   record::Retry{ModelId{2}}};
+const std::vector<Record> kRecords{
+    record::Reserve{Attempt{1025}},
+    commit(0),
+    commit(1),
+    record::Quarantine{ModelId{2}, "unit 4 lost its worker 3 times"},
+    record::Collected{ModelId{3}, 1ULL << 33, std::string(64, 'a')},
+    record::Arithmetic{WorkerId{1}, "x86-64-v4, bf16, oneDNN 2.6.3"},
+    commit(2),
+    record::Rollback{ModelId{3}, 2, WorkerId{1}, Attempt{101}, "version 3 is gone"},
+    record::Rollback{ModelId{4}, 0, std::nullopt, {}, "version 1 is gone"},
+    record::Retry{ModelId{2}},
+    record::Asked{ModelId{5}, {{"lr", 0.001}, {"n", std::int64_t{3}}}, 8, {}, {}},
+    record::Asked{ModelId{6}, {}, 8, Parent{ModelId{0}, 3}, record::Place{WorkerId{1}, Attempt{7}}},
+    SearchOrder::set_epochs(ModelId{6}, 4, "rank 2 of 9"),
+    record::Ticked{4, 3}};
 const JournalHeader kHeader{"cifar-1", {12, 34}, {56, 78}};
 
 class Journals : public testing::Test {
@@ -343,6 +347,21 @@ TEST_F(Journals, MayBeSyncedByOneThreadWhileAnotherAppends) {
   const JournalContents contents = read_journal(path_);
   ASSERT_EQ(contents.records.size(), kMany);
   for (std::uint32_t i = 0; i < kMany; ++i) EXPECT_EQ(std::get<record::Commit>(contents.records[i]).unit, i);
+}
+
+// The first record of a run of an older Hopscotch, whose journals did not say what the search asked for.
+TEST_F(Journals, OfVersion1AreRefusedByName) {
+  constexpr std::string_view kHex =
+      "70000000a80e304300000000000000000c00000008000c00070008000800000000000001100000000c002c0004000800"
+      "0c001c000c0000000100000024000000354f7f6cd61693a0243b31326f409d8e95f4c88af5fc417b313652cf100ee892"
+      "1800000064656d6f2d3137393538363132363434353533333036393800000000";
+  std::string bytes;
+  for (std::size_t i = 0; i < kHex.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(std::string(kHex.substr(i, 2)), nullptr, 16));
+  }
+  std::ofstream(path_, std::ios::binary) << bytes;
+  EXPECT_THAT([&] { read_journal(path_); },
+              ThrowsMessage<JournalError>(HasSubstr("expected format version 2, got 1: a journal of version 1")));
 }
 
 }  // namespace

@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "hopper/results.h"
-#include "hopper/search/grid.h"
 
 namespace hop::hopper {
 namespace {
@@ -19,38 +18,6 @@ using testing::IsEmpty;
 using testing::ThrowsMessage;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-std::unique_ptr<Search> grid(std::uint32_t models) {
-  Choices index;
-  for (std::uint32_t i = 0; i < models; ++i) index.emplace_back(std::int64_t{i});
-  return std::make_unique<GridSearch>(Space{{"index", index}});
-}
-
-// Says what it is told, and stops whom it is asked to stop.
-class Listener final : public Search {
- public:
-  struct Told {
-    std::uint32_t model, epoch;
-    double loss;
-    bool operator==(const Told&) const = default;
-  };
-  Listener(std::uint32_t models, std::vector<Told>& told, std::function<bool(std::uint32_t, std::uint32_t)> stop = {})
-      : models_(models), told_(told), stop_(std::move(stop)) {}
-  std::optional<Config> ask() override {
-    if (next_ == models_) return std::nullopt;
-    return Config{{"index", std::int64_t{next_++}}};
-  }
-  Decision tell(ModelId model, std::uint32_t epoch, const EpochMetrics& metrics) override {
-    told_.push_back({model.value, epoch, metrics.train_loss});
-    return stop_ && stop_(model.value, epoch) ? Decision::Stop : Decision::Continue;
-  }
-  bool stops_early() const override { return stop_ != nullptr; }
-
- private:
-  std::uint32_t models_, next_ = 0;
-  std::vector<Told>& told_;
-  std::function<bool(std::uint32_t, std::uint32_t)> stop_;
-};
 
 record::Commit next_commit(const Ledger& ledger, std::uint32_t id, double loss = 1) {
   const Model& model = ledger.model(ModelId{id});
@@ -65,33 +32,51 @@ record::Commit next_commit(const Ledger& ledger, std::uint32_t id, double loss =
   c.metrics.train_loss = loss;
   c.metrics.rows = 10;
   c.metrics.seconds = 2;
-  if (model.version == 0) c.config = model.config.to_text();
   return c;
 }
 
 void commit(Ledger& ledger, std::uint32_t id, double loss = 1) { ledger.apply(next_commit(ledger, id, loss)); }
 
-Ledger reserved(Plan plan, std::unique_ptr<Search> search) {
-  Ledger ledger(plan, std::move(search));
+record::Asked asked(const Ledger& ledger, std::uint32_t id) {
+  return {.model = ModelId{id}, .config = {{"index", std::int64_t{id}}}, .epochs = ledger.plan().epochs};
+}
+
+// A ledger with attempts and models.
+Ledger begun(Plan plan, std::uint32_t models) {
+  Ledger ledger(plan);
   ledger.apply(record::Reserve{Attempt{1000}});
+  for (std::uint32_t id = 0; id < models; ++id) ledger.apply(asked(ledger, id));
+  ledger.apply(record::Ticked{0, models});
   return ledger;
 }
 
-TEST(Ledger, AsksForAllModelsAtTheStart) {
-  const Ledger ledger({4, 2, 1, Order::Fixed}, grid(3));
+void tick(Ledger& ledger, const std::vector<Record>& decisions = {}) {
+  for (const Record& record : decisions) ledger.apply(record);
+  ledger.apply(record::Ticked{ledger.tick(), static_cast<std::uint32_t>(decisions.size())});
+}
+
+TEST(Ledger, HasTheModelsThatADecisionIncludes) {
+  Ledger ledger({4, 2, 1, Order::Fixed});
+  for (std::uint32_t id = 0; id < 3; ++id) ledger.apply(asked(ledger, id));
+  EXPECT_THAT(ledger.models(), IsEmpty()) << "nothing counts before the decision is whole";
+  ledger.apply(record::Ticked{0, 3});
   ASSERT_EQ(ledger.models().size(), 3U);
   EXPECT_EQ(ledger.model(ModelId{2}).config.integer("index"), 2);
+  EXPECT_EQ(ledger.model(ModelId{2}).born, 1U);
   EXPECT_THROW(ledger.model(ModelId{3}), IndexError);
 }
 
-TEST(Ledger, RefusesAPlanThatCannotBeOrASearchWithoutModels) {
-  std::vector<Listener::Told> told;
-  EXPECT_THROW(Ledger({2, 3, 1, Order::Fixed}, grid(1)), ConfigError);
-  EXPECT_THROW(Ledger({2, 2, 1, Order::Fixed}, std::make_unique<Listener>(0, told)), ConfigError);
+TEST(Ledger, PassesOverADecisionThatACrashCutOff) {
+  Ledger ledger({4, 2, 1, Order::Fixed});
+  for (const std::uint32_t id : {0U, 1U, 0U, 1U, 2U}) ledger.apply(asked(ledger, id));
+  ledger.apply(record::Ticked{0, 3});
+  EXPECT_EQ(ledger.models().size(), 3U);
 }
 
+TEST(Ledger, RefusesAPlanThatCannotBe) { EXPECT_THROW(Ledger({2, 3, 1, Order::Fixed}), ConfigError); }
+
 TEST(Ledger, FollowsAModelThroughItsUnits) {
-  Ledger ledger = reserved({4, 2, 2, Order::Fixed}, grid(1));
+  Ledger ledger = begun({4, 2, 2, Order::Fixed}, 1);
   commit(ledger, 0, 4);
   record::Commit c = next_commit(ledger, 0, 2);
   c.metrics.rows = 30;
@@ -116,11 +101,11 @@ TEST(Ledger, FollowsAModelThroughItsUnits) {
   EXPECT_EQ(ledger.peak_rss_bytes(), 99U);
   EXPECT_THAT(ledger.gaps(), ElementsAre(0, 0.25, 0));
   EXPECT_THAT(ledger.idle(), ElementsAre(0, 0.75, 0));
-  EXPECT_EQ(ledger.sequence(), 4U);
+  EXPECT_EQ(ledger.sequence(), 6U);
 }
 
 TEST(Results, TellGapsOfPrefetchedUnitsFromThoseOfUnitsThatWereOrderedLate) {
-  Ledger ledger = reserved({4, 1, 2, Order::Fixed}, grid(1));
+  Ledger ledger = begun({4, 1, 2, Order::Fixed}, 1);
   const std::vector<std::pair<double, double>> gaps_and_idle = {{-1, -1},   {0.001, 0},   {0.003, 0},
                                                                 {0.002, 0}, {0.050, 0.5}, {0.070, 1e-9}};
   for (const auto& [gap, idle] : gaps_and_idle) {
@@ -142,7 +127,7 @@ TEST(Results, TellGapsOfPrefetchedUnitsFromThoseOfUnitsThatWereOrderedLate) {
 }
 
 TEST(Ledger, SumsUpAnEpochAndTakesItsValidationFromTheLastUnit) {
-  Ledger ledger = reserved({2, 1, 2, Order::Fixed}, grid(1));
+  Ledger ledger = begun({2, 1, 2, Order::Fixed}, 1);
   commit(ledger, 0, 3);
   record::Commit c = next_commit(ledger, 0, 1);
   c.metrics.valid_accuracy = 0.5;
@@ -156,7 +141,7 @@ TEST(Ledger, SumsUpAnEpochAndTakesItsValidationFromTheLastUnit) {
 }
 
 TEST(Ledger, EndsAModelAfterItsLastUnitAndARunWhenAllAreCollected) {
-  Ledger ledger = reserved({2, 1, 1, Order::Fixed}, grid(1));
+  Ledger ledger = begun({2, 1, 1, Order::Fixed}, 1);
   commit(ledger, 0);
   EXPECT_FALSE(ledger.owes_collection(ledger.model(ModelId{0})));
   commit(ledger, 0);
@@ -167,11 +152,13 @@ TEST(Ledger, EndsAModelAfterItsLastUnitAndARunWhenAllAreCollected) {
   EXPECT_FALSE(ledger.complete());
   ledger.apply(record::Collected{model.id, 12, "abc"});
   EXPECT_EQ(ledger.model(ModelId{0}).file->bytes, 12U);
+  EXPECT_FALSE(ledger.complete()) << "the search has the word";
+  tick(ledger);
   EXPECT_TRUE(ledger.complete());
 }
 
 TEST(Ledger, TrainsAModelAgainWhoseFileIsLost) {
-  Ledger ledger = reserved({2, 1, 1, Order::Fixed}, grid(1));
+  Ledger ledger = begun({2, 1, 1, Order::Fixed}, 1);
   const record::Commit first = next_commit(ledger, 0);
   ledger.apply(first);
   commit(ledger, 0);
@@ -186,7 +173,7 @@ TEST(Ledger, TrainsAModelAgainWhoseFileIsLost) {
 }
 
 TEST(Ledger, RemembersInFreeOrderWhatAnEpochStillOwes) {
-  Ledger ledger = reserved({3, 1, 2, Order::Free}, grid(1));
+  Ledger ledger = begun({3, 1, 2, Order::Free}, 1);
   const auto visit = [&](std::uint32_t partition) {
     record::Commit c = next_commit(ledger, 0);
     c.partition = PartitionId{partition};
@@ -201,7 +188,7 @@ TEST(Ledger, RemembersInFreeOrderWhatAnEpochStillOwes) {
 }
 
 TEST(Ledger, RefusesRecordsThatContradictIt) {
-  Ledger ledger = reserved({4, 2, 1, Order::Fixed}, grid(2));
+  Ledger ledger = begun({4, 2, 1, Order::Fixed}, 2);
   commit(ledger, 0);
   const auto refuses = [&](std::function<void(record::Commit&)> change, const std::string& message) {
     record::Commit c = next_commit(ledger, 0);
@@ -215,16 +202,13 @@ TEST(Ledger, RefusesRecordsThatContradictIt) {
   refuses([](auto& c) { c.worker = WorkerId{1}; }, "a visit that is due");
   refuses([](auto& c) { c.attempt = Attempt{1000}; }, "a reserved attempt");
   refuses([](auto& c) { c.model = ModelId{2}; }, "2 models");
-  record::Commit other = next_commit(ledger, 1);
-  other.config = "index=7";
-  EXPECT_THAT([&] { ledger.apply(other); }, ThrowsMessage<JournalError>(HasSubstr("configuration `index=1`")));
   EXPECT_THROW(ledger.apply(record::Reserve{Attempt{1000}}), JournalError);
   EXPECT_THROW(ledger.apply(record::Collected{ModelId{0}, 1, ""}), JournalError);
-  EXPECT_EQ(ledger.sequence(), 2U);  // nothing of all this was counted
+  EXPECT_EQ(ledger.sequence(), 5U);  // nothing of all this was counted
 }
 
 TEST(Ledger, TellsWhoseArithmeticChanged) {
-  Ledger ledger = reserved({2, 2, 2, Order::Fixed}, grid(1));
+  Ledger ledger = begun({2, 2, 2, Order::Fixed}, 1);
   EXPECT_THAT(ledger.arithmetic(), ElementsAre("", ""));
   for (const std::uint32_t w : {0U, 1U, 1U}) ledger.apply(record::Arithmetic{WorkerId{w}, "v4"});
   EXPECT_THAT(ledger.arithmetic(), ElementsAre("v4", "v4"));
@@ -239,7 +223,7 @@ TEST(Ledger, TellsWhoseArithmeticChanged) {
 }
 
 TEST(Ledger, EndsAModelWhoseLossIsNotFiniteAndNoOther) {
-  Ledger ledger = reserved({2, 1, 2, Order::Fixed}, grid(2));
+  Ledger ledger = begun({2, 1, 2, Order::Fixed}, 2);
   commit(ledger, 0, kInfinity);
   const Model& model = ledger.model(ModelId{0});
   EXPECT_EQ(model.status, Status::Diverged);
@@ -251,54 +235,150 @@ TEST(Ledger, EndsAModelWhoseLossIsNotFiniteAndNoOther) {
 }
 
 TEST(Ledger, EndsAQuarantinedModelWithoutItsState) {
-  Ledger ledger = reserved({2, 1, 1, Order::Fixed}, grid(1));
+  Ledger ledger = begun({2, 1, 1, Order::Fixed}, 1);
   ledger.apply(record::Quarantine{ModelId{0}, "out of memory"});
   EXPECT_EQ(ledger.model(ModelId{0}).reason, "out of memory");
   EXPECT_FALSE(ledger.owes_collection(ledger.model(ModelId{0})));
+  tick(ledger);
   EXPECT_TRUE(ledger.complete());
   EXPECT_THROW(ledger.apply(record::Quarantine{ModelId{0}, "again"}), JournalError);
 }
 
-TEST(Ledger, TellsTheSearchByEpochAndModelInFixedOrder) {
-  std::vector<Listener::Told> told;
-  Ledger ledger = reserved({1, 1, 2, Order::Fixed}, std::make_unique<Listener>(3, told));
-  commit(ledger, 2, 20);
-  commit(ledger, 2, 21);
-  EXPECT_THAT(told, IsEmpty());  // models 0 and 1 come first
-  commit(ledger, 0, 0.5);
-  EXPECT_THAT(told, ElementsAre(Listener::Told{0, 0, 0.5}));
-  ledger.apply(record::Quarantine{ModelId{1}, ""});
-  EXPECT_THAT(told, ElementsAre(Listener::Told{0, 0, 0.5}, Listener::Told{1, 0, kInfinity}, Listener::Told{2, 0, 20}));
-  commit(ledger, 0, 0.25);
-  ASSERT_EQ(told.size(), 5U);
-  EXPECT_EQ(told[3], (Listener::Told{0, 1, 0.25}));
-  EXPECT_EQ(told[4], (Listener::Told{2, 1, 21}));
-}
+// ---- ticks
 
-TEST(Ledger, TellsTheSearchAsThingsArriveInFreeOrder) {
-  std::vector<Listener::Told> told;
-  Ledger ledger = reserved({1, 1, 2, Order::Free}, std::make_unique<Listener>(2, told));
-  commit(ledger, 1, 10);
-  commit(ledger, 1, 11);
-  commit(ledger, 0, kInfinity);
-  EXPECT_THAT(told, ElementsAre(Listener::Told{1, 0, 10}, Listener::Told{1, 1, 11}, Listener::Told{0, 0, kInfinity}));
-}
-
-TEST(Ledger, StopsAModelWhenTheSearchSaysSo) {
-  std::vector<Listener::Told> told;
-  const auto stop = [](std::uint32_t model, std::uint32_t epoch) { return model == 1 && epoch == 0; };
-  Ledger ledger = reserved({1, 1, 3, Order::Fixed}, std::make_unique<Listener>(2, told, stop));
-  commit(ledger, 1);
-  EXPECT_FALSE(ledger.may_train(ledger.model(ModelId{1})));  // its decision waits for model 0
-  EXPECT_TRUE(ledger.may_train(ledger.model(ModelId{0})));
+TEST(Ledger, EndsATickWhenEveryModelHasDoneItsEpoch) {
+  Ledger ledger = begun({1, 1, 3, Order::Fixed}, 3);
+  commit(ledger, 2);
+  commit(ledger, 2);  // ahead of the others
+  EXPECT_FALSE(ledger.tick_is_over());
   commit(ledger, 0);
-  EXPECT_EQ(ledger.model(ModelId{1}).status, Status::Stopped);
-  EXPECT_TRUE(ledger.owes_collection(ledger.model(ModelId{1})));
-  EXPECT_TRUE(ledger.may_train(ledger.model(ModelId{0})));
+  ledger.apply(record::Quarantine{ModelId{1}, ""});
+  EXPECT_TRUE(ledger.tick_is_over());
+  EXPECT_EQ(ledger.news(ledger.model(ModelId{0})), News::Epoch);
+  EXPECT_EQ(ledger.news(ledger.model(ModelId{1})), News::Withdrawn);
+  EXPECT_EQ(ledger.news(ledger.model(ModelId{2})), News::Epoch);
+  tick(ledger);
+  EXPECT_EQ(ledger.news(ledger.model(ModelId{1})), News::None) << "told once";
+  EXPECT_EQ(ledger.news(ledger.model(ModelId{2})), News::Epoch) << "its second epoch";
+  EXPECT_FALSE(ledger.tick_is_over()) << "model 0";
+  EXPECT_THAT(*ledger.refusal(record::Ticked{2, 0}), HasSubstr("models to end the tick"));
+  EXPECT_THAT(*ledger.refusal(record::Ticked{1, 0}), HasSubstr("expected tick 2"));
+}
+
+TEST(Ledger, LetsAModelComeBackInTheTickInProgress) {
+  Ledger ledger = begun({1, 1, 3, Order::Fixed}, 2);
+  commit(ledger, 0);
+  ledger.apply(record::Quarantine{ModelId{1}, ""});
+  tick(ledger);
+  commit(ledger, 0);
+  ledger.apply(record::Retry{ModelId{1}});
+  EXPECT_FALSE(ledger.tick_is_over()) << "model 1 owes its first epoch";
+  EXPECT_EQ(ledger.model(ModelId{1}).born, 2U);
+  commit(ledger, 1);
+  EXPECT_TRUE(ledger.tick_is_over());
+  EXPECT_EQ(ledger.news(ledger.model(ModelId{1})), News::Epoch);
+}
+
+TEST(Ledger, ObeysOrdersAtTheEndOfATick) {
+  Ledger ledger = begun({1, 1, 4, Order::Fixed}, 4);
+  for (std::uint32_t id = 0; id < 4; ++id) commit(ledger, id);
+  tick(ledger, {SearchOrder::stop(ModelId{0}, "worst"), SearchOrder::pause(ModelId{1}, "later"),
+                SearchOrder::set_epochs(ModelId{2}, 2, "short")});
+  EXPECT_EQ(ledger.model(ModelId{0}).status, Status::Stopped);
+  EXPECT_EQ(ledger.model(ModelId{0}).reason, "worst");
+  EXPECT_TRUE(ledger.owes_collection(ledger.model(ModelId{0})));
+  EXPECT_EQ(ledger.model(ModelId{1}).status, Status::Paused);
+  EXPECT_FALSE(ledger.owes_collection(ledger.model(ModelId{1})));
+  EXPECT_FALSE(ledger.may_train(ledger.model(ModelId{1})));
+  commit(ledger, 2);
+  EXPECT_EQ(ledger.model(ModelId{2}).status, Status::Finished);
+  commit(ledger, 3);
+  EXPECT_TRUE(ledger.tick_is_over()) << "nobody waits for a paused model";
+  EXPECT_EQ(ledger.news(ledger.model(ModelId{1})), News::None);
+  tick(ledger, {SearchOrder::resume(ModelId{1}, "now")});
+  EXPECT_EQ(ledger.model(ModelId{1}).born, 2U) << "its epoch 1 belongs to tick 3";
+  EXPECT_FALSE(ledger.tick_is_over());
+  commit(ledger, 1);
+  commit(ledger, 3);
+  EXPECT_EQ(ledger.news(ledger.model(ModelId{1})), News::Epoch);
+}
+
+TEST(Ledger, StopsPausedModelsWhenNobodyIsLeft) {
+  Ledger ledger = begun({1, 1, 2, Order::Fixed}, 1);
+  commit(ledger, 0);
+  tick(ledger, {SearchOrder::pause(ModelId{0}, "")});
+  EXPECT_EQ(ledger.model(ModelId{0}).status, Status::Stopped);
+  EXPECT_TRUE(ledger.owes_collection(ledger.model(ModelId{0})));
+}
+
+TEST(Ledger, RefusesOrdersThatContradictIt) {
+  Ledger ledger = begun({2, 1, 2, Order::Fixed}, 2);
+  for (int unit = 0; unit < 3; ++unit) commit(ledger, 0);
+  for (int unit = 0; unit < 2; ++unit) commit(ledger, 1);
+  const auto refuses = [&](const std::vector<Record>& decisions, const std::string& message) {
+    Ledger copy = ledger;
+    for (const Record& record : decisions) copy.apply(record);
+    const auto why = copy.refusal(record::Ticked{1, static_cast<std::uint32_t>(decisions.size())});
+    ASSERT_TRUE(why) << message;
+    EXPECT_THAT(*why, HasSubstr(message));
+  };
+  refuses({SearchOrder::stop(ModelId{0}, "")}, "a model that the order is for");  // it has trained on
+  refuses({SearchOrder::resume(ModelId{1}, "")}, "a model that the order is for");
+  refuses({SearchOrder::set_epochs(ModelId{1}, 3, "")}, "1 to 2 epochs");
+  refuses({SearchOrder::stop(ModelId{1}, ""), SearchOrder::stop(ModelId{1}, "")}, "one order in a tick");
+  refuses({SearchOrder::stop(ModelId{2}, "")}, "2 models");
+  refuses({asked(ledger, 3)}, "expected model 2");
+  record::Asked clone = asked(ledger, 2);
+  clone.parent = Parent{ModelId{0}, 1};
+  refuses({clone}, "an epoch that its parent has ended");
+  clone.parent = Parent{ModelId{1}, 0};
+  clone.epochs = 1;
+  refuses({clone}, "one of its own");
+}
+
+// ---- clones
+
+TEST(Ledger, LetsACloneGoOnFromItsParent) {
+  Ledger ledger = begun({2, 1, 3, Order::Fixed}, 1);
+  for (int unit = 0; unit < 2; ++unit) commit(ledger, 0, 0.5);
+  record::Asked clone = asked(ledger, 1);
+  clone.parent = Parent{ModelId{0}, 0};
+  clone.place = record::Place{WorkerId{0}, ledger.model(ModelId{0}).newest_attempt()};
+  tick(ledger, {clone});
+  const Model& model = ledger.model(ModelId{1});
+  EXPECT_EQ(model.born, 1U) << "its epoch 1 belongs to tick 2, as its parent's does";
+  EXPECT_EQ(model.version, 2U);
+  EXPECT_EQ(model.digest, ledger.model(ModelId{0}).digest);
+  EXPECT_EQ(model.stored_as, ModelId{0});
+  EXPECT_EQ(model.epochs, ledger.model(ModelId{0}).epochs);
+  EXPECT_EQ(model.seconds, 0) << "what its parent took counts there";
+  EXPECT_EQ(ledger.units_left(model), 4U);
+  EXPECT_EQ(ledger.ancestor(model, 1), ModelId{0});
+  EXPECT_EQ(ledger.ancestor(model, 2), ModelId{1});
+  EXPECT_EQ(model.candidates, std::vector<PartitionId>{PartitionId{1}}) << "it goes its own way";
+  commit(ledger, 1);
+  EXPECT_EQ(ledger.model(ModelId{1}).stored_as, std::nullopt);
+  EXPECT_EQ(ledger.model(ModelId{1}).own_units(), 1U);
+}
+
+TEST(Ledger, LetsACloneRepeatItsAncestorsWhoseStateIsGone) {
+  Ledger ledger = begun({2, 1, 3, Order::Fixed}, 1);
+  for (int unit = 0; unit < 2; ++unit) commit(ledger, 0);
+  record::Asked clone = asked(ledger, 1);
+  clone.parent = Parent{ModelId{0}, 0};
+  tick(ledger, {clone});
+  EXPECT_TRUE(ledger.model(ModelId{1}).is_behind());
+  EXPECT_EQ(ledger.units_left(ledger.model(ModelId{1})), 6U);
+  record::Commit again = next_commit(ledger, 1);
+  EXPECT_EQ(again.partition, PartitionId{0}) << "where its parent went";
+  EXPECT_THAT([&] { ledger.apply(again); }, ThrowsMessage<JournalError>(HasSubstr("again")));
+  again.digest = ledger.model(ModelId{0}).visits[0].digest;
+  ledger.apply(again);
+  EXPECT_EQ(ledger.retrained(), 1U);
 }
 
 TEST(Ledger, FindsTheBestModelByItsLastEpoch) {
-  Ledger ledger = reserved({1, 1, 2, Order::Fixed}, grid(4));
+  Ledger ledger = begun({1, 1, 2, Order::Fixed}, 4);
   EXPECT_EQ(ledger.best(Objective::TrainLoss), std::nullopt);
   commit(ledger, 0, 0.1);
   commit(ledger, 0, 0.9);
@@ -310,14 +390,14 @@ TEST(Ledger, FindsTheBestModelByItsLastEpoch) {
 }
 
 TEST(Ledger, IsTheSameAfterAReplay) {
-  std::vector<Record> records{record::Reserve{Attempt{1000}}};
-  Ledger ledger({3, 2, 2, Order::Free}, grid(2));
-  ledger.apply(records[0]);
+  Ledger ledger({3, 2, 2, Order::Free});
+  std::vector<Record> records{record::Reserve{Attempt{1000}}, asked(ledger, 0), asked(ledger, 1), record::Ticked{0, 2}};
+  for (const Record& record : records) ledger.apply(record);
   for (int i = 0; i < 5; ++i) {
     records.emplace_back(next_commit(ledger, static_cast<std::uint32_t>(i % 2)));
     ledger.apply(records.back());
   }
-  Ledger again({3, 2, 2, Order::Free}, grid(2));
+  Ledger again({3, 2, 2, Order::Free});
   for (const Record& record : records) again.apply(record);
   EXPECT_TRUE(std::equal(ledger.models().begin(), ledger.models().end(), again.models().begin()));
   EXPECT_EQ(ledger.reserved(), again.reserved());

@@ -4,8 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "hopper/search/grid.h"
-
 namespace hop::hopper {
 namespace {
 
@@ -38,9 +36,15 @@ class NarratorTest : public testing::Test {
   }
   void lose_in_unit(std::string why = "killed by signal 9") { narrator_.lost(kWorker, {std::move(why), true, unit()}); }
 
-  Ledger ledger_{Plan{3, 2, 2, Order::Fixed},
-                 std::make_unique<GridSearch>(
-                     Space{{"index", Choices{std::int64_t{0}, std::int64_t{1}, std::int64_t{2}, std::int64_t{3}}}})};
+  // A ledger with four models.
+  static Ledger begun() {
+    Ledger ledger(Plan{3, 2, 2, Order::Fixed});
+    for (std::uint32_t id = 0; id < 4; ++id) ledger.apply(record::Asked{.model = ModelId(id), .epochs = 2});
+    ledger.apply(record::Ticked{0, 4});
+    return ledger;
+  }
+
+  Ledger ledger_ = begun();
   Narrator narrator_{2};
 };
 
@@ -116,7 +120,6 @@ TEST_F(NarratorTest, TellsHowFarAModelGoesBack) {
   first.worker = ledger_.plan().owner(first.partition);
   first.attempt = Attempt(1);
   first.digest = {1, 1};
-  first.config = ledger_.model(ModelId(0)).config.to_text();
   ledger_.apply(record::Reserve{Attempt(64)});
   ledger_.apply(first);
   EXPECT_THAT(tell(Record(record::Rollback{ModelId(0), 0, std::nullopt, {}, "the disk is new"})),

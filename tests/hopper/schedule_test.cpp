@@ -79,6 +79,7 @@ class Policies : public testing::Test {
     view.id = ModelId{static_cast<std::uint32_t>(models_.size())};
     view.ready = true;
     view.units_left = units_left;
+    view.next_unit = plan_.units() - units_left;
     view.candidates = ids;
     return models_.emplace_back(view);
   }

@@ -21,7 +21,7 @@ using testing::ThrowsMessage;
 
 std::vector<Config> all(Search& search) {
   std::vector<Config> configs;
-  while (auto config = search.ask()) configs.push_back(*config);
+  while (auto proposal = search.ask()) configs.push_back(proposal->config);
   return configs;
 }
 
@@ -170,7 +170,7 @@ TEST(Space, RefusesWhatCannotBeSearched) {
 
 TEST(Space, AcceptsARangeOfOneValue) {
   RandomSearch search({{"x", Range{3, 3, Scale::Log, NumberType::Int}}, {"y", Range{0.3, 0.3}}}, 1, 1);
-  EXPECT_EQ(search.ask()->to_text(), "x=3 y=0.3");
+  EXPECT_EQ(search.ask()->config.to_text(), "x=3 y=0.3");
 }
 
 TEST(Objective, MaximisesAccuracyAndMinimisesLosses) {

@@ -94,6 +94,12 @@ TEST(Simulation, MeetsEveryKindOfTrouble) {
     all.stalled += one.stalled;
     all.full += one.full;
     all.torn += one.torn;
+    all.stopped += one.stopped;
+    all.paused += one.paused;
+    all.resumed += one.resumed;
+    all.clones += one.clones;
+    all.orphans += one.orphans;
+    all.relearned += one.relearned;
   }
   std::cout << "1000 seeds: " << all.deaths << " deaths, " << all.cuts << " lost connections, " << all.crashes
             << " crashes, " << all.stops << " stops, " << all.forgotten << " forgotten records, " << all.adopted
@@ -103,11 +109,15 @@ TEST(Simulation, MeetsEveryKindOfTrouble) {
             << " of them to a version above 0, " << all.retrained << " units trained again, " << all.erred
             << " of them with other bits, " << all.blackouts << " blackouts, " << all.garbled
             << " states that arrived damaged, " << all.stalled << " slow disks, " << all.full << " full ones, "
-            << all.torn << " torn files\n";
+            << all.torn << " torn files; the searches stopped " << all.stopped << " models, paused " << all.paused
+            << ", resumed " << all.resumed << ", cloned " << all.clones << ", " << all.orphans
+            << " of them without a state of their parent, and clones trained " << all.relearned
+            << " units of their ancestors again\n";
   for (const std::uint64_t times :
        {all.deaths,    all.cuts,      all.crashes, all.stops,   all.forgotten,  all.adopted,   all.stale,
         all.cancelled, all.condemned, all.retried, all.lost,    all.partitions, all.rollbacks, all.retrained,
-        all.blackouts, all.erred,     all.garbled, all.stalled, all.full,       all.torn}) {
+        all.blackouts, all.erred,     all.garbled, all.stalled, all.full,       all.torn,      all.stopped,
+        all.paused,    all.resumed,   all.clones,  all.orphans, all.relearned}) {
     EXPECT_GE(times, 10U);
   }
   EXPECT_GE(all.spared, 3U) << "older versions are as a rule deleted";
@@ -291,6 +301,66 @@ Actions leases_before_the_rollback_is_durable(Coordinator& c, const Event& event
   return actions;
 }
 
+// Lets a model go on that waits for the others of its epoch.
+Actions does_not_wait_at_a_barrier(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  for (const Model& model : c.ledger().models()) {
+    if (!c.waits_for_search(model) || !c.ledger().may_train(model)) continue;
+    const PartitionId partition = model.candidates.front();
+    const WorkerState& owner = c.workers()[c.ledger().plan().owner(partition).index()];
+    if (!owner.alive || !c.workers()[model.holder->index()].alive || !owner.leases.empty()) continue;
+    Lease lease{.model = model.id,
+                .unit = model.version,
+                .epoch = c.ledger().plan().epoch(model.version),
+                .partition = partition,
+                .attempt = Attempt(1'000'000),
+                .parent = model.digest,
+                .source = model.holder == owner.id ? std::nullopt : model.holder,
+                .validate = c.ledger().plan().ends_epoch(model.version)};
+    actions.emplace_back(action::SendLease{{owner.id, owner.incarnation}, lease});
+    break;
+  }
+  return actions;
+}
+
+// Deletes the state that a clone is about to begin with.
+Actions forgets_that_a_clone_needs_a_state(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  for (const Model& clone : c.ledger().models()) {
+    if (!clone.stored_as) continue;
+    const Model& parent = c.ledger().model(*clone.stored_as);
+    const WorkerState& holder = c.workers()[clone.holder->index()];
+    if (parent.version == clone.version || !holder.alive) continue;  // it is still the parent's own
+    actions.emplace_back(
+        action::Release{{holder.id, holder.incarnation}, parent.id, clone.version, clone.visits.back().attempt});
+    break;
+  }
+  return actions;
+}
+
+Actions trains_a_clone_as_its_parent(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  for (Action& action : actions) {
+    auto* sent = std::get_if<action::SendLease>(&action);
+    if (sent != nullptr && sent->lease.stored_as) sent->lease.trained_as = sent->lease.stored_as;
+  }
+  return actions;
+}
+
+// An order takes effect before it is durable.
+Actions collects_before_the_order_is_durable(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  for (const Action& action : Actions(actions)) {
+    const auto* append = std::get_if<action::Append>(&action);
+    const auto* order = append != nullptr ? std::get_if<record::Ordered>(&append->record) : nullptr;
+    if (order == nullptr || order->kind != SearchOrder::Kind::Stop) continue;
+    const Model& model = c.ledger().model(order->model);
+    const WorkerState& holder = c.workers()[model.holder->index()];
+    actions.emplace_back(action::SendCollect{{holder.id, holder.incarnation}, model.id, model.version, model.digest});
+  }
+  return actions;
+}
+
 struct Bug {
   const char* name;
   Actions (*step)(Coordinator&, const Event&, Time);
@@ -302,7 +372,7 @@ void PrintTo(const Bug& bug, std::ostream* out) { *out << bug.name; }
 class BuggyCoordinator : public testing::TestWithParam<Bug> {};
 
 TEST_P(BuggyCoordinator, IsFoundOut) {
-  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
     try {
       Simulation(draw_scenario(seed), GetParam().step).run();
     } catch (const Error& broken) {
@@ -311,7 +381,7 @@ TEST_P(BuggyCoordinator, IsFoundOut) {
       return;
     }
   }
-  FAIL() << "300 runs, and nothing was noticed";
+  FAIL() << "2000 runs, and nothing was noticed";
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -331,7 +401,13 @@ INSTANTIATE_TEST_SUITE_P(
                         "the newest durable state exists"},
                     Bug{"AppliesALossTwice", applies_a_loss_twice, "a rollback goes back"},
                     Bug{"LeasesBeforeTheRollbackIsDurable", leases_before_the_rollback_is_durable,
-                        "no lease before the commit is durable"}),
+                        "no lease before the commit is durable"},
+                    Bug{"DoesNotWaitAtABarrier", does_not_wait_at_a_barrier, "models wait at a barrier"},
+                    Bug{"ForgetsThatACloneNeedsAState", forgets_that_a_clone_needs_a_state,
+                        "the state that a clone begins with is kept"},
+                    Bug{"TrainsACloneAsItsParent", trains_a_clone_as_its_parent, "as the model whose unit it is"},
+                    Bug{"CollectsBeforeTheOrderIsDurable", collects_before_the_order_is_durable,
+                        "only who has ended is collected"}),
     [](const auto& bug) { return std::string(bug.param.name); });
 
 }  // namespace

@@ -189,5 +189,45 @@ TEST_F(CpuTrainer, ComputesInThePrecisionOfTheExperiment) {
   EXPECT_EQ(kernels::precision(), kernels::Precision::strict) << "the thread's own precision comes back";
 }
 
+// A clone begins with its parent's state. One step over all rows, without dropout, so that both models see the same
+// gradient.
+TEST_F(CpuTrainer, ACloneTakesItsHyperparametersFromItsConfigAndItsRandomNumbersFromItsId) {
+  Experiment e = experiment();
+  e.model.layers = {"flatten", "linear 4", "tanh", "linear 10"};
+  const data::Dataset data = dataset();
+  const data::Partition rows = data.partition(PartitionId(0));
+  const auto config_of = [](double lr) {
+    return Config{{"lr", lr}, {"batch_size", std::int64_t{1000}}, {"optimizer", std::string("sgd")}};
+  };
+  Trainer parent(e, ModelId(0), config_of(0.01), data), clone(e, ModelId(7), config_of(0.02), data);
+  parent.initialize();
+  parent.train(rows, 0, PartitionId(0));
+  const auto values = [](Trainer& trainer) {
+    std::vector<double> all;
+    for (const auto& [name, tensor] : trainer.module().named_parameters()) {
+      for (std::int64_t i = 0; i < tensor.numel(); ++i) all.push_back(tensor.data<float>()[i]);
+    }
+    return all;
+  };
+  const std::vector<double> before = values(parent);
+  nn::StateBytes copy = nn::StatePool::make_shared()->make(parent.state().layout().bytes);
+  const ByteView state = std::as_const(parent.state()).bytes();
+  std::copy(state.begin(), state.end(), copy->data());
+  clone.state().load(copy);
+  const std::uint64_t parents_key = parent.state().counters().random_key;
+  parent.train(rows, 1, PartitionId(0));
+  clone.train(rows, 1, PartitionId(0));
+  EXPECT_EQ(parent.state().counters().random_key, parents_key);
+  EXPECT_NE(clone.state().counters().random_key, parents_key);
+  const std::vector<double> of_parent = values(parent), of_clone = values(clone);
+  double parents_step = 0, clones_step = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    parents_step += std::abs(of_parent[i] - before[i]);
+    clones_step += std::abs(of_clone[i] - before[i]);
+  }
+  EXPECT_GT(parents_step, 0);
+  EXPECT_NEAR(clones_step / parents_step, 2, 1e-3);
+}
+
 }  // namespace
 }  // namespace hop::hopper

@@ -1,0 +1,80 @@
+// The search has the word at the end of each tick. Its answers count once they are durable: then models are born, stop,
+// pause and go on.
+#include <algorithm>
+#include <utility>
+
+#include "hopper/coordinator.h"
+
+namespace hop::hopper {
+
+// Decides the tick in progress when it is over. The records of a decision refer to each other, so the journal takes
+// them unchecked: the conversation has checked them. A model that is about to come back changes who takes part, so the
+// decision waits for it.
+void Coordinator::consult() {
+  if (stopping_ || deciding_ || !ledger_.tick_is_over() || !talk_.can_decide()) return;
+  const bool someone_returns = std::any_of(unsynced_.begin(), unsynced_.end(), [](const Unsynced& entry) {
+    return std::holds_alternative<record::Retry>(entry.record);
+  });
+  if (someone_returns) return;
+  deciding_ = true;
+  for (Record& record : talk_.decide(ledger_, [this](const Parent& parent) { return find_state(parent); })) {
+    if (const auto* asked = std::get_if<record::Asked>(&record)) pin(*asked);
+    append_unchecked(std::move(record));
+  }
+}
+
+// The state of an epoch's end: the newest one of the parent, or an older one that is still kept.
+std::optional<record::Place> Coordinator::find_state(const Parent& parent) const {
+  const Model& model = ledger_.model(parent.model);
+  const std::uint32_t version = (parent.epoch + 1) * ledger_.plan().partitions;
+  if (model.version == version && !model.file) return record::Place{*model.holder, model.newest_attempt()};
+  for (const Spare& spare : flight(model.id).spares) {
+    if (spare.version == version) return record::Place{spare.worker, spare.attempt};
+  }
+  return std::nullopt;
+}
+
+void Coordinator::pin(const record::Asked& asked) {
+  if (!asked.place) return;
+  const Model& parent = ledger_.model(asked.parent->model);
+  const std::uint32_t version = (asked.parent->epoch + 1) * ledger_.plan().partitions;
+  const bool is_lent_on = parent.stored_as && parent.version == version;
+  pins_.push_back({asked.model, is_lent_on ? *parent.stored_as : parent.id, version, asked.place->worker});
+}
+
+// The clone has a state of its own, or none at all. Its parent's state may go if the parent does not need it.
+void Coordinator::unpin(ModelId clone) {
+  const auto pin = std::find_if(pins_.begin(), pins_.end(), [&](const Pin& p) { return p.clone == clone; });
+  if (pin == pins_.end()) return;
+  const Model& lender = ledger_.model(pin->stored_as);
+  pins_.erase(pin);
+  if (lender.file || !may_be_lost(lender)) release_spares(lender.id);
+}
+
+bool Coordinator::is_kept_for_clone(ModelId stored_as, std::uint32_t version, WorkerId worker) const {
+  return std::any_of(pins_.begin(), pins_.end(), [&](const Pin& pin) {
+    return pin.stored_as == stored_as && pin.version == version && pin.worker == worker;
+  });
+}
+
+// Nobody can decide, and all that needs no decision is done.
+bool Coordinator::needs_search() const {
+  if (talk_.can_decide() || !ledger_.tick_is_over() || !owing_.empty() || !unresolved_.empty()) return false;
+  const auto models = ledger_.models();
+  return std::none_of(models.begin(), models.end(),
+                      [](const Model& model) { return model.is_behind() && model.status != Status::Quarantined; });
+}
+
+void Coordinator::settle(const record::Asked&, const Unsynced& entry) { ledger_.apply(entry.record); }
+
+void Coordinator::settle(const record::Ordered&, const Unsynced& entry) { ledger_.apply(entry.record); }
+
+// Any model may have been concerned, or may have waited.
+void Coordinator::settle(const record::Ticked&, const Unsynced& entry) {
+  ledger_.apply(entry.record);
+  deciding_ = false;
+  flights_.resize(ledger_.models().size());
+  for (const Model& model : ledger_.models()) touch(model.id);
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,255 @@
+// The search in a run: what it hears and in which order, what becomes of its answers, and what a resumed run does.
+// Judged by a search that writes down every call and answers from a script.
+#include "hopper/search_talk.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <map>
+
+#include "base/error.h"
+#include "tests/hopper/coordinator_driver.h"
+
+namespace hop::hopper {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Answers by the number of the tick; the start is tick 0.
+struct Script {
+  std::map<std::uint32_t, std::vector<Proposal>> proposals{};
+  std::map<std::uint32_t, std::vector<SearchOrder>> orders{};
+  bool barrier = true;
+  std::vector<std::string> heard{};
+};
+
+class Scripted final : public Search {
+ public:
+  explicit Scripted(Script& script) : script_(script) {}
+  std::optional<Proposal> ask() override {
+    const std::vector<Proposal>& all = script_.proposals[tick_];
+    return next_ < all.size() ? std::optional(all[next_++]) : std::nullopt;
+  }
+  void asked(ModelId model, const Proposal& proposal) override {
+    hear("asked " + std::to_string(model.value) + " " + proposal.config.to_text() + " " +
+         std::to_string(proposal.epochs));
+  }
+  void tell(ModelId model, std::uint32_t epoch, const EpochMetrics&) override {
+    hear("told " + std::to_string(model.value) + " epoch " + std::to_string(epoch));
+  }
+  void withdrawn(ModelId model, Withdrawal why) override {
+    hear("withdrawn " + std::to_string(model.value) + (why == Withdrawal::Diverged ? " diverged" : " quarantined"));
+  }
+  std::vector<SearchOrder> end_of_tick() override {
+    ++tick_;
+    next_ = 0;
+    hear("tick " + std::to_string(tick_));
+    return script_.orders[tick_];
+  }
+  bool barrier_at(std::uint32_t) const override { return script_.barrier; }
+
+ private:
+  void hear(const std::string& what) { script_.heard.push_back(what); }
+
+  Script& script_;
+  std::uint32_t tick_ = 0;
+  std::size_t next_ = 0;
+};
+
+Proposal lr(double value, std::optional<Parent> parent = {}, std::uint32_t epochs = 0) {
+  return {{{"lr", value}}, parent, epochs};
+}
+
+constexpr Plan kPlan{1, 1, 3, Order::Fixed};
+
+class SearchTalkTest : public testing::Test {
+ protected:
+  Drive begin(Plan plan = kPlan) {
+    Drive run(plan, maker(), {}, {.queue_depth = 8});
+    for (std::uint32_t w = 0; w < plan.workers; ++w) run.up(w);
+    return run;
+  }
+  Drive::MakeSearch maker() {
+    return [this] { return std::make_unique<Scripted>(script_); };
+  }
+  // Why the search's answer is refused.
+  std::string refusal_of(const std::function<void()>& f) {
+    try {
+      f();
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  Script script_{.proposals = {{0, {lr(0.5), lr(0.25)}}}};
+};
+
+TEST_F(SearchTalkTest, TellsByTickAndIdWhateverTheOrderOfArrival) {
+  script_.barrier = false;
+  Drive run = begin();
+  for (const std::uint32_t model : {1U, 1U}) run.train(model);
+  EXPECT_THAT(script_.heard, ElementsAre("asked 0 lr=0.5 3", "asked 1 lr=0.25 3"));
+  run.train(0);
+  run.train(0, kInfinity);
+  run.sync();
+  run.train(1);
+  EXPECT_THAT(script_.heard,
+              ElementsAre("asked 0 lr=0.5 3", "asked 1 lr=0.25 3", "told 0 epoch 0", "told 1 epoch 0", "tick 1",
+                          "withdrawn 0 diverged", "told 1 epoch 1", "tick 2", "told 1 epoch 2", "tick 3"));
+}
+
+TEST_F(SearchTalkTest, LetsANewcomerBeginInTheNextTickAndHoldNobodyBack) {
+  script_.proposals[1] = {lr(0.125, {}, 2)};
+  Drive run = begin();
+  run.train(0);
+  run.train(1);
+  run.sync();
+  EXPECT_EQ(run.model(2).born, 2U);
+  for (const std::uint32_t model : {0U, 1U, 2U}) run.train(model);
+  run.sync();
+  EXPECT_THAT(script_.heard, testing::Contains("told 2 epoch 0"));
+  for (const std::uint32_t model : {0U, 1U, 2U}) run.train(model);
+  EXPECT_EQ(run.model(2).status, Status::Finished) << "after the two epochs of its proposal";
+}
+
+TEST_F(SearchTalkTest, HoldsModelsAtABarrierUntilTheOrdersAreDurable) {
+  script_.orders[1] = {SearchOrder::stop(ModelId{0}, "rank 2 of 2")};
+  Drive run = begin();
+  run.train(1);
+  EXPECT_FALSE(run.leased(1)) << "the other one is not there yet";
+  run.train(0);
+  EXPECT_THAT(run.appended<record::Ordered>(), ElementsAre(script_.orders[1][0]));
+  EXPECT_THAT(run.appended<record::Ticked>(), ElementsAre(record::Ticked{1, 1}));
+  EXPECT_FALSE(run.leased(1)) << "the decision is not durable";
+  run.sync();
+  EXPECT_TRUE(run.leased(1));
+  EXPECT_EQ(run.model(0).status, Status::Stopped);
+  EXPECT_THAT(run.all<action::SendCollect>(), SizeIs(1));
+}
+
+TEST_F(SearchTalkTest, AResumedRunObeysTheJournalAndTheSearchHearsTheSameAgain) {
+  script_.orders[1] = {SearchOrder::stop(ModelId{0}, "rank 2 of 2")};
+  script_.proposals[1] = {lr(0.125)};
+  Drive run = begin();
+  run.train(1);
+  run.train(0);
+  run.sync();
+  const std::vector<std::string> heard = std::exchange(script_.heard, {});
+  script_.orders[1] = {SearchOrder::stop(ModelId{1}, "another library has another opinion")};
+  script_.proposals[1] = {lr(0.126), lr(0.3)};
+  run.crash();
+  EXPECT_EQ(script_.heard, heard) << "with the proposals of the journal";
+  EXPECT_EQ(run.model(0).status, Status::Stopped);
+  EXPECT_EQ(run.model(1).status, Status::Running);
+  EXPECT_EQ(run.coordinator().ledger().models().size(), 3U);
+  EXPECT_EQ(run.model(2).config.number("lr"), 0.125);
+}
+
+TEST_F(SearchTalkTest, DecidesAnewWhenACrashCutADecisionOff) {
+  script_.orders[1] = {SearchOrder::stop(ModelId{0}, "rank 2 of 2")};
+  Drive run = begin();
+  run.train(1);
+  run.step(run.result_of(0));
+  const std::size_t before = run.journal().size();
+  run.step(event::Synced{before});
+  std::vector<Record> journal = run.journal();
+  ASSERT_EQ(journal.size(), before + 2);
+  journal.pop_back();  // the order is on the disk, but not the end of the decision
+  Drive again(kPlan, maker(), journal);
+  EXPECT_EQ(again.model(0).status, Status::Stopped);
+  EXPECT_EQ(again.journal().size(), before + 3 + 1) << "the order, the end of the tick, and a block of attempts";
+}
+
+TEST_F(SearchTalkTest, WithoutTheSearchARunGoesOnUntilItHasTheWord) {
+  Drive run = begin();
+  const HeldState held = run.held_of(1);
+  run.train(1);
+  const Drive::MakeSearch nobody = [] { return nullptr; };
+  Drive alone(kPlan, nobody, run.journal());
+  alone.up(0, 1, {held});
+  EXPECT_FALSE(alone.leased(1)) << "it stands at the end of an epoch";
+  alone.train(0);
+  ASSERT_THAT(alone.all<action::Finish>(), SizeIs(1));
+  EXPECT_EQ(alone.all<action::Finish>()[0].outcome, Outcome::Interrupted);
+}
+
+TEST_F(SearchTalkTest, RefusesAnswersThatNoRunCanFollow) {
+  const auto answer = [&](std::vector<SearchOrder> orders, std::vector<Proposal> proposals = {}) {
+    script_.orders[1] = std::move(orders);
+    script_.proposals[1] = std::move(proposals);
+    Drive run = begin();
+    run.train(0);
+    return refusal_of([&] { run.train(1); });
+  };
+  const ModelId zero{0};
+  EXPECT_EQ(answer({}), "no error");
+  EXPECT_THAT(answer({SearchOrder::stop(ModelId{7}, "")}), HasSubstr("orders about its models"));
+  EXPECT_THAT(answer({SearchOrder::resume(zero, "")}), AllOf(HasSubstr("paused"), HasSubstr("is running")));
+  EXPECT_THAT(answer({SearchOrder::set_epochs(zero, 4, "")}), HasSubstr("expected 1 to 3 epochs, got 4 (model 0)"));
+  EXPECT_THAT(answer({SearchOrder::stop(zero, ""), SearchOrder::pause(zero, "")}), HasSubstr("one order in a tick"));
+  EXPECT_THAT(answer({}, {lr(1, {}, 4)}), HasSubstr("at most 3 epochs, got 4 (model 2)"));
+  EXPECT_THAT(answer({}, {lr(1, Parent{ModelId{2}, 0})}), HasSubstr("a parent that the search knows"));
+  EXPECT_THAT(answer({}, {lr(1, Parent{zero, 1})}), HasSubstr("an epoch of its parent that is over"));
+  EXPECT_THAT(answer({}, {lr(1, Parent{zero, 0}, 1)}), HasSubstr("a clone with an epoch left"));
+  script_.barrier = false;
+  EXPECT_THAT(answer({SearchOrder::stop(zero, "")}), HasSubstr("barrier_at(0) is false"));
+  script_.proposals[0].clear();
+  EXPECT_THAT(refusal_of([&] { begin(); }), HasSubstr("at least one configuration"));
+}
+
+// ---- clones
+
+TEST_F(SearchTalkTest, KeepsTheStateOfAParentUntilTheFirstCommitOfItsClone) {
+  constexpr Plan kTwo{2, 2, 3, Order::Fixed};
+  script_.proposals = {{0, {lr(0.5)}}, {1, {lr(0.25, Parent{ModelId{0}, 0})}}};
+  Drive run = begin(kTwo);
+  run.train(0);
+  run.train(0);  // ends the epoch on worker 1
+  run.sync();
+  const Lease lease = run.lease(1);
+  EXPECT_EQ(lease.unit, 2U);
+  EXPECT_EQ(lease.epoch, 1U);
+  EXPECT_EQ(lease.stored_as, ModelId{0});
+  EXPECT_EQ(lease.trained_as, std::nullopt);
+  EXPECT_EQ(lease.parent, (Digest{2, 1}));
+  const Attempt end_of_epoch = run.model(0).newest_attempt();
+  run.train(0);  // the parent goes on, and its older state would go
+  EXPECT_THAT(run.all<action::Release>(), IsEmpty()) << "the clone begins with it";
+  run.train(1);
+  ASSERT_THAT(run.all<action::Release>(), SizeIs(1));
+  const action::Release release = run.all<action::Release>()[0];
+  EXPECT_EQ(release.model, ModelId{0});
+  EXPECT_EQ(release.version, 2U);
+  EXPECT_EQ(release.attempt, end_of_epoch);
+}
+
+TEST_F(SearchTalkTest, ACloneWhoseParentsStateIsLostRepeatsTheUnitsOfItsAncestors) {
+  constexpr Plan kTwo{2, 1, 3, Order::Fixed};
+  script_.proposals = {{0, {lr(0.5)}}, {1, {lr(0.25, Parent{ModelId{0}, 0})}}};
+  Drive run = begin(kTwo);
+  run.train(0);
+  run.train(0);
+  run.sync();
+  run.fail(1, Failure::StateLost, "gone");
+  run.sync();
+  const Lease lease = run.lease(1);
+  EXPECT_EQ(lease.unit, 0U);
+  EXPECT_EQ(lease.trained_as, ModelId{0}) << "with its random numbers and its configuration";
+  EXPECT_EQ(lease.partition, PartitionId{0});
+  event::Result result = run.result_of(1);
+  result.digest = run.model(0).visits[0].digest;
+  run.step(result);
+  run.sync();
+  EXPECT_EQ(run.model(1).version, 1U);
+}
+
+}  // namespace
+}  // namespace hop::hopper
