@@ -111,8 +111,8 @@ struct WriteOptions {
 /// do not fit the rows).
 Dataset write_dataset(const RawData& source, const std::filesystem::path& folder, const WriteOptions& options);
 
-/// Puts the files of `source` into `folder`, too, which must not exist or be empty. Files are linked if both folders
-/// lie on one file system, otherwise copied. The folder appears whole or not at all. Throws DataError.
+/// Copies the files of `source` into `folder`, which must not exist or be empty. A file system that can shares their
+/// blocks until one copy is written. The folder appears whole or not at all. Throws DataError.
 Dataset adopt_dataset(const Dataset& source, const std::filesystem::path& folder);
 
 /// The digest that write_dataset computes: XXH3-128 of classes, columns and rows in the order of the source, and of the

@@ -149,6 +149,11 @@ void check_sums(const Manifest& manifest) {
 
 }  // namespace
 
+std::string name_in_manifest(const std::filesystem::path& file) {
+  constexpr std::size_t kLongest = 4096;
+  return printable(file.filename().string(), kLongest);
+}
+
 std::string to_json(const Manifest& manifest) {
   Json columns = Json::array();
   for (const Column& column : manifest.columns) columns.push_back(encode(column));

@@ -18,7 +18,7 @@ constexpr std::string_view kGlyphs = "glyphs";
 // The name of the last folder or file of a path, without an extension.
 std::string stem_of(const fs::path& path) {
   const fs::path last = path.has_filename() ? path.filename() : path.parent_path().filename();
-  return last.empty() ? "data" : last.stem().string();
+  return last.empty() ? "data" : name_in_manifest(last.stem());
 }
 
 Validation default_validation(const RawData& raw) {
@@ -86,7 +86,7 @@ Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
 
 // A file is not read again if it is older than the data set and has the same size.
 bool is_same(const fs::path& file, const SourceFile& before, const Dataset& prepared) {
-  if (file.filename() != before.name || fs::file_size(file) != before.bytes) return false;
+  if (name_in_manifest(file) != before.name || fs::file_size(file) != before.bytes) return false;
   const bool untouched = fs::last_write_time(file) < fs::last_write_time(prepared.folder() / kManifestFile);
   return untouched || before.digest == Digest{} || source_file(file, MappedFile(file).bytes()) == before;
 }

@@ -47,7 +47,7 @@ struct DataOptions {
 
 /// How a run uses a partitioned source.
 enum class Keep : std::uint8_t {
-  own,      ///< its files are put into `folder`, too (adopt_dataset), so the source may change, move or go
+  own,      ///< its files are copied into `folder` (adopt_dataset), so the source may change, move or go
   in_place  ///< its files are read in place: for work that ends before anybody touches them
 };
 

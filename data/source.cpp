@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "data/manifest_internal.h"
 
 namespace hop::data {
 namespace {
@@ -61,7 +62,7 @@ class TensorSource final : public RowSource {
 }  // namespace
 
 SourceFile source_file(const std::filesystem::path& file, ByteView bytes) {
-  return {file.filename().string(), bytes.size(), xxh3_128(bytes)};
+  return {name_in_manifest(file), bytes.size(), xxh3_128(bytes)};
 }
 
 std::unique_ptr<RowSource> tensor_source(Tensor features, Tensor labels, std::int64_t classes,
