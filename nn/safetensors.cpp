@@ -172,6 +172,10 @@ std::string header_text(const StateDict& tensors, const SafetensorsMetadata& met
   }
   std::string text = dump(header);
   text.resize(align_up(text.size(), 8), ' ');
+  if (text.size() > kMaxHeaderBytes) {  // nobody could read the file
+    throw StateError("[safetensors] expected a header of at most 16 MiB, got " + std::to_string(text.size()) +
+                     " bytes of names, shapes and metadata");
+  }
   return text;
 }
 

@@ -6,7 +6,9 @@
 #include <new>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "kernels/copy.h"
+#include "nn/detail/state_format.h"
 
 namespace hop::nn {
 namespace {
@@ -29,6 +31,22 @@ struct Builder {
     tensors.push_back(t);
   }
 };
+
+// The limits of those who will read the header of this block. A segment takes up to 128 bytes there beside its name.
+void check_readable(const StateLayout& layout) {
+  const std::size_t count = layout.segments.size();
+  if (count > detail::kMaxSegments) {
+    throw ConfigError("[state] expected at most 100,000 parameters, buffers and slots, got " + std::to_string(count));
+  }
+  std::size_t header_bytes = 0;
+  for (const Segment& segment : layout.segments) {
+    header_bytes += segment.name.size() + 128;
+    if (segment.name.size() <= detail::kMaxNameBytes) continue;
+    throw ConfigError("[state] expected names of at most 1,024 bytes, got one of " +
+                      std::to_string(segment.name.size()) + ": \"" + printable(segment.name) + "\"");
+  }
+  if (header_bytes > detail::kMaxHeaderBytes) throw ConfigError("[state] expected names of at most 64 MiB together");
+}
 
 std::string describe(const Segment& s) {
   return "\"" + s.name + "\" " + std::string(name(s.dtype)) + " " + s.shape.to_string() + " at " +
@@ -63,6 +81,7 @@ StateBlock::StateBlock(Module& module, const optim::Optimizer* optimizer) {
     for (const NamedTensor& s : optimizer->state()) build.add("optimizer." + s.name, SegmentKind::optimizer, s.tensor);
   }
 
+  check_readable(layout_);
   if (!tensors_.empty()) device_ = tensors_.front().device();
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     if (tensors_[i].device() == device_) continue;

@@ -94,7 +94,7 @@ class SavedState {
 class StateBlock {
  public:
   /// Moves all parameters, buffers and optimizer state into a fresh block of their device and keeps their values.
-  /// `optimizer` may be null (a model for evaluation). Throws DeviceError for tensors of several devices.
+  /// `optimizer` may be null. Throws DeviceError for several devices, ConfigError beyond the limits of a state's file.
   explicit StateBlock(Module& module, const optim::Optimizer* optimizer = nullptr);
   ~StateBlock();
   StateBlock(const StateBlock&) = delete;

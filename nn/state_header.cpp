@@ -15,8 +15,8 @@
 namespace hop::nn {
 namespace {
 
-constexpr std::size_t kMaxSegments = 100'000;
-constexpr std::size_t kMaxNameBytes = 1'024;
+using detail::kMaxNameBytes;
+using detail::kMaxSegments;
 
 // These numbers are on disks and wires; a new dtype takes the next one.
 static_assert(static_cast<int>(DType::f32) == 0 && static_cast<int>(DType::f64) == 1 &&
@@ -108,6 +108,7 @@ std::vector<std::byte> encode_state_header(const StateHeader& header) {
                                          fb_sizes, fb_offsets, fb_keys, fb_values),
                  wire::StateHeaderIdentifier());
   const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
+  if (bytes.size() > detail::kMaxHeaderBytes) reject("a header of at most 64 MiB", header.identity);
   return {bytes.begin(), bytes.end()};
 }
 

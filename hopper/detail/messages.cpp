@@ -172,12 +172,19 @@ Notice decode(ByteView bytes) {
   return {words_of(verified<wire::Notice>(bytes, "Notice").text())};
 }
 
+// A state takes less than 128 bytes, and more where the application has metrics of its own.
 std::vector<Held> pages_of(std::vector<HeldState> states) {
+  constexpr std::size_t kPageBytes = 128 * kStatesPerPage;
   std::vector<Held> pages;
-  for (std::size_t first = 0; first < states.size(); first += kStatesPerPage) {
-    const auto begin = states.begin() + static_cast<std::ptrdiff_t>(first);
-    const auto count = static_cast<std::ptrdiff_t>(std::min(kStatesPerPage, states.size() - first));
-    pages.push_back({{begin, begin + count}});
+  std::size_t bytes = kPageBytes;
+  for (HeldState& state : states) {
+    const std::size_t own = state.metrics.own.size(), cost = 128 + (own == 0 ? 0 : 16 + 8 * own);
+    bytes += cost;
+    if (bytes > kPageBytes) {
+      pages.emplace_back();
+      bytes = cost;
+    }
+    pages.back().states.push_back(std::move(state));
   }
   return pages;
 }

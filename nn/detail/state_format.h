@@ -13,6 +13,9 @@ namespace hop::nn::detail {
 inline constexpr std::array<char, 8> kStateMagic = {'H', 'O', 'P', 'S', 'T', 'A', 'T', 'E'};
 inline constexpr std::uint32_t kStateVersion = 1;
 inline constexpr std::uint32_t kMaxHeaderBytes = 64U << 20;
+// The limits of a header. A block keeps them from the beginning: no model trains to a state that nobody can read.
+inline constexpr std::size_t kMaxSegments = 100'000;
+inline constexpr std::size_t kMaxNameBytes = 1'024;
 
 struct StatePrefix {
   std::array<char, 8> magic = kStateMagic;

@@ -43,6 +43,18 @@ TEST(HeldStates, TravelOnAsManyPagesAsTheyNeed) {
   }
 }
 
+TEST(HeldStates, OfModelsWithManyMetricsTravelOnMorePages) {
+  std::vector<HeldState> all(10'000), back;
+  for (HeldState& state : all) state.metrics.own.assign(100, 0.5);
+  for (const message::Held& page : message::pages_of(all)) {
+    const message::Bytes bytes = message::encode(page);
+    EXPECT_LE(bytes.size(), net::kMaxControlBytes / 2);
+    const auto read = message::decode<message::Held>(aligned(bytes).span());
+    back.insert(back.end(), read.states.begin(), read.states.end());
+  }
+  EXPECT_TRUE(back == all);
+}
+
 TEST(HeldStates, ArriveOnNoLargerPageThanAgreed) {
   message::Held large;
   for (std::uint32_t i = 0; i <= message::kStatesPerPage; ++i) large.states.push_back(state(i));

@@ -7,6 +7,7 @@
 #include "nn/optim/adam.h"
 #include "nn/optim/sgd.h"
 #include "nn/state.h"
+#include "nn/state_file.h"
 #include "nn/state_pool.h"
 #include "tests/nn/allocations.h"
 #include "tests/nn/support.h"
@@ -61,6 +62,20 @@ TEST(StateBlock, PutsParametersOfOneDtypeSideBySide) {
                  Linear(1, 1, {.bias = false}));
   EXPECT_EQ(table_of(StateBlock(net).layout()),
             "0 i64 (8) counters\n64 f32 (1, 1) 0.weight\n128 f32 (1, 1) 2.weight\n192 f64 (1, 1) 1.weight\n256");
+}
+
+// No model trains to a state that no reader takes.
+TEST(StateBlock, HasNoLongerNamesThanItsFileMayHave) {
+  const auto named = [](std::size_t bytes) {
+    struct Net : Module {
+      explicit Net(const std::string& name) : out(register_module(name, Linear(2, 2))) {}
+      Linear out;
+    } net(std::string(bytes, 'n'));
+    return StateBlock(net, nullptr).layout();
+  };
+  const StateLayout longest = named(1024 - std::string(".weight").size());
+  EXPECT_EQ(decode_state_header(encode_state_header({"x", longest, {}, {}}), "x").layout, longest);
+  EXPECT_THROW(named(1024), ConfigError);
 }
 
 TEST(StateBlock, HoldsASharedParameterOnce) {
