@@ -56,6 +56,18 @@ std::int64_t at_least(std::int64_t min, const nn::ConfigText& config, const char
   return value;
 }
 
+double rate(const nn::ConfigText& config, const char* name, double fallback) {
+  const double value = number_of(config, name, fallback);
+  nn::detail::check_range("schedule", name, value, {.min = 0});
+  return value;
+}
+
+// A growing rate may pass all bounds long after the beginning.
+LRSchedule checked(const StepLR& schedule, std::int64_t total_steps) {
+  nn::detail::check_range("schedule", "a rate that stays finite", schedule(total_steps), {.min = 0});
+  return schedule;
+}
+
 }  // namespace
 
 std::span<const OptimizerRow> optimizers() {
@@ -71,15 +83,16 @@ std::unique_ptr<Optimizer> make_optimizer(const nn::ConfigText& config, const Pa
 
 LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_steps, double default_lr) {
   const std::string name = nn::text_of(config, "schedule", "constant");
-  const double lr = number_of(config, "lr", default_lr);
+  const double lr = rate(config, "lr", default_lr);
   if (name == "constant") return ConstantLR{.lr = lr};
   if (name == "step") {
-    return StepLR{.lr = lr, .step_size = at_least(1, config, "step_size", 1), .gamma = number_of(config, "gamma", 0.1)};
+    return checked({.lr = lr, .step_size = at_least(1, config, "step_size", 1), .gamma = rate(config, "gamma", 0.1)},
+                   total_steps);
   }
   if (name == "cosine") {
     return CosineAnnealingLR{.lr = lr,
                              .t_max = at_least(1, config, "t_max", total_steps),
-                             .eta_min = number_of(config, "eta_min", 0),
+                             .eta_min = rate(config, "eta_min", 0),
                              .warmup = at_least(0, config, "warmup", 0)};
   }
   throw ConfigError("[schedule] expected constant, step or cosine, got \"" + name + "\"" +

@@ -42,5 +42,15 @@ TEST(LRSchedule, IsFoundByName) {
   EXPECT_THROW((StepLR{.step_size = 0}(1)), ConfigError);
 }
 
+// A schedule that leaves its range late is refused where it is made, and is no fault of a model in the middle of a run.
+TEST(ScheduleByName, KeepsItsRatesInTheirRange) {
+  EXPECT_THROW(make_lr_schedule({{"lr", "-1"}}, 10), ConfigError);
+  EXPECT_THROW(make_lr_schedule({{"lr", "nan"}}, 10), ConfigError);
+  EXPECT_THROW(make_lr_schedule({{"schedule", "cosine"}, {"eta_min", "-1"}}, 10), ConfigError);
+  EXPECT_THROW(make_lr_schedule({{"schedule", "step"}, {"gamma", "-0.5"}}, 10), ConfigError);
+  EXPECT_THROW(make_lr_schedule({{"schedule", "step"}, {"gamma", "1e200"}}, 10), ConfigError);
+  EXPECT_DOUBLE_EQ(make_lr_schedule({{"schedule", "step"}, {"gamma", "2"}}, 10)(3), 8e-3);
+}
+
 }  // namespace
 }  // namespace hop::optim
