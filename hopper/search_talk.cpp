@@ -1,9 +1,11 @@
 #include "hopper/search_talk.h"
 
+#include <cmath>
 #include <set>
 #include <string>
 
 #include "base/error.h"
+#include "base/words.h"
 
 namespace hop::hopper {
 namespace {
@@ -14,7 +16,18 @@ std::string name(ModelId id) { return "model " + std::to_string(id.value); }
   throw ConfigError("[search] expected " + expected + ", got " + got + " (" + name(model) + ")");
 }
 
+/// What a journal can hold and a later run can read.
+void check(const Config& config, ModelId id) {
+  for (const auto& [key, value] : config.entries()) {
+    const auto* number = std::get_if<double>(&value);
+    if (number != nullptr && !std::isfinite(*number)) refuse("finite numbers", key + " = " + shortest(*number), id);
+    const auto* text = std::get_if<std::string>(&value);
+    if (text != nullptr && !is_utf8(*text)) refuse("text in UTF-8", key + " = " + printable(*text), id);
+  }
+}
+
 record::Asked checked(const Proposal& proposal, ModelId id, const Ledger& ledger) {
+  check(proposal.config, id);
   const std::uint32_t most = ledger.plan().epochs;
   record::Asked asked{id, proposal.config, proposal.epochs == 0 ? most : proposal.epochs, proposal.parent, {}};
   if (asked.epochs > most) refuse("at most " + std::to_string(most) + " epochs", std::to_string(asked.epochs), id);

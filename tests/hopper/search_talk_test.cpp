@@ -199,6 +199,9 @@ TEST_F(SearchTalkTest, RefusesAnswersThatNoRunCanFollow) {
   EXPECT_THAT(answer({}, {lr(1, Parent{ModelId{2}, 0})}), HasSubstr("a parent that the search knows"));
   EXPECT_THAT(answer({}, {lr(1, Parent{zero, 1})}), HasSubstr("an epoch of its parent that is over"));
   EXPECT_THAT(answer({}, {lr(1, Parent{zero, 0}, 1)}), HasSubstr("a clone with an epoch left"));
+  EXPECT_THAT(answer({}, {lr(std::numeric_limits<double>::quiet_NaN())}),
+              HasSubstr("finite numbers, got lr = nan (model 2)"));
+  EXPECT_THAT(answer({}, {{.config = {{"name", std::string("\xe9")}}}}), HasSubstr("text in UTF-8, got name = \\xe9"));
   script_.barrier = false;
   EXPECT_THAT(answer({SearchOrder::stop(zero, "")}), HasSubstr("barrier_at(0) is false"));
   script_.proposals[0].clear();
