@@ -1,3 +1,4 @@
+// Long because it has every rule by which a record changes what is known.
 #include "hopper/ledger.h"
 
 #include <algorithm>

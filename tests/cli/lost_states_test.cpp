@@ -132,11 +132,12 @@ TEST_F(LostStates, OfAFreeRunAreTrainedAgainOnTheSameWay) {
 }
 
 TEST_F(LostStates, AreFoundAgainBehindADamagedLastRecord) {
-  for (const std::uint64_t back : {1, 40, 120}) {
-    const std::string directory = "last-record-" + std::to_string(back);
+  for (const std::uint64_t third : {0, 1, 2}) {
+    const std::string directory = "last-record-" + std::to_string(third);
     interrupt(directory);
     const fs::path journal = *folder_ / directory / "journal";
-    flip_a_bit(journal, fs::file_size(journal) - back);
+    const std::uint64_t length = fs::file_size(journal) - hopper::read_journal(journal).offsets.back();
+    flip_a_bit(journal, fs::file_size(journal) - 1 - third * length / 3);
     const Finished resumed = resume_and_compare(directory);
     EXPECT_NE(resumed.err.find("bytes of an unfinished record at byte"), std::string::npos) << resumed.err;
   }

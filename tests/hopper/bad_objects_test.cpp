@@ -94,8 +94,8 @@ TEST(Simulated, LastsUntilItsLastCommitIsDurable) {
   Experiment e = simulated({});
   e.search.space = {{"i", Choices{std::int64_t{0}}}};
   const simulate::RunReport report = simulate::run(e, {.jitter = 0, .transfer_seconds = 0.5, .sync_seconds = 0.25});
-  // Reserve, unit, commit, hop, unit, commit. The collection of the final state comes later and is not counted.
-  EXPECT_NEAR(report.makespan_seconds, 0.25 + 1 + 0.25 + 0.5 + 1 + 0.25, 1e-6);
+  // Ask, reserve, unit, commit, hop, unit, commit. The collection of the final state comes later and is not counted.
+  EXPECT_NEAR(report.makespan_seconds, 0.25 + 0.25 + 1 + 0.25 + 0.5 + 1 + 0.25, 1e-6);
 }
 
 // ---- whole runs

@@ -234,7 +234,10 @@ TEST_F(Doors, ASearchMayHaveSettingsAndNamesOfItsOwn) {
     return std::make_unique<GridSearch>(space);
   };
   run(e, {.run_directory = fresh("settings")});
-  expect_own_code(e, fresh("settings"), "[search] method");
+  EXPECT_THAT(text_of(fresh("settings") / "experiment.toml"), HasSubstr("\"own code\""));
+  const auto hashes_of_run = hashes(inspect(fresh("settings")));
+  EXPECT_EQ(hashes(resume(fresh("settings"), {}, e).results), hashes_of_run);
+  EXPECT_EQ(hashes(resume(fresh("settings")).results), hashes_of_run) << "the journal has the search's answers";
   e.search.settings = {{"epochs", std::int64_t{2}}};
   EXPECT_THAT(error_of([&] { run(e); }), HasSubstr("expected keys of the method, got \"epochs\""));
 }

@@ -1,3 +1,4 @@
+// Long because it tries every kind of damage to every part of the file.
 #include "hopper/journal.h"
 
 #include <gmock/gmock.h>

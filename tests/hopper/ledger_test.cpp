@@ -1,3 +1,4 @@
+// Long because it has every record that the ledger takes, and what it refuses of each.
 #include "hopper/ledger.h"
 
 #include <gmock/gmock.h>

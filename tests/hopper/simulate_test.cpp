@@ -1,5 +1,6 @@
 // The coordinator on a simulated cluster, ten thousand times. HOP_SIMULATE_SEEDS=1000000 runs more of them;
-// HOP_SIMULATE_SEED=17 runs that one alone and tells every step of it.
+// HOP_SIMULATE_SEED=17 runs that one alone and tells every step of it. Long because each
+// bug that is planted in the coordinator stands here.
 #include "hopper/simulate/simulation.h"
 
 #include <gtest/gtest.h>
