@@ -45,7 +45,10 @@ TEST_F(Faults, AWorkerKilledInMidUnitIsStartedAgain) { kill_workers_and_compare(
 
 TEST_F(Faults, AKilledWorkerIsToldOfWithItsUnitAndWithWhoTakesItOver) {
   for (const std::string directory : {"told", "told-json"}) {
-    std::vector<std::string> more = {"--workers", "1"};  // it always has a unit in hand
+    // Units take a while: when the worker is killed, it has one in hand.
+    std::vector<std::string> more = {"--workers", "1",
+                                     "--set",     "model.layers=[\"flatten\", \"linear 128\", \"linear 10\"]",
+                                     "--set",     "search.space.batch_size=1"};
     if (directory == "told-json") more.push_back("--json");
     Program program(run_in(directory, more), folder_->path());
     ASSERT_TRUE(reach(program, directory, 5));
