@@ -51,7 +51,7 @@ struct ModelOptions {
   NameOr<nn::Loss> loss = "cross_entropy";
   /// Names of nn::metrics(), or metrics of the application. Measured on the validation set.
   std::vector<NameOr<nn::Metric>> metrics = {"accuracy"};
-  /// Of the application. Empty: the hyperparameter `optimizer` names one.
+  /// A name of optim::optimizers(), or a maker of the application. Empty: the hyperparameter `optimizer` names one.
   NameOr<OptimizerMaker> optimizer{};
 };
 

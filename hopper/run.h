@@ -88,7 +88,7 @@ struct RunOptions {
 
 struct RunResult {
   Results results{};
-  std::shared_ptr<nn::Module> best_model{};  ///< of results.best, in evaluation mode; null if no model was collected
+  std::shared_ptr<nn::Module> best_model{};  ///< of results.best, in evaluation mode; null if there is none
   /// The scaling of features before they enter the model. Apply it to new rows, too.
   data::Scaling scaling = {};
   std::vector<std::string> class_names = {};  ///< of the model's outputs, if the data set has names
