@@ -3,10 +3,10 @@
 // Memory is kept for the next step: freed tensors in the allocator's cache, the buffers of each shape of a captured
 // step. An application can limit or release it:
 //
-//   hop::memory::set_limit(std::size_t{4} << 30);       // more than 4 GiB of tensors and cache: MemoryError
-//   hop::CapturedFunction step(f, {.max_plans = 8});    // buffers of eight shapes, the ones used last
-//   step.reset();                                       // of none
-//   hop::memory::empty_cache();                         // what is cached goes back to the system
+//   hop::memory::set_limit(std::size_t{4} << 30);            // more than 4 GiB of tensors and cache: MemoryError
+//   hop::CapturedFunction step(f, {.max_combinations = 8});  // buffers of eight shapes, the ones used last
+//   step.reset();                                            // of none
+//   hop::memory::empty_cache();                              // gives the cached memory back to the system
 #pragma once
 
 #include "base/error.h"

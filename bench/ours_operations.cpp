@@ -57,7 +57,7 @@ Work captured(const std::string& mode, F f, const Tensor& a) {
   const int per_replay = forward ? 100 : 1;
   a.set_requires_grad(!forward);
   Tensor result;
-  const Plan plan = capture([&] {
+  const Recording recording = capture([&] {
     if (forward) {
       for (int i = 0; i < per_replay; ++i) result = f(a);
     } else {
@@ -67,11 +67,11 @@ Work captured(const std::string& mode, F f, const Tensor& a) {
       backward(result);
     }
   });
-  return
-      [plan, result, per_replay, f, a](int repetitions) {  // f and a: a plan knows only the addresses of its operands
-        for (int i = 0; i < repetitions; i += per_replay) plan.replay();
-        return sum(result).template item<double>();
-      };
+  return [recording, result, per_replay, f,
+          a](int repetitions) {  // f and a: a recording knows only the addresses of its operands
+    for (int i = 0; i < repetitions; i += per_replay) recording.replay();
+    return sum(result).template item<double>();
+  };
 }
 
 template <class F>

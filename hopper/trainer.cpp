@@ -85,6 +85,7 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       measures_accuracy_(measures(experiment.model, "accuracy")),
       own_metrics_(own_metrics(experiment.model)),
       captures_(experiment.run.capture && (!experiment.model.builder || experiment.model.capture_builder)),
+      steps_(kRecordedSteps),
       first_lr_(optimizer_->lr()) {
   module_->set_random_source(state_->counters_tensor(), optimizer_->step_tensor());
   optimizer_->stop_when(meter_.as_strided({}, {}, 1));
@@ -152,7 +153,7 @@ void Trainer::read_own_metrics(std::int64_t rows, UnitMetrics& metrics) const {
 }
 
 // Batches keep their addresses. Blocks come and go, but few at a time, so a new block often has the address of an old
-// one. The old block's plan then holds for it, because a plan binds only addresses.
+// one. The old block's recording then holds for it, because a recording binds only addresses.
 void Trainer::run_step(data::Batches& batches, std::int64_t rows, bool training) {
   const auto step = [&] {
     const data::Batch batch = batches.batch();
@@ -160,7 +161,7 @@ void Trainer::run_step(data::Batches& batches, std::int64_t rows, bool training)
   };
   if (!captures_) return step();
   const StepKey key{state_->counters_tensor().raw_data(), batches.place(), rows};
-  RecordedWork& work = recorded_step(key);
+  RecordedWork& work = step_of(key);
   if (work.replay() != nullptr) return;
   // On other devices than the CPU a step first runs once, so that libraries load their parts.
   if (!pool_) pool_ = std::make_shared<MemoryPool>(device());
@@ -170,15 +171,9 @@ void Trainer::run_step(data::Batches& batches, std::int64_t rows, bool training)
   recordings_ += work.recordings() - before;
 }
 
-RecordedWork& Trainer::recorded_step(const StepKey& key) {
-  const auto found = std::find_if(recorded_.begin(), recorded_.end(), [&](const auto& r) { return r.key == key; });
-  if (found != recorded_.end()) {
-    recorded_.splice(recorded_.begin(), recorded_, found);
-  } else {
-    if (recorded_.size() >= kRecordedSteps) recorded_.pop_back();
-    recorded_.push_front({key, {}});
-  }
-  return recorded_.front().work;
+RecordedWork& Trainer::step_of(const StepKey& key) {
+  Step* const known = steps_.find([&](const Step& step) { return step.key == key; });
+  return known != nullptr ? known->work : steps_.add({key, {}}).work;
 }
 
 UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop,

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/recently_used.h"
 #include "data/batches.h"
 #include "data/dataset.h"
 #include "hopper/build_model.h"
@@ -78,7 +78,7 @@ class Trainer {
     std::int64_t rows;
     bool operator==(const StepKey&) const = default;
   };
-  struct RecordedStep {
+  struct Step {
     StepKey key;
     RecordedWork work;
   };
@@ -88,7 +88,7 @@ class Trainer {
   void make_own_sums(const data::Batch& batch);
   void read_own_metrics(std::int64_t rows, UnitMetrics& metrics) const;
   void run_step(data::Batches& batches, std::int64_t rows, bool training);
-  RecordedWork& recorded_step(const StepKey& key);
+  RecordedWork& step_of(const StepKey& key);
 
   const Experiment& experiment_;
   const data::Dataset& dataset_;
@@ -109,7 +109,7 @@ class Trainer {
   std::vector<Tensor> own_sums_;  // of each of them, over the validation rows so far: f64; empty before the first batch
 
   bool captures_;
-  std::list<RecordedStep> recorded_;  // the latest used first
+  RecentlyUsed<Step> steps_;
   std::size_t recordings_ = 0;
   std::shared_ptr<MemoryPool> pool_;  // shared by all recorded steps, because no two run at the same time
   double first_lr_;                   // the optimizer's, for configurations without lr

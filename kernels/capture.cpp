@@ -7,12 +7,10 @@
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
 #include "kernels/threads.h"
-#include "tensor/autograd_slot.h"
 
 namespace hop {
 namespace {
 
-constexpr std::size_t kRecordingsOfOneWork = 4;
 constexpr std::uint64_t kRecordingsOnTrial = 4;
 constexpr std::uint64_t kCallsPerTrial = 16;
 
@@ -22,24 +20,23 @@ bool same_layout(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-Plan::Plan(std::unique_ptr<Recorded> recorded, std::shared_ptr<MemoryPool> pool,
-           std::shared_ptr<const Dependencies> dependencies)
+Recording::Recording(std::unique_ptr<Calls> calls, std::shared_ptr<MemoryPool> pool,
+                     std::shared_ptr<const Dependencies> dependencies)
     : pool_(std::move(pool)),
-      recorded_(std::move(recorded)),
+      calls_(std::move(calls)),
       dependencies_(std::move(dependencies)),
       threads_(kernels::compute_threads()),
-      precision_(kernels::precision()),
-      grad_enabled_(autograd::grad_enabled) {}
+      precision_(kernels::precision()) {}
 
-bool Plan::holds() const {
-  return recorded_ != nullptr && threads_ == kernels::compute_threads() && precision_ == kernels::precision() &&
-         grad_enabled_ == autograd::grad_enabled && dependencies_->hold();
+bool Recording::holds() const {
+  return calls_ != nullptr && threads_ == kernels::compute_threads() && precision_ == kernels::precision() &&
+         dependencies_->has_grad_mode() && dependencies_->hold();
 }
 
-bool Plan::is_lost() const { return recorded_ == nullptr || dependencies_->are_lost(); }
+bool Recording::is_lost() const { return calls_ == nullptr || dependencies_->are_lost(); }
 
-void Plan::replay() const {
-  if (!recorded_) throw StateError("[capture] expected a recorded plan, got an empty one");
+void Recording::replay() const {
+  if (!calls_) throw StateError("[capture] expected a recording, got an empty one");
   if (threads_ != kernels::compute_threads()) {
     throw StateError("[capture] expected the " + std::to_string(threads_) +
                      " compute_threads() that the step was recorded with, got " +
@@ -52,46 +49,47 @@ void Plan::replay() const {
   run();
 }
 
-bool Plan::try_replay() const {
+bool Recording::try_replay() const {
   if (!holds()) return false;
   run();
   return true;
 }
 
-void Plan::run() const {
+void Recording::run() const {
   if (is_capturing()) throw StateError("[capture] a replay within a capture");
   dependencies_->before_replay();
-  recorded_->replay();
+  calls_->replay();
   dependencies_->after_replay();
 }
 
-std::size_t Plan::size() const { return recorded_ ? recorded_->size() : 0; }
+std::size_t Recording::size() const { return calls_ ? calls_->size() : 0; }
 
 bool is_capturing() { return Dependencies::current() != nullptr; }
 
-Plan capture(const std::function<void()>& work, Device device, std::shared_ptr<MemoryPool> pool) {
+Recording capture(const std::function<void()>& work, Device device, std::shared_ptr<MemoryPool> pool) {
   if (is_capturing()) throw StateError("[capture] a capture within a capture");
   if (!pool) pool = std::make_shared<MemoryPool>(device);
-  const auto dependencies = std::make_shared<Dependencies>();
-  std::unique_ptr<Plan::Recorded> recorded;
+  if (pool->device() != device) {
+    throw DeviceError("[capture] expected a pool on " + device.to_string() + ", got one on " +
+                      pool->device().to_string());
+  }
+  const auto dependencies = std::make_shared<Dependencies>(device);
+  std::unique_ptr<Recording::Calls> calls;
   {
     const PoolScope scope(pool);
     const DependenciesScope notes(*dependencies);
-    recorded = kernels::operations<kernels::CaptureOperations>(device).capture(device, work);
+    calls = kernels::operations<kernels::CaptureOperations>(device).capture(device, work);
   }
   dependencies->finish();
-  return {std::move(recorded), pool, dependencies};
+  return {std::move(calls), pool, dependencies};
 }
 
 const RecordedWork::Results* RecordedWork::replay() {
-  for (auto recording = recordings_.begin(); recording != recordings_.end(); ++recording) {
-    if (!recording->plan.try_replay()) continue;
-    if (recording != recordings_.begin()) recordings_.splice(recordings_.begin(), recordings_, recording);
-    ++calls_;
-    ++replays_;
-    return &show(recordings_.front());
-  }
-  return nullptr;
+  const Kept* const kept = kept_.find([](const Kept& k) { return k.recording.try_replay(); });
+  if (kept == nullptr) return nullptr;
+  ++calls_;
+  ++replays_;
+  return &show(*kept);
 }
 
 bool RecordedWork::is_worth_recording() const {
@@ -100,31 +98,31 @@ bool RecordedWork::is_worth_recording() const {
 
 const RecordedWork::Results& RecordedWork::run(const std::function<Results()>& work, const Options& options) {
   ++calls_;
-  recordings_.remove_if([](const Recording& recording) { return recording.plan.is_lost(); });
+  kept_.remove_if([](const Kept& k) { return k.recording.is_lost(); });
   if (warmed_up_ < options.warm_up || !is_worth_recording()) {
     ++warmed_up_;
     shown_ = 0;
     return results_ = work();
   }
   warmed_up_ = 0;
-  if (recordings_.size() >= kRecordingsOfOneWork) recordings_.pop_back();
-  Recording fresh{{}, {}, ++recorded_};
-  fresh.plan = capture([&] { fresh.results = work(); }, options.device, options.pool);
-  recordings_.push_front(std::move(fresh));
-  return show(recordings_.front());
+  kept_.make_room();  // before memory is taken for another one
+  Kept fresh{{}, {}, ++recorded_};
+  fresh.recording = capture([&] { fresh.results = work(); }, options.device, options.pool);
+  return show(kept_.add(std::move(fresh)));
 }
 
-const RecordedWork::Results& RecordedWork::show(const Recording& recording) {
-  if (shown_ != recording.number) results_ = recording.results;
-  shown_ = recording.number;
+const RecordedWork::Results& RecordedWork::show(const Kept& kept) {
+  if (shown_ != kept.number) results_ = kept.results;
+  shown_ = kept.number;
   return results_;
 }
 
 CapturedFunction::CapturedFunction(Function f) : CapturedFunction(std::move(f), Options{}) {}
-CapturedFunction::CapturedFunction(Function f, Options options) : f_(std::move(f)), options_(options) {
-  if (options.max_plans < 1 || options.warm_up < 0) {
-    throw ConfigError("[capture] expected max_plans of at least 1 and warm_up of at least 0, got " +
-                      std::to_string(options.max_plans) + " and " + std::to_string(options.warm_up));
+CapturedFunction::CapturedFunction(Function f, Options options)
+    : f_(std::move(f)), options_(options), combinations_(options.max_combinations) {
+  if (options.max_combinations < 1 || options.warm_up < 0) {
+    throw ConfigError("[capture] expected max_combinations of at least 1 and warm_up of at least 0, got " +
+                      std::to_string(options.max_combinations) + " and " + std::to_string(options.warm_up));
   }
 }
 
@@ -133,12 +131,8 @@ Device CapturedFunction::device_of(std::span<const Tensor> arguments) const {
 }
 
 CapturedFunction::Combination& CapturedFunction::combination_of(std::span<const Tensor> arguments) {
-  for (auto c = combinations_.begin(); c != combinations_.end(); ++c) {
-    if (!std::equal(c->arguments.begin(), c->arguments.end(), arguments.begin(), arguments.end(), same_layout))
-      continue;
-    if (c != combinations_.begin()) combinations_.splice(combinations_.begin(), combinations_, c);
-    return *c;
-  }
+  const auto fits = [&](const Combination& c) { return std::ranges::equal(c.arguments, arguments, same_layout); };
+  if (Combination* const known = combinations_.find(fits)) return *known;
   Combination fresh;
   const Device device = device_of(arguments);
   for (const Tensor& x : arguments) {
@@ -147,9 +141,7 @@ CapturedFunction::Combination& CapturedFunction::combination_of(std::span<const 
     }
     fresh.arguments.push_back(Tensor::empty(x.shape(), x.dtype(), x.device()));
   }
-  if (combinations_.size() >= options_.max_plans) combinations_.pop_back();
-  combinations_.push_front(std::move(fresh));
-  return combinations_.front();
+  return combinations_.add(std::move(fresh));
 }
 
 const std::vector<Tensor>& CapturedFunction::operator()(std::span<const Tensor> arguments) {

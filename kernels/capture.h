@@ -1,6 +1,6 @@
 // A step is captured once and replayed: the kernels of forward, loss, backward and update run again on the same
-// addresses, without graph building, dispatch or allocation. On the CPU a plan is a flat list of bound calls, on CUDA a
-// CUDA graph. Captured steps give the same bits as eager ones.
+// addresses, without graph building, dispatch or allocation. On the CPU a recording is a flat list of bound calls, on
+// CUDA a CUDA graph. Captured steps give the same bits as eager ones.
 //
 //   CapturedFunction step([&](std::span<const Tensor> in) {
 //     optimizer.zero_grad();
@@ -19,7 +19,6 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
-#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/recently_used.h"
 #include "kernels/precision.h"
 #include "tensor/dependencies.h"
 #include "tensor/memory_pool.h"
@@ -34,15 +34,15 @@
 
 namespace hop {
 
-/// A recorded piece of work of one device. It keeps addresses and the decisions of the host at the time of recording:
-/// see Plan::holds(). A copy is the same plan. One thread at a time.
-class Plan {
+/// A piece of work of one device, recorded once. It keeps addresses and the decisions of the host at that time: see
+/// holds(). A copy is the same recording. One thread at a time.
+class Recording {
  public:
-  Plan() = default;
-  explicit operator bool() const { return recorded_ != nullptr; }
+  Recording() = default;
+  explicit operator bool() const { return calls_ != nullptr; }
   /// Whether a replay would do the same as the work would do now. It would not
   /// - if a tensor that the work reads or writes has another address (a StateBlock was made or swapped, Module::to), or
-  ///   if only plans hold a handle to it any more (it was assigned anew, or its owner is gone);
+  ///   if only recordings hold a handle to it any more (it was assigned anew, or its owner is gone);
   /// - if a leaf has another gradient tensor or another requires_grad(), or if a parameter's gradient is gone;
   /// - if a module's mode or hooks, a leaf's hooks, an optimizer's scales, frozen parameters or stop_when() changed;
   /// - if a module would draw its random numbers from another address (a replay draws at the recorded address, or at
@@ -53,48 +53,49 @@ class Plan {
   bool holds() const;
   /// Does the recorded work again. On CUDA the work is queued on the current stream. Versions of tensors do not change:
   /// a graph that was recorded before a replay does not notice the replay's writes. Precision and grad mode are the
-  /// recorded ones. Throws the errors of the operations. Throws StateError for an empty plan and within a capture;
-  /// also, with the reason, if the plan does not hold: then nothing has been read or written.
+  /// recorded ones. Throws the errors of the operations. Throws StateError for an empty recording and within a
+  /// capture; also, with the reason, if the recording does not hold: then nothing has been read or written.
   void replay() const;
-  /// Replays and returns true if the plan holds(); otherwise returns false.
+  /// Replays and returns true if the recording holds(); otherwise returns false.
   bool try_replay() const;
-  /// Whether the plan can never hold again because something that it needs is gone.
+  /// Whether the recording can never hold again because something that it needs is gone.
   bool is_lost() const;
   /// Kernels (and copies) per replay.
   std::size_t size() const;
 
-  /// The interface of a device's recording.
-  class Recorded {
+  /// The part of a recording that a device supplies.
+  class Calls {
    public:
-    virtual ~Recorded() = default;
+    virtual ~Calls() = default;
     virtual void replay() = 0;
     virtual std::size_t size() const = 0;
   };
-  Plan(std::unique_ptr<Recorded> recorded, std::shared_ptr<MemoryPool> pool,
-       std::shared_ptr<const Dependencies> dependencies);
+  Recording(std::unique_ptr<Calls> calls, std::shared_ptr<MemoryPool> pool,
+            std::shared_ptr<const Dependencies> dependencies);
 
  private:
   void run() const;
 
-  std::shared_ptr<MemoryPool> pool_;  // declared before recorded_, whose scratch memory lies in the pool
-  std::shared_ptr<Recorded> recorded_;
+  std::shared_ptr<MemoryPool> pool_;  // declared before calls_, whose scratch memory lies in the pool
+  std::shared_ptr<Calls> calls_;
   std::shared_ptr<const Dependencies> dependencies_;
   int threads_ = 1;
   kernels::Precision precision_ = kernels::Precision::strict;
-  bool grad_enabled_ = true;
 };
 
 /// Runs `work` once on `device` and records it. Its allocations come from `pool` (a fresh one if null) and keep their
-/// addresses as long as the plan or a tensor in the pool lives. Plans may share a pool if they never run at the same
-/// time and if no tensor of one plan is read after another plan has run.
+/// addresses as long as the recording or a tensor in the pool lives. Recordings may share a pool if they never run at
+/// the same time and if no tensor of one recording is read after another one has run. Throws DeviceError for a pool of
+/// another device.
 ///
 /// Only operations of `device` are recorded; operations of another device throw StateError. The host's own part of
 /// `work` happens once: numbers stay as they were, so learning rates and step numbers must be read from tensors
-/// (Module::set_random_source, Optimizer::set_lr). Plan::holds() lists the changes that the plan notices. Reading a
-/// value on the host (item()) or making a tensor from host values throws StateError. If `work` throws, there is no
-/// plan, but its work on the CPU up to that point has been done. A capture within a capture throws StateError.
-Plan capture(const std::function<void()>& work, Device device = Device::cpu(),
-             std::shared_ptr<MemoryPool> pool = nullptr);
+/// (Module::set_random_source, Optimizer::set_lr). Recording::holds() lists the changes that a recording notices.
+/// Reading a value on the host (item()) or making a tensor from host values throws StateError. If `work` throws, there
+/// is no recording, but its work on the CPU up to that point has been done. A capture within a capture throws
+/// StateError.
+Recording capture(const std::function<void()>& work, Device device = Device::cpu(),
+                  std::shared_ptr<MemoryPool> pool = nullptr);
 
 /// True while this thread records.
 bool is_capturing();
@@ -120,25 +121,26 @@ class RecordedWork {
   std::size_t recordings() const { return recorded_; }
 
  private:
-  struct Recording {
-    Plan plan;
+  struct Kept {
+    Recording recording;
     Results results;
     std::uint64_t number;
   };
+  static constexpr std::size_t kRecordings = 4;
   bool is_worth_recording() const;
-  const Results& show(const Recording& recording);
+  const Results& show(const Kept& kept);
 
-  std::list<Recording> recordings_;  // the one used last first
-  Results results_;                  // of the last call
-  std::uint64_t shown_ = 0;          // the recording that results_ come from; 0: none
+  RecentlyUsed<Kept> kept_{kRecordings};
+  Results results_;          // of the last call
+  std::uint64_t shown_ = 0;  // the number of the recording that results_ come from; 0: none
   std::uint64_t calls_ = 0, replays_ = 0, recorded_ = 0;
   int warmed_up_ = 0;
 };
 
 /// A function of tensors that records itself once per combination of its arguments' shapes and dtypes, and then
-/// replays. If a dependency has changed (Plan::holds()), it records again, so that a call has the bits of an eager one.
-/// The recorded work reads the function's own buffers. The arguments are copied there, so no gradient flows back into
-/// them.
+/// replays. If a dependency has changed (Recording::holds()), it records again, so that a call has the bits of an eager
+/// one. The recorded work reads the function's own buffers. The arguments are copied there, so no gradient flows back
+/// into them.
 ///
 /// For speed, let the host decide nothing that changes in every step. A module with a plain random key draws each
 /// step's numbers at another address, so it runs eagerly. With set_random_source() and begin_step() it is replayed.
@@ -153,22 +155,22 @@ class CapturedFunction {
     int warm_up = 1;
     /// How many combinations are kept, each with its buffers (arguments, results, everything in between). The one used
     /// longest ago makes room for a new one. At least 1.
-    std::size_t max_plans = 64;
+    std::size_t max_combinations = 64;
   };
   explicit CapturedFunction(Function f);
   /// Throws ConfigError for options out of range.
   CapturedFunction(Function f, Options options);
 
   /// The results of the function. The next call of the same combination overwrites them. The reference is valid until
-  /// max_plans other combinations were called; a copy of the vector keeps its tensors. Throws AutogradError for an
-  /// argument that requires a gradient, DeviceError for an argument on another device.
+  /// max_combinations other combinations were called; a copy of the vector keeps its tensors. Throws AutogradError for
+  /// an argument that requires a gradient, DeviceError for an argument on another device.
   const std::vector<Tensor>& operator()(std::span<const Tensor> arguments);
   const std::vector<Tensor>& operator()(std::initializer_list<Tensor> arguments) {
     return (*this)(std::span<const Tensor>(arguments.begin(), arguments.size()));
   }
   /// Combinations that are kept.
-  std::size_t plans() const { return combinations_.size(); }
-  /// Forgets all plans.
+  std::size_t combinations() const { return combinations_.size(); }
+  /// Forgets all combinations and their recordings.
   void reset() { combinations_.clear(); }
 
  private:
@@ -181,7 +183,7 @@ class CapturedFunction {
 
   Function f_;
   Options options_;
-  std::list<Combination> combinations_;  // the one used last first; results are given out by reference
+  RecentlyUsed<Combination> combinations_;  // results are given out by reference
 };
 
 }  // namespace hop

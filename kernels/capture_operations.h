@@ -12,8 +12,8 @@ namespace hop::kernels {
 struct CaptureOperations {
   static const CaptureOperations cpu, cuda;
 
-  /// Runs `work` once and records it. Meanwhile this thread's allocations come from the plan's pool.
-  std::unique_ptr<Plan::Recorded> (*capture)(Device device, const std::function<void()>& work);
+  /// Runs `work` once and records it. Meanwhile this thread's allocations come from the recording's pool.
+  std::unique_ptr<Recording::Calls> (*capture)(Device device, const std::function<void()>& work);
 };
 
 }  // namespace hop::kernels

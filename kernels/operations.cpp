@@ -1,14 +1,15 @@
 #include "kernels/operations_internal.h"
 
 #include "base/error.h"
+#include "tensor/dependencies.h"
 
 namespace hop::kernels {
 
 void expect_captured(Device device) {
-  const MemoryPool* pool = MemoryPool::current();
-  if (pool != nullptr && pool->device() != device) [[unlikely]] {
+  const Dependencies* const step = Dependencies::current();
+  if (step != nullptr && step->device() != device) [[unlikely]] {
     throw StateError("[capture] an operation on " + device.to_string() + " while a step on " +
-                     pool->device().to_string() + " is captured would not be replayed");
+                     step->device().to_string() + " is captured would not be replayed");
   }
 }
 

@@ -24,7 +24,7 @@ std::uint32_t next_serial() {
 }  // namespace
 
 HeldTensor::HeldTensor(Tensor tensor) : tensor_(std::move(tensor)) {
-  if (tensor_.defined()) tensor_.body_->plans.fetch_add(1, std::memory_order_relaxed);
+  if (tensor_.defined()) tensor_.body_->recordings.fetch_add(1, std::memory_order_relaxed);
 }
 
 HeldTensor& HeldTensor::operator=(HeldTensor&& other) noexcept {
@@ -34,11 +34,12 @@ HeldTensor& HeldTensor::operator=(HeldTensor&& other) noexcept {
 }
 
 void HeldTensor::release() {
-  if (tensor_.defined()) tensor_.body_->plans.fetch_sub(1, std::memory_order_relaxed);
+  if (tensor_.defined()) tensor_.body_->recordings.fetch_sub(1, std::memory_order_relaxed);
   tensor_ = {};
 }
 
-Dependencies::Dependencies() : serial_(next_serial()) {}
+Dependencies::Dependencies(Device device)
+    : device_(device), grad_enabled_(autograd::grad_enabled), serial_(next_serial()) {}
 
 Dependencies::Use& Dependencies::use_of(const Tensor& x) {
   const auto [place, is_new] = places_.try_emplace(x.id(), uses_.size());
@@ -146,6 +147,8 @@ bool Dependencies::hold() const {
   }
   return true;
 }
+
+bool Dependencies::has_grad_mode() const { return grad_enabled_ == autograd::grad_enabled; }
 
 bool Dependencies::are_lost() const {
   return std::any_of(uses_.begin(), uses_.end(), [](const Use& use) { return use.tensor.is_given_up(); }) ||

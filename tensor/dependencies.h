@@ -16,8 +16,8 @@
 
 namespace hop {
 
-/// A handle that a plan holds. Handles of plans are counted. When only plans hold a tensor any more, no eager step
-/// could use it, and the plan is out of date.
+/// A handle that a recording holds. Handles of recordings are counted. When only recordings hold a tensor any more, no
+/// eager step could use it, and the recording is out of date.
 class HeldTensor {
  public:
   HeldTensor() = default;
@@ -28,7 +28,7 @@ class HeldTensor {
 
   const Tensor& get() const { return tensor_; }
   bool is_given_up() const {
-    return tensor_.defined() && tensor_.body_.use_count() <= tensor_.body_->plans.load(std::memory_order_relaxed);
+    return tensor_.defined() && tensor_.body_.use_count() <= tensor_.body_->recordings.load(std::memory_order_relaxed);
   }
 
  private:
@@ -49,12 +49,14 @@ enum class GradientUse : std::uint8_t {
 /// One captured step's list. Filled by the thread that captures; afterwards one thread at a time.
 class Dependencies {
  public:
-  Dependencies();
+  /// Of a step on `device`, with the grad mode that the thread has now.
+  explicit Dependencies(Device device);
   Dependencies(const Dependencies&) = delete;
   Dependencies& operator=(const Dependencies&) = delete;
 
   /// The list of the step that this thread is capturing, or null.
   static Dependencies* current() { return detail::collecting; }
+  Device device() const { return device_; }
   /// Above 0; unique among captures.
   std::uint32_t serial() const { return serial_; }
 
@@ -85,8 +87,10 @@ class Dependencies {
 
   // ---- Before and after each replay
 
-  /// Whether a replay would do the same as the step would do now.
+  /// Whether a replay would do the same as the step would do now. The grad mode does not count.
   bool hold() const;
+  /// Whether the thread's grad mode is the one in which the step was captured.
+  bool has_grad_mode() const;
   /// Whether the step can never hold again: a tensor, a module or an optimizer is gone.
   bool are_lost() const;
   /// Why the step does not hold, for an error: "a tensor that ...". Empty if it holds.
@@ -149,6 +153,8 @@ class Dependencies {
   static const char* broken(const Use& use);
   static const char* broken(const LeafGradient& gradient);
 
+  Device device_;
+  bool grad_enabled_;
   std::uint32_t serial_;
   std::vector<Use> uses_;
   std::vector<LeafGradient> gradients_;

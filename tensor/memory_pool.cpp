@@ -20,8 +20,8 @@ std::size_t MemoryPool::bytes() const {
   return sum;
 }
 
-// Sizes repeat exactly from step to step, so exact fits are enough, and a plan takes no more memory than its tensors
-// need.
+// Sizes repeat exactly from step to step, so exact fits are enough, and a recording takes no more memory than its
+// tensors need.
 void* MemoryPool::allocate(std::size_t size) {
   if (size == 0) return nullptr;
   if (size > SIZE_MAX - kAlignment) return memory::allocate(size, device_);  // throws the MemoryError

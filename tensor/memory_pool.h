@@ -14,8 +14,8 @@
 
 namespace hop {
 
-/// Thread-safe. Its blocks go back to the device's caching allocator when the last plan and the last tensor that use
-/// the pool are gone.
+/// Thread-safe. Its blocks go back to the device's caching allocator when the last recording and the last tensor that
+/// use the pool are gone.
 class MemoryPool : public std::enable_shared_from_this<MemoryPool> {
  public:
   explicit MemoryPool(Device device) : device_(device) {}
@@ -31,7 +31,6 @@ class MemoryPool : public std::enable_shared_from_this<MemoryPool> {
   void free(void* data, std::size_t size) noexcept;
 
   /// The pool that takes this thread's allocations for `device`, or null.
-  static MemoryPool* current() { return current_; }
   static MemoryPool* current(Device device) {
     return current_ != nullptr && current_->device_ == device ? current_ : nullptr;
   }
@@ -46,7 +45,7 @@ class MemoryPool : public std::enable_shared_from_this<MemoryPool> {
   std::multimap<std::size_t, void*> free_;  // by size
 };
 
-/// While alive, this thread's allocations for the pool's device come from the pool: a step is being captured.
+/// While alive, this thread's allocations for the pool's device come from the pool.
 class PoolScope {
  public:
   explicit PoolScope(std::shared_ptr<MemoryPool> pool);

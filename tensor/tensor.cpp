@@ -48,7 +48,8 @@ std::int64_t check_inside(const Storage& storage, DType dtype, const Shape& shap
 
 // Host access throws while a step is captured, because a replay would not read or write the value again.
 void check_host_access(const char* op, Device device) {
-  if (MemoryPool::current(device) == nullptr) return;
+  const Dependencies* const step = Dependencies::current();
+  if (step == nullptr || step->device() != device) return;
   throw StateError("[" + std::string(op) + "] values cannot go to or from the host while a step is captured");
 }
 

@@ -121,7 +121,7 @@ class Tensor {
   struct Body : Counted {
     Body();
     ~Body();
-    std::atomic<std::uint32_t> plans{0};  // how many of the counted handles belong to plans
+    std::atomic<std::uint32_t> recordings{0};  // how many of the counted handles belong to recordings
     Storage storage;
     Shape shape;
     Strides strides;

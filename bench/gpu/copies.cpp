@@ -78,10 +78,10 @@ std::vector<Row> launches(Size size) {
                     return Row{"", "", t.seconds * 1e6, "us", t.spread * 1e6, 0, ""};
                   })[0],
           guarded("launches", "smallest kernel, a node of a graph of 1,000", [&] {
-            const auto plan = cuda::capture(Device::cuda(), [&] {
+            const auto recording = CaptureOperations::cuda.capture(Device::cuda(), [&] {
               for (int i = 0; i < kNodes; ++i) launch();
             });
-            const Timing t = time_on_device([&] { plan->replay(); }, size);
+            const Timing t = time_on_device([&] { recording->replay(); }, size);
             return Row{"", "", t.seconds * 1e6 / kNodes, "us", t.spread * 1e6 / kNodes, 0, ""};
           })[0]};
 }

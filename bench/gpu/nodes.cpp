@@ -9,7 +9,7 @@
 
 #include "bench/gpu/rows.h"
 #include "bench/gpu/training.h"
-#include "kernels/cuda/device_internal.h"
+#include "kernels/cuda/graph_recorder_internal.h"
 #include "kernels/precision.h"
 #include "tensor/memory_pool.h"
 
@@ -46,14 +46,9 @@ struct GraphOwner {
 /// The graph of one step. What it allocates comes from `pool`.
 cudaGraph_t record(Training& training, const std::shared_ptr<MemoryPool>& pool) {
   const PoolScope memory(pool);
-  const cuda::Stream side;
-  const cuda::RecordingScope scope(std::make_shared<cuda::FaultSlot>(0));
-  const cuda::StreamGuard guard(side);
-  cuda::check(cudaStreamBeginCapture(side.get(), cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+  cuda::GraphRecorder recorder;
   training.step();
-  cudaGraph_t graph = nullptr;
-  cuda::check(cudaStreamEndCapture(side.get(), &graph), "cudaStreamEndCapture");
-  return graph;
+  return recorder.end();
 }
 
 std::string readable(const char* symbol) {

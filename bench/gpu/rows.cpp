@@ -17,7 +17,7 @@ constexpr double kSample = 3e-3;  // seconds
 
 /// The median of `kSamples` calls of measure(repetitions) / repetitions.
 Timing sample(Size size, const std::function<double(int)>& measure) {
-  measure(1);  // code is loaded, plans are made
+  measure(1);  // code is loaded, libraries choose their algorithms
   const int repetitions =
       size == Size::small ? 1 : std::clamp(static_cast<int>(kSample / std::max(measure(3) / 3, 1e-7)), 1, 2000);
   std::vector<double> seconds;
@@ -43,7 +43,7 @@ Timing time_briefly(const std::function<void()>& work, Size size) {
   constexpr int kRepetitions = 10;
   const cuda::Event start(cuda::Event::Timing::on), stop(cuda::Event::Timing::on);
   work();  // code is loaded
-  const Plan plan = capture(
+  const Recording recording = capture(
       [&] {
         for (int i = 0; i < kRepetitions; ++i) work();
       },
@@ -51,7 +51,7 @@ Timing time_briefly(const std::function<void()>& work, Size size) {
   Timing best{1e9, 0};
   for (int i = 0; i < (size == Size::small ? 1 : 3); ++i) {
     start.record(cuda::current_stream());
-    plan.replay();
+    recording.replay();
     stop.record(cuda::current_stream());
     best.seconds =
         std::min(best.seconds, 1e-3 * static_cast<double>(cuda::milliseconds_between(start, stop)) / kRepetitions);

@@ -48,11 +48,11 @@ class Training {
   void captured_step() { captured_({x_, target_}); }
   /// Replays a step that reads the batch where it lies, as a graph of PyTorch's does.
   void replay() {
-    if (!plan_) {
+    if (!recording_) {
       step();
-      plan_ = capture([this] { step(); }, Device::cuda());
+      recording_ = capture([this] { step(); }, Device::cuda());
     } else {
-      plan_.replay();
+      recording_.replay();
     }
   }
 
@@ -81,7 +81,7 @@ class Training {
   Problem problem_;
   Tensor x_, target_;
   std::unique_ptr<optim::Optimizer> optimizer_;
-  Plan plan_;
+  Recording recording_;
   CapturedFunction captured_{[this](std::span<const Tensor> in) { return std::vector{step(in[0], in[1])}; }};
 };
 

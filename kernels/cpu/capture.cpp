@@ -31,23 +31,25 @@ void* CallList::reserve(std::size_t size) {
 namespace cpu {
 namespace {
 
-class RecordedCalls final : public Plan::Recorded {
+class RecordedCalls final : public Recording::Calls {
  public:
   CallList calls;
   void replay() override { calls.run(); }
   std::size_t size() const override { return calls.size(); }
 };
 
-// Ends the recording, also when an operation throws.
-class RecordingScope {
+// While it lives, launch() adds to `calls`.
+class CallRecorder {
  public:
-  explicit RecordingScope(CallList& calls) { recording = &calls; }
-  ~RecordingScope() { recording = nullptr; }
+  explicit CallRecorder(CallList& calls) { recording = &calls; }
+  ~CallRecorder() { recording = nullptr; }
+  CallRecorder(const CallRecorder&) = delete;
+  CallRecorder& operator=(const CallRecorder&) = delete;
 };
 
-std::unique_ptr<Plan::Recorded> capture(Device, const std::function<void()>& work) {
+std::unique_ptr<Recording::Calls> capture(Device, const std::function<void()>& work) {
   auto recorded = std::make_unique<RecordedCalls>();
-  const RecordingScope scope(recorded->calls);
+  const CallRecorder recorder(recorded->calls);
   work();
   return recorded;
 }

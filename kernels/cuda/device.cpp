@@ -8,6 +8,7 @@
 #include "kernels/cuda/blas.h"
 #include "kernels/cuda/device_internal.h"
 #include "kernels/cuda/dnn.h"
+#include "kernels/cuda/graph_recorder_internal.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -71,8 +72,8 @@ class CudaBackend final : public Backend {
   // graph runs, as on the CPU: on the stream on which the graph will be launched, not as a part of every replay.
   void zero(void* data, std::size_t size) override {
     use_device(index_);
-    const RecordingScope* const recording = RecordingScope::current();
-    const cudaStream_t stream = recording != nullptr ? recording->launched_on() : current_stream();
+    const GraphRecorder* const recorder = GraphRecorder::current();
+    const cudaStream_t stream = recorder != nullptr ? recorder->launched_on() : current_stream();
     check(cudaMemsetAsync(data, 0, size, stream), "cudaMemsetAsync");
   }
 

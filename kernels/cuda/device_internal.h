@@ -1,5 +1,4 @@
-// State of this process per device, from the first use to the end: streams, fault words, slabs. Also the state of a
-// thread while it records a graph.
+// State of this process per device, from the first use to the end: streams, fault words, slabs.
 #pragma once
 
 #include <cstdint>
@@ -60,23 +59,5 @@ std::unique_ptr<DeviceQueue> make_own_stream(std::int16_t index);
 
 /// Page-locked host memory, to be freed by cudaFreeHost. Throws MemoryError if there is none left.
 void* allocate_pinned(std::size_t size, unsigned flags);
-
-/// While it lives, the calling thread records a graph.
-class RecordingScope {
- public:
-  /// The graph will be launched on the stream that is current now, and notes its faults in `faults`.
-  explicit RecordingScope(std::shared_ptr<FaultSlot> faults);
-  ~RecordingScope();
-  RecordingScope(const RecordingScope&) = delete;
-  RecordingScope& operator=(const RecordingScope&) = delete;
-
-  static const RecordingScope* current();
-  const std::shared_ptr<FaultSlot>& faults() const { return faults_; }
-  cudaStream_t launched_on() const { return launched_on_; }
-
- private:
-  std::shared_ptr<FaultSlot> faults_;
-  cudaStream_t launched_on_;
-};
 
 }  // namespace hop::kernels::cuda

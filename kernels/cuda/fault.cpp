@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "kernels/cuda/device_internal.h"
+#include "kernels/cuda/graph_recorder_internal.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -42,7 +43,7 @@ std::uint64_t number_of(const char* operation) {
 }
 
 unsigned long long* word_of_thread() {
-  if (const RecordingScope* recording = RecordingScope::current()) return recording->faults()->on_device();
+  if (const GraphRecorder* recorder = GraphRecorder::current()) return recorder->faults()->on_device();
   const int device = current_device();
   std::shared_ptr<FaultSlot>& own = watched(device).own;
   if (own == nullptr) own = std::make_shared<FaultSlot>(device);

@@ -1,41 +1,44 @@
-// A captured step as a CUDA graph. The work is recorded on a separate stream, so that work of other threads on the
-// device's compute stream does not end up in the graph. Replays are queued on the current stream.
+// A captured step as a CUDA graph. Replays are queued on the current stream.
+#include <utility>
+
 #include "kernels/capture_operations.h"
-#include "kernels/cuda/device_internal.h"
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/graph_recorder_internal.h"
 
 namespace hop::kernels::cuda {
 namespace {
 
-/// A recording in progress. The destructor ends it, also when `work` throws.
-class Recording {
- public:
-  explicit Recording(const Stream& stream) : stream_(stream.get()) {
-    // Relaxed, because this thread may call cudaMalloc: the plan's pool grows while the step is recorded.
-    check(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
-  }
-  ~Recording() {
-    if (!open_) return;
-    cudaGraph_t broken = nullptr;
-    ignore(cudaStreamEndCapture(stream_, &broken));
-    if (broken != nullptr) ignore(cudaGraphDestroy(broken));
-  }
-  Recording(const Recording&) = delete;
-  Recording& operator=(const Recording&) = delete;
+constinit thread_local const GraphRecorder* recorder_of_thread = nullptr;
 
-  cudaGraph_t end() {
-    open_ = false;
-    cudaGraph_t graph = nullptr;
-    check(cudaStreamEndCapture(stream_, &graph), "cudaStreamEndCapture");
-    return graph;
-  }
+}  // namespace
 
- private:
-  cudaStream_t stream_;
-  bool open_ = true;
-};
+GraphRecorder::GraphRecorder()
+    : faults_(std::make_shared<FaultSlot>(current_device())), launched_on_(current_stream()), guard_(side_) {
+  // Relaxed, because this thread may call cudaMalloc: the recording's pool grows while the step is recorded.
+  check(cudaStreamBeginCapture(side_.get(), cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+  open_ = true;
+  recorder_of_thread = this;
+}
 
-class Graph final : public Plan::Recorded {
+GraphRecorder::~GraphRecorder() {
+  recorder_of_thread = nullptr;
+  if (!open_) return;
+  cudaGraph_t broken = nullptr;
+  ignore(cudaStreamEndCapture(side_.get(), &broken));
+  if (broken != nullptr) ignore(cudaGraphDestroy(broken));
+}
+
+cudaGraph_t GraphRecorder::end() {
+  open_ = false;
+  cudaGraph_t graph = nullptr;
+  check(cudaStreamEndCapture(side_.get(), &graph), "cudaStreamEndCapture");
+  return graph;
+}
+
+const GraphRecorder* GraphRecorder::current() { return recorder_of_thread; }
+
+namespace {
+
+class Graph final : public Recording::Calls {
  public:
   Graph(Device device, cudaGraph_t graph, std::shared_ptr<FaultSlot> faults)
       : device_(device), graph_(graph), faults_(std::move(faults)) {
@@ -70,19 +73,14 @@ class Graph final : public Plan::Recorded {
   std::size_t nodes_ = 0;
 };
 
-std::unique_ptr<Plan::Recorded> capture(Device device, const std::function<void()>& work) {
+std::unique_ptr<Recording::Calls> capture(Device device, const std::function<void()>& work) {
   use_device(device.index);
-  const Stream side;
-  const auto faults = std::make_shared<FaultSlot>(device.index);
-  cudaGraph_t recorded = nullptr;
+  std::unique_ptr<Graph> graph;
   {
-    const RecordingScope scope(faults);
-    const StreamGuard guard(side);
-    Recording recording(side);
+    GraphRecorder recorder;
     work();
-    recorded = recording.end();
+    graph = std::make_unique<Graph>(device, recorder.end(), recorder.faults());
   }
-  auto graph = std::make_unique<Graph>(device, recorded, faults);
   graph->replay();  // recording did not run the work
   return graph;
 }

@@ -142,19 +142,6 @@ StreamGuard::StreamGuard(const Stream& stream) : device_before_(guarded.device),
 }
 StreamGuard::~StreamGuard() { guarded = {device_before_, before_}; }
 
-// ---- RecordingScope
-
-namespace {
-constinit thread_local const RecordingScope* recording = nullptr;
-}  // namespace
-
-RecordingScope::RecordingScope(std::shared_ptr<FaultSlot> faults)
-    : faults_(std::move(faults)), launched_on_(current_stream()) {
-  recording = this;
-}
-RecordingScope::~RecordingScope() { recording = nullptr; }
-const RecordingScope* RecordingScope::current() { return recording; }
-
 // ---- PinnedBuffer
 
 void* allocate_pinned(std::size_t size, unsigned flags) {

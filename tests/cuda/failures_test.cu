@@ -97,7 +97,7 @@ TEST_F(CudaFullDevice, GetsBackWhatIsCachedBeforeAnyoneIsRefused) {
 TEST_F(CudaFullDevice, GetsBackWhatIsCachedWhileAStepIsRecorded) {
   { const Storage dead(3 * kBig, Device::cuda()); }
   Tensor y;
-  const Plan plan = hop::capture(
+  const Recording recording = hop::capture(
       [&] {
         y = Tensor::empty({static_cast<std::int64_t>(kBig / 4)}, DType::f32, Device::cuda());
         CopyOperations::cuda.fill(y, Scalar(2.0));

@@ -86,10 +86,10 @@ TEST_F(CudaFault, DoesNotOutliveItsThread) {
 
 TEST_F(CudaFault, OfARecordedGraphReachesWhoReplaysIt) {
   const Tensor index = on_device(Tensor::from<std::int64_t>({0, 2, 1}, {3}));
-  Plan plan;
+  Recording recording;
   std::jthread([&] {  // recorded by a thread that is gone
     use_device(0);
-    plan = hop::capture([&] { index_select(x_, 0, index); }, Device::cuda());
+    recording = hop::capture([&] { index_select(x_, 0, index); }, Device::cuda());
     EXPECT_NO_THROW(wait());
   })
       .join();
@@ -102,7 +102,7 @@ TEST_F(CudaFault, OfARecordedGraphReachesWhoReplaysIt) {
 
   backend(Device::cuda()).copy(index.raw_data(), wrong_.raw_data(), index.storage().size());
   for (int i = 0; i < 2; ++i) {
-    plan.replay();
+    recording.replay();
     std::jthread([] { EXPECT_NO_THROW(wait()); }).join();
     EXPECT_THAT(error_of<IndexError>(wait), AllOf(HasSubstr("[index_select]"), HasSubstr("position 2"))) << i;
     EXPECT_NO_THROW(wait());
@@ -113,13 +113,13 @@ TEST_F(CudaFault, OfARecordedGraphReachesWhoReplaysIt) {
 // have run by then.
 TEST_F(CudaFault, OfAGraphOnAnotherStreamIsToldAsSoonAsItIsKnownAndNotMissed) {
   const Tensor one = on_device(full({}, 1.0));
-  const Plan plan = hop::capture([&] { index_select(x_, 0, wrong_); }, Device::cuda());
+  const Recording recording = hop::capture([&] { index_select(x_, 0, wrong_); }, Device::cuda());
   EXPECT_THROW(wait(), IndexError);  // from the run before the recording
   const Stream side;
   for (const bool reads : {true, false}) {
     {
       const StreamGuard guard(side);
-      plan.replay();
+      recording.replay();
     }
     int told = 0;
     const auto look = [&](const auto& f) {
@@ -139,13 +139,13 @@ TEST_F(CudaFault, OfAGraphOnAnotherStreamIsToldAsSoonAsItIsKnownAndNotMissed) {
 
 TEST_F(CudaFault, OfAGraphOnAnotherStreamReachesTheReaderOfItsResult) {
   Tensor y;
-  const Plan plan = hop::capture([&] { y = index_select(x_, 0, wrong_); }, Device::cuda());
+  const Recording recording = hop::capture([&] { y = index_select(x_, 0, wrong_); }, Device::cuda());
   EXPECT_THROW(wait(), IndexError);
   const Stream side;
   const Event done;
   {
     const StreamGuard guard(side);
-    plan.replay();
+    recording.replay();
   }
   done.record(side.get());
   check(cudaStreamWaitEvent(current_stream(), done.get(), 0), "cudaStreamWaitEvent");
@@ -154,16 +154,16 @@ TEST_F(CudaFault, OfAGraphOnAnotherStreamReachesTheReaderOfItsResult) {
 
 TEST_F(CudaFault, OfAGraphThatIsGoneReachesWhoReplayedIt) {
   {
-    const Plan plan = hop::capture([&] { meet_a_fault(); }, Device::cuda());
+    const Recording recording = hop::capture([&] { meet_a_fault(); }, Device::cuda());
   }
   EXPECT_THROW(wait(), IndexError);
 }
 
 // Which operation's number is higher does not matter, but it is the same one in every order.
 TEST_F(CudaFault, OfSeveralOperationsIsTheSameInEveryOrder) {
-  const Plan plan = hop::capture([&] { meet_a_fault(); }, Device::cuda());
+  const Recording recording = hop::capture([&] { meet_a_fault(); }, Device::cuda());
   EXPECT_THROW(wait(), IndexError);
-  const auto graph = [&] { plan.replay(); };
+  const auto graph = [&] { recording.replay(); };
   const auto own = [&] { index_add({2, 2}, 0, wrong_, x_); };  // 2 and 3 are outside
   own();
   const std::string of_own = error_of<IndexError>(wait);

@@ -29,15 +29,15 @@ class CudaGraph : public OnDevice {
 
 TEST_F(CudaGraph, RunsWhenItIsRecordedAndReadsItsInputsAgainInEveryReplay) {
   const Tensor a = on_device(a_), b = on_device(b_), y = Tensor::empty({5, 4}, DType::f32, Device::cuda());
-  const auto plan =
+  const auto recording =
       CaptureOperations::cuda.capture(Device::cuda(), [&] { MatmulOperations::cuda.matmul("matmul", a, b, {}, y); });
-  EXPECT_GE(plan->size(), 1U);
+  EXPECT_GE(recording->size(), 1U);
   EXPECT_TRUE(same_bits(on_host(y), eager(a_)));
 
   const Tensor other = random_tensor({5, 9}, DType::f32, 3);
   backend(Device::cuda()).copy(a.raw_data(), other.raw_data(), other.storage().size());
   EXPECT_TRUE(same_bits(on_host(y), eager(a_))) << "nothing runs by itself";
-  plan->replay();
+  recording->replay();
   EXPECT_TRUE(same_bits(on_host(y), eager(other)));
 }
 
@@ -55,7 +55,7 @@ TEST_F(CudaGraph, WorkThatThrowsLeavesTheDeviceUsable) {
   EXPECT_FALSE(stream_is_capturing());
   const Tensor y = Tensor::empty({5, 4}, DType::f32, Device::cuda());
   const Tensor a = on_device(a_), b = on_device(b_);
-  const auto plan =
+  const auto recording =
       CaptureOperations::cuda.capture(Device::cuda(), [&] { MatmulOperations::cuda.matmul("matmul", a, b, {}, y); });
   EXPECT_TRUE(same_bits(on_host(y), eager(a_)));
 }

@@ -180,12 +180,13 @@ void write(const Tensor& there, const Tensor& here) {
 TEST_F(CudaUpdate, ReplayedReadsTheRateAndTheStepAnew) {
   const UpdateRule rule = kAdamW;
   const Model here({{33}, {1000}}, rule, DType::f32), there = here.on_device();
-  const Plan plan = capture([&] { update(rule, there.segments, there.state); }, Device::cuda());  // runs it once
+  const Recording recording =
+      capture([&] { update(rule, there.segments, there.state); }, Device::cuda());  // runs it once
   update(rule, here.segments, here.state);
   for (const double lr : {0.01, 0.5}) {
     *here.state.lr.data<double>() = lr;
     write(there.state.lr, here.state.lr);
-    plan.replay();
+    recording.replay();
     update(rule, here.segments, here.state);
   }
   std::vector<Tensor> results;

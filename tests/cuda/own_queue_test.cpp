@@ -195,9 +195,9 @@ Tensor train(Device device, std::uint64_t seed) {
   const Tensor a = on_device(random_tensor({24, 24}, DType::f32, seed));
   const Tensor x = on_device(random_tensor({7, 24}, DType::f32, seed + 1));
   const auto step = [&] { copy_(x, kernels::sigmoid(kernels::matmul(x, a))); };
-  const hop::Plan plan = hop::capture(step, device);
+  const hop::Recording recording = hop::capture(step, device);
   for (int i = 0; i < 6; ++i) {
-    plan.replay();
+    recording.replay();
     if (i % 2 == 0) step();
   }
   return on_host(x);

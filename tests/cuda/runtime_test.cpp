@@ -158,11 +158,11 @@ TEST_F(CudaBackend, TooMuchMemoryIsAMemoryError) {
 
 TEST_F(CudaBackend, WaitsForTheDeviceWhileAnotherThreadRecords) {
   const Tensor x = Tensor::empty({3}, DType::f32, Device::cuda());
-  const auto plan = CaptureOperations::cuda.capture(Device::cuda(), [&] {
+  const auto recording = CaptureOperations::cuda.capture(Device::cuda(), [&] {
     std::jthread([] { EXPECT_NO_THROW(backend(Device::cuda()).synchronize()); }).join();
     CopyOperations::cuda.fill(x, Scalar(2.0));
   });
-  EXPECT_EQ(plan->size(), 1U);
+  EXPECT_EQ(recording->size(), 1U);
   EXPECT_THROW(CaptureOperations::cuda.capture(Device::cuda(), [] { backend(Device::cuda()).synchronize(); }),
                StateError);
 }

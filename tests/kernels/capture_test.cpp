@@ -17,6 +17,7 @@
 #include "kernels/softmax.h"
 #include "kernels/view.h"
 #include "tensor/allocator.h"
+#include "tensor/autograd_slot.h"
 #include "tests/kernels/layouts.h"
 
 namespace hop {
@@ -31,11 +32,11 @@ Tensor row(std::initializer_list<float> v) { return Tensor::from<float>(v, {stat
 TEST(Capture, RunsTheWorkOnceAndReplaysItOnTheSameAddresses) {
   const Tensor x = row({1, 2, 3});
   Tensor y;
-  const Plan plan = capture([&] { y = kernels::mul(kernels::add(x, 1), x); });
-  EXPECT_EQ(plan.size(), 2U);
+  const Recording recording = capture([&] { y = kernels::mul(kernels::add(x, 1), x); });
+  EXPECT_EQ(recording.size(), 2U);
   EXPECT_THAT(values<float>(y), ::testing::ElementsAre(2, 6, 12));
   kernels::copy_(x, row({3, 4, 5}));
-  plan.replay();
+  recording.replay();
   EXPECT_THAT(values<float>(y), ::testing::ElementsAre(12, 20, 30));
 }
 
@@ -79,10 +80,10 @@ TEST(Capture, GivesTheBitsOfEagerOperationsForEveryKindOfOperation) {
   std::vector<Tensor> captured;
   const Tensor weights = random_tensor({3, 2, 3, 3}, DType::f32, 7);
   const auto work = [&] { return everything(x, labels, weights, &step); };
-  const Plan plan = capture([&] { captured = work(); });
+  const Recording recording = capture([&] { captured = work(); });
   for (step = 1; step <= 3; ++step) {
     kernels::copy_(x, random_tensor({24, 24}, DType::f32, static_cast<std::uint64_t>(10 + step)));
-    plan.replay();
+    recording.replay();
     const std::vector<Tensor> eager = work();
     ASSERT_EQ(captured.size(), eager.size());
     for (std::size_t i = 0; i < eager.size(); ++i) {
@@ -93,21 +94,22 @@ TEST(Capture, GivesTheBitsOfEagerOperationsForEveryKindOfOperation) {
 
 TEST(Capture, AllocatesNothingInAReplay) {
   const Tensor x = random_tensor({64, 64}, DType::f32, 1);
-  const Plan plan = capture([&] { kernels::softmax(kernels::matmul(kernels::transpose(x, 0, 1), kernels::exp(x))); });
+  const Recording recording =
+      capture([&] { kernels::softmax(kernels::matmul(kernels::transpose(x, 0, 1), kernels::exp(x))); });
   const std::size_t active = memory::active();
   memory::reset_peak();
   const std::uint64_t system = memory::system_allocations();
-  for (int i = 0; i < 10; ++i) plan.replay();
+  for (int i = 0; i < 10; ++i) recording.replay();
   EXPECT_EQ(memory::active(), active);
   EXPECT_EQ(memory::peak(), active);
   EXPECT_EQ(memory::system_allocations(), system);
 }
 
-TEST(Capture, UsesMemoryAgainWithinTheStepAndKeepsItForThePlan) {
+TEST(Capture, UsesMemoryAgainWithinTheStepAndKeepsItForTheRecording) {
   const Tensor x = random_tensor({1000}, DType::f32, 1);
   const auto pool = std::make_shared<MemoryPool>(Device::cpu());
   Tensor y;
-  Plan plan = capture(
+  Recording recording = capture(
       [&] {
         y = kernels::exp(x);
         for (int i = 0; i < 20; ++i) y = kernels::sin(y);  // two buffers, one after the other
@@ -116,20 +118,42 @@ TEST(Capture, UsesMemoryAgainWithinTheStepAndKeepsItForThePlan) {
   EXPECT_EQ(pool->bytes(), 2 * 4032U);
   const std::vector<float> before = values<float>(y);
   std::vector<Tensor> others;
-  for (int i = 0; i < 20; ++i) others.push_back(kernels::full({1000}, 7));  // may not get the plan's memory
-  plan.replay();
+  for (int i = 0; i < 20; ++i) others.push_back(kernels::full({1000}, 7));  // may not get the recording's memory
+  recording.replay();
   EXPECT_EQ(values<float>(y), before);
   for (const Tensor& other : others) EXPECT_EQ(values<float>(other), std::vector<float>(1000, 7));
 }
 
-TEST(Capture, LetsAResultOutliveThePlan) {
+TEST(Capture, RefusesAPoolOfAnotherDevice) {
+  const auto pool = std::make_shared<MemoryPool>(Device::cuda());
+  EXPECT_EQ(error_of<DeviceError>([&] { capture([] {}, Device::cpu(), pool); }),
+            "[capture] expected a pool on cpu, got one on cuda:0");
+}
+
+// Judged by holds(), which asks for the thread's grad mode; a replay itself keeps the recorded one.
+TEST(Capture, HoldsOnlyInTheGradModeInWhichItWasRecorded) {
+  const Tensor x = row({1});
+  Tensor y;
+  const Recording recording = capture([&] { y = kernels::add(x, 1); });
+  EXPECT_TRUE(recording.holds());
+  autograd::grad_enabled = false;
+  EXPECT_FALSE(recording.holds());
+  EXPECT_FALSE(recording.try_replay());
+  kernels::copy_(x, kernels::full({1}, 5));
+  EXPECT_NO_THROW(recording.replay());
+  autograd::grad_enabled = true;
+  EXPECT_TRUE(recording.holds());
+  EXPECT_THAT(values<float>(y), ::testing::ElementsAre(6));
+}
+
+TEST(Capture, LetsAResultOutliveTheRecording) {
   const std::size_t active = memory::active();
   {
     Tensor y;
     {
       const Tensor x = row({1, 2});
-      const Plan plan = capture([&] { y = kernels::add(x, 1); });
-      plan.replay();
+      const Recording recording = capture([&] { y = kernels::add(x, 1); });
+      recording.replay();
     }
     EXPECT_THAT(values<float>(y), ::testing::ElementsAre(2, 3));
   }
@@ -144,16 +168,17 @@ TEST(Capture, RefusesToReadOrMakeValuesOnTheHost) {
   EXPECT_THROW(capture([&] { capture([] {}); }), StateError);
   EXPECT_FALSE(is_capturing());
   EXPECT_FLOAT_EQ(kernels::add(x, 1).item<float>(), 2);  // and all is as before
-  EXPECT_THROW(Plan().replay(), StateError);
+  EXPECT_THROW(Recording().replay(), StateError);
 }
 
 TEST(Capture, ThrowsFromAReplayWhatTheOperationThrows) {
   const Tensor x = random_tensor({2, 3}, DType::f32, 1), labels = Tensor::from<std::int64_t>({0, 2}, {2});
-  const Plan plan = capture([&] { kernels::cross_entropy(x, labels); });
+  const Recording recording = capture([&] { kernels::cross_entropy(x, labels); });
   labels.data<std::int64_t>()[1] = 3;
-  EXPECT_EQ(error_of<IndexError>([&] { plan.replay(); }), "[cross_entropy] expected labels in 0..2, got 3 in row 1");
+  EXPECT_EQ(error_of<IndexError>([&] { recording.replay(); }),
+            "[cross_entropy] expected labels in 0..2, got 3 in row 1");
   labels.data<std::int64_t>()[1] = 1;
-  EXPECT_NO_THROW(plan.replay());
+  EXPECT_NO_THROW(recording.replay());
 }
 
 TEST(CapturedFunction, RecordsOncePerShapeAndCopiesItsArguments) {
@@ -168,9 +193,9 @@ TEST(CapturedFunction, RecordsOncePerShapeAndCopiesItsArguments) {
     EXPECT_THAT(values<float>(square({row({v})})[0]), ::testing::ElementsAre(v * v));
   }
   EXPECT_EQ(calls, 4);  // each shape: once to warm up, once to record
-  EXPECT_EQ(square.plans(), 2U);
+  EXPECT_EQ(square.combinations(), 2U);
   square.reset();
-  EXPECT_EQ(square.plans(), 0U);
+  EXPECT_EQ(square.combinations(), 0U);
 }
 
 TEST(CapturedFunction, KeepsTheResultsOfOneShapeWhileAnotherRuns) {
@@ -201,7 +226,7 @@ TEST(CapturedFunction, KeepsTheCombinationsThatWereUsedLast) {
         ++calls;
         return std::vector{kernels::mul(kernels::relu(in[0]), 2)};
       },
-      {.max_plans = 3});
+      {.max_combinations = 3});
   const auto call = [&](std::int64_t n) { return f({kernels::ones({n, 1000}, DType::f32)})[0].numel(); };
   for (int i = 0; i < 3; ++i) call(1);
   EXPECT_EQ(calls, 2);
@@ -209,33 +234,33 @@ TEST(CapturedFunction, KeepsTheCombinationsThatWereUsedLast) {
   const std::size_t active = memory::active();
   for (std::int64_t n = 2; n < 400; ++n) {
     for (int i = 0; i < 3; ++i) EXPECT_EQ(call(2 + n % 40), (2 + n % 40) * 1000);
-    EXPECT_LE(f.plans(), 3U);
+    EXPECT_LE(f.combinations(), 3U);
     if (n % 2 == 0) call(1);  // used all the time: stays
   }
   EXPECT_EQ(calls, 2 + 2 * 398);
-  // Two other plans of three tensors, each rounded up to a block of at most 9/8 of its bytes.
+  // Two other recordings of three tensors, each rounded up to a block of at most 9/8 of its bytes.
   EXPECT_LT(memory::active(), active + 2 * 3 * 42 * 4000U * 9 / 8);
-  EXPECT_EQ(values<float>(kept), std::vector<float>(1000, 2));  // a result outlives its plan
-  EXPECT_THROW(CapturedFunction([](auto) { return std::vector<Tensor>(); }, {.max_plans = 0}), ConfigError);
+  EXPECT_EQ(values<float>(kept), std::vector<float>(1000, 2));  // a result outlives its recording
+  EXPECT_THROW(CapturedFunction([](auto) { return std::vector<Tensor>(); }, {.max_combinations = 0}), ConfigError);
 }
 
 TEST(CapturedFunction, HasABoundWithoutOptions) {
   CapturedFunction f([](std::span<const Tensor> in) { return std::vector{in[0]}; });
   for (std::int64_t n = 1; n < 200; ++n) f({kernels::ones({n}, DType::f32)});
-  EXPECT_EQ(f.plans(), CapturedFunction::Options().max_plans);
+  EXPECT_EQ(f.combinations(), CapturedFunction::Options().max_combinations);
 }
 
 TEST(Capture, RefusesAReplayWithinACapture) {
   const Tensor x = row({1});
-  const Plan plan = capture([&] { kernels::add(x, 1); });
-  EXPECT_THROW(capture([&] { plan.replay(); }), StateError);
+  const Recording recording = capture([&] { kernels::add(x, 1); });
+  EXPECT_THROW(capture([&] { recording.replay(); }), StateError);
 }
 
 TEST(Capture, RefusesAReplayOnAnotherNumberOfThreads) {
   const Tensor image = random_tensor({1, 3, 8, 8}, DType::f32, 1), weight = random_tensor({4, 3, 3, 3}, DType::f32, 2);
-  const Plan plan = capture([&] { kernels::conv2d(image, weight, {}, {}); });
+  const Recording recording = capture([&] { kernels::conv2d(image, weight, {}, {}); });
   const testing::ComputeThreads two(2);
-  EXPECT_THROW(plan.replay(), StateError);
+  EXPECT_THROW(recording.replay(), StateError);
 }
 
 }  // namespace

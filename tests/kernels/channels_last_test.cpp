@@ -261,10 +261,10 @@ TEST(ChannelsLast, ACapturedChainReplaysTheBitsOfAnEagerOne) {
   const Tensor first = random_tensor({21, 3, 3, 3}, DType::f32, 3),
                second = random_tensor({6, 21, 3, 3}, DType::f32, 4);
   std::vector<Tensor> captured;
-  const Plan plan = capture([&] { captured = there_and_back(x, first, second, planes); });
+  const Recording recording = capture([&] { captured = there_and_back(x, first, second, planes); });
   EXPECT_TRUE(is_channels_last(captured[2]));
   copy_(x, random_tensor(x.shape(), DType::f32, 5));
-  plan.replay();
+  recording.replay();
   const std::vector<Tensor> eager = there_and_back(x, first, second, planes);
   for (std::size_t i = 0; i < eager.size(); ++i) EXPECT_TRUE(same_bits(captured[i], eager[i])) << i;
 }

@@ -1,4 +1,4 @@
-// Captured steps and plans around which something changed: no wrong number, and nothing touches what is gone.
+// Captured steps and recordings around which something changed: no wrong number, and nothing touches what is gone.
 #include <algorithm>
 
 #include "kernels/threads.h"
@@ -107,14 +107,14 @@ TEST(CapturedChanges, OfThreadsAndGradModeGiveEagerBits) {
   kernels::set_compute_threads(1);
 }
 
-// ---- A plan alone cannot record anew: it says why, and does nothing.
+// ---- A recording alone cannot record anew: it says why, and does nothing.
 
 struct Case {
   std::string name, reason;
   std::function<void(World&)> change;
 };
 
-TEST(PlanThatDoesNotHold, ThrowsAReasonAndTouchesNothing) {
+TEST(RecordingThatDoesNotHold, ThrowsAReasonAndTouchesNothing) {
   const Case cases[] = {
       {"none", "another gradient of a leaf (f32 (8, 6) on cpu)", [](World& w) { w.zero_to_none(); }},
       {"block", "a tensor that lies somewhere else now",
@@ -139,31 +139,31 @@ TEST(PlanThatDoesNotHold, ThrowsAReasonAndTouchesNothing) {
     World world;
     const Tensor x = ones({4, 6});
     world.step(x);
-    const Plan plan = capture([&] { world.step(x); });
-    plan.replay();
-    EXPECT_TRUE(plan.holds()) << c.name;
+    const Recording recording = capture([&] { world.step(x); });
+    recording.replay();
+    EXPECT_TRUE(recording.holds()) << c.name;
     const Tensor old = world.parameter(0).grad();
     c.change(world);
     const std::string before = world.bits_of_all();
-    const std::string message = message_of<StateError>([&] { plan.replay(); });
+    const std::string message = message_of<StateError>([&] { recording.replay(); });
     EXPECT_EQ(message.find("[capture] expected what the step was recorded with, got " + c.reason), 0U)
         << c.name << ": " << message;
-    EXPECT_FALSE(plan.holds()) << c.name;
+    EXPECT_FALSE(recording.holds()) << c.name;
     EXPECT_TRUE(before == world.bits_of_all()) << c.name;
   }
 }
 
-TEST(PlanThatDoesNotHold, KeepsWhatItReadsAndWritesAlive) {
+TEST(RecordingThatDoesNotHold, KeepsWhatItReadsAndWritesAlive) {
   Tensor a = full({1000}, 1), y = zeros({1000});
-  const Plan plan = capture([&] { kernels::copy_(y, a); });
+  const Recording recording = capture([&] { kernels::copy_(y, a); });
   a = {};
   y = {};
   const Tensor others[] = {zeros({1000}), zeros({1000})};
-  EXPECT_THROW(plan.replay(), StateError);
+  EXPECT_THROW(recording.replay(), StateError);
   for (const Tensor& other : others) EXPECT_EQ(sum(other).item<float>(), 0);
 }
 
-TEST(PlanThatDoesNotHold, IsGivenUpWithAllThatItHeld) {
+TEST(RecordingThatDoesNotHold, IsGivenUpWithAllThatItHeld) {
   const auto table = std::make_unique<Tensor>(ones({1 << 16}));
   CapturedFunction f([&](std::span<const Tensor> t) { return std::vector{sum(*table * t[0])}; });
   std::size_t active = 0;

@@ -65,7 +65,7 @@ TEST(CapturedTraining, GivesTheBitsOfEagerTraining) {
       ASSERT_EQ(bits(step({x, y})[0]), bits(loss)) << "step " << i;
       ASSERT_EQ(captured.state->digest(), eager.state->digest()) << "step " << i;
     }
-    EXPECT_EQ(step.plans(), 2U);
+    EXPECT_EQ(step.combinations(), 2U);
     EXPECT_EQ(captured.optimizer->step_count(), 12);
   }
 }
@@ -84,10 +84,10 @@ TEST(CapturedTraining, AllocatesNothingWhenItReplays) {
     backward(cross_entropy(net(x), y));
     adam.step();
   };
-  const Plan plan = capture(step);
-  plan.replay();
+  const Recording recording = capture(step);
+  recording.replay();
   const std::uint64_t before = heap_allocations(), system = memory::system_allocations();
-  for (int i = 0; i < 5; ++i) plan.replay();
+  for (int i = 0; i < 5; ++i) recording.replay();
   EXPECT_EQ(heap_allocations(), before);
   EXPECT_EQ(memory::system_allocations(), system);
   step();
@@ -98,10 +98,10 @@ TEST(CapturedTraining, AllocatesNothingWhenItReplays) {
 TEST(CapturedTraining, AllocatesNoTensorWhenItReplaysConvolutions) {
   Trainee model(true);
   const auto [x, y] = batch(0);
-  const Plan plan = capture([&, x = x, y = y] { model.step(x, y); });
+  const Recording recording = capture([&, x = x, y = y] { model.step(x, y); });
   const std::size_t active = memory::active();
   memory::reset_peak();
-  for (int i = 0; i < 5; ++i) plan.replay();
+  for (int i = 0; i < 5; ++i) recording.replay();
   EXPECT_EQ(memory::peak(), active);
 }
 

@@ -302,7 +302,7 @@ TEST(FirstUsers, F20PlansHaveABound) {
   CapturedFunction f([](std::span<const Tensor> t) { return std::vector{relu(t[0]) * 2}; });
   for (std::int64_t n = 1; n <= 400; ++n) f({ones({n, 10})});
   for (std::int64_t n = 1; n <= 400; ++n) f({ones({n, 10})});
-  EXPECT_LE(f.plans(), 64U);
+  EXPECT_LE(f.combinations(), 64U);
 }
 
 TEST(FirstUsers, F21RandomRangesAndRates) {
