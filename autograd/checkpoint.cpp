@@ -1,8 +1,8 @@
 #include "autograd/checkpoint.h"
 
+#include "autograd/backward_pass_internal.h"
 #include "autograd/record.h"
 #include "autograd/rerun.h"
-#include "autograd/run_internal.h"
 #include "autograd/view.h"
 
 namespace hop::autograd {
@@ -19,8 +19,8 @@ Tensor cut(const Tensor& x, bool create_graph) {
 // (parameters) go to the calling pass.
 void recompute(const CheckpointBody& body, const RunLog& log, const std::vector<SavedTensor>& saved,
                BackwardContext& context) {
-  const bool create_graph = context.run().creates_graph();
-  Run run({.create_graph = create_graph, .outer = &context.run()});
+  const bool create_graph = context.pass().creates_graph();
+  BackwardPass pass({.create_graph = create_graph, .outer = &context.pass()});
   std::vector<Tensor> inputs;
   Tensor y;
   const StateBefore state(log);  // outlives the pass: tensors that the graph saved are watched for writes
@@ -29,14 +29,14 @@ void recompute(const CheckpointBody& body, const RunLog& log, const std::vector<
     const SecondRun run_again(log);
     for (const SavedTensor& input : saved) {
       inputs.push_back(cut(context.value(input), create_graph));
-      run.capture(inputs.back());
+      pass.want(inputs.back());
     }
     y = body(inputs);
   }
   if (!y.requires_grad()) return;
-  run.seed(y, context.grad());
-  run.execute();
-  for (std::size_t i = 0; i < inputs.size(); ++i) context.set(i, run.results()[i]);
+  pass.seed(y, context.grad());
+  pass.execute();
+  for (std::size_t i = 0; i < inputs.size(); ++i) context.set(i, pass.results()[i]);
 }
 
 }  // namespace

@@ -2,9 +2,8 @@
 
 #include <string>
 
-#include "autograd/run_internal.h"
+#include "autograd/backward_pass_internal.h"
 #include "base/error.h"
-#include "kernels/copy.h"
 
 namespace hop {
 namespace {
@@ -16,26 +15,27 @@ void check_differentiable(const Tensor& output, const char* op) {
                       output.describe() + " without a graph");
 }
 
-// The gradient at the start: the given one, or 1 for a single element.
-Tensor first_gradient(const Tensor& output, const Tensor& given, const char* op) {
+// Starts the given gradient, or 1 for a single element.
+void seed(autograd::BackwardPass& pass, const Tensor& output, const Tensor& given, const char* op) {
   const std::string prefix = "[" + std::string(op) + "] expected ";
   if (!given.defined()) {
-    if (output.numel() == 1) return kernels::ones(output.shape(), output.dtype(), output.device());
+    if (output.numel() == 1) return pass.seed(output);
     throw ShapeError(prefix + "one element, or a gradient for all of them, got " + output.describe());
   }
   if (given.shape() != output.shape() || given.dtype() != output.dtype()) {
     throw ShapeError(prefix + "a gradient like " + output.describe() + ", got " + given.describe());
   }
-  return given;
+  pass.seed(output, given);
 }
 
 }  // namespace
 
 void backward(const Tensor& result, const BackwardOptions& options) {
   check_differentiable(result, "backward");
-  autograd::Run run({.retain_graph = options.retain_graph, .create_graph = options.create_graph, .accumulate = true});
-  run.seed(result, first_gradient(result, options.gradient, "backward"));
-  run.execute();
+  autograd::BackwardPass pass(
+      {.retain_graph = options.retain_graph, .create_graph = options.create_graph, .accumulate = true});
+  seed(pass, result, options.gradient, "backward");
+  pass.execute();
 }
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs,
@@ -44,21 +44,21 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
     throw AutogradError("[grad] expected " + std::to_string(outputs.size()) + " grad_outputs, one per output, got " +
                         std::to_string(options.grad_outputs.size()));
   }
-  autograd::Run run({.retain_graph = options.retain_graph, .create_graph = options.create_graph});
-  for (const Tensor& input : inputs) run.capture(input);
-  run.restrict_to_captures(outputs);
+  autograd::BackwardPass pass({.retain_graph = options.retain_graph, .create_graph = options.create_graph});
+  for (const Tensor& input : inputs) pass.want(input);
+  pass.restrict_to_wanted(outputs);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     check_differentiable(outputs[i], "grad");
     const Tensor given = options.grad_outputs.empty() ? Tensor() : options.grad_outputs[i];
-    run.seed(outputs[i], first_gradient(outputs[i], given, "grad"));
+    seed(pass, outputs[i], given, "grad");
   }
-  run.execute();
+  pass.execute();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (run.results()[i].defined() || options.allow_unused) continue;
+    if (pass.results()[i].defined() || options.allow_unused) continue;
     throw AutogradError("[grad] input " + std::to_string(i) + " (" + inputs[i].describe() +
                         ") has no part in the outputs; .allow_unused gives an undefined gradient instead");
   }
-  return run.results();
+  return pass.results();
 }
 
 }  // namespace hop

@@ -16,7 +16,7 @@ namespace hop::autograd {
 class BackwardContext;
 class Hooks;
 class Node;
-class Run;
+class BackwardPass;
 
 /// The target of an input's gradient: output `index` of the node that made the input, or a leaf, or nothing.
 struct Edge {
@@ -115,11 +115,13 @@ class Node : public std::enable_shared_from_this<Node> {
 /// A backward pass as a node sees it.
 class BackwardContext {
  public:
-  BackwardContext(Run& run, Node& node, std::span<const Tensor> output_grads, std::span<Tensor> input_grads)
-      : run_(run), node_(node), output_grads_(output_grads), input_grads_(input_grads) {}
+  BackwardContext(BackwardPass& pass, Node& node, std::span<const Tensor> output_grads, std::span<Tensor> input_grads)
+      : pass_(pass), node_(node), output_grads_(output_grads), input_grads_(input_grads) {}
 
   /// The gradient of an output; undefined if nothing depends on that output.
   const Tensor& grad(std::size_t output = 0) const { return output_grads_[output]; }
+  /// Whether the gradient of output 0 is known to be 1: it is the start of the pass, and no gradient was given for it.
+  bool grad_is_one() const;
   /// Whether the gradient of an input is needed. Computing an unneeded one is allowed, but wasted.
   bool wants(std::size_t input) const;
   /// Sets the gradient of an input, in the input's shape and dtype. A gradient that is never set counts as zero.
@@ -134,10 +136,10 @@ class BackwardContext {
   /// A saved tensor. Throws AutogradError if it was written in place since it was saved.
   Tensor value(const SavedTensor& saved) const { return saved.unpack(node_); }
   /// The pass itself, for nodes that start a nested pass (checkpoint).
-  Run& run() const { return run_; }
+  BackwardPass& pass() const { return pass_; }
 
  private:
-  Run& run_;
+  BackwardPass& pass_;
   Node& node_;
   std::span<const Tensor> output_grads_;
   std::span<Tensor> input_grads_;

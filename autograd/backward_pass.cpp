@@ -1,12 +1,13 @@
 #include <algorithm>
 #include <string>
 
+#include "autograd/backward_pass_internal.h"
 #include "autograd/copy.h"
 #include "autograd/elementwise.h"
 #include "autograd/hooks.h"
 #include "autograd/inplace.h"
-#include "autograd/run_internal.h"
 #include "base/error.h"
+#include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "tensor/autograd_slot.h"
 #include "tensor/dependencies.h"
@@ -25,7 +26,9 @@ void check_gradient(const Tensor& leaf, const Tensor& gradient) {
 
 }  // namespace
 
-bool BackwardContext::wants(std::size_t input) const { return run_.follows(node_.edges()[input]); }
+bool BackwardContext::grad_is_one() const { return pass_.is_one(output_grads_[0]); }
+
+bool BackwardContext::wants(std::size_t input) const { return pass_.follows(node_.edges()[input]); }
 
 Tensor BackwardContext::target(std::size_t input) const {
   const auto edges = node_.edges();
@@ -33,30 +36,30 @@ Tensor BackwardContext::target(std::size_t input) const {
     return edge.leaf.defined() && edge.leaf.is_same(edges[input].leaf);
   };
   if (!edges[input].leaf.defined() || std::count_if(edges.begin(), edges.end(), is_same_leaf) != 1) return {};
-  return run_.place_for(edges[input].leaf);
+  return pass_.place_for(edges[input].leaf);
 }
 
 Node* BackwardContext::maker(std::size_t input) const {
   const Edge& edge = node_.edges()[input];
   const bool is_seen =
-      edge.node == nullptr || edge.node->outputs() != 1 || edge.node->hooks() || run_.is_captured(edge.target());
+      edge.node == nullptr || edge.node->outputs() != 1 || edge.node->hooks() || pass_.is_wanted(edge.target());
   return is_seen ? nullptr : edge.node.get();
 }
 
-Tensor Run::place_for(const Tensor& leaf) const {
-  if (options_.create_graph || !options_.accumulate || restricted_ || captures_.contains(leaf.id())) return {};
+Tensor BackwardPass::place_for(const Tensor& leaf) const {
+  if (options_.create_graph || !options_.accumulate || restricted_ || wanted_.contains(leaf.id())) return {};
   const AutogradSlot& slot = *leaf.autograd_slot();
   return slot.gradient.is_overwritable() && !slot.hooks ? slot.gradient.tensor() : Tensor();
 }
 
-void Run::capture(const Tensor& x) {
+void BackwardPass::want(const Tensor& x) {
   const Edge edge = edge_to(x);
-  if (edge) captures_.emplace(edge.target(), Capture{edge.index, results_.size()});
-  if (edge) wanted_.push_back(edge);
+  if (edge) wanted_.emplace(edge.target(), Wanted{edge.index, results_.size()});
+  if (edge) wanted_edges_.push_back(edge);
   results_.emplace_back();
 }
 
-void Run::restrict_to_captures(const std::vector<Tensor>& outputs) {
+void BackwardPass::restrict_to_wanted(const std::vector<Tensor>& outputs) {
   std::unordered_set<Node*> seen;
   std::vector<Node*> nodes;
   const auto visit = [&](const Edge& edge) {
@@ -68,17 +71,17 @@ void Run::restrict_to_captures(const std::vector<Tensor>& outputs) {
   }
   // Lowest number first: a node's inputs are decided before the node.
   std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) { return a->number() < b->number(); });
-  for (const auto& [target, capture] : captures_) reached_.insert(target);
+  for (const auto& [target, wanted] : wanted_) reached_.insert(target);
   for (Node* node : nodes) {
     const auto edges = node->edges();
     const auto leads_on = [this](const Edge& edge) { return edge && reached_.contains(edge.target()); };
-    if (node->is_opaque() || led_to_capture(*node) || std::any_of(edges.begin(), edges.end(), leads_on))
+    if (node->is_opaque() || led_to_wanted(*node) || std::any_of(edges.begin(), edges.end(), leads_on))
       reached_.insert(node);
   }
   restricted_ = true;
 }
 
-void Run::execute() {
+void BackwardPass::execute() {
   const GradModeGuard mode(options_.create_graph);
   while (!frontier_.empty()) {
     auto entry = frontier_.extract(std::prev(frontier_.end()));
@@ -91,7 +94,7 @@ void Run::execute() {
   if (root_ != nullptr && root_->is_freed()) root_->close(std::move(past_));
 }
 
-void Run::seed(const Tensor& output, Tensor gradient) {
+void BackwardPass::seed(const Tensor& output, Tensor gradient) {
   const Edge edge = edge_to(output);
   const bool is_alone = frontier_.empty() && root_ == nullptr;
   const bool keeps_graph = options_.retain_graph || options_.create_graph || restricted_ || options_.outer != nullptr;
@@ -99,10 +102,16 @@ void Run::seed(const Tensor& output, Tensor gradient) {
   arrive(edge, std::move(gradient));
 }
 
-void Run::step(Pending& pending) {
+void BackwardPass::seed(const Tensor& output) {
+  one_ = kernels::ones(output.shape(), output.dtype(), output.device());
+  version_of_one_ = one_.version();
+  seed(output, one_);
+}
+
+void BackwardPass::step(Pending& pending) {
   Node& node = *pending.node;
   if (node.hooks()) node.hooks()->run(pending.grads);
-  keep_captured(&node, pending.grads);
+  keep_wanted(&node, pending.grads);
   if (!continues_at(node)) return;
   if (node.is_freed()) {
     throw AutogradError("[backward] the graph was freed by an earlier pass (reached " + std::string(node.op()) +
@@ -120,28 +129,28 @@ void Run::step(Pending& pending) {
   }
 }
 
-void Run::note_past(Node& node) {
+void BackwardPass::note_past(Node& node) {
   past_.numbers.push_back(node.number());
   for (const Edge& edge : node.edges()) {
     if (edge.leaf.defined()) past_.leaves.push_back(edge.leaf.id());
   }
 }
 
-/// Whether a node that an earlier pass closed was computed from a capture.
-bool Run::led_to_capture(const Node& node) const {
-  return std::any_of(wanted_.begin(), wanted_.end(), [&](const Edge& edge) { return node.led_to(edge); });
+/// Whether a node that an earlier pass closed was computed from a wanted tensor.
+bool BackwardPass::led_to_wanted(const Node& node) const {
+  return std::any_of(wanted_edges_.begin(), wanted_edges_.end(), [&](const Edge& edge) { return node.led_to(edge); });
 }
 
-/// A restricted pass continues where a capture can be reached. A nested pass ends at its captures, the inputs of the
-/// segment.
-bool Run::continues_at(Node& node) const {
-  if (!restricted_) return !captures_.contains(&node);
+/// A restricted pass continues where a wanted tensor can be reached. A nested pass ends at its wanted tensors, the
+/// inputs of the segment.
+bool BackwardPass::continues_at(Node& node) const {
+  if (!restricted_) return !wanted_.contains(&node);
   const auto edges = node.edges();
-  return node.is_opaque() || led_to_capture(node) ||
+  return node.is_opaque() || led_to_wanted(node) ||
          std::any_of(edges.begin(), edges.end(), [this](const Edge& edge) { return follows(edge); });
 }
 
-void Run::arrive(const Edge& edge, Tensor gradient) {
+void BackwardPass::arrive(const Edge& edge, Tensor gradient) {
   if (!follows(edge)) return;
   if (edge.leaf.defined()) {
     arrive_at_leaf(edge.leaf, std::move(gradient));
@@ -150,7 +159,7 @@ void Run::arrive(const Edge& edge, Tensor gradient) {
   }
 }
 
-Run::Pending& Run::pending(const std::shared_ptr<Node>& node) {
+BackwardPass::Pending& BackwardPass::pending(const std::shared_ptr<Node>& node) {
   const std::uint64_t number = node->number();
   auto place = frontier_.lower_bound(number);
   if (place != frontier_.end() && place->first == number) return place->second;
@@ -166,37 +175,37 @@ Run::Pending& Run::pending(const std::shared_ptr<Node>& node) {
   return pending;
 }
 
-void Run::arrive_at_leaf(const Tensor& leaf, Tensor gradient) {
+void BackwardPass::arrive_at_leaf(const Tensor& leaf, Tensor gradient) {
   check_gradient(leaf, gradient);
-  const bool is_captured = captures_.contains(leaf.id());
-  if (!is_captured && options_.outer != nullptr) return options_.outer->arrive_at_leaf(leaf, std::move(gradient));
-  if (!is_captured && !options_.accumulate) return;
+  const bool is_wanted = wanted_.contains(leaf.id());
+  if (!is_wanted && options_.outer != nullptr) return options_.outer->arrive_at_leaf(leaf, std::move(gradient));
+  if (!is_wanted && !options_.accumulate) return;
   const auto& hooks = leaf.autograd_slot()->hooks;
   if (Dependencies* step = Dependencies::current(); step != nullptr && hooks && !step->made(leaf))
     step->watch(hooks, hooks->changes(), "hooks on a leaf's gradient");
-  if (!is_captured && !hooks) return accumulate(leaf, std::move(gradient));
+  if (!is_wanted && !hooks) return accumulate(leaf, std::move(gradient));
   auto sum = std::find_if(leaf_sums_.begin(), leaf_sums_.end(), [&](const LeafSum& s) { return s.leaf.is_same(leaf); });
   if (sum == leaf_sums_.end()) sum = leaf_sums_.insert(sum, {leaf, Tensor()});
   add(sum->grad, std::move(gradient));
 }
 
-void Run::finish_leaves() {
+void BackwardPass::finish_leaves() {
   for (LeafSum& sum : leaf_sums_) {
     const std::span<Tensor> grads(&sum.grad, 1);
     if (const auto& hooks = sum.leaf.autograd_slot()->hooks) hooks->run(grads);
-    keep_captured(sum.leaf.id(), grads);
-    if (options_.accumulate && !captures_.contains(sum.leaf.id())) accumulate(sum.leaf, std::move(sum.grad));
+    keep_wanted(sum.leaf.id(), grads);
+    if (options_.accumulate && !wanted_.contains(sum.leaf.id())) accumulate(sum.leaf, std::move(sum.grad));
   }
 }
 
-void Run::keep_captured(const void* target, std::span<const Tensor> grads) {
-  if (captures_.empty()) return;
-  const auto [first, last] = captures_.equal_range(target);
+void BackwardPass::keep_wanted(const void* target, std::span<const Tensor> grads) {
+  if (wanted_.empty()) return;
+  const auto [first, last] = wanted_.equal_range(target);
   for (auto it = first; it != last; ++it) results_[it->second.result] = grads[it->second.index];
 }
 
 /// total += part, in place if no other handle can see it.
-void Run::add(Tensor& total, Tensor part) const {
+void BackwardPass::add(Tensor& total, Tensor part) const {
   if (!total.defined()) {
     total = std::move(part);
   } else if (!options_.create_graph && total.is_unique() && kernels::can_evaluate_into(total)) {
@@ -206,7 +215,7 @@ void Run::add(Tensor& total, Tensor part) const {
   }
 }
 
-void Run::accumulate(const Tensor& leaf, Tensor gradient) const {
+void BackwardPass::accumulate(const Tensor& leaf, Tensor gradient) const {
   Gradient& own = leaf.autograd_slot()->gradient;
   if (Dependencies* step = Dependencies::current()) step->add_gradient(leaf, GradientUse::given);
   if (own.is_overwritable() && !options_.create_graph) {
