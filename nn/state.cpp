@@ -182,7 +182,7 @@ SavedState StateBlock::save(StateBytes into) const {
   return {std::move(into), transfer_};
 }
 
-void StateBlock::release() {
+void StateBlock::give_up() {
   if (device_.is_cpu()) {
     if (own_ != nullptr) swap(std::exchange(own_, nullptr));
     return;

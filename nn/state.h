@@ -87,7 +87,7 @@ class SavedState {
 ///   block.settle();                       // whoever computes now computes with it
 ///   ... training ...
 ///   const SavedState out = block.save();  // returns at once
-///   block.release();                      // on the CPU: `out` alone has the bytes now
+///   block.give_up();                      // on the CPU: `out` alone has the bytes now
 ///   out.wait();                           // any thread
 ///
 /// One thread at a time.
@@ -118,10 +118,10 @@ class StateBlock {
   /// Takes the state out, into `into` if it is given; it must have the right size (StateError). The CPU needs no
   /// `into`. On a device, call settle() before the next computation: it makes the computation wait for the copy, so
   /// that the copy has the present values. On the CPU the result is the block's own bytes, which change with the block
-  /// until release() or swap().
+  /// until give_up() or swap().
   SavedState save(StateBytes into = nullptr) const;
   /// Ends the use of the bytes that load() brought. The values are undefined until the next load().
-  void release();
+  void give_up();
 
   /// XXH3-128 of the block's bytes.
   Digest digest() const { return xxh3_128(std::as_const(*save().wait()).span()); }

@@ -197,7 +197,7 @@ UnitMetrics Worker::train(Cargo& cargo) {
   metrics.peak_rss_bytes = peak_rss_bytes();
   cargo.layout = trainer.state().layout();
   cargo.saved = trainer.state().save(device_.is_cpu() ? nullptr : blocks_->make(cargo.layout.bytes));
-  trainer.state().release();
+  trainer.state().give_up();
   slots_->give_back(std::move(cargo.trainer));
   return metrics;
 }

@@ -84,7 +84,7 @@ TEST_F(CpuTrainer, RecordsNothingWhenAModelComesBack) {
     }
     trainer.train(data.partition(PartitionId(0)), unit / 2, PartitionId(0));
     states[model] = trainer.state().save().wait();
-    trainer.state().release();
+    trainer.state().give_up();
     if (unit == 4) recordings = trainer.recordings();
   }
   EXPECT_EQ(trainer.recordings(), recordings);

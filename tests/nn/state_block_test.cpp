@@ -190,7 +190,7 @@ TEST(StateBlock, TakesStatesInAndLetsThemGoWithoutACopy) {
   block.load(second);
   block.counters().unit = 7;
   EXPECT_EQ(block.save().wait(), second);
-  block.release();
+  block.give_up();
   EXPECT_EQ(block.shared_bytes(), own);
   EXPECT_EQ(second.use_count(), 1) << "the block has let go of it";
   Counters counters;
