@@ -1,11 +1,13 @@
 #include "nn/optim/optimizer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <unordered_set>
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/words.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
@@ -127,6 +129,12 @@ void Optimizer::depend_on(const ParameterSegment& segment) const {
   step->watch(table_, segment.weight_decay_scale, kWhat);
 }
 
+static void check_scales(const ParameterSegment& segment) {
+  if (std::isfinite(segment.lr_scale) && std::isfinite(segment.weight_decay_scale)) return;
+  throw ConfigError("[optimizer] expected finite scales, got lr_scale " + shortest(segment.lr_scale) +
+                    " and weight_decay_scale " + shortest(segment.weight_decay_scale) + " (" + segment.name + ")");
+}
+
 // The gradient that step() reads, contiguous; undefined if none was given.
 static Tensor given_gradient(const ParameterSegment& segment) {
   const Tensor& p = segment.parameter;
@@ -152,6 +160,7 @@ std::vector<kernels::UpdateSegment> Optimizer::updates() const {
   for (const ParameterSegment& segment : table_->segments) {
     depend_on(segment);
     if (segment.frozen || !segment.parameter.requires_grad()) continue;
+    check_scales(segment);
     const Tensor gradient = given_gradient(segment);
     if (!gradient.defined()) continue;
     updates.push_back({segment.parameter, gradient, segment.slots, segment.lr_scale, segment.weight_decay_scale});

@@ -42,8 +42,8 @@ struct ParameterSegment {
   Tensor parameter{};
   std::vector<Tensor> slots{};      ///< of the parameter's shape and dtype: momentum, moments
   std::size_t gradient_offset = 0;  ///< in bytes, in the gradient block
-  double lr_scale = 1;              ///< multiplies lr
-  double weight_decay_scale = 1;    ///< multiplies the weight decay
+  double lr_scale = 1;              ///< multiplies lr; finite, otherwise step() throws ConfigError
+  double weight_decay_scale = 1;    ///< multiplies the weight decay; finite, otherwise step() throws ConfigError
   bool frozen = false;              ///< not updated, even if requires_grad() is true
 };
 

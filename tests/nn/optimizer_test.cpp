@@ -1,5 +1,6 @@
 // Optimizers against trajectories from PyTorch, and what the block of gradients promises.
 #include <functional>
+#include <limits>
 #include <memory>
 
 #include "autograd/graph.h"
@@ -138,6 +139,28 @@ TEST(Optimizer, ScalesAndFreezesParametersOneByOne) {
   sgd.segment("weight").frozen = true;
   sgd.step();
   EXPECT_FLOAT_EQ(fc.weight.item<float>(), 0.75F);
+}
+
+TEST(Optimizer, RefusesScalesThatAreNotFiniteAndChangesNothing) {
+  const Tensor a = parameter({1}), b = parameter({2});
+  SGD sgd({a, b}, {.lr = 0.5});
+  backward(add(sum(a), sum(b)));
+  constexpr double kNoNumber = std::numeric_limits<double>::quiet_NaN();
+  for (double scale : {kNoNumber, std::numeric_limits<double>::infinity()}) {
+    sgd.segment("1").lr_scale = scale;
+    EXPECT_THROW(sgd.step(), ConfigError);
+    sgd.segment("1").lr_scale = 1;
+    sgd.segment("1").weight_decay_scale = scale;
+    EXPECT_THROW(sgd.step(), ConfigError);
+    sgd.segment("1").weight_decay_scale = 1;
+  }
+  EXPECT_EQ(a.item<float>(), 1);
+  EXPECT_EQ(sgd.step_count(), 0);
+  sgd.segment("1").lr_scale = kNoNumber;
+  sgd.segment("1").frozen = true;  // nothing is scaled
+  sgd.step();
+  EXPECT_EQ(a.item<float>(), 0.5F);
+  EXPECT_EQ(b.item<float>(), 2);
 }
 
 TEST(Optimizer, LeavesParametersAloneThatRequireNoGradient) {
