@@ -22,9 +22,11 @@ struct BackwardOptions {
 /// block). Otherwise it becomes a new contiguous tensor. With create_graph, a recorded sum replaces the gradient. The
 /// graph of this sum leads back to the leaf, and the leaf holds its gradient: a cycle that keeps both in memory until
 /// the gradient is taken away, x.set_grad({}). grad() makes no such cycle; PyTorch advises the same.
-/// The order of all sums is a function of the graph alone: same program, same bits.
-/// Throws AutogradError if nothing was recorded, or if an earlier pass freed the graph; ShapeError for a wrong
-/// `options.gradient`.
+/// The order of all sums is a function of the graph alone: same program, same bits. Parts of a leaf's gradient are
+/// added in the order of the calls that read the leaf, and C++ leaves the order of calls within one expression to the
+/// compiler. So if three calls share a leaf, f(w, a) + f(w, b) + f(w, c) may have other bits with another compiler;
+/// three statements have the same bits with every compiler. Throws AutogradError if nothing was recorded, or if an
+/// earlier pass freed the graph; ShapeError for a wrong `options.gradient`.
 void backward(const Tensor& result, const BackwardOptions& options = {});
 
 struct GradOptions {

@@ -169,7 +169,9 @@ class Module {
   /// Applies the hooks to y, the output for x. For modules with more calls than operator()(x).
   Tensor with_hooks(const Tensor& x, Tensor y);
 
-  /// The next random address of the current step. Throws ConfigError if set_random_key() was not called.
+  /// The next random address of the current step: addresses follow the order of the calls. C++ leaves the order of
+  /// calls within one expression to the compiler, so call two modules that draw random numbers in two statements.
+  /// Throws ConfigError if set_random_key() was not called.
   RandomAddress next_random();
 
  private:
