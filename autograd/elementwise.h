@@ -1,9 +1,9 @@
 // The rows of kernels/elementwise.def as differentiable functions, and the operators made of them.
-//   exp(x)  leaky_relu(x, 0.2)  add(a, b)  mul(x, 2)  where(condition, a, 0)  eq(a, b)  ..   the table lists them all
-// Operands broadcast and promote as in kernels/elementwise.h. Comparisons and predicates give bool and have no
-// gradient.
+//   exp(x)  leaky_relu(x, 0.2)  add(a, b)  mul(x, 2)  where(condition, a, 0)  eq(a, b)  ..
+// elementwise_functions.h lists them all, with formulas. Comparisons and predicates give bool and have no gradient.
 #pragma once
 
+#include "autograd/elementwise_functions.h"
 #include "kernels/elementwise.h"
 #include "tensor/tensor.h"
 
@@ -20,7 +20,7 @@ Tensor ternary(const Row& row, kernels::Input condition, kernels::Input a, kerne
 }  // namespace autograd
 
 #define HOP_UNARY(name, Name, dtypes, attributes, ...)                    \
-  inline Tensor name(const Tensor& x HOP_PARAMETERS attributes) {         \
+  inline Tensor name(const Tensor& x HOP_DECLARED attributes) {           \
     return autograd::unary(kernels::rows::Name{HOP_NAMES attributes}, x); \
   }
 #define HOP_BINARY(name, Name, ...) \

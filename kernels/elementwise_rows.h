@@ -9,10 +9,13 @@
 #include "kernels/elementwise_probe.h"
 #include "kernels/elementwise_vocabulary.h"
 
-// Turns an attribute list, (beta, 1, threshold, 20), into members of a struct, parameters of a function, or names.
+// Turns an attribute list, (beta, 1, threshold, 20), into members of a struct, parameters of a function, parameters of
+// a function that was declared with its defaults, or names.
 #define HOP_FIELDS(...) HOP_PICK_5TH(__VA_ARGS__ __VA_OPT__(, ) HOP_FIELDS2, , HOP_FIELDS1, , HOP_FIELDS0)(__VA_ARGS__)
 #define HOP_PARAMETERS(...) \
   HOP_PICK_5TH(__VA_ARGS__ __VA_OPT__(, ) HOP_PARAMETERS2, , HOP_PARAMETERS1, , HOP_PARAMETERS0)(__VA_ARGS__)
+#define HOP_DECLARED(...) \
+  HOP_PICK_5TH(__VA_ARGS__ __VA_OPT__(, ) HOP_DECLARED2, , HOP_DECLARED1, , HOP_DECLARED0)(__VA_ARGS__)
 #define HOP_NAMES(...) HOP_PICK_5TH(__VA_ARGS__ __VA_OPT__(, ) HOP_NAMES2, , HOP_NAMES1, , HOP_NAMES0)(__VA_ARGS__)
 #define HOP_PICK_5TH(a, b, c, d, e, ...) e
 #define HOP_FIELDS0(...)
@@ -23,6 +26,9 @@
 #define HOP_PARAMETERS0(...)
 #define HOP_PARAMETERS1(a, va) , double a = va
 #define HOP_PARAMETERS2(a, va, b, vb) , double a = va, double b = vb
+#define HOP_DECLARED0(...)
+#define HOP_DECLARED1(a, va) , double a
+#define HOP_DECLARED2(a, va, b, vb) , double a, double b
 #define HOP_NAMES0(...)
 #define HOP_NAMES1(a, va) a
 #define HOP_NAMES2(a, va, b, vb) a, b
