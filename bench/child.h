@@ -11,16 +11,16 @@
 
 namespace hop::bench {
 
-/// A side does not start, ends, or cannot do what it is asked.
+/// A side does not start, ends early, or cannot do its task.
 struct SideError : Error {
   using Error::Error;
 };
 
-/// What a run took, per repetition, and what the last one computed.
+/// The time of a run, per repetition, and the value that the last repetition computed.
 struct Timing {
   double seconds = 0;
   double cpu_seconds = 0;  ///< of the process: below `seconds` it was disturbed, or waited
-  double value = 0;        ///< what the last repetition computed
+  double value = 0;        ///< the last repetition's
 };
 
 class Child {

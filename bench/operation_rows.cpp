@@ -1,4 +1,4 @@
-// What one operation on 16 elements costs, against LibTorch's same loop.
+// The cost of one operation on 16 elements, against the same loop in LibTorch.
 #include <cmath>
 
 #include "bench/suite.h"

@@ -26,7 +26,7 @@ AlignedBuffer make_state(std::size_t bytes) {
   return state;
 }
 
-/// What a received state is compared by: every 4096th byte, position by position.
+/// A sum over every 4096th byte and its position, by which received states are compared.
 double sample_of(ByteView state) {
   double sum = 0;
   for (std::size_t i = 0; i < state.size(); i += 4096)

@@ -1,4 +1,4 @@
-// What one small operation costs: on 16 elements the arithmetic is a few nanoseconds, the rest is the framework.
+// The cost of one small operation: on 16 elements the arithmetic takes a few nanoseconds, the framework the rest.
 //   forward    without gradients: y = f(a), y dropped
 //   recorded   the same where a wants a gradient: a node of the graph is made and dropped
 //   backward   a chain of ten operations, summed and walked back; one repetition is the whole chain

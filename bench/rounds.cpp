@@ -17,7 +17,7 @@ constexpr double kUndisturbed = 0.03;
 constexpr int kAttempts = 4;
 constexpr auto kPause = std::chrono::milliseconds(100);
 
-/// What all processes together have computed since the machine started.
+/// The seconds that all processes together have computed since the machine started.
 double busy_seconds() {
   std::ifstream stat("/proc/stat");
   std::string name;
@@ -49,8 +49,8 @@ Timing Contestant::run(int repetitions) {
   double per_second = 0;
   for (const auto& side : sides_) {
     const Timing one = side->finish(repetitions);
-    // What computes on one thread without waiting is timed by the core that it had: others may have taken it in
-    // between.
+    // Work of one thread that never waits is timed by its own seconds on a core, because other processes may have had
+    // the core in between.
     per_second += 1 / (waits_ ? one.seconds : one.cpu_seconds);
     together.cpu_seconds += one.cpu_seconds;
     together.value = one.value;

@@ -1,4 +1,4 @@
-// What the benchmarks share: the options, the sides that could be started, and the rows so far.
+// The common part of the benchmarks: the options, the sides that could be started, and the rows so far.
 #pragma once
 
 #include <filesystem>

@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The ratio is the median over the rounds' own ratios: what slowed one round down, slowed both sides of it.
+// The ratio is the median over the ratios of the rounds, because a disturbance slows down both sides of a round.
 Row row_of(const std::string& name, const std::string& peer_name, const std::string& unit, double ours, double peer,
            const std::vector<double>& ratios) {
   return {.name = name,

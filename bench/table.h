@@ -31,7 +31,8 @@ Row row_of_rates(const std::string& name, const std::vector<double>& ours, const
 std::string heading();
 std::string line_of(const Row& row);
 
-/// What was measured, and where: one JSON object with the rows under "rows" in docs/, the bare array elsewhere.
+/// All rows, and the machine that they come from. A file in docs/ is an object with the rows under "rows"; any other
+/// file is the bare array.
 struct Report {
   std::string date, processor;
   std::vector<std::string> sides;  ///< "LibTorch 1.13.1"

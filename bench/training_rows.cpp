@@ -1,5 +1,5 @@
 // Whole training steps against LibTorch and PyTorch: same net, same numbers, one thread; then two processes at once.
-// Of every side, each way to run a step is tried; the peer's fastest is the one that counts.
+// Each side runs the step in every way that it has; the fastest way of the peer counts.
 #include <algorithm>
 #include <cmath>
 #include <map>

@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t kLongFile = 350;
 constexpr std::size_t kReasonWithin = 15;
 
-// Who may include whom, besides itself. Two floors side by side (tensor and net, autograd and data) do not know each
-// other.
+// The floors that a floor may include, besides itself. Two floors side by side (tensor and net, autograd and data) do
+// not know each other.
 const std::map<std::string, std::set<std::string>> kBelow = {
     {"base", {}},
     {"tensor", {"base"}},

@@ -8,7 +8,7 @@
 namespace hop::architecture {
 namespace {
 
-// What stands in the third column of a struct: a declaration, perhaps of several lines, or one with a body.
+// A declaration in the third column of a struct, perhaps of several lines or with a body.
 struct Statement {
   std::size_t line;
   std::string text;

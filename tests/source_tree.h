@@ -1,5 +1,5 @@
-// Where the sources and the built program lie. One file knows the paths, so that no other test is compiled anew, or
-// missed by ccache, because a checkout lies elsewhere.
+// The place of the sources. One file knows the path, so that a checkout in another folder compiles no other test anew
+// and finds the others in ccache.
 #pragma once
 
 #include <filesystem>

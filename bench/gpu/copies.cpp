@@ -1,5 +1,5 @@
 // How fast bytes move: on the card (the yardstick of every memory-bound kernel), over the bus each way and both ways at
-// once; and what a launch costs, from the host and inside a graph.
+// once; and the cost of a launch, from the host and inside a graph.
 #include "bench/gpu/rows.h"
 #include "kernels/copy.h"
 #include "kernels/copy_operations.h"

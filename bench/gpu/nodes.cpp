@@ -1,6 +1,6 @@
-// What the kernels of a captured training step take, one by one, without a profiler: each node of the graph is copied
-// into a graph of its own, many times in a row, and that is timed. So a row is the kernel's time with warm caches plus
-// what a graph needs between two nodes.
+// The time of each kernel of a captured training step, without a profiler. Each node of the graph is copied into a
+// graph of its own, many times in a row, and the new graph is timed. A row is the kernel's time with warm caches plus
+// the pause of a graph between two nodes.
 #include <cuda.h>
 #include <cxxabi.h>
 
@@ -43,7 +43,7 @@ struct GraphOwner {
   GraphOwner& operator=(const GraphOwner&) = delete;
 };
 
-/// The graph of one step. What it allocates comes from `pool`.
+/// The graph of one step. Its memory comes from `pool`.
 cudaGraph_t record(Training& training, const std::shared_ptr<MemoryPool>& pool) {
   const PoolScope memory(pool);
   cuda::GraphRecorder recorder;

@@ -1,5 +1,5 @@
-// What the libraries offer on this card: for which epilogues and layouts cuBLASLt has algorithms, which formula its
-// GELU follows, and cuDNN's engines for the convolutions of our nets with their notes and times.
+// The offers of the libraries on this card: the epilogues and layouts for which cuBLASLt has algorithms, the formula of
+// its GELU, and cuDNN's engines for the convolutions of our nets with their notes and times.
 #include <chrono>
 #include <cmath>
 #include <numbers>

@@ -1,4 +1,4 @@
-// What gpu_bench measures, and how.
+// The measurements of gpu_bench.
 #pragma once
 
 #include <functional>
@@ -33,7 +33,7 @@ struct Timing {
 Timing time_on_device(const std::function<void()>& work, Size size);
 /// The shortest of few samples, each a graph of several calls: for long lists, and for kernels shorter than a launch.
 Timing time_briefly(const std::function<void()>& work, Size size);
-/// Likewise by the host's clock, from the first call until the device has finished: what a user waits for.
+/// The same by the host's clock, from the first call until the device has finished: the time that a user waits.
 Timing time_on_host(const std::function<void()>& work, Size size);
 
 /// The sections. Each gives its rows; a part that throws gives a row that says so instead.

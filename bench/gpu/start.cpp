@@ -1,4 +1,4 @@
-// Where the host's memory and a worker's first second go: resident memory and time after each step of a start.
+// The start of a worker, step by step: the host's resident memory and the time after each step.
 #include <chrono>
 #include <fstream>
 

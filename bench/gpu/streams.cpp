@@ -20,7 +20,7 @@ namespace {
 constexpr Net kNet{"mlp", "adam"};
 constexpr std::int64_t kBatch = 32;
 
-/// What a worker does as well: it is at most so many steps ahead of the card.
+/// The host is at most so many steps ahead of the card, as in a worker.
 constexpr int kStepsPerWait = 16;
 
 struct Together {

@@ -106,7 +106,7 @@ TEST(DeepGraph, ThatIsFreedIsDestroyed) {
   });
 }
 
-// What a user attaches may hold any part of the graph.
+// A function of the user's own may hold any part of the graph.
 struct Keeps : Function<Keeps> {
   struct Context : FunctionContext {
     Tensor kept;

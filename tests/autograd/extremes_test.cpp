@@ -15,7 +15,8 @@ struct Derivatives {
   std::vector<double> y, first, second;
 };
 
-/// Of y = f(x), elementwise: dy/dx, and the derivative of the sum of both gradients with respect to each operand.
+/// The derivatives of an elementwise y = f(x): dy/dx, and the derivative of the sum of all gradients with respect to
+/// each operand.
 Derivatives derivatives(const std::function<Tensor(const std::vector<Tensor>&)>& f, const std::vector<Tensor>& at) {
   std::vector<Tensor> xs;
   for (const Tensor& x : at) xs.push_back(clone(x).set_requires_grad());

@@ -1,5 +1,4 @@
-// A graph that an earlier pass freed: whoever needs a part of it gets an error, whoever does not need it is not
-// bothered.
+// A graph that an earlier pass freed. A pass that needs a freed part gets an error; any other pass runs.
 #include "autograd/checkpoint.h"
 #include "autograd/function.h"
 #include "tests/autograd/support.h"

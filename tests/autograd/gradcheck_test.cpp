@@ -1,4 +1,4 @@
-// A check is worth what it catches.
+// The gradient check finds gradients that are wrong.
 #include "autograd/gradcheck.h"
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// The walk: what is summed, in which order, what is freed, and what is refused.
+// The walk over the graph: the order of its sums, the parts that it frees, and the calls that it refuses.
 #include "autograd/graph.h"
 
 #include <atomic>

@@ -19,7 +19,7 @@ struct Operation {
   std::function<Tensor(const Tensor&)> run;
 };
 
-/// What keeps the shape: y = f(x).
+/// Operations y = f(x) that keep the shape.
 std::vector<Operation> elementwise_operations() {
   std::vector<Operation> list;
 #define HOP_UNARY(name, ...) list.push_back({#name, [](const Tensor& x) { return hop::name(x); }});
@@ -186,7 +186,7 @@ TEST(HostileInput, OfOptionsFarOutsideIsATypedError) {
     };
     for (std::size_t i = 0; i < runs.size(); ++i) EXPECT_TRUE(survives(runs[i])) << "call " << i << " with " << far;
   }
-  // What is taken has the right value.
+  // Extreme bounds that are allowed select the right values.
   EXPECT_EQ(values(slice(x, 1, 0, kMost, kMost)), (std::vector<double>{1, 1, 1}));
   EXPECT_EQ(values(slice(arange(4), 0, kLeast, kMost)), (std::vector<double>{0, 1, 2, 3}));
   EXPECT_EQ(slice(x, 0, kMost, kLeast).shape(), (Shape{0, 4}));

@@ -1,4 +1,4 @@
-// Words in messages: what is suggested for which mistake, and what text a message may hold.
+// Words in messages: the suggestion for a mistake, and the text that a message may hold.
 #include "base/words.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// What people get wrong: each mistake has its exit code and one clear line, and costs nothing.
+// Common mistakes of users: each has its exit code and one clear line, and costs nothing.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -143,7 +143,7 @@ TEST_F(LostStates, AreFoundAgainBehindADamagedLastRecord) {
   }
 }
 
-// What a bug of an earlier version wrote: the units after the quarantine contradict it.
+// A journal that a bug of an earlier version wrote: it has units after the quarantine of their model.
 TEST_F(LostStates, AContradictionInTheJournalLocksNoRunDirectory) {
   interrupt("contradiction");
   const fs::path path = *folder_ / "contradiction" / "journal";

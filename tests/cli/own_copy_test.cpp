@@ -1,4 +1,4 @@
-// What a run needs, the run keeps: whatever happens to the source, every command still works, and says what it saw.
+// A run keeps all that it needs: after any change of the source every command still works, and reports the change.
 #include <fstream>
 
 #include "data/dataset.h"
@@ -100,7 +100,7 @@ TEST_F(OwnCopy, GoesOnToTheSameBitsAfterAnInterruption) {
   EXPECT_EQ(hashes(folder_ / "r"), hashes(folder_ / "calm"));
 }
 
-// What turns rows into numbers is in the exported file.
+// The exported file has the offset and the factor of each column.
 TEST_F(OwnCopy, TellsHowToScaleARow) {
   ASSERT_EQ(run("r").code, 0);
   ASSERT_EQ(go({"export", "r", "--model", "0", "--to", "m.safetensors"}).code, 0);

@@ -55,8 +55,8 @@ Finished hop(const std::vector<std::string>& arguments, const std::filesystem::p
 /// Looks every few milliseconds until `condition` holds; false after a generous time.
 bool eventually(const std::function<bool()>& condition, std::chrono::seconds patience = std::chrono::seconds(60));
 
-/// Whether the process has ended, be it that nobody has waited for it yet: in a container the first process may wait
-/// for none.
+/// Whether the process has ended. A process that nobody has waited for counts as ended, because in a container the
+/// first process may wait for none.
 bool is_gone(pid_t process);
 
 /// The commits in a run's journal so far; none while there is no readable journal.

@@ -42,7 +42,7 @@ bool has_a_pipe(pid_t process) {
   return false;
 }
 
-// Whoever may read a process's environment or its command line learns nothing.
+// A reader of a process's environment or command line learns nothing.
 TEST_F(Surroundings, TheSecretOfARunIsInNoEnvironmentNoArgumentAndNoFile) {
   Program program(run_in("secret", {"--set", "search.epochs=60"}), folder_->path());
   ASSERT_TRUE(reach(program, "secret", 4));

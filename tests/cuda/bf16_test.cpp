@@ -25,7 +25,7 @@ using hop::testing::values;
 
 using CudaBf16 = OnDevice;
 
-/// What an image of x holds, in the order of its memory: N, H, W, C.
+/// The values of an image of x, in the order of its memory: N, H, W, C.
 std::vector<std::uint16_t> rounded_channels_last(const Tensor& x) {
   const std::vector<std::int64_t> order = {0, 2, 3, 1};
   std::vector<std::uint16_t> bits;

@@ -124,8 +124,8 @@ using hop::testing::from_bf16;
 using hop::testing::rounded_to_bf16;
 using hop::testing::to_bf16;
 
-/// What cuDNN promises: three arrays of bf16 with channels innermost, one of them computed from the others in more
-/// digits and rounded once.
+/// Does a convolution as cuDNN promises to: on three arrays of bf16 with channels innermost, one of them computed from
+/// the others in more digits and rounded once.
 class StandIn {
  public:
   bool operator()(const dnn::Convolution& conv, void* x, void* weight, void* y) const {

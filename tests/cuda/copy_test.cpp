@@ -55,7 +55,7 @@ TEST_F(CudaCopy, ReadsAndWritesEveryLayout) {
   }
 }
 
-// What lies between the elements of a strided destination must stay.
+// The bytes between the elements of a strided destination must stay.
 TEST_F(CudaCopy, WritesItsElementsAndNothingElse) {
   const Tensor room = random_tensor({40, 41});
   for (const auto& [row, column, step] : {std::tuple{0, 0, 1}, {1, 3, 1}, {8, 8, 2}}) {

@@ -28,8 +28,8 @@ using hop::testing::same_values;
 constexpr DType kAllDTypes[] = {DType::f32, DType::f64, DType::i64, DType::i32, DType::u8, DType::boolean};
 constexpr std::int64_t kSizes[] = {1, 31, 32, 33, 1023, 4099};
 
-/// Where operands are drawn from, and how far the device may be from the CPU: so many units in the last place of the
-/// value; where the formula cancels, and in gradients, beside as many of 1.
+/// The range of the operands, and the distance that the device may have from the CPU: so many units in the last place
+/// of the value. In gradients, and if the formula cancels, so many units in the last place of 1 are added.
 struct Units {
   double low = -3, high = 3;
   double value = 0, gradient = 0;

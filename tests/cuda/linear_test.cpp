@@ -157,7 +157,7 @@ TEST_F(CudaLinear, NanPassesReluBothWays) {
   EXPECT_TRUE(std::isnan(on_host(w1_.grad().detach()).data<float>()[5]));
 }
 
-// Values, gradients and gradients of gradients: NaN and infinities in a row, in a weight and in what comes back.
+// Values, gradients and gradients of gradients, with NaN and infinities in a row, in a weight and in the gradient.
 TEST_F(CudaLinear, NanAndInfinitiesHaveTheBitsOfReluBehindTheLayer) {
   const float kOdd[] = {std::nanf(""), HUGE_VALF, -HUGE_VALF};
   const auto with = [](const Tensor& leaf, std::int64_t at, float value) {

@@ -8,7 +8,7 @@
 #include "kernels/cuda/runtime.h"
 
 #if defined(HOP_SIMT)
-/// When streams run what they are given: at_once, lazy, others_first. False for another word.
+/// When streams run their work: at_once, lazy, others_first. False for another word.
 static bool set_streams(std::string_view word) {
   using hop::simt::Streams;
   for (const auto& [name, streams] :

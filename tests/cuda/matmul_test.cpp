@@ -114,7 +114,7 @@ TEST_F(CudaMatmul, SumsOfNothingAreTheBias) {
   }
 }
 
-// What the device uses by default, against our own product in doubles.
+// The product that the device uses by default, against our own product in doubles.
 TEST_F(CudaMatmul, TheDefaultAgreesWithSumsInDouble) {
   for (const Size z : {Size{33, 65, 129}, Size{128, 64, 257}, Size{1, 100, 31}}) {
     for (const bool transposed : {false, true}) {
@@ -194,7 +194,7 @@ TEST_F(CudaMatmul, ThePublicOperationRunsOnTheDevice) {
 
 // ---- bf16, with a stand-in for cuBLASLt
 
-/// What it was asked for, and what it read: a by rows, b by columns.
+/// The product that was asked for, and the factors that were read: a by rows, b by columns.
 struct Asked {
   blas::Product product;
   std::vector<std::uint16_t> a, b;

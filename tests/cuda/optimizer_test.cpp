@@ -34,7 +34,7 @@ using rules::Sgd;
 #endif
 }
 
-/// A model of parameters of several sizes, and what updates it.
+/// A model with parameters of several sizes, and its update rule.
 struct Model {
   std::vector<UpdateSegment> segments;
   std::vector<std::vector<Tensor>> slots;  // of each segment

@@ -33,8 +33,7 @@ namespace {
 
 using hop::testing::random_tensor;
 
-/// What arithmetic makes of 0 / 0 has the sign bit on an x86 and not on a GPU, and other payloads: one NaN stands for
-/// all.
+/// The NaN of 0 / 0 has the sign bit on an x86 and not on a GPU, and payloads differ too: one NaN stands for all.
 template <class T>
 void unify_nans(const Tensor& x) {
   T* values = x.data<T>();

@@ -1,5 +1,5 @@
-// What the tests of kernels/cuda share. They run over a GPU (gpu_test) or over kernels/simt (cuda_simt_test); main.cpp
-// has registered the device.
+// The common part of the tests of kernels/cuda. They run over a GPU (gpu_test) or over kernels/simt (cuda_simt_test);
+// main.cpp has registered the device.
 #pragma once
 
 #include <gtest/gtest.h>

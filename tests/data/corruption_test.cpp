@@ -116,7 +116,8 @@ TEST_F(CorruptPartition, PassesWithoutVerificationOnlyIfTheHeaderIsWhole) {
 }
 
 TEST_F(CorruptPartition, MayLieUnderValidChecksumsAndIsReadWithinItsBounds) {
-  // Whoever writes the checksums can write anything: each bit of the header is turned, and what opens must be readable.
+  // A hostile writer can make checksums that fit. So each bit of the header is turned, and a file that opens must be
+  // readable.
   const std::string honest = header();
   int opened = 0;
   for (std::size_t bit = 0; bit < 8 * honest.size(); ++bit) {

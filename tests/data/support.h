@@ -1,4 +1,4 @@
-// What the tests of the data floor share: a folder of their own, files, errors, sources with known rows.
+// The common part of the tests of the data floor: a folder of their own, files, errors, sources with known rows.
 #pragma once
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Whether the judges of disturbed runs would see what they are to see.
+// The judges of disturbed runs see the faults that they are for.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>

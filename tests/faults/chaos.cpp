@@ -75,7 +75,7 @@ class Round {
     if (!came) fail("no unit is done any more");
   }
 
-  // Whether a program that ended has finished the run. One that nobody ended has no other way to end.
+  // Whether a program that ended has finished the run. A program that nobody killed has no other way to end.
   bool is_over() {
     const Finished finished = program_->wait();
     if (finished.code == 0) return true;

@@ -123,7 +123,7 @@ void DiskLog::apply(const Operation& operation, std::vector<Node>& nodes) {
   }
 }
 
-// What a disk made of the operations before the cut.
+// Repeats the operations before the cut, as a disk may have carried them out.
 class DiskLog::Replay {
  public:
   Replay(const DiskLog& log, std::size_t operations, PowerCut cut, std::uint64_t seed)
@@ -157,7 +157,7 @@ class DiskLog::Replay {
 
   bool keeps_entry() { return cut_ == PowerCut::LosesBytes || (cut_ == PowerCut::LosesSome && random_() % 2 == 0); }
 
-  // Of one file the first unsynced writes are kept; one that is not ends them.
+  // A disk keeps the first unsynced writes to a file. After the first write that it loses, it loses all of them.
   void unsynced_bytes(const Operation& operation) {
     Fate& fate = fates_.try_emplace(operation.node, first_fate()).first->second;
     if (fate == Fate::Lost) return;

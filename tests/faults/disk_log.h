@@ -1,4 +1,4 @@
-// What programs did to the files of a folder, in order, and how a power cut may leave that folder.
+// The operations of programs on the files of a folder, in order, and the states in which a power cut may leave it.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@
 
 namespace hop::testing {
 
-/// How a disk treats what nobody has synced. A sync of a file keeps its bytes, a sync of a folder its entries.
+/// How a disk treats bytes and entries that nobody has synced. A sync of a file keeps its bytes, a sync of a folder its
+/// entries.
 enum class PowerCut : std::uint8_t {
   LosesEverything,
   LosesBytes,  ///< entries are kept: a renamed file may be empty
@@ -38,7 +39,7 @@ class DiskLog {
   /// Keeps what the first `until` operations did to the file or folder.
   void sync(int node, std::size_t until);
 
-  /// What lies in `folder` under `name` is on the disk from the beginning. The first thing that a log is told.
+  /// The file or folder `name` in `folder` is on the disk from the beginning. Call it before all other functions.
   void begin_with(const std::filesystem::path& folder, const std::string& name);
 
   std::size_t size() const { return operations_.size(); }

@@ -26,7 +26,7 @@ fs::path follow(const fs::path& link) {
   return fs::read_symlink(link, gone);
 }
 
-// Where the descriptor stands.
+// The position of the descriptor in its file.
 std::uint64_t position(pid_t thread, std::uint64_t descriptor) {
   std::ifstream info(proc(thread, "fdinfo") / std::to_string(static_cast<int>(descriptor)));
   for (std::string word; info >> word;) {
@@ -157,7 +157,7 @@ std::optional<std::string> DiskRecorder::watched(const fs::path& path) const {
   return is_below ? std::optional(relative) : std::nullopt;
 }
 
-// Of a file that has a name: the others cannot come back.
+// The path of a file that has a name. A file without a name cannot come back after a power cut.
 std::optional<std::string> DiskRecorder::watched(pid_t thread, std::uint64_t descriptor) const {
   const std::string path = follow(proc_descriptor(thread, descriptor)).string();
   if (path.empty() || path.front() != '/' || path.ends_with(" (deleted)")) return std::nullopt;

@@ -34,7 +34,7 @@ std::size_t rollbacks(const fs::path& run_directory) {
   return found;
 }
 
-// What an image has to hold before anybody goes on with it.
+// The progress of the run when the power was cut: it decides what an image must hold.
 enum class Stage : std::uint8_t { Preparing, Training, Ended };
 
 std::string wrong_with(const Trial& trial, Stage stage) {
@@ -49,8 +49,8 @@ std::string wrong_with(const Trial& trial, Stage stage) {
   return wrong;
 }
 
-// The operations of one life of a run, from where `prepare` leaves it to its end. One that lost a worker is recorded
-// anew: what a killed process did last may not be seen.
+// The operations of one life of a run, from the state that `prepare` leaves to the end. A life that lost a worker is
+// recorded anew, because the last calls of a killed process may not be seen.
 DiskLog record(const Arena& arena, const std::function<void(const fs::path& folder)>& prepare = {}) {
   constexpr int kTries = 10;
   for (int tries = 1;; ++tries) {

@@ -32,7 +32,7 @@ bool is_stopping(int signal) {
 // Lets a thread go on to its next call, or do what `signal` does to it. A thread may be killed meanwhile: ESRCH.
 void go_on(pid_t thread, int signal = 0) { ::ptrace(PTRACE_SYSCALL, thread, nullptr, signal); }
 
-// What a tracer does with a child that makes a call: "" or what is not permitted.
+// Tries each step of a tracer on a child that makes a call. Returns "", or the step that is not permitted.
 std::string try_tracing(pid_t child, const int& in_the_child) {
   const auto refused = [](const char* what) {
     return std::string(what) + " is not permitted: " + std::strerror(errno);

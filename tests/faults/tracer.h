@@ -43,7 +43,7 @@ class Tracer {
 
   /// Runs the program to its end, or to the call at which on_entry kills it: its exit code, or 128 + signal.
   int run();
-  /// What it wrote to its standard error.
+  /// The text that it wrote to its standard error.
   std::string errors() const;
 
  private:

@@ -1,5 +1,5 @@
-// What fuzzing keeps: each target runs over its seeds, over every file of its corpus, and over random changes to them.
-// The numbers are fixed, so each run is the same one. `./dev fuzz` looks further.
+// Each fuzz target runs over its seeds, over every file of its corpus, and over random changes to them. The random
+// numbers are fixed, so all runs are the same. `./dev fuzz` looks further.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

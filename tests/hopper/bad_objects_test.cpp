@@ -28,7 +28,7 @@ struct IdlePolicy final : Policy {
   std::optional<Choice> next(const ScheduleView&) const override { return std::nullopt; }
 };
 
-// Fills the queue of whoever owns the first model's partition, full or not.
+// Chooses the first model that is ready, at the owner of its partition, even if that worker's queue is full.
 struct CrowdingPolicy final : Policy {
   std::optional<Choice> next(const ScheduleView& view) const override {
     const ModelView& model = view.models[view.ready.front().index()];

@@ -91,7 +91,7 @@ class Drive {
     return {};
   }
 
-  /// What its holder would say when the unit is done.
+  /// The result that the holder of its lease would send.
   event::Result result_of(std::uint32_t model, double loss = 1) const {
     const Lease l = lease(model);
     UnitMetrics metrics;
@@ -99,7 +99,7 @@ class Drive {
     metrics.seconds = 1;
     return {holder(model), l.model, l.unit, l.attempt, Digest{l.unit + 1, model + 1}, metrics};
   }
-  /// What its holder would find on its disk, had it died after that.
+  /// The state that the holder would find on its disk after the unit.
   HeldState held_of(std::uint32_t model) const {
     const Lease l = lease(model);
     const event::Result r = result_of(model);

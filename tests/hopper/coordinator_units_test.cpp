@@ -132,7 +132,7 @@ TEST(Coordinator, HoldsNoLossOfAWorkerAgainstTheModelThatItTrained) {
   EXPECT_EQ(run.model(0).status, Status::Running);
 }
 
-// Whatever takes the worker away may do so because of this unit.
+// The unit itself may be the cause that its workers go away.
 TEST(Coordinator, LetsOthersGoFirstWhereAUnitIsBrokenOffAgainAndAgain) {
   Drive run({2, 1, 2, Order::Fixed}, 2, {}, {.queue_depth = 1});
   for (std::uint32_t life = 1; life <= 2; ++life) {

@@ -1,4 +1,4 @@
-// What an application brings instead of a name: rows, a loss, metrics, an optimizer, a search, a policy.
+// Objects that an application brings instead of names: rows, a loss, metrics, an optimizer, a search, a policy.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

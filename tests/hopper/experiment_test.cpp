@@ -157,7 +157,7 @@ TEST(Experiment, RefusesWhatNoRunCouldHave) {
   EXPECT_THAT(error_of("[model]\nfamily = \"mlp\"\n"), HasSubstr("[data] source: expected a folder"));
 }
 
-// Of a family that nobody knows, nobody knows the names that it reads.
+// The hyperparameters of an unknown family are unknown, too, so the family is named first.
 TEST(Experiment, NamesAnUnknownFamilyBeforeItsKeys) {
   EXPECT_EQ(error_of("[data]\nsource = \"d\"\n[model]\nfamily = \"resnet\"\n[search.space]\nheads = [8]\n"),
             "toy.toml:4: [model] family: expected the name of a family, got \"resnet\"; did you mean \"lenet\"?");

@@ -38,7 +38,7 @@ struct FakeLife {
   bool has_ended = false;
 };
 
-/// What the workers of a run do; each function may be left as it is.
+/// The behaviour of the workers of a run. A test replaces the functions that it needs.
 struct FakeNode {
   using Life = std::shared_ptr<FakeLife>;
   std::function<void(Peer)> on_start;             ///< throws RunError where the system has no process to give
@@ -163,7 +163,7 @@ class FakeRun {
     return loop.run();
   }
 
-  /// What an honest worker does with a lease: trains, keeps the state, tells.
+  /// An honest worker: it trains, keeps the state, and sends the result.
   void train(const FakeNode::Life& life, const message::LeaseOrder& order) { host->tell(life, trained(order)); }
   message::Result trained(const message::LeaseOrder& order) {
     const Lease& lease = order.lease;

@@ -1,4 +1,4 @@
-// Who may talk in a run: processes that know its secret, and nobody hears the secret from them.
+// Only processes that know a run's secret may talk in it, and nobody hears the secret from them.
 #include "hopper/detail/handshake.h"
 
 #include <gmock/gmock.h>

@@ -62,7 +62,7 @@ TEST(HeldStates, ArriveOnNoLargerPageThanAgreed) {
   EXPECT_THROW(message::decode<message::Held>(aligned(bytes).span()), NetError);
 }
 
-// What a worker says goes to a terminal, a log and a journal.
+// The words of a worker go to a terminal, a log and a journal.
 TEST(WordsOfAWorker, AreMadeFitForATerminalAndBounded) {
   const std::string evil = "\x1b[31mEVIL\x07 caf\xE9\n" + std::string(1'000'000, 'x');
   const auto expect_tame = [](const std::string& text) {

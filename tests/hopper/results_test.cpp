@@ -1,4 +1,4 @@
-// What results.json and the leaderboard say: valid whatever the text is, ranked by what came through.
+// results.json and the leaderboard: valid for any text, and ranked by models that came through.
 #include "hopper/results.h"
 
 #include <gmock/gmock.h>

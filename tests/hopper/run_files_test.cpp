@@ -1,4 +1,4 @@
-// What a run leaves, and what it gives to whom asks: its directory, its best model, what turns rows into its input.
+// The results of a run: its directory, its best model, and the columns' scales that turn rows into the model's input.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -64,7 +64,7 @@ TEST_F(RunFiles, SaysWhyThereIsNoModelToLoad) {
               ThrowsMessage<StateError>(HasSubstr("as the journal has it")));
 }
 
-// An in-process run leaves nothing, and moves no data to do so.
+// A run within the application leaves no files and moves no data.
 TEST_F(RunFiles, WithoutADirectoryUsesItsDataWhereTheyLie) {
   const auto links = fs::hard_link_count(folder_ / "data" / "part-00000.hopd");
   const auto count = [&] { return fs::hard_link_count(folder_ / "data" / "part-00000.hopd"); };

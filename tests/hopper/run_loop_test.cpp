@@ -48,7 +48,7 @@ class RunOfFakes : public ::testing::Test {
       EXPECT_TRUE(model.file.has_value()) << model.id.value;
     }
   }
-  // It does something that lasts, and does not get on.
+  // The worker says that it works, but makes no progress.
   static void stand_still(const Life& life, const std::string& doing) {
     life->says.busy = false;
     life->says.doing = doing;
@@ -136,7 +136,7 @@ TEST_F(RunOfFakes, StartsAWorkerAnewThatSaysNothing) {
   EXPECT_TRUE(run.was_told("silent for 2.5 s"));
 }
 
-// What earlier lives of the run learned of its units holds for the next one, too.
+// The next life of a run knows how long units took in its earlier lives.
 TEST_F(RunOfFakes, HasPatienceWithUnitsThatTookLongBeforeItWasResumed) {
   FakeRun run = make("patience");
   run.options.patience = std::chrono::seconds(1);

@@ -57,7 +57,7 @@ class Run : public testing::Test {
     return hashes;
   }
 
-  // What an undisturbed run with one worker gives.
+  // The states of an undisturbed run with one worker.
   static const std::map<std::uint32_t, std::string>& expected_hashes() {
     static const auto expected = [] {
       Experiment e = experiment();
@@ -298,7 +298,7 @@ TEST_F(Run, TrainsAModelOfTheApplicationAndGivesTheBestBack) {
   EXPECT_TRUE(result.results.run_directory.empty());
 }
 
-// What trains gives way to what moves states, and to nobody's harm: the application's own threads stay as they are.
+// Threads that train give way to threads that move states. The application's own threads stay as they are.
 TEST_F(Run, ComputesWithALowerPriorityThanItMovesStates) {
   struct Probe : Perceptron {
     Probe(std::atomic<int>& where, std::int64_t classes) : Perceptron(8, classes), niceness(where) {}

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
 
-// What must not depend on workers and faults.
+// The facts of a model that must not depend on workers and faults.
 struct Outline {
   std::string status, reason, sha256;
   std::uint32_t epochs = 0;

@@ -1,5 +1,5 @@
-// What a worker does with errors of the application's model and of its device: one unit is lost, or the run, but never
-// a worker for nothing.
+// Errors of the application's model and of its device in a worker: one unit is lost, or the run, but never a worker for
+// nothing.
 #include "hopper/run.h"
 
 #include <gmock/gmock.h>
@@ -62,7 +62,7 @@ class WorkerThreads : public testing::Test {
   static inline std::optional<TemporaryFolder> folder_;
 };
 
-// The network whose forward pass does something else first.
+// A network whose forward pass first calls a function of the test.
 class Faulty : public nn::Module {
  public:
   explicit Faulty(std::function<void(const Module&)> fault)

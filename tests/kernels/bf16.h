@@ -31,7 +31,7 @@ inline std::uint16_t to_bf16(double x) {
   return static_cast<std::uint16_t>(sign | static_cast<std::uint16_t>(units + 128.0 * (step + 133)));
 }
 
-/// What is left of x.
+/// x, rounded to bf16 and back.
 inline double rounded_to_bf16(double x) { return from_bf16(to_bf16(x)); }
 inline Tensor rounded_to_bf16(const Tensor& x) {
   const Tensor y = kernels::clone(x);

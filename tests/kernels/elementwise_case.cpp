@@ -16,7 +16,7 @@ double logistic(double x) { return x > 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) 
 double larger(double a, double b) { return std::isnan(a) || std::isnan(b) ? NAN : std::fmax(a, b); }
 double smaller(double a, double b) { return std::isnan(a) || std::isnan(b) ? NAN : std::fmin(a, b); }
 
-// What each operation means, from its definition (PyTorch's documentation), not from the table.
+// The meaning of each operation, from its definition (PyTorch's documentation), not from the table.
 const std::map<std::string, Reference>& references() {
   static const std::map<std::string, Reference> table = {
       {"neg", {[](In x, In) { return 0 - x[0]; }}},

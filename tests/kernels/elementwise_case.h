@@ -12,11 +12,11 @@
 
 namespace hop::testing {
 
-/// What an operation should be, in double precision, and where to try it.
+/// The meaning of an operation, in double precision, and the operands on which it is tried.
 struct Reference {
   std::function<double(std::span<const double> operands, std::span<const double> attributes)> value;
   double low = -3, high = 3;  ///< operands are drawn from here
-  double relative = 4e-7;     ///< what a float may be off by, relative to the value ..
+  double relative = 4e-7;     ///< the error that a float may have, relative to the value ..
   double absolute = 0;        ///< .. and beside it (where the row's formula cancels, as PyTorch's does)
 };
 

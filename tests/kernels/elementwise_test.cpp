@@ -125,7 +125,7 @@ TEST_P(Elementwise, TakesTensorsWithoutElementsAndWithoutDimensions) {
   }
 }
 
-// What an expanded view gives, a broadcast operand gives: as rows, as columns, as planes, from both sides.
+// A broadcast operand has the result of an expanded view: as rows, as columns, as planes, from both sides.
 TEST_P(Elementwise, BroadcastsLikeExpandedOperands) {
   if (op.arity == 1) return;
   const std::vector<std::vector<Shape>> lists = {
@@ -228,7 +228,7 @@ TEST(ElementwiseGradient, HasTheBroadcastShape) {
   EXPECT_EQ(kernels::mul_grad_b(g, a, b, Tensor()).shape(), Shape({4, 5}));
 }
 
-// What is saved for a backward pass follows from these.
+// A backward pass saves the operands that its gradients read.
 TEST(ElementwiseTable, KnowsWhatEachGradientReads) {
   namespace rows = kernels::rows;
   using rows::Probe;

@@ -1,4 +1,4 @@
-// What judges: loops in doubles for values, central differences for gradients.
+// The judges are loops in doubles for values and central differences for gradients.
 #include "kernels/group_norm.h"
 
 #include <gtest/gtest.h>

@@ -35,7 +35,7 @@ using namespace hop::testing;
 using Call = onednn::Step::Call;
 
 constexpr std::size_t kGuard = std::size_t{1} << 16;  // bytes on each side: the known overruns reach 53,248
-constexpr auto kPattern = std::byte{0xFF};            // floats of these bytes are NaN: who reads them shows it
+constexpr auto kPattern = std::byte{0xFF};            // floats of these bytes are NaN, so a read of them shows
 
 /// A copy of `size` bytes between two guards.
 class Guarded {

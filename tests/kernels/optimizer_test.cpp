@@ -75,7 +75,7 @@ TEST(AdamUpdate, AfterManyStepsHasNoBiasLeft) {
   EXPECT_FLOAT_EQ(p.item<float>(), 0.99F);
 }
 
-// What happens to a parameter does not depend on where in the block it stands, nor on the threads.
+// The update of a parameter depends neither on its place in the block nor on the number of threads.
 TEST(Update, GivesAParameterTheSameBitsWhereverItStands) {
   constexpr std::int64_t kCount = 40000;
   const auto vector = [](std::uint64_t seed, double low) {

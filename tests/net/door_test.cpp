@@ -1,4 +1,4 @@
-// Floods, exhausted descriptors and links that crawl: nothing ends but what has to.
+// Floods, exhausted descriptors and links that crawl end no connection that could live.
 #include "net/door.h"
 
 #include <fcntl.h>
@@ -180,7 +180,7 @@ Awaitable<void> drip(Socket& socket, ByteView bytes, std::size_t piece, std::chr
 
 class SlowLink : public ::testing::Test {
  protected:
-  // What comes of a payload that drips in pieces; `arrived` has what could be seen of it on the way.
+  // The outcome for a payload that drips in pieces; `arrived` counts the bytes that were seen on the way.
   std::string receive(std::size_t bytes, std::size_t piece, std::chrono::milliseconds pause, Patience patience) {
     TwoNodes nodes(kTcp);
     const auto listener = nodes.server().listen(nodes.address());

@@ -1,4 +1,4 @@
-// What every transport carries, with both nodes on one thread and with a thread for each.
+// Every transport carries the same messages, with both nodes on one thread and with a thread for each.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

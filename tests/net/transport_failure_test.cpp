@@ -1,4 +1,4 @@
-// What every transport does when something goes wrong, with both nodes on one thread and with a thread for each.
+// Every transport fails in the same way, with both nodes on one thread and with a thread for each.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

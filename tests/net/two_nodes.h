@@ -147,7 +147,7 @@ inline bool same(ByteView a, ByteView b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }
 
-/// What `operation` throws, as text with its kind in front: "TimeoutError: ...", "NetError: ...", or "nothing".
+/// The error of `operation`, as text with its kind in front: "TimeoutError: ...", "NetError: ...", or "nothing".
 template <class T>
 Awaitable<std::string> error_of(Awaitable<T> operation) {
   try {

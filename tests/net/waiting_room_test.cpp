@@ -1,4 +1,4 @@
-// Who may wait at the door, and when a line is worth saying. Pure rules.
+// The rules for strangers who wait at the door, and for lines in the log about them. All pure.
 #include "net/waiting_room.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// What happens around a captured step between two calls, a call sees: it has the bits of an eager one.
+// Changes around a captured step between two calls: the next call has the bits of an eager one.
 #include <cctype>
 #include <map>
 

@@ -142,7 +142,7 @@ TEST(CapturedTraining, RefusesANewLearningRateInsideTheStep) {
   EXPECT_THROW(capture([&] { model.optimizer->set_lr(0.5); }), StateError);
 }
 
-// The gradient's bytes may hold anything after zero_grad(): whoever looks sees zeros.
+// The gradient's bytes may hold anything after zero_grad(), but grad() shows zeros.
 TEST(ZeroGrad, IsSeenByEveryReaderBeforeTheNextBackward) {
   const Tensor a = Tensor::from<float>({1, 2}, {2}).set_requires_grad(), b = Tensor::from<float>({3}, {1});
   b.set_requires_grad();

@@ -21,7 +21,7 @@ inline Tensor row(std::initializer_list<float> v) {
   return Tensor::from<float>(v, {static_cast<std::int64_t>(v.size())});
 }
 
-/// What a step may read, write and ask.
+/// All that a step may read, write and ask.
 struct World {
   Sequential net{Linear(6, 8), BatchNorm1d(8), Dropout(0.5), ReLU(), Linear(8, 3)};
   Tensor table = row({1, 2, 3});  // read by the step

@@ -42,7 +42,7 @@ struct Net : Module {
 
 Tensor input() { return Tensor::from<float>({1, 2, 3, -4, 5, -6, 0.5F, 0, 1}, {3, 3}); }
 
-// What the module computes, and what one step of SGD makes of it.
+// The module's output before and after one step of SGD.
 std::string trained(Module& module) {
   std::string all;
   for (int i = 0; i < 2; ++i) {

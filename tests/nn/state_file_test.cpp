@@ -143,7 +143,8 @@ TEST_F(StateFile, TheHeaderHasTheSameBytesWhoeverCompilesIt) {
   EXPECT_EQ(xxh3_128(encode_state_header(header())).hex(), "56e693f9b0bed1e348df534132d9b428");
 }
 
-// Whatever bytes a peer sends: an error of ours or a header that makes sense, never a crash or a huge allocation.
+// A peer may send any bytes. They give an error of ours or a header that makes sense, never a crash or a huge
+// allocation.
 TEST_F(StateFile, AHostileHeaderIsRefusedOrConsistent) {
   const std::vector<std::byte> wire = encode_state_header(header());
   for (std::size_t size = 0; size < wire.size(); ++size) {

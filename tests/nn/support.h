@@ -1,4 +1,4 @@
-// What the tests of this floor share.
+// The common part of the tests of this floor.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -21,7 +21,7 @@
 
 namespace hop::nn::testing {
 
-/// What PyTorch computed (golden/generate.py).
+/// A tensor that PyTorch computed (golden/generate.py).
 inline const Tensor& golden(const std::string& name) {
   static const std::map<std::string, Tensor> tensors = [] {
     std::map<std::string, Tensor> all;

@@ -1,4 +1,4 @@
-// What ptxas says about each kernel (-Xptxas -v), read from the files that cmake/nvcc_with_report.sh keeps.
+// The report of ptxas about each kernel (-Xptxas -v), read from the files that cmake/nvcc_with_report.sh keeps.
 #pragma once
 
 #include <string>

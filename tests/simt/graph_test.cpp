@@ -149,7 +149,7 @@ TEST_F(SimtGraph, ForbidsAnotherThreadOnlyUnderTheGlobalMode) {
   }
 }
 
-// Whoever waits for the device would wait for the stream that records.
+// A wait for the whole device would wait for the stream that records.
 TEST_F(SimtGraph, ForbidsEveryThreadToWaitForTheWholeDeviceUnderEveryMode) {
   for (const auto mode :
        {cudaStreamCaptureModeGlobal, cudaStreamCaptureModeThreadLocal, cudaStreamCaptureModeRelaxed}) {

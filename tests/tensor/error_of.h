@@ -1,4 +1,4 @@
-// What the tests of this floor share.
+// The common part of the tests of this floor.
 #pragma once
 
 #include <string>

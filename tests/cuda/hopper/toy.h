@@ -1,4 +1,5 @@
-// What the tests of training on a device share: a small data set, two small models, and two ways to compare states.
+// The common part of the tests of training on a device: a small data set, two small models, and two ways to compare
+// states.
 #pragma once
 
 #include <gtest/gtest.h>

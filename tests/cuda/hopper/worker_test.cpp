@@ -22,8 +22,8 @@ using namespace std::chrono_literals;
 
 const Config kLarge = {{"batch_size", std::int64_t{10}}}, kSmall = {{"batch_size", std::int64_t{5}}};
 
-// What the modules of two models share: the small one's training finds no memory as long as a place of the large one
-// stands beside it, and looks for it once a state is on its way into that place.
+// Shared by the modules of two models. The training of the small model finds no memory as long as a place of the large
+// model stands beside it. It looks for memory once a state is on its way into that place.
 struct Room {
   std::atomic<int> places_of_large = 0;
   std::atomic<bool> is_cramped = false;
