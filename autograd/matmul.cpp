@@ -35,6 +35,12 @@ Tensor grad_b(const Operands& o, const Shape& shape) {
   return sum_to(matmul(transposed(o.a), o.g), shape);
 }
 
+// Two matrices, and no graph of the gradients: each gradient is one product, written where it is needed.
+void set_matrix_gradients(BackwardContext& c, const Tensor& a, const Tensor& b) {
+  if (c.wants(0)) c.set(0, kernels::matmul(c.grad(), transposed(b), c.target(0)));
+  if (c.wants(1)) c.set(1, kernels::matmul(transposed(a), c.grad(), c.target(1)));
+}
+
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
@@ -43,6 +49,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   return record("matmul", std::move(y), {a, b},
                 [a_shape = a.shape(), b_shape = b.shape(), saved_a = save_if(b.requires_grad(), a),
                  saved_b = save_if(a.requires_grad(), b)](BackwardContext& c) {
+                  if (a_shape.size() == 2 && b_shape.size() == 2 && !is_grad_enabled()) {
+                    return set_matrix_gradients(c, c.value(saved_a), c.value(saved_b));
+                  }
                   const bool row = a_shape.size() == 1;
                   const bool column = b_shape.size() == 1;
                   Operands o{c.value(saved_a), c.value(saved_b), c.grad()};

@@ -5,6 +5,8 @@
 #include <thread>
 
 #include "autograd/function.h"
+#include "autograd/matmul.h"
+#include "kernels/capture.h"
 #include "kernels/elementwise.h"
 #include "tensor/allocator.h"
 #include "tensor/autograd_slot.h"
@@ -50,6 +52,23 @@ TEST(Backward, StartsFromAGivenGradient) {
   backward(x * x, {.gradient = g});
   EXPECT_EQ(values(x.grad()), (Values{20, 400}));
   EXPECT_EQ(values(g), (Values{10, 100}));
+}
+
+// Judged by the number of calls in a recording: the product, and one product per gradient. A gradient that is copied to
+// its place takes one call more.
+TEST(Backward, MultipliesMatricesIntoTheGradientsOfTheirLeaves) {
+  const Tensor a = leaf({1, 2, 3, 4}, {2, 2}), b = leaf({5, 6, 7, 8}, {2, 2});
+  const auto step = [&] {
+    a.zero_grad();
+    b.zero_grad();
+    backward(matmul(a, b), {.gradient = a.detach()});
+  };
+  backward(matmul(a, b), {.gradient = a.detach()});  // makes the gradients
+  const Values of_a = values(a.grad()), of_b = values(b.grad());
+  const Recording recording = capture(step);
+  EXPECT_EQ(recording.size(), 3U);
+  EXPECT_EQ(values(a.grad()), of_a);
+  EXPECT_EQ(values(b.grad()), of_b);
 }
 
 TEST(Backward, WritesIntoTheMemoryThatALeafsGradientHasAlready) {
