@@ -7,19 +7,19 @@
 
 namespace hop::hopper {
 
-Coordinator::Coordinator(Plan plan, std::unique_ptr<Search> search, std::unique_ptr<Policy> policy,
+Coordinator::Coordinator(Itinerary itinerary, std::unique_ptr<Search> search, std::unique_ptr<Policy> policy,
                          std::span<const Record> records, CoordinatorOptions options)
-    : ledger_(plan),
+    : ledger_(itinerary),
       talk_(std::move(search)),
       policy_(std::move(policy)),
       options_(options),
-      board_(ledger_.plan(), options.queue_depth) {
+      board_(ledger_.itinerary(), options.queue_depth) {
   for (const Record& record : records) {
     const auto* ticked = std::get_if<record::Ticked>(&record);
     if (ticked != nullptr && !ledger_.refusal(record)) talk_.repeat(ledger_, *ticked);
     ledger_.apply(record);
   }
-  for (std::uint32_t w = 0; w < plan.workers; ++w) workers_.push_back({WorkerId{w}, {}, false, {}, {}});
+  for (std::uint32_t w = 0; w < itinerary.workers; ++w) workers_.push_back({WorkerId{w}, {}, false, {}, {}});
   flights_.resize(ledger_.models().size());
   for (const Model& model : ledger_.models()) {
     if (model.stored_as) pins_.push_back({model.id, *model.stored_as, model.version, *model.holder});
@@ -101,24 +101,24 @@ void Coordinator::grant(const Choice& choice) {
   };
   if (choice.model.index() >= ledger_.models().size()) refuse("a model that there is");
   if (choice.worker.index() >= workers_.size()) refuse("a worker that there is");
-  const Plan& plan = ledger_.plan();
+  const Itinerary& itinerary = ledger_.itinerary();
   const Model& model = ledger_.model(choice.model);
   WorkerState& w = worker(choice.worker);
   if (!ready(model)) refuse("a model that is ready");
   if (std::ranges::find(model.candidates, choice.partition) == model.candidates.end()) {
     refuse("a partition that the model owes");
   }
-  if (plan.owner(choice.partition) != w.id) refuse("the worker that owns the partition");
+  if (itinerary.owner(choice.partition) != w.id) refuse("the worker that owns the partition");
   if (!w.alive) refuse("a living worker");
   if (w.leases.size() >= options_.queue_depth) refuse("a worker with room for a lease");
   Lease lease{.model = model.id,
               .unit = model.version,
-              .epoch = plan.epoch(model.version),
+              .epoch = itinerary.epoch(model.version),
               .partition = choice.partition,
               .attempt = next_attempt_,
               .parent = model.digest,
               .source = model.holder == w.id ? std::nullopt : model.holder,
-              .validate = plan.ends_epoch(model.version),
+              .validate = itinerary.ends_epoch(model.version),
               .trained_as = {},
               .stored_as = model.stored_as};
   if (const ModelId ancestor = ledger_.ancestor(model, model.version); ancestor != model.id) {

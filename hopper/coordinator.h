@@ -54,9 +54,9 @@ class Coordinator {
  public:
   /// Starts from the records of a journal: none for a new run, so that starting and resuming are one path. The first
   /// event must be `Started`. Without a search the run goes on until the search would have the word, and ends as
-  /// interrupted. Throws ConfigError for a bad plan, JournalError for records that contradict it. `step` throws
+  /// interrupted. Throws ConfigError for a bad itinerary, JournalError for records that contradict it. `step` throws
   /// ConfigError for an answer of the search that no run can follow.
-  Coordinator(Plan plan, std::unique_ptr<Search> search, std::unique_ptr<Policy> policy,
+  Coordinator(Itinerary itinerary, std::unique_ptr<Search> search, std::unique_ptr<Policy> policy,
               std::span<const Record> records = {}, CoordinatorOptions options = {});
 
   Coordinator(const Coordinator&) = delete;

@@ -45,14 +45,14 @@ void Coordinator::check(const WorkerState& w) const {
             lease.model);
     require(lease.unit == model.version && lease.parent == model.digest,
             "a lease starts from the newest committed state", lease.model);
-    require(ledger_.plan().owner(lease.partition) == w.id, "a partition is visited at its owner", lease.model);
+    require(ledger_.itinerary().owner(lease.partition) == w.id, "a partition is visited at its owner", lease.model);
   }
 }
 
 void Coordinator::check(const Model& model) const {
   const Flight& f = flight(model.id);
   require(model.visits.size() >= model.version, "one visit per version", model.id);
-  require(model.visits.size() <= ledger_.plan().units(), "no unit beyond the last", model.id);
+  require(model.visits.size() <= ledger_.itinerary().units(), "no unit beyond the last", model.id);
   require(model.holder.has_value() == (model.version > 0), "every committed state lies somewhere", model.id);
   require(!f.committing || !f.settling, "one record of a model at a time", model.id);
   for (const Spare& spare : f.spares) {

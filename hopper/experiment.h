@@ -13,7 +13,7 @@
 #include "data/prepare.h"
 #include "hopper/config.h"
 #include "hopper/name_or.h"
-#include "hopper/schedule/plan.h"
+#include "hopper/schedule/itinerary.h"
 #include "hopper/schedule/policies.h"
 #include "hopper/search/methods.h"
 #include "hopper/search/objective.h"

@@ -27,9 +27,9 @@ std::string to_string(Status status) {
   return kNames[static_cast<std::size_t>(status)];
 }
 
-Ledger::Ledger(Plan plan) : plan_(plan) {
-  plan_.check();
-  arithmetic_.resize(plan_.workers);
+Ledger::Ledger(Itinerary itinerary) : itinerary_(itinerary) {
+  itinerary_.check();
+  arithmetic_.resize(itinerary_.workers);
 }
 
 void Ledger::apply(const Record& record) {
@@ -70,7 +70,7 @@ bool Ledger::may_train(const Model& model) const {
 
 std::uint32_t Ledger::units_left(const Model& model) const {
   const auto done = static_cast<std::uint32_t>(model.visits.size());
-  const std::uint32_t goal = model.status == Status::Running ? model.goal * plan_.partitions : done;
+  const std::uint32_t goal = model.status == Status::Running ? model.goal * itinerary_.partitions : done;
   return model.status == Status::Quarantined ? 0 : goal - model.version;
 }
 
@@ -125,7 +125,7 @@ void Ledger::check(const record::Commit& commit) const {
   if (commit.parent != model.digest) contradiction("parent " + model.digest.hex(), commit.parent.hex(), model.id);
   const auto& due = model.candidates;
   if (std::find(due.begin(), due.end(), commit.partition) == due.end() ||
-      plan_.owner(commit.partition) != commit.worker) {
+      itinerary_.owner(commit.partition) != commit.worker) {
     contradiction(
         "a visit that is due",
         "partition " + std::to_string(commit.partition.value) + " on worker " + std::to_string(commit.worker.value),
@@ -144,7 +144,7 @@ void Ledger::check(const record::Commit& commit) const {
 void Ledger::add(const record::Commit& commit) {
   Model& model = at(commit.model);
   const bool again = model.is_behind();
-  const Visit visit{plan_.epoch(commit.unit), commit.partition, commit.worker, commit.attempt, commit.digest};
+  const Visit visit{itinerary_.epoch(commit.unit), commit.partition, commit.worker, commit.attempt, commit.digest};
 
   if (model.holder && *model.holder != commit.worker) ++model.hops;
   model.version = commit.unit + 1;
@@ -159,14 +159,14 @@ void Ledger::add(const record::Commit& commit) {
     return;
   }
   model.visits.push_back(visit);
-  measure(model, commit.metrics, plan_.ends_epoch(commit.unit));
+  measure(model, commit.metrics, itinerary_.ends_epoch(commit.unit));
   if (!std::isfinite(commit.metrics.train_loss)) {
     model.status = Status::Diverged;
-  } else if (model.version == model.goal * plan_.partitions) {
+  } else if (model.version == model.goal * itinerary_.partitions) {
     model.status = Status::Finished;
   }
-  const bool goes_on = model.status == Status::Running && !plan_.ends_epoch(commit.unit);
-  if (goes_on && plan_.order == Order::Free) {
+  const bool goes_on = model.status == Status::Running && !itinerary_.ends_epoch(commit.unit);
+  if (goes_on && itinerary_.order == Order::Free) {
     std::erase(model.candidates, commit.partition);  // all others are still owed
   } else {
     refill_candidates(model);
@@ -188,8 +188,8 @@ void Ledger::check(const record::Rollback& rollback) const {
   if (rollback.worker.has_value() != (rollback.version > 0)) {
     contradiction("the place of a version that was trained", rollback.worker ? "one of version 0" : "none", model.id);
   }
-  if (rollback.worker && rollback.worker->index() >= plan_.workers) {
-    contradiction("one of " + std::to_string(plan_.workers) + " workers",
+  if (rollback.worker && rollback.worker->index() >= itinerary_.workers) {
+    contradiction("one of " + std::to_string(itinerary_.workers) + " workers",
                   "worker " + std::to_string(rollback.worker->value), model.id);
   }
 }
@@ -300,11 +300,11 @@ void Ledger::refill_candidates(Model& model) const {
   if (model.status == Status::Quarantined) return;
   if (model.is_behind()) {
     model.candidates = {model.visits[model.version].partition};  // in both orders it visits the same partition again
-  } else if (model.status == Status::Running && plan_.order == Order::Fixed) {
-    model.candidates = {plan_.partition(model.id, model.version)};
+  } else if (model.status == Status::Running && itinerary_.order == Order::Fixed) {
+    model.candidates = {itinerary_.partition(model.id, model.version)};
   } else if (model.status == Status::Running) {
-    const std::uint32_t epoch_begins = model.version - model.version % plan_.partitions;
-    for (std::uint32_t q = 0; q < plan_.partitions; ++q) model.candidates.emplace_back(q);
+    const std::uint32_t epoch_begins = model.version - model.version % itinerary_.partitions;
+    for (std::uint32_t q = 0; q < itinerary_.partitions; ++q) model.candidates.emplace_back(q);
     for (std::uint32_t u = epoch_begins; u < model.version; ++u) {
       std::erase(model.candidates, model.visits[u].partition);
     }
@@ -364,10 +364,10 @@ void Ledger::check_decision(const record::Asked& asked, std::size_t models) cons
     contradiction(expected, got, asked.model);
   };
   if (asked.model.index() != models) refuse("model " + std::to_string(models), name(asked.model));
-  if (asked.epochs < 1 || asked.epochs > plan_.epochs) {
-    refuse("1 to " + std::to_string(plan_.epochs) + " epochs", std::to_string(asked.epochs));
+  if (asked.epochs < 1 || asked.epochs > itinerary_.epochs) {
+    refuse("1 to " + std::to_string(itinerary_.epochs) + " epochs", std::to_string(asked.epochs));
   }
-  if (asked.place && (!asked.parent || asked.place->worker.index() >= plan_.workers)) {
+  if (asked.place && (!asked.parent || asked.place->worker.index() >= itinerary_.workers)) {
     refuse("the place of a parent's state", "worker " + std::to_string(asked.place->worker.value));
   }
   if (!asked.parent) return;
@@ -385,12 +385,12 @@ void Ledger::check_decision(const record::Ordered& order) const {
   const Status status = model.underlying();
   const bool is_paused = status == Status::Paused;
   const bool waits = status == Status::Running && model.born + epochs_done(model) == tick_ + 1 &&
-                     model.visits.size() == model.epochs.size() * plan_.partitions;
+                     model.visits.size() == model.epochs.size() * itinerary_.partitions;
   const bool fits = order.kind == Kind::Resume ? is_paused : order.kind == Kind::Pause ? waits : is_paused || waits;
   if (!fits) contradiction("a model that the order is for", to_string(status), model.id);
   if (order.kind != Kind::SetEpochs) return;
-  if (order.epochs < model.epochs.size() || order.epochs > plan_.epochs) {
-    contradiction(std::to_string(model.epochs.size()) + " to " + std::to_string(plan_.epochs) + " epochs",
+  if (order.epochs < model.epochs.size() || order.epochs > itinerary_.epochs) {
+    contradiction(std::to_string(model.epochs.size()) + " to " + std::to_string(itinerary_.epochs) + " epochs",
                   std::to_string(order.epochs), model.id);
   }
 }
@@ -417,9 +417,9 @@ void Ledger::carry_out(const record::Asked& asked) {
   if (asked.parent) {
     const Model& parent = models_[asked.parent->model.index()];
     const auto epochs = static_cast<std::ptrdiff_t>(asked.parent->epoch + 1);
-    model.inherited = (asked.parent->epoch + 1) * plan_.partitions;
+    model.inherited = (asked.parent->epoch + 1) * itinerary_.partitions;
     model.epochs.assign(parent.epochs.begin(), parent.epochs.begin() + epochs);
-    model.visits.assign(parent.visits.begin(), parent.visits.begin() + epochs * plan_.partitions);
+    model.visits.assign(parent.visits.begin(), parent.visits.begin() + epochs * itinerary_.partitions);
     if (asked.place) {
       model.version = model.inherited;
       model.digest = model.visits.back().digest;
@@ -450,7 +450,7 @@ void Ledger::carry_out(const record::Ordered& order) {
       break;
     case SearchOrder::Kind::SetEpochs:
       model.goal = order.epochs;
-      if (model.visits.size() == std::size_t{model.goal} * plan_.partitions) status = Status::Finished;
+      if (model.visits.size() == std::size_t{model.goal} * itinerary_.partitions) status = Status::Finished;
       break;
   }
   if (model.status != Status::Quarantined) model.reason = order.reason;

@@ -12,7 +12,7 @@
 #include "hopper/config.h"
 #include "hopper/metrics.h"
 #include "hopper/records.h"
-#include "hopper/schedule/plan.h"
+#include "hopper/schedule/itinerary.h"
 #include "hopper/search/objective.h"
 
 namespace hop::hopper {
@@ -82,12 +82,12 @@ struct ArithmeticChange {
 /// What the search hears about a model at the end of a tick: nothing, its epoch of the tick, or that it dropped out.
 enum class News : std::uint8_t { None, Epoch, Withdrawn };
 
-/// Built from the plan, then one record at a time. Pure and deterministic: the same records give the same ledger. It
-/// knows what the search said from the records alone.
+/// Built from the itinerary, then one record at a time. Pure and deterministic: the same records give the same ledger.
+/// It knows what the search said from the records alone.
 class Ledger {
  public:
-  /// Throws ConfigError for a bad plan.
-  explicit Ledger(Plan plan);
+  /// Throws ConfigError for a bad itinerary.
+  explicit Ledger(Itinerary itinerary);
 
   /// Adds the next record. Throws JournalError if it contradicts the records before: a unit out of order, a parent that
   /// is not the newest version, a partition that is not due, another configuration, another digest of a unit that was
@@ -96,7 +96,7 @@ class Ledger {
   /// Why `apply` would refuse this record now; none if it would not.
   std::optional<std::string> refusal(const Record& record) const;
 
-  const Plan& plan() const { return plan_; }
+  const Itinerary& itinerary() const { return itinerary_; }
   std::uint64_t sequence() const { return sequence_; }  ///< records so far
   std::span<const Model> models() const { return models_; }
   const Model& model(ModelId id) const;  ///< Throws IndexError.
@@ -176,7 +176,7 @@ class Ledger {
   void carry_out(const record::Ordered& ordered);
   void begin_tick();
 
-  Plan plan_;
+  Itinerary itinerary_;
   std::vector<Model> models_;
   std::uint64_t sequence_ = 0;
   Attempt reserved_{1};  // attempt 0 is never leased

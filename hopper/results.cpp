@@ -164,10 +164,10 @@ const ModelResult& Results::model(ModelId id) const {
 
 Results summarize(const Ledger& ledger, Objective objective) {
   Results results;
-  results.order = ledger.plan().order;
-  results.workers = ledger.plan().workers;
-  results.partitions = ledger.plan().partitions;
-  results.epochs = ledger.plan().epochs;
+  results.order = ledger.itinerary().order;
+  results.workers = ledger.itinerary().workers;
+  results.partitions = ledger.itinerary().partitions;
+  results.epochs = ledger.itinerary().epochs;
   results.hops = ledger.hops();
   results.network.hop = ledger.received_bytes();
   results.peak_rss_bytes = ledger.peak_rss_bytes();

@@ -27,11 +27,11 @@
 namespace hop::hopper {
 namespace {
 
-std::uint64_t largest_node_bytes(const data::Dataset& dataset, const Plan& plan) {
-  std::vector<std::uint64_t> bytes(plan.workers,
+std::uint64_t largest_node_bytes(const data::Dataset& dataset, const Itinerary& itinerary) {
+  std::vector<std::uint64_t> bytes(itinerary.workers,
                                    dataset.manifest().validation ? dataset.manifest().validation->bytes : 0);
-  for (std::uint32_t q = 0; q < plan.partitions; ++q) {
-    bytes[plan.owner(PartitionId(q)).index()] += dataset.manifest().partitions[q].bytes;
+  for (std::uint32_t q = 0; q < itinerary.partitions; ++q) {
+    bytes[itinerary.owner(PartitionId(q)).index()] += dataset.manifest().partitions[q].bytes;
   }
   return *std::max_element(bytes.begin(), bytes.end());
 }
@@ -134,7 +134,7 @@ bool is_quarantined(const ModelResult& model) { return model.status == to_string
 // The last steps of a run. If the run was killed before them, `resume` takes them.
 RunResult finish(Results results, const Experiment& experiment, const data::Dataset& dataset) {
   const fs::path directory = results.run_directory;
-  results.data_bytes_per_worker = largest_node_bytes(dataset, make_plan(experiment, dataset.partition_count()));
+  results.data_bytes_per_worker = largest_node_bytes(dataset, make_itinerary(experiment, dataset.partition_count()));
   if (results.outcome == Outcome::Completed) results.data_damage = data_damage(dataset);  // workers map its files
   if (!is_current(directory / "results.json", results)) write_file(directory / "results.json", to_json(results));
   check_undamaged(results);
@@ -152,10 +152,10 @@ RunResult finish(Results results, const Experiment& experiment, const data::Data
 
 RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options,
                   Journal& journal, std::span<const Record> records) {
-  const Plan plan = make_plan(experiment, dataset.partition_count());
+  const Itinerary itinerary = make_itinerary(experiment, dataset.partition_count());
   std::unique_ptr<Search> search;
   if (!is_search_missing(experiment)) search = check_clones(make_search(experiment), experiment, dataset);
-  Coordinator coordinator(plan, std::move(search), make_policy(experiment.run.policy, plan.order), records);
+  Coordinator coordinator(itinerary, std::move(search), make_policy(experiment.run.policy, itinerary.order), records);
   Outcome outcome = Outcome::Completed;
   RunTotals totals;
   {

@@ -28,7 +28,7 @@ void check(const Config& config, ModelId id) {
 
 record::Asked checked(const Proposal& proposal, ModelId id, const Ledger& ledger) {
   check(proposal.config, id);
-  const std::uint32_t most = ledger.plan().epochs;
+  const std::uint32_t most = ledger.itinerary().epochs;
   record::Asked asked{id, proposal.config, proposal.epochs == 0 ? most : proposal.epochs, proposal.parent, {}};
   if (asked.epochs > most) refuse("at most " + std::to_string(most) + " epochs", std::to_string(asked.epochs), id);
   if (!proposal.parent) return asked;
@@ -57,8 +57,9 @@ void check(const SearchOrder& order, const Ledger& ledger, const Search& search)
   const Status status = model.underlying();
   const std::string what = std::string("the order to ") + word(order.kind) + " while it is " + to_string(status);
   if (order.kind == Kind::Resume && status != Status::Paused) refuse("to resume a paused model", what, model.id);
-  if (order.kind == Kind::SetEpochs && (order.epochs < model.epochs.size() || order.epochs > ledger.plan().epochs)) {
-    refuse(std::to_string(model.epochs.size()) + " to " + std::to_string(ledger.plan().epochs) + " epochs",
+  if (order.kind == Kind::SetEpochs &&
+      (order.epochs < model.epochs.size() || order.epochs > ledger.itinerary().epochs)) {
+    refuse(std::to_string(model.epochs.size()) + " to " + std::to_string(ledger.itinerary().epochs) + " epochs",
            std::to_string(order.epochs), model.id);
   }
   if (status == Status::Paused && order.kind != Kind::Pause) return;
@@ -126,7 +127,7 @@ void SearchTalk::repeat(const Ledger& ledger, const record::Ticked& ticked) {
 }
 
 bool SearchTalk::holds_back(const Ledger& ledger, const Model& model) const {
-  if (model.is_behind() || model.epochs.empty() || model.version % ledger.plan().partitions != 0) return false;
+  if (model.is_behind() || model.epochs.empty() || model.version % ledger.itinerary().partitions != 0) return false;
   const auto epoch = static_cast<std::uint32_t>(model.epochs.size() - 1);
   if (model.born + epoch < ledger.tick()) return false;
   return search_ == nullptr || search_->barrier_at(epoch);

@@ -25,14 +25,14 @@ std::vector<Config> first_configs(const Experiment& experiment) {
   return configs;
 }
 
-Plan make_plan(const Experiment& experiment, std::uint32_t partitions) {
-  Plan plan{partitions, experiment.run.workers, experiment.search.epochs, experiment.run.order};
-  plan.check();
-  return plan;
+Itinerary make_itinerary(const Experiment& experiment, std::uint32_t partitions) {
+  Itinerary itinerary{partitions, experiment.run.workers, experiment.search.epochs, experiment.run.order};
+  itinerary.check();
+  return itinerary;
 }
 
 Restored restore(const Experiment& experiment, std::uint32_t partitions, const JournalContents& journal) {
-  Restored restored{Ledger(make_plan(experiment, partitions)), 0, {}};
+  Restored restored{Ledger(make_itinerary(experiment, partitions)), 0, {}};
   for (const Record& record : journal.records) {
     try {
       restored.ledger.apply(record);

@@ -19,7 +19,7 @@ std::unique_ptr<Search> make_search(const Experiment& experiment);
 /// The configurations that the search asks for at the start. Throws ConfigError if there are none.
 std::vector<Config> first_configs(const Experiment& experiment);
 /// Throws ConfigError when the experiment asks for what does not go together.
-Plan make_plan(const Experiment& experiment, std::uint32_t partitions);
+Itinerary make_itinerary(const Experiment& experiment, std::uint32_t partitions);
 
 /// The ledger of a journal's leading records that do not contradict each other.
 struct Restored {

@@ -132,7 +132,7 @@ void check_models(const Experiment& experiment, const data::Dataset& dataset) {
                     " in " + dataset.name());
   }
   check_objective(experiment, dataset);
-  make_plan(experiment, dataset.partition_count());  // throws
+  make_itinerary(experiment, dataset.partition_count());  // throws
   std::uint32_t model = 0;
   for (const Config& config : first_configs(experiment)) {
     const ModelId id{model++};

@@ -78,7 +78,7 @@ RunProgress RunLoop::progress() const {
     worker.model = node.last.model;
     worker.lives = node.peer.incarnation.value;
     if (node.state == WorkerProgress::State::Busy) {
-      worker.epoch = ledger.plan().epoch(node.last.unit);
+      worker.epoch = ledger.itinerary().epoch(node.last.unit);
       worker.fraction =
           node.last.rows == 0 ? 0 : static_cast<double>(node.last.rows_done) / static_cast<double>(node.last.rows);
       worker.partition = node.last.partition;

@@ -69,7 +69,7 @@ std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, Lease
   if (coordinator_.stopping()) return "waits for the next resume: the run stops";
   std::string owners;
   for (const PartitionId partition : model.candidates) {
-    const std::string owner = name_of(coordinator_.ledger().plan().owner(partition));
+    const std::string owner = name_of(coordinator_.ledger().itinerary().owner(partition));
     if (owners.find(owner) == std::string::npos) owners += (owners.empty() ? "" : " or ") + owner;
     if (owners.size() > 60) break;
   }

@@ -175,10 +175,11 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
     experiment_ = &*received_;
   }
   dataset_ = data::Dataset::open(welcome.dataset, data::Files::present);
-  const Plan plan{dataset_->partition_count(), welcome.workers, experiment_->search.epochs, experiment_->run.order};
-  for (std::uint32_t q = 0; q < plan.partitions; ++q) {
+  const Itinerary itinerary{dataset_->partition_count(), welcome.workers, experiment_->search.epochs,
+                            experiment_->run.order};
+  for (std::uint32_t q = 0; q < itinerary.partitions; ++q) {
     const PartitionId id(q);
-    if (plan.owner(id) != options_.peer.worker) continue;
+    if (itinerary.owner(id) != options_.peer.worker) continue;
     partitions_.emplace(id, dataset_->partition(id));  // checks every byte, which may take long
     ++steps_;
   }

@@ -11,16 +11,16 @@ void remove(std::vector<ModelId>& list, ModelId id) { list.erase(std::lower_boun
 
 }  // namespace
 
-Board::Board(const Plan& plan, std::uint32_t queue_depth)
-    : plan_(plan), queue_depth_(queue_depth), workers_(plan.workers), lists_(plan.workers) {
-  for (std::uint32_t w = 0; w < plan.workers; ++w) workers_[w].id = WorkerId{w};
+Board::Board(const Itinerary& itinerary, std::uint32_t queue_depth)
+    : itinerary_(itinerary), queue_depth_(queue_depth), workers_(itinerary.workers), lists_(itinerary.workers) {
+  for (std::uint32_t w = 0; w < itinerary.workers; ++w) workers_[w].id = WorkerId{w};
 }
 
 Board::Place Board::place_of(const ModelView& model) const {
   Place place{model.ready, {}, {}, model.busy_at};
   if (!model.ready) return place;
   place.here = model.holder;
-  if (model.candidates.size() == 1) place.due = plan_.owner(model.candidates.front());
+  if (model.candidates.size() == 1) place.due = itinerary_.owner(model.candidates.front());
   return place;
 }
 

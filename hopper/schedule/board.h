@@ -12,8 +12,8 @@ namespace hop::hopper {
 /// Models and workers with the lists of ScheduleView. A change costs the length of the lists that it touches.
 class Board {
  public:
-  /// No model, and all workers of the plan away. The plan outlives the board.
-  Board(const Plan& plan, std::uint32_t queue_depth);
+  /// No model, and all workers of the itinerary away. The itinerary outlives the board.
+  Board(const Itinerary& itinerary, std::uint32_t queue_depth);
 
   /// Adds the model with the next id, or replaces one. What `model.candidates` refers to stays until it is replaced.
   void set(const ModelView& model);
@@ -22,7 +22,7 @@ class Board {
   std::size_t models() const { return models_.size(); }
   const WorkerView& worker(WorkerId id) const { return workers_[id.index()]; }
   /// Valid until the next change.
-  ScheduleView view() const { return {plan_, models_, workers_, queue_depth_, ready_, rooms_}; }
+  ScheduleView view() const { return {itinerary_, models_, workers_, queue_depth_, ready_, rooms_}; }
 
  private:
   // The lists that a model stands in.
@@ -38,7 +38,7 @@ class Board {
   void show(WorkerId worker);
   bool has_room(const WorkerView& worker) const { return worker.alive && worker.queued < queue_depth_; }
 
-  const Plan& plan_;
+  const Itinerary& itinerary_;
   std::uint32_t queue_depth_;
   std::vector<ModelView> models_;
   std::vector<WorkerView> workers_;

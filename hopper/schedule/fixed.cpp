@@ -13,7 +13,7 @@ double claim(const ScheduleView& view, const WorkerView& worker) {
     const ModelView& model = view.models[id.index()];
     if (model.units_left < 2) continue;
     const std::uint32_t after = model.next_unit + 1;
-    if (view.plan.owner(view.plan.partition(model.id, after)) != worker.id) continue;
+    if (view.itinerary.owner(view.itinerary.partition(model.id, after)) != worker.id) continue;
     most = std::max(most, (model.units_left - 1) * model.unit_seconds);
   }
   return most;
@@ -22,7 +22,7 @@ double claim(const ScheduleView& view, const WorkerView& worker) {
 // In `Fixed` order there is one candidate. In `Free` order the model goes round, too, past what it has visited.
 PartitionId due(const ScheduleView& view, const ModelView& model) {
   if (model.candidates.size() == 1) return model.candidates.front();
-  const PartitionId place = view.plan.partition(model.id, model.next_unit);
+  const PartitionId place = view.itinerary.partition(model.id, model.next_unit);
   const auto next = std::lower_bound(model.candidates.begin(), model.candidates.end(), place);
   return next != model.candidates.end() ? *next : model.candidates.front();
 }
@@ -31,7 +31,7 @@ PartitionId due(const ScheduleView& view, const ModelView& model) {
 std::vector<std::vector<ModelId>> dues(const ScheduleView& view) {
   std::vector<std::vector<ModelId>> lists(view.workers.size());
   for (const ModelId id : view.ready) {
-    lists[view.plan.owner(due(view, view.models[id.index()])).index()].push_back(id);
+    lists[view.itinerary.owner(due(view, view.models[id.index()])).index()].push_back(id);
   }
   return lists;
 }
@@ -40,7 +40,7 @@ std::vector<std::vector<ModelId>> dues(const ScheduleView& view) {
 
 std::optional<Choice> FixedPolicy::next(const ScheduleView& view) const {
   std::vector<std::vector<ModelId>> lists;
-  if (view.plan.order == Order::Free) lists = dues(view);
+  if (view.itinerary.order == Order::Free) lists = dues(view);
   const ModelView* best = nullptr;
   const WorkerView* where = nullptr;
   for (const WorkerId id : view.rooms) {

@@ -9,17 +9,17 @@ namespace {
 
 // Per worker: the seconds of all visits that are still due there, over all models and epochs.
 std::vector<double> loads(const ScheduleView& view) {
-  const Plan& plan = view.plan;
-  std::vector<std::uint32_t> owned(plan.workers, 0);
-  for (std::uint32_t q = 0; q < plan.partitions; ++q) ++owned[plan.owner(PartitionId{q}).index()];
+  const Itinerary& itinerary = view.itinerary;
+  std::vector<std::uint32_t> owned(itinerary.workers, 0);
+  for (std::uint32_t q = 0; q < itinerary.partitions; ++q) ++owned[itinerary.owner(PartitionId{q}).index()];
 
-  std::vector<double> load(plan.workers, 0);
+  std::vector<double> load(itinerary.workers, 0);
   for (const ModelView& model : view.models) {
     const auto due_now = static_cast<std::uint32_t>(model.candidates.size());
-    const std::uint32_t later_epochs = (model.units_left - due_now) / plan.partitions;
+    const std::uint32_t later_epochs = (model.units_left - due_now) / itinerary.partitions;
     for (std::size_t w = 0; later_epochs > 0 && w < load.size(); ++w)
       load[w] += later_epochs * owned[w] * model.unit_seconds;
-    for (const PartitionId q : model.candidates) load[plan.owner(q).index()] += model.unit_seconds;
+    for (const PartitionId q : model.candidates) load[itinerary.owner(q).index()] += model.unit_seconds;
   }
   return load;
 }
@@ -27,8 +27,9 @@ std::vector<double> loads(const ScheduleView& view) {
 std::optional<PartitionId> owed_visit(const ScheduleView& view, const ModelView& model, WorkerId worker) {
   // Candidates are in order, and so are the blocks of the workers.
   const auto found = std::lower_bound(model.candidates.begin(), model.candidates.end(), worker,
-                                      [&](PartitionId q, WorkerId w) { return view.plan.owner(q) < w; });
-  return found != model.candidates.end() && view.plan.owner(*found) == worker ? std::optional(*found) : std::nullopt;
+                                      [&](PartitionId q, WorkerId w) { return view.itinerary.owner(q) < w; });
+  return found != model.candidates.end() && view.itinerary.owner(*found) == worker ? std::optional(*found)
+                                                                                   : std::nullopt;
 }
 
 // Whether the model can train on at once at its holder, without a hop.

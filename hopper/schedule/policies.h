@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "hopper/name_or.h"
-#include "hopper/schedule/plan.h"
+#include "hopper/schedule/itinerary.h"
 #include "hopper/schedule/policy.h"
 
 namespace hop::hopper {

@@ -5,7 +5,7 @@
 #include <span>
 
 #include "base/ids.h"
-#include "hopper/schedule/plan.h"
+#include "hopper/schedule/itinerary.h"
 
 namespace hop::hopper {
 
@@ -35,9 +35,9 @@ struct WorkerView {
 };
 
 struct ScheduleView {
-  const Plan& plan;
+  const Itinerary& itinerary;
   std::span<const ModelView> models{};    ///< by id: models[id.index()]; units_left is 0 for those that are done
-  std::span<const WorkerView> workers{};  ///< ordered by id, one per worker of the plan
+  std::span<const WorkerView> workers{};  ///< ordered by id, one per worker of the itinerary
   std::uint32_t queue_depth = 2;          ///< leases that a worker may hold
   std::span<const ModelId> ready{};       ///< the models that may train now, by id
   std::span<const WorkerId> rooms{};      ///< living workers that may take a lease: fewest leases first, then by id

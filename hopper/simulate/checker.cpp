@@ -35,7 +35,7 @@ Checker::Checker(const Scenario& scenario, Holds holds, Lost lost)
       barrier_(make_search(scenario)),
       holds_(std::move(holds)),
       lost_(std::move(lost)),
-      starts_(spread(power_above(scenario.plan.partitions), scenario.plan.partitions)) {}
+      starts_(spread(power_above(scenario.itinerary.partitions), scenario.itinerary.partitions)) {}
 
 void Checker::require(bool holds, const std::string& promise, ModelId model) const {
   if (!holds) throw Violation(promise + " (model " + std::to_string(model.value) + ")");
@@ -208,7 +208,7 @@ void Checker::give_birth(Books& books, const record::Asked& asked) const {
   if (asked.parent) {
     const Chain& parent = books.at(asked.parent->model);
     chain.parent = asked.parent;
-    chain.inherited = (asked.parent->epoch + 1) * scenario_.plan.partitions;
+    chain.inherited = (asked.parent->epoch + 1) * scenario_.itinerary.partitions;
     chain.commits.assign(parent.commits.begin(), parent.commits.begin() + chain.inherited);
     if (asked.place) {
       chain.version = chain.inherited;
@@ -221,7 +221,7 @@ void Checker::give_birth(Books& books, const record::Asked& asked) const {
 }
 
 std::uint32_t Checker::epochs_done(const Chain& chain) const {
-  return static_cast<std::uint32_t>(chain.commits.size()) / scenario_.plan.partitions;
+  return static_cast<std::uint32_t>(chain.commits.size()) / scenario_.itinerary.partitions;
 }
 
 bool Checker::has_ended(const Chain& chain) const {
@@ -245,8 +245,9 @@ void Checker::judge_commit(const record::Commit& commit) {
   require(commit.parent == parent, "a commit's parent is the commit before it", commit.model);
   judge_visit(commit.model, commit.unit, commit.partition, commit.worker);
   const ModelId trained_as = ancestor(commit.model, commit.unit);
-  require(commit.digest == train_toy(parent, trained_as, commit.unit / scenario_.plan.partitions, commit.partition),
-          "what is committed was trained from the parent on the partition that is named", commit.model);
+  require(
+      commit.digest == train_toy(parent, trained_as, commit.unit / scenario_.itinerary.partitions, commit.partition),
+      "what is committed was trained from the parent on the partition that is named", commit.model);
   require(commit.unit >= chain.commits.size() || commit.digest == chain.commits[commit.unit].digest,
           "what is trained again gives the same digest", commit.model);
   require(announced_.contains({commit.worker, commit.model, commit.unit + 1, commit.attempt, commit.digest}),
@@ -265,7 +266,7 @@ void Checker::judge_rollback(const record::Rollback& rollback) {
   const ModelId stored_as = chain.stored_as.value_or(rollback.model);
   require(lost_(chain.holder, stored_as, static_cast<std::uint32_t>(chain.version)), "only what is lost is rolled back",
           rollback.model);
-  require(connected_.size() == scenario_.plan.workers, "a rollback waits until all were heard of", rollback.model);
+  require(connected_.size() == scenario_.itinerary.workers, "a rollback waits until all were heard of", rollback.model);
   for (const auto& [worker, states] : known_) {
     for (const HeldState& h : states) {
       const bool is_left = h.model == rollback.model && h.version > rollback.version && h.version < chain.version &&
@@ -277,12 +278,13 @@ void Checker::judge_rollback(const record::Rollback& rollback) {
 }
 
 void Checker::judge_visit(ModelId model, std::uint32_t unit, PartitionId partition, WorkerId worker) const {
-  const Plan& plan = scenario_.plan;
-  require(partition.value < plan.partitions && partition.value * plan.workers / plan.partitions == worker.value,
+  const Itinerary& itinerary = scenario_.itinerary;
+  require(partition.value < itinerary.partitions &&
+              partition.value * itinerary.workers / itinerary.partitions == worker.value,
           "a partition is visited where it lies", model);
-  if (plan.order == Order::Fixed) {
-    const std::uint32_t start = starts_[ancestor(model, unit).value % plan.partitions];
-    require(partition.value == (start + unit) % plan.partitions, "the order of visits is fixed", model);
+  if (itinerary.order == Order::Fixed) {
+    const std::uint32_t start = starts_[ancestor(model, unit).value % itinerary.partitions];
+    require(partition.value == (start + unit) % itinerary.partitions, "the order of visits is fixed", model);
     return;
   }
   const auto found = written_.find(model);
@@ -293,7 +295,7 @@ void Checker::judge_visit(ModelId model, std::uint32_t unit, PartitionId partiti
     return;
   }
   for (const record::Commit& earlier : chain.commits) {
-    const bool same_epoch = earlier.unit / plan.partitions == unit / plan.partitions;
+    const bool same_epoch = earlier.unit / itinerary.partitions == unit / itinerary.partitions;
     require(!same_epoch || earlier.partition != partition, "an epoch visits each partition once", model);
   }
 }
@@ -308,8 +310,9 @@ void Checker::judge(const action::SendLease& sent) {
   require(chain.records == on_disk_[lease.model].records, "no lease before the commit is durable", lease.model);
   require(!chain.quarantined && !chain.collected, "no lease after the end", lease.model);
   require(lease.unit == chain.version, "the lease is for the unit that is due", lease.model);
-  require(lease.epoch == lease.unit / scenario_.plan.partitions, "the lease names the epoch of its unit", lease.model);
-  require(lease.validate == ((lease.unit + 1) % scenario_.plan.partitions == 0), "epochs end with validation",
+  require(lease.epoch == lease.unit / scenario_.itinerary.partitions, "the lease names the epoch of its unit",
+          lease.model);
+  require(lease.validate == ((lease.unit + 1) % scenario_.itinerary.partitions == 0), "epochs end with validation",
           lease.model);
   require(alive_.contains(sent.peer.worker) && connected_[sent.peer.worker] == sent.peer.incarnation,
           "leases go to the living", lease.model);
@@ -339,7 +342,7 @@ void Checker::judge_barrier(const action::SendLease& sent) const {
   if (lease.unit < chain.commits.size()) return;
   require(!chain.stopped && !chain.paused, "who was stopped or paused trains no further", lease.model);
   require(lease.epoch < chain.goal, "nobody trains longer than the search wants", lease.model);
-  const bool is_at_end = lease.unit % scenario_.plan.partitions == 0 && lease.epoch > 0;
+  const bool is_at_end = lease.unit % scenario_.itinerary.partitions == 0 && lease.epoch > 0;
   if (!is_at_end || is_cured_later() || !barrier_->barrier_at(lease.epoch - 1)) return;
   require(chain.born + lease.epoch - 1 < on_disk_.ticks, "models wait at a barrier until the decision is durable",
           lease.model);
@@ -415,7 +418,7 @@ void Checker::after_step(const Coordinator& coordinator, bool replay) {
             "the newest durable state exists", model);
   }
   if (!replay) return;
-  Ledger ledger(scenario_.plan);
+  Ledger ledger(scenario_.itinerary);
   for (const Record& record : durable_records()) ledger.apply(record);
   const auto replayed = ledger.models();
   const auto live = coordinator.ledger().models();
@@ -438,10 +441,10 @@ void Checker::after_run(const Coordinator& coordinator) const {
     for (std::uint32_t unit = 0; unit < model.version; ++unit) {
       const ModelId who = calm_.ancestor(model.id, unit);
       const PartitionId partition =
-          scenario_.plan.order == Order::Fixed
-              ? PartitionId{(starts_[who.value % starts_.size()] + unit) % scenario_.plan.partitions}
+          scenario_.itinerary.order == Order::Fixed
+              ? PartitionId{(starts_[who.value % starts_.size()] + unit) % scenario_.itinerary.partitions}
               : model.visits[unit].partition;
-      weights = train_toy(weights, who, unit / scenario_.plan.partitions, partition);
+      weights = train_toy(weights, who, unit / scenario_.itinerary.partitions, partition);
     }
     require(on_disk_.at(model.id).collected == weights.hex(), "the final weights are those of the calm run", model.id);
   }

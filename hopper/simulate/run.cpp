@@ -67,7 +67,7 @@ class Cluster final : private World {
       : experiment_(experiment),
         options_(options),
         coordinator_(
-            make_plan(experiment, experiment.data.partitions.value_or(4)), make_search(experiment),
+            make_itinerary(experiment, experiment.data.partitions.value_or(4)), make_search(experiment),
             std::make_unique<TimedPolicy>(make_policy(experiment.run.policy, experiment.run.order), in_policy_)),
         seconds_(experiment.run.workers) {
     World& world = *this;

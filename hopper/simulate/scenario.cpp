@@ -56,7 +56,7 @@ void draw_search(Rng& rng, Scenario& s) {
              : kind < 0.85 ? SearchKind::Evolving
                            : SearchKind::Halving;
   if (s.search == SearchKind::Evolving) s.most_clones = rng.between(1, 4);
-  if (s.search >= SearchKind::Evolving) s.plan.epochs = rng.between(2, 4);
+  if (s.search >= SearchKind::Evolving) s.itinerary.epochs = rng.between(2, 4);
 }
 
 }  // namespace
@@ -72,10 +72,10 @@ Scenario draw_scenario(std::uint64_t seed) {
   Rng rng(hash64(seed, "scenario"));
   Scenario s;
   s.seed = seed;
-  s.plan.partitions = rng.between(1, 6);
-  s.plan.workers = rng.between(1, std::min(s.plan.partitions, 4U));
-  s.plan.epochs = rng.between(1, 3);
-  s.plan.order = rng.chance(0.7) ? Order::Fixed : Order::Free;
+  s.itinerary.partitions = rng.between(1, 6);
+  s.itinerary.workers = rng.between(1, std::min(s.itinerary.partitions, 4U));
+  s.itinerary.epochs = rng.between(1, 3);
+  s.itinerary.order = rng.chance(0.7) ? Order::Fixed : Order::Free;
   s.models = rng.between(1, 6);
   draw_search(rng, s);
   s.options.queue_depth = rng.between(1, 3);
@@ -84,7 +84,7 @@ Scenario draw_scenario(std::uint64_t seed) {
 
   for (std::uint32_t i = 0; i < s.models + s.most_clones; ++i)
     s.unit_time.push_back(milliseconds(rng.between(10, 100)));
-  for (std::uint32_t w = 0; w < s.plan.workers; ++w) s.slowness.push_back(rng.chance(0.2) ? 8 : 1);
+  for (std::uint32_t w = 0; w < s.itinerary.workers; ++w) s.slowness.push_back(rng.chance(0.2) ? 8 : 1);
   s.jitter = rng.uniform() * 0.5;
   s.message_delay = microseconds(rng.chance(0.5) ? 100 : rng.between(1000, 50000));
   s.transfer_time = milliseconds(rng.between(0, 30));
@@ -93,7 +93,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   s.restart_time = milliseconds(rng.between(1, 800));
   s.troubles = draw_troubles(rng);
 
-  s.bad_unit = rng.below(s.plan.units());
+  s.bad_unit = rng.below(s.itinerary.units());
   if (rng.chance(0.1)) s.divergent = ModelId{rng.below(s.models)};
   s.in_order = rng.chance(0.3);
   if (rng.chance(0.1)) {
@@ -115,9 +115,9 @@ Scenario draw_scenario(std::uint64_t seed) {
 
 std::string describe(const Scenario& s) {
   static constexpr const char* kSearches[] = {"", ", coins", ", evolving", ", halving"};
-  return "seed " + std::to_string(s.seed) + ": " + (s.plan.order == Order::Fixed ? "fixed" : "free") + " order, " +
-         std::to_string(s.models) + " models, " + std::to_string(s.plan.partitions) + " partitions, " +
-         std::to_string(s.plan.workers) + " workers, " + std::to_string(s.plan.epochs) + " epochs" +
+  return "seed " + std::to_string(s.seed) + ": " + (s.itinerary.order == Order::Fixed ? "fixed" : "free") + " order, " +
+         std::to_string(s.models) + " models, " + std::to_string(s.itinerary.partitions) + " partitions, " +
+         std::to_string(s.itinerary.workers) + " workers, " + std::to_string(s.itinerary.epochs) + " epochs" +
          kSearches[static_cast<std::size_t>(s.search)];
 }
 

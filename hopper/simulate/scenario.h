@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "hopper/coordinator.h"
-#include "hopper/schedule/plan.h"
+#include "hopper/schedule/itinerary.h"
 
 namespace hop::hopper::simulate {
 
@@ -58,7 +58,7 @@ enum class SearchKind : std::uint8_t {
 
 struct Scenario {
   std::uint64_t seed = 0;
-  Plan plan{};
+  Itinerary itinerary{};
   std::uint32_t models = 1;
   SearchKind search = SearchKind::AllAtOnce;
   std::uint32_t most_clones = 0;  ///< that an Evolving search asks for, beside `models`

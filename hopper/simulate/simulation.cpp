@@ -16,11 +16,11 @@ constexpr std::uint32_t kReplayEvery = 16;  // steps between two replays of the 
 // late), and for every wait on the way.
 Time deadline(const Scenario& s) {
   Time work{};
-  for (const Time unit : s.unit_time) work += unit * s.plan.units();
+  for (const Time unit : s.unit_time) work += unit * s.itinerary.units();
   const double slowest = *std::max_element(s.slowness.begin(), s.slowness.end()) * (1 + s.jitter);
   return s.troubles.until + s.troubles.cut_time +
          4 * Time(static_cast<Time::rep>(static_cast<double>(work.count()) * slowest)) +
-         4 * s.plan.units() * static_cast<std::uint32_t>(s.unit_time.size()) *
+         4 * s.itinerary.units() * static_cast<std::uint32_t>(s.unit_time.size()) *
              (s.sync_time * 2 + s.transfer_time + s.message_delay * 3) +
          seconds(60) * static_cast<int>(s.unit_time.size());
 }
@@ -34,9 +34,9 @@ Simulation::Simulation(Scenario scenario, Step step, WorkerStep worker_step)
                                : [](WorkerId, worker::Jobs& jobs, const worker::Event& e,
                                     Time now) { return jobs.step(e, now); }),
       rng_(scenario_.seed),
-      cut_(scenario_.plan.workers),
-      to_worker_(scenario_.plan.workers),
-      from_worker_(scenario_.plan.workers),
+      cut_(scenario_.itinerary.workers),
+      to_worker_(scenario_.itinerary.workers),
+      from_worker_(scenario_.itinerary.workers),
       checker_(
           scenario_,
           [this](WorkerId worker, ModelId model, std::uint32_t version, const Digest& digest) {
@@ -47,7 +47,7 @@ Simulation::Simulation(Scenario scenario, Step step, WorkerStep worker_step)
             return taken_.contains({worker, model, version});
           }) {
   World& world = *this;
-  for (std::uint32_t w = 0; w < scenario_.plan.workers; ++w) {
+  for (std::uint32_t w = 0; w < scenario_.itinerary.workers; ++w) {
     nodes_.push_back(std::make_unique<Node>(WorkerId{w}, world));
     worker_checkers_.emplace_back(
         [&disk = nodes_.back()->disk()](ModelId model, std::uint32_t version) { return disk.file(model, version); });
@@ -102,8 +102,9 @@ bool Simulation::is_kept(const HeldState& state) const {
 // ---- the coordinator's process --------------------------------------------------------------------------------------
 
 void Simulation::start_coordinator() {
-  coordinator_ = std::make_unique<Coordinator>(scenario_.plan, checker_.search(), make_policy({}, scenario_.plan.order),
-                                               checker_.durable_records(), scenario_.options);
+  coordinator_ =
+      std::make_unique<Coordinator>(scenario_.itinerary, checker_.search(), make_policy({}, scenario_.itinerary.order),
+                                    checker_.durable_records(), scenario_.options);
   checker_.coordinator_starts();
   event::Started started;  // `hop resume --retry`, after a person has mended the poisonous model
   for (const Model& model : coordinator_->ledger().models()) {

@@ -102,7 +102,7 @@ void Simulation::harm_disk(Node& node) {
 
 // The damage is not noticed before the state is read.
 void Simulation::rot() {
-  Node& node = *nodes_[rng_.below(scenario_.plan.workers)];
+  Node& node = *nodes_[rng_.below(scenario_.itinerary.workers)];
   const std::vector<HeldState> files = node.disk().files();
   if (!files.empty()) take(node, files[rng_.below(static_cast<std::uint32_t>(files.size()))]);
 }

@@ -39,7 +39,7 @@ class Coins final : public Search {
   }
   void tell(ModelId model, std::uint32_t epoch, const EpochMetrics&) override {
     ++allowed_;
-    const bool is_last = epoch + 1 == scenario_.plan.epochs;
+    const bool is_last = epoch + 1 == scenario_.itinerary.epochs;
     if (!is_last && coin(scenario_, "stop", {model.value, epoch}, 3))
       orders_.push_back(SearchOrder::stop(model, "tails"));
   }
@@ -87,7 +87,7 @@ class Evolving final : public AllAtOnce {
  private:
   void act(ModelId model, std::uint32_t epoch) {
     const std::uint64_t side = hash64(scenario_.seed, "act", {tick_, model.value}) % 8;
-    const bool may_clone = clones_ < scenario_.most_clones && !clone_ && epoch + 1 < scenario_.plan.epochs;
+    const bool may_clone = clones_ < scenario_.most_clones && !clone_ && epoch + 1 < scenario_.itinerary.epochs;
     if (side < 3 && may_clone) clone_ = {{{"index", std::int64_t{100} + tick_}}, Parent{model, epoch}, 0};
     if (!barrier_at(epoch)) return;
     if (side == 2 || side == 3) orders_.push_back(SearchOrder::stop(model, "replaced"));
@@ -113,7 +113,7 @@ class Evolving final : public AllAtOnce {
 std::unique_ptr<Search> make_halving(const Scenario& s) {
   static const Space kSpace{{"index", Range{0, 1000, Scale::Linear, NumberType::Int}}};
   const Config settings{{"samples", std::int64_t{s.models}}, {"eta", std::int64_t{2}}};
-  return find_method("halving").make({kSpace, s.plan.epochs, Objective::ValidAccuracy, s.seed, settings});
+  return find_method("halving").make({kSpace, s.itinerary.epochs, Objective::ValidAccuracy, s.seed, settings});
 }
 
 // ---- the calm run ---------------------------------------------------------------------------------------------------
@@ -169,8 +169,8 @@ class Calm {
     while (std::optional<Proposal> proposal = search_.ask()) {
       Fate fate;
       fate.parent = proposal->parent;
-      if (fate.parent) fate.units = fate.inherited = (fate.parent->epoch + 1) * s_.plan.partitions;
-      if (proposal->epochs == 0) proposal->epochs = s_.plan.epochs;
+      if (fate.parent) fate.units = fate.inherited = (fate.parent->epoch + 1) * s_.itinerary.partitions;
+      if (proposal->epochs == 0) proposal->epochs = s_.itinerary.epochs;
       search_.asked(ModelId{static_cast<std::uint32_t>(run_.fates.size())}, *proposal);
       run_.fates.push_back(fate);
       goals_.push_back(proposal->epochs);
@@ -184,8 +184,9 @@ class Calm {
       Fate& fate = run_.fates[m];
       if (fate.status != Status::Running) continue;
       any = true;
-      const std::uint32_t epoch = fate.units / s_.plan.partitions;
-      for (std::uint32_t i = 0; i < s_.plan.partitions && fate.status == Status::Running; ++i) train(ModelId{m}, fate);
+      const std::uint32_t epoch = fate.units / s_.itinerary.partitions;
+      for (std::uint32_t i = 0; i < s_.itinerary.partitions && fate.status == Status::Running; ++i)
+        train(ModelId{m}, fate);
       if (fate.status != Status::Running) {
         search_.withdrawn(ModelId{m}, Withdrawal::Diverged);
         continue;
@@ -222,7 +223,7 @@ class Calm {
         break;
       case SearchOrder::Kind::SetEpochs:
         goals_[order.model.index()] = order.epochs;
-        if (fate.units == order.epochs * s_.plan.partitions) fate.status = Status::Finished;
+        if (fate.units == order.epochs * s_.itinerary.partitions) fate.status = Status::Finished;
     }
   }
 

@@ -97,18 +97,18 @@ std::vector<std::vector<std::byte>> whole_run() {
     c.model = model.id;
     c.unit = model.version;
     c.partition = model.candidates.front();
-    c.worker = ledger.plan().owner(c.partition);
+    c.worker = ledger.itinerary().owner(c.partition);
     c.attempt = Attempt{10 * id + model.version + 1};
     c.parent = model.digest;
     c.digest = {id + 1, model.version + 1};
     c.metrics.train_loss = 0.5;
     c.metrics.rows = 100;
     c.metrics.state_bytes = 64;
-    if (ledger.plan().ends_epoch(c.unit)) c.metrics.valid_loss = c.metrics.valid_accuracy = 0.5;
+    if (ledger.itinerary().ends_epoch(c.unit)) c.metrics.valid_loss = c.metrics.valid_accuracy = 0.5;
     add(c);
   };
   for (int unit = 0; unit < 3; ++unit) commit(0);
-  add(record::Rollback{ModelId{0}, 1, ledger.plan().owner(ledger.model(ModelId{0}).visits[0].partition),
+  add(record::Rollback{ModelId{0}, 1, ledger.itinerary().owner(ledger.model(ModelId{0}).visits[0].partition),
                        ledger.model(ModelId{0}).visits[0].attempt, "version 3 is gone"});
   add(record::Quarantine{ModelId{1}, "caf\xE9: \x1b[31m no memory"});
   add(record::Retry{ModelId{1}});

@@ -32,7 +32,7 @@ struct IdlePolicy final : Policy {
 struct CrowdingPolicy final : Policy {
   std::optional<Choice> next(const ScheduleView& view) const override {
     const ModelView& model = view.models[view.ready.front().index()];
-    return Choice{model.id, view.plan.owner(model.candidates.front()), model.candidates.front()};
+    return Choice{model.id, view.itinerary.owner(model.candidates.front()), model.candidates.front()};
   }
 };
 

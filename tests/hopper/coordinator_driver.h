@@ -32,11 +32,12 @@ class Drive {
  public:
   using MakeSearch = std::function<std::unique_ptr<Search>()>;
 
-  explicit Drive(Plan plan, std::uint32_t models = 1, std::vector<Record> records = {}, CoordinatorOptions options = {})
+  explicit Drive(Itinerary itinerary, std::uint32_t models = 1, std::vector<Record> records = {},
+                 CoordinatorOptions options = {})
       : Drive(
-            plan, [models] { return grid(models); }, std::move(records), options) {}
-  Drive(Plan plan, MakeSearch search, std::vector<Record> records = {}, CoordinatorOptions options = {})
-      : plan_(plan),
+            itinerary, [models] { return grid(models); }, std::move(records), options) {}
+  Drive(Itinerary itinerary, MakeSearch search, std::vector<Record> records = {}, CoordinatorOptions options = {})
+      : itinerary_(itinerary),
         search_(std::move(search)),
         options_(options),
         durable_(std::move(records)),
@@ -145,12 +146,12 @@ class Drive {
 
  private:
   void begin(const event::Started& started = {}) {
-    coordinator_ = std::make_unique<Coordinator>(plan_, search_(), policy(plan_.order), durable_, options_);
+    coordinator_ = std::make_unique<Coordinator>(itinerary_, search_(), policy(itinerary_.order), durable_, options_);
     step(started);
     if (durable_.size() > synced_) sync();
   }
 
-  Plan plan_;
+  Itinerary itinerary_;
   MakeSearch search_;
   CoordinatorOptions options_;
   std::vector<Record> durable_;
@@ -158,7 +159,7 @@ class Drive {
   std::unique_ptr<Coordinator> coordinator_;
 };
 
-constexpr Plan kOneWorker{2, 1, 2, Order::Fixed};
-constexpr Plan kTwoWorkers{2, 2, 2, Order::Fixed};
+constexpr Itinerary kOneWorker{2, 1, 2, Order::Fixed};
+constexpr Itinerary kTwoWorkers{2, 2, 2, Order::Fixed};
 
 }  // namespace hop::hopper

@@ -142,7 +142,7 @@ class FakeRun {
       : experiment_(std::move(experiment)),
         dataset_(data::Dataset::open(data)),
         directory_(std::move(directory)),
-        plan_(make_plan(experiment_, dataset_.partition_count())) {
+        itinerary_(make_itinerary(experiment_, dataset_.partition_count())) {
     std::filesystem::create_directories(directory_ / "models");
     node.on_lease = [this](const FakeNode::Life& life, const message::LeaseOrder& order) { train(life, order); };
     node.on_collect = [this](const FakeNode::Life& life, const message::Collect& order) { give(life, order); };
@@ -153,7 +153,7 @@ class FakeRun {
   Outcome run(std::span<const Record> records = {}) {
     Journal journal = Journal::create(directory_ / ("journal-" + std::to_string(++runs_)), {"fake", {}, {}});
     for (const Record& record : records) journal.append(record);
-    coordinator.emplace(plan_, make_search(experiment_), make_policy({}, plan_.order), records);
+    coordinator.emplace(itinerary_, make_search(experiment_), make_policy({}, itinerary_.order), records);
     const MakeHost make_host = [this](const HostSurroundings& at) {
       auto made = std::make_unique<FakeHost>(at, node);
       host = made.get();
@@ -210,7 +210,7 @@ class FakeRun {
   Experiment experiment_;
   data::Dataset dataset_;
   std::filesystem::path directory_;
-  Plan plan_;
+  Itinerary itinerary_;
   int runs_ = 0;
 };
 

@@ -26,7 +26,7 @@ record::Commit next_commit(const Ledger& ledger, std::uint32_t id, double loss =
   c.model = model.id;
   c.unit = model.version;
   c.partition = model.candidates.at(0);
-  c.worker = ledger.plan().owner(c.partition);
+  c.worker = ledger.itinerary().owner(c.partition);
   c.attempt = Attempt{1 + id * 100 + model.version};
   c.parent = model.digest;
   c.digest = {model.version + 1, id + 1};
@@ -39,12 +39,12 @@ record::Commit next_commit(const Ledger& ledger, std::uint32_t id, double loss =
 void commit(Ledger& ledger, std::uint32_t id, double loss = 1) { ledger.apply(next_commit(ledger, id, loss)); }
 
 record::Asked asked(const Ledger& ledger, std::uint32_t id) {
-  return {.model = ModelId{id}, .config = {{"index", std::int64_t{id}}}, .epochs = ledger.plan().epochs};
+  return {.model = ModelId{id}, .config = {{"index", std::int64_t{id}}}, .epochs = ledger.itinerary().epochs};
 }
 
 // A ledger with attempts and models.
-Ledger begun(Plan plan, std::uint32_t models) {
-  Ledger ledger(plan);
+Ledger begun(Itinerary itinerary, std::uint32_t models) {
+  Ledger ledger(itinerary);
   ledger.apply(record::Reserve{Attempt{1000}});
   for (std::uint32_t id = 0; id < models; ++id) ledger.apply(asked(ledger, id));
   ledger.apply(record::Ticked{0, models});

@@ -18,7 +18,7 @@ enum class Units {
 Scenario calm(std::uint32_t workers, std::uint32_t models, Units units, std::uint64_t seed = 1) {
   Scenario s;
   s.seed = seed;
-  s.plan = {.partitions = 8, .workers = workers, .epochs = 3, .order = Order::Fixed};
+  s.itinerary = {.partitions = 8, .workers = workers, .epochs = 3, .order = Order::Fixed};
   s.models = models;
   for (std::uint32_t i = 0; i < models; ++i) {
     const double place = models > 1 ? static_cast<double>(i) / (models - 1) : 0;
@@ -33,11 +33,11 @@ Scenario calm(std::uint32_t workers, std::uint32_t models, Units units, std::uin
 // No schedule is shorter than the work of the longest model, nor than that of the most loaded worker.
 double lower_bound(const Scenario& s) {
   double bound = 0;
-  std::vector<double> of_worker(s.plan.workers, 0);
+  std::vector<double> of_worker(s.itinerary.workers, 0);
   for (std::uint32_t i = 0; i < s.models; ++i) {
     double of_model = 0;
-    for (std::uint32_t unit = 0; unit < s.plan.units(); ++unit) {
-      const WorkerId owner = s.plan.owner(s.plan.partition(ModelId{i}, unit));
+    for (std::uint32_t unit = 0; unit < s.itinerary.units(); ++unit) {
+      const WorkerId owner = s.itinerary.owner(s.itinerary.partition(ModelId{i}, unit));
       const double time = std::chrono::duration<double>(unit_time(s, owner, ModelId{i}, unit)).count();
       of_model += time;
       of_worker[owner.index()] += time;
@@ -80,7 +80,7 @@ TEST(Makespan, OfTheFreeOrderStaysNearTheLowerBoundAndHopsLessWhereModelsAbound)
     double sum = 0;
     for (const std::uint32_t models : {2U, 3U, 4U, 6U, 8U, 12U, 16U, 32U}) {
       Scenario s = calm(workers, models, Units::Equal);
-      s.plan.order = Order::Free;
+      s.itinerary.order = Order::Free;
       const Summary summary = Simulation(s).run();
       sum += std::chrono::duration<double>(summary.makespan).count() / lower_bound(s);
       if (models < 2 * workers) continue;
@@ -94,7 +94,7 @@ TEST(Makespan, OfTheFreeOrderStaysNearTheLowerBoundAndHopsLessWhereModelsAbound)
 TEST(Makespan, PrefetchHidesTransfersAndSyncs) {
   for (const Order order : {Order::Fixed, Order::Free}) {
     Scenario s = calm(4, 16, Units::Equal);
-    s.plan.order = order;
+    s.itinerary.order = order;
     s.transfer_time = milliseconds(200);  // a fifth of a unit
     s.sync_time = milliseconds(20);
     s.message_delay = milliseconds(1);

@@ -38,7 +38,7 @@ class NarratorTest : public testing::Test {
 
   // A ledger with four models.
   static Ledger begun() {
-    Ledger ledger(Plan{3, 2, 2, Order::Fixed});
+    Ledger ledger(Itinerary{3, 2, 2, Order::Fixed});
     for (std::uint32_t id = 0; id < 4; ++id) ledger.apply(record::Asked{.model = ModelId(id), .epochs = 2});
     ledger.apply(record::Ticked{0, 4});
     return ledger;
@@ -117,7 +117,7 @@ TEST_F(NarratorTest, TellsHowFarAModelGoesBack) {
   record::Commit first;
   first.model = ModelId(0);
   first.partition = ledger_.model(ModelId(0)).candidates.at(0);
-  first.worker = ledger_.plan().owner(first.partition);
+  first.worker = ledger_.itinerary().owner(first.partition);
   first.attempt = Attempt(1);
   first.digest = {1, 1};
   ledger_.apply(record::Reserve{Attempt(64)});

@@ -26,14 +26,14 @@ TEST(VanDerCorput, ReversesBitsAndSkipsWhatIsTooLarge) {
   EXPECT_THAT(van_der_corput(6), ElementsAre(0, 4, 2, 1, 5, 3));
 }
 
-TEST(Plan, SharesThePartitionsOutInBlocks) {
+TEST(Itinerary, SharesThePartitionsOutInBlocks) {
   for (std::uint32_t p = 1; p <= 17; ++p) {
     for (std::uint32_t w = 1; w <= p; ++w) {
-      const Plan plan{p, w, 1, Order::Fixed};
+      const Itinerary itinerary{p, w, 1, Order::Fixed};
       std::vector<std::uint32_t> owned(w, 0);
       std::uint32_t last = 0;
       for (std::uint32_t q = 0; q < p; ++q) {
-        const std::uint32_t owner = plan.owner(PartitionId{q}).value;
+        const std::uint32_t owner = itinerary.owner(PartitionId{q}).value;
         ASSERT_LT(owner, w);
         EXPECT_GE(owner, last);
         last = owner;
@@ -44,25 +44,25 @@ TEST(Plan, SharesThePartitionsOutInBlocks) {
   }
 }
 
-TEST(Plan, SendsEveryModelThroughEveryPartitionInEveryEpochTheSameWay) {
-  const Plan plan{6, 4, 2, Order::Fixed};
+TEST(Itinerary, SendsEveryModelThroughEveryPartitionInEveryEpochTheSameWay) {
+  const Itinerary itinerary{6, 4, 2, Order::Fixed};
   for (std::uint32_t model = 0; model < 13; ++model) {
     std::set<std::uint32_t> seen;
     for (std::uint32_t unit = 0; unit < 6; ++unit) {
-      seen.insert(plan.partition(ModelId{model}, unit).value);
-      EXPECT_EQ(plan.partition(ModelId{model}, unit), plan.partition(ModelId{model}, unit + 6));
+      seen.insert(itinerary.partition(ModelId{model}, unit).value);
+      EXPECT_EQ(itinerary.partition(ModelId{model}, unit), itinerary.partition(ModelId{model}, unit + 6));
     }
     EXPECT_EQ(seen.size(), 6U) << model;
   }
-  EXPECT_EQ(plan.partition(ModelId{1}, 0).value, 4U);
-  EXPECT_EQ(plan.partition(ModelId{7}, 3).value, 1U);  // starts at 4 as model 1 does, and goes round
+  EXPECT_EQ(itinerary.partition(ModelId{1}, 0).value, 4U);
+  EXPECT_EQ(itinerary.partition(ModelId{7}, 3).value, 1U);  // starts at 4 as model 1 does, and goes round
 }
 
-TEST(Plan, RefusesWorkersWithoutPartitions) {
-  EXPECT_THROW((Plan{4, 5, 1, Order::Fixed}.check()), ConfigError);
-  EXPECT_THROW((Plan{4, 0, 1, Order::Fixed}.check()), ConfigError);
-  EXPECT_THROW((Plan{0, 0, 1, Order::Fixed}.check()), ConfigError);
-  EXPECT_THROW((Plan{4, 4, 0, Order::Fixed}.check()), ConfigError);
+TEST(Itinerary, RefusesWorkersWithoutPartitions) {
+  EXPECT_THROW((Itinerary{4, 5, 1, Order::Fixed}.check()), ConfigError);
+  EXPECT_THROW((Itinerary{4, 0, 1, Order::Fixed}.check()), ConfigError);
+  EXPECT_THROW((Itinerary{0, 0, 1, Order::Fixed}.check()), ConfigError);
+  EXPECT_THROW((Itinerary{4, 4, 0, Order::Fixed}.check()), ConfigError);
 }
 
 // A view of four partitions on four workers, which the tests fill in.
@@ -79,14 +79,14 @@ class Policies : public testing::Test {
     view.id = ModelId{static_cast<std::uint32_t>(models_.size())};
     view.ready = true;
     view.units_left = units_left;
-    view.next_unit = plan_.units() - units_left;
+    view.next_unit = itinerary_.units() - units_left;
     view.candidates = ids;
     return models_.emplace_back(view);
   }
   std::optional<Choice> fixed() const { return FixedPolicy().next(board().view()); }
   std::optional<Choice> greedy() const { return GreedyPolicy().next(board().view()); }
   Board board() const {
-    Board board(plan_, 2);
+    Board board(itinerary_, 2);
     for (const ModelView& model : models_) board.set(model);
     for (const WorkerView& worker : workers_) board.set(worker.id, worker.alive, worker.queued);
     return board;
@@ -95,7 +95,7 @@ class Policies : public testing::Test {
     return {ModelId{model}, WorkerId{worker}, PartitionId{partition}};
   }
 
-  Plan plan_{4, 4, 3, Order::Fixed};
+  Itinerary itinerary_{4, 4, 3, Order::Fixed};
   std::vector<ModelView> models_;
   std::vector<WorkerView> workers_;
 
@@ -130,7 +130,7 @@ TEST_F(Policies, FixedPassesOverTheDead) {
 }
 
 TEST_F(Policies, FixedKeepsTheTurnOfALongModelThatStays) {
-  plan_ = {4, 2, 3, Order::Fixed};
+  itinerary_ = {4, 2, 3, Order::Fixed};
   workers_.resize(2);
   workers_[0].queued = 1;
   ModelView& stays = model(12, {0});  // unit 0 on partition 0; unit 1 on partition 1, of the same worker
@@ -156,7 +156,7 @@ TEST_F(Policies, GreedyPrefersWhatIsHereAlready) {
 }
 
 TEST_F(Policies, GreedyLeavesAModelWhereItCanGoOn) {
-  plan_ = {4, 2, 1, Order::Free};
+  itinerary_ = {4, 2, 1, Order::Free};
   workers_.resize(2);
   model(4, {0, 2, 3}).holder = WorkerId{0};  // worker 1 has more to do, but the model is at home with worker 0
   EXPECT_THAT(greedy(), Optional(choice(0, 0, 0)));

@@ -67,13 +67,13 @@ Proposal lr(double value, std::optional<Parent> parent = {}, std::uint32_t epoch
   return {{{"lr", value}}, parent, epochs};
 }
 
-constexpr Plan kPlan{1, 1, 3, Order::Fixed};
+constexpr Itinerary kItinerary{1, 1, 3, Order::Fixed};
 
 class SearchTalkTest : public testing::Test {
  protected:
-  Drive begin(Plan plan = kPlan) {
-    Drive run(plan, maker(), {}, {.queue_depth = 8});
-    for (std::uint32_t w = 0; w < plan.workers; ++w) run.up(w);
+  Drive begin(Itinerary itinerary = kItinerary) {
+    Drive run(itinerary, maker(), {}, {.queue_depth = 8});
+    for (std::uint32_t w = 0; w < itinerary.workers; ++w) run.up(w);
     return run;
   }
   Drive::MakeSearch maker() {
@@ -163,7 +163,7 @@ TEST_F(SearchTalkTest, DecidesAnewWhenACrashCutADecisionOff) {
   std::vector<Record> journal = run.journal();
   ASSERT_EQ(journal.size(), before + 2);
   journal.pop_back();  // the order is on the disk, but not the end of the decision
-  Drive again(kPlan, maker(), journal);
+  Drive again(kItinerary, maker(), journal);
   EXPECT_EQ(again.model(0).status, Status::Stopped);
   EXPECT_EQ(again.journal().size(), before + 3 + 1) << "the order, the end of the tick, and a block of attempts";
 }
@@ -173,7 +173,7 @@ TEST_F(SearchTalkTest, WithoutTheSearchARunGoesOnUntilItHasTheWord) {
   const HeldState held = run.held_of(1);
   run.train(1);
   const Drive::MakeSearch nobody = [] { return nullptr; };
-  Drive alone(kPlan, nobody, run.journal());
+  Drive alone(kItinerary, nobody, run.journal());
   alone.up(0, 1, {held});
   EXPECT_FALSE(alone.leased(1)) << "it stands at the end of an epoch";
   alone.train(0);
@@ -211,7 +211,7 @@ TEST_F(SearchTalkTest, RefusesAnswersThatNoRunCanFollow) {
 // ---- clones
 
 TEST_F(SearchTalkTest, KeepsTheStateOfAParentUntilTheFirstCommitOfItsClone) {
-  constexpr Plan kTwo{2, 2, 3, Order::Fixed};
+  constexpr Itinerary kTwo{2, 2, 3, Order::Fixed};
   script_.proposals = {{0, {lr(0.5)}}, {1, {lr(0.25, Parent{ModelId{0}, 0})}}};
   Drive run = begin(kTwo);
   run.train(0);
@@ -235,7 +235,7 @@ TEST_F(SearchTalkTest, KeepsTheStateOfAParentUntilTheFirstCommitOfItsClone) {
 }
 
 TEST_F(SearchTalkTest, ACloneWhoseParentsStateIsLostRepeatsTheUnitsOfItsAncestors) {
-  constexpr Plan kTwo{2, 1, 3, Order::Fixed};
+  constexpr Itinerary kTwo{2, 1, 3, Order::Fixed};
   script_.proposals = {{0, {lr(0.5)}}, {1, {lr(0.25, Parent{ModelId{0}, 0})}}};
   Drive run = begin(kTwo);
   run.train(0);

@@ -292,7 +292,7 @@ Actions leases_before_the_rollback_is_durable(Coordinator& c, const Event& event
     const auto* rollback = append != nullptr ? std::get_if<record::Rollback>(&append->record) : nullptr;
     if (rollback == nullptr || rollback->version > 0) continue;
     const PartitionId partition = c.ledger().model(rollback->model).visits[0].partition;
-    const WorkerState& owner = c.workers()[c.ledger().plan().owner(partition).index()];
+    const WorkerState& owner = c.workers()[c.ledger().itinerary().owner(partition).index()];
     Lease lease;
     lease.model = rollback->model;
     lease.partition = partition;
@@ -308,16 +308,16 @@ Actions does_not_wait_at_a_barrier(Coordinator& c, const Event& event, Time now)
   for (const Model& model : c.ledger().models()) {
     if (!c.waits_for_search(model) || !c.ledger().may_train(model)) continue;
     const PartitionId partition = model.candidates.front();
-    const WorkerState& owner = c.workers()[c.ledger().plan().owner(partition).index()];
+    const WorkerState& owner = c.workers()[c.ledger().itinerary().owner(partition).index()];
     if (!owner.alive || !c.workers()[model.holder->index()].alive || !owner.leases.empty()) continue;
     Lease lease{.model = model.id,
                 .unit = model.version,
-                .epoch = c.ledger().plan().epoch(model.version),
+                .epoch = c.ledger().itinerary().epoch(model.version),
                 .partition = partition,
                 .attempt = Attempt(1'000'000),
                 .parent = model.digest,
                 .source = model.holder == owner.id ? std::nullopt : model.holder,
-                .validate = c.ledger().plan().ends_epoch(model.version)};
+                .validate = c.ledger().itinerary().ends_epoch(model.version)};
     actions.emplace_back(action::SendLease{{owner.id, owner.incarnation}, lease});
     break;
   }

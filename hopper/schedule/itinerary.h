@@ -13,7 +13,7 @@ enum class Order : std::uint8_t { Fixed, Free };
 
 /// p partitions on W workers, which every model visits in each of E epochs. Unit k of a model is visit k % p of epoch k
 /// / p. The state after k units is version k.
-struct Plan {
+struct Itinerary {
   std::uint32_t partitions = 1;
   std::uint32_t workers = 1;
   std::uint32_t epochs = 1;
@@ -34,7 +34,7 @@ struct Plan {
   /// and cross the network W times an epoch, not p times.
   PartitionId partition(ModelId model, std::uint32_t unit) const;
 
-  bool operator==(const Plan&) const = default;
+  bool operator==(const Itinerary&) const = default;
 };
 
 /// The i-th number (i < n) of the van der Corput order of 0 .. n-1: 0, 4, 2, 6, 1, 5, 3, 7 for n = 8. Every prefix is

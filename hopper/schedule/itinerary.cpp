@@ -1,4 +1,4 @@
-#include "hopper/schedule/plan.h"
+#include "hopper/schedule/itinerary.h"
 
 #include <algorithm>
 #include <bit>
@@ -9,24 +9,24 @@
 
 namespace hop::hopper {
 
-void Plan::check() const {
+void Itinerary::check() const {
   if (workers < 1 || workers > partitions) {
-    throw ConfigError("[plan] expected 1 <= workers <= partitions, got workers = " + std::to_string(workers) +
+    throw ConfigError("[itinerary] expected 1 <= workers <= partitions, got workers = " + std::to_string(workers) +
                       " (partitions = " + std::to_string(partitions) + ")");
   }
-  if (epochs < 1) throw ConfigError("[plan] expected epochs >= 1, got 0");
+  if (epochs < 1) throw ConfigError("[itinerary] expected epochs >= 1, got 0");
   constexpr std::uint64_t kMostUnits = std::numeric_limits<std::uint32_t>::max();
   if (std::uint64_t{epochs} * partitions > kMostUnits) {
-    throw ConfigError("[plan] expected fewer than 2^32 units (epochs x partitions) per model, got " +
+    throw ConfigError("[itinerary] expected fewer than 2^32 units (epochs x partitions) per model, got " +
                       std::to_string(epochs) + " x " + std::to_string(partitions));
   }
 }
 
-WorkerId Plan::owner(PartitionId partition) const {
+WorkerId Itinerary::owner(PartitionId partition) const {
   return WorkerId{static_cast<std::uint32_t>(std::uint64_t{partition.value} * workers / partitions)};
 }
 
-PartitionId Plan::partition(ModelId model, std::uint32_t unit) const {
+PartitionId Itinerary::partition(ModelId model, std::uint32_t unit) const {
   const std::uint32_t start = van_der_corput_place(model.value % partitions, partitions);
   return PartitionId{(start + unit % partitions) % partitions};
 }
