@@ -192,7 +192,7 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
   store_ = std::make_unique<StateStore>(
       options_.node_folder / "states", experiment_->run.durable, blocks_,
       [this](const std::string& line) { tell_later(message::Notice{line}); }, options_.remove);
-  slots_ = std::make_unique<Slots>(*experiment_, *dataset_, device_, rows_on_device(workers_on(device_, words)));
+  pool_ = std::make_unique<TrainerPool>(*experiment_, *dataset_, device_, rows_on_device(workers_on(device_, words)));
 }
 
 // A device holds all rows of the node or none, so that recorded steps do not depend on single partitions. Runs on the

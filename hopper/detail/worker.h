@@ -26,8 +26,8 @@
 #include "data/dataset.h"
 #include "hopper/detail/handshake.h"
 #include "hopper/detail/messages.h"
-#include "hopper/detail/slots.h"
 #include "hopper/detail/state_store.h"
+#include "hopper/detail/trainer_pool.h"
 #include "hopper/trainer.h"
 #include "hopper/worker/jobs.h"
 #include "net/door.h"
@@ -173,7 +173,7 @@ class Worker {
   std::string arithmetic_;                 // arithmetic_of(device_): asking may load libraries
   std::shared_ptr<nn::StatePool> blocks_;  // blocks for states that arrive, wait and leave
   std::unique_ptr<StateStore> store_;
-  std::unique_ptr<Slots> slots_;
+  std::unique_ptr<TrainerPool> pool_;
 
   net::asio::io_context io_{1};
   net::asio::thread_pool disk_{1};

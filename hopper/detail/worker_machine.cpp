@@ -24,7 +24,7 @@ void Worker::step(worker::Event event) {
   }
   changed_.notify_all();
   for (const CargoPtr& cargo : dropped) {  // without the lock: destroying a trainer waits for its device
-    if (cargo->trainer) slots_->give_back(cargo->leave_trainer());
+    if (cargo->trainer) pool_->give_back(cargo->leave_trainer());
   }
 }
 

@@ -40,9 +40,9 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   const auto state = message::decode<message::State>(answer.control.span());
   if (state.unreadable) throw StateDamaged("[fetch] " + source.text() + ": " + state.text);
   if (!state.found) throw StateLost("[fetch] " + source.text() + ": " + state.text);
-  std::optional<std::uint64_t> known = slots_->known_state_bytes(lease.identity(), cargo->config);
+  std::optional<std::uint64_t> known = pool_->known_state_bytes(lease.identity(), cargo->config);
   if (!known) {
-    const auto size = [this, c = cargo.get()] { return slots_->state_bytes(c->lease.identity(), c->config); };
+    const auto size = [this, c = cargo.get()] { return pool_->state_bytes(c->lease.identity(), c->config); };
     known = co_await on_disk(disk_, size);
   }
   const std::uint64_t expected = *known;

@@ -40,13 +40,13 @@ constexpr std::size_t kBlocksAhead = 3;
 // Finds a trainer, or leaves it to the compute thread to find one when the unit begins.
 net::Awaitable<worker::Event> Worker::prepare(CargoPtr cargo) {
   if (!take_place(cargo) && device_.is_cpu()) {  // building takes milliseconds: the conversations must not wait
-    const auto build = [this, c = cargo.get()] { return slots_->take_early(c->lease.identity(), c->config); };
+    const auto build = [this, c = cargo.get()] { return pool_->take_or_build(c->lease.identity(), c->config); };
     std::unique_ptr<Trainer> built = co_await on_disk(disk_, build);
     {
       const std::scoped_lock lock(mutex_);
       if (is_waiting(cargo)) cargo->trainer = std::move(built);
     }
-    if (built) slots_->give_back(std::move(built));  // the job was given up meanwhile
+    if (built) pool_->give_back(std::move(built));  // the job was given up meanwhile
   }
   co_return worker::event::Prepared{cargo->lease.attempt};
 }
@@ -62,7 +62,7 @@ net::Awaitable<worker::Event> Worker::read(CargoPtr cargo) {
 // Gives a free trainer to a waiting job. The job keeps it unless make_room() takes it back.
 bool Worker::take_place(const CargoPtr& cargo) {
   const std::scoped_lock lock(mutex_);
-  if (is_waiting(cargo)) cargo->trainer = slots_->take_free(cargo->lease.identity(), cargo->config);
+  if (is_waiting(cargo)) cargo->trainer = pool_->try_take(cargo->lease.identity(), cargo->config);
   return cargo->trainer != nullptr;
 }
 
@@ -98,7 +98,7 @@ void Worker::load_ahead(const CargoPtr& cargo) {
     }
   }
   changed_.notify_all();
-  if (place) slots_->give_back(std::move(place));  // it was cancelled meanwhile
+  if (place) pool_->give_back(std::move(place));  // it was cancelled meanwhile
 }
 
 void Worker::compute() {
@@ -140,8 +140,8 @@ bool Worker::attempt(Cargo& cargo) {
   } catch (...) {
     failure = failure_of(number);
   }
-  if (cargo.trainer) slots_->forget(std::move(cargo.trainer));   // a failed unit leaves it in an unknown state
-  if (failure.failure == Failure::OutOfMemory) slots_->clear();  // makes room for the next attempt
+  if (cargo.trainer) pool_->forget(std::move(cargo.trainer));   // a failed unit leaves it in an unknown state
+  if (failure.failure == Failure::OutOfMemory) pool_->clear();  // makes room for the next attempt
   step(std::move(failure));
   return true;
 }
@@ -165,7 +165,7 @@ UnitMetrics Worker::train_with_room(Cargo& cargo) {
 // trainer there. Waiting jobs lose their trainers, with or without a loaded state: the bytes stay on the host until the
 // unit begins and takes a trainer itself.
 void Worker::make_room(Cargo& cargo) {
-  slots_->make_one_enough();  // first: from here on no job gets a trainer in advance
+  pool_->make_one_enough();  // first: from here on no job gets a trainer in advance
   std::vector<std::unique_ptr<Trainer>> places;
   if (cargo.trainer) places.push_back(cargo.leave_trainer());
   {
@@ -175,14 +175,14 @@ void Worker::make_room(Cargo& cargo) {
       if (is_waiting(other) && other->trainer) places.push_back(other->leave_trainer());
     }
   }
-  for (std::unique_ptr<Trainer>& place : places) slots_->forget(std::move(place));
-  slots_->clear();
+  for (std::unique_ptr<Trainer>& place : places) pool_->forget(std::move(place));
+  pool_->clear();
   rows_done_ = 0;
 }
 
 UnitMetrics Worker::train(Cargo& cargo) {
   const Lease& lease = cargo.lease;
-  if (!cargo.trainer) cargo.trainer = slots_->take(lease.identity(), cargo.config);
+  if (!cargo.trainer) cargo.trainer = pool_->take_now(lease.identity(), cargo.config);
   Trainer& trainer = *cargo.trainer;
   reserve_blocks(trainer.state().layout().bytes);
   if (cargo.bytes && !cargo.loaded) load(cargo);
@@ -198,7 +198,7 @@ UnitMetrics Worker::train(Cargo& cargo) {
   cargo.layout = trainer.state().layout();
   cargo.saved = trainer.state().save(device_.is_cpu() ? nullptr : blocks_->make(cargo.layout.bytes));
   trainer.state().give_up();
-  slots_->give_back(std::move(cargo.trainer));
+  pool_->give_back(std::move(cargo.trainer));
   return metrics;
 }
 

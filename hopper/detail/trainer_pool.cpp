@@ -1,4 +1,4 @@
-#include "hopper/detail/slots.h"
+#include "hopper/detail/trainer_pool.h"
 
 #include <algorithm>
 
@@ -14,22 +14,22 @@ constexpr int kEnoughPerArchitecture = 2;  // on a device that copies beside its
 
 }  // namespace
 
-Slots::Slots(const Experiment& experiment, const data::Dataset& dataset, Device device,
-             std::shared_ptr<const data::DeviceRows> rows)
+TrainerPool::TrainerPool(const Experiment& experiment, const data::Dataset& dataset, Device device,
+                         std::shared_ptr<const data::DeviceRows> rows)
     : experiment_(experiment),
       dataset_(dataset),
       device_(device),
       rows_(std::move(rows)),
       enough_(kEnoughPerArchitecture) {}
 
-std::optional<std::uint64_t> Slots::known_state_bytes(ModelId model, const Config& config) {
+std::optional<std::uint64_t> TrainerPool::known_state_bytes(ModelId model, const Config& config) {
   const std::string key = architecture_key(experiment_, model, config);
   const std::scoped_lock lock(mutex_);
   const auto found = state_bytes_.find(key);
   return found != state_bytes_.end() ? std::optional(found->second) : std::nullopt;
 }
 
-std::uint64_t Slots::state_bytes(ModelId model, const Config& config) {
+std::uint64_t TrainerPool::state_bytes(ModelId model, const Config& config) {
   if (const auto known = known_state_bytes(model, config)) return *known;
   const std::shared_ptr<nn::Module> module = build_module(experiment_, config, dataset_);
   const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(experiment_, config, *module);
@@ -38,7 +38,7 @@ std::uint64_t Slots::state_bytes(ModelId model, const Config& config) {
   return state_bytes_[architecture_key(experiment_, model, config)] = bytes;
 }
 
-std::unique_ptr<Trainer> Slots::take_free(ModelId model, const Config& config) {
+std::unique_ptr<Trainer> TrainerPool::try_take(ModelId model, const Config& config) {
   {
     const std::scoped_lock lock(mutex_);
     if (!device_.is_cpu() && enough_ == 1) return nullptr;
@@ -48,15 +48,15 @@ std::unique_ptr<Trainer> Slots::take_free(ModelId model, const Config& config) {
   return trainer;
 }
 
-std::unique_ptr<Trainer> Slots::take_early(ModelId model, const Config& config) {
-  std::unique_ptr<Trainer> trainer = take_free(model, config);
+std::unique_ptr<Trainer> TrainerPool::take_or_build(ModelId model, const Config& config) {
+  std::unique_ptr<Trainer> trainer = try_take(model, config);
   if (trainer != nullptr || !device_.is_cpu()) return trainer;
   trainer = build_or_find(model, config, architecture_key(experiment_, model, config));
   trainer->assign(model, config);
   return trainer;
 }
 
-std::unique_ptr<Trainer> Slots::take(ModelId model, const Config& config) {
+std::unique_ptr<Trainer> TrainerPool::take_now(ModelId model, const Config& config) {
   const std::string key = architecture_key(experiment_, model, config);
   bool enough = true;
   {
@@ -69,7 +69,7 @@ std::unique_ptr<Trainer> Slots::take(ModelId model, const Config& config) {
   return trainer;
 }
 
-std::unique_ptr<Trainer> Slots::find_free(const std::string& key) {
+std::unique_ptr<Trainer> TrainerPool::find_free(const std::string& key) {
   const std::scoped_lock lock(mutex_);
   const auto found = std::find_if(free_.begin(), free_.end(), [&](const auto& t) { return t->key() == key; });
   if (found == free_.end()) return nullptr;
@@ -78,7 +78,7 @@ std::unique_ptr<Trainer> Slots::find_free(const std::string& key) {
   return trainer;
 }
 
-void Slots::clear() {
+void TrainerPool::clear() {
   std::list<std::unique_ptr<Trainer>> given_up;
   {
     const std::scoped_lock lock(mutex_);
@@ -89,12 +89,12 @@ void Slots::clear() {
   memory::empty_cache(device_);
 }
 
-void Slots::make_one_enough() {
+void TrainerPool::make_one_enough() {
   const std::scoped_lock lock(mutex_);
   enough_ = 1;
 }
 
-std::unique_ptr<Trainer> Slots::build_or_find(ModelId model, const Config& config, const std::string& key) {
+std::unique_ptr<Trainer> TrainerPool::build_or_find(ModelId model, const Config& config, const std::string& key) {
   try {
     return build(model, config, key);
   } catch (const MemoryError&) {
@@ -108,7 +108,7 @@ std::unique_ptr<Trainer> Slots::build_or_find(ModelId model, const Config& confi
   return build(model, config, key);
 }
 
-std::unique_ptr<Trainer> Slots::build(ModelId model, const Config& config, const std::string& key) {
+std::unique_ptr<Trainer> TrainerPool::build(ModelId model, const Config& config, const std::string& key) {
   auto trainer = std::make_unique<Trainer>(experiment_, model, config, dataset_, device_, rows_);
   const std::scoped_lock lock(mutex_);
   ++built_[key];
@@ -116,7 +116,7 @@ std::unique_ptr<Trainer> Slots::build(ModelId model, const Config& config, const
   return trainer;
 }
 
-void Slots::give_back(std::unique_ptr<Trainer> trainer) {
+void TrainerPool::give_back(std::unique_ptr<Trainer> trainer) {
   std::unique_ptr<Trainer> dropped;  // destroyed outside of the lock
   const std::scoped_lock lock(mutex_);
   free_.push_front(std::move(trainer));
@@ -126,7 +126,7 @@ void Slots::give_back(std::unique_ptr<Trainer> trainer) {
   --built_[dropped->key()];
 }
 
-void Slots::forget(std::unique_ptr<Trainer> trainer) {
+void TrainerPool::forget(std::unique_ptr<Trainer> trainer) {
   backend(device_).discard_faults();
   const std::scoped_lock lock(mutex_);
   --built_[trainer->key()];

@@ -1,6 +1,6 @@
-// The places of a worker on the CPU: which are kept, and what happens when memory is short. Devices have theirs in
-// tests/cuda/hopper/slots_test.cpp.
-#include "hopper/detail/slots.h"
+// The trainers of a worker on the CPU: which are kept, and what happens when memory is short. Devices have theirs in
+// tests/cuda/hopper/trainer_pool_test.cpp.
+#include "hopper/detail/trainer_pool.h"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,7 @@
 namespace hop::hopper {
 namespace {
 
-class CpuSlots : public testing::Test {
+class CpuTrainerPool : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_.emplace();
@@ -33,7 +33,7 @@ class CpuSlots : public testing::Test {
   // Another batch size is another architecture.
   static Config config(std::int64_t batch_size) { return {{"lr", 0.01}, {"batch_size", batch_size}}; }
   static data::Dataset dataset() { return data::Dataset::open(*folder_ / "data"); }
-  // A place that has been used has recorded a step.
+  // A trainer that has been used has recorded a step.
   static void use(Trainer& trainer, const data::Dataset& data) {
     trainer.initialize();
     trainer.train(data.partition(PartitionId(0)), 0, PartitionId(0));
@@ -42,51 +42,52 @@ class CpuSlots : public testing::Test {
   static inline std::optional<TemporaryFolder> folder_;
 };
 
-TEST_F(CpuSlots, KeepsTheSixFreePlacesThatWereUsedLast) {
+TEST_F(CpuTrainerPool, KeepsTheSixFreeTrainersThatWereUsedLast) {
   const Experiment e = experiment();
   const data::Dataset data = dataset();
-  Slots slots(e, data, Device::cpu());
+  TrainerPool pool(e, data, Device::cpu());
   for (std::int64_t batch = 10; batch < 17; ++batch) {
-    std::unique_ptr<Trainer> trainer = slots.take(ModelId(0), config(batch));
+    std::unique_ptr<Trainer> trainer = pool.take_now(ModelId(0), config(batch));
     EXPECT_EQ(trainer->recordings(), 0U);
     use(*trainer, data);
-    slots.give_back(std::move(trainer));
+    pool.give_back(std::move(trainer));
   }
   for (std::int64_t batch = 16; batch > 10; --batch)
-    EXPECT_GT(slots.take(ModelId(0), config(batch))->recordings(), 0U) << batch;
-  EXPECT_EQ(slots.take(ModelId(0), config(10))->recordings(), 0U) << "it was the seventh";
+    EXPECT_GT(pool.take_now(ModelId(0), config(batch))->recordings(), 0U) << batch;
+  EXPECT_EQ(pool.take_now(ModelId(0), config(10))->recordings(), 0U) << "it was the seventh";
 }
 
-TEST_F(CpuSlots, GivesTheFreePlaceOfTheArchitecture) {
+TEST_F(CpuTrainerPool, GivesTheFreeTrainerOfTheArchitecture) {
   const Experiment e = experiment();
   const data::Dataset data = dataset();
-  Slots slots(e, data, Device::cpu());
-  std::unique_ptr<Trainer> trainer = slots.take(ModelId(0), config(10));
+  TrainerPool pool(e, data, Device::cpu());
+  std::unique_ptr<Trainer> trainer = pool.take_now(ModelId(0), config(10));
   use(*trainer, data);
-  const Trainer* place = trainer.get();
-  slots.give_back(std::move(trainer));
-  const std::unique_ptr<Trainer> other = slots.take(ModelId(1), config(20)), same = slots.take(ModelId(2), config(10));
-  EXPECT_EQ(same.get(), place);
-  EXPECT_NE(other.get(), place);
-  EXPECT_NE(slots.take_early(ModelId(3), config(10)), nullptr) << "the CPU has as many as are wanted";
+  const Trainer* first = trainer.get();
+  pool.give_back(std::move(trainer));
+  const std::unique_ptr<Trainer> other = pool.take_now(ModelId(1), config(20)),
+                                 same = pool.take_now(ModelId(2), config(10));
+  EXPECT_EQ(same.get(), first);
+  EXPECT_NE(other.get(), first);
+  EXPECT_NE(pool.take_or_build(ModelId(3), config(10)), nullptr) << "the CPU has as many as are wanted";
 }
 
-TEST_F(CpuSlots, GivesUpFreePlacesOfOtherArchitecturesWhenMemoryIsShort) {
+TEST_F(CpuTrainerPool, GivesUpFreeTrainersOfOtherArchitecturesWhenMemoryIsShort) {
   const Experiment e = experiment();
   const data::Dataset data = dataset();
-  Slots slots(e, data, Device::cpu());
+  TrainerPool pool(e, data, Device::cpu());
   memory::empty_cache();
   const std::size_t before = memory::active();
   memory::reset_peak();
-  slots.give_back(slots.take(ModelId(0), config(10)));
+  pool.give_back(pool.take_now(ModelId(0), config(10)));
   const std::size_t one = memory::active() - before, while_built = memory::peak() - before;
   memory::set_limit(before + while_built + one / 2);
   std::unique_ptr<Trainer> second;
-  EXPECT_NO_THROW(second = slots.take(ModelId(0), config(20)));
-  EXPECT_THROW(slots.take(ModelId(0), config(30)), MemoryError) << "what was taken is not given up";
+  EXPECT_NO_THROW(second = pool.take_now(ModelId(0), config(20)));
+  EXPECT_THROW(pool.take_now(ModelId(0), config(30)), MemoryError) << "what was taken is not given up";
 }
 
-TEST_F(CpuSlots, TriesOnceMoreWithNothingToGiveUp) {
+TEST_F(CpuTrainerPool, TriesOnceMoreWithNothingToGiveUp) {
   Experiment e = experiment();
   e.model.layers.clear();
   int builds = 0;
@@ -95,8 +96,8 @@ TEST_F(CpuSlots, TriesOnceMoreWithNothingToGiveUp) {
     return std::make_shared<nn::Sequential>(nn::Flatten(), nn::Linear(28 * 28, 10));
   };
   const data::Dataset data = dataset();
-  Slots slots(e, data, Device::cpu());
-  EXPECT_NE(slots.take(ModelId(0), config(10)), nullptr);
+  TrainerPool pool(e, data, Device::cpu());
+  EXPECT_NE(pool.take_now(ModelId(0), config(10)), nullptr);
   EXPECT_EQ(builds, 2);
 }
 

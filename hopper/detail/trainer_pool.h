@@ -18,11 +18,11 @@ namespace hop::hopper {
 /// needed. On another device two per architecture are enough: while one trains, the next state arrives in the other and
 /// the last state leaves. If two do not fit, one must do. Building on a device waits for the device, so the compute
 /// thread builds.
-class Slots {
+class TrainerPool {
  public:
-  /// The references outlive the slots.
-  Slots(const Experiment& experiment, const data::Dataset& dataset, Device device,
-        std::shared_ptr<const data::DeviceRows> rows = nullptr);
+  /// The references outlive the pool.
+  TrainerPool(const Experiment& experiment, const data::Dataset& dataset, Device device,
+              std::shared_ptr<const data::DeviceRows> rows = nullptr);
 
   Device device() const { return device_; }
   /// Bytes of the model's state, if a model of its architecture has already been built.
@@ -31,13 +31,13 @@ class Slots {
   std::uint64_t state_bytes(ModelId model, const Config& config);
   /// A free trainer for the next unit of the model, without waiting. Null if there is none, or if one trainer per
   /// architecture must do: this one is reserved for the compute thread.
-  std::unique_ptr<Trainer> take_free(ModelId model, const Config& config);
+  std::unique_ptr<Trainer> try_take(ModelId model, const Config& config);
   /// The same, but builds a trainer if none is free. Building on the CPU takes milliseconds. On a device it would wait
   /// for the device, so the result there is null.
-  std::unique_ptr<Trainer> take_early(ModelId model, const Config& config);
+  std::unique_ptr<Trainer> take_or_build(ModelId model, const Config& config);
   /// A trainer for a unit that begins now. If a second trainer does not fit, takes a free one, now and from now on.
   /// Throws ConfigError; MemoryError, after free trainers of other architectures were destroyed.
-  std::unique_ptr<Trainer> take(ModelId model, const Config& config);
+  std::unique_ptr<Trainer> take_now(ModelId model, const Config& config);
   /// Keeps the trainer for other models. If too many are free, destroys the one that was unused for the longest time.
   void give_back(std::unique_ptr<Trainer> trainer);
   /// Destroys the free trainers, because memory is short.
