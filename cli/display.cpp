@@ -82,7 +82,7 @@ std::string worker_line(std::size_t index, const WorkerProgress& w, bool over) {
       break;
     case WorkerProgress::State::Busy:
       line += "[" + bar(w.fraction, 20) + "]" +
-              format(" model %u  epoch %u  partition %u", w.model.value, w.epoch + 1, w.partition.value);
+              format(" model %u  epoch %u  partition %u", w.model.value, number_of(w.epoch), w.partition.value);
   }
   if (w.process != 0) line += format("  pid %d", w.process);
   if (w.lives > 1) line += format("  restarts %u", w.lives - 1);

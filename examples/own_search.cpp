@@ -22,22 +22,23 @@ class Population final : public Search {
   void asked(hop::ModelId model, const Proposal& proposal) override { lr_[model] = proposal.config.number("lr"); }
 
   // Told by id at the end of each epoch. A model that diverged is withdrawn instead, and no longer told.
-  void tell(hop::ModelId model, std::uint32_t epoch, const EpochMetrics& metrics) override {
+  void tell(hop::ModelId model, hop::Epoch epoch, const EpochMetrics& metrics) override {
     epoch_ = epoch;
     losses_.emplace_back(*metrics.valid_loss, model);
   }
   std::vector<SearchOrder> end_of_tick() override {
     auto losses = std::exchange(losses_, {});
-    if (losses.size() < 2 || epoch_ + 1 == epochs_) return {};
+    if (losses.size() < 2 || number_of(epoch_) == epochs_) return {};
     std::sort(losses.begin(), losses.end());
     const hop::ModelId best = losses.front().second, worst = losses.back().second;
     clone_ = Proposal{{{"lr", lr_[best] * 1.2}, {"hidden", std::int64_t{16}}}, Parent{best, epoch_}};
     return {SearchOrder::stop(worst, "a clone of model " + std::to_string(best.value) + " takes its place")};
   }
-  bool barrier_at(std::uint32_t) const override { return true; }  // the best one's state is kept for the clone
+  bool barrier_at(hop::Epoch) const override { return true; }  // the best one's state is kept for the clone
 
  private:
-  std::uint32_t epochs_, begun_ = 0, epoch_ = 0;
+  std::uint32_t epochs_, begun_ = 0;
+  hop::Epoch epoch_;
   std::map<hop::ModelId, double> lr_;
   std::vector<std::pair<double, hop::ModelId>> losses_;
   std::optional<Proposal> clone_;

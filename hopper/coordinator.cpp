@@ -111,17 +111,18 @@ void Coordinator::grant(const Choice& choice) {
   if (itinerary.owner(choice.partition) != w.id) refuse("the worker that owns the partition");
   if (!w.alive) refuse("a living worker");
   if (w.leases.size() >= options_.queue_depth) refuse("a worker with room for a lease");
+  const Unit unit = model.next_unit();
   Lease lease{.model = model.id,
-              .unit = model.version,
-              .epoch = itinerary.epoch(model.version),
+              .unit = unit,
+              .epoch = itinerary.epoch(unit),
               .partition = choice.partition,
               .attempt = next_attempt_,
               .parent = model.digest,
               .source = model.holder == w.id ? std::nullopt : model.holder,
-              .validate = itinerary.ends_epoch(model.version),
+              .validate = itinerary.ends_epoch(unit),
               .trained_as = {},
               .stored_as = model.stored_as};
-  if (const ModelId ancestor = ledger_.ancestor(model, model.version); ancestor != model.id) {
+  if (const ModelId ancestor = ledger_.ancestor(model, unit); ancestor != model.id) {
     lease.trained_as = ancestor;
   }
   next_attempt_ = Attempt{next_attempt_.value + 1};

@@ -80,14 +80,14 @@ class Coordinator {
   // An older state that a worker holds. It is kept while the newest one may turn out to be lost.
   struct Spare {
     WorkerId worker;
-    std::uint32_t version = 0;
+    Version version{};
     Attempt attempt;
   };
   // A state that a clone begins with. It is kept until the clone's first COMMIT.
   struct Pin {
     ModelId clone;
     ModelId stored_as;
-    std::uint32_t version = 0;
+    Version version{};
     WorkerId worker;
   };
   // Facts about a model that this life of the coordinator knows beyond the ledger.
@@ -99,7 +99,7 @@ class Coordinator {
     std::optional<std::string> loss;          // why its newest state is taken for lost: a rollback follows
     std::optional<std::string> fault;         // what it did once too often: a quarantine follows
     std::uint32_t failures = 0;               // by a fault of the model, since a unit above all that failed was done
-    std::uint32_t failed_unit = 0;            // the highest of those units
+    Unit failed_unit{};                       // the highest of those units
     std::uint32_t broken_off = 0;             // times that a worker was lost in the middle of it
     std::uint32_t unreachable = 0;            // fetches of its state that failed in a row
     std::uint32_t damaged = 0;                // ... that gave damaged bytes
@@ -145,17 +145,17 @@ class Coordinator {
   void roll_back(const Model& model, const std::string& why);
   bool were_all_here() const;
   void release_spares(ModelId model);
-  bool is_kept_for_clone(ModelId stored_as, std::uint32_t version, WorkerId worker) const;
+  bool is_kept_for_clone(ModelId stored_as, Version version, WorkerId worker) const;
 
   // coordinator_units.cpp: the law of a unit.
-  std::optional<Lease> take_lease(const Peer& peer, ModelId model, std::uint32_t unit, Attempt attempt);
+  std::optional<Lease> take_lease(const Peer& peer, ModelId model, Unit unit, Attempt attempt);
   static Flight begin_anew(Flight&& before);
   static record::Commit commit_of(const HeldState& state, WorkerId worker);
   void commit(record::Commit commit, const Peer& peer);
-  bool committed(ModelId model, std::uint32_t unit, Attempt attempt) const;
+  bool committed(ModelId model, Unit unit, Attempt attempt) const;
   bool is_committing(ModelId model, Attempt attempt) const;
-  void answer(const Peer& peer, ModelId model, std::uint32_t unit, Attempt attempt, Verdict verdict);
-  void release(WorkerId worker, ModelId model, std::uint32_t version, Attempt attempt);
+  void answer(const Peer& peer, ModelId model, Unit unit, Attempt attempt, Verdict verdict);
+  void release(WorkerId worker, ModelId model, Version version, Attempt attempt);
   void settle(const record::Reserve&, const Unsynced& entry);
   void settle(const record::Commit& commit, const Unsynced& entry);
   void settle(const record::Quarantine& quarantine, const Unsynced& entry);

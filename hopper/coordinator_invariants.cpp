@@ -43,7 +43,7 @@ void Coordinator::check(const WorkerState& w) const {
     require(!f.committing && !f.settling, "no lease beside a commit or an end", lease.model);
     require(model.status != Status::Quarantined && ledger_.units_left(model) > 0, "only who has work left is leased",
             lease.model);
-    require(lease.unit == model.version && lease.parent == model.digest,
+    require(lease.unit == model.next_unit() && lease.parent == model.digest,
             "a lease starts from the newest committed state", lease.model);
     require(ledger_.itinerary().owner(lease.partition) == w.id, "a partition is visited at its owner", lease.model);
   }
@@ -51,9 +51,9 @@ void Coordinator::check(const WorkerState& w) const {
 
 void Coordinator::check(const Model& model) const {
   const Flight& f = flight(model.id);
-  require(model.visits.size() >= model.version, "one visit per version", model.id);
+  require(model.visits.size() >= model.version.index(), "one visit per version", model.id);
   require(model.visits.size() <= ledger_.itinerary().units(), "no unit beyond the last", model.id);
-  require(model.holder.has_value() == (model.version > 0), "every committed state lies somewhere", model.id);
+  require(model.holder.has_value() == !is_initial(model.version), "every committed state lies somewhere", model.id);
   require(!f.committing || !f.settling, "one record of a model at a time", model.id);
   for (const Spare& spare : f.spares) {
     require(spare.version < model.version || f.committing || f.settling || model.file ||
@@ -62,7 +62,7 @@ void Coordinator::check(const Model& model) const {
   }
   if (!f.committing) return;
   const record::Commit& pending = unsynced_commit(*f.committing);
-  require(pending.model == model.id && pending.unit == model.version && pending.parent == model.digest,
+  require(pending.model == model.id && pending.unit == model.next_unit() && pending.parent == model.digest,
           "a commit continues the newest committed state", model.id);
 }
 

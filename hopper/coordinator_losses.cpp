@@ -15,7 +15,7 @@ void Coordinator::lose(ModelId model, std::string why) {
 // are no progress: a unit that takes its worker and the states on it along would be tried for ever.
 void Coordinator::blame(ModelId model, std::string what) {
   Flight& f = flight(model);
-  f.failed_unit = std::max(f.failed_unit, ledger_.model(model).version);
+  f.failed_unit = std::max(f.failed_unit, ledger_.model(model).next_unit());
   if (++f.failures < options_.max_failures) return;
   f.fault = std::move(what);
   unresolved_.push_back(model);
@@ -54,7 +54,7 @@ bool Coordinator::were_all_here() const {
 }
 
 void Coordinator::roll_back(const Model& model, const std::string& why) {
-  record::Rollback rollback{model.id, 0, std::nullopt, {}, why};
+  record::Rollback rollback{model.id, Version{}, std::nullopt, {}, why};
   for (const Spare& spare : flight(model.id).spares) {
     // One that is kept for a clone may be newer, if the model has gone back before.
     if (spare.version >= model.version || spare.version <= rollback.version) continue;

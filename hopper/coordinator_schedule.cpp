@@ -91,7 +91,7 @@ void Coordinator::show(const Model& model) {
   const auto units = static_cast<double>(model.own_units());
   board_.set({model.id, ready(model), ledger_.units_left(model),
               model.seconds > 0 ? model.seconds / units : mean_seconds_, model.candidates, model.holder, busy_at(model),
-              model.version});
+              model.next_unit()});
 }
 
 // The mean over all units stands for models that have trained none yet. It is taken anew whenever twice as many units

@@ -26,7 +26,7 @@ void Coordinator::consult() {
 // The state of an epoch's end: the newest one of the parent, or an older one that is still kept.
 std::optional<record::Place> Coordinator::find_state(const Parent& parent) const {
   const Model& model = ledger_.model(parent.model);
-  const std::uint32_t version = (parent.epoch + 1) * ledger_.itinerary().partitions;
+  const Version version = ledger_.itinerary().end_of(parent.epoch);
   if (model.version == version && !model.file) return record::Place{*model.holder, model.newest_attempt()};
   for (const Spare& spare : flight(model.id).spares) {
     if (spare.version == version) return record::Place{spare.worker, spare.attempt};
@@ -37,7 +37,7 @@ std::optional<record::Place> Coordinator::find_state(const Parent& parent) const
 void Coordinator::pin(const record::Asked& asked) {
   if (!asked.place) return;
   const Model& parent = ledger_.model(asked.parent->model);
-  const std::uint32_t version = (asked.parent->epoch + 1) * ledger_.itinerary().partitions;
+  const Version version = ledger_.itinerary().end_of(asked.parent->epoch);
   const bool is_lent_on = parent.stored_as && parent.version == version;
   pins_.push_back({asked.model, is_lent_on ? *parent.stored_as : parent.id, version, asked.place->worker});
 }
@@ -51,7 +51,7 @@ void Coordinator::unpin(ModelId clone) {
   if (lender.file || !may_be_lost(lender)) release_spares(lender.id);
 }
 
-bool Coordinator::is_kept_for_clone(ModelId stored_as, std::uint32_t version, WorkerId worker) const {
+bool Coordinator::is_kept_for_clone(ModelId stored_as, Version version, WorkerId worker) const {
   return std::any_of(pins_.begin(), pins_.end(), [&](const Pin& pin) {
     return pin.stored_as == stored_as && pin.version == version && pin.worker == worker;
   });

@@ -9,7 +9,7 @@
 namespace hop::hopper {
 
 // Ends and returns the current lease, if it is this one.
-std::optional<Lease> Coordinator::take_lease(const Peer& peer, ModelId model, std::uint32_t unit, Attempt attempt) {
+std::optional<Lease> Coordinator::take_lease(const Peer& peer, ModelId model, Unit unit, Attempt attempt) {
   WorkerState* w = alive(peer);
   if (w == nullptr) return std::nullopt;
   const auto found = std::find_if(w->leases.begin(), w->leases.end(), [&](const Lease& lease) {
@@ -24,9 +24,9 @@ std::optional<Lease> Coordinator::take_lease(const Peer& peer, ModelId model, st
 
 void Coordinator::on(const event::Result& result) {
   if (const auto lease = take_lease(result.peer, result.model, result.unit, result.attempt)) {
-    record::Commit done = commit_of(
-        {lease->model, lease->unit + 1, lease->partition, lease->attempt, lease->parent, result.digest, result.metrics},
-        result.peer.worker);
+    record::Commit done = commit_of({lease->model, after(lease->unit), lease->partition, lease->attempt, lease->parent,
+                                     result.digest, result.metrics},
+                                    result.peer.worker);
     if (const auto refused = ledger_.refusal(done)) {  // a repeated unit gave other bits than before
       answer(result.peer, result.model, result.unit, result.attempt, Verdict::Stale);
       return blame(result.model, *refused);
@@ -51,10 +51,10 @@ void Coordinator::on(const event::UnitFailed& failed) {
       if (worker(holder).alive) retry_later(f, ++f.unreachable);  // otherwise the model waits for the holder's return
       return;
     case Failure::StateLost:
-      if (worker(holder).alive && lease->unit > 0) lose(failed.model, failed.text);
+      if (worker(holder).alive && !is_first(lease->unit)) lose(failed.model, failed.text);
       return;
     case Failure::StateDamaged:
-      if (worker(holder).alive && lease->unit > 0) spoil(failed.model, failed.text);
+      if (worker(holder).alive && !is_first(lease->unit)) spoil(failed.model, failed.text);
       return;
     case Failure::OutOfMemory:
     case Failure::Error:
@@ -63,8 +63,8 @@ void Coordinator::on(const event::UnitFailed& failed) {
 }
 
 record::Commit Coordinator::commit_of(const HeldState& state, WorkerId worker) {
-  return {state.model,   state.version - 1, state.partition, worker,
-          state.attempt, state.parent,      state.digest,    state.metrics};
+  return {state.model,   before(state.version), state.partition, worker,
+          state.attempt, state.parent,          state.digest,    state.metrics};
 }
 
 // Commits a unit. Its state is newer than one that may be lost.
@@ -74,10 +74,10 @@ void Coordinator::commit(record::Commit commit, const Peer& peer) {
   f.committing = append(std::move(commit), peer);
 }
 
-bool Coordinator::committed(ModelId model, std::uint32_t unit, Attempt attempt) const {
+bool Coordinator::committed(ModelId model, Unit unit, Attempt attempt) const {
   if (model.index() >= flights_.size()) return false;
   const auto& visits = ledger_.model(model).visits;
-  return unit < visits.size() && visits[unit].attempt == attempt;
+  return unit.index() < visits.size() && visits[unit.index()].attempt == attempt;
 }
 
 bool Coordinator::is_committing(ModelId model, Attempt attempt) const {
@@ -85,11 +85,11 @@ bool Coordinator::is_committing(ModelId model, Attempt attempt) const {
   return unsynced_commit(*flight(model).committing).attempt == attempt;
 }
 
-void Coordinator::answer(const Peer& peer, ModelId model, std::uint32_t unit, Attempt attempt, Verdict verdict) {
+void Coordinator::answer(const Peer& peer, ModelId model, Unit unit, Attempt attempt, Verdict verdict) {
   emit(action::Answer{peer, model, unit, attempt, verdict});
 }
 
-void Coordinator::release(WorkerId id, ModelId model, std::uint32_t version, Attempt attempt) {
+void Coordinator::release(WorkerId id, ModelId model, Version version, Attempt attempt) {
   const WorkerState& w = workers_[id.index()];
   if (w.alive) emit(action::Release{{w.id, w.incarnation}, model, version, attempt});
 }
@@ -110,10 +110,10 @@ void Coordinator::on(const event::Synced& synced) {
 
 // From here on the unit counts: its worker is told, and the state before it may be deleted.
 void Coordinator::settle(const record::Commit& commit, const Unsynced& entry) {
-  const Model& before = ledger_.model(commit.model);
-  const std::optional<WorkerId> old_holder = before.holder;
-  const Attempt old_attempt = before.newest_attempt();
-  const bool was_lent = before.stored_as.has_value();
+  const Model& model = ledger_.model(commit.model);
+  const std::optional<WorkerId> old_holder = model.holder;
+  const Attempt old_attempt = model.newest_attempt();
+  const bool was_lent = model.stored_as.has_value();
   ledger_.apply(entry.record);
 
   Flight& f = flight(commit.model);
@@ -122,7 +122,7 @@ void Coordinator::settle(const record::Commit& commit, const Unsynced& entry) {
   if (was_lent) {
     unpin(commit.model);
   } else if (old_holder) {
-    f.spares.push_back({*old_holder, commit.unit, old_attempt});
+    f.spares.push_back({*old_holder, before(commit.unit), old_attempt});
   }
   if (entry.waiting) answer(*entry.waiting, commit.model, commit.unit, commit.attempt, Verdict::Committed);
   if (!may_be_lost(ledger_.model(commit.model))) release_spares(commit.model);

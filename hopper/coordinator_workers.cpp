@@ -39,9 +39,9 @@ void Coordinator::on(const event::WorkerCrashed& crashed) {
   if (w.incarnation != crashed.peer.incarnation) return;
   if (w.alive) take_down(w, crashed.trained);
   const std::optional<Lease> suspect = std::exchange(w.broken_off, std::nullopt);
-  if (!suspect || ledger_.model(suspect->model).version != suspect->unit) return;
+  if (!suspect || ledger_.model(suspect->model).next_unit() != suspect->unit) return;
   const std::uint32_t times = flight(suspect->model).failures + 1;
-  blame(suspect->model, "unit " + std::to_string(suspect->unit) + " ended its worker " + std::to_string(times) +
+  blame(suspect->model, "unit " + to_string(suspect->unit) + " ended its worker " + std::to_string(times) +
                             (times == 1 ? " time (" : " times (") + crashed.how + ")");
 }
 
@@ -66,21 +66,22 @@ void Coordinator::take_down(WorkerState& w, std::optional<ModelId> trained) {
 }
 
 void Coordinator::receive(const Peer& peer, const HeldState& held) {
-  if (held.model.index() < flights_.size() && held.version > 0) {
+  if (held.model.index() < flights_.size() && !is_initial(held.version)) {
     const Model& model = ledger_.model(held.model);
     if (auto due = due_commit(peer.worker, held)) return commit(*std::move(due), peer);
 
     Flight& f = flight(held.model);
     if (f.committing) {
       const record::Commit& pending = unsynced_commit(*f.committing);
-      if (pending.unit + 1 == held.version && pending.attempt == held.attempt) {
+      if (after(pending.unit) == held.version && pending.attempt == held.attempt) {
         unsynced_[*f.committing - ledger_.sequence() - 1].waiting = peer;  // COMMITTED goes to its new life
         return;
       }
     }
     const bool newest = held.version == model.version && held.digest == model.digest && model.holder == peer.worker;
     if (newest && !model.file) return;
-    const bool known = held.version <= model.visits.size() && held.digest == model.visits[held.version - 1].digest;
+    const bool known =
+        held.version.index() <= model.visits.size() && held.digest == model.visit(before(held.version)).digest;
     const bool may_be_needed = held.version < model.version && !model.file && may_be_lost(model);
     if (known && (may_be_needed || is_kept_for_clone(held.model, held.version, peer.worker))) {
       f.spares.push_back({peer.worker, held.version, held.attempt});
@@ -114,8 +115,8 @@ void Coordinator::find_losses(WorkerId w, std::span<const HeldState> held) {
       flight(model.id).loss.reset();
       if (pending == nullptr) release_spares(model.id);
     } else {
-      const std::uint32_t version = model.version + (pending != nullptr ? 1 : 0);
-      lose(model.id, "version " + std::to_string(version) + " is gone from worker " + std::to_string(w.value));
+      const Version version = model.version + (pending != nullptr ? 1 : 0);
+      lose(model.id, "version " + to_string(version) + " is gone from worker " + std::to_string(w.value));
     }
   }
 }

@@ -16,14 +16,14 @@
 
 namespace hop::hopper {
 
-/// The right to train one unit: the holder turns version `unit` of the model into version `unit + 1`.
+/// The right to train one unit: the holder turns version before(unit) of the model into version after(unit).
 struct Lease {
   ModelId model{};
-  std::uint32_t unit = 0;
-  std::uint32_t epoch = 0;
+  Unit unit{};
+  Epoch epoch{};
   PartitionId partition{};
   Attempt attempt{};                 ///< unique in the run: the fencing token
-  Digest parent{};                   ///< of version `unit`; zero for unit 0, which is built from the experiment
+  Digest parent{};                   ///< of version before(unit); zero for unit 0, which is built from the experiment
   std::optional<WorkerId> source{};  ///< the worker to fetch the parent from; none if it is built, or already here
   bool validate = false;             ///< last unit of an epoch: measure the validation set too
   /// The ancestor of a clone whose unit is trained again: its random numbers and its configuration count. None:
@@ -37,11 +37,11 @@ struct Lease {
   bool operator==(const Lease&) const = default;
 };
 
-/// A state that a worker found on its disk when it started: version `version` of the model, left by training unit
-/// `version - 1` under `attempt` on `partition`.
+/// A state that a worker found on its disk when it started: version `version` of the model, left by training
+/// before(version) under `attempt` on `partition`.
 struct HeldState {
   ModelId model{};
-  std::uint32_t version = 0;
+  Version version{};
   PartitionId partition{};
   Attempt attempt{};
   Digest parent{};
@@ -96,7 +96,7 @@ struct WorkerCrashed {
 struct Result {
   Peer peer{};
   ModelId model{};
-  std::uint32_t unit = 0;
+  Unit unit{};
   Attempt attempt{};
   Digest digest{};
   UnitMetrics metrics{};
@@ -104,7 +104,7 @@ struct Result {
 struct UnitFailed {
   Peer peer{};
   ModelId model{};
-  std::uint32_t unit = 0;
+  Unit unit{};
   Attempt attempt{};
   Failure failure = Failure::Error;
   std::string text{};
@@ -164,7 +164,7 @@ struct CancelLease {
 struct Answer {
   Peer peer{};
   ModelId model{};
-  std::uint32_t unit = 0;
+  Unit unit{};
   Attempt attempt{};
   Verdict verdict = Verdict::Stale;
 };
@@ -172,14 +172,14 @@ struct Answer {
 struct Release {
   Peer peer{};
   ModelId model{};
-  std::uint32_t version = 0;
+  Version version{};
   Attempt attempt{};
 };
 /// Fetch the final state of the model into the run directory; report Collected or CollectFailed.
 struct SendCollect {
   Peer peer{};
   ModelId model{};
-  std::uint32_t version = 0;
+  Version version{};
   Digest digest{};
 };
 /// Report `Timer` at this time or later.

@@ -48,8 +48,8 @@ std::vector<std::byte> encode_body(const record::Commit& r) {
                         m.received_bytes, m.gap_seconds, m.peak_rss_bytes, m.idle_seconds, own);
   const fb::Digest parent = write(r.parent);
   const fb::Digest digest = write(r.digest);
-  const auto commit = fb::CreateCommit(b, r.model.value, r.unit, r.partition.value, r.worker.value, r.attempt.value,
-                                       &parent, &digest, metrics);
+  const auto commit = fb::CreateCommit(b, r.model.value, r.unit.value, r.partition.value, r.worker.value,
+                                       r.attempt.value, &parent, &digest, metrics);
   return finished(b, fb::Body::Commit, commit.Union());
 }
 
@@ -76,7 +76,7 @@ std::vector<std::byte> encode_body(const record::Rollback& r) {
   const std::uint32_t worker = r.worker ? r.worker->value : 0;
   const auto reason = b.CreateString(r.reason);
   return finished(b, fb::Body::Rollback,
-                  fb::CreateRollback(b, r.model.value, r.version, worker, r.attempt.value, reason).Union());
+                  fb::CreateRollback(b, r.model.value, r.version.value, worker, r.attempt.value, reason).Union());
 }
 
 std::vector<std::byte> encode_body(const record::Retry& r) {
@@ -89,7 +89,7 @@ std::vector<std::byte> encode_body(const record::Asked& r) {
   const auto config = b.CreateString(r.config.to_json());
   const auto place = r.place ? fb::CreatePlace(b, r.place->worker.value, r.place->attempt.value) : 0;
   const auto parent = r.parent ? flatbuffers::Optional<std::uint32_t>(r.parent->model.value) : flatbuffers::nullopt;
-  const std::uint32_t epoch = r.parent ? r.parent->epoch : 0;
+  const std::uint32_t epoch = r.parent ? r.parent->epoch.value : 0;
   return finished(b, fb::Body::Asked,
                   fb::CreateAsked(b, r.model.value, config, r.epochs, parent, epoch, place).Union());
 }
@@ -122,7 +122,7 @@ UnitMetrics decode_body(const fb::Metrics& m) {
 
 record::Commit decode_body(const fb::Commit& r) {
   return {.model = ModelId{r.model()},
-          .unit = r.unit(),
+          .unit = Unit{r.unit()},
           .partition = PartitionId{r.partition()},
           .worker = WorkerId{r.worker()},
           .attempt = Attempt{r.attempt()},
@@ -133,7 +133,7 @@ record::Commit decode_body(const fb::Commit& r) {
 
 record::Rollback decode_body(const fb::Rollback& r) {
   return {.model = ModelId{r.model()},
-          .version = r.version(),
+          .version = Version{r.version()},
           .worker = r.version() > 0 ? std::optional(WorkerId{r.worker()}) : std::nullopt,
           .attempt = Attempt{r.attempt()},
           .reason = read(r.reason())};
@@ -146,7 +146,7 @@ std::optional<Record> decode_body(const fb::Asked& r) {
   } catch (const Error&) {
     return std::nullopt;
   }
-  if (r.parent()) asked.parent = Parent{ModelId{*r.parent()}, r.parent_epoch()};
+  if (r.parent()) asked.parent = Parent{ModelId{*r.parent()}, Epoch{r.parent_epoch()}};
   if (const auto* place = r.place()) asked.place = record::Place{WorkerId{place->worker()}, Attempt{place->attempt()}};
   return asked;
 }

@@ -71,7 +71,7 @@ bool Ledger::may_train(const Model& model) const {
 std::uint32_t Ledger::units_left(const Model& model) const {
   const auto done = static_cast<std::uint32_t>(model.visits.size());
   const std::uint32_t goal = model.status == Status::Running ? model.goal * itinerary_.partitions : done;
-  return model.status == Status::Quarantined ? 0 : goal - model.version;
+  return model.status == Status::Quarantined ? 0 : goal - model.version.value;
 }
 
 bool Ledger::owes_collection(const Model& model) const {
@@ -80,9 +80,9 @@ bool Ledger::owes_collection(const Model& model) const {
   return has_ended && !model.file && !model.is_behind();
 }
 
-ModelId Ledger::ancestor(const Model& model, std::uint32_t unit) const {
+ModelId Ledger::ancestor(const Model& model, Unit unit) const {
   const Model* of = &model;
-  while (unit < of->inherited) of = &models_[of->parent->model.index()];
+  while (unit.value < of->inherited) of = &models_[of->parent->model.index()];
   return of->id;
 }
 
@@ -118,9 +118,9 @@ void Ledger::add(const record::Reserve& reserve) { reserved_ = reserve.until; }
 
 void Ledger::check(const record::Commit& commit) const {
   const Model& model = known(commit.model);
-  if (!may_train(model)) contradiction("no more units", "unit " + std::to_string(commit.unit), model.id);
-  if (commit.unit != model.version) {
-    contradiction("unit " + std::to_string(model.version), "unit " + std::to_string(commit.unit), model.id);
+  if (!may_train(model)) contradiction("no more units", "unit " + to_string(commit.unit), model.id);
+  if (commit.unit != model.next_unit()) {
+    contradiction("unit " + to_string(model.next_unit()), "unit " + to_string(commit.unit), model.id);
   }
   if (commit.parent != model.digest) contradiction("parent " + model.digest.hex(), commit.parent.hex(), model.id);
   const auto& due = model.candidates;
@@ -131,10 +131,9 @@ void Ledger::check(const record::Commit& commit) const {
         "partition " + std::to_string(commit.partition.value) + " on worker " + std::to_string(commit.worker.value),
         model.id);
   }
-  if (model.is_behind() && commit.digest != model.visits[commit.unit].digest) {
-    contradiction(
-        "unit " + std::to_string(commit.unit) + " to give " + model.visits[commit.unit].digest.hex() + " again",
-        commit.digest.hex(), model.id);
+  if (model.is_behind() && commit.digest != model.visit(commit.unit).digest) {
+    contradiction("unit " + to_string(commit.unit) + " to give " + model.visit(commit.unit).digest.hex() + " again",
+                  commit.digest.hex(), model.id);
   }
   if (commit.attempt >= reserved_) {
     contradiction("a reserved attempt", std::to_string(commit.attempt.value), model.id);
@@ -147,13 +146,13 @@ void Ledger::add(const record::Commit& commit) {
   const Visit visit{itinerary_.epoch(commit.unit), commit.partition, commit.worker, commit.attempt, commit.digest};
 
   if (model.holder && *model.holder != commit.worker) ++model.hops;
-  model.version = commit.unit + 1;
+  model.version = after(commit.unit);
   model.digest = commit.digest;
   model.holder = commit.worker;
   model.stored_as.reset();
   count(commit.metrics);
   if (again) {  // its metrics are known, and the search has been told
-    model.visits[commit.unit] = visit;
+    model.visits[commit.unit.index()] = visit;
     ++retrained_;
     refill_candidates(model);
     return;
@@ -162,7 +161,7 @@ void Ledger::add(const record::Commit& commit) {
   measure(model, commit.metrics, itinerary_.ends_epoch(commit.unit));
   if (!std::isfinite(commit.metrics.train_loss)) {
     model.status = Status::Diverged;
-  } else if (model.version == model.goal * itinerary_.partitions) {
+  } else if (model.version.value == model.goal * itinerary_.partitions) {
     model.status = Status::Finished;
   }
   const bool goes_on = model.status == Status::Running && !itinerary_.ends_epoch(commit.unit);
@@ -179,13 +178,13 @@ void Ledger::check(const record::Rollback& rollback) const {
   if (model.status == Status::Quarantined) {
     contradiction("a rollback of a model that is not set aside", to_string(model.status), model.id);
   }
-  if (model.file && rollback.version > 0) {
-    contradiction("version 0, as the file of the model is lost", std::to_string(rollback.version), model.id);
+  if (model.file && !is_initial(rollback.version)) {
+    contradiction("version 0, as the file of the model is lost", to_string(rollback.version), model.id);
   }
   if (rollback.version >= model.version) {
-    contradiction("a version below " + std::to_string(model.version), std::to_string(rollback.version), model.id);
+    contradiction("a version below " + to_string(model.version), to_string(rollback.version), model.id);
   }
-  if (rollback.worker.has_value() != (rollback.version > 0)) {
+  if (rollback.worker.has_value() == is_initial(rollback.version)) {
     contradiction("the place of a version that was trained", rollback.worker ? "one of version 0" : "none", model.id);
   }
   if (rollback.worker && rollback.worker->index() >= itinerary_.workers) {
@@ -201,8 +200,8 @@ void Ledger::add(const record::Rollback& rollback) {
   model.digest = {};
   model.stored_as.reset();
   model.file.reset();
-  if (rollback.version > 0) {
-    Visit& last = model.visits[rollback.version - 1];
+  if (!is_initial(rollback.version)) {
+    Visit& last = model.visits[before(rollback.version).index()];
     last.attempt = rollback.attempt;
     model.digest = last.digest;
   }
@@ -299,14 +298,14 @@ void Ledger::refill_candidates(Model& model) const {
   model.candidates.clear();
   if (model.status == Status::Quarantined) return;
   if (model.is_behind()) {
-    model.candidates = {model.visits[model.version].partition};  // in both orders it visits the same partition again
+    model.candidates = {model.visit(model.next_unit()).partition};  // in both orders it visits the same partition again
   } else if (model.status == Status::Running && itinerary_.order == Order::Fixed) {
-    model.candidates = {itinerary_.partition(model.id, model.version)};
+    model.candidates = {itinerary_.partition(model.id, model.next_unit())};
   } else if (model.status == Status::Running) {
-    const std::uint32_t epoch_begins = model.version - model.version % itinerary_.partitions;
     for (std::uint32_t q = 0; q < itinerary_.partitions; ++q) model.candidates.emplace_back(q);
-    for (std::uint32_t u = epoch_begins; u < model.version; ++u) {
-      std::erase(model.candidates, model.visits[u].partition);
+    const Unit next = model.next_unit();
+    for (Unit unit = itinerary_.first_unit(itinerary_.epoch(next)); unit < next; ++unit) {
+      std::erase(model.candidates, model.visit(unit).partition);
     }
   }
 }
@@ -372,10 +371,11 @@ void Ledger::check_decision(const record::Asked& asked, std::size_t models) cons
   }
   if (!asked.parent) return;
   const Model& parent = known(asked.parent->model);
-  const bool is_over = asked.parent->epoch < parent.epochs.size() && parent.born + asked.parent->epoch <= tick_;
-  if (!is_over || asked.parent->epoch + 1 >= asked.epochs) {
+  const bool is_over =
+      asked.parent->epoch.index() < parent.epochs.size() && parent.born + asked.parent->epoch.value <= tick_;
+  if (!is_over || number_of(asked.parent->epoch) >= asked.epochs) {
     refuse("an epoch that its parent has ended, and one of its own",
-           "epoch " + std::to_string(asked.parent->epoch) + " of " + name(parent.id));
+           "epoch " + to_string(asked.parent->epoch) + " of " + name(parent.id));
   }
 }
 
@@ -416,16 +416,16 @@ void Ledger::carry_out(const record::Asked& asked) {
   model.parent = asked.parent;
   if (asked.parent) {
     const Model& parent = models_[asked.parent->model.index()];
-    const auto epochs = static_cast<std::ptrdiff_t>(asked.parent->epoch + 1);
-    model.inherited = (asked.parent->epoch + 1) * itinerary_.partitions;
-    model.epochs.assign(parent.epochs.begin(), parent.epochs.begin() + epochs);
-    model.visits.assign(parent.visits.begin(), parent.visits.begin() + epochs * itinerary_.partitions);
+    const Version start = itinerary_.end_of(asked.parent->epoch);
+    model.inherited = start.value;
+    model.epochs.assign(parent.epochs.begin(), parent.epochs.begin() + number_of(asked.parent->epoch));
+    model.visits.assign(parent.visits.begin(), parent.visits.begin() + model.inherited);
     if (asked.place) {
-      model.version = model.inherited;
+      model.version = start;
       model.digest = model.visits.back().digest;
       model.visits.back().attempt = asked.place->attempt;
       model.holder = asked.place->worker;
-      const bool is_lent_on = parent.stored_as && parent.version == model.inherited;
+      const bool is_lent_on = parent.stored_as && parent.version == start;
       model.stored_as = is_lent_on ? parent.stored_as : parent.id;
     }
   }

@@ -27,7 +27,7 @@ std::string to_string(Status status);
 /// One committed unit: its worker, its partition and its result. If the unit was trained again, the last worker that
 /// trained it.
 struct Visit {
-  std::uint32_t epoch = 0;
+  Epoch epoch{};
   PartitionId partition{};
   WorkerId worker{};
   Attempt attempt{};
@@ -45,7 +45,7 @@ struct Model {
   std::uint32_t inherited = 0;     ///< units of its ancestors: the first ones of `visits`
   Status status = Status::Running;
   std::string reason{};                     ///< of a quarantine, or of the last order of the search
-  std::uint32_t version = 0;                ///< of its newest state: committed units, minus those of a rollback
+  Version version{};                        ///< of its newest state: committed units, minus those of a rollback
   Digest digest{};                          ///< of that version; zero for version 0
   std::optional<WorkerId> holder{};         ///< the worker whose disk has that version; none for version 0
   std::optional<ModelId> stored_as{};       ///< the model in whose name that version is stored, if it is another one
@@ -61,13 +61,16 @@ struct Model {
   Status before_quarantine = Status::Running;
 
   /// Whether states are lost, so that committed units must be trained again and give the digests of their visits.
-  bool is_behind() const { return version < visits.size(); }
+  bool is_behind() const { return version.index() < visits.size(); }
   /// Units that it has trained itself.
   std::uint32_t own_units() const { return static_cast<std::uint32_t>(visits.size()) - inherited; }
   /// Its status, or that which it had before it was set aside.
   Status underlying() const { return status == Status::Quarantined ? before_quarantine : status; }
+  /// The unit that it trains next.
+  Unit next_unit() const { return after(version); }
+  const Visit& visit(Unit unit) const { return visits[unit.index()]; }
   /// The attempt that left its newest state; attempt 0 for version 0.
-  Attempt newest_attempt() const { return version == 0 ? Attempt{} : visits[version - 1].attempt; }
+  Attempt newest_attempt() const { return is_initial(version) ? Attempt{} : visit(before(version)).attempt; }
   bool operator==(const Model&) const = default;
 };
 
@@ -111,7 +114,7 @@ class Ledger {
   bool owes_collection(const Model& model) const;
   /// The model whose unit this is: the model itself, or the ancestor that trained it. Its random numbers and its
   /// configuration give the unit's bits.
-  ModelId ancestor(const Model& model, std::uint32_t unit) const;
+  ModelId ancestor(const Model& model, Unit unit) const;
   /// Whether every model has ended and is collected, and the search has no word left.
   bool complete() const;
 

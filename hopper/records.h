@@ -24,7 +24,7 @@ struct Reserve {
 /// rollback a unit is repeated, and its commit has the same partition and digest.
 struct Commit {
   ModelId model{};
-  std::uint32_t unit = 0;
+  Unit unit{};
   PartitionId partition{};
   WorkerId worker{};
   Attempt attempt{};
@@ -39,7 +39,7 @@ struct Commit {
 /// the file of the model is lost, and its states were given up when it was there.
 struct Rollback {
   ModelId model{};
-  std::uint32_t version = 0;         ///< 0: the initial state, which is built from the experiment
+  Version version{};                 ///< 0: the initial state, which is built from the experiment
   std::optional<WorkerId> worker{};  ///< the worker whose disk has that version; none for version 0
   Attempt attempt{};                 ///< the attempt that left it there; 0 for version 0
   std::string reason{};

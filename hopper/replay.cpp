@@ -56,7 +56,7 @@ class Traveller {
 // The model whose unit this is.
 ModelId ancestor(const Results& results, const ModelResult& model, std::size_t unit) {
   const ModelResult* of = &model;
-  while (of->parent && unit < std::size_t{of->parent->epoch + 1} * results.partitions) {
+  while (of->parent && unit < std::size_t{number_of(of->parent->epoch)} * results.partitions) {
     of = &results.model(of->parent->model);
   }
   return of->id;

@@ -97,9 +97,9 @@ Json json_of_own(const ModelResult& m, const std::vector<std::string>& names) {
 
 Json json_of(const ModelResult& m, const Results& results) {
   Json visits = Json::array();  // its own: those of its ancestors stand there
-  const std::size_t inherited = m.parent ? std::size_t{m.parent->epoch + 1} * results.partitions : 0;
+  const std::size_t inherited = m.parent ? std::size_t{number_of(m.parent->epoch)} * results.partitions : 0;
   for (const Visit& v : std::span(m.visits).subspan(inherited))
-    visits.push_back({v.epoch, v.partition.value, v.worker.value});
+    visits.push_back({v.epoch.value, v.partition.value, v.worker.value});
   Json json = {{"id", m.id.value},
                {"config", json_of(m.config)},
                {"status", m.status},
@@ -113,7 +113,7 @@ Json json_of(const ModelResult& m, const Results& results) {
                {"state_sha256", m.state_sha256},
                {"visits", visits}};
   if (!results.own_metrics.empty()) json["metrics"] = json_of_own(m, results.own_metrics);
-  if (m.parent) json["parent"] = {{"model", m.parent->model.value}, {"epoch", m.parent->epoch}};
+  if (m.parent) json["parent"] = {{"model", m.parent->model.value}, {"epoch", m.parent->epoch.value}};
   if (!m.reason.empty()) json["reason"] = m.reason;
   return json;
 }

@@ -26,7 +26,7 @@ enum class Hosting : std::uint8_t {
 struct WorkerProgress {
   enum class State : std::uint8_t { Starting, Idle, Busy, Gone } state = State::Starting;
   ModelId model{};  ///< valid if busy, like the next three
-  std::uint32_t epoch = 0;
+  Epoch epoch{};
   PartitionId partition{};
   double fraction = 0;      ///< of the unit's rows
   std::uint32_t lives = 1;  ///< 1 + restarts

@@ -35,11 +35,11 @@ record::Asked checked(const Proposal& proposal, ModelId id, const Ledger& ledger
   const auto [parent, epoch] = *proposal.parent;
   if (parent.index() >= ledger.models().size()) refuse("a parent that the search knows", name(parent), id);
   const Model& model = ledger.model(parent);
-  const std::string what = "epoch " + std::to_string(epoch) + " of " + name(parent);
-  if (epoch >= model.epochs.size() || model.born + epoch > ledger.tick()) {
+  const std::string what = "epoch " + to_string(epoch) + " of " + name(parent);
+  if (epoch.index() >= model.epochs.size() || model.born + epoch.value > ledger.tick()) {
     refuse("an epoch of its parent that is over", what, id);
   }
-  if (epoch + 1 >= asked.epochs) {
+  if (number_of(epoch) >= asked.epochs) {
     refuse("a clone with an epoch left to train", what + " and " + std::to_string(asked.epochs) + " epochs in all", id);
   }
   return asked;
@@ -65,9 +65,9 @@ void check(const SearchOrder& order, const Ledger& ledger, const Search& search)
   if (status == Status::Paused && order.kind != Kind::Pause) return;
   if (status != Status::Running || ledger.news(model) != News::Epoch)
     refuse("orders for living models", what, model.id);
-  const std::uint32_t epoch = ledger.tick() - model.born;
+  const Epoch epoch{ledger.tick() - model.born};
   if (search.barrier_at(epoch)) return;
-  refuse("an order where the model waits", what + " and barrier_at(" + std::to_string(epoch) + ") is false", model.id);
+  refuse("an order where the model waits", what + " and barrier_at(" + to_string(epoch) + ") is false", model.id);
 }
 
 }  // namespace
@@ -76,8 +76,8 @@ void SearchTalk::tell(const Ledger& ledger) {
   for (const Model& model : ledger.models()) {
     const News news = ledger.news(model);
     if (news == News::Epoch) {
-      const std::uint32_t epoch = ledger.tick() - model.born;
-      search_->tell(model.id, epoch, model.epochs[epoch]);
+      const Epoch epoch{ledger.tick() - model.born};
+      search_->tell(model.id, epoch, model.epochs[epoch.index()]);
     } else if (news == News::Withdrawn) {
       const bool diverged = model.underlying() == Status::Diverged;
       search_->withdrawn(model.id, diverged ? Withdrawal::Diverged : Withdrawal::Quarantined);
@@ -127,9 +127,9 @@ void SearchTalk::repeat(const Ledger& ledger, const record::Ticked& ticked) {
 }
 
 bool SearchTalk::holds_back(const Ledger& ledger, const Model& model) const {
-  if (model.is_behind() || model.epochs.empty() || model.version % ledger.itinerary().partitions != 0) return false;
-  const auto epoch = static_cast<std::uint32_t>(model.epochs.size() - 1);
-  if (model.born + epoch < ledger.tick()) return false;
+  if (model.is_behind() || model.epochs.empty() || !ledger.itinerary().is_between_epochs(model.version)) return false;
+  const Epoch epoch{static_cast<std::uint32_t>(model.epochs.size() - 1)};
+  if (model.born + epoch.value < ledger.tick()) return false;
   return search_ == nullptr || search_->barrier_at(epoch);
 }
 

@@ -176,7 +176,7 @@ RecordedWork& Trainer::step_of(const StepKey& key) {
   return known != nullptr ? known->work : steps_.add({key, {}}).work;
 }
 
-UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop,
+UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, PartitionId id, std::stop_token stop,
                            std::atomic<std::uint64_t>* rows_done) {
   const Stopwatch watch;
   const kernels::PrecisionScope precision(kernels::precision_of(experiment_.run.precision));
@@ -188,7 +188,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch
   const std::int64_t first_step = optimizer_->step_count();
   std::int64_t steps = first_step;
   Pace pace(device());
-  batches_->start(partition, hash64(experiment_.seed, "order", {model_.value, epoch, id.value}));
+  batches_->start(partition, hash64(experiment_.seed, "order", {model_.value, epoch.value, id.value}));
   while (const std::int64_t rows = batches_->next()) {
     if (stop.stop_requested()) throw TrainingStopped("[train] stopped");
     optimizer_->set_lr(schedule_(steps++));
@@ -209,7 +209,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, std::uint32_t epoch
   nn::Counters& counters = state_->counters();
   counters.rows += static_cast<std::int64_t>(metrics.rows);
   counters.unit += 1;
-  counters.epoch = epoch;
+  counters.epoch = epoch.value;
   metrics.seconds = watch.seconds();
   metrics.state_bytes = state_->layout().bytes;
   return metrics;

@@ -60,7 +60,7 @@ class Trainer {
   /// model left the state: a clone does not repeat those of its parent. The CPU stops at once; a GPU runs the remaining
   /// steps without effect. `rows_done`, if given, is updated on the way. Throws TrainingStopped; IndexError for a label
   /// that the model has no output for.
-  UnitMetrics train(const data::Partition& partition, std::uint32_t epoch, PartitionId id, std::stop_token stop = {},
+  UnitMetrics train(const data::Partition& partition, Epoch epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
   /// Adds valid_loss, valid_accuracy and the application's metrics. Changes nothing of the state. `steps`, when given,
   /// counts the batches.

@@ -37,12 +37,10 @@ class CheckedSearch final : public Search {
     configs_.push_back(proposal.config);
     search_->asked(model, proposal);
   }
-  void tell(ModelId model, std::uint32_t epoch, const EpochMetrics& metrics) override {
-    search_->tell(model, epoch, metrics);
-  }
+  void tell(ModelId model, Epoch epoch, const EpochMetrics& metrics) override { search_->tell(model, epoch, metrics); }
   void withdrawn(ModelId model, Withdrawal why) override { search_->withdrawn(model, why); }
   std::vector<SearchOrder> end_of_tick() override { return search_->end_of_tick(); }
-  bool barrier_at(std::uint32_t epoch) const override { return search_->barrier_at(epoch); }
+  bool barrier_at(Epoch epoch) const override { return search_->barrier_at(epoch); }
 
  private:
   nn::StateLayout layout(const Config& config) const {

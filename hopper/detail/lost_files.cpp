@@ -65,7 +65,7 @@ std::vector<std::string> give_up_lost_files(const std::vector<LostFile>& files, 
     std::error_code gone;
     const bool is_there = fs::exists(file.path, gone);
     const std::string kept = is_there ? "; " + keep_damaged_file(file.path) : "";
-    journal.append(record::Rollback{file.model, 0, std::nullopt, {}, file.why}, contents);
+    journal.append(record::Rollback{file.model, Version{}, std::nullopt, {}, file.why}, contents);
     lines.push_back("model " + std::to_string(file.model.value) + ": " + file.why + kept +
                     "; it is trained again, from its initial state");
   }

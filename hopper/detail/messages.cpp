@@ -81,12 +81,12 @@ UnitMetrics from_wire(const wire::Metrics* m) {
 flatbuffers::Offset<wire::HeldState> to_wire(FlatBufferBuilder& b, const HeldState& h) {
   const auto metrics = to_wire(b, h.metrics);
   const auto parent = to_wire(h.parent), digest = to_wire(h.digest);
-  return wire::CreateHeldState(b, h.model.value, h.version, h.partition.value, h.attempt.value, &parent, &digest,
+  return wire::CreateHeldState(b, h.model.value, h.version.value, h.partition.value, h.attempt.value, &parent, &digest,
                                metrics);
 }
 
 HeldState from_wire(const wire::HeldState& h) {
-  return {ModelId(h.model()),    h.version(),           PartitionId(h.partition()), Attempt(h.attempt()),
+  return {ModelId(h.model()),    Version(h.version()),  PartitionId(h.partition()), Attempt(h.attempt()),
           from_wire(h.parent()), from_wire(h.digest()), from_wire(h.metrics())};
 }
 
@@ -242,8 +242,8 @@ Bytes encode(const LeaseOrder& m) {
   const auto config = b.CreateString(m.config);
   const auto parent = to_wire(m.lease.parent);
   const Lease& l = m.lease;
-  return finish(b, wire::CreateLease(b, l.model.value, l.unit, l.epoch, l.partition.value, l.attempt.value, &parent,
-                                     source, l.validate, config, to_wire(l.trained_as), to_wire(l.stored_as))
+  return finish(b, wire::CreateLease(b, l.model.value, l.unit.value, l.epoch.value, l.partition.value, l.attempt.value,
+                                     &parent, source, l.validate, config, to_wire(l.trained_as), to_wire(l.stored_as))
                        .o);
 }
 
@@ -252,8 +252,8 @@ LeaseOrder decode(ByteView bytes) {
   const auto& m = verified<wire::Lease>(bytes, "Lease");
   LeaseOrder order;
   order.lease = {.model = ModelId(m.model()),
-                 .unit = m.unit(),
-                 .epoch = m.epoch(),
+                 .unit = Unit(m.unit()),
+                 .epoch = Epoch(m.epoch()),
                  .partition = PartitionId(m.partition()),
                  .attempt = Attempt(m.attempt()),
                  .parent = from_wire(m.parent()),
@@ -279,37 +279,37 @@ Cancel decode(ByteView bytes) {
 
 Bytes encode(const Answer& m) {
   FlatBufferBuilder b;
-  return finish(b, wire::CreateAnswer(b, m.model.value, m.unit, m.attempt.value, m.verdict == Verdict::Stale).o);
+  return finish(b, wire::CreateAnswer(b, m.model.value, m.unit.value, m.attempt.value, m.verdict == Verdict::Stale).o);
 }
 
 template <>
 Answer decode(ByteView bytes) {
   const auto& m = verified<wire::Answer>(bytes, "Answer");
-  return {ModelId(m.model()), m.unit(), Attempt(m.attempt()), m.stale() ? Verdict::Stale : Verdict::Committed};
+  return {ModelId(m.model()), Unit(m.unit()), Attempt(m.attempt()), m.stale() ? Verdict::Stale : Verdict::Committed};
 }
 
 Bytes encode(const Release& m) {
   FlatBufferBuilder b;
-  return finish(b, wire::CreateRelease(b, m.model.value, m.version, m.attempt.value).o);
+  return finish(b, wire::CreateRelease(b, m.model.value, m.version.value, m.attempt.value).o);
 }
 
 template <>
 Release decode(ByteView bytes) {
   const auto& m = verified<wire::Release>(bytes, "Release");
-  return {ModelId(m.model()), m.version(), Attempt(m.attempt())};
+  return {ModelId(m.model()), Version(m.version()), Attempt(m.attempt())};
 }
 
 Bytes encode(const Collect& m) {
   FlatBufferBuilder b;
   const auto config = b.CreateString(m.config);
   const auto digest = to_wire(m.digest);
-  return finish(b, wire::CreateCollect(b, m.model.value, m.version, &digest, config).o);
+  return finish(b, wire::CreateCollect(b, m.model.value, m.version.value, &digest, config).o);
 }
 
 template <>
 Collect decode(ByteView bytes) {
   const auto& m = verified<wire::Collect>(bytes, "Collect");
-  return {ModelId(m.model()), m.version(), from_wire(m.digest()), text_of(m.config())};
+  return {ModelId(m.model()), Version(m.version()), from_wire(m.digest()), text_of(m.config())};
 }
 
 Bytes encode(const Shutdown&) {
@@ -321,20 +321,21 @@ Bytes encode(const Result& m) {
   FlatBufferBuilder b;
   const auto metrics = to_wire(b, m.metrics);
   const auto digest = to_wire(m.digest);
-  return finish(b, wire::CreateResult(b, m.model.value, m.unit, m.attempt.value, &digest, metrics).o);
+  return finish(b, wire::CreateResult(b, m.model.value, m.unit.value, m.attempt.value, &digest, metrics).o);
 }
 
 template <>
 Result decode(ByteView bytes) {
   const auto& m = verified<wire::Result>(bytes, "Result");
-  return {ModelId(m.model()), m.unit(), Attempt(m.attempt()), from_wire(m.digest()), from_wire(m.metrics())};
+  return {ModelId(m.model()), Unit(m.unit()), Attempt(m.attempt()), from_wire(m.digest()), from_wire(m.metrics())};
 }
 
 Bytes encode(const Failed& m) {
   FlatBufferBuilder b;
   const auto text = b.CreateString(m.text);
   return finish(
-      b, wire::CreateFailed(b, m.model.value, m.unit, m.attempt.value, static_cast<std::uint8_t>(m.failure), text).o);
+      b, wire::CreateFailed(b, m.model.value, m.unit.value, m.attempt.value, static_cast<std::uint8_t>(m.failure), text)
+             .o);
 }
 
 template <>
@@ -342,13 +343,14 @@ Failed decode(ByteView bytes) {
   const auto& m = verified<wire::Failed>(bytes, "Failed");
   if (m.failure() > static_cast<std::uint8_t>(Failure::StateDamaged))
     throw NetError("[message] unknown kind of failure");
-  return {ModelId(m.model()), m.unit(), Attempt(m.attempt()), static_cast<Failure>(m.failure()), words_of(m.text())};
+  return {ModelId(m.model()), Unit(m.unit()), Attempt(m.attempt()), static_cast<Failure>(m.failure()),
+          words_of(m.text())};
 }
 
 Bytes encode(const Heartbeat& m) {
   FlatBufferBuilder b;
   const auto doing = b.CreateString(m.doing);
-  return finish(b, wire::CreateHeartbeat(b, m.busy, m.model.value, m.unit, m.partition.value, m.rows_done, m.rows,
+  return finish(b, wire::CreateHeartbeat(b, m.busy, m.model.value, m.unit.value, m.partition.value, m.rows_done, m.rows,
                                          m.control_bytes, m.progress, doing)
                        .o);
 }
@@ -356,8 +358,8 @@ Bytes encode(const Heartbeat& m) {
 template <>
 Heartbeat decode(ByteView bytes) {
   const auto& m = verified<wire::Heartbeat>(bytes, "Heartbeat");
-  return {m.busy(), ModelId(m.model()), m.unit(),     PartitionId(m.partition()), m.rows_done(),
-          m.rows(), m.control_bytes(),  m.progress(), words_of(m.doing())};
+  return {m.busy(), ModelId(m.model()), Unit(m.unit()), PartitionId(m.partition()), m.rows_done(),
+          m.rows(), m.control_bytes(),  m.progress(),   words_of(m.doing())};
 }
 
 Bytes encode(const Fatal& m) {
@@ -376,26 +378,27 @@ Fatal decode(ByteView bytes) {
 Bytes encode(const Fetch& m) {
   FlatBufferBuilder b;
   const auto digest = to_wire(m.digest);
-  return finish(b, wire::CreateFetch(b, m.model.value, m.version, &digest).o);
+  return finish(b, wire::CreateFetch(b, m.model.value, m.version.value, &digest).o);
 }
 
 template <>
 Fetch decode(ByteView bytes) {
   const auto& m = verified<wire::Fetch>(bytes, "Fetch");
-  return {ModelId(m.model()), m.version(), from_wire(m.digest())};
+  return {ModelId(m.model()), Version(m.version()), from_wire(m.digest())};
 }
 
 Bytes encode(const State& m) {
   FlatBufferBuilder b;
   const auto text = b.CreateString(m.text);
   const auto digest = to_wire(m.digest);
-  return finish(b, wire::CreateState(b, m.model.value, m.version, &digest, m.found, text, m.unreadable).o);
+  return finish(b, wire::CreateState(b, m.model.value, m.version.value, &digest, m.found, text, m.unreadable).o);
 }
 
 template <>
 State decode(ByteView bytes) {
   const auto& m = verified<wire::State>(bytes, "State");
-  return {ModelId(m.model()), m.version(), from_wire(m.digest()), m.found(), words_of(m.text()), m.unreadable()};
+  return {ModelId(m.model()), Version(m.version()), from_wire(m.digest()),
+          m.found(),          words_of(m.text()),   m.unreadable()};
 }
 
 }  // namespace hop::hopper::message

@@ -94,18 +94,18 @@ struct Cancel {
 };
 struct Answer {
   ModelId model;
-  std::uint32_t unit = 0;
+  Unit unit;
   Attempt attempt;
   Verdict verdict = Verdict::Stale;
 };
 struct Release {
   ModelId model;
-  std::uint32_t version = 0;
+  Version version;
   Attempt attempt;  ///< that left the version
 };
 struct Collect {
   ModelId model;
-  std::uint32_t version = 0;
+  Version version;
   Digest digest;
   std::string config;
 };
@@ -114,14 +114,14 @@ struct Shutdown {};
 
 struct Result {
   ModelId model;
-  std::uint32_t unit = 0;
+  Unit unit;
   Attempt attempt;
   Digest digest;
   UnitMetrics metrics;
 };
 struct Failed {
   ModelId model;
-  std::uint32_t unit = 0;
+  Unit unit;
   Attempt attempt;
   Failure failure = Failure::Error;
   std::string text;
@@ -131,7 +131,7 @@ struct Failed {
 struct Heartbeat {
   bool busy = false;
   ModelId model;
-  std::uint32_t unit = 0;
+  Unit unit;
   PartitionId partition;
   std::uint64_t rows_done = 0;
   std::uint64_t rows = 0;
@@ -154,14 +154,14 @@ struct Fatal {
 
 struct Fetch {
   ModelId model;
-  std::uint32_t version = 0;
+  Version version;
   Digest digest;
 };
 
 /// The answer to Fetch and Collect. If `found`, the state block follows as the frame's payload.
 struct State {
   ModelId model;
-  std::uint32_t version = 0;
+  Version version;
   Digest digest;
   bool found = false;
   std::string text;         ///< why it was not found

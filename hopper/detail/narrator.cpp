@@ -10,7 +10,7 @@ std::string name_of(ModelId model) { return "model " + std::to_string(model.valu
 
 // Epochs count from 1 for people.
 std::string name_of(const Lease& unit) {
-  return name_of(unit.model) + "'s unit of epoch " + std::to_string(unit.epoch + 1) + " on partition " +
+  return name_of(unit.model) + "'s unit of epoch " + std::to_string(number_of(unit.epoch)) + " on partition " +
          std::to_string(unit.partition.value);
 }
 
@@ -76,7 +76,7 @@ Narrator::Lines Narrator::write(const record::Quarantine& quarantine, const Ledg
 Narrator::Lines Narrator::write(const record::Rollback& rollback, const Ledger& ledger, int) const {
   const std::uint32_t units = ledger.model(rollback.model).version - rollback.version;
   const std::string from = rollback.worker
-                               ? "version " + std::to_string(rollback.version) + " on " + name_of(*rollback.worker)
+                               ? "version " + to_string(rollback.version) + " on " + name_of(*rollback.worker)
                                : "its initial state";
   return {name_of(rollback.model) + ": " + rollback.reason + "; " + std::to_string(units) +
           (units == 1 ? " unit is" : " units are") + " trained again, from " + from};
@@ -121,8 +121,7 @@ Narrator::Lines Narrator::ended(WorkerId worker, const std::string& how, bool ru
 }
 
 // Only the worker that owns the partition can take the unit over, in its next life.
-Narrator::Lines Narrator::tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, const std::string& verb,
-                                    int process) {
+Narrator::Lines Narrator::tell_fate(WorkerId worker, ModelId model, Unit unit, const std::string& verb, int process) {
   std::optional<Lease>& in_hand = stories_[worker.index()].in_hand;
   if (!in_hand || in_hand->model != model || in_hand->unit != unit) return {};
   const std::string life = process != 0 ? " (process " + std::to_string(process) + ")" : "";

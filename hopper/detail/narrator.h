@@ -65,7 +65,7 @@ class Narrator {
   Lines write(const R&, const Ledger&, int) const {
     return {};
   }
-  Lines tell_fate(WorkerId worker, ModelId model, std::uint32_t unit, const std::string& verb, int process);
+  Lines tell_fate(WorkerId worker, ModelId model, Unit unit, const std::string& verb, int process);
 
   std::vector<Story> stories_;  // of each worker
   bool told_of_change_ = false;

@@ -66,7 +66,7 @@ void RunLoop::report_progress() {
 
 // A clone's first units are its ancestors'.
 std::uint32_t RunLoop::units_done(const Model& model) {
-  return model.version - std::min(model.version, model.inherited);
+  return model.version.value - std::min(model.version.value, model.inherited);
 }
 
 RunProgress RunLoop::progress() const {

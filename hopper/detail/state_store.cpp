@@ -27,7 +27,7 @@ std::string text(T value) {
 Fields to_fields(const HeldState& s) {
   const UnitMetrics& m = s.metrics;
   Fields fields = {{"model", text(s.model.value)},
-                   {"version", text(s.version)},
+                   {"version", text(s.version.value)},
                    {"partition", text(s.partition.value)},
                    {"attempt", text(s.attempt.value)},
                    {"parent.low", text(s.parent.low)},
@@ -67,7 +67,7 @@ T need(const Fields& fields, std::string_view name) {
 HeldState from_header(const nn::StateHeader& header) {
   const Fields& f = header.metrics;
   HeldState s{ModelId(need<std::uint32_t>(f, "model")),
-              need<std::uint32_t>(f, "version"),
+              Version(need<std::uint32_t>(f, "version")),
               PartitionId(need<std::uint32_t>(f, "partition")),
               Attempt(need<std::uint32_t>(f, "attempt")),
               {need<std::uint64_t>(f, "parent.low"), need<std::uint64_t>(f, "parent.high")},
@@ -263,7 +263,7 @@ void StateStore::remove(Key key) {
 }
 
 fs::path StateStore::path(Key key) const {
-  return folder_ / (std::to_string(key.model.value) + "-" + std::to_string(key.version) + ".hop");
+  return folder_ / (std::to_string(key.model.value) + "-" + to_string(key.version) + ".hop");
 }
 
 }  // namespace hop::hopper

@@ -36,7 +36,7 @@ class StateStore {
  public:
   struct Key {
     ModelId model;
-    std::uint32_t version = 0;
+    Version version{};
     auto operator<=>(const Key&) const = default;
   };
   /// The bytes of a state, null if it is not here, and their digest.

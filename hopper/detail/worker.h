@@ -80,7 +80,7 @@ class Worker {
     nn::SavedState saved;  // the new state, on its way out of the trainer
     nn::StateLayout layout;
 
-    StateStore::Key parent() const { return {lease.parent_owner(), lease.unit}; }
+    StateStore::Key parent() const { return {lease.parent_owner(), before(lease.unit)}; }
     std::unique_ptr<Trainer> leave_trainer() {
       loaded = false;
       return std::move(trainer);

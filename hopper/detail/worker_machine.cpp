@@ -82,7 +82,7 @@ void Worker::execute(const worker::action::Refuse& a) { answers_[a.ticket] = {st
 
 void Worker::execute(const worker::action::TellResult& a) {
   const HeldState& s = a.state;
-  tell_later(message::Result{s.model, s.version - 1, s.attempt, s.digest, s.metrics});
+  tell_later(message::Result{s.model, before(s.version), s.attempt, s.digest, s.metrics});
 }
 
 void Worker::execute(const worker::action::TellFailed& a) {

@@ -30,7 +30,7 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   const net::Address source = net::Address::parse(address);
   const Connection peer = co_await call(source, HostRole::Worker);
   remember(peer);
-  const message::Fetch request{lease.parent_owner(), lease.unit, lease.parent};
+  const message::Fetch request{lease.parent_owner(), before(lease.unit), lease.parent};
   const message::Bytes request_bytes = message::encode(request);
   co_await peer->send(kind_of<message::Fetch>(), request_bytes);
   const net::Message answer = co_await peer->receive(net::deadline_in(kAnswerPatience));

@@ -186,8 +186,8 @@ UnitMetrics Worker::train(Cargo& cargo) {
   Trainer& trainer = *cargo.trainer;
   reserve_blocks(trainer.state().layout().bytes);
   if (cargo.bytes && !cargo.loaded) load(cargo);
-  if (!cargo.gap) measure_gap(cargo);         // once, because a second try is no gap
-  if (lease.unit == 0) trainer.initialize();  // part of the model's first unit, not of the gap
+  if (!cargo.gap) measure_gap(cargo);              // once, because a second try is no gap
+  if (is_first(lease.unit)) trainer.initialize();  // part of the model's first unit, not of the gap
   UnitMetrics metrics =
       trainer.train(partitions_.at(lease.partition), lease.epoch, lease.partition, stop_.get_token(), &rows_done_);
   if (lease.validate && validation_) trainer.validate(*validation_, metrics, &steps_);

@@ -12,8 +12,7 @@ double claim(const ScheduleView& view, const WorkerView& worker) {
   for (const ModelId id : worker.busy) {
     const ModelView& model = view.models[id.index()];
     if (model.units_left < 2) continue;
-    const std::uint32_t after = model.next_unit + 1;
-    if (view.itinerary.owner(view.itinerary.partition(model.id, after)) != worker.id) continue;
+    if (view.itinerary.owner(view.itinerary.partition(model.id, model.next_unit + 1)) != worker.id) continue;
     most = std::max(most, (model.units_left - 1) * model.unit_seconds);
   }
   return most;

@@ -26,9 +26,9 @@ WorkerId Itinerary::owner(PartitionId partition) const {
   return WorkerId{static_cast<std::uint32_t>(std::uint64_t{partition.value} * workers / partitions)};
 }
 
-PartitionId Itinerary::partition(ModelId model, std::uint32_t unit) const {
+PartitionId Itinerary::partition(ModelId model, Unit unit) const {
   const std::uint32_t start = van_der_corput_place(model.value % partitions, partitions);
-  return PartitionId{(start + unit % partitions) % partitions};
+  return PartitionId{(start + unit.value % partitions) % partitions};
 }
 
 std::uint32_t van_der_corput_place(std::uint32_t i, std::uint32_t n) {

@@ -23,8 +23,13 @@ struct Itinerary {
   void check() const;
 
   std::uint32_t units() const { return partitions * epochs; }  ///< per model
-  std::uint32_t epoch(std::uint32_t unit) const { return unit / partitions; }
-  bool ends_epoch(std::uint32_t unit) const { return unit % partitions == partitions - 1; }
+  Epoch epoch(Unit unit) const { return Epoch{unit.value / partitions}; }
+  Unit first_unit(Epoch epoch) const { return Unit{epoch.value * partitions}; }
+  bool ends_epoch(Unit unit) const { return number_of(unit) % partitions == 0; }
+  /// The state at the end of an epoch.
+  Version end_of(Epoch epoch) const { return before(first_unit(epoch + 1)); }
+  /// Whether a state is that of the end of an epoch, or the initial one.
+  bool is_between_epochs(Version version) const { return version.value % partitions == 0; }
 
   /// Worker w owns the block of partitions q with floor(q W / p) = w.
   WorkerId owner(PartitionId partition) const;
@@ -32,7 +37,7 @@ struct Itinerary {
   /// The partition of a unit in `Fixed` order: model i starts every epoch at the i-th place of the van der Corput
   /// sequence and goes round by +1. Spread starts and block ownership keep the makespan within 5 % of its lower bound
   /// and cross the network W times an epoch, not p times.
-  PartitionId partition(ModelId model, std::uint32_t unit) const;
+  PartitionId partition(ModelId model, Unit unit) const;
 
   bool operator==(const Itinerary&) const = default;
 };

@@ -18,7 +18,7 @@ struct ModelView {
   std::span<const PartitionId> candidates{};  ///< the next partition in `Fixed` order; all owed ones in `Free`
   std::optional<WorkerId> holder{};           ///< the worker that holds its newest state; none for version 0
   std::optional<WorkerId> busy_at{};          ///< the worker that trains its due unit, or waits for its commit
-  std::uint32_t next_unit = 0;                ///< the unit that it trains next
+  Unit next_unit{};                           ///< the unit that it trains next
 
   double work_left() const { return units_left * unit_seconds; }
 };

@@ -57,9 +57,9 @@ void HalvingSearch::asked(ModelId model, const Proposal& proposal) {
   configs_->asked(model, proposal);
 }
 
-void HalvingSearch::tell(ModelId model, std::uint32_t epoch, const EpochMetrics& metrics) {
+void HalvingSearch::tell(ModelId model, Epoch epoch, const EpochMetrics& metrics) {
   const bool is_last = rung_ + 1 >= rungs_.size();
-  if (is_last || !members_.contains(model) || epoch + 1 != rungs_[rung_].epochs) return;
+  if (is_last || !members_.contains(model) || number_of(epoch) != rungs_[rung_].epochs) return;
   told_[model] = score(objective_, metrics).value_or(-std::numeric_limits<double>::infinity());
 }
 
@@ -72,22 +72,23 @@ std::vector<SearchOrder> HalvingSearch::end_of_tick() {
   if (told_.empty()) return {};
   std::vector<std::pair<ModelId, double>> ranks(told_.begin(), told_.end());  // by id
   std::stable_sort(ranks.begin(), ranks.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-  const std::uint32_t epoch = rungs_[rung_++].epochs;
+  const std::uint32_t epochs = rungs_[rung_++].epochs;
   const std::size_t go_on = std::min<std::size_t>(rungs_[rung_].models, ranks.size());
   std::vector<SearchOrder> orders;
   for (std::size_t i = go_on; i < ranks.size(); ++i) {
     members_.erase(ranks[i].first);
     orders.push_back(SearchOrder::stop(ranks[i].first, "rank " + std::to_string(i + 1) + " of " +
                                                            std::to_string(ranks.size()) + " at epoch " +
-                                                           std::to_string(epoch) + ", " + std::to_string(go_on) +
+                                                           std::to_string(epochs) + ", " + std::to_string(go_on) +
                                                            (go_on == 1 ? " goes on" : " go on")));
   }
   told_.clear();
   return orders;
 }
 
-bool HalvingSearch::barrier_at(std::uint32_t epoch) const {
-  return std::any_of(rungs_.begin(), rungs_.end() - 1, [&](const Rung& rung) { return rung.epochs == epoch + 1; });
+bool HalvingSearch::barrier_at(Epoch epoch) const {
+  return std::any_of(rungs_.begin(), rungs_.end() - 1,
+                     [&](const Rung& rung) { return rung.epochs == number_of(epoch); });
 }
 
 }  // namespace hop::hopper

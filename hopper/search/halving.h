@@ -41,10 +41,10 @@ class HalvingSearch final : public Search {
 
   std::optional<Proposal> ask() override { return configs_->ask(); }
   void asked(ModelId model, const Proposal& proposal) override;
-  void tell(ModelId model, std::uint32_t epoch, const EpochMetrics& metrics) override;
+  void tell(ModelId model, Epoch epoch, const EpochMetrics& metrics) override;
   void withdrawn(ModelId model, Withdrawal why) override;
   std::vector<SearchOrder> end_of_tick() override;
-  bool barrier_at(std::uint32_t epoch) const override;
+  bool barrier_at(Epoch epoch) const override;
 
  private:
   std::unique_ptr<Search> configs_;

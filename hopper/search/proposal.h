@@ -14,7 +14,7 @@ namespace hop::hopper {
 /// The state of `model` at the end of its epoch `epoch` (from 0).
 struct Parent {
   ModelId model{};
-  std::uint32_t epoch = 0;
+  Epoch epoch{};
   bool operator==(const Parent&) const = default;
 };
 

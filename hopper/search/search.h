@@ -33,7 +33,7 @@ class Search {
   virtual void asked(ModelId, const Proposal&) {}
 
   /// `model` ended its epoch `epoch` (from 0).
-  virtual void tell(ModelId, std::uint32_t /*epoch*/, const EpochMetrics&) {}
+  virtual void tell(ModelId, Epoch /*epoch*/, const EpochMetrics&) {}
 
   /// `model` is told no more. (A person may bring a quarantined model back, and then it is told again.)
   virtual void withdrawn(ModelId, Withdrawal) {}
@@ -46,7 +46,7 @@ class Search {
   /// Whether a model waits at the end of its epoch `epoch` (from 0) until the orders of that tick are in the journal.
   /// The answer must always be the same. Where nobody waits, workers never stand still for the search. The state of a
   /// model that waits is there for a clone; an older one may have to be trained again.
-  virtual bool barrier_at(std::uint32_t /*epoch*/) const { return false; }
+  virtual bool barrier_at(Epoch /*epoch*/) const { return false; }
 };
 
 }  // namespace hop::hopper

@@ -22,16 +22,16 @@ class StoppingSearch final : public Search {
     curve.goal = proposal.epochs;
     if (proposal.parent) {
       const std::vector<double>& scores = curves_[proposal.parent->model].scores;
-      curve.scores.assign(scores.begin(), scores.begin() + proposal.parent->epoch + 1);
+      curve.scores.assign(scores.begin(), scores.begin() + number_of(proposal.parent->epoch));
     }
     search_->asked(model, proposal);
   }
 
-  void tell(ModelId model, std::uint32_t epoch, const EpochMetrics& metrics) override {
+  void tell(ModelId model, Epoch epoch, const EpochMetrics& metrics) override {
     Curve& curve = curves_[model];
-    curve.scores.resize(epoch);
+    curve.scores.resize(epoch.index());
     curve.scores.push_back(score(objective_, metrics).value_or(-std::numeric_limits<double>::infinity()));
-    if (looks_at(epoch) && epoch + 1 < curve.goal) candidates_.push_back(model);
+    if (looks_at(epoch) && number_of(epoch) < curve.goal) candidates_.push_back(model);
     search_->tell(model, epoch, metrics);
   }
 
@@ -53,7 +53,7 @@ class StoppingSearch final : public Search {
     return orders;
   }
 
-  bool barrier_at(std::uint32_t epoch) const override { return looks_at(epoch) || search_->barrier_at(epoch); }
+  bool barrier_at(Epoch epoch) const override { return looks_at(epoch) || search_->barrier_at(epoch); }
 
  private:
   struct Curve {
@@ -61,7 +61,7 @@ class StoppingSearch final : public Search {
     std::uint32_t goal = 0;
   };
 
-  bool looks_at(std::uint32_t epoch) const { return epoch >= warmup_ && (epoch - warmup_) % every_ == 0; }
+  bool looks_at(Epoch epoch) const { return epoch.value >= warmup_ && (epoch.value - warmup_) % every_ == 0; }
 
   std::optional<std::string> verdict(ModelId model) const {
     const std::vector<double>& own = curves_.at(model).scores;

@@ -82,10 +82,10 @@ void Checker::hears(const event::WorkerDown& down) {
 
 void Checker::hears(const event::Result& result) {
   end_lease(result.peer, result.model, result.attempt);
-  announced_.insert({result.peer.worker, result.model, result.unit + 1, result.attempt, result.digest});
-  forget(result.peer.worker, result.model, result.unit + 1);  // it replaces an older one
+  announced_.insert({result.peer.worker, result.model, after(result.unit), result.attempt, result.digest});
+  forget(result.peer.worker, result.model, after(result.unit));  // it replaces an older one
   known_[result.peer.worker].push_back(
-      {result.model, result.unit + 1, {}, result.attempt, {}, result.digest, result.metrics});
+      {result.model, after(result.unit), {}, result.attempt, {}, result.digest, result.metrics});
 }
 
 void Checker::hears(const event::UnitFailed& failed) { end_lease(failed.peer, failed.model, failed.attempt); }
@@ -108,12 +108,12 @@ void Checker::leave(WorkerId worker) {
   std::erase_if(collecting_, [&](ModelId model) { return written_[model].holder == worker; });
 }
 
-bool Checker::is_done(ModelId model, std::uint32_t unit) const {
+bool Checker::is_done(ModelId model, Unit unit) const {
   const auto found = on_disk_.find(model);
-  return found != on_disk_.end() && unit < found->second.commits.size();
+  return found != on_disk_.end() && unit.index() < found->second.commits.size();
 }
 
-void Checker::forget(WorkerId worker, ModelId model, std::uint32_t version) {
+void Checker::forget(WorkerId worker, ModelId model, Version version) {
   std::erase_if(known_[worker], [&](const HeldState& h) { return h.model == model && h.version == version; });
 }
 
@@ -150,9 +150,9 @@ void Checker::judge(const action::Append& append) {
 void Checker::write_down(Books& books, const Record& record) const {
   if (const auto* commit = std::get_if<record::Commit>(&record)) {
     Chain& chain = books[commit->model];
-    chain.commits.resize(std::max<std::size_t>(chain.commits.size(), commit->unit + 1));
-    chain.commits[commit->unit] = *commit;
-    chain.version = commit->unit + 1;
+    chain.commits.resize(std::max<std::size_t>(chain.commits.size(), number_of(commit->unit)));
+    chain.commits[commit->unit.index()] = *commit;
+    chain.version = after(commit->unit);
     chain.holder = commit->worker;
     chain.stored_as.reset();
     ++chain.records;
@@ -160,9 +160,9 @@ void Checker::write_down(Books& books, const Record& record) const {
     Chain& chain = books[rollback->model];
     chain.version = rollback->version;
     chain.stored_as.reset();
-    if (rollback->version > 0) {
+    if (!is_initial(rollback->version)) {
       chain.holder = *rollback->worker;
-      chain.commits[rollback->version - 1].attempt = rollback->attempt;
+      chain.commits[before(rollback->version).index()].attempt = rollback->attempt;
     }
     ++chain.records;
   } else if (const auto* file = std::get_if<record::Collected>(&record)) {
@@ -204,16 +204,16 @@ void Checker::decide(Books& books, const record::Ticked& ticked) const {
 void Checker::give_birth(Books& books, const record::Asked& asked) const {
   Chain chain;
   chain.goal = asked.epochs;
-  chain.born = books.ticks + 1 - (asked.parent ? asked.parent->epoch + 1 : 0);
+  chain.born = books.ticks + 1 - (asked.parent ? number_of(asked.parent->epoch) : 0);
   if (asked.parent) {
     const Chain& parent = books.at(asked.parent->model);
     chain.parent = asked.parent;
-    chain.inherited = (asked.parent->epoch + 1) * scenario_.itinerary.partitions;
+    chain.inherited = number_of(asked.parent->epoch) * scenario_.itinerary.partitions;
     chain.commits.assign(parent.commits.begin(), parent.commits.begin() + chain.inherited);
     if (asked.place) {
-      chain.version = chain.inherited;
+      chain.version = Version{chain.inherited};
       chain.holder = asked.place->worker;
-      const bool is_lent_on = parent.stored_as && parent.version == chain.inherited;
+      const bool is_lent_on = parent.stored_as && parent.version == Version{chain.inherited};
       chain.stored_as = is_lent_on ? parent.stored_as : asked.parent->model;
     }
   }
@@ -224,20 +224,22 @@ std::uint32_t Checker::epochs_done(const Chain& chain) const {
   return static_cast<std::uint32_t>(chain.commits.size()) / scenario_.itinerary.partitions;
 }
 
+Epoch Checker::epoch_of(Unit unit) const { return Epoch{unit.value / scenario_.itinerary.partitions}; }
+
 bool Checker::has_ended(const Chain& chain) const {
   const bool diverged = !chain.commits.empty() && !std::isfinite(chain.commits.back().metrics.train_loss);
   return diverged || chain.stopped || epochs_done(chain) == chain.goal || chain.paused;  // paused: when nobody is left
 }
 
-ModelId Checker::ancestor(ModelId model, std::uint32_t unit) const {
-  while (unit < written_.at(model).inherited) model = written_.at(model).parent->model;
+ModelId Checker::ancestor(ModelId model, Unit unit) const {
+  while (unit.value < written_.at(model).inherited) model = written_.at(model).parent->model;
   return model;
 }
 
 void Checker::judge_commit(const record::Commit& commit) {
   const Chain& chain = written_[commit.model];
-  require(commit.unit >= chain.version, "each unit is committed once", commit.model);
-  require(commit.unit == chain.version, "units are committed in order", commit.model);
+  require(before(commit.unit) >= chain.version, "each unit is committed once", commit.model);
+  require(before(commit.unit) == chain.version, "units are committed in order", commit.model);
   require(chain.records == on_disk_[commit.model].records, "a commit waits for the one before it to be durable",
           commit.model);
   require(!chain.quarantined && !chain.collected, "nothing is committed after the end", commit.model);
@@ -245,14 +247,13 @@ void Checker::judge_commit(const record::Commit& commit) {
   require(commit.parent == parent, "a commit's parent is the commit before it", commit.model);
   judge_visit(commit.model, commit.unit, commit.partition, commit.worker);
   const ModelId trained_as = ancestor(commit.model, commit.unit);
-  require(
-      commit.digest == train_toy(parent, trained_as, commit.unit / scenario_.itinerary.partitions, commit.partition),
-      "what is committed was trained from the parent on the partition that is named", commit.model);
-  require(commit.unit >= chain.commits.size() || commit.digest == chain.commits[commit.unit].digest,
+  require(commit.digest == train_toy(parent, trained_as, epoch_of(commit.unit), commit.partition),
+          "what is committed was trained from the parent on the partition that is named", commit.model);
+  require(commit.unit.index() >= chain.commits.size() || commit.digest == chain.commits[commit.unit.index()].digest,
           "what is trained again gives the same digest", commit.model);
-  require(announced_.contains({commit.worker, commit.model, commit.unit + 1, commit.attempt, commit.digest}),
+  require(announced_.contains({commit.worker, commit.model, after(commit.unit), commit.attempt, commit.digest}),
           "what is committed was announced by its worker", commit.model);
-  require(holds_(commit.worker, commit.model, commit.unit + 1, commit.digest),
+  require(holds_(commit.worker, commit.model, after(commit.unit), commit.digest),
           "what is committed lies on the disk of its worker", commit.model);
   require(!leases_.contains(commit.model), "a unit is committed when its lease has ended", commit.model);
 }
@@ -264,38 +265,37 @@ void Checker::judge_rollback(const record::Rollback& rollback) {
   require(!chain.quarantined && !chain.collected, "nothing is rolled back after the end", rollback.model);
   require(!leases_.contains(rollback.model), "a model rolls back when its lease has ended", rollback.model);
   const ModelId stored_as = chain.stored_as.value_or(rollback.model);
-  require(lost_(chain.holder, stored_as, static_cast<std::uint32_t>(chain.version)), "only what is lost is rolled back",
-          rollback.model);
+  require(lost_(chain.holder, stored_as, chain.version), "only what is lost is rolled back", rollback.model);
   require(connected_.size() == scenario_.itinerary.workers, "a rollback waits until all were heard of", rollback.model);
   for (const auto& [worker, states] : known_) {
     for (const HeldState& h : states) {
       const bool is_left = h.model == rollback.model && h.version > rollback.version && h.version < chain.version &&
-                           h.digest == chain.commits[h.version - 1].digest;
+                           h.digest == chain.commits[before(h.version).index()].digest;
       require(!is_left, "a rollback goes to the newest version that is left", rollback.model);
     }
   }
-  if (!chain.stored_as) forget(chain.holder, rollback.model, static_cast<std::uint32_t>(chain.version));
+  if (!chain.stored_as) forget(chain.holder, rollback.model, chain.version);
 }
 
-void Checker::judge_visit(ModelId model, std::uint32_t unit, PartitionId partition, WorkerId worker) const {
+void Checker::judge_visit(ModelId model, Unit unit, PartitionId partition, WorkerId worker) const {
   const Itinerary& itinerary = scenario_.itinerary;
   require(partition.value < itinerary.partitions &&
               partition.value * itinerary.workers / itinerary.partitions == worker.value,
           "a partition is visited where it lies", model);
   if (itinerary.order == Order::Fixed) {
     const std::uint32_t start = starts_[ancestor(model, unit).value % itinerary.partitions];
-    require(partition.value == (start + unit) % itinerary.partitions, "the order of visits is fixed", model);
+    require(partition.value == (start + unit.value) % itinerary.partitions, "the order of visits is fixed", model);
     return;
   }
   const auto found = written_.find(model);
   if (found == written_.end()) return;
   const Chain& chain = found->second;
-  if (unit < chain.commits.size()) {
-    require(chain.commits[unit].partition == partition, "what is trained again goes the same way", model);
+  if (unit.index() < chain.commits.size()) {
+    require(chain.commits[unit.index()].partition == partition, "what is trained again goes the same way", model);
     return;
   }
   for (const record::Commit& earlier : chain.commits) {
-    const bool same_epoch = earlier.unit / itinerary.partitions == unit / itinerary.partitions;
+    const bool same_epoch = epoch_of(earlier.unit) == epoch_of(unit);
     require(!same_epoch || earlier.partition != partition, "an epoch visits each partition once", model);
   }
 }
@@ -309,10 +309,9 @@ void Checker::judge(const action::SendLease& sent) {
   require(attempts_.insert(lease.attempt).second, "an attempt is never used again", lease.model);
   require(chain.records == on_disk_[lease.model].records, "no lease before the commit is durable", lease.model);
   require(!chain.quarantined && !chain.collected, "no lease after the end", lease.model);
-  require(lease.unit == chain.version, "the lease is for the unit that is due", lease.model);
-  require(lease.epoch == lease.unit / scenario_.itinerary.partitions, "the lease names the epoch of its unit",
-          lease.model);
-  require(lease.validate == ((lease.unit + 1) % scenario_.itinerary.partitions == 0), "epochs end with validation",
+  require(before(lease.unit) == chain.version, "the lease is for the unit that is due", lease.model);
+  require(lease.epoch == epoch_of(lease.unit), "the lease names the epoch of its unit", lease.model);
+  require(lease.validate == (number_of(lease.unit) % scenario_.itinerary.partitions == 0), "epochs end with validation",
           lease.model);
   require(alive_.contains(sent.peer.worker) && connected_[sent.peer.worker] == sent.peer.incarnation,
           "leases go to the living", lease.model);
@@ -321,9 +320,9 @@ void Checker::judge(const action::SendLease& sent) {
   judge_barrier(sent);
   require(lease.identity() == ancestor(lease.model, lease.unit), "a unit is trained as the model whose unit it is",
           lease.model);
-  require(lease.unit == 0 || lease.stored_as == chain.stored_as, "the lease says in whose name its parent is stored",
-          lease.model);
-  if (lease.unit == 0) {
+  require(is_first(lease.unit) || lease.stored_as == chain.stored_as,
+          "the lease says in whose name its parent is stored", lease.model);
+  if (is_first(lease.unit)) {
     require(!lease.source && lease.parent == Digest{}, "version 0 has no source", lease.model);
   } else {
     require(lease.parent == chain.digest(), "the lease names its parent", lease.model);
@@ -339,12 +338,14 @@ void Checker::judge(const action::SendLease& sent) {
 void Checker::judge_barrier(const action::SendLease& sent) const {
   const Lease& lease = sent.lease;
   const Chain& chain = on_disk_.at(lease.model);
-  if (lease.unit < chain.commits.size()) return;
+  if (lease.unit.index() < chain.commits.size()) return;
   require(!chain.stopped && !chain.paused, "who was stopped or paused trains no further", lease.model);
-  require(lease.epoch < chain.goal, "nobody trains longer than the search wants", lease.model);
-  const bool is_at_end = lease.unit % scenario_.itinerary.partitions == 0 && lease.epoch > 0;
-  if (!is_at_end || is_cured_later() || !barrier_->barrier_at(lease.epoch - 1)) return;
-  require(chain.born + lease.epoch - 1 < on_disk_.ticks, "models wait at a barrier until the decision is durable",
+  require(lease.epoch.value < chain.goal, "nobody trains longer than the search wants", lease.model);
+  const bool is_at_end = lease.unit.value % scenario_.itinerary.partitions == 0 && lease.epoch > Epoch{};
+  if (!is_at_end || is_cured_later()) return;
+  const Epoch ended{lease.epoch.value - 1};
+  if (!barrier_->barrier_at(ended)) return;
+  require(chain.born + ended.value < on_disk_.ticks, "models wait at a barrier until the decision is durable",
           lease.model);
 }
 
@@ -355,7 +356,7 @@ void Checker::judge(const action::Answer& answer) {
   };
   if (answer.verdict == Verdict::Stale) {
     require(!knows(written_) && !knows(on_disk_), "what is committed is not called stale", answer.model);
-    forget(answer.peer.worker, answer.model, answer.unit + 1);
+    forget(answer.peer.worker, answer.model, after(answer.unit));
   } else {
     require(knows(on_disk_), "only what is durable is called committed", answer.model);
   }
@@ -373,7 +374,7 @@ void Checker::judge(const action::Release& release) {
                 !written_[release.model].is_newest(release.version, release.attempt),
             "what is still needed is not released", release.model);
     const bool is_older = release.version < chain.version && std::any_of(known.begin(), known.end(), is_it) &&
-                          chain.knows(release.version - 1, release.attempt);
+                          chain.knows(before(release.version), release.attempt);
     require(!is_older || alive_.contains(chain.holder), "what may be the newest that is left is not released",
             release.model);
   }
@@ -388,7 +389,7 @@ void Checker::judge(const action::Release& release) {
 void Checker::judge(const action::SendCollect& collect) {
   const auto found = on_disk_.find(collect.model);
   require(found != on_disk_.end() && found->second.version == collect.version &&
-              found->second.commits.size() == collect.version && found->second.holder == collect.peer.worker,
+              found->second.commits.size() == collect.version.index() && found->second.holder == collect.peer.worker,
           "final states are fetched from where they lie", collect.model);
   require(!found->second.collected, "final states are fetched once", collect.model);
   require(has_ended(found->second), "only who has ended is collected", collect.model);
@@ -412,9 +413,8 @@ std::vector<Record> Checker::durable_records() const {
 void Checker::after_step(const Coordinator& coordinator, bool replay) {
   coordinator.check_invariants();
   for (const auto& [model, chain] : on_disk_) {
-    if (chain.version == 0 || chain.collected) continue;
-    require(holds_(chain.holder, chain.stored_as.value_or(model), static_cast<std::uint32_t>(chain.version),
-                   chain.digest()),
+    if (is_initial(chain.version) || chain.collected) continue;
+    require(holds_(chain.holder, chain.stored_as.value_or(model), chain.version, chain.digest()),
             "the newest durable state exists", model);
   }
   if (!replay) return;
@@ -434,17 +434,17 @@ void Checker::after_run(const Coordinator& coordinator) const {
     const Fate& expected = calm_.fates[model.id.index()];
     require(model.status == expected.status,
             "a model ends as it must, not " + to_string(model.status) + " (" + model.reason + ")", model.id);
-    require(model.version == expected.units && model.visits.size() == expected.units,
+    require(model.version == Version{expected.units} && model.visits.size() == expected.units,
             "a model trains as long as it must", model.id);
     if (model.status == Status::Quarantined) continue;
     Digest weights;  // the weights of the calm run
-    for (std::uint32_t unit = 0; unit < model.version; ++unit) {
+    for (Unit unit{}; unit < model.next_unit(); ++unit) {
       const ModelId who = calm_.ancestor(model.id, unit);
       const PartitionId partition =
           scenario_.itinerary.order == Order::Fixed
-              ? PartitionId{(starts_[who.value % starts_.size()] + unit) % scenario_.itinerary.partitions}
-              : model.visits[unit].partition;
-      weights = train_toy(weights, who, unit / scenario_.itinerary.partitions, partition);
+              ? PartitionId{(starts_[who.value % starts_.size()] + unit.value) % scenario_.itinerary.partitions}
+              : model.visit(unit).partition;
+      weights = train_toy(weights, who, epoch_of(unit), partition);
     }
     require(on_disk_.at(model.id).collected == weights.hex(), "the final weights are those of the calm run", model.id);
   }

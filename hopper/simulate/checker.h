@@ -33,9 +33,9 @@ namespace hop::hopper::simulate {
 class Checker {
  public:
   /// Whether the state lies on that disk, or would lie there without the troubles.
-  using Holds = std::function<bool(WorkerId, ModelId, std::uint32_t version, const Digest&)>;
+  using Holds = std::function<bool(WorkerId, ModelId, Version version, const Digest&)>;
   /// Whether troubles took it.
-  using Lost = std::function<bool(WorkerId, ModelId, std::uint32_t version)>;
+  using Lost = std::function<bool(WorkerId, ModelId, Version version)>;
 
   /// Both look at the simulated disks.
   Checker(const Scenario& scenario, Holds holds, Lost lost);
@@ -55,7 +55,7 @@ class Checker {
   void after_run(const Coordinator& coordinator) const;
 
   /// Whether the unit is durably committed. If so, another try must give the same digest.
-  bool is_done(ModelId model, std::uint32_t unit) const;
+  bool is_done(ModelId model, Unit unit) const;
   /// Leases that `worker` holds at this moment.
   std::vector<Lease> leases_of(WorkerId worker) const;
 
@@ -63,7 +63,7 @@ class Checker {
   // One model according to the records.
   struct Chain {
     std::vector<record::Commit> commits;  // the last commit of each unit
-    std::size_t version = 0;              // of the newest state
+    Version version;                      // of the newest state
     WorkerId holder;                      // of that version; meaningless for version 0
     std::uint64_t records = 0;
     std::optional<Parent> parent;
@@ -75,12 +75,12 @@ class Checker {
     bool quarantined = false;
     std::optional<std::string> collected;
 
-    Digest digest() const { return version == 0 ? Digest{} : commits[version - 1].digest; }
-    bool is_newest(std::uint32_t v, Attempt attempt) const {
-      return v > 0 && v == version && attempt == commits[v - 1].attempt;
+    Digest digest() const { return is_initial(version) ? Digest{} : commits[before(version).index()].digest; }
+    bool is_newest(Version v, Attempt attempt) const {
+      return !is_initial(v) && v == version && attempt == commits[before(v).index()].attempt;
     }
-    bool knows(std::uint32_t unit, Attempt attempt) const {
-      return unit < commits.size() && commits[unit].attempt == attempt;
+    bool knows(Unit unit, Attempt attempt) const {
+      return unit.index() < commits.size() && commits[unit.index()].attempt == attempt;
     }
   };
   struct Books : std::map<ModelId, Chain> {
@@ -91,9 +91,10 @@ class Checker {
   void decide(Books& books, const record::Ticked& ticked) const;
   void give_birth(Books& books, const record::Asked& asked) const;
   std::uint32_t epochs_done(const Chain& chain) const;
+  Epoch epoch_of(Unit unit) const;
   bool has_ended(const Chain& chain) const;
   bool is_cured_later() const { return scenario_.poison && scenario_.cured; }
-  ModelId ancestor(ModelId model, std::uint32_t unit) const;
+  ModelId ancestor(ModelId model, Unit unit) const;
 
   void hears(const event::WorkerUp& up);
   void hears(const event::WorkerDown& down);
@@ -117,11 +118,11 @@ class Checker {
   void judge_commit(const record::Commit& commit);
   void judge_rollback(const record::Rollback& rollback);
   void judge_barrier(const action::SendLease& sent) const;
-  void judge_visit(ModelId model, std::uint32_t unit, PartitionId partition, WorkerId worker) const;
+  void judge_visit(ModelId model, Unit unit, PartitionId partition, WorkerId worker) const;
 
   void end_lease(const Peer& peer, ModelId model, Attempt attempt);
   void leave(WorkerId worker);
-  void forget(WorkerId worker, ModelId model, std::uint32_t version);
+  void forget(WorkerId worker, ModelId model, Version version);
   void require(bool holds, const std::string& promise, ModelId model) const;
 
   const Scenario& scenario_;
@@ -135,7 +136,7 @@ class Checker {
   std::uint64_t durable_ = 0;
   Books written_, on_disk_;     // by all records, and by the durable ones
   std::set<Attempt> attempts_;  // ever used
-  std::set<std::tuple<WorkerId, ModelId, std::uint32_t, Attempt, Digest>> announced_;
+  std::set<std::tuple<WorkerId, ModelId, Version, Attempt, Digest>> announced_;
   std::map<ModelId, std::string> fetched_;
   // State that is lost with the coordinator:
   std::map<ModelId, std::pair<Peer, Lease>> leases_;

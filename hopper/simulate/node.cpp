@@ -77,11 +77,11 @@ void Node::receive(const action::Answer& message) {
 }
 
 void Node::receive(const action::Release& message) {
-  if (world_.dies(peer_.worker, Moment::GotRelease, message.model, message.version)) return;
+  if (world_.dies(peer_.worker, Moment::GotRelease, message.model, after(message.version))) return;
   step(event::Released{{message.model, message.version, message.attempt}});
 }
 
-Reading Node::give(ModelId model, std::uint32_t version) {
+Reading Node::give(ModelId model, Version version) {
   answer_ = {Reading::Kind::Unreachable, {}};
   step(event::Wanted{0, model, version});
   return answer_;
@@ -102,13 +102,13 @@ void Node::execute(const worker::action::Prepare& prepare) { step(event::Prepare
 
 void Node::execute(const worker::action::Fetch& fetch) {
   later(world_.transfer_time(), [this, lease = fetch.lease] {
-    arrive(lease, world_.fetch(peer_.worker, *lease.source, lease.parent_owner(), lease.unit));
+    arrive(lease, world_.fetch(peer_.worker, *lease.source, lease.parent_owner(), before(lease.unit)));
   });
 }
 
 void Node::execute(const worker::action::Read& read) {
   disk_.then({}, [this, life = life_, lease = read.lease] {
-    if (life == life_) arrive(lease, disk_.read(lease.parent_owner(), lease.unit));
+    if (life == life_) arrive(lease, disk_.read(lease.parent_owner(), before(lease.unit)));
   });
 }
 
@@ -162,14 +162,14 @@ void Node::saved(const HeldState& state) {
   if (world_.is_full()) return step(event::Broken{worker::Trouble::Disk, "no space left on device"});
   disk_.write(state);
   world_.wrote(peer_.worker, state.model, state.version);
-  if (alive_ && world_.dies(peer_.worker, Moment::OnDisk, state.model, state.version - 1)) return;
+  if (alive_ && world_.dies(peer_.worker, Moment::OnDisk, state.model, before(state.version))) return;
   step(event::Saved{state.attempt, state.digest});
 }
 
 void Node::execute(const worker::action::TellResult& tell) {
   const HeldState& s = tell.state;
-  world_.send(peer_, hopper::event::Result{peer_, s.model, s.version - 1, s.attempt, s.digest, s.metrics});
-  world_.dies(peer_.worker, Moment::SentResult, s.model, s.version - 1);
+  world_.send(peer_, hopper::event::Result{peer_, s.model, before(s.version), s.attempt, s.digest, s.metrics});
+  world_.dies(peer_.worker, Moment::SentResult, s.model, before(s.version));
 }
 
 void Node::execute(const worker::action::TellFailed& tell) {

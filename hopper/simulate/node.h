@@ -41,7 +41,7 @@ class Node {
   void receive(const action::Answer& message);
   void receive(const action::Release& message);
   /// The answer to somebody who wants a state.
-  Reading give(ModelId model, std::uint32_t version);
+  Reading give(ModelId model, Version version);
 
  private:
   void step(worker::Event event);

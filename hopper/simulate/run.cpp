@@ -166,7 +166,7 @@ class Cluster final : private World {
   }
   void send(const Peer&, Event event) override { step(std::move(event)); }
   Time transfer_time() const override { return to_time(options_.transfer_seconds); }
-  Reading fetch(WorkerId, WorkerId source, ModelId model, std::uint32_t version) override {
+  Reading fetch(WorkerId, WorkerId source, ModelId model, Version version) override {
     return nodes_[source.index()].give(model, version);
   }
   Time unit_time(WorkerId worker, const Lease& lease) override {
@@ -178,7 +178,7 @@ class Cluster final : private World {
     const Config& config = coordinator_.ledger().model(model).config;
     const double seconds =
         check_seconds("unit_seconds", options_.unit_seconds ? options_.unit_seconds(model, config) : 1);
-    Rng rng(hash64(experiment_.seed, "unit", {lease.model.value, lease.unit}));
+    Rng rng(hash64(experiment_.seed, "unit", {lease.model.value, lease.unit.value}));
     return seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
   }
 
@@ -188,7 +188,7 @@ class Cluster final : private World {
     const double seconds = seconds_[worker.index()];
     ++report_.units;
     trained_seconds_ += seconds;
-    return {metrics_of(lease, seconds), Digest{lease.identity().value, lease.unit + std::uint64_t{1}}};
+    return {metrics_of(lease, seconds), Digest{lease.identity().value, number_of(lease.unit)}};
   }
 
   UnitMetrics metrics_of(const Lease& lease, double seconds) const {
@@ -196,7 +196,7 @@ class Cluster final : private World {
     metrics.rows = 1;
     metrics.seconds = seconds;
     EpochMetrics epoch;
-    epoch.train_loss = 1.0 / (1 + lease.epoch);
+    epoch.train_loss = 1.0 / number_of(lease.epoch);
     if (options_.metrics) {
       const ModelId model = lease.identity();
       epoch = options_.metrics(model, coordinator_.ledger().model(model).config, lease.epoch);

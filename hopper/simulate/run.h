@@ -17,7 +17,7 @@ struct RunOptions {
   double transfer_seconds = 0.05;  ///< of one state between two workers
   double sync_seconds = 0.002;     ///< of one sync of the journal
   /// What the search is told after an epoch; valid_loss and train_loss count. Default: 1 / (1 + epoch).
-  std::function<EpochMetrics(ModelId model, const Config& config, std::uint32_t epoch)> metrics{};
+  std::function<EpochMetrics(ModelId model, const Config& config, Epoch epoch)> metrics{};
   std::uint64_t most_units = 0;  ///< ends the simulation after so many units; 0: when the run is over
 };
 

@@ -61,8 +61,8 @@ void draw_search(Rng& rng, Scenario& s) {
 
 }  // namespace
 
-Time unit_time(const Scenario& s, WorkerId worker, ModelId model, std::uint32_t unit) {
-  Rng rng(hash64(s.seed, "unit", {model.value, unit}));
+Time unit_time(const Scenario& s, WorkerId worker, ModelId model, Unit unit) {
+  Rng rng(hash64(s.seed, "unit", {model.value, unit.value}));
   const double factor = (1 - s.jitter + 2 * s.jitter * rng.uniform()) * s.slowness[worker.index()];
   return Time(
       static_cast<Time::rep>(static_cast<double>(s.unit_time[model.index() % s.unit_time.size()].count()) * factor));
@@ -93,7 +93,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   s.restart_time = milliseconds(rng.between(1, 800));
   s.troubles = draw_troubles(rng);
 
-  s.bad_unit = rng.below(s.itinerary.units());
+  s.bad_unit = Unit{rng.below(s.itinerary.units())};
   if (rng.chance(0.1)) s.divergent = ModelId{rng.below(s.models)};
   s.in_order = rng.chance(0.3);
   if (rng.chance(0.1)) {

@@ -79,11 +79,11 @@ struct Scenario {
   std::optional<ModelId> poison{};     ///< a model that crashes each worker that trains its unit `bad_unit`
   bool cured = false;                  ///< it crashes workers until it is quarantined; then it is retried and behaves
   std::optional<ModelId> divergent{};  ///< a model whose loss is infinite at its unit `bad_unit`
-  std::uint32_t bad_unit = 0;
+  Unit bad_unit{};
 };
 
 /// The time that `worker` takes for the unit: a function of the scenario alone.
-Time unit_time(const Scenario& scenario, WorkerId worker, ModelId model, std::uint32_t unit);
+Time unit_time(const Scenario& scenario, WorkerId worker, ModelId model, Unit unit);
 
 /// A scenario drawn from a seed: order, sizes, speeds and troubles of every kind.
 Scenario draw_scenario(std::uint64_t seed);

@@ -39,18 +39,18 @@ Simulation::Simulation(Scenario scenario, Step step, WorkerStep worker_step)
       from_worker_(scenario_.itinerary.workers),
       checker_(
           scenario_,
-          [this](WorkerId worker, ModelId model, std::uint32_t version, const Digest& digest) {
+          [this](WorkerId worker, ModelId model, Version version, const Digest& digest) {
             const HeldState* state = nodes_[worker.index()]->disk().find(model, version);
             return (state != nullptr && state->digest == digest) || taken_.contains({worker, model, version});
           },
-          [this](WorkerId worker, ModelId model, std::uint32_t version) {
+          [this](WorkerId worker, ModelId model, Version version) {
             return taken_.contains({worker, model, version});
           }) {
   World& world = *this;
   for (std::uint32_t w = 0; w < scenario_.itinerary.workers; ++w) {
     nodes_.push_back(std::make_unique<Node>(WorkerId{w}, world));
     worker_checkers_.emplace_back(
-        [&disk = nodes_.back()->disk()](ModelId model, std::uint32_t version) { return disk.file(model, version); });
+        [&disk = nodes_.back()->disk()](ModelId model, Version version) { return disk.file(model, version); });
   }
 }
 
@@ -179,7 +179,7 @@ void Simulation::count(const Event& event, const std::vector<Action>& actions) {
     if (std::holds_alternative<record::Retry>(append->record)) ++summary_.retried;
     if (const auto* rollback = std::get_if<record::Rollback>(&append->record)) {
       ++summary_.rollbacks;
-      if (rollback->version > 0) ++summary_.spared;
+      if (!is_initial(rollback->version)) ++summary_.spared;
     }
     const bool commit = std::holds_alternative<record::Commit>(append->record);
     if (commit && std::holds_alternative<event::WorkerUp>(event)) ++summary_.adopted;
@@ -280,7 +280,7 @@ void Simulation::send(const Peer& from, Event event) {
   if (result && trouble(scenario_.troubles.lose_connection)) lose_connection(from.worker);
 }
 
-Reading Simulation::fetch(WorkerId reader, WorkerId source, ModelId model, std::uint32_t version) {
+Reading Simulation::fetch(WorkerId reader, WorkerId source, ModelId model, Version version) {
   Node& node = *nodes_[source.index()];
   if (!node.connected() || !reach(reader, source) || trouble(scenario_.troubles.unreachable)) {
     return {Reading::Kind::Unreachable, {}};

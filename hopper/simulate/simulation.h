@@ -77,16 +77,16 @@ class Simulation final : private World {
   std::vector<worker::Action> step(WorkerId id, worker::Jobs& jobs, const worker::Event& event) override;
   void send(const Peer& from, Event event) override;
   Time transfer_time() const override { return scenario_.transfer_time; }
-  Reading fetch(WorkerId reader, WorkerId source, ModelId model, std::uint32_t version) override;
+  Reading fetch(WorkerId reader, WorkerId source, ModelId model, Version version) override;
   Time unit_time(WorkerId worker, const Lease& lease) override;
   std::pair<UnitMetrics, Digest> train(WorkerId worker, const Lease& lease, const Digest& parent) override;
   Time save_time() override { return scenario_.save_time + stall(); }
   Time delete_time() override { return stall(); }
-  void wrote(WorkerId worker, ModelId model, std::uint32_t version) override { taken_.erase({worker, model, version}); }
-  bool dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) override;
+  void wrote(WorkerId worker, ModelId model, Version version) override { taken_.erase({worker, model, version}); }
+  bool dies(WorkerId worker, Moment moment, ModelId model, Unit unit) override;
   bool unit_fails(const Lease& lease) override;
   bool is_full() override { return trouble(scenario_.troubles.full_disk); }
-  bool is_torn(WorkerId worker, ModelId model, std::uint32_t version) override;
+  bool is_torn(WorkerId worker, ModelId model, Version version) override;
   void ended(const Peer& peer, worker::Trouble trouble) override;
 
   // The coordinator's process.
@@ -137,8 +137,8 @@ class Simulation final : private World {
   Rng rng_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<WorkerChecker> worker_checkers_;
-  std::set<std::tuple<WorkerId, ModelId, std::uint32_t>> taken_;  // states that a disk lost or damaged
-  std::map<std::pair<WorkerId, WorkerId>, Time> apart_;           // until when two workers cannot reach each other
+  std::set<std::tuple<WorkerId, ModelId, Version>> taken_;  // states that a disk lost or damaged
+  std::map<std::pair<WorkerId, WorkerId>, Time> apart_;     // until when two workers cannot reach each other
   bool is_cured_ = false;
   std::vector<Incarnation> cut_;               // per worker: messages on the wire of this incarnation are lost
   std::vector<Time> to_worker_, from_worker_;  // when the last message of an ordered link arrives

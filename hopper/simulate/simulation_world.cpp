@@ -24,7 +24,7 @@ Time Simulation::unit_time(WorkerId worker, const Lease& lease) {
 
 std::pair<UnitMetrics, Digest> Simulation::train(WorkerId worker, const Lease& lease, const Digest& parent) {
   UnitMetrics metrics;
-  metrics.train_loss = 1.0 / (1 + lease.unit);
+  metrics.train_loss = 1.0 / number_of(lease.unit);
   metrics.rows = 100;
   metrics.state_bytes = kStateBytes;
   metrics.seconds = std::chrono::duration<double>(unit_time(worker, lease)).count();
@@ -46,7 +46,7 @@ bool Simulation::trouble(double probability) {
   return probability > 0 && queue_.now() < scenario_.troubles.until && rng_.chance(probability);
 }
 
-bool Simulation::dies(WorkerId worker, Moment moment, ModelId model, std::uint32_t unit) {
+bool Simulation::dies(WorkerId worker, Moment moment, ModelId model, Unit unit) {
   if (scenario_.poison == model && unit == scenario_.bad_unit && moment == Moment::Training && !is_cured_) {
     kill(worker, true);
     return true;
@@ -114,7 +114,7 @@ void Simulation::take(Node& node, const HeldState& state) {
   node.disk().harm(state.model, state.version, rng_.chance(0.5) ? Damage::Rotten : Damage::Unreadable);
 }
 
-bool Simulation::is_torn(WorkerId worker, ModelId model, std::uint32_t version) {
+bool Simulation::is_torn(WorkerId worker, ModelId model, Version version) {
   if (!trouble(scenario_.troubles.tear)) return false;
   ++summary_.torn;
   taken_.insert({worker, model, version});

@@ -46,20 +46,20 @@ class ToyDisk {
     files_[{state.model, state.version}] = {state, damage};
   }
   /// Removes whatever has this name.
-  void remove(ModelId model, std::uint32_t version) { files_.erase({model, version}); }
-  void harm(ModelId model, std::uint32_t version, Damage damage) { files_.at({model, version}).damage = damage; }
+  void remove(ModelId model, Version version) { files_.erase({model, version}); }
+  void harm(ModelId model, Version version, Damage damage) { files_.at({model, version}).damage = damage; }
   /// A file with its bytes as they were written, or null.
-  const HeldState* find(ModelId model, std::uint32_t version) const {
+  const HeldState* find(ModelId model, Version version) const {
     const auto file = files_.find({model, version});
     return file == files_.end() || file->second.damage != Damage::None ? nullptr : &file->second.state;
   }
   /// A file, damaged or not.
-  std::optional<HeldState> file(ModelId model, std::uint32_t version) const {
+  std::optional<HeldState> file(ModelId model, Version version) const {
     const auto found = files_.find({model, version});
     return found == files_.end() ? std::nullopt : std::optional(found->second.state);
   }
   /// Reads a file. One that fails its check is set aside.
-  Reading read(ModelId model, std::uint32_t version) {
+  Reading read(ModelId model, Version version) {
     const auto file = files_.find({model, version});
     if (file == files_.end()) return {Reading::Kind::Lost, {}};
     if (file->second.damage == Damage::Unreadable) return {Reading::Kind::Unreadable, {}};
@@ -85,7 +85,7 @@ class ToyDisk {
     Damage damage = Damage::None;
   };
   World& world_;
-  std::map<std::pair<ModelId, std::uint32_t>, File> files_;
+  std::map<std::pair<ModelId, Version>, File> files_;
   Time free_at_{};
   std::uint64_t waiting_ = 0;
   std::uint64_t power_ = 0;

@@ -37,15 +37,15 @@ class Coins final : public Search {
     if (next_ >= std::min(allowed_, scenario_.models)) return std::nullopt;
     return toy_proposal(next_++);
   }
-  void tell(ModelId model, std::uint32_t epoch, const EpochMetrics&) override {
+  void tell(ModelId model, Epoch epoch, const EpochMetrics&) override {
     ++allowed_;
-    const bool is_last = epoch + 1 == scenario_.itinerary.epochs;
-    if (!is_last && coin(scenario_, "stop", {model.value, epoch}, 3))
+    const bool is_last = number_of(epoch) == scenario_.itinerary.epochs;
+    if (!is_last && coin(scenario_, "stop", {model.value, epoch.value}, 3))
       orders_.push_back(SearchOrder::stop(model, "tails"));
   }
   void withdrawn(ModelId, Withdrawal) override { ++allowed_; }
   std::vector<SearchOrder> end_of_tick() override { return std::exchange(orders_, {}); }
-  bool barrier_at(std::uint32_t) const override { return true; }
+  bool barrier_at(Epoch) const override { return true; }
 
  private:
   const Scenario& scenario_;
@@ -66,8 +66,8 @@ class Evolving final : public AllAtOnce {
     goals_[model] = proposal.epochs;
     if (proposal.parent) ++clones_;
   }
-  void tell(ModelId model, std::uint32_t epoch, const EpochMetrics&) override {
-    if (epoch + 1 < goals_[model]) told_.emplace_back(model, epoch);
+  void tell(ModelId model, Epoch epoch, const EpochMetrics&) override {
+    if (number_of(epoch) < goals_[model]) told_.emplace_back(model, epoch);
   }
   std::vector<SearchOrder> end_of_tick() override {
     ++tick_;
@@ -82,12 +82,12 @@ class Evolving final : public AllAtOnce {
     for (const auto& [model, epoch] : std::exchange(told_, {})) act(model, epoch);
     return orders_;
   }
-  bool barrier_at(std::uint32_t epoch) const override { return !coin(scenario_, "barrier", {epoch}, 4); }
+  bool barrier_at(Epoch epoch) const override { return !coin(scenario_, "barrier", {epoch.value}, 4); }
 
  private:
-  void act(ModelId model, std::uint32_t epoch) {
+  void act(ModelId model, Epoch epoch) {
     const std::uint64_t side = hash64(scenario_.seed, "act", {tick_, model.value}) % 8;
-    const bool may_clone = clones_ < scenario_.most_clones && !clone_ && epoch + 1 < scenario_.itinerary.epochs;
+    const bool may_clone = clones_ < scenario_.most_clones && !clone_ && number_of(epoch) < scenario_.itinerary.epochs;
     if (side < 3 && may_clone) clone_ = {{{"index", std::int64_t{100} + tick_}}, Parent{model, epoch}, 0};
     if (!barrier_at(epoch)) return;
     if (side == 2 || side == 3) orders_.push_back(SearchOrder::stop(model, "replaced"));
@@ -96,7 +96,8 @@ class Evolving final : public AllAtOnce {
       paused_.push_back(model);
     }
     if (side == 5) {
-      goals_[model] = epoch + 1 + static_cast<std::uint32_t>(hash64(scenario_.seed, "goal", {tick_, model.value}) % 2);
+      goals_[model] =
+          number_of(epoch) + static_cast<std::uint32_t>(hash64(scenario_.seed, "goal", {tick_, model.value}) % 2);
       orders_.push_back(SearchOrder::set_epochs(model, goals_[model], "shorter"));
     }
   }
@@ -104,7 +105,7 @@ class Evolving final : public AllAtOnce {
   const Scenario& scenario_;
   std::uint32_t tick_ = 0, clones_ = 0;
   std::map<ModelId, std::uint32_t> goals_;
-  std::vector<std::pair<ModelId, std::uint32_t>> told_;
+  std::vector<std::pair<ModelId, Epoch>> told_;
   std::vector<ModelId> paused_;
   std::vector<SearchOrder> orders_;
   std::optional<Proposal> clone_;
@@ -127,8 +128,8 @@ class Log final : public Search {
     hear_("asked " + std::to_string(model.value) + " " + proposal.config.to_text());
     search_->asked(model, proposal);
   }
-  void tell(ModelId model, std::uint32_t epoch, const EpochMetrics& metrics) override {
-    hear_("told " + std::to_string(model.value) + " epoch " + std::to_string(epoch));
+  void tell(ModelId model, Epoch epoch, const EpochMetrics& metrics) override {
+    hear_("told " + std::to_string(model.value) + " epoch " + to_string(epoch));
     search_->tell(model, epoch, metrics);
   }
   void withdrawn(ModelId model, Withdrawal why) override {
@@ -139,7 +140,7 @@ class Log final : public Search {
     hear_("tick");
     return search_->end_of_tick();
   }
-  bool barrier_at(std::uint32_t epoch) const override { return search_->barrier_at(epoch); }
+  bool barrier_at(Epoch epoch) const override { return search_->barrier_at(epoch); }
 
  private:
   std::unique_ptr<Search> search_;
@@ -169,7 +170,7 @@ class Calm {
     while (std::optional<Proposal> proposal = search_.ask()) {
       Fate fate;
       fate.parent = proposal->parent;
-      if (fate.parent) fate.units = fate.inherited = (fate.parent->epoch + 1) * s_.itinerary.partitions;
+      if (fate.parent) fate.units = fate.inherited = number_of(fate.parent->epoch) * s_.itinerary.partitions;
       if (proposal->epochs == 0) proposal->epochs = s_.itinerary.epochs;
       search_.asked(ModelId{static_cast<std::uint32_t>(run_.fates.size())}, *proposal);
       run_.fates.push_back(fate);
@@ -184,7 +185,7 @@ class Calm {
       Fate& fate = run_.fates[m];
       if (fate.status != Status::Running) continue;
       any = true;
-      const std::uint32_t epoch = fate.units / s_.itinerary.partitions;
+      const Epoch epoch{fate.units / s_.itinerary.partitions};
       for (std::uint32_t i = 0; i < s_.itinerary.partitions && fate.status == Status::Running; ++i)
         train(ModelId{m}, fate);
       if (fate.status != Status::Running) {
@@ -194,13 +195,13 @@ class Calm {
       EpochMetrics metrics;
       metrics.valid_accuracy = toy_accuracy(s_, ModelId{m}, epoch);
       search_.tell(ModelId{m}, epoch, metrics);
-      if (epoch + 1 == goals_[m]) fate.status = Status::Finished;
+      if (number_of(epoch) == goals_[m]) fate.status = Status::Finished;
     }
     return any;
   }
 
   void train(ModelId model, Fate& fate) const {
-    const bool is_bad = fate.units == s_.bad_unit;
+    const bool is_bad = Unit{fate.units} == s_.bad_unit;
     if (is_bad && s_.poison == model && !s_.cured) {
       fate.status = Status::Quarantined;
       return;
@@ -235,8 +236,8 @@ class Calm {
 
 }  // namespace
 
-double toy_accuracy(const Scenario& s, ModelId model, std::uint32_t epoch) {
-  return static_cast<double>(hash64(s.seed, "accuracy", {model.value, epoch}) % 1000) / 1000;
+double toy_accuracy(const Scenario& s, ModelId model, Epoch epoch) {
+  return static_cast<double>(hash64(s.seed, "accuracy", {model.value, epoch.value}) % 1000) / 1000;
 }
 
 std::unique_ptr<Search> make_search(const Scenario& scenario) {
@@ -253,8 +254,8 @@ std::unique_ptr<Search> make_search(const Scenario& scenario) {
   return nullptr;
 }
 
-ModelId CalmRun::ancestor(ModelId model, std::uint32_t unit) const {
-  while (unit < fates[model.index()].inherited) model = fates[model.index()].parent->model;
+ModelId CalmRun::ancestor(ModelId model, Unit unit) const {
+  while (unit.value < fates[model.index()].inherited) model = fates[model.index()].parent->model;
   return model;
 }
 

@@ -17,7 +17,7 @@ namespace hop::hopper::simulate {
 std::unique_ptr<Search> make_search(const Scenario& scenario);
 
 /// What a worker measures at the end of an epoch: a function of the scenario alone.
-double toy_accuracy(const Scenario& scenario, ModelId model, std::uint32_t epoch);
+double toy_accuracy(const Scenario& scenario, ModelId model, Epoch epoch);
 
 /// The fate that a model must have, with any troubles.
 struct Fate {
@@ -33,7 +33,7 @@ struct CalmRun {
   std::vector<std::string> calls{};  ///< that the search hears, in order
 
   /// The model whose unit this is.
-  ModelId ancestor(ModelId model, std::uint32_t unit) const;
+  ModelId ancestor(ModelId model, Unit unit) const;
 };
 CalmRun calm_run(const Scenario& scenario);
 

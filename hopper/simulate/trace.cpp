@@ -13,7 +13,7 @@ std::string text(Attempt attempt) { return number("attempt ", attempt.value); }
 struct RecordWriter {
   std::string operator()(const record::Reserve& r) const { return " RESERVE until" + number("", r.until.value); }
   std::string operator()(const record::Commit& r) const {
-    return " COMMIT" + text(r.model) + number("unit ", r.unit) + number("partition ", r.partition.value) +
+    return " COMMIT" + text(r.model) + number("unit ", r.unit.value) + number("partition ", r.partition.value) +
            number("w", r.worker.value) + text(r.attempt);
   }
   std::string operator()(const record::Quarantine& r) const { return " QUARANTINE" + text(r.model) + ": " + r.reason; }
@@ -22,13 +22,13 @@ struct RecordWriter {
     return " ARITHMETIC" + number("w", r.worker.value) + ": " + r.text;
   }
   std::string operator()(const record::Rollback& r) const {
-    return " ROLLBACK" + text(r.model) + number("to version ", r.version) +
+    return " ROLLBACK" + text(r.model) + number("to version ", r.version.value) +
            (r.worker ? " on" + number("w", r.worker->value) + text(r.attempt) : "") + ": " + r.reason;
   }
   std::string operator()(const record::Retry& r) const { return " RETRY" + text(r.model); }
   std::string operator()(const record::Asked& r) const {
     return " ASKED" + text(r.model) + " " + r.config.to_text() + number("epochs ", r.epochs) +
-           (r.parent ? " from" + text(r.parent->model) + number("epoch ", r.parent->epoch) : "") +
+           (r.parent ? " from" + text(r.parent->model) + number("epoch ", r.parent->epoch.value) : "") +
            (r.place ? " on" + number("w", r.place->worker.value) : "");
   }
   std::string operator()(const record::Ordered& r) const {
@@ -50,17 +50,17 @@ struct EventWriter {
   std::string operator()(const event::WorkerUp& e) const {
     std::string line = "WORKER_UP" + text(e.peer);
     for (const HeldState& h : e.held)
-      line += " holds" + text(h.model) + number("version ", h.version) + text(h.attempt);
+      line += " holds" + text(h.model) + number("version ", h.version.value) + text(h.attempt);
     return line;
   }
   std::string operator()(const event::WorkerDown& e) const { return "WORKER_DOWN" + text(e.peer); }
   std::string operator()(const event::Result& e) const {
-    return "RESULT" + text(e.peer) + text(e.model) + number("unit ", e.unit) + text(e.attempt);
+    return "RESULT" + text(e.peer) + text(e.model) + number("unit ", e.unit.value) + text(e.attempt);
   }
   std::string operator()(const event::UnitFailed& e) const {
     static constexpr const char* kFailures[] = {"source unreachable", "out of memory", "error",
                                                 "cancelled",          "state lost",    "state damaged"};
-    return "UNIT_FAILED" + text(e.peer) + text(e.model) + number("unit ", e.unit) + text(e.attempt) + ": " +
+    return "UNIT_FAILED" + text(e.peer) + text(e.model) + number("unit ", e.unit.value) + text(e.attempt) + ": " +
            kFailures[static_cast<std::size_t>(e.failure)] + " " + e.text;
   }
   std::string operator()(const event::Synced& e) const { return "SYNCED" + number("", e.sequence); }
@@ -78,7 +78,7 @@ struct ActionWriter {
     return "APPEND" + number("", a.sequence) + std::visit(RecordWriter{}, a.record);
   }
   std::string operator()(const action::SendLease& a) const {
-    return "SEND_LEASE" + text(a.peer) + text(a.lease.model) + number("unit ", a.lease.unit) +
+    return "SEND_LEASE" + text(a.peer) + text(a.lease.model) + number("unit ", a.lease.unit.value) +
            number("partition ", a.lease.partition.value) + text(a.lease.attempt) +
            (a.lease.source ? " from" + number("w", a.lease.source->value) : "") +
            (a.lease.trained_as ? " as" + text(*a.lease.trained_as) : "") +
@@ -88,14 +88,14 @@ struct ActionWriter {
     return "CANCEL_LEASE" + text(a.peer) + text(a.model) + text(a.attempt);
   }
   std::string operator()(const action::Answer& a) const {
-    return "ANSWER" + text(a.peer) + text(a.model) + number("unit ", a.unit) + text(a.attempt) +
+    return "ANSWER" + text(a.peer) + text(a.model) + number("unit ", a.unit.value) + text(a.attempt) +
            (a.verdict == Verdict::Committed ? " COMMITTED" : " STALE");
   }
   std::string operator()(const action::Release& a) const {
-    return "RELEASE" + text(a.peer) + text(a.model) + number("version ", a.version) + text(a.attempt);
+    return "RELEASE" + text(a.peer) + text(a.model) + number("version ", a.version.value) + text(a.attempt);
   }
   std::string operator()(const action::SendCollect& a) const {
-    return "COLLECT" + text(a.peer) + text(a.model) + number("version ", a.version);
+    return "COLLECT" + text(a.peer) + text(a.model) + number("version ", a.version.value);
   }
   std::string operator()(const action::SetTimer& a) const {
     return "SET_TIMER" + number("at ", static_cast<std::uint64_t>(a.at.count()));

@@ -17,7 +17,7 @@ void require(bool holds, const char* promise, ModelId model) {
 
 }  // namespace
 
-WorkerChecker::Unit& WorkerChecker::known(Attempt attempt, const char* promise, ModelId model) {
+WorkerChecker::Watched& WorkerChecker::known(Attempt attempt, const char* promise, ModelId model) {
   const auto unit = units_.find(attempt);
   require(unit != units_.end(), promise, model);
   return unit->second;
@@ -40,9 +40,9 @@ void WorkerChecker::note(const event::Opened& opened) {
 }
 
 void WorkerChecker::note(const event::Leased& leased) {
-  Unit unit;
+  Watched unit;
   unit.lease = leased.lease;
-  unit.is_here = leased.source.empty() && leased.lease.unit > 0;
+  unit.is_here = leased.source.empty() && !is_first(leased.lease.unit);
   units_.try_emplace(leased.lease.attempt, std::move(unit));
 }
 
@@ -52,7 +52,7 @@ void WorkerChecker::note(const event::Cancelled& cancelled) {
 }
 
 void WorkerChecker::note(const event::Answered& answered) {
-  if (answered.verdict == Verdict::Stale) must_delete({answered.model, answered.unit + 1, answered.attempt});
+  if (answered.verdict == Verdict::Stale) must_delete({answered.model, after(answered.unit), answered.attempt});
 }
 
 // If the state lies here. An order that is repeated may find it on its way out.
@@ -66,8 +66,8 @@ void WorkerChecker::must_delete(const worker::StateName& state) {
 // Whether a newer state of this name is on its way to the disk, or there.
 bool WorkerChecker::is_replaced(const worker::StateName& state) const {
   return std::any_of(units_.begin(), units_.end(), [&](const auto& entry) {
-    const Unit& unit = entry.second;
-    const bool has_its_name = unit.lease.model == state.model && unit.lease.unit + 1 == state.version;
+    const Watched& unit = entry.second;
+    const bool has_its_name = unit.lease.model == state.model && after(unit.lease.unit) == state.version;
     return has_its_name && entry.first > state.attempt && unit.trained && !unit.given_up;
   });
 }
@@ -103,17 +103,17 @@ void WorkerChecker::judge(const action::Offer& offer) const {
 }
 
 void WorkerChecker::judge(const action::Prepare& prepare) {
-  Unit& unit = known(prepare.lease.attempt, "only what was leased is taken up", prepare.lease.model);
+  Watched& unit = known(prepare.lease.attempt, "only what was leased is taken up", prepare.lease.model);
   require(!std::exchange(unit.prepared, true), "an attempt is taken up once", prepare.lease.model);
 }
 
 void WorkerChecker::judge(const action::Train& train) {
   const ModelId model = train.lease.model;
-  Unit& unit = known(train.lease.attempt, "only what was leased is trained", model);
+  Watched& unit = known(train.lease.attempt, "only what was leased is trained", model);
   require(unit.lease == train.lease, "a unit is trained as it was leased", model);
   require(!unit.given_up, "what was given back is not trained", model);
   require(!std::exchange(unit.begun, true), "a unit is trained once", model);
-  require(unit.lease.unit == 0 || unit.parent == unit.lease.parent, "a unit is trained on the parent of its lease",
+  require(is_first(unit.lease.unit) || unit.parent == unit.lease.parent, "a unit is trained on the parent of its lease",
           model);
   for (const auto& [attempt, other] : units_) {
     const bool is_over = other.given_up || other.trained;
@@ -130,7 +130,7 @@ void WorkerChecker::judge(const action::Save& save) const {
 
 void WorkerChecker::judge(const action::TellResult& tell) {
   const ModelId model = tell.state.model;
-  Unit& unit = known(tell.state.attempt, "only what was leased is told", model);
+  Watched& unit = known(tell.state.attempt, "only what was leased is told", model);
   require(unit.file.has_value(), "a result is told when its file is durable", model);
   require(unit.file == tell.state.digest, "a result names the digest of its file", model);
   require(!std::exchange(unit.told, true), "a result is told once", model);
@@ -138,7 +138,7 @@ void WorkerChecker::judge(const action::TellResult& tell) {
 
 void WorkerChecker::judge(const action::TellFailed& tell) {
   const ModelId model = tell.lease.model;
-  Unit& unit = known(tell.lease.attempt, "only what was leased is given back", model);
+  Watched& unit = known(tell.lease.attempt, "only what was leased is given back", model);
   require(!unit.told && !std::exchange(unit.given_up, true), "a lease is given back once", model);
   const auto has_met = [&](Failure failure) {
     return std::find(unit.failures.begin(), unit.failures.end(), failure) != unit.failures.end();

@@ -27,7 +27,7 @@ namespace hop::hopper::simulate {
 class WorkerChecker {
  public:
   /// The file of this model and version on the disk of the worker, whole or not; null if there is none.
-  using File = std::function<std::optional<HeldState>(ModelId, std::uint32_t version)>;
+  using File = std::function<std::optional<HeldState>(ModelId, Version version)>;
 
   explicit WorkerChecker(File file) : file_(std::move(file)) {}
 
@@ -37,7 +37,7 @@ class WorkerChecker {
   void after_step();
 
  private:
-  struct Unit {
+  struct Watched {
     Lease lease;
     std::optional<Digest> parent;  // that arrived
     std::optional<Digest> file;    // that was saved
@@ -74,13 +74,13 @@ class WorkerChecker {
   template <class A>
   void judge(const A&) const {}
 
-  Unit& known(Attempt attempt, const char* promise, ModelId model);
+  Watched& known(Attempt attempt, const char* promise, ModelId model);
   void must_delete(const worker::StateName& state);
   bool is_replaced(const worker::StateName& state) const;
 
   File file_;
   std::vector<HeldState> found_;  // on the disk when this life began
-  std::map<Attempt, Unit> units_;
+  std::map<Attempt, Watched> units_;
   std::vector<worker::StateName> released_;  // by the coordinator
   std::optional<worker::StateName> owed_;    // must be deleted in this step
   std::optional<Attempt> dropped_;           // must be given back in this step

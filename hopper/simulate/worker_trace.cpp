@@ -10,11 +10,13 @@ namespace action = worker::action;
 
 std::string number(const char* name, std::uint64_t value) { return std::string(" ") + name + std::to_string(value); }
 std::string text(Attempt attempt) { return number("attempt ", attempt.value); }
-std::string text(ModelId model, std::uint32_t version) {
-  return number("m", model.value) + number("version ", version);
+std::string text(ModelId model, Version version) {
+  return number("m", model.value) + number("version ", version.value);
 }
 std::string text(const worker::StateName& s) { return text(s.model, s.version) + text(s.attempt); }
-std::string text(const Lease& l) { return number("m", l.model.value) + number("unit ", l.unit) + text(l.attempt); }
+std::string text(const Lease& l) {
+  return number("m", l.model.value) + number("unit ", l.unit.value) + text(l.attempt);
+}
 std::string text(Failure failure) {
   static constexpr std::array kFailures{"source unreachable", "out of memory", "error",
                                         "cancelled",          "state lost",    "state damaged"};

@@ -33,7 +33,7 @@ class World {
   /// How long a state is on its way from one worker to another.
   virtual Time transfer_time() const = 0;
   /// A copy of another worker's state, if that worker lives, can be reached and has it.
-  virtual Reading fetch(WorkerId reader, WorkerId source, ModelId model, std::uint32_t version) = 0;
+  virtual Reading fetch(WorkerId reader, WorkerId source, ModelId model, Version version) = 0;
 
   /// How long the worker trains this unit.
   virtual Time unit_time(WorkerId worker, const Lease& lease) = 0;
@@ -44,15 +44,15 @@ class World {
   virtual Time delete_time() { return {}; }
 
   /// The state is on the disk: troubles of an older state in its place no longer count.
-  virtual void wrote(WorkerId, ModelId, std::uint32_t /*version*/) {}
+  virtual void wrote(WorkerId, ModelId, Version /*version*/) {}
   /// Whether the worker dies at this moment of a unit. If it does, nothing that it does afterwards counts.
-  virtual bool dies(WorkerId, Moment, ModelId, std::uint32_t /*unit*/) { return false; }
+  virtual bool dies(WorkerId, Moment, ModelId, Unit /*unit*/) { return false; }
   /// Whether training this unit throws.
   virtual bool unit_fails(const Lease&) { return false; }
   /// Whether the disk has no room for a new state.
   virtual bool is_full() { return false; }
   /// Whether a state that a dying worker was writing is left under its name, incomplete.
-  virtual bool is_torn(WorkerId, ModelId, std::uint32_t /*version*/) { return false; }
+  virtual bool is_torn(WorkerId, ModelId, Version /*version*/) { return false; }
   /// The worker ended its life by itself.
   virtual void ended(const Peer&, worker::Trouble) {}
 };

@@ -18,7 +18,7 @@ namespace hop::hopper::worker {
 /// A state of a model as a thing that lies somewhere: version `version`, left by `attempt`.
 struct StateName {
   ModelId model{};
-  std::uint32_t version = 0;
+  Version version{};
   Attempt attempt{};
   bool operator==(const StateName&) const = default;
 };
@@ -50,7 +50,7 @@ struct Cancelled {
 /// From the coordinator: the answer to a result.
 struct Answered {
   ModelId model{};
-  std::uint32_t unit = 0;
+  Unit unit{};
   Attempt attempt{};
   Verdict verdict = Verdict::Stale;
 };
@@ -62,7 +62,7 @@ struct Released {
 struct Wanted {
   std::uint64_t ticket = 0;
   ModelId model{};
-  std::uint32_t version = 0;
+  Version version{};
 };
 /// The job has a place to be trained in, or will find one when it begins.
 struct Prepared {

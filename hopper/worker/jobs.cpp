@@ -64,12 +64,12 @@ void Jobs::on(const event::Prepared& prepared) {
 
 void Jobs::look_for_parent(Job& job) {
   const Lease& lease = job.lease;
-  if (lease.unit == 0) return arrive(job);
+  if (is_first(lease.unit)) return arrive(job);
   if (!job.source.empty()) {
     job.stage = Stage::Fetching;
     return emit(action::Fetch{lease, job.source});
   }
-  const auto held = held_.find({lease.parent_owner(), lease.unit});
+  const auto held = held_.find({lease.parent_owner(), before(lease.unit)});
   if (held == held_.end()) {
     return give_up(lease.attempt, Failure::StateLost, "the parent state is not on this node");
   }
@@ -111,8 +111,9 @@ void Jobs::on(const event::Trained& trained) {
   job->metrics = trained.metrics;
   free_since_ = now_;
   const Lease& lease = job->lease;
-  held_.erase({lease.model, lease.unit + 1});  // the new file will replace it
-  emit(action::Save{{lease.model, lease.unit + 1, lease.partition, lease.attempt, lease.parent, {}, trained.metrics}});
+  held_.erase({lease.model, after(lease.unit)});  // the new file will replace it
+  emit(action::Save{
+      {lease.model, after(lease.unit), lease.partition, lease.attempt, lease.parent, {}, trained.metrics}});
   begin_next();
 }
 
@@ -121,18 +122,18 @@ void Jobs::on(const event::Saved& saved) {
   if (job == nullptr) return;
   job->stage = Stage::Durable;
   const Lease& lease = job->lease;
-  held_[{lease.model, lease.unit + 1}] = {lease.attempt, saved.digest};
+  held_[{lease.model, after(lease.unit)}] = {lease.attempt, saved.digest};
   emit(action::TellResult{
-      {lease.model, lease.unit + 1, lease.partition, lease.attempt, lease.parent, saved.digest, job->metrics}});
+      {lease.model, after(lease.unit), lease.partition, lease.attempt, lease.parent, saved.digest, job->metrics}});
   const bool is_idle = std::none_of(jobs_.begin(), jobs_.end(), [](const Job& j) { return j.stage < Stage::Leaving; });
-  if (is_idle) emit(action::CopyAhead{{lease.model, lease.unit + 1, lease.attempt}});
+  if (is_idle) emit(action::CopyAhead{{lease.model, after(lease.unit), lease.attempt}});
 }
 
 void Jobs::on(const event::Answered& answered) {
   if (find(answered.attempt, Stage::Durable) != nullptr) {
     std::erase_if(jobs_, [&](const Job& job) { return job.lease.attempt == answered.attempt; });
   }
-  if (answered.verdict == Verdict::Stale) release({answered.model, answered.unit + 1, answered.attempt});
+  if (answered.verdict == Verdict::Stale) release({answered.model, after(answered.unit), answered.attempt});
 }
 
 // ---- leases that come to nothing ------------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ void Jobs::on(const event::Failed& failed) {
   const Job* job = find(failed.attempt);
   if (job == nullptr || job->stage == Stage::Durable) return;
   if (job->stage == Stage::Fetching && job->source.empty() && failed.failure == Failure::StateLost) {
-    held_.erase({job->lease.parent_owner(), job->lease.unit});
+    held_.erase({job->lease.parent_owner(), before(job->lease.unit)});
   }
   if (job->stage == Stage::Training) free_since_ = now_;
   give_up(failed.attempt, failed.failure, failed.text);
@@ -169,7 +170,7 @@ void Jobs::on(const event::Wanted& wanted) {
   if (held != held_.end()) {
     return emit(action::Serve{wanted.ticket, {wanted.model, wanted.version, held->second.attempt}});
   }
-  emit(action::Refuse{wanted.ticket, "version " + std::to_string(wanted.version) + " of model " +
+  emit(action::Refuse{wanted.ticket, "version " + to_string(wanted.version) + " of model " +
                                          std::to_string(wanted.model.value) + " is not here"});
 }
 

@@ -62,7 +62,7 @@ class Jobs {
   bool ended() const { return ended_; }
 
  private:
-  using Key = std::pair<ModelId, std::uint32_t>;  // model and version
+  using Key = std::pair<ModelId, Version>;
   struct Held {
     Attempt attempt;
     Digest digest;

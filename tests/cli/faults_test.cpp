@@ -195,7 +195,7 @@ TEST_F(Faults, ADamagedStateOnADiskIsTrainedAgain) {
     if (file.path().extension() != ".hop") continue;
     bool committed = false;
     for (const auto& c : commits(*folder_ / "damaged")) {
-      committed = committed || file.path().stem() == std::to_string(c.model.value) + "-" + std::to_string(c.unit + 1);
+      committed = committed || file.path().stem() == std::to_string(c.model.value) + "-" + to_string(after(c.unit));
     }
     if (committed) continue;
     fs::resize_file(file.path(), fs::file_size(file.path()) / 2);

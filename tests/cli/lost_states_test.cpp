@@ -120,7 +120,7 @@ TEST_F(LostStates, OfAFreeRunAreTrainedAgainOnTheSameWay) {
   const std::vector<hopper::record::Commit> before = commits(*folder_ / "free-lost");
   fs::remove_all(*folder_ / "free-lost" / "nodes");
   ASSERT_EQ(hop({"resume", "free-lost"}, folder_->path()).code, 0);
-  std::map<std::pair<ModelId, std::uint32_t>, Digest> digests;
+  std::map<std::pair<ModelId, Unit>, Digest> digests;
   std::size_t again = 0;
   for (const hopper::record::Commit& c : commits(*folder_ / "free-lost")) {
     const auto [at, is_new] = digests.emplace(std::pair(c.model, c.unit), c.digest);

@@ -95,12 +95,12 @@ std::vector<std::vector<std::byte>> whole_run() {
     const Model& model = ledger.model(ModelId{id});
     record::Commit c;
     c.model = model.id;
-    c.unit = model.version;
+    c.unit = model.next_unit();
     c.partition = model.candidates.front();
     c.worker = ledger.itinerary().owner(c.partition);
-    c.attempt = Attempt{10 * id + model.version + 1};
+    c.attempt = Attempt{10 * id + number_of(c.unit)};
     c.parent = model.digest;
-    c.digest = {id + 1, model.version + 1};
+    c.digest = {id + 1, number_of(c.unit)};
     c.metrics.train_loss = 0.5;
     c.metrics.rows = 100;
     c.metrics.state_bytes = 64;
@@ -108,14 +108,14 @@ std::vector<std::vector<std::byte>> whole_run() {
     add(c);
   };
   for (int unit = 0; unit < 3; ++unit) commit(0);
-  add(record::Rollback{ModelId{0}, 1, ledger.itinerary().owner(ledger.model(ModelId{0}).visits[0].partition),
+  add(record::Rollback{ModelId{0}, Version{1}, ledger.itinerary().owner(ledger.model(ModelId{0}).visits[0].partition),
                        ledger.model(ModelId{0}).visits[0].attempt, "version 3 is gone"});
   add(record::Quarantine{ModelId{1}, "caf\xE9: \x1b[31m no memory"});
   add(record::Retry{ModelId{1}});
   for (int unit = 0; unit < 2; ++unit) commit(1);
   for (int unit = 0; unit < 1; ++unit) commit(0);
   add(SearchOrder::set_epochs(ModelId{1}, 2, "goes on"));
-  add(asked(2, Parent{ModelId{1}, 0}));
+  add(asked(2, Parent{ModelId{1}, Epoch{0}}));
   add(record::Ticked{1, 2});
   for (int unit = 0; unit < 2; ++unit) commit(1);
   add(record::Collected{ModelId{1}, 64, std::string(64, 'a')});

@@ -98,13 +98,13 @@ class Drive {
     UnitMetrics metrics;
     metrics.train_loss = loss;
     metrics.seconds = 1;
-    return {holder(model), l.model, l.unit, l.attempt, Digest{l.unit + 1, model + 1}, metrics};
+    return {holder(model), l.model, l.unit, l.attempt, Digest{number_of(l.unit), model + 1}, metrics};
   }
   /// The state that the holder would find on its disk after the unit.
   HeldState held_of(std::uint32_t model) const {
     const Lease l = lease(model);
     const event::Result r = result_of(model);
-    return {l.model, l.unit + 1, l.partition, l.attempt, l.parent, r.digest, r.metrics};
+    return {l.model, after(l.unit), l.partition, l.attempt, l.parent, r.digest, r.metrics};
   }
   void train(std::uint32_t model, double loss = 1) {
     step(result_of(model, loss));

@@ -35,14 +35,14 @@ TEST_F(Losses, RollAModelBackToItsInitialStateWhereNothingIsLeft) {
   run.up(0, 2, {});
   const auto rolled = run.appended<record::Rollback>();
   ASSERT_THAT(rolled, SizeIs(1));
-  EXPECT_EQ(rolled[0].version, 0U);
+  EXPECT_EQ(rolled[0].version, Version{0});
   EXPECT_EQ(rolled[0].worker, std::nullopt);
   EXPECT_EQ(rolled[0].reason, "version 1 is gone from worker 0");
   EXPECT_FALSE(run.leased(0)) << "not before that is durable";
   run.sync();
-  EXPECT_EQ(run.model(0).version, 0U);
+  EXPECT_EQ(run.model(0).version, Version{0});
   EXPECT_EQ(run.model(0).status, Status::Running);
-  EXPECT_EQ(run.lease(0).unit, 0U);
+  EXPECT_EQ(run.lease(0).unit, Unit{0});
   EXPECT_EQ(run.holder(0), peer(0, 2));
 }
 
@@ -53,7 +53,7 @@ TEST_F(Losses, AreMadeGoodByTheLeaseThatIsOnItsWay) {
   EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty());
   EXPECT_THAT(run.appended<record::Quarantine>(), IsEmpty());
   run.train(0);
-  EXPECT_EQ(run.model(0).version, 2U);
+  EXPECT_EQ(run.model(0).version, Version{2});
   EXPECT_EQ(run.model(0).holder, WorkerId{1});
 }
 
@@ -78,7 +78,7 @@ TEST_F(Losses, BeforeACommitIsDurableRollBackWhenItIs) {
   run.sync();
   const auto rolled = run.appended<record::Rollback>();
   ASSERT_THAT(rolled, SizeIs(1));
-  EXPECT_EQ(rolled[0].version, 0U);
+  EXPECT_EQ(rolled[0].version, Version{0});
 }
 
 TEST_F(Losses, RollBackToTheNewestVersionThatIsLeft) {
@@ -89,11 +89,12 @@ TEST_F(Losses, RollBackToTheNewestVersionThatIsLeft) {
   run.up(0, 2, {first});
   EXPECT_THAT(run.all<action::Release>(), IsEmpty()) << "nobody knows yet whether version 2 is still there";
   run.up(1, 2, {});
-  EXPECT_THAT(run.appended<record::Rollback>(), ElementsAre(record::Rollback{ModelId{0}, 1, WorkerId{0}, first.attempt,
-                                                                             "version 2 is gone from worker 1"}));
+  EXPECT_THAT(run.appended<record::Rollback>(),
+              ElementsAre(record::Rollback{ModelId{0}, Version{1}, WorkerId{0}, first.attempt,
+                                           "version 2 is gone from worker 1"}));
   run.sync();
-  EXPECT_EQ(run.model(0).version, 1U);
-  EXPECT_EQ(run.lease(0).unit, 1U);
+  EXPECT_EQ(run.model(0).version, Version{1});
+  EXPECT_EQ(run.lease(0).unit, Unit{1});
   EXPECT_EQ(run.lease(0).source, WorkerId{0});
 }
 
@@ -120,7 +121,7 @@ TEST_F(Losses, AreJudgedWhenAllWorkersWereHeardOf) {
   EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty()) << "worker 0 may bring an older version";
   run.up(0, 2, {first});
   ASSERT_THAT(run.appended<record::Rollback>(), SizeIs(1));
-  EXPECT_EQ(run.appended<record::Rollback>()[0].version, 1U);
+  EXPECT_EQ(run.appended<record::Rollback>()[0].version, Version{1});
 }
 
 TEST_F(Losses, AreMadeGoodByANewerStateThatNobodyKnewOf) {
@@ -132,7 +133,7 @@ TEST_F(Losses, AreMadeGoodByANewerStateThatNobodyKnewOf) {
   EXPECT_THAT(run.appended<record::Commit>(), SizeIs(1));
   EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty());
   run.sync();
-  EXPECT_EQ(run.model(0).version, 2U);
+  EXPECT_EQ(run.model(0).version, Version{2});
 }
 
 TEST_F(Losses, ThatAreFoundInUseCountAsAnyOther) {
@@ -163,7 +164,7 @@ TEST_F(Losses, OfAFinalStateAreTrainedAgain) {
   ASSERT_THAT(run.appended<record::Rollback>(), SizeIs(1));
   run.sync();
   EXPECT_FALSE(run.coordinator().ledger().complete());
-  for (std::uint32_t unit = 0; unit < 4; ++unit) {
+  for (Unit unit{0}; unit < Unit{4}; ++unit) {
     EXPECT_EQ(run.lease(0).unit, unit);
     run.train(0);
   }
@@ -214,7 +215,7 @@ TEST_F(Losses, ThatAUnitCausesAgainAndAgainSetItsModelAside) {
       run.up(1, life, {});
       run.sync();
     }
-    while (run.lease(0).unit == 0) run.train(0);  // on worker 0, whose state goes with the hop
+    while (is_first(run.lease(0).unit)) run.train(0);  // on worker 0, whose state goes with the hop
     ASSERT_EQ(run.holder(0), peer(1, life));
     run.down(1, life);
     run.step(event::WorkerCrashed{peer(1, life), "killed by signal 11"});
@@ -252,7 +253,7 @@ TEST(Coordinator, BringsAQuarantinedModelBack) {
   run.crash({{ModelId{0}}});  // the run has ended; `hop resume --retry`
   EXPECT_EQ(run.model(0).status, Status::Running);
   run.up(0, 2, {held});
-  EXPECT_EQ(run.lease(0).unit, 1U);
+  EXPECT_EQ(run.lease(0).unit, Unit{1});
   run.fail(0, Failure::Error, "threw once");
   EXPECT_TRUE(run.leased(0)) << "earlier failures are forgiven";
   run.crash({{ModelId{0}}});
@@ -269,7 +270,7 @@ TEST(Coordinator, BringsAQuarantinedModelBackWhoseStatesAreGone) {
   run.up(0, 2, {});
   EXPECT_THAT(run.appended<record::Rollback>(), SizeIs(1));
   run.sync();
-  EXPECT_EQ(run.lease(0).unit, 0U);
+  EXPECT_EQ(run.lease(0).unit, Unit{0});
 }
 
 }  // namespace

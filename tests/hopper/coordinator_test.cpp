@@ -33,7 +33,7 @@ TEST(Coordinator, LeasesTheFirstUnitWithoutAParent) {
   Drive run(kOneWorker);
   run.up(0);
   const Lease lease = run.lease(0);
-  EXPECT_EQ(lease.unit, 0U);
+  EXPECT_EQ(lease.unit, Unit{0});
   EXPECT_EQ(lease.partition, PartitionId{0});
   EXPECT_EQ(lease.parent, Digest{});
   EXPECT_EQ(lease.source, std::nullopt);
@@ -90,7 +90,7 @@ TEST(Coordinator, CollectsTheFinalStateOnceAndFinishesWhenThatIsDurable) {
   run.sync();
   const auto collect = run.all<action::SendCollect>();
   ASSERT_THAT(collect, SizeIs(1));
-  EXPECT_EQ(collect[0].version, 1U);
+  EXPECT_EQ(collect[0].version, Version{1});
   EXPECT_EQ(collect[0].digest, (Digest{1, 1}));
   run.step(event::Timer{});
   EXPECT_THAT(run.all<action::SendCollect>(), IsEmpty());  // one is on its way
@@ -137,7 +137,7 @@ TEST(Coordinator, StopsAfterTheUnitsInFlightAndGivesTheOthersBack) {
   run.sync();
   ASSERT_THAT(run.all<action::Finish>(), SizeIs(1));
   EXPECT_EQ(run.all<action::Finish>()[0].outcome, Outcome::Interrupted);
-  EXPECT_EQ(run.model(0).version, 1U);
+  EXPECT_EQ(run.model(0).version, Version{1});
 }
 
 TEST(Coordinator, StopsAtOnceWhenNothingIsInFlight) {
@@ -155,9 +155,9 @@ TEST(Coordinator, GoesOnFromItsJournalAndNeverUsesAnAttemptAgain) {
   run.train(0);
   const Attempt used = run.lease(0).attempt;
   run.crash();
-  EXPECT_EQ(run.model(0).version, 1U);
+  EXPECT_EQ(run.model(0).version, Version{1});
   run.up(0, 1, {held});
-  EXPECT_EQ(run.lease(0).unit, 1U);
+  EXPECT_EQ(run.lease(0).unit, Unit{1});
   EXPECT_GT(run.lease(0).attempt, used);
 }
 
@@ -167,10 +167,10 @@ TEST(Coordinator, TakesUpTheResultWhoseCommitWasLostInACrash) {
   const HeldState held = run.held_of(0);
   run.step(run.result_of(0));
   run.crash();
-  EXPECT_EQ(run.model(0).version, 0U);
+  EXPECT_EQ(run.model(0).version, Version{0});
   run.up(0, 1, {held});
   run.sync();
-  EXPECT_EQ(run.model(0).version, 1U);
+  EXPECT_EQ(run.model(0).version, Version{1});
   EXPECT_EQ(run.model(0).visits[0].attempt, held.attempt);
 }
 

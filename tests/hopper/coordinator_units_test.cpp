@@ -23,9 +23,9 @@ TEST(Coordinator, LetsNothingHappenBeforeTheCommitIsDurable) {
   run.step(run.result_of(0));
   ASSERT_THAT(run.actions, SizeIs(1));
   EXPECT_THAT(run.appended<record::Commit>(), SizeIs(1));
-  EXPECT_EQ(run.model(0).version, 0U);
+  EXPECT_EQ(run.model(0).version, Version{0});
   run.sync();
-  EXPECT_EQ(run.model(0).version, 1U);
+  EXPECT_EQ(run.model(0).version, Version{1});
   EXPECT_EQ(run.all<action::Answer>().at(0).verdict, Verdict::Committed);
   EXPECT_THAT(run.all<action::SendLease>(), SizeIs(1));
 }
@@ -43,7 +43,7 @@ TEST(Coordinator, ReleasesAStateWhenItsSuccessorIsDurable) {
   const auto released = run.all<action::Release>();
   ASSERT_THAT(released, SizeIs(1));
   EXPECT_EQ(released[0].peer, peer(0));
-  EXPECT_EQ(released[0].version, 1U);
+  EXPECT_EQ(released[0].version, Version{1});
   EXPECT_EQ(released[0].attempt, first);
 }
 
@@ -54,7 +54,7 @@ TEST(Coordinator, CommitsInGroups) {
   run.step(run.result_of(1));
   run.sync();
   EXPECT_THAT(run.all<action::Answer>(), SizeIs(2));
-  EXPECT_EQ(run.model(0).version + run.model(1).version, 2U);
+  EXPECT_EQ(run.model(0).version.value + run.model(1).version.value, 2U);
 }
 
 TEST(Coordinator, RejectsAResultWhoseLeaseHasExpired) {
@@ -77,7 +77,7 @@ TEST(Coordinator, RejectsAResultOfAnotherAttemptUnitOrModel) {
   for (const int what : {0, 1, 2, 3}) {
     event::Result wrong = run.result_of(0);
     if (what == 0) wrong.attempt = Attempt{99};
-    if (what == 1) wrong.unit = 1;
+    if (what == 1) wrong.unit = Unit{1};
     if (what == 2) wrong.model = ModelId{7};
     if (what == 3) wrong.peer = peer(0, 2);
     run.step(wrong);
@@ -97,7 +97,7 @@ TEST(Coordinator, AnswersARepeatedResultCommittedAndCountsItOnce) {
   EXPECT_THAT(run.all<action::Answer>(), SizeIs(1));
   run.step(result);
   EXPECT_EQ(run.all<action::Answer>().at(0).verdict, Verdict::Committed);
-  EXPECT_EQ(run.model(0).version, 1U);
+  EXPECT_EQ(run.model(0).version, Version{1});
 }
 
 // ---- failures -------------------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ TEST(Coordinator, ForgivesWhenTheUnitIsDoneAfterAll) {
     run.sync();
   }
   EXPECT_EQ(run.model(0).status, Status::Running);
-  EXPECT_EQ(run.model(0).version, 1U);
+  EXPECT_EQ(run.model(0).version, Version{1});
 }
 
 TEST(Coordinator, TriesAUnitThatThrewAgainAndThenQuarantinesWithItsText) {

@@ -66,7 +66,7 @@ TEST(Coordinator, AdoptsAUnitThatWasDoneAndNeverAnnounced) {
   EXPECT_EQ(commits[0].digest, held.digest);
   EXPECT_THAT(run.all<action::SendLease>(), IsEmpty());
   run.sync();
-  EXPECT_EQ(run.model(0).version, 1U);
+  EXPECT_EQ(run.model(0).version, Version{1});
   EXPECT_EQ(run.all<action::Answer>().at(0).peer, peer(0, 2));
 }
 
@@ -77,7 +77,7 @@ TEST(Coordinator, AdoptsNothingThatIsNotDue) {
     HeldState held = run.held_of(0);
     run.down(0);
     if (what == 0) held.parent = {5, 5};
-    if (what == 1) held.version = 2;
+    if (what == 1) held.version = Version{2};
     if (what == 2) held.partition = PartitionId{1};
     if (what == 3) held.attempt = Attempt{5000};  // never handed out
     if (what == 4) held.model = ModelId{3};

@@ -23,7 +23,7 @@ class Evolution final : public Search {
     return std::exchange(clone_, std::nullopt);
   }
   void asked(ModelId model, const Proposal& proposal) override { configs_[model] = proposal.config; }
-  void tell(ModelId model, std::uint32_t epoch, const EpochMetrics& metrics) override {
+  void tell(ModelId model, Epoch epoch, const EpochMetrics& metrics) override {
     epoch_ = epoch;
     losses_.emplace_back(metrics.valid_loss.value_or(1e9), model);
   }
@@ -32,22 +32,23 @@ class Evolution final : public Search {
     std::sort(losses.begin(), losses.end());
     std::vector<SearchOrder> orders;
     if (paused_) orders.push_back(SearchOrder::resume(*std::exchange(paused_, std::nullopt), "it has rested"));
-    if (losses.size() < 2 || epoch_ + 1 >= epochs_) return orders;
+    if (losses.size() < 2 || number_of(epoch_) >= epochs_) return orders;
     const ModelId best = losses.front().second, worst = losses.back().second;
     orders.push_back(SearchOrder::stop(worst, "replaced by a clone of model " + std::to_string(best.value)));
     Config config = configs_.at(best);
-    config.set("lr", config.number("lr") * (epoch_ % 2 == 0 ? 1.25 : 0.75));
+    config.set("lr", config.number("lr") * (epoch_.value % 2 == 0 ? 1.25 : 0.75));
     clone_ = Proposal{config, Parent{best, epoch_}};
-    if (epoch_ == 0 && losses.size() > 2) {
+    if (epoch_ == Epoch{0} && losses.size() > 2) {
       paused_ = losses[1].second;
       orders.push_back(SearchOrder::pause(*paused_, "it rests"));
     }
     return orders;
   }
-  bool barrier_at(std::uint32_t) const override { return true; }
+  bool barrier_at(Epoch) const override { return true; }
 
  private:
-  std::uint32_t population_, epochs_, begun_ = 0, epoch_ = 0;
+  std::uint32_t population_, epochs_, begun_ = 0;
+  Epoch epoch_;
   std::map<ModelId, Config> configs_;
   std::vector<std::pair<double, ModelId>> losses_;  // of this tick
   std::optional<Proposal> clone_;

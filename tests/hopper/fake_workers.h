@@ -169,17 +169,19 @@ class FakeRun {
     const Lease& lease = order.lease;
     const Config config = config_from_json(order.config);
     Trainer trainer(experiment_, lease.model, config, dataset_);
-    if (lease.unit == 0) {
+    if (is_first(lease.unit)) {
       trainer.initialize();
     } else {
-      trainer.state().load(copy(*states.at({lease.model, lease.unit})));
+      trainer.state().load(copy(*states.at({lease.model, before(lease.unit)})));
     }
     const UnitMetrics metrics = trainer.train(dataset_.partition(lease.partition), lease.epoch, lease.partition);
-    states[{lease.model, lease.unit + 1}] = copy(*trainer.state().save().wait());
-    const std::shared_ptr<AlignedBuffer>& state = states[{lease.model, lease.unit + 1}];
+    states[{lease.model, after(lease.unit)}] = copy(*trainer.state().save().wait());
+    const std::shared_ptr<AlignedBuffer>& state = states[{lease.model, after(lease.unit)}];
     const Digest digest = xxh3_128(std::as_const(*state).span());
-    std::erase_if(node.held, [&](const HeldState& h) { return h.model == lease.model && h.version == lease.unit + 1; });
-    node.held.push_back({lease.model, lease.unit + 1, lease.partition, lease.attempt, lease.parent, digest, metrics});
+    std::erase_if(node.held,
+                  [&](const HeldState& h) { return h.model == lease.model && h.version == after(lease.unit); });
+    node.held.push_back(
+        {lease.model, after(lease.unit), lease.partition, lease.attempt, lease.parent, digest, metrics});
     return {lease.model, lease.unit, lease.attempt, digest, metrics};
   }
   /// ... and with the wish for a final state.
@@ -204,7 +206,7 @@ class FakeRun {
   FakeHost* host = nullptr;
   std::optional<Coordinator> coordinator;
   std::vector<std::string> notices;
-  std::map<std::pair<ModelId, std::uint32_t>, std::shared_ptr<AlignedBuffer>> states;
+  std::map<std::pair<ModelId, Version>, std::shared_ptr<AlignedBuffer>> states;
 
  private:
   Experiment experiment_;

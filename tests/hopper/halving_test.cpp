@@ -52,7 +52,7 @@ struct Halving {
     while (const auto proposal = search->ask()) search->asked(ModelId{models++}, *proposal);
   }
   // One epoch of these models; the models that are stopped.
-  std::vector<std::uint32_t> tick(std::uint32_t epoch, const std::map<std::uint32_t, double>& losses) {
+  std::vector<std::uint32_t> tick(Epoch epoch, const std::map<std::uint32_t, double>& losses) {
     for (const auto& [model, value] : losses) search->tell(ModelId{model}, epoch, loss(value));
     orders = search->end_of_tick();
     std::vector<std::uint32_t> stopped;
@@ -70,10 +70,10 @@ TEST(Halving, KeepsTheModelsOfTheGoldenSteps) {
   for (const GoldenHalving& golden : kGoldenHalving) {
     Halving run(golden.epochs, {{"eta", std::int64_t{golden.eta}}});
     ASSERT_EQ(run.models, golden.steps[0].losses.size());
-    for (std::uint32_t epoch = 0; epoch < golden.epochs; ++epoch) {
+    for (Epoch epoch{0}; epoch.value < golden.epochs; ++epoch) {
       const auto step = std::find_if(golden.steps.begin(), golden.steps.end(),
-                                     [&](const GoldenStep& s) { return s.epochs == epoch + 1; });
-      const bool is_rung = step != golden.steps.end() && epoch + 1 < golden.epochs;
+                                     [&](const GoldenStep& s) { return s.epochs == number_of(epoch); });
+      const bool is_rung = step != golden.steps.end() && number_of(epoch) < golden.epochs;
       EXPECT_EQ(run.search->barrier_at(epoch), is_rung);
       if (step == golden.steps.end()) continue;
       std::vector<std::uint32_t> expected;
@@ -81,14 +81,14 @@ TEST(Halving, KeepsTheModelsOfTheGoldenSteps) {
         const bool kept = std::find(step->kept.begin(), step->kept.end(), model) != step->kept.end();
         if (!kept) expected.push_back(model);
       }
-      EXPECT_EQ(run.tick(epoch, step->losses), expected) << "epoch " << epoch + 1;
+      EXPECT_EQ(run.tick(epoch, step->losses), expected) << "epoch " << number_of(epoch);
     }
   }
 }
 
 TEST(Halving, SaysWhyAModelStops) {
   Halving run(3, {{"samples", std::int64_t{3}}});
-  run.tick(0, {{0, 0.5}, {1, 0.25}, {2, 0.5}});
+  run.tick(Epoch{0}, {{0, 0.5}, {1, 0.25}, {2, 0.5}});
   ASSERT_EQ(run.orders.size(), 2U);
   EXPECT_EQ(run.orders[0], SearchOrder::stop(ModelId{0}, "rank 2 of 3 at epoch 1, 1 goes on"));
   EXPECT_EQ(run.orders[1].model, ModelId{2}) << "equal losses: the smaller id is better";
@@ -98,18 +98,18 @@ TEST(Halving, AModelThatLeavesMakesTheRungSmallerNotTheNumberThatGoesOn) {
   Halving run(9, {{"samples", std::int64_t{9}}});
   run.search->withdrawn(ModelId{0}, Withdrawal::Diverged);
   run.search->withdrawn(ModelId{1}, Withdrawal::Quarantined);
-  EXPECT_THAT(run.tick(0, {{2, 7}, {3, 6}, {4, 5}, {5, 4}, {6, 3}, {7, 2}, {8, 1}}), ElementsAre(2, 3, 4, 5));
-  run.search->tell(ModelId{0}, 0, loss(0.1));  // a person brought it back: it is no member any more
+  EXPECT_THAT(run.tick(Epoch{0}, {{2, 7}, {3, 6}, {4, 5}, {5, 4}, {6, 3}, {7, 2}, {8, 1}}), ElementsAre(2, 3, 4, 5));
+  run.search->tell(ModelId{0}, Epoch{0}, loss(0.1));  // a person brought it back: it is no member any more
   EXPECT_THAT(run.search->end_of_tick(), IsEmpty());
   run.search->withdrawn(ModelId{6}, Withdrawal::Stopped);
   run.search->withdrawn(ModelId{7}, Withdrawal::Stopped);
-  EXPECT_THAT(run.tick(2, {{8, 1}}), IsEmpty());
+  EXPECT_THAT(run.tick(Epoch{2}, {{8, 1}}), IsEmpty());
 }
 
 TEST(Halving, AMissingMetricIsTheWorst) {
   Halving run(3, {{"samples", std::int64_t{3}}});
-  run.search->tell(ModelId{0}, 0, {});
-  EXPECT_THAT(run.tick(0, {{1, 9}, {2, 8}}), ElementsAre(0, 1));
+  run.search->tell(ModelId{0}, Epoch{0}, {});
+  EXPECT_THAT(run.tick(Epoch{0}, {{1, 9}, {2, 8}}), ElementsAre(0, 1));
 }
 
 }  // namespace

@@ -38,12 +38,12 @@ constexpr Digest kParent{1, 2}, kOther{3, 4}, kNew{5, 6};
 class JobsTest : public testing::Test {
  protected:
   static HeldState held(std::uint32_t model, std::uint32_t version, std::uint32_t attempt, Digest digest = kParent) {
-    return {ModelId(model), version, PartitionId(0), Attempt(attempt), {}, digest, {}};
+    return {ModelId(model), Version(version), PartitionId(0), Attempt(attempt), {}, digest, {}};
   }
   static event::Leased lease(std::uint32_t model, std::uint32_t unit, std::uint32_t attempt, std::string source = "") {
     Lease l;
     l.model = ModelId(model);
-    l.unit = unit;
+    l.unit = Unit(unit);
     l.partition = PartitionId(7);
     l.attempt = Attempt(attempt);
     if (unit > 0) l.parent = kParent;
@@ -87,14 +87,14 @@ TEST_F(JobsTest, WalkThroughAllStagesInTheirOrder) {
   EXPECT_THAT(step(event::Trained{Attempt(5), metrics}), ElementsAre("save 5"));
   EXPECT_EQ(stage(5), Stage::Leaving);
   const HeldState saved = last<action::Save>().state;
-  EXPECT_EQ(saved, (HeldState{ModelId(0), 2, PartitionId(7), Attempt(5), kParent, {}, metrics}));
+  EXPECT_EQ(saved, (HeldState{ModelId(0), Version(2), PartitionId(7), Attempt(5), kParent, {}, metrics}));
   EXPECT_THAT(step(event::Saved{Attempt(5), kNew}), ElementsAre("result 5", "copy 5"));
   EXPECT_EQ(last<action::TellResult>().state,
-            (HeldState{ModelId(0), 2, PartitionId(7), Attempt(5), kParent, kNew, metrics}));
+            (HeldState{ModelId(0), Version(2), PartitionId(7), Attempt(5), kParent, kNew, metrics}));
   EXPECT_EQ(stage(5), Stage::Durable);
-  EXPECT_THAT(step(event::Answered{ModelId(0), 1, Attempt(5), Verdict::Committed}), IsEmpty());
+  EXPECT_THAT(step(event::Answered{ModelId(0), Unit(1), Attempt(5), Verdict::Committed}), IsEmpty());
   EXPECT_THAT(jobs_.jobs(), IsEmpty());
-  EXPECT_TRUE(jobs_.holds({ModelId(0), 2, Attempt(5)}));
+  EXPECT_TRUE(jobs_.holds({ModelId(0), Version(2), Attempt(5)}));
 }
 
 TEST_F(JobsTest, TrainTheUnitsInTheOrderOfTheirLeasesOneAtATime) {
@@ -136,7 +136,7 @@ TEST_F(JobsTest, IgnoreAnAttemptThatWasSeenBeforeInThisLife) {
   EXPECT_THAT(step(lease(0, 0, 1)), IsEmpty()) << "while it trains";
   step(event::Trained{Attempt(1), {}});
   step(event::Saved{Attempt(1), kNew});
-  step(event::Answered{ModelId(0), 0, Attempt(1), Verdict::Committed});
+  step(event::Answered{ModelId(0), Unit(0), Attempt(1), Verdict::Committed});
   EXPECT_THAT(step(lease(0, 0, 1)), IsEmpty()) << "when it is over";
   step(lease(1, 0, 2));
   step(event::Cancelled{ModelId(1), Attempt(2)});
@@ -192,7 +192,7 @@ TEST_F(JobsTest, ForgetAParentThatTheDiskHasLost) {
   step(lease(0, 1, 5));
   step(event::Prepared{Attempt(5)});
   EXPECT_THAT(step(event::Failed{Attempt(5), Failure::StateLost, "gone"}), ElementsAre("drop 5", "failed 5"));
-  EXPECT_FALSE(jobs_.holds({ModelId(0), 1, Attempt(3)}));
+  EXPECT_FALSE(jobs_.holds({ModelId(0), Version(1), Attempt(3)}));
 }
 
 TEST_F(JobsTest, GoOnToTheNextUnitWhenOneFails) {
@@ -233,38 +233,38 @@ TEST_F(JobsTest, FinishAUnitThatHasBegunWhenItIsCancelled) {
 TEST_F(JobsTest, SendOnlyStatesThatAreDurable) {
   begin(0, 1);
   step(event::Trained{Attempt(1), {}});
-  EXPECT_THAT(step(event::Wanted{8, ModelId(0), 1}), ElementsAre("refuse"));
+  EXPECT_THAT(step(event::Wanted{8, ModelId(0), Version(1)}), ElementsAre("refuse"));
   EXPECT_EQ(last<action::Refuse>().ticket, 8U);
   EXPECT_EQ(last<action::Refuse>().text, "version 1 of model 0 is not here");
   step(event::Saved{Attempt(1), kNew});
-  EXPECT_THAT(step(event::Wanted{9, ModelId(0), 1}), ElementsAre("serve 1"));
-  step(event::Vanished{{ModelId(0), 1, Attempt(1)}});
-  EXPECT_THAT(step(event::Wanted{10, ModelId(0), 1}), ElementsAre("refuse"));
+  EXPECT_THAT(step(event::Wanted{9, ModelId(0), Version(1)}), ElementsAre("serve 1"));
+  step(event::Vanished{{ModelId(0), Version(1), Attempt(1)}});
+  EXPECT_THAT(step(event::Wanted{10, ModelId(0), Version(1)}), ElementsAre("refuse"));
 }
 
 TEST_F(JobsTest, DeleteTheStateOfTheAttemptThatIsNamedAndNoOther) {
   step(event::Opened{{held(0, 1, 3)}});
-  EXPECT_THAT(step(event::Released{{ModelId(0), 1, Attempt(2)}}), IsEmpty());
-  EXPECT_THAT(step(event::Released{{ModelId(0), 2, Attempt(3)}}), IsEmpty());
-  EXPECT_THAT(step(event::Released{{ModelId(0), 1, Attempt(3)}}), ElementsAre("delete 3"));
-  EXPECT_THAT(step(event::Released{{ModelId(0), 1, Attempt(3)}}), IsEmpty()) << "it is gone";
+  EXPECT_THAT(step(event::Released{{ModelId(0), Version(1), Attempt(2)}}), IsEmpty());
+  EXPECT_THAT(step(event::Released{{ModelId(0), Version(2), Attempt(3)}}), IsEmpty());
+  EXPECT_THAT(step(event::Released{{ModelId(0), Version(1), Attempt(3)}}), ElementsAre("delete 3"));
+  EXPECT_THAT(step(event::Released{{ModelId(0), Version(1), Attempt(3)}}), IsEmpty()) << "it is gone";
 }
 
 TEST_F(JobsTest, DeleteNoOlderStateWhoseFileIsBeingReplaced) {
   step(event::Opened{{held(0, 1, 3)}});
   begin(0, 5);
   step(event::Trained{Attempt(5), {}});
-  EXPECT_THAT(step(event::Released{{ModelId(0), 1, Attempt(3)}}), IsEmpty())
+  EXPECT_THAT(step(event::Released{{ModelId(0), Version(1), Attempt(3)}}), IsEmpty())
       << "the disk would delete the new file, which has the same name";
   step(event::Saved{Attempt(5), kNew});
-  EXPECT_TRUE(jobs_.holds({ModelId(0), 1, Attempt(5)}));
+  EXPECT_TRUE(jobs_.holds({ModelId(0), Version(1), Attempt(5)}));
 }
 
 TEST_F(JobsTest, DeleteTheStateOfAStaleResult) {
   begin(0, 1);
   step(event::Trained{Attempt(1), {}});
   step(event::Saved{Attempt(1), kNew});
-  EXPECT_THAT(step(event::Answered{ModelId(0), 0, Attempt(1), Verdict::Stale}), ElementsAre("delete 1"));
+  EXPECT_THAT(step(event::Answered{ModelId(0), Unit(0), Attempt(1), Verdict::Stale}), ElementsAre("delete 1"));
 }
 
 TEST_F(JobsTest, CopyAStateInAdvanceOnlyWhereNothingElseIsToBeDone) {

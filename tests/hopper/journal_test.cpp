@@ -34,7 +34,7 @@ using testing::ThrowsMessage;
 record::Commit commit(std::uint32_t unit) {
   record::Commit c;
   c.model = ModelId{3};
-  c.unit = unit;
+  c.unit = Unit{unit};
   c.partition = PartitionId{unit % 4};
   c.worker = WorkerId{1};
   c.attempt = Attempt{100 + unit};
@@ -63,11 +63,11 @@ const std::vector<Record> kRecords{
     record::Collected{ModelId{3}, 1ULL << 33, std::string(64, 'a')},
     record::Arithmetic{WorkerId{1}, "x86-64-v4, bf16, oneDNN 2.6.3"},
     commit(2),
-    record::Rollback{ModelId{3}, 2, WorkerId{1}, Attempt{101}, "version 3 is gone"},
-    record::Rollback{ModelId{4}, 0, std::nullopt, {}, "version 1 is gone"},
+    record::Rollback{ModelId{3}, Version{2}, WorkerId{1}, Attempt{101}, "version 3 is gone"},
+    record::Rollback{ModelId{4}, Version{0}, std::nullopt, {}, "version 1 is gone"},
     record::Retry{ModelId{2}},
     record::Asked{ModelId{5}, {{"lr", 0.001}, {"n", std::int64_t{3}}}, 8, {}, {}},
-    record::Asked{ModelId{6}, {}, 8, Parent{ModelId{0}, 3}, record::Place{WorkerId{1}, Attempt{7}}},
+    record::Asked{ModelId{6}, {}, 8, Parent{ModelId{0}, Epoch{3}}, record::Place{WorkerId{1}, Attempt{7}}},
     SearchOrder::set_epochs(ModelId{6}, 4, "rank 2 of 9"),
     record::Ticked{4, 3}};
 const JournalHeader kHeader{"cifar-1", {12, 34}, {56, 78}};
@@ -347,7 +347,7 @@ TEST_F(Journals, MayBeSyncedByOneThreadWhileAnotherAppends) {
   appender.join();
   const JournalContents contents = read_journal(path_);
   ASSERT_EQ(contents.records.size(), kMany);
-  for (std::uint32_t i = 0; i < kMany; ++i) EXPECT_EQ(std::get<record::Commit>(contents.records[i]).unit, i);
+  for (std::uint32_t i = 0; i < kMany; ++i) EXPECT_EQ(std::get<record::Commit>(contents.records[i]).unit, Unit{i});
 }
 
 // The first record of a run of an older Hopscotch, whose journals did not say what the search asked for.

@@ -24,12 +24,12 @@ record::Commit next_commit(const Ledger& ledger, std::uint32_t id, double loss =
   const Model& model = ledger.model(ModelId{id});
   record::Commit c;
   c.model = model.id;
-  c.unit = model.version;
+  c.unit = model.next_unit();
   c.partition = model.candidates.at(0);
   c.worker = ledger.itinerary().owner(c.partition);
-  c.attempt = Attempt{1 + id * 100 + model.version};
+  c.attempt = Attempt{1 + id * 100 + model.version.value};
   c.parent = model.digest;
-  c.digest = {model.version + 1, id + 1};
+  c.digest = {number_of(model.next_unit()), id + 1};
   c.metrics.train_loss = loss;
   c.metrics.rows = 10;
   c.metrics.seconds = 2;
@@ -88,7 +88,7 @@ TEST(Ledger, FollowsAModelThroughItsUnits) {
   c.metrics.idle_seconds = 0.75;
   ledger.apply(c);
   const Model& model = ledger.model(ModelId{0});
-  EXPECT_EQ(model.version, 2U);
+  EXPECT_EQ(model.version, Version{2});
   EXPECT_EQ(model.digest, c.digest);
   EXPECT_EQ(model.holder, WorkerId{0});
   EXPECT_EQ(model.candidates, std::vector<PartitionId>{PartitionId{2}});
@@ -165,8 +165,9 @@ TEST(Ledger, TrainsAModelAgainWhoseFileIsLost) {
   commit(ledger, 0);
   const ModelId id{0};
   ledger.apply(record::Collected{id, 12, "abc"});
-  EXPECT_THAT(*ledger.refusal(record::Rollback{id, 1, WorkerId{0}, first.attempt, "gone"}), HasSubstr("version 0"));
-  ledger.apply(record::Rollback{id, 0, std::nullopt, {}, "gone"});
+  EXPECT_THAT(*ledger.refusal(record::Rollback{id, Version{1}, WorkerId{0}, first.attempt, "gone"}),
+              HasSubstr("version 0"));
+  ledger.apply(record::Rollback{id, Version{0}, std::nullopt, {}, "gone"});
   EXPECT_FALSE(ledger.complete());
   EXPECT_FALSE(ledger.owes_collection(ledger.model(id)));
   EXPECT_TRUE(ledger.may_train(ledger.model(id)));
@@ -196,8 +197,8 @@ TEST(Ledger, RefusesRecordsThatContradictIt) {
     change(c);
     EXPECT_THAT([&] { ledger.apply(c); }, ThrowsMessage<JournalError>(HasSubstr(message)));
   };
-  refuses([](auto& c) { c.unit = 0; }, "expected unit 1, got unit 0");
-  refuses([](auto& c) { c.unit = 2; }, "expected unit 1, got unit 2");
+  refuses([](auto& c) { c.unit = Unit{0}; }, "expected unit 1, got unit 0");
+  refuses([](auto& c) { c.unit = Unit{2}; }, "expected unit 1, got unit 2");
   refuses([](auto& c) { c.parent = {9, 9}; }, "parent");
   refuses([](auto& c) { c.partition = PartitionId{3}; }, "a visit that is due");
   refuses([](auto& c) { c.worker = WorkerId{1}; }, "a visit that is due");
@@ -228,7 +229,7 @@ TEST(Ledger, EndsAModelWhoseLossIsNotFiniteAndNoOther) {
   commit(ledger, 0, kInfinity);
   const Model& model = ledger.model(ModelId{0});
   EXPECT_EQ(model.status, Status::Diverged);
-  EXPECT_EQ(model.version, 1U);
+  EXPECT_EQ(model.version, Version{1});
   EXPECT_THAT(model.epochs, IsEmpty());
   EXPECT_TRUE(ledger.owes_collection(model));
   EXPECT_TRUE(ledger.may_train(ledger.model(ModelId{1})));
@@ -330,9 +331,9 @@ TEST(Ledger, RefusesOrdersThatContradictIt) {
   refuses({SearchOrder::stop(ModelId{2}, "")}, "2 models");
   refuses({asked(ledger, 3)}, "expected model 2");
   record::Asked clone = asked(ledger, 2);
-  clone.parent = Parent{ModelId{0}, 1};
+  clone.parent = Parent{ModelId{0}, Epoch{1}};
   refuses({clone}, "an epoch that its parent has ended");
-  clone.parent = Parent{ModelId{1}, 0};
+  clone.parent = Parent{ModelId{1}, Epoch{0}};
   clone.epochs = 1;
   refuses({clone}, "one of its own");
 }
@@ -343,19 +344,19 @@ TEST(Ledger, LetsACloneGoOnFromItsParent) {
   Ledger ledger = begun({2, 1, 3, Order::Fixed}, 1);
   for (int unit = 0; unit < 2; ++unit) commit(ledger, 0, 0.5);
   record::Asked clone = asked(ledger, 1);
-  clone.parent = Parent{ModelId{0}, 0};
+  clone.parent = Parent{ModelId{0}, Epoch{0}};
   clone.place = record::Place{WorkerId{0}, ledger.model(ModelId{0}).newest_attempt()};
   tick(ledger, {clone});
   const Model& model = ledger.model(ModelId{1});
   EXPECT_EQ(model.born, 1U) << "its epoch 1 belongs to tick 2, as its parent's does";
-  EXPECT_EQ(model.version, 2U);
+  EXPECT_EQ(model.version, Version{2});
   EXPECT_EQ(model.digest, ledger.model(ModelId{0}).digest);
   EXPECT_EQ(model.stored_as, ModelId{0});
   EXPECT_EQ(model.epochs, ledger.model(ModelId{0}).epochs);
   EXPECT_EQ(model.seconds, 0) << "what its parent took counts there";
   EXPECT_EQ(ledger.units_left(model), 4U);
-  EXPECT_EQ(ledger.ancestor(model, 1), ModelId{0});
-  EXPECT_EQ(ledger.ancestor(model, 2), ModelId{1});
+  EXPECT_EQ(ledger.ancestor(model, Unit{1}), ModelId{0});
+  EXPECT_EQ(ledger.ancestor(model, Unit{2}), ModelId{1});
   EXPECT_EQ(model.candidates, std::vector<PartitionId>{PartitionId{1}}) << "it goes its own way";
   commit(ledger, 1);
   EXPECT_EQ(ledger.model(ModelId{1}).stored_as, std::nullopt);
@@ -366,7 +367,7 @@ TEST(Ledger, LetsACloneRepeatItsAncestorsWhoseStateIsGone) {
   Ledger ledger = begun({2, 1, 3, Order::Fixed}, 1);
   for (int unit = 0; unit < 2; ++unit) commit(ledger, 0);
   record::Asked clone = asked(ledger, 1);
-  clone.parent = Parent{ModelId{0}, 0};
+  clone.parent = Parent{ModelId{0}, Epoch{0}};
   tick(ledger, {clone});
   EXPECT_TRUE(ledger.model(ModelId{1}).is_behind());
   EXPECT_EQ(ledger.units_left(ledger.model(ModelId{1})), 6U);

@@ -36,7 +36,7 @@ double lower_bound(const Scenario& s) {
   std::vector<double> of_worker(s.itinerary.workers, 0);
   for (std::uint32_t i = 0; i < s.models; ++i) {
     double of_model = 0;
-    for (std::uint32_t unit = 0; unit < s.itinerary.units(); ++unit) {
+    for (Unit unit{0}; unit.value < s.itinerary.units(); ++unit) {
       const WorkerId owner = s.itinerary.owner(s.itinerary.partition(ModelId{i}, unit));
       const double time = std::chrono::duration<double>(unit_time(s, owner, ModelId{i}, unit)).count();
       of_model += time;

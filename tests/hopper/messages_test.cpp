@@ -13,7 +13,7 @@ namespace {
 using ::testing::HasSubstr;
 
 HeldState state(std::uint32_t i) {
-  HeldState s{ModelId(i), i + 1, PartitionId(i % 7), Attempt(i * 3), {i, ~0ULL - i}, {i * 5ULL, i}, {}};
+  HeldState s{ModelId(i), Version(i + 1), PartitionId(i % 7), Attempt(i * 3), {i, ~0ULL - i}, {i * 5ULL, i}, {}};
   s.metrics.train_loss = 0.1 * i;
   s.metrics.valid_loss = 2.0 * i;
   s.metrics.valid_accuracy = 1.0 / (i + 1);
@@ -73,8 +73,8 @@ TEST(WordsOfAWorker, AreMadeFitForATerminalAndBounded) {
     return message::decode<std::remove_cvref_t<decltype(m)>>(aligned(message::encode(m)).span());
   };
   expect_tame(back(message::Fatal{message::FatalKind::Other, evil}).text);
-  expect_tame(back(message::Failed{ModelId(1), 2, Attempt(3), Failure::Error, evil}).text);
-  expect_tame(back(message::State{ModelId(1), 2, {}, false, evil}).text);
+  expect_tame(back(message::Failed{ModelId(1), Unit(2), Attempt(3), Failure::Error, evil}).text);
+  expect_tame(back(message::State{ModelId(1), Version(2), {}, false, evil}).text);
   expect_tame(back(message::Notice{evil}).text);
   expect_tame(back(message::Refused{evil}).reason);
   expect_tame(back(message::Ready{"unix:/x", 0, "cpu", evil}).arithmetic);

@@ -17,8 +17,8 @@ class NarratorTest : public testing::Test {
   static Lease unit() {
     Lease lease;
     lease.model = ModelId(3);
-    lease.unit = 4;
-    lease.epoch = 1;
+    lease.unit = Unit{4};
+    lease.epoch = Epoch{1};
     lease.partition = PartitionId(2);
     lease.attempt = Attempt(9);
     return lease;
@@ -30,7 +30,7 @@ class NarratorTest : public testing::Test {
   static record::Commit commit() {
     record::Commit c;
     c.model = ModelId(3);
-    c.unit = 4;
+    c.unit = Unit{4};
     c.worker = kWorker;
     return c;
   }
@@ -72,7 +72,7 @@ TEST_F(NarratorTest, TellsThatTheResultOfALostUnitWasFound) {
 TEST_F(NarratorTest, SaysNothingOfOtherUnits) {
   lose_in_unit();
   Lease other = unit();
-  other.unit = 5;
+  other.unit = Unit{5};
   EXPECT_THAT(tell(Action(action::SendLease{{kWorker, Incarnation(2)}, other})), IsEmpty());
   other = unit();
   EXPECT_THAT(tell(Action(action::SendLease{{WorkerId(0), Incarnation(1)}, other})), IsEmpty());
@@ -122,7 +122,7 @@ TEST_F(NarratorTest, TellsHowFarAModelGoesBack) {
   first.digest = {1, 1};
   ledger_.apply(record::Reserve{Attempt(64)});
   ledger_.apply(first);
-  EXPECT_THAT(tell(Record(record::Rollback{ModelId(0), 0, std::nullopt, {}, "the disk is new"})),
+  EXPECT_THAT(tell(Record(record::Rollback{ModelId(0), Version(0), std::nullopt, {}, "the disk is new"})),
               ElementsAre("model 0: the disk is new; 1 unit is trained again, from its initial state"));
 }
 

@@ -44,7 +44,7 @@ std::vector<HeldState> leave_states(const fs::path& node, std::uint32_t count) {
   StateStore store(node / "states", /*durable=*/true);
   std::vector<HeldState> all;
   for (std::uint32_t i = 0; i < count; ++i) {
-    HeldState state{ModelId(i), 1 + i % 5, PartitionId(0), Attempt(i), {i, 1}, {}, {}};
+    HeldState state{ModelId(i), Version(1 + i % 5), PartitionId(0), Attempt(i), {i, 1}, {}, {}};
     state.metrics.train_loss = i;
     auto bytes = nn::StatePool::make_shared()->make(64);
     std::memcpy(bytes->data(), &i, sizeof i);

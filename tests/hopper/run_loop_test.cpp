@@ -88,7 +88,7 @@ TEST_F(RunOfFakes, HoldsAUnitThatStandsStillAgainstItsModelAndNoOther) {
   FakeRun run = make("hanging-unit");
   run.options.patience = std::chrono::seconds(1);
   run.node.on_lease = [&run](const Life& life, const message::LeaseOrder& order) {
-    if (order.lease.model.value == 1 && order.lease.unit == 1) return hang(life, order.lease);
+    if (order.lease.model.value == 1 && order.lease.unit == Unit{1}) return hang(life, order.lease);
     run.train(life, order);
   };
   EXPECT_EQ(run.run(), Outcome::Completed);
@@ -104,7 +104,7 @@ TEST_F(RunOfFakes, BlamesTheUnitThatTrainedAndNotTheOneThatIsBeingSaved) {
   Life guilty;
   int crashes = 0;
   run.node.on_lease = [&](const Life& life, const message::LeaseOrder& order) {
-    if (order.lease.unit > 0 || crashes == 3) return run.train(life, order);
+    if (!is_first(order.lease.unit) || crashes == 3) return run.train(life, order);
     if (order.lease.model.value == 0) return;  // it takes longer to save than the other one to crash
     hang(life, order.lease);
     guilty = life;
@@ -255,7 +255,7 @@ TEST_F(RunOfFakes, TakesAWorkerBackThatHolds100000States) {
   constexpr std::uint32_t kStates = 100'000;
   FakeRun run = make("many-states");
   for (std::uint32_t i = 0; i < kStates; ++i) {
-    run.node.held.push_back({ModelId(100 + i), 1, PartitionId(0), Attempt(i), {}, {i, i}, {}});
+    run.node.held.push_back({ModelId(100 + i), Version(1), PartitionId(0), Attempt(i), {}, {i, i}, {}});
   }
   std::uint32_t released = 0;
   run.node.on_release = [&released](const Life&, const message::Release& order) {

@@ -92,7 +92,7 @@ TEST_F(Run, VisitsEveryPartitionOncePerEpochAndReportsIt) {
     EXPECT_EQ(model.status, "finished");
     EXPECT_EQ(model.epochs, 2U);
     std::map<std::pair<std::uint32_t, std::uint32_t>, int> visits;
-    for (const Visit& visit : model.visits) ++visits[{visit.epoch, visit.partition.value}];
+    for (const Visit& visit : model.visits) ++visits[{visit.epoch.value, visit.partition.value}];
     EXPECT_EQ(visits.size(), 8U);
     ASSERT_TRUE(model.valid_accuracy.has_value());
     EXPECT_GT(model.state_bytes, 0U);

@@ -48,14 +48,27 @@ TEST(Itinerary, SendsEveryModelThroughEveryPartitionInEveryEpochTheSameWay) {
   const Itinerary itinerary{6, 4, 2, Order::Fixed};
   for (std::uint32_t model = 0; model < 13; ++model) {
     std::set<std::uint32_t> seen;
-    for (std::uint32_t unit = 0; unit < 6; ++unit) {
+    for (Unit unit{0}; unit < Unit{6}; ++unit) {
       seen.insert(itinerary.partition(ModelId{model}, unit).value);
       EXPECT_EQ(itinerary.partition(ModelId{model}, unit), itinerary.partition(ModelId{model}, unit + 6));
     }
     EXPECT_EQ(seen.size(), 6U) << model;
   }
-  EXPECT_EQ(itinerary.partition(ModelId{1}, 0).value, 4U);
-  EXPECT_EQ(itinerary.partition(ModelId{7}, 3).value, 1U);  // starts at 4 as model 1 does, and goes round
+  EXPECT_EQ(itinerary.partition(ModelId{1}, Unit{0}).value, 4U);
+  EXPECT_EQ(itinerary.partition(ModelId{7}, Unit{3}).value, 1U);  // starts at 4 as model 1 does, and goes round
+}
+
+TEST(Itinerary, KnowsTheBordersOfEpochs) {
+  const Itinerary itinerary{3, 1, 2, Order::Fixed};
+  EXPECT_EQ(itinerary.epoch(Unit{2}), Epoch{0});
+  EXPECT_EQ(itinerary.epoch(Unit{3}), Epoch{1});
+  EXPECT_EQ(itinerary.first_unit(Epoch{1}), Unit{3});
+  EXPECT_TRUE(itinerary.ends_epoch(Unit{2}) && itinerary.ends_epoch(Unit{5}));
+  EXPECT_FALSE(itinerary.ends_epoch(Unit{3}));
+  EXPECT_EQ(itinerary.end_of(Epoch{0}), Version{3});
+  EXPECT_EQ(itinerary.end_of(Epoch{1}), Version{6});
+  EXPECT_TRUE(itinerary.is_between_epochs(Version{0}) && itinerary.is_between_epochs(Version{3}));
+  EXPECT_FALSE(itinerary.is_between_epochs(Version{4}));
 }
 
 TEST(Itinerary, RefusesWorkersWithoutPartitions) {
@@ -79,7 +92,7 @@ class Policies : public testing::Test {
     view.id = ModelId{static_cast<std::uint32_t>(models_.size())};
     view.ready = true;
     view.units_left = units_left;
-    view.next_unit = itinerary_.units() - units_left;
+    view.next_unit = Unit{itinerary_.units() - units_left};
     view.candidates = ids;
     return models_.emplace_back(view);
   }

@@ -128,7 +128,7 @@ TEST_F(SearchRun, ClonesGiveTheSameBitsForAnyNumberOfWorkersAndFaults) {
   ASSERT_GE(results.models.size(), 7U);
   const ModelResult& clone = results.models[4];
   ASSERT_TRUE(clone.parent);
-  EXPECT_EQ(clone.parent->epoch, 0U);
+  EXPECT_EQ(clone.parent->epoch, Epoch{0});
   EXPECT_EQ(clone.visits.size(), clone.epochs * 4U);
   std::ifstream file(fresh("evolution") / "results.json");
   const std::string json{std::istreambuf_iterator<char>(file), {}};
@@ -178,10 +178,10 @@ TEST_F(SearchRun, RefusesACloneWhoseStateHasAnotherLayout) {
   struct Wider final : Search {
     std::optional<Proposal> ask() override {
       if (asked_++ == 0) return Proposal{{{"hidden", std::int64_t{8}}}};
-      if (asked_ == 3) return Proposal{{{"hidden", std::int64_t{16}}}, Parent{ModelId{0}, 0}};
+      if (asked_ == 3) return Proposal{{{"hidden", std::int64_t{16}}}, Parent{ModelId{0}, Epoch{0}}};
       return std::nullopt;
     }
-    bool barrier_at(std::uint32_t) const override { return true; }
+    bool barrier_at(Epoch) const override { return true; }
     int asked_ = 0;
   };
   Experiment e = experiment();

@@ -41,8 +41,8 @@ class Scripted final : public Search {
     hear("asked " + std::to_string(model.value) + " " + proposal.config.to_text() + " " +
          std::to_string(proposal.epochs));
   }
-  void tell(ModelId model, std::uint32_t epoch, const EpochMetrics&) override {
-    hear("told " + std::to_string(model.value) + " epoch " + std::to_string(epoch));
+  void tell(ModelId model, Epoch epoch, const EpochMetrics&) override {
+    hear("told " + std::to_string(model.value) + " epoch " + to_string(epoch));
   }
   void withdrawn(ModelId model, Withdrawal why) override {
     hear("withdrawn " + std::to_string(model.value) + (why == Withdrawal::Diverged ? " diverged" : " quarantined"));
@@ -53,7 +53,7 @@ class Scripted final : public Search {
     hear("tick " + std::to_string(tick_));
     return script_.orders[tick_];
   }
-  bool barrier_at(std::uint32_t) const override { return script_.barrier; }
+  bool barrier_at(Epoch) const override { return script_.barrier; }
 
  private:
   void hear(const std::string& what) { script_.heard.push_back(what); }
@@ -196,9 +196,9 @@ TEST_F(SearchTalkTest, RefusesAnswersThatNoRunCanFollow) {
   EXPECT_THAT(answer({SearchOrder::set_epochs(zero, 4, "")}), HasSubstr("expected 1 to 3 epochs, got 4 (model 0)"));
   EXPECT_THAT(answer({SearchOrder::stop(zero, ""), SearchOrder::pause(zero, "")}), HasSubstr("one order in a tick"));
   EXPECT_THAT(answer({}, {lr(1, {}, 4)}), HasSubstr("at most 3 epochs, got 4 (model 2)"));
-  EXPECT_THAT(answer({}, {lr(1, Parent{ModelId{2}, 0})}), HasSubstr("a parent that the search knows"));
-  EXPECT_THAT(answer({}, {lr(1, Parent{zero, 1})}), HasSubstr("an epoch of its parent that is over"));
-  EXPECT_THAT(answer({}, {lr(1, Parent{zero, 0}, 1)}), HasSubstr("a clone with an epoch left"));
+  EXPECT_THAT(answer({}, {lr(1, Parent{ModelId{2}, Epoch{0}})}), HasSubstr("a parent that the search knows"));
+  EXPECT_THAT(answer({}, {lr(1, Parent{zero, Epoch{1}})}), HasSubstr("an epoch of its parent that is over"));
+  EXPECT_THAT(answer({}, {lr(1, Parent{zero, Epoch{0}}, 1)}), HasSubstr("a clone with an epoch left"));
   EXPECT_THAT(answer({}, {lr(std::numeric_limits<double>::quiet_NaN())}),
               HasSubstr("finite numbers, got lr = nan (model 2)"));
   EXPECT_THAT(answer({}, {{.config = {{"name", std::string("\xe9")}}}}), HasSubstr("text in UTF-8, got name = \\xe9"));
@@ -212,14 +212,14 @@ TEST_F(SearchTalkTest, RefusesAnswersThatNoRunCanFollow) {
 
 TEST_F(SearchTalkTest, KeepsTheStateOfAParentUntilTheFirstCommitOfItsClone) {
   constexpr Itinerary kTwo{2, 2, 3, Order::Fixed};
-  script_.proposals = {{0, {lr(0.5)}}, {1, {lr(0.25, Parent{ModelId{0}, 0})}}};
+  script_.proposals = {{0, {lr(0.5)}}, {1, {lr(0.25, Parent{ModelId{0}, Epoch{0}})}}};
   Drive run = begin(kTwo);
   run.train(0);
   run.train(0);  // ends the epoch on worker 1
   run.sync();
   const Lease lease = run.lease(1);
-  EXPECT_EQ(lease.unit, 2U);
-  EXPECT_EQ(lease.epoch, 1U);
+  EXPECT_EQ(lease.unit, Unit{2});
+  EXPECT_EQ(lease.epoch, Epoch{1});
   EXPECT_EQ(lease.stored_as, ModelId{0});
   EXPECT_EQ(lease.trained_as, std::nullopt);
   EXPECT_EQ(lease.parent, (Digest{2, 1}));
@@ -230,13 +230,13 @@ TEST_F(SearchTalkTest, KeepsTheStateOfAParentUntilTheFirstCommitOfItsClone) {
   ASSERT_THAT(run.all<action::Release>(), SizeIs(1));
   const action::Release release = run.all<action::Release>()[0];
   EXPECT_EQ(release.model, ModelId{0});
-  EXPECT_EQ(release.version, 2U);
+  EXPECT_EQ(release.version, Version{2});
   EXPECT_EQ(release.attempt, end_of_epoch);
 }
 
 TEST_F(SearchTalkTest, ACloneWhoseParentsStateIsLostRepeatsTheUnitsOfItsAncestors) {
   constexpr Itinerary kTwo{2, 1, 3, Order::Fixed};
-  script_.proposals = {{0, {lr(0.5)}}, {1, {lr(0.25, Parent{ModelId{0}, 0})}}};
+  script_.proposals = {{0, {lr(0.5)}}, {1, {lr(0.25, Parent{ModelId{0}, Epoch{0}})}}};
   Drive run = begin(kTwo);
   run.train(0);
   run.train(0);
@@ -244,14 +244,14 @@ TEST_F(SearchTalkTest, ACloneWhoseParentsStateIsLostRepeatsTheUnitsOfItsAncestor
   run.fail(1, Failure::StateLost, "gone");
   run.sync();
   const Lease lease = run.lease(1);
-  EXPECT_EQ(lease.unit, 0U);
+  EXPECT_EQ(lease.unit, Unit{0});
   EXPECT_EQ(lease.trained_as, ModelId{0}) << "with its random numbers and its configuration";
   EXPECT_EQ(lease.partition, PartitionId{0});
   event::Result result = run.result_of(1);
   result.digest = run.model(0).visits[0].digest;
   run.step(result);
   run.sync();
-  EXPECT_EQ(run.model(1).version, 1U);
+  EXPECT_EQ(run.model(1).version, Version{1});
 }
 
 }  // namespace

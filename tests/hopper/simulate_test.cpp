@@ -202,7 +202,7 @@ Actions releases_too_early(Coordinator& c, const Event& event, Time now) {
   for (std::size_t i = 0; i < actions.size(); ++i) {
     const auto* append = std::get_if<action::Append>(&actions[i]);
     const auto* commit = append != nullptr ? std::get_if<record::Commit>(&append->record) : nullptr;
-    if (commit == nullptr || commit->unit == 0) continue;
+    if (commit == nullptr || is_first(commit->unit)) continue;
     const Model& model = c.ledger().model(commit->model);
     const WorkerState& holder = c.workers()[model.holder->index()];
     actions.emplace_back(
@@ -258,7 +258,7 @@ Actions change_rollback(Coordinator& c, const Event& event, Time now, Change cha
 
 Actions rolls_back_too_far(Coordinator& c, const Event& event, Time now) {
   return change_rollback(c, event, now, [](const Model&, record::Rollback& rollback) {
-    rollback.version = 0;
+    rollback.version = Version{0};
     rollback.worker.reset();
   });
 }
@@ -266,8 +266,8 @@ Actions rolls_back_too_far(Coordinator& c, const Event& event, Time now) {
 Actions rolls_back_to_what_nobody_holds(Coordinator& c, const Event& event, Time now) {
   return change_rollback(c, event, now, [](const Model& model, record::Rollback& rollback) {
     if (rollback.version + 1 >= model.version) return;
-    rollback.worker = model.visits[rollback.version].worker;
-    rollback.attempt = model.visits[rollback.version].attempt;
+    rollback.worker = model.visit(after(rollback.version)).worker;
+    rollback.attempt = model.visit(after(rollback.version)).attempt;
     ++rollback.version;
   });
 }
@@ -290,7 +290,7 @@ Actions leases_before_the_rollback_is_durable(Coordinator& c, const Event& event
   for (const Action& action : Actions(actions)) {
     const auto* append = std::get_if<action::Append>(&action);
     const auto* rollback = append != nullptr ? std::get_if<record::Rollback>(&append->record) : nullptr;
-    if (rollback == nullptr || rollback->version > 0) continue;
+    if (rollback == nullptr || !is_initial(rollback->version)) continue;
     const PartitionId partition = c.ledger().model(rollback->model).visits[0].partition;
     const WorkerState& owner = c.workers()[c.ledger().itinerary().owner(partition).index()];
     Lease lease;
@@ -311,13 +311,13 @@ Actions does_not_wait_at_a_barrier(Coordinator& c, const Event& event, Time now)
     const WorkerState& owner = c.workers()[c.ledger().itinerary().owner(partition).index()];
     if (!owner.alive || !c.workers()[model.holder->index()].alive || !owner.leases.empty()) continue;
     Lease lease{.model = model.id,
-                .unit = model.version,
-                .epoch = c.ledger().itinerary().epoch(model.version),
+                .unit = model.next_unit(),
+                .epoch = c.ledger().itinerary().epoch(model.next_unit()),
                 .partition = partition,
                 .attempt = Attempt(1'000'000),
                 .parent = model.digest,
                 .source = model.holder == owner.id ? std::nullopt : model.holder,
-                .validate = c.ledger().itinerary().ends_epoch(model.version)};
+                .validate = c.ledger().itinerary().ends_epoch(model.next_unit())};
     actions.emplace_back(action::SendLease{{owner.id, owner.incarnation}, lease});
     break;
   }

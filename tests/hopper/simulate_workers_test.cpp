@@ -105,8 +105,8 @@ WorkerStep deletes_the_parent_too_early() {
     Actions actions = jobs.step(e, now);
     const auto* trained = std::get_if<event::Trained>(&e);
     const worker::Job* job = trained != nullptr ? jobs.find(trained->attempt) : nullptr;
-    if (job != nullptr && job->lease.unit > 0 && job->source.empty()) {
-      actions.emplace_back(action::Delete{{job->lease.model, job->lease.unit, {}}});
+    if (job != nullptr && !is_first(job->lease.unit) && job->source.empty()) {
+      actions.emplace_back(action::Delete{{job->lease.model, before(job->lease.unit), {}}});
     }
     return actions;
   };
@@ -177,7 +177,7 @@ WorkerStep deletes_whatever_has_the_name() {
     const auto* answered = std::get_if<event::Answered>(&e);
     if (released != nullptr && actions.empty()) actions.emplace_back(action::Delete{released->state});
     if (answered != nullptr && answered->verdict == Verdict::Stale && actions.empty()) {
-      actions.emplace_back(action::Delete{{answered->model, answered->unit + 1, answered->attempt}});
+      actions.emplace_back(action::Delete{{answered->model, after(answered->unit), answered->attempt}});
     }
     return actions;
   };
@@ -225,7 +225,7 @@ WorkerStep lets_a_later_lease_go_first() {
 WorkerStep says_another_digest() {
   return [](WorkerId, Jobs& jobs, const worker::Event& e, Time now) {
     return changed<action::TellResult>(jobs.step(e, now), [](action::TellResult& tell) {
-      if (tell.state.version == 2) tell.state.digest.low ^= 1;
+      if (tell.state.version == Version{2}) tell.state.digest.low ^= 1;
     });
   };
 }

@@ -25,9 +25,9 @@ class StateStoreTest : public testing::Test {
     return bytes;
   }
   static HeldState version(std::uint32_t version, std::uint32_t attempt) {
-    return {ModelId(0), version, PartitionId(0), Attempt(attempt), {}, {}, {}};
+    return {ModelId(0), Version(version), PartitionId(0), Attempt(attempt), {}, {}, {}};
   }
-  static StateStore::Key key(std::uint32_t version) { return {ModelId(0), version}; }
+  static StateStore::Key key(std::uint32_t version) { return {ModelId(0), Version(version)}; }
 
   std::shared_ptr<nn::StatePool> pool_ = nn::StatePool::make_shared();
   TemporaryFolder folder_;
@@ -171,7 +171,7 @@ TEST_F(DamagedStates, AreThoseUnderAnothersName) {
   StateStore store = open();
   const std::vector<HeldState> held = store.scan();
   ASSERT_EQ(held.size(), 1U);
-  EXPECT_EQ(held[0].version, 1U);
+  EXPECT_EQ(held[0].version, Version{1});
   EXPECT_TRUE(std::filesystem::exists(folder_.path() / "3-9.hop.damaged"));
 }
 

@@ -127,7 +127,7 @@ struct Beside : testing::Test {
       search->asked(ModelId{id++}, *proposal);
     }
   }
-  std::vector<std::uint32_t> tick(std::uint32_t epoch, const std::vector<std::pair<std::uint32_t, double>>& losses) {
+  std::vector<std::uint32_t> tick(Epoch epoch, const std::vector<std::pair<std::uint32_t, double>>& losses) {
     for (const auto& [model, value] : losses) search->tell(ModelId{model}, epoch, loss(value));
     std::vector<std::uint32_t> stopped;
     for (const SearchOrder& order : search->end_of_tick()) {
@@ -141,28 +141,28 @@ struct Beside : testing::Test {
 
 TEST_F(Beside, ModelsWaitWhereTheRulesLook) {
   begin(1, {"threshold"}, {{"upper", 1.0}, {"warmup", std::int64_t{1}}, {"every", std::int64_t{2}}});
-  EXPECT_FALSE(search->barrier_at(0));
-  EXPECT_TRUE(search->barrier_at(1));
-  EXPECT_FALSE(search->barrier_at(2));
-  EXPECT_TRUE(search->barrier_at(3));
-  EXPECT_THAT(tick(0, {{0, 9}}), ElementsAre());
-  EXPECT_THAT(tick(1, {{0, 9}}), ElementsAre(0));
+  EXPECT_FALSE(search->barrier_at(Epoch{0}));
+  EXPECT_TRUE(search->barrier_at(Epoch{1}));
+  EXPECT_FALSE(search->barrier_at(Epoch{2}));
+  EXPECT_TRUE(search->barrier_at(Epoch{3}));
+  EXPECT_THAT(tick(Epoch{0}, {{0, 9}}), ElementsAre());
+  EXPECT_THAT(tick(Epoch{1}, {{0, 9}}), ElementsAre(0));
 }
 
 TEST_F(Beside, AModelThatHasEndedIsNotStopped) {
   begin(1, {"threshold"}, {{"upper", 1.0}, {"warmup", std::int64_t{3}}});
-  EXPECT_THAT(tick(3, {{0, 9}}), ElementsAre());
+  EXPECT_THAT(tick(Epoch{3}, {{0, 9}}), ElementsAre());
 }
 
 TEST_F(Beside, TheMedianIsThatOfAllModelsOfTheEpoch) {
   begin(5, {"median"}, {{"min_models", std::int64_t{5}}});
-  EXPECT_THAT(tick(0, {{0, 5}, {1, 4}, {2, 3}, {3, 2}, {4, 1}}), ElementsAre(0, 1));
-  EXPECT_THAT(tick(1, {{2, 9}, {3, 9}, {4, 9}}), ElementsAre()) << "three models say nothing";
+  EXPECT_THAT(tick(Epoch{0}, {{0, 5}, {1, 4}, {2, 3}, {3, 2}, {4, 1}}), ElementsAre(0, 1));
+  EXPECT_THAT(tick(Epoch{1}, {{2, 9}, {3, 9}, {4, 9}}), ElementsAre()) << "three models say nothing";
 }
 
 TEST_F(Beside, AMissingMetricIsOutsideEveryThreshold) {
   begin(1, {"threshold"}, {{"upper", 1.0}});
-  search->tell(ModelId{0}, 0, {});
+  search->tell(ModelId{0}, Epoch{0}, {});
   EXPECT_EQ(search->end_of_tick(), std::vector{SearchOrder::stop(ModelId{0}, "no value of valid_loss")});
 }
 

@@ -36,7 +36,7 @@ class CpuTrainerPool : public testing::Test {
   // A trainer that has been used has recorded a step.
   static void use(Trainer& trainer, const data::Dataset& data) {
     trainer.initialize();
-    trainer.train(data.partition(PartitionId(0)), 0, PartitionId(0));
+    trainer.train(data.partition(PartitionId(0)), Epoch(0), PartitionId(0));
   }
 
   static inline std::optional<TemporaryFolder> folder_;

@@ -54,10 +54,10 @@ TEST_F(CpuTrainer, AllocatesNothingInAStepThatItReplays) {
   const data::Partition partition = data.partition(PartitionId(0));
   Trainer trainer(e, ModelId(0), config(0.01), data);
   trainer.initialize();
-  trainer.train(partition, 0, PartitionId(0));
+  trainer.train(partition, Epoch(0), PartitionId(0));
   const std::uint64_t system_before = memory::system_allocations();
   const std::uint64_t before = nn::testing::heap_allocations();
-  trainer.train(partition, 1, PartitionId(0));
+  trainer.train(partition, Epoch(1), PartitionId(0));
   // A unit has 100 steps here, and needs an order, and a few things when it begins and ends.
   EXPECT_LT(nn::testing::heap_allocations() - before, 30U);
   EXPECT_EQ(memory::system_allocations(), system_before);
@@ -82,7 +82,7 @@ TEST_F(CpuTrainer, RecordsNothingWhenAModelComesBack) {
       states[model].reset();
       trainer.state().load(arrived);
     }
-    trainer.train(data.partition(PartitionId(0)), unit / 2, PartitionId(0));
+    trainer.train(data.partition(PartitionId(0)), Epoch(unit / 2), PartitionId(0));
     states[model] = trainer.state().save().wait();
     trainer.state().give_up();
     if (unit == 4) recordings = trainer.recordings();
@@ -96,11 +96,12 @@ TEST_F(CpuTrainer, LeavesNoTraceOfTheModelBefore) {
   const data::Partition partition = data.partition(PartitionId(1));
   Trainer shared(e, ModelId(0), config(0.1), data), alone(e, ModelId(1), config(0.001), data);
   shared.initialize();
-  shared.train(partition, 0, PartitionId(1));
+  shared.train(partition, Epoch(0), PartitionId(1));
   shared.assign(ModelId(1), config(0.001));
   shared.initialize();
   alone.initialize();
-  UnitMetrics first = shared.train(partition, 0, PartitionId(1)), second = alone.train(partition, 0, PartitionId(1));
+  UnitMetrics first = shared.train(partition, Epoch(0), PartitionId(1)),
+              second = alone.train(partition, Epoch(0), PartitionId(1));
   shared.validate(data.validation(), first);
   alone.validate(data.validation(), second);
   EXPECT_EQ(shared.state().digest(), alone.state().digest());
@@ -153,7 +154,7 @@ TEST_F(CpuTrainer, LeavesTheWeightsAsTheyWereBeforeALostStep) {
   Config wild = {{"lr", 1e12}, {"batch_size", std::int64_t{48}}, {"optimizer", std::string("sgd")}};
   Trainer trainer(e, ModelId(0), wild, data);
   trainer.initialize();
-  const UnitMetrics first = trainer.train(data.partition(PartitionId(0)), 0, PartitionId(0));
+  const UnitMetrics first = trainer.train(data.partition(PartitionId(0)), Epoch(0), PartitionId(0));
   EXPECT_TRUE(std::isinf(first.train_loss));
   EXPECT_EQ(first.rows, 96U) << "the first step is wild, the second meets it";
   EXPECT_EQ(trainer.state().counters().rows, 96);
@@ -162,7 +163,7 @@ TEST_F(CpuTrainer, LeavesTheWeightsAsTheyWereBeforeALostStep) {
     return std::vector<std::byte>(bytes.begin() + sizeof(nn::Counters), bytes.end());
   };
   const std::vector<std::byte> before = weights();
-  const UnitMetrics second = trainer.train(data.partition(PartitionId(1)), 0, PartitionId(1));
+  const UnitMetrics second = trainer.train(data.partition(PartitionId(1)), Epoch(0), PartitionId(1));
   EXPECT_EQ(second.rows, 48U);
   EXPECT_EQ(weights(), before);
 }
@@ -182,8 +183,8 @@ TEST_F(CpuTrainer, ComputesInThePrecisionOfTheExperiment) {
   rounded.validate(data.validation(), b);
   EXPECT_NE(*a.valid_loss, *b.valid_loss);
   EXPECT_NEAR(*a.valid_loss, *b.valid_loss, 0.05);
-  a = exact.train(data.partition(PartitionId(0)), 0, PartitionId(0));
-  b = rounded.train(data.partition(PartitionId(0)), 0, PartitionId(0));
+  a = exact.train(data.partition(PartitionId(0)), Epoch(0), PartitionId(0));
+  b = rounded.train(data.partition(PartitionId(0)), Epoch(0), PartitionId(0));
   EXPECT_NE(exact.state().digest(), rounded.state().digest());
   EXPECT_NEAR(a.train_loss, b.train_loss, 0.05);
   EXPECT_EQ(kernels::precision(), kernels::Precision::strict) << "the thread's own precision comes back";
@@ -201,7 +202,7 @@ TEST_F(CpuTrainer, ACloneTakesItsHyperparametersFromItsConfigAndItsRandomNumbers
   };
   Trainer parent(e, ModelId(0), config_of(0.01), data), clone(e, ModelId(7), config_of(0.02), data);
   parent.initialize();
-  parent.train(rows, 0, PartitionId(0));
+  parent.train(rows, Epoch(0), PartitionId(0));
   const auto values = [](Trainer& trainer) {
     std::vector<double> all;
     for (const auto& [name, tensor] : trainer.module().named_parameters()) {
@@ -215,8 +216,8 @@ TEST_F(CpuTrainer, ACloneTakesItsHyperparametersFromItsConfigAndItsRandomNumbers
   std::copy(state.begin(), state.end(), copy->data());
   clone.state().load(copy);
   const std::uint64_t parents_key = parent.state().counters().random_key;
-  parent.train(rows, 1, PartitionId(0));
-  clone.train(rows, 1, PartitionId(0));
+  parent.train(rows, Epoch(1), PartitionId(0));
+  clone.train(rows, Epoch(1), PartitionId(0));
   EXPECT_EQ(parent.state().counters().random_key, parents_key);
   EXPECT_NE(clone.state().counters().random_key, parents_key);
   const std::vector<double> of_parent = values(parent), of_clone = values(clone);

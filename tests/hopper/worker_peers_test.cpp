@@ -56,7 +56,7 @@ class WorkerAlone : public testing::Test {
     StateStore store(folder_ / "node" / "states", /*durable=*/true);
     auto bytes = nn::StatePool::make_shared()->make(64);
     std::fill_n(bytes->data(), 64, std::byte{9});
-    return store.put({ModelId(5), 1, PartitionId(0), Attempt(3), {}, {}, {}}, {.segments = {}, .bytes = 64},
+    return store.put({ModelId(5), Version(1), PartitionId(0), Attempt(3), {}, {}, {}}, {.segments = {}, .bytes = 64},
                      std::move(bytes));
   }
   fs::path state_file() const { return folder_ / "node" / "states" / "5-1.hop"; }
@@ -122,8 +122,8 @@ class WorkerAlone : public testing::Test {
   static message::LeaseOrder lease_of_unit_1(const Digest& parent) {
     message::LeaseOrder order;
     order.lease = {.model = ModelId(0),
-                   .unit = 1,
-                   .epoch = 1,
+                   .unit = Unit{1},
+                   .epoch = Epoch{1},
                    .partition = PartitionId(0),
                    .attempt = Attempt(8),
                    .parent = parent,
@@ -164,7 +164,7 @@ TEST_F(WorkerAlone, TrainsOnNoStateWithAnotherDigestThanItsLease) {
   play([&](Connection worker, std::string) -> Awaitable<void> {
     const message::LeaseOrder order = lease_of_unit_1(parent);
     co_await say(worker, order);
-    const message::State found{{}, 0, parent, true, {}, false};
+    const message::State found{{}, {}, parent, true, {}, false};
     co_await answer_fetch(found, &state);
     const auto failed = co_await next<message::Failed>(worker);
     EXPECT_EQ(failed.failure, Failure::StateDamaged);
@@ -186,7 +186,7 @@ TEST_F(WorkerAlone, TellsAStateThatCannotBeReadNowFromOneThatIsLost) {
       message::LeaseOrder order = lease_of_unit_1({1, 2});
       order.lease.attempt = Attempt(unreadable ? 10 : 11);
       co_await say(worker, order);
-      const message::State refusal{{}, 0, {1, 2}, false, "too many open files", unreadable};
+      const message::State refusal{{}, {}, {1, 2}, false, "too many open files", unreadable};
       co_await answer_fetch(refusal, nullptr);
       const auto failed = co_await next<message::Failed>(worker);
       EXPECT_EQ(failed.failure, unreadable ? Failure::StateDamaged : Failure::StateLost);
@@ -198,7 +198,7 @@ TEST_F(WorkerAlone, TellsAStateThatCannotBeReadNowFromOneThatIsLost) {
 TEST_F(WorkerAlone, GivesNoStateToStrangers) {
   const Digest digest = leave_state();
   play([&](Connection, std::string address) -> Awaitable<void> {
-    const message::Fetch fetch{ModelId(5), 1, digest};
+    const message::Fetch fetch{ModelId(5), Version(1), digest};
     const message::Hello hello{{WorkerId(1), Incarnation(1)}, "isa", "build", {}};
     const net::Address place = net::Address::parse(address);
     for (const std::string secret : {"", "another"}) {
@@ -233,7 +233,7 @@ TEST_F(WorkerAlone, LivesOnWhenAFinalStateCannotBeRead) {
   play([&](Connection worker, std::string) -> Awaitable<void> {
     fs::rename(state_file(), folder_ / "aside");
     fs::create_directory(state_file());
-    const message::Collect collect{ModelId(5), 1, digest, "{}"};
+    const message::Collect collect{ModelId(5), Version(1), digest, "{}"};
     co_await say(worker, collect);
     const auto refused = co_await next<message::State>(worker);
     EXPECT_FALSE(refused.found);
@@ -268,7 +268,7 @@ TEST_F(WorkerAlone, KeepsTalkingWhileItsDiskDeletesAFile) {
   };
   play(
       [&](Connection worker, std::string) -> Awaitable<void> {
-        const message::Release release{ModelId(5), 1, Attempt(3)};
+        const message::Release release{ModelId(5), Version(1), Attempt(3)};
         co_await say(worker, release);
         int beats_meanwhile = 0;
         while (beats_meanwhile < 3) {

@@ -42,7 +42,7 @@ TEST_F(CudaWithoutPinnedMemory, StreamsRowsAllTheSame) {
   const auto digest = [&] {
     Trainer trainer(e, ModelId(0), config, data, Device::cuda());
     trainer.initialize();
-    trainer.train(data.partition(PartitionId(0)), 0, PartitionId(0));
+    trainer.train(data.partition(PartitionId(0)), Epoch(0), PartitionId(0));
     return trainer.state().digest();
   };
   const Digest expected = digest();

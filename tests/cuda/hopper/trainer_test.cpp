@@ -32,7 +32,7 @@ class CudaTrainer : public testing::Toy {
     trainer.initialize();
     UnitMetrics metrics;
     for (std::uint32_t q = 0; q < dataset.partition_count(); ++q)
-      metrics = trainer.train(dataset.partition(PartitionId(q)), 0, PartitionId(q));
+      metrics = trainer.train(dataset.partition(PartitionId(q)), Epoch(0), PartitionId(q));
     trainer.validate(dataset.validation(), metrics);
     return metrics;
   }
@@ -97,7 +97,7 @@ TEST_F(CudaTrainer, RecordsAndAllocatesNothingForTheModelsThatFollow) {
   for (std::uint32_t model = 0; model < 2; ++model) {
     trainer.assign(ModelId(model), config(model == 0 ? 0.01 : 0.002));
     trainer.initialize();
-    trainer.train(partition, 0, PartitionId(0));
+    trainer.train(partition, Epoch(0), PartitionId(0));
     states[model] = trainer.state().save().wait();
   }
   EXPECT_NE(xxh3_128(states[0]->span()), xxh3_128(states[1]->span()));
@@ -105,14 +105,14 @@ TEST_F(CudaTrainer, RecordsAndAllocatesNothingForTheModelsThatFollow) {
   const std::uint64_t allocations = memory::system_allocations(kCuda);
   trainer.assign(ModelId(0), config(0.01));
   trainer.state().load(states[0]);
-  trainer.train(data.partition(PartitionId(1)), 0, PartitionId(1));
+  trainer.train(data.partition(PartitionId(1)), Epoch(0), PartitionId(1));
   EXPECT_EQ(trainer.recordings(), recordings);
   EXPECT_EQ(memory::system_allocations(kCuda), allocations);
 
   Trainer alone(e, ModelId(0), config(0.01), data, kCuda, resident(data));
   alone.initialize();
-  alone.train(partition, 0, PartitionId(0));
-  alone.train(data.partition(PartitionId(1)), 0, PartitionId(1));
+  alone.train(partition, Epoch(0), PartitionId(0));
+  alone.train(data.partition(PartitionId(1)), Epoch(0), PartitionId(1));
   EXPECT_EQ(trainer.state().digest(), alone.state().digest()) << "who trained there before leaves no trace";
 }
 
@@ -127,7 +127,8 @@ TEST_F(CudaTrainer, TellsOfALabelThatTheModelHasNoOutputFor) {
   for (const Device device : {Device::cpu(), kCuda}) {
     Trainer trainer(e, ModelId(0), config(), data, device);
     trainer.initialize();
-    EXPECT_THROW(trainer.train(data.partition(PartitionId(0)), 0, PartitionId(0)), IndexError) << device.to_string();
+    EXPECT_THROW(trainer.train(data.partition(PartitionId(0)), Epoch(0), PartitionId(0)), IndexError)
+        << device.to_string();
   }
 }
 
@@ -185,7 +186,7 @@ TEST_F(CudaTrainer, CountsTheRowsUntilALostStepAsTheCpuAndLeavesTheWeightsAsThey
   for (const Device device : {Device::cpu(), kCuda}) {
     Trainer trainer(e, ModelId(0), wild, data, device);
     trainer.initialize();
-    const UnitMetrics first = trainer.train(data.partition(PartitionId(0)), 0, PartitionId(0));
+    const UnitMetrics first = trainer.train(data.partition(PartitionId(0)), Epoch(0), PartitionId(0));
     EXPECT_TRUE(std::isinf(first.train_loss)) << device.to_string();
     EXPECT_EQ(first.rows, 20U) << device.to_string();
     EXPECT_EQ(trainer.state().counters().rows, 20) << device.to_string();
@@ -194,7 +195,7 @@ TEST_F(CudaTrainer, CountsTheRowsUntilALostStepAsTheCpuAndLeavesTheWeightsAsThey
       return std::vector<std::byte>(bytes->data() + sizeof(nn::Counters), bytes->data() + bytes->size());
     };
     const std::vector<std::byte> before = weights();
-    const UnitMetrics second = trainer.train(data.partition(PartitionId(1)), 0, PartitionId(1));
+    const UnitMetrics second = trainer.train(data.partition(PartitionId(1)), Epoch(0), PartitionId(1));
     EXPECT_EQ(second.rows, 10U) << device.to_string();
     EXPECT_EQ(weights(), before) << device.to_string();
   }
