@@ -17,9 +17,11 @@ std::shared_ptr<Child> pinned_child(Suite& suite, int core) {
 }
 
 std::unique_ptr<Contestant> pair(Suite& suite, const std::string& how, const std::string& address) {
+  const std::string kind = address.starts_with("tls:") ? "OpenSSL" : "sockets";
   const std::string rest = how + " " + address + " " + std::to_string(static_cast<long>(kStateBytes));
   // The sender listens before the receiver connects.
-  auto contestant = std::make_unique<Contestant>(how == "ours" ? "ours" : "plain sockets, " + how + " buffers", true);
+  auto contestant =
+      std::make_unique<Contestant>(how == "ours" ? "ours" : "plain " + kind + ", " + how + " buffers", true);
   contestant->add(pinned_child(suite, 0), "hop send " + rest);
   contestant->add(pinned_child(suite, 1), "hop receive " + rest);
   return contestant;
@@ -57,7 +59,9 @@ void add_hop_rows(Suite& suite) {
   const net::SocketDirectory directory;
   int sockets = 0;
   add_row(suite, "hop/unix", [&] { return directory.address("s" + std::to_string(sockets++)).text(); });
-  add_row(suite, "hop/tcp", [] { return "tcp:127.0.0.1:" + std::to_string(PlainSocket::free_port()); });
+  for (const std::string scheme : {"tcp", "tls"}) {
+    add_row(suite, "hop/" + scheme, [&] { return scheme + ":127.0.0.1:" + std::to_string(PlainSocket::free_port()); });
+  }
 }
 
 }  // namespace hop::bench

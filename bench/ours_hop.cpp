@@ -1,6 +1,7 @@
 // A state on its way between two processes: our Connection with its frames and checksums, and the peer that it is
-// measured against, plain blocking send() and recv() of the same bytes over the same kind of socket. In both, the
-// receiver asks and the sender answers, once per repetition; both keep their memory from one repetition to the next.
+// measured against, plain blocking send() and recv() (over TLS: SSL_write() and SSL_read()) of the same bytes over the
+// same kind of socket. In both, the receiver asks and the sender answers, once per repetition; both keep their memory
+// from one repetition to the next.
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstring>
@@ -9,7 +10,8 @@
 #include "bench/fill.h"
 #include "bench/ours.h"
 #include "bench/plain_socket.h"
-#include "net/transport.h"
+#include "bench/plain_tls.h"
+#include "net/tls.h"
 
 namespace hop::bench {
 namespace {
@@ -39,7 +41,11 @@ constexpr std::uint16_t kFetch = 1, kState = 2;
 /// Our two ends. Each has an io_context that runs while there is something to do, as a worker's network thread does.
 struct Node {
   explicit Node(const std::string& text) : address(net::Address::parse(text)) {
-    transport = net::make_transport(address.scheme, context.get_executor());
+    if (address.scheme == net::Address::Scheme::kTls) {
+      transport = std::make_unique<net::TlsTransport>(context.get_executor(), bench_key());
+    } else {
+      transport = net::make_transport(address.scheme, context.get_executor());
+    }
   }
   void finish(Awaitable<void> work) {
     std::exception_ptr error;
@@ -91,31 +97,45 @@ Work our_receiver(const std::string& address, std::size_t bytes) {
   };
 }
 
-Work plain_sender(const std::string& address, const std::string& buffers, std::size_t bytes) {
-  const auto socket = std::make_shared<PlainSocket>(PlainSocket::listen(address, buffers == "large"));
+// `Channel`: PlainSocket or PlainTls.
+template <class Channel>
+Work plain_sender(Channel opened, std::size_t bytes) {
+  const auto channel = std::make_shared<Channel>(std::move(opened));
   const auto state = std::make_shared<AlignedBuffer>(make_state(bytes));
   return [=](int repetitions) {
-    socket->accept_once();
+    channel->accept_once();
     std::byte question{};
     for (int i = 0; i < repetitions; ++i) {
-      socket->receive({&question, 1});
-      socket->send(std::as_const(*state).span());
+      channel->receive({&question, 1});
+      channel->send(std::as_const(*state).span());
     }
     return sample_of(std::as_const(*state).span());
   };
 }
 
-Work plain_receiver(const std::string& address, const std::string& buffers, std::size_t bytes) {
-  const auto socket = std::make_shared<PlainSocket>(PlainSocket::connect(address, buffers == "large"));
+template <class Channel>
+Work plain_receiver(Channel opened, std::size_t bytes) {
+  const auto channel = std::make_shared<Channel>(std::move(opened));
   const auto state = std::make_shared<AlignedBuffer>(bytes);
   return [=](int repetitions) {
     constexpr std::byte kQuestion{1};
     for (int i = 0; i < repetitions; ++i) {
-      socket->send({&kQuestion, 1});
-      socket->receive(state->span());
+      channel->send({&kQuestion, 1});
+      channel->receive(state->span());
     }
     return sample_of(std::as_const(*state).span());
   };
+}
+
+Work plain_side(bool sends, const std::string& address, const std::string& buffers, std::size_t bytes) {
+  const bool large = buffers == "large";
+  PlainSocket socket = sends ? PlainSocket::listen(address, large) : PlainSocket::connect(address, large);
+  if (net::Address::parse(address).scheme == net::Address::Scheme::kTls) {
+    const auto side = sends ? net::TlsSide::kListener : net::TlsSide::kCaller;
+    return sends ? plain_sender(PlainTls(std::move(socket), side), bytes)
+                 : plain_receiver(PlainTls(std::move(socket), side), bytes);
+  }
+  return sends ? plain_sender(std::move(socket), bytes) : plain_receiver(std::move(socket), bytes);
 }
 
 }  // namespace
@@ -126,7 +146,7 @@ Work our_hop(const std::vector<std::string>& what) {
   const std::string &how = what.at(2), &address = what.at(3);
   const std::size_t bytes = std::stoull(what.at(4));
   if (how == "ours") return sends ? our_sender(address, bytes) : our_receiver(address, bytes);
-  return sends ? plain_sender(address, how, bytes) : plain_receiver(address, how, bytes);
+  return plain_side(sends, address, how, bytes);
 }
 
 }  // namespace hop::bench

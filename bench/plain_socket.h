@@ -10,7 +10,8 @@ namespace hop::bench {
 
 class PlainSocket {
  public:
-  /// `address` as net/transport.h writes it: unix:PATH or tcp:127.0.0.1:PORT. `large_buffers` asks for the largest
+  /// `address` as net/transport.h writes it: unix:PATH, tcp:127.0.0.1:PORT or tls:127.0.0.1:PORT (the bytes
+  /// stay plain: plain_tls.h). `large_buffers` asks for the largest
   /// buffers that the kernel gives; else it sizes them by itself.
   static PlainSocket listen(const std::string& address, bool large_buffers);
   static PlainSocket connect(const std::string& address, bool large_buffers);
@@ -24,6 +25,8 @@ class PlainSocket {
   /// All of it, by as few calls as the kernel allows. Throw NetError when the peer is gone.
   void send(ByteView bytes) const;
   void receive(MutableByteView into) const;
+
+  int descriptor() const { return socket_; }
 
   /// A TCP port of the loopback interface that nobody listens on.
   static int free_port();

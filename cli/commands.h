@@ -33,5 +33,6 @@ void add_report(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
 void add_fsck(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
+void add_key(CLI::App& app, Action& action);
 
 }  // namespace hop::cli

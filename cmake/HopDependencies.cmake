@@ -1,6 +1,6 @@
 # Libraries that Hopscotch stands on: Debian 12 packages, found here and nowhere else. README.md says why each is there.
 find_package(Threads REQUIRED)
-find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)
+find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto SSL)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 include(HopOneDnn)

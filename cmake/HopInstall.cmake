@@ -80,7 +80,7 @@ list(TRANSFORM OpenMP_CXX_LIB_NAMES PREPEND -l OUTPUT_VARIABLE openmp)
 hop_pkg_config(hopscotch-core "Tensors, autograd, data and nn of Hopscotch" "${component_core}" ""
                "-ldnnl;-lcrypto;${openmp}")
 hop_pkg_config(hopscotch "Deep learning in which the data stays and the models travel" "${component_hopper}"
-               hopscotch-core "-ltomlplusplus")
+               hopscotch-core "-lssl;-ltomlplusplus")
 
 # The public headers. In the build tree <build>/include/hopscotch/ links to their folders; tests/architecture_test reads
 # the list; an installation gets copies.

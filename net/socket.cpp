@@ -22,7 +22,7 @@
 namespace hop::net {
 namespace {
 
-using Socket = asio::generic::stream_protocol::socket;
+using Socket = StreamSocket;
 using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
 using boost::system::error_code;
 
@@ -115,8 +115,11 @@ class SocketStream : public Stream {
 class SocketListener : public Listener, public std::enable_shared_from_this<SocketListener> {
  public:
   SocketListener(const Executor& executor, const SocketEndpoint& endpoint, const Address& address,
-                 std::filesystem::path file)
-      : executor_(executor), acceptor_(asio::make_strand(executor)), address_(address) {
+                 std::filesystem::path file, MakeStream make_stream)
+      : executor_(executor),
+        acceptor_(asio::make_strand(executor)),
+        address_(address),
+        make_stream_(std::move(make_stream)) {
     error_code code;
     acceptor_.open(endpoint.protocol(), code);
     if (!code && is_tcp(endpoint.protocol())) acceptor_.set_option(Acceptor::reuse_address(true), code);
@@ -156,7 +159,7 @@ class SocketListener : public Listener, public std::enable_shared_from_this<Sock
       if (is_closed(code)) throw_net_error("accept at", address_, code);
       if (code) throw accept_error(address_, code);
       std::string origin = origin_of(socket);
-      co_return std::make_shared<Connection>(std::make_unique<SocketStream>(std::move(socket)),
+      co_return std::make_shared<Connection>(make_stream_(std::move(socket)),
                                              address_.text() + "#" + std::to_string(++accepted_), std::move(origin));
     }
   }
@@ -176,12 +179,13 @@ class SocketListener : public Listener, public std::enable_shared_from_this<Sock
   Executor executor_;
   Acceptor acceptor_;
   Address address_;
+  MakeStream make_stream_;
   std::filesystem::path file_;
   int accepted_ = 0;
 };
 
 Awaitable<std::shared_ptr<Connection>> connect_here(Socket socket, SocketEndpoint endpoint, Address address,
-                                                    Deadline deadline) {
+                                                    Deadline deadline, MakeStream make_stream) {
   error_code code;
   while (true) {
     co_await with_deadline(socket.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, code)), deadline,
@@ -195,20 +199,25 @@ Awaitable<std::shared_ptr<Connection>> connect_here(Socket socket, SocketEndpoin
     throw TimeoutError("[net] connect to " + address.text() + ": no answer before the deadline");
   }
   if (code) throw_net_error("connect to", address, code);
-  co_return std::make_shared<Connection>(std::make_unique<SocketStream>(std::move(socket)), address.text());
+  co_return std::make_shared<Connection>(make_stream(std::move(socket)), address.text());
 }
 
 }  // namespace
 
+std::unique_ptr<Stream> make_plain_stream(StreamSocket socket) {
+  return std::make_unique<SocketStream>(std::move(socket));
+}
+
 std::shared_ptr<Listener> listen_on_socket(const Executor& executor, const SocketEndpoint& endpoint,
-                                           const Address& address, std::filesystem::path file) {
-  return std::make_shared<SocketListener>(executor, endpoint, address, std::move(file));
+                                           const Address& address, std::filesystem::path file, MakeStream make_stream) {
+  return std::make_shared<SocketListener>(executor, endpoint, address, std::move(file), std::move(make_stream));
 }
 
 Awaitable<std::shared_ptr<Connection>> connect_to_socket(const Executor& executor, const SocketEndpoint& endpoint,
-                                                         const Address& address, Deadline deadline) {
+                                                         const Address& address, Deadline deadline,
+                                                         MakeStream make_stream) {
   const Executor strand = asio::make_strand(executor);
-  return run_on(strand, connect_here(Socket(strand), endpoint, address, deadline));
+  return run_on(strand, connect_here(Socket(strand), endpoint, address, deadline, std::move(make_stream)));
 }
 
 }  // namespace hop::net

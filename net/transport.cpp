@@ -21,15 +21,19 @@ std::uint16_t parse_port(std::string_view text, std::string_view whole) {
   return port;
 }
 
-Address parse_tcp(std::string_view text, std::string_view whole) {
+// HOST:PORT after `scheme`.
+Address parse_host(Address::Scheme scheme, std::string_view text, std::string_view whole) {
+  const std::string form = std::string(whole.substr(0, 4)) + "HOST:PORT";
   const bool bracketed = text.starts_with('[');
   const std::size_t host_end = bracketed ? text.find("]:") : text.find(':');
-  if (host_end == text.npos) refuse("tcp:HOST:PORT", whole);
+  if (host_end == text.npos) refuse(form, whole);
   const std::string_view host = bracketed ? text.substr(1, host_end - 1) : text.substr(0, host_end);
   const std::string_view port = text.substr(host_end + (bracketed ? 2 : 1));
-  if (host.empty() || host.find_first_of("[]") != host.npos) refuse("tcp:HOST:PORT", whole);
-  if (port.find(':') != port.npos) refuse("an IPv6 host in brackets, as in tcp:[::1]:7878", whole);
-  return Address::tcp(std::string(host), parse_port(port, whole));
+  if (host.empty() || host.find_first_of("[]") != host.npos) refuse(form, whole);
+  if (port.find(':') != port.npos) {
+    refuse("an IPv6 host in brackets, as in " + std::string(whole.substr(0, 4)) + "[::1]:7878", whole);
+  }
+  return {.scheme = scheme, .host = std::string(host), .port = parse_port(port, whole)};
 }
 
 }  // namespace
@@ -41,10 +45,11 @@ std::string Address::text() const {
     case Scheme::kMemory:
       return "memory:" + host;
     case Scheme::kTcp:
+    case Scheme::kTls:
       break;
   }
   const bool ipv6 = host.find(':') != host.npos;
-  return "tcp:" + (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+  return (scheme == Scheme::kTls ? "tls:" : "tcp:") + (ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
 void Address::require(Scheme wanted) const {
@@ -57,15 +62,19 @@ Address Address::parse(std::string_view text) {
   const std::size_t colon = text.find(':');
   const std::string_view scheme = text.substr(0, colon);
   const std::string_view rest = colon == text.npos ? "" : text.substr(colon + 1);
-  if (scheme == "tcp" && !rest.empty()) return parse_tcp(rest, text);
+  if (scheme == "tcp" && !rest.empty()) return parse_host(Scheme::kTcp, rest, text);
+  if (scheme == "tls" && !rest.empty()) return parse_host(Scheme::kTls, rest, text);
   if (scheme == "unix" && !rest.empty()) return unix_socket(std::string(rest));
   if (scheme == "memory" && !rest.empty()) return memory(std::string(rest));
-  refuse("unix:PATH, tcp:HOST:PORT or memory:NAME", text);
+  refuse("unix:PATH, tcp:HOST:PORT, tls:HOST:PORT or memory:NAME", text);
 }
 
 Address Address::unix_socket(std::string path) { return {.scheme = Scheme::kUnix, .host = std::move(path), .port = 0}; }
 Address Address::tcp(std::string host, std::uint16_t port) {
   return {.scheme = Scheme::kTcp, .host = std::move(host), .port = port};
+}
+Address Address::tls(std::string host, std::uint16_t port) {
+  return {.scheme = Scheme::kTls, .host = std::move(host), .port = port};
 }
 Address Address::memory(std::string name) { return {.scheme = Scheme::kMemory, .host = std::move(name), .port = 0}; }
 
@@ -75,6 +84,8 @@ std::unique_ptr<Transport> make_transport(Address::Scheme scheme, const Executor
       return std::make_unique<UnixTransport>(executor);
     case Address::Scheme::kTcp:
       return std::make_unique<TcpTransport>(executor);
+    case Address::Scheme::kTls:
+      throw ConfigError("[net] expected an address that needs no key (unix: or tcp:), got tls:");
     case Address::Scheme::kMemory:
       break;
   }

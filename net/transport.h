@@ -12,14 +12,14 @@
 
 namespace hop::net {
 
-/// An address at which a node listens. Its text form is `unix:/path/to/socket`, `tcp:127.0.0.1:7878`, `tcp:[::1]:7878`
-/// or `memory:name`.
+/// An address at which a node listens. Its text form is `unix:/path/to/socket`, `tcp:127.0.0.1:7878`, `tcp:[::1]:7878`,
+/// `tls:node-3:7878` or `memory:name`.
 struct Address {
-  enum class Scheme { kUnix, kTcp, kMemory };
+  enum class Scheme { kUnix, kTcp, kTls, kMemory };
 
   Scheme scheme = Scheme::kUnix;
   std::string host;        ///< the socket's path, the host, or the name
-  std::uint16_t port = 0;  ///< tcp only; 0 lets the system pick one when listening
+  std::uint16_t port = 0;  ///< tcp and tls only; 0 lets the system pick one when listening
 
   bool operator==(const Address&) const = default;
   std::string text() const;
@@ -30,6 +30,7 @@ struct Address {
   static Address parse(std::string_view text);
   static Address unix_socket(std::string path);
   static Address tcp(std::string host, std::uint16_t port);
+  static Address tls(std::string host, std::uint16_t port);
   static Address memory(std::string name);
 };
 
@@ -70,7 +71,8 @@ class Transport {
   virtual Awaitable<std::shared_ptr<Connection>> connect(Address address, Deadline deadline = kNever) = 0;
 };
 
-/// The socket transport for `scheme`; its connections run on strands of `executor`. Memory needs more: see memory.h.
+/// The socket transport for `scheme`; its connections run on strands of `executor`. Two schemes need more: TLS a key
+/// (tls.h), memory its network (memory.h).
 std::unique_ptr<Transport> make_transport(Address::Scheme scheme, const Executor& executor);
 
 }  // namespace hop::net

@@ -21,6 +21,7 @@
 #include "net/event.h"
 #include "net/memory.h"
 #include "net/tcp.h"
+#include "net/tls.h"
 #include "net/unix.h"
 
 namespace hop::net::testing {
@@ -37,6 +38,7 @@ struct Wiring {
   std::string name() const {
     const std::string transport = scheme == Address::Scheme::kUnix  ? "Unix"
                                   : scheme == Address::Scheme::kTcp ? "Tcp"
+                                  : scheme == Address::Scheme::kTls ? "Tls"
                                                                     : "Memory";
     return transport + (two_threads ? "TwoThreads" : "OneThread");
   }
@@ -45,6 +47,7 @@ struct Wiring {
 inline auto every_wiring() {
   return ::testing::Values(Wiring{Address::Scheme::kUnix, false}, Wiring{Address::Scheme::kUnix, true},
                            Wiring{Address::Scheme::kTcp, false}, Wiring{Address::Scheme::kTcp, true},
+                           Wiring{Address::Scheme::kTls, false}, Wiring{Address::Scheme::kTls, true},
                            Wiring{Address::Scheme::kMemory, false}, Wiring{Address::Scheme::kMemory, true});
 }
 inline std::string name_of(const ::testing::TestParamInfo<Wiring>& wiring) { return wiring.param.name(); }
@@ -60,7 +63,8 @@ class TwoNodes {
   /// An address where nobody listens yet.
   Address address(const std::string& name = "node") const {
     if (wiring_.scheme == Address::Scheme::kUnix) return directory_.address(name);
-    return wiring_.scheme == Address::Scheme::kTcp ? Address::tcp("127.0.0.1", 0) : Address::memory(name);
+    if (wiring_.scheme == Address::Scheme::kMemory) return Address::memory(name);
+    return {.scheme = wiring_.scheme, .host = "127.0.0.1", .port = 0};
   }
 
   Transport& server() { return *server_; }
@@ -103,11 +107,13 @@ class TwoNodes {
   }
 
   std::unique_ptr<Transport> make_transport_on(asio::io_context& context) {
+    if (wiring_.scheme == Address::Scheme::kTls) return std::make_unique<TlsTransport>(context.get_executor(), key_);
     if (wiring_.scheme != Address::Scheme::kMemory) return make_transport(wiring_.scheme, context.get_executor());
     return std::make_unique<MemoryTransport>(context.get_executor(), network_);
   }
 
   Wiring wiring_;
+  RunKey key_ = RunKey::random();
   SocketDirectory directory_;
   std::shared_ptr<MemoryNetwork> network_ = std::make_shared<MemoryNetwork>();
   asio::io_context server_context_;
