@@ -15,7 +15,7 @@ SocketEndpoint endpoint_of(const Address& address) {
   const asio::ip::address host = asio::ip::make_address(numbers, code);
   if (code || !host.is_loopback()) {
     throw ConfigError("[tcp] expected a loopback address (127.0.0.0/8, ::1 or localhost), got " + address.text() +
-                      ": other machines need keys (TLS), which do not exist yet");
+                      ": other machines need the key of a run (tls:)");
   }
   return asio::ip::tcp::endpoint(host, address.port);
 }

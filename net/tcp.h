@@ -1,4 +1,4 @@
-// TCP between processes of one machine. Other machines need keys (TLS), which do not exist yet: refused.
+// TCP between processes of one machine. Other machines need a key: tls.h.
 #pragma once
 
 #include "net/transport.h"

@@ -52,7 +52,7 @@ class Setting {
 
 TEST(Address, IsReadFromItsOwnText) {
   for (const char* text : {"unix:/run/user/1000/hop-x/worker-1", "unix:relative", "tcp:127.0.0.1:0", "tcp:[::1]:65535",
-                           "tcp:localhost:7878", "memory:worker 1", "memory:a:b"}) {
+                           "tcp:localhost:7878", "tls:node-3:7878", "tls:[::]:0", "memory:worker 1", "memory:a:b"}) {
     EXPECT_EQ(Address::parse(text).text(), text);
   }
   EXPECT_EQ(Address::parse("tcp:[::1]:7878"), Address::tcp("::1", 7878));
@@ -82,7 +82,7 @@ TEST(Tcp, ListensAndConnectsOnLoopbackOnly) {
   TcpTransport tcp(context.get_executor());
   for (const char* host : {"0.0.0.0", "192.168.1.1", "::", "fe80::1", "::ffff:127.0.0.1", "example.org", "128.0.0.1"}) {
     const Address address = Address::tcp(host, 0);
-    const auto refused = AllOf(HasSubstr(address.text()), HasSubstr("need keys (TLS), which do not exist yet"));
+    const auto refused = AllOf(HasSubstr(address.text()), HasSubstr("need the key of a run (tls:)"));
     EXPECT_THAT(config_error([&] { tcp.listen(address); }), refused);
     EXPECT_THAT(config_error([&] { (void)tcp.connect(address); }), refused);
   }
