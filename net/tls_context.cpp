@@ -43,12 +43,11 @@ TlsContext::TlsContext(const RunKey& key, TlsSide side)
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE);
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_default_read_buffer_len(context, kReadBuffer);
-  // A listener that knows no certificate would be believed by no caller: the caller trusts nobody but the key.
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_app_data(context, this);
   if (side == TlsSide::kListener) {
     SSL_CTX_set_psk_find_session_callback(context, find_key);
   } else {
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);  // a certificate is no proof: the caller trusts no issuer
     SSL_CTX_set_psk_use_session_callback(context, use_key);
   }
 }

@@ -63,8 +63,8 @@ TEST(Address, IsReadFromItsOwnText) {
 TEST(Address, SaysWhatIsWrongWithAText) {
   const auto error = [](const char* text) { return config_error([&] { Address::parse(text); }); };
   for (const char* text : {"", "tcp", "tcp:", "unix:", "memory:", "http://x", "127.0.0.1:7878", "UNIX:/x"}) {
-    EXPECT_EQ(error(text),
-              "[address] expected unix:PATH, tcp:HOST:PORT or memory:NAME, got '" + std::string(text) + "'");
+    EXPECT_EQ(error(text), "[address] expected unix:PATH, tcp:HOST:PORT, tls:HOST:PORT or memory:NAME, got '" +
+                               std::string(text) + "'");
   }
   EXPECT_EQ(error("tcp:localhost"), "[address] expected tcp:HOST:PORT, got 'tcp:localhost'");
   EXPECT_EQ(error("tcp:[[h]]:1"), "[address] expected tcp:HOST:PORT, got 'tcp:[[h]]:1'");
