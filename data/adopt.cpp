@@ -4,6 +4,8 @@
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
+#include <utility>
+
 #include "base/error.h"
 #include "base/files.h"
 #include "data/dataset.h"
@@ -24,21 +26,27 @@ bool share_blocks(const fs::path& from, const fs::path& to) {
   return source.get() >= 0 && copy.get() >= 0 && ::ioctl(copy.get(), FICLONE, source.get()) == 0;
 }
 
-void copy_durably(const fs::path& from, const fs::path& to) {
-  if (!share_blocks(from, to)) fs::copy_file(from, to, fs::copy_options::overwrite_existing);
-  sync_file(to, raise<DataError>);
-}
-
 }  // namespace
 
-Dataset adopt_dataset(const Dataset& source, const fs::path& folder) {
+Dataset adopt_dataset(const Dataset& source, const fs::path& folder, const OnCopy& on_copy) {
   return with_data_errors([&] {
-    PendingFolder pending(folder);
-    copy_durably(source.folder() / kManifestFile, pending.path() / kManifestFile);
     std::vector<std::string> names;
     for (const PartitionEntry& entry : source.manifest().partitions) names.push_back(entry.file);
     if (source.has_validation()) names.push_back(source.manifest().validation->file);
-    for (const std::string& name : names) copy_durably(source.folder() / name, pending.path() / name);
+    names.emplace_back(kManifestFile);
+    std::uint64_t bytes = 0;
+    for (const std::string& name : names) bytes += fs::file_size(source.folder() / name);
+
+    PendingFolder pending(folder);
+    bool told = false;
+    for (const std::string& name : names) {
+      const fs::path from = source.folder() / name, to = pending.path() / name;
+      if (!share_blocks(from, to)) {
+        if (on_copy && !std::exchange(told, true)) on_copy(bytes);
+        fs::copy_file(from, to, fs::copy_options::overwrite_existing);
+      }
+      sync_file(to, raise<DataError>);
+    }
     return Dataset::open(pending.commit());
   });
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -111,9 +112,13 @@ struct WriteOptions {
 /// do not fit the rows).
 Dataset write_dataset(const RawData& source, const std::filesystem::path& folder, const WriteOptions& options);
 
+/// Hears how many bytes are about to be copied.
+using OnCopy = std::function<void(std::uint64_t bytes)>;
+
 /// Copies the files of `source` into `folder`, which must not exist or be empty. A file system that can shares their
-/// blocks until one copy is written. The folder appears whole or not at all. Throws DataError.
-Dataset adopt_dataset(const Dataset& source, const std::filesystem::path& folder);
+/// blocks until one copy is written; where it cannot, `on_copy` is called first. The folder appears whole or not at all.
+/// Throws DataError.
+Dataset adopt_dataset(const Dataset& source, const std::filesystem::path& folder, const OnCopy& on_copy = {});
 
 /// The digest that write_dataset computes: XXH3-128 of classes, columns and rows in the order of the source, and of the
 /// options that decide the split. Reads every row once.

@@ -27,12 +27,14 @@ void remove_abandoned(const fs::path& target) {
   }
 }
 
+[[noreturn]] void refuse(const fs::path& target) {
+  throw DataError("[data] expected a new or empty folder, got " + target.string() + ", which holds something");
+}
+
 }  // namespace
 
 PendingFolder::PendingFolder(const fs::path& target) : target_(without_trailing_slash(target)) {
-  if (fs::exists(target_) && !(fs::is_directory(target_) && fs::is_empty(target_))) {
-    throw DataError("[data] expected a new or empty folder, got " + target_.string() + ", which holds something");
-  }
+  if (fs::exists(target_) && !(fs::is_directory(target_) && fs::is_empty(target_))) refuse(target_);
   if (fs::is_symlink(target_)) target_ = fs::canonical(target_);  // the folder is replaced, not the link
   create_folder(target_.parent_path(), raise<DataError>);
   remove_abandoned(target_);
@@ -50,7 +52,10 @@ PendingFolder::~PendingFolder() {
 
 const fs::path& PendingFolder::commit() {
   sync_folder(temporary_, raise<DataError>);
-  fs::rename(temporary_, target_);
+  std::error_code error;
+  fs::rename(temporary_, target_, error);
+  if (error == std::errc::directory_not_empty) refuse(target_);  // another process was faster
+  if (error) throw fs::filesystem_error("cannot rename", temporary_, target_, error);
   temporary_.clear();
   sync_folder(target_.parent_path(), raise<DataError>);
   return target_;

@@ -100,7 +100,7 @@ Dataset import_dataset(Format format, std::span<const fs::path> sources, const f
   return write_dataset(raw, out, write_options(raw, options, stem_of(sources[0])));
 }
 
-Dataset prepare_dataset(const DataOptions& options, const fs::path& folder, Keep keep) {
+Dataset prepare_dataset(const DataOptions& options, const fs::path& folder, Keep keep, const OnCopy& on_copy) {
   return with_data_errors([&] {
     if (options.source.empty() && !options.rows) {
       throw ConfigError("[data] source: expected a data set, raw files or \"glyphs\", got \"\"");
@@ -108,7 +108,7 @@ Dataset prepare_dataset(const DataOptions& options, const fs::path& folder, Keep
     if (Dataset::is_dataset(folder)) return open_as_asked(folder, options);
     if (options.source != kGlyphs && !options.rows && Dataset::is_dataset(options.source)) {
       Dataset source = open_as_asked(options.source, options);
-      return keep == Keep::own ? adopt_dataset(source, folder) : source;
+      return keep == Keep::own ? adopt_dataset(source, folder, on_copy) : source;
     }
     const RawData raw = open_raw(options);
     const ImportOptions import{.partitions = options.partitions.value_or(ImportOptions{}.partitions),

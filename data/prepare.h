@@ -56,7 +56,8 @@ enum class Keep : std::uint8_t {
 /// Throws DataError if the source or its expected contents are missing (and says what was looked for), or if `folder`
 /// holds something else. Throws ConfigError if there is no source, or if the options contradict the existing
 /// partitions.
-Dataset prepare_dataset(const DataOptions& options, const std::filesystem::path& folder, Keep keep = Keep::own);
+Dataset prepare_dataset(const DataOptions& options, const std::filesystem::path& folder, Keep keep = Keep::own,
+                        const OnCopy& on_copy = {});
 
 /// How the source of a prepared data set has changed since: one line; empty if it has not. Reads raw files that were
 /// written since, for their digests.

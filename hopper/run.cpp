@@ -204,7 +204,12 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
     refuse_missing("[data] source");
   }
   write_file(directory / "experiment.toml", to_toml(experiment));  // first: from here on, `resume` knows what to do
-  data::Dataset dataset = data::prepare_dataset(experiment.data, directory / "data", keep);
+  const auto on_copy = [&](std::uint64_t bytes) {
+    tell("copies " + std::to_string(bytes) + " bytes of " + printable(experiment.data.source) +
+             " into the run directory: the file system cannot share them",
+         options);
+  };
+  data::Dataset dataset = data::prepare_dataset(experiment.data, directory / "data", keep, on_copy);
   if (options.on_notice) {
     for (const std::string& note : dataset.manifest().provenance.notes) options.on_notice(printable(note, 300));
   }

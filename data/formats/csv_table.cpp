@@ -257,7 +257,7 @@ class TableReader {
 
   // ---- what people should know
 
-  void note(const std::string& text) { table_.notes.push_back(table_.file.filename().string() + ": " + text); }
+  void note(const std::string& text) { table_.notes.push_back(printable(table_.file.filename().string()) + ": " + text); }
 
   void note_columns() {
     table_.label_place = label_;

@@ -4,14 +4,17 @@
 #include <chrono>
 
 #include "data/glyphs.h"
+#include "data/pending_folder_internal.h"
 #include "tests/data/support.h"
 
 namespace hop::data {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 std::string table(int rows) {
   std::string text = "kind,width,height\n";
@@ -83,6 +86,16 @@ TEST_F(Prepare, AdoptsAPartitionedSource) {
   EXPECT_EQ(own.partition(PartitionId(2)).rows(), 10);
   EXPECT_EQ(own.validation().rows(), 10);
   EXPECT_EQ(prepare_dataset(options, out_).digest(), imported.digest());
+}
+
+TEST_F(Prepare, TellsHowManyBytesItCopies) {
+  prepare_dataset(csv(), folder_ / "imported");
+  std::uint64_t bytes = 0;
+  for (const auto& entry : fs::directory_iterator(folder_ / "imported")) bytes += entry.file_size();
+  std::vector<std::uint64_t> told;
+  const DataOptions options{.source = (folder_ / "imported").string()};
+  prepare_dataset(options, out_, Keep::own, [&](std::uint64_t copied) { told.push_back(copied); });
+  EXPECT_THAT(told, AnyOf(ElementsAre(bytes), IsEmpty())) << "empty where the file system shares blocks";
 }
 
 TEST_F(Prepare, UsesAPartitionedSourceInPlaceWhereItIsAsked) {
@@ -180,6 +193,15 @@ TEST_F(Prepare, RefusesToImportIntoAFolderThatHoldsSomething) {
   write_file(out_ / "notes.txt", "mine");
   EXPECT_THAT(message_of<DataError>([&] { prepare_dataset(csv(), out_); }), HasSubstr("new or empty folder"));
   EXPECT_EQ(read_file(out_ / "notes.txt"), "mine");
+}
+
+TEST_F(Prepare, RefusesAFolderThatSomebodyElseFillsMeanwhile) {
+  PendingFolder pending(out_);
+  fs::create_directory(out_);
+  std::ofstream(out_ / "faster") << "than this one";
+  EXPECT_THAT(message_of<DataError>([&] { pending.commit(); }),
+              HasSubstr("expected a new or empty folder, got " + out_.string() + ", which holds something"));
+  EXPECT_TRUE(fs::exists(out_ / "faster"));
 }
 
 TEST_F(Prepare, ImportsFilesByFormat) {
