@@ -261,28 +261,20 @@ JournalContents survey_journal(const fs::path& path) {
   return parse(file.read_all(), path, OnDamage::Tell);
 }
 
-namespace {
-
 // Nothing is lost for good: the cut-off bytes are first made durable in a separate file.
-fs::path set_aside(File& file, ByteView bytes, std::uint64_t offset) {
-  fs::path kept;
-  for (int i = 1; kept.empty() || fs::exists(kept); ++i) kept = file.path().string() + ".cut-" + std::to_string(i);
-  File copy(kept, O_WRONLY | O_CREAT | O_EXCL);
-  copy.append(bytes.subspan(offset));
-  copy.sync();
-  sync_directory(kept);
-  file.truncate(offset);
-  return kept;
-}
-
-}  // namespace
-
 fs::path cut_journal(const fs::path& path, std::uint64_t offset) {
   File file(path, O_RDWR | O_APPEND);
   file.lock();
   const std::vector<std::byte> bytes = file.read_all();
   if (offset > bytes.size()) fail(path, "cannot cut at byte " + std::to_string(offset));
-  return set_aside(file, bytes, offset);
+  fs::path kept;
+  for (int i = 1; kept.empty() || fs::exists(kept); ++i) kept = path.string() + ".cut-" + std::to_string(i);
+  File copy(kept, O_WRONLY | O_CREAT | O_EXCL);
+  copy.append(ByteView(bytes).subspan(offset));
+  copy.sync();
+  sync_directory(kept);
+  file.truncate(offset);
+  return kept;
 }
 
 Journal Journal::create(const fs::path& path, const JournalHeader& header) {
@@ -295,18 +287,12 @@ Journal Journal::create(const fs::path& path, const JournalHeader& header) {
   return journal;
 }
 
-Journal Journal::open(const fs::path& path, JournalContents& contents, const LeadingRecords& leading) {
+Journal Journal::open(const fs::path& path, JournalContents& contents, const CheckJournal& check) {
   auto file = std::make_unique<File>(path, O_RDWR | O_APPEND);
   file->lock();
-  const std::vector<std::byte> bytes = file->read_all();
-  contents = parse(bytes, path);
-  const std::size_t stand = leading ? leading(contents) : contents.records.size();
-  if (stand < contents.records.size()) {
-    contents.bytes = contents.offsets[stand];
-    set_aside(*file, bytes, contents.bytes);
-    contents.records.resize(stand);
-    contents.offsets.resize(stand);
-  } else if (contents.torn_bytes > 0) {
+  contents = parse(file->read_all(), path);
+  if (check) check(contents);
+  if (contents.torn_bytes > 0) {
     file->truncate(contents.bytes);
   } else {
     file->sync();  // the writer may have been killed between its write and its sync

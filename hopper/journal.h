@@ -41,8 +41,8 @@ JournalContents read_journal(const std::filesystem::path& path);
 /// damage.
 JournalContents survey_journal(const std::filesystem::path& path);
 
-/// Returns how many of these records, from the first on, do not contradict each other.
-using LeadingRecords = std::function<std::size_t(const JournalContents& contents)>;
+/// Throws if a journal must stay as it is: its run cannot go on.
+using CheckJournal = std::function<void(const JournalContents& contents)>;
 
 /// Cuts a journal off at byte `offset`; no process may have it open. Keeps the rest as `<path>.cut-<N>` and returns
 /// that path. Throws JournalError.
@@ -57,10 +57,9 @@ class Journal {
   /// Creates the file, which must not exist, and makes it and its header durable.
   static Journal create(const std::filesystem::path& path, const JournalHeader& header);
 
-  /// Opens an existing journal: reads it into `contents` and cuts off a torn tail of `contents.torn_bytes` bytes.
-  /// Records beyond the number that `leading` returns are also cut off and kept as `<path>.cut-<N>`; `contents` has the
-  /// others. Throws JournalError, also if another process has the journal open (flock).
-  static Journal open(const std::filesystem::path& path, JournalContents& contents, const LeadingRecords& leading = {});
+  /// Opens an existing journal: reads it into `contents` and, after `check`, cuts off a torn tail of
+  /// `contents.torn_bytes` bytes. Throws JournalError, also if another process has the journal open (flock).
+  static Journal open(const std::filesystem::path& path, JournalContents& contents, const CheckJournal& check = {});
 
   Journal(Journal&&) noexcept;
   Journal& operator=(Journal&&) noexcept;

@@ -328,9 +328,8 @@ RunResult resume(const fs::path& run_directory, RunOptions options, const Experi
     check_same_experiment(found.header, directory);
     check_same_data(found.header, open_dataset(experiment, directory));
     check_consistent(experiment, found, directory);
-    return found.records.size();
   });
-  tell(describe_tail(contents, {}), options);
+  tell(describe_tail(contents), options);
   const data::Dataset dataset = open_dataset(experiment, directory);
   Results finished = read_results(directory, experiment, contents);
   check_resumable(experiment, finished);

@@ -47,11 +47,7 @@ Restored restore(const Experiment& experiment, std::uint32_t partitions, const J
   return restored;
 }
 
-std::string describe_tail(const JournalContents& contents, const std::string& contradiction) {
-  if (!contradiction.empty()) {
-    return "warning: " + contradiction +
-           "; the run goes on from there, and what was cut off is kept beside the journal";
-  }
+std::string describe_tail(const JournalContents& contents) {
   if (contents.torn_bytes == 0) return {};
   return "the journal ended in " + std::to_string(contents.torn_bytes) + " bytes of an unfinished record at byte " +
          std::to_string(contents.bytes) + ": cut off";

@@ -29,8 +29,8 @@ struct Restored {
 };
 Restored restore(const Experiment& experiment, std::uint32_t partitions, const JournalContents& journal);
 
-/// Describes the part that is cut off the end of a journal, in a line for people; empty if nothing is cut off.
-std::string describe_tail(const JournalContents& contents, const std::string& contradiction);
+/// Describes the torn tail that is cut off a journal, in a line for people; empty if there is none.
+std::string describe_tail(const JournalContents& contents);
 
 /// The digest of everything that decides the rows that a run trains on: the data set's digest, those of its files, and
 /// the scale.
