@@ -92,10 +92,12 @@ void Coordinator::receive(const Peer& peer, const HeldState& held) {
 }
 
 // If `held` is the outcome of the unit that the model needs next, the unit's commit. The unit was done before the
-// worker or the coordinator died, and never counted.
+// worker or the coordinator died, and never counted. (Where a model waits for the search, it was done after a decision
+// that a damaged journal has lost.)
 std::optional<record::Commit> Coordinator::due_commit(WorkerId worker, const HeldState& held) const {
   const Flight& f = flight(held.model);
   if (f.leased_to || f.committing || f.settling) return std::nullopt;
+  if (waits_for_search(ledger_.model(held.model))) return std::nullopt;
   record::Commit commit = commit_of(held, worker);
   if (ledger_.refusal(commit)) return std::nullopt;
   return commit;

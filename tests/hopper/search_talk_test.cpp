@@ -168,6 +168,27 @@ TEST_F(SearchTalkTest, DecidesAnewWhenACrashCutADecisionOff) {
   EXPECT_EQ(again.journal().size(), before + 3 + 1) << "the order, the end of the tick, and a block of attempts";
 }
 
+// Its unit came after a decision that the journal has lost. Once it counted, the new decision could not be about it.
+TEST_F(SearchTalkTest, AdoptsNoStateFromBehindABarrier) {
+  script_.orders[1] = {SearchOrder::set_epochs(ModelId{1}, 2, "shorter")};
+  Drive run = begin();
+  std::vector<HeldState> held = {run.held_of(0), run.held_of(1)};
+  run.train(1);
+  const auto sound = static_cast<std::ptrdiff_t>(run.journal().size());
+  run.train(0);
+  run.sync();
+  held.push_back(run.held_of(1));
+  Drive again(kPlan, maker(), {run.journal().begin(), run.journal().begin() + sound}, {.queue_depth = 8});
+  again.up(0, 1, held);
+  EXPECT_THAT(again.appended<record::Commit>(), SizeIs(1)) << "that of model 0";
+  ASSERT_THAT(again.all<action::Release>(), SizeIs(1));
+  EXPECT_EQ(again.all<action::Release>()[0].version, 2U);
+  again.sync();
+  again.sync();
+  EXPECT_EQ(again.model(1).goal, 2U);
+  EXPECT_EQ(again.model(1).version, 1U);
+}
+
 TEST_F(SearchTalkTest, WithoutTheSearchARunGoesOnUntilItHasTheWord) {
   Drive run = begin();
   const HeldState held = run.held_of(1);
