@@ -11,6 +11,9 @@
 
 namespace hop::hopper {
 
+/// Models of a run at most: each takes memory from the start.
+inline constexpr std::uint32_t kMostModels = 1U << 20;
+
 /// A model-selection procedure. Pure: its answers are a function of its construction and of the calls so far.
 ///
 /// Time passes in ticks: all living models train one epoch per tick. At the end of a tick the search is told about each
@@ -25,7 +28,8 @@ class Search {
  public:
   virtual ~Search() = default;
 
-  /// The next model, or none for now. Called until it gives none: at the start, and after each end_of_tick().
+  /// The next model, or none for now. Called until it gives none: at the start, and after each end_of_tick(). A search
+  /// that asks for more than kMostModels in all ends the run with a ConfigError.
   virtual std::optional<Proposal> ask() = 0;
 
   /// The proposal has become this model. In a resumed run, the proposal of the journal: where libraries compute
