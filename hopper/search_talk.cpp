@@ -72,6 +72,13 @@ void check(const SearchOrder& order, const Ledger& ledger, const Search& search)
 
 }  // namespace
 
+std::optional<Proposal> SearchTalk::ask(std::size_t models) {
+  std::optional<Proposal> proposal = search_->ask();
+  if (!proposal || models < kMostModels) return proposal;
+  throw ConfigError("[search] expected at most " + std::to_string(kMostModels) +
+                    " models, got another proposal: does ask() ever give none?");
+}
+
 void SearchTalk::tell(const Ledger& ledger) {
   for (const Model& model : ledger.models()) {
     const News news = ledger.news(model);
@@ -97,7 +104,7 @@ std::vector<Record> SearchTalk::decide(const Ledger& ledger, const FindState& fi
     }
   }
   auto next = static_cast<std::uint32_t>(ledger.models().size());
-  while (const std::optional<Proposal> proposal = search_->ask()) {
+  while (const std::optional<Proposal> proposal = ask(next)) {
     record::Asked asked = checked(*proposal, ModelId{next++}, ledger);
     if (asked.parent) asked.place = find_state(*asked.parent);
     search_->asked(asked.model, {asked.config, asked.parent, asked.epochs});
@@ -122,7 +129,7 @@ void SearchTalk::repeat(const Ledger& ledger, const record::Ticked& ticked) {
     const record::Asked& a = asked[heard++];
     search_->asked(a.model, {a.config, a.parent, a.epochs});
   };
-  while (search_->ask()) confirm();
+  for (std::size_t next = ledger.models().size(); ask(next); ++next) confirm();
   while (heard < asked.size()) confirm();
 }
 

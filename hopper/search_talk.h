@@ -37,6 +37,8 @@ class SearchTalk {
   bool holds_back(const Ledger& ledger, const Model& model) const;
 
  private:
+  // The next proposal, where there are so many models already.
+  std::optional<Proposal> ask(std::size_t models);
   void tell(const Ledger& ledger);
 
   std::unique_ptr<Search> search_;

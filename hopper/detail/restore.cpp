@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "hopper/search/methods.h"
+#include "hopper/search_talk.h"
 
 namespace hop::hopper {
 
@@ -17,11 +18,13 @@ std::unique_ptr<Search> make_search(const Experiment& experiment) {
   return stop_early(std::move(made), search.stop, search.settings, input.objective);
 }
 
-std::vector<Config> first_configs(const Experiment& experiment) {
-  const std::unique_ptr<Search> search = make_search(experiment);
+std::vector<Config> first_configs(const Experiment& experiment, const Itinerary& itinerary) {
+  SearchTalk talk(make_search(experiment));
+  const Ledger nothing_yet(itinerary);
   std::vector<Config> configs;
-  while (std::optional<Proposal> proposal = search->ask()) configs.push_back(std::move(proposal->config));
-  if (configs.empty()) throw ConfigError("[search] expected at least one configuration, got none");
+  for (Record& record : talk.decide(nothing_yet, [](const Parent&) { return std::nullopt; })) {
+    if (auto* asked = std::get_if<record::Asked>(&record)) configs.push_back(std::move(asked->config));
+  }
   return configs;
 }
 

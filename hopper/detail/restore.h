@@ -16,8 +16,9 @@ namespace hop::hopper {
 
 /// The search of an experiment, from the table or the application. Throws ConfigError.
 std::unique_ptr<Search> make_search(const Experiment& experiment);
-/// The configurations that the search asks for at the start. Throws ConfigError if there are none.
-std::vector<Config> first_configs(const Experiment& experiment);
+/// The configurations that the search asks for at the start. Throws ConfigError if there are none, and for a proposal
+/// that no run can follow.
+std::vector<Config> first_configs(const Experiment& experiment, const Itinerary& itinerary);
 /// Throws ConfigError when the experiment asks for what does not go together.
 Itinerary make_itinerary(const Experiment& experiment, std::uint32_t partitions);
 

@@ -132,9 +132,8 @@ void check_models(const Experiment& experiment, const data::Dataset& dataset) {
                     " in " + dataset.name());
   }
   check_objective(experiment, dataset);
-  make_itinerary(experiment, dataset.partition_count());  // throws
   std::uint32_t model = 0;
-  for (const Config& config : first_configs(experiment)) {
+  for (const Config& config : first_configs(experiment, make_itinerary(experiment, dataset.partition_count()))) {
     const ModelId id{model++};
     check_length(id, config);
     Trainer trainer(experiment, id, config, dataset);

@@ -202,6 +202,17 @@ TEST_F(SearchTalkTest, WithoutTheSearchARunGoesOnUntilItHasTheWord) {
   EXPECT_EQ(alone.all<action::Finish>()[0].outcome, Outcome::Interrupted);
 }
 
+struct EndlessSearch final : Search {
+  std::optional<Proposal> ask() override { return Proposal{}; }
+};
+
+TEST_F(SearchTalkTest, EndsASearchThatNeverEndsItsAsking) {
+  Drive run = begin();
+  const Drive::MakeSearch endless = [] { return std::make_unique<EndlessSearch>(); };
+  EXPECT_THAT(refusal_of([&] { Drive(kPlan, endless, run.journal()); }),
+              HasSubstr("[search] expected at most 1048576 models, got another proposal"));
+}
+
 TEST_F(SearchTalkTest, RefusesAnswersThatNoRunCanFollow) {
   const auto answer = [&](std::vector<SearchOrder> orders, std::vector<Proposal> proposals = {}) {
     script_.orders[1] = std::move(orders);
