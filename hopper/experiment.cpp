@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "hopper/detail/experiment_keys.h"
+#include "hopper/detail/restore.h"
 
 namespace hop::hopper {
 namespace {
@@ -26,6 +27,8 @@ void Experiment::check() const {
     if (key.check != nullptr) key.check(*this);
   }
   check_space(search.space);
+  const bool is_named = !search.make && search.method != kOwnCode;
+  if (is_named) make_search(*this);  // throws for settings that do not go together
 }
 
 Objective Experiment::objective() const {

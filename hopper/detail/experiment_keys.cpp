@@ -289,7 +289,7 @@ void read_objective(TomlSection& section, const std::string& key, Experiment& e)
   try {
     e.search.objective = parse_objective(*objective);
   } catch (const ConfigError& error) {
-    section.fail(key, error.what());
+    section.fail(key, without_place(error.what()));
   }
 }
 

@@ -84,8 +84,10 @@ std::vector<std::string> keys_in_file_order(const toml::table& table) {
 
 // Whether the model or its training needs whole numbers for a name: a layer takes 2 for it, but not 1.5.
 bool wants_integer(const ModelOptions& model, const std::string& name) {
-  static constexpr std::array<std::string_view, 5> kIntegers = {"batch_size", "step_size", "t_max", "hidden", "depth"};
-  if (!model.family.empty() || model.layers.empty()) return std::ranges::find(kIntegers, name) != kIntegers.end();
+  static constexpr std::array<std::string_view, 4> kOfTraining = {"batch_size", "step_size", "t_max", "warmup"};
+  static constexpr std::array<std::string_view, 2> kOfFamilies = {"hidden", "depth"};
+  if (std::ranges::find(kOfTraining, name) != kOfTraining.end()) return true;
+  if (!model.family.empty() || model.layers.empty()) return std::ranges::find(kOfFamilies, name) != kOfFamilies.end();
   for (const std::string& layer : model.layers) {
     const auto takes = [&](const char* value) {
       nn::ConfigText values = {{"classes", "2"}};
@@ -102,7 +104,7 @@ bool wants_integer(const ModelOptions& model, const std::string& name) {
     const std::vector<std::string> names = names_in_layer(layer);
     if (std::ranges::find(names, name) != names.end() && takes("2") && !takes("1.5")) return true;
   }
-  return std::ranges::find(kIntegers, name) - kIntegers.begin() < 3;
+  return false;
 }
 
 std::string dimension_text(const Dimension& dimension) {

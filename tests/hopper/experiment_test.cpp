@@ -166,16 +166,32 @@ TEST(Experiment, NamesAnUnknownFamilyBeforeItsKeys) {
 TEST(Experiment, NamesLineAndHelpForASearchSpaceThatNothingReads) {
   const std::string base =
       "[data]\nsource = \"d\"\n[model]\nlayers = [\"conv2d ${w} 3 padding=$pad\", \"dropout $p\"]\n"
-      "[search.space]\nw = [4]\npad = [1]\np = { min = 0, max = 0.5 }\n";
+      "[search]\nmethod = \"random\"\nsamples = 1\n[search.space]\nw = [4]\npad = [1]\np = { min = 0, max = 0.5 }\n";
   EXPECT_EQ(error_of(base), "no error");
   EXPECT_EQ(error_of(base + "padd = 2\n"),
-            "toy.toml:9: [search.space] padd: nothing reads this name; did you mean \"pad\"?");
+            "toy.toml:12: [search.space] padd: nothing reads this name; did you mean \"pad\"?");
   EXPECT_EQ(error_of(base + "learning_rate = 2\n"),
-            "toy.toml:9: [search.space] learning_rate: nothing reads this name; did you mean \"lr\"?");
-  EXPECT_THAT(error_of(base + "hidden = 2\n"), HasSubstr("toy.toml:9: [search.space] hidden"));
-  EXPECT_EQ(
-      error_of(base + "batch_size = { min = 8, max = 64 }\n"),
-      "toy.toml:9: [search.space] batch_size: expected whole numbers, got a range of all numbers; add type = \"int\"");
+            "toy.toml:12: [search.space] learning_rate: nothing reads this name; did you mean \"lr\"?");
+  EXPECT_THAT(error_of(base + "hidden = 2\n"), HasSubstr("toy.toml:12: [search.space] hidden"));
+  for (const std::string name : {"batch_size", "step_size", "t_max", "warmup"}) {
+    EXPECT_EQ(error_of(base + name + " = { min = 8, max = 64 }\n"),
+              "toy.toml:12: [search.space] " + name +
+                  ": expected whole numbers, got a range of all numbers; add type = \"int\"");
+  }
+}
+
+// Before the data are prepared, which may take an hour.
+TEST(Experiment, RefusesASearchThatCannotBeMade) {
+  EXPECT_EQ(error_of(kValid, {"search.space.lr={ min = 0.1, max = 1.0 }"}),
+            "toy.toml: [search.space] expected a list of values for grid search, got a range (hyperparameter `lr`; "
+            "method = \"random\" samples ranges)");
+  EXPECT_THAT(error_of(kValid, {"search.method=halving", "search.min_epochs=3"}),
+              HasSubstr("toy.toml: [search] halving: expected eta >= 2"));
+  EXPECT_EQ(error_of(kValid, {"search.stop=[\"threshold\"]", "search.lower=2", "search.upper=1"}),
+            "toy.toml: [search] stop = \"threshold\": expected lower <= upper, got lower = 2, upper = 1");
+  EXPECT_EQ(error_of(kValid, {"search.objective=accuracy"}),
+            "toy.toml: [search] objective: expected valid_accuracy, valid_loss or train_loss as the metric, got "
+            "`accuracy`; did you mean \"valid_accuracy\"?");
 }
 
 TEST(Experiment, AllowsOnlyNamesThatStayInTheirFolder) {
