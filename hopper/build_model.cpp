@@ -134,9 +134,11 @@ bool measures(const ModelOptions& model, std::string_view name) {
 }
 
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
-                                double default_lr) {
+                                double first_lr) {
   const std::int64_t steps = steps_per_epoch(dataset, batch_size(config)) * experiment.search.epochs;
-  return optim::make_lr_schedule(to_config_text(config), steps, default_lr);
+  nn::ConfigText settings = to_config_text(config);
+  if (experiment.model.optimizer.own() != nullptr) settings.erase("lr");  // its maker made first_lr of it
+  return optim::make_lr_schedule(settings, steps, first_lr);
 }
 
 data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& dataset) {
@@ -182,7 +184,7 @@ std::string architecture_key(const Experiment& experiment, ModelId model, const 
     const bool is_schedule = std::find(kScheduleNames.begin(), kScheduleNames.end(), name) != kScheduleNames.end();
     if (!is_schedule || experiment.model.optimizer.own() != nullptr || in_layers.contains(name)) kept.set(name, value);
   }
-  return kept.to_text();
+  return kept.to_text() + (config.contains("lr") ? "" : " (the optimizer's own lr)");
 }
 
 }  // namespace hop::hopper

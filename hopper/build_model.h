@@ -35,10 +35,11 @@ std::vector<nn::Metric> own_metrics(const ModelOptions& model);
 /// Whether the metric of that name is measured.
 bool measures(const ModelOptions& model, std::string_view name);
 
-/// The learning rate by optimizer step, over all epochs of the experiment. `default_lr` is the rate of a configuration
-/// without lr: the optimizer's first. Throws ConfigError.
+/// The learning rate by optimizer step, over all epochs of the experiment. It starts from lr of the configuration.
+/// Without lr, and for an optimizer of the application, it starts from the rate that the optimizer was made with
+/// (`first_lr`). Throws ConfigError.
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
-                                double default_lr);
+                                double first_lr);
 
 /// The scaling of features before they enter a model: the experiment's, or else the one that the data set fitted.
 data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& dataset);
@@ -53,8 +54,8 @@ std::int64_t batch_size(const Config& config);
 void check_last_batches(nn::Module& module, std::int64_t batch, const data::Dataset& dataset);
 
 /// Models with equal keys can be trained in one trainer, one after the other. The key is everything but the learning
-/// rate and its schedule, which are read when a step runs. Models that the application's code builds have different
-/// keys.
+/// rate and its schedule, which are read when a step runs. (Whether there is an lr is part of it: without one the
+/// trainer's optimizer has the rate.) Models that the application's code builds have different keys.
 std::string architecture_key(const Experiment& experiment, ModelId model, const Config& config);
 
 }  // namespace hop::hopper

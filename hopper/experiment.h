@@ -37,7 +37,7 @@ struct ModelInput {
 using ModelBuilder = std::function<std::shared_ptr<nn::Module>(const Config& config, const ModelInput& input)>;
 
 /// Makes the optimizer of one configuration, for the parameters of its module. Called by several threads. A learning
-/// rate schedule still sets the rate of each step.
+/// rate schedule starts from the rate that the optimizer is made with, and sets the rate of each step.
 using OptimizerMaker =
     std::function<std::unique_ptr<optim::Optimizer>(const Config& config, const optim::ParameterList& parameters)>;
 

@@ -195,6 +195,18 @@ TEST_F(Doors, AnOptimizerIsTheApplications) {
   expect_own_code(e, fresh("optimizer"), "[model] optimizer");
 }
 
+TEST_F(Doors, AScheduleStartsFromTheRateThatAnOptimizerWasMadeWith) {
+  Experiment e = experiment();
+  e.search.space.emplace_back("schedule", Choices{std::string("cosine")});
+  Experiment named = e;
+  named.model.optimizer = "sgd";
+  named.search.space[0].second = Choices{0.02, 0.002};
+  e.model.optimizer = [](const Config& config, const optim::ParameterList& parameters) {
+    return std::make_unique<optim::SGD>(parameters, optim::SGDOptions{.lr = 2 * config.number("lr")});
+  };
+  EXPECT_EQ(hashes(run(e).results), hashes(run(named).results));
+}
+
 TEST_F(Doors, AnOptimizerMayReadHyperparametersOfItsOwn) {
   Experiment e = experiment();
   e.search.space = {{"lr", Choices{0.01}}, {"my_momentum", Choices{0.5, 0.9}}};

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "data/glyphs.h"
 #include "nn/layers.h"
 #include "tensor/allocator.h"
@@ -70,6 +71,20 @@ TEST_F(CpuTrainerPool, GivesTheFreeTrainerOfTheArchitecture) {
   EXPECT_EQ(same.get(), first);
   EXPECT_NE(other.get(), first);
   EXPECT_NE(pool.take_or_build(ModelId(3), config(10)), nullptr) << "the CPU has as many as are wanted";
+}
+
+// Without lr in a configuration, the optimizer's own rate counts, whichever model had the trainer before.
+TEST_F(CpuTrainerPool, AConfigurationWithoutARateDoesNotTakeTheRateOfAnother) {
+  const Experiment e = experiment();
+  const data::Dataset data = dataset();
+  const Config bare = {{"batch_size", std::int64_t{10}}};
+  Trainer fresh(e, ModelId(0), bare, data);
+  use(fresh, data);
+  TrainerPool pool(e, data, Device::cpu());
+  pool.give_back(pool.take_now(ModelId(1), {{"lr", 0.5}, {"batch_size", std::int64_t{10}}}));
+  const std::unique_ptr<Trainer> trainer = pool.take_now(ModelId(0), bare);
+  use(*trainer, data);
+  EXPECT_EQ(xxh3_128(trainer->state().save().wait()->span()), xxh3_128(fresh.state().save().wait()->span()));
 }
 
 TEST_F(CpuTrainerPool, GivesUpFreeTrainersOfOtherArchitecturesWhenMemoryIsShort) {
