@@ -58,6 +58,10 @@ class CheckedSearch final : public Search {
     } catch (const StateError& error) {
       throw ConfigError(error.what());
     }
+    if (clone.config.text("schedule", "constant") == "constant") return;
+    if (batch_size(clone.config) == batch_size(parent)) return;
+    throw ConfigError(where +
+                      ": expected the batch_size of its parent, because a schedule counts steps from the first");
   }
 
   std::unique_ptr<Search> search_;

@@ -10,7 +10,8 @@
 namespace hop::hopper {
 
 /// `search`, each of whose clones is checked. `ask` throws ConfigError for a clone whose hyperparameters change the
-/// layout of the state: another width, another optimizer. It names them. The references outlive the search.
+/// layout of the state (another width, another optimizer), or the steps that its schedule counts. It names them. The
+/// references outlive the search.
 std::unique_ptr<Search> check_clones(std::unique_ptr<Search> search, const Experiment& experiment,
                                      const data::Dataset& dataset);
 

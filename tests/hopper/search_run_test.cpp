@@ -174,27 +174,47 @@ TEST_F(SearchRun, StoppingRulesCombineWithAnyMethod) {
   EXPECT_THAT(of_grid.at(1).reason, HasSubstr("valid_loss = 2."));
 }
 
+// One model, and a clone of it after its first epoch.
+struct CloneOnce final : Search {
+  CloneOnce(Config first, Config clone) : first_(std::move(first)), clone_(std::move(clone)) {}
+  std::optional<Proposal> ask() override {
+    if (asked_++ == 0) return Proposal{first_};
+    if (asked_ == 3) return Proposal{clone_, Parent{ModelId{0}, Epoch{0}}};
+    return std::nullopt;
+  }
+  bool barrier_at(Epoch) const override { return true; }
+  Config first_, clone_;
+  int asked_ = 0;
+};
+
+std::string refusal_of_clone(Experiment e, const Config& first, const Config& clone) {
+  e.search.epochs = 2;
+  e.search.make = [&](const SearchInput&) { return std::make_unique<CloneOnce>(first, clone); };
+  try {
+    run(e);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
 TEST_F(SearchRun, RefusesACloneWhoseStateHasAnotherLayout) {
-  struct Wider final : Search {
-    std::optional<Proposal> ask() override {
-      if (asked_++ == 0) return Proposal{{{"hidden", std::int64_t{8}}}};
-      if (asked_ == 3) return Proposal{{{"hidden", std::int64_t{16}}}, Parent{ModelId{0}, Epoch{0}}};
-      return std::nullopt;
-    }
-    bool barrier_at(Epoch) const override { return true; }
-    int asked_ = 0;
-  };
   Experiment e = experiment();
   e.model.layers.clear();
   e.model.family = "mlp";
-  e.search.epochs = 2;
-  e.search.make = [](const SearchInput&) { return std::make_unique<Wider>(); };
-  try {
-    run(e);
-    FAIL();
-  } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), AllOf(HasSubstr("model 1, a clone of model 0"), HasSubstr("hidden = 16 instead of 8")));
-  }
+  EXPECT_THAT(refusal_of_clone(e, {{"hidden", std::int64_t{8}}}, {{"hidden", std::int64_t{16}}}),
+              AllOf(HasSubstr("model 1, a clone of model 0"), HasSubstr("hidden = 16 instead of 8")));
+}
+
+// The steps of its parent would be counted as if they had been of its own size, and its rate would jump.
+TEST_F(SearchRun, RefusesACloneWhoseScheduleCountsOtherSteps) {
+  const auto config = [](const std::string& schedule, std::int64_t batch) {
+    return Config{{"lr", 0.01}, {"schedule", schedule}, {"batch_size", batch}};
+  };
+  EXPECT_THAT(refusal_of_clone(experiment(), config("cosine", 32), config("cosine", 16)),
+              AllOf(HasSubstr("batch_size = 16 instead of 32"), HasSubstr("expected the batch_size of its parent")));
+  EXPECT_EQ(refusal_of_clone(experiment(), config("constant", 32), config("constant", 16)), "no error");
+  EXPECT_EQ(refusal_of_clone(experiment(), config("constant", 32), config("cosine", 32)), "no error");
 }
 
 }  // namespace
