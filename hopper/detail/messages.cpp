@@ -106,11 +106,11 @@ const Table& verified(ByteView bytes, const char* what) {
 
 Bytes encode(const Hello& m) {
   FlatBufferBuilder b;
-  const auto isa = b.CreateString(m.isa), build = b.CreateString(m.build);
+  const auto isa = b.CreateString(m.isa), library = b.CreateString(m.library);
   const auto nonce = to_wire<wire::Nonce>(m.nonce);
   return finish(
       b,
-      wire::CreateHello(b, kProtocolVersion, m.peer.worker.value, m.peer.incarnation.value, isa, 0, &nonce, build).o);
+      wire::CreateHello(b, kProtocolVersion, m.peer.worker.value, m.peer.incarnation.value, isa, 0, &nonce, library).o);
 }
 
 template <>
@@ -122,7 +122,7 @@ Hello decode(ByteView bytes) {
   }
   return {{WorkerId(m.worker()), Incarnation(m.incarnation())},
           words_of(m.isa()),
-          words_of(m.build()),
+          words_of(m.library()),
           bits_of(m.nonce(), "a nonce")};
 }
 

@@ -44,7 +44,7 @@ using Bits256 = std::array<std::uint64_t, 4>;
 struct Hello {
   Peer peer;
   std::string isa;
-  std::string build;  ///< build_id() of the worker's program
+  std::string library;  ///< library_id() of the worker
   Bits256 nonce{};
 };
 struct Challenge {

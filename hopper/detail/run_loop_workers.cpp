@@ -6,9 +6,9 @@
 #include <new>
 #include <utility>
 
-#include "base/build_id_internal.h"
 #include "base/error.h"
 #include "hopper/detail/handshake.h"
+#include "hopper/detail/library_id.h"
 #include "hopper/detail/patience.h"
 #include "hopper/detail/run_loop.h"
 #include "kernels/threads.h"
@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kHelloPatience = 10s;
-constexpr std::size_t kMaxHeldStates = 10'000'000;  // of one worker: the most models of a run
+constexpr std::size_t kMaxHeldStates = 8 * kMostModels;  // of one worker: states of every model, and older ones
 
 // Uninitialised: clearing gigabytes would take this thread a second.
 AlignedBuffer unclear_buffer(std::uint64_t bytes) {
@@ -49,9 +49,9 @@ std::string RunLoop::check_hello(const message::Hello& hello) {
     return "[hello] expected a worker that this run has started, got " + name + " in its life " +
            std::to_string(hello.peer.incarnation.value);
   }
-  if (hello.build != build_id()) {
-    return "[hello] expected a worker of build " + build_id() + ", got " + name + " of build " + hello.build +
-           ": bits could differ";
+  if (hello.library != library_id()) {
+    return "[hello] expected a worker with the library " + std::string(library_id()) + ", got " + name + " with " +
+           hello.library + ": bits could differ";
   }
   return {};
 }

@@ -6,9 +6,9 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "base/build_id_internal.h"
 #include "base/error.h"
 #include "hopper/detail/config_json.h"
+#include "hopper/detail/library_id.h"
 #include "hopper/detail/on_disk.h"
 #include "hopper/detail/patience.h"
 #include "hopper/device.h"
@@ -119,7 +119,7 @@ net::Awaitable<void> Worker::greet() {
 // Connects to a host and proves on both sides that they belong to the run.
 net::Awaitable<Worker::Connection> Worker::call(net::Address address, HostRole role) {
   const net::Deadline deadline = net::deadline_in(kPatience);
-  const message::Hello hello{options_.peer, std::string(kernels::isa()), build_id(), {}};
+  const message::Hello hello{options_.peer, std::string(kernels::isa()), std::string(library_id()), {}};
   for (int tries = 1;; ++tries) {
     const Connection host = co_await transport_->connect(address, net::deadline_in(kConnectPatience));
     std::exception_ptr trouble;

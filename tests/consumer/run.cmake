@@ -1,4 +1,4 @@
-# cmake -DBUILD_DIR= -DROOT= -DCXX= -DLIBDIR= -P run.cmake: installs BUILD_DIR into a fresh prefix, then configures, builds and
+# cmake -DBUILD_DIR= -DROOT= -DCXX= -DLIBDIR= -DBINDIR= -P run.cmake: installs BUILD_DIR into a fresh prefix, then configures, builds and
 # runs the projects beside this file, and the C++ example of README.md, against it. Fails at the first step that fails.
 set(folder ${BUILD_DIR}/consumer)
 file(REMOVE_RECURSE ${folder})
@@ -22,6 +22,7 @@ run(${CMAKE_COMMAND} --build ${folder}/build)
 foreach(program train_one search readme designated other_boost)
   run(${folder}/build/${program})
 endforeach()
+run(${folder}/build/processes ${folder}/prefix/${BINDIR}/hop)
 
 # Core alone asks for no library of the hopper.
 configure(${CMAKE_CURRENT_LIST_DIR}/core core -DCMAKE_DISABLE_FIND_PACKAGE_tomlplusplus=ON)

@@ -16,11 +16,11 @@
 #include <utility>
 #include <vector>
 
-#include "base/build_id_internal.h"
 #include "base/error.h"
 #include "data/dataset.h"
 #include "hopper/detail/config_json.h"
 #include "hopper/detail/handshake.h"
+#include "hopper/detail/library_id.h"
 #include "hopper/detail/restore.h"
 #include "hopper/detail/run_loop.h"
 #include "hopper/trainer.h"
@@ -104,7 +104,7 @@ class FakeHost final : public WorkerHost {
     const net::Deadline deadline = net::deadline_in(std::chrono::seconds(60));
     const net::Address address = net::Address::memory("coordinator");
     life->connection = co_await transport_.connect(address, deadline);
-    message::Hello hello{life->peer, std::string(kernels::isa()), build_id(), {}};
+    message::Hello hello{life->peer, std::string(kernels::isa()), std::string(library_id()), {}};
     if (node_.on_hello) node_.on_hello(hello);
     co_await introduce_self(life->connection, HostRole::Coordinator, at_.token, hello, deadline);
     const net::Message welcome = co_await life->connection->receive(deadline);

@@ -242,13 +242,14 @@ TEST_F(RunOfFakes, EndsWithTheReasonWhenTheSystemHasNoProcessToGiveForLong) {
               ::testing::ThrowsMessage<RunError>(HasSubstr("[worker] cannot start a process: Resource temporarily")));
 }
 
-TEST_F(RunOfFakes, RefusesAWorkerOfAnotherBuildAndSaysBoth) {
+TEST_F(RunOfFakes, RefusesAWorkerWithAnotherLibraryAndSaysBoth) {
   FakeRun run = make("build");
-  run.node.on_hello = [](message::Hello& hello) { hello.build = "another-build"; };
-  EXPECT_THAT([&] { run.run(); }, ::testing::ThrowsMessage<RunError>(
-                                      AllOf(HasSubstr("worker 0 ended 3 times before it was ready"),
-                                            HasSubstr("[hello] expected a worker of build " + build_id() +
-                                                      ", got worker 0 of build another-build: bits could differ"))));
+  run.node.on_hello = [](message::Hello& hello) { hello.library = "another"; };
+  EXPECT_THAT([&] { run.run(); },
+              ::testing::ThrowsMessage<RunError>(
+                  AllOf(HasSubstr("worker 0 ended 3 times before it was ready"),
+                        HasSubstr("[hello] expected a worker with the library " + std::string(library_id()) +
+                                  ", got worker 0 with another: bits could differ"))));
 }
 
 TEST_F(RunOfFakes, TakesAWorkerBackThatHolds100000States) {
