@@ -95,9 +95,9 @@ void Coordinator::reserve_attempts() {
 
 void Coordinator::grant(const Choice& choice) {
   const auto refuse = [&](const char* expected) {
-    throw RunError(std::string("[run] policy: expected ") + expected + ", got the choice of model " +
-                   std::to_string(choice.model.value) + ", partition " + std::to_string(choice.partition.value) +
-                   ", worker " + std::to_string(choice.worker.value));
+    throw RunError("[run] policy \"" + std::string(policy_->name()) + "\": expected " + expected +
+                   ", got the choice of model " + std::to_string(choice.model.value) + ", partition " +
+                   std::to_string(choice.partition.value) + ", worker " + std::to_string(choice.worker.value));
   };
   if (choice.model.index() >= ledger_.models().size()) refuse("a model that there is");
   if (choice.worker.index() >= workers_.size()) refuse("a worker that there is");

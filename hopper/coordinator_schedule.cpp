@@ -30,8 +30,8 @@ void Coordinator::schedule() {
       // Without a lease, a record, a timer or a worker on its way, nothing would ever ask the policy again.
       const bool all_are_here = std::ranges::all_of(workers_, &WorkerState::alive);
       if (!all_are_here || !is_idle() || !unsynced_.empty() || !delayed_.empty()) return;
-      throw RunError("[run] policy: expected a choice, got none, although " + std::to_string(view.ready.size()) +
-                     " models are ready, " + std::to_string(view.rooms.size()) +
+      throw RunError("[run] policy \"" + std::string(policy_->name()) + "\": expected a choice, got none, although " +
+                     std::to_string(view.ready.size()) + " models are ready, " + std::to_string(view.rooms.size()) +
                      " workers have room and nothing is in training");
     }
     grant(*choice);

@@ -12,7 +12,9 @@ namespace hop::hopper {
 /// of 1.05).
 class FixedPolicy final : public Policy {
  public:
+  static constexpr std::string_view kName = "rotation";
   std::optional<Choice> next(const ScheduleView& view) const override;
+  std::string_view name() const override { return kName; }
 };
 
 }  // namespace hop::hopper

@@ -12,7 +12,9 @@ namespace hop::hopper {
 /// models wait.
 class GreedyPolicy final : public Policy {
  public:
+  static constexpr std::string_view kName = "greedy";
   std::optional<Choice> next(const ScheduleView& view) const override;
+  std::string_view name() const override { return kName; }
 };
 
 }  // namespace hop::hopper

@@ -16,9 +16,9 @@ std::unique_ptr<Policy> make() {
 
 constexpr std::array kPolicies = {
     PolicyRow{
-        "rotation", make<FixedPolicy>,
+        FixedPolicy::kName, make<FixedPolicy>,
         "Each model goes round the partitions by +1. Of the models that wait for a worker, most work left first."},
-    PolicyRow{"greedy", make<GreedyPolicy>,
+    PolicyRow{GreedyPolicy::kName, make<GreedyPolicy>,
               "The most loaded worker first. It takes a model that lies there already, then most work left."},
 };
 
@@ -28,7 +28,9 @@ std::span<const PolicyRow> policies() { return kPolicies; }
 
 const PolicyRow& find_policy(std::string_view name) { return find_row(policies(), name, "[run] policy"); }
 
-std::string_view default_policy(Order order) { return order == Order::Fixed ? "rotation" : "greedy"; }
+std::string_view default_policy(Order order) {
+  return order == Order::Fixed ? FixedPolicy::kName : GreedyPolicy::kName;
+}
 
 std::unique_ptr<Policy> make_policy(const NameOr<PolicyMaker>& policy, Order order) {
   if (policy.is_missing()) refuse_missing("[run] policy");

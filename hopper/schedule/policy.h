@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/ids.h"
 #include "hopper/schedule/itinerary.h"
@@ -58,6 +59,8 @@ class Policy {
   virtual ~Policy() = default;
   /// The next lease to grant, or none. Called again with the changed view until it returns none.
   virtual std::optional<Choice> next(const ScheduleView& view) const = 0;
+  /// Its name in errors.
+  virtual std::string_view name() const { return "own code"; }
 };
 
 }  // namespace hop::hopper

@@ -54,6 +54,7 @@ class TimedPolicy final : public Policy {
     ++cost_.calls;
     return choice;
   }
+  std::string_view name() const override { return policy_->name(); }
 
  private:
   std::unique_ptr<Policy> policy_;

@@ -26,6 +26,7 @@ using testing::ThrowsMessage;
 
 struct IdlePolicy final : Policy {
   std::optional<Choice> next(const ScheduleView&) const override { return std::nullopt; }
+  std::string_view name() const override { return "idle"; }
 };
 
 // Chooses the first model that is ready, at the owner of its partition, even if that worker's queue is full.
@@ -55,13 +56,15 @@ Experiment simulated(PolicyMaker policy) {
 
 TEST(BadPolicy, ThatLeavesAllIdleEndsTheRunAndIsNamed) {
   const Experiment e = simulated([] { return std::make_unique<IdlePolicy>(); });
-  EXPECT_THAT([&] { simulate::run(e); },
-              ThrowsMessage<RunError>(HasSubstr("[run] policy: expected a choice, got none, although 12 models")));
+  EXPECT_THAT(
+      [&] { simulate::run(e); },
+      ThrowsMessage<RunError>(HasSubstr("[run] policy \"idle\": expected a choice, got none, although 12 models")));
 }
 
 TEST(BadPolicy, ThatChoosesWhatCannotBeIsNamed) {
-  EXPECT_THAT([] { simulate::run(simulated([] { return std::make_unique<CrowdingPolicy>(); })); },
-              ThrowsMessage<RunError>(HasSubstr("[run] policy: expected a worker with room for a lease, got")));
+  EXPECT_THAT(
+      [] { simulate::run(simulated([] { return std::make_unique<CrowdingPolicy>(); })); },
+      ThrowsMessage<RunError>(HasSubstr("[run] policy \"own code\": expected a worker with room for a lease, got")));
   const std::pair<Choice, const char*> strays[] = {
       {{ModelId(99), WorkerId(0), PartitionId(0)}, "a model that there is"},
       {{ModelId(0), WorkerId(99), PartitionId(0)}, "a worker that there is"},
@@ -128,7 +131,7 @@ class BadObjects : public testing::Test {
 TEST_F(BadObjects, APolicyThatLeavesAllIdleEndsTheRun) {
   Experiment e = experiment();
   e.run.policy = [] { return std::make_unique<IdlePolicy>(); };
-  EXPECT_THAT([&] { run(e); }, ThrowsMessage<RunError>(HasSubstr("[run] policy: expected a choice")));
+  EXPECT_THAT([&] { run(e); }, ThrowsMessage<RunError>(HasSubstr("[run] policy \"idle\": expected a choice")));
 }
 
 // One batch holds all 32 validation rows: only another number of rows shows that a sum is missing.
