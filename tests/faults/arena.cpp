@@ -56,14 +56,16 @@ std::vector<std::string> names_in(const fs::path& folder) {
 
 }  // namespace
 
-Arena::Arena(const ArenaSize& size)
-    : units_(static_cast<std::size_t>(size.models) * static_cast<std::size_t>(size.partitions) *
-             static_cast<std::size_t>(size.epochs)) {
+Arena::Arena(const ArenaSize& size) : program_(size.program.empty() ? fs::path(HOP_PROGRAM) : size.program) {
   write(experiment(), experiment_text(size, write_data(size, folder())));
-  const Finished calm = hop({"run", experiment().string(), "--run-dir", "calm", "--json"}, folder());
+  const Finished calm = Program(program_, {"run", experiment().string(), "--run-dir", "calm"}, folder()).wait();
   if (calm.code != 0)
     throw std::runtime_error("the calm run ended with " + std::to_string(calm.code) + ": " + calm.err);
   expected_ = hashes(folder_ / "calm");
+  for (const auto& model : nlohmann::json::parse(read(folder_ / "calm" / "results.json")).at("models")) {
+    statuses_[model.at("id")] = model.at("status");
+  }
+  units_ = commits(folder_ / "calm").size();
 }
 
 Trial::Trial(const Arena& arena, const std::string& name) : arena_(arena), folder_(arena.folder() / name) {
@@ -89,7 +91,7 @@ std::vector<std::string> Trial::words_to_go_on() const {
   return has_begun ? std::vector<std::string>{"resume", run_directory().string()} : words_to_run();
 }
 
-Finished Trial::go_on() const { return hop(words_to_go_on(), folder_); }
+Finished Trial::go_on() const { return Program(arena_.program(), words_to_go_on(), folder_).wait(); }
 
 std::string Trial::wrong_results() const {
   const fs::path directory = run_directory();
@@ -101,7 +103,7 @@ std::string Trial::wrong_results() const {
     const int id = model.at("id");
     const bool has_bits = model.at("state_sha256").is_string();
     const std::string sha256 = has_bits ? model.at("state_sha256").get<std::string>() : "";
-    if (model.at("status") != "finished")
+    if (model.at("status") != arena_.statuses().at(id))
       wrong += "model " + std::to_string(id) + " is " + model.at("status").dump() + "; ";
     if (sha256 != arena_.expected().at(id)) wrong += "model " + std::to_string(id) + " has other bits; ";
     if (!fs::exists(directory / "models" / (std::to_string(id) + ".hop"))) wrong += "its file is missing; ";

@@ -27,22 +27,26 @@ struct ArenaSize {
   int rows = 200;
   int hidden = 8;
   ArenaData data = ArenaData::Glyphs;
+  std::filesystem::path program = {};  ///< that runs the experiment; empty: `hop`
 };
 
-/// The data, the experiment, and the hashes of the run that nobody disturbed ("calm").
+/// The data, the experiment, and what became of each model in the run that nobody disturbed ("calm").
 class Arena {
  public:
   explicit Arena(const ArenaSize& size);
 
   const std::filesystem::path& folder() const { return folder_.path(); }
   std::filesystem::path experiment() const { return folder_ / "experiment.toml"; }
-  const std::map<int, std::string>& expected() const { return expected_; }
+  const std::filesystem::path& program() const { return program_; }
+  const std::map<int, std::string>& expected() const { return expected_; }  ///< hashes
+  const std::map<int, std::string>& statuses() const { return statuses_; }
   std::size_t units() const { return units_; }
 
  private:
   TemporaryFolder folder_;
-  std::map<int, std::string> expected_;
-  std::size_t units_;
+  std::filesystem::path program_;
+  std::map<int, std::string> expected_, statuses_;
+  std::size_t units_ = 0;
 };
 
 /// A disturbed run in a folder of its own, which is removed with the object. Meanwhile TMPDIR leads into the folder and
@@ -56,10 +60,10 @@ class Trial {
 
   const std::filesystem::path& folder() const { return folder_; }
   std::filesystem::path run_directory() const { return folder_ / "r"; }
-  /// The words after `hop` that begin the run.
+  /// The words after the program that begin the run.
   std::vector<std::string> words_to_run() const;
-  /// The words after `hop` that continue the run, as the program's own messages say: `resume` if the run had begun,
-  /// otherwise `run`.
+  /// The words after the program that continue the run, as the program's own messages say: `resume` if the run had
+  /// begun, otherwise `run`.
   std::vector<std::string> words_to_go_on() const;
   /// Goes on to the end.
   Finished go_on() const;

@@ -64,7 +64,7 @@ class Round {
   }
 
   void start() {
-    program_ = std::make_unique<Program>(trial_.words_to_go_on(), trial_.folder());
+    program_ = std::make_unique<Program>(arena_.program(), trial_.words_to_go_on(), trial_.folder());
     was_ended_ = false;
   }
 

@@ -21,10 +21,10 @@ struct Tally {
   std::map<std::string, int> kinds;
 };
 
-class Chaos : public ::testing::TestWithParam<int> {
+class Rounds : public ::testing::TestWithParam<int> {
  protected:
-  static void SetUpTestSuite() {
-    arena_.emplace(ArenaSize{.models = 8, .partitions = 4, .epochs = 2, .workers = 3, .rows = 1600, .hidden = 32});
+  static void begin(const ArenaSize& size) {
+    arena_.emplace(size);
     tally_ = Tally();
   }
   static void TearDownTestSuite() {
@@ -34,6 +34,11 @@ class Chaos : public ::testing::TestWithParam<int> {
     std::cout << "; different: " << tally_.different << std::endl;
   }
 
+  static void batch(int rounds) {
+    rounds = number_from_environment("HOP_CHAOS_ROUNDS", rounds);
+    const int first = number_from_environment("HOP_CHAOS_SEED", 1);
+    for (int i = GetParam(); i < rounds; i += kBatches) round(first + i);
+  }
   static void round(int seed) {
     const Trial trial(*arena_, "chaos-" + std::to_string(seed));
     const ChaosReport report = chaos_round(*arena_, trial, static_cast<std::uint64_t>(seed));
@@ -50,13 +55,26 @@ class Chaos : public ::testing::TestWithParam<int> {
   static inline Tally tally_;
 };
 
-TEST_P(Chaos, ChangesNoBit) {
-  const int rounds = number_from_environment("HOP_CHAOS_ROUNDS", 20);
-  const int first = number_from_environment("HOP_CHAOS_SEED", 1);
-  for (int i = GetParam(); i < rounds; i += kBatches) round(first + i);
-}
+struct Chaos : Rounds {
+  static void SetUpTestSuite() {
+    begin({.models = 8, .partitions = 4, .epochs = 2, .workers = 3, .rows = 1600, .hidden = 32});
+  }
+};
+
+TEST_P(Chaos, ChangesNoBit) { batch(20); }
 
 INSTANTIATE_TEST_SUITE_P(Batches, Chaos, ::testing::Range(0, kBatches));
+
+// Models stop, rest and are cloned, by the search of an application whose workers are processes of `hop`.
+struct ChaosOfClones : Rounds {
+  static void SetUpTestSuite() {
+    begin({.partitions = 4, .epochs = 4, .workers = 3, .rows = 640, .hidden = 12, .program = HOP_BREEDER});
+  }
+};
+
+TEST_P(ChaosOfClones, ChangesNoBit) { batch(8); }
+
+INSTANTIATE_TEST_SUITE_P(Batches, ChaosOfClones, ::testing::Range(0, kBatches));
 
 }  // namespace
 }  // namespace hop::testing
