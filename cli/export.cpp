@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/error.h"
 #include "cli/commands.h"
+#include "hopper/detail/run_directory.h"
 #include "hopper/run.h"
 #include "nn/safetensors.h"
 
@@ -29,6 +31,9 @@ nn::SafetensorsMetadata metadata_of(const std::string& run_directory) {
 }
 
 int export_model(const std::string& directory, ModelId model, const std::string& file) {
+  if (hopper::belongs_to_run(file, directory)) {
+    throw ConfigError("[export] expected a file of your own, got " + file + ", which belongs to the run");
+  }
   tell_source_change(directory);
   const auto module = hopper::load_model(directory, model);
   nn::save(*module, file, metadata_of(directory));

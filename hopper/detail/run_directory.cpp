@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -20,8 +21,8 @@ namespace {
 constexpr unsigned kPrivate = 0700;  // only the owner may read weights and rows
 constexpr const char* kLock = "lock";
 
-// The files that a run makes in its directory before it begins.
-constexpr std::array kOurs = {"experiment.toml", "journal", "data", "nodes", "models", "log", kLock};
+// The files that a run makes in its directory.
+constexpr std::array kOurs = {"experiment.toml", "journal", "data", "nodes", "models", "log", kLock, "results.json"};
 
 // A lock of the open file: unlike those of a process, closing another descriptor of the file does not drop it.
 struct flock whole_file(short type) {
@@ -133,13 +134,18 @@ void remove_leftovers(const fs::path& run_directory) {
   }
 }
 
+bool belongs_to_run(const fs::path& file, const fs::path& run_directory) {
+  std::error_code unknown;
+  const fs::path root = fs::weakly_canonical(run_directory, unknown);
+  const fs::path inside = fs::weakly_canonical(file, unknown).lexically_relative(root);
+  return !inside.empty() && std::ranges::find(kOurs, *inside.begin()) != kOurs.end();
+}
+
 bool has_begun(const fs::path& run_directory) {
-  const fs::path journal = run_directory / "journal";
-  if (!fs::exists(journal)) return false;
   try {
-    read_journal(journal);
+    read_journal(run_directory / "journal");
     return true;
-  } catch (const JournalError&) {
+  } catch (const JournalError&) {  // it is missing or torn: nothing has begun, or all that was trained would be lost
     return has_states(run_directory / "nodes") || has_states(run_directory / "models");
   }
 }

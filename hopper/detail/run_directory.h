@@ -61,6 +61,9 @@ inline void write_file(const fs::path& path, std::string_view text) {
 /// Removes the leftovers of killed writers in the run directory. The caller holds the lock.
 void remove_leftovers(const fs::path& run_directory);
 
+/// Whether this path, links followed, is a file of the run or lies in one of its folders.
+bool belongs_to_run(const fs::path& file, const fs::path& run_directory);
+
 /// Whether the directory has a journal from which a run can go on. If not, the run was ended before anything was
 /// trained. An unreadable journal counts only if there are states that it may describe.
 bool has_begun(const fs::path& run_directory);

@@ -87,6 +87,26 @@ TEST_F(OwnCopy, OfASourceWhoseNameIsNoUtf8) {
   EXPECT_THAT(resumed.err, HasSubstr("is gone"));
 }
 
+TEST_F(OwnCopy, OfATableWhoseOwnNameIsNoUtf8) {
+  fs::rename(folder_ / "d.csv", folder_ / "caf\xe9.csv");
+  const Finished ran = go({"run", "e.toml", "--set", "data.source=caf\xe9.csv", "--run-dir", "r"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("caf\\xe9.csv: the label is column 0"));
+  expect_every_command_to_work("r", "");
+  EXPECT_EQ(go({"data", "import", "csv", "caf\xe9.csv", "--out", "o\xe9"}).code, 0);
+  EXPECT_EQ(go({"data", "info", "o\xe9"}).code, 0);
+}
+
+// A folder in its own source: the rows are those of the source before.
+TEST_F(OwnCopy, MayLieInItsSource) {
+  ASSERT_EQ(go({"data", "import", "csv", "d.csv", "--partitions", "2", "--out", "ds"}).code, 0);
+  ASSERT_EQ(go({"run", "e.toml", "--set", "data.source=ds", "--run-dir", "ds/r"}).code, 0);
+  expect_every_command_to_work("ds/r", "");
+  EXPECT_THAT(go({"data", "import", "csv", "d.csv", "--out", "d.csv"}).err,
+              HasSubstr("expected a new or empty folder"));
+  EXPECT_THAT(go({"data", "import", "csv", "d.csv", "--out", "ds"}).err, HasSubstr("expected a new or empty folder"));
+}
+
 TEST_F(OwnCopy, GoesOnToTheSameBitsAfterAnInterruption) {
   write(folder_ / "e.toml", experiment("source = \"d.csv\"\npartitions = 2", 400));
   ASSERT_EQ(run("calm").code, 0);

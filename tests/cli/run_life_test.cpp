@@ -135,6 +135,18 @@ TEST_F(RunLife, WithoutAJournalOrWithATornOneItBeginsAgain) {
   }
 }
 
+TEST_F(RunLife, WhoseJournalIsGoneDoesNotTrainOverItsModels) {
+  ASSERT_EQ(run("r").code, 0);
+  const std::string model = read(folder_ / "r" / "models" / "0.hop");
+  fs::remove(folder_ / "r" / "journal");
+  for (const char* command : {"resume", "report"}) {
+    const Finished refused = go({command, "r"});
+    EXPECT_EQ(refused.code, 2) << command;
+    EXPECT_THAT(refused.err, HasSubstr("[journal] cannot open the file")) << command;
+  }
+  EXPECT_EQ(read(folder_ / "r" / "models" / "0.hop"), model);
+}
+
 TEST_F(RunLife, KilledAfterItsLastCommitItIsFinishedByResume) {
   ASSERT_EQ(run("r").code, 0);
   const nlohmann::json before = results("r");
@@ -305,6 +317,21 @@ TEST_F(RunLife, ExportsWhereItIsTold) {
   EXPECT_EQ(go({"export", "r", "--model", "0", "--to", "/dev/full"}).code, 3);
   fs::create_directory(folder_ / "folder");
   EXPECT_THAT(go({"export", "r", "--model", "0", "--to", "folder"}).err, HasSubstr("the folder"));
+}
+
+TEST_F(RunLife, ExportsOverNoFileOfItsOwn) {
+  ASSERT_EQ(run("r").code, 0);
+  fs::create_symlink("r", folder_ / "link");
+  const auto before = hashes(folder_ / "r");
+  for (const char* name :
+       {"r/models/0.hop", "r/journal", "link/experiment.toml", "r/data/new", "./r/../r/results.json"}) {
+    const Finished refused = go({"export", "r", "--model", "0", "--to", name});
+    EXPECT_EQ(refused.code, 2) << name;
+    EXPECT_THAT(refused.err, HasSubstr("which belongs to the run")) << name;
+  }
+  EXPECT_EQ(go({"export", "r", "--model", "0", "--to", "r/model.safetensors"}).code, 0) << "beside them";
+  EXPECT_EQ(go({"replay", "r"}).code, 0);
+  EXPECT_EQ(hashes(folder_ / "r"), before);
 }
 
 TEST_F(RunLife, ExportsOnlyTheModelOfTheJournal) {
