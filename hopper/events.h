@@ -35,6 +35,19 @@ struct Lease {
   ModelId identity() const { return trained_as.value_or(model); }
   ModelId parent_owner() const { return stored_as.value_or(model); }
   bool operator==(const Lease&) const = default;
+
+  /// Without `source`: a worker is told the address of that worker.
+  static void describe(auto& l, auto&& field) {
+    field("model", l.model);
+    field("unit", l.unit);
+    field("epoch", l.epoch);
+    field("partition", l.partition);
+    field("attempt", l.attempt);
+    field("parent", l.parent);
+    field("validate", l.validate);
+    field("trained_as", l.trained_as);
+    field("stored_as", l.stored_as);
+  }
 };
 
 /// A state that a worker found on its disk when it started: version `version` of the model, left by training
@@ -48,6 +61,16 @@ struct HeldState {
   Digest digest{};
   UnitMetrics metrics{};
   bool operator==(const HeldState&) const = default;
+
+  static void describe(auto& s, auto&& field) {
+    field("model", s.model);
+    field("version", s.version);
+    field("partition", s.partition);
+    field("attempt", s.attempt);
+    field("parent", s.parent);
+    field("digest", s.digest);
+    field("metrics", s.metrics);
+  }
 };
 
 /// One life of a worker, as the sender or receiver of a message; lives count from 1. Messages from an older life are

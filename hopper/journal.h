@@ -13,12 +13,25 @@
 
 namespace hop::hopper {
 
+/// The version of the records. Journals of another version cannot be read.
+inline constexpr std::uint32_t kJournalFormat = 2;
+/// Throws JournalError for another version.
+void check_journal_format(std::uint32_t format);
+
 /// Identifies the run of a journal. The first record of the file.
 struct JournalHeader {
   std::string run_id{};
   Digest experiment{};  ///< of the experiment file's text
   Digest data = {};     ///< of the data set (data_digest); zero in older journals
   bool operator==(const JournalHeader&) const = default;
+
+  static void describe(auto& h, auto&& field) {
+    std::uint32_t format = kJournalFormat;
+    field("format", format, check_journal_format);
+    field("run_id", h.run_id);
+    field("experiment", h.experiment);
+    field("data", h.data);
+  }
 };
 
 /// The longest payload of a record.
@@ -50,7 +63,7 @@ std::filesystem::path cut_journal(const std::filesystem::path& path, std::uint64
 
 /// The one writer of a journal. File format: records {u32 length, u32 crc32c, u64 sequence, payload} in little-endian,
 /// where length counts the payload, the CRC covers length, sequence and payload, and the payload is a FlatBuffer
-/// (journal.fbs). One thread may append while another one syncs. After a failed write or sync every call throws
+/// (docs/hopper.fbs). One thread may append while another one syncs. After a failed write or sync every call throws
 /// JournalError.
 class Journal {
  public:

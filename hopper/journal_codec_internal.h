@@ -1,4 +1,4 @@
-// The payloads of the journal's records: FlatBuffers of journal.fbs, verified before they are read.
+// The payloads of the journal's records: FlatBuffers, verified before they are read.
 #pragma once
 
 #include <optional>
@@ -9,6 +9,14 @@
 #include "hopper/journal.h"
 
 namespace hop::hopper {
+
+/// What stands in one record of the file: the header, or a record. A new record goes to the end of `Record`.
+struct JournalRecord {
+  template <class... R>
+  static std::variant<JournalHeader, R...> header_or(const std::variant<R...>&);
+  decltype(header_or(Record{})) body{};
+  static void describe(auto& r, auto&& field) { field("body", r.body); }
+};
 
 std::vector<std::byte> encode(const JournalHeader& header);
 std::vector<std::byte> encode(const Record& record);

@@ -7,7 +7,8 @@
 
 namespace hop::hopper {
 
-/// One unit: one model's pass over one partition.
+/// One unit: one model's pass over one partition. (Everything that crosses the wire or stands in the journal names its
+/// fields in `describe`, in the order of storage: a new field goes to the end.)
 struct UnitMetrics {
   double train_loss = 0;   ///< mean over the rows, before each update
   std::uint64_t rows = 0;  ///< rows trained on: all rows of the partition, or fewer if a hopeless loss ended the unit
@@ -22,6 +23,20 @@ struct UnitMetrics {
   std::uint64_t peak_rss_bytes = 0;  ///< of the worker's process, so far
   std::vector<double> own{};         ///< the application's metrics, in the order of model.metrics; with valid_loss
   bool operator==(const UnitMetrics&) const = default;
+
+  static void describe(auto& m, auto&& field) {
+    field("train_loss", m.train_loss);
+    field("rows", m.rows);
+    field("seconds", m.seconds);
+    field("valid_loss", m.valid_loss);
+    field("valid_accuracy", m.valid_accuracy);
+    field("state_bytes", m.state_bytes);
+    field("received_bytes", m.received_bytes);
+    field("gap_seconds", m.gap_seconds);
+    field("peak_rss_bytes", m.peak_rss_bytes);
+    field("idle_seconds", m.idle_seconds);
+    field("own", m.own);
+  }
 };
 
 /// One epoch of one model: its p units together. A search is told these metrics.

@@ -18,6 +18,8 @@ namespace hop::hopper::record {
 struct Reserve {
   Attempt until{};
   bool operator==(const Reserve&) const = default;
+
+  static void describe(auto& r, auto&& field) { field("until", r.until); }
 };
 
 /// Unit `unit` of `model` is done: version `unit + 1` has this digest and lies on the disk of `worker`. After a
@@ -32,6 +34,17 @@ struct Commit {
   Digest digest{};
   UnitMetrics metrics{};
   bool operator==(const Commit&) const = default;
+
+  static void describe(auto& r, auto&& field) {
+    field("model", r.model);
+    field("unit", r.unit);
+    field("partition", r.partition);
+    field("worker", r.worker);
+    field("attempt", r.attempt);
+    field("parent", r.parent);
+    field("digest", r.digest);
+    field("metrics", r.metrics);
+  }
 };
 
 /// The newest states of `model` are lost, and this version is the newest one that is left. The units above it remain
@@ -44,12 +57,26 @@ struct Rollback {
   Attempt attempt{};                 ///< the attempt that left it there; 0 for version 0
   std::string reason{};
   bool operator==(const Rollback&) const = default;
+
+  static void describe(auto& r, auto&& field) {
+    WorkerId worker = r.worker.value_or(WorkerId{});
+    field("model", r.model);
+    field("version", r.version);
+    field("worker", worker);  // says nothing for version 0
+    field("attempt", r.attempt);
+    field("reason", r.reason);
+    if constexpr (requires { r.worker.reset(); }) {
+      if (r.version > decltype(r.version){}) r.worker = worker;
+    }
+  }
 };
 
 /// A quarantined model trains on, because a user asked for it.
 struct Retry {
   ModelId model{};
   bool operator==(const Retry&) const = default;
+
+  static void describe(auto& r, auto&& field) { field("model", r.model); }
 };
 
 /// The model trains no further: its unit failed too often by a fault of its own.
@@ -57,6 +84,8 @@ struct Quarantine {
   ModelId model{};
   std::string reason{};
   bool operator==(const Quarantine&) const = default;
+
+  static void describe(auto& r, auto&& field) { field("model", r.model), field("reason", r.reason); }
 };
 
 /// The final state of the model is a file of the run directory.
@@ -65,6 +94,12 @@ struct Collected {
   std::uint64_t bytes = 0;
   std::string sha256{};  ///< of the state block, 64 hex digits
   bool operator==(const Collected&) const = default;
+
+  static void describe(auto& r, auto&& field) {
+    field("model", r.model);
+    field("bytes", r.bytes);
+    field("sha256", r.sha256);
+  }
 };
 
 /// The arithmetic of a worker's units from here on: what their bits depend on beside this program (arithmetic_of).
@@ -73,6 +108,8 @@ struct Arithmetic {
   WorkerId worker{};
   std::string text{};
   bool operator==(const Arithmetic&) const = default;
+
+  static void describe(auto& r, auto&& field) { field("worker", r.worker), field("text", r.text); }
 };
 
 /// Where a state lies: on the disk of `worker`, left there by `attempt`.
@@ -80,6 +117,8 @@ struct Place {
   WorkerId worker{};
   Attempt attempt{};
   bool operator==(const Place&) const = default;
+
+  static void describe(auto& p, auto&& field) { field("worker", p.worker), field("attempt", p.attempt); }
 };
 
 /// The search asked for the next model. Counts once a Ticked includes it.
@@ -91,6 +130,21 @@ struct Asked {
   /// Of the parent's state. None where that state is not left: then the model trains the units of its ancestors again.
   std::optional<Place> place{};
   bool operator==(const Asked&) const = default;
+
+  static void describe(auto& r, auto&& field) {
+    const Parent given = r.parent.value_or(Parent{});
+    std::optional<ModelId> parent = r.parent ? std::optional(given.model) : std::nullopt;
+    auto parent_epoch = given.epoch;
+    field("model", r.model);
+    field("config", r.config);
+    field("epochs", r.epochs);
+    field("parent", parent);
+    field("parent_epoch", parent_epoch);
+    field("place", r.place);
+    if constexpr (requires { r.parent.reset(); }) {
+      if (parent) r.parent = Parent{*parent, parent_epoch};
+    }
+  }
 };
 
 /// The search gave an order about a model. Counts once a Ticked includes it.
@@ -103,6 +157,8 @@ struct Ticked {
   std::uint32_t tick = 0;
   std::uint32_t decisions = 0;
   bool operator==(const Ticked&) const = default;
+
+  static void describe(auto& r, auto&& field) { field("tick", r.tick), field("decisions", r.decisions); }
 };
 
 }  // namespace hop::hopper::record

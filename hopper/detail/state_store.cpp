@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <system_error>
 #include <utility>
 
 #include "base/error.h"
 #include "hopper/detail/run_directory.h"
+#include "hopper/detail/state_fields.h"
 #include "hopper/detail/unreadable_file.h"
 
 namespace hop::hopper {
@@ -15,80 +15,6 @@ namespace {
 
 // Durable stores keep this many states in memory, for states that are about to hop or to be trained on.
 constexpr std::size_t kStatesInMemory = 4;
-
-using Fields = std::vector<std::pair<std::string, std::string>>;
-
-template <class T>
-std::string text(T value) {
-  char buffer[32];
-  return {buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr};
-}
-
-Fields to_fields(const HeldState& s) {
-  const UnitMetrics& m = s.metrics;
-  Fields fields = {{"model", text(s.model.value)},
-                   {"version", text(s.version.value)},
-                   {"partition", text(s.partition.value)},
-                   {"attempt", text(s.attempt.value)},
-                   {"parent.low", text(s.parent.low)},
-                   {"parent.high", text(s.parent.high)},
-                   {"train_loss", text(m.train_loss)},
-                   {"rows", text(m.rows)},
-                   {"seconds", text(m.seconds)},
-                   {"received_bytes", text(m.received_bytes)},
-                   {"gap_seconds", text(m.gap_seconds)},
-                   {"idle_seconds", text(m.idle_seconds)},
-                   {"peak_rss_bytes", text(m.peak_rss_bytes)}};
-  if (m.valid_loss) fields.emplace_back("valid_loss", text(*m.valid_loss));
-  if (m.valid_accuracy) fields.emplace_back("valid_accuracy", text(*m.valid_accuracy));
-  for (std::size_t i = 0; i < m.own.size(); ++i) fields.emplace_back("own." + std::to_string(i), text(m.own[i]));
-  return fields;
-}
-
-template <class T>
-std::optional<T> read(const Fields& fields, std::string_view name) {
-  for (const auto& [key, value] : fields) {
-    if (key != name) continue;
-    T number{};
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc{} || end != value.data() + value.size()) throw StateError("[state] bad field " + key);
-    return number;
-  }
-  return std::nullopt;
-}
-
-template <class T>
-T need(const Fields& fields, std::string_view name) {
-  const std::optional<T> value = read<T>(fields, name);
-  if (!value) throw StateError("[state] the field " + std::string(name) + " is missing");
-  return *value;
-}
-
-HeldState from_header(const nn::StateHeader& header) {
-  const Fields& f = header.metrics;
-  HeldState s{ModelId(need<std::uint32_t>(f, "model")),
-              Version(need<std::uint32_t>(f, "version")),
-              PartitionId(need<std::uint32_t>(f, "partition")),
-              Attempt(need<std::uint32_t>(f, "attempt")),
-              {need<std::uint64_t>(f, "parent.low"), need<std::uint64_t>(f, "parent.high")},
-              header.digest,
-              {}};
-  s.metrics = {.train_loss = need<double>(f, "train_loss"),
-               .rows = need<std::uint64_t>(f, "rows"),
-               .seconds = need<double>(f, "seconds"),
-               .valid_loss = read<double>(f, "valid_loss"),
-               .valid_accuracy = read<double>(f, "valid_accuracy"),
-               .state_bytes = header.layout.bytes,
-               .received_bytes = need<std::uint64_t>(f, "received_bytes"),
-               .gap_seconds = need<double>(f, "gap_seconds"),
-               .idle_seconds = need<double>(f, "idle_seconds"),
-               .peak_rss_bytes = need<std::uint64_t>(f, "peak_rss_bytes"),
-               .own = {}};
-  while (const auto value = read<double>(f, "own." + std::to_string(s.metrics.own.size()))) {
-    s.metrics.own.push_back(*value);
-  }
-  return s;
-}
 
 void remove_quietly(const fs::path& file) {
   std::error_code ignored;

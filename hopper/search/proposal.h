@@ -51,6 +51,13 @@ struct SearchOrder {
     return {model, Kind::SetEpochs, epochs, std::move(why)};
   }
   bool operator==(const SearchOrder&) const = default;
+
+  static void describe(auto& o, auto&& field) {
+    field("model", o.model);
+    field("kind", o.kind, Kind::SetEpochs);  // the last kind
+    field("epochs", o.epochs);
+    field("reason", o.reason);
+  }
 };
 
 /// Why a model leaves the search without an order of the search.

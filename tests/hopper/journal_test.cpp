@@ -18,6 +18,9 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "hopper/journal_codec_internal.h"
+#include "tests/hopper/described.h"
+#include "tests/source_tree.h"
 #include "tests/temporary_folder.h"
 
 // Stands in for the one of the C library, and counts.
@@ -31,8 +34,8 @@ namespace hop::hopper {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
-using testing::ThrowsMessage;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
 
 record::Commit commit(std::uint32_t unit) {
   record::Commit c;
@@ -75,7 +78,7 @@ const std::vector<Record> kRecords{
     record::Ticked{4, 3}};
 const JournalHeader kHeader{"cifar-1", {12, 34}, {56, 78}};
 
-class Journals : public testing::Test {
+class Journals : public ::testing::Test {
  protected:
   // Writes all records; the sizes of the file after the header and after each record.
   std::vector<std::size_t> record_run() {
@@ -355,6 +358,98 @@ TEST_F(Journals, MayBeSyncedByOneThreadWhileAnotherAppends) {
   const JournalContents contents = read_journal(path_);
   ASSERT_EQ(contents.records.size(), kMany);
   for (std::uint32_t i = 0; i < kMany; ++i) EXPECT_EQ(std::get<record::Commit>(contents.records[i]).unit, Unit{i});
+}
+
+// ---- the bytes of a record ------------------------------------------------------------------------------------------
+
+// Written by encoders that stood there before the structs named their fields.
+const fs::path kGolden = source_directory() / "tests/hopper/golden/journal-2";
+
+std::vector<Record> golden_records() {
+  const Digest a{11, 12}, b{13, 14};
+  const UnitMetrics full{.train_loss = 0.5,
+                         .rows = 1000,
+                         .seconds = 1.25,
+                         .valid_loss = 0.0,
+                         .valid_accuracy = 0.925,
+                         .state_bytes = 1ULL << 33,
+                         .received_bytes = 99,
+                         .gap_seconds = 1e-4,
+                         .idle_seconds = 2.5,
+                         .peak_rss_bytes = 1ULL << 30,
+                         .own = {0.25, -3.0}};
+  UnitMetrics bare;
+  bare.train_loss = std::numeric_limits<double>::infinity();
+  bare.rows = 7;
+  bare.gap_seconds = bare.idle_seconds = -1;
+  const Config config{{"lr", 0.001}, {"n", std::int64_t{3}}, {"nesterov", true}, {"optimizer", std::string("adam")}};
+  return {record::Reserve{Attempt{1025}},
+          record::Commit{ModelId{3}, Unit{5}, PartitionId{2}, WorkerId{1}, Attempt{101}, a, b, full},
+          record::Commit{ModelId{0}, Unit{0}, PartitionId{0}, WorkerId{0}, Attempt{1}, {}, b, bare},
+          record::Quarantine{ModelId{2}, "unit 4 lost its worker 3 times"},
+          record::Collected{ModelId{3}, 1ULL << 33, std::string(64, 'a')},
+          record::Arithmetic{WorkerId{1}, "x86-64-v4, bf16, oneDNN 2.6.3"},
+          record::Rollback{ModelId{3}, Version{2}, WorkerId{1}, Attempt{101}, "version 3 is gone"},
+          record::Rollback{ModelId{3}, Version{2}, WorkerId{0}, Attempt{101}, "a place on worker 0"},
+          record::Rollback{ModelId{4}, Version{0}, std::nullopt, {}, "version 1 is gone"},
+          record::Retry{ModelId{2}},
+          record::Asked{ModelId{5}, config, 8, {}, {}},
+          record::Asked{ModelId{6}, {}, 8, Parent{ModelId{0}, Epoch{3}}, record::Place{WorkerId{1}, Attempt{7}}},
+          record::Asked{ModelId{7}, {}, 8, Parent{ModelId{2}, Epoch{0}}, record::Place{WorkerId{0}, Attempt{8}}},
+          SearchOrder::set_epochs(ModelId{6}, 4, "rank 2 of 9"),
+          SearchOrder::stop(ModelId{1}, "rank 9 of 9"),
+          SearchOrder::pause(ModelId{2}, ""),
+          SearchOrder::resume(ModelId{2}, "again"),
+          record::Ticked{4, 3}};
+}
+
+TEST(GoldenJournal, IsRead) {
+  const JournalContents contents = read_journal(kGolden);
+  EXPECT_EQ(contents.header, kHeader);
+  EXPECT_EQ(contents.records, golden_records());
+}
+
+TEST_F(Journals, HaveTheBytesOfTheGoldenOne) {
+  {
+    Journal journal = Journal::create(path_, kHeader);
+    for (const Record& record : golden_records()) journal.append(record);
+    journal.sync();
+  }
+  std::ifstream golden(kGolden, std::ios::binary);
+  EXPECT_TRUE(bytes() == std::string(std::istreambuf_iterator<char>(golden), {}));
+}
+
+template <class... R>
+void for_each_record(const std::variant<R...>*, auto test) {
+  (test.template operator()<R>(), ...);
+}
+
+// The two that store an optional part in another form are in the golden journal.
+TEST(Records, NameEveryMemberAndComeBackWithIt) {
+  for_each_record(static_cast<const Record*>(nullptr), []<class R>() {
+    const R given = testing::filled<R>();
+    EXPECT_NE(given, R{});
+    const auto back = decode(encode(Record(given)));
+    ASSERT_TRUE(back) << flat::type_name<R>();
+    EXPECT_EQ(std::get<R>(std::get<Record>(*back)), given);
+    constexpr bool is_odd = std::is_same_v<R, record::Rollback> || std::is_same_v<R, record::Asked>;
+    EXPECT_EQ(testing::undescribed<R>().size(), is_odd ? 1U : 0U) << flat::type_name<R>();
+  });
+  EXPECT_TRUE(testing::undescribed<JournalHeader>().empty());
+  EXPECT_TRUE(testing::undescribed<record::Place>().empty());
+}
+
+TEST(Records, OfAKindThatThisVersionDoesNotKnowAreNone) {
+  const std::vector<std::byte> known = encode(Record(record::Ticked{4, 3}));
+  ASSERT_TRUE(decode(known));
+  int unknown = 0;
+  for (std::size_t at = 0; at < known.size(); ++at) {  // one of the bytes says which record it is
+    std::vector<std::byte> other = known;
+    if (other[at] != std::byte{11}) continue;
+    other[at] = std::byte{200};
+    if (!decode(other)) ++unknown;
+  }
+  EXPECT_GE(unknown, 1);
 }
 
 // The first record of a run of an older Hopscotch, whose journals did not say what the search asked for.

@@ -1,7 +1,7 @@
 // The states that a node holds: who may write to which bytes, and what stays when memory gives them away.
 #include "hopper/detail/state_store.h"
-#include "tests/temporary_folder.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -11,10 +11,16 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/error.h"
+#include "hopper/detail/state_fields.h"
+#include "tests/hopper/described.h"
+#include "tests/source_tree.h"
+#include "tests/temporary_folder.h"
+
 namespace hop::hopper {
 namespace {
 
-class StateStoreTest : public testing::Test {
+class StateStoreTest : public ::testing::Test {
  protected:
   static nn::StateLayout layout() {
     return {.segments = {{"counters", nn::SegmentKind::counters, DType::u8, {64}, 0, 64}}, .bytes = 64};
@@ -77,6 +83,48 @@ TEST_F(StateStoreTest, GivesItsMemoryAwayWhereAFileKeepsTheVersion) {
   EXPECT_EQ(store.take(key(1)).bytes->data(), place) << "no copy: the file has it";
   EXPECT_FALSE(store.find_in_memory(key(1)));
   EXPECT_EQ(store.find(key(1)).bytes->data()[0], std::byte{7});
+}
+
+// ---- the header of a file -------------------------------------------------------------------------------------------
+
+// A file that was written before HeldState named its fields.
+TEST_F(StateStoreTest, ReadsAGoldenFile) {
+  std::filesystem::copy_file(source_directory() / "tests/hopper/golden/5-1.hop", folder_.path() / "5-1.hop");
+  StateStore store(folder_.path(), true, pool_);
+  const Digest digest = store.find({ModelId(5), Version(1)}).digest;
+  const UnitMetrics metrics{.train_loss = 0.5,
+                            .rows = 1000,
+                            .seconds = 1.25,
+                            .valid_loss = 0.0,
+                            .valid_accuracy = 0.925,
+                            .state_bytes = 64,
+                            .received_bytes = 99,
+                            .gap_seconds = 1e-4,
+                            .idle_seconds = 2.5,
+                            .peak_rss_bytes = 1ULL << 30,
+                            .own = {0.25, -3.0}};
+  const HeldState expected{ModelId(5), Version(1), PartitionId(2), Attempt(3), {11, 12}, digest, metrics};
+  EXPECT_EQ(store.scan(), std::vector{expected});
+}
+
+TEST_F(StateStoreTest, FindsEverythingAgainThatItWasTold) {
+  auto state = testing::filled<HeldState>();
+  StateStore(folder_.path(), true, pool_).put(state, layout(), bytes_of(7));
+  StateStore store(folder_.path(), true, pool_);
+  state.digest = store.find({state.model, state.version}).digest;
+  state.metrics.state_bytes = 64;
+  EXPECT_EQ(store.scan(), std::vector{state});
+}
+
+TEST(StateFields, ThatAreMissingOrNoNumbersAreNamed) {
+  const nn::StateHeader whole{.metrics = to_fields(testing::filled<HeldState>())};
+  EXPECT_NO_THROW(from_header(whole));
+  nn::StateHeader damaged = whole;
+  damaged.metrics[0].second = "x";
+  EXPECT_THAT([&] { from_header(damaged); }, ::testing::ThrowsMessage<StateError>("[state] bad field model"));
+  damaged.metrics.erase(damaged.metrics.begin());
+  EXPECT_THAT([&] { from_header(damaged); },
+              ::testing::ThrowsMessage<StateError>("[state] the field model is missing"));
 }
 
 // ---- disks fail -----------------------------------------------------------------------------------------------------
