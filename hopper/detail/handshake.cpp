@@ -15,7 +15,6 @@ namespace {
 
 using message::Bits256;
 using message::Bytes;
-using message::Kind;
 using namespace std::chrono_literals;
 
 constexpr auto kPatienceWithRefused = 1s;
@@ -48,21 +47,11 @@ Bits256 prove(const std::string& secret, HostRole role, const char* prover, Byte
 // Compares in constant time.
 bool same(const Bits256& a, const Bits256& b) { return ::CRYPTO_memcmp(a.data(), b.data(), sizeof a) == 0; }
 
-template <class T>
-net::Awaitable<void> say(const std::shared_ptr<net::Connection>& to, const Bytes& bytes, net::Deadline deadline) {
-  co_await to->send(static_cast<std::uint16_t>(message::kKind<T>), bytes, {}, deadline);
-}
-
-template <class T>
-T expect(const net::Message& message) {
-  if (message.kind == static_cast<std::uint16_t>(Kind::Refused)) {
-    throw RefusedError("[hello] refused: " + message::decode<message::Refused>(message.control.span()).reason);
-  }
-  if (message.kind != static_cast<std::uint16_t>(message::kKind<T>)) {
-    throw NetError("[hello] expected message " + std::to_string(static_cast<int>(message::kKind<T>)) +
-                   ", got message " + std::to_string(message.kind));
-  }
-  return message::decode<T>(message.control.span());
+/// The next message of somebody who has not proven yet who it is.
+template <class M>
+net::Awaitable<M> receive_small(std::shared_ptr<net::Connection> from, net::Deadline deadline) {
+  const net::Message received = co_await from->receive_small(kMaxStrangersBytes, deadline);
+  co_return expect<M>(received);
 }
 
 net::Awaitable<message::Hello> examine_quietly(const std::shared_ptr<net::Connection>& caller, HostRole role,
@@ -75,10 +64,8 @@ net::Awaitable<message::Hello> examine_quietly(const std::shared_ptr<net::Connec
   message::Challenge challenge;
   challenge.nonce = make_nonce();
   challenge.proof = prove(secret, role, "host", said, challenge.nonce);
-  const Bytes challenge_bytes = message::encode(challenge);
-  co_await say<message::Challenge>(caller, challenge_bytes, deadline);
-  const net::Message second = co_await caller->receive_small(kMaxStrangersBytes, deadline);
-  const auto answer = expect<message::Answered>(second);
+  co_await send(caller, challenge, {}, deadline);
+  const auto answer = co_await receive_small<message::Answered>(caller, deadline);
   if (!same(answer.proof, prove(secret, role, "caller", said, challenge.nonce))) {
     throw NetError("[hello] the caller does not know this run's secret");
   }
@@ -91,15 +78,13 @@ net::Awaitable<void> introduce_self(std::shared_ptr<net::Connection> host, HostR
                                     message::Hello hello, net::Deadline deadline) {
   hello.nonce = make_nonce();
   const Bytes said = message::encode(hello);
-  co_await say<message::Hello>(host, said, deadline);
-  const net::Message first = co_await host->receive_small(kMaxStrangersBytes, deadline);
-  const auto challenge = expect<message::Challenge>(first);
+  co_await send(host, hello, {}, deadline);
+  const auto challenge = co_await receive_small<message::Challenge>(host, deadline);
   if (!same(challenge.proof, prove(secret, role, "host", said, challenge.nonce))) {
     throw NetError("[hello] the process at this address does not know the run's secret");
   }
   const message::Answered answer{prove(secret, role, "caller", said, challenge.nonce)};
-  const Bytes answer_bytes = message::encode(answer);
-  co_await say<message::Answered>(host, answer_bytes, deadline);
+  co_await send(host, answer, {}, deadline);
 }
 
 net::Awaitable<message::Hello> examine(std::shared_ptr<net::Connection> caller, HostRole role, std::string secret,
@@ -116,8 +101,8 @@ net::Awaitable<message::Hello> examine(std::shared_ptr<net::Connection> caller, 
 
 net::Awaitable<void> refuse(std::shared_ptr<net::Connection> caller, std::string reason) {
   try {
-    const Bytes bytes = message::encode(message::Refused{printable(reason, kMaxStrangersBytes / 2)});
-    co_await say<message::Refused>(caller, bytes, net::deadline_in(kPatienceWithRefused));
+    const message::Refused refused{printable(reason, kMaxStrangersBytes / 2)};
+    co_await send(caller, refused, {}, net::deadline_in(kPatienceWithRefused));
   } catch (const NetError&) {  // the caller is gone and cannot be told
   }
   caller->close();

@@ -6,19 +6,12 @@
 #include <memory>
 #include <string>
 
-#include "base/error.h"
-#include "hopper/detail/messages.h"
-#include "net/connection.h"
+#include "hopper/detail/conversation.h"
 
 namespace hop::hopper {
 
 /// The kind of process that listens at the address that a worker calls.
 enum class HostRole : std::uint8_t { Coordinator, Worker };
-
-/// The host refuses this caller and says why. Calling again would not help.
-struct RefusedError : NetError {
-  using NetError::NetError;
-};
 
 /// A stranger's frame has at most this many bytes. Our longest frame has less than half of them.
 inline constexpr std::uint32_t kMaxStrangersBytes = 1024;

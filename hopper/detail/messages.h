@@ -1,66 +1,143 @@
-// The messages of the hopper as C++ values, and their bytes. The schema is messages.fbs. Received bytes are verified
-// with tight limits before they are read. Internal to Hopscotch.
+// The messages of the hopper, and their bytes: each message is one struct here, and nothing else says its fields
+// (hopper/detail/flat.h). To add a message: its struct, its place in `Every`, and its place in the list of what its
+// receiver may be told. docs/wire.md tells the conversation, docs/hopper.fbs is the schema. Internal to Hopscotch.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/bytes.h"
+#include "hopper/config.h"
 #include "hopper/events.h"
 
 namespace hop::hopper::message {
 
-enum class Kind : std::uint16_t {
-  Hello = 1,
-  Welcome,
-  Lease,
-  Cancel,
-  Answer,
-  Release,
-  Collect,
-  Shutdown,
-  Ready,
-  Result,
-  Failed,
-  Heartbeat,
-  Fatal,
-  Fetch,
-  State,
-  Challenge,
-  Answered,
-  Refused,
-  Held,
-  Notice
-};
+inline constexpr std::uint32_t kProtocolVersion = 5;
+/// Throws NetError unless the other side speaks this version, too.
+void check_protocol(std::uint32_t theirs);
 
-inline constexpr std::uint32_t kProtocolVersion = 4;
+/// Makes text of another process fit for people: nothing that a terminal obeys, and no more than people would read.
+void make_printable(std::string& text);
+
+// ---- handshake: both sides prove that they know the run's secret, and neither says it --------------------------------
+// The caller is a worker. The host listens: the coordinator, or another worker.
 
 /// 256 bits: a nonce or a proof.
 using Bits256 = std::array<std::uint64_t, 4>;
 
+/// Caller to host.
 struct Hello {
-  Peer peer;
-  std::string isa;
-  std::string library;  ///< library_id() of the worker
+  Peer peer{};
+  std::string isa{};
+  std::string library{};  ///< library_id() of the worker
   Bits256 nonce{};
+
+  // Hosts of every protocol must understand this message well enough to refuse it.
+  static void describe(auto& m, auto&& field) {
+    std::uint32_t protocol = kProtocolVersion;
+    std::optional<std::string> was_token;  // of protocol 1; its place stays empty
+    field("protocol", protocol, check_protocol);
+    field("worker", m.peer.worker);
+    field("incarnation", m.peer.incarnation);
+    field("isa", m.isa, make_printable);
+    field("was_token", was_token);
+    field("nonce", m.nonce);
+    field("library", m.library, make_printable);
+  }
 };
+/// Host to caller.
 struct Challenge {
   Bits256 nonce{};
   Bits256 proof{};
+  static void describe(auto& m, auto&& field) { field("nonce", m.nonce), field("proof", m.proof); }
 };
+/// Caller to host.
 struct Answered {
   Bits256 proof{};
+  static void describe(auto& m, auto&& field) { field("proof", m.proof); }
 };
+/// Host to caller, in place of Challenge or after Answered: why the connection ends.
 struct Refused {
-  std::string reason;
+  std::string reason{};
+  static void describe(auto& m, auto&& field) { field("reason", m.reason, make_printable); }
 };
+
+// ---- coordinator to worker ------------------------------------------------------------------------------------------
+
+/// It is one of ours. The experiment's text follows as the frame's payload, because it may be longer than a message. If
+/// the worker shares the application's memory, there is no payload.
+struct Welcome {
+  std::string dataset{};  ///< the folder of partitions
+  std::uint32_t workers = 1;
+  std::uint64_t payload_bytes = 0;  ///< of the payload that follows; the frame says it
+  static void describe(auto& m, auto&& field) { field("dataset", m.dataset), field("workers", m.workers); }
+};
+
+/// A lease as it travels: with the source's address and the model's configuration.
+struct LeaseOrder {
+  Lease lease{};
+  std::optional<std::string> source_address{};  ///< in place of lease.source, which does not travel
+  Config config{};                              ///< of lease.identity()
+  static void describe(auto& m, auto&& field) {
+    field("lease", m.lease);
+    field("source_address", m.source_address);
+    field("config", m.config);
+  }
+};
+
+struct Cancel {
+  Attempt attempt{};
+  static void describe(auto& m, auto&& field) { field("attempt", m.attempt); }
+};
+
+/// The answer to a Result.
+struct Answer {
+  ModelId model{};
+  Unit unit{};
+  Attempt attempt{};
+  Verdict verdict = Verdict::Stale;
+  static void describe(auto& m, auto&& field) {
+    field("model", m.model);
+    field("unit", m.unit);
+    field("attempt", m.attempt);
+    field("verdict", m.verdict, Verdict::Stale);
+  }
+};
+
+struct Release {
+  ModelId model{};
+  Version version{};
+  Attempt attempt{};  ///< that left the version
+  static void describe(auto& m, auto&& field) {
+    field("model", m.model);
+    field("version", m.version);
+    field("attempt", m.attempt);
+  }
+};
+
+/// Send this state. The answer is a State.
+struct Collect {
+  ModelId model{};
+  Version version{};
+  static void describe(auto& m, auto&& field) { field("model", m.model), field("version", m.version); }
+};
+
+/// The run is over: the worker sends a last Heartbeat and ends.
+struct Shutdown {
+  static void describe(auto&, auto&&) {}
+};
+
+// ---- worker to coordinator ------------------------------------------------------------------------------------------
 
 /// A page of the states found on the worker's disk: a message has a size limit, a disk has not.
 struct Held {
-  std::vector<HeldState> states;
+  std::vector<HeldState> states{};
+  static void describe(auto& m, auto&& field) { field("states", m.states, check_page); }
+  static void check_page(const std::vector<HeldState>& states);  ///< Throws NetError for a page that is too long.
 };
 inline constexpr std::size_t kStatesPerPage = 4096;  ///< at most: less than half of net::kMaxControlBytes
 /// `states` on as many pages as they need.
@@ -68,175 +145,164 @@ std::vector<Held> pages_of(std::vector<HeldState> states);
 
 /// The worker's partitions are checked; it may be given leases.
 struct Ready {
-  std::string address;     ///< where other workers reach it
-  std::uint64_t held = 0;  ///< states on the pages before
-  std::string device;      ///< its device: "cpu", "cuda:0"
-  std::string arithmetic;  ///< arithmetic_of(that)
+  std::string address{};     ///< where other workers reach it
+  std::uint64_t held = 0;    ///< states on the pages before
+  std::string device{};      ///< its device: "cpu", "cuda:0"
+  std::string arithmetic{};  ///< arithmetic_of(that)
+  static void describe(auto& m, auto&& field) {
+    field("address", m.address);
+    field("held", m.held);
+    field("device", m.device, make_printable);
+    field("arithmetic", m.arithmetic, make_printable);
+  }
 };
-
-/// The experiment's text follows as the frame's payload. If the worker shares the application's memory, there is no
-/// payload.
-struct Welcome {
-  std::string dataset;
-  std::uint32_t workers = 1;
-};
-
-/// A lease as it travels: with the source's address and the model's configuration.
-struct LeaseOrder {
-  Lease lease;  ///< lease.source is not sent; `source_address` takes its place
-  std::optional<std::string> source_address;
-  std::string config;  ///< of lease.identity(): JSON
-};
-
-struct Cancel {
-  ModelId model;
-  Attempt attempt;
-};
-struct Answer {
-  ModelId model;
-  Unit unit;
-  Attempt attempt;
-  Verdict verdict = Verdict::Stale;
-};
-struct Release {
-  ModelId model;
-  Version version;
-  Attempt attempt;  ///< that left the version
-};
-struct Collect {
-  ModelId model;
-  Version version;
-  Digest digest;
-  std::string config;
-};
-/// The run is over: the worker sends a last Heartbeat and ends.
-struct Shutdown {};
 
 struct Result {
-  ModelId model;
-  Unit unit;
-  Attempt attempt;
-  Digest digest;
-  UnitMetrics metrics;
+  ModelId model{};
+  Unit unit{};
+  Attempt attempt{};
+  Digest digest{};
+  UnitMetrics metrics{};
+  static void describe(auto& m, auto&& field) {
+    field("model", m.model);
+    field("unit", m.unit);
+    field("attempt", m.attempt);
+    field("digest", m.digest);
+    field("metrics", m.metrics);
+  }
 };
+
 struct Failed {
-  ModelId model;
-  Unit unit;
-  Attempt attempt;
+  ModelId model{};
+  Unit unit{};
+  Attempt attempt{};
   Failure failure = Failure::Error;
-  std::string text;
+  std::string text{};
+  static void describe(auto& m, auto&& field) {
+    field("model", m.model);
+    field("unit", m.unit);
+    field("attempt", m.attempt);
+    field("failure", m.failure, Failure::StateDamaged);
+    field("text", m.text, make_printable);
+  }
 };
 
 /// A sign of life, with the worker's present work.
 struct Heartbeat {
   bool busy = false;
-  ModelId model;
-  Unit unit;
-  PartitionId partition;
+  ModelId model{};
+  Unit unit{};
+  PartitionId partition{};
   std::uint64_t rows_done = 0;
   std::uint64_t rows = 0;
   std::uint64_t control_bytes = 0;  ///< sent and received by this worker so far, over all its connections
   std::uint64_t progress = 0;       ///< differs from the last heartbeat's if the worker did anything
-  std::string doing;                ///< for people
+  std::string doing{};              ///< for people: "reads states: 120 of 9000"
+  static void describe(auto& m, auto&& field) {
+    field("busy", m.busy);
+    field("model", m.model);
+    field("unit", m.unit);
+    field("partition", m.partition);
+    field("rows_done", m.rows_done);
+    field("rows", m.rows);
+    field("control_bytes", m.control_bytes);
+    field("progress", m.progress);
+    field("doing", m.doing, make_printable);
+  }
 };
 
-/// A line for people, from a worker.
+/// A line for people.
 struct Notice {
-  std::string text;
+  std::string text{};
+  static void describe(auto& m, auto&& field) { field("text", m.text, make_printable); }
 };
 
 /// Why a worker cannot serve at all. Decides the run's exit code.
 enum class FatalKind : std::uint8_t { Config, Data, Other };
 struct Fatal {
   FatalKind kind = FatalKind::Other;
-  std::string text;
+  std::string text{};
+  static void describe(auto& m, auto&& field) {
+    field("kind", m.kind, FatalKind::Other);
+    field("text", m.text, make_printable);
+  }
 };
 
+// ---- worker to worker -----------------------------------------------------------------------------------------------
+
 struct Fetch {
-  ModelId model;
-  Version version;
-  Digest digest;
+  ModelId model{};
+  Version version{};
+  static void describe(auto& m, auto&& field) { field("model", m.model), field("version", m.version); }
 };
 
 /// The answer to Fetch and Collect. If `found`, the state block follows as the frame's payload.
 struct State {
-  ModelId model;
-  Version version;
-  Digest digest;
+  ModelId model{};
   bool found = false;
-  std::string text;         ///< why it was not found
-  bool unreadable = false;  ///< it is there, but cannot be read at the moment
+  std::string text{};               ///< why it was not found
+  bool unreadable = false;          ///< it is there, but cannot be read at the moment
+  std::uint64_t payload_bytes = 0;  ///< of the payload that follows; the frame says it
+  static void describe(auto& m, auto&& field) {
+    field("model", m.model);
+    field("found", m.found);
+    field("text", m.text, make_printable);
+    field("unreadable", m.unreadable);
+  }
 };
+
+// ---- lists ----------------------------------------------------------------------------------------------------------
+
+/// Every message. The place in this list, from 1, is the kind of its frames.
+using Every = std::variant<Hello, Welcome, LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, Ready, Result,
+                           Failed, Heartbeat, Fatal, Fetch, State, Challenge, Answered, Refused, Held, Notice>;
+
+/// What the coordinator may tell a worker that it has welcomed, and what the worker may tell the coordinator. The
+/// receiver's `hear` has a handler for each. (A worker may only tell another worker to Fetch.)
+using ToWorker = std::variant<LeaseOrder, Cancel, Answer, Release, Collect, Shutdown>;
+using ToCoordinator = std::variant<Held, Ready, Result, Failed, Heartbeat, Notice, Fatal, State>;
+
+namespace detail {
+template <class M, class... All>
+constexpr std::uint16_t place_of(const std::variant<All...>*) {
+  std::uint16_t place = 0;
+  const bool is_listed = ((++place, std::is_same_v<M, All>) || ...);
+  return is_listed ? place : std::uint16_t{0};
+}
+}  // namespace detail
+
+/// The kind of a message's frames.
+template <class M>
+inline constexpr std::uint16_t kKind = detail::place_of<M>(static_cast<const Every*>(nullptr));
+
+// ---- bytes ----------------------------------------------------------------------------------------------------------
 
 using Bytes = std::vector<std::byte>;
 
-Bytes encode(const Hello&);
-Bytes encode(const Welcome&);
-Bytes encode(const Challenge&);
-Bytes encode(const Answered&);
-Bytes encode(const Refused&);
-Bytes encode(const Held&);
-Bytes encode(const Notice&);
-Bytes encode(const Ready&);
-Bytes encode(const LeaseOrder&);
-Bytes encode(const Cancel&);
-Bytes encode(const Answer&);
-Bytes encode(const Release&);
-Bytes encode(const Collect&);
-Bytes encode(const Shutdown&);
-Bytes encode(const Result&);
-Bytes encode(const Failed&);
-Bytes encode(const Heartbeat&);
-Bytes encode(const Fatal&);
-Bytes encode(const Fetch&);
-Bytes encode(const State&);
+/// What is done with the messages of one kind.
+struct Kind {
+  std::string_view name;
+  Bytes (*encode)(const void* message);
+  void (*decode)(ByteView bytes, void* message);
+};
+/// Null for a number that is no kind.
+const Kind* find_kind(std::uint16_t kind);
+/// `Heartbeat`, or `message 99` where there is no such kind.
+std::string name_of(std::uint16_t kind);
+
+template <class M>
+Bytes encode(const M& message) {
+  static_assert(kKind<M> != 0, "the message has no place in the list");
+  return find_kind(kKind<M>)->encode(&message);
+}
 
 /// Throws NetError unless `bytes` are a valid message of this type. `bytes` must lie on a 16-byte boundary.
-template <class T>
-T decode(ByteView bytes);
-
-/// The kind of each message type.
-template <class T>
-inline constexpr Kind kKind = Kind{};
-template <>
-inline constexpr Kind kKind<Hello> = Kind::Hello;
-template <>
-inline constexpr Kind kKind<Welcome> = Kind::Welcome;
-template <>
-inline constexpr Kind kKind<Challenge> = Kind::Challenge;
-template <>
-inline constexpr Kind kKind<Answered> = Kind::Answered;
-template <>
-inline constexpr Kind kKind<Refused> = Kind::Refused;
-template <>
-inline constexpr Kind kKind<Held> = Kind::Held;
-template <>
-inline constexpr Kind kKind<Notice> = Kind::Notice;
-template <>
-inline constexpr Kind kKind<Ready> = Kind::Ready;
-template <>
-inline constexpr Kind kKind<LeaseOrder> = Kind::Lease;
-template <>
-inline constexpr Kind kKind<Cancel> = Kind::Cancel;
-template <>
-inline constexpr Kind kKind<Answer> = Kind::Answer;
-template <>
-inline constexpr Kind kKind<Release> = Kind::Release;
-template <>
-inline constexpr Kind kKind<Collect> = Kind::Collect;
-template <>
-inline constexpr Kind kKind<Shutdown> = Kind::Shutdown;
-template <>
-inline constexpr Kind kKind<Result> = Kind::Result;
-template <>
-inline constexpr Kind kKind<Failed> = Kind::Failed;
-template <>
-inline constexpr Kind kKind<Heartbeat> = Kind::Heartbeat;
-template <>
-inline constexpr Kind kKind<Fatal> = Kind::Fatal;
-template <>
-inline constexpr Kind kKind<Fetch> = Kind::Fetch;
-template <>
-inline constexpr Kind kKind<State> = Kind::State;
+template <class M>
+M decode(ByteView bytes) {
+  static_assert(kKind<M> != 0, "the message has no place in the list");
+  M message;
+  find_kind(kKind<M>)->decode(bytes, &message);
+  return message;
+}
 
 }  // namespace hop::hopper::message

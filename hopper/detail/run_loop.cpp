@@ -144,17 +144,17 @@ void RunLoop::execute(const action::Append& a) {
 }
 
 void RunLoop::execute(const action::SendLease& a) {
-  message::LeaseOrder order{a.lease, std::nullopt, coordinator_.ledger().model(a.lease.identity()).config.to_json()};
+  message::LeaseOrder order{a.lease, std::nullopt, coordinator_.ledger().model(a.lease.identity()).config};
   if (a.lease.source) order.source_address = nodes_.at(a.lease.source->index()).address;
-  send(a.peer, order);
+  tell(a.peer, order);
 }
 
-void RunLoop::execute(const action::CancelLease& a) { send(a.peer, message::Cancel{a.model, a.attempt}); }
-void RunLoop::execute(const action::Answer& a) { send(a.peer, message::Answer{a.model, a.unit, a.attempt, a.verdict}); }
-void RunLoop::execute(const action::Release& a) { send(a.peer, message::Release{a.model, a.version, a.attempt}); }
+void RunLoop::execute(const action::CancelLease& a) { tell(a.peer, message::Cancel{a.attempt}); }
+void RunLoop::execute(const action::Answer& a) { tell(a.peer, message::Answer{a.model, a.unit, a.attempt, a.verdict}); }
+void RunLoop::execute(const action::Release& a) { tell(a.peer, message::Release{a.model, a.version, a.attempt}); }
 void RunLoop::execute(const action::SendCollect& a) {
   collecting_[a.model] = a.peer;
-  send(a.peer, message::Collect{a.model, a.version, a.digest, coordinator_.ledger().model(a.model).config.to_json()});
+  tell(a.peer, message::Collect{a.model, a.version});
 }
 
 void RunLoop::execute(const action::SetTimer& a) {

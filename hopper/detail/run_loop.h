@@ -3,6 +3,8 @@
 // Hopscotch.
 #pragma once
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -18,8 +20,8 @@
 #include "base/clock.h"
 #include "data/dataset.h"
 #include "hopper/coordinator.h"
+#include "hopper/detail/conversation.h"
 #include "hopper/detail/host.h"
-#include "hopper/detail/messages.h"
 #include "hopper/detail/narrator.h"
 #include "hopper/detail/pulse.h"
 #include "hopper/journal.h"
@@ -114,15 +116,14 @@ class RunLoop {
   net::Awaitable<void> serve(net::Door::Visitor visitor);
   net::Awaitable<Peer> greet(net::Door::Visitor& visitor);
   std::string check_hello(const message::Hello& hello);
-  net::Awaitable<void> dispatch(Peer peer, const Connection& connection, net::Message message);
+  net::Awaitable<void> hear(Peer peer, Connection connection, message::ToCoordinator said);
+  void note_beat(Peer peer, message::Heartbeat beat);
+  void note_page(Peer peer, message::Held page);
+  void note_ready(Peer peer, message::Ready ready);
   void note_work(Peer peer);
-  net::Awaitable<void> receive_state(Peer peer, const Connection& connection, message::State state,
-                                     std::uint64_t bytes);
-  template <class T>
-  void send(Peer peer, const T& m) {
-    send_bytes(peer, static_cast<std::uint16_t>(message::kKind<T>), message::encode(m));
-  }
-  void send_bytes(Peer peer, std::uint16_t kind, message::Bytes bytes);
+  net::Awaitable<void> receive_state(Peer peer, Connection connection, message::State state);
+  template <class M>
+  void tell(Peer peer, M m);
 
   // The state machine.
   void step(Event event);
@@ -198,5 +199,18 @@ class RunLoop {
   std::chrono::steady_clock::time_point status_written_{};
   bool writes_status_ = false;
 };
+
+template <class M>
+void RunLoop::tell(Peer peer, M m) {
+  const Node* node = find(peer);
+  if (node == nullptr || !node->connection) return;  // this life is over, so the message does not matter any more
+  const auto body = [](Connection to, M message) -> net::Awaitable<void> {
+    try {
+      co_await hopper::send(to, std::move(message));
+    } catch (const NetError&) {  // the receive fails, too, and handles the error
+    }
+  };
+  net::asio::co_spawn(io_, body(node->connection, std::move(m)), net::asio::detached);
+}
 
 }  // namespace hop::hopper

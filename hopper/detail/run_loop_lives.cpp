@@ -195,7 +195,7 @@ bool RunLoop::has_something_to_do(const Node& node) const {
 }
 
 net::Awaitable<void> RunLoop::shut_down() {
-  for (const Node& node : nodes_) send(node.peer, message::Shutdown{});
+  for (const Node& node : nodes_) tell(node.peer, message::Shutdown{});
   const net::Deadline deadline = net::deadline_in(kGoodbyePatience);
   const auto any_alive = [this] {
     for (const Node& node : nodes_) {

@@ -1,7 +1,5 @@
 // The conversations between the coordinator and its workers. All functions run on the loop's thread.
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <iterator>
 #include <new>
 #include <utility>
@@ -27,6 +25,12 @@ AlignedBuffer unclear_buffer(std::uint64_t bytes) {
   auto* data = static_cast<std::byte*>(allocate_block(bytes));
   if (data == nullptr) throw std::bad_alloc();
   return AlignedBuffer(data, bytes, [](std::byte* block) { free_block(block); });
+}
+
+[[noreturn]] void fail_as(const message::Fatal& fatal) {
+  if (fatal.kind == message::FatalKind::Config) throw ConfigError(fatal.text);
+  if (fatal.kind == message::FatalKind::Data) throw DataError(fatal.text);
+  throw RunError(fatal.text);
 }
 
 }  // namespace
@@ -77,10 +81,9 @@ net::Awaitable<Peer> RunLoop::greet(net::Door::Visitor& visitor) {
   node->connection = connection;
   node->pulse.start(std::chrono::steady_clock::now());
   const message::Welcome welcome{std::filesystem::absolute(dataset_.folder()), experiment_.run.workers};
-  const message::Bytes bytes = message::encode(welcome);
   const std::string text = experiment_.model.builder ? std::string() : to_toml(experiment_);
-  co_await connection->send(static_cast<std::uint16_t>(message::Kind::Welcome), bytes, as_bytes(text));
-  if (outcome_) send(hello.peer, message::Shutdown{});  // it came after the end of the run
+  co_await send(connection, welcome, as_bytes(text));
+  if (outcome_) tell(hello.peer, message::Shutdown{});  // it came after the end of the run
   co_return hello.peer;
 }
 
@@ -90,8 +93,8 @@ net::Awaitable<void> RunLoop::serve(net::Door::Visitor visitor) {
   try {
     peer = co_await greet(visitor);
     while (true) {
-      net::Message message = co_await connection->receive();
-      co_await dispatch(*peer, connection, std::move(message));
+      auto said = co_await receive<message::ToCoordinator>(connection);
+      co_await hear(*peer, connection, std::move(said));
     }
   } catch (const NetError& error) {
     if (peer) {
@@ -104,82 +107,62 @@ net::Awaitable<void> RunLoop::serve(net::Door::Visitor visitor) {
   }
 }
 
-net::Awaitable<void> RunLoop::dispatch(Peer peer, const Connection& connection, net::Message received) {
-  using message::Kind;
-  const ByteView bytes = received.control.span();
-  const auto kind = static_cast<Kind>(received.kind);
-  const auto now = std::chrono::steady_clock::now();
-  if (received.payload_bytes != 0 && kind != Kind::State)
-    throw NetError("[run] a worker sent a payload that nobody asked for");
-  switch (kind) {
-    case Kind::Heartbeat: {
-      if (Node* node = find(peer)) {
-        node->last = message::decode<message::Heartbeat>(bytes);
-        node->pulse.beat(node->last.progress, now);
-        if (node->state != WorkerProgress::State::Starting) {
-          node->state = node->last.busy ? WorkerProgress::State::Busy : WorkerProgress::State::Idle;
-        }
-        changed_ = true;
-      }
-      break;
-    }
-    case Kind::Held: {
-      auto page = message::decode<message::Held>(bytes);
-      Node* node = find(peer);
-      if (node == nullptr) break;
-      if (node->was_ready || node->held.size() + page.states.size() > kMaxHeldStates) {
-        throw NetError("[held] expected at most " + std::to_string(kMaxHeldStates) + " states, before Ready");
-      }
-      std::ranges::move(page.states, std::back_inserter(node->held));
-      node->pulse.move(now);
-      break;
-    }
-    case Kind::Ready: {
-      auto ready = message::decode<message::Ready>(bytes);
-      Node* node = find(peer);
-      if (node == nullptr) break;
-      if (ready.held != node->held.size()) {
-        throw NetError("[held] expected " + std::to_string(ready.held) + " states, got " +
-                       std::to_string(node->held.size()));
-      }
-      node->address = ready.address;
-      node->device = ready.device;
-      node->was_ready = true;
-      node->state = WorkerProgress::State::Idle;
-      node->pulse.move(now);
-      step(event::WorkerUp{peer, std::exchange(node->held, {}), std::move(ready.arithmetic)});
-      break;
-    }
-    case Kind::Notice: {
-      const auto m = message::decode<message::Notice>(bytes);
-      notice(m.text);
-      break;
-    }
-    case Kind::Result: {
-      const auto m = message::decode<message::Result>(bytes);
-      note_work(peer);
-      patience_.unit_took(m.metrics.seconds, m.metrics.state_bytes);
-      step(event::Result{peer, m.model, m.unit, m.attempt, m.digest, m.metrics});
-      break;
-    }
-    case Kind::Failed: {
-      const auto m = message::decode<message::Failed>(bytes);
-      note_work(peer);
-      step(event::UnitFailed{peer, m.model, m.unit, m.attempt, m.failure, m.text});
-      break;
-    }
-    case Kind::Fatal: {
-      const auto m = message::decode<message::Fatal>(bytes);
-      if (m.kind == message::FatalKind::Config) throw ConfigError(m.text);
-      if (m.kind == message::FatalKind::Data) throw DataError(m.text);
-      throw RunError(m.text);
-    }
-    case Kind::State:
-      co_await receive_state(peer, connection, message::decode<message::State>(bytes), received.payload_bytes);
-      break;
-    default:
-      throw NetError("[run] unexpected message of kind " + std::to_string(received.kind));
+net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::ToCoordinator said) {
+  if (const auto* state = std::get_if<message::State>(&said)) co_await receive_state(peer, connection, *state);
+  const Handlers handlers{
+      [&](message::Heartbeat& m) { note_beat(peer, std::move(m)); },
+      [&](message::Held& m) { note_page(peer, std::move(m)); },
+      [&](message::Ready& m) { note_ready(peer, std::move(m)); },
+      [&](const message::Notice& m) { notice(m.text); },
+      [&](message::Result& m) {
+        note_work(peer);
+        patience_.unit_took(m.metrics.seconds, m.metrics.state_bytes);
+        step(event::Result{peer, m.model, m.unit, m.attempt, m.digest, std::move(m.metrics)});
+      },
+      [&](message::Failed& m) {
+        note_work(peer);
+        step(event::UnitFailed{peer, m.model, m.unit, m.attempt, m.failure, std::move(m.text)});
+      },
+      [](const message::Fatal& m) { fail_as(m); },
+      [](const message::State&) {},  // its payload is received
+  };
+  std::visit(handlers, said);
+}
+
+void RunLoop::note_beat(Peer peer, message::Heartbeat beat) {
+  Node* node = find(peer);
+  if (node == nullptr) return;
+  node->last = std::move(beat);
+  node->pulse.beat(node->last.progress, std::chrono::steady_clock::now());
+  if (node->state != WorkerProgress::State::Starting) {
+    node->state = node->last.busy ? WorkerProgress::State::Busy : WorkerProgress::State::Idle;
   }
+  changed_ = true;
+}
+
+void RunLoop::note_page(Peer peer, message::Held page) {
+  Node* node = find(peer);
+  if (node == nullptr) return;
+  if (node->was_ready || node->held.size() + page.states.size() > kMaxHeldStates) {
+    throw NetError("[held] expected at most " + std::to_string(kMaxHeldStates) + " states, before Ready");
+  }
+  std::ranges::move(page.states, std::back_inserter(node->held));
+  node->pulse.move(std::chrono::steady_clock::now());
+}
+
+void RunLoop::note_ready(Peer peer, message::Ready ready) {
+  Node* node = find(peer);
+  if (node == nullptr) return;
+  if (ready.held != node->held.size()) {
+    throw NetError("[held] expected " + std::to_string(ready.held) + " states, got " +
+                   std::to_string(node->held.size()));
+  }
+  node->address = std::move(ready.address);
+  node->device = std::move(ready.device);
+  node->was_ready = true;
+  node->state = WorkerProgress::State::Idle;
+  node->pulse.move(std::chrono::steady_clock::now());
+  step(event::WorkerUp{peer, std::exchange(node->held, {}), std::move(ready.arithmetic)});
 }
 
 // Notes that this life of the worker did some work.
@@ -190,8 +173,8 @@ void RunLoop::note_work(Peer peer) {
   node->pulse.move(std::chrono::steady_clock::now());
 }
 
-net::Awaitable<void> RunLoop::receive_state(Peer peer, const Connection& connection, message::State state,
-                                            std::uint64_t bytes) {
+net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, message::State state) {
+  const std::uint64_t bytes = state.payload_bytes;
   if (state.model.index() >= coordinator_.ledger().models().size()) throw NetError("[collect] no such model");
   const Model& model = coordinator_.ledger().model(state.model);
   const Digest digest = model.digest;  // the model may change while the bytes arrive
@@ -211,18 +194,6 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, const Connection& connect
   note_work(peer);
   collecting_.erase(state.model);
   save_collected(state.model, block, digest);
-}
-
-void RunLoop::send_bytes(Peer peer, std::uint16_t kind, message::Bytes bytes) {
-  Node* node = find(peer);
-  if (node == nullptr || !node->connection) return;  // this life is over, so the message does not matter any more
-  const auto body = [](Connection to, std::uint16_t message_kind, message::Bytes control) -> net::Awaitable<void> {
-    try {
-      co_await to->send(message_kind, control);
-    } catch (const NetError&) {  // the receive fails, too, and handles the error
-    }
-  };
-  net::asio::co_spawn(io_, body(node->connection, kind, std::move(bytes)), net::asio::detached);
 }
 
 }  // namespace hop::hopper

@@ -7,7 +7,6 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/error.h"
-#include "hopper/detail/config_json.h"
 #include "hopper/detail/library_id.h"
 #include "hopper/detail/on_disk.h"
 #include "hopper/detail/patience.h"
@@ -105,7 +104,7 @@ net::Awaitable<void> Worker::live() {
     fatal = {kind_of(e), e.what()};
     error = std::current_exception();
   }
-  co_await tell(fatal);
+  co_await send(coordinator_, fatal);
   std::rethrow_exception(error);
 }
 
@@ -141,17 +140,12 @@ net::Awaitable<Worker::Connection> Worker::call(net::Address address, HostRole r
 // Returns the coordinator's Welcome and, unless this worker shares the application's memory, the text of the
 // experiment.
 net::Awaitable<std::pair<message::Welcome, std::string>> Worker::be_welcomed() {
-  const net::Message first = co_await coordinator_->receive(net::deadline_in(kPatience));
-  if (first.kind == static_cast<std::uint16_t>(message::Kind::Refused)) {
-    throw RefusedError("[hello] refused: " + message::decode<message::Refused>(first.control.span()).reason);
-  }
-  if (first.kind != static_cast<std::uint16_t>(message::Kind::Welcome)) throw NetError("[hello] expected Welcome");
-  const auto welcome = message::decode<message::Welcome>(first.control.span());
-  if (first.payload_bytes > kMaxExperimentBytes) {
+  const auto welcome = co_await receive<message::Welcome>(coordinator_, net::deadline_in(kPatience));
+  if (welcome.payload_bytes > kMaxExperimentBytes) {
     throw NetError("[hello] expected an experiment of at most " + std::to_string(kMaxExperimentBytes) + " bytes, got " +
-                   std::to_string(first.payload_bytes));
+                   std::to_string(welcome.payload_bytes));
   }
-  std::string text(first.payload_bytes, '\0');
+  std::string text(welcome.payload_bytes, '\0');
   if (!text.empty()) {
     co_await coordinator_->receive_payload(std::as_writable_bytes(std::span(text)), patience_with_state(text.size()));
   }
@@ -161,11 +155,10 @@ net::Awaitable<std::pair<message::Welcome, std::string>> Worker::be_welcomed() {
 net::Awaitable<void> Worker::offer(std::vector<HeldState> held) {
   const message::Ready ready{listener_->address().text(), held.size(), device_.to_string(), arithmetic_};
   for (const message::Held& page : message::pages_of(std::move(held))) {
-    const message::Bytes bytes = message::encode(page);
-    co_await coordinator_->send(static_cast<std::uint16_t>(message::Kind::Held), bytes);
+    co_await send(coordinator_, page);
     ++steps_;
   }
-  co_await tell(ready);
+  co_await send(coordinator_, ready);
   starts_to({});
 }
 
@@ -218,52 +211,37 @@ net::Awaitable<void> Worker::obey() {
   spawn(accept_peers());
   step(worker::event::Opened{std::move(held)});
   while (true) {
-    net::Message message = co_await coordinator_->receive();
-    if (message.kind == static_cast<std::uint16_t>(message::Kind::Shutdown)) break;
-    co_await dispatch(std::move(message));
+    auto order = co_await receive<message::ToWorker>(coordinator_);
+    if (std::holds_alternative<message::Shutdown>(order)) break;
+    hear(std::move(order));
   }
   const message::Heartbeat last = heartbeat();
-  co_await tell(last);
+  co_await send(coordinator_, last);
 }
 
-net::Awaitable<void> Worker::dispatch(net::Message received) {
-  using message::Kind;
+void Worker::hear(message::ToWorker order) {
   namespace event = worker::event;
-  const ByteView bytes = received.control.span();
-  switch (static_cast<Kind>(received.kind)) {
-    case Kind::Lease:
-      take_order(message::decode<message::LeaseOrder>(bytes));
-      break;
-    case Kind::Cancel: {
-      const auto cancel = message::decode<message::Cancel>(bytes);
-      step(event::Cancelled{cancel.model, cancel.attempt});
-      break;
-    }
-    case Kind::Answer: {
-      const auto answer = message::decode<message::Answer>(bytes);
-      step(event::Answered{answer.model, answer.unit, answer.attempt, answer.verdict});
-      break;
-    }
-    case Kind::Release: {
-      const auto old = message::decode<message::Release>(bytes);
-      step(event::Released{{old.model, old.version, old.attempt}});
-      break;
-    }
-    case Kind::Collect: {
-      const auto collect = message::decode<message::Collect>(bytes);
-      spawn(give(coordinator_, {collect.model, collect.version}, collect.digest));
-      break;
-    }
-    default:
-      throw NetError("[worker] unexpected message of kind " + std::to_string(received.kind));
-  }
-  co_return;
+  const Handlers handlers{
+      [this](message::LeaseOrder& m) { take_order(std::move(m)); },
+      [this](const message::Cancel& m) { step(event::Cancelled{m.attempt}); },
+      [this](const message::Answer& m) {
+        step(event::Answered{m.model, m.unit, m.attempt, m.verdict});
+      },
+      [this](const message::Release& m) {
+        step(event::Released{{m.model, m.version, m.attempt}});
+      },
+      [this](const message::Collect& m) {
+        spawn(give(coordinator_, {m.model, m.version}));
+      },
+      [](const message::Shutdown&) {},  // obey() ends
+  };
+  std::visit(handlers, order);
 }
 
 void Worker::take_order(message::LeaseOrder order) {
   auto cargo = std::make_shared<Cargo>();
   cargo->lease = order.lease;
-  cargo->config = config_from_json(order.config);
+  cargo->config = std::move(order.config);
   {
     const std::scoped_lock lock(mutex_);
     arriving_ = std::move(cargo);
@@ -316,24 +294,8 @@ void Worker::beat_at_once() {
 
 net::Awaitable<void> Worker::beat_once() {
   const message::Heartbeat now = heartbeat();
-  co_await tell(now);
+  co_await send(coordinator_, now);
 }
-
-template <class T>
-net::Awaitable<void> Worker::tell(T value) {
-  const message::Bytes bytes = message::encode(value);
-  co_await coordinator_->send(static_cast<std::uint16_t>(message::kKind<T>), bytes);
-}
-
-template <class T>
-void Worker::tell_later(T value) {
-  net::asio::post(io_, [this, value = std::move(value)]() mutable { spawn(tell(std::move(value))); });
-}
-template void Worker::tell_later(message::Result);
-template void Worker::tell_later(message::Failed);
-template void Worker::tell_later(message::Fatal);
-template void Worker::tell_later(message::Notice);
-template net::Awaitable<void> Worker::tell(message::Failed);
 
 // (g++ 12 destroys temporaries of aggregate type inside a co_await expression twice, so they get names here.)
 //

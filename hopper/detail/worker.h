@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <condition_variable>
@@ -25,7 +26,6 @@
 #include "base/clock.h"
 #include "data/dataset.h"
 #include "hopper/detail/handshake.h"
-#include "hopper/detail/messages.h"
 #include "hopper/detail/state_store.h"
 #include "hopper/detail/trainer_pool.h"
 #include "hopper/trainer.h"
@@ -112,17 +112,15 @@ class Worker {
   void open_data(const message::Welcome& welcome, const std::string& experiment);
   std::shared_ptr<const data::DeviceRows> rows_on_device(std::uint32_t workers) const;
   net::Awaitable<void> obey();
-  net::Awaitable<void> dispatch(net::Message message);
+  void hear(message::ToWorker order);
   net::Awaitable<void> beat();
   net::Awaitable<void> beat_once();
   void beat_at_once();
   message::Heartbeat heartbeat() const;
   void starts_to(std::string what);
   void take_order(message::LeaseOrder order);
-  template <class T>
-  net::Awaitable<void> tell(T message);
-  template <class T>
-  void tell_later(T message);
+  template <class M>
+  void tell_later(M message);
   void spawn(net::Awaitable<void> coroutine);
   void remember(const Connection& peer);
 
@@ -148,7 +146,7 @@ class Worker {
   net::Awaitable<void> accept_peers();
   net::Awaitable<void> serve_peer(net::Door::Visitor visitor);
   net::Awaitable<worker::Event> fetch(CargoPtr cargo, std::string address);
-  net::Awaitable<void> give(Connection to, StateStore::Key key, Digest expected);
+  net::Awaitable<void> give(Connection to, StateStore::Key key);
   Found look_up(StateStore::Key key);
 
   WorkerOptions options_;
@@ -197,5 +195,11 @@ class Worker {
   std::stop_source stop_;
   std::thread compute_thread_;
 };
+
+/// To the coordinator, from any thread, and without a wait.
+template <class M>
+void Worker::tell_later(M message) {
+  net::asio::post(io_, [this, m = std::move(message)]() mutable { spawn(send(coordinator_, std::move(m))); });
+}
 
 }  // namespace hop::hopper

@@ -172,7 +172,7 @@ net::Awaitable<void> Worker::leave(std::exception_ptr error) {
       fatal.text =
           "[run] " + device_.to_string() + " is lost to this process; the run can be resumed in a new one: " + e.what();
     }
-    co_await tell(fatal);
+    co_await send(coordinator_, fatal);
   }
   std::rethrow_exception(error);
 }

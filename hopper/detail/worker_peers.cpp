@@ -18,11 +18,6 @@ constexpr auto kHelloPatience = 10s;
 constexpr auto kAnswerPatience = 30s;
 constexpr auto kIdlePatience = 60s;
 
-template <class T>
-std::uint16_t kind_of() {
-  return static_cast<std::uint16_t>(message::kKind<T>);
-}
-
 }  // namespace
 
 net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address) {
@@ -30,14 +25,9 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   const net::Address source = net::Address::parse(address);
   const Connection peer = co_await call(source, HostRole::Worker);
   remember(peer);
-  const message::Fetch request{lease.parent_owner(), before(lease.unit), lease.parent};
-  const message::Bytes request_bytes = message::encode(request);
-  co_await peer->send(kind_of<message::Fetch>(), request_bytes);
-  const net::Message answer = co_await peer->receive(net::deadline_in(kAnswerPatience));
-  if (answer.kind == kind_of<message::Refused>()) {
-    throw NetError("[fetch] refused: " + message::decode<message::Refused>(answer.control.span()).reason);
-  }
-  const auto state = message::decode<message::State>(answer.control.span());
+  const message::Fetch request{lease.parent_owner(), before(lease.unit)};
+  co_await send(peer, request);
+  const auto state = co_await receive<message::State>(peer, net::deadline_in(kAnswerPatience));
   if (state.unreadable) throw StateDamaged("[fetch] " + source.text() + ": " + state.text);
   if (!state.found) throw StateLost("[fetch] " + source.text() + ": " + state.text);
   std::optional<std::uint64_t> known = pool_->known_state_bytes(lease.identity(), cargo->config);
@@ -46,9 +36,9 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
     known = co_await on_disk(disk_, size);
   }
   const std::uint64_t expected = *known;
-  if (answer.payload_bytes != expected) {
+  if (state.payload_bytes != expected) {
     throw NetError("[fetch] expected a state of " + std::to_string(expected) + " bytes, " + source.text() + " sends " +
-                   std::to_string(answer.payload_bytes));
+                   std::to_string(state.payload_bytes));
   }
   nn::StateBytes bytes = blocks_->make(expected);
   co_await peer->receive_payload(bytes->span(), patience_with_state(expected));
@@ -60,9 +50,9 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   co_return worker::event::Arrived{lease.attempt, xxh3_128(std::as_const(*cargo->bytes).span())};
 }
 
-net::Awaitable<void> Worker::give(Connection to, StateStore::Key key, Digest expected) {
+net::Awaitable<void> Worker::give(Connection to, StateStore::Key key) {
   const Found found = look_up(key);
-  message::State answer{key.model, key.version, expected, found.state.has_value(), found.why, false};
+  message::State answer{.model = key.model, .found = found.state.has_value(), .text = found.why};
   StateStore::Stored stored;
   if (found.state) stored = store_->find_in_memory(key);
   try {
@@ -77,9 +67,8 @@ net::Awaitable<void> Worker::give(Connection to, StateStore::Key key, Digest exp
     if (!answer.unreadable) step(worker::event::Vanished{*found.state});
     if (!answer.unreadable) answer.text = "it is gone from the disk";
   }
-  const message::Bytes control = message::encode(answer);
   const ByteView payload = stored ? std::as_const(*stored.bytes).span() : ByteView();
-  co_await to->send(kind_of<message::State>(), control, payload, patience_with_state(payload.size()));
+  co_await send(to, answer, payload, patience_with_state(payload.size()));
   ++steps_;
 }
 
@@ -122,11 +111,9 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
     is_known = true;
     visitor.place.leave();
     while (true) {
-      const net::Message message = co_await peer->receive(net::deadline_in(kIdlePatience));
-      if (message.kind != kind_of<message::Fetch>()) throw NetError("[worker] a peer may only fetch");
-      const auto fetch = message::decode<message::Fetch>(message.control.span());
+      const auto fetch = co_await receive<message::Fetch>(peer, net::deadline_in(kIdlePatience));
       const StateStore::Key key{fetch.model, fetch.version};
-      co_await give(peer, key, fetch.digest);
+      co_await give(peer, key);
     }
   } catch (const NetError& error) {
     peer->close();  // gone or talking nonsense; the worker that needs the state tells the coordinator

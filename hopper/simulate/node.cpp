@@ -52,7 +52,7 @@ void Node::receive(const action::SendLease& message) {
   step(event::Leased{lease, lease.source ? "w" + std::to_string(lease.source->value) : std::string()});
 }
 
-void Node::receive(const action::CancelLease& message) { step(event::Cancelled{message.model, message.attempt}); }
+void Node::receive(const action::CancelLease& message) { step(event::Cancelled{message.attempt}); }
 
 void Node::receive(const action::Answer& message) {
   const bool is_committed = message.verdict == Verdict::Committed;

@@ -44,7 +44,6 @@ struct Leased {
 };
 /// From the coordinator: give the lease back if its unit has not begun.
 struct Cancelled {
-  ModelId model{};
   Attempt attempt{};
 };
 /// From the coordinator: the answer to a result.

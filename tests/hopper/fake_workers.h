@@ -18,7 +18,6 @@
 
 #include "base/error.h"
 #include "data/dataset.h"
-#include "hopper/detail/config_json.h"
 #include "hopper/detail/handshake.h"
 #include "hopper/detail/library_id.h"
 #include "hopper/detail/restore.h"
@@ -71,18 +70,14 @@ class FakeHost final : public WorkerHost {
 
   template <class T>
   void tell(const FakeNode::Life& life, const T& m, std::shared_ptr<AlignedBuffer> payload = nullptr) {
-    const auto body = [](FakeNode::Life to, std::uint16_t kind, message::Bytes bytes,
-                         std::shared_ptr<AlignedBuffer> block) -> net::Awaitable<void> {
-      const std::shared_ptr<net::Connection> connection = to->connection;
+    const auto body = [](FakeNode::Life to, T message, std::shared_ptr<AlignedBuffer> block) -> net::Awaitable<void> {
       const ByteView content = block ? std::as_const(*block).span() : ByteView();
       try {
-        co_await connection->send(kind, bytes, content);
+        co_await send(to->connection, message, content);
       } catch (const NetError&) {
       }
     };
-    net::asio::co_spawn(at_.executor,
-                        body(life, static_cast<std::uint16_t>(message::kKind<T>), message::encode(m), payload),
-                        net::asio::detached);
+    net::asio::co_spawn(at_.executor, body(life, m, payload), net::asio::detached);
   }
   const net::Executor& executor() const { return at_.executor; }
 
@@ -107,8 +102,7 @@ class FakeHost final : public WorkerHost {
     message::Hello hello{life->peer, std::string(kernels::isa()), std::string(library_id()), {}};
     if (node_.on_hello) node_.on_hello(hello);
     co_await introduce_self(life->connection, HostRole::Coordinator, at_.token, hello, deadline);
-    const net::Message welcome = co_await life->connection->receive(deadline);
-    if (welcome.kind != static_cast<std::uint16_t>(message::Kind::Welcome)) co_return;
+    const auto welcome = co_await receive<message::Welcome>(life->connection, deadline);
     if (welcome.payload_bytes > 0) co_await life->connection->skip_payload();
     net::asio::co_spawn(at_.executor, beat(life), net::asio::detached);
     const std::vector<HeldState> held = life->peer.worker.value == 0 ? node_.held : std::vector<HeldState>();
@@ -116,15 +110,13 @@ class FakeHost final : public WorkerHost {
     for (const message::Held& page : message::pages_of(held)) tell(life, page);
     tell(life, ready);
     while (true) {
-      const net::Message next = co_await life->connection->receive();
-      const ByteView bytes = next.control.span();
-      const auto kind = static_cast<message::Kind>(next.kind);
-      if (kind == message::Kind::Lease) node_.on_lease(life, message::decode<message::LeaseOrder>(bytes));
-      if (kind == message::Kind::Collect) node_.on_collect(life, message::decode<message::Collect>(bytes));
-      if (kind == message::Kind::Release && node_.on_release) {
-        node_.on_release(life, message::decode<message::Release>(bytes));
+      const auto order = co_await receive<message::ToWorker>(life->connection);
+      if (const auto* lease = std::get_if<message::LeaseOrder>(&order)) node_.on_lease(life, *lease);
+      if (const auto* collect = std::get_if<message::Collect>(&order)) node_.on_collect(life, *collect);
+      if (const auto* release = std::get_if<message::Release>(&order); release && node_.on_release) {
+        node_.on_release(life, *release);
       }
-      if (kind == message::Kind::Shutdown) co_return;
+      if (std::holds_alternative<message::Shutdown>(order)) co_return;
     }
   }
 
@@ -167,8 +159,7 @@ class FakeRun {
   void train(const FakeNode::Life& life, const message::LeaseOrder& order) { host->tell(life, trained(order)); }
   message::Result trained(const message::LeaseOrder& order) {
     const Lease& lease = order.lease;
-    const Config config = config_from_json(order.config);
-    Trainer trainer(experiment_, lease.model, config, dataset_);
+    Trainer trainer(experiment_, lease.model, order.config, dataset_);
     if (is_first(lease.unit)) {
       trainer.initialize();
     } else {
@@ -186,8 +177,7 @@ class FakeRun {
   }
   /// ... and with the wish for a final state.
   void give(const FakeNode::Life& life, const message::Collect& order) {
-    host->tell(life, message::State{order.model, order.version, order.digest, true, {}, false},
-               states.at({order.model, order.version}));
+    host->tell(life, message::State{.model = order.model, .found = true}, states.at({order.model, order.version}));
   }
   static std::shared_ptr<AlignedBuffer> copy(const AlignedBuffer& bytes) {
     auto block = std::make_shared<AlignedBuffer>(bytes.size());

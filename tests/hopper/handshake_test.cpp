@@ -63,9 +63,7 @@ Outcomes meet(const std::string& hosts_secret, const std::string& callers_secret
     const auto call = [&]() -> Awaitable<void> {
       co_await introduce_self(peer, callers_role, callers_secret, kHello, soon());
       const net::Message next = co_await peer->receive(soon());
-      if (next.kind == static_cast<std::uint16_t>(message::Kind::Refused)) {
-        throw RefusedError(message::decode<message::Refused>(next.control.span()).reason);
-      }
+      if (next.kind != 77) expect<message::Welcome>(next);  // throws
     };
     co_await record(outcomes.caller, call());
   };
@@ -91,16 +89,12 @@ TEST(Handshake, RefusesACallerWithAnotherSecretAndTellsIt) {
       co_await record(host_error, examine(peer, HostRole::Coordinator, kSecret, soon()));
     };
     const auto caller = [&](Line peer) -> Awaitable<void> {
-      const message::Bytes hello = message::encode(kHello);
-      co_await peer->send(static_cast<std::uint16_t>(message::Kind::Hello), hello);
-      const net::Message challenge = co_await peer->receive(soon());
-      EXPECT_EQ(challenge.kind, static_cast<std::uint16_t>(message::Kind::Challenge));
+      co_await send(peer, kHello);
+      co_await receive<message::Challenge>(peer, soon());
       const message::Answered guess{{1, 2, 3, wrong.size()}};
-      const message::Bytes bytes = message::encode(guess);
-      co_await peer->send(static_cast<std::uint16_t>(message::Kind::Answered), bytes);
-      const net::Message answer = co_await peer->receive(soon());
-      EXPECT_EQ(answer.kind, static_cast<std::uint16_t>(message::Kind::Refused));
-      EXPECT_THAT(message::decode<message::Refused>(answer.control.span()).reason, HasSubstr("secret"));
+      co_await send(peer, guess);
+      const auto answer = co_await receive<message::Refused>(peer, soon());
+      EXPECT_THAT(answer.reason, HasSubstr("secret"));
     };
     nodes.talk(host, caller);
     EXPECT_THAT(host_error, HasSubstr("does not know this run's secret"));
@@ -135,14 +129,11 @@ TEST(Handshake, TakesNoProofThatWasPlayedBackOrSentBack) {
   const auto call = [&]() -> Awaitable<void> {
     for (const bool sends_back : {true, false}) {
       const Line peer = co_await nodes.client().connect(listener->address());
-      const message::Bytes hello = message::encode(kHello);
-      co_await peer->send(static_cast<std::uint16_t>(message::Kind::Hello), hello);
-      const net::Message first = co_await peer->receive(soon());
-      const auto challenge = message::decode<message::Challenge>(first.control.span());
+      co_await send(peer, kHello);
+      const auto challenge = co_await receive<message::Challenge>(peer, soon());
       const message::Answered answer{sends_back ? challenge.proof : *old_proof};
       old_proof = challenge.proof;
-      const message::Bytes bytes = message::encode(answer);
-      co_await peer->send(static_cast<std::uint16_t>(message::Kind::Answered), bytes);
+      co_await send(peer, answer);
       co_await peer->receive(soon());
     }
   };
@@ -174,10 +165,9 @@ TEST(Handshake, NamesTheProtocolVersionsThatDoNotMatch) {
         break;
       }
     }
-    co_await peer->send(static_cast<std::uint16_t>(message::Kind::Hello), hello);
-    const net::Message answer = co_await peer->receive(soon());
-    EXPECT_EQ(answer.kind, static_cast<std::uint16_t>(message::Kind::Refused));
-    EXPECT_THAT(message::decode<message::Refused>(answer.control.span()).reason, HasSubstr(expected));
+    co_await peer->send(message::kKind<message::Hello>, hello);
+    const auto answer = co_await receive<message::Refused>(peer, soon());
+    EXPECT_THAT(answer.reason, HasSubstr(expected));
   };
   nodes.talk(host, caller);
   EXPECT_THAT(host_error, HasSubstr(expected));

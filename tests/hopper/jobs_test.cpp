@@ -139,7 +139,7 @@ TEST_F(JobsTest, IgnoreAnAttemptThatWasSeenBeforeInThisLife) {
   step(event::Answered{ModelId(0), Unit(0), Attempt(1), Verdict::Committed});
   EXPECT_THAT(step(lease(0, 0, 1)), IsEmpty()) << "when it is over";
   step(lease(1, 0, 2));
-  step(event::Cancelled{ModelId(1), Attempt(2)});
+  step(event::Cancelled{Attempt(2)});
   EXPECT_THAT(step(lease(1, 0, 2)), IsEmpty()) << "when it was given back";
   Jobs next_life;
   EXPECT_EQ(next_life.step(lease(0, 0, 1), {}).size(), 1U);
@@ -214,7 +214,7 @@ TEST_F(JobsTest, GiveALeaseBackBeforeItsUnitBegins) {
   begin(0, 1);
   step(lease(1, 1, 2, "there"));
   step(event::Prepared{Attempt(2)});
-  EXPECT_THAT(step(event::Cancelled{ModelId(1), Attempt(2)}), ElementsAre("drop 2", "failed 2"));
+  EXPECT_THAT(step(event::Cancelled{Attempt(2)}), ElementsAre("drop 2", "failed 2"));
   EXPECT_EQ(last<action::TellFailed>().failure, Failure::Cancelled);
   EXPECT_THAT(step(event::Arrived{Attempt(2), kParent}), IsEmpty()) << "too late";
   EXPECT_THAT(step(event::Failed{Attempt(2), Failure::Error, "too late"}), IsEmpty());
@@ -222,9 +222,9 @@ TEST_F(JobsTest, GiveALeaseBackBeforeItsUnitBegins) {
 
 TEST_F(JobsTest, FinishAUnitThatHasBegunWhenItIsCancelled) {
   begin(0, 1);
-  EXPECT_THAT(step(event::Cancelled{ModelId(0), Attempt(1)}), IsEmpty());
+  EXPECT_THAT(step(event::Cancelled{Attempt(1)}), IsEmpty());
   EXPECT_THAT(step(event::Trained{Attempt(1), {}}), ElementsAre("save 1"));
-  EXPECT_THAT(step(event::Cancelled{ModelId(0), Attempt(1)}), IsEmpty());
+  EXPECT_THAT(step(event::Cancelled{Attempt(1)}), IsEmpty());
   EXPECT_THAT(step(event::Saved{Attempt(1), kNew}), ElementsAre("result 1", "copy 1"));
 }
 

@@ -75,22 +75,20 @@ TEST(Worker, OffersAllItsStatesHoweverManyTheyAre) {
     const message::Hello hello =
         co_await examine(worker, HostRole::Coordinator, "secret", net::deadline_in(std::chrono::seconds(10)));
     EXPECT_EQ(hello.peer.incarnation.value, 7U);
-    const message::Bytes welcome = message::encode(message::Welcome{folder.path() / "data", 1});
-    co_await worker->send(static_cast<std::uint16_t>(message::Kind::Welcome), welcome);
+    const message::Welcome welcome{folder.path() / "data", 1};
+    co_await send(worker, welcome);
     while (true) {
-      const net::Message next = co_await worker->receive(net::deadline_in(std::chrono::seconds(60)));
-      if (next.kind == static_cast<std::uint16_t>(message::Kind::Held)) {
-        const auto page = message::decode<message::Held>(next.control.span());
-        held.insert(held.end(), page.states.begin(), page.states.end());
-      } else if (next.kind == static_cast<std::uint16_t>(message::Kind::Ready)) {
-        EXPECT_EQ(message::decode<message::Ready>(next.control.span()).held, kStates);
+      const auto said = co_await receive<message::ToCoordinator>(worker, net::deadline_in(std::chrono::seconds(60)));
+      if (const auto* page = std::get_if<message::Held>(&said)) {
+        held.insert(held.end(), page->states.begin(), page->states.end());
+      } else if (const auto* ready = std::get_if<message::Ready>(&said)) {
+        EXPECT_EQ(ready->held, kStates);
         break;
       }
     }
-    const message::Bytes over = message::encode(message::Shutdown{});
-    co_await worker->send(static_cast<std::uint16_t>(message::Kind::Shutdown), over);
-    const net::Message last = co_await worker->receive(net::deadline_in(std::chrono::seconds(10)));
-    EXPECT_EQ(last.kind, static_cast<std::uint16_t>(message::Kind::Heartbeat));
+    const message::Shutdown over;
+    co_await send(worker, over);
+    co_await receive<message::Heartbeat>(worker, net::deadline_in(std::chrono::seconds(10)));
   };
   std::exception_ptr error;
   net::asio::co_spawn(context, coordinate(), [&](std::exception_ptr e) { error = e; });

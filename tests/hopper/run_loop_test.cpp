@@ -177,7 +177,7 @@ TEST_F(RunOfFakes, SavesNoFinalStateThatArrivesDamaged) {
     if (order.model.value == 0 && ++wishes == 1) {
       const auto damaged = FakeRun::copy(*run.states.at({order.model, order.version}));
       damaged->data()[damaged->size() / 2] ^= std::byte{1};
-      return run.host->tell(life, message::State{order.model, order.version, order.digest, true, {}, false}, damaged);
+      return run.host->tell(life, message::State{.model = order.model, .found = true}, damaged);
     }
     run.give(life, order);
   };
@@ -197,7 +197,7 @@ TEST_F(RunOfFakes, AsksAgainForAFinalStateThatCannotBeReadAndTellsIt) {
   run.node.on_collect = [&](const Life& life, const message::Collect& order) {
     EXPECT_EQ(life->peer.incarnation.value, 1U) << "the worker is well";
     if (order.model.value == 0 && ++wishes <= 2) {
-      const message::State refusal{order.model, order.version, order.digest, false, "too many open files", true};
+      const message::State refusal{.model = order.model, .text = "too many open files", .unreadable = true};
       return run.host->tell(life, refusal);
     }
     run.give(life, order);
@@ -214,7 +214,7 @@ TEST_F(RunOfFakes, TrainsAFinalStateAgainThatStaysUnreadable) {
   run.node.on_collect = [&](const Life& life, const message::Collect& order) {
     const bool is_the_first = order.model.value == 0 && run.coordinator->ledger().retrained() == 0;
     if (!is_the_first) return run.give(life, order);
-    run.host->tell(life, message::State{order.model, order.version, order.digest, false, "no such device", true});
+    run.host->tell(life, message::State{.model = order.model, .text = "no such device", .unreadable = true});
   };
   EXPECT_EQ(run.run(), Outcome::Completed);
   expect_all_finished(run);

@@ -52,12 +52,12 @@ class WorkerAlone : public testing::Test {
     return copy;
   }
   // A state on the worker's disk, under version 1 of model 5.
-  Digest leave_state() const {
+  void leave_state() const {
     StateStore store(folder_ / "node" / "states", /*durable=*/true);
     auto bytes = nn::StatePool::make_shared()->make(64);
     std::fill_n(bytes->data(), 64, std::byte{9});
-    return store.put({ModelId(5), Version(1), PartitionId(0), Attempt(3), {}, {}, {}}, {.segments = {}, .bytes = 64},
-                     std::move(bytes));
+    store.put({ModelId(5), Version(1), PartitionId(0), Attempt(3), {}, {}, {}}, {.segments = {}, .bytes = 64},
+              std::move(bytes));
   }
   fs::path state_file() const { return folder_ / "node" / "states" / "5-1.hop"; }
 
@@ -68,12 +68,12 @@ class WorkerAlone : public testing::Test {
     const auto coordinate = [&]() -> Awaitable<void> {
       const Connection worker = co_await coordinator_->accept();
       co_await examine(worker, HostRole::Coordinator, kToken, net::deadline_in(kLong));
-      const message::Bytes welcome = message::encode(message::Welcome{folder_ / "data", 1});
-      co_await worker->send(static_cast<std::uint16_t>(message::Kind::Welcome), welcome);
+      const message::Welcome welcome{folder_ / "data", 1};
+      co_await send(worker, welcome);
       const auto ready = co_await next<message::Ready>(worker);
       co_await story(worker, ready.address);
       const message::Shutdown over;
-      co_await say(worker, over);
+      co_await send(worker, over);
       co_await next<message::Heartbeat>(worker);
     };
     net::asio::co_spawn(context_, coordinate(), [&](std::exception_ptr e) {
@@ -100,23 +100,14 @@ class WorkerAlone : public testing::Test {
     if (error) std::rethrow_exception(error);
   }
 
-  template <class T>
-  static Awaitable<void> say(Connection to, T m) {
-    const message::Bytes bytes = message::encode(m);
-    co_await to->send(static_cast<std::uint16_t>(message::kKind<T>), bytes);
-  }
   // The next message of this kind; others are passed over, but for those that end the worker.
   template <class T>
   static Awaitable<T> next(Connection from) {
     const net::Deadline deadline = net::deadline_in(kLong);
     while (true) {
       const net::Message message = co_await from->receive(deadline);
-      if (message.kind == static_cast<std::uint16_t>(message::kKind<T>)) {
-        co_return message::decode<T>(message.control.span());
-      }
-      if (message.kind == static_cast<std::uint16_t>(message::Kind::Fatal)) {
-        throw Error(message::decode<message::Fatal>(message.control.span()).text);
-      }
+      if (message.kind == message::kKind<T>) co_return expect<T>(message);
+      if (message.kind == message::kKind<message::Fatal>) throw Error(expect<message::Fatal>(message).text);
     }
   }
   static message::LeaseOrder lease_of_unit_1(const Digest& parent) {
@@ -130,7 +121,6 @@ class WorkerAlone : public testing::Test {
                    .source = std::nullopt,
                    .validate = false};
     order.source_address = "memory:source";
-    order.config = "{}";
     return order;
   }
   // The other worker, which answers the one Fetch with `state` and `payload`.
@@ -139,10 +129,8 @@ class WorkerAlone : public testing::Test {
     co_await examine(caller, HostRole::Worker, token, net::deadline_in(kLong));
     const auto fetch = co_await next<message::Fetch>(caller);
     state.model = fetch.model;
-    state.version = fetch.version;
-    const message::Bytes bytes = message::encode(state);
     const ByteView content = payload != nullptr ? payload->span() : ByteView();
-    co_await caller->send(static_cast<std::uint16_t>(message::Kind::State), bytes, content);
+    co_await send(caller, state, content);
     try {
       co_await caller->receive(net::deadline_in(kLong));  // until it hangs up
     } catch (const NetError&) {
@@ -163,8 +151,8 @@ TEST_F(WorkerAlone, TrainsOnNoStateWithAnotherDigestThanItsLease) {
   state.data()[state.size() / 2] ^= std::byte{64};  // what is sent is whole, and other than what is due
   play([&](Connection worker, std::string) -> Awaitable<void> {
     const message::LeaseOrder order = lease_of_unit_1(parent);
-    co_await say(worker, order);
-    const message::State found{{}, {}, parent, true, {}, false};
+    co_await send(worker, order);
+    const message::State found{.found = true};
     co_await answer_fetch(found, &state);
     const auto failed = co_await next<message::Failed>(worker);
     EXPECT_EQ(failed.failure, Failure::StateDamaged);
@@ -173,7 +161,7 @@ TEST_F(WorkerAlone, TrainsOnNoStateWithAnotherDigestThanItsLease) {
     state.data()[state.size() / 2] ^= std::byte{64};
     message::LeaseOrder again = order;
     again.lease.attempt = Attempt(9);
-    co_await say(worker, again);
+    co_await send(worker, again);
     co_await answer_fetch(found, &state);
     const auto result = co_await next<message::Result>(worker);
     EXPECT_EQ(result.attempt, Attempt(9));
@@ -185,8 +173,8 @@ TEST_F(WorkerAlone, TellsAStateThatCannotBeReadNowFromOneThatIsLost) {
     for (const bool unreadable : {true, false}) {
       message::LeaseOrder order = lease_of_unit_1({1, 2});
       order.lease.attempt = Attempt(unreadable ? 10 : 11);
-      co_await say(worker, order);
-      const message::State refusal{{}, {}, {1, 2}, false, "too many open files", unreadable};
+      co_await send(worker, order);
+      const message::State refusal{.text = "too many open files", .unreadable = unreadable};
       co_await answer_fetch(refusal, nullptr);
       const auto failed = co_await next<message::Failed>(worker);
       EXPECT_EQ(failed.failure, unreadable ? Failure::StateDamaged : Failure::StateLost);
@@ -196,9 +184,9 @@ TEST_F(WorkerAlone, TellsAStateThatCannotBeReadNowFromOneThatIsLost) {
 }
 
 TEST_F(WorkerAlone, GivesNoStateToStrangers) {
-  const Digest digest = leave_state();
+  leave_state();
   play([&](Connection, std::string address) -> Awaitable<void> {
-    const message::Fetch fetch{ModelId(5), Version(1), digest};
+    const message::Fetch fetch{ModelId(5), Version(1)};
     const message::Hello hello{{WorkerId(1), Incarnation(1)}, "isa", "build", {}};
     const net::Address place = net::Address::parse(address);
     for (const std::string secret : {"", "another"}) {
@@ -207,10 +195,10 @@ TEST_F(WorkerAlone, GivesNoStateToStrangers) {
       try {
         if (!secret.empty())
           co_await introduce_self(stranger, HostRole::Worker, secret, hello, net::deadline_in(kLong));
-        co_await say(stranger, fetch);
+        co_await send(stranger, fetch);
         while (true) {
           const net::Message answer = co_await stranger->receive(net::deadline_in(kLong));
-          EXPECT_NE(answer.kind, static_cast<std::uint16_t>(message::Kind::State)) << "secret: " << secret;
+          EXPECT_NE(answer.kind, message::kKind<message::State>) << "secret: " << secret;
           EXPECT_EQ(answer.payload_bytes, 0U);
         }
       } catch (const NetError& error) {
@@ -221,7 +209,7 @@ TEST_F(WorkerAlone, GivesNoStateToStrangers) {
     // A friend gets it.
     const Connection friendly = co_await transport_.connect(place, net::deadline_in(kLong));
     co_await introduce_self(friendly, HostRole::Worker, kToken, hello, net::deadline_in(kLong));
-    co_await say(friendly, fetch);
+    co_await send(friendly, fetch);
     const auto state = co_await next<message::State>(friendly);
     EXPECT_TRUE(state.found);
   });
@@ -229,27 +217,23 @@ TEST_F(WorkerAlone, GivesNoStateToStrangers) {
 
 // A folder in place of the file: it opens, and cannot be read.
 TEST_F(WorkerAlone, LivesOnWhenAFinalStateCannotBeRead) {
-  const Digest digest = leave_state();
+  leave_state();
   play([&](Connection worker, std::string) -> Awaitable<void> {
     fs::rename(state_file(), folder_ / "aside");
     fs::create_directory(state_file());
-    const message::Collect collect{ModelId(5), Version(1), digest, "{}"};
-    co_await say(worker, collect);
+    const message::Collect collect{ModelId(5), Version(1)};
+    co_await send(worker, collect);
     const auto refused = co_await next<message::State>(worker);
     EXPECT_FALSE(refused.found);
     EXPECT_TRUE(refused.unreadable);
     EXPECT_THAT(refused.text, HasSubstr("5-1.hop"));
     fs::remove(state_file());
     fs::rename(folder_ / "aside", state_file());
-    co_await say(worker, collect);
-    while (true) {
-      const net::Message message = co_await worker->receive(net::deadline_in(kLong));
-      if (message.kind != static_cast<std::uint16_t>(message::Kind::State)) continue;
-      EXPECT_TRUE(message::decode<message::State>(message.control.span()).found);
-      EXPECT_EQ(message.payload_bytes, 64U);
-      co_await worker->skip_payload();
-      break;
-    }
+    co_await send(worker, collect);
+    const auto given = co_await next<message::State>(worker);
+    EXPECT_TRUE(given.found);
+    EXPECT_EQ(given.payload_bytes, 64U);
+    co_await worker->skip_payload();
   });
 }
 
@@ -269,7 +253,7 @@ TEST_F(WorkerAlone, KeepsTalkingWhileItsDiskDeletesAFile) {
   play(
       [&](Connection worker, std::string) -> Awaitable<void> {
         const message::Release release{ModelId(5), Version(1), Attempt(3)};
-        co_await say(worker, release);
+        co_await send(worker, release);
         int beats_meanwhile = 0;
         while (beats_meanwhile < 3) {
           co_await next<message::Heartbeat>(worker);

@@ -67,7 +67,7 @@ class Stage {
     worker_ = co_await coordinator_->accept(net::deadline_in(10s));
     co_await examine(worker_, HostRole::Coordinator, {}, net::deadline_in(10s));
     const message::Welcome welcome{std::move(dataset), 2};
-    co_await say(welcome);
+    co_await send(worker_, welcome);
     const Lease first{ModelId(0), 0, 0, PartitionId(0), Attempt(1), {}, {}, false};
     co_await order(first, kLarge, {});
     digests.push_back(co_await result());
@@ -81,12 +81,11 @@ class Stage {
     co_await fetcher_->receive(net::deadline_in(10s));
     room.fetching.set_value();
     digests.push_back(co_await result());
-    const message::State answer{ModelId(0), 2, hopping.parent, true, {}};
-    const message::Bytes control = message::encode(answer);
-    co_await fetcher_->send(static_cast<std::uint16_t>(message::Kind::State), control, std::as_const(*state).span());
+    const message::State answer{.model = ModelId(0), .found = true};
+    co_await send(fetcher_, answer, std::as_const(*state).span());
     digests.push_back(co_await result());
     const message::Shutdown shutdown;
-    co_await say(shutdown);
+    co_await send(worker_, shutdown);
     co_return digests;
   }
 
@@ -94,22 +93,16 @@ class Stage {
   std::shared_ptr<net::MemoryNetwork> network = std::make_shared<net::MemoryNetwork>();
 
  private:
-  template <class T>
-  net::Awaitable<void> say(T m) {
-    const message::Bytes bytes = message::encode(m);
-    co_await worker_->send(static_cast<std::uint16_t>(message::kKind<T>), bytes);
-  }
   net::Awaitable<void> order(Lease lease, const Config& config, std::optional<std::string> source) {
-    const message::LeaseOrder order{lease, std::move(source), config.to_json()};
-    co_await say(order);
+    const message::LeaseOrder order{lease, std::move(source), config};
+    co_await send(worker_, order);
   }
   // The next one's; throws for a unit that failed.
   net::Awaitable<Digest> result() {
     while (true) {
-      const net::Message message = co_await worker_->receive(net::deadline_in(10s));
-      const auto kind = static_cast<message::Kind>(message.kind);
-      if (kind == message::Kind::Result) co_return message::decode<message::Result>(message.control.span()).digest;
-      if (kind == message::Kind::Failed) throw Error(message::decode<message::Failed>(message.control.span()).text);
+      const auto said = co_await receive<message::ToCoordinator>(worker_, net::deadline_in(10s));
+      if (const auto* result = std::get_if<message::Result>(&said)) co_return result->digest;
+      if (const auto* failed = std::get_if<message::Failed>(&said)) throw Error(failed->text);
     }
   }
 

@@ -1,0 +1,12 @@
+#include "hopper/detail/conversation.h"
+
+namespace hop::hopper::detail {
+
+void fail_unexpected(const net::Message& received, const std::string& expected) {
+  if (received.kind == message::kKind<message::Refused>) {
+    throw RefusedError("[hello] refused: " + message_in<message::Refused>(received).reason);
+  }
+  throw NetError("[message] expected " + expected + ", got " + message::name_of(received.kind));
+}
+
+}  // namespace hop::hopper::detail
