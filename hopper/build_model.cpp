@@ -124,7 +124,8 @@ std::vector<nn::Metric> own_metrics(const ModelOptions& model) {
   std::vector<nn::Metric> metrics;
   for (const NameOr<nn::Metric>& metric : model.metrics) {
     if (metric.is_missing()) refuse_missing("[model] metrics");
-    if (metric.own() != nullptr) metrics.push_back(*metric.own());
+    if (!is_accuracy(metric))
+      metrics.push_back(metric.own() != nullptr ? *metric.own() : nn::metric_by_name(metric.name()));
   }
   return metrics;
 }

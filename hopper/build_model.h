@@ -30,7 +30,7 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, c
 /// The loss of the experiment: by name, or the application's, which throws ShapeError unless it gives a scalar. Throws
 /// ConfigError.
 nn::Loss make_loss(const ModelOptions& model);
-/// The application's metrics, in the order of the experiment. Throws ConfigError.
+/// The metrics that are measured beside the accuracy, in the order of the experiment. Throws ConfigError.
 std::vector<nn::Metric> own_metrics(const ModelOptions& model);
 /// Whether the metric of that name is measured.
 bool measures(const ModelOptions& model, std::string_view name);

@@ -34,9 +34,10 @@ void Experiment::check() const {
 Objective Experiment::objective() const {
   if (search.objective) return *search.objective;
   if (model.metrics.empty()) return Objective::ValidLoss;
-  const nn::Metric* own = model.metrics.front().own();
-  if (own == nullptr) return Objective::ValidAccuracy;
-  return own->higher_is_better ? Objective::HighestOwn : Objective::LowestOwn;
+  const NameOr<nn::Metric>& first = model.metrics.front();
+  if (is_accuracy(first)) return Objective::ValidAccuracy;
+  if (first.own() != nullptr) return own_objective(first.own()->higher_is_better);
+  return own_objective(first.is_missing() || nn::metric_by_name(first.name()).higher_is_better);
 }
 
 std::string to_toml(const Experiment& experiment) {

@@ -41,6 +41,9 @@ using ModelBuilder = std::function<std::shared_ptr<nn::Module>(const Config& con
 using OptimizerMaker =
     std::function<std::unique_ptr<optim::Optimizer>(const Config& config, const optim::ParameterList& parameters)>;
 
+/// Whether this is the accuracy, which has a place of its own in all results (valid_accuracy). The others are a list.
+inline bool is_accuracy(const NameOr<nn::Metric>& metric) { return metric.name() == "accuracy"; }
+
 /// Exactly one of `family`, `layers` and `builder`.
 struct ModelOptions {
   std::string family{};               ///< a registered builder: "mlp", "lenet"
@@ -103,8 +106,8 @@ struct Experiment {
   /// device, workers = 0.
   void check() const;
 
-  /// What ranks the models: search.objective, or else the application's first metric in its direction, or else the
-  /// accuracy on the validation set.
+  /// What ranks the models: search.objective, or else the first metric in its direction, or else the loss on the
+  /// validation set.
   Objective objective() const;
 };
 

@@ -21,7 +21,7 @@ struct UnitMetrics {
   double idle_seconds = 0;  ///< time before that, in which the free worker had no orders; 0 if the unit was ordered
                             ///< while the worker still trained. Both are -1 for a worker's first unit
   std::uint64_t peak_rss_bytes = 0;  ///< of the worker's process, so far
-  std::vector<double> own{};         ///< the application's metrics, in the order of model.metrics; with valid_loss
+  std::vector<double> own{};  ///< the metrics beside the accuracy, in the order of model.metrics; with valid_loss
   bool operator==(const UnitMetrics&) const = default;
 
   static void describe(auto& m, auto&& field) {
@@ -46,7 +46,7 @@ struct EpochMetrics {
   double seconds = 0;  ///< sum over the units
   std::optional<double> valid_loss{};
   std::optional<double> valid_accuracy{};
-  std::vector<double> own{};  ///< the application's metrics, in the order of model.metrics
+  std::vector<double> own{};  ///< the metrics beside the accuracy, in the order of model.metrics
   bool operator==(const EpochMetrics&) const = default;
 };
 

@@ -22,7 +22,7 @@ struct ModelResult {
   std::uint32_t epochs = 0;        ///< completed
   std::optional<double> train_loss{}, valid_loss{},
       valid_accuracy{};       ///< of the last completed epoch; none when not finite
-  std::vector<double> own{};  ///< the application's metrics at the same epoch, in the order of Results::own_metrics
+  std::vector<double> own{};  ///< the other metrics at the same epoch, in the order of Results::own_metrics
   double seconds = 0;         ///< of all its units
   std::uint64_t state_bytes = 0;
   std::uint32_t hops = 0;
@@ -70,7 +70,7 @@ struct Results {
   Waits gap{};                              ///< what hops cost between two units of a worker (UnitMetrics)
   Waits gap_prefetched{}, gap_late{};       ///< the same, of units ordered before their worker was free, and after
   Waits idle{};                             ///< what the schedule left empty
-  std::vector<std::string> own_metrics{};   ///< names of the application's metrics
+  std::vector<std::string> own_metrics{};   ///< names of the metrics beside the accuracy
   std::vector<ModelResult> models{};
   std::optional<ModelId> best{};
   Outcome outcome = Outcome::Completed;

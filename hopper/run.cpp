@@ -49,8 +49,9 @@ std::string common(const std::vector<std::string>& by_worker) {
 std::vector<std::string> own_metric_names(const ModelOptions& model) {
   std::vector<std::string> names;
   for (const NameOr<nn::Metric>& metric : model.metrics) {
-    if (metric.own() != nullptr) names.push_back(metric.own()->name);
-    if (metric.is_missing()) names.push_back("own_" + std::to_string(names.size()));
+    if (is_accuracy(metric)) continue;
+    const std::string unknown = "own_" + std::to_string(names.size());
+    names.push_back(metric.own() != nullptr ? metric.own()->name : metric.is_missing() ? unknown : metric.name());
   }
   return names;
 }

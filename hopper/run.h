@@ -113,7 +113,7 @@ RunResult resume(const std::filesystem::path& run_directory, RunOptions options,
 
 /// The results of a run, finished or not, from its directory, which is not changed.
 Results inspect(const std::filesystem::path& run_directory);
-/// The same, with the names of the application's metrics, which are taken from `own`.
+/// The same, with the names of the application's own metrics, which are taken from `own`.
 Results inspect(const std::filesystem::path& run_directory, const Experiment& own);
 
 /// The objective of a run, also of one that has trained nothing yet.

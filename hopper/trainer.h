@@ -62,7 +62,7 @@ class Trainer {
   /// that the model has no output for.
   UnitMetrics train(const data::Partition& partition, Epoch epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
-  /// Adds valid_loss, valid_accuracy and the application's metrics. Changes nothing of the state. `steps`, when given,
+  /// Adds valid_loss, valid_accuracy and the other metrics. Changes nothing of the state. `steps`, when given,
   /// counts the batches.
   void validate(const data::Partition& rows, UnitMetrics& metrics, std::atomic<std::uint64_t>* steps = nullptr);
 

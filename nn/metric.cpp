@@ -15,7 +15,7 @@ Tensor hits(const Tensor& output, const Tensor& target) {
 }
 
 constexpr std::array kMetrics = {
-    MetricRow{"accuracy", true, hits, "The share of rows whose largest output is the one of their class."},
+    MetricRow{"accuracy", true, hits, nullptr, "The share of rows whose largest output is the one of their class."},
 };
 
 }  // namespace
@@ -24,7 +24,7 @@ std::span<const MetricRow> metrics() { return kMetrics; }
 
 Metric metric_by_name(std::string_view name) {
   const MetricRow& row = find_row(metrics(), name, "[metric]");
-  return {std::string(row.name), row.higher_is_better, row.sums, {}};
+  return {std::string(row.name), row.higher_is_better, row.sums, row.finish};
 }
 
 }  // namespace hop::nn

@@ -26,8 +26,9 @@ struct Metric {
 struct MetricRow {
   std::string_view name{};
   bool higher_is_better = true;
-  Tensor (*sums)(const Tensor& output, const Tensor& target) = nullptr;
-  std::string_view doc{};  ///< one line
+  Tensor (*sums)(const Tensor& output, const Tensor& target) = nullptr;         ///< as in Metric
+  double (*finish)(std::span<const double> sums, std::int64_t rows) = nullptr;  ///< as in Metric
+  std::string_view doc{};                                                       ///< one line
 };
 
 /// All of them: the one list of metrics.

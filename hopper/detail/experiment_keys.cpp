@@ -283,14 +283,34 @@ void check_metrics(const Experiment& e) {
   }
 }
 
+// The row of the metric that HighestOwn and LowestOwn mean; null if there is none, or if the application brings it.
+const nn::MetricRow* first_own_row(const Experiment& e) {
+  const auto first = std::ranges::find_if_not(e.model.metrics, is_accuracy);
+  if (first == e.model.metrics.end()) return nullptr;
+  const auto row = std::ranges::find(nn::metrics(), first->name(), &nn::MetricRow::name);
+  return row == nn::metrics().end() ? nullptr : &*row;
+}
+
 void read_objective(TomlSection& section, const std::string& key, Experiment& e) {
   const auto objective = section.text(key);
   if (!objective) return;
+  const nn::MetricRow* row = first_own_row(e);
+  if (row != nullptr && row->name == *objective) {
+    e.search.objective = own_objective(row->higher_is_better);
+    return;
+  }
   try {
     e.search.objective = parse_objective(*objective);
   } catch (const ConfigError& error) {
     section.fail(key, without_place(error.what()));
   }
+}
+
+std::string write_objective(const Experiment& e) {
+  const Objective objective = e.objective();
+  const nn::MetricRow* row = first_own_row(e);
+  const bool is_row = row != nullptr && objective == own_objective(row->higher_is_better);
+  return quoted(is_row ? std::string(row->name) : to_string(objective));
 }
 
 void check_source(const Experiment& e) {
@@ -444,9 +464,9 @@ constexpr std::array kKeys = {
                   "Early stopping beside the method: a model stops where one of these rules says so.", stop_names,
                   read_stop, [](const E& e) { return e.search.stop.empty() ? "" : list(e.search.stop); }, nullptr},
     ExperimentKey{"search", "objective", "one of", "", "", "\"valid_loss\"",
-                  "The metric that ranks the models. `highest_own` and `lowest_own`: the application's first metric.",
-                  objective_words, read_objective, [](const E& e) { return quoted(to_string(e.objective())); },
-                  nullptr},
+                  "The metric that ranks the models: one of these, or the name of the first one of [model] metrics "
+                  "beside the accuracy. If the application brings that one, it is `highest_own` or `lowest_own`.",
+                  objective_words, read_objective, write_objective, nullptr},
 
     ExperimentKey{"run", "strategy", "one of", "", "", "\"hopping\"", "How the models and the partitions meet.",
                   strategy_names,

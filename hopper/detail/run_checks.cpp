@@ -51,7 +51,7 @@ void check_objective(const Experiment& experiment, const data::Dataset& dataset)
   if (needs_validation(objective) && !dataset.has_validation()) {
     missing = "the data have no validation rows; rank by \"train_loss\", or set rows aside by [data] validation";
   } else if (is_own && own_metrics(experiment.model).empty()) {
-    missing = "[model] metrics has no metric of the application";
+    missing = "[model] metrics has none beside the accuracy";
   } else if (objective == Objective::ValidAccuracy && !measures(experiment.model, "accuracy")) {
     missing = "[model] metrics does not name \"accuracy\"";
   }
@@ -60,7 +60,7 @@ void check_objective(const Experiment& experiment, const data::Dataset& dataset)
                     "\", and " + missing);
 }
 
-// The application's metrics on two rows of zeros. Whether the model can compute at all shows when it trains.
+// The metrics on two rows of zeros. Whether the model can compute at all shows when it trains.
 void check_metrics(Trainer& trainer, const Experiment& experiment, const data::Dataset& dataset) {
   const std::vector<nn::Metric> metrics = own_metrics(experiment.model);
   if (metrics.empty()) return;

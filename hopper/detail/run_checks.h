@@ -27,7 +27,7 @@ void check_consistent(const Experiment& experiment, const JournalContents& journ
 void check_text(const Experiment& experiment);
 
 /// Every model is built once before the first lease: one that does not fit the data is an error of the experiment.
-/// The objective is measured, and the sums of the application's metrics are sums. Throws ConfigError or DataError.
+/// The objective is measured, and the sums of the metrics are sums. Throws ConfigError or DataError.
 void check_models(const Experiment& experiment, const data::Dataset& dataset);
 
 }  // namespace hop::hopper

@@ -15,8 +15,8 @@ enum class Objective : std::uint8_t {
   ValidAccuracy,
   ValidLoss,
   TrainLoss,
-  HighestOwn,  ///< the application's first metric, the higher the better
-  LowestOwn    ///< the application's first metric, the lower the better
+  HighestOwn,  ///< the first metric beside the accuracy (UnitMetrics::own), the higher the better
+  LowestOwn    ///< the same, the lower the better
 };
 
 /// The names of all objectives, in the order of their values.
@@ -26,6 +26,10 @@ std::string to_string(Objective objective);
 /// nearest of them.
 Objective parse_objective(std::string_view name);
 
+/// HighestOwn or LowestOwn.
+constexpr Objective own_objective(bool higher_is_better) {
+  return higher_is_better ? Objective::HighestOwn : Objective::LowestOwn;
+}
 /// Whether the metric is better the higher it is.
 bool is_maximised(Objective objective);
 /// A score to be maximised (losses are negated); none if the metric is missing or not finite.

@@ -174,7 +174,7 @@ TEST_F(BadObjects, AnObjectiveIsMeasured) {
   };
   Experiment e = experiment();
   e.search.objective = Objective::HighestOwn;
-  EXPECT_THAT(error_of(e), AllOf(HasSubstr("[search] objective"), HasSubstr("no metric of the application")));
+  EXPECT_THAT(error_of(e), AllOf(HasSubstr("[search] objective"), HasSubstr("none beside the accuracy")));
   e.search.objective = Objective::ValidAccuracy;
   e.model.metrics.clear();
   EXPECT_THAT(error_of(e), HasSubstr("does not name \"accuracy\""));
