@@ -158,6 +158,46 @@ TEST_F(Doors, ALossAndMetricsAreTrainedWithMeasuredAndRankedBy) {
   expect_own_code(e, fresh("loss"), "[model] loss");
 }
 
+// (What it says is judged in tests/nn/metric_test.cpp.)
+TEST_F(Doors, AMetricOfTheTableIsMeasuredByEveryWorkerToldAndRankedBy) {
+  Experiment e = experiment();
+  e.run.workers = 4;
+  e.model.metrics = {"accuracy", "macro_f1"};
+  EXPECT_EQ(e.objective(), Objective::ValidAccuracy);
+  e.model.metrics = {"macro_f1", "accuracy"};
+  const fs::path directory = fresh("macro_f1");
+  const Results results = run(e, {.run_directory = directory}).results;
+  EXPECT_EQ(results.objective, Objective::HighestOwn);
+  ASSERT_TRUE(results.best);
+  for (const ModelResult& model : results.models) {
+    ASSERT_EQ(model.own.size(), 1U);
+    EXPECT_GT(model.own[0], 0);
+    EXPECT_LE(model.own[0], results.model(*results.best).own[0]);
+  }
+  EXPECT_THAT(to_json(results), HasSubstr("\"macro_f1\": "));
+  EXPECT_THAT(text_of(directory / "experiment.toml"), HasSubstr("objective = \"macro_f1\""));
+  const Results told = inspect(directory);
+  EXPECT_EQ(told.models[1].own, results.models[1].own);
+  EXPECT_THAT(leaderboard(told), HasSubstr("macro_f1=0."));
+  e.run.workers = 1;
+  e.run.capture = false;
+  const Results alone = run(e).results;
+  EXPECT_EQ(alone.models[0].own, results.models[0].own) << "any number of workers, captured or not";
+}
+
+TEST_F(Doors, TheObjectiveMayBeTheNameOfAMetric) {
+  const auto parse = [](const std::string& metrics, const std::string& objective) {
+    return parse_experiment("model.family = \"mlp\"\nmodel.metrics = " + metrics + "\nsearch.objective = \"" +
+                                objective + "\"\ndata.source = \"glyphs\"\nsearch.space.lr = [0.1]\n",
+                            "e.toml");
+  };
+  const Experiment e = parse("[\"accuracy\", \"macro_f1\"]", "macro_f1");
+  EXPECT_EQ(e.objective(), Objective::HighestOwn);
+  EXPECT_THAT(to_toml(e), HasSubstr("objective = \"macro_f1\""));
+  EXPECT_THAT(to_toml(parse("[\"accuracy\", \"macro_f1\"]", "lowest_own")), HasSubstr("\"lowest_own\""));
+  EXPECT_THAT(error_of([&] { parse("[\"accuracy\"]", "macro_f1"); }), HasSubstr("objective"));
+}
+
 TEST_F(Doors, ALossGivesAScalar) {
   Experiment e = experiment();
   e.model.loss = [](const Tensor& output, const Tensor&) { return output; };
