@@ -77,7 +77,7 @@ TEST(Handshake, LetsThoseTalkWhoKnowTheSecret) {
   EXPECT_EQ(both.caller, "nothing");
   EXPECT_EQ(both.hello.peer, kHello.peer);
   EXPECT_EQ(both.hello.isa, kHello.isa);
-  EXPECT_EQ(both.hello.build, kHello.build);
+  EXPECT_EQ(both.hello.library, kHello.library);
 }
 
 TEST(Handshake, RefusesACallerWithAnotherSecretAndTellsIt) {

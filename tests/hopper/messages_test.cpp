@@ -179,7 +179,7 @@ TEST(WordsOfAWorker, AreMadeFitForATerminalAndBounded) {
   beat.doing = evil;
   expect_tame(back(beat).doing);
   expect_tame(back(message::Hello{{}, evil, "b", {}}).isa);
-  expect_tame(back(message::Hello{{}, "v3", evil, {}}).build);
+  expect_tame(back(message::Hello{{}, "v3", evil, {}}).library);
 }
 
 TEST(WordsOfTheCoordinator, ReachAWorkerAsTheyAre) {
