@@ -1,12 +1,46 @@
 #include "nn/loss.h"
 
 #include <array>
+#include <numbers>
 
-#include "autograd/loss.h"
+#include "autograd/ops.h"
+#include "base/error.h"
 #include "base/table.h"
+#include "base/words.h"
+#include "kernels/expect_internal.h"
 
 namespace hop::nn {
 namespace {
+
+// The target in the output's shape and dtype.
+Tensor like(const Tensor& output, const Tensor& target, const char* loss) {
+  kernels::expect_defined(loss, output);
+  kernels::expect_defined(loss, target);
+  const bool is_column = output.dim() == target.dim() + 1 && output.size(-1) == 1;
+  const Tensor y = is_column ? unsqueeze(target, -1) : target;
+  if (y.shape() != output.shape()) {
+    throw ShapeError("[" + std::string(loss) + "] expected targets like the outputs " + output.shape().to_string() +
+                     ", got " + target.shape().to_string());
+  }
+  return to(y, output.dtype());
+}
+
+void expect(bool valid, const char* what, double got) {
+  if (!valid) throw ConfigError(std::string("[loss] expected ") + what + ", got " + shortest(got));
+}
+
+void check_classes(const Tensor& logits, const Tensor& target, const Tensor& weight) {
+  kernels::expect_defined("cross_entropy", logits);
+  kernels::expect_defined("cross_entropy", target);
+  if (logits.dim() != 2 || target.dim() != 1 || target.size(0) != logits.size(0)) {
+    throw ShapeError("[cross_entropy] expected logits (N, C) and targets (N), got " + logits.shape().to_string() +
+                     " and " + target.shape().to_string());
+  }
+  if (weight.defined() && weight.shape() != Shape{logits.size(1)}) {
+    throw ShapeError("[cross_entropy] expected a weight for each of " + std::to_string(logits.size(1)) +
+                     " classes, got " + weight.shape().to_string());
+  }
+}
 
 template <class Made>
 Tensor compute(const Tensor& output, const Tensor& target) {
@@ -15,29 +49,83 @@ Tensor compute(const Tensor& output, const Tensor& target) {
 
 constexpr std::array kLosses = {
     LossRow{"cross_entropy", Target::Classes, compute<CrossEntropyLoss>, "The mean of -log softmax(output)[class]."},
-    LossRow{
-        "mse_loss", Target::Numbers, compute<MSELoss>,
-        "The mean of (output - target)^2, for targets that are numbers; the labels of data sets are classes so far."},
+    LossRow{"bce", Target::Numbers, compute<BCEWithLogitsLoss>,
+            "The mean of -y log p - (1 - y) log(1 - p) for p = sigmoid(output) and targets y from 0 to 1."},
+    LossRow{"mse", Target::Numbers, compute<MSELoss>, "The mean of the squared error."},
+    LossRow{"mae", Target::Numbers, compute<L1Loss>, "The mean of the absolute error."},
+    LossRow{"huber", Target::Numbers, compute<HuberLoss>,
+            "Half the squared error up to an error of 1, beyond it linear: outliers pull less."},
+    LossRow{"poisson_nll", Target::Numbers, compute<PoissonNLLLoss>,
+            "The mean of exp(output) - target output, for counts: the output is the logarithm of the rate."},
+    LossRow{"quantile", Target::Numbers, compute<QuantileLoss>,
+            "Half the absolute error, for the median; in C++ `nn::QuantileLoss` for any quantile."},
 };
 
 }  // namespace
 
+// As in PyTorch, all means divide by the sum of the rows' weights: those of their classes, and 0 for ignored rows.
 Tensor CrossEntropyLoss::operator()(const Tensor& logits, const Tensor& target) const {
-  return cross_entropy(logits, target);
+  if (!weight.defined() && label_smoothing == 0 && !ignore_index) return cross_entropy(logits, target);
+  check_classes(logits, target, weight);
+  expect(label_smoothing >= 0 && label_smoothing <= 1, "a label smoothing from 0 to 1", label_smoothing);
+  const Tensor counts = ne(target, ignore_index.value_or(-1));
+  const Tensor labels = ignore_index ? where(counts, target, std::int64_t{0}) : target;
+  const Tensor factors = weight.defined()
+                             ? to(weight, logits.dtype())
+                             : ones({logits.size(1)}, {.dtype = logits.dtype(), .device = logits.device()});
+  const auto mean_of = [&, rows = where(counts, index_select(factors, 0, labels), 0.0)](const Tensor& losses) {
+    return sum(where(counts, losses, 0.0)) / sum(rows);
+  };
+  const Tensor weighted = -log_softmax(logits, 1) * factors;
+  const Tensor of_class = mean_of(squeeze(gather(weighted, 1, unsqueeze(labels, 1)), 1));
+  if (label_smoothing == 0) return of_class;
+  const double each = label_smoothing / static_cast<double>(logits.size(1));
+  return of_class * (1 - label_smoothing) + mean_of(sum(weighted, {1})) * each;
 }
 
-Tensor MSELoss::operator()(const Tensor& x, const Tensor& y) const { return mse_loss(x, y); }
+// log p = -softplus(-x) and log(1 - p) = -x - softplus(-x). Beyond 40, softplus(x) is x in f64, too.
+Tensor BCEWithLogitsLoss::operator()(const Tensor& logits, const Tensor& target) const {
+  const Tensor y = like(logits, target, "bce");
+  const Tensor cost = softplus(-logits, 1, 40);
+  if (!pos_weight.defined()) return mean((1 - y) * logits + cost);
+  const Tensor factor = 1 + (to(pos_weight, logits.dtype()) - 1) * y;
+  if (factor.shape() != logits.shape()) {
+    throw ShapeError("[bce] expected a pos_weight that broadcasts to " + logits.shape().to_string() + ", got " +
+                     pos_weight.shape().to_string());
+  }
+  return mean((1 - y) * logits + factor * cost);
+}
+
+Tensor MSELoss::operator()(const Tensor& x, const Tensor& y) const { return mse_loss(x, like(x, y, "mse")); }
+
+Tensor L1Loss::operator()(const Tensor& x, const Tensor& y) const { return mean(abs(x - like(x, y, "mae"))); }
+
+// With c = min(d, delta) both branches are c (d - c / 2).
+Tensor HuberLoss::operator()(const Tensor& x, const Tensor& y) const {
+  expect(delta > 0, "a delta above 0", delta);
+  const Tensor distance = abs(x - like(x, y, "huber"));
+  const Tensor capped = minimum(distance, delta);
+  return mean(capped * (distance - capped * 0.5));
+}
+
+Tensor PoissonNLLLoss::operator()(const Tensor& x, const Tensor& y) const {
+  const Tensor counts = like(x, y, "poisson_nll");
+  const Tensor loss = log_input ? exp(x) - counts * x : x - counts * log(x + eps);
+  if (!full) return mean(loss);
+  const Tensor n = maximum(counts, 1.0);  // log 0! = log 1! = 0
+  const Tensor stirling = n * log(n) - n + log(n * (2 * std::numbers::pi)) * 0.5;
+  return mean(loss + where(counts > 1, stirling, 0.0));
+}
+
+Tensor QuantileLoss::operator()(const Tensor& x, const Tensor& y) const {
+  expect(quantile > 0 && quantile < 1, "a quantile between 0 and 1", quantile);
+  const Tensor error = like(x, y, "quantile") - x;
+  return mean(maximum(error * quantile, error * (quantile - 1)));
+}
 
 std::span<const LossRow> losses() { return kLosses; }
 
-const LossRow& find_loss(std::string_view name) {
-  for (const LossRow& row : kLosses) {
-    if (row.name == name) return row;
-  }
-  const auto names = names_of(losses());
-  throw ConfigError("[loss] expected cross_entropy or mse_loss, got \"" + std::string(name) + "\"" +
-                    did_you_mean(name, names));
-}
+const LossRow& find_loss(std::string_view name) { return find_row(losses(), name, "[loss]"); }
 
 Loss loss_by_name(std::string_view name) { return find_loss(name).compute; }
 

@@ -1,8 +1,13 @@
-// Losses as objects, and by name. The functions are hop::cross_entropy and hop::mse_loss of autograd/.
+// Losses as objects, and by name. The definitions are PyTorch's, with the mean over all elements or rows.
+//
+// A loss of numbers takes outputs and targets of one shape: (N), (N, K) for K target columns, or any other. Targets (N)
+// also fit outputs (N, 1). Targets may have any dtype, and are converted to the one of the outputs. Other shapes throw
+// ShapeError; PyTorch broadcasts (N) against (N, 1) to (N, N).
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -15,33 +20,68 @@ using Loss = std::function<Tensor(const Tensor& output, const Tensor& target)>;
 
 /// The mean of -log softmax(x)[target]: x (N, C), target (N) i64. torch.nn.CrossEntropyLoss.
 struct CrossEntropyLoss {
+  Tensor weight = {};                             ///< (C): the factor of each class; the mean is the weighted one
+  double label_smoothing = 0;                     ///< 0 to 1: this share of a target is spread over all classes
+  std::optional<std::int64_t> ignore_index = {};  ///< rows with this target do not count
   Tensor operator()(const Tensor& logits, const Tensor& target) const;
 };
 
-/// The mean of (x - y)^2; equal shapes. torch.nn.MSELoss.
+/// The mean of -y log p - (1 - y) log(1 - p) for p = sigmoid(x): x logits, y from 0 to 1. torch.nn.BCEWithLogitsLoss.
+struct BCEWithLogitsLoss {
+  Tensor pos_weight = {};  ///< the factor of y log p, for rare positives; broadcasts to x: (K) for K columns
+  Tensor operator()(const Tensor& logits, const Tensor& target) const;
+};
+
+/// The mean of (x - y)^2. torch.nn.MSELoss.
 struct MSELoss {
+  Tensor operator()(const Tensor& x, const Tensor& y) const;
+};
+
+/// The mean of |x - y|. torch.nn.L1Loss.
+struct L1Loss {
+  Tensor operator()(const Tensor& x, const Tensor& y) const;
+};
+
+/// The mean of d^2 / 2 where d = |x - y| is at most delta, and of delta (d - delta / 2) elsewhere. torch.nn.HuberLoss.
+struct HuberLoss {
+  double delta = 1;  ///< above 0
+  Tensor operator()(const Tensor& x, const Tensor& y) const;
+};
+
+/// The mean of rate - y log rate, for counts y >= 0. torch.nn.PoissonNLLLoss.
+struct PoissonNLLLoss {
+  bool log_input = true;  ///< rate = exp(x); otherwise rate = x, and the logarithm is that of x + eps
+  bool full = false;      ///< adds Stirling's approximation of log y!, which has no gradient
+  double eps = 1e-8;
+  Tensor operator()(const Tensor& x, const Tensor& y) const;
+};
+
+/// The mean of max(q e, (q - 1) e) for e = y - x: least at the quantile q of y. Koenker and Bassett 1978; the pinball
+/// loss of scikit-learn.
+struct QuantileLoss {
+  double quantile = 0.5;  ///< between 0 and 1; 0.5 gives half of L1Loss
   Tensor operator()(const Tensor& x, const Tensor& y) const;
 };
 
 /// The target that a loss compares outputs with.
 enum class Target : std::uint8_t {
   Classes,  ///< (N) i64, 0 .. C - 1
-  Numbers   ///< of the output's shape and dtype
+  Numbers   ///< of the output's shape, of any dtype
 };
 
 /// A loss that ships with Hopscotch.
 struct LossRow {
   std::string_view name{};
   Target target = Target::Classes;
-  Tensor (*compute)(const Tensor& output, const Tensor& target) = nullptr;
-  std::string_view doc{};  ///< one line
+  Tensor (*compute)(const Tensor& output, const Tensor& target) = nullptr;  ///< with the default settings
+  std::string_view doc{};                                                   ///< one line
 };
 
 /// All of them: the one list of losses.
 std::span<const LossRow> losses();
 /// The row of a name. Throws ConfigError with the nearest name for any other.
 const LossRow& find_loss(std::string_view name);
-/// The loss of a name: "cross_entropy" or "mse_loss". Throws ConfigError with the nearest name for any other.
+/// The loss of a name, with its default settings. Throws as find_loss().
 Loss loss_by_name(std::string_view name);
 
 }  // namespace hop::nn

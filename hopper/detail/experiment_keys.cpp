@@ -429,8 +429,9 @@ constexpr std::array kKeys = {
                   },
                   [](const E& e) { return e.model.layers.empty() ? "" : list(e.model.layers); }, nullptr},
     ExperimentKey{"model", "loss", "one of", "", "", "\"cross_entropy\"",
-                  "The loss that training minimises. In C++ also a function (output, target) -> mean loss.", loss_names,
-                  read_loss, [](const E& e) { return quoted(e.model.loss.name()); },
+                  "The loss that training minimises. In C++ also a function (output, target) -> mean loss; the losses "
+                  "of numbers in the list below serve C++ alone, because the labels of data sets are classes so far.",
+                  loss_names, read_loss, [](const E& e) { return quoted(e.model.loss.name()); },
                   [](const E& e) {
                     const std::string fault = loss_fault(e.model.loss);
                     if (!fault.empty()) throw ConfigError("[model] loss: " + fault);
