@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/table.h"
+#include "base/words.h"
 #include "cli/commands.h"
 #include "data/prepare.h"
 
@@ -19,7 +21,8 @@ struct ImportArguments {
   std::filesystem::path out;
   std::uint32_t partitions = 4;
   std::uint64_t seed = 0;
-  std::string label = "0";
+  std::string label = "0", missing = "median";
+  std::vector<std::string> columns;
   bool has_header = false, has_none = false;
   std::optional<std::int64_t> tail;
   std::optional<double> fraction;
@@ -37,11 +40,24 @@ data::LabelColumn label_column(const std::string& text) {
   return place;
 }
 
+// "age=minmax" -> {"age": "minmax"}. A name may hold "=".
+data::ColumnWords column_words(const std::vector<std::string>& texts) {
+  data::ColumnWords words;
+  for (const std::string& text : texts) {
+    const std::size_t at = text.rfind('=');
+    if (at == std::string::npos) throw ConfigError("[data] --column: expected COLUMN=WORD, got " + printable(text));
+    words[text.substr(0, at)] = text.substr(at + 1);
+  }
+  return words;
+}
+
 int import(const ImportArguments& arguments) {
   data::ImportOptions options;
   options.partitions = arguments.partitions;
   options.seed = arguments.seed;
   options.label = label_column(arguments.label);
+  options.columns = column_words(arguments.columns);
+  options.missing = find_row(data::missing_rules(), arguments.missing, "[data] --missing").missing;
   if (arguments.has_header || arguments.has_none) options.header = arguments.has_header;
   if (arguments.tail) options.validation = data::Validation::tail(*arguments.tail);
   if (arguments.fraction) options.validation = data::Validation::fraction(*arguments.fraction);
@@ -70,6 +86,10 @@ void add_import(CLI::App& data, Action& action) {
   command->add_option("--label", arguments->label, "CSV: the label's column, by number or name (default 0)");
   auto* header = command->add_flag("--header", arguments->has_header, "CSV: the first line is a header");
   command->add_flag("--no-header", arguments->has_none, "CSV: the first line is data")->excludes(header);
+  command->add_option(
+      "--column", arguments->columns,
+      "CSV: what a column is, COLUMN=WORD: number, standard, minmax, none, category or drop; repeatable");
+  command->add_option("--missing", arguments->missing, "CSV: missing numbers: median (default), indicator or error");
   command->add_option("--seed", arguments->seed, "Of the shuffle (default 0)");
   auto* tail = command->add_option("--validation-tail", arguments->tail, "Validate on the last N rows");
   command->add_option("--validation-fraction", arguments->fraction, "Validate on a random share of the rows")

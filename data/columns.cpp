@@ -40,7 +40,16 @@ void ScalingFit::include(ByteView features) {
   });
 }
 
-Scaling ScalingFit::result(const std::vector<std::string>& names) const {
+// A column that does not vary becomes 0.
+Scale ScalingFit::Moments::scale(ColumnScale kind) const {
+  if (kind == ColumnScale::none) return {};
+  const double deviation = std::sqrt(squares / static_cast<double>(std::max<std::int64_t>(count, 1)));
+  const double width = kind == ColumnScale::minmax ? high - low : deviation;
+  const bool varies = high > low && std::isfinite(1.0 / width);
+  return varies ? Scale{kind == ColumnScale::minmax ? low : mean, 1.0 / width} : Scale{low, 0.0};
+}
+
+Scaling ScalingFit::result(const std::vector<std::string>& names, const std::vector<ColumnScale>& scales) const {
   if (dtype_ == DType::u8) return Scale{0.0, 1.0 / 255.0};
   if (!is_floating(dtype_)) return Scale{};
   if (!per_column_) {
@@ -49,10 +58,8 @@ Scaling ScalingFit::result(const std::vector<std::string>& names) const {
   }
   std::vector<FeatureColumn> columns;
   for (std::size_t i = 0; i < moments_.size(); ++i) {
-    const Moments& m = moments_[i];
-    const double deviation = std::sqrt(m.squares / static_cast<double>(std::max<std::int64_t>(m.count, 1)));
-    const bool varies = m.high > m.low && std::isfinite(1.0 / deviation);
-    columns.push_back({i < names.size() ? names[i] : "", varies ? Scale{m.mean, 1.0 / deviation} : Scale{m.low, 0.0}});
+    const ColumnScale kind = i < scales.size() ? scales[i] : ColumnScale::standard;
+    columns.push_back({i < names.size() ? names[i] : "", moments_[i].scale(kind)});
   }
   return Scaling(std::move(columns));
 }

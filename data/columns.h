@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "data/column_rules.h"
 #include "data/schema.h"
 
 namespace hop::data {
@@ -49,8 +50,8 @@ class ScalingFit {
   /// False if no row can change the result.
   bool needs_rows() const;
   void include(ByteView features);
-  /// `names`: the columns' names, or empty.
-  Scaling result(const std::vector<std::string>& names) const;
+  /// `names`: the columns' names, or empty. `scales`: how each column is scaled; empty: all by ColumnScale::standard.
+  Scaling result(const std::vector<std::string>& names, const std::vector<ColumnScale>& scales = {}) const;
 
  private:
   // Moments of the finite values. Welford's running moments, because sums of large squares would cancel.
@@ -58,6 +59,7 @@ class ScalingFit {
     std::int64_t count = 0;
     double mean = 0, squares = 0, low = 0, high = 0;
     void include(double value);
+    Scale scale(ColumnScale kind) const;
   };
   DType dtype_;
   bool per_column_;

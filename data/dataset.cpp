@@ -27,22 +27,55 @@ void check_file(const fs::path& folder, const PartitionEntry& entry, Files files
   }
 }
 
+std::string text_of(const Scale& scale) {
+  std::ostringstream out;
+  out << "[" << scale.offset << ", " << scale.factor << "]";
+  return out.str();
+}
+
 // "scale [0, 0.00392157]", or the columns with theirs.
 std::string describe(const Scaling& scaling) {
-  std::ostringstream out;
-  if (!scaling.is_per_column()) {
-    out << "scale [" << scaling.all().offset << ", " << scaling.all().factor << "]";
-    return out.str();
-  }
+  if (!scaling.is_per_column()) return "scale " + text_of(scaling.all());
   constexpr std::size_t kShown = 8;
-  out << "scale by column:";
+  std::string text = "scale by column:";
   for (std::size_t i = 0; i < std::min(scaling.columns().size(), kShown); ++i) {
     const FeatureColumn& column = scaling.columns()[i];
-    out << (i == 0 ? " " : ", ") << (column.name.empty() ? std::to_string(i) : printable(column.name)) << " ["
-        << column.scale.offset << ", " << column.scale.factor << "]";
+    text += (i == 0 ? " " : ", ") + (column.name.empty() ? std::to_string(i) : printable(column.name)) + " " +
+            text_of(column.scale);
   }
-  if (scaling.columns().size() > kShown) out << ", ... (" << scaling.columns().size() << " in all)";
-  return out.str();
+  const std::string all = std::to_string(scaling.columns().size());
+  return scaling.columns().size() > kShown ? text + ", ... (" + all + " in all)" : text;
+}
+
+std::string words_of(const TableColumn& column) {
+  constexpr std::size_t kShown = 12;
+  std::string text = std::to_string(column.words.size()) + " words:";
+  for (std::size_t i = 0; i < std::min(column.words.size(), kShown); ++i) {
+    text += " " + (column.words[i].empty() ? "(missing)" : printable(column.words[i]));
+  }
+  return column.words.size() > kShown ? text + " ..." : text;
+}
+
+// The columns of a table, a line each. `scaling` is null if one scale serves all features.
+std::string describe(const TableSchema& table, const std::vector<FeatureColumn>* scaling) {
+  constexpr std::size_t kShown = 64;
+  std::string text;
+  std::size_t feature = 0;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    const TableColumn& column = table.columns[i];
+    std::string line = std::string(name(column.kind));
+    if (column.kind == ColumnKind::number) {
+      if (scaling != nullptr) line += " " + text_of((*scaling)[feature].scale);
+      if (column.fill) line += ", a missing one becomes " + shortest(*column.fill);
+      if (column.indicator) line += " and sets an indicator";
+    } else if (column.kind == ColumnKind::category) {
+      line += " of " + words_of(column);
+    }
+    feature += column.features();
+    if (i < kShown) text += "  column      " + column.title() + ": " + line + "\n";
+  }
+  const std::string all = std::to_string(table.columns.size());
+  return table.columns.size() > kShown ? text + "  column      ... (" + all + " in all)\n" : text;
 }
 
 }  // namespace
@@ -115,7 +148,8 @@ std::string describe(const Dataset& dataset) {
   out << m.name << ": " << m.rows << " rows and " << dataset.validation_rows() << " for validation, " << m.classes
       << " classes\n"
       << "  features    " << name(dataset.feature_dtype()) << " " << dataset.feature_shape().to_string() << ", "
-      << describe(m.scale) << "\n"
+      << (m.table && m.scale.is_per_column() ? "each scaled [offset, factor]: (x - offset) factor" : describe(m.scale))
+      << "\n"
       << "  partitions  " << m.partitions.size() << " of " << fewest.rows;
   if (most.rows != fewest.rows) out << " to " << most.rows;
   out << " rows, " << dataset.bytes() << " bytes in all files\n"
@@ -123,6 +157,7 @@ std::string describe(const Dataset& dataset) {
   for (const SourceFile& file : m.provenance.files) out << ", " << file.name;
   out << "; " << (m.provenance.shuffled ? "shuffled with seed " + std::to_string(m.provenance.seed) : "not shuffled")
       << "; validation: " << m.provenance.validation << "\n";
+  if (m.table) out << describe(*m.table, m.scale.is_per_column() ? &m.scale.columns() : nullptr);
   if (!m.class_names.empty()) {
     out << "  classes    ";
     for (const std::string& class_name : m.class_names) out << " " << printable(class_name);

@@ -14,6 +14,7 @@
 #include "data/schema.h"
 #include "data/source.h"
 #include "data/split.h"
+#include "data/table_schema.h"
 
 namespace hop::data {
 
@@ -35,6 +36,8 @@ struct Provenance {
   std::uint64_t seed = 0;
   bool shuffled = true;
   std::vector<std::string> notes = {};  ///< the reader's guesses, a line each
+  std::string columns = {};             ///< CSV: the words for columns as requested, `age = "minmax", id = "drop"`
+  std::string missing = {};             ///< CSV: the word for missing values; empty in older manifests
   bool operator==(const Provenance&) const = default;
 };
 
@@ -49,7 +52,8 @@ struct Manifest {
   Digest digest{};                         ///< of the whole data set: columns, classes, rows and how they are split
   std::vector<PartitionEntry> partitions{};
   std::optional<PartitionEntry> validation{};
-  Scaling scale{};  ///< how features become numbers: fitted on the training rows (ScalingFit), or as requested
+  Scaling scale{};                     ///< of each feature: fitted on the training rows (ScalingFit), or as requested
+  std::optional<TableSchema> table{};  ///< how the cells of a table become features; none for other data
   Provenance provenance{};
 };
 
@@ -103,7 +107,9 @@ struct WriteOptions {
   std::uint64_t seed = 0;
   bool shuffle = true;              ///< once, before the split
   std::optional<Scale> scale = {};  ///< of all features; by default fitted on the training rows
-  std::string label = {};           ///< for the provenance
+  std::string label = {};           ///< for the provenance, and so are the next two
+  std::string columns = {};
+  std::string missing = {};
 };
 
 /// Partitions `source` into `folder`, which must not exist or be empty, and opens the result. The folder appears whole

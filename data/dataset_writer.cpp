@@ -1,14 +1,17 @@
-// write_dataset: one pass over the source for its digest and range, one to write the partitions, a rename at the end.
+// write_dataset: passes over the source to fit a table and the scaling, one for the digest, one to write the
+// partitions, a rename at the end.
 #include <algorithm>
 #include <cstdio>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "data/dataset.h"
+#include "data/encoded_rows_internal.h"
 #include "data/filesystem_internal.h"
 #include "data/manifest_internal.h"
 #include "data/partition_writer.h"
 #include "data/pending_folder_internal.h"
+#include "data/table_fit_internal.h"
 
 namespace hop::data {
 namespace {
@@ -42,16 +45,61 @@ std::vector<Column> columns_of(const RowSource& source) {
           {std::string(kLabelColumn), DType::i64, {}}};
 }
 
-Scaling fit_scaling(const RowSource& train, const Split& split) {
-  ScalingFit fit(train.feature_dtype(), train.feature_shape());
-  if (fit.needs_rows()) {
-    RowReader reader(train);
-    for (const auto& partition : split.partitions) {
-      for (const std::uint32_t row : partition) fit.include(reader.read(row)[0]);
-    }
+// The rows that are written: those of the source, or those of a table with its schema.
+class Rows {
+ public:
+  Rows(const RawData& source, const Split& split) : train_(source.train.get()), test_(source.test.get()) {
+    const std::vector<RawColumn> table = train_->table();
+    if (table.empty()) return;
+    schema_ = fit_table(table, split);
+    scales_ = scales_of(table, *schema_);
+    if (schema_->is_plain()) return;
+    encoded_train_.emplace(*train_, *schema_);
+    train_ = &*encoded_train_;
+    if (test_ != nullptr) test_ = &encoded_test_.emplace(*test_, *schema_);
   }
-  return fit.result(train.feature_names());
-}
+
+  Rows(const Rows&) = delete;
+  Rows& operator=(const Rows&) = delete;
+
+  const RowSource& train() const { return *train_; }
+  const RowSource* test() const { return test_; }
+  const std::optional<TableSchema>& schema() const { return schema_; }
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  Scaling fit_scaling(const Split& split) const {
+    ScalingFit fit(train_->feature_dtype(), train_->feature_shape());
+    if (fit.needs_rows()) {
+      RowReader reader(*train_);
+      for (const auto& partition : split.partitions) {
+        for (const std::uint32_t row : partition) fit.include(reader.read(row)[0]);
+      }
+    }
+    return fit.result(train_->feature_names(), scales_);
+  }
+
+ private:
+  TableSchema fit_table(const std::vector<RawColumn>& table, const Split& split) {
+    TableFit fit(table);
+    std::vector<float> row(static_cast<std::size_t>(train_->feature_shape().numel()));
+    for (int pass = 0; pass < fit.passes(); ++pass, fit.end_pass()) {
+      for (const auto& partition : split.partitions) {
+        for (const std::uint32_t number : partition) {
+          train_->read(number, std::as_writable_bytes(std::span(row)));
+          fit.include(row);
+        }
+      }
+    }
+    return fit.result(notes_);
+  }
+
+  const RowSource* train_;
+  const RowSource* test_;
+  std::optional<TableSchema> schema_;
+  std::vector<ColumnScale> scales_;
+  std::optional<EncodedRows> encoded_train_, encoded_test_;
+  std::vector<std::string> notes_;
+};
 
 PartitionEntry write_rows(const RowSource& source, std::span<const std::uint32_t> rows, PartitionHeader header,
                           const fs::path& folder, const std::string& file) {
@@ -83,67 +131,88 @@ void check_source(const RawData& source, const WriteOptions& options) {
   }
 }
 
-Provenance provenance_of(const RawData& source, const WriteOptions& options) {
-  return {source.format, source.files,    options.label, options.validation.to_string(),
-          options.seed,  options.shuffle, source.notes};
+Provenance provenance_of(const RawData& source, const WriteOptions& options, const Rows& rows) {
+  Provenance provenance{.format = source.format,
+                        .files = source.files,
+                        .label = options.label,
+                        .validation = options.validation.to_string(),
+                        .seed = options.seed,
+                        .shuffled = options.shuffle,
+                        .notes = source.notes,
+                        .columns = options.columns,
+                        .missing = options.missing};
+  provenance.notes.insert(provenance.notes.end(), rows.notes().begin(), rows.notes().end());
+  return provenance;
 }
 
-void write_partitions(const RawData& source, const Split& split, PartitionHeader header, const Validation& validation,
+void write_partitions(const Rows& source, const Split& split, PartitionHeader header, const Validation& validation,
                       const fs::path& folder, Manifest& manifest) {
   for (std::size_t i = 0; i < split.partitions.size(); ++i) {
     header.index = static_cast<std::uint32_t>(i);
-    manifest.partitions.push_back(write_rows(*source.train, split.partitions[i], header, folder, partition_file(i)));
+    manifest.partitions.push_back(write_rows(source.train(), split.partitions[i], header, folder, partition_file(i)));
     manifest.rows += manifest.partitions.back().rows;
   }
   const bool own_file = validation.kind == Validation::Kind::file;
-  const RowSource& from = own_file ? *source.test : *source.train;
+  const RowSource& from = own_file ? *source.test() : source.train();
   const std::vector<std::uint32_t> rows = own_file ? ascending_rows(from.rows()) : split.validation;
   header.index = kValidationIndex;
   if (!rows.empty()) manifest.validation = write_rows(from, rows, header, folder, "valid.hopd");
 }
 
-}  // namespace
-
-Digest dataset_digest(const RawData& source, const WriteOptions& options) {
+Split split_of(const RawData& source, const WriteOptions& options) {
   check_source(source, options);
+  return split_rows(source.train->rows(), options.partitions, options.validation, options.seed, options.shuffle);
+}
+
+Digest digest_of(const Rows& rows, const WriteOptions& options) {
   DigestStream stream;
+  const RowSource& train = rows.train();
   std::string text = std::to_string(options.partitions) + " " + options.validation.to_string() + " " +
                      std::to_string(options.seed) + (options.shuffle ? " shuffled " : " in order ") +
-                     std::string(name(source.train->feature_dtype())) + source.train->feature_shape().to_string() +
-                     std::to_string(source.train->classes());
-  for (const std::string& class_name : source.train->class_names()) text += "\n" + class_name;
+                     std::string(name(train.feature_dtype())) + train.feature_shape().to_string() +
+                     std::to_string(train.classes());
+  for (const std::string& class_name : train.class_names()) text += "\n" + class_name;
+  if (rows.schema() && !rows.schema()->is_plain()) {
+    for (const std::string& feature : train.feature_names()) text += "\n" + feature;
+  }
   stream.update(as_bytes(text));
   const bool with_test = options.validation.kind == Validation::Kind::file;
-  for (const RowSource* rows : {source.train.get(), with_test ? source.test.get() : nullptr}) {
-    if (rows == nullptr) continue;
-    stream.update(as_bytes("\n" + std::to_string(rows->rows()) + "\n"));
-    RowReader reader(*rows);
-    for (std::int64_t row = 0; row < rows->rows(); ++row) {
+  for (const RowSource* source : {&train, with_test ? rows.test() : nullptr}) {
+    if (source == nullptr) continue;
+    stream.update(as_bytes("\n" + std::to_string(source->rows()) + "\n"));
+    RowReader reader(*source);
+    for (std::int64_t row = 0; row < source->rows(); ++row) {
       for (const ByteView bytes : reader.read(row)) stream.update(bytes);
     }
   }
   return stream.digest();
 }
 
+}  // namespace
+
+Digest dataset_digest(const RawData& source, const WriteOptions& options) {
+  return digest_of(Rows(source, split_of(source, options)), options);
+}
+
 Dataset write_dataset(const RawData& source, const fs::path& folder, const WriteOptions& options) {
-  check_source(source, options);
-  const Split split =
-      split_rows(source.train->rows(), options.partitions, options.validation, options.seed, options.shuffle);
+  const Split split = split_of(source, options);
   return with_data_errors([&] {
     PendingFolder pending(folder);
+    const Rows rows(source, split);
     Manifest manifest;
     manifest.name = options.name;
-    manifest.columns = columns_of(*source.train);
-    manifest.classes = source.train->classes();
-    manifest.class_names = source.train->class_names();
-    manifest.digest = dataset_digest(source, options);
-    manifest.scale = options.scale ? Scaling(*options.scale) : fit_scaling(*source.train, split);
-    manifest.provenance = provenance_of(source, options);
+    manifest.columns = columns_of(rows.train());
+    manifest.classes = rows.train().classes();
+    manifest.class_names = rows.train().class_names();
+    manifest.digest = digest_of(rows, options);
+    manifest.scale = options.scale ? Scaling(*options.scale) : rows.fit_scaling(split);
+    manifest.table = rows.schema();
+    manifest.provenance = provenance_of(source, options, rows);
     const PartitionHeader header{.columns = manifest.columns,
                                  .classes = manifest.classes,
                                  .class_names = manifest.class_names,
                                  .dataset = manifest.digest};
-    write_partitions(source, split, header, options.validation, pending.path(), manifest);
+    write_partitions(rows, split, header, options.validation, pending.path(), manifest);
     write_file_atomically(pending.path() / kManifestFile, as_bytes(to_json(manifest)), raise<DataError>);
     return Dataset::open(pending.commit());
   });

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "base/whole_number_internal.h"
@@ -69,10 +71,13 @@ Json encode(const Provenance& provenance) {
   for (const SourceFile& file : provenance.files) {
     files.push_back({{"name", file.name}, {"bytes", file.bytes}, {"digest", file.digest.hex()}});
   }
-  return {{"format", provenance.format}, {"files", files},
-          {"label", provenance.label},   {"validation", provenance.validation},
-          {"seed", provenance.seed},     {"shuffled", provenance.shuffled},
-          {"notes", provenance.notes}};
+  Json json = {{"format", provenance.format}, {"files", files},
+               {"label", provenance.label},   {"validation", provenance.validation},
+               {"seed", provenance.seed},     {"shuffled", provenance.shuffled},
+               {"notes", provenance.notes}};
+  if (!provenance.columns.empty()) json["columns"] = provenance.columns;
+  if (!provenance.missing.empty()) json["missing"] = provenance.missing;
+  return json;
 }
 
 Provenance decode_provenance(const Json& json) {
@@ -86,6 +91,8 @@ Provenance decode_provenance(const Json& json) {
     provenance.files.push_back({file.at("name"), whole<std::uint64_t>(file.at("bytes")), digest});
   }
   if (json.contains("notes")) provenance.notes = json.at("notes").get<std::vector<std::string>>();
+  provenance.columns = json.value("columns", "");
+  provenance.missing = json.value("missing", "");
   return provenance;
 }
 
@@ -113,6 +120,34 @@ Scaling decode_scaling(const Json& json) {
   return Scaling(std::move(columns));
 }
 
+// An old reader does not know "table" and needs none of it for training.
+Json encode(const TableSchema& table) {
+  Json columns = Json::array();
+  for (const TableColumn& column : table.columns) {
+    Json& json =
+        columns.emplace_back(Json{{"name", column.name}, {"place", column.place}, {"kind", name(column.kind)}});
+    if (column.fill) json["fill"] = *column.fill;
+    if (column.indicator) json["indicator"] = true;
+    if (column.kind == ColumnKind::category) json["words"] = column.words;
+  }
+  return columns;
+}
+
+TableSchema decode_table(const Json& json) {
+  TableSchema table;
+  for (const Json& column : json) {
+    TableColumn& decoded =
+        table.columns.emplace_back(TableColumn{.name = column.at("name"),
+                                               .place = whole(column.at("place")),
+                                               .kind = column_kind_from_name(column.at("kind").get<std::string>())});
+    if (column.contains("fill")) decoded.fill = column.at("fill").get<double>();
+    decoded.indicator = column.value("indicator", false);
+    if (decoded.kind == ColumnKind::category) decoded.words = column.at("words").get<std::vector<std::string>>();
+    check(std::ranges::is_sorted(decoded.words), "expected sorted words in column " + decoded.title());
+  }
+  return table;
+}
+
 Manifest decode(const Json& json) {
   check(json.at("format") == kFormat, std::string("expected \"format\": \"") + kFormat + "\"");
   check(json.at("version") == kVersion,
@@ -128,6 +163,7 @@ Manifest decode(const Json& json) {
   for (const Json& entry : json.at("partitions")) manifest.partitions.push_back(decode_entry(entry));
   if (!json.at("validation").is_null()) manifest.validation = decode_entry(json.at("validation"));
   manifest.scale = decode_scaling(json);
+  if (json.contains("table")) manifest.table = decode_table(json.at("table"));
   manifest.provenance = decode_provenance(json.at("provenance"));
   return manifest;
 }
@@ -144,6 +180,8 @@ void check_sums(const Manifest& manifest) {
             manifest.columns[1].name == kLabelColumn,
         "expected the columns \"x\" and \"y\"");
   manifest.scale.check(manifest.columns[0].shape);
+  check(!manifest.table || std::cmp_equal(manifest.table->features(), manifest.columns[0].shape.numel()),
+        "expected a table with as many features as the rows have");
   check(manifest.classes >= 1, "expected at least one class, got " + std::to_string(manifest.classes));
 }
 
@@ -172,6 +210,7 @@ std::string to_json(const Manifest& manifest) {
                {"validation", manifest.validation ? encode(*manifest.validation) : Json()},
                {"provenance", encode(manifest.provenance)}};
   encode(manifest.scale, json);
+  if (manifest.table) json["table"] = encode(*manifest.table);
   try {
     return json.dump(2) + "\n";
   } catch (const Json::exception& error) {  // a class name that is not UTF-8

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -15,6 +16,7 @@
 namespace hop::data {
 namespace {
 
+constexpr std::size_t kWindow = 32 << 20;
 constexpr std::size_t kPage = 4096;  // madvise needs the start of a page; with larger pages it does nothing
 
 [[noreturn]] void fail(const std::filesystem::path& file, const char* what) {
@@ -40,6 +42,16 @@ MappedFile::MappedFile(std::filesystem::path file) : file_(std::move(file)) {
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Digest MappedFile::digest() const {
+  DigestStream stream;
+  for (std::size_t at = 0; at < size_; at += kWindow) {
+    const std::size_t window = std::min(kWindow, size_ - at);
+    stream.update(bytes().subspan(at, window));
+    release(at, window);
+  }
+  return stream.digest();
 }
 
 void MappedFile::release(std::size_t offset, std::size_t size) const {

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/bytes.h"
+#include "base/hash.h"
 
 namespace hop::data {
 
@@ -20,6 +21,8 @@ class MappedFile {
   ByteView bytes() const { return {data_, size_}; }
   /// Drops `size` bytes at `offset` from this process's resident set. Reading them again maps the cached pages again.
   void release(std::size_t offset, std::size_t size) const;
+  /// XXH3-128 of all bytes. Drops them from the resident set behind itself.
+  Digest digest() const;
 
  private:
   std::filesystem::path file_;

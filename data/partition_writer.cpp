@@ -110,7 +110,7 @@ WrittenPartition PartitionWriter::finish() {
   prologue.prologue_crc = crc_of(prologue);
   std::memcpy(front.data(), &prologue, sizeof prologue);
   b.out.write_at(0, as_bytes(front));
-  const WrittenPartition written{prologue.file_bytes, xxh3_128(MappedFile(b.out.temporary()).bytes())};
+  const WrittenPartition written{prologue.file_bytes, MappedFile(b.out.temporary()).digest()};
   b.out.commit();
   return written;
 }

@@ -26,12 +26,23 @@ Validation default_validation(const RawData& raw) {
 }
 
 WriteOptions write_options(const RawData& raw, const ImportOptions& options, const std::string& name) {
+  const bool is_table = raw.format == "csv";
   return {.name = options.name.empty() ? name : options.name,
           .partitions = options.partitions,
           .validation = options.validation.value_or(default_validation(raw)),
           .seed = options.seed,
           .scale = options.scale,
-          .label = raw.format == "csv" ? to_string(options.label) : ""};
+          .label = is_table ? to_string(options.label) : "",
+          .columns = is_table ? to_string(options.columns) : "",
+          .missing = is_table ? std::string(data::name(options.missing)) : ""};
+}
+
+// The rows of a large table wait on the disk that they are written to.
+fs::path scratch_beside(const fs::path& folder) {
+  for (fs::path at = fs::absolute(folder); at.has_relative_path(); at = at.parent_path()) {
+    if (fs::is_directory(at)) return at;
+  }
+  return {};
 }
 
 // The format of an existing source that is not a data set.
@@ -47,6 +58,7 @@ class SharedRows final : public RowSource {
   std::int64_t classes() const override { return rows_->classes(); }
   std::vector<std::string> class_names() const override { return rows_->class_names(); }
   std::vector<std::string> feature_names() const override { return rows_->feature_names(); }
+  std::vector<RawColumn> table() const override { return rows_->table(); }
   std::int64_t read(std::int64_t row, MutableByteView features) const override { return rows_->read(row, features); }
 
  private:
@@ -59,14 +71,30 @@ RawData open_rows(const DataOptions& options) {
   return raw;
 }
 
-RawData open_raw(const DataOptions& options) {
+// What was said of columns, if they are not those of a CSV file.
+void refuse_columns(const DataOptions& options, const std::string& what) {
+  if (!options.columns.empty() || options.missing) {
+    throw ConfigError("[data] " + std::string(options.missing ? "missing" : "columns") +
+                      ": expected the columns of a CSV file, got " + what);
+  }
+}
+
+RawData open_raw(const DataOptions& options, const fs::path& folder) {
+  if (options.rows || options.source == kGlyphs) refuse_columns(options, options.rows ? "rows" : options.source);
   if (options.rows) return open_rows(options);
   if (options.source == kGlyphs) return glyphs();
   const fs::path source = options.source;
   if (!fs::exists(source)) {
     throw DataError("[data] source: expected a data set, raw files or \"glyphs\", got nothing at " + source.string());
   }
-  return open_source(format_of(source), std::span(&source, 1), {options.label, options.header});
+  const Format format = format_of(source);
+  if (format != Format::csv) refuse_columns(options, std::string(name(format)) + " files");
+  return open_source(format, std::span(&source, 1),
+                     {.label = options.label,
+                      .header = options.header,
+                      .columns = options.columns,
+                      .missing = options.missing.value_or(MissingValues::median),
+                      .scratch = scratch_beside(folder)});
 }
 
 // Options may repeat the properties of an existing data set, but not change them.
@@ -81,6 +109,14 @@ Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
     throw ConfigError("[data] validation = " + options.validation->to_string() + ", but " + folder.string() +
                       " was imported with validation = " + validation);
   }
+  const Provenance& made = dataset.manifest().provenance;
+  const auto check_same = [&](const std::string& key, const std::string& asked, const std::string& was) {
+    if (asked == was) return;
+    throw ConfigError("[data] " + key + " = " + asked + ", but " + folder.string() + " was imported with " +
+                      (was.empty() ? "none" : was) + ": import it again");
+  };
+  if (!options.columns.empty()) check_same("columns", to_string(options.columns), made.columns);
+  if (options.missing) check_same("missing", std::string(data::name(*options.missing)), made.missing);
   return dataset;
 }
 
@@ -88,7 +124,7 @@ Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
 bool is_same(const fs::path& file, const SourceFile& before, const Dataset& prepared) {
   if (name_in_manifest(file) != before.name || fs::file_size(file) != before.bytes) return false;
   const bool untouched = fs::last_write_time(file) < fs::last_write_time(prepared.folder() / kManifestFile);
-  return untouched || before.digest == Digest{} || source_file(file, MappedFile(file).bytes()) == before;
+  return untouched || before.digest == Digest{} || source_file(MappedFile(file)) == before;
 }
 
 }  // namespace
@@ -96,7 +132,12 @@ bool is_same(const fs::path& file, const SourceFile& before, const Dataset& prep
 Dataset import_dataset(Format format, std::span<const fs::path> sources, const fs::path& out,
                        const ImportOptions& options) {
   if (sources.empty()) throw DataError("[data] expected a source to import, got none");
-  const RawData raw = open_source(format, sources, {options.label, options.header});
+  if (format != Format::csv && !options.columns.empty()) {
+    throw ConfigError("[data] columns: expected the columns of a CSV file, got " + std::string(name(format)) +
+                      " files");
+  }
+  const CsvOptions csv{options.label, options.header, options.columns, options.missing, scratch_beside(out)};
+  const RawData raw = with_data_errors([&] { return open_source(format, sources, csv); });
   return write_dataset(raw, out, write_options(raw, options, stem_of(sources[0])));
 }
 
@@ -110,11 +151,13 @@ Dataset prepare_dataset(const DataOptions& options, const fs::path& folder, Keep
       Dataset source = open_as_asked(options.source, options);
       return keep == Keep::own ? adopt_dataset(source, folder, on_copy) : source;
     }
-    const RawData raw = open_raw(options);
+    const RawData raw = open_raw(options, folder);
     const ImportOptions import{.partitions = options.partitions.value_or(ImportOptions{}.partitions),
                                .validation = options.validation,
                                .label = options.label,
                                .header = options.header,
+                               .columns = options.columns,
+                               .missing = options.missing.value_or(MissingValues::median),
                                .seed = options.seed};
     return write_dataset(raw, folder, write_options(raw, import, options.rows ? "rows" : stem_of(options.source)));
   });

@@ -22,8 +22,10 @@ struct ImportOptions {
       {};                               ///< default: the source's test rows if it has some, otherwise a random tenth
   LabelColumn label = std::int64_t{0};  ///< CSV
   std::optional<bool> header = {};      ///< CSV: whether the first record is one; default: read_csv looks
-  std::optional<Scale> scale = {};      ///< of all features; default: fitted on the training rows (ScalingFit)
-  std::uint64_t seed = 0;               ///< of the shuffle and of random validation rows
+  ColumnWords columns = {};             ///< CSV: columns that are no numbers, or not scaled as usual
+  MissingValues missing = MissingValues::median;  ///< CSV
+  std::optional<Scale> scale = {};  ///< of all features; default: fitted on the training rows (ScalingFit)
+  std::uint64_t seed = 0;           ///< of the shuffle and of random validation rows
 };
 
 /// Reads `sources` (one folder, or files; see open_source) and writes a partitioned data set to `out`, which must not
@@ -38,6 +40,8 @@ struct DataOptions {
   std::optional<Validation> validation = {};     ///< see ImportOptions
   LabelColumn label = std::int64_t{0};           ///< CSV
   std::optional<bool> header = {};               ///< CSV; see ImportOptions
+  ColumnWords columns = {};                      ///< CSV; see ImportOptions
+  std::optional<MissingValues> missing = {};     ///< CSV; default: median
   std::optional<Scale> scale = {};               ///< default: the data set's suggestion, Dataset::scale()
   std::uint64_t seed = 0;                        ///< the experiment's
   /// Rows of the application, instead of a source: tensor_source(x, y, classes), or a RowSource of its own.

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "data/manifest_internal.h"
+#include "data/mapped_file.h"
 
 namespace hop::data {
 namespace {
@@ -61,8 +62,8 @@ class TensorSource final : public RowSource {
 
 }  // namespace
 
-SourceFile source_file(const std::filesystem::path& file, ByteView bytes) {
-  return {name_in_manifest(file), bytes.size(), xxh3_128(bytes)};
+SourceFile source_file(const MappedFile& file) {
+  return {name_in_manifest(file.file()), file.bytes().size(), file.digest()};
 }
 
 std::unique_ptr<RowSource> tensor_source(Tensor features, Tensor labels, std::int64_t classes,

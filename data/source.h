@@ -9,11 +9,23 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "data/column_rules.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
 
 namespace hop::data {
+
+/// A column of a table before anything is fitted to it.
+struct RawColumn {
+  std::string name = {};   ///< as in the header; "" if there was none
+  std::int64_t place = 0;  ///< in a record of the training rows, from 0
+  ColumnKind kind = ColumnKind::number;
+  ColumnScale scale = ColumnScale::standard;
+  MissingValues missing = MissingValues::error;
+  bool has_missing = false;  ///< numbers: some row has none, in the training or the test rows
+  std::shared_ptr<const std::vector<std::string>> words = {};  ///< categories
+};
 
 /// Labelled rows, readable in any order.
 class RowSource {
@@ -27,10 +39,15 @@ class RowSource {
   virtual std::vector<std::string> class_names() const { return {}; }
   /// Empty, or one name per feature of a row: the columns of a table.
   virtual std::vector<std::string> feature_names() const { return {}; }
+  /// Empty, or all columns of a table in the order of its file. Its rows are f32, one per column that is a number or a
+  /// category: the number, NaN for a missing one; the place of the word in `words`.
+  virtual std::vector<RawColumn> table() const { return {}; }
   /// Copies the features of row 0 <= row < rows() to `features` (feature_shape().numel() elements) and returns its
   /// label, which is in 0 .. classes() - 1. Throws DataError if the source is damaged.
   virtual std::int64_t read(std::int64_t row, MutableByteView features) const = 0;
 };
+
+class MappedFile;
 
 /// A file that rows were read from, for the manifest.
 struct SourceFile {
@@ -40,8 +57,8 @@ struct SourceFile {
   bool operator==(const SourceFile&) const = default;
 };
 
-/// The manifest's entry for a file with these bytes.
-SourceFile source_file(const std::filesystem::path& file, ByteView bytes);
+/// The manifest's entry for a file.
+SourceFile source_file(const MappedFile& file);
 
 /// A whole data set in its original form: the training rows, and the source's own test rows if it has some.
 struct RawData {

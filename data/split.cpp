@@ -97,11 +97,9 @@ Split split_rows(std::int64_t rows, std::uint32_t partitions, const Validation& 
   std::ranges::sort(split.validation);
   std::ranges::sort(train);
 
-  std::vector<std::uint32_t> order(train);
-  if (shuffle) {
-    const auto permutation = random_permutation(train_rows, hash64(seed, "shuffle"));
-    std::ranges::transform(permutation, order.begin(), [&](std::uint32_t i) { return train[i]; });
-  }
+  std::vector<std::uint32_t> order = shuffle ? random_permutation(train_rows, hash64(seed, "shuffle")) : train;
+  if (shuffle) std::ranges::transform(order, order.begin(), [&](std::uint32_t i) { return train[i]; });
+  train = {};  // there may be many rows
   for (std::int64_t q = 0; q < partitions; ++q) {
     split.partitions.emplace_back(order.begin() + q * train_rows / partitions,
                                   order.begin() + (q + 1) * train_rows / partitions);

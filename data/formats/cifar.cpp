@@ -35,7 +35,7 @@ class CifarSource final : public RowSource {
       records_.push_back(bytes.data() + offset);
     }
     files_.push_back(std::move(mapped));
-    return source_file(file, bytes);
+    return source_file(*files_.back());
   }
   std::int64_t rows() const override { return static_cast<std::int64_t>(records_.size()); }
   DType feature_dtype() const override { return DType::u8; }

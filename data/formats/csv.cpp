@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -30,7 +30,8 @@ std::optional<std::int64_t> integer(const std::string& text) {
 class Classes {
  public:
   explicit Classes(const CsvTable& table) {
-    const std::set<std::string> distinct(table.labels.begin(), table.labels.end());
+    const auto& words = table.labels.words.words();
+    const std::set<std::string> distinct(words.begin(), words.end());
     check_kind(table, distinct);
     std::map<std::string, std::string> names;  // of each class: as it is written, if that is in one way
     for (const std::string& label : distinct) {
@@ -46,9 +47,19 @@ class Classes {
   }
 
   const std::vector<std::string>& names() const { return names_; }
-  std::optional<std::int64_t> find(const std::string& label) const {
-    const auto found = places_.find(canonical(label));
-    return found == places_.end() ? std::nullopt : std::optional(found->second);
+
+  /// The class of each label of a table, by the label's number. Throws DataError for a label that is none of them.
+  std::vector<std::int64_t> of(const CsvTable& table) const {
+    std::vector<std::int64_t> classes;
+    for (const std::string& label : table.labels.words.words()) {
+      const auto found = places_.find(canonical(label));
+      if (found == places_.end()) {
+        throw DataError("[csv] expected a label of the training rows, got \"" + printable(label) + "\" (" +
+                        table.file.string() + ", line " + std::to_string(table.labels.lines[classes.size()]) + ")");
+      }
+      classes.push_back(found->second);
+    }
+    return classes;
   }
 
  private:
@@ -63,37 +74,30 @@ class Classes {
     are_numbers_ = fraction.empty();
     if (are_numbers_) return;
     throw DataError("[csv] expected classes as labels, got numbers such as " + fraction + " (" +
-                    std::to_string(distinct.size()) + " different ones in " + label_column(table) + ", " +
-                    table.file.string() +
+                    (table.labels.too_many ? "more than " : "") + std::to_string(distinct.size()) +
+                    " different ones in " + label_column(table) + ", " + table.file.string() +
                     "): to predict a number is regression, which is not supported; is it the right label column? "
                     "For classes, write whole numbers or words");
   }
 
   static void check_count(const CsvTable& table, std::size_t count) {
     const std::string column = " in " + label_column(table) + " of " + table.file.string();
-    if (count > kMaxCsvClasses) {
-      throw DataError("[csv] expected at most 10,000 different labels, got " + std::to_string(count) + column +
+    if (table.labels.too_many || count > kMaxCsvClasses) {
+      throw DataError("[csv] expected at most 10,000 different labels, got more" + column +
                       ": is it the right label column?");
     }
-    if (count > kFewestSuspicious && 2 * count > table.labels.size()) {
+    if (count > kFewestSuspicious && std::cmp_greater(2 * count, table.rows())) {
       throw DataError("[csv] expected labels that repeat, got " + std::to_string(count) + " different ones in " +
-                      std::to_string(table.labels.size()) + " rows" + column +
+                      std::to_string(table.rows()) + " rows" + column +
                       ": it looks like a name or a measurement; is it the right label column?");
     }
   }
 
-  static std::string label_column(const CsvTable& table) {
-    const std::string place = "column " + std::to_string(table.label_place);
-    return table.header.empty() ? place : place + " \"" + table.header[table.label_place] + "\"";
-  }
+  static std::string label_column(const CsvTable& table) { return table.title(table.places.label); }
 
   std::string canonical(const std::string& label) const {
-    if (!are_numbers_) return label;
-    if (const auto whole = integer(label)) return std::to_string(*whole);
-    const auto value = number_in(label);
-    constexpr double kWhole = 9e15;  // below it a double holds every whole number
-    if (!value || std::floor(*value) != *value || std::abs(*value) > kWhole) return label;
-    return std::to_string(static_cast<std::int64_t>(*value));
+    const auto whole = are_numbers_ ? whole_number_in(label) : std::nullopt;
+    return whole ? std::to_string(*whole) : label;
   }
 
   static constexpr std::size_t kFewestSuspicious = 100;
@@ -102,36 +106,58 @@ class Classes {
   std::map<std::string, std::int64_t> places_;
 };
 
+// All columns of the training file. Both tables are read: what is missing in one of them is missing.
+std::vector<RawColumn> raw_columns(const CsvTable& train, const CsvTable* test, MissingValues missing) {
+  std::vector<RawColumn> columns;
+  std::size_t feature = 0;
+  for (std::size_t place = 0; place < train.places.width; ++place) {
+    RawColumn& column = columns.emplace_back();
+    if (!train.header.empty()) column.name = train.header[place];
+    column.place = static_cast<std::int64_t>(place);
+    column.kind = place == train.places.label ? ColumnKind::label : train.places.rules[place]->kind;
+    if (column.kind == ColumnKind::label || column.kind == ColumnKind::ignored) continue;
+    const CsvFeature& read = train.features[feature];
+    column.scale = read.rule->scale;
+    column.missing = missing;
+    column.has_missing = read.numbers.missing > 0 || (test != nullptr && test->features[feature].numbers.missing > 0);
+    if (read.words) {
+      const auto& words = read.words->words();
+      column.words = std::make_shared<const std::vector<std::string>>(words.begin(), words.end());
+    }
+    ++feature;
+  }
+  return columns;
+}
+
 class CsvSource final : public RowSource {
  public:
-  CsvSource(CsvTable table, const Classes& classes, std::vector<std::string> feature_names)
-      : table_(std::move(table)), names_(classes.names()), feature_names_(std::move(feature_names)) {
-    for (std::size_t row = 0; row < table_.labels.size(); ++row) {
-      const auto label = classes.find(table_.labels[row]);
-      if (!label) {
-        throw DataError("[csv] expected a label of the training rows, got \"" + printable(table_.labels[row]) + "\" (" +
-                        table_.file.string() + ", line " + std::to_string(table_.lines[row]) + ")");
-      }
-      labels_.push_back(*label);
-    }
-    table_.labels = {};
-    table_.lines = {};
-  }
-  std::int64_t rows() const override { return static_cast<std::int64_t>(labels_.size()); }
+  CsvSource(CsvTable table, const Classes& classes, std::vector<RawColumn> columns)
+      : table_(std::move(table)),
+        names_(classes.names()),
+        class_of_(classes.of(table_)),
+        columns_(std::move(columns)) {}
+  std::int64_t rows() const override { return table_.rows(); }
   DType feature_dtype() const override { return DType::f32; }
-  Shape feature_shape() const override { return {table_.width}; }
+  Shape feature_shape() const override { return {static_cast<std::int64_t>(table_.features.size())}; }
   std::int64_t classes() const override { return static_cast<std::int64_t>(names_.size()); }
   std::vector<std::string> class_names() const override { return names_; }
-  std::vector<std::string> feature_names() const override { return feature_names_; }
+  std::vector<RawColumn> table() const override { return columns_; }
+  std::vector<std::string> feature_names() const override {
+    std::vector<std::string> names;
+    for (const RawColumn& column : columns_) {
+      if (column.kind == ColumnKind::number || column.kind == ColumnKind::category) names.push_back(column.name);
+    }
+    return names;
+  }
   std::int64_t read(std::int64_t row, MutableByteView features) const override {
-    std::memcpy(features.data(), table_.features.data() + row * table_.width, features.size());
-    return labels_[static_cast<std::size_t>(row)];
+    return class_of_[table_.store.read(row + table_.skipped, features)];
   }
 
  private:
   CsvTable table_;
-  std::vector<std::string> names_, feature_names_;
-  std::vector<std::int64_t> labels_;
+  std::vector<std::string> names_;
+  std::vector<std::int64_t> class_of_;  // by the label's number
+  std::vector<RawColumn> columns_;
 };
 
 }  // namespace
@@ -164,15 +190,16 @@ RawData open_csv(std::span<const fs::path> files, const CsvOptions& options) {
   }
   CsvTable train = read_csv(files[0], options);
   RawData raw{.format = "csv", .train = nullptr, .test = nullptr, .files = {train.source}, .notes = train.notes};
-  const Classes classes(train);
-  const std::vector<std::string> feature_names = train.feature_names();
+  std::optional<CsvTable> test;
   if (files.size() == 2) {
-    CsvTable test = read_csv(files[1], options, &train);
-    raw.files.push_back(test.source);
-    raw.notes.insert(raw.notes.end(), test.notes.begin(), test.notes.end());
-    raw.test = std::make_unique<CsvSource>(std::move(test), classes, feature_names);
+    test = read_csv(files[1], options, &train);
+    raw.files.push_back(test->source);
+    raw.notes.insert(raw.notes.end(), test->notes.begin(), test->notes.end());
   }
-  raw.train = std::make_unique<CsvSource>(std::move(train), classes, feature_names);
+  const Classes classes(train);
+  const std::vector<RawColumn> columns = raw_columns(train, test ? &*test : nullptr, options.missing);
+  if (test) raw.test = std::make_unique<CsvSource>(std::move(*test), classes, columns);
+  raw.train = std::make_unique<CsvSource>(std::move(train), classes, columns);
   return raw;
 }
 

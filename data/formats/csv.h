@@ -1,4 +1,4 @@
-// CSV files of numeric features and one label column; see csv_table.h for how they are read.
+// CSV files of numbers, categories and one label column; see csv_table.h for how they are read.
 #pragma once
 
 #include <filesystem>
@@ -10,17 +10,14 @@
 
 namespace hop::data {
 
-/// More distinct labels than this are measurements, not classes.
-inline constexpr std::size_t kMaxCsvClasses = 10'000;
-
 /// `train.csv` (and `test.csv`), or else the only file that ends in .csv or .data. Empty if there is none. Throws
 /// DataError if there are several and none is called train.csv.
 std::vector<std::filesystem::path> find_csv(const std::filesystem::path& folder);
 
-/// training rows [, test rows]. Features f32 (columns - 1), held in memory. Classes are the distinct labels of the
-/// training rows: in numeric order if all are whole numbers (1, 1.0 and 01 are
-/// one class), otherwise in the order of their bytes. Throws DataError that
-/// names file, line and column.
+/// training rows [, test rows]. Each row is f32, one value per column that is a number or a category
+/// (RowSource::table). Memory does not follow the number of rows. Classes are the distinct labels of the training rows:
+/// in numeric order if all are whole numbers (1, 1.0 and 01 are one class), otherwise in the order of their bytes.
+/// Throws DataError that names file, line and column; ConfigError for options that do not fit the file.
 RawData open_csv(std::span<const std::filesystem::path> files, const CsvOptions& options);
 
 }  // namespace hop::data

@@ -65,12 +65,28 @@ std::optional<double> number_in(std::string_view text) {
   return value;
 }
 
-std::string remedy_for(std::string_view text) {
-  const std::string word = lower(text);
-  if (std::ranges::find(kMissing, word) != kMissing.end()) {
-    return "a missing value: fill it in, or leave out the row or the column";
+std::optional<std::int64_t> whole_number_in(std::string_view text) {
+  std::int64_t whole = 0;
+  const char* end = text.data() + text.size();
+  if (const auto [stop, error] = std::from_chars(text.data(), end, whole); stop == end && error == std::errc{}) {
+    return whole;
   }
-  if (std::ranges::find(kTruth, word) != kTruth.end()) return "write truth values as 1 and 0";
+  constexpr double kExact = 9e15;  // below it a double holds every whole number
+  const auto value = number_in(text);
+  if (!value || std::floor(*value) != *value || std::abs(*value) > kExact) return std::nullopt;
+  return static_cast<std::int64_t>(*value);
+}
+
+bool is_missing(std::string_view text) {
+  constexpr std::size_t kLongest = 7;
+  return text.size() <= kLongest && std::ranges::find(kMissing, lower(text)) != kMissing.end();
+}
+
+bool is_truth(std::string_view text) { return std::ranges::find(kTruth, lower(text)) != kTruth.end(); }
+
+std::string remedy_for(std::string_view text) {
+  if (is_missing(text)) return R"(a missing value: fill it in, or say missing = "median" or missing = "indicator")";
+  if (is_truth(text)) return "write truth values as 1 and 0";
   double value = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
   if (result.ec == std::errc::result_out_of_range || (result.ec == std::errc{} && std::abs(value) > 1e38)) {

@@ -1,6 +1,7 @@
 // The contents of a cell of a table, and messages about a cell that is not a number.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,15 @@ namespace hop::data {
 /// A finite number as strtod reads it ("+1", ".5", "1e-400" is 0), in full precision. None for any other text, for
 /// infinities, and for numbers beyond the range of f32. "." is the decimal point in every locale.
 std::optional<double> number_in(std::string_view text);
+
+/// A whole number of at most 18 digits in any notation of a table program: 1, 1.0, 1e0, 01.
+std::optional<std::int64_t> whole_number_in(std::string_view text);
+
+/// Whether `text` stands for a missing value: nothing, NA, NaN, null, ?, ..
+bool is_missing(std::string_view text);
+
+/// Whether `text` is a truth value: true, no, ..
+bool is_truth(std::string_view text);
 
 /// Why `text` is not a number and what can be done: a missing value, true or false, a decimal comma, too large. Empty
 /// for any other word.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "data/formats/csv_cells.h"
 
@@ -11,7 +12,7 @@ namespace {
 // Fewer numbers than this may be evenly spaced by chance.
 constexpr std::size_t kFewestCounting = 4, kFewestEven = 3;
 // Fewer rows than this say little about a column's range.
-constexpr std::size_t kFewestRows = 8;
+constexpr std::int64_t kFewestRows = 8;
 
 bool all_differ(const std::vector<std::string>& cells) {
   const std::set<std::string_view> distinct(cells.begin(), cells.end());
@@ -31,48 +32,48 @@ bool count_up(const std::vector<double>& numbers) {
          numbers[1] == numbers[0] + 1;
 }
 
-bool most_are_outside(const std::vector<double>& numbers, const CsvTable& rest) {
-  const std::size_t rows = rest.labels.size(), width = numbers.size();
+// Whether most of the numbers are below or above all numbers of their columns.
+bool most_are_outside(const std::vector<std::pair<double, const NumberColumn*>>& numbers, std::int64_t rows) {
   if (rows < kFewestRows) return false;
-  std::size_t outside = 0;
-  for (std::size_t i = 0; i < width; ++i) {
-    const auto value = static_cast<float>(numbers[i]);
-    bool below = true, above = true;
-    for (std::size_t row = 0; row < rows; ++row) {
-      below = below && value < rest.features[row * width + i];
-      above = above && value > rest.features[row * width + i];
-    }
-    if (below || above) ++outside;
-  }
-  return 2 * outside > width;
+  const auto outside = std::ranges::count_if(numbers, [](const auto& cell) {
+    const auto& [value, column] = cell;
+    const auto rounded = static_cast<float>(value);
+    return rounded < static_cast<float>(column->least) || rounded > static_cast<float>(column->greatest);
+  });
+  return 2 * static_cast<std::size_t>(outside) > numbers.size();
 }
 
 }  // namespace
 
-bool looks_like_header(const std::vector<std::string>& first, std::size_t label, std::span<const std::size_t> features,
-                       const CsvTable& rest) {
-  if (rest.labels.empty() || !all_differ(first)) return false;
-  if (std::ranges::find(rest.labels, first[label]) != rest.labels.end()) return false;
-  const std::set<std::string_view> others(rest.labels.begin(), rest.labels.end());
-  const bool repeat = others.size() < rest.labels.size();
-  std::vector<double> numbers;
+bool looks_like_header(const std::vector<std::string>& first, const CsvTable& rest) {
+  const std::string& label = first[rest.places.label];
+  if (rest.rows() == 0 || !all_differ(first) || rest.labels.words.find(label)) return false;
+  const bool repeat = std::cmp_less(rest.labels.words.size(), rest.rows());
+  std::vector<std::pair<double, const NumberColumn*>> cells;
   bool has_names = false;
-  for (const std::size_t place : features) {
-    if (const auto value = number_in(first[place])) {
-      numbers.push_back(*value);
-    } else if (is_name(first[place])) {
+  for (std::size_t i = 0; i < rest.features.size(); ++i) {
+    const std::string& cell = first[rest.places.features[i]];
+    const CsvFeature& feature = rest.features[i];
+    if (feature.words != nullptr) {
+      if (feature.words->find(cell)) return false;  // a value like others
+      has_names = has_names || is_name(cell);
+    } else if (const auto value = number_in(cell)) {
+      cells.emplace_back(*value, &feature.numbers);
+    } else if (is_name(cell)) {
       has_names = true;
     } else {
-      return false;  // a missing value, true, ..: a faulty row of data
+      return false;  // a missing value, true, ..: a row of data
     }
   }
   if (has_names) return repeat;
+  std::vector<double> numbers;
+  for (const auto& [value, column] : cells) numbers.push_back(value);
   if (count_up(numbers)) return true;
-  const bool label_is_odd = is_name(first[label]) && std::ranges::all_of(others, [](std::string_view text) {
-                              return number_in(text).has_value();
+  const bool label_is_odd = is_name(label) && std::ranges::all_of(rest.labels.words.words(), [](const auto& word) {
+                              return number_in(word).has_value();
                             });
   if (label_is_odd) return true;
-  return repeat && (are_even(numbers) || most_are_outside(numbers, rest));
+  return repeat && (are_even(numbers) || most_are_outside(cells, rest.rows()));
 }
 
 }  // namespace hop::data

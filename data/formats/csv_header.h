@@ -1,7 +1,6 @@
 // Decides whether the first record of a table is its header, if it may be either.
 #pragma once
 
-#include <span>
 #include <string>
 #include <vector>
 
@@ -9,9 +8,7 @@
 
 namespace hop::data {
 
-/// Whether `first` looks like names compared with `rest`, the other rows (see read_csv). `label` and `features` are the
-/// places of the columns in the record.
-bool looks_like_header(const std::vector<std::string>& first, std::size_t label, std::span<const std::size_t> features,
-                       const CsvTable& rest);
+/// Whether `first` looks like names compared with the rows of `rest` (see read_csv).
+bool looks_like_header(const std::vector<std::string>& first, const CsvTable& rest);
 
 }  // namespace hop::data

@@ -1,7 +1,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "data/formats/csv_table.h"
+#include "data/formats/csv_records.h"
 
 namespace hop::data {
 namespace {
@@ -27,8 +27,9 @@ void CsvRecords::skip_line_end() {
   ++line_;
 }
 
-bool CsvRecords::next(std::vector<std::string>& fields) {
+bool CsvRecords::next(std::vector<std::string_view>& fields) {
   fields.clear();
+  unquoted_.clear();
   while (!at_end() && at_line_end()) skip_line_end();
   if (at_end()) return false;
   record_line_ = line_;
@@ -51,22 +52,29 @@ bool CsvRecords::next(std::vector<std::string>& fields) {
   }
 }
 
-std::string CsvRecords::plain() {
+std::string_view CsvRecords::plain() {
   const std::size_t start = at_;
-  while (!at_end() && text_[at_] != ',' && !at_line_end()) ++at_;
-  return std::string(trim(text_.substr(start, at_ - start)));
+  while (!at_end() && text_[at_] != ',' && text_[at_] != '\n') ++at_;
+  if (!at_end() && text_[at_] == '\n' && at_ > start && text_[at_ - 1] == '\r') --at_;
+  return trim(text_.substr(start, at_ - start));
 }
 
-std::string CsvRecords::quoted() {
+// A field without doubled quotes is a part of the text; others are copied without every second one.
+std::string_view CsvRecords::quoted() {
   const std::int64_t opened = line_;
-  std::string field;
-  for (++at_; !at_end(); ++at_) {
-    if (text_[at_] == '"') {
-      ++at_;
-      if (at_end() || text_[at_] != '"') return field;  // a doubled quote is one quote
-    }
+  std::size_t start = ++at_;
+  std::string* copy = nullptr;
+  for (; !at_end(); ++at_) {
     if (text_[at_] == '\n') ++line_;
-    field += text_[at_];
+    if (text_[at_] != '"') continue;
+    const std::string_view piece = text_.substr(start, at_ - start);
+    ++at_;
+    const bool is_doubled = !at_end() && text_[at_] == '"';
+    if (!is_doubled && copy == nullptr) return piece;
+    if (copy == nullptr) copy = &unquoted_.emplace_back();
+    copy->append(piece);
+    if (!is_doubled) return *copy;
+    start = at_;  // the second quote belongs to the field
   }
   throw DataError("[csv] expected a closing quote, got the end of the file (" + file_.string() + ", line " +
                   std::to_string(opened) + ")");

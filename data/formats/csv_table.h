@@ -1,66 +1,81 @@
-// Comma-separated values (RFC 4180), read into numbers and one column of labels.
+// A CSV file as numbers, words and labels.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
+#include <limits>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "data/formats/csv_places.h"
 #include "data/formats/format.h"
+#include "data/formats/word_list.h"
+#include "data/row_store_internal.h"
 
 namespace hop::data {
 
-/// The records of a CSV text, one after the other. Fields in quotes may hold commas, line breaks and doubled quotes;
-/// blanks around other fields are dropped, and so are empty lines.
-class CsvRecords {
- public:
-  CsvRecords(std::string_view text, std::filesystem::path file);
-  /// Reads the next record into `fields`; false at the end. Throws DataError that names file and line.
-  bool next(std::vector<std::string>& fields);
-  /// The line, from 1, on which the last record started.
-  std::int64_t line() const { return record_line_; }
+/// More distinct labels than this are measurements, not classes.
+inline constexpr std::size_t kMaxCsvClasses = 10'000;
+
+/// A column of numbers, as its rows pass by: the range, and what is lost when the numbers become f32.
+struct NumberColumn {
+  double least = std::numeric_limits<double>::infinity(), greatest = -least, greatest_error = 0;
+  bool whole_rounded = false;  ///< some whole number is no f32: two ids may become one
+  bool counts_up = true;       ///< each number is one more than the number of the row before
+  float first = 0, last = 0;
+  std::int64_t rows = 0, missing = 0;
+
+  void include(double value);  ///< of the next row
+  void precede(double value);  ///< of a row before all others
+  void miss();
+  /// The errors are no longer small beside the differences between the values.
+  bool is_blurred() const { return greatest_error * 1000 > greatest - least && greatest > least; }
 
  private:
-  std::string quoted();
-  std::string plain();
-  bool at_line_end() const;
-  void skip_line_end();
-  bool at_end() const { return at_ == text_.size(); }
-
-  std::string_view text_;
-  std::filesystem::path file_;
-  std::size_t at_ = 0;
-  std::int64_t line_ = 1;
-  std::int64_t record_line_ = 0;
+  void measure(double value);
 };
 
-/// A CSV file of numbers and labels.
+/// A column that becomes features.
+struct CsvFeature {
+  const ColumnRule* rule = nullptr;
+  NumberColumn numbers{};
+  std::shared_ptr<WordList> words{};  ///< of a category, in the training and the test rows
+};
+
+/// The labels of a file. Beyond kMaxCsvClasses only their number matters.
+struct CsvLabels {
+  WordList words{};
+  std::vector<std::int64_t> lines{};  ///< per word: of the first row that has it
+  bool too_many = false;
+};
+
 struct CsvTable {
-  std::int64_t width = 0;         ///< features in a row
-  std::vector<float> features{};  ///< row by row
-  std::vector<std::string> labels{};
-  std::vector<std::int64_t> lines{};  ///< of each row, for messages
-  std::vector<std::string> header{};  ///< names of all columns, label included; empty if the file has none
-  std::size_t label_place = 0;        ///< in a record
   std::filesystem::path file{};
   SourceFile source{};
-  std::vector<std::string> notes{};  ///< guesses, a line each
+  std::vector<std::string> header{};  ///< names of all columns; empty if the file has none
+  CsvPlaces places{};
+  std::vector<CsvFeature> features{};
+  CsvLabels labels{};
+  RowStore store;            ///< rows of f32, one per feature: the number (NaN if missing) or the number of the word
+  std::int64_t skipped = 0;  ///< rows in the store before the first one
 
-  std::size_t columns() const { return static_cast<std::size_t>(width) + 1; }
-  std::vector<std::string> feature_names() const;
+  std::int64_t rows() const { return store.rows() - skipped; }
+  /// `column 3 "age"`.
+  std::string title(std::size_t place) const;
+  std::vector<std::string> notes{};  ///< guesses, a line each
 };
 
-/// Reads a whole file. Whether the first record is a header:
-///   - `options.header` says so, or the label is given by its name;
-///   - none of its features is a number;
+/// Reads a whole file, once from its beginning to its end. Whether the first record is a header:
+///   - `options.header` says so, or the label or another column is given by its name;
+///   - none of its numbers is a number;
 ///   - or its label occurs nowhere else, the other labels repeat, and it looks like names beside the rest: words among
 ///     its features, numbers in even steps (1, 2, 3, 4, ..; 2019, 2020, 2021), most of them outside the range of their
 ///     columns, or a word as the label of rows whose labels are numbers.
-/// With `like`, the training rows' table, columns are matched by name if both files have a header, otherwise by place.
-/// Throws DataError that names file, line and column (columns count from 0, like `label`) and says what to write
-/// instead.
+/// With `like`, the training rows' table, columns are matched by name if both files have a header, otherwise by place,
+/// and words are added to its lists. Throws DataError that names file, line and column (columns count from 0, like
+/// `label`) and says what to write instead; ConfigError for columns that the file does not have.
 CsvTable read_csv(const std::filesystem::path& file, const CsvOptions& options, const CsvTable* like = nullptr);
 
 }  // namespace hop::data

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "data/column_rules.h"
 #include "data/source.h"
 
 namespace hop::data {
@@ -27,6 +28,9 @@ std::string to_string(const LabelColumn& label);
 struct CsvOptions {
   LabelColumn label = std::int64_t{0};
   std::optional<bool> header = {};  ///< whether the first record is one; default: read_csv looks
+  ColumnWords columns = {};         ///< columns that are no numbers, or not scaled as usual
+  MissingValues missing = MissingValues::median;
+  std::filesystem::path scratch = {};  ///< a folder for a temporary file of the rows; default: the system's
 };
 
 /// The format of the files in `folder`. Throws DataError that says what was looked for if there is none, or more than

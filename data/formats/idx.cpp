@@ -44,7 +44,7 @@ class IdxFile {
   }
 
   const fs::path& file() const { return mapped_.file(); }
-  SourceFile source_file() const { return data::source_file(file(), mapped_.bytes()); }
+  SourceFile source_file() const { return data::source_file(mapped_); }
   std::int64_t rows() const { return sizes_[0]; }
   std::size_t dims() const { return sizes_.size(); }
   ByteView elements() const { return elements_; }

@@ -27,6 +27,11 @@ constexpr const char* kNoSource =
 using Names = std::vector<std::string>;
 
 std::string quoted(const std::string& text) { return to_text(Value(text)); }
+// Whether TOML takes a key without quotation marks.
+bool is_bare_key(std::string_view name) {
+  return !name.empty() &&
+         std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
+}
 std::string flag(bool value) { return value ? "true" : "false"; }
 std::string list(const Names& words) {
   std::string text = "[";
@@ -62,6 +67,7 @@ Names transport_names() { return {"unix", "tcp"}; }
 Names family_names() { return nn::FamilyRegistry().names(); }
 Names optimizer_names() { return names(optim::optimizers()); }
 Names metric_names() { return names(nn::metrics()); }
+Names missing_names() { return names(data::missing_rules()); }
 
 // Labels are classes, so the losses are those that compare classes.
 Names loss_names() {
@@ -174,6 +180,51 @@ void read_label(TomlSection& section, const std::string& key, Experiment& e) {
 std::string write_label(const Experiment& e) {
   const auto* column = std::get_if<std::int64_t>(&e.data.label);
   return column != nullptr ? std::to_string(*column) : quoted(std::get<std::string>(e.data.label));
+}
+
+// Empty for words of the table.
+std::string columns_fault(const data::ColumnWords& columns) {
+  const Names words = names(data::column_rules());
+  for (const auto& [column, word] : columns) {
+    if (std::ranges::find(words, word) != words.end()) continue;
+    return quoted(column) + ": unknown value \"" + printable(word) + "\"" + hint(word, words);
+  }
+  return {};
+}
+
+void read_columns(TomlSection& section, const std::string& key, Experiment& e) {
+  const toml::node* node = section.node(key);
+  if (node == nullptr) return;
+  const toml::table* columns = node->as_table();
+  if (columns == nullptr) section.fail(key, "expected { COLUMN = \"WORD\", .. }, got " + type_of(*node));
+  e.data.columns.clear();
+  for (const auto& [column, word] : *columns) {
+    const auto text = word.value_exact<std::string>();
+    if (!text) section.fail(key, quoted(std::string(column.str())) + ": expected a word, got " + type_of(word));
+    e.data.columns[std::string(column.str())] = *text;
+  }
+  if (const std::string fault = columns_fault(e.data.columns); !fault.empty()) section.fail(key, fault);
+}
+
+std::string write_columns(const Experiment& e) {
+  std::string text;
+  for (const auto& [column, word] : e.data.columns) {
+    const std::string name = is_bare_key(column) ? column : quoted(column);
+    text += (text.empty() ? "{ " : ", ") + name + " = " + quoted(word);
+  }
+  return text.empty() ? "" : text + " }";
+}
+
+void check_columns(const Experiment& e) {
+  if (const std::string fault = columns_fault(e.data.columns); !fault.empty()) {
+    throw ConfigError("[data] columns: " + fault);
+  }
+}
+
+void read_missing(TomlSection& section, const std::string& key, Experiment& e) {
+  const auto text = word(section, key, missing_names());
+  if (!text) return;
+  e.data.missing = find_row(data::missing_rules(), *text, "[data] missing").missing;
 }
 
 // Empty where a run can compute with the scale.
@@ -414,6 +465,16 @@ constexpr std::array kKeys = {
                   "CSV: whether the first line is a header.", nullptr,
                   [](S& s, K& key, E& e) { e.data.header = s.boolean(key); },
                   [](const E& e) { return e.data.header ? flag(*e.data.header) : ""; }, nullptr},
+    ExperimentKey{"data", "columns", "`{ COLUMN = WORD, .. }`", "", "every column holds numbers, scaled as `standard`",
+                  "{ age = \"minmax\", id = \"drop\", zip = \"category\" }",
+                  "CSV: what columns are, each by its name in the header or its place. The words stand below.", nullptr,
+                  read_columns, write_columns, check_columns},
+    ExperimentKey{
+        "data", "missing", "one of", "", "`median`", "\"indicator\"",
+        "CSV: what becomes of a missing value (nothing, `NA`, `NaN`, `null`, `?`, ..) in a column of numbers. "
+        "In a category it is a word of its own.",
+        missing_names, read_missing,
+        [](const E& e) { return e.data.missing ? quoted(std::string(name(*e.data.missing))) : ""; }, nullptr},
     ExperimentKey{"data", "scale", "[offset, factor]", "", "fitted on the training rows", "[0.5, 2.0]",
                   "Each feature x enters the model as (x - offset) * factor.", nullptr, read_scale, write_scale,
                   check_scale},
@@ -582,12 +643,6 @@ void read_settings(TomlSection& section, Config& settings) {
   for (const MethodRow& method : methods()) read(method.keys);
   for (const StopRuleRow& rule : stop_rules()) read(rule.keys);
   read(common_stop_keys());
-}
-
-// Whether TOML takes a key without quotation marks.
-bool is_bare_key(std::string_view name) {
-  return !name.empty() &&
-         std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
 }
 
 }  // namespace

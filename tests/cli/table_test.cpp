@@ -50,14 +50,45 @@ TEST_F(Tables, WhatIsGuessedIsToldAndCanBeSaid) {
   const Finished guessed = go({"data", "import", "csv", "d.csv", "--out", "o"});
   EXPECT_EQ(guessed.code, 0) << guessed.err;
   EXPECT_THAT(guessed.out, HasSubstr("line 1 is taken for the header"));
-  EXPECT_THAT(go({"data", "info", "o"}).out,
-              AllOf(HasSubstr("line 1 is taken"), HasSubstr("2 classes"), HasSubstr("2019 [")));
+  EXPECT_THAT(go({"data", "info", "o"}).out, AllOf(HasSubstr("line 1 is taken"), HasSubstr("2 classes"),
+                                                   HasSubstr("column      1 \"2019\": number [")));
   const Finished told = go({"data", "import", "csv", "d.csv", "--no-header", "--out", "p"});
   EXPECT_THAT(told.out, HasSubstr("3 classes"));
   write(folder_ / "e.toml", experiment("source = \"d.csv\"\npartitions = 2\nheader = false"));
   ASSERT_EQ(run("r").code, 0);
   EXPECT_THAT(read(folder_ / "r" / "experiment.toml"), HasSubstr("header = false"));
   EXPECT_THAT(go({"data", "info", "r/data"}).out, HasSubstr("3 classes"));
+}
+
+TEST_F(Tables, ColumnsAreWhatIsSaidOfThem) {
+  // The city decides the class; its number would decide nothing, and every fifth row lacks the noise.
+  std::string text = "id,city,x,y\n";
+  for (int i = 0; i < 300; ++i) {
+    const char* city = i % 3 == 0 ? "Rom," : i % 3 == 1 ? "Bonn," : "Oslo,";
+    text +=
+        std::to_string(i) + "," + city + (i % 5 == 0 ? "" : std::to_string(noise(i))) + (i % 3 == 1 ? ",b\n" : ",a\n");
+  }
+  write(folder_ / "d.csv", text);
+  const std::string data = "source = \"d.csv\"\npartitions = 2\nlabel = \"y\"\n";
+  write(folder_ / "e.toml", experiment(data));
+  const Finished words = run("r");
+  EXPECT_EQ(words.code, 2);
+  EXPECT_THAT(words.err, HasSubstr("columns = { \"city\" = \"category\" }"));
+  write(folder_ / "e.toml",
+        experiment(data + "columns = { city = \"category\", id = \"drop\" }\nmissing = \"indicator\"", 15));
+  const Finished trained = run("r");
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.err, HasSubstr("\"x\" lacks 60 of 300 values"));
+  EXPECT_EQ(accuracy("r"), 1);
+  EXPECT_THAT(
+      read(folder_ / "r" / "experiment.toml"),
+      AllOf(HasSubstr("columns = { city = \"category\", id = \"drop\" }"), HasSubstr("missing = \"indicator\"")));
+  const Finished imported = go({"data", "import", "csv", "d.csv", "--label", "y", "--column", "city=category",
+                                "--column", "id=drop", "--missing", "indicator", "--out", "o"});
+  EXPECT_EQ(imported.code, 0) << imported.err;
+  EXPECT_THAT(go({"data", "info", "o"}).out,
+              AllOf(HasSubstr("\"city\": category of 3 words: Bonn Oslo Rom"), HasSubstr("\"id\": ignored"),
+                    HasSubstr("and sets an indicator"), HasSubstr("f32 (5)")));
 }
 
 TEST_F(Tables, ABatchLargerThanTheRowsIsAllRows) {
@@ -151,6 +182,10 @@ TEST_F(Tables, SayWhatToWrite) {
       {{"--set", "model.family=transformer", "--set", "search.space.heads=8"}, "valid are lenet and mlp"},
       {{"--set", "data.label=nope"}, "valid are y, x and b"},
       {{"--set", "data.label=Y"}, "valid are"},
+      {{"--set", "data.columns={nope=\"drop\"}"}, "valid are y, x and b"},
+      {{"--set", "data.columns={x=\"categry\"}"}, "\"x\": unknown value \"categry\"; did you mean \"category\"?"},
+      {{"--set", "data.columns={x=1}"}, "\"x\": expected a word, got an integer"},
+      {{"--set", "data.missing=mean"}, "median"},
       {{"--set", "data.validation={fraction=0.001}"}, "at least 500 are needed"},
       {{"--set", "run.num_workers=3"}, "\"workers\""},
   };

@@ -5,7 +5,7 @@
 #include <optional>
 #include <span>
 
-#include "data/formats/csv_table.h"
+#include "data/formats/csv_records.h"
 #include "tests/data/support.h"
 
 namespace hop::data {
@@ -19,7 +19,7 @@ using testing::IsEmpty;
 std::vector<std::vector<std::string>> records(const std::string& text) {
   std::vector<std::vector<std::string>> all;
   CsvRecords reader(text, "t.csv");
-  for (std::vector<std::string> fields; reader.next(fields);) all.push_back(fields);
+  for (std::vector<std::string_view> fields; reader.next(fields);) all.emplace_back(fields.begin(), fields.end());
   return all;
 }
 
@@ -31,12 +31,15 @@ TEST(CsvRecords, ReadsWhatRfc4180Allows) {
   EXPECT_THAT(records("a,,\n,,"), ElementsAre(ElementsAre("a", "", ""), ElementsAre("", "", "")));
   EXPECT_THAT(records("\"a,\"\"b\"\"\",\"c\nd\",\" e \"\n\"\""),
               ElementsAre(ElementsAre("a,\"b\"", "c\nd", " e "), ElementsAre("")));
+  EXPECT_THAT(records("\"\"\"\",\"\"\"a\",\"a\"\"\"\"b\"\r\n\"\"\"\"\"\",\"\"\n"),
+              ElementsAre(ElementsAre("\"", "\"a", "a\"\"b"), ElementsAre("\"\"", "")));
+  EXPECT_THAT(records("a\rb,c\r\r\n,\r\n"), ElementsAre(ElementsAre("a\rb", "c\r"), ElementsAre("", "")));
   EXPECT_THAT(records("\xEF\xBB\xBFid,\"x\""), ElementsAre(ElementsAre("id", "x")));
 }
 
 TEST(CsvRecords, CountsLinesThroughQuotedLineBreaks) {
   CsvRecords reader("a\n\"b\n\nc\"\nd\n", "t.csv");
-  std::vector<std::string> fields;
+  std::vector<std::string_view> fields;
   for (const std::int64_t line : {1, 2, 5}) {
     ASSERT_TRUE(reader.next(fields));
     EXPECT_EQ(reader.line(), line);
@@ -54,7 +57,11 @@ class Csv : public testing::Test {
   RawData open(const std::string& text, const LabelColumn& label = std::int64_t{0}, std::optional<bool> header = {}) {
     write_file(folder_ / "t.csv", text);
     const std::vector<fs::path> files = {folder_ / "t.csv"};
-    return open_csv(files, {label, header});
+    return open_csv(files, {.label = label, .header = header});
+  }
+  RawData open_with(const std::string& text, const CsvOptions& options) {
+    write_file(folder_ / "t.csv", text);
+    return open_csv(std::vector<fs::path>{folder_ / "t.csv"}, options);
   }
   RawData open_both(const std::string& train, const std::string& test, const CsvOptions& options = {}) {
     write_file(folder_ / "train.csv", train);
@@ -64,8 +71,9 @@ class Csv : public testing::Test {
   std::string error_of_both(const std::string& train, const std::string& test) {
     return message_of<DataError>([&] { (void)open_both(train, test); });
   }
+  // Where missing values are errors, so that each of them has its message.
   std::string error_of(const std::string& text, const LabelColumn& label = std::int64_t{0}) {
-    return message_of<DataError>([&] { (void)open(text, label); });
+    return message_of<DataError>([&] { (void)open_with(text, {.label = label, .missing = MissingValues::error}); });
   }
   static std::vector<float> row(const RowSource& source, std::int64_t index) {
     std::vector<float> x(static_cast<std::size_t>(source.feature_shape().numel()));
@@ -195,7 +203,8 @@ TEST_F(Csv, TakesAHeaderOrNoneAsItIsTold) {
   EXPECT_THROW(open("k,v\na,1\n", std::string("k"), false), ConfigError);
 }
 
-TEST_F(Csv, ABrokenFirstRowIsNoHeader) {
+TEST_F(Csv, AFirstRowWithoutAValueIsNoHeader) {
+  EXPECT_EQ(open("c,,3,4\n" + rows(3)).train->rows(), 61);
   EXPECT_THAT(error_of("c,,3,4\n" + rows(3)), HasSubstr("a missing value"));
   EXPECT_THAT(error_of("c,NA,3,4\n" + rows(3)), HasSubstr("a missing value"));
   EXPECT_THAT(error_of("c,True,3,4\n" + rows(3)), HasSubstr("1 and 0"));

@@ -40,7 +40,8 @@ std::vector<ByteView> pieces(ByteView input, std::byte separator) {
   }
 }
 
-// The label's column and whether there is a header, a line; the table; after a NUL the table of test rows.
+// A line: the label's column, whether there is a header, what column 1 is and what becomes of missing values. Then the
+// table; after a NUL the table of test rows.
 void run_csv(ByteView input) {
   const std::string_view text = as_text(input);
   const std::string_view first = text.substr(0, text.find('\n'));
@@ -51,6 +52,9 @@ void run_csv(ByteView input) {
     options.label = std::int64_t{first[0]} - '4';
     if (first[1] != '?') options.header = first[1] == 'h';
   }
+    if (first.size() > 2 && first[2] == 'c') options.columns["1"] = "category";
+    if (first.size() > 2 && first[2] == 'd') options.columns["-1"] = "drop";
+    if (first.size() > 3) options.missing = first[3] == 'e' ? MissingValues::error : MissingValues::indicator;
   Paths paths;
   for (const ByteView table : pieces(input.subspan(std::min(first.size() + 1, input.size())), std::byte{0})) {
     paths.push_back(file(paths.empty() ? "train.csv" : "test.csv", table));

@@ -1,0 +1,63 @@
+// What a user may say of the columns of a table, each by a word: `columns = { age = "minmax", zip = "category" }`.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace hop::data {
+
+/// What the cells of a column are.
+enum class ColumnKind : std::uint8_t {
+  number,
+  category,  ///< words (or numbers that are names): equal or different, nothing in between
+  label,
+  ignored
+};
+
+/// How a column of numbers is scaled: fitted on the training rows.
+enum class ColumnScale : std::uint8_t {
+  standard,  ///< to mean 0 and standard deviation 1
+  minmax,    ///< from [least, greatest] to [0, 1]
+  none
+};
+
+/// What becomes of a missing value in a column of numbers. In a column of categories it is a category of its own.
+enum class MissingValues : std::uint8_t {
+  median,     ///< it becomes the median of the training rows
+  indicator,  ///< the same, and a second feature is 1 where a value is missing
+  error
+};
+
+/// A word for a column.
+struct ColumnRule {
+  std::string_view name{};
+  ColumnKind kind = ColumnKind::number;
+  ColumnScale scale = ColumnScale::standard;
+  std::string_view doc{};  ///< one line
+};
+
+/// A word for missing values.
+struct MissingRule {
+  std::string_view name{};
+  MissingValues missing = MissingValues::median;
+  std::string_view doc{};  ///< one line
+};
+
+/// All of them: the one list of each.
+std::span<const ColumnRule> column_rules();
+std::span<const MissingRule> missing_rules();
+
+/// Column, by its name in the header or its place (from 0; negative: from the back) -> a word of column_rules().
+using ColumnWords = std::map<std::string, std::string>;
+
+/// `age = "minmax", id = "drop"`: for people and for comparisons.
+std::string to_string(const ColumnWords& words);
+
+std::string_view name(MissingValues missing);             ///< "median", "indicator", "error"
+std::string_view name(ColumnKind kind);                   ///< "number", "category", "label", "ignored"
+ColumnKind column_kind_from_name(std::string_view kind);  ///< throws ConfigError for another name
+
+}  // namespace hop::data

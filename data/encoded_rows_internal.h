@@ -1,0 +1,31 @@
+// The rows of a table as features.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/source.h"
+#include "data/table_schema.h"
+
+namespace hop::data {
+
+/// The rows of a table with its schema applied: f32, schema.features() of them.
+class EncodedRows final : public RowSource {
+ public:
+  /// `rows` must outlive this object.
+  EncodedRows(const RowSource& rows, TableSchema schema);
+  std::int64_t rows() const override { return rows_.rows(); }
+  DType feature_dtype() const override { return DType::f32; }
+  Shape feature_shape() const override { return {static_cast<std::int64_t>(schema_.features())}; }
+  std::int64_t classes() const override { return rows_.classes(); }
+  std::vector<std::string> class_names() const override { return rows_.class_names(); }
+  std::vector<std::string> feature_names() const override { return schema_.feature_names(); }
+  std::int64_t read(std::int64_t row, MutableByteView features) const override;
+
+ private:
+  const RowSource& rows_;
+  TableSchema schema_;
+  std::vector<std::vector<std::size_t>> index_of_;  // per column: place of a word in the source -> index_of(word)
+};
+
+}  // namespace hop::data

@@ -1,0 +1,229 @@
+#include "data/formats/csv_places.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "base/table.h"
+#include "base/words.h"
+#include "data/formats/csv_cells.h"
+#include "data/formats/csv_table.h"
+
+namespace hop::data {
+namespace {
+
+using Names = std::vector<std::string>;
+
+std::string in_quotes(std::string_view text) { return "\"" + printable(text) + "\""; }
+
+std::string list_in_quotes(const Names& names) {
+  constexpr std::size_t kShown = 8;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i == 0 ? "" : ", ") + in_quotes(names[i]);
+  return names.size() > kShown ? text + " and " + std::to_string(names.size() - kShown) + " more" : text;
+}
+
+/// One use of place_columns.
+class Finder {
+ public:
+  Finder(const CsvFirst& first, const CsvOptions& options, const CsvTable* like)
+      : first_(first), options_(options), like_(like) {
+    places_.width = first.cells.size();
+  }
+
+  CsvPlaces find() {
+    if (like_ == nullptr) {
+      if (width() < 2) one_column();
+      find_label();
+      find_rules();
+    } else {
+      const bool may_have_names = !like_->header.empty() && options_.header != false;
+      if (!may_have_names || !names_match()) match_by_place();
+    }
+    if (options_.header) places_.has_header = *options_.header;
+    if (!places_.has_header && is_all_words()) places_.has_header = true;
+    return std::move(places_);
+  }
+
+ private:
+  std::size_t width() const { return first_.cells.size(); }
+  bool is_cell(const std::string& name) const { return std::ranges::find(first_.cells, name) != first_.cells.end(); }
+  std::size_t place_of(const std::string& name) const {
+    return static_cast<std::size_t>(std::ranges::find(first_.cells, name) - first_.cells.begin());
+  }
+  std::string at_line(std::int64_t line) const {
+    return " (" + first_.file.string() + ", line " + std::to_string(line) + ")";
+  }
+  std::string nearest_cell(const std::string& name) const {
+    return hint(name, std::span<const std::string>(first_.cells));
+  }
+  std::optional<std::size_t> inside(std::int64_t place) const {
+    const auto columns = static_cast<std::int64_t>(width());
+    if (place < -columns || place >= columns) return std::nullopt;
+    return static_cast<std::size_t>(place < 0 ? place + columns : place);
+  }
+
+  // ---- training rows
+
+  void find_label() {
+    if (const auto* name = std::get_if<std::string>(&options_.label)) {
+      if (!is_cell(*name)) {
+        throw DataError("[csv] expected a column named " + in_quotes(*name) + " in the header" + nearest_cell(*name) +
+                        at_line(first_.line));
+      }
+      places_.label = place_of(*name);
+      places_.has_header = true;
+      return;
+    }
+    const std::int64_t place = std::get<std::int64_t>(options_.label);
+    const auto found = inside(place);
+    if (!found) {
+      throw DataError("[csv] expected a label column below " + std::to_string(width()) + ", got " +
+                      std::to_string(place) + " (" + first_.file.string() + ")");
+    }
+    places_.label = *found;
+  }
+
+  void find_rules() {
+    places_.rules.assign(width(), &find_rule("number"));
+    std::set<std::size_t> said;
+    for (const auto& [key, word] : options_.columns) {
+      const std::size_t place = column_of(key);
+      if (place == places_.label) wrong_column(key, "it is the label");
+      if (!said.insert(place).second) wrong_column(key, "the column is named twice");
+      places_.rules[place] = &find_rule(word);
+    }
+    for (std::size_t i = 0; i < width(); ++i) {
+      if (i != places_.label && places_.rules[i]->kind != ColumnKind::ignored) places_.features.push_back(i);
+    }
+    if (places_.features.empty()) {
+      throw DataError("[csv] expected a column beside the label that is not dropped, got none (" +
+                      first_.file.string() + ")");
+    }
+  }
+
+  static const ColumnRule& find_rule(const std::string& word) {
+    return find_row(column_rules(), word, "[data] columns");
+  }
+
+  [[noreturn]] void wrong_column(const std::string& key, const std::string& what) const {
+    throw ConfigError("[data] columns: " + in_quotes(key) + ": " + what + " (" + first_.file.string() + ")");
+  }
+
+  // A name of the header, or a place. A whole number is a name only where the header is known to be one.
+  std::size_t column_of(const std::string& key) {
+    const auto number = whole_number_in(key);
+    const auto place = number ? inside(*number) : std::nullopt;
+    const auto same = std::ranges::count(first_.cells, key);
+    const bool is_header = options_.header.value_or(places_.has_header.value_or(false));
+    if (same > 0 && options_.header != false && (is_header || !place)) {
+      if (same > 1) wrong_column(key, "the header has this name twice");
+      places_.has_header = true;
+      return place_of(key);
+    }
+    if (place) return *place;
+    wrong_column(key, options_.header == false ? "expected the number of a column"
+                                               : "expected the name or the number of a column" + nearest_cell(key));
+  }
+
+  // Words where numbers belong: no row of data.
+  bool is_all_words() const {
+    bool some_name = false;
+    for (const std::size_t place : places_.features) {
+      if (places_.rules[place]->kind != ColumnKind::number) continue;
+      if (number_in(first_.cells[place])) return false;
+      some_name = some_name || is_name(first_.cells[place]);
+    }
+    return some_name;
+  }
+
+  [[noreturn]] void one_column() const {
+    std::string message = "[csv] expected at least 2 columns, separated by commas, got 1";
+    for (const auto& [separator, word] :
+         {std::pair{';', "semicolons"}, std::pair{'\t', "tabs"}, std::pair{'|', "bars"}}) {
+      if (first_.cells.empty() || first_.cells[0].find(separator) == std::string::npos) continue;
+      message += std::string("; the columns seem to be separated by ") + word + ": write commas";
+      break;
+    }
+    throw DataError(message + at_line(first_.line));
+  }
+
+  // ---- test rows
+
+  void match_by_place() {
+    const CsvPlaces& places = like_->places;
+    if (width() != places.width) {
+      throw DataError("[csv] expected " + std::to_string(places.width) + " columns, as in the training rows, got " +
+                      std::to_string(width()) + " (" + first_.file.string() + ")");
+    }
+    places_ = places;
+    places_.notes = {};
+    places_.has_header = std::nullopt;
+  }
+
+  // Matches the columns of a test file to the names of the training file. False if the first record is not a header.
+  bool names_match() {
+    const Names& names = like_->header;
+    const std::string& label = names[like_->places.label];
+    Names needed = {label}, missing;
+    for (const std::size_t place : like_->places.features) needed.push_back(names[place]);
+    for (const std::string& name : needed) {
+      if (!is_cell(name)) missing.push_back(name);
+    }
+    // A row of data may hold a name of numbers ("2019") by chance; a header has most names, or is made of words.
+    const bool is_header = is_cell(label) || 2 * missing.size() < needed.size() || options_.header == true ||
+                           std::ranges::all_of(first_.cells, [](const std::string& cell) { return is_name(cell); });
+    if (!is_header) return false;
+    places_.has_header = true;
+    if (first_.cells == names) {
+      match_by_place();
+      places_.has_header = true;
+      return true;
+    }
+    if (!missing.empty()) {
+      throw DataError("[csv] expected the columns of the training rows, got none named " + list_in_quotes(missing) +
+                      nearest_cell(missing[0]) + at_line(1));
+    }
+    refuse_duplicates(names, like_->file);
+    refuse_duplicates(first_.cells, first_.file);
+    places_.label = place_of(label);
+    places_.rules.assign(width(), nullptr);
+    for (const std::size_t place : like_->places.features) {
+      places_.features.push_back(place_of(names[place]));
+      places_.rules[places_.features.back()] = like_->places.rules[place];
+    }
+    note_ignored(names);
+    return true;
+  }
+
+  void refuse_duplicates(const Names& names, const std::filesystem::path& file) const {
+    std::set<std::string> seen;
+    for (const std::string& name : names) {
+      if (seen.insert(name).second) continue;
+      throw DataError("[csv] expected columns in the order of the training rows or names that occur once, got " +
+                      in_quotes(name) + " twice (" + file.string() + ", line 1)");
+    }
+  }
+
+  void note_ignored(const Names& names) {
+    std::string ignored;
+    for (const std::string& name : first_.cells) {
+      if (std::ranges::find(names, name) == names.end()) ignored += (ignored.empty() ? "" : ", ") + in_quotes(name);
+    }
+    if (!ignored.empty()) places_.notes.push_back("the training rows have no column " + ignored + ": ignored");
+  }
+
+  const CsvFirst& first_;
+  const CsvOptions& options_;
+  const CsvTable* like_;
+  CsvPlaces places_;
+};
+
+}  // namespace
+
+CsvPlaces place_columns(const CsvFirst& first, const CsvOptions& options, const CsvTable* like) {
+  return Finder(first, options, like).find();
+}
+
+}  // namespace hop::data

@@ -1,0 +1,37 @@
+// Which column of a CSV file is what: the label, the features, the ones that are left out.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/column_rules.h"
+#include "data/formats/format.h"
+
+namespace hop::data {
+
+struct CsvTable;
+
+/// Places count from 0 in a record.
+struct CsvPlaces {
+  std::size_t width = 0;  ///< of a record
+  std::size_t label = 0;
+  std::vector<std::size_t> features{};     ///< in the order of the training rows
+  std::vector<const ColumnRule*> rules{};  ///< per column; a test file has those of the training rows
+  std::optional<bool> has_header{};        ///< none: only the rows can tell
+  std::vector<std::string> notes{};        ///< a line each
+};
+
+/// The first record of a file.
+struct CsvFirst {
+  const std::filesystem::path& file;
+  const std::vector<std::string>& cells;
+  std::int64_t line = 1;
+};
+
+/// Finds the columns of a file in its first record; see read_csv.
+CsvPlaces place_columns(const CsvFirst& first, const CsvOptions& options, const CsvTable* like);
+
+}  // namespace hop::data
