@@ -79,7 +79,7 @@ int info(const std::string& folder) {
 void add_import(CLI::App& data, Action& action) {
   auto arguments = std::make_shared<ImportArguments>();
   CLI::App* command = data.add_subcommand("import", "Partition raw files: hop data import idx SOURCE... --out DIR");
-  command->add_option("format", arguments->format, "idx, cifar or csv")->required();
+  command->add_option("format", arguments->format, "idx, cifar, csv or npy")->required();
   command->add_option("sources", arguments->sources, "A folder, or files")->required();
   command->add_option("--partitions", arguments->partitions, "How many (default 4)")->check(at_least_one());
   command->add_option("--out", arguments->out, "The data set's folder; must not exist or be empty")->required();

@@ -30,7 +30,7 @@ constexpr Signature kSignatures[] = {
     {"PAR1"sv, "a Parquet file; save the table as CSV"},
     {"ARROW1"sv, "an Arrow file; save the table as CSV"},
     {"ORC"sv, "an ORC file; save the table as CSV"},
-    {"\x93NUMPY"sv, "a numpy file; save the array as CSV (numpy.savetxt)"},
+    {"\x93NUMPY"sv, "a numpy file; save features and labels as x.npy and y.npy of one folder"},
     {"\x89HDF"sv, "an HDF5 file; save the table as CSV"},
     {"SQLite format 3"sv, "an SQLite data base; save the table as CSV"},
     {"\xD0\xCF\x11\xE0"sv, "an old Excel file; save the sheet as CSV"},

@@ -8,6 +8,7 @@
 #include "data/formats/cifar.h"
 #include "data/formats/csv.h"
 #include "data/formats/idx.h"
+#include "data/formats/npy.h"
 
 namespace hop::data {
 namespace {
@@ -26,6 +27,7 @@ constexpr std::array kFormats = {
     Entry{Format::idx, "idx", "train-images-idx3-ubyte", find_idx},
     Entry{Format::cifar, "cifar", "data_batch_*.bin", find_cifar},
     Entry{Format::csv, "csv", "train.csv or one .csv or .data file", find_csv},
+    Entry{Format::npy, "npy", "x.npy and y.npy", find_npy},
 };
 
 const Entry& entry_of(Format format) { return *std::ranges::find(kFormats, format, &Entry::format); }
@@ -43,7 +45,7 @@ const Entry& entry_of(Format format) { return *std::ranges::find(kFormats, forma
     for (const char* other : {".zip", ".xz", ".bz2", ".zst", ".tar"}) {
       if (extension == other) throw DataError(message + "; " + name + " must be unpacked first");
     }
-    for (const char* other : {".parquet", ".feather", ".arrow", ".xlsx", ".xls", ".npy", ".npz", ".h5", ".tsv"}) {
+    for (const char* other : {".parquet", ".feather", ".arrow", ".xlsx", ".xls", ".npz", ".h5", ".tsv"}) {
       if (extension == other) throw DataError(message + "; " + name + " must be saved as CSV first");
     }
   }
@@ -62,7 +64,7 @@ std::string_view name(Format format) { return entry_of(format).name; }
 Format format_from_name(std::string_view text) {
   const auto found = std::ranges::find(kFormats, text, &Entry::name);
   if (found == kFormats.end()) {
-    throw ConfigError("[data] expected one of the formats idx, cifar, csv, got \"" + std::string(text) + "\"");
+    throw ConfigError("[data] expected one of the formats idx, cifar, csv, npy, got \"" + std::string(text) + "\"");
   }
   return found->format;
 }
@@ -109,6 +111,8 @@ RawData open_source(Format format, std::span<const fs::path> sources, const CsvO
       return open_idx(files);
     case Format::cifar:
       return open_cifar(files);
+    case Format::npy:
+      return open_npy(files);
     case Format::csv:
       break;
   }

@@ -15,9 +15,9 @@
 
 namespace hop::data {
 
-enum class Format : std::uint8_t { idx, cifar, csv };
+enum class Format : std::uint8_t { idx, cifar, csv, npy };
 
-std::string_view name(Format format);       ///< "idx", "cifar", "csv"
+std::string_view name(Format format);       ///< "idx", "cifar", "csv", "npy"
 Format format_from_name(std::string_view);  ///< throws ConfigError for an unknown name
 
 /// A column of a CSV file: by place (from 0; negative: from the back) or by the name in the header row.
@@ -41,6 +41,7 @@ Format detect_format(const std::filesystem::path& folder);
 ///   idx    images, labels [, test images, test labels]
 ///   cifar  batch files; those whose names start with "test" are test rows
 ///   csv    one file [, one of test rows]
+///   npy    features, labels [, test features, test labels]
 /// Throws DataError that names the file and what is wrong with it.
 RawData open_source(Format format, std::span<const std::filesystem::path> sources, const CsvOptions& csv = {});
 

@@ -1,10 +1,11 @@
-// Raw data (data/formats/): CSV tables, IDX and CIFAR files.
+// Raw data (data/formats/): CSV tables, IDX, CIFAR and .npy files.
 #include <algorithm>
 #include <array>
 
 #include "data/formats/cifar.h"
 #include "data/formats/csv.h"
 #include "data/formats/idx.h"
+#include "data/formats/npy.h"
 #include "tests/fuzz/targets.h"
 
 namespace hop::fuzz {
@@ -51,10 +52,10 @@ void run_csv(ByteView input) {
   } else if (first.size() > 1) {
     options.label = std::int64_t{first[0]} - '4';
     if (first[1] != '?') options.header = first[1] == 'h';
-  }
     if (first.size() > 2 && first[2] == 'c') options.columns["1"] = "category";
     if (first.size() > 2 && first[2] == 'd') options.columns["-1"] = "drop";
     if (first.size() > 3) options.missing = first[3] == 'e' ? MissingValues::error : MissingValues::indicator;
+  }
   Paths paths;
   for (const ByteView table : pieces(input.subspan(std::min(first.size() + 1, input.size())), std::byte{0})) {
     paths.push_back(file(paths.empty() ? "train.csv" : "test.csv", table));
@@ -63,28 +64,49 @@ void run_csv(ByteView input) {
 }
 
 // Files one after the other, each after its length in four bytes.
-void run_idx(ByteView input) {
-  constexpr std::array kNames = {"images", "labels", "test-images", "test-labels"};
+Paths files_of(ByteView input, const std::array<const char*, 4>& names) {
   Paths paths;
-  for (const char* name : kNames) {
+  for (const char* name : names) {
     if (input.size() < 4) break;
     const std::size_t length = std::min<std::size_t>(number_at<std::uint32_t>(as_text(input), 0), input.size() - 4);
     paths.push_back(file(name, input.subspan(4, length)));
     input = input.subspan(4 + length);
   }
-  read_through(open_idx(paths));
+  return paths;
+}
+
+std::string part(std::string_view bytes) {
+  std::string text(4, '\0');
+  put_number(text, 0, static_cast<std::uint32_t>(bytes.size()));
+  return text.append(bytes);
+}
+
+void run_idx(ByteView input) {
+  read_through(open_idx(files_of(input, {"images", "labels", "test-images", "test-labels"})));
 }
 
 std::vector<std::string> idx_seeds() {
-  const auto part = [](std::string_view bytes) {
-    std::string text(4, '\0');
-    put_number(text, 0, static_cast<std::uint32_t>(bytes.size()));
-    return text.append(bytes);
-  };
   using namespace std::string_view_literals;
   const std::string images = part("\0\0\x08\3\0\0\0\2\0\0\0\2\0\0\0\3abcdefghijkl"sv);
   const std::string labels = part("\0\0\x08\1\0\0\0\2\1\0"sv);
   return {images + labels, images + labels + images + labels, part("\0\0\x08\2\0\0\0\2\0\0\0\3abcdef"sv) + labels};
+}
+
+void run_npy(ByteView input) {
+  read_through(open_npy(files_of(input, {"x.npy", "y.npy", "x_test.npy", "y_test.npy"})));
+}
+
+std::vector<std::string> npy_seeds() {
+  using namespace std::string_literals;
+  using namespace std::string_view_literals;
+  const auto array = [](std::string_view header, std::string_view elements) {
+    std::string text = "\x93NUMPY\1"s + '\0' + static_cast<char>(header.size()) + '\0';
+    return part(text.append(header).append(elements));
+  };
+  const std::string x = array("{'descr': '<f2', 'fortran_order': True, 'shape': (2, 3), }", "abcdefghijkl");
+  const std::string y = array("{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }", "\1\0"sv);
+  return {x + y, x + y + x + y,
+          array("{'descr': '>i8', 'fortran_order': False, 'shape': (2, 1)}", "abcdefghabcdefgh") + y};
 }
 
 void run_cifar(ByteView input) {
@@ -103,5 +125,6 @@ std::vector<std::string> cifar_seeds() {
 constinit const Target kCsv{"csv", run_csv};
 constinit const Target kIdx{"idx", run_idx, idx_seeds};
 constinit const Target kCifar{"cifar", run_cifar, cifar_seeds};
+constinit const Target kNpy{"npy", run_npy, npy_seeds};
 
 }  // namespace hop::fuzz
