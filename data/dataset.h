@@ -122,8 +122,8 @@ Dataset write_dataset(const RawData& source, const std::filesystem::path& folder
 using OnCopy = std::function<void(std::uint64_t bytes)>;
 
 /// Copies the files of `source` into `folder`, which must not exist or be empty. A file system that can shares their
-/// blocks until one copy is written; where it cannot, `on_copy` is called first. The folder appears whole or not at all.
-/// Throws DataError.
+/// blocks until one copy is written; where it cannot, `on_copy` is called first. The folder appears whole or not at
+/// all. Throws DataError.
 Dataset adopt_dataset(const Dataset& source, const std::filesystem::path& folder, const OnCopy& on_copy = {});
 
 /// The digest that write_dataset computes: XXH3-128 of classes, columns and rows in the order of the source, and of the
