@@ -21,9 +21,9 @@ namespace {
 
 constexpr std::int64_t kValidationBatch = 256;
 
-// Enough for the blocks that wait on a node, each with a whole and a short batch, in training and validation. On the
-// CPU a recorded step takes some kilobytes; a device has one block.
-constexpr std::size_t kRecordedSteps = 32;
+// Enough for the blocks that wait on a node, each with a whole and a short batch, in training and validation, and with
+// an update of its own. On the CPU a recorded step takes some kilobytes; a device has one block.
+constexpr std::size_t kRecordedSteps = 40;
 
 // A cross-entropy this high means logits in the millions: the weights are lost, even if relu keeps the numbers finite.
 constexpr double kHopelessLoss = 1e6;
@@ -54,6 +54,14 @@ data::LoaderOptions loader_options(const Experiment& experiment, const data::Dat
     largest = std::max(largest, partition.rows);
   }
   return {.batch_size = std::min(batch, largest), .scale = scaling_of(experiment, dataset)};
+}
+
+// The gradient block as f32.
+Tensor as_floats(const Tensor& block) {
+  const auto bytes = static_cast<std::size_t>(block.numel());
+  const Shape shape = {static_cast<std::int64_t>(bytes / sizeof(float))};
+  Storage storage = Storage::borrow(block.raw_data(), bytes, std::make_shared<Tensor>(block), block.device());
+  return Tensor::view(std::move(storage), DType::f32, shape, contiguous_strides(shape));
 }
 
 std::shared_ptr<nn::Module> build_on(Device device, const Experiment& experiment, const Config& config,
@@ -100,6 +108,15 @@ void Trainer::assign(ModelId model, const Config& config) {
   config_ = config;
 }
 
+void Trainer::set_exchange(std::shared_ptr<Exchange> exchange) {
+  for (const optim::ParameterSegment& segment : optimizer_->segments()) {
+    if (exchange == nullptr || segment.parameter.dtype() == DType::f32) continue;
+    throw DtypeError("[exchange] expected f32 parameters, got " + segment.parameter.describe() + " (" + segment.name +
+                     ")");
+  }
+  exchange_ = std::move(exchange);
+}
+
 void Trainer::initialize() {
   const std::shared_ptr<nn::Module> module = build_module(experiment_, config_, dataset_);
   const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(experiment_, config_, *module);
@@ -110,14 +127,21 @@ void Trainer::initialize() {
   state_->load(state.shared_bytes());
 }
 
+// The gradient block is asked for between the recordings: bytes that stand for zeros are cleared then.
+void Trainer::train_batch(std::int64_t rows) {
+  if (!exchange_) return run_step(Part::Training, rows);
+  run_step(Part::Gradients, rows);
+  exchange_->exchange(as_floats(optimizer_->gradients()), rows);
+  run_step(Part::Update, rows);
+}
+
 // All values that change from step to step are read from tensors, so that these operations can be replayed.
-void Trainer::training_step(const data::Batch& batch) {
+void Trainer::make_gradients(const data::Batch& batch) {
   module_->begin_step();
   optimizer_->zero_grad();
   const Tensor loss = loss_((*module_)(batch.x), batch.y);
   kernels::measure(loss.detach(), static_cast<double>(batch.rows()), kHopelessLoss, meter_);
   backward(loss);
-  optimizer_->step();
 }
 
 void Trainer::validation_step(const data::Batch& batch) {
@@ -152,21 +176,27 @@ void Trainer::read_own_metrics(std::int64_t rows, UnitMetrics& metrics) const {
   }
 }
 
+void Trainer::compute(Part part) {
+  if (part == Part::Validation) return validation_step(validation_->batch());
+  if (part != Part::Update) make_gradients(batches_->batch());
+  if (part != Part::Gradients) optimizer_->step();
+}
+
 // Batches keep their addresses. Blocks come and go, but few at a time, so a new block often has the address of an old
-// one. The old block's recording then holds for it, because a recording binds only addresses.
-void Trainer::run_step(data::Batches& batches, std::int64_t rows, bool training) {
-  const auto step = [&] {
-    const data::Batch batch = batches.batch();
-    training ? training_step(batch) : validation_step(batch);
-  };
-  if (!captures_) return step();
-  const StepKey key{state_->counters_tensor().raw_data(), batches.place(), rows};
+// one. The old block's recording then holds for it, because a recording binds only addresses. An update reads no batch.
+void Trainer::run_step(Part part, std::int64_t rows) {
+  if (!captures_) return compute(part);
+  StepKey key{part, state_->counters_tensor().raw_data(), nullptr, 0};
+  if (part != Part::Update) {
+    key.batch = (part == Part::Validation ? validation_ : batches_)->place();
+    key.rows = rows;
+  }
   RecordedWork& work = step_of(key);
   if (work.replay() != nullptr) return;
   // On other devices than the CPU a step first runs once, so that libraries load their parts.
   if (!pool_) pool_ = std::make_shared<MemoryPool>(device());
   const std::size_t before = work.recordings();
-  work.run([&] { return step(), RecordedWork::Results(); },
+  work.run([&] { return compute(part), RecordedWork::Results(); },
            {.device = device(), .warm_up = device().is_cpu() ? 0 : 1, .pool = pool_});
   recordings_ += work.recordings() - before;
 }
@@ -192,7 +222,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, Partit
   while (const std::int64_t rows = batches_->next()) {
     if (stop.stop_requested()) throw TrainingStopped("[train] stopped");
     optimizer_->set_lr(schedule_(steps++));
-    run_step(*batches_, rows, true);
+    train_batch(rows);
     pace.step();
     metrics.rows += static_cast<std::uint64_t>(rows);
     if (rows_done != nullptr) rows_done->store(metrics.rows, std::memory_order_relaxed);
@@ -228,7 +258,7 @@ void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics, std::a
   validation_->start(rows, std::nullopt);
   while (const std::int64_t batch_rows = validation_->next()) {
     if (own_sums_.size() < own_metrics_.size()) make_own_sums(validation_->batch());
-    run_step(*validation_, batch_rows, false);
+    run_step(Part::Validation, batch_rows);
     pace.step();
     count += batch_rows;
     if (steps != nullptr) ++*steps;

@@ -18,6 +18,7 @@
 #include "hopper/build_model.h"
 #include "hopper/experiment.h"
 #include "hopper/metrics.h"
+#include "hopper/strategy/exchange.h"
 #include "kernels/capture.h"
 #include "nn/state.h"
 
@@ -49,6 +50,10 @@ class Trainer {
   nn::StateBlock& state() { return *state_; }
   nn::Module& module() { return *module_; }
 
+  /// From now on `exchange` stands between backward and update of every training step. Null, as at first: nothing does.
+  /// Throws DtypeError unless all parameters are f32.
+  void set_exchange(std::shared_ptr<Exchange> exchange);
+
   /// Makes version 0 of the model: weights from random numbers addressed by (seed, model, parameter name), the rest as
   /// built. The weights are made on the CPU and loaded, so that they are the same on every device. Throws ConfigError
   /// as check_last_batches(), because a search may choose a configuration in the middle of a run.
@@ -70,9 +75,11 @@ class Trainer {
   std::size_t recordings() const { return recordings_; }
 
  private:
-  /// The key of a recorded step: the addresses that it reads, and the sizes. Batches for training and for validation
-  /// never lie in the same place.
+  /// What one recording does. With an exchange a training step is two of them: Gradients and Update.
+  enum class Part : std::uint8_t { Training, Gradients, Update, Validation };
+  /// The key of a recorded step: what it does, the addresses that it reads, and the sizes.
   struct StepKey {
+    Part part;
     const void* block;
     const void* batch;
     std::int64_t rows;
@@ -83,11 +90,13 @@ class Trainer {
     RecordedWork work;
   };
 
-  void training_step(const data::Batch& batch);
+  void train_batch(std::int64_t rows);
+  void make_gradients(const data::Batch& batch);
   void validation_step(const data::Batch& batch);
   void make_own_sums(const data::Batch& batch);
   void read_own_metrics(std::int64_t rows, UnitMetrics& metrics) const;
-  void run_step(data::Batches& batches, std::int64_t rows, bool training);
+  void run_step(Part part, std::int64_t rows);
+  void compute(Part part);
   RecordedWork& step_of(const StepKey& key);
 
   const Experiment& experiment_;
@@ -99,6 +108,7 @@ class Trainer {
   std::unique_ptr<optim::Optimizer> optimizer_;
   optim::LRSchedule schedule_;
   std::function<Tensor(const Tensor&, const Tensor&)> loss_;
+  std::shared_ptr<Exchange> exchange_;
   std::unique_ptr<nn::StateBlock> state_;
   std::unique_ptr<data::Batches> batches_;
   std::unique_ptr<data::Batches> validation_;
