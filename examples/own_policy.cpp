@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
 
   simulate::RunOptions options;
   options.most_units = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 50'000;
-  options.unit_seconds = [](hop::ModelId model, const Config&) { return 1.0 + model.value % 7; };  // 1 to 7 s
+  options.pass_seconds = [](hop::ModelId model, const Config&) { return 1.0 + model.value % 7; };  // 1 to 7 s
 
   const auto show = [&](const char* name) {
     const simulate::RunReport report = simulate::run(experiment, options);

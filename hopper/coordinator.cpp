@@ -108,7 +108,7 @@ void Coordinator::grant(const Choice& choice) {
   if (std::ranges::find(model.candidates, choice.partition) == model.candidates.end()) {
     refuse("a partition that the model owes");
   }
-  if (itinerary.owner(choice.partition) != w.id) refuse("the worker that owns the partition");
+  if (!itinerary.may_train(w.id, choice.partition)) refuse("a worker that may train the unit there");
   if (!w.alive) refuse("a living worker");
   if (w.leases.size() >= options_.queue_depth) refuse("a worker with room for a lease");
   const Unit unit = model.next_unit();

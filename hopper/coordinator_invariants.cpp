@@ -45,7 +45,8 @@ void Coordinator::check(const WorkerState& w) const {
             lease.model);
     require(lease.unit == model.next_unit() && lease.parent == model.digest,
             "a lease starts from the newest committed state", lease.model);
-    require(ledger_.itinerary().owner(lease.partition) == w.id, "a partition is visited at its owner", lease.model);
+    require(ledger_.itinerary().may_train(w.id, lease.partition), "a unit is leased to a worker that may train it",
+            lease.model);
   }
 }
 

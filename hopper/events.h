@@ -21,7 +21,7 @@ struct Lease {
   ModelId model{};
   Unit unit{};
   Epoch epoch{};
-  PartitionId partition{};
+  PartitionId partition{};           ///< of the unit's first pass: Itinerary::passes has them all
   Attempt attempt{};                 ///< unique in the run: the fencing token
   Digest parent{};                   ///< of version before(unit); zero for unit 0, which is built from the experiment
   std::optional<WorkerId> source{};  ///< the worker to fetch the parent from; none if it is built, or already here
@@ -51,7 +51,7 @@ struct Lease {
 };
 
 /// A state that a worker found on its disk when it started: version `version` of the model, left by training
-/// before(version) under `attempt` on `partition`.
+/// before(version), which begins with `partition`, under `attempt`.
 struct HeldState {
   ModelId model{};
   Version version{};

@@ -59,6 +59,7 @@ Experiment with_objects_of(Experiment experiment, const Experiment& own) {
   bring(experiment.model.loss, own.model.loss);
   bring(experiment.model.optimizer, own.model.optimizer);
   bring(experiment.run.policy, own.run.policy);
+  bring(experiment.run.strategy, own.run.strategy);
   for (std::size_t i = 0; i < experiment.model.metrics.size() && i < own.model.metrics.size(); ++i) {
     bring(experiment.model.metrics[i], own.model.metrics[i]);
   }
@@ -78,6 +79,7 @@ void require_objects(const Experiment& experiment, Require which) {
   }
   if (which == Require::All && is_search_missing(experiment)) refuse_missing("[search] method");
   if (experiment.run.policy.is_missing()) refuse_missing("[run] policy");
+  if (experiment.run.strategy.is_missing()) refuse_missing("[run] strategy");
 }
 
 }  // namespace hop::hopper

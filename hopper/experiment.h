@@ -19,6 +19,7 @@
 #include "hopper/search/objective.h"
 #include "hopper/search/space.h"
 #include "hopper/search/stop_rules.h"
+#include "hopper/strategy/strategies.h"
 #include "nn/loss.h"
 #include "nn/metric.h"
 #include "nn/module.h"
@@ -72,10 +73,11 @@ struct SearchOptions {
 enum class LocalTransport : std::uint8_t { Unix, Tcp };
 
 struct RunSettings {
-  std::string strategy = "hopping";
+  /// How the models and the partitions meet: a name of strategies(), or a maker of the application.
+  NameOr<StrategyMaker> strategy = "hopping";
   Order order = Order::Fixed;  ///< what the bits are a function of
-  NameOr<PolicyMaker>
-      policy{};  ///< who goes where next: a name of policies(), or a maker; empty: default_policy(order)
+  /// Who goes where next: a name of policies(), or a maker. Empty: the default_policy() of the strategy.
+  NameOr<PolicyMaker> policy{};
   std::uint32_t workers = 2;
   std::uint32_t threads_per_worker = 1;  ///< part of the experiment: bits depend on it
   std::string device = "auto";           ///< auto, cpu, cuda or cuda:N: see resolve_device
@@ -91,9 +93,9 @@ inline constexpr double kDefaultPatience = 60, kShortestPatience = 1, kLongestPa
 
 /// A value. With `order` fixed, the final weights are a function of it alone.
 ///
-/// Objects of the application (builder, loss, metrics, optimizer, search, policy, rows) make a run that only the
-/// application can go on with: experiment.toml says "own code" for them. Worker processes can train such an experiment
-/// only if builder, loss, metrics and optimizer are names.
+/// Objects of the application (builder, loss, metrics, optimizer, search, policy, strategy, rows) make a run that only
+/// the application can go on with: experiment.toml says "own code" for them. Worker processes can train such an
+/// experiment only if builder, loss, metrics, optimizer and strategy are names.
 struct Experiment {
   std::string name = "experiment";
   std::uint64_t seed = 0;
@@ -121,8 +123,8 @@ Experiment parse_experiment(std::string_view toml, std::string_view origin, std:
                             ModelBuilder builder = {});
 Experiment load_experiment(const std::string& path, std::span<const std::string> overrides = {});
 
-/// `experiment`, with the objects of `own` (builder, loss, metrics, optimizer, search, policy, rows) where its file
-/// says "own code".
+/// `experiment`, with the objects of `own` (builder, loss, metrics, optimizer, search, policy, strategy, rows) where
+/// its file says "own code".
 Experiment with_objects_of(Experiment experiment, const Experiment& own);
 /// Whether the search was an object of the application, and nobody has brought it. The journal says what such a search
 /// asked for so far.

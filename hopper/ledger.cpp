@@ -59,7 +59,7 @@ bool Ledger::may_train(const Model& model) const {
 
 std::uint32_t Ledger::units_left(const Model& model) const {
   const auto done = static_cast<std::uint32_t>(model.visits.size());
-  const std::uint32_t goal = model.status == Status::Running ? model.goal * itinerary_.partitions : done;
+  const std::uint32_t goal = model.status == Status::Running ? model.goal * itinerary_.units_per_epoch() : done;
   return model.status == Status::Quarantined ? 0 : goal - model.version.value;
 }
 
@@ -113,8 +113,8 @@ void Ledger::check(const record::Commit& commit) const {
   }
   if (commit.parent != model.digest) contradiction("parent " + model.digest.hex(), commit.parent.hex(), model.id);
   const auto& due = model.candidates;
-  if (std::find(due.begin(), due.end(), commit.partition) == due.end() ||
-      itinerary_.owner(commit.partition) != commit.worker) {
+  if (std::find(due.begin(), due.end(), commit.partition) == due.end() || commit.worker.index() >= itinerary_.workers ||
+      !itinerary_.may_train(commit.worker, commit.partition)) {
     contradiction(
         "a visit that is due",
         "partition " + std::to_string(commit.partition.value) + " on worker " + std::to_string(commit.worker.value),
@@ -150,7 +150,7 @@ void Ledger::add(const record::Commit& commit) {
   measure(model, commit.metrics, itinerary_.ends_epoch(commit.unit));
   if (!std::isfinite(commit.metrics.train_loss)) {
     model.status = Status::Diverged;
-  } else if (model.version.value == model.goal * itinerary_.partitions) {
+  } else if (model.version.value == model.goal * itinerary_.units_per_epoch()) {
     model.status = Status::Finished;
   }
   const bool goes_on = model.status == Status::Running && !itinerary_.ends_epoch(commit.unit);
@@ -270,9 +270,7 @@ void Ledger::measure(Model& model, const UnitMetrics& metrics, bool ends_epoch) 
   if (!std::isfinite(metrics.train_loss)) return;
 
   EpochMetrics& epoch = model.partial;
-  const auto rows = static_cast<double>(epoch.rows);
-  const auto more = static_cast<double>(metrics.rows);
-  if (rows + more > 0) epoch.train_loss = (epoch.train_loss * rows + metrics.train_loss * more) / (rows + more);
+  epoch.train_loss = mean_loss(epoch.train_loss, epoch.rows, metrics.train_loss, metrics.rows);
   epoch.rows += metrics.rows;
   epoch.seconds += metrics.seconds;
   epoch.valid_loss = metrics.valid_loss;
@@ -287,11 +285,11 @@ void Ledger::refill_candidates(Model& model) const {
   model.candidates.clear();
   if (model.status == Status::Quarantined) return;
   if (model.is_behind()) {
-    model.candidates = {model.visit(model.next_unit()).partition};  // in both orders it visits the same partition again
+    model.candidates = {model.visit(model.next_unit()).partition};  // in both orders it is the same unit again
   } else if (model.status == Status::Running && itinerary_.order == Order::Fixed) {
     model.candidates = {itinerary_.partition(model.id, model.next_unit())};
   } else if (model.status == Status::Running) {
-    for (std::uint32_t q = 0; q < itinerary_.partitions; ++q) model.candidates.emplace_back(q);
+    model.candidates = itinerary_.choices();
     const Unit next = model.next_unit();
     for (Unit unit = itinerary_.first_unit(itinerary_.epoch(next)); unit < next; ++unit) {
       std::erase(model.candidates, model.visit(unit).partition);

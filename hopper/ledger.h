@@ -24,8 +24,8 @@ enum class Status : std::uint8_t { Running, Finished, Stopped, Diverged, Quarant
 /// "running", "finished", "stopped", "diverged", "quarantined", "paused".
 std::string to_string(Status status);
 
-/// One committed unit: its worker, its partition and its result. If the unit was trained again, the last worker that
-/// trained it.
+/// One committed unit: its worker, its first partition and its result. If the unit was trained again, the last worker
+/// that trained it.
 struct Visit {
   Epoch epoch{};
   PartitionId partition{};
@@ -52,7 +52,7 @@ struct Model {
   std::vector<Visit> visits{};              ///< one per unit that was ever committed
   std::vector<EpochMetrics> epochs{};       ///< one per epoch that is complete, those of its ancestors included
   EpochMetrics partial{};                   ///< of the incomplete epoch
-  std::vector<PartitionId> candidates{};    ///< partitions that it may visit next; empty if all are done
+  std::vector<PartitionId> candidates{};    ///< first partitions of the units that may be next; empty if all are done
   bool is_withdrawn = false;                ///< the search was told that it dropped out
   std::uint32_t hops = 0;                   ///< moves between two workers
   double seconds = 0;                       ///< sum of its own units

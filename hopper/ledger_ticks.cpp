@@ -79,7 +79,7 @@ void Ledger::check_decision(const record::Ordered& order) const {
   const Status status = model.underlying();
   const bool is_paused = status == Status::Paused;
   const bool waits = status == Status::Running && model.born + epochs_done(model) == tick_ + 1 &&
-                     model.visits.size() == model.epochs.size() * itinerary_.partitions;
+                     model.visits.size() == model.epochs.size() * itinerary_.units_per_epoch();
   const bool fits = order.kind == Kind::Resume ? is_paused : order.kind == Kind::Pause ? waits : is_paused || waits;
   if (!fits) contradiction("a model that the order is for", to_string(status), model.id);
   if (order.kind != Kind::SetEpochs) return;
@@ -144,7 +144,7 @@ void Ledger::carry_out(const record::Ordered& order) {
       break;
     case SearchOrder::Kind::SetEpochs:
       model.goal = order.epochs;
-      if (model.visits.size() == std::size_t{model.goal} * itinerary_.partitions) status = Status::Finished;
+      if (model.visits.size() == std::size_t{model.goal} * itinerary_.units_per_epoch()) status = Status::Finished;
       break;
   }
   if (model.status != Status::Quarantined) model.reason = order.reason;

@@ -1,17 +1,18 @@
 // Measurements of a worker while it trained, per unit and summed per epoch.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 namespace hop::hopper {
 
-/// One unit: one model's pass over one partition. (Everything that crosses the wire or stands in the journal names its
+/// One unit of one model: all its passes together. (Everything that crosses the wire or stands in the journal names its
 /// fields in `describe`, in the order of storage: a new field goes to the end.)
 struct UnitMetrics {
   double train_loss = 0;   ///< mean over the rows, before each update
-  std::uint64_t rows = 0;  ///< rows trained on: all rows of the partition, or fewer if a hopeless loss ended the unit
+  std::uint64_t rows = 0;  ///< rows trained on: all rows of its partitions, or fewer if a hopeless loss ended it
   double seconds = 0;      ///< training (and validation), without waiting for bytes
   std::optional<double> valid_loss{};      ///< last unit of an epoch only
   std::optional<double> valid_accuracy{};  ///< in [0, 1]; classification only
@@ -39,7 +40,7 @@ struct UnitMetrics {
   }
 };
 
-/// One epoch of one model: its p units together. A search is told these metrics.
+/// One epoch of one model: its units together. A search is told these metrics.
 struct EpochMetrics {
   double train_loss = 0;  ///< mean over all rows of the epoch; +infinity when the model dropped out
   std::uint64_t rows = 0;
@@ -49,5 +50,12 @@ struct EpochMetrics {
   std::vector<double> own{};  ///< the metrics beside the accuracy, in the order of model.metrics
   bool operator==(const EpochMetrics&) const = default;
 };
+
+/// The mean loss over two groups of rows. A lost loss of the second group (NaN, infinite) is the result.
+inline double mean_loss(double a, std::uint64_t rows_of_a, double b, std::uint64_t rows_of_b) {
+  if (rows_of_a == 0 || !std::isfinite(b)) return b;
+  const auto n = static_cast<double>(rows_of_a), m = static_cast<double>(rows_of_b);
+  return (a * n + b * m) / (n + m);
+}
 
 }  // namespace hop::hopper

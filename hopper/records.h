@@ -27,7 +27,7 @@ struct Reserve {
 struct Commit {
   ModelId model{};
   Unit unit{};
-  PartitionId partition{};
+  PartitionId partition{};  ///< of its first pass
   WorkerId worker{};
   Attempt attempt{};
   Digest parent{};  ///< digest of version `unit`; zero for unit 0
@@ -48,8 +48,8 @@ struct Commit {
 };
 
 /// The newest states of `model` are lost, and this version is the newest one that is left. The units above it remain
-/// done. They are trained again on the same partitions, and each must give the digest of its commit. After a Collected:
-/// the file of the model is lost, and its states were given up when it was there.
+/// done. They are trained again over the same partitions, and each must give the digest of its commit. After a
+/// Collected: the file of the model is lost, and its states were given up when it was there.
 struct Rollback {
   ModelId model{};
   Version version{};                 ///< 0: the initial state, which is built from the experiment

@@ -5,10 +5,11 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "hopper/detail/restore.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/device.h"
 #include "hopper/run.h"
-#include "hopper/trainer.h"
+#include "hopper/train_unit.h"
 #include "kernels/threads.h"
 
 namespace hop::hopper {
@@ -18,7 +19,12 @@ namespace {
 class Traveller {
  public:
   Traveller(const Experiment& experiment, const data::Dataset& dataset, const Results& results)
-      : experiment_(experiment), dataset_(dataset), results_(results) {}
+      : experiment_(experiment),
+        dataset_(dataset),
+        results_(results),
+        itinerary_(make_itinerary(experiment, dataset.partition_count())),
+        exchange_(itinerary_.strategy->exchange()),
+        rows_([&](PartitionId id) { return dataset.partition(id, data::Verify::no); }) {}
 
   nn::StateBytes begin(ModelId model) {
     here_ = &trainer_for(model, WorkerId(0));
@@ -30,8 +36,7 @@ class Traveller {
     Trainer& there = trainer_for(model, visit.worker);
     if (&there != here_) there.state().load(before);
     here_ = &there;
-    const data::Partition partition = dataset_.partition(visit.partition, data::Verify::no);
-    there.train(partition, visit.epoch, visit.partition);
+    train_unit(there, visit.epoch, itinerary_.passes(visit.partition), rows_);
     return there.state().save().wait();
   }
 
@@ -42,13 +47,19 @@ class Traveller {
     const Device device = resolve_device(is_known ? devices[worker.index()] : experiment_.run.device, worker);
     std::unique_ptr<Trainer>& trainer = trainers_[{device, model}];
     const Config& config = results_.model(model).config;
-    if (!trainer) trainer = std::make_unique<Trainer>(experiment_, model, config, dataset_, device);
+    if (!trainer) {
+      trainer = std::make_unique<Trainer>(experiment_, model, config, dataset_, device);
+      trainer->set_exchange(exchange_);
+    }
     return *trainer;
   }
 
   const Experiment& experiment_;
   const data::Dataset& dataset_;
   const Results& results_;
+  const Itinerary itinerary_;
+  const std::shared_ptr<Exchange> exchange_;
+  const PartitionRows rows_;
   std::map<std::pair<Device, ModelId>, std::unique_ptr<Trainer>> trainers_;
   Trainer* here_ = nullptr;
 };
@@ -56,9 +67,7 @@ class Traveller {
 // The model whose unit this is.
 ModelId ancestor(const Results& results, const ModelResult& model, std::size_t unit) {
   const ModelResult* of = &model;
-  while (of->parent && unit < std::size_t{number_of(of->parent->epoch)} * results.partitions) {
-    of = &results.model(of->parent->model);
-  }
+  while (unit < of->inherited) of = &results.model(of->parent->model);
   return of->id;
 }
 

@@ -42,6 +42,7 @@ ModelResult summarize(const Model& model) {
   result.hops = model.hops;
   if (model.file) result.state_sha256 = model.file->sha256;
   result.visits = model.visits;
+  result.inherited = model.inherited;
   return result;
 }
 
@@ -97,8 +98,7 @@ Json json_of_own(const ModelResult& m, const std::vector<std::string>& names) {
 
 Json json_of(const ModelResult& m, const Results& results) {
   Json visits = Json::array();  // its own: those of its ancestors stand there
-  const std::size_t inherited = m.parent ? std::size_t{number_of(m.parent->epoch)} * results.partitions : 0;
-  for (const Visit& v : std::span(m.visits).subspan(inherited))
+  for (const Visit& v : std::span(m.visits).subspan(m.inherited))
     visits.push_back({v.epoch.value, v.partition.value, v.worker.value});
   Json json = {{"id", m.id.value},
                {"config", json_of(m.config)},

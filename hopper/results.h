@@ -27,7 +27,8 @@ struct ModelResult {
   std::uint64_t state_bytes = 0;
   std::uint32_t hops = 0;
   std::string state_sha256{};   ///< of the final state block; empty if it was not collected
-  std::vector<Visit> visits{};  ///< those of its ancestors included
+  std::vector<Visit> visits{};  ///< one per unit, those of its ancestors included
+  std::uint32_t inherited = 0;  ///< units of its ancestors: the first ones of `visits`
 };
 
 /// Bytes that crossed the network (sockets, or threads' memory), by kind.
@@ -65,7 +66,7 @@ struct Results {
   double wall_seconds = 0;  ///< of the last `run` or `resume`
   std::uint64_t hops = 0;
   NetworkBytes network{};
-  std::uint64_t data_bytes_per_worker = 0;  ///< the largest of the workers: its partitions and the validation rows
+  std::uint64_t data_bytes_per_worker = 0;  ///< the largest of the workers: what its node has to hold
   std::uint64_t peak_rss_bytes = 0;         ///< of the hungriest worker's process
   Waits gap{};                              ///< what hops cost between two units of a worker (UnitMetrics)
   Waits gap_prefetched{}, gap_late{};       ///< the same, of units ordered before their worker was free, and after

@@ -31,7 +31,9 @@ std::uint64_t largest_node_bytes(const data::Dataset& dataset, const Itinerary& 
   std::vector<std::uint64_t> bytes(itinerary.workers,
                                    dataset.manifest().validation ? dataset.manifest().validation->bytes : 0);
   for (std::uint32_t q = 0; q < itinerary.partitions; ++q) {
-    bytes[itinerary.owner(PartitionId(q)).index()] += dataset.manifest().partitions[q].bytes;
+    for (std::uint32_t w = 0; w < itinerary.workers; ++w) {
+      if (itinerary.holds(WorkerId(w), PartitionId(q))) bytes[w] += dataset.manifest().partitions[q].bytes;
+    }
   }
   return *std::max_element(bytes.begin(), bytes.end());
 }
@@ -60,7 +62,7 @@ std::vector<std::string> own_metric_names(const ModelOptions& model) {
 void describe(Results& results, const Experiment& experiment, std::vector<std::string> devices) {
   results.name = experiment.name;
   results.seed = experiment.seed;
-  results.strategy = experiment.run.strategy;
+  results.strategy = experiment.run.strategy.name();
   results.threads_per_worker = experiment.run.threads_per_worker;
   results.is_durable = experiment.run.durable;
   results.own_metrics = own_metric_names(experiment.model);
@@ -156,7 +158,7 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
   const Itinerary itinerary = make_itinerary(experiment, dataset.partition_count());
   std::unique_ptr<Search> search;
   if (!is_search_missing(experiment)) search = check_clones(make_search(experiment), experiment, dataset);
-  Coordinator coordinator(itinerary, std::move(search), make_policy(experiment.run.policy, itinerary.order), records);
+  Coordinator coordinator(itinerary, std::move(search), make_policy(experiment.run.policy, itinerary), records);
   Outcome outcome = Outcome::Completed;
   RunTotals totals;
   {

@@ -225,7 +225,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, Partit
     train_batch(rows);
     pace.step();
     metrics.rows += static_cast<std::uint64_t>(rows);
-    if (rows_done != nullptr) rows_done->store(metrics.rows, std::memory_order_relaxed);
+    if (rows_done != nullptr) rows_done->fetch_add(static_cast<std::uint64_t>(rows), std::memory_order_relaxed);
     if (device().is_cpu() && meter_.data<double>()[1] != 0) break;  // elsewhere reading would wait
   }
   const Tensor meter = kernels::to_device(meter_, Device::cpu());

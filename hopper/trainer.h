@@ -29,9 +29,9 @@ struct TrainingStopped : Error {
   using Error::Error;
 };
 
-/// Trains units of one model at a time. The weights after a unit are a function of (experiment, model, state before,
-/// epoch, partition, kind of device) alone. One thread at a time: a worker builds trainers and loads states on its disk
-/// or network thread, and trains on its compute thread.
+/// Trains one model at a time. The weights after a pass over a partition are a function of (experiment, model, state
+/// before, epoch, partition, kind of device) alone. One thread at a time: a worker builds trainers and loads states on
+/// its disk or network thread, and trains on its compute thread.
 class Trainer {
  public:
   /// The references outlive the trainer. `rows` may hold partitions on the device; other partitions are streamed to it.
@@ -59,12 +59,12 @@ class Trainer {
   /// as check_last_batches(), because a search may choose a configuration in the middle of a run.
   void initialize();
 
-  /// One unit of the loaded state: every row of `partition` once, in the order of (seed, model, epoch, partition). A
-  /// loss that is NaN, infinite or above 1e6 ends the unit: train_loss is +infinity, the weights stay as they were
+  /// One pass of the loaded state: every row of `partition` once, in the order of (seed, model, epoch, partition). A
+  /// loss that is NaN, infinite or above 1e6 ends the pass: train_loss is +infinity, the weights stay as they were
   /// before that step, and `rows` counts up to that step. Random numbers are addressed by (seed, model), whichever
   /// model left the state: a clone does not repeat those of its parent. The CPU stops at once; a GPU runs the remaining
-  /// steps without effect. `rows_done`, if given, is updated on the way. Throws TrainingStopped; IndexError for a label
-  /// that the model has no output for.
+  /// steps without effect. `rows_done`, if given, counts on. Throws TrainingStopped; IndexError for a label that the
+  /// model has no output for.
   UnitMetrics train(const data::Partition& partition, Epoch epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
   /// Adds valid_loss, valid_accuracy and the other metrics. Changes nothing of the state. `steps`, when given,

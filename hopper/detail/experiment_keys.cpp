@@ -52,7 +52,7 @@ Names names(std::span<const Row> rows) {
   return all;
 }
 
-Names strategy_names() { return {"hopping"}; }
+Names strategy_names() { return names(strategies()); }
 Names order_names() { return {"fixed", "free"}; }
 Names policy_names() { return names(policies()); }
 Names stop_names() { return names(stop_rules()); }
@@ -395,6 +395,11 @@ void check_policy(const Experiment& e) {
   if (!name.empty() && name != kOwnCode) find_policy(name);
 }
 
+void check_strategy(const Experiment& e) {
+  if (e.run.strategy.is_missing()) return;  // only the application can say
+  make_strategy(e.run.strategy, e.run.order, e.run.policy.name());
+}
+
 void check_word(const char* key, const std::string& word, const Names& words) {
   if (std::ranges::find(words, word) != words.end()) return;
   throw ConfigError(std::string(key) + ": unknown value \"" + printable(word) + "\"" + hint(word, words));
@@ -530,13 +535,13 @@ constexpr std::array kKeys = {
                   "beside the accuracy. If the application brings that one, it is `highest_own` or `lowest_own`.",
                   objective_words, read_objective, write_objective, nullptr},
 
-    ExperimentKey{"run", "strategy", "one of", "", "", "\"hopping\"", "How the models and the partitions meet.",
+    ExperimentKey{"run", "strategy", "one of", "", "", "\"task_parallel\"",
+                  "How the models and the partitions meet: docs/strategies.md. In C++ also a maker of a `Strategy`.",
                   strategy_names,
                   [](S& s, K& key, E& e) {
-                    if (auto strategy = word(s, key, strategy_names())) e.run.strategy = *strategy;
+                    if (auto strategy = word(s, key, strategy_names(), true)) e.run.strategy = *strategy;
                   },
-                  [](const E& e) { return quoted(e.run.strategy); },
-                  [](const E& e) { check_word("[run] strategy", e.run.strategy, strategy_names()); }},
+                  [](const E& e) { return quoted(e.run.strategy.name()); }, check_strategy},
     ExperimentKey{"run", "order", "one of", "", "", "\"free\"",
                   "What the bits of a model are a function of. `fixed`: of this file alone; each model goes round the "
                   "partitions. `free`: of the journal, which remembers where the policy sent the model.",
@@ -547,7 +552,9 @@ constexpr std::array kKeys = {
                   },
                   [](const E& e) { return quoted(e.run.order == Order::Fixed ? "fixed" : "free"); }, nullptr},
     ExperimentKey{
-        "run", "policy", "one of", "", "`\"rotation\"` for order = \"fixed\", `\"greedy\"` for order = \"free\"",
+        "run", "policy", "one of", "",
+        "`\"rotation\"` for order = \"fixed\", `\"greedy\"` for order = \"free\", `\"queue\"` for strategy = "
+        "\"task_parallel\"",
         "\"greedy\"",
         "Who goes where next. With order = \"fixed\" it only decides who goes first on a worker. In C++ also a "
         "maker of a `Policy`.",
@@ -556,11 +563,12 @@ constexpr std::array kKeys = {
           if (auto policy = word(s, key, policy_names(), true)) e.run.policy = *policy;
         },
         [](const E& e) { return e.run.policy.name().empty() ? "" : quoted(e.run.policy.name()); }, check_policy},
-    ExperimentKey{"run", "workers", "integer", "", "", "4",
-                  "How many workers share the partitions; at most as many as partitions.", nullptr,
-                  [](S& s, K& key, E& e) { count(s, key, e.run.workers); },
-                  [](const E& e) { return std::to_string(e.run.workers); },
-                  [](const E& e) { at_least_1(e.run.workers, "[run] workers"); }},
+    ExperimentKey{
+        "run", "workers", "integer", "", "", "4",
+        "How many workers train. With strategy = \"hopping\" at most as many as partitions, which they share.", nullptr,
+        [](S& s, K& key, E& e) { count(s, key, e.run.workers); },
+        [](const E& e) { return std::to_string(e.run.workers); },
+        [](const E& e) { at_least_1(e.run.workers, "[run] workers"); }},
     ExperimentKey{"run", "threads_per_worker", "integer", "threads", "", "2",
                   "On how many threads a unit computes. Bits depend on it.", nullptr,
                   [](S& s, K& key, E& e) { count(s, key, e.run.threads_per_worker, 1024); },

@@ -127,7 +127,8 @@ std::string experiment_page() {
          table("loss", nn::losses()) + table("metric", nn::metrics()) +
          section("search", "[search]", "Which configurations are trained, and for how long.") +
          table("method", methods()) + table("stop", stop_rules()) + method_keys() + hyperparameters() +
-         section("run", "[run]", "Who trains, and in which order.") + table("policy", policies());
+         section("run", "[run]", "Who trains, and in which order.") + table("strategy", strategies()) +
+         table("policy", policies());
 }
 
 }  // namespace hop::hopper

@@ -45,8 +45,10 @@ Narrator::Lines Narrator::tell(const action::Append& append, const Ledger& ledge
   return std::visit([&](const auto& record) { return write(record, ledger, process); }, append.record);
 }
 
-Narrator::Lines Narrator::tell(const action::SendLease& sent, const Ledger&, int process) {
-  return tell_fate(sent.peer.worker, sent.lease.model, sent.lease.unit, "redoes", process);
+Narrator::Lines Narrator::tell(const action::SendLease& sent, const Ledger& ledger, int process) {
+  const Lease& lease = sent.lease;
+  Lines lines = tell_fate(sent.peer.worker, lease.model, lease.unit, "redoes", process);
+  return lines.empty() ? tell_takeover(sent, ledger) : lines;
 }
 
 // ---- records --------------------------------------------------------------------------------------------------------
@@ -120,7 +122,7 @@ Narrator::Lines Narrator::ended(WorkerId worker, const std::string& how, bool ru
   return lines;
 }
 
-// Only the worker that owns the partition can take the unit over, in its next life.
+// If a partition has an owner, only the owner can take the unit over, in its next life.
 Narrator::Lines Narrator::tell_fate(WorkerId worker, ModelId model, Unit unit, const std::string& verb, int process) {
   std::optional<Lease>& in_hand = stories_[worker.index()].in_hand;
   if (!in_hand || in_hand->model != model || in_hand->unit != unit) return {};
@@ -128,6 +130,26 @@ Narrator::Lines Narrator::tell_fate(WorkerId worker, ModelId model, Unit unit, c
   Lines lines{name_of(worker) + ", started again" + life + ", " + verb + " " + name_of(*in_hand)};
   in_hand.reset();
   return lines;
+}
+
+// Another worker redoes a unit that any worker may train. That may be before anybody knows how the last life ended:
+// then the loss is told first.
+Narrator::Lines Narrator::tell_takeover(const action::SendLease& sent, const Ledger& ledger) {
+  if (ledger.itinerary().only_worker(sent.lease.partition)) return {};
+  for (std::size_t w = 0; w < stories_.size(); ++w) {
+    Story& story = stories_[w];
+    const std::optional<Lease>& lost = story.in_hand;
+    if (!lost || lost->model != sent.lease.model || lost->unit != sent.lease.unit) continue;
+    std::string line = name_of(sent.peer.worker) + " redoes " + name_of(sent.lease) + ", which " +
+                       name_of(WorkerId(static_cast<std::uint32_t>(w))) + " had in hand";
+    if (story.ends) {
+      story.epilogue = std::move(line);
+      return {};
+    }
+    story.in_hand.reset();
+    return {std::move(line)};
+  }
+  return {};
 }
 
 }  // namespace hop::hopper

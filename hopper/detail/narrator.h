@@ -65,6 +65,7 @@ class Narrator {
   Lines write(const R&, const Ledger&, int) const {
     return {};
   }
+  Lines tell_takeover(const action::SendLease& sent, const Ledger& ledger);
   Lines tell_fate(WorkerId worker, ModelId model, Unit unit, const std::string& verb, int process);
 
   std::vector<Story> stories_;  // of each worker

@@ -32,10 +32,12 @@ void check_length(ModelId id, const Config& config) {
 }
 
 // An object that workers compute with, which no wire can take; null if there is none.
-const char* own_code_of_workers(const ModelOptions& model) {
+const char* own_code_of_workers(const Experiment& experiment) {
+  const ModelOptions& model = experiment.model;
   if (model.builder) return "model";
   if (model.loss.own() != nullptr) return "loss";
   if (model.optimizer.own() != nullptr) return "optimizer";
+  if (experiment.run.strategy.own() != nullptr) return "strategy";
   for (const NameOr<nn::Metric>& metric : model.metrics) {
     if (metric.own() != nullptr) return "metric";
   }
@@ -97,7 +99,7 @@ void check_hosting(const Experiment& experiment, const RunOptions& options) {
   if (are_threads) return;
   check_open_files(experiment.run.workers);
   if (options.program.empty()) throw ConfigError("[run] worker processes need the path of the program hop");
-  if (const char* what = own_code_of_workers(experiment.model)) {
+  if (const char* what = own_code_of_workers(experiment)) {
     throw ConfigError(std::string("[run] a ") + what +
                       " that is the application's code cannot travel to worker processes; use threads");
   }
@@ -132,11 +134,13 @@ void check_models(const Experiment& experiment, const data::Dataset& dataset) {
                     " in " + dataset.name());
   }
   check_objective(experiment, dataset);
+  const std::shared_ptr<Exchange> exchange = make_strategy(experiment.run.strategy)->exchange();
   std::uint32_t model = 0;
   for (const Config& config : first_configs(experiment, make_itinerary(experiment, dataset.partition_count()))) {
     const ModelId id{model++};
     check_length(id, config);
     Trainer trainer(experiment, id, config, dataset);
+    trainer.set_exchange(exchange);
     check_last_batches(trainer.module(), batch_size(config), dataset);
     if (id == ModelId{0}) check_metrics(trainer, experiment, dataset);
   }

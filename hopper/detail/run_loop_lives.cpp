@@ -111,9 +111,9 @@ void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
   // If it was silent because it dumped core, it is still a crash.
   const bool is_hosts_doing = node->loss == Loss::HostStoodStill || (node->loss != Loss::StoodStill && end.by_host);
   if (!is_hosts_doing && node->was_ready && !outcome_) step(event::WorkerCrashed{peer, end.how, node->trained});
+  const bool is_models_affair = narrator_.lost_a_unit(peer.worker) && !is_hosts_doing;
   notices(narrator_.ended(peer.worker, end.how, outcome_.has_value()));
   if (outcome_) return;
-  const bool is_models_affair = narrator_.lost_a_unit(peer.worker) && !is_hosts_doing;
   node->failed_starts = node->was_ready ? 0 : node->failed_starts + 1;
   if (node->has_worked) node->fruitless_lives = 0;
   if (node->was_ready && !node->has_worked && !is_models_affair) ++node->fruitless_lives;

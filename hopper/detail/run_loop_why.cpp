@@ -68,8 +68,9 @@ std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, Lease
   }
   if (coordinator_.stopping()) return "waits for the next resume: the run stops";
   std::string owners;
-  for (const PartitionId partition : model.candidates) {
-    const std::string owner = name_of(coordinator_.ledger().itinerary().owner(partition));
+  for (const PartitionId unit : model.candidates) {
+    const auto only = coordinator_.ledger().itinerary().only_worker(unit);
+    const std::string owner = only ? name_of(*only) : "any worker";
     if (owners.find(owner) == std::string::npos) owners += (owners.empty() ? "" : " or ") + owner;
     if (owners.size() > 60) break;
   }

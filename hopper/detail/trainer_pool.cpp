@@ -20,6 +20,7 @@ TrainerPool::TrainerPool(const Experiment& experiment, const data::Dataset& data
       dataset_(dataset),
       device_(device),
       rows_(std::move(rows)),
+      exchange_(make_strategy(experiment.run.strategy)->exchange()),
       enough_(kEnoughPerArchitecture) {}
 
 std::optional<std::uint64_t> TrainerPool::known_state_bytes(ModelId model, const Config& config) {
@@ -110,6 +111,7 @@ std::unique_ptr<Trainer> TrainerPool::build_or_find(ModelId model, const Config&
 
 std::unique_ptr<Trainer> TrainerPool::build(ModelId model, const Config& config, const std::string& key) {
   auto trainer = std::make_unique<Trainer>(experiment_, model, config, dataset_, device_, rows_);
+  trainer->set_exchange(exchange_);
   const std::scoped_lock lock(mutex_);
   ++built_[key];
   state_bytes_[key] = trainer->state().layout().bytes;

@@ -57,6 +57,7 @@ class TrainerPool {
   const data::Dataset& dataset_;
   const Device device_;
   const std::shared_ptr<const data::DeviceRows> rows_;
+  const std::shared_ptr<Exchange> exchange_;  // of the strategy, for all trainers: one trains at a time
 
   std::mutex mutex_;
   std::list<std::unique_ptr<Trainer>> free_;  // the latest used first

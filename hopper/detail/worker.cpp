@@ -10,6 +10,7 @@
 #include "hopper/detail/library_id.h"
 #include "hopper/detail/on_disk.h"
 #include "hopper/detail/patience.h"
+#include "hopper/detail/restore.h"
 #include "hopper/device.h"
 #include "hopper/worker/doing.h"
 #include "kernels/threads.h"
@@ -168,11 +169,10 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
     experiment_ = &*received_;
   }
   dataset_ = data::Dataset::open(welcome.dataset, data::Files::present);
-  const Itinerary itinerary{dataset_->partition_count(), welcome.workers, experiment_->search.epochs,
-                            experiment_->run.order};
-  for (std::uint32_t q = 0; q < itinerary.partitions; ++q) {
+  itinerary_ = make_itinerary(*experiment_, dataset_->partition_count());
+  for (std::uint32_t q = 0; q < itinerary_.partitions; ++q) {
     const PartitionId id(q);
-    if (itinerary.owner(id) != options_.peer.worker) continue;
+    if (!itinerary_.holds(options_.peer.worker, id)) continue;
     partitions_.emplace(id, dataset_->partition(id));  // checks every byte, which may take long
     ++steps_;
   }
@@ -273,7 +273,9 @@ message::Heartbeat Worker::heartbeat() const {
     beat.unit = lease.unit;
     beat.partition = lease.partition;
     beat.rows_done = rows_done_.load(std::memory_order_relaxed);
-    beat.rows = static_cast<std::uint64_t>(partitions_.at(lease.partition).rows());
+    for (const PartitionId id : itinerary_.passes(lease.partition)) {
+      beat.rows += static_cast<std::uint64_t>(partitions_.at(id).rows());
+    }
   }
   return beat;
 }

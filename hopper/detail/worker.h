@@ -1,4 +1,4 @@
-// A worker: owns partitions and states, trains the units that it is leased, and hands models to other workers. What it
+// A worker: holds partitions and states, trains the units that it is leased, and hands models to other workers. What it
 // does is decided by worker::Jobs; this class executes. Three threads: the network thread (the one that calls run():
 // all conversations), the compute thread (only training), and the disk thread (states to and from files, and other slow
 // work: building trainers, copying states). While a unit trains, the next one's state arrives and the last one's
@@ -153,7 +153,8 @@ class Worker {
   std::optional<Experiment> received_;  // the experiment, if it came over the wire
   const Experiment* experiment_ = nullptr;
   std::optional<data::Dataset> dataset_;
-  std::map<PartitionId, data::Partition> partitions_;  // the partitions that this node owns
+  Itinerary itinerary_;
+  std::map<PartitionId, data::Partition> partitions_;  // the partitions that this node holds
   std::optional<data::Partition> validation_;
   Device device_;
   std::string arithmetic_;                 // arithmetic_of(device_): asking may load libraries

@@ -11,6 +11,7 @@
 #include "hopper/detail/failure.h"
 #include "hopper/detail/on_disk.h"
 #include "hopper/detail/worker.h"
+#include "hopper/train_unit.h"
 #include "kernels/threads.h"
 
 namespace hop::hopper {
@@ -188,8 +189,9 @@ UnitMetrics Worker::train(Cargo& cargo) {
   if (cargo.bytes && !cargo.loaded) load(cargo);
   if (!cargo.gap) measure_gap(cargo);              // once, because a second try is no gap
   if (is_first(lease.unit)) trainer.initialize();  // part of the model's first unit, not of the gap
+  const PartitionRows rows = [this](PartitionId id) { return partitions_.at(id); };
   UnitMetrics metrics =
-      trainer.train(partitions_.at(lease.partition), lease.epoch, lease.partition, stop_.get_token(), &rows_done_);
+      train_unit(trainer, lease.epoch, itinerary_.passes(lease.partition), rows, stop_.get_token(), &rows_done_);
   if (lease.validate && validation_) trainer.validate(*validation_, metrics, &steps_);
   metrics.received_bytes = cargo.received_bytes;
   metrics.gap_seconds = *cargo.gap;

@@ -20,7 +20,7 @@ Board::Place Board::place_of(const ModelView& model) const {
   Place place{model.ready, {}, {}, model.busy_at};
   if (!model.ready) return place;
   place.here = model.holder;
-  if (model.candidates.size() == 1) place.due = itinerary_.owner(model.candidates.front());
+  if (model.candidates.size() == 1) place.due = itinerary_.only_worker(model.candidates.front());
   return place;
 }
 

@@ -12,7 +12,7 @@ double claim(const ScheduleView& view, const WorkerView& worker) {
   for (const ModelId id : worker.busy) {
     const ModelView& model = view.models[id.index()];
     if (model.units_left < 2) continue;
-    if (view.itinerary.owner(view.itinerary.partition(model.id, model.next_unit + 1)) != worker.id) continue;
+    if (view.itinerary.only_worker(view.itinerary.partition(model.id, model.next_unit + 1)) != worker.id) continue;
     most = std::max(most, (model.units_left - 1) * model.unit_seconds);
   }
   return most;
@@ -30,7 +30,8 @@ PartitionId due(const ScheduleView& view, const ModelView& model) {
 std::vector<std::vector<ModelId>> dues(const ScheduleView& view) {
   std::vector<std::vector<ModelId>> lists(view.workers.size());
   for (const ModelId id : view.ready) {
-    lists[view.itinerary.owner(due(view, view.models[id.index()])).index()].push_back(id);
+    const auto owner = view.itinerary.only_worker(due(view, view.models[id.index()]));
+    if (owner) lists[owner->index()].push_back(id);
   }
   return lists;
 }

@@ -7,29 +7,34 @@
 namespace hop::hopper {
 namespace {
 
-// Per worker: the seconds of all visits that are still due there, over all models and epochs.
+// Per worker: the seconds of all units that are still due there and nowhere else, over all models and epochs.
 std::vector<double> loads(const ScheduleView& view) {
   const Itinerary& itinerary = view.itinerary;
   std::vector<std::uint32_t> owned(itinerary.workers, 0);
-  for (std::uint32_t q = 0; q < itinerary.partitions; ++q) ++owned[itinerary.owner(PartitionId{q}).index()];
+  const std::vector<PartitionId> units = itinerary.choices();
+  for (const PartitionId unit : units) {
+    if (const auto only = itinerary.only_worker(unit)) ++owned[only->index()];
+  }
 
   std::vector<double> load(itinerary.workers, 0);
   for (const ModelView& model : view.models) {
     const auto due_now = static_cast<std::uint32_t>(model.candidates.size());
-    const std::uint32_t later_epochs = (model.units_left - due_now) / itinerary.partitions;
+    const std::uint32_t later_epochs = (model.units_left - due_now) / static_cast<std::uint32_t>(units.size());
     for (std::size_t w = 0; later_epochs > 0 && w < load.size(); ++w)
       load[w] += later_epochs * owned[w] * model.unit_seconds;
-    for (const PartitionId q : model.candidates) load[itinerary.owner(q).index()] += model.unit_seconds;
+    for (const PartitionId unit : model.candidates) {
+      if (const auto only = itinerary.only_worker(unit)) load[only->index()] += model.unit_seconds;
+    }
   }
   return load;
 }
 
 std::optional<PartitionId> owed_visit(const ScheduleView& view, const ModelView& model, WorkerId worker) {
-  // Candidates are in order, and so are the blocks of the workers.
-  const auto found = std::lower_bound(model.candidates.begin(), model.candidates.end(), worker,
-                                      [&](PartitionId q, WorkerId w) { return view.itinerary.owner(q) < w; });
-  return found != model.candidates.end() && view.itinerary.owner(*found) == worker ? std::optional(*found)
-                                                                                   : std::nullopt;
+  // Candidates are in order, and so are the workers that they are bound to.
+  const auto is_before = [&](PartitionId unit, WorkerId w) { return view.itinerary.only_worker(unit).value_or(w) < w; };
+  const auto found = std::lower_bound(model.candidates.begin(), model.candidates.end(), worker, is_before);
+  const bool fits = found != model.candidates.end() && view.itinerary.may_train(worker, *found);
+  return fits ? std::optional(*found) : std::nullopt;
 }
 
 // Whether the model can train on at once at its holder, without a hop.

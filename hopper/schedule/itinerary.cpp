@@ -1,7 +1,6 @@
 #include "hopper/schedule/itinerary.h"
 
 #include <algorithm>
-#include <bit>
 #include <limits>
 #include <string>
 
@@ -10,9 +9,12 @@
 namespace hop::hopper {
 
 void Itinerary::check() const {
-  if (workers < 1 || workers > partitions) {
-    throw ConfigError("[itinerary] expected 1 <= workers <= partitions, got workers = " + std::to_string(workers) +
-                      " (partitions = " + std::to_string(partitions) + ")");
+  if (partitions < 1) throw ConfigError("[itinerary] expected partitions >= 1, got 0");
+  const std::uint32_t most = strategy->most_workers(partitions);
+  if (workers < 1 || workers > most) {
+    throw ConfigError("[itinerary] expected 1 <= workers" + (most == partitions ? " <= partitions" : std::string()) +
+                      ", got workers = " + std::to_string(workers) + " (partitions = " + std::to_string(partitions) +
+                      ")");
   }
   if (epochs < 1) throw ConfigError("[itinerary] expected epochs >= 1, got 0");
   constexpr std::uint64_t kMostUnits = std::numeric_limits<std::uint32_t>::max();
@@ -22,23 +24,17 @@ void Itinerary::check() const {
   }
 }
 
-WorkerId Itinerary::owner(PartitionId partition) const {
-  return WorkerId{static_cast<std::uint32_t>(std::uint64_t{partition.value} * workers / partitions)};
-}
-
 PartitionId Itinerary::partition(ModelId model, Unit unit) const {
-  const std::uint32_t start = van_der_corput_place(model.value % partitions, partitions);
-  return PartitionId{(start + unit.value % partitions) % partitions};
+  return strategy->begin(spread(), model, unit.value % units_per_epoch());
 }
 
-std::uint32_t van_der_corput_place(std::uint32_t i, std::uint32_t n) {
-  const int bits = static_cast<int>(std::bit_width(std::bit_ceil(n))) - 1;
-  for (std::uint32_t k = 0;; ++k) {
-    std::uint32_t reversed = 0;
-    for (int b = 0; b < bits; ++b) reversed |= ((k >> b) & 1U) << (bits - 1 - b);
-    if (reversed >= n) continue;
-    if (i-- == 0) return reversed;
-  }
+std::vector<PartitionId> Itinerary::choices() const {
+  std::vector<PartitionId> all;
+  const std::uint32_t units = units_per_epoch();
+  all.reserve(units);
+  for (std::uint32_t place = 0; place < units; ++place) all.push_back(strategy->begin(spread(), ModelId{0}, place));
+  if (!std::is_sorted(all.begin(), all.end())) std::sort(all.begin(), all.end());
+  return all;
 }
 
 }  // namespace hop::hopper

@@ -1,50 +1,56 @@
-// The arithmetic of a run: which unit visits which partition, and who owns it.
+// The arithmetic of a run: which unit visits which partitions, and to whom it may be leased.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
 
 #include "base/ids.h"
+#include "hopper/strategy/hopping.h"
+#include "hopper/strategy/strategy.h"
 
 namespace hop::hopper {
 
-/// `Fixed`: the partition of every unit is a function of (model, unit), so the final weights depend on the experiment
-/// alone. `Free`: the policy picks among the partitions that the epoch still owes; the journal remembers.
-enum class Order : std::uint8_t { Fixed, Free };
-
-/// p partitions on W workers, which every model visits in each of E epochs. Unit k of a model is visit k % p of epoch k
-/// / p. The state after k units is version k.
+/// p partitions on W workers, which every model visits in each of E epochs, in the units of a strategy. With u units
+/// per epoch, unit k of a model is unit k % u of epoch k / u. The state after k units is version k.
 struct Itinerary {
   std::uint32_t partitions = 1;
   std::uint32_t workers = 1;
   std::uint32_t epochs = 1;
   Order order = Order::Fixed;
+  std::shared_ptr<const Strategy> strategy = hopping();
 
-  /// Throws ConfigError unless 1 <= workers <= partitions and 1 <= epochs.
+  /// Throws ConfigError for a run without work, and for more workers than the strategy can give work.
   void check() const;
 
-  std::uint32_t units() const { return partitions * epochs; }  ///< per model
-  Epoch epoch(Unit unit) const { return Epoch{unit.value / partitions}; }
-  Unit first_unit(Epoch epoch) const { return Unit{epoch.value * partitions}; }
-  bool ends_epoch(Unit unit) const { return number_of(unit) % partitions == 0; }
+  Spread spread() const { return {partitions, workers}; }
+
+  // ---- units and epochs of one model
+  std::uint32_t units_per_epoch() const { return strategy->units_per_epoch(spread()); }
+  std::uint32_t units() const { return units_per_epoch() * epochs; }
+  Epoch epoch(Unit unit) const { return Epoch{unit.value / units_per_epoch()}; }
+  Unit first_unit(Epoch epoch) const { return Unit{epoch.value * units_per_epoch()}; }
+  bool ends_epoch(Unit unit) const { return number_of(unit) % units_per_epoch() == 0; }
   /// The state at the end of an epoch.
   Version end_of(Epoch epoch) const { return before(first_unit(epoch + 1)); }
   /// Whether a state is that of the end of an epoch, or the initial one.
-  bool is_between_epochs(Version version) const { return version.value % partitions == 0; }
+  bool is_between_epochs(Version version) const { return version.value % units_per_epoch() == 0; }
 
-  /// Worker w owns the block of partitions q with floor(q W / p) = w.
-  WorkerId owner(PartitionId partition) const;
-
-  /// The partition of a unit in `Fixed` order: model i starts every epoch at the i-th place of the van der Corput
-  /// sequence and goes round by +1. Spread starts and block ownership keep the makespan within 5 % of its lower bound
-  /// and cross the network W times an epoch, not p times.
+  // ---- the partitions of a unit. The first one is its name.
+  /// The first partition of a unit in `Fixed` order.
   PartitionId partition(ModelId model, Unit unit) const;
+  /// The first partitions of the units of an epoch, in ascending order: the choice that `Free` order has.
+  std::vector<PartitionId> choices() const;
+  /// All partitions of the unit that begins with `first`.
+  std::vector<PartitionId> passes(PartitionId first) const { return strategy->passes(spread(), first); }
 
-  bool operator==(const Itinerary&) const = default;
+  // ---- whom it may be leased to
+  /// The only worker for the unit that begins with `first`; none: any worker.
+  std::optional<WorkerId> only_worker(PartitionId first) const { return strategy->only_worker(spread(), first); }
+  bool may_train(WorkerId worker, PartitionId first) const { return only_worker(first).value_or(worker) == worker; }
+  /// Whether the worker's node has to hold the partition.
+  bool holds(WorkerId worker, PartitionId partition) const { return strategy->holds(spread(), worker, partition); }
 };
-
-/// The i-th number (i < n) of the van der Corput order of 0 .. n-1: 0, 4, 2, 6, 1, 5, 3, 7 for n = 8. Every prefix is
-/// spread evenly. Computed by reversing bits; if n is not a power of two, results >= n are skipped. (J. G. van der
-/// Corput, 1935.)
-std::uint32_t van_der_corput_place(std::uint32_t i, std::uint32_t n);
 
 }  // namespace hop::hopper

@@ -19,18 +19,17 @@ using PolicyMaker = std::function<std::unique_ptr<Policy>()>;
 struct PolicyRow {
   std::string_view name{};  ///< the value of `run.policy`
   std::unique_ptr<Policy> (*make)() = nullptr;
-  std::string_view doc{};  ///< one line
+  bool needs_owners = false;  ///< it sends models to the owners of partitions
+  std::string_view doc{};     ///< one line
 };
 
 /// All rows, in the order of the documentation.
 std::span<const PolicyRow> policies();
 /// The row of a name. Throws ConfigError that names the nearest one.
 const PolicyRow& find_policy(std::string_view name);
-/// The name of the policy of an experiment that names none: "rotation" for `Fixed` order, "greedy" for `Free` order.
-std::string_view default_policy(Order order);
 
-/// The policy of an experiment. Throws ConfigError for an unknown name, for an object that is missing, and for a maker
-/// that gives null.
-std::unique_ptr<Policy> make_policy(const NameOr<PolicyMaker>& policy, Order order);
+/// The policy of an experiment; the strategy's default where it names none. Throws ConfigError for an unknown name, for
+/// an object that is missing, and for a maker that gives null.
+std::unique_ptr<Policy> make_policy(const NameOr<PolicyMaker>& policy, const Itinerary& itinerary);
 
 }  // namespace hop::hopper

@@ -15,11 +15,12 @@ struct ModelView {
   ModelId id{};
   bool ready = false;  ///< its newest state is committed and within reach, and it has no lease
   std::uint32_t units_left = 0;
-  double unit_seconds = 1;                    ///< mean of its units so far; before its first unit, of all models' units
-  std::span<const PartitionId> candidates{};  ///< the next partition in `Fixed` order; all owed ones in `Free`
-  std::optional<WorkerId> holder{};           ///< the worker that holds its newest state; none for version 0
-  std::optional<WorkerId> busy_at{};          ///< the worker that trains its due unit, or waits for its commit
-  Unit next_unit{};                           ///< the unit that it trains next
+  double unit_seconds = 1;  ///< mean of its units so far; before its first unit, of all models' units
+  /// Units by their first partition: the next one in `Fixed` order, all that the epoch owes in `Free`, by id.
+  std::span<const PartitionId> candidates{};
+  std::optional<WorkerId> holder{};   ///< the worker that holds its newest state; none for version 0
+  std::optional<WorkerId> busy_at{};  ///< the worker that trains its due unit, or waits for its commit
+  Unit next_unit{};                   ///< the unit that it trains next
 
   double work_left() const { return units_left * unit_seconds; }
 };
@@ -28,8 +29,9 @@ struct WorkerView {
   WorkerId id{};
   bool alive = false;
   std::uint32_t queued = 0;  ///< leases that it holds: one trains, a second is prefetched
-  /// Ready models with one partition to visit next, which this worker owns. In `Fixed` order every ready model stands
-  /// in one of these lists. By id, as the next two.
+  /// Ready models with one candidate, for which this worker is the only one. If a strategy has units for any worker,
+  /// look through `ready`. In `Fixed` order of hopping every ready model stands in one of these lists. By id, as the
+  /// next two.
   std::span<const ModelId> due{};
   std::span<const ModelId> here{};  ///< ready models whose newest state lies on this worker
   std::span<const ModelId> busy{};  ///< models with busy_at == id
@@ -44,7 +46,7 @@ struct ScheduleView {
   std::span<const WorkerId> rooms{};      ///< living workers that may take a lease: fewest leases first, then by id
 };
 
-/// Lease `model` to `worker`, which owns `partition`.
+/// Lease the unit of `model` that begins with `partition` to `worker`.
 struct Choice {
   ModelId model{};
   WorkerId worker{};
@@ -53,7 +55,7 @@ struct Choice {
 };
 
 /// A scheduling policy. Pure: the same view gives the same choice, and ties are broken by id. A choice takes a model of
-/// `ready`, a worker of `rooms`, and one of the model's candidates that the worker owns.
+/// `ready`, a worker of `rooms`, and one of the model's candidates for which itinerary.may_train(worker, candidate).
 class Policy {
  public:
   virtual ~Policy() = default;

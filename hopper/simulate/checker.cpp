@@ -35,7 +35,8 @@ Checker::Checker(const Scenario& scenario, Holds holds, Lost lost)
       barrier_(make_search(scenario)),
       holds_(std::move(holds)),
       lost_(std::move(lost)),
-      starts_(spread(power_above(scenario.itinerary.partitions), scenario.itinerary.partitions)) {}
+      starts_(spread(power_above(scenario.itinerary.partitions), scenario.itinerary.partitions)),
+      units_per_epoch_(units_per_epoch(scenario)) {}
 
 void Checker::require(bool holds, const std::string& promise, ModelId model) const {
   if (!holds) throw Violation(promise + " (model " + std::to_string(model.value) + ")");
@@ -208,7 +209,7 @@ void Checker::give_birth(Books& books, const record::Asked& asked) const {
   if (asked.parent) {
     const Chain& parent = books.at(asked.parent->model);
     chain.parent = asked.parent;
-    chain.inherited = number_of(asked.parent->epoch) * scenario_.itinerary.partitions;
+    chain.inherited = number_of(asked.parent->epoch) * units_per_epoch_;
     chain.commits.assign(parent.commits.begin(), parent.commits.begin() + chain.inherited);
     if (asked.place) {
       chain.version = Version{chain.inherited};
@@ -221,10 +222,25 @@ void Checker::give_birth(Books& books, const record::Asked& asked) const {
 }
 
 std::uint32_t Checker::epochs_done(const Chain& chain) const {
-  return static_cast<std::uint32_t>(chain.commits.size()) / scenario_.itinerary.partitions;
+  return static_cast<std::uint32_t>(chain.commits.size()) / units_per_epoch_;
 }
 
-Epoch Checker::epoch_of(Unit unit) const { return Epoch{unit.value / scenario_.itinerary.partitions}; }
+Epoch Checker::epoch_of(Unit unit) const { return Epoch{unit.value / units_per_epoch_}; }
+
+// Of models whose partitions the order fixes.
+PartitionId Checker::first_partition(ModelId who, Unit unit) const {
+  const std::uint32_t step = has_tasks(scenario_) ? 0 : unit.value;
+  return PartitionId{(starts_[who.value % starts_.size()] + step) % scenario_.itinerary.partitions};
+}
+
+// One partition, or all of them, one after the other.
+Digest Checker::train(Digest weights, ModelId who, Unit unit, PartitionId first) const {
+  const std::uint32_t partitions = scenario_.itinerary.partitions;
+  for (std::uint32_t i = 0; i < partitions / units_per_epoch_; ++i) {
+    weights = train_toy(weights, who, epoch_of(unit), PartitionId{(first.value + i) % partitions});
+  }
+  return weights;
+}
 
 bool Checker::has_ended(const Chain& chain) const {
   const bool diverged = !chain.commits.empty() && !std::isfinite(chain.commits.back().metrics.train_loss);
@@ -247,7 +263,7 @@ void Checker::judge_commit(const record::Commit& commit) {
   require(commit.parent == parent, "a commit's parent is the commit before it", commit.model);
   judge_visit(commit.model, commit.unit, commit.partition, commit.worker);
   const ModelId trained_as = ancestor(commit.model, commit.unit);
-  require(commit.digest == train_toy(parent, trained_as, epoch_of(commit.unit), commit.partition),
+  require(commit.digest == train(parent, trained_as, commit.unit, commit.partition),
           "what is committed was trained from the parent on the partition that is named", commit.model);
   require(commit.unit.index() >= chain.commits.size() || commit.digest == chain.commits[commit.unit.index()].digest,
           "what is trained again gives the same digest", commit.model);
@@ -279,12 +295,12 @@ void Checker::judge_rollback(const record::Rollback& rollback) {
 
 void Checker::judge_visit(ModelId model, Unit unit, PartitionId partition, WorkerId worker) const {
   const Itinerary& itinerary = scenario_.itinerary;
-  require(partition.value < itinerary.partitions &&
-              partition.value * itinerary.workers / itinerary.partitions == worker.value,
+  require(partition.value < itinerary.partitions && worker.value < itinerary.workers, "visits are those of the cluster",
+          model);
+  require(has_tasks(scenario_) || partition.value * itinerary.workers / itinerary.partitions == worker.value,
           "a partition is visited where it lies", model);
   if (itinerary.order == Order::Fixed) {
-    const std::uint32_t start = starts_[ancestor(model, unit).value % itinerary.partitions];
-    require(partition.value == (start + unit.value) % itinerary.partitions, "the order of visits is fixed", model);
+    require(partition == first_partition(ancestor(model, unit), unit), "the order of visits is fixed", model);
     return;
   }
   const auto found = written_.find(model);
@@ -311,8 +327,7 @@ void Checker::judge(const action::SendLease& sent) {
   require(!chain.quarantined && !chain.collected, "no lease after the end", lease.model);
   require(before(lease.unit) == chain.version, "the lease is for the unit that is due", lease.model);
   require(lease.epoch == epoch_of(lease.unit), "the lease names the epoch of its unit", lease.model);
-  require(lease.validate == (number_of(lease.unit) % scenario_.itinerary.partitions == 0), "epochs end with validation",
-          lease.model);
+  require(lease.validate == (number_of(lease.unit) % units_per_epoch_ == 0), "epochs end with validation", lease.model);
   require(alive_.contains(sent.peer.worker) && connected_[sent.peer.worker] == sent.peer.incarnation,
           "leases go to the living", lease.model);
   require(leases_of(sent.peer.worker).size() < scenario_.options.queue_depth, "queues are bounded", lease.model);
@@ -341,7 +356,7 @@ void Checker::judge_barrier(const action::SendLease& sent) const {
   if (lease.unit.index() < chain.commits.size()) return;
   require(!chain.stopped && !chain.paused, "who was stopped or paused trains no further", lease.model);
   require(lease.epoch.value < chain.goal, "nobody trains longer than the search wants", lease.model);
-  const bool is_at_end = lease.unit.value % scenario_.itinerary.partitions == 0 && lease.epoch > Epoch{};
+  const bool is_at_end = lease.unit.value % units_per_epoch_ == 0 && lease.epoch > Epoch{};
   if (!is_at_end || is_cured_later()) return;
   const Epoch ended{lease.epoch.value - 1};
   if (!barrier_->barrier_at(ended)) return;
@@ -440,11 +455,8 @@ void Checker::after_run(const Coordinator& coordinator) const {
     Digest weights;  // the weights of the calm run
     for (Unit unit{}; unit < model.next_unit(); ++unit) {
       const ModelId who = calm_.ancestor(model.id, unit);
-      const PartitionId partition =
-          scenario_.itinerary.order == Order::Fixed
-              ? PartitionId{(starts_[who.value % starts_.size()] + unit.value) % scenario_.itinerary.partitions}
-              : model.visit(unit).partition;
-      weights = train_toy(weights, who, epoch_of(unit), partition);
+      const bool is_fixed = scenario_.itinerary.order == Order::Fixed;
+      weights = train(weights, who, unit, is_fixed ? first_partition(who, unit) : model.visit(unit).partition);
     }
     require(on_disk_.at(model.id).collected == weights.hex(), "the final weights are those of the calm run", model.id);
   }

@@ -92,6 +92,8 @@ class Checker {
   void give_birth(Books& books, const record::Asked& asked) const;
   std::uint32_t epochs_done(const Chain& chain) const;
   Epoch epoch_of(Unit unit) const;
+  PartitionId first_partition(ModelId who, Unit unit) const;
+  Digest train(Digest weights, ModelId who, Unit unit, PartitionId first) const;
   bool has_ended(const Chain& chain) const;
   bool is_cured_later() const { return scenario_.poison && scenario_.cured; }
   ModelId ancestor(ModelId model, Unit unit) const;
@@ -132,6 +134,7 @@ class Checker {
   Holds holds_;
   Lost lost_;
   std::vector<std::uint32_t> starts_;  // the van der Corput order, computed in another way
+  std::uint32_t units_per_epoch_;
   std::vector<Record> records_;
   std::uint64_t durable_ = 0;
   Books written_, on_disk_;     // by all records, and by the durable ones

@@ -67,9 +67,9 @@ class Cluster final : private World {
   Cluster(const Experiment& experiment, const RunOptions& options)
       : experiment_(experiment),
         options_(options),
-        coordinator_(
-            make_itinerary(experiment, experiment.data.partitions.value_or(4)), make_search(experiment),
-            std::make_unique<TimedPolicy>(make_policy(experiment.run.policy, experiment.run.order), in_policy_)),
+        itinerary_(make_itinerary(experiment, experiment.data.partitions.value_or(4))),
+        coordinator_(itinerary_, make_search(experiment),
+                     std::make_unique<TimedPolicy>(make_policy(experiment.run.policy, itinerary_), in_policy_)),
         seconds_(experiment.run.workers) {
     World& world = *this;
     for (std::uint32_t w = 0; w < experiment.run.workers; ++w) nodes_.emplace_back(WorkerId(w), world);
@@ -178,9 +178,10 @@ class Cluster final : private World {
     const ModelId model = lease.identity();
     const Config& config = coordinator_.ledger().model(model).config;
     const double seconds =
-        check_seconds("unit_seconds", options_.unit_seconds ? options_.unit_seconds(model, config) : 1);
+        check_seconds("pass_seconds", options_.pass_seconds ? options_.pass_seconds(model, config) : 1);
+    const auto passes = static_cast<double>(itinerary_.passes(lease.partition).size());
     Rng rng(hash64(experiment_.seed, "unit", {lease.model.value, lease.unit.value}));
-    return seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
+    return passes * seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
   }
 
   std::pair<UnitMetrics, Digest> train(WorkerId worker, const Lease& lease, const Digest&) override {
@@ -213,6 +214,7 @@ class Cluster final : private World {
   const Experiment& experiment_;
   const RunOptions& options_;
   Cost in_policy_, in_coordinator_;
+  const Itinerary itinerary_;
   Coordinator coordinator_;
   std::deque<Node> nodes_;
   std::vector<double> seconds_;  // of the unit in training, by worker

@@ -11,8 +11,9 @@
 namespace hop::hopper::simulate {
 
 struct RunOptions {
-  /// How long a worker trains one unit of a model, in seconds, from 0 to a year. Default: 1 for all.
-  std::function<double(ModelId model, const Config& config)> unit_seconds{};
+  /// How long a model passes over one partition, in seconds, from 0 to a year. A unit takes as long as its passes
+  /// together. Default: 1 for all.
+  std::function<double(ModelId model, const Config& config)> pass_seconds{};
   double jitter = 0.05;            ///< each unit takes 1 - jitter .. 1 + jitter times as long: a function of the seed
   double transfer_seconds = 0.05;  ///< of one state between two workers
   double sync_seconds = 0.002;     ///< of one sync of the journal
@@ -34,10 +35,10 @@ struct RunReport {
   std::uint64_t peak_rss_bytes = 0;  ///< of this process, so far
 };
 
-/// Simulates the run of an experiment: its search, epochs, data.partitions (default 4), order, policy and workers
-/// count, data and model do not. Equal experiments and options give equal virtual times. Throws ConfigError, also for
-/// seconds out of their range; RunError where the policy chooses what cannot be, or nothing; and what the
-/// search or the policy throws.
+/// Simulates the run of an experiment: its search, epochs, data.partitions (default 4), strategy, order, policy
+/// and workers count, data and model do not. Equal experiments and options give equal virtual times. Throws
+/// ConfigError, also for seconds out of their range; RunError where the policy chooses what cannot be, or nothing; and
+/// what the search or the policy throws.
 RunReport run(const Experiment& experiment, const RunOptions& options = {});
 
 }  // namespace hop::hopper::simulate

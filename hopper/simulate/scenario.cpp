@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "hopper/simulate/rng.h"
+#include "hopper/strategy/task_parallel.h"
 
 namespace hop::hopper::simulate {
 namespace {
@@ -61,11 +62,11 @@ void draw_search(Rng& rng, Scenario& s) {
 
 }  // namespace
 
-Time unit_time(const Scenario& s, WorkerId worker, ModelId model, Unit unit) {
+Time pass_time(const Scenario& s, WorkerId worker, ModelId model, Unit unit) {
   Rng rng(hash64(s.seed, "unit", {model.value, unit.value}));
   const double factor = (1 - s.jitter + 2 * s.jitter * rng.uniform()) * s.slowness[worker.index()];
   return Time(
-      static_cast<Time::rep>(static_cast<double>(s.unit_time[model.index() % s.unit_time.size()].count()) * factor));
+      static_cast<Time::rep>(static_cast<double>(s.pass_time[model.index() % s.pass_time.size()].count()) * factor));
 }
 
 Scenario draw_scenario(std::uint64_t seed) {
@@ -83,7 +84,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   s.options.attempt_block = rng.chance(0.3) ? rng.between(1, 4) : 64;
 
   for (std::uint32_t i = 0; i < s.models + s.most_clones; ++i)
-    s.unit_time.push_back(milliseconds(rng.between(10, 100)));
+    s.pass_time.push_back(milliseconds(rng.between(10, 100)));
   for (std::uint32_t w = 0; w < s.itinerary.workers; ++w) s.slowness.push_back(rng.chance(0.2) ? 8 : 1);
   s.jitter = rng.uniform() * 0.5;
   s.message_delay = microseconds(rng.chance(0.5) ? 100 : rng.between(1000, 50000));
@@ -113,12 +114,24 @@ Scenario draw_scenario(std::uint64_t seed) {
   return s;
 }
 
+bool has_tasks(const Scenario& s) { return s.itinerary.strategy == task_parallel(); }
+
+std::uint32_t units_per_epoch(const Scenario& s) { return has_tasks(s) ? 1 : s.itinerary.partitions; }
+
+// A unit that kills its worker or diverges is one of those that there are.
+Scenario as_tasks(Scenario s) {
+  s.itinerary.strategy = task_parallel();
+  s.itinerary.order = Order::Fixed;
+  s.bad_unit = Unit{s.bad_unit.value / s.itinerary.partitions};
+  return s;
+}
+
 std::string describe(const Scenario& s) {
   static constexpr const char* kSearches[] = {"", ", coins", ", evolving", ", halving"};
-  return "seed " + std::to_string(s.seed) + ": " + (s.itinerary.order == Order::Fixed ? "fixed" : "free") + " order, " +
-         std::to_string(s.models) + " models, " + std::to_string(s.itinerary.partitions) + " partitions, " +
-         std::to_string(s.itinerary.workers) + " workers, " + std::to_string(s.itinerary.epochs) + " epochs" +
-         kSearches[static_cast<std::size_t>(s.search)];
+  return "seed " + std::to_string(s.seed) + ": " + (has_tasks(s) ? "tasks, " : "") +
+         (s.itinerary.order == Order::Fixed ? "fixed" : "free") + " order, " + std::to_string(s.models) + " models, " +
+         std::to_string(s.itinerary.partitions) + " partitions, " + std::to_string(s.itinerary.workers) + " workers, " +
+         std::to_string(s.itinerary.epochs) + " epochs" + kSearches[static_cast<std::size_t>(s.search)];
 }
 
 }  // namespace hop::hopper::simulate

@@ -58,15 +58,15 @@ enum class SearchKind : std::uint8_t {
 
 struct Scenario {
   std::uint64_t seed = 0;
-  Itinerary itinerary{};
+  Itinerary itinerary{};  ///< of the strategy "hopping" or "task_parallel"
   std::uint32_t models = 1;
   SearchKind search = SearchKind::AllAtOnce;
   std::uint32_t most_clones = 0;  ///< that an Evolving search asks for, beside `models`
   CoordinatorOptions options{};
 
-  std::vector<Time> unit_time{};   ///< per model
+  std::vector<Time> pass_time{};   ///< of one partition, per model
   double jitter = 0;               ///< each unit takes 1 - jitter .. 1 + jitter times as long
-  std::vector<double> slowness{};  ///< per worker: a factor on unit times
+  std::vector<double> slowness{};  ///< per worker: a factor on times
   Time message_delay{};   ///< the longest; each message takes 0 .. this, so that messages can overtake each other
   bool in_order = true;   ///< messages of one connection do not overtake each other
   Time transfer_time{};   ///< of one state between two workers
@@ -82,11 +82,17 @@ struct Scenario {
   Unit bad_unit{};
 };
 
-/// The time that `worker` takes for the unit: a function of the scenario alone.
-Time unit_time(const Scenario& scenario, WorkerId worker, ModelId model, Unit unit);
+/// The time that `worker` takes for one pass of the unit: a function of the scenario alone.
+Time pass_time(const Scenario& scenario, WorkerId worker, ModelId model, Unit unit);
 
 /// A scenario drawn from a seed: order, sizes, speeds and troubles of every kind.
 Scenario draw_scenario(std::uint64_t seed);
+/// The same models, machines and troubles with the strategy "task_parallel".
+Scenario as_tasks(Scenario scenario);
+/// Whether units are whole epochs on any worker, and how many an epoch has. For the checkers: computed without the
+/// strategy.
+bool has_tasks(const Scenario& scenario);
+std::uint32_t units_per_epoch(const Scenario& scenario);
 
 /// The scenario in one line for people.
 std::string describe(const Scenario& scenario);

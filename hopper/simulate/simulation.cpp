@@ -16,13 +16,13 @@ constexpr std::uint32_t kReplayEvery = 16;  // steps between two replays of the 
 // late), and for every wait on the way.
 Time deadline(const Scenario& s) {
   Time work{};
-  for (const Time unit : s.unit_time) work += unit * s.itinerary.units();
+  for (const Time pass : s.pass_time) work += pass * (s.itinerary.partitions * s.itinerary.epochs);
   const double slowest = *std::max_element(s.slowness.begin(), s.slowness.end()) * (1 + s.jitter);
   return s.troubles.until + s.troubles.cut_time +
          4 * Time(static_cast<Time::rep>(static_cast<double>(work.count()) * slowest)) +
-         4 * s.itinerary.units() * static_cast<std::uint32_t>(s.unit_time.size()) *
+         4 * s.itinerary.units() * static_cast<std::uint32_t>(s.pass_time.size()) *
              (s.sync_time * 2 + s.transfer_time + s.message_delay * 3) +
-         seconds(60) * static_cast<int>(s.unit_time.size());
+         seconds(60) * static_cast<int>(s.pass_time.size());
 }
 
 }  // namespace
@@ -103,7 +103,7 @@ bool Simulation::is_kept(const HeldState& state) const {
 
 void Simulation::start_coordinator() {
   coordinator_ =
-      std::make_unique<Coordinator>(scenario_.itinerary, checker_.search(), make_policy({}, scenario_.itinerary.order),
+      std::make_unique<Coordinator>(scenario_.itinerary, checker_.search(), make_policy({}, scenario_.itinerary),
                                     checker_.durable_records(), scenario_.options);
   checker_.coordinator_starts();
   event::Started started;  // `hop resume --retry`, after a person has mended the poisonous model

@@ -19,7 +19,8 @@ std::vector<worker::Action> Simulation::step(WorkerId id, worker::Jobs& jobs, co
 }
 
 Time Simulation::unit_time(WorkerId worker, const Lease& lease) {
-  return simulate::unit_time(scenario_, worker, lease.model, lease.unit);
+  const Time pass = pass_time(scenario_, worker, lease.model, lease.unit);
+  return pass * static_cast<Time::rep>(scenario_.itinerary.passes(lease.partition).size());
 }
 
 std::pair<UnitMetrics, Digest> Simulation::train(WorkerId worker, const Lease& lease, const Digest& parent) {
@@ -33,7 +34,10 @@ std::pair<UnitMetrics, Digest> Simulation::train(WorkerId worker, const Lease& l
   if (scenario_.divergent == lease.identity() && scenario_.bad_unit == lease.unit) {
     metrics.train_loss = std::numeric_limits<double>::infinity();
   }
-  Digest digest = train_toy(parent, lease.identity(), lease.epoch, lease.partition);
+  Digest digest = parent;
+  for (const PartitionId partition : scenario_.itinerary.passes(lease.partition)) {
+    digest = train_toy(digest, lease.identity(), lease.epoch, partition);
+  }
   const bool errs = checker_.is_done(lease.model, lease.unit) && trouble(scenario_.troubles.errs);
   if (errs) digest.low ^= 1;
   summary_.erred += errs ? 1 : 0;

@@ -151,6 +151,7 @@ class Calm {
  public:
   explicit Calm(const Scenario& scenario)
       : s_(scenario),
+        units_per_epoch_(units_per_epoch(scenario)),
         search_(make_search(scenario), [this](std::string call) { run_.calls.push_back(std::move(call)); }) {}
 
   CalmRun run() {
@@ -170,7 +171,7 @@ class Calm {
     while (std::optional<Proposal> proposal = search_.ask()) {
       Fate fate;
       fate.parent = proposal->parent;
-      if (fate.parent) fate.units = fate.inherited = number_of(fate.parent->epoch) * s_.itinerary.partitions;
+      if (fate.parent) fate.units = fate.inherited = number_of(fate.parent->epoch) * units_per_epoch_;
       if (proposal->epochs == 0) proposal->epochs = s_.itinerary.epochs;
       search_.asked(ModelId{static_cast<std::uint32_t>(run_.fates.size())}, *proposal);
       run_.fates.push_back(fate);
@@ -185,9 +186,8 @@ class Calm {
       Fate& fate = run_.fates[m];
       if (fate.status != Status::Running) continue;
       any = true;
-      const Epoch epoch{fate.units / s_.itinerary.partitions};
-      for (std::uint32_t i = 0; i < s_.itinerary.partitions && fate.status == Status::Running; ++i)
-        train(ModelId{m}, fate);
+      const Epoch epoch{fate.units / units_per_epoch_};
+      for (std::uint32_t i = 0; i < units_per_epoch_ && fate.status == Status::Running; ++i) train(ModelId{m}, fate);
       if (fate.status != Status::Running) {
         search_.withdrawn(ModelId{m}, Withdrawal::Diverged);
         continue;
@@ -224,11 +224,12 @@ class Calm {
         break;
       case SearchOrder::Kind::SetEpochs:
         goals_[order.model.index()] = order.epochs;
-        if (fate.units == order.epochs * s_.itinerary.partitions) fate.status = Status::Finished;
+        if (fate.units == order.epochs * units_per_epoch_) fate.status = Status::Finished;
     }
   }
 
   const Scenario& s_;
+  const std::uint32_t units_per_epoch_;
   CalmRun run_;
   std::vector<std::uint32_t> goals_;
   Log search_;

@@ -13,9 +13,10 @@ namespace {
 class Faults : public ToyRun {
  protected:
   // Kills a worker in the middle of the run, waits until its successor lives, and does it again.
-  static void kill_workers_and_compare(const std::string& directory, const std::vector<std::string>& more) {
+  static void kill_workers_and_compare(const std::string& directory, const std::vector<std::string>& more,
+                                       const std::vector<std::size_t>& moments = {5, 17, 30}) {
     Program program(run_in(directory, more), folder_->path());
-    for (const std::size_t units : {5U, 17U, 30U}) {
+    for (const std::size_t units : moments) {
       ASSERT_TRUE(reach(program, directory, units));
       const std::vector<pid_t> workers = program.children();
       ASSERT_FALSE(workers.empty());
@@ -30,6 +31,26 @@ class Faults : public ToyRun {
     EXPECT_EQ(finished.code, 0) << finished.err;
     EXPECT_EQ(hashes(*folder_ / directory), *expected_);
   }
+
+  // Kills the coordinator in the middle of the run, and again while it resumes.
+  static void kill_coordinator_and_compare(const std::string& directory, const std::vector<std::string>& more,
+                                           const std::vector<std::size_t>& moments) {
+    for (const std::size_t units : moments) {
+      const bool is_first = units == moments.front();
+      Program program(is_first ? run_in(directory, more) : std::vector<std::string>{"resume", directory},
+                      folder_->path());
+      const bool is_going = reach(program, directory, units);
+      ASSERT_TRUE(is_going || !is_first);
+      if (!is_going) break;
+      const std::vector<pid_t> workers = program.children();
+      program.signal(SIGKILL);
+      program.wait();
+      for (const pid_t worker : workers) EXPECT_TRUE(eventually([&] { return is_gone(worker); }));
+    }
+    const Finished resumed = hop({"resume", directory}, folder_->path());
+    EXPECT_EQ(resumed.code, 0) << resumed.err;
+    EXPECT_EQ(hashes(*folder_ / directory), *expected_);
+  }
 };
 
 TEST_F(Faults, TheNumberOfWorkersAndTheTransportChangeNoBit) {
@@ -42,6 +63,11 @@ TEST_F(Faults, TheNumberOfWorkersAndTheTransportChangeNoBit) {
 }
 
 TEST_F(Faults, AWorkerKilledInMidUnitIsStartedAgain) { kill_workers_and_compare("killed", {}); }
+
+// Twelve units, each a whole epoch.
+TEST_F(Faults, AWorkerKilledInMidTaskIsStartedAgain) {
+  kill_workers_and_compare("killed-tasks", {"--set", "run.strategy=task_parallel"}, {2, 5, 8});
+}
 
 TEST_F(Faults, AKilledWorkerIsToldOfWithItsUnitAndWithWhoTakesItOver) {
   for (const std::string directory : {"told", "told-json"}) {
@@ -141,24 +167,8 @@ TEST_F(Faults, AWorkerThatFallsSilentIsReplaced) {
 }
 
 TEST_F(Faults, AKilledCoordinatorTakesItsWorkersWithItAndTheRunResumes) {
-  std::vector<pid_t> workers;
-  {
-    Program program(run_in("orphans"), folder_->path());
-    ASSERT_TRUE(reach(program, "orphans", 10));
-    workers = program.children();
-    program.signal(SIGKILL);
-    program.wait();
-  }
-  for (const pid_t worker : workers) EXPECT_TRUE(eventually([&] { return is_gone(worker); }));
-  for (const std::size_t units : {20U, 30U}) {  // and killed again while it resumes
-    Program again({"resume", "orphans"}, folder_->path());
-    if (!reach(again, "orphans", units)) break;
-    again.signal(SIGKILL);
-    again.wait();
-  }
-  const Finished resumed = hop({"resume", "orphans"}, folder_->path());
-  EXPECT_EQ(resumed.code, 0) << resumed.err;
-  EXPECT_EQ(hashes(*folder_ / "orphans"), *expected_);
+  kill_coordinator_and_compare("orphans", {}, {10, 20, 30});
+  kill_coordinator_and_compare("orphaned-tasks", {"--set", "run.strategy=task_parallel"}, {3, 6, 9});
 }
 
 TEST_F(Faults, CtrlCOnceStopsAfterTheUnitsInFlightAndPrintsHowToGoOn) {

@@ -97,7 +97,7 @@ std::vector<std::vector<std::byte>> whole_run() {
     c.model = model.id;
     c.unit = model.next_unit();
     c.partition = model.candidates.front();
-    c.worker = ledger.itinerary().owner(c.partition);
+    c.worker = ledger.itinerary().spread().owner(c.partition);
     c.attempt = Attempt{10 * id + number_of(c.unit)};
     c.parent = model.digest;
     c.digest = {id + 1, number_of(c.unit)};
@@ -108,7 +108,7 @@ std::vector<std::vector<std::byte>> whole_run() {
     add(c);
   };
   for (int unit = 0; unit < 3; ++unit) commit(0);
-  add(record::Rollback{ModelId{0}, Version{1}, ledger.itinerary().owner(ledger.model(ModelId{0}).visits[0].partition),
+  add(record::Rollback{ModelId{0}, Version{1}, ledger.itinerary().spread().owner(ledger.model(ModelId{0}).visits[0].partition),
                        ledger.model(ModelId{0}).visits[0].attempt, "version 3 is gone"});
   add(record::Quarantine{ModelId{1}, "caf\xE9: \x1b[31m no memory"});
   add(record::Retry{ModelId{1}});

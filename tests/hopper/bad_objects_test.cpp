@@ -32,7 +32,7 @@ struct IdlePolicy final : Policy {
 struct CrowdingPolicy final : Policy {
   std::optional<Choice> next(const ScheduleView& view) const override {
     const ModelView& model = view.models[view.ready.front().index()];
-    return Choice{model.id, view.itinerary.owner(model.candidates.front()), model.candidates.front()};
+    return Choice{model.id, *view.itinerary.only_worker(model.candidates.front()), model.candidates.front()};
   }
 };
 
@@ -68,7 +68,7 @@ TEST(BadPolicy, ThatChoosesWhatCannotBeIsNamed) {
       {{ModelId(99), WorkerId(0), PartitionId(0)}, "a model that there is"},
       {{ModelId(0), WorkerId(99), PartitionId(0)}, "a worker that there is"},
       {{ModelId(0), WorkerId(0), PartitionId(99)}, "a partition that the model owes"},
-      {{ModelId(0), WorkerId(1), PartitionId(0)}, "the worker that owns the partition"}};
+      {{ModelId(0), WorkerId(1), PartitionId(0)}, "a worker that may train the unit there"}};
   for (const auto& [choice, expected] : strays) {
     EXPECT_THAT([&] { simulate::run(simulated([c = choice] { return std::make_unique<StrayPolicy>(c); })); },
                 ThrowsMessage<RunError>(AllOf(HasSubstr("[run] policy"), HasSubstr(expected))));
@@ -80,15 +80,15 @@ TEST(BadPolicy, ThatChoosesWhatCannotBeIsNamed) {
 TEST(Simulated, TakesNoSecondsThatAreNone) {
   Experiment e = simulated({});
   for (const double seconds : {-5.0, std::nan(""), 1e300, std::numeric_limits<double>::infinity()}) {
-    const auto unit_seconds = [seconds](ModelId, const Config&) { return seconds; };
-    EXPECT_THAT([&] { simulate::run(e, {.unit_seconds = unit_seconds}); },
-                ThrowsMessage<ConfigError>(HasSubstr("unit_seconds: expected 0 to")));
+    const auto pass_seconds = [seconds](ModelId, const Config&) { return seconds; };
+    EXPECT_THAT([&] { simulate::run(e, {.pass_seconds = pass_seconds}); },
+                ThrowsMessage<ConfigError>(HasSubstr("pass_seconds: expected 0 to")));
     EXPECT_THROW(simulate::run(e, {.transfer_seconds = seconds}), ConfigError);
     EXPECT_THROW(simulate::run(e, {.sync_seconds = seconds}), ConfigError);
     EXPECT_THROW(simulate::run(e, {.jitter = seconds}), ConfigError);
   }
   e.search.epochs = 1000;
-  EXPECT_THAT([&] { simulate::run(e, {.unit_seconds = [](ModelId, const Config&) { return 3e7; }}); },
+  EXPECT_THAT([&] { simulate::run(e, {.pass_seconds = [](ModelId, const Config&) { return 3e7; }}); },
               ThrowsMessage<ConfigError>(HasSubstr("at most 100 years")));
 }
 

@@ -159,7 +159,7 @@ class Drive {
   std::unique_ptr<Coordinator> coordinator_;
 };
 
-constexpr Itinerary kOneWorker{2, 1, 2, Order::Fixed};
-constexpr Itinerary kTwoWorkers{2, 2, 2, Order::Fixed};
+inline const Itinerary kOneWorker{2, 1, 2, Order::Fixed};
+inline const Itinerary kTwoWorkers{2, 2, 2, Order::Fixed};
 
 }  // namespace hop::hopper

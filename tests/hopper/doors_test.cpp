@@ -15,6 +15,7 @@
 #include "hopper/schedule/policies.h"
 #include "hopper/search/grid.h"
 #include "hopper/simulate/run.h"
+#include "hopper/strategy/task_parallel.h"
 #include "nn/optim/sgd.h"
 #include "tests/hopper/glyphs.h"
 
@@ -61,11 +62,28 @@ TEST(PolicyTable, MakesEveryPolicyAndEachOneFinishesARunInEitherOrder) {
   }
 }
 
+TEST(PolicyTable, FinishesTasksWithEveryPolicyThatNeedsNoOwners) {
+  for (const PolicyRow& row : policies()) {
+    if (row.needs_owners) continue;
+    Experiment e;
+    e.data.partitions = 6;
+    e.run.workers = 3;
+    e.run.strategy = "task_parallel";
+    e.run.policy = row.name;
+    e.search.epochs = 2;
+    e.search.space = {{"i", Choices{std::int64_t{0}, std::int64_t{1}, std::int64_t{2}, std::int64_t{3}}}};
+    const simulate::RunReport report = simulate::run(e);
+    EXPECT_EQ(report.units, 4U * 2) << row.name;
+    EXPECT_GT(report.utilisation, 0.6) << row.name;
+  }
+}
+
 TEST(PolicyTable, NamesTheNearestAndTheDefaults) {
   EXPECT_THAT(error_of([] { find_policy("greddy"); }), HasSubstr("did you mean \"greedy\"?"));
-  EXPECT_EQ(default_policy(Order::Fixed), "rotation");
-  EXPECT_EQ(default_policy(Order::Free), "greedy");
-  EXPECT_THAT(error_of([] { make_policy(PolicyMaker([] { return nullptr; }), Order::Fixed); }), HasSubstr("got null"));
+  EXPECT_EQ(hopping()->default_policy(Order::Fixed), "rotation");
+  EXPECT_EQ(hopping()->default_policy(Order::Free), "greedy");
+  EXPECT_EQ(task_parallel()->default_policy(Order::Fixed), "queue");
+  EXPECT_THAT(error_of([] { make_policy(PolicyMaker([] { return nullptr; }), Itinerary{}); }), HasSubstr("got null"));
 }
 
 // Takes the smallest id, and counts.

@@ -61,7 +61,7 @@ class Exchanges : public testing::TestWithParam<bool> {
     double loss = 0;
     for (std::uint32_t unit = 0; unit < 4; ++unit) {
       const PartitionId id(unit % 2);
-      loss += trainer.train(data_.partition(id), unit / 2, id).train_loss;
+      loss += trainer.train(data_.partition(id), Epoch(unit / 2), id).train_loss;
     }
     return {trainer.state().digest(), loss};
   }
@@ -157,7 +157,7 @@ TEST_P(Exchanges, MayFail) {
   Trainer failing = trainer();
   failing.set_exchange(std::make_shared<Do>([](const Tensor&, std::int64_t) { throw NetError("nobody answers"); }));
   failing.initialize();
-  EXPECT_THROW(failing.train(data_.partition(PartitionId(0)), 0, PartitionId(0)), NetError);
+  EXPECT_THROW(failing.train(data_.partition(PartitionId(0)), Epoch(0), PartitionId(0)), NetError);
 }
 
 struct Doubles : nn::Module {

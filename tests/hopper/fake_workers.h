@@ -145,7 +145,7 @@ class FakeRun {
   Outcome run(std::span<const Record> records = {}) {
     Journal journal = Journal::create(directory_ / ("journal-" + std::to_string(++runs_)), {"fake", {}, {}});
     for (const Record& record : records) journal.append(record);
-    coordinator.emplace(itinerary_, make_search(experiment_), make_policy({}, itinerary_.order), records);
+    coordinator.emplace(itinerary_, make_search(experiment_), make_policy({}, itinerary_), records);
     const MakeHost make_host = [this](const HostSurroundings& at) {
       auto made = std::make_unique<FakeHost>(at, node);
       host = made.get();

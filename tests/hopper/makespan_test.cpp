@@ -23,7 +23,7 @@ Scenario calm(std::uint32_t workers, std::uint32_t models, Units units, std::uin
   for (std::uint32_t i = 0; i < models; ++i) {
     const double place = models > 1 ? static_cast<double>(i) / (models - 1) : 0;
     const double factor = units == Units::Spread ? std::pow(16.0, place) : 1;
-    s.unit_time.push_back(Time(static_cast<Time::rep>(1e9 * factor)));
+    s.pass_time.push_back(Time(static_cast<Time::rep>(1e9 * factor)));
   }
   s.jitter = units == Units::Jittered ? 0.05 : 0;
   s.slowness.assign(workers, 1);
@@ -37,8 +37,8 @@ double lower_bound(const Scenario& s) {
   for (std::uint32_t i = 0; i < s.models; ++i) {
     double of_model = 0;
     for (Unit unit{0}; unit.value < s.itinerary.units(); ++unit) {
-      const WorkerId owner = s.itinerary.owner(s.itinerary.partition(ModelId{i}, unit));
-      const double time = std::chrono::duration<double>(unit_time(s, owner, ModelId{i}, unit)).count();
+      const WorkerId owner = *s.itinerary.only_worker(s.itinerary.partition(ModelId{i}, unit));
+      const double time = std::chrono::duration<double>(pass_time(s, owner, ModelId{i}, unit)).count();
       of_model += time;
       of_worker[owner.index()] += time;
     }

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "hopper/strategy/task_parallel.h"
+
 namespace hop::hopper {
 namespace {
 
@@ -79,6 +81,25 @@ TEST_F(NarratorTest, SaysNothingOfOtherUnits) {
   EXPECT_THAT(tell(Record(record::Reserve{Attempt(64)})), IsEmpty());
 }
 
+TEST_F(NarratorTest, TellsWhoTakesAUnitOverThatAnyWorkerMayTrain) {
+  ledger_ = Ledger(Itinerary{3, 2, 2, Order::Fixed, task_parallel()});
+  const Action other = action::SendLease{{WorkerId(0), Incarnation(1)}, unit()};
+  const std::string takeover = "worker 0 redoes model 3's unit of epoch 2 on partition 2, which worker 1 had in hand";
+  lose_in_unit();
+  EXPECT_THAT(tell(other), IsEmpty()) << "the loss comes first";
+  EXPECT_TRUE(narrator_.lost_a_unit(kWorker));
+  EXPECT_THAT(narrator_.ended(kWorker, "killed by signal 9", false),
+              ElementsAre("worker 1 was lost in the middle of model 3's unit of epoch 2 on partition 2: killed by "
+                          "signal 9",
+                          takeover));
+  EXPECT_FALSE(narrator_.lost_a_unit(kWorker));
+  lose_in_unit();
+  narrator_.ended(kWorker, "killed by signal 9", false);
+  EXPECT_THAT(tell(other), ElementsAre(takeover));
+  EXPECT_FALSE(narrator_.lost_a_unit(kWorker));
+  EXPECT_THAT(tell(other), IsEmpty()) << "it is told once";
+}
+
 TEST_F(NarratorTest, TellsHowALossBeganIfItBeganAsSomethingElse) {
   narrator_.lost(kWorker, {"silent for 2.5 s", true, std::nullopt});
   EXPECT_THAT(narrator_.ended(kWorker, "killed by signal 9", false),
@@ -117,7 +138,7 @@ TEST_F(NarratorTest, TellsHowFarAModelGoesBack) {
   record::Commit first;
   first.model = ModelId(0);
   first.partition = ledger_.model(ModelId(0)).candidates.at(0);
-  first.worker = ledger_.itinerary().owner(first.partition);
+  first.worker = *ledger_.itinerary().only_worker(first.partition);
   first.attempt = Attempt(1);
   first.digest = {1, 1};
   ledger_.apply(record::Reserve{Attempt(64)});

@@ -1,82 +1,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <set>
-
-#include "base/error.h"
 #include "hopper/schedule/board.h"
 #include "hopper/schedule/fixed.h"
 #include "hopper/schedule/greedy.h"
+#include "hopper/schedule/queue.h"
+#include "hopper/strategy/task_parallel.h"
 
 namespace hop::hopper {
 namespace {
 
-using testing::ElementsAre;
 using testing::Optional;
-
-std::vector<std::uint32_t> van_der_corput(std::uint32_t n) {
-  std::vector<std::uint32_t> order;
-  for (std::uint32_t i = 0; i < n; ++i) order.push_back(van_der_corput_place(i, n));
-  return order;
-}
-
-TEST(VanDerCorput, ReversesBitsAndSkipsWhatIsTooLarge) {
-  EXPECT_THAT(van_der_corput(1), ElementsAre(0));
-  EXPECT_THAT(van_der_corput(8), ElementsAre(0, 4, 2, 6, 1, 5, 3, 7));
-  EXPECT_THAT(van_der_corput(6), ElementsAre(0, 4, 2, 1, 5, 3));
-}
-
-TEST(Itinerary, SharesThePartitionsOutInBlocks) {
-  for (std::uint32_t p = 1; p <= 17; ++p) {
-    for (std::uint32_t w = 1; w <= p; ++w) {
-      const Itinerary itinerary{p, w, 1, Order::Fixed};
-      std::vector<std::uint32_t> owned(w, 0);
-      std::uint32_t last = 0;
-      for (std::uint32_t q = 0; q < p; ++q) {
-        const std::uint32_t owner = itinerary.owner(PartitionId{q}).value;
-        ASSERT_LT(owner, w);
-        EXPECT_GE(owner, last);
-        last = owner;
-        ++owned[owner];
-      }
-      for (const std::uint32_t count : owned) EXPECT_TRUE(count == p / w || count == p / w + 1) << p << " on " << w;
-    }
-  }
-}
-
-TEST(Itinerary, SendsEveryModelThroughEveryPartitionInEveryEpochTheSameWay) {
-  const Itinerary itinerary{6, 4, 2, Order::Fixed};
-  for (std::uint32_t model = 0; model < 13; ++model) {
-    std::set<std::uint32_t> seen;
-    for (Unit unit{0}; unit < Unit{6}; ++unit) {
-      seen.insert(itinerary.partition(ModelId{model}, unit).value);
-      EXPECT_EQ(itinerary.partition(ModelId{model}, unit), itinerary.partition(ModelId{model}, unit + 6));
-    }
-    EXPECT_EQ(seen.size(), 6U) << model;
-  }
-  EXPECT_EQ(itinerary.partition(ModelId{1}, Unit{0}).value, 4U);
-  EXPECT_EQ(itinerary.partition(ModelId{7}, Unit{3}).value, 1U);  // starts at 4 as model 1 does, and goes round
-}
-
-TEST(Itinerary, KnowsTheBordersOfEpochs) {
-  const Itinerary itinerary{3, 1, 2, Order::Fixed};
-  EXPECT_EQ(itinerary.epoch(Unit{2}), Epoch{0});
-  EXPECT_EQ(itinerary.epoch(Unit{3}), Epoch{1});
-  EXPECT_EQ(itinerary.first_unit(Epoch{1}), Unit{3});
-  EXPECT_TRUE(itinerary.ends_epoch(Unit{2}) && itinerary.ends_epoch(Unit{5}));
-  EXPECT_FALSE(itinerary.ends_epoch(Unit{3}));
-  EXPECT_EQ(itinerary.end_of(Epoch{0}), Version{3});
-  EXPECT_EQ(itinerary.end_of(Epoch{1}), Version{6});
-  EXPECT_TRUE(itinerary.is_between_epochs(Version{0}) && itinerary.is_between_epochs(Version{3}));
-  EXPECT_FALSE(itinerary.is_between_epochs(Version{4}));
-}
-
-TEST(Itinerary, RefusesWorkersWithoutPartitions) {
-  EXPECT_THROW((Itinerary{4, 5, 1, Order::Fixed}.check()), ConfigError);
-  EXPECT_THROW((Itinerary{4, 0, 1, Order::Fixed}.check()), ConfigError);
-  EXPECT_THROW((Itinerary{0, 0, 1, Order::Fixed}.check()), ConfigError);
-  EXPECT_THROW((Itinerary{4, 4, 0, Order::Fixed}.check()), ConfigError);
-}
 
 // A view of four partitions on four workers, which the tests fill in.
 class Policies : public testing::Test {
@@ -98,6 +32,7 @@ class Policies : public testing::Test {
   }
   std::optional<Choice> fixed() const { return FixedPolicy().next(board().view()); }
   std::optional<Choice> greedy() const { return GreedyPolicy().next(board().view()); }
+  std::optional<Choice> queue() const { return QueuePolicy().next(board().view()); }
   Board board() const {
     Board board(itinerary_, 2);
     for (const ModelView& model : models_) board.set(model);
@@ -191,6 +126,85 @@ TEST_F(Policies, ChooseNothingWhenNothingWaits) {
   model(4, {0}).ready = false;
   EXPECT_EQ(fixed(), std::nullopt);
   EXPECT_EQ(greedy(), std::nullopt);
+  EXPECT_EQ(queue(), std::nullopt);
+}
+
+TEST_F(Policies, QueueSendsModelsToTheOwnersOfTheirPartitions) {
+  model(9, {2});
+  EXPECT_THAT(queue(), Optional(choice(0, 2, 2)));
+  models_[0].holder = WorkerId{0};
+  EXPECT_THAT(queue(), Optional(choice(0, 2, 2))) << "it must travel on";
+  for (WorkerView& worker : workers_) worker.queued = 1;
+  EXPECT_EQ(queue(), std::nullopt) << "too few wait";
+}
+
+// ---- units that any worker may train: whole epochs of four partitions
+
+class Tasks : public Policies {
+ protected:
+  Tasks() { itinerary_.strategy = task_parallel(); }
+  ModelView& at(std::uint32_t worker, std::uint32_t units_left) {
+    ModelView& held = model(units_left, {0});
+    held.holder = WorkerId{worker};
+    return held;
+  }
+};
+
+TEST_F(Tasks, StayAndTheLongestGoesFirst) {
+  model(3, {0});
+  at(2, 1);
+  at(2, 2);
+  at(2, 2).unit_seconds = 2;
+  for (WorkerView& worker : workers_) worker.alive = worker.id == WorkerId{2};
+  EXPECT_THAT(queue(), Optional(choice(3, 2, 0)));
+  models_[3].ready = false;
+  EXPECT_THAT(queue(), Optional(choice(2, 2, 0))) << "a longer one waits to be begun";
+  models_[1].ready = models_[2].ready = false;
+  EXPECT_THAT(queue(), Optional(choice(0, 2, 0)));
+}
+
+TEST_F(Tasks, AreBegunInTheirOrder) {
+  model(1, {3});
+  model(3, {1});
+  EXPECT_THAT(queue(), Optional(choice(0, 0, 3)));
+  workers_[0].queued = 1;
+  models_[0].ready = false;
+  EXPECT_THAT(queue(), Optional(choice(1, 1, 1))) << "the idle come first";
+}
+
+TEST_F(Tasks, AreBegunEarlyOnlyIfEnoughWait) {
+  for (WorkerView& worker : workers_) worker.queued = 1;
+  model(3, {0});
+  EXPECT_EQ(queue(), std::nullopt) << "the worker that is free first takes it";
+  for (int i = 0; i < 3; ++i) model(3, {0});
+  EXPECT_THAT(queue(), Optional(choice(0, 0, 0)));
+}
+
+TEST_F(Tasks, LeaveABusyWorkerForAnIdleOne) {
+  workers_[1].queued = 1;
+  at(1, 2);
+  at(1, 3);
+  EXPECT_THAT(queue(), Optional(choice(1, 0, 0)));
+  for (const std::uint32_t worker : {0U, 2U, 3U}) {
+    ModelView& committing = at(worker, 1);
+    committing.ready = false;
+    committing.busy_at = WorkerId{worker};
+  }
+  EXPECT_THAT(queue(), Optional(choice(1, 1, 0))) << "the others wait for the commits of their own";
+}
+
+TEST_F(Tasks, DoNotLeaveAWorkerThatCanGoOn) {
+  at(3, 2);
+  EXPECT_THAT(queue(), Optional(choice(0, 3, 0)));
+  workers_[3].alive = false;
+  EXPECT_EQ(queue(), std::nullopt) << "its state lies there";
+}
+
+TEST_F(Tasks, FollowTheGreedyPolicyToo) {
+  at(1, 2);
+  EXPECT_THAT(greedy(), Optional(choice(0, 1, 0)));
+  workers_[1].queued = 1;
+  EXPECT_THAT(greedy(), Optional(choice(0, 0, 0)));
 }
 
 }  // namespace

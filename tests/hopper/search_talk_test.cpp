@@ -67,7 +67,7 @@ Proposal lr(double value, std::optional<Parent> parent = {}, std::uint32_t epoch
   return {{{"lr", value}}, parent, epochs};
 }
 
-constexpr Itinerary kItinerary{1, 1, 3, Order::Fixed};
+const Itinerary kItinerary{1, 1, 3, Order::Fixed};
 
 class SearchTalkTest : public testing::Test {
  protected:
@@ -243,7 +243,7 @@ TEST_F(SearchTalkTest, RefusesAnswersThatNoRunCanFollow) {
 // ---- clones
 
 TEST_F(SearchTalkTest, KeepsTheStateOfAParentUntilTheFirstCommitOfItsClone) {
-  constexpr Itinerary kTwo{2, 2, 3, Order::Fixed};
+  const Itinerary kTwo{2, 2, 3, Order::Fixed};
   script_.proposals = {{0, {lr(0.5)}}, {1, {lr(0.25, Parent{ModelId{0}, Epoch{0}})}}};
   Drive run = begin(kTwo);
   run.train(0);
@@ -267,7 +267,7 @@ TEST_F(SearchTalkTest, KeepsTheStateOfAParentUntilTheFirstCommitOfItsClone) {
 }
 
 TEST_F(SearchTalkTest, ACloneWhoseParentsStateIsLostRepeatsTheUnitsOfItsAncestors) {
-  constexpr Itinerary kTwo{2, 1, 3, Order::Fixed};
+  const Itinerary kTwo{2, 1, 3, Order::Fixed};
   script_.proposals = {{0, {lr(0.5)}}, {1, {lr(0.25, Parent{ModelId{0}, Epoch{0}})}}};
   Drive run = begin(kTwo);
   run.train(0);

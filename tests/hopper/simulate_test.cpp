@@ -293,7 +293,7 @@ Actions leases_before_the_rollback_is_durable(Coordinator& c, const Event& event
     const auto* rollback = append != nullptr ? std::get_if<record::Rollback>(&append->record) : nullptr;
     if (rollback == nullptr || !is_initial(rollback->version)) continue;
     const PartitionId partition = c.ledger().model(rollback->model).visits[0].partition;
-    const WorkerState& owner = c.workers()[c.ledger().itinerary().owner(partition).index()];
+    const WorkerState& owner = c.workers()[c.ledger().itinerary().only_worker(partition).value_or(WorkerId{}).index()];
     Lease lease;
     lease.model = rollback->model;
     lease.partition = partition;
@@ -309,7 +309,7 @@ Actions does_not_wait_at_a_barrier(Coordinator& c, const Event& event, Time now)
   for (const Model& model : c.ledger().models()) {
     if (!c.waits_for_search(model) || !c.ledger().may_train(model)) continue;
     const PartitionId partition = model.candidates.front();
-    const WorkerState& owner = c.workers()[c.ledger().itinerary().owner(partition).index()];
+    const WorkerState& owner = c.workers()[c.ledger().itinerary().only_worker(partition).value_or(WorkerId{}).index()];
     if (!owner.alive || !c.workers()[model.holder->index()].alive || !owner.leases.empty()) continue;
     Lease lease{.model = model.id,
                 .unit = model.next_unit(),

@@ -1,0 +1,22 @@
+// The policy "queue": a worker trains its models on, and then takes the next one from the queue.
+#pragma once
+
+#include "hopper/schedule/policy.h"
+
+namespace hop::hopper {
+
+/// A worker with room takes the first of these that there is:
+///   1. a model that is at home here: its state lies here, and it may go on here; most work left first;
+///   2. the next model that is at home nowhere: nobody has begun it, or it must travel on; by id;
+///   3. if nothing is at home here: a model whose home is busy, most work left first.
+/// So a model leaves its home only for an idle worker. Idle workers are served before queues are filled, and no model
+/// of the second kind is queued while fewer models wait than workers will soon be idle: it would wait behind a long
+/// one.
+class QueuePolicy final : public Policy {
+ public:
+  static constexpr std::string_view kName = "queue";
+  std::string_view name() const override { return kName; }
+  std::optional<Choice> next(const ScheduleView& view) const override;
+};
+
+}  // namespace hop::hopper

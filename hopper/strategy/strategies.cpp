@@ -1,0 +1,38 @@
+#include "hopper/strategy/strategies.h"
+
+#include <array>
+
+#include "base/table.h"
+#include "hopper/strategy/hopping.h"
+#include "hopper/strategy/task_parallel.h"
+
+namespace hop::hopper {
+namespace {
+
+constexpr std::array kStrategies = {
+    StrategyRow{"hopping", hopping,
+                "Each worker holds its own partitions, and the models travel: a unit is one pass over one partition."},
+    StrategyRow{"task_parallel", task_parallel,
+                "Each worker holds all partitions, and the models stay: a unit is a whole epoch, with the same bits."},
+};
+
+}  // namespace
+
+std::span<const StrategyRow> strategies() { return kStrategies; }
+
+const StrategyRow& find_strategy(std::string_view name) { return find_row(strategies(), name, "[run] strategy"); }
+
+std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy) {
+  if (strategy.is_missing()) refuse_missing("[run] strategy");
+  if (strategy.own() != nullptr) return expect_made((*strategy.own())(), "[run] strategy");
+  return find_strategy(strategy.name()).make();
+}
+
+std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy, Order order,
+                                              std::string_view policy) {
+  std::shared_ptr<const Strategy> made = make_strategy(strategy);
+  made->check(order, policy == kOwnCode ? "" : policy);
+  return made;
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,37 @@
+// The strategies that ship with Hopscotch: one table. The experiment file, its checks, the run, the simulator and
+// docs/experiment-file.md are made from it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "hopper/name_or.h"
+#include "hopper/strategy/strategy.h"
+
+namespace hop::hopper {
+
+/// Makes a strategy. Called several times for one run (by the coordinator, by each worker, after a restart), so the
+/// strategies must answer alike.
+using StrategyMaker = std::function<std::shared_ptr<const Strategy>()>;
+
+struct StrategyRow {
+  std::string_view name{};  ///< the value of `run.strategy`
+  std::shared_ptr<const Strategy> (*make)() = nullptr;
+  std::string_view doc{};  ///< one line
+};
+
+/// All rows, in the order of the documentation.
+std::span<const StrategyRow> strategies();
+/// The row of a name. Throws ConfigError that names the nearest one.
+const StrategyRow& find_strategy(std::string_view name);
+
+/// The strategy of an experiment. Throws ConfigError for an unknown name, for an object that is missing, and for a
+/// maker that gives null.
+std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy);
+/// The same, and Strategy::check. `policy` is the name of the experiment's policy: kOwnCode for an object.
+std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy, Order order,
+                                              std::string_view policy);
+
+}  // namespace hop::hopper

@@ -1,0 +1,21 @@
+#include "hopper/train_unit.h"
+
+#include <cmath>
+
+namespace hop::hopper {
+
+UnitMetrics train_unit(Trainer& trainer, Epoch epoch, std::span<const PartitionId> passes, const PartitionRows& rows,
+                       std::stop_token stop, std::atomic<std::uint64_t>* rows_done) {
+  UnitMetrics unit;
+  for (const PartitionId id : passes) {
+    const UnitMetrics pass = trainer.train(rows(id), epoch, id, stop, rows_done);
+    unit.train_loss = mean_loss(unit.train_loss, unit.rows, pass.train_loss, pass.rows);
+    unit.rows += pass.rows;
+    unit.seconds += pass.seconds;
+    unit.state_bytes = pass.state_bytes;
+    if (!std::isfinite(pass.train_loss)) break;
+  }
+  return unit;
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,22 @@
+// A whole unit in a trainer: what workers do, and what replay does again.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <span>
+#include <stop_token>
+
+#include "hopper/trainer.h"
+
+namespace hop::hopper {
+
+/// The rows of a partition.
+using PartitionRows = std::function<data::Partition(PartitionId)>;
+
+/// The passes of a unit, one after the other, on the loaded state. The metrics are those of all passes together:
+/// train_loss is the mean over all rows. A pass whose loss is lost ends the unit. `rows_done`, if given, counts on.
+/// Throws as Trainer::train.
+UnitMetrics train_unit(Trainer& trainer, Epoch epoch, std::span<const PartitionId> passes, const PartitionRows& rows,
+                       std::stop_token stop = {}, std::atomic<std::uint64_t>* rows_done = nullptr);
+
+}  // namespace hop::hopper
