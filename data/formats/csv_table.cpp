@@ -236,7 +236,9 @@ class TableReader {
 
   // ---- what people should know
 
-  void note(const std::string& text) { table_.notes.push_back(printable(table_.file.filename().string()) + ": " + text); }
+  void note(const std::string& text) {
+    table_.notes.push_back(printable(table_.file.filename().string()) + ": " + text);
+  }
 
   void note_columns() {
     if (like_ == nullptr && options_.label == CsvOptions{}.label) {

@@ -108,7 +108,8 @@ std::vector<std::vector<std::byte>> whole_run() {
     add(c);
   };
   for (int unit = 0; unit < 3; ++unit) commit(0);
-  add(record::Rollback{ModelId{0}, Version{1}, ledger.itinerary().spread().owner(ledger.model(ModelId{0}).visits[0].partition),
+  add(record::Rollback{ModelId{0}, Version{1},
+                       ledger.itinerary().spread().owner(ledger.model(ModelId{0}).visits[0].partition),
                        ledger.model(ModelId{0}).visits[0].attempt, "version 3 is gone"});
   add(record::Quarantine{ModelId{1}, "caf\xE9: \x1b[31m no memory"});
   add(record::Retry{ModelId{1}});
