@@ -42,7 +42,8 @@ net::Address own_address(const net::Address& coordinator, Peer peer) {
     case net::Address::Scheme::kUnix:
       return net::Address::unix_socket(std::filesystem::path(coordinator.host).parent_path() / name);
     case net::Address::Scheme::kTcp:
-      return net::Address::tcp(coordinator.host, 0);
+    case net::Address::Scheme::kTls:
+      return {.scheme = coordinator.scheme, .host = coordinator.host, .port = 0};
     case net::Address::Scheme::kMemory:
       break;
   }
