@@ -178,15 +178,15 @@ TEST_F(SearchTalkTest, AdoptsNoStateFromBehindABarrier) {
   run.train(0);
   run.sync();
   held.push_back(run.held_of(1));
-  Drive again(kPlan, maker(), {run.journal().begin(), run.journal().begin() + sound}, {.queue_depth = 8});
+  Drive again(kItinerary, maker(), {run.journal().begin(), run.journal().begin() + sound}, {.queue_depth = 8});
   again.up(0, 1, held);
   EXPECT_THAT(again.appended<record::Commit>(), SizeIs(1)) << "that of model 0";
   ASSERT_THAT(again.all<action::Release>(), SizeIs(1));
-  EXPECT_EQ(again.all<action::Release>()[0].version, 2U);
+  EXPECT_EQ(again.all<action::Release>()[0].version, Version{2});
   again.sync();
   again.sync();
   EXPECT_EQ(again.model(1).goal, 2U);
-  EXPECT_EQ(again.model(1).version, 1U);
+  EXPECT_EQ(again.model(1).version, Version{1});
 }
 
 TEST_F(SearchTalkTest, WithoutTheSearchARunGoesOnUntilItHasTheWord) {
@@ -209,7 +209,7 @@ struct EndlessSearch final : Search {
 TEST_F(SearchTalkTest, EndsASearchThatNeverEndsItsAsking) {
   Drive run = begin();
   const Drive::MakeSearch endless = [] { return std::make_unique<EndlessSearch>(); };
-  EXPECT_THAT(refusal_of([&] { Drive(kPlan, endless, run.journal()); }),
+  EXPECT_THAT(refusal_of([&] { Drive(kItinerary, endless, run.journal()); }),
               HasSubstr("[search] expected at most 1048576 models, got another proposal"));
 }
 
