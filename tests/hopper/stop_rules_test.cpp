@@ -182,8 +182,8 @@ TEST_F(Beside, TheOrderOfARuleStandsBeforeThatOfASearchForTheSameModel) {
   search = stop_early(std::make_unique<DeafSearch>(), std::vector<std::string>{"threshold"}, {{"upper", 1.0}},
                       Objective::ValidLoss);
   for (std::uint32_t model = 0; model < 2; ++model) search->asked(ModelId{model}, {.epochs = 4});
-  search->tell(ModelId{0}, 0, loss(9));
-  search->tell(ModelId{1}, 0, loss(0.5));
+  search->tell(ModelId{0}, Epoch{0}, loss(9));
+  search->tell(ModelId{1}, Epoch{0}, loss(0.5));
   EXPECT_THAT(search->end_of_tick(), ElementsAre(SearchOrder::stop(ModelId{0}, "valid_loss = 9 is above 1"),
                                                  SearchOrder::set_epochs(ModelId{1}, 2, "shorter")));
 }

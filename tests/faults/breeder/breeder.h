@@ -28,8 +28,8 @@ class Breeder final : public hopper::Search {
     return queue_[next_++];
   }
   void asked(ModelId model, const hopper::Proposal& proposal) override { configs_[model] = proposal.config; }
-  void tell(ModelId model, std::uint32_t epoch, const hopper::EpochMetrics& metrics) override {
-    if (epoch + 1 < epochs_) told_.push_back({metrics.valid_loss.value_or(1e9), model, epoch});
+  void tell(ModelId model, Epoch epoch, const hopper::EpochMetrics& metrics) override {
+    if (number_of(epoch) < epochs_) told_.push_back({metrics.valid_loss.value_or(1e9), model, epoch});
   }
   std::vector<hopper::SearchOrder> end_of_tick() override {
     std::vector<hopper::SearchOrder> orders;
@@ -41,16 +41,16 @@ class Breeder final : public hopper::Search {
     for (std::size_t i = 0; i < told.size(); ++i) place(i, told, orders);
     return orders;
   }
-  bool barrier_at(std::uint32_t) const override { return true; }
+  bool barrier_at(Epoch) const override { return true; }
 
  private:
-  using Told = std::tuple<double, ModelId, std::uint32_t>;  // loss, model, epoch
+  using Told = std::tuple<double, ModelId, Epoch>;  // loss, model, epoch
 
   void place(std::size_t rank, const std::vector<Told>& told, std::vector<hopper::SearchOrder>& orders) {
     const auto [loss, model, epoch] = told[rank];
     const bool may_clone = tick_ + 2 <= epochs_;
     if (rank == 0 && may_clone) clone(model, epoch, 1.25);
-    if (rank == 1 && may_clone && epoch > 0) clone(model, epoch - 1, 0.5);
+    if (rank == 1 && may_clone && epoch > Epoch{0}) clone(model, Epoch{epoch.value - 1}, 0.5);
     if (rank == 2 && told.size() > 4) {
       resting_ = model;
       orders.push_back(hopper::SearchOrder::pause(model, "it rests"));
@@ -58,7 +58,7 @@ class Breeder final : public hopper::Search {
       orders.push_back(hopper::SearchOrder::stop(model, "rank " + std::to_string(rank + 1)));
     }
   }
-  void clone(ModelId parent, std::uint32_t epoch, double factor) {
+  void clone(ModelId parent, Epoch epoch, double factor) {
     hopper::Config config = configs_.at(parent);
     config.set("lr", config.number("lr") * factor);
     queue_.push_back({std::move(config), hopper::Parent{parent, epoch}});
