@@ -68,12 +68,12 @@ class Stage {
     co_await examine(worker_, HostRole::Coordinator, {}, net::deadline_in(10s));
     const message::Welcome welcome{std::move(dataset), 2};
     co_await send(worker_, welcome);
-    const Lease first{ModelId(0), 0, 0, PartitionId(0), Attempt(1), {}, {}, false};
+    const Lease first{ModelId(0), Unit{0}, Epoch{0}, PartitionId(0), Attempt(1), {}, {}, false};
     co_await order(first, kLarge, {});
     digests.push_back(co_await result());
-    const Lease short_of_room{ModelId(1), 0, 0, PartitionId(0), Attempt(2), {}, {}, false};
+    const Lease short_of_room{ModelId(1), Unit{0}, Epoch{0}, PartitionId(0), Attempt(2), {}, {}, false};
     co_await order(short_of_room, kSmall, {});
-    const Lease hopping{ModelId(0), 2, 0, PartitionId(1), Attempt(3), xxh3_128(state->span()), {}, false};
+    const Lease hopping{ModelId(0), Unit{2}, Epoch{0}, PartitionId(1), Attempt(3), xxh3_128(state->span()), {}, false};
     co_await order(hopping, kLarge, "memory:other");
 
     fetcher_ = co_await other_->accept(net::deadline_in(10s));
