@@ -13,7 +13,7 @@
 // What it cannot do:
 // - No memory model weaker than ThreadSanitizer's; a fence orders more here than on a GPU.
 // - No grid-wide synchronisation, clusters, cp.async, TMA, mbarrier, wgmma, inline PTX, textures, __activemask, dynamic
-//   parallelism. mma.sync has one emulated shape (kernels/cuda/mma.h).
+//   parallelism. mma.sync has one emulated shape (kernels/cuda/lessons/mma.h).
 // - A thread that spins until another thread writes hangs: nobody preempts it.
 // - expf, logf, .. are the C library's, not CUDA's: the last bits differ. + - * / sqrt fma are the same.
 // - AddressSanitizer does not see overruns of static __shared__ arrays (UndefinedBehaviorSanitizer does, where the

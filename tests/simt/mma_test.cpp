@@ -1,6 +1,6 @@
 // The emulated tensor-core product against the plain product of the matrices that the lanes load and store by the
 // layout of the PTX ISA's figures, written out here once more, element by element.
-#include "kernels/cuda/mma.h"
+#include "kernels/cuda/lessons/mma.h"
 
 #include <gtest/gtest.h>
 

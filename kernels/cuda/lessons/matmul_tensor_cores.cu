@@ -4,7 +4,7 @@
 // New against rung 3: mma.sync. One instruction, given by all 32 threads of a warp together, does C (16, 8) += A (16,
 // 16) B (16, 8): 4,096 FLOPs, where a fused multiply-add of a warp does 64. The factors are bf16 (8 bits of mantissa,
 // the range of f32), the sums stay f32. The hardware fixes the elements of A, B and C that each thread holds.
-// kernels/cuda/mma.h lists them, and the loop below reads exactly these.
+// kernels/cuda/lessons/mma.h lists them, and the loop below reads exactly these.
 //
 //   FLOPs   2 m n k, on units with about sixteen times the rate of the f32 units
 //   bytes   4 (2 m n k / 64) of global memory: 16 FLOPs per byte, far too few for units this fast
@@ -18,7 +18,7 @@
 // 32 different banks.
 #include "kernels/cuda/language.h"
 #include "kernels/cuda/lessons/matmul.h"
-#include "kernels/cuda/mma.h"
+#include "kernels/cuda/lessons/mma.h"
 #include "kernels/cuda/runtime.h"
 
 namespace hop::kernels::cuda::lessons {
@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ unsigned b_strip[kTile][kRow];  // [column][pair along k]
   const int first_row = static_cast<int>(blockIdx.y) * kTile, first_column = static_cast<int>(blockIdx.x) * kTile;
   const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
-  const int group = lane / 4, pair = lane % 4;  // see kernels/cuda/mma.h
+  const int group = lane / 4, pair = lane % 4;  // see kernels/cuda/lessons/mma.h
   const int warp_row = warp / 2 * kWarpTile, warp_column = warp % 2 * kWarpTile;
 
   float sum[kDown][kAcross][4] = {};
