@@ -1,6 +1,7 @@
 // How fast bytes move: on the card (the yardstick of every memory-bound kernel), over the bus each way and both ways at
 // once; and the cost of a launch, from the host and inside a graph.
 #include "bench/gpu/rows.h"
+#include "kernels/capture_operations.h"
 #include "kernels/copy.h"
 #include "kernels/copy_operations.h"
 #include "kernels/cuda/runtime.h"
@@ -70,7 +71,7 @@ std::vector<Row> copies(Size size) {
 
 std::vector<Row> launches(Size size) {
   const Tensor one = Tensor::empty({1}, DType::f32, Device::cuda());
-  const auto launch = [&] { CopyOperations::cuda.fill(one, 1.0); };
+  const auto launch = [&] { kernels::CopyOperations::cuda.fill(one, 1.0); };
   constexpr int kNodes = 1000;
   return {guarded("launches", "smallest kernel, given by the host",
                   [&] {
@@ -78,7 +79,7 @@ std::vector<Row> launches(Size size) {
                     return Row{"", "", t.seconds * 1e6, "us", t.spread * 1e6, 0, ""};
                   })[0],
           guarded("launches", "smallest kernel, a node of a graph of 1,000", [&] {
-            const auto recording = CaptureOperations::cuda.capture(Device::cuda(), [&] {
+            const auto recording = kernels::CaptureOperations::cuda.capture(Device::cuda(), [&] {
               for (int i = 0; i < kNodes; ++i) launch();
             });
             const Timing t = time_on_device([&] { recording->replay(); }, size);
