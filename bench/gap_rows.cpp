@@ -81,8 +81,8 @@ std::vector<double> each(const Series& series, Waits Gaps::*which, double Waits:
   return values;
 }
 
-// With one model per worker its bytes come when the worker is free already: their transfer counts, at the rate that the
-// row hop/unix has found for plain sockets (without that row: for nothing).
+// With one model per worker, a state arrives while the worker waits for it, so the transfer counts: at the rate of
+// plain sockets in the row hop/unix. Without that row the transfer counts as nothing.
 double plain_bytes_per_second(const Suite& suite) {
   for (const Row& row : suite.report().rows) {
     if (row.name == "hop/unix") return row.peer * 1e9;

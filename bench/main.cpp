@@ -49,8 +49,9 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-// One thread everywhere. And memory that is freed stays with its process: by default glibc gives large buffers back to
-// the kernel and pays page faults for the next; LibTorch gains most from this, so it is the harder comparison.
+// One thread everywhere, and freed memory stays with its process. By default glibc gives large buffers back to the
+// kernel and pays page faults for the next ones. LibTorch gains most from the setting, so the comparison is the harder
+// one.
 void set_environment() {
   for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"}) setenv(name, "1", 1);
   setenv("MALLOC_TOP_PAD_", "67108864", 1);

@@ -34,8 +34,8 @@ class Contestant {
   Timing run(int repetitions);
   /// Finds out how many repetitions fill a batch.
   void calibrate(double batch_seconds);
-  /// One batch. Where sides wait for each other and somebody else computes, every wake-up may have to wait for him too:
-  /// the batch is measured again, a few times, and the least disturbed counts.
+  /// Measures one batch. If the sides wait for each other, every wake-up may also wait for another process that
+  /// computes. A disturbed batch is measured again, a few times, and the least disturbed measurement counts.
   void measure();
 
   /// The seconds per repetition of every round, in order.

@@ -1,5 +1,6 @@
-// One side of a comparison is a process of its own (its libraries, its OpenMP, its allocator disturb nobody) that does
-// what it is told over a pipe. This is the whole protocol; it knows no library. bench/peers/pytorch.py speaks it too.
+// Each side of a comparison is a process of its own, so that its libraries, its OpenMP and its allocator disturb
+// nobody. It takes commands over a pipe. This is the whole protocol; it knows no library. bench/peers/pytorch.py speaks
+// it too.
 //
 //   the side, once:        NAME AND VERSION
 //   load SLOT WHAT...      ok | no REASON          prepares some work and keeps it under a number

@@ -15,7 +15,7 @@ std::span<const Net> nets(Size size) { return std::span(kNets).first(size == Siz
 constexpr std::pair<const char*, void (Training::*)()> kWays[] = {
     {"eager", &Training::step}, {"captured", &Training::captured_step}, {"replay", &Training::replay}};
 
-/// In the precision of the factors that each of PyTorch's rows has, too.
+/// Our steps in the precision of the factors that a row of PyTorch has.
 std::vector<Row> steps_in(kernels::Precision precision, Size size) {
   const kernels::PrecisionScope scope(precision);
   std::vector<Row> all;

@@ -42,8 +42,8 @@ bool all_finite(const std::vector<double>& v) {
   return std::all_of(v.begin(), v.end(), [](double x) { return std::isfinite(x); });
 }
 
-/// In f64, and in f32 beside it: where the value and the gradient are finite, no second derivative is NaN, and f32's is
-/// that of f64 where that is a number of f32.
+/// Judges second derivatives in f64 and in f32. If the value and the gradient are finite, no second derivative is NaN.
+/// The second derivative in f32 is that in f64, if f32 holds such a number.
 void expect_sound(const std::string& text, const std::function<Tensor(const std::vector<Tensor>&)>& f,
                   const std::vector<double>& point, bool compare) {
   std::vector<Tensor> singles, doubles;

@@ -1,6 +1,6 @@
-// Random programs: their gradients are those of differences, their captured steps have the bits of eager ones, and what
-// an earlier pass freed, or a write spoiled, is an error and never a wrong number. HOP_RANDOM_PROGRAMS=10000 tries that
-// many; a failure prints the seed and the program.
+// Random programs. Their gradients agree with differences of values, and their captured steps have the bits of eager
+// ones. A gradient that needs a freed part of the graph, or a value that was written since, is an error and never a
+// wrong number. HOP_RANDOM_PROGRAMS=10000 tries that many; a failure prints the seed and the program.
 #include <cstdlib>
 #include <iostream>
 
@@ -124,7 +124,7 @@ class Trial {
     }
   }
 
-  /// One of the values is written before the pass: it throws, or nothing read it.
+  /// Writes one of the values before the pass. The pass throws, or no gradient reads the value.
   void after_a_write(const Tensors& expected) {
     const Tensors v = run(p_, leaves_, make_argument(0));
     const Tensor loss = loss_of(p_, v, 0);

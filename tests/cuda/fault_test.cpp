@@ -1,4 +1,4 @@
-// The fault words: what a kernel meets is thrown at the thread whose work it was, and at nobody else.
+// The fault words: the error of a kernel is thrown at the thread that queued the kernel, and at no other thread.
 #include <gmock/gmock.h>
 
 #include <latch>
@@ -67,7 +67,7 @@ TEST_F(CudaFault, IsThrownAtTheThreadWhoseWorkItWas) {
   index_select(x_, 0, right_);
   EXPECT_NO_THROW(wait()) << "the innocent thread";
   EXPECT_NO_THROW(x_.as_strided({}, {}, 0).item<float>());
-  backend(Device::cuda()).discard_faults();  // forgets what is its own, not what is another's
+  backend(Device::cuda()).discard_faults();  // drops the errors of this thread alone
   waited.count_down();
 }
 

@@ -1,4 +1,4 @@
-// Over the executor, what a kernel stores next to a tensor is found: each tensor's block has guard bytes of its own.
+// The executor finds a kernel's store next to a tensor, because each tensor's block has guard bytes of its own.
 #include "kernels/simt/error.h"
 #include "tests/cuda/support.h"
 

@@ -23,7 +23,7 @@ using hop::testing::random_tensor;
 using hop::testing::same_bits;
 using hop::testing::values;
 
-/// Over simt: streams run only when they are waited for, so whatever is not ordered comes late.
+/// Lets the streams of simt run only when they are waited for. Work that is not ordered then comes late.
 class Lazily {
  public:
 #if defined(HOP_SIMT)

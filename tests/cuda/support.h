@@ -21,13 +21,13 @@ class OnDevice : public ::testing::Test {
   }
 };
 
-/// The same view of a copy of x's storage on the device: strides, offset and what lies between the elements stay.
+/// The same view of a copy of x's storage on the device: strides, offset and the bytes between the elements stay.
 inline Tensor on_device(const Tensor& x) {
   const Storage storage(x.storage().size(), Device::cuda());
   if (storage.size() != 0) backend(Device::cuda()).copy(storage.data(), x.storage().data(), storage.size());
   return Tensor::view(storage, x.dtype(), x.shape(), x.strides(), x.storage_offset());
 }
-/// Likewise on the host.
+/// The same view of a copy on the host.
 inline Tensor on_host(const Tensor& x) {
   const Storage storage(x.storage().size(), Device::cpu());
   if (storage.size() != 0) backend(Device::cuda()).copy(storage.data(), x.storage().data(), storage.size());

@@ -45,8 +45,8 @@ class Arena {
   std::size_t units_;
 };
 
-/// One run that is disturbed, in a folder of its own, which is removed with the object. TMPDIR leads into it meanwhile,
-/// and there is no XDG_RUNTIME_DIR: what a killed program leaves there is seen.
+/// A disturbed run in a folder of its own, which is removed with the object. Meanwhile TMPDIR leads into the folder and
+/// there is no XDG_RUNTIME_DIR, so that the leavings of a killed program are seen.
 class Trial {
  public:
   Trial(const Arena& arena, const std::string& name);
@@ -58,8 +58,8 @@ class Trial {
   std::filesystem::path run_directory() const { return folder_ / "r"; }
   /// The words after `hop` that begin the run.
   std::vector<std::string> words_to_run() const;
-  /// The words after `hop` that go on with it, as its own messages say: `resume` where it began, `run` where it had
-  /// not.
+  /// The words after `hop` that continue the run, as the program's own messages say: `resume` if the run had begun,
+  /// otherwise `run`.
   std::vector<std::string> words_to_go_on() const;
   /// Goes on to the end.
   Finished go_on() const;
@@ -67,9 +67,9 @@ class Trial {
   /// Says what is wrong with the results of the run, which is over: models or bits that differ from the calm run.
   /// Empty: nothing is.
   std::string wrong_results() const;
-  /// The same, and what it left behind.
+  /// The same, and the files that it left behind.
   std::string verdict() const;
-  /// The names of what lies in TMPDIR: of a run that goes on, its folder of sockets.
+  /// The names in TMPDIR. While a run goes on, its folder of sockets is there.
   std::vector<std::string> left_in_tmp() const;
   /// Keeps a copy of the folder beside the arena's and returns its path.
   std::filesystem::path keep() const;

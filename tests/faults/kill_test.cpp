@@ -24,7 +24,7 @@ bool waits(const SystemCall& call) {
   return calls.contains(call.number);
 }
 
-// Those after which a disk may look otherwise.
+// Whether the call may change a file or a folder.
 bool touches_files(const SystemCall& call) {
   static const std::set<std::uint64_t> calls = {SYS_write,  SYS_pwrite64, SYS_fsync,    SYS_fdatasync,
                                                 SYS_rename, SYS_unlink,   SYS_unlinkat, SYS_mkdir,

@@ -19,7 +19,7 @@ AlignedBuffer aligned(ByteView bytes) {
   return copy;
 }
 
-// Deeper readers of what a message holds.
+// Readers of the parts of a message.
 void read_further(const auto&) {}
 void read_further(const LeaseOrder& order) { config_from_json(order.config); }
 void read_further(const Collect& collect) { config_from_json(collect.config); }
@@ -38,7 +38,7 @@ void run_as(ByteView bytes) {
   read_further(message);
 }
 
-// Nobody reads a Shutdown: its kind says all.
+// A Shutdown has no fields to read.
 template <>
 void run_as<Shutdown>(ByteView) {}
 

@@ -1,4 +1,4 @@
-// From a configuration to a module: what is refused, and when a model is asked whether it can be trained with one row.
+// From a configuration to a module: the configurations that are refused, and the models that are tried with one row.
 #include "hopper/build_model.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// States are lost, and what was trained is trained again; models fail, and are brought back.
+// States are lost and their units are trained again; models fail and are brought back.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -66,7 +66,7 @@ class FakeHost final : public WorkerHost {
       if (life->peer == peer) end(life, {"killed by signal 9", true});
     }
   }
-  /// As a segmentation fault does.
+  /// Ends the life as a segmentation fault does.
   void crash(const FakeNode::Life& life) { end(life, {"killed by signal 11", false}); }
 
   template <class T>

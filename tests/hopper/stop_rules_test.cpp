@@ -73,7 +73,7 @@ const std::vector<Golden> kGolden = {
      {kNever, kNever, kNever, kNever, kNever, kNever, kNever, 2, kNever, 3, kNever, kNever, kNever, kNever}},
 };
 
-// Only curves that came through are what later ones are compared with.
+// The step at which the rule stops the curve, or kNever. The curve is compared with complete curves only.
 int stop_of(const StopRule& rule, const Golden& golden, std::span<const double> scores,
             const std::vector<std::vector<double>>& complete) {
   for (std::size_t step = golden.warmup; step < scores.size(); step += golden.every) {

@@ -1,5 +1,5 @@
-// One real worker between a coordinator and other workers that are the test's: what it believes of a state that it
-// fetched, to whom it gives its own, and what it does when its disk is in trouble.
+// A real worker between a coordinator and other workers that the test plays: it checks the states that it fetches,
+// gives its own to those who may have them, and survives trouble with its disk.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -52,7 +52,7 @@ class Fork : public ::testing::Test {
   }
 };
 
-// On a thread of its own: what a thread computed on stays with it.
+// On a thread of its own, because a thread keeps the number of threads on which it computed.
 TEST_F(Fork, AChildOfAComputationOnSeveralThreadsComputesOnOne) {
   std::thread([] {
     set_compute_threads(2);

@@ -162,7 +162,7 @@ TEST(BatchNorm, AppliedToItsOwnStatisticsGivesTheBitsOfTraining) {
   EXPECT_EQ(batch_norm_apply(Tensor::empty({0, 2}, DType::f32), {}, {}, zeros({2}), ones({2})).shape(), Shape({0, 2}));
 }
 
-// From 1 / sqrt(var + eps) one could not have it back where eps is much larger.
+// If eps is much larger than the variance, 1 / sqrt(var + eps) has lost the variance.
 TEST(BatchNorm, GivesTheVarianceWhateverEpsIs) {
   for (const DType dtype : {DType::f32, DType::f64}) {
     for (const Shape& shape : {Shape{40, 3}, Shape{2, 20, 3, 5}, Shape{3, 2, 40, 40}}) {

@@ -132,7 +132,7 @@ TEST(ComparisonOfIntegersWithFloats, RoundsNoInteger) {
   }
 }
 
-// In the vector part and in the tail of the loop: C++ itself leaves it open.
+// C++ leaves the value open. The vector part and the tail of the loop give the same one.
 TEST(NumberOutsideTheDType, WrapsAroundWhenAFloatBecomesAByte) {
   for (const DType from : {DType::f32, DType::f64}) {
     const Tensor bytes = kernels::cast(kernels::full({67}, -1, from), DType::u8);

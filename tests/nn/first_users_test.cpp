@@ -264,7 +264,7 @@ TEST(FirstUsers, F15CheckpointOverBatchNorm) {
   EXPECT_FLOAT_EQ(norm.running_mean.item<float>(), 0.2F);
 }
 
-// F16 and B3: `net.fc = Linear(3, 2)` and `head.weight = table.weight` do not compile; what may be written instead.
+// F16 and B3: `net.fc = Linear(3, 2)` and `head.weight = table.weight` do not compile; other ways do the same.
 static_assert(!std::is_assignable_v<Linear&, Linear>);
 static_assert(!std::is_assignable_v<decltype(Linear::weight)&, decltype(Embedding::weight)&>);
 

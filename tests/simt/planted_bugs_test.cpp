@@ -1,8 +1,8 @@
-// The executor finds every planted bug, and says of the correct twin nothing.
+// The executor finds every planted bug, and reports nothing for the correct twin.
 //
-// A race shows as results that change with the schedule. Under ThreadSanitizer the program that races ends with a
-// report, so there it runs as a program of its own and the report is what is expected; under AddressSanitizer so does
-// one that stores outside dynamic shared memory or a buffer.
+// A race shows as results that change with the schedule. Under ThreadSanitizer a program that races ends with a report.
+// So there it runs as a program of its own, and the report is expected. AddressSanitizer reports a store outside
+// dynamic shared memory or a buffer in the same way.
 #include "tests/simt/planted_bugs.h"
 
 #include <gmock/gmock.h>

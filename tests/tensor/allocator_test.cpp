@@ -74,8 +74,7 @@ TEST_F(Allocator, WastesAtMostAnEighthAndAlignsEveryBlock) {
   }
 }
 
-// One byte more than the largest that a block serves is another class, up to the largest tensors: never a smaller
-// block.
+// A request for one byte more than a block serves belongs to the next class, up to the largest tensors.
 TEST_F(Allocator, NeverServesARequestWithASmallerBlock) {
   std::uint64_t asked = memory::system_allocations();
   for (std::size_t size = 1; size < 64'000'000;) {

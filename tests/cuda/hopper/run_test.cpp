@@ -51,7 +51,7 @@ class CudaRun : public testing::Toy {
     for (const ModelResult& model : results.models) hashes.push_back(model.state_sha256);
     return hashes;
   }
-  // As the journal has them. Attempts count every lease: none is missing where no unit was reported as failed.
+  // The attempts and commits of the journal. Every lease is an attempt, so both are equal unless a unit failed.
   static std::pair<std::uint32_t, std::uint32_t> attempts_and_commits(const std::filesystem::path& directory) {
     std::uint32_t attempts = 0, commits = 0;
     for (const Record& record : read_journal(directory / "journal").records) {

@@ -38,8 +38,8 @@ class CudaTrainer : public testing::Toy {
   }
 };
 
-// With SGD: Adam divides by the gradient's size, and makes a whole step of the rounding error that is the gradient of a
-// bias before a normalisation.
+// With SGD. The gradient of a bias before a normalisation is nothing but rounding error, and Adam, which divides by the
+// gradient's size, would make a whole step of it.
 TEST_F(CudaTrainer, AgreesWithTheCpu) {
   for (const Experiment& e : {perceptron(), convolution()}) {
     const data::Dataset data = dataset();
@@ -132,7 +132,7 @@ TEST_F(CudaTrainer, TellsOfALabelThatTheModelHasNoOutputFor) {
   }
 }
 
-// Says what it is asked to compute, and whether that is recorded.
+// Notes the shape of each input, and whether the call is recorded.
 class Observed : public nn::Module {
  public:
   using Calls = std::vector<std::pair<Shape, bool>>;
@@ -150,8 +150,8 @@ class Observed : public nn::Module {
   std::shared_ptr<Calls> calls_;
 };
 
-// A library that meets a shape for the first time allocates and loads what it needs for it, which nobody may do while a
-// step is recorded.
+// A library that meets a shape for the first time allocates memory and loads code. Neither is allowed while a step is
+// recorded.
 TEST_F(CudaTrainer, RunsEveryKindOfStepOnceBeforeItRecordsIt) {
   Experiment e = perceptron();
   e.model.layers.clear();

@@ -1,4 +1,4 @@
-// One worker on a device, whose coordinator and whose peer are played here: what it does with a place that it holds for
+// One worker on a device. The test plays its coordinator and its peer, and looks at the place that the worker holds for
 // a state on its way.
 #include "hopper/detail/worker.h"
 

@@ -97,7 +97,7 @@ TEST_P(DescribedCard, GetsTheSameEngineEveryTime) {
   EXPECT_THAT(once.to_string(), HasSubstr("engine " + std::to_string(once.engine)));
 }
 
-// As conv2d_in_bf16() asks for it: else the factors would keep more digits than was said.
+// Asked for as conv2d_in_bf16() does, with factors that are rounded to bf16.
 TEST_P(DescribedCard, HasABf16PlanForEveryConvolutionThatItHasAStrictOneFor) {
   const ConvSizes small_image = {128, 1, 28, 28, 6, 5, 5, 28, 28, {.padding = {2, 2}}};
   const ConvSizes shortcut = {128, 16, 32, 32, 32, 1, 1, 16, 16, {.stride = {2, 2}}};
