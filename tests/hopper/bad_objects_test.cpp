@@ -8,11 +8,10 @@
 
 #include "autograd/ops.h"
 #include "base/error.h"
-#include "data/glyphs.h"
 #include "hopper/run.h"
 #include "hopper/simulate/run.h"
 #include "kernels/copy.h"
-#include "tests/temporary_folder.h"
+#include "tests/hopper/glyphs.h"
 
 namespace hop::hopper {
 namespace {
@@ -100,19 +99,10 @@ TEST(Simulated, LastsUntilItsLastCommitIsDurable) {
 
 // ---- whole runs
 
-class BadObjects : public testing::Test {
+class BadObjects : public OnGlyphs<160, 2> {
  protected:
-  static void SetUpTestSuite() {
-    folder_.emplace();
-    data::write_dataset(data::glyphs({.train_rows = 160, .test_rows = 32}), *folder_ / "data",
-                        {.name = "glyphs-160", .partitions = 2, .validation = data::Validation::file()});
-  }
-  static void TearDownTestSuite() { folder_.reset(); }
-
   static Experiment experiment() {
-    Experiment e;
-    e.name = "toy";
-    e.data.source = *folder_ / "data";
+    Experiment e = toy_experiment(*folder_);
     e.model.layers = {"flatten", "linear 10"};
     e.search.space = {{"lr", Choices{0.01}}};
     return e;
@@ -121,8 +111,6 @@ class BadObjects : public testing::Test {
     return {.name = name, .sums = std::move(sums)};
   }
   static Tensor hits(const Tensor& output, const Tensor& target) { return sum(eq(argmax(output, -1), target)); }
-
-  static inline std::optional<TemporaryFolder> folder_;
 };
 
 TEST_F(BadObjects, APolicyThatLeavesAllIdleEndsTheRun) {

@@ -16,7 +16,7 @@
 #include "hopper/search/grid.h"
 #include "hopper/simulate/run.h"
 #include "nn/optim/sgd.h"
-#include "tests/temporary_folder.h"
+#include "tests/hopper/glyphs.h"
 
 namespace hop::hopper {
 namespace {
@@ -99,20 +99,11 @@ TEST(Simulated, EqualExperimentsTakeEqualTimes) {
 
 // ---- whole runs
 
-class Doors : public testing::Test {
+class Doors : public OnGlyphs<320, 4> {
  protected:
-  static void SetUpTestSuite() {
-    folder_.emplace();
-    data::write_dataset(data::glyphs({.train_rows = 320, .test_rows = 64}), *folder_ / "data",
-                        {.name = "glyphs-320", .partitions = 4, .validation = data::Validation::file()});
-  }
-  static void TearDownTestSuite() { folder_.reset(); }
-
   static Experiment experiment() {
-    Experiment e;
-    e.name = "toy";
+    Experiment e = toy_experiment(*folder_);
     e.seed = 11;
-    e.data.source = *folder_ / "data";
     e.model.layers = {"flatten", "linear 8", "relu", "linear 10"};
     e.search.epochs = 2;
     e.search.space = {{"lr", Choices{0.01, 0.001}}};
@@ -131,8 +122,6 @@ class Doors : public testing::Test {
     EXPECT_EQ(hashes(resume(directory, {}, e).results), hashes(inspect(directory, e)));
     for (const Replayed& replayed : replay(directory, {}, {}, e)) EXPECT_TRUE(replayed.matches) << key;
   }
-
-  static inline std::optional<TemporaryFolder> folder_;
 };
 
 TEST_F(Doors, APolicyDoesNotChangeTheBitsOfFixedOrder) {

@@ -9,11 +9,10 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "data/glyphs.h"
 #include "hopper/fsck.h"
 #include "hopper/run.h"
 #include "hopper/search/grid.h"
-#include "tests/temporary_folder.h"
+#include "tests/hopper/glyphs.h"
 
 namespace hop::hopper {
 namespace {
@@ -25,14 +24,9 @@ using testing::ThrowsMessage;
 
 class RefusedResume : public testing::Test {
  protected:
-  RefusedResume() {
-    data::write_dataset(data::glyphs({.train_rows = 160, .test_rows = 32}), folder_ / "data",
-                        {.name = "glyphs-160", .partitions = 2, .validation = data::Validation::file()});
-  }
+  RefusedResume() { write_glyphs(folder_, 160, 2); }
   Experiment experiment() const {
-    Experiment e;
-    e.name = "toy";
-    e.data.source = folder_ / "data";
+    Experiment e = toy_experiment(folder_);
     e.model.layers = {"flatten", "linear 10"};
     e.search.epochs = 3;
     e.search.space = {{"lr", Choices{0.01, 0.001}}};

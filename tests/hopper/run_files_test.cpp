@@ -4,18 +4,16 @@
 
 #include <filesystem>
 #include <fstream>
-#include <optional>
 #include <regex>
 #include <utility>
 
 #include "autograd/ops.h"
 #include "base/error.h"
-#include "data/glyphs.h"
 #include "hopper/run.h"
 #include "kernels/copy.h"
 #include "kernels/threads.h"
 #include "nn/layers.h"
-#include "tests/temporary_folder.h"
+#include "tests/hopper/glyphs.h"
 
 namespace hop::hopper {
 namespace {
@@ -27,14 +25,9 @@ using testing::ThrowsMessage;
 
 class RunFiles : public testing::Test {
  protected:
-  RunFiles() {
-    data::write_dataset(data::glyphs({.train_rows = 160, .test_rows = 32}), folder_ / "data",
-                        {.name = "glyphs-160", .partitions = 4, .validation = data::Validation::file()});
-  }
+  RunFiles() { write_glyphs(folder_, 160, 4); }
   Experiment experiment() const {
-    Experiment e;
-    e.name = "toy";
-    e.data.source = folder_ / "data";
+    Experiment e = toy_experiment(folder_);
     e.model.layers = {"flatten", "linear $width", "relu", "linear 10"};
     e.search.space = {{"lr", Choices{0.01, 0.001, 0.1}}, {"width", Choices{std::int64_t{8}}}};
     return e;

@@ -9,14 +9,12 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "autograd/ops.h"
 #include "base/error.h"
-#include "data/glyphs.h"
 #include "hopper/journal.h"
 #include "nn/layers.h"
-#include "tests/temporary_folder.h"
+#include "tests/hopper/glyphs.h"
 
 namespace hop::hopper {
 namespace {
@@ -25,21 +23,12 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::Not;
 
-class Run : public testing::Test {
+class Run : public OnGlyphs<640, 4> {
  protected:
-  static void SetUpTestSuite() {
-    folder_.emplace();
-    data::write_dataset(data::glyphs({.train_rows = 640, .test_rows = 128}), *folder_ / "data",
-                        {.name = "glyphs-640", .partitions = 4, .validation = data::Validation::file()});
-  }
-  static void TearDownTestSuite() { folder_.reset(); }
-
   // Four models, two epochs: 32 units of 160 rows.
   static Experiment experiment() {
-    Experiment e;
-    e.name = "toy";
+    Experiment e = toy_experiment(*folder_);
     e.seed = 11;
-    e.data.source = *folder_ / "data";
     e.model.layers = {"flatten", "dropout 0.1", "linear $width", "relu", "linear 10"};
     e.search.epochs = 2;
     e.search.space = {{"lr", Choices{0.01, 0.001}},
@@ -66,8 +55,6 @@ class Run : public testing::Test {
     }();
     return expected;
   }
-
-  static inline std::optional<TemporaryFolder> folder_;
 };
 
 TEST_F(Run, GivesTheSameBitsForAnyNumberOfWorkers) {

@@ -8,10 +8,9 @@
 #include <optional>
 
 #include "base/error.h"
-#include "data/glyphs.h"
 #include "hopper/run.h"
 #include "tests/hopper/evolution.h"
-#include "tests/temporary_folder.h"
+#include "tests/hopper/glyphs.h"
 
 namespace hop::hopper {
 namespace {
@@ -40,21 +39,13 @@ std::map<std::uint32_t, Outline> outline(const Results& results) {
   return all;
 }
 
-class SearchRun : public testing::Test {
+class SearchRun : public OnGlyphs<640, 4> {
  protected:
-  static void SetUpTestSuite() {
-    folder_.emplace();
-    data::write_dataset(data::glyphs({.train_rows = 640, .test_rows = 128}), *folder_ / "data",
-                        {.name = "glyphs-640", .partitions = 4, .validation = data::Validation::file()});
-  }
-  static void TearDownTestSuite() { folder_.reset(); }
   static fs::path fresh(const std::string& name) { return *folder_ / name; }
 
   static Experiment experiment() {
-    Experiment e;
-    e.name = "toy";
+    Experiment e = toy_experiment(*folder_);
     e.seed = 11;
-    e.data.source = *folder_ / "data";
     e.model.layers = {"flatten", "dropout 0.1", "linear 16", "relu", "linear 10"};
     e.search.objective = Objective::ValidLoss;
     e.run.workers = 1;
@@ -109,8 +100,6 @@ class SearchRun : public testing::Test {
       EXPECT_TRUE(replayed.matches) << "model " << replayed.model.value << " trained alone, with its ancestors";
     }
   }
-
-  static inline std::optional<TemporaryFolder> folder_;
 };
 
 TEST_F(SearchRun, HalvingGivesTheSameBitsForAnyNumberOfWorkersAndFaults) {
