@@ -9,6 +9,7 @@
 #include <iostream>
 
 #include "hopper/simulate/trace.h"
+#include "tests/hopper/planted_bug.h"
 
 namespace hop::hopper::simulate {
 namespace {
@@ -373,16 +374,9 @@ void PrintTo(const Bug& bug, std::ostream* out) { *out << bug.name; }
 class BuggyCoordinator : public testing::TestWithParam<Bug> {};
 
 TEST_P(BuggyCoordinator, IsFoundOut) {
-  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
-    try {
-      Simulation(draw_scenario(seed), GetParam().step).run();
-    } catch (const Error& broken) {
-      EXPECT_NE(std::string(broken.what()).find(GetParam().found), std::string::npos) << broken.what();
-      std::cout << GetParam().name << ": seed " << seed << ", " << broken.what() << '\n';
-      return;
-    }
-  }
-  FAIL() << "2000 runs, and nothing was noticed";
+  const auto [name, step, found] = GetParam();
+  expect_found_out(name, found, {0, 2000},
+                   [step = step](std::uint64_t seed) { Simulation(draw_scenario(seed), step).run(); });
 }
 
 INSTANTIATE_TEST_SUITE_P(
