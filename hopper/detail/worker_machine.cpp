@@ -12,6 +12,99 @@ namespace hop::hopper {
 
 using net::asio::post;
 
+// ---- actions: the caller of each holds mutex_ -------------------------------------------------------------------------
+
+template <>
+void Worker::execute(const worker::action::Offer& a) {
+  post(io_, [this, held = a.held]() mutable { spawn(offer(std::move(held))); });
+}
+
+template <>
+void Worker::execute(const worker::action::Prepare& a) {
+  const CargoPtr cargo = cargo_[a.lease.attempt] = std::move(arriving_);
+  post(io_, [this, cargo] { spawn(report(cargo, prepare(cargo))); });
+}
+
+template <>
+void Worker::execute(const worker::action::Fetch& a) {
+  post(io_,
+       [this, cargo = cargo_of(a.lease.attempt), source = a.source] { spawn(report(cargo, fetch(cargo, source))); });
+}
+
+template <>
+void Worker::execute(const worker::action::Read& a) {
+  post(io_, [this, cargo = cargo_of(a.lease.attempt)] { spawn(report(cargo, read(cargo))); });
+}
+
+template <>
+void Worker::execute(const worker::action::Train& a) {
+  next_ = cargo_of(a.lease.attempt);
+  next_->ordered = a.ordered;
+  next_->free_since = a.free_since;
+  rows_done_ = 0;
+  beat_at_once();
+}
+
+template <>
+void Worker::execute(const worker::action::Drop& a) {
+  if (auto cargo = cargo_.extract(a.attempt)) dropped_.push_back(std::move(cargo.mapped()));
+}
+
+template <>
+void Worker::execute(const worker::action::Save& a) {
+  post(disk_,
+       [this, state = a.state, cargo = std::move(cargo_.extract(a.state.attempt).mapped())] { save(state, *cargo); });
+}
+
+template <>
+void Worker::execute(const worker::action::CopyAhead& a) {
+  post(disk_, [this, key = StateStore::Key{a.state.model, a.state.version}] { store_->copy_ahead(key); });
+}
+
+// On the disk thread: a file system may take seconds, and the conversations must not wait for it.
+template <>
+void Worker::execute(const worker::action::Delete& a) {
+  post(disk_, [this, key = StateStore::Key{a.state.model, a.state.version}] {
+    store_->remove(key);
+    ++steps_;
+  });
+}
+
+template <>
+void Worker::execute(const worker::action::Serve& a) {
+  answers_[a.ticket] = {a.state, {}};
+}
+template <>
+void Worker::execute(const worker::action::Refuse& a) {
+  answers_[a.ticket] = {std::nullopt, a.text};
+}
+
+template <>
+void Worker::execute(const worker::action::TellResult& a) {
+  const HeldState& s = a.state;
+  tell_later(message::Result{s.model, before(s.version), s.attempt, s.digest, s.metrics});
+}
+
+template <>
+void Worker::execute(const worker::action::TellFailed& a) {
+  tell_later(message::Failed{a.lease.model, a.lease.unit, a.lease.attempt, a.failure, a.text});
+}
+
+template <>
+void Worker::execute(const worker::action::End& a) {
+  stop_.request_stop();
+  switch (a.trouble) {
+    case worker::Trouble::Connection:
+      return;  // live() throws the reason
+    case worker::Trouble::Disk:
+      return tell_later(message::Fatal{message::FatalKind::Other, a.text});
+    case worker::Trouble::Device:
+      return post(io_, [this, error = lost_device_] { spawn(leave(error)); });
+  }
+}
+
+// ---- the machine: behind the actions, which it must know ------------------------------------------------------------
+
 void Worker::step(worker::Event event) {
   std::vector<CargoPtr> dropped;
   {
@@ -25,79 +118,6 @@ void Worker::step(worker::Event event) {
   changed_.notify_all();
   for (const CargoPtr& cargo : dropped) {  // without the lock: destroying a trainer waits for its device
     if (cargo->trainer) pool_->give_back(cargo->leave_trainer());
-  }
-}
-
-// ---- actions: the caller of each holds mutex_ -------------------------------------------------------------------------
-
-void Worker::execute(const worker::action::Offer& a) {
-  post(io_, [this, held = a.held]() mutable { spawn(offer(std::move(held))); });
-}
-
-void Worker::execute(const worker::action::Prepare& a) {
-  const CargoPtr cargo = cargo_[a.lease.attempt] = std::move(arriving_);
-  post(io_, [this, cargo] { spawn(report(cargo, prepare(cargo))); });
-}
-
-void Worker::execute(const worker::action::Fetch& a) {
-  post(io_,
-       [this, cargo = cargo_of(a.lease.attempt), source = a.source] { spawn(report(cargo, fetch(cargo, source))); });
-}
-
-void Worker::execute(const worker::action::Read& a) {
-  post(io_, [this, cargo = cargo_of(a.lease.attempt)] { spawn(report(cargo, read(cargo))); });
-}
-
-void Worker::execute(const worker::action::Train& a) {
-  next_ = cargo_of(a.lease.attempt);
-  next_->ordered = a.ordered;
-  next_->free_since = a.free_since;
-  rows_done_ = 0;
-  beat_at_once();
-}
-
-void Worker::execute(const worker::action::Drop& a) {
-  if (auto cargo = cargo_.extract(a.attempt)) dropped_.push_back(std::move(cargo.mapped()));
-}
-
-void Worker::execute(const worker::action::Save& a) {
-  post(disk_,
-       [this, state = a.state, cargo = std::move(cargo_.extract(a.state.attempt).mapped())] { save(state, *cargo); });
-}
-
-void Worker::execute(const worker::action::CopyAhead& a) {
-  post(disk_, [this, key = StateStore::Key{a.state.model, a.state.version}] { store_->copy_ahead(key); });
-}
-
-// On the disk thread: a file system may take seconds, and the conversations must not wait for it.
-void Worker::execute(const worker::action::Delete& a) {
-  post(disk_, [this, key = StateStore::Key{a.state.model, a.state.version}] {
-    store_->remove(key);
-    ++steps_;
-  });
-}
-
-void Worker::execute(const worker::action::Serve& a) { answers_[a.ticket] = {a.state, {}}; }
-void Worker::execute(const worker::action::Refuse& a) { answers_[a.ticket] = {std::nullopt, a.text}; }
-
-void Worker::execute(const worker::action::TellResult& a) {
-  const HeldState& s = a.state;
-  tell_later(message::Result{s.model, before(s.version), s.attempt, s.digest, s.metrics});
-}
-
-void Worker::execute(const worker::action::TellFailed& a) {
-  tell_later(message::Failed{a.lease.model, a.lease.unit, a.lease.attempt, a.failure, a.text});
-}
-
-void Worker::execute(const worker::action::End& a) {
-  stop_.request_stop();
-  switch (a.trouble) {
-    case worker::Trouble::Connection:
-      return;  // live() throws the reason
-    case worker::Trouble::Disk:
-      return tell_later(message::Fatal{message::FatalKind::Other, a.text});
-    case worker::Trouble::Device:
-      return post(io_, [this, error = lost_device_] { spawn(leave(error)); });
   }
 }
 

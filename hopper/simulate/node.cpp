@@ -44,23 +44,7 @@ void Node::end_life() {
   results_.clear();
 }
 
-// ---- the machine ----------------------------------------------------------------------------------------------------
-
-// Events that an action causes at once wait until all actions before them are executed.
-void Node::step(worker::Event event) {
-  events_.push_back(std::move(event));
-  if (stepping_) return;
-  stepping_ = true;
-  const std::uint64_t life = life_;
-  while (life == life_ && !events_.empty()) {
-    const worker::Event next = std::move(events_.front());
-    events_.pop_front();
-    for (const worker::Action& action : world_.step(peer_.worker, jobs_, next)) {
-      if (life == life_) std::visit([this](const auto& a) { execute(a); }, action);
-    }
-  }
-  stepping_ = false;
-}
+// ---- what it hears --------------------------------------------------------------------------------------------------
 
 void Node::receive(const action::SendLease& message) {
   const Lease& lease = message.lease;
@@ -87,10 +71,12 @@ Reading Node::give(ModelId model, Version version) {
   return answer_;
 }
 
+template <>
 void Node::execute(const worker::action::Offer& offer) {
   world_.send(peer_, hopper::event::WorkerUp{peer_, offer.held});
 }
 
+template <>
 void Node::execute(const worker::action::End& end) {
   end_life();
   world_.ended(peer_, end.trouble);
@@ -98,14 +84,19 @@ void Node::execute(const worker::action::End& end) {
 
 // ---- from a lease to training ---------------------------------------------------------------------------------------
 
-void Node::execute(const worker::action::Prepare& prepare) { step(event::Prepared{prepare.lease.attempt}); }
+template <>
+void Node::execute(const worker::action::Prepare& prepare) {
+  step(event::Prepared{prepare.lease.attempt});
+}
 
+template <>
 void Node::execute(const worker::action::Fetch& fetch) {
   later(world_.transfer_time(), [this, lease = fetch.lease] {
     arrive(lease, world_.fetch(peer_.worker, *lease.source, lease.parent_owner(), before(lease.unit)));
   });
 }
 
+template <>
 void Node::execute(const worker::action::Read& read) {
   disk_.then({}, [this, life = life_, lease = read.lease] {
     if (life == life_) arrive(lease, disk_.read(lease.parent_owner(), before(lease.unit)));
@@ -126,6 +117,7 @@ void Node::arrive(const Lease& lease, const Reading& parent) {
   }
 }
 
+template <>
 void Node::execute(const worker::action::Train& train) {
   later(world_.unit_time(peer_.worker, train.lease), [this, lease = train.lease] { trained(lease); });
 }
@@ -141,6 +133,7 @@ void Node::trained(const Lease& lease) {
   step(event::Trained{lease.attempt, metrics});
 }
 
+template <>
 void Node::execute(const worker::action::Drop& drop) {
   parents_.erase(drop.attempt);
   results_.erase(drop.attempt);
@@ -148,6 +141,7 @@ void Node::execute(const worker::action::Drop& drop) {
 
 // ---- from training to a result ----------------------------------------------------------------------------------------
 
+template <>
 void Node::execute(const worker::action::Save& save) {
   HeldState state = save.state;
   state.digest = results_[state.attempt];
@@ -166,12 +160,14 @@ void Node::saved(const HeldState& state) {
   step(event::Saved{state.attempt, state.digest});
 }
 
+template <>
 void Node::execute(const worker::action::TellResult& tell) {
   const HeldState& s = tell.state;
   world_.send(peer_, hopper::event::Result{peer_, s.model, before(s.version), s.attempt, s.digest, s.metrics});
   world_.dies(peer_.worker, Moment::SentResult, s.model, before(s.version));
 }
 
+template <>
 void Node::execute(const worker::action::TellFailed& tell) {
   const Lease& lease = tell.lease;
   world_.send(peer_, hopper::event::UnitFailed{peer_, lease.model, lease.unit, lease.attempt, tell.failure, tell.text});
@@ -179,15 +175,41 @@ void Node::execute(const worker::action::TellFailed& tell) {
 
 // ---- states ---------------------------------------------------------------------------------------------------------
 
+template <>
 void Node::execute(const worker::action::Delete& order) {
   disk_.then(world_.delete_time(), [this, state = order.state] { disk_.remove(state.model, state.version); });
 }
 
+template <>
 void Node::execute(const worker::action::Serve& serve) {
   answer_ = disk_.read(serve.state.model, serve.state.version);
   if (answer_.kind == Reading::Kind::Lost) step(event::Vanished{serve.state});
 }
 
-void Node::execute(const worker::action::Refuse&) { answer_ = {Reading::Kind::Lost, {}}; }
+template <>
+void Node::execute(const worker::action::Refuse&) {
+  answer_ = {Reading::Kind::Lost, {}};
+}
+
+template <>
+void Node::execute(const worker::action::CopyAhead&) {}  // a toy disk is read in no time
+
+// ---- the machine: behind the actions, which it must know ------------------------------------------------------------
+
+// Events that an action causes at once wait until all actions before them are executed.
+void Node::step(worker::Event event) {
+  events_.push_back(std::move(event));
+  if (stepping_) return;
+  stepping_ = true;
+  const std::uint64_t life = life_;
+  while (life == life_ && !events_.empty()) {
+    const worker::Event next = std::move(events_.front());
+    events_.pop_front();
+    for (const worker::Action& action : world_.step(peer_.worker, jobs_, next)) {
+      if (life == life_) std::visit([this](const auto& a) { execute(a); }, action);
+    }
+  }
+  stepping_ = false;
+}
 
 }  // namespace hop::hopper::simulate

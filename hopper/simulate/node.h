@@ -45,20 +45,8 @@ class Node {
 
  private:
   void step(worker::Event event);
-  void execute(const worker::action::Offer& offer);
-  void execute(const worker::action::Prepare& prepare);
-  void execute(const worker::action::Fetch& fetch);
-  void execute(const worker::action::Read& read);
-  void execute(const worker::action::Train& train);
-  void execute(const worker::action::Drop& drop);
-  void execute(const worker::action::Save& save);
-  void execute(const worker::action::CopyAhead&) {}
-  void execute(const worker::action::Delete& order);
-  void execute(const worker::action::Serve& serve);
-  void execute(const worker::action::Refuse& refuse);
-  void execute(const worker::action::TellResult& tell);
-  void execute(const worker::action::TellFailed& tell);
-  void execute(const worker::action::End& end);
+  template <class A>
+  void execute(const A& action);  // one for each action of the machine
 
   void arrive(const Lease& lease, const Reading& parent);
   void trained(const Lease& lease);
