@@ -7,7 +7,6 @@
 namespace hop::hopper {
 
 namespace {
-constexpr std::uint64_t kMostModels = 1 << 20;  // each takes memory from the start
 constexpr std::uint64_t kTooMany = std::uint64_t{1} << 63;
 }  // namespace
 

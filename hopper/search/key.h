@@ -1,6 +1,7 @@
 // The keys of [search] that one method or one stopping rule reads.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -8,6 +9,9 @@
 #include "hopper/config.h"
 
 namespace hop::hopper {
+
+/// Epochs of a model at most.
+inline constexpr std::uint32_t kMostEpochs = 1U << 20;
 
 struct SearchKey {
   enum class Type : std::uint8_t { Whole, Number };

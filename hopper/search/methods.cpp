@@ -18,8 +18,6 @@ std::unique_ptr<Search> make_grid(const SearchInput& input) { return std::make_u
 
 using Type = SearchKey::Type;
 
-constexpr double kMostModels = 1 << 20;
-
 constexpr std::array kRandomKeys = {
     SearchKey{"samples", Type::Whole, 1, kMostModels, {}, "", "24", "How many configurations to draw."},
 };
@@ -39,7 +37,7 @@ constexpr std::array kHalvingKeys = {
               "24",
               "How many configurations to draw."},
     SearchKey{"eta", Type::Whole, 2, 1000, 3, "", "4", "At the end of a rung one of so many models goes on."},
-    SearchKey{"min_epochs", Type::Whole, 1, kMostModels, 1, "", "2", "The first rung has at least so many epochs."},
+    SearchKey{"min_epochs", Type::Whole, 1, kMostEpochs, 1, "", "2", "The first rung has at least so many epochs."},
     SearchKey{"early_stopping_rate", Type::Whole, 0, 20, 0, "", "1",
               "So many rungs fewer, so the first one is longer."},
 };

@@ -11,6 +11,9 @@
 
 namespace hop::hopper {
 
+/// Models of a run at most: each takes memory from the start.
+inline constexpr std::uint32_t kMostModels = 1U << 20;
+
 /// A model-selection procedure. Pure: its answers are a function of its construction and of the calls so far.
 ///
 /// Time passes in ticks: all living models train one epoch per tick. At the end of a tick the search is told about each

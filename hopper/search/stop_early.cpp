@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "hopper/search/stop_rules.h"
@@ -37,16 +38,20 @@ class StoppingSearch final : public Search {
 
   void withdrawn(ModelId model, Withdrawal why) override { search_->withdrawn(model, why); }
 
-  // The rules come first, so that the search judges those that are left.
+  // The rules come first, so that the search judges those that are left. A search that does not listen to withdrawn()
+  // may order a model that a rule has just stopped: the rule's order stands.
   std::vector<SearchOrder> end_of_tick() override {
     std::vector<SearchOrder> orders;
+    std::set<ModelId> stopped;
     for (const ModelId model : std::exchange(candidates_, {})) {
       auto why = verdict(model);
       if (!why) continue;
       orders.push_back(SearchOrder::stop(model, *std::move(why)));
       search_->withdrawn(model, Withdrawal::Stopped);
+      stopped.insert(model);
     }
     for (SearchOrder& order : search_->end_of_tick()) {
+      if (stopped.contains(order.model)) continue;
       if (order.kind == SearchOrder::Kind::SetEpochs) curves_[order.model].goal = order.epochs;
       orders.push_back(std::move(order));
     }

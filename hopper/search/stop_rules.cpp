@@ -13,8 +13,6 @@ namespace {
 
 using Type = SearchKey::Type;
 
-constexpr double kMostEpochs = 1 << 20;
-
 // The metric itself: losses are negated scores.
 double raw(double value, Objective objective) { return is_maximised(objective) ? value : -value; }
 
@@ -31,7 +29,10 @@ class Threshold final : public StopRule {
  public:
   Threshold(std::optional<double> lower, std::optional<double> upper, Objective objective)
       : lower_(lower), upper_(upper), objective_(objective) {
-    if (!lower && !upper) throw ConfigError("[search] stop = \"threshold\": expected lower or upper, got neither");
+    const std::string where = "[search] stop = \"threshold\": expected ";
+    if (!lower && !upper) throw ConfigError(where + "lower or upper, got neither");
+    if (!lower || !upper || *lower <= *upper) return;
+    throw ConfigError(where + "lower <= upper, got lower = " + shortest(*lower) + ", upper = " + shortest(*upper));
   }
   std::optional<std::string> verdict(const CurveView& view) const override {
     if (!std::isfinite(view.curve.back())) return "no value of " + to_string(objective_);
@@ -85,7 +86,7 @@ std::unique_ptr<StopRule> make_patience(const Config& settings, Objective) {
 constexpr std::array kMedianKeys = {
     SearchKey{"percentile", Type::Number, 0, 100, 50, "", "25.0",
               "A model stops if this share of the models, in percent, is better than it ever was. 50: the median."},
-    SearchKey{"min_models", Type::Whole, 1, 1 << 20, 5, "", "3", "Fewer models at an epoch say nothing."},
+    SearchKey{"min_models", Type::Whole, 1, kMostModels, 5, "", "3", "Fewer models at an epoch say nothing."},
 };
 
 class Median final : public StopRule {
@@ -134,7 +135,7 @@ double percentile(std::vector<double> values, double p) {
   const double place = p / 100 * static_cast<double>(values.size() - 1);
   const auto below = static_cast<std::size_t>(place);
   const double share = place - static_cast<double>(below);
-  if (share == 0) return values[below];  // also where the next value is infinite
+  if (share == 0 || std::isinf(values[below])) return values[below];  // minus infinity plus a share of infinity is none
   return values[below] + share * (values[below + 1] - values[below]);
 }
 

@@ -51,7 +51,8 @@ const StopRuleRow& find_stop_rule(std::string_view name);
 std::unique_ptr<Search> stop_early(std::unique_ptr<Search> search, std::span<const std::string> rules,
                                    const Config& settings, Objective objective);
 
-/// The p-th percentile (0..100) of some values, between neighbours by linear interpolation. They must not be empty.
+/// The p-th percentile (0..100) of some values, between neighbours by linear interpolation. Between -infinity and a
+/// number it is -infinity. The values must not be empty.
 double percentile(std::vector<double> values, double p);
 
 }  // namespace hop::hopper

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/error.h"
 #include "hopper/search/grid.h"
 #include "hopper/search/methods.h"
@@ -105,6 +107,8 @@ TEST(StopRules, APercentileLiesBetweenItsNeighbours) {
   EXPECT_EQ(percentile({1, 2, 3, 4}, 50), 2.5);
   EXPECT_EQ(percentile({1, 2, 3, 4}, 0), 1);
   EXPECT_EQ(percentile({1, 2, 3, 4}, 100), 4);
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(percentile({-kInfinity, 4}, 50), -kInfinity);
 }
 
 // ---- beside a search
@@ -164,6 +168,24 @@ TEST_F(Beside, AMissingMetricIsOutsideEveryThreshold) {
   begin(1, {"threshold"}, {{"upper", 1.0}});
   search->tell(ModelId{0}, Epoch{0}, {});
   EXPECT_EQ(search->end_of_tick(), std::vector{SearchOrder::stop(ModelId{0}, "no value of valid_loss")});
+}
+
+// It does not listen to withdrawn(), and orders models that a rule may have stopped.
+struct DeafSearch final : Search {
+  std::optional<Proposal> ask() override { return std::nullopt; }
+  std::vector<SearchOrder> end_of_tick() override {
+    return {SearchOrder::pause(ModelId{0}, "it rests"), SearchOrder::set_epochs(ModelId{1}, 2, "shorter")};
+  }
+};
+
+TEST_F(Beside, TheOrderOfARuleStandsBeforeThatOfASearchForTheSameModel) {
+  search = stop_early(std::make_unique<DeafSearch>(), std::vector<std::string>{"threshold"}, {{"upper", 1.0}},
+                      Objective::ValidLoss);
+  for (std::uint32_t model = 0; model < 2; ++model) search->asked(ModelId{model}, {.epochs = 4});
+  search->tell(ModelId{0}, Epoch{0}, loss(9));
+  search->tell(ModelId{1}, Epoch{0}, loss(0.5));
+  EXPECT_THAT(search->end_of_tick(), ElementsAre(SearchOrder::stop(ModelId{0}, "valid_loss = 9 is above 1"),
+                                                 SearchOrder::set_epochs(ModelId{1}, 2, "shorter")));
 }
 
 TEST(StopRules, AreCheckedAsTheKeysOfAMethodAre) {
