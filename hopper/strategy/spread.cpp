@@ -1,7 +1,5 @@
 #include "hopper/strategy/spread.h"
 
-#include <bit>
-
 namespace hop::hopper {
 
 WorkerId Spread::owner(PartitionId partition) const {
@@ -16,14 +14,17 @@ PartitionId Spread::after(PartitionId partition, std::uint32_t steps) const {
   return PartitionId{static_cast<std::uint32_t>((std::uint64_t{partition.value} + steps) % partitions)};
 }
 
+// The order has the even numbers before the odd ones, and divides each half alike: those of the form place + 2 step j
+// come before those of the form place + step + 2 step j.
 std::uint32_t van_der_corput_place(std::uint32_t i, std::uint32_t n) {
-  const int bits = static_cast<int>(std::bit_width(std::bit_ceil(n))) - 1;
-  for (std::uint32_t k = 0;; ++k) {
-    std::uint32_t reversed = 0;
-    for (int b = 0; b < bits; ++b) reversed |= ((k >> b) & 1U) << (bits - 1 - b);
-    if (reversed >= n) continue;
-    if (i-- == 0) return reversed;
+  std::uint32_t place = 0;
+  for (std::uint64_t step = 1; step < n; step *= 2) {
+    const auto first = static_cast<std::uint32_t>((n - 1 - place) / (2 * step) + 1);  // of the first form, below n
+    if (i < first) continue;
+    i -= first;
+    place += static_cast<std::uint32_t>(step);
   }
+  return place;
 }
 
 }  // namespace hop::hopper

@@ -22,8 +22,8 @@ struct Spread {
 };
 
 /// The i-th number (i < n) of the van der Corput order of 0 .. n-1: 0, 4, 2, 6, 1, 5, 3, 7 for n = 8. Every prefix is
-/// spread evenly. Computed by reversing bits; if n is not a power of two, results >= n are skipped. (J. G. van der
-/// Corput, 1935.)
+/// spread evenly. It is the order of the numbers with their bits reversed; the i-th one costs log2(n) steps. (J. G. van
+/// der Corput, 1935.)
 std::uint32_t van_der_corput_place(std::uint32_t i, std::uint32_t n);
 
 }  // namespace hop::hopper

@@ -94,7 +94,7 @@ void judge(const Arena& arena, const DiskLog& log, std::size_t begin, std::size_
             << " operations; different: " << different << std::endl;
 }
 
-constexpr ArenaSize kSize = {.models = 3, .partitions = 2, .epochs = 2, .workers = 2};
+const ArenaSize kSize = {.models = 3, .partitions = 2, .epochs = 2, .workers = 2};
 
 int number_of_images() { return std::max(2 * kPowerCuts, number_from_environment("HOP_IMAGES", 24)); }
 

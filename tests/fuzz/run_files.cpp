@@ -47,7 +47,7 @@ std::vector<std::string> results_seeds() {
   ModelResult model;
   model.status = "finished";
   model.config = Config{{"lr", 0.1}, {"optimizer", std::string("adam")}};
-  model.visits = {{0, PartitionId{1}, WorkerId{1}, Attempt{3}, {1, 2}}};
+  model.visits = {{Epoch{0}, PartitionId{1}, WorkerId{1}, Attempt{3}, {1, 2}}};
   results.models.push_back(model);
   const std::string one = to_json(results);
   results.device = "mixed";

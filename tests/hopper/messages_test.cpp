@@ -117,7 +117,7 @@ TEST(Messages, HaveTheBytesThatTheyHadBefore) {
 TEST(Messages, WithoutAPartThatTheyNeedAreRefusedByName) {
   const AlignedBuffer half = aligned(flat::encode(Half{ModelId(1)}));
   EXPECT_THAT([&] { message::decode<message::Result>(half.span()); },
-              ThrowsMessage<NetError>(HasSubstr("expected a Result in 28 bytes: expected the part metrics, got none")));
+              ThrowsMessage<NetError>(HasSubstr("expected a Result in 20 bytes: expected the part metrics, got none")));
   EXPECT_THROW(message::decode<message::LeaseOrder>(half.span()), NetError);
   EXPECT_THROW(message::decode<message::Challenge>(half.span()), NetError);
   EXPECT_THROW(message::decode<message::Notice>({}), NetError);

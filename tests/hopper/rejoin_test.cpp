@@ -64,6 +64,7 @@ TEST(Worker, OffersAllItsStatesHoweverManyTheyAre) {
   Experiment experiment;
   experiment.data.source = folder.path() / "data";
   experiment.model.layers = {"flatten", "linear 10"};
+  experiment.run.workers = 1;
 
   const auto network = std::make_shared<net::MemoryNetwork>();
   net::asio::io_context context{1};

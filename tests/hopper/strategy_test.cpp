@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "base/error.h"
@@ -26,10 +27,24 @@ std::vector<std::uint32_t> van_der_corput(std::uint32_t n) {
   return order;
 }
 
-TEST(VanDerCorput, ReversesBitsAndSkipsWhatIsTooLarge) {
+TEST(VanDerCorput, IsSpreadEvenlyFromTheBeginning) {
   EXPECT_THAT(van_der_corput(1), ElementsAre(0));
   EXPECT_THAT(van_der_corput(8), ElementsAre(0, 4, 2, 6, 1, 5, 3, 7));
   EXPECT_THAT(van_der_corput(6), ElementsAre(0, 4, 2, 1, 5, 3));
+}
+
+TEST(VanDerCorput, IsTheOrderOfTheReversedBits) {
+  const auto reversed = [](std::uint32_t number) {
+    std::uint32_t bits = 0;
+    for (int b = 0; b < 32; ++b) bits |= (number >> b & 1U) << (31 - b);
+    return bits;
+  };
+  for (std::uint32_t n = 1; n <= 130; ++n) {
+    std::vector<std::uint32_t> expected(n);
+    std::iota(expected.begin(), expected.end(), 0U);
+    std::ranges::sort(expected, {}, reversed);
+    EXPECT_EQ(van_der_corput(n), expected) << n;
+  }
 }
 
 TEST(Spread, SharesThePartitionsOutInBlocks) {
