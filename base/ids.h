@@ -29,9 +29,9 @@ using WorkerId = Id<struct WorkerTag>;          ///< one node: owns a block of p
 using Incarnation = Id<struct IncarnationTag>;  ///< counts the lives of one worker
 using Attempt = Id<struct AttemptTag>;          ///< counts the leases of one run; never reused
 
-/// The units and the states of one model alternate: version 0, unit 0, version 1, unit 1, ... An epoch is one unit per
-/// partition.
-using Unit = Id<struct UnitTag>;        ///< one pass of a model over one partition, counted from 0
+/// The units and the states of one model alternate: version 0, unit 0, version 1, unit 1, ... An epoch is one or
+/// more units.
+using Unit = Id<struct UnitTag>;        ///< what is leased at once: some passes of one epoch, counted from 0
 using Version = Id<struct VersionTag>;  ///< the state of a model after so many units; version 0 is the initial one
 using Epoch = Id<struct EpochTag>;      ///< counted from 0 in the code, from 1 on screens (number_of)
 
