@@ -114,7 +114,9 @@ void Coordinator::settle(const record::Commit& commit, const Unsynced& entry) {
   const std::optional<WorkerId> old_holder = model.holder;
   const Attempt old_attempt = model.newest_attempt();
   const bool was_lent = model.stored_as.has_value();
+  const std::optional<Visit> again = model.is_behind() ? std::optional(model.visit(commit.unit)) : std::nullopt;
   ledger_.apply(entry.record);
+  if (again) release_lost(*again, commit);
 
   Flight& f = flight(commit.model);
   f = begin_anew(std::move(f));
@@ -126,6 +128,13 @@ void Coordinator::settle(const record::Commit& commit, const Unsynced& entry) {
   }
   if (entry.waiting) answer(*entry.waiting, commit.model, commit.unit, commit.attempt, Verdict::Committed);
   if (!may_be_lost(ledger_.model(commit.model))) release_spares(commit.model);
+}
+
+// A lost unit was done again elsewhere, as a strategy may allow. What is left of its old state, damaged or out of reach
+// at the time, has no new state of that name to write over it.
+void Coordinator::release_lost(const Visit& before, const record::Commit& commit) {
+  if (before.worker == commit.worker || is_kept_for_clone(commit.model, after(commit.unit), before.worker)) return;
+  release(before.worker, commit.model, after(commit.unit), before.attempt);
 }
 
 // The next unit begins without a past, but its state may be lost already, and it may have failed before it was due

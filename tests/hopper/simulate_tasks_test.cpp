@@ -31,7 +31,7 @@ TEST(SimulatedTasks, WhateverFailsEachEpochCountsOnceAndTheWeightsAreThoseOfTheC
 
 TEST(SimulatedTasks, MeetEveryKindOfTrouble) {
   Summary all;
-  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+  for (std::uint64_t seed = 0; seed < 4000; ++seed) {
     const Summary one = Simulation(as_tasks(draw_scenario(seed))).run();
     for (const auto count :
          {&Summary::hops, &Summary::deaths, &Summary::cuts, &Summary::crashes, &Summary::stops, &Summary::adopted,
@@ -41,7 +41,7 @@ TEST(SimulatedTasks, MeetEveryKindOfTrouble) {
       all.*count += one.*count;
     }
   }
-  std::cout << "1000 seeds: " << all.hops << " hops, " << all.deaths << " deaths, " << all.crashes << " crashes, "
+  std::cout << "4000 seeds: " << all.hops << " hops, " << all.deaths << " deaths, " << all.crashes << " crashes, "
             << all.rollbacks << " rollbacks, " << all.retrained << " epochs trained again, " << all.clones
             << " clones\n";
   for (const std::uint64_t times : {all.hops, all.deaths, all.cuts, all.crashes, all.stops, all.adopted, all.stale,

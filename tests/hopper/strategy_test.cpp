@@ -171,7 +171,9 @@ TEST(TaskParallel, TakesAnyNumberOfWorkers) {
   EXPECT_THROW((Itinerary{0, 2, 1, Order::Fixed, task_parallel()}.check()), ConfigError);
 }
 
-constexpr const char* kToml = R"([model]
+constexpr const char* kToml = R"([data]
+source = "glyphs"
+[model]
 layers = ["linear 10"]
 [search]
 epochs = 1
@@ -189,7 +191,7 @@ std::string refusal(const std::string& lines) {
 
 TEST(StrategyKey, NamesTheNearest) {
   EXPECT_THAT(refusal("strategy = \"task_paralel\"\n"),
-              AllOf(HasSubstr("e.toml:6"), HasSubstr("did you mean \"task_parallel\"?")));
+              AllOf(HasSubstr("e.toml:8"), HasSubstr("did you mean \"task_parallel\"?")));
   EXPECT_THAT([] { find_strategy("hoping"); }, ThrowsMessage<ConfigError>(HasSubstr("did you mean \"hopping\"?")));
   Experiment e = parse_experiment(kToml, "e.toml");
   e.run.strategy = "hop";
