@@ -4,7 +4,6 @@
 #include "autograd/index.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
-#include "autograd/softmax.h"
 #include "autograd/view.h"
 #include "base/error.h"
 #include "kernels/copy.h"
@@ -46,25 +45,9 @@ void cross_entropy_backward(BackwardContext& context, const Tensor& log_probabil
   context.set(0, dx);
 }
 
-// The gradient for g = 1 is computed with the loss; a loss that is the start of the backward pass needs no other. The
-// gradient's own gradient begins from x again.
-Tensor cross_entropy_in_one_pass(const Tensor& x, const Tensor& labels) {
-  kernels::FusedCrossEntropy result = kernels::cross_entropy_fused(x, labels);
-  return record("cross_entropy", std::move(result.loss), {x},
-                [slope = save(result.dx), saved_x = save(x), saved_labels = save(labels)](BackwardContext& c) {
-                  if (is_grad_enabled()) {
-                    const Tensor logp = log_softmax(c.value(saved_x));
-                    const Tensor hits = one_hot(c.value(saved_labels), logp.shape(), logp.dtype());
-                    return c.set(0, (exp(logp) - hits) * (c.grad() / logp.size(0)));
-                  }
-                  c.set(0, c.grad_is_one() ? c.value(slope) : c.value(slope) * c.grad());
-                });
-}
-
 }  // namespace
 
 Tensor cross_entropy(const Tensor& x, const Tensor& labels) {
-  if (is_recorded(x) && kernels::has_fused_cross_entropy(x)) return cross_entropy_in_one_pass(x, labels);
   kernels::CrossEntropyResult result = kernels::cross_entropy(x, labels);
   if (!is_recorded(x)) return result.loss;
   auto node = autograd::record_node(

@@ -26,14 +26,4 @@ CrossEntropyResult cross_entropy(const Tensor& x, const Tensor& labels);
 /// dx = g / N * (softmax(x) - one_hot(labels)); g is ().
 Tensor cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, const Tensor& labels);
 
-/// Whether x's device has cross_entropy_fused(): a GPU.
-bool has_fused_cross_entropy(const Tensor& x);
-struct FusedCrossEntropy {
-  Tensor loss{};  ///< () as in CrossEntropyResult
-  Tensor dx{};    ///< (N, C) d loss / d x = (softmax(x) - one_hot(labels)) / N
-};
-/// The loss and its gradient in one pass over x, with the bits of the two functions above for g = 1. Arguments and
-/// errors as in cross_entropy(). Floor: one read and one write of x; the two functions above take two of each.
-FusedCrossEntropy cross_entropy_fused(const Tensor& x, const Tensor& labels);
-
 }  // namespace hop::kernels
