@@ -208,6 +208,8 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
   }
   write_file(directory / "experiment.toml", to_toml(experiment));  // first: from here on, `resume` knows what to do
   const auto on_copy = [&](std::uint64_t bytes) {
+    constexpr std::uint64_t kWorthALine = std::uint64_t{1} << 28;  // what takes a person's time or disk
+    if (bytes < kWorthALine) return;
     tell("copies " + std::to_string(bytes) + " bytes of " + printable(experiment.data.source) +
              " into the run directory: the file system cannot share them",
          options);

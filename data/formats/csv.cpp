@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "data/formats/csv_cells.h"
-#include "data/formats/csv_table.h"
+#include "data/formats/csv_table_internal.h"
 
 namespace hop::data {
 namespace {

@@ -1,4 +1,4 @@
-#include "data/formats/csv_header.h"
+#include "data/formats/csv_header_internal.h"
 
 #include <algorithm>
 #include <set>

@@ -8,7 +8,7 @@
 #include "base/table.h"
 #include "base/words.h"
 #include "data/formats/csv_cells.h"
-#include "data/formats/csv_table.h"
+#include "data/formats/csv_table_internal.h"
 
 namespace hop::data {
 namespace {

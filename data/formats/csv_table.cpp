@@ -1,4 +1,4 @@
-#include "data/formats/csv_table.h"
+#include "data/formats/csv_table_internal.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "data/formats/csv_cells.h"
-#include "data/formats/csv_header.h"
+#include "data/formats/csv_header_internal.h"
 #include "data/formats/csv_records.h"
 #include "data/manifest_internal.h"
 #include "data/mapped_file.h"

@@ -1,4 +1,5 @@
-// The walk over the graph: the order of its sums, the parts that it frees, and the calls that it refuses.
+// The walk over the graph: the order of its sums, the parts that it frees, and the calls that it refuses. Long because
+// each kind of graph is walked once.
 #include "autograd/graph.h"
 
 #include <atomic>

@@ -184,7 +184,7 @@ TEST_F(Tables, SayWhatToWrite) {
       {{"--set", "data.label=Y"}, "valid are"},
       {{"--set", "data.columns={nope=\"drop\"}"}, "valid are y, x and b"},
       {{"--set", "data.columns={x=\"categry\"}"}, "\"x\": unknown value \"categry\"; did you mean \"category\"?"},
-      {{"--set", "data.columns={x=1}"}, "\"x\": expected a word, got an integer"},
+      {{"--set", "data.columns={x=1}"}, "\"x\": expected a word, got the integer 1"},
       {{"--set", "data.missing=mean"}, "median"},
       {{"--set", "data.validation={fraction=0.001}"}, "at least 500 are needed"},
       {{"--set", "run.num_workers=3"}, "\"workers\""},

@@ -62,7 +62,8 @@ Arena::Arena(const ArenaSize& size) : program_(size.program.empty() ? fs::path(H
   if (calm.code != 0)
     throw std::runtime_error("the calm run ended with " + std::to_string(calm.code) + ": " + calm.err);
   expected_ = hashes(folder_ / "calm");
-  for (const auto& model : nlohmann::json::parse(read(folder_ / "calm" / "results.json")).at("models")) {
+  const auto results = nlohmann::json::parse(read(folder_ / "calm" / "results.json"));
+  for (const auto& model : results.at("models")) {
     statuses_[model.at("id")] = model.at("status");
   }
   units_ = commits(folder_ / "calm").size();

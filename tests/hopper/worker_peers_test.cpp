@@ -37,6 +37,7 @@ class WorkerAlone : public testing::Test {
     data::write_dataset(data::glyphs({.train_rows = 32, .test_rows = 10}), folder_ / "data", {.partitions = 1});
     experiment_.data.source = folder_ / "data";
     experiment_.model.layers = {"flatten", "linear 10"};
+    experiment_.run.workers = 1;
     coordinator_ = transport_.listen(net::Address::memory("coordinator"));
     source_ = transport_.listen(net::Address::memory("source"));
   }

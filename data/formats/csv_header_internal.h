@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/formats/csv_table.h"
+#include "data/formats/csv_table_internal.h"
 
 namespace hop::data {
 
