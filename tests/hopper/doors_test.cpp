@@ -1,5 +1,5 @@
-// Objects that an application brings instead of names: rows, a loss, metrics, an optimizer, a search, a policy. Long
-// because each kind of object is a door of its own.
+// Objects that an application brings instead of names: rows, a loss, metrics, an optimizer, a search, a policy.
+// Long because each kind of object is a door of its own.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
