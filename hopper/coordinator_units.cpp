@@ -171,6 +171,12 @@ void Coordinator::settle(const record::Rollback& rollback, const Unsynced& entry
   f.loss.reset();
   unpin(rollback.model);
   std::erase_if(f.spares, [&](const Spare& s) { return s.worker == rollback.worker && s.attempt == rollback.attempt; });
+  // A newer state than that may have been offered since the record was written. It comes too late.
+  std::erase_if(f.spares, [&](const Spare& s) {
+    if (s.version <= rollback.version || is_kept_for_clone(rollback.model, s.version, s.worker)) return false;
+    release(s.worker, rollback.model, s.version, s.attempt);
+    return true;
+  });
   if (!may_be_lost(ledger_.model(rollback.model))) release_spares(rollback.model);
 }
 
