@@ -129,9 +129,11 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
   std::visit(handlers, said);
 }
 
+// A beat, or Ready, may be on its way to this function while the watch gives the worker up. It must not make that life
+// look alive: its end would be told as a broken connection.
 void RunLoop::note_beat(Peer peer, message::Heartbeat beat) {
   Node* node = find(peer);
-  if (node == nullptr) return;
+  if (node == nullptr || node->state == WorkerProgress::State::Gone) return;
   node->last = std::move(beat);
   node->pulse.beat(node->last.progress, std::chrono::steady_clock::now());
   if (node->state != WorkerProgress::State::Starting) {
@@ -152,7 +154,7 @@ void RunLoop::note_page(Peer peer, message::Held page) {
 
 void RunLoop::note_ready(Peer peer, message::Ready ready) {
   Node* node = find(peer);
-  if (node == nullptr) return;
+  if (node == nullptr || node->state == WorkerProgress::State::Gone) return;
   if (ready.held != node->held.size()) {
     throw NetError("[held] expected " + std::to_string(ready.held) + " states, got " +
                    std::to_string(node->held.size()));
