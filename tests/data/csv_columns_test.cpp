@@ -121,6 +121,7 @@ TEST_F(CsvColumns, CategoriesAreNoHeader) {
   const std::string rows = "p,x,s\ne,b,s\np,x,t\ne,f,s\n";
   const ColumnWords words = {{"1", "category"}, {"2", "category"}};
   EXPECT_EQ(import(rows, {.columns = words}).rows(), 3) << "the first row is like the others";
+  EXPECT_EQ(import("z,x,s\n" + rows, {.columns = words}).rows(), 4) << "a rare class, words like the others'";
   EXPECT_EQ(import("class,cap,stalk\n" + rows, {.columns = words}).rows(), 3);
   EXPECT_EQ(import("class,cap,stalk\n" + rows, {.columns = {{"cap", "category"}, {"stalk", "category"}}}).rows(), 3);
 }
