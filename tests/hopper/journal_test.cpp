@@ -20,6 +20,7 @@
 #include "base/hash.h"
 #include "hopper/journal_codec_internal.h"
 #include "tests/hopper/described.h"
+#include "tests/hopper/golden_metrics.h"
 #include "tests/source_tree.h"
 #include "tests/temporary_folder.h"
 
@@ -367,17 +368,7 @@ const fs::path kGolden = source_directory() / "tests/hopper/golden/journal-2";
 
 std::vector<Record> golden_records() {
   const Digest a{11, 12}, b{13, 14};
-  const UnitMetrics full{.train_loss = 0.5,
-                         .rows = 1000,
-                         .seconds = 1.25,
-                         .valid_loss = 0.0,
-                         .valid_accuracy = 0.925,
-                         .state_bytes = 1ULL << 33,
-                         .received_bytes = 99,
-                         .gap_seconds = 1e-4,
-                         .idle_seconds = 2.5,
-                         .peak_rss_bytes = 1ULL << 30,
-                         .own = {0.25, -3.0}};
+  const UnitMetrics full = golden_metrics();
   UnitMetrics bare;
   bare.train_loss = std::numeric_limits<double>::infinity();
   bare.rows = 7;

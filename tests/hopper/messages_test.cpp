@@ -9,6 +9,7 @@
 #include "hopper/detail/flat.h"
 #include "net/frame.h"
 #include "tests/hopper/described.h"
+#include "tests/hopper/golden_metrics.h"
 
 namespace hop::hopper {
 namespace {
@@ -79,17 +80,7 @@ TEST(Messages, OfALeaseSayWhoseUnitItIs) {
 // Sizes and digests of what protocol 4 said, whose encoders were written by hand.
 TEST(Messages, HaveTheBytesThatTheyHadBefore) {
   const Digest a{11, 12}, b{13, 14};
-  const UnitMetrics metrics{.train_loss = 0.5,
-                            .rows = 1000,
-                            .seconds = 1.25,
-                            .valid_loss = 0.0,
-                            .valid_accuracy = 0.925,
-                            .state_bytes = 1ULL << 33,
-                            .received_bytes = 99,
-                            .gap_seconds = 1e-4,
-                            .idle_seconds = 2.5,
-                            .peak_rss_bytes = 1ULL << 30,
-                            .own = {0.25, -3.0}};
+  const UnitMetrics metrics = golden_metrics();
   const auto said = [](const auto& m) {
     const message::Bytes bytes = message::encode(m);
     return std::to_string(bytes.size()) + " " + xxh3_128(bytes).hex();
