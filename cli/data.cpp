@@ -51,6 +51,11 @@ data::ColumnWords column_words(const std::vector<std::string>& texts) {
   return words;
 }
 
+std::string format_names() {
+  const std::vector<std::string_view> names = names_of(data::formats());
+  return list_of(names);
+}
+
 int import(const ImportArguments& arguments) {
   data::ImportOptions options;
   options.partitions = arguments.partitions;
@@ -62,7 +67,7 @@ int import(const ImportArguments& arguments) {
   if (arguments.tail) options.validation = data::Validation::tail(*arguments.tail);
   if (arguments.fraction) options.validation = data::Validation::fraction(*arguments.fraction);
   const data::Dataset dataset =
-      data::import_dataset(data::format_from_name(arguments.format), arguments.sources, arguments.out, options);
+      data::import_dataset(data::find_format(arguments.format), arguments.sources, arguments.out, options);
   std::fputs(data::describe(dataset).c_str(), stdout);
   return kOk;
 }
@@ -79,7 +84,7 @@ int info(const std::string& folder) {
 void add_import(CLI::App& data, Action& action) {
   auto arguments = std::make_shared<ImportArguments>();
   CLI::App* command = data.add_subcommand("import", "Partition raw files: hop data import idx SOURCE... --out DIR");
-  command->add_option("format", arguments->format, "idx, cifar, csv or npy")->required();
+  command->add_option("format", arguments->format, "One of " + format_names())->required();
   command->add_option("sources", arguments->sources, "A folder, or files")->required();
   command->add_option("--partitions", arguments->partitions, "How many (default 4)")->check(at_least_one());
   command->add_option("--out", arguments->out, "The data set's folder; must not exist or be empty")->required();

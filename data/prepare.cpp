@@ -46,7 +46,9 @@ fs::path scratch_beside(const fs::path& folder) {
 }
 
 // The format of an existing source that is not a data set.
-Format format_of(const fs::path& source) { return fs::is_directory(source) ? detect_format(source) : Format::csv; }
+const Format& format_of(const fs::path& source) {
+  return fs::is_directory(source) ? detect_format(source) : find_format("csv");
+}
 
 /// Rows that belong to the application: it may use them again.
 class SharedRows final : public RowSource {
@@ -87,8 +89,8 @@ RawData open_raw(const DataOptions& options, const fs::path& folder) {
   if (!fs::exists(source)) {
     throw DataError("[data] source: expected a data set, raw files or \"glyphs\", got nothing at " + source.string());
   }
-  const Format format = format_of(source);
-  if (format != Format::csv) refuse_columns(options, std::string(name(format)) + " files");
+  const Format& format = format_of(source);
+  if (!format.has_columns) refuse_columns(options, std::string(format.name) + " files");
   return open_source(format, std::span(&source, 1),
                      {.label = options.label,
                       .header = options.header,
@@ -129,12 +131,11 @@ bool is_same(const fs::path& file, const SourceFile& before, const Dataset& prep
 
 }  // namespace
 
-Dataset import_dataset(Format format, std::span<const fs::path> sources, const fs::path& out,
+Dataset import_dataset(const Format& format, std::span<const fs::path> sources, const fs::path& out,
                        const ImportOptions& options) {
   if (sources.empty()) throw DataError("[data] expected a source to import, got none");
-  if (format != Format::csv && !options.columns.empty()) {
-    throw ConfigError("[data] columns: expected the columns of a CSV file, got " + std::string(name(format)) +
-                      " files");
+  if (!format.has_columns && !options.columns.empty()) {
+    throw ConfigError("[data] columns: expected the columns of a CSV file, got " + std::string(format.name) + " files");
   }
   const CsvOptions csv{options.label, options.header, options.columns, options.missing, scratch_beside(out)};
   const RawData raw = with_data_errors([&] { return open_source(format, sources, csv); });

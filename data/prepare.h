@@ -30,8 +30,8 @@ struct ImportOptions {
 
 /// Reads `sources` (one folder, or files; see open_source) and writes a partitioned data set to `out`, which must not
 /// exist or be empty. Throws DataError that names file and place, ConfigError for options that do not fit the data.
-Dataset import_dataset(Format format, std::span<const std::filesystem::path> sources, const std::filesystem::path& out,
-                       const ImportOptions& options = {});
+Dataset import_dataset(const Format& format, std::span<const std::filesystem::path> sources,
+                       const std::filesystem::path& out, const ImportOptions& options = {});
 
 /// The [data] section of an experiment.
 struct DataOptions {

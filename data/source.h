@@ -62,7 +62,7 @@ SourceFile source_file(const MappedFile& file);
 
 /// A whole data set in its original form: the training rows, and the source's own test rows if it has some.
 struct RawData {
-  std::string format{};  ///< "idx", "cifar", "csv", "npy", "glyphs", "rows", "tensors"
+  std::string format{};  ///< a name of the table of formats, or "glyphs", "rows", "tensors"
   std::unique_ptr<RowSource> train{};
   std::unique_ptr<RowSource> test{};    ///< null if the source has none
   std::vector<SourceFile> files{};      ///< empty for data that came from no file

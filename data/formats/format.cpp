@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/table.h"
 #include "data/formats/cifar.h"
 #include "data/formats/csv.h"
 #include "data/formats/idx.h"
@@ -15,28 +16,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Entry {
-  Format format;
-  std::string_view name;
-  const char* looks_for;
-  std::vector<fs::path> (*find)(const fs::path& folder);
-};
+using Files = std::span<const fs::path>;
 
-// All formats. A new format is a row here and a case in open_source.
 constexpr std::array kFormats = {
-    Entry{Format::idx, "idx", "train-images-idx3-ubyte", find_idx},
-    Entry{Format::cifar, "cifar", "data_batch_*.bin", find_cifar},
-    Entry{Format::csv, "csv", "train.csv or one .csv or .data file", find_csv},
-    Entry{Format::npy, "npy", "x.npy and y.npy", find_npy},
+    Format{"idx", "train-images-idx3-ubyte", "images, labels [, test images, test labels]", false, find_idx,
+           [](Files files, const CsvOptions&) { return open_idx(files); }},
+    Format{"cifar", "data_batch_*.bin", "batch files; those whose names start with \"test\" hold test rows", false,
+           find_cifar, [](Files files, const CsvOptions&) { return open_cifar(files); }},
+    Format{"csv", "train.csv or one .csv or .data file", "one file [, one of test rows]", true, find_csv, open_csv},
+    Format{"npy", "x.npy and y.npy", "features, labels [, test features, test labels]", false, find_npy,
+           [](Files files, const CsvOptions&) { return open_npy(files); }},
 };
-
-const Entry& entry_of(Format format) { return *std::ranges::find(kFormats, format, &Entry::format); }
 
 [[noreturn]] void nothing_found(const fs::path& folder) {
-  std::string message = "[data] expected";
-  for (const Entry& entry : kFormats) {
-    message += (entry.format == Format::idx ? " " : "; or ") + std::string(entry.looks_for) + " (" +
-               std::string(entry.name) + ")";
+  std::string message;
+  for (const Format& format : kFormats) {
+    message += (message.empty() ? "[data] expected " : "; or ") + std::string(format.looks_for) + " (" +
+               std::string(format.name) + ")";
   }
   message += ", got none of them in " + folder.string();
   for (const auto& file : fs::directory_iterator(folder)) {
@@ -59,64 +55,47 @@ void check_folder(const fs::path& folder) {
 
 }  // namespace
 
-std::string_view name(Format format) { return entry_of(format).name; }
+std::span<const Format> formats() { return kFormats; }
 
-Format format_from_name(std::string_view text) {
-  const auto found = std::ranges::find(kFormats, text, &Entry::name);
-  if (found == kFormats.end()) {
-    throw ConfigError("[data] expected one of the formats idx, cifar, csv, npy, got \"" + std::string(text) + "\"");
-  }
-  return found->format;
-}
+const Format& find_format(std::string_view name) { return find_row(formats(), name, "[data] format"); }
 
 std::string to_string(const LabelColumn& label) {
   if (const auto* place = std::get_if<std::int64_t>(&label)) return std::to_string(*place);
   return std::get<std::string>(label);
 }
 
-Format detect_format(const fs::path& folder) {
+const Format& detect_format(const fs::path& folder) {
   check_folder(folder);
-  std::vector<Format> found;
-  for (const Entry& entry : kFormats) {
-    if (!entry.find(folder).empty()) found.push_back(entry.format);
+  std::vector<const Format*> found;
+  for (const Format& format : kFormats) {
+    if (!format.find(folder).empty()) found.push_back(&format);
   }
   if (found.empty()) nothing_found(folder);
   if (found.size() > 1) {
-    throw DataError("[data] expected files of one format, got " + std::string(name(found[0])) + " and " +
-                    std::string(name(found[1])) + " in " + folder.string());
+    throw DataError("[data] expected files of one format, got " + std::string(found[0]->name) + " and " +
+                    std::string(found[1]->name) + " in " + folder.string());
   }
-  return found[0];
+  return *found[0];
 }
 
-std::vector<fs::path> source_files(Format format, std::span<const fs::path> sources) {
+std::vector<fs::path> source_files(const Format& format, std::span<const fs::path> sources) {
   std::vector<fs::path> files(sources.begin(), sources.end());
   for (const fs::path& file : files) {
     if (!fs::exists(file)) throw DataError("[data] expected a file or folder, got nothing at " + file.string());
   }
   if (files.size() == 1 && fs::is_directory(files[0])) {
     const fs::path folder = files[0];
-    files = entry_of(format).find(folder);
+    files = format.find(folder);
     if (files.empty()) {
-      throw DataError("[" + std::string(name(format)) + "] expected " + entry_of(format).looks_for + " in " +
+      throw DataError("[" + std::string(format.name) + "] expected " + std::string(format.looks_for) + " in " +
                       folder.string() + ", got none");
     }
   }
   return files;
 }
 
-RawData open_source(Format format, std::span<const fs::path> sources, const CsvOptions& csv) {
-  const std::vector<fs::path> files = source_files(format, sources);
-  switch (format) {
-    case Format::idx:
-      return open_idx(files);
-    case Format::cifar:
-      return open_cifar(files);
-    case Format::npy:
-      return open_npy(files);
-    case Format::csv:
-      break;
-  }
-  return open_csv(files, csv);
+RawData open_source(const Format& format, std::span<const fs::path> sources, const CsvOptions& csv) {
+  return format.open(source_files(format, sources), csv);
 }
 
 }  // namespace hop::data

@@ -1,4 +1,4 @@
-// The formats that Hopscotch reads, and how to tell which one a folder holds.
+// The formats that Hopscotch reads: one table. How to tell which one a folder holds.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,6 @@
 
 namespace hop::data {
 
-enum class Format : std::uint8_t { idx, cifar, csv, npy };
-
-std::string_view name(Format format);       ///< "idx", "cifar", "csv", "npy"
-Format format_from_name(std::string_view);  ///< throws ConfigError for an unknown name
-
 /// A column of a CSV file: by place (from 0; negative: from the back) or by the name in the header row.
 using LabelColumn = std::variant<std::int64_t, std::string>;
 std::string to_string(const LabelColumn& label);
@@ -33,19 +28,32 @@ struct CsvOptions {
   std::filesystem::path scratch = {};  ///< a folder for a temporary file of the rows; default: the system's
 };
 
+/// A format of files: a row of the table.
+struct Format {
+  std::string_view name{};       ///< the word of `hop data import`
+  std::string_view looks_for{};  ///< the files that make a folder one of this format
+  std::string_view files{};      ///< the files that `open` takes, in their order
+  bool has_columns = false;      ///< a table: CsvOptions count
+  /// The files of a folder under their usual names, in the order of `open`. Empty if there are none.
+  std::vector<std::filesystem::path> (*find)(const std::filesystem::path& folder) = nullptr;
+  /// Throws DataError that names the file and what is wrong with it.
+  RawData (*open)(std::span<const std::filesystem::path> files, const CsvOptions& csv) = nullptr;
+};
+
+/// All rows, in the order of the documentation.
+std::span<const Format> formats();
+/// The format of that name. Throws ConfigError that names the nearest one.
+const Format& find_format(std::string_view name);
+
 /// The format of the files in `folder`. Throws DataError that says what was looked for if there is none, or more than
 /// one.
-Format detect_format(const std::filesystem::path& folder);
+const Format& detect_format(const std::filesystem::path& folder);
 
-/// Opens `sources`: one folder that holds files under their usual names, or the files themselves:
-///   idx    images, labels [, test images, test labels]
-///   cifar  batch files; those whose names start with "test" are test rows
-///   csv    one file [, one of test rows]
-///   npy    features, labels [, test features, test labels]
+/// Opens `sources`: one folder that holds files under their usual names, or the files themselves (Format::files).
 /// Throws DataError that names the file and what is wrong with it.
-RawData open_source(Format format, std::span<const std::filesystem::path> sources, const CsvOptions& csv = {});
+RawData open_source(const Format& format, std::span<const std::filesystem::path> sources, const CsvOptions& csv = {});
 
 /// The files that open_source reads: those of one folder under their usual names, or `sources` themselves.
-std::vector<std::filesystem::path> source_files(Format format, std::span<const std::filesystem::path> sources);
+std::vector<std::filesystem::path> source_files(const Format& format, std::span<const std::filesystem::path> sources);
 
 }  // namespace hop::data

@@ -280,8 +280,9 @@ TEST_F(CsvColumns, OnlyTablesHaveColumns) {
               HasSubstr("the columns of a CSV file, got glyphs"));
   EXPECT_THAT(message_of<ConfigError>([&] { prepare({.source = "glyphs", .missing = MissingValues::error}); }),
               HasSubstr("missing"));
-  EXPECT_THROW(import_dataset(Format::idx, std::vector{folder_.path()}, folder_ / "o", {.columns = {{"0", "drop"}}}),
-               ConfigError);
+  EXPECT_THROW(
+      import_dataset(find_format("idx"), std::vector{folder_.path()}, folder_ / "o", {.columns = {{"0", "drop"}}}),
+      ConfigError);
 }
 
 TEST_F(CsvColumns, PlainNumbersKeepTheirDigest) {

@@ -192,7 +192,7 @@ TEST_F(Npy, FindsItsFiles) {
   for (const char* name : {"x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy"}) write_file(folder_ / name, "");
   EXPECT_THAT(find_npy(folder_.path()), ElementsAre(folder_ / "x_train.npy", folder_ / "y_train.npy",
                                                     folder_ / "x_test.npy", folder_ / "y_test.npy"));
-  EXPECT_EQ(detect_format(folder_.path()), Format::npy);
+  EXPECT_EQ(detect_format(folder_.path()).name, "npy");
   EXPECT_THROW((void)open_npy(std::vector{folder_ / "x.npy"}), DataError);
 }
 

@@ -207,21 +207,21 @@ TEST_F(Prepare, RefusesAFolderThatSomebodyElseFillsMeanwhile) {
 TEST_F(Prepare, ImportsFilesByFormat) {
   const std::vector<fs::path> files = {raw_ / "numbers.csv"};
   const Dataset dataset =
-      import_dataset(Format::csv, files, out_, {.name = "n", .partitions = 2, .label = std::string("kind")});
+      import_dataset(find_format("csv"), files, out_, {.name = "n", .partitions = 2, .label = std::string("kind")});
   EXPECT_EQ(dataset.name(), "n");
   EXPECT_EQ(dataset.manifest().provenance.label, "kind");
-  EXPECT_THAT(message_of<DataError>([&] { import_dataset(Format::idx, std::vector{raw_}, folder_ / "o", {}); }),
+  EXPECT_THAT(message_of<DataError>([&] { import_dataset(find_format("idx"), std::vector{raw_}, folder_ / "o", {}); }),
               HasSubstr("[idx] expected train-images-idx3-ubyte in"));
   EXPECT_THAT(
-      message_of<DataError>([&] { import_dataset(Format::csv, std::vector{folder_ / "x"}, folder_ / "o", {}); }),
+      message_of<DataError>([&] { import_dataset(find_format("csv"), std::vector{folder_ / "x"}, folder_ / "o", {}); }),
       HasSubstr("got nothing at"));
-  EXPECT_THROW(import_dataset(Format::csv, {}, folder_ / "o", {}), DataError);
+  EXPECT_THROW(import_dataset(find_format("csv"), {}, folder_ / "o", {}), DataError);
 }
 
-TEST(FormatName, GoesBothWays) {
-  for (const Format format : {Format::idx, Format::cifar, Format::csv})
-    EXPECT_EQ(format_from_name(name(format)), format);
-  EXPECT_THAT(message_of<ConfigError>([] { (void)format_from_name("parquet"); }), HasSubstr("\"parquet\""));
+TEST(Formats, AreFoundByTheirNames) {
+  for (const Format& format : formats()) EXPECT_EQ(&find_format(format.name), &format);
+  EXPECT_THAT(message_of<ConfigError>([] { (void)find_format("parquet"); }),
+              AllOf(HasSubstr("[data] format: unknown value \"parquet\""), HasSubstr("cifar")));
 }
 
 }  // namespace
