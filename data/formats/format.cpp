@@ -23,6 +23,8 @@ constexpr std::array kFormats = {
            [](Files files, const CsvOptions&) { return open_idx(files); }},
     Format{"cifar", "data_batch_*.bin", "batch files; those whose names start with \"test\" hold test rows", false,
            find_cifar, [](Files files, const CsvOptions&) { return open_cifar(files); }},
+    Format{"cifar100", "train.bin", "batch files; those whose names start with \"test\" hold test rows", false,
+           find_cifar100, [](Files files, const CsvOptions&) { return open_cifar100(files); }},
     Format{"csv", "train.csv or one .csv or .data file", "one file [, one of test rows]", true, find_csv, open_csv},
     Format{"npy", "x.npy and y.npy", "features, labels [, test features, test labels]", false, find_npy,
            [](Files files, const CsvOptions&) { return open_npy(files); }},

@@ -1,6 +1,7 @@
-// CIFAR-10 records.
+// CIFAR-10 and CIFAR-100 records, judged byte by byte.
 #include "data/formats/cifar.h"
 
+#include "data/formats/format.h"
 #include "tests/data/support.h"
 
 namespace hop::data {
@@ -52,6 +53,49 @@ TEST(Cifar, SaysWhatIsWrongWithAFile) {
   write_file(folder / "test_batch.bin", good);
   const std::vector<fs::path> only_test = {folder / "test_batch.bin"};
   EXPECT_THAT(message_of<DataError>([&] { (void)open_cifar(only_test); }), HasSubstr("batch of training rows"));
+}
+
+// ---- CIFAR-100: a coarse label, then the fine one
+
+std::string fine_record(int coarse, int fine, char red, char green, char blue) {
+  return std::string(1, static_cast<char>(coarse)) + record(fine, red, green, blue);
+}
+
+TEST(Cifar100, ReadsFineLabelsAndTheirNames) {
+  const TemporaryFolder folder;
+  EXPECT_THAT(find_cifar100(folder.path()), IsEmpty());
+  write_file(folder / "train.bin", fine_record(19, 99, 'a', 'b', 'c') + fine_record(3, 0, 'd', 'e', 'f'));
+  EXPECT_EQ(open_cifar100(find_cifar100(folder.path())).test, nullptr);
+  write_file(folder / "test.bin", fine_record(7, 42, 'x', 'y', 'z'));
+  std::string names;
+  for (int i = 0; i < 100; ++i) names += "class" + std::to_string(i) + "\r\n";
+  write_file(folder / "fine_label_names.txt", names);
+  EXPECT_EQ(detect_format(folder.path()).name, "cifar100");
+  const std::vector<fs::path> source = {folder.path()};
+  const RawData raw = open_source(find_format("cifar100"), source);
+  EXPECT_EQ(raw.format, "cifar100");
+  EXPECT_EQ(raw.train->classes(), 100);
+  EXPECT_EQ(raw.train->class_names()[42], "class42");
+  EXPECT_EQ(raw.test->class_names().size(), 100U);
+  std::string row(3072, ' ');
+  const auto out = std::as_writable_bytes(std::span(row));
+  EXPECT_EQ(raw.train->read(0, out), 99);
+  EXPECT_EQ(row, record(99, 'a', 'b', 'c').substr(1));
+  EXPECT_EQ(raw.train->read(1, out), 0);
+  EXPECT_EQ(raw.test->read(0, out), 42);
+}
+
+TEST(Cifar100, SaysWhatIsWrongWithAFile) {
+  const TemporaryFolder folder;
+  const auto error_of = [&](const std::string& text) {
+    write_file(folder / "train.bin", text);
+    return message_of<DataError>([&] { (void)open_cifar100(find_cifar100(folder.path())); });
+  };
+  EXPECT_THAT(error_of(record(3, 'a', 'b', 'c')),
+              AllOf(HasSubstr("[cifar100] expected records of 3074 bytes"), HasSubstr("train.bin")));
+  EXPECT_THAT(error_of(fine_record(0, 100, 'a', 'b', 'c')), HasSubstr("label of 0 to 99, got 100"));
+  write_file(folder / "fine_label_names.txt", "apple\nbaby\n");
+  EXPECT_THAT(error_of(fine_record(0, 1, 'a', 'b', 'c')), HasSubstr("expected 100 names, one a line, got 2"));
 }
 
 }  // namespace
