@@ -6,6 +6,7 @@
 #include "hopper/schedule/fixed.h"
 #include "hopper/schedule/greedy.h"
 #include "hopper/schedule/queue.h"
+#include "hopper/schedule/random.h"
 
 namespace hop::hopper {
 namespace {
@@ -23,6 +24,8 @@ constexpr std::array kPolicies = {
               "The most loaded worker first. It takes a model that lies there already, then most work left."},
     PolicyRow{QueuePolicy::kName, make<QueuePolicy>, false,
               "A worker trains its models on, then takes the next from the queue. An idle one relieves a busy one."},
+    PolicyRow{RandomPolicy::kName, make<RandomPolicy>, false,
+              "A worker takes any model that it may train. Cerebro's scheduler, for comparisons."},
 };
 
 }  // namespace

@@ -1,10 +1,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "hopper/schedule/board.h"
 #include "hopper/schedule/fixed.h"
 #include "hopper/schedule/greedy.h"
 #include "hopper/schedule/queue.h"
+#include "hopper/schedule/random.h"
+#include "hopper/simulate/run.h"
 #include "hopper/strategy/task_parallel.h"
 
 namespace hop::hopper {
@@ -33,6 +37,7 @@ class Policies : public testing::Test {
   std::optional<Choice> fixed() const { return FixedPolicy().next(board().view()); }
   std::optional<Choice> greedy() const { return GreedyPolicy().next(board().view()); }
   std::optional<Choice> queue() const { return QueuePolicy().next(board().view()); }
+  std::optional<Choice> random() const { return RandomPolicy().next(board().view()); }
   Board board() const {
     Board board(itinerary_, 2);
     for (const ModelView& model : models_) board.set(model);
@@ -127,6 +132,57 @@ TEST_F(Policies, ChooseNothingWhenNothingWaits) {
   EXPECT_EQ(fixed(), std::nullopt);
   EXPECT_EQ(greedy(), std::nullopt);
   EXPECT_EQ(queue(), std::nullopt);
+  EXPECT_EQ(random(), std::nullopt);
+}
+
+TEST_F(Policies, RandomTakesEveryPairEquallyOften) {
+  itinerary_ = {4, 2, 500, Order::Free};
+  workers_.resize(2);
+  workers_[1].alive = false;
+  model(0, {0, 1, 2});  // worker 0 owns partitions 0 and 1
+  model(0, {1, 2});
+  std::map<std::pair<std::uint32_t, std::uint32_t>, int> taken;
+  for (std::uint32_t unit = 0; unit < 1200; ++unit) {
+    models_[0].next_unit = models_[1].next_unit = Unit{unit};
+    models_[0].units_left = models_[1].units_left = 2000 - unit;
+    const std::optional<Choice> chosen = random();
+    ASSERT_TRUE(chosen && chosen->worker == WorkerId{0});
+    EXPECT_EQ(random(), chosen) << "the same view, the same choice";
+    ++taken[{chosen->model.value, chosen->partition.value}];
+  }
+  ASSERT_EQ(taken.size(), 3U);
+  for (const auto& [pair, times] : taken) EXPECT_NEAR(times, 400, 60) << pair.first << " on " << pair.second;
+}
+
+TEST_F(Policies, RandomServesTheIdleAndBindsNoModelEarly) {
+  workers_[0].queued = 2;
+  workers_[1].queued = 1;
+  model(4, {0, 1, 2, 3});
+  for (std::uint32_t unit = 0; unit < 20; ++unit) {
+    models_[0].next_unit = Unit{unit};
+    EXPECT_GE(random().value().worker, WorkerId{2});
+  }
+  workers_[2].queued = workers_[3].queued = 1;
+  EXPECT_EQ(random(), std::nullopt);
+  model(4, {1});
+  model(4, {1});
+  EXPECT_EQ(random().value().worker, WorkerId{1}) << "three models, three workers that are soon idle";
+}
+
+// Eight models on eight workers: at random, workers idle and wait for models that others hold.
+TEST(RandomPolicyInARun, TakesLongerThanTheRotation) {
+  Experiment e;
+  e.seed = 3;
+  e.data.partitions = 8;
+  e.run.workers = 8;
+  e.search.epochs = 5;
+  Choices all;
+  for (std::int64_t i = 0; i < 8; ++i) all.emplace_back(i);
+  e.search.space = {{"i", all}};
+  const double rotation = simulate::run(e).makespan_seconds;
+  e.run.order = Order::Free;
+  e.run.policy = "random";
+  EXPECT_GT(simulate::run(e).makespan_seconds, 1.05 * rotation);
 }
 
 TEST_F(Policies, QueueSendsModelsToTheOwnersOfTheirPartitions) {
