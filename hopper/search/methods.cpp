@@ -4,10 +4,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/hash.h"
 #include "base/table.h"
 #include "base/words.h"
 #include "hopper/search/grid.h"
 #include "hopper/search/halving.h"
+#include "hopper/search/hyperband.h"
 #include "hopper/search/random.h"
 #include "hopper/search/stop_rules.h"
 
@@ -55,12 +57,28 @@ std::unique_ptr<Search> make_halving(const SearchInput& input) {
                                          rungs, input.objective);
 }
 
+constexpr std::array kHyperbandKeys = {kHalvingKeys[1], kHalvingKeys[2]};
+
+// Each bracket draws configurations of its own.
+std::unique_ptr<Search> make_hyperband(const SearchInput& input) {
+  const auto whole = [&](std::string_view name) {
+    return static_cast<std::uint32_t>(*setting(kHyperbandKeys, input.settings, name));
+  };
+  return std::make_unique<HyperbandSearch>(
+      BracketOptions{.epochs = input.epochs, .eta = whole("eta"), .min_epochs = whole("min_epochs")}, input.objective,
+      [&](std::size_t rungs, std::uint32_t models) {
+        return std::make_unique<RandomSearch>(input.space, models, hash64(input.seed, "hyperband", {rungs}));
+      });
+}
+
 constexpr std::array kMethods = {
     MethodRow{"grid", {}, make_grid, "Every combination of the lists in [search.space]."},
     MethodRow{"random", kRandomKeys, make_random,
               "Configurations drawn from [search.space]: a function of the seed and the number of the model."},
     MethodRow{"halving", kHalvingKeys, make_halving,
               "Configurations drawn as by `random`. At the end of each rung of epochs only the best go on."},
+    MethodRow{"hyperband", kHyperbandKeys, make_hyperband,
+              "All brackets of successive halving at once, from many models with few epochs to few with all epochs."},
 };
 
 // Who else reads it, for the message.
