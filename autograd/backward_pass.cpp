@@ -15,7 +15,7 @@
 namespace hop::autograd {
 namespace {
 
-/// Whether a gradient may be kept by its receiver and added to in place.
+/// True if the receiver may keep the gradient and add to it in place.
 bool can_be_taken(const Tensor& gradient) { return gradient.is_unique() && gradient.is_contiguous(); }
 
 void check_gradient(const Tensor& leaf, const Tensor& gradient) {
@@ -121,7 +121,7 @@ void BackwardPass::step(Pending& pending) {
   input_grads_.assign(edges.size(), Tensor());
   BackwardContext context(*this, node, pending.grads, input_grads_);
   node.backward(context);
-  pending.grads.clear();  // a gradient that was passed through now has one owner
+  pending.grads.clear();  // if a node passed the gradient through, the gradient now has one owner
   if (!options_.retain_graph && !options_.create_graph) node.free();
   if (root_ != nullptr) note_past(node);
   for (std::size_t i = 0; i < edges.size(); ++i) {

@@ -8,7 +8,7 @@
 namespace hop::autograd {
 namespace {
 
-// An input of the segment, cut off from the outer graph. Under create_graph it is still a function of that graph.
+// An input of the segment, cut off from the outer graph. Under create_graph it stays a function of the outer graph.
 Tensor cut(const Tensor& x, bool create_graph) {
   if (!x.defined() || !x.requires_grad()) return x;
   if (!create_graph) return x.detach().set_requires_grad();
@@ -56,7 +56,7 @@ Tensor checkpoint(CheckpointBody body, std::vector<Tensor> inputs) {
         recompute(body, log, saved, context);
       });
   node->set_opaque();
-  return attach(y.detach(), node);  // a body may return a tensor of its caller, whose handle stays as it is
+  return attach(y.detach(), node);  // the body may return a tensor of its caller; the caller's handle must not change
 }
 
 }  // namespace hop::autograd

@@ -21,7 +21,7 @@ std::vector<FunctionCore::Like> FunctionCore::like(const std::vector<Tensor>& in
 void FunctionCore::seal(FunctionContext& context, const std::vector<Tensor>& outputs) {
   for (const Tensor& x : context.tensors_) {
     const auto same = std::find_if(outputs.begin(), outputs.end(), [&](const Tensor& y) { return y.is_same(x); });
-    // An output that is an input passed through already has a history, so it is saved as an input.
+    // If forward returns an input, that output already has a history, so it is saved as an input.
     const bool is_output = x.defined() && same != outputs.end() && x.autograd_slot() == nullptr;
     context.saved_.push_back(is_output ? SavedTensor::output(x, static_cast<std::uint32_t>(same - outputs.begin()))
                                        : SavedTensor(x));
@@ -37,7 +37,7 @@ void FunctionCore::open(FunctionContext& context, const BackwardContext& pass) {
 void FunctionCore::attach_all(std::vector<Tensor>& outputs, const std::shared_ptr<Node>& node) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     Tensor& y = outputs[i];
-    // Detached: forward may return a tensor of its caller, whose handle stays as it is.
+    // Detached, because forward may return a tensor of its caller, and the caller's handle must not change.
     if (y.defined() && is_floating(y.dtype())) y = attach(y.detach(), node, static_cast<std::uint32_t>(i));
   }
 }

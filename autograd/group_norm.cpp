@@ -37,7 +37,7 @@ void differentiable_grads(BackwardContext& context, const Tensor& x, const Tenso
 
 Tensor group_norm(const Tensor& x, std::int64_t num_groups, const Tensor& weight, const Tensor& bias, double eps) {
   kernels::expect_defined("group_norm", x);
-  // The gradient's kernel gives those of weight and bias together.
+  // The kernel computes the gradients of weight and bias together.
   const Tensor scale =
       bias.defined() && !weight.defined() ? kernels::ones(bias.shape(), bias.dtype(), bias.device()) : weight;
   const kernels::NormResult result = kernels::group_norm(x, num_groups, scale, bias, eps);

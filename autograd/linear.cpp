@@ -38,7 +38,7 @@ Tensor transposed(const Tensor& x) { return transpose(x, -2, -1); }
 Tensor as_rows(const Tensor& x) { return reshape(x, {-1, x.size(-1)}); }
 
 /// The mask of a relu, and the gradient that another node has already masked. Threads that walk one graph at the same
-/// time may take each other's notes: a gradient is then masked twice, which does no harm.
+/// time may take each other's notes. Then a gradient is masked twice, which changes nothing.
 class Mask {
  public:
   explicit Mask(Tensor bits) : bits_(std::move(bits)) {}

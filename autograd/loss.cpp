@@ -27,8 +27,8 @@ Tensor one_hot(const Tensor& labels, const Shape& shape, DType dtype) {
   return kernels::scatter_add(shape, 1, index, kernels::ones(index.shape(), dtype));
 }
 
-// The log probabilities are a second, hidden output: under create_graph the gradient is a function of them, so their
-// own gradient arrives here, too.
+// The log probabilities are a second, hidden output. Under create_graph the gradient is a function of them, so the
+// gradient of the log probabilities arrives here, too.
 void cross_entropy_backward(BackwardContext& context, const Tensor& log_probabilities, const Tensor& labels) {
   const Tensor& g = context.grad(0);
   const Tensor& g_log = context.grad(1);

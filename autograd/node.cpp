@@ -46,8 +46,8 @@ void Node::connect(std::size_t i, const Tensor& x) {
   if (edge.node != nullptr && edge.node->number_ >= number_) number_ = next_number(edge.node->number_);
 }
 
-// The saved tensors have died before; parts of a graph among them were buried, too. Edges are buried one by one,
-// because two of them may be the last owners of one node.
+// The saved tensors have died before this; if a part of a graph was among them, it is buried already. Edges are buried
+// one by one, because two edges may be the last owners of one node.
 Node::~Node() {
   bury(std::move(hooks_));
   for (Edge& edge : edges()) bury(std::move(edge.node));

@@ -27,8 +27,9 @@ RunScope* RunScope::followed(RunScope* run) {
   return run;
 }
 
-// A run inside a second run takes addresses from it, and keeps them for its own second run. A run around a second run
-// does not see its draws: when the outer run is repeated, the inner second run will follow the same log.
+// An inner first run within a second run takes its addresses from that second run, and logs them for its own second
+// run. An outer first run around a second run does not log the draws of the second run: when the outer run is repeated,
+// the inner second run follows the same log again.
 RandomAddress drawn(RandomAddress (*draw)(void*), void* argument) {
   RunScope* run = RunScope::followed(innermost);
   if (run != nullptr && run->next_draw_ == run->follows_->drawn.size()) {

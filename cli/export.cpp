@@ -16,8 +16,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The numbers that turn a raw row into the model's input, and an output into a class, so that nobody has to remember
-// them.
+// The numbers that turn a raw row into the model's input, and the names that turn an output into a class. Nobody has to
+// remember them.
 nn::SafetensorsMetadata metadata_of(const std::string& run_directory) {
   const data::Scaling scaling = hopper::run_scaling(run_directory);
   Json columns = Json::array();

@@ -1,5 +1,5 @@
-// adopt_dataset: a copy of a data set's files. Hard links would not do: whoever writes into a file of the source in
-// place (`cp new/* source/`) would write into the files of all runs.
+// adopt_dataset: a copy of a data set's files. It makes no hard links: a program that writes into a file of the source
+// in place (`cp new/* source/`) would then change the files of all runs.
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>

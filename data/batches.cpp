@@ -29,7 +29,7 @@ Tensor first_rows(const Tensor& t, std::int64_t rows) {
   return t.as_strided(shape, t.strides(), 0);
 }
 
-/// The computation of Loader's loop, in the same order and dtype: (x - offset) * factor, then f32.
+/// Scales as Loader's loop does, in the same order and dtype: (x - offset) * factor, then f32.
 class DeviceScaling {
  public:
   explicit DeviceScaling(Scaling scaling) : scaling_(std::move(scaling)) {}

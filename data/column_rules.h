@@ -1,4 +1,4 @@
-// What a user may say of the columns of a table, each by a word: `columns = { age = "minmax", zip = "category" }`.
+// The words with which a user describes the columns of a table: `columns = { age = "minmax", zip = "category" }`.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace hop::data {
 
-/// What the cells of a column are.
+/// The kind of the cells of a column.
 enum class ColumnKind : std::uint8_t {
   number,
   category,  ///< words (or numbers that are names): equal or different, nothing in between
@@ -24,7 +24,8 @@ enum class ColumnScale : std::uint8_t {
   none
 };
 
-/// What becomes of a missing value in a column of numbers. In a column of categories it is a category of its own.
+/// The treatment of a missing value in a column of numbers. In a column of categories a missing value is a category of
+/// its own.
 enum class MissingValues : std::uint8_t {
   median,     ///< it becomes the median of the training rows
   indicator,  ///< the same, and a second feature is 1 where a value is missing

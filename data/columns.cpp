@@ -40,7 +40,7 @@ void ScalingFit::include(ByteView features) {
   });
 }
 
-// A column that does not vary becomes 0.
+// A constant column becomes 0.
 Scale ScalingFit::Moments::scale(ColumnScale kind) const {
   if (kind == ColumnScale::none) return {};
   const double deviation = std::sqrt(squares / static_cast<double>(std::max<std::int64_t>(count, 1)));

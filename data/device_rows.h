@@ -21,9 +21,9 @@ class DeviceRows {
   /// with different features, MemoryError.
   DeviceRows(std::span<const Partition> partitions, Device device);
 
-  /// Makes the rows if they take at most half of this worker's share of the device's free memory. Null if they would
-  /// take more, or do not fit after all: `workers` workers share the device, and all may look before the first takes
-  /// memory.
+  /// Makes the rows if they take at most half of this worker's share of the device's free memory; null if they would
+  /// take more. Also null if they do not fit after all: `workers` workers share the device, and all may look at the
+  /// free memory before the first worker takes some.
   static std::shared_ptr<const DeviceRows> if_they_fit(std::span<const Partition> partitions, Device device,
                                                        std::size_t workers = 1);
   /// The bytes of the rows on a device.

@@ -11,7 +11,7 @@ namespace hop::data {
 
 inline constexpr int kGlyphClasses = 10;
 inline constexpr int kGlyphSide = 28;
-/// "glyphs" names one data set, like "mnist": its rows do not depend on the seed of an experiment.
+/// "glyphs" names one data set, as "mnist" does: its rows do not depend on the seed of an experiment.
 inline constexpr std::uint64_t kGlyphSeed = 2026;
 
 using GlyphImage = std::array<std::uint8_t, kGlyphSide * kGlyphSide>;

@@ -10,8 +10,8 @@ namespace hop::data {
 
 inline constexpr const char* kManifestFile = "manifest.json";
 
-/// The name of a file, without its folder, as a manifest has it. A name may be any bytes, a manifest is UTF-8: others
-/// are escaped.
+/// The name of a file, without its folder, as a manifest has it. A name may be any bytes, but a manifest is UTF-8:
+/// bytes that are not UTF-8 are escaped.
 std::string name_in_manifest(const std::filesystem::path& file);
 
 std::string to_json(const Manifest& manifest);

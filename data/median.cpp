@@ -11,7 +11,7 @@ constexpr int kBits = 11;
 constexpr std::size_t kBuckets = std::size_t{1} << kBits;
 constexpr std::uint32_t kSign = 0x8000'0000;
 
-// How many low bits are left when pass `pass` has decided its own: 21, 10, 0.
+// The low bits that are still open after pass `pass`: 21, 10, 0.
 constexpr int left_after(int pass) { return std::max(0, 32 - kBits * (pass + 1)); }
 static_assert(left_after(Median::kPasses - 1) == 0);
 

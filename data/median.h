@@ -17,11 +17,11 @@ class Median {
   void include(float value);  ///< NaN does not count
   void end_pass();
   bool is_empty() const { return count_ == 0; }
-  /// After the last pass, if there were values: the middle one, or the mean of the two in the middle.
+  /// Call it after the last pass, if there were values: the middle value, or the mean of the two middle values.
   double value() const;
 
  private:
-  // One of the two middle values. Values with its leading bits are told apart by the next ones.
+  // One of the two middle values. Each pass counts the values with its leading bits by their next bits.
   struct Middle {
     std::uint32_t prefix = 0;
     std::int64_t rank = 0;  // among the values with this prefix

@@ -37,7 +37,7 @@ WriteOptions write_options(const RawData& raw, const ImportOptions& options, con
           .missing = is_table ? std::string(data::name(options.missing)) : ""};
 }
 
-// The rows of a large table wait on the disk that they are written to.
+// The folder for the temporary rows of a large table: on the disk that will hold the data set.
 fs::path scratch_beside(const fs::path& folder) {
   for (fs::path at = fs::absolute(folder); at.has_relative_path(); at = at.parent_path()) {
     if (fs::is_directory(at)) return at;
@@ -50,7 +50,7 @@ const Format& format_of(const fs::path& source) {
   return fs::is_directory(source) ? detect_format(source) : find_format("csv");
 }
 
-/// Rows that belong to the application: it may use them again.
+/// Rows of the application, which keeps them and may use them again.
 class SharedRows final : public RowSource {
  public:
   explicit SharedRows(std::shared_ptr<const RowSource> rows) : rows_(std::move(rows)) {}
@@ -73,7 +73,7 @@ RawData open_rows(const DataOptions& options) {
   return raw;
 }
 
-// What was said of columns, if they are not those of a CSV file.
+// Refuses words for columns if the data are no CSV file.
 void refuse_columns(const DataOptions& options, const std::string& what) {
   if (!options.columns.empty() || options.missing) {
     throw ConfigError("[data] " + std::string(options.missing ? "missing" : "columns") +
@@ -180,7 +180,7 @@ std::string source_change(const DataOptions& options, const Dataset& prepared) {
     for (std::size_t i = 0; same && i < files.size(); ++i) same = is_same(files[i], before[i], prepared);
     if (same) return "";
     return source.string() + " has changed since the run began" + own;
-  } catch (const std::exception& error) {  // the source may have become anything: that is no reason to stop
+  } catch (const std::exception& error) {  // the source may have become anything; the run does not need it
     return source.string() + " cannot be read as it was when the run began (" + error.what() + ")" + own;
   }
 }

@@ -1,4 +1,4 @@
-// The rows of a table on their way from the text to the partitions. Memory does not follow their number.
+// The rows of a table on their way from the text to the partitions. Memory does not grow with their number.
 #pragma once
 
 #include <cstdint>

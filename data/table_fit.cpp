@@ -8,7 +8,7 @@
 namespace hop::data {
 namespace {
 
-// `"age" = "drop"`: what a user may write of the column.
+// `"age" = "drop"`: the text that a user may write for the column.
 std::string say(const TableColumn& column, const char* word) {
   const std::string key = column.name.empty() ? std::to_string(column.place) : printable(column.name);
   return "columns = { \"" + key + "\" = \"" + word + "\" }";

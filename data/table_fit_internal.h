@@ -1,4 +1,4 @@
-// Fits what the columns of a table mean to the training rows.
+// Fits the meaning of the columns of a table to the training rows.
 #pragma once
 
 #include <optional>

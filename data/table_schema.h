@@ -1,8 +1,8 @@
-// What the columns of a table mean, and how a record becomes features: fitted on the training rows alone, kept in the
-// manifest. The scaling of the features is apart: Scaling in columns.h.
+// The meaning of the columns of a table, and the rule that turns a record into features: fitted on the training rows
+// alone, kept in the manifest. The scaling of the features is separate: Scaling in columns.h.
 //
-// Today a category becomes one feature per word, for at most kMostOneHot words. For embeddings, index_of() is what a
-// batch will hold beside its numbers: numbers f32 (N, F), categories i64 (N, C).
+// Today a category becomes one feature per word, for at most kMostOneHot words. For embeddings, a batch will hold
+// index_of() beside its numbers: numbers f32 (N, F), categories i64 (N, C).
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace hop::data {
 
-/// A category with more words than this would be more features than a model can use.
+/// A category with more words than this would give more features than a model can use.
 inline constexpr std::size_t kMostOneHot = 64;
 
 /// One column of a table.

@@ -36,7 +36,8 @@ void add_placeholders(const std::string& text, std::set<std::string>& names) {
   }
 }
 
-// A name that nothing reads is a typo: with `learning_rate`, training would silently use the default.
+// Refuses a name that nothing reads: it is a typo. With `learning_rate`, training would silently use the default of
+// `lr`.
 void check_names(const ModelOptions& model, const Config& config) {
   if (model.builder || model.optimizer.own() != nullptr) return;  // the application's code reads the names it likes
   if (!model.family.empty()) nn::FamilyRegistry().find(model.family);  // first: an unknown one reads no names

@@ -157,7 +157,7 @@ bool Coordinator::is_idle() const {
          std::none_of(flights_.begin(), flights_.end(), [](const auto& f) { return f.collecting; });
 }
 
-// A record that says what becomes of a model, beside a commit: there is one at a time.
+// Appends a record, other than a commit, that decides the fate of a model. A model has at most one on its way.
 void Coordinator::append_final(ModelId model, Record record) {
   flight(model).settling = true;
   append(std::move(record));

@@ -12,7 +12,7 @@ void Coordinator::lose(ModelId model, std::string why) {
 }
 
 // A fault of the model itself. `max_failures` without progress are too many. Units that are trained again after a loss
-// are no progress: a unit that takes its worker and the states on it along would be tried for ever.
+// are no progress. Otherwise a unit that ends its worker and destroys the states there would be tried for ever.
 void Coordinator::blame(ModelId model, std::string what) {
   Flight& f = flight(model);
   f.failed_unit = std::max(f.failed_unit, ledger_.model(model).next_unit());
@@ -56,7 +56,7 @@ bool Coordinator::were_all_here() const {
 void Coordinator::roll_back(const Model& model, const std::string& why) {
   record::Rollback rollback{model.id, Version{}, std::nullopt, {}, why};
   for (const Spare& spare : flight(model.id).spares) {
-    // One that is kept for a clone may be newer, if the model has gone back before.
+    // A spare that is kept for a clone may be newer, if the model has been rolled back before.
     if (spare.version >= model.version || spare.version <= rollback.version) continue;
     rollback.version = spare.version;
     rollback.worker = spare.worker;
@@ -65,8 +65,8 @@ void Coordinator::roll_back(const Model& model, const std::string& why) {
   append_final(model.id, std::move(rollback));
 }
 
-// Spares of workers that are away stay in the list: if the newest state gets lost meanwhile, they are still there. So
-// do those that a clone begins with.
+// Two kinds of spares stay in the list: those of workers that are away, because the newest state may get lost
+// meanwhile, and those with which a clone begins.
 void Coordinator::release_spares(ModelId model) {
   std::erase_if(flight(model).spares, [&](const Spare& spare) {
     if (is_kept_for_clone(model, spare.version, spare.worker)) return false;

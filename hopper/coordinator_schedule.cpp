@@ -1,5 +1,5 @@
-// What the policy sees, and what it chooses. The board is kept up to date with the models that an event touched: a view
-// that is built anew for every event costs a walk over all models and all workers.
+// The view of the policy, and its choices. Each event updates the board for the models that it touched. To build the
+// view anew for every event would cost a walk over all models and all workers.
 #include <algorithm>
 #include <utility>
 

@@ -42,7 +42,8 @@ void Coordinator::pin(const record::Asked& asked) {
   pins_.push_back({asked.model, is_lent_on ? *parent.stored_as : parent.id, version, asked.place->worker});
 }
 
-// The clone has a state of its own, or none at all. Its parent's state may go if the parent does not need it.
+// The clone does not need the state of its parent any more: it has a state of its own, or begins again. The parent's
+// state may go if the parent does not need it.
 void Coordinator::unpin(ModelId clone) {
   const auto pin = std::find_if(pins_.begin(), pins_.end(), [&](const Pin& p) { return p.clone == clone; });
   if (pin == pins_.end()) return;
@@ -57,7 +58,7 @@ bool Coordinator::is_kept_for_clone(ModelId stored_as, Version version, WorkerId
   });
 }
 
-// Nobody can decide, and all that needs no decision is done.
+// True if there is no search to decide, and all work that needs no decision is done.
 bool Coordinator::needs_search() const {
   if (talk_.can_decide() || !ledger_.tick_is_over() || !owing_.empty() || !unresolved_.empty()) return false;
   const auto models = ledger_.models();
@@ -69,7 +70,7 @@ void Coordinator::settle(const record::Asked&, const Unsynced& entry) { ledger_.
 
 void Coordinator::settle(const record::Ordered&, const Unsynced& entry) { ledger_.apply(entry.record); }
 
-// Any model may have been concerned, or may have waited.
+// The decision may have concerned any model, and any model may have waited for it.
 void Coordinator::settle(const record::Ticked&, const Unsynced& entry) {
   ledger_.apply(entry.record);
   deciding_ = false;

@@ -130,15 +130,15 @@ void Coordinator::settle(const record::Commit& commit, const Unsynced& entry) {
   if (!may_be_lost(ledger_.model(commit.model))) release_spares(commit.model);
 }
 
-// A lost unit was done again elsewhere, as a strategy may allow. What is left of its old state, damaged or out of reach
-// at the time, has no new state of that name to write over it.
+// A lost unit was done again on another worker, as a strategy may allow. Its old state may still lie on the first
+// worker, damaged or out of reach at the time. There no new state of the same name will replace it, so it is released.
 void Coordinator::release_lost(const Visit& before, const record::Commit& commit) {
   if (before.worker == commit.worker || is_kept_for_clone(commit.model, after(commit.unit), before.worker)) return;
   release(before.worker, commit.model, after(commit.unit), before.attempt);
 }
 
-// The next unit begins without a past, but its state may be lost already, and it may have failed before it was due
-// again.
+// The facts about the unit before are dropped. Two are kept: the state may be lost already, and the next unit may have
+// failed before it was due again.
 Coordinator::Flight Coordinator::begin_anew(Flight&& before) {
   Flight f;
   f.loss = std::move(before.loss);
@@ -171,7 +171,7 @@ void Coordinator::settle(const record::Rollback& rollback, const Unsynced& entry
   f.loss.reset();
   unpin(rollback.model);
   std::erase_if(f.spares, [&](const Spare& s) { return s.worker == rollback.worker && s.attempt == rollback.attempt; });
-  // A newer state than that may have been offered since the record was written. It comes too late.
+  // A state that is newer than the rollback may have been offered since the record was written. It comes too late.
   std::erase_if(f.spares, [&](const Spare& s) {
     if (s.version <= rollback.version || is_kept_for_clone(rollback.model, s.version, s.worker)) return false;
     release(s.worker, rollback.model, s.version, s.attempt);

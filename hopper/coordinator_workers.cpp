@@ -91,9 +91,9 @@ void Coordinator::receive(const Peer& peer, const HeldState& held) {
   release(peer.worker, held.model, held.version, held.attempt);
 }
 
-// If `held` is the outcome of the unit that the model needs next, the unit's commit. The unit was done before the
-// worker or the coordinator died, and never counted. (Where a model waits for the search, it was done after a decision
-// that a damaged journal has lost.)
+// The commit of a unit, if `held` is the outcome of the unit that the model needs next: the unit was done before the
+// worker or the coordinator died, and never counted. (None if the model waits for the search: then the unit was done
+// after a decision that a damaged journal has lost.)
 std::optional<record::Commit> Coordinator::due_commit(WorkerId worker, const HeldState& held) const {
   const Flight& f = flight(held.model);
   if (f.leased_to || f.committing || f.settling) return std::nullopt;

@@ -7,7 +7,7 @@
 namespace hop::hopper {
 namespace {
 
-// The object that was brought, where the file says that there was one.
+// Takes the object that was brought, if the file says "own code".
 template <class Object>
 void bring(NameOr<Object>& door, const NameOr<Object>& own) {
   if (door.is_missing() && own.own() != nullptr) door = own;

@@ -10,7 +10,7 @@
 
 namespace hop::hopper {
 
-/// What stands in one record of the file: the header, or a record. A new record goes to the end of `Record`.
+/// The contents of one record of the file: the header, or a record. A new record goes to the end of `Record`.
 struct JournalRecord {
   template <class... R>
   static std::variant<JournalHeader, R...> header_or(const std::variant<R...>&);

@@ -1,4 +1,4 @@
-// What is known of a run, and how the records of its units and models change it. ledger_ticks.cpp has those of the
+// The facts of a run, and the records of units and models that change them. ledger_ticks.cpp has the records of the
 // search.
 #include "hopper/ledger.h"
 
@@ -155,7 +155,7 @@ void Ledger::add(const record::Commit& commit) {
   }
   const bool goes_on = model.status == Status::Running && !itinerary_.ends_epoch(commit.unit);
   if (goes_on && itinerary_.order == Order::Free) {
-    std::erase(model.candidates, commit.partition);  // all others are still owed
+    std::erase(model.candidates, commit.partition);  // the other partitions are still owed
   } else {
     refill_candidates(model);
   }

@@ -1,4 +1,4 @@
-// Ticks, and what the search says at their ends: which models are born, cloned, paused and stopped.
+// Ticks, and the decisions of the search at their ends: models are born, cloned, paused and stopped.
 #include <set>
 
 #include "hopper/ledger.h"
@@ -151,7 +151,8 @@ void Ledger::carry_out(const record::Ordered& order) {
   refill_candidates(model);
 }
 
-// Where nobody takes part in the new tick, no tick will end any more: paused models would wait for ever.
+// If no model takes part in the new tick, no tick will ever end, and paused models would wait for ever: they are
+// stopped.
 void Ledger::begin_tick() {
   awaited_.clear();
   has_members_ = false;

@@ -58,7 +58,7 @@ std::vector<std::string> own_metric_names(const ModelOptions& model) {
   return names;
 }
 
-// What the experiment file says, beside what the ledger knows.
+// Adds the facts of the experiment to the facts of the ledger.
 void describe(Results& results, const Experiment& experiment, std::vector<std::string> devices) {
   results.name = experiment.name;
   results.seed = experiment.seed;
@@ -88,7 +88,7 @@ void check_not_all_set_aside(const Results& results) {
                  " set aside; model " + std::to_string(first.id.value) + ": " + printable(first.reason, 500));
 }
 
-// Throws: why there is no trained model to load, and what to do.
+// Throws ConfigError that says why there is no trained model to load, and what to do.
 [[noreturn]] void refuse_uncollected(const Results& results, const ModelResult& model) {
   const std::string name = "[run] model " + std::to_string(model.id.value);
   if (model.status == "quarantined") throw StateError(name + " was set aside: " + printable(model.reason, 500));
@@ -183,8 +183,8 @@ void tell(const std::string& line, const RunOptions& options) {
   if (options.on_notice) options.on_notice(line);
 }
 
-// The data set of a run that has begun: its own copy, independent of the source. Who only wants to know what the rows
-// are like needs no file of a partition.
+// The data set of a run that has begun: its own copy, independent of the source. A caller that only needs the
+// description of the rows needs no file of a partition.
 data::Dataset open_dataset(const Experiment& experiment, const fs::path& run_directory,
                            data::Files files = data::Files::all) {
   const fs::path own = run_directory / "data";
@@ -208,7 +208,7 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
   }
   write_file(directory / "experiment.toml", to_toml(experiment));  // first: from here on, `resume` knows what to do
   const auto on_copy = [&](std::uint64_t bytes) {
-    constexpr std::uint64_t kWorthALine = std::uint64_t{1} << 28;  // what takes a person's time or disk
+    constexpr std::uint64_t kWorthALine = std::uint64_t{1} << 28;  // a copy of this size takes a person's time and disk
     if (bytes < kWorthALine) return;
     tell("copies " + std::to_string(bytes) + " bytes of " + printable(experiment.data.source) +
              " into the run directory: the file system cannot share them",
@@ -232,7 +232,8 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
   return {std::move(dataset), std::move(journal)};
 }
 
-// What the files of a run say. The devices of a run without results.json are those that this machine would give it.
+// The results according to the files of a run. The devices of a run without results.json are those that this machine
+// would give it.
 Results read_results(const fs::path& run_directory, const Experiment& experiment, const JournalContents& journal) {
   const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), journal);
   const Ledger& ledger = restored.ledger;
@@ -261,7 +262,7 @@ void check_resumable(const Experiment& experiment, const Results& results) {
                     ", which " + why + "; `hop report " + run_directory.string() + "` shows which ones were");
 }
 
-// A model that somebody names is meant: one that trains anyway, or is no model, is a mistake.
+// Refuses a named model that is not quarantined, or is no model of the run: to name it is a mistake.
 void check_retry(const RunOptions& options, const Results& results) {
   for (const ModelId id : options.retry_models) {
     const ModelResult& model = results.model(id);
@@ -361,7 +362,7 @@ Results inspect(const fs::path& run_directory) { return inspect(run_directory, {
 Results inspect(const fs::path& run_directory, const Experiment& own) {
   const fs::path directory = without_trailing_slash(run_directory);
   read_run_file(directory, "experiment.toml");  // for its message
-  const bool running = is_running(directory);   // before the journal is read: a run that ends meanwhile is no lie
+  const bool running = is_running(directory);   // before the journal is read: the run may end in between
   if (!has_begun(directory)) {
     throw ConfigError("[run] " + directory.string() + " has trained nothing yet: " +
                       (running ? "its data are being prepared"

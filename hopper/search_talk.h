@@ -1,4 +1,4 @@
-// The conversation of a run with its search: what the search hears, and what becomes of its answers.
+// The conversation of a run with its search: the calls that the search hears, and the records of its answers.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ class SearchTalk {
   /// answer that no run can follow.
   std::vector<Record> decide(const Ledger& ledger, const FindState& find_state);
 
-  /// The same conversation, where the journal has the decision already: the search's own answers are put aside. Called
+  /// The same conversation when the journal has the decision already: the search's own answers are put aside. Called
   /// before `ticked` is applied.
   void repeat(const Ledger& ledger, const record::Ticked& ticked);
 
@@ -37,7 +37,7 @@ class SearchTalk {
   bool holds_back(const Ledger& ledger, const Model& model) const;
 
  private:
-  // The next proposal, where there are so many models already.
+  // The next proposal, when there are `models` models already.
   std::optional<Proposal> ask(std::size_t models);
   void tell(const Ledger& ledger);
 

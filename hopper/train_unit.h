@@ -1,4 +1,4 @@
-// A whole unit in a trainer: what workers do, and what replay does again.
+// A whole unit in a trainer. Workers train units this way, and replay repeats them this way.
 #pragma once
 
 #include <atomic>

@@ -127,7 +127,7 @@ void Trainer::initialize() {
   state_->load(state.shared_bytes());
 }
 
-// The gradient block is asked for between the recordings: bytes that stand for zeros are cleared then.
+// gradients() is called between the two recordings: it clears bytes that stand for zeros.
 void Trainer::train_batch(std::int64_t rows) {
   if (!exchange_) return run_step(Part::Training, rows);
   run_step(Part::Gradients, rows);
@@ -157,7 +157,8 @@ void Trainer::validation_step(const data::Batch& batch) {
   }
 }
 
-// A recorded step adds to tensors that were there before, and how many sums a metric has, only the metric knows.
+// A recorded step adds to tensors that exist before it. Only the metric knows how many sums it has, so the metric
+// computes its sums once here.
 void Trainer::make_own_sums(const data::Batch& batch) {
   const NoGradGuard no_grad;
   const Tensor output = (*module_)(batch.x);
@@ -193,7 +194,7 @@ void Trainer::run_step(Part part, std::int64_t rows) {
   }
   RecordedWork& work = step_of(key);
   if (work.replay() != nullptr) return;
-  // On other devices than the CPU a step first runs once, so that libraries load their parts.
+  // On a device other than the CPU a step first runs once without a recording, so that libraries load their parts.
   if (!pool_) pool_ = std::make_shared<MemoryPool>(device());
   const std::size_t before = work.recordings();
   work.run([&] { return compute(part), RecordedWork::Results(); },
@@ -226,7 +227,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, Partit
     pace.step();
     metrics.rows += static_cast<std::uint64_t>(rows);
     if (rows_done != nullptr) rows_done->fetch_add(static_cast<std::uint64_t>(rows), std::memory_order_relaxed);
-    if (device().is_cpu() && meter_.data<double>()[1] != 0) break;  // elsewhere reading would wait
+    if (device().is_cpu() && meter_.data<double>()[1] != 0) break;  // on another device this read would wait
   }
   const Tensor meter = kernels::to_device(meter_, Device::cpu());
   const double loss = meter.data<double>()[0];

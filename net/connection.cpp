@@ -54,7 +54,7 @@ class Connection::SendTurn {
   Event event_;
 };
 
-/// Keeps a second receiver out: which of the two would get the message?
+/// Refuses a second receiver: nobody could say which of the two gets the message.
 class Connection::ReceiveTurn {
  public:
   explicit ReceiveTurn(Connection& connection) : receiving_(connection.receiving_) {
@@ -226,7 +226,7 @@ Awaitable<T> Connection::fail_on_error(Awaitable<T> operation) {
 }
 
 void Connection::fail(bool timed_out, std::string text) {
-  if (failure_) return;  // everybody is told the first cause
+  if (failure_) return;  // all operations throw the first cause
   failure_ = {.timed_out = timed_out, .text = std::move(text)};
   open_ = false;
   stream_->close();  // ends the read and the write that are under way; each sender that leaves wakes the next

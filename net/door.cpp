@@ -90,8 +90,8 @@ void Door::send_away(WaitingRoom::Id id) {
   room_->visitors.erase(visitor);
 }
 
-// Frees a descriptor for the next visitor by sending a stranger away. If all descriptors belong to friends, the reserve
-// is used: the visitor is let in and hung up on at once, or stays if there are descriptors again.
+// Frees a descriptor for the next visitor by sending a stranger away. If all descriptors belong to friends, the visitor
+// gets the reserved descriptor: it stays if there is another descriptor again, otherwise the connection ends at once.
 Awaitable<std::shared_ptr<Connection>> Door::make_way() {
   if (const auto leaves = room_->rule.send_one_away()) {
     send_away(*leaves);

@@ -25,7 +25,7 @@ constexpr mode_t kOthers = S_IRWXG | S_IRWXO;
   throw ConfigError("[key] " + file.string() + ": " + reason);
 }
 
-// Others who may read a key may join the run. Others who may write it may let themselves in.
+// A user who may read the key may join the run. A user who may write the key may put a key of his own there.
 void check_owner(const Descriptor& opened, const std::filesystem::path& file) {
   struct stat status {};
   if (::fstat(opened.get(), &status) != 0) refuse(file, std::strerror(errno));

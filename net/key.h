@@ -1,4 +1,4 @@
-// The key of a run: who holds it may join, and nobody else.
+// The key of a run: only a process that holds the key may join.
 #pragma once
 
 #include <array>

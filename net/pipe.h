@@ -13,7 +13,7 @@ namespace hop::net {
 
 /// Carries bytes from one writer to one reader, each on a thread of its own. Small messages wait in the pipe, as in a
 /// socket's buffer, so that both ends may speak first. For a large message the writer waits for the reader: the bytes
-/// are copied once, from the writer's memory to the reader's, by whichever side comes second.
+/// are copied once, from the writer's memory to the reader's memory. The side that comes second copies them.
 class Pipe {
  public:
   /// Fills `into`; returns the bytes read, fewer only when the pipe is closed and empty. `wake` belongs to the reader.

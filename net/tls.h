@@ -13,10 +13,9 @@ class TlsContext;
 /// Listens and connects on `tls:` addresses, at any interface. Both sides must hold the same key; TlsContext says which
 /// TLS that is.
 ///
-/// The handshake is a part of the first read and of the first write on a connection, so it stands under the patience of
-/// these, and accept() never waits for a stranger. Nothing that a peer sends is handed on before the peer has proven
-/// that it holds the key. A peer without the key ends its own connection with a NetError that says why, and nothing
-/// else.
+/// The handshake is a part of the first read and of the first write on a connection. So the patience of that read or
+/// write limits it, and accept() never waits for a stranger. Nothing that a peer sends is handed on before the peer has
+/// proven that it holds the key. A peer without the key ends only its own connection, with a NetError that says why.
 class TlsTransport : public Transport {
  public:
   TlsTransport(const Executor& executor, const RunKey& key);

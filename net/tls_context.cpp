@@ -78,8 +78,8 @@ SSL_SESSION* TlsContext::session_of_key(SSL* session) const {
   return nullptr;
 }
 
-// The listener: gives the key if the caller announced ours by name. No key found means that the handshake goes on with
-// certificates, and fails for want of one.
+// The listener: gives the key if the caller announced ours by name. If no key is found, the handshake goes on with
+// certificates, and fails because there is none.
 int TlsContext::find_key(SSL* session, const unsigned char* identity, std::size_t size, SSL_SESSION** found) {
   const auto* self = static_cast<const TlsContext*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(session)));
   *found = nullptr;

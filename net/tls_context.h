@@ -45,8 +45,8 @@ class TlsContext {
   std::unique_ptr<SSL_CTX, SslDeleter> context_;
 };
 
-/// What OpenSSL's error on this thread means for `side`: a peer without the key, with another key, that speaks plain
-/// text, that is gone. Empties OpenSSL's list of errors.
+/// Describes OpenSSL's error on this thread in words for `side`: the peer has no key or another key, speaks plain text,
+/// or is gone. Empties OpenSSL's list of errors.
 std::string explain_tls_error(TlsSide side);
 
 }  // namespace hop::net

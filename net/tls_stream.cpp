@@ -44,8 +44,8 @@ class TlsStream : public Stream {
     co_return wanted - into.size();
   }
 
-  // A record costs 22 bytes and a system call, so small parts share one. What is left of a large part is encrypted from
-  // where it lies.
+  // A record costs 22 bytes and a system call, so small parts share one record. The rest of a large part is encrypted
+  // from where it lies.
   Awaitable<void> write(std::span<const ByteView> parts) override {
     co_await shake_hands();
     for (ByteView part : parts) {
@@ -67,8 +67,7 @@ class TlsStream : public Stream {
   void close() noexcept override {
     if (end_.descriptor < 0) return;
     ERR_clear_error();
-    if (shaken_)
-      SSL_shutdown(session_.get());  // tells the peer that this end is meant; whether it hears it is its affair
+    if (shaken_) SSL_shutdown(session_.get());  // tells the peer that the end is intended; nobody waits for an answer
     ERR_clear_error();
     end_.descriptor = -1;
     boost::system::error_code ignored;  // the peer may be gone already
@@ -80,7 +79,8 @@ class TlsStream : public Stream {
   Executor executor() const override { return const_cast<StreamSocket&>(socket_).get_executor(); }
 
  private:
-  // A reader and a writer may both come first. One of them shakes hands, the other one waits for the end.
+  // A reader and a writer may come at the same time. One of them shakes hands, and the other waits until the handshake
+  // is over.
   Awaitable<void> shake_hands() {
     while (!shaken_) {
       if (shaking_) {

@@ -86,7 +86,8 @@ bool is_ours(const fs::path& directory) {
          (status.st_mode & 0777U) == 0700U;
 }
 
-// A process that has just made its directory and has no lock on it yet may lose it here: it makes another one.
+// Another process may have made its directory a moment ago, without a lock yet, and may lose it here. It then makes
+// another one.
 void tidy_up(const fs::path& place) {
   std::error_code ignored;
   for (fs::directory_iterator it(place, ignored), end; !ignored && it != end; it.increment(ignored)) {
@@ -106,7 +107,7 @@ std::vector<fs::path> places_for_sockets() {
   }
   std::error_code none;
   if (const fs::path temporary = fs::temp_directory_path(none); !none) places.push_back(temporary);
-  places.emplace_back("/tmp");  // the paths of the others may be too long
+  places.emplace_back("/tmp");  // the paths of the other places may be too long
   return places;
 }
 

@@ -1,4 +1,4 @@
-// The visitors that have come in and have not proven who they are yet. A pure rule, without sockets.
+// The visitors that have not proven their identity yet. A pure rule, without sockets.
 #pragma once
 
 #include <cstddef>
@@ -15,9 +15,9 @@ struct WaitingLimits {
 };
 
 /// Limits the number of strangers without keeping friends out. If there is no place left, one visitor has to leave for
-/// the newcomer. It is chosen from the visitors of the newcomer's machine if that machine has too many, otherwise from
-/// all. The visitor that has waited longest without a word leaves; if all have spoken, the visitor that has waited
-/// longest. A friend speaks at once, so a flood of silent visitors only drives itself out.
+/// the newcomer: one of the newcomer's machine if that machine has too many visitors, otherwise any. The visitor that
+/// has waited longest without a word leaves; if all have spoken, the visitor that has waited longest. A friend speaks
+/// at once, so a flood of silent visitors only drives itself out.
 class WaitingRoom {
  public:
   using Id = std::uint64_t;

@@ -29,7 +29,7 @@ Awaitable<T> with_deadline(Awaitable<T> operation, Deadline deadline, std::strin
   asio::steady_timer timer(executor, deadline);
   auto race = asio::experimental::make_parallel_group(asio::co_spawn(executor, std::move(operation), asio::deferred),
                                                       timer.async_wait(asio::deferred));
-  // The first to end cancels the other. Both have ended when this returns.
+  // The coroutine that ends first cancels the other. Both have ended when this function returns.
   const auto judge = [&what](const std::exception_ptr& error, bool deadline_passed) {
     if (!error) return;
     if (deadline_passed) throw TimeoutError("[net] " + what + ": the deadline passed");

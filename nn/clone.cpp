@@ -118,8 +118,9 @@ class Module::Cloning {
     return same;
   }
 
-  // A registered tensor or child of the original. If a member of a copy is a plain Tensor or a pointer, the original's
-  // part gains a handle by the copy. Handles outside the module existed before, so they do not change the count.
+  // A registered tensor or child of the original. If a member is a plain Tensor or a pointer, the copy shares the part
+  // of the original, so the part has a handle more after the copy. Handles outside the module exist before and after,
+  // so they do not change the difference.
   struct Part {
     std::string name;
     Tensor tensor;

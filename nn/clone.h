@@ -10,8 +10,8 @@
 namespace hop::nn {
 namespace detail {
 
-/// While it lives, a copy that this thread makes of `root` or of a part of it is a clone. Throws ConfigError if `root`
-/// is not of type `type`.
+/// While the scope lives, every copy that this thread makes of `root` or of a part of `root` is a clone. Throws
+/// ConfigError if `root` is not of type `type`.
 class CloneScope {
  public:
   CloneScope(const Module& root, const std::type_info& type);

@@ -100,7 +100,7 @@ Tensor MSELoss::operator()(const Tensor& x, const Tensor& y) const { return mse_
 
 Tensor L1Loss::operator()(const Tensor& x, const Tensor& y) const { return mean(abs(x - like(x, y, "mae"))); }
 
-// With c = min(d, delta) both branches are c (d - c / 2).
+// With c = min(d, delta), both branches of the definition are c (d - c / 2).
 Tensor HuberLoss::operator()(const Tensor& x, const Tensor& y) const {
   expect(delta > 0, "a delta above 0", delta);
   const Tensor distance = abs(x - like(x, y, "huber"));

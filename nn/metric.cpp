@@ -16,7 +16,8 @@ Tensor hits(const Tensor& output, const Tensor& target) {
   return kernels::sum(kernels::eq(kernels::argmax(output, -1), target));
 }
 
-// output (N, C), target (N) i64 -> (3 C): per class its rows, the rows that are told to be it, and the hits
+// output (N, C), target (N) i64 -> (3 C): per class the rows of the class, the rows that the model assigns to it, and
+// the hits
 Tensor counts_by_class(const Tensor& output, const Tensor& target) {
   const Shape classes = {output.size(-1)};
   const Tensor told = kernels::argmax(output, -1);
@@ -27,7 +28,7 @@ Tensor counts_by_class(const Tensor& output, const Tensor& target) {
   return kernels::cat(counts, 0);
 }
 
-// F1 of a class is 2 hits / (rows + told); 0 for a class that has no row and that no row is told to be.
+// The F1 of a class is 2 hits / (rows + assigned), or 0 if the class has no rows and none are assigned to it.
 double mean_f1(std::span<const double> counts, std::int64_t) {
   const std::size_t classes = counts.size() / 3;
   double sum = 0;

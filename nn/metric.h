@@ -1,4 +1,4 @@
-// Metrics: numbers that are measured on the validation set. One table of those that ship with Hopscotch.
+// Metrics: numbers that are measured on the validation set. The metrics that ship with Hopscotch are one table.
 #pragma once
 
 #include <cstdint>

@@ -66,8 +66,8 @@ Tensor Module::forward(const Tensor&) {
 Tensor Module::operator()(const Tensor& x) {
   if (!x.defined()) kernels::expect_defined(type_name().c_str(), x);
   depend_on(state_, state_->changes, kOtherCalls);
-  // Asked at each call. A second run (checkpoint) must ask as often as the first run, even if a module was replaced
-  // between the two runs.
+  // decided() runs at each call. The second run of a checkpoint must call it as often as the first run, even if a
+  // module was replaced between the two runs.
   if (autograd::decided(state_->place != nullptr && !state_->place->runs)) return call_last(x);
   return state_->run_hooks(*this, x, forward(x));
 }

@@ -32,7 +32,7 @@ struct Builder {
   }
 };
 
-// The limits of those who will read the header of this block. A segment takes up to 128 bytes there beside its name.
+// Checks the limits of a reader of the header of this block. A segment takes up to 128 bytes there, without its name.
 void check_readable(const StateLayout& layout) {
   const std::size_t count = layout.segments.size();
   if (count > detail::kMaxSegments) {
@@ -149,7 +149,7 @@ void StateBlock::load(StateBytes next) {
   Backend& device = backend(device_);
   std::memcpy(&host_counters_, next->data(), sizeof host_counters_);
   key_on_device_ = host_counters_.random_key;
-  arrived_.wait();  // the bytes of the load before go now; usually its copy ended long ago
+  arrived_.wait();  // frees the bytes of the load before; its copy has usually ended long ago
   arriving_ = std::move(next);
   const Fence after = settled_ ? device.fence() : transfer_;
   arrived_ = device.upload(block_.data(), arriving_->data(), layout_.bytes, after);

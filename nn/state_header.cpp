@@ -27,7 +27,7 @@ static_assert(static_cast<int>(DType::f32) == 0 && static_cast<int>(DType::f64) 
   throw StateError("[state] expected " + what + " (" + where + ")");
 }
 
-// A hostile header may put an 8-byte number at a 4-byte boundary: such numbers are not read in place.
+// Copies the numbers instead of reading them in place: a hostile header may put an 8-byte number at a 4-byte boundary.
 template <class T>
 std::vector<T> copied(const flatbuffers::Vector<T>& numbers) {
   std::vector<T> copy(numbers.size());

@@ -33,7 +33,8 @@ class Classes {
     const auto& words = table.labels.words.words();
     const std::set<std::string> distinct(words.begin(), words.end());
     check_kind(table, distinct);
-    std::map<std::string, std::string> names;  // of each class: as it is written, if that is in one way
+    std::map<std::string, std::string>
+        names;  // of each class: as the file writes it, if it always writes it the same way
     for (const std::string& label : distinct) {
       const auto [name, is_new] = names.try_emplace(canonical(label), integer(label) ? label : canonical(label));
       if (!is_new) name->second = name->first;
@@ -48,7 +49,7 @@ class Classes {
 
   const std::vector<std::string>& names() const { return names_; }
 
-  /// The class of each label of a table, by the label's number. Throws DataError for a label that is none of them.
+  /// The class of each label of a table, by the label's number. Throws DataError for a label that is no class.
   std::vector<std::int64_t> of(const CsvTable& table) const {
     std::vector<std::int64_t> classes;
     for (const std::string& label : table.labels.words.words()) {
@@ -106,7 +107,7 @@ class Classes {
   std::map<std::string, std::int64_t> places_;
 };
 
-// All columns of the training file. Both tables are read: what is missing in one of them is missing.
+// All columns of the training file. A column has missing values if it has some in either table.
 std::vector<RawColumn> raw_columns(const CsvTable& train, const CsvTable* test, MissingValues missing) {
   std::vector<RawColumn> columns;
   std::size_t feature = 0;

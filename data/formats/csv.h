@@ -15,9 +15,9 @@ namespace hop::data {
 std::vector<std::filesystem::path> find_csv(const std::filesystem::path& folder);
 
 /// training rows [, test rows]. Each row is f32, one value per column that is a number or a category
-/// (RowSource::table). Memory does not follow the number of rows. Classes are the distinct labels of the training rows:
-/// in numeric order if all are whole numbers (1, 1.0 and 01 are one class), otherwise in the order of their bytes.
-/// Throws DataError that names file, line and column; ConfigError for options that do not fit the file.
+/// (RowSource::table). Memory does not grow with the number of rows. Classes are the distinct labels of the training
+/// rows: in numeric order if all are whole numbers (1, 1.0 and 01 are one class), otherwise in the order of their
+/// bytes. Throws DataError that names file, line and column; ConfigError for options that do not fit the file.
 RawData open_csv(std::span<const std::filesystem::path> files, const CsvOptions& options);
 
 }  // namespace hop::data

@@ -45,7 +45,7 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-// Whether a number out of range is near 0. Only then it counts as a number.
+// True for a number below the range (near 0): it counts as 0. A number above the range is no number.
 bool is_tiny(std::string_view text) {
   const std::size_t exponent = text.find_first_of("eE");
   if (exponent != std::string_view::npos) return text.substr(exponent + 1).starts_with('-');

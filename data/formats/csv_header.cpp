@@ -32,7 +32,7 @@ bool count_up(const std::vector<double>& numbers) {
          numbers[1] == numbers[0] + 1;
 }
 
-// Whether most of the numbers are below or above all numbers of their columns.
+// True if most of the numbers lie outside the range of their columns.
 bool most_are_outside(const std::vector<std::pair<double, const NumberColumn*>>& numbers, std::int64_t rows) {
   if (rows < kFewestRows) return false;
   const auto outside = std::ranges::count_if(numbers, [](const auto& cell) {
@@ -55,7 +55,7 @@ bool looks_like_header(const std::vector<std::string>& first, const CsvTable& re
     const std::string& cell = first[rest.places.features[i]];
     const CsvFeature& feature = rest.features[i];
     if (feature.words != nullptr) {
-      if (feature.words->find(cell)) return false;  // a value like others
+      if (feature.words->find(cell)) return false;  // a value that the column has elsewhere, too
       has_names = has_names || is_name(cell);
     } else if (const auto value = number_in(cell)) {
       cells.emplace_back(*value, &feature.numbers);

@@ -111,7 +111,8 @@ class Finder {
     throw ConfigError("[data] columns: " + in_quotes(key) + ": " + what + " (" + first_.file.string() + ")");
   }
 
-  // A name of the header, or a place. A whole number is a name only where the header is known to be one.
+  // Finds a column by a name of the header or by a place. A whole number counts as a name only if the first record is
+  // known to be a header.
   std::size_t column_of(const std::string& key) {
     const auto number = whole_number_in(key);
     const auto place = number ? inside(*number) : std::nullopt;
@@ -127,7 +128,7 @@ class Finder {
                                                : "expected the name or the number of a column" + nearest_cell(key));
   }
 
-  // Words where numbers belong: no row of data.
+  // True if all cells are words where numbers belong: then the record is no row of data.
   bool is_all_words() const {
     bool some_name = false;
     for (const std::size_t place : places_.features) {
@@ -171,7 +172,8 @@ class Finder {
     for (const std::string& name : needed) {
       if (!is_cell(name)) missing.push_back(name);
     }
-    // A row of data may hold a name of numbers ("2019") by chance; a header has most names, or is made of words.
+    // By chance a row of data may hold a column name that is a number ("2019"). A header holds most of the names, or is
+    // made of words.
     const bool is_header = is_cell(label) || 2 * missing.size() < needed.size() || options_.header == true ||
                            std::ranges::all_of(first_.cells, [](const std::string& cell) { return is_name(cell); });
     if (!is_header) return false;

@@ -1,4 +1,4 @@
-// Which column of a CSV file is what: the label, the features, the ones that are left out.
+// The columns of a CSV file by their use: the label, the features, and the columns that are left out.
 #pragma once
 
 #include <cstdint>

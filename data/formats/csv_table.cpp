@@ -56,7 +56,7 @@ class TableReader {
   CsvTable read() {
     const Cells first(first_.begin(), first_.end());
     std::optional<bool>& has_header = table_.places.has_header;
-    if (!has_header) table_.store.append(row_bytes(), 0);  // the place of the first record, if it is a row
+    if (!has_header) table_.store.append(row_bytes(), 0);  // room for the first record, in case it is a row
     table_.skipped = has_header ? 0 : 1;
     if (has_header == false) append(first, first_line_);
     for (Cells cells; records_.next(cells); give_back()) append(cells, records_.line());
@@ -100,7 +100,7 @@ class TableReader {
     table_.store.append(row_bytes(), label);
   }
 
-  // The first record is a row, and it comes before the others.
+  // The first record is a row after all: puts it before the others.
   void precede(const Cells& cells, std::int64_t line) {
     const std::uint32_t label = encode(cells, line, &NumberColumn::precede);
     table_.store.replace(0, row_bytes(), label);
@@ -130,8 +130,7 @@ class TableReader {
     return number_of_label(cells[places().label], line);
   }
 
-  // A missing value is the word "". A whole number is one word, be it written as 3 or 3.0; but 03 may be something
-  // else.
+  // A missing value is the word "". 3 and 3.0 are one word. 03 is another word, because it may be a code.
   std::uint32_t number_of_word(CsvFeature& feature, std::string_view cell, std::int64_t line, std::size_t place) {
     WordList& words = *feature.words;
     if (const auto number = words.find(cell)) return *number;

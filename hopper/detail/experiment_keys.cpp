@@ -39,7 +39,8 @@ std::string list(const Names& words) {
   return text + "]";
 }
 
-// "[model] expected a family": where the place is said in front, the operation's name says nothing more.
+// The message of an operation without the name of the operation. The caller names the place of the key instead:
+// "[model] expected a family".
 std::string without_place(const std::string& message) {
   const std::size_t end = message.find("] ");
   return message.starts_with('[') && end != std::string::npos ? message.substr(end + 2) : message;
@@ -182,7 +183,7 @@ std::string write_label(const Experiment& e) {
   return column != nullptr ? std::to_string(*column) : quoted(std::get<std::string>(e.data.label));
 }
 
-// Empty for words of the table.
+// The fault of the first word that the table does not have; empty if there is none.
 std::string columns_fault(const data::ColumnWords& columns) {
   const Names words = names(data::column_rules());
   for (const auto& [column, word] : columns) {
@@ -227,7 +228,7 @@ void read_missing(TomlSection& section, const std::string& key, Experiment& e) {
   e.data.missing = find_row(data::missing_rules(), *text, "[data] missing").missing;
 }
 
-// Empty where a run can compute with the scale.
+// The fault of a scale with which no run can compute; empty if there is none.
 std::string scale_fault(const data::Scale& scale) {
   if (std::isfinite(scale.offset) && std::isfinite(scale.factor)) return {};
   return "expected [offset, factor], two finite numbers, got [" + shortest(scale.offset) + ", " +
@@ -276,7 +277,7 @@ void check_model(const Experiment& e) {
   if (!e.model.family.empty()) nn::FamilyRegistry().find(e.model.family);
 }
 
-// Empty where the loss is one that a run can have.
+// The fault of a loss that no run can have; empty if there is none.
 std::string loss_fault(const NameOr<nn::Loss>& loss) {
   const Names valid = loss_names();
   if (loss.name() == kOwnCode || std::ranges::find(valid, loss.name()) != valid.end()) return {};
@@ -622,7 +623,7 @@ bool is_common(std::string_view name) {
          });
 }
 
-// The application's search reads the keys that it likes.
+// A search of the application may read any key.
 void read_own_settings(TomlSection& section, Config& settings) {
   for (const auto& [key, node] : section.table()) {
     const std::string name(key.str());

@@ -17,17 +17,17 @@ struct ExperimentKey {
   std::string_view section;  ///< "" for the file itself
   std::string_view name;
   std::string_view type;     ///< "integer", "one of", ...
-  std::string_view unit;     ///< "" where it has none
-  std::string_view absent;   ///< the default, where the writer writes nothing for a default Experiment
+  std::string_view unit;     ///< "" if it has none
+  std::string_view absent;   ///< the default in words, if the writer writes nothing for a default Experiment
   std::string_view example;  ///< a value as TOML
   std::string_view doc;      ///< one or two sentences
-  /// The names that may stand there; null where any value may.
+  /// The names that the value may have. Null: any value.
   std::vector<std::string> (*names)();
   /// Reads the key if it is there. Throws ConfigError with file, line and key.
   void (*read)(TomlSection& section, const std::string& key, Experiment& experiment);
-  /// The value as TOML; "" where the key is not written.
+  /// The value as TOML; "" if the key is not written.
   std::string (*write)(const Experiment& experiment);
-  /// Throws ConfigError for a value that no run can have; null where `read` and the type say all.
+  /// Throws ConfigError for a value that no run can have. Null: `read` and the type check everything.
   void (*check)(const Experiment& experiment);
 };
 

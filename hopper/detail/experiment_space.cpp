@@ -82,7 +82,7 @@ std::vector<std::string> keys_in_file_order(const toml::table& table) {
   return names;
 }
 
-// Whether the model or its training needs whole numbers for a name: a layer takes 2 for it, but not 1.5.
+// Whether the model or its training needs a whole number for a name. Tried with a layer, which takes 2 but not 1.5.
 bool wants_integer(const ModelOptions& model, const std::string& name) {
   static constexpr std::array<std::string_view, 4> kOfTraining = {"batch_size", "step_size", "t_max", "warmup"};
   static constexpr std::array<std::string_view, 2> kOfFamilies = {"hidden", "depth"};
@@ -135,7 +135,7 @@ std::string write_space(const Space& space) {
 void check_space_names(const TomlSection& space, const Experiment& experiment) {
   const ModelOptions& model = experiment.model;
   if (model.family.empty() && model.layers.empty()) return;  // the application's code reads what it likes
-  // So does the application's optimizer or search.
+  // An optimizer or a search of the application reads what it likes, too.
   const bool any = model.optimizer.name() == kOwnCode || experiment.search.method == kOwnCode;
   const std::vector<std::string> valid = names_read(model);
   for (const auto& [name, dimension] : experiment.search.space) {

@@ -35,7 +35,7 @@ concept Described = requires(const T& value) {
   T::describe(value, [](const char*, auto&, auto&&...) {});
 };
 
-/// Whether a value that is absent is an error. (A std::optional may be absent.)
+/// Whether a field of this type must be present. (A std::optional may be absent.)
 template <class T>
 inline constexpr bool kMustBeThere = Described<T> || (Words<T> && !std::same_as<T, Digest>);
 template <class... T>

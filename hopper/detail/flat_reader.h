@@ -1,4 +1,4 @@
-// Reads described structs from bytes of somebody who may lie (hopper/detail/flat.h). Internal to Hopscotch.
+// Reads described structs from bytes that a hostile peer may have sent (hopper/detail/flat.h). Internal to Hopscotch.
 #pragma once
 
 #include <flatbuffers/flatbuffers.h>

@@ -47,7 +47,7 @@ Bits256 prove(const std::string& secret, HostRole role, const char* prover, Byte
 // Compares in constant time.
 bool same(const Bits256& a, const Bits256& b) { return ::CRYPTO_memcmp(a.data(), b.data(), sizeof a) == 0; }
 
-/// The next message of somebody who has not proven yet who it is.
+/// The next message of a peer that has not proven its identity yet.
 template <class M>
 net::Awaitable<M> receive_small(std::shared_ptr<net::Connection> from, net::Deadline deadline) {
   const net::Message received = co_await from->receive_small(kMaxStrangersBytes, deadline);

@@ -24,7 +24,7 @@ Digest digest_in(const fs::path& path) {
   throw StateError(what + "; make it readable, or remove it to have its model trained again");
 }
 
-// Why the file does not hold the state of this digest; empty: it does.
+// The reason why the file does not hold the state with this digest; empty if it holds the state.
 std::string why_lost(const fs::path& path, const Digest& digest) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -47,7 +47,7 @@ std::string why_lost(const fs::path& path, const Digest& digest) {
 std::vector<LostFile> find_lost_files(const Experiment& experiment, const fs::path& run_directory,
                                       const JournalContents& contents) {
   std::vector<LostFile> lost;
-  if (!experiment.run.durable) return lost;  // nothing of it can be trained again
+  if (!experiment.run.durable) return lost;  // no state of this run is on a disk, so nothing can be trained again
   const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), contents);
   for (const Model& model : restored.ledger.models()) {
     if (!model.file) continue;

@@ -17,13 +17,13 @@ struct LostFile {
   std::string why;
 };
 
-/// Reads every model file of a run and changes nothing. Throws StateError that names a file which the system cannot
-/// read now, or which is no regular file: nothing is known about the state then.
+/// Reads every model file of a run and changes nothing. If the system cannot read a file now, or if it is no regular
+/// file, nothing is known about the state: throws StateError that names the file.
 std::vector<LostFile> find_lost_files(const Experiment& experiment, const std::filesystem::path& run_directory,
                                       const JournalContents& contents);
 
-/// The journal, and `contents`, get a Rollback for each: the model is trained again, to the same bits. A damaged file
-/// is kept as `.damaged`. Returns a line for people for each.
+/// Appends a Rollback for each file to the journal and to `contents`, so that its model is trained again, to the same
+/// bits. Keeps a damaged file as `.damaged`. Returns a line for people for each file.
 std::vector<std::string> give_up_lost_files(const std::vector<LostFile>& files, Journal& journal,
                                             JournalContents& contents);
 

@@ -68,8 +68,8 @@ struct Refused {
 
 // ---- coordinator to worker ------------------------------------------------------------------------------------------
 
-/// It is one of ours. The experiment's text follows as the frame's payload, because it may be longer than a message. If
-/// the worker shares the application's memory, there is no payload.
+/// The worker belongs to the run. The experiment's text follows as the frame's payload, because it may be longer than a
+/// message. If the worker shares the application's memory, there is no payload.
 struct Welcome {
   std::string dataset{};  ///< the folder of partitions
   std::uint32_t workers = 1;
@@ -217,7 +217,7 @@ struct Notice {
   static void describe(auto& m, auto&& field) { field("text", m.text, make_printable); }
 };
 
-/// Why a worker cannot serve at all. Decides the run's exit code.
+/// The reason why a worker cannot serve at all. It decides the run's exit code.
 enum class FatalKind : std::uint8_t { Config, Data, Other };
 struct Fatal {
   FatalKind kind = FatalKind::Other;
@@ -257,8 +257,8 @@ struct State {
 using Every = std::variant<Hello, Welcome, LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, Ready, Result,
                            Failed, Heartbeat, Fatal, Fetch, State, Challenge, Answered, Refused, Held, Notice>;
 
-/// What the coordinator may tell a worker that it has welcomed, and what the worker may tell the coordinator. The
-/// receiver's `hear` has a handler for each. (A worker may only tell another worker to Fetch.)
+/// The messages that the coordinator may send to a worker after Welcome, and the messages that the worker may send
+/// back. The receiver's `hear` has a handler for each. (To another worker a worker may only send Fetch.)
 using ToWorker = std::variant<LeaseOrder, Cancel, Answer, Release, Collect, Shutdown>;
 using ToCoordinator = std::variant<Held, Ready, Result, Failed, Heartbeat, Notice, Fatal, State>;
 
@@ -279,7 +279,7 @@ inline constexpr std::uint16_t kKind = detail::place_of<M>(static_cast<const Eve
 
 using Bytes = std::vector<std::byte>;
 
-/// What is done with the messages of one kind.
+/// The functions for the messages of one kind.
 struct Kind {
   std::string_view name;
   Bytes (*encode)(const void* message);

@@ -14,7 +14,7 @@ std::string name_of(const Lease& unit) {
          std::to_string(unit.partition.value);
 }
 
-// The trouble may pass. If it does not, the state counts as lost, and that is told, too.
+// The trouble may pass. If it does not, the state counts as lost, and another line says so.
 std::string unreadable(ModelId model, const std::string& why) {
   return name_of(model) + ": its state could not be read and is asked for again: " + why;
 }
@@ -105,7 +105,7 @@ void Narrator::lost(WorkerId worker, LostLife life) {
   story.ends = true;
 }
 
-// If the trouble began as something else (silence, a broken connection), that is told, too.
+// If the trouble showed first as something else (silence, a broken connection), the line names that, too.
 Narrator::Lines Narrator::ended(WorkerId worker, const std::string& how, bool run_is_over) {
   Story& story = stories_[worker.index()];
   story.ends = false;
@@ -132,8 +132,8 @@ Narrator::Lines Narrator::tell_fate(WorkerId worker, ModelId model, Unit unit, c
   return lines;
 }
 
-// Another worker redoes a unit that any worker may train. That may be before anybody knows how the last life ended:
-// then the loss is told first.
+// Another worker redoes a unit that any worker may train. If the end of the lost life is not known yet, this line waits
+// until the loss has been told.
 Narrator::Lines Narrator::tell_takeover(const action::SendLease& sent, const Ledger& ledger) {
   if (ledger.itinerary().only_worker(sent.lease.partition)) return {};
   for (std::size_t w = 0; w < stories_.size(); ++w) {

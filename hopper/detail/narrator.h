@@ -1,5 +1,5 @@
-// What people are told of a run while it goes on. Pure: (event, action, ledger) -> lines; no clock, file or screen.
-// Internal to Hopscotch.
+// The lines that people read about a run while it goes on. Pure: (event, action, ledger) -> lines; no clock, file or
+// screen. Internal to Hopscotch.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct LostLife {
   std::optional<Lease> in_hand{};  ///< the unit that it had in training
 };
 
-/// Remembers what was begun to be told: a unit that was lost with its worker has a fate, which is told when it is
+/// Remembers unfinished stories: if a unit is lost with its worker, the fate of the unit is told later, once it is
 /// known.
 class Narrator {
  public:
@@ -27,10 +27,10 @@ class Narrator {
 
   explicit Narrator(std::uint32_t workers) : stories_(workers) {}
 
-  /// What an event says by itself.
+  /// The lines for an event by itself.
   Lines hear(const Event& event) const;
-  /// What an action of the coordinator says. `ledger` is as it was when the action was decided. `process` is that of
-  /// the worker's present life, for a person who wants to look at it; 0 if it has none.
+  /// The lines for an action of the coordinator. `ledger` is as it was when the action was decided. `process` is that
+  /// of the worker's present life, for a person who wants to look at it; 0 if it has none.
   Lines tell(const Action& action, const Ledger& ledger, int process = 0);
   /// The worker whose process matters to `tell`, if any.
   static std::optional<WorkerId> subject(const Action& action);

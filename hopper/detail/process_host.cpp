@@ -53,7 +53,8 @@ WorkerHost::End describe(int status, bool memory_ran_out) {
   return {how, !is_own_fault(signal)};
 }
 
-// A child puts the files of its own into 0, 1, 2 and kTokenDescriptor: what it takes them from lies above.
+// The same file at a descriptor above 0, 1, 2 and kTokenDescriptor. A child puts its own files there, and must not
+// overwrite a file that it still needs.
 int above_those(int fd) {
   if (fd < 0 || fd > kTokenDescriptor) return fd;
   const int higher = ::fcntl(fd, F_DUPFD_CLOEXEC, kTokenDescriptor + 1);
@@ -63,7 +64,8 @@ int above_those(int fd) {
   return higher;
 }
 
-// The file itself: what lies under its name later, a new build say, is not what this run began with.
+// Opens the file once. A later file of the same name (a new build) is another program than the one that this run began
+// with.
 int open_program(const std::string& path) {
   const int program = above_those(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (program < 0) throw RunError("[worker] cannot open the program " + path + ": " + std::strerror(errno));
@@ -127,8 +129,8 @@ void ProcessHost::start(Peer peer) {
   children_.emplace(pid, peer);
 }
 
-// Runs in the child, between fork and exec: async-signal-safe calls only, and none that needs a descriptor more than
-// the coordinator has, which may be its last.
+// Runs in the child, between fork and exec. So it makes only async-signal-safe calls, and needs no additional
+// descriptor: the coordinator may have none left.
 void ProcessHost::become(int program, char* const* arguments, int token, int log, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -19,7 +19,7 @@ struct ProcessHostOptions {
   std::string program;                  ///< the `hop` executable, opened once: the file may be replaced later
   std::string coordinator;              ///< address that the worker connects to
   std::string token;                    ///< the run's secret, handed over in a pipe
-  std::filesystem::path run_directory;  ///< nodes/wN/ in it is the node's disk; its log receives the output
+  std::filesystem::path run_directory;  ///< the node's disk is nodes/wN/ there; the log there receives the output
 };
 
 /// Throws ConfigError if this process may open fewer files than a run with this many worker processes needs.

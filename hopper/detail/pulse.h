@@ -64,7 +64,7 @@ class Pulse {
     if (progress != progress_) moved_ = now;
     progress_ = progress;
   }
-  /// The worker made progress, or has only now something to do.
+  /// The worker made progress, or it was idle until now and has work again.
   void move(Clock::time_point now) { moved_ = now; }
   /// This process stood still for `lag` and could not hear the worker: that time does not count.
   void forgive(Clock::duration lag) {

@@ -19,7 +19,7 @@ std::unique_ptr<Search> make_search(const Experiment& experiment);
 /// The configurations that the search asks for at the start. Throws ConfigError if there are none, and for a proposal
 /// that no run can follow.
 std::vector<Config> first_configs(const Experiment& experiment, const Itinerary& itinerary);
-/// Throws ConfigError when the experiment asks for what does not go together.
+/// Throws ConfigError for settings that contradict each other.
 Itinerary make_itinerary(const Experiment& experiment, std::uint32_t partitions);
 
 /// The ledger of a journal's leading records that do not contradict each other.
@@ -38,8 +38,8 @@ std::string describe_tail(const JournalContents& contents);
 Digest data_digest(const data::Dataset& dataset);
 /// Throws DataError if the journal belongs to a run on other data.
 void check_same_data(const JournalHeader& header, const data::Dataset& dataset);
-/// Reads all files of the data set again. Returns the damage of the first file that was changed; empty if there is
-/// none.
+/// Reads all files of the data set again. Returns the damage of the first changed file in words; empty if no file was
+/// changed.
 std::string data_damage(const data::Dataset& dataset);
 
 }  // namespace hop::hopper

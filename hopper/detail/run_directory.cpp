@@ -145,7 +145,7 @@ bool has_begun(const fs::path& run_directory) {
   try {
     read_journal(run_directory / "journal");
     return true;
-  } catch (const JournalError&) {  // it is missing or torn: nothing has begun, or all that was trained would be lost
+  } catch (const JournalError&) {  // missing or torn: nothing has begun, or a new run would delete states
     return has_states(run_directory / "nodes") || has_states(run_directory / "models");
   }
 }

@@ -1,4 +1,5 @@
-// Messages of a run about itself while it goes on, and stopping it from outside.
+// The messages of a run about itself while it goes on, and the ways to stop it from outside. All functions run on the
+// loop's thread, except those of RunControl: any thread may call these.
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <fstream>
@@ -25,7 +26,7 @@ void RunLoop::log(const std::string& line) {
       disk_, [line, file = options_.run_directory / "log"] { std::ofstream(file, std::ios::app) << line << '\n'; });
 }
 
-// In the log only: a search may give many orders at once, and the results have the reasons.
+// Writes to the log only: a search may give many orders at once, and the results have the reasons.
 void RunLoop::log_order(const record::Ordered& order) {
   static constexpr const char* kWords[] = {
       " stops: ", " pauses: ", " trains on: ", " trains another number of epochs: "};

@@ -1,5 +1,5 @@
-// In words: the work of each worker, and the wait of each model. The words are computed from the state. Only the time
-// since when they are the same is kept.
+// Describes the work of each worker and the wait of each model in words. The words follow from the state; only the time
+// since the words last changed is stored. All functions run on the loop's thread.
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
@@ -51,7 +51,7 @@ std::string RunLoop::standing(const Node& node, Clock::time_point now) const {
          " it is started anew";
 }
 
-// The wait of a model that is neither finished nor set aside. `leases` has the holders of leases.
+// Describes the wait of a model that is neither finished nor set aside. `leases` says who holds which lease.
 std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, LeaseAt>& leases) const {
   if (const auto collected = collecting_.find(model.id); collected != collecting_.end()) {
     return "its final state is on its way from " + name_of(collected->second.worker);

@@ -46,7 +46,7 @@ net::Awaitable<void> RunLoop::accept_workers() {
   }
 }
 
-// Why this caller, which belongs to the run, cannot be the worker that it claims to be; empty if it can.
+// The reason why this caller, which belongs to the run, cannot be the worker that it claims to be; empty if it can be.
 std::string RunLoop::check_hello(const message::Hello& hello) {
   const std::string name = "worker " + std::to_string(hello.peer.worker.value);
   if (find(hello.peer) == nullptr || find(hello.peer)->connection) {

@@ -28,8 +28,8 @@ struct StateDamaged : StateError {
   using StateError::StateError;
 };
 
-/// Versions of models, each a state block: the mechanism of a worker's disk. Which states are here, and which are to
-/// go, is known to worker::Jobs. Thread-safe: the disk thread puts, the network thread serves. Durable: `put` returns
+/// Versions of models, each a state block: the mechanism of a worker's disk. worker::Jobs knows which states are here,
+/// and decides which are deleted. Thread-safe: the disk thread puts, the network thread serves. Durable: `put` returns
 /// when the state is a synced file, so states survive the process. Memory then holds only a few states, and nothing
 /// about the others, for any number of models. Not durable: states are in memory only.
 class StateStore {
@@ -46,7 +46,7 @@ class StateStore {
     explicit operator bool() const { return bytes != nullptr; }
   };
 
-  /// Takes a line for people: which file is wrong, and why.
+  /// Takes a line for people that names the damaged file and the damage.
   using Tell = std::function<void(const std::string& line)>;
   /// Deletes a file. If it cannot be deleted, it stays.
   using Remove = std::function<void(const std::filesystem::path& file)>;

@@ -18,14 +18,14 @@ namespace {
 
 constexpr std::size_t kTokenBytes = 16;
 constexpr std::size_t kTokenDigits = 2 * kTokenBytes;
-constexpr int kPatienceMilliseconds = 10'000;  // whoever started this process wrote before
+constexpr int kPatienceMilliseconds = 10'000;  // the parent writes the secret before it starts this process
 
 [[noreturn]] void refuse(int descriptor, const std::string& got) {
   throw RunError("[worker] expected the run's secret in a pipe at descriptor " + std::to_string(descriptor) + ", got " +
                  got + "; workers are started by `hop run`");
 }
 
-// Up to `most` bytes: fewer where the pipe ends, or where nobody writes.
+// Up to `most` bytes; fewer if the pipe ends, or if nobody writes in time.
 std::string read_from_pipe(const Descriptor& pipe, std::size_t most) {
   std::string text(most, '\0');
   std::size_t size = 0;
@@ -75,7 +75,7 @@ Descriptor token_pipe(const std::string& token) {
   return reading;
 }
 
-// A terminal or a socket that lies there by accident is no pipe, and another pipe has no secret in it.
+// The descriptor may be another file by accident. A terminal or a socket is no pipe, and another pipe holds no secret.
 std::string take_token(int descriptor) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0 || !S_ISFIFO(status.st_mode)) refuse(descriptor, "none");

@@ -12,16 +12,16 @@ namespace hop::hopper {
 /// 128 random bits from the operating system, as hex. Throws RunError if it has none.
 std::string make_token();
 
-/// The descriptor at which a worker process finds the secret: a pipe, in which it is gone once it was read. A command
-/// line, an environment and a file could be read by others, or later.
+/// The descriptor at which a worker process finds the secret: a pipe. Once read, the secret is gone from the pipe. A
+/// command line, an environment or a file could be read by others, or later.
 inline constexpr int kTokenDescriptor = 3;
 
-/// A pipe with the secret in it; its reading end, which lies above kTokenDescriptor. Throws RunError when the system
-/// has none to give.
+/// Writes the secret into a new pipe and returns the reading end, which lies above kTokenDescriptor. Throws RunError if
+/// the system has no pipe to give.
 Descriptor token_pipe(const std::string& token);
 
-/// Takes the secret out of the pipe at `descriptor` and closes it. Throws RunError where there is no pipe, or one in
-/// which there is no secret: 32 hexadecimal digits.
+/// Takes the secret out of the pipe at `descriptor` and closes it. Throws RunError if there is no pipe, or if the pipe
+/// does not hold a secret of 32 hexadecimal digits.
 std::string take_token(int descriptor);
 
 }  // namespace hop::hopper

@@ -16,8 +16,8 @@ namespace hop::hopper {
 
 /// Thread-safe: a worker's network, disk and compute threads call it. On the CPU a trainer is built whenever one is
 /// needed. On another device two per architecture are enough: while one trains, the next state arrives in the other and
-/// the last state leaves. If two do not fit, one must do. Building on a device waits for the device, so the compute
-/// thread builds.
+/// the last state leaves. If two do not fit, one has to be enough. Building on a device waits for the device, so the
+/// compute thread builds.
 class TrainerPool {
  public:
   /// The references outlive the pool.

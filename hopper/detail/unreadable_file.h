@@ -1,4 +1,5 @@
-// Files of states that cannot be read now, and those that are damaged: the first may be whole. Internal to Hopscotch.
+// Tells files that cannot be read now from files that are damaged: a file of the first kind may be whole. Internal to
+// Hopscotch.
 #pragma once
 
 #include <filesystem>
@@ -15,12 +16,12 @@ struct Unreadable : StateError {
   int error;
 };
 
-/// Why the system cannot read the file to its end, as errno; 0 when it can. Nothing is waited for: a pipe of that name
-/// is no file.
+/// The reason why the system cannot read the file to its end, as errno; 0 if it can. Never waits: a pipe of that name
+/// counts as no file.
 int why_unreadable(const std::filesystem::path& path);
 
-/// Reads with `read`, which throws StateError. An error of the system may pass, so the file is tried a few times before
-/// Unreadable is thrown; what reads to the end and does not pass its check twice is damaged: StateError.
+/// Reads with `read`, which throws StateError. An error of the system may pass, so the file is read a few times before
+/// Unreadable is thrown. A file that is read to its end and fails its check twice is damaged: StateError.
 template <class Read>
 auto read_patiently(const std::filesystem::path& path, Read read) {
   constexpr int kTries = 3;
@@ -37,7 +38,7 @@ auto read_patiently(const std::filesystem::path& path, Read read) {
 }
 
 /// Renames a damaged file to `<name>.damaged`, or `<name>.2.damaged` and so on where older ones are kept: somebody may
-/// want to look at it. Says what became of it: "the file is kept as ..", or why it could not be renamed.
+/// want to look at it. Returns a text for people: "the file is kept as ..", or the reason why it could not be renamed.
 std::string keep_damaged_file(const std::filesystem::path& path);
 
 }  // namespace hop::hopper

@@ -25,7 +25,7 @@ namespace {
 constexpr auto kBeat = 500ms;
 constexpr auto kPatience = 10s;
 constexpr auto kConnectPatience = 3s;
-constexpr int kCalls = 10;  // a flooded host may hang up on a friend
+constexpr int kCalls = 10;  // a host that is flooded with calls may close one of ours
 constexpr auto kPauseBetweenCalls = 100ms;
 constexpr std::uint64_t kMaxExperimentBytes = std::uint64_t{1} << 30;
 
@@ -174,7 +174,7 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
   for (std::uint32_t q = 0; q < itinerary_.partitions; ++q) {
     const PartitionId id(q);
     if (!itinerary_.holds(options_.peer.worker, id)) continue;
-    partitions_.emplace(id, dataset_->partition(id));  // checks every byte, which may take long
+    partitions_.emplace(id, dataset_->partition(id));  // checks every byte, and may take long
     ++steps_;
   }
   if (dataset_->has_validation()) validation_ = dataset_->validation();
@@ -289,8 +289,8 @@ net::Awaitable<void> Worker::beat() {
   }
 }
 
-// From any thread, and without a wait: a unit that ends this process at once may be faster than the message. One that
-// takes a moment to do it is known to the coordinator by then.
+// Any thread may call it; it does not wait. So the coordinator usually knows which unit ended this process, unless the
+// unit ended it at once and was faster than the message.
 void Worker::beat_at_once() {
   net::asio::post(io_, [this] { spawn(beat_once()); });
 }

@@ -1,6 +1,6 @@
-// A worker: holds partitions and states, trains the units that it is leased, and hands models to other workers. What it
-// does is decided by worker::Jobs; this class executes. Three threads: the network thread (the one that calls run():
-// all conversations), the compute thread (only training), and the disk thread (states to and from files, and other slow
+// A worker: holds partitions and states, trains the units that it is leased, and hands models to other workers.
+// worker::Jobs decides, this class executes. Three threads: the network thread (the one that calls run(): all
+// conversations), the compute thread (only training), and the disk thread (states to and from files, and other slow
 // work: building trainers, copying states). While a unit trains, the next one's state arrives and the last one's
 // leaves. Internal to Hopscotch.
 #pragma once
@@ -87,7 +87,7 @@ class Worker {
     }
   };
   using CargoPtr = std::shared_ptr<Cargo>;
-  // The machine's answer to somebody who wants a state: which one lies here, or why none does.
+  // The machine's answer to a request for a state: the state that lies here, or the reason why none does.
   struct Found {
     std::optional<worker::StateName> state;
     std::string why;
@@ -176,8 +176,8 @@ class Worker {
 
   const Stopwatch clock_;
 
-  // Shared by the threads. Whoever steps the machine executes its actions before the next step: they only hand work to
-  // other threads.
+  // Shared by the threads. The thread that steps the machine executes its actions before the next step; the actions
+  // only hand work to other threads.
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   worker::Jobs jobs_;

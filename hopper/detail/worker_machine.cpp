@@ -123,8 +123,8 @@ void Worker::step(worker::Event event) {
 
 // ---- the work of a job --------------------------------------------------------------------------------------------------
 
-// Does some work for a waiting job, on the network thread and wherever the work goes, and tells the machine its
-// outcome.
+// Does `work` for a waiting job and tells the machine its outcome. Begins and ends on the network thread; the work
+// itself may run on another thread.
 net::Awaitable<void> Worker::report(CargoPtr cargo, net::Awaitable<worker::Event> work) {
   std::optional<worker::Event> outcome;
   try {
@@ -147,7 +147,7 @@ net::Awaitable<void> Worker::report(CargoPtr cargo, net::Awaitable<worker::Event
 // The caller holds mutex_.
 Worker::CargoPtr Worker::cargo_of(Attempt attempt) const { return cargo_.at(attempt); }
 
-// Whether the job was neither begun nor given up. The caller holds mutex_.
+// True until the job begins or is given up. The caller holds mutex_.
 bool Worker::is_waiting(const CargoPtr& cargo) const {
   const auto found = cargo_.find(cargo->lease.attempt);
   return found != cargo_.end() && found->second == cargo && !cargo->begun;

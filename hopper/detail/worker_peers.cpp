@@ -116,7 +116,7 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
       co_await give(peer, key);
     }
   } catch (const NetError& error) {
-    peer->close();  // gone or talking nonsense; the worker that needs the state tells the coordinator
+    peer->close();  // it is gone, or it sent nonsense; the worker that needs the state tells the coordinator
     const std::string line = is_known
                                  ? ""
                                  : refused_.line(std::string("worker ") + std::to_string(options_.peer.worker.value) +

@@ -38,7 +38,7 @@ constexpr std::size_t kBlocksAhead = 3;
 
 }  // namespace
 
-// Finds a trainer, or leaves it to the compute thread to find one when the unit begins.
+// Finds a trainer for the job. If there is none now, the compute thread finds one when the unit begins.
 net::Awaitable<worker::Event> Worker::prepare(CargoPtr cargo) {
   if (!take_place(cargo) && device_.is_cpu()) {  // building takes milliseconds: the conversations must not wait
     const auto build = [this, c = cargo.get()] { return pool_->take_or_build(c->lease.identity(), c->config); };
@@ -126,7 +126,7 @@ bool Worker::attempt(Cargo& cargo) {
   try {
     const UnitMetrics metrics = train_with_room(cargo);
     step(worker::event::Trained{number, metrics});
-    // To hand the state over is no part of the next gap: the disk thread, which goes first, may begin at once.
+    // The next gap is counted from here, after step(): the disk thread may take the state over first.
     const std::scoped_lock lock(mutex_);
     if (next_) next_->free_since = clock_.elapsed();
     return true;

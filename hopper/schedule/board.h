@@ -12,10 +12,11 @@ namespace hop::hopper {
 /// Models and workers with the lists of ScheduleView. A change costs the length of the lists that it touches.
 class Board {
  public:
-  /// No model, and all workers of the itinerary away. The itinerary outlives the board.
+  /// Begins without models, and with all workers of the itinerary away. The itinerary outlives the board.
   Board(const Itinerary& itinerary, std::uint32_t queue_depth);
 
-  /// Adds the model with the next id, or replaces one. What `model.candidates` refers to stays until it is replaced.
+  /// Adds the model with the next id, or replaces one. The list to which `model.candidates` refers must live until the
+  /// model is replaced.
   void set(const ModelView& model);
   void set(WorkerId worker, bool alive, std::uint32_t queued);
 

@@ -6,7 +6,8 @@
 namespace hop::hopper {
 namespace {
 
-// The most work that a model will have left which trains at the worker now and stays there for its next unit.
+// Of the models that train at the worker now and stay there for their next unit: the most work that one of them will
+// have left.
 double claim(const ScheduleView& view, const WorkerView& worker) {
   double most = 0;
   for (const ModelId id : worker.busy) {
@@ -18,7 +19,8 @@ double claim(const ScheduleView& view, const WorkerView& worker) {
   return most;
 }
 
-// In `Fixed` order there is one candidate. In `Free` order the model goes round, too, past what it has visited.
+// In `Fixed` order there is one candidate. In `Free` order the model goes round, too, and skips the partitions that it
+// has visited.
 PartitionId due(const ScheduleView& view, const ModelView& model) {
   if (model.candidates.size() == 1) return model.candidates.front();
   const PartitionId place = view.itinerary.partition(model.id, model.next_unit);

@@ -12,7 +12,7 @@ std::optional<PartitionId> unit_for(const ScheduleView& view, const ModelView& m
   return found != model.candidates.end() ? std::optional(*found) : std::nullopt;
 }
 
-// Of the models that `may_go`, the one with the most work left that has a unit for the worker; ties by id.
+// Chooses among the models that `may_go` and have a unit for the worker: most work left first, ties by id.
 template <class MayGo>
 std::optional<Choice> longest(const ScheduleView& view, std::span<const ModelId> models, WorkerId worker,
                               MayGo may_go) {

@@ -5,13 +5,12 @@
 
 namespace hop::hopper {
 
-/// A worker with room takes the first of these that there is:
+/// A worker with room takes the first model of this list:
 ///   1. a model that is at home here: its state lies here, and it may go on here; most work left first;
 ///   2. the next model that is at home nowhere: nobody has begun it, or it must travel on; by id;
 ///   3. if nothing is at home here: a model whose home is busy, most work left first.
-/// So a model leaves its home only for an idle worker. Idle workers are served before queues are filled, and no model
-/// of the second kind is queued while fewer models wait than workers will soon be idle: it would wait behind a long
-/// one.
+/// So a model leaves its home only for an idle worker. Idle workers are served before queues are filled. While fewer
+/// models wait than workers will soon be idle, no model of the second kind is queued: it could wait behind a long unit.
 class QueuePolicy final : public Policy {
  public:
   static constexpr std::string_view kName = "queue";

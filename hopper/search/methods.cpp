@@ -81,7 +81,7 @@ constexpr std::array kMethods = {
               "All brackets of successive halving at once, from many models with few epochs to few with all epochs."},
 };
 
-// Who else reads it, for the message.
+// The end of a message: the method or the rule that reads the key; empty if none does.
 std::string reader_of(std::string_view key) {
   for (const MethodRow& method : methods()) {
     for (const SearchKey& known : method.keys) {

@@ -17,10 +17,10 @@
 
 namespace hop::hopper {
 
-/// What a search is made from.
+/// The facts from which a search is made.
 struct SearchInput {
   const Space& space;
-  std::uint32_t epochs = 1;  ///< that a model trains at most
+  std::uint32_t epochs = 1;  ///< the most that a model trains
   Objective objective = Objective::ValidAccuracy;
   std::uint64_t seed = 0;  ///< the experiment's
   const Config& settings;  ///< the keys of [search] that methods and stopping rules read

@@ -30,7 +30,7 @@ Objective parse_objective(std::string_view name);
 constexpr Objective own_objective(bool higher_is_better) {
   return higher_is_better ? Objective::HighestOwn : Objective::LowestOwn;
 }
-/// Whether the metric is better the higher it is.
+/// True if a higher value of the metric is better.
 bool is_maximised(Objective objective);
 /// A score to be maximised (losses are negated); none if the metric is missing or not finite.
 std::optional<double> score(Objective objective, const EpochMetrics& metrics);

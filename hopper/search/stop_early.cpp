@@ -38,8 +38,8 @@ class StoppingSearch final : public Search {
 
   void withdrawn(ModelId model, Withdrawal why) override { search_->withdrawn(model, why); }
 
-  // The rules come first, so that the search judges those that are left. A search that does not listen to withdrawn()
-  // may order a model that a rule has just stopped: the rule's order stands.
+  // The rules come first, so that the search judges only the models that they leave. A search that ignores withdrawn()
+  // may give an order about a model that a rule has just stopped: then the rule's order counts.
   std::vector<SearchOrder> end_of_tick() override {
     std::vector<SearchOrder> orders;
     std::set<ModelId> stopped;

@@ -16,8 +16,8 @@
 
 namespace hop::hopper {
 
-/// What a rule looks at, at the end of one epoch of one model. Values are scores, the larger the better; -infinity
-/// where the metric is missing or not finite.
+/// The view of a rule at the end of one epoch of one model. Values are scores, the larger the better; -infinity if the
+/// metric is missing or not finite.
 struct CurveView {
   std::span<const double> curve{};          ///< of the model: one value per epoch, the latest one last
   std::span<const double> at_this_epoch{};  ///< of all models that have ended this epoch, this one included
@@ -27,7 +27,7 @@ struct CurveView {
 class StopRule {
  public:
   virtual ~StopRule() = default;
-  /// Why the model stops here; none if it goes on.
+  /// The reason why the model stops here; none if it goes on.
   virtual std::optional<std::string> verdict(const CurveView& view) const = 0;
 };
 
@@ -45,9 +45,8 @@ std::span<const SearchKey> common_stop_keys();
 /// The row of a name. Throws ConfigError that names the nearest one.
 const StopRuleRow& find_stop_rule(std::string_view name);
 
-/// `search`, whose models also stop where one of the rules says so. Models wait at the end of each epoch at which a
-/// rule looks. The search hears that such a model is withdrawn. Throws ConfigError for an unknown rule or a bad
-/// setting.
+/// `search`, whose models also stop when one of the rules says so. Models wait at the end of each epoch at which a rule
+/// looks. The search hears of a stopped model as withdrawn. Throws ConfigError for an unknown rule or a bad setting.
 std::unique_ptr<Search> stop_early(std::unique_ptr<Search> search, std::span<const std::string> rules,
                                    const Config& settings, Objective objective);
 

@@ -46,7 +46,7 @@ void Checker::require(bool holds, const std::string& promise, ModelId model) con
 
 void Checker::coordinator_starts() { stopping_ = false; }
 
-// Where a model is cured, its return changes what the search hears.
+// The return of a cured model changes the calls that the search hears. So the calls are not compared then.
 std::unique_ptr<Search> Checker::search() {
   if (is_cured_later()) return make_search(scenario_);
   return witness(make_search(scenario_), calm_.calls, heard_);
@@ -227,13 +227,13 @@ std::uint32_t Checker::epochs_done(const Chain& chain) const {
 
 Epoch Checker::epoch_of(Unit unit) const { return Epoch{unit.value / units_per_epoch_}; }
 
-// Of models whose partitions the order fixes.
+// The first partition of a unit in `Fixed` order.
 PartitionId Checker::first_partition(ModelId who, Unit unit) const {
   const std::uint32_t step = has_tasks(scenario_) ? 0 : unit.value;
   return PartitionId{(starts_[who.value % starts_.size()] + step) % scenario_.itinerary.partitions};
 }
 
-// One partition, or all of them, one after the other.
+// Trains over one partition, or over all of them one after the other.
 Digest Checker::train(Digest weights, ModelId who, Unit unit, PartitionId first) const {
   const std::uint32_t partitions = scenario_.itinerary.partitions;
   for (std::uint32_t i = 0; i < partitions / units_per_epoch_; ++i) {
@@ -244,7 +244,8 @@ Digest Checker::train(Digest weights, ModelId who, Unit unit, PartitionId first)
 
 bool Checker::has_ended(const Chain& chain) const {
   const bool diverged = !chain.commits.empty() && !std::isfinite(chain.commits.back().metrics.train_loss);
-  return diverged || chain.stopped || epochs_done(chain) == chain.goal || chain.paused;  // paused: when nobody is left
+  return diverged || chain.stopped || epochs_done(chain) == chain.goal ||
+         chain.paused;  // paused models are stopped when no other model trains
 }
 
 ModelId Checker::ancestor(ModelId model, Unit unit) const {
@@ -349,7 +350,7 @@ void Checker::judge(const action::SendLease& sent) {
   leases_[lease.model] = {sent.peer, lease};
 }
 
-// Units that are trained again wait for nobody.
+// A unit that is trained again need not wait for the search.
 void Checker::judge_barrier(const action::SendLease& sent) const {
   const Lease& lease = sent.lease;
   const Chain& chain = on_disk_.at(lease.model);

@@ -26,7 +26,7 @@ namespace hop::hopper::simulate {
 ///   - if a disk loses it, the model goes back to the newest version that is left, and repeated units give the same
 ///     digests;
 ///   - only a model with a fault of its own is quarantined;
-///   - the search hears the calls of the calm run, in their order, in every life of the coordinator;
+/// - the search hears the calls of the calm run, in their order, in every life of the coordinator;
 ///   - what it orders counts once it is durable, and models wait for that where they must;
 ///   - the state that a clone begins with is kept until the clone's first commit;
 ///   - the journal replays to the coordinator's state.
@@ -34,7 +34,7 @@ class Checker {
  public:
   /// Whether the state lies on that disk, or would lie there without the troubles.
   using Holds = std::function<bool(WorkerId, ModelId, Version version, const Digest&)>;
-  /// Whether troubles took it.
+  /// Whether troubles took the state.
   using Lost = std::function<bool(WorkerId, ModelId, Version version)>;
 
   /// Both look at the simulated disks.

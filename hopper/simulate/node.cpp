@@ -150,7 +150,7 @@ void Node::execute(const worker::action::Save& save) {
   disk_.then(world_.save_time(), [this, state] { saved(state); });
 }
 
-// In a life that has ended the file is written all the same, and nobody is told.
+// If the life has ended meanwhile, the file is still written, and the machine hears nothing.
 void Node::saved(const HeldState& state) {
   writes_.pop_front();
   if (world_.is_full()) return step(event::Broken{worker::Trouble::Disk, "no space left on device"});

@@ -29,18 +29,18 @@ class Node {
 
   /// The process starts with nothing but its disk.
   void start() { alive_ = true; }
-  /// kill -9: of a state that was being written, nothing or a part is left.
+  /// kill -9: nothing or a part is left of a state that was being written.
   void die();
   /// Offers the states on the disk to the coordinator, in a new life.
   void connect();
-  /// The connection is gone: the machine hears it and ends. Its disk finishes what it was told.
+  /// The connection is gone: the machine hears it and ends. Its disk finishes the work that it was given.
   void disconnect();
 
   void receive(const action::SendLease& message);
   void receive(const action::CancelLease& message);
   void receive(const action::Answer& message);
   void receive(const action::Release& message);
-  /// The answer to somebody who wants a state.
+  /// The answer to a worker or a coordinator that wants a state.
   Reading give(ModelId model, Version version);
 
  private:
@@ -66,7 +66,7 @@ class Node {
   worker::Jobs jobs_;
   std::deque<worker::Event> events_;
   bool stepping_ = false;
-  Reading answer_;                     // to the one who wants a state
+  Reading answer_;                     // to the request for a state
   std::map<Attempt, Digest> parents_;  // that arrived, by job
   std::map<Attempt, Digest> results_;  // that wait to be saved
   std::deque<HeldState> writes_;       // states on their way to the disk, the first one is being written

@@ -143,7 +143,7 @@ class Cluster final : private World {
     nodes_[message.peer.worker.index()].receive(message);
   }
 
-  // Group commit: what is appended before a sync begins is durable when it ends.
+  // Group commit: records that are appended before a sync begins are durable when it ends.
   void sync() {
     if (syncing_ || appended_ == durable_) return;
     syncing_ = true;

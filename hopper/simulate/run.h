@@ -1,6 +1,5 @@
-// An experiment in virtual time: the real coordinator, search and policy, and the real machine of each
-// worker, which only waits where it would train. For whoever
-// invents a policy or a search and wants to know how long a run would take on a cluster.
+// An experiment in virtual time: the real coordinator, search and policy, and the real machine of each worker, which
+// only waits instead of training. It tells the author of a policy or a search how long a run would take on a cluster.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +16,7 @@ struct RunOptions {
   double jitter = 0.05;            ///< each unit takes 1 - jitter .. 1 + jitter times as long: a function of the seed
   double transfer_seconds = 0.05;  ///< of one state between two workers
   double sync_seconds = 0.002;     ///< of one sync of the journal
-  /// What the search is told after an epoch; valid_loss and train_loss count. Default: 1 / (1 + epoch).
+  /// The metrics that the search is told after an epoch; valid_loss and train_loss count. Default: 1 / (1 + epoch).
   std::function<EpochMetrics(ModelId model, const Config& config, Epoch epoch)> metrics{};
   std::uint64_t most_units = 0;  ///< ends the simulation after so many units; 0: when the run is over
 };
@@ -37,8 +36,8 @@ struct RunReport {
 
 /// Simulates the run of an experiment: its search, epochs, data.partitions (default 4), strategy, order, policy
 /// and workers count, data and model do not. Equal experiments and options give equal virtual times. Throws
-/// ConfigError, also for seconds out of their range; RunError where the policy chooses what cannot be, or nothing; and
-/// what the search or the policy throws.
+/// ConfigError, also for seconds out of their range; RunError if the policy makes an impossible choice, or none; and
+/// the exceptions of the search and the policy.
 RunReport run(const Experiment& experiment, const RunOptions& options = {});
 
 }  // namespace hop::hopper::simulate

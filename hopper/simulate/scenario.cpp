@@ -118,7 +118,7 @@ bool has_tasks(const Scenario& s) { return s.itinerary.strategy == task_parallel
 
 std::uint32_t units_per_epoch(const Scenario& s) { return has_tasks(s) ? 1 : s.itinerary.partitions; }
 
-// A unit that kills its worker or diverges is one of those that there are.
+// There are fewer units per model, so the number of the bad unit is cut down to them.
 Scenario as_tasks(Scenario s) {
   s.itinerary.strategy = task_parallel();
   s.itinerary.order = Order::Fixed;

@@ -48,7 +48,7 @@ struct Troubles {
   Time stall_time{};
 };
 
-/// What chooses the models.
+/// The kind of search that chooses the models.
 enum class SearchKind : std::uint8_t {
   AllAtOnce,  ///< all models at the start, to their end
   Coins,      ///< asks step by step, and stops models by coins of (seed, model, epoch)

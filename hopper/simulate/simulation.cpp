@@ -12,7 +12,7 @@ namespace {
 constexpr Time kReconnect = milliseconds(5);
 constexpr std::uint32_t kReplayEvery = 16;  // steps between two replays of the journal
 
-// Long enough for all the work one after the other on the slowest worker, a few times over (what is lost is found
+// Long enough for all the work one after the other on the slowest worker, several times over (a loss may be found
 // late), and for every wait on the way.
 Time deadline(const Scenario& s) {
   Time work{};
@@ -72,8 +72,8 @@ Summary Simulation::run() {
   return summary_;
 }
 
-// When the last messages have arrived and the disks have done what they were told, no worker may keep a state that will
-// not be used again.
+// When the last messages have arrived and the disks have done their work, no worker may keep a state that nobody will
+// use again.
 void Simulation::look_at_disks() {
   const auto run_until = [this](Time time) {
     while (!queue_.empty() && queue_.next() <= time) queue_.run_next();

@@ -1,4 +1,4 @@
-// What workers meet in a simulated world: their machines, training, and troubles of every kind.
+// The world of the simulated workers: their machines, training, and troubles of every kind.
 #include <algorithm>
 #include <limits>
 
@@ -81,7 +81,7 @@ void Simulation::kill(WorkerId id, bool crashes) {
   });
 }
 
-// The next life begins when the last one has ended, with all that its disk was told.
+// The next life begins when the last one has ended and its disk has done its work.
 void Simulation::restart(WorkerId id, Time longest) {
   const Time ends = std::max(queue_.now(), nodes_[id.index()]->disk().free_at());
   queue_.after(ends - queue_.now() + rng_.time_up_to(longest), [this, id] {

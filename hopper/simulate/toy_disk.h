@@ -12,15 +12,15 @@
 
 namespace hop::hopper::simulate {
 
-/// What is wrong with a file. Rotten: its bytes fail their check when they are read. Unreadable: the system refuses to
-/// read it, until the worker starts again.
+/// The damage of a file. Rotten: its bytes fail their check when they are read. Unreadable: the system refuses to read
+/// it until the worker starts again.
 enum class Damage : std::uint8_t { None, Rotten, Unreadable };
 
 class ToyDisk {
  public:
   explicit ToyDisk(World& world) : world_(world) {}
 
-  /// Does `work` when everything before it is done and `duration` has passed. If that is now: at once.
+  /// Does `work` when all work before it is done and `duration` has passed; at once if nothing has to be waited for.
   template <class F>
   void then(Time duration, F work) {
     const Time now = world_.now();
@@ -33,9 +33,9 @@ class ToyDisk {
       work();
     });
   }
-  /// When everything that it was told is done.
+  /// The time at which all its work is done.
   Time free_at() const { return free_at_; }
-  /// The power fails, or the process is killed: what was not done is not done.
+  /// The power fails, or the process is killed: waiting work is never done.
   void stop() {
     ++power_;
     waiting_ = 0;
@@ -45,7 +45,7 @@ class ToyDisk {
   void write(const HeldState& state, Damage damage = Damage::None) {
     files_[{state.model, state.version}] = {state, damage};
   }
-  /// Removes whatever has this name.
+  /// Removes the file of this name, if there is one.
   void remove(ModelId model, Version version) { files_.erase({model, version}); }
   void harm(ModelId model, Version version, Damage damage) { files_.at({model, version}).damage = damage; }
   /// A file with its bytes as they were written, or null.
@@ -58,7 +58,7 @@ class ToyDisk {
     const auto found = files_.find({model, version});
     return found == files_.end() ? std::nullopt : std::optional(found->second.state);
   }
-  /// Reads a file. One that fails its check is set aside.
+  /// Reads a file. A file that fails its check is set aside.
   Reading read(ModelId model, Version version) {
     const auto file = files_.find({model, version});
     if (file == files_.end()) return {Reading::Kind::Lost, {}};

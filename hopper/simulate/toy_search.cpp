@@ -53,8 +53,8 @@ class Coins final : public Search {
   std::vector<SearchOrder> orders_;
 };
 
-// Stops, pauses, resumes, shortens and clones models by coins. Some epochs have no barrier: from there only clones
-// come, and the state that they begin with may be gone.
+// Stops, pauses, resumes, shortens and clones models by coins. Some epochs have no barrier. Models get no orders there,
+// but may be cloned, and the state for the clone may be gone.
 class Evolving final : public AllAtOnce {
  public:
   explicit Evolving(const Scenario& scenario) : AllAtOnce(scenario.models), scenario_(scenario) {}
@@ -179,7 +179,7 @@ class Calm {
     }
   }
 
-  // One epoch of all that live; whether there are any.
+  // Trains all living models for one epoch. False if there is none.
   bool train() {
     bool any = false;
     for (std::uint32_t m = 0; m < run_.fates.size(); ++m) {

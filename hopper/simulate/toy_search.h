@@ -16,7 +16,7 @@ namespace hop::hopper::simulate {
 /// The search of the scenario.
 std::unique_ptr<Search> make_search(const Scenario& scenario);
 
-/// What a worker measures at the end of an epoch: a function of the scenario alone.
+/// The accuracy that a worker measures at the end of an epoch: a function of the scenario alone.
 double toy_accuracy(const Scenario& scenario, ModelId model, Epoch epoch);
 
 /// The fate that a model must have, with any troubles.
@@ -37,7 +37,8 @@ struct CalmRun {
 };
 CalmRun calm_run(const Scenario& scenario);
 
-/// `search`, which must hear these calls in this order. Throws Violation at the first other one. `heard` counts them.
+/// `search`, which must hear these calls in this order. Throws Violation at the first call that differs. `heard` counts
+/// the calls.
 std::unique_ptr<Search> witness(std::unique_ptr<Search> search, const std::vector<std::string>& calls,
                                 std::size_t& heard);
 

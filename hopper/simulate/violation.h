@@ -1,4 +1,4 @@
-// What the judges of a simulated run throw.
+// The exception of the judges of a simulated run.
 #pragma once
 
 #include "base/error.h"

@@ -55,7 +55,7 @@ void WorkerChecker::note(const event::Answered& answered) {
   if (answered.verdict == Verdict::Stale) must_delete({answered.model, after(answered.unit), answered.attempt});
 }
 
-// If the state lies here. An order that is repeated may find it on its way out.
+// Expects the deletion of a state that lies here. A repeated order may come while the file is being deleted.
 void WorkerChecker::must_delete(const worker::StateName& state) {
   const bool is_repeated = std::find(released_.begin(), released_.end(), state) != released_.end();
   const auto file = file_(state.model, state.version);

@@ -33,7 +33,7 @@ class WorkerChecker {
 
   void hears(const worker::Event& event);
   void sees(const worker::Action& action);
-  /// All that followed from the event was seen.
+  /// The event and all its actions have been seen: checks that the step did everything that it had to do.
   void after_step();
 
  private:

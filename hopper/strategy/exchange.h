@@ -1,4 +1,4 @@
-// The second seam of a strategy: what stands between backward and update.
+// The second seam of a strategy: a call between backward and update.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +16,11 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
 
-  /// The update uses what the call leaves in `gradients`: (elements) f32, contiguous, on the trainer's device. It is
-  /// the whole gradient block: the parameters in their order, each on a 64-byte boundary, with padding between them
-  /// that nobody reads. A parameter that no loss reached has zeros there, and is not updated. rows: of the batch that
-  /// the gradients are the mean of; the last batch of a partition may be short. An error ends the unit.
+  /// The update uses the values that the call leaves in `gradients`: (elements) f32, contiguous, on the trainer's
+  /// device. It is the whole gradient block: the parameters in their order, each on a 64-byte boundary, with padding
+  /// between them that nobody reads. A parameter that no loss reached has zeros there, and is not updated. `rows`: the
+  /// rows of the batch over which the gradients are the mean; the last batch of a partition may be short. An error ends
+  /// the unit.
   virtual void exchange(const Tensor& gradients, std::int64_t rows) = 0;
 };
 

@@ -23,7 +23,7 @@ struct StateName {
   bool operator==(const StateName&) const = default;
 };
 
-/// Why a life of a worker cannot go on.
+/// The reason why a life of a worker cannot go on.
 enum class Trouble : std::uint8_t {
   Connection,  ///< the coordinator is gone: the next life offers the states that are on the disk
   Device,      ///< this process cannot use its device any more
@@ -138,7 +138,7 @@ struct Drop {
 struct Save {
   HeldState state{};
 };
-/// Copy a state in advance for a unit that may go on here, since there is nothing else to do.
+/// There is nothing else to do: copy a state in advance, for a unit that may go on here.
 struct CopyAhead {
   StateName state{};
 };
@@ -146,7 +146,7 @@ struct CopyAhead {
 struct Delete {
   StateName state{};
 };
-/// Send the state to whoever holds the ticket. Report Vanished if it cannot be found.
+/// Send the state as the answer to the ticket. Report Vanished if it cannot be found.
 struct Serve {
   std::uint64_t ticket = 0;
   StateName state{};
@@ -166,7 +166,7 @@ struct TellFailed {
   Failure failure = Failure::Error;
   std::string text{};
 };
-/// End this life. The unit in training is abandoned; what the disk was told is finished. The last action.
+/// End this life. The unit in training is abandoned; the disk finishes the work that it was given. The last action.
 struct End {
   Trouble trouble = Trouble::Connection;
   std::string text{};

@@ -27,7 +27,7 @@ bool Jobs::holds(const StateName& state) const {
   return held != held_.end() && held->second.attempt == state.attempt;
 }
 
-// The job of this attempt, if it is in this stage: reports about a job that was given up meanwhile come too late.
+// The job of this attempt, if it is in this stage. Null for a late report about a job that was given up meanwhile.
 Job* Jobs::find(Attempt attempt, Stage stage) {
   const auto job = std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& j) { return j.lease.attempt == attempt; });
   return job != jobs_.end() && job->stage == stage ? &*job : nullptr;
@@ -178,7 +178,7 @@ void Jobs::on(const event::Vanished& vanished) {
   if (holds(vanished.state)) held_.erase({vanished.state.model, vanished.state.version});
 }
 
-// A state of another attempt stays: it has the name of the state that is meant, but it is another one.
+// A state of another attempt stays: it has the same model and version, but it is not the state of the order.
 void Jobs::release(const StateName& state) {
   if (!holds(state)) return;
   held_.erase({state.model, state.version});

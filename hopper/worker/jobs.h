@@ -1,4 +1,4 @@
-// What a worker does with its leases: a pure state machine, the counterpart of the coordinator.
+// The law of a worker: a pure state machine, the counterpart of the coordinator.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +48,7 @@ struct Job {
 /// simulator. Not thread-safe.
 class Jobs {
  public:
-  /// One event in, what it makes necessary out, in order. After `End` nothing more is done.
+  /// Takes one event and returns the actions that it makes necessary, in order. After `End` there are no more actions.
   std::vector<Action> step(const Event& event, Time now);
 
   /// All jobs: those that have not begun stand in the order of their leases.

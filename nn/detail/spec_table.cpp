@@ -1,4 +1,4 @@
-// The table of layers and their shape rules.
+// The table of layers with their shape rules.
 #include "nn/detail/spec_table.h"
 
 #include <array>

@@ -77,7 +77,8 @@ Tensor BatchNorm::forward(const Tensor& x, const BatchNormTail& tail) {
   return result.y;
 }
 
-// Throws the errors of training in evaluation, too, where the addition would broadcast and promote.
+// Throws the same errors in evaluation as in training. Without it the addition in evaluation would broadcast and
+// promote.
 void BatchNorm::check_residual(const Tensor& x, const Tensor& residual) const {
   if (!residual.defined()) return;
   if (residual.shape() != x.shape()) {

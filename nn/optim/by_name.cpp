@@ -62,7 +62,7 @@ double rate(const nn::ConfigText& config, const char* name, double fallback) {
   return value;
 }
 
-// A growing rate may pass all bounds long after the beginning.
+// A growing rate may leave its range long after the first step, so the last rate is checked.
 LRSchedule checked(const StepLR& schedule, std::int64_t total_steps) {
   nn::detail::check_range("schedule", "a rate that stays finite", schedule(total_steps), {.min = 0});
   return schedule;
