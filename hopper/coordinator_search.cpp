@@ -8,8 +8,8 @@
 namespace hop::hopper {
 
 // Decides the tick in progress when it is over. The records of a decision refer to each other, so the journal takes
-// them unchecked: the conversation has checked them. A model that is about to come back changes who takes part, so the
-// decision waits for it.
+// them unchecked: the conversation has checked them. A model that is about to come back will take part in the tick, so
+// the decision waits for it.
 void Coordinator::consult() {
   if (stopping_ || deciding_ || !ledger_.tick_is_over() || !talk_.can_decide()) return;
   const bool someone_returns = std::any_of(unsynced_.begin(), unsynced_.end(), [](const Unsynced& entry) {

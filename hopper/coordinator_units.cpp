@@ -67,7 +67,7 @@ record::Commit Coordinator::commit_of(const HeldState& state, WorkerId worker) {
           state.attempt, state.parent,          state.digest,    state.metrics};
 }
 
-// Commits a unit. Its state is newer than one that may be lost.
+// Commits a unit. If the newest state was taken for lost, the new state settles the matter.
 void Coordinator::commit(record::Commit commit, const Peer& peer) {
   Flight& f = flight(commit.model);
   f.loss.reset();

@@ -1,5 +1,5 @@
-// What a device supplies for batch_norm of kernels/norm.h. x (N, C, ..) has elements and any strides, as all operands;
-// weight and bias may be undefined. Results of x's shape are contiguous, or in kept_layout(x).
+// The functions that a device supplies for batch_norm of kernels/norm.h. x (N, C, ..) has elements and any strides, as
+// all operands; weight and bias may be undefined. Results of x's shape are contiguous, or in kept_layout(x).
 #pragma once
 
 #include "kernels/norm.h"

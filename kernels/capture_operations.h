@@ -1,4 +1,4 @@
-// What a device supplies for kernels/capture.h.
+// The functions that a device supplies for kernels/capture.h.
 #pragma once
 
 #include <functional>

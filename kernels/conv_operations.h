@@ -1,4 +1,4 @@
-// What a device supplies for kernels/conv.h.
+// The functions that a device supplies for kernels/conv.h.
 #pragma once
 
 #include <cstdint>

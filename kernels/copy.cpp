@@ -30,8 +30,8 @@ bool overlap(const Tensor& a, const Tensor& b) {
   return std::less<>()(a_begin, b_end) && std::less<>()(b_begin, a_end);
 }
 
-// Whether two positions of the tensor may share an element (an expanded view). A write to both would leave either
-// value.
+// True if two positions of the tensor may share an element (an expanded view). Writes to both would leave one value or
+// the other.
 bool overlaps_itself(const Tensor& x) {
   for (int d = 0; d < x.dim(); ++d) {
     if (x.shape()[d] <= 1) continue;

@@ -1,4 +1,4 @@
-// What a device supplies for kernels/copy.h.
+// The functions that a device supplies for kernels/copy.h.
 #pragma once
 
 #include "kernels/operations_internal.h"

@@ -1,4 +1,4 @@
-// What a device supplies for kernels/elementwise.h.
+// The functions that a device supplies for kernels/elementwise.h.
 #pragma once
 
 #include <span>

@@ -1,4 +1,5 @@
-// What a device supplies for kernels/group_norm.h. Tensors are contiguous; weight and bias may be undefined.
+// The functions that a device supplies for kernels/group_norm.h. Tensors are contiguous; weight and bias may be
+// undefined.
 #pragma once
 
 #include "kernels/norm.h"

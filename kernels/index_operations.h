@@ -1,5 +1,5 @@
-// What a device supplies for kernels/index.h. An index is i64 and contiguous. A value outside the dimension is an
-// IndexError: of the call on the CPU, of the next synchronize() on other devices.
+// The functions that a device supplies for kernels/index.h. An index is i64 and contiguous. A value outside the
+// dimension is an IndexError: of the call on the CPU, of the next synchronize() on other devices.
 #pragma once
 
 #include "kernels/operations_internal.h"

@@ -1,5 +1,5 @@
-// What a device supplies for layer_norm of kernels/norm.h. x has elements and any strides, as all operands; weight and
-// bias may be undefined.
+// The functions that a device supplies for layer_norm of kernels/norm.h. x has elements and any strides, as all
+// operands; weight and bias may be undefined.
 #pragma once
 
 #include "kernels/norm.h"

@@ -1,4 +1,4 @@
-// What a device supplies for the products of kernels/matmul.h.
+// The functions that a device supplies for the products of kernels/matmul.h.
 #pragma once
 
 #include "kernels/operations_internal.h"

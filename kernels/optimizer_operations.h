@@ -1,4 +1,4 @@
-// What a device supplies for kernels/optimizer.h.
+// The functions that a device supplies for kernels/optimizer.h.
 #pragma once
 
 #include <span>

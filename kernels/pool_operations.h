@@ -1,5 +1,5 @@
-// What a device supplies for kernels/pool.h. Tensors are (N, C, H, W), floating, of one dtype and one layout,
-// contiguous or channels last; indices are i64 within a plane.
+// The functions that a device supplies for kernels/pool.h. Tensors are (N, C, H, W), floating, of one dtype and one
+// layout, contiguous or channels last; indices are i64 within a plane.
 #pragma once
 
 #include "kernels/operations_internal.h"

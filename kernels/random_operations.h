@@ -1,5 +1,5 @@
-// What a device supplies for kernels/random.h. Tensors are contiguous and floating. The address may say where its key
-// and step lie (RandomAddress::key_at).
+// The functions that a device supplies for kernels/random.h. Tensors are contiguous and floating. The address may say
+// where its key and step lie (RandomAddress::key_at).
 #pragma once
 
 #include "kernels/operations_internal.h"

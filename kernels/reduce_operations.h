@@ -1,4 +1,4 @@
-// What a device supplies for kernels/reduce.h.
+// The functions that a device supplies for kernels/reduce.h.
 #pragma once
 
 #include <array>

@@ -1,4 +1,5 @@
-// What a device supplies for kernels/softmax.h. Tensors are contiguous, floating, of one dtype and shape (.., C), C >
+// The functions that a device supplies for kernels/softmax.h. Tensors are contiguous, floating, of one dtype and shape
+// (.., C), C >
 // 0.
 #pragma once
 

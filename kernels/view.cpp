@@ -9,8 +9,8 @@
 namespace hop::kernels {
 namespace {
 
-// How many elements of `x` the merged run of dimensions that ends in `d` covers, going left, while the strides stay
-// even. Views of `shape` exist when every such run splits into whole dimensions of `shape`.
+// The strides of a view of `x` with `shape`; none if there is no such view. Neighbouring dimensions of x whose strides
+// continue each other form a run. A view exists if every run splits into whole dimensions of `shape`.
 std::optional<Strides> reshape_strides(const Tensor& x, const Shape& shape) {
   Strides strides;
   strides.resize(shape.size());

@@ -25,7 +25,7 @@ struct Message {
 };
 
 /// Bytes carried since the connection opened. `control_*` is everything that is not payload: headers, control
-/// messages, chunk headers; so control + payload is what crossed the wire. The same on every transport.
+/// messages, chunk headers; so control + payload are all bytes that crossed the wire. The same on every transport.
 struct Traffic {
   std::uint64_t control_sent = 0;
   std::uint64_t control_received = 0;
@@ -63,7 +63,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// The next message. Its payload, if any, must be taken or skipped before the next receive.
   Awaitable<Message> receive(Patience patience = {});
 
-  /// The next message of a peer that has not proven yet who it is: at most `max_control_bytes`, and no payload.
+  /// The next message of a peer that has not proven its identity yet: at most `max_control_bytes`, and no payload.
   /// Anything else ends the connection before memory is allocated for it.
   Awaitable<Message> receive_small(std::uint32_t max_control_bytes, Patience patience);
 

@@ -14,9 +14,9 @@
 namespace hop::net {
 
 /// Accepts connections for a listener. A passing trouble (no file descriptor left, a visitor that is gone again) is
-/// reported and waited out. The number of visitors that have not proven who they are stays limited (WaitingRoom). One
-/// descriptor is kept in reserve. If there is no other, it is used to hang up on the next visitor, who would otherwise
-/// wait for ever. Used on one executor, which has one thread.
+/// reported and waited out. The number of visitors without a proof of identity is limited (WaitingRoom). One descriptor
+/// is kept in reserve. If there is no other, it serves to close the connection of the next visitor, which would
+/// otherwise wait for ever. Used on one executor, which has one thread.
 class Door {
   struct Room {
     WaitingRoom rule;

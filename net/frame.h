@@ -44,7 +44,7 @@ struct FrameHeader {
   std::uint32_t control_bytes = 0;
 };
 
-/// The limits of a receiver. They are tighter for a peer that has not proven who it is yet.
+/// The limits of a receiver. They are tighter for a peer that has not proven its identity yet.
 struct FrameLimits {
   std::uint32_t control_bytes = kMaxControlBytes;
   bool may_have_payload = true;

@@ -1,4 +1,4 @@
-// Moves a coroutine to the executor that owns what it touches.
+// Moves a coroutine to the executor that owns the objects which it touches.
 #pragma once
 
 #include <boost/asio/co_spawn.hpp>

@@ -1,4 +1,4 @@
-// The common part of Unix-domain, TCP and TLS sockets: everything but their endpoints and what their bytes look like.
+// The common part of Unix-domain, TCP and TLS sockets: everything but their endpoints and their streams.
 #pragma once
 
 #include <boost/asio/generic/stream_protocol.hpp>

@@ -1,4 +1,4 @@
-// TLS 1.3 with the key of a run: what all connections of one side share.
+// TLS 1.3 with the key of a run: the settings that all connections of one side share.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -10,7 +10,7 @@
 
 namespace hop::net {
 
-/// Which side of a handshake: the listener is TLS's server, the caller its client.
+/// The side of a handshake: the listener is TLS's server, the caller its client.
 enum class TlsSide { kListener, kCaller };
 
 struct SslDeleter {

@@ -11,7 +11,7 @@ namespace hop::net {
 
 struct WaitingLimits {
   std::size_t total = 64;
-  std::size_t per_origin = 8;  ///< of one other machine; visitors from this machine have no such limit
+  std::size_t per_origin = 8;  ///< from one other machine; visitors from this machine are not limited by it
 };
 
 /// Limits the number of strangers without keeping friends out. If there is no place left, one visitor has to leave for

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kImageBytes = 3 * 32 * 32;
 
-// Where the label of a record stands, and what it may be.
+// The place of the label in a record, and the number of its classes.
 struct Layout {
   std::string_view format{};
   std::size_t label_bytes = 1;  // the last one is the label

@@ -134,8 +134,8 @@ std::string write_space(const Space& space) {
 
 void check_space_names(const TomlSection& space, const Experiment& experiment) {
   const ModelOptions& model = experiment.model;
-  if (model.family.empty() && model.layers.empty()) return;  // the application's code reads what it likes
-  // An optimizer or a search of the application reads what it likes, too.
+  if (model.family.empty() && model.layers.empty()) return;  // the application's code may read any name
+  // An optimizer or a search of the application may read any name, too.
   const bool any = model.optimizer.name() == kOwnCode || experiment.search.method == kOwnCode;
   const std::vector<std::string> valid = names_read(model);
   for (const auto& [name, dimension] : experiment.search.space) {

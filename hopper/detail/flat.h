@@ -35,8 +35,8 @@ std::vector<std::byte> encode(const T& value) {
 }
 
 /// The value in `bytes`, which lie on a 16-byte boundary and may be anything. At most 16 tables deep and `max_tables`
-/// in all, so that hostile bytes cost microseconds, not a stack or a second. Throws BadTable, or what the third
-/// argument of a field throws.
+/// in all, so that hostile bytes cost microseconds, not a stack or a second. Throws BadTable, and the exceptions of the
+/// functions that are third arguments of fields.
 template <Described T>
 T decode(ByteView bytes, std::uint32_t max_tables) {
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());

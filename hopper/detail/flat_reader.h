@@ -37,7 +37,7 @@ class Reader {
 
   template <class T>
   void operator()(const char* name, T& value, const auto&... arrival) {
-    value = T{};  // what an absent field says
+    value = T{};  // the value of an absent field
     if (is_there()) {
       read(name, value);
     } else if constexpr (kMustBeThere<T>) {

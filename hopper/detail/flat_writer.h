@@ -17,7 +17,7 @@
 
 namespace hop::hopper::flat {
 
-/// Writes one table: first what the table points to, then its fields.
+/// Writes one table: first the strings, vectors and tables to which it points, then its fields.
 class Writer {
  public:
   explicit Writer(flatbuffers::FlatBufferBuilder& builder) : builder_(builder) {}

@@ -10,7 +10,7 @@
 
 namespace hop::hopper {
 
-/// A file of a finished model that is gone, damaged or not what was collected.
+/// The file of a finished model, if the file is gone, damaged, or holds another state than the collected one.
 struct LostFile {
   ModelId model;
   std::filesystem::path path;

@@ -57,8 +57,8 @@ Narrator::Lines Narrator::write(const record::Commit& commit, const Ledger&, int
   return tell_fate(commit.worker, commit.model, commit.unit, "still had the result of", process);
 }
 
-// A model is set aside: no worker takes its unit over. If a loss decided this, the loss is told first, once it is known
-// how the worker's life ended.
+// A model is set aside: no worker takes its unit over. If a lost worker is the reason, this line waits until the loss
+// has been told, which waits for the end of the worker's life.
 Narrator::Lines Narrator::write(const record::Quarantine& quarantine, const Ledger&, int) {
   const std::string line = name_of(quarantine.model) + " is set aside: " + quarantine.reason;
   bool is_told_later = false;

@@ -46,7 +46,7 @@ class Narrator {
   struct Story {
     LostLife life;
     std::optional<Lease> in_hand;  // until its fate is told
-    std::string epilogue;          // to be told after the loss
+    std::string epilogue;          // a line that waits until the loss is told
     bool ends = false;             // lost, and its end is not known yet
   };
 

@@ -1,3 +1,5 @@
+// The course of a run, and the actions of its coordinator. All functions run on the loop's thread; work that waits for
+// a disk is posted to the disk thread.
 #include "hopper/detail/run_loop.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// The disk thread of a worker calls all functions, except find_in_memory(): the network thread calls it. mutex_ guards
+// the states in memory, and nobody holds it while reading or writing a file.
 #include "hopper/detail/state_store.h"
 
 #include <algorithm>

@@ -99,7 +99,7 @@ class StateStore {
   Remove remove_;
   std::mutex mutex_;
   std::map<Key, Entry> in_memory_;
-  std::list<Key> recent_;  // if durable: what is in memory, the latest first
+  std::list<Key> recent_;  // if durable: the states in memory, the latest first
 };
 
 }  // namespace hop::hopper

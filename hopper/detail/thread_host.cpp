@@ -1,3 +1,4 @@
+// All functions run on the coordinator's thread. Each life has a thread of its own, which runs Worker::run().
 #include "hopper/detail/thread_host.h"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// The network, disk and compute threads of a worker call these functions. mutex_ guards the lists, and nobody holds it
+// while building or destroying a trainer.
 #include "hopper/detail/trainer_pool.h"
 
 #include <algorithm>
@@ -95,6 +97,8 @@ void TrainerPool::make_one_enough() {
   enough_ = 1;
 }
 
+// If memory is short, takes a trainer that has become free meanwhile. If there is none, destroys all free trainers and
+// tries once more.
 std::unique_ptr<Trainer> TrainerPool::build_or_find(ModelId model, const Config& config, const std::string& key) {
   try {
     return build(model, config, key);

@@ -37,8 +37,9 @@ auto read_patiently(const std::filesystem::path& path, Read read) {
   }
 }
 
-/// Renames a damaged file to `<name>.damaged`, or `<name>.2.damaged` and so on where older ones are kept: somebody may
-/// want to look at it. Returns a text for people: "the file is kept as ..", or the reason why it could not be renamed.
+/// Renames a damaged file to `<name>.damaged`, or `<name>.2.damaged` and so on if older ones are kept: a person may
+/// want to look at the file. Returns a text for people: "the file is kept as ..", or the reason why it could not be
+/// renamed.
 std::string keep_damaged_file(const std::filesystem::path& path);
 
 }  // namespace hop::hopper

@@ -1,4 +1,5 @@
-// Long because it has the whole conversation with the coordinator, from the first message to the last.
+// Long because it has the whole conversation with the coordinator, from the first message to the last. Functions run on
+// the network thread, unless their comment names another one.
 #include "hopper/detail/worker.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -164,6 +165,7 @@ net::Awaitable<void> Worker::offer(std::vector<HeldState> held) {
   starts_to({});
 }
 
+// Runs on the disk thread: checking every byte of the partitions may take long.
 void Worker::open_data(const message::Welcome& welcome, const std::string& experiment) {
   if (experiment_ == nullptr) {
     received_ = parse_experiment(experiment, "experiment");
@@ -295,13 +297,13 @@ void Worker::beat_at_once() {
   net::asio::post(io_, [this] { spawn(beat_once()); });
 }
 
+// The message has a name here, as in this whole file: g++ 12 destroys a temporary of aggregate type inside a co_await
+// expression twice.
 net::Awaitable<void> Worker::beat_once() {
   const message::Heartbeat now = heartbeat();
   co_await send(coordinator_, now);
 }
 
-// (g++ 12 destroys temporaries of aggregate type inside a co_await expression twice, so they get names here.)
-//
 // Runs a coroutine on the network thread. An error that ends it ends the worker; errors of peers are caught earlier.
 void Worker::spawn(net::Awaitable<void> coroutine) {
   net::asio::co_spawn(io_, std::move(coroutine), [this](std::exception_ptr error) {

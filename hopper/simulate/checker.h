@@ -27,7 +27,7 @@ namespace hop::hopper::simulate {
 ///     digests;
 ///   - only a model with a fault of its own is quarantined;
 /// - the search hears the calls of the calm run, in their order, in every life of the coordinator;
-///   - what it orders counts once it is durable, and models wait for that where they must;
+/// - an order of the search counts once it is durable, and models wait for it at barriers;
 ///   - the state that a clone begins with is kept until the clone's first commit;
 ///   - the journal replays to the coordinator's state.
 class Checker {

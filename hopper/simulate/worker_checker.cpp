@@ -78,7 +78,7 @@ void WorkerChecker::note(const event::Failed& failed) { units_.at(failed.attempt
 void WorkerChecker::note(const event::Broken& broken) { broken_ = broken.trouble; }
 
 void WorkerChecker::note(const event::Saved& saved) {
-  const auto unit = units_.find(saved.attempt);  // an earlier life's last file may be told in this one
+  const auto unit = units_.find(saved.attempt);  // the last file of an earlier life may be reported in this life
   if (unit != units_.end()) unit->second.file = saved.digest;
 }
 

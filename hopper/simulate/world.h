@@ -1,4 +1,4 @@
-// The world as a simulated worker sees it: time, the network, what training takes and gives, and troubles.
+// The world as a simulated worker sees it: time, the network, the duration and the result of training, and troubles.
 #pragma once
 
 #include <functional>

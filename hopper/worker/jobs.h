@@ -40,9 +40,9 @@ struct Job {
 ///   4. Only durable states are offered and sent. A state is deleted when the coordinator says so, and only the state
 ///      of the attempt that it names.
 ///   5. A lease is given back only before its unit begins.
-///   6. A parent that cannot be had is no fault of the model, and neither is a disk that is full: the first is told as
-///      the trouble that it is, the second ends the run, which can be resumed.
-///   7. Without its coordinator a worker ends, in the middle of a unit, too. The next life offers what is on the disk.
+/// 6. A parent that cannot be had, and a disk that is full, are no faults of the model. The first is reported as its
+/// own kind of failure. The second ends the run, which can be resumed.
+/// 7. Without its coordinator a worker ends, in the middle of a unit, too. The next life offers the states on the disk.
 ///
 /// `step` is the only entrance: no socket, file, thread or clock inside. The same object runs in production and in the
 /// simulator. Not thread-safe.

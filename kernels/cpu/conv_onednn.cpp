@@ -70,7 +70,7 @@ Descs outside(const ConvSizes& z, bool x_last, bool y_last) {
           image(z.n, z.k, z.p, z.q, y_last ? Tag::nhwc : Tag::nchw)};
 }
 
-/// The formats that we ask the primitive for. It chooses those that are `any`.
+/// The formats that we ask the primitive for. If a format is `any`, the primitive chooses it.
 Descs wanted(const ConvSizes& z, Format format) {
   const Tag tag = format == Format::any ? Tag::any : format == Format::nchw ? Tag::nchw : Tag::nhwc;
   Desc weight = outside(z, false, false).weight;

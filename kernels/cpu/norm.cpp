@@ -62,8 +62,8 @@ class ChannelView {
     if (columns_) return in_layout(Layout::channels_last, x);
     return contiguous(channels_first_ ? transpose(x, 0, 1) : x);
   }
-  /// Where the values of the result y are written: y itself, or, with the channels first, another tensor, which leave()
-  /// copies to y.
+  /// The tensor to which the values of the result y are written: y itself or, with the channels first, another tensor,
+  /// which leave() copies to y.
   Tensor place_of(const Tensor& y) const {
     return channels_first_ && y.defined() ? Tensor::empty(transpose(y, 0, 1).shape(), y.dtype()) : y;
   }

@@ -1,6 +1,7 @@
 // Chains: several rows applied in one pass over memory, chosen at compile time. Chain<Add, Relu> is relu(a + b),
 // Chain<Mul, Add, Tanh> is tanh(a * b + c): each row takes the result so far as its first operand, and its own further
-// operands from the inputs. Memory-bound work costs what it reads and writes, so k rows in one pass cost 1 / k.
+// operands from the inputs. The cost of memory-bound work is the bytes that it reads and writes, so k rows in one pass
+// cost 1 / k.
 //
 // For code in kernels/cuda that knows its next steps: bias_activation.cu finishes products and convolutions with it
 // when no library does. The values are those of the rows one after the other, bit for bit.

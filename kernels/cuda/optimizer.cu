@@ -6,9 +6,9 @@
 // Two kernels:
 //
 // clang-format off
-//   prepare   one thread per parameter tensor reads the learning rate, the step and the stop flag, and leaves in a
-//             table what this step multiplies with: the arithmetic in double that every element would otherwise
-//             repeat. It also counts the step. The addresses come as its arguments, so a captured graph carries them.
+//   prepare   one thread per parameter tensor reads the learning rate, the step and the stop flag, and writes the
+//             factors of this step into a table. So the arithmetic in double is done once, not for every element. It
+//             also counts the step. The addresses come as its arguments, so a captured graph carries them.
 //   update    each block finds its segment in the table by a vote, and updates 2,048 elements of it.
 // clang-format on
 //

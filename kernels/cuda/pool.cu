@@ -18,7 +18,8 @@
 namespace hop::kernels::cuda {
 namespace {
 
-// The CPU adds the shares of a gradient sixteen outputs of a row at a time, in each sixteen the last one first.
+// The CPU adds the shares of a gradient for sixteen outputs of a row at a time, and begins with the last of the
+// sixteen.
 constexpr std::int64_t kCpuBlock = 16;
 
 /// A place in a plane of width `columns`.
@@ -182,7 +183,7 @@ __device__ void add_in_order(T* sums, int place, T value) {
     if (left != 0) sum += other;
   }
   if (adds) sums[place] = sum;
-  __syncwarp();  // the next call may read what another lane has written
+  __syncwarp();  // the next call may read values that another lane has written
 }
 
 /// dx = 0, then dx[index] += g, in the order of the outputs: one warp per plane, 32 outputs at a time. If kShared, the

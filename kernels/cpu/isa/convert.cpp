@@ -9,7 +9,7 @@ namespace {
 template <class To, class Stored>
 To converted(Stored value) {
   if constexpr (std::is_same_v<To, bool>) return value != Stored{0};
-  // C++ does not say what a float beyond u8 becomes, and compilers differ. Through i32 it wraps around.
+  // In C++ the conversion of a float beyond u8 is undefined, and compilers differ. Through i32 the value wraps around.
   if constexpr (std::is_floating_point_v<Stored> && std::is_same_v<To, std::uint8_t>)
     return static_cast<To>(static_cast<std::int32_t>(value));
   return static_cast<To>(value);

@@ -6,7 +6,7 @@
 
 namespace hop::kernels::HOP_ISA {
 
-/// A register of whole numbers as wide as T: what comparing registers gives, and places in a plane.
+/// A register of whole numbers as wide as T: the result of comparing registers, and places in a plane.
 template <class T>
 using Places = decltype(typename Lanes<T>::Register{} < typename Lanes<T>::Register{});
 template <class T>

@@ -1,4 +1,4 @@
-// Rung 2: a block computes a tile of 32 x 32 results, and its threads share what they read.
+// Rung 2: a block computes a tile of 32 x 32 results, and its threads share the values that they read.
 //
 // New against rung 1: shared memory. It is a few hundred kilobytes on each multiprocessor, visible to all threads of a
 // block, and about as fast as the L1 cache. The block walks along k in strips of 32: together its threads copy a tile
