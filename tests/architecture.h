@@ -35,4 +35,16 @@ Violations members_without_initialiser(const std::vector<SourceFile>& tree,
 /// A file of more than 350 lines says why within its first 15: "Long because ...".
 Violations long_without_reason(const std::vector<SourceFile>& tree);
 
+/// README.md and the pages of docs/.
+std::vector<SourceFile> read_pages(const std::filesystem::path& root);
+/// The paths of all files under `root`, without builds and runs.
+std::set<std::string> read_paths(const std::filesystem::path& root);
+
+/// Every file and folder that a page names between backquotes exists, from the root or as the end of a path
+/// (`detail/worker.cpp`, `a.{h,cpp}`, `*.fbs`); every file that a page links to exists.
+Violations missing_files(const std::vector<SourceFile>& pages, const std::set<std::string>& paths);
+
+/// Every word that a page has between backquotes stands in some source.
+Violations unknown_names(const SourceFile& page, const std::vector<SourceFile>& tree);
+
 }  // namespace hop::architecture

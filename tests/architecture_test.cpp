@@ -24,6 +24,7 @@ class FakeTree : public testing::Test {
     std::ofstream(root_ / path) << text;
   }
   std::vector<SourceFile> tree() const { return read_tree(root_.path()); }
+  Violations missing() const { return missing_files(read_pages(root_.path()), read_paths(root_.path())); }
 
  private:
   TemporaryFolder root_;
@@ -50,6 +51,21 @@ TEST(Architecture, MembersOfPublicStructsHaveInitialisers) {
 }
 
 TEST(Architecture, LongFilesSayWhy) { EXPECT_THAT(long_without_reason(read_tree(source_directory())), IsEmpty()); }
+
+TEST(Architecture, PagesNameFilesThatExist) {
+  const fs::path root = source_directory();
+  const std::vector<SourceFile> pages = read_pages(root);
+  ASSERT_GE(pages.size(), 10U);
+  EXPECT_THAT(missing_files(pages, read_paths(root)), IsEmpty());
+}
+
+TEST(Architecture, NamesOfTheFirstDayAreNamesOfTheCode) {
+  const fs::path root = source_directory();
+  const std::vector<SourceFile> pages = read_pages(root);
+  const auto house = std::ranges::find(pages, "docs/house.md", &SourceFile::path);
+  ASSERT_NE(house, pages.end());
+  EXPECT_THAT(unknown_names(*house, read_tree(root)), IsEmpty());
+}
 
 TEST_F(FakeTree, MayIncludeItselfAndWhatLiesBelow) {
   write("nn/layers/linear.cpp", "#include \"nn/module.h\"\n#include \"base/error.h\"\n#include <vector>\n");
@@ -113,6 +129,36 @@ TEST_F(FakeTree, MemberOfAPublicStructNeedsAnInitialiser) {
   write("nn/private.h", "#pragma once\nstruct Options {\n  int n;\n};\n");
   EXPECT_THAT(members_without_initialiser(tree(), {"nn/a.h", "nn/b.h"}),
               ElementsAre(HasSubstr("nn/a.h:4: std::string bad"), HasSubstr("nn/a.h:6:"), HasSubstr("nn/a.h:8:")));
+}
+
+TEST_F(FakeTree, PageMayNameFilesByTheEndOfTheirPaths) {
+  write("nn/layers/linear.h", "");
+  write("nn/layers/linear.cpp", "");
+  write("build/made.cpp", "");
+  write("docs/a.md",
+        "`nn/layers/linear.h`, `layers/linear.cpp`, `linear.{h,cpp}`, `layers/*.h`, `nn/layers/`, `x.h`\n");
+  write("README.md", "[a](docs/a.md) ![b](docs/b.svg) [web](https://x.y/z.md)\n```\n`none.h`\n```\n`results.json`\n");
+  write("docs/b.svg", "");
+  EXPECT_THAT(missing(), IsEmpty());
+}
+
+TEST_F(FakeTree, PageMayNotNameAMissingFile) {
+  write("nn/layers/linear.h", "");
+  write("build/made.cpp", "");
+  write("README.md", "\n`inear.h` `made.cpp`\n`layers/linear.{h,cpp}` `nn/lay/`\n");
+  write("docs/a.md", "[b](docs/a.md) `*.cpp`\n`examples/none.toml`\n");
+  EXPECT_THAT(
+      missing(),
+      ElementsAre(HasSubstr("README.md:2: no file inear.h"), HasSubstr("README.md:2: no file made.cpp"),
+                  HasSubstr("README.md:3: no file layers/linear.cpp"), HasSubstr("README.md:3: no file nn/lay/"),
+                  HasSubstr("docs/a.md:1: no file *.cpp"), HasSubstr("docs/a.md:2: no file examples/none.toml"),
+                  HasSubstr("docs/a.md:1: no file docs/docs/a.md to link to")));
+}
+
+TEST_F(FakeTree, PageNamesOnlyWordsOfTheSources) {
+  write("nn/a.h", "struct Linear { int rows; };\n");
+  const SourceFile page{"docs/house.md", {"`Linear::rows` in `nn/a.h`,", "`x_operations`, `Linear::row", "s` words"}};
+  EXPECT_THAT(unknown_names(page, tree()), ElementsAre(HasSubstr("docs/house.md:2: no source has row")));
 }
 
 TEST_F(FakeTree, LongFileNeedsItsReasonNearTheTop) {
