@@ -63,6 +63,7 @@ std::string table(std::string_view heading, std::span<const Row> rows) {
   return text;
 }
 
+// The rows of some keys. A bound beyond 1e299 means that there is none, and is not shown.
 std::string rows_of(std::span<const SearchKey> keys, std::string_view reader) {
   std::string text;
   for (const SearchKey& key : keys) {
