@@ -46,6 +46,8 @@ Tensor cos(const Tensor& x);
 Tensor tanh(const Tensor& x);
 /// y = sigmoid(x). Gradient: g * (y * (1 - y)). Integers and bool become f32.
 Tensor sigmoid(const Tensor& x);
+/// y = minimum(x, 0) - log1p(exp(-abs(x))). Gradient: g * sigmoid(-x). Integers and bool become f32.
+Tensor logsigmoid(const Tensor& x);
 /// y = erf(x). Gradient: g * (2 / sqrt(pi) * exp(-(x * x))). Integers and bool become f32.
 Tensor erf(const Tensor& x);
 /// y = pow(x, exponent). Gradient: where(exponent == 0, 0, g * (exponent * pow(x, exponent - 1))). Integers and bool

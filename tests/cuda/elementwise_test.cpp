@@ -46,6 +46,7 @@ const std::map<std::string, Units> kUnits = {
     {"cos", {-9, 9, 4, 4}},
     {"tanh", {-3, 3, 6, 16}},
     {"sigmoid", {-9, 9, 4, 8}},
+    {"logsigmoid", {-9, 9, 8, 8}},
     {"erf", {-3, 3, 4, 8}},
     {"pow_scalar", {0.1, 3, 16, 16}},
     {"elu", {-3, 3, 4, 4}},

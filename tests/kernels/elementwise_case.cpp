@@ -36,6 +36,8 @@ const std::map<std::string, Reference>& references() {
       {"cos", {[](In x, In) { return std::cos(x[0]); }, -9, 9}},
       {"tanh", {[](In x, In) { return std::tanh(x[0]); }}},
       {"sigmoid", {[](In x, In) { return logistic(x[0]); }, -9, 9}},
+      {"logsigmoid",
+       {[](In x, In) { return x[0] < 0 ? x[0] - std::log1p(std::exp(x[0])) : -std::log1p(std::exp(-x[0])); }, -9, 9}},
       {"erf", {[](In x, In) { return std::erf(x[0]); }}},
       {"pow_scalar", {[](In x, In a) { return a[0] == 0.5 ? std::sqrt(x[0]) : std::pow(x[0], a[0]); }, 0.1, 3}},
       {"clamp", {[](In x, In a) { return smaller(larger(x[0], a[0]), a[1]); }}},

@@ -179,7 +179,9 @@ TEST_P(ElementwiseLoop, TreatsSpecialValuesAsIeee754AndPyTorchDo) {
         EXPECT_TRUE(y[i] == wanted || limit || underflow) << at << " gives " << y[i] << ", expected " << wanted;
       } else {
         // Below the smallest normal number 1 / (1 + exp(-x)) underflows: as in PyTorch.
-        const double absolute = op.name == "sigmoid" || op.name == "silu" || op.name == "softplus" ? 1e-36 : 3e-45;
+        const bool underflows =
+            op.name == "sigmoid" || op.name == "logsigmoid" || op.name == "silu" || op.name == "softplus";
+        const double absolute = underflows ? 1e-36 : 3e-45;
         EXPECT_LE(std::abs(y[i] - wanted), std::abs(wanted) * op.reference.relative + op.reference.absolute + absolute)
             << at;
       }
