@@ -62,7 +62,8 @@ class Coordinator {
   Coordinator(const Coordinator&) = delete;
   Coordinator& operator=(const Coordinator&) = delete;
 
-  /// One event in, what it makes necessary out, in order. After `Finish` nothing more is wanted.
+  /// Takes one event and returns the actions that it makes necessary, in order. After `Finish` there are no more
+  /// actions.
   std::vector<Action> step(const Event& event, Time now);
 
   const Ledger& ledger() const { return ledger_; }
@@ -97,16 +98,16 @@ class Coordinator {
     bool settling = false;                    // another record of it is appended, not yet durable
     bool collecting = false;                  // its final state is being fetched
     std::optional<std::string> loss;          // why its newest state is taken for lost: a rollback follows
-    std::optional<std::string> fault;         // what it did once too often: a quarantine follows
-    std::uint32_t failures = 0;               // by a fault of the model, since a unit above all that failed was done
-    Unit failed_unit{};                       // the highest of those units
+    std::optional<std::string> fault;         // the failure that was one too many: a quarantine follows
+    std::uint32_t failures = 0;               // by a fault of the model, until a unit above failed_unit is done
+    Unit failed_unit{};                       // the highest unit that failed
     std::uint32_t broken_off = 0;             // times that a worker was lost in the middle of it
     std::uint32_t unreachable = 0;            // fetches of its state that failed in a row
     std::uint32_t damaged = 0;                // ... that gave damaged bytes
     Time not_before{};                        // when the next try may begin
     std::vector<Spare> spares;                // older versions of it that are known to lie somewhere
-    // What the books beside the board know of it:
-    bool touched = false;     // the board is to look at it again
+    // Of the books beside the board:
+    bool touched = false;     // the board must be updated for it
     bool open = false;        // it trains, or its final state is not collected
     double seconds = 0;       // of its units
     std::uint64_t units = 0;  // that were ever committed
@@ -168,14 +169,14 @@ class Coordinator {
   void settle(const record::Ordered&, const Unsynced& entry);
   void settle(const record::Ticked&, const Unsynced& entry);
 
-  // coordinator_search.cpp: what the search asks for and orders.
+  // coordinator_search.cpp: the requests and orders of the search.
   void consult();
   std::optional<record::Place> find_state(const Parent& parent) const;
   void pin(const record::Asked& asked);
   void unpin(ModelId clone);
   bool needs_search() const;
 
-  // coordinator_schedule.cpp: what the policy sees, and what it chooses.
+  // coordinator_schedule.cpp: the view of the policy, and its choices.
   void refresh();
   void touch(ModelId model);
   void touch_held_by(WorkerId worker);
@@ -184,7 +185,7 @@ class Coordinator {
   void show_touched();
   void measure(const Model& model, Flight& flight);
 
-  // coordinator.cpp: what follows from the state after every event.
+  // coordinator.cpp: the consequences of the state after every event.
   void reserve_attempts();
   void schedule();
   bool ready(const Model& model) const;
@@ -219,8 +220,8 @@ class Coordinator {
   Board board_;
   std::vector<WorkerState> workers_;
   std::vector<Flight> flights_;
-  std::vector<ModelId> touched_;    // what the board is to look at again
-  std::vector<ModelId> looked_at_;  // what this step touched
+  std::vector<ModelId> touched_;    // for which the board must be updated
+  std::vector<ModelId> looked_at_;  // that this step touched
   std::vector<ModelId> delayed_;    // whose next try may not begin yet
   std::set<ModelId> owing_;         // whose final state is to be collected
   std::size_t open_models_ = 0;     // that train, or are not collected
@@ -229,7 +230,7 @@ class Coordinator {
   std::uint64_t units_ = 0;
   std::uint64_t mean_of_units_ = 1;  // units when the mean was taken
   double mean_seconds_ = 1;          // of a unit
-  std::vector<ModelId> unresolved_;  // of a loss or a fault, until a record says what becomes of it
+  std::vector<ModelId> unresolved_;  // with a loss or a fault, until a record decides about it
   std::deque<Unsynced> unsynced_;    // follows the ledger: the first one has sequence ledger_.sequence() + 1
   Attempt next_attempt_;
   bool reserving_ = false;

@@ -36,7 +36,7 @@ struct Lease {
   ModelId parent_owner() const { return stored_as.value_or(model); }
   bool operator==(const Lease&) const = default;
 
-  /// Without `source`: a worker is told the address of that worker.
+  /// `source` does not travel: a worker gets the address of that worker instead.
   static void describe(auto& l, auto&& field) {
     field("model", l.model);
     field("unit", l.unit);
@@ -101,7 +101,7 @@ struct Started {
 struct WorkerUp {
   Peer peer{};
   std::vector<HeldState> held{};
-  std::string arithmetic = {};  ///< what its bits depend on (arithmetic_of); empty: no record is written
+  std::string arithmetic = {};  ///< the facts that decide its bits (arithmetic_of); empty: no record is written
 };
 /// The connection is gone, or the worker was silent for too long.
 struct WorkerDown {

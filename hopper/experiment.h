@@ -75,8 +75,8 @@ enum class LocalTransport : std::uint8_t { Unix, Tcp };
 struct RunSettings {
   /// How the models and the partitions meet: a name of strategies(), or a maker of the application.
   NameOr<StrategyMaker> strategy = "hopping";
-  Order order = Order::Fixed;  ///< what the bits are a function of
-  /// Who goes where next: a name of policies(), or a maker. Empty: the default_policy() of the strategy.
+  Order order = Order::Fixed;  ///< the facts that decide the bits
+  /// Decides who goes where next: a name of policies(), or a maker. Empty: the default_policy() of the strategy.
   NameOr<PolicyMaker> policy{};
   std::uint32_t workers = 2;
   std::uint32_t threads_per_worker = 1;  ///< part of the experiment: bits depend on it
@@ -88,7 +88,7 @@ struct RunSettings {
   std::optional<double> patience{};  ///< seconds that a worker may stand still, at least (RunOptions::patience)
 };
 
-/// Seconds that a worker may stand still, at least: where nobody says it, and what may be said.
+/// The patience in seconds if nothing names it, and its smallest and largest values.
 inline constexpr double kDefaultPatience = 60, kShortestPatience = 1, kLongestPatience = 1e6;
 
 /// A value. With `order` fixed, the final weights are a function of it alone.
@@ -108,8 +108,8 @@ struct Experiment {
   /// device, workers = 0.
   void check() const;
 
-  /// What ranks the models: search.objective, or else the first metric in its direction, or else the loss on the
-  /// validation set.
+  /// The objective that ranks the models: search.objective, or else the first metric in its direction, or else the loss
+  /// on the validation set.
   Objective objective() const;
 };
 
@@ -126,15 +126,15 @@ Experiment load_experiment(const std::string& path, std::span<const std::string>
 /// `experiment`, with the objects of `own` (builder, loss, metrics, optimizer, search, policy, strategy, rows) where
 /// its file says "own code".
 Experiment with_objects_of(Experiment experiment, const Experiment& own);
-/// Whether the search was an object of the application, and nobody has brought it. The journal says what such a search
-/// asked for so far.
+/// True if the search was an object of the application and is missing. The journal has the requests and orders of such
+/// a search so far.
 bool is_search_missing(const Experiment& experiment);
 enum class Require : std::uint8_t { All, AllButSearch };
-/// Throws ConfigError for the first key whose object nobody has brought.
+/// Throws ConfigError for the first key whose object is missing.
 void require_objects(const Experiment& experiment, Require which = Require::All);
 
-/// The experiment as TOML that parses to an equal one; what a run directory keeps. A builder is not text: it is left
-/// out, and other objects are written as "own code".
+/// The experiment as TOML that parses to an equal experiment; a run directory keeps this text. A builder is not text
+/// and is left out. Other objects are written as "own code".
 std::string to_toml(const Experiment& experiment);
 
 }  // namespace hop::hopper

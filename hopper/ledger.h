@@ -64,7 +64,7 @@ struct Model {
   bool is_behind() const { return version.index() < visits.size(); }
   /// Units that it has trained itself.
   std::uint32_t own_units() const { return static_cast<std::uint32_t>(visits.size()) - inherited; }
-  /// Its status, or that which it had before it was set aside.
+  /// Its status. If it is set aside, the status before.
   Status underlying() const { return status == Status::Quarantined ? before_quarantine : status; }
   /// The unit that it trains next.
   Unit next_unit() const { return after(version); }
@@ -82,11 +82,11 @@ struct ArithmeticChange {
   bool operator==(const ArithmeticChange&) const = default;
 };
 
-/// What the search hears about a model at the end of a tick: nothing, its epoch of the tick, or that it dropped out.
+/// The news of a model for the search at the end of a tick: none, its epoch of the tick, or that it dropped out.
 enum class News : std::uint8_t { None, Epoch, Withdrawn };
 
 /// Built from the itinerary, then one record at a time. Pure and deterministic: the same records give the same ledger.
-/// It knows what the search said from the records alone.
+/// It knows the answers of the search from the records alone.
 class Ledger {
  public:
   /// Throws ConfigError for a bad itinerary.
@@ -96,7 +96,7 @@ class Ledger {
   /// is not the newest version, a partition that is not due, another configuration, another digest of a unit that was
   /// done before. If it throws, the ledger is unchanged.
   void apply(const Record& record);
-  /// Why `apply` would refuse this record now; none if it would not.
+  /// The reason why `apply` would refuse this record now; none if it would take the record.
   std::optional<std::string> refusal(const Record& record) const;
 
   const Itinerary& itinerary() const { return itinerary_; }
@@ -120,9 +120,9 @@ class Ledger {
 
   /// The tick in progress: all before it are decided. 0: the search has not been asked yet.
   std::uint32_t tick() const { return tick_; }
-  /// Whether all models have done what the tick in progress waits for, so that the search has the word.
+  /// True if the tick in progress waits for no model any more: then the search has the word.
   bool tick_is_over() const { return tick_ == 0 || (has_members_ && awaited_.empty()); }
-  /// What the search hears about the model at the end of the tick in progress. Its epoch is tick() - model.born.
+  /// The news of the model for the search at the end of the tick in progress. Its epoch is tick() - model.born.
   News news(const Model& model) const;
   /// The records of Asked and Ordered since the last Ticked.
   using Decision = std::variant<record::Asked, record::Ordered>;

@@ -18,9 +18,12 @@ struct UnitMetrics {
   std::optional<double> valid_accuracy{};  ///< in [0, 1]; classification only
   std::uint64_t state_bytes = 0;           ///< size of the new state
   std::uint64_t received_bytes = 0;        ///< bytes of the parent state that crossed the network for this unit
-  double gap_seconds = 0;   ///< cost of a hop: from worker free and unit ordered until the unit's first step
-  double idle_seconds = 0;  ///< time before that, in which the free worker had no orders; 0 if the unit was ordered
-                            ///< while the worker still trained. Both are -1 for a worker's first unit
+  /// The cost of a hop: from the moment when the worker is free and has the order, until the unit's first step. -1 for
+  /// a worker's first unit.
+  double gap_seconds = 0;
+  /// The time before the gap in which the worker was free and had no order. 0 if the order came while it still trained;
+  /// -1 for a worker's first unit.
+  double idle_seconds = 0;
   std::uint64_t peak_rss_bytes = 0;  ///< of the worker's process, so far
   std::vector<double> own{};  ///< the metrics beside the accuracy, in the order of model.metrics; with valid_loss
   bool operator==(const UnitMetrics&) const = default;

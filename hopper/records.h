@@ -102,8 +102,8 @@ struct Collected {
   }
 };
 
-/// The arithmetic of a worker's units from here on: what their bits depend on beside this program (arithmetic_of).
-/// Written when a worker is ready and its arithmetic differs from its last record, or it has none.
+/// The arithmetic of a worker's units from here on: the facts that decide their bits beside this program
+/// (arithmetic_of). Written when a worker is ready and its arithmetic differs from its last record, or it has none.
 struct Arithmetic {
   WorkerId worker{};
   std::string text{};
@@ -127,7 +127,8 @@ struct Asked {
   Config config{};
   std::uint32_t epochs = 0;  ///< that it trains, those of its parent included
   std::optional<Parent> parent{};
-  /// Of the parent's state. None where that state is not left: then the model trains the units of its ancestors again.
+  /// The place of the parent's state. None if that state is lost: then the model trains the units of its ancestors
+  /// again.
   std::optional<Place> place{};
   bool operator==(const Asked&) const = default;
 
@@ -150,9 +151,9 @@ struct Asked {
 /// The search gave an order about a model. Counts once a Ticked includes it.
 using Ordered = SearchOrder;
 
-/// Tick `tick` is decided: the last `decisions` records of Asked and Ordered are all that the search said at its end.
-/// (Others before them are of a life of the coordinator that died in the middle of a decision, and do not count.) Tick
-/// 0 is the start of the run.
+/// Tick `tick` is decided: the last `decisions` records of Asked and Ordered are all answers of the search at its end.
+/// (If a life of the coordinator died in the middle of a decision, its records stand before them and do not count.)
+/// Tick 0 is the start of the run.
 struct Ticked {
   std::uint32_t tick = 0;
   std::uint32_t decisions = 0;

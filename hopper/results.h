@@ -54,8 +54,8 @@ struct Results {
   std::uint32_t workers = 0, threads_per_worker = 0, partitions = 0, epochs = 0;
   std::string device{};                ///< the workers' device: "cpu", "cuda:0", or "mixed"
   std::vector<std::string> devices{};  ///< by worker; empty if unknown
-  /// The latest arithmetic of each worker: what decides the bits of its units beside this program (instruction set or
-  /// card, libraries and their versions). "" for a worker that was never ready, and in older runs without these
+  /// The latest arithmetic of each worker: the facts that decide the bits of its units beside this program (instruction
+  /// set or card, libraries and their versions). "" for a worker that was never ready, and in older runs without these
   /// records.
   std::vector<std::string> arithmetic{};
   /// Usually empty: then the bits are those of an uninterrupted run. In a run that is older than these records, a
@@ -66,11 +66,11 @@ struct Results {
   double wall_seconds = 0;  ///< of the last `run` or `resume`
   std::uint64_t hops = 0;
   NetworkBytes network{};
-  std::uint64_t data_bytes_per_worker = 0;  ///< the largest of the workers: what its node has to hold
+  std::uint64_t data_bytes_per_worker = 0;  ///< of the node that has to hold the most
   std::uint64_t peak_rss_bytes = 0;         ///< of the hungriest worker's process
-  Waits gap{};                              ///< what hops cost between two units of a worker (UnitMetrics)
+  Waits gap{};                              ///< the cost of hops between two units of a worker (UnitMetrics)
   Waits gap_prefetched{}, gap_late{};       ///< the same, of units ordered before their worker was free, and after
-  Waits idle{};                             ///< what the schedule left empty
+  Waits idle{};                             ///< the time that the schedule left empty
   std::vector<std::string> own_metrics{};   ///< names of the metrics beside the accuracy
   std::vector<ModelResult> models{};
   std::optional<ModelId> best{};

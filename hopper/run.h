@@ -71,17 +71,17 @@ struct RunOptions {
   /// Called on the run's thread when something changed, at most every `progress_interval`.
   std::function<void(const RunProgress&)> on_progress = {};
   Time progress_interval = std::chrono::milliseconds(200);
-  /// How long a worker may stand still (train no row, read no file, receive no byte) while it starts or has a unit in
-  /// hand, at least: where units take long, it may for 20 times their median. Then it is started anew. None: what the
-  /// experiment says, which keeps the word of `run` for each `resume`; kDefaultPatience where it says nothing.
-  /// ConfigError below kShortestPatience and above kLongestPatience.
+  /// A worker that starts or has a unit in hand stands still if it trains no row, reads no file and receives no byte.
+  /// After this time it is started anew; if units take long, after 20 times their median. None: the patience of the
+  /// experiment, which `run` keeps for each `resume`, or kDefaultPatience. ConfigError below kShortestPatience and
+  /// above kLongestPatience.
   std::optional<Time> patience = {};
   /// Called on the run's thread with news that people should know at once, a line each: a worker was lost, its unit is
   /// trained again, bits may differ from those of an uninterrupted run. The run's log has these lines, too.
   std::function<void(const std::string& line)> on_notice = {};
   RunControl* control = nullptr;
-  /// `resume` only: models that were quarantined train on; where some are named, only those. A name without `retry`,
-  /// or of a model that was not quarantined, is a ConfigError.
+  /// `resume` only: quarantined models train on; if `retry_models` names some, only those. ConfigError for names
+  /// without `retry`, and for a named model that is not quarantined.
   bool retry = false;
   std::vector<ModelId> retry_models = {};
 };
@@ -96,19 +96,18 @@ struct RunResult {
 
 /// Trains all models of the experiment. Blocks until the run has ended. The run directory keeps what the run needs, its
 /// data included: the source may change, move or go. Throws ConfigError, DataError, JournalError or RunError (also when
-/// every model was set aside, with the first reason); whatever was committed by then stays in the run directory and can
-/// be resumed. So it is with a private temporary directory where the data changed under the run: it is not removed
-/// then.
+/// every model was set aside, with the first reason); the committed units stay in the run directory, and the run can be
+/// resumed. A private temporary directory is removed at the end, unless the data changed under the run.
 RunResult run(Experiment experiment, const RunOptions& options = {});
 
 /// Continues an interrupted run, whether it was interrupted while its data were prepared, in training, or before its
-/// last file was written. For a finished run just returns the results. `builder` is the experiment's, if its models are
+/// last file was written. If the run is finished, returns its results. `builder` is the experiment's, if its models are
 /// the application's code. Throws ConfigError if the directory has no run, and as run().
 RunResult resume(const std::filesystem::path& run_directory, RunOptions options = {}, ModelBuilder builder = {});
 /// The same for an experiment with other objects of the application: a loss, metrics, an optimizer, a search, a policy,
 /// rows. They are taken from `own`, the experiment that the run began with. Throws ConfigError that names the key of an
 /// object that is missing: only the application can go on with such a run. Without the search, the run goes on as far
-/// as the journal says what was asked for and ordered, and ends as interrupted where the search has the word.
+/// as the journal has requests and orders of the search. When the search has the word, the run ends as interrupted.
 RunResult resume(const std::filesystem::path& run_directory, RunOptions options, const Experiment& own);
 
 /// The results of a run, finished or not, from its directory, which is not changed.

@@ -84,7 +84,7 @@ class SavedState {
 /// being trained:
 ///
 ///   block.load(bytes);                    // any thread; returns at once
-///   block.settle();                       // whoever computes now computes with it
+///   block.settle();                       // computations from here on use the loaded state
 ///   ... training ...
 ///   const SavedState out = block.save();  // returns at once
 ///   block.give_up();                      // on the CPU: `out` alone has the bytes now

@@ -22,8 +22,8 @@ inline constexpr std::uint32_t kMostModels = 1U << 20;
 ///
 ///   ask ask ... ask | tell tell withdrawn tell, end_of_tick, ask ask | tell tell ...
 ///
-/// The journal keeps what was asked for and ordered, and a resumed run obeys the journal. There a new object hears the
-/// same calls again, and its answers are put aside.
+/// The journal keeps the requests and the orders, and a resumed run obeys the journal: a new object hears the same
+/// calls again, and its answers are put aside.
 class Search {
  public:
   virtual ~Search() = default;
@@ -32,24 +32,24 @@ class Search {
   /// that asks for more than kMostModels in all ends the run with a ConfigError.
   virtual std::optional<Proposal> ask() = 0;
 
-  /// The proposal has become this model. In a resumed run, the proposal of the journal: where libraries compute
-  /// otherwise than before, it may differ from the last answer of ask().
+  /// The proposal has become this model. In a resumed run it is the proposal of the journal, which may differ from the
+  /// last answer of ask() if a library computes otherwise than before.
   virtual void asked(ModelId, const Proposal&) {}
 
   /// `model` ended its epoch `epoch` (from 0).
   virtual void tell(ModelId, Epoch /*epoch*/, const EpochMetrics&) {}
 
-  /// `model` is told no more. (A person may bring a quarantined model back, and then it is told again.)
+  /// No more tell() follows for `model`. (If a person brings a quarantined model back, tell() follows again.)
   virtual void withdrawn(ModelId, Withdrawal) {}
 
-  /// The tick is over. The orders, at most one per model. Stop, Pause and SetEpochs are for models that wait at a
-  /// barrier, Resume is for paused ones; Stop and SetEpochs also take paused ones. Where no model is left that trains
+  /// The tick is over: returns the orders, at most one per model. Stop, Pause and SetEpochs are for models that wait at
+  /// a barrier, Resume is for paused ones; Stop and SetEpochs also take paused ones. If no model is left that trains,
   /// and the search asks for none, paused models are stopped, and the run ends.
   virtual std::vector<SearchOrder> end_of_tick() { return {}; }
 
   /// Whether a model waits at the end of its epoch `epoch` (from 0) until the orders of that tick are in the journal.
-  /// The answer must always be the same. Where nobody waits, workers never stand still for the search. The state of a
-  /// model that waits is there for a clone; an older one may have to be trained again.
+  /// The answer must always be the same. If no model waits, workers never stand still for the search. A clone can begin
+  /// at once with the state of a model that waits; an older state may have to be trained again.
   virtual bool barrier_at(Epoch /*epoch*/) const { return false; }
 };
 
