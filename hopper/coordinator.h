@@ -211,7 +211,10 @@ class Coordinator {
     return flights_[model.index()];
   }
   const Flight& flight(ModelId model) const { return flights_[model.index()]; }
-  WorkerState& worker(WorkerId id) { return workers_[id.index()]; }
+  WorkerState& worker(WorkerId id) {  // to be changed: the board will look at it again
+    touched_workers_.push_back(id);
+    return workers_[id.index()];
+  }
 
   Ledger ledger_;  // durable facts only: a record is applied when it is synced
   SearchTalk talk_;
@@ -220,13 +223,14 @@ class Coordinator {
   Board board_;
   std::vector<WorkerState> workers_;
   std::vector<Flight> flights_;
-  std::vector<ModelId> touched_;    // for which the board must be updated
-  std::vector<ModelId> looked_at_;  // that this step touched
-  std::vector<ModelId> delayed_;    // whose next try may not begin yet
-  std::set<ModelId> owing_;         // whose final state is to be collected
-  std::size_t open_models_ = 0;     // that train, or are not collected
-  std::vector<Pin> pins_;           // few: one per clone that has not trained yet
-  double seconds_ = 0;              // of all units
+  std::vector<ModelId> touched_;           // for which the board must be updated
+  std::vector<WorkerId> touched_workers_;  // the same of workers; some stand there twice
+  std::vector<ModelId> looked_at_;         // that this step touched
+  std::vector<ModelId> delayed_;           // whose next try may not begin yet
+  std::set<ModelId> owing_;                // whose final state is to be collected
+  std::size_t open_models_ = 0;            // that train, or are not collected
+  std::vector<Pin> pins_;                  // few: one per clone that has not trained yet
+  double seconds_ = 0;                     // of all units
   std::uint64_t units_ = 0;
   std::uint64_t mean_of_units_ = 1;  // units when the mean was taken
   double mean_seconds_ = 1;          // of a unit

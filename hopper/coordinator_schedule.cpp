@@ -28,8 +28,8 @@ void Coordinator::schedule() {
     const auto choice = policy_->next(view);
     if (!choice) {
       // Without a lease, a record, a timer or a worker on its way, nothing would ever ask the policy again.
-      const bool all_are_here = std::ranges::all_of(workers_, &WorkerState::alive);
-      if (!all_are_here || !is_idle() || !unsynced_.empty() || !delayed_.empty()) return;
+      if (!unsynced_.empty() || !delayed_.empty() || !is_idle()) return;
+      if (!std::ranges::all_of(workers_, &WorkerState::alive)) return;
       throw RunError("[run] policy \"" + std::string(policy_->name()) + "\": expected a choice, got none, although " +
                      std::to_string(view.ready.size()) + " models are ready, " + std::to_string(view.rooms.size()) +
                      " workers have room and nothing is in training");
@@ -42,10 +42,11 @@ void Coordinator::schedule() {
 
 // Brings the board and the books beside it up to date.
 void Coordinator::refresh() {
-  for (const WorkerState& w : workers_) {
-    if (w.alive != board_.worker(w.id).alive) touch_held_by(w.id);  // they are within reach now, or no longer
-    show(w);
+  for (const WorkerId id : touched_workers_) {
+    if (workers_[id.index()].alive != board_.worker(id).alive) touch_held_by(id);  // in or out of reach from now on
+    show(workers_[id.index()]);
   }
+  touched_workers_.clear();
   for (const ModelId model : std::exchange(delayed_, {})) touch(model);
   for (std::size_t m = board_.models(); m < flights_.size(); ++m) touch(ModelId(static_cast<std::uint32_t>(m)));
   show_touched();
