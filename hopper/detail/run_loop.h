@@ -22,8 +22,8 @@
 #include "hopper/coordinator.h"
 #include "hopper/detail/conversation.h"
 #include "hopper/detail/host.h"
+#include "hopper/detail/lives.h"
 #include "hopper/detail/narrator.h"
-#include "hopper/detail/pulse.h"
 #include "hopper/journal.h"
 #include "hopper/run.h"
 #include "hopper/why.h"
@@ -66,35 +66,16 @@ class RunLoop {
  private:
   using Connection = std::shared_ptr<net::Connection>;
 
-  // How a life ended. If the host ended it, the model that it trained is not to blame.
-  enum class Loss : std::uint8_t {
-    Crash,           // by itself, or its connection broke for a reason that its end will show
-    Silence,         // not a byte for 2.5 s: it was killed
-    StoodStill,      // it spoke, but its unit made no progress: it was killed
-    HostStoodStill,  // it spoke, but its disk or its start made no progress: it was killed
-  };
-
   // One worker as this process sees it.
   struct Node {
     Peer peer;
-    WorkerProgress::State state = WorkerProgress::State::Starting;
+    Lives lives;
     Connection connection;
     std::string address;  // where other workers reach it
     std::string device;   // its device
     message::Heartbeat last;
-    std::uint32_t failed_starts = 0;
-    std::uint32_t failed_forks = 0;
-    std::uint32_t fruitless_lives = 0;  // lives in a row that got ready but achieved nothing
-    std::string last_error;
     std::optional<ModelId> trained;  // by the life that was lost; none if it did not say
-    bool alive = false;              // its process or thread has not ended
-    bool was_ready = false;          // in this life
-    bool has_worked = false;         // in this life: a result, a failure, a state
-    bool is_sending_state = false;
-    Loss loss = Loss::Crash;      // why this life was lost, if this process decided it
-    std::vector<HeldState> held;  // states from its pages so far, until it is ready
-    Pulse pulse;
-    std::chrono::steady_clock::time_point lost_at{};
+    std::vector<HeldState> held;     // states from its pages so far, until it is ready
     std::shared_ptr<net::asio::steady_timer> restart;
     std::uint64_t control_bytes = 0;  // of its ended lives
   };
@@ -104,7 +85,7 @@ class RunLoop {
   void start_again(Node& node, std::chrono::milliseconds pause);
   void worker_ended(Peer peer, const WorkerHost::End& end);
   void worker_lost(Peer peer, const std::string& why, Loss loss);
-  bool give_up(const Node& node, const std::string& how);
+  void give_up(const Node& node, const std::string& why);
   void look_after(Node& node, std::chrono::steady_clock::time_point now);
   bool has_something_to_do(const Node& node) const;
   const Lease* in_training(const Node& node) const;

@@ -14,19 +14,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kSilence = 2500ms;  // a worker sends a heartbeat every 500 ms: five are missing
 constexpr auto kWatch = 250ms;
 constexpr auto kGoodbyePatience = 3s;
-constexpr auto kEndPatience = 2s;  // for the end of a worker that lost its connection: its end shows why
-constexpr std::uint32_t kMaxFailedStarts = 3;
-constexpr std::uint32_t kMaxFailedForks = 6;
-constexpr std::uint32_t kMaxFruitlessLives = 10;
 
 Incarnation next_life(Incarnation life) { return Incarnation(life.value + 1); }
-
-std::string seconds(Clock::duration time) {
-  return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
-}
 
 }  // namespace
 
@@ -38,23 +29,17 @@ RunLoop::Node* RunLoop::find(Peer peer) {
 
 void RunLoop::start_worker(Node& node) {
   node.peer.incarnation = next_life(node.peer.incarnation);
-  node.state = WorkerProgress::State::Starting;
-  node.was_ready = node.has_worked = node.is_sending_state = false;
-  node.loss = Loss::Crash;
   node.held.clear();
-  node.pulse.start(Clock::now());
+  node.lives.begin(Clock::now());
   try {
     host_->start(node.peer);
-    node.alive = true;
-    node.failed_forks = 0;
+    node.lives.began();
   } catch (const RunError& error) {  // the system cannot give a process or thread now
-    node.state = WorkerProgress::State::Gone;
-    node.last_error = error.what();
-    if (++node.failed_forks == kMaxFailedForks) return fail(std::current_exception());
-    const auto pause = pause_after(node.failed_forks + 1);
+    const auto pause = node.lives.could_not_begin(error.what());
+    if (!pause) return fail(std::current_exception());
     notice("worker " + std::to_string(node.peer.worker.value) +
            " could not be started and is tried again: " + error.what());
-    start_again(node, pause);
+    start_again(node, *pause);
   }
 }
 
@@ -68,18 +53,14 @@ void RunLoop::start_again(Node& node, std::chrono::milliseconds pause) {
 
 void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
   Node* node = find(peer);
-  if (node == nullptr || node->state == WorkerProgress::State::Gone) return;
-  node->state = WorkerProgress::State::Gone;
-  node->last_error = why;
-  node->loss = loss;
-  node->lost_at = Clock::now();
+  if (node == nullptr || !node->lives.lose(why, loss, Clock::now())) return;
   changed_ = true;
   const std::vector<Lease>& leases = coordinator_.workers()[peer.worker.index()].leases;
   const Lease* trained = in_training(*node);
   node->trained = trained != nullptr ? std::optional(trained->model) : std::nullopt;
   if (trained == nullptr && !leases.empty()) trained = leases.data();  // it did not say
-  const bool has_a_unit = trained != nullptr && node->was_ready;
-  narrator_.lost(peer.worker, {why, node->was_ready, has_a_unit ? std::optional(*trained) : std::nullopt});
+  const bool was_ready = node->lives.was_ready(), has_a_unit = trained != nullptr && was_ready;
+  narrator_.lost(peer.worker, {why, was_ready, has_a_unit ? std::optional(*trained) : std::nullopt});
   if (node->connection) {
     const net::Traffic traffic = node->connection->traffic();
     node->control_bytes += traffic.control_sent + traffic.control_received + node->last.control_bytes;
@@ -89,7 +70,7 @@ void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
   }
   // A silent process may still write to the node's disk, so the next life waits until the process is dead.
   if (loss != Loss::Crash) host_->kill(peer);
-  if (!node->was_ready) return;
+  if (!was_ready) return;
   step(event::WorkerDown{peer, node->trained});
   std::vector<ModelId> unanswered;
   for (const auto& [model, holder] : collecting_) {
@@ -105,37 +86,24 @@ void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
   Node* node = find(peer);
   if (node == nullptr) return;
   worker_lost(peer, end.how, Loss::Crash);
-  node->alive = false;
+  node->lives.end();
   ended_.cancel();
   if (error_) return;
-  // If it was silent because it dumped core, it is still a crash.
-  const bool is_hosts_doing = node->loss == Loss::HostStoodStill || (node->loss != Loss::StoodStill && end.by_host);
-  if (!is_hosts_doing && node->was_ready && !outcome_) step(event::WorkerCrashed{peer, end.how, node->trained});
+  const bool is_hosts_doing = node->lives.is_hosts_doing(end);
+  if (!is_hosts_doing && node->lives.was_ready() && !outcome_) {
+    step(event::WorkerCrashed{peer, end.how, node->trained});
+  }
   const bool is_models_affair = narrator_.lost_a_unit(peer.worker) && !is_hosts_doing;
   notices(narrator_.ended(peer.worker, end.how, outcome_.has_value()));
   if (outcome_) return;
-  node->failed_starts = node->was_ready ? 0 : node->failed_starts + 1;
-  if (node->has_worked) node->fruitless_lives = 0;
-  if (node->was_ready && !node->has_worked && !is_models_affair) ++node->fruitless_lives;
-  if (give_up(*node, end.how)) return;
-  start_again(*node, pause_after(std::max(node->failed_starts, node->fruitless_lives)));
+  const Lives::Next next = node->lives.after(end.how, is_models_affair);
+  if (next.give_up) return give_up(*node, *next.give_up);
+  start_again(*node, next.pause);
 }
 
-// If a worker ends repeatedly without doing any work, the run ends. Otherwise nobody would notice.
-bool RunLoop::give_up(const Node& node, const std::string& how) {
-  const std::string cause = node.last_error.empty() || node.last_error == how ? how : how + ": " + node.last_error;
-  std::string what;
-  if (node.failed_starts >= kMaxFailedStarts) {
-    what = " ended " + std::to_string(kMaxFailedStarts) + " times before it was ready (" + cause + ")";
-  } else if (node.fruitless_lives >= kMaxFruitlessLives) {
-    what = " was lost " + std::to_string(kMaxFruitlessLives) + " times in a row and got nothing done in between (" +
-           cause + "); what is committed can be resumed";
-  } else {
-    return false;
-  }
-  fail(std::make_exception_ptr(RunError("[run] worker " + std::to_string(node.peer.worker.value) + what +
+void RunLoop::give_up(const Node& node, const std::string& why) {
+  fail(std::make_exception_ptr(RunError("[run] worker " + std::to_string(node.peer.worker.value) + " " + why +
                                         "; its output is in " + (options_.run_directory / "log").string())));
-  return true;
 }
 
 // If this thread itself stood still (for example in a stopped process), it could not hear any worker: that time does
@@ -150,7 +118,7 @@ net::Awaitable<void> RunLoop::watch() {
     const auto lag = now - last - kWatch;
     last = now;
     for (Node& node : nodes_) {
-      if (lag > 2 * kWatch) node.pulse.forgive(lag);
+      if (lag > 2 * kWatch) node.lives.forgive(lag);
       look_after(node, now);
     }
     write_status();
@@ -158,24 +126,15 @@ net::Awaitable<void> RunLoop::watch() {
 }
 
 void RunLoop::look_after(Node& node, Clock::time_point now) {
-  if (node.state == WorkerProgress::State::Gone) {
-    if (!node.alive || now - node.lost_at <= kEndPatience) return;
-    // From here on the worker's end does not show why it lost its connection.
-    if (node.loss == Loss::Crash) node.loss = Loss::Silence;
-    return host_->kill(node.peer);
-  }
-  if (!node.connection) {
-    if (node.pulse.silent_for(now) <= patience_.longest()) return;
-    return worker_lost(node.peer, "no hello for " + seconds(patience_.longest()), Loss::HostStoodStill);
-  }
-  node.pulse.look(node.connection->arrived(), node.is_sending_state, now);
-  if (node.pulse.silent_for(now) > kSilence) return worker_lost(node.peer, "silent for 2.5 s", Loss::Silence);
-  if (!has_something_to_do(node)) return node.pulse.move(now);
-  const auto still = node.pulse.stands_still_for(now);
-  if (still <= patience_.longest()) return;
-  const std::string doing = node.last.doing.empty() ? "says nothing of what it does" : node.last.doing;
-  worker_lost(node.peer, "stood still for " + seconds(still) + ": " + doing + " (--patience sets how long it may)",
-              in_training(node) != nullptr ? Loss::StoodStill : Loss::HostStoodStill);
+  const std::uint64_t arrived = node.connection ? node.connection->arrived() : 0;
+  const Lives::Sight sight{node.connection != nullptr, arrived, has_something_to_do(node), in_training(node) != nullptr,
+                           node.last.doing};
+  const Handlers act{
+      [](std::monostate) {},
+      [&](Lives::Kill) { host_->kill(node.peer); },
+      [&](const Lives::Lose& lost) { worker_lost(node.peer, lost.why, lost.loss); },
+  };
+  std::visit(act, node.lives.look(sight, patience_.longest(), now));
 }
 
 // The unit that the worker was training when it was last heard from; null if it was training none. This need not be the
@@ -189,7 +148,7 @@ const Lease* RunLoop::in_training(const Node& node) const {
 }
 
 bool RunLoop::has_something_to_do(const Node& node) const {
-  if (node.state == WorkerProgress::State::Starting) return true;
+  if (node.lives.state() == WorkerProgress::State::Starting) return true;
   if (!coordinator_.workers()[node.peer.worker.index()].leases.empty()) return true;
   return std::any_of(collecting_.begin(), collecting_.end(), [&](const auto& c) { return c.second == node.peer; });
 }
@@ -199,7 +158,7 @@ net::Awaitable<void> RunLoop::shut_down() {
   const net::Deadline deadline = net::deadline_in(kGoodbyePatience);
   const auto any_alive = [this] {
     for (const Node& node : nodes_) {
-      if (node.alive) return true;
+      if (node.lives.is_alive()) return true;
     }
     return false;
   };
@@ -209,7 +168,7 @@ net::Awaitable<void> RunLoop::shut_down() {
     co_await ended_.async_wait(net::asio::redirect_error(net::asio::use_awaitable, ignored));
   }
   for (const Node& node : nodes_) {
-    if (node.alive) host_->kill(node.peer);
+    if (node.lives.is_alive()) host_->kill(node.peer);
   }
   listener_->close();
   io_.stop();

@@ -75,10 +75,10 @@ RunProgress RunLoop::progress() const {
   RunProgress progress{ledger, {}, clock_.seconds(), 0, 0, -1, coordinator_.stopping()};
   for (const Node& node : nodes_) {
     WorkerProgress worker;
-    worker.state = node.state;
+    worker.state = node.lives.state();
     worker.model = node.last.model;
     worker.lives = node.peer.incarnation.value;
-    if (node.state == WorkerProgress::State::Busy) {
+    if (node.lives.state() == WorkerProgress::State::Busy) {
       worker.epoch = ledger.itinerary().epoch(node.last.unit);
       worker.fraction =
           node.last.rows == 0 ? 0 : static_cast<double>(node.last.rows_done) / static_cast<double>(node.last.rows);

@@ -24,12 +24,12 @@ std::string seconds(Clock::duration time) {
 }  // namespace
 
 std::string RunLoop::doing(const Node& node) const {
-  if (node.state == WorkerProgress::State::Gone) {
-    const std::string why = node.last_error.empty() ? "" : " (" + node.last_error + ")";
-    return node.alive ? "ends" + why : "is about to be started again" + why;
+  if (node.lives.is_gone()) {
+    const std::string why = node.lives.last_error().empty() ? "" : " (" + node.lives.last_error() + ")";
+    return node.lives.is_alive() ? "ends" + why : "is about to be started again" + why;
   }
   if (!node.connection) return "starts; it has not said hello";
-  if (node.state == WorkerProgress::State::Starting) {
+  if (node.lives.state() == WorkerProgress::State::Starting) {
     const std::string what = node.last.doing.empty() ? "its first word" : node.last.doing;
     return node.held.empty() ? "starts: " + what : "starts: it lists the states that it holds";
   }
@@ -41,11 +41,11 @@ std::string RunLoop::doing(const Node& node) const {
 std::string RunLoop::standing(const Node& node, Clock::time_point now) const {
   if (!node.connection || !has_something_to_do(node)) return {};
   std::string text;
-  if (node.state == WorkerProgress::State::Busy) {
+  if (node.lives.state() == WorkerProgress::State::Busy) {
     text = ", " + std::to_string(node.last.rows_done) + " of " + std::to_string(node.last.rows) +
            " rows of partition " + std::to_string(node.last.partition.value);
   }
-  const auto still = node.pulse.stands_still_for(now);
+  const auto still = node.lives.stands_still_for(now);
   if (still < std::chrono::seconds(2)) return text;
   return text + "; nothing has moved for " + seconds(still) + ", at " + seconds(patience_.longest()) +
          " it is started anew";
@@ -63,7 +63,7 @@ std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, Lease
     if (lease->second.place > 0) return "is next on " + name_of(node.peer.worker);
     return "is about to train on " + name_of(node.peer.worker) + ", which " + doing(node);
   }
-  if (model.holder && nodes_[model.holder->index()].state == WorkerProgress::State::Gone) {
+  if (model.holder && nodes_[model.holder->index()].lives.is_gone()) {
     return "waits for " + name_of(*model.holder) + ", which has its state and " + doing(nodes_[model.holder->index()]);
   }
   if (coordinator_.stopping()) return "waits for the next resume: the run stops";

@@ -79,7 +79,7 @@ net::Awaitable<Peer> RunLoop::greet(net::Door::Visitor& visitor) {
   }
   connection->name_peer("worker " + std::to_string(hello.peer.worker.value));
   node->connection = connection;
-  node->pulse.start(std::chrono::steady_clock::now());
+  node->lives.greeted(std::chrono::steady_clock::now());
   const message::Welcome welcome{std::filesystem::absolute(dataset_.folder()), experiment_.run.workers};
   const std::string text = experiment_.model.builder ? std::string() : to_toml(experiment_);
   co_await send(connection, welcome, as_bytes(text));
@@ -133,46 +133,38 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
 // look alive: its end would be told as a broken connection.
 void RunLoop::note_beat(Peer peer, message::Heartbeat beat) {
   Node* node = find(peer);
-  if (node == nullptr || node->state == WorkerProgress::State::Gone) return;
+  if (node == nullptr || node->lives.is_gone()) return;
   node->last = std::move(beat);
-  node->pulse.beat(node->last.progress, std::chrono::steady_clock::now());
-  if (node->state != WorkerProgress::State::Starting) {
-    node->state = node->last.busy ? WorkerProgress::State::Busy : WorkerProgress::State::Idle;
-  }
+  node->lives.beat(node->last.progress, node->last.busy, std::chrono::steady_clock::now());
   changed_ = true;
 }
 
 void RunLoop::note_page(Peer peer, message::Held page) {
   Node* node = find(peer);
   if (node == nullptr) return;
-  if (node->was_ready || node->held.size() + page.states.size() > kMaxHeldStates) {
+  if (node->lives.was_ready() || node->held.size() + page.states.size() > kMaxHeldStates) {
     throw NetError("[held] expected at most " + std::to_string(kMaxHeldStates) + " states, before Ready");
   }
   std::ranges::move(page.states, std::back_inserter(node->held));
-  node->pulse.move(std::chrono::steady_clock::now());
+  node->lives.moved(std::chrono::steady_clock::now());
 }
 
 void RunLoop::note_ready(Peer peer, message::Ready ready) {
   Node* node = find(peer);
-  if (node == nullptr || node->state == WorkerProgress::State::Gone) return;
+  if (node == nullptr || node->lives.is_gone()) return;
   if (ready.held != node->held.size()) {
     throw NetError("[held] expected " + std::to_string(ready.held) + " states, got " +
                    std::to_string(node->held.size()));
   }
   node->address = std::move(ready.address);
   node->device = std::move(ready.device);
-  node->was_ready = true;
-  node->state = WorkerProgress::State::Idle;
-  node->pulse.move(std::chrono::steady_clock::now());
+  node->lives.ready(std::chrono::steady_clock::now());
   step(event::WorkerUp{peer, std::exchange(node->held, {}), std::move(ready.arithmetic)});
 }
 
 // Notes that this life of the worker did some work.
 void RunLoop::note_work(Peer peer) {
-  Node* node = find(peer);
-  if (node == nullptr) return;
-  node->has_worked = true;
-  node->pulse.move(std::chrono::steady_clock::now());
+  if (Node* node = find(peer)) node->lives.worked(std::chrono::steady_clock::now());
 }
 
 net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, message::State state) {
@@ -190,9 +182,9 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, me
     throw NetError("[collect] expected " + std::to_string(model.state_bytes) + " bytes, got " + std::to_string(bytes));
   }
   const auto block = std::make_shared<AlignedBuffer>(unclear_buffer(bytes));
-  if (Node* node = find(peer)) node->is_sending_state = true;
+  if (Node* node = find(peer)) node->lives.sends_state(true);
   co_await connection->receive_payload(block->span(), patience_with_state(bytes));
-  if (Node* node = find(peer)) node->is_sending_state = false;
+  if (Node* node = find(peer)) node->lives.sends_state(false);
   note_work(peer);
   collecting_.erase(state.model);
   save_collected(state.model, block, digest);
