@@ -64,7 +64,7 @@ void add_patience(CLI::App& command, std::optional<double>& patience) {
       ->check(CLI::Range(hopper::kShortestPatience, hopper::kLongestPatience));
 }
 
-int conduct(const std::filesystem::path& run_directory, hopper::Objective objective, bool json,
+int conduct(const std::filesystem::path& run_directory, const hopper::Objective& objective, bool json,
             const std::function<hopper::RunResult(hopper::RunOptions&)>& conduct) {
   hopper::RunControl control;
   std::unique_ptr<Display> display = make_display(objective, json);

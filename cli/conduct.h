@@ -13,7 +13,7 @@ namespace hop::cli {
 
 /// Runs `conduct` with a display and interrupt handling, prints the leaderboard (or with `json` results.json) and the
 /// last lines that scripts rely on. Returns the exit code.
-int conduct(const std::filesystem::path& run_directory, hopper::Objective objective, bool json,
+int conduct(const std::filesystem::path& run_directory, const hopper::Objective& objective, bool json,
             const std::function<hopper::RunResult(hopper::RunOptions&)>& conduct);
 
 /// `--patience SECONDS`, for RunOptions::patience.

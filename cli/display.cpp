@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -40,7 +41,7 @@ std::string summary(const RunProgress& p) {
 }
 
 // Models by the objective at their last complete epoch, the best first.
-std::vector<const hopper::Model*> leaders(const hopper::Ledger& ledger, hopper::Objective objective) {
+std::vector<const hopper::Model*> leaders(const hopper::Ledger& ledger, const hopper::Objective& objective) {
   std::vector<std::pair<double, const hopper::Model*>> scored;
   for (const hopper::Model& model : ledger.models()) {
     const bool dropped = model.status == hopper::Status::Diverged || model.status == hopper::Status::Quarantined;
@@ -53,11 +54,14 @@ std::vector<const hopper::Model*> leaders(const hopper::Ledger& ledger, hopper::
   return models;
 }
 
-std::string leader_line(const hopper::Model& model) {
+std::string leader_line(const hopper::Model& model, const hopper::Objective& objective) {
   const hopper::EpochMetrics& last = model.epochs.back();
   std::string line = format("model %-3u epoch %-3zu", model.id.value, model.epochs.size());
   if (last.valid_accuracy) line += format("  %6.2f %%", *last.valid_accuracy * 100);
   line += format("  loss %.4f", last.train_loss);
+  if (objective.kind == hopper::Objective::Own) {
+    line += "  " + to_string(objective) + format(" %.4f", measured(objective, last).value_or(NAN));
+  }
   return line + "  " + model.config.to_text();
 }
 
@@ -92,7 +96,7 @@ std::string worker_line(std::size_t index, const WorkerProgress& w, bool over) {
 // One block at the bottom of the terminal, repainted at each change.
 class BlockDisplay final : public Display {
  public:
-  explicit BlockDisplay(hopper::Objective objective) : objective_(objective) {}
+  explicit BlockDisplay(const hopper::Objective& objective) : objective_(objective) {}
 
   void show(const RunProgress& progress) override {
     const bool over = progress.units_done == progress.units_total;
@@ -100,7 +104,8 @@ class BlockDisplay final : public Display {
     for (std::size_t w = 0; w < progress.workers.size(); ++w)
       lines.push_back(worker_line(w, progress.workers[w], over));
     const auto best = leaders(progress.ledger, objective_);
-    for (std::size_t i = 0; i < std::min(best.size(), kLeaders); ++i) lines.push_back(leader_line(*best[i]));
+    for (std::size_t i = 0; i < std::min(best.size(), kLeaders); ++i)
+      lines.push_back(leader_line(*best[i], objective_));
     screen_.show(std::move(lines));
   }
 
@@ -114,14 +119,14 @@ class BlockDisplay final : public Display {
 // For logs and pipes: a line after a change, at most every two seconds.
 class LineDisplay final : public Display {
  public:
-  explicit LineDisplay(hopper::Objective objective) : objective_(objective) {}
+  explicit LineDisplay(const hopper::Objective& objective) : objective_(objective) {}
 
   void show(const RunProgress& progress) override {
     if (last_ && last_->seconds() < 2) return;
     last_.emplace();
     std::string line = summary(progress);
     if (const auto best = leaders(progress.ledger, objective_); !best.empty())
-      line += "  best: " + leader_line(*best.front());
+      line += "  best: " + leader_line(*best.front(), objective_);
     screen_.show({line});
   }
   void notice(const std::string& line) override { screen_.notice(line); }
@@ -144,7 +149,7 @@ class NoDisplay final : public Display {
 
 }  // namespace
 
-std::unique_ptr<Display> make_display(hopper::Objective objective, bool quiet) {
+std::unique_ptr<Display> make_display(const hopper::Objective& objective, bool quiet) {
   if (quiet) return std::make_unique<NoDisplay>();
   if (isatty(STDERR_FILENO) != 0) return std::make_unique<BlockDisplay>(objective);
   return std::make_unique<LineDisplay>(objective);

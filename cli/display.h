@@ -20,6 +20,6 @@ class Display {
 };
 
 /// Writes to stderr. `quiet`: notices alone.
-std::unique_ptr<Display> make_display(hopper::Objective objective, bool quiet);
+std::unique_ptr<Display> make_display(const hopper::Objective& objective, bool quiet);
 
 }  // namespace hop::cli

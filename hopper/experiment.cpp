@@ -31,13 +31,30 @@ void Experiment::check() const {
   if (is_named) make_search(*this);  // throws for settings that do not go together
 }
 
+std::vector<std::string> own_metric_names(const ModelOptions& model) {
+  std::vector<std::string> names;
+  for (const NameOr<nn::Metric>& metric : model.metrics) {
+    if (is_accuracy(metric)) continue;
+    const std::string unknown = "own_" + std::to_string(names.size());
+    names.push_back(metric.own() != nullptr ? metric.own()->name : metric.is_missing() ? unknown : metric.name());
+  }
+  return names;
+}
+
 Objective Experiment::objective() const {
-  if (search.objective) return *search.objective;
+  if (search.objective) {
+    Objective objective = *search.objective;
+    const std::vector<std::string> names = own_metric_names(model);
+    if (objective.kind == Objective::Own && objective.place < names.size()) objective.own_name = names[objective.place];
+    return objective;
+  }
   if (model.metrics.empty()) return Objective::ValidLoss;
   const NameOr<nn::Metric>& first = model.metrics.front();
   if (is_accuracy(first)) return Objective::ValidAccuracy;
-  if (first.own() != nullptr) return own_objective(first.own()->higher_is_better);
-  return own_objective(first.is_missing() || nn::metric_by_name(first.name()).higher_is_better);
+  const bool higher_is_better = first.own() != nullptr
+                                    ? first.own()->higher_is_better
+                                    : first.is_missing() || nn::metric_by_name(first.name()).higher_is_better;
+  return Objective::own(higher_is_better, 0, own_metric_names(model).front());
 }
 
 std::string to_toml(const Experiment& experiment) {

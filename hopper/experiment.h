@@ -59,6 +59,9 @@ struct ModelOptions {
   NameOr<OptimizerMaker> optimizer{};
 };
 
+/// The names of the metrics beside the accuracy, in the order of `own` in all results.
+std::vector<std::string> own_metric_names(const ModelOptions& model);
+
 struct SearchOptions {
   std::string method = "grid";  ///< a name of methods(); without a meaning where `make` is given
   SearchMaker make{};           ///< a search of the application

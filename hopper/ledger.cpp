@@ -86,7 +86,7 @@ std::uint64_t Ledger::hops() const {
   return sum;
 }
 
-std::optional<ModelId> Ledger::best(Objective objective) const {
+std::optional<ModelId> Ledger::best(const Objective& objective) const {
   std::optional<ModelId> best;
   double best_score = -std::numeric_limits<double>::infinity();
   for (const Model& model : models_) {

@@ -139,7 +139,7 @@ class Ledger {
   std::span<const std::string> arithmetic() const { return arithmetic_; }
   std::span<const ArithmeticChange> arithmetic_changes() const { return arithmetic_changes_; }
   /// The model with the best score at its last complete epoch, ties to the smaller id; none if no model has a score.
-  std::optional<ModelId> best(Objective objective) const;
+  std::optional<ModelId> best(const Objective& objective) const;
 
  private:
   void add(const record::Reserve& reserve);

@@ -136,7 +136,7 @@ Json json_of(const std::vector<ArithmeticChange>& changes) {
 int group_of(const ModelResult& m) { return m.status == "quarantined" ? 2 : m.status == "diverged" ? 1 : 0; }
 
 // Larger is better; models without a score come last.
-double rank_of(const ModelResult& m, Objective objective) {
+double rank_of(const ModelResult& m, const Objective& objective) {
   EpochMetrics metrics;
   metrics.train_loss = m.train_loss.value_or(INFINITY);
   metrics.valid_loss = m.valid_loss;
@@ -162,7 +162,7 @@ const ModelResult& Results::model(ModelId id) const {
   return models[id.index()];
 }
 
-Results summarize(const Ledger& ledger, Objective objective) {
+Results summarize(const Ledger& ledger, const Objective& objective) {
   Results results;
   results.order = ledger.itinerary().order;
   results.workers = ledger.itinerary().workers;
@@ -191,6 +191,7 @@ std::string to_json(const Results& r) {
                {"threads_per_worker", r.threads_per_worker},
                {"partitions", r.partitions},
                {"epochs", r.epochs},
+               {"objective", to_string(r.objective)},
                {"device", r.device == "mixed" ? Json(r.devices) : Json(r.device)},
                {"arithmetic", one_or_each(r.arithmetic)},
                {"arithmetic_changes", json_of(r.arithmetic_changes)},

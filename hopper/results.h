@@ -88,7 +88,7 @@ struct Results {
 };
 
 /// The models' part, from the ledger alone.
-Results summarize(const Ledger& ledger, Objective objective);
+Results summarize(const Ledger& ledger, const Objective& objective);
 
 /// Contents of results.json. NaN and infinity become null; bytes that are not UTF-8 become U+FFFD.
 std::string to_json(const Results& results);

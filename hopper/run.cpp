@@ -48,16 +48,6 @@ std::string common(const std::vector<std::string>& by_worker) {
   return found;
 }
 
-std::vector<std::string> own_metric_names(const ModelOptions& model) {
-  std::vector<std::string> names;
-  for (const NameOr<nn::Metric>& metric : model.metrics) {
-    if (is_accuracy(metric)) continue;
-    const std::string unknown = "own_" + std::to_string(names.size());
-    names.push_back(metric.own() != nullptr ? metric.own()->name : metric.is_missing() ? unknown : metric.name());
-  }
-  return names;
-}
-
 // Adds the facts of the experiment to the facts of the ledger.
 void describe(Results& results, const Experiment& experiment, std::vector<std::string> devices) {
   results.name = experiment.name;

@@ -335,21 +335,29 @@ void check_metrics(const Experiment& e) {
   }
 }
 
-// The row of the metric that HighestOwn and LowestOwn mean; null if there is none, or if the application brings it.
-const nn::MetricRow* first_own_row(const Experiment& e) {
-  const auto first = std::ranges::find_if_not(e.model.metrics, is_accuracy);
-  if (first == e.model.metrics.end()) return nullptr;
-  const auto row = std::ranges::find(nn::metrics(), first->name(), &nn::MetricRow::name);
-  return row == nn::metrics().end() ? nullptr : &*row;
+// The row of the metric at `place` among those beside the accuracy; null if there is none, or if the application brings
+// it.
+const nn::MetricRow* own_row(const Experiment& e, std::size_t place) {
+  for (const NameOr<nn::Metric>& metric : e.model.metrics) {
+    if (is_accuracy(metric) || place-- != 0) continue;
+    const auto row = std::ranges::find(nn::metrics(), metric.name(), &nn::MetricRow::name);
+    return row == nn::metrics().end() ? nullptr : &*row;
+  }
+  return nullptr;
 }
 
 void read_objective(TomlSection& section, const std::string& key, Experiment& e) {
   const auto objective = section.text(key);
   if (!objective) return;
-  const nn::MetricRow* row = first_own_row(e);
-  if (row != nullptr && row->name == *objective) {
-    e.search.objective = own_objective(row->higher_is_better);
+  for (std::size_t place = 0; place < e.model.metrics.size(); ++place) {
+    const nn::MetricRow* row = own_row(e, place);
+    if (row == nullptr || row->name != *objective) continue;
+    e.search.objective = Objective::own(row->higher_is_better, place, *objective);
     return;
+  }
+  if (*objective != "accuracy" &&
+      std::ranges::find(nn::metrics(), *objective, &nn::MetricRow::name) != nn::metrics().end()) {
+    section.fail(key, "expected a metric that is measured, and [model] metrics does not name \"" + *objective + "\"");
   }
   try {
     e.search.objective = parse_objective(*objective);
@@ -359,10 +367,11 @@ void read_objective(TomlSection& section, const std::string& key, Experiment& e)
 }
 
 std::string write_objective(const Experiment& e) {
-  const Objective objective = e.objective();
-  const nn::MetricRow* row = first_own_row(e);
-  const bool is_row = row != nullptr && objective == own_objective(row->higher_is_better);
-  return quoted(is_row ? std::string(row->name) : to_string(objective));
+  Objective objective = e.objective();
+  const nn::MetricRow* row = objective.kind == Objective::Own ? own_row(e, objective.place) : nullptr;
+  const bool is_row = row != nullptr && row->higher_is_better == objective.higher_is_better;
+  objective.own_name = is_row ? row->name : "";  // a name of the application means nothing to who reads the file
+  return quoted(to_string(objective));
 }
 
 void check_source(const Experiment& e) {
@@ -531,10 +540,13 @@ constexpr std::array kKeys = {
     ExperimentKey{"search", "stop", "list of", "", "no rule", "[\"patience\", \"median\"]",
                   "Early stopping beside the method: a model stops where one of these rules says so.", stop_names,
                   read_stop, [](const E& e) { return e.search.stop.empty() ? "" : list(e.search.stop); }, nullptr},
-    ExperimentKey{"search", "objective", "one of", "", "", "\"valid_loss\"",
-                  "The metric that ranks the models: one of these, or the name of the first one of [model] metrics "
-                  "beside the accuracy. If the application brings that one, it is `highest_own` or `lowest_own`.",
-                  objective_words, read_objective, write_objective, nullptr},
+    ExperimentKey{
+        "search",
+        "objective", "one of", "", "", "\"valid_loss\"",
+        "The metric that ranks the models: one of these, or a name of [model] metrics. A metric that the "
+        "application brings is `highest_own_K` or `lowest_own_K`: K is its place among the metrics beside the "
+        "accuracy, and the first one has no `_K`.",
+        objective_words, read_objective, write_objective, nullptr},
 
     ExperimentKey{"run", "strategy", "one of", "", "", "\"task_parallel\"",
                   "How the models and the partitions meet: docs/strategies.md. In C++ also a maker of a `Strategy`.",

@@ -44,17 +44,17 @@ const char* own_code_of_workers(const Experiment& experiment) {
   return nullptr;
 }
 
-bool needs_validation(Objective objective) { return objective != Objective::TrainLoss; }
+bool needs_validation(const Objective& objective) { return objective.kind != Objective::TrainLoss; }
 
 void check_objective(const Experiment& experiment, const data::Dataset& dataset) {
   const Objective objective = experiment.objective();
-  const bool is_own = objective == Objective::HighestOwn || objective == Objective::LowestOwn;
+  const std::size_t own = own_metric_names(experiment.model).size();
   std::string missing;
   if (needs_validation(objective) && !dataset.has_validation()) {
     missing = "the data have no validation rows; rank by \"train_loss\", or set rows aside by [data] validation";
-  } else if (is_own && own_metrics(experiment.model).empty()) {
-    missing = "[model] metrics has none beside the accuracy";
-  } else if (objective == Objective::ValidAccuracy && !measures(experiment.model, "accuracy")) {
+  } else if (objective.kind == Objective::Own && objective.place >= own) {
+    missing = "[model] metrics has " + (own == 0 ? "none" : std::to_string(own)) + " beside the accuracy";
+  } else if (objective.kind == Objective::ValidAccuracy && !measures(experiment.model, "accuracy")) {
     missing = "[model] metrics does not name \"accuracy\"";
   }
   if (missing.empty()) return;

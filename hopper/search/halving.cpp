@@ -49,7 +49,7 @@ std::vector<Rung> bracket(const BracketOptions& o) {
   return rungs;
 }
 
-HalvingSearch::HalvingSearch(std::unique_ptr<Search> configs, std::vector<Rung> rungs, Objective objective)
+HalvingSearch::HalvingSearch(std::unique_ptr<Search> configs, std::vector<Rung> rungs, const Objective& objective)
     : configs_(std::move(configs)), rungs_(std::move(rungs)), objective_(objective) {}
 
 void HalvingSearch::asked(ModelId model, const Proposal& proposal) {

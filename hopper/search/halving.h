@@ -36,7 +36,7 @@ std::vector<Rung> bracket(const BracketOptions& options);
 class HalvingSearch final : public Search {
  public:
   /// `configs` proposes the models of the first rung.
-  HalvingSearch(std::unique_ptr<Search> configs, std::vector<Rung> rungs, Objective objective);
+  HalvingSearch(std::unique_ptr<Search> configs, std::vector<Rung> rungs, const Objective& objective);
 
   std::optional<Proposal> ask() override { return configs_->ask(); }
   void asked(ModelId model, const Proposal& proposal) override;

@@ -13,7 +13,7 @@ namespace {
 class StoppingSearch final : public Search {
  public:
   StoppingSearch(std::unique_ptr<Search> search, std::vector<std::unique_ptr<StopRule>> rules, std::uint32_t warmup,
-                 std::uint32_t every, Objective objective)
+                 std::uint32_t every, const Objective& objective)
       : search_(std::move(search)), rules_(std::move(rules)), warmup_(warmup), every_(every), objective_(objective) {}
 
   std::optional<Proposal> ask() override { return search_->ask(); }
@@ -91,7 +91,7 @@ class StoppingSearch final : public Search {
 }  // namespace
 
 std::unique_ptr<Search> stop_early(std::unique_ptr<Search> search, std::span<const std::string> rules,
-                                   const Config& settings, Objective objective) {
+                                   const Config& settings, const Objective& objective) {
   if (rules.empty()) return search;
   for (const std::string& name : rules) find_stop_rule(name);  // throws
   std::vector<std::unique_ptr<StopRule>> made;

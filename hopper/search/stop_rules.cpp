@@ -14,7 +14,7 @@ namespace {
 using Type = SearchKey::Type;
 
 // The metric itself: losses are negated scores.
-double raw(double value, Objective objective) { return is_maximised(objective) ? value : -value; }
+double raw(double value, const Objective& objective) { return is_maximised(objective) ? value : -value; }
 
 double best_of(std::span<const double> values) { return *std::max_element(values.begin(), values.end()); }
 
@@ -27,7 +27,7 @@ constexpr std::array kThresholdKeys = {
 
 class Threshold final : public StopRule {
  public:
-  Threshold(std::optional<double> lower, std::optional<double> upper, Objective objective)
+  Threshold(std::optional<double> lower, std::optional<double> upper, const Objective& objective)
       : lower_(lower), upper_(upper), objective_(objective) {
     const std::string where = "[search] stop = \"threshold\": expected ";
     if (!lower && !upper) throw ConfigError(where + "lower or upper, got neither");
@@ -48,7 +48,7 @@ class Threshold final : public StopRule {
   Objective objective_;
 };
 
-std::unique_ptr<StopRule> make_threshold(const Config& settings, Objective objective) {
+std::unique_ptr<StopRule> make_threshold(const Config& settings, const Objective& objective) {
   return std::make_unique<Threshold>(setting(kThresholdKeys, settings, "lower"),
                                      setting(kThresholdKeys, settings, "upper"), objective);
 }
@@ -76,7 +76,7 @@ class Patience final : public StopRule {
   double min_delta_;
 };
 
-std::unique_ptr<StopRule> make_patience(const Config& settings, Objective) {
+std::unique_ptr<StopRule> make_patience(const Config& settings, const Objective&) {
   return std::make_unique<Patience>(static_cast<std::size_t>(*setting(kPatienceKeys, settings, "patience")),
                                     *setting(kPatienceKeys, settings, "min_delta"));
 }
@@ -105,7 +105,7 @@ class Median final : public StopRule {
   std::size_t min_models_;
 };
 
-std::unique_ptr<StopRule> make_median(const Config& settings, Objective) {
+std::unique_ptr<StopRule> make_median(const Config& settings, const Objective&) {
   return std::make_unique<Median>(*setting(kMedianKeys, settings, "percentile"),
                                   static_cast<std::size_t>(*setting(kMedianKeys, settings, "min_models")));
 }

@@ -34,7 +34,7 @@ class StopRule {
 struct StopRuleRow {
   std::string_view name{};  ///< a value of `search.stop`
   std::span<const SearchKey> keys{};
-  std::unique_ptr<StopRule> (*make)(const Config& settings, Objective objective) = nullptr;
+  std::unique_ptr<StopRule> (*make)(const Config& settings, const Objective& objective) = nullptr;
   std::string_view doc{};  ///< one line
 };
 
@@ -48,7 +48,7 @@ const StopRuleRow& find_stop_rule(std::string_view name);
 /// `search`, whose models also stop when one of the rules says so. Models wait at the end of each epoch at which a rule
 /// looks. The search hears of a stopped model as withdrawn. Throws ConfigError for an unknown rule or a bad setting.
 std::unique_ptr<Search> stop_early(std::unique_ptr<Search> search, std::span<const std::string> rules,
-                                   const Config& settings, Objective objective);
+                                   const Config& settings, const Objective& objective);
 
 /// The p-th percentile (0..100) of some values, between neighbours by linear interpolation. Between -infinity and a
 /// number it is -infinity. The values must not be empty.

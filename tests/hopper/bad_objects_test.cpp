@@ -173,7 +173,7 @@ TEST_F(BadObjects, AnObjectiveIsMeasured) {
     return std::string("no error");
   };
   Experiment e = experiment();
-  e.search.objective = Objective::HighestOwn;
+  e.search.objective = Objective::own(true);
   EXPECT_THAT(error_of(e), AllOf(HasSubstr("[search] objective"), HasSubstr("none beside the accuracy")));
   e.search.objective = Objective::ValidAccuracy;
   e.model.metrics.clear();

@@ -171,7 +171,7 @@ TEST_F(Doors, ALossAndMetricsAreTrainedWithMeasuredAndRankedBy) {
     EXPECT_GE(model.own[0], results.model(*results.best).own[0]);
   }
   EXPECT_THAT(to_json(results), HasSubstr("\"misses\""));
-  EXPECT_EQ(results.objective, Objective::LowestOwn);
+  EXPECT_EQ(results.objective, Objective::own(false));
   e.run.capture = false;
   EXPECT_EQ(hashes(run(e).results), hashes(results)) << "captured or not";
   expect_own_code(e, fresh("loss"), "[model] loss");
@@ -186,7 +186,7 @@ TEST_F(Doors, AMetricOfTheTableIsMeasuredByEveryWorkerToldAndRankedBy) {
   e.model.metrics = {"macro_f1", "accuracy"};
   const fs::path directory = fresh("macro_f1");
   const Results results = run(e, {.run_directory = directory}).results;
-  EXPECT_EQ(results.objective, Objective::HighestOwn);
+  EXPECT_EQ(results.objective, Objective::own(true));
   ASSERT_TRUE(results.best);
   for (const ModelResult& model : results.models) {
     ASSERT_EQ(model.own.size(), 1U);
@@ -211,10 +211,32 @@ TEST_F(Doors, TheObjectiveMayBeTheNameOfAMetric) {
                             "e.toml");
   };
   const Experiment e = parse("[\"accuracy\", \"macro_f1\"]", "macro_f1");
-  EXPECT_EQ(e.objective(), Objective::HighestOwn);
+  EXPECT_EQ(e.objective(), Objective::own(true));
   EXPECT_THAT(to_toml(e), HasSubstr("objective = \"macro_f1\""));
   EXPECT_THAT(to_toml(parse("[\"accuracy\", \"macro_f1\"]", "lowest_own")), HasSubstr("\"lowest_own\""));
-  EXPECT_THAT(error_of([&] { parse("[\"accuracy\"]", "macro_f1"); }), HasSubstr("objective"));
+  EXPECT_THAT(error_of([&] { parse("[\"accuracy\"]", "macro_f1"); }),
+              AllOf(HasSubstr("objective"), HasSubstr("[model] metrics does not name \"macro_f1\"")));
+}
+
+// Of an application's metrics the file knows neither the name nor the direction, only the place.
+TEST_F(Doors, TheObjectiveMayBeAnyOfSeveralMetrics) {
+  Experiment e = experiment();
+  nn::Metric misses{.name = "misses", .higher_is_better = false};
+  misses.sums = [](const Tensor& output, const Tensor& target) { return sum(ne(argmax(output, -1), target)); };
+  e.model.metrics = {"accuracy", "macro_f1", misses};
+  e.search.objective = Objective::own(false, 1);
+  EXPECT_EQ(to_string(e.objective()), "misses");
+  const fs::path directory = fresh("several");
+  const Results results = run(e, {.run_directory = directory}).results;
+  ASSERT_TRUE(results.best);
+  for (const ModelResult& model : results.models) {
+    ASSERT_EQ(model.own.size(), 2U);
+    EXPECT_GE(model.own[1], results.model(*results.best).own[1]);
+  }
+  EXPECT_THAT(text_of(directory / "experiment.toml"), HasSubstr("objective = \"lowest_own_1\""));
+  EXPECT_EQ(objective_of(directory), Objective::own(false, 1));
+  EXPECT_EQ(inspect(directory).best, results.best);
+  EXPECT_THAT(to_json(results), HasSubstr("\"objective\": \"misses\""));
 }
 
 TEST_F(Doors, ALossGivesAScalar) {

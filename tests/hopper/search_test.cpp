@@ -190,6 +190,23 @@ TEST(Objective, HasNoScoreForWhatWasNotMeasuredOrIsNotFinite) {
   EXPECT_FALSE(score(Objective::ValidLoss, metrics));
 }
 
+TEST(Objective, ReadsTheWordsForMetricsOfTheApplicationThatItWrites) {
+  for (const Objective& objective : {Objective::own(true), Objective::own(false), Objective::own(false, 12)}) {
+    EXPECT_EQ(parse_objective(to_string(objective)), objective) << to_string(objective);
+  }
+  EXPECT_FALSE(Objective::own(true) == Objective::own(false));
+  EXPECT_FALSE(Objective::own(true, 1) == Objective::own(true, 2));
+  EpochMetrics metrics;
+  metrics.own = {1, 2};
+  EXPECT_EQ(score(Objective::own(true, 1), metrics), 2);
+  EXPECT_EQ(score(Objective::own(false, 1), metrics), -2);
+  EXPECT_FALSE(score(Objective::own(true, 2), metrics));
+  for (const char* wrong :
+       {"highest_own_", "lowest_own_x", "highest_own1", "lowest_own_-1", "highest_own_99999999999999999999"}) {
+    EXPECT_THROW(parse_objective(wrong), ConfigError) << wrong;
+  }
+}
+
 TEST(Objective, NamesTheNearestMetric) {
   EXPECT_EQ(parse_objective("valid_loss"), Objective::ValidLoss);
   EXPECT_THAT([] { parse_objective("accuracy"); },
