@@ -24,7 +24,7 @@ namespace {
 Tensor one_hot(const Tensor& labels, const Shape& shape, DType dtype) {
   const Tensor column = kernels::contiguous(labels);
   const Tensor index = column.as_strided({labels.numel(), 1}, {1, 1}, column.storage_offset());
-  return kernels::scatter_add(shape, 1, index, kernels::ones(index.shape(), dtype));
+  return kernels::scatter_add(shape, 1, index, kernels::ones(index.shape(), dtype, index.device()));
 }
 
 // The log probabilities are a second, hidden output. Under create_graph the gradient is a function of them, so the

@@ -52,8 +52,10 @@ class Unpacked {
   Unpacked(const SavedOperand& saved, const BackwardContext& context, DType dtype)
       : tensor_(saved.tensor(context)), number_(saved.number()), is_tensor_(saved.is_tensor()) {
     if (is_tensor_ || !is_grad_enabled()) return;
-    tensor_ = number_.fits(dtype) ? kernels::full({}, number_, dtype)
-                                  : kernels::cast(kernels::full({}, number_, DType::f64), dtype);  // infinite, as in y
+    const Device device = context.grad().device();
+    tensor_ = number_.fits(dtype)
+                  ? kernels::full({}, number_, dtype, device)
+                  : kernels::cast(kernels::full({}, number_, DType::f64, device), dtype);  // infinite, as in y
   }
   Input input() const { return is_tensor_ ? Input(tensor_) : Input(number_); }
   const Tensor& tensor() const { return tensor_; }
