@@ -6,7 +6,8 @@
 namespace hop {
 
 /// The mean over rows of -log softmax(x)[label], fused. x (N, C) logits, floating, C > 0; labels (N) i64 in 0..C-1. NaN
-/// for no rows. Throws ShapeError, DtypeError; IndexError for a label out of range (on a GPU when the host next waits).
+/// for no rows. If x requires a gradient, a GPU computes the gradient in the same pass over x. Throws ShapeError,
+/// DtypeError; IndexError for a label out of range (on a GPU when the host next waits).
 Tensor cross_entropy(const Tensor& x, const Tensor& labels);
 /// The mean over rows of -log_probabilities[label]: nll_loss(log_softmax(x), labels) is cross_entropy(x, labels).
 /// log_probabilities (N, C), labels (N) i64. Throws as cross_entropy().

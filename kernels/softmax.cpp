@@ -46,6 +46,15 @@ void expect_matrix(const char* op, const Tensor& x) {
     throw ShapeError("[" + std::string(op) + "] expected x (N, C) with C > 0, got " + x.shape().to_string());
 }
 
+/// Checks the arguments of cross_entropy(). Returns the labels, contiguous.
+Tensor labels_of_logits(const Tensor& x, const Tensor& labels) {
+  expect_floating("cross_entropy", x);
+  expect_matrix("cross_entropy", x);
+  return dense_labels("cross_entropy", labels, x);
+}
+
+void set_loss_of_no_rows(const Tensor& loss) { fill_(loss, std::numeric_limits<double>::quiet_NaN()); }
+
 }  // namespace
 
 Tensor softmax(const Tensor& x) { return run("softmax", &SoftmaxOperations::softmax, x); }
@@ -58,15 +67,13 @@ Tensor log_softmax_grad(const Tensor& g, const Tensor& y) {
 }
 
 CrossEntropyResult cross_entropy(const Tensor& x, const Tensor& labels) {
-  expect_floating("cross_entropy", x);
-  expect_matrix("cross_entropy", x);
-  const Tensor dense = dense_labels("cross_entropy", labels, x);
+  const Tensor dense = labels_of_logits(x, labels);
   const CrossEntropyResult result{Tensor::empty({}, x.dtype(), x.device()),
                                   Tensor::empty(x.shape(), x.dtype(), x.device())};
   if (x.numel() != 0)
     operations<SoftmaxOperations>(x).cross_entropy(contiguous(x), dense, result.log_probabilities, result.loss);
   else
-    fill_(result.loss, std::numeric_limits<double>::quiet_NaN());
+    set_loss_of_no_rows(result.loss);
   return result;
 }
 
@@ -79,6 +86,20 @@ Tensor cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, cons
   const Tensor dx = Tensor::empty(log_probabilities.shape(), log_probabilities.dtype(), log_probabilities.device());
   if (dx.numel() != 0) operations<SoftmaxOperations>(g).cross_entropy_grad(g, contiguous(log_probabilities), dense, dx);
   return dx;
+}
+
+std::optional<FusedCrossEntropy> cross_entropy_fused(const Tensor& x, const Tensor& labels) {
+  expect_defined("cross_entropy", x);
+  const auto compute = operations<SoftmaxOperations>(x).cross_entropy_fused;
+  if (compute == nullptr) return std::nullopt;
+  const Tensor dense = labels_of_logits(x, labels);
+  const FusedCrossEntropy result{Tensor::empty({}, x.dtype(), x.device()),
+                                 Tensor::empty(x.shape(), x.dtype(), x.device())};
+  if (x.numel() != 0)
+    compute(contiguous(x), dense, result.loss, result.dx);
+  else
+    set_loss_of_no_rows(result.loss);
+  return result;
 }
 
 }  // namespace hop::kernels

@@ -3,6 +3,8 @@
 // gives NaN (as in PyTorch). The bits are a function of values and shape alone.
 #pragma once
 
+#include <optional>
+
 #include "tensor/tensor.h"
 
 namespace hop::kernels {
@@ -25,5 +27,14 @@ struct CrossEntropyResult {
 CrossEntropyResult cross_entropy(const Tensor& x, const Tensor& labels);
 /// dx = g / N * (softmax(x) - one_hot(labels)); g is ().
 Tensor cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, const Tensor& labels);
+
+struct FusedCrossEntropy {
+  Tensor loss{};  ///< () as in CrossEntropyResult
+  Tensor dx{};    ///< (N, C) cross_entropy_grad() for g = 1
+};
+/// The loss and its gradient in one pass over x, with the bits of cross_entropy() and cross_entropy_grad(). Nothing if
+/// x's device has no such pass. The CPU has none: a gradient for another g would have other bits there. Arguments and
+/// errors as in cross_entropy(). Floor: one read and one write of x. The two functions take two of each.
+std::optional<FusedCrossEntropy> cross_entropy_fused(const Tensor& x, const Tensor& labels);
 
 }  // namespace hop::kernels

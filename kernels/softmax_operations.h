@@ -20,6 +20,10 @@ struct SoftmaxOperations {
   void (*cross_entropy)(const Tensor& x, const Tensor& labels, const Tensor& log_probabilities, const Tensor& loss);
   /// dx = g / N * (exp(log_probabilities) - one_hot(labels)); g is (). Labels as above.
   void (*cross_entropy_grad)(const Tensor& g, const Tensor& log_probabilities, const Tensor& labels, const Tensor& dx);
+  /// The loss () and its gradient dx (N, C) for g = 1 in one pass over x, with the bits of the two functions above. dx
+  /// may be x itself. A label out of range makes the loss NaN, and its row of dx has no one_hot term. Null if the
+  /// device has no such pass.
+  void (*cross_entropy_fused)(const Tensor& x, const Tensor& labels, const Tensor& loss, const Tensor& dx) = nullptr;
 };
 
 }  // namespace hop::kernels

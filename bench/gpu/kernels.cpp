@@ -64,6 +64,7 @@ std::vector<Entry> rows(const Tensor& x, const Tensor& g) {
           {"softmax gradient", 12 * n, [=] { k::softmax_grad(g, softmax); }},
           {"cross-entropy", 8 * n, [=] { k::cross_entropy(x, labels); }},
           {"cross-entropy gradient", 8 * n, [=] { k::cross_entropy_grad(one, loss.log_probabilities, labels); }},
+          {"cross-entropy and gradient", 8 * n, [=] { k::cross_entropy_fused(x, labels); }},
           {"layer norm", 8 * n, [=] { k::layer_norm(x, weight, bias, 1e-5); }},
           {"layer norm gradient", 12 * n, [=] { k::layer_norm_grad(g, x, weight, norm.mean, norm.rstd); }},
           {"rows by index", 8 * n, [=] { k::index_select(x, 0, order); }},

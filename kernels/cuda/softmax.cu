@@ -35,7 +35,6 @@
 // formula.
 #include <cmath>
 
-#include "kernels/cuda/cross_entropy_fused.h"
 #include "kernels/cuda/fault.h"
 #include "kernels/cuda/on_device.h"
 #include "kernels/cuda/operands_internal.h"
@@ -283,18 +282,17 @@ void cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, const 
   launch_softmax(body, dx, log_probabilities);
 }
 
-}  // namespace
-
-void cross_entropy_fused(const Tensor& x, const Tensor& labels, const Tensor& g, const Tensor& loss, const Tensor& dx) {
+void cross_entropy_fused(const Tensor& x, const Tensor& labels, const Tensor& loss, const Tensor& dx) {
   const Tensor losses = Tensor::empty({x.shape()[0]}, x.dtype(), x.device());
   const auto body = [&]<class T>(T) {
-    const LogitGradient<T> gradient{g.defined() ? g.data<T>() : nullptr, labels.numel()};
+    const LogitGradient<T> gradient{nullptr, labels.numel()};
     return FusedCrossEntropy<T>{x.data<T>(), labels_of(labels), gradient, {losses.data<T>()}, dx.data<T>()};
   };
   launch_softmax(body, x, dx);
   mean_of(losses, loss);
 }
 
+}  // namespace
 }  // namespace hop::kernels::cuda
 
 namespace hop::kernels {
@@ -306,6 +304,7 @@ const SoftmaxOperations SoftmaxOperations::cuda = {
     .log_softmax_grad = cuda::on_device<cuda::log_softmax_grad>,
     .cross_entropy = cuda::on_device<cuda::cross_entropy>,
     .cross_entropy_grad = cuda::on_device<cuda::cross_entropy_grad>,
+    .cross_entropy_fused = cuda::on_device<cuda::cross_entropy_fused>,
 };
 
 }  // namespace hop::kernels

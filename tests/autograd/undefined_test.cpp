@@ -174,6 +174,7 @@ std::vector<Call> calls() {
       {"cross_entropy", [](U u) { cross_entropy(u, kIndex); }},
       {"cross_entropy", [](U u) { cross_entropy(kX, u); }},
       {"cross_entropy", [](U u) { kernels::cross_entropy(kX, u); }},
+      {"cross_entropy", [](U u) { kernels::cross_entropy_fused(u, kIndex); }},
       {"cross_entropy gradient", [](U u) { kernels::cross_entropy_grad(kScalar, u, kIndex); }},
       {"cross_entropy gradient", [](U u) { kernels::cross_entropy_grad(kScalar, kX, u); }},
       {"nll_loss", [](U u) { nll_loss(u, kIndex); }},

@@ -4,7 +4,8 @@
 
 #include "base/error.h"
 #include "kernels/copy.h"
-#include "kernels/cuda/cross_entropy_fused.h"
+#include "kernels/softmax_operations.h"
+#include "kernels/view.h"
 #include "tensor/backend.h"
 #include "tests/cuda/results.h"
 
@@ -96,29 +97,30 @@ TEST_F(CudaCrossEntropy, IsTheCpusForwardAndBackward) {
 }
 
 TEST_F(CudaCrossEntropy, FusedHasTheBitsOfTheTwoKernelsAlsoInPlace) {
+  const Tensor one = on_device(full({}, 1.0));
   for (const Shape& shape : {Shape{1, 1}, {33, 10}, {31, 33}, {3, 256}, {2, 260}, {2, 1023}, {2, 4099}}) {
-    const Tensor x = on_device(random_tensor(shape, DType::f32, 1, -5, 5)), g = on_device(random_tensor({}));
+    const Tensor x = on_device(random_tensor(shape, DType::f32, 1, -5, 5));
     const Tensor labels = on_device(labels_for(shape[0], shape[1]));
     const CrossEntropyResult apart = cross_entropy(x, labels);
-    const Tensor dx = on_host(cross_entropy_grad(g, apart.log_probabilities, labels));
+    const Tensor dx = on_host(cross_entropy_grad(one, apart.log_probabilities, labels));
     const auto fused = in_every_schedule([&] {
+      const FusedCrossEntropy result = cross_entropy_fused(x, labels).value();
       const Tensor loss = Tensor::empty({}, DType::f32, Device::cuda()), x_and_dx = on_device(on_host(x));
-      cross_entropy_fused(x_and_dx, labels, g, loss, x_and_dx);
-      return std::vector{loss, x_and_dx};
+      SoftmaxOperations::cuda.cross_entropy_fused(x_and_dx, labels, loss, x_and_dx);
+      return std::vector{result.loss, result.dx, loss, x_and_dx};
     });
-    EXPECT_TRUE(same_bits(fused[0], on_host(apart.loss))) << x.describe();
-    EXPECT_TRUE(same_bits(fused[1], dx)) << x.describe();
+    for (const std::size_t loss : {0U, 2U}) EXPECT_TRUE(same_bits(fused[loss], on_host(apart.loss))) << x.describe();
+    for (const std::size_t slope : {1U, 3U}) EXPECT_TRUE(same_bits(fused[slope], dx)) << x.describe();
   }
 }
 
-TEST_F(CudaCrossEntropy, FusedWithoutAGradientFromOutsideTakesOne) {
-  const Tensor x = on_device(random_tensor({4, 10})), labels = on_device(labels_for(4, 10));
-  const Tensor loss = Tensor::empty({}, DType::f32, Device::cuda()),
-               dx = Tensor::empty({4, 10}, DType::f32, Device::cuda());
-  cross_entropy_fused(x, labels, {}, loss, dx);
-  const Tensor one = on_device(full({}, 1.0));
-  EXPECT_TRUE(
-      same_bits(on_host(dx), on_host(cross_entropy_grad(one, cross_entropy(x, labels).log_probabilities, labels))));
+TEST_F(CudaCrossEntropy, FusedTakesAnyLayoutAndDoubles) {
+  const Tensor x = random_tensor({10, 6}, DType::f64, 1), labels = labels_for(6, 10), one = full({}, 1.0, DType::f64);
+  const FusedCrossEntropy turned = cross_entropy_fused(transpose(on_device(x), 0, 1), on_device(labels)).value();
+  const CrossEntropyResult expected = cross_entropy(transpose(x, 0, 1), labels);
+  EXPECT_TRUE(near(on_host(turned.loss), expected.loss, tolerance(DType::f64)));
+  const Tensor dx = cross_entropy_grad(one, expected.log_probabilities, labels);
+  EXPECT_TRUE(near(on_host(turned.dx), dx, tolerance(DType::f64)));
 }
 
 TEST_F(CudaCrossEntropy, ALabelOutOfRangeIsAnIndexErrorAtTheNextSynchronizeAndTheLossNan) {
@@ -136,6 +138,10 @@ TEST_F(CudaCrossEntropy, ALabelOutOfRangeIsAnIndexErrorAtTheNextSynchronizeAndTh
     EXPECT_NE(error_of<IndexError>(wait), "nothing thrown");
     EXPECT_NO_THROW(wait());
     EXPECT_FALSE(std::isnan(on_host(dx).data<float>()[20]));
+    const FusedCrossEntropy fused = cross_entropy_fused(x, labels).value();
+    EXPECT_NE(error_of<IndexError>(wait), "nothing thrown");
+    EXPECT_TRUE(std::isnan(on_host(fused.loss).item<float>()));
+    EXPECT_TRUE(same_bits(on_host(fused.dx), on_host(dx)));
   }
 }
 
