@@ -1,8 +1,6 @@
-// The offers of the libraries on this card: the epilogues and layouts for which cuBLASLt has algorithms, the formula of
-// its GELU, and cuDNN's engines for the convolutions of our nets with their notes and times.
+// The offers of the libraries on this card: the epilogues and layouts for which cuBLASLt has algorithms, and cuDNN's
+// engines for the convolutions of our nets with their notes and times.
 #include <chrono>
-#include <cmath>
-#include <numbers>
 
 #include "base/error.h"
 #include "bench/gpu/rows.h"
@@ -20,11 +18,9 @@ namespace blas = hop::kernels::cuda::blas;
 namespace dnn = hop::kernels::cuda::dnn;
 using kernels::Precision;
 
-constexpr Precision kPrecisions[] = {Precision::strict, Precision::tf32, Precision::bf16};
-
-Tensor random(const Shape& shape, std::uint64_t key, double limit = 1) {
+Tensor random(const Shape& shape, std::uint64_t key) {
   const Tensor x = Tensor::empty(shape, DType::f32, Device::cuda());
-  kernels::uniform_(x, -limit, limit, {.key = key, .step = 0, .draw = 0});
+  kernels::uniform_(x, -1, 1, {.key = key, .step = 0, .draw = 0});
   return x;
 }
 
@@ -111,54 +107,8 @@ std::vector<Row> epilogues() {
   return all;
 }
 
-double gelu(double x, bool by_tanh) {
-  const double inner = std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (x + 0.044715 * x * x * x);
-  return by_tanh ? x / 2 * (1 + std::tanh(inner)) : x / 2 * std::erfc(-x / std::numbers::sqrt2);
-}
-double gelu_slope(double x, bool by_tanh) {
-  if (!by_tanh)
-    return std::erfc(-x / std::numbers::sqrt2) / 2 +
-           x * std::exp(-x * x / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
-  const double t = std::tanh(std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (x + 0.044715 * x * x * x));
-  const double inner = std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (1 + 3 * 0.044715 * x * x);
-  return (1 + t) / 2 + x / 2 * (1 - t * t) * inner;
-}
-
-/// gelu of a product with a unit matrix, and its gradient: the largest distance from either formula.
-std::vector<Row> gelu_formula() {
-  constexpr std::int64_t kSide = 128;
-  const Tensor x = random({kSide, kSide}, 1, 6), unit = Tensor::empty({kSide, kSide}, DType::f32);
-  for (std::int64_t i = 0; i < kSide * kSide; ++i) unit.data<float>()[i] = i / kSide == i % kSide ? 1.0F : 0.0F;
-  const Tensor one = kernels::to_device(unit, Device::cuda()), here = kernels::to_device(x, Device::cpu());
-  const Tensor y = Tensor::empty(x.shape(), DType::f32, Device::cuda());
-  const Tensor bias = kernels::zeros({kSide}, DType::f32, Device::cuda());
-  std::vector<Row> all;
-  for (const Precision precision : kPrecisions) {
-    for (const bool slope : {false, true}) {
-      blas::Product p{.m = kSide, .n = kSide, .k = kSide};
-      p.precision = precision;
-      p.epilogue = slope ? blas::Epilogue::gelu_grad_bias_grad : blas::Epilogue::gelu_bias;
-      // The slope: a product of unit matrices has ones on its diagonal only; so of a row of ones for every column.
-      const Tensor ones = kernels::ones({kSide, kSide}, DType::f32, Device::cuda());
-      const bool found = blas::multiply(p, {slope ? ones.raw_data() : x.raw_data(), one.raw_data(), y.raw_data(),
-                                            bias.raw_data(), slope ? x.raw_data() : nullptr});
-      const Tensor got = kernels::to_device(y, Device::cpu());
-      double by_tanh = 0, by_erf = 0;
-      for (std::int64_t i = 0; i < kSide * kSide; ++i) {
-        const auto v = static_cast<double>(here.data<float>()[i]), w = static_cast<double>(got.data<float>()[i]);
-        by_tanh = std::max(by_tanh, std::abs(w - (slope ? gelu_slope(v, true) : gelu(v, true))));
-        by_erf = std::max(by_erf, std::abs(w - (slope ? gelu_slope(v, false) : gelu(v, false))));
-      }
-      all.push_back({"offers", std::string(slope ? "gelu' " : "gelu ") + std::string(name(precision)) + ", |x| < 6",
-                     by_tanh, "distance", 0, 0,
-                     found ? "from tanh; from erf " + std::to_string(by_erf * 1e6) + "e-6" : "no algorithm"});
-    }
-  }
-  return all;
-}
 #else
 std::vector<Row> epilogues() { return {}; }
-std::vector<Row> gelu_formula() { return {}; }
 #endif
 
 struct Layer {
@@ -222,16 +172,11 @@ std::vector<Row> engines_of(const Layer& layer, std::int64_t batch, kernels::Con
 }  // namespace
 
 std::vector<Row> offers(Size) {
-  std::vector<Row> all;
-  for (const auto& part : {epilogues, gelu_formula}) {
-    try {
-      const std::vector<Row> rows = part();
-      all.insert(all.end(), rows.begin(), rows.end());
-    } catch (const std::exception& e) {
-      all.push_back({"offers", "libraries", 0, "error", 0, 0, e.what()});
-    }
+  try {
+    return epilogues();
+  } catch (const std::exception& e) {
+    return {{"offers", "libraries", 0, "error", 0, 0, e.what()}};
   }
-  return all;
 }
 
 std::vector<Row> engines(Size size) {

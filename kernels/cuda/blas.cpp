@@ -12,18 +12,15 @@
 
 namespace hop::kernels::cuda::blas {
 
+namespace {
+
+/// The bits of a row of `aux`.
+std::size_t aux_columns(const Product& p) { return align_up(static_cast<std::size_t>(p.n), 128); }
+
+}  // namespace
+
 std::size_t aux_bytes(const Product& p) {
-  switch (p.epilogue) {
-    case Epilogue::relu_bias_aux:
-    case Epilogue::relu_grad_bias_grad:
-    case Epilogue::relu_grad:
-      return align_up(static_cast<std::size_t>(p.n), 128) / 8 * static_cast<std::size_t>(p.m);
-    case Epilogue::gelu_bias_aux:
-    case Epilogue::gelu_grad_bias_grad:
-      return static_cast<std::size_t>(p.n * p.m) * size_of(p.dtype);
-    default:
-      return 0;
-  }
+  return p.epilogue == Epilogue::relu_grad ? aux_columns(p) / 8 * static_cast<std::size_t>(p.m) : 0;
 }
 
 #ifdef HOP_HAS_CUBLASLT
@@ -81,11 +78,8 @@ cublasComputeType_t compute_type(const Product& p) {
 }
 
 cublasLtEpilogue_t epilogue_of(Epilogue epilogue) {
-  static constexpr std::array kNames = {
-      CUBLASLT_EPILOGUE_DEFAULT,     CUBLASLT_EPILOGUE_BIAS,          CUBLASLT_EPILOGUE_RELU,
-      CUBLASLT_EPILOGUE_RELU_BIAS,   CUBLASLT_EPILOGUE_RELU_AUX_BIAS, CUBLASLT_EPILOGUE_GELU,
-      CUBLASLT_EPILOGUE_GELU_BIAS,   CUBLASLT_EPILOGUE_GELU_AUX_BIAS, CUBLASLT_EPILOGUE_BGRADB,
-      CUBLASLT_EPILOGUE_DRELU_BGRAD, CUBLASLT_EPILOGUE_DGELU_BGRAD,   CUBLASLT_EPILOGUE_DRELU};
+  static constexpr std::array kNames = {CUBLASLT_EPILOGUE_DEFAULT, CUBLASLT_EPILOGUE_BIAS, CUBLASLT_EPILOGUE_BGRADB,
+                                        CUBLASLT_EPILOGUE_DRELU};
   return kNames.at(static_cast<std::size_t>(epilogue));
 }
 
@@ -119,11 +113,7 @@ Description make_description(const Product& p) {
   set(d, CUBLASLT_MATMUL_DESC_TRANSA, p.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(d, CUBLASLT_MATMUL_DESC_TRANSB, p.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(d, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(p.epilogue));
-  if (aux_bytes(p) != 0) {
-    const bool bits = p.epilogue != Epilogue::gelu_bias_aux && p.epilogue != Epilogue::gelu_grad_bias_grad;
-    const auto columns = static_cast<std::size_t>(p.n);
-    set(d, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, static_cast<std::int64_t>(bits ? align_up(columns, 128) : columns));
-  }
+  if (aux_bytes(p) != 0) set(d, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, static_cast<std::int64_t>(aux_columns(p)));
   return d;
 }
 
@@ -148,7 +138,7 @@ bool choose(const Product& p, Plan& plan) {
                                           plan.d.get(), preference.get(), 1, &result, &found);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED) return false;
   check(status, "cublasLtMatmulAlgoGetHeuristic");
-  if (found == 0) return false;
+  if (found == 0 || result.state != CUBLAS_STATUS_SUCCESS) return false;
   plan.algorithm = result.algo;
   plan.workspace = result.workspaceSize;
   return true;

@@ -14,20 +14,13 @@
 
 namespace hop::kernels::cuda::blas {
 
-/// The operation on the product before it is written, with the vector `bias` and the matrix `aux`:
+/// The operation on the product before it is written, with the vector `bias` and the matrix `aux`. cuBLASLt has relu
+/// and gelu, too. But its relu does not promise to let NaN pass, and its gelu is the formula by tanh.
 enum class Epilogue : std::uint8_t {
   none,
-  bias,                 ///< d = a b + bias (n)
-  relu,                 ///< d = relu(a b)
-  relu_bias,            ///< d = relu(a b + bias)
-  relu_bias_aux,        ///< and aux = a bit per element: whether it passed relu
-  gelu,                 ///< d = gelu(a b), by tanh
-  gelu_bias,            ///< d = gelu(a b + bias)
-  gelu_bias_aux,        ///< and aux = a b + bias
-  bias_grad,            ///< d = a b, and bias (m) = sum of a over k; a = g^T must be transposed
-  relu_grad_bias_grad,  ///< d = a b where the bit of aux is set, else 0, and bias (n) = sum of d over m
-  gelu_grad_bias_grad,  ///< d = a b gelu'(aux), and bias (n) = sum of d over m
-  relu_grad,            ///< d = a b where the bit of aux is set, else 0
+  bias,       ///< d = a b + bias (n)
+  bias_grad,  ///< d = a b, and bias (m) = sum of a over k; a = g^T must be transposed
+  relu_grad,  ///< d = a b where the bit of aux is set, else 0
 };
 
 /// The shape of d (m, n) = epilogue(a (m, k) b (k, n)), `batch` times. Matrices are stored row by row, a transposed one
@@ -68,7 +61,7 @@ std::string version();
 /// Throws CudaError.
 [[nodiscard]] bool multiply(const Product& product, const Operands& operands);
 
-/// The bytes of `aux`: for relu one bit per element, rows of 128; for gelu a matrix like d; else 0.
+/// The bytes of `aux`: for relu_grad one bit per element of d, each row on a multiple of 128 bits; else 0.
 std::size_t aux_bytes(const Product& product);
 
 /// The algorithm that multiply() uses for this product on the current device, for the record of a run: "cublasLt

@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
-#include <numbers>
 
 #include "base/error.h"
 #include "kernels/copy.h"
@@ -28,11 +27,10 @@ Product product(std::int64_t m, std::int64_t n, std::int64_t k, Epilogue epilogu
   return p;
 }
 
-TEST(Blas, AuxHoldsABitPerElementInRowsOf128OrAMatrix) {
-  EXPECT_EQ(aux_bytes(product(5, 1, 9, Epilogue::relu_bias_aux)), 5U * 16);
-  EXPECT_EQ(aux_bytes(product(5, 129, 9, Epilogue::relu_grad_bias_grad)), 5U * 32);
-  EXPECT_EQ(aux_bytes(product(5, 129, 9, Epilogue::gelu_bias_aux)), 5U * 129 * 4);
-  EXPECT_EQ(aux_bytes(product(5, 129, 9, Epilogue::relu_bias)), 0U);
+TEST(Blas, AuxHoldsABitPerElementInRowsOf128) {
+  EXPECT_EQ(aux_bytes(product(5, 1, 9, Epilogue::relu_grad)), 5U * 16);
+  EXPECT_EQ(aux_bytes(product(5, 129, 9, Epilogue::relu_grad)), 5U * 32);
+  EXPECT_EQ(aux_bytes(product(5, 129, 9, Epilogue::bias_grad)), 0U);
 }
 
 TEST(Blas, WithoutADeviceTheErrorSaysWhich) {
@@ -54,24 +52,11 @@ TEST(Blas, WithoutADeviceTheErrorSaysWhich) {
 
 // ---- On a device
 
-double relu(double x) { return x > 0 ? x : 0; }
-double tanh_of_gelu(double x) {
-  return std::tanh(std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (x + 0.044715 * x * x * x));
-}
-double gelu(double x) { return x / 2 * (1 + tanh_of_gelu(x)); }
-double gelu_slope(double x) {
-  const double t = tanh_of_gelu(x);
-  const double inner = std::numbers::sqrt2 * std::numbers::inv_sqrtpi * (1 + 3 * 0.044715 * x * x);
-  return (1 + t) / 2 + x / 2 * (1 - t * t) * inner;
-}
-
 /// Products of the same two matrices, and what they should be in double.
 class BlasOnDevice : public OnDevice {
  protected:
   static constexpr std::int64_t kM = 40, kN = 48, kK = 64;
   static constexpr double kTolerance = 1e-5;
-  // cuBLASLt takes tanh from an instruction: on an H100, |x| < 6, gelu is 5.4e-6 off, its slope 1.6e-5.
-  static constexpr double kGeluTolerance = 2e-5, kGeluSlopeTolerance = 4e-5;
 
   void SetUp() override {
     OnDevice::SetUp();
@@ -133,30 +118,10 @@ class BlasOnDevice : public OnDevice {
                bias_ = random_tensor({kN}, DType::f32, 3);
 };
 
-TEST_F(BlasOnDevice, AddsTheBiasAndActivates) {
-  const Tensor bias = on_device(bias_);
-  const auto check = [&](Epilogue epilogue, const Tensor& with, const auto& f) {
-    EXPECT_TRUE(near(multiplied(epilogue, with), expected(f), kTolerance)) << static_cast<int>(epilogue);
-  };
-  check(Epilogue::none, {}, [](double x, double) { return x; });
-  check(Epilogue::bias, bias, [](double x, double b) { return x + b; });
-  check(Epilogue::relu, {}, [](double x, double) { return relu(x); });
-  check(Epilogue::relu_bias, bias, [](double x, double b) { return relu(x + b); });
-  EXPECT_TRUE(near(multiplied(Epilogue::gelu), expected([](double x, double) { return gelu(x); }), kGeluTolerance));
-  EXPECT_TRUE(near(multiplied(Epilogue::gelu_bias, bias), expected([](double x, double b) { return gelu(x + b); }),
-                   kGeluTolerance));
-}
-
-TEST_F(BlasOnDevice, ReluLeavesTheBitsThatItsGradientTakes) {
-  const Tensor bias = on_device(bias_), aux = aux_for(Epilogue::relu_bias_aux);
-  const Tensor y = multiplied(Epilogue::relu_bias_aux, bias, aux);
-  EXPECT_TRUE(near(y, expected([](double x, double b) { return relu(x + b); }), kTolerance));
-
-  const Tensor sums = on_device(Tensor::empty({kN}, DType::f32));
-  const Tensor dx = multiplied(Epilogue::relu_grad_bias_grad, sums, aux);
-  const Tensor wanted = expected([](double x, double b) { return x + b > 0 ? x : 0; });
-  EXPECT_TRUE(near(dx, wanted, kTolerance));
-  EXPECT_TRUE(near(on_host(sums), sum_of_rows(wanted), kTolerance * 10));
+TEST_F(BlasOnDevice, AddsTheBias) {
+  EXPECT_TRUE(near(multiplied(Epilogue::none), expected([](double x, double) { return x; }), kTolerance));
+  EXPECT_TRUE(near(multiplied(Epilogue::bias, on_device(bias_)), expected([](double x, double b) { return x + b; }),
+                   kTolerance));
 }
 
 TEST_F(BlasOnDevice, OurMaskOfReluIsWhatItsGradientTakes) {
@@ -169,23 +134,6 @@ TEST_F(BlasOnDevice, OurMaskOfReluIsWhatItsGradientTakes) {
   for (std::int64_t i = 0; i < kM * kN; ++i)
     if (before.data<float>()[i] <= 0) wanted.data<float>()[i] = 0;
   EXPECT_TRUE(near(dx, wanted, kTolerance));
-}
-
-TEST_F(BlasOnDevice, GeluLeavesItsInputForItsGradient) {
-  const Tensor bias = on_device(bias_), aux = Tensor::empty({kM, kN}, DType::f32, Device::cuda());
-  const Tensor y = multiplied(Epilogue::gelu_bias_aux, bias, aux);
-  EXPECT_TRUE(near(y, expected([](double x, double b) { return gelu(x + b); }), kGeluTolerance));
-  EXPECT_TRUE(near(on_host(aux), expected([](double x, double b) { return x + b; }), kTolerance));
-
-  const Tensor sums = on_device(Tensor::empty({kN}, DType::f32));
-  const Tensor dx = multiplied(Epilogue::gelu_grad_bias_grad, sums, aux);
-  const Tensor wanted = expected([](double x, double b) { return x * gelu_slope(x + b); });
-  double largest = 1;  // of what the slope is multiplied with
-  const Tensor products = expected([](double x, double) { return x; });
-  for (std::int64_t i = 0; i < kM * kN; ++i)
-    largest = std::max(largest, std::abs(static_cast<double>(products.data<float>()[i])));
-  EXPECT_TRUE(near(dx, wanted, kGeluSlopeTolerance * largest));
-  EXPECT_TRUE(near(on_host(sums), sum_of_rows(wanted), kGeluSlopeTolerance * largest * kM));
 }
 
 TEST_F(BlasOnDevice, TheGradientOfABiasIsTheSumOfTheFirstFactorsRows) {
