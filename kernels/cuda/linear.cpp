@@ -6,6 +6,7 @@
 #include "kernels/copy.h"
 #include "kernels/copy_operations.h"
 #include "kernels/cuda/blas.h"
+#include "kernels/cuda/linear_internal.h"
 #include "kernels/cuda/math.h"
 #include "kernels/cuda/on_device.h"
 #include "kernels/cuda/relu_mask.h"
@@ -54,17 +55,29 @@ void linear_relu(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
 }
 
 void linear_input_grad(const Tensor& g, const Tensor& weight, const Tensor& mask, const Tensor& dx) {
-  const Tensor u = aligned(g), v = aligned(weight);
-  const auto p = product(g.size(0), weight.size(1), g.size(1), blas::Epilogue::relu_grad);
-  if (multiplied(p, {u.raw_data(), v.raw_data(), dx.raw_data(), nullptr, mask.raw_data()})) return;
-  MatmulOperations::cuda.matmul("linear gradient", g, weight, {}, dx);
-  apply_mask(dx, mask, dx);
+  input_grad_with(multiplied, g, weight, mask, dx);
 }
 
 void relu_mask_grad(const Tensor& g, const Tensor& mask, const Tensor& dx) { apply_mask(g, mask, dx); }
 
-// cuBLASLt sums a factor over k only if the factor is transposed, like g here.
 bool linear_parameter_grads(const Tensor& g, const Tensor& x, const Tensor& dweight, const Tensor& dbias) {
+  return parameter_grads_with(multiplied, g, x, dweight, dbias);
+}
+
+}  // namespace
+
+void input_grad_with(const Multiply& multiply, const Tensor& g, const Tensor& weight, const Tensor& mask,
+                     const Tensor& dx) {
+  const Tensor u = aligned(g), v = aligned(weight);
+  const auto p = product(g.size(0), weight.size(1), g.size(1), blas::Epilogue::relu_grad);
+  if (multiply(p, {u.raw_data(), v.raw_data(), dx.raw_data(), nullptr, mask.raw_data()})) return;
+  MatmulOperations::cuda.matmul("linear gradient", g, weight, {}, dx);
+  apply_mask(dx, mask, dx);
+}
+
+// cuBLASLt sums a factor over k only if the factor is transposed, like g here.
+bool parameter_grads_with(const Multiply& multiply, const Tensor& g, const Tensor& x, const Tensor& dweight,
+                          const Tensor& dbias) {
   if (!dweight.is_contiguous() || !dbias.is_contiguous()) return false;
   const auto room_for = [](const Tensor& y) {
     return is_aligned(y) ? y : Tensor::empty(y.shape(), y.dtype(), y.device());
@@ -72,13 +85,12 @@ bool linear_parameter_grads(const Tensor& g, const Tensor& x, const Tensor& dwei
   const Tensor u = aligned(g), v = aligned(x), weight_sums = room_for(dweight), bias_sums = room_for(dbias);
   auto p = product(g.size(1), x.size(1), g.size(0), blas::Epilogue::bias_grad);
   p.a_transposed = true;
-  if (!multiplied(p, {u.raw_data(), v.raw_data(), weight_sums.raw_data(), bias_sums.raw_data(), nullptr})) return false;
+  if (!multiply(p, {u.raw_data(), v.raw_data(), weight_sums.raw_data(), bias_sums.raw_data(), nullptr})) return false;
   if (!weight_sums.is_same(dweight)) CopyOperations::cuda.copy(dweight, weight_sums);
   if (!bias_sums.is_same(dbias)) CopyOperations::cuda.copy(dbias, bias_sums);
   return true;
 }
 
-}  // namespace
 }  // namespace hop::kernels::cuda
 
 namespace hop::kernels {
