@@ -4,11 +4,11 @@
 
 #include "kernels/conv_operations.h"
 #include "kernels/copy.h"
-#include "kernels/cuda/bias_activation.h"
 #include "kernels/cuda/conv_internal.h"
 #include "kernels/cuda/copy_internal.h"
 #include "kernels/cuda/math.h"
 #include "kernels/cuda/on_device.h"
+#include "kernels/elementwise.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -26,6 +26,11 @@ void conv2d_by_own_kernels(ConvPass pass, const ConvSizes& sizes, const Tensor& 
   const std::int64_t groups = sizes.options.groups;
   const bool by_loops = groups > 1 && std::min(sizes.c, sizes.k) / groups < kFewInGroup;
   (by_loops ? conv2d_in_loops : conv2d_in_tiles)(pass, sizes, x, weight, y);
+}
+
+/// y (N, K, P, Q) <- y + bias (K), contiguous.
+void add_bias(const Tensor& y, const Tensor& bias) {
+  evaluate_into(y, rows::Add{}, y, bias.as_strided({bias.numel(), 1, 1}, {1, 1, 1}, bias.storage_offset()));
 }
 
 bool asks_cudnn(const Tensor& y) { return y.dtype() == DType::f32 && !math().own_kernels && dnn::available(); }
@@ -81,7 +86,7 @@ static void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const
     const bool done = way != ConvWay::own && dnn::convolve(conv, u.raw_data(), v.raw_data(), g.raw_data());
     if (!done) conv2d_by_own_kernels(pass, sizes, u, v, g);
   }
-  if (bias.defined()) bias_activation(y, bias, 1);
+  if (bias.defined()) add_bias(y, bias);
 }
 
 }  // namespace hop::kernels::cuda

@@ -66,8 +66,8 @@ ElementwiseSteps steps_of(const Tensor& y, std::span<const Input> inputs) {
   return ElementwiseSteps(Walk<kMaxOperands + 1>(y.shape(), strides, kMaxOperands + 1));
 }
 
-}  // namespace
-
+/// Plans y = f(inputs), computed in `compute`, and launches it on the current stream, in several parts if y has more
+/// than kMaxElements. y is contiguous. An input may be y itself, element for element.
 void run_elementwise(Launcher launcher, const void* row, DType compute, const Tensor& y,
                      std::span<const Input> inputs) {
   const ElementwiseSteps steps = steps_of(y, inputs);
@@ -91,7 +91,7 @@ void run_elementwise(Launcher launcher, const void* row, DType compute, const Te
   });
 }
 
-static void elementwise(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
+void elementwise(const detail::Call& call, DType compute, const Tensor& out, std::span<const Input> inputs) {
   const RowLaunchers& row = launchers_of(call.id);
   const Launcher* by_dtype = call.part == rows::Part::value        ? row.value
                              : call.part == rows::Part::gradient_a ? row.gradient_a
@@ -99,6 +99,7 @@ static void elementwise(const detail::Call& call, DType compute, const Tensor& o
   run_elementwise(by_dtype[static_cast<int>(compute)], call.row, compute, out, inputs);
 }
 
+}  // namespace
 }  // namespace hop::kernels::cuda
 
 namespace hop::kernels {

@@ -1,11 +1,10 @@
 // The host side of the elementwise kernels: the argument of a launch, and the table of launchers by row and dtype. One
-// kernel (elementwise_kernel.h) serves all rows, both their values and gradients, chains of rows, and copies.
+// kernel (elementwise_kernel.h) serves all rows, both their values and gradients.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include "kernels/cuda/walk.h"
 #include "kernels/elementwise.h"
@@ -47,9 +46,5 @@ void add_unary_gradients(RowLaunchers* table);
 void add_binary_rows(RowLaunchers* table);
 void add_binary_gradients(RowLaunchers* table);
 void add_truth_rows(RowLaunchers* table);
-
-/// Plans y = f(inputs), computed in `compute`, and launches it on the current stream, in several parts if y has more
-/// than kMaxElements. y is contiguous. An input may be y itself, element for element.
-void run_elementwise(Launcher launcher, const void* row, DType compute, const Tensor& y, std::span<const Input> inputs);
 
 }  // namespace hop::kernels::cuda

@@ -7,7 +7,6 @@
 #include <map>
 #include <ostream>
 
-#include "kernels/cuda/bias_activation.h"
 #include "kernels/view.h"
 #include "tests/cuda/layouts.h"
 #include "tests/cuda/schedules.h"
@@ -314,27 +313,6 @@ TEST_F(CudaElementwiseCall, ReadsEveryByteButZeroAsTrue) {
   std::memset(x.raw_data(), 7, 19);
   EXPECT_EQ(hop::testing::values<int>(fetch(add(mirror(x), 0))), std::vector<int>(19, 1));
   EXPECT_EQ(hop::testing::values<float>(fetch(mul(mirror(x), 2.5))), std::vector<float>(19, 2.5F));
-}
-
-using CudaChain = OnDevice;
-
-TEST_F(CudaChain, OfBiasAndActivationHasTheBitsOfItsRows) {
-  for (const DType dtype : {DType::f32, DType::f64}) {
-    for (const int dim : {0, 1, 2}) {
-      const Tensor y = random_tensor({6, 5, 8}, dtype, 1, -2, 2), bias = random_tensor({y.shape()[dim]}, dtype, 2);
-      const Shape along = dim == 0 ? Shape{6, 1, 1} : dim == 1 ? Shape{5, 1} : Shape{8};
-      const Tensor broadcast = bias.as_strided(along, contiguous_strides(along), 0);
-      const Tensor sum = add(mirror(y), mirror(broadcast));
-      const Tensor expected[] = {sum, relu(sum), gelu(sum)};
-      for (const Activation activation : {Activation::none, Activation::relu, Activation::gelu}) {
-        for_each_schedule([&] {
-          const Tensor there = mirror(y);
-          bias_activation(there, mirror(bias), dim, activation);
-          EXPECT_TRUE(same_bits(fetch(there), fetch(expected[static_cast<int>(activation)])));
-        });
-      }
-    }
-  }
 }
 
 }  // namespace
