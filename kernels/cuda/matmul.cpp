@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "kernels/copy.h"
 #include "kernels/copy_operations.h"
@@ -11,6 +12,7 @@
 #include "kernels/cuda/math.h"
 #include "kernels/cuda/matmul_internal.h"
 #include "kernels/cuda/on_device.h"
+#include "kernels/elementwise.h"
 #include "kernels/matmul_operations.h"
 
 namespace hop::kernels::cuda {
@@ -146,16 +148,25 @@ bool multiply_with(const Multiply& multiply, const Tensor& a, const Tensor& b, c
   const std::int64_t factor_size = narrow_u ? 2 : size;
   const std::byte* const first_a = narrow_u ? narrow_u->data() : u.raw_data();
   const std::byte* const first_b = narrow_v ? narrow_v->data() : v.raw_data();
-  bool done = true;  // the result of the first step, and so of all steps: they are the same product
-  for_each_step(call.levels, 0, 0, 0, 0, [&](std::int64_t at_a, std::int64_t at_b, std::int64_t at_y) {
-    blas::Operands x;
-    x.a = first_a + at_a * factor_size;
-    x.b = first_b + at_b * factor_size;
-    x.d = y.raw_data() + at_y * size;
-    x.bias = vector.defined() ? vector.raw_data() : nullptr;
-    done = done && multiply(call.product, x);
-  });
-  return done;
+  const auto multiply_all = [&] {
+    bool done = true;  // the result of the first step, and so of all steps: they are the same product
+    for_each_step(call.levels, 0, 0, 0, 0, [&](std::int64_t at_a, std::int64_t at_b, std::int64_t at_y) {
+      blas::Operands x;
+      x.a = first_a + at_a * factor_size;
+      x.b = first_b + at_b * factor_size;
+      x.d = y.raw_data() + at_y * size;
+      x.bias = vector.defined() ? vector.raw_data() : nullptr;
+      done = done && multiply(call.product, x);
+    });
+    return done;
+  };
+  if (multiply_all()) return true;
+  if (!vector.defined()) return false;
+  call.product.epilogue = blas::Epilogue::none;
+  const Tensor row = std::exchange(vector, {});
+  if (!multiply_all()) return false;
+  evaluate_into(y, rows::Add{}, y, row);
+  return true;
 }
 
 static void matmul(const char*, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {

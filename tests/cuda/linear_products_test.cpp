@@ -1,9 +1,10 @@
-// The products that a linear layer's gradient asks of cuBLASLt, with a stand-in that computes them in double. The CPU's
-// products and sums judge; and without an algorithm, the bits of our own kernels.
+// The products that a linear layer asks of cuBLASLt, with a stand-in that computes them in double and knows no
+// algorithm for what a test says. The CPU's products and sums judge.
 #include "kernels/cuda/linear_internal.h"
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "kernels/copy.h"
@@ -38,27 +39,35 @@ void put(const std::vector<float>& values, void* to) {
 /// Stands in for cuBLASLt: dense f32 factors, one product, at addresses of the alignment that was named.
 class StandIn {
  public:
+  /// `lacks` is the epilogue for which there is no algorithm.
+  explicit StandIn(std::optional<blas::Epilogue> lacks = {}) : lacks_(lacks) {}
+
   bool operator()(const blas::Product& p, const blas::Operands& x) {
+    if (p.epilogue == lacks_) return false;
     ++asked;
     for (const void* address : {x.a, x.b, static_cast<const void*>(x.d), static_cast<const void*>(x.bias)})
       EXPECT_EQ(reinterpret_cast<std::uintptr_t>(address) % static_cast<std::uintptr_t>(p.alignment), 0U);
     EXPECT_TRUE(p.epilogue != blas::Epilogue::bias_grad || p.a_transposed) << "cuBLASLt has no such sum";
     const auto a = fetch<float>(x.a, p.m * p.k), b = fetch<float>(x.b, p.k * p.n);
     const auto left = [&](std::int64_t i, std::int64_t l) { return at(a, p.a_transposed ? l * p.m + i : i * p.k + l); };
-    const auto right = [&](std::int64_t l, std::int64_t j) { return at(b, l * p.n + j); };
+    const auto right = [&](std::int64_t l, std::int64_t j) {
+      return at(b, p.b_transposed ? j * p.k + l : l * p.n + j);
+    };
+    const bool adds = p.epilogue == blas::Epilogue::bias, sums_up = p.epilogue == blas::Epilogue::bias_grad;
+    const auto bias = adds ? fetch<float>(x.bias, p.n) : std::vector<float>(static_cast<std::size_t>(p.n));
     std::vector<float> d, sums;
     for (std::int64_t i = 0; i < p.m; ++i) {
       double of_row = 0;
       for (std::int64_t l = 0; l < p.k; ++l) of_row += left(i, l);
       sums.push_back(static_cast<float>(of_row));
       for (std::int64_t j = 0; j < p.n; ++j) {
-        double sum = 0;
+        double sum = at(bias, j);
         for (std::int64_t l = 0; l < p.k; ++l) sum += left(i, l) * right(l, j);
         d.push_back(static_cast<float>(sum));
       }
     }
     if (p.epilogue == blas::Epilogue::relu_grad) apply_bits(p, x.aux, d);
-    if (p.epilogue == blas::Epilogue::bias_grad) put(sums, x.bias);
+    if (sums_up) put(sums, x.bias);
     put(d, x.d);
     return true;
   }
@@ -76,9 +85,9 @@ class StandIn {
       if ((bytes[row * row_bytes + column / 8] >> (column % 8) & 1) == 0) d[i] = 0;
     }
   }
-};
 
-bool knows_no_algorithm(const blas::Product&, const blas::Operands&) { return false; }
+  std::optional<blas::Epilogue> lacks_;
+};
 
 /// A copy of x that lies 4 bytes behind an aligned address.
 Tensor shifted(const Tensor& x) {
@@ -92,8 +101,21 @@ class CudaLinearProducts : public OnDevice {
  protected:
   const Tensor g_ = random_tensor({19, 24}, DType::f32, 1), x_ = random_tensor({19, 40}, DType::f32, 2),
                weight_ = random_tensor({24, 40}, DType::f32, 3), old_dweight_ = random_tensor({24, 40}, DType::f32, 4),
-               old_dbias_ = random_tensor({24}, DType::f32, 5);
+               bias_ = random_tensor({24}, DType::f32, 5), old_dbias_ = random_tensor({24}, DType::f32, 9);
 };
+
+TEST_F(CudaLinearProducts, ABiasIsAddedWithTheProductOrIfNoAlgorithmDoesBehindIt) {
+  const Tensor expected = kernels::linear(x_, weight_, bias_), y = Tensor::empty({19, 24}, DType::f32, Device::cuda());
+  const Tensor turned = kernels::transpose(on_device(weight_), 0, 1);
+  for (const auto& lacks : {std::optional<blas::Epilogue>(), std::optional(blas::Epilogue::bias)}) {
+    StandIn library(lacks);
+    EXPECT_TRUE(multiply_with(std::ref(library), on_device(x_), turned, on_device(bias_), y));
+    EXPECT_EQ(library.asked, 1);
+    EXPECT_TRUE(near(on_host(y), expected, kTolerance));
+  }
+  StandIn nothing(blas::Epilogue::none);
+  EXPECT_FALSE(multiply_with(std::ref(nothing), on_device(x_), turned, {}, y));
+}
 
 TEST_F(CudaLinearProducts, OneProductGivesTheGradientsOfWeightAndBias) {
   static constexpr std::int64_t kRows[] = {0};
@@ -111,7 +133,8 @@ TEST_F(CudaLinearProducts, OneProductGivesTheGradientsOfWeightAndBias) {
 
 TEST_F(CudaLinearProducts, WithoutAnAlgorithmTheGradientsStayAsTheyWere) {
   const Tensor dweight = on_device(old_dweight_), dbias = on_device(old_dbias_);
-  EXPECT_FALSE(parameter_grads_with(knows_no_algorithm, on_device(g_), on_device(x_), dweight, dbias));
+  StandIn library(blas::Epilogue::bias_grad);
+  EXPECT_FALSE(parameter_grads_with(std::ref(library), on_device(g_), on_device(x_), dweight, dbias));
   EXPECT_TRUE(same_bits(on_host(dweight), old_dweight_));
   EXPECT_TRUE(same_bits(on_host(dbias), old_dbias_));
 }
@@ -131,7 +154,8 @@ TEST_F(CudaLinearProducts, TheGradientOfTheInputPassesWhereReluDid) {
   EXPECT_EQ(library.asked, 1);
   EXPECT_TRUE(near(on_host(dx), expected, kTolerance));
 
-  input_grad_with(knows_no_algorithm, on_device(g_), on_device(weight), layer.mask, dx);
+  StandIn without(blas::Epilogue::relu_grad);
+  input_grad_with(std::ref(without), on_device(g_), on_device(weight), layer.mask, dx);
   EXPECT_TRUE(near(on_host(dx), expected, kTolerance));
 }
 
