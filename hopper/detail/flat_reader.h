@@ -61,16 +61,16 @@ class Reader {
       return *table_.GetStruct<const T*>(at());
     }
   }
-  /// The string, vector or table to which this field points.
+  /// The string, vector or table to which this field points. Until it is verified, it may lie on an odd address.
   template <class T>
-  const T& pointed_to() const {
+  const T* pointed_to() const {
     require(table_.VerifyOffset(verifier_, at()));
-    return *table_.GetPointer<const T*>(at());
+    return table_.GetPointer<const T*>(at());
   }
   const flatbuffers::String& text() const {
-    const auto& text = pointed_to<flatbuffers::String>();
-    require(verifier_.VerifyString(&text));
-    return text;
+    const auto* text = pointed_to<flatbuffers::String>();
+    require(verifier_.VerifyString(text));
+    return *text;
   }
 
   template <Scalar T>
@@ -91,7 +91,7 @@ class Reader {
   }
   template <Described T>
   void read(const char*, T& value) {
-    value = table<T>(pointed_to<flatbuffers::Table>(), verifier_);
+    value = table<T>(*pointed_to<flatbuffers::Table>(), verifier_);
   }
   template <class T>
   void read(const char* name, std::optional<T>& value) {
@@ -100,13 +100,13 @@ class Reader {
   template <class T>
   void read(const char*, std::vector<T>& values) {
     if constexpr (Described<T>) {
-      const auto& tables = pointed_to<flatbuffers::Vector<flatbuffers::Offset<flatbuffers::Table>>>();
-      require(verifier_.VerifyVector(&tables));
-      for (const flatbuffers::Table* each : tables) values.push_back(table<T>(*each, verifier_));
+      const auto* tables = pointed_to<flatbuffers::Vector<flatbuffers::Offset<flatbuffers::Table>>>();
+      require(verifier_.VerifyVector(tables));
+      for (const flatbuffers::Table* each : *tables) values.push_back(table<T>(*each, verifier_));
     } else {
-      const auto& numbers = pointed_to<flatbuffers::Vector<T>>();
-      require(verifier_.VerifyVector(&numbers));
-      values.assign(numbers.begin(), numbers.end());
+      const auto* numbers = pointed_to<flatbuffers::Vector<T>>();
+      require(verifier_.VerifyVector(numbers));
+      values.assign(numbers->begin(), numbers->end());
     }
   }
   // A union takes two places: which table, and the table.
@@ -115,9 +115,9 @@ class Reader {
     const int which = in_place<std::uint8_t>();
     ++place_;
     require(is_there());
-    const auto& body = pointed_to<flatbuffers::Table>();
+    const auto* body = pointed_to<flatbuffers::Table>();
     int i = 0;
-    if (!((++i == which && (value = table<T>(body, verifier_), true)) || ...)) {
+    if (!((++i == which && (value = table<T>(*body, verifier_), true)) || ...)) {
       throw BadTable("unknown " + std::string(name) + " " + std::to_string(which));
     }
   }
