@@ -55,6 +55,21 @@ void print_last_words(const hopper::Results& results, const std::filesystem::pat
 
 }  // namespace
 
+void Listening::apply(hopper::RunOptions& options) const {
+  if (address.empty()) return;
+  options.hosting = hopper::Hosting::Remote;
+  options.listen = address;
+  options.key_file = key_file;
+}
+
+void add_listening(CLI::App& command, Listening& listening) {
+  CLI::Option* listen = command.add_option("--listen", listening.address,
+                                           "HOST:PORT of this machine (0.0.0.0 for all of its interfaces): start no "
+                                           "workers, and wait for `hop worker --connect` from other machines");
+  command.add_option("--key-file", listening.key_file, "With --listen: the key that admits workers (hop key new FILE)")
+      ->needs(listen);
+}
+
 void add_patience(CLI::App& command, std::optional<double>& patience) {
   command
       .add_option("--patience", patience,

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <string>
 
 #include "hopper/run.h"
 
@@ -15,6 +16,14 @@ namespace hop::cli {
 /// last lines that scripts rely on. Returns the exit code.
 int conduct(const std::filesystem::path& run_directory, const hopper::Objective& objective, bool json,
             const std::function<hopper::RunResult(hopper::RunOptions&)>& conduct);
+
+/// `--listen HOST:PORT --key-file FILE`: workers come from other machines.
+struct Listening {
+  std::string address;
+  std::string key_file;
+  void apply(hopper::RunOptions& options) const;
+};
+void add_listening(CLI::App& command, Listening& listening);
 
 /// `--patience SECONDS`, for RunOptions::patience.
 void add_patience(CLI::App& command, std::optional<double>& patience);

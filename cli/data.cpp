@@ -1,4 +1,5 @@
-// hop data import | info: turns raw files into partitions, and describes a partitioned data set.
+// hop data import | info | split: turns raw files into partitions, describes a partitioned data set, and hands its
+// partitions out to nodes.
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include "base/words.h"
 #include "cli/commands.h"
 #include "data/prepare.h"
+#include "hopper/hand_out.h"
 
 namespace hop::cli {
 namespace {
@@ -73,11 +75,39 @@ int import(const ImportArguments& arguments) {
 }
 
 int info(const std::string& folder) {
-  const data::Dataset dataset = data::Dataset::open(folder);
-  for (std::uint32_t q = 0; q < dataset.partition_count(); ++q)
+  const data::Dataset dataset = data::Dataset::open(folder, data::Files::present);
+  std::string here;
+  std::uint32_t present = 0;
+  for (std::uint32_t q = 0; q < dataset.partition_count(); ++q) {
+    if (!dataset.has_partition(PartitionId(q))) continue;
     dataset.partition(PartitionId(q));  // checks every block
+    here += " " + std::to_string(q);
+    ++present;
+  }
   if (dataset.has_validation()) dataset.validation();
   std::fputs(data::describe(dataset).c_str(), stdout);
+  if (present < dataset.partition_count()) {
+    std::printf("%-12s %u of %u partitions:%s\n", "in this folder", present, dataset.partition_count(), here.c_str());
+  }
+  return kOk;
+}
+
+struct SplitArguments {
+  std::string folder;
+  std::vector<std::filesystem::path> out;
+  std::uint32_t replicas = 1;
+};
+
+int split(const SplitArguments& arguments) {
+  const data::Dataset dataset = data::Dataset::open(arguments.folder);
+  hopper::hand_out(dataset, arguments.out, arguments.replicas);
+  const auto nodes = static_cast<std::uint32_t>(arguments.out.size());
+  const auto of_nodes = hopper::nodes_partitions(dataset.partition_count(), nodes, arguments.replicas);
+  for (std::size_t n = 0; n < arguments.out.size(); ++n) {
+    std::printf("%s:", arguments.out[n].c_str());
+    for (const PartitionId id : of_nodes[n]) std::printf(" %u", id.value);
+    std::printf("\n");
+  }
   return kOk;
 }
 
@@ -109,13 +139,29 @@ void add_info(CLI::App& data, Action& action) {
   command->callback([=, &action] { action = [=] { return info(*folder); }; });
 }
 
+void add_split(CLI::App& data, Action& action) {
+  auto arguments = std::make_shared<SplitArguments>();
+  CLI::App* command =
+      data.add_subcommand("split", "Hand the partitions out to nodes: hop data split DIR --out A --out B");
+  command->add_option("folder", arguments->folder, "The data set's folder")->required();
+  command
+      ->add_option("--out", arguments->out,
+                   "A folder for each node, in the order of the workers; must not exist or be empty")
+      ->required()
+      ->allow_extra_args(false);
+  command->add_option("--replicas", arguments->replicas, "How many nodes get each partition (default 1)")
+      ->check(at_least_one());
+  command->callback([=, &action] { action = [=] { return split(*arguments); }; });
+}
+
 }  // namespace
 
 void add_data(CLI::App& app, Action& action) {
-  CLI::App* data = app.add_subcommand("data", "Import and inspect data sets");
+  CLI::App* data = app.add_subcommand("data", "Import, inspect and hand out data sets");
   data->require_subcommand(1);
   add_import(*data, action);
   add_info(*data, action);
+  add_split(*data, action);
 }
 
 }  // namespace hop::cli

@@ -16,6 +16,7 @@ namespace {
 struct ResumeArguments {
   std::string directory;
   std::optional<double> patience;
+  Listening listening;
   bool json = false;
   bool retry = false;
   std::vector<std::uint32_t> models;
@@ -26,6 +27,7 @@ int resume(const ResumeArguments& arguments) {
   const std::filesystem::path path = without_trailing_slash(arguments.directory);
   return conduct(path, hopper::objective_of(path), arguments.json, [&](hopper::RunOptions& options) {
     options.patience = seconds(arguments.patience);
+    arguments.listening.apply(options);
     options.retry = arguments.retry;
     for (const std::uint32_t model : arguments.models) options.retry_models.emplace_back(model);
     return hopper::resume(arguments.directory, options);
@@ -39,6 +41,7 @@ void add_resume(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("resume", "Go on with an interrupted run");
   command->add_option("run_dir", arguments->directory, "The run directory")->required();
   add_patience(*command, arguments->patience);
+  add_listening(*command, arguments->listening);
   command->add_flag("--json", arguments->json, "Print results.json instead of progress and leaderboard");
   CLI::Option* retry = command->add_flag(
       "--retry", arguments->retry, "Bring models back that were set aside: they train on from their newest states");

@@ -1,4 +1,5 @@
-// hop run EXPERIMENT.toml: train all models of an experiment with worker processes of this machine.
+// hop run EXPERIMENT.toml: train all models of an experiment, with worker processes of this machine or with workers
+// that come from others.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ struct RunArguments {
   int workers = 0;
   std::vector<std::string> overrides;
   std::optional<double> patience;
+  Listening listening;
   bool json = false;
 };
 
@@ -47,6 +49,7 @@ int run(const RunArguments& arguments) {
       is_claimed ? claim_run_directory(experiment.name) : without_trailing_slash(arguments.run_directory);
   const int code = conduct(directory, experiment.objective(), arguments.json, [&](hopper::RunOptions& options) {
     options.patience = seconds(arguments.patience);
+    arguments.listening.apply(options);
     return hopper::run(experiment, options);
   });
   if (is_claimed && code != kOk) ::rmdir(directory.c_str());  // works only if it is empty: the run could not begin
@@ -65,6 +68,7 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("--set", arguments->overrides, "Overrides a key of the file: --set search.epochs=3")
       ->allow_extra_args(false);
   add_patience(*command, arguments->patience);
+  add_listening(*command, arguments->listening);
   command->add_flag("--json", arguments->json, "Print results.json instead of progress and leaderboard");
   command->callback([arguments, &action] { action = [arguments] { return run(*arguments); }; });
 }

@@ -1,6 +1,8 @@
-// hop worker: one worker process. `hop run` starts its own; they live in a private directory of sockets.
+// hop worker: one worker process. `hop run` starts its own; they live in a private directory of sockets. A person
+// starts those that join a run of another machine.
 #include <sys/prctl.h>
 
+#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -12,25 +14,85 @@
 #include "hopper/serve.h"
 
 namespace hop::cli {
+namespace {
+
+struct WorkerArguments {
+  std::string coordinator;
+  hopper::ServeOptions serve;
+  hopper::JoinOptions join;
+  std::string ports;
+};
+
+int serve(hopper::ServeOptions options) {
+  options.token = hopper::take_token(hopper::kTokenDescriptor);
+  try {
+    hopper::serve(options);
+  } catch (const NetError& error) {
+    std::fprintf(stderr, "worker %u: %s\n", options.worker, error.what());
+    return hopper::kExitUnconnected;
+  }
+  return kOk;
+}
+
+// "7900-7950", or one port.
+void read_ports(const std::string& text, hopper::JoinOptions& options) {
+  if (text.empty()) return;
+  const char* end = text.data() + text.size();
+  const auto [at, wrong] = std::from_chars(text.data(), end, options.first_port);
+  options.last_port = options.first_port;
+  bool is_range = wrong == std::errc() && (at == end || *at == '-');
+  if (is_range && at != end) {
+    const auto [last, also_wrong] = std::from_chars(at + 1, end, options.last_port);
+    is_range = also_wrong == std::errc() && last == end;
+  }
+  if (is_range && options.first_port != 0 && options.first_port <= options.last_port) return;
+  throw ConfigError("[worker] --ports: expected a port or a range such as 7900-7950, got " + text);
+}
+
+int join(hopper::JoinOptions options, const std::string& ports) {
+  read_ports(ports, options);
+  options.on_notice = [](const std::string& line) { std::fprintf(stderr, "hop worker: %s\n", line.c_str()); };
+  hopper::join(options);
+  return kOk;
+}
+
+}  // namespace
 
 void add_worker(CLI::App& app, Action& action) {
-  auto options = std::make_shared<hopper::ServeOptions>();
-  CLI::App* command = app.add_subcommand("worker", "Serve a coordinator (started by `hop run`)");
-  command->add_option("--connect", options->coordinator, "The coordinator's address")->required();
-  command->add_option("--worker", options->worker, "The number of this worker")->required();
-  command->add_option("--incarnation", options->incarnation, "Which life of the worker this is")->required();
-  command->add_option("--node", options->node_folder, "The folder for this node's model states")->required();
+  auto arguments = std::make_shared<WorkerArguments>();
+  CLI::App* command = app.add_subcommand("worker", "Join a run of another machine as a worker (hop run --listen)");
+  command->add_option("--connect", arguments->coordinator, "HOST:PORT at which the run listens")->required();
+  CLI::Option* key = command->add_option("--key-file", arguments->join.key_file, "The file with the run's key");
+  command->add_option("--data", arguments->join.data_folder,
+                      "This machine's partitions (hop data split); without it, it must see the run's own folder");
+  command->add_option("--node", arguments->serve.node_folder,
+                      "The folder for this node's model states (default: hop-node in this folder)");
+  command->add_option("--advertise", arguments->join.advertise,
+                      "The host by which other workers reach this one (default: as the run sees it)");
+  command->add_option("--ports", arguments->ports,
+                      "The ports at which it may listen, such as 7900-7950 (default: any)");
+  command
+      ->add_option("--wait", arguments->join.patience,
+                   "Seconds that it waits for the run, and for a place in it (default 600)")
+      ->check(CLI::Range(0.0, 1e9));
+  // Of the workers that `hop run` starts: who they are, and which life this is. Their secret comes in a pipe.
+  CLI::Option* number = command->add_option("--worker", arguments->serve.worker)->group("")->excludes(key);
+  command->add_option("--incarnation", arguments->serve.incarnation)->group("")->excludes(key)->needs(number);
   command->callback([=, &action] {
     action = [=]() -> int {
       ::prctl(PR_SET_NAME, "hop-worker");
-      options->token = hopper::take_token(hopper::kTokenDescriptor);
-      try {
-        hopper::serve(*options);
-      } catch (const NetError& error) {
-        std::fprintf(stderr, "worker %u: %s\n", options->worker, error.what());
-        return hopper::kExitUnconnected;
+      const bool was_started_by_run = number->count() != 0;
+      if (was_started_by_run) {
+        arguments->serve.coordinator = arguments->coordinator;
+        return serve(arguments->serve);
       }
-      return kOk;
+      if (key->count() == 0) {
+        throw ConfigError("[worker] expected --key-file FILE, the key of the run that listens at " +
+                          arguments->coordinator);
+      }
+      arguments->join.coordinator = arguments->coordinator;
+      arguments->join.node_folder = arguments->serve.node_folder.empty() ? "hop-node" : arguments->serve.node_folder;
+      return join(arguments->join, arguments->ports);
     };
   });
 }

@@ -1,5 +1,5 @@
-// adopt_dataset: a copy of a data set's files. It makes no hard links: a program that writes into a file of the source
-// in place (`cp new/* source/`) would then change the files of all runs.
+// adopt_dataset and copy_part: a copy of a data set's files. It makes no hard links: a program that writes into a file
+// of the source in place (`cp new/* source/`) would then change the files of all runs.
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -29,9 +29,16 @@ bool share_blocks(const fs::path& from, const fs::path& to) {
 }  // namespace
 
 Dataset adopt_dataset(const Dataset& source, const fs::path& folder, const OnCopy& on_copy) {
+  std::vector<PartitionId> all;
+  for (std::uint32_t q = 0; q < source.partition_count(); ++q) all.emplace_back(q);
+  return copy_part(source, all, folder, on_copy);
+}
+
+Dataset copy_part(const Dataset& source, std::span<const PartitionId> partitions, const fs::path& folder,
+                  const OnCopy& on_copy) {
   return with_data_errors([&] {
     std::vector<std::string> names;
-    for (const PartitionEntry& entry : source.manifest().partitions) names.push_back(entry.file);
+    for (const PartitionId id : partitions) names.push_back(source.manifest().partitions.at(id.index()).file);
     if (source.has_validation()) names.push_back(source.manifest().validation->file);
     names.emplace_back(kManifestFile);
     std::uint64_t bytes = 0;
@@ -47,7 +54,7 @@ Dataset adopt_dataset(const Dataset& source, const fs::path& folder, const OnCop
       }
       sync_file(to, raise<DataError>);
     }
-    return Dataset::open(pending.commit());
+    return Dataset::open(pending.commit(), Files::present);
   });
 }
 

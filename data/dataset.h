@@ -125,6 +125,9 @@ using OnCopy = std::function<void(std::uint64_t bytes)>;
 /// blocks until one copy is written; where it cannot, `on_copy` is called first. The folder appears whole or not at
 /// all. Throws DataError.
 Dataset adopt_dataset(const Dataset& source, const std::filesystem::path& folder, const OnCopy& on_copy = {});
+/// The same with these partitions alone: the manifest still names all.
+Dataset copy_part(const Dataset& source, std::span<const PartitionId> partitions, const std::filesystem::path& folder,
+                  const OnCopy& on_copy = {});
 
 /// The digest that write_dataset computes: XXH3-128 of classes, columns and rows in the order of the source, and of the
 /// options that decide the split. Reads every row once.

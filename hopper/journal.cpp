@@ -202,7 +202,10 @@ void sync_directory(const fs::path& path) {
 
 class Journal::Impl {
  public:
-  Impl(std::unique_ptr<File> file, std::uint64_t next) : file_(std::move(file)), next_(next) {}
+  Impl(std::unique_ptr<File> file, JournalHeader header, std::uint64_t next)
+      : header_(std::move(header)), file_(std::move(file)), next_(next) {}
+
+  const JournalHeader& header() const { return header_; }
 
   std::uint64_t append(ByteView payload) {
     if (payload.size() > kMaxRecordBytes) {
@@ -243,6 +246,7 @@ class Journal::Impl {
     if (failed_) fail(file_->path(), "an earlier write failed; nothing more is accepted");
   }
 
+  const JournalHeader header_;
   std::unique_ptr<File> file_;
   std::mutex file_mutex_;    // held while writing
   std::mutex buffer_mutex_;  // held for moments
@@ -280,7 +284,7 @@ fs::path cut_journal(const fs::path& path, std::uint64_t offset) {
 Journal Journal::create(const fs::path& path, const JournalHeader& header) {
   auto file = std::make_unique<File>(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND);
   file->lock();
-  Journal journal(std::make_unique<Impl>(std::move(file), 0));
+  Journal journal(std::make_unique<Impl>(std::move(file), header, 0));
   journal.impl_->append(encode(header));
   journal.impl_->sync();
   sync_directory(path);
@@ -297,7 +301,7 @@ Journal Journal::open(const fs::path& path, JournalContents& contents, const Che
   } else {
     file->sync();  // the writer may have been killed between its write and its sync
   }
-  return Journal(std::make_unique<Impl>(std::move(file), contents.records.size() + 1));
+  return Journal(std::make_unique<Impl>(std::move(file), contents.header, contents.records.size() + 1));
 }
 
 Journal::Journal(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -315,5 +319,6 @@ std::uint64_t Journal::append(const Record& record, JournalContents& contents) {
   return sequence;
 }
 std::uint64_t Journal::sync() { return impl_->sync(); }
+const JournalHeader& Journal::header() const { return impl_->header(); }
 
 }  // namespace hop::hopper

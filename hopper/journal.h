@@ -74,6 +74,9 @@ class Journal {
   /// `contents.torn_bytes` bytes. Throws JournalError, also if another process has the journal open (flock).
   static Journal open(const std::filesystem::path& path, JournalContents& contents, const CheckJournal& check = {});
 
+  /// What the journal begins with.
+  const JournalHeader& header() const;
+
   Journal(Journal&&) noexcept;
   Journal& operator=(Journal&&) noexcept;
   ~Journal();

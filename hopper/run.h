@@ -18,8 +18,9 @@ namespace hop::hopper {
 
 /// The home of the workers.
 enum class Hosting : std::uint8_t {
-  Threads,   ///< of this application, talking through memory: no port, no file descriptor
-  Processes  ///< children of this process, talking through sockets
+  Threads,    ///< of this application, talking through memory: no port, no file descriptor
+  Processes,  ///< children of this process, talking through sockets
+  Remote      ///< they come by themselves from other machines, and prove over TLS 1.3 that they have the run's key
 };
 
 /// The present work of one worker, for displays.
@@ -66,6 +67,10 @@ struct RunOptions {
   std::filesystem::path run_directory = {};
   Hosting hosting = Hosting::Threads;
   std::string program = {};  ///< Processes: the `hop` executable
+  /// Remote: the interface and port at which the run listens, "0.0.0.0:7878", and the file of its key (`hop key new`).
+  /// Port 0: any; a notice says which.
+  std::string listen = {};
+  std::filesystem::path key_file = {};
   /// Threads: the device of each worker, as in `run.device`. Empty: the experiment's device.
   std::vector<std::string> devices = {};
   /// Called on the run's thread when something changed, at most every `progress_interval`.

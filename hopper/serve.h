@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 namespace hop::hopper {
@@ -14,6 +15,26 @@ struct ServeOptions {
   std::string token{};                  ///< the run's secret; `hop worker` takes it from the pipe at kTokenDescriptor
   std::filesystem::path node_folder{};  ///< for model states; created if it does not exist
 };
+
+struct JoinOptions {
+  std::string coordinator{};         ///< HOST:PORT
+  std::filesystem::path key_file{};  ///< of the run's key
+  /// Partitions of the run's data set (`hop data split`); empty: the coordinator's folder, which this machine sees,
+  /// too.
+  std::filesystem::path data_folder{};
+  std::filesystem::path node_folder{};  ///< for model states; created if it does not exist
+  std::string advertise{};       ///< the host by which other workers reach this one; empty: as the coordinator does
+  std::uint16_t first_port = 0;  ///< of the range in which it listens; 0: any
+  std::uint16_t last_port = 0;
+  double patience = 600;  ///< seconds that it waits for a coordinator, or for a place
+  /// Takes lines for people: that it waits, that it has lost its coordinator.
+  std::function<void(const std::string& line)> on_notice = {};
+};
+
+/// Joins a run of another machine, and serves it until the coordinator says that it is over. If the coordinator is
+/// gone, waits for it, or for its successor on the same address, and joins again with what lies on the disk. Throws
+/// NetError when patience is over or no place fits; ConfigError; DataError.
+void join(const JoinOptions& options);
 
 /// Serves the coordinator until it says that the run is over. Throws NetError if the coordinator is gone. If this
 /// worker cannot serve, tells the coordinator and throws ConfigError or DataError.

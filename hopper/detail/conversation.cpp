@@ -4,7 +4,8 @@ namespace hop::hopper::detail {
 
 void fail_unexpected(const net::Message& received, const std::string& expected) {
   if (received.kind == message::kKind<message::Refused>) {
-    throw RefusedError("[hello] refused: " + message_in<message::Refused>(received).reason);
+    const auto refused = message_in<message::Refused>(received);
+    throw RefusedError("[hello] refused: " + refused.reason, refused.may_ask_again);
   }
   throw NetError("[message] expected " + expected + ", got " + message::name_of(received.kind));
 }

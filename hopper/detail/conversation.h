@@ -18,9 +18,10 @@
 
 namespace hop::hopper {
 
-/// The other side refuses this process and says why. Calling again would not help.
+/// The other side refuses this process and says why. Calling again helps only if it says so.
 struct RefusedError : NetError {
-  using NetError::NetError;
+  explicit RefusedError(const std::string& why, bool again = false) : NetError(why), may_ask_again(again) {}
+  bool may_ask_again;
 };
 
 /// Sends a message, and `payload` behind it; the payload's bytes outlive the call. As Connection::send.

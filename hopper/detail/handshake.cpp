@@ -99,9 +99,9 @@ net::Awaitable<message::Hello> examine(std::shared_ptr<net::Connection> caller, 
   throw NetError(reason);
 }
 
-net::Awaitable<void> refuse(std::shared_ptr<net::Connection> caller, std::string reason) {
+net::Awaitable<void> refuse(std::shared_ptr<net::Connection> caller, std::string reason, bool may_ask_again) {
   try {
-    const message::Refused refused{printable(reason, kMaxStrangersBytes / 2)};
+    const message::Refused refused{printable(reason, kMaxStrangersBytes / 2), may_ask_again};
     co_await send(caller, refused, {}, net::deadline_in(kPatienceWithRefused));
   } catch (const NetError&) {  // the caller is gone and cannot be told
   }

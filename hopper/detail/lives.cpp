@@ -72,7 +72,7 @@ Lives::Verdict Lives::look(const Sight& sight, Patience::Duration patience, Cloc
     return Kill{};
   }
   if (!sight.is_connected) {
-    if (pulse_.silent_for(now) <= patience) return {};
+    if (is_awaited() || pulse_.silent_for(now) <= patience) return {};
     return Lose{"no hello for " + seconds(patience), Loss::HostStoodStill};
   }
   pulse_.look(sight.arrived, sends_state_, now);
@@ -89,10 +89,12 @@ Lives::Verdict Lives::look(const Sight& sight, Patience::Duration patience, Cloc
 }
 
 bool Lives::is_hosts_doing(const WorkerHost::End& end) const {
+  if (is_awaited()) return loss_ != Loss::StoodStill;
   return loss_ == Loss::HostStoodStill || (loss_ != Loss::StoodStill && end.by_host);
 }
 
 Lives::Next Lives::after(const std::string& how, bool is_models_affair) {
+  if (is_awaited()) return {};
   failed_starts_ = was_ready_ ? 0 : failed_starts_ + 1;
   if (has_worked_) fruitless_lives_ = 0;
   if (was_ready_ && !has_worked_ && !is_models_affair) ++fruitless_lives_;

@@ -26,6 +26,11 @@ class Lives {
  public:
   using Clock = std::chrono::steady_clock;
   using State = WorkerProgress::State;
+  /// Where lives come from. If workers come by themselves, from other machines, the run waits for them as long as it
+  /// takes: nobody here can start one, and nobody here sees why one ended, so its end is never held against a model.
+  enum class Origin : std::uint8_t { Started, Awaited };
+
+  Lives(Origin origin = Origin::Started) : origin_(origin) {}  // NOLINT: an origin is all that a new worker has
 
   // ---- the events of a life
 
@@ -84,10 +89,12 @@ class Lives {
   bool is_gone() const { return state_ == State::Gone; }
   bool is_alive() const { return alive_; }  ///< its process or thread has not ended
   bool was_ready() const { return was_ready_; }
+  bool is_awaited() const { return origin_ == Origin::Awaited; }
   const std::string& last_error() const { return last_error_; }
   Clock::duration stands_still_for(Clock::time_point now) const { return pulse_.stands_still_for(now); }
 
  private:
+  Origin origin_;
   State state_ = State::Starting;
   bool alive_ = false, was_ready_ = false, has_worked_ = false, sends_state_ = false;
   Loss loss_ = Loss::Crash;

@@ -56,6 +56,12 @@ void make_printable(std::string& text) {
   text = printable(text, kMaxBytes);
 }
 
+void Offer::check_partitions(const std::vector<OfferedPartition>& partitions) {
+  if (partitions.size() <= kMostOffered) return;
+  throw NetError("[join] expected at most " + std::to_string(kMostOffered) + " partitions of one worker, got " +
+                 std::to_string(partitions.size()));
+}
+
 void Held::check_page(const std::vector<HeldState>& states) {
   if (states.size() <= kStatesPerPage) return;
   throw NetError("[held] expected at most " + std::to_string(kStatesPerPage) + " states on a page, got " +

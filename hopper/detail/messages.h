@@ -14,10 +14,11 @@
 #include "base/bytes.h"
 #include "hopper/config.h"
 #include "hopper/events.h"
+#include "hopper/membership.h"
 
 namespace hop::hopper::message {
 
-inline constexpr std::uint32_t kProtocolVersion = 5;
+inline constexpr std::uint32_t kProtocolVersion = 6;
 /// Throws NetError unless the other side speaks this version, too.
 void check_protocol(std::uint32_t theirs);
 
@@ -36,6 +37,7 @@ struct Hello {
   std::string isa{};
   std::string library{};  ///< library_id() of the worker
   Bits256 nonce{};
+  bool joins = false;  ///< nobody started it for a place: an Offer follows Answered, and Welcome says who it is
 
   // Hosts of every protocol must understand this message well enough to refuse it.
   static void describe(auto& m, auto&& field) {
@@ -48,6 +50,7 @@ struct Hello {
     field("was_token", was_token);
     field("nonce", m.nonce);
     field("library", m.library, make_printable);
+    field("joins", m.joins);
   }
 };
 /// Host to caller.
@@ -64,18 +67,48 @@ struct Answered {
 /// Host to caller, in place of Challenge or after Answered: why the connection ends.
 struct Refused {
   std::string reason{};
-  static void describe(auto& m, auto&& field) { field("reason", m.reason, make_printable); }
+  bool may_ask_again = false;  ///< there is no place now, but one may become free
+  static void describe(auto& m, auto&& field) {
+    field("reason", m.reason, make_printable);
+    field("may_ask_again", m.may_ask_again);
+  }
 };
+
+/// Worker to coordinator, if Hello says that the worker joins.
+struct Offer {
+  bool has_partitions = false;  ///< of its own; otherwise it reads the coordinator's folder
+  std::vector<OfferedPartition> partitions{};
+  std::string run{};                ///< the run whose states lie on its node; empty if there are none
+  std::optional<WorkerId> place{};  ///< the place that the node had in that run
+  static void describe(auto& m, auto&& field) {
+    field("has_partitions", m.has_partitions);
+    field("partitions", m.partitions, check_partitions);
+    field("run", m.run, make_printable);
+    field("place", m.place);
+  }
+  static void check_partitions(const std::vector<OfferedPartition>& partitions);  ///< Throws NetError for too many.
+};
+inline constexpr std::size_t kMostOffered = 8192;  ///< partitions of one worker: less than half a message
 
 // ---- coordinator to worker ------------------------------------------------------------------------------------------
 
 /// The worker belongs to the run. The experiment's text follows as the frame's payload, because it may be longer than a
 /// message. If the worker shares the application's memory, there is no payload.
 struct Welcome {
-  std::string dataset{};  ///< the folder of partitions
+  std::string dataset{};  ///< the coordinator's folder of partitions
   std::uint32_t workers = 1;
+  Peer peer{};                      ///< the receiver: its place and its life
+  std::string run{};                ///< the run's id, which no other run has
+  Digest data{};                    ///< of the data set
   std::uint64_t payload_bytes = 0;  ///< of the payload that follows; the frame says it
-  static void describe(auto& m, auto&& field) { field("dataset", m.dataset), field("workers", m.workers); }
+  static void describe(auto& m, auto&& field) {
+    field("dataset", m.dataset);
+    field("workers", m.workers);
+    field("worker", m.peer.worker);
+    field("incarnation", m.peer.incarnation);
+    field("run", m.run);
+    field("data", m.data);
+  }
 };
 
 /// A lease as it travels: with the source's address and the model's configuration.
@@ -256,7 +289,7 @@ struct State {
 
 /// Every message. The place in this list, from 1, is the kind of its frames.
 using Every = std::variant<Hello, Welcome, LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, Ready, Result,
-                           Failed, Heartbeat, Fatal, Fetch, State, Challenge, Answered, Refused, Held, Notice>;
+                           Failed, Heartbeat, Fatal, Fetch, State, Challenge, Answered, Refused, Held, Notice, Offer>;
 
 /// The messages that the coordinator may send to a worker after Welcome, and the messages that the worker may send
 /// back. The receiver's `hear` has a handler for each. (To another worker a worker may only send Fetch.)

@@ -17,6 +17,8 @@
 #include "hopper/trainer.h"
 #include "kernels/copy.h"
 #include "net/frame.h"
+#include "net/key.h"
+#include "net/transport.h"
 
 namespace hop::hopper {
 namespace {
@@ -91,14 +93,31 @@ void check_options(const RunOptions& options) {
   throw ConfigError("[resume] RunOptions::retry_models: expected retry = true where models are named, got false");
 }
 
+// Before anything is prepared: a key that nobody can read would show after the import of the data.
+static void check_listening(const Experiment& experiment, const RunOptions& options) {
+  net::Address::parse("tls:" + options.listen);
+  if (options.key_file.empty()) {
+    throw ConfigError(
+        "[run] whoever listens for other machines needs a key: `hop key new FILE` makes one, --key-file "
+        "names it");
+  }
+  net::RunKey::read(options.key_file);
+  if (!experiment.run.durable) {
+    throw ConfigError("[run] expected durable = true for workers on other machines: their states must outlive them");
+  }
+}
+
 void check_hosting(const Experiment& experiment, const RunOptions& options) {
   const bool are_threads = options.hosting == Hosting::Threads;
   const std::vector<std::string> words = device_words(are_threads ? options.devices : std::vector<std::string>(),
                                                       experiment.run.device, experiment.run.workers);
-  for (std::uint32_t w = 0; w < words.size(); ++w) resolve_device(words[w], WorkerId(w));
+  const bool is_remote = options.hosting == Hosting::Remote;
+  for (std::uint32_t w = 0; !is_remote && w < words.size(); ++w) resolve_device(words[w], WorkerId(w));
   if (are_threads) return;
   check_open_files(experiment.run.workers);
-  if (options.program.empty()) throw ConfigError("[run] worker processes need the path of the program hop");
+  if (is_remote) check_listening(experiment, options);
+  if (!is_remote && options.program.empty())
+    throw ConfigError("[run] worker processes need the path of the program hop");
   if (const char* what = own_code_of_workers(experiment)) {
     throw ConfigError(std::string("[run] a ") + what +
                       " that is the application's code cannot travel to worker processes; use threads");

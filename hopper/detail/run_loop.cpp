@@ -9,9 +9,12 @@
 #include "base/error.h"
 #include "hopper/detail/model_file.h"
 #include "hopper/detail/process_host.h"
+#include "hopper/detail/remote_host.h"
 #include "hopper/detail/status_file.h"
 #include "hopper/detail/thread_host.h"
 #include "hopper/detail/token.h"
+#include "net/key.h"
+#include "net/tls.h"
 
 namespace hop::hopper {
 
@@ -23,6 +26,12 @@ Time patience_of(const Experiment& experiment, const RunOptions& options) {
   if (options.patience) return *options.patience;
   const std::chrono::duration<double> seconds(experiment.run.patience.value_or(kDefaultPatience));
   return std::chrono::duration_cast<Time>(seconds);
+}
+
+std::vector<Digest> digests_of(const data::Dataset& dataset) {
+  std::vector<Digest> digests;
+  for (const data::PartitionEntry& entry : dataset.manifest().partitions) digests.push_back(entry.digest);
+  return digests;
 }
 
 bool is_to_be_retried(const Model& model, const RunOptions& options) {
@@ -41,6 +50,7 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
       journal_(journal),
       coordinator_(coordinator),
       token_(make_token()),
+      members_(coordinator.ledger().itinerary(), digests_of(dataset)),
       narrator_(experiment.run.workers),
       patience_(std::chrono::duration_cast<Patience::Duration>(patience_of(experiment, options))) {
   const net::Executor executor = io_.get_executor();
@@ -55,6 +65,12 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
       host_ = std::make_unique<ThreadHost>(
           executor, ThreadHostOptions{experiment_, memory_, options.run_directory, options.devices, token_}, on_exit);
     }
+  } else if (options.hosting == Hosting::Remote) {
+    const net::RunKey key = net::RunKey::read(options.key_file);
+    token_ = token_of(key);
+    transport_ = std::make_unique<net::TlsTransport>(executor, key);
+    listener_ = transport_->listen(net::Address::parse("tls:" + options.listen));
+    host_ = std::make_unique<RemoteHost>(executor, on_exit);
   } else {
     const bool tcp = experiment.run.transport == LocalTransport::Tcp;
     transport_ = net::make_transport(tcp ? net::Address::Scheme::kTcp : net::Address::Scheme::kUnix, executor);
@@ -64,7 +80,9 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
     host_ = std::make_unique<ProcessHost>(executor, host, on_exit);
   }
   door_ = std::make_unique<net::Door>(executor, listener_, [this](const std::string& line) { notice(line); });
+  const bool is_awaited = !make_host && options.hosting == Hosting::Remote;
   nodes_.resize(experiment.run.workers);
+  if (is_awaited) std::ranges::for_each(nodes_, [](Node& node) { node.lives = Lives::Origin::Awaited; });
   for (std::size_t w = 0; w < nodes_.size(); ++w) nodes_[w].peer.worker = WorkerId(static_cast<std::uint32_t>(w));
 }
 
@@ -91,6 +109,10 @@ Outcome RunLoop::run() {
   }
   step(started);
   for (Node& node : nodes_) start_worker(node);
+  if (options_.hosting == Hosting::Remote) {
+    notice("listens at " + listener_->address().text() + " and waits for " + std::to_string(nodes_.size()) +
+           " workers: hop worker --connect HOST:" + std::to_string(listener_->address().port) + " --key-file FILE");
+  }
   schedule_progress();
   io_.run();
   report_progress();

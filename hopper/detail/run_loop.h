@@ -25,6 +25,7 @@
 #include "hopper/detail/lives.h"
 #include "hopper/detail/narrator.h"
 #include "hopper/journal.h"
+#include "hopper/membership.h"
 #include "hopper/run.h"
 #include "hopper/why.h"
 #include "net/door.h"
@@ -96,6 +97,7 @@ class RunLoop {
   net::Awaitable<void> watch();
   net::Awaitable<void> serve(net::Door::Visitor visitor);
   net::Awaitable<Peer> greet(net::Door::Visitor& visitor);
+  net::Awaitable<Peer> admit(Connection connection);
   std::string check_hello(const message::Hello& hello);
   net::Awaitable<void> hear(Peer peer, Connection connection, message::ToCoordinator said);
   void note_beat(Peer peer, message::Heartbeat beat);
@@ -162,6 +164,7 @@ class RunLoop {
   std::unique_ptr<net::Door> door_;
   net::Rarely refused_;
   std::unique_ptr<WorkerHost> host_;
+  Membership members_;  // of workers that come by themselves
   std::vector<Node> nodes_;
 
   Narrator narrator_;

@@ -68,8 +68,9 @@ void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
     node->connection->close();
     node->connection.reset();
   }
-  // A silent process may still write to the node's disk, so the next life waits until the process is dead.
-  if (loss != Loss::Crash) host_->kill(peer);
+  // A silent process may still write to the node's disk, so the next life waits until the process is dead. The end of a
+  // process on another machine is not seen from here.
+  if (loss != Loss::Crash || node->lives.is_awaited()) host_->kill(peer);
   if (!was_ready) return;
   step(event::WorkerDown{peer, node->trained});
   std::vector<ModelId> unanswered;
@@ -87,6 +88,7 @@ void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
   if (node == nullptr) return;
   worker_lost(peer, end.how, Loss::Crash);
   node->lives.end();
+  members_.leave(peer.worker);
   ended_.cancel();
   if (error_) return;
   const bool is_hosts_doing = node->lives.is_hosts_doing(end);
@@ -154,7 +156,10 @@ bool RunLoop::has_something_to_do(const Node& node) const {
 }
 
 net::Awaitable<void> RunLoop::shut_down() {
-  for (const Node& node : nodes_) tell(node.peer, message::Shutdown{});
+  for (const Node& node : nodes_) {
+    tell(node.peer, message::Shutdown{});
+    if (!node.connection && node.lives.is_awaited()) host_->kill(node.peer);  // nobody has come
+  }
   const net::Deadline deadline = net::deadline_in(kGoodbyePatience);
   const auto any_alive = [this] {
     for (const Node& node : nodes_) {

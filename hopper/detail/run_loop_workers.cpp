@@ -27,6 +27,19 @@ AlignedBuffer unclear_buffer(std::uint64_t bytes) {
   return AlignedBuffer(data, bytes, [](std::byte* block) { free_block(block); });
 }
 
+// Where others reach a worker that listens at `address`. If it listens at all its interfaces, the one through which it
+// called is known to lead there.
+std::string reachable(const std::string& address, const std::string& origin) {
+  try {
+    net::Address reached = net::Address::parse(address);
+    reached.require(net::Address::Scheme::kTls);
+    if (reached.host == "0.0.0.0" || reached.host == "::") reached.host = origin.empty() ? "127.0.0.1" : origin;
+    return reached.text();
+  } catch (const ConfigError& error) {
+    throw NetError("[ready] expected the address of a worker: " + std::string(error.what()));
+  }
+}
+
 [[noreturn]] void fail_as(const message::Fatal& fatal) {
   if (fatal.kind == message::FatalKind::Config) throw ConfigError(fatal.text);
   if (fatal.kind == message::FatalKind::Data) throw DataError(fatal.text);
@@ -46,16 +59,22 @@ net::Awaitable<void> RunLoop::accept_workers() {
   }
 }
 
-// The reason why this caller, which belongs to the run, cannot be the worker that it claims to be; empty if it can be.
+// The reason why a caller that belongs to the run cannot serve it; empty if it can.
 std::string RunLoop::check_hello(const message::Hello& hello) {
-  const std::string name = "worker " + std::to_string(hello.peer.worker.value);
-  if (find(hello.peer) == nullptr || find(hello.peer)->connection) {
-    return "[hello] expected a worker that this run has started, got " + name + " in its life " +
-           std::to_string(hello.peer.incarnation.value);
+  const bool is_awaited = options_.hosting == Hosting::Remote;
+  const std::string name = is_awaited ? "one" : "worker " + std::to_string(hello.peer.worker.value);
+  const bool is_place_free = find(hello.peer) != nullptr && !find(hello.peer)->connection;
+  if (hello.joins != is_awaited || (!is_awaited && !is_place_free)) {
+    return "[hello] expected a worker that " + std::string(is_awaited ? "joins" : "this run has started") + ", got " +
+           name + " in its life " + std::to_string(hello.peer.incarnation.value);
   }
   if (hello.library != library_id()) {
     return "[hello] expected a worker with the library " + std::string(library_id()) + ", got " + name + " with " +
            hello.library + ": bits could differ";
+  }
+  if (is_awaited && hello.isa != kernels::isa()) {
+    return "[hello] expected a worker with " + std::string(kernels::isa()) + " kernels, got one with " + hello.isa +
+           ": bits would differ; HOP_ISA=v3 makes both use the older ones";
   }
   return {};
 }
@@ -72,19 +91,39 @@ net::Awaitable<Peer> RunLoop::greet(net::Door::Visitor& visitor) {
     if (expected != nullptr && !expected->connection) worker_lost(hello.peer, reason, Loss::Crash);
     throw NetError(reason);
   }
-  Node* node = find(hello.peer);
+  Peer peer = hello.peer;
+  if (hello.joins) peer = co_await admit(connection);
   if (hello.isa != kernels::isa()) {
-    throw ConfigError("[run] worker " + std::to_string(hello.peer.worker.value) + " runs " + hello.isa +
+    throw ConfigError("[run] worker " + std::to_string(peer.worker.value) + " runs " + hello.isa +
                       " kernels, the coordinator " + std::string(kernels::isa()) + ": bits would differ");
   }
-  connection->name_peer("worker " + std::to_string(hello.peer.worker.value));
+  connection->name_peer("worker " + std::to_string(peer.worker.value));
+  Node* node = find(peer);
   node->connection = connection;
   node->lives.greeted(std::chrono::steady_clock::now());
-  const message::Welcome welcome{std::filesystem::absolute(dataset_.folder()), experiment_.run.workers};
+  const message::Welcome welcome{std::filesystem::absolute(dataset_.folder()), experiment_.run.workers, peer,
+                                 journal_.header().run_id, dataset_.digest()};
   const std::string text = experiment_.model.builder ? std::string() : to_toml(experiment_);
   co_await send(connection, welcome, as_bytes(text));
-  if (outcome_) tell(hello.peer, message::Shutdown{});  // it came after the end of the run
-  co_return hello.peer;
+  if (outcome_) tell(peer, message::Shutdown{});  // it came after the end of the run
+  co_return peer;
+}
+
+// Gives a worker that joins its place, or sends it home.
+net::Awaitable<Peer> RunLoop::admit(Connection connection) {
+  auto offer = co_await receive<message::Offer>(connection, net::deadline_in(kHelloPatience));
+  MemberOffer brings{{}, offer.place};
+  if (offer.has_partitions) brings.partitions = std::move(offer.partitions);
+  Admission admission = members_.admit(brings);
+  if (!offer.run.empty() && offer.run != journal_.header().run_id) {
+    admission = Unfit{"expected a node with the states of this run or none, got one with those of " + offer.run +
+                      "; choose another --node"};
+  }
+  if (const auto* admitted = std::get_if<Admitted>(&admission)) co_return nodes_[admitted->place.index()].peer;
+  const auto* occupied = std::get_if<Occupied>(&admission);
+  const std::string reason = "[join] " + (occupied != nullptr ? occupied->why : std::get<Unfit>(admission).why);
+  co_await refuse(connection, reason, occupied != nullptr);
+  throw NetError(reason);
 }
 
 net::Awaitable<void> RunLoop::serve(net::Door::Visitor visitor) {
@@ -123,7 +162,10 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
         note_work(peer);
         step(event::UnitFailed{peer, m.model, m.unit, m.attempt, m.failure, std::move(m.text)});
       },
-      [](const message::Fatal& m) { fail_as(m); },
+      [&](const message::Fatal& m) {
+        if (options_.hosting == Hosting::Remote) throw NetError("it cannot serve: " + m.text);  // another may
+        fail_as(m);
+      },
       [](const message::State&) {},  // its payload is received
   };
   std::visit(handlers, said);
@@ -156,9 +198,14 @@ void RunLoop::note_ready(Peer peer, message::Ready ready) {
     throw NetError("[held] expected " + std::to_string(ready.held) + " states, got " +
                    std::to_string(node->held.size()));
   }
-  node->address = std::move(ready.address);
+  node->address = options_.hosting == Hosting::Remote ? reachable(ready.address, node->connection->origin())
+                                                      : std::move(ready.address);
   node->device = std::move(ready.device);
   node->lives.ready(std::chrono::steady_clock::now());
+  if (node->lives.is_awaited()) {
+    notice("worker " + std::to_string(peer.worker.value) + " has joined: " + node->address + ", " + node->device +
+           (node->held.empty() ? "" : ", " + std::to_string(node->held.size()) + " states"));
+  }
   step(event::WorkerUp{peer, std::exchange(node->held, {}), std::move(ready.arithmetic)});
 }
 

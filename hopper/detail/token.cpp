@@ -10,8 +10,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <string_view>
+#include <vector>
 
 #include "base/error.h"
+#include "base/hash.h"
 
 namespace hop::hopper {
 namespace {
@@ -43,6 +46,15 @@ std::string read_from_pipe(const Descriptor& pipe, std::size_t most) {
 }
 
 }  // namespace
+
+std::string token_of(const net::RunKey& key) {
+  std::vector<std::byte> text;
+  for (const char c : std::string_view("hopscotch, the secret of a run: ")) text.push_back(static_cast<std::byte>(c));
+  text.insert(text.end(), key.bytes().begin(), key.bytes().end());
+  std::string token = sha256_hex(text).substr(0, kTokenDigits);
+  ::explicit_bzero(text.data(), text.size());
+  return token;
+}
 
 std::string make_token() {
   std::array<unsigned char, kTokenBytes> bytes{};

@@ -6,11 +6,15 @@
 #include <string>
 
 #include "base/files.h"
+#include "net/key.h"
 
 namespace hop::hopper {
 
 /// 128 random bits from the operating system, as hex. Throws RunError if it has none.
 std::string make_token();
+
+/// The secret of a run of many machines: a function of its key, from which the key cannot be told.
+std::string token_of(const net::RunKey& key);
 
 /// The descriptor at which a worker process finds the secret: a pipe. Once read, the secret is gone from the pipe. A
 /// command line, an environment or a file could be read by others, or later.

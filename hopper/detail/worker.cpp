@@ -9,12 +9,14 @@
 
 #include "base/error.h"
 #include "hopper/detail/library_id.h"
+#include "hopper/detail/node_place.h"
 #include "hopper/detail/on_disk.h"
 #include "hopper/detail/patience.h"
 #include "hopper/detail/restore.h"
 #include "hopper/device.h"
 #include "hopper/worker/doing.h"
 #include "kernels/threads.h"
+#include "net/tls.h"
 #include "net/unix.h"
 
 namespace hop::hopper {
@@ -36,15 +38,15 @@ message::FatalKind kind_of(const std::exception& error) {
   return message::FatalKind::Other;
 }
 
-// Workers listen near the coordinator: beside its socket, on their own port, or under their own name.
+// Workers of this machine listen near the coordinator: beside its socket, on their own port, or under their own name.
 net::Address own_address(const net::Address& coordinator, Peer peer) {
   const std::string name = "worker-" + std::to_string(peer.worker.value) + "." + std::to_string(peer.incarnation.value);
   switch (coordinator.scheme) {
     case net::Address::Scheme::kUnix:
       return net::Address::unix_socket(std::filesystem::path(coordinator.host).parent_path() / name);
     case net::Address::Scheme::kTcp:
-    case net::Address::Scheme::kTls:
       return {.scheme = coordinator.scheme, .host = coordinator.host, .port = 0};
+    case net::Address::Scheme::kTls:  // WorkerOptions::own
     case net::Address::Scheme::kMemory:
       break;
   }
@@ -57,6 +59,9 @@ Worker::Worker(WorkerOptions options) : options_(std::move(options)), experiment
   const net::Address address = net::Address::parse(options_.coordinator);
   if (address.scheme == net::Address::Scheme::kMemory) {
     transport_ = std::make_unique<net::MemoryTransport>(io_.get_executor(), options_.memory);
+  } else if (options_.key) {
+    address.require(net::Address::Scheme::kTls);
+    transport_ = std::make_unique<net::TlsTransport>(io_.get_executor(), *options_.key);
   } else {
     transport_ = net::make_transport(address.scheme, io_.get_executor());
   }
@@ -113,15 +118,48 @@ net::Awaitable<void> Worker::live() {
 
 net::Awaitable<void> Worker::greet() {
   const net::Address address = net::Address::parse(options_.coordinator);
+  if (options_.key) listener_ = listen_in_range();
   coordinator_ = co_await call(address, HostRole::Coordinator);
   coordinator_->name_peer("coordinator");
-  listener_ = transport_->listen(own_address(address, options_.peer));
+  if (options_.key) co_await ask_for_place();
+  if (!options_.key) listener_ = transport_->listen(own_address(address, options_.peer));
+}
+
+std::shared_ptr<net::Listener> Worker::listen_in_range() {
+  for (net::Address own = options_.own;; ++own.port) {
+    try {
+      return transport_->listen(own);
+    } catch (const NetError& error) {
+      if (own.port >= options_.last_port)
+        throw ConfigError(std::string("[worker] no port to listen at: ") + error.what());
+    }
+  }
+}
+
+// Says what lies on this node. Reads the manifest and the sizes of the files only.
+net::Awaitable<void> Worker::ask_for_place() {
+  message::Offer offer;
+  if (const auto place = read_node_place(options_.node_folder)) {
+    offer.run = place->run;
+    offer.place = place->worker;
+  }
+  if (!options_.data_folder.empty()) {
+    offer.has_partitions = true;
+    const data::Dataset dataset = data::Dataset::open(options_.data_folder, data::Files::present);
+    for (std::uint32_t q = 0; q < dataset.partition_count(); ++q) {
+      if (!dataset.has_partition(PartitionId(q))) continue;
+      offer.partitions.push_back({PartitionId(q), dataset.manifest().partitions[q].digest});
+    }
+    message::Offer::check_partitions(offer.partitions);
+  }
+  co_await send(coordinator_, offer);
 }
 
 // Connects to a host and proves on both sides that they belong to the run.
 net::Awaitable<Worker::Connection> Worker::call(net::Address address, HostRole role) {
   const net::Deadline deadline = net::deadline_in(kPatience);
-  const message::Hello hello{options_.peer, std::string(kernels::isa()), std::string(library_id()), {}};
+  const bool joins = options_.key && role == HostRole::Coordinator;
+  const message::Hello hello{options_.peer, std::string(kernels::isa()), std::string(library_id()), {}, joins};
   for (int tries = 1;; ++tries) {
     const Connection host = co_await transport_->connect(address, net::deadline_in(kConnectPatience));
     std::exception_ptr trouble;
@@ -156,7 +194,9 @@ net::Awaitable<std::pair<message::Welcome, std::string>> Worker::be_welcomed() {
 }
 
 net::Awaitable<void> Worker::offer(std::vector<HeldState> held) {
-  const message::Ready ready{listener_->address().text(), held.size(), device_.to_string(), arithmetic_};
+  net::Address address = listener_->address();
+  if (!options_.advertised.empty()) address.host = options_.advertised;
+  const message::Ready ready{address.text(), held.size(), device_.to_string(), arithmetic_};
   for (const message::Held& page : message::pages_of(std::move(held))) {
     co_await send(coordinator_, page);
     ++steps_;
@@ -171,7 +211,13 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
     received_ = parse_experiment(experiment, "experiment");
     experiment_ = &*received_;
   }
-  dataset_ = data::Dataset::open(welcome.dataset, data::Files::present);
+  const std::filesystem::path theirs = welcome.dataset;
+  const std::filesystem::path& folder = options_.data_folder.empty() ? theirs : options_.data_folder;
+  dataset_ = data::Dataset::open(folder, data::Files::present);
+  if (dataset_->digest() != welcome.data) {
+    throw DataError("[data] expected the data set of the run, with the digest " + welcome.data.hex() + ", got " +
+                    dataset_->digest().hex() + " in " + folder.string());
+  }
   itinerary_ = make_itinerary(*experiment_, dataset_->partition_count());
   for (std::uint32_t q = 0; q < itinerary_.partitions; ++q) {
     const PartitionId id(q);
@@ -203,6 +249,11 @@ std::shared_ptr<const data::DeviceRows> Worker::rows_on_device(std::uint32_t wor
 
 net::Awaitable<void> Worker::obey() {
   const auto [welcome, experiment] = co_await be_welcomed();
+  if (options_.key) {
+    options_.peer = welcome.peer;
+    const NodePlace place{welcome.run, welcome.peer.worker};
+    co_await on_disk(disk_, [this, &place] { write_node_place(options_.node_folder, place); });
+  }
   spawn(beat());  // checking the partitions may take longer than the coordinator tolerates silence
   starts_to("opens the data set " + welcome.dataset);
   co_await on_disk(disk_, [this, &welcome = welcome, &experiment = experiment] { open_data(welcome, experiment); });

@@ -31,6 +31,7 @@
 #include "hopper/trainer.h"
 #include "hopper/worker/jobs.h"
 #include "net/door.h"
+#include "net/key.h"
 #include "net/memory.h"
 #include "net/transport.h"
 
@@ -43,6 +44,11 @@ struct WorkerOptions {
   std::filesystem::path node_folder;           ///< the node's disk
   const Experiment* experiment = nullptr;      ///< in the application's memory; null: the coordinator sends it
   std::shared_ptr<net::MemoryNetwork> memory;  ///< for `memory:` addresses
+  std::optional<net::RunKey> key = {};         ///< for `tls:` addresses: the worker joins, and learns its peer
+  std::filesystem::path data_folder = {};      ///< its own partitions; empty: the coordinator's folder
+  net::Address own = {.scheme = net::Address::Scheme::kTls, .host = "0.0.0.0"};  ///< where a worker with a key listens
+  std::uint16_t last_port = 0;  ///< of the range of ports that begins with that of `own`
+  std::string advertised = {};  ///< the host by which other workers reach it; empty: the coordinator knows
   /// The devices of the node's workers, by number; missing or empty ones are the experiment's.
   std::vector<std::string> devices = {};
   /// Deletes a file of the node's disk; empty: the system's function. Tests simulate slow disks with it.
@@ -57,6 +63,8 @@ class Worker {
   /// Serves until the coordinator says Shutdown or `stop` is called. Throws NetError if the coordinator is gone. If the
   /// worker becomes unable to serve, tells the coordinator and throws the reason.
   void run();
+  /// Whether the coordinator has ever taken it in.
+  bool was_welcomed() const { return experiment_ != nullptr; }
   /// From any thread: ends run() soon, if necessary in the middle of a unit.
   void stop();
 
@@ -106,6 +114,8 @@ class Worker {
   // worker.cpp: the conversation with the coordinator
   net::Awaitable<void> live();
   net::Awaitable<void> greet();
+  net::Awaitable<void> ask_for_place();
+  std::shared_ptr<net::Listener> listen_in_range();
   net::Awaitable<Connection> call(net::Address address, HostRole role);
   net::Awaitable<std::pair<message::Welcome, std::string>> be_welcomed();
   net::Awaitable<void> offer(std::vector<HeldState> held);

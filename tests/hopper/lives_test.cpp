@@ -155,6 +155,26 @@ TEST(Lives, TenFruitlessLivesEndTheRunUnlessAModelIsToBlameOrWorkWasDone) {
       << "work begins the count anew";
 }
 
+// Workers of other machines: nobody can start one, and nobody sees its end.
+TEST(Lives, AwaitedOnesAreWaitedForAndNoLossIsHeldAgainstAModel) {
+  Lives lives = Lives::Origin::Awaited;
+  for (int life = 1; life <= 50; ++life) {
+    lives.begin(At(0s));
+    lives.began();
+    EXPECT_EQ(lose(lives.look({}, kPatience, At(100h))), nullptr) << "nobody has come yet";
+    lives.greeted(At(100h));
+    lives.ready(At(100h));
+    lives.lose("connection reset", Loss::Crash, At(101h));
+    lives.end();
+    EXPECT_TRUE(lives.is_hosts_doing({"is gone", false}));
+    EXPECT_FALSE(lives.after("is gone", false).give_up);
+    EXPECT_EQ(lives.after("is gone", false).pause, 0ms);
+  }
+  lives.begin(At(0s));
+  lives.lose("stood still", Loss::StoodStill, At(1s));
+  EXPECT_FALSE(lives.is_hosts_doing({"is gone", true})) << "its unit stood still while it spoke";
+}
+
 TEST(Lives, SixForksThatFailEndTheRunAndOneThatSucceedsForgivesThem) {
   Lives lives;
   const auto fails = [&] {

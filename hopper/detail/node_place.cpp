@@ -1,0 +1,32 @@
+#include "hopper/detail/node_place.h"
+
+#include <fstream>
+
+#include "base/error.h"
+#include "base/files.h"
+
+namespace hop::hopper {
+namespace {
+
+std::filesystem::path file_in(const std::filesystem::path& folder) { return folder / "place"; }
+
+}  // namespace
+
+std::optional<NodePlace> read_node_place(const std::filesystem::path& folder) {
+  std::ifstream file(file_in(folder));
+  if (!file) return std::nullopt;
+  NodePlace place;
+  std::string run, worker;
+  const bool is_read = (file >> run >> place.run >> worker >> place.worker.value) && run == "run" && worker == "worker";
+  if (is_read) return place;
+  throw DataError("[worker] expected the lines \"run ID\" and \"worker N\" in " + file_in(folder).string() +
+                  "; choose another --node, or delete the folder if no run needs its states");
+}
+
+void write_node_place(const std::filesystem::path& folder, const NodePlace& place) {
+  create_folder(folder, raise<DataError>);
+  const std::string text = "run " + place.run + "\nworker " + std::to_string(place.worker.value) + "\n";
+  write_file_atomically(file_in(folder), as_bytes(text), raise<DataError>);
+}
+
+}  // namespace hop::hopper
