@@ -23,7 +23,7 @@ struct WorkerArguments {
   std::string ports;
 };
 
-int serve(hopper::ServeOptions options) {
+int serve_own_run(hopper::ServeOptions options) {
   options.token = hopper::take_token(hopper::kTokenDescriptor);
   try {
     hopper::serve(options);
@@ -49,7 +49,7 @@ void read_ports(const std::string& text, hopper::JoinOptions& options) {
   throw ConfigError("[worker] --ports: expected a port or a range such as 7900-7950, got " + text);
 }
 
-int join(hopper::JoinOptions options, const std::string& ports) {
+int join_run(hopper::JoinOptions options, const std::string& ports) {
   read_ports(ports, options);
   options.on_notice = [](const std::string& line) { std::fprintf(stderr, "hop worker: %s\n", line.c_str()); };
   hopper::join(options);
@@ -84,7 +84,7 @@ void add_worker(CLI::App& app, Action& action) {
       const bool was_started_by_run = number->count() != 0;
       if (was_started_by_run) {
         arguments->serve.coordinator = arguments->coordinator;
-        return serve(arguments->serve);
+        return serve_own_run(arguments->serve);
       }
       if (key->count() == 0) {
         throw ConfigError("[worker] expected --key-file FILE, the key of the run that listens at " +
@@ -92,7 +92,7 @@ void add_worker(CLI::App& app, Action& action) {
       }
       arguments->join.coordinator = arguments->coordinator;
       arguments->join.node_folder = arguments->serve.node_folder.empty() ? "hop-node" : arguments->serve.node_folder;
-      return join(arguments->join, arguments->ports);
+      return join_run(arguments->join, arguments->ports);
     };
   });
 }

@@ -61,7 +61,7 @@ TEST(Messages, NameEveryMember) {
     constexpr bool has_payload = requires(M m) { m.payload_bytes; };
     EXPECT_EQ(testing::undescribed<M>().size(), has_payload ? 1U : 0U) << message::name_of(message::kKind<M>);
   });
-  EXPECT_THAT(testing::undescribed<message::Welcome>(), ElementsAre(2));
+  EXPECT_THAT(testing::undescribed<message::Welcome>(), ElementsAre(5));
   EXPECT_THAT(testing::undescribed<message::State>(), ElementsAre(4));
   EXPECT_THAT(testing::undescribed<Lease>(), ElementsAre(6)) << "source";
   EXPECT_THAT(testing::undescribed<HeldState>(), IsEmpty());
