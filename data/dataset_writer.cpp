@@ -202,15 +202,14 @@ Dataset write_dataset(const RawData& source, const fs::path& folder, const Write
     Manifest manifest;
     manifest.name = options.name;
     manifest.columns = columns_of(rows.train());
-    manifest.classes = rows.train().classes();
-    manifest.class_names = rows.train().class_names();
+    manifest.target = {.classes = rows.train().classes(), .class_names = rows.train().class_names()};
     manifest.digest = digest_of(rows, options);
     manifest.scale = options.scale ? Scaling(*options.scale) : rows.fit_scaling(split);
     manifest.table = rows.schema();
     manifest.provenance = provenance_of(source, options, rows);
     const PartitionHeader header{.columns = manifest.columns,
-                                 .classes = manifest.classes,
-                                 .class_names = manifest.class_names,
+                                 .classes = manifest.target.classes,
+                                 .class_names = manifest.target.class_names,
                                  .dataset = manifest.digest};
     write_partitions(rows, split, header, options.validation, pending.path(), manifest);
     write_file_atomically(pending.path() / kManifestFile, as_bytes(to_json(manifest)), raise<DataError>);

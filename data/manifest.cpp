@@ -16,6 +16,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kFormat = "hopscotch data set";
 constexpr int kVersion = 1;
+constexpr const char* kClassification = "classification";
+constexpr const char* kRegression = "regression";
 
 void check(bool valid, const std::string& message) {
   if (!valid) throw DataError(message);
@@ -148,17 +150,43 @@ TableSchema decode_table(const Json& json) {
   return table;
 }
 
+// An old reader refuses numbers to predict, because it wants at least one class.
+Json encode(const std::vector<TargetColumn>& targets) {
+  Json columns = Json::array();
+  for (const TargetColumn& column : targets) {
+    columns.push_back({{"name", column.name}, {"offset", column.scale.offset}, {"factor", column.scale.factor}});
+  }
+  return columns;
+}
+
+Target decode_target(const Json& json) {
+  const auto kind = json.at("kind").get<std::string>();
+  check(kind == kClassification || kind == kRegression,
+        "expected a \"kind\" \"classification\" or \"regression\", got \"" + printable(kind) + "\"");
+  Target target{.kind = kind == kClassification ? TargetKind::classes : TargetKind::numbers,
+                .classes = whole(json.at("classes")),
+                .class_names = json.at("class_names").get<std::vector<std::string>>()};
+  if (target.kind == TargetKind::classes) {
+    check(target.classes >= 1, "expected at least one class, got " + std::to_string(target.classes));
+    return target;
+  }
+  check(target.classes == 0 && target.class_names.empty(), "expected no classes beside numbers to predict");
+  for (const Json& column : json.at("targets")) {
+    target.columns.push_back({column.at("name"), {column.at("offset"), column.at("factor")}});
+  }
+  check(!target.columns.empty(), "expected at least one number to predict");
+  return target;
+}
+
 Manifest decode(const Json& json) {
   check(json.at("format") == kFormat, std::string("expected \"format\": \"") + kFormat + "\"");
   check(json.at("version") == kVersion,
         "expected \"version\": " + std::to_string(kVersion) + ", got " + json.at("version").dump());
   Manifest manifest;
   manifest.name = json.at("name");
-  manifest.kind = json.at("kind");
   manifest.rows = whole(json.at("rows"));
   for (const Json& column : json.at("columns")) manifest.columns.push_back(decode_column(column));
-  manifest.classes = whole(json.at("classes"));
-  manifest.class_names = json.at("class_names").get<std::vector<std::string>>();
+  manifest.target = decode_target(json);
   manifest.digest = parse_digest(json.at("digest"));
   for (const Json& entry : json.at("partitions")) manifest.partitions.push_back(decode_entry(entry));
   if (!json.at("validation").is_null()) manifest.validation = decode_entry(json.at("validation"));
@@ -182,7 +210,8 @@ void check_sums(const Manifest& manifest) {
   manifest.scale.check(manifest.columns[0].shape);
   check(!manifest.table || std::cmp_equal(manifest.table->features(), manifest.columns[0].shape.numel()),
         "expected a table with as many features as the rows have");
-  check(manifest.classes >= 1, "expected at least one class, got " + std::to_string(manifest.classes));
+  check(manifest.target.kind == TargetKind::classes || manifest.columns[1] == manifest.target.column(),
+        "expected a column \"y\" of as many f32 as there are numbers to predict");
 }
 
 }  // namespace
@@ -193,6 +222,7 @@ std::string name_in_manifest(const std::filesystem::path& file) {
 }
 
 std::string to_json(const Manifest& manifest) {
+  const Target& target = manifest.target;
   Json columns = Json::array();
   for (const Column& column : manifest.columns) columns.push_back(encode(column));
   Json partitions = Json::array();
@@ -200,16 +230,17 @@ std::string to_json(const Manifest& manifest) {
   Json json = {{"format", kFormat},
                {"version", kVersion},
                {"name", manifest.name},
-               {"kind", manifest.kind},
+               {"kind", target.kind == TargetKind::classes ? kClassification : kRegression},
                {"rows", manifest.rows},
                {"columns", columns},
-               {"classes", manifest.classes},
-               {"class_names", manifest.class_names},
+               {"classes", target.classes},
+               {"class_names", target.class_names},
                {"digest", manifest.digest.hex()},
                {"partitions", partitions},
                {"validation", manifest.validation ? encode(*manifest.validation) : Json()},
                {"provenance", encode(manifest.provenance)}};
   encode(manifest.scale, json);
+  if (target.kind == TargetKind::numbers) json["targets"] = encode(target.columns);
   if (manifest.table) json["table"] = encode(*manifest.table);
   try {
     return json.dump(2) + "\n";
