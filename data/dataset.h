@@ -110,6 +110,7 @@ struct WriteOptions {
   std::string label = {};           ///< for the provenance, and so are the next two
   std::string columns = {};
   std::string missing = {};
+  OnProgress on_progress = {};
 };
 
 /// Partitions `source` into `folder`, which must not exist or be empty, and opens the result. The folder appears whole

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "data/device_rows.h"
 #include "data/split.h"
 
 namespace hop::data {
@@ -78,19 +77,21 @@ void Loader::start(Partition partition) {
 }
 
 void Loader::bind(Partition partition) {
-  x_column_ = partition.column_index(kFeatureColumn);
-  y_column_ = partition.column_index(kLabelColumn);
-  row_columns(partition);  // throws its errors
-  const Shape& row = partition.columns()[x_column_].shape;
+  const RowColumns columns = row_columns(partition);
+  const Shape& row = columns.x_column->shape;
+  const Column& label = *columns.y_column;
   options_.scale.check(row);
   // At most as many rows as the partition has. A batch tensor that is large enough keeps its address.
   const std::int64_t rows = std::min(options_.batch_size, std::max<std::int64_t>(partition.rows(), 1));
-  if (!x_.defined() || x_.size(0) < rows || batch_shape(x_.size(0), row) != x_.shape()) {
+  const bool fits = x_.defined() && x_.size(0) >= rows && batch_shape(x_.size(0), row) == x_.shape() &&
+                    y_.dtype() == label.dtype && batch_shape(y_.size(0), label.shape) == y_.shape();
+  if (!fits) {
     outgrown_.insert(outgrown_.end(), {x_, y_});
     x_ = Tensor::empty(batch_shape(rows, row), DType::f32);
-    y_ = Tensor::empty({rows}, DType::i64);
+    y_ = Tensor::empty(batch_shape(rows, label.shape), label.dtype);
   }
   partition_ = std::move(partition);
+  columns_ = columns;
   position_ = 0;
   bytes_since_release_ = 0;
 }
@@ -119,9 +120,9 @@ std::optional<Batch> Loader::next() {
 }
 
 void Loader::fill(const Batch& batch) {
-  const Column& features = partition_->columns()[x_column_];
-  const std::byte* x = partition_->column(x_column_).data();
-  const std::byte* y = partition_->column(y_column_).data();
+  const Column& features = *columns_.x_column;
+  const std::byte* x = columns_.x.data();
+  const std::size_t label_bytes = columns_.y_column->row_bytes();
   const std::int64_t n = features.shape.numel();
   const Scale& all = options_.scale.all();
   visit_dtype(features.dtype, [&]<class T>(T) {
@@ -141,7 +142,8 @@ void Loader::fill(const Batch& batch) {
         scale(from, to, n, static_cast<S>(all.offset), static_cast<S>(all.factor));
       else
         scale(from, to, n, columns.offsets.data(), columns.factors.data());
-      batch.y.data<std::int64_t>()[i] = reinterpret_cast<const std::int64_t*>(y)[row];
+      std::memcpy(batch.y.raw_data() + static_cast<std::size_t>(i) * label_bytes,
+                  columns_.y.data() + static_cast<std::size_t>(row) * label_bytes, label_bytes);
     }
   });
   bytes_since_release_ += static_cast<std::size_t>(batch.rows()) * features.row_bytes();

@@ -154,7 +154,11 @@ TableSchema decode_table(const Json& json) {
 Json encode(const std::vector<TargetColumn>& targets) {
   Json columns = Json::array();
   for (const TargetColumn& column : targets) {
-    columns.push_back({{"name", column.name}, {"offset", column.scale.offset}, {"factor", column.scale.factor}});
+    columns.push_back({{"name", column.name},
+                       {"offset", column.scale.offset},
+                       {"factor", column.scale.factor},
+                       {"least", column.least},
+                       {"greatest", column.greatest}});
   }
   return columns;
 }
@@ -172,7 +176,8 @@ Target decode_target(const Json& json) {
   }
   check(target.classes == 0 && target.class_names.empty(), "expected no classes beside numbers to predict");
   for (const Json& column : json.at("targets")) {
-    target.columns.push_back({column.at("name"), {column.at("offset"), column.at("factor")}});
+    target.columns.push_back(
+        {column.at("name"), {column.at("offset"), column.at("factor")}, column.at("least"), column.at("greatest")});
   }
   check(!target.columns.empty(), "expected at least one number to predict");
   return target;

@@ -20,6 +20,7 @@ enum class TargetKind : std::uint8_t {
 struct TargetColumn {
   std::string name = {};  ///< as in the header; "" if there was none
   Scale scale = {};       ///< to mean 0 and standard deviation 1, fitted on the training rows. Not every loss wants it
+  double least = 0, greatest = 0;  ///< of the training rows
   bool operator==(const TargetColumn&) const = default;
 };
 

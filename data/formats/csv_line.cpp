@@ -25,6 +25,8 @@ const char* read_number(const char* at, const char* end, double& value) {
   return is_number ? stop : nullptr;
 }
 
+bool is_empty_cell(const char* at, const char* end) { return at == end || *at == ',' || *at == '\n' || *at == '\r'; }
+
 // The first byte behind the end of a line; null if there is none at `at`.
 const char* after_line(const char* at, const char* end) {
   if (at == end) return end;
@@ -36,14 +38,27 @@ const char* after_line(const char* at, const char* end) {
 
 CsvLine::CsvLine(std::vector<Cell> cells) : cells_(std::move(cells)), numbers_(cells_.size()), texts_(cells_.size()) {}
 
+// Returns the end of the cell, or null.
+const char* CsvLine::read_cell(std::size_t place, const char* at, const char* end) {
+  const Cell cell = cells_[place];
+  if (cell == Cell::number) return read_number(at, end, numbers_[place]);
+  if (cell == Cell::number_or_nothing) {
+    if (!is_empty_cell(at, end)) return read_number(at, end, numbers_[place]);
+    numbers_[place] = std::numeric_limits<double>::quiet_NaN();
+    return at;
+  }
+  const char* stop = end_of_text(at, end);
+  if (stop != nullptr && cell == Cell::text) texts_[place] = {at, stop};
+  return stop;
+}
+
 std::size_t CsvLine::read(std::string_view text) {
   const char* at = text.data();
   const char* const end = at + text.size();
   if (at == end || *at == '\n' || *at == '\r') return 0;
   for (std::size_t place = 0; place < cells_.size(); ++place) {
-    const char* stop = cells_[place] == Cell::number ? read_number(at, end, numbers_[place]) : end_of_text(at, end);
+    const char* stop = read_cell(place, at, end);
     if (stop == nullptr) return 0;
-    if (cells_[place] == Cell::text) texts_[place] = {at, stop};
     if (place + 1 == cells_.size()) {
       const char* next = after_line(stop, end);
       return next == nullptr ? 0 : static_cast<std::size_t>(next - text.data());

@@ -10,7 +10,12 @@ namespace hop::data {
 /// Reads one record of known columns. It only knows the usual form of a record; CsvRecords knows all of them.
 class CsvLine {
  public:
-  enum class Cell : std::uint8_t { number, text, skipped };
+  enum class Cell : std::uint8_t {
+    number,
+    number_or_nothing,  ///< an empty cell is NaN
+    text,
+    skipped
+  };
   /// `cells`: of each column.
   explicit CsvLine(std::vector<Cell> cells);
 
@@ -23,6 +28,8 @@ class CsvLine {
   std::string_view text(std::size_t place) const { return texts_[place]; }
 
  private:
+  const char* read_cell(std::size_t place, const char* at, const char* end);
+
   std::vector<Cell> cells_;
   std::vector<double> numbers_;
   std::vector<std::string_view> texts_;

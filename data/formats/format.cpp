@@ -69,9 +69,19 @@ Format format_from_name(std::string_view text) {
   return found->format;
 }
 
+std::vector<ColumnPlace> label_columns(const LabelColumn& label) {
+  if (const auto* place = std::get_if<std::int64_t>(&label)) return {*place};
+  if (const auto* name = std::get_if<std::string>(&label)) return {*name};
+  return std::get<std::vector<ColumnPlace>>(label);
+}
+
 std::string to_string(const LabelColumn& label) {
-  if (const auto* place = std::get_if<std::int64_t>(&label)) return std::to_string(*place);
-  return std::get<std::string>(label);
+  std::string text;
+  for (const ColumnPlace& column : label_columns(label)) {
+    const auto* place = std::get_if<std::int64_t>(&column);
+    text += (text.empty() ? "" : ", ") + (place != nullptr ? std::to_string(*place) : std::get<std::string>(column));
+  }
+  return text;
 }
 
 Format detect_format(const fs::path& folder) {
@@ -106,13 +116,18 @@ std::vector<fs::path> source_files(Format format, std::span<const fs::path> sour
 
 RawData open_source(Format format, std::span<const fs::path> sources, const CsvOptions& csv) {
   const std::vector<fs::path> files = source_files(format, sources);
+  const bool has_classes = format == Format::idx || format == Format::cifar;
+  if (has_classes && csv.target == TargetKind::numbers) {
+    throw ConfigError("[data] target: expected \"class\" for " + std::string(name(format)) +
+                      " files, whose labels are classes, got \"number\"");
+  }
   switch (format) {
     case Format::idx:
       return open_idx(files);
     case Format::cifar:
       return open_cifar(files);
     case Format::npy:
-      return open_npy(files);
+      return open_npy(files, csv.target);
     case Format::csv:
       break;
   }

@@ -12,6 +12,7 @@
 
 #include "data/column_rules.h"
 #include "data/source.h"
+#include "data/target.h"
 
 namespace hop::data {
 
@@ -21,16 +22,24 @@ std::string_view name(Format format);       ///< "idx", "cifar", "csv", "npy"
 Format format_from_name(std::string_view);  ///< throws ConfigError for an unknown name
 
 /// A column of a CSV file: by place (from 0; negative: from the back) or by the name in the header row.
-using LabelColumn = std::variant<std::int64_t, std::string>;
+using ColumnPlace = std::variant<std::int64_t, std::string>;
+/// The column of the labels. Several: the numbers that a model predicts.
+using LabelColumn = std::variant<std::int64_t, std::string, std::vector<ColumnPlace>>;
+std::vector<ColumnPlace> label_columns(const LabelColumn& label);
+/// "price", or "price, rent".
 std::string to_string(const LabelColumn& label);
 
 /// Facts that a CSV file does not contain.
 struct CsvOptions {
   LabelColumn label = std::int64_t{0};
+  /// What labels are. Default: numbers if there are several label columns or if all labels are numbers and some have a
+  /// fraction; otherwise classes.
+  std::optional<TargetKind> target = {};
   std::optional<bool> header = {};  ///< whether the first record is one; default: read_csv looks
   ColumnWords columns = {};         ///< columns that are no numbers, or not scaled as usual
   MissingValues missing = MissingValues::median;
   std::filesystem::path scratch = {};  ///< a folder for a temporary file of the rows; default: the system's
+  OnProgress on_progress = {};
 };
 
 /// The format of the files in `folder`. Throws DataError that says what was looked for if there is none, or more than
@@ -43,6 +52,7 @@ Format detect_format(const std::filesystem::path& folder);
 ///   csv    one file [, one of test rows]
 ///   npy    features, labels [, test features, test labels]
 /// Throws DataError that names the file and what is wrong with it.
+/// `csv.target` counts for npy files, too.
 RawData open_source(Format format, std::span<const std::filesystem::path> sources, const CsvOptions& csv = {});
 
 /// The files that open_source reads: those of one folder under their usual names, or `sources` themselves.

@@ -1,6 +1,7 @@
 // CsvLine: a record in its usual form. The judge is CsvRecords, which knows all forms, with number_in().
 #include "data/formats/csv_line_internal.h"
 
+#include <cmath>
 #include <random>
 
 #include "data/formats/csv_cells.h"
@@ -68,6 +69,24 @@ TEST(CsvLine, LeavesOtherFormsAlone) {
                            "1,\"a,b,2\n"}) {
     EXPECT_FALSE(reads(rest)) << rest;
   }
+}
+
+TEST(CsvLine, ReadsNothingAsNaNWhereThatIsANumber) {
+  for (const char* rest : {",a\n", ",a", ",a\r\n"}) {
+    CsvLine line({number_or_nothing, text});
+    EXPECT_EQ(line.read(rest), std::string_view(rest).size()) << rest;
+    EXPECT_TRUE(std::isnan(line.number(0)));
+  }
+  for (const char* rest : {"a,\n", "a,", "a,\r\n"}) {
+    CsvLine line({text, number_or_nothing});
+    EXPECT_EQ(line.read(rest), std::string_view(rest).size()) << rest;
+    EXPECT_TRUE(std::isnan(line.number(1)));
+  }
+  CsvLine line({number_or_nothing, text});
+  EXPECT_EQ(line.read("NA,a\n"), 0U);
+  EXPECT_EQ(line.read(" ,a\n"), 0U);
+  EXPECT_EQ(line.read("2,a\n"), 4U);
+  EXPECT_EQ(line.number(0), 2);
 }
 
 TEST(CsvLine, NeverDiffersFromTheOtherReader) {

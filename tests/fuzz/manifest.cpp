@@ -33,7 +33,7 @@ Manifest sample(DType dtype, const Shape& shape, Scaling scale) {
 
 Manifest regression() {
   Manifest manifest = sample(DType::f32, {2}, Scale{});
-  manifest.target = {.kind = TargetKind::numbers, .columns = {{"price", {100, 0.25}}, {"rent", {7, 0}}}};
+  manifest.target = {.kind = TargetKind::numbers, .columns = {{"price", {100, 0.25}, -3, 200}, {"rent", {7, 0}, 7, 7}}};
   manifest.columns[1] = manifest.target.column();
   return manifest;
 }
