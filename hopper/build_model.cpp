@@ -79,14 +79,14 @@ std::vector<std::string> names_read(const ModelOptions& model) {
   }
   if (model.family == "mlp") names.insert(kMlpNames.begin(), kMlpNames.end());
   for (const std::string& layer : model.layers) add_placeholders(layer, names);
-  names.erase("classes");  // comes from the data, not from the configuration
+  for (const char* name : {"classes", "outputs"}) names.erase(name);  // of the data, not of the configuration
   return {names.begin(), names.end()};
 }
 
 std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Config& config,
                                          const data::Dataset& dataset) {
   check_names(experiment.model, config);
-  const ModelInput input{dataset.feature_shape(), dataset.classes()};
+  const ModelInput input{dataset.feature_shape(), dataset.target().outputs()};
   if (experiment.model.builder) {
     std::shared_ptr<nn::Module> module = experiment.model.builder(config, input);
     if (module == nullptr)
@@ -118,6 +118,19 @@ nn::Loss make_loss(const ModelOptions& model) {
     if (value.dim() == 0) return value;
     throw ShapeError("[model] loss: expected a mean loss (), got " + value.shape().to_string());
   };
+}
+
+nn::Output output_of(const ModelOptions& model, data::TargetKind labels) {
+  const bool is_own = model.loss.own() != nullptr || model.loss.is_missing();
+  if (!is_own) return nn::find_loss(model.loss.name()).output;
+  return labels == data::TargetKind::classes ? nn::Output::Scores : nn::Output::Plain;
+}
+
+data::DataOptions data_options(const Experiment& experiment) {
+  data::DataOptions options = experiment.data;
+  const bool is_own = experiment.model.loss.own() != nullptr || experiment.model.loss.is_missing();
+  if (!options.target && !is_own) options.wanted = nn::target_kind(nn::find_loss(experiment.model.loss.name()).output);
+  return options;
 }
 
 std::vector<nn::Metric> own_metrics(const ModelOptions& model) {

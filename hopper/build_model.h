@@ -30,6 +30,10 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, c
 /// The loss of the experiment: by name, or the application's, which throws ShapeError unless it gives a scalar. Throws
 /// ConfigError.
 nn::Loss make_loss(const ModelOptions& model);
+/// The meaning of the model's outputs: the loss gives it. A loss of the application learns what the data set has.
+nn::Output output_of(const ModelOptions& model, data::TargetKind labels);
+/// The source of an experiment, read for its loss: its labels are classes or numbers, as the loss wants them.
+data::DataOptions data_options(const Experiment& experiment);
 /// The metrics that are measured beside the accuracy, in the order of the experiment. Throws ConfigError.
 std::vector<nn::Metric> own_metrics(const ModelOptions& model);
 /// Whether the metric of that name is measured.

@@ -233,13 +233,21 @@ std::string leaderboard(const Results& results, std::size_t rows) {
     return rank_of(*a, results.objective) > rank_of(*b, results.objective);
   });
   if (rows != 0 && order.size() > rows) order.resize(rows);
-  std::string text = "rank  model  valid acc  valid loss  train loss  epochs  status       configuration\n";
+  const bool has_accuracy = results.own_metrics.empty() || std::ranges::any_of(order, [](const ModelResult* model) {
+                              return model->valid_accuracy.has_value();
+                            });
+  const auto accuracy = [&](const std::string& text) {
+    if (!has_accuracy) return std::string();
+    return std::string(text.size() < 9 ? 9 - text.size() : 0, ' ') + text + "  ";
+  };
+  std::string text =
+      "rank  model  " + accuracy("valid acc") + "valid loss  train loss  epochs  status       configuration\n";
   for (std::size_t i = 0; i < order.size(); ++i) {
     const ModelResult& m = *order[i];
     char line[128];
     const std::string rank = group_of(m) == 0 ? std::to_string(i + 1) : "-";
-    std::snprintf(line, sizeof line, "%4s  %5u  %9s  %10s  %10s  %6u  %-11s  ", rank.c_str(), m.id.value,
-                  cell(m.valid_accuracy, "%.2f %%", 100).c_str(), cell(m.valid_loss, "%.4f").c_str(),
+    std::snprintf(line, sizeof line, "%4s  %5u  %s%10s  %10s  %6u  %-11s  ", rank.c_str(), m.id.value,
+                  accuracy(cell(m.valid_accuracy, "%.2f %%", 100)).c_str(), cell(m.valid_loss, "%.4f").c_str(),
                   cell(m.train_loss, "%.4f").c_str(), m.epochs, m.status.c_str());
     text += line;
     for (std::size_t k = 0; k < results.own_metrics.size() && k < m.own.size(); ++k) {

@@ -189,7 +189,7 @@ data::Dataset open_dataset(const Experiment& experiment, const fs::path& run_dir
                            data::Files files = data::Files::all) {
   const fs::path own = run_directory / "data";
   if (files == data::Files::present && data::Dataset::is_dataset(own)) return data::Dataset::open(own, files);
-  return data::prepare_dataset(experiment.data, own);
+  return data::prepare_dataset(data_options(experiment), own);
 }
 
 // Models that no validation row measures are ranked by their training loss, unless the experiment says otherwise.
@@ -214,7 +214,7 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
              " into the run directory: the file system cannot share them",
          options);
   };
-  data::Dataset dataset = data::prepare_dataset(experiment.data, directory / "data", keep, on_copy);
+  data::Dataset dataset = data::prepare_dataset(data_options(experiment), directory / "data", keep, on_copy);
   if (options.on_notice) {
     for (const std::string& note : dataset.manifest().provenance.notes) options.on_notice(printable(note, 300));
   }

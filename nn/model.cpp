@@ -21,10 +21,10 @@ void check_either(const ModelDescription& d) {
   }
 }
 
-// The layers with their values filled in. $classes is the number of outputs that the data need.
+// The layers with their values filled in. $outputs, or $classes, is the number of outputs that the data need.
 std::vector<LayerSpec> resolve(const ModelDescription& d, std::int64_t classes, const SpecLimits& limits) {
   ConfigText values = d.config;
-  values["classes"] = std::to_string(classes);
+  for (const char* name : {"classes", "outputs"}) values[name] = std::to_string(classes);
   std::vector<std::string> layers;
   for (std::size_t i = 0; i < d.layers.size(); ++i) {
     try {

@@ -42,8 +42,8 @@ class FamilyRegistry {
 /// A model up to its data: either a family or layers.
 struct ModelDescription {
   std::string family = {};
-  std::vector<std::string> layers =
-      {};  ///< may contain $name, which is replaced by the value in `config`; $classes is always defined
+  std::vector<std::string> layers = {};  ///< may contain $name, which is replaced by the value in `config`; $outputs
+                                         ///< and $classes are always defined: the number of outputs
   ConfigText config = {};
 
   /// The canonical text: `layer TEXT` lines (values substituted, shortest form), or `family NAME` and then `NAME =
