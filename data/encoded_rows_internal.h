@@ -26,7 +26,10 @@ class EncodedRows final : public RowSource {
   void read_many(std::int64_t first, MutableByteView records) const override;
 
  private:
-  void encode(const std::byte* raw, std::byte* features) const;
+  struct Scratch {
+    std::vector<float> raw = {}, features = {};
+  };
+  void encode(const std::byte* raw, std::byte* features, Scratch& scratch) const;
 
   const RowSource& rows_;
   TableSchema schema_;

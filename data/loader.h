@@ -12,6 +12,7 @@
 #include "data/columns.h"
 #include "data/device_rows.h"
 #include "data/partition.h"
+#include "data/row_scaling.h"
 #include "tensor/tensor.h"
 
 namespace hop::data {
@@ -57,14 +58,8 @@ class Loader {
   std::vector<std::uint32_t> order_;  // empty: the order of the file
   std::int64_t position_ = 0;
   std::size_t bytes_since_release_ = 0;
-  template <class T>
-  struct ColumnScales {  // per column; empty if one scale serves all
-    using Value = T;
-    std::vector<T> offsets = {}, factors = {};
-  };
-  ColumnScales<float> narrow_;  // for features whose scaling_dtype() is f32
-  ColumnScales<double> wide_;   // and for those whose scaling_dtype() is f64
-  Tensor x_;                    // a whole batch; a short batch is a view of its first rows
+  RowScaling scaling_;
+  Tensor x_;  // a whole batch; a short batch is a view of its first rows
   Tensor y_;
   std::vector<Tensor> outgrown_;  // kept alive, so that no later batch reuses an address that a recorded step reads
 };

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "data/class_places.h"
 #include "data/formats/csv_cells.h"
 #include "data/formats/csv_table_internal.h"
 
@@ -36,7 +37,8 @@ class Classes {
     check_kind(table, distinct);
     std::map<std::string, std::string> names;  // of each class: as it is written, if that is in one way
     for (const std::string& label : distinct) {
-      const auto [name, is_new] = names.try_emplace(canonical(label), integer(label) ? label : canonical(label));
+      const std::string canonical = canonical_label(label, are_numbers_);
+      const auto [name, is_new] = names.try_emplace(canonical, integer(label) ? label : canonical);
       if (!is_new) name->second = name->first;
     }
     check_count(table, names.size());
@@ -44,7 +46,7 @@ class Classes {
     if (std::ranges::all_of(names_, [](const std::string& name) { return integer(name).has_value(); })) {
       std::ranges::stable_sort(names_, {}, [](const std::string& name) { return *integer(name); });
     }
-    for (std::size_t i = 0; i < names_.size(); ++i) places_[canonical(names_[i])] = static_cast<std::int64_t>(i);
+    places_ = ClassPlaces(names_);
   }
 
   const std::vector<std::string>& names() const { return names_; }
@@ -53,12 +55,12 @@ class Classes {
   std::vector<std::int64_t> of(const CsvTable& table) const {
     std::vector<std::int64_t> classes;
     for (const std::string& label : table.labels.words.words()) {
-      const auto found = places_.find(canonical(label));
-      if (found == places_.end()) {
+      const auto found = places_.find(label);
+      if (!found) {
         throw DataError("[csv] expected a label of the training rows, got \"" + printable(label) + "\" (" +
                         table.file.string() + ", line " + std::to_string(table.labels.lines[classes.size()]) + ")");
       }
-      classes.push_back(found->second);
+      classes.push_back(*found);
     }
     return classes;
   }
@@ -96,16 +98,11 @@ class Classes {
 
   static std::string label_column(const CsvTable& table) { return table.title(table.places.labels[0]); }
 
-  std::string canonical(const std::string& label) const {
-    const auto whole = are_numbers_ ? whole_number_in(label) : std::nullopt;
-    return whole ? std::to_string(*whole) : label;
-  }
-
   static constexpr const char* kSayNumber = " To predict a number, say target = \"number\", or a loss such as \"mse\"";
   static constexpr std::size_t kFewestSuspicious = 100;
   bool are_numbers_ = false;
   std::vector<std::string> names_;
-  std::map<std::string, std::int64_t> places_;
+  ClassPlaces places_;
 };
 
 // All columns of the training file. Both tables are read: what is missing in one of them is missing.

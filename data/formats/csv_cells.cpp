@@ -82,6 +82,14 @@ bool is_missing(std::string_view text) {
   return text.size() <= kLongest && std::ranges::find(kMissing, lower(text)) != kMissing.end();
 }
 
+std::string category_word(std::string_view cell) {
+  if (is_missing(cell)) return "";
+  if (cell.find_first_of(".eE") != std::string_view::npos) {
+    if (const auto whole = whole_number_in(cell)) return std::to_string(*whole);
+  }
+  return std::string(cell);
+}
+
 bool is_truth(std::string_view text) { return std::ranges::find(kTruth, lower(text)) != kTruth.end(); }
 
 std::string remedy_for(std::string_view text) {

@@ -20,6 +20,10 @@ std::optional<std::int64_t> whole_number_in(std::string_view text);
 /// Whether `text` stands for a missing value: nothing, NA, NaN, null, ?, ..
 bool is_missing(std::string_view text);
 
+/// The word of a cell of a category. A missing value is the word "". A whole number is one word, be it written as 3 or
+/// 3.0; but 03 may be something else.
+std::string category_word(std::string_view cell);
+
 /// Whether `text` is a truth value: true, no, ..
 bool is_truth(std::string_view text);
 

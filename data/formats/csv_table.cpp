@@ -193,20 +193,13 @@ class TableReader {
     return labels().may_be_classes ? number_of_label(cells[places().labels[0]], line) : 0;
   }
 
-  // A missing value is the word "". A whole number is one word, be it written as 3 or 3.0; but 03 may be something
-  // else.
   std::uint32_t number_of_word(CsvFeature& feature, std::string_view cell, std::int64_t line, std::size_t place) {
     WordList& words = *feature.words;
     if (const auto number = words.find(cell)) return *number;
-    std::string word(cell);
-    if (is_missing(cell)) {
-      if (options_.missing == MissingValues::error) {
-        faults_.fail("expected a word, got " + in_quotes(cell), line, place, remedy_for(cell));
-      }
-      word = "";
-    } else if (cell.find_first_of(".eE") != std::string_view::npos) {
-      if (const auto whole = whole_number_in(cell)) word = std::to_string(*whole);
+    if (options_.missing == MissingValues::error && is_missing(cell)) {
+      faults_.fail("expected a word, got " + in_quotes(cell), line, place, remedy_for(cell));
     }
+    const std::string word = category_word(cell);
     if (const auto number = words.find(word)) return *number;
     faults_.check_text(word, place, line);
     if (words.size() == kMaxWords) {
