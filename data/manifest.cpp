@@ -1,34 +1,17 @@
 #include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <utility>
 
 #include "base/error.h"
-#include "base/whole_number_internal.h"
 #include "base/words.h"
 #include "data/manifest_internal.h"
+#include "data/schema_json_internal.h"
 
 namespace hop::data {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr const char* kFormat = "hopscotch data set";
 constexpr int kVersion = 1;
-constexpr const char* kClassification = "classification";
-constexpr const char* kRegression = "regression";
-
-void check(bool valid, const std::string& message) {
-  if (!valid) throw DataError(message);
-}
-
-template <class T = std::int64_t>
-T whole(const Json& json) {
-  const std::optional<T> number = whole_number<T>(json);
-  if (!number) throw DataError("expected a whole number, got " + json.dump());
-  return *number;
-}
 
 Digest parse_digest(const std::string& hex) {
   Digest digest;
@@ -52,20 +35,6 @@ PartitionEntry decode_entry(const Json& json) {
   check(is_plain_name(entry.file), "expected the name of a file in the folder, got \"" + printable(entry.file) + "\"");
   check(entry.rows >= 1, "expected at least one row in " + entry.file);
   return entry;
-}
-
-Json encode(const Column& column) {
-  return {{"name", column.name},
-          {"dtype", name(column.dtype)},
-          {"shape", std::vector<std::int64_t>(column.shape.begin(), column.shape.end())}};
-}
-
-Column decode_column(const Json& json) {
-  std::vector<std::int64_t> sizes;
-  for (const Json& size : json.at("shape")) sizes.push_back(whole(size));
-  const Shape shape{std::span<const std::int64_t>(sizes)};
-  (void)shape.numel();  // for its check
-  return {json.at("name"), dtype_from_name(json.at("dtype").get<std::string>()), shape};
 }
 
 Json encode(const Provenance& provenance) {
@@ -96,91 +65,6 @@ Provenance decode_provenance(const Json& json) {
   provenance.columns = json.value("columns", "");
   provenance.missing = json.value("missing", "");
   return provenance;
-}
-
-// One pair for all features as "scale"; one for each as "features", with their names. An old reader, which knows only
-// "scale", refuses "features" instead of training with other numbers.
-void encode(const Scaling& scaling, Json& json) {
-  if (!scaling.is_per_column()) {
-    json["scale"] = {scaling.all().offset, scaling.all().factor};
-    return;
-  }
-  Json features = Json::array();
-  for (const FeatureColumn& column : scaling.columns()) {
-    features.push_back({{"name", column.name}, {"offset", column.scale.offset}, {"factor", column.scale.factor}});
-  }
-  json["features"] = features;
-}
-
-Scaling decode_scaling(const Json& json) {
-  if (!json.contains("features")) return Scale{json.at("scale").at(0), json.at("scale").at(1)};
-  std::vector<FeatureColumn> columns;
-  for (const Json& feature : json.at("features")) {
-    columns.push_back({feature.at("name"), {feature.at("offset"), feature.at("factor")}});
-  }
-  check(!columns.empty(), "expected at least one feature");
-  return Scaling(std::move(columns));
-}
-
-// An old reader does not know "table" and needs none of it for training.
-Json encode(const TableSchema& table) {
-  Json columns = Json::array();
-  for (const TableColumn& column : table.columns) {
-    Json& json =
-        columns.emplace_back(Json{{"name", column.name}, {"place", column.place}, {"kind", name(column.kind)}});
-    if (column.fill) json["fill"] = *column.fill;
-    if (column.indicator) json["indicator"] = true;
-    if (column.kind == ColumnKind::category) json["words"] = column.words;
-  }
-  return columns;
-}
-
-TableSchema decode_table(const Json& json) {
-  TableSchema table;
-  for (const Json& column : json) {
-    TableColumn& decoded =
-        table.columns.emplace_back(TableColumn{.name = column.at("name"),
-                                               .place = whole(column.at("place")),
-                                               .kind = column_kind_from_name(column.at("kind").get<std::string>())});
-    if (column.contains("fill")) decoded.fill = column.at("fill").get<double>();
-    decoded.indicator = column.value("indicator", false);
-    if (decoded.kind == ColumnKind::category) decoded.words = column.at("words").get<std::vector<std::string>>();
-    check(std::ranges::is_sorted(decoded.words), "expected sorted words in column " + decoded.title());
-  }
-  return table;
-}
-
-// An old reader refuses numbers to predict, because it wants at least one class.
-Json encode(const std::vector<TargetColumn>& targets) {
-  Json columns = Json::array();
-  for (const TargetColumn& column : targets) {
-    columns.push_back({{"name", column.name},
-                       {"offset", column.scale.offset},
-                       {"factor", column.scale.factor},
-                       {"least", column.least},
-                       {"greatest", column.greatest}});
-  }
-  return columns;
-}
-
-Target decode_target(const Json& json) {
-  const auto kind = json.at("kind").get<std::string>();
-  check(kind == kClassification || kind == kRegression,
-        "expected a \"kind\" \"classification\" or \"regression\", got \"" + printable(kind) + "\"");
-  Target target{.kind = kind == kClassification ? TargetKind::classes : TargetKind::numbers,
-                .classes = whole(json.at("classes")),
-                .class_names = json.at("class_names").get<std::vector<std::string>>()};
-  if (target.kind == TargetKind::classes) {
-    check(target.classes >= 1, "expected at least one class, got " + std::to_string(target.classes));
-    return target;
-  }
-  check(target.classes == 0 && target.class_names.empty(), "expected no classes beside numbers to predict");
-  for (const Json& column : json.at("targets")) {
-    target.columns.push_back(
-        {column.at("name"), {column.at("offset"), column.at("factor")}, column.at("least"), column.at("greatest")});
-  }
-  check(!target.columns.empty(), "expected at least one number to predict");
-  return target;
 }
 
 Manifest decode(const Json& json) {
@@ -235,7 +119,7 @@ std::string to_json(const Manifest& manifest) {
   Json json = {{"format", kFormat},
                {"version", kVersion},
                {"name", manifest.name},
-               {"kind", target.kind == TargetKind::classes ? kClassification : kRegression},
+               {"kind", kind_in_json(target)},
                {"rows", manifest.rows},
                {"columns", columns},
                {"classes", target.classes},

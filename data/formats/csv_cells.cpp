@@ -77,6 +77,8 @@ std::optional<std::int64_t> whole_number_in(std::string_view text) {
   return static_cast<std::int64_t>(*value);
 }
 
+std::span<const std::string_view> missing_words() { return kMissing; }
+
 bool is_missing(std::string_view text) {
   constexpr std::size_t kLongest = 7;
   return text.size() <= kLongest && std::ranges::find(kMissing, lower(text)) != kMissing.end();
