@@ -113,6 +113,18 @@ ModelDescription ModelDescription::from_text(std::string_view text) {
   return d;
 }
 
+std::vector<NamedLayer> layers_of(const ModelDescription& description, const Shape& sample, std::int64_t classes) {
+  check_either(description);
+  if (!description.family.empty()) {
+    return family_layers(description.family, {description.config, sample, classes});
+  }
+  std::vector<NamedLayer> layers;
+  for (const LayerSpec& layer : resolve(description, classes, {})) {
+    layers.push_back({std::to_string(layers.size()), layer.to_text()});
+  }
+  return layers;
+}
+
 std::shared_ptr<Module> build_model(const ModelDescription& description, const Shape& sample, std::int64_t classes,
                                     const FamilyRegistry& families, const SpecLimits& limits) {
   check_either(description);
