@@ -93,8 +93,12 @@ std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Con
       throw ConfigError("[model] expected a module from the builder, got none (" + config.to_text() + ")");
     return module;
   }
-  const nn::ModelDescription description{experiment.model.family, experiment.model.layers, to_config_text(config)};
-  return nn::build_model(description, input.sample, input.classes);
+  return nn::build_model(describe_model(experiment.model, config), input.sample, input.classes);
+}
+
+nn::ModelDescription describe_model(const ModelOptions& model, const Config& config) {
+  if (model.builder) return {};
+  return {model.family, model.layers, to_config_text(config)};
 }
 
 std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, const Config& config,

@@ -8,6 +8,7 @@
 
 #include "data/dataset.h"
 #include "hopper/experiment.h"
+#include "nn/model.h"
 #include "nn/optim/lr_scheduler.h"
 #include "nn/optim/optimizer.h"
 
@@ -22,6 +23,9 @@ std::vector<std::string> names_in_layer(const std::string& layer);
 /// ConfigError, also for a hyperparameter that nothing reads.
 std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Config& config,
                                          const data::Dataset& dataset);
+
+/// How to build the module of a configuration without the application; empty if the application's code builds it.
+nn::ModelDescription describe_model(const ModelOptions& model, const Config& config);
 
 /// The optimizer of a configuration, for the module's parameters: by name, or the application's. Throws ConfigError.
 std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, const Config& config,

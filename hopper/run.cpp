@@ -12,6 +12,7 @@
 #include "hopper/detail/clone_check.h"
 #include "hopper/detail/lost_files.h"
 #include "hopper/detail/model_file.h"
+#include "hopper/detail/predict.h"
 #include "hopper/detail/restore.h"
 #include "hopper/detail/run_checks.h"
 #include "hopper/detail/run_directory.h"
@@ -145,7 +146,8 @@ RunResult finish(Results results, const Experiment& experiment, const data::Data
   std::error_code ignored;  // leftovers do no harm
   if (results.outcome == Outcome::Completed && !may_be_retried) fs::remove_all(directory / "nodes", ignored);
   check_not_all_set_aside(results);
-  RunResult result{std::move(results), nullptr, scaling_of(experiment, dataset), dataset.class_names()};
+  RunResult result{std::move(results), nullptr, schema_of(experiment, dataset),
+                   std::make_shared<Experiment>(experiment)};
   const std::optional<ModelId> best = result.results.best;
   if (best && !result.results.model(*best).state_sha256.empty()) {
     result.best_model = load_module(result.results, *best, experiment, dataset);
@@ -404,8 +406,8 @@ data::Dataset run_dataset(const fs::path& run_directory) {
   return open_dataset(read_options(run_directory), run_directory, data::Files::present);
 }
 
-data::Scaling run_scaling(const fs::path& run_directory) {
-  return scaling_of(read_options(run_directory), run_dataset(run_directory));
+data::RowSchema run_schema(const fs::path& run_directory) {
+  return schema_of(read_options(run_directory), run_dataset(run_directory));
 }
 
 }  // namespace hop::hopper
