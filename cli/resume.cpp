@@ -16,6 +16,7 @@ namespace {
 struct ResumeArguments {
   std::string directory;
   std::optional<double> patience;
+  std::optional<std::uint32_t> epochs;
   bool json = false;
   bool retry = false;
   std::vector<std::uint32_t> models;
@@ -27,6 +28,7 @@ int resume(const ResumeArguments& arguments) {
   return conduct(path, hopper::objective_of(path), arguments.json, [&](hopper::RunOptions& options) {
     options.patience = seconds(arguments.patience);
     options.retry = arguments.retry;
+    options.epochs = arguments.epochs;
     for (const std::uint32_t model : arguments.models) options.retry_models.emplace_back(model);
     return hopper::resume(arguments.directory, options);
   });
@@ -40,6 +42,8 @@ void add_resume(CLI::App& app, Action& action) {
   command->add_option("run_dir", arguments->directory, "The run directory")->required();
   add_patience(*command, arguments->patience);
   command->add_flag("--json", arguments->json, "Print results.json instead of progress and leaderboard");
+  command->add_option("--epochs", arguments->epochs, "Train the models on, to so many epochs in all")
+      ->check(at_least_one());
   CLI::Option* retry = command->add_flag(
       "--retry", arguments->retry, "Bring models back that were set aside: they train on from their newest states");
   command

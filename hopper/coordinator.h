@@ -167,6 +167,7 @@ class Coordinator {
   void settle(const record::Asked&, const Unsynced& entry);
   void settle(const record::Ordered&, const Unsynced& entry);
   void settle(const record::Ticked&, const Unsynced& entry);
+  void settle(const record::Extended&, const Unsynced& entry);
 
   // coordinator_search.cpp: what the search asks for and orders.
   void consult();

@@ -69,6 +69,9 @@ void Coordinator::settle(const record::Asked&, const Unsynced& entry) { ledger_.
 
 void Coordinator::settle(const record::Ordered&, const Unsynced& entry) { ledger_.apply(entry.record); }
 
+// Written before a coordinator begins, never by one.
+void Coordinator::settle(const record::Extended&, const Unsynced& entry) { ledger_.apply(entry.record); }
+
 // Any model may have been concerned, or may have waited.
 void Coordinator::settle(const record::Ticked&, const Unsynced& entry) {
   ledger_.apply(entry.record);

@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "base/words.h"
 #include "hopper/detail/clone_check.h"
+#include "hopper/detail/extend.h"
 #include "hopper/detail/lost_files.h"
 #include "hopper/detail/model_file.h"
 #include "hopper/detail/predict.h"
@@ -327,6 +328,7 @@ RunResult resume(const fs::path& run_directory, RunOptions options, const Experi
   if (!has_begun(directory)) {  // it was ended while its data were prepared
     if (!options.retry_models.empty()) refuse_retry(options.retry_models.front(), "has trained nothing yet", directory);
     require_objects(experiment);
+    if (options.epochs) experiment.search.epochs = *options.epochs;
     auto [dataset, journal] = begin(experiment, options, data::Keep::own);
     return conduct(experiment, dataset, options, journal, {});
   }
@@ -338,6 +340,12 @@ RunResult resume(const fs::path& run_directory, RunOptions options, const Experi
   });
   tell(describe_tail(contents), options);
   const data::Dataset dataset = open_dataset(experiment, directory);
+  experiment.search.epochs = epochs_of(experiment, contents);
+  if (options.epochs) {
+    check_extension(experiment, *options.epochs, dataset, contents);
+    extend(experiment, *options.epochs, directory, journal, contents);
+    tell("the run is extended to " + std::to_string(*options.epochs) + " epochs", options);
+  }
   Results finished = read_results(directory, experiment, contents);
   check_resumable(experiment, finished);
   check_retry(options, finished);

@@ -85,6 +85,11 @@ struct RunOptions {
   /// or of a model that was not quarantined, is a ConfigError.
   bool retry = false;
   std::vector<ModelId> retry_models = {};
+  /// `resume` only: models train for so many epochs in all, more than before. Those that had finished go on from their
+  /// final states, with the bits of a run that had so many epochs from the start. ConfigError where these would be
+  /// others: the search or a stopping rule judges models by the epochs that they have left, a schedule of the learning
+  /// rate ends with the last epoch.
+  std::optional<std::uint32_t> epochs = {};
 };
 
 struct RunResult {
