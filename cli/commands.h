@@ -33,6 +33,7 @@ void add_report(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
 void add_fsck(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
+void add_predict(CLI::App& app, Action& action);
 void add_key(CLI::App& app, Action& action);
 
 }  // namespace hop::cli
