@@ -32,6 +32,7 @@
 #include "data/glyphs.h"
 #include "data/loader.h"
 #include "data/prepare.h"
+#include "data/row_schema.h"
 #include "data/source.h"
 
 #include "nn/clone.h"
@@ -48,10 +49,13 @@
 #include "nn/optim/lr_scheduler.h"
 #include "nn/optim/rmsprop.h"
 #include "nn/optim/sgd.h"
+#include "nn/predictor.h"
+#include "nn/predictor_file.h"
 #include "nn/safetensors.h"
 #include "nn/spec.h"
 #include "nn/state.h"
 #include "nn/state_file.h"
+#include "nn/torch_script.h"
 
 #include "hopper/experiment.h"
 #include "hopper/results.h"

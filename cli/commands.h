@@ -24,7 +24,9 @@ void tell_source_change(const std::string& run_directory);
 /// A whole number of at least 1.
 CLI::Validator at_least_one();
 
+void add_init(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);
+void add_runs(CLI::App& app, Action& action);
 void add_resume(CLI::App& app, Action& action);
 void add_why(CLI::App& app, Action& action);
 void add_worker(CLI::App& app, Action& action);
@@ -33,6 +35,7 @@ void add_report(CLI::App& app, Action& action);
 void add_data(CLI::App& app, Action& action);
 void add_fsck(CLI::App& app, Action& action);
 void add_export(CLI::App& app, Action& action);
+void add_predict(CLI::App& app, Action& action);
 void add_key(CLI::App& app, Action& action);
 
 }  // namespace hop::cli

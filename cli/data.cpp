@@ -1,5 +1,7 @@
 // hop data import | info | split: turns raw files into partitions, describes a partitioned data set, and hands its
 // partitions out to nodes.
+#include <unistd.h>
+
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -7,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/table.h"
 #include "base/words.h"
@@ -23,15 +26,16 @@ struct ImportArguments {
   std::filesystem::path out;
   std::uint32_t partitions = 4;
   std::uint64_t seed = 0;
-  std::string label = "0", missing = "median";
-  std::vector<std::string> columns;
+  std::string target, missing = "median";
+  std::vector<std::string> labels = {"0"}, columns;
   bool has_header = false, has_none = false;
   std::optional<std::int64_t> tail;
   std::optional<double> fraction;
+  bool stratified = false;
 };
 
 // A number is a column's place; any other text is its name in the header row.
-data::LabelColumn label_column(const std::string& text) {
+data::ColumnPlace column_place(const std::string& text) {
   const bool number =
       !text.empty() && text.find_first_not_of("0123456789", text[0] == '-' ? 1 : 0) == std::string::npos;
   std::int64_t place = 0;
@@ -40,6 +44,14 @@ data::LabelColumn label_column(const std::string& text) {
     throw ConfigError("[data] --label: expected a column's number or name, got " + text);
   }
   return place;
+}
+
+// One column, or several.
+data::LabelColumn label_column(const std::vector<std::string>& texts) {
+  std::vector<data::ColumnPlace> places;
+  for (const std::string& text : texts) places.push_back(column_place(text));
+  if (places.size() != 1) return places;
+  return std::visit([](const auto& place) { return data::LabelColumn(place); }, places[0]);
 }
 
 // "age=minmax" -> {"age": "minmax"}. A name may hold "=".
@@ -58,16 +70,38 @@ std::string format_names() {
   return list_of(names);
 }
 
+// One line on a terminal that says how far a long import is. It goes when the import has ended, in whatever way.
+class ProgressLine {
+ public:
+  void show(std::string_view what, double share) {
+    if (!is_terminal_ || watch_.seconds() < kFirst || watch_.seconds() < shown_ + kStep) return;
+    shown_ = watch_.seconds();
+    std::fprintf(stderr, "\r%s: %3.0f %% \x1b[K", std::string(what).c_str(), 100 * share);
+  }
+  ~ProgressLine() {
+    if (shown_ > 0) std::fputs("\r\x1b[K", stderr);
+  }
+
+ private:
+  static constexpr double kFirst = 1, kStep = 0.2;  // seconds: a short import shows nothing
+  bool is_terminal_ = ::isatty(STDERR_FILENO) != 0;
+  Stopwatch watch_;
+  double shown_ = 0;
+};
+
 int import(const ImportArguments& arguments) {
+  ProgressLine progress;
   data::ImportOptions options;
+  options.on_progress = [&](std::string_view what, double share) { progress.show(what, share); };
   options.partitions = arguments.partitions;
   options.seed = arguments.seed;
-  options.label = label_column(arguments.label);
+  options.label = label_column(arguments.labels);
+  if (!arguments.target.empty()) options.target = data::target_kind_from_name(arguments.target);
   options.columns = column_words(arguments.columns);
   options.missing = find_row(data::missing_rules(), arguments.missing, "[data] --missing").missing;
   if (arguments.has_header || arguments.has_none) options.header = arguments.has_header;
   if (arguments.tail) options.validation = data::Validation::tail(*arguments.tail);
-  if (arguments.fraction) options.validation = data::Validation::fraction(*arguments.fraction);
+  if (arguments.fraction) options.validation = data::Validation::fraction(*arguments.fraction, arguments.stratified);
   const data::Dataset dataset =
       data::import_dataset(data::find_format(arguments.format), arguments.sources, arguments.out, options);
   std::fputs(data::describe(dataset).c_str(), stdout);
@@ -118,7 +152,12 @@ void add_import(CLI::App& data, Action& action) {
   command->add_option("sources", arguments->sources, "A folder, or files")->required();
   command->add_option("--partitions", arguments->partitions, "How many (default 4)")->check(at_least_one());
   command->add_option("--out", arguments->out, "The data set's folder; must not exist or be empty")->required();
-  command->add_option("--label", arguments->label, "CSV: the label's column, by number or name (default 0)");
+  command
+      ->add_option("--label", arguments->labels,
+                   "CSV: the label's column, by number or name (default 0); repeatable for several numbers to predict")
+      ->allow_extra_args(false);
+  command->add_option("--target", arguments->target,
+                      "What labels are: class, or number (to predict); default: labels with a fraction are numbers");
   auto* header = command->add_flag("--header", arguments->has_header, "CSV: the first line is a header");
   command->add_flag("--no-header", arguments->has_none, "CSV: the first line is data")->excludes(header);
   command->add_option(
@@ -127,8 +166,10 @@ void add_import(CLI::App& data, Action& action) {
   command->add_option("--missing", arguments->missing, "CSV: missing numbers: median (default), indicator or error");
   command->add_option("--seed", arguments->seed, "Of the shuffle (default 0)");
   auto* tail = command->add_option("--validation-tail", arguments->tail, "Validate on the last N rows");
-  command->add_option("--validation-fraction", arguments->fraction, "Validate on a random share of the rows")
-      ->excludes(tail);
+  auto* fraction =
+      command->add_option("--validation-fraction", arguments->fraction, "Validate on a random share of the rows")
+          ->excludes(tail);
+  command->add_flag("--stratified", arguments->stratified, "The same share of each class")->needs(fraction);
   command->callback([=, &action] { action = [=] { return import(*arguments); }; });
 }
 

@@ -18,6 +18,16 @@
 namespace hop::cli {
 namespace {
 
+// For who types `hop` and nothing else.
+constexpr const char* kOrientation =
+    "hop trains many models over partitioned data: the data stays, the models travel.\n\n"
+    "  hop init DATA.csv                           look at a table, write an experiment file for it\n"
+    "  hop run DATA.toml                           train its models; the leaderboard comes last\n"
+    "  hop runs                                    the runs so far; hop report RUN shows one\n"
+    "  hop predict RUN ROWS.csv                    answer new rows with the best model\n"
+    "  hop export RUN --best --to M.safetensors    take the best model to PyTorch\n\n"
+    "hop --help lists all commands, hop COMMAND --help what one can do.\n";
+
 // If a program is started without one of its standard files, it could open another file in its place and write messages
 // for people into a journal.
 void open_standard_files() {
@@ -64,16 +74,23 @@ int main(int argc, char** argv) {
   hop::kernels::cuda::register_device();
 #endif
   hop::cli::Action action;
+  hop::cli::add_init(app, action);
   hop::cli::add_run(app, action);
+  hop::cli::add_runs(app, action);
   hop::cli::add_resume(app, action);
   hop::cli::add_replay(app, action);
   hop::cli::add_report(app, action);
   hop::cli::add_fsck(app, action);
   hop::cli::add_why(app, action);
   hop::cli::add_export(app, action);
+  hop::cli::add_predict(app, action);
   hop::cli::add_key(app, action);
   hop::cli::add_data(app, action);
   hop::cli::add_worker(app, action);
+  if (argc == 1) {
+    std::fputs(hop::cli::kOrientation, stdout);
+    return hop::cli::checked_output(hop::cli::kOk);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

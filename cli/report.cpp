@@ -1,4 +1,4 @@
-// hop report RUN_DIR: the leaderboard of a run, finished, interrupted or still going.
+// hop report RUN_DIR: the leaderboard of a run, finished, interrupted or still going; or the same for programs.
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -7,35 +7,60 @@
 #include "hopper/run.h"
 
 namespace hop::cli {
+namespace {
+
+struct ReportArguments {
+  std::string directory;
+  bool json = false, csv = false;
+  std::size_t top = 0;
+};
+
+void print_for_people(const hopper::Results& results, std::size_t top) {
+  std::uint64_t units = 0;
+  for (const hopper::ModelResult& model : results.models) units += model.visits.size();
+  std::printf(
+      "%s: %zu models, %u partitions, %u workers, %llu units, %llu hops, %.1f MB hopped, gap p50 %.2f ms p99 %.2f "
+      "ms\n\n",
+      results.name.c_str(), results.models.size(), results.partitions, results.workers,
+      static_cast<unsigned long long>(units), static_cast<unsigned long long>(results.hops),
+      static_cast<double>(results.network.hop) / 1e6, results.gap.p50_ms, results.gap.p99_ms);
+  std::fputs(hopper::leaderboard(results, top).c_str(), stdout);
+  if (results.is_running) {
+    std::puts("\nrunning");
+  } else if (results.outcome == hopper::Outcome::Interrupted) {
+    if (results.is_durable)
+      std::printf("\ninterrupted; to go on: hop resume %s\n", results.run_directory.c_str());
+    else
+      std::puts("\ninterrupted; durable = false kept no state, so the run cannot go on");
+  }
+}
+
+int report(const ReportArguments& arguments) {
+  const hopper::Results results = hopper::inspect(arguments.directory);
+  tell_source_change(arguments.directory);
+  if (arguments.json) {
+    std::fputs(hopper::to_json(results).c_str(), stdout);
+  } else if (arguments.csv) {
+    std::fputs(hopper::to_csv(results).c_str(), stdout);
+  } else {
+    print_for_people(results, arguments.top);
+  }
+  return kOk;
+}
+
+}  // namespace
 
 void add_report(CLI::App& app, Action& action) {
-  auto directory = std::make_shared<std::string>();
+  auto arguments = std::make_shared<ReportArguments>();
   CLI::App* command = app.add_subcommand("report", "Print the leaderboard of a run");
-  command->add_option("run_dir", *directory, "The run directory")->required();
-  command->callback([=, &action] {
-    action = [=] {
-      const hopper::Results results = hopper::inspect(*directory);
-      tell_source_change(*directory);
-      std::uint64_t units = 0;
-      for (const hopper::ModelResult& model : results.models) units += model.visits.size();
-      std::printf(
-          "%s: %zu models, %u partitions, %u workers, %llu units, %llu hops, %.1f MB hopped, gap p50 %.2f ms p99 %.2f "
-          "ms\n\n",
-          results.name.c_str(), results.models.size(), results.partitions, results.workers,
-          static_cast<unsigned long long>(units), static_cast<unsigned long long>(results.hops),
-          static_cast<double>(results.network.hop) / 1e6, results.gap.p50_ms, results.gap.p99_ms);
-      std::fputs(hopper::leaderboard(results).c_str(), stdout);
-      if (results.is_running) {
-        std::puts("\nrunning");
-      } else if (results.outcome == hopper::Outcome::Interrupted) {
-        if (results.is_durable)
-          std::printf("\ninterrupted; to go on: hop resume %s\n", results.run_directory.c_str());
-        else
-          std::puts("\ninterrupted; durable = false kept no state, so the run cannot go on");
-      }
-      return kOk;
-    };
-  });
+  command->add_option("run_dir", arguments->directory, "The run directory")->required();
+  auto* json = command->add_flag("--json", arguments->json, "What results.json has, as the run stands now");
+  auto* csv = command->add_flag("--csv", arguments->csv, "A line per model, best first")->excludes(json);
+  command->add_option("--top", arguments->top, "Only the best N models")
+      ->check(at_least_one())
+      ->excludes(json)
+      ->excludes(csv);
+  command->callback([=, &action] { action = [=] { return report(*arguments); }; });
 }
 
 }  // namespace hop::cli

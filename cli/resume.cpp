@@ -17,6 +17,7 @@ struct ResumeArguments {
   std::string directory;
   std::optional<double> patience;
   Listening listening;
+  std::optional<std::uint32_t> epochs;
   bool json = false;
   bool retry = false;
   std::vector<std::uint32_t> models;
@@ -29,6 +30,7 @@ int resume(const ResumeArguments& arguments) {
     options.patience = seconds(arguments.patience);
     arguments.listening.apply(options);
     options.retry = arguments.retry;
+    options.epochs = arguments.epochs;
     for (const std::uint32_t model : arguments.models) options.retry_models.emplace_back(model);
     return hopper::resume(arguments.directory, options);
   });
@@ -43,6 +45,8 @@ void add_resume(CLI::App& app, Action& action) {
   add_patience(*command, arguments->patience);
   add_listening(*command, arguments->listening);
   command->add_flag("--json", arguments->json, "Print results.json instead of progress and leaderboard");
+  command->add_option("--epochs", arguments->epochs, "Train the models on, to so many epochs in all")
+      ->check(at_least_one());
   CLI::Option* retry = command->add_flag(
       "--retry", arguments->retry, "Bring models back that were set aside: they train on from their newest states");
   command

@@ -215,7 +215,12 @@ class StreamedBatches final : public Batches {
   };
 
   std::size_t x_offset() const {
-    return align_up(static_cast<std::size_t>(options_.batch_size) * sizeof(std::int64_t));
+    return align_up(static_cast<std::size_t>(options_.batch_size) * columns_.y_column->row_bytes());
+  }
+  Shape batch_shape(const Column& column) const {
+    Shape shape = {options_.batch_size};
+    for (const std::int64_t size : column.shape) shape.push_back(size);
+    return shape;
   }
 
   void finish_present() {
@@ -226,12 +231,13 @@ class StreamedBatches final : public Batches {
 
   // If a buffer cannot be made, the buffers stay as they were.
   void make_buffers() {
-    Shape shape = {options_.batch_size};
-    for (const std::int64_t size : columns_.x_column->shape) shape.push_back(size);
-    const DType dtype = columns_.x_column->dtype;
+    const Column &features = *columns_.x_column, &label = *columns_.y_column;
+    const auto is_for = [this](const Tensor& t, const Column& column) {
+      return t.defined() && t.shape() == batch_shape(column) && t.dtype() == column.dtype;
+    };
     for (Buffer& buffer : buffers_) {
-      if (buffer.x.defined() && buffer.x.shape() == shape && buffer.x.dtype() == dtype) continue;
-      const auto row_bytes = static_cast<std::size_t>(options_.batch_size) * columns_.x_column->row_bytes();
+      if (is_for(buffer.x, features) && is_for(buffer.y, label)) continue;
+      const auto row_bytes = static_cast<std::size_t>(options_.batch_size) * features.row_bytes();
       const std::size_t bytes = x_offset() + row_bytes;
       buffer.arrived.wait();
       AlignedBuffer host = backend(device_).host_buffer(bytes);
@@ -242,8 +248,8 @@ class StreamedBatches final : public Batches {
       };
       const Fence used = backend(device_).fence();  // other work may have used the memory a moment ago
       buffer = {std::move(host),
-                view(0, x_offset(), DType::i64, {options_.batch_size}),
-                view(x_offset(), row_bytes, dtype, shape),
+                view(0, x_offset(), label.dtype, batch_shape(label)),
+                view(x_offset(), row_bytes, features.dtype, batch_shape(features)),
                 {},
                 used};
     }
@@ -251,13 +257,12 @@ class StreamedBatches final : public Batches {
 
   // Returns the number of bytes to copy.
   std::size_t gather(AlignedBuffer& to) {
-    const std::size_t row_bytes = columns_.x_column->row_bytes();
+    const std::size_t row_bytes = columns_.x_column->row_bytes(), label_bytes = columns_.y_column->row_bytes();
     std::byte* x = to.data() + x_offset();
     for (std::int64_t i = 0; i < present_; ++i) {
       const std::size_t row = order_[static_cast<std::size_t>(done_ + i)];
       const auto place = static_cast<std::size_t>(i);
-      std::memcpy(to.data() + place * sizeof(std::int64_t), columns_.y.data() + row * sizeof(std::int64_t),
-                  sizeof(std::int64_t));
+      std::memcpy(to.data() + place * label_bytes, columns_.y.data() + row * label_bytes, label_bytes);
       std::memcpy(x + place * row_bytes, columns_.x.data() + row * row_bytes, row_bytes);
     }
     bytes_since_release_ += static_cast<std::size_t>(present_) * row_bytes;

@@ -64,4 +64,13 @@ Scaling ScalingFit::result(const std::vector<std::string>& names, const std::vec
   return Scaling(std::move(columns));
 }
 
+std::vector<TargetColumn> ScalingFit::targets(const std::vector<std::string>& names) const {
+  std::vector<TargetColumn> columns;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const Moments& m = moments_[i];
+    columns.push_back({names[i], m.scale(ColumnScale::standard), m.low, m.high});
+  }
+  return columns;
+}
+
 }  // namespace hop::data

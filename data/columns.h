@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "data/column_rules.h"
 #include "data/schema.h"
+#include "data/target.h"
 
 namespace hop::data {
 
@@ -52,6 +53,8 @@ class ScalingFit {
   void include(ByteView features);
   /// `names`: the columns' names, or empty. `scales`: how each column is scaled; empty: all by ColumnScale::standard.
   Scaling result(const std::vector<std::string>& names, const std::vector<ColumnScale>& scales = {}) const;
+  /// The rows were the numbers that models predict, f32 (columns): one name each.
+  std::vector<TargetColumn> targets(const std::vector<std::string>& names) const;
 
  private:
   // Moments of the finite values. Welford's running moments, because sums of large squares would cancel.

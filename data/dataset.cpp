@@ -78,6 +78,18 @@ std::string describe(const TableSchema& table, const std::vector<FeatureColumn>*
   return table.columns.size() > kShown ? text + "  column      ... (" + all + " in all)\n" : text;
 }
 
+// "26 classes", or the numbers with their scale.
+std::string describe(const Target& target) {
+  if (target.kind == TargetKind::classes) return std::to_string(target.classes) + " classes";
+  std::string text = target.columns.size() == 1 ? "a number to predict:" : "numbers to predict:";
+  for (std::size_t i = 0; i < target.columns.size(); ++i) {
+    const TargetColumn& column = target.columns[i];
+    text += (i == 0 ? " " : ", ") + (column.name.empty() ? std::to_string(i) : printable(column.name)) + " " +
+            text_of(column.scale);
+  }
+  return text;
+}
+
 }  // namespace
 
 bool Dataset::is_dataset(const fs::path& folder) {
@@ -137,7 +149,7 @@ Partition Dataset::open_checked(const PartitionEntry& entry, std::uint32_t index
   check(header.index == index, "the place in the data set");
   check(header.rows == entry.rows, "the rows");
   check(header.columns == manifest_.columns, "the columns");
-  check(header.classes == manifest_.classes && header.class_names == manifest_.class_names, "the classes");
+  check(header.classes == classes() && header.class_names == class_names(), "the classes");
   return partition;
 }
 
@@ -145,8 +157,8 @@ std::string describe(const Dataset& dataset) {
   const Manifest& m = dataset.manifest();
   const auto [fewest, most] = std::ranges::minmax(m.partitions, {}, &PartitionEntry::rows);
   std::ostringstream out;
-  out << m.name << ": " << m.rows << " rows and " << dataset.validation_rows() << " for validation, " << m.classes
-      << " classes\n"
+  out << m.name << ": " << m.rows << " rows and " << dataset.validation_rows() << " for validation, "
+      << describe(m.target) << "\n"
       << "  features    " << name(dataset.feature_dtype()) << " " << dataset.feature_shape().to_string() << ", "
       << (m.table && m.scale.is_per_column() ? "each scaled [offset, factor]: (x - offset) factor" : describe(m.scale))
       << "\n"
@@ -158,9 +170,9 @@ std::string describe(const Dataset& dataset) {
   out << "; " << (m.provenance.shuffled ? "shuffled with seed " + std::to_string(m.provenance.seed) : "not shuffled")
       << "; validation: " << m.provenance.validation << "\n";
   if (m.table) out << describe(*m.table, m.scale.is_per_column() ? &m.scale.columns() : nullptr);
-  if (!m.class_names.empty()) {
+  if (!m.target.class_names.empty()) {
     out << "  classes    ";
-    for (const std::string& class_name : m.class_names) out << " " << printable(class_name);
+    for (const std::string& class_name : m.target.class_names) out << " " << printable(class_name);
     out << "\n";
   }
   for (const std::string& note : m.provenance.notes) out << "  note        " << printable(note, 300) << "\n";

@@ -15,6 +15,7 @@
 #include "data/source.h"
 #include "data/split.h"
 #include "data/table_schema.h"
+#include "data/target.h"
 
 namespace hop::data {
 
@@ -44,12 +45,10 @@ struct Provenance {
 /// The contents of manifest.json.
 struct Manifest {
   std::string name{};
-  std::string kind = "classification";
   std::int64_t rows = 0;  ///< of all partitions, without validation
   std::vector<Column> columns{};
-  std::int64_t classes = 0;
-  std::vector<std::string> class_names{};  ///< empty, or one per class
-  Digest digest{};                         ///< of the whole data set: columns, classes, rows and how they are split
+  Target target{};
+  Digest digest{};  ///< of the whole data set: columns, target, rows and how they are split
   std::vector<PartitionEntry> partitions{};
   std::optional<PartitionEntry> validation{};
   Scaling scale{};                     ///< of each feature: fitted on the training rows (ScalingFit), or as requested
@@ -75,8 +74,9 @@ class Dataset {
   const Digest& digest() const { return manifest_.digest; }
   std::int64_t rows() const { return manifest_.rows; }
   std::int64_t validation_rows() const { return manifest_.validation ? manifest_.validation->rows : 0; }
-  std::int64_t classes() const { return manifest_.classes; }
-  const std::vector<std::string>& class_names() const { return manifest_.class_names; }
+  const Target& target() const { return manifest_.target; }
+  std::int64_t classes() const { return manifest_.target.classes; }  ///< 0 if models predict numbers
+  const std::vector<std::string>& class_names() const { return manifest_.target.class_names; }
   DType feature_dtype() const;
   Shape feature_shape() const;  ///< of one row
   const Scaling& scale() const { return manifest_.scale; }
@@ -110,6 +110,7 @@ struct WriteOptions {
   std::string label = {};           ///< for the provenance, and so are the next two
   std::string columns = {};
   std::string missing = {};
+  OnProgress on_progress = {};
 };
 
 /// Partitions `source` into `folder`, which must not exist or be empty, and opens the result. The folder appears whole

@@ -1,16 +1,20 @@
-// write_dataset: passes over the source to fit a table and the scaling, one for the digest, one to write the
-// partitions, a rename at the end.
-#include <algorithm>
-#include <cstdio>
+// write_dataset reads the source in its own order: passes to fit a table, where there is something to fit, and one for
+// the digest, in which the rows are put in the order of the partitions. Then the partitions are written, the scaling is
+// fitted on the way, and a rename makes the folder appear.
+#include <cstring>
+#include <functional>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "data/dataset.h"
+#include "data/dataset_files_internal.h"
 #include "data/encoded_rows_internal.h"
 #include "data/filesystem_internal.h"
+#include "data/label_counts_internal.h"
 #include "data/manifest_internal.h"
-#include "data/partition_writer.h"
 #include "data/pending_folder_internal.h"
+#include "data/row_blocks_internal.h"
+#include "data/row_shuffle_internal.h"
 #include "data/table_fit_internal.h"
 
 namespace hop::data {
@@ -18,32 +22,41 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Reads rows of a source into one buffer and holds their labels to the promise of RowSource.
-class RowReader {
- public:
-  explicit RowReader(const RowSource& source)
-      : source_(source),
-        features_(static_cast<std::size_t>(source.feature_shape().numel()) * size_of(source.feature_dtype())) {}
+// The target before its scales are fitted.
+Target target_of(const RowSource& source) {
+  Target target{.classes = source.classes(), .class_names = source.class_names()};
+  for (const std::string& name : source.number_names()) target.columns.push_back({.name = name});
+  target.kind = target.columns.empty() ? TargetKind::classes : TargetKind::numbers;
+  return target;
+}
 
-  std::array<ByteView, 2> read(std::int64_t row) {
-    label_ = source_.read(row, features_.span());
-    if (label_ < 0 || label_ >= source_.classes()) {
-      throw DataError("[data] expected a label below " + std::to_string(source_.classes()) + ", got " +
-                      std::to_string(label_) + " (row " + std::to_string(row) + " of the source)");
+// Fits scales to the training rows, in the order of the partitions.
+class Fits {
+ public:
+  Fits(const RowSource& source, bool scales_features)
+      : features_(source.feature_dtype(), source.feature_shape()),
+        numbers_(DType::f32, {static_cast<std::int64_t>(source.number_names().size())}),
+        fits_features_(scales_features && features_.needs_rows()),
+        fits_numbers_(!source.number_names().empty()),
+        label_bytes_(source.label_bytes()),
+        record_bytes_(source.record_bytes()) {}
+
+  void include(ByteView records) {
+    if (!fits_features_ && !fits_numbers_) return;
+    for (; !records.empty(); records = records.subspan(record_bytes_)) {
+      const std::size_t label = record_bytes_ - label_bytes_;
+      if (fits_features_) features_.include(records.first(label));
+      if (fits_numbers_) numbers_.include(records.subspan(label, label_bytes_));
     }
-    return {features_.span(), std::as_bytes(std::span(&label_, 1))};
   }
+  const ScalingFit& features() const { return features_; }
+  const ScalingFit& numbers() const { return numbers_; }
 
  private:
-  const RowSource& source_;
-  AlignedBuffer features_;
-  std::int64_t label_ = 0;
+  ScalingFit features_, numbers_;
+  bool fits_features_, fits_numbers_;
+  std::size_t label_bytes_, record_bytes_;
 };
-
-std::vector<Column> columns_of(const RowSource& source) {
-  return {{std::string(kFeatureColumn), source.feature_dtype(), source.feature_shape()},
-          {std::string(kLabelColumn), DType::i64, {}}};
-}
 
 // The rows that are written: those of the source, or those of a table with its schema.
 class Rows {
@@ -67,28 +80,26 @@ class Rows {
   const std::optional<TableSchema>& schema() const { return schema_; }
   const std::vector<std::string>& notes() const { return notes_; }
 
-  Scaling fit_scaling(const Split& split) const {
-    ScalingFit fit(train_->feature_dtype(), train_->feature_shape());
-    if (fit.needs_rows()) {
-      RowReader reader(*train_);
-      for (const auto& partition : split.partitions) {
-        for (const std::uint32_t row : partition) fit.include(reader.read(row)[0]);
-      }
-    }
-    return fit.result(train_->feature_names(), scales_);
-  }
+  /// How the features are scaled that passed by `fit`.
+  Scaling scaling(const ScalingFit& fit) const { return fit.result(train_->feature_names(), scales_); }
 
  private:
   TableSchema fit_table(const std::vector<RawColumn>& table, const Split& split) {
     TableFit fit(table);
     std::vector<float> row(static_cast<std::size_t>(train_->feature_shape().numel()));
+    const std::size_t stride = train_->record_bytes();
     for (int pass = 0; pass < fit.passes(); ++pass, fit.end_pass()) {
-      for (const auto& partition : split.partitions) {
-        for (const std::uint32_t number : partition) {
-          train_->read(number, std::as_writable_bytes(std::span(row)));
+      auto aside = split.validation.begin();
+      for_each_block(*train_, [&](std::int64_t first, ByteView records) {
+        for (; !records.empty(); records = records.subspan(stride), ++first) {
+          if (aside != split.validation.end() && std::cmp_equal(*aside, first)) {
+            ++aside;
+            continue;
+          }
+          std::memcpy(row.data(), records.data(), row.size() * sizeof(float));
           fit.include(row);
         }
-      }
+      });
     }
     return fit.result(notes_);
   }
@@ -101,28 +112,15 @@ class Rows {
   std::vector<std::string> notes_;
 };
 
-PartitionEntry write_rows(const RowSource& source, std::span<const std::uint32_t> rows, PartitionHeader header,
-                          const fs::path& folder, const std::string& file) {
-  header.rows = static_cast<std::int64_t>(rows.size());
-  PartitionWriter writer(folder / file, header);
-  RowReader reader(source);
-  for (const std::uint32_t row : rows) writer.append(reader.read(row));
-  const WrittenPartition written = writer.finish();
-  return {file, header.rows, written.bytes, written.digest};
-}
-
-std::string partition_file(std::size_t index) {
-  char name[32];
-  std::snprintf(name, sizeof name, "part-%05zu.hopd", index);
-  return name;
-}
-
 void check_source(const RawData& source, const WriteOptions& options) {
   if (source.train == nullptr) throw DataError("[data] expected training rows, got none");
   if (options.validation.kind != Validation::Kind::file) return;
   if (source.test == nullptr) {
     throw ConfigError(
         "[data] validation = \"file\", but the source has no test file; take { tail = n } or { fraction = f }");
+  }
+  if (source.test->number_names().size() != source.train->number_names().size()) {
+    throw DataError("[data] expected test labels like the training labels: classes, or as many numbers to predict");
   }
   if (source.test->feature_shape() != source.train->feature_shape() ||
       source.test->feature_dtype() != source.train->feature_dtype()) {
@@ -145,74 +143,134 @@ Provenance provenance_of(const RawData& source, const WriteOptions& options, con
   return provenance;
 }
 
-void write_partitions(const Rows& source, const Split& split, PartitionHeader header, const Validation& validation,
-                      const fs::path& folder, Manifest& manifest) {
-  for (std::size_t i = 0; i < split.partitions.size(); ++i) {
-    header.index = static_cast<std::uint32_t>(i);
-    manifest.partitions.push_back(write_rows(source.train(), split.partitions[i], header, folder, partition_file(i)));
-    manifest.rows += manifest.partitions.back().rows;
+// The class of each row.
+std::vector<std::uint32_t> classes_of(const RowSource& source) {
+  if (!source.number_names().empty()) {
+    throw ConfigError("[data] validation: expected classes for a stratified fraction, got numbers to predict");
   }
-  const bool own_file = validation.kind == Validation::Kind::file;
-  const RowSource& from = own_file ? *source.test() : source.train();
-  const std::vector<std::uint32_t> rows = own_file ? ascending_rows(from.rows()) : split.validation;
-  header.index = kValidationIndex;
-  if (!rows.empty()) manifest.validation = write_rows(from, rows, header, folder, "valid.hopd");
+  std::vector<std::uint32_t> classes;
+  const std::size_t stride = source.record_bytes();
+  for_each_block(source, [&](std::int64_t, ByteView records) {
+    for (std::size_t end = stride; end <= records.size(); end += stride) {
+      std::int64_t label = 0;
+      std::memcpy(&label, records.data() + end - sizeof label, sizeof label);
+      classes.push_back(static_cast<std::uint32_t>(label));
+    }
+  });
+  return classes;
 }
 
 Split split_of(const RawData& source, const WriteOptions& options) {
   check_source(source, options);
-  return split_rows(source.train->rows(), options.partitions, options.validation, options.seed, options.shuffle);
+  std::vector<std::uint32_t> classes;
+  if (options.validation.stratified) classes = classes_of(*source.train);
+  return split_rows(source.train->rows(), options.partitions, options.validation, options.seed, options.shuffle,
+                    classes);
 }
 
-Digest digest_of(const Rows& rows, const WriteOptions& options) {
-  DigestStream stream;
+// The first part of a digest: columns, classes and the options that decide the split.
+std::string description_of(const Rows& rows, const WriteOptions& options) {
   const RowSource& train = rows.train();
   std::string text = std::to_string(options.partitions) + " " + options.validation.to_string() + " " +
                      std::to_string(options.seed) + (options.shuffle ? " shuffled " : " in order ") +
                      std::string(name(train.feature_dtype())) + train.feature_shape().to_string() +
                      std::to_string(train.classes());
+  for (const std::string& number : train.number_names()) text += "\nnumber " + number;
   for (const std::string& class_name : train.class_names()) text += "\n" + class_name;
   if (rows.schema() && !rows.schema()->is_plain()) {
     for (const std::string& feature : train.feature_names()) text += "\n" + feature;
   }
-  stream.update(as_bytes(text));
-  const bool with_test = options.validation.kind == Validation::Kind::file;
-  for (const RowSource* source : {&train, with_test ? rows.test() : nullptr}) {
-    if (source == nullptr) continue;
-    stream.update(as_bytes("\n" + std::to_string(source->rows()) + "\n"));
-    RowReader reader(*source);
-    for (std::int64_t row = 0; row < source->rows(); ++row) {
-      for (const ByteView bytes : reader.read(row)) stream.update(bytes);
-    }
-  }
+  return text;
+}
+
+bool takes_test_rows(const WriteOptions& options) { return options.validation.kind == Validation::Kind::file; }
+
+// `use` sees the training rows, too.
+Digest digest_of(const Rows& rows, const WriteOptions& options, const UseRows& use) {
+  DigestStream stream;
+  stream.update(as_bytes(description_of(rows, options)));
+  const auto include = [&](const RowSource& source, const UseRows& also) {
+    stream.update(as_bytes("\n" + std::to_string(source.rows()) + "\n"));
+    for_each_block(source, [&](std::int64_t first, ByteView records) {
+      stream.update(records);
+      also(first, records);
+    });
+  };
+  include(rows.train(), use);
+  if (takes_test_rows(options)) include(*rows.test(), [](std::int64_t, ByteView) {});
   return stream.digest();
+}
+
+// ---- the partitions
+
+// Where each row of the source is written: partition by partition, then the validation rows.
+std::vector<std::uint32_t> places_of(const Split& split, std::int64_t rows) {
+  std::vector<std::uint32_t> places(static_cast<std::size_t>(rows));
+  std::uint32_t next = 0;
+  for (const auto& partition : split.partitions) {
+    for (const std::uint32_t row : partition) places[row] = next++;
+  }
+  for (const std::uint32_t row : split.validation) places[row] = next++;
+  return places;
 }
 
 }  // namespace
 
 Digest dataset_digest(const RawData& source, const WriteOptions& options) {
-  return digest_of(Rows(source, split_of(source, options)), options);
+  return digest_of(Rows(source, split_of(source, options)), options, [](std::int64_t, ByteView) {});
 }
 
 Dataset write_dataset(const RawData& source, const fs::path& folder, const WriteOptions& options) {
-  const Split split = split_of(source, options);
+  Split split = split_of(source, options);
   return with_data_errors([&] {
     PendingFolder pending(folder);
     const Rows rows(source, split);
+    const RowSource& train = rows.train();
     Manifest manifest;
     manifest.name = options.name;
-    manifest.columns = columns_of(rows.train());
-    manifest.classes = rows.train().classes();
-    manifest.class_names = rows.train().class_names();
-    manifest.digest = digest_of(rows, options);
-    manifest.scale = options.scale ? Scaling(*options.scale) : rows.fit_scaling(split);
+    manifest.target = target_of(train);
+    manifest.columns = {{std::string(kFeatureColumn), train.feature_dtype(), train.feature_shape()},
+                        manifest.target.column()};
     manifest.table = rows.schema();
     manifest.provenance = provenance_of(source, options, rows);
-    const PartitionHeader header{.columns = manifest.columns,
-                                 .classes = manifest.classes,
-                                 .class_names = manifest.class_names,
-                                 .dataset = manifest.digest};
-    write_partitions(rows, split, header, options.validation, pending.path(), manifest);
+
+    const std::size_t record_bytes = train.record_bytes();
+    RowShuffle shuffle(record_bytes, places_of(split, train.rows()), pending.path());
+    std::vector<std::size_t> sizes;  // of the partitions: there may be many rows, whose order is in `shuffle` now
+    for (auto& partition : split.partitions) sizes.push_back(std::exchange(partition, {}).size());
+    const auto tell = [&](const char* what, std::int64_t done) {
+      if (!options.on_progress) return;
+      options.on_progress(what, static_cast<double>(done) / static_cast<double>(train.rows()));
+    };
+    manifest.digest = digest_of(rows, options, [&](std::int64_t first, ByteView records) {
+      shuffle.append(records);
+      tell("orders the rows", first);
+    });
+
+    Fits fits(train, !options.scale);
+    LabelCounts labels(manifest.target);
+    DatasetFiles files(pending.path(), {.columns = manifest.columns,
+                                        .classes = manifest.target.classes,
+                                        .class_names = manifest.target.class_names,
+                                        .dataset = manifest.digest});
+    std::int64_t written = 0;
+    for (const std::size_t size : sizes) {
+      manifest.partitions.push_back(files.write_partition(size, shuffle, [&](ByteView records) {
+        fits.include(records);
+        labels.include_training(records, record_bytes);
+        written += static_cast<std::int64_t>(records.size() / record_bytes);
+        tell("writes the rows", written);
+      }));
+      manifest.rows += manifest.partitions.back().rows;
+    }
+    const auto validate = [&](ByteView records) { labels.include_validation(records, record_bytes); };
+    manifest.validation = takes_test_rows(options) ? files.write_validation(*rows.test(), validate)
+                                                   : files.write_validation(split.validation.size(), shuffle, validate);
+    manifest.scale = options.scale ? Scaling(*options.scale) : rows.scaling(fits.features());
+    manifest.target.columns = fits.numbers().targets(train.number_names());
+    for (std::string& warning : labels.warnings(manifest.target)) {
+      manifest.provenance.notes.push_back(std::move(warning));
+    }
     write_file_atomically(pending.path() / kManifestFile, as_bytes(to_json(manifest)), raise<DataError>);
     return Dataset::open(pending.commit());
   });

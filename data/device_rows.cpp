@@ -11,11 +11,14 @@ namespace hop::data {
 RowColumns row_columns(const Partition& partition) {
   const std::size_t x = partition.column_index(kFeatureColumn), y = partition.column_index(kLabelColumn);
   const Column& labels = partition.columns()[y];
-  if (labels.dtype != DType::i64 || !labels.shape.empty()) {
-    throw DataError("[loader] expected one i64 label per row, got " + std::string(name(labels.dtype)) + " " +
-                    labels.shape.to_string() + " (" + partition.file().string() + ")");
+  const bool is_class = labels.dtype == DType::i64 && labels.shape.empty();
+  const bool are_numbers = labels.dtype == DType::f32 && labels.shape.size() == 1;
+  if (!is_class && !are_numbers) {
+    throw DataError("[loader] expected one i64 label per row, or f32 numbers (k), got " +
+                    std::string(name(labels.dtype)) + " " + labels.shape.to_string() + " (" +
+                    partition.file().string() + ")");
   }
-  return {&partition.columns()[x], partition.column(x), partition.column(y)};
+  return {&partition.columns()[x], &labels, partition.column(x), partition.column(y)};
 }
 
 std::size_t DeviceRows::bytes(std::span<const Partition> partitions) {
@@ -40,22 +43,31 @@ std::shared_ptr<const DeviceRows> DeviceRows::if_they_fit(std::span<const Partit
 
 DeviceRows::DeviceRows(std::span<const Partition> partitions, Device device) {
   if (partitions.empty()) throw DataError("[device_rows] expected at least one partition, got none");
-  const Column& first = *row_columns(partitions.front()).x_column;
+  const RowColumns front = row_columns(partitions.front());
+  const Column &first = *front.x_column, &label = *front.y_column;
   std::int64_t rows = 0;
   for (const Partition& partition : partitions) {
-    const Column& column = *row_columns(partition).x_column;
+    const RowColumns columns = row_columns(partition);
+    const Column& column = *columns.x_column;
     if (column.dtype != first.dtype || column.shape != first.shape) {
       throw DataError("[device_rows] expected features " + first.shape.to_string() + " in every partition, got " +
                       column.shape.to_string() + " (" + partition.file().string() + ")");
+    }
+    if (*columns.y_column != label) {
+      throw DataError("[device_rows] expected labels " + label.shape.to_string() + " in every partition, got " +
+                      columns.y_column->shape.to_string() + " (" + partition.file().string() + ")");
     }
     first_rows_[partition.file()] = rows;
     rows += partition.rows();
     largest_ = std::max(largest_, partition.rows());
   }
-  Shape shape = {rows};
-  for (const std::int64_t size : first.shape) shape.push_back(size);
-  x_ = Tensor::empty(shape, first.dtype, device);
-  y_ = Tensor::empty({rows}, DType::i64, device);
+  const auto make = [&](const Column& column) {
+    Shape shape = {rows};
+    for (const std::int64_t size : column.shape) shape.push_back(size);
+    return Tensor::empty(shape, column.dtype, device);
+  };
+  x_ = make(first);
+  y_ = make(label);
   std::size_t x_at = 0, y_at = 0;
   for (const Partition& partition : partitions) {
     const RowColumns columns = row_columns(partition);

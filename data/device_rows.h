@@ -30,7 +30,7 @@ class DeviceRows {
   static std::size_t bytes(std::span<const Partition> partitions);
 
   const Tensor& x() const { return x_; }  ///< (rows, feature shape...), of the column's dtype
-  const Tensor& y() const { return y_; }  ///< (rows) i64
+  const Tensor& y() const { return y_; }  ///< (rows) i64, or (rows, k) f32
   /// The first row of `partition`; none if its rows are not here.
   std::optional<std::int64_t> first_row(const Partition& partition) const;
   /// Rows of the largest partition.
@@ -42,10 +42,11 @@ class DeviceRows {
   std::int64_t largest_ = 0;
 };
 
-/// The features and labels of a partition, checked. Throws DataError when it has no columns "x" and "y" (i64, one per
-/// row).
+/// The features and labels of a partition, checked. Throws DataError when it has no columns "x" and "y": a class per
+/// row (i64), or numbers to predict (f32 (k)). The columns live as long as the partition.
 struct RowColumns {
   const Column* x_column{};
+  const Column* y_column{};
   ByteView x{}, y{};
 };
 RowColumns row_columns(const Partition& partition);

@@ -1,5 +1,4 @@
-#include <algorithm>
-#include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "data/encoded_rows_internal.h"
@@ -17,24 +16,38 @@ EncodedRows::EncodedRows(const RowSource& rows, TableSchema schema) : rows_(rows
 
 std::int64_t EncodedRows::read(std::int64_t row, MutableByteView features) const {
   std::vector<float> raw(static_cast<std::size_t>(rows_.feature_shape().numel()));
-  const std::int64_t label = rows_.read(row, std::as_writable_bytes(std::span(raw)));
-  auto* to = reinterpret_cast<float*>(features.data());
-  const float* from = raw.data();
-  for (std::size_t i = 0; i < schema_.columns.size(); ++i) {
-    const TableColumn& column = schema_.columns[i];
-    if (column.kind == ColumnKind::category) {
-      std::fill_n(to, column.words.size(), 0.0F);
-      const std::size_t index = index_of_[i][static_cast<std::size_t>(*from++)];
-      if (index > 0) to[index - 1] = 1;
-      to += column.words.size();
-    } else if (column.kind == ColumnKind::number) {
-      const float value = *from++;
-      const bool is_missing = column.fill && std::isnan(value);
-      *to++ = is_missing ? static_cast<float>(*column.fill) : value;
-      if (column.indicator) *to++ = is_missing ? 1.0F : 0.0F;
-    }
-  }
+  const MutableByteView bytes = std::as_writable_bytes(std::span(raw));
+  const std::int64_t label = rows_.read(row, bytes);
+  Scratch scratch;
+  encode(bytes.data(), features.data(), scratch);
   return label;
+}
+
+void EncodedRows::read_many(std::int64_t first, MutableByteView records) const {
+  const std::size_t stride = record_bytes(), raw_stride = rows_.record_bytes(), label = label_bytes();
+  std::vector<std::byte> raw(records.size() / stride * raw_stride);
+  rows_.read_many(first, raw);
+  Scratch scratch;
+  for (const std::byte* from = raw.data(); !records.empty(); records = records.subspan(stride), from += raw_stride) {
+    encode(from, records.data(), scratch);
+    std::memcpy(records.data() + stride - label, from + raw_stride - label, label);
+  }
+}
+
+// Records may lie anywhere in memory, so their floats are copied.
+void EncodedRows::encode(const std::byte* raw, std::byte* features, Scratch& scratch) const {
+  scratch.raw.resize(static_cast<std::size_t>(rows_.feature_shape().numel()));
+  scratch.features.resize(schema_.features());
+  std::memcpy(scratch.raw.data(), raw, scratch.raw.size() * sizeof(float));
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < schema_.columns.size(); ++i) {
+    const ColumnKind kind = schema_.columns[i].kind;
+    if (kind != ColumnKind::category && kind != ColumnKind::number) continue;
+    float& value = scratch.raw[at++];
+    if (kind == ColumnKind::category) value = static_cast<float>(index_of_[i][static_cast<std::size_t>(value)]);
+  }
+  schema_.encode(scratch.raw, scratch.features);
+  std::memcpy(features, scratch.features.data(), scratch.features.size() * sizeof(float));
 }
 
 }  // namespace hop::data

@@ -19,10 +19,18 @@ class EncodedRows final : public RowSource {
   Shape feature_shape() const override { return {static_cast<std::int64_t>(schema_.features())}; }
   std::int64_t classes() const override { return rows_.classes(); }
   std::vector<std::string> class_names() const override { return rows_.class_names(); }
+  std::vector<std::string> number_names() const override { return rows_.number_names(); }
+  void read_numbers(std::int64_t row, std::span<float> numbers) const override { rows_.read_numbers(row, numbers); }
   std::vector<std::string> feature_names() const override { return schema_.feature_names(); }
   std::int64_t read(std::int64_t row, MutableByteView features) const override;
+  void read_many(std::int64_t first, MutableByteView records) const override;
 
  private:
+  struct Scratch {
+    std::vector<float> raw = {}, features = {};
+  };
+  void encode(const std::byte* raw, std::byte* features, Scratch& scratch) const;
+
   const RowSource& rows_;
   TableSchema schema_;
   std::vector<std::vector<std::size_t>> index_of_;  // per column: place of a word in the source -> index_of(word)

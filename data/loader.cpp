@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "data/device_rows.h"
 #include "data/split.h"
 
 namespace hop::data {
@@ -15,27 +14,6 @@ namespace {
 // After this many bytes a pass gives its mapped pages back, so that a worker's resident set holds a window of the
 // partition and not all of it. Large enough to make the cost of mapping the pages again negligible beside reading them.
 constexpr std::size_t kWindowBytes = 32 << 20;
-
-// y = (x - offset) * factor, in pieces of constant size, so that the compiler makes vector code.
-template <class T, class S>
-void scale(const T* __restrict x, float* __restrict y, std::int64_t n, S offset, S factor) {
-  constexpr std::int64_t kPiece = 16;
-  const auto scaled = [=](T value) { return static_cast<float>((static_cast<S>(value) - offset) * factor); };
-  std::int64_t i = 0;
-  for (; i + kPiece <= n; i += kPiece) {
-    for (std::int64_t j = 0; j < kPiece; ++j) y[i + j] = scaled(x[i + j]);
-  }
-  for (; i < n; ++i) y[i] = scaled(x[i]);
-}
-
-// The same with an offset and a factor per column.
-template <class T, class S>
-void scale(const T* __restrict x, float* __restrict y, std::int64_t n, const S* __restrict offsets,
-           const S* __restrict factors) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    y[i] = static_cast<float>((static_cast<S>(x[i]) - offsets[i]) * factors[i]);
-  }
-}
 
 Shape batch_shape(std::int64_t rows, const Shape& row) {
   Shape shape = {rows};
@@ -52,18 +30,9 @@ Tensor first_rows(const Tensor& t, std::int64_t rows) {
 
 }  // namespace
 
-Loader::Loader(LoaderOptions options) : options_(std::move(options)) {
+Loader::Loader(LoaderOptions options) : options_(std::move(options)), scaling_(options_.scale) {
   if (options_.batch_size < 1) {
     throw ConfigError("[loader] expected a batch size of at least 1, got " + std::to_string(options_.batch_size));
-  }
-  const auto append = [](auto& scales, const Scale& scale) {
-    using S = typename std::remove_reference_t<decltype(scales)>::Value;
-    scales.offsets.push_back(static_cast<S>(scale.offset));
-    scales.factors.push_back(static_cast<S>(scale.factor));
-  };
-  for (const FeatureColumn& column : options_.scale.columns()) {
-    append(narrow_, column.scale);
-    append(wide_, column.scale);
   }
 }
 
@@ -78,19 +47,21 @@ void Loader::start(Partition partition) {
 }
 
 void Loader::bind(Partition partition) {
-  x_column_ = partition.column_index(kFeatureColumn);
-  y_column_ = partition.column_index(kLabelColumn);
-  row_columns(partition);  // throws its errors
-  const Shape& row = partition.columns()[x_column_].shape;
+  const RowColumns columns = row_columns(partition);
+  const Shape& row = columns.x_column->shape;
+  const Column& label = *columns.y_column;
   options_.scale.check(row);
   // At most as many rows as the partition has. A batch tensor that is large enough keeps its address.
   const std::int64_t rows = std::min(options_.batch_size, std::max<std::int64_t>(partition.rows(), 1));
-  if (!x_.defined() || x_.size(0) < rows || batch_shape(x_.size(0), row) != x_.shape()) {
+  const bool fits = x_.defined() && x_.size(0) >= rows && batch_shape(x_.size(0), row) == x_.shape() &&
+                    y_.dtype() == label.dtype && batch_shape(y_.size(0), label.shape) == y_.shape();
+  if (!fits) {
     outgrown_.insert(outgrown_.end(), {x_, y_});
     x_ = Tensor::empty(batch_shape(rows, row), DType::f32);
-    y_ = Tensor::empty({rows}, DType::i64);
+    y_ = Tensor::empty(batch_shape(rows, label.shape), label.dtype);
   }
   partition_ = std::move(partition);
+  columns_ = columns;
   position_ = 0;
   bytes_since_release_ = 0;
 }
@@ -119,29 +90,18 @@ std::optional<Batch> Loader::next() {
 }
 
 void Loader::fill(const Batch& batch) {
-  const Column& features = partition_->columns()[x_column_];
-  const std::byte* x = partition_->column(x_column_).data();
-  const std::byte* y = partition_->column(y_column_).data();
+  const Column& features = *columns_.x_column;
+  const std::byte* x = columns_.x.data();
+  const std::size_t label_bytes = columns_.y_column->row_bytes();
   const std::int64_t n = features.shape.numel();
-  const Scale& all = options_.scale.all();
   visit_dtype(features.dtype, [&]<class T>(T) {
     using S = std::conditional_t<scaling_dtype(dtype_of<T>()) == DType::f32, float, double>;
-    const auto& columns = [&]() -> const auto& {
-      if constexpr (std::is_same_v<S, float>)
-        return narrow_;
-      else
-        return wide_;
-    }
-    ();
     for (std::int64_t i = 0; i < batch.rows(); ++i) {
       const std::int64_t row = row_at(position_ + i);
       const T* from = reinterpret_cast<const T*>(x) + row * n;
-      float* to = batch.x.data<float>() + i * n;
-      if (columns.offsets.empty())
-        scale(from, to, n, static_cast<S>(all.offset), static_cast<S>(all.factor));
-      else
-        scale(from, to, n, columns.offsets.data(), columns.factors.data());
-      batch.y.data<std::int64_t>()[i] = reinterpret_cast<const std::int64_t*>(y)[row];
+      scaling_.apply<S>(from, batch.x.data<float>() + i * n, n);
+      std::memcpy(batch.y.raw_data() + static_cast<std::size_t>(i) * label_bytes,
+                  columns_.y.data() + static_cast<std::size_t>(row) * label_bytes, label_bytes);
     }
   });
   bytes_since_release_ += static_cast<std::size_t>(batch.rows()) * features.row_bytes();

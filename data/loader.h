@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "data/columns.h"
+#include "data/device_rows.h"
 #include "data/partition.h"
+#include "data/row_scaling.h"
 #include "tensor/tensor.h"
 
 namespace hop::data {
@@ -23,8 +25,8 @@ struct LoaderOptions {
 /// Rows of a partition as tensors. The next call of next() overwrites them.
 struct Batch {
   Tensor x{};  ///< f32 (rows, feature shape...), scaled
-  Tensor y{};  ///< i64 (rows)
-  std::int64_t rows() const { return y.numel(); }
+  Tensor y{};  ///< classes: i64 (rows); numbers to predict: f32 (rows, k), as they stand in the file
+  std::int64_t rows() const { return y.size(0); }
 };
 
 /// Gathers rows from the mapped file straight into one batch tensor, which keeps its address over all passes (a
@@ -35,8 +37,8 @@ class Loader {
   /// Throws ConfigError when batch_size < 1.
   explicit Loader(LoaderOptions options);
 
-  /// Begins a pass in the order of `key`. Throws DataError when the partition has no columns "x" and "y" (i64, one per
-  /// row).
+  /// Begins a pass in the order of `key`. Throws DataError for a partition whose columns are not those of
+  /// row_columns().
   void start(Partition partition, std::uint64_t key);
   /// Begins a pass in the order of the file, for evaluation.
   void start(Partition partition);
@@ -52,19 +54,12 @@ class Loader {
 
   LoaderOptions options_;
   std::optional<Partition> partition_;
-  std::size_t x_column_ = 0;
-  std::size_t y_column_ = 0;
+  RowColumns columns_{};
   std::vector<std::uint32_t> order_;  // empty: the order of the file
   std::int64_t position_ = 0;
   std::size_t bytes_since_release_ = 0;
-  template <class T>
-  struct ColumnScales {  // per column; empty if one scale serves all
-    using Value = T;
-    std::vector<T> offsets = {}, factors = {};
-  };
-  ColumnScales<float> narrow_;  // for features whose scaling_dtype() is f32
-  ColumnScales<double> wide_;   // and for those whose scaling_dtype() is f64
-  Tensor x_;                    // a whole batch; a short batch is a view of its first rows
+  RowScaling scaling_;
+  Tensor x_;  // a whole batch; a short batch is a view of its first rows
   Tensor y_;
   std::vector<Tensor> outgrown_;  // kept alive, so that no later batch reuses an address that a recorded step reads
 };

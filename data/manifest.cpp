@@ -1,32 +1,17 @@
 #include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <utility>
 
 #include "base/error.h"
-#include "base/whole_number_internal.h"
 #include "base/words.h"
 #include "data/manifest_internal.h"
+#include "data/schema_json_internal.h"
 
 namespace hop::data {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr const char* kFormat = "hopscotch data set";
 constexpr int kVersion = 1;
-
-void check(bool valid, const std::string& message) {
-  if (!valid) throw DataError(message);
-}
-
-template <class T = std::int64_t>
-T whole(const Json& json) {
-  const std::optional<T> number = whole_number<T>(json);
-  if (!number) throw DataError("expected a whole number, got " + json.dump());
-  return *number;
-}
 
 Digest parse_digest(const std::string& hex) {
   Digest digest;
@@ -50,20 +35,6 @@ PartitionEntry decode_entry(const Json& json) {
   check(is_plain_name(entry.file), "expected the name of a file in the folder, got \"" + printable(entry.file) + "\"");
   check(entry.rows >= 1, "expected at least one row in " + entry.file);
   return entry;
-}
-
-Json encode(const Column& column) {
-  return {{"name", column.name},
-          {"dtype", name(column.dtype)},
-          {"shape", std::vector<std::int64_t>(column.shape.begin(), column.shape.end())}};
-}
-
-Column decode_column(const Json& json) {
-  std::vector<std::int64_t> sizes;
-  for (const Json& size : json.at("shape")) sizes.push_back(whole(size));
-  const Shape shape{std::span<const std::int64_t>(sizes)};
-  (void)shape.numel();  // for its check
-  return {json.at("name"), dtype_from_name(json.at("dtype").get<std::string>()), shape};
 }
 
 Json encode(const Provenance& provenance) {
@@ -96,69 +67,15 @@ Provenance decode_provenance(const Json& json) {
   return provenance;
 }
 
-// One pair for all features as "scale"; one for each as "features", with their names. An old reader, which knows only
-// "scale", refuses "features" instead of training with other numbers.
-void encode(const Scaling& scaling, Json& json) {
-  if (!scaling.is_per_column()) {
-    json["scale"] = {scaling.all().offset, scaling.all().factor};
-    return;
-  }
-  Json features = Json::array();
-  for (const FeatureColumn& column : scaling.columns()) {
-    features.push_back({{"name", column.name}, {"offset", column.scale.offset}, {"factor", column.scale.factor}});
-  }
-  json["features"] = features;
-}
-
-Scaling decode_scaling(const Json& json) {
-  if (!json.contains("features")) return Scale{json.at("scale").at(0), json.at("scale").at(1)};
-  std::vector<FeatureColumn> columns;
-  for (const Json& feature : json.at("features")) {
-    columns.push_back({feature.at("name"), {feature.at("offset"), feature.at("factor")}});
-  }
-  check(!columns.empty(), "expected at least one feature");
-  return Scaling(std::move(columns));
-}
-
-// An old reader does not know "table" and needs none of it for training.
-Json encode(const TableSchema& table) {
-  Json columns = Json::array();
-  for (const TableColumn& column : table.columns) {
-    Json& json =
-        columns.emplace_back(Json{{"name", column.name}, {"place", column.place}, {"kind", name(column.kind)}});
-    if (column.fill) json["fill"] = *column.fill;
-    if (column.indicator) json["indicator"] = true;
-    if (column.kind == ColumnKind::category) json["words"] = column.words;
-  }
-  return columns;
-}
-
-TableSchema decode_table(const Json& json) {
-  TableSchema table;
-  for (const Json& column : json) {
-    TableColumn& decoded =
-        table.columns.emplace_back(TableColumn{.name = column.at("name"),
-                                               .place = whole(column.at("place")),
-                                               .kind = column_kind_from_name(column.at("kind").get<std::string>())});
-    if (column.contains("fill")) decoded.fill = column.at("fill").get<double>();
-    decoded.indicator = column.value("indicator", false);
-    if (decoded.kind == ColumnKind::category) decoded.words = column.at("words").get<std::vector<std::string>>();
-    check(std::ranges::is_sorted(decoded.words), "expected sorted words in column " + decoded.title());
-  }
-  return table;
-}
-
 Manifest decode(const Json& json) {
   check(json.at("format") == kFormat, std::string("expected \"format\": \"") + kFormat + "\"");
   check(json.at("version") == kVersion,
         "expected \"version\": " + std::to_string(kVersion) + ", got " + json.at("version").dump());
   Manifest manifest;
   manifest.name = json.at("name");
-  manifest.kind = json.at("kind");
   manifest.rows = whole(json.at("rows"));
   for (const Json& column : json.at("columns")) manifest.columns.push_back(decode_column(column));
-  manifest.classes = whole(json.at("classes"));
-  manifest.class_names = json.at("class_names").get<std::vector<std::string>>();
+  manifest.target = decode_target(json);
   manifest.digest = parse_digest(json.at("digest"));
   for (const Json& entry : json.at("partitions")) manifest.partitions.push_back(decode_entry(entry));
   if (!json.at("validation").is_null()) manifest.validation = decode_entry(json.at("validation"));
@@ -182,7 +99,8 @@ void check_sums(const Manifest& manifest) {
   manifest.scale.check(manifest.columns[0].shape);
   check(!manifest.table || std::cmp_equal(manifest.table->features(), manifest.columns[0].shape.numel()),
         "expected a table with as many features as the rows have");
-  check(manifest.classes >= 1, "expected at least one class, got " + std::to_string(manifest.classes));
+  check(manifest.target.kind == TargetKind::classes || manifest.columns[1] == manifest.target.column(),
+        "expected a column \"y\" of as many f32 as there are numbers to predict");
 }
 
 }  // namespace
@@ -193,6 +111,7 @@ std::string name_in_manifest(const std::filesystem::path& file) {
 }
 
 std::string to_json(const Manifest& manifest) {
+  const Target& target = manifest.target;
   Json columns = Json::array();
   for (const Column& column : manifest.columns) columns.push_back(encode(column));
   Json partitions = Json::array();
@@ -200,16 +119,17 @@ std::string to_json(const Manifest& manifest) {
   Json json = {{"format", kFormat},
                {"version", kVersion},
                {"name", manifest.name},
-               {"kind", manifest.kind},
+               {"kind", kind_in_json(target)},
                {"rows", manifest.rows},
                {"columns", columns},
-               {"classes", manifest.classes},
-               {"class_names", manifest.class_names},
+               {"classes", target.classes},
+               {"class_names", target.class_names},
                {"digest", manifest.digest.hex()},
                {"partitions", partitions},
                {"validation", manifest.validation ? encode(*manifest.validation) : Json()},
                {"provenance", encode(manifest.provenance)}};
   encode(manifest.scale, json);
+  if (target.kind == TargetKind::numbers) json["targets"] = encode(target.columns);
   if (manifest.table) json["table"] = encode(*manifest.table);
   try {
     return json.dump(2) + "\n";

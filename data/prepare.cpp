@@ -34,7 +34,8 @@ WriteOptions write_options(const RawData& raw, const ImportOptions& options, con
           .scale = options.scale,
           .label = is_table ? to_string(options.label) : "",
           .columns = is_table ? to_string(options.columns) : "",
-          .missing = is_table ? std::string(data::name(options.missing)) : ""};
+          .missing = is_table ? std::string(data::name(options.missing)) : "",
+          .on_progress = options.on_progress};
 }
 
 // The folder for the temporary rows of a large table: on the disk that will hold the data set.
@@ -59,9 +60,12 @@ class SharedRows final : public RowSource {
   Shape feature_shape() const override { return rows_->feature_shape(); }
   std::int64_t classes() const override { return rows_->classes(); }
   std::vector<std::string> class_names() const override { return rows_->class_names(); }
+  std::vector<std::string> number_names() const override { return rows_->number_names(); }
+  void read_numbers(std::int64_t row, std::span<float> numbers) const override { rows_->read_numbers(row, numbers); }
   std::vector<std::string> feature_names() const override { return rows_->feature_names(); }
   std::vector<RawColumn> table() const override { return rows_->table(); }
   std::int64_t read(std::int64_t row, MutableByteView features) const override { return rows_->read(row, features); }
+  void read_many(std::int64_t first, MutableByteView records) const override { rows_->read_many(first, records); }
 
  private:
   std::shared_ptr<const RowSource> rows_;
@@ -90,13 +94,24 @@ RawData open_raw(const DataOptions& options, const fs::path& folder) {
     throw DataError("[data] source: expected a data set, raw files or \"glyphs\", got nothing at " + source.string());
   }
   const Format& format = format_of(source);
+  const std::optional<TargetKind> target = options.target || !format.may_have_numbers ? options.target : options.wanted;
   if (!format.has_columns) refuse_columns(options, std::string(format.name) + " files");
   return open_source(format, std::span(&source, 1),
                      {.label = options.label,
+                      .target = target,
                       .header = options.header,
                       .columns = options.columns,
                       .missing = options.missing.value_or(MissingValues::median),
                       .scratch = scratch_beside(folder)});
+}
+
+void check_target(const Dataset& dataset, std::optional<TargetKind> asked) {
+  const TargetKind kind = dataset.target().kind;
+  if (!asked || *asked == kind) return;
+  throw ConfigError("[data] target = \"" + std::string(name(*asked)) + "\", but the labels of " +
+                    dataset.folder().string() + " are " +
+                    (kind == TargetKind::classes ? std::to_string(dataset.classes()) + " classes" : "numbers") +
+                    ": import it again with --target " + std::string(name(*asked)));
 }
 
 // Options may repeat the properties of an existing data set, but not change them.
@@ -111,6 +126,7 @@ Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
     throw ConfigError("[data] validation = " + options.validation->to_string() + ", but " + folder.string() +
                       " was imported with validation = " + validation);
   }
+  check_target(dataset, options.target);
   const Provenance& made = dataset.manifest().provenance;
   const auto check_same = [&](const std::string& key, const std::string& asked, const std::string& was) {
     if (asked == was) return;
@@ -120,6 +136,14 @@ Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
   if (!options.columns.empty()) check_same("columns", to_string(options.columns), made.columns);
   if (options.missing) check_same("missing", std::string(data::name(*options.missing)), made.missing);
   return dataset;
+}
+
+// Files were read as asked; rows of the application and glyphs are what they are.
+void check_target(const RawData& raw, std::optional<TargetKind> asked) {
+  const TargetKind kind = raw.train->number_names().empty() ? TargetKind::classes : TargetKind::numbers;
+  if (!asked || *asked == kind) return;
+  throw ConfigError("[data] target = \"" + std::string(name(*asked)) + "\", but the labels of " + raw.format + " are " +
+                    (kind == TargetKind::classes ? "classes" : "numbers"));
 }
 
 // A file is not read again if it is older than the data set and has the same size.
@@ -137,7 +161,13 @@ Dataset import_dataset(const Format& format, std::span<const fs::path> sources, 
   if (!format.has_columns && !options.columns.empty()) {
     throw ConfigError("[data] columns: expected the columns of a CSV file, got " + std::string(format.name) + " files");
   }
-  const CsvOptions csv{options.label, options.header, options.columns, options.missing, scratch_beside(out)};
+  const CsvOptions csv{.label = options.label,
+                       .target = options.target,
+                       .header = options.header,
+                       .columns = options.columns,
+                       .missing = options.missing,
+                       .scratch = scratch_beside(out),
+                       .on_progress = options.on_progress};
   const RawData raw = with_data_errors([&] { return open_source(format, sources, csv); });
   return write_dataset(raw, out, write_options(raw, options, stem_of(sources[0])));
 }
@@ -153,9 +183,11 @@ Dataset prepare_dataset(const DataOptions& options, const fs::path& folder, Keep
       return keep == Keep::own ? adopt_dataset(source, folder, on_copy) : source;
     }
     const RawData raw = open_raw(options, folder);
+    check_target(raw, options.target);
     const ImportOptions import{.partitions = options.partitions.value_or(ImportOptions{}.partitions),
                                .validation = options.validation,
                                .label = options.label,
+                               .target = options.target,
                                .header = options.header,
                                .columns = options.columns,
                                .missing = options.missing.value_or(MissingValues::median),

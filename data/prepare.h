@@ -19,13 +19,15 @@ struct ImportOptions {
   std::string name = {};  ///< default: the name of the source
   std::uint32_t partitions = 4;
   std::optional<Validation> validation =
-      {};                               ///< default: the source's test rows if it has some, otherwise a random tenth
-  LabelColumn label = std::int64_t{0};  ///< CSV
-  std::optional<bool> header = {};      ///< CSV: whether the first record is one; default: read_csv looks
-  ColumnWords columns = {};             ///< CSV: columns that are no numbers, or not scaled as usual
+      {};                                 ///< default: the source's test rows if it has some, otherwise a random tenth
+  LabelColumn label = std::int64_t{0};    ///< CSV
+  std::optional<TargetKind> target = {};  ///< what labels are; default: see CsvOptions and open_npy
+  std::optional<bool> header = {};        ///< CSV: whether the first record is one; default: read_csv looks
+  ColumnWords columns = {};               ///< CSV: columns that are no numbers, or not scaled as usual
   MissingValues missing = MissingValues::median;  ///< CSV
   std::optional<Scale> scale = {};  ///< of all features; default: fitted on the training rows (ScalingFit)
   std::uint64_t seed = 0;           ///< of the shuffle and of random validation rows
+  OnProgress on_progress = {};
 };
 
 /// Reads `sources` (one folder, or files; see open_source) and writes a partitioned data set to `out`, which must not
@@ -39,12 +41,15 @@ struct DataOptions {
   std::optional<std::uint32_t> partitions = {};  ///< default: 4, or as the source is partitioned
   std::optional<Validation> validation = {};     ///< see ImportOptions
   LabelColumn label = std::int64_t{0};           ///< CSV
+  std::optional<TargetKind> target = {};         ///< what labels are; see ImportOptions
+  std::optional<TargetKind> wanted = {};         ///< the same, for a source that may have both; without `target`
   std::optional<bool> header = {};               ///< CSV; see ImportOptions
   ColumnWords columns = {};                      ///< CSV; see ImportOptions
   std::optional<MissingValues> missing = {};     ///< CSV; default: median
   std::optional<Scale> scale = {};               ///< default: the data set's suggestion, Dataset::scale()
   std::uint64_t seed = 0;                        ///< the experiment's
-  /// Rows of the application, instead of a source: tensor_source(x, y, classes), or a RowSource of its own.
+  /// Rows of the application, instead of a source: tensor_source(x, y, classes), tensor_source(x, numbers), or a
+  /// RowSource of its own.
   std::shared_ptr<const RowSource> rows = {};
   std::shared_ptr<const RowSource> test_rows = {};  ///< for validation = "file"
 };

@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "base/files.h"
+#include "data/scratch_file_internal.h"
 
 namespace hop::data {
 
 /// Rows of one size, each with a number beside it: appended once, then read in any order. Rows beyond a fixed amount of
-/// memory lie in a file without a name, which the system removes with the process. Any number of threads may read.
+/// memory lie in a file without a name. Any number of threads may read.
 class RowStore {
  public:
   /// `folder`: of the file. `memory`: bytes of rows that wait for the file.
@@ -22,15 +22,17 @@ class RowStore {
   std::int64_t rows() const { return stored_ + waiting(); }
   /// Copies a row and returns the number beside it. append(), replace() and read() throw DataError if the disk fails.
   std::uint32_t read(std::int64_t row, MutableByteView bytes) const;
+  /// Copies as many rows as fit, from `first` on, each followed by the number beside it: stride() bytes.
+  void read_many(std::int64_t first, MutableByteView records) const;
+  std::size_t stride() const { return row_bytes_ + sizeof(std::uint32_t); }
 
  private:
-  std::size_t stride() const { return row_bytes_ + sizeof(std::uint32_t); }
   std::int64_t waiting() const { return static_cast<std::int64_t>(waiting_.size() / stride()); }
+  std::uint64_t offset_of(std::int64_t row) const { return static_cast<std::uint64_t>(row) * stride(); }
   void spill();
   std::size_t row_bytes_, memory_;
-  std::filesystem::path folder_;
   std::vector<std::byte> waiting_;  // the newest rows
-  Descriptor file_;
+  ScratchFile file_;
   std::int64_t stored_ = 0;  // rows in the file
 };
 

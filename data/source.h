@@ -3,13 +3,17 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "data/column_rules.h"
+#include "data/target.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
@@ -27,16 +31,19 @@ struct RawColumn {
   std::shared_ptr<const std::vector<std::string>> words = {};  ///< categories
 };
 
-/// Labelled rows, readable in any order.
+/// Labelled rows, readable in any order. A label is a class, or one number or several: then a source has
+/// number_names(), and read() returns 0.
 class RowSource {
  public:
   virtual ~RowSource() = default;
   virtual std::int64_t rows() const = 0;
   virtual DType feature_dtype() const = 0;
-  virtual Shape feature_shape() const = 0;  ///< of one row
-  virtual std::int64_t classes() const = 0;
+  virtual Shape feature_shape() const = 0;   ///< of one row
+  virtual std::int64_t classes() const = 0;  ///< 0 if labels are numbers
   /// Empty, or one name per class.
   virtual std::vector<std::string> class_names() const { return {}; }
+  /// Empty if labels are classes. Otherwise one name per number of a label; "" without a header.
+  virtual std::vector<std::string> number_names() const { return {}; }
   /// Empty, or one name per feature of a row: the columns of a table.
   virtual std::vector<std::string> feature_names() const { return {}; }
   /// Empty, or all columns of a table in the order of its file. Its rows are f32, one per column that is a number or a
@@ -45,9 +52,20 @@ class RowSource {
   /// Copies the features of row 0 <= row < rows() to `features` (feature_shape().numel() elements) and returns its
   /// label, which is in 0 .. classes() - 1. Throws DataError if the source is damaged.
   virtual std::int64_t read(std::int64_t row, MutableByteView features) const = 0;
+  /// Copies the numbers of a row's label: number_names().size() of them.
+  virtual void read_numbers(std::int64_t row, std::span<float> numbers) const;
+  /// Copies as many rows as fit in `records`, from `first` on: each as its features and its label (i64, or the numbers
+  /// as f32), side by side. Data sets are written by it. A source whose rows are faster one after the other overrides
+  /// it.
+  virtual void read_many(std::int64_t first, MutableByteView records) const;
+  std::size_t label_bytes() const;   ///< of a row in read_many()
+  std::size_t record_bytes() const;  ///< features and label
 };
 
 class MappedFile;
+
+/// Hears from time to time what an import does and which share of it is done, 0 to 1.
+using OnProgress = std::function<void(std::string_view what, double share)>;
 
 /// A file that rows were read from, for the manifest.
 struct SourceFile {
@@ -73,5 +91,7 @@ struct RawData {
 /// Throws ShapeError, DtypeError or DataError when they do not fit together.
 std::unique_ptr<RowSource> tensor_source(Tensor features, Tensor labels, std::int64_t classes,
                                          std::vector<std::string> class_names = {});
+/// The same with numbers to predict: f32 (N) or (N, k), finite. `names`: one for each of k; or empty.
+std::unique_ptr<RowSource> tensor_source(Tensor features, Tensor numbers, std::vector<std::string> names = {});
 
 }  // namespace hop::data

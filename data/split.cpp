@@ -46,6 +46,35 @@ std::int64_t validation_count(std::int64_t rows, const Validation& validation) {
   return 0;
 }
 
+// How many rows of each class are set aside.
+std::vector<std::int64_t> quotas(std::span<const std::uint32_t> classes, double share) {
+  std::vector<std::int64_t> counts;
+  for (const std::uint32_t c : classes) {
+    if (c >= counts.size()) counts.resize(c + 1);
+    ++counts[c];
+  }
+  for (std::int64_t& count : counts) {
+    const auto rounded = static_cast<std::int64_t>(std::llround(share * static_cast<double>(count)));
+    count = count < 2 ? 0 : std::clamp<std::int64_t>(rounded, 1, count - 1);
+  }
+  return counts;
+}
+
+// Moves the rows that are set aside to the end of a random order. Returns how many there are.
+std::int64_t stratify(std::vector<std::uint32_t>& order, std::span<const std::uint32_t> classes, double share) {
+  std::vector<std::int64_t> left = quotas(classes, share);
+  std::vector<std::uint32_t> aside;
+  std::erase_if(order, [&](std::uint32_t row) {
+    std::int64_t& quota = left[classes[row]];
+    if (quota == 0) return false;
+    --quota;
+    aside.push_back(row);
+    return true;
+  });
+  order.insert(order.end(), aside.begin(), aside.end());
+  return static_cast<std::int64_t>(aside.size());
+}
+
 }  // namespace
 
 std::string Validation::to_string() const {
@@ -59,7 +88,7 @@ std::string Validation::to_string() const {
     case Kind::fraction:
       break;
   }
-  return "fraction " + shortest(share);
+  return (stratified ? "stratified fraction " : "fraction ") + shortest(share);
 }
 
 std::vector<std::uint32_t> ascending_rows(std::int64_t n) {
@@ -80,17 +109,18 @@ std::vector<std::uint32_t> random_permutation(std::int64_t n, std::uint64_t key)
 }
 
 Split split_rows(std::int64_t rows, std::uint32_t partitions, const Validation& validation, std::uint64_t seed,
-                 bool shuffle) {
-  const std::int64_t validation_rows = validation_count(rows, validation);
+                 bool shuffle, std::span<const std::uint32_t> classes) {
+  std::int64_t validation_rows = validation_count(rows, validation);
+  // All rows, with the validation rows last: random rows, or the last rows of the source.
+  std::vector<std::uint32_t> train = validation.kind == Validation::Kind::fraction
+                                         ? random_permutation(rows, hash64(seed, "validation"))
+                                         : ascending_rows(rows);
+  if (validation.stratified) validation_rows = stratify(train, classes, validation.share);
   const std::int64_t train_rows = rows - validation_rows;
   check(partitions >= 1 && partitions <= train_rows,
         "expected 1 to " + std::to_string(train_rows) + " partitions (one row each at least), got " +
             std::to_string(partitions) + ": there are " + rows_text(rows) + ", " + std::to_string(validation_rows) +
             " of them for validation");
-  // All rows, with the validation rows last: random rows, or the last rows of the source.
-  std::vector<std::uint32_t> train = validation.kind == Validation::Kind::fraction
-                                         ? random_permutation(rows, hash64(seed, "validation"))
-                                         : ascending_rows(rows);
   Split split;
   split.validation.assign(train.begin() + train_rows, train.end());
   train.resize(static_cast<std::size_t>(train_rows));

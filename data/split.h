@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,19 +12,23 @@ namespace hop::data {
 struct Validation {
   enum class Kind : std::uint8_t { none, file, tail, fraction };
   Kind kind = Kind::none;
-  std::int64_t rows = 0;  ///< of tail
-  double share = 0.0;     ///< of fraction
+  std::int64_t rows = 0;    ///< of tail
+  double share = 0.0;       ///< of fraction
+  bool stratified = false;  ///< of fraction: the same share of each class
 
   static Validation none() { return {}; }
   /// The source's own test rows.
   static Validation file() { return {.kind = Kind::file}; }
   /// The last `rows` rows of the source, in the order of the source.
   static Validation tail(std::int64_t rows) { return {.kind = Kind::tail, .rows = rows}; }
-  /// round(share * rows) rows, drawn at random; 0 < share < 1.
-  static Validation fraction(double share) { return {.kind = Kind::fraction, .share = share}; }
+  /// round(share * rows) rows, drawn at random; 0 < share < 1. `stratified`: of each class so many, and at least one of
+  /// two or more.
+  static Validation fraction(double share, bool stratified = false) {
+    return {.kind = Kind::fraction, .share = share, .stratified = stratified};
+  }
 
   bool operator==(const Validation&) const = default;
-  std::string to_string() const;  ///< "none", "file", "tail 4000", "fraction 0.1"
+  std::string to_string() const;  ///< "none", "file", "tail 4000", "fraction 0.1", "stratified fraction 0.1"
 };
 
 /// 0 .. n - 1. n < 2^32.
@@ -38,8 +43,9 @@ struct Split {
   std::vector<std::uint32_t> validation{};               ///< ascending; empty for Kind::none and Kind::file
 };
 
-/// Splits `rows` rows. Throws ConfigError if a partition would have no row, or if the validation rows do not exist.
+/// Splits `rows` rows. `classes`: of each row, for stratified validation. Throws ConfigError if a partition would have
+/// no row, or if the validation rows do not exist.
 Split split_rows(std::int64_t rows, std::uint32_t partitions, const Validation& validation, std::uint64_t seed,
-                 bool shuffle);
+                 bool shuffle, std::span<const std::uint32_t> classes = {});
 
 }  // namespace hop::data

@@ -1,6 +1,7 @@
 #include "data/table_schema.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/words.h"
 
@@ -36,6 +37,24 @@ std::vector<std::string> TableSchema::feature_names() const {
     for (const std::string& word : column.words) names.push_back(base + "=" + word);
   }
   return names;
+}
+
+void TableSchema::encode(std::span<const float> raw, std::span<float> features) const {
+  const float* from = raw.data();
+  float* to = features.data();
+  for (const TableColumn& column : columns) {
+    if (column.kind == ColumnKind::category) {
+      std::fill_n(to, column.words.size(), 0.0F);
+      const auto index = static_cast<std::size_t>(*from++);
+      if (index > 0) to[index - 1] = 1;
+      to += column.words.size();
+    } else if (column.kind == ColumnKind::number) {
+      const float value = *from++;
+      const bool is_missing = column.fill && std::isnan(value);
+      *to++ = is_missing ? static_cast<float>(*column.fill) : value;
+      if (column.indicator) *to++ = is_missing ? 1.0F : 0.0F;
+    }
+  }
 }
 
 bool TableSchema::is_plain() const {

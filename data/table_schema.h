@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,9 @@ struct TableSchema {
   std::size_t features() const;
   /// One name per feature: "age", "age is missing", "city=Bonn"; "" for a number without a name.
   std::vector<std::string> feature_names() const;
+  /// A row of the table as features. `raw` has one value per column that is a number or a category, in their order: the
+  /// number, NaN for a missing one; index_of() of the word. `features` has features() elements.
+  void encode(std::span<const float> raw, std::span<float> features) const;
   /// Whether the features are the numbers of the file as they stand there.
   bool is_plain() const;
 };

@@ -80,22 +80,26 @@ std::vector<std::string> names_read(const ModelOptions& model) {
   }
   if (model.family == "mlp") names.insert(kMlpNames.begin(), kMlpNames.end());
   for (const std::string& layer : model.layers) add_placeholders(layer, names);
-  names.erase("classes");  // comes from the data, not from the configuration
+  for (const char* name : {"classes", "outputs"}) names.erase(name);  // of the data, not of the configuration
   return {names.begin(), names.end()};
 }
 
 std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Config& config,
                                          const data::Dataset& dataset) {
   check_names(experiment.model, config);
-  const ModelInput input{dataset.feature_shape(), dataset.classes()};
+  const ModelInput input{dataset.feature_shape(), dataset.target().outputs()};
   if (experiment.model.builder) {
     std::shared_ptr<nn::Module> module = experiment.model.builder(config, input);
     if (module == nullptr)
       throw ConfigError("[model] expected a module from the builder, got none (" + config.to_text() + ")");
     return module;
   }
-  const nn::ModelDescription description{experiment.model.family, experiment.model.layers, to_config_text(config)};
-  return nn::build_model(description, input.sample, input.classes);
+  return nn::build_model(describe_model(experiment.model, config), input.sample, input.classes);
+}
+
+nn::ModelDescription describe_model(const ModelOptions& model, const Config& config) {
+  if (model.builder) return {};
+  return {model.family, model.layers, to_config_text(config)};
 }
 
 std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, const Config& config,
@@ -119,6 +123,19 @@ nn::Loss make_loss(const ModelOptions& model) {
     if (value.dim() == 0) return value;
     throw ShapeError("[model] loss: expected a mean loss (), got " + value.shape().to_string());
   };
+}
+
+nn::Output output_of(const ModelOptions& model, data::TargetKind labels) {
+  const bool is_own = model.loss.own() != nullptr || model.loss.is_missing();
+  if (!is_own) return nn::find_loss(model.loss.name()).output;
+  return labels == data::TargetKind::classes ? nn::Output::Scores : nn::Output::Plain;
+}
+
+data::DataOptions data_options(const Experiment& experiment) {
+  data::DataOptions options = experiment.data;
+  const bool is_own = experiment.model.loss.own() != nullptr || experiment.model.loss.is_missing();
+  if (!options.target && !is_own) options.wanted = nn::target_kind(nn::find_loss(experiment.model.loss.name()).output);
+  return options;
 }
 
 std::vector<nn::Metric> own_metrics(const ModelOptions& model) {

@@ -8,6 +8,7 @@
 
 #include "data/dataset.h"
 #include "hopper/experiment.h"
+#include "nn/model.h"
 #include "nn/optim/lr_scheduler.h"
 #include "nn/optim/optimizer.h"
 
@@ -23,6 +24,9 @@ std::vector<std::string> names_in_layer(const std::string& layer);
 std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Config& config,
                                          const data::Dataset& dataset);
 
+/// How to build the module of a configuration without the application; empty if the application's code builds it.
+nn::ModelDescription describe_model(const ModelOptions& model, const Config& config);
+
 /// The optimizer of a configuration, for the module's parameters: by name, or the application's. Throws ConfigError.
 std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, const Config& config,
                                                  const nn::Module& module);
@@ -30,6 +34,10 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, c
 /// The loss of the experiment: by name, or the application's, which throws ShapeError unless it gives a scalar. Throws
 /// ConfigError.
 nn::Loss make_loss(const ModelOptions& model);
+/// The meaning of the model's outputs: the loss gives it. A loss of the application learns what the data set has.
+nn::Output output_of(const ModelOptions& model, data::TargetKind labels);
+/// The source of an experiment, read for its loss: its labels are classes or numbers, as the loss wants them.
+data::DataOptions data_options(const Experiment& experiment);
 /// The metrics that are measured beside the accuracy, in the order of the experiment. Throws ConfigError.
 std::vector<nn::Metric> own_metrics(const ModelOptions& model);
 /// Whether the metric of that name is measured.

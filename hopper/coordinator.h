@@ -168,6 +168,7 @@ class Coordinator {
   void settle(const record::Asked&, const Unsynced& entry);
   void settle(const record::Ordered&, const Unsynced& entry);
   void settle(const record::Ticked&, const Unsynced& entry);
+  void settle(const record::Extended&, const Unsynced& entry);
 
   // coordinator_search.cpp: the requests and orders of the search.
   void consult();

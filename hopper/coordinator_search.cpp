@@ -70,6 +70,9 @@ void Coordinator::settle(const record::Asked&, const Unsynced& entry) { ledger_.
 
 void Coordinator::settle(const record::Ordered&, const Unsynced& entry) { ledger_.apply(entry.record); }
 
+// Written before a coordinator begins, never by one.
+void Coordinator::settle(const record::Extended&, const Unsynced& entry) { ledger_.apply(entry.record); }
+
 // The decision may have concerned any model, and any model may have waited for it.
 void Coordinator::settle(const record::Ticked&, const Unsynced& entry) {
   ledger_.apply(entry.record);

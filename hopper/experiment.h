@@ -30,7 +30,7 @@ namespace hop::hopper {
 /// The data that a model is built for.
 struct ModelInput {
   Shape sample{};            ///< of one row's features: (1, 28, 28)
-  std::int64_t classes = 0;  ///< outputs
+  std::int64_t classes = 0;  ///< outputs: one per class, or one per number to predict
 };
 
 /// Builds the architecture of one configuration, with any weights: they are initialised afterwards, by name.
@@ -51,7 +51,8 @@ struct ModelOptions {
   std::vector<std::string> layers{};  ///< a spec, such as "conv2d $width 3 padding=1"
   ModelBuilder builder{};             ///< of the application; in-process runs only
   bool capture_builder = false;       ///< the builder's modules compute with operations alone, so steps may be captured
-  /// A name of nn::losses(), or a function (output, target) -> mean loss (), which computes with operations alone.
+  /// A name of nn::losses(), or a function (output, target) -> mean loss (), which computes with operations alone. The
+  /// target is that of data::Batch::y; the function sees numbers as they stand in the file.
   NameOr<nn::Loss> loss = "cross_entropy";
   /// Names of nn::metrics(), or metrics of the application. Measured on the validation set.
   std::vector<NameOr<nn::Metric>> metrics = {"accuracy"};

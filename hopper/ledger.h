@@ -152,6 +152,7 @@ class Ledger {
   void add(const record::Asked& asked) { undecided_.emplace_back(asked); }
   void add(const record::Ordered& ordered) { undecided_.emplace_back(ordered); }
   void add(const record::Ticked& ticked);
+  void add(const record::Extended& extended);
 
   // Throw JournalError and change nothing.
   void check(const record::Reserve& reserve) const;
@@ -164,6 +165,7 @@ class Ledger {
   void check(const record::Asked&) const {}
   void check(const record::Ordered&) const {}
   void check(const record::Ticked& ticked) const;
+  void check(const record::Extended& extended) const;
 
   const Model& known(ModelId id) const;
   Model& at(ModelId id) { return models_[id.index()]; }

@@ -151,6 +151,27 @@ void Ledger::carry_out(const record::Ordered& order) {
   refill_candidates(model);
 }
 
+void Ledger::check(const record::Extended& extended) const {
+  if (extended.epochs >= 1 && extended.epochs <= itinerary_.epochs) return;
+  throw JournalError("[journal] expected 1 to " + std::to_string(itinerary_.epochs) + " epochs, got " +
+                     std::to_string(extended.epochs));
+}
+
+// A model that had finished joins the tick in progress, unless the search has yet to hear of its last epoch.
+void Ledger::add(const record::Extended& extended) {
+  for (Model& model : models_) {
+    if (model.goal >= extended.epochs) continue;
+    model.goal = extended.epochs;
+    Status& status = model.status == Status::Quarantined ? model.before_quarantine : model.status;
+    if (status != Status::Finished) continue;
+    status = Status::Running;
+    model.file.reset();
+    if (model.born + epochs_done(model) < tick_) model.born = tick_ - epochs_done(model);
+    refill_candidates(model);
+    await(model);
+  }
+}
+
 // If no model takes part in the new tick, no tick will ever end, and paused models would wait for ever: they are
 // stopped.
 void Ledger::begin_tick() {

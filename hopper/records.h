@@ -162,11 +162,21 @@ struct Ticked {
   static void describe(auto& r, auto&& field) { field("tick", r.tick), field("decisions", r.decisions); }
 };
 
+/// From here on the run trains its models for `epochs` epochs in all, more than before: a user extended it. Models that
+/// had finished train on, from their newest states.
+struct Extended {
+  std::uint32_t epochs = 0;
+  bool operator==(const Extended&) const = default;
+
+  static void describe(auto& r, auto&& field) { field("epochs", r.epochs); }
+};
+
 }  // namespace hop::hopper::record
 
 namespace hop::hopper {
 
-using Record = std::variant<record::Reserve, record::Commit, record::Quarantine, record::Collected, record::Arithmetic,
-                            record::Rollback, record::Retry, record::Asked, record::Ordered, record::Ticked>;
+using Record =
+    std::variant<record::Reserve, record::Commit, record::Quarantine, record::Collected, record::Arithmetic,
+                 record::Rollback, record::Retry, record::Asked, record::Ordered, record::Ticked, record::Extended>;
 
 }  // namespace hop::hopper

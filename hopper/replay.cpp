@@ -112,7 +112,8 @@ std::vector<Replayed> replay(const std::filesystem::path& run_directory, std::op
                              const std::function<void(const Replayed&)>& on_model, const Experiment& own) {
   const Results results = inspect(run_directory, own);
   if (only) results.model(*only);
-  const Experiment experiment = read_experiment(run_directory, own);
+  Experiment experiment = read_experiment(run_directory, own);
+  experiment.search.epochs = results.epochs;  // it may have been extended
   const data::Dataset dataset = run_dataset(run_directory);
   const ThreadsOfARun threads(experiment.run.threads_per_worker);
   std::vector<Replayed> all;

@@ -21,7 +21,20 @@ std::optional<double> finite(std::optional<double> value) {
 
 Json json_of(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
-ModelResult summarize(const Model& model) {
+// Counts from 1.
+std::optional<std::uint32_t> best_epoch(std::span<const EpochMetrics> curve, Objective objective) {
+  std::optional<std::uint32_t> best;
+  double best_score = -INFINITY;
+  for (std::size_t i = 0; i < curve.size(); ++i) {
+    const std::optional<double> at = score(objective, curve[i]);
+    if (!at || *at <= best_score) continue;
+    best = static_cast<std::uint32_t>(i + 1);
+    best_score = *at;
+  }
+  return best;
+}
+
+ModelResult summarize(const Model& model, Objective objective) {
   ModelResult result;
   result.id = model.id;
   result.config = model.config;
@@ -37,6 +50,8 @@ ModelResult summarize(const Model& model) {
     result.valid_accuracy = finite(last.valid_accuracy);
     result.own = last.own;
   }
+  result.curve = model.epochs;
+  result.best_epoch = best_epoch(result.curve, objective);
   result.seconds = model.seconds;
   result.state_bytes = model.state_bytes;
   result.hops = model.hops;
@@ -90,9 +105,24 @@ Json json_of(const Config& config) {
   return json;
 }
 
-Json json_of_own(const ModelResult& m, const std::vector<std::string>& names) {
+Json json_of_own(const std::vector<double>& own, const std::vector<std::string>& names) {
   Json json = Json::object();
-  for (std::size_t i = 0; i < names.size() && i < m.own.size(); ++i) json[names[i]] = json_of(finite(m.own[i]));
+  for (std::size_t i = 0; i < names.size() && i < own.size(); ++i) json[names[i]] = json_of(finite(own[i]));
+  return json;
+}
+
+// A list per metric, with a value per epoch: what a plot wants.
+Json json_of_curve(const ModelResult& m, const std::vector<std::string>& names) {
+  Json json = {{"train_loss", Json::array()}, {"valid_loss", Json::array()}, {"valid_accuracy", Json::array()}};
+  for (const std::string& name : names) json[name] = Json::array();
+  for (const EpochMetrics& epoch : m.curve) {
+    json["train_loss"].push_back(json_of(finite(epoch.train_loss)));
+    json["valid_loss"].push_back(json_of(finite(epoch.valid_loss)));
+    json["valid_accuracy"].push_back(json_of(finite(epoch.valid_accuracy)));
+    const Json own = json_of_own(epoch.own, names);
+    for (const std::string& name : names) json[name].push_back(own.contains(name) ? own[name] : Json(nullptr));
+  }
+  json["best_epoch"] = m.best_epoch ? Json(*m.best_epoch) : Json(nullptr);
   return json;
 }
 
@@ -112,7 +142,8 @@ Json json_of(const ModelResult& m, const Results& results) {
                {"state_bytes", m.state_bytes},
                {"state_sha256", m.state_sha256},
                {"visits", visits}};
-  if (!results.own_metrics.empty()) json["metrics"] = json_of_own(m, results.own_metrics);
+  if (!results.own_metrics.empty()) json["metrics"] = json_of_own(m.own, results.own_metrics);
+  json["curves"] = json_of_curve(m, results.own_metrics);
   if (m.parent) json["parent"] = {{"model", m.parent->model.value}, {"epoch", m.parent->epoch.value}};
   if (!m.reason.empty()) json["reason"] = m.reason;
   return json;
@@ -135,14 +166,35 @@ Json json_of(const std::vector<ArithmeticChange>& changes) {
 // Models that came through, diverged, or were set aside. A metric ranks only the first group.
 int group_of(const ModelResult& m) { return m.status == "quarantined" ? 2 : m.status == "diverged" ? 1 : 0; }
 
-// Larger is better; models without a score come last.
-double rank_of(const ModelResult& m, const Objective& objective) {
+// Larger is better.
+std::optional<double> score_of(const ModelResult& m, const Objective& objective) {
   EpochMetrics metrics;
   metrics.train_loss = m.train_loss.value_or(INFINITY);
   metrics.valid_loss = m.valid_loss;
   metrics.valid_accuracy = m.valid_accuracy;
   metrics.own = m.own;
-  return score(objective, metrics).value_or(-INFINITY);
+  return score(objective, metrics);
+}
+
+// RFC 4180: quotes around a cell that could be taken for more than one.
+std::string csv_cell(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string csv_cell(const std::optional<double>& value) { return value ? shortest(*value) : ""; }
+
+// All names of hyperparameters, in the order in which they first come.
+std::vector<std::string> config_names(const Results& results) {
+  std::vector<std::string> names;
+  for (const ModelResult& model : results.models) {
+    for (const auto& [name, value] : model.config.entries()) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  return names;
 }
 
 std::string cell(const std::optional<double>& value, const char* format, double factor = 1) {
@@ -174,7 +226,7 @@ Results summarize(const Ledger& ledger, const Objective& objective) {
   results.arithmetic.assign(ledger.arithmetic().begin(), ledger.arithmetic().end());
   results.arithmetic_changes.assign(ledger.arithmetic_changes().begin(), ledger.arithmetic_changes().end());
   add_waits(results, ledger.gaps(), ledger.idle());
-  for (const Model& model : ledger.models()) results.models.push_back(summarize(model));
+  for (const Model& model : ledger.models()) results.models.push_back(summarize(model, objective));
   results.best = ledger.best(objective);
   results.objective = objective;
   return results;
@@ -226,21 +278,73 @@ bool is_current(const std::filesystem::path& file, const Results& results) {
   return true;
 }
 
-std::string leaderboard(const Results& results, std::size_t rows) {
+std::vector<const ModelResult*> ranking(const Results& results) {
   std::vector<const ModelResult*> order;
   for (const ModelResult& model : results.models) order.push_back(&model);
+  const auto rank_of = [&](const ModelResult& m) { return score_of(m, results.objective).value_or(-INFINITY); };
   std::stable_sort(order.begin(), order.end(), [&](const ModelResult* a, const ModelResult* b) {
     if (group_of(*a) != group_of(*b)) return group_of(*a) < group_of(*b);
-    return rank_of(*a, results.objective) > rank_of(*b, results.objective);
+    return rank_of(*a) > rank_of(*b);
   });
+  return order;
+}
+
+std::optional<double> objective_value(const ModelResult& model, Objective objective) {
+  const std::optional<double> best = score_of(model, objective);
+  if (!best) return std::nullopt;
+  return is_maximised(objective) ? *best : -*best;
+}
+
+std::string objective_name(const Results& results) {
+  const bool is_own = results.objective == Objective::HighestOwn || results.objective == Objective::LowestOwn;
+  return is_own && !results.own_metrics.empty() ? results.own_metrics.front() : to_string(results.objective);
+}
+
+std::string to_csv(const Results& results) {
+  const std::vector<std::string> names = config_names(results);
+  std::string text = "rank,model,status,epochs,train_loss,valid_loss,valid_accuracy";
+  for (const std::string& metric : results.own_metrics) text += "," + csv_cell(metric);
+  text += ",seconds";
+  for (const std::string& name : names) text += "," + csv_cell(name);
+  text += ",reason\n";
+  std::size_t rank = 0;
+  for (const ModelResult* model : ranking(results)) {
+    ++rank;
+    text += (group_of(*model) == 0 ? std::to_string(rank) : "") + "," + std::to_string(model->id.value) + "," +
+            model->status + "," + std::to_string(model->epochs) + "," + csv_cell(model->train_loss) + "," +
+            csv_cell(model->valid_loss) + "," + csv_cell(model->valid_accuracy);
+    for (std::size_t k = 0; k < results.own_metrics.size(); ++k) {
+      text += "," + (k < model->own.size() ? csv_cell(finite(model->own[k])) : "");
+    }
+    text += "," + shortest(model->seconds);
+    for (const std::string& name : names) {
+      const Value* value = model->config.find(name);
+      const auto* word = value != nullptr ? std::get_if<std::string>(value) : nullptr;
+      text += "," + (value == nullptr ? "" : csv_cell(word != nullptr ? *word : to_text(*value)));
+    }
+    text += "," + csv_cell(model->reason) + "\n";
+  }
+  return text;
+}
+
+std::string leaderboard(const Results& results, std::size_t rows) {
+  std::vector<const ModelResult*> order = ranking(results);
   if (rows != 0 && order.size() > rows) order.resize(rows);
-  std::string text = "rank  model  valid acc  valid loss  train loss  epochs  status       configuration\n";
+  const bool has_accuracy = results.own_metrics.empty() || std::ranges::any_of(order, [](const ModelResult* model) {
+                              return model->valid_accuracy.has_value();
+                            });
+  const auto accuracy = [&](const std::string& text) {
+    if (!has_accuracy) return std::string();
+    return std::string(text.size() < 9 ? 9 - text.size() : 0, ' ') + text + "  ";
+  };
+  std::string text =
+      "rank  model  " + accuracy("valid acc") + "valid loss  train loss  epochs  status       configuration\n";
   for (std::size_t i = 0; i < order.size(); ++i) {
     const ModelResult& m = *order[i];
     char line[128];
     const std::string rank = group_of(m) == 0 ? std::to_string(i + 1) : "-";
-    std::snprintf(line, sizeof line, "%4s  %5u  %9s  %10s  %10s  %6u  %-11s  ", rank.c_str(), m.id.value,
-                  cell(m.valid_accuracy, "%.2f %%", 100).c_str(), cell(m.valid_loss, "%.4f").c_str(),
+    std::snprintf(line, sizeof line, "%4s  %5u  %s%10s  %10s  %6u  %-11s  ", rank.c_str(), m.id.value,
+                  accuracy(cell(m.valid_accuracy, "%.2f %%", 100)).c_str(), cell(m.valid_loss, "%.4f").c_str(),
                   cell(m.train_loss, "%.4f").c_str(), m.epochs, m.status.c_str());
     text += line;
     for (std::size_t k = 0; k < results.own_metrics.size() && k < m.own.size(); ++k) {

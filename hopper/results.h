@@ -21,9 +21,12 @@ struct ModelResult {
   std::optional<Parent> parent{};  ///< the state that it began with; none if it was initialised
   std::uint32_t epochs = 0;        ///< completed
   std::optional<double> train_loss{}, valid_loss{},
-      valid_accuracy{};       ///< of the last completed epoch; none when not finite
-  std::vector<double> own{};  ///< the other metrics at the same epoch, in the order of Results::own_metrics
-  double seconds = 0;         ///< of all its units
+      valid_accuracy{};               ///< of the last completed epoch; none when not finite
+  std::vector<double> own{};          ///< the other metrics at the same epoch, in the order of Results::own_metrics
+  std::vector<EpochMetrics> curve{};  ///< one per completed epoch, those of its ancestors included
+  std::optional<std::uint32_t>
+      best_epoch{};    ///< of the curve, from 1: the first one with the best score; none if no epoch has one
+  double seconds = 0;  ///< of all its units
   std::uint64_t state_bytes = 0;
   std::uint32_t hops = 0;
   std::string state_sha256{};   ///< of the final state block; empty if it was not collected
@@ -95,6 +98,15 @@ std::string to_json(const Results& results);
 
 /// Whether a file is the results.json of these models in their present state.
 bool is_current(const std::filesystem::path& file, const Results& results);
+
+/// The models as the leaderboard has them: best first; models that diverged or were set aside come last.
+std::vector<const ModelResult*> ranking(const Results& results);
+/// The value that ranks a model; none if it has none.
+std::optional<double> objective_value(const ModelResult& model, Objective objective);
+/// "valid_accuracy", or the name of the application's or the table's metric that ranks.
+std::string objective_name(const Results& results);
+/// A model per line, in the order of ranking(): rank, id, status, epochs, metrics, seconds, hyperparameters, reason.
+std::string to_csv(const Results& results);
 
 /// A table for people, best model first: rank, id, accuracy, losses, epochs, status and configuration. Models that
 /// diverged or were set aside have no rank and come last; models that were set aside show the reason. At most `rows`

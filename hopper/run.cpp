@@ -10,8 +10,10 @@
 #include "base/version.h"
 #include "base/words.h"
 #include "hopper/detail/clone_check.h"
+#include "hopper/detail/extend.h"
 #include "hopper/detail/lost_files.h"
 #include "hopper/detail/model_file.h"
+#include "hopper/detail/predict.h"
 #include "hopper/detail/restore.h"
 #include "hopper/detail/run_checks.h"
 #include "hopper/detail/run_directory.h"
@@ -135,7 +137,8 @@ RunResult finish(Results results, const Experiment& experiment, const data::Data
   std::error_code ignored;  // leftovers do no harm
   if (results.outcome == Outcome::Completed && !may_be_retried) fs::remove_all(directory / "nodes", ignored);
   check_not_all_set_aside(results);
-  RunResult result{std::move(results), nullptr, scaling_of(experiment, dataset), dataset.class_names()};
+  RunResult result{std::move(results), nullptr, schema_of(experiment, dataset),
+                   std::make_shared<Experiment>(experiment)};
   const std::optional<ModelId> best = result.results.best;
   if (best && !result.results.model(*best).state_sha256.empty()) {
     result.best_model = load_module(result.results, *best, experiment, dataset);
@@ -179,7 +182,7 @@ data::Dataset open_dataset(const Experiment& experiment, const fs::path& run_dir
                            data::Files files = data::Files::all) {
   const fs::path own = run_directory / "data";
   if (files == data::Files::present && data::Dataset::is_dataset(own)) return data::Dataset::open(own, files);
-  return data::prepare_dataset(experiment.data, own);
+  return data::prepare_dataset(data_options(experiment), own);
 }
 
 // Models that no validation row measures are ranked by their training loss, unless the experiment says otherwise.
@@ -204,7 +207,7 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
              " into the run directory: the file system cannot share them",
          options);
   };
-  data::Dataset dataset = data::prepare_dataset(experiment.data, directory / "data", keep, on_copy);
+  data::Dataset dataset = data::prepare_dataset(data_options(experiment), directory / "data", keep, on_copy);
   if (options.on_notice) {
     for (const std::string& note : dataset.manifest().provenance.notes) options.on_notice(printable(note, 300));
   }
@@ -316,6 +319,7 @@ RunResult resume(const fs::path& run_directory, RunOptions options, const Experi
   if (!has_begun(directory)) {  // it was ended while its data were prepared
     if (!options.retry_models.empty()) refuse_retry(options.retry_models.front(), "has trained nothing yet", directory);
     require_objects(experiment);
+    if (options.epochs) experiment.search.epochs = *options.epochs;
     auto [dataset, journal] = begin(experiment, options, data::Keep::own);
     return conduct(experiment, dataset, options, journal, {});
   }
@@ -327,6 +331,12 @@ RunResult resume(const fs::path& run_directory, RunOptions options, const Experi
   });
   tell(describe_tail(contents), options);
   const data::Dataset dataset = open_dataset(experiment, directory);
+  experiment.search.epochs = epochs_of(experiment, contents);
+  if (options.epochs) {
+    check_extension(experiment, *options.epochs, dataset, contents);
+    extend(experiment, *options.epochs, directory, journal, contents);
+    tell("the run is extended to " + std::to_string(*options.epochs) + " epochs", options);
+  }
   Results finished = read_results(directory, experiment, contents);
   check_resumable(experiment, finished);
   check_retry(options, finished);
@@ -395,8 +405,8 @@ data::Dataset run_dataset(const fs::path& run_directory) {
   return open_dataset(read_options(run_directory), run_directory, data::Files::present);
 }
 
-data::Scaling run_scaling(const fs::path& run_directory) {
-  return scaling_of(read_options(run_directory), run_dataset(run_directory));
+data::RowSchema run_schema(const fs::path& run_directory) {
+  return schema_of(read_options(run_directory), run_dataset(run_directory));
 }
 
 }  // namespace hop::hopper

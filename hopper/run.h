@@ -13,6 +13,7 @@
 #include "hopper/experiment.h"
 #include "hopper/ledger.h"
 #include "hopper/results.h"
+#include "nn/predictor.h"
 
 namespace hop::hopper {
 
@@ -89,14 +90,23 @@ struct RunOptions {
   /// without `retry`, and for a named model that is not quarantined.
   bool retry = false;
   std::vector<ModelId> retry_models = {};
+  /// `resume` only: models train for so many epochs in all, more than before. Those that had finished go on from their
+  /// final states, with the bits of a run that had so many epochs from the start. ConfigError where these would be
+  /// others: the search or a stopping rule judges models by the epochs that they have left, a schedule of the learning
+  /// rate ends with the last epoch.
+  std::optional<std::uint32_t> epochs = {};
 };
 
 struct RunResult {
   Results results{};
   std::shared_ptr<nn::Module> best_model{};  ///< of results.best, in evaluation mode; null if there is none
-  /// The scaling of features before they enter the model. Apply it to new rows, too.
-  data::Scaling scaling = {};
-  std::vector<std::string> class_names = {};  ///< of the model's outputs, if the data set has names
+  data::RowSchema schema = {};               ///< what turns rows into input, and outputs into answers
+  std::shared_ptr<const Experiment> experiment{};
+
+  /// The best model, for raw rows. Throws StateError if no model came through.
+  nn::Predictor best() const;
+  /// Another model of the run. Throws as load_model; ConfigError if the run left no directory.
+  nn::Predictor model(ModelId id) const;
 };
 
 /// Trains all models of the experiment. Blocks until the run has ended. The run directory keeps what the run needs, its
@@ -129,8 +139,8 @@ std::string source_change(const std::filesystem::path& run_directory);
 
 /// The data set of a run: its own copy. Throws as load_model.
 data::Dataset run_dataset(const std::filesystem::path& run_directory);
-/// The scaling of features before they enter a model of the run.
-data::Scaling run_scaling(const std::filesystem::path& run_directory);
+/// What turns rows into the input of a model of the run, and its outputs into answers.
+data::RowSchema run_schema(const std::filesystem::path& run_directory);
 
 /// A model of a run with its trained weights, in evaluation mode. Throws ConfigError for an unknown id, StateError if
 /// its state was not collected (with advice) or does not have the SHA-256 of the journal.
@@ -138,6 +148,11 @@ std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_director
                                        ModelBuilder builder = {});
 /// The same, with the objects of `own`, as `resume`.
 std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_directory, ModelId id, const Experiment& own);
+
+/// A model of a run for raw rows. Throws as load_model.
+nn::Predictor load_predictor(const std::filesystem::path& run_directory, ModelId id, const Experiment& own = {});
+/// The id of the best model. Throws ConfigError that says why there is none.
+ModelId best_model(const Results& results);
 
 /// The findings of `hop replay`, which trains the journaled visits again, one after the other, and compares the states.
 struct Replayed {

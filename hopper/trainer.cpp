@@ -26,7 +26,10 @@ constexpr std::int64_t kValidationBatch = 256;
 constexpr std::size_t kRecordedSteps = 40;
 
 // A cross-entropy this high means logits in the millions: the weights are lost, even if relu keeps the numbers finite.
-constexpr double kHopelessLoss = 1e6;
+// Numbers to predict may be large, so there only a loss that is no number is hopeless.
+double hopeless_loss(nn::Output output) {
+  return output == nn::Output::Scores ? 1e6 : std::numeric_limits<double>::infinity();
+}
 
 // The host is at most twice this many steps ahead of the device: enough to hide every launch, and few enough for
 // accurate progress and a prompt stop.
@@ -84,6 +87,8 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       optimizer_(make_optimizer(experiment, config, *module_)),
       schedule_(make_schedule(experiment, config, dataset, optimizer_->lr())),
       loss_(make_loss(experiment.model)),
+      output_(output_of(experiment.model, dataset.target().kind)),
+      scaling_(output_, dataset.target().columns, device),
       state_(std::make_unique<nn::StateBlock>(*module_, optimizer_.get())),
       batches_(data::make_batches(loader_options(experiment, dataset, batch_size(config)), device, rows)),
       validation_(data::make_batches(loader_options(experiment, dataset, kValidationBatch), device, rows)),
@@ -139,21 +144,23 @@ void Trainer::train_batch(std::int64_t rows) {
 void Trainer::make_gradients(const data::Batch& batch) {
   module_->begin_step();
   optimizer_->zero_grad();
-  const Tensor loss = loss_((*module_)(batch.x), batch.y);
-  kernels::measure(loss.detach(), static_cast<double>(batch.rows()), kHopelessLoss, meter_);
+  const Tensor loss = loss_((*module_)(batch.x), scaling_.to_learn(batch.y));
+  kernels::measure(loss.detach(), static_cast<double>(batch.rows()), hopeless_loss(output_), meter_);
   backward(loss);
 }
 
 void Trainer::validation_step(const data::Batch& batch) {
   const NoGradGuard no_grad;
   const Tensor output = (*module_)(batch.x);
-  kernels::measure(loss_(output, batch.y), static_cast<double>(batch.rows()), kHopelessLoss, validation_meter_);
+  kernels::measure(loss_(output, scaling_.to_learn(batch.y)), static_cast<double>(batch.rows()), hopeless_loss(output_),
+                   validation_meter_);
+  const Tensor answers = scaling_.answers(output);
   if (measures_accuracy_) {
     static const nn::Metric accuracy = nn::metric_by_name("accuracy");
-    kernels::evaluate_into(correct_, kernels::rows::Add{}, correct_, accuracy.sums(output, batch.y));
+    kernels::evaluate_into(correct_, kernels::rows::Add{}, correct_, accuracy.sums(answers, batch.y));
   }
   for (std::size_t i = 0; i < own_sums_.size(); ++i) {
-    kernels::evaluate_into(own_sums_[i], kernels::rows::Add{}, own_sums_[i], own_metrics_[i].sums(output, batch.y));
+    kernels::evaluate_into(own_sums_[i], kernels::rows::Add{}, own_sums_[i], own_metrics_[i].sums(answers, batch.y));
   }
 }
 
@@ -161,9 +168,9 @@ void Trainer::validation_step(const data::Batch& batch) {
 // computes its sums once here.
 void Trainer::make_own_sums(const data::Batch& batch) {
   const NoGradGuard no_grad;
-  const Tensor output = (*module_)(batch.x);
+  const Tensor answers = scaling_.answers((*module_)(batch.x));
   for (const nn::Metric& metric : own_metrics_) {
-    own_sums_.push_back(kernels::zeros(shape_of_sums(metric, output, batch.y), DType::f64, device()));
+    own_sums_.push_back(kernels::zeros(shape_of_sums(metric, answers, batch.y), DType::f64, device()));
   }
 }
 

@@ -20,6 +20,7 @@
 #include "hopper/metrics.h"
 #include "hopper/strategy/exchange.h"
 #include "kernels/capture.h"
+#include "nn/output.h"
 #include "nn/state.h"
 
 namespace hop::hopper {
@@ -107,7 +108,9 @@ class Trainer {
   std::shared_ptr<nn::Module> module_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   optim::LRSchedule schedule_;
-  std::function<Tensor(const Tensor&, const Tensor&)> loss_;
+  nn::Loss loss_;
+  nn::Output output_;
+  nn::TargetScaling scaling_;
   std::shared_ptr<Exchange> exchange_;
   std::unique_ptr<nn::StateBlock> state_;
   std::unique_ptr<data::Batches> batches_;

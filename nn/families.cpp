@@ -38,9 +38,7 @@ void check_classes(const char* family, std::int64_t classes) {
 // The size of an image's side after two rounds of (5x5 convolution, 2x2 pooling).
 std::int64_t after_convolutions(std::int64_t size) { return ((size - 4) / 2 - 4) / 2; }
 
-}  // namespace
-
-std::shared_ptr<Module> make_mlp(const FamilyRequest& request) {
+std::vector<std::string> mlp_layers(const FamilyRequest& request) {
   check_classes("mlp", request.classes);
   static constexpr std::string_view kActivations[] = {"relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu"};
   const std::string activation = text_of(request.config, "activation", "relu");
@@ -55,7 +53,13 @@ std::shared_ptr<Module> make_mlp(const FamilyRequest& request) {
     if (dropout != 0) layers.push_back("dropout " + shortest(dropout));
   }
   layers.push_back("linear " + std::to_string(request.classes));
-  return std::make_shared<Sequential>(build_spec(parse_spec(layers), request.sample));
+  return layers;
+}
+
+}  // namespace
+
+std::shared_ptr<Module> make_mlp(const FamilyRequest& request) {
+  return std::make_shared<Sequential>(build_spec(parse_spec(mlp_layers(request)), request.sample));
 }
 
 LeNet::LeNet(const Shape& sample, std::int64_t classes)
@@ -68,6 +72,20 @@ Tensor LeNet::forward(const Tensor& x) {
   Tensor y = max_pool2d(relu(conv1(x)), {.kernel = {2, 2}});
   y = max_pool2d(relu(conv2(y)), {.kernel = {2, 2}});
   return fc2(fc1(flatten(y, 1), {.relu = true}));
+}
+
+std::vector<NamedLayer> family_layers(std::string_view family, const FamilyRequest& request) {
+  std::vector<NamedLayer> layers;
+  if (family == "mlp") {
+    for (const std::string& text : mlp_layers(request)) layers.push_back({std::to_string(layers.size()), text});
+  } else if (family == "lenet") {
+    layers = {{"conv1", "conv2d 16 5"},  {"relu1", "relu"},
+              {"pool1", "max_pool2d 2"}, {"conv2", "conv2d 32 5"},
+              {"relu2", "relu"},         {"pool2", "max_pool2d 2"},
+              {"flatten", "flatten"},    {"fc1", "linear 128"},
+              {"relu3", "relu"},         {"fc2", "linear " + std::to_string(request.classes)}};
+  }
+  return layers;
 }
 
 std::shared_ptr<Module> make_lenet(const FamilyRequest& request) {

@@ -2,11 +2,17 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "nn/layers.h"
 #include "nn/model.h"
 
 namespace hop::nn {
+
+/// The layers of a built-in family, in the order in which they compute; empty for another family.
+std::vector<NamedLayer> family_layers(std::string_view family, const FamilyRequest& request);
 
 /// flatten, then per hidden layer linear, activation and (if dropout > 0) dropout, then linear to the classes. Values:
 /// `hidden` (128; a width, or widths "128 64"), `depth` (1; how often a single width is repeated), `dropout` (0),

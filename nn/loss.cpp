@@ -48,16 +48,16 @@ Tensor compute(const Tensor& output, const Tensor& target) {
 }
 
 constexpr std::array kLosses = {
-    LossRow{"cross_entropy", Target::Classes, compute<CrossEntropyLoss>, "The mean of -log softmax(output)[class]."},
-    LossRow{"bce", Target::Numbers, compute<BCEWithLogitsLoss>,
+    LossRow{"cross_entropy", Output::Scores, compute<CrossEntropyLoss>, "The mean of -log softmax(output)[class]."},
+    LossRow{"bce", Output::Logit, compute<BCEWithLogitsLoss>,
             "The mean of -y log p - (1 - y) log(1 - p) for p = sigmoid(output) and targets y from 0 to 1."},
-    LossRow{"mse", Target::Numbers, compute<MSELoss>, "The mean of the squared error."},
-    LossRow{"mae", Target::Numbers, compute<L1Loss>, "The mean of the absolute error."},
-    LossRow{"huber", Target::Numbers, compute<HuberLoss>,
+    LossRow{"mse", Output::Standard, compute<MSELoss>, "The mean of the squared error."},
+    LossRow{"mae", Output::Standard, compute<L1Loss>, "The mean of the absolute error."},
+    LossRow{"huber", Output::Standard, compute<HuberLoss>,
             "Half the squared error up to an error of 1, beyond it linear: outliers pull less."},
-    LossRow{"poisson_nll", Target::Numbers, compute<PoissonNLLLoss>,
+    LossRow{"poisson_nll", Output::LogRate, compute<PoissonNLLLoss>,
             "The mean of exp(output) - target output, for counts: the output is the logarithm of the rate."},
-    LossRow{"quantile", Target::Numbers, compute<QuantileLoss>,
+    LossRow{"quantile", Output::Standard, compute<QuantileLoss>,
             "Half the absolute error, for the median; in C++ `nn::QuantileLoss` for any quantile."},
 };
 

@@ -11,6 +11,7 @@
 #include <span>
 #include <string_view>
 
+#include "nn/output.h"
 #include "tensor/tensor.h"
 
 namespace hop::nn {
@@ -63,16 +64,10 @@ struct QuantileLoss {
   Tensor operator()(const Tensor& x, const Tensor& y) const;
 };
 
-/// The target that a loss compares outputs with.
-enum class Target : std::uint8_t {
-  Classes,  ///< (N) i64, 0 .. C - 1
-  Numbers   ///< of the output's shape, of any dtype
-};
-
 /// A loss that ships with Hopscotch.
 struct LossRow {
   std::string_view name{};
-  Target target = Target::Classes;
+  Output output = Output::Scores;                                           ///< what the model learns to say
   Tensor (*compute)(const Tensor& output, const Tensor& target) = nullptr;  ///< with the default settings
   std::string_view doc{};                                                   ///< one line
 };

@@ -21,10 +21,10 @@ void check_either(const ModelDescription& d) {
   }
 }
 
-// The layers with their values filled in. $classes is the number of outputs that the data need.
+// The layers with their values filled in. $outputs, or $classes, is the number of outputs that the data need.
 std::vector<LayerSpec> resolve(const ModelDescription& d, std::int64_t classes, const SpecLimits& limits) {
   ConfigText values = d.config;
-  values["classes"] = std::to_string(classes);
+  for (const char* name : {"classes", "outputs"}) values[name] = std::to_string(classes);
   std::vector<std::string> layers;
   for (std::size_t i = 0; i < d.layers.size(); ++i) {
     try {
@@ -111,6 +111,18 @@ ModelDescription ModelDescription::from_text(std::string_view text) {
   }
   check_either(d);
   return d;
+}
+
+std::vector<NamedLayer> layers_of(const ModelDescription& description, const Shape& sample, std::int64_t classes) {
+  check_either(description);
+  if (!description.family.empty()) {
+    return family_layers(description.family, {description.config, sample, classes});
+  }
+  std::vector<NamedLayer> layers;
+  for (const LayerSpec& layer : resolve(description, classes, {})) {
+    layers.push_back({std::to_string(layers.size()), layer.to_text()});
+  }
+  return layers;
 }
 
 std::shared_ptr<Module> build_model(const ModelDescription& description, const Shape& sample, std::int64_t classes,

@@ -39,11 +39,17 @@ class FamilyRegistry {
   std::map<std::string, FamilyBuilder, std::less<>> builders_;
 };
 
+/// A layer of a model under its name in state_dict, as a spec writes it.
+struct NamedLayer {
+  std::string name{};
+  std::string text{};
+};
+
 /// A model up to its data: either a family or layers.
 struct ModelDescription {
   std::string family = {};
-  std::vector<std::string> layers =
-      {};  ///< may contain $name, which is replaced by the value in `config`; $classes is always defined
+  std::vector<std::string> layers = {};  ///< may contain $name, which is replaced by the value in `config`; $outputs
+                                         ///< and $classes are always defined: the number of outputs
   ConfigText config = {};
 
   /// The canonical text: `layer TEXT` lines (values substituted, shortest form), or `family NAME` and then `NAME =
@@ -52,6 +58,10 @@ struct ModelDescription {
   /// The inverse of to_text(). The text is not trusted (ConfigError).
   static ModelDescription from_text(std::string_view text);
 };
+
+/// The layers of a description, values substituted, in the order in which they compute; empty for a family that did not
+/// ship with Hopscotch. Throws ConfigError for a spec with errors.
+std::vector<NamedLayer> layers_of(const ModelDescription& description, const Shape& sample, std::int64_t classes);
 
 /// Builds the model for samples of shape `sample` and `classes` outputs (0: not checked). Throws ConfigError.
 std::shared_ptr<Module> build_model(const ModelDescription& description, const Shape& sample, std::int64_t classes,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "data/class_places.h"
 #include "data/formats/csv_cells.h"
 #include "data/formats/csv_table_internal.h"
 
@@ -36,7 +38,8 @@ class Classes {
     std::map<std::string, std::string>
         names;  // of each class: as the file writes it, if it always writes it the same way
     for (const std::string& label : distinct) {
-      const auto [name, is_new] = names.try_emplace(canonical(label), integer(label) ? label : canonical(label));
+      const std::string canonical = canonical_label(label, are_numbers_);
+      const auto [name, is_new] = names.try_emplace(canonical, integer(label) ? label : canonical);
       if (!is_new) name->second = name->first;
     }
     check_count(table, names.size());
@@ -44,7 +47,7 @@ class Classes {
     if (std::ranges::all_of(names_, [](const std::string& name) { return integer(name).has_value(); })) {
       std::ranges::stable_sort(names_, {}, [](const std::string& name) { return *integer(name); });
     }
-    for (std::size_t i = 0; i < names_.size(); ++i) places_[canonical(names_[i])] = static_cast<std::int64_t>(i);
+    places_ = ClassPlaces(names_);
   }
 
   const std::vector<std::string>& names() const { return names_; }
@@ -53,12 +56,12 @@ class Classes {
   std::vector<std::int64_t> of(const CsvTable& table) const {
     std::vector<std::int64_t> classes;
     for (const std::string& label : table.labels.words.words()) {
-      const auto found = places_.find(canonical(label));
-      if (found == places_.end()) {
+      const auto found = places_.find(label);
+      if (!found) {
         throw DataError("[csv] expected a label of the training rows, got \"" + printable(label) + "\" (" +
                         table.file.string() + ", line " + std::to_string(table.labels.lines[classes.size()]) + ")");
       }
-      classes.push_back(found->second);
+      classes.push_back(*found);
     }
     return classes;
   }
@@ -77,34 +80,30 @@ class Classes {
     throw DataError("[csv] expected classes as labels, got numbers such as " + fraction + " (" +
                     (table.labels.too_many ? "more than " : "") + std::to_string(distinct.size()) +
                     " different ones in " + label_column(table) + ", " + table.file.string() +
-                    "): to predict a number is regression, which is not supported; is it the right label column? "
-                    "For classes, write whole numbers or words");
+                    "): to predict a number is regression, which needs loss = \"mse\" or another loss of numbers (or "
+                    "target = \"number\"); is it the right label column? For classes, write whole numbers or words");
   }
 
   static void check_count(const CsvTable& table, std::size_t count) {
     const std::string column = " in " + label_column(table) + " of " + table.file.string();
     if (table.labels.too_many || count > kMaxCsvClasses) {
       throw DataError("[csv] expected at most 10,000 different labels, got more" + column +
-                      ": is it the right label column?");
+                      ": is it the right label column?" + kSayNumber);
     }
     if (count > kFewestSuspicious && std::cmp_greater(2 * count, table.rows())) {
       throw DataError("[csv] expected labels that repeat, got " + std::to_string(count) + " different ones in " +
                       std::to_string(table.rows()) + " rows" + column +
-                      ": it looks like a name or a measurement; is it the right label column?");
+                      ": it looks like a name or a measurement; is it the right label column?" + kSayNumber);
     }
   }
 
-  static std::string label_column(const CsvTable& table) { return table.title(table.places.label); }
+  static std::string label_column(const CsvTable& table) { return table.title(table.places.labels[0]); }
 
-  std::string canonical(const std::string& label) const {
-    const auto whole = are_numbers_ ? whole_number_in(label) : std::nullopt;
-    return whole ? std::to_string(*whole) : label;
-  }
-
+  static constexpr const char* kSayNumber = " To predict a number, say target = \"number\", or a loss such as \"mse\"";
   static constexpr std::size_t kFewestSuspicious = 100;
   bool are_numbers_ = false;
   std::vector<std::string> names_;
-  std::map<std::string, std::int64_t> places_;
+  ClassPlaces places_;
 };
 
 // All columns of the training file. A column has missing values if it has some in either table.
@@ -115,7 +114,8 @@ std::vector<RawColumn> raw_columns(const CsvTable& train, const CsvTable* test, 
     RawColumn& column = columns.emplace_back();
     if (!train.header.empty()) column.name = train.header[place];
     column.place = static_cast<std::int64_t>(place);
-    column.kind = place == train.places.label ? ColumnKind::label : train.places.rules[place]->kind;
+    const bool is_label = std::ranges::find(train.places.labels, place) != train.places.labels.end();
+    column.kind = is_label ? ColumnKind::label : train.places.rules[place]->kind;
     if (column.kind == ColumnKind::label || column.kind == ColumnKind::ignored) continue;
     const CsvFeature& read = train.features[feature];
     column.scale = read.rule->scale;
@@ -130,18 +130,13 @@ std::vector<RawColumn> raw_columns(const CsvTable& train, const CsvTable* test, 
   return columns;
 }
 
-class CsvSource final : public RowSource {
+/// The rows of a table. What differs between classes and numbers to predict is the label.
+class CsvSource : public RowSource {
  public:
-  CsvSource(CsvTable table, const Classes& classes, std::vector<RawColumn> columns)
-      : table_(std::move(table)),
-        names_(classes.names()),
-        class_of_(classes.of(table_)),
-        columns_(std::move(columns)) {}
+  CsvSource(CsvTable table, std::vector<RawColumn> columns) : table_(std::move(table)), columns_(std::move(columns)) {}
   std::int64_t rows() const override { return table_.rows(); }
   DType feature_dtype() const override { return DType::f32; }
   Shape feature_shape() const override { return {static_cast<std::int64_t>(table_.features.size())}; }
-  std::int64_t classes() const override { return static_cast<std::int64_t>(names_.size()); }
-  std::vector<std::string> class_names() const override { return names_; }
   std::vector<RawColumn> table() const override { return columns_; }
   std::vector<std::string> feature_names() const override {
     std::vector<std::string> names;
@@ -151,15 +146,112 @@ class CsvSource final : public RowSource {
     return names;
   }
   std::int64_t read(std::int64_t row, MutableByteView features) const override {
-    return class_of_[table_.store.read(row + table_.skipped, features)];
+    const std::vector<std::byte> stored = read_stored(row, 1);
+    std::memcpy(features.data(), stored.data(), features.size());
+    std::int64_t label = 0;
+    copy_label(stored.data(), reinterpret_cast<std::byte*>(&label));
+    return label;
   }
+  void read_many(std::int64_t first, MutableByteView records) const override {
+    const std::size_t features = features_bytes(), stride = record_bytes();
+    const std::vector<std::byte> stored = read_stored(first, records.size() / stride);
+    for (const std::byte* from = stored.data(); !records.empty(); from += table_.store.stride()) {
+      std::memcpy(records.data(), from, features);
+      copy_label(from, records.data() + features);
+      records = records.subspan(stride);
+    }
+  }
+
+ protected:
+  const CsvTable& contents() const { return table_; }
+  std::size_t features_bytes() const { return table_.features.size() * sizeof(float); }
+  std::vector<std::byte> read_stored(std::int64_t first, std::size_t rows) const {
+    std::vector<std::byte> stored(rows * table_.store.stride());
+    table_.store.read_many(first + table_.skipped, stored);
+    return stored;
+  }
+  /// From a row of the store to label_bytes() bytes.
+  virtual void copy_label(const std::byte* stored, std::byte* label) const = 0;
 
  private:
   CsvTable table_;
-  std::vector<std::string> names_;
-  std::vector<std::int64_t> class_of_;  // by the label's number
   std::vector<RawColumn> columns_;
 };
+
+class CsvClasses final : public CsvSource {
+ public:
+  CsvClasses(CsvTable table, const Classes& classes, std::vector<RawColumn> columns)
+      : CsvSource(std::move(table), std::move(columns)), names_(classes.names()), class_of_(classes.of(contents())) {}
+  std::int64_t classes() const override { return static_cast<std::int64_t>(names_.size()); }
+  std::vector<std::string> class_names() const override { return names_; }
+
+ private:
+  void copy_label(const std::byte* stored, std::byte* label) const override {
+    std::uint32_t word = 0;
+    std::memcpy(&word, stored + contents().store.stride() - sizeof word, sizeof word);
+    std::memcpy(label, &class_of_[word], sizeof(std::int64_t));
+  }
+
+  std::vector<std::string> names_;
+  std::vector<std::int64_t> class_of_;  // by the number of the label's word
+};
+
+class CsvNumbers final : public CsvSource {
+ public:
+  using CsvSource::CsvSource;
+  std::int64_t classes() const override { return 0; }
+  std::vector<std::string> number_names() const override {
+    std::vector<std::string> names;
+    for (const std::size_t place : contents().places.labels) {
+      names.push_back(contents().header.empty() ? "" : contents().header[place]);
+    }
+    return names;
+  }
+  std::int64_t read(std::int64_t row, MutableByteView features) const override {
+    std::memcpy(features.data(), read_stored(row, 1).data(), features.size());
+    return 0;
+  }
+  void read_numbers(std::int64_t row, std::span<float> numbers) const override {
+    std::memcpy(numbers.data(), read_stored(row, 1).data() + features_bytes(), numbers.size_bytes());
+  }
+
+ private:
+  void copy_label(const std::byte* stored, std::byte* label) const override {
+    std::memcpy(label, stored + features_bytes(), contents().places.labels.size() * sizeof(float));
+  }
+};
+
+// Both files of one kind of label.
+void make_sources(RawData& raw, CsvTable train, std::optional<CsvTable> test, MissingValues missing) {
+  const std::vector<RawColumn> columns = raw_columns(train, test ? &*test : nullptr, missing);
+  if (train.labels.kind() == TargetKind::numbers) {
+    if (test) raw.test = std::make_unique<CsvNumbers>(std::move(*test), columns);
+    raw.train = std::make_unique<CsvNumbers>(std::move(train), columns);
+    return;
+  }
+  const Classes classes(train);
+  if (test) raw.test = std::make_unique<CsvClasses>(std::move(*test), classes, columns);
+  raw.train = std::make_unique<CsvClasses>(std::move(train), classes, columns);
+}
+
+// Several label columns are numbers to predict.
+CsvOptions checked(CsvOptions options) {
+  const std::vector<ColumnPlace> labels = label_columns(options.label);
+  if (labels.empty()) throw ConfigError("[csv] expected a label column, got none");
+  const auto by_name = std::ranges::find_if(
+      labels, [](const ColumnPlace& column) { return std::holds_alternative<std::string>(column); });
+  if (options.header == false && by_name != labels.end()) {
+    throw ConfigError("[csv] expected the label's column by its number where header = false, got the name \"" +
+                      printable(std::get<std::string>(*by_name)) + "\"");
+  }
+  if (labels.size() == 1) return options;
+  if (options.target == TargetKind::classes) {
+    throw ConfigError("[csv] expected one label column for classes, got " + to_string(options.label) +
+                      ": several columns are numbers to predict, target = \"number\" with a loss such as \"mse\"");
+  }
+  options.target = TargetKind::numbers;
+  return options;
+}
 
 }  // namespace
 
@@ -185,22 +277,17 @@ RawData open_csv(std::span<const fs::path> files, const CsvOptions& options) {
   if (files.empty() || files.size() > 2) {
     throw DataError("[csv] expected 1 file or 2 (training rows, test rows), got " + std::to_string(files.size()));
   }
-  if (options.header == false && std::holds_alternative<std::string>(options.label)) {
-    throw ConfigError("[csv] expected the label's column by its number where header = false, got the name \"" +
-                      printable(std::get<std::string>(options.label)) + "\"");
-  }
-  CsvTable train = read_csv(files[0], options);
+  CsvOptions settings = checked(options);
+  CsvTable train = read_csv(files[0], settings);
   RawData raw{.format = "csv", .train = nullptr, .test = nullptr, .files = {train.source}, .notes = train.notes};
   std::optional<CsvTable> test;
   if (files.size() == 2) {
-    test = read_csv(files[1], options, &train);
+    settings.target = train.labels.kind();
+    test = read_csv(files[1], settings, &train);
     raw.files.push_back(test->source);
     raw.notes.insert(raw.notes.end(), test->notes.begin(), test->notes.end());
   }
-  const Classes classes(train);
-  const std::vector<RawColumn> columns = raw_columns(train, test ? &*test : nullptr, options.missing);
-  if (test) raw.test = std::make_unique<CsvSource>(std::move(*test), classes, columns);
-  raw.train = std::make_unique<CsvSource>(std::move(train), classes, columns);
+  make_sources(raw, std::move(train), std::move(test), options.missing);
   return raw;
 }
 

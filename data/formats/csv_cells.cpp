@@ -77,9 +77,19 @@ std::optional<std::int64_t> whole_number_in(std::string_view text) {
   return static_cast<std::int64_t>(*value);
 }
 
+std::span<const std::string_view> missing_words() { return kMissing; }
+
 bool is_missing(std::string_view text) {
   constexpr std::size_t kLongest = 7;
   return text.size() <= kLongest && std::ranges::find(kMissing, lower(text)) != kMissing.end();
+}
+
+std::string category_word(std::string_view cell) {
+  if (is_missing(cell)) return "";
+  if (cell.find_first_of(".eE") != std::string_view::npos) {
+    if (const auto whole = whole_number_in(cell)) return std::to_string(*whole);
+  }
+  return std::string(cell);
 }
 
 bool is_truth(std::string_view text) { return std::ranges::find(kTruth, lower(text)) != kTruth.end(); }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,8 +18,14 @@ std::optional<double> number_in(std::string_view text);
 /// A whole number of at most 18 digits in any notation of a table program: 1, 1.0, 1e0, 01.
 std::optional<std::int64_t> whole_number_in(std::string_view text);
 
-/// Whether `text` stands for a missing value: nothing, NA, NaN, null, ?, ..
+/// The texts that stand for a missing value, in lower case: nothing, NA, NaN, null, ?, ..
+std::span<const std::string_view> missing_words();
+/// Whether `text` is one of missing_words(), in any case.
 bool is_missing(std::string_view text);
+
+/// The word of a cell of a category. A missing value is the word "". A whole number is one word, be it written as 3 or
+/// 3.0; but 03 may be something else.
+std::string category_word(std::string_view cell);
 
 /// Whether `text` is a truth value: true, no, ..
 bool is_truth(std::string_view text);

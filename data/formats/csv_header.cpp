@@ -43,11 +43,22 @@ bool most_are_outside(const std::vector<std::pair<double, const NumberColumn*>>&
   return 2 * static_cast<std::size_t>(outside) > numbers.size();
 }
 
+// Labels that are measured differ anyway, so only a word or a whole record in even steps tells.
+bool looks_like_header_of_numbers(const std::vector<std::string>& first, const CsvTable& rest) {
+  if (std::ranges::any_of(rest.places.labels, [&](std::size_t place) { return is_name(first[place]); })) return true;
+  std::vector<double> numbers;
+  for (const std::string& cell : first) {
+    if (const auto value = number_in(cell)) numbers.push_back(*value);
+  }
+  return numbers.size() == first.size() && numbers.size() >= kFewestCounting && are_even(numbers);
+}
+
 }  // namespace
 
 bool looks_like_header(const std::vector<std::string>& first, const CsvTable& rest) {
-  const std::string& label = first[rest.places.label];
+  const std::string& label = first[rest.places.labels[0]];
   if (rest.rows() == 0 || !all_differ(first) || rest.labels.words.find(label)) return false;
+  if (rest.labels.kind() == TargetKind::numbers) return looks_like_header_of_numbers(first, rest);
   const bool repeat = std::cmp_less(rest.labels.words.size(), rest.rows());
   std::vector<std::pair<double, const NumberColumn*>> cells;
   bool has_names = false;

@@ -35,7 +35,7 @@ class Finder {
   CsvPlaces find() {
     if (like_ == nullptr) {
       if (width() < 2) one_column();
-      find_label();
+      find_labels();
       find_rules();
     } else {
       const bool may_have_names = !like_->header.empty() && options_.header != false;
@@ -66,36 +66,45 @@ class Finder {
 
   // ---- training rows
 
-  void find_label() {
-    if (const auto* name = std::get_if<std::string>(&options_.label)) {
+  // In the order of the file.
+  void find_labels() {
+    for (const ColumnPlace& column : label_columns(options_.label)) places_.labels.push_back(find_label(column));
+    std::ranges::sort(places_.labels);
+    const auto twice = std::ranges::adjacent_find(places_.labels);
+    if (twice != places_.labels.end()) {
+      throw ConfigError("[csv] expected label columns that differ, got column " + std::to_string(*twice) + " twice (" +
+                        first_.file.string() + ")");
+    }
+  }
+
+  std::size_t find_label(const ColumnPlace& column) {
+    if (const auto* name = std::get_if<std::string>(&column)) {
       if (!is_cell(*name)) {
         throw DataError("[csv] expected a column named " + in_quotes(*name) + " in the header" + nearest_cell(*name) +
                         at_line(first_.line));
       }
-      places_.label = place_of(*name);
       places_.has_header = true;
-      return;
+      return place_of(*name);
     }
-    const std::int64_t place = std::get<std::int64_t>(options_.label);
-    const auto found = inside(place);
-    if (!found) {
-      throw DataError("[csv] expected a label column below " + std::to_string(width()) + ", got " +
-                      std::to_string(place) + " (" + first_.file.string() + ")");
-    }
-    places_.label = *found;
+    const std::int64_t place = std::get<std::int64_t>(column);
+    if (const auto found = inside(place)) return *found;
+    throw DataError("[csv] expected a label column below " + std::to_string(width()) + ", got " +
+                    std::to_string(place) + " (" + first_.file.string() + ")");
   }
+
+  bool is_label(std::size_t place) const { return std::ranges::find(places_.labels, place) != places_.labels.end(); }
 
   void find_rules() {
     places_.rules.assign(width(), &find_rule("number"));
     std::set<std::size_t> said;
     for (const auto& [key, word] : options_.columns) {
       const std::size_t place = column_of(key);
-      if (place == places_.label) wrong_column(key, "it is the label");
+      if (is_label(place)) wrong_column(key, "it is the label");
       if (!said.insert(place).second) wrong_column(key, "the column is named twice");
       places_.rules[place] = &find_rule(word);
     }
     for (std::size_t i = 0; i < width(); ++i) {
-      if (i != places_.label && places_.rules[i]->kind != ColumnKind::ignored) places_.features.push_back(i);
+      if (!is_label(i) && places_.rules[i]->kind != ColumnKind::ignored) places_.features.push_back(i);
     }
     if (places_.features.empty()) {
       throw DataError("[csv] expected a column beside the label that is not dropped, got none (" +
@@ -166,8 +175,9 @@ class Finder {
   // Matches the columns of a test file to the names of the training file. False if the first record is not a header.
   bool names_match() {
     const Names& names = like_->header;
-    const std::string& label = names[like_->places.label];
-    Names needed = {label}, missing;
+    const std::string& label = names[like_->places.labels[0]];
+    Names needed, missing;
+    for (const std::size_t place : like_->places.labels) needed.push_back(names[place]);
     for (const std::size_t place : like_->places.features) needed.push_back(names[place]);
     for (const std::string& name : needed) {
       if (!is_cell(name)) missing.push_back(name);
@@ -189,7 +199,7 @@ class Finder {
     }
     refuse_duplicates(names, like_->file);
     refuse_duplicates(first_.cells, first_.file);
-    places_.label = place_of(label);
+    for (const std::size_t place : like_->places.labels) places_.labels.push_back(place_of(names[place]));
     places_.rules.assign(width(), nullptr);
     for (const std::size_t place : like_->places.features) {
       places_.features.push_back(place_of(names[place]));

@@ -16,8 +16,8 @@ struct CsvTable;
 
 /// Places count from 0 in a record.
 struct CsvPlaces {
-  std::size_t width = 0;  ///< of a record
-  std::size_t label = 0;
+  std::size_t width = 0;                   ///< of a record
+  std::vector<std::size_t> labels{};       ///< one, or several that hold numbers to predict
   std::vector<std::size_t> features{};     ///< in the order of the training rows
   std::vector<const ColumnRule*> rules{};  ///< per column; a test file has those of the training rows
   std::optional<bool> has_header{};        ///< none: only the rows can tell

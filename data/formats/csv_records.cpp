@@ -20,6 +20,11 @@ CsvRecords::CsvRecords(std::string_view text, std::filesystem::path file) : text
   if (text_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
 }
 
+void CsvRecords::pass_line(std::size_t bytes) {
+  at_ += bytes;
+  record_line_ = line_++;
+}
+
 bool CsvRecords::at_line_end() const { return text_[at_] == '\n' || text_.substr(at_, 2) == "\r\n"; }
 
 void CsvRecords::skip_line_end() {

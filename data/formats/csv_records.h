@@ -22,6 +22,10 @@ class CsvRecords {
   std::int64_t line() const { return record_line_; }
   /// How many bytes of the text have been read.
   std::size_t position() const { return at_; }
+  /// The text that has not been read.
+  std::string_view rest() const { return text_.substr(at_); }
+  /// Goes behind a record that was read elsewhere: one line, whose end is among the `bytes`.
+  void pass_line(std::size_t bytes);
 
  private:
   std::string_view quoted();

@@ -1,5 +1,3 @@
-#include "data/formats/csv_table_internal.h"
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -9,8 +7,11 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "data/formats/csv_cells.h"
+#include "data/formats/csv_faults_internal.h"
 #include "data/formats/csv_header_internal.h"
+#include "data/formats/csv_line_internal.h"
 #include "data/formats/csv_records.h"
+#include "data/formats/csv_table_internal.h"
 #include "data/manifest_internal.h"
 #include "data/mapped_file.h"
 
@@ -19,7 +20,6 @@ namespace {
 
 using Cells = std::vector<std::string_view>;
 
-constexpr double kExactInF32 = 16'777'216;      // 2^24: above it not every whole number is an f32
 constexpr std::size_t kMaxWords = 1 << 20;      // of a category: their numbers are exact in f32
 constexpr std::size_t kWindowBytes = 32 << 20;  // of the text that stay in memory
 
@@ -43,9 +43,11 @@ class TableReader {
         first_(read_first()),
         first_line_(records_.line()),
         table_(start({file, first_, first_line_}, options, like)),
-        row_(places().features.size()) {
+        faults_(table_.file, first_, first_line_, table_.places, options_),
+        line_(cells_of(table_, options_)),
+        row_(table_.places.features.size() + labels().numbers.size()) {
     for (const std::string& text : places().notes) note(text);
-    for (std::size_t i = 0; i < row_.size(); ++i) {
+    for (std::size_t i = 0; i < places().features.size(); ++i) {
       CsvFeature& feature = table_.features.emplace_back();
       feature.rule = places().rules[places().features[i]];
       if (feature.rule->kind != ColumnKind::category) continue;
@@ -59,7 +61,7 @@ class TableReader {
     if (!has_header) table_.store.append(row_bytes(), 0);  // room for the first record, in case it is a row
     table_.skipped = has_header ? 0 : 1;
     if (has_header == false) append(first, first_line_);
-    for (Cells cells; records_.next(cells); give_back()) append(cells, records_.line());
+    while (append_line() || append_record()) give_back();
     if (!has_header) {
       has_header = looks_like_header(first_, table_);
       note((*has_header ? "line 1 is taken for the header; " : "no header: line 1 is taken for data; ") +
@@ -75,12 +77,31 @@ class TableReader {
 
  private:
   const CsvPlaces& places() const { return table_.places; }
+  CsvLabels& labels() { return table_.labels; }
   ByteView row_bytes() const { return std::as_bytes(std::span(row_)); }
 
   static CsvTable start(const CsvFirst& first, const CsvOptions& options, const CsvTable* like) {
     CsvPlaces places = place_columns(first, options, like);
-    RowStore store(places.features.size() * sizeof(float), scratch_of(options));
-    return {.file = first.file, .places = std::move(places), .store = std::move(store)};
+    CsvLabels labels{.may_be_classes = options.target != TargetKind::numbers,
+                     .may_be_numbers = options.target != TargetKind::classes};
+    if (labels.may_be_numbers) labels.numbers.resize(places.labels.size());
+    RowStore store((places.features.size() + labels.numbers.size()) * sizeof(float), scratch_of(options));
+    return {.file = first.file, .places = std::move(places), .labels = std::move(labels), .store = std::move(store)};
+  }
+
+  // What CsvLine reads of each column. A label that may be a class is text.
+  static std::vector<CsvLine::Cell> cells_of(const CsvTable& table, const CsvOptions& options) {
+    const CsvPlaces& places = table.places;
+    const bool may_lack = options.missing != MissingValues::error;
+    const CsvLine::Cell number = may_lack ? CsvLine::Cell::number_or_nothing : CsvLine::Cell::number;
+    std::vector<CsvLine::Cell> cells(places.width, CsvLine::Cell::skipped);
+    for (const std::size_t place : places.features) {
+      cells[place] = places.rules[place]->kind == ColumnKind::number ? number : CsvLine::Cell::text;
+    }
+    for (const std::size_t place : places.labels) {
+      cells[place] = table.labels.may_be_classes ? CsvLine::Cell::text : CsvLine::Cell::number;
+    }
+    return cells;
   }
 
   std::vector<std::string> read_first() {
@@ -95,6 +116,41 @@ class TableReader {
 
   // ---- rows
 
+  // The next record, if it has the usual form.
+  bool append_line() {
+    const std::size_t bytes = line_.read(records_.rest());
+    if (bytes == 0) return false;
+    records_.pass_line(bytes);
+    const std::int64_t line = records_.line();
+    for (std::size_t i = 0; i < table_.features.size(); ++i) {
+      const std::size_t place = places().features[i];
+      CsvFeature& feature = table_.features[i];
+      if (feature.words != nullptr) {
+        row_[i] = static_cast<float>(number_of_word(feature, line_.text(place), line, place));
+      } else {
+        const double number = line_.number(place);
+        row_[i] = static_cast<float>(number);
+        std::isnan(number) ? feature.numbers.miss() : feature.numbers.include(number);
+      }
+    }
+    for (std::size_t i = 0; labels().may_be_numbers && i < labels().numbers.size(); ++i) {
+      const std::size_t place = places().labels[i];
+      const std::string_view text = line_.text(place);
+      take_number(i, labels().may_be_classes ? number_in(text) : line_.number(place), text, line,
+                  &NumberColumn::include);
+    }
+    const std::size_t label = places().labels[0];
+    table_.store.append(row_bytes(), labels().may_be_classes ? number_of_label(line_.text(label), line) : 0);
+    return true;
+  }
+
+  // The next record, in any form; false at the end.
+  bool append_record() {
+    if (!records_.next(record_)) return false;
+    append(record_, records_.line());
+    return true;
+  }
+
   void append(const Cells& cells, std::int64_t line) {
     const std::uint32_t label = encode(cells, line, &NumberColumn::include);
     table_.store.append(row_bytes(), label);
@@ -107,12 +163,15 @@ class TableReader {
     table_.skipped = 0;
   }
 
-  // Puts a record into row_ and returns the number of its label.
-  std::uint32_t encode(const Cells& cells, std::int64_t line, void (NumberColumn::*pass)(double)) {
+  using Pass = void (NumberColumn::*)(double);
+
+  // Puts a record into row_ and returns the number of its label's word.
+  std::uint32_t encode(const Cells& cells, std::int64_t line, Pass pass) {
     if (cells.size() != places().width) {
-      fail("expected " + std::to_string(places().width) + " columns, got " + std::to_string(cells.size()), line);
+      faults_.fail("expected " + std::to_string(places().width) + " columns, got " + std::to_string(cells.size()),
+                   line);
     }
-    for (std::size_t i = 0; i < row_.size(); ++i) {
+    for (std::size_t i = 0; i < table_.features.size(); ++i) {
       const std::size_t place = places().features[i];
       CsvFeature& feature = table_.features[i];
       if (feature.words != nullptr) {
@@ -124,98 +183,64 @@ class TableReader {
         row_[i] = std::numeric_limits<float>::quiet_NaN();
         feature.numbers.miss();
       } else {
-        no_number(cells, place, line);
+        faults_.no_number(cells, place, line);
       }
     }
-    return number_of_label(cells[places().label], line);
+    for (std::size_t i = 0; labels().may_be_numbers && i < labels().numbers.size(); ++i) {
+      const std::string_view cell = cells[places().labels[i]];
+      take_number(i, number_in(cell), cell, line, pass);
+    }
+    return labels().may_be_classes ? number_of_label(cells[places().labels[0]], line) : 0;
   }
 
   // A missing value is the word "". 3 and 3.0 are one word. 03 is another word, because it may be a code.
   std::uint32_t number_of_word(CsvFeature& feature, std::string_view cell, std::int64_t line, std::size_t place) {
     WordList& words = *feature.words;
     if (const auto number = words.find(cell)) return *number;
-    std::string word(cell);
-    if (is_missing(cell)) {
-      if (options_.missing == MissingValues::error) {
-        fail("expected a word, got " + in_quotes(cell), line, place, remedy_for(cell));
-      }
-      word = "";
-    } else if (cell.find_first_of(".eE") != std::string_view::npos) {
-      if (const auto whole = whole_number_in(cell)) word = std::to_string(*whole);
+    if (options_.missing == MissingValues::error && is_missing(cell)) {
+      faults_.fail("expected a word, got " + in_quotes(cell), line, place, remedy_for(cell));
     }
+    const std::string word = category_word(cell);
     if (const auto number = words.find(word)) return *number;
-    check_text(word, line, place);
+    faults_.check_text(word, place, line);
     if (words.size() == kMaxWords) {
-      fail("expected at most " + std::to_string(kMaxWords) + " different words, got more", line, place,
-           "it looks like an id; \"drop\" leaves the column out");
+      faults_.fail("expected at most " + std::to_string(kMaxWords) + " different words, got more", line, place,
+                   "it looks like an id; \"drop\" leaves the column out");
     }
     return words.add(word);
   }
 
+  // ---- labels
+
+  // Number i of a label.
+  void take_number(std::size_t i, std::optional<double> value, std::string_view cell, std::int64_t line, Pass pass) {
+    CsvLabels& all = labels();
+    if (!value && !all.may_be_classes) faults_.no_target(cell, places().labels[i], line);
+    if (!value) {
+      all.may_be_numbers = false;
+      return;
+    }
+    row_[table_.features.size() + i] = static_cast<float>(*value);
+    (all.numbers[i].*pass)(*value);
+    if (all.fraction.empty() && std::floor(*value) != *value) all.fraction = shortest(*value);
+  }
+
   std::uint32_t number_of_label(std::string_view cell, std::int64_t line) {
-    CsvLabels& labels = table_.labels;
-    if (const auto number = labels.words.find(cell)) return *number;
-    const std::size_t place = places().label;
-    if (cell.empty()) fail("expected a label, got nothing", line, place);
-    check_text(cell, line, place);
-    if (labels.words.size() > kMaxCsvClasses) {
-      labels.too_many = true;
+    CsvLabels& all = labels();
+    if (const auto number = all.words.find(cell)) return *number;
+    const std::size_t place = places().labels[0];
+    if (cell.empty()) faults_.fail("expected a label, got nothing", line, place);
+    faults_.check_text(cell, place, line);
+    if (all.words.size() > kMaxCsvClasses) {
+      all.too_many = true;
       return 0;
     }
-    labels.lines.push_back(line);
-    return labels.words.add(cell);
+    all.lines.push_back(line);
+    return all.words.add(cell);
   }
-
-  void check_text(std::string_view text, std::int64_t line, std::size_t place) const {
-    if (!is_utf8(text)) not_utf8(text, line, place);
-    if (text.find('\0') != std::string_view::npos) fail("expected text without zero bytes", line, place);
-  }
-
-  // ---- what is wrong with a cell
-
-  [[noreturn]] void no_number(const Cells& cells, std::size_t place, std::int64_t line) const {
-    std::string remedy = remedy_for(cells[place]);
-    const bool is_word = remedy.empty() || is_truth(cells[place]);
-    if (remedy.empty()) {
-      const bool by_name = knows_header() && std::holds_alternative<std::string>(options_.label);
-      remedy = "is column " + std::to_string(place) +
-               " the label? label = " + (by_name ? in_quotes(first_[place]) : std::to_string(place));
-    }
-    if (is_word) remedy += "; or say that words are categories: columns = " + categories_of(cells);
-    if (line == first_line_) remedy += "; if line 1 is a header, say header = true";
-    fail("expected a number, got " + in_quotes(cells[place]), line, place, remedy);
-  }
-
-  // `{ "city" = "category", "color" = "category" }`: all columns of numbers that hold a word here.
-  std::string categories_of(const Cells& cells) const {
-    std::string text;
-    for (const std::size_t place : places().features) {
-      const bool is_number = places().rules[place]->kind != ColumnKind::number || number_in(cells[place]);
-      if (is_number || is_missing(cells[place])) continue;
-      text += (text.empty() ? "{ " : ", ") + in_quotes(knows_header() ? first_[place] : std::to_string(place)) +
-              " = \"category\"";
-    }
-    return text + " }";
-  }
-
-  [[noreturn]] void not_utf8(std::string_view text, std::int64_t line, std::size_t place) const {
-    fail("expected UTF-8, got " + in_quotes(text), line, place, "save the file as UTF-8");
-  }
-
-  [[noreturn]] void fail(const std::string& message, std::int64_t line, std::optional<std::size_t> column = {},
-                         const std::string& remedy = "") const {
-    std::string place = table_.file.string() + ", line " + std::to_string(line);
-    if (column) place += ", column " + std::to_string(*column);
-    if (column && knows_header()) place += " " + in_quotes(first_[*column]);
-    throw DataError("[csv] " + message + " (" + place + ")" + (remedy.empty() ? "" : ": " + remedy));
-  }
-
-  bool knows_header() const { return places().has_header.value_or(false); }
 
   void set_header() {
-    for (std::size_t i = 0; i < first_.size(); ++i) {
-      if (!is_utf8(first_[i])) not_utf8(first_[i], first_line_, i);
-    }
+    for (std::size_t i = 0; i < first_.size(); ++i) faults_.check_text(first_[i], i, first_line_);
     table_.header = first_;
   }
 
@@ -226,6 +251,9 @@ class TableReader {
     digest_.update(mapped_.bytes().subspan(given_back_, records_.position() - given_back_));
     mapped_.release(given_back_, records_.position() - given_back_);
     given_back_ = records_.position();
+    if (!options_.on_progress) return;
+    const double share = static_cast<double>(given_back_) / static_cast<double>(mapped_.bytes().size());
+    options_.on_progress("reads " + printable(table_.file.filename().string()), share);
   }
 
   void finish_source() {
@@ -241,11 +269,17 @@ class TableReader {
 
   void note_columns() {
     if (like_ == nullptr && options_.label == CsvOptions{}.label) {
-      note("the label is " + table_.title(places().label) + "; label = NUMBER or NAME decides");
+      note("the label is " + table_.title(places().labels[0]) + "; label = NUMBER or NAME decides");
     }
-    for (std::size_t i = 0; i < row_.size(); ++i) {
+    if (!options_.target && labels().kind() == TargetKind::numbers) {
+      note(table_.title(places().labels[0]) + " holds numbers such as " + labels().fraction +
+           ": regression, models predict the number; target = \"class\" or \"number\" decides");
+    }
+    for (std::size_t i = 0; i < table_.features.size(); ++i) {
       if (table_.features[i].words == nullptr) note_numbers(table_.features[i].numbers, places().features[i]);
     }
+    if (labels().kind() == TargetKind::classes || like_ != nullptr) return;
+    for (std::size_t i = 0; i < labels().numbers.size(); ++i) note_digits(labels().numbers[i], places().labels[i]);
   }
 
   void note_numbers(const NumberColumn& numbers, std::size_t place) {
@@ -260,7 +294,14 @@ class TableReader {
     constexpr std::int64_t kFewest = 8;  // fewer may count up by chance
     if (numbers.counts_up && numbers.rows >= kFewest && numbers.missing == 0 && numbers.greatest_error == 0) {
       note(title + " counts the rows: leave it out unless its number means something");
+    } else if (numbers.looks_like_an_id()) {
+      note(title + " has another whole number in every row, like an id: leave it out unless its size means something");
     }
+    note_digits(numbers, place);
+  }
+
+  void note_digits(const NumberColumn& numbers, std::size_t place) {
+    const std::string title = table_.title(place);
     if (numbers.whole_rounded) {
       note(title + " has whole numbers beyond 16,777,216, which are kept with 7 digits");
     } else if (numbers.is_blurred()) {
@@ -275,6 +316,9 @@ class TableReader {
   std::vector<std::string> first_;
   std::int64_t first_line_;
   CsvTable table_;
+  CsvFaults faults_;
+  CsvLine line_;
+  Cells record_;
   std::vector<float> row_;
   DigestStream digest_;
   std::size_t given_back_ = 0;
@@ -282,30 +326,10 @@ class TableReader {
 
 }  // namespace
 
-void NumberColumn::measure(double value) {
-  least = std::min(least, value);
-  greatest = std::max(greatest, value);
-  const double error = std::abs(static_cast<double>(static_cast<float>(value)) - value);
-  greatest_error = std::max(greatest_error, error);
-  if (std::abs(value) > kExactInF32 && std::floor(value) == value && error != 0) whole_rounded = true;
+TargetKind CsvLabels::kind() const {
+  const bool are_numbers = may_be_numbers && (!may_be_classes || !fraction.empty());
+  return are_numbers ? TargetKind::numbers : TargetKind::classes;
 }
-
-void NumberColumn::include(double value) {
-  measure(value);
-  const auto rounded = static_cast<float>(value);
-  if (rows++ == 0)
-    first = rounded;
-  else if (rounded != last + 1)
-    counts_up = false;
-  last = rounded;
-}
-
-void NumberColumn::precede(double value) {
-  measure(value);
-  if (rows++ > 0 && first != static_cast<float>(value) + 1) counts_up = false;
-}
-
-void NumberColumn::miss() { ++missing; }
 
 std::string CsvTable::title(std::size_t place) const {
   return "column " + std::to_string(place) + (header.empty() ? "" : " " + in_quotes(header[place]));

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 
 #include "data/formats/csv_places.h"
 #include "data/formats/format.h"
+#include "data/formats/number_column_internal.h"
 #include "data/formats/word_list.h"
 #include "data/row_store_internal.h"
 
@@ -19,24 +19,6 @@ namespace hop::data {
 /// More distinct labels than this are measurements, not classes.
 inline constexpr std::size_t kMaxCsvClasses = 10'000;
 
-/// A column of numbers, as its rows pass by: the range, and what is lost when the numbers become f32.
-struct NumberColumn {
-  double least = std::numeric_limits<double>::infinity(), greatest = -least, greatest_error = 0;
-  bool whole_rounded = false;  ///< some whole number is no f32: two ids may become one
-  bool counts_up = true;       ///< each number is one more than the number of the row before
-  float first = 0, last = 0;
-  std::int64_t rows = 0, missing = 0;
-
-  void include(double value);  ///< of the next row
-  void precede(double value);  ///< of a row before all others
-  void miss();
-  /// The errors are no longer small beside the differences between the values.
-  bool is_blurred() const { return greatest_error * 1000 > greatest - least && greatest > least; }
-
- private:
-  void measure(double value);
-};
-
 /// A column that becomes features.
 struct CsvFeature {
   const ColumnRule* rule = nullptr;
@@ -44,11 +26,18 @@ struct CsvFeature {
   std::shared_ptr<WordList> words{};  ///< of a category, in the training and the test rows
 };
 
-/// The labels of a file. Beyond kMaxCsvClasses only their number matters.
+/// The labels of a file. Only the last row may show whether they are classes or numbers. Until then they are kept as
+/// both.
 struct CsvLabels {
-  WordList words{};
+  bool may_be_classes = true, may_be_numbers = true;
+  WordList words{};                   ///< of classes. Beyond kMaxCsvClasses only their number matters
   std::vector<std::int64_t> lines{};  ///< per word: of the first row that has it
   bool too_many = false;
+  std::vector<NumberColumn> numbers{};  ///< per label column; empty if labels are classes for sure
+  std::string fraction{};               ///< a label that is no whole number
+
+  /// As far as the rows have shown.
+  TargetKind kind() const;
 };
 
 struct CsvTable {
@@ -58,7 +47,8 @@ struct CsvTable {
   CsvPlaces places{};
   std::vector<CsvFeature> features{};
   CsvLabels labels{};
-  RowStore store;            ///< rows of f32, one per feature: the number (NaN if missing) or the number of the word
+  RowStore store;  ///< rows of f32, one per feature: the number (NaN if missing) or the number of the word; then the
+                   ///< numbers of the label. Beside them the number of the label's word
   std::int64_t skipped = 0;  ///< rows in the store before the first one
 
   std::int64_t rows() const { return store.rows() - skipped; }
@@ -72,7 +62,8 @@ struct CsvTable {
 ///   - none of its numbers is a number;
 ///   - or its label occurs nowhere else, the other labels repeat, and it looks like names beside the rest: words among
 ///     its features, numbers in even steps (1, 2, 3, 4, ..; 2019, 2020, 2021), most of them outside the range of their
-///     columns, or a word as the label of rows whose labels are numbers.
+///     columns, or a word as the label of rows whose labels are numbers;
+///   - or labels are numbers to predict, and the label is a word, or all cells are numbers in even steps.
 /// With `like`, the training rows' table, columns are matched by name if both files have a header, otherwise by place,
 /// and words are added to its lists. Throws DataError that names file, line and column (columns count from 0, like
 /// `label`) and says what to write instead; ConfigError for columns that the file does not have.

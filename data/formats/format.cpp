@@ -19,15 +19,16 @@ namespace fs = std::filesystem;
 using Files = std::span<const fs::path>;
 
 constexpr std::array kFormats = {
-    Format{"idx", "train-images-idx3-ubyte", "images, labels [, test images, test labels]", false, find_idx,
+    Format{"idx", "train-images-idx3-ubyte", "images, labels [, test images, test labels]", false, false, find_idx,
            [](Files files, const CsvOptions&) { return open_idx(files); }},
     Format{"cifar", "data_batch_*.bin", "batch files; those whose names start with \"test\" hold test rows", false,
-           find_cifar, [](Files files, const CsvOptions&) { return open_cifar(files); }},
-    Format{"cifar100", "train.bin", "batch files; those whose names start with \"test\" hold test rows", false,
+           false, find_cifar, [](Files files, const CsvOptions&) { return open_cifar(files); }},
+    Format{"cifar100", "train.bin", "batch files; those whose names start with \"test\" hold test rows", false, false,
            find_cifar100, [](Files files, const CsvOptions&) { return open_cifar100(files); }},
-    Format{"csv", "train.csv or one .csv or .data file", "one file [, one of test rows]", true, find_csv, open_csv},
-    Format{"npy", "x.npy and y.npy", "features, labels [, test features, test labels]", false, find_npy,
-           [](Files files, const CsvOptions&) { return open_npy(files); }},
+    Format{"csv", "train.csv or one .csv or .data file", "one file [, one of test rows]", true, true, find_csv,
+           open_csv},
+    Format{"npy", "x.npy and y.npy", "features, labels [, test features, test labels]", false, true, find_npy,
+           [](Files files, const CsvOptions& csv) { return open_npy(files, csv.target); }},
 };
 
 [[noreturn]] void nothing_found(const fs::path& folder) {
@@ -61,9 +62,19 @@ std::span<const Format> formats() { return kFormats; }
 
 const Format& find_format(std::string_view name) { return find_row(formats(), name, "[data] format"); }
 
+std::vector<ColumnPlace> label_columns(const LabelColumn& label) {
+  if (const auto* place = std::get_if<std::int64_t>(&label)) return {*place};
+  if (const auto* name = std::get_if<std::string>(&label)) return {*name};
+  return std::get<std::vector<ColumnPlace>>(label);
+}
+
 std::string to_string(const LabelColumn& label) {
-  if (const auto* place = std::get_if<std::int64_t>(&label)) return std::to_string(*place);
-  return std::get<std::string>(label);
+  std::string text;
+  for (const ColumnPlace& column : label_columns(label)) {
+    const auto* place = std::get_if<std::int64_t>(&column);
+    text += (text.empty() ? "" : ", ") + (place != nullptr ? std::to_string(*place) : std::get<std::string>(column));
+  }
+  return text;
 }
 
 const Format& detect_format(const fs::path& folder) {
@@ -97,7 +108,12 @@ std::vector<fs::path> source_files(const Format& format, std::span<const fs::pat
 }
 
 RawData open_source(const Format& format, std::span<const fs::path> sources, const CsvOptions& csv) {
-  return format.open(source_files(format, sources), csv);
+  const std::vector<fs::path> files = source_files(format, sources);
+  if (!format.may_have_numbers && csv.target == TargetKind::numbers) {
+    throw ConfigError("[data] target: expected \"class\" for " + std::string(format.name) +
+                      " files, whose labels are classes, got \"number\"");
+  }
+  return format.open(files, csv);
 }
 
 }  // namespace hop::data

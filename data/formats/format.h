@@ -12,28 +12,38 @@
 
 #include "data/column_rules.h"
 #include "data/source.h"
+#include "data/target.h"
 
 namespace hop::data {
 
 /// A column of a CSV file: by place (from 0; negative: from the back) or by the name in the header row.
-using LabelColumn = std::variant<std::int64_t, std::string>;
+using ColumnPlace = std::variant<std::int64_t, std::string>;
+/// The column of the labels. Several: the numbers that a model predicts.
+using LabelColumn = std::variant<std::int64_t, std::string, std::vector<ColumnPlace>>;
+std::vector<ColumnPlace> label_columns(const LabelColumn& label);
+/// "price", or "price, rent".
 std::string to_string(const LabelColumn& label);
 
 /// Facts that a CSV file does not contain.
 struct CsvOptions {
   LabelColumn label = std::int64_t{0};
+  /// What labels are. Default: numbers if there are several label columns or if all labels are numbers and some have a
+  /// fraction; otherwise classes.
+  std::optional<TargetKind> target = {};
   std::optional<bool> header = {};  ///< whether the first record is one; default: read_csv looks
   ColumnWords columns = {};         ///< columns that are no numbers, or not scaled as usual
   MissingValues missing = MissingValues::median;
   std::filesystem::path scratch = {};  ///< a folder for a temporary file of the rows; default: the system's
+  OnProgress on_progress = {};
 };
 
 /// A format of files: a row of the table.
 struct Format {
-  std::string_view name{};       ///< the word of `hop data import`
-  std::string_view looks_for{};  ///< the files that make a folder one of this format
-  std::string_view files{};      ///< the files that `open` takes, in their order
-  bool has_columns = false;      ///< a table: CsvOptions count
+  std::string_view name{};        ///< the word of `hop data import`
+  std::string_view looks_for{};   ///< the files that make a folder one of this format
+  std::string_view files{};       ///< the files that `open` takes, in their order
+  bool has_columns = false;       ///< a table: CsvOptions count
+  bool may_have_numbers = false;  ///< labels may be numbers to predict: CsvOptions::target counts
   /// The files of a folder under their usual names, in the order of `open`. Empty if there are none.
   std::vector<std::filesystem::path> (*find)(const std::filesystem::path& folder) = nullptr;
   /// Throws DataError that names the file and what is wrong with it.
@@ -51,6 +61,7 @@ const Format& detect_format(const std::filesystem::path& folder);
 
 /// Opens `sources`: one folder that holds files under their usual names, or the files themselves (Format::files).
 /// Throws DataError that names the file and what is wrong with it.
+/// `csv.target` counts for all files whose labels may be numbers.
 RawData open_source(const Format& format, std::span<const std::filesystem::path> sources, const CsvOptions& csv = {});
 
 /// The files that open_source reads: those of one folder under their usual names, or `sources` themselves.

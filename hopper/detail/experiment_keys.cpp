@@ -70,12 +70,10 @@ Names optimizer_names() { return names(optim::optimizers()); }
 Names metric_names() { return names(nn::metrics()); }
 Names missing_names() { return names(data::missing_rules()); }
 
-// Labels are classes, so the losses are those that compare classes.
-Names loss_names() {
+Names loss_names() { return names(nn::losses()); }
+Names target_names() {
   Names all;
-  for (const nn::LossRow& row : nn::losses()) {
-    if (row.target == nn::Target::Classes) all.emplace_back(row.name);
-  }
+  for (const auto kind : {data::TargetKind::classes, data::TargetKind::numbers}) all.emplace_back(data::name(kind));
   return all;
 }
 
@@ -143,10 +141,12 @@ void read_validation(TomlSection& section, const std::string& key, Experiment& e
   } else if (auto table = node->is_table() ? section.section(key) : std::nullopt) {
     const auto tail = table->integer("tail", 1, kMaxInt);
     const auto fraction = table->number("fraction");
+    const bool stratified = table->boolean("stratified").value_or(false);
     table->finish();
     if (tail.has_value() == fraction.has_value()) section.fail(key, "expected either tail or fraction");
     if (fraction && !(*fraction > 0 && *fraction < 1)) section.fail(key, "expected 0 < fraction < 1");
-    e.data.validation = tail ? data::Validation::tail(*tail) : data::Validation::fraction(*fraction);
+    if (tail && stratified) section.fail(key, "expected stratified beside fraction, got it beside tail");
+    e.data.validation = tail ? data::Validation::tail(*tail) : data::Validation::fraction(*fraction, stratified);
   } else {
     section.fail(key, R"(expected "file", "none", { tail = N } or { fraction = F }, got )" + type_of(*node));
   }
@@ -162,25 +162,68 @@ std::string write_validation(const Experiment& e) {
     case data::Validation::Kind::tail:
       return "{ tail = " + std::to_string(e.data.validation->rows) + " }";
     case data::Validation::Kind::fraction:
-      return "{ fraction = " + to_text(Value(e.data.validation->share)) + " }";
+      return "{ fraction = " + to_text(Value(e.data.validation->share)) +
+             (e.data.validation->stratified ? ", stratified = true }" : " }");
   }
   return {};
+}
+
+data::ColumnPlace read_column(TomlSection& section, const std::string& key, const toml::node& node) {
+  if (node.is_integer()) return node.ref<std::int64_t>();
+  if (node.is_string()) return node.ref<std::string>();
+  section.fail(key, "expected a column's number or name, or a list of them, got " + type_of(node));
 }
 
 void read_label(TomlSection& section, const std::string& key, Experiment& e) {
   const toml::node* label = section.node(key);
   if (label == nullptr) return;
-  if (label->is_integer())
-    e.data.label = label->ref<std::int64_t>();
-  else if (label->is_string())
-    e.data.label = label->ref<std::string>();
+  std::vector<data::ColumnPlace> columns;
+  if (const toml::array* list = label->as_array(); list != nullptr) {
+    for (const toml::node& node : *list) columns.push_back(read_column(section, key, node));
+    if (columns.empty()) section.fail(key, "expected at least one column, got an empty list");
+  } else {
+    columns.push_back(read_column(section, key, *label));
+  }
+  if (columns.size() > 1)
+    e.data.label = columns;
   else
-    section.fail(key, "expected a column's number or name, got " + type_of(*label));
+    std::visit([&](const auto& column) { e.data.label = column; }, columns[0]);
 }
 
 std::string write_label(const Experiment& e) {
-  const auto* column = std::get_if<std::int64_t>(&e.data.label);
-  return column != nullptr ? std::to_string(*column) : quoted(std::get<std::string>(e.data.label));
+  std::string text;
+  const std::vector<data::ColumnPlace> columns = data::label_columns(e.data.label);
+  for (const data::ColumnPlace& column : columns) {
+    const auto* place = std::get_if<std::int64_t>(&column);
+    text += (text.empty() ? "" : ", ") +
+            (place != nullptr ? std::to_string(*place) : quoted(std::get<std::string>(column)));
+  }
+  return columns.size() == 1 ? text : "[" + text + "]";
+}
+
+void check_label(const Experiment& e) {
+  if (data::label_columns(e.data.label).empty()) {
+    throw ConfigError("[data] label: expected at least one column, got an empty list");
+  }
+}
+
+void read_target(TomlSection& section, const std::string& key, Experiment& e) {
+  if (const auto text = word(section, key, target_names())) e.data.target = data::target_kind_from_name(*text);
+}
+
+// What a loss with a name learns; null for an application's.
+const nn::LossRow* loss_row(const Experiment& e) {
+  const bool is_own = e.model.loss.own() != nullptr || e.model.loss.is_missing();
+  return is_own ? nullptr : &nn::find_loss(e.model.loss.name());
+}
+
+void check_target(const Experiment& e) {
+  const nn::LossRow* loss = loss_row(e);
+  if (!e.data.target || loss == nullptr || nn::target_kind(loss->output) == *e.data.target) return;
+  const bool wants_numbers = *e.data.target == data::TargetKind::numbers;
+  throw ConfigError("[data] target: expected what the loss learns, got \"" + std::string(data::name(*e.data.target)) +
+                    "\" and loss = \"" + std::string(loss->name) + "\"; write loss = " +
+                    (wants_numbers ? "\"mse\", \"mae\" or another loss of numbers" : "\"cross_entropy\""));
 }
 
 // The fault of the first word that the table does not have; empty if there is none.
@@ -281,10 +324,7 @@ void check_model(const Experiment& e) {
 std::string loss_fault(const NameOr<nn::Loss>& loss) {
   const Names valid = loss_names();
   if (loss.name() == kOwnCode || std::ranges::find(valid, loss.name()) != valid.end()) return {};
-  const std::vector<std::string_view> words(valid.begin(), valid.end());
-  const std::string expected =
-      valid.size() == 1 ? quoted(valid[0]) + ", the only one so far (labels are classes)" : list_of(words);
-  return "expected " + expected + ", got \"" + printable(loss.name()) + "\"" + did_you_mean(loss.name(), words);
+  return "unknown value \"" + printable(loss.name()) + "\"" + hint(loss.name(), valid);
 }
 
 void read_loss(TomlSection& section, const std::string& key, Experiment& e) {
@@ -294,7 +334,13 @@ void read_loss(TomlSection& section, const std::string& key, Experiment& e) {
 
 void read_metrics(TomlSection& section, const std::string& key, Experiment& e) {
   const auto texts = section.texts(key);
-  if (!texts) return;
+  if (!texts) {
+    const nn::LossRow* loss = loss_row(e);
+    if (loss == nullptr) return;
+    const Names words = nn::default_metrics(loss->output);
+    e.model.metrics.assign(words.begin(), words.end());
+    return;
+  }
   e.model.metrics.clear();
   const Names valid = metric_names();
   for (const std::string& text : *texts) {
@@ -320,13 +366,21 @@ void check_own_metric(const nn::Metric& metric) {
   if (!metric.sums) throw ConfigError("[model] metrics: expected a metric with `sums`" + got + " without");
 }
 
+// A metric with a name must measure what the loss learns.
+void check_measured(const nn::MetricRow& metric, const Experiment& e) {
+  const nn::LossRow* loss = loss_row(e);
+  if (loss == nullptr || nn::measures(metric, loss->output)) return;
+  throw ConfigError("[model] metrics: \"" + std::string(metric.name) + "\" does not measure what loss = \"" +
+                    std::string(loss->name) + "\" learns: write metrics = " + list(nn::default_metrics(loss->output)));
+}
+
 void check_metrics(const Experiment& e) {
   constexpr std::size_t kMost = 1000;  // they travel with each result
   if (e.model.metrics.size() > kMost) throw ConfigError("[model] metrics: expected at most 1,000");
   std::set<std::string> known;
   for (const NameOr<nn::Metric>& metric : e.model.metrics) {
     if (metric.is_missing()) continue;
-    if (metric.own() == nullptr) find_row(nn::metrics(), metric.name(), "[model] metrics");
+    if (metric.own() == nullptr) check_measured(find_row(nn::metrics(), metric.name(), "[model] metrics"), e);
     if (metric.own() != nullptr) check_own_metric(*metric.own());
     const std::string& name = metric.own() != nullptr ? metric.own()->name : metric.name();
     if (!known.insert(name).second) {
@@ -471,11 +525,19 @@ constexpr std::array kKeys = {
         [](const E& e) { return e.data.partitions ? std::to_string(*e.data.partitions) : ""; }, check_partitions},
     ExperimentKey{"data", "validation", "`\"file\"`, `\"none\"`, `{ tail = N }` or `{ fraction = F }`", "rows",
                   "the source's own test rows; without them a tenth of the rows", "{ tail = 4000 }",
-                  "The rows that are set aside to measure models: the source's own, the last N, or a share at random.",
+                  "The rows that are set aside to measure models: the source's own, the last N, or a share at random. "
+                  "With `stratified = true` beside `fraction`, the same share of each class.",
                   nullptr, read_validation, write_validation, check_validation},
-    ExperimentKey{"data", "label", "integer or text", "", "", "\"species\"",
-                  "CSV: the column of the labels, by its place (from 0; negative: from the back) or its name.", nullptr,
-                  read_label, write_label, nullptr},
+    ExperimentKey{"data", "label", "integer or text, or a list", "", "", "\"species\"",
+                  "CSV: the column of the labels, by its place (from 0; negative: from the back) or its name. A list: "
+                  "several numbers to predict.",
+                  nullptr, read_label, write_label, check_label},
+    ExperimentKey{"data", "target", "one of", "", "as the loss wants it", "\"number\"",
+                  "What labels are: classes, or numbers to predict. A loss with a name decides; for an application's "
+                  "loss, labels with a fraction are numbers.",
+                  target_names, read_target,
+                  [](const E& e) { return e.data.target ? quoted(std::string(data::name(*e.data.target))) : ""; },
+                  check_target},
     ExperimentKey{"data", "header", "true or false", "", "found out by looking", "true",
                   "CSV: whether the first line is a header.", nullptr,
                   [](S& s, K& key, E& e) { e.data.header = s.boolean(key); },
@@ -498,15 +560,19 @@ constexpr std::array kKeys = {
                   "An architecture that ships with Hopscotch. In C++ also `model.builder`.", family_names, read_family,
                   [](const E& e) { return e.model.family.empty() ? "" : quoted(e.model.family); }, check_model},
     ExperimentKey{"model", "layers", "list of texts", "", "none: family or layers must be given",
-                  "[\"flatten\", \"linear $hidden\", \"relu\", \"linear $classes\"]",
-                  "The layers of the model. `$name` takes the value of a hyperparameter.", nullptr,
+                  "[\"flatten\", \"linear $hidden\", \"relu\", \"linear $outputs\"]",
+                  "The layers of the model. `$name` takes the value of a hyperparameter; `$outputs` (or `$classes`) is "
+                  "the number of classes, or of numbers to predict.",
+                  nullptr,
                   [](S& s, K& key, E& e) {
                     if (auto layers = s.texts(key)) e.model.layers = *layers;
                   },
                   [](const E& e) { return e.model.layers.empty() ? "" : list(e.model.layers); }, nullptr},
     ExperimentKey{"model", "loss", "one of", "", "", "\"cross_entropy\"",
-                  "The loss that training minimises. In C++ also a function (output, target) -> mean loss; the losses "
-                  "of numbers in the list below serve C++ alone, because the labels of data sets are classes so far.",
+                  "The loss that training minimises. `cross_entropy` learns classes, the others learn numbers: the "
+                  "model then has an output for each label column. `mse`, `mae`, `huber` and `quantile` see labels "
+                  "scaled to mean 0 and standard deviation 1 (fitted on the training rows); metrics and predictions "
+                  "are in the label's own unit. In C++ also a function (output, target) -> mean loss.",
                   loss_names, read_loss, [](const E& e) { return quoted(e.model.loss.name()); },
                   [](const E& e) {
                     const std::string fault = loss_fault(e.model.loss);
@@ -514,8 +580,8 @@ constexpr std::array kKeys = {
                   }},
     ExperimentKey{
         "model", "metrics", "list of", "", "", "[\"accuracy\"]",
-        "What is measured on the validation set beside the loss. In C++ also metrics of the application, with a "
-        "direction.",
+        "What is measured on the validation set beside the loss. Losses of numbers other than `bce` have the default "
+        "`[\"rmse\", \"mae\", \"r2\"]`. In C++ also metrics of the application, with a direction.",
         metric_names, read_metrics, write_metrics, check_metrics},
     ExperimentKey{"model", "optimizer", "one of", "", "the hyperparameter `optimizer` names one", "\"adam\"",
                   "The optimizer of all models; then the hyperparameter `optimizer` names none. In C++ also a maker.",

@@ -90,7 +90,7 @@ bool wants_integer(const ModelOptions& model, const std::string& name) {
   if (!model.family.empty() || model.layers.empty()) return std::ranges::find(kOfFamilies, name) != kOfFamilies.end();
   for (const std::string& layer : model.layers) {
     const auto takes = [&](const char* value) {
-      nn::ConfigText values = {{"classes", "2"}};
+      nn::ConfigText values = {{"classes", "2"}, {"outputs", "2"}};
       for (const std::string& other : names_in_layer(layer)) values[other] = "1";
       values[name] = value;
       const std::array<std::string, 1> text = {nn::substitute(layer, values)};

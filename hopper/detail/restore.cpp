@@ -1,5 +1,6 @@
 #include "hopper/detail/restore.h"
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
@@ -35,8 +36,18 @@ Itinerary make_itinerary(const Experiment& experiment, std::uint32_t partitions)
   return itinerary;
 }
 
+std::uint32_t epochs_of(const Experiment& experiment, const JournalContents& journal) {
+  std::uint32_t epochs = experiment.search.epochs;
+  for (const Record& record : journal.records) {
+    if (const auto* extended = std::get_if<record::Extended>(&record)) epochs = std::max(epochs, extended->epochs);
+  }
+  return epochs;
+}
+
 Restored restore(const Experiment& experiment, std::uint32_t partitions, const JournalContents& journal) {
-  Restored restored{Ledger(make_itinerary(experiment, partitions)), 0, {}};
+  Itinerary itinerary = make_itinerary(experiment, partitions);
+  itinerary.epochs = epochs_of(experiment, journal);
+  Restored restored{Ledger(itinerary), 0, {}};
   for (const Record& record : journal.records) {
     try {
       restored.ledger.apply(record);

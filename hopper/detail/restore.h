@@ -22,6 +22,9 @@ std::vector<Config> first_configs(const Experiment& experiment, const Itinerary&
 /// Throws ConfigError for settings that contradict each other.
 Itinerary make_itinerary(const Experiment& experiment, std::uint32_t partitions);
 
+/// The epochs of a run: those of its experiment, or more if it was extended.
+std::uint32_t epochs_of(const Experiment& experiment, const JournalContents& journal);
+
 /// The ledger of a journal's leading records that do not contradict each other.
 struct Restored {
   Ledger ledger;

@@ -7,6 +7,7 @@
 #include "autograd/grad_mode.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/words.h"
 #include "hopper/build_model.h"
 #include "hopper/detail/metric_sums.h"
 #include "hopper/detail/process_host.h"
@@ -64,18 +65,76 @@ void check_objective(const Experiment& experiment, const data::Dataset& dataset)
                     "\", and " + missing);
 }
 
-// The metrics on two rows of zeros. Whether the model can compute at all shows when it trains.
-void check_metrics(Trainer& trainer, const Experiment& experiment, const data::Dataset& dataset) {
+std::string labels_of(const data::Dataset& dataset) {
+  const data::Target& target = dataset.target();
+  if (target.kind == data::TargetKind::classes) return std::to_string(target.classes) + " classes";
+  return target.columns.size() == 1 ? "numbers" : std::to_string(target.columns.size()) + " columns of numbers";
+}
+
+// What the loss of the experiment learns must be what the labels are.
+void check_loss(const Experiment& experiment, const data::Dataset& dataset) {
+  const data::Target& target = dataset.target();
+  const nn::Output output = output_of(experiment.model, target.kind);
+  const std::string loss = "[model] loss: \"" + experiment.model.loss.name() + "\"";
+  if (nn::target_kind(output) != target.kind) {
+    const bool are_classes = target.kind == data::TargetKind::classes;
+    throw ConfigError(loss + (are_classes ? " learns numbers" : " learns classes") + ", but the labels of " +
+                      dataset.name() + " are " + labels_of(dataset) + ": write loss = " +
+                      (are_classes ? "\"cross_entropy\", or import the data with --target number"
+                                   : "\"mse\", \"mae\" or another loss of numbers, or import the data with --target "
+                                     "class"));
+  }
+  for (const data::TargetColumn& column : target.columns) {
+    const bool is_probability = column.least >= 0 && column.greatest <= 1;
+    const bool fits = output == nn::Output::Logit ? is_probability : output != nn::Output::LogRate || column.least >= 0;
+    if (fits) continue;
+    throw DataError(loss +
+                    (output == nn::Output::Logit ? " expects labels from 0 to 1" : " expects counts, 0 or more") +
+                    ", got " + shortest(column.least) + " to " + shortest(column.greatest) +
+                    (column.name.empty() ? "" : " in \"" + printable(column.name) + "\"") + " of " + dataset.name() +
+                    ": write another loss, such as \"mse\"");
+  }
+  if (target.kind == data::TargetKind::classes && target.classes < 2) {
+    throw DataError("[data] expected at least two classes to tell apart, got " + std::to_string(target.classes) +
+                    " in " + dataset.name());
+  }
+}
+
+// Names of metrics must be able to measure what the loss makes of the outputs.
+void check_measured(const Experiment& experiment, nn::Output output) {
+  for (const NameOr<nn::Metric>& metric : experiment.model.metrics) {
+    if (metric.own() != nullptr || metric.is_missing()) continue;
+    if (nn::measures(nn::find_metric(metric.name()), output)) continue;
+    const std::vector<std::string> fit = nn::default_metrics(output);
+    throw ConfigError("[model] metrics: \"" + metric.name() + "\" does not measure " +
+                      (nn::target_kind(output) == data::TargetKind::classes ? "classes" : "the numbers of this loss") +
+                      ": write metrics = [\"" + fit.front() + "\"]");
+  }
+}
+
+// Numbers to predict need one output each: a loss would tell only in the first step.
+void check_outputs(const Tensor& output, const data::Target& target) {
+  if (target.kind == data::TargetKind::classes || output.shape() == Shape{2, target.outputs()}) return;
+  throw ConfigError("[model] expected outputs (rows, " + std::to_string(target.outputs()) +
+                    "), one for each number to predict, got " + output.shape().to_string() +
+                    " for 2 rows: end with \"linear $outputs\"");
+}
+
+// Outputs and metrics on two rows of zeros. Whether the model can compute at all shows when it trains.
+void check_answers(Trainer& trainer, const Experiment& experiment, const data::Dataset& dataset) {
+  const data::Target& target = dataset.target();
   const std::vector<nn::Metric> metrics = own_metrics(experiment.model);
-  if (metrics.empty()) return;
-  Shape rows = {2};
+  if (metrics.empty() && target.kind == data::TargetKind::classes) return;
+  Shape rows = {2}, labels = {2};
   for (const std::int64_t size : dataset.feature_shape()) rows.push_back(size);
+  const data::Column column = target.column();
+  for (const std::int64_t size : column.shape) labels.push_back(size);
   const NoGradGuard no_grad;
   try {
     trainer.module().eval();
     const Tensor output = trainer.module()(kernels::zeros(rows, DType::f32));
-    const Tensor target = kernels::zeros({2}, DType::i64);
-    for (const nn::Metric& metric : metrics) shape_of_sums(metric, output, target);
+    check_outputs(output, target);
+    for (const nn::Metric& metric : metrics) shape_of_sums(metric, output, kernels::zeros(labels, column.dtype));
   } catch (const ConfigError&) {
     throw;
   } catch (const Error&) {
@@ -148,10 +207,8 @@ void check_text(const Experiment& experiment) {
 }
 
 void check_models(const Experiment& experiment, const data::Dataset& dataset) {
-  if (dataset.classes() < 2) {
-    throw DataError("[data] expected at least two classes to tell apart, got " + std::to_string(dataset.classes()) +
-                    " in " + dataset.name());
-  }
+  check_loss(experiment, dataset);
+  check_measured(experiment, output_of(experiment.model, dataset.target().kind));
   check_objective(experiment, dataset);
   const std::shared_ptr<Exchange> exchange = make_strategy(experiment.run.strategy)->exchange();
   std::uint32_t model = 0;
@@ -161,7 +218,7 @@ void check_models(const Experiment& experiment, const data::Dataset& dataset) {
     Trainer trainer(experiment, id, config, dataset);
     trainer.set_exchange(exchange);
     check_last_batches(trainer.module(), batch_size(config), dataset);
-    if (id == ModelId{0}) check_metrics(trainer, experiment, dataset);
+    if (id == ModelId{0}) check_answers(trainer, experiment, dataset);
   }
 }
 

@@ -36,6 +36,7 @@ struct RecordWriter {
     return " ORDERED" + text(r.model) + kKinds[static_cast<std::size_t>(r.kind)] + number("", r.epochs) + ": " +
            r.reason;
   }
+  std::string operator()(const record::Extended& r) const { return " EXTENDED" + number("", r.epochs); }
   std::string operator()(const record::Ticked& r) const {
     return " TICKED" + number("", r.tick) + number("decisions ", r.decisions);
   }

@@ -160,6 +160,66 @@ Built dropout_layer(const Arguments& a, const Shape&) { return std::make_shared<
 
 Built leaky_relu_layer(const Arguments& a, const Shape&) { return std::make_shared<LeakyReLU>(a.number(0)); }
 
+// ---- PyTorch
+
+std::string python(bool value) { return value ? "True" : "False"; }
+std::string python(Size2d size) {
+  return size.height == size.width ? std::to_string(size.height)
+                                   : "(" + std::to_string(size.height) + ", " + std::to_string(size.width) + ")";
+}
+
+std::string torch_conv(const Arguments& a, const Shape& sample) {
+  return "nn.Conv2d(" + std::to_string(sample[0]) + ", " + a.text(0) + ", " + python(a.size(1)) +
+         ", stride=" + python(a.size(2)) + ", padding=" + python(a.size(3)) + ", dilation=" + python(a.size(4)) +
+         ", groups=" + a.text(5) + ", bias=" + python(a.flag(6)) + ")";
+}
+
+std::string torch_linear(const Arguments& a, const Shape& sample) {
+  return "nn.Linear(" + std::to_string(sample[0]) + ", " + a.text(0) + ", bias=" + python(a.flag(1)) + ")";
+}
+
+std::string torch_embedding(const Arguments& a, const Shape&) {
+  return "nn.Embedding(" + a.text(0) + ", " + a.text(1) + ")";
+}
+
+template <int Dims>
+std::string torch_batch_norm(const Arguments& a, const Shape& sample) {
+  return "nn.BatchNorm" + std::to_string(Dims) + "d(" + std::to_string(sample[0]) + ", eps=" + a.text(0) +
+         ", momentum=" + a.text(1) + ", affine=" + python(a.flag(2)) + ")";
+}
+
+std::string torch_layer_norm(const Arguments& a, const Shape& sample) {
+  return "nn.LayerNorm(" + std::to_string(sample.back()) + ", eps=" + a.text(0) +
+         ", elementwise_affine=" + python(a.flag(1)) + ")";
+}
+
+std::string torch_group_norm(const Arguments& a, const Shape& sample) {
+  return "nn.GroupNorm(" + a.text(0) + ", " + std::to_string(sample[0]) + ", eps=" + a.text(1) +
+         ", affine=" + python(a.flag(2)) + ")";
+}
+
+std::string torch_dropout(const Arguments& a, const Shape&) { return "nn.Dropout(" + a.text(0) + ")"; }
+std::string torch_leaky_relu(const Arguments& a, const Shape&) { return "nn.LeakyReLU(" + a.text(0) + ")"; }
+
+template <char Kind>
+std::string torch_pool(const Arguments& a, const Shape&) {
+  const PoolOptions options = pool_options(a);
+  return std::string(Kind == 'm' ? "nn.MaxPool2d(" : "nn.AvgPool2d(") + python(a.size(0)) +
+         ", stride=" + python(options.stride.value_or(a.size(0))) + ", padding=" + python(options.padding) + ")";
+}
+
+std::string torch_global_pool(const Arguments&, const Shape&) {
+  return "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())";
+}
+
+// A layer without attributes.
+template <class M>
+std::string torch_plain(const Arguments&, const Shape&) {
+  return "nn." + M().type_name() + "()";
+}
+
+std::string torch_softmax(const Arguments&, const Shape&) { return "nn.Softmax(dim=-1)"; }
+
 // ---- the table
 
 constexpr Attribute kConv2d[] = {{"out_channels", integer, "", 1, kUnlimited, true},
@@ -183,26 +243,26 @@ constexpr Attribute kPool[] = {{"kernel_size", size, "", 1, 1e4, true},
                                {"padding", size, "0", 0, 1e4}};
 
 constexpr std::array kKinds = {
-    LayerKind{"conv2d", kConv2d, conv_shape, conv_elements, conv},
-    LayerKind{"linear", kLinear, linear_shape, linear_elements, linear_layer},
-    LayerKind{"embedding", kEmbedding, embedded, embedding_elements, embedding_layer},
-    LayerKind{"batchnorm1d", kBatchNorm, vector, batch_norm_elements, batch_norm<BatchNorm1d>},
-    LayerKind{"batchnorm2d", kBatchNorm, image, batch_norm_elements, batch_norm<BatchNorm2d>},
-    LayerKind{"layernorm", kLayerNorm, has_last, layer_norm_elements, layer_norm_layer},
-    LayerKind{"groupnorm", kGroupNorm, grouped, group_norm_elements, group_norm_layer},
-    LayerKind{"dropout", kDropout, same, nullptr, dropout_layer},
-    LayerKind{"flatten", {}, flattened, nullptr, plain<Flatten>},
-    LayerKind{"identity", {}, same, nullptr, plain<Identity>},
-    LayerKind{"relu", {}, same, nullptr, plain<ReLU>},
-    LayerKind{"leaky_relu", kLeakyReLU, same, nullptr, leaky_relu_layer},
-    LayerKind{"sigmoid", {}, same, nullptr, plain<Sigmoid>},
-    LayerKind{"tanh", {}, same, nullptr, plain<Tanh>},
-    LayerKind{"gelu", {}, same, nullptr, plain<GELU>},
-    LayerKind{"silu", {}, same, nullptr, plain<SiLU>},
-    LayerKind{"softmax", {}, has_last, nullptr, plain<Softmax>},
-    LayerKind{"max_pool2d", kPool, pool_shape, nullptr, pool<MaxPool2d>},
-    LayerKind{"avg_pool2d", kPool, pool_shape, nullptr, pool<AvgPool2d>},
-    LayerKind{"global_avg_pool2d", {}, channels, nullptr, plain<GlobalAvgPool2d>},
+    LayerKind{"conv2d", kConv2d, conv_shape, conv_elements, conv, torch_conv},
+    LayerKind{"linear", kLinear, linear_shape, linear_elements, linear_layer, torch_linear},
+    LayerKind{"embedding", kEmbedding, embedded, embedding_elements, embedding_layer, torch_embedding},
+    LayerKind{"batchnorm1d", kBatchNorm, vector, batch_norm_elements, batch_norm<BatchNorm1d>, torch_batch_norm<1>},
+    LayerKind{"batchnorm2d", kBatchNorm, image, batch_norm_elements, batch_norm<BatchNorm2d>, torch_batch_norm<2>},
+    LayerKind{"layernorm", kLayerNorm, has_last, layer_norm_elements, layer_norm_layer, torch_layer_norm},
+    LayerKind{"groupnorm", kGroupNorm, grouped, group_norm_elements, group_norm_layer, torch_group_norm},
+    LayerKind{"dropout", kDropout, same, nullptr, dropout_layer, torch_dropout},
+    LayerKind{"flatten", {}, flattened, nullptr, plain<Flatten>, torch_plain<Flatten>},
+    LayerKind{"identity", {}, same, nullptr, plain<Identity>, torch_plain<Identity>},
+    LayerKind{"relu", {}, same, nullptr, plain<ReLU>, torch_plain<ReLU>},
+    LayerKind{"leaky_relu", kLeakyReLU, same, nullptr, leaky_relu_layer, torch_leaky_relu},
+    LayerKind{"sigmoid", {}, same, nullptr, plain<Sigmoid>, torch_plain<Sigmoid>},
+    LayerKind{"tanh", {}, same, nullptr, plain<Tanh>, torch_plain<Tanh>},
+    LayerKind{"gelu", {}, same, nullptr, plain<GELU>, torch_plain<GELU>},
+    LayerKind{"silu", {}, same, nullptr, plain<SiLU>, torch_plain<SiLU>},
+    LayerKind{"softmax", {}, has_last, nullptr, plain<Softmax>, torch_softmax},
+    LayerKind{"max_pool2d", kPool, pool_shape, nullptr, pool<MaxPool2d>, torch_pool<'m'>},
+    LayerKind{"avg_pool2d", kPool, pool_shape, nullptr, pool<AvgPool2d>, torch_pool<'a'>},
+    LayerKind{"global_avg_pool2d", {}, channels, nullptr, plain<GlobalAvgPool2d>, torch_global_pool},
 };
 
 }  // namespace

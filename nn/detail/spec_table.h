@@ -38,6 +38,7 @@ class Arguments {
   double number(std::size_t i) const;
   Size2d size(std::size_t i) const;
   bool flag(std::size_t i) const { return values_[i] == "true"; }
+  const std::string& text(std::size_t i) const { return values_[i]; }
 
  private:
   const std::vector<std::string>& values_;
@@ -51,6 +52,8 @@ struct LayerKind {
   /// Elements of parameters and buffers; a double, which cannot overflow. Null: none.
   double (*elements)(const Arguments& arguments, const Shape& sample);
   AnyModule (*build)(const Arguments& arguments, const Shape& sample);
+  /// The same layer in PyTorch: "nn.Linear(16, 10)". Null: PyTorch has none.
+  std::string (*torch)(const Arguments& arguments, const Shape& sample) = nullptr;
 };
 
 std::span<const LayerKind> layer_kinds();

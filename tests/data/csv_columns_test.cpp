@@ -10,6 +10,7 @@ namespace hop::data {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
 using testing::Contains;
 using testing::Each;
 using testing::ElementsAre;
@@ -291,6 +292,34 @@ TEST_F(CsvColumns, PlainNumbersKeepTheirDigest) {
   EXPECT_EQ(dataset.digest().hex(), "254dad1e144a39e3c9f3706a8e94ad2d") << "of the time before columns had kinds";
   EXPECT_EQ(import(text, {.columns = {{"width", "minmax"}}}).digest(), dataset.digest()) << "the same rows";
   EXPECT_NE(import(text, {.columns = {{"width", "category"}}}).digest(), dataset.digest());
+}
+
+// ---- what the rows allow
+
+TEST_F(CsvColumns, SayWhereValidationCannotWork) {
+  std::string sorted;
+  for (int i = 0; i < 40; ++i) sorted += (i < 30 ? "a," : "b,") + std::to_string(i % 7) + "\n";
+  const Dataset tail = import(sorted, {.validation = Validation::tail(10)});
+  EXPECT_THAT(tail.manifest().provenance.notes,
+              AllOf(Contains(AllOf(HasSubstr("no training row has the class \"b\""), HasSubstr("stratified"))),
+                    Contains(HasSubstr("all validation rows have the class \"b\""))));
+  const Dataset fair = import(sorted, {.validation = Validation::fraction(0.25, true)});
+  EXPECT_THAT(fair.manifest().provenance.notes, Not(Contains(HasSubstr("class"))));
+  EXPECT_EQ(fair.validation_rows(), 8 + 3);
+  std::string same;
+  for (int i = 0; i < 20; ++i) same += "0.5," + std::to_string(i % 7) + "\n";
+  EXPECT_THAT(import(same).manifest().provenance.notes, Contains(HasSubstr("is 0.5 in all training rows")));
+}
+
+TEST_F(CsvColumns, SayWhatLooksLikeAnId) {
+  std::string text = "y,id,age,size\n";
+  for (int i = 0; i < 1500; ++i) {
+    text += std::to_string(i % 2) + "," + std::to_string((i * 7919) % 10007 + 500) + "," + std::to_string(i % 90) +
+            "," + std::to_string(i * 0.37) + "\n";
+  }
+  const auto notes = import(text, {.label = std::string("y")}).manifest().provenance.notes;
+  EXPECT_THAT(notes, Contains(AllOf(HasSubstr("\"id\""), HasSubstr("like an id"))));
+  EXPECT_THAT(notes, Not(Contains(AnyOf(HasSubstr("\"age\""), HasSubstr("\"size\"")))));
 }
 
 }  // namespace

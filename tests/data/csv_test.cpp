@@ -73,7 +73,9 @@ class Csv : public testing::Test {
   }
   // Where missing values are errors, so that each of them has its message.
   std::string error_of(const std::string& text, const LabelColumn& label = std::int64_t{0}) {
-    return message_of<DataError>([&] { (void)open_with(text, {.label = label, .missing = MissingValues::error}); });
+    return message_of<DataError>([&] {
+      (void)open_with(text, {.label = label, .target = TargetKind::classes, .missing = MissingValues::error});
+    });
   }
   static std::vector<float> row(const RowSource& source, std::int64_t index) {
     std::vector<float> x(static_cast<std::size_t>(source.feature_shape().numel()));

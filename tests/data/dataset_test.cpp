@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/manifest_internal.h"
 #include "tests/data/support.h"
 
 namespace hop::data {
@@ -186,10 +187,10 @@ TEST_F(OpenDataset, KeepsTheManifest) {
                     {.name = "numbers", .partitions = 3, .validation = Validation::file(), .seed = 4, .label = "y"});
   const Manifest m = Dataset::open(other / "named").manifest();
   EXPECT_EQ(m.name, "numbers");
-  EXPECT_EQ(m.kind, "classification");
+  EXPECT_EQ(m.target.kind, TargetKind::classes);
   EXPECT_EQ(m.rows, 30);
   EXPECT_THAT(m.columns, ElementsAre(Column{"x", DType::i32, {2, 3}}, Column{"y", DType::i64, {}}));
-  EXPECT_EQ(m.classes, 3);
+  EXPECT_EQ(m.target.classes, 3);
   EXPECT_EQ(m.partitions, written.manifest().partitions);
   EXPECT_EQ(m.partitions[1].file, "part-00001.hopd");
   EXPECT_EQ(m.partitions[1].digest, xxh3_128(as_bytes(read_file(other / "named/part-00001.hopd"))));
@@ -197,6 +198,27 @@ TEST_F(OpenDataset, KeepsTheManifest) {
   EXPECT_EQ(m.digest, written.digest());
   EXPECT_EQ(m.scale, written.scale());
   EXPECT_EQ(m.provenance, (Provenance{"tensors", {}, "y", "file", 4, true, {}}));
+}
+
+// Nothing writes numbers to predict without a reader of files, so the manifest is made by hand. What is compared: the
+// members that are read against the ones that were written.
+TEST(Manifest, KeepsTheNumbersToPredict) {
+  Manifest written{.rows = 3,
+                   .columns = {{"x", DType::f32, {2}}, {"y", DType::f32, {2}}},
+                   .target = {.kind = TargetKind::numbers, .columns = {{"price", {100, 0.25}, -3, 200}, {"", {7, 0}, 7, 7}}},
+                   .partitions = {{"part-00000.hopd", 3, 8192, {3, 4}}}};
+  const std::string text = to_json(written);
+  const Target read = parse_manifest(text, "manifest.json").target;
+  EXPECT_EQ(read, written.target);
+  EXPECT_EQ(read.outputs(), 2);
+  EXPECT_EQ(undo(read.columns[0].scale, 2), 108);
+  EXPECT_EQ(undo(read.columns[1].scale, 2), 7) << "a column that does not vary";
+
+  written.columns[1].shape = {3};
+  EXPECT_THAT(message_of<DataError>([&] { parse_manifest(to_json(written), "m.json"); }), HasSubstr("column \"y\""));
+  std::string other = text;
+  other.replace(other.find("regression"), 10, "ranking");
+  EXPECT_THAT(message_of<DataError>([&] { parse_manifest(other, "m.json"); }), HasSubstr("got \"ranking\""));
 }
 
 TEST_F(OpenDataset, NamesWhatIsMissing) {

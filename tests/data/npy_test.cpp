@@ -59,13 +59,13 @@ class Npy : public testing::Test {
     a.read(index, std::as_writable_bytes(std::span(values)));
     return values;
   }
-  RawData open(const std::string& x, const std::string& y) {
+  RawData open(const std::string& x, const std::string& y, std::optional<TargetKind> target = {}) {
     write_file(folder_ / "s" / "x.npy", x);
     write_file(folder_ / "s" / "y.npy", y);
-    return open_npy(find_npy(folder_ / "s"));
+    return open_npy(find_npy(folder_ / "s"), target);
   }
   std::string error_of(const std::string& x, const std::string& y) {
-    return message_of<DataError>([&] { (void)open(x, y); });
+    return message_of<DataError>([&] { (void)open(x, y, TargetKind::classes); });
   }
   TemporaryFolder folder_;
 };

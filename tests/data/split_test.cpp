@@ -116,5 +116,26 @@ TEST(Validation, SaysWhatItIs) {
   EXPECT_EQ(Validation::fraction(0.1).to_string(), "fraction 0.1");
 }
 
+// Of each class the same share, and some of each class on both sides.
+TEST(Split, SetsTheSameShareOfEachClassAside) {
+  std::vector<std::uint32_t> classes;
+  for (std::uint32_t row = 0; row < 1000; ++row)
+    classes.push_back(row % 100 == 0 ? 1 : row == 501 ? 2 : row % 400 == 3 ? 3 : 0);
+  const Split split = split_rows(1000, 4, Validation::fraction(0.2, true), 7, true, classes);
+  std::vector<int> all(4), aside(4), kept(4);
+  for (const std::uint32_t c : classes) ++all[c];
+  for (const std::uint32_t row : split.validation) ++aside[classes[row]];
+  for (const auto& partition : split.partitions) {
+    for (const std::uint32_t row : partition) ++kept[classes[row]];
+  }
+  for (std::size_t c = 0; c < 4; ++c) EXPECT_EQ(aside[c] + kept[c], all[c]);
+  EXPECT_EQ(all, (std::vector<int>{986, 10, 1, 3}));
+  EXPECT_EQ(aside, (std::vector<int>{197, 2, 0, 1})) << "round(0.2 n), but one of three, and none of one";
+  EXPECT_TRUE(std::ranges::is_sorted(split.validation));
+  EXPECT_EQ(split.validation, split_rows(1000, 2, Validation::fraction(0.2, true), 7, false, classes).validation);
+  EXPECT_NE(split.validation, split_rows(1000, 4, Validation::fraction(0.2, true), 8, true, classes).validation);
+  EXPECT_EQ(Validation::fraction(0.2, true).to_string(), "stratified fraction 0.2");
+}
+
 }  // namespace
 }  // namespace hop::data

@@ -1,6 +1,7 @@
 // Raw data (data/formats/): CSV tables, IDX, CIFAR and .npy files.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "data/formats/cifar.h"
 #include "data/formats/csv.h"
@@ -16,10 +17,22 @@ using Paths = std::vector<std::filesystem::path>;
 
 void read_through(const RowSource* source) {
   if (source == nullptr) return;
-  AlignedBuffer features(static_cast<std::size_t>(source->feature_shape().numel()) * size_of(source->feature_dtype()));
+  const std::size_t stride = source->record_bytes();
+  AlignedBuffer features(stride - source->label_bytes()), records(stride * static_cast<std::size_t>(source->rows()));
+  std::vector<float> numbers(source->number_names().size());
+  source->read_many(0, records.span());
   for (std::int64_t row = 0; row < source->rows(); ++row) {
+    const ByteView record = records.span().subspan(stride * static_cast<std::size_t>(row), stride);
     const std::int64_t label = source->read(row, features.span());
-    require(label >= 0 && label < source->classes(), "a label is one of the classes");
+    require(std::ranges::equal(record.first(features.size()), features.span()), "all ways to a row give its features");
+    if (numbers.empty()) {
+      require(label >= 0 && label < source->classes(), "a label is one of the classes");
+      require(std::ranges::equal(record.subspan(features.size()), std::as_bytes(std::span(&label, 1))), "its label");
+    } else {
+      source->read_numbers(row, numbers);
+      for (const float number : numbers) require(std::isfinite(number), "numbers to predict are finite");
+      require(std::ranges::equal(record.subspan(features.size()), std::as_bytes(std::span(numbers))), "its numbers");
+    }
   }
 }
 
@@ -41,8 +54,8 @@ std::vector<ByteView> pieces(ByteView input, std::byte separator) {
   }
 }
 
-// A line: the label's column, whether there is a header, what column 1 is and what becomes of missing values. Then the
-// table; after a NUL the table of test rows.
+// A line: the label's column, whether there is a header, what column 1 is, what becomes of missing values and what
+// labels are. Then the table; after a NUL the table of test rows.
 void run_csv(ByteView input) {
   const std::string_view text = as_text(input);
   const std::string_view first = text.substr(0, text.find('\n'));
@@ -55,6 +68,7 @@ void run_csv(ByteView input) {
     if (first.size() > 2 && first[2] == 'c') options.columns["1"] = "category";
     if (first.size() > 2 && first[2] == 'd') options.columns["-1"] = "drop";
     if (first.size() > 3) options.missing = first[3] == 'e' ? MissingValues::error : MissingValues::indicator;
+    if (first.size() > 4) options.target = first[4] == 'n' ? TargetKind::numbers : TargetKind::classes;
   }
   Paths paths;
   for (const ByteView table : pieces(input.subspan(std::min(first.size() + 1, input.size())), std::byte{0})) {

@@ -18,8 +18,7 @@ Manifest sample(DType dtype, const Shape& shape, Scaling scale) {
   return {.name = "toy",
           .rows = 5,
           .columns = {{"x", dtype, shape}, {"y", DType::i64, {}}},
-          .classes = 2,
-          .class_names = {"no", "yes"},
+          .target = {.classes = 2, .class_names = {"no", "yes"}},
           .digest = {1, 2},
           .partitions = {{"part-00000.hopd", 3, 8192, {3, 4}}, {"part-00001.hopd", 2, 8192, {5, 6}}},
           .validation = PartitionEntry{"valid.hopd", 1, 8192, {7, 8}},
@@ -32,8 +31,15 @@ Manifest sample(DType dtype, const Shape& shape, Scaling scale) {
                          .notes = {"the first record is the header"}}};
 }
 
+Manifest regression() {
+  Manifest manifest = sample(DType::f32, {2}, Scale{});
+  manifest.target = {.kind = TargetKind::numbers, .columns = {{"price", {100, 0.25}, -3, 200}, {"rent", {7, 0}, 7, 7}}};
+  manifest.columns[1] = manifest.target.column();
+  return manifest;
+}
+
 std::vector<std::string> seeds() {
-  return {to_json(sample(DType::u8, {1, 4, 4}, Scale{0, 1.0 / 255})),
+  return {to_json(regression()), to_json(sample(DType::u8, {1, 4, 4}, Scale{0, 1.0 / 255})),
           to_json(sample(DType::f32, {2}, Scaling({{"width", {0.5, 2}}, {"height", {1e-3, 0}}})))};
 }
 

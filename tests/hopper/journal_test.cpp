@@ -76,7 +76,8 @@ const std::vector<Record> kRecords{
     record::Asked{ModelId{5}, {{"lr", 0.001}, {"n", std::int64_t{3}}}, 8, {}, {}},
     record::Asked{ModelId{6}, {}, 8, Parent{ModelId{0}, Epoch{3}}, record::Place{WorkerId{1}, Attempt{7}}},
     SearchOrder::set_epochs(ModelId{6}, 4, "rank 2 of 9"),
-    record::Ticked{4, 3}};
+    record::Ticked{4, 3},
+    record::Extended{12}};
 const JournalHeader kHeader{"cifar-1", {12, 34}, {56, 78}};
 
 class Journals : public ::testing::Test {

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
 
@@ -63,6 +65,60 @@ TEST(Leaderboard, RanksWhatCameThroughBeforeWhatDidNot) {
     order.push_back(rank + ":" + id);
   }
   EXPECT_THAT(order, testing::ElementsAre("1:3", "2:2", "3:4", "-:0", "-:1"));
+}
+
+// ---- for programs
+
+Results two_models() {
+  Results results;
+  results.own_metrics = {"macro_f1"};
+  ModelResult slow, good;
+  slow.id = ModelId(0);
+  slow.status = "finished";
+  slow.valid_accuracy = 0.5;
+  slow.own = {0.25};
+  slow.config = Config{{"lr", 0.1}, {"optimizer", std::string("a,\"b\"")}};
+  good.id = ModelId(1);
+  good.status = "stopped";
+  good.reason = "no better for 3 epochs";
+  good.epochs = 2;
+  good.valid_accuracy = 0.75;
+  good.own = {NAN};
+  good.config = Config{{"lr", 0.01}, {"width", std::int64_t{8}}};
+  results.models = {slow, good};
+  return results;
+}
+
+TEST(ResultsCsv, HasALinePerModelBestFirst) {
+  EXPECT_EQ(to_csv(two_models()),
+            "rank,model,status,epochs,train_loss,valid_loss,valid_accuracy,macro_f1,seconds,lr,optimizer,width,reason\n"
+            "1,1,stopped,2,,,0.75,,0,0.01,,8,no better for 3 epochs\n"
+            "2,0,finished,0,,,0.5,0.25,0,0.1,\"a,\"\"b\"\"\",,\n");
+}
+
+TEST(ResultsFile, HasTheCurveOfEachModelAndItsBestEpoch) {
+  Ledger ledger({.partitions = 1, .workers = 1, .epochs = 3});
+  ledger.apply(record::Reserve{Attempt{9}});
+  ledger.apply(record::Asked{ModelId(0), Config{{"lr", 0.1}}, 3, {}, {}});
+  ledger.apply(record::Ticked{0, 1});
+  Digest parent;
+  for (std::uint32_t unit = 0; unit < 3; ++unit) {
+    const Digest digest{unit + 1, 0};
+    UnitMetrics metrics{.train_loss = 1.0 / (unit + 1), .rows = 10};
+    metrics.valid_accuracy = unit == 1 ? 0.9 : 0.8;
+    metrics.own = {unit == 2 ? NAN : 0.5};
+    ledger.apply(record::Commit{ModelId(0), Unit(unit), PartitionId(0), WorkerId(0), Attempt{unit + 1}, parent, digest,
+                                metrics});
+    ledger.apply(record::Ticked{unit + 1, 0});
+    parent = digest;
+  }
+  Results results = summarize(ledger, Objective::ValidAccuracy);
+  results.own_metrics = {"macro_f1"};
+  const auto curves = nlohmann::json::parse(to_json(results))["models"][0]["curves"];
+  EXPECT_EQ(curves["valid_accuracy"], (nlohmann::json{0.8, 0.9, 0.8}));
+  EXPECT_EQ(curves["train_loss"].size(), 3U);
+  EXPECT_EQ(curves["macro_f1"], (nlohmann::json{0.5, 0.5, nullptr}));
+  EXPECT_EQ(curves["best_epoch"], 2);
 }
 
 }  // namespace

@@ -39,10 +39,10 @@ class RunFiles : public testing::Test {
 
 TEST_F(RunFiles, GivesWithItsBestModelWhatTurnsRowsIntoItsInput) {
   const RunResult result = run(experiment());
-  EXPECT_EQ(result.scaling, (data::Scale{0.0, 1.0 / 255.0}));
+  EXPECT_EQ(result.schema.scale, (data::Scale{0.0, 1.0 / 255.0}));
   Experiment own = experiment();
   own.data.scale = data::Scale{3, 0.5};
-  EXPECT_EQ(run(own).scaling, (data::Scale{3, 0.5}));
+  EXPECT_EQ(run(own).schema.scale, (data::Scale{3, 0.5}));
 }
 
 TEST_F(RunFiles, SaysWhyThereIsNoModelToLoad) {
@@ -74,7 +74,7 @@ TEST_F(RunFiles, GivesAModelWhoseRowsAreGone) {
     fs::remove(fresh("bare") / "data" / file);
   }
   EXPECT_NE(load_model(fresh("bare"), ModelId(0)), nullptr);
-  EXPECT_EQ(run_scaling(fresh("bare")), (data::Scale{0.0, 1.0 / 255.0}));
+  EXPECT_EQ(run_schema(fresh("bare")).scale, (data::Scale{0.0, 1.0 / 255.0}));
   EXPECT_EQ(run_dataset(fresh("bare")).classes(), 10);
 }
 

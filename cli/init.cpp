@@ -1,0 +1,153 @@
+// hop init DATA.csv: looks at a table and writes a first experiment file for it.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/words.h"
+#include "cli/commands.h"
+#include "data/formats/csv.h"
+#include "data/table_guess.h"
+#include "hopper/config.h"
+#include "hopper/detail/path_text.h"
+#include "hopper/experiment.h"
+
+namespace hop::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct InitArguments {
+  std::string source, to;
+  std::optional<std::string> label;
+};
+
+std::string quoted(const std::string& text) { return hopper::to_text(hopper::Value(text)); }
+
+// The name of a run: what a file name has of it.
+std::string run_name(const fs::path& source) {
+  std::string name = source.stem().string();
+  std::ranges::replace_if(
+      name, [](unsigned char c) { return std::isalnum(c) == 0 && c != '_' && c != '-' && c != '.'; }, '-');
+  return is_plain_name(name) ? name : "experiment";
+}
+
+// How the file names a column: by its name, if it has one of its own.
+std::string key_of(const data::TableGuess& guess, std::size_t place) {
+  const std::string& name = guess.columns[place].name;
+  const auto times = std::ranges::count(guess.columns, name, &data::GuessedColumn::name);
+  return guess.has_header && times == 1 ? quoted(name) : std::to_string(place);
+}
+
+std::string columns_of(const data::TableGuess& guess) {
+  std::string text;
+  for (std::size_t i = 0; i < guess.columns.size(); ++i) {
+    const data::GuessedColumn& column = guess.columns[i];
+    text += "#   " + std::to_string(i) + (column.name.empty() ? "" : " " + printable(column.name)) + ": " +
+            column.word + ", " + column.reason + "\n";
+  }
+  std::string words;
+  for (std::size_t i = 0; i < guess.columns.size(); ++i) {
+    const std::string& word = guess.columns[i].word;
+    if (word == "label" || word == "number") continue;
+    const std::string key = key_of(guess, i);
+    words += (words.empty() ? "" : ", ") + (key.front() == '"' ? key : quoted(key)) + " = " + quoted(word);
+  }
+  return text + (words.empty() ? "" : "columns = { " + words + " }\n");
+}
+
+struct Size {
+  std::int64_t rows;
+  int batch, epochs;
+};
+// Small tables need many epochs of small batches; large ones would take hours with them.
+constexpr std::array kSizes = {Size{2'000, 16, 30}, Size{20'000, 32, 20}, Size{200'000, 128, 10},
+                               Size{2'000'000, 512, 5}};
+constexpr Size kLargest = {0, 2048, 3};
+
+Size size_for(std::int64_t rows) {
+  const auto* const found = std::ranges::find_if(kSizes, [&](const Size& size) { return rows < size.rows; });
+  return found != kSizes.end() ? *found : kLargest;
+}
+
+std::string target_of(const data::TableGuess& guess) {
+  if (guess.target == data::TargetKind::numbers)
+    return "loss = \"mse\"                        # the label is a number\n";
+  constexpr double kRare = 0.1;
+  if (guess.rarest >= kRare) return "loss = \"cross_entropy\"\n";
+  char share[64];
+  std::snprintf(share, sizeof share, "%.2g %%", 100 * guess.rarest);
+  return "loss = \"cross_entropy\"\nmetrics = [\"macro_f1\", \"accuracy\"]  # the rarest class has " +
+         std::string(share) + " of the rows: accuracy alone says little\n";
+}
+
+std::string experiment_text(const data::TableGuess& guess, const fs::path& source) {
+  const Size size = size_for(guess.rows);
+  const std::string label = key_of(guess, guess.label);
+  const unsigned workers = std::clamp(std::thread::hardware_concurrency(), 1U, 4U);
+  return "# Written by `hop init`: " + std::to_string(guess.rows) + " rows of " +
+         printable(source.filename().string()) +
+         ". Look it over, then: hop run THIS_FILE\n"
+         "# Every key: docs/experiment-file.md\n"
+         "name = " +
+         quoted(run_name(source)) + "\nseed = 1\n\n[data]\nsource = " + quoted(hopper::text_of_path(source.string())) +
+         "\npartitions = 4\n"
+         "validation = { fraction = 0.2 }      # rows that measure the models\n"
+         "label = " +
+         label + "  # " + guess.label_reason +
+         "\n"
+         "header = " +
+         (guess.has_header ? "true" : "false") +
+         "\n"
+         "# The columns; a word for one: number, standard, minmax, none, category or drop.\n" +
+         columns_of(guess) +
+         (guess.has_missing ? "missing = \"median\"                 # or \"indicator\", \"error\"\n" : "") +
+         "\n[model]\nfamily = \"mlp\"\n" + target_of(guess) +
+         "\n[search]\nmethod = \"grid\"\nepochs = " + std::to_string(size.epochs) +
+         "\n\n[search.space]                        # every combination is a model: 8\n"
+         "lr = [0.01, 0.001]\nhidden = [32, 128]\ndropout = [0.0, 0.2]\ndepth = [2]\nbatch_size = [" +
+         std::to_string(size.batch) + "]\noptimizer = [\"adam\"]\n\n[run]\nworkers = " + std::to_string(workers) + "\n";
+}
+
+fs::path table_in(const fs::path& source) {
+  if (!fs::exists(source)) throw DataError("[init] expected a CSV file, got nothing at " + source.string());
+  if (!fs::is_directory(source)) return source;
+  const std::vector<fs::path> files = data::find_csv(source);
+  if (files.empty()) throw DataError("[init] expected a CSV file in " + source.string() + ", got none");
+  return files.front();
+}
+
+int init(const InitArguments& arguments) {
+  const fs::path source = without_trailing_slash(arguments.source);
+  const fs::path file = arguments.to.empty() ? fs::path(run_name(source) + ".toml") : fs::path(arguments.to);
+  if (fs::exists(file)) throw ConfigError("[init] expected a new file, got " + file.string() + ": --to names another");
+  const data::TableGuess guess = data::guess_table(table_in(source), arguments.label);
+  const std::string text = experiment_text(guess, source);
+  hopper::parse_experiment(text, file.string());  // what it writes is right, or it writes nothing
+  write_file_atomically(file, as_bytes(text), raise<ConfigError>);
+  const data::GuessedColumn& label = guess.columns[guess.label];
+  std::printf("%lld rows, %zu columns; the label is column %zu%s (%s): %s\nwrote %s; next: hop run %s\n",
+              static_cast<long long>(guess.rows), guess.columns.size(), guess.label,
+              label.name.empty() ? "" : (" \"" + printable(label.name) + "\"").c_str(), guess.label_reason.c_str(),
+              label.reason.c_str(), file.c_str(), file.c_str());
+  return kOk;
+}
+
+}  // namespace
+
+void add_init(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<InitArguments>();
+  CLI::App* command = app.add_subcommand("init", "Look at a CSV file and write an experiment file for it");
+  command->add_option("source", arguments->source, "A CSV file, or a folder with train.csv")->required();
+  command->add_option("--to", arguments->to, "The file to write (default: the source's name, .toml)");
+  command->add_option("--label", arguments->label, "The label's column, by name or place");
+  command->callback([=, &action] { action = [=] { return init(*arguments); }; });
+}
+
+}  // namespace hop::cli

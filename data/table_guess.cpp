@@ -1,0 +1,204 @@
+#include "data/table_guess.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "base/error.h"
+#include "base/words.h"
+#include "data/formats/csv_cells.h"
+#include "data/formats/csv_records.h"
+#include "data/mapped_file.h"
+#include "data/table_schema.h"
+
+namespace hop::data {
+namespace {
+
+constexpr std::size_t kMostWords = 10'000;      // of a column that are counted
+constexpr std::size_t kMostNumberClasses = 20;  // more different whole numbers are measurements
+constexpr std::size_t kWindowBytes = 32 << 20;  // of the text that stay in memory
+
+constexpr std::array<std::string_view, 12> kLabelNames = {"label",   "target",   "class",    "y",
+                                                          "outcome", "response", "category", "diagnosis",
+                                                          "species", "quality",  "survived", "churn"};
+constexpr std::array<std::string_view, 6> kIdNames = {"id", "index", "rowid", "row_id", "uuid", "unnamed: 0"};
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
+
+/// The cells of a column, as they pass by.
+struct Profile {
+  std::int64_t numbers = 0, missing = 0, texts = 0, whole = 0;
+  std::map<std::string, std::int64_t, std::less<>> words = {};  // numbers too, up to kMostWords; word -> rows
+  bool too_many = false, counts_up = true;
+  double last = 0;
+
+  void include(std::string_view cell) {
+    const auto number = number_in(cell);
+    if (!number && is_missing(cell)) {
+      ++missing;
+      counts_up = false;
+      return;
+    }
+    number ? ++numbers : ++texts;
+    if (number && std::floor(*number) == *number) ++whole;
+    counts_up = counts_up && number && (numbers == 1 || *number == last + 1);
+    last = number.value_or(0);
+    const std::string word = category_word(cell);
+    if (const auto found = words.find(word); found != words.end()) {
+      ++found->second;
+    } else if (words.size() < kMostWords) {
+      words.emplace(word, 1);
+    } else {
+      too_many = true;
+    }
+  }
+  std::int64_t rows() const { return numbers + texts; }
+  bool is_number() const { return texts == 0 && numbers > 0; }
+  bool all_differ() const { return !too_many && std::cmp_equal(words.size(), rows()); }
+  bool are_classes() const {
+    if (too_many || words.size() < 2 || std::cmp_greater(2 * words.size(), rows())) return false;
+    return texts > 0 || (whole == numbers && words.size() <= kMostNumberClasses);
+  }
+  std::string different() const { return (too_many ? "more than " : "") + std::to_string(words.size()); }
+};
+
+std::string missing_note(const Profile& column) {
+  return column.missing == 0 ? "" : ", missing in " + std::to_string(column.missing) + " rows";
+}
+
+GuessedColumn guess_column(const std::string& name, const Profile& column) {
+  constexpr std::int64_t kFewest = 8;  // fewer may count up by chance
+  const bool is_id = std::ranges::find(kIdNames, lower(name)) != kIdNames.end() || lower(name).ends_with("_id");
+  if (column.rows() == 0) return {name, "drop", "no values"};
+  if (column.counts_up && column.rows() >= kFewest) return {name, "drop", "counts the rows"};
+  if (is_id && (column.all_differ() || column.too_many)) return {name, "drop", "an id: every value is another one"};
+  if (column.is_number()) return {name, "number", column.different() + " different numbers" + missing_note(column)};
+  if (column.words.size() + (column.missing > 0 ? 1 : 0) > kMostOneHot || column.too_many) {
+    return {name, "drop", column.different() + " different words: too many for a feature each"};
+  }
+  return {name, "category", column.different() + " different words" + missing_note(column)};
+}
+
+/// One use of guess_table.
+class Guesser {
+ public:
+  explicit Guesser(const std::filesystem::path& file) : mapped_(file), file_(file.string()) {
+    if (const std::string what = foreign_format(mapped_.bytes()); !what.empty()) {
+      throw DataError("[init] expected comma-separated text, got " + what + " (" + file_ + ")");
+    }
+    CsvRecords records(as_text(mapped_.bytes()), file);
+    std::vector<std::string_view> cells;
+    if (!records.next(cells)) throw DataError("[init] expected rows, got an empty file (" + file_ + ")");
+    first_.assign(cells.begin(), cells.end());
+    profiles_.resize(first_.size());
+    std::size_t given_back = 0;
+    while (records.next(cells)) {
+      if (cells.size() != first_.size()) {
+        throw DataError("[init] expected " + std::to_string(first_.size()) + " columns, got " +
+                        std::to_string(cells.size()) + " (" + file_ + ", line " + std::to_string(records.line()) + ")");
+      }
+      for (std::size_t i = 0; i < cells.size(); ++i) profiles_[i].include(cells[i]);
+      ++guess_.rows;
+      if (records.position() - given_back < kWindowBytes) continue;
+      mapped_.release(given_back, records.position() - given_back);
+      given_back = records.position();
+    }
+    if (first_.size() < 2 || guess_.rows == 0) {
+      throw DataError("[init] expected at least 2 columns and 2 rows, separated by commas, got " +
+                      std::to_string(first_.size()) + " columns and " + std::to_string(guess_.rows + 1) + " rows (" +
+                      file_ + ")");
+    }
+  }
+
+  TableGuess guess(const std::optional<std::string>& label) {
+    guess_.has_header = is_header();
+    if (!guess_.has_header) {
+      for (std::size_t i = 0; i < first_.size(); ++i) profiles_[i].include(first_[i]);
+      ++guess_.rows;
+    }
+    for (std::size_t i = 0; i < first_.size(); ++i) {
+      guess_.columns.push_back(guess_column(guess_.has_header ? first_[i] : "", profiles_[i]));
+    }
+    label ? find_label(*label) : guess_label();
+    const Profile& values = profiles_[guess_.label];
+    GuessedColumn& column = guess_.columns[guess_.label];
+    column.word = "label";
+    guess_.target = values.are_classes() || !values.is_number() ? TargetKind::classes : TargetKind::numbers;
+    if (guess_.target == TargetKind::classes) {
+      guess_.classes = static_cast<std::int64_t>(values.words.size());
+      const auto rarest = std::ranges::min_element(values.words, {}, [](const auto& word) { return word.second; });
+      if (rarest != values.words.end())
+        guess_.rarest = static_cast<double>(rarest->second) / static_cast<double>(guess_.rows);
+    }
+    column.reason = guess_.target == TargetKind::classes ? values.different() + " classes"
+                                                         : values.different() + " different numbers";
+    for (std::size_t i = 0; i < profiles_.size(); ++i) {
+      guess_.has_missing = guess_.has_missing || (guess_.columns[i].word == "number" && profiles_[i].missing > 0);
+    }
+    return std::move(guess_);
+  }
+
+ private:
+  // A header has no numbers and no gaps, and its cells are no values of their columns.
+  bool is_header() const {
+    for (std::size_t i = 0; i < first_.size(); ++i) {
+      if (!is_name(first_[i]) || profiles_[i].words.contains(first_[i])) return false;
+    }
+    return true;
+  }
+
+  void find_label(const std::string& label) {
+    const auto place = whole_number_in(label);
+    const auto found = std::ranges::find(first_, label);
+    if (guess_.has_header && found != first_.end()) {
+      guess_.label = static_cast<std::size_t>(found - first_.begin());
+    } else if (place && *place >= 0 && std::cmp_less(*place, first_.size())) {
+      guess_.label = static_cast<std::size_t>(*place);
+    } else {
+      throw DataError("[init] --label: expected a column of " + file_ + ", got \"" + printable(label) + "\"" +
+                      hint(label, std::span<const std::string>(first_)));
+    }
+    guess_.label_reason = "as --label says";
+  }
+
+  void guess_label() {
+    for (const std::string_view name : kLabelNames) {
+      for (std::size_t i = 0; i < first_.size() && guess_.has_header; ++i) {
+        if (lower(first_[i]) == name) return take_label(i, "because of its name");
+      }
+    }
+    const std::size_t last = first_.size() - 1;
+    for (const std::size_t place : {last, std::size_t{0}}) {
+      if (profiles_[place].are_classes()) {
+        return take_label(place, std::string(place == 0 ? "the first" : "the last") + " column, and its values repeat");
+      }
+    }
+    take_label(last, "the last column");
+  }
+
+  void take_label(std::size_t place, std::string reason) {
+    guess_.label = place;
+    guess_.label_reason = std::move(reason);
+  }
+
+  MappedFile mapped_;
+  std::string file_;
+  std::vector<std::string> first_;  // the first record
+  std::vector<Profile> profiles_;
+  TableGuess guess_;
+};
+
+}  // namespace
+
+TableGuess guess_table(const std::filesystem::path& file, const std::optional<std::string>& label) {
+  return Guesser(file).guess(label);
+}
+
+}  // namespace hop::data

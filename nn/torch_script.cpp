@@ -1,0 +1,161 @@
+#include "nn/torch_script.h"
+
+#include <vector>
+
+#include "data/formats/csv_cells.h"
+#include "nn/detail/spec_table.h"
+#include "nn/spec.h"
+
+namespace hop::nn {
+namespace {
+
+// Rows become numbers as in data/row_encoder.cpp, and numbers input as in data/row_scaling.h.
+constexpr const char* kScript = R"py(
+# The model of the safetensors file beside this one, in PyTorch: python THIS.py ROWS.csv > PREDICTIONS.csv
+import csv, json, math, struct, sys
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from torch import nn
+
+MISSING = {@MISSING@}
+DTYPES = {"F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "I64": torch.int64, "I32": torch.int32}
+
+def load(path):
+    data = bytearray(path.read_bytes())
+    start = 8 + struct.unpack_from("<Q", data)[0]
+    header = json.loads(data[8:start])
+    schema = json.loads(header.pop("__metadata__")["schema"])
+    return {name: torch.frombuffer(data, dtype=DTYPES[entry["dtype"]], count=math.prod(entry["shape"]),
+                                   offset=start + entry["data_offsets"][0]).reshape(entry["shape"])
+            for name, entry in header.items()}, schema
+
+TENSORS, SCHEMA = load(Path(__file__).with_suffix(".safetensors"))
+SHAPE = SCHEMA["columns"][0]["shape"]
+PLAIN = [{"name": "", "kind": "number", "place": i} for i in range(math.prod(SHAPE))]
+COLUMNS = [column for column in SCHEMA.get("table", PLAIN) if column["kind"] in ("number", "category")]
+model = nn.Sequential(OrderedDict([
+@LAYERS@
+])).eval()
+model.load_state_dict(TENSORS)
+
+def word(cell):
+    """The word of a category: "" if it is missing; 3.0 is 3."""
+    try:
+        whole = set(cell) & set(".eE") and float(cell).is_integer() and abs(float(cell)) <= 9e15
+    except ValueError:
+        whole = False
+    return "" if cell.lower() in MISSING else str(int(float(cell))) if whole else cell
+
+def features(row):
+    for column, cell in zip(COLUMNS, row):
+        missing = cell.lower() in MISSING
+        if column["kind"] == "category":
+            yield from (float(word(cell) == w) for w in column["words"])
+        else:
+            yield column["fill"] if missing else float(cell)
+            if column.get("indicator"):
+                yield float(missing)
+
+def predict(rows):
+    """Rows of text, a cell for each of COLUMNS -> (N, K)."""
+    dtype = torch.float64 if SCHEMA["columns"][0]["dtype"] in ("f64", "i64", "i32") else torch.float32
+    x = torch.tensor([list(features(row)) for row in rows], dtype=dtype)
+    scales = SCHEMA.get("features") or [dict(zip(("offset", "factor"), SCHEMA["scale"]))]
+    offset, factor = (torch.tensor([scale[key] for scale in scales], dtype=dtype) for key in ("offset", "factor"))
+    with torch.no_grad():
+        y = model(((x - offset) * factor).float().reshape(-1, *SHAPE)).reshape(len(rows), -1)
+    return @ANSWERS@
+
+if __name__ == "__main__":
+    with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
+        records = [[cell.strip() for cell in record] for record in csv.reader(file) if record]
+    names = [column["name"] for column in COLUMNS]
+    named = any(names) and set(names) <= set(records[0])
+    places = [records[0].index(name) if named else column["place"] for name, column in zip(names, COLUMNS)]
+    y = predict([[record[place] for place in places] for record in records[named:]])
+    table = csv.writer(sys.stdout, lineterminator="\n")
+@PRINT@
+)py";
+
+constexpr const char* kPrintClasses = R"py(    classes = SCHEMA["class_names"] or [str(i) for i in range(y.shape[1])]
+    table.writerow(["class"] + [f"p({name})" for name in classes])
+    table.writerows([classes[row.argmax()]] + row.tolist() for row in y))py";
+
+constexpr const char* kPrintNumbers =
+    R"py(    table.writerow([target["name"] or f"prediction {i}" for i, target in enumerate(SCHEMA["targets"])])
+    table.writerows(y.tolist()))py";
+
+std::string replaced(std::string text, std::string_view mark, const std::string& by) {
+  const std::size_t at = text.find(mark);
+  return at == std::string::npos ? text : text.replace(at, mark.size(), by);
+}
+
+std::string missing_in_python() {
+  std::string text;
+  for (const std::string_view word : data::missing_words()) {
+    text += (text.empty() ? "\"" : ", \"") + std::string(word) + "\"";
+  }
+  return text;
+}
+
+// As TargetScaling::answers. A column that does not vary has the factor 0: the answer is the number of the training
+// rows.
+std::string answers_in_python(Output output) {
+  switch (output) {
+    case Output::Scores:
+      return "y.softmax(-1)";
+    case Output::Standard:
+      return "torch.stack([t[\"offset\"] + y[:, i] * (1 / t[\"factor\"] if t[\"factor\"] else 0)\n"
+             "                        for i, t in enumerate(SCHEMA[\"targets\"])], 1)";
+    case Output::LogRate:
+      return "y.exp()";
+    case Output::Logit:
+      return "y.sigmoid()";
+    case Output::Plain:
+      break;
+  }
+  return "y";
+}
+
+// `("0", nn.Linear(16, 10, bias=True)), ..`: as many on a line as fit. Empty if PyTorch lacks one.
+std::string layers_in_python(const Predictor& predictor) {
+  const Shape& sample = predictor.schema().features.shape;
+  const std::vector<NamedLayer> named = layers_of(predictor.description(), sample, predictor.target().outputs());
+  std::vector<std::string> texts;
+  for (const NamedLayer& layer : named) texts.push_back(layer.text);
+  if (texts.empty()) return "";
+  const std::vector<LayerSpec> layers = parse_spec(texts);
+  const SpecPlan plan = plan_spec(layers, sample);
+  constexpr std::size_t kWidth = 120;
+  std::string text, line;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const detail::LayerKind& kind = *detail::find_layer_kind(layers[i].kind);
+    if (kind.torch == nullptr) return "";
+    const std::string made = kind.torch(detail::Arguments(layers[i].values), i == 0 ? sample : plan.shapes[i - 1]);
+    const std::string next = "(\"" + named[i].name + "\", " + made + "),";
+    if (!line.empty() && line.size() + next.size() + 1 > kWidth) {
+      text += line + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "    " : " ") + next;
+  }
+  return text + line;
+}
+
+}  // namespace
+
+std::string torch_script(const Predictor& predictor) {
+  const ModelDescription& description = predictor.description();
+  if (description.family.empty() && description.layers.empty()) return "";
+  const std::string layers = layers_in_python(predictor);
+  if (layers.empty()) return "";
+  std::string text = std::string(kTorchScriptMark) + replaced(kScript, "@LAYERS@", layers);
+  text = replaced(text, "@MISSING@", missing_in_python());
+  text = replaced(text, "@ANSWERS@", answers_in_python(predictor.output()));
+  const bool is_classes = predictor.target().kind == data::TargetKind::classes;
+  return replaced(text, "@PRINT@", is_classes ? kPrintClasses : kPrintNumbers);
+}
+
+}  // namespace hop::nn

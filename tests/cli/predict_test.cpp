@@ -1,0 +1,251 @@
+// A trained model on new rows: by the command, from a file, and with PyTorch. Judged by the labels, by the results of
+// the run, and by comparing the three ways.
+#include <sstream>
+
+#include "data/dataset.h"
+#include "data/glyphs.h"
+#include "nn/predictor_file.h"
+#include "tests/cli/table.h"
+
+namespace hop::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+constexpr const char* kClasses =
+    "name = \"case\"\nseed = 1\n[data]\nsource = \"d.csv\"\npartitions = 2\nlabel = \"y\"\nmissing = \"indicator\"\n"
+    "columns = { city = \"category\", zip = \"category\", id = \"drop\" }\n[model]\n"
+    "layers = [\"linear $hidden\", \"batchnorm1d\", \"gelu\", \"dropout 0.1\", \"linear $classes\"]\n[search]\n"
+    "epochs = 8\n[search.space]\nlr = [0.00001, 0.02]\nhidden = [8]\nbatch_size = [16]\noptimizer = \"adam\"\n"
+    "[run]\nworkers = 2\n";
+
+// Classes that a number and two categories tell apart, with missing values, under a header of words.
+std::string table(int rows, int first, bool with_label = true) {
+  std::string text = with_label ? "id,age,city,zip,y\n" : "zip,city,more,age\n";
+  for (int i = first; i < first + rows; ++i) {
+    const bool yes = i % 2 == 0;
+    const std::string age = i % 11 == 0 ? "" : std::to_string(40 + (yes ? 8 : -8) + 6 * noise(i));
+    const std::string city = yes ? (i % 4 == 0 ? "Bonn" : "E") : "Kiel";
+    const std::string zip = std::to_string(10 * (i % 5)) + (i % 3 == 0 ? ".0" : "");
+    text += with_label ? std::to_string(i) + "," + age + "," + city + "," + zip + (yes ? ",yes\n" : ",no\n")
+                       : zip + "," + city + ",x," + age + "\n";
+  }
+  return text;
+}
+
+// The cells of a CSV text, without its header.
+std::vector<std::vector<std::string>> cells(const std::string& text) {
+  std::vector<std::vector<std::string>> rows;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::vector<std::string>& row = rows.emplace_back();
+    std::istringstream parts(line);
+    for (std::string cell; std::getline(parts, cell, ',');) row.push_back(cell);
+  }
+  rows.erase(rows.begin());
+  return rows;
+}
+
+// The greatest difference of the numbers of two answers; the words must be equal.
+double difference(const std::string& a, const std::string& b) {
+  const auto left = cells(a), right = cells(b);
+  if (left.size() != right.size()) return INFINITY;
+  double greatest = 0;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    for (std::size_t k = 0; k < left[i].size(); ++k) {
+      char* end = nullptr;
+      const double x = std::strtod(left[i][k].c_str(), &end), y = std::strtod(right[i].at(k).c_str(), nullptr);
+      if (*end != '\0' && left[i][k] != right[i][k]) return INFINITY;
+      if (*end == '\0') greatest = std::max(greatest, std::abs(x - y) / std::max(1.0, std::abs(x)));
+    }
+  }
+  return greatest;
+}
+
+// A Python that can import torch: $HOP_TORCH_PYTHON, or python3 of the PATH. Empty if there is none.
+std::string torch_python() {
+  const char* given = std::getenv("HOP_TORCH_PYTHON");
+  const std::string python = given != nullptr ? given : "python3";
+  return shell(python + " -c 'import torch'", "/").code == 0 ? python : "";
+}
+
+class Predict : public Table {
+ protected:
+  Predict() {
+    write(folder_ / "d.csv", table(400, 0));
+    write(folder_ / "e.toml", kClasses);
+    write(folder_ / "new.csv", table(150, 1000));
+    write(folder_ / "bare.csv", table(150, 1000, false));
+  }
+  void train() { ASSERT_EQ(run("r").code, 0); }
+};
+
+TEST_F(Predict, TakesTheBestModelAndMeasuresItWhereTheRowsHaveLabels) {
+  train();
+  EXPECT_EQ(results("r")["best"], 1);
+  const Finished finished = go({"predict", "r", "new.csv", "--to", "out.csv"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(finished.err, AllOf(HasSubstr("model 1 of r"), HasSubstr("line 1 is taken for the header")));
+  EXPECT_THAT(read(folder_ / "out.csv"), StartsWith("class,p(no),p(yes)\nyes,"));
+  const auto rows = cells(read(folder_ / "out.csv"));
+  ASSERT_EQ(rows.size(), 150U);
+  int right = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) right += rows[i][0] == (i % 2 == 0 ? "yes" : "no") ? 1 : 0;
+  EXPECT_GE(right, 145);
+  char accuracy[32];
+  std::snprintf(accuracy, sizeof accuracy, "accuracy   %.6g", right / 150.0);
+  EXPECT_THAT(finished.out, AllOf(HasSubstr("of 150 rows with labels"), HasSubstr(accuracy), HasSubstr("log_loss"),
+                                  HasSubstr("confusion")));
+}
+
+TEST_F(Predict, MatchesColumnsByNameAndTellsWhatItIgnores) {
+  train();
+  const Finished by_name = go({"predict", "r", "bare.csv"});
+  ASSERT_EQ(by_name.code, 0) << by_name.err;
+  EXPECT_THAT(by_name.err,
+              AllOf(HasSubstr("ignored, as the model has no use for them: \"more\""), Not(HasSubstr("accuracy"))));
+  EXPECT_EQ(by_name.out, go({"predict", "r", "new.csv"}).out) << "the same rows in another order of columns";
+  write(folder_ / "short.csv", "Age,city\n1,Bonn\n");
+  const Finished missing = go({"predict", "r", "short.csv"});
+  EXPECT_EQ(missing.code, 2);
+  EXPECT_THAT(missing.err, AllOf(HasSubstr("none named \"age\" and \"zip\""), HasSubstr("did you mean \"Age\"?")));
+}
+
+TEST_F(Predict, WithoutAHeaderTakesColumnsByTheirPlaces) {
+  train();
+  const std::string text = read(folder_ / "new.csv");
+  write(folder_ / "rows.csv", text.substr(text.find('\n') + 1));
+  const Finished by_place = go({"predict", "r", "rows.csv"});
+  ASSERT_EQ(by_place.code, 0) << by_place.err;
+  EXPECT_THAT(by_place.err, AllOf(HasSubstr("by their places"), HasSubstr("accuracy")));
+  EXPECT_EQ(by_place.out, go({"predict", "r", "new.csv"}).out);
+}
+
+TEST_F(Predict, TellsWordsAndLabelsThatTheModelDoesNotKnow) {
+  train();
+  write(folder_ / "odd.csv", "id,age,city,zip,y\n1,50,Ulm,10,yes\n2,30,Kiel,20,perhaps\n3,30,Kiel,20,\n");
+  const Finished odd = go({"predict", "r", "odd.csv", "--to", "out.csv"});
+  ASSERT_EQ(odd.code, 0) << odd.err;
+  EXPECT_THAT(odd.err, AllOf(HasSubstr("\"city\""), HasSubstr("\"Ulm\"")));
+  EXPECT_THAT(odd.out, AllOf(HasSubstr("1 rows have a label that the model does not know, the first \"perhaps\""),
+                             HasSubstr("1 rows have no label"), HasSubstr("of 1 rows with labels")));
+  EXPECT_EQ(cells(read(folder_ / "out.csv")).size(), 3U);
+}
+
+TEST_F(Predict, WritesNothingWhereARowIsWrong) {
+  train();
+  write(folder_ / "bad.csv", "age,city,zip\n50,Bonn,10\nold,Bonn,10\n");
+  const Finished bad = go({"predict", "r", "bad.csv", "--to", "out.csv"});
+  EXPECT_EQ(bad.code, 2);
+  EXPECT_THAT(bad.err, AllOf(HasSubstr("bad.csv, line 3, column \"age\""), HasSubstr("\"old\"")));
+  EXPECT_FALSE(fs::exists(folder_ / "out.csv"));
+  EXPECT_EQ(go({"predict", "r", "new.csv", "--to", "r/journal"}).code, 2);
+  EXPECT_EQ(go({"predict", "r", "new.csv", "--to", "/dev/full"}).code, 3);
+}
+
+TEST_F(Predict, AnExportedFileAnswersAsItsRunDoes) {
+  train();
+  const Finished exported = go({"export", "r", "--best", "--to", "m.safetensors"});
+  ASSERT_EQ(exported.code, 0) << exported.err;
+  EXPECT_THAT(exported.out, AllOf(HasSubstr("of model 1 to m.safetensors"), HasSubstr("m.py")));
+  fs::remove_all(folder_ / "r.moved");
+  fs::rename(folder_ / "r", folder_ / "r.moved");
+  const Finished from_file = go({"predict", "m.safetensors", "new.csv"});
+  ASSERT_EQ(from_file.code, 0) << from_file.err;
+  EXPECT_EQ(from_file.out, go({"predict", "r.moved", "new.csv"}).out);
+  const nn::SafetensorsMetadata metadata = nn::load_safetensors(folder_ / "m.safetensors").metadata;
+  EXPECT_EQ(nlohmann::json::parse(metadata.at("config"))["lr"], 0.02);
+  EXPECT_EQ(metadata.at("classes"), "[\"no\",\"yes\"]");
+  EXPECT_EQ(metadata.at("id"), "1");
+}
+
+TEST_F(Predict, AnExportReplacesItsOwnScriptAndNoOther) {
+  train();
+  write(folder_ / "m.py", "print('mine')\n");
+  EXPECT_THAT(go({"export", "r", "--best", "--to", "m.safetensors"}).err, HasSubstr("m.py is there"));
+  EXPECT_EQ(read(folder_ / "m.py"), "print('mine')\n");
+  ASSERT_EQ(go({"export", "r", "--model", "0", "--to", "n.safetensors"}).code, 0);
+  EXPECT_THAT(go({"export", "r", "--best", "--to", "n.safetensors"}).out, HasSubstr("wrote n.py"));
+  EXPECT_EQ(go({"export", "r", "--to", "o.safetensors"}).code, 1) << "neither --best nor --model";
+  EXPECT_EQ(go({"export", "r", "--best", "--model", "0", "--to", "o.safetensors"}).code, 1);
+}
+
+// pay = 1000 + 20 age, and 300 more in Bonn.
+TEST_F(Predict, AnswersNumbersInTheUnitOfTheLabel) {
+  std::string text = "age,city,pay\n";
+  for (int i = 0; i < 400; ++i) {
+    const double age = 40 + 20 * noise(i);
+    text += std::to_string(age) + (i % 3 == 0 ? ",Bonn," : ",Kiel,") +
+            std::to_string(1000 + 20 * age + (i % 3 == 0 ? 300 : 0)) + "\n";
+  }
+  write(folder_ / "d.csv", text);
+  write(folder_ / "e.toml",
+        "name = \"pay\"\nseed = 1\n[data]\nsource = \"d.csv\"\npartitions = 2\nlabel = \"pay\"\n"
+        "columns = { city = \"category\" }\n[model]\nfamily = \"mlp\"\nloss = \"mse\"\n[search]\nepochs = 30\n"
+        "[search.space]\nlr = [0.01]\nhidden = [16]\nbatch_size = [16]\noptimizer = \"adam\"\n[run]\nworkers = 2\n");
+  train();
+  write(folder_ / "new.csv", "city,age,pay\nBonn,30,1900\nKiel,50,2000\n");
+  const Finished finished = go({"predict", "r", "new.csv", "--to", "out.csv"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(read(folder_ / "out.csv"), StartsWith("pay\n"));
+  const auto rows = cells(read(folder_ / "out.csv"));
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_NEAR(std::stod(rows[0][0]), 1900, 60);
+  EXPECT_NEAR(std::stod(rows[1][0]), 2000, 60);
+  EXPECT_THAT(finished.out, AllOf(HasSubstr("of 2 rows with labels"), HasSubstr("rmse"), HasSubstr("mae")));
+  if (const std::string python = torch_python(); !python.empty()) {
+    ASSERT_EQ(go({"export", "r", "--best", "--to", "m.safetensors"}).code, 0);
+    const Finished theirs = shell(python + " m.py new.csv", folder_->path());
+    ASSERT_EQ(theirs.code, 0) << theirs.err;
+    EXPECT_LE(difference(read(folder_ / "out.csv"), theirs.out), 1e-5);
+  }
+}
+
+TEST_F(Predict, PyTorchGivesTheSameAnswers) {
+  const std::string python = torch_python();
+  if (python.empty()) GTEST_SKIP() << "no Python that can import torch: set HOP_TORCH_PYTHON";
+  train();
+  ASSERT_EQ(go({"export", "r", "--best", "--to", "m.safetensors"}).code, 0);
+  const Finished ours = go({"predict", "m.safetensors", "new.csv"});
+  for (const char* rows : {"new.csv", "bare.csv"}) {
+    const Finished theirs = shell(python + " m.py " + rows, folder_->path());
+    ASSERT_EQ(theirs.code, 0) << theirs.err;
+    EXPECT_LE(difference(ours.out, theirs.out), 1e-5) << rows;
+  }
+}
+
+TEST_F(Predict, PyTorchGivesTheSameAnswersForPictures) {
+  const std::string python = torch_python();
+  if (python.empty()) GTEST_SKIP() << "no Python that can import torch: set HOP_TORCH_PYTHON";
+  data::write_dataset(data::glyphs({.train_rows = 600, .test_rows = 100}), folder_ / "g",
+                      {.name = "g", .partitions = 2, .validation = data::Validation::file()});
+  for (const std::string& model :
+       {std::string("family = \"lenet\""),
+        std::string("layers = [\"conv2d 4 3x3 padding=1 bias=false\", \"batchnorm2d\", \"relu\", \"max_pool2d 2\", "
+                    "\"groupnorm 2\", \"leaky_relu 0.2\", \"avg_pool2d 2 padding=1\", \"silu\", \"layernorm\", "
+                    "\"identity\", \"global_avg_pool2d\", \"tanh\", \"linear 12\", \"sigmoid\", \"linear 10\"]")}) {
+    write(folder_ / "e.toml", "name = \"g\"\n[data]\nsource = \"g\"\n[model]\n" + model +
+                                  "\n[search.space]\nlr = [0.01]\nbatch_size = [64]\n[run]\nworkers = 2\n");
+    fs::remove_all(folder_ / "r");
+    const Finished trained = run("r");
+    ASSERT_EQ(trained.code, 0) << trained.err;
+    std::string rows;
+    for (int i = 0; i < 40; ++i) {
+      for (int k = 0; k < 784; ++k) rows += (k == 0 ? "" : ",") + std::to_string((i * 37 + k * k * 11) % 256);
+      rows += "\n";
+    }
+    write(folder_ / "rows.csv", rows);
+    ASSERT_EQ(go({"export", "r", "--best", "--to", "m.safetensors"}).code, 0);
+    const Finished ours = go({"predict", "m.safetensors", "rows.csv"});
+    ASSERT_EQ(ours.code, 0) << ours.err;
+    const Finished theirs = shell(python + " m.py rows.csv", folder_->path());
+    ASSERT_EQ(theirs.code, 0) << theirs.err;
+    EXPECT_LE(difference(ours.out, theirs.out), 1e-5);
+  }
+}
+
+}  // namespace
+}  // namespace hop::testing

@@ -1,0 +1,75 @@
+// What a table's columns are taken for, judged by tables whose columns are known.
+#include "data/table_guess.h"
+
+#include "tests/data/support.h"
+
+namespace hop::data {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+class TableGuesses : public testing::Test {
+ protected:
+  TableGuess guess(const std::string& text, const std::optional<std::string>& label = {}) {
+    write_file(folder_ / "t.csv", text);
+    return guess_table(folder_ / "t.csv", label);
+  }
+  TemporaryFolder folder_;
+};
+
+TEST_F(TableGuesses, FindColumnsOfEveryKind) {
+  std::string text = "id,age,city,note,kind,empty\n";
+  for (int i = 0; i < 200; ++i) {
+    text += std::to_string(i) + "," + (i % 10 == 0 ? "" : std::to_string(20.5 + i % 50)) + "," +
+            (i % 3 == 0 ? "Bonn" : "Kiel") + ",note " + std::to_string(i) + "," + (i % 4 == 0 ? "a" : "b") + ",NA\n";
+  }
+  const TableGuess found = guess(text);
+  EXPECT_TRUE(found.has_header);
+  EXPECT_EQ(found.rows, 200);
+  EXPECT_EQ(found.columns[0].word, "drop");
+  EXPECT_EQ(found.columns[1].word, "number");
+  EXPECT_THAT(found.columns[1].reason, HasSubstr("missing in 20 rows"));
+  EXPECT_EQ(found.columns[2].word, "category");
+  EXPECT_EQ(found.columns[3].word, "drop");
+  EXPECT_THAT(found.columns[3].reason, HasSubstr("too many"));
+  EXPECT_EQ(found.columns[5].word, "drop");
+  EXPECT_TRUE(found.has_missing);
+  EXPECT_EQ(found.label, 5U) << "no name says more, and the last column repeats nothing: it is what is left";
+}
+
+TEST_F(TableGuesses, TakeTheLabelByItsNameThenByItsValues) {
+  EXPECT_EQ(guess("x,Class,z\n1.5,a,2\n2.5,b,3\n1.1,a,4\n2.2,b,5\n").label, 1U);
+  const TableGuess last = guess("x,z,q\n1.5,2.5,a\n2.5,3.5,b\n1.1,2.7,a\n2.2,3.3,b\n");
+  EXPECT_EQ(last.label, 2U);
+  EXPECT_EQ(last.classes, 2);
+  EXPECT_THAT(last.label_reason, HasSubstr("the last column"));
+  EXPECT_EQ(guess("a,1.5,2.5\nb,2.5,3.5\na,1.7,2.2\nb,2.1,3.9\n").label, 0U) << "no header, the first repeats";
+  const TableGuess said = guess("x,Class,z\n1.5,a,2\n2.5,b,3\n1.1,a,4\n2.2,b,5\n", "z");
+  EXPECT_EQ(said.label, 2U);
+  EXPECT_THAT([&] { guess("x,class\n1,2\n2,3\n", "Class"); },
+              ThrowsMessage<DataError>(HasSubstr("did you mean \"class\"?")));
+}
+
+TEST_F(TableGuesses, TellClassesFromNumbers) {
+  std::string numbers = "x,y\n", classes = "x,y\n";
+  for (int i = 0; i < 100; ++i) {
+    numbers += std::to_string(i % 7) + ".5," + std::to_string(i * 1.25) + "\n";
+    classes += std::to_string(i % 7) + ".5," + (i % 25 == 0 ? "1" : "0") + "\n";
+  }
+  EXPECT_EQ(guess(numbers).target, TargetKind::numbers);
+  const TableGuess found = guess(classes);
+  EXPECT_EQ(found.target, TargetKind::classes);
+  EXPECT_EQ(found.classes, 2);
+  EXPECT_DOUBLE_EQ(found.rarest, 0.04);
+}
+
+TEST_F(TableGuesses, RefuseWhatIsNoTable) {
+  EXPECT_THAT([&] { guess("a;b\n1;2\n"); }, ThrowsMessage<DataError>(HasSubstr("separated by commas")));
+  EXPECT_THAT([&] { guess("a,b\n1,2,3\n"); }, ThrowsMessage<DataError>(HasSubstr("expected 2 columns, got 3")));
+  EXPECT_THROW(guess(""), DataError);
+  EXPECT_THAT([&] { guess("\x1F\x8B"); }, ThrowsMessage<DataError>(HasSubstr("gzip")));
+}
+
+}  // namespace
+}  // namespace hop::data

@@ -1,0 +1,78 @@
+// The script for PyTorch: its size, and a layer of each kind. tests/cli/predict_test.cpp runs it.
+#include "nn/torch_script.h"
+
+#include <algorithm>
+
+#include "nn/detail/spec_table.h"
+#include "tests/nn/support.h"
+
+namespace hop::nn {
+namespace {
+
+using namespace testing;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+Predictor picture_model(ModelDescription description, data::Target target = {.classes = 3}) {
+  const Shape sample = {1, 16, 16};
+  const data::RowSchema schema{
+      .features = {"x", DType::u8, sample}, .scale = data::Scale{0, 1.0 / 255}, .table = {}, .target = target};
+  const Output output = target.kind == data::TargetKind::classes ? Output::Scores : Output::Standard;
+  return {build_model(description, sample, target.outputs()), schema, output, description};
+}
+
+const ModelDescription kEveryLayer{.layers = {"conv2d 4 3x1 padding=1 bias=false",
+                                              "batchnorm2d",
+                                              "relu",
+                                              "max_pool2d 2",
+                                              "groupnorm 2",
+                                              "leaky_relu 0.2",
+                                              "avg_pool2d 2 padding=1",
+                                              "silu",
+                                              "layernorm",
+                                              "dropout 0.1",
+                                              "identity",
+                                              "global_avg_pool2d",
+                                              "gelu",
+                                              "linear 6 bias=false",
+                                              "batchnorm1d",
+                                              "tanh",
+                                              "flatten",
+                                              "sigmoid",
+                                              "linear $classes",
+                                              "softmax"}};
+
+TEST(TorchScript, HasAtMostEightyLinesForAModelOfEveryLayer) {
+  const std::string script = torch_script(picture_model(kEveryLayer));
+  EXPECT_LE(std::ranges::count(script, '\n'), 80);
+  EXPECT_THAT(script, StartsWith(std::string(kTorchScriptMark) + "\n"));
+  EXPECT_THAT(script, HasSubstr("nn.Conv2d(1, 4, (3, 1), stride=1, padding=1, dilation=1, groups=1, bias=False)"));
+  EXPECT_THAT(script, HasSubstr("(\"18\", nn.Linear(6, 3, bias=True))"));
+  EXPECT_THAT(script, Not(HasSubstr("@")));
+}
+
+TEST(TorchScript, EveryLayerOfASpecHasItsTwin) {
+  for (const detail::LayerKind& kind : detail::layer_kinds()) EXPECT_NE(kind.torch, nullptr) << kind.name;
+}
+
+TEST(TorchScript, KnowsTheFamilies) {
+  EXPECT_THAT(torch_script(picture_model({.family = "lenet"})), HasSubstr("(\"conv2\", nn.Conv2d(16, 32, 5"));
+  EXPECT_THAT(torch_script(picture_model({.family = "mlp", .config = {{"hidden", "8 4"}}})),
+              HasSubstr("(\"3\", nn.Linear(8, 4, bias=True))"));
+}
+
+TEST(TorchScript, OfNumbersUndoesTheirScale) {
+  const data::Target numbers{.kind = data::TargetKind::numbers, .columns = {{"a", {1, 2}}, {"b", {0, 3}}}};
+  EXPECT_THAT(torch_script(picture_model({.layers = {"flatten", "linear 2"}}, numbers)), HasSubstr("targets"));
+}
+
+TEST(TorchScript, IsEmptyForAModelThatNobodyDescribed) {
+  const Predictor known = picture_model({.layers = {"flatten", "linear 3"}});
+  const Predictor own(build_model(known.description(), {1, 16, 16}, 3), known.schema(), Output::Scores);
+  EXPECT_THAT(torch_script(own), IsEmpty());
+}
+
+}  // namespace
+}  // namespace hop::nn
