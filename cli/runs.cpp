@@ -37,7 +37,7 @@ std::string best_of(const hopper::Results& results) {
   const auto value = hopper::objective_value(results.model(*results.best), results.objective);
   char text[32];
   std::snprintf(text, sizeof text, "%.4g", value.value_or(NAN));
-  return "model " + std::to_string(results.best->value) + ": " + hopper::objective_name(results) + " " + text;
+  return "model " + std::to_string(results.best->value) + ": " + to_string(results.objective) + " " + text;
 }
 
 Line describe(const fs::path& run) {

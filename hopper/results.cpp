@@ -22,7 +22,7 @@ std::optional<double> finite(std::optional<double> value) {
 Json json_of(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
 // Counts from 1.
-std::optional<std::uint32_t> best_epoch(std::span<const EpochMetrics> curve, Objective objective) {
+std::optional<std::uint32_t> best_epoch(std::span<const EpochMetrics> curve, const Objective& objective) {
   std::optional<std::uint32_t> best;
   double best_score = -INFINITY;
   for (std::size_t i = 0; i < curve.size(); ++i) {
@@ -34,7 +34,7 @@ std::optional<std::uint32_t> best_epoch(std::span<const EpochMetrics> curve, Obj
   return best;
 }
 
-ModelResult summarize(const Model& model, Objective objective) {
+ModelResult summarize(const Model& model, const Objective& objective) {
   ModelResult result;
   result.id = model.id;
   result.config = model.config;
@@ -166,14 +166,13 @@ Json json_of(const std::vector<ArithmeticChange>& changes) {
 // Models that came through, diverged, or were set aside. A metric ranks only the first group.
 int group_of(const ModelResult& m) { return m.status == "quarantined" ? 2 : m.status == "diverged" ? 1 : 0; }
 
-// Larger is better.
-std::optional<double> score_of(const ModelResult& m, const Objective& objective) {
+EpochMetrics last_metrics(const ModelResult& m) {
   EpochMetrics metrics;
   metrics.train_loss = m.train_loss.value_or(INFINITY);
   metrics.valid_loss = m.valid_loss;
   metrics.valid_accuracy = m.valid_accuracy;
   metrics.own = m.own;
-  return score(objective, metrics);
+  return metrics;
 }
 
 // RFC 4180: quotes around a cell that could be taken for more than one.
@@ -281,7 +280,9 @@ bool is_current(const std::filesystem::path& file, const Results& results) {
 std::vector<const ModelResult*> ranking(const Results& results) {
   std::vector<const ModelResult*> order;
   for (const ModelResult& model : results.models) order.push_back(&model);
-  const auto rank_of = [&](const ModelResult& m) { return score_of(m, results.objective).value_or(-INFINITY); };
+  const auto rank_of = [&](const ModelResult& m) {
+    return score(results.objective, last_metrics(m)).value_or(-INFINITY);
+  };
   std::stable_sort(order.begin(), order.end(), [&](const ModelResult* a, const ModelResult* b) {
     if (group_of(*a) != group_of(*b)) return group_of(*a) < group_of(*b);
     return rank_of(*a) > rank_of(*b);
@@ -289,15 +290,8 @@ std::vector<const ModelResult*> ranking(const Results& results) {
   return order;
 }
 
-std::optional<double> objective_value(const ModelResult& model, Objective objective) {
-  const std::optional<double> best = score_of(model, objective);
-  if (!best) return std::nullopt;
-  return is_maximised(objective) ? *best : -*best;
-}
-
-std::string objective_name(const Results& results) {
-  const bool is_own = results.objective == Objective::HighestOwn || results.objective == Objective::LowestOwn;
-  return is_own && !results.own_metrics.empty() ? results.own_metrics.front() : to_string(results.objective);
+std::optional<double> objective_value(const ModelResult& model, const Objective& objective) {
+  return measured(objective, last_metrics(model));
 }
 
 std::string to_csv(const Results& results) {

@@ -102,9 +102,7 @@ bool is_current(const std::filesystem::path& file, const Results& results);
 /// The models as the leaderboard has them: best first; models that diverged or were set aside come last.
 std::vector<const ModelResult*> ranking(const Results& results);
 /// The value that ranks a model; none if it has none.
-std::optional<double> objective_value(const ModelResult& model, Objective objective);
-/// "valid_accuracy", or the name of the application's or the table's metric that ranks.
-std::string objective_name(const Results& results);
+std::optional<double> objective_value(const ModelResult& model, const Objective& objective);
 /// A model per line, in the order of ranking(): rank, id, status, epochs, metrics, seconds, hyperparameters, reason.
 std::string to_csv(const Results& results);
 
