@@ -62,7 +62,7 @@ const LayerKind* find_layer_kind(std::string_view name);
 
 /// The canonical text of a value; empty if `text` is not a valid value of the attribute.
 std::string canonical_value(const Attribute& attribute, std::string_view text);
-/// "a whole number of at least 1", for messages.
+/// "a whole number of at least 1 and below 1e+09", for messages.
 std::string expectation(const Attribute& attribute);
 
 }  // namespace hop::nn::detail

@@ -65,9 +65,7 @@ std::string expectation(const Attribute& attribute) {
   const char* what = attribute.type == AttributeType::integer ? "a whole number"
                      : attribute.type == AttributeType::size  ? "a size (N or HxW)"
                                                               : "a number";
-  std::string text = what + std::string(" of at least ") + shortest(attribute.min);
-  if (attribute.below < kUnlimited) text += " and below " + shortest(attribute.below);
-  return text;
+  return what + std::string(" of at least ") + shortest(attribute.min) + " and below " + shortest(attribute.below);
 }
 
 }  // namespace hop::nn::detail

@@ -106,11 +106,15 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
        "[spec] layer 0 \"transformer\": expected the name of a layer, got \"transformer\"; valid are "
        "conv2d, linear, embedding, batchnorm1d, batchnorm2d, layernorm, groupnorm, dropout, flatten, identity, relu, "
        "leaky_relu and 8 more"},
-      {{"linear ten"}, "[spec] layer 0 \"linear ten\": out_features expects a whole number of at least 1, got \"ten\""},
-      {{"linear 0"}, "[spec] layer 0 \"linear 0\": out_features expects a whole number of at least 1, got \"0\""},
-      {{"linear 2.5"}, "[spec] layer 0 \"linear 2.5\": out_features expects a whole number of at least 1, got \"2.5\""},
+      {{"linear ten"},
+       "[spec] layer 0 \"linear ten\": out_features expects a whole number of at least 1 and below 1e+09, got \"ten\""},
+      {{"linear 0"},
+       "[spec] layer 0 \"linear 0\": out_features expects a whole number of at least 1 and below 1e+09, got \"0\""},
+      {{"linear 2.5"},
+       "[spec] layer 0 \"linear 2.5\": out_features expects a whole number of at least 1 and below 1e+09, got \"2.5\""},
       {{"linear 99999999999999999999"},
-       "[spec] layer 0 \"linear 99999999999999999999\": out_features expects a whole number of at least 1, got "
+       "[spec] layer 0 \"linear 99999999999999999999\": out_features expects a whole number of at least 1 and below "
+       "1e+09, got "
        "\"99999999999999999999\""},
       {{"linear"}, "[spec] layer 0 \"linear\": expected a value for out_features"},
       {{"linear 10 true false"}, "[spec] layer 0 \"linear 10 true false\": expected at most 2 values, got \"false\""},
@@ -126,6 +130,11 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
       {{"conv2d 8 3 padding=-1"},
        "[spec] layer 0 \"conv2d 8 3 padding=-1\": padding expects a size (N or HxW) of at least 0 and below 10000, got "
        "\"-1\""},
+      {{"linear 1000000000"},
+       "[spec] layer 0 \"linear 1000000000\": out_features expects a whole number of at least 1 and below 1e+09, got "
+       "\"1000000000\""},
+      {{"leaky_relu 1e9"},
+       "[spec] layer 0 \"leaky_relu 1e9\": negative_slope expects a number of at least 0 and below 1e+09, got \"1e9\""},
       {{"groupnorm"}, "[spec] layer 0 \"groupnorm\": expected a value for num_groups"},
       {{"dropout 1"}, "[spec] layer 0 \"dropout 1\": p expects a number of at least 0 and below 1, got \"1\""},
       {{"dropout nan"}, "[spec] layer 0 \"dropout nan\": p expects a number of at least 0 and below 1, got \"nan\""},
