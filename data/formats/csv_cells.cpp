@@ -12,7 +12,13 @@ namespace {
 
 constexpr std::array<std::string_view, 12> kMissing = {"",    "na", "n/a", "nan", "null",    "none",
                                                        "nil", "?",  "-",   "--",  "missing", "#n/a"};
+// As a label: what pandas reads as missing. Other words of the list above are classes somewhere: "none", "-".
+constexpr std::array<std::string_view, 8> kMissingLabels = {"", "NA", "N/A", "n/a", "#N/A", "<NA>", "NULL", "null"};
 constexpr std::array<std::string_view, 4> kTruth = {"true", "false", "yes", "no"};
+
+// The smallest size that rounds to an infinite f32: the middle between FLT_MAX and 2^128. FLT_MAX as
+// printed, 3.4028235e38, lies below it.
+constexpr double kOverflow = 0x1.ffffffp127;
 
 struct Signature {
   std::string_view bytes;
@@ -61,7 +67,7 @@ std::optional<double> number_in(std::string_view text) {
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (stop != end || error == std::errc::invalid_argument) return std::nullopt;
   if (error == std::errc::result_out_of_range) return is_tiny(text) ? std::optional(0.0) : std::nullopt;
-  if (!(std::abs(value) <= std::numeric_limits<float>::max())) return std::nullopt;
+  if (!(std::abs(value) < kOverflow)) return std::nullopt;
   return value;
 }
 
@@ -90,6 +96,14 @@ std::string category_word(std::string_view cell) {
     if (const auto whole = whole_number_in(cell)) return std::to_string(*whole);
   }
   return std::string(cell);
+}
+
+bool is_missing_label(std::string_view text) {
+  if (std::ranges::find(kMissingLabels, text) != kMissingLabels.end()) return true;
+  if (text.starts_with('+')) text.remove_prefix(1);
+  double value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && stop == text.data() + text.size() && !std::isfinite(value);
 }
 
 bool is_truth(std::string_view text) { return std::ranges::find(kTruth, lower(text)) != kTruth.end(); }

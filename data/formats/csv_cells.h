@@ -12,7 +12,7 @@
 namespace hop::data {
 
 /// A finite number as strtod reads it ("+1", ".5", "1e-400" is 0), in full precision. None for any other text, for
-/// infinities, and for numbers beyond the range of f32. "." is the decimal point in every locale.
+/// infinities, and for numbers that no finite f32 is near. "." is the decimal point in every locale.
 std::optional<double> number_in(std::string_view text);
 
 /// A whole number of at most 18 digits in any notation of a table program: 1, 1.0, 1e0, 01.
@@ -26,6 +26,9 @@ bool is_missing(std::string_view text);
 /// The word of a cell of a category. A missing value is the word "". A whole number is one word, be it written as 3 or
 /// 3.0; but 03 may be something else.
 std::string category_word(std::string_view cell);
+/// Whether `text` cannot be a class: nothing, NaN or an infinity in any spelling, or a word that stands for a missing
+/// value alone (NA, null).
+bool is_missing_label(std::string_view text);
 
 /// Whether `text` is a truth value: true, no, ..
 bool is_truth(std::string_view text);

@@ -229,7 +229,11 @@ class TableReader {
     CsvLabels& all = labels();
     if (const auto number = all.words.find(cell)) return *number;
     const std::size_t place = places().labels[0];
-    if (cell.empty()) faults_.fail("expected a label, got nothing", line, place);
+    if (is_missing_label(cell)) {
+      faults_.fail(
+          "expected a label, got " + (cell.empty() ? "nothing" : in_quotes(cell)), line, place,
+          "a row without a label teaches nothing: fill it in, or leave the row out; a class needs another word");
+    }
     faults_.check_text(cell, place, line);
     if (all.words.size() > kMaxCsvClasses) {
       all.too_many = true;

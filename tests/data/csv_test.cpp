@@ -2,6 +2,7 @@
 // wrong has its example here.
 #include "data/formats/csv.h"
 
+#include <limits>
 #include <optional>
 #include <span>
 
@@ -270,6 +271,25 @@ TEST_F(Csv, TakesWholeNumbersForClassesHoweverTheyAreWritten) {
   EXPECT_EQ(label_, 1) << "1.0 is 1";
 }
 
+TEST_F(Csv, RefusesALabelThatIsMissing) {
+  for (const char* label : {"nan", "NaN", "-nan", "NAN", "inf", "-Infinity", "+inf", "NA", "N/A", "#N/A", "null", ""}) {
+    for (const char* others : {"0", "cat"}) {  // numbers and words
+      const std::string text = std::string(others) + ",1\n" + label + ",2\n1,3\n";
+      EXPECT_THAT(error_of(text), AllOf(HasSubstr("expected a label, got"), HasSubstr("line 2, column 0"),
+                                        HasSubstr("fill it in, or leave the row out")))
+          << label;
+    }
+  }
+  EXPECT_THAT(open("none,1\n-,2\nnano,3\ninfo,4\n?,5\nNaN-like,6\n").train->classes(), 6) << "words";
+}
+
+TEST_F(Csv, RefusesAMissingLabelAmongTheTestRows) {
+  write_file(folder_ / "train.csv", "0,1\n1,2\n");
+  write_file(folder_ / "test.csv", "1,9\nNaN,8\n");
+  EXPECT_THAT(message_of<DataError>([&] { (void)open_csv(find_csv(folder_.path()), {}); }),
+              AllOf(HasSubstr("expected a label, got \"NaN\""), HasSubstr("test.csv, line 2, column 0")));
+}
+
 // ---- numbers
 
 TEST_F(Csv, ReadsNumbersThatAreTooSmallForAFloat) {
@@ -280,7 +300,15 @@ TEST_F(Csv, ReadsNumbersThatAreTooSmallForAFloat) {
   }
   EXPECT_THAT(row(*open("a,1e-40\n").train, 0), ElementsAre(1e-40F));
   EXPECT_THAT(row(*open("a," + std::string(400, '0') + "1\n").train, 0), ElementsAre(1.0F));
-  for (const char* large : {"1e39", "-4e38", "1e400"}) {
+}
+
+TEST_F(Csv, ReadsNumbersUpToTheLargestFloatAndNoLargerOnes) {
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  for (const char* large : {"3.4028235e38", "3.40282346638528859811704183484516925440e+38", "3.40282356779733e38"}) {
+    EXPECT_THAT(row(*open("a," + std::string(large) + "\n").train, 0), ElementsAre(kLargest)) << large;
+    EXPECT_THAT(row(*open("a,-" + std::string(large) + "\n").train, 0), ElementsAre(-kLargest)) << large;
+  }
+  for (const char* large : {"3.4028235677973367e38", "3.5e38", "1e39", "-4e38", "1e400"}) {
     EXPECT_THAT(error_of("a," + std::string(large) + "\n"), HasSubstr("at most 3.4e38")) << large;
   }
 }
