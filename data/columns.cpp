@@ -3,11 +3,31 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <string>
 #include <utility>
 
 #include "base/error.h"
+#include "base/words.h"
 
 namespace hop::data {
+namespace {
+
+// `scale` for values from `low` to `high`, in a dtype that holds the differences of the values and the factor. An
+// infinite one would make NaN of the rows.
+Scale computable(Scale scale, double low, double high, DType stored, const std::string& name) {
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  if (scaling_dtype(stored) != DType::f32 || scale == Scale{}) return scale;
+  if (high - low > kLargest) {
+    throw DataError("[data] expected values of a feature" + (name.empty() ? "" : " \"" + printable(name) + "\"") +
+                    " that differ by at most 3.4e38, got " + shortest(low) + " and " + shortest(high) +
+                    ": write them in a larger unit");
+  }
+  return {scale.offset, std::min(scale.factor, kLargest)};
+}
+
+}  // namespace
+
 void Scaling::check(const Shape& feature_shape) const {
   if (!is_per_column() || std::cmp_equal(columns_.size(), feature_shape.numel())) return;
   throw DataError("[columns] expected a scale for each of " + std::to_string(feature_shape.numel()) +
@@ -54,12 +74,14 @@ Scaling ScalingFit::result(const std::vector<std::string>& names, const std::vec
   if (!is_floating(dtype_)) return Scale{};
   if (!per_column_) {
     const Moments& m = moments_[0];
-    return m.high > m.low ? Scale{m.low, 1.0 / (m.high - m.low)} : Scale{};
+    const Scale scale = m.high > m.low ? Scale{m.low, 1.0 / (m.high - m.low)} : Scale{};
+    return computable(scale, m.low, m.high, dtype_, "");
   }
   std::vector<FeatureColumn> columns;
   for (std::size_t i = 0; i < moments_.size(); ++i) {
     const ColumnScale kind = i < scales.size() ? scales[i] : ColumnScale::standard;
-    columns.push_back({i < names.size() ? names[i] : "", moments_[i].scale(kind)});
+    const std::string name = i < names.size() ? names[i] : "";
+    columns.push_back({name, computable(moments_[i].scale(kind), moments_[i].low, moments_[i].high, dtype_, name)});
   }
   return Scaling(std::move(columns));
 }

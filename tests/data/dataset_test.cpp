@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "data/manifest_internal.h"
 #include "tests/data/support.h"
@@ -104,6 +105,24 @@ TEST(WriteDataset, IgnoresWhatIsNotFiniteWhenItFitsAScale) {
   const Dataset dataset = write_dataset(table, folder / "a", {.partitions = 1});
   EXPECT_EQ(dataset.scale().columns()[0].scale, (Scale{2, 1}));
   EXPECT_EQ(dataset.scale().columns()[1].scale, (Scale{5, 0}));
+}
+
+// Rows of f32 are scaled in f32, where 1e40 is infinite and 0 times it NaN.
+TEST(WriteDataset, FitsOnlyScalesThatItsRowsCompute) {
+  const TemporaryFolder folder;
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  const RawData tiny = floats({1e-40F, 0, 3e-40F, 1, 1e-40F, 0, 3e-40F, 1}, {4, 2});
+  const Dataset dataset = write_dataset(tiny, folder / "t", {.partitions = 1});
+  EXPECT_EQ(dataset.scale().columns()[0].scale.factor, kLargest);
+  EXPECT_EQ(dataset.scale().columns()[1].scale, (Scale{0.5, 2}));
+  EXPECT_EQ(write_dataset(floats({0, 1e-40F, 0, 1e-40F}, {2, 2, 1}), folder / "p", {.partitions = 1}).scale(),
+            (Scale{0, kLargest}));
+  const auto of = [&](std::vector<float> values, const Shape& shape) {
+    return message_of<DataError>(
+        [&] { write_dataset(floats(std::move(values), shape), folder / "l", {.partitions = 1}); });
+  };
+  EXPECT_THAT(of({-2e38F, 2e38F, -2e38F, 2e38F}, {4, 1}), HasSubstr("that differ by at most 3.4e38, got -"));
+  EXPECT_THAT(of({-2e38F, 2e38F, -2e38F, 2e38F}, {2, 2, 1}), HasSubstr("write them in a larger unit"));
 }
 
 TEST(WriteDataset, ScalesPicturesAsAWholeAndIntegersNotAtAll) {
