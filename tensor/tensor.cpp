@@ -154,7 +154,14 @@ Tensor Tensor::grad() const {
   return slot->gradient.value();
 }
 
+// A gradient of another shape would be stretched over the parameter by the next operation that broadcasts.
 void Tensor::set_grad(const Tensor& grad) const {
+  if (grad.defined()) {
+    const auto wrong = [&] { return "[set_grad] expected a gradient for " + describe() + ", got " + grad.describe(); };
+    if (!(grad.shape() == shape())) throw ShapeError(wrong());
+    if (grad.dtype() != dtype()) throw DtypeError(wrong());
+    if (grad.device() != device()) throw DeviceError(wrong());
+  }
   AutogradSlot& slot = ensure_autograd_slot();
   if (detail::collecting != nullptr) detail::collecting->add_gradient(*this, GradientUse::replaced);
   slot.gradient.set(grad);

@@ -186,6 +186,12 @@ TEST(TensorGradient, LiesInASlotThatOnlySomeTensorsHave) {
   EXPECT_TRUE(a.set_requires_grad().requires_grad());
   a.set_grad(Tensor::from<float>({1, 2}, {2}));
   EXPECT_EQ(a.grad().data<float>()[1], 2);
+  EXPECT_THROW(a.set_grad(Tensor::from<float>({1}, {1})), ShapeError) << "it would broadcast";
+  EXPECT_THROW(a.set_grad(Tensor::from<float>({1, 2}, {1, 2})), ShapeError);
+  EXPECT_THROW(a.set_grad(Tensor::from<double>({1, 2}, {2})), DtypeError);
+  EXPECT_EQ(a.grad().data<float>()[1], 2) << "and it stays";
+  a.set_grad({});
+  EXPECT_FALSE(a.grad().defined());
   EXPECT_FALSE(a.detach().requires_grad());
   a.set_requires_grad(false);
   EXPECT_FALSE(a.requires_grad());
