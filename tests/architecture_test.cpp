@@ -157,7 +157,7 @@ TEST_F(FakeTree, PageMayNotNameAMissingFile) {
 
 TEST_F(FakeTree, PageNamesOnlyWordsOfTheSources) {
   write("nn/a.h", "struct Linear { int rows; };\n");
-  const SourceFile page{"docs/house.md", {"`Linear::rows` in `nn/a.h`,", "`x_operations`, `Linear::row", "s` words"}};
+  const SourceFile page{"docs/house.md", {"`Linear::rows` in `nn/a.h`,", "`x_operations`, `find_x`, `Linear::row`"}};
   EXPECT_THAT(unknown_names(page, tree()), ElementsAre(HasSubstr("docs/house.md:2: no source has row")));
 }
 
