@@ -214,7 +214,7 @@ void Worker::open_data(const message::Welcome& welcome, const std::string& exper
   const std::filesystem::path theirs = welcome.dataset;
   const std::filesystem::path& folder = options_.data_folder.empty() ? theirs : options_.data_folder;
   dataset_ = data::Dataset::open(folder, data::Files::present);
-  if (dataset_->digest() != welcome.data) {
+  if (options_.key && dataset_->digest() != welcome.data) {
     throw DataError("[data] expected the data set of the run, with the digest " + welcome.data.hex() + ", got " +
                     dataset_->digest().hex() + " in " + folder.string());
   }
