@@ -6,19 +6,14 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "data/formats/csv_cells.h"
 
 namespace hop::cli {
 namespace {
 
-constexpr std::size_t kBuffer = 1 << 16;
+using data::written_cell;
 
-// RFC 4180: quotes around a cell that could be taken for more than one.
-std::string cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
+constexpr std::size_t kBuffer = 1 << 16;
 
 void append(std::string& text, float value) {
   std::array<char, 32> digits;
@@ -31,10 +26,10 @@ std::string header(const nn::Predictor& predictor) {
   std::string text = target.kind == data::TargetKind::classes ? "class" : "";
   for (std::int64_t k = 0; k < target.outputs(); ++k) {
     if (target.kind == data::TargetKind::classes) {
-      text += "," + cell("p(" + predictor.class_name(k) + ")");
+      text += "," + written_cell("p(" + predictor.class_name(k) + ")");
     } else {
       const std::string& name = target.columns[static_cast<std::size_t>(k)].name;
-      text += (k == 0 ? "" : ",") + cell(name.empty() ? "prediction " + std::to_string(k) : name);
+      text += (k == 0 ? "" : ",") + written_cell(name.empty() ? "prediction " + std::to_string(k) : name);
     }
   }
   return text + "\n";
@@ -64,7 +59,7 @@ void AnswerFile::write(const nn::Predictions& predictions) {
   const float* value = predictions.outputs.data<float>();
   for (std::int64_t row = 0; row < predictions.outputs.size(0); ++row) {
     const bool has_class = !predictions.classes.empty();
-    if (has_class) text_ += cell(predictor_.class_name(predictions.classes[static_cast<std::size_t>(row)]));
+    if (has_class) text_ += written_cell(predictor_.class_name(predictions.classes[static_cast<std::size_t>(row)]));
     for (std::int64_t k = 0; k < width; ++k) {
       if (has_class || k > 0) text_ += ',';
       append(text_, *value++);

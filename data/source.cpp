@@ -141,8 +141,10 @@ void RowSource::read_many(std::int64_t first, MutableByteView records) const {
   const std::size_t stride = record_bytes(), label_size = label_bytes();
   const bool are_numbers = !number_names().empty();
   std::vector<float> numbers(are_numbers ? label_size / sizeof(float) : 0);
+  AlignedBuffer features(stride - label_size);  // a source may write elements, which a record need not align
   for (; !records.empty(); records = records.subspan(stride), ++first) {
-    const std::int64_t label = read(first, records.first(stride - label_size));
+    const std::int64_t label = read(first, features.span());
+    std::memcpy(records.data(), features.data(), features.size());
     if (are_numbers) read_numbers(first, numbers);
     const void* from = are_numbers ? static_cast<const void*>(numbers.data()) : &label;
     std::memcpy(records.data() + stride - label_size, from, label_size);

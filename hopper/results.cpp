@@ -175,27 +175,6 @@ EpochMetrics last_metrics(const ModelResult& m) {
   return metrics;
 }
 
-// RFC 4180: quotes around a cell that could be taken for more than one.
-std::string csv_cell(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
-
-std::string csv_cell(const std::optional<double>& value) { return value ? shortest(*value) : ""; }
-
-// All names of hyperparameters, in the order in which they first come.
-std::vector<std::string> config_names(const Results& results) {
-  std::vector<std::string> names;
-  for (const ModelResult& model : results.models) {
-    for (const auto& [name, value] : model.config.entries()) {
-      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-    }
-  }
-  return names;
-}
-
 std::string cell(const std::optional<double>& value, const char* format, double factor = 1) {
   if (!value) return "-";
   char text[32];
@@ -290,35 +269,10 @@ std::vector<const ModelResult*> ranking(const Results& results) {
   return order;
 }
 
+bool has_rank(const ModelResult& model) { return group_of(model) == 0; }
+
 std::optional<double> objective_value(const ModelResult& model, const Objective& objective) {
   return measured(objective, last_metrics(model));
-}
-
-std::string to_csv(const Results& results) {
-  const std::vector<std::string> names = config_names(results);
-  std::string text = "rank,model,status,epochs,train_loss,valid_loss,valid_accuracy";
-  for (const std::string& metric : results.own_metrics) text += "," + csv_cell(metric);
-  text += ",seconds";
-  for (const std::string& name : names) text += "," + csv_cell(name);
-  text += ",reason\n";
-  std::size_t rank = 0;
-  for (const ModelResult* model : ranking(results)) {
-    ++rank;
-    text += (group_of(*model) == 0 ? std::to_string(rank) : "") + "," + std::to_string(model->id.value) + "," +
-            model->status + "," + std::to_string(model->epochs) + "," + csv_cell(model->train_loss) + "," +
-            csv_cell(model->valid_loss) + "," + csv_cell(model->valid_accuracy);
-    for (std::size_t k = 0; k < results.own_metrics.size(); ++k) {
-      text += "," + (k < model->own.size() ? csv_cell(finite(model->own[k])) : "");
-    }
-    text += "," + shortest(model->seconds);
-    for (const std::string& name : names) {
-      const Value* value = model->config.find(name);
-      const auto* word = value != nullptr ? std::get_if<std::string>(value) : nullptr;
-      text += "," + (value == nullptr ? "" : csv_cell(word != nullptr ? *word : to_text(*value)));
-    }
-    text += "," + csv_cell(model->reason) + "\n";
-  }
-  return text;
 }
 
 std::string leaderboard(const Results& results, std::size_t rows) {
@@ -336,7 +290,7 @@ std::string leaderboard(const Results& results, std::size_t rows) {
   for (std::size_t i = 0; i < order.size(); ++i) {
     const ModelResult& m = *order[i];
     char line[128];
-    const std::string rank = group_of(m) == 0 ? std::to_string(i + 1) : "-";
+    const std::string rank = has_rank(m) ? std::to_string(i + 1) : "-";
     std::snprintf(line, sizeof line, "%4s  %5u  %s%10s  %10s  %6u  %-11s  ", rank.c_str(), m.id.value,
                   accuracy(cell(m.valid_accuracy, "%.2f %%", 100)).c_str(), cell(m.valid_loss, "%.4f").c_str(),
                   cell(m.train_loss, "%.4f").c_str(), m.epochs, m.status.c_str());

@@ -101,6 +101,8 @@ bool is_current(const std::filesystem::path& file, const Results& results);
 
 /// The models as the leaderboard has them: best first; models that diverged or were set aside come last.
 std::vector<const ModelResult*> ranking(const Results& results);
+/// Whether the model came through: it neither diverged nor was set aside.
+bool has_rank(const ModelResult& model);
 /// The value that ranks a model; none if it has none.
 std::optional<double> objective_value(const ModelResult& model, const Objective& objective);
 /// A model per line, in the order of ranking(): rank, id, status, epochs, metrics, seconds, hyperparameters, reason.

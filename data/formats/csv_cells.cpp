@@ -121,6 +121,13 @@ std::string remedy_for(std::string_view text) {
   return "";
 }
 
+std::string written_cell(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
 bool is_name(std::string_view text) {
   const bool has_letter = std::ranges::any_of(text, [](unsigned char c) { return std::isalpha(c) != 0 || c >= 0x80; });
   return has_letter && !number_in(text) && remedy_for(text).empty();

@@ -37,6 +37,9 @@ bool is_truth(std::string_view text);
 /// for any other word.
 std::string remedy_for(std::string_view text);
 
+/// `text` as a cell of a file that we write (RFC 4180): in quotes if it could be taken for more than one cell.
+std::string written_cell(const std::string& text);
+
 /// Whether `text` can be the name of a column: a word that is neither a missing value nor a truth value.
 bool is_name(std::string_view text);
 

@@ -60,6 +60,33 @@ TEST_F(Tables, WhatIsGuessedIsToldAndCanBeSaid) {
   EXPECT_THAT(go({"data", "info", "r/data"}).out, HasSubstr("3 classes"));
 }
 
+// 50,000 + 300 x, 1,000 more in Rom, and noise from -10 to 10, whose deviation is 5.8.
+TEST_F(Tables, ANumberIsPredictedInItsOwnUnit) {
+  std::string text = "price,city,x\n";
+  for (int i = 0; i < 600; ++i) {
+    const double x = 2 * noise(i), price = 50'000 + 300 * x + (i % 3 == 0 ? 1'000 : 0) + 10 * noise(3 * i + 1);
+    text += std::to_string(price) + (i % 3 == 0 ? ",Rom," : ",Oslo,") + std::to_string(x) + "\n";
+  }
+  write(folder_ / "d.csv", text);
+  const std::string data = "source = \"d.csv\"\npartitions = 2\nlabel = \"price\"\ncolumns = { city = \"category\" }";
+  write(folder_ / "e.toml", experiment(data, 30));
+  const Finished classes = run("q");
+  EXPECT_EQ(classes.code, 2);
+  EXPECT_THAT(classes.err, AllOf(HasSubstr("regression"), HasSubstr("loss = \"mse\"")));
+  const Finished numbers = run("r", {"--set", "model.loss=mse"});
+  ASSERT_EQ(numbers.code, 0) << numbers.err;
+  EXPECT_THAT(numbers.out, AllOf(HasSubstr("rmse="), HasSubstr("r2=0.99")));
+  EXPECT_LT(results("r")["models"][0]["metrics"]["rmse"], 25.0);
+  EXPECT_THAT(go({"data", "info", "r/data"}).out, HasSubstr("a number to predict: price [50"));
+  EXPECT_THAT(go({"data", "import", "csv", "d.csv", "--label", "price", "--label", "x", "--column", "city=drop",
+                  "--column", "0=drop", "--out", "o"})
+                  .err,
+              HasSubstr("it is the label"));
+  const Finished two = go({"data", "import", "csv", "d.csv", "--label", "x", "--label", "price", "--column",
+                           "city=category", "--out", "o"});
+  EXPECT_THAT(two.out, AllOf(HasSubstr("numbers to predict: price ["), HasSubstr(", x [")));
+}
+
 TEST_F(Tables, ColumnsAreWhatIsSaidOfThem) {
   // The city decides the class; its number would decide nothing, and every fifth row lacks the noise.
   std::string text = "id,city,x,y\n";
