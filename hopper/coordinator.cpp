@@ -4,16 +4,17 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/words.h"
 
 namespace hop::hopper {
 
 Coordinator::Coordinator(Itinerary itinerary, std::unique_ptr<Search> search, std::unique_ptr<Policy> policy,
                          std::span<const Record> records, CoordinatorOptions options)
     : ledger_(itinerary),
-      talk_(std::move(search)),
+      talk_(std::move(search), options.check_clone),
       policy_(std::move(policy)),
-      options_(options),
-      board_(ledger_.itinerary(), options.queue_depth) {
+      options_(std::move(options)),
+      board_(ledger_.itinerary(), options_.queue_depth) {
   for (const Record& record : records) {
     const auto* ticked = std::get_if<record::Ticked>(&record);
     if (ticked != nullptr && !ledger_.refusal(record)) talk_.repeat(ledger_, *ticked);
@@ -176,7 +177,14 @@ std::uint64_t Coordinator::append(Record record, std::optional<Peer> waiting) {
   return append_unchecked(std::move(record), waiting);
 }
 
+// A reason is for people. A search, a stopping rule or an exception of the application may give megabytes of text,
+// which no record takes.
 std::uint64_t Coordinator::append_unchecked(Record record, std::optional<Peer> waiting) {
+  const auto shorten_reason = [](auto& r) {
+    constexpr std::size_t kMaxBytes = 2000;
+    if constexpr (requires { r.reason; }) r.reason = printable(r.reason, kMaxBytes);
+  };
+  std::visit(shorten_reason, record);
   unsynced_.push_back({std::move(record), waiting});
   const std::uint64_t sequence = ledger_.sequence() + unsynced_.size();
   emit(action::Append{sequence, unsynced_.back().record});

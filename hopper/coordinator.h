@@ -25,6 +25,7 @@ struct CoordinatorOptions {
   Time retry_delay =
       std::chrono::milliseconds(100);  ///< before a fetch or collection is tried again; doubles up to 64-fold
   std::uint32_t attempt_block = 1024;  ///< attempts reserved in the journal at a time
+  CheckClone check_clone{};            ///< of each clone that the search asks for anew; null: every one fits
 };
 
 /// A worker as the coordinator knows it.

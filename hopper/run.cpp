@@ -150,8 +150,9 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
                   Journal& journal, std::span<const Record> records) {
   const Itinerary itinerary = make_itinerary(experiment, dataset.partition_count());
   std::unique_ptr<Search> search;
-  if (!is_search_missing(experiment)) search = check_clones(make_search(experiment), experiment, dataset);
-  Coordinator coordinator(itinerary, std::move(search), make_policy(experiment.run.policy, itinerary), records);
+  if (!is_search_missing(experiment)) search = make_search(experiment);
+  Coordinator coordinator(itinerary, std::move(search), make_policy(experiment.run.policy, itinerary), records,
+                          {.check_clone = clone_check(experiment, dataset)});
   Outcome outcome = Outcome::Completed;
   RunTotals totals;
   {
@@ -213,7 +214,7 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
   }
   experiment.data.partitions = dataset.partition_count();
   settle_objective(experiment, dataset, options);
-  check_models(experiment, dataset);
+  check_models(experiment, dataset, first_models(experiment, dataset));
 
   const std::string text = to_toml(experiment);
   create_folder(directory / "nodes");
@@ -351,7 +352,8 @@ RunResult resume(const fs::path& run_directory, RunOptions options, const Experi
     tell("the search of this run is code of an application: this process goes on until the search has the word",
          options);
   } else {
-    check_models(experiment, dataset);
+    const bool was_asked = !finished.models.empty();  // what the search asks for again at a resume is put aside
+    check_models(experiment, dataset, was_asked ? models_left(finished) : first_models(experiment, dataset));
   }
   for (const std::string& line : give_up_lost_files(lost, journal, contents)) tell(line, options);
   return conduct(experiment, dataset, options, journal, contents.records);

@@ -1,11 +1,15 @@
 #include "hopper/search_talk.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "base/words.h"
+#include "hopper/journal.h"
+#include "net/frame.h"
 
 namespace hop::hopper {
 namespace {
@@ -16,17 +20,29 @@ std::string name(ModelId id) { return "model " + std::to_string(id.value); }
   throw ConfigError("[search] expected " + expected + ", got " + got + " (" + name(model) + ")");
 }
 
+// A configuration travels in messages and stands in a record, with room to spare for all else that these say.
+void check_length(const Config& config, ModelId id) {
+  constexpr std::size_t kLongest = std::min(net::kMaxControlBytes, kMaxRecordBytes) / 4;
+  const std::size_t length = std::max(config.to_json().size(), config.to_text().size());
+  if (length <= kLongest) return;
+  throw ConfigError("[search] expected configurations of at most " + std::to_string(kLongest) + " bytes, got one of " +
+                    std::to_string(length) + " (" + name(id) +
+                    "); shorten its longest value, or put the text into a file and search over the name");
+}
+
 /// What a journal can hold and a later run can read.
 void check(const Config& config, ModelId id) {
   for (const auto& [key, value] : config.entries()) {
+    if (!is_utf8(key)) refuse("names in UTF-8", printable(key), id);
     const auto* number = std::get_if<double>(&value);
     if (number != nullptr && !std::isfinite(*number)) refuse("finite numbers", key + " = " + shortest(*number), id);
     const auto* text = std::get_if<std::string>(&value);
     if (text != nullptr && !is_utf8(*text)) refuse("text in UTF-8", key + " = " + printable(*text), id);
   }
+  check_length(config, id);
 }
 
-record::Asked checked(const Proposal& proposal, ModelId id, const Ledger& ledger) {
+record::Asked checked(const Proposal& proposal, ModelId id, const Ledger& ledger, const CheckClone& check_clone) {
   check(proposal.config, id);
   const std::uint32_t most = ledger.itinerary().epochs;
   record::Asked asked{id, proposal.config, proposal.epochs == 0 ? most : proposal.epochs, proposal.parent, {}};
@@ -42,6 +58,7 @@ record::Asked checked(const Proposal& proposal, ModelId id, const Ledger& ledger
   if (number_of(epoch) >= asked.epochs) {
     refuse("a clone with an epoch left to train", what + " and " + std::to_string(asked.epochs) + " epochs in all", id);
   }
+  if (check_clone) check_clone(asked, model.config);
   return asked;
 }
 
@@ -105,7 +122,7 @@ std::vector<Record> SearchTalk::decide(const Ledger& ledger, const FindState& fi
   }
   auto next = static_cast<std::uint32_t>(ledger.models().size());
   while (const std::optional<Proposal> proposal = ask(next)) {
-    record::Asked asked = checked(*proposal, ModelId{next++}, ledger);
+    record::Asked asked = checked(*proposal, ModelId{next++}, ledger, check_clone_);
     if (asked.parent) asked.place = find_state(*asked.parent);
     search_->asked(asked.model, {asked.config, asked.parent, asked.epochs});
     records.emplace_back(std::move(asked));

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "hopper/ledger.h"
@@ -12,6 +13,10 @@
 #include "hopper/search/search.h"
 
 namespace hop::hopper {
+
+/// Throws ConfigError for a clone that cannot begin with the state of its parent, whose configuration is the second
+/// argument.
+using CheckClone = std::function<void(const record::Asked& clone, const Config& parent)>;
 
 /// Speaks with the search once per tick, and in one order: each model of the tick by id, then the orders, then the
 /// proposals. Pure, as the search is.
@@ -21,7 +26,8 @@ class SearchTalk {
   using FindState = std::function<std::optional<record::Place>(const Parent& parent)>;
 
   /// Null: nobody can decide. Then a model waits at the end of each epoch that is not decided in the journal.
-  explicit SearchTalk(std::unique_ptr<Search> search) : search_(std::move(search)) {}
+  explicit SearchTalk(std::unique_ptr<Search> search, CheckClone check_clone = {})
+      : search_(std::move(search)), check_clone_(std::move(check_clone)) {}
 
   bool can_decide() const { return search_ != nullptr; }
 
@@ -42,6 +48,7 @@ class SearchTalk {
   void tell(const Ledger& ledger);
 
   std::unique_ptr<Search> search_;
+  CheckClone check_clone_;
 };
 
 }  // namespace hop::hopper

@@ -14,25 +14,17 @@
 #include "hopper/detail/restore.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/device.h"
-#include "hopper/journal.h"
 #include "hopper/trainer.h"
 #include "kernels/copy.h"
+<<<<<<< HEAD
 #include "net/frame.h"
 #include "net/key.h"
 #include "net/transport.h"
+=======
+>>>>>>> c5803fe (Judge only the answers of a search that count)
 
 namespace hop::hopper {
 namespace {
-
-// A configuration travels in messages and stands in a record, with room to spare for all else that these say.
-void check_length(ModelId id, const Config& config) {
-  constexpr std::size_t kLongest = std::min(net::kMaxControlBytes, kMaxRecordBytes) / 4;
-  const std::size_t length = std::max(config.to_json().size(), config.to_text().size());
-  if (length <= kLongest) return;
-  throw ConfigError("[search.space] expected configurations of at most " + std::to_string(kLongest) +
-                    " bytes, got one of " + std::to_string(length) + " (model " + std::to_string(id.value) +
-                    "); shorten its longest value, or put the text into a file and search over the name");
-}
 
 // An object that workers compute with, which no wire can take; null if there is none.
 const char* own_code_of_workers(const Experiment& experiment) {
@@ -206,19 +198,44 @@ void check_text(const Experiment& experiment) {
   throw ConfigError("[run] expected an experiment whose text gives it back, got one that reads differently:\n" + text);
 }
 
+<<<<<<< HEAD
 void check_models(const Experiment& experiment, const data::Dataset& dataset) {
   check_loss(experiment, dataset);
   check_measured(experiment, output_of(experiment.model, dataset.target().kind));
+=======
+std::vector<ModelConfig> first_models(const Experiment& experiment, const data::Dataset& dataset) {
+  std::vector<ModelConfig> models;
+  for (Config& config : first_configs(experiment, make_itinerary(experiment, dataset.partition_count()))) {
+    models.push_back({ModelId{static_cast<std::uint32_t>(models.size())}, std::move(config)});
+  }
+  return models;
+}
+
+std::vector<ModelConfig> models_left(const Results& results) {
+  std::vector<ModelConfig> models;
+  for (const ModelResult& model : results.models) {
+    if (model.state_sha256.empty()) models.push_back({model.id, model.config});
+  }
+  return models;
+}
+
+void check_models(const Experiment& experiment, const data::Dataset& dataset, std::span<const ModelConfig> models) {
+  if (dataset.classes() < 2) {
+    throw DataError("[data] expected at least two classes to tell apart, got " + std::to_string(dataset.classes()) +
+                    " in " + dataset.name());
+  }
+>>>>>>> c5803fe (Judge only the answers of a search that count)
   check_objective(experiment, dataset);
   const std::shared_ptr<Exchange> exchange = make_strategy(experiment.run.strategy)->exchange();
-  std::uint32_t model = 0;
-  for (const Config& config : first_configs(experiment, make_itinerary(experiment, dataset.partition_count()))) {
-    const ModelId id{model++};
-    check_length(id, config);
+  for (const auto& [id, config] : models) {
     Trainer trainer(experiment, id, config, dataset);
     trainer.set_exchange(exchange);
     check_last_batches(trainer.module(), batch_size(config), dataset);
+<<<<<<< HEAD
     if (id == ModelId{0}) check_answers(trainer, experiment, dataset);
+=======
+    if (id == models.front().id) check_metrics(trainer, experiment, dataset);
+>>>>>>> c5803fe (Judge only the answers of a search that count)
   }
 }
 

@@ -2,6 +2,9 @@
 // Internal to Hopscotch.
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "data/dataset.h"
 #include "hopper/experiment.h"
 #include "hopper/journal.h"
@@ -26,8 +29,17 @@ void check_consistent(const Experiment& experiment, const JournalContents& journ
 /// ConfigError for an experiment that its own text does not give back.
 void check_text(const Experiment& experiment);
 
-/// Every model is built once before the first lease: one that does not fit the data is an error of the experiment.
+struct ModelConfig {
+  ModelId id{};
+  Config config{};
+};
+/// The models that a search asks for at the start of a run.
+std::vector<ModelConfig> first_models(const Experiment& experiment, const data::Dataset& dataset);
+/// The models of a run that began, as its journal has them, without those whose final state is there.
+std::vector<ModelConfig> models_left(const Results& results);
+
+/// Each of `models` is built once before the first lease: one that does not fit the data is an error of the experiment.
 /// The objective is measured, and the sums of the metrics are sums. Throws ConfigError or DataError.
-void check_models(const Experiment& experiment, const data::Dataset& dataset);
+void check_models(const Experiment& experiment, const data::Dataset& dataset, std::span<const ModelConfig> models);
 
 }  // namespace hop::hopper

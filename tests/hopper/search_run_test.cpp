@@ -195,6 +195,55 @@ TEST_F(SearchRun, RefusesACloneWhoseStateHasAnotherLayout) {
               AllOf(HasSubstr("model 1, a clone of model 0"), HasSubstr("hidden = 16 instead of 8")));
 }
 
+// At a resume the journal has the models already. What the search says again may be anything: a library computes
+// otherwise than before.
+TEST_F(SearchRun, IsNotEndedByWhatASearchSaysAgainAtAResume) {
+  Experiment e = experiment();
+  e.model.layers.clear();
+  e.model.family = "mlp";
+  e.search.epochs = 3;
+  const auto say = [](std::int64_t first, std::int64_t clone) {
+    return [=](const SearchInput&) {
+      return std::make_unique<CloneOnce>(Config{{"hidden", first}}, Config{{"hidden", clone}});
+    };
+  };
+  e.search.make = say(8, 8);
+  const auto expected = outline(run(e).results);
+  ASSERT_EQ(expected.size(), 2U);
+  RunControl control;
+  RunOptions options{.run_directory = fresh("again"), .progress_interval = std::chrono::milliseconds(1)};
+  options.control = &control;
+  options.on_progress = [&](const RunProgress& progress) {
+    if (progress.units_done >= 6) control.stop();  // the clone is there
+  };
+  const Results stopped = run(e, options).results;
+  ASSERT_EQ(stopped.outcome, Outcome::Interrupted);
+  ASSERT_EQ(stopped.models.size(), 2U);
+  e.search.make = say(-1, 16);  // no model, and a clone of another layout
+  EXPECT_EQ(outline(resume(fresh("again"), {}, e).results), expected);
+}
+
+// Stops its model after the first epoch, and says why at length.
+struct Talkative final : Search {
+  std::optional<Proposal> ask() override { return asked_++ == 0 ? std::optional(Proposal{}) : std::nullopt; }
+  std::vector<SearchOrder> end_of_tick() override {
+    if (ended_++ > 0) return {};
+    return {SearchOrder::stop(ModelId{0}, "enough: " + std::string(std::size_t{2} << 20U, 'x'))};
+  }
+  bool barrier_at(Epoch) const override { return true; }
+  int asked_ = 0, ended_ = 0;
+};
+
+TEST_F(SearchRun, TakesAReasonOfMegabytes) {
+  Experiment e = experiment();
+  e.search.epochs = 2;
+  e.search.make = [](const SearchInput&) { return std::make_unique<Talkative>(); };
+  const Results results = run(e, {.run_directory = fresh("talkative")}).results;
+  EXPECT_EQ(results.models[0].status, "stopped");
+  EXPECT_THAT(results.models[0].reason, testing::StartsWith("enough: xxx"));
+  EXPECT_EQ(outline(inspect(fresh("talkative"))), outline(results));
+}
+
 // The steps of its parent would be counted as if they had been of its own size, and its rate would jump.
 TEST_F(SearchRun, RefusesACloneWhoseScheduleCountsOtherSteps) {
   const auto config = [](const std::string& schedule, std::int64_t batch) {

@@ -213,6 +213,20 @@ TEST_F(SearchTalkTest, EndsASearchThatNeverEndsItsAsking) {
               HasSubstr("[search] expected at most 1048576 models, got another proposal"));
 }
 
+// A record takes 1 MiB.
+TEST_F(SearchTalkTest, ShortensAReasonThatNoRecordWouldTake) {
+  script_.orders[1] = {SearchOrder::stop(ModelId{0}, "rank 2\n" + std::string(std::size_t{3} << 20U, 'x'))};
+  Drive run = begin();
+  run.train(0);
+  run.train(1);
+  ASSERT_THAT(run.appended<record::Ordered>(), SizeIs(1));
+  const std::string reason = run.appended<record::Ordered>()[0].reason;
+  EXPECT_THAT(reason, AllOf(testing::StartsWith("rank 2\\nxxx"), HasSubstr(" bytes more)")));
+  EXPECT_LT(reason.size(), 2100U);
+  run.sync();
+  EXPECT_EQ(run.model(0).reason, reason);
+}
+
 TEST_F(SearchTalkTest, RefusesAnswersThatNoRunCanFollow) {
   const auto answer = [&](std::vector<SearchOrder> orders, std::vector<Proposal> proposals = {}) {
     script_.orders[1] = std::move(orders);
@@ -234,6 +248,9 @@ TEST_F(SearchTalkTest, RefusesAnswersThatNoRunCanFollow) {
   EXPECT_THAT(answer({}, {lr(std::numeric_limits<double>::quiet_NaN())}),
               HasSubstr("finite numbers, got lr = nan (model 2)"));
   EXPECT_THAT(answer({}, {{.config = {{"name", std::string("\xe9")}}}}), HasSubstr("text in UTF-8, got name = \\xe9"));
+  EXPECT_THAT(answer({}, {{.config = {{"nam\xe9", 1.0}}}}), HasSubstr("names in UTF-8, got nam\\xe9 (model 2)"));
+  EXPECT_THAT(answer({}, {{.config = {{"name", std::string(300'000, 'x')}}}}),
+              HasSubstr("configurations of at most 262144 bytes, got one of 300012 (model 2)"));
   script_.barrier = false;
   EXPECT_THAT(answer({SearchOrder::stop(zero, "")}), HasSubstr("barrier_at(0) is false"));
   script_.proposals[0].clear();
@@ -264,6 +281,24 @@ TEST_F(SearchTalkTest, KeepsTheStateOfAParentUntilTheFirstCommitOfItsClone) {
   EXPECT_EQ(release.model, ModelId{0});
   EXPECT_EQ(release.version, Version{2});
   EXPECT_EQ(release.attempt, end_of_epoch);
+}
+
+TEST_F(SearchTalkTest, ChecksTheClonesOfADecisionAndNoneThatIsPutAside) {
+  const CheckClone check = [](const record::Asked& clone, const Config& parent) {
+    if (clone.config.number("lr") > parent.number("lr")) throw ConfigError("too fast a clone");
+  };
+  const auto clone = [](double rate) { return lr(rate, Parent{ModelId{0}, Epoch{0}}); };
+  script_ = {.proposals = {{0, {lr(0.5)}}, {1, {clone(0.25)}}}};
+  Drive run(kItinerary, maker(), {}, {.queue_depth = 8, .check_clone = check});
+  run.up(0);
+  run.train(0);
+  run.sync();
+  script_.proposals[1] = {clone(0.75)};  // another library computes otherwise
+  EXPECT_EQ(refusal_of([&] { run.crash(); }), "no error");
+  EXPECT_EQ(run.model(1).config.number("lr"), 0.25);
+  Drive anew(kItinerary, maker(), {}, {.queue_depth = 8, .check_clone = check});
+  anew.up(0);
+  EXPECT_EQ(refusal_of([&] { anew.train(0); }), "too fast a clone");
 }
 
 TEST_F(SearchTalkTest, ACloneWhoseParentsStateIsLostRepeatsTheUnitsOfItsAncestors) {
