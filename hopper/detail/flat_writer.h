@@ -29,7 +29,17 @@ class Writer {
     return writer.finish();
   }
 
-  void operator()(const char*, const auto& value, const auto&...) { write(value), ++place_; }
+  template <class T>
+  void operator()(const char*, const T& value, const auto&... arrival) {
+    // The receiver shortens such a text for people. Megabytes of it would fit into no message.
+    constexpr bool is_shortened = std::is_same_v<T, std::string> && sizeof...(arrival) > 0;
+    if constexpr (is_shortened) {
+      write(value.size() <= kLongestText ? value : value.substr(0, kLongestText));
+    } else {
+      write(value);
+    }
+    ++place_;
+  }
 
  private:
   using Stored = std::variant<std::uint8_t, std::uint32_t, std::uint64_t, double, flatbuffers::Offset<void>,
@@ -38,6 +48,8 @@ class Writer {
     flatbuffers::voffset_t at;
     Stored value;
   };
+
+  static constexpr std::size_t kLongestText = std::size_t{1} << 16;
 
   void keep(Stored value) { fields_.push_back({flatbuffers::FieldIndexToOffset(place_), value}); }
 

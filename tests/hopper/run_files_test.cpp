@@ -167,5 +167,23 @@ TEST_F(RunFiles, ThatSetsEveryModelAsideThrowsTheFirstReason) {
               ThrowsMessage<StateError>(HasSubstr("was set aside: ")));
 }
 
+// Such as a message that prints a tensor: no message takes it whole, and the model is set aside as for any other.
+TEST_F(RunFiles, ThatSetsAModelAsideWithMegabytesOfTextSaysItsBeginning) {
+  struct Talkative : nn::Module {
+    explicit Talkative(std::int64_t classes) : out(register_module("out", nn::Linear(784, classes))) {}
+    Tensor forward(const Tensor& x) override {
+      if (x.size(0) > 1) throw ShapeError("[forward] expected less, got " + std::string(std::size_t{3} << 20U, 'x'));
+      return out(flatten(x, 1));
+    }
+    nn::Linear out;
+  };
+  Experiment e = experiment();
+  e.model.layers.clear();
+  e.model.builder = [](const Config&, const ModelInput& input) { return std::make_shared<Talkative>(input.classes); };
+  EXPECT_THAT([&] { run(e, {.run_directory = fresh("talkative")}); },
+              ThrowsMessage<RunError>(AllOf(HasSubstr("all 3 set aside"), HasSubstr("expected less, got xxx"))));
+  EXPECT_EQ(inspect(fresh("talkative")).model(ModelId(0)).status, "quarantined");
+}
+
 }  // namespace
 }  // namespace hop::hopper
