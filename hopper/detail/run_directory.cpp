@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "hopper/detail/status_file.h"
 #include "hopper/journal.h"
 
 namespace hop::hopper {
@@ -22,7 +23,9 @@ constexpr unsigned kPrivate = 0700;  // only the owner may read weights and rows
 constexpr const char* kLock = "lock";
 
 // The files that a run makes in its directory.
-constexpr std::array kOurs = {"experiment.toml", "journal", "data", "nodes", "models", "log", kLock, "results.json"};
+constexpr std::array kOurs = {"experiment.toml", "journal",  "data", "nodes", "models", "log", kLock,
+                              "results.json",    kStatusFile};
+constexpr std::array kOurFolders = {"data", "nodes", "models"};
 
 // A lock of the open file: unlike those of a process, closing another descriptor of the file does not drop it.
 struct flock whole_file(short type) {
@@ -134,6 +137,24 @@ void remove_leftovers(const fs::path& run_directory) {
   }
 }
 
+void check_places(const fs::path& run_directory) {
+  for (const std::string_view name : kOurs) {
+    const bool is_folder = std::ranges::find(kOurFolders, name) != kOurFolders.end();
+    std::error_code unknown;  // a later step says why it cannot be read
+    const fs::file_type type = fs::status(run_directory / name, unknown).type();
+    if (type == fs::file_type::not_found || type == fs::file_type::none) continue;
+    if (type == (is_folder ? fs::file_type::directory : fs::file_type::regular)) continue;
+    const std::string got = type == fs::file_type::directory ? "a folder"
+                            : type == fs::file_type::regular ? "a file"
+                                                             : "a pipe, socket or device";
+    throw ConfigError(
+        "[run] expected " + std::string(is_folder ? "the folder " : "the file ") + (run_directory / name).string() +
+        " of the run, got " + got +
+        "; move it away, and put the run's own back if there was one: nothing else was touched, and `hop resume " +
+        run_directory.string() + "` goes on");
+  }
+}
+
 bool belongs_to_run(const fs::path& file, const fs::path& run_directory) {
   std::error_code unknown;
   const fs::path root = fs::weakly_canonical(run_directory, unknown);
@@ -157,6 +178,7 @@ std::string read_run_file(const fs::path& run_directory, const char* name) {
         "its "
         "best model is RunResult::best_model");
   }
+  check_places(run_directory);
   std::ifstream file(run_directory / name, std::ios::binary);
   if (!file) {
     const std::string why = fs::exists(run_directory) ? std::string("it has no readable file \"") + name + "\""
