@@ -31,10 +31,10 @@ std::uint64_t kills_for_memory() {
   return 0;
 }
 
-// Signals that a process gets for its own fault. Other signals come from outside: from a person, or from the system at
-// shutdown.
+// Signals that a process gets for its own fault. Other signals come from outside: from a person, from the system at
+// shutdown, or (SIGBUS) from a mapped file whose bytes are gone.
 bool is_own_fault(int signal) {
-  for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ}) {
+  for (const int own : {SIGSEGV, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ}) {
     if (signal == own) return true;
   }
   return false;
@@ -50,6 +50,7 @@ WorkerHost::End describe(int status, bool memory_ran_out) {
   const int signal = WTERMSIG(status);
   const std::string how = "killed by signal " + std::to_string(signal);
   if (signal == SIGKILL && memory_ran_out) return {how + ": memory ran out", false};
+  if (signal == SIGBUS) return {how + ": a file of its data became shorter, or its disk cannot be read", true};
   return {how, !is_own_fault(signal)};
 }
 

@@ -1,6 +1,7 @@
 // Real processes, killed at bad moments. Every run must end with the bits of the run that nobody disturbed.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <regex>
@@ -137,6 +138,25 @@ TEST_F(Faults, AModelWhoseUnitCrashesItsWorkerThreeTimesIsSetAsideWithALineAndMa
   EXPECT_EQ(again.code, 2);
   EXPECT_NE(again.err.find("which is finished"), std::string::npos) << again.err;
   EXPECT_NE(read(*folder_ / "set-aside" / "results.json").find("\"finished\""), std::string::npos);
+}
+
+// A worker reads its rows from a mapped file. When their bytes are gone, the worker ends by SIGBUS in the middle of a
+// unit, which is no fault of the model. Its next life says which file it was.
+TEST_F(Faults, APartitionThatIsCutOffWhileItIsReadIsNamedAndBlamesNoModel) {
+  Program program(run_in("cut", {"--set", "search.epochs=40"}), folder_->path());
+  ASSERT_TRUE(reach(program, "cut", 6));
+  const fs::path file = *folder_ / "cut" / "data" / "part-00000.hopd";
+  const std::string whole = read(file);
+  ASSERT_EQ(::truncate(file.c_str(), 5000), 0);
+  const Finished finished = program.wait();
+  EXPECT_EQ(finished.code, 2) << finished.err;
+  EXPECT_NE(finished.err.find("cut/data/part-00000.hopd"), std::string::npos) << finished.err;
+  EXPECT_NE(finished.err.find("killed by signal 7: a file of its data became shorter"), std::string::npos)
+      << finished.err;
+  write(file, whole);
+  EXPECT_EQ(finished.err.find("set aside"), std::string::npos);
+  Program resumed({"resume", "cut"}, folder_->path());
+  EXPECT_TRUE(reach(resumed, "cut", commits(*folder_ / "cut").size() + 4)) << "it goes on";
 }
 
 TEST_F(Faults, TheOnlyWorkerKilledInMidUnitIsStartedAgain) { kill_workers_and_compare("alone", {"--workers", "1"}); }

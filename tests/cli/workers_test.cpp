@@ -164,19 +164,19 @@ TEST_F(Surroundings, AWorkerThatStandsStillIsToldOfAndStartedAnew) {
   EXPECT_EQ(hashes(*folder_ / "frozen"), *expected_);
 }
 
-// A pod that is evicted, an operator's kill: nothing that a model did.
+// A pod that is evicted, an operator's kill, a page of a mapped file that cannot be read: nothing that a model did.
 TEST_F(Surroundings, AWorkerThatIsAskedToEndAgainAndAgainCostsNoModel) {
   Program program(
       run_in("evicted", {"--workers", "1", "--set", "search.space.lr=0.001", "--set", "search.space.batch_size=1"}),
       folder_->path());
-  for (int kills = 0; kills < 4; ++kills) {
+  for (int kills = 0; kills < 6; ++kills) {
     pid_t victim = 0;
     ASSERT_TRUE(eventually([&] {
       const std::vector<pid_t> workers = program.children();
       victim = workers.size() == 1 ? workers.front() : 0;
       return victim != 0 && compute_thread(victim) != 0;  // it is ready
     }));
-    ::kill(victim, SIGTERM);
+    ::kill(victim, kills % 2 == 0 ? SIGTERM : SIGBUS);
     ASSERT_TRUE(eventually([&] { return is_gone(victim); }));
   }
   EXPECT_EQ(program.wait().code, 0);
