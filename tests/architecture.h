@@ -32,6 +32,10 @@ Violations private_things_in_public(const std::vector<SourceFile>& tree, const s
 Violations members_without_initialiser(const std::vector<SourceFile>& tree,
                                        const std::set<std::string>& public_headers);
 
+/// Every test and every file of tests that a page names in backquotes exists. `Suite.Begin*` and `Suite.Begin...` stand
+/// for any test that begins so.
+Violations tests_that_are_not_there(const SourceFile& page, const std::vector<SourceFile>& tree);
+
 /// A file of more than 350 lines says why within its first 15: "Long because ...".
 Violations long_without_reason(const std::vector<SourceFile>& tree);
 

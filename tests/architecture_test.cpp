@@ -67,6 +67,14 @@ TEST(Architecture, NamesOfTheFirstDayAreNamesOfTheCode) {
   EXPECT_THAT(unknown_names(*house, read_tree(root)), IsEmpty());
 }
 
+TEST(Architecture, ThePageOfReliabilityNamesTestsThatExist) {
+  SourceFile page{"docs/reliability.md", {}};
+  std::ifstream text(source_directory() / page.path);
+  for (std::string line; std::getline(text, line);) page.lines.push_back(line);
+  ASSERT_GT(page.lines.size(), 100U);
+  EXPECT_THAT(tests_that_are_not_there(page, read_tree(source_directory())), IsEmpty());
+}
+
 TEST_F(FakeTree, MayIncludeItselfAndWhatLiesBelow) {
   write("nn/layers/linear.cpp", "#include \"nn/module.h\"\n#include \"base/error.h\"\n#include <vector>\n");
   write("hopper/worker.cpp", "#include \"net/frame.h\"\n#include \"nn/module.h\"\n");
@@ -170,6 +178,18 @@ TEST_F(FakeTree, LongFileNeedsItsReasonNearTheTop) {
   write("bench/silent.cpp", "//\n" + body);
   EXPECT_THAT(long_without_reason(tree()),
               ElementsAre(HasSubstr("bench/silent.cpp:1: 351 lines"), HasSubstr("nn/too_late.cpp:1: 351 lines")));
+}
+
+TEST_F(FakeTree, APageNamesTestsAndTheirFilesAsTheyAre) {
+  write("tests/net/door_test.cpp", "TEST(Door, Opens) {\nTEST_F(Room,\n       HasAWindow) {\n");
+  const auto found = [&](const std::string& line) {
+    return tests_that_are_not_there({"docs/page.md", {"", line}}, tree());
+  };
+  EXPECT_THAT(found("| a door | `Door.Opens`, `Room.Has*`, `Door.Op...`, `tests/net/door_test.cpp`, `x.Y` |"),
+              IsEmpty());
+  EXPECT_THAT(found("`Door.Open`"), ElementsAre("docs/page.md:2: names the test Door.Open, which is not there"));
+  EXPECT_THAT(found("`Room.HasAD*` `tests/net/room_test.cpp`"),
+              ElementsAre(HasSubstr("Room.HasAD*"), HasSubstr("tests/net/room_test.cpp")));
 }
 
 }  // namespace

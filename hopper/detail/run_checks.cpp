@@ -16,12 +16,8 @@
 #include "hopper/device.h"
 #include "hopper/trainer.h"
 #include "kernels/copy.h"
-<<<<<<< HEAD
-#include "net/frame.h"
 #include "net/key.h"
 #include "net/transport.h"
-=======
->>>>>>> c5803fe (Judge only the answers of a search that count)
 
 namespace hop::hopper {
 namespace {
@@ -198,11 +194,6 @@ void check_text(const Experiment& experiment) {
   throw ConfigError("[run] expected an experiment whose text gives it back, got one that reads differently:\n" + text);
 }
 
-<<<<<<< HEAD
-void check_models(const Experiment& experiment, const data::Dataset& dataset) {
-  check_loss(experiment, dataset);
-  check_measured(experiment, output_of(experiment.model, dataset.target().kind));
-=======
 std::vector<ModelConfig> first_models(const Experiment& experiment, const data::Dataset& dataset) {
   std::vector<ModelConfig> models;
   for (Config& config : first_configs(experiment, make_itinerary(experiment, dataset.partition_count()))) {
@@ -220,22 +211,15 @@ std::vector<ModelConfig> models_left(const Results& results) {
 }
 
 void check_models(const Experiment& experiment, const data::Dataset& dataset, std::span<const ModelConfig> models) {
-  if (dataset.classes() < 2) {
-    throw DataError("[data] expected at least two classes to tell apart, got " + std::to_string(dataset.classes()) +
-                    " in " + dataset.name());
-  }
->>>>>>> c5803fe (Judge only the answers of a search that count)
+  check_loss(experiment, dataset);
+  check_measured(experiment, output_of(experiment.model, dataset.target().kind));
   check_objective(experiment, dataset);
   const std::shared_ptr<Exchange> exchange = make_strategy(experiment.run.strategy)->exchange();
   for (const auto& [id, config] : models) {
     Trainer trainer(experiment, id, config, dataset);
     trainer.set_exchange(exchange);
     check_last_batches(trainer.module(), batch_size(config), dataset);
-<<<<<<< HEAD
-    if (id == ModelId{0}) check_answers(trainer, experiment, dataset);
-=======
-    if (id == models.front().id) check_metrics(trainer, experiment, dataset);
->>>>>>> c5803fe (Judge only the answers of a search that count)
+    if (id == models.front().id) check_answers(trainer, experiment, dataset);
   }
 }
 
