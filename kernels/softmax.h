@@ -33,8 +33,8 @@ struct FusedCrossEntropy {
   Tensor dx{};    ///< (N, C) cross_entropy_grad() for g = 1
 };
 /// The loss and its gradient in one pass over x, with the bits of cross_entropy() and cross_entropy_grad(). Nothing if
-/// x's device has no such pass. The CPU has none: a gradient for another g would have other bits there. Arguments and
-/// errors as in cross_entropy(). Floor: one read and one write of x. The two functions take two of each.
+/// x's device has no such pass. The CPU has none: its gradients for a g other than 1 would change their bits. Arguments
+/// and errors as in cross_entropy(). Floor: one read and one write of x. The two functions take two of each.
 std::optional<FusedCrossEntropy> cross_entropy_fused(const Tensor& x, const Tensor& labels);
 
 }  // namespace hop::kernels
