@@ -109,6 +109,12 @@ std::string nearest(std::string_view name, std::span<const std::string_view> can
     if (name == theirs && std::ranges::find(candidates, ours) != candidates.end()) return std::string(ours);
   }
   std::string_view best;
+  for (const std::string_view candidate : candidates) {  // "mse_loss" of other libraries is our "mse"
+    const std::string word(candidate);
+    const bool is_part = name.starts_with(word + "_") || name.ends_with("_" + word);
+    if (is_part && candidate.size() > best.size()) best = candidate;
+  }
+  if (!best.empty()) return std::string(best);
   std::size_t best_distance = std::max(name.size() / 2 + 1, std::min<std::size_t>(name.size(), 3));
   for (const std::string_view candidate : candidates) {
     const std::size_t distance = edit_distance(name, candidate);

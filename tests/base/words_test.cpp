@@ -34,6 +34,8 @@ TEST(Nearest, KnowsTheWordsOfOtherLibraries) {
   EXPECT_EQ(nearest("learning_rate", keys), "lr");
   EXPECT_EQ(nearest("adamw_lr", keys), "lr");
   EXPECT_EQ(nearest("bs", keys), "batch_size");
+  EXPECT_EQ(nearest("mse_loss", std::vector<std::string>{"bce", "mse"}), "mse");
+  EXPECT_EQ(nearest("cross_entropy_loss", std::vector<std::string>{"cross", "cross_entropy"}), "cross_entropy");
   EXPECT_EQ(nearest("l2", keys), "weight_decay");
   EXPECT_EQ(nearest("gpu", std::vector<std::string>{"auto", "cpu", "cuda"}), "cuda");
   EXPECT_EQ(nearest("dense", std::vector<std::string>{"conv2d", "linear"}), "linear");

@@ -35,7 +35,7 @@ TEST(BuildModel, NamesTheLayerOfAnUnknownValueAndOfAWrongOutput) {
               build_model({.layers = {"relu", "dropout $drop"}, .config = {{"dropout", "0"}}}, {3}, 3);
             }),
             "[spec] layer 1 \"dropout $drop\": [substitute] expected a value for $drop, got none (\"dropout $drop\"); "
-            "valid are classes and dropout");
+            "valid are classes, dropout and outputs");
   EXPECT_EQ(message_of<ConfigError>([] { build_model({.layers = {"linear 10"}}, {16}, 26); }),
             "[spec] layer 0 \"linear 10\": expected the last layer to give (26), got (10)");
   EXPECT_NO_THROW(build_model({.layers = {"linear 10"}}, {16}, 0));

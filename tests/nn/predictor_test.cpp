@@ -151,8 +151,8 @@ TEST(PredictorFile, RefusesFilesThatDoNotHoldTogether) {
   EXPECT_THAT(refusal("schema", "{"), HasSubstr("m.safetensors"));
   EXPECT_THAT(refusal("output", "log"), HasSubstr("log"));
   EXPECT_THAT(refusal("model", "layer linear 3\n"), HasSubstr("expected the last layer to give (2)"));
-  EXPECT_THAT(refusal("model", "layer linear 5\nlayer linear 2\n"), HasSubstr("1.weight"));
-  EXPECT_THAT(refusal("model", "layer linear 1000000000\nlayer linear 2\n"), HasSubstr("bytes of parameters"));
+  EXPECT_THAT(refusal("model", "layer linear 5\nlayer linear 2\n"), HasSubstr("expected shape (5, 3) for 0.weight"));
+  EXPECT_THAT(refusal("model", "layer linear 999999999\nlayer linear 2\n"), HasSubstr("bytes of parameters"));
 }
 
 }  // namespace
