@@ -16,7 +16,9 @@ class RunPlaces : public Table {
   static void replace(const fs::path& place, const std::string& by) {
     fs::remove_all(place);
     if (by == "a folder") fs::create_directories(place / "inner");
-    if (by == "a pipe") ASSERT_EQ(::mkfifo(place.c_str(), 0600), 0);
+    if (by == "a pipe") {
+      ASSERT_EQ(::mkfifo(place.c_str(), 0600), 0);
+    }
     if (by == "a file") write(place, "mine");
   }
 };
