@@ -174,13 +174,15 @@ class Guesser {
         if (lower(first_[i]) == name) return take_label(i, "because of its name");
       }
     }
-    const std::size_t last = first_.size() - 1;
+    std::size_t last = first_.size() - 1;
+    while (last > 0 && guess_.columns[last].word == "drop") --last;  // an id or nothing is no answer
+    const std::string name = last + 1 == first_.size() ? "the last column" : "the last column that can be one";
     for (const std::size_t place : {last, std::size_t{0}}) {
       if (profiles_[place].are_classes()) {
-        return take_label(place, std::string(place == 0 ? "the first" : "the last") + " column, and its values repeat");
+        return take_label(place, (place == 0 ? "the first column" : name) + ", and its values repeat");
       }
     }
-    take_label(last, "the last column");
+    take_label(last, name);
   }
 
   void take_label(std::size_t place, std::string reason) {

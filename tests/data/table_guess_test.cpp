@@ -35,7 +35,9 @@ TEST_F(TableGuesses, FindColumnsOfEveryKind) {
   EXPECT_THAT(found.columns[3].reason, HasSubstr("too many"));
   EXPECT_EQ(found.columns[5].word, "drop");
   EXPECT_TRUE(found.has_missing);
-  EXPECT_EQ(found.label, 5U) << "no name says more, and the last column repeats nothing: it is what is left";
+  EXPECT_EQ(found.label, 4U) << "the last column has no values";
+  EXPECT_EQ(found.label_reason, "the last column that can be one, and its values repeat");
+  EXPECT_EQ(found.classes, 2);
 }
 
 TEST_F(TableGuesses, TakeTheLabelByItsNameThenByItsValues) {
