@@ -112,7 +112,7 @@ TEST_F(BadInput, ARunDirectoryThatExistsIsNeverTouched) {
 }
 
 TEST_F(BadInput, OnTheCommandLine) {
-  EXPECT_EQ(hop({}, folder_->path()).code, 1);
+  EXPECT_EQ(hop({}, folder_->path()).code, 0) << "it says where to begin";
   EXPECT_EQ(hop({"fly"}, folder_->path()).code, 1);
   EXPECT_EQ(hop({"run"}, folder_->path()).code, 1);
   EXPECT_EQ(hop({"run", "x.toml", "--workers", "0"}, folder_->path()).code, 1);

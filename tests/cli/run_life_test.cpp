@@ -266,9 +266,11 @@ TEST_F(RunLife, AfterAnErrorItSaysHowToGoOn) {
   ASSERT_TRUE(eventually([&] { return commits(folder_ / "r").size() > 4; }));
   program.signal(SIGKILL);
   program.wait();
-  // A file where a folder must be: no worker can store a state.
-  fs::remove_all(folder_ / "r" / "nodes");
-  write(folder_ / "r" / "nodes", "");
+  // A file where a worker's folder must be: it cannot store a state.
+  for (const char* node : {"w0", "w1"}) {
+    fs::remove_all(folder_ / "r" / "nodes" / node / "states");
+    write(folder_ / "r" / "nodes" / node / "states", "");
+  }
   const Finished failed = go({"resume", "r"});
   EXPECT_EQ(failed.code, 3) << failed.err;
   EXPECT_THAT(failed.err, HasSubstr("to go on: hop resume r"));
