@@ -204,7 +204,7 @@ TEST_F(Tables, SayWhatToWrite) {
        "hidden: expected whole numbers, got a range of all numbers; add type = \"int\""},
       {{"--set", "search.space.hidden=[8.5]"}, "hidden: expected a whole number, got 8.5"},
       {{"--set", "search.space.batch_size=32.0"}, "batch_size: expected a whole number"},
-      {{"--set", "model.loss=mse_loss"}, "\"cross_entropy\", the only one"},
+      {{"--set", "model.loss=mse_loss"}, "loss: unknown value \"mse_loss\"; did you mean \"mse\"?"},
       {{"--set", "model.family=mpl"}, "family: expected the name of a family, got \"mpl\"; did you mean \"mlp\"?"},
       {{"--set", "model.family=transformer", "--set", "search.space.heads=8"}, "valid are lenet and mlp"},
       {{"--set", "data.label=nope"}, "valid are y, x and b"},

@@ -208,7 +208,8 @@ TEST(Losses, EachNameIsFoundAndAnUnknownOneTellsTheNearest) {
   for (const LossRow& row : losses()) EXPECT_EQ(find_loss(row.name).compute, row.compute);
   EXPECT_EQ(message_of<ConfigError>([] { loss_by_name("cross_entrpy"); }),
             "[loss]: unknown value \"cross_entrpy\"; did you mean \"cross_entropy\"?");
-  EXPECT_THAT(message_of<ConfigError>([] { loss_by_name("mse_loss"); }),
+  EXPECT_THAT(message_of<ConfigError>([] { loss_by_name("mse_loss"); }), HasSubstr("did you mean \"mse\"?"));
+  EXPECT_THAT(message_of<ConfigError>([] { loss_by_name("triplet_margin"); }),
               HasSubstr("valid are cross_entropy, bce, mse, mae, huber"));
 }
 
