@@ -267,9 +267,8 @@ TEST_F(RunLife, AfterAnErrorItSaysHowToGoOn) {
   program.signal(SIGKILL);
   program.wait();
   // A file where a worker's folder must be: it cannot store a state.
-  for (const char* states : {"r/nodes/w0/states", "r/nodes/w1/states"}) {
+  for (const char* states : {"r/nodes/w0/states", "r/nodes/w1/states"})
     fs::remove_all(folder_ / states), write(folder_ / states, "");
-  }
   const Finished failed = go({"resume", "r"});
   EXPECT_EQ(failed.code, 3) << failed.err;
   EXPECT_THAT(failed.err, HasSubstr("to go on: hop resume r"));
