@@ -55,8 +55,8 @@ class RowEncoder {
   /// The places of the label columns in the rows, in the order of the training rows; empty if one is not there.
   const std::vector<std::size_t>& labels() const { return labels_; }
 
-  /// A row of cells, of the columns that were matched; without a match, of those alone that become input. `input` has inputs() elements. Throws DataError that names the
-  /// row and the column.
+  /// A row of cells, of the columns that were matched; without a match, of those alone that become input. `input` has
+  /// inputs() elements. Throws DataError that names the row and the column.
   void encode(Cells cells, const RowPlace& place, std::span<float> input);
   /// A row of numbers, one for each of columns(), in their order; NaN for a missing one. A category takes numbers if
   /// its words are numbers.

@@ -222,10 +222,11 @@ TEST_F(OpenDataset, KeepsTheManifest) {
 // Nothing writes numbers to predict without a reader of files, so the manifest is made by hand. What is compared: the
 // members that are read against the ones that were written.
 TEST(Manifest, KeepsTheNumbersToPredict) {
-  Manifest written{.rows = 3,
-                   .columns = {{"x", DType::f32, {2}}, {"y", DType::f32, {2}}},
-                   .target = {.kind = TargetKind::numbers, .columns = {{"price", {100, 0.25}, -3, 200}, {"", {7, 0}, 7, 7}}},
-                   .partitions = {{"part-00000.hopd", 3, 8192, {3, 4}}}};
+  Manifest written{
+      .rows = 3,
+      .columns = {{"x", DType::f32, {2}}, {"y", DType::f32, {2}}},
+      .target = {.kind = TargetKind::numbers, .columns = {{"price", {100, 0.25}, -3, 200}, {"", {7, 0}, 7, 7}}},
+      .partitions = {{"part-00000.hopd", 3, 8192, {3, 4}}}};
   const std::string text = to_json(written);
   const Target read = parse_manifest(text, "manifest.json").target;
   EXPECT_EQ(read, written.target);
