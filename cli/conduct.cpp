@@ -32,20 +32,21 @@ int conclude(const hopper::Results& results) {
 }
 
 // Prints how to resume, after an error that left a resumable run.
-void offer_resume(const std::filesystem::path& run_directory) {
+void offer_resume(const std::filesystem::path& run_directory, const Listening& listening) {
   try {
     const hopper::Results results = hopper::inspect(run_directory);
     if (results.is_running || !results.is_durable || results.outcome != hopper::Outcome::Interrupted) return;
-    std::fprintf(stderr, "to go on: hop resume %s\n", run_directory.c_str());
+    std::fprintf(stderr, "to go on: hop resume %s%s\n", run_directory.c_str(), listening.words().c_str());
   } catch (const std::exception&) {  // nothing to resume
   }
 }
 
-void print_last_words(const hopper::Results& results, const std::filesystem::path& run_directory) {
+void print_last_words(const hopper::Results& results, const std::filesystem::path& run_directory,
+                      const Listening& listening) {
   std::printf("\n%s\n", hopper::leaderboard(results).c_str());
   if (results.outcome == hopper::Outcome::Interrupted) {
     if (results.is_durable) {
-      std::printf("interrupted; to go on: hop resume %s\n", run_directory.c_str());
+      std::printf("interrupted; to go on: hop resume %s%s\n", run_directory.c_str(), listening.words().c_str());
     } else {
       std::printf("interrupted; durable = false keeps no state, so the run cannot go on\n");
     }
@@ -60,6 +61,10 @@ void Listening::apply(hopper::RunOptions& options) const {
   options.hosting = hopper::Hosting::Remote;
   options.listen = address;
   options.key_file = key_file;
+}
+
+std::string Listening::words() const {
+  return address.empty() ? "" : " --listen " + address + " --key-file " + key_file;
 }
 
 void add_listening(CLI::App& command, Listening& listening) {
@@ -80,7 +85,7 @@ void add_patience(CLI::App& command, std::optional<double>& patience) {
 }
 
 int conduct(const std::filesystem::path& run_directory, const hopper::Objective& objective, bool json,
-            const std::function<hopper::RunResult(hopper::RunOptions&)>& conduct) {
+            const Listening& listening, const std::function<hopper::RunResult(hopper::RunOptions&)>& conduct) {
   hopper::RunControl control;
   std::unique_ptr<Display> display = make_display(objective, json);
   hopper::RunOptions options;
@@ -90,6 +95,7 @@ int conduct(const std::filesystem::path& run_directory, const hopper::Objective&
   options.on_progress = [&](const hopper::RunProgress& progress) { display->show(progress); };
   options.on_notice = [&](const std::string& line) { display->notice(line); };
   options.control = &control;
+  listening.apply(options);
 
   hopper::Results results;
   try {
@@ -98,14 +104,14 @@ int conduct(const std::filesystem::path& run_directory, const hopper::Objective&
   } catch (const std::exception&) {
     display.reset();  // prints its last lines before the following ones
     const int code = report_error(std::current_exception());
-    if (code == kRunFailed || is_journal_error(std::current_exception())) offer_resume(run_directory);
+    if (code == kRunFailed || is_journal_error(std::current_exception())) offer_resume(run_directory, listening);
     return code;
   }
   display.reset();  // prints its last lines before the following ones
   if (json) {
     std::fputs(hopper::to_json(results).c_str(), stdout);
   } else {
-    print_last_words(results, run_directory);
+    print_last_words(results, run_directory, listening);
   }
   return conclude(results);
 }

@@ -12,18 +12,20 @@
 
 namespace hop::cli {
 
-/// Runs `conduct` with a display and interrupt handling, prints the leaderboard (or with `json` results.json) and the
-/// last lines that scripts rely on. Returns the exit code.
-int conduct(const std::filesystem::path& run_directory, const hopper::Objective& objective, bool json,
-            const std::function<hopper::RunResult(hopper::RunOptions&)>& conduct);
-
 /// `--listen HOST:PORT --key-file FILE`: workers come from other machines.
 struct Listening {
   std::string address;
   std::string key_file;
   void apply(hopper::RunOptions& options) const;
+  std::string words() const;  ///< as one types them, with a space before; empty without an address
 };
 void add_listening(CLI::App& command, Listening& listening);
+
+/// Runs `conduct` with a display and interrupt handling, prints the leaderboard (or with `json` results.json) and the
+/// last lines that scripts rely on. Returns the exit code.
+/// `listening`: RunOptions::listen and key_file, which a resume needs again.
+int conduct(const std::filesystem::path& run_directory, const hopper::Objective& objective, bool json,
+            const Listening& listening, const std::function<hopper::RunResult(hopper::RunOptions&)>& conduct);
 
 /// `--patience SECONDS`, for RunOptions::patience.
 void add_patience(CLI::App& command, std::optional<double>& patience);

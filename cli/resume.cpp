@@ -26,14 +26,14 @@ struct ResumeArguments {
 int resume(const ResumeArguments& arguments) {
   tell_source_change(arguments.directory);
   const std::filesystem::path path = without_trailing_slash(arguments.directory);
-  return conduct(path, hopper::objective_of(path), arguments.json, [&](hopper::RunOptions& options) {
-    options.patience = seconds(arguments.patience);
-    arguments.listening.apply(options);
-    options.retry = arguments.retry;
-    options.epochs = arguments.epochs;
-    for (const std::uint32_t model : arguments.models) options.retry_models.emplace_back(model);
-    return hopper::resume(arguments.directory, options);
-  });
+  return conduct(path, hopper::objective_of(path), arguments.json, arguments.listening,
+                 [&](hopper::RunOptions& options) {
+                   options.patience = seconds(arguments.patience);
+                   options.retry = arguments.retry;
+                   options.epochs = arguments.epochs;
+                   for (const std::uint32_t model : arguments.models) options.retry_models.emplace_back(model);
+                   return hopper::resume(arguments.directory, options);
+                 });
 }
 
 }  // namespace

@@ -47,11 +47,11 @@ int run(const RunArguments& arguments) {
   const bool is_claimed = arguments.run_directory.empty();
   const fs::path directory =
       is_claimed ? claim_run_directory(experiment.name) : without_trailing_slash(arguments.run_directory);
-  const int code = conduct(directory, experiment.objective(), arguments.json, [&](hopper::RunOptions& options) {
-    options.patience = seconds(arguments.patience);
-    arguments.listening.apply(options);
-    return hopper::run(experiment, options);
-  });
+  const int code =
+      conduct(directory, experiment.objective(), arguments.json, arguments.listening, [&](hopper::RunOptions& options) {
+        options.patience = seconds(arguments.patience);
+        return hopper::run(experiment, options);
+      });
   if (is_claimed && code != kOk) ::rmdir(directory.c_str());  // works only if it is empty: the run could not begin
   return code;
 }

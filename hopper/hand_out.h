@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,7 +15,11 @@ namespace hop::hopper {
 std::vector<std::vector<PartitionId>> nodes_partitions(std::uint32_t partitions, std::uint32_t nodes,
                                                        std::uint32_t replicas = 1);
 
-/// Writes a folder for each node: its partitions, the validation rows and the manifest. Throws ConfigError, DataError.
+/// The place that a folder was handed out for; none if it was not. Throws DataError.
+std::optional<WorkerId> handed_out_for(const std::filesystem::path& folder);
+
+/// Writes a folder for each node: its partitions, the validation rows, the manifest, and the place that it is meant
+/// for. Throws ConfigError, DataError.
 void hand_out(const data::Dataset& dataset, std::span<const std::filesystem::path> folders, std::uint32_t replicas = 1);
 
 }  // namespace hop::hopper

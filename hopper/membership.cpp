@@ -24,6 +24,8 @@ Admission Membership::admit(const MemberOffer& offer) {
     return Unfit{"expected the partitions of " + name_of(*offer.had) + ", whose states lie on this node, got others"};
   }
   if (places.empty()) return Unfit{"expected a node with all partitions of a place: " + wanted()};
+  const auto preferred = std::ranges::find_if(places, [&](WorkerId place) { return place == offer.prefers; });
+  if (preferred != places.end()) std::iter_swap(places.begin(), preferred);
   const auto free = std::ranges::find_if_not(places, [this](WorkerId place) { return is_taken(place); });
   if (free == places.end()) {
     return Occupied{places.size() == 1 ? name_of(places.front()) + " is here already"

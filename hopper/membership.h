@@ -31,6 +31,8 @@ struct MemberOffer {
   std::optional<std::vector<OfferedPartition>> partitions{};
   /// The place that its node had in this run, whose states lie there.
   std::optional<WorkerId> had{};
+  /// The place that its partitions were handed out for.
+  std::optional<WorkerId> prefers{};
 };
 
 /// The newcomer's place.
@@ -53,7 +55,8 @@ class Membership {
   Membership(const Itinerary& itinerary, std::vector<Digest> partitions);
 
   /// A node that had a place gets that place, because only there the run looks for its states. Another node gets the
-  /// lowest place that is free and whose partitions it offers. The place is taken from then on.
+  /// place that it prefers, or else the lowest one, that is free and whose partitions it offers. The place is taken
+  /// from then on.
   Admission admit(const MemberOffer& offer);
   /// The worker of this place is gone.
   void leave(WorkerId place) { taken_.at(place.index()) = false; }

@@ -178,6 +178,19 @@ void tell(const std::string& line, const RunOptions& options) {
   if (options.on_notice) options.on_notice(line);
 }
 
+// A mark that the states of a run lie on other machines. Workers started here would begin with nothing.
+void mark_hosting(const RunOptions& options) {
+  if (options.hosting == Hosting::Remote) write_file(options.run_directory / "remote", "workers of other machines\n");
+}
+void check_same_hosting(const RunOptions& options) {
+  const fs::path mark = options.run_directory / "remote";
+  if (options.hosting == Hosting::Remote || !fs::exists(mark)) return;
+  throw ConfigError(
+      "[resume] the states of this run lie on other machines: say --listen HOST:PORT --key-file FILE, as "
+      "the run did. Without these states, delete " +
+      mark.string() + ": what is not collected is trained again");
+}
+
 // The data set of a run that has begun: its own copy, independent of the source. A caller that only needs the
 // description of the rows needs no file of a partition.
 data::Dataset open_dataset(const Experiment& experiment, const fs::path& run_directory,
@@ -290,6 +303,7 @@ RunResult run(Experiment experiment, const RunOptions& options) {
   NewRunDirectory directory(options.run_directory);
   RunOptions settled = options;
   settled.run_directory = fs::absolute(directory.path());
+  mark_hosting(settled);
   auto [dataset, journal] = begin(experiment, settled, is_temporary ? data::Keep::in_place : data::Keep::own);
   if (!is_temporary) directory.keep();
   try {
@@ -317,6 +331,7 @@ RunResult resume(const fs::path& run_directory, RunOptions options, const Experi
   remove_leftovers(directory);
   remove_status_file(directory);
   net::SocketDirectory::remove_abandoned();
+  check_same_hosting(options);
   check_hosting(experiment, options);
   if (!has_begun(directory)) {  // it was ended while its data were prepared
     if (!options.retry_models.empty()) refuse_retry(options.retry_models.front(), "has trained nothing yet", directory);

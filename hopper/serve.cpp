@@ -1,5 +1,6 @@
 #include "hopper/serve.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -8,6 +9,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "hopper/detail/conversation.h"
+#include "hopper/detail/node_place.h"
 #include "hopper/detail/token.h"
 #include "hopper/detail/worker.h"
 #include "net/key.h"
@@ -19,6 +21,16 @@ using namespace std::chrono_literals;
 
 constexpr auto kPauseBetweenLives = 1s;
 
+// A name, or the numbers of an address; the worker adds the port at which it listens.
+void check_advertised(const std::string& host) {
+  if (host.empty()) return;
+  const auto colons = std::ranges::count(host, ':');
+  const bool is_one_word = host.find_first_of("[]/ ") == std::string::npos;
+  if (is_one_word && colons != 1) return;
+  throw ConfigError("[worker] --advertise: expected a host without a port, such as node-3 or 10.0.0.3, got " +
+                    printable(host));
+}
+
 WorkerOptions options_of(const JoinOptions& options, const net::RunKey& key) {
   WorkerOptions made{.peer = {},
                      .coordinator = "tls:" + options.coordinator,
@@ -28,6 +40,7 @@ WorkerOptions options_of(const JoinOptions& options, const net::RunKey& key) {
                      .memory = nullptr};
   made.key = key;
   made.data_folder = options.data_folder;
+  if (options.coordinator.starts_with('[')) made.own.host = "::";  // a run at an address of IPv6 is reached by it
   made.own.port = options.first_port;
   made.last_port = options.last_port;
   made.advertised = options.advertise;
@@ -38,6 +51,8 @@ WorkerOptions options_of(const JoinOptions& options, const net::RunKey& key) {
 
 void join(const JoinOptions& options) {
   const net::RunKey key = net::RunKey::read(options.key_file);
+  check_advertised(options.advertise);
+  const NodeLock lock(options.node_folder);
   const auto patience = std::chrono::duration<double>(options.patience);
   Stopwatch waited;
   std::string told;

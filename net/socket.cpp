@@ -159,8 +159,14 @@ class SocketListener : public Listener, public std::enable_shared_from_this<Sock
       if (is_closed(code)) throw_net_error("accept at", address_, code);
       if (code) throw accept_error(address_, code);
       std::string origin = origin_of(socket);
-      co_return std::make_shared<Connection>(make_stream_(std::move(socket)),
-                                             address_.text() + "#" + std::to_string(++accepted_), std::move(origin));
+      std::unique_ptr<Stream> stream;
+      try {
+        stream = make_stream_(std::move(socket));
+      } catch (const NetError& error) {  // this visitor cannot be heard; the next one may be
+        throw AcceptError(error.what(), false);
+      }
+      co_return std::make_shared<Connection>(std::move(stream), address_.text() + "#" + std::to_string(++accepted_),
+                                             std::move(origin));
     }
   }
 

@@ -78,13 +78,15 @@ struct Refused {
 struct Offer {
   bool has_partitions = false;  ///< of its own; otherwise it reads the coordinator's folder
   std::vector<OfferedPartition> partitions{};
-  std::string run{};                ///< the run whose states lie on its node; empty if there are none
-  std::optional<WorkerId> place{};  ///< the place that the node had in that run
+  std::string run{};                  ///< the run whose states lie on its node; empty if there are none
+  std::optional<WorkerId> place{};    ///< the place that the node had in that run
+  std::optional<WorkerId> prefers{};  ///< the place that its partitions were handed out for
   static void describe(auto& m, auto&& field) {
     field("has_partitions", m.has_partitions);
     field("partitions", m.partitions, check_partitions);
     field("run", m.run, make_printable);
     field("place", m.place);
+    field("prefers", m.prefers);
   }
   static void check_partitions(const std::vector<OfferedPartition>& partitions);  ///< Throws NetError for too many.
 };
@@ -116,10 +118,12 @@ struct LeaseOrder {
   Lease lease{};
   std::optional<std::string> source_address{};  ///< in place of lease.source, which does not travel
   Config config{};                              ///< of lease.identity()
+  std::optional<WorkerId> source{};             ///< who must answer at that address
   static void describe(auto& m, auto&& field) {
     field("lease", m.lease);
     field("source_address", m.source_address);
     field("config", m.config);
+    field("source", m.source);
   }
 };
 
@@ -267,7 +271,14 @@ struct Fatal {
 struct Fetch {
   ModelId model{};
   Version version{};
-  static void describe(auto& m, auto&& field) { field("model", m.model), field("version", m.version); }
+  WorkerId from{};    ///< the worker that is asked. Another one at its address must not say that it has no such state
+  std::string run{};  ///< Welcome::run
+  static void describe(auto& m, auto&& field) {
+    field("model", m.model);
+    field("version", m.version);
+    field("from", m.from);
+    field("run", m.run, make_printable);
+  }
 };
 
 /// The answer to Fetch and Collect. If `found`, the state block follows as the frame's payload.

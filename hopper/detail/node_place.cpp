@@ -1,5 +1,10 @@
 #include "hopper/detail/node_place.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "base/error.h"
@@ -11,6 +16,15 @@ namespace {
 std::filesystem::path file_in(const std::filesystem::path& folder) { return folder / "place"; }
 
 }  // namespace
+
+NodeLock::NodeLock(const std::filesystem::path& folder) {
+  create_folder(folder, raise<ConfigError>, 0700);
+  const std::filesystem::path path = folder / "lock";
+  file_ = Descriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (file_.get() < 0) throw ConfigError("[worker] cannot open " + path.string() + ": " + std::strerror(errno));
+  if (::flock(file_.get(), LOCK_EX | LOCK_NB) == 0) return;
+  throw ConfigError("[worker] another worker uses the folder " + folder.string() + "; say --node and another folder");
+}
 
 std::optional<NodePlace> read_node_place(const std::filesystem::path& folder) {
   std::ifstream file(file_in(folder));

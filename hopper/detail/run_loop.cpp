@@ -46,6 +46,7 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
                  Journal& journal, Coordinator& coordinator, const MakeHost& make_host)
     : experiment_(experiment),
       dataset_(dataset),
+      data_folder_(std::filesystem::absolute(dataset.folder())),
       options_(options),
       journal_(journal),
       coordinator_(coordinator),
@@ -168,7 +169,8 @@ void RunLoop::execute(const action::Append& a) {
 }
 
 void RunLoop::execute(const action::SendLease& a) {
-  message::LeaseOrder order{a.lease, std::nullopt, coordinator_.ledger().model(a.lease.identity()).config};
+  message::LeaseOrder order{a.lease, std::nullopt, coordinator_.ledger().model(a.lease.identity()).config,
+                            a.lease.source};
   if (a.lease.source) order.source_address = nodes_.at(a.lease.source->index()).address;
   tell(a.peer, order);
 }

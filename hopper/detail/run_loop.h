@@ -72,8 +72,9 @@ class RunLoop {
     Peer peer;
     Lives lives;
     Connection connection;
-    std::string address;  // where other workers reach it
-    std::string device;   // its device
+    std::string address;     // where other workers reach it
+    std::string device;      // its device
+    std::string arithmetic;  // of its present life
     message::Heartbeat last;
     std::optional<ModelId> trained;  // by the life that was lost; none if it did not say
     std::vector<HeldState> held;     // states from its pages so far, until it is ready
@@ -100,6 +101,7 @@ class RunLoop {
   net::Awaitable<Peer> admit(Connection connection);
   std::string check_hello(const message::Hello& hello);
   net::Awaitable<void> hear(Peer peer, Connection connection, message::ToCoordinator said);
+  std::string objection(const message::Ready& ready, const net::Connection& connection) const;
   void note_beat(Peer peer, message::Heartbeat beat);
   void note_page(Peer peer, message::Held page);
   void note_ready(Peer peer, message::Ready ready);
@@ -149,6 +151,7 @@ class RunLoop {
 
   const Experiment& experiment_;
   const data::Dataset& dataset_;
+  const std::string data_folder_;  // as an absolute path
   const RunOptions& options_;
   Journal& journal_;
   Coordinator& coordinator_;

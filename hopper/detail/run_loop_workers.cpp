@@ -101,8 +101,8 @@ net::Awaitable<Peer> RunLoop::greet(net::Door::Visitor& visitor) {
   Node* node = find(peer);
   node->connection = connection;
   node->lives.greeted(std::chrono::steady_clock::now());
-  const message::Welcome welcome{std::filesystem::absolute(dataset_.folder()), experiment_.run.workers, peer,
-                                 journal_.header().run_id, dataset_.digest()};
+  const message::Welcome welcome{data_folder_, experiment_.run.workers, peer, journal_.header().run_id,
+                                 dataset_.digest()};
   const std::string text = experiment_.model.builder ? std::string() : to_toml(experiment_);
   co_await send(connection, welcome, as_bytes(text));
   if (outcome_) tell(peer, message::Shutdown{});  // it came after the end of the run
@@ -112,12 +112,15 @@ net::Awaitable<Peer> RunLoop::greet(net::Door::Visitor& visitor) {
 // Gives a worker that joins its place, or sends it home.
 net::Awaitable<Peer> RunLoop::admit(Connection connection) {
   auto offer = co_await receive<message::Offer>(connection, net::deadline_in(kHelloPatience));
-  MemberOffer brings{{}, offer.place};
+  MemberOffer brings{{}, offer.place, offer.prefers};
   if (offer.has_partitions) brings.partitions = std::move(offer.partitions);
-  Admission admission = members_.admit(brings);
-  if (!offer.run.empty() && offer.run != journal_.header().run_id) {
+  const bool is_of_this_run = offer.run.empty() || offer.run == journal_.header().run_id;
+  Admission admission = Unfit{"the run is over"};
+  if (!outcome_ && !is_of_this_run) {
     admission = Unfit{"expected a node with the states of this run or none, got one with those of " + offer.run +
                       "; choose another --node"};
+  } else if (!outcome_) {
+    admission = members_.admit(brings);
   }
   if (const auto* admitted = std::get_if<Admitted>(&admission)) co_return nodes_[admitted->place.index()].peer;
   const auto* occupied = std::get_if<Occupied>(&admission);
@@ -148,6 +151,12 @@ net::Awaitable<void> RunLoop::serve(net::Door::Visitor visitor) {
 
 net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::ToCoordinator said) {
   if (const auto* state = std::get_if<message::State>(&said)) co_await receive_state(peer, connection, *state);
+  if (const auto* ready = std::get_if<message::Ready>(&said); ready != nullptr && options_.hosting == Hosting::Remote) {
+    if (const std::string reason = objection(*ready, *connection); !reason.empty()) {
+      co_await refuse(connection, reason);
+      throw NetError(reason);
+    }
+  }
   const Handlers handlers{
       [&](message::Heartbeat& m) { note_beat(peer, std::move(m)); },
       [&](message::Held& m) { note_page(peer, std::move(m)); },
@@ -181,6 +190,20 @@ void RunLoop::note_beat(Peer peer, message::Heartbeat beat) {
   changed_ = true;
 }
 
+// The reason why a worker of another machine that is ready cannot train in this run; empty if it can.
+std::string RunLoop::objection(const message::Ready& ready, const net::Connection& connection) const {
+  for (const Node& node : nodes_) {
+    if (!node.connection || node.arithmetic.empty() || node.arithmetic == ready.arithmetic) continue;
+    return "[ready] expected a worker that computes with " + node.arithmetic + ", as worker " +
+           std::to_string(node.peer.worker.value) + " does, got one with " + ready.arithmetic + ": bits would differ";
+  }
+  const bool is_beside_us = connection.origin().empty() && ready.address.starts_with("tls:0.0.0.0:");
+  const std::string here = listener_->address().host;
+  if (!is_beside_us || here.starts_with("127.") || here == "localhost" || here == "::1") return {};
+  return "[ready] a worker that calls from the run's own machine is at 127.0.0.1, where no other machine finds it: say "
+         "--advertise HOST, or connect to this machine's address in the network";
+}
+
 void RunLoop::note_page(Peer peer, message::Held page) {
   Node* node = find(peer);
   if (node == nullptr) return;
@@ -201,6 +224,7 @@ void RunLoop::note_ready(Peer peer, message::Ready ready) {
   node->address = options_.hosting == Hosting::Remote ? reachable(ready.address, node->connection->origin())
                                                       : std::move(ready.address);
   node->device = std::move(ready.device);
+  node->arithmetic = ready.arithmetic;
   node->lives.ready(std::chrono::steady_clock::now());
   if (node->lives.is_awaited()) {
     notice("worker " + std::to_string(peer.worker.value) + " has joined: " + node->address + ", " + node->device +
@@ -219,7 +243,8 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, me
   if (state.model.index() >= coordinator_.ledger().models().size()) throw NetError("[collect] no such model");
   const Model& model = coordinator_.ledger().model(state.model);
   const Digest digest = model.digest;  // the model may change while the bytes arrive
-  if (!collecting_.contains(state.model)) throw NetError("[collect] a state that nobody asked for");
+  const auto asked = collecting_.find(state.model);
+  if (asked == collecting_.end() || asked->second != peer) throw NetError("[collect] a state that nobody asked for");
   if (!state.found) {
     collecting_.erase(state.model);
     step(event::CollectFailed{state.model, state.text, state.unreadable ? Failure::StateDamaged : Failure::StateLost});
@@ -233,6 +258,7 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, me
   co_await connection->receive_payload(block->span(), patience_with_state(bytes));
   if (Node* node = find(peer)) node->lives.sends_state(false);
   note_work(peer);
+  if (const auto still = collecting_.find(state.model); still == collecting_.end() || still->second != peer) co_return;
   collecting_.erase(state.model);
   save_collected(state.model, block, digest);
 }

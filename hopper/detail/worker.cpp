@@ -14,6 +14,7 @@
 #include "hopper/detail/patience.h"
 #include "hopper/detail/restore.h"
 #include "hopper/device.h"
+#include "hopper/hand_out.h"
 #include "hopper/worker/doing.h"
 #include "kernels/threads.h"
 #include "net/tls.h"
@@ -150,7 +151,11 @@ net::Awaitable<void> Worker::ask_for_place() {
       if (!dataset.has_partition(PartitionId(q))) continue;
       offer.partitions.push_back({PartitionId(q), dataset.manifest().partitions[q].digest});
     }
-    message::Offer::check_partitions(offer.partitions);
+    if (offer.partitions.size() > message::kMostOffered) {
+      throw ConfigError("[worker] --data: expected at most " + std::to_string(message::kMostOffered) +
+                        " partitions on one node, got " + std::to_string(offer.partitions.size()));
+    }
+    offer.prefers = handed_out_for(options_.data_folder);
   }
   co_await send(coordinator_, offer);
 }
@@ -249,14 +254,14 @@ std::shared_ptr<const data::DeviceRows> Worker::rows_on_device(std::uint32_t wor
 
 net::Awaitable<void> Worker::obey() {
   const auto [welcome, experiment] = co_await be_welcomed();
-  if (options_.key) {
-    options_.peer = welcome.peer;
-    const NodePlace place{welcome.run, welcome.peer.worker};
-    co_await on_disk(disk_, [this, &place] { write_node_place(options_.node_folder, place); });
-  }
+  if (options_.key) options_.peer = welcome.peer;
+  run_ = welcome.run;
   spawn(beat());  // checking the partitions may take longer than the coordinator tolerates silence
   starts_to("opens the data set " + welcome.dataset);
-  co_await on_disk(disk_, [this, &welcome = welcome, &experiment = experiment] { open_data(welcome, experiment); });
+  co_await on_disk(disk_, [this, &welcome = welcome, &experiment = experiment] {
+    open_data(welcome, experiment);
+    if (options_.key) write_node_place(options_.node_folder, {welcome.run, welcome.peer.worker});
+  });
   starts_to("reads the states in " + (options_.node_folder / "states").string());
   std::vector<HeldState> held = co_await on_disk(disk_, [this] { return store_->scan(&steps_); });
   compute_thread_ = std::thread([this] { compute(); });
@@ -295,6 +300,7 @@ void Worker::hear(message::ToWorker order) {
 void Worker::take_order(message::LeaseOrder order) {
   auto cargo = std::make_shared<Cargo>();
   cargo->lease = order.lease;
+  cargo->lease.source = order.source;
   cargo->config = std::move(order.config);
   {
     const std::scoped_lock lock(mutex_);

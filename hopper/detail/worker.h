@@ -167,6 +167,7 @@ class Worker {
   std::map<PartitionId, data::Partition> partitions_;  // the partitions that this node holds
   std::optional<data::Partition> validation_;
   Device device_;
+  std::string run_;                        // Welcome::run
   std::string arithmetic_;                 // arithmetic_of(device_): asking may load libraries
   std::shared_ptr<nn::StatePool> blocks_;  // blocks for states that arrive, wait and leave
   std::unique_ptr<StateStore> store_;

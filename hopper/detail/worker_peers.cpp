@@ -25,7 +25,7 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   const net::Address source = net::Address::parse(address);
   const Connection peer = co_await call(source, HostRole::Worker);
   remember(peer);
-  const message::Fetch request{lease.parent_owner(), before(lease.unit)};
+  const message::Fetch request{lease.parent_owner(), before(lease.unit), lease.source.value_or(WorkerId{}), run_};
   co_await send(peer, request);
   const auto state = co_await receive<message::State>(peer, net::deadline_in(kAnswerPatience));
   if (state.unreadable) throw StateDamaged("[fetch] " + source.text() + ": " + state.text);
@@ -112,6 +112,13 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
     visitor.place.leave();
     while (true) {
       const auto fetch = co_await receive<message::Fetch>(peer, net::deadline_in(kIdlePatience));
+      if (fetch.from != options_.peer.worker || fetch.run != run_) {
+        const std::string reason = "[fetch] expected worker " + std::to_string(fetch.from.value) + " of the run " +
+                                   fetch.run + ", this is worker " + std::to_string(options_.peer.worker.value) +
+                                   " of " + run_;
+        co_await refuse(peer, reason);
+        throw NetError(reason);
+      }
       const StateStore::Key key{fetch.model, fetch.version};
       co_await give(peer, key);
     }

@@ -179,8 +179,45 @@ TEST_F(ManyMachines, AFolderOfStatesBelongsToOneRun) {
   const Finished ended = refused->wait();
   EXPECT_EQ(ended.code, 3);
   EXPECT_THAT(ended.err, HasSubstr("choose another --node"));
+  const auto first = worker(port_of("folders"), 0, "folders-node-0"),
+             second = worker(port_of("folders"), 1, "folders-node-1");
+  EXPECT_EQ(run.wait().code, 0) << "the refused one took no place";
+  expect_undisturbed_bits("folders");
+}
+
+TEST_F(ManyMachines, AFolderOfStatesBelongsToOneWorker) {
+  Program run(listening("shared"), folder_->path());
+  const std::string port = port_of("shared");
+  const auto first = worker(port, 0, "shared-node");
+  ASSERT_TRUE(eventually([&] { return fs::exists(*folder_ / "shared-node" / "place"); }));
+  const Finished second = worker(port, 1, "shared-node")->wait();
+  EXPECT_EQ(second.code, 2);
+  EXPECT_THAT(second.err, HasSubstr("say --node and another folder"));
   run.signal(SIGINT);
   EXPECT_EQ(run.wait().code, 4);
+}
+
+// Workers started here would have none of the states.
+TEST_F(ManyMachines, ARunIsResumedWithTheMachinesThatHaveItsStates) {
+  Program run(listening("elsewhere"), folder_->path());
+  const std::string port = port_of("elsewhere");
+  const auto first = worker(port, 0, "elsewhere-node-0"), second = worker(port, 1, "elsewhere-node-1");
+  ASSERT_TRUE(reach(run, "elsewhere", 3));
+  run.signal(SIGINT);
+  const Finished stopped = run.wait();
+  EXPECT_EQ(stopped.code, 4);
+  EXPECT_THAT(stopped.out, HasSubstr("hop resume elsewhere --listen 127.0.0.1:0 --key-file key"));
+  const Finished here = hop({"resume", "elsewhere"}, folder_->path());
+  EXPECT_EQ(here.code, 2);
+  EXPECT_THAT(here.err, HasSubstr("the states of this run lie on other machines"));
+}
+
+TEST_F(ManyMachines, AnAddressToAdvertiseIsAHostAlone) {
+  const Finished with_port =
+      hop({"worker", "--connect", "127.0.0.1:1", "--key-file", "key", "--node", "y", "--advertise", "10.0.0.3:7900"},
+          folder_->path());
+  EXPECT_EQ(with_port.code, 2);
+  EXPECT_THAT(with_port.err, HasSubstr("expected a host without a port"));
 }
 
 }  // namespace

@@ -80,6 +80,24 @@ TEST_F(Members, ThatHadAPlaceGetThatPlaceOrWaitForIt) {
   EXPECT_EQ(ask({{}, WorkerId(2)}), "2");
 }
 
+// Each of three nodes has two of three blocks. Whoever comes first could take the only place of another one.
+TEST_F(Members, TakeThePlaceThatTheirPartitionsWereHandedOutFor) {
+  const std::vector<std::vector<std::uint32_t>> nodes = {{0, 1, 2, 3}, {2, 3, 4, 5}, {0, 1, 4, 5}};
+  std::vector<std::uint32_t> order = {0, 1, 2};
+  do {
+    members.emplace(plan, digests());
+    for (const std::uint32_t node : order) {
+      MemberOffer offer = with(nodes[node]);
+      offer.prefers = WorkerId(node);
+      EXPECT_EQ(ask(offer), std::to_string(node));
+    }
+  } while (std::ranges::next_permutation(order).found);
+  MemberOffer late = with(nodes[0]);
+  late.prefers = WorkerId(0);
+  members->leave(WorkerId(1));
+  EXPECT_EQ(ask(late), "1") << "the place that it prefers is taken, another one fits";
+}
+
 TEST_F(Members, ThatDoNotFitAreToldWhatWould) {
   EXPECT_THAT(ask(with({0, 2, 4})),
               HasSubstr("unfit: expected a node with all partitions of a place: 0 1 for worker 0; "
