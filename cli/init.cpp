@@ -100,13 +100,10 @@ std::string experiment_text(const data::TableGuess& guess, const fs::path& sourc
          "\npartitions = 4\n"
          "validation = { fraction = 0.2 }      # rows that measure the models\n"
          "label = " +
-         label + "  # " + guess.label_reason +
-         "\n"
-         "header = " +
-         (guess.has_header ? "true" : "false") +
-         "\n"
-         "# The columns; a word for one: number, standard, minmax, none, category or drop.\n" +
-         columns_of(guess) +
+         label + "  # " + guess.label_reason + "\n" +
+         (guess.has_header ? "header = true\n"
+                           : "# header = true or false: if neither is said, the import looks and tells\n") +
+         "# The columns; a word for one: number, standard, minmax, none, category or drop.\n" + columns_of(guess) +
          (guess.has_missing ? "missing = \"median\"                 # or \"indicator\", \"error\"\n" : "") +
          "\n[model]\nfamily = \"mlp\"\n" + target_of(guess) +
          "\n[search]\nmethod = \"grid\"\nepochs = " + std::to_string(size.epochs) +

@@ -12,7 +12,7 @@ namespace {
 // Rows become numbers as in data/row_encoder.cpp, and numbers input as in data/row_scaling.h.
 constexpr const char* kScript = R"py(
 # The model of the safetensors file beside this one, in PyTorch: python THIS.py ROWS.csv > PREDICTIONS.csv
-import csv, json, math, struct, sys
+import csv, json, math, re, struct, sys
 from collections import OrderedDict
 from pathlib import Path
 
@@ -48,13 +48,20 @@ def word(cell):
         whole = False
     return "" if cell.lower() in MISSING else str(int(float(cell))) if whole else cell
 
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+def number(column, cell, missing):
+    if missing and "fill" in column: return column["fill"]
+    if NUMBER.fullmatch(cell): return float(cell)
+    raise ValueError(f"column {column['place']} {column['name']!r}: expected a number, got {cell!r}")
+
 def features(row):
     for column, cell in zip(COLUMNS, row):
         missing = cell.lower() in MISSING
         if column["kind"] == "category":
             yield from (float(word(cell) == w) for w in column["words"])
         else:
-            yield column["fill"] if missing else float(cell)
+            yield number(column, cell, missing)
             if column.get("indicator"):
                 yield float(missing)
 
@@ -72,8 +79,13 @@ if __name__ == "__main__":
     with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
         records = [[cell.strip() for cell in record] for record in csv.reader(file) if record]
     names = [column["name"] for column in COLUMNS]
+    if not records: sys.exit(f"{sys.argv[1]}: no rows")
     named = any(names) and set(names) <= set(records[0])
-    places = [records[0].index(name) if named else column["place"] for name, column in zip(names, COLUMNS)]
+    if any(names) and not named and any(c["kind"] == "number" and not NUMBER.fullmatch(records[0][c["place"]])
+                                        and records[0][c["place"]].lower() not in MISSING for c in COLUMNS):
+        sys.exit(f"{sys.argv[1]}: no column named " + ", ".join(sorted(set(names) - set(records[0]))))
+    places = [[at for at, cell in enumerate(records[0]) if cell == name][names[:i].count(name)] if named
+              else COLUMNS[i]["place"] for i, name in enumerate(names)]
     y = predict([[record[place] for place in places] for record in records[named:]])
     table = csv.writer(sys.stdout, lineterminator="\n")
 @PRINT@
