@@ -15,11 +15,10 @@ constexpr const char* kScript = R"py(
 import csv, json, math, re, struct, sys
 from collections import OrderedDict
 from pathlib import Path
-
-import torch
-from torch import nn
+import torch, torch.nn as nn
 
 MISSING = {@MISSING@}
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "I64": torch.int64, "I32": torch.int32}
 
 def load(path):
@@ -42,18 +41,8 @@ model.load_state_dict(TENSORS)
 
 def word(cell):
     """The word of a category: "" if it is missing; 3.0 is 3."""
-    try:
-        whole = set(cell) & set(".eE") and float(cell).is_integer() and abs(float(cell)) <= 9e15
-    except ValueError:
-        whole = False
+    whole = NUMBER.fullmatch(cell) and set(cell) & set(".eE") and float(cell).is_integer() and abs(float(cell)) <= 9e15
     return "" if cell.lower() in MISSING else str(int(float(cell))) if whole else cell
-
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-
-def number(column, cell, missing):
-    if missing and "fill" in column: return column["fill"]
-    if NUMBER.fullmatch(cell): return float(cell)
-    raise ValueError(f"column {column['place']} {column['name']!r}: expected a number, got {cell!r}")
 
 def features(row):
     for column, cell in zip(COLUMNS, row):
@@ -61,7 +50,9 @@ def features(row):
         if column["kind"] == "category":
             yield from (float(word(cell) == w) for w in column["words"])
         else:
-            yield number(column, cell, missing)
+            if not (missing and "fill" in column or NUMBER.fullmatch(cell)):
+                raise ValueError(f"column {column['place']} {column['name']!r}: expected a number, got {cell!r}")
+            yield column["fill"] if missing else float(cell)
             if column.get("indicator"):
                 yield float(missing)
 

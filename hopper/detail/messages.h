@@ -1,7 +1,7 @@
 // The messages of the hopper, and their bytes: each message is one struct here, and nothing else says its fields
 // (hopper/detail/flat.h). To add a message: its struct, its place in `Every`, and its place in the list of messages
 // that its receiver takes (ToWorker, ToCoordinator). docs/wire.md tells the conversation, docs/hopper.fbs is the
-// schema. Internal to Hopscotch.
+// schema. Long because it is one list. Internal to Hopscotch.
 #pragma once
 
 #include <array>
