@@ -1,5 +1,8 @@
 // hop report RUN_DIR: the leaderboard of a run, finished, interrupted or still going; or the same for programs.
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 
@@ -28,18 +31,28 @@ void print_for_people(const hopper::Results& results, std::size_t top) {
   if (results.is_running) {
     std::puts("\nrunning");
   } else if (results.outcome == hopper::Outcome::Interrupted) {
+    const bool is_remote = std::filesystem::exists(results.run_directory / "remote");
     if (results.is_durable)
-      std::printf("\ninterrupted; to go on: hop resume %s\n", results.run_directory.c_str());
+      std::printf("\ninterrupted; to go on: hop resume %s%s\n", results.run_directory.c_str(),
+                  is_remote ? " --listen HOST:PORT --key-file FILE" : "");
     else
       std::puts("\ninterrupted; durable = false kept no state, so the run cannot go on");
   }
+}
+
+// The file as it stands, if it tells of these models: it knows times and bytes that the journal does not have.
+std::string json_of(const hopper::Results& results) {
+  const std::filesystem::path file = results.run_directory / "results.json";
+  if (!hopper::is_current(file, results)) return hopper::to_json(results);
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 int report(const ReportArguments& arguments) {
   const hopper::Results results = hopper::inspect(arguments.directory);
   tell_source_change(arguments.directory);
   if (arguments.json) {
-    std::fputs(hopper::to_json(results).c_str(), stdout);
+    std::fputs(json_of(results).c_str(), stdout);
   } else if (arguments.csv) {
     std::fputs(hopper::to_csv(results).c_str(), stdout);
   } else {

@@ -21,7 +21,8 @@ Admission Membership::admit(const MemberOffer& offer) {
     if (offer.had ? place == *offer.had : fits(place, offer)) places.push_back(place);
   }
   if (offer.had && (places.empty() || !fits(places.front(), offer))) {
-    return Unfit{"expected the partitions of " + name_of(*offer.had) + ", whose states lie on this node, got others"};
+    return Unfit{"expected the partitions of " + name_of(*offer.had) +
+                 ", whose states lie on this node, got others; a second worker says --node and another folder"};
   }
   if (places.empty()) return Unfit{"expected a node with all partitions of a place: " + wanted()};
   const auto preferred = std::ranges::find_if(places, [&](WorkerId place) { return place == offer.prefers; });
