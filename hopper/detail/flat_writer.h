@@ -94,7 +94,7 @@ class Writer {
   // The largest fields first, and from the last to the first: the order of flatc's code.
   flatbuffers::Offset<void> finish() {
     const flatbuffers::uoffset_t start = builder_.StartTable();
-    for (const std::size_t size : {8, 4, 1}) {
+    for (const std::size_t size : {std::size_t{8}, std::size_t{4}, std::size_t{1}}) {
       for (auto field = fields_.rbegin(); field != fields_.rend(); ++field) {
         std::visit([&](const auto& value) { add(field->at, value, size); }, field->value);
       }
