@@ -211,8 +211,8 @@ void NpyArray::place_elements() {
       continue;
     }
     std::size_t left = i, offset = 0, rest = width * static_cast<std::size_t>(rows());
-    for (std::size_t d = shape().size() - 1; d > 0; --d) {
-      const auto n = static_cast<std::size_t>(shape()[static_cast<int>(d)]);
+    for (int d = shape().size() - 1; d > 0; --d) {
+      const auto n = static_cast<std::size_t>(shape()[d]);
       rest /= n;
       offset += left % n * rest;
       left /= n;
