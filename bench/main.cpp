@@ -14,12 +14,15 @@ namespace {
 using namespace hop::bench;
 
 constexpr const char* kUsage = R"(usage: hop_bench [--filter TEXT] [--rounds N] [--quick] [--out FILE] [--docs FOLDER]
+                 [--against PROGRAM]
 
   --filter TEXT    only rows whose names contain TEXT: train/mlp, operation/, hop/, gap/
   --rounds N       rounds of each comparison (default: 9)
   --quick          batch 32, three short rounds
   --out FILE       where the rows go as JSON (default: bench.json)
   --docs FOLDER    where a whole, careful run leaves bench.json and bench.svg
+  --against PROGRAM  the hop_bench of another build is the only peer: each row of training and of operations in both,
+                   in turn; a ratio above 1 says that this build is faster
 )";
 
 Options parse(int argc, char** argv) {
@@ -42,6 +45,8 @@ Options parse(int argc, char** argv) {
       options.out = value;
     } else if (word == "--docs") {
       options.docs = value;
+    } else if (word == "--against") {
+      options.against = std::filesystem::absolute(value);
     } else {
       throw SideError(kUsage);
     }
@@ -65,10 +70,13 @@ int run(int argc, char** argv) {
   Suite suite(options);
   add_training_rows(suite);
   add_operation_rows(suite);
-  add_hop_rows(suite);
-  add_gap_rows(suite);
+  if (options.against.empty()) {
+    add_hop_rows(suite);
+    add_gap_rows(suite);
+  }
   write_file(options.out, rows_json(suite.report()));
-  const bool whole = options.filter.empty() && !options.quick;  // docs/ holds whole tables only
+  const bool whole =
+      options.filter.empty() && !options.quick && options.against.empty();  // docs/ holds whole tables only
   if (whole && !options.docs.empty()) {
     write_file(options.docs / "bench.json", report_json(suite.report()));
     write_file(options.docs / "bench.svg", picture_of(suite.report()));

@@ -22,8 +22,9 @@ void add_row(Suite& suite, Side& peer, const std::string& operation, const Mode&
   try {
     both.push_back(std::make_unique<Contestant>("ours"));
     both.back()->add(suite.ours().take(1)[0], what + variant);
-    both.push_back(std::make_unique<Contestant>(peer.name() + " eager"));
-    both.back()->add(peer.take(1)[0], what + "eager");
+    const std::string their_variant = peer.is_our_other_build ? variant : "eager";
+    both.push_back(std::make_unique<Contestant>(peer.name() + " " + their_variant));
+    both.back()->add(peer.take(1)[0], what + their_variant);
   } catch (const SideError&) {
     return;  // a variant or a mode that this side does not have
   }
@@ -34,7 +35,8 @@ void add_row(Suite& suite, Side& peer, const std::string& operation, const Mode&
   Row row = row_of_times(name, us.seconds(), them.seconds(), them.label(), "ns", 1e9 / mode.operations);
   std::optional<double> most = mode.most;
   if (variant == "captured" && most) most = 40;
-  if (most) row.target = row.ratio * row.ours / *most;  // the ratio at which our time would be the figure to reach
+  if (most && !peer.is_our_other_build)
+    row.target = row.ratio * row.ours / *most;  // the ratio at which our time would be the figure to reach
   suite.add(row);
 }
 

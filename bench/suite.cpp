@@ -40,9 +40,14 @@ Suite::Suite(Options options) : options_(std::move(options)) {
   const std::filesystem::path& folder = options_.folder;
   ours_.command = {folder / "hop_bench", "--side"};
   ours_.take(1);
-  start_peer({folder / "bench_libtorch"}, "LibTorch (Debian's libtorch-dev)");
-  const std::filesystem::path python = folder.parent_path() / "torch-venv/bin/python";
-  start_peer({exists(python) ? python.string() : "python3", folder / "pytorch.py"}, "PyTorch (pip install torch)");
+  if (!options_.against.empty()) {
+    start_peer({options_.against, "--side"}, options_.against);
+    for (Side& other : peers_) other.is_our_other_build = true;
+  } else {
+    start_peer({folder / "bench_libtorch"}, "LibTorch (Debian's libtorch-dev)");
+    const std::filesystem::path python = folder.parent_path() / "torch-venv/bin/python";
+    start_peer({exists(python) ? python.string() : "python3", folder / "pytorch.py"}, "PyTorch (pip install torch)");
+  }
   report_.sides.push_back(ours_.name());
   for (const Side& peer : peers_) report_.sides.push_back(peer.name());
   std::cout << heading() << std::endl;
@@ -50,7 +55,7 @@ Suite::Suite(Options options) : options_(std::move(options)) {
 
 void Suite::start_peer(const std::vector<std::string>& command, const std::string& what) {
   try {
-    Side side{command, {}};
+    Side side{command, {}, false};
     side.take(1);
     peers_.push_back(std::move(side));
   } catch (const SideError& error) {

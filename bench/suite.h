@@ -18,13 +18,15 @@ struct Options {
   bool quick = false;            ///< fewer and shorter rounds, small batches only: is it alive?
   std::filesystem::path folder;  ///< of this program; the others of the build lie beside it
   std::filesystem::path out = "bench.json";
-  std::filesystem::path docs;  ///< a whole run leaves bench.json and bench.svg there, unless empty
+  std::filesystem::path docs;     ///< a whole run leaves bench.json and bench.svg there, unless empty
+  std::filesystem::path against;  ///< the hop_bench of another build, which is then the only peer; empty: the peers
 };
 
 /// A kind of process: ours, or a peer's. Starts more of them when two are to work at once.
 struct Side {
   std::vector<std::string> command;
   std::vector<std::shared_ptr<Child>> children;
+  bool is_our_other_build = false;  ///< it has our variants, and each is compared with the same one
   const std::string& name() const { return children.front()->name(); }
   /// The first n processes.
   std::vector<std::shared_ptr<Child>> take(std::size_t n);

@@ -65,7 +65,16 @@ void keep_the_fast(Contestants& contestants) {
   std::erase_if(contestants, [&](const auto& c) { return seconds[c.get()] > 1.2 * best; });
 }
 
-const Contestant& fastest(const std::vector<const Contestant*>& contestants) {
+std::string variant_of(const Contestant& contestant) {
+  return contestant.label().substr(contestant.label().rfind(' ') + 1);
+}
+
+// Of our other build the same variant, of a peer the fastest one.
+const Contestant& rival(const Side& side, const std::vector<const Contestant*>& contestants,
+                        const std::string& variant) {
+  if (side.is_our_other_build) {
+    return **std::ranges::find(contestants, variant, [](const Contestant* c) { return variant_of(*c); });
+  }
   return **std::min_element(contestants.begin(), contestants.end(),
                             [](const Contestant* a, const Contestant* b) { return a->median() < b->median(); });
 }
@@ -84,7 +93,7 @@ void add_rows(Suite& suite, const Case& c, std::size_t processes) {
   Contestants all;
   std::map<std::string, std::vector<const Contestant*>> peers;
   for (Side& side : suite.peers()) {
-    Contestants peer = contestants_of(side, c, kPeerVariants, processes);
+    Contestants peer = contestants_of(side, c, side.is_our_other_build ? kOurVariants : kPeerVariants, processes);
     for (const auto& [label, loss] : losses_of(peer)) {
       for (const auto& [our_label, our_loss] : losses) {
         if (agree(loss, our_loss)) continue;
@@ -93,7 +102,7 @@ void add_rows(Suite& suite, const Case& c, std::size_t processes) {
                         " (" + label + ")");
       }
     }
-    keep_the_fast(peer);
+    if (!side.is_our_other_build) keep_the_fast(peer);
     for (auto& contestant : peer) {
       peers[side.name()].push_back(contestant.get());
       all.push_back(std::move(contestant));
@@ -107,15 +116,15 @@ void add_rows(Suite& suite, const Case& c, std::size_t processes) {
   compete(all, suite.options().rounds);
 
   for (const Contestant* us : mine) {
-    const std::string variant = us->label().substr(us->label().rfind(' ') + 1);
-    for (const auto& [side, variants] : peers) {
-      const Contestant& peer = fastest(variants);
+    const std::string variant = variant_of(*us);
+    for (const Side& side : suite.peers()) {
+      const Contestant& peer = rival(side, peers[side.name()], variant);
       const double samples = static_cast<double>(processes) * c.batch;
       Row row = processes == 1
                     ? row_of_times(name + "/" + variant, us->seconds(), peer.seconds(), peer.label(), "ms", 1e3)
                     : row_of_rates(name + "/" + variant, rates(*us, samples), rates(peer, samples), peer.label(),
                                    "samples/s");
-      if (processes == 1) row.target = target_of(c);
+      if (processes == 1 && !side.is_our_other_build) row.target = target_of(c);
       suite.add(row);
     }
   }
