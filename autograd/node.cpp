@@ -49,8 +49,10 @@ void Node::connect(std::size_t i, const Tensor& x) {
 // The saved tensors have died before this; if a part of a graph was among them, it is buried already. Edges are buried
 // one by one, because two edges may be the last owners of one node.
 Node::~Node() {
-  bury(std::move(hooks_));
-  for (Edge& edge : edges()) bury(std::move(edge.node));
+  if (hooks_) bury(std::move(hooks_));
+  for (Edge& edge : edges()) {
+    if (edge.node) bury(std::move(edge.node));
+  }
 }
 
 void Node::close(Past past) {

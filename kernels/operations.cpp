@@ -5,9 +5,9 @@
 
 namespace hop::kernels {
 
-void expect_captured(Device device) {
+void expect_captured_on(Device device) {
   const Dependencies* const step = Dependencies::current();
-  if (step != nullptr && step->device() != device) [[unlikely]] {
+  if (step->device() != device) {
     throw StateError("[capture] an operation on " + device.to_string() + " while a step on " +
                      step->device().to_string() + " is captured would not be replayed");
   }

@@ -22,8 +22,8 @@ namespace hop::kernels {
 template <class Table>
 inline constinit std::atomic<const Table*> cuda_table = nullptr;
 
-/// Throws StateError if the calling thread captures a step of another device.
-void expect_captured(Device device);
+/// Throws StateError unless the step that the calling thread captures is of this device.
+[[gnu::cold]] void expect_captured_on(Device device);
 /// Throws DeviceError.
 [[noreturn]] void throw_no_cuda();
 
@@ -31,7 +31,8 @@ void expect_captured(Device device);
 /// step of another device is captured.
 template <class Table>
 const Table& operations(Device device) {
-  expect_captured(device);
+  if (hop::detail::collecting != nullptr) [[unlikely]]
+    expect_captured_on(device);
   if (device.is_cpu()) return Table::cpu;
   const Table* table = cuda_table<Table>.load(std::memory_order_relaxed);
   if (table == nullptr) throw_no_cuda();

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/light_mutex.h"
 #include "tensor/backend.h"
 
 namespace hop::memory {
@@ -71,7 +72,8 @@ class CachingAllocator {
     const SizeClass c = size_class(size);
     std::unique_lock lock(mutex_);
     bool may_be_read = false;
-    if (reserve_of(data) != number_of_thread()) {  // the thread that gets the block next has another order of work
+    const std::size_t reserve = reserve_of(data);
+    if (reserve != number_of_thread()) [[unlikely]] {  // the thread that gets the block next has another order of work
       lock.unlock();
       may_be_read = !backend(device_).wait_for_thread();
       lock.lock();
@@ -81,7 +83,7 @@ class CachingAllocator {
       if (may_be_read) {
         unsettled_.push_back(data);
       } else {
-        free_[reserve_of(data)][static_cast<std::size_t>(c.index)].push_back(data);
+        free_[reserve][static_cast<std::size_t>(c.index)].push_back(data);
       }
       cached_ += c.bytes;
     } catch (const std::bad_alloc&) {
@@ -147,7 +149,11 @@ class CachingAllocator {
  private:
   bool over_limit(std::size_t more) const { return limit_ != 0 && active_ + cached_ + more > limit_; }
 
-  std::size_t number_of_thread() const { return own_reserve.device == device_ ? own_reserve.number : 0; }
+  std::size_t number_of_thread() const {
+    if (own_reserve.number == 0) [[likely]]
+      return 0;
+    return own_reserve.device == device_ ? own_reserve.number : 0;
+  }
 
   std::size_t reserve_of(void* data) const {
     if (owners_.empty()) return 0;
@@ -200,7 +206,7 @@ class CachingAllocator {
   }
 
   Device device_;
-  std::mutex mutex_;
+  LightMutex mutex_;
   std::size_t limit_ = 0;
   std::vector<std::array<std::vector<void*>, kClasses>> free_{1};  // by reserve
   std::vector<void*> unsettled_;  // freed while a step was recorded, perhaps still read: given back to the device only
@@ -211,9 +217,7 @@ class CachingAllocator {
 constexpr std::int16_t kMaxCudaDevices = 16;
 
 // Never destroyed: tensors with static lifetime may be freed after any other static object.
-CachingAllocator& allocator(Device device) {
-  static CachingAllocator& cpu = *new CachingAllocator(Device::cpu());
-  if (device.is_cpu()) return cpu;
+[[gnu::noinline]] CachingAllocator& cuda_allocator(Device device) {
   static auto& cuda = *[] {
     auto* all = new std::vector<std::unique_ptr<CachingAllocator>>;
     for (std::int16_t i = 0; i < kMaxCudaDevices; ++i)
@@ -223,6 +227,13 @@ CachingAllocator& allocator(Device device) {
   if (device.index < 0 || device.index >= kMaxCudaDevices)
     throw DeviceError("[memory] expected a device number in 0..15, got " + device.to_string());
   return *cuda[static_cast<std::size_t>(device.index)];
+}
+
+CachingAllocator& allocator(Device device) {
+  if (!device.is_cpu()) [[unlikely]]
+    return cuda_allocator(device);
+  static CachingAllocator& cpu = *new CachingAllocator(Device::cpu());
+  return cpu;
 }
 
 }  // namespace

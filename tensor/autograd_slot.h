@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/recycled.h"
 #include "tensor/gradient.h"
 #include "tensor/tensor.h"
 
@@ -21,7 +22,7 @@ inline constinit thread_local bool grad_enabled = true;
 void bury(std::shared_ptr<const void> part) noexcept;
 }  // namespace autograd
 
-struct AutogradSlot {
+struct AutogradSlot : Recycled<AutogradSlot> {
   AutogradSlot() = default;
   ~AutogradSlot();
   AutogradSlot(const AutogradSlot&) = delete;

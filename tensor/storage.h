@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/intrusive.h"
+#include "base/recycled.h"
 #include "tensor/device.h"
 #include "tensor/memory_pool.h"
 
@@ -39,7 +40,7 @@ class Storage {
   void mark_state() const { body_->state = true; }
 
  private:
-  struct Body : Counted {
+  struct Body : Counted, Recycled<Body> {
     ~Body();
     std::byte* data = nullptr;
     std::size_t size = 0;

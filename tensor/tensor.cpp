@@ -57,10 +57,14 @@ void check_host_access(const char* op, Device device) {
 
 constinit thread_local Dependencies* detail::collecting = nullptr;
 
-Tensor::Body::Body() : born_in(detail::collecting == nullptr ? 0 : detail::collecting->serial()) {}
+inline Tensor::Body::Body() {
+  if (detail::collecting != nullptr) [[unlikely]]
+    born_in = detail::collecting->serial();
+}
 Tensor::Body::~Body() = default;
 
 void Tensor::note_address() const { detail::collecting->add_address(*this); }
+void Tensor::note_requires_grad() const { detail::collecting->add_requires_grad(*this); }
 void Tensor::reject_undefined() { throw Error("[tensor] expected a tensor, got an undefined one"); }
 
 Tensor Tensor::view(Storage storage, DType dtype, const Shape& shape, const Strides& strides, std::int64_t offset) {
@@ -127,7 +131,8 @@ void Tensor::rebind(Storage storage, std::int64_t offset) const {
 }
 
 bool Tensor::requires_grad() const {
-  if (detail::collecting != nullptr) detail::collecting->add_requires_grad(*this);
+  if (detail::collecting != nullptr) [[unlikely]]
+    note_requires_grad();
   const AutogradSlot* slot = autograd_slot();
   return slot != nullptr && (slot->requires_grad || slot->grad_fn != nullptr);
 }

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/intrusive.h"
+#include "base/recycled.h"
 #include "tensor/device.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
@@ -118,8 +119,8 @@ class Tensor {
   std::string describe() const;
 
  private:
-  struct Body : Counted {
-    Body();
+  struct Body : Counted, Recycled<Body> {
+    inline Body();  // for tensor.cpp alone
     ~Body();
     std::atomic<std::uint32_t> recordings{0};  // how many of the counted handles belong to recordings
     Storage storage;
@@ -130,7 +131,7 @@ class Tensor {
     std::byte* data = nullptr;
     DType dtype = DType::f32;
     bool contiguous = true;
-    std::uint32_t born_in;  // the capture in which it was made; 0: in none
+    std::uint32_t born_in = 0;  // the capture in which it was made; 0: in none
     std::unique_ptr<AutogradSlot> autograd;
     friend class IntrusivePtr<Body>;
   };
@@ -138,7 +139,8 @@ class Tensor {
   friend class Dependencies;
   friend class HeldTensor;
 
-  void note_address() const;
+  [[gnu::cold]] void note_address() const;
+  [[gnu::cold]] void note_requires_grad() const;
   /// Every access goes through here. A null body is a mistake of the caller, and the library throws instead of
   /// crashing.
   Body& body() const {
