@@ -1,18 +1,19 @@
 #include "cli/scores.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <functional>
 
 #include "base/words.h"
 #include "data/formats/csv_cells.h"
 #include "kernels/copy.h"
+#include "kernels/elementwise.h"
 #include "kernels/index.h"
 
 namespace hop::cli {
 namespace {
 
+constexpr double kLeast = 1e-15;             // as scikit-learn bounds a probability of 0
 constexpr std::int64_t kMostInMatrix = 16;   // classes; more do not fit on a screen
 constexpr std::size_t kMostConfusions = 10;  // of more classes, the most frequent ones
 
@@ -33,7 +34,7 @@ Tensor tensor_of(const std::vector<std::int64_t>& values) {
 
 Scores::Scores(const nn::Predictor& predictor) : target_(predictor.target()), places_(target_.class_names) {
   for (const nn::MetricRow& row : nn::metrics()) {
-    if (nn::measures(row, predictor.output())) metrics_.push_back(nn::metric_by_name(row.name));
+    if (row.is_told && nn::measures(row, predictor.output())) metrics_.push_back(nn::metric_by_name(row.name));
   }
   sums_.resize(metrics_.size());
 }
@@ -71,7 +72,9 @@ void Scores::measure(const nn::Predictions& predictions) {
     if (!taken_[i].empty()) rows.push_back(static_cast<std::int64_t>(i));
   }
   if (!rows.empty()) {
-    const Tensor outputs = kernels::index_select(predictions.outputs, 0, tensor_of(rows));
+    const Tensor answers = kernels::index_select(predictions.outputs, 0, tensor_of(rows));
+    const bool are_classes = target_.kind == data::TargetKind::classes;
+    const Tensor outputs = are_classes ? kernels::log(kernels::maximum(answers, kLeast)) : answers;  // scores again
     const Tensor labels = labels_of(rows);
     for (std::size_t i = 0; i < metrics_.size(); ++i) {
       const Tensor sums = kernels::contiguous(kernels::cast(metrics_[i].sums(outputs, labels), DType::f64));
@@ -83,9 +86,6 @@ void Scores::measure(const nn::Predictions& predictions) {
       const std::int64_t label = labels.data<std::int64_t>()[i];
       const auto row = static_cast<std::size_t>(rows[i]);
       ++confused_[{label, predictions.classes[row]}];
-      constexpr float kLeast = 1e-15F;  // as scikit-learn bounds a probability of 0
-      const auto at = static_cast<std::int64_t>(i) * target_.classes + label;
-      log_loss_ -= std::log(std::max(outputs.data<float>()[at], kLeast));
     }
   }
   taken_.clear();
@@ -120,10 +120,10 @@ std::string Scores::text() const {
   text += "of " + std::to_string(rows_) + " rows with labels:\n";
   for (std::size_t i = 0; i < metrics_.size(); ++i) {
     const double value = metrics_[i].finish ? metrics_[i].finish(sums_[i], rows_) : sums_[i].front() / n;
-    text += formatted("  %-10s %.6g\n", metrics_[i].name.c_str(), value);
+    text += formatted("  %-17s %.6g\n", metrics_[i].name.c_str(), value);
   }
   if (target_.kind == data::TargetKind::numbers) return text;
-  return text + formatted("  %-10s %.6g\n", "log_loss", log_loss_ / n) + confusion();
+  return text + confusion();
 }
 
 // Labels down, answers across. Of many classes, only the mistakes.

@@ -34,6 +34,7 @@ struct MetricRow {
   Tensor (*sums)(const Tensor& output, const Tensor& target) = nullptr;         ///< as in Metric
   double (*finish)(std::span<const double> sums, std::int64_t rows) = nullptr;  ///< as in Metric
   std::string_view doc{};                                                       ///< one line
+  bool is_told = true;  ///< `hop predict` tells it of rows with labels
 };
 
 /// All of them: the one list of metrics.
