@@ -2,6 +2,7 @@
 #pragma once
 
 #include "nn/layers/activation.h"
+#include "nn/layers/augment.h"
 #include "nn/layers/conv.h"
 #include "nn/layers/dropout.h"
 #include "nn/layers/embedding.h"

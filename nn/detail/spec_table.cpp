@@ -158,6 +158,12 @@ Built embedding_layer(const Arguments& a, const Shape&) {
 
 Built dropout_layer(const Arguments& a, const Shape&) { return std::make_shared<Dropout>(a.number(0)); }
 
+Built random_crop_layer(const Arguments& a, const Shape&) { return std::make_shared<RandomCrop>(a.integer(0)); }
+
+Built random_flip_layer(const Arguments& a, const Shape&) {
+  return std::make_shared<RandomHorizontalFlip>(a.number(0));
+}
+
 Built leaky_relu_layer(const Arguments& a, const Shape&) { return std::make_shared<LeakyReLU>(a.number(0)); }
 
 // ---- PyTorch
@@ -201,6 +207,9 @@ std::string torch_group_norm(const Arguments& a, const Shape& sample) {
 std::string torch_dropout(const Arguments& a, const Shape&) { return "nn.Dropout(" + a.text(0) + ")"; }
 std::string torch_leaky_relu(const Arguments& a, const Shape&) { return "nn.LeakyReLU(" + a.text(0) + ")"; }
 
+// The identity in evaluation, which is what a script does.
+std::string torch_identity(const Arguments&, const Shape&) { return "nn.Identity()"; }
+
 template <char Kind>
 std::string torch_pool(const Arguments& a, const Shape&) {
   const PoolOptions options = pool_options(a);
@@ -237,6 +246,7 @@ constexpr Attribute kGroupNorm[] = {
 constexpr Attribute kEmbedding[] = {{"num_embeddings", integer, "", 1, kUnlimited, true},
                                     {"embedding_dim", integer, "", 1, kUnlimited, true}};
 constexpr Attribute kDropout[] = {{"p", number, "0.5", 0, 1, true}};
+constexpr Attribute kRandomCrop[] = {{"padding", integer, "", 0, 1e4, true}};
 constexpr Attribute kLeakyReLU[] = {{"negative_slope", number, "0.01", 0, kUnlimited, true}};
 constexpr Attribute kPool[] = {{"kernel_size", size, "", 1, 1e4, true},
                                {"stride", size, "0", 0, 1e4},  // 0: equal to the kernel
@@ -263,6 +273,8 @@ constexpr std::array kKinds = {
     LayerKind{"max_pool2d", kPool, pool_shape, nullptr, pool<MaxPool2d>, torch_pool<'m'>},
     LayerKind{"avg_pool2d", kPool, pool_shape, nullptr, pool<AvgPool2d>, torch_pool<'a'>},
     LayerKind{"global_avg_pool2d", {}, channels, nullptr, plain<GlobalAvgPool2d>, torch_global_pool},
+    LayerKind{"random_crop", kRandomCrop, image, nullptr, random_crop_layer, torch_identity},
+    LayerKind{"random_horizontal_flip", kDropout, image, nullptr, random_flip_layer, torch_identity},
 };
 
 }  // namespace
