@@ -186,4 +186,23 @@ std::vector<std::string_view> spec_layer_names() {
   return names;
 }
 
+std::vector<LayerUsage> spec_usages() {
+  const auto upper = [](std::string_view name) {
+    std::string text(name);
+    for (char& c : text) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    return text;
+  };
+  const auto add = [](std::string& text, const std::string& word) { text += (text.empty() ? "" : " ") + word; };
+  std::vector<LayerUsage> usages;
+  for (const LayerKind& kind : detail::layer_kinds()) {
+    LayerUsage& usage = usages.emplace_back(LayerUsage{kind.name, {}, {}});
+    for (const Attribute& attribute : kind.attributes) {
+      const bool is_required = attribute.fallback.empty();
+      if (is_required) add(usage.values, upper(attribute.name));
+      if (!is_required) add(usage.options, std::string(attribute.name) + "=" + std::string(attribute.fallback));
+    }
+  }
+  return usages;
+}
+
 }  // namespace hop::nn

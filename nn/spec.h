@@ -54,4 +54,12 @@ Sequential build_spec(std::span<const LayerSpec> layers, const Shape& sample, co
 /// The names of all kinds of layers, for help and docs.
 std::vector<std::string_view> spec_layer_names();
 
+/// How a layer is written: its values in their order, then its attributes with their defaults.
+struct LayerUsage {
+  std::string_view name{};
+  std::string values{};   ///< "OUT_CHANNELS KERNEL_SIZE"
+  std::string options{};  ///< "stride=1 padding=0"
+};
+std::vector<LayerUsage> spec_usages();
+
 }  // namespace hop::nn

@@ -7,6 +7,7 @@
 #include "hopper/build_model.h"
 #include "hopper/detail/experiment_keys.h"
 #include "nn/optim/by_name.h"
+#include "nn/spec.h"
 
 namespace hop::hopper {
 namespace {
@@ -98,6 +99,20 @@ std::string optimizer_table() {
   return text;
 }
 
+std::string layer_table() {
+  std::string text =
+      "\nA layer is its name, its values in this order, then `name=value` for what shall differ from the default. "
+      "Sizes "
+      "are a number\nor `HxW`. Inputs are inferred: `layers = [\"conv2d 32 3 padding=1\", \"relu\", \"flatten\", "
+      "\"linear $outputs\"]`.\n"
+      "\n| layer | values | defaults |\n| --- | --- | --- |\n";
+  for (const nn::LayerUsage& layer : nn::spec_usages()) {
+    const auto shown = [](const std::string& words) { return words.empty() ? "" : code(words); };
+    text += "| " + code(layer.name) + " | " + shown(layer.values) + " | " + shown(layer.options) + " |\n";
+  }
+  return text;
+}
+
 std::string hyperparameters() {
   ModelOptions mlp;
   mlp.family = "mlp";
@@ -124,7 +139,7 @@ std::string hyperparameters() {
 std::string experiment_page() {
   return kIntroduction + section("", "The file itself", "Keys before the first section.") +
          section("data", "[data]", "Where the rows come from.") + table("column", data::column_rules()) +
-         table("missing", data::missing_rules()) + section("model", "[model]", "What is trained.") +
+         table("missing", data::missing_rules()) + section("model", "[model]", "What is trained.") + layer_table() +
          table("loss", nn::losses()) + table("metric", nn::metrics()) +
          section("search", "[search]", "Which configurations are trained, and for how long.") +
          table("method", methods()) + table("stop", stop_rules()) + method_keys() + hyperparameters() +
