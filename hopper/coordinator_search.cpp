@@ -23,11 +23,13 @@ void Coordinator::consult() {
   }
 }
 
-// The state of an epoch's end: the newest one of the parent, or an older one that is still kept.
+// The state of an epoch's end: the newest one of the parent, unless it is taken for lost, or an older one that is still
+// kept.
 std::optional<record::Place> Coordinator::find_state(const Parent& parent) const {
   const Model& model = ledger_.model(parent.model);
   const Version version = ledger_.itinerary().end_of(parent.epoch);
-  if (model.version == version && !model.file) return record::Place{*model.holder, model.newest_attempt()};
+  if (model.version == version && !model.file && !flight(model.id).loss)
+    return record::Place{*model.holder, model.newest_attempt()};
   for (const Spare& spare : flight(model.id).spares) {
     if (spare.version == version) return record::Place{spare.worker, spare.attempt};
   }

@@ -29,6 +29,13 @@ TEST(SimulatedTasks, WhateverFailsEachEpochCountsOnceAndTheWeightsAreThoseOfTheC
   }
 }
 
+// 1923: a state that was lost and that a clone begins with was trained again on another worker; its old place was
+// forgotten. 7006: a clone was sent to a state that was taken for lost.
+TEST(SimulatedTasks, KeepTheirPromisesWhereTheyOnceBrokeThem) {
+  for (const std::uint64_t seed : {1923U, 7006U})
+    EXPECT_NO_THROW(Simulation(as_tasks(draw_scenario(seed))).run()) << seed;
+}
+
 TEST(SimulatedTasks, MeetEveryKindOfTrouble) {
   Summary all;
   for (std::uint64_t seed = 0; seed < 4000; ++seed) {
