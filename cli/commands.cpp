@@ -47,6 +47,14 @@ void tell_source_change(const std::string& run_directory) {
   }
 }
 
+void add_last(CLI::App& command, bool& last) {
+  command.add_flag("--last", last, "Of a run with keep = \"best\": the state after the last epoch, not the best one");
+}
+
+std::optional<hopper::StateFile> which_of(bool last) {
+  return last ? std::optional(hopper::StateFile::Last) : std::nullopt;
+}
+
 CLI::Validator at_least_one() {
   return {[](const std::string& text) {
             const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;

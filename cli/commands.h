@@ -4,7 +4,10 @@
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <string>
+
+#include "hopper/records.h"
 
 namespace hop::cli {
 
@@ -23,6 +26,10 @@ void tell_source_change(const std::string& run_directory);
 
 /// A whole number of at least 1.
 CLI::Validator at_least_one();
+
+/// `--last`: of a run that keeps the states of best epochs, the last state.
+void add_last(CLI::App& command, bool& last);
+std::optional<hopper::StateFile> which_of(bool last);
 
 void add_init(CLI::App& app, Action& action);
 void add_run(CLI::App& app, Action& action);

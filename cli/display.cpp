@@ -40,13 +40,13 @@ std::string summary(const RunProgress& p) {
          duration(p.eta_seconds) + (p.stopping ? "  stopping after the units in flight" : "");
 }
 
-// Models by the objective at their last complete epoch, the best first.
+// Models by the objective at the epoch that ranks them, the best first.
 std::vector<const hopper::Model*> leaders(const hopper::Ledger& ledger, const hopper::Objective& objective) {
   std::vector<std::pair<double, const hopper::Model*>> scored;
   for (const hopper::Model& model : ledger.models()) {
     const bool dropped = model.status == hopper::Status::Diverged || model.status == hopper::Status::Quarantined;
-    if (dropped || model.epochs.empty()) continue;
-    if (const auto score = hopper::score(objective, model.epochs.back())) scored.emplace_back(*score, &model);
+    if (dropped || model.ranked() == nullptr) continue;
+    if (const auto score = hopper::score(objective, *model.ranked())) scored.emplace_back(*score, &model);
   }
   std::stable_sort(scored.begin(), scored.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<const hopper::Model*> models;
@@ -55,7 +55,7 @@ std::vector<const hopper::Model*> leaders(const hopper::Ledger& ledger, const ho
 }
 
 std::string leader_line(const hopper::Model& model, const hopper::Objective& objective) {
-  const hopper::EpochMetrics& last = model.epochs.back();
+  const hopper::EpochMetrics& last = *model.ranked();
   std::string line = format("model %-3u epoch %-3zu", model.id.value, model.epochs.size());
   if (last.valid_accuracy) line += format("  %6.2f %%", *last.valid_accuracy * 100);
   line += format("  loss %.4f", last.train_loss);

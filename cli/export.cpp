@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 struct ExportArguments {
   std::string directory;
   std::optional<std::uint32_t> model;
-  bool best = false;
+  bool best = false, last = false;
   std::string file;
 };
 
@@ -61,7 +61,7 @@ int export_model(const ExportArguments& arguments) {
   tell_source_change(arguments.directory);
   const hopper::Results results = hopper::inspect(arguments.directory);
   const ModelId id = arguments.model ? ModelId(*arguments.model) : hopper::best_model(results);
-  const nn::Predictor predictor = hopper::load_predictor(arguments.directory, id);
+  const nn::Predictor predictor = hopper::load_predictor(arguments.directory, id, {}, which_of(arguments.last));
   nn::save_predictor(predictor, arguments.file, facts_of(results, results.model(id)));
   // If the tensors went to stdout, the message must not.
   std::error_code ignored;
@@ -82,6 +82,7 @@ void add_export(CLI::App& app, Action& action) {
   which->add_option("--model", arguments->model, "The model's id");
   which->add_flag("--best", arguments->best, "The best model of the run");
   which->require_option(1);
+  add_last(*command, arguments->last);
   command->add_option("--to", arguments->file, "The file to write: NAME.safetensors; NAME.py lies beside it")
       ->required();
   command->callback([=, &action] { action = [=] { return export_model(*arguments); }; });

@@ -28,7 +28,7 @@ constexpr std::int64_t kBatch = 1024;  // rows in memory
 struct PredictArguments {
   std::string from, rows, to;
   std::optional<std::uint32_t> model;
-  bool has_header = false, has_none = false;
+  bool has_header = false, has_none = false, last = false;
 };
 
 nn::Predictor open_predictor(const PredictArguments& arguments) {
@@ -43,7 +43,7 @@ nn::Predictor open_predictor(const PredictArguments& arguments) {
   const ModelId id = arguments.model ? ModelId(*arguments.model) : hopper::best_model(results);
   std::fprintf(stderr, "model %u of %s: %s\n", id.value, arguments.from.c_str(),
                results.model(id).config.to_text().c_str());
-  return hopper::load_predictor(arguments.from, id);
+  return hopper::load_predictor(arguments.from, id, {}, which_of(arguments.last));
 }
 
 std::optional<bool> header_of(const PredictArguments& arguments) {
@@ -107,6 +107,7 @@ void add_predict(CLI::App& app, Action& action) {
       ->required();
   command->add_option("--to", arguments->to, "Where the answers go, as CSV (default: standard output)");
   command->add_option("--model", arguments->model, "Of a run directory: the model's id (default: the best one)");
+  add_last(*command, arguments->last);
   auto* header = command->add_flag("--header", arguments->has_header, "The first line is a header");
   command->add_flag("--no-header", arguments->has_none, "The first line is a row")->excludes(header);
   command->callback([=, &action] { action = [=] { return predict(*arguments); }; });

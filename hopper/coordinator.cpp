@@ -68,8 +68,8 @@ void Coordinator::on(const event::Collected& collected) {
   const Model& model = ledger_.model(collected.model);
   Flight& f = flight(collected.model);
   f.collecting = false;
-  if (f.settling || !ledger_.owes_collection(model)) return;
-  f.loss.reset();  // the state is in the run directory
+  if (f.settling || ledger_.owed_file(model) != collected.file) return;
+  if (collected.file == StateFile::Last) f.loss.reset();  // no worker needs the state any more
   append_final(collected.model, record::Collected{collected.model, collected.bytes, collected.sha256});
 }
 
@@ -141,7 +141,8 @@ void Coordinator::collect() {
     const WorkerState& holder = workers_[model.holder->index()];
     if (!holder.alive) continue;
     flight(id).collecting = true;
-    emit(action::SendCollect{{holder.id, holder.incarnation}, model.id, model.version, model.digest});
+    emit(action::SendCollect{
+        {holder.id, holder.incarnation}, model.id, *ledger_.owed_file(model), model.version, model.digest});
   }
 }
 

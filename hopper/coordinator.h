@@ -97,7 +97,7 @@ class Coordinator {
     std::optional<WorkerId> leased_to;        // the holder of the one valid lease
     std::optional<std::uint64_t> committing;  // the COMMIT of the unit that is due: appended, not yet durable
     bool settling = false;                    // another record of it is appended, not yet durable
-    bool collecting = false;                  // its final state is being fetched
+    bool collecting = false;                  // its newest state is being fetched into the run directory
     std::optional<std::string> loss;          // why its newest state is taken for lost: a rollback follows
     std::optional<std::string> fault;         // the failure that was one too many: a quarantine follows
     std::uint32_t failures = 0;               // by a fault of the model, until a unit above failed_unit is done
@@ -229,7 +229,7 @@ class Coordinator {
   std::vector<WorkerId> touched_workers_;  // the same of workers; some stand there twice
   std::vector<ModelId> looked_at_;         // that this step touched
   std::vector<ModelId> delayed_;           // whose next try may not begin yet
-  std::set<ModelId> owing_;                // whose final state is to be collected
+  std::set<ModelId> owing_;                // of which a state is to be collected now
   std::size_t open_models_ = 0;            // that train, or are not collected
   std::vector<Pin> pins_;                  // few: one per clone that has not trained yet
   double seconds_ = 0;                     // of all units

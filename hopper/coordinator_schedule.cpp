@@ -83,7 +83,7 @@ void Coordinator::show(const Model& model) {
   const bool is_open = model.status != Status::Quarantined && !model.file;
   if (is_open != f.open) open_models_ += is_open ? 1 : std::size_t{0} - 1;
   f.open = is_open;
-  if (ledger_.owes_collection(model)) {
+  if (ledger_.owed_file(model)) {
     owing_.insert(model.id);
   } else {
     owing_.erase(model.id);

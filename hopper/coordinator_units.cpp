@@ -131,10 +131,16 @@ void Coordinator::settle(const record::Commit& commit, const Unsynced& entry) {
 }
 
 // A lost unit was done again on another worker, as a strategy may allow. Its old state may still lie on the first
-// worker, damaged or out of reach at the time. There no new state of the same name will replace it, so it is released.
+// worker, damaged or out of reach at the time. There no new state of the same name will replace it, so it is released:
+// now, or when the clone that begins with it needs it no more.
 void Coordinator::release_lost(const Visit& before, const record::Commit& commit) {
-  if (before.worker == commit.worker || is_kept_for_clone(commit.model, after(commit.unit), before.worker)) return;
-  release(before.worker, commit.model, after(commit.unit), before.attempt);
+  if (before.worker == commit.worker) return;
+  const Version version = after(commit.unit);
+  if (is_kept_for_clone(commit.model, version, before.worker)) {
+    flight(commit.model).spares.push_back({before.worker, version, before.attempt});
+  } else {
+    release(before.worker, commit.model, version, before.attempt);
+  }
 }
 
 // The facts about the unit before are dropped. Two are kept: the state may be lost already, and the next unit may have
@@ -193,6 +199,7 @@ void Coordinator::settle(const record::Collected& collected, const Unsynced& ent
   Flight& f = flight(collected.model);
   f.settling = false;
   const Model& model = ledger_.model(collected.model);
+  if (!model.file) return;  // it was the best state: the worker still needs the newest one
   f.spares.push_back({*model.holder, model.version, model.newest_attempt()});
   release_spares(model.id);
 }

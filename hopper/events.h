@@ -140,9 +140,10 @@ struct Synced {
 struct Timer {};
 /// Ctrl-C: units in flight are finished, nothing new begins.
 struct StopRequested {};
-/// The final state of a model is a durable file of the run directory.
+/// The state of a model that was to be collected is a durable file of the run directory.
 struct Collected {
   ModelId model{};
+  StateFile file = StateFile::Last;
   std::uint64_t bytes = 0;
   std::string sha256{};
 };
@@ -198,10 +199,11 @@ struct Release {
   Version version{};
   Attempt attempt{};
 };
-/// Fetch the final state of the model into the run directory; report Collected or CollectFailed.
+/// Fetch the state of the model into the run directory; report Collected or CollectFailed.
 struct SendCollect {
   Peer peer{};
   ModelId model{};
+  StateFile file = StateFile::Last;
   Version version{};
   Digest digest{};
 };

@@ -13,6 +13,7 @@
 #include "data/prepare.h"
 #include "hopper/config.h"
 #include "hopper/name_or.h"
+#include "hopper/records.h"
 #include "hopper/schedule/itinerary.h"
 #include "hopper/schedule/policies.h"
 #include "hopper/search/methods.h"
@@ -70,6 +71,10 @@ struct SearchOptions {
   std::vector<std::string> stop{};       ///< names of stop_rules(): early stopping beside any method
   Config settings{};                     ///< the keys of method and rules: {{"samples", std::int64_t{24}}}
   std::optional<Objective> objective{};  ///< empty: see Experiment::objective()
+  /// Which state of a model is its answer. `Best`: the state of its best epoch by the objective is kept beside the
+  /// last one, and its metrics rank the model. Each better state is copied to the run directory before the model
+  /// trains on.
+  StateFile keep = StateFile::Last;
   Space space{};
 };
 

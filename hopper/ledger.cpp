@@ -53,6 +53,7 @@ std::optional<std::string> Ledger::refusal(const Record& record) const {
 }
 
 bool Ledger::may_train(const Model& model) const {
+  if (owes_best(model)) return false;
   if (model.is_behind()) return model.status != Status::Quarantined;
   return model.status == Status::Running;
 }
@@ -63,10 +64,16 @@ std::uint32_t Ledger::units_left(const Model& model) const {
   return model.status == Status::Quarantined ? 0 : goal - model.version.value;
 }
 
-bool Ledger::owes_collection(const Model& model) const {
+bool Ledger::owes_best(const Model& model) const {
+  const bool is_due = model.best_epoch && !model.best_file && model.status != Status::Quarantined;
+  return is_due && model.version == itinerary_.end_of(*model.best_epoch);
+}
+
+std::optional<StateFile> Ledger::owed_file(const Model& model) const {
+  if (owes_best(model)) return StateFile::Best;
   const bool has_ended =
       model.status == Status::Finished || model.status == Status::Stopped || model.status == Status::Diverged;
-  return has_ended && !model.file && !model.is_behind();
+  return has_ended && !model.file && !model.is_behind() ? std::optional(StateFile::Last) : std::nullopt;
 }
 
 ModelId Ledger::ancestor(const Model& model, Unit unit) const {
@@ -90,8 +97,8 @@ std::optional<ModelId> Ledger::best(const Objective& objective) const {
   std::optional<ModelId> best;
   double best_score = -std::numeric_limits<double>::infinity();
   for (const Model& model : models_) {
-    if (dropped_out(model) || model.epochs.empty()) continue;
-    const auto s = score(objective, model.epochs.back());
+    if (dropped_out(model) || model.ranked() == nullptr) continue;
+    const auto s = score(objective, *model.ranked());
     if (!s || *s <= best_score) continue;
     best = model.id;
     best_score = *s;
@@ -189,7 +196,9 @@ void Ledger::add(const record::Rollback& rollback) {
   model.digest = {};
   model.stored_as.reset();
   model.file.reset();
-  if (!is_initial(rollback.version)) {
+  if (is_initial(rollback.version)) {
+    model.best_file.reset();  // that file may be the lost one; the model comes by its best epoch again
+  } else {
     Visit& last = model.visits[before(rollback.version).index()];
     last.attempt = rollback.attempt;
     model.digest = last.digest;
@@ -236,10 +245,13 @@ void Ledger::add(const record::Retry& retry) {
 
 void Ledger::check(const record::Collected& collected) const {
   const Model& model = known(collected.model);
-  if (!owes_collection(model)) contradiction("one final state of an ended model", to_string(model.status), model.id);
+  if (!owed_file(model)) contradiction("a state that is to be collected", to_string(model.status), model.id);
 }
 
-void Ledger::add(const record::Collected& collected) { at(collected.model).file = collected; }
+void Ledger::add(const record::Collected& collected) {
+  Model& model = at(collected.model);
+  (owed_file(model) == StateFile::Best ? model.best_file : model.file) = collected;
+}
 
 void Ledger::check(const record::Arithmetic& arithmetic) const {
   const WorkerId worker = arithmetic.worker;
@@ -279,6 +291,16 @@ void Ledger::measure(Model& model, const UnitMetrics& metrics, bool ends_epoch) 
   if (!ends_epoch) return;
   model.epochs.push_back(epoch);
   model.partial = {};
+  if (itinerary_.keep_best) compare_with_best(model);
+}
+
+// The states of a clone's inherited epochs are its ancestors' to keep.
+void Ledger::compare_with_best(Model& model) const {
+  const std::optional<double> now = score(*itinerary_.keep_best, model.epochs.back());
+  if (!now) return;
+  if (model.best_epoch && *now <= *score(*itinerary_.keep_best, *model.ranked())) return;
+  model.best_epoch = Epoch{epochs_done(model) - 1};
+  model.best_file.reset();
 }
 
 void Ledger::refill_candidates(Model& model) const {

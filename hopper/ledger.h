@@ -58,6 +58,8 @@ struct Model {
   double seconds = 0;                       ///< sum of its own units
   std::uint64_t state_bytes = 0;            ///< of the newest version
   std::optional<record::Collected> file{};  ///< the final state in the run directory
+  std::optional<Epoch> best_epoch{};        ///< with keep_best: the first of its own epochs with the best score
+  std::optional<record::Collected> best_file{};  ///< the state of that epoch in the run directory
   Status before_quarantine = Status::Running;
 
   /// Whether states are lost, so that committed units must be trained again and give the digests of their visits.
@@ -69,6 +71,10 @@ struct Model {
   /// The unit that it trains next.
   Unit next_unit() const { return after(version); }
   const Visit& visit(Unit unit) const { return visits[unit.index()]; }
+  /// The epoch that ranks it: its best one where that state is kept, otherwise its last one. Null before the first.
+  const EpochMetrics* ranked() const {
+    return best_epoch ? &epochs[best_epoch->index()] : epochs.empty() ? nullptr : &epochs.back();
+  }
   /// The attempt that left its newest state; attempt 0 for version 0.
   Attempt newest_attempt() const { return is_initial(version) ? Attempt{} : visit(before(version)).attempt; }
   bool operator==(const Model&) const = default;
@@ -105,13 +111,14 @@ class Ledger {
   const Model& model(ModelId id) const;  ///< Throws IndexError.
   Attempt reserved() const { return reserved_; }
 
-  /// Whether the model has another unit to train: it must repeat committed units, or it is running.
+  /// Whether the model has another unit to train: it must repeat committed units, or it is running. A state that must
+  /// be kept is collected first.
   bool may_train(const Model& model) const;
   /// Units that the model will train if nothing stops it, including units to be repeated.
   std::uint32_t units_left(const Model& model) const;
-  /// Whether its newest state must be fetched into the run directory: the model has ended and has a state, and the
-  /// state is not there yet.
-  bool owes_collection(const Model& model) const;
+  /// The file for which its newest state must be fetched into the run directory now. `Best`: the state is that of its
+  /// best epoch, and is to be kept. `Last`: the model has ended.
+  std::optional<StateFile> owed_file(const Model& model) const;
   /// The model whose unit this is: the model itself, or the ancestor that trained it. Its random numbers and its
   /// configuration give the unit's bits.
   ModelId ancestor(const Model& model, Unit unit) const;
@@ -138,7 +145,7 @@ class Ledger {
   /// The latest arithmetic of each worker, by worker; "" if there is none.
   std::span<const std::string> arithmetic() const { return arithmetic_; }
   std::span<const ArithmeticChange> arithmetic_changes() const { return arithmetic_changes_; }
-  /// The model with the best score at its last complete epoch, ties to the smaller id; none if no model has a score.
+  /// The model with the best score at the epoch that ranks it, ties to the smaller id; none if no model has a score.
   std::optional<ModelId> best(const Objective& objective) const;
 
  private:
@@ -171,6 +178,8 @@ class Ledger {
   Model& at(ModelId id) { return models_[id.index()]; }
   void count(const UnitMetrics& metrics);
   void measure(Model& model, const UnitMetrics& metrics, bool ends_epoch);
+  void compare_with_best(Model& model) const;
+  bool owes_best(const Model& model) const;
   void refill_candidates(Model& model) const;
   bool is_awaited(const Model& model) const;
   void await(const Model& model);

@@ -21,8 +21,9 @@ nn::Predictor make_predictor(const Experiment& experiment, data::RowSchema schem
   return {std::move(module), std::move(schema), output, describe_model(experiment.model, config)};
 }
 
-nn::Predictor load_predictor(const fs::path& run_directory, ModelId id, const Experiment& own) {
-  std::shared_ptr<nn::Module> module = load_model(run_directory, id, own);
+nn::Predictor load_predictor(const fs::path& run_directory, ModelId id, const Experiment& own,
+                             std::optional<StateFile> which) {
+  std::shared_ptr<nn::Module> module = load_model(run_directory, id, own, which);
   const fs::path directory = without_trailing_slash(run_directory);
   const Config config = inspect(directory, own).model(id).config;
   return make_predictor(read_experiment(directory, own), run_schema(directory), config, std::move(module));

@@ -11,6 +11,13 @@
 #include "hopper/metrics.h"
 #include "hopper/search/proposal.h"
 
+namespace hop::hopper {
+
+/// The states of a model that the run directory keeps: the last one, and with keep = "best" the one of its best epoch.
+enum class StateFile : std::uint8_t { Last, Best };
+
+}  // namespace hop::hopper
+
 namespace hop::hopper::record {
 
 /// Attempts below `until` may have been handed out. A life of the coordinator leases only attempts that it reserved. So
@@ -88,7 +95,7 @@ struct Quarantine {
   static void describe(auto& r, auto&& field) { field("model", r.model), field("reason", r.reason); }
 };
 
-/// The final state of the model is a file of the run directory.
+/// The newest state of the model is a file of the run directory. Which one follows from the records before.
 struct Collected {
   ModelId model{};
   std::uint64_t bytes = 0;

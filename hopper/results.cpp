@@ -43,13 +43,14 @@ ModelResult summarize(const Model& model, const Objective& objective) {
   result.parent = model.parent;
   if (model.status == Status::Running) result.status = "interrupted";
   result.epochs = static_cast<std::uint32_t>(model.epochs.size());
-  if (!model.epochs.empty()) {
-    const EpochMetrics& last = model.epochs.back();
-    result.train_loss = finite(last.train_loss);
-    result.valid_loss = finite(last.valid_loss);
-    result.valid_accuracy = finite(last.valid_accuracy);
-    result.own = last.own;
+  if (const EpochMetrics* at = model.ranked()) {
+    result.train_loss = finite(at->train_loss);
+    result.valid_loss = finite(at->valid_loss);
+    result.valid_accuracy = finite(at->valid_accuracy);
+    result.own = at->own;
   }
+  if (model.best_epoch) result.kept_epoch = number_of(*model.best_epoch);
+  if (model.best_file) result.kept_sha256 = model.best_file->sha256;
   result.curve = model.epochs;
   result.best_epoch = best_epoch(result.curve, objective);
   result.seconds = model.seconds;
@@ -142,6 +143,7 @@ Json json_of(const ModelResult& m, const Results& results) {
                {"state_bytes", m.state_bytes},
                {"state_sha256", m.state_sha256},
                {"visits", visits}};
+  if (m.kept_epoch) json["kept"] = {{"epoch", *m.kept_epoch}, {"state_sha256", m.kept_sha256}};
   if (!results.own_metrics.empty()) json["metrics"] = json_of_own(m.own, results.own_metrics);
   json["curves"] = json_of_curve(m, results.own_metrics);
   if (m.parent) json["parent"] = {{"model", m.parent->model.value}, {"epoch", m.parent->epoch.value}};
@@ -166,7 +168,7 @@ Json json_of(const std::vector<ArithmeticChange>& changes) {
 // Models that came through, diverged, or were set aside. A metric ranks only the first group.
 int group_of(const ModelResult& m) { return m.status == "quarantined" ? 2 : m.status == "diverged" ? 1 : 0; }
 
-EpochMetrics last_metrics(const ModelResult& m) {
+EpochMetrics ranked_metrics(const ModelResult& m) {
   EpochMetrics metrics;
   metrics.train_loss = m.train_loss.value_or(INFINITY);
   metrics.valid_loss = m.valid_loss;
@@ -260,7 +262,7 @@ std::vector<const ModelResult*> ranking(const Results& results) {
   std::vector<const ModelResult*> order;
   for (const ModelResult& model : results.models) order.push_back(&model);
   const auto rank_of = [&](const ModelResult& m) {
-    return score(results.objective, last_metrics(m)).value_or(-INFINITY);
+    return score(results.objective, ranked_metrics(m)).value_or(-INFINITY);
   };
   std::stable_sort(order.begin(), order.end(), [&](const ModelResult* a, const ModelResult* b) {
     if (group_of(*a) != group_of(*b)) return group_of(*a) < group_of(*b);
@@ -272,7 +274,7 @@ std::vector<const ModelResult*> ranking(const Results& results) {
 bool has_rank(const ModelResult& model) { return group_of(model) == 0; }
 
 std::optional<double> objective_value(const ModelResult& model, const Objective& objective) {
-  return measured(objective, last_metrics(model));
+  return measured(objective, ranked_metrics(model));
 }
 
 std::string leaderboard(const Results& results, std::size_t rows) {
@@ -298,6 +300,7 @@ std::string leaderboard(const Results& results, std::size_t rows) {
     for (std::size_t k = 0; k < results.own_metrics.size() && k < m.own.size(); ++k) {
       text += results.own_metrics[k] + "=" + cell(m.own[k], "%.4f") + "  ";
     }
+    if (m.kept_epoch) text += "best epoch " + std::to_string(*m.kept_epoch) + "  ";
     text += m.config.to_text();
     if (!m.reason.empty()) text += "  (" + printable(m.reason, 160) + ")";
     text += "\n";

@@ -21,15 +21,18 @@ struct ModelResult {
   std::optional<Parent> parent{};  ///< the state that it began with; none if it was initialised
   std::uint32_t epochs = 0;        ///< completed
   std::optional<double> train_loss{}, valid_loss{},
-      valid_accuracy{};               ///< of the last completed epoch; none when not finite
-  std::vector<double> own{};          ///< the other metrics at the same epoch, in the order of Results::own_metrics
+      valid_accuracy{};       ///< of the epoch that ranks it (kept_epoch, or the last one); none when not finite
+  std::vector<double> own{};  ///< the other metrics at the same epoch, in the order of Results::own_metrics
   std::vector<EpochMetrics> curve{};  ///< one per completed epoch, those of its ancestors included
   std::optional<std::uint32_t>
       best_epoch{};    ///< of the curve, from 1: the first one with the best score; none if no epoch has one
   double seconds = 0;  ///< of all its units
   std::uint64_t state_bytes = 0;
   std::uint32_t hops = 0;
-  std::string state_sha256{};   ///< of the final state block; empty if it was not collected
+  std::string state_sha256{};  ///< of the final state block; empty if it was not collected
+  /// With keep = "best", from 1: the epoch whose state is kept and whose metrics rank the model.
+  std::optional<std::uint32_t> kept_epoch{};
+  std::string kept_sha256{};    ///< of that state; empty if it was not collected
   std::vector<Visit> visits{};  ///< one per unit, those of its ancestors included
   std::uint32_t inherited = 0;  ///< units of its ancestors: the first ones of `visits`
 };

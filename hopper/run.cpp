@@ -91,19 +91,22 @@ void check_not_all_set_aside(const Results& results) {
   throw StateError(stands + "`hop resume " + results.run_directory.string() + "` first");
 }
 
+// `which`: none for the state that is the model's answer.
 std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, const Experiment& experiment,
-                                        const data::Dataset& dataset) {
+                                        const data::Dataset& dataset, std::optional<StateFile> which = {}) {
   const ModelResult& model = results.model(id);
   if (model.state_sha256.empty()) refuse_uncollected(results, model);
   std::shared_ptr<nn::Module> module = build_module(experiment, model.config, dataset);
   const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(experiment, model.config, *module);
   nn::StateBlock state(*module, optimizer.get());
   const nn::StateBytes bytes = state.make_bytes();
-  const fs::path file = model_file_path(results.run_directory, id);
+  const bool is_kept = !model.kept_sha256.empty() && which.value_or(StateFile::Best) == StateFile::Best;
+  const std::string& expected = is_kept ? model.kept_sha256 : model.state_sha256;
+  const fs::path file = model_file_path(results.run_directory, id, is_kept ? StateFile::Best : StateFile::Last);
   nn::load_state(file, state.layout(), bytes->span());
-  if (const std::string sha256 = sha256_hex(bytes->span()); sha256 != model.state_sha256) {
-    throw StateError("[run] expected the state of model " + std::to_string(id.value) + " with SHA-256 " +
-                     model.state_sha256 + ", as the journal has it, got " + sha256 + " (" + file.string() + ")");
+  if (const std::string sha256 = sha256_hex(bytes->span()); sha256 != expected) {
+    throw StateError("[run] expected the state of model " + std::to_string(id.value) + " with SHA-256 " + expected +
+                     ", as the journal has it, got " + sha256 + " (" + file.string() + ")");
   }
   state.swap(bytes);
   module->eval();
@@ -411,12 +414,14 @@ std::shared_ptr<nn::Module> load_model(const fs::path& run_directory, ModelId id
   return load_model(run_directory, id, with_builder(std::move(builder)));
 }
 
-std::shared_ptr<nn::Module> load_model(const fs::path& run_directory, ModelId id, const Experiment& own) {
+std::shared_ptr<nn::Module> load_model(const fs::path& run_directory, ModelId id, const Experiment& own,
+                                       std::optional<StateFile> which) {
   const Results results = inspect(run_directory, own);
   const ModelResult& model = results.model(id);
   if (model.state_sha256.empty()) refuse_uncollected(results, model);  // before the data are touched
   const Experiment experiment = read_experiment(results.run_directory, own);
-  return load_module(results, id, experiment, open_dataset(experiment, results.run_directory, data::Files::present));
+  return load_module(results, id, experiment, open_dataset(experiment, results.run_directory, data::Files::present),
+                     which);
 }
 
 data::Dataset run_dataset(const fs::path& run_directory) {

@@ -146,11 +146,14 @@ data::RowSchema run_schema(const std::filesystem::path& run_directory);
 /// its state was not collected (with advice) or does not have the SHA-256 of the journal.
 std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_directory, ModelId id,
                                        ModelBuilder builder = {});
-/// The same, with the objects of `own`, as `resume`.
-std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_directory, ModelId id, const Experiment& own);
+/// The same, with the objects of `own`, as `resume`. `which` names the state. Default: that of the best epoch where it
+/// is kept (SearchOptions::keep), otherwise the last one.
+std::shared_ptr<nn::Module> load_model(const std::filesystem::path& run_directory, ModelId id, const Experiment& own,
+                                       std::optional<StateFile> which = {});
 
 /// A model of a run for raw rows. Throws as load_model.
-nn::Predictor load_predictor(const std::filesystem::path& run_directory, ModelId id, const Experiment& own = {});
+nn::Predictor load_predictor(const std::filesystem::path& run_directory, ModelId id, const Experiment& own = {},
+                             std::optional<StateFile> which = {});
 /// The id of the best model. Throws ConfigError that says why there is none.
 ModelId best_model(const Results& results);
 

@@ -55,6 +55,7 @@ Names names(std::span<const Row> rows) {
 
 Names strategy_names() { return names(strategies()); }
 Names order_names() { return {"fixed", "free"}; }
+Names keep_names() { return {"last", "best"}; }
 Names policy_names() { return names(policies()); }
 Names stop_names() { return names(stop_rules()); }
 Names method_names() { return names(methods()); }
@@ -613,6 +614,17 @@ constexpr std::array kKeys = {
         "application brings is `highest_own_K` or `lowest_own_K`: K is its place among the metrics beside the "
         "accuracy, and the first one has no `_K`.",
         objective_words, read_objective, write_objective, nullptr},
+    ExperimentKey{"search", "keep", "one of", "", "", "\"best\"",
+                  "Which state of a model is its answer: in the leaderboard, for `hop predict` and for `hop export`. "
+                  "`last`: the one after its last epoch. `best`: the one after its best epoch by the objective, which "
+                  "is kept beside the last one. Each better state is copied to the run directory before the model "
+                  "trains on.",
+                  keep_names,
+                  [](S& s, K& key, E& e) {
+                    if (auto keep = word(s, key, keep_names()))
+                      e.search.keep = *keep == "best" ? StateFile::Best : StateFile::Last;
+                  },
+                  [](const E& e) { return quoted(e.search.keep == StateFile::Best ? "best" : "last"); }, nullptr},
 
     ExperimentKey{"run", "strategy", "one of", "", "", "\"task_parallel\"",
                   "How the models and the partitions meet: docs/strategies.md. In C++ also a maker of a `Strategy`.",

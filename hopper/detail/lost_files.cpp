@@ -50,10 +50,18 @@ std::vector<LostFile> find_lost_files(const Experiment& experiment, const fs::pa
   if (!experiment.run.durable) return lost;  // no state of this run is on a disk, so nothing can be trained again
   const Restored restored = restore(experiment, experiment.data.partitions.value_or(1), contents);
   for (const Model& model : restored.ledger.models()) {
-    if (!model.file) continue;
-    const fs::path path = model_file_path(run_directory, model.id);
-    const std::string why = printable(why_lost(path, model.digest), 500);
-    if (!why.empty()) lost.push_back({model.id, path, why});
+    std::string why;
+    const auto look_for = [&](StateFile file, const Digest& digest) {
+      const fs::path path = model_file_path(run_directory, model.id, file);
+      why = printable(why_lost(path, digest), 500);
+      if (!why.empty()) lost.push_back({model.id, path, why});
+    };
+    if (model.file) look_for(StateFile::Last, model.digest);
+    const bool is_best_kept = model.best_file && model.status != Status::Quarantined;
+    if (why.empty() && is_best_kept) {  // where both are lost, the model is trained again once
+      const Version version = restored.ledger.itinerary().end_of(*model.best_epoch);
+      look_for(StateFile::Best, model.visit(before(version)).digest);
+    }
   }
   return lost;
 }

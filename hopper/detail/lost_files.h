@@ -10,7 +10,7 @@
 
 namespace hop::hopper {
 
-/// The file of a finished model, if the file is gone, damaged, or holds another state than the collected one.
+/// A file of a model's state, if the file is gone, damaged, or holds another state than the collected one.
 struct LostFile {
   ModelId model;
   std::filesystem::path path;

@@ -7,8 +7,9 @@
 
 namespace hop::hopper {
 
-std::filesystem::path model_file_path(const std::filesystem::path& run_directory, ModelId id) {
-  return run_directory / "models" / (std::to_string(id.value) + ".hop");
+std::filesystem::path model_file_path(const std::filesystem::path& run_directory, ModelId id, StateFile file) {
+  const char* ending = file == StateFile::Best ? ".best.hop" : ".hop";
+  return run_directory / "models" / (std::to_string(id.value) + ending);
 }
 
 std::string write_model_file(const std::filesystem::path& path, const Experiment& experiment,

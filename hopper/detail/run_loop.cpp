@@ -179,7 +179,7 @@ void RunLoop::execute(const action::CancelLease& a) { tell(a.peer, message::Canc
 void RunLoop::execute(const action::Answer& a) { tell(a.peer, message::Answer{a.model, a.unit, a.attempt, a.verdict}); }
 void RunLoop::execute(const action::Release& a) { tell(a.peer, message::Release{a.model, a.version, a.attempt}); }
 void RunLoop::execute(const action::SendCollect& a) {
-  collecting_[a.model] = a.peer;
+  collecting_[a.model] = {a.peer, a.file};
   tell(a.peer, message::Collect{a.model, a.version});
 }
 
@@ -218,15 +218,15 @@ void RunLoop::sync_journal() {
   });
 }
 
-void RunLoop::save_collected(ModelId id, std::shared_ptr<AlignedBuffer> block, const Digest& expected) {
-  post(disk_, [this, id, block, expected, config = coordinator_.ledger().model(id).config] {
-    Event event = event::CollectFailed{id, "the final state arrived damaged", Failure::StateDamaged};
+void RunLoop::save_collected(ModelId id, StateFile file, std::shared_ptr<AlignedBuffer> block, const Digest& expected) {
+  post(disk_, [this, id, file, block, expected, config = coordinator_.ledger().model(id).config] {
+    Event event = event::CollectFailed{id, "the state arrived damaged", Failure::StateDamaged};
     std::exception_ptr error;
     try {
       if (xxh3_128(block->span()) == expected) {
-        const std::string sha256 = write_model_file(model_file_path(options_.run_directory, id), experiment_, dataset_,
-                                                    id, config, block->span());
-        event = event::Collected{id, block->size(), sha256};
+        const std::string sha256 = write_model_file(model_file_path(options_.run_directory, id, file), experiment_,
+                                                    dataset_, id, config, block->span());
+        event = event::Collected{id, file, block->size(), sha256};
       }
     } catch (...) {
       error = std::current_exception();

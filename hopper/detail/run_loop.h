@@ -68,6 +68,11 @@ class RunLoop {
   using Connection = std::shared_ptr<net::Connection>;
 
   // One worker as this process sees it.
+  // A state that was requested from a worker.
+  struct Collecting {
+    Peer peer{};
+    StateFile file = StateFile::Last;
+  };
   struct Node {
     Peer peer;
     Lives lives;
@@ -121,7 +126,7 @@ class RunLoop {
   void execute(const action::SetTimer& a);
   void execute(const action::Finish& a);
   void sync_journal();
-  void save_collected(ModelId model, std::shared_ptr<AlignedBuffer> block, const Digest& expected);
+  void save_collected(ModelId model, StateFile file, std::shared_ptr<AlignedBuffer> block, const Digest& expected);
   net::Awaitable<void> shut_down();
 
   // Messages for people.
@@ -172,7 +177,7 @@ class RunLoop {
 
   Narrator narrator_;
   Patience patience_;
-  std::map<ModelId, Peer> collecting_;  // models whose final state was requested, and from which worker
+  std::map<ModelId, Collecting> collecting_;  // the states that were requested
   std::deque<Event> events_;
   bool stepping_ = false;
   bool dirty_ = false, syncing_ = false;

@@ -74,8 +74,8 @@ void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
   if (!was_ready) return;
   step(event::WorkerDown{peer, node->trained});
   std::vector<ModelId> unanswered;
-  for (const auto& [model, holder] : collecting_) {
-    if (holder == peer) unanswered.push_back(model);
+  for (const auto& [model, collecting] : collecting_) {
+    if (collecting.peer == peer) unanswered.push_back(model);
   }
   for (const ModelId model : unanswered) {
     collecting_.erase(model);
@@ -152,7 +152,7 @@ const Lease* RunLoop::in_training(const Node& node) const {
 bool RunLoop::has_something_to_do(const Node& node) const {
   if (node.lives.state() == WorkerProgress::State::Starting) return true;
   if (!coordinator_.workers()[node.peer.worker.index()].leases.empty()) return true;
-  return std::any_of(collecting_.begin(), collecting_.end(), [&](const auto& c) { return c.second == node.peer; });
+  return std::any_of(collecting_.begin(), collecting_.end(), [&](const auto& c) { return c.second.peer == node.peer; });
 }
 
 net::Awaitable<void> RunLoop::shut_down() {

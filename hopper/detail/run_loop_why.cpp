@@ -54,7 +54,9 @@ std::string RunLoop::standing(const Node& node, Clock::time_point now) const {
 // Describes the wait of a model that is neither finished nor set aside. `leases` says who holds which lease.
 std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, LeaseAt>& leases) const {
   if (const auto collected = collecting_.find(model.id); collected != collecting_.end()) {
-    return "its final state is on its way from " + name_of(collected->second.worker);
+    const bool is_best = collected->second.file == StateFile::Best;
+    return std::string(is_best ? "its best state so far" : "its final state") + " is on its way from " +
+           name_of(collected->second.peer.worker);
   }
   if (const auto lease = leases.find(model.id); lease != leases.end()) {
     const Node& node = nodes_[lease->second.worker.index()];
@@ -76,7 +78,8 @@ std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, Lease
   }
   if (model.status == Status::Paused) return "is paused by the search";
   if (coordinator_.waits_for_search(model)) return "waits for the others of its epoch, and for the search";
-  return owners.empty() ? "waits for its final state to be collected" : "waits for a place on " + owners;
+  return owners.empty() || coordinator_.ledger().owed_file(model) ? "waits for a state of it to be collected"
+                                                                  : "waits for a place on " + owners;
 }
 
 RunStatus RunLoop::status(Clock::time_point now) {

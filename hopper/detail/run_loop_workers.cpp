@@ -244,7 +244,8 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, me
   const Model& model = coordinator_.ledger().model(state.model);
   const Digest digest = model.digest;  // the model may change while the bytes arrive
   const auto asked = collecting_.find(state.model);
-  if (asked == collecting_.end() || asked->second != peer) throw NetError("[collect] a state that nobody asked for");
+  if (asked == collecting_.end() || asked->second.peer != peer)
+    throw NetError("[collect] a state that nobody asked for");
   if (!state.found) {
     collecting_.erase(state.model);
     step(event::CollectFailed{state.model, state.text, state.unreadable ? Failure::StateDamaged : Failure::StateLost});
@@ -258,9 +259,11 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, me
   co_await connection->receive_payload(block->span(), patience_with_state(bytes));
   if (Node* node = find(peer)) node->lives.sends_state(false);
   note_work(peer);
-  if (const auto still = collecting_.find(state.model); still == collecting_.end() || still->second != peer) co_return;
-  collecting_.erase(state.model);
-  save_collected(state.model, block, digest);
+  const auto still = collecting_.find(state.model);
+  if (still == collecting_.end() || still->second.peer != peer) co_return;
+  const StateFile file = still->second.file;
+  collecting_.erase(still);
+  save_collected(state.model, file, block, digest);
 }
 
 }  // namespace hop::hopper

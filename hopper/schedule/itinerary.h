@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "hopper/search/objective.h"
 #include "hopper/strategy/hopping.h"
 #include "hopper/strategy/strategy.h"
 
@@ -20,6 +21,9 @@ struct Itinerary {
   std::uint32_t epochs = 1;
   Order order = Order::Fixed;
   std::shared_ptr<const Strategy> strategy = hopping();
+  /// If given, the state of each model's best epoch is kept beside its last one: it is collected before the model
+  /// trains on.
+  std::optional<Objective> keep_best{};
 
   /// Throws ConfigError for a run without work, and for more workers than the strategy can give work.
   void check() const;

@@ -151,24 +151,29 @@ void Checker::judge(const action::Append& append) {
 void Checker::write_down(Books& books, const Record& record) const {
   if (const auto* commit = std::get_if<record::Commit>(&record)) {
     Chain& chain = books[commit->model];
+    const std::optional<Epoch> best = best_epoch(chain);
     chain.commits.resize(std::max<std::size_t>(chain.commits.size(), number_of(commit->unit)));
     chain.commits[commit->unit.index()] = *commit;
     chain.version = after(commit->unit);
     chain.holder = commit->worker;
     chain.stored_as.reset();
+    if (best_epoch(chain) != best) chain.best.reset();
     ++chain.records;
   } else if (const auto* rollback = std::get_if<record::Rollback>(&record)) {
     Chain& chain = books[rollback->model];
     chain.version = rollback->version;
     chain.stored_as.reset();
-    if (!is_initial(rollback->version)) {
+    if (is_initial(rollback->version)) {
+      chain.best.reset();
+    } else {
       chain.holder = *rollback->worker;
       chain.commits[before(rollback->version).index()].attempt = rollback->attempt;
     }
     ++chain.records;
   } else if (const auto* file = std::get_if<record::Collected>(&record)) {
-    books[file->model].collected = file->sha256;
-    ++books[file->model].records;
+    Chain& chain = books[file->model];
+    (owes_best(chain) ? chain.best : chain.collected) = file->sha256;
+    ++chain.records;
   } else if (const auto* quarantine = std::get_if<record::Quarantine>(&record)) {
     books[quarantine->model].quarantined = true;
     ++books[quarantine->model].records;
@@ -248,6 +253,25 @@ bool Checker::has_ended(const Chain& chain) const {
          chain.paused;  // paused models are stopped when no other model trains
 }
 
+// The first of the epochs of its own with the highest accuracy, by the commits of their last units.
+std::optional<Epoch> Checker::best_epoch(const Chain& chain) const {
+  if (!scenario_.itinerary.keep_best) return std::nullopt;
+  std::optional<Epoch> best;
+  double highest = -1;
+  for (std::uint32_t e = chain.inherited / units_per_epoch_; e < epochs_done(chain); ++e) {
+    const UnitMetrics& last = chain.commits[(e + 1) * units_per_epoch_ - 1].metrics;
+    if (!std::isfinite(last.train_loss) || *last.valid_accuracy <= highest) continue;
+    best = Epoch{e};
+    highest = *last.valid_accuracy;
+  }
+  return best;
+}
+
+bool Checker::owes_best(const Chain& chain) const {
+  const std::optional<Epoch> best = best_epoch(chain);
+  return best && !chain.best && !chain.quarantined && chain.version == Version{number_of(*best) * units_per_epoch_};
+}
+
 ModelId Checker::ancestor(ModelId model, Unit unit) const {
   while (unit.value < written_.at(model).inherited) model = written_.at(model).parent->model;
   return model;
@@ -260,6 +284,7 @@ void Checker::judge_commit(const record::Commit& commit) {
   require(chain.records == on_disk_[commit.model].records, "a commit waits for the one before it to be durable",
           commit.model);
   require(!chain.quarantined && !chain.collected, "nothing is committed after the end", commit.model);
+  require(!owes_best(chain), "nothing is committed before the best state is kept", commit.model);
   const Digest parent = chain.digest();
   require(commit.parent == parent, "a commit's parent is the commit before it", commit.model);
   judge_visit(commit.model, commit.unit, commit.partition, commit.worker);
@@ -327,6 +352,7 @@ void Checker::judge(const action::SendLease& sent) {
   require(chain.records == on_disk_[lease.model].records, "no lease before the commit is durable", lease.model);
   require(!chain.quarantined && !chain.collected, "no lease after the end", lease.model);
   require(before(lease.unit) == chain.version, "the lease is for the unit that is due", lease.model);
+  require(!owes_best(chain), "a model trains on when its best state is kept", lease.model);
   require(lease.epoch == epoch_of(lease.unit), "the lease names the epoch of its unit", lease.model);
   require(lease.validate == (number_of(lease.unit) % units_per_epoch_ == 0), "epochs end with validation", lease.model);
   require(alive_.contains(sent.peer.worker) && connected_[sent.peer.worker] == sent.peer.incarnation,
@@ -405,11 +431,15 @@ void Checker::judge(const action::Release& release) {
 void Checker::judge(const action::SendCollect& collect) {
   const auto found = on_disk_.find(collect.model);
   require(found != on_disk_.end() && found->second.version == collect.version &&
-              found->second.commits.size() == collect.version.index() && found->second.holder == collect.peer.worker,
-          "final states are fetched from where they lie", collect.model);
-  require(!found->second.collected, "final states are fetched once", collect.model);
-  require(has_ended(found->second), "only who has ended is collected", collect.model);
-  require(collecting_.insert(collect.model).second, "final states are fetched once at a time", collect.model);
+              found->second.holder == collect.peer.worker,
+          "states are fetched from where they lie", collect.model);
+  const Chain& chain = found->second;
+  require(!chain.collected, "final states are fetched once", collect.model);
+  const bool is_best = collect.file == StateFile::Best;
+  require(is_best == owes_best(chain), "the best state is fetched first, and once", collect.model);
+  require(is_best || (has_ended(chain) && chain.commits.size() == collect.version.index()),
+          "only who has ended is collected", collect.model);
+  require(collecting_.insert(collect.model).second, "states are fetched once at a time", collect.model);
 }
 
 void Checker::judge(const action::Finish&) const {
@@ -460,7 +490,23 @@ void Checker::after_run(const Coordinator& coordinator) const {
       weights = train(weights, who, unit, is_fixed ? first_partition(who, unit) : model.visit(unit).partition);
     }
     require(on_disk_.at(model.id).collected == weights.hex(), "the final weights are those of the calm run", model.id);
+    require(on_disk_.at(model.id).best.value_or("") == expected_best(model),
+            "the best weights are those of its best epoch", model.id);
   }
+}
+
+// The digest at the end of the best epoch of its own, by what the scenario says that workers measure. "" if none is
+// kept.
+std::string Checker::expected_best(const Model& model) const {
+  std::string digest;
+  double highest = -1;
+  for (Epoch e{model.inherited / units_per_epoch_}; e.value < model.epochs.size(); ++e) {
+    const double accuracy = toy_accuracy(scenario_, model.id, e);
+    if (!scenario_.itinerary.keep_best || accuracy <= highest) continue;
+    digest = model.visit(Unit{number_of(e) * units_per_epoch_ - 1}).digest.hex();
+    highest = accuracy;
+  }
+  return digest;
 }
 
 }  // namespace hop::hopper::simulate

@@ -29,6 +29,7 @@ namespace hop::hopper::simulate {
 /// - the search hears the calls of the calm run, in their order, in every life of the coordinator;
 /// - an order of the search counts once it is durable, and models wait for it at barriers;
 ///   - the state that a clone begins with is kept until the clone's first commit;
+///   - where the best states are kept, a model trains on when the state of its best epoch is in the run directory;
 ///   - the journal replays to the coordinator's state.
 class Checker {
  public:
@@ -74,6 +75,7 @@ class Checker {
     bool paused = false, stopped = false;
     bool quarantined = false;
     std::optional<std::string> collected;
+    std::optional<std::string> best;  // the kept state of its best epoch so far
 
     Digest digest() const { return is_initial(version) ? Digest{} : commits[before(version).index()].digest; }
     bool is_newest(Version v, Attempt attempt) const {
@@ -95,6 +97,9 @@ class Checker {
   PartitionId first_partition(ModelId who, Unit unit) const;
   Digest train(Digest weights, ModelId who, Unit unit, PartitionId first) const;
   bool has_ended(const Chain& chain) const;
+  std::optional<Epoch> best_epoch(const Chain& chain) const;
+  bool owes_best(const Chain& chain) const;
+  std::string expected_best(const Model& model) const;
   bool is_cured_later() const { return scenario_.poison && scenario_.cured; }
   ModelId ancestor(ModelId model, Unit unit) const;
 

@@ -131,7 +131,9 @@ class Cluster final : private World {
   void perform(const action::Answer& answer) { deliver(answer); }
   void perform(const action::Release& release) { deliver(release); }
   void perform(const action::SendCollect& collect) {
-    queue_.after(transfer_time(), [this, collect] { step(event::Collected{collect.model, 1, std::string(64, '0')}); });
+    queue_.after(transfer_time(), [this, collect] {
+      step(event::Collected{collect.model, collect.file, 1, std::string(64, '0')});
+    });
   }
   void perform(const action::SetTimer& timer) {
     queue_.after(timer.at - queue_.now(), [this] { step(event::Timer{}); });

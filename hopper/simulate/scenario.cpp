@@ -111,6 +111,7 @@ Scenario draw_scenario(std::uint64_t seed) {
   if (s.poison) s.troubles.errs = s.troubles.blackout = s.troubles.die_on_release = s.troubles.die_after_rollback = 0;
   s.save_time = milliseconds(rng.chance(0.5) ? 0 : rng.between(1, 200));
   draw_disks(rng, s.troubles);
+  if (rng.chance(0.4)) s.itinerary.keep_best = Objective::ValidAccuracy;
   return s;
 }
 
@@ -131,7 +132,8 @@ std::string describe(const Scenario& s) {
   return "seed " + std::to_string(s.seed) + ": " + (has_tasks(s) ? "tasks, " : "") +
          (s.itinerary.order == Order::Fixed ? "fixed" : "free") + " order, " + std::to_string(s.models) + " models, " +
          std::to_string(s.itinerary.partitions) + " partitions, " + std::to_string(s.itinerary.workers) + " workers, " +
-         std::to_string(s.itinerary.epochs) + " epochs" + kSearches[static_cast<std::size_t>(s.search)];
+         std::to_string(s.itinerary.epochs) + " epochs" + kSearches[static_cast<std::size_t>(s.search)] +
+         (s.itinerary.keep_best ? ", the best states kept" : "");
 }
 
 }  // namespace hop::hopper::simulate

@@ -164,6 +164,8 @@ void Simulation::count(const Event& event, const std::vector<Action>& actions) {
     if (answer != nullptr && answer->verdict == Verdict::Stale) ++summary_.stale;
     const auto* sent = std::get_if<action::SendLease>(&action);
     if (sent != nullptr && sent->lease.trained_as) ++summary_.relearned;
+    const auto* collect = std::get_if<action::SendCollect>(&action);
+    if (collect != nullptr && collect->file == StateFile::Best) ++summary_.kept;
     const auto* append = std::get_if<action::Append>(&action);
     if (append == nullptr) continue;
     if (const auto* order = std::get_if<record::Ordered>(&append->record)) {
@@ -224,7 +226,7 @@ void Simulation::perform(const action::SendCollect& collect) {
   in_this_life(scenario_.transfer_time, [this, collect] {
     const Reading final = fetch(collect.peer.worker, collect.peer.worker, collect.model, collect.version);
     const bool is_whole = final.kind == Reading::Kind::Read && final.digest == collect.digest;
-    if (is_whole) return step(event::Collected{collect.model, kStateBytes, final.digest.hex()});
+    if (is_whole) return step(event::Collected{collect.model, collect.file, kStateBytes, final.digest.hex()});
     const Failure failure = final.kind == Reading::Kind::Unreachable ? Failure::SourceUnreachable
                             : final.kind == Reading::Kind::Lost      ? Failure::StateLost
                                                                      : Failure::StateDamaged;

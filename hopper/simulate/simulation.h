@@ -53,6 +53,7 @@ struct Summary {
   std::uint64_t clones = 0;      ///< models that begin with the state of another one
   std::uint64_t orphans = 0;     ///< ... whose parent's state was gone
   std::uint64_t relearned = 0;   ///< units of ancestors that clones trained again
+  std::uint64_t kept = 0;        ///< states of best epochs that were fetched
   bool operator==(const Summary&) const = default;
 };
 

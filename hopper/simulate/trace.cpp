@@ -8,6 +8,7 @@ std::string text(const Peer& peer) {
   return number("w", peer.worker.value) + "." + std::to_string(peer.incarnation.value);
 }
 std::string text(ModelId model) { return number("m", model.value); }
+std::string text(StateFile file) { return file == StateFile::Best ? " best" : ""; }
 std::string text(Attempt attempt) { return number("attempt ", attempt.value); }
 
 struct RecordWriter {
@@ -67,7 +68,7 @@ struct EventWriter {
   std::string operator()(const event::Synced& e) const { return "SYNCED" + number("", e.sequence); }
   std::string operator()(const event::Timer&) const { return "TIMER"; }
   std::string operator()(const event::StopRequested&) const { return "STOP_REQUESTED"; }
-  std::string operator()(const event::Collected& e) const { return "COLLECTED" + text(e.model); }
+  std::string operator()(const event::Collected& e) const { return "COLLECTED" + text(e.model) + text(e.file); }
   std::string operator()(const event::WorkerCrashed& e) const { return "WORKER_CRASHED" + text(e.peer) + ": " + e.how; }
   std::string operator()(const event::CollectFailed& e) const {
     return "COLLECT_FAILED" + text(e.model) + ": " + e.text;
@@ -96,7 +97,7 @@ struct ActionWriter {
     return "RELEASE" + text(a.peer) + text(a.model) + number("version ", a.version.value) + text(a.attempt);
   }
   std::string operator()(const action::SendCollect& a) const {
-    return "COLLECT" + text(a.peer) + text(a.model) + number("version ", a.version.value);
+    return "COLLECT" + text(a.peer) + text(a.model) + text(a.file) + number("version ", a.version.value);
   }
   std::string operator()(const action::SetTimer& a) const {
     return "SET_TIMER" + number("at ", static_cast<std::uint64_t>(a.at.count()));

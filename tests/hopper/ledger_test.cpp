@@ -144,12 +144,12 @@ TEST(Ledger, SumsUpAnEpochAndTakesItsValidationFromTheLastUnit) {
 TEST(Ledger, EndsAModelAfterItsLastUnitAndARunWhenAllAreCollected) {
   Ledger ledger = begun({2, 1, 1, Order::Fixed}, 1);
   commit(ledger, 0);
-  EXPECT_FALSE(ledger.owes_collection(ledger.model(ModelId{0})));
+  EXPECT_FALSE(ledger.owed_file(ledger.model(ModelId{0})));
   commit(ledger, 0);
   const Model& model = ledger.model(ModelId{0});
   EXPECT_EQ(model.status, Status::Finished);
   EXPECT_THAT(model.candidates, IsEmpty());
-  EXPECT_TRUE(ledger.owes_collection(model));
+  EXPECT_EQ(ledger.owed_file(model), StateFile::Last);
   EXPECT_FALSE(ledger.complete());
   ledger.apply(record::Collected{model.id, 12, "abc"});
   EXPECT_EQ(ledger.model(ModelId{0}).file->bytes, 12U);
@@ -169,9 +169,85 @@ TEST(Ledger, TrainsAModelAgainWhoseFileIsLost) {
               HasSubstr("version 0"));
   ledger.apply(record::Rollback{id, Version{0}, std::nullopt, {}, "gone"});
   EXPECT_FALSE(ledger.complete());
-  EXPECT_FALSE(ledger.owes_collection(ledger.model(id)));
+  EXPECT_FALSE(ledger.owed_file(ledger.model(id)));
   EXPECT_TRUE(ledger.may_train(ledger.model(id)));
   EXPECT_EQ(ledger.units_left(ledger.model(id)), 2U);
+}
+
+// ---- keep_best: one partition, so that each unit is an epoch, ranked by the training loss
+
+constexpr ModelId kFirst{0};
+
+Ledger keeping_best(std::uint32_t epochs) {
+  return begun({.partitions = 1, .workers = 1, .epochs = epochs, .keep_best = Objective::TrainLoss}, 1);
+}
+
+TEST(LedgerThatKeepsTheBest, WantsEachBetterStateBeforeTheModelTrainsOn) {
+  Ledger ledger = keeping_best(4);
+  const Model& model = ledger.model(kFirst);
+  commit(ledger, 0, 2);
+  EXPECT_EQ(ledger.owed_file(model), StateFile::Best);
+  EXPECT_FALSE(ledger.may_train(model));
+  EXPECT_THAT(*ledger.refusal(next_commit(ledger, 0)), HasSubstr("no more units"));
+  ledger.apply(record::Collected{kFirst, 12, "first"});
+  EXPECT_FALSE(ledger.owed_file(model));
+  EXPECT_TRUE(ledger.may_train(model));
+  EXPECT_FALSE(model.file);
+  commit(ledger, 0, 3);  // worse
+  EXPECT_FALSE(ledger.owed_file(model));
+  EXPECT_EQ(model.best_file->sha256, "first");
+  commit(ledger, 0, 2);  // no better
+  EXPECT_EQ(model.best_epoch, Epoch{0});
+  commit(ledger, 0, 1);
+  EXPECT_EQ(model.best_epoch, Epoch{3});
+  EXPECT_EQ(ledger.owed_file(model), StateFile::Best) << "the best state first";
+  ledger.apply(record::Collected{kFirst, 12, "fourth"});
+  EXPECT_EQ(ledger.owed_file(model), StateFile::Last);
+  ledger.apply(record::Collected{kFirst, 12, "fourth"});
+  EXPECT_EQ(model.best_file->sha256, "fourth");
+  EXPECT_EQ(model.file->sha256, "fourth");
+}
+
+TEST(LedgerThatKeepsTheBest, RanksByThatEpoch) {
+  Ledger ledger = keeping_best(3);
+  commit(ledger, 0, 2);
+  ledger.apply(record::Collected{kFirst, 12, "first"});
+  commit(ledger, 0, 5);
+  EXPECT_EQ(ledger.model(kFirst).ranked()->train_loss, 2);
+  EXPECT_EQ(begun({.partitions = 1, .workers = 1}, 1).model(kFirst).ranked(), nullptr);
+  Ledger last = begun({.partitions = 1, .workers = 1, .epochs = 3}, 1);
+  for (const double loss : {2, 5}) commit(last, 0, loss);
+  EXPECT_EQ(last.model(kFirst).ranked()->train_loss, 5);
+}
+
+// A rollback to the initial state is what a lost file asks for, so the model collects its best state anew when it comes
+// by. A rollback to a later version leaves the file as it is.
+TEST(LedgerThatKeepsTheBest, CollectsItAgainWhereTheModelBeginsAgain) {
+  Ledger ledger = keeping_best(4);
+  const Model& model = ledger.model(kFirst);
+  const record::Commit first = next_commit(ledger, 0, 1);
+  ledger.apply(first);
+  ledger.apply(record::Collected{kFirst, 12, "first"});
+  const record::Commit second = next_commit(ledger, 0, 2);
+  ledger.apply(second);
+  ledger.apply(record::Rollback{kFirst, Version{1}, WorkerId{0}, first.attempt, "gone"});
+  EXPECT_FALSE(ledger.owed_file(model));
+  ledger.apply(second);
+  ledger.apply(record::Rollback{kFirst, Version{0}, std::nullopt, {}, "gone"});
+  EXPECT_FALSE(model.best_file);
+  ledger.apply(first);
+  EXPECT_EQ(ledger.owed_file(model), StateFile::Best);
+  ledger.apply(record::Collected{kFirst, 12, "first"});
+  EXPECT_TRUE(ledger.may_train(model));
+}
+
+TEST(LedgerThatKeepsTheBest, WantsNothingOfAModelThatIsSetAside) {
+  Ledger ledger = keeping_best(2);
+  commit(ledger, 0, 2);
+  ledger.apply(record::Quarantine{kFirst, "bad"});
+  EXPECT_FALSE(ledger.owed_file(ledger.model(kFirst)));
+  ledger.apply(record::Retry{kFirst});
+  EXPECT_EQ(ledger.owed_file(ledger.model(kFirst)), StateFile::Best);
 }
 
 TEST(Ledger, RemembersInFreeOrderWhatAnEpochStillOwes) {
@@ -231,7 +307,7 @@ TEST(Ledger, EndsAModelWhoseLossIsNotFiniteAndNoOther) {
   EXPECT_EQ(model.status, Status::Diverged);
   EXPECT_EQ(model.version, Version{1});
   EXPECT_THAT(model.epochs, IsEmpty());
-  EXPECT_TRUE(ledger.owes_collection(model));
+  EXPECT_EQ(ledger.owed_file(model), StateFile::Last);
   EXPECT_TRUE(ledger.may_train(ledger.model(ModelId{1})));
   EXPECT_THROW(commit(ledger, 0), std::exception);
 }
@@ -240,7 +316,7 @@ TEST(Ledger, EndsAQuarantinedModelWithoutItsState) {
   Ledger ledger = begun({2, 1, 1, Order::Fixed}, 1);
   ledger.apply(record::Quarantine{ModelId{0}, "out of memory"});
   EXPECT_EQ(ledger.model(ModelId{0}).reason, "out of memory");
-  EXPECT_FALSE(ledger.owes_collection(ledger.model(ModelId{0})));
+  EXPECT_FALSE(ledger.owed_file(ledger.model(ModelId{0})));
   tick(ledger);
   EXPECT_TRUE(ledger.complete());
   EXPECT_THROW(ledger.apply(record::Quarantine{ModelId{0}, "again"}), JournalError);
@@ -288,9 +364,9 @@ TEST(Ledger, ObeysOrdersAtTheEndOfATick) {
                 SearchOrder::set_epochs(ModelId{2}, 2, "short")});
   EXPECT_EQ(ledger.model(ModelId{0}).status, Status::Stopped);
   EXPECT_EQ(ledger.model(ModelId{0}).reason, "worst");
-  EXPECT_TRUE(ledger.owes_collection(ledger.model(ModelId{0})));
+  EXPECT_EQ(ledger.owed_file(ledger.model(ModelId{0})), StateFile::Last);
   EXPECT_EQ(ledger.model(ModelId{1}).status, Status::Paused);
-  EXPECT_FALSE(ledger.owes_collection(ledger.model(ModelId{1})));
+  EXPECT_FALSE(ledger.owed_file(ledger.model(ModelId{1})));
   EXPECT_FALSE(ledger.may_train(ledger.model(ModelId{1})));
   commit(ledger, 2);
   EXPECT_EQ(ledger.model(ModelId{2}).status, Status::Finished);
@@ -310,7 +386,7 @@ TEST(Ledger, StopsPausedModelsWhenNobodyIsLeft) {
   commit(ledger, 0);
   tick(ledger, {SearchOrder::pause(ModelId{0}, "")});
   EXPECT_EQ(ledger.model(ModelId{0}).status, Status::Stopped);
-  EXPECT_TRUE(ledger.owes_collection(ledger.model(ModelId{0})));
+  EXPECT_EQ(ledger.owed_file(ledger.model(ModelId{0})), StateFile::Last);
 }
 
 TEST(Ledger, RefusesOrdersThatContradictIt) {

@@ -108,6 +108,7 @@ TEST(Simulation, MeetsEveryKindOfTrouble) {
     all.clones += one.clones;
     all.orphans += one.orphans;
     all.relearned += one.relearned;
+    all.kept += one.kept;
   }
   std::cout << "1000 seeds: " << all.deaths << " deaths, " << all.cuts << " lost connections, " << all.crashes
             << " crashes, " << all.stops << " stops, " << all.forgotten << " forgotten records, " << all.adopted
@@ -120,12 +121,12 @@ TEST(Simulation, MeetsEveryKindOfTrouble) {
             << all.torn << " torn files; the searches stopped " << all.stopped << " models, paused " << all.paused
             << ", resumed " << all.resumed << ", cloned " << all.clones << ", " << all.orphans
             << " of them without a state of their parent, and clones trained " << all.relearned
-            << " units of their ancestors again\n";
+            << " units of their ancestors again; " << all.kept << " best states were kept\n";
   for (const std::uint64_t times :
        {all.deaths,    all.cuts,      all.crashes, all.stops,   all.forgotten,  all.adopted,   all.stale,
         all.cancelled, all.condemned, all.retried, all.lost,    all.partitions, all.rollbacks, all.retrained,
         all.blackouts, all.erred,     all.garbled, all.stalled, all.full,       all.torn,      all.stopped,
-        all.paused,    all.resumed,   all.clones,  all.orphans, all.relearned}) {
+        all.paused,    all.resumed,   all.clones,  all.orphans, all.relearned,  all.kept}) {
     EXPECT_GE(times, 10U);
   }
   EXPECT_GE(all.spared, 3U) << "older versions are as a rule deleted";
@@ -363,8 +364,43 @@ Actions collects_before_the_order_is_durable(Coordinator& c, const Event& event,
     const auto* order = append != nullptr ? std::get_if<record::Ordered>(&append->record) : nullptr;
     if (order == nullptr || order->kind != SearchOrder::Kind::Stop) continue;
     const Model& model = c.ledger().model(order->model);
+    if (c.ledger().owed_file(model)) continue;
     const WorkerState& holder = c.workers()[model.holder->index()];
-    actions.emplace_back(action::SendCollect{{holder.id, holder.incarnation}, model.id, model.version, model.digest});
+    actions.emplace_back(
+        action::SendCollect{{holder.id, holder.incarnation}, model.id, StateFile::Last, model.version, model.digest});
+  }
+  return actions;
+}
+
+Actions calls_the_best_state_the_last(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  for (Action& action : actions) {
+    if (auto* collect = std::get_if<action::SendCollect>(&action)) collect->file = StateFile::Last;
+  }
+  return actions;
+}
+
+// Lets a model go on whose best state is not in the run directory yet.
+Actions does_not_wait_for_the_best_state(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  for (const Action& action : Actions(actions)) {
+    const auto* collect = std::get_if<action::SendCollect>(&action);
+    if (collect == nullptr || collect->file != StateFile::Best) continue;
+    const Model& model = c.ledger().model(collect->model);
+    if (model.candidates.empty()) continue;
+    const PartitionId partition = model.candidates.front();
+    const WorkerState& owner = c.workers()[c.ledger().itinerary().only_worker(partition).value_or(WorkerId{}).index()];
+    if (!owner.alive || !owner.leases.empty()) continue;
+    Lease lease{.model = model.id,
+                .unit = model.next_unit(),
+                .epoch = c.ledger().itinerary().epoch(model.next_unit()),
+                .partition = partition,
+                .attempt = Attempt(1'000'000),
+                .parent = model.digest,
+                .source = model.holder == owner.id ? std::nullopt : model.holder,
+                .validate = c.ledger().itinerary().ends_epoch(model.next_unit())};
+    actions.emplace_back(action::SendLease{{owner.id, owner.incarnation}, lease});
+    break;
   }
   return actions;
 }
@@ -387,28 +423,30 @@ TEST_P(BuggyCoordinator, IsFoundOut) {
 
 INSTANTIATE_TEST_SUITE_P(
     Bugs, BuggyCoordinator,
-    testing::Values(Bug{"CountsWhatIsNotSynced", counts_what_is_not_synced, "durable"},
-                    Bug{"AcceptsStaleResults", accepts_stale_results, "was trained from the parent"},
-                    Bug{"ForgetsToRevoke", forgets_to_revoke, "the run ends"},
-                    Bug{"LeasesTwice", leases_twice, "one lease per model"},
-                    Bug{"UsesAttemptsAgain", uses_attempts_again, "an attempt is never used again"},
-                    Bug{"ReleasesTooEarly", releases_too_early, "what is still needed is not released"},
-                    Bug{"AnnouncesTooEarly", announces_too_early, "only what is durable is called committed"},
-                    Bug{"CommitsTwice", commits_twice, "each unit is committed once"},
-                    Bug{"DoesNotHearCtrlC", does_not_hear_ctrl_c, "no lease after Ctrl-C"},
-                    Bug{"LosesAResult", loses_a_result, "the run ends"},
-                    Bug{"RollsBackTooFar", rolls_back_too_far, "the newest version that is left"},
-                    Bug{"RollsBackToWhatNobodyHolds", rolls_back_to_what_nobody_holds,
-                        "the newest durable state exists"},
-                    Bug{"AppliesALossTwice", applies_a_loss_twice, "a rollback goes back"},
-                    Bug{"LeasesBeforeTheRollbackIsDurable", leases_before_the_rollback_is_durable,
-                        "no lease before the commit is durable"},
-                    Bug{"DoesNotWaitAtABarrier", does_not_wait_at_a_barrier, "models wait at a barrier"},
-                    Bug{"ForgetsThatACloneNeedsAState", forgets_that_a_clone_needs_a_state,
-                        "the state that a clone begins with is kept"},
-                    Bug{"TrainsACloneAsItsParent", trains_a_clone_as_its_parent, "as the model whose unit it is"},
-                    Bug{"CollectsBeforeTheOrderIsDurable", collects_before_the_order_is_durable,
-                        "only who has ended is collected"}),
+    testing::Values(
+        Bug{"CountsWhatIsNotSynced", counts_what_is_not_synced, "durable"},
+        Bug{"AcceptsStaleResults", accepts_stale_results, "was trained from the parent"},
+        Bug{"ForgetsToRevoke", forgets_to_revoke, "the run ends"},
+        Bug{"LeasesTwice", leases_twice, "one lease per model"},
+        Bug{"UsesAttemptsAgain", uses_attempts_again, "an attempt is never used again"},
+        Bug{"ReleasesTooEarly", releases_too_early, "what is still needed is not released"},
+        Bug{"AnnouncesTooEarly", announces_too_early, "only what is durable is called committed"},
+        Bug{"CommitsTwice", commits_twice, "each unit is committed once"},
+        Bug{"DoesNotHearCtrlC", does_not_hear_ctrl_c, "no lease after Ctrl-C"},
+        Bug{"LosesAResult", loses_a_result, "the run ends"},
+        Bug{"RollsBackTooFar", rolls_back_too_far, "the newest version that is left"},
+        Bug{"RollsBackToWhatNobodyHolds", rolls_back_to_what_nobody_holds, "the newest durable state exists"},
+        Bug{"AppliesALossTwice", applies_a_loss_twice, "a rollback goes back"},
+        Bug{"LeasesBeforeTheRollbackIsDurable", leases_before_the_rollback_is_durable,
+            "no lease before the commit is durable"},
+        Bug{"DoesNotWaitAtABarrier", does_not_wait_at_a_barrier, "models wait at a barrier"},
+        Bug{"ForgetsThatACloneNeedsAState", forgets_that_a_clone_needs_a_state,
+            "the state that a clone begins with is kept"},
+        Bug{"TrainsACloneAsItsParent", trains_a_clone_as_its_parent, "as the model whose unit it is"},
+        Bug{"CollectsBeforeTheOrderIsDurable", collects_before_the_order_is_durable, "only who has ended is collected"},
+        Bug{"CallsTheBestStateTheLast", calls_the_best_state_the_last, "the best state is fetched first"},
+        Bug{"DoesNotWaitForTheBestState", does_not_wait_for_the_best_state,
+            "a model trains on when its best state is kept"}),
     [](const auto& bug) { return std::string(bug.param.name); });
 
 }  // namespace
