@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::json;  // sorted keys: a hostile header of many keys costs n log n
 
-constexpr std::uint64_t kMaxHeaderBytes = std::uint64_t{16} << 20;
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as in the library of Hugging Face
 constexpr std::size_t kLengthBytes = sizeof(std::uint64_t);
 constexpr int kMaxJsonDepth = 4;  // {"name": {"shape": [..]}}
 
@@ -173,8 +173,8 @@ std::string header_text(const StateDict& tensors, const SafetensorsMetadata& met
   std::string text = dump(header);
   text.resize(align_up(text.size(), 8), ' ');
   if (text.size() > kMaxHeaderBytes) {  // nobody could read the file
-    throw StateError("[safetensors] expected a header of at most 16 MiB, got " + std::to_string(text.size()) +
-                     " bytes of names, shapes and metadata");
+    throw StateError("[safetensors] expected a header of at most 100,000,000 bytes, got " +
+                     std::to_string(text.size()) + " bytes of names, shapes and metadata");
   }
   return text;
 }
@@ -205,7 +205,8 @@ Safetensors decode_safetensors(ByteView bytes, const std::string& where, bool st
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), kLengthBytes);
   const ByteView rest = bytes.subspan(kLengthBytes);
-  if (length > kMaxHeaderBytes) reject("a header of at most 16 MiB, got " + std::to_string(length) + " bytes", where);
+  if (length > kMaxHeaderBytes)
+    reject("a header of at most 100,000,000 bytes, got " + std::to_string(length) + " bytes", where);
   if (length > rest.size()) {
     reject("a header of " + std::to_string(length) + " bytes, got " + std::to_string(rest.size()), where);
   }

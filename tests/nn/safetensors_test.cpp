@@ -189,7 +189,7 @@ TEST(Safetensors, RefusesAHeaderThatIsNone) {
   EXPECT_EQ(message_of<StateError>([&] { decode_safetensors(bytes, "f"); }),
             "[safetensors] expected a header of 3 bytes, got 2 (f)");
   bytes[7] = std::byte{0xFF};
-  EXPECT_THAT(message_of<StateError>([&] { decode_safetensors(bytes, "f"); }), HasSubstr("at most 16 MiB"));
+  EXPECT_THAT(message_of<StateError>([&] { decode_safetensors(bytes, "f"); }), HasSubstr("at most 100,000,000 bytes"));
   for (const char* text : {"", "[]", "{", "3", "{\"a\":3}", "{\"a\":{}}", "nul"}) {
     EXPECT_THAT(error_of(text, 0), HasSubstr("[safetensors] expected")) << text;
   }
