@@ -1,6 +1,14 @@
 #include "nn/layers/embedding.h"
 
+#include <utility>
+
+#include "autograd/copy.h"
 #include "autograd/index.h"
+#include "autograd/view.h"
+#include "base/error.h"
+#include "kernels/elementwise.h"
+#include "kernels/expect_internal.h"
+#include "kernels/view.h"
 #include "nn/detail/layer.h"
 #include "nn/init.h"
 
@@ -8,15 +16,33 @@ namespace hop::nn {
 
 namespace {
 
-Tensor new_table(std::int64_t num_embeddings, std::int64_t embedding_dim, DType dtype) {
-  detail::check_positive("Embedding", {{"num_embeddings", num_embeddings}, {"embedding_dim", embedding_dim}});
+constexpr std::int64_t kMostWords = (std::int64_t{1} << 24) - 1;  // an f32 holds every index up to 2^24
+
+Tensor new_table(const char* op, std::int64_t num_embeddings, std::int64_t embedding_dim, DType dtype) {
+  detail::check_positive(op, {{"num_embeddings", num_embeddings}, {"embedding_dim", embedding_dim}});
   return detail::fresh_weight({num_embeddings, embedding_dim}, dtype);
+}
+
+// The rows where the tables of categories begin, and where the last one ends.
+Tensor first_rows(const std::vector<std::int64_t>& words) {
+  if (words.empty()) throw ConfigError("[CategoryEmbedding] expected the words of at least one category, got none");
+  const Tensor first = kernels::zeros({static_cast<std::int64_t>(words.size()) + 1}, DType::i64);
+  std::int64_t* row = first.data<std::int64_t>();
+  for (const std::int64_t count : words) {
+    if (count < 0 || count > kMostWords) {
+      throw ConfigError("[CategoryEmbedding] expected 0 to " + std::to_string(kMostWords) +
+                        " words of a category, got " + std::to_string(count));
+    }
+    row[1] = row[0] + count + 1;
+    ++row;
+  }
+  return first;
 }
 
 }  // namespace
 
 Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options)
-    : weight(register_parameter("weight", new_table(num_embeddings, embedding_dim, options.dtype))) {}
+    : weight(register_parameter("weight", new_table("Embedding", num_embeddings, embedding_dim, options.dtype))) {}
 
 Tensor Embedding::forward(const Tensor& indices) { return embedding(weight, indices); }
 
@@ -24,6 +50,56 @@ void Embedding::reset_parameters(const ParameterKeys& keys) { init::normal_(weig
 
 std::string Embedding::extra_repr() const {
   return std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1));
+}
+
+CategoryEmbedding::CategoryEmbedding(std::vector<std::int64_t> words, std::int64_t embedding_dim,
+                                     EmbeddingOptions options)
+    : CategoryEmbedding(first_rows(words), words, embedding_dim, options) {}  // the order of arguments is not ours
+
+CategoryEmbedding::CategoryEmbedding(const Tensor& first_rows, std::vector<std::int64_t> words,
+                                     std::int64_t embedding_dim, EmbeddingOptions options)
+    : weight(register_parameter("weight", new_table("CategoryEmbedding", first_rows.data<std::int64_t>()[words.size()],
+                                                    embedding_dim, options.dtype))),
+      first(register_buffer("first", first_rows)),
+      words_(std::move(words)) {}
+
+Tensor CategoryEmbedding::forward(const Tensor& x) {
+  kernels::expect_defined("CategoryEmbedding", x);
+  const auto columns = static_cast<std::int64_t>(words_.size());
+  if (x.dim() != 2 || x.size(1) < columns) {
+    throw ShapeError("[CategoryEmbedding] expected (N, F + C) with C = " + std::to_string(columns) + ", got " +
+                     x.shape().to_string());
+  }
+  const std::int64_t numbers = x.size(1) - columns, width = columns * weight.size(1);
+  const Tensor vectors = embedding(weight, rows_of(kernels::slice(x, 1, numbers, x.size(1))));
+  return cat({slice(x, 1, 0, numbers), reshape(vectors, {x.size(0), width})}, 1);
+}
+
+// From indices (N, C) to rows of `weight`. An index that its category does not have becomes -1, which no table has: it
+// would be a word of another category otherwise. The comparison comes first, because NaN is no integer.
+Tensor CategoryEmbedding::rows_of(const Tensor& indices) const {
+  const std::int64_t columns = indices.size(1);
+  const Tensor begin = kernels::slice(first, 0, 0, columns);
+  const Tensor sizes = kernels::sub(kernels::slice(first, 0, 1, columns + 1), begin);
+  const Tensor is_low = kernels::lt(indices, kernels::cast(sizes, indices.dtype()));
+  const Tensor is_valid = kernels::logical_and(kernels::ge(indices, 0), is_low);
+  const Tensor index = kernels::cast(kernels::where(is_valid, indices, 0), DType::i64);
+  return kernels::where(is_valid, kernels::add(index, begin), -1);
+}
+
+void CategoryEmbedding::reset_parameters(const ParameterKeys& keys) {
+  init::normal_(weight, keys["weight"]);
+  std::int64_t row = 0;
+  for (const std::int64_t count : words_) {
+    kernels::fill_(kernels::slice(weight, 0, row, row + 1), 0);
+    row += count + 1;
+  }
+}
+
+std::string CategoryEmbedding::extra_repr() const {
+  std::string text;
+  for (const std::int64_t count : words_) text += (text.empty() ? "[" : ", ") + std::to_string(count);
+  return text + "], " + std::to_string(weight.size(1));
 }
 
 }  // namespace hop::nn

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "nn/module.h"
 
 namespace hop::nn {
@@ -19,6 +22,34 @@ class Embedding : public Module {
   std::string extra_repr() const override;
 
   Parameter weight;  ///< (num_embeddings, embedding_dim)
+};
+
+/// Numbers beside categories: x (N, F + C), of which the last C features are indices of words -> (N, F + C
+/// embedding_dim), the F numbers and a vector for each category. Category c has words[c] words, and index 0 stands for
+/// any other word. Its vector starts as 0, like PyTorch's padding_idx, because no training row may have it. An index
+/// out of range is an IndexError.
+///
+/// The tables of all categories stand in one weight, one after the other, so that a batch needs one gather. PyTorch:
+/// cat([x[:, :F], embedding(x[:, F:].long() + first[:-1], weight).flatten(1)], 1).
+class CategoryEmbedding : public Module {
+ public:
+  /// Throws ConfigError without words, and for more than an f32 counts: 2^24.
+  CategoryEmbedding(std::vector<std::int64_t> words, std::int64_t embedding_dim, EmbeddingOptions options = {});
+
+  Tensor forward(const Tensor& x) override;
+  void reset_parameters(const ParameterKeys& keys) override;
+  std::string type_name() const override { return "CategoryEmbedding"; }
+  std::string extra_repr() const override;
+
+  Parameter weight;  ///< (sum of words + C, embedding_dim)
+  Buffer first;      ///< (C + 1) i64: the row of `weight` where each table begins, and its number of rows
+
+ private:
+  CategoryEmbedding(const Tensor& first_rows, std::vector<std::int64_t> words, std::int64_t embedding_dim,
+                    EmbeddingOptions options);
+  Tensor rows_of(const Tensor& indices) const;
+
+  std::vector<std::int64_t> words_;
 };
 
 }  // namespace hop::nn

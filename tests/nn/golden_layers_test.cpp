@@ -67,6 +67,10 @@ TEST(GoldenLayers, GroupNormAgreesWithPyTorch) {
 
 TEST(GoldenLayers, EmbeddingAgreesWithPyTorchAlsoForRepeatedIndices) { check("embedding", Embedding(6, 3)); }
 
+TEST(GoldenLayers, CategoryEmbeddingAgreesWithATablePerCategoryOfPyTorch) {
+  check("category_embedding", CategoryEmbedding({4, 1}, 3));
+}
+
 TEST(GoldenLayers, PoolingAgreesWithPyTorch) {
   check("max_pool2d", MaxPool2d(3, {.stride = 2, .padding = 1}));
   check("avg_pool2d", AvgPool2d({2, 3}, {.padding = 1}));

@@ -154,5 +154,18 @@ for name, module, x in [("group_norm", nn.GroupNorm(2, 6), torch.randn(2, 6, 3, 
             p.copy_(torch.randn(p.shape))
     layer(name, module, x)
 
+# Numbers beside categories: a table for each category. Ours keeps them in one weight.
+tables = [nn.Embedding(5, 3), nn.Embedding(2, 3)]
+x = torch.cat([torch.randn(4, 2), torch.tensor([[0.0, 1.0], [4.0, 0.0], [2.0, 1.0], [4.0, 1.0]])], 1).requires_grad_()
+y = torch.cat([x[:, :2]] + [table(x[:, 2 + i].long()) for i, table in enumerate(tables)], 1)
+g = torch.randn_like(y)
+y.backward(g)
+first = torch.tensor([0, 5, 7])
+golden |= {"category_embedding.weight": torch.cat([table.weight.detach() for table in tables]),
+           "category_embedding.weight.grad": torch.cat([table.weight.grad for table in tables]),
+           "category_embedding.first": first, "category_embedding.after.first": first,
+           "category_embedding.x": x.detach(), "category_embedding.x.grad": x.grad,
+           "category_embedding.y": y.detach(), "category_embedding.g": g}
+
 save_file({k: v.contiguous() for k, v in golden.items()}, pathlib.Path(__file__).parent / "golden.safetensors",
           metadata={"torch": torch.__version__})
