@@ -29,9 +29,15 @@ std::vector<std::string> hidden_widths(const ConfigText& config) {
   return widths;
 }
 
-void check_classes(const char* family, std::int64_t classes) {
-  if (classes < 1) {
-    throw ConfigError("[" + std::string(family) + "] expected at least one class, got " + std::to_string(classes));
+void check_request(const char* family, const FamilyRequest& request) {
+  if (request.classes < 1) {
+    throw ConfigError("[" + std::string(family) + "] expected at least one class, got " +
+                      std::to_string(request.classes));
+  }
+  if (!request.words.empty()) {
+    throw ConfigError("[" + std::string(family) + "] expected rows of numbers, got " +
+                      std::to_string(request.words.size()) + " categories as indices of words (categories = " +
+                      "\"index\"): write layers = [\"embed 16\", \"linear 128\", \"relu\", \"linear $outputs\"]");
   }
 }
 
@@ -39,7 +45,7 @@ void check_classes(const char* family, std::int64_t classes) {
 std::int64_t after_convolutions(std::int64_t size) { return ((size - 4) / 2 - 4) / 2; }
 
 std::vector<std::string> mlp_layers(const FamilyRequest& request) {
-  check_classes("mlp", request.classes);
+  check_request("mlp", request);
   static constexpr std::string_view kActivations[] = {"relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu"};
   const std::string activation = text_of(request.config, "activation", "relu");
   if (std::ranges::find(kActivations, activation) == std::end(kActivations)) {
@@ -89,7 +95,7 @@ std::vector<NamedLayer> family_layers(std::string_view family, const FamilyReque
 }
 
 std::shared_ptr<Module> make_lenet(const FamilyRequest& request) {
-  check_classes("lenet", request.classes);
+  check_request("lenet", request);
   const Shape& sample = request.sample;
   if (sample.size() != 3 || sample[0] < 1 || sample[1] < 16 || sample[2] < 16) {
     throw ConfigError("[lenet] expected samples (C, H, W) of at least 16 x 16, got " + sample.to_string());

@@ -113,10 +113,11 @@ ModelDescription ModelDescription::from_text(std::string_view text) {
   return d;
 }
 
-std::vector<NamedLayer> layers_of(const ModelDescription& description, const Shape& sample, std::int64_t classes) {
+std::vector<NamedLayer> layers_of(const ModelDescription& description, const data::Input& sample,
+                                  std::int64_t classes) {
   check_either(description);
   if (!description.family.empty()) {
-    return family_layers(description.family, {description.config, sample, classes});
+    return family_layers(description.family, {description.config, sample.shape, classes, sample.words});
   }
   std::vector<NamedLayer> layers;
   for (const LayerSpec& layer : resolve(description, classes, {})) {
@@ -125,11 +126,11 @@ std::vector<NamedLayer> layers_of(const ModelDescription& description, const Sha
   return layers;
 }
 
-std::shared_ptr<Module> build_model(const ModelDescription& description, const Shape& sample, std::int64_t classes,
-                                    const FamilyRegistry& families, const SpecLimits& limits) {
+std::shared_ptr<Module> build_model(const ModelDescription& description, const data::Input& sample,
+                                    std::int64_t classes, const FamilyRegistry& families, const SpecLimits& limits) {
   check_either(description);
   if (!description.family.empty()) {
-    return families.find(description.family)({description.config, sample, classes});
+    return families.find(description.family)({description.config, sample.shape, classes, sample.words});
   }
   const std::vector<LayerSpec> layers = resolve(description, classes, limits);
   const Shape output = plan_spec(layers, sample, limits).shapes.back();

@@ -16,9 +16,10 @@ namespace hop::nn {
 
 /// The arguments of a family's builder.
 struct FamilyRequest {
-  ConfigText config{};       ///< the configuration's values; a builder reads those that it knows
-  Shape sample{};            ///< of one sample, without the batch dimension
-  std::int64_t classes = 0;  ///< outputs
+  ConfigText config{};                ///< the configuration's values; a builder reads those that it knows
+  Shape sample{};                     ///< of one sample, without the batch dimension
+  std::int64_t classes = 0;           ///< outputs
+  std::vector<std::int64_t> words{};  ///< data::Input::words of the sample
 };
 using FamilyBuilder = std::function<std::shared_ptr<Module>(const FamilyRequest&)>;
 
@@ -61,10 +62,11 @@ struct ModelDescription {
 
 /// The layers of a description, values substituted, in the order in which they compute; empty for a family that did not
 /// ship with Hopscotch. Throws ConfigError for a spec with errors.
-std::vector<NamedLayer> layers_of(const ModelDescription& description, const Shape& sample, std::int64_t classes);
+std::vector<NamedLayer> layers_of(const ModelDescription& description, const data::Input& sample, std::int64_t classes);
 
-/// Builds the model for samples of shape `sample` and `classes` outputs (0: not checked). Throws ConfigError.
-std::shared_ptr<Module> build_model(const ModelDescription& description, const Shape& sample, std::int64_t classes,
-                                    const FamilyRegistry& families = {}, const SpecLimits& limits = {});
+/// Builds the model for samples like `sample` and `classes` outputs (0: not checked). Throws ConfigError.
+std::shared_ptr<Module> build_model(const ModelDescription& description, const data::Input& sample,
+                                    std::int64_t classes, const FamilyRegistry& families = {},
+                                    const SpecLimits& limits = {});
 
 }  // namespace hop::nn

@@ -113,6 +113,14 @@ void check_sample(const Shape& shape) {
     throw ShapeError("expected at most 1e9 values per sample, got " + shape.to_string());
 }
 
+// An index that is taken for a number trains a wrong model, and nothing would show it.
+void check_words(const LayerKind& first, const data::Input& sample) {
+  if (sample.words.empty() || first.takes_words) return;
+  throw ConfigError(
+      "expected \"embed SIZE\" as the first layer, because the last " + std::to_string(sample.words.size()) +
+      " features of a row are indices of words (categories = " + "\"index\"), which this layer would take for numbers");
+}
+
 }  // namespace
 
 std::string LayerSpec::to_text() const {
@@ -143,15 +151,16 @@ std::vector<LayerSpec> parse_spec(std::span<const std::string> layers, const Spe
   return parsed;
 }
 
-SpecPlan plan_spec(std::span<const LayerSpec> layers, const Shape& sample, const SpecLimits& limits) {
+SpecPlan plan_spec(std::span<const LayerSpec> layers, const data::Input& sample, const SpecLimits& limits) {
   SpecPlan plan;
   double bytes = 0;
-  Shape shape = sample;
+  Shape shape = sample.shape;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     try {
-      if (i == 0) check_sample(sample);
+      if (i == 0) check_sample(sample.shape);
       const LayerKind& kind = checked_kind(layers[i]);
-      const detail::Arguments arguments(layers[i].values);
+      if (i == 0) check_words(kind, sample);
+      const detail::Arguments arguments(layers[i].values, detail::words_for(i, sample));
       const Shape next = kind.shape(arguments, shape);
       check_sample(next);
       if (kind.elements != nullptr) bytes += kind.elements(arguments, shape) * static_cast<double>(size_of(DType::f32));
@@ -170,12 +179,13 @@ SpecPlan plan_spec(std::span<const LayerSpec> layers, const Shape& sample, const
   return plan;
 }
 
-Sequential build_spec(std::span<const LayerSpec> layers, const Shape& sample, const SpecLimits& limits) {
+Sequential build_spec(std::span<const LayerSpec> layers, const data::Input& sample, const SpecLimits& limits) {
   const SpecPlan plan = plan_spec(layers, sample, limits);
   Sequential model;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    const Shape& input = i == 0 ? sample : plan.shapes[i - 1];
-    model.append(kind_of(layers[i].kind).build(detail::Arguments(layers[i].values), input));
+    const Shape& input = i == 0 ? sample.shape : plan.shapes[i - 1];
+    model.append(
+        kind_of(layers[i].kind).build(detail::Arguments(layers[i].values, detail::words_for(i, sample)), input));
   }
   return model;
 }

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/input.h"
 #include "nn/layers/sequential.h"
 #include "tensor/shape.h"
 
@@ -44,12 +45,12 @@ struct SpecPlan {
   std::vector<Shape> shapes{};  ///< of one sample, without the batch dimension
   std::uint64_t parameter_bytes = 0;
 };
-/// Infers shapes from one sample's shape ((1, 28, 28), or (16)). Throws ConfigError that names the layer for sizes that
-/// do not fit.
-SpecPlan plan_spec(std::span<const LayerSpec> layers, const Shape& sample, const SpecLimits& limits = {});
+/// Infers shapes from one sample ((1, 28, 28), or (16)). Throws ConfigError that names the layer for sizes that do not
+/// fit, and for categories that the first layer would take for numbers.
+SpecPlan plan_spec(std::span<const LayerSpec> layers, const data::Input& sample, const SpecLimits& limits = {});
 
 /// The model: a Sequential whose children are the layers. Parameters are NaN until init_parameters() or a load.
-Sequential build_spec(std::span<const LayerSpec> layers, const Shape& sample, const SpecLimits& limits = {});
+Sequential build_spec(std::span<const LayerSpec> layers, const data::Input& sample, const SpecLimits& limits = {});
 
 /// The names of all kinds of layers, for help and docs.
 std::vector<std::string_view> spec_layer_names();

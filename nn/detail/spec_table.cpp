@@ -82,6 +82,18 @@ Shape embedded(const Arguments& a, const Shape& sample) {
   return y;
 }
 
+Shape embedded_words(const Arguments& a, const Shape& sample) {
+  const auto columns = static_cast<std::int64_t>(a.words().size());
+  if (columns == 0) {
+    throw ConfigError(
+        "expected rows with categories as indices, as the first layer gets them, got none: write categories = "
+        "\"index\" in [data], and say which columns are a \"category\"");
+  }
+  if (vector(a, sample)[0] < columns)
+    expected_shape("a feature for each of " + std::to_string(columns) + " categories", sample);
+  return {sample[0] - columns + columns * a.integer(0)};
+}
+
 Shape has_last(const Arguments&, const Shape& sample) {
   if (sample.empty()) expected_shape("at least one dimension", sample);
   return sample;
@@ -113,6 +125,12 @@ double layer_norm_elements(const Arguments&, const Shape& sample) { return 2 * r
 double group_norm_elements(const Arguments& a, const Shape& sample) { return a.flag(2) ? 2 * real(sample[0]) : 0; }
 
 double embedding_elements(const Arguments& a, const Shape&) { return real(a.integer(0)) * real(a.integer(1)); }
+
+double embed_elements(const Arguments& a, const Shape&) {
+  double elements = 2 * (real(static_cast<std::int64_t>(a.words().size())) + 1);  // the buffer, each as large as two
+  for (const std::int64_t words : a.words()) elements += (real(words) + 1) * real(a.integer(0));
+  return elements;
+}
 
 // ---- modules
 
@@ -156,6 +174,11 @@ Built embedding_layer(const Arguments& a, const Shape&) {
   return std::make_shared<Embedding>(a.integer(0), a.integer(1));
 }
 
+Built embed_layer(const Arguments& a, const Shape&) {
+  return std::make_shared<CategoryEmbedding>(std::vector<std::int64_t>(a.words().begin(), a.words().end()),
+                                             a.integer(0));
+}
+
 Built dropout_layer(const Arguments& a, const Shape&) { return std::make_shared<Dropout>(a.number(0)); }
 
 Built random_crop_layer(const Arguments& a, const Shape&) { return std::make_shared<RandomCrop>(a.integer(0)); }
@@ -186,6 +209,13 @@ std::string torch_linear(const Arguments& a, const Shape& sample) {
 
 std::string torch_embedding(const Arguments& a, const Shape&) {
   return "nn.Embedding(" + a.text(0) + ", " + a.text(1) + ")";
+}
+
+// A class of the script.
+std::string torch_embed(const Arguments& a, const Shape&) {
+  std::string words;
+  for (const std::int64_t count : a.words()) words += (words.empty() ? "" : ", ") + std::to_string(count);
+  return "Embed([" + words + "], " + a.text(0) + ")";
 }
 
 template <int Dims>
@@ -245,6 +275,7 @@ constexpr Attribute kGroupNorm[] = {
     {"num_groups", integer, "", 1, kUnlimited, true}, {"eps", number, "1e-05"}, {"affine", flag, "true"}};
 constexpr Attribute kEmbedding[] = {{"num_embeddings", integer, "", 1, kUnlimited, true},
                                     {"embedding_dim", integer, "", 1, kUnlimited, true}};
+constexpr Attribute kEmbed[] = {{"embedding_dim", integer, "", 1, kUnlimited, true}};
 constexpr Attribute kDropout[] = {{"p", number, "0.5", 0, 1, true}};
 constexpr Attribute kRandomCrop[] = {{"padding", integer, "", 0, 1e4, true}};
 constexpr Attribute kLeakyReLU[] = {{"negative_slope", number, "0.01", 0, kUnlimited, true}};
@@ -256,6 +287,7 @@ constexpr std::array kKinds = {
     LayerKind{"conv2d", kConv2d, conv_shape, conv_elements, conv, torch_conv},
     LayerKind{"linear", kLinear, linear_shape, linear_elements, linear_layer, torch_linear},
     LayerKind{"embedding", kEmbedding, embedded, embedding_elements, embedding_layer, torch_embedding},
+    LayerKind{"embed", kEmbed, embedded_words, embed_elements, embed_layer, torch_embed, /*takes_words=*/true},
     LayerKind{"batchnorm1d", kBatchNorm, vector, batch_norm_elements, batch_norm<BatchNorm1d>, torch_batch_norm<1>},
     LayerKind{"batchnorm2d", kBatchNorm, image, batch_norm_elements, batch_norm<BatchNorm2d>, torch_batch_norm<2>},
     LayerKind{"layernorm", kLayerNorm, has_last, layer_norm_elements, layer_norm_layer, torch_layer_norm},

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/input.h"
 #include "nn/module.h"
 #include "nn/options.h"
 #include "tensor/shape.h"
@@ -30,19 +31,27 @@ struct Attribute {
   bool positional = false;  ///< written without its name in canonical text
 };
 
-/// The checked values of one layer, in the order of its attributes.
+/// The checked values of one layer, in the order of its attributes, and the words of the categories that it gets.
 class Arguments {
  public:
-  explicit Arguments(const std::vector<std::string>& values) : values_(values) {}
+  explicit Arguments(const std::vector<std::string>& values, std::span<const std::int64_t> words = {})
+      : values_(values), words_(words) {}
   std::int64_t integer(std::size_t i) const;
   double number(std::size_t i) const;
   Size2d size(std::size_t i) const;
   bool flag(std::size_t i) const { return values_[i] == "true"; }
   const std::string& text(std::size_t i) const { return values_[i]; }
+  std::span<const std::int64_t> words() const { return words_; }
 
  private:
   const std::vector<std::string>& values_;
+  std::span<const std::int64_t> words_;
 };
+
+/// The words that a layer gets: data::Input::words for the first one, none for others.
+inline std::span<const std::int64_t> words_for(std::size_t layer, const data::Input& sample) {
+  return layer == 0 ? std::span<const std::int64_t>(sample.words) : std::span<const std::int64_t>();
+}
 
 struct LayerKind {
   std::string_view name;
@@ -54,6 +63,7 @@ struct LayerKind {
   AnyModule (*build)(const Arguments& arguments, const Shape& sample);
   /// The same layer in PyTorch: "nn.Linear(16, 10)". Null: PyTorch has none.
   std::string (*torch)(const Arguments& arguments, const Shape& sample) = nullptr;
+  bool takes_words = false;  ///< the layer reads indices of words; any other layer would take them for numbers
 };
 
 std::span<const LayerKind> layer_kinds();
