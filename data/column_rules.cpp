@@ -14,8 +14,8 @@ constexpr std::array kColumnRules = {
     ColumnRule{"minmax", ColumnKind::number, ColumnScale::minmax, "Numbers, from [least, greatest] to [0, 1]."},
     ColumnRule{"none", ColumnKind::number, ColumnScale::none, "Numbers as they are."},
     ColumnRule{"category", ColumnKind::category, ColumnScale::none,
-               "Words, or numbers that are names: one feature per word of the training rows, which is 1 where the "
-               "cell is that word. Other words are 0 everywhere."},
+               "Words, or numbers that are names: equal or different, nothing in between. `categories` says how they "
+               "become features."},
     ColumnRule{"drop", ColumnKind::ignored, ColumnScale::none, "Not read."},
 };
 
@@ -24,6 +24,15 @@ constexpr std::array kMissingRules = {
     MissingRule{"indicator", MissingValues::indicator,
                 "The median, and one more feature that is 1 where the value is missing."},
     MissingRule{"error", MissingValues::error, "An error that names line and column."},
+};
+
+constexpr std::array kCategoryRules = {
+    CategoryRule{"one_hot", Categories::one_hot,
+                 "One feature per word of the training rows, which is 1 where the cell is that word, for at most 64 "
+                 "words per column. Other words are 0 everywhere."},
+    CategoryRule{"index", Categories::index,
+                 "One feature per column, the number of the word among the words of the training rows; 0 is any other "
+                 "word. The first layer must be an `embed`."},
 };
 
 struct KindName {
@@ -39,6 +48,7 @@ constexpr KindName kKindNames[] = {{"number", ColumnKind::number},
 
 std::span<const ColumnRule> column_rules() { return kColumnRules; }
 std::span<const MissingRule> missing_rules() { return kMissingRules; }
+std::span<const CategoryRule> category_rules() { return kCategoryRules; }
 
 std::string to_string(const ColumnWords& words) {
   std::string text;
@@ -49,6 +59,7 @@ std::string to_string(const ColumnWords& words) {
 }
 
 std::string_view name(MissingValues missing) { return kMissingRules[static_cast<std::size_t>(missing)].name; }
+std::string_view name(Categories categories) { return kCategoryRules[static_cast<std::size_t>(categories)].name; }
 std::string_view name(ColumnKind kind) { return kKindNames[static_cast<std::size_t>(kind)].name; }
 ColumnKind column_kind_from_name(std::string_view kind) {
   return find_row(std::span<const KindName>(kKindNames), kind, "kind of a column").kind;

@@ -32,6 +32,12 @@ enum class MissingValues : std::uint8_t {
   error
 };
 
+/// How the words of a category become features.
+enum class Categories : std::uint8_t {
+  one_hot,  ///< a feature per word, which is 1 where the cell is that word
+  index     ///< one feature, the number of the word: for an embedding
+};
+
 /// A word for a column.
 struct ColumnRule {
   std::string_view name{};
@@ -47,9 +53,17 @@ struct MissingRule {
   std::string_view doc{};  ///< one line
 };
 
+/// A word for categories.
+struct CategoryRule {
+  std::string_view name{};
+  Categories categories = Categories::one_hot;
+  std::string_view doc{};  ///< one line
+};
+
 /// All of them: the one list of each.
 std::span<const ColumnRule> column_rules();
 std::span<const MissingRule> missing_rules();
+std::span<const CategoryRule> category_rules();
 
 /// Column, by its name in the header or its place (from 0; negative: from the back) -> a word of column_rules().
 using ColumnWords = std::map<std::string, std::string>;
@@ -58,6 +72,7 @@ using ColumnWords = std::map<std::string, std::string>;
 std::string to_string(const ColumnWords& words);
 
 std::string_view name(MissingValues missing);             ///< "median", "indicator", "error"
+std::string_view name(Categories categories);             ///< "one_hot", "index"
 std::string_view name(ColumnKind kind);                   ///< "number", "category", "label", "ignored"
 ColumnKind column_kind_from_name(std::string_view kind);  ///< throws ConfigError for another name
 

@@ -70,8 +70,9 @@ std::string describe(const TableSchema& table, const std::vector<FeatureColumn>*
       if (column.indicator) line += " and sets an indicator";
     } else if (column.kind == ColumnKind::category) {
       line += " of " + words_of(column);
+      if (column.is_index()) line += "; the feature is the number of the word, from 1";
     }
-    feature += column.features();
+    if (!column.is_index()) feature += column.features();
     if (i < kShown) text += "  column      " + column.title() + ": " + line + "\n";
   }
   const std::string all = std::to_string(table.columns.size());

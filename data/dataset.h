@@ -39,6 +39,7 @@ struct Provenance {
   std::vector<std::string> notes = {};  ///< the reader's guesses, a line each
   std::string columns = {};             ///< CSV: the words for columns as requested, `age = "minmax", id = "drop"`
   std::string missing = {};             ///< CSV: the word for missing values; empty in older manifests
+  std::string categories = {};          ///< CSV: the word for categories; empty: one_hot
   bool operator==(const Provenance&) const = default;
 };
 
@@ -79,6 +80,7 @@ class Dataset {
   const std::vector<std::string>& class_names() const { return manifest_.target.class_names; }
   DType feature_dtype() const;
   Shape feature_shape() const;  ///< of one row
+  Input input() const { return input_of(feature_shape(), manifest_.table); }
   const Scaling& scale() const { return manifest_.scale; }
   /// Bytes of all files: the cost of moving the data.
   std::uint64_t bytes() const;
@@ -107,9 +109,10 @@ struct WriteOptions {
   std::uint64_t seed = 0;
   bool shuffle = true;              ///< once, before the split
   std::optional<Scale> scale = {};  ///< of all features; by default fitted on the training rows
-  std::string label = {};           ///< for the provenance, and so are the next two
+  std::string label = {};           ///< for the provenance, and so are the next three
   std::string columns = {};
   std::string missing = {};
+  std::string categories = {};
   OnProgress on_progress = {};
 };
 

@@ -138,7 +138,8 @@ Provenance provenance_of(const RawData& source, const WriteOptions& options, con
                         .shuffled = options.shuffle,
                         .notes = source.notes,
                         .columns = options.columns,
-                        .missing = options.missing};
+                        .missing = options.missing,
+                        .categories = options.categories};
   provenance.notes.insert(provenance.notes.end(), rows.notes().begin(), rows.notes().end());
   return provenance;
 }
@@ -179,6 +180,10 @@ std::string description_of(const Rows& rows, const WriteOptions& options) {
   for (const std::string& class_name : train.class_names()) text += "\n" + class_name;
   if (rows.schema() && !rows.schema()->is_plain()) {
     for (const std::string& feature : train.feature_names()) text += "\n" + feature;
+    for (const TableColumn& column : rows.schema()->columns) {
+      if (!column.is_index()) continue;
+      for (const std::string& word : column.words) text += "\n" + column.name + "=" + word;
+    }
   }
   return text;
 }
@@ -266,7 +271,7 @@ Dataset write_dataset(const RawData& source, const fs::path& folder, const Write
     const auto validate = [&](ByteView records) { labels.include_validation(records, record_bytes); };
     manifest.validation = takes_test_rows(options) ? files.write_validation(*rows.test(), validate)
                                                    : files.write_validation(split.validation.size(), shuffle, validate);
-    manifest.scale = options.scale ? Scaling(*options.scale) : rows.scaling(fits.features());
+    manifest.scale = options.scale ? scale_all(*options.scale, manifest.table) : rows.scaling(fits.features());
     manifest.target.columns = fits.numbers().targets(train.number_names());
     for (std::string& warning : labels.warnings(manifest.target)) {
       manifest.provenance.notes.push_back(std::move(warning));

@@ -48,6 +48,7 @@ Json encode(const Provenance& provenance) {
                {"notes", provenance.notes}};
   if (!provenance.columns.empty()) json["columns"] = provenance.columns;
   if (!provenance.missing.empty()) json["missing"] = provenance.missing;
+  if (!provenance.categories.empty()) json["categories"] = provenance.categories;
   return json;
 }
 
@@ -64,6 +65,7 @@ Provenance decode_provenance(const Json& json) {
   if (json.contains("notes")) provenance.notes = json.at("notes").get<std::vector<std::string>>();
   provenance.columns = json.value("columns", "");
   provenance.missing = json.value("missing", "");
+  provenance.categories = json.value("categories", "");
   return provenance;
 }
 
@@ -97,8 +99,7 @@ void check_sums(const Manifest& manifest) {
             manifest.columns[1].name == kLabelColumn,
         "expected the columns \"x\" and \"y\"");
   manifest.scale.check(manifest.columns[0].shape);
-  check(!manifest.table || std::cmp_equal(manifest.table->features(), manifest.columns[0].shape.numel()),
-        "expected a table with as many features as the rows have");
+  check_table(manifest.table, manifest.columns[0], manifest.scale);
   check(manifest.target.kind == TargetKind::classes || manifest.columns[1] == manifest.target.column(),
         "expected a column \"y\" of as many f32 as there are numbers to predict");
 }

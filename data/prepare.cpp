@@ -35,6 +35,7 @@ WriteOptions write_options(const RawData& raw, const ImportOptions& options, con
           .label = is_table ? to_string(options.label) : "",
           .columns = is_table ? to_string(options.columns) : "",
           .missing = is_table ? std::string(data::name(options.missing)) : "",
+          .categories = options.categories == Categories::one_hot ? "" : std::string(data::name(options.categories)),
           .on_progress = options.on_progress};
 }
 
@@ -79,9 +80,9 @@ RawData open_rows(const DataOptions& options) {
 
 // Refuses words for columns if the data are no CSV file.
 void refuse_columns(const DataOptions& options, const std::string& what) {
-  if (!options.columns.empty() || options.missing) {
-    throw ConfigError("[data] " + std::string(options.missing ? "missing" : "columns") +
-                      ": expected the columns of a CSV file, got " + what);
+  if (!options.columns.empty() || options.missing || options.categories) {
+    const std::string key = options.missing ? "missing" : options.categories ? "categories" : "columns";
+    throw ConfigError("[data] " + key + ": expected the columns of a CSV file, got " + what);
   }
 }
 
@@ -102,6 +103,7 @@ RawData open_raw(const DataOptions& options, const fs::path& folder) {
                       .header = options.header,
                       .columns = options.columns,
                       .missing = options.missing.value_or(MissingValues::median),
+                      .categories = options.categories.value_or(Categories::one_hot),
                       .scratch = scratch_beside(folder)});
 }
 
@@ -135,6 +137,10 @@ Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
   };
   if (!options.columns.empty()) check_same("columns", to_string(options.columns), made.columns);
   if (options.missing) check_same("missing", std::string(data::name(*options.missing)), made.missing);
+  if (options.categories) {
+    const std::string was = made.categories.empty() ? std::string(data::name(Categories::one_hot)) : made.categories;
+    check_same("categories", std::string(data::name(*options.categories)), was);
+  }
   return dataset;
 }
 
@@ -166,6 +172,7 @@ Dataset import_dataset(const Format& format, std::span<const fs::path> sources, 
                        .header = options.header,
                        .columns = options.columns,
                        .missing = options.missing,
+                       .categories = options.categories,
                        .scratch = scratch_beside(out),
                        .on_progress = options.on_progress};
   const RawData raw = with_data_errors([&] { return open_source(format, sources, csv); });
@@ -191,6 +198,7 @@ Dataset prepare_dataset(const DataOptions& options, const fs::path& folder, Keep
                                .header = options.header,
                                .columns = options.columns,
                                .missing = options.missing.value_or(MissingValues::median),
+                               .categories = options.categories.value_or(Categories::one_hot),
                                .seed = options.seed};
     return write_dataset(raw, folder, write_options(raw, import, options.rows ? "rows" : stem_of(options.source)));
   });

@@ -25,6 +25,7 @@ struct ImportOptions {
   std::optional<bool> header = {};        ///< CSV: whether the first record is one; default: read_csv looks
   ColumnWords columns = {};               ///< CSV: columns that are no numbers, or not scaled as usual
   MissingValues missing = MissingValues::median;  ///< CSV
+  Categories categories = Categories::one_hot;    ///< CSV
   std::optional<Scale> scale = {};  ///< of all features; default: fitted on the training rows (ScalingFit)
   std::uint64_t seed = 0;           ///< of the shuffle and of random validation rows
   OnProgress on_progress = {};
@@ -46,6 +47,7 @@ struct DataOptions {
   std::optional<bool> header = {};               ///< CSV; see ImportOptions
   ColumnWords columns = {};                      ///< CSV; see ImportOptions
   std::optional<MissingValues> missing = {};     ///< CSV; default: median
+  std::optional<Categories> categories = {};     ///< CSV; default: one_hot
   std::optional<Scale> scale = {};               ///< default: the data set's suggestion, Dataset::scale()
   std::uint64_t seed = 0;                        ///< the experiment's
   /// Rows of the application, instead of a source: tensor_source(x, y, classes), tensor_source(x, numbers), or a

@@ -37,9 +37,7 @@ RowSchema parse_row_schema(std::string_view text, const std::string& where) {
     if (json.contains("table")) schema.table = decode_table(json.at("table"));
     schema.scale.check(schema.features.shape);
     check(schema.features.shape.numel() <= kMostElements, "expected rows of at most 16,777,216 elements");
-    check(!schema.table || (std::cmp_equal(schema.table->features(), schema.features.shape.numel()) &&
-                            schema.features.dtype == DType::f32),
-          "expected a table with as many features as the rows have, in f32");
+    check_table(schema.table, schema.features, schema.scale);
     return schema;
   } catch (const std::exception& error) {  // JSON's own errors, or ours
     throw DataError(std::string("[schema] ") + error.what() + " (" + where + ")");

@@ -21,6 +21,8 @@ struct RowSchema {
   std::optional<TableSchema> table = {};  ///< how the cells of a table become features; none for other data
   Target target = {};
   bool operator==(const RowSchema&) const = default;
+
+  Input input() const { return input_of(features.shape, table); }
 };
 
 RowSchema row_schema(const Manifest& manifest);

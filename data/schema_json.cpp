@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/table.h"
 #include "base/words.h"
 
 namespace hop::data {
@@ -57,6 +58,7 @@ Json encode(const TableSchema& table) {
     if (column.fill) json["fill"] = *column.fill;
     if (column.indicator) json["indicator"] = true;
     if (column.kind == ColumnKind::category) json["words"] = column.words;
+    if (column.is_index()) json["categories"] = name(column.categories);
   }
   return columns;
 }
@@ -72,8 +74,22 @@ TableSchema decode_table(const Json& json) {
     decoded.indicator = column.value("indicator", false);
     if (decoded.kind == ColumnKind::category) decoded.words = column.at("words").get<std::vector<std::string>>();
     check(std::ranges::is_sorted(decoded.words), "expected sorted words in column " + decoded.title());
+    if (column.contains("categories")) {
+      const auto word = column.at("categories").get<std::string>();
+      decoded.categories = find_row(category_rules(), word, "categories of column " + decoded.title()).categories;
+    }
   }
   return table;
+}
+
+void check_table(const std::optional<TableSchema>& table, const Column& features, const Scaling& scale) {
+  if (!table) return;
+  check(std::cmp_equal(table->features(), features.shape.numel()) && features.dtype == DType::f32,
+        "expected a table with as many features as the rows have, in f32");
+  for (std::size_t left = table->index_words().size(); left > 0; --left) {
+    const Scale& of_index = scale.is_per_column() ? scale.columns()[scale.columns().size() - left].scale : scale.all();
+    check(of_index == Scale{}, "expected indices of words without a scale");
+  }
 }
 
 const char* kind_in_json(const Target& target) {

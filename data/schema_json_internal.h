@@ -40,6 +40,8 @@ Scaling decode_scaling(const Json& json);
 /// An old reader does not know "table" and needs none of it for training.
 Json encode(const TableSchema& table);
 TableSchema decode_table(const Json& json);
+/// Throws unless the table makes rows with such features, and leaves indices as they are. `scale` fits the features.
+void check_table(const std::optional<TableSchema>& table, const Column& features, const Scaling& scale);
 
 /// The "kind" of a target.
 const char* kind_in_json(const Target& target);

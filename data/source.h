@@ -29,6 +29,7 @@ struct RawColumn {
   MissingValues missing = MissingValues::error;
   bool has_missing = false;  ///< numbers: some row has none, in the training or the test rows
   std::shared_ptr<const std::vector<std::string>> words = {};  ///< categories
+  Categories categories = Categories::one_hot;                 ///< categories: how the words become features
 };
 
 /// Labelled rows, readable in any order. A label is a class, or one number or several: then a source has

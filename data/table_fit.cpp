@@ -20,17 +20,18 @@ std::string say(const TableColumn& column, const char* word) {
 }
 
 void check_words(const TableColumn& column) {
-  if (column.words.size() <= kMostOneHot) return;
+  if (column.is_index() || column.words.size() <= kMostOneHot) return;
   throw DataError("[data] expected at most " + std::to_string(kMostOneHot) + " words in column " + column.title() +
                   ", got " + std::to_string(column.words.size()) +
-                  ": a category becomes one feature per word so far. " + say(column, "drop") +
-                  " leaves it out; or group its words");
+                  ", which would be a feature each: categories = \"index\" makes one feature of them, for a model that "
+                  "begins with the layer \"embed 16\"; " +
+                  say(column, "drop") + " leaves it out");
 }
 
 std::string unseen_note(const TableColumn& column, std::size_t words) {
   return "column " + column.title() + " has " + std::to_string(words) +
          (words == 1 ? " word that no training row has; it is" : " words that no training row has; they are") +
-         " 0 in all of its features";
+         (column.is_index() ? " index 0" : " 0 in all of its features");
 }
 
 }  // namespace
@@ -67,8 +68,8 @@ void TableFit::end_pass() {
 TableSchema TableFit::result(std::vector<std::string>& notes) const {
   TableSchema schema;
   for (const Fit& fit : columns_) {
-    TableColumn& column =
-        schema.columns.emplace_back(TableColumn{.name = fit.raw.name, .place = fit.raw.place, .kind = fit.raw.kind});
+    TableColumn& column = schema.columns.emplace_back(TableColumn{
+        .name = fit.raw.name, .place = fit.raw.place, .kind = fit.raw.kind, .categories = fit.raw.categories});
     if (fit.median) {
       if (fit.median->is_empty()) no_values(column);
       column.fill = fit.median->value();
@@ -89,10 +90,12 @@ std::vector<ColumnScale> scales_of(const std::vector<RawColumn>& table, const Ta
   std::vector<ColumnScale> scales;
   for (std::size_t i = 0; i < table.size(); ++i) {
     const TableColumn& column = schema.columns[i];
+    if (column.is_index()) continue;
     if (column.kind == ColumnKind::number) scales.push_back(table[i].scale);
     const std::size_t others = column.features() - (column.kind == ColumnKind::number ? 1 : 0);
     scales.insert(scales.end(), others, ColumnScale::none);
   }
+  scales.resize(schema.features(), ColumnScale::none);  // indices are the last features
   return scales;
 }
 

@@ -21,7 +21,7 @@ class TableFit {
   void include(std::span<const float> row);
   void end_pass();
   /// `notes` gets lines for people. Throws DataError for a column that has no value in the training rows, and for a
-  /// category with more than kMostOneHot words.
+  /// one-hot category with more than kMostOneHot words.
   TableSchema result(std::vector<std::string>& notes) const;
 
  private:

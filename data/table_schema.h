@@ -1,8 +1,8 @@
 // The meaning of the columns of a table, and the rule that turns a record into features: fitted on the training rows
 // alone, kept in the manifest. The scaling of the features is separate: Scaling in columns.h.
 //
-// Today a category becomes one feature per word, for at most kMostOneHot words. For embeddings, a batch will hold
-// index_of() beside its numbers: numbers f32 (N, F), categories i64 (N, C).
+// The features of a row stand in the order of their columns, but indices of words stand behind all others. So a model
+// finds its numbers and its indices as two slices of a row.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,12 @@
 #include <vector>
 
 #include "data/column_rules.h"
+#include "data/columns.h"
+#include "data/input.h"
 
 namespace hop::data {
 
-/// A category with more words than this would give more features than a model can use.
+/// With more words than this, a category must be an index: a feature per word would be more than a model can use.
 inline constexpr std::size_t kMostOneHot = 64;
 
 /// One column of a table.
@@ -27,8 +29,10 @@ struct TableColumn {
   std::optional<double> fill = {};      ///< number: stands for a missing value; none: a missing value is an error
   bool indicator = false;               ///< number: a second feature is 1 where the value is missing
   std::vector<std::string> words = {};  ///< category: of the training rows, in the order of their bytes; "" is missing
+  Categories categories = Categories::one_hot;  ///< category: how the words become features
 
   bool operator==(const TableColumn&) const = default;
+  bool is_index() const { return kind == ColumnKind::category && categories == Categories::index; }
   std::size_t features() const;
   /// The place of a category in a dictionary: 1 + its place in `words`; 0 for a word that no training row has.
   std::size_t index_of(std::string_view word) const;
@@ -41,7 +45,9 @@ struct TableSchema {
   bool operator==(const TableSchema&) const = default;
 
   std::size_t features() const;
-  /// One name per feature: "age", "age is missing", "city=Bonn"; "" for a number without a name.
+  /// Per feature that is an index, the number of words of its column.
+  std::vector<std::int64_t> index_words() const;
+  /// One name per feature: "age", "age is missing", "city=Bonn", "city" for an index; "" for a number without a name.
   std::vector<std::string> feature_names() const;
   /// A row of the table as features. `raw` has one value per column that is a number or a category, in their order: the
   /// number, NaN for a missing one; index_of() of the word. `features` has features() elements.
@@ -49,5 +55,11 @@ struct TableSchema {
   /// Whether the features are the numbers of the file as they stand there.
   bool is_plain() const;
 };
+
+/// What a model needs to know of rows with features of that shape. Rows that come from no table have no indices.
+Input input_of(const Shape& features, const std::optional<TableSchema>& table);
+
+/// `scale` for all features but indices, which are never scaled.
+Scaling scale_all(const Scale& scale, const std::optional<TableSchema>& table);
 
 }  // namespace hop::data

@@ -87,14 +87,15 @@ std::vector<std::string> names_read(const ModelOptions& model) {
 std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Config& config,
                                          const data::Dataset& dataset) {
   check_names(experiment.model, config);
-  const ModelInput input{dataset.feature_shape(), dataset.target().outputs()};
+  const data::Input input = dataset.input();
+  const std::int64_t outputs = dataset.target().outputs();
   if (experiment.model.builder) {
-    std::shared_ptr<nn::Module> module = experiment.model.builder(config, input);
+    std::shared_ptr<nn::Module> module = experiment.model.builder(config, {input.shape, outputs, input.words});
     if (module == nullptr)
       throw ConfigError("[model] expected a module from the builder, got none (" + config.to_text() + ")");
     return module;
   }
-  return nn::build_model(describe_model(experiment.model, config), input.sample, input.classes);
+  return nn::build_model(describe_model(experiment.model, config), input, outputs);
 }
 
 nn::ModelDescription describe_model(const ModelOptions& model, const Config& config) {
@@ -161,7 +162,8 @@ optim::LRSchedule make_schedule(const Experiment& experiment, const Config& conf
 }
 
 data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& dataset) {
-  return experiment.data.scale ? data::Scaling(*experiment.data.scale) : dataset.scale();
+  if (!experiment.data.scale) return dataset.scale();
+  return data::scale_all(*experiment.data.scale, dataset.manifest().table);
 }
 
 std::int64_t batch_size(const Config& config) {

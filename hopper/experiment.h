@@ -30,8 +30,9 @@ namespace hop::hopper {
 
 /// The data that a model is built for.
 struct ModelInput {
-  Shape sample{};            ///< of one row's features: (1, 28, 28)
-  std::int64_t classes = 0;  ///< outputs: one per class, or one per number to predict
+  Shape sample{};                     ///< of one row's features: (1, 28, 28)
+  std::int64_t classes = 0;           ///< outputs: one per class, or one per number to predict
+  std::vector<std::int64_t> words{};  ///< data::Input::words: the last features are indices, for nn::CategoryEmbedding
 };
 
 /// Builds the architecture of one configuration, with any weights: they are initialised afterwards, by name.

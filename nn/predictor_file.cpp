@@ -51,8 +51,7 @@ SafetensorsMetadata metadata_of(const Predictor& predictor) {
   if (!has_description(predictor)) return metadata;
   metadata["model"] = predictor.description().to_text(target.outputs());
   Json layers = Json::array();
-  for (const NamedLayer& layer :
-       layers_of(predictor.description(), predictor.schema().features.shape, target.outputs())) {
+  for (const NamedLayer& layer : layers_of(predictor.description(), predictor.schema().input(), target.outputs())) {
     layers.push_back(layer.text);
   }
   metadata["layers"] = text_of(layers);
@@ -73,7 +72,7 @@ Predictor load_predictor(const std::filesystem::path& path) {
     const Output output =
         find_row(std::span<const OutputName>(kOutputs), entry(file.metadata, "output", where), "output").output;
     ModelDescription description = ModelDescription::from_text(entry(file.metadata, "model", where));
-    const std::shared_ptr<Module> module = build_model(description, schema.features.shape, schema.target.outputs());
+    const std::shared_ptr<Module> module = build_model(description, schema.input(), schema.target.outputs());
     module->load_state_dict(file.tensors);
     return {module, std::move(schema), output, std::move(description)};
   } catch (const StateError&) {

@@ -107,7 +107,7 @@ class Classes {
 };
 
 // All columns of the training file. A column has missing values if it has some in either table.
-std::vector<RawColumn> raw_columns(const CsvTable& train, const CsvTable* test, MissingValues missing) {
+std::vector<RawColumn> raw_columns(const CsvTable& train, const CsvTable* test, const CsvOptions& options) {
   std::vector<RawColumn> columns;
   std::size_t feature = 0;
   for (std::size_t place = 0; place < train.places.width; ++place) {
@@ -119,9 +119,10 @@ std::vector<RawColumn> raw_columns(const CsvTable& train, const CsvTable* test, 
     if (column.kind == ColumnKind::label || column.kind == ColumnKind::ignored) continue;
     const CsvFeature& read = train.features[feature];
     column.scale = read.rule->scale;
-    column.missing = missing;
+    column.missing = options.missing;
     column.has_missing = read.numbers.missing > 0 || (test != nullptr && test->features[feature].numbers.missing > 0);
     if (read.words) {
+      column.categories = options.categories;
       const auto& words = read.words->words();
       column.words = std::make_shared<const std::vector<std::string>>(words.begin(), words.end());
     }
@@ -222,8 +223,8 @@ class CsvNumbers final : public CsvSource {
 };
 
 // Both files of one kind of label.
-void make_sources(RawData& raw, CsvTable train, std::optional<CsvTable> test, MissingValues missing) {
-  const std::vector<RawColumn> columns = raw_columns(train, test ? &*test : nullptr, missing);
+void make_sources(RawData& raw, CsvTable train, std::optional<CsvTable> test, const CsvOptions& options) {
+  const std::vector<RawColumn> columns = raw_columns(train, test ? &*test : nullptr, options);
   if (train.labels.kind() == TargetKind::numbers) {
     if (test) raw.test = std::make_unique<CsvNumbers>(std::move(*test), columns);
     raw.train = std::make_unique<CsvNumbers>(std::move(train), columns);
@@ -287,7 +288,7 @@ RawData open_csv(std::span<const fs::path> files, const CsvOptions& options) {
     raw.files.push_back(test->source);
     raw.notes.insert(raw.notes.end(), test->notes.begin(), test->notes.end());
   }
-  make_sources(raw, std::move(train), std::move(test), options.missing);
+  make_sources(raw, std::move(train), std::move(test), options);
   return raw;
 }
 

@@ -33,6 +33,7 @@ struct CsvOptions {
   std::optional<bool> header = {};  ///< whether the first record is one; default: read_csv looks
   ColumnWords columns = {};         ///< columns that are no numbers, or not scaled as usual
   MissingValues missing = MissingValues::median;
+  Categories categories = Categories::one_hot;
   std::filesystem::path scratch = {};  ///< a folder for a temporary file of the rows; default: the system's
   OnProgress on_progress = {};
 };

@@ -70,6 +70,7 @@ Names family_names() { return nn::FamilyRegistry().names(); }
 Names optimizer_names() { return names(optim::optimizers()); }
 Names metric_names() { return names(nn::metrics()); }
 Names missing_names() { return names(data::missing_rules()); }
+Names categories_names() { return names(data::category_rules()); }
 
 Names loss_names() { return names(nn::losses()); }
 Names target_names() {
@@ -270,6 +271,11 @@ void read_missing(TomlSection& section, const std::string& key, Experiment& e) {
   const auto text = word(section, key, missing_names());
   if (!text) return;
   e.data.missing = find_row(data::missing_rules(), *text, "[data] missing").missing;
+}
+
+void read_categories(TomlSection& section, const std::string& key, Experiment& e) {
+  const auto text = word(section, key, categories_names());
+  if (text) e.data.categories = find_row(data::category_rules(), *text, "[data] categories").categories;
 }
 
 // The fault of a scale with which no run can compute; empty if there is none.
@@ -553,9 +559,14 @@ constexpr std::array kKeys = {
         "In a category it is a word of its own.",
         missing_names, read_missing,
         [](const E& e) { return e.data.missing ? quoted(std::string(name(*e.data.missing))) : ""; }, nullptr},
+    ExperimentKey{"data", "categories", "one of", "", "`one_hot`", "\"index\"",
+                  "CSV: how the words of `category` columns become features. The words stand below.", categories_names,
+                  read_categories,
+                  [](const E& e) { return e.data.categories ? quoted(std::string(name(*e.data.categories))) : ""; },
+                  nullptr},
     ExperimentKey{"data", "scale", "[offset, factor]", "", "fitted on the training rows", "[0.5, 2.0]",
-                  "Each feature x enters the model as (x - offset) * factor.", nullptr, read_scale, write_scale,
-                  check_scale},
+                  "Each feature x enters the model as (x - offset) * factor; indices of words are never scaled.",
+                  nullptr, read_scale, write_scale, check_scale},
 
     ExperimentKey{"model", "family", "one of", "", "none: family or layers must be given", "\"mlp\"",
                   "An architecture that ships with Hopscotch. In C++ also `model.builder`.", family_names, read_family,
@@ -563,7 +574,8 @@ constexpr std::array kKeys = {
     ExperimentKey{"model", "layers", "list of texts", "", "none: family or layers must be given",
                   "[\"flatten\", \"linear $hidden\", \"relu\", \"linear $outputs\"]",
                   "The layers of the model. `$name` takes the value of a hyperparameter; `$outputs` (or `$classes`) is "
-                  "the number of classes, or of numbers to predict.",
+                  "the number of classes, or of numbers to predict. With categories = \"index\" the first layer is "
+                  "`embed SIZE`: a vector of that size for each category, beside the numbers.",
                   nullptr,
                   [](S& s, K& key, E& e) {
                     if (auto layers = s.texts(key)) e.model.layers = *layers;

@@ -139,8 +139,9 @@ std::string hyperparameters() {
 std::string experiment_page() {
   return kIntroduction + section("", "The file itself", "Keys before the first section.") +
          section("data", "[data]", "Where the rows come from.") + table("column", data::column_rules()) +
-         table("missing", data::missing_rules()) + section("model", "[model]", "What is trained.") + layer_table() +
-         table("loss", nn::losses()) + table("metric", nn::metrics()) +
+         table("missing", data::missing_rules()) + table("categories", data::category_rules()) +
+         section("model", "[model]", "What is trained.") + layer_table() + table("loss", nn::losses()) +
+         table("metric", nn::metrics()) +
          section("search", "[search]", "Which configurations are trained, and for how long.") +
          table("method", methods()) + table("stop", stop_rules()) + method_keys() + hyperparameters() +
          section("run", "[run]", "Who trains, and in which order.") + table("strategy", strategies()) +

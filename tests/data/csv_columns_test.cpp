@@ -100,12 +100,49 @@ TEST_F(CsvColumns, TheWordsOfATestFileAreFoundInTheDictionary) {
   EXPECT_THAT(validation(dataset), ElementsAre(ElementsAre(0, 0, 4), ElementsAre(1, 0, 3)));
 }
 
+TEST_F(CsvColumns, ACategoryMayBeAnIndexWhichIsNeverScaled) {
+  const std::string text = "y,city,n\na,Rom,1\nb,Bonn,2\na,,3\nb,Oslo,4\nb,Paris,5\n";
+  const DataOptions options{.columns = {{"city", "category"}, {"n", "none"}}, .categories = Categories::index};
+  const Dataset dataset = import(text, options);
+  EXPECT_THAT(names(dataset), ElementsAre("n", "city"));
+  EXPECT_THAT(training(dataset),
+              ElementsAre(ElementsAre(1, 4), ElementsAre(2, 2), ElementsAre(3, 1), ElementsAre(4, 3)))
+      << "the words are \"\", Bonn, Oslo and Rom";
+  EXPECT_THAT(validation(dataset), ElementsAre(ElementsAre(5, 0))) << "Paris is in no training row";
+  EXPECT_EQ(dataset.scale().columns()[1].scale, Scale{});
+  EXPECT_THAT(dataset.manifest().provenance.notes, Contains(HasSubstr("it is index 0")));
+  EXPECT_THAT(describe(dataset), HasSubstr("4 words: (missing) Bonn Oslo Rom; the feature is the number of the word"));
+  DataOptions scaled = options;
+  scaled.columns["n"] = "standard";
+  EXPECT_NE(import(text, scaled).scale().columns()[0].scale, Scale{});
+  EXPECT_EQ(import(text, scaled).scale().columns()[1].scale, Scale{});
+
+  std::string other = text;
+  other.replace(other.find("Oslo"), 4, "Omsk");
+  EXPECT_EQ(training(import(other, options)), training(dataset));
+  EXPECT_NE(import(other, options).digest(), dataset.digest()) << "the same numbers mean other words";
+}
+
+TEST_F(CsvColumns, AnImportedDataSetKeepsHowItsCategoriesBecameFeatures) {
+  DataOptions options{.columns = {{"city", "category"}}, .categories = Categories::index};
+  const Dataset dataset = import("y,city\na,Rom\nb,Bonn\na,Rom\n", options);
+  options.source = dataset.folder().string();
+  options.partitions = 1;
+  EXPECT_EQ(prepare_dataset(options, folder_ / "copy").input(), dataset.input());
+  options.categories = Categories::one_hot;
+  EXPECT_THAT(message_of<ConfigError>([&] { prepare_dataset(options, folder_ / "other"); }),
+              HasSubstr("categories = one_hot, but"));
+}
+
 TEST_F(CsvColumns, AColumnOfTooManyWordsSaysWhatToWrite) {
   std::string text = "y,id\n";
   for (int i = 0; i < 66; ++i) text += (i % 2 == 0 ? "a,w" : "b,w") + std::to_string(i % 65) + "\n";
-  EXPECT_THAT(
-      error_of(text, {.columns = {{"id", "category"}}}),
-      AllOf(HasSubstr("at most 64 words in column 1 \"id\", got 65"), HasSubstr("columns = { \"id\" = \"drop\" }")));
+  EXPECT_THAT(error_of(text, {.columns = {{"id", "category"}}}),
+              AllOf(HasSubstr("at most 64 words in column 1 \"id\", got 65"), HasSubstr("categories = \"index\""),
+                    HasSubstr("\"embed 16\""), HasSubstr("columns = { \"id\" = \"drop\" }")));
+  const Dataset indexed = import(text, {.columns = {{"id", "category"}}, .categories = Categories::index});
+  EXPECT_EQ(indexed.feature_shape(), Shape{1});
+  EXPECT_THAT(indexed.input().words, ElementsAre(65));
   text.replace(text.find("w64"), 3, "w63");
   EXPECT_EQ(import(text, {.columns = {{"id", "category"}}}).feature_shape(), Shape{64});
 }

@@ -31,6 +31,29 @@ TEST(RowSchema, ComesBackFromItsText) {
   EXPECT_EQ(parse_row_schema(to_json(pictures), "x"), pictures);
 }
 
+// The city is an index, and the last feature.
+RowSchema index_schema() {
+  RowSchema schema = table_schema();
+  schema.features.shape = {3};
+  schema.table->columns[1].categories = Categories::index;
+  schema.scale = Scaling({{"age", {40.25, 0.1}}, {"age is missing", {}}, {"city", {}}});
+  return schema;
+}
+
+TEST(RowSchema, KeepsWhichFeaturesAreIndices) {
+  EXPECT_EQ(parse_row_schema(to_json(index_schema()), "x"), index_schema());
+  EXPECT_THAT(index_schema().input().words, testing::ElementsAre(2));
+  RowSchema scaled = index_schema();
+  scaled.scale = Scaling({{"age", {40.25, 0.1}}, {"age is missing", {}}, {"city", {0, 0.5}}});
+  EXPECT_THAT([&] { parse_row_schema(to_json(scaled), "x"); },
+              ThrowsMessage<DataError>(HasSubstr("expected indices of words without a scale")));
+  scaled.scale = Scale{0, 2};
+  EXPECT_THROW(parse_row_schema(to_json(scaled), "x"), DataError);
+  std::string text = to_json(index_schema());
+  text.replace(text.find("\"index\""), 7, "\"hashed\"");
+  EXPECT_THROW(parse_row_schema(text, "x"), DataError);
+}
+
 TEST(RowSchema, RefusesTextThatContradictsItself) {
   RowSchema wrong = table_schema();
   wrong.features.shape = {5};
