@@ -39,8 +39,13 @@ std::string Predictor::class_name(std::int64_t index) const {
   return names.empty() ? std::to_string(index) : names[static_cast<std::size_t>(index)];
 }
 
+data::RowEncoder& Predictor::encoder() {
+  if (encoder_ == nullptr) encoder_ = std::make_shared<data::RowEncoder>(schema_);
+  return *encoder_;
+}
+
 Predictions Predictor::predict(const Tensor& rows) {
-  data::RowEncoder encoder(schema_);
+  data::RowEncoder& encoder = this->encoder();
   const auto columns = static_cast<std::int64_t>(encoder.columns());
   const std::int64_t count = rows.dim() == 0 ? 0 : rows.size(0);
   const bool is_image = !schema_.table && rows.shape() == batch_of(count, schema_.features.shape);
@@ -62,7 +67,7 @@ Predictions Predictor::predict(const Tensor& rows) {
 
 Predictions Predictor::predict(const std::vector<std::string>& columns,
                                const std::vector<std::vector<std::string>>& rows) {
-  data::RowEncoder encoder(schema_);
+  data::RowEncoder& encoder = this->encoder();
   const std::vector<std::string_view> names(columns.begin(), columns.end());
   encoder.match_names(names, "rows");
   const auto width = static_cast<std::size_t>(encoder.inputs());

@@ -56,8 +56,11 @@ class Predictor {
   std::string class_name(std::int64_t index) const;
 
  private:
+  data::RowEncoder& encoder();
+
   std::shared_ptr<Module> module_;
   data::RowSchema schema_;
+  std::shared_ptr<data::RowEncoder> encoder_;  // made for the first raw rows; dictionaries may be large
   Output output_;
   TargetScaling scaling_;
   ModelDescription description_;
