@@ -12,9 +12,7 @@ namespace {
 // Rows become numbers as in data/row_encoder.cpp, and numbers input as in data/row_scaling.h.
 constexpr const char* kScript = R"py(
 # The model of the safetensors file beside this one, in PyTorch: python THIS.py ROWS.csv > PREDICTIONS.csv
-import csv, json, math, re, struct, sys
-from collections import OrderedDict
-from pathlib import Path
+import collections, csv, json, math, pathlib, re, struct, sys
 import torch, torch.nn as nn
 
 MISSING = {@MISSING@}
@@ -30,13 +28,14 @@ def load(path):
                                    offset=start + entry["data_offsets"][0]).reshape(entry["shape"])
             for name, entry in header.items()}, schema
 
-TENSORS, SCHEMA = load(Path(__file__).with_suffix(".safetensors"))
+TENSORS, SCHEMA = load(pathlib.Path(__file__).with_suffix(".safetensors"))
 SHAPE = SCHEMA["columns"][0]["shape"]
 PLAIN = [{"name": "", "kind": "number", "place": i} for i in range(math.prod(SHAPE))]
 COLUMNS = [column for column in SCHEMA.get("table", PLAIN) if column["kind"] in ("number", "category")]
-model = nn.Sequential(OrderedDict([
-@LAYERS@
-])).eval()
+WORDS = [{name: place for place, name in enumerate(column.get("words", []), 1)} for column in COLUMNS]
+@EMBED@
+model = nn.Sequential(collections.OrderedDict([
+@LAYERS@])).eval()
 model.load_state_dict(TENSORS)
 
 def word(cell):
@@ -45,10 +44,10 @@ def word(cell):
     return "" if cell.lower() in MISSING else str(int(float(cell))) if whole else cell
 
 def features(row):
-    for column, cell in zip(COLUMNS, row):
+    for column, words, cell in sorted(zip(COLUMNS, WORDS, row), key=lambda part: "categories" in part[0]):
         missing = cell.lower() in MISSING
         if column["kind"] == "category":
-            yield from (float(word(cell) == w) for w in column["words"])
+            yield from [words.get(word(cell), 0)] if "categories" in column else (word(cell) == w for w in words)
         else:
             if not (missing and "fill" in column or NUMBER.fullmatch(cell)):
                 raise ValueError(f"column {column['place']} {column['name']!r}: expected a number, got {cell!r}")
@@ -80,6 +79,17 @@ if __name__ == "__main__":
     y = predict([[record[place] for place in places] for record in records[named:]])
     table = csv.writer(sys.stdout, lineterminator="\n")
 @PRINT@
+)py";
+
+// As nn::CategoryEmbedding.
+constexpr const char* kEmbed = R"py(class Embed(nn.Embedding):
+    def __init__(self, words, size):
+        super().__init__(sum(words) + len(words), size)
+        self.register_buffer("first", torch.zeros(len(words) + 1).long())
+    def forward(self, x):
+        numbers = x.shape[1] - len(self.first) + 1
+        return torch.cat([x[:, :numbers], super().forward(x[:, numbers:].long() + self.first[:-1]).flatten(1)], 1)
+
 )py";
 
 constexpr const char* kPrintClasses = R"py(    classes = SCHEMA["class_names"] or [str(i) for i in range(y.shape[1])]
@@ -124,7 +134,7 @@ std::string answers_in_python(Output output) {
 
 // `("0", nn.Linear(16, 10, bias=True)), ..`: as many on a line as fit. Empty if PyTorch lacks one.
 std::string layers_in_python(const Predictor& predictor) {
-  const Shape& sample = predictor.schema().features.shape;
+  const data::Input sample = predictor.schema().input();
   const std::vector<NamedLayer> named = layers_of(predictor.description(), sample, predictor.target().outputs());
   std::vector<std::string> texts;
   for (const NamedLayer& layer : named) texts.push_back(layer.text);
@@ -136,7 +146,8 @@ std::string layers_in_python(const Predictor& predictor) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const detail::LayerKind& kind = *detail::find_layer_kind(layers[i].kind);
     if (kind.torch == nullptr) return "";
-    const std::string made = kind.torch(detail::Arguments(layers[i].values), i == 0 ? sample : plan.shapes[i - 1]);
+    const detail::Arguments arguments(layers[i].values, detail::words_for(i, sample));
+    const std::string made = kind.torch(arguments, i == 0 ? sample.shape : plan.shapes[i - 1]);
     const std::string next = "(\"" + named[i].name + "\", " + made + "),";
     if (!line.empty() && line.size() + next.size() + 1 > kWidth) {
       text += line + "\n";
@@ -155,6 +166,7 @@ std::string torch_script(const Predictor& predictor) {
   const std::string layers = layers_in_python(predictor);
   if (layers.empty()) return "";
   std::string text = std::string(kTorchScriptMark) + replaced(kScript, "@LAYERS@", layers);
+  text = replaced(text, "@EMBED@\n", predictor.schema().input().words.empty() ? "" : kEmbed);
   text = replaced(text, "@MISSING@", missing_in_python());
   text = replaced(text, "@ANSWERS@", answers_in_python(predictor.output()));
   const bool is_classes = predictor.target().kind == data::TargetKind::classes;

@@ -217,6 +217,29 @@ TEST_F(Predict, PyTorchGivesTheSameAnswers) {
   }
 }
 
+// The same table with its categories as indices: by the run, by its file, and by PyTorch.
+TEST_F(Predict, CategoriesAsIndicesGiveTheSameAnswersEverywhere) {
+  std::string text = kClasses;
+  text.replace(text.find("[model]"), 7, "categories = \"index\"\n[model]");
+  text.replace(text.find("\"linear $hidden\""), 16, "\"embed 3\", \"linear $hidden\"");
+  write(folder_ / "e.toml", text);
+  train();
+  EXPECT_GE(results("r")["models"][1]["valid_accuracy"], 0.95);
+  write(folder_ / "odd.csv", "id,age,city,zip\n1,50,Ulm,10.0\n2,,,20\n3,30,Kiel,99\n");
+  ASSERT_EQ(go({"export", "r", "--best", "--to", "m.safetensors"}).code, 0);
+  for (const char* rows : {"new.csv", "bare.csv", "odd.csv"}) {
+    const Finished ours = go({"predict", "r", rows});
+    ASSERT_EQ(ours.code, 0) << ours.err;
+    EXPECT_EQ(go({"predict", "m.safetensors", rows}).out, ours.out) << rows;
+    if (const std::string python = torch_python(); !python.empty()) {
+      const Finished theirs = shell(python + " m.py " + rows, folder_->path());
+      ASSERT_EQ(theirs.code, 0) << theirs.err;
+      EXPECT_LE(difference(ours.out, theirs.out), 1e-5) << rows;
+    }
+  }
+  EXPECT_THAT(go({"predict", "r", "odd.csv"}).err, AllOf(HasSubstr("\"Ulm\""), HasSubstr("\"zip\"")));
+}
+
 TEST_F(Predict, PyTorchGivesTheSameAnswersForPictures) {
   const std::string python = torch_python();
   if (python.empty()) GTEST_SKIP() << "no Python that can import torch: set HOP_TORCH_PYTHON";

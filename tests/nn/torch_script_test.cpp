@@ -53,6 +53,23 @@ TEST(TorchScript, HasAtMostEightyLinesForAModelOfEveryLayer) {
   EXPECT_THAT(script, Not(HasSubstr("@")));
 }
 
+TEST(TorchScript, HasAtMostEightyLinesForCategoriesAsIndices) {
+  const data::TableSchema table{
+      {{.name = "n", .kind = data::ColumnKind::number},
+       {.name = "c", .kind = data::ColumnKind::category, .words = {"a", "b"}, .categories = data::Categories::index}}};
+  const data::RowSchema schema{
+      .features = {"x", DType::f32, {2}}, .scale = data::Scale{}, .table = table, .target = {.classes = 3}};
+  const ModelDescription description{.layers = {"embed 4", "linear 64", "batchnorm1d", "relu", "dropout 0.1",
+                                                "linear 64", "batchnorm1d", "relu", "dropout 0.1", "linear 3"}};
+  const std::string script =
+      torch_script({build_model(description, schema.input(), 3), schema, Output::Scores, description});
+  EXPECT_LE(std::ranges::count(script, '\n'), 80);
+  EXPECT_THAT(script, HasSubstr("class Embed(nn.Embedding):"));
+  EXPECT_THAT(script, HasSubstr("(\"0\", Embed([2], 4)), (\"1\", nn.Linear(5, 64, bias=True))"));
+  EXPECT_THAT(script, Not(HasSubstr("@")));
+  EXPECT_THAT(torch_script(picture_model(kEveryLayer)), Not(HasSubstr("Embed")));
+}
+
 TEST(TorchScript, EveryLayerOfASpecHasItsTwin) {
   for (const detail::LayerKind& kind : detail::layer_kinds()) EXPECT_NE(kind.torch, nullptr) << kind.name;
 }
