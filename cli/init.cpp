@@ -87,6 +87,9 @@ std::string target_of(const data::TableGuess& guess) {
          std::string(share) + " of the rows: accuracy alone says little\n";
 }
 
+// Categories of many words need a model that learns a vector for each word.
+bool embeds(const data::TableGuess& guess) { return guess.categories == data::Categories::index; }
+
 std::string experiment_text(const data::TableGuess& guess, const fs::path& source) {
   const Size size = size_for(guess.rows);
   const std::string label = key_of(guess, guess.label);
@@ -105,11 +108,16 @@ std::string experiment_text(const data::TableGuess& guess, const fs::path& sourc
                            : "# header = true or false: if neither is said, the import looks and tells\n") +
          "# The columns; a word for one: number, standard, minmax, none, category or drop.\n" + columns_of(guess) +
          (guess.has_missing ? "missing = \"median\"                 # or \"indicator\", \"error\"\n" : "") +
-         "\n[model]\nfamily = \"mlp\"\n" + target_of(guess) +
-         "\n[search]\nmethod = \"grid\"\nepochs = " + std::to_string(size.epochs) +
+         (embeds(guess) ? "categories = \"index\"              # the model learns a vector for each word\n" : "") +
+         "\n[model]\n" +
+         (embeds(guess) ? "layers = [\"embed $embed\", \"linear $hidden\", \"relu\", \"dropout $dropout\", "
+                          "\"linear $hidden\", \"relu\", \"linear $outputs\"]\n"
+                        : "family = \"mlp\"\n") +
+         target_of(guess) + "\n[search]\nmethod = \"grid\"\nepochs = " + std::to_string(size.epochs) +
          "\n\n[search.space]                        # every combination is a model: 8\n"
-         "lr = [0.01, 0.001]\nhidden = [32, 128]\ndropout = [0.0, 0.2]\ndepth = [2]\nbatch_size = [" +
-         std::to_string(size.batch) + "]\noptimizer = [\"adam\"]\n\n[run]\nworkers = " + std::to_string(workers) + "\n";
+         "lr = [0.01, 0.001]\nhidden = [32, 128]\ndropout = [0.0, 0.2]\n" +
+         (embeds(guess) ? "embed = [8]\n" : "depth = [2]\n") + "batch_size = [" + std::to_string(size.batch) +
+         "]\noptimizer = [\"adam\"]\n\n[run]\nworkers = " + std::to_string(workers) + "\n";
 }
 
 fs::path table_in(const fs::path& source) {

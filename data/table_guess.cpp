@@ -73,6 +73,9 @@ std::string missing_note(const Profile& column) {
   return column.missing == 0 ? "" : ", missing in " + std::to_string(column.missing) + " rows";
 }
 
+// More words than one-hot features may be.
+bool has_many_words(const Profile& column) { return column.words.size() + (column.missing > 0 ? 1 : 0) > kMostOneHot; }
+
 GuessedColumn guess_column(const std::string& name, const Profile& column) {
   constexpr std::int64_t kFewest = 8;  // fewer may count up by chance
   const bool is_id = std::ranges::find(kIdNames, lower(name)) != kIdNames.end() || lower(name).ends_with("_id");
@@ -80,8 +83,9 @@ GuessedColumn guess_column(const std::string& name, const Profile& column) {
   if (column.counts_up && column.rows() >= kFewest) return {name, "drop", "counts the rows"};
   if (is_id && (column.all_differ() || column.too_many)) return {name, "drop", "an id: every value is another one"};
   if (column.is_number()) return {name, "number", column.different() + " different numbers" + missing_note(column)};
-  if (column.words.size() + (column.missing > 0 ? 1 : 0) > kMostOneHot || column.too_many) {
-    return {name, "drop", column.different() + " different words: too many for a feature each"};
+  if (column.too_many || (has_many_words(column) && std::cmp_greater(2 * column.words.size(), column.rows()))) {
+    return {name, "drop",
+            column.different() + " different words: too many for " + std::to_string(column.rows()) + " rows"};
   }
   return {name, "category", column.different() + " different words" + missing_note(column)};
 }
@@ -141,6 +145,7 @@ class Guesser {
                                                          : values.different() + " different numbers";
     for (std::size_t i = 0; i < profiles_.size(); ++i) {
       guess_.has_missing = guess_.has_missing || (guess_.columns[i].word == "number" && profiles_[i].missing > 0);
+      if (guess_.columns[i].word == "category" && has_many_words(profiles_[i])) guess_.categories = Categories::index;
     }
     return std::move(guess_);
   }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/column_rules.h"
 #include "data/target.h"
 
 namespace hop::data {
@@ -27,8 +28,9 @@ struct TableGuess {
   std::string label_reason = {};
   TargetKind target = TargetKind::classes;
   std::int64_t classes = 0;
-  double rarest = 0;         ///< the share of the rarest class
-  bool has_missing = false;  ///< in a column of numbers
+  double rarest = 0;                            ///< the share of the rarest class
+  bool has_missing = false;                     ///< in a column of numbers
+  Categories categories = Categories::one_hot;  ///< index if a category has too many words to be one_hot
 };
 
 /// Looks at every row once. `label` names or places the label's column; none: guessed by its name, then by its values.

@@ -40,6 +40,18 @@ TEST_F(TableGuesses, FindColumnsOfEveryKind) {
   EXPECT_EQ(found.classes, 2);
 }
 
+TEST_F(TableGuesses, SeeThatManyWordsNeedIndices) {
+  std::string text = "shop,kind\n", few = text;
+  for (int i = 0; i < 400; ++i) {
+    const std::string kind = i % 4 == 0 ? ",a\n" : ",b\n";
+    text += "s" + std::to_string(i % 100) + kind;
+    few += "s" + std::to_string(i % 10) + kind;
+  }
+  EXPECT_EQ(guess(text).columns[0].word, "category");
+  EXPECT_EQ(guess(text).categories, Categories::index);
+  EXPECT_EQ(guess(few).categories, Categories::one_hot);
+}
+
 TEST_F(TableGuesses, TakeTheLabelByItsNameThenByItsValues) {
   EXPECT_EQ(guess("x,Class,z\n1.5,a,2\n2.5,b,3\n1.1,a,4\n2.2,b,5\n").label, 1U);
   const TableGuess last = guess("x,z,q\n1.5,2.5,a\n2.5,3.5,b\n1.1,2.7,a\n2.2,3.3,b\n");
