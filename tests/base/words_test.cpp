@@ -21,6 +21,14 @@ TEST(Nearest, IsTheSmallestEditDistanceAndTheFirstOfEquals) {
   EXPECT_EQ(nearest("seed", names), "seed");
 }
 
+TEST(Nearest, TakesTheSameWordInOtherLettersFirst) {
+  const std::vector<std::string> names{"Ages", "age", "Target", "label"};
+  EXPECT_EQ(nearest("Age", names), "age");
+  EXPECT_EQ(nearest("AGES", names), "Ages");
+  EXPECT_EQ(nearest("target", names), "Target") << "before our word for another library's";
+  EXPECT_EQ(nearest("agess", names), "Ages");
+}
+
 TEST(Nearest, SuggestsNothingThatIsMostlyWrong) {
   const std::vector<std::string> names{"relu", "softmax"};
   EXPECT_EQ(nearest("transformer", names), "");
@@ -40,6 +48,11 @@ TEST(Nearest, KnowsTheWordsOfOtherLibraries) {
   EXPECT_EQ(nearest("gpu", std::vector<std::string>{"auto", "cpu", "cuda"}), "cuda");
   EXPECT_EQ(nearest("dense", std::vector<std::string>{"conv2d", "linear"}), "linear");
   EXPECT_EQ(nearest("dense", keys), "") << "another library's word counts where ours is valid";
+  EXPECT_EQ(nearest("gpu", std::vector<std::string>{"workers", "device"}), "device") << "a word may stand for several";
+  EXPECT_EQ(nearest("MSELoss", std::vector<std::string>{"mae", "mse"}), "mse");
+  EXPECT_EQ(nearest("Learning-Rate", keys), "lr");
+  EXPECT_EQ(nearest("hidden_layer_sizes", std::vector<std::string>{"depth", "hidden"}), "hidden");
+  EXPECT_EQ(nearest("random_state", std::vector<std::string>{"name", "seed"}), "seed");
 }
 
 TEST(Hint, NamesTheNearestOrListsTheValidOnes) {

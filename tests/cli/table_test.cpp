@@ -208,7 +208,7 @@ TEST_F(Tables, SayWhatToWrite) {
       {{"--set", "model.family=mpl"}, "family: expected the name of a family, got \"mpl\"; did you mean \"mlp\"?"},
       {{"--set", "model.family=transformer", "--set", "search.space.heads=8"}, "valid are lenet and mlp"},
       {{"--set", "data.label=nope"}, "valid are y, x and b"},
-      {{"--set", "data.label=Y"}, "valid are"},
+      {{"--set", "data.label=Y"}, "did you mean \"y\"?"},
       {{"--set", "data.columns={nope=\"drop\"}"}, "valid are y, x and b"},
       {{"--set", "data.columns={x=\"categry\"}"}, "\"x\": unknown value \"categry\"; did you mean \"category\"?"},
       {{"--set", "data.columns={x=1}"}, "\"x\": expected a word, got the integer 1"},
