@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "data/absent_columns.h"
 #include "data/formats/csv_cells.h"
 
 namespace hop::data {
@@ -25,13 +26,6 @@ TableSchema numbers_of(const Column& features) {
 }
 
 std::string in_quotes(std::string_view text) { return "\"" + printable(text) + "\""; }
-
-std::string list_in_quotes(std::span<const std::string> names) {
-  std::vector<std::string> quoted;
-  for (const std::string& name : names) quoted.push_back(in_quotes(name));
-  const std::vector<std::string_view> views(quoted.begin(), quoted.end());
-  return list_of(views, 8);
-}
 
 [[noreturn]] void fail(const TableColumn& column, std::size_t at, const RowPlace& place, const std::string& message,
                        const std::string& remedy = "") {
@@ -99,9 +93,10 @@ void RowEncoder::match_names(Cells names, const std::string& where) {
   const auto place_of = [&](const std::string& name) {
     return static_cast<std::size_t>(std::ranges::find(given, name) - given.begin());
   };
-  std::vector<std::string> absent;
+  std::vector<std::string> needed, absent;
   std::set<std::size_t> used;
   for (Source& source : sources_) {
+    needed.push_back(source.column.name);
     source.place = place_of(source.column.name);
     const auto times = std::ranges::count(given, source.column.name);
     if (times == 0) {
@@ -112,8 +107,8 @@ void RowEncoder::match_names(Cells names, const std::string& where) {
     }
   }
   if (!absent.empty()) {
-    throw DataError("[rows] expected the columns of the training rows, got none named " + list_in_quotes(absent) +
-                    hint(absent[0], std::span<const std::string>(given)) + " (" + where + ")");
+    throw DataError("[rows] expected the columns of the training rows, got " + absent_columns(absent, needed, given) +
+                    " (" + where + ")");
   }
   width_ = given.size();
   labels_.clear();

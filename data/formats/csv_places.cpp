@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/table.h"
 #include "base/words.h"
+#include "data/absent_columns.h"
 #include "data/formats/csv_cells.h"
 #include "data/formats/csv_table_internal.h"
 
@@ -16,13 +17,6 @@ namespace {
 using Names = std::vector<std::string>;
 
 std::string in_quotes(std::string_view text) { return "\"" + printable(text) + "\""; }
-
-std::string list_in_quotes(const Names& names) {
-  constexpr std::size_t kShown = 8;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i == 0 ? "" : ", ") + in_quotes(names[i]);
-  return names.size() > kShown ? text + " and " + std::to_string(names.size() - kShown) + " more" : text;
-}
 
 /// One use of place_columns.
 class Finder {
@@ -194,8 +188,8 @@ class Finder {
       return true;
     }
     if (!missing.empty()) {
-      throw DataError("[csv] expected the columns of the training rows, got none named " + list_in_quotes(missing) +
-                      nearest_cell(missing[0]) + at_line(1));
+      throw DataError("[csv] expected the columns of the training rows, got " +
+                      absent_columns(missing, needed, first_.cells) + at_line(1));
     }
     refuse_duplicates(names, like_->file);
     refuse_duplicates(first_.cells, first_.file);

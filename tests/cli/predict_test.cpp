@@ -111,7 +111,8 @@ TEST_F(Predict, MatchesColumnsByNameAndTellsWhatItIgnores) {
   write(folder_ / "short.csv", "Age,city\n1,Bonn\n");
   const Finished missing = go({"predict", "r", "short.csv"});
   EXPECT_EQ(missing.code, 2);
-  EXPECT_THAT(missing.err, AllOf(HasSubstr("none named \"age\" and \"zip\""), HasSubstr("did you mean \"Age\"?")));
+  EXPECT_THAT(missing.err, AllOf(HasSubstr("none named \"age\" and \"zip\""),
+                                 HasSubstr("is \"Age\" meant? Then name that column \"age\"")));
 }
 
 TEST_F(Predict, WithoutAHeaderTakesColumnsByTheirPlaces) {

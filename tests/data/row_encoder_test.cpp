@@ -104,7 +104,8 @@ TEST_F(RowEncoding, NamesTheColumnsThatAreMissing) {
       [&] {
         encoder.match_names(std::vector<std::string_view>{"Age", "city", "kind"}, "rows.csv, line 1");
       },
-      ThrowsMessage<DataError>(AllOf(HasSubstr("none named \"age\" and \"pay\""), HasSubstr("did you mean \"Age\"?"),
+      ThrowsMessage<DataError>(AllOf(HasSubstr("none named \"age\" and \"pay\""),
+                                     HasSubstr("is \"Age\" meant? Then name that column \"age\""),
                                      HasSubstr("rows.csv, line 1"))));
   EXPECT_THAT(
       [&] {
