@@ -10,6 +10,7 @@
 #include "data/formats/csv_faults_internal.h"
 #include "data/formats/csv_header_internal.h"
 #include "data/formats/csv_line_internal.h"
+#include "data/formats/csv_notes_internal.h"
 #include "data/formats/csv_records.h"
 #include "data/formats/csv_table_internal.h"
 #include "data/manifest_internal.h"
@@ -71,7 +72,7 @@ class TableReader {
     if (table_.rows() == 0) throw DataError("[csv] expected rows after the header (" + table_.file.string() + ")");
     if (*has_header) set_header();
     finish_source();
-    note_columns();
+    for (const std::string& line : notes_on_columns(table_, options_, like_)) note(line);
     return std::move(table_);
   }
 
@@ -265,52 +266,8 @@ class TableReader {
     table_.source = {name_in_manifest(table_.file), mapped_.bytes().size(), digest_.digest()};
   }
 
-  // ---- what people should know
-
   void note(const std::string& text) {
     table_.notes.push_back(printable(table_.file.filename().string()) + ": " + text);
-  }
-
-  void note_columns() {
-    if (like_ == nullptr && options_.label == CsvOptions{}.label) {
-      note("the label is " + table_.title(places().labels[0]) + "; label = NUMBER or NAME decides");
-    }
-    if (!options_.target && labels().kind() == TargetKind::numbers) {
-      note(table_.title(places().labels[0]) + " holds numbers such as " + labels().fraction +
-           ": regression, models predict the number; target = \"class\" or \"number\" decides");
-    }
-    for (std::size_t i = 0; i < table_.features.size(); ++i) {
-      if (table_.features[i].words == nullptr) note_numbers(table_.features[i].numbers, places().features[i]);
-    }
-    if (labels().kind() == TargetKind::classes || like_ != nullptr) return;
-    for (std::size_t i = 0; i < labels().numbers.size(); ++i) note_digits(labels().numbers[i], places().labels[i]);
-  }
-
-  void note_numbers(const NumberColumn& numbers, std::size_t place) {
-    const std::string title = table_.title(place);
-    if (numbers.missing > 0) {
-      note(title + " lacks " + std::to_string(numbers.missing) + " of " + std::to_string(table_.rows()) +
-           " values: each becomes the median of the training rows" +
-           (options_.missing == MissingValues::indicator ? ", with an indicator" : "") +
-           "; missing = \"median\", \"indicator\" or \"error\" decides");
-    }
-    if (like_ != nullptr) return;
-    constexpr std::int64_t kFewest = 8;  // fewer may count up by chance
-    if (numbers.counts_up && numbers.rows >= kFewest && numbers.missing == 0 && numbers.greatest_error == 0) {
-      note(title + " counts the rows: leave it out unless its number means something");
-    } else if (numbers.looks_like_an_id()) {
-      note(title + " has another whole number in every row, like an id: leave it out unless its size means something");
-    }
-    note_digits(numbers, place);
-  }
-
-  void note_digits(const NumberColumn& numbers, std::size_t place) {
-    const std::string title = table_.title(place);
-    if (numbers.whole_rounded) {
-      note(title + " has whole numbers beyond 16,777,216, which are kept with 7 digits");
-    } else if (numbers.is_blurred()) {
-      note(title + " has values too near to each other for the 7 digits that are kept: subtract what they share");
-    }
   }
 
   MappedFile mapped_;
