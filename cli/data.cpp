@@ -14,6 +14,7 @@
 #include "base/table.h"
 #include "base/words.h"
 #include "cli/commands.h"
+#include "data/formats/csv_separator.h"
 #include "data/prepare.h"
 #include "hopper/hand_out.h"
 
@@ -26,7 +27,7 @@ struct ImportArguments {
   std::filesystem::path out;
   std::uint32_t partitions = 4;
   std::uint64_t seed = 0;
-  std::string target, missing = "median", categories = "one_hot";
+  std::string target, missing = "median", categories = "one_hot", separator;
   std::vector<std::string> labels = {"0"}, columns;
   bool has_header = false, has_none = false;
   std::optional<std::int64_t> tail;
@@ -100,6 +101,9 @@ int import(const ImportArguments& arguments) {
   options.columns = column_words(arguments.columns);
   options.missing = find_row(data::missing_rules(), arguments.missing, "[data] --missing").missing;
   options.categories = find_row(data::category_rules(), arguments.categories, "[data] --categories").categories;
+  if (!arguments.separator.empty()) {
+    options.separator = data::parse_separator(arguments.separator, "[data] --separator");
+  }
   if (arguments.has_header || arguments.has_none) options.header = arguments.has_header;
   if (arguments.tail) options.validation = data::Validation::tail(*arguments.tail);
   if (arguments.fraction) options.validation = data::Validation::fraction(*arguments.fraction, arguments.stratified);
@@ -167,6 +171,8 @@ void add_import(CLI::App& data, Action& action) {
   command->add_option("--missing", arguments->missing, "CSV: missing numbers: median (default), indicator or error");
   command->add_option("--categories", arguments->categories,
                       "CSV: how categories become features: one_hot (default), or index for a layer \"embed\"");
+  command->add_option("--separator", arguments->separator,
+                      "CSV: comma, tab, semicolon or bar, or the character itself (default: found in the first lines)");
   command->add_option("--seed", arguments->seed, "Of the shuffle (default 0)");
   auto* tail = command->add_option("--validation-tail", arguments->tail, "Validate on the last N rows");
   auto* fraction =

@@ -237,6 +237,7 @@ Dataset write_dataset(const RawData& source, const fs::path& folder, const Write
     manifest.columns = {{std::string(kFeatureColumn), train.feature_dtype(), train.feature_shape()},
                         manifest.target.column()};
     manifest.table = rows.schema();
+    if (manifest.table) manifest.table->separator = source.separator;
     manifest.provenance = provenance_of(source, options, rows);
 
     const std::size_t record_bytes = train.record_bytes();

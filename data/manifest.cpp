@@ -82,7 +82,7 @@ Manifest decode(const Json& json) {
   for (const Json& entry : json.at("partitions")) manifest.partitions.push_back(decode_entry(entry));
   if (!json.at("validation").is_null()) manifest.validation = decode_entry(json.at("validation"));
   manifest.scale = decode_scaling(json);
-  if (json.contains("table")) manifest.table = decode_table(json.at("table"));
+  manifest.table = decode_table_of(json);
   manifest.provenance = decode_provenance(json.at("provenance"));
   return manifest;
 }
@@ -131,7 +131,7 @@ std::string to_json(const Manifest& manifest) {
                {"provenance", encode(manifest.provenance)}};
   encode(manifest.scale, json);
   if (target.kind == TargetKind::numbers) json["targets"] = encode(target.columns);
-  if (manifest.table) json["table"] = encode(*manifest.table);
+  encode(manifest.table, json);
   try {
     return json.dump(2) + "\n";
   } catch (const Json::exception& error) {  // a class name that is not UTF-8

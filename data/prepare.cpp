@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "data/filesystem_internal.h"
+#include "data/formats/csv_separator.h"
 #include "data/glyphs.h"
 #include "data/manifest_internal.h"
 #include "data/mapped_file.h"
@@ -80,10 +81,12 @@ RawData open_rows(const DataOptions& options) {
 
 // Refuses words for columns if the data are no CSV file.
 void refuse_columns(const DataOptions& options, const std::string& what) {
-  if (!options.columns.empty() || options.missing || options.categories) {
-    const std::string key = options.missing ? "missing" : options.categories ? "categories" : "columns";
-    throw ConfigError("[data] " + key + ": expected the columns of a CSV file, got " + what);
-  }
+  if (options.columns.empty() && !options.missing && !options.categories && !options.separator) return;
+  const std::string key = options.missing      ? "missing"
+                          : options.categories ? "categories"
+                          : options.separator  ? "separator"
+                                               : "columns";
+  throw ConfigError("[data] " + key + ": expected the columns of a CSV file, got " + what);
 }
 
 RawData open_raw(const DataOptions& options, const fs::path& folder) {
@@ -104,6 +107,7 @@ RawData open_raw(const DataOptions& options, const fs::path& folder) {
                       .columns = options.columns,
                       .missing = options.missing.value_or(MissingValues::median),
                       .categories = options.categories.value_or(Categories::one_hot),
+                      .separator = options.separator,
                       .scratch = scratch_beside(folder)});
 }
 
@@ -141,6 +145,10 @@ Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
     const std::string was = made.categories.empty() ? std::string(data::name(Categories::one_hot)) : made.categories;
     check_same("categories", std::string(data::name(*options.categories)), was);
   }
+  if (options.separator && dataset.manifest().table) {
+    check_same("separator", std::string(name_of_separator(*options.separator)),
+               std::string(name_of_separator(dataset.manifest().table->separator)));
+  }
   return dataset;
 }
 
@@ -173,6 +181,7 @@ Dataset import_dataset(const Format& format, std::span<const fs::path> sources, 
                        .columns = options.columns,
                        .missing = options.missing,
                        .categories = options.categories,
+                       .separator = options.separator,
                        .scratch = scratch_beside(out),
                        .on_progress = options.on_progress};
   const RawData raw = with_data_errors([&] { return open_source(format, sources, csv); });

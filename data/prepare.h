@@ -26,6 +26,7 @@ struct ImportOptions {
   ColumnWords columns = {};               ///< CSV: columns that are no numbers, or not scaled as usual
   MissingValues missing = MissingValues::median;  ///< CSV
   Categories categories = Categories::one_hot;    ///< CSV
+  std::optional<char> separator = {};             ///< CSV: of separators(); default: found in the first records
   std::optional<Scale> scale = {};  ///< of all features; default: fitted on the training rows (ScalingFit)
   std::uint64_t seed = 0;           ///< of the shuffle and of random validation rows
   OnProgress on_progress = {};
@@ -48,6 +49,7 @@ struct DataOptions {
   ColumnWords columns = {};                      ///< CSV; see ImportOptions
   std::optional<MissingValues> missing = {};     ///< CSV; default: median
   std::optional<Categories> categories = {};     ///< CSV; default: one_hot
+  std::optional<char> separator = {};            ///< CSV; see ImportOptions
   std::optional<Scale> scale = {};               ///< default: the data set's suggestion, Dataset::scale()
   std::uint64_t seed = 0;                        ///< the experiment's
   /// Rows of the application, instead of a source: tensor_source(x, y, classes), tensor_source(x, numbers), or a

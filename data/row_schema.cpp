@@ -23,7 +23,7 @@ std::string to_json(const RowSchema& schema) {
                {"class_names", schema.target.class_names}};
   if (schema.target.kind == TargetKind::numbers) json["targets"] = encode(schema.target.columns);
   encode(schema.scale, json);
-  if (schema.table) json["table"] = encode(*schema.table);
+  encode(schema.table, json);
   return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
@@ -32,9 +32,8 @@ RowSchema parse_row_schema(std::string_view text, const std::string& where) {
     const Json json = Json::parse(text);
     RowSchema schema{.features = decode_column(json.at("columns").at(0)),
                      .scale = decode_scaling(json),
-                     .table = {},
+                     .table = decode_table_of(json),
                      .target = decode_target(json)};
-    if (json.contains("table")) schema.table = decode_table(json.at("table"));
     schema.scale.check(schema.features.shape);
     check(schema.features.shape.numel() <= kMostElements, "expected rows of at most 16,777,216 elements");
     check_table(schema.table, schema.features, schema.scale);

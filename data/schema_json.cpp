@@ -5,6 +5,7 @@
 
 #include "base/table.h"
 #include "base/words.h"
+#include "data/formats/csv_separator.h"
 
 namespace hop::data {
 namespace {
@@ -90,6 +91,20 @@ void check_table(const std::optional<TableSchema>& table, const Column& features
     const Scale& of_index = scale.is_per_column() ? scale.columns()[scale.columns().size() - left].scale : scale.all();
     check(of_index == Scale{}, "expected indices of words without a scale");
   }
+}
+
+void encode(const std::optional<TableSchema>& table, Json& json) {
+  if (!table) return;
+  json["table"] = encode(*table);
+  if (table->separator != TableSchema{}.separator) json["separator"] = std::string(1, table->separator);
+}
+
+std::optional<TableSchema> decode_table_of(const Json& json) {
+  if (!json.contains("table")) return std::nullopt;
+  TableSchema table = decode_table(json.at("table"));
+  if (json.contains("separator"))
+    table.separator = parse_separator(json.at("separator").get<std::string>(), "separator");
+  return table;
 }
 
 const char* kind_in_json(const Target& target) {

@@ -42,6 +42,9 @@ Json encode(const TableSchema& table);
 TableSchema decode_table(const Json& json);
 /// Throws unless the table makes rows with such features, and leaves indices as they are. `scale` fits the features.
 void check_table(const std::optional<TableSchema>& table, const Column& features, const Scaling& scale);
+/// The same as "table" of a manifest or a schema; beside it "separator", if that is no comma.
+void encode(const std::optional<TableSchema>& table, Json& json);
+std::optional<TableSchema> decode_table_of(const Json& json);
 
 /// The "kind" of a target.
 const char* kind_in_json(const Target& target);

@@ -86,6 +86,7 @@ struct RawData {
   std::unique_ptr<RowSource> test{};    ///< null if the source has none
   std::vector<SourceFile> files{};      ///< empty for data that came from no file
   std::vector<std::string> notes = {};  ///< the reader's guesses (a header, a label), a line each
+  char separator = ',';                 ///< of a table: between the cells of its file
 };
 
 /// Rows of tensors in memory: features (N, ...) of any dtype, contiguous; labels (N), i64, 0 .. classes - 1.

@@ -42,6 +42,7 @@ struct TableColumn {
 
 struct TableSchema {
   std::vector<TableColumn> columns = {};  ///< all columns of the file, in its order
+  char separator = ',';                   ///< between the cells of the file
   bool operator==(const TableSchema&) const = default;
 
   std::size_t features() const;

@@ -29,7 +29,7 @@ def load(path):
             for name, entry in header.items()}, schema
 
 TENSORS, SCHEMA = load(pathlib.Path(__file__).with_suffix(".safetensors"))
-SHAPE = SCHEMA["columns"][0]["shape"]
+SHAPE, SEPARATOR = SCHEMA["columns"][0]["shape"], SCHEMA.get("separator", ",")
 PLAIN = [{"name": "", "kind": "number", "place": i} for i in range(math.prod(SHAPE))]
 COLUMNS = [column for column in SCHEMA.get("table", PLAIN) if column["kind"] in ("number", "category")]
 WORDS = [{name: place for place, name in enumerate(column.get("words", []), 1)} for column in COLUMNS]
@@ -67,7 +67,7 @@ def predict(rows):
 
 if __name__ == "__main__":
     with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
-        records = [[cell.strip() for cell in record] for record in csv.reader(file) if record]
+        records = [[cell.strip() for cell in record] for record in csv.reader(file, delimiter=SEPARATOR) if record]
     names = [column["name"] for column in COLUMNS]
     if not records: sys.exit(f"{sys.argv[1]}: no rows")
     named = any(names) and set(names) <= set(records[0])

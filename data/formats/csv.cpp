@@ -254,6 +254,16 @@ CsvOptions checked(CsvOptions options) {
   return options;
 }
 
+std::vector<fs::path> files_ending_in(const std::set<std::string>& extensions, const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_regular_file() && extensions.contains(entry.path().extension().string())) {
+      files.push_back(entry.path());
+    }
+  }
+  return files;
+}
+
 }  // namespace
 
 std::vector<fs::path> find_csv(const fs::path& folder) {
@@ -262,14 +272,11 @@ std::vector<fs::path> find_csv(const fs::path& folder) {
     if (fs::exists(folder / "test.csv")) files.push_back(folder / "test.csv");
     return files;
   }
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string extension = entry.path().extension().string();
-    if (entry.is_regular_file() && (extension == ".csv" || extension == ".data")) files.push_back(entry.path());
-  }
+  std::vector<fs::path> files = files_ending_in({".csv", ".data"}, folder);
+  if (files.empty()) files = files_ending_in({".tsv"}, folder);
   if (files.size() > 1) {
-    throw DataError("[csv] expected train.csv or a single .csv or .data file, got " + std::to_string(files.size()) +
-                    " (" + folder.string() + ")");
+    throw DataError("[csv] expected train.csv or a single .csv, .data or .tsv file, got " +
+                    std::to_string(files.size()) + " (" + folder.string() + ")");
   }
   return files;
 }
@@ -280,7 +287,12 @@ RawData open_csv(std::span<const fs::path> files, const CsvOptions& options) {
   }
   CsvOptions settings = checked(options);
   CsvTable train = read_csv(files[0], settings);
-  RawData raw{.format = "csv", .train = nullptr, .test = nullptr, .files = {train.source}, .notes = train.notes};
+  RawData raw{.format = "csv",
+              .train = nullptr,
+              .test = nullptr,
+              .files = {train.source},
+              .notes = train.notes,
+              .separator = train.separator};
   std::optional<CsvTable> test;
   if (files.size() == 2) {
     settings.target = train.labels.kind();

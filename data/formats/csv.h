@@ -1,4 +1,4 @@
-// CSV files of numbers, categories and one label column; see csv_table.h for how they are read.
+// CSV files of numbers, categories and one label column; see csv_table_internal.h for how they are read.
 #pragma once
 
 #include <filesystem>
@@ -10,8 +10,8 @@
 
 namespace hop::data {
 
-/// `train.csv` (and `test.csv`), or else the only file that ends in .csv or .data. Empty if there is none. Throws
-/// DataError if there are several and none is called train.csv.
+/// `train.csv` (and `test.csv`), or else the only file that ends in .csv or .data, or in .tsv. Empty if there is none.
+/// Throws DataError if there are several and none is called train.csv.
 std::vector<std::filesystem::path> find_csv(const std::filesystem::path& folder);
 
 /// training rows [, test rows]. Each row is f32, one value per column that is a number or a category

@@ -10,22 +10,13 @@ namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-// The end of a plain cell; null for a cell that only CsvRecords can read.
-const char* end_of_text(const char* at, const char* end) {
-  const char* stop = at;
-  while (stop != end && *stop != ',' && *stop != '\n') ++stop;
-  const char* last = stop != end && *stop == '\n' && stop != at && stop[-1] == '\r' ? stop - 1 : stop;
-  const bool is_plain = at == last || (*at != '"' && !is_blank(*at) && !is_blank(last[-1]));
-  return is_plain ? last : nullptr;
-}
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 const char* read_number(const char* at, const char* end, double& value) {
   const auto [stop, error] = std::from_chars(at, end, value);
   const bool is_number = error == std::errc{} && std::abs(value) <= std::numeric_limits<float>::max();
   return is_number ? stop : nullptr;
 }
-
-bool is_empty_cell(const char* at, const char* end) { return at == end || *at == ',' || *at == '\n' || *at == '\r'; }
 
 // The first byte behind the end of a line; null if there is none at `at`.
 const char* after_line(const char* at, const char* end) {
@@ -36,7 +27,21 @@ const char* after_line(const char* at, const char* end) {
 
 }  // namespace
 
-CsvLine::CsvLine(std::vector<Cell> cells) : cells_(std::move(cells)), numbers_(cells_.size()), texts_(cells_.size()) {}
+CsvLine::CsvLine(std::vector<Cell> cells, char separator)
+    : cells_(std::move(cells)), separator_(separator), numbers_(cells_.size()), texts_(cells_.size()) {}
+
+// The end of a plain cell; null for a cell that only CsvRecords can read.
+const char* CsvLine::end_of_text(const char* at, const char* end) const {
+  const char* stop = at;
+  while (stop != end && *stop != separator_ && *stop != '\n') ++stop;
+  const char* last = stop != end && *stop == '\n' && stop != at && stop[-1] == '\r' ? stop - 1 : stop;
+  const bool is_plain = at == last || (*at != '"' && !is_blank(*at) && !is_blank(last[-1]));
+  return is_plain ? last : nullptr;
+}
+
+bool CsvLine::is_empty_cell(const char* at, const char* end) const {
+  return at == end || *at == separator_ || *at == '\n' || *at == '\r';
+}
 
 // Returns the end of the cell, or null.
 const char* CsvLine::read_cell(std::size_t place, const char* at, const char* end) {
@@ -63,7 +68,7 @@ std::size_t CsvLine::read(std::string_view text) {
       const char* next = after_line(stop, end);
       return next == nullptr ? 0 : static_cast<std::size_t>(next - text.data());
     }
-    if (stop == end || *stop != ',') return 0;
+    if (stop == end || *stop != separator_) return 0;
     at = stop + 1;
   }
   return 0;

@@ -17,7 +17,7 @@ class CsvLine {
     skipped
   };
   /// `cells`: of each column.
-  explicit CsvLine(std::vector<Cell> cells);
+  explicit CsvLine(std::vector<Cell> cells, char separator = ',');
 
   /// Reads the record at the beginning of `text` and returns its bytes with the end of the line. 0 if it is not of the
   /// usual form: a number in another notation, a quote, a blank beside a comma, a missing or surplus cell, an empty
@@ -29,8 +29,11 @@ class CsvLine {
 
  private:
   const char* read_cell(std::size_t place, const char* at, const char* end);
+  const char* end_of_text(const char* at, const char* end) const;
+  bool is_empty_cell(const char* at, const char* end) const;
 
   std::vector<Cell> cells_;
+  char separator_;
   std::vector<double> numbers_;
   std::vector<std::string_view> texts_;
 };

@@ -1,5 +1,6 @@
 #include "base/words.h"
 #include "data/formats/csv_notes_internal.h"
+#include "data/formats/csv_separator.h"
 
 namespace hop::data {
 namespace {
@@ -14,6 +15,10 @@ class Notes {
   std::vector<std::string> lines() {
     const CsvLabels& labels = table_.labels;
     const std::vector<std::size_t>& label_places = table_.places.labels;
+    if (!options_.separator && table_.separator != ',') {
+      const std::string name(name_of_separator(table_.separator));
+      note(name + "s separate its cells; separator = \"" + name + "\" or another word decides");
+    }
     if (like_ == nullptr && options_.label == CsvOptions{}.label) {
       note("the label is " + table_.title(label_places[0]) + "; label = NUMBER or NAME decides");
     }

@@ -9,6 +9,7 @@
 #include "base/words.h"
 #include "data/absent_columns.h"
 #include "data/formats/csv_cells.h"
+#include "data/formats/csv_separator.h"
 #include "data/formats/csv_table_internal.h"
 
 namespace hop::data {
@@ -143,14 +144,11 @@ class Finder {
   }
 
   [[noreturn]] void one_column() const {
-    std::string message = "[csv] expected at least 2 columns, separated by commas, got 1";
-    for (const auto& [separator, word] :
-         {std::pair{';', "semicolons"}, std::pair{'\t', "tabs"}, std::pair{'|', "bars"}}) {
-      if (first_.cells.empty() || first_.cells[0].find(separator) == std::string::npos) continue;
-      message += std::string("; the columns seem to be separated by ") + word + ": write commas";
-      break;
-    }
-    throw DataError(message + at_line(first_.line));
+    const std::vector<std::string_view> names = names_of(separators());
+    throw DataError("[csv] expected at least 2 columns, got 1" + at_line(first_.line) + ": " +
+                    (options_.separator ? "separator = \"" + std::string(name_of_separator(*options_.separator)) +
+                                              "\" does not separate its cells"
+                                        : "its cells are separated by none of " + list_of(names)));
   }
 
   // ---- test rows

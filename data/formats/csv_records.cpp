@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "data/formats/csv_records.h"
+#include "data/formats/csv_separator.h"
 
 namespace hop::data {
 namespace {
@@ -16,7 +17,8 @@ std::string_view trim(std::string_view text) {
 
 }  // namespace
 
-CsvRecords::CsvRecords(std::string_view text, std::filesystem::path file) : text_(text), file_(std::move(file)) {
+CsvRecords::CsvRecords(std::string_view text, std::filesystem::path file, char separator)
+    : text_(text), file_(std::move(file)), separator_(separator) {
   if (text_.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
 }
 
@@ -45,12 +47,13 @@ bool CsvRecords::next(std::vector<std::string_view>& fields) {
       skip_line_end();
       return true;
     }
-    if (text_[at_] != ',') {
-      throw DataError("[csv] expected a comma or the end of the line after a closing quote (" + file_.string() +
-                      ", line " + std::to_string(line_) + ")");
+    if (text_[at_] != separator_) {
+      throw DataError("[csv] expected a " + std::string(name_of_separator(separator_)) +
+                      " or the end of the line after a closing quote (" + file_.string() + ", line " +
+                      std::to_string(line_) + ")");
     }
     ++at_;
-    if (at_end()) {  // a comma at the very end: one more field, which is empty
+    if (at_end()) {  // a separator at the very end: one more field, which is empty
       fields.emplace_back();
       return true;
     }
@@ -59,7 +62,7 @@ bool CsvRecords::next(std::vector<std::string_view>& fields) {
 
 std::string_view CsvRecords::plain() {
   const std::size_t start = at_;
-  while (!at_end() && text_[at_] != ',' && text_[at_] != '\n') ++at_;
+  while (!at_end() && text_[at_] != separator_ && text_[at_] != '\n') ++at_;
   if (!at_end() && text_[at_] == '\n' && at_ > start && text_[at_ - 1] == '\r') --at_;
   return trim(text_.substr(start, at_ - start));
 }

@@ -1,4 +1,4 @@
-// Comma-separated values (RFC 4180), record by record.
+// Values separated by commas (RFC 4180) or by another character, record by record.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,11 @@
 
 namespace hop::data {
 
-/// The records of a CSV text, one after the other. Fields in quotes may hold commas, line breaks and doubled quotes;
-/// blanks around other fields are dropped, and so are empty lines.
+/// The records of a CSV text, one after the other. Fields in quotes may hold separators, line breaks and doubled
+/// quotes; blanks around other fields are dropped, and so are empty lines.
 class CsvRecords {
  public:
-  CsvRecords(std::string_view text, std::filesystem::path file);
+  CsvRecords(std::string_view text, std::filesystem::path file, char separator = ',');
   /// Reads the next record into `fields`, which are valid until the next call; false at the end. Throws DataError that
   /// names file and line.
   bool next(std::vector<std::string_view>& fields);
@@ -36,6 +36,7 @@ class CsvRecords {
 
   std::string_view text_;
   std::filesystem::path file_;
+  char separator_;
   std::size_t at_ = 0;
   std::int64_t line_ = 1;
   std::int64_t record_line_ = 0;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "data/formats/csv_cells.h"
+#include "data/formats/csv_separator.h"
 
 namespace hop::data {
 namespace {
@@ -18,10 +19,18 @@ std::string_view text_of(const MappedFile& file) {
   return as_text(file.bytes());
 }
 
+// Found anew in each file: whoever made it may have saved it in another way than the training rows.
+char separator_of(std::string_view text, const RowSchema& schema) {
+  return find_separator(text, schema.table ? schema.table->separator : ',');
+}
+
 }  // namespace
 
 CsvRows::CsvRows(const std::filesystem::path& file, RowEncoder& encoder, std::optional<bool> header)
-    : name_(file.string()), mapped_(file), records_(text_of(mapped_), file) {
+    : name_(file.string()),
+      mapped_(file),
+      separator_(separator_of(text_of(mapped_), encoder.schema())),
+      records_(as_text(mapped_.bytes()), file, separator_) {
   std::vector<std::string_view> cells;
   if (!records_.next(cells)) throw DataError("[csv] expected rows, got an empty file (" + name_ + ")");
   const std::string where = name_ + ", line " + std::to_string(records_.line());
@@ -30,11 +39,13 @@ CsvRows::CsvRows(const std::filesystem::path& file, RowEncoder& encoder, std::op
     encoder.match_names(cells, where);
   } else {
     encoder.match_places(cells.size(), where);
-    records_ = CsvRecords(as_text(mapped_.bytes()), file);  // the record is a row
+    records_ = CsvRecords(as_text(mapped_.bytes()), file, separator_);  // the record is a row
   }
   if (!header) {
     notes_.push_back(is_header ? "line 1 is taken for the header" : "no header: columns are taken by their places");
   }
+  const bool is_other = encoder.schema().table && encoder.schema().table->separator != separator_;
+  if (is_other) notes_.push_back(std::string(name_of_separator(separator_)) + "s separate its cells");
   std::string ignored;
   for (const std::string& column : encoder.ignored())
     ignored += (ignored.empty() ? "\"" : ", \"") + printable(column) + "\"";

@@ -29,6 +29,7 @@ class CsvRows {
  private:
   std::string name_;
   MappedFile mapped_;
+  char separator_;
   CsvRecords records_;
   std::size_t given_back_ = 0;  // bytes that have left the memory
   std::vector<std::string> notes_;

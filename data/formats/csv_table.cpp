@@ -12,6 +12,7 @@
 #include "data/formats/csv_line_internal.h"
 #include "data/formats/csv_notes_internal.h"
 #include "data/formats/csv_records.h"
+#include "data/formats/csv_separator.h"
 #include "data/formats/csv_table_internal.h"
 #include "data/manifest_internal.h"
 #include "data/mapped_file.h"
@@ -38,15 +39,17 @@ class TableReader {
  public:
   TableReader(const std::filesystem::path& file, const CsvOptions& options, const CsvTable* like)
       : mapped_(file),
-        records_(as_text(mapped_.bytes()), file),
+        separator_(separator_of(as_text(mapped_.bytes()), options, like)),
+        records_(as_text(mapped_.bytes()), file, separator_),
         options_(options),
         like_(like),
         first_(read_first()),
         first_line_(records_.line()),
         table_(start({file, first_, first_line_}, options, like)),
         faults_(table_.file, first_, first_line_, table_.places, options_),
-        line_(cells_of(table_, options_)),
+        line_(cells_of(table_, options_), separator_),
         row_(table_.places.features.size() + labels().numbers.size()) {
+    table_.separator = separator_;
     for (const std::string& text : places().notes) note(text);
     for (std::size_t i = 0; i < places().features.size(); ++i) {
       CsvFeature& feature = table_.features.emplace_back();
@@ -80,6 +83,10 @@ class TableReader {
   const CsvPlaces& places() const { return table_.places; }
   CsvLabels& labels() { return table_.labels; }
   ByteView row_bytes() const { return std::as_bytes(std::span(row_)); }
+
+  static char separator_of(std::string_view text, const CsvOptions& options, const CsvTable* like) {
+    return options.separator ? *options.separator : find_separator(text, like != nullptr ? like->separator : ',');
+  }
 
   static CsvTable start(const CsvFirst& first, const CsvOptions& options, const CsvTable* like) {
     CsvPlaces places = place_columns(first, options, like);
@@ -271,6 +278,7 @@ class TableReader {
   }
 
   MappedFile mapped_;
+  char separator_;
   CsvRecords records_;
   CsvOptions options_;
   const CsvTable* like_;

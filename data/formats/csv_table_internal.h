@@ -45,6 +45,7 @@ struct CsvTable {
   SourceFile source{};
   std::vector<std::string> header{};  ///< names of all columns; empty if the file has none
   CsvPlaces places{};
+  char separator = ',';
   std::vector<CsvFeature> features{};
   CsvLabels labels{};
   RowStore store;  ///< rows of f32, one per feature: the number (NaN if missing) or the number of the word; then the

@@ -25,7 +25,7 @@ constexpr std::array kFormats = {
            false, find_cifar, [](Files files, const CsvOptions&) { return open_cifar(files); }},
     Format{"cifar100", "train.bin", "batch files; those whose names start with \"test\" hold test rows", false, false,
            find_cifar100, [](Files files, const CsvOptions&) { return open_cifar100(files); }},
-    Format{"csv", "train.csv or one .csv or .data file", "one file [, one of test rows]", true, true, find_csv,
+    Format{"csv", "train.csv or one .csv, .data or .tsv file", "one file [, one of test rows]", true, true, find_csv,
            open_csv},
     Format{"npy", "x.npy and y.npy", "features, labels [, test features, test labels]", false, true, find_npy,
            [](Files files, const CsvOptions& csv) { return open_npy(files, csv.target); }},
@@ -44,7 +44,7 @@ constexpr std::array kFormats = {
     for (const char* other : {".zip", ".xz", ".bz2", ".zst", ".tar"}) {
       if (extension == other) throw DataError(message + "; " + name + " must be unpacked first");
     }
-    for (const char* other : {".parquet", ".feather", ".arrow", ".xlsx", ".xls", ".npz", ".h5", ".tsv"}) {
+    for (const char* other : {".parquet", ".feather", ".arrow", ".xlsx", ".xls", ".npz", ".h5"}) {
       if (extension == other) throw DataError(message + "; " + name + " must be saved as CSV first");
     }
   }

@@ -34,6 +34,7 @@ struct CsvOptions {
   ColumnWords columns = {};         ///< columns that are no numbers, or not scaled as usual
   MissingValues missing = MissingValues::median;
   Categories categories = Categories::one_hot;
+  std::optional<char> separator = {};  ///< of separators(); default: found in the first records
   std::filesystem::path scratch = {};  ///< a folder for a temporary file of the rows; default: the system's
   OnProgress on_progress = {};
 };

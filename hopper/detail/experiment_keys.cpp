@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/table.h"
+#include "data/formats/csv_separator.h"
 #include "hopper/detail/path_text.h"
 #include "hopper/device.h"
 #include "nn/model.h"
@@ -71,6 +72,7 @@ Names optimizer_names() { return names(optim::optimizers()); }
 Names metric_names() { return names(nn::metrics()); }
 Names missing_names() { return names(data::missing_rules()); }
 Names categories_names() { return names(data::category_rules()); }
+Names separator_names() { return names(data::separators()); }
 
 Names loss_names() { return names(nn::losses()); }
 Names target_names() {
@@ -276,6 +278,14 @@ void read_missing(TomlSection& section, const std::string& key, Experiment& e) {
 void read_categories(TomlSection& section, const std::string& key, Experiment& e) {
   const auto text = word(section, key, categories_names());
   if (text) e.data.categories = find_row(data::category_rules(), *text, "[data] categories").categories;
+}
+
+void read_separator(TomlSection& section, const std::string& key, Experiment& e) {
+  const auto text = section.text(key);
+  if (!text) return;
+  e.data.separator = data::separator_from(*text);
+  if (!e.data.separator)
+    section.fail(key, "unknown value \"" + printable(*text) + "\"" + hint(*text, separator_names()));
 }
 
 // The fault of a scale with which no run can compute; empty if there is none.
@@ -564,6 +574,18 @@ constexpr std::array kKeys = {
                   read_categories,
                   [](const E& e) { return e.data.categories ? quoted(std::string(name(*e.data.categories))) : ""; },
                   nullptr},
+    ExperimentKey{"data", "separator", "the character, or one of", "", "found in the first lines, anew in each file",
+                  "\"semicolon\"",
+                  "CSV: what stands between the cells of a line. A number has a point for its decimals, whatever the "
+                  "separator.",
+                  separator_names, read_separator,
+                  [](const E& e) {
+                    return e.data.separator ? quoted(std::string(data::name_of_separator(*e.data.separator))) : "";
+                  },
+                  [](const E& e) {
+                    if (!e.data.separator) return;
+                    data::parse_separator(std::string(1, *e.data.separator), "[data] separator");
+                  }},
     ExperimentKey{"data", "scale", "[offset, factor]", "", "fitted on the training rows", "[0.5, 2.0]",
                   "Each feature x enters the model as (x - offset) * factor; indices of words are never scaled.",
                   nullptr, read_scale, write_scale, check_scale},

@@ -16,11 +16,11 @@ using enum CsvLine::Cell;
 std::vector<CsvLine::Cell> cells() { return {number, text, skipped, number}; }
 
 // Whether the line was read; then it holds what CsvRecords reads.
-bool reads(const std::string& rest) {
-  CsvLine line(cells());
+bool reads(const std::string& rest, char separator = ',') {
+  CsvLine line(cells(), separator);
   const std::size_t bytes = line.read(rest);
   if (bytes == 0) return false;
-  CsvRecords records(rest, "t.csv");
+  CsvRecords records(rest, "t.csv", separator);
   std::vector<std::string_view> fields;
   EXPECT_TRUE(records.next(fields)) << rest;
   EXPECT_EQ(records.position(), bytes) << rest;
@@ -37,6 +37,17 @@ TEST(CsvLine, ReadsTheUsualForm) {
                            "0.1,\xC3\xA4,b,1e-40\n", "1,a\rb,c,2\n"}) {
     EXPECT_TRUE(reads(rest) || std::string(rest).find('"') != std::string::npos) << rest;
   }
+}
+
+TEST(CsvLine, KnowsTheSeparator) {
+  EXPECT_TRUE(reads("1;a,b;c;2\n", ';'));
+  EXPECT_TRUE(reads("1\ta\t\t2\r\n", '\t'));
+  EXPECT_TRUE(reads("-1|a;b|c|0.5", '|'));
+  EXPECT_FALSE(reads("1,a,b,2\n", ';'));
+  EXPECT_FALSE(reads("1,5;a;b;2\n", ';')) << "a decimal comma is no number";
+  CsvLine line({number_or_nothing, text}, ';');
+  EXPECT_EQ(line.read(";a\n"), 3U);
+  EXPECT_TRUE(std::isnan(line.number(0)));
 }
 
 TEST(CsvLine, LeavesOtherFormsAlone) {
@@ -91,16 +102,19 @@ TEST(CsvLine, ReadsNothingAsNaNWhereThatIsANumber) {
 
 TEST(CsvLine, NeverDiffersFromTheOtherReader) {
   std::mt19937 random(1);
-  const std::string letters = "01.-e+,,,,\n\n\r\"a \t";
-  int read = 0;
-  for (int i = 0; i < 1'000'000; ++i) {
-    std::string rest;
-    const std::size_t size = random() % 16;
-    while (rest.size() < size) rest += letters[random() % letters.size()];
-    CsvLine line(cells());
-    if (line.read(rest) > 0) read += reads(rest) ? 1 : 0;
+  for (const char separator : {',', ';', '\t'}) {
+    std::string letters = "01.-e+,,,,\n\n\r\"a \t";
+    std::ranges::replace(letters, ',', separator);
+    int read = 0;
+    for (int i = 0; i < 1'000'000; ++i) {
+      std::string rest;
+      const std::size_t size = random() % 16;
+      while (rest.size() < size) rest += letters[random() % letters.size()];
+      CsvLine line(cells(), separator);
+      if (line.read(rest) > 0) read += reads(rest, separator) ? 1 : 0;
+    }
+    EXPECT_GT(read, 100) << "the text hits the usual form often enough";
   }
-  EXPECT_GT(read, 100) << "the text hits the usual form often enough";
 }
 
 }  // namespace

@@ -141,7 +141,7 @@ TEST_F(Csv, SaysWhatIsWrongWithTheTable) {
   EXPECT_THAT(error_of(""), HasSubstr("empty file"));
   EXPECT_THAT(error_of("\n\n"), HasSubstr("empty file"));
   EXPECT_THAT(error_of("kind,width\n"), HasSubstr("rows after the header"));
-  EXPECT_THAT(error_of("a;1;2\nb;1;2\n"), HasSubstr("separated by commas"));
+  EXPECT_THAT(error_of("a 1 2\nb 1 2\n"), HasSubstr("separated by none of comma, tab, semicolon and bar"));
   EXPECT_THAT(error_of("a,1\nb,1,2\n"), AllOf(HasSubstr("expected 2 columns, got 3"), HasSubstr("line 2")));
   EXPECT_THAT(error_of("a,1\n,1\n"), HasSubstr("a label, got nothing"));
   std::string measurements;
@@ -396,11 +396,13 @@ TEST_F(Csv, NamesThePlaceOfALabelThatIsNotUtf8) {
 TEST_F(Csv, FindsItsFiles) {
   EXPECT_THAT(find_csv(folder_.path()), IsEmpty());
   write_file(folder_ / "letter.names", "a description");
+  write_file(folder_ / "letter.tsv", "a\t1\n");
+  EXPECT_THAT(find_csv(folder_.path()), ElementsAre(folder_ / "letter.tsv"));
   write_file(folder_ / "letter.data", "a,1\n");
   EXPECT_THAT(find_csv(folder_.path()), ElementsAre(folder_ / "letter.data"));
   write_file(folder_ / "more.csv", "a,1\n");
   EXPECT_THAT(message_of<DataError>([&] { (void)find_csv(folder_.path()); }),
-              HasSubstr("a single .csv or .data file, got 2"));
+              HasSubstr("a single .csv, .data or .tsv file, got 2"));
   write_file(folder_ / "train.csv", "a,1\n");
   EXPECT_THAT(find_csv(folder_.path()), ElementsAre(folder_ / "train.csv"));
 }

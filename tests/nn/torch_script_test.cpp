@@ -74,6 +74,12 @@ TEST(TorchScript, EveryLayerOfASpecHasItsTwin) {
   for (const detail::LayerKind& kind : detail::layer_kinds()) EXPECT_NE(kind.torch, nullptr) << kind.name;
 }
 
+TEST(TorchScript, ReadsRowsWithTheSeparatorOfTheTrainingRows) {
+  const std::string script = torch_script(picture_model({.family = "lenet"}));
+  EXPECT_THAT(script, HasSubstr("SCHEMA.get(\"separator\", \",\")"));
+  EXPECT_THAT(script, HasSubstr("csv.reader(file, delimiter=SEPARATOR)"));
+}
+
 TEST(TorchScript, KnowsTheFamilies) {
   EXPECT_THAT(torch_script(picture_model({.family = "lenet"})), HasSubstr("(\"conv2\", nn.Conv2d(16, 32, 5"));
   EXPECT_THAT(torch_script(picture_model({.family = "mlp", .config = {{"hidden", "8 4"}}})),
