@@ -13,6 +13,7 @@
 #include "base/words.h"
 #include "cli/commands.h"
 #include "data/formats/csv.h"
+#include "data/formats/csv_separator.h"
 #include "data/table_guess.h"
 #include "hopper/config.h"
 #include "hopper/detail/path_text.h"
@@ -90,20 +91,66 @@ std::string target_of(const data::TableGuess& guess) {
 // Categories of many words need a model that learns a vector for each word.
 bool embeds(const data::TableGuess& guess) { return guess.categories == data::Categories::index; }
 
+// The rows that are set aside to measure the models, and the partitions of the others. Few rows allow few of both.
+// Each class may set a row more aside than its share.
+struct Parts {
+  std::string validation;
+  std::int64_t partitions = 4;
+};
+
+Parts parts_for(const data::TableGuess& guess) {
+  constexpr double kShare = 0.2;
+  const auto aside = static_cast<std::int64_t>(kShare * static_cast<double>(guess.rows) + 0.5);
+  const auto partitions = std::clamp<std::int64_t>(guess.rows - aside - guess.classes, 1, Parts{}.partitions);
+  if (aside == 0) return {"\"none\"                   # too few rows to measure models by some of them", partitions};
+  const bool are_classes = guess.target == data::TargetKind::classes;
+  return {are_classes ? "{ fraction = 0.2, stratified = true }  # rows that measure the models: as many of each class"
+                      : "{ fraction = 0.2 }      # rows that measure the models",
+          partitions};
+}
+
+// The columns that are left out or not taken for what they look like, a line each.
+std::string surprises(const data::TableGuess& guess) {
+  constexpr std::size_t kShown = 8;
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < guess.columns.size(); ++i) {
+    const data::GuessedColumn& column = guess.columns[i];
+    const bool is_dropped = column.word == "drop";
+    if (!is_dropped && (column.word != "category" || !column.has_codes)) continue;
+    lines.push_back("column " + std::to_string(i) + (column.name.empty() ? "" : " \"" + printable(column.name) + "\"") +
+                    (is_dropped ? " is left out: " : " is a category: ") + column.reason + "\n");
+  }
+  std::string text;
+  for (std::size_t i = 0; i < std::min(lines.size(), kShown); ++i) text += lines[i];
+  return lines.size() <= kShown ? text : text + "and " + std::to_string(lines.size() - kShown) + " more are left out\n";
+}
+
+// Why the validation will say little; empty if it may say something.
+std::string doubt_of(const data::TableGuess& guess) {
+  constexpr std::int64_t kFew = 5;  // one of them is set aside
+  if (guess.rows < kFew) return std::to_string(guess.rows) + " rows are too few to learn from and to measure by\n";
+  if (guess.target == data::TargetKind::numbers || guess.rarest_rows >= kFew) return "";
+  return "the class \"" + printable(guess.rarest_class) + "\" has " + std::to_string(guess.rarest_rows) +
+         (guess.rarest_rows == 1 ? " row: a model that learns it cannot be measured by it\n"
+                                 : " rows: hardly enough to learn it and to measure by it\n");
+}
+
 std::string experiment_text(const data::TableGuess& guess, const fs::path& source) {
   const Size size = size_for(guess.rows);
+  const Parts parts = parts_for(guess);
   const std::string label = key_of(guess, guess.label);
-  const unsigned workers = std::clamp(std::thread::hardware_concurrency(), 1U, 4U);
+  const std::int64_t workers = std::clamp<std::int64_t>(std::thread::hardware_concurrency(), 1, parts.partitions);
   return "# Written by `hop init`: " + std::to_string(guess.rows) + " rows of " +
          printable(source.filename().string()) +
          ". Look it over, then: hop run THIS_FILE\n"
          "# Every key: docs/experiment-file.md\n"
          "name = " +
          quoted(run_name(source)) + "\nseed = 1\n\n[data]\nsource = " + quoted(hopper::text_of_path(source.string())) +
-         "\npartitions = 4\n"
-         "validation = { fraction = 0.2 }      # rows that measure the models\n"
-         "label = " +
-         label + "  # " + guess.label_reason + "\n" +
+         "\npartitions = " + std::to_string(parts.partitions) + "\nvalidation = " + parts.validation +
+         "\nlabel = " + label + "  # " + guess.label_reason + "\n" +
+         (guess.separator == ','
+              ? ""
+              : "separator = " + quoted(std::string(data::name_of_separator(guess.separator))) + "\n") +
          (guess.has_header ? "header = true\n"
                            : "# header = true or false: if neither is said, the import looks and tells\n") +
          "# The columns; a word for one: number, standard, minmax, none, category or drop.\n" + columns_of(guess) +
@@ -131,16 +178,18 @@ fs::path table_in(const fs::path& source) {
 int init(const InitArguments& arguments) {
   const fs::path source = without_trailing_slash(arguments.source);
   const fs::path file = arguments.to.empty() ? fs::path(run_name(source) + ".toml") : fs::path(arguments.to);
-  if (fs::exists(file)) throw ConfigError("[init] expected a new file, got " + file.string() + ": --to names another");
+  const bool is_taken = fs::is_regular_file(file) || fs::is_directory(file);  // a pipe or a device may be written to
+  if (is_taken) throw ConfigError("[init] expected a new file, got " + file.string() + ": --to names another");
   const data::TableGuess guess = data::guess_table(table_in(source), arguments.label);
   const std::string text = experiment_text(guess, source);
   hopper::parse_experiment(text, file.string());  // what it writes is right, or it writes nothing
-  write_file_atomically(file, as_bytes(text), raise<ConfigError>);
+  write_output(file, as_bytes(text), raise<ConfigError>);
   const data::GuessedColumn& label = guess.columns[guess.label];
-  std::printf("%lld rows, %zu columns; the label is column %zu%s (%s): %s\nwrote %s; next: hop run %s\n",
-              static_cast<long long>(guess.rows), guess.columns.size(), guess.label,
-              label.name.empty() ? "" : (" \"" + printable(label.name) + "\"").c_str(), guess.label_reason.c_str(),
-              label.reason.c_str(), file.c_str(), file.c_str());
+  std::FILE* const people = fs::is_regular_file(file) ? stdout : stderr;  // the text may have gone to stdout
+  std::fprintf(people, "%lld rows, %zu columns; the label is column %zu%s (%s): %s\n%s%swrote %s; next: hop run %s\n",
+               static_cast<long long>(guess.rows), guess.columns.size(), guess.label,
+               label.name.empty() ? "" : (" \"" + printable(label.name) + "\"").c_str(), guess.label_reason.c_str(),
+               label.reason.c_str(), surprises(guess).c_str(), doubt_of(guess).c_str(), file.c_str(), file.c_str());
   return kOk;
 }
 

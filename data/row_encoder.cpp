@@ -56,6 +56,7 @@ RowEncoder::RowEncoder(RowSchema schema)
     has_names_ = has_names_ || !column.name.empty();
     if (!is_input(column.kind)) continue;
     const bool has_numbers =
+        std::ranges::none_of(column.words, is_code) &&
         std::ranges::any_of(column.words, [](const std::string& word) { return number_in(word).has_value(); });
     sources_.push_back({column, sources_.size(), has_numbers, {}});
   }

@@ -69,7 +69,7 @@ class RowEncoder {
   struct Source {
     TableColumn column{};
     std::size_t place = 0;     // in a record
-    bool has_numbers = false;  // a category, some words of which are numbers
+    bool has_numbers = false;  // a category, some words of which are numbers, and none a code with leading zeros
     UnseenWords unseen{};
   };
 

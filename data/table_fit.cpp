@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "data/formats/csv_cells.h"
 #include "data/table_fit_internal.h"
 
 namespace hop::data {
@@ -19,13 +20,22 @@ std::string say(const TableColumn& column, const char* word) {
                   ", got none in the training rows: " + say(column, "drop") + " leaves it out");
 }
 
+// A category may have been guessed, because its numbers have leading zeros.
+std::string remedy_for_numbers(const TableColumn& column) {
+  const auto code = std::ranges::find_if(column.words, is_code);
+  const bool are_numbers = std::ranges::all_of(
+      column.words, [](const std::string& word) { return is_missing(word) || number_in(word).has_value(); });
+  if (code == column.words.end() || !are_numbers) return "";
+  return "; " + say(column, "number") + " takes them for numbers, without the leading zeros of \"" + *code + "\"";
+}
+
 void check_words(const TableColumn& column) {
   if (column.is_index() || column.words.size() <= kMostOneHot) return;
   throw DataError("[data] expected at most " + std::to_string(kMostOneHot) + " words in column " + column.title() +
                   ", got " + std::to_string(column.words.size()) +
                   ", which would be a feature each: categories = \"index\" makes one feature of them, for a model that "
                   "begins with the layer \"embed 16\"; " +
-                  say(column, "drop") + " leaves it out");
+                  say(column, "drop") + " leaves it out" + remedy_for_numbers(column));
 }
 
 std::string unseen_note(const TableColumn& column, std::size_t words) {

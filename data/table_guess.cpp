@@ -8,9 +8,11 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/table.h"
 #include "base/words.h"
 #include "data/formats/csv_cells.h"
 #include "data/formats/csv_records.h"
+#include "data/formats/csv_separator.h"
 #include "data/mapped_file.h"
 #include "data/table_schema.h"
 
@@ -38,8 +40,12 @@ struct Profile {
   std::map<std::string, std::int64_t, std::less<>> words = {};  // numbers too, up to kMostWords; word -> rows
   bool too_many = false, counts_up = true;
   double last = 0;
+  std::string code = {};         // the first number with leading zeros
+  std::int64_t commas = 0;       // texts that are numbers with commas
+  std::string first_comma = {};  // of them
+  std::int64_t comma_line = 0;
 
-  void include(std::string_view cell) {
+  void include(std::string_view cell, std::int64_t line) {
     const auto number = number_in(cell);
     if (!number && is_missing(cell)) {
       ++missing;
@@ -47,6 +53,11 @@ struct Profile {
       return;
     }
     number ? ++numbers : ++texts;
+    if (code.empty() && is_code(cell)) code = cell;
+    if (!number && has_number_commas(cell) && commas++ == 0) {
+      first_comma = cell;
+      comma_line = line;
+    }
     if (number && std::floor(*number) == *number) ++whole;
     counts_up = counts_up && number && (numbers == 1 || *number == last + 1);
     last = number.value_or(0);
@@ -60,11 +71,14 @@ struct Profile {
     }
   }
   std::int64_t rows() const { return numbers + texts; }
-  bool is_number() const { return texts == 0 && numbers > 0; }
+  bool is_number() const { return texts == 0 && numbers > 0 && code.empty(); }
+  bool are_numbers_with_commas() const { return commas > 0 && commas == texts; }
+  bool is_constant() const { return !too_many && words.size() == 1 && missing == 0; }
   bool all_differ() const { return !too_many && std::cmp_equal(words.size(), rows()); }
+  bool hardly_repeats() const { return too_many || std::cmp_greater(10 * words.size(), 9 * rows()); }
   bool are_classes() const {
     if (too_many || words.size() < 2 || std::cmp_greater(2 * words.size(), rows())) return false;
-    return texts > 0 || (whole == numbers && words.size() <= kMostNumberClasses);
+    return !is_number() || (whole == numbers && words.size() <= kMostNumberClasses);
   }
   std::string different() const { return (too_many ? "more than " : "") + std::to_string(words.size()); }
 };
@@ -80,27 +94,39 @@ GuessedColumn guess_column(const std::string& name, const Profile& column) {
   constexpr std::int64_t kFewest = 8;  // fewer may count up by chance
   const bool is_id = std::ranges::find(kIdNames, lower(name)) != kIdNames.end() || lower(name).ends_with("_id");
   if (column.rows() == 0) return {name, "drop", "no values"};
-  if (column.counts_up && column.rows() >= kFewest) return {name, "drop", "counts the rows"};
+  if (column.is_constant() && column.rows() >= kFewest) {
+    return {name, "drop", "the same in all rows: " + printable(column.words.begin()->first)};
+  }
+  if (column.counts_up && column.rows() >= kFewest && column.code.empty()) return {name, "drop", "counts the rows"};
   if (is_id && (column.all_differ() || column.too_many)) return {name, "drop", "an id: every value is another one"};
+  const std::string words = column.code.empty()
+                                ? column.different() + " different words"
+                                : column.different() + " different codes with leading zeros, such as " + column.code;
+  if (!column.code.empty() && column.hardly_repeats() && column.words.size() > kMostOneHot) {
+    return {name, "drop", words + ": an id"};
+  }
   if (column.is_number()) return {name, "number", column.different() + " different numbers" + missing_note(column)};
   if (column.too_many || (has_many_words(column) && std::cmp_greater(2 * column.words.size(), column.rows()))) {
-    return {name, "drop",
-            column.different() + " different words: too many for " + std::to_string(column.rows()) + " rows"};
+    return {name, "drop", words + ": too many for " + std::to_string(column.rows()) + " rows"};
   }
-  return {name, "category", column.different() + " different words" + missing_note(column)};
+  return {name, "category", words + missing_note(column)};
 }
 
 /// One use of guess_table.
 class Guesser {
  public:
-  explicit Guesser(const std::filesystem::path& file) : mapped_(file), file_(file.string()) {
+  Guesser(const std::filesystem::path& file, const std::optional<std::string>& label)
+      : mapped_(file), file_(file.string()) {
     if (const std::string what = foreign_format(mapped_.bytes()); !what.empty()) {
       throw DataError("[init] expected comma-separated text, got " + what + " (" + file_ + ")");
     }
-    CsvRecords records(as_text(mapped_.bytes()), file);
+    guess_.separator = find_separator(as_text(mapped_.bytes()));
+    CsvRecords records(as_text(mapped_.bytes()), file, guess_.separator);
     std::vector<std::string_view> cells;
     if (!records.next(cells)) throw DataError("[init] expected rows, got an empty file (" + file_ + ")");
     first_.assign(cells.begin(), cells.end());
+    first_line_ = records.line();
+    if (label) check_label(*label);
     profiles_.resize(first_.size());
     std::size_t given_back = 0;
     while (records.next(cells)) {
@@ -108,38 +134,45 @@ class Guesser {
         throw DataError("[init] expected " + std::to_string(first_.size()) + " columns, got " +
                         std::to_string(cells.size()) + " (" + file_ + ", line " + std::to_string(records.line()) + ")");
       }
-      for (std::size_t i = 0; i < cells.size(); ++i) profiles_[i].include(cells[i]);
+      for (std::size_t i = 0; i < cells.size(); ++i) profiles_[i].include(cells[i], records.line());
       ++guess_.rows;
       if (records.position() - given_back < kWindowBytes) continue;
       mapped_.release(given_back, records.position() - given_back);
       given_back = records.position();
     }
     if (first_.size() < 2 || guess_.rows == 0) {
-      throw DataError("[init] expected at least 2 columns and 2 rows, separated by commas, got " +
-                      std::to_string(first_.size()) + " columns and " + std::to_string(guess_.rows + 1) + " rows (" +
-                      file_ + ")");
+      const std::vector<std::string_view> names = names_of(separators());
+      throw DataError("[init] expected at least 2 columns, separated by one of " + list_of(names) +
+                      ", and 2 rows, got " + std::to_string(first_.size()) + " columns and " +
+                      std::to_string(guess_.rows + 1) + " rows (" + file_ + ")");
     }
   }
 
   TableGuess guess(const std::optional<std::string>& label) {
     guess_.has_header = is_header();
     if (!guess_.has_header) {
-      for (std::size_t i = 0; i < first_.size(); ++i) profiles_[i].include(first_[i]);
+      for (std::size_t i = 0; i < first_.size(); ++i) profiles_[i].include(first_[i], first_line_);
       ++guess_.rows;
     }
+    for (std::size_t i = 0; i < first_.size(); ++i) refuse_commas(i);
     for (std::size_t i = 0; i < first_.size(); ++i) {
       guess_.columns.push_back(guess_column(guess_.has_header ? first_[i] : "", profiles_[i]));
+      guess_.columns.back().has_codes = !profiles_[i].code.empty();
     }
     label ? find_label(*label) : guess_label();
     const Profile& values = profiles_[guess_.label];
+    refuse_constant(values);
     GuessedColumn& column = guess_.columns[guess_.label];
     column.word = "label";
     guess_.target = values.are_classes() || !values.is_number() ? TargetKind::classes : TargetKind::numbers;
     if (guess_.target == TargetKind::classes) {
       guess_.classes = static_cast<std::int64_t>(values.words.size());
       const auto rarest = std::ranges::min_element(values.words, {}, [](const auto& word) { return word.second; });
-      if (rarest != values.words.end())
+      if (rarest != values.words.end()) {
         guess_.rarest = static_cast<double>(rarest->second) / static_cast<double>(guess_.rows);
+        guess_.rarest_rows = rarest->second;
+        guess_.rarest_class = rarest->first;
+      }
     }
     column.reason = guess_.target == TargetKind::classes ? values.different() + " classes"
                                                          : values.different() + " different numbers";
@@ -159,17 +192,47 @@ class Guesser {
     return true;
   }
 
-  void find_label(const std::string& label) {
+  std::string title(std::size_t place) const {
+    return "column " + std::to_string(place) + (guess_.has_header ? " \"" + printable(first_[place]) + "\"" : "");
+  }
+
+  // Whether 1,234 is more than a thousand or little more than one, only a person can say.
+  void refuse_commas(std::size_t place) const {
+    const Profile& column = profiles_[place];
+    if (!column.are_numbers_with_commas()) return;
+    throw DataError("[init] expected numbers in " + title(place) + ", got \"" + column.first_comma + "\" (" + file_ +
+                    ", line " + std::to_string(column.comma_line) + "): " + remedy_for(column.first_comma));
+  }
+
+  void refuse_constant(const Profile& label) const {
+    if (label.words.size() > 1) return;
+    const std::string all = label.words.empty() ? "nothing" : "\"" + printable(label.words.begin()->first) + "\"";
+    throw DataError("[init] expected a label of at least two values, got " + all + " in every row of " +
+                    title(guess_.label) + " (" + file_ + "): is it the right column? --label NAME decides");
+  }
+
+  std::optional<std::size_t> place_in_first(const std::string& label) const {
     const auto place = whole_number_in(label);
+    return place && *place >= 0 && std::cmp_less(*place, first_.size()) ? std::optional<std::size_t>(*place)
+                                                                        : std::nullopt;
+  }
+
+  [[noreturn]] void refuse_label(const std::string& label) const {
+    throw DataError("[init] --label: expected a column of " + file_ + ", got \"" + printable(label) + "\"" +
+                    hint(label, std::span<const std::string>(first_)));
+  }
+
+  // Before the rows are read, which may take long.
+  void check_label(const std::string& label) const {
+    if (!place_in_first(label) && std::ranges::find(first_, label) == first_.end()) refuse_label(label);
+  }
+
+  void find_label(const std::string& label) {
+    const auto place = place_in_first(label);
     const auto found = std::ranges::find(first_, label);
-    if (guess_.has_header && found != first_.end()) {
-      guess_.label = static_cast<std::size_t>(found - first_.begin());
-    } else if (place && *place >= 0 && std::cmp_less(*place, first_.size())) {
-      guess_.label = static_cast<std::size_t>(*place);
-    } else {
-      throw DataError("[init] --label: expected a column of " + file_ + ", got \"" + printable(label) + "\"" +
-                      hint(label, std::span<const std::string>(first_)));
-    }
+    const bool has_name = guess_.has_header && found != first_.end();
+    if (!has_name && !place) refuse_label(label);
+    guess_.label = has_name ? static_cast<std::size_t>(found - first_.begin()) : *place;
     guess_.label_reason = "as --label says";
   }
 
@@ -198,6 +261,7 @@ class Guesser {
   MappedFile mapped_;
   std::string file_;
   std::vector<std::string> first_;  // the first record
+  std::int64_t first_line_ = 1;
   std::vector<Profile> profiles_;
   TableGuess guess_;
 };
@@ -205,7 +269,7 @@ class Guesser {
 }  // namespace
 
 TableGuess guess_table(const std::filesystem::path& file, const std::optional<std::string>& label) {
-  return Guesser(file).guess(label);
+  return Guesser(file, label).guess(label);
 }
 
 }  // namespace hop::data

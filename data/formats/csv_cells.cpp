@@ -51,6 +51,23 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+// A number with commas, as it is to be written. "1,234" may be two numbers.
+std::string without_commas(std::string_view text) {
+  const auto without = [text](char thousands) {
+    std::string plain(text);
+    std::erase(plain, thousands);
+    std::ranges::replace(plain, ',', '.');
+    return plain;
+  };
+  const bool has_point = text.find('.') != std::string_view::npos;
+  const bool has_groups = text.find(',') != text.rfind(',') || (has_point && text.rfind('.') > text.rfind(','));
+  if (has_groups) return without(',');
+  const std::size_t sign = text[0] == '-' || text[0] == '+' ? 1 : 0;
+  const std::size_t before = text.find(',') - sign, behind = text.size() - text.find(',') - 1;
+  const bool may_be_group = !has_point && before <= 3 && behind == 3 && text[sign] != '0';
+  return may_be_group ? without(',') + " or " + without('.') + " (whichever is meant)" : without('.');
+}
+
 // True for a number below the range (near 0): it counts as 0. A number above the range is no number.
 bool is_tiny(std::string_view text) {
   const std::size_t exponent = text.find_first_of("eE");
@@ -69,6 +86,17 @@ std::optional<double> number_in(std::string_view text) {
   if (error == std::errc::result_out_of_range) return is_tiny(text) ? std::optional(0.0) : std::nullopt;
   if (!(std::abs(value) < kOverflow)) return std::nullopt;
   return value;
+}
+
+bool is_code(std::string_view text) {
+  return text.size() > 1 && text[0] == '0' && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+bool has_number_commas(std::string_view text) {
+  if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return text.find_first_not_of("0123456789.,") == std::string_view::npos && text.find(',') != std::string_view::npos &&
+         is_digit(text.front()) && is_digit(text.back());
 }
 
 std::optional<std::int64_t> whole_number_in(std::string_view text) {
@@ -115,6 +143,9 @@ std::string remedy_for(std::string_view text) {
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
   if (result.ec == std::errc::result_out_of_range || (result.ec == std::errc{} && std::abs(value) > 1e38)) {
     return "a number must be finite and at most 3.4e38 in size";
+  }
+  if (has_number_commas(text)) {
+    return "write " + without_commas(text) + ", with a point for the decimals and no separators";
   }
   const bool numeric = text.find_first_not_of("0123456789.,+-eE ") == std::string_view::npos;
   if (numeric && text.find(',') != std::string_view::npos) return "write a point for the decimals and no separators";

@@ -15,6 +15,13 @@ namespace hop::data {
 /// infinities, and for numbers that no finite f32 is near. "." is the decimal point in every locale.
 std::optional<double> number_in(std::string_view text);
 
+/// Whether `text` is digits alone, the first of several a 0: a postal code, a telephone number or another name. The
+/// number would lose the zeros.
+bool is_code(std::string_view text);
+
+/// Whether `text` is a number that is written with commas: 12,345.67 or 12.345,67 or 1,5.
+bool has_number_commas(std::string_view text);
+
 /// A whole number of at most 18 digits in any notation of a table program: 1, 1.0, 1e0, 01.
 std::optional<std::int64_t> whole_number_in(std::string_view text);
 

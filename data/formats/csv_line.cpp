@@ -13,6 +13,8 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 const char* read_number(const char* at, const char* end, double& value) {
+  const bool may_be_code = at != end && *at == '0' && at + 1 != end && is_digit(at[1]);
+  if (may_be_code) return nullptr;
   const auto [stop, error] = std::from_chars(at, end, value);
   const bool is_number = error == std::errc{} && std::abs(value) <= std::numeric_limits<float>::max();
   return is_number ? stop : nullptr;

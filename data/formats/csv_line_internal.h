@@ -20,8 +20,8 @@ class CsvLine {
   explicit CsvLine(std::vector<Cell> cells, char separator = ',');
 
   /// Reads the record at the beginning of `text` and returns its bytes with the end of the line. 0 if it is not of the
-  /// usual form: a number in another notation, a quote, a blank beside a comma, a missing or surplus cell, an empty
-  /// line.
+  /// usual form: a number in another notation or with leading zeros (it may be a code), a quote, a blank beside a
+  /// separator, a missing or surplus cell, an empty line.
   std::size_t read(std::string_view text);
 
   double number(std::size_t place) const { return numbers_[place]; }  ///< finite, in the range of f32

@@ -5,7 +5,7 @@
 namespace hop::data {
 namespace {
 
-constexpr std::int64_t kFewest = 8;  // rows; fewer may count up by chance
+constexpr std::int64_t kFewest = 8;  // rows; fewer may count up or be alike by chance
 
 class Notes {
  public:
@@ -28,6 +28,7 @@ class Notes {
     }
     for (std::size_t i = 0; i < table_.features.size(); ++i) on_feature(table_.features[i], table_.places.features[i]);
     if (like_ != nullptr) return std::move(lines_);
+    for (const auto& [place, guess] : table_.guesses) on_guess(place, guess);
     if (labels.kind() == TargetKind::classes) return std::move(lines_);
     for (std::size_t i = 0; i < labels.numbers.size(); ++i) on_digits(labels.numbers[i], label_places[i]);
     return std::move(lines_);
@@ -36,8 +37,32 @@ class Notes {
  private:
   void note(std::string text) { lines_.push_back(std::move(text)); }
 
+  // `columns = { "zip" = "drop" }`
+  std::string say(std::size_t place, const std::string& word) const {
+    const std::string name = table_.header.empty() ? std::to_string(place) : printable(table_.header[place]);
+    return "columns = { \"" + name + "\" = \"" + word + "\" }";
+  }
+
+  void on_guess(std::size_t place, const ColumnGuess& guess) {
+    const std::string title = table_.title(place) + " has leading zeros, such as \"" + printable(guess.cell) + "\"";
+    if (guess.rule->kind == ColumnKind::category) {
+      note(title + ": a category; " + say(place, "number") + " takes it for numbers");
+    } else {
+      note(title + ", and hardly a value twice, like an id: left out; " + say(place, "number") +
+           " takes it for numbers");
+    }
+  }
+
   void on_feature(const CsvFeature& feature, std::size_t place) {
-    if (feature.words == nullptr) on_numbers(feature.numbers, place);
+    if (feature.words == nullptr) return on_numbers(feature.numbers, place);
+    if (like_ == nullptr && table_.rows() >= kFewest && feature.words->size() == 1) {
+      on_constant(place, feature.words->words().front());
+    }
+  }
+
+  void on_constant(std::size_t place, const std::string& value) {
+    note(table_.title(place) + " is " + (value.empty() ? "missing" : printable(value)) +
+         " in every row and tells nothing: " + say(place, "drop") + " leaves it out");
   }
 
   void on_numbers(const NumberColumn& numbers, std::size_t place) {
@@ -49,7 +74,9 @@ class Notes {
            "; missing = \"median\", \"indicator\" or \"error\" decides");
     }
     if (like_ != nullptr) return;
-    if (numbers.counts_up && numbers.rows >= kFewest && numbers.missing == 0 && numbers.greatest_error == 0) {
+    if (numbers.rows >= kFewest && numbers.missing == 0 && numbers.least == numbers.greatest) {
+      on_constant(place, shortest(numbers.least));
+    } else if (numbers.counts_up && numbers.rows >= kFewest && numbers.missing == 0 && numbers.greatest_error == 0) {
       note(title + " counts the rows: leave it out unless its number means something");
     } else if (numbers.looks_like_an_id()) {
       note(title + " has another whole number in every row, like an id: leave it out unless its size means something");

@@ -22,8 +22,8 @@ std::string in_quotes(std::string_view text) { return "\"" + printable(text) + "
 /// One use of place_columns.
 class Finder {
  public:
-  Finder(const CsvFirst& first, const CsvOptions& options, const CsvTable* like)
-      : first_(first), options_(options), like_(like) {
+  Finder(const CsvFirst& first, const CsvOptions& options, const CsvTable* like, const ColumnGuesses& guesses)
+      : first_(first), options_(options), like_(like), guesses_(guesses) {
     places_.width = first.cells.size();
   }
 
@@ -61,9 +61,12 @@ class Finder {
 
   // ---- training rows
 
-  // In the order of the file.
+  // In the order of the file, whatever the order of the key: the bytes of a data set follow it.
   void find_labels() {
     for (const ColumnPlace& column : label_columns(options_.label)) places_.labels.push_back(find_label(column));
+    if (!std::ranges::is_sorted(places_.labels)) {
+      places_.notes.push_back("labels and their answers stand in the order of the file and not of the key");
+    }
     std::ranges::sort(places_.labels);
     const auto twice = std::ranges::adjacent_find(places_.labels);
     if (twice != places_.labels.end()) {
@@ -91,13 +94,15 @@ class Finder {
 
   void find_rules() {
     places_.rules.assign(width(), &find_rule("number"));
-    std::set<std::size_t> said;
+    places_.said.assign(width(), false);
     for (const auto& [key, word] : options_.columns) {
       const std::size_t place = column_of(key);
       if (is_label(place)) wrong_column(key, "it is the label");
-      if (!said.insert(place).second) wrong_column(key, "the column is named twice");
+      if (places_.said[place]) wrong_column(key, "the column is named twice");
+      places_.said[place] = true;
       places_.rules[place] = &find_rule(word);
     }
+    for (const auto& [place, guess] : guesses_) places_.rules[place] = guess.rule;
     for (std::size_t i = 0; i < width(); ++i) {
       if (!is_label(i) && places_.rules[i]->kind != ColumnKind::ignored) places_.features.push_back(i);
     }
@@ -221,13 +226,15 @@ class Finder {
   const CsvFirst& first_;
   const CsvOptions& options_;
   const CsvTable* like_;
+  const ColumnGuesses& guesses_;
   CsvPlaces places_;
 };
 
 }  // namespace
 
-CsvPlaces place_columns(const CsvFirst& first, const CsvOptions& options, const CsvTable* like) {
-  return Finder(first, options, like).find();
+CsvPlaces place_columns(const CsvFirst& first, const CsvOptions& options, const CsvTable* like,
+                        const ColumnGuesses& guesses) {
+  return Finder(first, options, like, guesses).find();
 }
 
 }  // namespace hop::data

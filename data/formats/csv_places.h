@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,9 +21,17 @@ struct CsvPlaces {
   std::vector<std::size_t> labels{};       ///< one, or several that hold numbers to predict
   std::vector<std::size_t> features{};     ///< in the order of the training rows
   std::vector<const ColumnRule*> rules{};  ///< per column; a test file has those of the training rows
+  std::vector<bool> said{};                ///< per column: CsvOptions::columns has the rule; empty for a test file
   std::optional<bool> has_header{};        ///< none: only the rows can tell
   std::vector<std::string> notes{};        ///< a line each
 };
+
+/// A column that the rows have shown to be something else than a number, though nothing was said of it.
+struct ColumnGuess {
+  const ColumnRule* rule = nullptr;
+  std::string cell{};  ///< that has shown it
+};
+using ColumnGuesses = std::map<std::size_t, ColumnGuess>;  ///< by place
 
 /// The first record of a file.
 struct CsvFirst {
@@ -31,7 +40,8 @@ struct CsvFirst {
   std::int64_t line = 1;
 };
 
-/// Finds the columns of a file in its first record; see read_csv.
-CsvPlaces place_columns(const CsvFirst& first, const CsvOptions& options, const CsvTable* like);
+/// Finds the columns of a file in its first record; see read_csv. `guesses` count for training rows.
+CsvPlaces place_columns(const CsvFirst& first, const CsvOptions& options, const CsvTable* like,
+                        const ColumnGuesses& guesses = {});
 
 }  // namespace hop::data

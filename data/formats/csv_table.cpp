@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/table.h"
 #include "base/words.h"
 #include "data/formats/csv_cells.h"
 #include "data/formats/csv_faults_internal.h"
@@ -16,6 +17,7 @@
 #include "data/formats/csv_table_internal.h"
 #include "data/manifest_internal.h"
 #include "data/mapped_file.h"
+#include "data/table_schema.h"
 
 namespace hop::data {
 namespace {
@@ -23,6 +25,7 @@ namespace {
 using Cells = std::vector<std::string_view>;
 
 constexpr std::size_t kMaxWords = 1 << 20;      // of a category: their numbers are exact in f32
+constexpr std::size_t kEnoughWords = 4096;      // of a guessed category, to tell an id
 constexpr std::size_t kWindowBytes = 32 << 20;  // of the text that stay in memory
 
 std::string in_quotes(std::string_view text) { return "\"" + printable(text) + "\""; }
@@ -37,7 +40,8 @@ std::filesystem::path scratch_of(const CsvOptions& options) {
 
 class TableReader {
  public:
-  TableReader(const std::filesystem::path& file, const CsvOptions& options, const CsvTable* like)
+  TableReader(const std::filesystem::path& file, const CsvOptions& options, const CsvTable* like,
+              const ColumnGuesses& guesses)
       : mapped_(file),
         separator_(separator_of(as_text(mapped_.bytes()), options, like)),
         records_(as_text(mapped_.bytes()), file, separator_),
@@ -45,11 +49,12 @@ class TableReader {
         like_(like),
         first_(read_first()),
         first_line_(records_.line()),
-        table_(start({file, first_, first_line_}, options, like)),
+        table_(start({file, first_, first_line_}, options, like, guesses)),
         faults_(table_.file, first_, first_line_, table_.places, options_),
         line_(cells_of(table_, options_), separator_),
         row_(table_.places.features.size() + labels().numbers.size()) {
     table_.separator = separator_;
+    table_.guesses = guesses;
     for (const std::string& text : places().notes) note(text);
     for (std::size_t i = 0; i < places().features.size(); ++i) {
       CsvFeature& feature = table_.features.emplace_back();
@@ -59,25 +64,30 @@ class TableReader {
     }
   }
 
-  CsvTable read() {
+  /// None if the rows have shown that a column is something else than it was taken for: guesses() knows, and the file
+  /// must be read anew.
+  std::optional<CsvTable> read() {
     const Cells first(first_.begin(), first_.end());
     std::optional<bool>& has_header = table_.places.has_header;
     if (!has_header) table_.store.append(row_bytes(), 0);  // room for the first record, in case it is a row
     table_.skipped = has_header ? 0 : 1;
     if (has_header == false) append(first, first_line_);
-    while (append_line() || append_record()) give_back();
-    if (!has_header) {
+    while (!is_over_ && (append_line() || append_record())) give_back();
+    if (!is_wrong_ && !has_header) {
       has_header = looks_like_header(first_, table_);
       note((*has_header ? "line 1 is taken for the header; " : "no header: line 1 is taken for data; ") +
            std::string(kSayHeader));
       if (!*has_header) precede(first, first_line_);
     }
+    for (const auto& [place, guess] : table_.guesses) drop_id(place);
+    if (is_wrong_) return std::nullopt;
     if (table_.rows() == 0) throw DataError("[csv] expected rows after the header (" + table_.file.string() + ")");
     if (*has_header) set_header();
     finish_source();
     for (const std::string& line : notes_on_columns(table_, options_, like_)) note(line);
     return std::move(table_);
   }
+  const ColumnGuesses& guesses() const { return table_.guesses; }
 
  private:
   const CsvPlaces& places() const { return table_.places; }
@@ -88,8 +98,9 @@ class TableReader {
     return options.separator ? *options.separator : find_separator(text, like != nullptr ? like->separator : ',');
   }
 
-  static CsvTable start(const CsvFirst& first, const CsvOptions& options, const CsvTable* like) {
-    CsvPlaces places = place_columns(first, options, like);
+  static CsvTable start(const CsvFirst& first, const CsvOptions& options, const CsvTable* like,
+                        const ColumnGuesses& guesses) {
+    CsvPlaces places = place_columns(first, options, like, guesses);
     CsvLabels labels{.may_be_classes = options.target != TargetKind::numbers,
                      .may_be_numbers = options.target != TargetKind::classes};
     if (labels.may_be_numbers) labels.numbers.resize(places.labels.size());
@@ -185,6 +196,7 @@ class TableReader {
       if (feature.words != nullptr) {
         row_[i] = static_cast<float>(number_of_word(feature, cells[place], line, place));
       } else if (const auto value = number_in(cells[place])) {
+        if (is_code(cells[place])) take_code(cells[place], place);
         row_[i] = static_cast<float>(*value);
         (feature.numbers.*pass)(*value);
       } else if (options_.missing != MissingValues::error && is_missing(cells[place])) {
@@ -201,6 +213,25 @@ class TableReader {
     return labels().may_be_classes ? number_of_label(cells[places().labels[0]], line) : 0;
   }
 
+  // A number with leading zeros is a name: its column is a category, if nothing else is said.
+  void take_code(std::string_view cell, std::size_t place) {
+    if (like_ != nullptr || places().said[place]) return;
+    if (table_.guesses.empty()) is_over_ = true;  // it often stands near the beginning; later ones are collected
+    table_.guesses[place] = {&find_row(column_rules(), "category", "columns"), std::string(cell)};
+    is_wrong_ = true;
+  }
+
+  // A category that was guessed is an id if hardly a word comes twice: its column is left out.
+  void drop_id(std::size_t place) {
+    const auto feature = std::ranges::find(places().features, place);
+    if (like_ != nullptr || feature == places().features.end()) return;
+    const auto& words = table_.features[static_cast<std::size_t>(feature - places().features.begin())].words;
+    if (words == nullptr || words->size() <= kMostOneHot || std::cmp_less(10 * words->size(), 9 * table_.rows()))
+      return;
+    table_.guesses[place].rule = &find_row(column_rules(), "drop", "columns");
+    is_wrong_ = is_over_ = true;
+  }
+
   // A missing value is the word "". 3 and 3.0 are one word. 03 is another word, because it may be a code.
   std::uint32_t number_of_word(CsvFeature& feature, std::string_view cell, std::int64_t line, std::size_t place) {
     WordList& words = *feature.words;
@@ -211,6 +242,7 @@ class TableReader {
     const std::string word = category_word(cell);
     if (const auto number = words.find(word)) return *number;
     faults_.check_text(word, place, line);
+    if (words.size() == kEnoughWords && table_.guesses.contains(place)) drop_id(place);
     if (words.size() == kMaxWords) {
       faults_.fail("expected at most " + std::to_string(kMaxWords) + " different words, got more", line, place,
                    "it looks like an id; \"drop\" leaves the column out");
@@ -291,6 +323,8 @@ class TableReader {
   std::vector<float> row_;
   DigestStream digest_;
   std::size_t given_back_ = 0;
+  bool is_wrong_ = false;  // the rows have shown that a guess does not hold
+  bool is_over_ = false;   // and the others need not be read
 };
 
 }  // namespace
@@ -305,7 +339,12 @@ std::string CsvTable::title(std::size_t place) const {
 }
 
 CsvTable read_csv(const std::filesystem::path& file, const CsvOptions& options, const CsvTable* like) {
-  return TableReader(file, options, like).read();
+  ColumnGuesses guesses;  // each reading adds one at least, and never takes one back
+  while (true) {
+    TableReader reader(file, options, like, guesses);
+    if (std::optional<CsvTable> table = reader.read()) return std::move(*table);
+    guesses = reader.guesses();
+  }
 }
 
 }  // namespace hop::data

@@ -46,6 +46,7 @@ struct CsvTable {
   std::vector<std::string> header{};  ///< names of all columns; empty if the file has none
   CsvPlaces places{};
   char separator = ',';
+  ColumnGuesses guesses{};  ///< of training rows: they stand in `places`
   std::vector<CsvFeature> features{};
   CsvLabels labels{};
   RowStore store;  ///< rows of f32, one per feature: the number (NaN if missing) or the number of the word; then the
@@ -58,13 +59,16 @@ struct CsvTable {
   std::vector<std::string> notes{};  ///< guesses, a line each
 };
 
-/// Reads a whole file, once from its beginning to its end. Whether the first record is a header:
+/// Reads a whole file, from its beginning to its end. Whether the first record is a header:
 ///   - `options.header` says so, or the label or another column is given by its name;
 ///   - none of its numbers is a number;
 ///   - or its label occurs nowhere else, the other labels repeat, and it looks like names beside the rest: words among
 ///     its features, numbers in even steps (1, 2, 3, 4, ..; 2019, 2020, 2021), most of them outside the range of their
 ///     columns, or a word as the label of rows whose labels are numbers;
 ///   - or labels are numbers to predict, and the label is a word, or all cells are numbers in even steps.
+/// The separator is the one that `options` say, or that find_separator finds. A column of numbers of which nothing is
+/// said is a category if a number has leading zeros (is_code), and left out if hardly a value comes twice: if a row
+/// shows it, the file is read from its beginning again.
 /// With `like`, the training rows' table, columns are matched by name if both files have a header, otherwise by place,
 /// and words are added to its lists. Throws DataError that names file, line and column (columns count from 0, like
 /// `label`) and says what to write instead; ConfigError for columns that the file does not have.

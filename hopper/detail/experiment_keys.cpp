@@ -547,7 +547,7 @@ constexpr std::array kKeys = {
                   nullptr, read_validation, write_validation, check_validation},
     ExperimentKey{"data", "label", "integer or text, or a list", "", "", "\"species\"",
                   "CSV: the column of the labels, by its place (from 0; negative: from the back) or its name. A list: "
-                  "several numbers to predict.",
+                  "several numbers to predict; answers stand in the order of the file's columns, with their names.",
                   nullptr, read_label, write_label, check_label},
     ExperimentKey{"data", "target", "one of", "", "as the loss wants it", "\"number\"",
                   "What labels are: classes, or numbers to predict. A loss with a name decides; for an application's "
@@ -561,8 +561,10 @@ constexpr std::array kKeys = {
                   [](const E& e) { return e.data.header ? flag(*e.data.header) : ""; }, nullptr},
     ExperimentKey{"data", "columns", "`{ COLUMN = WORD, .. }`", "", "every column holds numbers, scaled as `standard`",
                   "{ age = \"minmax\", id = \"drop\", zip = \"category\" }",
-                  "CSV: what columns are, each by its name in the header or its place. The words stand below.", nullptr,
-                  read_columns, write_columns, check_columns},
+                  "CSV: what columns are, each by its name in the header or its place. The words stand below. A column "
+                  "of which nothing is said is a category if its numbers have leading zeros (`01067`), and left out if "
+                  "hardly one of them comes twice.",
+                  nullptr, read_columns, write_columns, check_columns},
     ExperimentKey{
         "data", "missing", "one of", "", "`median`", "\"indicator\"",
         "CSV: what becomes of a missing value (nothing, `NA`, `NaN`, `null`, `?`, ..) in a column of numbers. "

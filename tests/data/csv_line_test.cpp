@@ -77,6 +77,8 @@ TEST(CsvLine, LeavesOtherFormsAlone) {
                            "1,a,b,2\r3\n",
                            "1,a\t,b,2\n",
                            "1e,a,b,2\n",
+                           "01,a,b,2\n",
+                           "1,a,b,00\n",
                            "1,\"a,b,2\n"}) {
     EXPECT_FALSE(reads(rest)) << rest;
   }

@@ -320,7 +320,7 @@ TEST_F(Csv, TellsWhatToDoWithACellThatIsNoNumber) {
     EXPECT_THAT(remedy(missing), HasSubstr("a missing value: fill it in")) << missing;
   }
   EXPECT_THAT(remedy("True"), HasSubstr("truth values as 1 and 0"));
-  EXPECT_THAT(remedy("1,5"), HasSubstr("a point for the decimals"));
+  EXPECT_THAT(remedy("1,5"), HasSubstr("write 1.5, with a point for the decimals"));
   EXPECT_THAT(remedy("red"), HasSubstr("is column 1 the label? label = 1"));
   EXPECT_THAT(error_of("1,2,3,4,5,setosa\n1,2,3,4,5,virginica\n"), HasSubstr("label = 5"));
   EXPECT_THAT(remedy("\x1b[2J"), HasSubstr("\\x1b[2J")) << "nothing that a terminal obeys";

@@ -79,10 +79,58 @@ TEST_F(TableGuesses, TellClassesFromNumbers) {
 }
 
 TEST_F(TableGuesses, RefuseWhatIsNoTable) {
-  EXPECT_THAT([&] { guess("a;b\n1;2\n"); }, ThrowsMessage<DataError>(HasSubstr("separated by commas")));
+  EXPECT_THAT([&] { guess("a b\n1 2\n"); },
+              ThrowsMessage<DataError>(HasSubstr("separated by one of comma, tab, semicolon and bar")));
   EXPECT_THAT([&] { guess("a,b\n1,2,3\n"); }, ThrowsMessage<DataError>(HasSubstr("expected 2 columns, got 3")));
   EXPECT_THROW(guess(""), DataError);
   EXPECT_THAT([&] { guess("\x1F\x8B"); }, ThrowsMessage<DataError>(HasSubstr("gzip")));
+}
+
+TEST_F(TableGuesses, FindTheSeparator) {
+  for (const char separator : {',', ';', '\t', '|'}) {
+    std::string text = "x,y\n1.5,a\n2.5,b\n1.1,a\n2.2,b\n";
+    std::ranges::replace(text, ',', separator);
+    const TableGuess found = guess(text);
+    EXPECT_EQ(found.separator, separator);
+    EXPECT_EQ(found.columns.size(), 2U);
+    EXPECT_EQ(found.classes, 2);
+  }
+}
+
+TEST_F(TableGuesses, TakeCodesForNamesAndLeaveOutWhatIsTheSameInAllRows) {
+  std::string text = "zip,phone,same,part,y\n";
+  for (int i = 0; i < 200; ++i) {
+    text += std::string(i % 4 == 0 ? "01067," : "80331,") + "0" + std::to_string(40'000 + 7 * i) + ",7," +
+            (i % 2 == 0 ? "007" : "42") + (i % 3 == 0 ? ",a\n" : ",b\n");
+  }
+  const TableGuess found = guess(text);
+  EXPECT_EQ(found.columns[0].word, "category");
+  EXPECT_EQ(found.columns[0].reason, "2 different codes with leading zeros, such as 01067");
+  EXPECT_TRUE(found.columns[0].has_codes);
+  EXPECT_EQ(found.columns[1].word, "drop");
+  EXPECT_THAT(found.columns[1].reason, HasSubstr("an id"));
+  EXPECT_EQ(found.columns[2].word, "drop");
+  EXPECT_EQ(found.columns[2].reason, "the same in all rows: 7");
+  EXPECT_EQ(found.columns[3].word, "category");
+}
+
+TEST_F(TableGuesses, RefuseNumbersWithCommasInsteadOfTakingThemForWords) {
+  std::string text = "price,y\n";
+  for (int i = 0; i < 100; ++i) {
+    text += (i == 0 ? "7" : "\"" + std::to_string(i) + ",500.25\"") + (i % 2 == 0 ? ",a\n" : ",b\n");
+  }
+  EXPECT_THAT([&] { guess(text); },
+              ThrowsMessage<DataError>(testing::AllOf(HasSubstr("column 0 \"price\""), HasSubstr("line 3"),
+                                                      HasSubstr("write 1500.25, with a point for the decimals"))));
+}
+
+TEST_F(TableGuesses, RefuseALabelThatIsTheSameInAllRowsAndOneThatIsNotThere) {
+  EXPECT_THAT([&] { guess("x,y\n1,a\n2,a\n3,a\n", "y"); },
+              ThrowsMessage<DataError>(
+                  testing::AllOf(HasSubstr("got \"a\" in every row of column 1 \"y\""), HasSubstr("--label"))));
+  EXPECT_THAT([&] { guess("x,y\n1,0.5\n2,0.5\n", "y"); }, ThrowsMessage<DataError>(HasSubstr("two values")));
+  EXPECT_THAT([&] { guess("x,y\n1,2,3,4\n", "z"); }, ThrowsMessage<DataError>(HasSubstr("--label: expected a column")))
+      << "before the rows are read";
 }
 
 }  // namespace
