@@ -113,7 +113,20 @@ int import(const ImportArguments& arguments) {
   return kOk;
 }
 
-int info(const std::string& folder) {
+// The data set that is meant: of a run, its own copy.
+std::filesystem::path described_by(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  if (data::Dataset::is_dataset(path) || !fs::exists(path)) return path;
+  if (fs::is_regular_file(path)) {
+    throw DataError("[data] expected the folder of a data set, got the file " + path.string() + ": `hop init " +
+                    path.string() + "` looks at a table, `hop data import` makes a data set of it");
+  }
+  const bool is_run = fs::exists(path / "experiment.toml") && data::Dataset::is_dataset(path / "data");
+  return is_run ? path / "data" : path;
+}
+
+int info(const std::string& path) {
+  const std::filesystem::path folder = described_by(path);
   const data::Dataset dataset = data::Dataset::open(folder, data::Files::present);
   std::string here;
   std::uint32_t present = 0;
@@ -185,7 +198,7 @@ void add_import(CLI::App& data, Action& action) {
 void add_info(CLI::App& data, Action& action) {
   auto folder = std::make_shared<std::string>();
   CLI::App* command = data.add_subcommand("info", "Check a data set and say what it holds");
-  command->add_option("folder", *folder, "The data set's folder")->required();
+  command->add_option("folder", *folder, "The data set's folder, or a run directory: the data of the run")->required();
   command->callback([=, &action] { action = [=] { return info(*folder); }; });
 }
 

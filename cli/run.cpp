@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/conduct.h"
+#include "hopper/detail/path_text.h"
 
 namespace hop::cli {
 namespace {
@@ -30,6 +31,22 @@ fs::path claim_run_directory(const std::string& name) {
   }
 }
 
+// A source is looked for from the working directory, which may be another folder than that of the experiment file.
+void check_source(const hopper::Experiment& experiment, const std::string& file) {
+  const fs::path source = experiment.data.source;
+  std::error_code ignored;
+  const bool is_path = !source.empty() && source != "glyphs" && source != hopper::kOwnCode;
+  if (!is_path || source.is_absolute() || fs::exists(source, ignored)) return;
+  const fs::path beside = fs::path(file).parent_path() / source;
+  std::string message = file + ": [data] source: expected a data set, raw files or \"glyphs\", got nothing at " +
+                        source.string() + " in " + fs::current_path().string() + ", the working directory";
+  if (fs::exists(beside, ignored)) {
+    message += "; beside the experiment file there is one: write source = \"" + hopper::text_of_path(beside) +
+               "\", or call hop in " + fs::absolute(file).parent_path().string();
+  }
+  throw DataError(message);
+}
+
 struct RunArguments {
   std::string experiment;
   std::string run_directory;
@@ -44,6 +61,7 @@ int run(const RunArguments& arguments) {
   std::vector<std::string> overrides = arguments.overrides;
   if (arguments.workers != 0) overrides.push_back("run.workers=" + std::to_string(arguments.workers));
   const hopper::Experiment experiment = hopper::load_experiment(arguments.experiment, overrides);
+  check_source(experiment, arguments.experiment);
   const bool is_claimed = arguments.run_directory.empty();
   const fs::path directory =
       is_claimed ? claim_run_directory(experiment.name) : without_trailing_slash(arguments.run_directory);

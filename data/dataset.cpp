@@ -101,7 +101,8 @@ Dataset Dataset::open(const fs::path& folder, Files files) {
   return with_data_errors([&] {
     const fs::path file = folder / kManifestFile;
     if (!fs::exists(file)) {
-      throw DataError("[dataset] expected a data set, got no manifest.json in " + folder.string());
+      throw DataError("[dataset] expected a data set, got " +
+                      std::string(fs::exists(folder) ? "no manifest.json in " : "nothing at ") + folder.string());
     }
     Manifest manifest = parse_manifest(std::string(as_text(MappedFile(file).bytes())), file);
     for (const PartitionEntry& entry : manifest.partitions) check_file(folder, entry, files);

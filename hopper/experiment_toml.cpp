@@ -6,6 +6,8 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "data/formats/csv_cells.h"
+#include "data/formats/csv_separator.h"
 #include "hopper/detail/experiment_keys.h"
 #include "hopper/experiment.h"
 
@@ -34,6 +36,41 @@ void apply_override(toml::table& root, const std::string& text) {
   }
   const std::string key = path.substr(begin);
   parsed.get("value")->visit([&](auto& node) { table->insert_or_assign(key, node); });
+}
+
+// The end of a message about a folder where an experiment file is wanted.
+std::string remedy_for_folder(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::exists(std::filesystem::path(path) / "experiment.toml", ignored)) {
+    return "; to go on with the run there: hop resume " + path;
+  }
+  if (data::Dataset::is_dataset(path)) return "; it holds a data set: an experiment names it as [data] source";
+  try {
+    const bool has_table = !data::find_format("csv").find(path).empty();
+    return has_table ? "; `hop init " + path + "` writes one for the table there" : "";
+  } catch (const DataError&) {  // several tables
+    return "; `hop init` writes one for a table";
+  }
+}
+
+bool is_toml(const std::string& text) {
+  try {
+    static_cast<void>(toml::parse(text));
+    return true;
+  } catch (const toml::parse_error&) {
+    return false;
+  }
+}
+
+// A person who has data and no experiment yet hands over the data.
+void refuse_data(const std::string& path, const std::string& text) {
+  if (is_toml(text)) return;
+  if (const std::string what = data::foreign_format(as_bytes(text)); !what.empty()) {
+    throw ConfigError(path + ": expected an experiment file (TOML), got " + what);
+  }
+  if (!data::looks_like_table(text)) return;  // the parser says what is wrong
+  throw ConfigError(path + " is a table; an experiment file (TOML) is wanted: `hop init " + path +
+                    "` writes one for it");
 }
 
 }  // namespace
@@ -77,14 +114,13 @@ Experiment parse_experiment(std::string_view text, std::string_view origin, std:
 
 Experiment load_experiment(const std::string& path, std::span<const std::string> overrides) {
   if (std::error_code ignored; std::filesystem::is_directory(path, ignored)) {
-    const bool holds_run = std::filesystem::exists(std::filesystem::path(path) / "experiment.toml", ignored);
-    throw ConfigError(path + " is a directory; an experiment file (TOML) is wanted" +
-                      (holds_run ? "; to go on with the run there: hop resume " + path : ""));
+    throw ConfigError(path + " is a directory; an experiment file (TOML) is wanted" + remedy_for_folder(path));
   }
   std::ifstream file(path, std::ios::binary);
   if (!file) throw ConfigError(path + ": cannot be read: " + std::generic_category().message(errno));
   std::ostringstream text;
   text << file.rdbuf();
+  refuse_data(path, text.str());
   return parse_experiment(text.str(), path, overrides);
 }
 

@@ -530,7 +530,8 @@ constexpr std::array kKeys = {
     ExperimentKey{
         "data", "source", "text", "", "none: it must be given", "\"data/cifar10\"",
         "A folder of `hop data import`, a CSV file, a folder of raw files of a known format, or `glyphs`, which "
-        "is generated. A path that is no UTF-8 is written as a `file://` address with `%XX`. In C++ also "
+        "is generated. A relative path starts from the folder in which `hop run` is called, and not from the folder "
+        "of this file. A path that is no UTF-8 is written as a `file://` address with `%XX`. In C++ also "
         "`data.rows`: tensors or a `RowSource`.",
         nullptr, read_source, [](const E& e) { return write_source(e); }, check_source},
     ExperimentKey{
