@@ -9,6 +9,7 @@
 #include "data/formats/csv_cells.h"
 #include "data/formats/csv_separator.h"
 #include "hopper/detail/experiment_keys.h"
+#include "hopper/detail/key_hint.h"
 #include "hopper/experiment.h"
 
 namespace hop::hopper {
@@ -88,6 +89,11 @@ Experiment parse_experiment(std::string_view text, std::string_view origin, std:
 
   Experiment experiment;
   TomlSection file(root, "", origin);
+  const auto hint_for = [&](std::string_view section) {
+    return [&experiment, section](std::string_view key, std::span<const std::string> known) {
+      return key_hint(key, section, known, experiment.model);
+    };
+  };
   read_keys(file, "", experiment);
   for (const char* name : {"data", "model", "search", "run"}) {
     auto section = file.section(name);
@@ -95,9 +101,9 @@ Experiment parse_experiment(std::string_view text, std::string_view origin, std:
     read_keys(*section, name, experiment);
     const bool is_search = name == std::string_view("search");
     if (auto space = is_search ? section->section("space") : std::nullopt) read_space(*space, experiment.search.space);
-    section->finish();
+    section->finish(hint_for(name));
   }
-  file.finish();
+  file.finish(hint_for(""));
   if (auto search = file.section("search")) {
     if (auto space = search->section("space")) check_space_names(*space, experiment);
   }

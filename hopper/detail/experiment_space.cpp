@@ -8,6 +8,7 @@
 #include "base/words.h"
 #include "hopper/build_model.h"
 #include "hopper/detail/experiment_keys.h"
+#include "hopper/detail/key_hint.h"
 #include "nn/config_text.h"
 #include "nn/spec.h"
 
@@ -140,7 +141,7 @@ void check_space_names(const TomlSection& space, const Experiment& experiment) {
   const std::vector<std::string> valid = names_read(model);
   for (const auto& [name, dimension] : experiment.search.space) {
     if (!any && std::ranges::find(valid, name) == valid.end()) {
-      space.fail(name, "nothing reads this name" + hint(name, std::span<const std::string>(valid)));
+      space.fail(name, "nothing reads this name" + key_hint(name, "search.space", valid, model));
     }
     if (!wants_integer(model, name)) continue;
     const auto* range = std::get_if<Range>(&dimension);

@@ -70,11 +70,11 @@ std::optional<TomlSection> TomlSection::section(std::string_view key) {
   return TomlSection(*found->as_table(), path_.empty() ? std::string(key) : path_ + "." + std::string(key), origin_);
 }
 
-void TomlSection::finish() const {
+void TomlSection::finish(const Hint& hint) const {
   for (const auto& [key, value] : *table_) {
     const std::string name(key.str());
     if (std::find(known_.begin(), known_.end(), name) != known_.end()) continue;
-    fail(name, "unknown key" + hint(name, known_));
+    fail(name, "unknown key" + (hint ? hint(name, known_) : hop::hint(name, known_)));
   }
 }
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,8 +32,11 @@ class TomlSection {
   const toml::node* node(std::string_view key);
   std::optional<TomlSection> section(std::string_view key);
 
-  /// Throws ConfigError for the first key that was not read, and names the nearest valid one.
-  void finish() const;
+  /// The end of a message about the key `name`, if only `known` are valid.
+  using Hint = std::function<std::string(std::string_view name, std::span<const std::string> known)>;
+  /// Throws ConfigError for the first key that was not read. `hint` ends the message; without it the nearest valid key
+  /// does.
+  void finish(const Hint& hint = {}) const;
 
   /// `file:line: [section] key: message`
   [[noreturn]] void fail(std::string_view key, const std::string& message) const;
