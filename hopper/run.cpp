@@ -210,6 +210,16 @@ void settle_objective(Experiment& experiment, const data::Dataset& dataset, cons
   tell("there are no validation rows: models are ranked by train_loss", options);
 }
 
+// Equal models of a grid are trained once. A large grid says how many models it has before they take memory and time.
+std::vector<std::string> settle_grid(Experiment& experiment) {
+  if (experiment.search.make || experiment.search.method != "grid") return {};
+  std::vector<std::string> lines = drop_repeats(experiment.search.space);
+  constexpr std::uint64_t kWorthALine = 1000;
+  const std::uint64_t models = combinations(experiment.search.space);
+  if (models >= kWorthALine) lines.push_back("the grid has " + std::to_string(models) + " combinations, a model each");
+  return lines;
+}
+
 // From an experiment and its directory to a journal that is ready for its first record. If a first call was killed, a
 // second call continues.
 std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions& options, data::Keep keep) {
@@ -217,7 +227,9 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
   if (experiment.data.source == kOwnCode && !data::Dataset::is_dataset(directory / "data")) {
     refuse_missing("[data] source");
   }
+  const std::vector<std::string> on_grid = settle_grid(experiment);
   write_file(directory / "experiment.toml", to_toml(experiment));  // first: from here on, `resume` knows what to do
+  for (const std::string& line : on_grid) tell(line, options);
   const auto on_copy = [&](std::uint64_t bytes) {
     constexpr std::uint64_t kWorthALine = std::uint64_t{1} << 28;  // a copy of this size takes a person's time and disk
     if (bytes < kWorthALine) return;

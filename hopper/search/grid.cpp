@@ -1,26 +1,19 @@
 #include "hopper/search/grid.h"
 
-#include <limits>
-
 #include "base/error.h"
 
 namespace hop::hopper {
 
-namespace {
-constexpr std::uint64_t kTooMany = std::uint64_t{1} << 63;
-}  // namespace
-
 GridSearch::GridSearch(Space space) : space_(std::move(space)) {
   check_space(space_);
   for (const auto& [name, dimension] : space_) {
-    const auto* choices = std::get_if<Choices>(&dimension);
-    if (choices == nullptr) {
+    if (std::holds_alternative<Range>(dimension)) {
       throw ConfigError("[search.space] expected a list of values for grid search, got a range (hyperparameter `" +
                         name + "`; method = \"random\" samples ranges)");
     }
-    if (size_ > std::numeric_limits<std::uint64_t>::max() / choices->size()) size_ = kTooMany;
-    if (size_ < kTooMany) size_ *= choices->size();
   }
+  constexpr std::uint64_t kTooMany = std::uint64_t{1} << 63;
+  size_ = combinations(space_);
   if (size_ > kMostModels) {
     throw ConfigError("[search.space] expected a grid of at most " + std::to_string(kMostModels) +
                       " combinations, got " + (size_ >= kTooMany ? "more than 2^63" : std::to_string(size_)) +

@@ -1,6 +1,7 @@
 #include "hopper/search/space.h"
 
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -31,7 +32,45 @@ void check_value(const std::string& name, const Value& value) {
   if (text != nullptr && !is_utf8(*text)) fail(name, "UTF-8, got \"" + printable(*text) + "\"");
 }
 
+// A list compares numbers by their size, whatever their type.
+Value comparable(const Value& value) {
+  const auto* whole = std::get_if<std::int64_t>(&value);
+  constexpr std::int64_t kExact = std::int64_t{1} << 53;
+  return whole != nullptr && *whole <= kExact && *whole >= -kExact ? Value(static_cast<double>(*whole)) : value;
+}
+
 }  // namespace
+
+std::vector<std::string> drop_repeats(Space& space) {
+  std::vector<std::string> lines;
+  for (auto& [name, dimension] : space) {
+    auto* choices = std::get_if<Choices>(&dimension);
+    if (choices == nullptr) continue;
+    std::set<Value> seen;
+    std::optional<Value> repeated;
+    std::erase_if(*choices, [&](const Value& value) {
+      const bool is_repeat = !seen.insert(comparable(value)).second;
+      if (is_repeat && !repeated) repeated = value;
+      return is_repeat;
+    });
+    if (!repeated) continue;
+    lines.push_back("[search.space] " + printable(name) + ": " + printable(to_text(*repeated)) +
+                    " comes again in its list: equal configurations are trained once");
+  }
+  return lines;
+}
+
+std::uint64_t combinations(const Space& space) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 63;
+  std::uint64_t product = 1;
+  for (const auto& [name, dimension] : space) {
+    const auto* choices = std::get_if<Choices>(&dimension);
+    if (choices == nullptr) continue;
+    if (product > kMost / choices->size()) return kMost;
+    product *= choices->size();
+  }
+  return product;
+}
 
 void check_space(const Space& space) {
   std::set<std::string> names;

@@ -44,6 +44,28 @@ TEST(GridSearch, CountsThroughAllCombinationsTheLastNameFastest) {
   EXPECT_FALSE(search.ask());
 }
 
+TEST(Space, DropsValuesThatStandInAListBefore) {
+  Space space = {{"lr", numbers({0.1, 0.2, 0.1, 0.1})},
+                 {"width", Choices{std::int64_t{8}, 8.0, std::int64_t{16}}},
+                 {"optimizer", Choices{std::string("adam"), std::string("sgd"), std::string("adam")}},
+                 {"nesterov", Choices{true, false}},
+                 {"dropout", Range{0, 1}}};
+  EXPECT_EQ(combinations(space), 4U * 3 * 3 * 2);
+  EXPECT_THAT(drop_repeats(space), ElementsAre(HasSubstr("lr: 0.1 comes again"), HasSubstr("width: 8.0 comes again"),
+                                               HasSubstr("optimizer: \"adam\" comes again")));
+  EXPECT_EQ(combinations(space), 2U * 2 * 2 * 2);
+  EXPECT_EQ(std::get<Choices>(space[1].second), (Choices{std::int64_t{8}, std::int64_t{16}}));
+  EXPECT_THAT(drop_repeats(space), testing::IsEmpty());
+}
+
+TEST(Space, CountsCombinationsWithoutMakingThem) {
+  const Choices thousand(1000, Value(1.0));
+  EXPECT_EQ(combinations({}), 1U);
+  EXPECT_EQ(combinations({{"a", thousand}, {"b", thousand}, {"c", thousand}}), 1'000'000'000U);
+  const Space many(30, {"a", thousand});
+  EXPECT_EQ(combinations(many), std::uint64_t{1} << 63) << "more than a number holds";
+}
+
 TEST(GridSearch, OfNothingIsOneEmptyConfiguration) {
   GridSearch search({});
   EXPECT_EQ(all(search), std::vector<Config>{Config{}});
