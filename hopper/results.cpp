@@ -42,6 +42,11 @@ ModelResult summarize(const Model& model, const Objective& objective) {
   result.reason = model.reason;
   result.parent = model.parent;
   if (model.status == Status::Running) result.status = "interrupted";
+  if (model.status == Status::Diverged) {
+    result.reason = "the loss was no finite number in epoch " + std::to_string(model.epochs.size() + 1);
+  } else if (model.status == Status::Finished && !model.epochs.empty() && !measured(objective, model.epochs.back())) {
+    result.reason = to_string(objective) + " is no finite number";
+  }
   result.epochs = static_cast<std::uint32_t>(model.epochs.size());
   if (const EpochMetrics* at = model.ranked()) {
     result.train_loss = finite(at->train_loss);

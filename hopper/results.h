@@ -17,7 +17,7 @@ struct ModelResult {
   ModelId id{};
   Config config{};
   std::string status{};  ///< finished, stopped, diverged, quarantined, interrupted, paused, or (inspect) running
-  std::string reason{};  ///< of a quarantine, or of the last order of the search
+  std::string reason{};  ///< of a quarantine, of a loss that is not finite, or of the last order of the search
   std::optional<Parent> parent{};  ///< the state that it began with; none if it was initialised
   std::uint32_t epochs = 0;        ///< completed
   std::optional<double> train_loss{}, valid_loss{},
@@ -112,8 +112,7 @@ std::optional<double> objective_value(const ModelResult& model, const Objective&
 std::string to_csv(const Results& results);
 
 /// A table for people, best model first: rank, id, accuracy, losses, epochs, status and configuration. Models that
-/// diverged or were set aside have no rank and come last; models that were set aside show the reason. At most `rows`
-/// models (0: all).
+/// diverged or were set aside have no rank, come last and show the reason. At most `rows` models (0: all).
 std::string leaderboard(const Results& results, std::size_t rows = 0);
 
 }  // namespace hop::hopper
