@@ -646,7 +646,10 @@ constexpr std::array kKeys = {
                   read_stop, [](const E& e) { return e.search.stop.empty() ? "" : list(e.search.stop); }, nullptr},
     ExperimentKey{
         "search",
-        "objective", "one of", "", "", "\"valid_loss\"",
+        "objective", "one of", "",
+        "the first of [model] metrics (`\"valid_accuracy\"` for accuracy); `\"valid_loss\"` without metrics; "
+        "`\"train_loss\"` where no rows are set aside",
+        "\"valid_loss\"",
         "The metric that ranks the models: one of these, or a name of [model] metrics. A metric that the "
         "application brings is `highest_own_K` or `lowest_own_K`: K is its place among the metrics beside the "
         "accuracy, and the first one has no `_K`.",

@@ -18,7 +18,7 @@ struct ExperimentKey {
   std::string_view name;
   std::string_view type;     ///< "integer", "one of", ...
   std::string_view unit;     ///< "" if it has none
-  std::string_view absent;   ///< the default in words, if the writer writes nothing for a default Experiment
+  std::string_view absent;   ///< the default in words. Empty: it is the value that a default Experiment writes
   std::string_view example;  ///< a value as TOML
   std::string_view doc;      ///< one or two sentences
   /// The names that the value may have. Null: any value.

@@ -39,8 +39,7 @@ std::string value_of(const ExperimentKey& key) {
 }
 
 std::string default_of(const ExperimentKey& key) {
-  const std::string written = key.write(Experiment{});
-  return written.empty() ? std::string(key.absent) : code(written);
+  return key.absent.empty() ? code(key.write(Experiment{})) : std::string(key.absent);
 }
 
 std::string section(std::string_view name, std::string_view title, std::string_view meaning) {
