@@ -108,6 +108,20 @@ TEST_F(Newcomer, TakesTheReportElsewhere) {
   EXPECT_EQ(go({"report", "r", "--json", "--csv"}).code, 1);
 }
 
+TEST_F(Newcomer, HearsOfOutputThatCannotBeWritten) {
+  ASSERT_EQ(run("r").code, 0);
+  for (const std::string words : {"", "runs .", "fsck r", "report r --csv", "init d.csv --to new.toml",
+                                  "predict r d.csv", "predict r d.csv --to p.csv", "key new k", "run --help"}) {
+    for (const char* where : {" >/dev/full", " >&-"}) {
+      fs::remove(folder_ / "new.toml");
+      fs::remove(folder_ / "k");
+      const Finished lost = shell("'" HOP_PROGRAM "' " + words + where, folder_->path());
+      EXPECT_NE(lost.code, 0) << words << where;
+      EXPECT_THAT(lost.err, HasSubstr("standard output")) << words << where;
+    }
+  }
+}
+
 TEST_F(Newcomer, MayTrainOnForMoreEpochs) {
   ASSERT_EQ(run("short").code, 0);
   ASSERT_EQ(run("long", {"--set", "search.epochs=4"}).code, 0);
