@@ -161,6 +161,7 @@ std::string experiment_text(const data::TableGuess& guess, const fs::path& sourc
                           "\"linear $hidden\", \"relu\", \"linear $outputs\"]\n"
                         : "family = \"mlp\"\n") +
          target_of(guess) + "\n[search]\nmethod = \"grid\"\nepochs = " + std::to_string(size.epochs) +
+         "\nkeep = \"best\"                        # the state after a model's best epoch is its answer" +
          "\n\n[search.space]                        # every combination is a model: 8\n"
          "lr = [0.01, 0.001]\nhidden = [32, 128]\ndropout = [0.0, 0.2]\n" +
          (embeds(guess) ? "embed = [8]\n" : "depth = [2]\n") + "batch_size = [" + std::to_string(size.batch) +
