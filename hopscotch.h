@@ -43,6 +43,7 @@
 #include "nn/metric.h"
 #include "nn/model.h"
 #include "nn/module.h"
+#include "nn/onnx_export.h"
 #include "nn/optim/adam.h"
 #include "nn/optim/by_name.h"
 #include "nn/optim/lion.h"
