@@ -52,8 +52,7 @@ def features(row):
             if not (missing and "fill" in column or NUMBER.fullmatch(cell)):
                 raise ValueError(f"column {column['place']} {column['name']!r}: expected a number, got {cell!r}")
             yield column["fill"] if missing else float(cell)
-            if column.get("indicator"):
-                yield float(missing)
+            if column.get("indicator"): yield float(missing)
 
 def predict(rows):
     """Rows of text, a cell for each of COLUMNS -> (N, K)."""
@@ -67,15 +66,18 @@ def predict(rows):
 
 if __name__ == "__main__":
     with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
-        records = [[cell.strip() for cell in record] for record in csv.reader(file, delimiter=SEPARATOR) if record]
-    names = [column["name"] for column in COLUMNS]
-    if not records: sys.exit(f"{sys.argv[1]}: no rows")
-    named = any(names) and set(names) <= set(records[0])
-    if any(names) and not named and any(c["kind"] == "number" and not NUMBER.fullmatch(records[0][c["place"]])
-                                        and records[0][c["place"]].lower() not in MISSING for c in COLUMNS):
-        sys.exit(f"{sys.argv[1]}: no column named " + ", ".join(sorted(set(names) - set(records[0]))))
-    places = [[at for at, cell in enumerate(records[0]) if cell == name][names[:i].count(name)] if named
-              else COLUMNS[i]["place"] for i, name in enumerate(names)]
+        records = [[cell.strip() for cell in record] for record in csv.reader(file, delimiter=SEPARATOR) if record] or sys.exit("no rows")
+    first, names = records[0], [column["name"] for column in COLUMNS]
+    named = any(names) and set(names) <= set(first)
+    if any(names) and not named and not any(NUMBER.fullmatch(cell) or cell.lower() in MISSING for cell in first):
+        sys.exit(f"{sys.argv[1]}: no column named " + ", ".join(sorted(set(names) - set(first))))
+    every = SCHEMA.get("table", PLAIN)
+    layouts = {len(columns): columns for columns in (COLUMNS, [c for c in every if c["kind"] != "label"], every)}
+    width = len(first) if named or len(first) in layouts else len(every)
+    for number, record in enumerate(records, 1):
+        if len(record) != width: sys.exit(f"{sys.argv[1]}, row {number}: expected {width} columns, got {len(record)}")
+    places = [at for at, column in enumerate(layouts.get(width, [])) if column["kind"] in ("number", "category")]
+    if named: places = [[at for at, x in enumerate(first) if x == n][names[:i].count(n)] for i, n in enumerate(names)]
     y = predict([[record[place] for place in places] for record in records[named:]])
     table = csv.writer(sys.stdout, lineterminator="\n")
 @PRINT@
