@@ -34,6 +34,10 @@ struct PredictArguments {
 nn::Predictor open_predictor(const PredictArguments& arguments) {
   if (!fs::is_directory(arguments.from)) {
     if (arguments.model) throw ConfigError("[predict] --model: expected a run directory, got " + arguments.from);
+    if (fs::path(arguments.from).extension() == ".onnx") {
+      throw ConfigError("[predict] expected a run directory or a .safetensors file, got " + arguments.from +
+                        ", which is for onnxruntime");
+    }
     return nn::load_predictor(arguments.from);
   }
   if (!arguments.to.empty() && hopper::belongs_to_run(arguments.to, arguments.from)) {

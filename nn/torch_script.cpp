@@ -66,7 +66,7 @@ def predict(rows):
 
 if __name__ == "__main__":
     with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
-        records = [[cell.strip() for cell in record] for record in csv.reader(file, delimiter=SEPARATOR) if record] or sys.exit("no rows")
+        records = [[cell.strip() for cell in r] for r in csv.reader(file, delimiter=SEPARATOR) if r] or sys.exit("no rows")
     first, names = records[0], [column["name"] for column in COLUMNS]
     named = any(names) and set(names) <= set(first)
     if any(names) and not named and not any(NUMBER.fullmatch(cell) or cell.lower() in MISSING for cell in first):

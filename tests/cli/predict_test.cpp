@@ -1,10 +1,9 @@
 // A trained model on new rows: by the command, from a file, and with PyTorch. Judged by the labels, by the results of
 // the run, and by comparing the three ways.
-#include <sstream>
-
 #include "data/dataset.h"
 #include "data/glyphs.h"
 #include "nn/predictor_file.h"
+#include "tests/cli/answers.h"
 #include "tests/cli/table.h"
 
 namespace hop::testing {
@@ -36,41 +35,7 @@ std::string table(int rows, int first, bool with_label = true) {
   return text;
 }
 
-// The cells of a CSV text, without its header.
-std::vector<std::vector<std::string>> cells(const std::string& text) {
-  std::vector<std::vector<std::string>> rows;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    std::vector<std::string>& row = rows.emplace_back();
-    std::istringstream parts(line);
-    for (std::string cell; std::getline(parts, cell, ',');) row.push_back(cell);
-  }
-  rows.erase(rows.begin());
-  return rows;
-}
-
-// The greatest difference of the numbers of two answers; the words must be equal.
-double difference(const std::string& a, const std::string& b) {
-  const auto left = cells(a), right = cells(b);
-  if (left.size() != right.size()) return INFINITY;
-  double greatest = 0;
-  for (std::size_t i = 0; i < left.size(); ++i) {
-    for (std::size_t k = 0; k < left[i].size(); ++k) {
-      char* end = nullptr;
-      const double x = std::strtod(left[i][k].c_str(), &end), y = std::strtod(right[i].at(k).c_str(), nullptr);
-      if (*end != '\0' && left[i][k] != right[i][k]) return INFINITY;
-      if (*end == '\0') greatest = std::max(greatest, std::abs(x - y) / std::max(1.0, std::abs(x)));
-    }
-  }
-  return greatest;
-}
-
-// A Python that can import torch: $HOP_TORCH_PYTHON, or python3 of the PATH. Empty if there is none.
-std::string torch_python() {
-  const char* given = std::getenv("HOP_TORCH_PYTHON");
-  const std::string python = given != nullptr ? given : "python3";
-  return shell(python + " -c 'import torch'", "/").code == 0 ? python : "";
-}
+std::string torch_python() { return python_with("torch", "HOP_TORCH_PYTHON"); }
 
 class Predict : public Table {
  protected:
@@ -239,6 +204,33 @@ TEST_F(Predict, CategoriesAsIndicesGiveTheSameAnswersEverywhere) {
     }
   }
   EXPECT_THAT(go({"predict", "r", "odd.csv"}).err, AllOf(HasSubstr("\"Ulm\""), HasSubstr("\"zip\"")));
+}
+
+// Rows without names: all columns, those of the model alone, and rows that end too early.
+TEST_F(Predict, TheScriptTakesRowsWithoutNamesAsTheCommandDoes) {
+  const std::string python = torch_python();
+  if (python.empty()) GTEST_SKIP() << "no Python that can import torch: set HOP_TORCH_PYTHON";
+  train();
+  ASSERT_EQ(go({"export", "r", "--best", "--to", "m.safetensors"}).code, 0);
+  for (const char* rows : {"1,50,Bonn,10,yes\n2,30,Kiel,20,no\n", "1,50,Bonn,10\n", "50,Bonn,10\n"}) {
+    write(folder_ / "rows.csv", rows);
+    const Finished ours = go({"predict", "m.safetensors", "rows.csv"});
+    const Finished theirs = shell(python + " m.py rows.csv", folder_->path());
+    ASSERT_EQ(theirs.code, 0) << theirs.err;
+    EXPECT_LE(difference(ours.out, theirs.out), 1e-5) << rows;
+  }
+  const auto refusal = [&](const std::string& rows) {
+    write(folder_ / "rows.csv", rows);
+    EXPECT_EQ(go({"predict", "m.safetensors", "rows.csv"}).code, 2) << rows;
+    const Finished theirs = shell(python + " m.py rows.csv", folder_->path());
+    EXPECT_NE(theirs.code, 0) << rows;
+    EXPECT_THAT(theirs.err, Not(HasSubstr("Traceback")));
+    return theirs.err;
+  };
+  EXPECT_EQ(refusal("50,Bonn\n"), "rows.csv, row 1: expected 5 columns, got 2\n");
+  EXPECT_EQ(refusal("1,50,Bonn,10,yes\n2,30\n"), "rows.csv, row 2: expected 5 columns, got 2\n");
+  EXPECT_EQ(refusal("age,city,zip\n50,Bonn\n"), "rows.csv, row 2: expected 3 columns, got 2\n");
+  EXPECT_EQ(refusal("Age,city\n50,Bonn\n"), "rows.csv: no column named age, zip\n");
 }
 
 TEST_F(Predict, PyTorchGivesTheSameAnswersForPictures) {
