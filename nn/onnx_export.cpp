@@ -26,7 +26,7 @@ std::size_t bytes_of(const StateDict& state) {
 
 OnnxValue add_layers(OnnxModel& model, const Predictor& predictor, const StateDict& state, OnnxValue x) {
   const ModelDescription& description = predictor.description();
-  const Shape& sample = predictor.schema().features.shape;
+  const data::Input sample = predictor.schema().input();
   std::vector<NamedLayer> named;
   if (!description.family.empty() || !description.layers.empty()) {
     named = layers_of(description, sample, predictor.target().outputs());
@@ -41,8 +41,8 @@ OnnxValue add_layers(OnnxModel& model, const Predictor& predictor, const StateDi
   const std::vector<LayerSpec> layers = parse_spec(texts);
   const SpecPlan plan = plan_spec(layers, sample);
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    const detail::Arguments arguments(layers[i].values);
-    const Shape& before = i == 0 ? sample : plan.shapes[i - 1];
+    const detail::Arguments arguments(layers[i].values, detail::words_for(i, sample));
+    const Shape& before = i == 0 ? sample.shape : plan.shapes[i - 1];
     x = detail::onnx_layer_kind(layers[i].kind).nodes({model, arguments, before, named[i].name, state}, x);
   }
   return x;

@@ -45,6 +45,27 @@ OnnxValue embedding(const OnnxLayer& layer, const OnnxValue& x) {
   return layer.model.node("Gather", {layer.weight("weight"), indices});
 }
 
+// The tables of all categories stand in one weight: an index and the row where its table begins give the row.
+OnnxValue embed(const OnnxLayer& layer, const OnnxValue& x) {
+  OnnxModel& model = layer.model;
+  const auto columns = static_cast<std::int64_t>(layer.arguments.words().size());
+  const std::int64_t numbers = layer.sample[0] - columns;
+  const auto part = [&](std::int64_t begin, std::int64_t end) {
+    return model.node("Slice", {x, model.integers({begin}), model.integers({end}), model.integers({1})});
+  };
+  Integers begins;
+  for (std::int64_t row = 0; const std::int64_t words : layer.arguments.words()) {
+    begins.push_back(row);
+    row += words + 1;
+  }
+  const OnnxValue indices =
+      model.node("Cast", {part(numbers, layer.sample[0])}, {{"to", static_cast<std::int64_t>(OnnxType::i64)}});
+  const OnnxValue rows = model.node("Add", {indices, model.integers(begins)});
+  const OnnxValue vectors = model.node("Flatten", {model.node("Gather", {layer.weight("weight"), rows})});
+  if (numbers == 0) return vectors;
+  return model.node("Concat", {part(0, numbers), vectors}, {{"axis", std::int64_t{1}}});
+}
+
 // A weight that a layer without `affine` does not have: (n) times the same number.
 OnnxValue constant(const OnnxLayer& layer, std::int64_t n, double value) {
   return layer.model.tensor(layer.name + (value == 0 ? ".zeros" : ".ones"), kernels::full({n}, value));
@@ -135,6 +156,7 @@ constexpr std::array kLayers = {
     OnnxLayerKind{"conv2d", conv2d},
     OnnxLayerKind{"linear", linear},
     OnnxLayerKind{"embedding", embedding},
+    OnnxLayerKind{"embed", embed},
     OnnxLayerKind{"batchnorm1d", batch_norm},
     OnnxLayerKind{"batchnorm2d", batch_norm},
     OnnxLayerKind{"layernorm", layer_norm},
@@ -152,6 +174,8 @@ constexpr std::array kLayers = {
     OnnxLayerKind{"max_pool2d", max_pool},
     OnnxLayerKind{"avg_pool2d", avg_pool},
     OnnxLayerKind{"global_avg_pool2d", global_avg_pool},
+    OnnxLayerKind{"random_crop", same},  // of evaluation, too
+    OnnxLayerKind{"random_horizontal_flip", same},
 };
 
 }  // namespace

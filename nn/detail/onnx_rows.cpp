@@ -136,19 +136,24 @@ OnnxValue fills_of(OnnxModel& model, const Columns& columns) {
 std::vector<std::int64_t> places_of(const Columns& columns, bool has_indicators) {
   const auto numbers = static_cast<std::int64_t>(std::ranges::count_if(columns, is_number));
   std::int64_t number = 0, word = has_indicators ? 2 * numbers : numbers;
-  std::vector<std::int64_t> places;
+  std::vector<std::int64_t> places, indices;
   for (const TableColumn* column : columns) {
+    if (column->is_index()) {
+      indices.push_back(word++);  // behind all others
+      continue;
+    }
     for (std::size_t i = 0; i < column->words.size(); ++i) places.push_back(word++);
     if (!is_number(column)) continue;
     places.push_back(number);
     if (column->indicator) places.push_back(numbers + number);
     ++number;
   }
+  places.insert(places.end(), indices.begin(), indices.end());
   return places;
 }
 
 // As TableSchema::encode(). Blocks stand side by side: the numbers, whether each is missing, the words of each
-// category.
+// category, or the index of its word.
 Raw table_rows(OnnxModel& model, const data::TableSchema& table) {
   const Columns columns = inputs_of(table);
   const TableInputs inputs = add_inputs(model, columns);
@@ -163,7 +168,10 @@ Raw table_rows(OnnxModel& model, const data::TableSchema& table) {
   }
   std::size_t category = 0;
   for (const TableColumn* column : columns) {
-    if (!is_number(column)) blocks.push_back(one_hot(model, *column, inputs.words[category++]));
+    if (is_number(column)) continue;
+    const OnnxValue& words = inputs.words[category++];
+    blocks.push_back(column->is_index() ? cast(model, index_of(model, *column, words), DType::f32)
+                                        : one_hot(model, *column, words));
   }
   const OnnxValue joined = join(model, blocks);
   const std::vector<std::int64_t> places = places_of(columns, has_indicators);

@@ -72,6 +72,16 @@ TEST_F(Onnx, AnswersATableOfNumbersWordsAndMissingValues) {
   EXPECT_THAT(exported.out, HasSubstr("age, city, pay, zip and shoe in, label and probabilities out"));
 }
 
+TEST_F(Onnx, AnswersCategoriesThatAreIndices) {
+  write(folder_ / "d.csv", mixed_table(400, 0, false));
+  write(folder_ / "rows.csv", mixed_table(1'000, 1000, true));
+  train(
+      "source = \"d.csv\"\npartitions = 2\nlabel = \"y\"\nmissing = \"indicator\"\ncategories = \"index\"\n"
+      "columns = { city = \"category\", zip = \"category\", shoe = \"category\", id = \"drop\" }",
+      "layers = [\"embed 3\", \"linear 8\", \"relu\", \"linear $classes\"]");
+  expect_equal_answers();
+}
+
 // Numbers alone are one matrix; the classes have no names.
 TEST_F(Onnx, AnswersATableOfNumbers) {
   std::string text = "a,b,y\n";
