@@ -1,4 +1,5 @@
 // What is said of the columns of a CSV file: kinds, scales, missing values. Judged by the data set that is written.
+// Long because every word for a column is tried on the same small tables.
 #include <cmath>
 #include <nlohmann/json.hpp>
 
