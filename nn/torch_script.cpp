@@ -12,8 +12,7 @@ namespace {
 // Rows become numbers as in data/row_encoder.cpp, and numbers input as in data/row_scaling.h.
 constexpr const char* kScript = R"py(
 # The model of the safetensors file beside this one, in PyTorch: python THIS.py ROWS.csv > PREDICTIONS.csv
-import collections, csv, json, math, pathlib, re, struct, sys
-import torch, torch.nn as nn
+import collections, csv, json, math, pathlib, re, struct, sys, torch, torch.nn as nn
 
 MISSING = {@MISSING@}
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -60,13 +59,12 @@ def predict(rows):
     x = torch.tensor([list(features(row)) for row in rows], dtype=dtype)
     scales = SCHEMA.get("features") or [dict(zip(("offset", "factor"), SCHEMA["scale"]))]
     offset, factor = (torch.tensor([scale[key] for scale in scales], dtype=dtype) for key in ("offset", "factor"))
-    with torch.no_grad():
-        y = model(((x - offset) * factor).float().reshape(-1, *SHAPE)).reshape(len(rows), -1)
+    with torch.no_grad(): y = model(((x - offset) * factor).float().reshape(-1, *SHAPE)).reshape(len(rows), -1)
     return @ANSWERS@
 
 if __name__ == "__main__":
     with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:
-        records = [[cell.strip() for cell in r] for r in csv.reader(file, delimiter=SEPARATOR) if r] or sys.exit("no rows")
+        records = [[c.strip() for c in r] for r in csv.reader(file, delimiter=SEPARATOR) if r] or sys.exit("no rows")
     first, names = records[0], [column["name"] for column in COLUMNS]
     named = any(names) and set(names) <= set(first)
     if any(names) and not named and not any(NUMBER.fullmatch(cell) or cell.lower() in MISSING for cell in first):
@@ -91,7 +89,6 @@ constexpr const char* kEmbed = R"py(class Embed(nn.Embedding):
     def forward(self, x):
         numbers = x.shape[1] - len(self.first) + 1
         return torch.cat([x[:, :numbers], super().forward(x[:, numbers:].long() + self.first[:-1]).flatten(1)], 1)
-
 )py";
 
 constexpr const char* kPrintClasses = R"py(    classes = SCHEMA["class_names"] or [str(i) for i in range(y.shape[1])]

@@ -1,4 +1,5 @@
-// The rule that a struct which applications fill by name has an initialiser for each member.
+// The rule that a struct which applications fill by name has an initialiser for each member. They fill none of a
+// namespace detail.
 #include <algorithm>
 #include <regex>
 #include <string_view>
@@ -39,6 +40,12 @@ std::vector<Statement> statements_of(const SourceFile& file, std::size_t begin) 
   return found;
 }
 
+// A comma of its own is no end of a member.
+std::string without_characters(const std::string& text) {
+  static const std::regex kCharacter(R"('(\\.|[^'\\])')");
+  return std::regex_replace(text, kCharacter, "0");
+}
+
 std::string without_template_arguments(std::string text) {
   static const std::regex kInnermost("<[^<>]*>");
   for (std::string shorter; (shorter = std::regex_replace(text, kInnermost, "")) != text;) text = shorter;
@@ -55,7 +62,7 @@ bool is_aggregate(const std::string& name, const std::vector<Statement>& stateme
 bool lacks_initialiser(const std::string& statement) {
   static const std::regex kNoMember(
       "^(using|typedef|friend|static|template|enum|struct|class|union|static_assert|public:)");
-  const std::string text = without_template_arguments(statement);
+  const std::string text = without_template_arguments(without_characters(statement));
   if (std::regex_search(text, kNoMember)) return false;
   const std::string declared = text.substr(0, text.find_first_of("={"));
   if (declared.find_first_of("(&") != std::string::npos || declared.starts_with("operator")) return false;
@@ -82,10 +89,13 @@ Violations members_without_initialiser(const std::vector<SourceFile>& tree,
   Violations found;
   for (const auto& file : tree) {
     if (!public_headers.contains(file.path)) continue;
+    bool is_detail = false;
     for (std::size_t i = 0; i < file.lines.size(); ++i) {
       std::smatch match;
       const std::string code = without_comment(file.lines[i]);
-      if (!std::regex_match(code, match, kStruct)) continue;
+      if (code == "namespace detail {") is_detail = true;
+      if (file.lines[i] == "}  // namespace detail") is_detail = false;
+      if (is_detail || !std::regex_match(code, match, kStruct)) continue;
       const auto statements = statements_of(file, i);
       if (!is_aggregate(match[1], statements)) continue;
       for (const auto& [line, text] : statements) {

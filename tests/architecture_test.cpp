@@ -130,13 +130,15 @@ TEST_F(FakeTree, MemberOfAPublicStructNeedsAnInitialiser) {
   write(
       "nn/a.h",
       "#pragma once\nstruct Options {\n  int good = 1;\n  std::string bad;  ///< has none\n  std::string fine{};\n"
+      "  char comma = ',';\n"
       "  std::function<void(int)>\n      long_one;\n  double both{}, second;\n  void call();\n  const int& reference;\n"
       "  static int count;\n  struct Inner {\n    int ours;\n  };\n  int body() const {\n    int local;\n  }\n};\n");
   write("nn/b.h",
-        "#pragma once\nstruct Built {\n  explicit Built(int n);\n  int n;\n};\nclass Hidden {\n  int n;\n};\n");
+        "#pragma once\nnamespace detail {\nstruct Spare {\n  int n;\n};\n}  // namespace detail\nstruct Built {\n  "
+        "explicit Built(int n);\n  int n;\n};\nclass Hidden {\n  int n;\n};\n");
   write("nn/private.h", "#pragma once\nstruct Options {\n  int n;\n};\n");
   EXPECT_THAT(members_without_initialiser(tree(), {"nn/a.h", "nn/b.h"}),
-              ElementsAre(HasSubstr("nn/a.h:4: std::string bad"), HasSubstr("nn/a.h:6:"), HasSubstr("nn/a.h:8:")));
+              ElementsAre(HasSubstr("nn/a.h:4: std::string bad"), HasSubstr("nn/a.h:7:"), HasSubstr("nn/a.h:9:")));
 }
 
 TEST_F(FakeTree, PageMayNameFilesByTheEndOfTheirPaths) {

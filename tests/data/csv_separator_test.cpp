@@ -103,7 +103,7 @@ TEST_F(SeparatedTables, GiveTheSameRowsWhateverSeparatesThem) {
 TEST_F(SeparatedTables, AreReadAsIsSaid) {
   EXPECT_THAT(message_of<DataError>([&] { import(text(';'), {.separator = ','}); }),
               HasSubstr("separator = \"comma\" does not separate its cells"));
-  const Dataset dataset = import("y;t,1\na;u,2\nb;v,3\n", {.header = true, .separator = ','});
+  const Dataset dataset = import("y;t,1\na;u,2\nb;v,3\n", {.partitions = 1, .header = true, .separator = ','});
   EXPECT_THAT(dataset.class_names(), ElementsAre("a;u", "b;v"));
   EXPECT_THAT(message_of<ConfigError>([&] { prepare_dataset({.source = "gone", .separator = ';'}, dataset.folder()); }),
               HasSubstr("imported with comma"));

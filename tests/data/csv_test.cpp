@@ -300,7 +300,7 @@ TEST_F(Csv, ReadsNumbersThatAreTooSmallForAFloat) {
     EXPECT_NEAR(row(*raw.train, 1)[0], 0, 1e-38) << tiny;
   }
   EXPECT_THAT(row(*open("a,1e-40\n").train, 0), ElementsAre(1e-40F));
-  EXPECT_THAT(row(*open("a," + std::string(400, '0') + "1\n").train, 0), ElementsAre(1.0F));
+  EXPECT_THAT(row(*open("a,+" + std::string(400, '0') + "1\n").train, 0), ElementsAre(1.0F));
 }
 
 TEST_F(Csv, ReadsNumbersUpToTheLargestFloatAndNoLargerOnes) {
@@ -382,8 +382,6 @@ TEST_F(Csv, SaysWhatAFileIsThatIsNoText) {
        "UTF-8"},
   };
   for (const auto& [bytes, word] : files) EXPECT_THAT(error_of(bytes), HasSubstr(word));
-  EXPECT_THAT(error_of("a;1\nb;2\n"), HasSubstr("semicolons"));
-  EXPECT_THAT(error_of("a\t1\nb\t2\n"), HasSubstr("tabs"));
 }
 
 TEST_F(Csv, NamesThePlaceOfALabelThatIsNotUtf8) {
