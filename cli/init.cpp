@@ -179,14 +179,17 @@ fs::path table_in(const fs::path& source) {
 int init(const InitArguments& arguments) {
   const fs::path source = without_trailing_slash(arguments.source);
   const fs::path file = arguments.to.empty() ? fs::path(run_name(source) + ".toml") : fs::path(arguments.to);
-  const bool is_taken = fs::is_regular_file(file) || fs::is_directory(file);  // a pipe or a device may be written to
-  if (is_taken) throw ConfigError("[init] expected a new file, got " + file.string() + ": --to names another");
+  const bool is_stream = file.string().starts_with("/dev/");  // /dev/stdout may be a file that the shell has made
+  const bool is_taken = fs::is_regular_file(file) || fs::is_directory(file);  // a pipe may be written to
+  if (is_taken && !is_stream)
+    throw ConfigError("[init] expected a new file, got " + file.string() + ": --to names another");
   const data::TableGuess guess = data::guess_table(table_in(source), arguments.label);
   const std::string text = experiment_text(guess, source);
   hopper::parse_experiment(text, file.string());  // what it writes is right, or it writes nothing
   write_output(file, as_bytes(text), raise<ConfigError>);
   const data::GuessedColumn& label = guess.columns[guess.label];
-  std::FILE* const people = fs::is_regular_file(file) ? stdout : stderr;  // the text may have gone to stdout
+  std::FILE* const people =
+      fs::is_regular_file(file) && !is_stream ? stdout : stderr;  // the text may have gone to stdout
   std::fprintf(people, "%lld rows, %zu columns; the label is column %zu%s (%s): %s\n%s%swrote %s; next: hop run %s\n",
                static_cast<long long>(guess.rows), guess.columns.size(), guess.label,
                label.name.empty() ? "" : (" \"" + printable(label.name) + "\"").c_str(), guess.label_reason.c_str(),

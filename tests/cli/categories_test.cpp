@@ -104,7 +104,7 @@ TEST_F(Categories, OfManyWordsGetAModelFromInit) {
             std::to_string(100.5 + 80 * noise(i % 100)) + "\n";
   }
   write(folder_ / "shops.csv", text);
-  ASSERT_EQ(go({"init", "shops.csv"}).code, 0);
+  ASSERT_EQ(go({"init", "shops.csv", "--label", "sales"}).code, 0);
   EXPECT_THAT(read(folder_ / "shops.toml"), AllOf(HasSubstr("categories = \"index\""), HasSubstr("\"embed $embed\""),
                                                   HasSubstr("\"shop\" = \"category\"")));
   const Finished ran = go({"run", "shops.toml", "--set", "search.epochs=1", "--run-dir", "r"});

@@ -61,7 +61,7 @@ TEST_F(Predict, TakesTheBestModelAndMeasuresItWhereTheRowsHaveLabels) {
   for (std::size_t i = 0; i < rows.size(); ++i) right += rows[i][0] == (i % 2 == 0 ? "yes" : "no") ? 1 : 0;
   EXPECT_GE(right, 145);
   char accuracy[32];
-  std::snprintf(accuracy, sizeof accuracy, "accuracy   %.6g", right / 150.0);
+  std::snprintf(accuracy, sizeof accuracy, "accuracy          %.6g", right / 150.0);
   EXPECT_THAT(finished.out, AllOf(HasSubstr("of 150 rows with labels"), HasSubstr(accuracy), HasSubstr("log_loss"),
                                   HasSubstr("confusion")));
 }

@@ -163,7 +163,7 @@ TEST_F(Tables, AModelThatDivergedIsNotTheBest) {
   EXPECT_EQ(json["best"], 1);
   for (const std::string& table : {finished.out, go({"report", "r"}).out}) {
     EXPECT_THAT(table, ::testing::ContainsRegex("\n +1 +1 .*finished"));
-    EXPECT_THAT(table, ::testing::ContainsRegex("\n +- +0 .*diverged.*the loss was no finite number in epoch 2"));
+    EXPECT_THAT(table, ::testing::ContainsRegex("\n +- +0 .*diverged.*the loss was no finite number in epoch [0-9]+"));
   }
   const Finished all = run("q", {"--set", "search.space.lr=1e9", "--set", "search.space.optimizer=sgd"});
   EXPECT_EQ(all.code, 3);
