@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::size_t kMostWords = 10'000;      // of a column that are counted
 constexpr std::size_t kMostNumberClasses = 20;  // more different whole numbers are measurements
+constexpr std::size_t kMostWordsOfALabel = 30;  // in the first column; an alphabet is fewer
 constexpr std::size_t kWindowBytes = 32 << 20;  // of the text that stay in memory
 
 constexpr std::array<std::string_view, 12> kLabelNames = {"label",   "target",   "class",    "y",
@@ -80,6 +81,8 @@ struct Profile {
     if (too_many || words.size() < 2 || std::cmp_greater(2 * words.size(), rows())) return false;
     return !is_number() || (whole == numbers && words.size() <= kMostNumberClasses);
   }
+  // Of a first column: many words, and codes, are places or shops.
+  bool are_few_classes() const { return are_classes() && words.size() <= kMostWordsOfALabel && code.empty(); }
   std::string different() const { return (too_many ? "more than " : "") + std::to_string(words.size()); }
 };
 
@@ -245,11 +248,8 @@ class Guesser {
     std::size_t last = first_.size() - 1;
     while (last > 0 && guess_.columns[last].word == "drop") --last;  // an id or nothing is no answer
     const std::string name = last + 1 == first_.size() ? "the last column" : "the last column that can be one";
-    for (const std::size_t place : {last, std::size_t{0}}) {
-      if (profiles_[place].are_classes()) {
-        return take_label(place, (place == 0 ? "the first column" : name) + ", and its values repeat");
-      }
-    }
+    if (profiles_[last].are_classes()) return take_label(last, name + ", and its values repeat");
+    if (profiles_[0].are_few_classes()) return take_label(0, "the first column, and its values repeat");
     take_label(last, name);
   }
 

@@ -78,6 +78,21 @@ TEST_F(TableGuesses, TellClassesFromNumbers) {
   EXPECT_DOUBLE_EQ(found.rarest, 0.04);
 }
 
+// What stands first and repeats is the label of a few classes, but not a shop or a zip code.
+TEST_F(TableGuesses, TakeShopsAndCodesInTheFirstColumnForNoLabel) {
+  const auto label_of = [&](const char* prefix, int words) {
+    std::string text = "first,x,last\n";
+    for (int i = 0; i < 400; ++i) {
+      text += prefix + std::to_string(10 + i % words) + "," + std::to_string(i * 0.5) + "," +
+              std::to_string(i * 1.25 + 0.1) + "\n";
+    }
+    return guess(text).label;
+  };
+  EXPECT_EQ(label_of("class", 26), 0U);
+  EXPECT_EQ(label_of("shop", 100), 2U);
+  EXPECT_EQ(label_of("010", 10), 2U);
+}
+
 TEST_F(TableGuesses, RefuseWhatIsNoTable) {
   EXPECT_THAT([&] { guess("a b\n1 2\n"); },
               ThrowsMessage<DataError>(HasSubstr("separated by one of comma, tab, semicolon and bar")));
