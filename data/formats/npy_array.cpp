@@ -18,7 +18,6 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::string_view kMagic = "\x93NUMPY"sv;
-constexpr std::size_t kMaxHeader = 1 << 20;
 
 [[noreturn]] void fail(const std::string& message) { throw DataError("[npy] " + message); }
 
