@@ -88,7 +88,7 @@ class Writer {
   template <class... T>
   void write(const std::variant<T...>& value) {
     keep(static_cast<std::uint8_t>(value.index() + 1)), ++place_;
-    std::visit([this](const auto& v) { write(v); }, value);
+    std::visit([this](const auto& v) { this->write(v); }, value);
   }
 
   // The largest fields first, and from the last to the first: the order of flatc's code.
