@@ -116,10 +116,10 @@ def rivals(is_class, numbers, words):
     dense = make_column_transformer((numeric, numbers), (OneHotEncoder(handle_unknown="ignore", sparse_output=False), words))
     if is_class:
         return {"LogisticRegression": make_pipeline(dense, LogisticRegression(max_iter=1000)),
-                "MLPClassifier": make_pipeline(dense, MLPClassifier((128, 128), early_stopping=True, random_state=1)),
+                "MLPClassifier": make_pipeline(dense, MLPClassifier(hidden_layer_sizes=(128, 128), early_stopping=True, random_state=1)),
                 "HistGradientBoosting": make_pipeline(dense, HistGradientBoostingClassifier(random_state=1))}
     return {"Ridge": make_pipeline(dense, Ridge()),
-            "MLPRegressor": make_pipeline(dense, MLPRegressor((128, 128), early_stopping=True, random_state=1)),
+            "MLPRegressor": make_pipeline(dense, MLPRegressor(hidden_layer_sizes=(128, 128), early_stopping=True, random_state=1)),
             "HistGradientBoosting": make_pipeline(dense, HistGradientBoostingRegressor(random_state=1))}
 
 

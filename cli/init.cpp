@@ -68,7 +68,7 @@ struct Size {
   int batch, epochs;
 };
 // Small tables need many epochs of small batches; large ones would take hours with them.
-constexpr std::array kSizes = {Size{2'000, 16, 30}, Size{20'000, 32, 20}, Size{200'000, 128, 10},
+constexpr std::array kSizes = {Size{2'000, 16, 30}, Size{20'000, 32, 20}, Size{200'000, 128, 20},
                                Size{2'000'000, 512, 5}};
 constexpr Size kLargest = {0, 2048, 3};
 
