@@ -72,7 +72,7 @@ def clicks(seed=2, n=120_000):
         z = -6.2 + sites[site] + ads[ad] + devices[device] + 0.9 * x[0] - 0.7 * x[1] + 0.6 * x[2] * x[3]
         odds.append(z)
         click = draw.random() < 1 / (1 + math.exp(-z))
-        rows.append([f"{v:.4f}" for v in x] + [site, ad, device, "click" if click else "none"])
+        rows.append([f"{v:.4f}" for v in x] + [site, ad, device, "click" if click else "no"])
     cut = 100_000
     best = roc_auc_score([row[-1] == "click" for row in rows[cut:]], odds[cut:])
     header = [f"x{i}" for i in range(5)] + ["site", "ad", "device", "outcome"]

@@ -38,6 +38,7 @@ std::string lower(std::string_view text) {
 /// The cells of a column, as they pass by.
 struct Profile {
   std::int64_t numbers = 0, missing = 0, texts = 0, whole = 0;
+  std::string missing_word;                                     // the first that is not empty
   std::map<std::string, std::int64_t, std::less<>> words = {};  // numbers too, up to kMostWords; word -> rows
   bool too_many = false, counts_up = true;
   double last = 0;
@@ -50,6 +51,7 @@ struct Profile {
     const auto number = number_in(cell);
     if (!number && is_missing(cell)) {
       ++missing;
+      if (missing_word.empty()) missing_word = cell;
       counts_up = false;
       return;
     }
@@ -210,8 +212,12 @@ class Guesser {
   void refuse_constant(const Profile& label) const {
     if (label.words.size() > 1) return;
     const std::string all = label.words.empty() ? "nothing" : "\"" + printable(label.words.begin()->first) + "\"";
-    throw DataError("[init] expected a label of at least two values, got " + all + " in every row of " +
-                    title(guess_.label) + " (" + file_ + "): is it the right column? --label NAME decides");
+    const std::string others = label.missing == 0
+                                   ? " in every row of "
+                                   : " and, in " + std::to_string(label.missing) + " rows, \"" + label.missing_word +
+                                         "\", which stands for a missing value (write another word for it), in ";
+    throw DataError("[init] expected a label of at least two values, got " + all + others + title(guess_.label) + " (" +
+                    file_ + "): is it the right column? --label NAME decides");
   }
 
   std::optional<std::size_t> place_in_first(const std::string& label) const {

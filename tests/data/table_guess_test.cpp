@@ -93,6 +93,12 @@ TEST_F(TableGuesses, TakeShopsAndCodesInTheFirstColumnForNoLabel) {
   EXPECT_EQ(label_of("010", 10), 2U);
 }
 
+TEST_F(TableGuesses, TellThatAWordOfALabelStandsForAMissingValue) {
+  EXPECT_THAT([&] { guess("x,y\n1.5,click\n2.5,none\n3.5,none\n", "y"); },
+              ThrowsMessage<DataError>(HasSubstr("got \"click\" and, in 2 rows, \"none\", which stands for a missing "
+                                                 "value (write another word for it), in column 1 \"y\"")));
+}
+
 TEST_F(TableGuesses, RefuseWhatIsNoTable) {
   EXPECT_THAT([&] { guess("a b\n1 2\n"); },
               ThrowsMessage<DataError>(HasSubstr("separated by one of comma, tab, semicolon and bar")));
