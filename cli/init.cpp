@@ -84,7 +84,8 @@ std::string target_of(const data::TableGuess& guess) {
   if (guess.rarest >= kRare) return "loss = \"cross_entropy\"\n";
   char share[64];
   std::snprintf(share, sizeof share, "%.2g %%", 100 * guess.rarest);
-  return "loss = \"cross_entropy\"\nmetrics = [\"macro_f1\", \"accuracy\"]  # the rarest class has " +
+  const std::string first = guess.classes == 2 ? "\"auc\", " : "";  // the first metric ranks the models
+  return "loss = \"cross_entropy\"\nmetrics = [" + first + "\"macro_f1\", \"accuracy\"]  # the rarest class has " +
          std::string(share) + " of the rows: accuracy alone says little\n";
 }
 
