@@ -251,7 +251,8 @@ TEST_F(OpenDataset, NamesWhatIsMissing) {
   EXPECT_EQ(owned.partition(PartitionId(0)).rows(), 10);
   EXPECT_THROW((void)owned.partition(PartitionId(1)), DataError);
   EXPECT_THROW((void)owned.partition(PartitionId(3)), IndexError);
-  EXPECT_THAT(message_of<DataError>([&] { Dataset::open(folder_ / "none"); }), HasSubstr("expected a data set, got nothing at"));
+  EXPECT_THAT(message_of<DataError>([&] { Dataset::open(folder_ / "none"); }),
+              HasSubstr("expected a data set, got nothing at"));
 }
 
 TEST_F(OpenDataset, FindsAFileOfAnotherSize) {
