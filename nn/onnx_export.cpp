@@ -43,7 +43,7 @@ OnnxValue add_layers(OnnxModel& model, const Predictor& predictor, const StateDi
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const detail::Arguments arguments(layers[i].values, detail::words_for(i, sample));
     const Shape& before = i == 0 ? sample.shape : plan.shapes[i - 1];
-    x = detail::onnx_layer_kind(layers[i].kind).nodes({model, arguments, before, named[i].name, state}, x);
+    x = add_onnx_layer(*detail::find_layer_kind(layers[i].kind), {model, arguments, before, named[i].name, state}, x);
   }
   return x;
 }

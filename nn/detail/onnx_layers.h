@@ -1,4 +1,4 @@
-// The layers of a spec as nodes of ONNX: one row for each row of spec_table.h.
+// A layer of a spec on its way into a graph of ONNX. Its nodes stand in its row of spec_table.h.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,6 @@
 
 namespace hop::nn::detail {
 
-/// A layer on its way into a graph.
 struct OnnxLayer {
   OnnxModel& model;
   const Arguments& arguments;
@@ -26,12 +25,7 @@ struct OnnxLayer {
   OnnxValue weight(std::string_view which, const std::vector<std::int64_t>& shape) const;
 };
 
-struct OnnxLayerKind {
-  std::string_view name;  ///< as in spec_table.h
-  OnnxValue (*nodes)(const OnnxLayer& layer, const OnnxValue& x);
-};
-
-/// Throws ConfigError for a layer without a form in ONNX.
-const OnnxLayerKind& onnx_layer_kind(std::string_view name);
+/// The value that the nodes of a layer of `kind` make of `x`. Throws ConfigError if ONNX has no form of the layer.
+OnnxValue add_onnx_layer(const LayerKind& kind, const OnnxLayer& layer, const OnnxValue& x);
 
 }  // namespace hop::nn::detail

@@ -1,5 +1,5 @@
-// The layers that a spec may name: one row each, with its attributes, its shape rule, its number of elements and its
-// builder.
+// The layers that a spec may name: one row each, with its attributes, its shape rule, its number of elements, its
+// builder, and its forms in PyTorch and in ONNX.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +53,9 @@ inline std::span<const std::int64_t> words_for(std::size_t layer, const data::In
   return layer == 0 ? std::span<const std::int64_t>(sample.words) : std::span<const std::int64_t>();
 }
 
+struct OnnxLayer;               // onnx_layers.h
+using OnnxValue = std::string;  // as in onnx_model.h
+
 struct LayerKind {
   std::string_view name;
   std::span<const Attribute> attributes;
@@ -63,6 +66,8 @@ struct LayerKind {
   AnyModule (*build)(const Arguments& arguments, const Shape& sample);
   /// The same layer in PyTorch: "nn.Linear(16, 10)". Null: PyTorch has none.
   std::string (*torch)(const Arguments& arguments, const Shape& sample) = nullptr;
+  /// The layer's nodes in ONNX: the value that they make of `x`. Null: ONNX has none.
+  OnnxValue (*nodes)(const OnnxLayer& layer, const OnnxValue& x) = nullptr;
   bool takes_words = false;  ///< the layer reads indices of words; any other layer would take them for numbers
 };
 

@@ -1,0 +1,129 @@
+// Layers that bring features to mean 0 and variance 1.
+#include "nn/detail/layers/rows.h"
+
+#include "nn/detail/onnx_layers.h"
+#include "nn/layers.h"
+
+namespace hop::nn::detail {
+namespace {
+
+using enum AttributeType;
+using Integers = std::vector<std::int64_t>;
+
+// ---- in ONNX
+
+OnnxAttribute eps(const OnnxLayer& layer, std::size_t argument) {
+  return {"epsilon", static_cast<float>(layer.arguments.number(argument))};
+}
+
+// A weight that a layer without `affine` does not have: (n) times the same number.
+OnnxValue constant(const OnnxLayer& layer, std::int64_t n, double value) {
+  return layer.model.tensor(layer.name + (value == 0 ? ".zeros" : ".ones"), kernels::full({n}, value));
+}
+
+// ---- batchnorm1d, batchnorm2d
+
+double batch_norm_elements(const Arguments&, const Shape& sample) { return 4 * real(sample[0]) + 2; }
+
+template <class M>
+AnyModule batch_norm(const Arguments& a, const Shape& sample) {
+  return std::make_shared<M>(sample[0],
+                             BatchNormOptions{.eps = a.number(0), .momentum = a.number(1), .affine = a.flag(2)});
+}
+
+template <int Dims>
+std::string torch_batch_norm(const Arguments& a, const Shape& sample) {
+  return "nn.BatchNorm" + std::to_string(Dims) + "d(" + std::to_string(sample[0]) + ", eps=" + a.text(0) +
+         ", momentum=" + a.text(1) + ", affine=" + python(a.flag(2)) + ")";
+}
+
+OnnxValue onnx_batch_norm(const OnnxLayer& layer, const OnnxValue& x) {
+  const bool affine = layer.arguments.flag(2);
+  const std::int64_t channels = layer.sample[0];
+  return layer.model.node("BatchNormalization",
+                          {x, affine ? layer.weight("weight") : constant(layer, channels, 1),
+                           affine ? layer.weight("bias") : constant(layer, channels, 0), layer.weight("running_mean"),
+                           layer.weight("running_var")},
+                          {eps(layer, 0)});
+}
+
+// ---- layernorm
+
+double layer_norm_elements(const Arguments&, const Shape& sample) { return 2 * real(sample.back()); }
+
+AnyModule layer_norm_layer(const Arguments& a, const Shape& sample) {
+  return std::make_shared<LayerNorm>(Shape{sample.back()},
+                                     LayerNormOptions{.eps = a.number(0), .elementwise_affine = a.flag(1)});
+}
+
+std::string torch_layer_norm(const Arguments& a, const Shape& sample) {
+  return "nn.LayerNorm(" + std::to_string(sample.back()) + ", eps=" + a.text(0) +
+         ", elementwise_affine=" + python(a.flag(1)) + ")";
+}
+
+OnnxValue layer_norm(const OnnxLayer& layer, const OnnxValue& x) {
+  const bool affine = layer.arguments.flag(1);
+  std::vector<OnnxValue> inputs = {x, affine ? layer.weight("weight") : constant(layer, layer.sample.back(), 1)};
+  if (affine) inputs.push_back(layer.weight("bias"));
+  return layer.model.node("LayerNormalization", inputs, {eps(layer, 0)});
+}
+
+// ---- groupnorm
+
+Shape grouped(const Arguments& a, const Shape& sample) {
+  if (sample.empty() || sample[0] % a.integer(0) != 0)
+    expected_shape("channels (C, ..) that " + std::to_string(a.integer(0)) + " groups divide", sample);
+  return sample;
+}
+
+double group_norm_elements(const Arguments& a, const Shape& sample) { return a.flag(2) ? 2 * real(sample[0]) : 0; }
+
+AnyModule group_norm_layer(const Arguments& a, const Shape& sample) {
+  return std::make_shared<GroupNorm>(a.integer(0), sample[0],
+                                     GroupNormOptions{.eps = a.number(1), .affine = a.flag(2)});
+}
+
+std::string torch_group_norm(const Arguments& a, const Shape& sample) {
+  return "nn.GroupNorm(" + a.text(0) + ", " + std::to_string(sample[0]) + ", eps=" + a.text(1) +
+         ", affine=" + python(a.flag(2)) + ")";
+}
+
+// ONNX 17 has no groups: each is a channel of its own while it is normalised.
+OnnxValue group_norm(const OnnxLayer& layer, const OnnxValue& x) {
+  OnnxModel& model = layer.model;
+  const std::int64_t groups = layer.arguments.integer(0);
+  const auto reshaped = [&](const OnnxValue& value, Integers sizes) {
+    sizes.insert(sizes.begin(), 0);  // as many rows as before
+    return model.node("Reshape", {value, model.integers(sizes)});
+  };
+  const OnnxValue split = reshaped(x, {groups, layer.sample.numel() / groups});
+  const OnnxValue normal = model.node("InstanceNormalization",
+                                      {split, constant(layer, groups, 1), constant(layer, groups, 0)}, {eps(layer, 1)});
+  const OnnxValue y = reshaped(normal, Integers(layer.sample.begin(), layer.sample.end()));
+  if (!layer.arguments.flag(2)) return y;
+  Integers each(static_cast<std::size_t>(layer.sample.size()), 1);  // (C, 1, 1)
+  each[0] = layer.sample[0];
+  return model.node("Add", {model.node("Mul", {y, layer.weight("weight", each)}), layer.weight("bias", each)});
+}
+
+// ---- the rows
+
+constexpr Attribute kBatchNorm[] = {{"eps", number, "1e-05"}, {"momentum", number, "0.1"}, {"affine", flag, "true"}};
+constexpr Attribute kLayerNorm[] = {{"eps", number, "1e-05"}, {"elementwise_affine", flag, "true"}};
+constexpr Attribute kGroupNorm[] = {
+    {"num_groups", integer, "", 1, kUnlimited, true}, {"eps", number, "1e-05"}, {"affine", flag, "true"}};
+
+constexpr std::array kRows = {
+    LayerKind{"batchnorm1d", kBatchNorm, vector_shape, batch_norm_elements, batch_norm<BatchNorm1d>,
+              torch_batch_norm<1>, onnx_batch_norm},
+    LayerKind{"batchnorm2d", kBatchNorm, image_shape, batch_norm_elements, batch_norm<BatchNorm2d>, torch_batch_norm<2>,
+              onnx_batch_norm},
+    LayerKind{"layernorm", kLayerNorm, with_last, layer_norm_elements, layer_norm_layer, torch_layer_norm, layer_norm},
+    LayerKind{"groupnorm", kGroupNorm, grouped, group_norm_elements, group_norm_layer, torch_group_norm, group_norm},
+};
+
+}  // namespace
+
+std::span<const LayerKind> normalization_layers() { return kRows; }
+
+}  // namespace hop::nn::detail
