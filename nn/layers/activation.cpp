@@ -12,6 +12,10 @@ Tensor LeakyReLU::forward(const Tensor& x) { return leaky_relu(x, negative_slope
 
 std::string LeakyReLU::extra_repr() const { return "negative_slope=" + shortest(negative_slope_); }
 
+Tensor ELU::forward(const Tensor& x) { return elu(x, alpha_); }
+
+std::string ELU::extra_repr() const { return "alpha=" + shortest(alpha_); }
+
 Tensor Sigmoid::forward(const Tensor& x) { return sigmoid(x); }
 
 Tensor Tanh::forward(const Tensor& x) { return tanh(x); }

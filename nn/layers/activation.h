@@ -22,6 +22,18 @@ class LeakyReLU : public Module {
   double negative_slope_;
 };
 
+/// x where x > 0, else alpha (exp(x) - 1).
+class ELU : public Module {
+ public:
+  explicit ELU(double alpha = 1) : alpha_(alpha) {}
+  Tensor forward(const Tensor& x) override;
+  std::string type_name() const override { return "ELU"; }
+  std::string extra_repr() const override;
+
+ private:
+  double alpha_;
+};
+
 class Sigmoid : public Module {
  public:
   Tensor forward(const Tensor& x) override;

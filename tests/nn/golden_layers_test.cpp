@@ -80,6 +80,7 @@ TEST(GoldenLayers, PoolingAgreesWithPyTorch) {
 TEST(GoldenLayers, ActivationsAgreeWithPyTorch) {
   check("relu", ReLU());
   check("leaky_relu", LeakyReLU(0.2));
+  check("elu", ELU(0.7));
   check("sigmoid", Sigmoid());
   check("tanh", Tanh());
   check("gelu", GELU());

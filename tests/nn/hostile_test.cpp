@@ -39,6 +39,7 @@ TEST(UndefinedTensor, IsAnErrorOfEveryModuleThatNamesIt) {
                                                   std::make_shared<AvgPool2d>(2),
                                                   std::make_shared<ReLU>(),
                                                   std::make_shared<LeakyReLU>(),
+                                                  std::make_shared<ELU>(),
                                                   std::make_shared<Sigmoid>(),
                                                   std::make_shared<Tanh>(),
                                                   std::make_shared<GELU>(),

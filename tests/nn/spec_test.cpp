@@ -53,7 +53,7 @@ TEST(Spec, PlansWhatEachLayerReallyDoes) {
       {{"layernorm", "batchnorm1d affine=false"}, {7}},
       {{"layernorm"}, {3, 4}},
       {{"groupnorm 2", "groupnorm 3 affine=false"}, {6, 4, 4}},
-      {{"relu", "leaky_relu 0.2", "sigmoid", "tanh", "gelu", "silu", "softmax", "identity"}, {6}},
+      {{"relu", "leaky_relu 0.2", "elu 0.7", "sigmoid", "tanh", "gelu", "silu", "softmax", "identity"}, {6}},
   };
   for (const Case& c : cases) {
     const auto layers = parse_spec(c.layers);

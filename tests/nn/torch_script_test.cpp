@@ -29,6 +29,7 @@ const ModelDescription kEveryLayer{.layers = {"conv2d 4 3x1 padding=1 bias=false
                                               "max_pool2d 2",
                                               "groupnorm 2",
                                               "leaky_relu 0.2",
+                                              "elu 0.7",
                                               "avg_pool2d 2 padding=1",
                                               "silu",
                                               "layernorm",

@@ -11,14 +11,21 @@ namespace {
 
 using enum AttributeType;
 
-// ---- leaky_relu
+// ---- leaky_relu, elu: layers with one number, which ONNX calls alpha
 
-AnyModule leaky_relu_layer(const Arguments& a, const Shape&) { return std::make_shared<LeakyReLU>(a.number(0)); }
+template <class M>
+AnyModule with_number(const Arguments& a, const Shape&) {
+  return std::make_shared<M>(a.number(0));
+}
 
-std::string torch_leaky_relu(const Arguments& a, const Shape&) { return "nn.LeakyReLU(" + a.text(0) + ")"; }
+template <class M>
+std::string torch_with_number(const Arguments& a, const Shape&) {
+  return "nn." + M().type_name() + "(" + a.text(0) + ")";
+}
 
-OnnxValue leaky_relu(const OnnxLayer& layer, const OnnxValue& x) {
-  return layer.model.node("LeakyRelu", {x}, {{"alpha", static_cast<float>(layer.arguments.number(0))}});
+template <const char* Op>
+OnnxValue node_with_alpha(const OnnxLayer& layer, const OnnxValue& x) {
+  return layer.model.node(Op, {x}, {{"alpha", static_cast<float>(layer.arguments.number(0))}});
 }
 
 // ---- softmax
@@ -46,12 +53,16 @@ OnnxValue silu(const OnnxLayer& layer, const OnnxValue& x) {
 
 // ---- the rows
 
-constexpr char kRelu[] = "Relu", kSigmoid[] = "Sigmoid", kTanh[] = "Tanh", kSoftmax[] = "Softmax";
+constexpr char kRelu[] = "Relu", kLeakyRelu[] = "LeakyRelu", kElu[] = "Elu", kSigmoid[] = "Sigmoid", kTanh[] = "Tanh",
+               kSoftmax[] = "Softmax";
 constexpr Attribute kLeakyReLU[] = {{"negative_slope", number, "0.01", 0, kUnlimited, true}};
+constexpr Attribute kELU[] = {{"alpha", number, "1", 0, kUnlimited, true}};
 
 constexpr std::array kRows = {
     LayerKind{"relu", {}, same_shape, nullptr, plain<ReLU>, torch_plain<ReLU>, one_node<kRelu>},
-    LayerKind{"leaky_relu", kLeakyReLU, same_shape, nullptr, leaky_relu_layer, torch_leaky_relu, leaky_relu},
+    LayerKind{"leaky_relu", kLeakyReLU, same_shape, nullptr, with_number<LeakyReLU>, torch_with_number<LeakyReLU>,
+              node_with_alpha<kLeakyRelu>},
+    LayerKind{"elu", kELU, same_shape, nullptr, with_number<ELU>, torch_with_number<ELU>, node_with_alpha<kElu>},
     LayerKind{"sigmoid", {}, same_shape, nullptr, plain<Sigmoid>, torch_plain<Sigmoid>, one_node<kSigmoid>},
     LayerKind{"tanh", {}, same_shape, nullptr, plain<Tanh>, torch_plain<Tanh>, one_node<kTanh>},
     LayerKind{"gelu", {}, same_shape, nullptr, plain<GELU>, torch_plain<GELU>, gelu},
