@@ -19,13 +19,19 @@ constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition: a 
 
 // Names that training reads, beside the settings of the optimizers.
 constexpr std::array<std::string_view, 2> kTrainingNames = {"batch_size", "optimizer"};
-// Names of the learning rate and its schedule: no recorded step depends on them.
-constexpr std::array<std::string_view, 7> kScheduleNames = {"lr",    "schedule", "step_size", "gamma",
-                                                            "t_max", "eta_min",  "warmup"};
 constexpr std::array<std::string_view, 4> kMlpNames = {"hidden", "depth", "dropout", "activation"};
 
+// Names of the learning rate and its schedule: no recorded step depends on them.
+std::set<std::string, std::less<>> schedule_names() {
+  std::set<std::string, std::less<>> names = {"lr", "schedule"};
+  for (const optim::ScheduleRow& row : optim::schedules()) {
+    for (const auto& [name, fallback] : row.settings) names.emplace(name);
+  }
+  return names;
+}
+
 // $name and ${name} in a layer's text.
-void add_placeholders(const std::string& text, std::set<std::string>& names) {
+void add_placeholders(const std::string& text, std::set<std::string, std::less<>>& names) {
   const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
   for (std::size_t i = text.find('$'); i != std::string::npos; i = text.find('$', i + 1)) {
     std::size_t begin = i + 1;
@@ -67,20 +73,21 @@ std::int64_t steps_per_epoch(const data::Dataset& dataset, std::int64_t batch) {
 }  // namespace
 
 std::vector<std::string> names_in_layer(const std::string& layer) {
-  std::set<std::string> names;
+  std::set<std::string, std::less<>> names;
   add_placeholders(layer, names);
   return {names.begin(), names.end()};
 }
 
 std::vector<std::string> names_read(const ModelOptions& model) {
-  std::set<std::string> names(kTrainingNames.begin(), kTrainingNames.end());
-  names.insert(kScheduleNames.begin(), kScheduleNames.end());
+  std::set<std::string, std::less<>> names(kTrainingNames.begin(), kTrainingNames.end());
+  names.merge(schedule_names());
   for (const optim::OptimizerRow& row : optim::optimizers()) {
     for (const auto& [name, fallback] : row.settings) names.emplace(name);
   }
   if (model.family == "mlp") names.insert(kMlpNames.begin(), kMlpNames.end());
   for (const std::string& layer : model.layers) add_placeholders(layer, names);
-  for (const char* name : {"classes", "outputs"}) names.erase(name);  // of the data, not of the configuration
+  for (const char* name : {"classes", "outputs"})
+    names.erase(std::string(name));  // of the data, not of the configuration
   return {names.begin(), names.end()};
 }
 
@@ -198,12 +205,13 @@ void check_last_batches(nn::Module& module, std::int64_t batch, const data::Data
 
 std::string architecture_key(const Experiment& experiment, ModelId model, const Config& config) {
   if (experiment.model.builder) return std::to_string(model.value);
-  std::set<std::string> in_layers;
+  std::set<std::string, std::less<>> in_layers;
   for (const std::string& layer : experiment.model.layers) add_placeholders(layer, in_layers);
+  const std::set<std::string, std::less<>> of_schedule = schedule_names();
   Config kept;
   for (const auto& [name, value] : config.entries()) {
-    const bool is_schedule = std::find(kScheduleNames.begin(), kScheduleNames.end(), name) != kScheduleNames.end();
-    if (!is_schedule || experiment.model.optimizer.own() != nullptr || in_layers.contains(name)) kept.set(name, value);
+    if (!of_schedule.contains(name) || experiment.model.optimizer.own() != nullptr || in_layers.contains(name))
+      kept.set(name, value);
   }
   return kept.to_text() + (config.contains("lr") ? "" : " (the optimizer's own lr)");
 }

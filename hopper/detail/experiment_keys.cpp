@@ -13,6 +13,7 @@
 #include "base/table.h"
 #include "data/formats/csv_separator.h"
 #include "hopper/detail/path_text.h"
+#include "hopper/detail/unread_settings.h"
 #include "hopper/device.h"
 #include "nn/model.h"
 #include "nn/optim/by_name.h"
@@ -487,6 +488,7 @@ void check_word(const char* key, const std::string& word, const Names& words) {
 }
 
 void check_optimizer(const Experiment& e) {
+  check_settings_read(e);
   const std::string& name = e.model.optimizer.name();
   if (name.empty()) return;
   if (name != kOwnCode) check_word("[model] optimizer", name, optimizer_names());

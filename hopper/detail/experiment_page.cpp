@@ -87,13 +87,14 @@ std::string method_keys() {
   return text + rows_of(common_stop_keys(), "stop, all rules");
 }
 
-std::string optimizer_table() {
-  std::string text = "\n| optimizer | hyperparameters that it reads | |\n| --- | --- | --- |\n";
-  for (const optim::OptimizerRow& row : optim::optimizers()) {
+// Optimizers, schedules: each row with its settings.
+std::string table_of_settings(const std::string& kind, const auto& rows) {
+  std::string text = "\n| " + kind + " | hyperparameters that it reads | |\n| --- | --- | --- |\n";
+  for (const auto& row : rows) {
     std::string settings;
     for (const auto& [name, fallback] : row.settings)
       settings += (settings.empty() ? "" : ", ") + code(std::string(name) + " = " + fallback);
-    text += "| " + code(row.name) + " | " + settings + " | " + std::string(row.doc) + " |\n";
+    text += "| " + code(std::string(row.name)) + " | " + settings + " | " + std::string(row.doc) + " |\n";
   }
   return text;
 }
@@ -128,9 +129,12 @@ std::string hyperparameters() {
            }
            return own;
          }()) +
-         ". Layers read the names that stand in them as `$name`.\n\n`schedule` is one of " +
-         codes(optim::schedule_names()) + " (default `constant`). `optimizer` (default `sgd`) is one of these:\n" +
-         optimizer_table();
+         ". Layers read the names that stand in them as `$name`.\n\n`optimizer` (default `sgd`) is one of these. A "
+         "hyperparameter that only other optimizers read is refused.\n" +
+         table_of_settings("optimizer", optim::optimizers()) +
+         "\n`schedule` (default `constant`) is one of these. All start from `lr`. The same holds for what they "
+         "read.\n" +
+         table_of_settings("schedule", optim::schedules());
 }
 
 }  // namespace

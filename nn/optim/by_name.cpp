@@ -1,6 +1,5 @@
 #include "nn/optim/by_name.h"
 
-#include <array>
 #include <cctype>
 #include <type_traits>
 
@@ -16,8 +15,6 @@ using kernels::rules::Range;
 using nn::flag_of;
 using nn::integer_of;
 using nn::number_of;
-
-constexpr std::array<std::string_view, 3> kSchedules = {"constant", "step", "cosine"};
 
 void read(const nn::ConfigText& config, std::string_view name, double& value) {
   value = number_of(config, name, value);
@@ -62,10 +59,21 @@ double rate(const nn::ConfigText& config, const char* name, double fallback) {
   return value;
 }
 
+LRSchedule constant(const nn::ConfigText&, double lr, std::int64_t) { return ConstantLR{.lr = lr}; }
+
 // A growing rate may leave its range long after the first step, so the last rate is checked.
-LRSchedule checked(const StepLR& schedule, std::int64_t total_steps) {
+LRSchedule step(const nn::ConfigText& config, double lr, std::int64_t total_steps) {
+  const StepLR schedule{
+      .lr = lr, .step_size = at_least(1, config, "step_size", 1), .gamma = rate(config, "gamma", 0.1)};
   nn::detail::check_range("schedule", "a rate that stays finite", schedule(total_steps), {.min = 0});
   return schedule;
+}
+
+LRSchedule cosine(const nn::ConfigText& config, double lr, std::int64_t total_steps) {
+  return CosineAnnealingLR{.lr = lr,
+                           .t_max = at_least(1, config, "t_max", total_steps),
+                           .eta_min = rate(config, "eta_min", 0),
+                           .warmup = at_least(0, config, "warmup", 0)};
 }
 
 }  // namespace
@@ -75,28 +83,25 @@ std::span<const OptimizerRow> optimizers() {
   return rows;
 }
 
-std::span<const std::string_view> schedule_names() { return kSchedules; }
+std::span<const ScheduleRow> schedules() {
+  static const std::vector<ScheduleRow> rows = {
+      {"constant", "`lr` at each step", {}, constant},
+      {"step", "`lr` times `gamma` after every `step_size` steps", {{"step_size", "1"}, {"gamma", "0.1"}}, step},
+      {"cosine",
+       "up in a line for `warmup` steps, then half a cosine from `lr` to `eta_min` at step `t_max`",
+       {{"t_max", "all steps"}, {"eta_min", "0"}, {"warmup", "0"}},
+       cosine},
+  };
+  return rows;
+}
 
 std::unique_ptr<Optimizer> make_optimizer(const nn::ConfigText& config, const ParameterList& parameters) {
   return find_row(optimizers(), nn::text_of(config, "optimizer", "sgd"), "[config] optimizer").make(config, parameters);
 }
 
 LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_steps, double default_lr) {
-  const std::string name = nn::text_of(config, "schedule", "constant");
-  const double lr = rate(config, "lr", default_lr);
-  if (name == "constant") return ConstantLR{.lr = lr};
-  if (name == "step") {
-    return checked({.lr = lr, .step_size = at_least(1, config, "step_size", 1), .gamma = rate(config, "gamma", 0.1)},
-                   total_steps);
-  }
-  if (name == "cosine") {
-    return CosineAnnealingLR{.lr = lr,
-                             .t_max = at_least(1, config, "t_max", total_steps),
-                             .eta_min = rate(config, "eta_min", 0),
-                             .warmup = at_least(0, config, "warmup", 0)};
-  }
-  throw ConfigError("[schedule] expected constant, step or cosine, got \"" + name + "\"" +
-                    did_you_mean(name, kSchedules));
+  const ScheduleRow& row = find_row(schedules(), nn::text_of(config, "schedule", "constant"), "[config] schedule");
+  return row.make(config, rate(config, "lr", default_lr), total_steps);
 }
 
 }  // namespace hop::optim

@@ -31,11 +31,20 @@ std::span<const OptimizerRow> optimizers();
 /// range.
 std::unique_ptr<Optimizer> make_optimizer(const nn::ConfigText& config, const ParameterList& parameters);
 
-/// The names that `schedule` may have.
-std::span<const std::string_view> schedule_names();
+/// One schedule, by name. All start from `lr`.
+struct ScheduleRow {
+  std::string_view name{};
+  std::string_view doc{};
+  std::vector<std::pair<std::string_view, std::string>> settings{};  ///< as OptimizerRow::settings
+  LRSchedule (*make)(const nn::ConfigText& config, double lr, std::int64_t total_steps) = nullptr;
+};
 
-/// The schedule: `schedule` = "constant" (default), "step" (`step_size`, `gamma`) or "cosine" (`t_max`, default
-/// `total_steps`; `eta_min`; `warmup`), all from `lr` (default `default_lr`). t counts optimizer steps.
+/// All of them.
+std::span<const ScheduleRow> schedules();
+
+/// The schedule that `config` describes: `schedule` names the row (default "constant"), and `lr` (default `default_lr`)
+/// and the row's settings are read. t counts optimizer steps, of which there are `total_steps`. Throws ConfigError as
+/// make_optimizer().
 LRSchedule make_lr_schedule(const nn::ConfigText& config, std::int64_t total_steps, double default_lr = 1e-3);
 
 }  // namespace hop::optim

@@ -180,6 +180,23 @@ TEST(Experiment, NamesLineAndHelpForASearchSpaceThatNothingReads) {
   }
 }
 
+// Training would go on without it, silently.
+TEST(Experiment, RefusesAHyperparameterThatOnlyAnotherOptimizerReads) {
+  const auto refusal = [](const std::vector<std::string>& settings) { return error_of(kValid, settings); };
+  EXPECT_THAT(refusal({"search.space.optimizer=adam", "search.space.momentum=0.9"}),
+              HasSubstr("[search.space] momentum: sgd and rmsprop read it, and the optimizer is "
+                        "adam: write optimizer = \"sgd\", or leave momentum out"));
+  EXPECT_THAT(refusal({"search.space.beta1=0.9"}), HasSubstr("and the optimizer is sgd"));
+  EXPECT_THAT(refusal({"model.optimizer=adamw", "search.space.alpha=0.9"}), HasSubstr("and the optimizer is adamw"));
+  EXPECT_THAT(refusal({"search.space.gamma=0.9"}),
+              HasSubstr("[search.space] gamma: step reads it, and the schedule is constant"));
+  EXPECT_THAT(refusal({"search.space.schedule=[\"step\", \"constant\"]", "search.space.warmup=9"}),
+              HasSubstr("and the schedule is step and constant"));
+  EXPECT_EQ(refusal({"search.space.optimizer=[\"adam\", \"sgd\"]", "search.space.momentum=0.9"}), "no error");
+  EXPECT_EQ(refusal({"search.space.schedule=cosine", "search.space.warmup=9"}), "no error");
+  EXPECT_EQ(refusal({"search.space.weight_decay=0.1"}), "no error") << "all optimizers read it";
+}
+
 // Before the data are prepared, which may take an hour.
 TEST(Experiment, RefusesASearchThatCannotBeMade) {
   EXPECT_EQ(error_of(kValid, {"search.space.lr={ min = 0.1, max = 1.0 }"}),

@@ -37,7 +37,7 @@ TEST(LRSchedule, IsFoundByName) {
   EXPECT_EQ(message_of<ConfigError>([] {
               make_lr_schedule({{"schedule", "cosinus"}}, 10);
             }),
-            "[schedule] expected constant, step or cosine, got \"cosinus\"; did you mean \"cosine\"?");
+            "[config] schedule: unknown value \"cosinus\"; did you mean \"cosine\"?");
   EXPECT_THROW(make_lr_schedule({{"schedule", "step"}, {"step_size", "0"}}, 10), ConfigError);
   EXPECT_THROW((StepLR{.step_size = 0}(1)), ConfigError);
 }

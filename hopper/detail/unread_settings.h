@@ -1,0 +1,12 @@
+// Hyperparameters that only optimizers or schedules read which an experiment does not choose.
+#pragma once
+
+#include "hopper/experiment.h"
+
+namespace hop::hopper {
+
+/// Throws ConfigError for a hyperparameter that only optimizers or only schedules read, none of which the experiment
+/// may choose: `momentum` where the optimizer is adam. Training would go on without it.
+void check_settings_read(const Experiment& experiment);
+
+}  // namespace hop::hopper
