@@ -106,6 +106,7 @@ class NpySource final : public RowSource {
   std::vector<std::string> number_names() const override { return std::vector<std::string>(columns_); }
   std::int64_t read(std::int64_t row, MutableByteView features) const override {
     array_.read(row, features);
+    check_finite(row, features);
     return kind_ == TargetKind::classes ? labels_[static_cast<std::size_t>(row)] : 0;
   }
   void read_numbers(std::int64_t row, std::span<float> numbers) const override {
@@ -115,6 +116,22 @@ class NpySource final : public RowSource {
   TargetKind kind() const { return kind_; }
 
  private:
+  // A model would answer such a row with NaN, and no model would learn anything.
+  void check_finite(std::int64_t row, ByteView features) const {
+    if (!is_floating(array_.dtype())) return;
+    visit_dtype(array_.dtype(), [&]<class T>(T) {
+      for (std::size_t i = 0; i < features.size() / sizeof(T); ++i) {
+        T value{};
+        std::memcpy(&value, features.data() + i * sizeof(T), sizeof value);
+        if (std::isfinite(static_cast<double>(value))) continue;
+        fail("expected finite features, got " + shortest(static_cast<double>(value)) + " (row " + std::to_string(row) +
+                 ", element " + std::to_string(i) +
+                 "): leave the row out, put a number there (numpy.nan_to_num), or write a CSV file, whose missing "
+                 "values are filled",
+             array_.file());
+      }
+    });
+  }
   void take_classes(const NpyArray& array, const NpySource* train) {
     labels_ = read_classes(array);
     const auto largest = std::ranges::max_element(labels_);

@@ -18,7 +18,8 @@ std::vector<std::filesystem::path> find_npy(const std::filesystem::path& folder)
 /// are taken for pictures, other integers for indices, and neither is scaled by column. Labels are classes, (rows) or
 /// (rows, 1): whole numbers 0 .. classes - 1, where the largest label of the training rows decides. Or they are numbers
 /// to predict, (rows) or (rows, k). `target` says which; by default they are numbers if k > 1 or if some training label
-/// has a fraction. Throws DataError that names the file and the row.
+/// has a fraction. Throws DataError that names the file and the row; RowSource::read() throws it for a feature that is
+/// no finite number.
 RawData open_npy(std::span<const std::filesystem::path> files, std::optional<TargetKind> target = {});
 
 }  // namespace hop::data

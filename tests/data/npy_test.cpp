@@ -207,5 +207,20 @@ TEST_F(Npy, BecomesADataSetThatIsScaledByColumn) {
   EXPECT_FALSE(dataset.manifest().table.has_value());
 }
 
+TEST_F(Npy, AFeatureThatIsNoNumberIsNamed) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
+  const std::string y = npy("<i8", "(3,)", elements<std::int64_t>({0, 1, 0}));
+  const auto refusal = [&](const std::string& x) {
+    return message_of<DataError>([&] {
+      const RawData raw = open(x, y);
+      write_dataset(raw, folder_ / "d", {.partitions = 1});
+    });
+  };
+  EXPECT_THAT(refusal(npy("<f4", "(3, 2)", elements<float>({1, 2, 3, kNan, 5, 6}))),
+              AllOf(HasSubstr("got nan (row 1, element 1)"), HasSubstr("nan_to_num"), HasSubstr("x.npy")));
+  EXPECT_THAT(refusal(npy("<f4", "(3, 2)", elements<float>({1, 2, 3, 4, -kInf, 6}))), HasSubstr("got -inf (row 2"));
+  EXPECT_THAT(refusal(npy("<f8", "(3, 1)", elements<double>({1, kNan, 3}))), HasSubstr("got nan (row 1, element 0)"));
+}
+
 }  // namespace
 }  // namespace hop::data
