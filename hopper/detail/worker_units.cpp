@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 
 #include "base/error.h"
+#include "base/process_usage.h"
 #include "hopper/detail/failure.h"
 #include "hopper/detail/on_disk.h"
 #include "hopper/detail/worker.h"
@@ -16,12 +17,6 @@
 
 namespace hop::hopper {
 namespace {
-
-std::uint64_t peak_rss_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
-}
 
 // Lowers the priority of the compute thread. It uses the processor for minutes, while the threads that move states need
 // it for microseconds, and the next unit waits for them. Without this, a worker on a busy processor receives a state in
@@ -196,7 +191,7 @@ UnitMetrics Worker::train(Cargo& cargo) {
   metrics.received_bytes = cargo.received_bytes;
   metrics.gap_seconds = *cargo.gap;
   metrics.idle_seconds = cargo.idle;
-  metrics.peak_rss_bytes = peak_rss_bytes();
+  metrics.peak_rss_bytes = usage_of_process().peak_bytes;
   cargo.layout = trainer.state().layout();
   cargo.saved = trainer.state().save(device_.is_cpu() ? nullptr : blocks_->make(cargo.layout.bytes));
   trainer.state().give_up();

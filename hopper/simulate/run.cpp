@@ -1,12 +1,11 @@
 #include "hopper/simulate/run.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <deque>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/process_usage.h"
 #include "base/words.h"
 #include "hopper/coordinator.h"
 #include "hopper/detail/restore.h"
@@ -89,9 +88,7 @@ class Cluster final : private World {
     const double decisions = std::max(1.0, static_cast<double>(report_.decisions));
     report_.policy_microseconds = in_policy_.seconds * 1e6 / decisions;
     report_.microseconds_per_decision = in_coordinator_.seconds * 1e6 / decisions;
-    rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    report_.peak_rss_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+    report_.peak_rss_bytes = usage_of_process().peak_bytes;
     report_.wall_seconds = watch.seconds();
     return report_;
   }
