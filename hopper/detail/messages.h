@@ -164,7 +164,7 @@ struct Collect {
   static void describe(auto& m, auto&& field) { field("model", m.model), field("version", m.version); }
 };
 
-/// The run is over: the worker sends a last Heartbeat and ends.
+/// The run is over: the worker sends its Usage and a last Heartbeat, and ends.
 struct Shutdown {
   static void describe(auto&, auto&&) {}
 };
@@ -255,6 +255,16 @@ struct Notice {
   static void describe(auto& m, auto&& field) { field("text", m.text, make_printable); }
 };
 
+/// What the worker's process used of its machine. It is told after Shutdown, for the log.
+struct Usage {
+  double cpu_seconds = 0;
+  std::uint64_t peak_bytes = 0;  ///< of memory
+  static void describe(auto& m, auto&& field) {
+    field("cpu_seconds", m.cpu_seconds);
+    field("peak_bytes", m.peak_bytes);
+  }
+};
+
 /// The reason why a worker cannot serve at all. It decides the run's exit code.
 enum class FatalKind : std::uint8_t { Config, Data, Other };
 struct Fatal {
@@ -299,13 +309,14 @@ struct State {
 // ---- lists ----------------------------------------------------------------------------------------------------------
 
 /// Every message. The place in this list, from 1, is the kind of its frames.
-using Every = std::variant<Hello, Welcome, LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, Ready, Result,
-                           Failed, Heartbeat, Fatal, Fetch, State, Challenge, Answered, Refused, Held, Notice, Offer>;
+using Every =
+    std::variant<Hello, Welcome, LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, Ready, Result, Failed,
+                 Heartbeat, Fatal, Fetch, State, Challenge, Answered, Refused, Held, Notice, Offer, Usage>;
 
 /// The messages that the coordinator may send to a worker after Welcome, and the messages that the worker may send
 /// back. The receiver's `hear` has a handler for each. (To another worker a worker may only send Fetch.)
 using ToWorker = std::variant<LeaseOrder, Cancel, Answer, Release, Collect, Shutdown>;
-using ToCoordinator = std::variant<Held, Ready, Result, Failed, Heartbeat, Notice, Fatal, State>;
+using ToCoordinator = std::variant<Held, Ready, Result, Failed, Heartbeat, Notice, Fatal, State, Usage>;
 
 namespace detail {
 template <class M, class... All>

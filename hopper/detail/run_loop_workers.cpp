@@ -1,10 +1,12 @@
 // The conversations between the coordinator and its workers. All functions run on the loop's thread.
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <new>
 #include <utility>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "hopper/detail/handshake.h"
 #include "hopper/detail/library_id.h"
 #include "hopper/detail/patience.h"
@@ -174,6 +176,10 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
       [&](const message::Fatal& m) {
         if (options_.hosting == Hosting::Remote) throw NetError("it cannot serve: " + m.text);  // another may
         fail_as(m);
+      },
+      [&](const message::Usage& m) {
+        log("worker " + std::to_string(peer.worker.value) + " used " + shortest(std::round(m.cpu_seconds * 10) / 10) +
+            " s of its processors and at most " + std::to_string(m.peak_bytes >> 20) + " MB of memory");
       },
       [](const message::State&) {},  // its payload is received
   };

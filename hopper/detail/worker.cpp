@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/error.h"
+#include "base/process_usage.h"
 #include "hopper/detail/library_id.h"
 #include "hopper/detail/node_place.h"
 #include "hopper/detail/on_disk.h"
@@ -273,6 +274,10 @@ net::Awaitable<void> Worker::obey() {
     auto order = co_await receive<message::ToWorker>(coordinator_);
     if (std::holds_alternative<message::Shutdown>(order)) break;
     hear(std::move(order));
+  }
+  if (options_.memory == nullptr) {  // otherwise the process is the application's
+    const ProcessUsage usage = usage_of_process();
+    co_await send(coordinator_, message::Usage{usage.cpu_seconds, usage.peak_bytes});
   }
   const message::Heartbeat last = heartbeat();
   co_await send(coordinator_, last);

@@ -161,6 +161,8 @@ TEST_F(Tables, AModelThatDivergedIsNotTheBest) {
   ASSERT_EQ(json["models"][0]["status"], "diverged");
   ASSERT_EQ(json["models"][1]["status"], "finished");
   EXPECT_EQ(json["best"], 1);
+  EXPECT_THAT(read(folder_ / "r" / "log"),
+              ::testing::ContainsRegex("worker [01] used [0-9.]+ s of its processors and at most [1-9]"));
   for (const std::string& table : {finished.out, go({"report", "r"}).out}) {
     EXPECT_THAT(table, ::testing::ContainsRegex("\n +1 +1 .*finished"));
     EXPECT_THAT(table, ::testing::ContainsRegex("\n +- +0 .*diverged.*the loss was no finite number in epoch [0-9]+"));
