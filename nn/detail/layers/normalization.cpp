@@ -1,6 +1,7 @@
 // Layers that bring features to mean 0 and variance 1.
 #include "nn/detail/layers/rows.h"
 
+#include "kernels/copy.h"
 #include "nn/detail/onnx_layers.h"
 #include "nn/layers.h"
 
