@@ -229,16 +229,19 @@ Actions announces_too_early(Coordinator& c, const Event& event, Time now) {
   return actions;
 }
 
-Actions commits_twice(Coordinator& c, const Event& event, Time now) {
+// Appends the first record of that type twice.
+template <class Record>
+Actions appends_twice(Coordinator& c, const Event& event, Time now) {
   Actions actions = c.step(event, now);
-  for (std::size_t i = 0; i < actions.size(); ++i) {
-    const auto* append = std::get_if<action::Append>(&actions[i]);
-    if (append == nullptr || !std::holds_alternative<record::Commit>(append->record)) continue;
-    action::Append again = *append;
-    ++again.sequence;
-    actions.insert(actions.begin() + static_cast<std::ptrdiff_t>(i) + 1, again);
-    break;
-  }
+  const auto has_record = [](const Action& action) {
+    const auto* append = std::get_if<action::Append>(&action);
+    return append != nullptr && std::holds_alternative<Record>(append->record);
+  };
+  const auto first = std::ranges::find_if(actions, has_record);
+  if (first == actions.end()) return actions;
+  auto again = std::get<action::Append>(*first);
+  ++again.sequence;
+  actions.insert(first + 1, again);
   return actions;
 }
 
@@ -278,19 +281,6 @@ Actions rolls_back_to_what_nobody_holds(Coordinator& c, const Event& event, Time
     rollback.attempt = model.visit(after(rollback.version)).attempt;
     ++rollback.version;
   });
-}
-
-Actions applies_a_loss_twice(Coordinator& c, const Event& event, Time now) {
-  Actions actions = c.step(event, now);
-  for (std::size_t i = 0; i < actions.size(); ++i) {
-    const auto* append = std::get_if<action::Append>(&actions[i]);
-    if (append == nullptr || !std::holds_alternative<record::Rollback>(append->record)) continue;
-    action::Append again = *append;
-    ++again.sequence;
-    actions.insert(actions.begin() + static_cast<std::ptrdiff_t>(i) + 1, again);
-    break;
-  }
-  return actions;
 }
 
 Actions leases_before_the_rollback_is_durable(Coordinator& c, const Event& event, Time now) {
@@ -431,12 +421,12 @@ INSTANTIATE_TEST_SUITE_P(
         Bug{"UsesAttemptsAgain", uses_attempts_again, "an attempt is never used again"},
         Bug{"ReleasesTooEarly", releases_too_early, "what is still needed is not released"},
         Bug{"AnnouncesTooEarly", announces_too_early, "only what is durable is called committed"},
-        Bug{"CommitsTwice", commits_twice, "each unit is committed once"},
+        Bug{"CommitsTwice", appends_twice<record::Commit>, "each unit is committed once"},
         Bug{"DoesNotHearCtrlC", does_not_hear_ctrl_c, "no lease after Ctrl-C"},
         Bug{"LosesAResult", loses_a_result, "the run ends"},
         Bug{"RollsBackTooFar", rolls_back_too_far, "the newest version that is left"},
         Bug{"RollsBackToWhatNobodyHolds", rolls_back_to_what_nobody_holds, "the newest durable state exists"},
-        Bug{"AppliesALossTwice", applies_a_loss_twice, "a rollback goes back"},
+        Bug{"AppliesALossTwice", appends_twice<record::Rollback>, "a rollback goes back"},
         Bug{"LeasesBeforeTheRollbackIsDurable", leases_before_the_rollback_is_durable,
             "no lease before the commit is durable"},
         Bug{"DoesNotWaitAtABarrier", does_not_wait_at_a_barrier, "models wait at a barrier"},
