@@ -103,7 +103,7 @@ TEST(Messages, HaveTheBytesThatTheyHadBefore) {
             "104 318c913b7642f33e1a2f9e07f05f3bfd");
   EXPECT_EQ(said(Fatal{FatalKind::Data, "gone"}), "36 74b08f95a5a96b63fd5dac87a2e4d052");
   EXPECT_EQ(said(Notice{"slow disk"}), "36 358b2cd71c487d0717fcecb12d3f43d9");
-  EXPECT_EQ(said(Usage{12.5, 1 << 20}), "?");
+  EXPECT_EQ(said(Usage{12.5, 1 << 20}), "32 cf77499dcfca9708c97e43288c2a4e08");
 }
 
 TEST(Messages, WithoutAPartThatTheyNeedAreRefusedByName) {

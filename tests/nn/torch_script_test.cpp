@@ -50,7 +50,7 @@ TEST(TorchScript, HasAtMostEightyLinesForAModelOfEveryLayer) {
   EXPECT_LE(std::ranges::count(script, '\n'), 80);
   EXPECT_THAT(script, StartsWith(std::string(kTorchScriptMark) + "\n"));
   EXPECT_THAT(script, HasSubstr("nn.Conv2d(1, 4, (3, 1), stride=1, padding=1, dilation=1, groups=1, bias=False)"));
-  EXPECT_THAT(script, HasSubstr("(\"18\", nn.Linear(6, 3, bias=True))"));
+  EXPECT_THAT(script, HasSubstr("(\"19\", nn.Linear(6, 3, bias=True))"));
   EXPECT_THAT(script, Not(HasSubstr("@")));
 }
 
