@@ -147,7 +147,6 @@ class Coordinator {
   void roll_back(const Model& model, const std::string& why);
   bool were_all_here() const;
   void release_spares(ModelId model);
-  bool is_kept_for_clone(ModelId stored_as, Version version, WorkerId worker) const;
 
   // coordinator_units.cpp: the law of a unit.
   std::optional<Lease> take_lease(const Peer& peer, ModelId model, Unit unit, Attempt attempt);
@@ -166,10 +165,6 @@ class Coordinator {
   void settle(const record::Arithmetic&, const Unsynced& entry);
   void settle(const record::Rollback& rollback, const Unsynced& entry);
   void settle(const record::Retry& retry, const Unsynced& entry);
-  void settle(const record::Asked&, const Unsynced& entry);
-  void settle(const record::Ordered&, const Unsynced& entry);
-  void settle(const record::Ticked&, const Unsynced& entry);
-  void settle(const record::Extended&, const Unsynced& entry);
 
   // coordinator_search.cpp: the requests and orders of the search.
   void consult();
@@ -177,9 +172,17 @@ class Coordinator {
   void pin(const record::Asked& asked);
   void unpin(ModelId clone);
   bool needs_search() const;
+  bool is_kept_for_clone(ModelId stored_as, Version version, WorkerId worker) const;
+  void settle(const record::Asked&, const Unsynced& entry);
+  void settle(const record::Ordered&, const Unsynced& entry);
+  void settle(const record::Ticked&, const Unsynced& entry);
+  void settle(const record::Extended&, const Unsynced& entry);
 
   // coordinator_schedule.cpp: the view of the policy, and its choices.
   void refresh();
+  void schedule();
+  bool ready(const Model& model) const;
+  std::optional<WorkerId> busy_at(const Model& model) const;
   void touch(ModelId model);
   void touch_held_by(WorkerId worker);
   void show(const WorkerState& worker);
@@ -187,18 +190,17 @@ class Coordinator {
   void show_touched();
   void measure(const Model& model, Flight& flight);
 
+  // coordinator_invariants.cpp: what must hold after every event.
+  void check_after(const Event& event) const;
+  void check(const WorkerState& worker) const;
+  void check(const Model& model) const;
+
   // coordinator.cpp: the consequences of the state after every event.
   void reserve_attempts();
-  void schedule();
-  bool ready(const Model& model) const;
-  std::optional<WorkerId> busy_at(const Model& model) const;
   void grant(const Choice& choice);
   void collect();
   void finish();
   bool is_idle() const;
-  void check_after(const Event& event) const;
-  void check(const WorkerState& worker) const;
-  void check(const Model& model) const;
   void append_final(ModelId model, Record record);
   void retry_later(Flight& flight, std::uint32_t failures);
   template <class A>

@@ -56,6 +56,7 @@ class Narrator {
   Lines tell(const A&, const Ledger&, int) {
     return {};
   }
+  // The lines for a record that is about to be durable.
   Lines write(const record::Commit& commit, const Ledger& ledger, int process);
   Lines write(const record::Quarantine& quarantine, const Ledger& ledger, int process);
   Lines write(const record::Rollback& rollback, const Ledger& ledger, int process) const;

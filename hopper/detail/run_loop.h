@@ -67,12 +67,12 @@ class RunLoop {
  private:
   using Connection = std::shared_ptr<net::Connection>;
 
-  // One worker as this process sees it.
   // A state that was requested from a worker.
   struct Collecting {
     Peer peer{};
     StateFile file = StateFile::Last;
   };
+  // One worker as this process sees it.
   struct Node {
     Peer peer;
     Lives lives;

@@ -29,9 +29,10 @@ struct StateDamaged : StateError {
 };
 
 /// Versions of models, each a state block: the mechanism of a worker's disk. worker::Jobs knows which states are here,
-/// and decides which are deleted. Thread-safe: the disk thread puts, the network thread serves. Durable: `put` returns
-/// when the state is a synced file, so states survive the process. Memory then holds only a few states, and nothing
-/// about the others, for any number of models. Not durable: states are in memory only.
+/// and decides which are deleted. Thread-safe. The disk thread calls everything except find_in_memory(), which the
+/// network thread calls. Durable: `put` returns when the state is a synced file, so states survive the process. Memory
+/// then holds only a few states, and nothing about the others, for any number of models. Not durable: states are in
+/// memory only.
 class StateStore {
  public:
   struct Key {
