@@ -1,0 +1,245 @@
+// hop simulate EXPERIMENT.toml: how long a run would take with other workers, strategies, policies or networks. The
+// real coordinator and search decide; virtual time passes instead of training.
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/words.h"
+#include "cli/commands.h"
+#include "hopper/run.h"
+#include "hopper/simulate/run.h"
+
+namespace hop::cli {
+namespace {
+
+namespace simulate = hopper::simulate;
+
+struct SimulateArguments {
+  std::string experiment, measured, network;
+  std::vector<std::string> workers, strategies, policies, overrides;
+  double pass_seconds = 1;
+  bool json = false;
+};
+
+// ---- the network: "10Gbit,0.1ms"
+
+struct Network {
+  double bytes_per_second = 0, latency_seconds = 0;
+};
+
+// A number and its unit.
+double quantity(const std::string& text, const std::map<std::string, double, std::less<>>& units) {
+  double number = 0;
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto unit = units.find(std::string_view(end, static_cast<std::size_t>(text.data() + text.size() - end)));
+  if (wrong == std::errc() && number >= 0 && std::isfinite(number) && unit != units.end()) return number * unit->second;
+  throw ConfigError("[simulate] --network: expected a rate and a latency such as 10Gbit,0.1ms, got " + printable(text));
+}
+
+Network parse_network(const std::string& text) {
+  const std::size_t comma = std::min(text.find(','), text.size());
+  Network network;
+  network.bytes_per_second = quantity(text.substr(0, comma), {{"Kbit", 125.0}, {"Mbit", 125e3}, {"Gbit", 125e6}});
+  if (network.bytes_per_second == 0) throw ConfigError("[simulate] --network: expected a rate above 0, got " + text);
+  if (comma < text.size()) {
+    network.latency_seconds = quantity(text.substr(comma + 1), {{"us", 1e-6}, {"ms", 1e-3}, {"s", 1.0}});
+  }
+  return network;
+}
+
+// ---- what a real run took
+
+// Of a run: the seconds of a pass over all rows, by model, and the bytes of a state.
+class Measured {
+ public:
+  explicit Measured(const std::string& run_directory) : results_(hopper::inspect(run_directory)) {
+    double seconds = 0, bytes = 0, count = 0;
+    for (const hopper::ModelResult& model : results_.models) {
+      const auto units = static_cast<double>(model.visits.size() - model.inherited);
+      if (units == 0) continue;
+      const double epochs = is_whole_epochs() ? units : units / results_.partitions;
+      epoch_seconds_[model.id] = model.seconds / epochs;
+      seconds += model.seconds / epochs;
+      bytes += static_cast<double>(model.state_bytes);
+      ++count;
+    }
+    if (count == 0) throw ConfigError("[simulate] --measured: expected a run that trained, got " + run_directory);
+    mean_seconds_ = seconds / count;
+    state_bytes_ = bytes / count;
+  }
+
+  const hopper::Results& results() const { return results_; }
+  double state_bytes() const { return state_bytes_; }
+  /// Of an epoch of the model; for one that was not measured: of all models' mean.
+  double epoch_seconds(ModelId model) const {
+    const auto found = epoch_seconds_.find(model);
+    return found == epoch_seconds_.end() ? mean_seconds_ : found->second;
+  }
+  /// What the search heard of the model then; nothing for an epoch that was not trained.
+  std::optional<hopper::EpochMetrics> metrics(ModelId model, Epoch epoch) const {
+    for (const hopper::ModelResult& candidate : results_.models) {
+      if (candidate.id == model && epoch.index() < candidate.curve.size()) return candidate.curve[epoch.index()];
+    }
+    return {};
+  }
+
+ private:
+  bool is_whole_epochs() const { return results_.strategy == "task_parallel"; }
+
+  hopper::Results results_;
+  std::map<ModelId, double> epoch_seconds_;
+  double mean_seconds_ = 0, state_bytes_ = 0;
+};
+
+// ---- one line of the answer
+
+struct Line {
+  std::string strategy, policy;
+  std::uint32_t workers = 0, partitions = 0;
+  simulate::RunReport report;
+};
+
+Line simulate_once(hopper::Experiment experiment, const SimulateArguments& arguments, const Measured* measured) {
+  const std::uint32_t given = measured != nullptr ? measured->results().partitions : 4;
+  const std::uint32_t partitions = std::max(experiment.data.partitions.value_or(given), experiment.run.workers);
+  experiment.data.partitions = partitions;
+  simulate::RunOptions options;
+  options.pass_seconds = [&](ModelId model, const hopper::Config&) {
+    return measured != nullptr ? measured->epoch_seconds(model) / partitions : arguments.pass_seconds;
+  };
+  if (measured != nullptr) {
+    options.metrics = [&](ModelId model, const hopper::Config&, Epoch epoch) {
+      hopper::EpochMetrics otherwise;
+      otherwise.train_loss = 1.0 / number_of(epoch);
+      return measured->metrics(model, epoch).value_or(otherwise);
+    };
+  }
+  if (!arguments.network.empty()) {
+    const Network network = parse_network(arguments.network);
+    const double bytes = measured != nullptr ? measured->state_bytes() : 0;
+    options.transfer_seconds = network.latency_seconds + bytes / network.bytes_per_second;
+  }
+  Line line{experiment.run.strategy.name(), experiment.run.policy.name(), experiment.run.workers, partitions, {}};
+  line.report = simulate::run(experiment, options);
+  return line;
+}
+
+// Each combination; without a choice, what the file says.
+std::vector<Line> simulate_all(const SimulateArguments& arguments, const Measured* measured) {
+  const auto or_as_is = [](const std::vector<std::string>& words) {
+    return words.empty() ? std::vector<std::string>{""} : words;
+  };
+  std::vector<Line> lines;
+  for (const std::string& strategy : or_as_is(arguments.strategies)) {
+    for (const std::string& policy : or_as_is(arguments.policies)) {
+      for (const std::string& workers : or_as_is(arguments.workers)) {
+        std::vector<std::string> overrides = arguments.overrides;
+        if (!strategy.empty()) overrides.push_back("run.strategy=" + strategy);
+        if (!policy.empty()) overrides.push_back("run.policy=" + policy);
+        if (!workers.empty()) overrides.push_back("run.workers=" + workers);
+        lines.push_back(simulate_once(hopper::load_experiment(arguments.experiment, overrides), arguments, measured));
+      }
+    }
+  }
+  return lines;
+}
+
+void print_json(const std::vector<Line>& lines) {
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const Line& line : lines) {
+    const simulate::RunReport& r = line.report;
+    rows.push_back({{"strategy", line.strategy},
+                    {"policy", line.policy},
+                    {"workers", line.workers},
+                    {"partitions", line.partitions},
+                    {"seconds", r.makespan_seconds},
+                    {"utilisation", r.utilisation},
+                    {"units", r.units},
+                    {"hops", r.hops},
+                    {"decisions", r.decisions},
+                    {"microseconds_per_decision", r.microseconds_per_decision},
+                    {"wall_seconds", r.wall_seconds}});
+  }
+  std::printf("%s\n", rows.dump(2).c_str());
+}
+
+void print_table(const std::vector<Line>& lines) {
+  std::printf("%-14s %-10s %8s %10s %12s %6s %9s %9s %12s\n", "strategy", "policy", "workers", "partitions", "seconds",
+              "busy", "units", "hops", "us/decision");
+  for (const Line& line : lines) {
+    const simulate::RunReport& r = line.report;
+    std::printf("%-14s %-10s %8u %10u %12.4g %5.1f%% %9llu %9llu %12.1f\n", line.strategy.c_str(),
+                line.policy.empty() ? "default" : line.policy.c_str(), line.workers, line.partitions,
+                r.makespan_seconds, 100 * r.utilisation, static_cast<unsigned long long>(r.units),
+                static_cast<unsigned long long>(r.hops), r.microseconds_per_decision);
+  }
+}
+
+// The journal does not know how long a run took; results.json does. 0 if that is not known.
+double wall_seconds_of(const hopper::Results& real) {
+  const std::filesystem::path file = real.run_directory / "results.json";
+  if (!hopper::is_current(file, real)) return 0;
+  std::ifstream stream(file);
+  return nlohmann::json::parse(stream).value("wall_seconds", 0.0);
+}
+
+// Holds the prediction against the run itself, where a line is of the same workers, partitions and strategy.
+void print_error(const std::vector<Line>& lines, const hopper::Results& real) {
+  const double wall = wall_seconds_of(real);
+  for (const Line& line : lines) {
+    const bool is_same = line.workers == real.workers && line.partitions == real.partitions;
+    if (!is_same || line.strategy != real.strategy || wall <= 0) continue;
+    std::printf("\nmeasured with %u workers: %.4g seconds; predicted: %.4g, %+.1f %%\n", real.workers, wall,
+                line.report.makespan_seconds, 100 * (line.report.makespan_seconds / wall - 1));
+    return;
+  }
+}
+
+int run(const SimulateArguments& arguments) {
+  std::optional<Measured> measured;
+  if (!arguments.measured.empty()) measured.emplace(arguments.measured);
+  const std::vector<Line> lines = simulate_all(arguments, measured ? &*measured : nullptr);
+  if (arguments.json) {
+    print_json(lines);
+    return kOk;
+  }
+  print_table(lines);
+  if (measured) print_error(lines, measured->results());
+  return kOk;
+}
+
+}  // namespace
+
+void add_simulate(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<SimulateArguments>();
+  CLI::App* command = app.add_subcommand("simulate", "Say how long a run would take, in virtual time");
+  command->add_option("experiment", arguments->experiment, "The experiment file (TOML)")->required();
+  command->add_option("--workers", arguments->workers, "How many, a line for each: --workers 2,8,1000")
+      ->delimiter(',')
+      ->check(at_least_one());
+  command->add_option("--strategies", arguments->strategies, "Names, a line for each: hopping,task_parallel")
+      ->delimiter(',');
+  command->add_option("--policies", arguments->policies, "Names, a line for each: fifo,random")->delimiter(',');
+  command->add_option("--network", arguments->network,
+                      "Rate and latency between workers: 10Gbit,0.1ms (without --measured, a state has no bytes)");
+  CLI::Option* measured = command->add_option(
+      "--measured", arguments->measured, "A run directory: its times, state sizes and metrics are those of the models");
+  command->add_option("--pass-seconds", arguments->pass_seconds, "Seconds of a pass over a partition (default 1)")
+      ->check(CLI::Range(0.0, 3e7))
+      ->excludes(measured);
+  command->add_option("--set", arguments->overrides, "Overrides a key of the file: --set search.epochs=3")
+      ->allow_extra_args(false);
+  command->add_flag("--json", arguments->json, "The lines as JSON");
+  command->callback([arguments, &action] { action = [arguments] { return run(*arguments); }; });
+}
+
+}  // namespace hop::cli
