@@ -45,5 +45,6 @@ void add_export(CLI::App& app, Action& action);
 void add_predict(CLI::App& app, Action& action);
 void add_key(CLI::App& app, Action& action);
 void add_simulate(CLI::App& app, Action& action);
+void add_compare(CLI::App& app, Action& action);
 
 }  // namespace hop::cli

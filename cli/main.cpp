@@ -83,6 +83,7 @@ int main(int argc, char** argv) {
   hop::cli::add_fsck(app, action);
   hop::cli::add_why(app, action);
   hop::cli::add_simulate(app, action);
+  hop::cli::add_compare(app, action);
   hop::cli::add_export(app, action);
   hop::cli::add_predict(app, action);
   hop::cli::add_key(app, action);

@@ -1,0 +1,191 @@
+// hop compare EXPERIMENT.toml: the same models and rows under several strategies, one run after the other.
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/process_usage.h"
+#include "cli/commands.h"
+#include "cli/comparison.h"
+#include "cli/interrupt.h"
+#include "hopper/run.h"
+#include "hopper/strategy/strategies.h"
+
+namespace hop::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct CompareArguments {
+  std::string experiment, folder = "compare";
+  std::vector<std::string> strategies, workers, overrides;
+};
+
+double seconds_of_children() {
+  rusage usage{};
+  ::getrusage(RUSAGE_CHILDREN, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+// What the processor has used since some moment; none where the system does not tell it. The counter is that of Intel's
+// and AMD's RAPL: microjoules, up to a limit at which it begins at 0 again.
+std::optional<double> joules() {
+  std::ifstream counter("/sys/class/powercap/intel-rapl:0/energy_uj");
+  double microjoules = 0;
+  if (!(counter >> microjoules)) return {};
+  return microjoules * 1e-6;
+}
+
+// Notes when the best score became better.
+class Watch {
+ public:
+  explicit Watch(const hopper::Objective& objective) : objective_(objective) {}
+  void look(const hopper::RunProgress& progress) {
+    const hopper::Results now = hopper::summarize(progress.ledger, objective_);
+    if (now.best) note(progress.seconds, hopper::objective_value(now.model(*now.best), objective_));
+  }
+  void note(double seconds, const std::optional<double>& score) {
+    if (score && (moments_.empty() || moments_.back().score != *score)) moments_.push_back({seconds, *score});
+  }
+  const std::vector<Moment>& moments() const { return moments_; }
+
+ private:
+  hopper::Objective objective_;
+  std::vector<Moment> moments_;
+};
+
+std::uint64_t rows_trained(const hopper::Results& results) {
+  std::uint64_t rows = 0;
+  for (const hopper::ModelResult& model : results.models) {
+    for (const hopper::EpochMetrics& epoch : model.curve) rows += epoch.rows;
+  }
+  return rows;
+}
+
+// Nothing for a run that was interrupted.
+std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::path& folder) {
+  Watch watch(experiment.objective());
+  hopper::RunControl control;
+  const InterruptHandler interrupt(control);
+  hopper::RunOptions options;
+  options.control = &control;
+  options.run_directory = folder;
+  options.hosting = hopper::Hosting::Processes;
+  options.program = "/proc/self/exe";
+  options.on_progress = [&](const hopper::RunProgress& progress) { watch.look(progress); };
+  options.on_notice = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+  const double own = usage_of_process().cpu_seconds, children = seconds_of_children();
+  const std::optional<double> energy = joules();
+  const hopper::Results results = hopper::run(experiment, options).results;
+  const std::optional<double> after = joules();
+  if (results.outcome == hopper::Outcome::Interrupted) return {};
+
+  Trial trial{.strategy = results.strategy, .workers = results.workers};
+  trial.wall_seconds = results.wall_seconds;
+  trial.cpu_seconds = usage_of_process().cpu_seconds - own + seconds_of_children() - children;
+  if (energy && after && *after >= *energy) trial.joules = *after - *energy;
+  double trained = 0;
+  for (const hopper::ModelResult& model : results.models) {
+    trained += model.seconds;
+    trial.hashes.push_back(model.state_sha256);
+  }
+  trial.idle_share = std::max(0.0, 1 - trained / (results.wall_seconds * results.workers));
+  trial.samples_per_second = static_cast<double>(rows_trained(results)) / results.wall_seconds;
+  trial.hop_bytes = results.network.hop;
+  trial.collect_bytes = results.network.collect;
+  trial.gradient_bytes = results.network.gradient;
+  trial.data_bytes = results.network.data;
+  trial.control_bytes = results.network.control;
+  trial.peak_rss_bytes = results.peak_rss_bytes;
+  trial.data_bytes_per_worker = results.data_bytes_per_worker;
+  trial.data_bytes_stored = results.data_bytes_per_worker * results.workers;
+  trial.hops = results.hops;
+  if (results.best) {
+    const std::optional<double> score = hopper::objective_value(results.model(*results.best), experiment.objective());
+    watch.note(results.wall_seconds, score);
+    trial.best_score = score.value_or(0);
+  }
+  trial.moments = watch.moments();
+  return trial;
+}
+
+std::vector<std::string> all_strategies() {
+  std::vector<std::string> names;
+  for (const hopper::StrategyRow& row : hopper::strategies()) names.emplace_back(row.name);
+  return names;
+}
+
+int compare(const CompareArguments& arguments) {
+  const std::vector<std::string> strategies = arguments.strategies.empty() ? all_strategies() : arguments.strategies;
+  const std::vector<std::string> workers = arguments.workers.empty() ? std::vector<std::string>{""} : arguments.workers;
+  std::vector<hopper::Experiment> experiments;  // all are read before the first one runs
+  for (const std::string& strategy : strategies) {
+    for (const std::string& count : workers) {
+      std::vector<std::string> overrides = arguments.overrides;
+      overrides.push_back("run.strategy=" + strategy);
+      if (!count.empty()) overrides.push_back("run.workers=" + count);
+      experiments.push_back(hopper::load_experiment(arguments.experiment, overrides));
+    }
+  }
+  const fs::path folder = arguments.folder;
+  if (fs::exists(folder) && !fs::is_empty(folder)) {
+    throw ConfigError("[compare] --to: expected a new or empty folder, got " + folder.string());
+  }
+  create_folder(folder, raise<ConfigError>);
+
+  const hopper::Experiment& first = experiments.front();
+  const hopper::Objective objective = first.objective();
+  Comparison comparison{.experiment = first.name, .objective = to_string(objective)};
+  comparison.higher_is_better = objective.kind == hopper::Objective::ValidAccuracy ||
+                                (objective.kind == hopper::Objective::Own && objective.higher_is_better);
+  for (const hopper::Experiment& experiment : experiments) {
+    const std::string name = experiment.run.strategy.name() + "-" + std::to_string(experiment.run.workers);
+    std::fprintf(stderr, "%s ...\n", name.c_str());
+    std::optional<Trial> trial = measure(experiment, folder / name);
+    if (!trial) {
+      std::fprintf(stderr, "interrupted in %s\n", (folder / name).c_str());
+      return kInterrupted;
+    }
+    comparison.trials.push_back(std::move(*trial));
+  }
+  const hopper::Results seen =
+      hopper::inspect(folder / (first.run.strategy.name() + "-" + std::to_string(first.run.workers)));
+  if (!seen.arithmetic.empty()) comparison.arithmetic = seen.arithmetic.front();
+  for (const auto& [name, text] :
+       {std::pair("compare.json", to_json(comparison)), std::pair("compare.csv", to_csv(comparison)),
+        std::pair("compare.html", to_page(comparison))}) {
+    write_output(folder / name, as_bytes(text), raise<ConfigError>);
+  }
+  std::printf("%s\n%s\n", to_text(comparison).c_str(), (folder / "compare.html").c_str());
+  return kOk;
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<CompareArguments>();
+  CLI::App* command =
+      app.add_subcommand("compare", "Run an experiment under several strategies, and say what each cost");
+  command->add_option("experiment", arguments->experiment, "The experiment file (TOML)")->required();
+  command->add_option("--strategies", arguments->strategies, "Names (default: all): hopping,task_parallel")
+      ->delimiter(',');
+  command->add_option("--workers", arguments->workers, "How many, a run for each: --workers 1,2")
+      ->delimiter(',')
+      ->check(at_least_one());
+  command->add_option("--to", arguments->folder, "A new folder for the runs and the page (default: compare)");
+  command->add_option("--set", arguments->overrides, "Overrides a key of the file: --set search.epochs=3")
+      ->allow_extra_args(false);
+  command->callback([arguments, &action] { action = [arguments] { return compare(*arguments); }; });
+}
+
+}  // namespace hop::cli

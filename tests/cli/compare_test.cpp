@@ -1,0 +1,76 @@
+// hop compare: the numbers of its files are those of the runs in its folder.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/cli/program.h"
+
+namespace hop::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Compare : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    write(folder_ / "e.toml",
+          "name = \"c\"\n[data]\nsource = \"glyphs\"\npartitions = 4\n[model]\nfamily = \"mlp\"\n"
+          "[search]\nepochs = 2\n[search.space]\nlr = [0.1, 0.01]\n[run]\nworkers = 2\n");
+  }
+  Finished go(const std::vector<std::string>& arguments) { return hop(arguments, folder_.path()); }
+  TemporaryFolder folder_;
+};
+
+TEST_F(Compare, WritesWhatEachStrategyCost) {
+  const Finished finished = go({"compare", "e.toml", "--to", "out"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const nlohmann::json json = nlohmann::json::parse(read(folder_ / "out" / "compare.json"));
+  ASSERT_EQ(json["trials"].size(), 2U);
+  const nlohmann::json &hopping = json["trials"][0], &tasks = json["trials"][1];
+  EXPECT_EQ(hopping["strategy"], "hopping");
+  EXPECT_EQ(tasks["strategy"], "task_parallel");
+  for (const nlohmann::json& trial : json["trials"]) {
+    const std::string name = trial["strategy"].get<std::string>() + "-2";
+    const nlohmann::json real = nlohmann::json::parse(read(folder_ / "out" / name / "results.json"));
+    EXPECT_EQ(trial["wall_seconds"], real["wall_seconds"]);
+    EXPECT_EQ(trial["hops"], real["hops"]);
+    EXPECT_EQ(trial["hop_bytes"], real["network"]["hop_bytes"]);
+    EXPECT_EQ(trial["peak_rss_bytes"], real["memory"]["peak_rss_bytes"]);
+    EXPECT_GT(trial["samples_per_second"].get<double>(), 0);
+    EXPECT_GT(trial["cpu_seconds"].get<double>(), 0);
+    EXPECT_GE(trial["idle_share"].get<double>(), 0);
+    EXPECT_LE(trial["idle_share"].get<double>(), 1);
+    EXPECT_FALSE(trial["score_over_time"].empty());
+  }
+  EXPECT_EQ(hopping["state_sha256"], tasks["state_sha256"]);
+  EXPECT_GT(hopping["hop_bytes"], 0);
+  EXPECT_EQ(tasks["hop_bytes"], 0);
+  EXPECT_EQ(tasks["data_bytes_per_worker"], 2 * hopping["data_bytes_per_worker"].get<std::uint64_t>());
+
+  std::istringstream csv(read(folder_ / "out" / "compare.csv"));
+  std::string line;
+  int lines = 0;
+  for (; std::getline(csv, line); ++lines) {
+  }
+  EXPECT_EQ(lines, 3);
+  const std::string page = read(folder_ / "out" / "compare.html");
+  EXPECT_THAT(page, AllOf(HasSubstr("<svg"), HasSubstr("<polyline"), HasSubstr("task_parallel, 2 workers")));
+  EXPECT_THAT(page, AllOf(Not(HasSubstr("http://")), Not(HasSubstr("https://")), Not(HasSubstr("<script"))));
+  EXPECT_THAT(finished.out, AllOf(HasSubstr("bits of the models"), HasSubstr("the same"), HasSubstr("compare.html")));
+  EXPECT_THAT(finished.out, Not(HasSubstr("other ones")));
+}
+
+TEST_F(Compare, SaysWhatIsWrongBeforeItRuns) {
+  EXPECT_THAT(go({"compare", "e.toml", "--strategies", "hopping,hoping"}).err, HasSubstr("did you mean \"hopping\""));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "compare"));
+  std::filesystem::create_directory(folder_ / "used");
+  write(folder_ / "used" / "file", "");
+  EXPECT_THAT(go({"compare", "e.toml", "--to", "used"}).err, HasSubstr("expected a new or empty folder, got used"));
+}
+
+}  // namespace
+}  // namespace hop::testing
