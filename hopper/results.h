@@ -108,7 +108,8 @@ std::vector<const ModelResult*> ranking(const Results& results);
 bool has_rank(const ModelResult& model);
 /// The value that ranks a model; none if it has none.
 std::optional<double> objective_value(const ModelResult& model, const Objective& objective);
-/// A model per line, in the order of ranking(): rank, id, status, epochs, metrics, seconds, hyperparameters, reason.
+/// A model per line, in the order of ranking(): rank, id, status, epochs, the epoch that is kept (empty: the last one),
+/// metrics, seconds, hyperparameters, reason.
 std::string to_csv(const Results& results);
 
 /// A table for people, best model first: rank, id, accuracy, losses, epochs, status and configuration. Models that

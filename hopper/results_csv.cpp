@@ -26,7 +26,7 @@ std::vector<std::string> config_names(const Results& results) {
 
 std::string to_csv(const Results& results) {
   const std::vector<std::string> names = config_names(results);
-  std::string text = "rank,model,status,epochs,train_loss,valid_loss,valid_accuracy";
+  std::string text = "rank,model,status,epochs,kept_epoch,train_loss,valid_loss,valid_accuracy";
   for (const std::string& metric : results.own_metrics) text += "," + data::written_cell(metric);
   text += ",seconds";
   for (const std::string& name : names) text += "," + data::written_cell(name);
@@ -35,7 +35,8 @@ std::string to_csv(const Results& results) {
   for (const ModelResult* model : ranking(results)) {
     ++rank;
     text += (has_rank(*model) ? std::to_string(rank) : "") + "," + std::to_string(model->id.value) + "," +
-            model->status + "," + std::to_string(model->epochs) + "," + number_cell(model->train_loss) + "," +
+            model->status + "," + std::to_string(model->epochs) + "," +
+            (model->kept_epoch ? std::to_string(*model->kept_epoch) : "") + "," + number_cell(model->train_loss) + "," +
             number_cell(model->valid_loss) + "," + number_cell(model->valid_accuracy);
     for (std::size_t k = 0; k < results.own_metrics.size(); ++k) {
       text += "," + (k < model->own.size()

@@ -101,7 +101,7 @@ TEST_F(Newcomer, TakesTheReportElsewhere) {
   EXPECT_EQ(report["models"].size(), 3U);
   EXPECT_EQ(report["models"][0]["curves"]["valid_accuracy"].size(), 2U);
   const Finished csv = go({"report", "r", "--csv"});
-  EXPECT_THAT(csv.out, StartsWith("rank,model,status,epochs,train_loss,valid_loss,valid_accuracy,"));
+  EXPECT_THAT(csv.out, StartsWith("rank,model,status,epochs,kept_epoch,train_loss,valid_loss,valid_accuracy,"));
   EXPECT_EQ(std::ranges::count(csv.out, '\n'), 4);
   const std::string top = go({"report", "r", "--top", "1"}).out;
   EXPECT_EQ(std::ranges::count(top.substr(top.find("rank")), '\n'), 2) << top;

@@ -83,6 +83,7 @@ Results two_models() {
   good.reason = "no better for 3 epochs";
   good.epochs = 2;
   good.valid_accuracy = 0.75;
+  good.kept_epoch = 1;
   good.own = {NAN};
   good.config = Config{{"lr", 0.01}, {"width", std::int64_t{8}}};
   results.models = {slow, good};
@@ -91,9 +92,10 @@ Results two_models() {
 
 TEST(ResultsCsv, HasALinePerModelBestFirst) {
   EXPECT_EQ(to_csv(two_models()),
-            "rank,model,status,epochs,train_loss,valid_loss,valid_accuracy,macro_f1,seconds,lr,optimizer,width,reason\n"
-            "1,1,stopped,2,,,0.75,,0,0.01,,8,no better for 3 epochs\n"
-            "2,0,finished,0,,,0.5,0.25,0,0.1,\"a,\"\"b\"\"\",,\n");
+            "rank,model,status,epochs,kept_epoch,train_loss,valid_loss,valid_accuracy,macro_f1,seconds,lr,optimizer,"
+            "width,reason\n"
+            "1,1,stopped,2,1,,,0.75,,0,0.01,,8,no better for 3 epochs\n"
+            "2,0,finished,0,,,,0.5,0.25,0,0.1,\"a,\"\"b\"\"\",,\n");
 }
 
 TEST(ResultsFile, HasTheCurveOfEachModelAndItsBestEpoch) {
