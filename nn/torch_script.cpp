@@ -99,6 +99,11 @@ constexpr const char* kPrintNumbers =
     R"py(    table.writerow([target["name"] or f"prediction {i}" for i, target in enumerate(SCHEMA["targets"])])
     table.writerows(y.tolist()))py";
 
+// As nn::Embedding, which takes indices as floats.
+constexpr const char* kLookup = R"py(class Lookup(nn.Embedding):
+    def forward(self, x): return super().forward(x.long())
+)py";
+
 std::string replaced(std::string text, std::string_view mark, const std::string& by) {
   const std::size_t at = text.find(mark);
   return at == std::string::npos ? text : text.replace(at, mark.size(), by);
@@ -165,7 +170,9 @@ std::string torch_script(const Predictor& predictor) {
   const std::string layers = layers_in_python(predictor);
   if (layers.empty()) return "";
   std::string text = std::string(kTorchScriptMark) + replaced(kScript, "@LAYERS@", layers);
-  text = replaced(text, "@EMBED@\n", predictor.schema().input().words.empty() ? "" : kEmbed);
+  const bool looks_up = layers.find(" Lookup(") != std::string::npos;
+  text = replaced(text, "@EMBED@\n",
+                  std::string(predictor.schema().input().words.empty() ? "" : kEmbed) + (looks_up ? kLookup : ""));
   text = replaced(text, "@MISSING@", missing_in_python());
   text = replaced(text, "@ANSWERS@", answers_in_python(predictor.output()));
   const bool is_classes = predictor.target().kind == data::TargetKind::classes;

@@ -74,6 +74,13 @@ TEST(Spec, EmbedsIndices) {
   Sequential model = build_spec(parse_spec(Layers{"embedding 10 4", "flatten", "linear 2"}), {3});
   init_parameters(model, 1);
   EXPECT_EQ(model(kernels::zeros({5, 3}, DType::i64)).shape(), (Shape{5, 2}));
+  // as batches bring them: whole numbers as f32
+  const Tensor indices = Tensor::from<std::int64_t>({0, 9, 4, 4, 1, 8}, {2, 3});
+  const Tensor y = model(indices), same = model(kernels::cast(indices, DType::f32));
+  for (std::int64_t i = 0; i < y.numel(); ++i) EXPECT_EQ(same.data<float>()[i], y.data<float>()[i]);
+  for (const float bad : {-1.0F, 10.0F, 0.5F, NAN, INFINITY, -0.25F}) {
+    EXPECT_THROW(model(Tensor::from<float>({0, 1, bad}, {1, 3})), IndexError) << bad;
+  }
 }
 
 TEST(Spec, HasOneCanonicalText) {
