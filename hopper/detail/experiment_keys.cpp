@@ -16,6 +16,7 @@
 #include "hopper/detail/path_text.h"
 #include "hopper/detail/unread_settings.h"
 #include "hopper/device.h"
+#include "nn/mixup.h"
 #include "nn/model.h"
 #include "nn/optim/by_name.h"
 
@@ -506,6 +507,11 @@ void check_optimizer(const Experiment& e) {
   }
 }
 
+void check_mixup(const Experiment& e) {
+  if (e.model.mixup >= 0 && e.model.mixup <= nn::kMostMixup) return;
+  throw ConfigError("[model] mixup: expected a number from 0 to 1,000, got " + shortest(e.model.mixup));
+}
+
 void check_device(const Experiment& e) {
   if (!is_device_word(e.run.device)) check_word("[run] device", e.run.device, device_names());
 }
@@ -650,6 +656,16 @@ constexpr std::array kKeys = {
                   },
                   [](const E& e) { return e.model.optimizer.name().empty() ? "" : quoted(e.model.optimizer.name()); },
                   check_optimizer},
+    ExperimentKey{
+        "model", "mixup", "number from 0 to 1,000", "", "0: rows as they are", "0.2",
+        "Models train on mixtures of two rows of a batch: l x + (1 - l) x', with the loss l loss(y) + (1 - l) "
+        "loss(y'), where l is drawn from Beta(mixup, mixup) for each batch (Zhang et al., 2018). They are "
+        "validated on rows as they are. For images and numbers; indices cannot be mixed.",
+        nullptr,
+        [](S& s, K& key, E& e) {
+          if (auto alpha = s.number(key)) e.model.mixup = *alpha;
+        },
+        [](const E& e) { return e.model.mixup == 0 ? "" : to_text(Value(e.model.mixup)); }, check_mixup},
 
     ExperimentKey{"search", "method", "one of", "", "", "\"random\"",
                   "How configurations are chosen from [search.space]. In C++ also `search.make`.", method_names,
