@@ -85,6 +85,14 @@ TEST(TorchScript, LooksUpIndicesThatComeAsFloats) {
   EXPECT_THAT(torch_script(picture_model(kEveryLayer)), Not(HasSubstr("Lookup")));
 }
 
+TEST(TorchScript, NormalizesByGivenNumbers) {
+  const std::string script = torch_script(picture_model({.layers = {"normalize 0.5 0.25", "flatten", "linear 3"}}));
+  EXPECT_LE(std::ranges::count(script, '\n'), 80);
+  EXPECT_THAT(script, HasSubstr("class Normalize(nn.Module):"));
+  EXPECT_THAT(script, HasSubstr("(\"0\", Normalize([0.5], [0.25])), (\"1\", nn.Flatten()), "));
+  EXPECT_THAT(script, Not(HasSubstr("@")));
+}
+
 TEST(TorchScript, EveryLayerOfASpecHasItsTwin) {
   for (const detail::LayerKind& kind : detail::layer_kinds()) EXPECT_NE(kind.torch, nullptr) << kind.name;
 }
