@@ -41,6 +41,7 @@
 #include "nn/layers.h"
 #include "nn/loss.h"
 #include "nn/metric.h"
+#include "nn/mixup.h"
 #include "nn/model.h"
 #include "nn/module.h"
 #include "nn/onnx_export.h"

@@ -1,18 +1,11 @@
 // Makes text from outside safe for a terminal, a log and a journal.
-#include <cstdint>
 #include <cstdio>
 
 #include "base/words.h"
 
 namespace hop {
-namespace {
 
-struct Character {
-  std::uint32_t code = 0;
-  std::size_t bytes = 0;  // 0: no valid UTF-8 begins here
-};
-
-Character first_character(std::string_view text) {
+Utf8Character first_character(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<unsigned char>(text[i])); };
   const std::uint32_t lead = byte(0);
   if (lead < 0x80) return {lead, 1};
@@ -28,8 +21,10 @@ Character first_character(std::string_view text) {
   }
   const bool is_too_long = (bytes == 3 && code < 0x800) || (bytes == 4 && code < 0x10000);
   const bool is_surrogate = code >= 0xD800 && code <= 0xDFFF;
-  return is_too_long || is_surrogate || code > 0x10FFFF ? Character{} : Character{code, bytes};
+  return is_too_long || is_surrogate || code > 0x10FFFF ? Utf8Character{} : Utf8Character{code, bytes};
 }
+
+namespace {
 
 // C0 and C1 controls; the marks and overrides of bidirectional text; line and paragraph separators.
 bool is_obeyed(std::uint32_t code) {
@@ -59,7 +54,7 @@ bool is_utf8(std::string_view text) {
 std::string printable(std::string_view text, std::size_t max_bytes) {
   std::string out;
   while (!text.empty()) {
-    const Character next = first_character(text);
+    const Utf8Character next = first_character(text);
     const std::size_t bytes = next.bytes == 0 ? 1 : next.bytes;
     std::string piece(text.substr(0, bytes));
     if (next.bytes == 0) piece = escaped(static_cast<unsigned char>(text[0]));

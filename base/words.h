@@ -1,6 +1,8 @@
 // Words in messages: the nearest valid word, the shortest number, text that is safe on a terminal and in JSON.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,6 +28,14 @@ std::string list_of(std::span<const std::string_view> words, std::size_t limit =
 
 /// The shortest text that reads back to the same double: "0.1", "1e-05".
 std::string shortest(double value);
+
+/// A Unicode code point as UTF-8 writes it.
+struct Utf8Character {
+  std::uint32_t code = 0;
+  std::size_t bytes = 0;  ///< 1 to 4; 0: no valid UTF-8 begins here
+};
+/// The first character of `text`, which is not empty. No overlong form and no surrogate is valid: RFC 3629.
+Utf8Character first_character(std::string_view text);
 
 /// Whether every byte is part of valid UTF-8 (no overlong form, no surrogate).
 bool is_utf8(std::string_view text);

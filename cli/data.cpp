@@ -32,6 +32,7 @@ struct ImportArguments {
   bool has_header = false, has_none = false;
   std::optional<std::int64_t> tail;
   std::optional<double> fraction;
+  std::optional<std::int64_t> context;
   bool stratified = false;
 };
 
@@ -107,6 +108,7 @@ int import(const ImportArguments& arguments) {
   if (arguments.has_header || arguments.has_none) options.header = arguments.has_header;
   if (arguments.tail) options.validation = data::Validation::tail(*arguments.tail);
   if (arguments.fraction) options.validation = data::Validation::fraction(*arguments.fraction, arguments.stratified);
+  options.context = arguments.context;
   const data::Dataset dataset =
       data::import_dataset(data::find_format(arguments.format), arguments.sources, arguments.out, options);
   std::fputs(data::describe(dataset).c_str(), stdout);
@@ -186,6 +188,9 @@ void add_import(CLI::App& data, Action& action) {
                       "CSV: how categories become features: one_hot (default), or index for a layer \"embed\"");
   command->add_option("--separator", arguments->separator,
                       "CSV: comma, tab, semicolon or bar, or the character itself (default: found in the first lines)");
+  command->add_option(
+      "--context", arguments->context,
+      "Text: characters of a row, before the one to predict (" + std::to_string(data::CsvOptions{}.context) + ")");
   command->add_option("--seed", arguments->seed, "Of the shuffle (default 0)");
   auto* tail = command->add_option("--validation-tail", arguments->tail, "Validate on the last N rows");
   auto* fraction =

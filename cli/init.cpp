@@ -1,4 +1,4 @@
-// hop init DATA.csv: looks at a table and writes a first experiment file for it.
+// hop init DATA.csv, or BOOK.txt: looks at a table or a text and writes a first experiment file for it.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -14,6 +14,8 @@
 #include "cli/commands.h"
 #include "data/formats/csv.h"
 #include "data/formats/csv_separator.h"
+#include "data/formats/format.h"
+#include "data/formats/text.h"
 #include "data/table_guess.h"
 #include "hopper/config.h"
 #include "hopper/detail/path_text.h"
@@ -136,19 +138,21 @@ std::string doubt_of(const data::TableGuess& guess) {
                                  : " rows: hardly enough to learn it and to measure by it\n");
 }
 
+// What both kinds of files say before their data.
+std::string front_of(const std::string& what, const fs::path& source) {
+  return "# Written by `hop init`: " + what + " of " + printable(source.filename().string()) +
+         ". Look it over, then: hop run THIS_FILE\n# Every key: docs/experiment-file.md\nname = " +
+         quoted(run_name(source)) + "\nseed = 1\n\n[data]\nsource = " + quoted(hopper::text_of_path(source.string())) +
+         "\n";
+}
+
 std::string experiment_text(const data::TableGuess& guess, const fs::path& source) {
   const Size size = size_for(guess.rows);
   const Parts parts = parts_for(guess);
   const std::string label = key_of(guess, guess.label);
   const std::int64_t workers = std::clamp<std::int64_t>(std::thread::hardware_concurrency(), 1, parts.partitions);
-  return "# Written by `hop init`: " + std::to_string(guess.rows) + " rows of " +
-         printable(source.filename().string()) +
-         ". Look it over, then: hop run THIS_FILE\n"
-         "# Every key: docs/experiment-file.md\n"
-         "name = " +
-         quoted(run_name(source)) + "\nseed = 1\n\n[data]\nsource = " + quoted(hopper::text_of_path(source.string())) +
-         "\npartitions = " + std::to_string(parts.partitions) + "\nvalidation = " + parts.validation +
-         "\nlabel = " + label + "  # " + guess.label_reason + "\n" +
+  return front_of(std::to_string(guess.rows) + " rows", source) + "partitions = " + std::to_string(parts.partitions) +
+         "\nvalidation = " + parts.validation + "\nlabel = " + label + "  # " + guess.label_reason + "\n" +
          (guess.separator == ','
               ? ""
               : "separator = " + quoted(std::string(data::name_of_separator(guess.separator))) + "\n") +
@@ -169,12 +173,66 @@ std::string experiment_text(const data::TableGuess& guess, const fs::path& sourc
          "]\noptimizer = [\"adam\"]\n\n[run]\nworkers = " + std::to_string(workers) + "\n";
 }
 
+// ---- a text
+
+std::string text_experiment(const data::RawData& raw, const fs::path& source) {
+  const std::int64_t rows = raw.train->rows();
+  const Size size = size_for(rows);
+  const std::int64_t partitions = std::clamp<std::int64_t>(rows - rows / 10 - 1, 1, Parts{}.partitions);
+  const std::int64_t workers = std::clamp<std::int64_t>(std::thread::hardware_concurrency(), 1, partitions);
+  return front_of(std::to_string(rows) + " rows", source) + "partitions = " + std::to_string(partitions) +
+         "\ncontext = " + std::to_string(raw.train->feature_shape().numel()) +
+         "                          # a row is so many characters, its label the next one\n" +
+         (raw.test != nullptr ? "" : "# Without a valid.txt the end of the text measures the models.\n") +
+         "\n[model]\nlayers = [\"embedding $outputs 16\", \"flatten\", \"linear $hidden\", \"relu\", \"linear "
+         "$outputs\"]\nloss = \"cross_entropy\"\nmetrics = [\"perplexity\", \"accuracy\"]  # the first one ranks the "
+         "models\n\n[search]\nmethod = \"grid\"\nepochs = " +
+         std::to_string(size.epochs) +
+         "\nkeep = \"best\"                        # the state after a model's best epoch is its answer"
+         "\n\n[search.space]                        # every combination is a model: 4\n"
+         "lr = [0.01, 0.001]\nhidden = [64, 256]\nbatch_size = [" +
+         std::to_string(size.batch) + "]\noptimizer = [\"adam\"]\n\n[run]\nworkers = " + std::to_string(workers) + "\n";
+}
+
+// The files of a text, as the experiment will find them; none if the source is something else.
+std::vector<fs::path> texts_in(const fs::path& source) {
+  if (!fs::exists(source)) return {};
+  if (fs::is_directory(source))
+    return data::find_csv(source).empty() ? data::find_text(source) : std::vector<fs::path>();
+  return data::format_of_file(source).has_context ? std::vector{source} : std::vector<fs::path>();
+}
+
+// ---- both
+
+// The file, and what people are told.
+struct Written {
+  std::string text, told;
+};
+
+Written written_for_text(const std::vector<fs::path>& files, const fs::path& source, const InitArguments& arguments) {
+  if (arguments.label) throw ConfigError("[init] --label: expected none for a text, whose labels are characters");
+  const data::RawData raw = data::open_text(files, data::CsvOptions{}.context);
+  Written written{text_experiment(raw, source), {}};
+  for (const std::string& note : raw.notes) written.told += note + "\n";
+  return written;
+}
+
 fs::path table_in(const fs::path& source) {
   if (!fs::exists(source)) throw DataError("[init] expected a CSV file, got nothing at " + source.string());
   if (!fs::is_directory(source)) return source;
   const std::vector<fs::path> files = data::find_csv(source);
   if (files.empty()) throw DataError("[init] expected a CSV file in " + source.string() + ", got none");
   return files.front();
+}
+
+Written written_for_table(const fs::path& source, const InitArguments& arguments) {
+  const data::TableGuess guess = data::guess_table(table_in(source), arguments.label);
+  const data::GuessedColumn& label = guess.columns[guess.label];
+  return {experiment_text(guess, source),
+          std::to_string(guess.rows) + " rows, " + std::to_string(guess.columns.size()) +
+              " columns; the label is column " + std::to_string(guess.label) +
+              (label.name.empty() ? "" : " \"" + printable(label.name) + "\"") + " (" + guess.label_reason +
+              "): " + label.reason + "\n" + surprises(guess) + doubt_of(guess)};
 }
 
 int init(const InitArguments& arguments) {
@@ -184,17 +242,14 @@ int init(const InitArguments& arguments) {
   const bool is_taken = fs::is_regular_file(file) || fs::is_directory(file);  // a pipe may be written to
   if (is_taken && !is_stream)
     throw ConfigError("[init] expected a new file, got " + file.string() + ": --to names another");
-  const data::TableGuess guess = data::guess_table(table_in(source), arguments.label);
-  const std::string text = experiment_text(guess, source);
+  const std::vector<fs::path> texts = texts_in(source);
+  const auto [text, told] =
+      texts.empty() ? written_for_table(source, arguments) : written_for_text(texts, source, arguments);
   hopper::parse_experiment(text, file.string());  // what it writes is right, or it writes nothing
   write_output(file, as_bytes(text), raise<ConfigError>);
-  const data::GuessedColumn& label = guess.columns[guess.label];
   std::FILE* const people =
       fs::is_regular_file(file) && !is_stream ? stdout : stderr;  // the text may have gone to stdout
-  std::fprintf(people, "%lld rows, %zu columns; the label is column %zu%s (%s): %s\n%s%swrote %s; next: hop run %s\n",
-               static_cast<long long>(guess.rows), guess.columns.size(), guess.label,
-               label.name.empty() ? "" : (" \"" + printable(label.name) + "\"").c_str(), guess.label_reason.c_str(),
-               label.reason.c_str(), surprises(guess).c_str(), doubt_of(guess).c_str(), file.c_str(), file.c_str());
+  std::fprintf(people, "%swrote %s; next: hop run %s\n", told.c_str(), file.c_str(), file.c_str());
   return kOk;
 }
 
@@ -202,8 +257,9 @@ int init(const InitArguments& arguments) {
 
 void add_init(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<InitArguments>();
-  CLI::App* command = app.add_subcommand("init", "Look at a CSV file and write an experiment file for it");
-  command->add_option("source", arguments->source, "A CSV file, or a folder with train.csv")->required();
+  CLI::App* command = app.add_subcommand("init", "Look at a CSV file or a text and write an experiment file for it");
+  command->add_option("source", arguments->source, "A CSV file, a text (.txt), or a folder with train.csv or train.txt")
+      ->required();
   command->add_option("--to", arguments->to, "The file to write (default: the source's name, .toml)");
   command->add_option("--label", arguments->label, "The label's column, by name or place");
   command->callback([=, &action] { action = [=] { return init(*arguments); }; });

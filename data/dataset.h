@@ -30,7 +30,7 @@ struct PartitionEntry {
 
 /// The origin of a data set: together with the source's rows, it decides the bytes of the files.
 struct Provenance {
-  std::string format = {};  ///< "idx", "cifar", "csv", "npy", "glyphs", "rows", "tensors"
+  std::string format = {};  ///< "idx", "cifar", "csv", "npy", "text", "glyphs", "rows", "tensors"
   std::vector<SourceFile> files = {};
   std::string label = {};  ///< CSV: the label's column as requested
   std::string validation = {};

@@ -141,6 +141,11 @@ Provenance provenance_of(const RawData& source, const WriteOptions& options, con
                         .missing = options.missing,
                         .categories = options.categories};
   provenance.notes.insert(provenance.notes.end(), rows.notes().begin(), rows.notes().end());
+  if (source.rows_overlap && options.validation.kind == Validation::Kind::fraction) {
+    provenance.notes.emplace_back(
+        "neighbouring rows overlap, so validation rows drawn at random are known to the models from training: "
+        "validation = { tail = N } measures what is new to them");
+  }
   return provenance;
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kGlyphs = "glyphs";
+constexpr std::string_view kGlyphs = "glyphs", kText = "text";
 
 // The name of the last folder or file of a path, without an extension.
 std::string stem_of(const fs::path& path) {
@@ -22,8 +22,11 @@ std::string stem_of(const fs::path& path) {
   return last.empty() ? "data" : name_in_manifest(last.stem());
 }
 
+// Rows of a text overlap. Of the last ones no label is part of a row before them; of random ones every label is.
 Validation default_validation(const RawData& raw) {
-  return raw.test != nullptr ? Validation::file() : Validation::fraction(0.1);
+  if (raw.test != nullptr) return Validation::file();
+  if (!raw.rows_overlap) return Validation::fraction(0.1);
+  return Validation::tail(std::max<std::int64_t>(raw.train->rows() / 10, 1));
 }
 
 WriteOptions write_options(const RawData& raw, const ImportOptions& options, const std::string& name) {
@@ -50,7 +53,7 @@ fs::path scratch_beside(const fs::path& folder) {
 
 // The format of an existing source that is not a data set.
 const Format& format_of(const fs::path& source) {
-  return fs::is_directory(source) ? detect_format(source) : find_format("csv");
+  return fs::is_directory(source) ? detect_format(source) : format_of_file(source);
 }
 
 /// Rows of the application, which keeps them and may use them again.
@@ -89,8 +92,23 @@ void refuse_columns(const DataOptions& options, const std::string& what) {
   throw ConfigError("[data] " + key + ": expected the columns of a CSV file, got " + what);
 }
 
+// Refuses the keys of other formats.
+void refuse_context(const std::optional<std::int64_t>& context, const std::string& what) {
+  if (context) throw ConfigError("[data] context: expected a text, got " + what);
+}
+
+void refuse_scale(const std::optional<Scale>& scale, std::string_view format) {
+  if (scale && format == kText) {
+    throw ConfigError("[data] scale: expected none for a text, whose features are indices of characters");
+  }
+}
+
 RawData open_raw(const DataOptions& options, const fs::path& folder) {
-  if (options.rows || options.source == kGlyphs) refuse_columns(options, options.rows ? "rows" : options.source);
+  if (options.rows || options.source == kGlyphs) {
+    const std::string what = options.rows ? "rows" : options.source;
+    refuse_columns(options, what);
+    refuse_context(options.context, what);
+  }
   if (options.rows) return open_rows(options);
   if (options.source == kGlyphs) return glyphs();
   const fs::path source = options.source;
@@ -100,6 +118,8 @@ RawData open_raw(const DataOptions& options, const fs::path& folder) {
   const Format& format = format_of(source);
   const std::optional<TargetKind> target = options.target || !format.may_have_numbers ? options.target : options.wanted;
   if (!format.has_columns) refuse_columns(options, std::string(format.name) + " files");
+  if (!format.has_context) refuse_context(options.context, std::string(format.name) + " files");
+  refuse_scale(options.scale, format.name);
   return open_source(format, std::span(&source, 1),
                      {.label = options.label,
                       .target = target,
@@ -108,7 +128,8 @@ RawData open_raw(const DataOptions& options, const fs::path& folder) {
                       .missing = options.missing.value_or(MissingValues::median),
                       .categories = options.categories.value_or(Categories::one_hot),
                       .separator = options.separator,
-                      .scratch = scratch_beside(folder)});
+                      .scratch = scratch_beside(folder),
+                      .context = options.context.value_or(CsvOptions{}.context)});
 }
 
 void check_target(const Dataset& dataset, std::optional<TargetKind> asked) {
@@ -149,6 +170,12 @@ Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
     check_same("separator", std::string(name_of_separator(*options.separator)),
                std::string(name_of_separator(dataset.manifest().table->separator)));
   }
+  if (options.context) {
+    const bool is_text = made.format == kText;
+    check_same("context", std::to_string(*options.context),
+               is_text ? std::to_string(dataset.feature_shape().numel()) : "");
+  }
+  refuse_scale(options.scale, made.format);
   return dataset;
 }
 
@@ -175,6 +202,8 @@ Dataset import_dataset(const Format& format, std::span<const fs::path> sources, 
   if (!format.has_columns && !options.columns.empty()) {
     throw ConfigError("[data] columns: expected the columns of a CSV file, got " + std::string(format.name) + " files");
   }
+  if (!format.has_context) refuse_context(options.context, std::string(format.name) + " files");
+  refuse_scale(options.scale, format.name);
   const CsvOptions csv{.label = options.label,
                        .target = options.target,
                        .header = options.header,
@@ -183,7 +212,8 @@ Dataset import_dataset(const Format& format, std::span<const fs::path> sources, 
                        .categories = options.categories,
                        .separator = options.separator,
                        .scratch = scratch_beside(out),
-                       .on_progress = options.on_progress};
+                       .on_progress = options.on_progress,
+                       .context = options.context.value_or(CsvOptions{}.context)};
   const RawData raw = with_data_errors([&] { return open_source(format, sources, csv); });
   return write_dataset(raw, out, write_options(raw, options, stem_of(sources[0])));
 }

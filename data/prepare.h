@@ -19,17 +19,18 @@ struct ImportOptions {
   std::string name = {};  ///< default: the name of the source
   std::uint32_t partitions = 4;
   std::optional<Validation> validation =
-      {};                                 ///< default: the source's test rows if it has some, otherwise a random tenth
-  LabelColumn label = std::int64_t{0};    ///< CSV
-  std::optional<TargetKind> target = {};  ///< what labels are; default: see CsvOptions and open_npy
-  std::optional<bool> header = {};        ///< CSV: whether the first record is one; default: read_csv looks
-  ColumnWords columns = {};               ///< CSV: columns that are no numbers, or not scaled as usual
+      {};  ///< default: the source's test rows if it has some; otherwise a random tenth, of a text the last tenth
+  LabelColumn label = std::int64_t{0};            ///< CSV
+  std::optional<TargetKind> target = {};          ///< what labels are; default: see CsvOptions and open_npy
+  std::optional<bool> header = {};                ///< CSV: whether the first record is one; default: read_csv looks
+  ColumnWords columns = {};                       ///< CSV: columns that are no numbers, or not scaled as usual
   MissingValues missing = MissingValues::median;  ///< CSV
   Categories categories = Categories::one_hot;    ///< CSV
   std::optional<char> separator = {};             ///< CSV: of separators(); default: found in the first records
   std::optional<Scale> scale = {};  ///< of all features; default: fitted on the training rows (ScalingFit)
   std::uint64_t seed = 0;           ///< of the shuffle and of random validation rows
   OnProgress on_progress = {};
+  std::optional<std::int64_t> context = {};  ///< text: characters of a row; default: see CsvOptions
 };
 
 /// Reads `sources` (one folder, or files; see open_source) and writes a partitioned data set to `out`, which must not
@@ -56,6 +57,7 @@ struct DataOptions {
   /// RowSource of its own.
   std::shared_ptr<const RowSource> rows = {};
   std::shared_ptr<const RowSource> test_rows = {};  ///< for validation = "file"
+  std::optional<std::int64_t> context = {};         ///< text; see ImportOptions
 };
 
 /// How a run uses a partitioned source.

@@ -87,6 +87,7 @@ struct RawData {
   std::vector<SourceFile> files{};      ///< empty for data that came from no file
   std::vector<std::string> notes = {};  ///< the reader's guesses (a header, a label), a line each
   char separator = ',';                 ///< of a table: between the cells of its file
+  bool rows_overlap = false;            ///< neighbouring rows share values, so random rows measure nothing new
 };
 
 /// Rows of tensors in memory: features (N, ...) of any dtype, contiguous; labels (N), i64, 0 .. classes - 1.

@@ -133,6 +133,19 @@ nn::Loss make_loss(const ModelOptions& model) {
   };
 }
 
+std::optional<nn::Mixup> make_mixup(const Experiment& experiment, const data::Dataset& dataset) {
+  if (experiment.model.mixup == 0) return std::nullopt;
+  const bool has_words = !dataset.input().words.empty();
+  const DType stored = dataset.feature_dtype();
+  if (has_words || (!is_floating(stored) && stored != DType::u8)) {
+    throw ConfigError("[model] mixup: expected images or numbers, got " +
+                      (has_words ? "rows with categories as indices" : std::string(name(stored)) + " features") +
+                      ": a mixture of two indices is another index; leave mixup out" +
+                      (has_words ? ", or write categories = \"one_hot\"" : ", or write numbers as floats"));
+  }
+  return nn::Mixup(experiment.model.mixup);
+}
+
 nn::Output output_of(const ModelOptions& model, data::TargetKind labels) {
   const bool is_own = model.loss.own() != nullptr || model.loss.is_missing();
   if (!is_own) return nn::find_loss(model.loss.name()).output;

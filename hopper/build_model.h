@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "data/dataset.h"
 #include "hopper/experiment.h"
+#include "nn/mixup.h"
 #include "nn/model.h"
 #include "nn/optim/lr_scheduler.h"
 #include "nn/optim/optimizer.h"
@@ -34,6 +36,9 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, c
 /// The loss of the experiment: by name, or the application's, which throws ShapeError unless it gives a scalar. Throws
 /// ConfigError.
 nn::Loss make_loss(const ModelOptions& model);
+/// What mixes the rows of a batch; none for mixup = 0. Throws ConfigError for rows that hold indices: categories as
+/// indices, and integers other than bytes, which may be indices.
+std::optional<nn::Mixup> make_mixup(const Experiment& experiment, const data::Dataset& dataset);
 /// The meaning of the model's outputs: the loss gives it. A loss of the application learns what the data set has.
 nn::Output output_of(const ModelOptions& model, data::TargetKind labels);
 /// The source of an experiment, read for its loss: its labels are classes or numbers, as the loss wants them.

@@ -60,6 +60,8 @@ struct ModelOptions {
   std::vector<NameOr<nn::Metric>> metrics = {"accuracy"};
   /// A name of optim::optimizers(), or a maker of the application. Empty: the hyperparameter `optimizer` names one.
   NameOr<OptimizerMaker> optimizer{};
+  /// Above 0: models train on mixtures of rows, with shares from Beta(mixup, mixup): nn::Mixup. At most nn::kMostMixup.
+  double mixup = 0;
 };
 
 /// The names of the metrics beside the accuracy, in the order of `own` in all results.

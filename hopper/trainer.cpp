@@ -84,6 +84,7 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       config_(config),
       key_(architecture_key(experiment, model, config)),
       module_(build_on(device, experiment, config, dataset)),
+      mixup_(make_mixup(experiment, dataset)),
       optimizer_(make_optimizer(experiment, config, *module_)),
       schedule_(make_schedule(experiment, config, dataset, optimizer_->lr())),
       loss_(make_loss(experiment.model)),
@@ -101,6 +102,8 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       steps_(kRecordedSteps),
       first_lr_(optimizer_->lr()) {
   module_->set_random_source(state_->counters_tensor(), optimizer_->step_tensor());
+  if (mixup_) mixup_->to(device);
+  if (mixup_) mixup_->set_random_source(state_->counters_tensor(), optimizer_->step_tensor());
   optimizer_->stop_when(meter_.as_strided({}, {}, 1));
 }
 
@@ -144,9 +147,15 @@ void Trainer::train_batch(std::int64_t rows) {
 void Trainer::make_gradients(const data::Batch& batch) {
   module_->begin_step();
   optimizer_->zero_grad();
-  const Tensor loss = loss_((*module_)(batch.x), scaling_.to_learn(batch.y));
+  const Tensor loss = mixup_ ? mixed_loss(batch) : loss_((*module_)(batch.x), scaling_.to_learn(batch.y));
   kernels::measure(loss.detach(), static_cast<double>(batch.rows()), hopeless_loss(output_), meter_);
   backward(loss);
+}
+
+Tensor Trainer::mixed_loss(const data::Batch& batch) {
+  mixup_->begin_step();
+  const nn::Mixed mixed = mixup_->mix(batch.x, scaling_.to_learn(batch.y));
+  return mixed.loss(loss_, (*module_)(mixed.x));
 }
 
 void Trainer::validation_step(const data::Batch& batch) {

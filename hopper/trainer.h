@@ -20,6 +20,7 @@
 #include "hopper/metrics.h"
 #include "hopper/strategy/exchange.h"
 #include "kernels/capture.h"
+#include "nn/mixup.h"
 #include "nn/output.h"
 #include "nn/state.h"
 
@@ -63,9 +64,9 @@ class Trainer {
   /// One pass of the loaded state: every row of `partition` once, in the order of (seed, model, epoch, partition). A
   /// loss that is NaN, infinite or above 1e6 ends the pass: train_loss is +infinity, the weights stay as they were
   /// before that step, and `rows` counts up to that step. Random numbers are addressed by (seed, model), whichever
-  /// model left the state: a clone does not repeat those of its parent. The CPU stops at once; a GPU runs the remaining
-  /// steps without effect. `rows_done`, if given, counts on. Throws TrainingStopped; IndexError for a label that the
-  /// model has no output for.
+  /// model left the state: a clone does not repeat those of its parent. With mixup, train_loss is that of the mixtures.
+  /// The CPU stops at once; a GPU runs the remaining steps without effect. `rows_done`, if given, counts on. Throws
+  /// TrainingStopped; IndexError for a label that the model has no output for.
   UnitMetrics train(const data::Partition& partition, Epoch epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
   /// Adds valid_loss, valid_accuracy and the other metrics. Changes nothing of the state. `steps`, when given,
@@ -93,6 +94,7 @@ class Trainer {
 
   void train_batch(std::int64_t rows);
   void make_gradients(const data::Batch& batch);
+  Tensor mixed_loss(const data::Batch& batch);
   void validation_step(const data::Batch& batch);
   void make_own_sums(const data::Batch& batch);
   void read_own_metrics(std::int64_t rows, UnitMetrics& metrics) const;
@@ -106,6 +108,7 @@ class Trainer {
   Config config_;
   std::string key_;
   std::shared_ptr<nn::Module> module_;
+  std::optional<nn::Mixup> mixup_;  // none: rows as they are
   std::unique_ptr<optim::Optimizer> optimizer_;
   optim::LRSchedule schedule_;
   nn::Loss loss_;

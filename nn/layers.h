@@ -9,5 +9,6 @@
 #include "nn/layers/flatten.h"
 #include "nn/layers/linear.h"
 #include "nn/layers/norm.h"
+#include "nn/layers/normalize.h"
 #include "nn/layers/pool.h"
 #include "nn/layers/sequential.h"

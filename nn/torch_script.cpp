@@ -1,5 +1,6 @@
 #include "nn/torch_script.h"
 
+#include <utility>
 #include <vector>
 
 #include "data/formats/csv_cells.h"
@@ -32,7 +33,7 @@ SHAPE, SEPARATOR = SCHEMA["columns"][0]["shape"], SCHEMA.get("separator", ",")
 PLAIN = [{"name": "", "kind": "number", "place": i} for i in range(math.prod(SHAPE))]
 COLUMNS = [column for column in SCHEMA.get("table", PLAIN) if column["kind"] in ("number", "category")]
 WORDS = [{name: place for place, name in enumerate(column.get("words", []), 1)} for column in COLUMNS]
-@EMBED@
+@CLASSES@
 model = nn.Sequential(collections.OrderedDict([
 @LAYERS@])).eval()
 model.load_state_dict(TENSORS)
@@ -99,9 +100,32 @@ constexpr const char* kPrintNumbers =
     R"py(    table.writerow([target["name"] or f"prediction {i}" for i, target in enumerate(SCHEMA["targets"])])
     table.writerows(y.tolist()))py";
 
+// As nn::Embedding, which takes indices as floats.
+constexpr const char* kLookup = R"py(class Lookup(nn.Embedding):
+    def forward(self, x): return super().forward(x.long())
+)py";
+
+// As nn::Normalize.
+constexpr const char* kNormalize = R"py(class Normalize(nn.Module):
+    def __init__(self, mean, std):
+        super().__init__()
+        for name, values in (("mean", mean), ("std", std)): self.register_buffer(name, torch.tensor(values).float())
+    def forward(self, x): return (x - self.mean[:, None, None]) / self.std[:, None, None]
+)py";
+
 std::string replaced(std::string text, std::string_view mark, const std::string& by) {
   const std::size_t at = text.find(mark);
   return at == std::string::npos ? text : text.replace(at, mark.size(), by);
+}
+
+// Of the layers that are no modules of PyTorch, those that the model has.
+std::string classes_in_python(const std::string& layers) {
+  std::string text;
+  for (const auto& [call, definition] :
+       {std::pair(" Embed(", kEmbed), std::pair(" Lookup(", kLookup), std::pair(" Normalize(", kNormalize)}) {
+    if (layers.find(call) != std::string::npos) text += definition;
+  }
+  return text;
 }
 
 std::string missing_in_python() {
@@ -165,7 +189,7 @@ std::string torch_script(const Predictor& predictor) {
   const std::string layers = layers_in_python(predictor);
   if (layers.empty()) return "";
   std::string text = std::string(kTorchScriptMark) + replaced(kScript, "@LAYERS@", layers);
-  text = replaced(text, "@EMBED@\n", predictor.schema().input().words.empty() ? "" : kEmbed);
+  text = replaced(text, "@CLASSES@\n", classes_in_python(layers));
   text = replaced(text, "@MISSING@", missing_in_python());
   text = replaced(text, "@ANSWERS@", answers_in_python(predictor.output()));
   const bool is_classes = predictor.target().kind == data::TargetKind::classes;

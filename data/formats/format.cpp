@@ -10,6 +10,7 @@
 #include "data/formats/csv.h"
 #include "data/formats/idx.h"
 #include "data/formats/npy.h"
+#include "data/formats/text.h"
 
 namespace hop::data {
 namespace {
@@ -29,6 +30,8 @@ constexpr std::array kFormats = {
            open_csv},
     Format{"npy", "x.npy and y.npy", "features, labels [, test features, test labels]", false, true, find_npy,
            [](Files files, const CsvOptions& csv) { return open_npy(files, csv.target); }},
+    Format{"text", "train.txt", "one text [, one of validation rows]", false, false, find_text,
+           [](Files files, const CsvOptions& options) { return open_text(files, options.context); }, ".txt", true},
 };
 
 [[noreturn]] void nothing_found(const fs::path& folder) {
@@ -89,6 +92,13 @@ const Format& detect_format(const fs::path& folder) {
                     std::string(found[1]->name) + " in " + folder.string());
   }
   return *found[0];
+}
+
+const Format& format_of_file(const fs::path& file) {
+  const auto found = std::ranges::find_if(kFormats, [&](const Format& format) {
+    return !format.extension.empty() && file.extension() == format.extension;
+  });
+  return found != kFormats.end() ? *found : find_format("csv");
 }
 
 std::vector<fs::path> source_files(const Format& format, std::span<const fs::path> sources) {

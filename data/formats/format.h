@@ -24,7 +24,7 @@ std::vector<ColumnPlace> label_columns(const LabelColumn& label);
 /// "price", or "price, rent".
 std::string to_string(const LabelColumn& label);
 
-/// Facts that a CSV file does not contain.
+/// Facts that a CSV file does not contain; `target` counts for other files, too, and `context` for texts alone.
 struct CsvOptions {
   LabelColumn label = std::int64_t{0};
   /// What labels are. Default: numbers if there are several label columns or if all labels are numbers and some have a
@@ -37,6 +37,7 @@ struct CsvOptions {
   std::optional<char> separator = {};  ///< of separators(); default: found in the first records
   std::filesystem::path scratch = {};  ///< a folder for a temporary file of the rows; default: the system's
   OnProgress on_progress = {};
+  std::int64_t context = 32;  ///< text: a row has so many characters
 };
 
 /// A format of files: a row of the table.
@@ -50,6 +51,8 @@ struct Format {
   std::vector<std::filesystem::path> (*find)(const std::filesystem::path& folder) = nullptr;
   /// Throws DataError that names the file and what is wrong with it.
   RawData (*open)(std::span<const std::filesystem::path> files, const CsvOptions& csv) = nullptr;
+  std::string_view extension{};  ///< a single file that ends so is of this format; a CSV file may have any other
+  bool has_context = false;      ///< rows are windows of a text: CsvOptions::context counts
 };
 
 /// All rows, in the order of the documentation.
@@ -60,6 +63,9 @@ const Format& find_format(std::string_view name);
 /// The format of the files in `folder`. Throws DataError that says what was looked for if there is none, or more than
 /// one.
 const Format& detect_format(const std::filesystem::path& folder);
+
+/// The format of a single file.
+const Format& format_of_file(const std::filesystem::path& file);
 
 /// Opens `sources`: one folder that holds files under their usual names, or the files themselves (Format::files).
 /// Throws DataError that names the file and what is wrong with it.

@@ -12,9 +12,11 @@
 #include "base/error.h"
 #include "base/table.h"
 #include "data/formats/csv_separator.h"
+#include "data/formats/text.h"
 #include "hopper/detail/path_text.h"
 #include "hopper/detail/unread_settings.h"
 #include "hopper/device.h"
+#include "nn/mixup.h"
 #include "nn/model.h"
 #include "nn/optim/by_name.h"
 
@@ -24,7 +26,7 @@ namespace {
 constexpr std::int64_t kMaxInt = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMaxCount = 1 << 20;
 constexpr const char* kNoSource =
-    "expected a folder of `hop data import`, a CSV file, a folder of raw files or \"glyphs\", got ";
+    "expected a folder of `hop data import`, a CSV file, a text, a folder of raw files or \"glyphs\", got ";
 
 using Names = std::vector<std::string>;
 
@@ -318,6 +320,12 @@ std::string write_scale(const Experiment& e) {
   return "[" + to_text(Value(e.data.scale->offset)) + ", " + to_text(Value(e.data.scale->factor)) + "]";
 }
 
+void check_context(const Experiment& e) {
+  if (!e.data.context || (*e.data.context >= 1 && *e.data.context <= data::kMostContext)) return;
+  throw ConfigError("[data] context: expected 1 to " + std::to_string(data::kMostContext) + " characters, got " +
+                    std::to_string(*e.data.context));
+}
+
 void read_family(TomlSection& section, const std::string& key, Experiment& e) {
   const auto family = section.text(key);
   if (!family) return;
@@ -499,6 +507,11 @@ void check_optimizer(const Experiment& e) {
   }
 }
 
+void check_mixup(const Experiment& e) {
+  if (e.model.mixup >= 0 && e.model.mixup <= nn::kMostMixup) return;
+  throw ConfigError("[model] mixup: expected a number from 0 to 1,000, got " + shortest(e.model.mixup));
+}
+
 void check_device(const Experiment& e) {
   if (!is_device_word(e.run.device)) check_word("[run] device", e.run.device, device_names());
 }
@@ -531,9 +544,10 @@ constexpr std::array kKeys = {
 
     ExperimentKey{
         "data", "source", "text", "", "none: it must be given", "\"data/cifar10\"",
-        "A folder of `hop data import`, a CSV file, a folder of raw files of a known format, or `glyphs`, which "
-        "is generated. A relative path starts from the folder in which `hop run` is called, and not from the folder "
-        "of this file. A path that is no UTF-8 is written as a `file://` address with `%XX`. In C++ also "
+        "A folder of `hop data import`, a CSV file, a UTF-8 text (its name ends in `.txt`), a folder of raw files of "
+        "a known format, or `glyphs`, which is generated. A relative path starts from the folder in which `hop run` is "
+        "called, and not from the folder of this file. A path that is no UTF-8 is written as a `file://` address with "
+        "`%XX`. In C++ also "
         "`data.rows`: tensors or a `RowSource`.",
         nullptr, read_source, [](const E& e) { return write_source(e); }, check_source},
     ExperimentKey{
@@ -543,11 +557,13 @@ constexpr std::array kKeys = {
           if (auto n = s.integer(key, 1, kMaxCount)) e.data.partitions = static_cast<std::uint32_t>(*n);
         },
         [](const E& e) { return e.data.partitions ? std::to_string(*e.data.partitions) : ""; }, check_partitions},
-    ExperimentKey{"data", "validation", "`\"file\"`, `\"none\"`, `{ tail = N }` or `{ fraction = F }`", "rows",
-                  "the source's own test rows; without them a tenth of the rows", "{ tail = 4000 }",
-                  "The rows that are set aside to measure models: the source's own, the last N, or a share at random. "
-                  "With `stratified = true` beside `fraction`, the same share of each class.",
-                  nullptr, read_validation, write_validation, check_validation},
+    ExperimentKey{
+        "data", "validation", "`\"file\"`, `\"none\"`, `{ tail = N }` or `{ fraction = F }`", "rows",
+        "the source's own test rows; without them a tenth of the rows, of a text the last tenth", "{ tail = 4000 }",
+        "The rows that are set aside to measure models: the source's own, the last N, or a share at random. "
+        "With `stratified = true` beside `fraction`, the same share of each class. The rows of a text overlap, "
+        "so of random ones the models know every label from training.",
+        nullptr, read_validation, write_validation, check_validation},
     ExperimentKey{"data", "label", "integer or text, or a list", "", "", "\"species\"",
                   "CSV: the column of the labels, by its place (from 0; negative: from the back) or its name. A list: "
                   "several numbers to predict; answers stand in the order of the file's columns, with their names.",
@@ -591,9 +607,18 @@ constexpr std::array kKeys = {
                     if (!e.data.separator) return;
                     data::parse_separator(std::string(1, *e.data.separator), "[data] separator");
                   }},
-    ExperimentKey{"data", "scale", "[offset, factor]", "", "fitted on the training rows", "[0.5, 2.0]",
-                  "Each feature x enters the model as (x - offset) * factor; indices of words are never scaled.",
-                  nullptr, read_scale, write_scale, check_scale},
+    ExperimentKey{"data", "context", "integer", "characters", "`32`", "64",
+                  "Text: a row is so many characters, as indices (i32) into the characters of the training text, and "
+                  "its label is the next character. The first layer is `embedding $outputs SIZE`.",
+                  nullptr,
+                  [](S& s, K& key, E& e) {
+                    if (auto context = s.integer(key, 1, data::kMostContext)) e.data.context = *context;
+                  },
+                  [](const E& e) { return e.data.context ? std::to_string(*e.data.context) : ""; }, check_context},
+    ExperimentKey{
+        "data", "scale", "[offset, factor]", "", "fitted on the training rows", "[0.5, 2.0]",
+        "Each feature x enters the model as (x - offset) * factor; indices of words and characters are never scaled.",
+        nullptr, read_scale, write_scale, check_scale},
 
     ExperimentKey{"model", "family", "one of", "", "none: family or layers must be given", "\"mlp\"",
                   "An architecture that ships with Hopscotch. In C++ also `model.builder`.", family_names, read_family,
@@ -631,6 +656,16 @@ constexpr std::array kKeys = {
                   },
                   [](const E& e) { return e.model.optimizer.name().empty() ? "" : quoted(e.model.optimizer.name()); },
                   check_optimizer},
+    ExperimentKey{
+        "model", "mixup", "number from 0 to 1,000", "", "0: rows as they are", "0.2",
+        "Models train on mixtures of two rows of a batch: l x + (1 - l) x', with the loss l loss(y) + (1 - l) "
+        "loss(y'), where l is drawn from Beta(mixup, mixup) for each batch (Zhang et al., 2018). They are "
+        "validated on rows as they are. For images and numbers; indices cannot be mixed.",
+        nullptr,
+        [](S& s, K& key, E& e) {
+          if (auto alpha = s.number(key)) e.model.mixup = *alpha;
+        },
+        [](const E& e) { return e.model.mixup == 0 ? "" : to_text(Value(e.model.mixup)); }, check_mixup},
 
     ExperimentKey{"search", "method", "one of", "", "", "\"random\"",
                   "How configurations are chosen from [search.space]. In C++ also `search.make`.", method_names,

@@ -17,7 +17,7 @@
 
 namespace hop::nn::detail {
 
-enum class AttributeType : std::uint8_t { integer, number, size, flag };
+enum class AttributeType : std::uint8_t { integer, number, numbers, size, flag };
 
 /// No attribute is larger: products of two cannot overflow.
 inline constexpr double kUnlimited = 1e9;
@@ -38,6 +38,7 @@ class Arguments {
       : values_(values), words_(words) {}
   std::int64_t integer(std::size_t i) const;
   double number(std::size_t i) const;
+  std::vector<double> numbers(std::size_t i) const;  ///< at least one
   Size2d size(std::size_t i) const;
   bool flag(std::size_t i) const { return values_[i] == "true"; }
   const std::string& text(std::size_t i) const { return values_[i]; }

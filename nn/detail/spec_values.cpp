@@ -25,6 +25,20 @@ std::optional<Size2d> parse_size(std::string_view text) {
   return Size2d(*height, *width);
 }
 
+// "0.5,0.25"
+std::optional<std::vector<double>> parse_numbers(std::string_view text) {
+  std::vector<double> values;
+  for (bool more = true; more;) {
+    const std::size_t comma = text.find(',');
+    const auto value = parse<double>(text.substr(0, comma));
+    if (!value) return {};
+    values.push_back(*value);
+    more = comma != std::string_view::npos;
+    if (more) text.remove_prefix(comma + 1);
+  }
+  return values;
+}
+
 bool in_range(const Attribute& attribute, double value) { return value >= attribute.min && value < attribute.below; }
 
 }  // namespace
@@ -32,6 +46,8 @@ bool in_range(const Attribute& attribute, double value) { return value >= attrib
 std::int64_t Arguments::integer(std::size_t i) const { return parse<std::int64_t>(values_.at(i)).value(); }
 
 double Arguments::number(std::size_t i) const { return parse<double>(values_.at(i)).value(); }
+
+std::vector<double> Arguments::numbers(std::size_t i) const { return parse_numbers(values_.at(i)).value(); }
 
 Size2d Arguments::size(std::size_t i) const { return parse_size(values_.at(i)).value(); }
 
@@ -44,6 +60,14 @@ std::string canonical_value(const Attribute& attribute, std::string_view text) {
     case AttributeType::number: {
       const auto value = parse<double>(text);
       return value && in_range(attribute, *value) ? shortest(*value) : "";
+    }
+    case AttributeType::numbers: {
+      std::string canonical;
+      for (const double value : parse_numbers(text).value_or(std::vector<double>())) {
+        if (!in_range(attribute, value)) return "";
+        canonical += (canonical.empty() ? "" : ",") + shortest(value);
+      }
+      return canonical;
     }
     case AttributeType::size: {
       const auto value = parse_size(text);
@@ -62,9 +86,10 @@ std::string canonical_value(const Attribute& attribute, std::string_view text) {
 
 std::string expectation(const Attribute& attribute) {
   if (attribute.type == AttributeType::flag) return "true or false";
-  const char* what = attribute.type == AttributeType::integer ? "a whole number"
-                     : attribute.type == AttributeType::size  ? "a size (N or HxW)"
-                                                              : "a number";
+  const char* what = attribute.type == AttributeType::integer   ? "a whole number"
+                     : attribute.type == AttributeType::size    ? "a size (N or HxW)"
+                     : attribute.type == AttributeType::numbers ? "numbers with commas between them, each"
+                                                                : "a number";
   return what + std::string(" of at least ") + shortest(attribute.min) + " and below " + shortest(attribute.below);
 }
 

@@ -23,6 +23,16 @@ Tensor new_table(const char* op, std::int64_t num_embeddings, std::int64_t embed
   return detail::fresh_weight({num_embeddings, embedding_dim}, dtype);
 }
 
+// i64 of indices 0 .. count - 1 that are floats; -1, which no table has, of any other number. The comparisons come
+// first, because NaN is no integer.
+Tensor whole_indices(const Tensor& indices, std::int64_t count) {
+  const Tensor is_low = kernels::lt(indices, static_cast<double>(count));
+  const Tensor is_in_range = kernels::logical_and(kernels::ge(indices, 0), is_low);
+  const Tensor index = kernels::cast(kernels::where(is_in_range, indices, 0), DType::i64);
+  const Tensor is_whole = kernels::eq(kernels::cast(index, indices.dtype()), indices);
+  return kernels::where(kernels::logical_and(is_in_range, is_whole), index, -1);
+}
+
 // The rows where the tables of categories begin, and where the last one ends.
 Tensor first_rows(const std::vector<std::int64_t>& words) {
   if (words.empty()) throw ConfigError("[CategoryEmbedding] expected the words of at least one category, got none");
@@ -44,7 +54,10 @@ Tensor first_rows(const std::vector<std::int64_t>& words) {
 Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options)
     : weight(register_parameter("weight", new_table("Embedding", num_embeddings, embedding_dim, options.dtype))) {}
 
-Tensor Embedding::forward(const Tensor& indices) { return embedding(weight, indices); }
+Tensor Embedding::forward(const Tensor& indices) {
+  kernels::expect_defined("embedding", indices);
+  return embedding(weight, is_floating(indices.dtype()) ? whole_indices(indices, weight.size(0)) : indices);
+}
 
 void Embedding::reset_parameters(const ParameterKeys& keys) { init::normal_(weight, keys["weight"]); }
 

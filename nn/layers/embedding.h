@@ -11,7 +11,9 @@ struct EmbeddingOptions {
   DType dtype = DType::f32;
 };
 
-/// A table of vectors: indices (..) i64 in 0..num_embeddings-1 -> (.., embedding_dim). torch.nn.Embedding.
+/// A table of vectors: indices (..) in 0..num_embeddings-1 -> (.., embedding_dim). torch.nn.Embedding. Indices are i64,
+/// or whole numbers as floats, as data::Batch has them; an f32 holds each up to 2^24. Any other number is an
+/// IndexError, which names it -1.
 class Embedding : public Module {
  public:
   Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options = {});

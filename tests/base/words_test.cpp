@@ -85,6 +85,20 @@ TEST(Utf8, IsWhatRfc3629Allows) {
   }
 }
 
+TEST(Utf8, CharactersHaveACodePointAndASize) {
+  const auto is = [](std::string_view text, std::uint32_t code, std::size_t bytes) {
+    const Utf8Character character = first_character(text);
+    return character.code == code && character.bytes == bytes;
+  };
+  EXPECT_TRUE(is("az", 0x61, 1));
+  EXPECT_TRUE(is(string_view("\0", 1), 0, 1));
+  EXPECT_TRUE(is("\xC3\xA9z", 0xE9, 2));
+  EXPECT_TRUE(is("\xE2\x82\xACz", 0x20AC, 3));
+  EXPECT_TRUE(is("\xF0\x9F\x98\x80z", 0x1F600, 4));
+  EXPECT_TRUE(is("\xE2\x82", 0, 0));
+  EXPECT_TRUE(is("\x80", 0, 0));
+}
+
 TEST(Printable, LeavesNothingThatATerminalObeys) {
   EXPECT_EQ(printable("caf\xC3\xA9"), "caf\xC3\xA9");
   EXPECT_EQ(printable("\x1b[2J\n\xE9\x7F"), "\\x1b[2J\\n\\xe9\\x7f");

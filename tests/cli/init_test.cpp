@@ -77,6 +77,25 @@ TEST_F(Newcomer, MayWantToPredictANumber) {
   EXPECT_EQ(ran.code, 0) << ran.err;
 }
 
+TEST_F(Newcomer, MayHaveAText) {
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "hop, skip\n";
+  write(folder_ / "book.txt", text);
+  const Finished made = go({"init", "book.txt"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  EXPECT_THAT(made.out, AllOf(HasSubstr("book.txt: a text of 600 characters, 9 of them different"),
+                              HasSubstr("wrote book.toml; next: hop run book.toml")));
+  const Finished ran = go({"run", "book.toml", "--run-dir", "r", "--set", "search.epochs=1"});
+  ASSERT_EQ(ran.code, 0) << ran.err << read(folder_ / "book.toml");
+  EXPECT_EQ(results("r")["models"].size(), 4U);
+  const Finished imported = go({"data", "import", "text", "book.txt", "--context", "5", "--out", "d"});
+  ASSERT_EQ(imported.code, 0) << imported.err;
+  const Finished shown = go({"data", "info", "d"});
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("536 rows and 59 for validation, 9 classes"), HasSubstr("i32 (5)"),
+                               HasSubstr("validation: tail 59"), HasSubstr("\\n")));
+  EXPECT_EQ(go({"init", "book.txt", "--to", "b.toml", "--label", "0"}).code, 2);
+}
+
 TEST_F(Newcomer, SeesEveryRunWhateverItsState) {
   ASSERT_EQ(run("runs/good").code, 0);
   fs::create_directories(folder_ / "runs" / "no run");

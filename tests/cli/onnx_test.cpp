@@ -137,7 +137,8 @@ TEST_F(Onnx, AnswersPictures) {
   train("source = \"g\"", "family = \"lenet\"", 1);
   expect_equal_answers();
   train("source = \"g\"",
-        "layers = [\"conv2d 4 3x1 padding=1 bias=false\", \"batchnorm2d\", \"relu\", \"max_pool2d 2\", \"conv2d 8 3 "
+        "layers = [\"normalize 0.25 0.5\", \"conv2d 4 3x1 padding=1 bias=false\", \"batchnorm2d\", \"relu\", "
+        "\"max_pool2d 2\", \"conv2d 8 3 "
         "stride=2 groups=2 dilation=2\", \"groupnorm 2\", \"leaky_relu 0.2\", \"elu 0.7\", \"avg_pool2d 2 padding=1\", "
         "\"silu\", "
         "\"layernorm\", \"dropout 0.2\", \"identity\", \"global_avg_pool2d\", \"tanh\", \"linear 12 bias=false\", "

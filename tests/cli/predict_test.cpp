@@ -241,7 +241,8 @@ TEST_F(Predict, PyTorchGivesTheSameAnswersForPictures) {
   for (const std::string& model :
        {std::string("family = \"lenet\""),
         std::string(
-            "layers = [\"conv2d 4 3x3 padding=1 bias=false\", \"batchnorm2d\", \"relu\", \"max_pool2d 2\", "
+            "layers = [\"normalize 0.25 0.5\", \"conv2d 4 3x3 padding=1 bias=false\", \"batchnorm2d\", \"relu\", "
+            "\"max_pool2d 2\", "
             "\"groupnorm 2\", \"leaky_relu 0.2\", \"elu 0.7\", \"avg_pool2d 2 padding=1\", \"silu\", \"layernorm\", "
             "\"identity\", \"global_avg_pool2d\", \"tanh\", \"linear 12\", \"sigmoid\", \"linear 10\"]")}) {
     write(folder_ / "e.toml", "name = \"g\"\n[data]\nsource = \"g\"\n[model]\n" + model +

@@ -1,4 +1,4 @@
-// Raw data (data/formats/): CSV tables, IDX, CIFAR and .npy files.
+// Raw data (data/formats/): CSV tables, IDX, CIFAR and .npy files, texts.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -7,6 +7,7 @@
 #include "data/formats/csv.h"
 #include "data/formats/idx.h"
 #include "data/formats/npy.h"
+#include "data/formats/text.h"
 #include "tests/fuzz/targets.h"
 
 namespace hop::fuzz {
@@ -134,11 +135,27 @@ std::vector<std::string> cifar_seeds() {
   return {record, record + record};
 }
 
+// The length of a window; then the training text; after a NUL the validation text.
+void run_text(ByteView input) {
+  if (input.empty()) return;
+  Paths paths;
+  for (const ByteView text : pieces(input.subspan(1), std::byte{0})) {
+    paths.push_back(file(paths.empty() ? "train.txt" : "test.txt", text));
+  }
+  read_through(open_text(paths, std::to_integer<std::int64_t>(input[0])));
+}
+
+std::vector<std::string> text_seeds() {
+  using namespace std::string_literals;
+  return {"\2abcabc"s, "\1na\xC3\xAFve\n\xF0\x9F\x98\x80\0ve"s, "\3\xEF\xBB\xBF\xE2\x82\xAC\r\n\r\n"s};
+}
+
 }  // namespace
 
 constinit const Target kCsv{"csv", run_csv};
 constinit const Target kIdx{"idx", run_idx, idx_seeds};
 constinit const Target kCifar{"cifar", run_cifar, cifar_seeds};
 constinit const Target kNpy{"npy", run_npy, npy_seeds};
+constinit const Target kText{"text", run_text, text_seeds};
 
 }  // namespace hop::fuzz

@@ -8,7 +8,7 @@ std::span<const Target* const> targets() {
   static constexpr std::array kAll = {&kFrame,       &kMessage,   &kAddress,  &kConfig,     &kJournal,
                                       &kFsck,        &kStatus,    &kResults,  &kState,      &kDescription,
                                       &kSafetensors, &kPartition, &kManifest, &kExperiment, &kSpec,
-                                      &kCsv,         &kIdx,       &kCifar,    &kNpy};
+                                      &kCsv,         &kIdx,       &kCifar,    &kNpy,        &kText};
   return kAll;
 }
 

@@ -8,6 +8,6 @@ namespace hop::fuzz {
 extern const Target kFrame, kMessage, kAddress, kConfig;                        // from a peer
 extern const Target kJournal, kFsck, kStatus, kResults;                         // of a run directory
 extern const Target kState, kDescription, kSafetensors, kPartition, kManifest;  // other files
-extern const Target kExperiment, kSpec, kCsv, kIdx, kCifar, kNpy;               // from a person
+extern const Target kExperiment, kSpec, kCsv, kIdx, kCifar, kNpy, kText;        // from a person
 
 }  // namespace hop::fuzz

@@ -65,6 +65,7 @@ std::string in_code(std::string_view word) { return "`\"" + std::string(word) + 
 TEST(ExperimentKeys, TellTheDefaultsThatTheCodeTakes) {
   EXPECT_THAT(absent("data", "partitions"), StartsWith(std::to_string(data::ImportOptions{}.partitions) + ","));
   EXPECT_EQ(absent("data", "missing"), "`" + std::string(name(data::ImportOptions{}.missing)) + "`");
+  EXPECT_EQ(absent("data", "context"), "`" + std::to_string(data::CsvOptions{}.context) + "`");
   EXPECT_THAT(absent("run", "patience"), StartsWith(std::to_string(static_cast<int>(kDefaultPatience)) + ","));
   const std::string_view policy = absent("run", "policy");
   const std::string_view fixed = make_strategy(std::string("hopping"))->default_policy(Order::Fixed),

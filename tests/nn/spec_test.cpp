@@ -11,6 +11,7 @@ namespace {
 
 using namespace testing;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using Layers = std::vector<std::string>;
 
 const Layers kCnn = {"conv2d 32 3 padding=1", "batchnorm2d", "relu", "max_pool2d 2", "flatten",
@@ -53,6 +54,7 @@ TEST(Spec, PlansWhatEachLayerReallyDoes) {
       {{"layernorm", "batchnorm1d affine=false"}, {7}},
       {{"layernorm"}, {3, 4}},
       {{"groupnorm 2", "groupnorm 3 affine=false"}, {6, 4, 4}},
+      {{"normalize 0.5,0.25 0.5,2", "flatten"}, {2, 3, 3}},
       {{"relu", "leaky_relu 0.2", "elu 0.7", "sigmoid", "tanh", "gelu", "silu", "softmax", "identity"}, {6}},
   };
   for (const Case& c : cases) {
@@ -74,6 +76,38 @@ TEST(Spec, EmbedsIndices) {
   Sequential model = build_spec(parse_spec(Layers{"embedding 10 4", "flatten", "linear 2"}), {3});
   init_parameters(model, 1);
   EXPECT_EQ(model(kernels::zeros({5, 3}, DType::i64)).shape(), (Shape{5, 2}));
+  // as batches bring them: whole numbers as f32
+  const Tensor indices = Tensor::from<std::int64_t>({0, 9, 4, 4, 1, 8}, {2, 3});
+  const Tensor y = model(indices), same = model(kernels::cast(indices, DType::f32));
+  for (std::int64_t i = 0; i < y.numel(); ++i) EXPECT_EQ(same.data<float>()[i], y.data<float>()[i]);
+  for (const float bad : {-1.0F, 10.0F, 0.5F, NAN, INFINITY, -0.25F}) {
+    EXPECT_THROW(model(Tensor::from<float>({0, 1, bad}, {1, 3})), IndexError) << bad;
+  }
+}
+
+TEST(Spec, NormalizesChannelsByGivenNumbers) {
+  Sequential model = build_spec(parse_spec(Layers{"normalize 0.5,-0.25 0.5,2"}), {2, 1, 2});
+  const Tensor y = model(Tensor::from<float>({0, 1, 0.75F, 1.75F}, {1, 2, 1, 2}));
+  EXPECT_THAT(std::vector<float>(y.data<float>(), y.data<float>() + 4), ElementsAre(-1, 1, 0.5F, 1));
+  EXPECT_THAT(names_of(model.state_dict()), ElementsAre("0.mean", "0.std"));
+  const auto error = [](const std::string& layer, const Shape& sample) {
+    return message_of<ConfigError>([&] { plan_spec(parse_spec(Layers{layer}), sample); });
+  };
+  EXPECT_THAT(error("normalize 0.5 0.5,0.5", {2, 4, 4}), HasSubstr("an image of 1 channels, one for each mean"));
+  EXPECT_THAT(error("normalize 0.5,0.5 0.5", {2, 4, 4}), HasSubstr("an image of 1 channels, one for each std"));
+  EXPECT_THAT(error("normalize 0.5 0.5", {2}), HasSubstr("an image (C, H, W)"));
+  EXPECT_THAT(error("normalize 0.5 0", {1, 4, 4}),
+              HasSubstr("std expects numbers with commas between them, each of at least 1e-09"));
+  for (const char* bad : {"normalize 0.5, 0.5", "normalize ,0.5 1,1", "normalize 0.5,,1 1,1,1", "normalize nan 1"}) {
+    EXPECT_THROW(parse_spec(Layers{bad}), ConfigError) << bad;
+  }
+  EXPECT_THROW(parse_spec(Layers{"normalize 0.5"}), ConfigError);
+  const std::vector<double> one = {1}, two = {1, 2}, zero = {0}, endless = {INFINITY};
+  EXPECT_THROW(Normalize(one, two), ConfigError);
+  EXPECT_THROW(Normalize({}, {}), ConfigError);
+  EXPECT_THROW(Normalize(one, zero), ConfigError);
+  EXPECT_THROW(Normalize(endless, one), ConfigError);
+  EXPECT_THROW(Normalize(one, one).forward(kernels::ones({2, 2, 3, 3})), ShapeError);
 }
 
 TEST(Spec, HasOneCanonicalText) {
@@ -83,6 +117,7 @@ TEST(Spec, HasOneCanonicalText) {
   EXPECT_EQ(canonical("conv2d kernel_size=3x5 out_channels=8"), "conv2d 8 3x5");
   EXPECT_EQ(canonical("max_pool2d 2 2"), "max_pool2d 2 stride=2");
   EXPECT_EQ(canonical("dropout 0.50"), "dropout");
+  EXPECT_EQ(canonical("normalize std=1,2.50 mean=0.0,-1e0"), "normalize 0,-1 1,2.5");
   EXPECT_EQ(canonical("dropout p=3e-1"), "dropout 0.3");
   EXPECT_EQ(canonical("batchnorm2d eps=0.001"), "batchnorm2d eps=0.001");
   for (const LayerSpec& layer : parse_spec(kCnn)) EXPECT_EQ(parse_spec(Layers{layer.to_text()})[0], layer);
@@ -105,7 +140,7 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
       {{"transformer"},
        "[spec] layer 0 \"transformer\": expected the name of a layer, got \"transformer\"; valid are "
        "conv2d, max_pool2d, avg_pool2d, global_avg_pool2d, linear, embedding, embed, flatten, identity, batchnorm1d, "
-       "batchnorm2d, layernorm and 12 more"},
+       "batchnorm2d, layernorm and 13 more"},
       {{"linear ten"},
        "[spec] layer 0 \"linear ten\": out_features expects a whole number of at least 1 and below 1e+09, got \"ten\""},
       {{"linear 0"},

@@ -71,6 +71,28 @@ TEST(TorchScript, HasAtMostEightyLinesForCategoriesAsIndices) {
   EXPECT_THAT(torch_script(picture_model(kEveryLayer)), Not(HasSubstr("Embed")));
 }
 
+TEST(TorchScript, LooksUpIndicesThatComeAsFloats) {
+  const data::RowSchema schema{
+      .features = {"x", DType::i32, {4}}, .scale = data::Scale{}, .table = {}, .target = {.classes = 7}};
+  const ModelDescription description{.layers = {"embedding 7 3", "flatten", "linear 7"}};
+  const std::string script =
+      torch_script({build_model(description, schema.input(), 7), schema, Output::Scores, description});
+  EXPECT_LE(std::ranges::count(script, '\n'), 80);
+  EXPECT_THAT(script,
+              HasSubstr("class Lookup(nn.Embedding):\n    def forward(self, x): return super().forward(x.long())"));
+  EXPECT_THAT(script, HasSubstr("(\"0\", Lookup(7, 3)), (\"1\", nn.Flatten()), (\"2\", nn.Linear(12, 7, bias=True)),"));
+  EXPECT_THAT(script, Not(HasSubstr("@")));
+  EXPECT_THAT(torch_script(picture_model(kEveryLayer)), Not(HasSubstr("Lookup")));
+}
+
+TEST(TorchScript, NormalizesByGivenNumbers) {
+  const std::string script = torch_script(picture_model({.layers = {"normalize 0.5 0.25", "flatten", "linear 3"}}));
+  EXPECT_LE(std::ranges::count(script, '\n'), 80);
+  EXPECT_THAT(script, HasSubstr("class Normalize(nn.Module):"));
+  EXPECT_THAT(script, HasSubstr("(\"0\", Normalize([0.5], [0.25])), (\"1\", nn.Flatten()), "));
+  EXPECT_THAT(script, Not(HasSubstr("@")));
+}
+
 TEST(TorchScript, EveryLayerOfASpecHasItsTwin) {
   for (const detail::LayerKind& kind : detail::layer_kinds()) EXPECT_NE(kind.torch, nullptr) << kind.name;
 }

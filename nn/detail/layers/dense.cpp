@@ -50,9 +50,8 @@ AnyModule embedding_layer(const Arguments& a, const Shape&) {
   return std::make_shared<Embedding>(a.integer(0), a.integer(1));
 }
 
-std::string torch_embedding(const Arguments& a, const Shape&) {
-  return "nn.Embedding(" + a.text(0) + ", " + a.text(1) + ")";
-}
+// A class of the script.
+std::string torch_embedding(const Arguments& a, const Shape&) { return "Lookup(" + a.text(0) + ", " + a.text(1) + ")"; }
 
 OnnxValue embedding(const OnnxLayer& layer, const OnnxValue& x) {
   const OnnxValue indices = layer.model.node("Cast", {x}, {{"to", static_cast<std::int64_t>(OnnxType::i64)}});

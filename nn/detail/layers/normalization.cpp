@@ -1,4 +1,4 @@
-// Layers that bring features to mean 0 and variance 1.
+// Layers that bring features to mean 0 and variance 1: by statistics of the batch or of the row, or by given numbers.
 #include "nn/detail/layers/rows.h"
 
 #include "kernels/copy.h"
@@ -107,12 +107,43 @@ OnnxValue group_norm(const OnnxLayer& layer, const OnnxValue& x) {
   return model.node("Add", {model.node("Mul", {y, layer.weight("weight", each)}), layer.weight("bias", each)});
 }
 
+// ---- normalize
+
+Shape normalized(const Arguments& a, const Shape& sample) {
+  const auto channels = static_cast<std::size_t>(image_shape(a, sample)[0]);
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (a.numbers(i).size() == channels) continue;
+    expected_shape(
+        "an image of " + std::to_string(a.numbers(i).size()) + " channels, one for each " + (i == 0 ? "mean" : "std"),
+        sample);
+  }
+  return sample;
+}
+
+double normalize_elements(const Arguments&, const Shape& sample) { return 2 * real(sample[0]); }
+
+AnyModule normalize_layer(const Arguments& a, const Shape&) {
+  return std::make_shared<Normalize>(a.numbers(0), a.numbers(1));
+}
+
+// A class of the script.
+std::string torch_normalize(const Arguments& a, const Shape&) {
+  return "Normalize([" + a.text(0) + "], [" + a.text(1) + "])";
+}
+
+OnnxValue normalize(const OnnxLayer& layer, const OnnxValue& x) {
+  const Integers each = {layer.sample[0], 1, 1};
+  return layer.model.node("Div", {layer.model.node("Sub", {x, layer.weight("mean", each)}), layer.weight("std", each)});
+}
+
 // ---- the rows
 
 constexpr Attribute kBatchNorm[] = {{"eps", number, "1e-05"}, {"momentum", number, "0.1"}, {"affine", flag, "true"}};
 constexpr Attribute kLayerNorm[] = {{"eps", number, "1e-05"}, {"elementwise_affine", flag, "true"}};
 constexpr Attribute kGroupNorm[] = {
     {"num_groups", integer, "", 1, kUnlimited, true}, {"eps", number, "1e-05"}, {"affine", flag, "true"}};
+constexpr Attribute kNormalize[] = {{"mean", numbers, "", -kUnlimited, kUnlimited, true},
+                                    {"std", numbers, "", 1e-9, kUnlimited, true}};
 
 constexpr std::array kRows = {
     LayerKind{"batchnorm1d", kBatchNorm, vector_shape, batch_norm_elements, batch_norm<BatchNorm1d>,
@@ -121,6 +152,7 @@ constexpr std::array kRows = {
               onnx_batch_norm},
     LayerKind{"layernorm", kLayerNorm, with_last, layer_norm_elements, layer_norm_layer, torch_layer_norm, layer_norm},
     LayerKind{"groupnorm", kGroupNorm, grouped, group_norm_elements, group_norm_layer, torch_group_norm, group_norm},
+    LayerKind{"normalize", kNormalize, normalized, normalize_elements, normalize_layer, torch_normalize, normalize},
 };
 
 }  // namespace
