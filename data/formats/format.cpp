@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "base/table.h"
 #include "data/formats/cifar.h"
 #include "data/formats/csv.h"
+#include "data/formats/csv_separator.h"
 #include "data/formats/idx.h"
 #include "data/formats/npy.h"
 #include "data/formats/text.h"
@@ -33,6 +36,16 @@ constexpr std::array kFormats = {
     Format{"text", "train.txt", "one text [, one of validation rows]", false, false, find_text,
            [](Files files, const CsvOptions& options) { return open_text(files, options.context); }, ".txt", true},
 };
+
+// Many tables are called .txt. Lines of prose that one separator cuts into as many cells are rare: three must agree.
+bool begins_as_table(const fs::path& file) {
+  std::string head(1 << 16, '\0');
+  std::ifstream stream(file, std::ios::binary);
+  stream.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(stream.gcount()));
+  head.resize(head.rfind('\n') + 1);  // whole lines; npos + 1 is 0
+  return std::ranges::count(head, '\n') >= 3 && looks_like_table(head);
+}
 
 [[noreturn]] void nothing_found(const fs::path& folder) {
   std::string message;
@@ -98,7 +111,7 @@ const Format& format_of_file(const fs::path& file) {
   const auto found = std::ranges::find_if(kFormats, [&](const Format& format) {
     return !format.extension.empty() && file.extension() == format.extension;
   });
-  return found != kFormats.end() ? *found : find_format("csv");
+  return found != kFormats.end() && !begins_as_table(file) ? *found : find_format("csv");
 }
 
 std::vector<fs::path> source_files(const Format& format, std::span<const fs::path> sources) {

@@ -64,7 +64,7 @@ const Format& find_format(std::string_view name);
 /// one.
 const Format& detect_format(const std::filesystem::path& folder);
 
-/// The format of a single file.
+/// The format of a single file: by its extension, and `.txt` is a table if its first lines look like one.
 const Format& format_of_file(const std::filesystem::path& file);
 
 /// Opens `sources`: one folder that holds files under their usual names, or the files themselves (Format::files).

@@ -223,6 +223,12 @@ TEST_F(Text, FindsItsFiles) {
   write_file(folder_ / "valid.txt", "abc");
   EXPECT_THAT(find_text(folder_.path()), ElementsAre(folder_ / "train.txt", folder_ / "valid.txt"));
   EXPECT_EQ(format_of_file("a/book.txt").name, "text");
+  write_file(folder_ / "table.txt", "a\tb\n1\t2\n3\t4\n");
+  EXPECT_EQ(format_of_file(folder_ / "table.txt").name, "csv") << "many tables are called .txt";
+  write_file(folder_ / "prose.txt", "One, two, three.\nFour, five.\nSix,\nseven.\n");
+  EXPECT_EQ(format_of_file(folder_ / "prose.txt").name, "text");
+  write_file(folder_ / "line.txt", "One, two, three.");
+  EXPECT_EQ(format_of_file(folder_ / "line.txt").name, "text");
   EXPECT_EQ(format_of_file("a/table.data").name, "csv");
   EXPECT_EQ(format_of_file("a/table").name, "csv");
 }
