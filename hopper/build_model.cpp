@@ -133,6 +133,23 @@ nn::Loss make_loss(const ModelOptions& model) {
   };
 }
 
+nn::WeightedLoss make_weighted_loss(const ModelOptions& model, const data::Dataset& dataset) {
+  if (!dataset.has_weights()) return {};
+  if (model.loss.own() != nullptr) {
+    throw ConfigError(
+        "[model] loss: expected a loss by its name for rows with weights, got one of the application, "
+        "which gives a mean and not the loss of each row: write loss = \"cross_entropy\" or another name, "
+        "or import the column of the weights of " +
+        dataset.name() + " with the word \"drop\"");
+  }
+  for (const nn::Metric& metric : own_metrics(model)) {
+    if (metric.weighted_sums) continue;
+    throw ConfigError("[model] metrics: expected metrics with `weighted_sums` for rows with weights, got \"" +
+                      metric.name + "\" without");
+  }
+  return nn::weighted_loss_by_name(model.loss.name());
+}
+
 nn::Output output_of(const ModelOptions& model, data::TargetKind labels) {
   const bool is_own = model.loss.own() != nullptr || model.loss.is_missing();
   if (!is_own) return nn::find_loss(model.loss.name()).output;

@@ -34,6 +34,9 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, c
 /// The loss of the experiment: by name, or the application's, which throws ShapeError unless it gives a scalar. Throws
 /// ConfigError.
 nn::Loss make_loss(const ModelOptions& model);
+/// The loss of the experiment for rows with weights; empty for a data set without. Throws ConfigError for a loss and
+/// for metrics of the application that cannot be weighted.
+nn::WeightedLoss make_weighted_loss(const ModelOptions& model, const data::Dataset& dataset);
 /// The meaning of the model's outputs: the loss gives it. A loss of the application learns what the data set has.
 nn::Output output_of(const ModelOptions& model, data::TargetKind labels);
 /// The source of an experiment, read for its loss: its labels are classes or numbers, as the loss wants them.
