@@ -182,7 +182,7 @@ void add_import(CLI::App& data, Action& action) {
   command->add_flag("--no-header", arguments->has_none, "CSV: the first line is data")->excludes(header);
   command->add_option(
       "--column", arguments->columns,
-      "CSV: what a column is, COLUMN=WORD: number, standard, minmax, none, category or drop; repeatable");
+      "CSV: what a column is, COLUMN=WORD: number, standard, minmax, none, category, weight or drop; repeatable");
   command->add_option("--missing", arguments->missing, "CSV: missing numbers: median (default), indicator or error");
   command->add_option("--categories", arguments->categories,
                       "CSV: how categories become features: one_hot (default), or index for a layer \"embed\"");

@@ -158,7 +158,8 @@ std::string experiment_text(const data::TableGuess& guess, const fs::path& sourc
               : "separator = " + quoted(std::string(data::name_of_separator(guess.separator))) + "\n") +
          (guess.has_header ? "header = true\n"
                            : "# header = true or false: if neither is said, the import looks and tells\n") +
-         "# The columns; a word for one: number, standard, minmax, none, category or drop.\n" + columns_of(guess) +
+         "# The columns; a word for one: number, standard, minmax, none, category, weight or drop.\n" +
+         columns_of(guess) +
          (guess.has_missing ? "missing = \"median\"                 # or \"indicator\", \"error\"\n" : "") +
          (embeds(guess) ? "categories = \"index\"              # the model learns a vector for each word\n" : "") +
          "\n[model]\n" +

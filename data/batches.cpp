@@ -139,7 +139,8 @@ class ResidentBatches final : public Batches {
   Batch batch() override {
     const Tensor index = kernels::index_select(order_, 0, first_rows(position_, present_));
     const Batch batch{scaling_.apply(kernels::index_select(rows_->x(), 0, index)),
-                      kernels::index_select(rows_->y(), 0, index)};
+                      kernels::index_select(rows_->y(), 0, index),
+                      rows_->w().defined() ? kernels::index_select(rows_->w(), 0, index) : Tensor()};
     kernels::evaluate_into(position_, kernels::rows::Add{}, position_, options_.batch_size);
     return batch;
   }
@@ -155,8 +156,8 @@ class ResidentBatches final : public Batches {
 };
 
 /// Two buffers on the host and two on the device: while the step reads one, the other is filled. Rows travel in the
-/// form of the file, labels before features, so that a short batch is one copy, too. All functions run on the thread
-/// that trains; the copies run on the device's own stream.
+/// form of the file, labels and weights before features, so that a short batch is one copy, too. All functions run on
+/// the thread that trains; the copies run on the device's own stream.
 class StreamedBatches final : public Batches {
  public:
   StreamedBatches(const LoaderOptions& options, Device device)
@@ -202,20 +203,24 @@ class StreamedBatches final : public Batches {
 
   Batch batch() override {
     const Buffer& buffer = buffers_[current_];
-    return {scaling_.apply(first_rows(buffer.x, present_)), first_rows(buffer.y, present_)};
+    return {scaling_.apply(first_rows(buffer.x, present_)), first_rows(buffer.y, present_),
+            buffer.w.defined() ? first_rows(buffer.w, present_) : Tensor()};
   }
   const void* place() const override { return buffers_[current_].y.raw_data(); }
 
  private:
   struct Buffer {
     AlignedBuffer host;
-    Tensor y, x;    // one range of the device's memory
-    Fence arrived;  // the copy to the device
-    Fence used;     // the work that reads it
+    Tensor y, w, x;  // one range of the device's memory; without weights there is no w
+    Fence arrived;   // the copy to the device
+    Fence used;      // the work that reads it
   };
 
-  std::size_t x_offset() const {
+  std::size_t w_offset() const {
     return align_up(static_cast<std::size_t>(options_.batch_size) * columns_.y_column->row_bytes());
+  }
+  std::size_t x_offset() const {
+    return w_offset() + align_up(static_cast<std::size_t>(options_.batch_size) * columns_.weight_bytes());
   }
   Shape batch_shape(const Column& column) const {
     Shape shape = {options_.batch_size};
@@ -236,7 +241,8 @@ class StreamedBatches final : public Batches {
       return t.defined() && t.shape() == batch_shape(column) && t.dtype() == column.dtype;
     };
     for (Buffer& buffer : buffers_) {
-      if (is_for(buffer.x, features) && is_for(buffer.y, label)) continue;
+      const bool has_weights = columns_.w_column != nullptr;
+      if (is_for(buffer.x, features) && is_for(buffer.y, label) && buffer.w.defined() == has_weights) continue;
       const auto row_bytes = static_cast<std::size_t>(options_.batch_size) * features.row_bytes();
       const std::size_t bytes = x_offset() + row_bytes;
       buffer.arrived.wait();
@@ -248,7 +254,8 @@ class StreamedBatches final : public Batches {
       };
       const Fence used = backend(device_).fence();  // other work may have used the memory a moment ago
       buffer = {std::move(host),
-                view(0, x_offset(), label.dtype, batch_shape(label)),
+                view(0, w_offset(), label.dtype, batch_shape(label)),
+                has_weights ? view(w_offset(), x_offset() - w_offset(), DType::f32, {options_.batch_size}) : Tensor(),
                 view(x_offset(), row_bytes, features.dtype, batch_shape(features)),
                 {},
                 used};
@@ -258,11 +265,13 @@ class StreamedBatches final : public Batches {
   // Returns the number of bytes to copy.
   std::size_t gather(AlignedBuffer& to) {
     const std::size_t row_bytes = columns_.x_column->row_bytes(), label_bytes = columns_.y_column->row_bytes();
-    std::byte* x = to.data() + x_offset();
+    const std::size_t weight_bytes = columns_.weight_bytes();
+    std::byte *w = to.data() + w_offset(), *x = to.data() + x_offset();
     for (std::int64_t i = 0; i < present_; ++i) {
       const std::size_t row = order_[static_cast<std::size_t>(done_ + i)];
       const auto place = static_cast<std::size_t>(i);
       std::memcpy(to.data() + place * label_bytes, columns_.y.data() + row * label_bytes, label_bytes);
+      if (weight_bytes > 0) std::memcpy(w + place * weight_bytes, columns_.w.data() + row * weight_bytes, weight_bytes);
       std::memcpy(x + place * row_bytes, columns_.x.data() + row * row_bytes, row_bytes);
     }
     bytes_since_release_ += static_cast<std::size_t>(present_) * row_bytes;

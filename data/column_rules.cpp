@@ -16,6 +16,9 @@ constexpr std::array kColumnRules = {
     ColumnRule{"category", ColumnKind::category, ColumnScale::none,
                "Words, or numbers that are names: equal or different, nothing in between. `categories` says how they "
                "become features."},
+    ColumnRule{"weight", ColumnKind::weight, ColumnScale::none,
+               "How much a row counts, a number of 0 or more, in at most one column: losses and metrics are weighted "
+               "means. New rows need none."},
     ColumnRule{"drop", ColumnKind::ignored, ColumnScale::none, "Not read."},
 };
 
@@ -42,6 +45,7 @@ struct KindName {
 constexpr KindName kKindNames[] = {{"number", ColumnKind::number},
                                    {"category", ColumnKind::category},
                                    {"label", ColumnKind::label},
+                                   {"weight", ColumnKind::weight},
                                    {"ignored", ColumnKind::ignored}};
 
 }  // namespace

@@ -14,6 +14,7 @@ enum class ColumnKind : std::uint8_t {
   number,
   category,  ///< words (or numbers that are names): equal or different, nothing in between
   label,
+  weight,  ///< how much a row counts, 0 or more: no feature
   ignored
 };
 
@@ -73,7 +74,7 @@ std::string to_string(const ColumnWords& words);
 
 std::string_view name(MissingValues missing);             ///< "median", "indicator", "error"
 std::string_view name(Categories categories);             ///< "one_hot", "index"
-std::string_view name(ColumnKind kind);                   ///< "number", "category", "label", "ignored"
+std::string_view name(ColumnKind kind);                   ///< "number", "category", "label", "weight", "ignored"
 ColumnKind column_kind_from_name(std::string_view kind);  ///< throws ConfigError for another name
 
 }  // namespace hop::data

@@ -166,8 +166,9 @@ std::string describe(const Dataset& dataset) {
       << "\n"
       << "  partitions  " << m.partitions.size() << " of " << fewest.rows;
   if (most.rows != fewest.rows) out << " to " << most.rows;
-  out << " rows, " << dataset.bytes() << " bytes in all files\n"
-      << "  source      " << m.provenance.format;
+  out << " rows, " << dataset.bytes() << " bytes in all files\n";
+  if (dataset.has_weights()) out << "  weights     one per row: losses and metrics are weighted means\n";
+  out << "  source      " << m.provenance.format;
   for (const SourceFile& file : m.provenance.files) out << ", " << file.name;
   out << "; " << (m.provenance.shuffled ? "shuffled with seed " + std::to_string(m.provenance.seed) : "not shuffled")
       << "; validation: " << m.provenance.validation << "\n";

@@ -78,6 +78,7 @@ class Dataset {
   const Target& target() const { return manifest_.target; }
   std::int64_t classes() const { return manifest_.target.classes; }  ///< 0 if models predict numbers
   const std::vector<std::string>& class_names() const { return manifest_.target.class_names; }
+  bool has_weights() const { return manifest_.columns.size() > 2; }  ///< each row counts by its own weight
   DType feature_dtype() const;
   Shape feature_shape() const;  ///< of one row
   Input input() const { return input_of(feature_shape(), manifest_.table); }

@@ -27,12 +27,15 @@ class DatasetFiles::Writer {
       : entry_{.file = std::move(file), .rows = header.rows},
         features_(header.columns[0].row_bytes()),
         label_(header.columns[1].row_bytes()),
+        weight_(header.columns.size() > 2 ? header.columns[2].row_bytes() : 0),
         writer_(folder / entry_.file, header) {}
 
-  std::size_t record_bytes() const { return features_ + label_; }
+  std::size_t record_bytes() const { return features_ + weight_ + label_; }
   void append(ByteView records) {
     for (; !records.empty(); records = records.subspan(record_bytes())) {
-      writer_.append(std::array{records.first(features_), records.subspan(features_, label_)});
+      const std::array columns = {records.first(features_), records.subspan(features_ + weight_, label_),
+                                  records.subspan(features_, weight_)};
+      writer_.append(std::span(columns).first(weight_ > 0 ? 3 : 2));
     }
   }
   PartitionEntry finish() {
@@ -44,7 +47,7 @@ class DatasetFiles::Writer {
 
  private:
   PartitionEntry entry_;
-  std::size_t features_, label_;
+  std::size_t features_, label_, weight_;
   PartitionWriter writer_;
 };
 

@@ -38,15 +38,15 @@ class Fits {
         numbers_(DType::f32, {static_cast<std::int64_t>(source.number_names().size())}),
         fits_features_(scales_features && features_.needs_rows()),
         fits_numbers_(!source.number_names().empty()),
+        feature_bytes_(source.feature_bytes()),
         label_bytes_(source.label_bytes()),
         record_bytes_(source.record_bytes()) {}
 
   void include(ByteView records) {
     if (!fits_features_ && !fits_numbers_) return;
     for (; !records.empty(); records = records.subspan(record_bytes_)) {
-      const std::size_t label = record_bytes_ - label_bytes_;
-      if (fits_features_) features_.include(records.first(label));
-      if (fits_numbers_) numbers_.include(records.subspan(label, label_bytes_));
+      if (fits_features_) features_.include(records.first(feature_bytes_));
+      if (fits_numbers_) numbers_.include(records.subspan(record_bytes_ - label_bytes_, label_bytes_));
     }
   }
   const ScalingFit& features() const { return features_; }
@@ -55,7 +55,31 @@ class Fits {
  private:
   ScalingFit features_, numbers_;
   bool fits_features_, fits_numbers_;
-  std::size_t label_bytes_, record_bytes_;
+  std::size_t feature_bytes_, label_bytes_, record_bytes_;
+};
+
+// Whether some row counts. Where all weights are 0, there is nothing to learn and nothing to measure.
+class Weights {
+ public:
+  explicit Weights(const RowSource& source)
+      : counts_(!source.has_weights()), at_(source.feature_bytes()), record_bytes_(source.record_bytes()) {}
+  void include(ByteView records) {
+    for (std::size_t at = at_; !counts_ && at < records.size(); at += record_bytes_) {
+      float weight = 0;
+      std::memcpy(&weight, records.data() + at, sizeof weight);
+      counts_ = weight > 0;
+    }
+  }
+  void check(const std::string& rows) const {
+    if (counts_) return;
+    throw DataError("[data] expected " + rows +
+                    " with weights above 0, got none: a row of weight 0 does not count; is "
+                    "it the right column?");
+  }
+
+ private:
+  bool counts_;
+  std::size_t at_, record_bytes_;
 };
 
 // The rows that are written: those of the source, or those of a table with its schema.
@@ -122,6 +146,9 @@ void check_source(const RawData& source, const WriteOptions& options) {
   if (source.test->number_names().size() != source.train->number_names().size()) {
     throw DataError("[data] expected test labels like the training labels: classes, or as many numbers to predict");
   }
+  if (source.test->has_weights() != source.train->has_weights()) {
+    throw DataError("[data] expected test rows with weights like the training rows, or both without");
+  }
   if (source.test->feature_shape() != source.train->feature_shape() ||
       source.test->feature_dtype() != source.train->feature_dtype()) {
     throw DataError("[data] expected test rows like the training rows, " + source.train->feature_shape().to_string() +
@@ -183,6 +210,7 @@ std::string description_of(const Rows& rows, const WriteOptions& options) {
                      std::to_string(train.classes());
   for (const std::string& number : train.number_names()) text += "\nnumber " + number;
   for (const std::string& class_name : train.class_names()) text += "\n" + class_name;
+  if (train.has_weights()) text += "\nweights";
   if (rows.schema() && !rows.schema()->is_plain()) {
     for (const std::string& feature : train.feature_names()) text += "\n" + feature;
     for (const TableColumn& column : rows.schema()->columns) {
@@ -241,6 +269,7 @@ Dataset write_dataset(const RawData& source, const fs::path& folder, const Write
     manifest.target = target_of(train);
     manifest.columns = {{std::string(kFeatureColumn), train.feature_dtype(), train.feature_shape()},
                         manifest.target.column()};
+    if (train.has_weights()) manifest.columns.push_back(weight_column());
     manifest.table = rows.schema();
     if (manifest.table) manifest.table->separator = source.separator;
     manifest.provenance = provenance_of(source, options, rows);
@@ -259,6 +288,7 @@ Dataset write_dataset(const RawData& source, const fs::path& folder, const Write
     });
 
     Fits fits(train, !options.scale);
+    Weights of_training(train), of_validation(train);
     LabelCounts labels(manifest.target);
     DatasetFiles files(pending.path(), {.columns = manifest.columns,
                                         .classes = manifest.target.classes,
@@ -268,15 +298,21 @@ Dataset write_dataset(const RawData& source, const fs::path& folder, const Write
     for (const std::size_t size : sizes) {
       manifest.partitions.push_back(files.write_partition(size, shuffle, [&](ByteView records) {
         fits.include(records);
+        of_training.include(records);
         labels.include_training(records, record_bytes);
         written += static_cast<std::int64_t>(records.size() / record_bytes);
         tell("writes the rows", written);
       }));
       manifest.rows += manifest.partitions.back().rows;
     }
-    const auto validate = [&](ByteView records) { labels.include_validation(records, record_bytes); };
+    of_training.check("training rows");
+    const auto validate = [&](ByteView records) {
+      of_validation.include(records);
+      labels.include_validation(records, record_bytes);
+    };
     manifest.validation = takes_test_rows(options) ? files.write_validation(*rows.test(), validate)
                                                    : files.write_validation(split.validation.size(), shuffle, validate);
+    if (manifest.validation) of_validation.check("validation rows");
     manifest.scale = options.scale ? scale_all(*options.scale, manifest.table) : rows.scaling(fits.features());
     manifest.target.columns = fits.numbers().targets(train.number_names());
     for (std::string& warning : labels.warnings(manifest.target)) {

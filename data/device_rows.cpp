@@ -1,6 +1,7 @@
 #include "data/device_rows.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/error.h"
 #include "tensor/allocator.h"
@@ -18,14 +19,30 @@ RowColumns row_columns(const Partition& partition) {
                     std::string(name(labels.dtype)) + " " + labels.shape.to_string() + " (" +
                     partition.file().string() + ")");
   }
-  return {&partition.columns()[x], &labels, partition.column(x), partition.column(y)};
+  RowColumns columns{&partition.columns()[x], &labels, partition.column(x), partition.column(y)};
+  const auto w = std::ranges::find(partition.columns(), kWeightColumn, &Column::name);
+  if (w == partition.columns().end()) return columns;
+  if (*w != weight_column()) {
+    throw DataError("[loader] expected one f32 weight per row, got " + std::string(name(w->dtype)) + " " +
+                    w->shape.to_string() + " (" + partition.file().string() + ")");
+  }
+  columns.w_column = &*w;
+  columns.w = partition.column(static_cast<std::size_t>(w - partition.columns().begin()));
+  return columns;
+}
+
+std::optional<double> total_weight(const Partition& partition) {
+  const RowColumns columns = row_columns(partition);
+  if (columns.w_column == nullptr) return std::nullopt;
+  const auto* weights = reinterpret_cast<const float*>(columns.w.data());
+  return std::accumulate(weights, weights + partition.rows(), 0.0);
 }
 
 std::size_t DeviceRows::bytes(std::span<const Partition> partitions) {
   std::size_t sum = 0;
   for (const Partition& partition : partitions) {
     const RowColumns columns = row_columns(partition);
-    sum += columns.x.size() + columns.y.size();
+    sum += columns.x.size() + columns.y.size() + columns.w.size();
   }
   return sum;
 }
@@ -57,6 +74,10 @@ DeviceRows::DeviceRows(std::span<const Partition> partitions, Device device) {
       throw DataError("[device_rows] expected labels " + label.shape.to_string() + " in every partition, got " +
                       columns.y_column->shape.to_string() + " (" + partition.file().string() + ")");
     }
+    if ((columns.w_column == nullptr) != (front.w_column == nullptr)) {
+      throw DataError("[device_rows] expected weights in every partition or in none (" + partition.file().string() +
+                      ")");
+    }
     first_rows_[partition.file()] = rows;
     rows += partition.rows();
     largest_ = std::max(largest_, partition.rows());
@@ -68,13 +89,16 @@ DeviceRows::DeviceRows(std::span<const Partition> partitions, Device device) {
   };
   x_ = make(first);
   y_ = make(label);
-  std::size_t x_at = 0, y_at = 0;
+  if (front.w_column != nullptr) w_ = make(*front.w_column);
+  std::size_t x_at = 0, y_at = 0, w_at = 0;
   for (const Partition& partition : partitions) {
     const RowColumns columns = row_columns(partition);
     if (!columns.x.empty()) backend(device).copy(x_.raw_data() + x_at, columns.x.data(), columns.x.size());
     if (!columns.y.empty()) backend(device).copy(y_.raw_data() + y_at, columns.y.data(), columns.y.size());
+    if (!columns.w.empty()) backend(device).copy(w_.raw_data() + w_at, columns.w.data(), columns.w.size());
     x_at += columns.x.size();
     y_at += columns.y.size();
+    w_at += columns.w.size();
     partition.release_pages();  // the host does not need them any more
   }
 }

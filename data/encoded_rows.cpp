@@ -24,13 +24,13 @@ std::int64_t EncodedRows::read(std::int64_t row, MutableByteView features) const
 }
 
 void EncodedRows::read_many(std::int64_t first, MutableByteView records) const {
-  const std::size_t stride = record_bytes(), raw_stride = rows_.record_bytes(), label = label_bytes();
+  const std::size_t stride = record_bytes(), raw_stride = rows_.record_bytes(), rest = stride - feature_bytes();
   std::vector<std::byte> raw(records.size() / stride * raw_stride);
   rows_.read_many(first, raw);
   Scratch scratch;
   for (const std::byte* from = raw.data(); !records.empty(); records = records.subspan(stride), from += raw_stride) {
     encode(from, records.data(), scratch);
-    std::memcpy(records.data() + stride - label, from + raw_stride - label, label);
+    std::memcpy(records.data() + stride - rest, from + raw_stride - rest, rest);  // weight and label
   }
 }
 

@@ -21,6 +21,8 @@ class EncodedRows final : public RowSource {
   std::vector<std::string> class_names() const override { return rows_.class_names(); }
   std::vector<std::string> number_names() const override { return rows_.number_names(); }
   void read_numbers(std::int64_t row, std::span<float> numbers) const override { rows_.read_numbers(row, numbers); }
+  bool has_weights() const override { return rows_.has_weights(); }
+  float read_weight(std::int64_t row) const override { return rows_.read_weight(row); }
   std::vector<std::string> feature_names() const override { return schema_.feature_names(); }
   std::int64_t read(std::int64_t row, MutableByteView features) const override;
   void read_many(std::int64_t first, MutableByteView records) const override;

@@ -54,11 +54,13 @@ void Loader::bind(Partition partition) {
   // At most as many rows as the partition has. A batch tensor that is large enough keeps its address.
   const std::int64_t rows = std::min(options_.batch_size, std::max<std::int64_t>(partition.rows(), 1));
   const bool fits = x_.defined() && x_.size(0) >= rows && batch_shape(x_.size(0), row) == x_.shape() &&
-                    y_.dtype() == label.dtype && batch_shape(y_.size(0), label.shape) == y_.shape();
+                    y_.dtype() == label.dtype && batch_shape(y_.size(0), label.shape) == y_.shape() &&
+                    w_.defined() == (columns.w_column != nullptr);
   if (!fits) {
-    outgrown_.insert(outgrown_.end(), {x_, y_});
+    outgrown_.insert(outgrown_.end(), {x_, y_, w_});
     x_ = Tensor::empty(batch_shape(rows, row), DType::f32);
     y_ = Tensor::empty(batch_shape(rows, label.shape), label.dtype);
+    w_ = columns.w_column != nullptr ? Tensor::empty({rows}, DType::f32) : Tensor();
   }
   partition_ = std::move(partition);
   columns_ = columns;
@@ -83,7 +85,7 @@ std::optional<Batch> Loader::next() {
     bytes_since_release_ = 0;
   }
   if (rows == 0) return std::nullopt;
-  Batch batch{first_rows(x_, rows), first_rows(y_, rows)};
+  Batch batch{first_rows(x_, rows), first_rows(y_, rows), w_.defined() ? first_rows(w_, rows) : w_};
   fill(batch);
   position_ += rows;
   return batch;
@@ -92,7 +94,7 @@ std::optional<Batch> Loader::next() {
 void Loader::fill(const Batch& batch) {
   const Column& features = *columns_.x_column;
   const std::byte* x = columns_.x.data();
-  const std::size_t label_bytes = columns_.y_column->row_bytes();
+  const std::size_t label_bytes = columns_.y_column->row_bytes(), weight_bytes = columns_.weight_bytes();
   const std::int64_t n = features.shape.numel();
   visit_dtype(features.dtype, [&]<class T>(T) {
     using S = std::conditional_t<scaling_dtype(dtype_of<T>()) == DType::f32, float, double>;
@@ -102,11 +104,15 @@ void Loader::fill(const Batch& batch) {
       scaling_.apply<S>(from, batch.x.data<float>() + i * n, n);
       std::memcpy(batch.y.raw_data() + static_cast<std::size_t>(i) * label_bytes,
                   columns_.y.data() + static_cast<std::size_t>(row) * label_bytes, label_bytes);
+      if (weight_bytes == 0) continue;
+      std::memcpy(batch.w.raw_data() + static_cast<std::size_t>(i) * weight_bytes,
+                  columns_.w.data() + static_cast<std::size_t>(row) * weight_bytes, weight_bytes);
     }
   });
   bytes_since_release_ += static_cast<std::size_t>(batch.rows()) * features.row_bytes();
   batch.x.bump_version();  // so that autograd notices a backward pass that comes too late for its batch
   batch.y.bump_version();
+  if (batch.w.defined()) batch.w.bump_version();
 }
 
 }  // namespace hop::data

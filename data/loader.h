@@ -26,6 +26,7 @@ struct LoaderOptions {
 struct Batch {
   Tensor x{};  ///< f32 (rows, feature shape...), scaled
   Tensor y{};  ///< classes: i64 (rows); numbers to predict: f32 (rows, k), as they stand in the file
+  Tensor w{};  ///< the weights: f32 (rows); undefined where rows have none
   std::int64_t rows() const { return y.size(0); }
 };
 
@@ -61,6 +62,7 @@ class Loader {
   RowScaling scaling_;
   Tensor x_;  // a whole batch; a short batch is a view of its first rows
   Tensor y_;
+  Tensor w_;                      // undefined without weights
   std::vector<Tensor> outgrown_;  // kept alive, so that no later batch reuses an address that a recorded step reads
 };
 

@@ -95,11 +95,14 @@ void check_sums(const Manifest& manifest) {
   }
   check(rows == manifest.rows,
         "expected partitions of " + std::to_string(manifest.rows) + " rows in all, got " + std::to_string(rows));
-  check(manifest.columns.size() == 2 && manifest.columns[0].name == kFeatureColumn &&
-            manifest.columns[1].name == kLabelColumn,
-        "expected the columns \"x\" and \"y\"");
+  const std::size_t columns = manifest.columns.size();
+  check((columns == 2 || (columns == 3 && manifest.columns[2] == weight_column())) &&
+            manifest.columns[0].name == kFeatureColumn && manifest.columns[1].name == kLabelColumn,
+        "expected the columns \"x\" and \"y\", and perhaps \"w\" of one f32 per row");
   manifest.scale.check(manifest.columns[0].shape);
   check_table(manifest.table, manifest.columns[0], manifest.scale);
+  check(!manifest.table || manifest.table->has_weights() == (columns == 3),
+        "expected a column \"w\" where the table has weights, and only there");
   check(manifest.target.kind == TargetKind::classes || manifest.columns[1] == manifest.target.column(),
         "expected a column \"y\" of as many f32 as there are numbers to predict");
 }

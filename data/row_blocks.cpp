@@ -38,6 +38,16 @@ void check_labels(const RowSource& source, std::int64_t first, ByteView records)
   }
 }
 
+void check_weights(const RowSource& source, std::int64_t first, ByteView records) {
+  if (!source.has_weights()) return;
+  const std::size_t stride = source.record_bytes();
+  for (std::size_t at = source.feature_bytes(); at < records.size(); at += stride, ++first) {
+    float weight = 0;
+    std::memcpy(&weight, records.data() + at, sizeof weight);
+    if (!std::isfinite(weight) || weight < 0) fail("a finite weight of 0 or more", shortest(weight), first);
+  }
+}
+
 }  // namespace
 
 void for_each_block(const RowSource& source, const UseRows& use) {
@@ -50,6 +60,7 @@ void for_each_block(const RowSource& source, const UseRows& use) {
     const MutableByteView records = block.span().first(present * stride);
     source.read_many(first, records);
     check_labels(source, first, records);
+    check_weights(source, first, records);
     use(first, records);
   }
 }

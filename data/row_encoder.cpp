@@ -123,14 +123,18 @@ void RowEncoder::match_names(Cells names, const std::string& where) {
 }
 
 void RowEncoder::match_places(std::size_t width, const std::string& where) {
-  const auto is_label = [](const TableColumn& column) { return column.kind == ColumnKind::label; };
+  const auto is_known = [](const TableColumn& column) {  // of training rows alone
+    return column.kind == ColumnKind::label || column.kind == ColumnKind::weight;
+  };
   const std::size_t all = table_.columns.size(), inputs = sources_.size();
-  const std::size_t without = all - static_cast<std::size_t>(std::ranges::count_if(table_.columns, is_label));
+  const std::size_t without = all - static_cast<std::size_t>(std::ranges::count_if(table_.columns, is_known));
   if (width != all && width != without && width != inputs) {
     throw DataError("[rows] expected " + std::to_string(inputs) + " columns" +
                     (without != inputs ? " (or " + std::to_string(without) + " with those that are not used)" : "") +
-                    (all != without ? ", or " + std::to_string(all) + " with the label" : "") + ", got " +
-                    std::to_string(width) + " (" + where + ")");
+                    (all != without ? ", or " + std::to_string(all) + " with the label" +
+                                          (table_.has_weights() ? " and the weight" : "")
+                                    : "") +
+                    ", got " + std::to_string(width) + " (" + where + ")");
   }
   width_ = width;
   labels_.clear();
@@ -139,8 +143,8 @@ void RowEncoder::match_places(std::size_t width, const std::string& where) {
   for (const TableColumn& column : table_.columns) {
     if (is_input(column.kind)) {
       sources_[source++].place = place++;
-    } else if (width == all || (width == without && !is_label(column))) {
-      if (is_label(column)) labels_.push_back(place);
+    } else if (width == all || (width == without && !is_known(column))) {
+      if (column.kind == ColumnKind::label) labels_.push_back(place);
       ++place;
     }
   }

@@ -47,8 +47,8 @@ class RowEncoder {
   /// The columns of the rows to come, by their names in any order. If the training rows had no names, by their places.
   /// Throws DataError that names the missing columns and `where`.
   void match_names(Cells names, const std::string& where);
-  /// The columns of the rows to come, by their places: all columns as in the training rows, all without the labels, or
-  /// those alone that become input.
+  /// The columns of the rows to come, by their places: all columns as in the training rows, all without labels and
+  /// weights, or those alone that become input.
   void match_places(std::size_t width, const std::string& where);
   /// Columns of the rows that the training rows do not have, or did not use.
   const std::vector<std::string>& ignored() const { return ignored_; }

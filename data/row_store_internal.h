@@ -24,6 +24,7 @@ class RowStore {
   std::uint32_t read(std::int64_t row, MutableByteView bytes) const;
   /// Copies as many rows as fit, from `first` on, each followed by the number beside it: stride() bytes.
   void read_many(std::int64_t first, MutableByteView records) const;
+  std::size_t row_bytes() const { return row_bytes_; }
   std::size_t stride() const { return row_bytes_ + sizeof(std::uint32_t); }
 
  private:

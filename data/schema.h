@@ -10,9 +10,10 @@
 
 namespace hop::data {
 
-/// The two columns of a labelled data set.
+/// The columns of a labelled data set: two, and a third one if its rows have weights.
 inline constexpr std::string_view kFeatureColumn = "x";
 inline constexpr std::string_view kLabelColumn = "y";
+inline constexpr std::string_view kWeightColumn = "w";
 
 /// One typed column of a partition: every row holds `shape.numel()` elements of `dtype`.
 struct Column {
@@ -23,6 +24,9 @@ struct Column {
   bool operator==(const Column&) const = default;
   std::size_t row_bytes() const { return static_cast<std::size_t>(shape.numel()) * size_of(dtype); }
 };
+
+/// The column of the rows' weights.
+inline Column weight_column() { return {std::string(kWeightColumn), DType::f32, {}}; }
 
 /// Features are loaded as f32: y = (x - offset) * factor. {0, 1 / 255} maps a byte to [0, 1]. The formula is computed
 /// in scaling_dtype().

@@ -87,6 +87,8 @@ void check_table(const std::optional<TableSchema>& table, const Column& features
   if (!table) return;
   check(std::cmp_equal(table->features(), features.shape.numel()) && features.dtype == DType::f32,
         "expected a table with as many features as the rows have, in f32");
+  check(std::ranges::count(table->columns, ColumnKind::weight, &TableColumn::kind) <= 1,
+        "expected a table with at most one column of weights");
   for (std::size_t left = table->index_words().size(); left > 0; --left) {
     const Scale& of_index = scale.is_per_column() ? scale.columns()[scale.columns().size() - left].scale : scale.all();
     check(of_index == Scale{}, "expected indices of words without a scale");

@@ -133,18 +133,24 @@ std::size_t RowSource::label_bytes() const {
   return numbers.empty() ? sizeof(std::int64_t) : numbers.size() * sizeof(float);
 }
 
-std::size_t RowSource::record_bytes() const {
-  return static_cast<std::size_t>(feature_shape().numel()) * size_of(feature_dtype()) + label_bytes();
+std::size_t RowSource::feature_bytes() const {
+  return static_cast<std::size_t>(feature_shape().numel()) * size_of(feature_dtype());
 }
 
+std::size_t RowSource::weight_bytes() const { return has_weights() ? sizeof(float) : 0; }
+
+std::size_t RowSource::record_bytes() const { return feature_bytes() + weight_bytes() + label_bytes(); }
+
 void RowSource::read_many(std::int64_t first, MutableByteView records) const {
-  const std::size_t stride = record_bytes(), label_size = label_bytes();
+  const std::size_t stride = record_bytes(), label_size = label_bytes(), weight_size = weight_bytes();
   const bool are_numbers = !number_names().empty();
   std::vector<float> numbers(are_numbers ? label_size / sizeof(float) : 0);
-  AlignedBuffer features(stride - label_size);  // a source may write elements, which a record need not align
+  AlignedBuffer features(feature_bytes());  // a source may write elements, which a record need not align
   for (; !records.empty(); records = records.subspan(stride), ++first) {
     const std::int64_t label = read(first, features.span());
     std::memcpy(records.data(), features.data(), features.size());
+    const float weight = weight_size > 0 ? read_weight(first) : 1;
+    std::memcpy(records.data() + features.size(), &weight, weight_size);
     if (are_numbers) read_numbers(first, numbers);
     const void* from = are_numbers ? static_cast<const void*>(numbers.data()) : &label;
     std::memcpy(records.data() + stride - label_size, from, label_size);

@@ -55,12 +55,18 @@ class RowSource {
   virtual std::int64_t read(std::int64_t row, MutableByteView features) const = 0;
   /// Copies the numbers of a row's label: number_names().size() of them.
   virtual void read_numbers(std::int64_t row, std::span<float> numbers) const;
-  /// Copies as many rows as fit in `records`, from `first` on: each as its features and its label (i64, or the numbers
-  /// as f32), side by side. Data sets are written by it. A source whose rows are faster one after the other overrides
-  /// it.
+  /// Whether each row has a weight.
+  virtual bool has_weights() const { return false; }
+  /// How much a row counts, a finite number of 0 or more.
+  virtual float read_weight(std::int64_t /*row*/) const { return 1; }
+  /// Copies as many rows as fit in `records`, from `first` on: each as its features, its weight (f32) if there is one,
+  /// and its label (i64, or the numbers as f32), side by side. Data sets are written by it. A source whose rows are
+  /// faster one after the other overrides it.
   virtual void read_many(std::int64_t first, MutableByteView records) const;
-  std::size_t label_bytes() const;   ///< of a row in read_many()
-  std::size_t record_bytes() const;  ///< features and label
+  std::size_t feature_bytes() const;  ///< of a row in read_many()
+  std::size_t weight_bytes() const;   ///< 0 without weights
+  std::size_t label_bytes() const;
+  std::size_t record_bytes() const;  ///< features, weight and label
 };
 
 class MappedFile;

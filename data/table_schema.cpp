@@ -30,6 +30,10 @@ std::size_t TableSchema::features() const {
   return sum;
 }
 
+bool TableSchema::has_weights() const {
+  return std::ranges::find(columns, ColumnKind::weight, &TableColumn::kind) != columns.end();
+}
+
 std::vector<std::int64_t> TableSchema::index_words() const {
   std::vector<std::int64_t> words;
   for (const TableColumn& column : columns) {

@@ -46,6 +46,7 @@ struct TableSchema {
   bool operator==(const TableSchema&) const = default;
 
   std::size_t features() const;
+  bool has_weights() const;  ///< whether a column holds the weights of the rows
   /// Per feature that is an index, the number of words of its column.
   std::vector<std::int64_t> index_words() const;
   /// One name per feature: "age", "age is missing", "city=Bonn", "city" for an index; "" for a number without a name.

@@ -143,7 +143,29 @@ std::optional<nn::Mixup> make_mixup(const Experiment& experiment, const data::Da
                       ": a mixture of two indices is another index; leave mixup out" +
                       (has_words ? ", or write categories = \"one_hot\"" : ", or write numbers as floats"));
   }
+  if (dataset.has_weights()) {
+    throw ConfigError(
+        "[model] mixup: expected rows without weights, got some with: a mixture of two rows would need a weight of its "
+        "own; leave mixup out, or import the column of the weights with the word \"drop\"");
+  }
   return nn::Mixup(experiment.model.mixup);
+}
+
+nn::WeightedLoss make_weighted_loss(const ModelOptions& model, const data::Dataset& dataset) {
+  if (!dataset.has_weights()) return {};
+  if (model.loss.own() != nullptr) {
+    throw ConfigError(
+        "[model] loss: expected a loss by its name for rows with weights, got one of the application, "
+        "which gives a mean and not the loss of each row: write loss = \"cross_entropy\" or another name, "
+        "or import the column of the weights of " +
+        dataset.name() + " with the word \"drop\"");
+  }
+  for (const nn::Metric& metric : own_metrics(model)) {
+    if (metric.weighted_sums) continue;
+    throw ConfigError("[model] metrics: expected metrics with `weighted_sums` for rows with weights, got \"" +
+                      metric.name + "\" without");
+  }
+  return nn::weighted_loss_by_name(model.loss.name());
 }
 
 nn::Output output_of(const ModelOptions& model, data::TargetKind labels) {

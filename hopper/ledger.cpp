@@ -282,8 +282,7 @@ void Ledger::measure(Model& model, const UnitMetrics& metrics, bool ends_epoch) 
   if (!std::isfinite(metrics.train_loss)) return;
 
   EpochMetrics& epoch = model.partial;
-  epoch.train_loss = mean_loss(epoch.train_loss, epoch.rows, metrics.train_loss, metrics.rows);
-  epoch.rows += metrics.rows;
+  add_rows(epoch, metrics);
   epoch.seconds += metrics.seconds;
   epoch.valid_loss = metrics.valid_loss;
   epoch.valid_accuracy = metrics.valid_accuracy;

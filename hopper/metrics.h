@@ -11,7 +11,7 @@ namespace hop::hopper {
 /// One unit of one model: all its passes together. (Everything that crosses the wire or stands in the journal names its
 /// fields in `describe`, in the order of storage: a new field goes to the end.)
 struct UnitMetrics {
-  double train_loss = 0;   ///< mean over the rows, before each update
+  double train_loss = 0;   ///< mean over the rows (by their weights, if they have some), before each update
   std::uint64_t rows = 0;  ///< rows trained on: all rows of its partitions, or fewer if a hopeless loss ended it
   double seconds = 0;      ///< training (and validation), without waiting for bytes
   std::optional<double> valid_loss{};      ///< last unit of an epoch only
@@ -25,7 +25,8 @@ struct UnitMetrics {
   /// -1 for a worker's first unit.
   double idle_seconds = 0;
   std::uint64_t peak_rss_bytes = 0;  ///< of the worker's process, so far
-  std::vector<double> own{};  ///< the metrics beside the accuracy, in the order of model.metrics; with valid_loss
+  std::vector<double> own{};       ///< the metrics beside the accuracy, in the order of model.metrics; with valid_loss
+  std::optional<double> weight{};  ///< the sum of the weights of its rows; none where rows have no weights
   bool operator==(const UnitMetrics&) const = default;
 
   static void describe(auto& m, auto&& field) {
@@ -40,6 +41,7 @@ struct UnitMetrics {
     field("peak_rss_bytes", m.peak_rss_bytes);
     field("idle_seconds", m.idle_seconds);
     field("own", m.own);
+    field("weight", m.weight);
   }
 };
 
@@ -50,15 +52,20 @@ struct EpochMetrics {
   double seconds = 0;  ///< sum over the units
   std::optional<double> valid_loss{};
   std::optional<double> valid_accuracy{};
-  std::vector<double> own{};  ///< the metrics beside the accuracy, in the order of model.metrics
+  std::vector<double> own{};       ///< the metrics beside the accuracy, in the order of model.metrics
+  std::optional<double> weight{};  ///< the sum of the weights of its rows; none where rows have no weights
   bool operator==(const EpochMetrics&) const = default;
 };
 
-/// The mean loss over two groups of rows. A lost loss of the second group (NaN, infinite) is the result.
-inline double mean_loss(double a, std::uint64_t rows_of_a, double b, std::uint64_t rows_of_b) {
-  if (rows_of_a == 0 || !std::isfinite(b)) return b;
-  const auto n = static_cast<double>(rows_of_a), m = static_cast<double>(rows_of_b);
-  return (a * n + b * m) / (n + m);
+/// Adds the rows of `part` to those of `all`: the mean loss, the rows and their weight. A lost loss of `part` (NaN,
+/// infinite) becomes the mean.
+inline void add_rows(auto& all, const UnitMetrics& part) {
+  const double n = all.weight.value_or(static_cast<double>(all.rows));
+  const double m = part.weight.value_or(static_cast<double>(part.rows));
+  const bool is_part = n == 0 || !std::isfinite(part.train_loss);
+  all.train_loss = is_part ? part.train_loss : (all.train_loss * n + part.train_loss * m) / (n + m);
+  all.rows += part.rows;
+  if (part.weight) all.weight = all.weight.value_or(0) + *part.weight;
 }
 
 }  // namespace hop::hopper

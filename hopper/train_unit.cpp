@@ -9,8 +9,7 @@ UnitMetrics train_unit(Trainer& trainer, Epoch epoch, std::span<const PartitionI
   UnitMetrics unit;
   for (const PartitionId id : passes) {
     const UnitMetrics pass = trainer.train(rows(id), epoch, id, stop, rows_done);
-    unit.train_loss = mean_loss(unit.train_loss, unit.rows, pass.train_loss, pass.rows);
-    unit.rows += pass.rows;
+    add_rows(unit, pass);
     unit.seconds += pass.seconds;
     unit.state_bytes = pass.state_bytes;
     if (!std::isfinite(pass.train_loss)) break;

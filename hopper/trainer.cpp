@@ -88,6 +88,7 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       optimizer_(make_optimizer(experiment, config, *module_)),
       schedule_(make_schedule(experiment, config, dataset, optimizer_->lr())),
       loss_(make_loss(experiment.model)),
+      weighted_loss_(make_weighted_loss(experiment.model, dataset)),
       output_(output_of(experiment.model, dataset.target().kind)),
       scaling_(output_, dataset.target().columns, device),
       state_(std::make_unique<nn::StateBlock>(*module_, optimizer_.get())),
@@ -95,7 +96,8 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       validation_(data::make_batches(loader_options(experiment, dataset, kValidationBatch), device, rows)),
       meter_(kernels::zeros({2}, DType::f64, device)),
       validation_meter_(kernels::zeros({2}, DType::f64, device)),
-      correct_(kernels::zeros({}, DType::i64, device)),
+      correct_(kernels::zeros({}, dataset.has_weights() ? DType::f64 : DType::i64, device)),
+      row_weight_(kernels::zeros({}, DType::f64, device)),
       measures_accuracy_(measures(experiment.model, "accuracy")),
       own_metrics_(own_metrics(experiment.model)),
       captures_(experiment.run.capture && (!experiment.model.builder || experiment.model.capture_builder)),
@@ -143,12 +145,32 @@ void Trainer::train_batch(std::int64_t rows) {
   run_step(Part::Update, rows);
 }
 
+Tensor Trainer::loss_of(const Tensor& output, const data::Batch& batch) const {
+  const Tensor target = scaling_.to_learn(batch.y);
+  return batch.w.defined() ? weighted_loss_(output, target, batch.w) : loss_(output, target);
+}
+
+// A batch of rows with weights counts by their sum, which lies on the device.
+void Trainer::measure_loss(const Tensor& loss, const data::Batch& batch, const Tensor& meter) const {
+  const double rows = batch.w.defined() ? 0 : static_cast<double>(batch.rows());
+  kernels::measure(loss, rows, hopeless_loss(output_), meter);
+  if (!batch.w.defined()) return;
+  const Tensor total = meter.as_strided({}, {}, 0), weight = kernels::sum(kernels::cast(batch.w, DType::f64));
+  kernels::evaluate_into(total, kernels::rows::Add{}, total, kernels::mul(kernels::cast(loss, DType::f64), weight));
+}
+
+// As Metric says, the weights of the whole set add up to its rows.
+Tensor Trainer::sums_of(const nn::Metric& metric, const Tensor& answers, const data::Batch& batch) const {
+  if (!batch.w.defined()) return metric.sums(answers, batch.y);
+  return metric.weighted_sums(answers, batch.y, kernels::mul(kernels::cast(batch.w, DType::f64), row_weight_));
+}
+
 // All values that change from step to step are read from tensors, so that these operations can be replayed.
 void Trainer::make_gradients(const data::Batch& batch) {
   module_->begin_step();
   optimizer_->zero_grad();
-  const Tensor loss = mixup_ ? mixed_loss(batch) : loss_((*module_)(batch.x), scaling_.to_learn(batch.y));
-  kernels::measure(loss.detach(), static_cast<double>(batch.rows()), hopeless_loss(output_), meter_);
+  const Tensor loss = mixup_ ? mixed_loss(batch) : loss_of((*module_)(batch.x), batch);
+  measure_loss(loss.detach(), batch, meter_);
   backward(loss);
 }
 
@@ -161,15 +183,14 @@ Tensor Trainer::mixed_loss(const data::Batch& batch) {
 void Trainer::validation_step(const data::Batch& batch) {
   const NoGradGuard no_grad;
   const Tensor output = (*module_)(batch.x);
-  kernels::measure(loss_(output, scaling_.to_learn(batch.y)), static_cast<double>(batch.rows()), hopeless_loss(output_),
-                   validation_meter_);
+  measure_loss(loss_of(output, batch), batch, validation_meter_);
   const Tensor answers = scaling_.answers(output);
   if (measures_accuracy_) {
     static const nn::Metric accuracy = nn::metric_by_name("accuracy");
-    kernels::evaluate_into(correct_, kernels::rows::Add{}, correct_, accuracy.sums(answers, batch.y));
+    kernels::evaluate_into(correct_, kernels::rows::Add{}, correct_, sums_of(accuracy, answers, batch));
   }
   for (std::size_t i = 0; i < own_sums_.size(); ++i) {
-    kernels::evaluate_into(own_sums_[i], kernels::rows::Add{}, own_sums_[i], own_metrics_[i].sums(answers, batch.y));
+    kernels::evaluate_into(own_sums_[i], kernels::rows::Add{}, own_sums_[i], sums_of(own_metrics_[i], answers, batch));
   }
 }
 
@@ -245,6 +266,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, Partit
     if (rows_done != nullptr) rows_done->fetch_add(static_cast<std::uint64_t>(rows), std::memory_order_relaxed);
     if (device().is_cpu() && meter_.data<double>()[1] != 0) break;  // on another device this read would wait
   }
+  metrics.weight = data::total_weight(partition);
   const Tensor meter = kernels::to_device(meter_, Device::cpu());
   const double loss = meter.data<double>()[0];
   const bool is_lost = meter.data<double>()[1] != 0;
@@ -252,7 +274,8 @@ UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, Partit
     const std::int64_t steps_until = optimizer_->step_count() - first_step + 1;
     metrics.rows = static_cast<std::uint64_t>(std::min(steps_until * batch_size(config_), partition.rows()));
   }
-  metrics.train_loss = is_lost ? std::numeric_limits<double>::infinity() : loss / static_cast<double>(metrics.rows);
+  const double counted = metrics.weight.value_or(static_cast<double>(metrics.rows));
+  metrics.train_loss = is_lost ? std::numeric_limits<double>::infinity() : counted == 0 ? 0 : loss / counted;
   nn::Counters& counters = state_->counters();
   counters.rows += static_cast<std::int64_t>(metrics.rows);
   counters.unit += 1;
@@ -270,6 +293,8 @@ void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics, std::a
   kernels::fill_(validation_meter_, 0);
   kernels::fill_(correct_, 0);
   for (const Tensor& sums : own_sums_) kernels::fill_(sums, 0);
+  const std::optional<double> weight = data::total_weight(rows);
+  if (weight) kernels::fill_(row_weight_, static_cast<double>(rows.rows()) / *weight);
   std::int64_t count = 0;
   Pace pace(device());
   validation_->start(rows, std::nullopt);
@@ -281,9 +306,10 @@ void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics, std::a
     if (steps != nullptr) ++*steps;
   }
   const Tensor meter = kernels::to_device(validation_meter_, Device::cpu());
-  metrics.valid_loss = meter.data<double>()[0] / static_cast<double>(count);
+  metrics.valid_loss = meter.data<double>()[0] / weight.value_or(static_cast<double>(count));
   if (measures_accuracy_) {
-    metrics.valid_accuracy = static_cast<double>(correct_.item<std::int64_t>()) / static_cast<double>(count);
+    const double correct = weight ? correct_.item<double>() : static_cast<double>(correct_.item<std::int64_t>());
+    metrics.valid_accuracy = correct / static_cast<double>(count);
   }
   read_own_metrics(count, metrics);
   metrics.seconds += watch.seconds();

@@ -61,7 +61,8 @@ class Trainer {
   /// as check_last_batches(), because a search may choose a configuration in the middle of a run.
   void initialize();
 
-  /// One pass of the loaded state: every row of `partition` once, in the order of (seed, model, epoch, partition). A
+  /// One pass of the loaded state: every row of `partition` once, in the order of (seed, model, epoch, partition). If
+  /// rows have weights, losses and metrics are weighted means, and a batch in which no row counts has the loss 0. A
   /// loss that is NaN, infinite or above 1e6 ends the pass: train_loss is +infinity, the weights stay as they were
   /// before that step, and `rows` counts up to that step. Random numbers are addressed by (seed, model), whichever
   /// model left the state: a clone does not repeat those of its parent. With mixup, train_loss is that of the mixtures.
@@ -92,6 +93,9 @@ class Trainer {
     RecordedWork work;
   };
 
+  Tensor loss_of(const Tensor& output, const data::Batch& batch) const;
+  void measure_loss(const Tensor& loss, const data::Batch& batch, const Tensor& meter) const;
+  Tensor sums_of(const nn::Metric& metric, const Tensor& answers, const data::Batch& batch) const;
   void train_batch(std::int64_t rows);
   void make_gradients(const data::Batch& batch);
   Tensor mixed_loss(const data::Batch& batch);
@@ -112,6 +116,7 @@ class Trainer {
   std::unique_ptr<optim::Optimizer> optimizer_;
   optim::LRSchedule schedule_;
   nn::Loss loss_;
+  nn::WeightedLoss weighted_loss_;  // empty where rows have no weights
   nn::Output output_;
   nn::TargetScaling scaling_;
   std::shared_ptr<Exchange> exchange_;
@@ -119,7 +124,8 @@ class Trainer {
   std::unique_ptr<data::Batches> batches_;
   std::unique_ptr<data::Batches> validation_;
   Tensor meter_, validation_meter_;  // see kernels::measure
-  Tensor correct_;                   // () i64: validation rows whose largest output is the label's
+  Tensor correct_;     // (): validation rows whose largest output is the label's; i64, or their weights in f64
+  Tensor row_weight_;  // () f64: the validation rows over the sum of their weights
   bool measures_accuracy_;
   std::vector<nn::Metric> own_metrics_;
   std::vector<Tensor> own_sums_;  // of each of them, over the validation rows so far: f64; empty before the first batch

@@ -47,17 +47,30 @@ Tensor compute(const Tensor& output, const Tensor& target) {
   return Made{}(output, target);
 }
 
+// Of losses of numbers (N, ..) the mean of each row, which is what a row counts in the mean of all elements.
+template <class Made>
+Tensor of_rows(const Tensor& output, const Tensor& target) {
+  const Tensor losses = Made{}.each(output, target);
+  return losses.dim() < 2 ? losses : mean(flatten(losses, 1), {1});
+}
+
+Tensor cross_entropy_of_rows(const Tensor& logits, const Tensor& target) {
+  check_classes(logits, target, {});
+  return -squeeze(gather(log_softmax(logits, 1), 1, unsqueeze(target, 1)), 1);
+}
+
 constexpr std::array kLosses = {
-    LossRow{"cross_entropy", Output::Scores, compute<CrossEntropyLoss>, "The mean of -log softmax(output)[class]."},
-    LossRow{"bce", Output::Logit, compute<BCEWithLogitsLoss>,
+    LossRow{"cross_entropy", Output::Scores, compute<CrossEntropyLoss>, cross_entropy_of_rows,
+            "The mean of -log softmax(output)[class]."},
+    LossRow{"bce", Output::Logit, compute<BCEWithLogitsLoss>, of_rows<BCEWithLogitsLoss>,
             "The mean of -y log p - (1 - y) log(1 - p) for p = sigmoid(output) and targets y from 0 to 1."},
-    LossRow{"mse", Output::Standard, compute<MSELoss>, "The mean of the squared error."},
-    LossRow{"mae", Output::Standard, compute<L1Loss>, "The mean of the absolute error."},
-    LossRow{"huber", Output::Standard, compute<HuberLoss>,
+    LossRow{"mse", Output::Standard, compute<MSELoss>, of_rows<MSELoss>, "The mean of the squared error."},
+    LossRow{"mae", Output::Standard, compute<L1Loss>, of_rows<L1Loss>, "The mean of the absolute error."},
+    LossRow{"huber", Output::Standard, compute<HuberLoss>, of_rows<HuberLoss>,
             "Half the squared error up to an error of 1, beyond it linear: outliers pull less."},
-    LossRow{"poisson_nll", Output::LogRate, compute<PoissonNLLLoss>,
+    LossRow{"poisson_nll", Output::LogRate, compute<PoissonNLLLoss>, of_rows<PoissonNLLLoss>,
             "The mean of exp(output) - target output, for counts: the output is the logarithm of the rate."},
-    LossRow{"quantile", Output::Standard, compute<QuantileLoss>,
+    LossRow{"quantile", Output::Standard, compute<QuantileLoss>, of_rows<QuantileLoss>,
             "Half the absolute error, for the median; in C++ `nn::QuantileLoss` for any quantile."},
 };
 
@@ -83,44 +96,70 @@ Tensor CrossEntropyLoss::operator()(const Tensor& logits, const Tensor& target) 
   return of_class * (1 - label_smoothing) + mean_of(sum(weighted, {1})) * each;
 }
 
-// log p = -softplus(-x) and log(1 - p) = -x - softplus(-x). Beyond 40, softplus(x) is x in f64, too.
+Tensor weighted_mean(const Tensor& losses, const Tensor& weights) {
+  kernels::expect_defined("weighted_mean", losses);
+  kernels::expect_defined("weighted_mean", weights);
+  if (losses.dim() != 1 || weights.shape() != losses.shape()) {
+    throw ShapeError("[weighted_mean] expected losses (N) and weights (N), got " + losses.shape().to_string() +
+                     " and " + weights.shape().to_string());
+  }
+  const Tensor wide = to(weights, DType::f64), total = sum(wide);
+  const Tensor shares = to(wide / where(total > 0, total, 1.0), losses.dtype());
+  return sum(where(weights > 0, losses * shares, 0.0));  // 0 times an infinite loss would be NaN
+}
+
 Tensor BCEWithLogitsLoss::operator()(const Tensor& logits, const Tensor& target) const {
+  return mean(each(logits, target));
+}
+
+// log p = -softplus(-x) and log(1 - p) = -x - softplus(-x). Beyond 40, softplus(x) is x in f64, too.
+Tensor BCEWithLogitsLoss::each(const Tensor& logits, const Tensor& target) const {
   const Tensor y = like(logits, target, "bce");
   const Tensor cost = softplus(-logits, 1, 40);
-  if (!pos_weight.defined()) return mean((1 - y) * logits + cost);
+  if (!pos_weight.defined()) return (1 - y) * logits + cost;
   const Tensor factor = 1 + (to(pos_weight, logits.dtype()) - 1) * y;
   if (factor.shape() != logits.shape()) {
     throw ShapeError("[bce] expected a pos_weight that broadcasts to " + logits.shape().to_string() + ", got " +
                      pos_weight.shape().to_string());
   }
-  return mean((1 - y) * logits + factor * cost);
+  return (1 - y) * logits + factor * cost;
 }
 
 Tensor MSELoss::operator()(const Tensor& x, const Tensor& y) const { return mse_loss(x, like(x, y, "mse")); }
 
-Tensor L1Loss::operator()(const Tensor& x, const Tensor& y) const { return mean(abs(x - like(x, y, "mae"))); }
+Tensor MSELoss::each(const Tensor& x, const Tensor& y) const { return square(x - like(x, y, "mse")); }
+
+Tensor L1Loss::operator()(const Tensor& x, const Tensor& y) const { return mean(each(x, y)); }
+
+Tensor L1Loss::each(const Tensor& x, const Tensor& y) const { return abs(x - like(x, y, "mae")); }
+
+Tensor HuberLoss::operator()(const Tensor& x, const Tensor& y) const { return mean(each(x, y)); }
 
 // With c = min(d, delta), both branches of the definition are c (d - c / 2).
-Tensor HuberLoss::operator()(const Tensor& x, const Tensor& y) const {
+Tensor HuberLoss::each(const Tensor& x, const Tensor& y) const {
   expect(delta > 0, "a delta above 0", delta);
   const Tensor distance = abs(x - like(x, y, "huber"));
   const Tensor capped = minimum(distance, delta);
-  return mean(capped * (distance - capped * 0.5));
+  return capped * (distance - capped * 0.5);
 }
 
-Tensor PoissonNLLLoss::operator()(const Tensor& x, const Tensor& y) const {
+Tensor PoissonNLLLoss::operator()(const Tensor& x, const Tensor& y) const { return mean(each(x, y)); }
+
+Tensor PoissonNLLLoss::each(const Tensor& x, const Tensor& y) const {
   const Tensor counts = like(x, y, "poisson_nll");
   const Tensor loss = log_input ? exp(x) - counts * x : x - counts * log(x + eps);
-  if (!full) return mean(loss);
+  if (!full) return loss;
   const Tensor n = maximum(counts, 1.0);  // log 0! = log 1! = 0
   const Tensor stirling = n * log(n) - n + log(n * (2 * std::numbers::pi)) * 0.5;
-  return mean(loss + where(counts > 1, stirling, 0.0));
+  return loss + where(counts > 1, stirling, 0.0);
 }
 
-Tensor QuantileLoss::operator()(const Tensor& x, const Tensor& y) const {
+Tensor QuantileLoss::operator()(const Tensor& x, const Tensor& y) const { return mean(each(x, y)); }
+
+Tensor QuantileLoss::each(const Tensor& x, const Tensor& y) const {
   expect(quantile > 0 && quantile < 1, "a quantile between 0 and 1", quantile);
   const Tensor error = like(x, y, "quantile") - x;
-  return mean(maximum(error * quantile, error * (quantile - 1)));
+  return maximum(error * quantile, error * (quantile - 1));
 }
 
 std::span<const LossRow> losses() { return kLosses; }
@@ -128,5 +167,11 @@ std::span<const LossRow> losses() { return kLosses; }
 const LossRow& find_loss(std::string_view name) { return find_row(losses(), name, "[loss]"); }
 
 Loss loss_by_name(std::string_view name) { return find_loss(name).compute; }
+
+WeightedLoss weighted_loss_by_name(std::string_view name) {
+  return [rows = find_loss(name).rows](const Tensor& output, const Tensor& target, const Tensor& weights) {
+    return weighted_mean(rows(output, target), weights);
+  };
+}
 
 }  // namespace hop::nn

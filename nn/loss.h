@@ -2,7 +2,8 @@
 //
 // A loss of numbers takes outputs and targets of one shape: (N), (N, K) for K target columns, or any other. Targets (N)
 // also fit outputs (N, 1). Targets may have any dtype, and are converted to the one of the outputs. Other shapes throw
-// ShapeError; PyTorch broadcasts (N) against (N, 1) to (N, N).
+// ShapeError; PyTorch broadcasts (N) against (N, 1) to (N, N). each() is the loss of each element, in the shape of the
+// outputs: reduction="none" of PyTorch.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,13 @@ namespace hop::nn {
 
 /// (output of the model, target) -> mean loss ().
 using Loss = std::function<Tensor(const Tensor& output, const Tensor& target)>;
+/// (output of the model, target, weights of the rows) -> weighted mean loss ().
+using WeightedLoss = std::function<Tensor(const Tensor& output, const Tensor& target, const Tensor& weights)>;
+
+/// sum(w l) / sum(w) over rows: losses l (N), weights w (N) of any floating dtype, finite and 0 or more, without a
+/// gradient. Rows of weight 0 add nothing, even to an infinite loss. If all weights are 0, the mean is 0 and has the
+/// gradient 0. The division is computed in f64. Throws ShapeError.
+Tensor weighted_mean(const Tensor& losses, const Tensor& weights);
 
 /// The mean of -log softmax(x)[target]: x (N, C), target (N) i64. torch.nn.CrossEntropyLoss.
 struct CrossEntropyLoss {
@@ -31,22 +39,26 @@ struct CrossEntropyLoss {
 struct BCEWithLogitsLoss {
   Tensor pos_weight = {};  ///< the factor of y log p, for rare positives; broadcasts to x: (K) for K columns
   Tensor operator()(const Tensor& logits, const Tensor& target) const;
+  Tensor each(const Tensor& logits, const Tensor& target) const;  ///< before the mean
 };
 
 /// The mean of (x - y)^2. torch.nn.MSELoss.
 struct MSELoss {
   Tensor operator()(const Tensor& x, const Tensor& y) const;
+  Tensor each(const Tensor& x, const Tensor& y) const;  ///< before the mean
 };
 
 /// The mean of |x - y|. torch.nn.L1Loss.
 struct L1Loss {
   Tensor operator()(const Tensor& x, const Tensor& y) const;
+  Tensor each(const Tensor& x, const Tensor& y) const;  ///< before the mean
 };
 
 /// The mean of d^2 / 2 where d = |x - y| is at most delta, and of delta (d - delta / 2) elsewhere. torch.nn.HuberLoss.
 struct HuberLoss {
   double delta = 1;  ///< above 0
   Tensor operator()(const Tensor& x, const Tensor& y) const;
+  Tensor each(const Tensor& x, const Tensor& y) const;  ///< before the mean
 };
 
 /// The mean of rate - y log rate, for counts y >= 0. torch.nn.PoissonNLLLoss.
@@ -55,6 +67,7 @@ struct PoissonNLLLoss {
   bool full = false;      ///< adds Stirling's approximation of log y!, which has no gradient
   double eps = 1e-8;
   Tensor operator()(const Tensor& x, const Tensor& y) const;
+  Tensor each(const Tensor& x, const Tensor& y) const;  ///< before the mean
 };
 
 /// The mean of max(q e, (q - 1) e) for e = y - x: least at the quantile q of y. Koenker and Bassett 1978; the pinball
@@ -62,6 +75,7 @@ struct PoissonNLLLoss {
 struct QuantileLoss {
   double quantile = 0.5;  ///< between 0 and 1; 0.5 gives half of L1Loss
   Tensor operator()(const Tensor& x, const Tensor& y) const;
+  Tensor each(const Tensor& x, const Tensor& y) const;  ///< before the mean
 };
 
 /// A loss that ships with Hopscotch.
@@ -69,7 +83,9 @@ struct LossRow {
   std::string_view name{};
   Output output = Output::Scores;                                           ///< what the model learns to say
   Tensor (*compute)(const Tensor& output, const Tensor& target) = nullptr;  ///< with the default settings
-  std::string_view doc{};                                                   ///< one line
+  Tensor (*rows)(const Tensor& output,
+                 const Tensor& target) = nullptr;  ///< the loss of each row (N); its mean is `compute`
+  std::string_view doc{};                          ///< one line
 };
 
 /// All of them: the one list of losses.
@@ -78,5 +94,7 @@ std::span<const LossRow> losses();
 const LossRow& find_loss(std::string_view name);
 /// The loss of a name, with its default settings. Throws as find_loss().
 Loss loss_by_name(std::string_view name);
+/// The same for rows with weights: sum(w l) / sum(w) of the rows' losses.
+WeightedLoss weighted_loss_by_name(std::string_view name);
 
 }  // namespace hop::nn

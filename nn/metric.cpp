@@ -69,7 +69,9 @@ std::vector<std::string> default_metrics(Output output) {
 
 Metric metric_by_name(std::string_view name) {
   const MetricRow& row = find_metric(name);
-  return {std::string(row.name), row.higher_is_better, row.sums, row.finish};
+  return {std::string(row.name), row.higher_is_better,
+          [sums = row.sums](const Tensor& output, const Tensor& target) { return sums(output, target, {}); },
+          row.finish, row.sums};
 }
 
 }  // namespace hop::nn

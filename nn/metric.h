@@ -24,14 +24,18 @@ struct Metric {
   std::function<Tensor(const Tensor& output, const Tensor& target)> sums{};
   /// (the sums of the whole set, its rows) -> the value. Default: the first sum divided by the rows, a mean.
   std::function<double(std::span<const double> sums, std::int64_t rows)> finish{};
+  /// The same sums where rows have weights, (N) f64: a row of weight 2 adds what two rows add. Over the whole set the
+  /// weights add up to the number of rows, so `finish` is the same. Empty: refused for data with weights.
+  std::function<Tensor(const Tensor& output, const Tensor& target, const Tensor& weights)> weighted_sums{};
 };
 
 /// A metric that ships with Hopscotch.
 struct MetricRow {
   std::string_view name{};
   bool higher_is_better = true;
-  std::span<const Output> outputs{};                                            ///< what it can measure
-  Tensor (*sums)(const Tensor& output, const Tensor& target) = nullptr;         ///< as in Metric
+  std::span<const Output> outputs{};  ///< what it can measure
+  /// As weighted_sums of Metric; without weights (undefined) as sums.
+  Tensor (*sums)(const Tensor& output, const Tensor& target, const Tensor& weights) = nullptr;
   double (*finish)(std::span<const double> sums, std::int64_t rows) = nullptr;  ///< as in Metric
   std::string_view doc{};                                                       ///< one line
   bool is_told = true;  ///< `hop predict` tells it of rows with labels

@@ -15,17 +15,18 @@
 
 namespace hop::nn::metric_functions {
 
-Tensor hits(const Tensor& output, const Tensor& target) {
-  if (target.dtype() == DType::i64) return kernels::sum(kernels::eq(kernels::argmax(output, -1), target));
+Tensor hits(const Tensor& output, const Tensor& target, const Tensor& weights) {
+  if (target.dtype() == DType::i64)
+    return kernels::sum(weighted(kernels::eq(kernels::argmax(output, -1), target), weights));
   const Tensor is_wrong = kernels::ne(kernels::gt(output, 0.5), kernels::gt(target, 0.5));
-  return kernels::sum(kernels::eq(sum_over(1, is_wrong), 0));
+  return kernels::sum(weighted(kernels::eq(sum_over(1, is_wrong), 0), weights));
 }
 
-Tensor counts_by_class(const Tensor& scores, const Tensor& target) {
+Tensor counts_by_class(const Tensor& scores, const Tensor& target, const Tensor& weights) {
   const Shape classes = {scores.size(-1)};
   const Tensor told = kernels::argmax(scores, -1);
-  const Tensor one = kernels::ones(target.shape(), DType::f32, target.device());
-  const Tensor hit = kernels::cast(kernels::eq(told, target), DType::f32);
+  const Tensor one = weights.defined() ? weights : kernels::ones(target.shape(), DType::f32, target.device());
+  const Tensor hit = weighted(kernels::cast(kernels::eq(told, target), DType::f32), weights);
   const std::array counts = {kernels::index_add(classes, 0, target, one), kernels::index_add(classes, 0, told, one),
                              kernels::index_add(classes, 0, target, hit)};
   return kernels::cat(counts, 0);
@@ -56,19 +57,19 @@ double mean_recall(std::span<const double> counts, std::int64_t) {
 
 // A score that is no number is never a hit.
 template <int K>
-Tensor hits_of_top(const Tensor& scores, const Tensor& target) {
+Tensor hits_of_top(const Tensor& scores, const Tensor& target, const Tensor& weights) {
   const Tensor own = kernels::gather(scores, 1, kernels::unsqueeze(target, 1));
   const Tensor above = sum_over(1, kernels::gt(scores, own));
   const Tensor is_number = kernels::eq(kernels::squeeze(own, 1), kernels::squeeze(own, 1));
-  return kernels::sum(kernels::lt(kernels::where(is_number, above, K), K));
+  return kernels::sum(weighted(kernels::lt(kernels::where(is_number, above, K), K), weights));
 }
-template Tensor hits_of_top<3>(const Tensor&, const Tensor&);
-template Tensor hits_of_top<5>(const Tensor&, const Tensor&);
+template Tensor hits_of_top<3>(const Tensor&, const Tensor&, const Tensor&);
+template Tensor hits_of_top<5>(const Tensor&, const Tensor&, const Tensor&);
 
-Tensor surprise(const Tensor& output, const Tensor& target) {
+Tensor surprise(const Tensor& output, const Tensor& target, const Tensor& weights) {
   if (target.dtype() == DType::i64) {
     const Tensor own = kernels::gather(kernels::log_softmax(output), 1, kernels::unsqueeze(target, 1));
-    return kernels::sum(kernels::neg(kernels::cast(own, DType::f64)));
+    return kernels::sum(weighted(kernels::neg(kernels::cast(own, DType::f64)), weights));
   }
   constexpr double kLeast = 1e-15;  // as scikit-learn bounds a probability of 0
   const Tensor p = kernels::cast(output, DType::f64), y = kernels::cast(target, DType::f64);
@@ -76,7 +77,7 @@ Tensor surprise(const Tensor& output, const Tensor& target) {
   const Tensor of_one = kernels::mul(y, log_of(p));
   const Tensor of_zero = kernels::mul(kernels::sub(1, y), log_of(kernels::sub(1, p)));
   const double each = -1.0 / static_cast<double>(output.size(1));
-  return kernels::mul(kernels::sum(kernels::add(of_one, of_zero)), each);
+  return kernels::mul(kernels::sum(weighted(kernels::add(of_one, of_zero), weights)), each);
 }
 
 double exponential_of_mean(std::span<const double> sums, std::int64_t rows) {
@@ -111,7 +112,7 @@ std::pair<Tensor, Tensor> odds_and_truth(const Tensor& output, const Tensor& tar
 
 }  // namespace
 
-Tensor histogram_of_scores(const Tensor& output, const Tensor& target) {
+Tensor histogram_of_scores(const Tensor& output, const Tensor& target, const Tensor& weights) {
   const auto [odds, truth] = odds_and_truth(output, target);
   const std::int64_t columns = odds.size(1);
   if (columns > kMostColumns) {
@@ -124,8 +125,9 @@ Tensor histogram_of_scores(const Tensor& output, const Tensor& target) {
   const Tensor bin = kernels::minimum(kernels::cast(places, DType::i64), kBins - 1);
   const Tensor column = kernels::mul(kernels::arange(columns, DType::i64, output.device()), 2 * kBins);
   const Tensor index = kernels::add(kernels::add(bin, kernels::mul(truth, kBins)), column);
-  const Tensor one = kernels::ones({index.numel()}, DType::f32, output.device());
-  return kernels::index_add({2 * kBins * columns}, 0, *kernels::try_reshape_view(index, {index.numel()}), one);
+  const Tensor one = weighted(kernels::ones(index.shape(), DType::f32, output.device()), weights);
+  const auto flat = [&](const Tensor& x) { return *kernels::try_reshape_view(x, {index.numel()}); };
+  return kernels::index_add({2 * kBins * columns}, 0, flat(index), flat(one));
 }
 
 // Per column the share of pairs of a positive and a negative row in which the positive one has the higher score. Ties

@@ -5,6 +5,7 @@
 
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
+#include "kernels/view.h"
 #include "nn/metric_functions_internal.h"
 
 namespace hop::nn::metric_functions {
@@ -16,17 +17,23 @@ Tensor error(const Tensor& answer, const Tensor& target) {
 
 }  // namespace
 
-Tensor absolute_errors(const Tensor& answer, const Tensor& target) {
-  return sum_over(0, kernels::abs(error(answer, target)));
+Tensor weighted(const Tensor& x, const Tensor& weights) {
+  if (!weights.defined()) return x;
+  return kernels::mul(kernels::cast(x, DType::f64), x.dim() == 1 ? weights : kernels::unsqueeze(weights, 1));
 }
 
-Tensor squared_errors(const Tensor& answer, const Tensor& target) {
-  return sum_over(0, kernels::square(error(answer, target)));
+Tensor absolute_errors(const Tensor& answer, const Tensor& target, const Tensor& weights) {
+  return sum_over(0, weighted(kernels::abs(error(answer, target)), weights));
 }
 
-Tensor errors_and_moments(const Tensor& answer, const Tensor& target) {
+Tensor squared_errors(const Tensor& answer, const Tensor& target, const Tensor& weights) {
+  return sum_over(0, weighted(kernels::square(error(answer, target)), weights));
+}
+
+Tensor errors_and_moments(const Tensor& answer, const Tensor& target, const Tensor& weights) {
   const Tensor y = kernels::cast(target, DType::f64);
-  const std::array parts = {squared_errors(answer, target), sum_over(0, y), sum_over(0, kernels::square(y))};
+  const std::array parts = {squared_errors(answer, target, weights), sum_over(0, weighted(y, weights)),
+                            sum_over(0, weighted(kernels::square(y), weights))};
   return kernels::cat(parts, 0);
 }
 

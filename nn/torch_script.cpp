@@ -71,7 +71,7 @@ if __name__ == "__main__":
     if any(names) and not named and not any(NUMBER.fullmatch(cell) or cell.lower() in MISSING for cell in first):
         sys.exit(f"{sys.argv[1]}: no column named " + ", ".join(sorted(set(names) - set(first))))
     every = SCHEMA.get("table", PLAIN)
-    layouts = {len(columns): columns for columns in (COLUMNS, [c for c in every if c["kind"] != "label"], every)}
+    layouts = {len(part): part for part in (COLUMNS, [c for c in every if c["kind"] not in ("label", "weight")], every)}
     width = len(first) if named or len(first) in layouts else len(every)
     for number, record in enumerate(records, 1):
         if len(record) != width: sys.exit(f"{sys.argv[1]}, row {number}: expected {width} columns, got {len(record)}")

@@ -116,7 +116,7 @@ std::vector<RawColumn> raw_columns(const CsvTable& train, const CsvTable* test, 
     column.place = static_cast<std::int64_t>(place);
     const bool is_label = std::ranges::find(train.places.labels, place) != train.places.labels.end();
     column.kind = is_label ? ColumnKind::label : train.places.rules[place]->kind;
-    if (column.kind == ColumnKind::label || column.kind == ColumnKind::ignored) continue;
+    if (column.kind != ColumnKind::number && column.kind != ColumnKind::category) continue;
     const CsvFeature& read = train.features[feature];
     column.scale = read.rule->scale;
     column.missing = options.missing;
@@ -153,19 +153,25 @@ class CsvSource : public RowSource {
     copy_label(stored.data(), reinterpret_cast<std::byte*>(&label));
     return label;
   }
+  bool has_weights() const override { return table_.places.weight.has_value(); }
+  float read_weight(std::int64_t row) const override {
+    float weight = 0;
+    std::memcpy(&weight, weight_in(read_stored(row, 1).data()), sizeof weight);
+    return weight;
+  }
   void read_many(std::int64_t first, MutableByteView records) const override {
-    const std::size_t features = features_bytes(), stride = record_bytes();
+    const std::size_t features = feature_bytes(), weight = weight_bytes(), stride = record_bytes();
     const std::vector<std::byte> stored = read_stored(first, records.size() / stride);
     for (const std::byte* from = stored.data(); !records.empty(); from += table_.store.stride()) {
       std::memcpy(records.data(), from, features);
-      copy_label(from, records.data() + features);
+      std::memcpy(records.data() + features, weight_in(from), weight);
+      copy_label(from, records.data() + features + weight);
       records = records.subspan(stride);
     }
   }
 
  protected:
   const CsvTable& contents() const { return table_; }
-  std::size_t features_bytes() const { return table_.features.size() * sizeof(float); }
   std::vector<std::byte> read_stored(std::int64_t first, std::size_t rows) const {
     std::vector<std::byte> stored(rows * table_.store.stride());
     table_.store.read_many(first + table_.skipped, stored);
@@ -175,6 +181,11 @@ class CsvSource : public RowSource {
   virtual void copy_label(const std::byte* stored, std::byte* label) const = 0;
 
  private:
+  // The last number of a row.
+  const std::byte* weight_in(const std::byte* stored) const {
+    return stored + table_.store.row_bytes() - sizeof(float);
+  }
+
   CsvTable table_;
   std::vector<RawColumn> columns_;
 };
@@ -213,12 +224,12 @@ class CsvNumbers final : public CsvSource {
     return 0;
   }
   void read_numbers(std::int64_t row, std::span<float> numbers) const override {
-    std::memcpy(numbers.data(), read_stored(row, 1).data() + features_bytes(), numbers.size_bytes());
+    std::memcpy(numbers.data(), read_stored(row, 1).data() + feature_bytes(), numbers.size_bytes());
   }
 
  private:
   void copy_label(const std::byte* stored, std::byte* label) const override {
-    std::memcpy(label, stored + features_bytes(), contents().places.labels.size() * sizeof(float));
+    std::memcpy(label, stored + feature_bytes(), contents().places.labels.size() * sizeof(float));
   }
 };
 

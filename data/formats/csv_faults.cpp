@@ -38,6 +38,17 @@ void CsvFaults::no_target(std::string_view cell, std::size_t place, std::int64_t
   fail("expected a number to predict, got " + in_quotes(cell), line, place, remedy);
 }
 
+float CsvFaults::weight_of(std::string_view cell, std::int64_t line) const {
+  const std::optional<double> weight = number_in(cell);
+  if (weight && *weight >= 0) return static_cast<float>(*weight);
+  const std::string known = is_missing(cell) ? "" : remedy_for(cell);
+  std::string remedy = (known.empty() ? "" : known + "; ") +
+                       "a row of weight 1 counts once, one of weight 0 not at all; \"drop\" leaves the column out";
+  if (line == first_line_) remedy += "; if line 1 is a header, say header = true";
+  fail("expected a weight, a finite number of 0 or more, got " + (cell.empty() ? "nothing" : in_quotes(cell)), line,
+       *places_.weight, remedy);
+}
+
 void CsvFaults::check_text(std::string_view text, std::size_t place, std::int64_t line) const {
   if (!is_utf8(text)) fail("expected UTF-8, got " + in_quotes(text), line, place, "save the file as UTF-8");
   if (text.find('\0') != std::string_view::npos) fail("expected text without zero bytes", line, place);

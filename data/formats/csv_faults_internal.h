@@ -12,7 +12,7 @@
 
 namespace hop::data {
 
-/// Messages that name file, line and column. All functions throw DataError.
+/// Messages that name file, line and column. Functions throw DataError.
 class CsvFaults {
  public:
   using Cells = std::vector<std::string_view>;
@@ -27,6 +27,8 @@ class CsvFaults {
   [[noreturn]] void no_number(const Cells& cells, std::size_t place, std::int64_t line) const;
   /// A label that is no number to predict.
   [[noreturn]] void no_target(std::string_view cell, std::size_t place, std::int64_t line) const;
+  /// The weight of a row.
+  float weight_of(std::string_view cell, std::int64_t line) const;
   /// Text that a manifest cannot hold.
   void check_text(std::string_view text, std::size_t place, std::int64_t line) const;
 

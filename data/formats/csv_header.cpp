@@ -56,6 +56,7 @@ bool looks_like_header_of_numbers(const std::vector<std::string>& first, const C
 }  // namespace
 
 bool looks_like_header(const std::vector<std::string>& first, const CsvTable& rest) {
+  if (rest.places.weight && is_name(first[*rest.places.weight])) return true;  // no row has a word there
   const std::string& label = first[rest.places.labels[0]];
   if (rest.rows() == 0 || !all_differ(first) || rest.labels.words.find(label)) return false;
   if (rest.labels.kind() == TargetKind::numbers) return looks_like_header_of_numbers(first, rest);

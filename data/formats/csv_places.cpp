@@ -101,14 +101,19 @@ class Finder {
       if (places_.said[place]) wrong_column(key, "the column is named twice");
       places_.said[place] = true;
       places_.rules[place] = &find_rule(word);
+      if (places_.rules[place]->kind != ColumnKind::weight) continue;
+      if (places_.weight) wrong_column(key, "expected one column of weights at most, got another one");
+      places_.weight = place;
     }
     for (const auto& [place, guess] : guesses_) places_.rules[place] = guess.rule;
     for (std::size_t i = 0; i < width(); ++i) {
-      if (!is_label(i) && places_.rules[i]->kind != ColumnKind::ignored) places_.features.push_back(i);
+      if (!is_label(i) && i != places_.weight && places_.rules[i]->kind != ColumnKind::ignored)
+        places_.features.push_back(i);
     }
     if (places_.features.empty()) {
-      throw DataError("[csv] expected a column beside the label that is not dropped, got none (" +
-                      first_.file.string() + ")");
+      throw DataError("[csv] expected a column beside the label that is not dropped" +
+                      std::string(places_.weight ? " and no weight" : "") + ", got none (" + first_.file.string() +
+                      ")");
     }
   }
 
@@ -140,6 +145,10 @@ class Finder {
   // True if all cells are words where numbers belong: then the record is no row of data.
   bool is_all_words() const {
     bool some_name = false;
+    if (places_.weight) {
+      if (number_in(first_.cells[*places_.weight])) return false;
+      some_name = is_name(first_.cells[*places_.weight]);
+    }
     for (const std::size_t place : places_.features) {
       if (places_.rules[place]->kind != ColumnKind::number) continue;
       if (number_in(first_.cells[place])) return false;
@@ -176,6 +185,7 @@ class Finder {
     Names needed, missing;
     for (const std::size_t place : like_->places.labels) needed.push_back(names[place]);
     for (const std::size_t place : like_->places.features) needed.push_back(names[place]);
+    if (like_->places.weight) needed.push_back(names[*like_->places.weight]);
     for (const std::string& name : needed) {
       if (!is_cell(name)) missing.push_back(name);
     }
@@ -197,6 +207,7 @@ class Finder {
     refuse_duplicates(names, like_->file);
     refuse_duplicates(first_.cells, first_.file);
     for (const std::size_t place : like_->places.labels) places_.labels.push_back(place_of(names[place]));
+    if (like_->places.weight) places_.weight = place_of(names[*like_->places.weight]);
     places_.rules.assign(width(), nullptr);
     for (const std::size_t place : like_->places.features) {
       places_.features.push_back(place_of(names[place]));

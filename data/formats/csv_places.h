@@ -1,4 +1,4 @@
-// The columns of a CSV file by their use: the label, the features, and the columns that are left out.
+// The columns of a CSV file by their use: the label, the weight, the features, and the columns that are left out.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@ struct CsvPlaces {
   std::size_t width = 0;                   ///< of a record
   std::vector<std::size_t> labels{};       ///< one, or several that hold numbers to predict
   std::vector<std::size_t> features{};     ///< in the order of the training rows
+  std::optional<std::size_t> weight{};     ///< of the row
   std::vector<const ColumnRule*> rules{};  ///< per column; a test file has those of the training rows
   std::vector<bool> said{};                ///< per column: CsvOptions::columns has the rule; empty for a test file
   std::optional<bool> has_header{};        ///< none: only the rows can tell

@@ -52,7 +52,7 @@ class TableReader {
         table_(start({file, first_, first_line_}, options, like, guesses)),
         faults_(table_.file, first_, first_line_, table_.places, options_),
         line_(cells_of(table_, options_), separator_),
-        row_(table_.places.features.size() + labels().numbers.size()) {
+        row_(table_.store.row_bytes() / sizeof(float)) {
     table_.separator = separator_;
     table_.guesses = guesses;
     for (const std::string& text : places().notes) note(text);
@@ -104,7 +104,8 @@ class TableReader {
     CsvLabels labels{.may_be_classes = options.target != TargetKind::numbers,
                      .may_be_numbers = options.target != TargetKind::classes};
     if (labels.may_be_numbers) labels.numbers.resize(places.labels.size());
-    RowStore store((places.features.size() + labels.numbers.size()) * sizeof(float), scratch_of(options));
+    const std::size_t floats = places.features.size() + labels.numbers.size() + (places.weight ? 1 : 0);
+    RowStore store(floats * sizeof(float), scratch_of(options));
     return {.file = first.file, .places = std::move(places), .labels = std::move(labels), .store = std::move(store)};
   }
 
@@ -120,6 +121,7 @@ class TableReader {
     for (const std::size_t place : places.labels) {
       cells[place] = table.labels.may_be_classes ? CsvLine::Cell::text : CsvLine::Cell::number;
     }
+    if (places.weight) cells[*places.weight] = CsvLine::Cell::text;
     return cells;
   }
 
@@ -158,6 +160,7 @@ class TableReader {
       take_number(i, labels().may_be_classes ? number_in(text) : line_.number(place), text, line,
                   &NumberColumn::include);
     }
+    if (places().weight) row_.back() = faults_.weight_of(line_.text(*places().weight), line);
     const std::size_t label = places().labels[0];
     table_.store.append(row_bytes(), labels().may_be_classes ? number_of_label(line_.text(label), line) : 0);
     return true;
@@ -210,6 +213,7 @@ class TableReader {
       const std::string_view cell = cells[places().labels[i]];
       take_number(i, number_in(cell), cell, line, pass);
     }
+    if (places().weight) row_.back() = faults_.weight_of(cells[*places().weight], line);
     return labels().may_be_classes ? number_of_label(cells[places().labels[0]], line) : 0;
   }
 
@@ -328,15 +332,6 @@ class TableReader {
 };
 
 }  // namespace
-
-TargetKind CsvLabels::kind() const {
-  const bool are_numbers = may_be_numbers && (!may_be_classes || !fraction.empty());
-  return are_numbers ? TargetKind::numbers : TargetKind::classes;
-}
-
-std::string CsvTable::title(std::size_t place) const {
-  return "column " + std::to_string(place) + (header.empty() ? "" : " " + in_quotes(header[place]));
-}
 
 CsvTable read_csv(const std::filesystem::path& file, const CsvOptions& options, const CsvTable* like) {
   ColumnGuesses guesses;  // each reading adds one at least, and never takes one back

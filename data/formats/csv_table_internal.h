@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/words.h"
 #include "data/formats/csv_places.h"
 #include "data/formats/format.h"
 #include "data/formats/number_column_internal.h"
@@ -37,7 +38,10 @@ struct CsvLabels {
   std::string fraction{};               ///< a label that is no whole number
 
   /// As far as the rows have shown.
-  TargetKind kind() const;
+  TargetKind kind() const {
+    const bool are_numbers = may_be_numbers && (!may_be_classes || !fraction.empty());
+    return are_numbers ? TargetKind::numbers : TargetKind::classes;
+  }
 };
 
 struct CsvTable {
@@ -50,18 +54,20 @@ struct CsvTable {
   std::vector<CsvFeature> features{};
   CsvLabels labels{};
   RowStore store;  ///< rows of f32, one per feature: the number (NaN if missing) or the number of the word; then the
-                   ///< numbers of the label. Beside them the number of the label's word
+                   ///< numbers of the label, then the weight. Beside them the number of the label's word
   std::int64_t skipped = 0;  ///< rows in the store before the first one
 
   std::int64_t rows() const { return store.rows() - skipped; }
   /// `column 3 "age"`.
-  std::string title(std::size_t place) const;
+  std::string title(std::size_t place) const {
+    return "column " + std::to_string(place) + (header.empty() ? "" : " \"" + printable(header[place]) + "\"");
+  }
   std::vector<std::string> notes{};  ///< guesses, a line each
 };
 
 /// Reads a whole file, from its beginning to its end. Whether the first record is a header:
 ///   - `options.header` says so, or the label or another column is given by its name;
-///   - none of its numbers is a number;
+///   - none of its numbers is a number, or its weight is a word;
 ///   - or its label occurs nowhere else, the other labels repeat, and it looks like names beside the rest: words among
 ///     its features, numbers in even steps (1, 2, 3, 4, ..; 2019, 2020, 2021), most of them outside the range of their
 ///     columns, or a word as the label of rows whose labels are numbers;

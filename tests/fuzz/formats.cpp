@@ -19,20 +19,21 @@ using Paths = std::vector<std::filesystem::path>;
 void read_through(const RowSource* source) {
   if (source == nullptr) return;
   const std::size_t stride = source->record_bytes();
-  AlignedBuffer features(stride - source->label_bytes()), records(stride * static_cast<std::size_t>(source->rows()));
+  AlignedBuffer features(source->feature_bytes()), records(stride * static_cast<std::size_t>(source->rows()));
   std::vector<float> numbers(source->number_names().size());
   source->read_many(0, records.span());
   for (std::int64_t row = 0; row < source->rows(); ++row) {
     const ByteView record = records.span().subspan(stride * static_cast<std::size_t>(row), stride);
+    const ByteView stored_label = record.last(source->label_bytes());
     const std::int64_t label = source->read(row, features.span());
     require(std::ranges::equal(record.first(features.size()), features.span()), "all ways to a row give its features");
     if (numbers.empty()) {
       require(label >= 0 && label < source->classes(), "a label is one of the classes");
-      require(std::ranges::equal(record.subspan(features.size()), std::as_bytes(std::span(&label, 1))), "its label");
+      require(std::ranges::equal(stored_label, std::as_bytes(std::span(&label, 1))), "its label");
     } else {
       source->read_numbers(row, numbers);
       for (const float number : numbers) require(std::isfinite(number), "numbers to predict are finite");
-      require(std::ranges::equal(record.subspan(features.size()), std::as_bytes(std::span(numbers))), "its numbers");
+      require(std::ranges::equal(stored_label, std::as_bytes(std::span(numbers))), "its numbers");
     }
   }
 }

@@ -38,8 +38,14 @@ Manifest regression() {
   return manifest;
 }
 
+Manifest weighted() {
+  Manifest manifest = regression();
+  manifest.columns.push_back(weight_column());
+  return manifest;
+}
+
 std::vector<std::string> seeds() {
-  return {to_json(regression()), to_json(sample(DType::u8, {1, 4, 4}, Scale{0, 1.0 / 255})),
+  return {to_json(regression()), to_json(weighted()), to_json(sample(DType::u8, {1, 4, 4}, Scale{0, 1.0 / 255})),
           to_json(sample(DType::f32, {2}, Scaling({{"width", {0.5, 2}}, {"height", {1e-3, 0}}})))};
 }
 

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
 #include "hopper/results.h"
@@ -139,6 +140,20 @@ TEST(Ledger, SumsUpAnEpochAndTakesItsValidationFromTheLastUnit) {
   EXPECT_EQ(model.epochs[0].rows, 20U);
   EXPECT_EQ(model.epochs[0].valid_accuracy, 0.5);
   EXPECT_EQ(model.partial, EpochMetrics{});
+}
+
+TEST(Ledger, SumsUpAnEpochByTheWeightsOfItsRows) {
+  Ledger ledger = begun({4, 1, 2, Order::Fixed}, 1);
+  const std::pair<double, double> units[] = {{0, 0}, {3, 2}, {0, 0}, {1, 6}};  // loss, weight
+  for (const auto& [loss, weight] : units) {
+    record::Commit c = next_commit(ledger, 0, loss);
+    c.metrics.weight = weight;
+    ledger.apply(c);
+  }
+  const EpochMetrics& epoch = ledger.model(ModelId{0}).epochs.at(0);
+  EXPECT_EQ(epoch.train_loss, (3 * 2 + 1 * 6) / 8.0);
+  EXPECT_EQ(epoch.weight, 8);
+  EXPECT_EQ(epoch.rows, 40U);
 }
 
 TEST(Ledger, EndsAModelAfterItsLastUnitAndARunWhenAllAreCollected) {

@@ -2,6 +2,7 @@
 #include "nn/loss.h"
 
 #include <functional>
+#include <limits>
 
 #include "autograd/gradcheck.h"
 #include "autograd/graph.h"
@@ -196,6 +197,66 @@ TEST(CrossEntropyLoss, RefusesWhatDoesNotFit) {
               HasSubstr("got 1.5"));
   EXPECT_THROW(CrossEntropyLoss{.label_smoothing = 0.1}(x, f64(kX)), ShapeError);
   EXPECT_THROW(CrossEntropyLoss{.label_smoothing = 0.1}(x, {}), Error);
+}
+
+// ---- weights of rows
+
+// Row 0 three times, row 2 once, row 3 twice; row 1 never.
+const std::vector<double> kWeights = {3, 0, 1, 2};
+const std::vector<std::int64_t> kRepeated = {0, 0, 0, 2, 3, 3};
+
+TEST(WeightedLosses, CountARowAsOftenAsItsWeightSays) {
+  const Tensor index = Tensor::from<std::int64_t>(kRepeated, {6});
+  for (const LossRow& row : losses()) {
+    const bool are_classes = row.output == Output::Scores;
+    const Tensor y = are_classes ? Tensor::from<std::int64_t>({2, 0, 1, 2}, {4}) : f64(kBits);
+    const Tensor x = (f64(kX) * 0.25).set_requires_grad(), twin = (f64(kX) * 0.25).set_requires_grad();
+    const WeightedLoss weighted = weighted_loss_by_name(row.name);
+    const Tensor loss = weighted(x, y, to(f64(kWeights, {4}), DType::f32));
+    const Tensor repeated = row.compute(index_select(twin, 0, index), index_select(y, 0, index));
+    const double right = repeated.item<double>();
+    EXPECT_NEAR(loss.item<double>(), right, 1e-13 * (1 + std::abs(right))) << row.name;
+    backward(loss);
+    backward(repeated);
+    expect_close(x.grad(), twin.grad(), 1e-13, std::string(row.name));
+    for (const std::size_t i : {3, 4, 5}) EXPECT_EQ(values(x.grad())[i], 0) << row.name << ": a row of weight 0";
+    for (const double each : {1.0, 7.0}) {
+      const Tensor alike = weighted(x, y, f64({each, each, each, each}, {4}));
+      const double mean = row.compute(x, y).item<double>();
+      EXPECT_NEAR(alike.item<double>(), mean, 1e-13 * (1 + std::abs(mean))) << row.name;
+    }
+  }
+}
+
+TEST(WeightedLosses, AreTheWeightedMeanOfTheRows) {
+  const Tensor x = f64({1, 2, 4}, {3}), y = f64({0, 0, 0}, {3});
+  EXPECT_NEAR(weighted_loss_by_name("mse")(x, y, f64({1, 2, 0.5}, {3})).item<double>(), 17 / 3.5, 1e-14);
+  EXPECT_DOUBLE_EQ(weighted_mean(f64({5, 1}, {2}), f64({1e-300, 3e-300}, {2})).item<double>(), 2);
+  const Tensor large = to(f64({3e38, 1e38}, {2}), DType::f32);
+  EXPECT_FLOAT_EQ(weighted_mean(to(f64({5, 1}, {2}), DType::f32), large).item<float>(), 4) << "their sum is no f32";
+  const double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(weighted_mean(f64({5, infinity}, {2}), f64({2, 0}, {2})).item<double>(), 5);
+}
+
+TEST(WeightedLosses, AreZeroWhereNoRowCounts) {
+  for (const LossRow& row : losses()) {
+    const Tensor y = row.output == Output::Scores ? Tensor::from<std::int64_t>({2, 0, 1, 2}, {4}) : f64(kBits);
+    const Tensor x = f64(kX).set_requires_grad();
+    const Tensor loss = weighted_loss_by_name(row.name)(x, y, f64({0, 0, 0, 0}, {4}));
+    backward(loss);
+    EXPECT_EQ(loss.item<double>(), 0) << row.name;
+    EXPECT_EQ(values(x.grad()), std::vector<double>(12, 0)) << row.name;
+  }
+}
+
+TEST(WeightedLosses, NeedAWeightForEachRow) {
+  const Tensor x = f64(kX);
+  EXPECT_THAT(message_of<ShapeError>([&] {
+                weighted_loss_by_name("mae")(x, x, f64({1, 2, 3}, {3}));
+              }),
+              HasSubstr("expected losses (N) and weights (N), got (4) and (3)"));
+  EXPECT_THROW(weighted_mean(x, x), ShapeError);
+  EXPECT_THROW(weighted_loss_by_name("mea"), ConfigError);
 }
 
 TEST(Losses, RefuseSettingsWithoutAMeaning) {
