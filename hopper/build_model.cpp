@@ -123,9 +123,9 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, c
   return optim::make_optimizer(settings, module.named_parameters());
 }
 
-nn::Loss make_loss(const ModelOptions& model) {
+nn::Loss make_loss(const ModelOptions& model, Device device) {
   if (model.loss.is_missing()) refuse_missing("[model] loss");
-  if (model.loss.own() == nullptr) return nn::loss_by_name(model.loss.name());
+  if (model.loss.own() == nullptr) return nn::loss_by_name(model.loss.name(), device);
   return [loss = *model.loss.own()](const Tensor& output, const Tensor& target) {
     Tensor value = loss(output, target);
     if (value.dim() == 0) return value;
@@ -151,7 +151,7 @@ std::optional<nn::Mixup> make_mixup(const Experiment& experiment, const data::Da
   return nn::Mixup(experiment.model.mixup);
 }
 
-nn::WeightedLoss make_weighted_loss(const ModelOptions& model, const data::Dataset& dataset) {
+nn::WeightedLoss make_weighted_loss(const ModelOptions& model, const data::Dataset& dataset, Device device) {
   if (!dataset.has_weights()) return {};
   if (model.loss.own() != nullptr) {
     throw ConfigError(
@@ -165,7 +165,7 @@ nn::WeightedLoss make_weighted_loss(const ModelOptions& model, const data::Datas
     throw ConfigError("[model] metrics: expected metrics with `weighted_sums` for rows with weights, got \"" +
                       metric.name + "\" without");
   }
-  return nn::weighted_loss_by_name(model.loss.name());
+  return nn::weighted_loss_by_name(model.loss.name(), device);
 }
 
 nn::Output output_of(const ModelOptions& model, data::TargetKind labels) {

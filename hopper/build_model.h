@@ -35,13 +35,14 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, c
 
 /// The loss of the experiment: by name, or the application's, which throws ShapeError unless it gives a scalar. Throws
 /// ConfigError.
-nn::Loss make_loss(const ModelOptions& model);
+nn::Loss make_loss(const ModelOptions& model, Device device = Device::cpu());
 /// What mixes the rows of a batch; none for mixup = 0. Throws ConfigError for rows that hold indices: categories as
 /// indices, and integers other than bytes, which may be indices. Throws it for rows with weights, too.
 std::optional<nn::Mixup> make_mixup(const Experiment& experiment, const data::Dataset& dataset);
 /// The loss of the experiment for rows with weights; empty for a data set without. Throws ConfigError for a loss and
 /// for metrics of the application that cannot be weighted.
-nn::WeightedLoss make_weighted_loss(const ModelOptions& model, const data::Dataset& dataset);
+nn::WeightedLoss make_weighted_loss(const ModelOptions& model, const data::Dataset& dataset,
+                                    Device device = Device::cpu());
 /// The meaning of the model's outputs: the loss gives it. A loss of the application learns what the data set has.
 nn::Output output_of(const ModelOptions& model, data::TargetKind labels);
 /// The source of an experiment, read for its loss: its labels are classes or numbers, as the loss wants them.

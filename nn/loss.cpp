@@ -1,12 +1,17 @@
 #include "nn/loss.h"
 
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <numbers>
+#include <string>
+#include <vector>
 
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "base/table.h"
 #include "base/words.h"
+#include "kernels/copy.h"
 #include "kernels/expect_internal.h"
 
 namespace hop::nn {
@@ -42,37 +47,127 @@ void check_classes(const Tensor& logits, const Tensor& target, const Tensor& wei
   }
 }
 
-template <class Made>
-Tensor compute(const Tensor& output, const Tensor& target) {
-  return Made{}(output, target);
-}
+// ---- losses by name
 
 // Of losses of numbers (N, ..) the mean of each row, which is what a row counts in the mean of all elements.
 template <class Made>
-Tensor of_rows(const Tensor& output, const Tensor& target) {
-  const Tensor losses = Made{}.each(output, target);
-  return losses.dim() < 2 ? losses : mean(flatten(losses, 1), {1});
+MadeLoss both(const Made& loss) {
+  return {loss, [loss](const Tensor& output, const Tensor& target) {
+            const Tensor losses = loss.each(output, target);
+            return losses.dim() < 2 ? losses : mean(flatten(losses, 1), {1});
+          }};
 }
 
-Tensor cross_entropy_of_rows(const Tensor& logits, const Tensor& target) {
-  check_classes(logits, target, {});
-  return -squeeze(gather(log_softmax(logits, 1), 1, unsqueeze(target, 1)), 1);
+template <class Made>
+MadeLoss plain(const ConfigText&, Device) {
+  return both(Made{});
 }
+
+// (n) f32 on `device`; undefined if the setting is not there.
+Tensor factors_of(const ConfigText& settings, std::string_view name, Device device) {
+  const auto found = settings.find(name);
+  if (found == settings.end()) return {};
+  std::vector<float> factors;
+  for (std::size_t begin = 0; begin <= found->second.size();) {
+    const std::size_t end = std::min(found->second.find(',', begin), found->second.size());
+    const ConfigText one = {{std::string(name), found->second.substr(begin, end - begin)}};
+    const double factor = number_of(one, name, 1);
+    expect(factor >= 0 && factor <= std::numeric_limits<float>::max(),
+           (std::string(name) + " of 0 or more, such as 1,5").c_str(), factor);
+    factors.push_back(static_cast<float>(factor));
+    begin = end + 1;
+  }
+  const auto n = static_cast<std::int64_t>(factors.size());
+  return kernels::to_device(Tensor::from(std::span<const float>(factors), {n}), device);
+}
+
+MadeLoss make_cross_entropy(const ConfigText& settings, Device device) {
+  CrossEntropyLoss loss{.weight = factors_of(settings, "class_weights", device),
+                        .label_smoothing = number_of(settings, "label_smoothing", 0)};
+  expect(loss.label_smoothing >= 0 && loss.label_smoothing <= 1, "a label smoothing from 0 to 1", loss.label_smoothing);
+  MadeLoss made{.mean = loss};
+  if (loss.weight.defined()) return made;
+  made.rows = [share = loss.label_smoothing](const Tensor& logits, const Tensor& target) {
+    check_classes(logits, target, {});
+    const Tensor logs = log_softmax(logits, 1);
+    const Tensor of_class = -squeeze(gather(logs, 1, unsqueeze(target, 1)), 1);
+    return share == 0 ? of_class : of_class * (1 - share) - mean(logs, {1}) * share;
+  };
+  return made;
+}
+
+MadeLoss make_bce(const ConfigText& settings, Device device) {
+  return both(BCEWithLogitsLoss{.pos_weight = factors_of(settings, "pos_weight", device)});
+}
+
+MadeLoss make_huber(const ConfigText& settings, Device) {
+  const HuberLoss loss{.delta = number_of(settings, "delta", 1)};
+  expect(loss.delta > 0, "a delta above 0", loss.delta);
+  return both(loss);
+}
+
+MadeLoss make_quantile(const ConfigText& settings, Device) {
+  const QuantileLoss loss{.quantile = number_of(settings, "quantile", 0.5)};
+  expect(loss.quantile > 0 && loss.quantile < 1, "a quantile between 0 and 1", loss.quantile);
+  return both(loss);
+}
+
+constexpr LossSetting kOfClasses[] = {
+    {"class_weights", "1,1,..", "the factor of each class, in the order of the classes"},
+    {"label_smoothing", "0", "the share of a label that is spread over all classes"}};
+constexpr LossSetting kOfBits[] = {{"pos_weight", "1", "the factor of positive labels, one or one per column"}};
+constexpr LossSetting kOfHuber[] = {{"delta", "1", "the error up to which it is squared, in standard deviations"}};
+constexpr LossSetting kOfQuantile[] = {{"quantile", "0.5", "the quantile that the model learns"}};
 
 constexpr std::array kLosses = {
-    LossRow{"cross_entropy", Output::Scores, compute<CrossEntropyLoss>, cross_entropy_of_rows,
-            "The mean of -log softmax(output)[class]."},
-    LossRow{"bce", Output::Logit, compute<BCEWithLogitsLoss>, of_rows<BCEWithLogitsLoss>,
-            "The mean of -y log p - (1 - y) log(1 - p) for p = sigmoid(output) and targets y from 0 to 1."},
-    LossRow{"mse", Output::Standard, compute<MSELoss>, of_rows<MSELoss>, "The mean of the squared error."},
-    LossRow{"mae", Output::Standard, compute<L1Loss>, of_rows<L1Loss>, "The mean of the absolute error."},
-    LossRow{"huber", Output::Standard, compute<HuberLoss>, of_rows<HuberLoss>,
-            "Half the squared error up to an error of 1, beyond it linear: outliers pull less."},
-    LossRow{"poisson_nll", Output::LogRate, compute<PoissonNLLLoss>, of_rows<PoissonNLLLoss>,
-            "The mean of exp(output) - target output, for counts: the output is the logarithm of the rate."},
-    LossRow{"quantile", Output::Standard, compute<QuantileLoss>, of_rows<QuantileLoss>,
-            "Half the absolute error, for the median; in C++ `nn::QuantileLoss` for any quantile."},
+    LossRow{"cross_entropy", Output::Scores, make_cross_entropy, "The mean of -log softmax(output)[class].",
+            kOfClasses},
+    LossRow{"bce", Output::Logit, make_bce,
+            "The mean of -y log p - (1 - y) log(1 - p) for p = sigmoid(output) and targets y from 0 to 1.", kOfBits},
+    LossRow{"mse", Output::Standard, plain<MSELoss>, "The mean of the squared error.", {}},
+    LossRow{"mae", Output::Standard, plain<L1Loss>, "The mean of the absolute error.", {}},
+    LossRow{"huber", Output::Standard, make_huber,
+            "Half the squared error up to an error of delta, beyond it linear: outliers pull less.", kOfHuber},
+    LossRow{"poisson_nll",
+            Output::LogRate,
+            plain<PoissonNLLLoss>,
+            "The mean of exp(output) - target output, for counts: the output is the logarithm of the rate.",
+            {}},
+    LossRow{"quantile", Output::Standard, make_quantile,
+            "Least at a quantile of the labels. At 0.5 it is half the absolute error, for the median.", kOfQuantile},
 };
+
+// The settings behind the name: "delta=0.5".
+ConfigText settings_of(const LossRow& row, std::string_view text) {
+  ConfigText settings;
+  const std::string where = "[loss] " + std::string(row.name) + ": ";
+  for (std::size_t begin = text.find(' '); begin < text.size();) {
+    const std::size_t end = std::min(text.find(' ', begin + 1), text.size());
+    const std::string_view word = text.substr(begin + 1, end - begin - 1);
+    begin = end;
+    if (word.empty()) continue;
+    const std::size_t sign = word.find('=');
+    if (sign == std::string_view::npos) {
+      throw ConfigError(where + "expected settings with their names, such as delta=0.5, got \"" + printable(word) +
+                        "\"");
+    }
+    const std::string name(word.substr(0, sign));
+    const std::vector<std::string_view> known = names_of(row.settings);
+    if (std::ranges::find(known, name) == known.end()) {
+      throw ConfigError(where + "unknown setting \"" + printable(name) + "\"" +
+                        (known.empty() ? "; it has none" : hint(name, std::span<const std::string_view>(known))));
+    }
+    if (!settings.emplace(name, word.substr(sign + 1)).second) {
+      throw ConfigError(where + "expected " + name + " once, got it twice");
+    }
+  }
+  return settings;
+}
+
+MadeLoss make(std::string_view text, Device device) {
+  const LossRow& row = find_loss(text);
+  return row.make(settings_of(row, text), device);
+}
 
 }  // namespace
 
@@ -164,12 +259,18 @@ Tensor QuantileLoss::each(const Tensor& x, const Tensor& y) const {
 
 std::span<const LossRow> losses() { return kLosses; }
 
-const LossRow& find_loss(std::string_view name) { return find_row(losses(), name, "[loss]"); }
+const LossRow& find_loss(std::string_view text) { return find_row(losses(), text.substr(0, text.find(' ')), "[loss]"); }
 
-Loss loss_by_name(std::string_view name) { return find_loss(name).compute; }
+Loss loss_by_name(std::string_view text, Device device) { return make(text, device).mean; }
 
-WeightedLoss weighted_loss_by_name(std::string_view name) {
-  return [rows = find_loss(name).rows](const Tensor& output, const Tensor& target, const Tensor& weights) {
+WeightedLoss weighted_loss_by_name(std::string_view text, Device device) {
+  const Loss rows = make(text, device).rows;
+  if (!rows) {
+    throw ConfigError(
+        "[loss] " + printable(text) +
+        ": expected no class_weights for rows with weights: multiply them into the column of the weights");
+  }
+  return [rows](const Tensor& output, const Tensor& target, const Tensor& weights) {
     return weighted_mean(rows(output, target), weights);
   };
 }

@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include "nn/config_text.h"
 #include "nn/output.h"
 #include "tensor/tensor.h"
 
@@ -78,23 +79,37 @@ struct QuantileLoss {
   Tensor each(const Tensor& x, const Tensor& y) const;  ///< before the mean
 };
 
+/// A setting of a loss, as text has it: "delta" of "huber delta=0.5".
+struct LossSetting {
+  std::string_view name{};
+  std::string_view fallback{};  ///< its value where nothing is said, for people
+  std::string_view doc{};
+};
+
+/// A loss as a mean (), and as the loss of each row (N), whose mean it is.
+struct MadeLoss {
+  Loss mean{};
+  Loss rows{};  ///< empty if no such loss of a row exists: with class weights the mean is a weighted one
+};
+
 /// A loss that ships with Hopscotch.
 struct LossRow {
   std::string_view name{};
-  Output output = Output::Scores;                                           ///< what the model learns to say
-  Tensor (*compute)(const Tensor& output, const Tensor& target) = nullptr;  ///< with the default settings
-  Tensor (*rows)(const Tensor& output,
-                 const Tensor& target) = nullptr;  ///< the loss of each row (N); its mean is `compute`
-  std::string_view doc{};                          ///< one line
+  Output output = Output::Scores;  ///< what the model learns to say
+  /// With these settings, for outputs on `device`. Throws ConfigError for a value that the setting cannot have.
+  MadeLoss (*make)(const ConfigText& settings, Device device) = nullptr;
+  std::string_view doc{};  ///< one line
+  std::span<const LossSetting> settings{};
 };
 
 /// All of them: the one list of losses.
 std::span<const LossRow> losses();
-/// The row of a name. Throws ConfigError with the nearest name for any other.
-const LossRow& find_loss(std::string_view name);
-/// The loss of a name, with its default settings. Throws as find_loss().
-Loss loss_by_name(std::string_view name);
-/// The same for rows with weights: sum(w l) / sum(w) of the rows' losses.
-WeightedLoss weighted_loss_by_name(std::string_view name);
+/// The row of a name; settings may follow it. Throws ConfigError with the nearest name for any other.
+const LossRow& find_loss(std::string_view text);
+/// The loss of a name, with its settings: "cross_entropy label_smoothing=0.1 class_weights=1,5". Throws ConfigError for
+/// an unknown name or setting, and for a value that a setting cannot have.
+Loss loss_by_name(std::string_view text, Device device = Device::cpu());
+/// The same for rows with weights: sum(w l) / sum(w) of the rows' losses. Throws ConfigError for class_weights, too.
+WeightedLoss weighted_loss_by_name(std::string_view text, Device device = Device::cpu());
 
 }  // namespace hop::nn

@@ -348,8 +348,17 @@ void check_model(const Experiment& e) {
 
 // The fault of a loss that no run can have; empty if there is none.
 std::string loss_fault(const NameOr<nn::Loss>& loss) {
+  if (loss.name() == kOwnCode) return {};
   const Names valid = loss_names();
-  if (loss.name() == kOwnCode || std::ranges::find(valid, loss.name()) != valid.end()) return {};
+  const std::string_view name = std::string_view(loss.name()).substr(0, loss.name().find(' '));
+  if (std::ranges::find(valid, name) != valid.end()) {
+    try {
+      nn::loss_by_name(loss.name());
+      return {};
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+  }
   return "unknown value \"" + printable(loss.name()) + "\"" + hint(loss.name(), valid);
 }
 
@@ -637,7 +646,8 @@ constexpr std::array kKeys = {
                   "The loss that training minimises. `cross_entropy` learns classes, the others learn numbers: the "
                   "model then has an output for each label column. `mse`, `mae`, `huber` and `quantile` see labels "
                   "scaled to mean 0 and standard deviation 1 (fitted on the training rows); metrics and predictions "
-                  "are in the label's own unit. In C++ also a function (output, target) -> mean loss.",
+                  "are in the label's own unit. Settings may follow the name: `\"cross_entropy class_weights=1,5 "
+                  "label_smoothing=0.1\"`. In C++ also a function (output, target) -> mean loss.",
                   loss_names, read_loss, [](const E& e) { return quoted(e.model.loss.name()); },
                   [](const E& e) {
                     const std::string fault = loss_fault(e.model.loss);

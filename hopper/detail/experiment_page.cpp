@@ -99,6 +99,20 @@ std::string table_of_settings(const std::string& kind, const auto& rows) {
   return text;
 }
 
+std::string loss_table() {
+  std::string text = "\n| loss | settings | |\n| --- | --- | --- |\n";
+  for (const nn::LossRow& row : nn::losses()) {
+    std::string settings;
+    for (const nn::LossSetting& setting : row.settings) {
+      settings += (settings.empty() ? "" : "; ") +
+                  code(std::string(setting.name) + "=" + std::string(setting.fallback)) + ": " +
+                  std::string(setting.doc);
+    }
+    text += "| " + code(row.name) + " | " + settings + " | " + std::string(row.doc) + " |\n";
+  }
+  return text;
+}
+
 std::string layer_table() {
   std::string text =
       "\nA layer is its name, its values in this order, then `name=value` for what shall differ from the default. "
@@ -143,7 +157,7 @@ std::string experiment_page() {
   return kIntroduction + section("", "The file itself", "Keys before the first section.") +
          section("data", "[data]", "Where the rows come from.") + table("column", data::column_rules()) +
          table("missing", data::missing_rules()) + table("categories", data::category_rules()) +
-         section("model", "[model]", "What is trained.") + layer_table() + table("loss", nn::losses()) +
+         section("model", "[model]", "What is trained.") + layer_table() + loss_table() +
          table("metric", nn::metrics()) +
          section("search", "[search]", "Which configurations are trained, and for how long.") +
          table("method", methods()) + table("stop", stop_rules()) + method_keys() + hyperparameters() +

@@ -59,6 +59,19 @@ std::string labels_of(const data::Dataset& dataset) {
   return target.columns.size() == 1 ? "numbers" : std::to_string(target.columns.size()) + " columns of numbers";
 }
 
+// The settings of a loss must fit the labels: a factor for each class, or for each column.
+void check_settings(const Experiment& experiment, const data::Target& target) {
+  if (experiment.model.loss.own() != nullptr) return;
+  const NoGradGuard no_grad;
+  const bool are_classes = target.kind == data::TargetKind::classes;
+  const Tensor output = kernels::zeros({1, target.outputs()});
+  try {
+    make_loss(experiment.model)(output, are_classes ? kernels::zeros({1}, DType::i64) : output);
+  } catch (const ShapeError& error) {
+    throw ConfigError("[model] loss: \"" + experiment.model.loss.name() + "\": " + error.what());
+  }
+}
+
 // What the loss of the experiment learns must be what the labels are.
 void check_loss(const Experiment& experiment, const data::Dataset& dataset) {
   const data::Target& target = dataset.target();
@@ -86,6 +99,7 @@ void check_loss(const Experiment& experiment, const data::Dataset& dataset) {
     throw DataError("[data] expected at least two classes to tell apart, got " + std::to_string(target.classes) +
                     " in " + dataset.name());
   }
+  check_settings(experiment, target);
 }
 
 // Names of metrics must be able to measure what the loss makes of the outputs.

@@ -289,6 +289,21 @@ TEST_F(Doors, AnOptimizerMayReadHyperparametersOfItsOwn) {
   EXPECT_NE(load_model(fresh("own-name"), ModelId(0), e), nullptr);
 }
 
+TEST_F(Doors, ALossMayHaveSettings) {
+  Experiment e = experiment();
+  const auto plain = hashes(run(e).results);
+  e.model.loss = "cross_entropy label_smoothing=0";
+  EXPECT_EQ(hashes(run(e).results), plain);
+  e.model.loss = "cross_entropy class_weights=1,1,1,1,1,1,1,1,1,9 label_smoothing=0.1";
+  EXPECT_NE(hashes(run(e, {.run_directory = fresh("settings")}).results), plain);
+  EXPECT_EQ(load_experiment(fresh("settings") / "experiment.toml").model.loss.name(), e.model.loss.name());
+  e.model.loss = "cross_entropy class_weights=1,2";
+  EXPECT_THAT(error_of([&] { run(e); }),
+              AllOf(HasSubstr("[model] loss"), HasSubstr("a weight for each of 10 classes")));
+  e.model.loss = "cross_entropy smoothing=0.1";
+  EXPECT_THAT(error_of([&] { run(e); }), HasSubstr("unknown setting \"smoothing\""));
+}
+
 TEST_F(Doors, AnOptimizerMayBeAName) {
   Experiment named = experiment();
   named.search.space.emplace_back("optimizer", Choices{std::string("adam")});

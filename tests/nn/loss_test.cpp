@@ -78,6 +78,12 @@ std::vector<Case> cases() {
          return std::exp(x) - y * x + (y > 1 ? y * std::log(y) - y + std::log(2 * pi * y) / 2 : 0);
        }},
       {"quantile", loss_by_name("quantile"), kNumbers, [](Real x, Real y) { return std::abs(x - y) / 2; }},
+      {"bce by name with positives of 3", loss_by_name("bce pos_weight=3"), kBits,
+       [](Real x, Real y) { return bce(x, y, 3); }},
+      {"huber by name of delta 2.75", loss_by_name("huber delta=2.75"), kNumbers,
+       [](Real x, Real y) { return huber(x, y, 2.75L); }},
+      {"quantile by name 0.9", loss_by_name("quantile  quantile=0.9 "), kNumbers,
+       [](Real x, Real y) { return pinball(x, y, 0.9L); }},
       {"quantile 0.9", QuantileLoss{.quantile = 0.9}, kNumbers, [](Real x, Real y) { return pinball(x, y, 0.9L); }},
   };
 }
@@ -212,8 +218,9 @@ TEST(WeightedLosses, CountARowAsOftenAsItsWeightSays) {
     const Tensor y = are_classes ? Tensor::from<std::int64_t>({2, 0, 1, 2}, {4}) : f64(kBits);
     const Tensor x = (f64(kX) * 0.25).set_requires_grad(), twin = (f64(kX) * 0.25).set_requires_grad();
     const WeightedLoss weighted = weighted_loss_by_name(row.name);
+    const Loss plain = loss_by_name(row.name);
     const Tensor loss = weighted(x, y, to(f64(kWeights, {4}), DType::f32));
-    const Tensor repeated = row.compute(index_select(twin, 0, index), index_select(y, 0, index));
+    const Tensor repeated = plain(index_select(twin, 0, index), index_select(y, 0, index));
     const double right = repeated.item<double>();
     EXPECT_NEAR(loss.item<double>(), right, 1e-13 * (1 + std::abs(right))) << row.name;
     backward(loss);
@@ -222,7 +229,7 @@ TEST(WeightedLosses, CountARowAsOftenAsItsWeightSays) {
     for (const std::size_t i : {3, 4, 5}) EXPECT_EQ(values(x.grad())[i], 0) << row.name << ": a row of weight 0";
     for (const double each : {1.0, 7.0}) {
       const Tensor alike = weighted(x, y, f64({each, each, each, each}, {4}));
-      const double mean = row.compute(x, y).item<double>();
+      const double mean = plain(x, y).item<double>();
       EXPECT_NEAR(alike.item<double>(), mean, 1e-13 * (1 + std::abs(mean))) << row.name;
     }
   }
@@ -266,12 +273,45 @@ TEST(Losses, RefuseSettingsWithoutAMeaning) {
 }
 
 TEST(Losses, EachNameIsFoundAndAnUnknownOneTellsTheNearest) {
-  for (const LossRow& row : losses()) EXPECT_EQ(find_loss(row.name).compute, row.compute);
+  for (const LossRow& row : losses()) EXPECT_EQ(&find_loss(row.name), &row);
   EXPECT_EQ(message_of<ConfigError>([] { loss_by_name("cross_entrpy"); }),
             "[loss]: unknown value \"cross_entrpy\"; did you mean \"cross_entropy\"?");
   EXPECT_THAT(message_of<ConfigError>([] { loss_by_name("mse_loss"); }), HasSubstr("did you mean \"mse\"?"));
   EXPECT_THAT(message_of<ConfigError>([] { loss_by_name("triplet_margin"); }),
               HasSubstr("valid are cross_entropy, bce, mse, mae, huber"));
+}
+
+TEST(Losses, TakeTheirSettingsFromTheText) {
+  const Tensor x = f64(kX), labels = Tensor::from<std::int64_t>({2, 0, 1, 2}, {4});
+  const Tensor weight = Tensor::from<float>({1, 5, 0.5F}, {3});
+  const auto same = [&](std::string_view text, const Loss& made) {
+    EXPECT_EQ(loss_by_name(text)(x, labels).item<double>(), made(x, labels).item<double>()) << text;
+  };
+  same("cross_entropy", CrossEntropyLoss{});
+  same("cross_entropy label_smoothing=0.1", CrossEntropyLoss{.label_smoothing = 0.1});
+  same("cross_entropy class_weights=1,5,0.5", CrossEntropyLoss{.weight = weight});
+  same("cross_entropy label_smoothing=0.2 class_weights=1,5,0.5",
+       CrossEntropyLoss{.weight = weight, .label_smoothing = 0.2});
+  const WeightedLoss smooth = weighted_loss_by_name("cross_entropy label_smoothing=0.3");
+  EXPECT_NEAR(smooth(x, labels, f64({2, 2, 2, 2}, {4})).item<double>(),
+              CrossEntropyLoss{.label_smoothing = 0.3}(x, labels).item<double>(), 1e-13);
+}
+
+TEST(Losses, SayWhatIsWrongWithTheirSettings) {
+  const auto refusal = [](std::string_view text) { return message_of<ConfigError>([&] { loss_by_name(text); }); };
+  EXPECT_EQ(refusal("huber dela=1"), "[loss] huber: unknown setting \"dela\"; did you mean \"delta\"?");
+  EXPECT_EQ(refusal("mse delta=1"), "[loss] mse: unknown setting \"delta\"; it has none");
+  EXPECT_THAT(refusal("huber 0.5"), HasSubstr("such as delta=0.5, got \"0.5\""));
+  EXPECT_THAT(refusal("huber delta=1 delta=2"), HasSubstr("expected delta once"));
+  EXPECT_THAT(refusal("huber delta=big"), HasSubstr("big"));
+  EXPECT_THAT(refusal("huber delta=0"), HasSubstr("a delta above 0, got 0"));
+  EXPECT_THAT(refusal("quantile quantile=1"), HasSubstr("between 0 and 1, got 1"));
+  EXPECT_THAT(refusal("cross_entropy label_smoothing=2"), HasSubstr("from 0 to 1, got 2"));
+  for (const std::string weights : {"-1,2", "1,,2", "", "1,x", "nan,1", "inf"}) {
+    EXPECT_NE(refusal("cross_entropy class_weights=" + weights), "") << weights;
+  }
+  EXPECT_THAT(message_of<ConfigError>([] { weighted_loss_by_name("cross_entropy class_weights=1,2"); }),
+              HasSubstr("multiply them into the column"));
 }
 
 }  // namespace
