@@ -267,7 +267,8 @@ TEST_F(Text, BecomesADataSetThatIsMeasuredOnItsEnd) {
 TEST_F(Text, SaysThatRandomRowsMeasureNothingNew) {
   const auto notes = [&](const DataOptions& options) {
     std::string all;
-    for (const std::string& note : prepare(alphabet_text(), options).manifest().provenance.notes) all += note + "\n";
+    const Dataset dataset = prepare(alphabet_text(), options);
+    for (const std::string& note : dataset.manifest().provenance.notes) all += note + "\n";
     return all;
   };
   EXPECT_THAT(notes({.partitions = 1, .validation = Validation::fraction(0.2), .context = 4}),
