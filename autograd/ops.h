@@ -3,6 +3,7 @@
 // for operands on different devices; each comment names the other errors.
 #pragma once
 
+#include "autograd/arrange.h"
 #include "autograd/conv.h"
 #include "autograd/copy.h"
 #include "autograd/dropout.h"
@@ -14,6 +15,7 @@
 #include "autograd/loss.h"
 #include "autograd/matmul.h"
 #include "autograd/norm.h"
+#include "autograd/pad.h"
 #include "autograd/pool.h"
 #include "autograd/reduce.h"
 #include "autograd/softmax.h"
