@@ -13,6 +13,7 @@
 #include "autograd/index.h"
 #include "autograd/inplace.h"
 #include "autograd/loss.h"
+#include "autograd/masks.h"
 #include "autograd/matmul.h"
 #include "autograd/norm.h"
 #include "autograd/pad.h"

@@ -19,6 +19,7 @@ using hop::log_softmax;
 using hop::max_pool2d;
 using hop::mse_loss;
 using hop::nll_loss;
+using hop::one_hot;
 using hop::pad;
 using hop::relu;
 using hop::sigmoid;
