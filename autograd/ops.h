@@ -20,4 +20,5 @@
 #include "autograd/pool.h"
 #include "autograd/reduce.h"
 #include "autograd/softmax.h"
+#include "autograd/summaries.h"
 #include "autograd/view.h"
