@@ -7,6 +7,7 @@ namespace hop::nn::functional {
 
 using hop::avg_pool2d;
 using hop::conv2d;
+using hop::cosine_similarity;
 using hop::cross_entropy;
 using hop::dropout;
 using hop::embedding;
@@ -19,6 +20,7 @@ using hop::log_softmax;
 using hop::max_pool2d;
 using hop::mse_loss;
 using hop::nll_loss;
+using hop::normalize;
 using hop::one_hot;
 using hop::pad;
 using hop::relu;

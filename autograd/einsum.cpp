@@ -1,0 +1,196 @@
+// Every operand carries its letters, one per dimension. Two operands become one as matrices: (shared letters that stay,
+// own letters, summed letters) x (shared letters that stay, summed letters, own letters).
+#include "autograd/einsum.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include "autograd/arrange.h"
+#include "autograd/composed_internal.h"
+#include "autograd/matmul.h"
+#include "autograd/reduce.h"
+#include "autograd/view.h"
+
+namespace hop {
+
+using autograd::expected;
+
+namespace {
+
+struct Term {
+  Tensor x;
+  std::string letters;
+};
+
+struct Equation {
+  std::vector<std::string> operands;
+  std::string result;
+};
+
+bool has(const std::string& letters, char letter) { return letters.find(letter) != std::string::npos; }
+
+[[noreturn]] void reject(std::string_view equation, const std::string& wish) {
+  throw ConfigError(expected("einsum") + wish + ", got \"" + std::string(equation) + "\"");
+}
+
+std::string implicit_result(const std::string& left) {
+  std::string result;
+  for (const char c : left) {
+    if (c != ',' && std::count(left.begin(), left.end(), c) == 1) result.push_back(c);
+  }
+  std::sort(result.begin(), result.end());  // ASCII: capital letters first
+  return result;
+}
+
+Equation parse(std::string_view equation) {
+  std::string text(equation);
+  std::erase(text, ' ');
+  const std::size_t arrow = text.find("->");
+  const std::string left = text.substr(0, arrow);
+  const std::string right = arrow == std::string::npos ? implicit_result(left) : text.substr(arrow + 2);
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto fits = [&](char c) { return c == ',' || is_letter(c); };
+  if (!std::all_of(left.begin(), left.end(), fits) || !std::all_of(right.begin(), right.end(), is_letter))
+    reject(equation, "letters, commas and at most one \"->\" (no ellipsis)");
+  Equation parsed{{std::string()}, right};
+  for (const char c : left) {
+    if (c == ',')
+      parsed.operands.emplace_back();
+    else
+      parsed.operands.back().push_back(c);
+  }
+  for (const char c : right) {
+    if (!has(left, c)) reject(equation, std::string("a result of letters of the operands, without ") + c);
+    if (std::count(right.begin(), right.end(), c) > 1) reject(equation, std::string(1, c) + " once in the result");
+  }
+  return parsed;
+}
+
+// A letter twice: the diagonal of its two dimensions.
+Term without_repeats(Term term) {
+  for (std::size_t i = 0; i < term.letters.size(); ++i) {
+    const std::size_t again = term.letters.find(term.letters[i], i + 1);
+    if (again == std::string::npos) continue;
+    const char letter = term.letters[i];
+    const auto first = static_cast<std::int64_t>(i), second = static_cast<std::int64_t>(again);
+    if (term.x.size(first) != term.x.size(second)) {
+      throw ShapeError(expected("einsum") + "equal sizes for both " + letter + " of one operand, got " +
+                       term.x.shape().to_string());
+    }
+    term.x = diagonal(term.x, 0, first, second);
+    term.letters.erase(again, 1);
+    term.letters.erase(i, 1);
+    term.letters.push_back(letter);
+    --i;  // another letter stands here now
+  }
+  return term;
+}
+
+using Sizes = std::array<std::int64_t, 128>;  // of each letter; -1 if no operand has it
+
+Sizes sizes_of(const std::vector<Term>& terms) {
+  Sizes sizes;
+  sizes.fill(-1);
+  for (const auto& [x, letters] : terms) {
+    for (std::size_t i = 0; i < letters.size(); ++i) {
+      std::int64_t& known = sizes[static_cast<std::size_t>(letters[i])];
+      const std::int64_t size = x.size(static_cast<std::int64_t>(i));
+      if (known != -1 && known != 1 && size != 1 && size != known) {
+        throw ShapeError(expected("einsum") + "one size for " + letters[i] + ", got " + std::to_string(known) +
+                         " and " + std::to_string(size));
+      }
+      if (known == -1 || known == 1) known = size;
+    }
+  }
+  return sizes;
+}
+
+/// Sums over the letters that nobody else has, and gives letters of size 1 the size that they have elsewhere.
+Term prepared(Term term, const std::string& needed, const Sizes& sizes) {
+  Dims summed;
+  Shape shape;
+  std::string kept;
+  for (std::size_t i = 0; i < term.letters.size(); ++i) {
+    const char letter = term.letters[i];
+    if (has(needed, letter)) {
+      kept.push_back(letter);
+      shape.push_back(sizes[static_cast<std::size_t>(letter)]);
+    } else {
+      summed.push_back(static_cast<std::int64_t>(i));
+    }
+  }
+  if (!summed.empty()) term.x = sum(term.x, summed);
+  return {term.x.shape() == shape ? term.x : expand(term.x, shape), kept};
+}
+
+/// x with its dimensions in the order of `letters`.
+Tensor ordered(const Term& term, const std::string& letters) {
+  if (term.letters == letters) return term.x;
+  Dims order;
+  for (const char c : letters) order.push_back(static_cast<std::int64_t>(term.letters.find(c)));
+  return permute(term.x, order);
+}
+
+Shape shape_of(const std::string& letters, const Sizes& sizes) {
+  Shape shape;
+  for (const char c : letters) shape.push_back(sizes[static_cast<std::size_t>(c)]);
+  return shape;
+}
+
+/// The product of two prepared terms; `later` are the letters of the result and of the operands behind.
+Term contract(const Term& a, const Term& b, const std::string& later, const Sizes& sizes) {
+  std::string batch, rows, columns, summed;
+  for (const char c : a.letters) (!has(b.letters, c) ? rows : has(later, c) ? batch : summed).push_back(c);
+  for (const char c : b.letters) {
+    if (!has(a.letters, c)) columns.push_back(c);
+  }
+  const auto matrices = [&](const std::string& first, const std::string& second) {
+    const std::int64_t m = shape_of(first, sizes).numel(), n = shape_of(second, sizes).numel();
+    return batch.empty() ? Shape{m, n} : Shape{shape_of(batch, sizes).numel(), m, n};
+  };
+  const Tensor left = reshape(ordered(a, batch + rows + summed), matrices(rows, summed));
+  const Tensor right = reshape(ordered(b, batch + summed + columns), matrices(summed, columns));
+  const std::string letters = batch + rows + columns;
+  return {reshape(summed.empty() ? left * right : matmul(left, right), shape_of(letters, sizes)), letters};
+}
+
+}  // namespace
+
+Tensor einsum(std::string_view equation, std::span<const Tensor> operands) {
+  const Equation parsed = parse(equation);
+  if (operands.size() != parsed.operands.size()) {
+    throw ShapeError(expected("einsum") + std::to_string(parsed.operands.size()) + " operands for \"" +
+                     std::string(equation) + "\", got " + std::to_string(operands.size()));
+  }
+  std::vector<Term> terms;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const Tensor& x = operands[i];
+    kernels::expect_defined("einsum", x);
+    if (static_cast<std::size_t>(x.dim()) != parsed.operands[i].size()) {
+      throw ShapeError(expected("einsum") + std::to_string(parsed.operands[i].size()) + " dimensions for " +
+                       parsed.operands[i] + ", got " + x.describe());
+    }
+    terms.push_back(without_repeats({x, parsed.operands[i]}));
+  }
+  const Sizes sizes = sizes_of(terms);
+  // needed(i): the letters of the result and of the operands from i on
+  const auto needed = [&](std::size_t i) {
+    std::string letters = parsed.result;
+    for (; i < terms.size(); ++i) letters += terms[i].letters;
+    return letters;
+  };
+  Term all = prepared(terms[0], needed(1), sizes);
+  for (std::size_t i = 1; i < terms.size(); ++i) {
+    const Term next = prepared(terms[i], needed(i + 1) + all.letters, sizes);
+    all = contract(all, next, needed(i + 1), sizes);
+  }
+  return ordered(all, parsed.result);
+}
+
+Tensor einsum(std::string_view equation, std::initializer_list<Tensor> operands) {
+  return einsum(equation, std::span(operands.begin(), operands.size()));
+}
+
+}  // namespace hop

@@ -1,0 +1,124 @@
+#include "autograd/products.h"
+
+#include <string>
+
+#include "autograd/composed_internal.h"
+#include "autograd/matmul.h"
+#include "autograd/reduce.h"
+#include "autograd/summaries.h"
+#include "autograd/view.h"
+#include "base/words.h"
+
+namespace hop {
+
+using autograd::expect_rank;
+using autograd::expected;
+using autograd::power_from_zero;
+
+namespace {
+
+constexpr const char* kMatrix = "a matrix";
+constexpr const char* kVector = "a vector";
+constexpr const char* kBatch = "a batch of matrices (b, m, n)";
+
+// Both are batches, of one size. (matmul would broadcast them.)
+void expect_batches(const char* op, const Tensor& a, const Tensor& b) {
+  expect_rank(op, kBatch, a, 3);
+  expect_rank(op, kBatch, b, 3);
+  if (a.size(0) == b.size(0)) return;
+  throw ShapeError(expected(op) + "batches of one size, got " + a.shape().to_string() + " and " +
+                   b.shape().to_string());
+}
+
+Tensor add_product(const char* op, const Tensor& input, const Tensor& product, double beta, double alpha) {
+  kernels::expect_floating(op, {&product, &input});
+  if (broadcast_shapes(input.shape(), product.shape(), op) != product.shape()) {
+    throw ShapeError(expected(op) + "an input that broadcasts to " + product.shape().to_string() + ", got " +
+                     input.shape().to_string());
+  }
+  const Tensor scaled = alpha == 1 ? product : product * alpha;
+  if (beta == 0) return scaled;
+  return (beta == 1 ? input : input * beta) + scaled;
+}
+
+/// |a_i - b_j|^2 = |a_i|^2 + |b_j|^2 - 2 a_i b_j, where rounding may leave a little less than 0.
+Tensor squared_distances(const Tensor& a, const Tensor& b) {
+  const Tensor squares = sum(square(a), {-1}, true) + transpose(sum(square(b), {-1}, true), -2, -1);
+  return clamp(squares - matmul(a, transpose(b, -2, -1)) * 2, 0);
+}
+
+}  // namespace
+
+Tensor mm(const Tensor& a, const Tensor& b) {
+  expect_rank("mm", kMatrix, a, 2);
+  expect_rank("mm", kMatrix, b, 2);
+  return matmul(a, b);
+}
+
+Tensor bmm(const Tensor& a, const Tensor& b) {
+  expect_batches("bmm", a, b);
+  return matmul(a, b);
+}
+
+Tensor mv(const Tensor& matrix, const Tensor& vector) {
+  expect_rank("mv", kMatrix, matrix, 2);
+  expect_rank("mv", kVector, vector, 1);
+  return matmul(matrix, vector);
+}
+
+Tensor dot(const Tensor& a, const Tensor& b) {
+  expect_rank("dot", kVector, a, 1);
+  expect_rank("dot", kVector, b, 1);
+  return matmul(a, b);
+}
+
+Tensor outer(const Tensor& a, const Tensor& b) {
+  expect_rank("outer", kVector, a, 1);
+  expect_rank("outer", kVector, b, 1);
+  return unsqueeze(a, 1) * b;
+}
+
+Tensor addmm(const Tensor& input, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  kernels::expect_defined("addmm", input);
+  expect_rank("addmm", kMatrix, a, 2);
+  expect_rank("addmm", kMatrix, b, 2);
+  return add_product("addmm", input, matmul(a, b), beta, alpha);
+}
+
+Tensor baddbmm(const Tensor& input, const Tensor& a, const Tensor& b, double beta, double alpha) {
+  kernels::expect_defined("baddbmm", input);
+  expect_batches("baddbmm", a, b);
+  return add_product("baddbmm", input, matmul(a, b), beta, alpha);
+}
+
+Tensor cdist(const Tensor& a, const Tensor& b, double p) {
+  constexpr std::int64_t kFewRows = 25;
+  kernels::expect_floating("cdist", {&a, &b});
+  if (!(p >= 0)) throw ConfigError(expected("cdist") + "p of at least 0, got " + shortest(p));
+  if (a.dim() < 2 || b.dim() < 2 || a.size(-1) != b.size(-1)) {
+    throw ShapeError(expected("cdist") + "(.., P, M) and (.., R, M), got " + a.shape().to_string() + " and " +
+                     b.shape().to_string());
+  }
+  if (p == 2 && (a.size(-2) > kFewRows || b.size(-2) > kFewRows)) return power_from_zero(squared_distances(a, b), 0.5);
+  if (a.size(-1) == 0) return norm(unsqueeze(a, -2) - unsqueeze(b, -3), 1, {-1});  // zeros, also for infinity
+  return norm(unsqueeze(a, -2) - unsqueeze(b, -3), p, {-1});
+}
+
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t dim, double eps) {
+  kernels::expect_floating("cosine_similarity", {&a, &b});
+  const Shape shape = broadcast_shapes(a.shape(), b.shape(), "cosine_similarity");
+  const int d = normalize_dim(dim, shape.size(), "cosine_similarity");
+  const auto unit = [&](const Tensor& x) {
+    const Tensor all = expand(x, shape);
+    return all / clamp(norm(all, 2, {d}, true), eps);
+  };
+  return sum(unit(a) * unit(b), {d});
+}
+
+Tensor normalize(const Tensor& x, double p, std::int64_t dim, double eps) {
+  kernels::expect_floating("normalize", x);
+  const int d = normalize_dim(dim, x.dim(), "normalize");
+  return x / clamp(norm(x, p, {d}, true), eps);
+}
+
+}  // namespace hop
