@@ -6,6 +6,7 @@
 #include "autograd/arrange.h"
 #include "autograd/conv.h"
 #include "autograd/copy.h"
+#include "autograd/creation.h"
 #include "autograd/dropout.h"
 #include "autograd/einsum.h"
 #include "autograd/elementwise.h"
