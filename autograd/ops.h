@@ -3,6 +3,7 @@
 // for operands on different devices; each comment names the other errors.
 #pragma once
 
+#include "autograd/activations.h"
 #include "autograd/arrange.h"
 #include "autograd/conv.h"
 #include "autograd/copy.h"

@@ -1,0 +1,116 @@
+#include "autograd/activations.h"
+
+#include <cmath>
+#include <string>
+
+#include "autograd/composed_internal.h"
+#include "autograd/view.h"
+
+namespace hop {
+
+using autograd::existing_dim;
+using autograd::expected;
+using kernels::Input;
+
+namespace {
+
+// x itself is the last branch, so that NaN passes.
+Tensor bounded(const Tensor& x, double low, double high) {
+  return where(kernels::le(x, low), low, where(kernels::ge(x, high), high, x));
+}
+
+}  // namespace
+
+Tensor hardtanh(const Tensor& x, double min_val, double max_val) {
+  kernels::expect_floating("hardtanh", x);
+  return bounded(x, min_val, max_val);
+}
+
+Tensor relu6(const Tensor& x) {
+  kernels::expect_floating("relu6", x);
+  return bounded(x, 0, 6);
+}
+
+Tensor hardsigmoid(const Tensor& x) {
+  kernels::expect_floating("hardsigmoid", x);
+  return bounded(x + 3, 0, 6) / 6;
+}
+
+Tensor hardswish(const Tensor& x) {
+  kernels::expect_floating("hardswish", x);
+  return x * bounded(x + 3, 0, 6) / 6;
+}
+
+Tensor mish(const Tensor& x) {
+  kernels::expect_floating("mish", x);
+  return x * tanh(softplus(x));
+}
+
+Tensor selu(const Tensor& x) {
+  constexpr double kAlpha = 1.6732632423543772848170429916717;
+  constexpr double kScale = 1.0507009873554804934193349852946;
+  kernels::expect_floating("selu", x);
+  return elu(x, kAlpha) * kScale;
+}
+
+// The product reads 0 where x > 0: an infinite x must not give the weight a gradient of 0 * infinity.
+Tensor prelu(const Tensor& x, const Tensor& weight) {
+  kernels::expect_floating("prelu", {&x, &weight});
+  const std::int64_t channels = x.dim() > 1 ? x.size(1) : 1;
+  if (weight.dim() > 1 || (weight.numel() != 1 && weight.numel() != channels)) {
+    throw ShapeError(expected("prelu") + "one weight or " + std::to_string(channels) + " weights, got " +
+                     weight.describe());
+  }
+  Shape shape;
+  if (weight.numel() != 1) {
+    shape.resize(x.dim(), 1);
+    shape[1] = channels;
+  }
+  const Tensor is_positive = kernels::gt(x, 0);
+  return where(is_positive, x, reshape(weight, shape) * where(is_positive, 0.0, x));
+}
+
+Tensor glu(const Tensor& x, std::int64_t dim) {
+  const int d = existing_dim("glu", x, dim);
+  kernels::expect_floating("glu", x);
+  const std::int64_t n = x.size(d);
+  if (n % 2 != 0) {
+    throw ShapeError(expected("glu") + "an even size of dimension " + std::to_string(d) + ", got " + x.describe());
+  }
+  return slice(x, d, 0, n / 2) * sigmoid(slice(x, d, n / 2));
+}
+
+Tensor softsign(const Tensor& x) {
+  kernels::expect_floating("softsign", x);
+  return x / (abs(x) + 1);
+}
+
+Tensor logit(const Tensor& x, std::optional<double> eps) {
+  kernels::expect_floating("logit", x);
+  const Tensor p = eps ? clamp(x, *eps, 1 - *eps) : x;
+  return log(p / (1 - p));
+}
+
+Tensor lerp(const Tensor& start, const Tensor& end, Input weight) {
+  kernels::expect_floating("lerp", {&start, &end});
+  const Tensor difference = end - start;
+  if (weight.is_tensor()) {
+    kernels::expect_floating("lerp", {&start, &weight.tensor()});
+    const Tensor& w = weight.tensor();
+    return where(kernels::lt(kernels::abs(w), 0.5), start + w * difference, end - (1 - w) * difference);
+  }
+  const double w = weight.number().to<double>();
+  return std::abs(w) < 0.5 ? start + w * difference : end - (1 - w) * difference;
+}
+
+Tensor addcmul(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
+  kernels::expect_same_device("addcmul", {&x, &a, &b});
+  return x + value * a * b;
+}
+
+Tensor addcdiv(const Tensor& x, const Tensor& a, const Tensor& b, Scalar value) {
+  kernels::expect_same_device("addcdiv", {&x, &a, &b});
+  return x + value * (a / b);
+}
+
+}  // namespace hop
