@@ -69,10 +69,7 @@ Tensor prod(const Tensor& x, std::int64_t dim, bool keepdim) {
   expect_dims("prod", x, {dim});
   Tensor y = widened(x);
   if (x.dim() == 0) return y;
-  if (x.size(dim) == 0) {
-    const std::int64_t only[] = {dim};
-    return kernels::ones(kernels::reduce_shape(x.shape(), only, keepdim), y.dtype(), y.device());
-  }
+  if (x.size(dim) == 0) return sum(y, {dim}, keepdim) + 1;
   for (std::int64_t n = y.size(dim); n > 1; n = y.size(dim)) {
     const std::int64_t half = n / 2;
     const Tensor pairs = slice(y, dim, 0, half) * slice(y, dim, half, 2 * half);
