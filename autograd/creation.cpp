@@ -3,11 +3,12 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "autograd/composed_internal.h"
+#include "kernels/capture.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "kernels/random.h"
@@ -25,13 +26,13 @@ Tensor finished(const Tensor& x, const TensorOptions& options) {
   return y;
 }
 
-/// The numbers that `next` draws from the stream at `address`, one by one.
-template <class Next>
-std::vector<std::int64_t> draws(std::int64_t count, RandomAddress address, Next next) {
-  PhiloxStream stream(address);
-  std::vector<std::int64_t> values(static_cast<std::size_t>(count));
-  for (std::int64_t& value : values) value = next(stream);
-  return values;
+/// Integers that `fill` writes on the host.
+template <class Fill>
+Tensor made_on_host(const char* op, const Shape& shape, Device device, Fill fill) {
+  if (is_capturing()) throw StateError(expected(op) + "no capture: the host makes random integers");
+  const Tensor y = Tensor::empty(shape, DType::i64);
+  fill(std::span<std::int64_t>(y.data<std::int64_t>(), static_cast<std::size_t>(y.numel())));
+  return kernels::to_device(y, device);
 }
 
 void expect_bound(const char* op, bool fits, const std::string& wish, const std::string& got) {
@@ -151,23 +152,23 @@ Tensor randint(std::int64_t low, std::int64_t high, const Shape& shape, RandomAd
   const std::uint64_t range = static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low);
   expect_bound("randint", low < high && range <= std::numeric_limits<std::uint32_t>::max(),
                "low < high less than 2^32 apart", std::to_string(low) + " and " + std::to_string(high));
-  const auto draw = [&](PhiloxStream& stream) {
-    return low + static_cast<std::int64_t>(stream.below(static_cast<std::uint32_t>(range)));
-  };
-  const std::vector<std::int64_t> values = draws(shape.numel(), address, draw);
-  return Tensor::from(std::span<const std::int64_t>(values), shape, device);
+  return made_on_host("randint", shape, device, [&](std::span<std::int64_t> values) {
+    PhiloxStream stream(address);
+    for (std::int64_t& value : values)
+      value = low + static_cast<std::int64_t>(stream.below(static_cast<std::uint32_t>(range)));
+  });
 }
 
 // Fisher and Yates: each place in turn, from the last one, takes one of the numbers that are left.
 Tensor randperm(std::int64_t n, RandomAddress address, Device device) {
   expect_bound("randperm", n >= 0 && n <= std::numeric_limits<std::uint32_t>::max(), "0 <= n < 2^32",
                std::to_string(n));
-  std::vector<std::int64_t> values(static_cast<std::size_t>(n));
-  std::iota(values.begin(), values.end(), 0);
-  PhiloxStream stream(address);
-  for (std::size_t left = values.size(); left > 1; --left)
-    std::swap(values[left - 1], values[stream.below(static_cast<std::uint32_t>(left))]);
-  return Tensor::from(std::span<const std::int64_t>(values), {n}, device);
+  return made_on_host("randperm", {n}, device, [&](std::span<std::int64_t> values) {
+    PhiloxStream stream(address);
+    std::iota(values.begin(), values.end(), 0);
+    for (std::size_t left = values.size(); left > 1; --left)
+      std::swap(values[left - 1], values[stream.below(static_cast<std::uint32_t>(left))]);
+  });
 }
 
 Tensor bernoulli(const Tensor& p, RandomAddress address) {
