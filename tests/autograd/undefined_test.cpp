@@ -1,5 +1,5 @@
 // Every public function of hop:: and hop::kernels:: that takes tensors, given one that is undefined: an error that
-// names the function, never a crash.
+// names the function, never a crash. Long because it is one table.
 #include "autograd/checkpoint.h"
 #include "kernels/conv.h"
 #include "kernels/index.h"
@@ -181,6 +181,103 @@ std::vector<Call> calls() {
       {"nll_loss", [](U u) { nll_loss(kX, u); }},
       {"mse_loss", [](U u) { mse_loss(u, kX); }},
       {"mse_loss", [](U u) { mse_loss(kX, u); }},
+      // composed of others
+      {"split", [](U u) { split(u, 1); }},
+      {"split",
+       [](U u) {
+         split(u, {1, 1});
+       }},
+      {"chunk", [](U u) { chunk(u, 2); }},
+      {"unbind", [](U u) { unbind(u); }},
+      {"flip", [](U u) { flip(u, {0}); }},
+      {"roll", [](U u) { roll(u, {1}); }},
+      {"repeat", [](U u) { repeat(u, {2}); }},
+      {"tile", [](U u) { tile(u, {2}); }},
+      {"repeat_interleave", [](U u) { repeat_interleave(u, 2); }},
+      {"repeat_interleave", [](U u) { repeat_interleave(u, 2, 0); }},
+      {"diagonal", [](U u) { diagonal(u); }},
+      {"meshgrid",
+       [](U u) {
+         meshgrid({kRow, u});
+       }},
+      {"cat",
+       [](U u) {
+         concat({kX, u});
+       }},
+      {"pad",
+       [](U u) {
+         pad(u, {1, 1});
+       }},
+      {"pad",
+       [](U u) {
+         pad(u, {1, 1}, PadMode::reflect);
+       }},
+      {"masked_fill", [](U u) { masked_fill(u, kCondition, 0); }},
+      {"masked_fill", [](U u) { masked_fill(kX, u, 0); }},
+      {"masked_fill", [](U u) { masked_fill(kX, kCondition, u); }},
+      {"masked_select", [](U u) { masked_select(u, kCondition); }},
+      {"masked_select", [](U u) { masked_select(kX, u); }},
+      {"nonzero", [](U u) { nonzero(u); }},
+      {"tril", [](U u) { tril(u); }},
+      {"triu", [](U u) { triu(u); }},
+      {"isinf", [](U u) { isinf(u); }},
+      {"nan_to_num", [](U u) { nan_to_num(u); }},
+      {"any", [](U u) { any(u); }},
+      {"all", [](U u) { all(u, {0}); }},
+      {"one_hot", [](U u) { one_hot(u, 3); }},
+      {"norm", [](U u) { norm(u); }},
+      {"std", [](U u) { hop::std(u); }},
+      {"logsumexp", [](U u) { logsumexp(u); }},
+      {"argmin", [](U u) { argmin(u); }},
+      {"argmin", [](U u) { argmin(u, 0); }},
+      {"prod", [](U u) { prod(u); }},
+      {"prod", [](U u) { prod(u, 0); }},
+      {"cumsum", [](U u) { cumsum(u, 0); }},
+      {"mm", [](U u) { mm(u, kX); }},
+      {"mm", [](U u) { mm(kX, u); }},
+      {"bmm", [](U u) { bmm(u, u); }},
+      {"mv", [](U u) { mv(u, kRow); }},
+      {"mv", [](U u) { mv(kX, u); }},
+      {"dot", [](U u) { dot(u, kRow); }},
+      {"dot", [](U u) { dot(kRow, u); }},
+      {"outer", [](U u) { outer(u, kRow); }},
+      {"outer", [](U u) { outer(kRow, u); }},
+      {"addmm", [](U u) { addmm(u, kX, kX); }},
+      {"addmm", [](U u) { addmm(kX, u, kX); }},
+      {"addmm", [](U u) { addmm(kX, kX, u); }},
+      {"baddbmm", [](U u) { baddbmm(u, kX, kX); }},
+      {"baddbmm", [](U u) { baddbmm(kX, u, kX); }},
+      {"cdist", [](U u) { cdist(u, kX); }},
+      {"cdist", [](U u) { cdist(kX, u); }},
+      {"cosine_similarity", [](U u) { cosine_similarity(u, kX); }},
+      {"cosine_similarity", [](U u) { cosine_similarity(kX, u); }},
+      {"normalize", [](U u) { normalize(u); }},
+      {"einsum",
+       [](U u) {
+         einsum("ij,ij", {kX, u});
+       }},
+      {"full_like", [](U u) { full_like(u, 1); }},
+      {"rand_like", [](U u) { rand_like(u, {}); }},
+      {"randn_like", [](U u) { randn_like(u, {}); }},
+      {"bernoulli", [](U u) { bernoulli(u, {}); }},
+      {"hardtanh", [](U u) { hardtanh(u); }},
+      {"relu6", [](U u) { relu6(u); }},
+      {"hardsigmoid", [](U u) { hardsigmoid(u); }},
+      {"hardswish", [](U u) { hardswish(u); }},
+      {"mish", [](U u) { mish(u); }},
+      {"selu", [](U u) { selu(u); }},
+      {"prelu", [](U u) { prelu(u, kRow); }},
+      {"prelu", [](U u) { prelu(kX, u); }},
+      {"glu", [](U u) { glu(u); }},
+      {"softsign", [](U u) { softsign(u); }},
+      {"logit", [](U u) { logit(u); }},
+      {"lerp", [](U u) { lerp(u, kX, 0.5); }},
+      {"lerp", [](U u) { lerp(kX, u, 0.5); }},
+      {"lerp", [](U u) { lerp(kX, kX, u); }},
+      {"addcmul", [](U u) { addcmul(u, kX, kX); }},
+      {"addcmul", [](U u) { addcmul(kX, kX, u); }},
+      {"addcdiv", [](U u) { addcdiv(kX, u, kX); }},
+      {"addcdiv", [](U u) { addcdiv(kX, kX, u); }},
       // indices
       {"gather", [](U u) { gather(u, 0, kIndex); }},
       {"gather", [](U u) { gather(kRow, 0, u); }},

@@ -1,0 +1,156 @@
+// Every operation that is composed of others faces the judgement of op_case.h, over odd shapes.
+// (tests/nn/golden_breadth_test.cpp compares these operations with PyTorch.)
+#include <cmath>
+
+#include "tests/autograd/op_case.h"
+
+namespace hop::autograd {
+namespace {
+
+Tensor truths(std::initializer_list<bool> values, const Shape& shape) { return Tensor::from<bool>(values, shape); }
+
+const std::vector<OpCase>& cases() {
+  using Xs = const std::vector<Tensor>&;
+  static const std::vector<OpCase> kCases = {
+      // shapes
+      {"split",
+       {{{2, 5}}},
+       [](Xs x) {
+         const auto parts = split(x[0], {1, 3, 1}, -1);
+         return cat({parts[2] * parts[0], parts[1]}, 1);
+       }},
+      {"chunk",
+       {{{5, 2}}},
+       [](Xs x) {
+         const auto parts = chunk(x[0], 2);
+         return matmul(parts[0], transpose(parts[1], 0, 1));
+       }},
+      {"unbind",
+       {{{3, 4}}},
+       [](Xs x) {
+         const auto rows = unbind(x[0]);
+         return rows[0] * rows[2];
+       }},
+      {"flip",
+       {{{3, 2, 4}}},
+       [](Xs x) {
+         return flip(x[0], {-1, 0});
+       }},
+      {"roll",
+       {{{3, 4}}},
+       [](Xs x) {
+         return roll(x[0], {1, -3}, {0, 1});
+       }},
+      {"repeat",
+       {{{2, 3}}},
+       [](Xs x) {
+         return repeat(x[0], {2, 3, 2});
+       }},
+      {"repeat_interleave", {{{2, 3}}}, [](Xs x) { return repeat_interleave(x[0], 2, -1); }},
+      {"diagonal", {{{3, 2, 4}}}, [](Xs x) { return diagonal(x[0], 1, 0, -1); }},
+      {"meshgrid",
+       {{{2}}, {{3}}},
+       [](Xs x) {
+         const auto grids = meshgrid(x, MeshIndexing::xy);
+         return grids[0] * grids[1];
+       }},
+      {"pad",
+       {{{2, 3}}},
+       [](Xs x) {
+         return pad(x[0], {2, -1, 0, 1}, PadMode::constant, 0.5);
+       }},
+      {"pad_reflect",
+       {{{3, 4}}},
+       [](Xs x) {
+         return pad(x[0], {3, 1, 1, 2}, PadMode::reflect);
+       }},
+      {"pad_replicate",
+       {{{3, 2}}},
+       [](Xs x) {
+         return pad(x[0], {3, 1, 1, 0}, PadMode::replicate);
+       }},
+      {"pad_circular",
+       {{{3, 2}}},
+       [](Xs x) {
+         return pad(x[0], {2, 1, 1, 0}, PadMode::circular);
+       }},
+      // masks
+      {"masked_fill",
+       {{{2, 3}}, {{}}},
+       [](Xs x) {
+         return masked_fill(x[0], truths({true, false, true}, {3}), x[1]);
+       }},
+      {"masked_select",
+       {{{2, 3}}},
+       [](Xs x) {
+         return masked_select(x[0], truths({true, false, true, false, true, true}, {2, 3}));
+       }},
+      {"tril", {{{3, 4}}}, [](Xs x) { return tril(x[0], 1); }},
+      {"triu", {{{2, 3, 3}}}, [](Xs x) { return triu(x[0]); }},
+      {"nan_to_num", {{{2, 3}}}, [](Xs x) { return nan_to_num(x[0]); }},
+      // summaries
+      {"norm_1", {{{3, 4}}}, [](Xs x) { return norm(x[0], 1, {1}); }},
+      {"norm_2", {{{3, 4}}}, [](Xs x) { return norm(x[0]); }},
+      {"norm_3", {{{3, 4}}}, [](Xs x) { return norm(x[0], 3, {-1}, true); }},
+      {"norm_half", {{{3, 4}}}, [](Xs x) { return norm(x[0], 0.5, {1}); }},
+      {"norm_inf", {{{3, 4}}}, [](Xs x) { return norm(x[0], HUGE_VAL, {1}); }},
+      {"norm_minus_2", {{{3, 4}}}, [](Xs x) { return norm(x[0], -2, {1}); }},
+      {"std", {{{3, 4}}}, [](Xs x) { return hop::std(x[0], {-1}, 0); }},
+      {"logsumexp", {{{3, 4}}}, [](Xs x) { return logsumexp(x[0], {1}); }},
+      {"logsumexp_all", {{{3, 4}}}, [](Xs x) { return logsumexp(x[0]); }},
+      {"prod", {{{3, 5}}}, [](Xs x) { return prod(x[0], 1); }},
+      {"prod_all", {{{2, 3}}}, [](Xs x) { return prod(x[0]); }},
+      {"cumsum", {{{2, 5}}}, [](Xs x) { return cumsum(x[0], -1); }},
+      // products
+      {"bmm", {{{2, 3, 2}}, {{2, 2, 1}}}, [](Xs x) { return bmm(x[0], x[1]); }},
+      {"outer", {{{3}}, {{2}}}, [](Xs x) { return outer(x[0], x[1]); }},
+      {"addmm", {{{2}}, {{3, 2}}, {{2, 2}}}, [](Xs x) { return addmm(x[0], x[1], x[2], -1, 0.5); }},
+      {"baddbmm", {{{3, 1}}, {{2, 3, 1}}, {{2, 1, 2}}}, [](Xs x) { return baddbmm(x[0], x[1], x[2]); }},
+      {"cdist", {{{3, 2}}, {{2, 2}}}, [](Xs x) { return cdist(x[0], x[1]); }},
+      {"cdist_3", {{{3, 2}}, {{2, 2}}}, [](Xs x) { return cdist(x[0], x[1], 3); }},
+      {"cosine_similarity", {{{3, 4}}, {{1, 4}}}, [](Xs x) { return cosine_similarity(x[0], x[1]); }},
+      {"normalize", {{{3, 4}}}, [](Xs x) { return normalize(x[0]); }},
+      {"einsum",
+       {{{2, 3, 2}}, {{2, 3, 4}}},
+       [](Xs x) {
+         return einsum("bij,bik->bkj", {x[0], x[1]});
+       }},
+      {"einsum_three",
+       {{{2, 3}}, {{3, 3}}, {{2, 1}}},
+       [](Xs x) {
+         return einsum("bi,ij,bj", {x[0], x[1], x[2]});
+       }},
+      {"einsum_diagonal", {{{3, 2, 3}}}, [](Xs x) { return einsum("iji->j", {x[0]}); }},
+      // activations
+      {"hardtanh", {{{3, 4}}}, [](Xs x) { return hardtanh(x[0], -0.5, 1); }},
+      {"relu6", {{{3, 4}}}, [](Xs x) { return relu6(x[0] * 5); }},
+      {"hardsigmoid", {{{3, 4}}}, [](Xs x) { return hardsigmoid(x[0] * 3); }},
+      {"hardswish", {{{3, 4}}}, [](Xs x) { return hardswish(x[0] * 3); }},
+      {"mish", {{{3, 4}}}, [](Xs x) { return mish(x[0]); }},
+      {"selu", {{{3, 4}}}, [](Xs x) { return selu(x[0]); }},
+      {"prelu", {{{2, 3, 2}}, {{3}}}, [](Xs x) { return prelu(x[0], x[1]); }},
+      {"glu", {{{3, 4}}}, [](Xs x) { return glu(x[0]); }},
+      {"softsign", {{{3, 4}}}, [](Xs x) { return softsign(x[0]); }},
+      {"logit", {{{3, 4}, {0.2, 0.8, false}}}, [](Xs x) { return logit(x[0]); }},
+      {"lerp", {{{3, 4}}, {{4}}, {{3, 1}}}, [](Xs x) { return lerp(x[0], x[1], x[2]); }},
+      {"addcmul", {{{3, 4}}, {{4}}, {{3, 1}}}, [](Xs x) { return addcmul(x[0], x[1], x[2], 2); }},
+      {"addcdiv", {{{3, 4}}, {{4}}, {{3, 1}}}, [](Xs x) { return addcdiv(x[0], x[1], x[2], -0.5); }},
+  };
+  return kCases;
+}
+
+class Composed : public ::testing::TestWithParam<OpCase> {};
+
+TEST_P(Composed, PassesTheChecks) { judge(GetParam()); }
+
+INSTANTIATE_TEST_SUITE_P(All, Composed, ::testing::ValuesIn(cases()), [](const auto& test) { return test.param.name; });
+
+// More than 25 rows: squares from a matrix product. In f32 it loses digits, so f64 alone is checked.
+TEST(ComposedGradients, OfManyDistancesAgreeWithTheSlope) {
+  const auto distances = [](const std::vector<Tensor>& x) { return std::vector<Tensor>{cdist(x[0], x[1])}; };
+  const std::vector<Tensor> x = {random_leaf({26, 2}, 1), random_leaf({2, 2}, 2)};
+  EXPECT_TRUE(testing::gradcheck(distances, x).ok) << testing::gradcheck(distances, x).message;
+}
+
+}  // namespace
+}  // namespace hop::autograd

@@ -1,0 +1,82 @@
+// Operations that are composed of others, on a device: they make their masks and indices there. The CPU judges values
+// and gradients.
+#include <vector>
+
+#include "autograd/graph.h"
+#include "autograd/ops.h"
+#include "tests/cuda/results.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+using hop::testing::near;
+using hop::testing::random_tensor;
+
+using CudaComposed = OnDevice;
+
+TEST_F(CudaComposed, OperationsAreTheCpus) {
+  struct Case {
+    const char* name;
+    Tensor (*f)(const Tensor& x);
+  };
+  const std::vector<Case> cases = {
+      {"flip",
+       [](const Tensor& x) {
+         return hop::flip(x, Dims{0, 1});
+       }},
+      {"roll",
+       [](const Tensor& x) {
+         return hop::roll(x, Dims{2, -1}, Dims{0, 1});
+       }},
+      {"repeat",
+       [](const Tensor& x) {
+         return hop::repeat(x, Dims{2, 3});
+       }},
+      {"pad",
+       [](const Tensor& x) {
+         return hop::pad(x, {1, -2}, PadMode::constant, 0.5);
+       }},
+      {"pad_reflect",
+       [](const Tensor& x) {
+         return hop::pad(x, {2, 3}, PadMode::reflect);
+       }},
+      {"masked_fill", [](const Tensor& x) { return hop::masked_fill(x, hop::gt(x, 1), 3); }},
+      {"masked_select", [](const Tensor& x) { return hop::masked_select(x, hop::gt(x, 1)); }},
+      {"tril", [](const Tensor& x) { return hop::tril(x); }},
+      {"norm", [](const Tensor& x) { return hop::norm(x, 3, Dims{1}); }},
+      {"std", [](const Tensor& x) { return hop::std(x, Dims{0}); }},
+      {"logsumexp", [](const Tensor& x) { return hop::logsumexp(x, Dims{1}); }},
+      {"prod", [](const Tensor& x) { return hop::prod(x, 1); }},
+      {"cumsum", [](const Tensor& x) { return hop::cumsum(x, 1); }},
+      {"cdist", [](const Tensor& x) { return hop::cdist(x, hop::square(x)); }},
+      {"einsum",
+       [](const Tensor& x) {
+         return hop::einsum("ij,kj->ik", {x, hop::square(x)});
+       }},
+      {"linspace", [](const Tensor& x) { return x * hop::linspace(1, 2, 5, {.device = x.device()}); }},
+      {"mish", [](const Tensor& x) { return hop::mish(x); }},
+  };
+  for (const Case& c : cases) {
+    const Tensor here = random_tensor({3, 5}, DType::f32, 1, 0.5, 2), there = on_device(here);
+    const auto gradient = [&](const Tensor& x) {
+      return grad({hop::sum(hop::square(c.f(x.set_requires_grad())))}, {x})[0];
+    };
+    EXPECT_TRUE(near(on_host(c.f(there)), c.f(here), 1e-5)) << c.name;
+    EXPECT_TRUE(near(on_host(gradient(there)), gradient(here), 1e-4)) << c.name;
+  }
+}
+
+TEST_F(CudaComposed, OperationsOnIntegersAreTheCpus) {
+  const Tensor labels = Tensor::from<std::int64_t>({2, 0, 1, 2}, {2, 2}), there = on_device(labels);
+  const auto expect_equal = [](const Tensor& got, const Tensor& expected) {
+    EXPECT_TRUE(near(hop::to(on_host(got), DType::f64), hop::to(expected, DType::f64), 0));
+  };
+  expect_equal(hop::one_hot(there), hop::one_hot(labels));
+  expect_equal(hop::nonzero(there), hop::nonzero(labels));
+  expect_equal(hop::argmin(there, 1), hop::argmin(labels, 1));
+  expect_equal(hop::any(there, Dims{1}), hop::any(labels, Dims{1}));
+  expect_equal(hop::randperm(9, {.key = 3}, Device::cuda()), hop::randperm(9, {.key = 3}));
+}
+
+}  // namespace
+}  // namespace hop::kernels::cuda
