@@ -52,8 +52,10 @@ fs::path scratch_beside(const fs::path& folder) {
 }
 
 // The format of an existing source that is not a data set.
-const Format& format_of(const fs::path& source) {
-  return fs::is_directory(source) ? detect_format(source) : format_of_file(source);
+const Format& format_of(const fs::path& source, bool has_context) {
+  if (fs::is_directory(source)) return detect_format(source);
+  const bool is_text = has_context && source.extension() == find_format(kText).extension;
+  return is_text ? find_format(kText) : format_of_file(source);
 }
 
 /// Rows of the application, which keeps them and may use them again.
@@ -117,7 +119,7 @@ RawData open_raw(const DataOptions& options, const fs::path& folder) {
   if (!fs::exists(source)) {
     throw DataError("[data] source: expected a data set, raw files or \"glyphs\", got nothing at " + source.string());
   }
-  const Format& format = format_of(source);
+  const Format& format = format_of(source, options.context.has_value());
   const std::optional<TargetKind> target = options.target || !format.may_have_numbers ? options.target : options.wanted;
   if (!format.has_columns) refuse_columns(options, std::string(format.name) + " files");
   if (!format.has_context) refuse_context(options.context, std::string(format.name) + " files");
@@ -256,7 +258,8 @@ std::string source_change(const DataOptions& options, const Dataset& prepared) {
       return same ? "" : source.string() + " has changed since the run began" + own;
     }
     const std::vector<SourceFile>& before = prepared.manifest().provenance.files;
-    const std::vector<fs::path> files = source_files(format_of(source), std::span(&source, 1));
+    const std::vector<fs::path> files =
+        source_files(format_of(source, options.context.has_value()), std::span(&source, 1));
     bool same = files.size() == before.size();
     for (std::size_t i = 0; same && i < files.size(); ++i) same = is_same(files[i], before[i], prepared);
     if (same) return "";

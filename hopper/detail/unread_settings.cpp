@@ -38,6 +38,10 @@ bool is_in_a_layer(const ModelOptions& model, const std::string& name) {
 
 // `rows`: of optim::optimizers() or optim::schedules().
 void check(const Experiment& experiment, std::string_view kind, const auto& rows, const Names& names) {
+  const auto is_known = [&](const std::string& name) {
+    return std::ranges::any_of(rows, [&](const auto& row) { return row.name == name; });
+  };
+  if (!std::ranges::all_of(names, is_known)) return;  // whoever reads the name refuses it
   for (const auto& [setting, dimension] : experiment.search.space) {
     std::vector<std::string_view> readers;
     for (const auto& row : rows) {

@@ -227,6 +227,12 @@ TEST_F(Text, FindsItsFiles) {
   EXPECT_EQ(format_of_file(folder_ / "table.txt").name, "csv") << "many tables are called .txt";
   write_file(folder_ / "prose.txt", "One, two, three.\nFour, five.\nSix,\nseven.\n");
   EXPECT_EQ(format_of_file(folder_ / "prose.txt").name, "text");
+  write_file(folder_ / "verse.txt", "hop, skip\nhop, skip\nhop, skip\n");
+  EXPECT_EQ(format_of_file(folder_ / "verse.txt").name, "csv");
+  std::string verses;
+  for (int i = 0; i < 8; ++i) verses += "hop, skip\n";
+  const Dataset dataset = prepare(verses, {.partitions = 1, .context = 4});
+  EXPECT_EQ(dataset.manifest().provenance.format, "text") << "context says that it is one";
   write_file(folder_ / "line.txt", "One, two, three.");
   EXPECT_EQ(format_of_file(folder_ / "line.txt").name, "text");
   EXPECT_EQ(format_of_file("a/table.data").name, "csv");

@@ -295,8 +295,8 @@ TEST_F(Doors, ALossMayHaveSettings) {
   e.model.loss = "cross_entropy label_smoothing=0";
   EXPECT_EQ(hashes(run(e).results), plain);
   e.model.loss = "cross_entropy class_weights=1,1,1,1,1,1,1,1,1,9 label_smoothing=0.1";
-  EXPECT_NE(hashes(run(e, {.run_directory = fresh("settings")}).results), plain);
-  EXPECT_EQ(load_experiment(fresh("settings") / "experiment.toml").model.loss.name(), e.model.loss.name());
+  EXPECT_NE(hashes(run(e, {.run_directory = fresh("loss-settings")}).results), plain);
+  EXPECT_EQ(load_experiment(fresh("loss-settings") / "experiment.toml").model.loss.name(), e.model.loss.name());
   e.model.loss = "cross_entropy class_weights=1,2";
   EXPECT_THAT(error_of([&] { run(e); }),
               AllOf(HasSubstr("[model] loss"), HasSubstr("a weight for each of 10 classes")));
