@@ -79,7 +79,7 @@ TEST_F(Newcomer, MayWantToPredictANumber) {
 
 TEST_F(Newcomer, MayHaveAText) {
   std::string text;
-  for (int i = 0; i < 60; ++i) text += "hop, skip\n";
+  for (int i = 0; i < 60; ++i) text += i % 2 == 0 ? "hop, skip\n" : "hop  skip\n";
   write(folder_ / "book.txt", text);
   const Finished made = go({"init", "book.txt"});
   ASSERT_EQ(made.code, 0) << made.err;
