@@ -11,4 +11,6 @@
 #include "nn/layers/norm.h"
 #include "nn/layers/normalize.h"
 #include "nn/layers/pool.h"
+#include "nn/layers/recurrent.h"
+#include "nn/layers/recurrent_cell.h"
 #include "nn/layers/sequential.h"
