@@ -17,3 +17,4 @@
 #include "nn/layers/recurrent_cell.h"
 #include "nn/layers/sequential.h"
 #include "nn/layers/transformer.h"
+#include "nn/layers/upsample.h"
