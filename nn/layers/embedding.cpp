@@ -81,8 +81,8 @@ Tensor EmbeddingBag::forward(const Tensor& indices) {
 void EmbeddingBag::reset_parameters(const ParameterKeys& keys) { init::normal_(weight, keys["weight"]); }
 
 std::string EmbeddingBag::extra_repr() const {
-  return std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1)) +
-         ", mode=" + (mode_ == EmbeddingBagMode::sum ? "sum" : "mean");
+  return std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1)) + ", mode='" +
+         (mode_ == EmbeddingBagMode::sum ? "sum" : "mean") + "'";
 }
 
 CategoryEmbedding::CategoryEmbedding(std::vector<std::int64_t> words, std::int64_t embedding_dim,
