@@ -3,6 +3,7 @@
 
 #include "autograd/ops.h"
 #include "nn/layers/attention.h"  // scaled_dot_product_attention
+#include "nn/layers/rotary.h"     // rotary_embedding
 
 namespace hop::nn::functional {
 

@@ -15,6 +15,7 @@
 #include "nn/layers/pool.h"
 #include "nn/layers/recurrent.h"
 #include "nn/layers/recurrent_cell.h"
+#include "nn/layers/rotary.h"
 #include "nn/layers/sequential.h"
 #include "nn/layers/transformer.h"
 #include "nn/layers/upsample.h"

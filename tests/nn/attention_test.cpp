@@ -52,6 +52,34 @@ TEST(Attention, ItsGradientsAgreeWithTheSlope) {
   });
 }
 
+TEST(RotaryEmbedding, MakesProductsOfDistancesAlone) {
+  const Tensor q = numbers({1, 6}, 1), k = numbers({1, 6}, 2);
+  for (const bool interleaved : {true, false}) {
+    const auto product = [&](std::int64_t of_q, std::int64_t of_k) {
+      const Tensor a = functional::rotary_embedding(q, {.first = of_q, .interleaved = interleaved});
+      const Tensor b = functional::rotary_embedding(k, {.first = of_k, .interleaved = interleaved});
+      return sum(a * b).item<double>();
+    };
+    EXPECT_NEAR(product(9, 4), product(1005, 1000), 1e-5);
+    EXPECT_GT(std::abs(product(9, 4) - product(9, 8)), 1e-3);
+    EXPECT_NEAR(product(0, 0), sum(q * k).item<double>(), 1e-6);
+  }
+}
+
+TEST(RotaryEmbedding, SaysWhatIsWrong) {
+  EXPECT_EQ(message_of<ShapeError>([] {
+              functional::rotary_embedding(zeros({2, 3}));
+            }),
+            "[rotary_embedding] expected (.., S, E) with an even E, got (2, 3)");
+  EXPECT_THROW(functional::rotary_embedding(zeros({4})), ShapeError);
+  EXPECT_THROW(functional::rotary_embedding(arange(4)), DtypeError);
+  EXPECT_EQ(message_of<ConfigError>([] {
+              functional::rotary_embedding(zeros({2, 4}), {.base = 0});
+            }),
+            "[rotary_embedding] expected a base above 0 and a first position of at least 0, got 0 and 0");
+  EXPECT_THROW(functional::rotary_embedding(zeros({2, 4}), {.first = -1}), ConfigError);
+}
+
 TEST(MultiheadAttention, ItsGradientsAgreeWithTheSlope) {
   MultiheadAttention attention(4, 2, {.dtype = DType::f64});
   init_parameters(attention, 3);

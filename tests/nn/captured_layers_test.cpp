@@ -50,7 +50,10 @@ void expect_captured_is_eager(M original, const Shape& shape) {
 /// The decoder's half of attention: no query sees a later key.
 struct Causal : Module {
   MultiheadAttention attention = register_module("attention", MultiheadAttention(8, 2, {.dropout = 0.2}));
-  Tensor forward(const Tensor& x) override { return attention(x, x, x, {.is_causal = true}); }
+  Tensor forward(const Tensor& x) override {
+    const Tensor y = functional::rotary_embedding(x);
+    return attention(y, y, y, {.is_causal = true});
+  }
 };
 
 TEST(CapturedLayers, HaveTheBitsOfEagerOnes) {

@@ -163,6 +163,13 @@ void attention() {
   });
 }
 
+void rotary() {
+  check("rotary", nullptr, [](Xs x) { return Tensors{functional::rotary_embedding(x[0])}; });
+  check("rotary_options", nullptr, [](Xs x) {
+    return Tensors{functional::rotary_embedding(x[0], {.base = 500, .first = 7, .interleaved = false})};
+  });
+}
+
 void multihead_attention() {
   const auto cross = [](const std::string& name, MultiheadAttention module) {
     check(name, &module, [&](Xs x) {
@@ -248,6 +255,7 @@ void bilinear_and_embedding_bag() {
 TEST(GoldenModules, RecurrentLayersAgreeWithPyTorch) { recurrent_layers(); }
 TEST(GoldenModules, RecurrentCellsAgreeWithPyTorch) { recurrent_cells(); }
 TEST(GoldenModules, AttentionAgreesWithPyTorch) { attention(); }
+TEST(GoldenModules, RotaryEmbeddingAgreesWithComplexNumbers) { rotary(); }
 TEST(GoldenModules, MultiheadAttentionAgreesWithPyTorch) { multihead_attention(); }
 TEST(GoldenModules, TransformersAgreeWithPyTorch) { transformers(); }
 TEST(GoldenModules, ActivationsAgreeWithPyTorch) { activations(); }
@@ -256,8 +264,8 @@ TEST(GoldenModules, ImagesAndSequencesAgreeWithPyTorch) { images_and_sequences()
 TEST(GoldenModules, BilinearAndEmbeddingBagAgreeWithPyTorch) { bilinear_and_embedding_bag(); }
 
 TEST(GoldenModules, EveryCaseOfTheFileIsTested) {
-  for (const auto cases : {recurrent_layers, recurrent_cells, attention, multihead_attention, transformers, activations,
-                           norms, images_and_sequences, bilinear_and_embedding_bag})
+  for (const auto cases : {recurrent_layers, recurrent_cells, attention, rotary, multihead_attention, transformers,
+                           activations, norms, images_and_sequences, bilinear_and_embedding_bag})
     cases();
   for (const auto& [name, tensor] : tensors()) {
     EXPECT_TRUE(!name.ends_with(".y0") || checked().contains(name)) << name;

@@ -143,5 +143,18 @@ case("bilinear_options", nn.Bilinear(3, 4, 2, bias=False), rand(2, 3, 3), rand(2
 case("embedding_bag", nn.EmbeddingBag(6, 3), torch.tensor([[0, 5, 5], [2, 1, 0]]))
 case("embedding_bag_sum", nn.EmbeddingBag(6, 3, mode="sum"), torch.tensor([[0, 5, 5, 4], [2, 1, 0, 0]]))
 
+
+# ---- rotary embedding, by complex numbers
+def rotate(x, base=10000.0, first=0, interleaved=True):
+    half = x.shape[-1] // 2
+    angle = torch.outer(torch.arange(x.shape[-2]) + first, base ** (-torch.arange(half) / half))
+    pairs = x.unflatten(-1, (half, 2)) if interleaved else x.unflatten(-1, (2, half)).transpose(-1, -2)
+    y = torch.view_as_real(torch.view_as_complex(pairs.contiguous()) * torch.polar(torch.ones_like(angle), angle))
+    return (y if interleaved else y.transpose(-1, -2)).flatten(-2)
+
+
+case("rotary", rotate, rand(2, 3, 5, 8))
+case("rotary_options", lambda x: rotate(x, 500.0, 7, False), rand(5, 6))
+
 golden = {k: v.clone(memory_format=torch.contiguous_format) for k, v in golden.items()}
 save_file(golden, pathlib.Path(__file__).parent / "layers.safetensors", metadata={"torch": torch.__version__})
