@@ -6,8 +6,10 @@
 #include "autograd/composed_internal.h"
 #include "autograd/copy.h"
 #include "autograd/index.h"
+#include "autograd/record.h"
 #include "autograd/view.h"
 #include "kernels/copy.h"
+#include "kernels/view.h"
 
 namespace hop {
 
@@ -15,19 +17,49 @@ using autograd::existing_dim;
 using autograd::expect_dims;
 using autograd::expected;
 
+namespace {
+
+// Views of the given sizes along `dim`, which they fill. One node for all: it joins their gradients once. A node for
+// each would write a gradient of x's size for each, so a sequence of n steps would cost n^2.
+std::vector<Tensor> cut(const char* op, const Tensor& x, const std::vector<std::int64_t>& sizes, int dim) {
+  std::vector<Tensor> pieces;
+  std::int64_t start = 0;
+  for (const std::int64_t size : sizes) {
+    pieces.push_back(kernels::slice(x, dim, start, start + size));
+    start += size;
+  }
+  if (pieces.empty() || !autograd::is_recorded(x)) return pieces;
+  const auto join = [sizes, dim, shape = x.shape(), dtype = x.dtype(),
+                     device = x.device()](autograd::BackwardContext& c) {
+    std::vector<Tensor> gradients;
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      Shape piece = shape;
+      piece[dim] = sizes[i];
+      const Tensor g = c.grad(i);
+      gradients.push_back(g.defined() ? g : kernels::zeros(piece, dtype, device));
+    }
+    c.set(0, gradients.size() == 1 ? gradients[0] : cat(gradients, dim));
+  };
+  const auto outputs = static_cast<std::uint32_t>(pieces.size());
+  const auto node = autograd::record_node(op, outputs, std::initializer_list<autograd::TensorRef>{x}, join);
+  for (std::uint32_t i = 0; i < outputs; ++i) pieces[i] = autograd::attach(pieces[i], node, i);
+  return pieces;
+}
+
+}  // namespace
+
 std::vector<Tensor> split(const Tensor& x, std::int64_t split_size, std::int64_t dim) {
   const int d = existing_dim("split", x, dim);
   const std::int64_t n = x.size(d);
   if (split_size < 0 || (split_size == 0 && n != 0))
     throw ShapeError(expected("split") + "a split_size of at least 1, got " + std::to_string(split_size));
-  std::vector<Tensor> pieces;
+  std::vector<std::int64_t> sizes;
   std::int64_t start = 0;
   do {
-    const std::int64_t size = std::min(split_size, n - start);
-    pieces.push_back(slice(x, d, start, start + size));
-    start += size;
+    sizes.push_back(std::min(split_size, n - start));
+    start += sizes.back();
   } while (start < n);
-  return pieces;
+  return cut("split", x, sizes, d);
 }
 
 std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& sizes, std::int64_t dim) {
@@ -41,13 +73,7 @@ std::vector<Tensor> split(const Tensor& x, const std::vector<std::int64_t>& size
     throw ShapeError(expected("split") + "sizes with the sum " + std::to_string(x.size(d)) + " (dimension " +
                      std::to_string(d) + " of " + x.shape().to_string() + "), got " + std::to_string(sum));
   }
-  std::vector<Tensor> pieces;
-  std::int64_t start = 0;
-  for (const std::int64_t size : sizes) {
-    pieces.push_back(slice(x, d, start, start + size));
-    start += size;
-  }
-  return pieces;
+  return cut("split", x, sizes, d);
 }
 
 std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t dim) {
@@ -60,8 +86,8 @@ std::vector<Tensor> chunk(const Tensor& x, std::int64_t chunks, std::int64_t dim
 
 std::vector<Tensor> unbind(const Tensor& x, std::int64_t dim) {
   const int d = existing_dim("unbind", x, dim);
-  std::vector<Tensor> rows;
-  for (std::int64_t i = 0; i < x.size(d); ++i) rows.push_back(select(x, d, i));
+  std::vector<Tensor> rows = cut("unbind", x, std::vector<std::int64_t>(static_cast<std::size_t>(x.size(d)), 1), d);
+  for (Tensor& row : rows) row = squeeze(row, d);
   return rows;
 }
 

@@ -1,7 +1,9 @@
-// torch.nn.functional: names for the operations of autograd/.
+// torch.nn.functional: names for the operations of autograd/, and attention.
 #pragma once
 
 #include "autograd/ops.h"
+#include "nn/layers/attention.h"  // scaled_dot_product_attention
+#include "nn/layers/rotary.h"     // rotary_embedding
 
 namespace hop::nn::functional {
 

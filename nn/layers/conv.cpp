@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "autograd/conv.h"
+#include "autograd/view.h"
+#include "kernels/expect_internal.h"
 #include "nn/detail/layer.h"
 #include "nn/detail/text.h"
 #include "nn/init.h"
@@ -11,19 +13,36 @@ namespace hop::nn {
 
 namespace {
 
+void check_channels(const char* op, std::int64_t in_channels, std::int64_t out_channels, std::int64_t groups) {
+  detail::check_positive(op, {{"in_channels", in_channels}, {"out_channels", out_channels}, {"groups", groups}});
+  if (in_channels % groups == 0 && out_channels % groups == 0) return;
+  throw ConfigError("[" + std::string(op) + "] expected channels divisible by groups, got " +
+                    std::to_string(in_channels) + " and " + std::to_string(out_channels) + " for " +
+                    std::to_string(groups) + " groups");
+}
+
 Tensor new_weight(std::int64_t in_channels, std::int64_t out_channels, const Size2d& kernel_size,
                   const Conv2dOptions& options) {
-  detail::check_positive("Conv2d", {{"in_channels", in_channels},
-                                    {"out_channels", out_channels},
-                                    {"kernel height", kernel_size.height},
-                                    {"kernel width", kernel_size.width},
-                                    {"groups", options.groups}});
-  if (in_channels % options.groups != 0 || out_channels % options.groups != 0) {
-    throw ConfigError("[Conv2d] expected channels divisible by groups, got " + std::to_string(in_channels) + " and " +
-                      std::to_string(out_channels) + " for " + std::to_string(options.groups) + " groups");
-  }
+  detail::check_positive("Conv2d", {{"kernel height", kernel_size.height}, {"kernel width", kernel_size.width}});
+  check_channels("Conv2d", in_channels, out_channels, options.groups);
   const Shape shape{out_channels, in_channels / options.groups, kernel_size.height, kernel_size.width};
   return detail::fresh_weight(shape, options.dtype);
+}
+
+Tensor new_weight(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size,
+                  const Conv1dOptions& options) {
+  detail::check_positive("Conv1d",
+                         {{"kernel_size", kernel_size}, {"stride", options.stride}, {"dilation", options.dilation}});
+  check_channels("Conv1d", in_channels, out_channels, options.groups);
+  return detail::fresh_weight({out_channels, in_channels / options.groups, kernel_size}, options.dtype);
+}
+
+/// Kaiming uniform with a = sqrt 5; the bias uniform in +-1 / sqrt(fan_in).
+void reset(const Parameter& weight, const Parameter& bias, const ParameterKeys& keys) {
+  init::kaiming_uniform_(weight, keys["weight"], {.a = std::sqrt(5.0)});
+  if (!bias.defined()) return;
+  const double bound = 1 / std::sqrt(static_cast<double>(weight.numel() / weight.size(0)));
+  init::uniform_(bias, keys["bias"], -bound, bound);
 }
 
 }  // namespace
@@ -36,12 +55,7 @@ Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, Size2d kerne
 
 Tensor Conv2d::forward(const Tensor& x) { return conv2d(x, weight, bias, options_); }
 
-void Conv2d::reset_parameters(const ParameterKeys& keys) {
-  init::kaiming_uniform_(weight, keys["weight"], {.a = std::sqrt(5.0)});
-  if (!bias.defined()) return;
-  const double bound = 1 / std::sqrt(static_cast<double>(weight.numel() / weight.size(0)));
-  init::uniform_(bias, keys["bias"], -bound, bound);
-}
+void Conv2d::reset_parameters(const ParameterKeys& keys) { reset(weight, bias, keys); }
 
 std::string Conv2d::extra_repr() const {
   const std::array<std::int64_t, 2> kernel = {weight.size(2), weight.size(3)}, zero = {0, 0}, one = {1, 1};
@@ -49,6 +63,35 @@ std::string Conv2d::extra_repr() const {
                      ", kernel_size=" + detail::pair_text(kernel) + ", stride=" + detail::pair_text(options_.stride);
   if (options_.padding != zero) text += ", padding=" + detail::pair_text(options_.padding);
   if (options_.dilation != one) text += ", dilation=" + detail::pair_text(options_.dilation);
+  if (options_.groups != 1) text += ", groups=" + std::to_string(options_.groups);
+  if (!bias.defined()) text += ", bias=False";
+  return text;
+}
+
+Conv1d::Conv1d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size, Conv1dOptions options)
+    : weight(register_parameter("weight", new_weight(in_channels, out_channels, kernel_size, options))),
+      bias(options.bias ? register_parameter("bias", detail::fresh_weight({out_channels}, options.dtype))
+                        : Parameter()),
+      options_(options) {}
+
+Tensor Conv1d::forward(const Tensor& x) {
+  kernels::expect_defined("Conv1d", x);
+  if (x.dim() != 3 || x.size(1) != weight.size(1) * options_.groups) {
+    throw ShapeError("[Conv1d] expected (N, C, L) with " + std::to_string(weight.size(1) * options_.groups) +
+                     " channels, got " + x.shape().to_string());
+  }
+  const hop::Conv2dOptions flat{{1, options_.stride}, {0, options_.padding}, {1, options_.dilation}, options_.groups};
+  return squeeze(conv2d(unsqueeze(x, 2), unsqueeze(weight, 2), bias, flat), 2);
+}
+
+void Conv1d::reset_parameters(const ParameterKeys& keys) { reset(weight, bias, keys); }
+
+std::string Conv1d::extra_repr() const {
+  const auto single = [](std::int64_t n) { return "(" + std::to_string(n) + ",)"; };
+  std::string text = std::to_string(weight.size(1) * options_.groups) + ", " + std::to_string(weight.size(0)) +
+                     ", kernel_size=" + single(weight.size(2)) + ", stride=" + single(options_.stride);
+  if (options_.padding != 0) text += ", padding=" + single(options_.padding);
+  if (options_.dilation != 1) text += ", dilation=" + single(options_.dilation);
   if (options_.groups != 1) text += ", groups=" + std::to_string(options_.groups);
   if (!bias.defined()) text += ", bias=False";
   return text;

@@ -4,6 +4,7 @@
 
 #include "autograd/copy.h"
 #include "autograd/index.h"
+#include "autograd/reduce.h"
 #include "autograd/view.h"
 #include "base/error.h"
 #include "kernels/elementwise.h"
@@ -63,6 +64,25 @@ void Embedding::reset_parameters(const ParameterKeys& keys) { init::normal_(weig
 
 std::string Embedding::extra_repr() const {
   return std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1));
+}
+
+EmbeddingBag::EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingBagOptions options)
+    : weight(register_parameter("weight", new_table("EmbeddingBag", num_embeddings, embedding_dim, options.dtype))),
+      mode_(options.mode) {}
+
+Tensor EmbeddingBag::forward(const Tensor& indices) {
+  kernels::expect_defined("EmbeddingBag", indices);
+  if (indices.dim() != 2) throw ShapeError("[EmbeddingBag] expected (N, L), got " + indices.shape().to_string());
+  const Tensor index = is_floating(indices.dtype()) ? whole_indices(indices, weight.size(0)) : indices;
+  const Tensor vectors = embedding(weight, index);
+  return mode_ == EmbeddingBagMode::sum || index.size(1) == 0 ? sum(vectors, {1}) : mean(vectors, {1});
+}
+
+void EmbeddingBag::reset_parameters(const ParameterKeys& keys) { init::normal_(weight, keys["weight"]); }
+
+std::string EmbeddingBag::extra_repr() const {
+  return std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1)) + ", mode='" +
+         (mode_ == EmbeddingBagMode::sum ? "sum" : "mean") + "'";
 }
 
 CategoryEmbedding::CategoryEmbedding(std::vector<std::int64_t> words, std::int64_t embedding_dim,

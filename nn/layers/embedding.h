@@ -26,6 +26,32 @@ class Embedding : public Module {
   Parameter weight;  ///< (num_embeddings, embedding_dim)
 };
 
+enum class EmbeddingBagMode : std::uint8_t { mean, sum };
+
+struct EmbeddingBagOptions {
+  EmbeddingBagMode mode = EmbeddingBagMode::mean;
+  DType dtype = DType::f32;
+};
+
+/// The mean or sum of the vectors of each bag: indices (N, L), as those of Embedding, -> (N, embedding_dim). An empty
+/// bag (L = 0) gives zeros. torch.nn.EmbeddingBag. Not there: offsets, the mode max, padding_idx, max_norm. All N L
+/// vectors are stored.
+class EmbeddingBag : public Module {
+ public:
+  EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingBagOptions options = {});
+
+  /// Throws ShapeError unless indices are (N, L), IndexError, DtypeError.
+  Tensor forward(const Tensor& indices) override;
+  void reset_parameters(const ParameterKeys& keys) override;
+  std::string type_name() const override { return "EmbeddingBag"; }
+  std::string extra_repr() const override;
+
+  Parameter weight;  ///< (num_embeddings, embedding_dim)
+
+ private:
+  EmbeddingBagMode mode_;
+};
+
 /// Numbers beside categories: x (N, F + C), of which the last C features are indices of words -> (N, F + C
 /// embedding_dim), the F numbers and a vector for each category. Category c has words[c] words, and index 0 stands for
 /// any other word. Its vector starts as 0, like PyTorch's padding_idx, because no training row may have it. An index

@@ -1,8 +1,13 @@
 #include "nn/layers/linear.h"
 
 #include <cmath>
+#include <span>
 
+#include "autograd/einsum.h"
+#include "autograd/elementwise.h"
 #include "autograd/matmul.h"
+#include "autograd/view.h"
+#include "kernels/expect_internal.h"
 #include "nn/detail/layer.h"
 #include "nn/detail/text.h"
 #include "nn/init.h"
@@ -57,6 +62,54 @@ void Linear::reset_parameters(const ParameterKeys& keys) {
 std::string Linear::extra_repr() const {
   return "in_features=" + std::to_string(weight.size(1)) + ", out_features=" + std::to_string(weight.size(0)) +
          ", bias=" + detail::flag_text(bias.defined());
+}
+
+namespace {
+
+/// The leading dimensions of x.
+Shape rows_of(const Tensor& x) {
+  if (x.dim() == 0) return {};
+  return Shape(std::span(x.shape().begin(), static_cast<std::size_t>(x.dim() - 1)));
+}
+
+}  // namespace
+
+Bilinear::Bilinear(std::int64_t in1_features, std::int64_t in2_features, std::int64_t out_features,
+                   LinearOptions options)
+    : weight(register_parameter("weight",
+                                (detail::check_positive("Bilinear", {{"in1_features", in1_features},
+                                                                     {"in2_features", in2_features},
+                                                                     {"out_features", out_features}}),
+                                 detail::fresh_weight({out_features, in1_features, in2_features}, options.dtype)))),
+      bias(options.bias ? register_parameter("bias", detail::fresh_weight({out_features}, options.dtype))
+                        : Parameter()) {}
+
+Tensor Bilinear::forward(const Tensor& a, const Tensor& b) {
+  kernels::expect_floating("Bilinear", {&a, &b, &weight});
+  Shape shape = rows_of(a);
+  const bool fits =
+      a.dim() > 0 && b.dim() > 0 && shape == rows_of(b) && a.size(-1) == weight.size(1) && b.size(-1) == weight.size(2);
+  if (!fits) {
+    throw ShapeError("[Bilinear] expected (.., " + std::to_string(weight.size(1)) + ") and (.., " +
+                     std::to_string(weight.size(2)) + ") with equal leading dimensions, got " + a.shape().to_string() +
+                     " and " + b.shape().to_string());
+  }
+  const std::int64_t rows = shape.numel();
+  const Tensor x1 = reshape(a, {rows, weight.size(1)}), x2 = reshape(b, {rows, weight.size(2)});
+  const Tensor y = einsum("ni,oij,nj->no", {x1, weight, x2});
+  shape.push_back(weight.size(0));
+  return reshape(bias.defined() ? y + bias : y, shape);
+}
+
+void Bilinear::reset_parameters(const ParameterKeys& keys) {
+  const double bound = 1 / std::sqrt(static_cast<double>(weight.size(1)));
+  init::uniform_(weight, keys["weight"], -bound, bound);
+  if (bias.defined()) init::uniform_(bias, keys["bias"], -bound, bound);
+}
+
+std::string Bilinear::extra_repr() const {
+  return "in1_features=" + std::to_string(weight.size(1)) + ", in2_features=" + std::to_string(weight.size(2)) +
+         ", out_features=" + std::to_string(weight.size(0)) + ", bias=" + detail::flag_text(bias.defined());
 }
 
 }  // namespace hop::nn

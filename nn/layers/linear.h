@@ -42,4 +42,24 @@ class Linear : public Module {
   bool shares_weight_;
 };
 
+/// y_o = a W_o b^T + bias_o: a (.., in1), b (.., in2) with equal leading dimensions -> (.., out). torch.nn.Bilinear. It
+/// stores in2 numbers per row and output. A call with one tensor throws hop::Error.
+class Bilinear : public Module {
+ public:
+  /// Throws ConfigError for sizes below 1.
+  Bilinear(std::int64_t in1_features, std::int64_t in2_features, std::int64_t out_features, LinearOptions options = {});
+
+  using Module::operator();
+  using Module::forward;
+  /// Throws ShapeError, DtypeError. Hooks see a.
+  Tensor operator()(const Tensor& a, const Tensor& b) { return with_hooks(a, forward(a, b)); }
+  Tensor forward(const Tensor& a, const Tensor& b);
+  void reset_parameters(const ParameterKeys& keys) override;
+  std::string type_name() const override { return "Bilinear"; }
+  std::string extra_repr() const override;
+
+  Parameter weight;  ///< (out, in1, in2)
+  Parameter bias;    ///< (out), or undefined
+};
+
 }  // namespace hop::nn

@@ -1,10 +1,13 @@
 #include "nn/layers/norm.h"
 
+#include <limits>
+
 #include "autograd/elementwise.h"
 #include "autograd/grad_mode.h"
 #include "autograd/group_norm.h"
 #include "autograd/inplace.h"
 #include "autograd/norm.h"
+#include "autograd/reduce.h"
 #include "kernels/expect_internal.h"
 #include "nn/detail/layer.h"
 #include "nn/detail/text.h"
@@ -37,6 +40,19 @@ Shape grouped_channels(std::int64_t num_groups, std::int64_t num_channels, const
                       " channels in " + std::to_string(num_groups) + " groups");
   }
   return {num_channels};
+}
+
+const Shape& checked(const Shape& normalized_shape, const RMSNormOptions& options) {
+  if (options.eps) kernels::expect_eps("RMSNorm", *options.eps);
+  for (const std::int64_t size : normalized_shape) detail::check_positive("RMSNorm", {{"sizes", size}});
+  if (normalized_shape.empty()) throw ConfigError("[RMSNorm] expected at least one dimension, got none");
+  return normalized_shape;
+}
+
+Shape per_channel_shape(std::int64_t num_features, const InstanceNormOptions& options) {
+  detail::check_positive("InstanceNorm", {{"num_features", num_features}});
+  kernels::expect_eps("InstanceNorm", options.eps);
+  return {num_features};
 }
 
 }  // namespace
@@ -175,6 +191,74 @@ void GroupNorm::reset_parameters(const ParameterKeys&) {
 
 std::string GroupNorm::extra_repr() const {
   return std::to_string(num_groups_) + ", " + std::to_string(num_channels_) + ", eps=" + shortest(options_.eps) +
+         ", affine=" + detail::flag_text(options_.affine);
+}
+
+RMSNorm::RMSNorm(const Shape& normalized_shape, RMSNormOptions options)
+    : weight(options.elementwise_affine
+                 ? register_parameter("weight", kernels::ones(checked(normalized_shape, options), options.dtype))
+                 : Parameter()),
+      normalized_shape_(checked(normalized_shape, options)),
+      options_(options) {}
+
+Tensor RMSNorm::forward(const Tensor& x) {
+  kernels::expect_floating("RMSNorm", {&x}, {&weight});
+  Dims last;
+  bool fits = x.dim() >= normalized_shape_.size();
+  for (int i = 1; fits && i <= normalized_shape_.size(); ++i) {
+    last.push_back(-i);
+    fits = x.size(-i) == normalized_shape_[normalized_shape_.size() - i];
+  }
+  if (!fits) {
+    throw ShapeError("[RMSNorm] expected a tensor whose last dimensions are " + normalized_shape_.to_string() +
+                     ", got " + x.shape().to_string());
+  }
+  const double epsilon =
+      x.dtype() == DType::f64 ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
+  const Tensor y = x * rsqrt(mean(square(x), last, true) + options_.eps.value_or(epsilon));
+  return weight.defined() ? y * weight : y;
+}
+
+void RMSNorm::reset_parameters(const ParameterKeys&) {
+  if (weight.defined()) init::constant_(weight, 1);
+}
+
+std::string RMSNorm::extra_repr() const {
+  return normalized_shape_.to_string() + ", eps=" + (options_.eps ? shortest(*options_.eps) : "None") +
+         ", elementwise_affine=" + detail::flag_text(options_.elementwise_affine);
+}
+
+InstanceNorm::InstanceNorm(const char* form, int dims, std::int64_t num_features, const InstanceNormOptions& options)
+    : weight(options.affine
+                 ? register_parameter("weight", kernels::ones(per_channel_shape(num_features, options), options.dtype))
+                 : Parameter()),
+      bias(options.affine ? register_parameter("bias", kernels::zeros({num_features}, options.dtype)) : Parameter()),
+      form_(form),
+      dims_(dims),
+      num_features_(per_channel_shape(num_features, options)[0]),
+      options_(options) {}
+
+// A group of one channel.
+Tensor InstanceNorm::forward(const Tensor& x) {
+  kernels::expect_defined(type_name().c_str(), x);
+  if (x.dim() != dims_ || x.size(1) != num_features_) {
+    throw ShapeError("[" + type_name() + "] expected " + form_ + " with " + std::to_string(num_features_) +
+                     " channels, got " + x.shape().to_string());
+  }
+  if (x.numel() == x.size(0) * num_features_ && x.numel() != 0) {
+    throw ShapeError("[" + type_name() + "] expected more than one value per channel, got " + x.shape().to_string());
+  }
+  return group_norm(x, num_features_, weight, bias, options_.eps);
+}
+
+void InstanceNorm::reset_parameters(const ParameterKeys&) {
+  if (!weight.defined()) return;
+  init::constant_(weight, 1);
+  init::constant_(bias, 0);
+}
+
+std::string InstanceNorm::extra_repr() const {
+  return std::to_string(num_features_) + ", eps=" + shortest(options_.eps) +
          ", affine=" + detail::flag_text(options_.affine);
 }
 

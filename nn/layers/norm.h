@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "kernels/norm.h"
 #include "nn/module.h"
 
@@ -112,6 +114,76 @@ class GroupNorm : public Module {
 
   std::int64_t num_groups_, num_channels_;
   GroupNormOptions options_;
+};
+
+struct RMSNormOptions {
+  std::optional<double> eps = {};  ///< by default the distance of 1 to the next number of x's dtype
+  bool elementwise_affine = true;
+  DType dtype = DType::f32;
+};
+
+/// x / sqrt(mean(x^2) + eps) weight over the last dimensions `normalized_shape` (Zhang & Sennrich, 2019).
+/// torch.nn.RMSNorm.
+class RMSNorm : public Module {
+ public:
+  explicit RMSNorm(const Shape& normalized_shape, RMSNormOptions options = {});
+
+  /// Throws ShapeError unless x is (.., normalized_shape), DtypeError.
+  Tensor forward(const Tensor& x) override;
+  void reset_parameters(const ParameterKeys& keys) override;
+  std::string type_name() const override { return "RMSNorm"; }
+  std::string extra_repr() const override;
+
+  Parameter weight;  ///< of normalized_shape, undefined without elementwise_affine
+
+ private:
+  Shape normalized_shape_;
+  RMSNormOptions options_;
+};
+
+struct InstanceNormOptions {
+  double eps = 1e-5;  ///< finite, at least 0 (ConfigError)
+  bool affine = false;
+  DType dtype = DType::f32;
+};
+
+/// Normalisation of each channel of each sample (Ulyanov et al., 2016). torch.nn.InstanceNorm1d and 2d with
+/// track_running_stats=False, the default: it computes the same in training and in evaluation. Not there: inputs
+/// without a batch dimension.
+class InstanceNorm : public Module {
+ public:
+  /// Throws ShapeError for another number of dimensions or channels, and for one value per channel.
+  Tensor forward(const Tensor& x) override;
+  void reset_parameters(const ParameterKeys& keys) override;
+  std::string extra_repr() const override;
+
+  Parameter weight, bias;  ///< (C), undefined without affine
+
+ protected:
+  /// `form` is "(N, C, L)", of an x of `dims` dimensions.
+  InstanceNorm(const char* form, int dims, std::int64_t num_features, const InstanceNormOptions& options);
+
+ private:
+  const char* form_;
+  int dims_;
+  std::int64_t num_features_;
+  InstanceNormOptions options_;
+};
+
+/// x (N, C, L)
+class InstanceNorm1d : public InstanceNorm {
+ public:
+  explicit InstanceNorm1d(std::int64_t num_features, InstanceNormOptions options = {})
+      : InstanceNorm("(N, C, L)", 3, num_features, options) {}
+  std::string type_name() const override { return "InstanceNorm1d"; }
+};
+
+/// x (N, C, H, W)
+class InstanceNorm2d : public InstanceNorm {
+ public:
+  explicit InstanceNorm2d(std::int64_t num_features, InstanceNormOptions options = {})
+      : InstanceNorm("(N, C, H, W)", 4, num_features, options) {}
+  std::string type_name() const override { return "InstanceNorm2d"; }
 };
 
 }  // namespace hop::nn

@@ -46,4 +46,21 @@ Tensor GlobalAvgPool2d::forward(const Tensor& x) {
   return mean(x, {2, 3});
 }
 
+AdaptiveAvgPool2d::AdaptiveAvgPool2d(Size2d output_size) : output_size_(output_size) {
+  detail::check_positive("AdaptiveAvgPool2d",
+                         {{"output height", output_size.height}, {"output width", output_size.width}});
+}
+
+Tensor AdaptiveAvgPool2d::forward(const Tensor& x) {
+  kernels::expect_defined("AdaptiveAvgPool2d", x);
+  const auto fits = [](std::int64_t size, std::int64_t windows) { return size > 0 && size % windows == 0; };
+  if (x.dim() != 4 || !fits(x.size(2), output_size_.height) || !fits(x.size(3), output_size_.width)) {
+    throw ShapeError("[AdaptiveAvgPool2d] expected (N, C, H, W) with multiples of " +
+                     detail::pair_text(output_size_.array()) + " as height and width, got " + x.shape().to_string());
+  }
+  return avg_pool2d(x, {.kernel = {x.size(2) / output_size_.height, x.size(3) / output_size_.width}});
+}
+
+std::string AdaptiveAvgPool2d::extra_repr() const { return "output_size=" + detail::pair_text(output_size_.array()); }
+
 }  // namespace hop::nn

@@ -44,4 +44,18 @@ class GlobalAvgPool2d : public Module {
   std::string type_name() const override { return "GlobalAvgPool2d"; }
 };
 
+/// The means of output_size equal windows: (N, C, H, W) -> (N, C, height, width). torch.nn.AdaptiveAvgPool2d, which
+/// also takes sizes that do not divide the input's (its windows then overlap); here they are a ShapeError.
+class AdaptiveAvgPool2d : public Module {
+ public:
+  /// Throws ConfigError for sizes below 1.
+  explicit AdaptiveAvgPool2d(Size2d output_size);
+  Tensor forward(const Tensor& x) override;
+  std::string type_name() const override { return "AdaptiveAvgPool2d"; }
+  std::string extra_repr() const override;
+
+ private:
+  Size2d output_size_;
+};
+
 }  // namespace hop::nn

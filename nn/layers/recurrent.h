@@ -1,0 +1,146 @@
+// Recurrent layers over whole sequences: LSTM, GRU, RNN. Beyond PyTorch's: a call with x alone returns the output, so
+// that the layers stand in a Sequential; a call with x and a state ({} starts from zeros) returns the output and the
+// last states. Not there: packed sequences, sequences without a batch dimension, proj_size.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "nn/module.h"
+
+namespace hop::nn {
+
+struct RecurrentOptions {
+  std::int64_t num_layers = 1;  ///< layer k + 1 reads the outputs of layer k
+  bool bias = true;
+  bool batch_first = false;  ///< x and output are (N, T, ..) instead of (T, N, ..); states stay as they are
+  double dropout = 0;        ///< between layers, while training; without effect on one layer
+  bool bidirectional = false;
+  DType dtype = DType::f32;
+};
+
+enum class RNNNonlinearity : std::uint8_t { tanh, relu };
+
+struct RNNOptions {
+  std::int64_t num_layers = 1;
+  RNNNonlinearity nonlinearity = RNNNonlinearity::tanh;
+  bool bias = true;
+  bool batch_first = false;
+  double dropout = 0;
+  bool bidirectional = false;
+  DType dtype = DType::f32;
+};
+
+/// Of a layer: (D num_layers, N, hidden), where D is 2 for a bidirectional layer and 1 otherwise; row l D + 1 is the
+/// reverse direction of layer l. Of a cell: (N, hidden).
+struct LSTMState {
+  Tensor h{};
+  Tensor c{};
+};
+struct LSTMResult {
+  Tensor output{};  ///< h of the last layer at each step, (T, N, D hidden); the reverse direction comes second
+  LSTMState state{};
+};
+struct RecurrentResult {
+  Tensor output{};  ///< h of the last layer at each step, (T, N, D hidden); the reverse direction comes second
+  Tensor h_n{};     ///< (D num_layers, N, hidden)
+};
+
+/// The parameters of one layer in one direction. Biases are undefined without `bias`.
+struct RecurrentWeights {
+  Parameter weight_ih{};  ///< (gates * hidden, input), "weight_ih_l0" or "weight_ih_l0_reverse"
+  Parameter weight_hh{};  ///< (gates * hidden, hidden)
+  Parameter bias_ih{};    ///< (gates * hidden)
+  Parameter bias_hh{};    ///< (gates * hidden)
+};
+
+/// The common part of the layers below. One product serves the inputs of all steps of a layer.
+class Recurrent : public Module {
+ public:
+  /// Throws IndexError for a layer or direction that is not there.
+  const RecurrentWeights& weights(std::int64_t layer = 0, bool reverse = false) const;
+  void reset_parameters(const ParameterKeys& keys) override;
+  std::string extra_repr() const override;
+
+ protected:
+  /// Throws ConfigError for sizes below 1 and a dropout outside 0..1.
+  Recurrent(const char* op, std::int64_t gates, std::int64_t input_size, std::int64_t hidden_size,
+            const RecurrentOptions& options);
+  /// Throws ShapeError for another x or initial state, DtypeError. An undefined `initial.h` starts from zeros.
+  LSTMResult run(const Tensor& x, const LSTMState& initial);
+  /// The state after one step; see nn/detail/recurrence.h. c is undefined for layers without it.
+  virtual LSTMState step(const Tensor& x_gates, const Tensor& h_gates, const LSTMState& before) const = 0;
+  virtual bool has_cell() const { return false; }
+
+ private:
+  std::vector<RecurrentWeights> register_weights(const char* op, std::int64_t gates);
+  std::string suffix(std::int64_t row) const;
+  LSTMState start(const Tensor& x, const LSTMState& initial) const;
+  Tensor pass(const Tensor& x, std::int64_t row, LSTMState& state) const;
+
+  std::int64_t input_size_, hidden_size_;
+  RecurrentOptions options_;
+  std::vector<RecurrentWeights> weights_;  // of row l D + d
+};
+
+/// Long short-term memory (Hochreiter & Schmidhuber, 1997): x (T, N, input) -> (T, N, D hidden). torch.nn.LSTM.
+///
+///   auto [output, state] = lstm(x, {});
+///   output = lstm(more, state).output;
+class LSTM : public Recurrent {
+ public:
+  LSTM(std::int64_t input_size, std::int64_t hidden_size, const RecurrentOptions& options = {})
+      : Recurrent("LSTM", 4, input_size, hidden_size, options) {}
+
+  using Module::operator();
+  /// Hooks see the output alone. If one of `initial` is defined, both must be.
+  LSTMResult operator()(const Tensor& x, const LSTMState& initial);
+  Tensor forward(const Tensor& x) override { return forward(x, {}).output; }
+  LSTMResult forward(const Tensor& x, const LSTMState& initial);
+  std::string type_name() const override { return "LSTM"; }
+
+ protected:
+  LSTMState step(const Tensor& x_gates, const Tensor& h_gates, const LSTMState& before) const override;
+  bool has_cell() const override { return true; }
+};
+
+/// Gated recurrent unit (Cho et al., 2014), with the reset gate behind the product: x (T, N, input) -> (T, N, D
+/// hidden). torch.nn.GRU.
+class GRU : public Recurrent {
+ public:
+  GRU(std::int64_t input_size, std::int64_t hidden_size, const RecurrentOptions& options = {})
+      : Recurrent("GRU", 3, input_size, hidden_size, options) {}
+
+  using Module::operator();
+  /// Hooks see the output alone.
+  RecurrentResult operator()(const Tensor& x, const Tensor& h_0);
+  Tensor forward(const Tensor& x) override { return forward(x, {}).output; }
+  RecurrentResult forward(const Tensor& x, const Tensor& h_0);
+  std::string type_name() const override { return "GRU"; }
+
+ protected:
+  LSTMState step(const Tensor& x_gates, const Tensor& h_gates, const LSTMState& before) const override;
+};
+
+/// h' = tanh(x W_ih^T + b_ih + h W_hh^T + b_hh), or relu of it (Elman, 1990): x (T, N, input) -> (T, N, D hidden).
+/// torch.nn.RNN.
+class RNN : public Recurrent {
+ public:
+  RNN(std::int64_t input_size, std::int64_t hidden_size, const RNNOptions& options = {});
+
+  using Module::operator();
+  /// Hooks see the output alone.
+  RecurrentResult operator()(const Tensor& x, const Tensor& h_0);
+  Tensor forward(const Tensor& x) override { return forward(x, {}).output; }
+  RecurrentResult forward(const Tensor& x, const Tensor& h_0);
+  std::string type_name() const override { return "RNN"; }
+
+ protected:
+  LSTMState step(const Tensor& x_gates, const Tensor& h_gates, const LSTMState& before) const override;
+
+ private:
+  RNNNonlinearity nonlinearity_;
+};
+
+}  // namespace hop::nn
