@@ -49,7 +49,9 @@ void expect_same(const Tensor& got, const std::string& name) {
   ASSERT_TRUE(tensors().contains(name)) << name;
   ASSERT_TRUE(got.defined()) << name;
   ASSERT_EQ(got.dtype(), DType::f64) << name;
-  testing::expect_close(got, tensors().at(name), 1e-10, name);
+  // PyTorch's gradients of these two hold a constant in f32: 1 / 6, and 1 / alpha.
+  const bool is_rough = name.starts_with("Hardsigmoid") || name.starts_with("CELU_options");
+  testing::expect_close(got, tensors().at(name), is_rough ? 1e-8 : 1e-10, name);
 }
 
 /// The case's parameters are those of `module`, by the same names; loads them.
