@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct CompareArguments {
-  std::string experiment, folder = "compare";
+  std::string experiment, folder;
   std::vector<std::string> strategies, workers, overrides;
 };
 
@@ -125,6 +125,13 @@ std::vector<std::string> all_strategies() {
   return names;
 }
 
+// compare, compare-2, ..: the first that is not there.
+fs::path free_folder() {
+  fs::path folder = "compare";
+  for (int n = 2; fs::exists(folder); ++n) folder = "compare-" + std::to_string(n);
+  return folder;
+}
+
 int compare(const CompareArguments& arguments) {
   const std::vector<std::string> strategies = arguments.strategies.empty() ? all_strategies() : arguments.strategies;
   const std::vector<std::string> workers = arguments.workers.empty() ? std::vector<std::string>{""} : arguments.workers;
@@ -137,7 +144,7 @@ int compare(const CompareArguments& arguments) {
       experiments.push_back(hopper::load_experiment(arguments.experiment, overrides));
     }
   }
-  const fs::path folder = arguments.folder;
+  const fs::path folder = arguments.folder.empty() ? free_folder() : fs::path(arguments.folder);
   if (fs::exists(folder) && !fs::is_empty(folder)) {
     throw ConfigError("[compare] --to: expected a new or empty folder, got " + folder.string());
   }
@@ -178,11 +185,14 @@ void add_compare(CLI::App& app, Action& action) {
       app.add_subcommand("compare", "Run an experiment under several strategies, and say what each cost");
   command->add_option("experiment", arguments->experiment, "The experiment file (TOML)")->required();
   command->add_option("--strategies", arguments->strategies, "Names (default: all): hopping,task_parallel")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command->add_option("--workers", arguments->workers, "How many, a run for each: --workers 1,2")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(at_least_one());
-  command->add_option("--to", arguments->folder, "A new folder for the runs and the page (default: compare)");
+  command->add_option("--to", arguments->folder,
+                      "A new folder for the runs and the page (default: compare, or compare-2, ..)");
   command->add_option("--set", arguments->overrides, "Overrides a key of the file: --set search.epochs=3")
       ->allow_extra_args(false);
   command->callback([arguments, &action] { action = [arguments] { return compare(*arguments); }; });

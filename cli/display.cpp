@@ -57,8 +57,10 @@ std::vector<const hopper::Model*> leaders(const hopper::Ledger& ledger, const ho
 std::string leader_line(const hopper::Model& model, const hopper::Objective& objective) {
   const hopper::EpochMetrics& last = *model.ranked();
   std::string line = format("model %-3u epoch %-3zu", model.id.value, model.epochs.size());
+  if (model.best_epoch) line += format(" best %-3u", number_of(*model.best_epoch));
   if (last.valid_accuracy) line += format("  %6.2f %%", *last.valid_accuracy * 100);
-  line += format("  loss %.4f", last.train_loss);
+  line +=
+      last.valid_loss ? format("  valid loss %.4f", *last.valid_loss) : format("  train loss %.4f", last.train_loss);
   if (objective.kind == hopper::Objective::Own) {
     line += "  " + to_string(objective) + format(" %.4f", measured(objective, last).value_or(NAN));
   }
@@ -72,14 +74,15 @@ std::string bar(double fraction, int width) {
   return text;
 }
 
-std::string worker_line(std::size_t index, const WorkerProgress& w, bool over) {
+// `gone`: what a worker that is gone does.
+std::string worker_line(std::size_t index, const WorkerProgress& w, const char* gone) {
   std::string line = format("worker %-2zu ", index);
   switch (w.state) {
     case WorkerProgress::State::Starting:
       line += "starting";
       break;
     case WorkerProgress::State::Gone:
-      line += over ? "done" : "gone, restarting";
+      line += gone;
       break;
     case WorkerProgress::State::Idle:
       line += "idle";
@@ -100,9 +103,10 @@ class BlockDisplay final : public Display {
 
   void show(const RunProgress& progress) override {
     const bool over = progress.units_done == progress.units_total;
+    const char* const gone = over ? "done" : progress.stopping ? "stopped" : "gone, restarting";
     std::vector<std::string> lines = {summary(progress)};
     for (std::size_t w = 0; w < progress.workers.size(); ++w)
-      lines.push_back(worker_line(w, progress.workers[w], over));
+      lines.push_back(worker_line(w, progress.workers[w], gone));
     const auto best = leaders(progress.ledger, objective_);
     for (std::size_t i = 0; i < std::min(best.size(), kLeaders); ++i)
       lines.push_back(leader_line(*best[i], objective_));

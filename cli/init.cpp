@@ -1,6 +1,7 @@
 // hop init DATA.csv, or BOOK.txt: looks at a table or a text and writes a first experiment file for it.
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -113,12 +114,22 @@ Parts parts_for(const data::TableGuess& guess) {
 }
 
 // The columns that are left out or not taken for what they look like, a line each.
+bool is_called_weight(std::string name) {
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name == "weight" || name == "weights" || name == "sample_weight";
+}
+
 std::string surprises(const data::TableGuess& guess) {
   constexpr std::size_t kShown = 8;
   std::vector<std::string> lines;
   for (std::size_t i = 0; i < guess.columns.size(); ++i) {
     const data::GuessedColumn& column = guess.columns[i];
     const bool is_dropped = column.word == "drop";
+    if (column.word == "number" && is_called_weight(column.name)) {
+      lines.push_back("column " + std::to_string(i) + " \"" + printable(column.name) +
+                      "\" is a feature; if it says how much a row counts, write " + column.name +
+                      " = \"weight\" in columns\n");
+    }
     if (!is_dropped && (column.word != "category" || !column.has_codes)) continue;
     lines.push_back("column " + std::to_string(i) + (column.name.empty() ? "" : " \"" + printable(column.name) + "\"") +
                     (is_dropped ? " is left out: " : " is a category: ") + column.reason + "\n");

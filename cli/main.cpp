@@ -1,15 +1,21 @@
 // hop: train many models over partitioned data; the data stays and the models travel.
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <iostream>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "base/version.h"
+#include "base/words.h"
 #include "cli/commands.h"
 #ifdef HOP_CUDA
 #include "kernels/cuda/runtime.h"
@@ -39,6 +45,12 @@ void open_standard_files() {
   }
 }
 
+// Whether stdout is a pipe that nobody reads any more.
+bool is_reader_gone() {
+  pollfd stdout_now{STDOUT_FILENO, POLLOUT, 0};
+  return ::poll(&stdout_now, 1, 0) == 1 && (stdout_now.revents & POLLERR) != 0;
+}
+
 // Printed output counts only when it has left the program.
 int checked_output(int code) {
   std::cout.flush();
@@ -46,11 +58,21 @@ int checked_output(int code) {
   const bool flushed = std::fflush(stdout) == 0;
   const int reason = errno;
   if (flushed && std::ferror(stdout) == 0 && std::cout.good()) return code;
-  if (reason != EPIPE) {  // `| head` has seen enough
+  if (reason != EPIPE && !is_reader_gone()) {  // `| head` has seen enough
     std::fprintf(stderr, "hop: failed: cannot write standard output%s%s\n", reason != 0 ? ": " : "",
                  reason != 0 ? std::strerror(reason) : "");
   }
   return code == kOk ? kRunFailed : code;
+}
+
+// The words of a command that does not exist; empty if it does, or if an option comes first.
+std::string unknown_command(CLI::App& app, const char* word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
+  if (word[0] == '-' || std::ranges::find(names, word) != names.end()) return "";
+  return "hop: unknown command \"" + printable(word) + "\"" + hint(word, std::span<const std::string>(names)) +
+         "\nhop --help lists all commands\n";
 }
 
 int guarded(const Action& action) {
@@ -92,6 +114,10 @@ int main(int argc, char** argv) {
   if (argc == 1) {
     std::fputs(hop::cli::kOrientation, stdout);
     return hop::cli::checked_output(hop::cli::kOk);
+  }
+  if (const std::string unknown = hop::cli::unknown_command(app, argv[1]); !unknown.empty()) {
+    std::fputs(unknown.c_str(), stderr);
+    return hop::cli::kUsage;
   }
   try {
     app.parse(argc, argv);

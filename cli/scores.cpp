@@ -33,6 +33,10 @@ Tensor tensor_of(const std::vector<std::int64_t>& values) {
 }  // namespace
 
 Scores::Scores(const nn::Predictor& predictor) : target_(predictor.target()), places_(target_.class_names) {
+  if (const auto& table = predictor.schema().table) {
+    const auto is_weight = [](const data::TableColumn& column) { return column.kind == data::ColumnKind::weight; };
+    has_weights_ = std::ranges::any_of(table->columns, is_weight);
+  }
   for (const nn::MetricRow& row : nn::metrics()) {
     if (row.is_told && nn::measures(row, predictor.output())) metrics_.push_back(nn::metric_by_name(row.name));
   }
@@ -117,7 +121,8 @@ std::string Scores::text() const {
   if (unlabelled_ > 0) text += std::to_string(unlabelled_) + " rows have no label: not measured\n";
   if (rows_ == 0) return text;
   const auto n = static_cast<double>(rows_);
-  text += "of " + std::to_string(rows_) + " rows with labels:\n";
+  text += "of " + std::to_string(rows_) + " rows with labels" +
+          (has_weights_ ? ", each counted once whatever its weight" : "") + ":\n";
   for (std::size_t i = 0; i < metrics_.size(); ++i) {
     const double value = metrics_[i].finish ? metrics_[i].finish(sums_[i], rows_) : sums_[i].front() / n;
     text += formatted("  %-17s %.6g\n", metrics_[i].name.c_str(), value);

@@ -35,6 +35,7 @@ class Scores {
   data::ClassPlaces places_;
   std::vector<nn::Metric> metrics_;
   std::vector<std::vector<double>> sums_;  // per metric
+  bool has_weights_ = false;               // the training rows had
   std::int64_t rows_ = 0, unlabelled_ = 0, unknown_ = 0;
   std::string first_unknown_;
   std::vector<std::vector<double>> taken_;  // labels of the rows since the last measure(); empty: not measured

@@ -1,5 +1,6 @@
 // hop simulate EXPERIMENT.toml: how long a run would take with other workers, strategies, policies or networks. The
 // real coordinator and search decide; virtual time passes instead of training.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -73,6 +74,7 @@ class Measured {
       ++count;
     }
     if (count == 0) throw ConfigError("[simulate] --measured: expected a run that trained, got " + run_directory);
+    read_file();
     mean_seconds_ = seconds / count;
     state_bytes_ = bytes / count;
   }
@@ -84,6 +86,14 @@ class Measured {
     const auto found = epoch_seconds_.find(model);
     return found == epoch_seconds_.end() ? mean_seconds_ : found->second;
   }
+  /// Between two units of a worker, beside training: what stands in results.json, or nothing.
+  double gap_seconds() const { return gap_seconds_; }
+  double wall_seconds() const { return wall_seconds_; }
+  std::uint64_t units() const {
+    std::uint64_t units = 0;
+    for (const hopper::ModelResult& model : results_.models) units += model.visits.size() - model.inherited;
+    return units;
+  }
   /// What the search heard of the model then; nothing for an epoch that was not trained.
   std::optional<hopper::EpochMetrics> metrics(ModelId model, Epoch epoch) const {
     for (const hopper::ModelResult& candidate : results_.models) {
@@ -94,10 +104,19 @@ class Measured {
 
  private:
   bool is_whole_epochs() const { return results_.strategy == "task_parallel"; }
+  // The journal does not know how long a run took, nor its gaps; results.json does.
+  void read_file() {
+    const std::filesystem::path file = results_.run_directory / "results.json";
+    if (!hopper::is_current(file, results_)) return;
+    std::ifstream stream(file);
+    const nlohmann::json json = nlohmann::json::parse(stream);
+    wall_seconds_ = json.value("wall_seconds", 0.0);
+    if (json.contains("gap_ms")) gap_seconds_ = json["gap_ms"].value("p50", 0.0) * 1e-3;
+  }
 
   hopper::Results results_;
   std::map<ModelId, double> epoch_seconds_;
-  double mean_seconds_ = 0, state_bytes_ = 0;
+  double mean_seconds_ = 0, state_bytes_ = 0, wall_seconds_ = 0, gap_seconds_ = 0;
 };
 
 // ---- one line of the answer
@@ -108,13 +127,22 @@ struct Line {
   simulate::RunReport report;
 };
 
+// Without a network, a run that was measured had its workers on one machine: a state passes through memory.
+double transfer_seconds_of(const SimulateArguments& arguments, const Measured* measured) {
+  constexpr Network kOneMachine{1e9, 1e-3};
+  if (measured == nullptr && arguments.network.empty()) return simulate::RunOptions{}.transfer_seconds;
+  const Network network = arguments.network.empty() ? kOneMachine : parse_network(arguments.network);
+  return network.latency_seconds + (measured != nullptr ? measured->state_bytes() : 0) / network.bytes_per_second;
+}
+
 Line simulate_once(hopper::Experiment experiment, const SimulateArguments& arguments, const Measured* measured) {
   const std::uint32_t given = measured != nullptr ? measured->results().partitions : 4;
   const std::uint32_t partitions = std::max(experiment.data.partitions.value_or(given), experiment.run.workers);
   experiment.data.partitions = partitions;
   simulate::RunOptions options;
   options.pass_seconds = [&](ModelId model, const hopper::Config&) {
-    return measured != nullptr ? measured->epoch_seconds(model) / partitions : arguments.pass_seconds;
+    if (measured == nullptr) return arguments.pass_seconds;
+    return measured->epoch_seconds(model) / partitions + measured->gap_seconds();
   };
   if (measured != nullptr) {
     options.metrics = [&](ModelId model, const hopper::Config&, Epoch epoch) {
@@ -123,11 +151,7 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
       return measured->metrics(model, epoch).value_or(otherwise);
     };
   }
-  if (!arguments.network.empty()) {
-    const Network network = parse_network(arguments.network);
-    const double bytes = measured != nullptr ? measured->state_bytes() : 0;
-    options.transfer_seconds = network.latency_seconds + bytes / network.bytes_per_second;
-  }
+  options.transfer_seconds = transfer_seconds_of(arguments, measured);
   Line line{experiment.run.strategy.name(), experiment.run.policy.name(), experiment.run.workers, partitions, {}};
   line.report = simulate::run(experiment, options);
   return line;
@@ -184,23 +208,36 @@ void print_table(const std::vector<Line>& lines) {
   }
 }
 
-// The journal does not know how long a run took; results.json does. 0 if that is not known.
-double wall_seconds_of(const hopper::Results& real) {
-  const std::filesystem::path file = real.run_directory / "results.json";
-  if (!hopper::is_current(file, real)) return 0;
-  std::ifstream stream(file);
-  return nlohmann::json::parse(stream).value("wall_seconds", 0.0);
-}
-
-// Holds the prediction against the run itself, where a line is of the same workers, partitions and strategy.
-void print_error(const std::vector<Line>& lines, const hopper::Results& real) {
-  const double wall = wall_seconds_of(real);
+// Holds the prediction against the run itself, where a line is of the same work, workers, partitions and strategy.
+void print_error(const std::vector<Line>& lines, const Measured& measured) {
+  const hopper::Results& real = measured.results();
   for (const Line& line : lines) {
     const bool is_same = line.workers == real.workers && line.partitions == real.partitions;
-    if (!is_same || line.strategy != real.strategy || wall <= 0) continue;
-    std::printf("\nmeasured with %u workers: %.4g seconds; predicted: %.4g, %+.1f %%\n", real.workers, wall,
-                line.report.makespan_seconds, 100 * (line.report.makespan_seconds / wall - 1));
+    if (!is_same || line.strategy != real.strategy || line.report.units != measured.units()) continue;
+    if (measured.wall_seconds() <= 0) return;
+    const double predicted = line.report.makespan_seconds;
+    std::printf(
+        "\nmeasured with %u workers: %.4g seconds; predicted: %.4g, %+.1f %% (the start of the run is not predicted)\n",
+        real.workers, measured.wall_seconds(), predicted, 100 * (predicted / measured.wall_seconds() - 1));
     return;
+  }
+}
+
+// What no run and no option said.
+void print_assumptions(const SimulateArguments& arguments, const Measured* measured, const std::vector<Line>& lines) {
+  std::string text;
+  if (measured == nullptr) {
+    text += shortest(arguments.pass_seconds) + " s for a pass over a partition (--pass-seconds, or --measured RUN)";
+  }
+  if (arguments.network.empty()) {
+    text += std::string(text.empty() ? "" : ", ") + "a hop takes " +
+            shortest(1e3 * transfer_seconds_of(arguments, measured)) + " ms (--network RATE,LATENCY)";
+  }
+  if (!text.empty()) std::printf("assumed: %s\n", text.c_str());
+  const auto grew = [&](const Line& line) { return line.partitions > lines.front().partitions; };
+  if (std::ranges::any_of(lines, grew)) {
+    std::puts(measured != nullptr ? "more workers than partitions: the same rows in as many partitions as workers"
+                                  : "more workers than partitions: a partition, and so its pass, for each worker");
   }
 }
 
@@ -213,7 +250,8 @@ int run(const SimulateArguments& arguments) {
     return kOk;
   }
   print_table(lines);
-  if (measured) print_error(lines, measured->results());
+  print_assumptions(arguments, measured ? &*measured : nullptr, lines);
+  if (measured) print_error(lines, *measured);
   return kOk;
 }
 
@@ -225,10 +263,14 @@ void add_simulate(CLI::App& app, Action& action) {
   command->add_option("experiment", arguments->experiment, "The experiment file (TOML)")->required();
   command->add_option("--workers", arguments->workers, "How many, a line for each: --workers 2,8,1000")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->check(at_least_one());
   command->add_option("--strategies", arguments->strategies, "Names, a line for each: hopping,task_parallel")
-      ->delimiter(',');
-  command->add_option("--policies", arguments->policies, "Names, a line for each: fifo,random")->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->add_option("--policies", arguments->policies, "Names, a line for each: fifo,random")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command->add_option("--network", arguments->network,
                       "Rate and latency between workers: 10Gbit,0.1ms (without --measured, a state has no bytes)");
   CLI::Option* measured = command->add_option(

@@ -46,6 +46,8 @@ struct Profile {
   std::int64_t commas = 0;       // texts that are numbers with commas
   std::string first_comma = {};  // of them
   std::int64_t comma_line = 0;
+  std::string first_text = {};  // the first word that is no number
+  std::int64_t text_line = 0;
 
   void include(std::string_view cell, std::int64_t line) {
     const auto number = number_in(cell);
@@ -56,6 +58,10 @@ struct Profile {
       return;
     }
     number ? ++numbers : ++texts;
+    if (!number && texts == 1) {
+      first_text = cell;
+      text_line = line;
+    }
     if (code.empty() && is_code(cell)) code = cell;
     if (!number && has_number_commas(cell) && commas++ == 0) {
       first_comma = cell;
@@ -76,6 +82,12 @@ struct Profile {
   std::int64_t rows() const { return numbers + texts; }
   bool is_number() const { return texts == 0 && numbers > 0 && code.empty(); }
   bool are_numbers_with_commas() const { return commas > 0 && commas == texts; }
+  // A column of measurements in which somebody mistyped: each is a word of its own, and hardly any is no number.
+  bool has_slips() const {
+    constexpr std::int64_t kNumbersForASlip = 100;
+    return texts > 0 && numbers >= kNumbersForASlip * texts && code.empty() &&
+           std::cmp_greater(2 * words.size(), rows());
+  }
   bool is_constant() const { return !too_many && words.size() == 1 && missing == 0; }
   bool all_differ() const { return !too_many && std::cmp_equal(words.size(), rows()); }
   bool hardly_repeats() const { return too_many || std::cmp_greater(10 * words.size(), 9 * rows()); }
@@ -112,6 +124,12 @@ GuessedColumn guess_column(const std::string& name, const Profile& column) {
   }
   if (column.is_number()) return {name, "number", column.different() + " different numbers" + missing_note(column)};
   if (column.too_many || (has_many_words(column) && std::cmp_greater(2 * column.words.size(), column.rows()))) {
+    if (column.has_slips()) {
+      return {name, "drop",
+              std::to_string(column.numbers) + " of " + std::to_string(column.rows()) +
+                  " values are numbers, but line " + std::to_string(column.text_line) + " has \"" +
+                  printable(column.first_text) + "\": correct it or leave it empty, and write number"};
+    }
     return {name, "drop", words + ": too many for " + std::to_string(column.rows()) + " rows"};
   }
   return {name, "category", words + missing_note(column)};

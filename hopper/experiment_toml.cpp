@@ -69,6 +69,10 @@ void refuse_data(const std::string& path, const std::string& text) {
   if (const std::string what = data::foreign_format(as_bytes(text)); !what.empty()) {
     throw ConfigError(path + ": expected an experiment file (TOML), got " + what);
   }
+  if (path.ends_with(".txt") && !data::looks_like_table(text)) {
+    throw ConfigError(path + " is a text; an experiment file (TOML) is wanted: `hop init " + path +
+                      "` writes one for it");
+  }
   if (!data::looks_like_table(text)) return;  // the parser says what is wrong
   throw ConfigError(path + " is a table; an experiment file (TOML) is wanted: `hop init " + path +
                     "` writes one for it");

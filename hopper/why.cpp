@@ -10,6 +10,7 @@
 #include "base/whole_number_internal.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/detail/status_file.h"
+#include "hopper/run.h"
 
 namespace hop::hopper {
 namespace {
@@ -64,7 +65,10 @@ RunStatus why(const fs::path& run_directory) {
   const auto json = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     throw ConfigError("[why] expected a run that goes on, got " + run_directory.string() +
-                      ", which does not run at present; `hop resume` goes on with it, `hop report` says how far it is");
+                      (inspect(run_directory).outcome == Outcome::Completed
+                           ? ", which is finished: `hop report` shows it"
+                           : ", which does not run at present; `hop resume` goes on with it, `hop report` says how far "
+                             "it is"));
   }
   RunStatus status;
   try {

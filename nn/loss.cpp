@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <limits>
 #include <numbers>
 #include <string>
@@ -70,10 +71,14 @@ Tensor factors_of(const ConfigText& settings, std::string_view name, Device devi
   std::vector<float> factors;
   for (std::size_t begin = 0; begin <= found->second.size();) {
     const std::size_t end = std::min(found->second.find(',', begin), found->second.size());
-    const ConfigText one = {{std::string(name), found->second.substr(begin, end - begin)}};
-    const double factor = number_of(one, name, 1);
-    expect(factor >= 0 && factor <= std::numeric_limits<float>::max(),
-           (std::string(name) + " of 0 or more, such as 1,5").c_str(), factor);
+    const std::string word = found->second.substr(begin, end - begin);
+    double factor = -1;
+    const auto [stop, wrong] = std::from_chars(word.data(), word.data() + word.size(), factor);
+    const bool is_number = wrong == std::errc() && stop == word.data() + word.size();
+    if (!is_number || !(factor >= 0 && factor <= std::numeric_limits<float>::max())) {
+      throw ConfigError("[loss] expected factors of 0 or more, such as " + std::string(name) + "=1,5, got " +
+                        std::string(name) + "=" + printable(found->second));
+    }
     factors.push_back(static_cast<float>(factor));
     begin = end + 1;
   }

@@ -7,6 +7,7 @@
 #include "base/words.h"
 #include "hopper/build_model.h"
 #include "hopper/detail/experiment_keys.h"
+#include "nn/loss.h"
 
 namespace hop::hopper {
 namespace {
@@ -30,6 +31,15 @@ std::string place_of(std::string_view section) {
 
 std::string key_hint(std::string_view name, std::string_view section, std::span<const std::string> known,
                      const ModelOptions& model) {
+  if (section == "model") {
+    for (const nn::LossRow& loss : nn::losses()) {
+      for (const nn::LossSetting& setting : loss.settings) {
+        if (setting.name != name) continue;
+        return "; it is a setting of a loss: loss = \"" + std::string(loss.name) + " " + std::string(name) + "=" +
+               std::string(setting.fallback) + "\"";
+      }
+    }
+  }
   constexpr std::array<std::string_view, 6> kSections = {kSpace, "data", "model", "search", "run", ""};
   std::string near_elsewhere;
   for (const std::string_view other : kSections) {

@@ -174,6 +174,18 @@ TEST_F(Tables, AModelThatDivergedIsNotTheBest) {
 
 // ---- messages
 
+TEST_F(Tables, ACommandThatDoesNotExistIsAnsweredWithTheNearest) {
+  const Finished finished = go({"reprot", "r"});
+  EXPECT_EQ(finished.code, 1);
+  EXPECT_THAT(finished.err, HasSubstr("unknown command \"reprot\"; did you mean \"report\"?"));
+}
+
+TEST_F(Tables, ATextIsNoExperiment) {
+  write(folder_ / "book.txt", "It was a dark night.\nNo star, no moon, no light.\nNothing.\n");
+  EXPECT_THAT(go({"run", "book.txt"}).err,
+              HasSubstr("book.txt is a text; an experiment file (TOML) is wanted: `hop init"));
+}
+
 TEST_F(Tables, NoDataIsNoExperiment) {
   for (const char* toml :
        {"name = \"x\"\n[model]\nfamily = \"mlp\"\n[search.space]\nlr = 0.1\n",

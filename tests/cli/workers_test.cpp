@@ -186,7 +186,7 @@ TEST_F(Surroundings, AWorkerThatIsAskedToEndAgainAndAgainCostsNoModel) {
 TEST_F(Surroundings, WhySaysThatARunIsOverOrKilled) {
   const Finished over = hop({"why", "calm"}, folder_->path());
   EXPECT_EQ(over.code, 2);
-  EXPECT_THAT(over.err, HasSubstr("does not run at present"));
+  EXPECT_THAT(over.err, HasSubstr("which is finished: `hop report` shows it"));
   EXPECT_EQ(hop({"why", "nowhere"}, folder_->path()).code, 2);
   EXPECT_FALSE(fs::exists(*folder_ / "calm" / "status"));
 }

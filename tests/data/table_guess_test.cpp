@@ -40,6 +40,15 @@ TEST_F(TableGuesses, FindColumnsOfEveryKind) {
   EXPECT_EQ(found.classes, 2);
 }
 
+TEST_F(TableGuesses, NameTheCellThatKeepsAColumnFromBeingNumbers) {
+  std::string text = "income,kind\n";
+  for (int i = 0; i < 300; ++i) text += (i == 48 ? "abc" : std::to_string(1000.5 + i)) + (i % 4 == 0 ? ",a\n" : ",b\n");
+  const TableGuess found = guess(text);
+  EXPECT_EQ(found.columns[0].word, "drop");
+  EXPECT_EQ(found.columns[0].reason,
+            "299 of 300 values are numbers, but line 50 has \"abc\": correct it or leave it empty, and write number");
+}
+
 TEST_F(TableGuesses, SeeThatManyWordsNeedIndices) {
   std::string text = "shop,kind\n", few = text;
   for (int i = 0; i < 400; ++i) {

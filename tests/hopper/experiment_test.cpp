@@ -180,6 +180,13 @@ TEST(Experiment, NamesLineAndHelpForASearchSpaceThatNothingReads) {
   }
 }
 
+TEST(Experiment, SaysWhereASettingOfALossStands) {
+  EXPECT_THAT(error_of(kValid, {"model.class_weights=[1, 2]"}),
+              HasSubstr("it is a setting of a loss: loss = \"cross_entropy class_weights=1,1,..\""));
+  EXPECT_THAT(error_of(kValid, {"model.loss=cross_entropy class_weights=[1,2]"}),
+              HasSubstr("such as class_weights=1,5, got class_weights=[1,2]"));
+}
+
 // Training would go on without it, silently.
 TEST(Experiment, RefusesAHyperparameterThatOnlyAnotherOptimizerReads) {
   const auto refusal = [](const std::vector<std::string>& settings) { return error_of(kValid, settings); };
