@@ -78,6 +78,16 @@ std::int64_t whole(const Scalar& x, DType dtype) {
   throw DtypeError(expected("arange") + "numbers that " + std::string(name(dtype)) + " holds, got " + x.to_string());
 }
 
+// first + i step, where i step has no i64: few numbers, made on the host.
+Tensor long_range(std::int64_t first, std::int64_t step, std::int64_t n, Device device) {
+  const Tensor numbers = Tensor::empty({n}, DType::i64);
+  for (std::int64_t i = 0; i < n; ++i) {
+    numbers.data<std::int64_t>()[i] = static_cast<std::int64_t>(
+        static_cast<std::uint64_t>(first) + static_cast<std::uint64_t>(i) * static_cast<std::uint64_t>(step));
+  }
+  return kernels::to_device(numbers, device);
+}
+
 }  // namespace
 
 Tensor eye(std::int64_t n, std::int64_t m, const TensorOptions& options) {
@@ -103,7 +113,10 @@ Tensor arange(Scalar start, Scalar end, Scalar step, std::optional<DType> dtype,
     return kernels::cast(kernels::add(steps, start.to<double>()), type);
   }
   const std::int64_t first = whole(start, type), by = whole(step, type);
-  const Tensor numbers = kernels::add(kernels::mul(kernels::arange(n, DType::i64, device), by), first);
+  std::int64_t longest = 0;  // a range may be longer than the largest i64, though all its numbers are i64
+  const bool is_long = __builtin_mul_overflow(std::max<std::int64_t>(n - 1, 0), by, &longest);
+  const Tensor numbers = is_long ? long_range(first, by, n, device)
+                                 : kernels::add(kernels::mul(kernels::arange(n, DType::i64, device), by), first);
   const auto last = static_cast<std::int64_t>(static_cast<std::uint64_t>(first) +
                                               static_cast<std::uint64_t>(n - 1) * static_cast<std::uint64_t>(by));
   if (n != 0 && !(Scalar(first).fits(type) && Scalar(last).fits(type))) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -113,7 +114,7 @@ std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::pat
   if (results.best) {
     const std::optional<double> score = hopper::objective_value(results.model(*results.best), experiment.objective());
     watch.note(results.wall_seconds, score);
-    trial.best_score = score.value_or(0);
+    trial.best_score = score;
   }
   trial.moments = watch.moments();
   return trial;
@@ -132,6 +133,18 @@ fs::path free_folder() {
   return folder;
 }
 
+std::string name_of(const hopper::Experiment& experiment) {
+  return experiment.run.strategy.name() + "-" + std::to_string(experiment.run.workers);
+}
+
+void write_files(const Comparison& comparison, const fs::path& folder) {
+  for (const auto& [name, text] :
+       {std::pair("compare.json", to_json(comparison)), std::pair("compare.csv", to_csv(comparison)),
+        std::pair("compare.html", to_page(comparison))}) {
+    write_output(folder / name, as_bytes(text), raise<ConfigError>);
+  }
+}
+
 int compare(const CompareArguments& arguments) {
   const std::vector<std::string> strategies = arguments.strategies.empty() ? all_strategies() : arguments.strategies;
   const std::vector<std::string> workers = arguments.workers.empty() ? std::vector<std::string>{""} : arguments.workers;
@@ -143,6 +156,12 @@ int compare(const CompareArguments& arguments) {
       if (!count.empty()) overrides.push_back("run.workers=" + count);
       experiments.push_back(hopper::load_experiment(arguments.experiment, overrides));
     }
+  }
+  std::set<std::string> names;
+  for (const hopper::Experiment& experiment : experiments) {
+    if (names.insert(name_of(experiment)).second) continue;
+    throw ConfigError("[compare] expected each strategy and number of workers once, got " + name_of(experiment) +
+                      " twice");
   }
   const fs::path folder = arguments.folder.empty() ? free_folder() : fs::path(arguments.folder);
   if (fs::exists(folder) && !fs::is_empty(folder)) {
@@ -156,22 +175,18 @@ int compare(const CompareArguments& arguments) {
   comparison.higher_is_better = objective.kind == hopper::Objective::ValidAccuracy ||
                                 (objective.kind == hopper::Objective::Own && objective.higher_is_better);
   for (const hopper::Experiment& experiment : experiments) {
-    const std::string name = experiment.run.strategy.name() + "-" + std::to_string(experiment.run.workers);
+    const std::string name = name_of(experiment);
     std::fprintf(stderr, "%s ...\n", name.c_str());
     std::optional<Trial> trial = measure(experiment, folder / name);
     if (!trial) {
       std::fprintf(stderr, "interrupted in %s\n", (folder / name).c_str());
       return kInterrupted;
     }
+    if (!trial->best_score) std::fprintf(stderr, "%s: no model came through\n", name.c_str());
     comparison.trials.push_back(std::move(*trial));
-  }
-  const hopper::Results seen =
-      hopper::inspect(folder / (first.run.strategy.name() + "-" + std::to_string(first.run.workers)));
-  if (!seen.arithmetic.empty()) comparison.arithmetic = seen.arithmetic.front();
-  for (const auto& [name, text] :
-       {std::pair("compare.json", to_json(comparison)), std::pair("compare.csv", to_csv(comparison)),
-        std::pair("compare.html", to_page(comparison))}) {
-    write_output(folder / name, as_bytes(text), raise<ConfigError>);
+    const hopper::Results seen = hopper::inspect(folder / name);
+    if (comparison.arithmetic.empty() && !seen.arithmetic.empty()) comparison.arithmetic = seen.arithmetic.front();
+    write_files(comparison, folder);  // what is measured is kept, whatever a later run does
   }
   std::printf("%s\n%s\n", to_text(comparison).c_str(), (folder / "compare.html").c_str());
   return kOk;

@@ -64,6 +64,8 @@ std::string shown(const Figure& figure, const Trial& trial) {
   return std::isnan(number) ? "-" : format("%.4g", number);
 }
 
+std::string score_of(const Trial& trial) { return trial.best_score ? format("%.4g", *trial.best_score) : "-"; }
+
 const char* bits_of(const Comparison& comparison, const Trial& trial) {
   return same_bits(comparison.trials.front(), trial) ? "the same" : "other ones";
 }
@@ -158,7 +160,7 @@ std::string table_of(const Comparison& comparison) {
     html += "</tr>\n";
   }
   html += "<tr><td>best " + escaped(comparison.objective) + "</td>";
-  for (const Trial& trial : comparison.trials) html += format("<td>%.4g</td>", trial.best_score);
+  for (const Trial& trial : comparison.trials) html += "<td>" + score_of(trial) + "</td>";
   html += "</tr>\n<tr><td>bits of the models</td>";
   for (const Trial& trial : comparison.trials) html += std::string("<td>") + bits_of(comparison, trial) + "</td>";
   return html + "</tr></table>\n";
@@ -176,7 +178,7 @@ std::string to_json(const Comparison& comparison) {
       const double number = figure.of(trial);
       row[figure.name] = std::isnan(number) ? nlohmann::ordered_json() : nlohmann::ordered_json(number);
     }
-    row["best_score"] = trial.best_score;
+    row["best_score"] = trial.best_score ? nlohmann::ordered_json(*trial.best_score) : nlohmann::ordered_json();
     nlohmann::ordered_json moments = nlohmann::ordered_json::array();
     for (const Moment& moment : trial.moments) moments.push_back({moment.seconds, moment.score});
     row["score_over_time"] = moments;
@@ -201,8 +203,8 @@ std::string to_csv(const Comparison& comparison) {
       const double number = figure.of(trial);
       text += "," + (std::isnan(number) ? std::string() : shortest(number));
     }
-    text +=
-        "," + shortest(trial.best_score) + (same_bits(comparison.trials.front(), trial) ? ",true" : ",false") + "\n";
+    text += "," + (trial.best_score ? shortest(*trial.best_score) : "") +
+            (same_bits(comparison.trials.front(), trial) ? ",true" : ",false") + "\n";
   }
   return text;
 }
@@ -232,7 +234,7 @@ std::string to_text(const Comparison& comparison) {
     text += "\n";
   }
   text += format("%-26s", ("best " + comparison.objective).substr(0, 25).c_str());
-  for (const Trial& trial : comparison.trials) text += format("%26.4g", trial.best_score);
+  for (const Trial& trial : comparison.trials) text += format("%26s", score_of(trial).c_str());
   text += format("\n%-26s", "bits of the models");
   for (const Trial& trial : comparison.trials) text += format("%26s", bits_of(comparison, trial));
   return text + "\n";

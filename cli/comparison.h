@@ -31,9 +31,9 @@ struct Trial {
   std::uint64_t data_bytes_per_worker = 0;  ///< of the worker that holds the most
   std::uint64_t data_bytes_stored = 0;      ///< on all workers, at most: workers times the one above
   std::uint64_t hops = 0;
-  double best_score = 0;
-  std::vector<Moment> moments{};      ///< each time that the best score improved
-  std::vector<std::string> hashes{};  ///< SHA-256 of each model's final state
+  std::optional<double> best_score{};  ///< none if no model came through
+  std::vector<Moment> moments{};       ///< each time that the best score improved
+  std::vector<std::string> hashes{};   ///< SHA-256 of each model's final state
 };
 
 struct Comparison {

@@ -109,9 +109,13 @@ class Measured {
     const std::filesystem::path file = results_.run_directory / "results.json";
     if (!hopper::is_current(file, results_)) return;
     std::ifstream stream(file);
-    const nlohmann::json json = nlohmann::json::parse(stream);
-    wall_seconds_ = json.value("wall_seconds", 0.0);
-    if (json.contains("gap_ms")) gap_seconds_ = json["gap_ms"].value("p50", 0.0) * 1e-3;
+    const nlohmann::json json = nlohmann::json::parse(stream, nullptr, /*allow_exceptions=*/false);
+    const auto number = [](const nlohmann::json& object, const char* name) {
+      const bool is_there = object.is_object() && object.contains(name) && object[name].is_number();
+      return is_there ? object[name].get<double>() : 0.0;
+    };
+    wall_seconds_ = number(json, "wall_seconds");
+    if (json.is_object() && json.contains("gap_ms")) gap_seconds_ = number(json["gap_ms"], "p50") * 1e-3;
   }
 
   hopper::Results results_;
@@ -142,7 +146,8 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
   simulate::RunOptions options;
   options.pass_seconds = [&](ModelId model, const hopper::Config&) {
     if (measured == nullptr) return arguments.pass_seconds;
-    return measured->epoch_seconds(model) / partitions + measured->gap_seconds();
+    const double units = experiment.run.strategy.name() == "task_parallel" ? 1 : partitions;  // of an epoch
+    return (measured->epoch_seconds(model) + units * measured->gap_seconds()) / partitions;
   };
   if (measured != nullptr) {
     options.metrics = [&](ModelId model, const hopper::Config&, Epoch epoch) {

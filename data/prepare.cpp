@@ -124,6 +124,12 @@ RawData open_raw(const DataOptions& options, const fs::path& folder) {
   if (!format.has_columns) refuse_columns(options, std::string(format.name) + " files");
   if (!format.has_context) refuse_context(options.context, std::string(format.name) + " files");
   refuse_scale(options.scale, format.name);
+  const bool has_table_keys = options.label != LabelColumn(std::int64_t{0}) || options.header;
+  if (format.name == kText && has_table_keys) {
+    throw ConfigError("[data] " + std::string(options.header ? "header" : "label") +
+                      ": expected a table, got a text (" + source.string() +
+                      "): name the file .csv if it is a table, or leave the key out");
+  }
   return open_source(format, std::span(&source, 1),
                      {.label = options.label,
                       .target = target,

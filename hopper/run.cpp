@@ -19,6 +19,7 @@
 #include "hopper/detail/run_directory.h"
 #include "hopper/detail/run_loop.h"
 #include "hopper/detail/status_file.h"
+#include "hopper/detail/unread_settings.h"
 #include "hopper/device.h"
 #include "hopper/trainer.h"
 #include "kernels/threads.h"
@@ -308,6 +309,7 @@ RunResult run(Experiment experiment, const RunOptions& options) {
   experiment.data.seed = experiment.seed;
   if (options.patience) experiment.run.patience = std::chrono::duration<double>(*options.patience).count();
   experiment.check();
+  check_settings_read(experiment);  // here, so that it locks no older run
   require_objects(experiment);
   check_hosting(experiment, options);
   check_text(experiment);

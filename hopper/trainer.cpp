@@ -119,6 +119,11 @@ void Trainer::assign(ModelId model, const Config& config) {
 }
 
 void Trainer::set_exchange(std::shared_ptr<Exchange> exchange) {
+  if (exchange != nullptr && dataset_.has_weights()) {
+    throw ConfigError(
+        "[run] strategy: expected rows without weights for a strategy that exchanges gradients, which are means over "
+        "rows; import the column of the weights with the word \"drop\"");
+  }
   for (const optim::ParameterSegment& segment : optimizer_->segments()) {
     if (exchange == nullptr || segment.parameter.dtype() == DType::f32) continue;
     throw DtypeError("[exchange] expected f32 parameters, got " + segment.parameter.describe() + " (" + segment.name +

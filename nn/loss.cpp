@@ -117,9 +117,10 @@ MadeLoss make_quantile(const ConfigText& settings, Device) {
   return both(loss);
 }
 
-constexpr LossSetting kOfClasses[] = {
-    {"class_weights", "1,1,..", "the factor of each class, in the order of the classes"},
-    {"label_smoothing", "0", "the share of a label that is spread over all classes"}};
+constexpr LossSetting kOfClasses[] = {{"class_weights", "1,1,..",
+                                       "the factor of each class, in the order of the classes; the losses that are "
+                                       "told are means of the batches' weighted means"},
+                                      {"label_smoothing", "0", "the share of a label that is spread over all classes"}};
 constexpr LossSetting kOfBits[] = {{"pos_weight", "1", "the factor of positive labels, one or one per column"}};
 constexpr LossSetting kOfHuber[] = {{"delta", "1", "the error up to which it is squared, in standard deviations"}};
 constexpr LossSetting kOfQuantile[] = {{"quantile", "0.5", "the quantile that the model learns"}};
@@ -187,7 +188,8 @@ Tensor CrossEntropyLoss::operator()(const Tensor& logits, const Tensor& target) 
                              ? to(weight, logits.dtype())
                              : ones({logits.size(1)}, {.dtype = logits.dtype(), .device = logits.device()});
   const auto mean_of = [&, rows = where(counts, index_select(factors, 0, labels), 0.0)](const Tensor& losses) {
-    return sum(where(counts, losses, 0.0)) / sum(rows);
+    const Tensor total = sum(rows);
+    return sum(where(counts, losses, 0.0)) / where(total > 0, total, 1.0);
   };
   const Tensor weighted = -log_softmax(logits, 1) * factors;
   const Tensor of_class = mean_of(squeeze(gather(weighted, 1, unsqueeze(labels, 1)), 1));

@@ -30,7 +30,9 @@ Tensor weighted_mean(const Tensor& losses, const Tensor& weights);
 
 /// The mean of -log softmax(x)[target]: x (N, C), target (N) i64. torch.nn.CrossEntropyLoss.
 struct CrossEntropyLoss {
-  Tensor weight = {};                             ///< (C): the factor of each class; the mean is the weighted one
+  /// (C): the factor of each class; the mean is the weighted one. If no row of a batch counts, the loss is 0 (PyTorch:
+  /// NaN).
+  Tensor weight = {};
   double label_smoothing = 0;                     ///< 0 to 1: this share of a target is spread over all classes
   std::optional<std::int64_t> ignore_index = {};  ///< rows with this target do not count
   Tensor operator()(const Tensor& logits, const Tensor& target) const;

@@ -39,12 +39,12 @@ constexpr std::array kFormats = {
 
 // Many tables are called .txt. Lines of prose that one separator cuts into as many cells are rare: three must agree.
 bool begins_as_table(const fs::path& file) {
-  std::string head(1 << 16, '\0');
+  constexpr int kLines = 8, kFewest = 3;
   std::ifstream stream(file, std::ios::binary);
-  stream.read(head.data(), static_cast<std::streamsize>(head.size()));
-  head.resize(static_cast<std::size_t>(stream.gcount()));
-  head.resize(head.rfind('\n') + 1);  // whole lines; npos + 1 is 0
-  return std::ranges::count(head, '\n') >= 3 && looks_like_table(head);
+  std::string head;
+  int lines = 0;
+  for (std::string line; lines < kLines && std::getline(stream, line) && !stream.eof(); ++lines) head += line + '\n';
+  return lines >= kFewest && looks_like_table(head);
 }
 
 [[noreturn]] void nothing_found(const fs::path& folder) {

@@ -14,7 +14,6 @@
 #include "data/formats/csv_separator.h"
 #include "data/formats/text.h"
 #include "hopper/detail/path_text.h"
-#include "hopper/detail/unread_settings.h"
 #include "hopper/device.h"
 #include "nn/mixup.h"
 #include "nn/model.h"
@@ -505,7 +504,6 @@ void check_word(const char* key, const std::string& word, const Names& words) {
 }
 
 void check_optimizer(const Experiment& e) {
-  check_settings_read(e);
   const std::string& name = e.model.optimizer.name();
   if (name.empty()) return;
   if (name != kOwnCode) check_word("[model] optimizer", name, optimizer_names());

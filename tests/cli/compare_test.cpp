@@ -67,6 +67,7 @@ TEST_F(Compare, WritesWhatEachStrategyCost) {
 TEST_F(Compare, SaysWhatIsWrongBeforeItRuns) {
   EXPECT_THAT(go({"compare", "e.toml", "--strategies", "hopping,hoping"}).err, HasSubstr("did you mean \"hopping\""));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "compare"));
+  EXPECT_THAT(go({"compare", "e.toml", "--workers", "2,2"}).err, HasSubstr("hopping-2 twice"));
   std::filesystem::create_directory(folder_ / "used");
   write(folder_ / "used" / "file", "");
   EXPECT_THAT(go({"compare", "e.toml", "--to", "used"}).err, HasSubstr("expected a new or empty folder, got used"));

@@ -233,6 +233,12 @@ TEST_F(Text, FindsItsFiles) {
   for (int i = 0; i < 8; ++i) verses += "hop, skip\n";
   const Dataset dataset = prepare(verses, {.partitions = 1, .context = 4});
   EXPECT_EQ(dataset.manifest().provenance.format, "text") << "context says that it is one";
+  std::string wide;
+  for (int row = 0; row < 4; ++row) wide += std::string(80'000, 'a') + ",b\n";
+  write_file(folder_ / "wide.txt", wide);
+  EXPECT_EQ(format_of_file(folder_ / "wide.txt").name, "csv") << "lines may be long";
+  EXPECT_THAT(message_of<ConfigError>([&] { prepare("Once upon a time", {.label = "kind"}); }),
+              HasSubstr("[data] label: expected a table, got a text"));
   write_file(folder_ / "line.txt", "One, two, three.");
   EXPECT_EQ(format_of_file(folder_ / "line.txt").name, "text");
   EXPECT_EQ(format_of_file("a/table.data").name, "csv");

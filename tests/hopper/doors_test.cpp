@@ -289,6 +289,13 @@ TEST_F(Doors, AnOptimizerMayReadHyperparametersOfItsOwn) {
   EXPECT_NE(load_model(fresh("own-name"), ModelId(0), e), nullptr);
 }
 
+TEST_F(Doors, ANewRunRefusesAHyperparameterThatNothingChosenReads) {
+  Experiment e = experiment();
+  e.model.optimizer = "adam";
+  e.search.space.emplace_back("momentum", Choices{0.9});
+  EXPECT_THAT(error_of([&] { run(e); }), HasSubstr("momentum: sgd and rmsprop read it, and the optimizer is adam"));
+}
+
 TEST_F(Doors, ALossMayHaveSettings) {
   Experiment e = experiment();
   const auto plain = hashes(run(e).results);

@@ -297,6 +297,18 @@ TEST(Losses, TakeTheirSettingsFromTheText) {
               CrossEntropyLoss{.label_smoothing = 0.3}(x, labels).item<double>(), 1e-13);
 }
 
+TEST(Losses, OfABatchInWhichNoRowCountsAreZero) {
+  const Tensor x = f64(kX).set_requires_grad(), labels = Tensor::from<std::int64_t>({1, 1, 1, 1}, {4});
+  for (const double smoothing : {0.0, 0.1}) {
+    const CrossEntropyLoss loss{.weight = Tensor::from<float>({1, 0, 1}, {3}), .label_smoothing = smoothing};
+    EXPECT_TRUE(std::isfinite(loss(x, labels).item<double>())) << smoothing;
+  }
+  const Tensor none = CrossEntropyLoss{.ignore_index = 1}(x, labels);
+  EXPECT_EQ(none.item<double>(), 0);
+  backward(none);
+  for (const double slope : values(x.grad())) EXPECT_EQ(slope, 0);
+}
+
 TEST(Losses, SayWhatIsWrongWithTheirSettings) {
   const auto refusal = [](std::string_view text) { return message_of<ConfigError>([&] { loss_by_name(text); }); };
   EXPECT_EQ(refusal("huber dela=1"), "[loss] huber: unknown setting \"dela\"; did you mean \"delta\"?");
