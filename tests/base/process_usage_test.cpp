@@ -17,7 +17,7 @@ TEST(ProcessUsage, CountsMemoryThatWasReturnedAlready) {
   { const std::vector<char> block(before + 64 * kMegabyte, 'x'); }
   const std::uint64_t after = usage_of_process().peak_bytes;
   EXPECT_GE(after, before + 50 * kMegabyte);
-  EXPECT_EQ(usage_of_process().peak_bytes, after);
+  EXPECT_LT(usage_of_process().peak_bytes, after + kMegabyte) << "asking takes a few pages";
 }
 
 TEST(ProcessUsage, CountsTheTimeOfAllThreadsButNoSleep) {
