@@ -303,8 +303,11 @@ void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics, std::a
   std::int64_t count = 0;
   Pace pace(device());
   validation_->start(rows, std::nullopt);
+  if (own_sums_.size() < own_metrics_.size() && validation_->next() != 0) {
+    make_own_sums(validation_->batch());  // on a device, batch() goes on to the next rows
+    validation_->start(rows, std::nullopt);
+  }
   while (const std::int64_t batch_rows = validation_->next()) {
-    if (own_sums_.size() < own_metrics_.size()) make_own_sums(validation_->batch());
     run_step(Part::Validation, batch_rows);
     pace.step();
     count += batch_rows;
