@@ -42,7 +42,8 @@ void check(const Experiment& experiment, std::string_view kind, const auto& rows
     return std::ranges::any_of(rows, [&](const auto& row) { return row.name == name; });
   };
   if (!std::ranges::all_of(names, is_known)) return;  // whoever reads the name refuses it
-  for (const auto& [setting, dimension] : experiment.search.space) {
+  for (const auto& hyperparameter : experiment.search.space) {
+    const std::string& setting = hyperparameter.first;  // clang 14 captures no part of a binding
     std::vector<std::string_view> readers;
     for (const auto& row : rows) {
       const auto reads = [&](const auto& entry) { return entry.first == setting; };
