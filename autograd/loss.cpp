@@ -1,12 +1,16 @@
 #include "autograd/loss.h"
 
+#include <string>
+
 #include "autograd/elementwise.h"
 #include "autograd/index.h"
+#include "autograd/loss_internal.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
 #include "autograd/softmax.h"
 #include "autograd/view.h"
 #include "base/error.h"
+#include "base/words.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
 #include "kernels/index.h"
@@ -15,8 +19,10 @@
 namespace hop {
 
 using autograd::BackwardContext;
+using autograd::expected;
 using autograd::is_recorded;
 using autograd::record;
+using autograd::reduced;
 using autograd::save;
 using autograd::SavedTensor;
 
@@ -62,9 +68,8 @@ Tensor record_fused(kernels::FusedCrossEntropy result, const Tensor& x, const Te
                 });
 }
 
-}  // namespace
-
-Tensor cross_entropy(const Tensor& x, const Tensor& labels) {
+/// The fused mean: x (N, C), labels (N).
+Tensor mean_cross_entropy(const Tensor& x, const Tensor& labels) {
   if (is_recorded(x)) {
     if (auto fused = kernels::cross_entropy_fused(x, labels)) return record_fused(*std::move(fused), x, labels);
   }
@@ -78,24 +83,141 @@ Tensor cross_entropy(const Tensor& x, const Tensor& labels) {
   return attach(std::move(result.loss), node);
 }
 
-Tensor nll_loss(const Tensor& log_probabilities, const Tensor& labels) {
-  kernels::expect_defined("nll_loss", log_probabilities);
-  kernels::expect_defined("nll_loss", labels);
-  if (log_probabilities.dim() != 2 || labels.dim() != 1 || labels.size(0) != log_probabilities.size(0)) {
-    throw ShapeError("[nll_loss] expected log probabilities (N, C) and labels (N), got " +
-                     log_probabilities.shape().to_string() + " and " + labels.shape().to_string());
+// ---- the same with options
+
+/// x (N, C) or (N, C, d..) or (C), floating, with C > 0; the weight, if any, is (C).
+void expect_classes(const char* op, const Tensor& x, const Tensor& weight) {
+  kernels::expect_floating(op, x);
+  if (x.dim() == 0 || x.size(x.dim() == 1 ? 0 : 1) == 0) {
+    throw ShapeError(expected(op) + "x (N, C), (N, C, d..) or (C) with C > 0, got " + x.shape().to_string());
   }
-  return -mean(gather(log_probabilities, 1, unsqueeze(labels, 1)));
+  const std::int64_t classes = x.size(x.dim() == 1 ? 0 : 1);
+  if (weight.defined() && weight.shape() != Shape{classes}) {
+    throw ShapeError(expected(op) + "a weight for each of " + std::to_string(classes) + " classes, got " +
+                     weight.shape().to_string());
+  }
 }
 
-Tensor mse_loss(const Tensor& x, const Tensor& target) {
-  kernels::expect_defined("mse_loss", x);
-  kernels::expect_defined("mse_loss", target);
-  if (x.shape() != target.shape()) {
-    throw ShapeError("[mse_loss] expected equal shapes, got " + x.shape().to_string() + " and " +
-                     target.shape().to_string());
+/// The shape of the labels: (N, C, d..) -> (N, d..).
+Shape without_classes(const Shape& x) {
+  Shape shape;
+  for (int i = 0; i < x.size(); ++i) {
+    if (i != 1 && x.size() > 1) shape.push_back(x[i]);
   }
-  return mean(square(x - target));
+  return shape;
+}
+
+void expect_labels(const char* op, const Tensor& x, const Tensor& labels) {
+  const Shape shape = without_classes(x.shape());
+  if (labels.shape() != shape) {
+    throw ShapeError(expected(op) + "labels " + shape.to_string() + " for x " + x.shape().to_string() + ", got " +
+                     labels.shape().to_string());
+  }
+  if (labels.dtype() != DType::i64) throw DtypeError(expected(op) + "labels of i64, got " + labels.describe());
+}
+
+/// (N, C, d..) -> (N d.., C), and (C) -> (1, C).
+Tensor rows_of(const Tensor& x) {
+  if (x.dim() == 2) return x;
+  if (x.dim() == 1) return unsqueeze(x, 0);
+  Dims order = {0};
+  for (int i = 2; i < x.dim(); ++i) order.push_back(i);
+  order.push_back(1);
+  return reshape(permute(x, order), {x.numel() / x.size(1), x.size(1)});
+}
+
+Tensor factors_of(const Tensor& weight, const Tensor& rows) {
+  if (weight.defined()) return to(weight, rows.dtype());
+  return ones({rows.size(1)}, {.dtype = rows.dtype(), .device = rows.device()});
+}
+
+/// Labels as one row each, some of which may not count.
+class Labels {
+ public:
+  Labels(const Tensor& labels, const std::optional<std::int64_t>& ignore_index)
+      : shape_(labels.shape()), labels_(reshape(labels, {labels.numel()})) {
+    if (!ignore_index) return;
+    counts_ = ne(labels_, *ignore_index);
+    labels_ = where(counts_, labels_, std::int64_t{0});
+  }
+
+  /// (R, C) -> (R): the value of the label.
+  Tensor of(const Tensor& values) const { return squeeze(gather(values, 1, unsqueeze(labels_, 1)), 1); }
+
+  /// Of losses (R). A mean divides by the sum of the rows' weights: those of their classes, and 0 for ignored rows.
+  Tensor reduce(const char* op, const Tensor& losses, const Tensor& factors, Reduction reduction) const {
+    const Tensor counted = only_counted(losses);
+    if (reduction == Reduction::none) return reshape(counted, shape_);
+    if (reduction != Reduction::mean) return reduced(op, counted, reduction);
+    const Tensor total = sum(only_counted(index_select(factors, 0, labels_)));
+    return sum(counted) / (losses.numel() == 0 ? total : where(kernels::ne(total, 0), total, 1.0));
+  }
+
+ private:
+  Tensor only_counted(const Tensor& x) const { return counts_.defined() ? where(counts_, x, 0.0) : x; }
+
+  Shape shape_;
+  Tensor labels_;
+  Tensor counts_;  // bool; undefined if all count
+};
+
+/// The target has x's shape.
+Tensor cross_entropy_of_probabilities(const Tensor& x, const Tensor& target, const CrossEntropyOptions& options) {
+  constexpr const char* kOp = "cross_entropy";
+  if (!is_floating(target.dtype())) {
+    throw DtypeError(expected(kOp) + "a floating target, because it has the shape of x, got " + target.describe());
+  }
+  if (options.ignore_index.value_or(-1) >= 0) {
+    throw ConfigError(expected(kOp) + "no ignore_index, because the targets are probabilities, got " +
+                      std::to_string(*options.ignore_index));
+  }
+  const Tensor rows = rows_of(x), logs = log_softmax(rows, 1);
+  Tensor shares = to(rows_of(target), x.dtype());
+  const double smoothing = options.label_smoothing;
+  if (smoothing != 0) shares = shares * (1 - smoothing) + smoothing / static_cast<double>(rows.size(1));
+  const Tensor factored = options.weight.defined() ? logs * to(options.weight, x.dtype()) : logs;
+  const Tensor losses = -sum(factored * shares, {1});
+  if (options.reduction != Reduction::none) return reduced(kOp, losses, options.reduction);
+  return reshape(losses, without_classes(x.shape()));
+}
+
+}  // namespace
+
+Tensor cross_entropy(const Tensor& x, const Tensor& target, const CrossEntropyOptions& options) {
+  constexpr const char* kOp = "cross_entropy";
+  kernels::expect_defined(kOp, x);
+  kernels::expect_defined(kOp, target);
+  const double smoothing = options.label_smoothing;
+  const bool is_plain =
+      !options.weight.defined() && !options.ignore_index && smoothing == 0 && options.reduction == Reduction::mean;
+  if (is_plain && x.dim() == 2 && target.dim() == 1) return mean_cross_entropy(x, target);
+  if (!(smoothing >= 0 && smoothing <= 1)) {
+    throw ConfigError(expected(kOp) + "a label smoothing from 0 to 1, got " + shortest(smoothing));
+  }
+  expect_classes(kOp, x, options.weight);
+  if (target.shape() == x.shape()) return cross_entropy_of_probabilities(x, target, options);
+  expect_labels(kOp, x, target);
+  const Tensor rows = rows_of(x);
+  if (is_plain) return mean_cross_entropy(rows, reshape(target, {target.numel()}));
+  const Labels labels(target, options.ignore_index);
+  const Tensor factors = factors_of(options.weight, rows), losses = -log_softmax(rows, 1) * factors;
+  const Tensor of_class = labels.reduce(kOp, labels.of(losses), factors, options.reduction);
+  if (smoothing == 0) return of_class;
+  const double each = smoothing / static_cast<double>(rows.size(1));
+  return of_class * (1 - smoothing) + labels.reduce(kOp, sum(losses, {1}), factors, options.reduction) * each;
+}
+
+Tensor nll_loss(const Tensor& log_probabilities, const Tensor& labels, const NLLLossOptions& options) {
+  constexpr const char* kOp = "nll_loss";
+  kernels::expect_defined(kOp, log_probabilities);
+  kernels::expect_defined(kOp, labels);
+  expect_classes(kOp, log_probabilities, options.weight);
+  expect_labels(kOp, log_probabilities, labels);
+  const Tensor rows = rows_of(log_probabilities);
+  const Labels all(labels, options.ignore_index);
+  const Tensor losses = -all.of(options.weight.defined() ? rows * to(options.weight, rows.dtype()) : rows);
+  if (!options.weight.defined() && !options.ignore_index && options.reduction == Reduction::mean) return mean(losses);
+  return all.reduce(kOp, losses, factors_of(options.weight, rows), options.reduction);
 }
 
 }  // namespace hop

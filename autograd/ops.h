@@ -8,6 +8,7 @@
 #include "autograd/conv.h"
 #include "autograd/copy.h"
 #include "autograd/creation.h"
+#include "autograd/ctc_loss.h"
 #include "autograd/dropout.h"
 #include "autograd/einsum.h"
 #include "autograd/elementwise.h"

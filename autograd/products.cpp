@@ -115,6 +115,12 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t dim, dou
   return sum(unit(a) * unit(b), {d});
 }
 
+Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p, double eps, bool keepdim) {
+  kernels::expect_floating("pairwise_distance", {&a, &b});
+  const Tensor difference = a - b + eps;
+  return norm(difference, p, {autograd::existing_dim("pairwise_distance", difference, -1)}, keepdim);
+}
+
 Tensor normalize(const Tensor& x, double p, std::int64_t dim, double eps) {
   kernels::expect_floating("normalize", x);
   const int d = normalize_dim(dim, x.dim(), "normalize");

@@ -33,6 +33,10 @@ Tensor cdist(const Tensor& a, const Tensor& b, double p = 2);
 /// torch.nn.functional.cosine_similarity: sum(a b) / (max(|a|, eps) max(|b|, eps)) along `dim`, which disappears. a and
 /// b are broadcast first. Throws IndexError for a dimension out of range.
 Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t dim = 1, double eps = 1e-8);
+/// torch.nn.functional.pairwise_distance: |a - b + eps|_p along the last dimension, which disappears, or stays with
+/// size 1 if `keepdim`. a and b are broadcast first. The gradient of a distance of 0 is 0. Throws as norm(), and
+/// ShapeError for tensors of shape ().
+Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p = 2, double eps = 1e-6, bool keepdim = false);
 /// torch.nn.functional.normalize: x / max(|x|_p, eps), with the p-norm along `dim`. Throws as norm().
 Tensor normalize(const Tensor& x, double p = 2, std::int64_t dim = 1, double eps = 1e-12);
 

@@ -8,39 +8,57 @@
 namespace hop::nn::functional {
 
 using hop::avg_pool2d;
+using hop::binary_cross_entropy;
+using hop::binary_cross_entropy_with_logits;
 using hop::conv2d;
+using hop::cosine_embedding_loss;
 using hop::cosine_similarity;
 using hop::cross_entropy;
+using hop::ctc_loss;
 using hop::dropout;
 using hop::elu;
 using hop::embedding;
+using hop::gaussian_nll_loss;
 using hop::gelu;
 using hop::glu;
 using hop::group_norm;
 using hop::hardsigmoid;
 using hop::hardswish;
 using hop::hardtanh;
+using hop::hinge_embedding_loss;
+using hop::huber_loss;
+using hop::kl_div;
+using hop::l1_loss;
 using hop::layer_norm;
 using hop::leaky_relu;
 using hop::linear;
 using hop::log_softmax;
 using hop::logsigmoid;
+using hop::margin_ranking_loss;
 using hop::max_pool2d;
 using hop::mish;
 using hop::mse_loss;
+using hop::multi_margin_loss;
+using hop::multilabel_margin_loss;
+using hop::multilabel_soft_margin_loss;
 using hop::nll_loss;
 using hop::normalize;
 using hop::one_hot;
 using hop::pad;
+using hop::pairwise_distance;
+using hop::poisson_nll_loss;
 using hop::prelu;
 using hop::relu;
 using hop::relu6;
 using hop::selu;
 using hop::sigmoid;
 using hop::silu;
+using hop::smooth_l1_loss;
+using hop::soft_margin_loss;
 using hop::softmax;
 using hop::softplus;
 using hop::softsign;
 using hop::tanh;
+using hop::triplet_margin_loss;
 
 }  // namespace hop::nn::functional

@@ -1,0 +1,101 @@
+#include "autograd/loss_numbers.h"
+
+#include <cmath>
+#include <numbers>
+#include <string>
+
+#include "autograd/elementwise.h"
+#include "autograd/loss_internal.h"
+#include "autograd/view.h"
+#include "base/words.h"
+
+namespace hop {
+
+using autograd::expect_equal_shapes;
+using autograd::expected;
+using autograd::reduced;
+using autograd::weighted;
+
+namespace {
+
+/// With a weight, the mean divides by the sum of the factors.
+Tensor reduced_by_weight(const char* op, const Tensor& losses, const ElementLossOptions& options) {
+  const Tensor all = weighted(op, losses, options.weight);
+  if (!options.weight.defined() || options.reduction != Reduction::mean) return reduced(op, all, options.reduction);
+  return sum(all) / sum(expand(to(options.weight, losses.dtype()), losses.shape()));
+}
+
+/// With c = min(d, delta), both branches of the definition are c (d - c / 2).
+Tensor huber(const Tensor& x, const Tensor& target, double delta) {
+  const Tensor distance = abs(x - target);
+  const Tensor capped = minimum(distance, delta);
+  return capped * (distance - capped * 0.5);
+}
+
+/// `var` in a shape that broadcasts to x's.
+Tensor variances_for(const Tensor& x, const Tensor& var) {
+  if (var.shape() == x.shape()) return var;
+  const Tensor column = var.dim() + 1 == x.dim() ? unsqueeze(var, -1) : var;
+  bool fits = column.dim() == x.dim();
+  int others = 0;
+  for (int i = 0; fits && i < x.dim(); ++i) {
+    if (column.shape()[i] == x.shape()[i]) continue;
+    fits = column.shape()[i] == 1 && ++others == 1;
+  }
+  if (fits) return column;
+  throw ShapeError(expected("gaussian_nll_loss") + "variances like x " + x.shape().to_string() +
+                   ", or with the size 1 in one dimension, got " + var.shape().to_string());
+}
+
+}  // namespace
+
+Tensor mse_loss(const Tensor& x, const Tensor& target, const ElementLossOptions& options) {
+  expect_equal_shapes("mse_loss", x, target);
+  return reduced_by_weight("mse_loss", square(x - target), options);
+}
+
+Tensor l1_loss(const Tensor& x, const Tensor& target, const ElementLossOptions& options) {
+  expect_equal_shapes("l1_loss", x, target);
+  return reduced_by_weight("l1_loss", abs(x - target), options);
+}
+
+Tensor smooth_l1_loss(const Tensor& x, const Tensor& target, const SmoothL1LossOptions& options) {
+  constexpr const char* kOp = "smooth_l1_loss";
+  expect_equal_shapes(kOp, x, target);
+  if (!(options.beta >= 0)) throw ConfigError(expected(kOp) + "a beta of at least 0, got " + shortest(options.beta));
+  const Tensor losses = options.beta == 0 ? abs(x - target) : huber(x, target, options.beta) / options.beta;
+  return reduced(kOp, losses, options.reduction);
+}
+
+Tensor huber_loss(const Tensor& x, const Tensor& target, const HuberLossOptions& options) {
+  constexpr const char* kOp = "huber_loss";
+  expect_equal_shapes(kOp, x, target);
+  if (!(options.delta > 0)) throw ConfigError(expected(kOp) + "a delta above 0, got " + shortest(options.delta));
+  return reduced(kOp, weighted(kOp, huber(x, target, options.delta), options.weight), options.reduction);
+}
+
+Tensor poisson_nll_loss(const Tensor& x, const Tensor& target, const PoissonNLLLossOptions& options) {
+  constexpr const char* kOp = "poisson_nll_loss";
+  expect_equal_shapes(kOp, x, target);
+  const Tensor losses = options.log_input ? exp(x) - target * x : x - target * log(x + options.eps);
+  if (!options.full) return reduced(kOp, losses, options.reduction);
+  const Tensor n = maximum(target, 1.0);  // log 0! = log 1! = 0
+  const Tensor stirling = n * log(n) - n + log(n * (2 * std::numbers::pi)) * 0.5;
+  return reduced(kOp, losses + where(kernels::gt(target, 1), stirling, 0.0), options.reduction);
+}
+
+Tensor gaussian_nll_loss(const Tensor& x, const Tensor& target, const Tensor& var,
+                         const GaussianNLLLossOptions& options) {
+  constexpr const char* kOp = "gaussian_nll_loss";
+  expect_equal_shapes(kOp, x, target);
+  kernels::expect_defined(kOp, var);
+  if (!(options.eps > 0)) throw ConfigError(expected(kOp) + "an eps above 0, got " + shortest(options.eps));
+  const Tensor given = variances_for(x, var);
+  // eps with the gradient of var.
+  const Tensor least = (given - given.detach()) + options.eps;
+  const Tensor v = where(kernels::lt(given, options.eps), least, given);
+  const Tensor losses = (log(v) + square(x - target) / v) * 0.5;
+  return reduced(kOp, options.full ? losses + 0.5 * std::log(2 * std::numbers::pi) : losses, options.reduction);
+}
+
+}  // namespace hop
