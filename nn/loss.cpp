@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <limits>
-#include <numbers>
 #include <string>
 #include <vector>
 
@@ -18,33 +17,16 @@
 namespace hop::nn {
 namespace {
 
-// The target in the output's shape and dtype.
-Tensor like(const Tensor& output, const Tensor& target, const char* loss) {
-  kernels::expect_defined(loss, output);
-  kernels::expect_defined(loss, target);
-  const bool is_column = output.dim() == target.dim() + 1 && output.size(-1) == 1;
-  const Tensor y = is_column ? unsqueeze(target, -1) : target;
-  if (y.shape() != output.shape()) {
-    throw ShapeError("[" + std::string(loss) + "] expected targets like the outputs " + output.shape().to_string() +
-                     ", got " + target.shape().to_string());
-  }
-  return to(y, output.dtype());
-}
-
 void expect(bool valid, const char* what, double got) {
   if (!valid) throw ConfigError(std::string("[loss] expected ") + what + ", got " + shortest(got));
 }
 
-void check_classes(const Tensor& logits, const Tensor& target, const Tensor& weight) {
+void check_classes(const Tensor& logits, const Tensor& target) {
   kernels::expect_defined("cross_entropy", logits);
   kernels::expect_defined("cross_entropy", target);
   if (logits.dim() != 2 || target.dim() != 1 || target.size(0) != logits.size(0)) {
     throw ShapeError("[cross_entropy] expected logits (N, C) and targets (N), got " + logits.shape().to_string() +
                      " and " + target.shape().to_string());
-  }
-  if (weight.defined() && weight.shape() != Shape{logits.size(1)}) {
-    throw ShapeError("[cross_entropy] expected a weight for each of " + std::to_string(logits.size(1)) +
-                     " classes, got " + weight.shape().to_string());
   }
 }
 
@@ -93,7 +75,7 @@ MadeLoss make_cross_entropy(const ConfigText& settings, Device device) {
   MadeLoss made{.mean = loss};
   if (loss.weight.defined()) return made;
   made.rows = [share = loss.label_smoothing](const Tensor& logits, const Tensor& target) {
-    check_classes(logits, target, {});
+    check_classes(logits, target);
     const Tensor logs = log_softmax(logits, 1);
     const Tensor of_class = -squeeze(gather(logs, 1, unsqueeze(target, 1)), 1);
     return share == 0 ? of_class : of_class * (1 - share) - mean(logs, {1}) * share;
@@ -177,27 +159,6 @@ MadeLoss make(std::string_view text, Device device) {
 
 }  // namespace
 
-// As in PyTorch, all means divide by the sum of the rows' weights: those of their classes, and 0 for ignored rows.
-Tensor CrossEntropyLoss::operator()(const Tensor& logits, const Tensor& target) const {
-  if (!weight.defined() && label_smoothing == 0 && !ignore_index) return cross_entropy(logits, target);
-  check_classes(logits, target, weight);
-  expect(label_smoothing >= 0 && label_smoothing <= 1, "a label smoothing from 0 to 1", label_smoothing);
-  const Tensor counts = ne(target, ignore_index.value_or(-1));
-  const Tensor labels = ignore_index ? where(counts, target, std::int64_t{0}) : target;
-  const Tensor factors = weight.defined()
-                             ? to(weight, logits.dtype())
-                             : ones({logits.size(1)}, {.dtype = logits.dtype(), .device = logits.device()});
-  const auto mean_of = [&, rows = where(counts, index_select(factors, 0, labels), 0.0)](const Tensor& losses) {
-    const Tensor total = sum(rows);
-    return sum(where(counts, losses, 0.0)) / where(total > 0, total, 1.0);
-  };
-  const Tensor weighted = -log_softmax(logits, 1) * factors;
-  const Tensor of_class = mean_of(squeeze(gather(weighted, 1, unsqueeze(labels, 1)), 1));
-  if (label_smoothing == 0) return of_class;
-  const double each = label_smoothing / static_cast<double>(logits.size(1));
-  return of_class * (1 - label_smoothing) + mean_of(sum(weighted, {1})) * each;
-}
-
 Tensor weighted_mean(const Tensor& losses, const Tensor& weights) {
   kernels::expect_defined("weighted_mean", losses);
   kernels::expect_defined("weighted_mean", weights);
@@ -208,60 +169,6 @@ Tensor weighted_mean(const Tensor& losses, const Tensor& weights) {
   const Tensor wide = to(weights, DType::f64), total = sum(wide);
   const Tensor shares = to(wide / where(total > 0, total, 1.0), losses.dtype());
   return sum(where(weights > 0, losses * shares, 0.0));  // 0 times an infinite loss would be NaN
-}
-
-Tensor BCEWithLogitsLoss::operator()(const Tensor& logits, const Tensor& target) const {
-  return mean(each(logits, target));
-}
-
-// log p = -softplus(-x) and log(1 - p) = -x - softplus(-x). Beyond 40, softplus(x) is x in f64, too.
-Tensor BCEWithLogitsLoss::each(const Tensor& logits, const Tensor& target) const {
-  const Tensor y = like(logits, target, "bce");
-  const Tensor cost = softplus(-logits, 1, 40);
-  if (!pos_weight.defined()) return (1 - y) * logits + cost;
-  const Tensor factor = 1 + (to(pos_weight, logits.dtype()) - 1) * y;
-  if (factor.shape() != logits.shape()) {
-    throw ShapeError("[bce] expected a pos_weight that broadcasts to " + logits.shape().to_string() + ", got " +
-                     pos_weight.shape().to_string());
-  }
-  return (1 - y) * logits + factor * cost;
-}
-
-Tensor MSELoss::operator()(const Tensor& x, const Tensor& y) const { return mse_loss(x, like(x, y, "mse")); }
-
-Tensor MSELoss::each(const Tensor& x, const Tensor& y) const { return square(x - like(x, y, "mse")); }
-
-Tensor L1Loss::operator()(const Tensor& x, const Tensor& y) const { return mean(each(x, y)); }
-
-Tensor L1Loss::each(const Tensor& x, const Tensor& y) const { return abs(x - like(x, y, "mae")); }
-
-Tensor HuberLoss::operator()(const Tensor& x, const Tensor& y) const { return mean(each(x, y)); }
-
-// With c = min(d, delta), both branches of the definition are c (d - c / 2).
-Tensor HuberLoss::each(const Tensor& x, const Tensor& y) const {
-  expect(delta > 0, "a delta above 0", delta);
-  const Tensor distance = abs(x - like(x, y, "huber"));
-  const Tensor capped = minimum(distance, delta);
-  return capped * (distance - capped * 0.5);
-}
-
-Tensor PoissonNLLLoss::operator()(const Tensor& x, const Tensor& y) const { return mean(each(x, y)); }
-
-Tensor PoissonNLLLoss::each(const Tensor& x, const Tensor& y) const {
-  const Tensor counts = like(x, y, "poisson_nll");
-  const Tensor loss = log_input ? exp(x) - counts * x : x - counts * log(x + eps);
-  if (!full) return loss;
-  const Tensor n = maximum(counts, 1.0);  // log 0! = log 1! = 0
-  const Tensor stirling = n * log(n) - n + log(n * (2 * std::numbers::pi)) * 0.5;
-  return loss + where(counts > 1, stirling, 0.0);
-}
-
-Tensor QuantileLoss::operator()(const Tensor& x, const Tensor& y) const { return mean(each(x, y)); }
-
-Tensor QuantileLoss::each(const Tensor& x, const Tensor& y) const {
-  expect(quantile > 0 && quantile < 1, "a quantile between 0 and 1", quantile);
-  const Tensor error = like(x, y, "quantile") - x;
-  return maximum(error * quantile, error * (quantile - 1));
 }
 
 std::span<const LossRow> losses() { return kLosses; }

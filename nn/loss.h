@@ -1,18 +1,12 @@
-// Losses as objects, and by name. The definitions are PyTorch's, with the mean over all elements or rows.
-//
-// A loss of numbers takes outputs and targets of one shape: (N), (N, K) for K target columns, or any other. Targets (N)
-// also fit outputs (N, 1). Targets may have any dtype, and are converted to the one of the outputs. Other shapes throw
-// ShapeError; PyTorch broadcasts (N) against (N, 1) to (N, N). each() is the loss of each element, in the shape of the
-// outputs: reduction="none" of PyTorch.
+// Losses by name, and of rows with weights. The objects that the names stand for are those of loss_objects.h.
 #pragma once
 
-#include <cstdint>
 #include <functional>
-#include <optional>
 #include <span>
 #include <string_view>
 
 #include "nn/config_text.h"
+#include "nn/loss_objects.h"
 #include "nn/output.h"
 #include "tensor/tensor.h"
 
@@ -27,59 +21,6 @@ using WeightedLoss = std::function<Tensor(const Tensor& output, const Tensor& ta
 /// gradient. Rows of weight 0 add nothing, even to an infinite loss. If all weights are 0, the mean is 0 and has the
 /// gradient 0. The division is computed in f64. Throws ShapeError.
 Tensor weighted_mean(const Tensor& losses, const Tensor& weights);
-
-/// The mean of -log softmax(x)[target]: x (N, C), target (N) i64. torch.nn.CrossEntropyLoss.
-struct CrossEntropyLoss {
-  /// (C): the factor of each class; the mean is the weighted one. If no row of a batch counts, the loss is 0 (PyTorch:
-  /// NaN).
-  Tensor weight = {};
-  double label_smoothing = 0;                     ///< 0 to 1: this share of a target is spread over all classes
-  std::optional<std::int64_t> ignore_index = {};  ///< rows with this target do not count
-  Tensor operator()(const Tensor& logits, const Tensor& target) const;
-};
-
-/// The mean of -y log p - (1 - y) log(1 - p) for p = sigmoid(x): x logits, y from 0 to 1. torch.nn.BCEWithLogitsLoss.
-struct BCEWithLogitsLoss {
-  Tensor pos_weight = {};  ///< the factor of y log p, for rare positives; broadcasts to x: (K) for K columns
-  Tensor operator()(const Tensor& logits, const Tensor& target) const;
-  Tensor each(const Tensor& logits, const Tensor& target) const;  ///< before the mean
-};
-
-/// The mean of (x - y)^2. torch.nn.MSELoss.
-struct MSELoss {
-  Tensor operator()(const Tensor& x, const Tensor& y) const;
-  Tensor each(const Tensor& x, const Tensor& y) const;  ///< before the mean
-};
-
-/// The mean of |x - y|. torch.nn.L1Loss.
-struct L1Loss {
-  Tensor operator()(const Tensor& x, const Tensor& y) const;
-  Tensor each(const Tensor& x, const Tensor& y) const;  ///< before the mean
-};
-
-/// The mean of d^2 / 2 where d = |x - y| is at most delta, and of delta (d - delta / 2) elsewhere. torch.nn.HuberLoss.
-struct HuberLoss {
-  double delta = 1;  ///< above 0
-  Tensor operator()(const Tensor& x, const Tensor& y) const;
-  Tensor each(const Tensor& x, const Tensor& y) const;  ///< before the mean
-};
-
-/// The mean of rate - y log rate, for counts y >= 0. torch.nn.PoissonNLLLoss.
-struct PoissonNLLLoss {
-  bool log_input = true;  ///< rate = exp(x); otherwise rate = x, and the logarithm is that of x + eps
-  bool full = false;      ///< adds Stirling's approximation of log y!, which has no gradient
-  double eps = 1e-8;
-  Tensor operator()(const Tensor& x, const Tensor& y) const;
-  Tensor each(const Tensor& x, const Tensor& y) const;  ///< before the mean
-};
-
-/// The mean of max(q e, (q - 1) e) for e = y - x: least at the quantile q of y. Koenker and Bassett 1978; the pinball
-/// loss of scikit-learn.
-struct QuantileLoss {
-  double quantile = 0.5;  ///< between 0 and 1; 0.5 gives half of L1Loss
-  Tensor operator()(const Tensor& x, const Tensor& y) const;
-  Tensor each(const Tensor& x, const Tensor& y) const;  ///< before the mean
-};
 
 /// A setting of a loss, as text has it: "delta" of "huber delta=0.5".
 struct LossSetting {

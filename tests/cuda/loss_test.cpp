@@ -138,8 +138,10 @@ TEST_F(CudaLoss, OfNoRowsIsNan) {
 // Weights, smoothing and an ignored class are made of operations.
 TEST_F(CudaLoss, OptionsGiveTheCpusValuesAndGradients) {
   const Tensor weight = random_tensor({10}, DType::f32, 5, 0.5, 2);
-  const std::vector<nn::CrossEntropyLoss> all = {
-      {.weight = weight}, {.label_smoothing = 0.2}, {.ignore_index = 1}, {weight, 0.1, 7}};
+  const std::vector<nn::CrossEntropyLoss> all = {{.weight = weight},
+                                                 {.label_smoothing = 0.2},
+                                                 {.ignore_index = 1},
+                                                 {.weight = weight, .ignore_index = 7, .label_smoothing = 0.1}};
   const Tensor here = random_tensor({7, 10}, DType::f32, 1);
   here.set_requires_grad(true);
   for (std::size_t i = 0; i < all.size(); ++i) {

@@ -201,7 +201,7 @@ TEST(CrossEntropyLoss, RefusesWhatDoesNotFit) {
               HasSubstr("a weight for each of 3 classes, got (2)"));
   EXPECT_THAT(message_of<ConfigError>([&] { CrossEntropyLoss{.label_smoothing = 1.5}(x, labels); }),
               HasSubstr("got 1.5"));
-  EXPECT_THROW(CrossEntropyLoss{.label_smoothing = 0.1}(x, f64(kX)), ShapeError);
+  EXPECT_THROW(CrossEntropyLoss{.label_smoothing = 0.1}(x, f64(kX, {3, 4})), ShapeError);
   EXPECT_THROW(CrossEntropyLoss{.label_smoothing = 0.1}(x, {}), Error);
 }
 
