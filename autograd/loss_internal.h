@@ -16,6 +16,11 @@ inline void expect_equal_shapes(const char* op, const Tensor& x, const Tensor& t
   throw ShapeError(expected(op) + "equal shapes, got " + x.shape().to_string() + " and " + target.shape().to_string());
 }
 
+/// A target of integers in x's dtype, so that logarithms of it have x's precision; any other target as it is.
+inline Tensor floating_like(const Tensor& target, const Tensor& x) {
+  return is_floating(target.dtype()) ? target : to(target, x.dtype());
+}
+
 /// The mean (NaN over no losses), the sum, or the losses themselves. Throws ConfigError for batchmean.
 inline Tensor reduced(const char* op, const Tensor& losses, Reduction reduction) {
   switch (reduction) {

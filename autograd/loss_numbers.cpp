@@ -77,11 +77,12 @@ Tensor huber_loss(const Tensor& x, const Tensor& target, const HuberLossOptions&
 Tensor poisson_nll_loss(const Tensor& x, const Tensor& target, const PoissonNLLLossOptions& options) {
   constexpr const char* kOp = "poisson_nll_loss";
   expect_equal_shapes(kOp, x, target);
-  const Tensor losses = options.log_input ? exp(x) - target * x : x - target * log(x + options.eps);
+  const Tensor counts = autograd::floating_like(target, x);
+  const Tensor losses = options.log_input ? exp(x) - counts * x : x - counts * log(x + options.eps);
   if (!options.full) return reduced(kOp, losses, options.reduction);
-  const Tensor n = maximum(target, 1.0);  // log 0! = log 1! = 0
+  const Tensor n = maximum(counts, 1.0);  // log 0! = log 1! = 0
   const Tensor stirling = n * log(n) - n + log(n * (2 * std::numbers::pi)) * 0.5;
-  return reduced(kOp, losses + where(kernels::gt(target, 1), stirling, 0.0), options.reduction);
+  return reduced(kOp, losses + where(kernels::gt(counts, 1), stirling, 0.0), options.reduction);
 }
 
 Tensor gaussian_nll_loss(const Tensor& x, const Tensor& target, const Tensor& var,

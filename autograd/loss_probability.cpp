@@ -18,7 +18,7 @@ constexpr double kLeastLog = -100;
 
 /// PyTorch's gradient. That of the composition would be 0 / 0 for probabilities of 0 and 1.
 void bce_backward(BackwardContext& c, const Tensor& x, const Tensor& target) {
-  constexpr double kLeastDivisor = 1e-12;
+  constexpr double kLeastDivisor = 1e-12F;  // rounded to f32 in PyTorch, too
   const Tensor& g = c.grad();
   if (c.wants(0)) c.set(0, g * (x - target) / clamp(x * (1 - x), kLeastDivisor));
   if (c.wants(1)) c.set(1, g * (clamp(log(1 - x), kLeastLog) - clamp(log(x), kLeastLog)));
@@ -62,11 +62,12 @@ Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target,
 Tensor kl_div(const Tensor& x, const Tensor& target, const KLDivLossOptions& options) {
   constexpr const char* kOp = "kl_div";
   expect_equal_shapes(kOp, x, target);
+  const Tensor y = autograd::floating_like(target, x);
   const auto of_probabilities = [&] {
-    const Tensor safe = where(kernels::eq(target, 0), 1.0, target);  // its logarithm, and the product, are 0
-    return safe * log(safe) - target * x;
+    const Tensor safe = where(kernels::eq(y, 0), 1.0, y);  // its logarithm, and the product, are 0
+    return safe * log(safe) - y * x;
   };
-  const Tensor losses = options.log_target ? exp(target) * (target - x) : of_probabilities();
+  const Tensor losses = options.log_target ? exp(y) * (y - x) : of_probabilities();
   if (options.reduction != Reduction::batchmean) return reduced(kOp, losses, options.reduction);
   return sum(losses) / x.size(autograd::existing_dim(kOp, x, 0));
 }

@@ -11,9 +11,9 @@ struct BCELossOptions {
   Tensor weight = {};  ///< the factor of each loss, broadcast to x. The mean divides by the number of elements
   Reduction reduction = Reduction::mean;
 };
-/// -target log x - (1 - target) log(1 - x), for probabilities x, floating. Both logarithms are at least -100, and the
-/// divisor x (1 - x) of the gradient is at least 1e-12, so that all are finite. Values are not checked: outside 0..1
-/// the loss is NaN (PyTorch reads all values and refuses them).
+/// -target log x - (1 - target) log(1 - x), for probabilities x, floating. Both logarithms are at least -100, also in
+/// the gradient of the target (PyTorch: infinite at 0 and 1), and the divisor x (1 - x) of the gradient of x is at
+/// least 1e-12. Values are not checked: outside 0..1 the loss is NaN (PyTorch reads all values and refuses them).
 Tensor binary_cross_entropy(const Tensor& x, const Tensor& target, const BCELossOptions& options = {});
 
 struct BCEWithLogitsLossOptions {

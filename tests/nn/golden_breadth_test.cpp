@@ -7,50 +7,26 @@
 #include <string>
 #include <vector>
 
-#include "autograd/graph.h"
-#include "tests/nn/support.h"
+#include "tests/nn/golden_cases.h"
 
 namespace hop::nn {
 namespace {
 
+using testing::GoldenCase;
+using testing::GoldenFile;
+using testing::one;
 using Tensors = std::vector<Tensor>;
 using Xs = const Tensors&;
+using Cases = std::vector<GoldenCase>;
 
-struct Case {
-  std::string name;
-  std::function<Tensors(Xs)> op;
-};
-
-/// Of functions with one result.
-Case one(std::string name, std::function<Tensor(Xs)> op) {
-  return {std::move(name), [op = std::move(op)](Xs x) { return Tensors{op(x)}; }};
-}
-
-const std::map<std::string, Tensor>& tensors() {
-  static const std::map<std::string, Tensor> kTensors = [] {
-    std::map<std::string, Tensor> all;
-    for (const NamedTensor& entry :
-         load_safetensors(source_directory() / "tests/nn/golden/breadth.safetensors").tensors) {
-      all.emplace(entry.name, entry.tensor);
-    }
-    return all;
-  }();
-  return kTensors;
-}
-
-/// The tensors `prefix`0, `prefix`1, .. of the file.
-Tensors numbered(const std::string& prefix) {
-  Tensors list;
-  for (int i = 0;; ++i) {
-    const auto found = tensors().find(prefix + std::to_string(i));
-    if (found == tensors().end()) return list;
-    list.push_back(found->second);
-  }
+const GoldenFile& file() {
+  static const GoldenFile kFile("breadth.safetensors");
+  return kFile;
 }
 
 constexpr TensorOptions kF64{.dtype = DType::f64}, kI64{.dtype = DType::i64};
 
-std::vector<Case> shape_cases() {
+Cases shape_cases() {
   return {
       {"split", [](Xs x) { return split(x[0], 2, -1); }},
       {"split_sizes",
@@ -128,7 +104,7 @@ std::vector<Case> shape_cases() {
   };
 }
 
-std::vector<Case> mask_cases() {
+Cases mask_cases() {
   return {
       one("masked_fill", [](Xs x) { return masked_fill(x[0], x[1], -2.5); }),
       one("masked_fill_tensor", [](Xs x) { return masked_fill(x[0], x[1], x[2]); }),
@@ -156,7 +132,7 @@ std::vector<Case> mask_cases() {
   };
 }
 
-std::vector<Case> summary_cases() {
+Cases summary_cases() {
   return {
       one("norm_0.5", [](Xs x) { return norm(x[0], 0.5, {1}); }),
       one("norm_1", [](Xs x) { return norm(x[0], 1, {1}); }),
@@ -201,7 +177,7 @@ std::vector<Case> summary_cases() {
   };
 }
 
-std::vector<Case> product_cases() {
+Cases product_cases() {
   return {
       one("mm", [](Xs x) { return mm(x[0], x[1]); }),
       one("bmm", [](Xs x) { return bmm(x[0], x[1]); }),
@@ -226,7 +202,7 @@ std::vector<Case> product_cases() {
   };
 }
 
-std::vector<Case> einsum_cases() {
+Cases einsum_cases() {
   const std::pair<const char*, const char*> equations[] = {
       {"matmul", "ij,jk->ik"},
       {"implicit", "ij,jk"},
@@ -248,7 +224,7 @@ std::vector<Case> einsum_cases() {
       {"ones", "ij,jk->ik"},
       {"empty", "ij,jk->ik"},
   };
-  std::vector<Case> cases;
+  Cases cases;
   for (const auto& [name, equation] : equations) {
     cases.push_back(one(std::string("einsum_") + name,
                         [text = std::string(equation)](Xs x) { return einsum(text, std::span(x)); }));
@@ -256,7 +232,7 @@ std::vector<Case> einsum_cases() {
   return cases;
 }
 
-std::vector<Case> creation_cases() {
+Cases creation_cases() {
   return {
       one("eye", [](Xs) { return eye(3); }),
       one("eye_wide", [](Xs) { return eye(2, 4, kI64); }),
@@ -271,7 +247,7 @@ std::vector<Case> creation_cases() {
   };
 }
 
-std::vector<Case> activation_cases() {
+Cases activation_cases() {
   return {
       one("hardtanh", [](Xs x) { return hardtanh(x[0]); }),
       one("hardtanh_options", [](Xs x) { return hardtanh(x[0], -0.5, 3); }),
@@ -295,75 +271,17 @@ std::vector<Case> activation_cases() {
   };
 }
 
-// NaN and infinities must be the same.
-void expect_same(const Tensor& got, const Tensor& expected, const std::string& what) {
-  ASSERT_TRUE(got.defined()) << what;
-  ASSERT_EQ(got.describe(), expected.describe()) << what;
-  const double tolerance = got.dtype() == DType::f64 ? 1e-10 : 1e-6;
-  const std::vector<double> a = testing::values(got), b = testing::values(expected);
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if ((std::isnan(a[i]) && std::isnan(b[i])) || a[i] == b[i]) continue;
-    EXPECT_NEAR(a[i], b[i], tolerance * (1 + std::abs(b[i]))) << what << " [" << i << "]";
-  }
-}
-
-Tensor turned(const Tensor& x) { return x.dim() < 2 ? x : transpose(x, 0, -1); }
-
-/// With `transposed`, the leaves are the transposed inputs, and the operation reads them through views.
-void check(const Case& c, bool transposed) {
-  const auto turn = [&](const Tensor& x) { return transposed ? turned(x) : x; };
-  const std::string what = c.name + (transposed ? " transposed" : "");
-  Tensors leaves, used, read;
-  std::vector<std::string> names;
-  const Tensors inputs = numbered(c.name + "."), expected = numbered(c.name + ".y"), g = numbered(c.name + ".g");
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    leaves.push_back(clone(turn(inputs[i])));
-    if (is_floating(inputs[i].dtype())) leaves.back().set_requires_grad();
-    read.push_back(turn(leaves.back()));
-    const std::string name = c.name + "." + std::to_string(i) + ".grad";
-    if (!tensors().contains(name)) continue;
-    used.push_back(leaves.back());
-    names.push_back(name);
-  }
-  const Tensors y = c.op(read);
-  ASSERT_FALSE(expected.empty()) << what;
-  ASSERT_EQ(y.size(), expected.size()) << what;
-  for (std::size_t i = 0; i < y.size(); ++i) expect_same(y[i], expected[i], what + ".y" + std::to_string(i));
-  if (used.empty()) return;
-  const Tensors gradients = grad(y, used, {.grad_outputs = g, .allow_unused = true});
-  for (std::size_t i = 0; i < used.size(); ++i) {
-    const Tensor gradient = gradients[i].defined() ? gradients[i] : zeros_like(used[i]);
-    expect_same(turn(gradient), tensors().at(names[i]), what + ", " + names[i]);
-  }
-}
-
-void check(const std::vector<Case>& cases) {
-  for (const Case& c : cases) {
-    for (const bool transposed : {false, true}) {
-      SCOPED_TRACE(c.name);
-      check(c, transposed);
-    }
-  }
-}
-
-TEST(GoldenBreadth, ShapesAgreeWithPyTorch) { check(shape_cases()); }
-TEST(GoldenBreadth, MasksAgreeWithPyTorch) { check(mask_cases()); }
-TEST(GoldenBreadth, SummariesAgreeWithPyTorch) { check(summary_cases()); }
-TEST(GoldenBreadth, ProductsAgreeWithPyTorch) { check(product_cases()); }
-TEST(GoldenBreadth, EinsumAgreesWithPyTorch) { check(einsum_cases()); }
-TEST(GoldenBreadth, NewTensorsAgreeWithPyTorch) { check(creation_cases()); }
-TEST(GoldenBreadth, ActivationsAgreeWithPyTorch) { check(activation_cases()); }
+TEST(GoldenBreadth, ShapesAgreeWithPyTorch) { file().check(shape_cases()); }
+TEST(GoldenBreadth, MasksAgreeWithPyTorch) { file().check(mask_cases()); }
+TEST(GoldenBreadth, SummariesAgreeWithPyTorch) { file().check(summary_cases()); }
+TEST(GoldenBreadth, ProductsAgreeWithPyTorch) { file().check(product_cases()); }
+TEST(GoldenBreadth, EinsumAgreesWithPyTorch) { file().check(einsum_cases()); }
+TEST(GoldenBreadth, NewTensorsAgreeWithPyTorch) { file().check(creation_cases()); }
+TEST(GoldenBreadth, ActivationsAgreeWithPyTorch) { file().check(activation_cases()); }
 
 TEST(GoldenBreadth, EveryCaseOfTheFileIsTested) {
-  std::vector<std::string> tested;
-  for (const auto& cases : {shape_cases(), mask_cases(), summary_cases(), product_cases(), einsum_cases(),
-                            creation_cases(), activation_cases()}) {
-    for (const Case& c : cases) tested.push_back(c.name + ".y0");
-  }
-  for (const auto& [name, tensor] : tensors()) {
-    const bool is_tested = std::ranges::find(tested, name) != tested.end();
-    EXPECT_TRUE(is_tested || !name.ends_with(".y0")) << name;
-  }
+  file().expect_all_tested({shape_cases(), mask_cases(), summary_cases(), product_cases(), einsum_cases(),
+                            creation_cases(), activation_cases()});
 }
 
 }  // namespace

@@ -2,47 +2,15 @@
 
     pip install torch safetensors
     python tests/nn/golden/generate_breadth.py
-
-The test reads the file; it needs no Python. Of each case: the inputs <case>.0, <case>.1, ..., the outputs <case>.y0, ...,
-the gradients of the outputs <case>.g0, ..., and the gradients of the inputs <case>.0.grad, ... (absent if there is none).
 """
 
 import math
-import pathlib
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from golden_cases import case, rand, save
 
-torch.manual_seed(2026)
-torch.set_default_dtype(torch.float64)
-golden = {}
 inf, nan = math.inf, math.nan
-
-
-def case(name, f, *inputs):
-    inputs = [x.clone().requires_grad_() if x.is_floating_point() else x for x in inputs]
-    outputs = f(*inputs)
-    outputs = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs)
-    assert f"{name}.y0" not in golden, name
-    for i, x in enumerate(inputs):
-        golden[f"{name}.{i}"] = x.detach()
-    for i, y in enumerate(outputs):
-        golden[f"{name}.y{i}"] = y.detach()
-    if not all(y.requires_grad for y in outputs):
-        return
-    gradients = [torch.randn_like(y) for y in outputs]
-    for i, g in enumerate(gradients):
-        golden[f"{name}.g{i}"] = g
-    leaves = [i for i, x in enumerate(inputs) if x.is_floating_point()]
-    for i, g in zip(leaves, torch.autograd.grad(outputs, [inputs[i] for i in leaves], gradients, allow_unused=True)):
-        if g is not None:
-            golden[f"{name}.{i}.grad"] = g
-
-
-def rand(*shape):
-    return torch.randn(shape)
-
 
 # ---- shapes
 case("split", lambda x: torch.split(x, 2, -1), rand(3, 5))
@@ -206,5 +174,4 @@ case("lerp_tensor", torch.lerp, rand(3, 4), rand(4), torch.tensor([0.1, 0.6, -0.
 case("addcmul", lambda x, a, b: torch.addcmul(x, a, b, value=-0.5), rand(3, 4), rand(4), rand(3, 1))
 case("addcdiv", lambda x, a, b: torch.addcdiv(x, a, b, value=2), rand(3, 4), rand(4), rand(3, 1))
 
-golden = {k: v.clone(memory_format=torch.contiguous_format) for k, v in golden.items()}
-save_file(golden, pathlib.Path(__file__).parent / "breadth.safetensors", metadata={"torch": torch.__version__})
+save("breadth.safetensors")
