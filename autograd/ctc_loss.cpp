@@ -217,7 +217,8 @@ Tensor ctc_loss(const Tensor& log_probabilities, const Tensor& targets, const Te
   Tensor losses = losses_of(x, samples_of(x.shape(), targets, frames, counts, options.blank), options.zero_infinity);
   if (is_row) losses = squeeze(losses, 0);
   if (options.reduction != Reduction::mean) return autograd::reduced(kOp, losses, options.reduction);
-  return mean(losses / kernels::maximum(kernels::cast(target_lengths, losses.dtype()), 1.0));
+  const Tensor labels = kernels::to_device(kernels::cast(target_lengths, losses.dtype()), losses.device());
+  return mean(losses / kernels::maximum(labels, 1.0));
 }
 
 }  // namespace hop
