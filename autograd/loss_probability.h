@@ -26,8 +26,8 @@ Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target,
                                         const BCEWithLogitsLossOptions& options = {});
 
 struct KLDivLossOptions {
-  Reduction reduction =
-      Reduction::mean;      ///< batchmean gives the divergence of distributions (N, C); mean divides by C, too
+  /// batchmean gives the divergence of distributions (N, C); mean divides by C, too.
+  Reduction reduction = Reduction::mean;
   bool log_target = false;  ///< the target, too, is a logarithm
 };
 /// target (log target - x), for log probabilities x: the pointwise divergence of Kullback and Leibler. A target of 0
