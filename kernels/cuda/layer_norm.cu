@@ -25,19 +25,19 @@ using std::sqrt;  // the overload for numbers
 /// Floor: 2 s bytes per value of x (s = sizeof(T)), 2 s per row.
 template <class T>
 struct LayerNorm {
-  enum { kKeepsMuch };         // see rows_device.h
   const T *x, *weight, *bias;  // weight and bias may be null
   T eps;
   T *y, *mean, *rstd;
 
   template <class Row>
   __device__ void operator()(const Row& row) const {
-    const auto v = row.read(x), w = row.read_vector(weight, T{1}), b = row.read_vector(bias, T{0});
+    const auto v = row.read(x);
     const T count = static_cast<T>(row.length());
     const T m = row.template reduce<Add>([&](auto i) { return v[i]; }) / count;
     const T variance = row.template reduce<Add>([&](auto i) { return (v[i] - m) * (v[i] - m); }) / count;
     const T r = T{1} / sqrt(variance + eps);
-    row.write(y, [&](auto i) { return (v[i] - m) * r * w[i] + b[i]; });
+    row.write(
+        y, [&](auto i, T w, T b) { return (v[i] - m) * r * w + b; }, Shared<T>{weight, T{1}}, Shared<T>{bias, T{0}});
     if (!row.leads()) return;
     mean[row.index()] = m;
     rstd[row.index()] = r;

@@ -5,9 +5,9 @@
 //   up to 1,024 (f64: 512)    one warp: reductions are shuffles, no barrier, no shared memory. If the length is not a
 //                             multiple of 16 bytes, up to 256
 //   up to 4,096               one block of 256 threads
-//   up to 8,192               one block of 512 threads, in f32 and if a body keeps little beside the row itself. If it
-//                             keeps more (kKeepsMuch), one such block fills a multiprocessor and nothing hides its
-//                             waits
+//   up to 8,192               one block of 512 threads, in f32 and if the length is a multiple of 16 bytes. Two such
+//                             blocks share a multiprocessor, so that one loads while the other one adds. So a thread
+//                             has 64 registers. A body that needs more (kKeepsMuch) reads the row anew
 //   longer                    one block of 512 threads that reads the row anew for every pass: from HBM the first time,
 //                             from the L2 cache after that
 //
@@ -52,6 +52,13 @@ struct BlockGroup {
   }
 };
 
+/// A vector that all rows share, read where it is used; `otherwise` if the vector is null.
+template <class T>
+struct Shared {
+  const T* from;
+  T otherwise;
+};
+
 /// The common part of both kinds of rows. Spare lanes of the last warp have a row of length 0: they must stay for the
 /// warp's shuffles.
 template <class Group>
@@ -74,6 +81,9 @@ template <class T, class Group_, int kWidth, int kValues>
 class HeldRow : public RowPlace<Group_> {
  public:
   using Group = Group_;
+  /// The blocks per multiprocessor that the compiler is asked to plan for. By default it plans for more, and spills
+  /// doubles to memory.
+  static constexpr int kBlocks = Group::kBlock > 256 ? 2 : 1;
   struct Values {
     T value[kValues];
     __device__ T operator[](int i) const { return value[i]; }
@@ -99,29 +109,38 @@ class HeldRow : public RowPlace<Group_> {
     }
     return Group::template reduce<Op>(result);
   }
-  /// Writes f(i) to this row of a matrix.
-  template <class F>
-  __device__ void write(T* matrix, const F& f) const {
+  /// Writes f(i, value of each shared vector ..) to this row of a matrix. Of the shared vectors a thread holds one pack
+  /// at a time.
+  template <class F, class... V>
+  __device__ void write(T* matrix, const F& f, const V&... vectors) const {
     T* row = matrix + this->index_ * this->length_;
 #pragma unroll
     for (int first = 0; first < kValues; first += kWidth) {
       if (position(first) >= this->length_) continue;
-      Packet<T, kWidth> packet;
+      const auto write_pack = [&](const auto&... shared) {
+        Packet<T, kWidth> packet;
 #pragma unroll
-      for (int i = 0; i < kWidth; ++i) packet.v[i] = f(first + i);
-      store(row + position(first), packet, aligned_);
+        for (int i = 0; i < kWidth; ++i) packet.v[i] = f(first + i, shared.v[i]...);
+        store(row + position(first), packet, aligned_);
+      };
+      write_pack(pack_of(vectors, first)...);
     }
   }
 
  private:
+  __device__ Packet<T, kWidth> pack_of(const Shared<T>& vector, int first) const {
+    if (vector.from != nullptr && position(first) < this->length_)
+      return load<kWidth>(vector.from + position(first), aligned_);
+    Packet<T, kWidth> packet;
+#pragma unroll
+    for (int i = 0; i < kWidth; ++i) packet.v[i] = vector.otherwise;
+    return packet;
+  }
   __device__ Values read_from(const T* from, T otherwise = T{0}) const {
     Values values;
 #pragma unroll
     for (int first = 0; first < kValues; first += kWidth) {
-      Packet<T, kWidth> packet;
-#pragma unroll
-      for (int i = 0; i < kWidth; ++i) packet.v[i] = otherwise;
-      if (from != nullptr && position(first) < this->length_) packet = load<kWidth>(from + position(first), aligned_);
+      const auto packet = pack_of({from, otherwise}, first);
 #pragma unroll
       for (int i = 0; i < kWidth; ++i) values.value[first + i] = packet.v[i];
     }
@@ -136,6 +155,7 @@ template <class T, class Group_>
 class StreamedRow : public RowPlace<Group_> {
  public:
   using Group = Group_;
+  static constexpr int kBlocks = 1;  ///< as in HeldRow
   struct Values {
     const T* from;
     T otherwise;
@@ -154,18 +174,18 @@ class StreamedRow : public RowPlace<Group_> {
     for (std::int64_t i = Group::rank(); i < this->length_; i += Group::kThreads) result = Op::combine(result, f(i));
     return Group::template reduce<Op>(result);
   }
-  template <class F>
-  __device__ void write(T* matrix, const F& f) const {
+  template <class F, class... V>
+  __device__ void write(T* matrix, const F& f, const V&... vectors) const {
     T* row = matrix + this->index_ * this->length_;
 #pragma unroll 4
-    for (std::int64_t i = Group::rank(); i < this->length_; i += Group::kThreads) row[i] = f(i);
+    for (std::int64_t i = Group::rank(); i < this->length_; i += Group::kThreads)
+      row[i] = f(i, (vectors.from == nullptr ? vectors.otherwise : vectors.from[i])...);
   }
 };
 
-/// Calls body(row) for every row of a matrix (rows, length); see launch_rows. The compiler is asked to plan for one
-/// block per multiprocessor: by default it plans for more and spills doubles to memory.
+/// Calls body(row) for every row of a matrix (rows, length); see launch_rows.
 template <class Row, class Body>
-__global__ void __launch_bounds__(Row::Group::kBlock, 1)
+__global__ void __launch_bounds__(Row::Group::kBlock, Row::kBlocks)
     for_each_row(Body body, std::int64_t rows, std::int64_t length, bool aligned) {
   body(Row(rows, length, aligned));
 }
@@ -183,18 +203,19 @@ void launch_rows(std::int64_t rows, std::int64_t length, bool aligned, const Bod
   using Block = BlockGroup<256>;
   using LargeBlock = BlockGroup<512>;
   if (length <= 16) return run(static_cast<HeldRow<T, LaneGroup<16>, 1, 1>*>(nullptr));
-  constexpr bool kSmall = sizeof(T) <= 4 && !requires { Body::kKeepsMuch; };  // sixteen doubles a thread would spill
-  if (length > (kSmall ? LargeBlock::kThreads : Block::kThreads) * 16)
+  const bool packs = length % kWidth == 0;
+  // Sixteen doubles a thread would spill.
+  constexpr bool kHoldsMore = sizeof(T) <= 4 && !requires { Body::kKeepsMuch; };
+  if (length > (kHoldsMore && packs ? LargeBlock::kThreads : Block::kThreads) * 16)
     return run(static_cast<StreamedRow<T, LargeBlock>*>(nullptr));
-  if (length % kWidth == 0) {
+  if (packs) {
     if (length <= Warp::kThreads * 8) return run(static_cast<HeldRow<T, Warp, kWidth, 8>*>(nullptr));
     if (length <= Warp::kThreads * kMany) return run(static_cast<HeldRow<T, Warp, kWidth, kMany>*>(nullptr));
     if (length <= Block::kThreads * 16) return run(static_cast<HeldRow<T, Block, kWidth, 16>*>(nullptr));
-    if constexpr (kSmall) return run(static_cast<HeldRow<T, LargeBlock, kWidth, 16>*>(nullptr));
+    if constexpr (kHoldsMore) return run(static_cast<HeldRow<T, LargeBlock, kWidth, 16>*>(nullptr));
   }
   if (length <= Warp::kThreads * 8) return run(static_cast<HeldRow<T, Warp, 1, 8>*>(nullptr));
-  if (length <= Block::kThreads * 16) return run(static_cast<HeldRow<T, Block, 1, 16>*>(nullptr));
-  if constexpr (kSmall) run(static_cast<HeldRow<T, LargeBlock, 1, 16>*>(nullptr));
+  run(static_cast<HeldRow<T, Block, 1, 16>*>(nullptr));
 }
 
 }  // namespace hop::kernels::cuda

@@ -153,7 +153,6 @@ struct RowLosses {
 /// Floor: 2 s per value, 8 + s per row.
 template <class T>
 struct CrossEntropy {
-  enum { kKeepsMuch };  // see rows_device.h
   const T* x;
   Labels labels;
   T* log_probabilities;
@@ -209,7 +208,6 @@ struct CrossEntropyGrad {
 /// thread that reads a value also overwrites it.
 template <class T>
 struct FusedCrossEntropy {
-  enum { kKeepsMuch };  // see rows_device.h
   const T* x;
   Labels labels;
   LogitGradient<T> gradient;
