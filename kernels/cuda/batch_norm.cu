@@ -52,25 +52,6 @@ struct Tail {
   bool relu;
 };
 
-/// Mean and squared deviations m2 of n values.
-template <class T>
-struct Moments {
-  std::int64_t n = 0;
-  T mean = 0, m2 = 0;
-
-  /// The moments of both together. Rounding is not symmetric: the order matters.
-  __device__ Moments then(const Moments& next) const {
-    if (n == 0) return next;
-    if (next.n == 0) return *this;
-    const T total = static_cast<T>(n + next.n), delta = next.mean - mean, share = static_cast<T>(next.n) / total;
-    return {n + next.n, mean + delta * share, m2 + next.m2 + delta * delta * (static_cast<T>(n) * share)};
-  }
-  __device__ Moments from_lane(int lane_mask) const {
-    return {static_cast<std::int64_t>(__shfl_xor_sync(kAllLanes, static_cast<long long>(n), lane_mask)),
-            __shfl_xor_sync(kAllLanes, mean, lane_mask), __shfl_xor_sync(kAllLanes, m2, lane_mask)};
-  }
-};
-
 template <class T>
 struct Forward {
   using Value = T;
@@ -83,19 +64,32 @@ struct Forward {
   template <class Part>
   __device__ Sums<T> sums(const Part& part) const {
     constexpr int kWidth = Part::kWidth;
+    struct Values {
+      Packet<T, kWidth> slot[Part::kSlots] = {};
+    };
+    const auto fetch = [&](std::int64_t from, Values& values) {
+      part.for_each(from, min(part.end, from + kChunk), [&](int slot, int, std::int64_t where) {
+        values.slot[slot] = load<kWidth>(x + where, part.shape.aligned);
+      });
+    };
+    // Two trees stand between one chunk's loads and the next one's. If a thread has registers for a second chunk, its
+    // loads are issued before the trees of the first, so that memory is never idle.
+    constexpr bool kAhead = Part::kSlots <= kValues;
+    Values next;
+    if (kAhead) fetch(part.begin, next);
     Moments<T> all;
     for_each_chunk(part.begin, part.end, [&](std::int64_t from, std::int64_t to) {
-      Packet<T, kWidth> held[Part::kSlots] = {};
+      Values held = next;
+      fetch(kAhead ? to : from, kAhead ? next : held);
       T sum[Part::kSums] = {}, squares[Part::kSums] = {};
-      part.for_each(from, to, [&](int slot, int of, std::int64_t where) {
-        held[slot] = load<kWidth>(x + where, part.shape.aligned);
+      part.for_each(from, to, [&](int slot, int of, std::int64_t) {
 #pragma unroll
-        for (int i = 0; i < kWidth; ++i) sum[of] += held[slot].v[i];
+        for (int i = 0; i < kWidth; ++i) sum[of] += held.slot[slot].v[i];
       });
       const T m = part.tree(sum) / static_cast<T>(to - from);
       part.for_each(from, to, [&](int slot, int of, std::int64_t) {
 #pragma unroll
-        for (int i = 0; i < kWidth; ++i) squares[of] += (held[slot].v[i] - m) * (held[slot].v[i] - m);
+        for (int i = 0; i < kWidth; ++i) squares[of] += (held.slot[slot].v[i] - m) * (held.slot[slot].v[i] - m);
       });
       all = all.then({to - from, m, part.tree(squares)});
     });
@@ -246,13 +240,15 @@ struct Backward {
 
 enum class Step { sums, write, both };
 
-/// One part of one channel, or of a column of them, per block. partial: (channels, parts). The 1: as in rows_device.h,
+/// One part of one channel, or of a column of them, per block. partial: (channels, parts). The write step takes the
+/// parts in the opposite order: what the sums read last may still be in the L2 cache. The 1: as in rows_device.h,
 /// against spills.
 template <class Pass, class Part, Step kStep>
 __global__ void __launch_bounds__(kBlock, 1)
     walk_channels(Pass pass, const __grid_constant__ Channels shape, Sums<typename Pass::Value>* partial) {
-  const std::int64_t index = blockIdx.x % shape.parts;
-  const Part part(shape, blockIdx.x / shape.parts, index);
+  const std::int64_t block = kStep == Step::write ? gridDim.x - 1 - blockIdx.x : blockIdx.x;
+  const std::int64_t index = block % shape.parts;
+  const Part part(shape, block / shape.parts, index);
   if constexpr (kStep == Step::sums) {
     const auto sums = pass.sums(part);
     if (part.speaks()) partial[part.channel * shape.parts + index] = sums;

@@ -1,5 +1,5 @@
-// How batch_norm.cu walks its channels: a channel is cut into parts, a part into chunks, and a chunk is summed by a
-// fixed tree.
+// How batch_norm.cu walks its channels: a channel is cut into parts, a part into chunks, a chunk is summed by a fixed
+// tree, and the moments of chunks and parts are merged in order.
 //
 // Two ways for a block to read, with one tree, and so the same bits:
 //
@@ -22,6 +22,25 @@ inline constexpr int kValues = 8;                // of a thread at once
 inline constexpr int kChunk = kBlock * kValues;  // of a block at once
 inline constexpr int kWarps = kBlock / 32;
 inline constexpr int kMaxParts = 64;  // a warp merges them: two per lane
+
+/// Mean and squared deviations m2 of n values.
+template <class T>
+struct Moments {
+  std::int64_t n = 0;
+  T mean = 0, m2 = 0;
+
+  /// The moments of both together. Rounding is not symmetric: the order matters.
+  __device__ Moments then(const Moments& next) const {
+    if (n == 0) return next;
+    if (next.n == 0) return *this;
+    const T total = static_cast<T>(n + next.n), delta = next.mean - mean, share = static_cast<T>(next.n) / total;
+    return {n + next.n, mean + delta * share, m2 + next.m2 + delta * delta * (static_cast<T>(n) * share)};
+  }
+  __device__ Moments from_lane(int lane_mask) const {
+    return {static_cast<std::int64_t>(__shfl_xor_sync(kAllLanes, static_cast<long long>(n), lane_mask)),
+            __shfl_xor_sync(kAllLanes, mean, lane_mask), __shfl_xor_sync(kAllLanes, m2, lane_mask)};
+  }
+};
 
 /// The layout of the channels and their parts.
 struct Channels {
