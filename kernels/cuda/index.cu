@@ -124,34 +124,44 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// One destination and V neighbouring columns per thread. The thread adds the destination's whole run, in order, eight
-/// loads ahead. A destination without a run gets zeros. Offsets: the destination; of g and y in packets, without the
-/// row.
-template <class T, int V>
+/// One destination per thread, and kAcross packets of V columns, `apart` packets from each other. The thread adds the
+/// destination's whole run in order, several loads on their way. Long rows have kAcross > 1: most runs are short, and a
+/// thread waits for the places of its run before its first load. A destination without a run gets zeros. Offsets: the
+/// destination; of g and y in packets, without the row.
+template <class T, int V, int kAcross>
 __global__ void __launch_bounds__(kThreads)
     index_add_kernel(const __grid_constant__ Items<3> items, const std::int32_t* begins, const std::int32_t* positions,
-                     std::int64_t row, const Packet<T, V>* g, Packet<T, V>* y) {
+                     std::int64_t row, std::int64_t apart, const Packet<T, V>* g, Packet<T, V>* y) {
   for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < items.n; i += gridDim.x * kThreads) {
     std::int64_t offset[3];
     items.locate(i, offset);
-    constexpr int kAhead = 8;
+    constexpr int kAhead = kAcross == 1 ? 8 : 1;
     const int begin = begins[offset[0]], end = begins[offset[0] + 1];
-    double sums[V] = {};  // doubles for f32: the additions lose nothing, and the sum is rounded once, as on the CPU
+    double sums[kAcross][V] = {};  // doubles for f32: the additions lose nothing, and the sum is rounded once, as on
+                                   // the CPU
     for (int s = begin; s < end; s += kAhead) {
-      Packet<T, V> terms[kAhead] = {};
+      Packet<T, V> terms[kAhead][kAcross] = {};
 #pragma unroll
       for (int k = 0; k < kAhead; ++k) {
-        if (s + k < end) terms[k] = g[offset[1] + positions[s + k] * row];
+        if (s + k >= end) break;
+        const Packet<T, V>* from = g + offset[1] + positions[s + k] * row;
+#pragma unroll
+        for (int c = 0; c < kAcross; ++c) terms[k][c] = from[c * apart];
       }
 #pragma unroll
       for (int k = 0; k < kAhead; ++k) {
         if (s + k >= end) break;
-        for (int v = 0; v < V; ++v) sums[v] += static_cast<double>(terms[k].v[v]);
+#pragma unroll
+        for (int c = 0; c < kAcross; ++c)
+          for (int v = 0; v < V; ++v) sums[c][v] += static_cast<double>(terms[k][c].v[v]);
       }
     }
-    Packet<T, V> sum;
-    for (int v = 0; v < V; ++v) sum.v[v] = static_cast<T>(sums[v]);
-    y[offset[2] + offset[0] * row] = sum;
+#pragma unroll
+    for (int c = 0; c < kAcross; ++c) {
+      Packet<T, V> sum;
+      for (int v = 0; v < V; ++v) sum.v[v] = static_cast<T>(sums[c][v]);
+      y[offset[2] + offset[0] * row + c * apart] = sum;
+    }
   }
 }
 
@@ -187,15 +197,15 @@ void select_units(const char* op, const Around& around, std::int64_t width, cons
   });
 }
 
-template <class T, int V>
+template <class T, int V, int kAcross>
 void add_packets(const Around& around, const Tensor& begins, const Tensor& positions, const Tensor& g,
                  const Tensor& y) {
-  const std::int64_t n = positions.numel(), width = around.inner / V;
+  const std::int64_t n = positions.numel(), width = around.inner / V, apart = width / kAcross;
   const std::array<Strides, 3> strides = {Strides{1, 0, 0}, Strides{0, n * width, 1},
                                           Strides{0, around.size * width, 1}};
-  for_each_launch<3>({around.size, around.outer, width}, strides, [&](const Items<3>& items) {
-    launch(index_add_kernel<T, V>, blocks_for(items.n), kThreads, 0, current_stream(), items,
-           begins.data<std::int32_t>(), positions.data<std::int32_t>(), width,
+  for_each_launch<3>({around.size, around.outer, apart}, strides, [&](const Items<3>& items) {
+    launch(index_add_kernel<T, V, kAcross>, blocks_for(items.n), kThreads, 0, current_stream(), items,
+           begins.data<std::int32_t>(), positions.data<std::int32_t>(), width, apart,
            reinterpret_cast<const Packet<T, V>*>(g.raw_data()), reinterpret_cast<Packet<T, V>*>(y.raw_data()));
   });
 }
@@ -210,10 +220,13 @@ void add_sorted(const char* op, const Tensor& g, int dim, const Tensor& index, c
          sorted.keys.numel(), around.size, begins.data<std::int32_t>());
   const auto run = [&]<class T>(T) {
     constexpr int kWidth = packet_width(sizeof(T));
-    if (divides(16, static_cast<std::size_t>(around.inner) * sizeof(T), g, y))
-      add_packets<T, kWidth>(around, begins, sorted.positions, g, y);
+    constexpr std::int64_t kAcross = 4, kLong = 32 * kAcross * kWidth;  // each load of a warp still takes 512 bytes
+    if (!divides(16, static_cast<std::size_t>(around.inner) * sizeof(T), g, y))
+      add_packets<T, 1, 1>(around, begins, sorted.positions, g, y);
+    else if (around.inner >= kLong && around.inner % (kAcross * kWidth) == 0)
+      add_packets<T, kWidth, kAcross>(around, begins, sorted.positions, g, y);
     else
-      add_packets<T, 1>(around, begins, sorted.positions, g, y);
+      add_packets<T, kWidth, 1>(around, begins, sorted.positions, g, y);
   };
   y.dtype() == DType::f32 ? run(float{}) : run(double{});
 }

@@ -1,6 +1,11 @@
-// A stable radix sort of (key, position) pairs. Each pass orders by one digit of 8 bits: tiles count their digits, one
-// block turns the counts into the starts of each tile's run of each digit, and the tiles move their pairs there in
-// order.
+// A stable sort of (key, position) pairs, in one of two ways by their number.
+//
+// Few pairs, the tokens of a small batch: the place of a pair is the number of keys before its own, so each thread
+// counts them. That is n comparisons per pair, but one launch instead of seven, and launches are what a small step
+// waits for.
+//
+// Many pairs: a radix sort. Each pass orders by one digit of 8 bits: tiles count their digits, one block turns the
+// counts into the starts of each tile's run of each digit, and the tiles move their pairs there in order.
 #include "kernels/cuda/index_sort.h"
 
 #include <bit>
@@ -21,21 +26,52 @@ constexpr int kTile = kThreads * kRounds;
 constexpr int kWarps = kThreads / 32;
 static_assert(kDigits == kThreads);
 
+constexpr int kFew = 1024;     // pairs that are sorted by counting
+constexpr int kCounters = 64;  // threads per block then: small blocks, because all multiprocessors share the counting
+
 struct Pairs {
   std::int32_t* keys;
   std::int32_t* positions;
 };
 
+/// The values of an index as keys. A value outside 0 .. size - 1 gets the key `size`.
+struct Keys {
+  const std::int64_t* index;
+  int n;
+  std::int64_t size;
+
+  __device__ bool is_valid(int i) const { return index[i] >= 0 && index[i] < size; }
+  __device__ std::int32_t at(int i) const { return static_cast<std::int32_t>(is_valid(i) ? index[i] : size); }
+};
+
 __device__ inline int digit_of(std::int32_t key, int shift) { return (key >> shift) & (kDigits - 1); }
 
-__global__ void __launch_bounds__(kThreads)
-    make_keys(const std::int64_t* index, Pairs pairs, int n, std::int64_t size, Fault fault) {
-  for (int i = static_cast<int>(blockIdx.x * kThreads + threadIdx.x); i < n;
+// ---- Few pairs
+
+/// One pair per thread. n <= kFew.
+__global__ void __launch_bounds__(kCounters) count_smaller(Keys from, Pairs to, Fault fault) {
+  __shared__ std::int32_t keys[kFew];
+#pragma unroll 4
+  for (int i = static_cast<int>(threadIdx.x); i < from.n; i += kCounters) keys[i] = from.at(i);
+  __syncthreads();
+  const int mine = static_cast<int>(blockIdx.x) * kCounters + static_cast<int>(threadIdx.x);
+  if (mine >= from.n) return;
+  if (!from.is_valid(mine)) report(fault, static_cast<std::uint64_t>(mine));
+  const std::int32_t key = keys[mine];
+  int place = 0;
+#pragma unroll 8
+  for (int i = 0; i < from.n; ++i) place += keys[i] < key || (keys[i] == key && i < mine) ? 1 : 0;
+  to.keys[place] = key;
+  to.positions[place] = mine;
+}
+
+// ---- Many pairs
+
+__global__ void __launch_bounds__(kThreads) make_keys(Keys from, Pairs pairs, Fault fault) {
+  for (int i = static_cast<int>(blockIdx.x * kThreads + threadIdx.x); i < from.n;
        i += static_cast<int>(gridDim.x * kThreads)) {
-    const std::int64_t value = index[i];
-    const bool valid = value >= 0 && value < size;
-    if (!valid) report(fault, static_cast<std::uint64_t>(i));
-    pairs.keys[i] = static_cast<std::int32_t>(valid ? value : size);
+    if (!from.is_valid(i)) report(fault, static_cast<std::uint64_t>(i));
+    pairs.keys[i] = from.at(i);
     pairs.positions[i] = i;
   }
 }
@@ -115,12 +151,18 @@ SortedIndex sort_index(const Tensor& index, std::int64_t size, const char* op) {
   }
   const int n = static_cast<int>(index.numel()), tiles = (n + kTile - 1) / kTile;
   const auto ints = [&](std::int64_t count) { return Tensor::empty({count}, DType::i32, index.device()); };
-  SortedIndex sorted{ints(n), ints(n)}, other{ints(n), ints(n)};
-  const Tensor counts = ints(std::int64_t{tiles} * kDigits);
+  const Keys keys{index.data<std::int64_t>(), n, size};
   const cudaStream_t stream = current_stream();
+  SortedIndex sorted{ints(n), ints(n)};
+  if (n <= kFew) {
+    const auto blocks = static_cast<unsigned>((n + kCounters - 1) / kCounters);
+    launch(count_smaller, blocks, kCounters, 0, stream, keys, pairs_of(sorted), fault_of(op));
+    return sorted;
+  }
+  SortedIndex other{ints(n), ints(n)};
+  const Tensor counts = ints(std::int64_t{tiles} * kDigits);
   const auto grid = static_cast<unsigned>(tiles);
-  launch(make_keys, blocks_for(n), kThreads, 0, stream, index.data<std::int64_t>(), pairs_of(sorted), n, size,
-         fault_of(op));
+  launch(make_keys, blocks_for(n), kThreads, 0, stream, keys, pairs_of(sorted), fault_of(op));
   for (int shift = 0; size >> shift != 0; shift += 8) {
     launch(count_digits, grid, kThreads, 0, stream, pairs_of(sorted).keys, n, shift, counts.data<int>());
     launch(counts_to_starts, 1, kThreads, 0, stream, counts.data<int>(), tiles);

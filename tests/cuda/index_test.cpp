@@ -91,8 +91,14 @@ TEST_F(CudaIndexSelect, CopiesTheSlicesThatTheCpuCopies) {
 // The backward of an embedding: many tokens, few of them different.
 TEST_F(CudaIndexAdd, HasTheBitsOfTheCpuUnderEverySchedule) {
   for (const DType dtype : {DType::f32, DType::f64}) {
-    for (const auto& [tokens, words, width] :
-         {std::tuple{1, 1, 1}, {31, 5, 3}, {33, 300, 4}, {257, 7, 8}, {1023, 70000, 5}, {4099, 11, 4}}) {
+    for (const auto& [tokens, words, width] : {std::tuple{1, 1, 1},
+                                               {31, 5, 3},
+                                               {33, 300, 4},
+                                               {257, 7, 8},
+                                               {1023, 70000, 5},
+                                               {4099, 11, 4},
+                                               {97, 5, 512},
+                                               {1025, 3, 528}}) {
       SCOPED_TRACE(std::to_string(tokens) + " of " + std::to_string(words));
       const Tensor index = random_index({tokens}, words), g = random_tensor({tokens, width}, dtype, 3, -1e6, 1e6);
       const Shape shape = {words, width};
@@ -125,20 +131,31 @@ TEST_F(CudaIndex, TakesSeveralItemsPerThreadWhereBlocksAreFew) {
       same_bits(fetch(scatter_add({1500, 8}, 1, mirror(labels), mirror(two))), scatter_add({1500, 8}, 1, labels, two)));
 }
 
+// 7 values are sorted by counting, 1,500 by digits.
 TEST_F(CudaIndexSort, PutsValuesOutOfRangeLast) {
   for (const std::int64_t size : {3, 255, 256, 65536}) {
-    const Tensor index = Tensor::from<std::int64_t>({size, 1, -1, 0, size - 1, std::int64_t{1} << 40, 1}, {7});
-    const SortedIndex sorted = sort_index(mirror(index), size, "index_add");
-    EXPECT_THROW(backend(Device::cuda()).synchronize(), IndexError);
-    EXPECT_EQ(values<std::int64_t>(fetch(sorted.keys)),
-              (std::vector<std::int64_t>{0, 1, 1, size - 1, size, size, size}));
-    EXPECT_EQ(values<int>(fetch(sorted.positions)), (std::vector<int>{3, 1, 6, 4, 0, 2, 5}));
+    for (const int n : {7, 1500}) {
+      SCOPED_TRACE(std::to_string(n) + " below " + std::to_string(size));
+      std::vector<std::int64_t> given = {size, 1, -1, 0, size - 1, std::int64_t{1} << 40, 1}, keys = {0, 1, 1};
+      std::vector<int> positions = {3, 1, 6};
+      for (int i = 7; i < n; ++i) {
+        given.push_back(1);
+        keys.push_back(1);
+        positions.push_back(i);
+      }
+      keys.insert(keys.end(), {size - 1, size, size, size});
+      positions.insert(positions.end(), {4, 0, 2, 5});
+      const SortedIndex sorted = sort_index(mirror(Tensor::from<std::int64_t>(given, {n})), size, "index_add");
+      EXPECT_THROW(backend(Device::cuda()).synchronize(), IndexError);
+      EXPECT_EQ(values<std::int64_t>(fetch(sorted.keys)), keys);
+      EXPECT_EQ(values<int>(fetch(sorted.positions)), positions);
+    }
   }
 }
 
 TEST_F(CudaIndexSort, IsStable) {
   for (const std::int64_t size : {1, 2, 255, 256, 257, 65536, 20000000}) {
-    for (const std::int64_t n : {1, 32, 257, 2049, 6000}) {
+    for (const std::int64_t n : {1, 32, 257, 1024, 1025, 2049, 6000}) {
       SCOPED_TRACE(std::to_string(n) + " below " + std::to_string(size));
       const Tensor index = random_index({n}, size);
       std::vector<std::pair<std::int64_t, int>> wanted;
