@@ -83,47 +83,77 @@ void visit_size(std::size_t size, const F& f) {
 // ---- Tiles
 
 constexpr int kTile = 32, kTileRows = 8;
+constexpr int kOwn = kTile / kTileRows;  // values of a square that a thread holds
+constexpr std::uint32_t kBand = 16;      // squares
 
 /// Matrices y[r][c] = x[c][r]; strides in bytes.
+///
+/// Blocks that run at the same time should use whole pages of the memory chips on both sides. Squares one after the
+/// other along y would read 128 bytes of every line of x. So the squares of a matrix are numbered in bands of kBand
+/// rows, within a band column by column: a thousand squares then read 2 KB of each of their lines of x and write 8 KB
+/// of each of their lines of y.
 struct TransposeLaunch {
   std::uint32_t tiles;
-  FastDivision tiles_per_matrix, tiles_per_row;
+  FastDivision tiles_per_matrix, tiles_per_band, rows_of_last_band;
   IndexWalk<2> matrices;
   std::int64_t rows, columns, y_stride, x_stride;
   std::byte* y;
   const std::byte* x;
+
+  /// A square: its first row and column in y, and the offsets of its matrix in y and x.
+  struct Square {
+    std::int64_t row, column, offset[2];
+  };
+  __device__ Square square(std::uint32_t tile) const {
+    const std::uint32_t matrix = tiles_per_matrix.quotient(tile);
+    const std::uint32_t within = tile - matrix * tiles_per_matrix.divisor;
+    const std::uint32_t band = tiles_per_band.quotient(within);
+    const std::uint32_t of_band = within - band * tiles_per_band.divisor;
+    const bool is_last = (band + 1) * tiles_per_band.divisor >= tiles_per_matrix.divisor;
+    const std::uint32_t height = is_last ? rows_of_last_band.divisor : kBand;
+    const std::uint32_t column = is_last ? rows_of_last_band.quotient(of_band) : of_band / kBand;
+    Square s{std::int64_t{kTile} * (band * kBand + of_band - column * height), std::int64_t{kTile} * column, {}};
+    matrices.locate(matrix, s.offset);
+    return s;
+  }
 };
 
 /// One square per block and turn: x's lines are read along x, y's are written along y. A line of the buffer has one
-/// element more than the square, so that a column of it falls into 32 different banks of shared memory.
+/// element more than the square, so that a column of it falls into 32 different banks of shared memory. The loads of
+/// the next square are issued before this one is written.
 template <class To, class From>
 __global__ void __launch_bounds__(kTile* kTileRows) transpose_kernel(const __grid_constant__ TransposeLaunch t) {
   __shared__ From buffer[kTile][kTile + 1];
-  for (std::uint32_t tile = blockIdx.x; tile < t.tiles; tile += gridDim.x) {
-    const std::uint32_t matrix = t.tiles_per_matrix.quotient(tile);
-    const std::uint32_t within = tile - matrix * t.tiles_per_matrix.divisor;
-    const std::uint32_t tile_row = t.tiles_per_row.quotient(within);
-    const std::int64_t r0 = std::int64_t{kTile} * tile_row;
-    const std::int64_t c0 = std::int64_t{kTile} * (within - tile_row * t.tiles_per_row.divisor);
-    std::int64_t offset[2];
-    t.matrices.locate(matrix, offset);
-
-    const int lane = static_cast<int>(threadIdx.x), first = static_cast<int>(threadIdx.y);
-    From held[kTile / kTileRows] = {};  // issues all loads before waiting for the first
+  const int lane = static_cast<int>(threadIdx.x), first = static_cast<int>(threadIdx.y);
+  From held[kOwn] = {};
+  const auto read = [&](const TransposeLaunch::Square& s) {
 #pragma unroll
-    for (int k = 0; k < kTile / kTileRows; ++k) {
-      const std::int64_t c = c0 + first + k * kTileRows;
-      if (r0 + lane < t.rows && c < t.columns)
-        held[k] = reinterpret_cast<const From*>(t.x + offset[1] + c * t.x_stride)[r0 + lane];
+    for (int k = 0; k < kOwn; ++k) {
+      const std::int64_t c = s.column + first + k * kTileRows;
+      if (s.row + lane < t.rows && c < t.columns)
+        held[k] = reinterpret_cast<const From*>(t.x + s.offset[1] + c * t.x_stride)[s.row + lane];
     }
-#pragma unroll
-    for (int k = 0; k < kTile / kTileRows; ++k) buffer[first + k * kTileRows][lane] = held[k];
-    __syncthreads();
+  };
+  const auto write = [&](const TransposeLaunch::Square& s) {
 #pragma unroll
     for (int k = first; k < kTile; k += kTileRows) {
-      auto* line = reinterpret_cast<To*>(t.y + offset[0] + (r0 + k) * t.y_stride);
-      if (r0 + k < t.rows && c0 + lane < t.columns) line[c0 + lane] = converted<To>(buffer[lane][k]);
+      auto* line = reinterpret_cast<To*>(t.y + s.offset[0] + (s.row + k) * t.y_stride);
+      if (s.row + k < t.rows && s.column + lane < t.columns) line[s.column + lane] = converted<To>(buffer[lane][k]);
     }
+  };
+
+  TransposeLaunch::Square next = t.square(blockIdx.x);
+  read(next);
+  for (std::uint32_t tile = blockIdx.x; tile < t.tiles; tile += gridDim.x) {
+#pragma unroll
+    for (int k = 0; k < kOwn; ++k) buffer[first + k * kTileRows][lane] = held[k];
+    __syncthreads();
+    const TransposeLaunch::Square here = next;
+    if (tile + gridDim.x < t.tiles) {
+      next = t.square(tile + gridDim.x);
+      read(next);
+    }
+    write(here);
     __syncthreads();  // before the next square overwrites the buffer
   }
 }
@@ -147,8 +177,10 @@ void copy_tiles(const CopyPlan& plan, std::byte* y, const std::byte* x) {
   TransposeLaunch t{};
   t.rows = steps.size[plan.row];
   t.columns = steps.size[line];
-  t.tiles_per_row = FastDivision(tiles_along(t.columns));
-  t.tiles_per_matrix = FastDivision(tiles_along(t.rows) * tiles_along(t.columns));
+  const std::uint32_t down = tiles_along(t.rows), across = tiles_along(t.columns);
+  t.tiles_per_matrix = FastDivision(down * across);
+  t.tiles_per_band = FastDivision(kBand * across);
+  t.rows_of_last_band = FastDivision((down - 1) % kBand + 1);
   t.tiles = static_cast<std::uint32_t>(others.elements()) * t.tiles_per_matrix.divisor;
   t.matrices = others.in_units(1);
   t.y_stride = steps.stride[0][plan.row];

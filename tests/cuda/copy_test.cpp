@@ -87,7 +87,7 @@ TEST_F(CudaCopy, Broadcasts) {
 TEST_F(CudaCopy, TransposesMatricesOfEverySizeThroughTiles) {
   for (const DType dtype : {DType::f32, DType::i64, DType::u8}) {
     for (const auto& [rows, columns] :
-         {std::pair{8, 8}, {31, 33}, {32, 32}, {33, 31}, {64, 257}, {257, 9}, {8, 1023}}) {
+         {std::pair{8, 8}, {31, 33}, {32, 32}, {33, 31}, {64, 257}, {257, 9}, {8, 1023}, {65, 512}, {40, 600}}) {
       SCOPED_TRACE(std::to_string(rows) + " x " + std::to_string(columns));
       const Tensor x = random_tensor({rows, columns}, dtype, 1, 0, 99);
       const Tensor turned = transpose(mirror(x), 0, 1);
@@ -131,8 +131,10 @@ TEST_F(CudaCopy, TakesTheFastestWayThatFits) {
 TEST_F(CudaCopy, TakesSeveralTurnsPerBlockWhereBlocksAreFew) {
   const hop::testing::FewBlocks few;
   const Tensor x = random_tensor({2, 90, 70}), there = mirror(x);
+  const Tensor wide = random_tensor({2, 40, 1040}), wide_there = mirror(wide);  // three bands of squares
   for_each_schedule([&] {
     EXPECT_TRUE(same_bits(fetch(clone(transpose(there, 1, 2))), clone(transpose(x, 1, 2))));
+    EXPECT_TRUE(same_bits(fetch(clone(transpose(wide_there, 1, 2))), clone(transpose(wide, 1, 2))));
     EXPECT_TRUE(same_bits(fetch(cast(there, DType::f64)), cast(x, DType::f64)));
     EXPECT_TRUE(same_bits(fetch(full({5000}, 1.5, DType::f32, Device::cuda())), full({5000}, 1.5)));
     EXPECT_TRUE(same_bits(fetch(arange(5000, DType::i64, Device::cuda())), arange(5000)));
