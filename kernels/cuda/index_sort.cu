@@ -1,8 +1,7 @@
 // A stable sort of (key, position) pairs, in one of two ways by their number.
 //
-// Few pairs, the tokens of a small batch: the place of a pair is the number of keys before its own, so each thread
-// counts them. That is n comparisons per pair, but one launch instead of seven, and launches are what a small step
-// waits for.
+// Few pairs, the tokens of a batch: the place of a pair is the number of keys before its own, so it is counted. That is
+// n comparisons per pair, but one launch instead of seven, and launches are what a small step waits for.
 //
 // Many pairs: a radix sort. Each pass orders by one digit of 8 bits: tiles count their digits, one block turns the
 // counts into the starts of each tile's run of each digit, and the tiles move their pairs there in order.
@@ -15,6 +14,7 @@
 #include "base/error.h"
 #include "kernels/cuda/fault.h"
 #include "kernels/cuda/grid.h"
+#include "kernels/cuda/reduce_device.h"
 #include "kernels/cuda/runtime.h"
 
 namespace hop::kernels::cuda {
@@ -26,8 +26,8 @@ constexpr int kTile = kThreads * kRounds;
 constexpr int kWarps = kThreads / 32;
 static_assert(kDigits == kThreads);
 
-constexpr int kFew = 1024;     // pairs that are sorted by counting
-constexpr int kCounters = 64;  // threads per block then: small blocks, because all multiprocessors share the counting
+constexpr int kFew = 4096;    // pairs that are sorted by counting
+constexpr int kCounters = 8;  // lanes that count for a pair, so that few pairs are work for many multiprocessors
 
 struct Pairs {
   std::int32_t* keys;
@@ -48,19 +48,21 @@ __device__ inline int digit_of(std::int32_t key, int shift) { return (key >> shi
 
 // ---- Few pairs
 
-/// One pair per thread. n <= kFew.
-__global__ void __launch_bounds__(kCounters) count_smaller(Keys from, Pairs to, Fault fault) {
+/// kCounters neighbouring lanes per pair. n <= kFew.
+__global__ void __launch_bounds__(kThreads) count_smaller(Keys from, Pairs to, Fault fault) {
   __shared__ std::int32_t keys[kFew];
+  const int thread = static_cast<int>(threadIdx.x), lane = thread % kCounters;
 #pragma unroll 4
-  for (int i = static_cast<int>(threadIdx.x); i < from.n; i += kCounters) keys[i] = from.at(i);
+  for (int i = thread; i < from.n; i += kThreads) keys[i] = from.at(i);
   __syncthreads();
-  const int mine = static_cast<int>(blockIdx.x) * kCounters + static_cast<int>(threadIdx.x);
-  if (mine >= from.n) return;
-  if (!from.is_valid(mine)) report(fault, static_cast<std::uint64_t>(mine));
-  const std::int32_t key = keys[mine];
+  const int mine = (static_cast<int>(blockIdx.x) * kThreads + thread) / kCounters;
+  const std::int32_t key = mine < from.n ? keys[mine] : 0;
   int place = 0;
 #pragma unroll 8
-  for (int i = 0; i < from.n; ++i) place += keys[i] < key || (keys[i] == key && i < mine) ? 1 : 0;
+  for (int i = lane; i < from.n; i += kCounters) place += keys[i] < key || (keys[i] == key && i < mine) ? 1 : 0;
+  place = warp_reduce<Add, kCounters>(place);
+  if (mine >= from.n || lane != 0) return;
+  if (!from.is_valid(mine)) report(fault, static_cast<std::uint64_t>(mine));
   to.keys[place] = key;
   to.positions[place] = mine;
 }
@@ -122,7 +124,7 @@ __global__ void __launch_bounds__(kThreads) move_pairs(Pairs from, Pairs to, int
     const bool present = i < n;
     const std::int32_t key = present ? from.keys[i] : 0;
     const int digit = present ? digit_of(key, shift) : kDigits;
-    const unsigned alike = __match_any_sync(0xffffffffU, digit);
+    const unsigned alike = __match_any_sync(kAllLanes, digit);
     const int before = __popc(alike & ((1U << lane) - 1));
     if (present && before == 0) count[warp][digit] = __popc(alike);
     __syncthreads();
@@ -155,8 +157,8 @@ SortedIndex sort_index(const Tensor& index, std::int64_t size, const char* op) {
   const cudaStream_t stream = current_stream();
   SortedIndex sorted{ints(n), ints(n)};
   if (n <= kFew) {
-    const auto blocks = static_cast<unsigned>((n + kCounters - 1) / kCounters);
-    launch(count_smaller, blocks, kCounters, 0, stream, keys, pairs_of(sorted), fault_of(op));
+    const auto blocks = static_cast<unsigned>((n * kCounters + kThreads - 1) / kThreads);
+    launch(count_smaller, blocks, kThreads, 0, stream, keys, pairs_of(sorted), fault_of(op));
     return sorted;
   }
   SortedIndex other{ints(n), ints(n)};

@@ -19,7 +19,7 @@ struct SortedIndex {
 /// Sorts `index` (n > 0 values, i64, contiguous) on the current stream. A value outside 0 .. size - 1 is reported as
 /// `op` and gets the key `size`, so it comes last. Throws ShapeError if n or size is 2^30 or more.
 ///
-/// Up to 1,024 values: sorted by counting, in one kernel. More: a least-significant-digit radix sort (Knuth, TAOCP
+/// Up to 4,096 values: sorted by counting, in one kernel. More: a least-significant-digit radix sort (Knuth, TAOCP
 /// 5.2.5) by digits of 8 bits, as many passes as `size` has bytes, each of three kernels. Floor: 16 n bytes to make the
 /// keys, then 20 n per pass (4 to count, 8 in and 8 out to move).
 SortedIndex sort_index(const Tensor& index, std::int64_t size, const char* op);
