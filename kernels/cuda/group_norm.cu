@@ -64,7 +64,6 @@ struct GroupNorm {
 /// Floor: 3 s per value.
 template <class T>
 struct GroupNormGrad {
-  enum { kKeepsMuch };  // see rows_device.h
   const T *g, *x;
   Parameters<T> parameters;
   const T *mean, *rstd;
@@ -87,7 +86,6 @@ struct GroupNormGrad {
 /// statistics. Floor: 2 s per value.
 template <class T>
 struct ChannelSums {
-  enum { kKeepsMuch };  // see rows_device.h
   const T *g, *x, *mean, *rstd;
   std::int64_t per_group;
   T *gx_sums, *g_sums;

@@ -51,6 +51,7 @@ TEST_F(CudaGroupNorm, IsTheCpusForwardAndBackward) {
     check(random_tensor({2, 8, 8, 8}, dtype, 1, -2, 3), 4, true);
     check(random_tensor({1, 4, 131}, dtype, 1, -2, 3), 2, true);
     check(random_tensor({1, 4, 700}, dtype, 1, -2, 3), 2, true);
+    check(random_tensor({1, 2, 3000}, dtype, 1, -2, 3), 1, true);
     check(random_tensor({1, 2, 4100}, dtype, 1, -2, 3), 1, true);
     check(random_tensor({70, 64}, dtype, 1, -2, 3), 32, true);
   }

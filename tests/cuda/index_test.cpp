@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "kernels/capture.h"
 #include "kernels/cuda/index_sort.h"
 #include "kernels/view.h"
 #include "tests/cuda/layouts.h"
@@ -106,6 +107,12 @@ TEST_F(CudaIndexAdd, HasTheBitsOfTheCpuUnderEverySchedule) {
       for_each_schedule([&] { EXPECT_TRUE(same_bits(fetch(index_add(shape, 0, index_there, there)), wanted)); });
     }
   }
+}
+
+TEST_F(CudaIndexAdd, OfABatchIsThreeLaunches) {
+  const Tensor index = mirror(random_index({100}, 30)), g = mirror(random_tensor({100, 8}));
+  const Recording sum = hop::capture([&] { index_add({30, 8}, 0, index, g); }, Device::cuda());
+  EXPECT_EQ(sum.size(), 3U);  // the sort, the places of the runs, the sums
 }
 
 TEST_F(CudaIndexAdd, AddsAlongAnyDimension) {
