@@ -229,6 +229,25 @@ struct FusedCrossEntropy {
   }
 };
 
+/// The whole loss of a small batch in one block: FusedCrossEntropy for up to kFewRows rows of up to kFewLanes values,
+/// then the mean of their losses by the tree that reduce.cu has for as many values. A second launch would take as long
+/// as the first one.
+constexpr int kFewRows = 64, kFewLanes = 16;
+template <class T>
+__global__ void __launch_bounds__(kFewRows* kFewLanes)
+    cross_entropy_of_few(FusedCrossEntropy<T> body, std::int64_t rows, std::int64_t length, T* loss) {
+  body(HeldRow<T, LaneGroup<kFewLanes>, 1, 1>(rows, length, false));
+  __syncthreads();
+  if (threadIdx.x >= 32) return;
+  T sum = 0;
+  for (int i = 0; i < 4; ++i) {
+    const int row = static_cast<int>(threadIdx.x) * 4 + i;
+    if (row < rows) sum += body.losses.losses[row];
+  }
+  sum = warp_reduce<Add>(sum);
+  if (threadIdx.x == 0) *loss = sum / static_cast<T>(rows);
+}
+
 // ---- Host side
 
 /// Queues body(zero of the dtype) for the rows of `like`. `matrices` are the tensors that it walks.
@@ -286,6 +305,13 @@ void cross_entropy_fused(const Tensor& x, const Tensor& labels, const Tensor& lo
     const LogitGradient<T> gradient{nullptr, labels.numel()};
     return FusedCrossEntropy<T>{x.data<T>(), labels_of(labels), gradient, {losses.data<T>()}, dx.data<T>()};
   };
+  const std::int64_t rows = x.shape()[0], length = x.shape()[1];
+  if (rows <= kFewRows && length <= kFewLanes) {
+    return visit_floating(x, [&]<class T>(T zero) {
+      const unsigned threads = 32 * blocks_for(rows * kFewLanes, 32);
+      launch(cross_entropy_of_few<T>, 1, threads, 0, current_stream(), body(zero), rows, length, loss.data<T>());
+    });
+  }
   launch_softmax(body, x, dx);
   mean_of(losses, loss);
 }

@@ -73,7 +73,8 @@ TEST_F(CudaSoftmax, TreatsInfinityAndNanAsTheCpu) {
   }
 }
 
-const std::vector<Shape> kClassShapes = {{1, 1},    {33, 10},  {5, 16},   {31, 33},  {3, 256}, {2, 260},
+const std::vector<Shape> kClassShapes = {{1, 1},    {32, 10},  {64, 16},  {65, 16},  {64, 17},
+                                         {33, 10},  {5, 16},   {31, 33},  {3, 256},  {2, 260},
                                          {2, 1023}, {2, 4099}, {2, 4100}, {1, 8192}, {1, 8196}};
 
 Tensor labels_for(std::int64_t rows, std::int64_t classes) {

@@ -29,7 +29,7 @@ TEST_F(CudaTrainingStep, OfAPerceptronLaunchesAsFewKernelsAsWeKnow) {
   work();  // so that the gradients and the slots are there before the capture
   const Recording step = capture(work, Device::cuda());
   constexpr std::size_t kForward = 3 + 2,  // a product with its bias; relu with its mask
-      kLoss = 2 + 1,                       // losses with their gradients, their mean; the 1 at which the pass begins
+      kLoss = 1 + 1,                       // the loss with its gradients; the 1 at which the pass begins
       kBackward = 3 + 3 + 2 * 2,           // gradients of weights, of biases; of inputs, with a mask each
       kUpdate = 2;                         // the constants of the step; all parameters
   EXPECT_EQ(step.size(), kForward + kLoss + kBackward + kUpdate);
