@@ -124,44 +124,58 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// One destination per thread, and kAcross packets of V columns, `apart` packets from each other. The thread adds the
-/// destination's whole run in order, several loads on their way. Long rows have kAcross > 1: most runs are short, and a
-/// thread waits for the places of its run before its first load. A destination without a run gets zeros. Offsets: the
-/// destination; of g and y in packets, without the row.
-template <class T, int V, int kAcross>
+/// One destination and V neighbouring columns per thread and turn. The thread adds the destination's whole run, in
+/// order, eight loads on their way. A destination without a run gets zeros. Most runs are short, and where a run lies
+/// takes two loads, one behind the other: those of the next turn are issued while the terms of this one are on their
+/// way. Offsets: the destination; of g and y in packets, without the row.
+template <class T, int V>
 __global__ void __launch_bounds__(kThreads)
     index_add_kernel(const __grid_constant__ Items<3> items, const std::int32_t* begins, const std::int32_t* positions,
-                     std::int64_t row, std::int64_t apart, const Packet<T, V>* g, Packet<T, V>* y) {
-  for (std::uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < items.n; i += gridDim.x * kThreads) {
+                     std::int64_t row, const Packet<T, V>* g, Packet<T, V>* y) {
+  struct Run {
+    std::int64_t from, to;      // of the columns in g and y
+    int begin, end, first = 0;  // in the sorted index; the position of the first term
+  };
+  const auto find = [&](std::uint32_t i) {
     std::int64_t offset[3];
     items.locate(i, offset);
-    constexpr int kAhead = kAcross == 1 ? 8 : 1;
-    const int begin = begins[offset[0]], end = begins[offset[0] + 1];
-    double sums[kAcross][V] = {};  // doubles for f32: the additions lose nothing, and the sum is rounded once, as on
-                                   // the CPU
-    for (int s = begin; s < end; s += kAhead) {
-      Packet<T, V> terms[kAhead][kAcross] = {};
+    Run run{offset[1], offset[2] + offset[0] * row, begins[offset[0]], begins[offset[0] + 1]};
+    if (run.begin < run.end) run.first = positions[run.begin];
+    return run;
+  };
+  constexpr int kAhead = 8;
+  Packet<T, V> terms[kAhead] = {};
+  double sums[V] = {};  // doubles for f32: the additions lose nothing, and the sum is rounded once, as on the CPU
+  const auto fetch = [&](const Run& run, int s, int position) {
 #pragma unroll
-      for (int k = 0; k < kAhead; ++k) {
-        if (s + k >= end) break;
-        const Packet<T, V>* from = g + offset[1] + positions[s + k] * row;
-#pragma unroll
-        for (int c = 0; c < kAcross; ++c) terms[k][c] = from[c * apart];
-      }
-#pragma unroll
-      for (int k = 0; k < kAhead; ++k) {
-        if (s + k >= end) break;
-#pragma unroll
-        for (int c = 0; c < kAcross; ++c)
-          for (int v = 0; v < V; ++v) sums[c][v] += static_cast<double>(terms[k][c].v[v]);
-      }
+    for (int k = 0; k < kAhead; ++k) {
+      if (s + k < run.end) terms[k] = g[run.from + (k == 0 ? position : positions[s + k]) * row];
     }
+  };
+  const auto add = [&](const Run& run, int s) {
 #pragma unroll
-    for (int c = 0; c < kAcross; ++c) {
-      Packet<T, V> sum;
-      for (int v = 0; v < V; ++v) sum.v[v] = static_cast<T>(sums[c][v]);
-      y[offset[2] + offset[0] * row + c * apart] = sum;
+    for (int k = 0; k < kAhead; ++k) {
+      if (s + k >= run.end) break;
+      for (int v = 0; v < V; ++v) sums[v] += static_cast<double>(terms[k].v[v]);
     }
+  };
+
+  const std::uint32_t first = blockIdx.x * kThreads + threadIdx.x, step = gridDim.x * kThreads;
+  if (first >= items.n) return;
+  Run next = find(first);
+  for (std::uint32_t i = first; i < items.n; i += step) {
+    const Run run = next;
+    for (int v = 0; v < V; ++v) sums[v] = 0;
+    fetch(run, run.begin, run.first);
+    if (i + step < items.n) next = find(i + step);
+    add(run, run.begin);
+    for (int s = run.begin + kAhead; s < run.end; s += kAhead) {
+      fetch(run, s, positions[s]);
+      add(run, s);
+    }
+    Packet<T, V> sum;
+    for (int v = 0; v < V; ++v) sum.v[v] = static_cast<T>(sums[v]);
+    y[run.to] = sum;
   }
 }
 
@@ -197,15 +211,15 @@ void select_units(const char* op, const Around& around, std::int64_t width, cons
   });
 }
 
-template <class T, int V, int kAcross>
+template <class T, int V>
 void add_packets(const Around& around, const Tensor& begins, const Tensor& positions, const Tensor& g,
                  const Tensor& y) {
-  const std::int64_t n = positions.numel(), width = around.inner / V, apart = width / kAcross;
+  const std::int64_t n = positions.numel(), width = around.inner / V;
   const std::array<Strides, 3> strides = {Strides{1, 0, 0}, Strides{0, n * width, 1},
                                           Strides{0, around.size * width, 1}};
-  for_each_launch<3>({around.size, around.outer, apart}, strides, [&](const Items<3>& items) {
-    launch(index_add_kernel<T, V, kAcross>, blocks_for(items.n), kThreads, 0, current_stream(), items,
-           begins.data<std::int32_t>(), positions.data<std::int32_t>(), width, apart,
+  for_each_launch<3>({around.size, around.outer, width}, strides, [&](const Items<3>& items) {
+    launch(index_add_kernel<T, V>, blocks_for(items.n), kThreads, 0, current_stream(), items,
+           begins.data<std::int32_t>(), positions.data<std::int32_t>(), width,
            reinterpret_cast<const Packet<T, V>*>(g.raw_data()), reinterpret_cast<Packet<T, V>*>(y.raw_data()));
   });
 }
@@ -220,13 +234,10 @@ void add_sorted(const char* op, const Tensor& g, int dim, const Tensor& index, c
          sorted.keys.numel(), around.size, begins.data<std::int32_t>());
   const auto run = [&]<class T>(T) {
     constexpr int kWidth = packet_width(sizeof(T));
-    constexpr std::int64_t kAcross = 4, kLong = 32 * kAcross * kWidth;  // each load of a warp still takes 512 bytes
-    if (!divides(16, static_cast<std::size_t>(around.inner) * sizeof(T), g, y))
-      add_packets<T, 1, 1>(around, begins, sorted.positions, g, y);
-    else if (around.inner >= kLong && around.inner % (kAcross * kWidth) == 0)
-      add_packets<T, kWidth, kAcross>(around, begins, sorted.positions, g, y);
+    if (divides(16, static_cast<std::size_t>(around.inner) * sizeof(T), g, y))
+      add_packets<T, kWidth>(around, begins, sorted.positions, g, y);
     else
-      add_packets<T, kWidth, 1>(around, begins, sorted.positions, g, y);
+      add_packets<T, 1>(around, begins, sorted.positions, g, y);
   };
   y.dtype() == DType::f32 ? run(float{}) : run(double{});
 }
