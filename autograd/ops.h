@@ -23,6 +23,7 @@
 #include "autograd/pad.h"
 #include "autograd/pool.h"
 #include "autograd/products.h"
+#include "autograd/recurrent.h"
 #include "autograd/reduce.h"
 #include "autograd/softmax.h"
 #include "autograd/summaries.h"

@@ -33,4 +33,4 @@ F* pick(F* v3, F* v4) {
 // clang-format off
 #define HOP_EACH_ISA(...) namespace v3 { __VA_ARGS__ } namespace v4 { __VA_ARGS__ }
 // clang-format on
-#define HOP_PICK(function) (*::hop::kernels::pick(&v3::function, &v4::function))
+#define HOP_PICK(...) (*::hop::kernels::pick(&v3::__VA_ARGS__, &v4::__VA_ARGS__))

@@ -14,6 +14,7 @@
 #include "kernels/optimizer_operations.h"
 #include "kernels/pool_operations.h"
 #include "kernels/random_operations.h"
+#include "kernels/recurrent_operations.h"
 #include "kernels/reduce_operations.h"
 #include "kernels/softmax_operations.h"
 
@@ -43,6 +44,7 @@ void register_device() {
   add<OptimizerOperations>();
   add<PoolOperations>();
   add<RandomOperations>();
+  add<RecurrentOperations>();
   add<ReduceOperations>();
   add<SoftmaxOperations>();
 }

@@ -1,24 +1,41 @@
 #include "nn/detail/recurrence.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "autograd/ops.h"
+#include "kernels/recurrent_rules.h"
 
 namespace hop::nn::detail {
 
+namespace {
+
+using kernels::rules::GruCell;
+using kernels::rules::kKept;
+using kernels::rules::LstmCell;
+
+/// One step of a cell: the new h, and the new state.
+template <class Cell>
+LSTMState step(const Tensor& x_gates, const Tensor& h_gates, const Tensor& state) {
+  Tensor x[Cell::gates], h[Cell::gates], kept[kKept];
+  const std::vector<Tensor> from_x = chunk(x_gates, Cell::gates, -1), from_h = chunk(h_gates, Cell::gates, -1);
+  std::copy(from_x.begin(), from_x.end(), x);
+  std::copy(from_h.begin(), from_h.end(), h);
+  LSTMState next;
+  Cell::forward(x, h, state, kept, next.h, next.c);
+  return next;
+}
+
+}  // namespace
+
 LSTMState lstm_step(const Tensor& x_gates, const Tensor& h_gates, const Tensor& c) {
-  const std::vector<Tensor> gates = chunk(x_gates + h_gates, 4, -1);
-  const Tensor input = sigmoid(gates[0]), forget = sigmoid(gates[1]), cell = tanh(gates[2]), output = sigmoid(gates[3]);
-  const Tensor next = forget * c + input * cell;
-  return {output * tanh(next), next};
+  return step<LstmCell>(x_gates, h_gates, c);
 }
 
 Tensor gru_step(const Tensor& x_gates, const Tensor& h_gates, const Tensor& h) {
-  const std::vector<Tensor> x = chunk(x_gates, 3, -1), hidden = chunk(h_gates, 3, -1);
-  const Tensor reset = sigmoid(x[0] + hidden[0]), update = sigmoid(x[1] + hidden[1]);
-  const Tensor next = tanh(x[2] + reset * hidden[2]);
-  return next + update * (h - next);
+  return step<GruCell>(x_gates, h_gates, h).h;
 }
 
 Tensor rnn_step(const Tensor& x_gates, const Tensor& h_gates, RNNNonlinearity nonlinearity) {

@@ -1,4 +1,6 @@
-// One step of each recurrent layer, shared by the layers (recurrent.h) and the cells (recurrent_cell.h).
+// One step of each recurrent cell (recurrent_cell.h), from recorded operations, and what the cells share with the
+// layers (recurrent.h). The layers LSTM and GRU run whole sequences in fused steps (autograd/recurrent.h) of the same
+// formulas.
 #pragma once
 
 #include "nn/init.h"

@@ -13,6 +13,9 @@ namespace hop::nn {
 
 namespace {
 
+/// The last of the steps (T, ..) of a sequence.
+Tensor last_step(const Tensor& x, bool reverse) { return select(x, 0, reverse ? 0 : x.size(0) - 1); }
+
 std::int64_t directions(const RecurrentOptions& options) { return options.bidirectional ? 2 : 1; }
 
 const RecurrentOptions& checked(const char* op, std::int64_t input_size, std::int64_t hidden_size,
@@ -81,20 +84,6 @@ LSTMState Recurrent::start(const Tensor& x, const LSTMState& initial) const {
   return initial;
 }
 
-// One layer in one direction: x (T, N, ..) -> h at each step, (T, N, hidden). `state` becomes the last one.
-Tensor Recurrent::pass(const Tensor& x, std::int64_t row, LSTMState& state) const {
-  const RecurrentWeights& w = weights_[static_cast<std::size_t>(row)];
-  const std::vector<Tensor> gates = unbind(linear(x, w.weight_ih, w.bias_ih));
-  const bool is_reverse = row % directions(options_) == 1;
-  std::vector<Tensor> output(gates.size());
-  for (std::size_t i = 0; i < gates.size(); ++i) {
-    const std::size_t t = is_reverse ? gates.size() - 1 - i : i;
-    state = step(gates[t], linear(state.h, w.weight_hh, w.bias_hh), state);
-    output[t] = state.h;
-  }
-  return stack(output);
-}
-
 LSTMResult Recurrent::run(const Tensor& x, const LSTMState& initial) {
   kernels::expect_defined(type_name().c_str(), x);
   const int time = options_.batch_first ? 1 : 0;
@@ -110,10 +99,12 @@ LSTMResult Recurrent::run(const Tensor& x, const LSTMState& initial) {
   for (std::int64_t layer = 0; layer < options_.num_layers; ++layer) {
     std::vector<Tensor> outputs;
     for (std::int64_t row = layer * d; row < (layer + 1) * d; ++row) {
-      LSTMState state{h_0[static_cast<std::size_t>(row)], c_0[static_cast<std::size_t>(row)]};
-      outputs.push_back(pass(y, row, state));
-      h_n.push_back(state.h);
-      c_n.push_back(state.c);
+      const auto index = static_cast<std::size_t>(row);
+      const RecurrentWeights& w = weights_[index];
+      const LSTMResult made = sequence(linear(y, w.weight_ih, w.bias_ih), w, {h_0[index], c_0[index]}, row % d == 1);
+      outputs.push_back(made.output);
+      h_n.push_back(made.state.h);
+      c_n.push_back(made.state.c);
     }
     y = d == 1 ? outputs[0] : cat(outputs, 2);
     const bool drops = options_.dropout > 0 && layer + 1 < options_.num_layers && is_training();
@@ -145,8 +136,10 @@ LSTMResult LSTM::operator()(const Tensor& x, const LSTMState& initial) {
 
 LSTMResult LSTM::forward(const Tensor& x, const LSTMState& initial) { return run(x, initial); }
 
-LSTMState LSTM::step(const Tensor& x_gates, const Tensor& h_gates, const LSTMState& before) const {
-  return detail::lstm_step(x_gates, h_gates, before.c);
+LSTMResult LSTM::sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+                          bool reverse) const {
+  const LstmSequence made = lstm_sequence(x_gates, weights.weight_hh, weights.bias_hh, first.h, first.c, reverse);
+  return {made.h, {last_step(made.h, reverse), made.c_n}};
 }
 
 RecurrentResult GRU::operator()(const Tensor& x, const Tensor& h_0) {
@@ -160,8 +153,10 @@ RecurrentResult GRU::forward(const Tensor& x, const Tensor& h_0) {
   return {result.output, result.state.h};
 }
 
-LSTMState GRU::step(const Tensor& x_gates, const Tensor& h_gates, const LSTMState& before) const {
-  return {detail::gru_step(x_gates, h_gates, before.h), {}};
+LSTMResult GRU::sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+                         bool reverse) const {
+  const Tensor h = gru_sequence(x_gates, weights.weight_hh, weights.bias_hh, first.h, reverse);
+  return {h, {last_step(h, reverse), {}}};
 }
 
 RNN::RNN(std::int64_t input_size, std::int64_t hidden_size, const RNNOptions& options)
@@ -185,8 +180,16 @@ RecurrentResult RNN::forward(const Tensor& x, const Tensor& h_0) {
   return {result.output, result.state.h};
 }
 
-LSTMState RNN::step(const Tensor& x_gates, const Tensor& h_gates, const LSTMState&) const {
-  return {detail::rnn_step(x_gates, h_gates, nonlinearity_), {}};
+LSTMResult RNN::sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+                         bool reverse) const {
+  const std::vector<Tensor> gates = unbind(x_gates);
+  std::vector<Tensor> output(gates.size());
+  Tensor h = first.h;
+  for (std::size_t i = 0; i < gates.size(); ++i) {
+    const std::size_t t = reverse ? gates.size() - 1 - i : i;
+    h = output[t] = detail::rnn_step(gates[t], linear(h, weights.weight_hh, weights.bias_hh), nonlinearity_);
+  }
+  return {stack(output), {h, {}}};
 }
 
 }  // namespace hop::nn

@@ -69,15 +69,16 @@ class Recurrent : public Module {
             const RecurrentOptions& options);
   /// Throws ShapeError for another x or initial state, DtypeError. An undefined `initial.h` starts from zeros.
   LSTMResult run(const Tensor& x, const LSTMState& initial);
-  /// The state after one step; see nn/detail/recurrence.h. c is undefined for layers without it.
-  virtual LSTMState step(const Tensor& x_gates, const Tensor& h_gates, const LSTMState& before) const = 0;
+  /// One layer in one direction: its products with the inputs, (T, N, gates * hidden), and its first state, (N, hidden)
+  /// each, become h at each step, (T, N, hidden), and the last state. c is undefined for layers without it.
+  virtual LSTMResult sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+                              bool reverse) const = 0;
   virtual bool has_cell() const { return false; }
 
  private:
   std::vector<RecurrentWeights> register_weights(const char* op, std::int64_t gates);
   std::string suffix(std::int64_t row) const;
   LSTMState start(const Tensor& x, const LSTMState& initial) const;
-  Tensor pass(const Tensor& x, std::int64_t row, LSTMState& state) const;
 
   std::int64_t input_size_, hidden_size_;
   RecurrentOptions options_;
@@ -101,7 +102,8 @@ class LSTM : public Recurrent {
   std::string type_name() const override { return "LSTM"; }
 
  protected:
-  LSTMState step(const Tensor& x_gates, const Tensor& h_gates, const LSTMState& before) const override;
+  LSTMResult sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+                      bool reverse) const override;
   bool has_cell() const override { return true; }
 };
 
@@ -120,7 +122,8 @@ class GRU : public Recurrent {
   std::string type_name() const override { return "GRU"; }
 
  protected:
-  LSTMState step(const Tensor& x_gates, const Tensor& h_gates, const LSTMState& before) const override;
+  LSTMResult sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+                      bool reverse) const override;
 };
 
 /// h' = tanh(x W_ih^T + b_ih + h W_hh^T + b_hh), or relu of it (Elman, 1990): x (T, N, input) -> (T, N, D hidden).
@@ -137,7 +140,8 @@ class RNN : public Recurrent {
   std::string type_name() const override { return "RNN"; }
 
  protected:
-  LSTMState step(const Tensor& x_gates, const Tensor& h_gates, const LSTMState& before) const override;
+  LSTMResult sequence(const Tensor& x_gates, const RecurrentWeights& weights, const LSTMState& first,
+                      bool reverse) const override;
 
  private:
   RNNNonlinearity nonlinearity_;

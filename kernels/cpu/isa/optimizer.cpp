@@ -2,7 +2,7 @@
 // with doubles. Bytes moved per f32 element, and so the floor: 12 (p and g in, p out), and 8 more for each slot.
 #include <utility>
 
-#include "kernels/cpu/isa/pack.h"
+#include "kernels/cpu/isa/access.h"
 #include "kernels/cpu/optimizer_internal.h"
 #include "kernels/update_rules.h"
 
@@ -10,42 +10,6 @@ namespace hop::kernels::HOP_ISA {
 namespace {
 
 using rows::Pack;
-
-// Loads and stores the lanes of V at p; a count limits them.
-template <class V>
-struct Lanes;
-template <>
-struct Lanes<Pack> {
-  static constexpr std::int64_t kCount = rows::kLanes;
-  template <class... Count>
-  static HOP_INLINE Pack load(const float* p, Count... count) {
-    return Pack::load(p, count...);
-  }
-  template <class... Count>
-  static HOP_INLINE void store(Pack x, float* p, Count... count) {
-    x.store(p, count...);
-  }
-};
-template <>
-struct Lanes<double> {
-  static constexpr std::int64_t kCount = 1;
-  template <class... Count>
-  static HOP_INLINE double load(const double* p, Count...) {
-    return *p;
-  }
-  template <class... Count>
-  static HOP_INLINE void store(double x, double* p, Count...) {
-    *p = x;
-  }
-};
-
-/// Calls f(i) for each whole vector of 0..n-1, and f(i, rest) for the last, partial vector.
-template <class V, class F>
-HOP_INLINE void for_each_vector(std::int64_t n, const F& f) {
-  std::int64_t i = 0;
-  for (; i + Lanes<V>::kCount <= n; i += Lanes<V>::kCount) f(i);
-  if (i < n) f(i, n - i);
-}
 
 /// Whether slot k is there. Rules that always keep all of their slots need no test.
 template <class Rule, class T>
@@ -61,7 +25,7 @@ HOP_INLINE void apply(const C& constants, V& p, const V& g, V* slots, std::index
 
 template <class Rule, class V, class T>
 void update_loop(const void* constants, std::byte* const* arrays, std::int64_t n) {
-  using L = Lanes<V>;
+  using L = Access<V>;
   constexpr std::size_t kSlots = Rule::slots.size();
   // A copy: stores to parameters cannot change it, so its numbers stay in registers.
   const auto c = *static_cast<const typename Rule::template Constants<T>*>(constants);
