@@ -1,11 +1,13 @@
 #include "bench/nets.h"
 
 #include <optional>
+#include <vector>
 
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "bench/fill.h"
 #include "nn/families.h"
+#include "nn/functional.h"
 #include "nn/init.h"
 #include "nn/layers.h"
 
@@ -78,6 +80,78 @@ class ResNet20 : public nn::Module {
   nn::Linear fc{64, 10};
 };
 
+/// A recurrent layer, LSTM or GRU, whose last step is classified: (N, 64, 32) -> (N, 10).
+template <class Layer>
+class Sequences : public nn::Module {
+ public:
+  Sequences()
+      : layer(register_module("layer", Layer(32, 128, {.num_layers = 2, .batch_first = true}))),
+        fc(register_module("fc", nn::Linear(128, 10))) {}
+  Tensor forward(const Tensor& x) override { return fc(select(layer(x), 1, x.size(1) - 1)); }
+
+ private:
+  Layer layer;
+  nn::Linear fc;
+};
+
+constexpr std::int64_t kTokens = 65, kHeads = 4;
+
+/// A block of GPT-2 (Radford et al., 2019): (N, T, C) -> (N, T, C).
+class GptBlock : public nn::Module {
+ public:
+  explicit GptBlock(std::int64_t width)
+      : ln1(register_module("ln1", nn::LayerNorm({width}))),
+        qkv(register_module("qkv", nn::Linear(width, 3 * width))),
+        out(register_module("out", nn::Linear(width, width))),
+        ln2(register_module("ln2", nn::LayerNorm({width}))),
+        up(register_module("up", nn::Linear(width, 4 * width))),
+        down(register_module("down", nn::Linear(4 * width, width))) {}
+  Tensor forward(const Tensor& x) override {
+    const Tensor y = x + out(attend(chunk(qkv(ln1(x)), 3, -1)));
+    return y + down(gelu(up(ln2(y))));
+  }
+
+ private:
+  static Tensor attend(const std::vector<Tensor>& qkv) {
+    const Shape shape = qkv[0].shape();
+    const auto heads = [&](const Tensor& x) {  // (N, T, C) -> (N, heads, T, C / heads)
+      return permute(reshape(x, {shape[0], shape[1], kHeads, shape[2] / kHeads}), {0, 2, 1, 3});
+    };
+    const Tensor y =
+        nn::functional::scaled_dot_product_attention(heads(qkv[0]), heads(qkv[1]), heads(qkv[2]), {.is_causal = true});
+    return reshape(permute(y, {0, 2, 1, 3}), shape);
+  }
+
+  nn::LayerNorm ln1;
+  nn::Linear qkv, out;
+  nn::LayerNorm ln2;
+  nn::Linear up, down;
+};
+
+/// Four blocks over tokens (N, T) -> (N T, tokens).
+class Gpt : public nn::Module {
+ public:
+  Gpt(std::int64_t width, std::int64_t context)
+      : wte(register_module("wte", nn::Embedding(kTokens, width))),
+        wpe(register_module("wpe", nn::Embedding(context, width))) {
+    for (int k = 0; k < 4; ++k)
+      blocks.push_back(register_module("block" + std::to_string(blocks.size() + 1), GptBlock(width)));
+    ln.emplace(register_module("ln", nn::LayerNorm({width})));
+    head.emplace(register_module("head", nn::Linear(width, kTokens)));
+  }
+  Tensor forward(const Tensor& x) override {
+    Tensor y = wte(x) + wpe.weight;
+    for (GptBlock& block : blocks) y = block(y);
+    return reshape((*head)((*ln)(y)), {-1, kTokens});
+  }
+
+ private:
+  nn::Embedding wte, wpe;
+  std::vector<GptBlock> blocks;
+  std::optional<nn::LayerNorm> ln;
+  std::optional<nn::Linear> head;
+};
+
 void fill_parameters(nn::Module& module) {
   nn::init_parameters(module, 1);  // the running statistics
   std::uint32_t index = 0;
@@ -93,21 +167,33 @@ Tensor make_input(const Shape& shape) {
   return x;
 }
 
-Tensor make_labels(std::int64_t batch) {
-  const Tensor labels = Tensor::empty({batch}, DType::i64);
-  fill_labels(labels.data<std::int64_t>(), batch, 10);
+Tensor make_labels(const Shape& shape, std::uint32_t classes) {
+  const Tensor labels = Tensor::empty(shape, DType::i64);
+  fill_labels(labels.data<std::int64_t>(), labels.numel(), classes);
   return labels;
 }
 
 Problem classify(std::shared_ptr<nn::Module> module, const Shape& input) {
-  return {std::move(module), nn::CrossEntropyLoss{}, make_input(input), make_labels(input[0])};
+  return {std::move(module), nn::CrossEntropyLoss{}, make_input(input), make_labels({input[0]}, 10)};
+}
+
+/// The target of a token is the token itself: what is timed does not depend on it.
+Problem predict_tokens(std::int64_t width, std::int64_t context, std::int64_t batch) {
+  return {std::make_shared<Gpt>(width, context), nn::CrossEntropyLoss{}, make_labels({batch, context}, kTokens),
+          make_labels({batch * context}, kTokens)};
 }
 
 Problem build(const std::string& net, std::int64_t batch) {
   if (net == "mlp") return classify(std::make_shared<Mlp>(784, 512, 256, 10), {batch, 784});
   if (net == "lenet") return classify(std::make_shared<nn::LeNet>(Shape{1, 28, 28}, 10), {batch, 1, 28, 28});
   if (net == "resnet20") return classify(std::make_shared<ResNet20>(), {batch, 3, 32, 32});
-  if (net != "tabular") throw ConfigError("[bench] expected mlp, tabular, lenet or resnet20, got " + net);
+  if (net == "lstm") return classify(std::make_shared<Sequences<nn::LSTM>>(), {batch, 64, 32});
+  if (net == "gru") return classify(std::make_shared<Sequences<nn::GRU>>(), {batch, 64, 32});
+  if (net == "gpt") return predict_tokens(128, 64, batch);
+  if (net == "gpt-wide") return predict_tokens(256, 256, batch);
+  if (net != "tabular") {
+    throw ConfigError("[bench] expected mlp, tabular, lenet, resnet20, lstm, gru, gpt or gpt-wide, got " + net);
+  }
   const Tensor target = Tensor::empty({batch, 1}, DType::f32);
   fill_target(target.data<float>(), batch);
   return {std::make_shared<Mlp>(128, 1000, 500, 1), nn::MSELoss{}, make_input({batch, 128}), target};

@@ -85,17 +85,84 @@ struct ResNet20 : Net {
   nn::Linear fc{nullptr};
 };
 
+template <class Layer, class Options>
+struct Sequences : Net {
+  Sequences()
+      : layer(register_module("layer", Layer(Options(32, 128).num_layers(2).batch_first(true)))),
+        fc(register_module("fc", nn::Linear(128, 10))) {}
+  Tensor forward(Tensor x) override { return fc(std::get<0>(layer(x)).select(1, x.size(1) - 1)); }
+  Layer layer;
+  nn::Linear fc;
+};
+
+constexpr int64_t kTokens = 65, kHeads = 4;
+
+struct GptBlock : Net {
+  explicit GptBlock(int64_t width)
+      : ln1(register_module("ln1", nn::LayerNorm(nn::LayerNormOptions({width})))),
+        qkv(register_module("qkv", nn::Linear(width, 3 * width))),
+        out(register_module("out", nn::Linear(width, width))),
+        ln2(register_module("ln2", nn::LayerNorm(nn::LayerNormOptions({width})))),
+        up(register_module("up", nn::Linear(width, 4 * width))),
+        down(register_module("down", nn::Linear(4 * width, width))) {}
+  Tensor forward(Tensor x) override {
+    x = x + out(attend(qkv(ln1(x)).chunk(3, -1)));
+    return x + down(torch::gelu(up(ln2(x))));
+  }
+  // LibTorch 1.13 has no fused attention.
+  static Tensor attend(const std::vector<Tensor>& qkv) {
+    const int64_t n = qkv[0].size(0), t = qkv[0].size(1), c = qkv[0].size(2);
+    const auto heads = [&](const Tensor& x) { return x.view({n, t, kHeads, c / kHeads}).transpose(1, 2); };
+    const Tensor blocked = torch::ones({t, t}, torch::kBool).triu(1);
+    const Tensor scores = heads(qkv[0]).matmul(heads(qkv[1]).transpose(-2, -1)) / std::sqrt(c / kHeads);
+    const Tensor weights = torch::softmax(scores.masked_fill(blocked, -INFINITY), -1);
+    return weights.matmul(heads(qkv[2])).transpose(1, 2).reshape({n, t, c});
+  }
+  nn::LayerNorm ln1;
+  nn::Linear qkv, out;
+  nn::LayerNorm ln2;
+  nn::Linear up, down;
+};
+
+struct Gpt : Net {
+  Gpt(int64_t width, int64_t context)
+      : wte(register_module("wte", nn::Embedding(kTokens, width))),
+        wpe(register_module("wpe", nn::Embedding(context, width))) {
+    for (int k = 0; k < 4; ++k) {
+      blocks.push_back(std::make_shared<GptBlock>(width));
+      register_module("block" + std::to_string(blocks.size()), blocks.back());
+    }
+    ln = register_module("ln", nn::LayerNorm(nn::LayerNormOptions({width})));
+    head = register_module("head", nn::Linear(width, kTokens));
+  }
+  Tensor forward(Tensor x) override {
+    x = wte(x) + wpe->weight;
+    for (const auto& block : blocks) x = block->forward(x);
+    return head(ln(x)).view({-1, kTokens});
+  }
+  nn::Embedding wte, wpe;
+  std::vector<std::shared_ptr<GptBlock>> blocks;
+  nn::LayerNorm ln{nullptr};
+  nn::Linear head{nullptr};
+};
+
+enum class Kind { classes, numbers, tokens };
+
 struct Problem {
   std::shared_ptr<Net> net;
   std::vector<int64_t> input;
-  bool regression = false;
+  Kind kind = Kind::classes;
 };
 
 Problem make_problem(const std::string& name, int64_t batch) {
   if (name == "mlp") return {std::make_shared<Mlp>(784, 512, 256, 10), {batch, 784}};
-  if (name == "tabular") return {std::make_shared<Mlp>(128, 1000, 500, 1), {batch, 128}, true};
+  if (name == "tabular") return {std::make_shared<Mlp>(128, 1000, 500, 1), {batch, 128}, Kind::numbers};
   if (name == "lenet") return {std::make_shared<LeNet>(), {batch, 1, 28, 28}};
   if (name == "resnet20") return {std::make_shared<ResNet20>(), {batch, 3, 32, 32}};
+  if (name == "lstm") return {std::make_shared<Sequences<nn::LSTM, nn::LSTMOptions>>(), {batch, 64, 32}};
+  if (name == "gru") return {std::make_shared<Sequences<nn::GRU, nn::GRUOptions>>(), {batch, 64, 32}};
+  if (name == "gpt") return {std::make_shared<Gpt>(128, 64), {batch, 64}, Kind::tokens};
+  if (name == "gpt-wide") return {std::make_shared<Gpt>(256, 256), {batch, 256}, Kind::tokens};
   throw std::invalid_argument("no net " + name);
 }
 
@@ -108,14 +175,25 @@ void fill_parameters(Net& net) {
   }
 }
 
+Tensor make_labels(const std::vector<int64_t>& shape, uint32_t classes) {
+  const Tensor labels = torch::empty(shape, torch::kInt64);
+  hop::bench::fill_labels(labels.data_ptr<int64_t>(), labels.numel(), classes);
+  return labels;
+}
+
+Tensor make_input(const Problem& problem) {
+  if (problem.kind == Kind::tokens) return make_labels(problem.input, kTokens);
+  const Tensor x = torch::empty(problem.input);
+  hop::bench::fill_input(x.data_ptr<float>(), x.numel());
+  return x;
+}
+
 Tensor make_target(const Problem& problem) {
   const int64_t batch = problem.input[0];
-  const Tensor target = problem.regression ? torch::empty({batch, 1}) : torch::empty({batch}, torch::kInt64);
-  if (problem.regression) {
-    hop::bench::fill_target(target.data_ptr<float>(), batch);
-  } else {
-    hop::bench::fill_labels(target.data_ptr<int64_t>(), batch, 10);
-  }
+  if (problem.kind == Kind::tokens) return make_labels({batch * problem.input[1]}, kTokens);
+  if (problem.kind == Kind::classes) return make_labels({batch}, 10);
+  const Tensor target = torch::empty({batch, 1});
+  hop::bench::fill_target(target.data_ptr<float>(), batch);
   return target;
 }
 
@@ -137,8 +215,7 @@ std::shared_ptr<torch::optim::Optimizer> make_optimizer(const std::string& name,
 Work training(const std::vector<std::string>& what) {
   const Problem problem = make_problem(what.at(1), std::stoll(what.at(3)));
   fill_parameters(*problem.net);
-  Tensor x = torch::empty(problem.input);
-  hop::bench::fill_input(x.data_ptr<float>(), x.numel());
+  Tensor x = make_input(problem);
   if (what.at(4) == "channels_last") {
     to_channels_last(*problem.net, x);
   } else if (what.at(4) != "eager") {
@@ -151,7 +228,8 @@ Work training(const std::vector<std::string>& what) {
     for (int i = 0; i < repetitions; ++i) {
       optimizer->zero_grad();
       const Tensor y = problem.net->forward(x);
-      const Tensor loss = problem.regression ? torch::mse_loss(y, target) : torch::cross_entropy_loss(y, target);
+      const Tensor loss =
+          problem.kind == Kind::numbers ? torch::mse_loss(y, target) : torch::cross_entropy_loss(y, target);
       loss.backward();
       optimizer->step();
       value = loss.item<double>();

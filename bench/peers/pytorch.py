@@ -73,6 +73,43 @@ class ResNet20(nn.Module):
         return self.fc(self.blocks(F.relu(self.bn(self.conv(x)))).mean((2, 3)))
 
 
+class Sequences(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.fc = layer(32, 128, num_layers=2, batch_first=True), nn.Linear(128, 10)
+
+    def forward(self, x):
+        return self.fc(self.layer(x)[0][:, -1])
+
+
+TOKENS, HEADS = 65, 4
+
+
+class GptBlock(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.ln1, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.ln2, self.up, self.down = nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x):
+        n, t, c = x.shape
+        q, k, v = (y.view(n, t, HEADS, c // HEADS).transpose(1, 2) for y in self.qkv(self.ln1(x)).chunk(3, -1))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(y.transpose(1, 2).reshape(n, t, c))
+        return x + self.down(F.gelu(self.up(self.ln2(x))))
+
+
+class Gpt(nn.Module):
+    def __init__(self, width, context):
+        super().__init__()
+        self.wte, self.wpe = nn.Embedding(TOKENS, width), nn.Embedding(context, width)
+        self.blocks = nn.Sequential(*(GptBlock(width) for _ in range(4)))
+        self.ln, self.head = nn.LayerNorm(width), nn.Linear(width, TOKENS)
+
+    def forward(self, x):
+        return self.head(self.ln(self.blocks(self.wte(x) + self.wpe.weight))).view(-1, TOKENS)
+
+
 def mixed(stream, count):
     """fill.h: 32 well-mixed bits per element."""
     x = np.arange(count, dtype=np.uint32) * np.uint32(2654435761)
@@ -106,18 +143,35 @@ def make_net(name, batch):
         return Mlp(128, 1000, 500, 1), (batch, 128)
     if name == "lenet":
         return LeNet(), (batch, 1, 28, 28)
-    return ResNet20(), (batch, 3, 32, 32)
+    if name == "resnet20":
+        return ResNet20(), (batch, 3, 32, 32)
+    if name in ("lstm", "gru"):
+        return Sequences(nn.LSTM if name == "lstm" else nn.GRU), (batch, 64, 32)
+    if name in ("gpt", "gpt-wide"):
+        width, context = (128, 64) if name == "gpt" else (256, 256)
+        return Gpt(width, context), (batch, context)
+    raise ValueError(f"no net {name}")
+
+
+def labels(shape, classes):
+    count = int(np.prod(shape))
+    return torch.from_numpy((mixed(3, count) % np.uint32(classes)).astype(np.int64).reshape(shape))
+
+
+def make_batch(name, batch, shape):
+    """The input, the target and the loss."""
+    if name == "tabular":
+        return uniform(1, shape), uniform(2, (batch, 1)), F.mse_loss
+    if name.startswith("gpt"):
+        return labels(shape, TOKENS), labels((batch * shape[1],), TOKENS), F.cross_entropy
+    return uniform(1, shape), labels((batch,), 10), F.cross_entropy
 
 
 def training(name, optimizer_name, batch, variant):
     batch = int(batch)
     net, shape = make_net(name, batch)
     fill_parameters(net)
-    x = uniform(1, shape)
-    if name == "tabular":
-        target, loss_function = uniform(2, (batch, 1)), F.mse_loss
-    else:
-        target, loss_function = torch.from_numpy((mixed(3, batch) % np.uint32(10)).astype(np.int64)), F.cross_entropy
+    x, target, loss_function = make_batch(name, batch, shape)
     if variant.endswith("channels_last"):
         if len(shape) != 4:
             raise ValueError("channels_last needs images")
