@@ -5,6 +5,7 @@
 
 #include "autograd/activations.h"
 #include "autograd/arrange.h"
+#include "autograd/attention.h"
 #include "autograd/conv.h"
 #include "autograd/copy.h"
 #include "autograd/creation.h"

@@ -1,4 +1,5 @@
 // Adds CUDA devices to this program, with the table of each stem.
+#include "kernels/attention_operations.h"
 #include "kernels/batch_norm_operations.h"
 #include "kernels/capture_operations.h"
 #include "kernels/conv_operations.h"
@@ -31,6 +32,7 @@ void add() {
 void register_device() {
   register_backend(DeviceType::cuda, device_backend);
   register_queues(DeviceType::cuda, make_own_stream);
+  add<AttentionOperations>();
   add<BatchNormOperations>();
   add<CaptureOperations>();
   add<ConvOperations>();

@@ -17,8 +17,7 @@ namespace {
 
 /// true where query i (of L) may not see key j (of S): j > i.
 Tensor later_keys(std::int64_t queries, std::int64_t keys, Device device) {
-  const Tensor rows = kernels::unsqueeze(kernels::arange(queries, DType::i64, device), 1);
-  return kernels::gt(kernels::arange(keys, DType::i64, device), rows);
+  return triu(kernels::ones({queries, keys}, DType::boolean, device), 1);
 }
 
 /// softmax(scores), and 0 where `blocked`. A row that is blocked everywhere becomes 0, not NaN: the outer fill also
@@ -70,12 +69,35 @@ Tensor new_weight(std::int64_t embed_dim, std::int64_t num_heads, const Multihea
   return detail::fresh_weight({checked_mul(3, embed_dim, "MultiheadAttention"), embed_dim}, options.dtype);
 }
 
+/// Whether attention() computes it: q, k and v have the same leading dimensions, two at most.
+bool is_plain(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options) {
+  if (options.attn_mask.defined() || options.dropout || q.dim() > 4 || k.dim() != q.dim() || v.dim() != q.dim())
+    return false;
+  for (int d = 0; d + 2 < q.dim(); ++d) {
+    if (k.size(d) != q.size(d) || v.size(d) != q.size(d)) return false;
+  }
+  return true;
+}
+
+/// x (.., rows, columns) with two leading dimensions.
+Tensor with_heads(Tensor x) {
+  while (x.dim() < 4) x = unsqueeze(x, 0);
+  return x;
+}
+
+Tensor plain_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale, bool is_causal) {
+  Tensor y = attention(with_heads(q), with_heads(k), with_heads(v), scale, is_causal);
+  while (y.dim() > q.dim()) y = squeeze(y, 0);
+  return y;
+}
+
 }  // namespace
 
 Tensor functional::scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                                 const AttentionOptions& options) {
   check_attention(q, k, v, options);
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1))));
+  if (is_plain(q, k, v, options)) return plain_attention(q, k, v, scale, options.is_causal);
   Tensor scores = matmul(q * scale, transpose(k, -2, -1)), blocked;
   if (options.is_causal) blocked = later_keys(q.size(-2), k.size(-2), q.device());
   if (const Tensor& mask = options.attn_mask; mask.defined()) {
@@ -149,7 +171,9 @@ Tensor MultiheadAttention::forward(const Tensor& query, const Tensor& key, const
     for (std::size_t i = 0; i < 3; ++i) projected.push_back(linear(*inputs[i], weights[i], biases[i]));
   }
   const Tensor q = heads(projected[0]), k = heads(projected[1]), v = heads(projected[2]);
-  AttentionOptions options{.attn_mask = mask(masks, q, k.size(2))};
+  AttentionOptions options{.is_causal =
+                               masks.is_causal && !masks.attn_mask.defined() && !masks.key_padding_mask.defined()};
+  if (!options.is_causal) options.attn_mask = mask(masks, q, k.size(2));
   if (options_.dropout > 0 && is_training()) {
     options.dropout = [this](const Tensor& weights) { return dropout(weights, options_.dropout, next_random()); };
   }

@@ -25,7 +25,9 @@ struct AttentionOptions {
 namespace functional {
 
 /// softmax(scale q k^T + mask) v for q (.., L, E), k (.., S, E), v (.., S, D) -> (.., L, D), where leading dimensions
-/// broadcast; f32 or f64, equal dtypes. A query that may see no key gives 0. It stores the L S weights. Differentiable.
+/// broadcast; f32 or f64, equal dtypes. A query that may see no key gives 0. Differentiable. Without a
+/// mask, without dropout and with equal leading dimensions it is attention() (autograd/attention.h), which stores no
+/// weights; otherwise it stores all L S.
 /// torch.nn.functional.scaled_dot_product_attention. Throws ShapeError, DtypeError, ConfigError.
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& options = {});

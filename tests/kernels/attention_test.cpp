@@ -1,0 +1,199 @@
+// The judges are the formula in doubles and, for gradients, its central differences.
+#include "kernels/attention.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "base/error.h"
+#include "kernels/copy.h"
+#include "tests/kernels/layouts.h"
+
+namespace hop::kernels {
+namespace {
+
+using namespace hop::testing;
+using Values = std::vector<double>;
+
+struct Sizes {
+  std::int64_t samples, heads, queries, keys, depth, columns;
+};
+// Blocks of 64 queries, sixteens of columns: below, at and beyond each.
+const std::vector<Sizes> kSizes = {{1, 1, 1, 1, 1, 1},    {1, 2, 3, 5, 4, 2},   {2, 3, 7, 7, 16, 16},
+                                   {1, 1, 64, 64, 8, 32}, {1, 2, 65, 65, 5, 3}, {1, 1, 130, 40, 17, 9},
+                                   {2, 1, 20, 133, 3, 40}};
+
+AttentionInputs inputs(const Sizes& z, DType dtype, bool causal) {
+  return {random_tensor({z.samples, z.heads, z.queries, z.depth}, dtype, 1, -2, 2),
+          random_tensor({z.samples, z.heads, z.keys, z.depth}, dtype, 2, -2, 2),
+          random_tensor({z.samples, z.heads, z.keys, z.columns}, dtype, 3), 0.7, causal};
+}
+
+struct Golden {
+  Values y, log_sum;
+};
+
+Golden golden(const AttentionInputs& in) {
+  const auto heads = static_cast<std::size_t>(in.q.size(0) * in.q.size(1)),
+             queries = static_cast<std::size_t>(in.q.size(2)), keys = static_cast<std::size_t>(in.k.size(2)),
+             depth = static_cast<std::size_t>(in.q.size(3)), columns = static_cast<std::size_t>(in.v.size(3));
+  const Values q = values<double>(in.q), k = values<double>(in.k), v = values<double>(in.v);
+  Golden g;
+  for (std::size_t h = 0; h < heads; ++h) {
+    for (std::size_t i = 0; i < queries; ++i) {
+      const std::size_t seen = in.is_causal ? std::min(keys, i + 1) : keys;
+      Values w(seen);
+      for (std::size_t j = 0; j < seen; ++j) {
+        for (std::size_t e = 0; e < depth; ++e)
+          w[j] += in.scale * q[(h * queries + i) * depth + e] * k[(h * keys + j) * depth + e];
+      }
+      double sum = 0;
+      for (double& x : w) sum += x = std::exp(x);
+      g.log_sum.push_back(std::log(sum));
+      for (std::size_t d = 0; d < columns; ++d) {
+        double y = 0;
+        for (std::size_t j = 0; j < seen; ++j) y += w[j] / sum * v[(h * keys + j) * columns + d];
+        g.y.push_back(y);
+      }
+    }
+  }
+  return g;
+}
+
+void for_each_case(const std::function<void(const AttentionInputs&, DType)>& f) {
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const Sizes& z : kSizes) {
+      for (const bool causal : {false, true}) {
+        const AttentionInputs in = inputs(z, dtype, causal);
+        SCOPED_TRACE(in.q.describe() + " " + in.v.describe() + (causal ? " causal" : ""));
+        f(in, dtype);
+      }
+    }
+  }
+}
+
+TEST(Attention, IsTheFormula) {
+  for_each_case([](const AttentionInputs& in, DType dtype) {
+    const Golden expected = golden(in);
+    const AttentionResult result = attention(in);
+    EXPECT_TRUE(close(result.y, expected.y, epsilon(dtype, 64), epsilon(dtype, 64)));
+    EXPECT_TRUE(close(result.log_sum, expected.log_sum, epsilon(dtype, 64), epsilon(dtype, 64)));
+  });
+}
+
+Values slopes(const Tensor& x, const std::function<double()>& f) {
+  constexpr double kStep = 1e-6;
+  Values result;
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    double& value = x.data<double>()[i];
+    const double kept = value;
+    value = kept + kStep;
+    const double above = f();
+    value = kept - kStep;
+    result.push_back((above - f()) / (2 * kStep));
+    value = kept;
+  }
+  return result;
+}
+
+TEST(Attention, HasTheGradientOfCentralDifferences) {
+  for (const Sizes& z : std::vector<Sizes>{{1, 1, 1, 1, 1, 1}, {2, 2, 3, 5, 4, 2}, {1, 1, 66, 4, 2, 3}}) {
+    for (const bool causal : {false, true}) {
+      const AttentionInputs in = inputs(z, DType::f64, causal);
+      SCOPED_TRACE(in.q.describe() + (causal ? " causal" : ""));
+      const Tensor g = random_tensor({z.samples, z.heads, z.queries, z.columns}, DType::f64, 7);
+      const Values weights = values<double>(g);
+      const auto loss = [&] {
+        const Values y = golden(in).y;
+        return std::inner_product(y.begin(), y.end(), weights.begin(), 0.0);
+      };
+      const AttentionGrads grads = attention_grad(g, in, attention(in));
+      EXPECT_TRUE(close(grads.q, slopes(in.q, loss), 1e-7, 1e-7));
+      EXPECT_TRUE(close(grads.k, slopes(in.k, loss), 1e-7, 1e-7));
+      EXPECT_TRUE(close(grads.v, slopes(in.v, loss), 1e-7, 1e-7));
+    }
+  }
+}
+
+// f32 against f64 where central differences would take long: several blocks of queries, rests of columns.
+TEST(Attention, HasInF32TheGradientOfF64) {
+  for_each_case([](const AttentionInputs& in, DType dtype) {
+    if (dtype != DType::f32) return;
+    const Shape shape{in.q.size(0), in.q.size(1), in.q.size(2), in.v.size(3)};
+    const Tensor g = random_tensor(shape, DType::f32, 7);
+    const AttentionInputs fine{cast(in.q, DType::f64), cast(in.k, DType::f64), cast(in.v, DType::f64), in.scale,
+                               in.is_causal};
+    const AttentionGrads grads = attention_grad(g, in, attention(in)),
+                         expected = attention_grad(cast(g, DType::f64), fine, attention(fine));
+    const double bound = epsilon(DType::f32, 256);
+    EXPECT_TRUE(close(grads.q, values<double>(expected.q), bound, bound));
+    EXPECT_TRUE(close(grads.k, values<double>(expected.k), bound, bound));
+    EXPECT_TRUE(close(grads.v, values<double>(expected.v), bound, bound));
+  });
+}
+
+// (N, heads, rows, columns) over (N, rows, 3 heads columns), as the parts of one product lie.
+Tensor part_of(const Tensor& x, int part) {
+  const std::int64_t n = x.size(0), heads = x.size(1), rows = x.size(2), columns = x.size(3);
+  const std::int64_t row = 3 * heads * columns;
+  const Tensor whole = zeros({n * rows * row}, x.dtype());
+  const Tensor y = whole.as_strided(x.shape(), {rows * row, columns, row, 1}, part * heads * columns);
+  copy_(y, x);
+  return y;
+}
+
+TEST(Attention, HasTheSameBitsInEveryLayoutAndOnEveryNumberOfThreads) {
+  const AttentionInputs in = inputs({2, 3, 70, 70, 16, 16}, DType::f32, true);
+  const Tensor g = random_tensor({2, 3, 70, 16}, DType::f32, 7);
+  const AttentionResult result = attention(in);
+  const AttentionGrads grads = attention_grad(g, in, result);
+  const AttentionInputs moved{part_of(in.q, 0), part_of(in.k, 1), part_of(in.v, 2), in.scale, true};
+  const Tensor by_columns = with_order(g, {0, 1, 3, 2});
+  for (const int threads : {1, 2, 3}) {
+    set_compute_threads(threads);
+    EXPECT_TRUE(same_bits(contiguous(attention(moved).y), contiguous(result.y)));
+    const AttentionGrads again = attention_grad(by_columns, moved, attention(moved));
+    EXPECT_TRUE(same_bits(contiguous(again.q), contiguous(grads.q)));
+    EXPECT_TRUE(same_bits(contiguous(again.k), contiguous(grads.k)));
+    EXPECT_TRUE(same_bits(contiguous(again.v), contiguous(grads.v)));
+  }
+  set_compute_threads(1);
+}
+
+TEST(Attention, BearsLargeScores) {
+  AttentionInputs in = inputs({1, 1, 3, 3, 2, 2}, DType::f32, false);
+  in.scale = 1000;
+  for (const double y : values<double>(attention(in).y)) EXPECT_TRUE(std::isfinite(y));
+}
+
+TEST(Attention, OfNothing) {
+  const auto run = [](const Sizes& z) { return attention(inputs(z, DType::f32, false)); };
+  EXPECT_EQ(run({0, 2, 3, 3, 4, 4}).y.numel(), 0);
+  EXPECT_EQ(run({1, 2, 0, 3, 4, 4}).y.numel(), 0);
+  EXPECT_EQ(run({1, 2, 3, 3, 4, 0}).y.numel(), 0);
+  EXPECT_EQ(values<double>(run({1, 1, 2, 0, 4, 3}).y), Values(6, 0.0));  // no key to see
+  const AttentionInputs blind = inputs({1, 1, 2, 0, 4, 3}, DType::f32, false);
+  EXPECT_EQ(values<double>(attention_grad(random_tensor({1, 1, 2, 3}), blind, attention(blind)).q), Values(8, 0.0));
+  const Values means = values<double>(run({1, 1, 2, 3, 0, 1}).y);  // no columns to compare: equal weights
+  EXPECT_NEAR(means[0], means[1], 1e-7);
+}
+
+TEST(Attention, NamesWhatDoesNotFit) {
+  const AttentionInputs good = inputs({1, 2, 3, 5, 4, 2}, DType::f32, false);
+  AttentionInputs in = good;
+  in.k = random_tensor({1, 2, 5, 3});
+  EXPECT_THROW(attention(in), ShapeError);
+  in = good;
+  in.v = random_tensor({1, 2, 4, 2});
+  EXPECT_THROW(attention(in), ShapeError);
+  in = good;
+  in.q = random_tensor({2, 3, 4});
+  EXPECT_THROW(attention(in), ShapeError);
+  in = good;
+  in.v = random_tensor({1, 2, 5, 2}, DType::f64);
+  EXPECT_THROW(attention(in), DtypeError);
+  EXPECT_THROW(attention_grad(random_tensor({1, 2, 3, 3}), good, attention(good)), ShapeError);
+}
+
+}  // namespace
+}  // namespace hop::kernels
