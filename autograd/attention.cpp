@@ -49,8 +49,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale
   kernels::expect_defined("attention", q);
   const AttentionInputs in{q, k, v, scale, is_causal};
   const bool in_bf16 = kernels::precision() == kernels::Precision::bf16 && kernels::has_bf16();
-  if (in_bf16 || !kernels::has_attention(q)) {
-    kernels::check_attention(in);
+  if (!kernels::has_attention(in) || in_bf16) {
     return k.size(2) == 0 ? kernels::attention(in).y : matmul(weights_of(in), v);
   }
   kernels::AttentionResult result = kernels::attention(in);

@@ -40,7 +40,10 @@ Tensor rows_of_heads(const Tensor& like, std::int64_t columns) {
 
 void check_attention(const AttentionInputs& in) { check("attention", in); }
 
-bool has_attention(const Tensor& x) { return operations<AttentionOperations>(x).attention != nullptr; }
+bool has_attention(const AttentionInputs& in) {
+  check_attention(in);
+  return operations<AttentionOperations>(in.q).fits(in);
+}
 
 AttentionResult attention(const AttentionInputs& in) {
   check_attention(in);
@@ -51,7 +54,7 @@ AttentionResult attention(const AttentionInputs& in) {
     fill_(result.y, 0);
     fill_(result.log_sum, -HUGE_VAL);
   } else if (result.y.numel() != 0) {
-    operations<AttentionOperations>(q).attention(in_columns(in), result);
+    operations<AttentionOperations>(q).attention(q, in_columns(in), result);
   }
   return result;
 }

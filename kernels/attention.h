@@ -24,8 +24,9 @@ struct AttentionGrads {
 
 /// Throws ShapeError, DtypeError, DeviceError unless the operands fit.
 void check_attention(const AttentionInputs& in);
-/// Whether x's device has attention(): the CPU.
-bool has_attention(const Tensor& x);
+/// Whether attention() takes operands of these sizes: on the CPU all, on CUDA up to 128 columns of f32 and 64 of f64.
+/// Throws as check_attention().
+bool has_attention(const AttentionInputs& in);
 /// f32 or f64, equal dtypes. A query without keys gives 0. The rows of an operand may lie anywhere; if its columns do
 /// not lie side by side, it is copied. Throws ShapeError, DtypeError, DeviceError.
 AttentionResult attention(const AttentionInputs& in);

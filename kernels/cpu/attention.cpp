@@ -229,7 +229,9 @@ void visit_floating(const Tensor& x, const F& f) {
   x.dtype() == DType::f32 ? f(float{}) : f(double{});
 }
 
-void attention(const AttentionInputs& in, const AttentionResult& result) {
+bool fits(const AttentionInputs&) { return true; }
+
+void attention(const Tensor&, const AttentionInputs& in, const AttentionResult& result) {
   visit_floating(in.q, [&]<class T>(T) {
     for_heads<T>(
         Forward<T>{Sizes(in), Heads(in.q), Heads(in.k), Heads(in.v), Heads(result.y), result.log_sum.data<T>()});
@@ -250,6 +252,7 @@ void attention_grad(const Tensor& g, const AttentionInputs& in, const AttentionR
 namespace hop::kernels {
 
 const AttentionOperations AttentionOperations::cpu = {
+    .fits = cpu::fits,
     .attention = cpu::attention,
     .attention_grad = cpu::attention_grad,
 };

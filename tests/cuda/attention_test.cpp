@@ -1,0 +1,85 @@
+#include "kernels/attention.h"
+
+#include "tests/cuda/results.h"
+
+namespace hop::kernels::cuda {
+namespace {
+
+using namespace hop::testing;
+using CudaAttention = OnDevice;
+
+struct Sizes {
+  std::int64_t samples, heads, queries, keys, depth, columns;
+};
+
+AttentionInputs inputs(const Sizes& z, DType dtype, bool causal) {
+  return {random_tensor({z.samples, z.heads, z.queries, z.depth}, dtype, 1, -2, 2),
+          random_tensor({z.samples, z.heads, z.keys, z.depth}, dtype, 2, -2, 2),
+          random_tensor({z.samples, z.heads, z.keys, z.columns}, dtype, 3), 0.3, causal};
+}
+
+AttentionInputs there(const AttentionInputs& in) {
+  return {on_device(in.q), on_device(in.k), on_device(in.v), in.scale, in.is_causal};
+}
+
+void expect_near(const std::vector<Tensor>& results, const std::vector<Tensor>& expected, DType dtype) {
+  ASSERT_EQ(results.size(), expected.size());
+  for (std::size_t i = 0; i < results.size(); ++i)
+    EXPECT_TRUE(near(results[i], contiguous(expected[i]), epsilon(dtype, 512))) << "result " << i;
+}
+
+/// Forward and backward on the device against the CPU.
+void check(const Sizes& z, DType dtype, bool causal) {
+  const AttentionInputs in = inputs(z, dtype, causal), in_there = there(in);
+  SCOPED_TRACE(in.q.describe() + " " + in.v.describe() + (causal ? " causal" : ""));
+  ASSERT_TRUE(has_attention(in_there));
+  const AttentionResult expected = attention(in);
+  expect_near(in_every_schedule([&] {
+                const AttentionResult r = attention(in_there);
+                return std::vector{contiguous(r.y), r.log_sum};
+              }),
+              {expected.y, expected.log_sum}, dtype);
+
+  const Tensor g = random_tensor({z.samples, z.heads, z.queries, z.columns}, dtype, 7), g_there = on_device(g);
+  const AttentionResult made = attention(in_there);
+  const auto list = [](const AttentionGrads& r) {
+    return std::vector{contiguous(r.q), contiguous(r.k), contiguous(r.v)};
+  };
+  expect_near(in_every_schedule([&] { return list(attention_grad(g_there, in_there, made)); }),
+              list(attention_grad(g, in, expected)), dtype);
+}
+
+// Tiles of 32 keys, groups of 16 and 8 rows, 32, 64 and 128 columns: below, at and beyond each.
+TEST_F(CudaAttention, IsTheCpusForwardAndBackward) {
+  for (const bool causal : {false, true}) {
+    check({1, 1, 1, 1, 1, 1}, DType::f32, causal);
+    check({2, 3, 5, 7, 4, 3}, DType::f32, causal);
+    check({1, 2, 33, 33, 32, 32}, DType::f32, causal);
+    check({1, 1, 17, 65, 33, 8}, DType::f32, causal);
+    check({1, 1, 40, 9, 5, 65}, DType::f32, causal);
+    check({1, 1, 5, 34, 128, 128}, DType::f32, causal);
+    check({1, 2, 18, 35, 16, 64}, DType::f64, causal);
+  }
+}
+
+TEST_F(CudaAttention, ReadsOperandsWhereTheyLie) {
+  const AttentionInputs in = there(inputs({2, 3, 10, 10, 8, 8}, DType::f32, true));
+  const auto moved = [](const Tensor& x) { return on_device(with_order(on_host(x), {0, 2, 1, 3}, 5)); };
+  const Tensor plain = on_host(contiguous(attention(in).y));
+  const Tensor q = moved(in.q), k = moved(in.k), v = moved(in.v);
+  EXPECT_TRUE(same_bits(on_host(contiguous(attention({q, k, v, in.scale, true}).y)), plain));
+}
+
+TEST_F(CudaAttention, KnowsWhatDoesNotFit) {
+  EXPECT_FALSE(has_attention(there(inputs({1, 1, 2, 2, 129, 4}, DType::f32, false))));
+  EXPECT_FALSE(has_attention(there(inputs({1, 1, 2, 2, 4, 65}, DType::f64, false))));
+}
+
+TEST_F(CudaAttention, OfNothing) {
+  EXPECT_EQ(attention(there(inputs({1, 2, 0, 3, 4, 4}, DType::f32, false))).y.numel(), 0);
+  const AttentionInputs blind = there(inputs({1, 1, 2, 0, 4, 3}, DType::f32, false));
+  EXPECT_TRUE(close(on_host(contiguous(attention(blind).y)), {0, 0, 0, 0, 0, 0}, 0, 0));
+}
+
+}  // namespace
+}  // namespace hop::kernels::cuda
