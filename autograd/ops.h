@@ -23,6 +23,7 @@
 #include "autograd/norm.h"
 #include "autograd/pad.h"
 #include "autograd/pool.h"
+#include "autograd/pool_nd.h"
 #include "autograd/products.h"
 #include "autograd/recurrent.h"
 #include "autograd/reduce.h"

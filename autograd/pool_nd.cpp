@@ -1,0 +1,94 @@
+#include "autograd/pool_nd.h"
+
+#include <string>
+
+#include "autograd/copy.h"
+#include "autograd/pool.h"
+#include "autograd/reduce.h"
+#include "autograd/view.h"
+#include "base/error.h"
+#include "kernels/expect_internal.h"
+
+namespace hop {
+namespace {
+
+using Pool2d = Tensor (*)(const Tensor& x, const Pool2dOptions& options);
+
+/// Pools x (rows, columns) along its columns.
+Tensor along_columns(Pool2d pool, const Tensor& x, const PoolWindow& w) {
+  const Tensor y = pool(reshape(x, {x.size(0), 1, 1, x.size(1)}),
+                        {.kernel = {1, w.kernel}, .stride = {1, w.stride}, .padding = {0, w.padding}});
+  return reshape(y, {x.size(0), y.size(3)});
+}
+
+void expect_dim(const char* op, const Tensor& x, int dim, const char* form) {
+  kernels::expect_floating(op, x);
+  if (x.dim() != dim) throw ShapeError("[" + std::string(op) + "] expected " + form + ", got " + x.shape().to_string());
+}
+
+Tensor pool1d(const char* op, Pool2d pool, const Tensor& x, const PoolWindow& window) {
+  expect_dim(op, x, 3, "(N, C, L)");
+  const Tensor y = along_columns(pool, reshape(x, {x.size(0) * x.size(1), x.size(2)}), window);
+  return reshape(y, {x.size(0), x.size(1), y.size(1)});
+}
+
+/// Images of H x W first, as the kernels take them, then the depths.
+Tensor pool3d(const char* op, Pool2d pool, const Tensor& x, const std::array<PoolWindow, 3>& w) {
+  expect_dim(op, x, 5, "(N, C, D, H, W)");
+  const std::int64_t n = x.size(0), c = x.size(1), d = x.size(2);
+  const Tensor planes = pool(reshape(x, {n * c, d, x.size(3), x.size(4)}), {.kernel = {w[1].kernel, w[2].kernel},
+                                                                            .stride = {w[1].stride, w[2].stride},
+                                                                            .padding = {w[1].padding, w[2].padding}});
+  const std::int64_t height = planes.size(2), width = planes.size(3);
+  const Tensor depths = reshape(permute(planes, {0, 2, 3, 1}), {n * c * height * width, d});
+  const Tensor y = along_columns(pool, depths, w[0]);
+  return reshape(permute(reshape(y, {n * c, height, width, y.size(1)}), {0, 3, 1, 2}),
+                 {n, c, y.size(1), height, width});
+}
+
+using Summary = Tensor (*)(const Tensor& x, const Dims& dims, bool keepdim);
+
+Tensor adaptive(const char* op, Summary summary, Tensor x, const std::vector<std::int64_t>& sizes) {
+  kernels::expect_floating(op, x);
+  const int rank = static_cast<int>(sizes.size());
+  if (rank == 0 || x.dim() < rank)
+    throw ShapeError("[" + std::string(op) + "] expected a size for each of the last dimensions, got " +
+                     std::to_string(rank) + " for " + x.shape().to_string());
+  for (int k = 0; k < rank; ++k) {
+    const int dim = x.dim() - rank + k;
+    const std::int64_t n = x.size(dim), windows = sizes[static_cast<std::size_t>(k)];
+    if (windows < 1 || n < 1) {
+      throw ShapeError("[" + std::string(op) + "] expected sizes of at least 1, got " + std::to_string(windows) +
+                       " windows of " + std::to_string(n) + " values");
+    }
+    if (windows == n) continue;
+    std::vector<Tensor> pieces;
+    for (std::int64_t i = 0; i < windows; ++i) {
+      const std::int64_t begin = i * n / windows, end = ((i + 1) * n + windows - 1) / windows;
+      pieces.push_back(summary(slice(x, dim, begin, end), {dim}, true));
+    }
+    x = cat(pieces, dim);
+  }
+  return x;
+}
+
+}  // namespace
+
+Tensor max_pool1d(const Tensor& x, const PoolWindow& window) { return pool1d("max_pool1d", max_pool2d, x, window); }
+Tensor avg_pool1d(const Tensor& x, const PoolWindow& window) { return pool1d("avg_pool1d", avg_pool2d, x, window); }
+
+Tensor max_pool3d(const Tensor& x, const std::array<PoolWindow, 3>& windows) {
+  return pool3d("max_pool3d", max_pool2d, x, windows);
+}
+Tensor avg_pool3d(const Tensor& x, const std::array<PoolWindow, 3>& windows) {
+  return pool3d("avg_pool3d", avg_pool2d, x, windows);
+}
+
+Tensor adaptive_avg_pool(const Tensor& x, const std::vector<std::int64_t>& sizes) {
+  return adaptive("adaptive_avg_pool", mean, x, sizes);
+}
+Tensor adaptive_max_pool(const Tensor& x, const std::vector<std::int64_t>& sizes) {
+  return adaptive("adaptive_max_pool", max, x, sizes);
+}
+
+}  // namespace hop
