@@ -5,6 +5,8 @@
 
 #include "autograd/composed_internal.h"
 #include "autograd/view.h"
+#include "base/error.h"
+#include "base/words.h"
 
 namespace hop {
 
@@ -39,6 +41,27 @@ Tensor hardsigmoid(const Tensor& x) {
 Tensor hardswish(const Tensor& x) {
   kernels::expect_floating("hardswish", x);
   return x * bounded(x + 3, 0, 6) / 6;
+}
+
+Tensor hardshrink(const Tensor& x, double lambd) {
+  kernels::expect_floating("hardshrink", x);
+  return where(kernels::le(kernels::abs(x), lambd), 0, x);
+}
+
+Tensor softshrink(const Tensor& x, double lambd) {
+  kernels::expect_floating("softshrink", x);
+  if (!(lambd >= 0)) throw ConfigError(expected("softshrink") + "a lambd of at least 0, got " + shortest(lambd));
+  return where(kernels::gt(x, lambd), x - lambd, where(kernels::lt(x, -lambd), x + lambd, x * 0));
+}
+
+Tensor tanhshrink(const Tensor& x) {
+  kernels::expect_floating("tanhshrink", x);
+  return x - tanh(x);
+}
+
+Tensor threshold(const Tensor& x, double threshold, double value) {
+  kernels::expect_floating("threshold", x);
+  return where(kernels::le(x, threshold), value, x);
 }
 
 Tensor mish(const Tensor& x) {

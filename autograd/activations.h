@@ -31,6 +31,14 @@ Tensor prelu(const Tensor& x, const Tensor& weight);
 Tensor glu(const Tensor& x, std::int64_t dim = -1);
 /// x / (1 + |x|).
 Tensor softsign(const Tensor& x);
+/// x where |x| > lambd, else 0.
+Tensor hardshrink(const Tensor& x, double lambd = 0.5);
+/// x - lambd for x > lambd, x + lambd for x < -lambd, else 0. Throws ConfigError for a negative lambd.
+Tensor softshrink(const Tensor& x, double lambd = 0.5);
+/// x - tanh(x).
+Tensor tanhshrink(const Tensor& x);
+/// x where x > threshold, else value.
+Tensor threshold(const Tensor& x, double threshold, double value);
 /// torch.logit: log(x / (1 - x)), the inverse of sigmoid. With `eps` x is clamped to eps..1-eps first.
 Tensor logit(const Tensor& x, std::optional<double> eps = std::nullopt);
 

@@ -7,7 +7,12 @@
 
 namespace hop::nn::functional {
 
+using hop::adaptive_avg_pool;
+using hop::adaptive_max_pool;
+using hop::attention;
+using hop::avg_pool1d;
 using hop::avg_pool2d;
+using hop::avg_pool3d;
 using hop::binary_cross_entropy;
 using hop::binary_cross_entropy_with_logits;
 using hop::conv2d;
@@ -22,6 +27,7 @@ using hop::gaussian_nll_loss;
 using hop::gelu;
 using hop::glu;
 using hop::group_norm;
+using hop::hardshrink;
 using hop::hardsigmoid;
 using hop::hardswish;
 using hop::hardtanh;
@@ -35,7 +41,9 @@ using hop::linear;
 using hop::log_softmax;
 using hop::logsigmoid;
 using hop::margin_ranking_loss;
+using hop::max_pool1d;
 using hop::max_pool2d;
+using hop::max_pool3d;
 using hop::mish;
 using hop::mse_loss;
 using hop::multi_margin_loss;
@@ -57,8 +65,11 @@ using hop::smooth_l1_loss;
 using hop::soft_margin_loss;
 using hop::softmax;
 using hop::softplus;
+using hop::softshrink;
 using hop::softsign;
 using hop::tanh;
+using hop::tanhshrink;
+using hop::threshold;
 using hop::triplet_margin_loss;
 
 }  // namespace hop::nn::functional

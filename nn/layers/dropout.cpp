@@ -26,6 +26,22 @@ Tensor noise(const Shape& shape, const Tensor& like, double p, RandomAddress add
   return kernels::dropout(kernels::ones(shape, like.dtype(), like.device()), p, address);
 }
 
+/// (N, C, 1, ..) beside x (N, C, ..).
+Shape per_channel(const Tensor& x) {
+  Shape shape = x.shape();
+  for (int d = 2; d < x.dim(); ++d) shape[d] = 1;
+  return shape;
+}
+
+/// SELU's limit where a drop of `shape` says so; mean 0 and variance 1 stay.
+Tensor alpha_dropout(const Tensor& x, const Shape& shape, double p, RandomAddress address) {
+  if (p == 1) return x * 0;
+  constexpr double kLimit = -1.7580993408473766;  // of SELU at -infinity: -scale alpha
+  const double scale = 1 / std::sqrt((kLimit * kLimit * p + 1) * (1 - p));
+  const Tensor is_kept = kernels::ne(noise(shape, x, p, address), 0);
+  return where(is_kept, x, kLimit) * scale - kLimit * p * scale;
+}
+
 }  // namespace
 
 Dropout::Dropout(double p) : p_(checked("Dropout", p)) {}
@@ -37,29 +53,38 @@ Tensor Dropout::forward(const Tensor& x) {
 
 std::string Dropout::extra_repr() const { return "p=" + shortest(p_); }
 
-Dropout2d::Dropout2d(double p) : p_(checked("Dropout2d", p)) {}
+ChannelDropout::ChannelDropout(const char* name, const char* form, int dims, double p)
+    : name_(name), form_(form), dims_(dims), p_(checked(name, p)) {}
 
-Tensor Dropout2d::forward(const Tensor& x) {
-  kernels::expect_floating("Dropout2d", x);
-  if (x.dim() != 4) throw ShapeError("[Dropout2d] expected (N, C, H, W), got " + x.shape().to_string());
+Tensor ChannelDropout::forward(const Tensor& x) {
+  kernels::expect_floating(name_, x);
+  if (x.dim() != dims_)
+    throw ShapeError("[" + std::string(name_) + "] expected " + form_ + ", got " + x.shape().to_string());
   if (!is_training() || p_ == 0) return x;
-  return x * noise({x.size(0), x.size(1), 1, 1}, x, p_, next_random());
+  return x * noise(per_channel(x), x, p_, next_random());
 }
 
-std::string Dropout2d::extra_repr() const { return "p=" + shortest(p_); }
+std::string ChannelDropout::extra_repr() const { return "p=" + shortest(p_); }
 
 AlphaDropout::AlphaDropout(double p) : p_(checked("AlphaDropout", p)) {}
 
 Tensor AlphaDropout::forward(const Tensor& x) {
   kernels::expect_floating("AlphaDropout", x);
   if (!is_training() || p_ == 0) return x;
-  if (p_ == 1) return x * 0;
-  constexpr double kLimit = -1.7580993408473766;  // of SELU at -infinity: -scale alpha
-  const double scale = 1 / std::sqrt((kLimit * kLimit * p_ + 1) * (1 - p_));
-  const Tensor is_kept = kernels::ne(noise(x.shape(), x, p_, next_random()), 0);
-  return where(is_kept, x, kLimit) * scale - kLimit * p_ * scale;
+  return alpha_dropout(x, x.shape(), p_, next_random());
 }
 
 std::string AlphaDropout::extra_repr() const { return "p=" + shortest(p_); }
+
+FeatureAlphaDropout::FeatureAlphaDropout(double p) : p_(checked("FeatureAlphaDropout", p)) {}
+
+Tensor FeatureAlphaDropout::forward(const Tensor& x) {
+  kernels::expect_floating("FeatureAlphaDropout", x);
+  if (x.dim() < 2) throw ShapeError("[FeatureAlphaDropout] expected (N, C, ..), got " + x.shape().to_string());
+  if (!is_training() || p_ == 0) return x;
+  return alpha_dropout(x, per_channel(x), p_, next_random());
+}
+
+std::string FeatureAlphaDropout::extra_repr() const { return "p=" + shortest(p_); }
 
 }  // namespace hop::nn

@@ -20,20 +20,38 @@ class Dropout : public Module {
   double p_;
 };
 
-/// Dropout of whole channels of x (N, C, H, W) (Tompson et al., 2015). torch.nn.Dropout2d, which also takes other
-/// dimensions.
-class Dropout2d : public Module {
+/// Dropout of whole channels of x (N, C, ..) (Tompson et al., 2015): the common part of the layers below.
+class ChannelDropout : public Module {
  public:
-  /// 0 <= p <= 1; ConfigError otherwise.
-  explicit Dropout2d(double p = 0.5);
-
-  /// Throws ShapeError unless x is (N, C, H, W).
+  /// Throws ShapeError for another number of dimensions.
   Tensor forward(const Tensor& x) override;
-  std::string type_name() const override { return "Dropout2d"; }
+  std::string type_name() const override { return name_; }
   std::string extra_repr() const override;
 
+ protected:
+  /// 0 <= p <= 1; ConfigError otherwise. `form` is "(N, C, L)", of an x of `dims` dimensions.
+  ChannelDropout(const char* name, const char* form, int dims, double p);
+
  private:
+  const char *name_, *form_;
+  int dims_;
   double p_;
+};
+
+/// x (N, C, L). torch.nn.Dropout1d, which also takes other dimensions.
+class Dropout1d : public ChannelDropout {
+ public:
+  explicit Dropout1d(double p = 0.5) : ChannelDropout("Dropout1d", "(N, C, L)", 3, p) {}
+};
+/// x (N, C, H, W). torch.nn.Dropout2d, which also takes other dimensions.
+class Dropout2d : public ChannelDropout {
+ public:
+  explicit Dropout2d(double p = 0.5) : ChannelDropout("Dropout2d", "(N, C, H, W)", 4, p) {}
+};
+/// x (N, C, D, H, W). torch.nn.Dropout3d, which also takes other dimensions.
+class Dropout3d : public ChannelDropout {
+ public:
+  explicit Dropout3d(double p = 0.5) : ChannelDropout("Dropout3d", "(N, C, D, H, W)", 5, p) {}
 };
 
 /// While training, sets each element to SELU's limit -1.758.. with probability p, then scales and shifts all so that
@@ -45,6 +63,21 @@ class AlphaDropout : public Module {
 
   Tensor forward(const Tensor& x) override;
   std::string type_name() const override { return "AlphaDropout"; }
+  std::string extra_repr() const override;
+
+ private:
+  double p_;
+};
+
+/// AlphaDropout of whole channels of x (N, C, ..). torch.nn.FeatureAlphaDropout.
+class FeatureAlphaDropout : public Module {
+ public:
+  /// 0 <= p <= 1; ConfigError otherwise. p = 1 gives zeros.
+  explicit FeatureAlphaDropout(double p = 0.5);
+
+  /// Throws ShapeError for fewer than two dimensions.
+  Tensor forward(const Tensor& x) override;
+  std::string type_name() const override { return "FeatureAlphaDropout"; }
   std::string extra_repr() const override;
 
  private:

@@ -117,9 +117,9 @@ void BatchNorm::update_running_stats(const Tensor& mean, const Tensor& biased_va
   add_(num_batches_tracked, 1);
 }
 
-void BatchNorm::check_dims(const Tensor& x, int dims, const char* expected) const {
+void BatchNorm::check_dims(const Tensor& x, int least, int most, const char* expected) const {
   if (!x.defined()) kernels::expect_defined(type_name().c_str(), x);
-  if (x.dim() == dims && x.size(1) == num_features_) return;
+  if (x.dim() >= least && x.dim() <= most && x.size(1) == num_features_) return;
   throw ShapeError("[" + type_name() + "] expected " + expected + " with " + std::to_string(num_features_) +
                    " channels, got " + x.shape().to_string());
 }

@@ -36,7 +36,7 @@ class BatchNorm : public Module {
  protected:
   BatchNorm(std::int64_t num_features, const BatchNormOptions& options);
   virtual void check_input(const Tensor& x) const = 0;
-  void check_dims(const Tensor& x, int dims, const char* expected) const;
+  void check_dims(const Tensor& x, int least, int most, const char* expected) const;
 
  private:
   BatchNorm(const Shape& shape, const BatchNormOptions& options);
@@ -47,14 +47,14 @@ class BatchNorm : public Module {
   BatchNormOptions options_;
 };
 
-/// x (N, C)
+/// x (N, C) or (N, C, L)
 class BatchNorm1d : public BatchNorm {
  public:
   explicit BatchNorm1d(std::int64_t num_features, BatchNormOptions options = {}) : BatchNorm(num_features, options) {}
   std::string type_name() const override { return "BatchNorm1d"; }
 
  protected:
-  void check_input(const Tensor& x) const override { check_dims(x, 2, "(N, C)"); }
+  void check_input(const Tensor& x) const override { check_dims(x, 2, 3, "(N, C) or (N, C, L)"); }
 };
 
 /// x (N, C, H, W)
@@ -64,7 +64,17 @@ class BatchNorm2d : public BatchNorm {
   std::string type_name() const override { return "BatchNorm2d"; }
 
  protected:
-  void check_input(const Tensor& x) const override { check_dims(x, 4, "(N, C, H, W)"); }
+  void check_input(const Tensor& x) const override { check_dims(x, 4, 4, "(N, C, H, W)"); }
+};
+
+/// x (N, C, D, H, W)
+class BatchNorm3d : public BatchNorm {
+ public:
+  explicit BatchNorm3d(std::int64_t num_features, BatchNormOptions options = {}) : BatchNorm(num_features, options) {}
+  std::string type_name() const override { return "BatchNorm3d"; }
+
+ protected:
+  void check_input(const Tensor& x) const override { check_dims(x, 5, 5, "(N, C, D, H, W)"); }
 };
 
 struct LayerNormOptions {
@@ -147,7 +157,7 @@ struct InstanceNormOptions {
   DType dtype = DType::f32;
 };
 
-/// Normalisation of each channel of each sample (Ulyanov et al., 2016). torch.nn.InstanceNorm1d and 2d with
+/// Normalisation of each channel of each sample (Ulyanov et al., 2016). torch.nn.InstanceNorm1d, 2d and 3d with
 /// track_running_stats=False, the default: it computes the same in training and in evaluation. Not there: inputs
 /// without a batch dimension.
 class InstanceNorm : public Module {
@@ -184,6 +194,14 @@ class InstanceNorm2d : public InstanceNorm {
   explicit InstanceNorm2d(std::int64_t num_features, InstanceNormOptions options = {})
       : InstanceNorm("(N, C, H, W)", 4, num_features, options) {}
   std::string type_name() const override { return "InstanceNorm2d"; }
+};
+
+/// x (N, C, D, H, W)
+class InstanceNorm3d : public InstanceNorm {
+ public:
+  explicit InstanceNorm3d(std::int64_t num_features, InstanceNormOptions options = {})
+      : InstanceNorm("(N, C, D, H, W)", 5, num_features, options) {}
+  std::string type_name() const override { return "InstanceNorm3d"; }
 };
 
 }  // namespace hop::nn

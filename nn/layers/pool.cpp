@@ -1,6 +1,7 @@
 #include "nn/layers/pool.h"
 
 #include "autograd/pool.h"
+#include "autograd/pool_nd.h"
 #include "autograd/reduce.h"
 #include "base/error.h"
 #include "kernels/expect_internal.h"
@@ -53,12 +54,10 @@ AdaptiveAvgPool2d::AdaptiveAvgPool2d(Size2d output_size) : output_size_(output_s
 
 Tensor AdaptiveAvgPool2d::forward(const Tensor& x) {
   kernels::expect_defined("AdaptiveAvgPool2d", x);
-  const auto fits = [](std::int64_t size, std::int64_t windows) { return size > 0 && size % windows == 0; };
-  if (x.dim() != 4 || !fits(x.size(2), output_size_.height) || !fits(x.size(3), output_size_.width)) {
-    throw ShapeError("[AdaptiveAvgPool2d] expected (N, C, H, W) with multiples of " +
-                     detail::pair_text(output_size_.array()) + " as height and width, got " + x.shape().to_string());
-  }
-  return avg_pool2d(x, {.kernel = {x.size(2) / output_size_.height, x.size(3) / output_size_.width}});
+  if (x.dim() != 4) throw ShapeError("[AdaptiveAvgPool2d] expected (N, C, H, W), got " + x.shape().to_string());
+  const auto [height, width] = output_size_;
+  if (x.numel() == 0 || x.size(2) % height != 0 || x.size(3) % width != 0) return adaptive_avg_pool(x, {height, width});
+  return avg_pool2d(x, {.kernel = {x.size(2) / height, x.size(3) / width}});
 }
 
 std::string AdaptiveAvgPool2d::extra_repr() const { return "output_size=" + detail::pair_text(output_size_.array()); }

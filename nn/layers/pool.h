@@ -44,8 +44,8 @@ class GlobalAvgPool2d : public Module {
   std::string type_name() const override { return "GlobalAvgPool2d"; }
 };
 
-/// The means of output_size equal windows: (N, C, H, W) -> (N, C, height, width). torch.nn.AdaptiveAvgPool2d, which
-/// also takes sizes that do not divide the input's (its windows then overlap); here they are a ShapeError.
+/// The means of output_size windows: (N, C, H, W) -> (N, C, height, width). Windows overlap where the sizes do not
+/// divide the input's (autograd/pool_nd.h).
 class AdaptiveAvgPool2d : public Module {
  public:
   /// Throws ConfigError for sizes below 1.

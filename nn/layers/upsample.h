@@ -39,4 +39,33 @@ class PixelShuffle : public Module {
   std::int64_t upscale_factor_;
 };
 
+/// The inverse of PixelShuffle: (.., C, H r, W r) -> (.., C r r, H, W). torch.nn.PixelUnshuffle.
+class PixelUnshuffle : public Module {
+ public:
+  /// Throws ConfigError for a factor below 1.
+  explicit PixelUnshuffle(std::int64_t downscale_factor);
+  /// Throws ShapeError unless r divides height and width.
+  Tensor forward(const Tensor& x) override;
+  std::string type_name() const override { return "PixelUnshuffle"; }
+  std::string extra_repr() const override;
+
+ private:
+  std::int64_t downscale_factor_;
+};
+
+/// Deals the channels of x (N, C, ..) out to `groups` groups in turn (Zhang et al., "ShuffleNet", 2018): channel g n +
+/// i of n = C / groups becomes channel i groups + g. torch.nn.ChannelShuffle.
+class ChannelShuffle : public Module {
+ public:
+  /// Throws ConfigError for groups below 1.
+  explicit ChannelShuffle(std::int64_t groups);
+  /// Throws ShapeError unless groups divides the channels.
+  Tensor forward(const Tensor& x) override;
+  std::string type_name() const override { return "ChannelShuffle"; }
+  std::string extra_repr() const override;
+
+ private:
+  std::int64_t groups_;
+};
+
 }  // namespace hop::nn
