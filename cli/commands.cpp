@@ -6,27 +6,24 @@
 #include "hopper/run.h"
 
 namespace hop::cli {
-namespace {
-
-int report(const char* kind, const std::exception& error, int code) {
-  std::fprintf(stderr, "hop: %s: %s\n", kind, error.what());
-  return code;
-}
-
-}  // namespace
-
-int report_error(const std::exception_ptr& error) {
+ErrorReport report_of(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const ConfigError& e) {
-    return report("bad configuration", e, kBadInput);
+    return {"bad configuration", e.what(), kBadInput};
   } catch (const DataError& e) {
-    return report("bad data", e, kBadInput);
+    return {"bad data", e.what(), kBadInput};
   } catch (const JournalError& e) {
-    return report("bad journal", e, kBadInput);
+    return {"bad journal", e.what(), kBadInput};
   } catch (const std::exception& e) {
-    return report("failed", e, kRunFailed);
+    return {"failed", e.what(), kRunFailed};
   }
+}
+
+int report_error(const std::exception_ptr& error) {
+  const ErrorReport report = report_of(error);
+  std::fprintf(stderr, "hop: %s: %s\n", report.kind.c_str(), report.text.c_str());
+  return report.code;
 }
 
 bool is_journal_error(const std::exception_ptr& error) {

@@ -17,6 +17,13 @@ enum ExitCode : int { kOk = 0, kUsage = 1, kBadInput = 2, kRunFailed = 3, kInter
 /// The work of the chosen sub-command; returns the exit code.
 using Action = std::function<int()>;
 
+/// An error as people and programs are told of it.
+struct ErrorReport {
+  std::string kind;  ///< "bad configuration", "bad data", "bad journal", "failed"
+  std::string text;
+  int code = kRunFailed;  ///< the exit code
+};
+ErrorReport report_of(const std::exception_ptr& error);
 /// Prints one line on stderr for an error; returns its exit code.
 int report_error(const std::exception_ptr& error);
 bool is_journal_error(const std::exception_ptr& error);

@@ -1,5 +1,8 @@
 #include "cli/conduct.h"
 
+#include <fcntl.h>
+
+#include <charconv>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -7,7 +10,9 @@
 #include "base/words.h"
 #include "cli/commands.h"
 #include "cli/display.h"
+#include "cli/event_lines.h"
 #include "cli/interrupt.h"
+#include "cli/line_pipe.h"
 
 namespace hop::cli {
 namespace {
@@ -31,15 +36,36 @@ int conclude(const hopper::Results& results) {
   return kRunFailed;
 }
 
-// Prints how to resume, after an error that left a resumable run.
-void offer_resume(const std::filesystem::path& run_directory, const Listening& listening) {
+// Whether an error left a resumable run.
+bool is_resumable(const std::filesystem::path& run_directory) {
   try {
     const hopper::Results results = hopper::inspect(run_directory);
-    if (results.is_running || !results.is_durable || results.outcome != hopper::Outcome::Interrupted) return;
-    std::fprintf(stderr, "to go on: hop resume %s%s\n", run_directory.c_str(), listening.words().c_str());
+    return !results.is_running && results.is_durable && results.outcome == hopper::Outcome::Interrupted;
   } catch (const std::exception&) {  // nothing to resume
+    return false;
   }
 }
+
+// Tells a program, through the descriptor of --events, what the display tells people.
+class EventStream {
+ public:
+  // If the reader is gone, the program that wanted this run is gone: the run is stopped as by Ctrl-C.
+  EventStream(int descriptor, const hopper::Experiment& experiment, hopper::RunControl& control)
+      : lines_(experiment.objective(), hopper::own_metric_names(experiment.model)),
+        pipe_(descriptor, [&control] { control.stop(); }) {}
+
+  void started(const std::filesystem::path& run_directory) { pipe_.write(lines_.started(run_directory)); }
+  void notice(const std::string& text) { pipe_.write(EventLines::notice(text)); }
+  void show(const hopper::RunProgress& progress) {
+    for (std::string& line : lines_.news(progress.ledger)) pipe_.write(std::move(line));
+    pipe_.latest(lines_.progress(progress));
+  }
+  void end(std::string line) { pipe_.write(std::move(line)); }
+
+ private:
+  EventLines lines_;
+  LinePipe pipe_;
+};
 
 void print_last_words(const hopper::Results& results, const std::filesystem::path& run_directory,
                       const Listening& listening) {
@@ -52,6 +78,21 @@ void print_last_words(const hopper::Results& results, const std::filesystem::pat
     }
   }
   std::printf("run directory: %s\n", run_directory.c_str());
+}
+
+// 0, 1 and 2 have their own use.
+CLI::Validator open_for_writing() {
+  return {[](const std::string& text) {
+            constexpr int kFirst = 3;
+            int descriptor = 0;
+            const auto read = std::from_chars(text.data(), text.data() + text.size(), descriptor);
+            const int flags = read.ec == std::errc{} && descriptor >= kFirst ? ::fcntl(descriptor, F_GETFL) : -1;
+            const bool is_open = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+            return is_open ? ""
+                           : "expected the number of a file that is open for writing, 3 or higher, got " + text +
+                                 "; in a shell: --events 3 3>events.jsonl";
+          },
+          "FD"};
 }
 
 }  // namespace
@@ -75,6 +116,14 @@ void add_listening(CLI::App& command, Listening& listening) {
       ->needs(listen);
 }
 
+void add_telling(CLI::App& command, Telling& telling) {
+  command.add_flag("--json", telling.json, "Print results.json instead of progress and leaderboard");
+  command
+      .add_option("--events", telling.events,
+                  "The number of an open file, 3 or higher: what happens is written there, a JSON object per line")
+      ->check(open_for_writing());
+}
+
 void add_patience(CLI::App& command, std::optional<double>& patience) {
   command
       .add_option("--patience", patience,
@@ -84,36 +133,51 @@ void add_patience(CLI::App& command, std::optional<double>& patience) {
       ->check(CLI::Range(hopper::kShortestPatience, hopper::kLongestPatience));
 }
 
-int conduct(const std::filesystem::path& run_directory, const hopper::Objective& objective, bool json,
+int conduct(const std::filesystem::path& run_directory, const hopper::Experiment& experiment, const Telling& telling,
             const Listening& listening, const std::function<hopper::RunResult(hopper::RunOptions&)>& conduct) {
   hopper::RunControl control;
-  std::unique_ptr<Display> display = make_display(objective, json);
+  std::optional<EventStream> events;
+  if (telling.events) events.emplace(*telling.events, experiment, control);
+  std::unique_ptr<Display> display = make_display(experiment.objective(), telling.json);
   hopper::RunOptions options;
   options.run_directory = run_directory;
   options.hosting = hopper::Hosting::Processes;
   options.program = "/proc/self/exe";  // this very build, even if its file was replaced
-  options.on_progress = [&](const hopper::RunProgress& progress) { display->show(progress); };
-  options.on_notice = [&](const std::string& line) { display->notice(line); };
+  options.on_progress = [&](const hopper::RunProgress& progress) {
+    display->show(progress);
+    if (events) events->show(progress);
+  };
+  options.on_notice = [&](const std::string& line) {
+    display->notice(line);
+    if (events) events->notice(line);
+  };
   options.control = &control;
   listening.apply(options);
 
   hopper::Results results;
   try {
     const InterruptHandler interrupts(control);
+    if (events) events->started(run_directory);
     results = conduct(options).results;
   } catch (const std::exception&) {
     display.reset();  // prints its last lines before the following ones
-    const int code = report_error(std::current_exception());
-    if (code == kRunFailed || is_journal_error(std::current_exception())) offer_resume(run_directory, listening);
-    return code;
+    const ErrorReport report = report_of(std::current_exception());
+    report_error(std::current_exception());
+    const bool may_go_on = report.code == kRunFailed || is_journal_error(std::current_exception());
+    const bool goes_on = may_go_on && is_resumable(run_directory);
+    if (goes_on) std::fprintf(stderr, "to go on: hop resume %s%s\n", run_directory.c_str(), listening.words().c_str());
+    if (events) events->end(EventLines::failed(report, run_directory, goes_on));
+    return report.code;
   }
   display.reset();  // prints its last lines before the following ones
-  if (json) {
+  if (telling.json) {
     std::fputs(hopper::to_json(results).c_str(), stdout);
   } else {
     print_last_words(results, run_directory, listening);
   }
-  return conclude(results);
+  const int code = conclude(results);
+  if (events) events->end(EventLines::done(results, run_directory, code));
+  return code;
 }
 
 }  // namespace hop::cli

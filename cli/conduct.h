@@ -21,10 +21,17 @@ struct Listening {
 };
 void add_listening(CLI::App& command, Listening& listening);
 
-/// Runs `conduct` with a display and interrupt handling, prints the leaderboard (or with `json` results.json) and the
-/// last lines that scripts rely on. Returns the exit code.
+/// How a run tells about itself.
+struct Telling {
+  bool json = false;          ///< results.json in place of progress and leaderboard
+  std::optional<int> events;  ///< descriptor for JSON lines of what happens (EventLines)
+};
+void add_telling(CLI::App& command, Telling& telling);
+
+/// Runs `conduct` with a display and interrupt handling, prints the leaderboard (or results.json) and the last lines
+/// that scripts rely on. Returns the exit code.
 /// `listening`: RunOptions::listen and key_file, which a resume needs again.
-int conduct(const std::filesystem::path& run_directory, const hopper::Objective& objective, bool json,
+int conduct(const std::filesystem::path& run_directory, const hopper::Experiment& experiment, const Telling& telling,
             const Listening& listening, const std::function<hopper::RunResult(hopper::RunOptions&)>& conduct);
 
 /// `--patience SECONDS`, for RunOptions::patience.

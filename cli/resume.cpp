@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/conduct.h"
+#include "hopper/detail/run_directory.h"
 
 namespace hop::cli {
 namespace {
@@ -18,7 +19,7 @@ struct ResumeArguments {
   std::optional<double> patience;
   Listening listening;
   std::optional<std::uint32_t> epochs;
-  bool json = false;
+  Telling telling;
   bool retry = false;
   std::vector<std::uint32_t> models;
 };
@@ -26,7 +27,7 @@ struct ResumeArguments {
 int resume(const ResumeArguments& arguments) {
   tell_source_change(arguments.directory);
   const std::filesystem::path path = without_trailing_slash(arguments.directory);
-  return conduct(path, hopper::objective_of(path), arguments.json, arguments.listening,
+  return conduct(path, hopper::read_options(path), arguments.telling, arguments.listening,
                  [&](hopper::RunOptions& options) {
                    options.patience = seconds(arguments.patience);
                    options.retry = arguments.retry;
@@ -44,7 +45,7 @@ void add_resume(CLI::App& app, Action& action) {
   command->add_option("run_dir", arguments->directory, "The run directory")->required();
   add_patience(*command, arguments->patience);
   add_listening(*command, arguments->listening);
-  command->add_flag("--json", arguments->json, "Print results.json instead of progress and leaderboard");
+  add_telling(*command, arguments->telling);
   command->add_option("--epochs", arguments->epochs, "Train the models on, to so many epochs in all")
       ->check(at_least_one());
   CLI::Option* retry = command->add_flag(

@@ -54,7 +54,7 @@ struct RunArguments {
   std::vector<std::string> overrides;
   std::optional<double> patience;
   Listening listening;
-  bool json = false;
+  Telling telling;
 };
 
 int run(const RunArguments& arguments) {
@@ -66,7 +66,7 @@ int run(const RunArguments& arguments) {
   const fs::path directory =
       is_claimed ? claim_run_directory(experiment.name) : without_trailing_slash(arguments.run_directory);
   const int code =
-      conduct(directory, experiment.objective(), arguments.json, arguments.listening, [&](hopper::RunOptions& options) {
+      conduct(directory, experiment, arguments.telling, arguments.listening, [&](hopper::RunOptions& options) {
         options.patience = seconds(arguments.patience);
         return hopper::run(experiment, options);
       });
@@ -87,7 +87,7 @@ void add_run(CLI::App& app, Action& action) {
       ->allow_extra_args(false);
   add_patience(*command, arguments->patience);
   add_listening(*command, arguments->listening);
-  command->add_flag("--json", arguments->json, "Print results.json instead of progress and leaderboard");
+  add_telling(*command, arguments->telling);
   command->callback([arguments, &action] { action = [arguments] { return run(*arguments); }; });
 }
 

@@ -1,19 +1,17 @@
 #include "cli/screen.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <optional>
-#include <string_view>
 #include <thread>
 #include <utility>
+
+#include "cli/write_all.h"
 
 namespace hop::cli {
 namespace {
@@ -24,22 +22,6 @@ constexpr std::size_t kMaxNotices = 1000;
 constexpr auto kLastWords = std::chrono::seconds(1);
 
 std::string up(std::size_t lines) { return lines == 0 ? "" : "\x1b[" + std::to_string(lines) + "A"; }
-
-// Waits as long as necessary. False if nobody can ever read the text.
-bool write_all(int descriptor, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(descriptor, text.data(), text.size());
-    if (written >= 0) {
-      text.remove_prefix(static_cast<std::size_t>(written));
-    } else if (errno == EAGAIN) {
-      pollfd ready{.fd = descriptor, .events = POLLOUT, .revents = 0};
-      ::poll(&ready, 1, -1);
-    } else if (errno != EINTR) {
-      return false;
-    }
-  }
-  return true;
-}
 
 // Turns notices and progress into text for a terminal or a log.
 class Painter {
