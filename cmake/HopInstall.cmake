@@ -1,5 +1,5 @@
 # What an installation holds: the floors' libraries, the public headers under include/hopscotch/, the program `hop`, the
-# package Hopscotch for CMake and the same for pkg-config.
+# library for C with <hopscotch/hop_c.h>, the package Hopscotch for CMake and the same for pkg-config.
 #
 #   component     target                     pkg-config         what it is
 #   core          Hopscotch::core            hopscotch-core     tensors, autograd, data, nn
@@ -37,8 +37,18 @@ list(REMOVE_DUPLICATES HOP_COMPONENTS)
 foreach(component ${HOP_COMPONENTS})
   install(EXPORT HopscotchTargets-${component} NAMESPACE Hopscotch:: DESTINATION ${HOP_PACKAGE_DIR})
 endforeach()
-if(TARGET hop)  # a debug build installs libraries beside the release's, and leaves the release's program in its place
-  install(TARGETS hop CONFIGURATIONS Release RelWithDebInfo MinSizeRel)
+# A debug build installs libraries beside the release's, and leaves the release's program and its C library in place.
+foreach(target hop hop_c)
+  if(TARGET ${target})
+    install(TARGETS ${target} CONFIGURATIONS Release RelWithDebInfo MinSizeRel)
+  endif()
+endforeach()
+if(TARGET hop_c)
+  install(FILES capi/hop_c.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hopscotch)
+endif()
+if(SKBUILD)  # a wheel (python/pyproject.toml): both lie inside the package
+  install(TARGETS hop RUNTIME DESTINATION bin COMPONENT python)
+  install(TARGETS hop_c LIBRARY DESTINATION lib COMPONENT python)
 endif()
 
 configure_package_config_file(cmake/HopscotchConfig.cmake.in HopscotchConfig.cmake INSTALL_DESTINATION ${HOP_PACKAGE_DIR})

@@ -8,6 +8,7 @@
 #include "data/glyphs.h"
 #include "data/manifest_internal.h"
 #include "data/mapped_file.h"
+#include "data/scratch_file_internal.h"
 
 namespace hop::data {
 namespace {
@@ -41,14 +42,6 @@ WriteOptions write_options(const RawData& raw, const ImportOptions& options, con
           .missing = is_table ? std::string(data::name(options.missing)) : "",
           .categories = options.categories == Categories::one_hot ? "" : std::string(data::name(options.categories)),
           .on_progress = options.on_progress};
-}
-
-// The folder for the temporary rows of a large table: on the disk that will hold the data set.
-fs::path scratch_beside(const fs::path& folder) {
-  for (fs::path at = fs::absolute(folder); at.has_relative_path(); at = at.parent_path()) {
-    if (fs::is_directory(at)) return at;
-  }
-  return {};
 }
 
 // The format of an existing source that is not a data set.

@@ -48,4 +48,12 @@ void ScratchFile::read_at(std::uint64_t offset, MutableByteView bytes) const {
   }
 }
 
+std::filesystem::path scratch_beside(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  for (fs::path at = fs::absolute(folder); at.has_relative_path(); at = at.parent_path()) {
+    if (fs::is_directory(at)) return at;
+  }
+  return {};
+}
+
 }  // namespace hop::data

@@ -23,4 +23,8 @@ class ScratchFile {
   Descriptor file_;
 };
 
+/// The folder for the temporary rows of a data set that will be written to `folder`: the nearest one that is there, so
+/// on the same disk.
+std::filesystem::path scratch_beside(const std::filesystem::path& folder);
+
 }  // namespace hop::data

@@ -27,6 +27,7 @@ const std::map<std::string, std::set<std::string>> kBelow = {
     {"nn", {"base", "tensor", "kernels", "autograd", "data"}},
     {"hopper", {"base", "tensor", "kernels", "autograd", "data", "nn", "net"}},
     {"cli", {"base", "tensor", "kernels", "autograd", "data", "nn", "net", "hopper"}},
+    {"capi", {"base", "tensor", "kernels", "autograd", "data", "nn", "net", "hopper"}},
 };
 
 const std::set<std::string> kOurExtensions = {".h", ".cpp", ".cu", ".cuh", ".def", ".fbs", ".cmake", ".py"};
