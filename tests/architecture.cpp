@@ -94,7 +94,7 @@ std::vector<SourceFile> read_tree(const fs::path& root) {
   for (const auto& entry : fs::directory_iterator(root)) {
     if (entry.is_regular_file() && is_ours(entry.path())) paths.push_back(entry.path());
   }
-  std::vector<std::string> folders = {"tests", "bench", "examples", "cmake"};
+  std::vector<std::string> folders = {"tests", "bench", "examples", "cmake", "python"};
   for (const auto& [floor, below] : kBelow) folders.push_back(floor);
   for (const auto& folder : folders) {
     if (!fs::exists(root / folder)) continue;

@@ -16,7 +16,8 @@ struct SourceFile {
 
 using Violations = std::vector<std::string>;
 
-/// Every file under `root` that we write ourselves: the floors, tests/, bench/, examples/, cmake/ and the root's own.
+/// Every file under `root` that we write ourselves: the floors, tests/, bench/, examples/, cmake/, python/ and the
+/// root's own.
 std::vector<SourceFile> read_tree(const std::filesystem::path& root);
 
 /// A floor includes only from its own folder and from the floors below it, and always from the root ("nn/module.h").
