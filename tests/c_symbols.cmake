@@ -1,24 +1,29 @@
-# cmake -DNM= -DLIBRARY=libhop_c.so -P c_symbols.cmake
+# cmake -DNM= -DLIBRARY=libhop_c.so -DHEADER=hop_c.h -P c_symbols.cmake
 #
-# Fails if the library shows a symbol that is not one of its header: a process may have another library with the same
-# names.
+# Fails unless the library shows all functions of its header and nothing else: a process may have another library with
+# the same names.
+file(READ ${HEADER} text)
+string(REGEX MATCHALL "\nHOP_C_API [^;(]+\\(" declared "${text}")
+list(TRANSFORM declared REPLACE "^.*[ *](hop_[a-z_]+)\\($" "\\1")
+list(LENGTH declared count)
+if(count LESS 10)
+  message(FATAL_ERROR "${HEADER} declares ${count} functions, expected all of them")
+endif()
+
 execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
-string(REGEX MATCHALL "[^\n]+" lines "${symbols}")
-set(ours 0)
-foreach(line ${lines})
-  string(REGEX REPLACE ".* " "" name "${line}")
-  if(name MATCHES "^hop_[a-z_]+$")
-    math(EXPR ours "${ours} + 1")
-  elseif(NOT name MATCHES "^(_init|_fini|_edata|_end|__bss_start)$")
-    list(APPEND foreign ${name})
+string(REGEX MATCHALL "[^\n]+" shown "${symbols}")
+list(TRANSFORM shown REPLACE ".* " "")
+foreach(name ${declared})
+  list(FIND shown ${name} place)
+  if(place EQUAL -1)
+    message(FATAL_ERROR "${LIBRARY} does not show ${name}, which ${HEADER} declares: see capi/exports.map")
   endif()
 endforeach()
+set(foreign ${shown})
+list(REMOVE_ITEM foreign ${declared} _init _fini _edata _end __bss_start)
 list(LENGTH foreign count)
 if(count)
   list(SUBLIST foreign 0 5 some)
   list(JOIN some "\n  " some)
-  message(FATAL_ERROR "${LIBRARY} shows ${count} symbols that are not in capi/hop_c.h, such as\n  ${some}")
-endif()
-if(ours LESS 10)
-  message(FATAL_ERROR "${LIBRARY} shows ${ours} functions of capi/hop_c.h, expected all of them")
+  message(FATAL_ERROR "${LIBRARY} shows ${count} symbols that ${HEADER} does not have, such as\n  ${some}")
 endif()
