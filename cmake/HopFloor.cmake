@@ -18,8 +18,11 @@ function(hop_floor name)
 
   add_library(hop_${name} ${kind} ${sources})
   add_library(Hopscotch::${name} ALIAS hop_${name})
-  set_target_properties(hop_${name} PROPERTIES EXPORT_NAME ${name} DEFINE_SYMBOL ""
-    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  set_target_properties(hop_${name} PROPERTIES EXPORT_NAME ${name} DEFINE_SYMBOL "")
+  if(NOT SKBUILD)  # a wheel keeps no links: a library with a version would be in it twice
+    set_target_properties(hop_${name} PROPERTIES
+      VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  endif()
   target_compile_features(hop_${name} PUBLIC cxx_std_20)
   target_include_directories(hop_${name}
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>

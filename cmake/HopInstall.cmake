@@ -46,9 +46,12 @@ endforeach()
 if(TARGET hop_c)
   install(FILES capi/hop_c.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hopscotch)
 endif()
-if(SKBUILD)  # a wheel (python/pyproject.toml): both lie inside the package
+if(SKBUILD)  # a wheel (python/pyproject.toml): all lies inside the package
   install(TARGETS hop RUNTIME DESTINATION bin COMPONENT python)
   install(TARGETS hop_c LIBRARY DESTINATION lib COMPONENT python)
+  foreach(floor ${component_core} ${component_hopper})
+    install(TARGETS hop_${floor} LIBRARY DESTINATION lib COMPONENT python)
+  endforeach()
 endif()
 
 configure_package_config_file(cmake/HopscotchConfig.cmake.in HopscotchConfig.cmake INSTALL_DESTINATION ${HOP_PACKAGE_DIR})

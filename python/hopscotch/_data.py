@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 import numpy as np
 
-from ._tables import is_table, table_of, write_csv
+from ._tables import Table, is_table, table_of, write_csv
 from .datasets import names_and_places, write_dataset
 from .errors import ConfigError, DataError
 
@@ -46,6 +46,8 @@ def _source(path: Any) -> str:
 
 def _put_table(data: Any, label: Any, section: Dict[str, Any], folder: Path) -> None:
     table = table_of(data)
+    if hasattr(label, "__array__") and np.ndim(label) == 1:  # an array or a Series beside the table
+        table, label = _with_column(table, str(getattr(label, "name", None) or "label"), label)
     labels = _label_names(label if label is not None else section.get("label"), table.names)
     section["label"] = labels[0] if len(labels) == 1 else labels
     section["header"] = True
@@ -59,6 +61,15 @@ def _put_table(data: Any, label: Any, section: Dict[str, Any], folder: Path) -> 
         section["columns"] = words
     write_csv(table, folder / "rows.csv")
     section["source"] = str(folder / "rows.csv")
+
+
+def _with_column(table: Table, name: str, column: Any) -> "tuple[Table, str]":
+    if name in table.names:
+        raise DataError(f'[data] label: expected a name that no column of the table has, got "{name}"')
+    more = table_of({name: column})
+    if more.rows != table.rows:
+        raise DataError(f"[data] label: expected {table.rows} labels, as many as rows, got {more.rows}")
+    return Table(table.names + more.names, table.cells + more.cells, table.kinds + more.kinds), name
 
 
 def _label_names(label: Any, names: List[str]) -> List[str]:

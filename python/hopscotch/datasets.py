@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from ctypes import byref, create_string_buffer
+from ctypes import byref, c_void_p, create_string_buffer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, Optional, Sequence, Type, Union
@@ -65,7 +65,7 @@ class DatasetWriter:
         self.folder = Path(folder)
         self.digest: Optional[str] = None
         self._schema = schema
-        self._handle = _clib.opened(
+        self._handle: Optional[c_void_p] = _clib.opened(
             _clib.lib().hop_writer_open, os.fsencode(self.folder), json.dumps(schema, default=_plain).encode()
         )
 

@@ -63,6 +63,17 @@ def test_a_table_means_what_the_same_csv_file_means(folder):
     ]
 
 
+def test_labels_may_stand_beside_the_table(folder):
+    table = columns(200)
+    labels = np.array(table.pop("y"))
+    result = hopscotch.run(experiment(**WORDS), data=table, label=labels, progress=False)
+    assert result.best.class_names == ["no", "yes"] and result.best.columns == ["age", "city"]
+    with pytest.raises(hopscotch.DataError, match="expected 200 labels"):
+        hopscotch.run(experiment(**WORDS), data=table, label=labels[:9], progress=False)
+    with pytest.raises(hopscotch.DataError, match="that no column of the table has"):
+        hopscotch.run(experiment(), data={"label": [1, 2]}, label=np.array([0, 1]), progress=False)
+
+
 def test_a_frame_and_a_table_of_arrow_are_the_same_rows(folder):
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(columns(200))
