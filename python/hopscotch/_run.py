@@ -42,7 +42,8 @@ def run(
     unless the experiment says otherwise; arrays as ``(x, y)`` or ``{"x": x, "y": y, "x_test": .., "y_test": ..}``; or a
     path: a CSV file, a folder of raw files, a data set of DatasetWriter.
 
-    ``label``: the column of the label by name or place, or several; or the labels themselves, beside a table or an array.
+    ``label``: the column of the label by name or place, or several; or the labels themselves, beside a table or an
+    array.
 
     ``workers``: processes that train, in place of run.workers. ``run_dir``: where the run's files go, a new folder;
     otherwise runs/NAME-N. ``overrides``: keys of the experiment, ``{"search.epochs": 3}``. ``progress``: a bar.
