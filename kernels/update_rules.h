@@ -16,6 +16,8 @@
 //
 //   keeps(k)                  whether slot k exists; without keeps() all of them do
 //   fault()                   what is wrong between settings that are each in range, or null
+//
+// Long because it is one list.
 #pragma once
 
 #include <array>
@@ -46,6 +48,10 @@ struct Step {
 };
 
 // The words of the formulas for numbers; those for packs are found beside Pack.
+using rows::abs;
+using rows::exp;
+using rows::expm1;
+using rows::log;
 using rows::maximum;
 using rows::pow;
 using rows::sign;
@@ -255,6 +261,263 @@ struct Lion {
   }
 };
 
+struct Adagrad {
+  double lr = 1e-2;
+  double lr_decay = 0;      ///< step t has the rate lr / (1 + (t - 1) lr_decay)
+  double weight_decay = 0;  ///< joins the gradient (L2)
+  double initial_accumulator_value = 0;
+  double eps = 1e-10;
+
+  static constexpr std::string_view name = "Adagrad";
+  static constexpr std::string_view doc =
+      "the gradient over the root of the sum of all its squares (Duchi et al., 2011)";
+  static constexpr std::array<std::string_view, 1> slots = {"sum"};
+  template <class Rule, class F>
+  static void settings(Rule& rule, const F& f) {
+    f("lr", rule.lr, Range{});
+    f("lr_decay", rule.lr_decay, Range{});
+    f("weight_decay", rule.weight_decay, Range{});
+    f("initial_accumulator_value", rule.initial_accumulator_value, Range{});
+    f("eps", rule.eps, Range{});
+  }
+
+  template <class T>
+  struct Constants {
+    T lr{}, weight_decay{}, initial{}, eps{};  // lr of this step, after its decay
+  };
+  template <class T>
+  HOP_INLINE Constants<T> constants(const Step& step) const {
+    return {.lr = static_cast<T>(step.lr / (1 + static_cast<double>(step.number - 1) * lr_decay)),
+            .weight_decay = static_cast<T>(weight_decay * step.weight_decay_scale),
+            .initial = static_cast<T>(initial_accumulator_value),
+            .eps = static_cast<T>(eps)};
+  }
+  // Slots start at zero, so the slot is PyTorch's sum without the initial value.
+  template <class T, class V>
+  static HOP_INLINE void update(const Constants<T>& c, V& p, const V& g, V& sum) {
+    const V d = g + c.weight_decay * p;
+    sum = sum + d * d;
+    p = p - c.lr * d / (sqrt(c.initial + sum) + c.eps);
+  }
+};
+
+struct Adadelta {
+  double lr = 1;
+  double rho = 0.9;
+  double eps = 1e-6;
+  double weight_decay = 0;  ///< joins the gradient (L2)
+
+  static constexpr std::string_view name = "Adadelta";
+  static constexpr std::string_view doc = "steps of the size that steps had so far (Zeiler, 2012)";
+  static constexpr std::array<std::string_view, 2> slots = {"square_avg", "acc_delta"};
+  template <class Rule, class F>
+  static void settings(Rule& rule, const F& f) {
+    f("lr", rule.lr, Range{});
+    f("rho", rule.rho, kShare);
+    f("eps", rule.eps, Range{});
+    f("weight_decay", rule.weight_decay, Range{});
+  }
+
+  template <class T>
+  struct Constants {
+    T lr{}, rho{}, rest{}, eps{}, weight_decay{};  // rest = 1 - rho
+  };
+  template <class T>
+  HOP_INLINE Constants<T> constants(const Step& step) const {
+    return {.lr = static_cast<T>(step.lr),
+            .rho = static_cast<T>(rho),
+            .rest = static_cast<T>(1 - rho),
+            .eps = static_cast<T>(eps),
+            .weight_decay = static_cast<T>(weight_decay * step.weight_decay_scale)};
+  }
+  template <class T, class V>
+  static HOP_INLINE void update(const Constants<T>& c, V& p, const V& g, V& square_avg, V& acc_delta) {
+    const V d = g + c.weight_decay * p;
+    square_avg = c.rho * square_avg + c.rest * d * d;
+    const V delta = sqrt(acc_delta + c.eps) / sqrt(square_avg + c.eps) * d;
+    acc_delta = c.rho * acc_delta + c.rest * delta * delta;
+    p = p - c.lr * delta;
+  }
+};
+
+struct Adamax {
+  double lr = 2e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0;  ///< joins the gradient (L2)
+
+  static constexpr std::string_view name = "Adamax";
+  static constexpr std::string_view doc =
+      "Adam with the largest gradient instead of their mean square (Kingma & Ba, 2015)";
+  static constexpr std::array<std::string_view, 2> slots = {"exp_avg", "exp_inf"};
+  template <class Rule, class F>
+  static void settings(Rule& rule, const F& f) {
+    f("lr", rule.lr, Range{});
+    f("beta1", rule.beta1, kShare);
+    f("beta2", rule.beta2, kShare);
+    f("eps", rule.eps, Range{});
+    f("weight_decay", rule.weight_decay, Range{});
+  }
+
+  template <class T>
+  struct Constants {
+    T rest1{}, beta2{}, step_size{}, eps{}, weight_decay{};  // rest1 = 1 - beta1, step_size = lr / (1 - beta1^step)
+  };
+  template <class T>
+  HOP_INLINE Constants<T> constants(const Step& step) const {
+    return {.rest1 = static_cast<T>(1 - beta1),
+            .beta2 = static_cast<T>(beta2),
+            .step_size = static_cast<T>(step.lr / (1 - pow(beta1, static_cast<double>(step.number)))),
+            .eps = static_cast<T>(eps),
+            .weight_decay = static_cast<T>(weight_decay * step.weight_decay_scale)};
+  }
+  template <class T, class V>
+  static HOP_INLINE void update(const Constants<T>& c, V& p, const V& g, V& exp_avg, V& exp_inf) {
+    const V d = g + c.weight_decay * p;
+    exp_avg = exp_avg + c.rest1 * (d - exp_avg);
+    exp_inf = maximum(V(c.beta2 * exp_inf), V(abs(d) + c.eps));
+    p = p - c.step_size * exp_avg / exp_inf;
+  }
+};
+
+struct NAdam {
+  double lr = 2e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0;
+  double momentum_decay = 4e-3;
+  bool decoupled_weight_decay = false;  ///< as AdamW; otherwise the decay joins the gradient (L2)
+
+  static constexpr std::string_view name = "NAdam";
+  static constexpr std::string_view doc = "Adam with Nesterov's momentum, which grows with the steps (Dozat, 2016)";
+  static constexpr std::array<std::string_view, 2> slots = {"exp_avg", "exp_avg_sq"};
+  template <class Rule, class F>
+  static void settings(Rule& rule, const F& f) {
+    f("lr", rule.lr, Range{});
+    f("beta1", rule.beta1, kShare);
+    f("beta2", rule.beta2, kShare);
+    f("eps", rule.eps, Range{});
+    f("weight_decay", rule.weight_decay, Range{});
+    f("momentum_decay", rule.momentum_decay, Range{});
+    f("decoupled_weight_decay", rule.decoupled_weight_decay, Range{});
+  }
+
+  /// The momentum of step t: beta1 (1 - q^t / 2) for q = 0.96^momentum_decay.
+  HOP_INLINE double momentum_of(double t) const { return beta1 * (1 - 0.5 * pow(0.96, t * momentum_decay)); }
+  /// The product of the momenta of steps 1 .. t, without a loop over the steps. The logarithm of 1 - q^i / 2 is
+  /// -sum_k (q^i / 2)^k / k, and the sum over i of q^(i k) is a geometric series. A product below 1e-20 leaves
+  /// 1 - product as it is, and counts as 0.
+  HOP_INLINE double momentum_product(double t) const {
+    constexpr double kLogOfNothing = -46;
+    if (beta1 == 0) return 0;
+    double product = t * log(beta1);
+    if (product < kLogOfNothing) return 0;
+    const double log_q = momentum_decay * log(0.96);
+    double half_power = 1;
+    for (int k = 1; k <= 60; ++k) {
+      const double step = k * log_q;
+      half_power *= 0.5;
+      product -= half_power / k * (log_q == 0 ? t : exp(step) * expm1(step * t) / expm1(step));
+    }
+    return exp(product);
+  }
+
+  template <class T>
+  struct Constants {
+    T rest1{}, beta2{}, rest2{};        // rest = 1 - beta
+    T gradient_step{}, average_step{};  // what g and exp_avg are multiplied with
+    T root_scale{};                     // 1 / sqrt(1 - beta2^step)
+    T eps{}, weight_decay{};
+    T shrink{};  // decoupled: 1 - lr * weight_decay; else 1
+  };
+  template <class T>
+  HOP_INLINE Constants<T> constants(const Step& step) const {
+    const double number = static_cast<double>(step.number), decay = weight_decay * step.weight_decay_scale;
+    const double now = momentum_of(number), next = momentum_of(number + 1), product = momentum_product(number);
+    return {.rest1 = static_cast<T>(1 - beta1),
+            .beta2 = static_cast<T>(beta2),
+            .rest2 = static_cast<T>(1 - beta2),
+            .gradient_step = static_cast<T>(step.lr * (1 - now) / (1 - product)),
+            .average_step = static_cast<T>(step.lr * next / (1 - product * next)),
+            .root_scale = static_cast<T>(1 / sqrt(1 - pow(beta2, number))),
+            .eps = static_cast<T>(eps),
+            .weight_decay = static_cast<T>(decoupled_weight_decay ? 0 : decay),
+            .shrink = static_cast<T>(decoupled_weight_decay ? 1 - step.lr * decay : 1)};
+  }
+  template <class T, class V>
+  static HOP_INLINE void update(const Constants<T>& c, V& p, const V& g, V& exp_avg, V& exp_avg_sq) {
+    p = c.shrink * p;
+    const V d = g + c.weight_decay * p;
+    exp_avg = exp_avg + c.rest1 * (d - exp_avg);
+    exp_avg_sq = c.beta2 * exp_avg_sq + c.rest2 * d * d;
+    p = p - (c.gradient_step * d + c.average_step * exp_avg) / (sqrt(exp_avg_sq) * c.root_scale + c.eps);
+  }
+};
+
+struct RAdam {
+  double lr = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0;
+  bool decoupled_weight_decay = false;  ///< as AdamW; otherwise the decay joins the gradient (L2)
+
+  static constexpr std::string_view name = "RAdam";
+  static constexpr std::string_view doc =
+      "Adam that waits with its adaptive rate until the variance is known (Liu et al., 2020)";
+  static constexpr std::array<std::string_view, 2> slots = {"exp_avg", "exp_avg_sq"};
+  template <class Rule, class F>
+  static void settings(Rule& rule, const F& f) {
+    f("lr", rule.lr, Range{});
+    f("beta1", rule.beta1, kShare);
+    f("beta2", rule.beta2, kShare);
+    f("eps", rule.eps, Range{});
+    f("weight_decay", rule.weight_decay, Range{});
+    f("decoupled_weight_decay", rule.decoupled_weight_decay, Range{});
+  }
+
+  template <class T>
+  struct Constants {
+    T rest1{}, beta2{}, rest2{};  // rest = 1 - beta
+    T step_size{};                // lr / (1 - beta1^step)
+    T rectified{};                // the factor of the variance, and its correction for the start
+    T eps{}, weight_decay{};
+    T shrink{};  // decoupled: 1 - lr * weight_decay; else 1
+    bool is_rectified = false;
+  };
+  template <class T>
+  HOP_INLINE Constants<T> constants(const Step& step) const {
+    const double number = static_cast<double>(step.number), decay = weight_decay * step.weight_decay_scale;
+    const double power2 = pow(beta2, number), correction2 = 1 - power2;
+    // The length of a simple average that knows as much as the exponential one, in the end and now.
+    const double last = 2 / (1 - beta2) - 1, length = last - 2 * number * power2 / correction2;
+    const bool is_long = length > 5;
+    const double factor =
+        is_long ? sqrt((length - 4) * (length - 2) * last / ((last - 4) * (last - 2) * length)) * sqrt(correction2) : 0;
+    return {.rest1 = static_cast<T>(1 - beta1),
+            .beta2 = static_cast<T>(beta2),
+            .rest2 = static_cast<T>(1 - beta2),
+            .step_size = static_cast<T>(step.lr / (1 - pow(beta1, number))),
+            .rectified = static_cast<T>(factor),
+            .eps = static_cast<T>(eps),
+            .weight_decay = static_cast<T>(decoupled_weight_decay ? 0 : decay),
+            .shrink = static_cast<T>(decoupled_weight_decay ? 1 - step.lr * decay : 1),
+            .is_rectified = is_long};
+  }
+  template <class T, class V>
+  static HOP_INLINE void update(const Constants<T>& c, V& p, const V& g, V& exp_avg, V& exp_avg_sq) {
+    p = c.shrink * p;
+    const V d = g + c.weight_decay * p;
+    exp_avg = exp_avg + c.rest1 * (d - exp_avg);
+    exp_avg_sq = c.beta2 * exp_avg_sq + c.rest2 * d * d;
+    V step = c.step_size * exp_avg;
+    if (c.is_rectified) step = step * c.rectified / (sqrt(exp_avg_sq) + c.eps);
+    p = p - step;
+  }
+};
+
 /// Whether `rule` keeps its slot k.
 template <class Rule>
 HOP_INLINE constexpr bool keeps(const Rule& rule, std::size_t k) {
@@ -265,7 +528,8 @@ HOP_INLINE constexpr bool keeps(const Rule& rule, std::size_t k) {
 }  // namespace rules
 
 /// One of them, with its settings. This is the list, in the order of the pages.
-struct UpdateRule : std::variant<rules::Sgd, rules::Adam, rules::AdamW, rules::RmsProp, rules::Lion> {
+struct UpdateRule : std::variant<rules::Sgd, rules::Adam, rules::AdamW, rules::RmsProp, rules::Lion, rules::Adagrad,
+                                 rules::Adadelta, rules::Adamax, rules::NAdam, rules::RAdam> {
   using variant::variant;
 };
 

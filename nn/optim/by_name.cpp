@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/table.h"
 #include "nn/detail/number.h"
+#include "nn/optim/lamb.h"
 #include "nn/optim/rule_optimizer.h"
 
 namespace hop::optim {
@@ -24,16 +25,16 @@ void read(const nn::ConfigText& config, std::string_view name, bool& value) { va
 std::string text_of_default(double value) { return shortest(value); }
 std::string text_of_default(bool value) { return value ? "true" : "false"; }
 
-template <class Rule>
+template <class Rule, class Made>
 std::unique_ptr<Optimizer> make(const nn::ConfigText& config, const ParameterList& parameters) {
   Rule rule;
   Rule::settings(rule, [&](std::string_view name, auto& value, Range) { read(config, name, value); });
-  return std::make_unique<RuleOptimizer<Rule>>(parameters, rule);
+  return std::make_unique<Made>(parameters, rule);
 }
 
-template <class Rule>
+template <class Rule, class Made = RuleOptimizer<Rule>>
 OptimizerRow row_of() {
-  OptimizerRow row{.doc = Rule::doc, .make = make<Rule>};
+  OptimizerRow row{.doc = Rule::doc, .make = make<Rule, Made>};
   for (const char c : Rule::name) row.name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   const Rule defaults;
   Rule::settings(defaults, [&](std::string_view name, const auto& value, Range) {
@@ -44,7 +45,7 @@ OptimizerRow row_of() {
 
 template <class... Rules>
 std::vector<OptimizerRow> rows_of(std::type_identity<std::variant<Rules...>>) {
-  return {row_of<Rules>()...};
+  return {row_of<Rules>()..., row_of<LAMBOptions, LAMB>()};
 }
 
 std::int64_t at_least(std::int64_t min, const nn::ConfigText& config, const char* name, std::int64_t fallback) {

@@ -14,7 +14,7 @@
 
 namespace hop::optim {
 
-/// One optimizer of kernels/update_rules.h, by name.
+/// One optimizer of kernels/update_rules.h, or LAMB, by name.
 struct OptimizerRow {
   std::string name{};  ///< "adamw"
   std::string_view doc{};
@@ -23,7 +23,7 @@ struct OptimizerRow {
   std::unique_ptr<Optimizer> (*make)(const nn::ConfigText& config, const ParameterList& parameters) = nullptr;
 };
 
-/// All of them, made from the list UpdateRule.
+/// All of them: those of the list UpdateRule, then LAMB.
 std::span<const OptimizerRow> optimizers();
 
 /// The optimizer that `config` describes: `optimizer` names the row (default "sgd"), and the row's settings are read.

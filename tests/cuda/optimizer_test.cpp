@@ -16,11 +16,23 @@ using namespace hop::testing;
 using CudaUpdate = OnDevice;
 using CudaMeasure = OnDevice;
 
+using rules::Adadelta;
+using rules::Adagrad;
 using rules::Adam;
+using rules::Adamax;
 using rules::AdamW;
 using rules::Lion;
+using rules::NAdam;
+using rules::RAdam;
 using rules::RmsProp;
 using rules::Sgd;
+
+/// Whether a rule computes the constants of a step with pow.
+[[maybe_unused]] bool has_pow(const UpdateRule& rule) {
+  return std::holds_alternative<Adam>(rule) || std::holds_alternative<AdamW>(rule) ||
+         std::holds_alternative<Adamax>(rule) || std::holds_alternative<NAdam>(rule) ||
+         std::holds_alternative<RAdam>(rule);
+}
 
 /// The bits of an update: the CPU's. On a GPU pow differs in the last bits of double: rules that correct for the start
 /// by it are near.
@@ -29,7 +41,7 @@ using rules::Sgd;
   static_cast<void>(rule);
   return same_bits(there, here);
 #else
-  if (!std::holds_alternative<Adam>(rule) && !std::holds_alternative<AdamW>(rule)) return same_bits(there, here);
+  if (!has_pow(rule)) return same_bits(there, here);
   return near(there, here, here.dtype() == DType::f32 ? 1e-6 : 1e-12);
 #endif
 }
@@ -48,8 +60,12 @@ struct Model {
       segments.push_back(
           {make(0, -1), make(1, -1), {}, 1 + 0.5 * static_cast<double>(i % 3), static_cast<double>(i % 2)});
       slots.emplace_back();
-      // All but the first are averages of squares.
-      for (std::size_t k = 0; k < slots_of(rule).size(); ++k) slots.back().push_back(make(2 + k, k == 0 ? -1 : 0));
+      // Averages of gradients have both signs, those of squares have not.
+      const std::vector<std::string_view> names = slots_of(rule);
+      for (std::size_t k = 0; k < names.size(); ++k) {
+        const bool has_signs = names[k] == "exp_avg" || names[k] == "grad_avg" || names[k] == "momentum_buffer";
+        slots.back().push_back(make(2 + k, has_signs ? -1 : 0));
+      }
     }
     state = {full({}, 0.05, DType::f64), full({}, 0, DType::i64), {}};
     point();
@@ -124,7 +140,13 @@ std::vector<UpdateRule> rules_of_each_kind() {
           RmsProp{.alpha = 0.5, .momentum = 0.9},
           RmsProp{.alpha = 0.5, .centered = true},
           RmsProp{.alpha = 0.5, .momentum = 0.9, .centered = true},
-          Lion{.beta2 = 0.8, .weight_decay = 0.1}};
+          Lion{.beta2 = 0.8, .weight_decay = 0.1},
+          Adagrad{.lr_decay = 0.1, .weight_decay = 0.1, .initial_accumulator_value = 0.2},
+          Adadelta{.rho = 0.8, .weight_decay = 0.1},
+          Adamax{.beta2 = 0.9, .weight_decay = 0.1},
+          NAdam{.beta2 = 0.9, .weight_decay = 0.1},
+          NAdam{.beta2 = 0.9, .weight_decay = 0.1, .decoupled_weight_decay = true},
+          RAdam{.beta2 = 0.9, .weight_decay = 0.1}};
 }
 
 TEST_F(CudaUpdate, HasTheCpusBits) {
