@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <memory>
 #include <unordered_set>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -52,6 +54,25 @@ void check_parameter(const nn::NamedTensor& entry, Device device) {
 
 ParameterList::ParameterList(const std::vector<Tensor>& parameters) {
   for (const Tensor& p : parameters) parameters_.push_back({std::to_string(parameters_.size()), p});
+}
+
+ParameterList ParameterList::join(std::span<const ParameterList> lists) {
+  std::vector<nn::NamedTensor> all;
+  std::unordered_set<std::string> names;
+  bool are_distinct = true;
+  for (const ParameterList& list : lists) {
+    for (const nn::NamedTensor& entry : list.tensors()) {
+      are_distinct = names.insert(entry.name).second && are_distinct;
+      all.push_back(entry);
+    }
+  }
+  if (are_distinct) return all;
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < lists.size(); ++i) {
+    for (std::size_t k = 0; k < lists[i].tensors().size(); ++k, ++next)
+      all[next].name = std::to_string(i) + "." + all[next].name;
+  }
+  return all;
 }
 
 Optimizer::Optimizer(const ParameterList& parameters, const std::vector<std::string_view>& slots, double lr)
@@ -114,6 +135,11 @@ void Optimizer::set_lr(double lr) {
   lr_ = lr;
 }
 
+void Optimizer::set_momentum(double momentum) {
+  throw ConfigError("[set_momentum] expected an optimizer with momentum, got one without (momentum " +
+                    shortest(momentum) + ")");
+}
+
 void Optimizer::stop_when(const Tensor& flag) {
   table_->stop = flag;
   table_->stop_id = flag.id();
@@ -127,6 +153,10 @@ void Optimizer::depend_on(const ParameterSegment& segment) const {
   step->watch(table_, segment.frozen, kWhat);
   step->watch(table_, segment.lr_scale, kWhat);
   step->watch(table_, segment.weight_decay_scale, kWhat);
+}
+
+void Optimizer::depend_on(const std::shared_ptr<const void>& owner, const double& setting) const {
+  if (Dependencies* step = Dependencies::current()) step->watch(owner, setting, "another momentum");
 }
 
 static void check_scales(const ParameterSegment& segment) {
@@ -173,6 +203,27 @@ void Optimizer::update_by(const kernels::UpdateRule& rule) {
   kernels::update(rule, updates(), {lr_tensor_, step_, table_->stop});
 }
 
+// Made outside of steps: a tensor that a captured step makes belongs to its recording.
+void Optimizer::make_group_step() { group_step_ = kernels::zeros({}, DType::i64, step_.device()); }
+
+// Each update counts a step, so all groups but the last one count in a copy.
+void Optimizer::update_by(std::span<const kernels::UpdateRule> rules) {
+  depend_on_stop();
+  std::vector<std::vector<kernels::UpdateSegment>> groups(rules.size());
+  std::vector<std::pair<const void*, std::size_t>> group_of;
+  for (const ParameterSegment& segment : table_->segments) group_of.emplace_back(segment.parameter.id(), segment.group);
+  auto next = group_of.begin();  // updates() keeps the order of the table
+  for (kernels::UpdateSegment& update : updates()) {
+    while (next->first != update.parameter.id()) ++next;
+    groups.at(next->second).push_back(std::move(update));
+  }
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    const bool is_last = i + 1 == rules.size();
+    if (!is_last) kernels::copy_(group_step_, step_);
+    kernels::update(rules[i], groups[i], {lr_tensor_, is_last ? step_ : group_step_, table_->stop});
+  }
+}
+
 void Optimizer::write(const Tensor& to, const Tensor& value) const {
   kernels::expect_defined("write", to);
   kernels::expect_defined("write", value);
@@ -209,6 +260,29 @@ nn::StateDict Optimizer::state() const {
     }
   }
   return state;
+}
+
+void Optimizer::load_state(const nn::StateDict& state) {
+  std::map<std::string_view, const Tensor*> given;
+  for (const nn::NamedTensor& entry : state) given[entry.name] = &entry.tensor;
+  const nn::StateDict own = this->state();
+  for (const nn::NamedTensor& entry : own) {
+    const auto found = given.find(entry.name);
+    if (found == given.end()) throw StateError("[optimizer] expected the tensor \"" + entry.name + "\", got none");
+    kernels::expect_defined("optimizer", *found->second);
+    if (!(found->second->shape() == entry.tensor.shape())) {
+      throw StateError("[optimizer] expected shape " + entry.tensor.shape().to_string() + " for " + entry.name +
+                       ", got " + found->second->shape().to_string());
+    }
+  }
+  std::map<std::string_view, const Tensor*> unexpected = given;
+  for (const nn::NamedTensor& entry : own) unexpected.erase(entry.name);
+  if (!unexpected.empty()) {
+    throw StateError("[optimizer] expected the tensors of this optimizer, got also \"" +
+                     printable(unexpected.begin()->first) + "\"");
+  }
+  for (const nn::NamedTensor& entry : own)
+    kernels::copy_(entry.tensor, kernels::to_device(*given.at(entry.name), entry.tensor.device()));
 }
 
 }  // namespace hop::optim

@@ -6,6 +6,13 @@
 //   backward(cross_entropy(model(x), y));
 //   adam.step();
 //
+// Gradients add up until zero_grad(). So a large batch fits into a small memory, piece by piece:
+//
+//   adam.zero_grad();
+//   for (const auto& [x, y] : pieces) backward(cross_entropy(model(x), y) / 4.0);  // 4 pieces of one size
+//   nn::clip_grad_norm_(model, 1.0);
+//   adam.step();
+//
 // Ours are rows of kernels/update_rules.h (rule_optimizer.h). An application derives its own from Optimizer and writes
 // step() from tensor operations: examples/own_optimizer.cpp.
 #pragma once
@@ -13,6 +20,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +39,8 @@ class ParameterList {
   ParameterList(const std::vector<Tensor>& parameters);
   ParameterList(std::initializer_list<Tensor> parameters) : ParameterList(std::vector<Tensor>(parameters)) {}
   const std::vector<nn::NamedTensor>& tensors() const { return parameters_; }
+  /// All lists as one. If a name stands twice, each name gets the number of its list in front: "0.weight", "1.weight".
+  static ParameterList join(std::span<const ParameterList> lists);
 
  private:
   std::vector<nn::NamedTensor> parameters_;
@@ -45,6 +55,7 @@ struct ParameterSegment {
   double lr_scale = 1;              ///< multiplies lr; finite, otherwise step() throws ConfigError
   double weight_decay_scale = 1;    ///< multiplies the weight decay; finite, otherwise step() throws ConfigError
   bool frozen = false;              ///< not updated, even if requires_grad() is true
+  std::size_t group = 0;            ///< which settings hold for it, in the order of the groups
 };
 
 /// Gradients lie in one block that never travels. Every parameter's grad() is a view into it, and backward() writes
@@ -75,6 +86,12 @@ class Optimizer {
   void set_lr(double lr);
   /// The learning rate that step() reads: () f64 on the parameters' device.
   const Tensor& lr_tensor() const { return lr_tensor_; }
+  /// momentum, or beta1 of those that call it so; nothing for an optimizer without.
+  virtual std::optional<double> momentum() const { return std::nullopt; }
+  /// For schedules that move the momentum, too. A step that was captured with another momentum is captured anew. Throws
+  /// ConfigError for a value out of range, for an optimizer without momentum, and where slots would come or go with it
+  /// (momentum 0 of SGD and RMSprop has none); StateError while a step is captured.
+  virtual void set_momentum(double momentum);
   /// From now on, also in steps captured from now on, step() changes nothing while `flag` is not 0. flag: () f64 on the
   /// parameters' device.
   void stop_when(const Tensor& flag);
@@ -92,6 +109,9 @@ class Optimizer {
   /// The tensors that travel besides the parameters: "step" (i64), then each slot for each parameter
   /// ("exp_avg.fc1.weight").
   nn::StateDict state() const;
+  /// Copies the values of another optimizer's state() by name. Throws StateError for missing or unexpected names and
+  /// for another shape; then nothing was written.
+  void load_state(const nn::StateDict& state);
   /// All gradients, one after the other, each on a 64-byte boundary with zero padding: bytes on the parameters' device.
   /// Call it again after each zero_grad().
   const Tensor& gradients();
@@ -124,6 +144,12 @@ class Optimizer {
   void count_step() const;
   /// A whole step: updates() by a rule in one fused pass, and the count.
   void update_by(const kernels::UpdateRule& rule);
+  /// Before the first step with groups.
+  void make_group_step();
+  /// A whole step in one pass per group: rules[i] updates the parameters of group i. All rules have the same slots.
+  void update_by(std::span<const kernels::UpdateRule> rules);
+  /// A captured step holds only while `setting`, a part of `owner`, keeps its value.
+  void depend_on(const std::shared_ptr<const void>& owner, const double& setting) const;
 
  private:
   struct Table {  // shared with captured steps, which check it before each replay
@@ -138,9 +164,10 @@ class Optimizer {
   double lr_;
   std::vector<std::string> slot_names_;
   std::shared_ptr<Table> table_;
-  Tensor gradients_;  // (bytes) u8
-  Tensor lr_tensor_;  // () f64
-  Tensor step_;       // () i64
+  Tensor gradients_;   // (bytes) u8
+  Tensor lr_tensor_;   // () f64
+  Tensor step_;        // () i64
+  Tensor group_step_;  // () i64: the count that all groups but the last one see; undefined before there are two
 };
 
 }  // namespace hop::optim
