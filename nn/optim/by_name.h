@@ -31,7 +31,7 @@ std::span<const OptimizerRow> optimizers();
 /// range.
 std::unique_ptr<Optimizer> make_optimizer(const nn::ConfigText& config, const ParameterList& parameters);
 
-/// One schedule, by name. All start from `lr`.
+/// One schedule, by name. `lr` is the rate at the start, for one_cycle the highest one.
 struct ScheduleRow {
   std::string_view name{};
   std::string_view doc{};
