@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <set>
 
 #include "autograd/grad_mode.h"
@@ -18,7 +19,7 @@ namespace {
 constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition: a larger batch is all rows
 
 // Names that training reads, beside the settings of the optimizers.
-constexpr std::array<std::string_view, 2> kTrainingNames = {"batch_size", "optimizer"};
+constexpr std::array<std::string_view, 3> kTrainingNames = {"batch_size", "clip_grad_norm", "optimizer"};
 constexpr std::array<std::string_view, 4> kMlpNames = {"hidden", "depth", "dropout", "activation"};
 
 // Names of the learning rate and its schedule: no recorded step depends on them.
@@ -212,6 +213,12 @@ std::int64_t batch_size(const Config& config) {
   const std::int64_t size = config.integer("batch_size", 32);
   if (size < 1) throw ConfigError("[search.space] batch_size: expected at least 1, got " + std::to_string(size));
   return std::min(size, kMostRows);
+}
+
+double clip_grad_norm(const Config& config) {
+  const double norm = config.number("clip_grad_norm", 0);
+  if (std::isfinite(norm) && norm >= 0) return norm;
+  throw ConfigError("[search.space] clip_grad_norm: expected at least 0, got " + shortest(norm));
 }
 
 // Runs the model instead of inspecting it, because users' modules may need two rows for reasons of their own.

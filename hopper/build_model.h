@@ -64,6 +64,10 @@ data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& data
 /// Rows per step. A batch size beyond a partition means all of the partition's rows. Throws ConfigError below 1.
 std::int64_t batch_size(const Config& config);
 
+/// The largest norm of a step's gradient (nn::clip_grad_norm_); 0: gradients stay as they are. Throws ConfigError below
+/// 0.
+double clip_grad_norm(const Config& config);
+
 /// With batches of `batch` rows, the last batch of a partition may have one row. Throws ConfigError if one has and
 /// `module` cannot be trained with one row: a batch normalisation would divide by the variance of a single value. The
 /// check is a forward pass of the module (on the CPU, with a random key), which leaves parameters and buffers as they

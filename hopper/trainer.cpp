@@ -13,6 +13,7 @@
 #include "kernels/optimizer.h"
 #include "kernels/precision.h"
 #include "kernels/reduce.h"
+#include "nn/clip_grad.h"
 #include "nn/init.h"
 #include "tensor/backend.h"
 
@@ -87,6 +88,7 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       mixup_(make_mixup(experiment, dataset)),
       optimizer_(make_optimizer(experiment, config, *module_)),
       schedule_(make_schedule(experiment, config, dataset, optimizer_->lr())),
+      clip_grad_norm_(clip_grad_norm(config)),
       loss_(make_loss(experiment.model, device)),
       weighted_loss_(make_weighted_loss(experiment.model, dataset, device)),
       output_(output_of(experiment.model, dataset.target().kind)),
@@ -222,7 +224,9 @@ void Trainer::read_own_metrics(std::int64_t rows, UnitMetrics& metrics) const {
 void Trainer::compute(Part part) {
   if (part == Part::Validation) return validation_step(validation_->batch());
   if (part != Part::Update) make_gradients(batches_->batch());
-  if (part != Part::Gradients) optimizer_->step();
+  if (part == Part::Gradients) return;
+  if (clip_grad_norm_ > 0) nn::clip_grad_norm_(*module_, clip_grad_norm_);
+  optimizer_->step();
 }
 
 // Batches keep their addresses. Blocks come and go, but few at a time, so a new block often has the address of an old

@@ -115,6 +115,7 @@ class Trainer {
   std::optional<nn::Mixup> mixup_;  // none: rows as they are
   std::unique_ptr<optim::Optimizer> optimizer_;
   optim::LRSchedule schedule_;
+  double clip_grad_norm_;  // 0: gradients stay as they are
   nn::Loss loss_;
   nn::WeightedLoss weighted_loss_;  // empty where rows have no weights
   nn::Output output_;

@@ -143,11 +143,12 @@ std::string hyperparameters() {
            }
            return own;
          }()) +
-         ". Layers read the names that stand in them as `$name`.\n\n`optimizer` (default `sgd`) is one of these. A "
+         ". Layers read the names that stand in them as `$name`.\n`clip_grad_norm` (default 0: no limit) scales the "
+         "gradient of a step down to this norm, if it is larger.\n\n`optimizer` (default `sgd`) is one of these. A "
          "hyperparameter that only other optimizers read is refused.\n" +
          table_of_settings("optimizer", optim::optimizers()) +
-         "\n`schedule` (default `constant`) is one of these. All start from `lr`. The same holds for what they "
-         "read.\n" +
+         "\n`schedule` (default `constant`) is one of these. It counts the steps of a model. The same holds for what "
+         "they read.\n" +
          table_of_settings("schedule", optim::schedules());
 }
 

@@ -90,6 +90,35 @@ TEST_F(CpuTrainer, RecordsNothingWhenAModelComesBack) {
   EXPECT_EQ(trainer.recordings(), recordings);
 }
 
+TEST_F(CpuTrainer, LimitsTheNormOfGradients) {
+  const data::Dataset data = dataset();
+  const data::Partition partition = data.partition(PartitionId(0));
+  const auto train = [&](double limit, bool captures, std::uint32_t units) {
+    Experiment e = experiment();
+    e.run.capture = captures;
+    const Config settings = {{"lr", 1.0}, {"batch_size", std::int64_t{200}}, {"clip_grad_norm", limit}};
+    Trainer trainer(e, ModelId(0), settings, data);
+    trainer.initialize();
+    std::vector<Tensor> before;
+    for (const Tensor& p : trainer.module().parameters()) before.push_back(kernels::clone(p));
+    for (std::uint32_t unit = 0; unit < units; ++unit) trainer.train(partition, Epoch(unit), PartitionId(0));
+    double moved = 0;
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      const Tensor now = trainer.module().parameters()[i];
+      for (std::int64_t k = 0; k < now.numel(); ++k)
+        moved +=
+            std::pow(static_cast<double>(now.data<float>()[k]) - static_cast<double>(before[i].data<float>()[k]), 2);
+    }
+    return std::pair(std::sqrt(moved), trainer.state().digest());
+  };
+  const double plain = train(0, true, 1).first;  // one step of SGD with lr 1 goes as far as the gradient is long
+  EXPECT_GT(plain, 0.01);
+  EXPECT_NEAR(train(plain / 4, true, 1).first, plain / 4, 1e-4 * plain);
+  EXPECT_EQ(train(1e6, true, 3).second, train(0, true, 3).second);
+  EXPECT_EQ(train(plain / 4, true, 3).second, train(plain / 4, false, 3).second);
+  EXPECT_THROW(train(-1, true, 1), ConfigError);
+}
+
 TEST_F(CpuTrainer, LeavesNoTraceOfTheModelBefore) {
   const Experiment e = experiment();
   const data::Dataset data = dataset();
