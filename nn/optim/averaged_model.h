@@ -1,0 +1,71 @@
+// torch.optim.swa_utils.AveragedModel: a second model whose weights are an average of those that a model has in
+// training, for validation and for use.
+//
+//   optim::AveragedModel average(model, {.decay = 0.999});
+//   ...
+//   adam.step();
+//   average.update_parameters(model);  // after each step, or after each epoch
+//   ...
+//   average.module().eval();
+//   average(x);
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "nn/clone.h"
+#include "nn/module.h"
+
+namespace hop::optim {
+
+struct AveragedModelOptions {
+  /// With: an exponential moving average (EMA), a <- decay a + (1 - decay) w; in 0..1. Without: the mean of all (SWA,
+  /// Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018).
+  std::optional<double> decay = std::nullopt;
+  /// Whether buffers (running statistics) are averaged, too; otherwise they are copied. Integers are always copied.
+  bool use_buffers = false;
+};
+
+namespace detail {
+
+/// The tensors of an average.
+class Averages {
+ public:
+  /// Throws ConfigError for a decay out of range.
+  Averages(const nn::Module& average, AveragedModelOptions options);
+  void update(const nn::Module& model);
+  const Tensor& count() const { return count_; }
+
+ private:
+  void update(const nn::StateDict& own, const nn::StateDict& theirs, bool averages) const;
+
+  AveragedModelOptions options_;
+  nn::StateDict parameters_, buffers_;
+  Tensor count_;  // () i64
+};
+
+}  // namespace detail
+
+/// The average of a model of type M. nn::clone() makes it, so the model shares nothing with it.
+template <class M>
+class AveragedModel {
+ public:
+  /// Throws ConfigError as nn::clone(), and for a decay out of range.
+  explicit AveragedModel(const M& model, AveragedModelOptions options = {})
+      : average_(nn::clone(model)), averages_(average_, options) {}
+
+  /// Takes in the present weights of `model`; the first call copies them. Reads nothing on the host, so it may be part
+  /// of a captured step. Throws StateError for a model with other names or shapes.
+  void update_parameters(const nn::Module& model) { averages_.update(model); }
+  /// Calls of update_parameters(): () i64 on the model's device.
+  const Tensor& n_averaged() const { return averages_.count(); }
+
+  M& module() { return average_; }
+  Tensor operator()(const Tensor& x) { return average_(x); }
+
+ private:
+  M average_;
+  detail::Averages averages_;
+};
+
+}  // namespace hop::optim
