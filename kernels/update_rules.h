@@ -1,7 +1,8 @@
 // The optimizers, a struct each. A struct holds the settings of its optimizer and says once what one element of a
 // parameter goes through. The CPU instantiates update() with packs of floats and with double, CUDA with float and
 // double: both devices take the formula from here. optim::make_optimizer, the checks of settings, the pages and the
-// names of hyperparameters are made from these structs, too; `UpdateRule`, at the end, lists them.
+// names of hyperparameters are made from these structs, too; `UpdateRule`, at the end, lists them. Long because it is
+// one list.
 //
 //   its settings              members with torch.optim's names and defaults; `lr` is the first learning rate
 //   name                      as in torch.optim. In lower case it is the value of the hyperparameter `optimizer`
@@ -16,8 +17,6 @@
 //
 //   keeps(k)                  whether slot k exists; without keeps() all of them do
 //   fault()                   what is wrong between settings that are each in range, or null
-//
-// Long because it is one list.
 #pragma once
 
 #include <array>

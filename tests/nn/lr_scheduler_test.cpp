@@ -182,7 +182,8 @@ TEST(ReduceLROnPlateau, FollowsPyTorch) {
       ReduceLROnPlateau scheduler(sgd, options);  // a new one that goes on from the state of the one before
       scheduler.set_state(state);
       const double before = sgd.lr();
-      EXPECT_EQ(scheduler.step(metrics[i]), sgd.lr() < before);
+      const bool is_lowered = scheduler.step(metrics[i]);
+      EXPECT_EQ(is_lowered, sgd.lr() < before);
       EXPECT_NEAR(sgd.lr(), rates[i], 1e-12) << name << " " << i;
       state = scheduler.state();
     }
