@@ -203,9 +203,11 @@ TEST(Experiment, RefusesAHyperparameterThatOnlyAnotherOptimizerReads) {
               HasSubstr("[search.space] momentum: sgd and rmsprop read it, and the optimizer is "
                         "adam: write optimizer = \"sgd\", or leave momentum out"));
   EXPECT_THAT(refusal({"search.space.optimizer=sgd", "search.space.beta1=0.9"}),
-              HasSubstr("beta1: adam, adamw and lion read it, and the optimizer is sgd"));
-  EXPECT_THAT(refusal({"search.space.gamma=0.9"}),
-              HasSubstr("[search.space] gamma: step reads it, and the schedule is constant"));
+              HasSubstr("beta1: adam, adamw, lion, adamax, nadam, radam and lamb read it, and the optimizer is sgd"));
+  EXPECT_THAT(
+      refusal({"search.space.gamma=0.9"}),
+      HasSubstr(
+          "[search.space] gamma: step, multi_step, exponential and cyclic read it, and the schedule is constant"));
   EXPECT_THAT(refusal({"search.space.schedule=[\"step\", \"constant\"]", "search.space.warmup=9"}),
               HasSubstr("and the schedule is step and constant"));
   EXPECT_EQ(refusal({"search.space.optimizer=[\"adam\", \"sgd\"]", "search.space.momentum=0.9"}), "no error");
