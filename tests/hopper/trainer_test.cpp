@@ -14,6 +14,7 @@
 #include "kernels/copy.h"
 #include "kernels/precision.h"
 #include "nn/layers.h"
+#include "nn/optim/by_name.h"
 #include "nn/state_pool.h"
 #include "tensor/allocator.h"
 #include "tests/nn/allocations.h"
@@ -117,6 +118,27 @@ TEST_F(CpuTrainer, LimitsTheNormOfGradients) {
   EXPECT_EQ(train(1e6, true, 3).second, train(0, true, 3).second);
   EXPECT_EQ(train(plain / 4, true, 3).second, train(plain / 4, false, 3).second);
   EXPECT_THROW(train(-1, true, 1), ConfigError);
+}
+
+TEST_F(CpuTrainer, HasTheSameBitsWithEveryOptimizerWhetherItRecordsStepsOrNot) {
+  const data::Dataset data = dataset();
+  const data::Partition partition = data.partition(PartitionId(0));
+  for (const optim::OptimizerRow& row : optim::optimizers()) {
+    const auto train = [&](bool captures) {
+      Experiment e = experiment();
+      e.run.capture = captures;
+      const Config settings = {
+          {"optimizer", row.name}, {"batch_size", std::int64_t{48}}, {"schedule", std::string("one_cycle")}};
+      Trainer trainer(e, ModelId(0), settings, data);
+      trainer.initialize();
+      for (std::uint32_t unit = 0; unit < 2; ++unit) {
+        const UnitMetrics metrics = trainer.train(partition, Epoch(unit), PartitionId(0));
+        EXPECT_TRUE(std::isfinite(metrics.train_loss)) << row.name;
+      }
+      return trainer.state().digest();
+    };
+    EXPECT_EQ(train(true), train(false)) << row.name;
+  }
 }
 
 TEST_F(CpuTrainer, LeavesNoTraceOfTheModelBefore) {
