@@ -42,6 +42,18 @@ Tensor log1p(const Tensor& x);
 Tensor sin(const Tensor& x);
 /// y = cos(x). Gradient: -g * sin(x). Integers and bool become f32.
 Tensor cos(const Tensor& x);
+/// y = tan(x). Gradient: g * (1 + y * y). Integers and bool become f32.
+Tensor tan(const Tensor& x);
+/// y = asin(x). Gradient: g * rsqrt(1 - x * x). Integers and bool become f32.
+Tensor asin(const Tensor& x);
+/// y = acos(x). Gradient: -g * rsqrt(1 - x * x). Integers and bool become f32.
+Tensor acos(const Tensor& x);
+/// y = atan(x). Gradient: g / (1 + x * x). Integers and bool become f32.
+Tensor atan(const Tensor& x);
+/// y = sinh(x). Gradient: g * cosh(x). Integers and bool become f32.
+Tensor sinh(const Tensor& x);
+/// y = cosh(x). Gradient: g * sinh(x). Integers and bool become f32.
+Tensor cosh(const Tensor& x);
 /// y = tanh(x). Gradient: g * (1 - y * y). Integers and bool become f32.
 Tensor tanh(const Tensor& x);
 /// y = sigmoid(x). Gradient: g * (y * (1 - y)). Integers and bool become f32.
@@ -50,6 +62,14 @@ Tensor sigmoid(const Tensor& x);
 Tensor logsigmoid(const Tensor& x);
 /// y = erf(x). Gradient: g * (2 / sqrt(pi) * exp(-(x * x))). Integers and bool become f32.
 Tensor erf(const Tensor& x);
+/// y = floor(x). Gradient: 0. Throws DtypeError for bool.
+Tensor floor(const Tensor& x);
+/// y = ceil(x). Gradient: 0. Throws DtypeError for bool.
+Tensor ceil(const Tensor& x);
+/// y = trunc(x). Gradient: 0. Throws DtypeError for bool.
+Tensor trunc(const Tensor& x);
+/// y = round(x). Gradient: 0. Throws DtypeError for bool.
+Tensor round(const Tensor& x);
 /// y = pow(x, exponent). Gradient: where(exponent == 0, 0, g * (exponent * pow(x, exponent - 1))). Integers and bool
 /// become f32.
 Tensor pow_scalar(const Tensor& x, double exponent = 1);
@@ -83,6 +103,17 @@ Tensor div(kernels::Input a, kernels::Input b);
 /// where(b >= 0, 0, g * (y * log(where(b >= 0, 1, a)))), g * (y * log(where(a == 0, 1, a)))). Throws DtypeError for
 /// bool.
 Tensor pow(kernels::Input a, kernels::Input b);
+/// y = atan2(a, b). Gradients: of a: g * (b / (a * a + b * b)); of b: -g * (a / (a * a + b * b)). Integers and bool
+/// become f32.
+Tensor atan2(kernels::Input a, kernels::Input b);
+/// y = hypot(a, b). Gradients: of a: g * (a / y); of b: g * (b / y). Integers and bool become f32.
+Tensor hypot(kernels::Input a, kernels::Input b);
+/// y = remainder(a, b). Gradients: of a: g; of b: -g * floor(a / b). Throws DtypeError for bool.
+Tensor remainder(kernels::Input a, kernels::Input b);
+/// y = fmod(a, b). Gradients: of a: g; of b: -g * trunc(a / b). Throws DtypeError for bool.
+Tensor fmod(kernels::Input a, kernels::Input b);
+/// y = floor_divide(a, b). Gradients: of a: 0; of b: 0. Throws DtypeError for bool.
+Tensor floor_divide(kernels::Input a, kernels::Input b);
 /// y = maximum(a, b). Gradients: of a: where(a < b, 0, where(a == b, 0.5 * g, g)); of b: where(b < a, 0, where(a == b,
 /// 0.5 * g, g)).
 Tensor maximum(kernels::Input a, kernels::Input b);

@@ -56,7 +56,17 @@ constexpr Probe sqrt(Probe x) { return Probe::of(x); }
 constexpr Probe rsqrt(Probe x) { return Probe::of(x); }
 constexpr Probe sin(Probe x) { return Probe::of(x); }
 constexpr Probe cos(Probe x) { return Probe::of(x); }
+constexpr Probe tan(Probe x) { return Probe::of(x); }
+constexpr Probe asin(Probe x) { return Probe::of(x); }
+constexpr Probe acos(Probe x) { return Probe::of(x); }
+constexpr Probe atan(Probe x) { return Probe::of(x); }
+constexpr Probe sinh(Probe x) { return Probe::of(x); }
+constexpr Probe cosh(Probe x) { return Probe::of(x); }
 constexpr Probe tanh(Probe x) { return Probe::of(x); }
+constexpr Probe floor(Probe x) { return Probe::of(x); }
+constexpr Probe ceil(Probe x) { return Probe::of(x); }
+constexpr Probe trunc(Probe x) { return Probe::of(x); }
+constexpr Probe round(Probe x) { return Probe::of(x); }
 constexpr Probe erf(Probe x) { return Probe::of(x); }
 constexpr Probe sigmoid(Probe x) { return Probe::of(x); }
 constexpr Probe abs(Probe x) { return Probe::of(x); }
@@ -64,6 +74,11 @@ constexpr Probe sign(Probe x) { return Probe::of(x); }
 constexpr Probe maximum(Probe a, Probe b) { return Probe::of(a, b); }
 constexpr Probe minimum(Probe a, Probe b) { return Probe::of(a, b); }
 constexpr Probe pow(Probe a, Probe b) { return Probe::of(a, b); }
+constexpr Probe atan2(Probe a, Probe b) { return Probe::of(a, b); }
+constexpr Probe hypot(Probe a, Probe b) { return Probe::of(a, b); }
+constexpr Probe remainder(Probe a, Probe b) { return Probe::of(a, b); }
+constexpr Probe fmod(Probe a, Probe b) { return Probe::of(a, b); }
+constexpr Probe floor_divide(Probe a, Probe b) { return Probe::of(a, b); }
 constexpr Probe pow_scalar(Probe a, double) { return Probe::of(a); }
 
 }  // namespace HOP_ROWS_NAMESPACE

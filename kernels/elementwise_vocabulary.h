@@ -3,7 +3,8 @@
 // hop):
 //
 //   + - * /  unary -     == != < <= > >= (with T, a small integer, or c<T>(v))     & | between conditions
-//   exp expm1 log log1p sqrt rsqrt sin cos tanh erf sigmoid abs sign maximum minimum, pow(x, y)
+//   exp expm1 log log1p sqrt rsqrt sin cos tan asin acos atan sinh cosh tanh erf sigmoid abs sign maximum minimum
+//   floor ceil trunc round, and of two operands pow atan2 hypot remainder fmod floor_divide
 //   pow_scalar(x, e)     e a double: an attribute of the row
 //   where(cond, a, b)    cond a comparison of T, or a plain bool (about attributes); a, b of type T
 //   zero_like(x), one_like(x), c<T>(0.5)
@@ -104,8 +105,40 @@ HOP_INLINE T cos(T x) {
   return std::cos(x);
 }
 template <Real T>
+HOP_INLINE T tan(T x) {
+  return std::tan(x);
+}
+template <Real T>
+HOP_INLINE T asin(T x) {
+  return std::asin(x);
+}
+template <Real T>
+HOP_INLINE T acos(T x) {
+  return std::acos(x);
+}
+template <Real T>
+HOP_INLINE T atan(T x) {
+  return std::atan(x);
+}
+template <Real T>
+HOP_INLINE T sinh(T x) {
+  return std::sinh(x);
+}
+template <Real T>
+HOP_INLINE T cosh(T x) {
+  return std::cosh(x);
+}
+template <Real T>
 HOP_INLINE T tanh(T x) {
   return std::tanh(x);
+}
+template <Real T>
+HOP_INLINE T atan2(T a, T b) {
+  return std::atan2(a, b);
+}
+template <Real T>
+HOP_INLINE T hypot(T a, T b) {
+  return std::hypot(a, b);
 }
 template <Real T>
 HOP_INLINE T erf(T x) {
@@ -139,6 +172,67 @@ HOP_INLINE constexpr T maximum(T a, T b) {
 template <Number T>
 HOP_INLINE constexpr T minimum(T a, T b) {
   return a < b || a != a ? a : b;
+}
+template <Number T>
+HOP_INLINE constexpr T floor(T x) {
+  if constexpr (Real<T>)
+    return std::floor(x);
+  else
+    return x;
+}
+template <Number T>
+HOP_INLINE constexpr T ceil(T x) {
+  if constexpr (Real<T>)
+    return std::ceil(x);
+  else
+    return x;
+}
+template <Number T>
+HOP_INLINE constexpr T trunc(T x) {
+  if constexpr (Real<T>)
+    return std::trunc(x);
+  else
+    return x;
+}
+template <Number T>
+HOP_INLINE constexpr T round(T x) {
+  if constexpr (Real<T>)
+    return std::rint(x);
+  else
+    return x;
+}
+
+/// C's % and /, which trap for a divisor of 0 and for the least integer divided by -1.
+template <Number T>
+HOP_INLINE constexpr T fmod(T a, T b) {
+  if constexpr (Real<T>)
+    return std::fmod(a, b);
+  else
+    return b == 0 || (std::is_signed_v<T> && static_cast<T>(b + 1) == 0) ? T{0} : static_cast<T>(a % b);
+}
+template <Number T>
+HOP_INLINE constexpr T remainder(T a, T b) {
+  const T rest = fmod(a, b);
+  return rest != 0 && is_negative(rest) != is_negative(b) ? static_cast<T>(rest + b) : rest;
+}
+/// The largest whole number that is at most a / b, as exact as Python's a // b.
+template <Number T>
+HOP_INLINE constexpr T floor_divide(T a, T b) {
+  if constexpr (Real<T>) {
+    if (b == 0) return a / b;
+    const T rest = fmod(a, b);
+    const T quotient = (a - rest) / b - (rest != 0 && (rest < 0) != (b < 0) ? T{1} : T{0});
+    const T below = floor(quotient);
+    return quotient - below > T{0.5} ? below + 1 : below;  // the division may have rounded down
+  } else {
+    if (b == 0) return T{0};
+    if constexpr (std::is_signed_v<T>) {
+      using U = std::make_unsigned_t<T>;
+      if (b == -1) return static_cast<T>(U{0} - static_cast<U>(a));  // wraps
+    }
+    const T quotient = static_cast<T>(a / b);
+    return a % b != 0 && is_negative(a) != is_negative(b) ? static_cast<T>(quotient - 1) : quotient;
+  }
 }
 
 template <Real T>

@@ -15,6 +15,8 @@ constexpr Range kPositive = {.both_signs = false};
 // Rows that are not a number for negative operands are checked for positive ones.
 template <class Row>
 Range domain() {
+  if constexpr (std::is_same_v<Row, rows::Tan>) return {.high = 1.2};  // the pole is at 1.57
+  if constexpr (std::is_same_v<Row, rows::Asin> || std::is_same_v<Row, rows::Acos>) return {.high = 0.9};
   const double negative = -1.6;
   const bool nan = [&] {
     if constexpr (Row::arity == 1)

@@ -16,6 +16,15 @@ double logistic(double x) { return x > 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) 
 double larger(double a, double b) { return std::isnan(a) || std::isnan(b) ? NAN : std::fmax(a, b); }
 double smaller(double a, double b) { return std::isnan(a) || std::isnan(b) ? NAN : std::fmin(a, b); }
 
+double with_sign_of(double b, double rest) { return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest; }
+// a // b: an infinite a has no quotient, and a finite a lies between 0 and an infinite b.
+double python_quotient(double a, double b) {
+  if (b == 0) return a / b;
+  if (std::isinf(a)) return NAN;
+  if (std::isinf(b)) return a != 0 && (a < 0) != (b < 0) ? -1 : 0;
+  return std::floor(a / b);
+}
+
 // The meaning of each operation, from its definition (PyTorch's documentation), not from the table.
 const std::map<std::string, Reference>& references() {
   static const std::map<std::string, Reference> table = {
@@ -34,7 +43,17 @@ const std::map<std::string, Reference>& references() {
       {"log1p", {[](In x, In) { return std::log1p(x[0]); }, -0.9, 9}},
       {"sin", {[](In x, In) { return std::sin(x[0]); }, -9, 9}},
       {"cos", {[](In x, In) { return std::cos(x[0]); }, -9, 9}},
+      {"tan", {[](In x, In) { return std::tan(x[0]); }, -1.2, 1.2}},
+      {"asin", {[](In x, In) { return std::asin(x[0]); }, -0.95, 0.95}},
+      {"acos", {[](In x, In) { return std::acos(x[0]); }, -0.95, 0.95}},
+      {"atan", {[](In x, In) { return std::atan(x[0]); }, -9, 9}},
+      {"sinh", {[](In x, In) { return std::sinh(x[0]); }}},
+      {"cosh", {[](In x, In) { return std::cosh(x[0]); }}},
       {"tanh", {[](In x, In) { return std::tanh(x[0]); }}},
+      {"floor", {[](In x, In) { return std::floor(x[0]); }}},
+      {"ceil", {[](In x, In) { return std::ceil(x[0]); }}},
+      {"trunc", {[](In x, In) { return std::trunc(x[0]); }}},
+      {"round", {[](In x, In) { return std::nearbyint(x[0]); }}},
       {"sigmoid", {[](In x, In) { return logistic(x[0]); }, -9, 9}},
       {"logsigmoid",
        {[](In x, In) { return x[0] < 0 ? x[0] - std::log1p(std::exp(x[0])) : -std::log1p(std::exp(-x[0])); }, -9, 9}},
@@ -53,6 +72,11 @@ const std::map<std::string, Reference>& references() {
       {"mul", {[](In x, In) { return x[0] * x[1]; }}},
       {"div", {[](In x, In) { return x[0] / x[1]; }}},
       {"pow", {[](In x, In) { return std::pow(x[0], x[1]); }, 0.1, 3}},
+      {"atan2", {[](In x, In) { return std::atan2(x[0], x[1]); }}},
+      {"hypot", {[](In x, In) { return std::hypot(x[0], x[1]); }}},
+      {"remainder", {[](In x, In) { return with_sign_of(x[1], std::fmod(x[0], x[1])); }}},
+      {"fmod", {[](In x, In) { return std::fmod(x[0], x[1]); }}},
+      {"floor_divide", {[](In x, In) { return python_quotient(x[0], x[1]); }}},
       {"maximum", {[](In x, In) { return larger(x[0], x[1]); }}},
       {"minimum", {[](In x, In) { return smaller(x[0], x[1]); }}},
       {"where", {[](In x, In) { return x[0] != 0 ? x[1] : x[2]; }}},

@@ -201,7 +201,8 @@ const ElementwiseCase& find(const std::string& name) {
 
 // Every exponent and sign, 16,000 floats per binade or so.
 TEST(ElementwiseAccuracy, OfTheTranscendentalFunctionsHoldsOverAllFloats) {
-  for (const char* name : {"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "erf", "sqrt", "rsqrt"}) {
+  for (const char* name : {"exp", "expm1", "log", "log1p", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
+                           "tanh", "erf", "sqrt", "rsqrt"}) {
     const ElementwiseCase& op = find(name);
     std::vector<std::vector<float>> x(1);
     for (std::uint64_t u = 0; u < std::uint64_t{1} << 32; u += 8009)
@@ -228,7 +229,8 @@ TEST(ElementwiseAccuracy, OfTheTranscendentalFunctionsHoldsOverAllFloats) {
 TEST(ElementwiseAccuracy, KeepsTheSignOfZero) {
   const std::vector<std::vector<float>> x = {{-0.0F}};
   for (const auto isa : isas()) {
-    for (const char* name : {"expm1", "log1p", "sin", "tanh", "erf", "sqrt"}) {
+    for (const char* name : {"expm1", "log1p", "sin", "tan", "asin", "atan", "sinh", "tanh", "erf", "sqrt", "floor",
+                             "ceil", "trunc", "round"}) {
       EXPECT_TRUE(std::signbit(run(isa, find(name), x)[0])) << name;
     }
     EXPECT_FALSE(std::signbit(run(isa, find("abs"), x)[0]));

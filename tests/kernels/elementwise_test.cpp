@@ -26,7 +26,9 @@ class Elementwise : public ::testing::TestWithParam<ElementwiseCase> {
     for (std::size_t i = 0; i < static_cast<std::size_t>(op.arity); ++i) {
       const bool condition = op.arity == 3 && i == 0;
       const bool small_integers = !is_floating(dtype);
-      const double low = small_integers ? (dtype == DType::u8 || op.name == "pow" ? 0 : -5) : op.reference.low;
+      const bool divides = op.name == "remainder" || op.name == "fmod" || op.name == "floor_divide";
+      const double least = divides ? 1 : dtype == DType::u8 || op.name == "pow" ? 0 : -5;
+      const double low = small_integers ? least : op.reference.low;
       list.push_back(random_tensor(shapes[i % shapes.size()], condition ? DType::boolean : dtype, 7 * seed + i, low,
                                    small_integers ? 6 : op.reference.high));
     }
@@ -267,6 +269,22 @@ TEST(ElementwiseInteger, ClampBoundsSaturateToTheDType) {
   const Tensor x = Tensor::from<std::uint8_t>({0, 7, 255}, {3});
   EXPECT_EQ(values<double>(kernels::clamp(x, -3, 1e9)), (std::vector<double>{0, 7, 255}));
   EXPECT_EQ(values<double>(kernels::clamp(x, 5, 100)), (std::vector<double>{5, 7, 100}));
+}
+
+// As Python's % and //; 0 stands for what no integer is.
+TEST(ElementwiseInteger, QuotientsRoundDownAndRemaindersHaveTheSignOfTheDivisor) {
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+  const Tensor a = Tensor::from<std::int64_t>({7, -7, 7, -7, 6, 5, kLeast, kLeast, 0}, {9});
+  const Tensor b = Tensor::from<std::int64_t>({3, 3, -3, -3, -3, 0, -1, 2, -4}, {9});
+  using Integers = std::vector<std::int64_t>;
+  EXPECT_EQ(values<std::int64_t>(kernels::floor_divide(a, b)), (Integers{2, -3, -3, 2, -2, 0, kLeast, kLeast / 2, 0}));
+  EXPECT_EQ(values<std::int64_t>(kernels::remainder(a, b)), (Integers{1, 2, -2, -1, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(values<std::int64_t>(kernels::fmod(a, b)), (Integers{1, -1, 1, -1, 0, 0, 0, 0, 0}));
+  const Tensor bytes = Tensor::from<std::uint8_t>({250, 255, 3, 9}, {4});
+  const Tensor divisors = Tensor::from<std::uint8_t>({255, 255, 0, 4}, {4});
+  EXPECT_EQ(values<int>(kernels::floor_divide(bytes, divisors)), (std::vector<int>{0, 1, 0, 2}));
+  EXPECT_EQ(values<int>(kernels::remainder(bytes, divisors)), (std::vector<int>{250, 0, 0, 1}));
+  EXPECT_EQ(values<std::int64_t>(kernels::floor(a)), values<std::int64_t>(a));
 }
 
 TEST(ElementwiseInteger, ValuesBeyondADoublesPrecisionAreExact) {

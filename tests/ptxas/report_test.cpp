@@ -18,6 +18,7 @@ using testing::IsEmpty;
 const std::vector<Allowance> kAllowed = {
     {"rows::Sin", 40, "the exact reduction of angles beyond 10^5 indexes a table of 2 / pi (CUDA's slow path)"},
     {"rows::Cos", 40, "as Sin"},
+    {"rows::Tan", 40, "as Sin"},
     {"normal_kernel", 40, "as Sin: Box-Muller takes a cosine"},
 };
 

@@ -128,6 +128,18 @@ HOP_INLINE Pack scale(Pack x, Pack n) {
 #endif
 HOP_INLINE Pack rsqrt(Pack x) { return 1 / sqrt(x); }
 
+/// Whole numbers; NaN, infinities and the sign of 0 stay. round takes the even neighbour of a half.
+#ifdef __AVX512F__
+#define HOP_ROUNDED(x, mode) FloatVector(_mm512_roundscale_ps(__m512((x).v), (mode) | _MM_FROUND_NO_EXC))
+#else
+#define HOP_ROUNDED(x, mode) FloatVector(_mm256_round_ps(__m256((x).v), (mode) | _MM_FROUND_NO_EXC))
+#endif
+HOP_INLINE Pack floor(Pack x) { return HOP_ROUNDED(x, _MM_FROUND_TO_NEG_INF); }
+HOP_INLINE Pack ceil(Pack x) { return HOP_ROUNDED(x, _MM_FROUND_TO_POS_INF); }
+HOP_INLINE Pack trunc(Pack x) { return HOP_ROUNDED(x, _MM_FROUND_TO_ZERO); }
+HOP_INLINE Pack round(Pack x) { return HOP_ROUNDED(x, _MM_FROUND_TO_NEAREST_INT); }
+#undef HOP_ROUNDED
+
 // NaN wins, as in PyTorch. A comparison with a NaN in b is false, so b is chosen; a NaN in a needs its own test.
 HOP_INLINE Pack maximum(Pack a, Pack b) { return where((a > b) | (a != a), a, b); }
 HOP_INLINE Pack minimum(Pack a, Pack b) { return where((a < b) | (a != a), a, b); }
