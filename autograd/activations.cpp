@@ -114,6 +114,29 @@ Tensor logit(const Tensor& x, std::optional<double> eps) {
   return log(p / (1 - p));
 }
 
+Tensor clamp(const Tensor& x, const Tensor& min, const Tensor& max) {
+  kernels::expect_defined("clamp", x);
+  if (!min.defined() && !max.defined()) throw ConfigError(expected("clamp") + "a bound, got none");
+  const auto takes = [](const Tensor& is_beyond, const Tensor& y, const Tensor& bound) {
+    return kernels::logical_and(kernels::logical_or(is_beyond, kernels::isnan(bound)),
+                                kernels::logical_not(kernels::isnan(y)));
+  };
+  Tensor y = x;
+  if (min.defined()) y = where(takes(kernels::lt(y, min), y, min), min, y);
+  if (max.defined()) y = where(takes(kernels::gt(y, max), y, max), max, y);
+  return y;
+}
+
+// The larger one is taken out; the other one's distance from it is at least 0. Infinite values that are equal have the
+// distance 0.
+Tensor logaddexp(const Tensor& a, const Tensor& b) {
+  kernels::expect_same_device("logaddexp", {&a, &b});
+  const Tensor a_leads = kernels::ge(a, b);
+  const Tensor high = where(a_leads, a, b), low = where(a_leads, b, a);
+  const Tensor are_infinite = kernels::logical_and(kernels::eq(high, low), kernels::eq(kernels::abs(high), HUGE_VAL));
+  return high - logsigmoid(where(are_infinite, 0, high - low));
+}
+
 Tensor lerp(const Tensor& start, const Tensor& end, Input weight) {
   kernels::expect_floating("lerp", {&start, &end});
   const Tensor difference = end - start;

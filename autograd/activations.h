@@ -42,6 +42,13 @@ Tensor threshold(const Tensor& x, double threshold, double value);
 /// torch.logit: log(x / (1 - x)), the inverse of sigmoid. With `eps` x is clamped to eps..1-eps first.
 Tensor logit(const Tensor& x, std::optional<double> eps = std::nullopt);
 
+/// torch.clamp with bounds for each element: `max` where it is below `min`. An undefined bound is none. The gradient
+/// goes to x where x is the value, also at a bound, else to the bound. A NaN in x or in a bound is the value. Throws
+/// ConfigError for two undefined bounds.
+Tensor clamp(const Tensor& x, const Tensor& min, const Tensor& max);
+/// torch.logaddexp: log(exp(a) + exp(b)), without overflow. Integers become f32.
+Tensor logaddexp(const Tensor& a, const Tensor& b);
+
 /// torch.lerp: start + weight (end - start). From |weight| 0.5 on it computes end - (1 - weight) (end - start), so that
 /// weight 1 gives exactly `end`. weight is a number or a tensor. Throws DtypeError unless the tensors are floating.
 Tensor lerp(const Tensor& start, const Tensor& end, kernels::Input weight);

@@ -28,6 +28,12 @@ Tensor to(const Tensor& x, DType dtype) {
   return record("to", std::move(y), {x}, [from = x.dtype()](BackwardContext& c) { c.set(0, to(c.grad(), from)); });
 }
 
+Tensor to(const Tensor& x, Device device) {
+  Tensor y = kernels::to_device(x, device);
+  if (y.is_same(x) || !is_recorded(x)) return y;
+  return record("to", std::move(y), {x}, [from = x.device()](BackwardContext& c) { c.set(0, to(c.grad(), from)); });
+}
+
 namespace {
 
 struct Part {

@@ -13,6 +13,9 @@ namespace hop {
 Tensor clone(const Tensor& x);
 /// `x` as `dtype`; `x` itself if it has this dtype. Gradients come back in the dtype of `x`.
 Tensor to(const Tensor& x, DType dtype);
+/// `x` on `device`; `x` itself if it is there. Gradients come back to the device of `x`. Waits for the device. Throws
+/// StateError while a step is captured.
+Tensor to(const Tensor& x, Device device);
 /// Joins along an existing dimension: (A, B) and (A, C) -> (A, B + C) for dim = 1. Dtypes are promoted. A 1-d tensor
 /// without elements (an empty start) joins tensors of any rank. Throws ShapeError if other sizes differ or `parts` is
 /// empty, IndexError for a dimension out of range.
@@ -30,10 +33,20 @@ struct TensorOptions {
 };
 Tensor zeros(const Shape& shape, const TensorOptions& options = {});
 Tensor ones(const Shape& shape, const TensorOptions& options = {});
+/// zeros({2, 3}, DType::i64)
+inline Tensor zeros(const Shape& shape, DType dtype, Device device = Device::cpu()) {
+  return zeros(shape, {.dtype = dtype, .device = device});
+}
+inline Tensor ones(const Shape& shape, DType dtype, Device device = Device::cpu()) {
+  return ones(shape, {.dtype = dtype, .device = device});
+}
 Tensor zeros_like(const Tensor& x);
 Tensor ones_like(const Tensor& x);
 /// Throws DtypeError for a number that the dtype cannot hold; torch.full lets negative ones wrap in u8.
 Tensor full(const Shape& shape, Scalar value, const TensorOptions& options = {});
+inline Tensor full(const Shape& shape, Scalar value, DType dtype, Device device = Device::cpu()) {
+  return full(shape, value, {.dtype = dtype, .device = device});
+}
 /// 0, 1, .., n - 1. Throws DtypeError if an integer `dtype` cannot hold n - 1 (torch.arange wraps).
 Tensor arange(std::int64_t n, DType dtype = DType::i64, Device device = Device::cpu());
 

@@ -1,6 +1,7 @@
 // Reading at positions and adding at positions are each other's gradients.
 #include "autograd/index.h"
 
+#include "autograd/elementwise.h"
 #include "autograd/record.h"
 #include "autograd/view.h"
 #include "base/error.h"
@@ -51,6 +52,20 @@ static Tensor select_rows(const char* op, const Tensor& x, std::int64_t dim, con
 
 Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
   return select_rows("index_select", x, dim, index);
+}
+
+Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values) {
+  kernels::expect_floating("scatter_add", {&x, &values});
+  kernels::expect_same_device("scatter_add", {&x, &index});
+  Tensor part = values;
+  for (int d = 0; d < index.dim() && d < part.dim(); ++d) part = slice(part, d, 0, index.size(d));
+  return x + scatter_add(x.shape(), dim, index, part);
+}
+
+Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values, double alpha) {
+  kernels::expect_floating("index_add", {&x, &values});
+  kernels::expect_same_device("index_add", {&x, &index});
+  return x + index_add(x.shape(), dim, index, alpha == 1 ? values : values * alpha);
 }
 
 Tensor embedding(const Tensor& weight, const Tensor& indices) {

@@ -71,20 +71,30 @@ const Tensor& fill_(const Tensor& y, Scalar value) {
 
 const Tensor& zero_(const Tensor& y) { return fill_(y, 0); }
 
-const Tensor& add_(const Tensor& y, const Tensor& x, Scalar alpha) {
-  check_written("add_", y);
-  check_not_recorded("add_", x);
+template <class Row>
+static const Tensor& scaled(const char* op, const Tensor& y, const Row& row, const Tensor& x, Scalar alpha) {
+  check_written(op, y);
+  check_not_recorded(op, x);
   if (is_floating(alpha.dtype()) && !is_floating(y.dtype())) {
-    throw DtypeError("[add_] expected an integer alpha for integers, got " + alpha.to_string() + " (" + y.describe() +
-                     ")");
+    throw DtypeError("[" + std::string(op) + "] expected an integer alpha for integers, got " + alpha.to_string() +
+                     " (" + y.describe() + ")");
   }
   const bool is_one = !alpha.exceeds_i64() && alpha.to<double>() == 1;
-  return apply("add_", y, rows::Add{}, is_one ? x : kernels::mul(x, alpha));
+  return apply(op, y, row, is_one ? x : kernels::mul(x, alpha));
 }
+
+const Tensor& add_(const Tensor& y, const Tensor& x, Scalar alpha) { return scaled("add_", y, rows::Add{}, x, alpha); }
 
 const Tensor& add_(const Tensor& y, Scalar value) {
   check_written("add_", y);
   return apply("add_", y, rows::Add{}, value);
+}
+
+const Tensor& sub_(const Tensor& y, const Tensor& x, Scalar alpha) { return scaled("sub_", y, rows::Sub{}, x, alpha); }
+
+const Tensor& sub_(const Tensor& y, Scalar value) {
+  check_written("sub_", y);
+  return apply("sub_", y, rows::Sub{}, value);
 }
 
 const Tensor& mul_(const Tensor& y, const Tensor& x) {
@@ -98,6 +108,17 @@ const Tensor& mul_(const Tensor& y, Scalar value) {
   return apply("mul_", y, rows::Mul{}, value);
 }
 
+const Tensor& div_(const Tensor& y, const Tensor& x) {
+  check_written("div_", y);
+  check_not_recorded("div_", x);
+  return apply("div_", y, rows::Div{}, x);
+}
+
+const Tensor& div_(const Tensor& y, Scalar value) {
+  check_written("div_", y);
+  return apply("div_", y, rows::Div{}, value);
+}
+
 const Tensor& lerp_(const Tensor& y, const Tensor& end, double weight) {
   check_written("lerp_", y);
   check_not_recorded("lerp_", end);
@@ -107,6 +128,26 @@ const Tensor& lerp_(const Tensor& y, const Tensor& end, double weight) {
   if (weight < 0.5) return apply("lerp_", y, rows::Add{}, kernels::mul(distance, weight));
   // For weight 1 copies: if y is infinite, end + 0 * inf would be NaN.
   return weight == 1 ? copy_(y, end) : copy_(y, kernels::sub(end, kernels::mul(distance, 1 - weight)));
+}
+
+Tensor& operator+=(Tensor& y, kernels::Input x) {
+  x.is_tensor() ? add_(y, x.tensor()) : add_(y, x.number());
+  return y;
+}
+
+Tensor& operator-=(Tensor& y, kernels::Input x) {
+  x.is_tensor() ? sub_(y, x.tensor()) : sub_(y, x.number());
+  return y;
+}
+
+Tensor& operator*=(Tensor& y, kernels::Input x) {
+  x.is_tensor() ? mul_(y, x.tensor()) : mul_(y, x.number());
+  return y;
+}
+
+Tensor& operator/=(Tensor& y, kernels::Input x) {
+  x.is_tensor() ? div_(y, x.tensor()) : div_(y, x.number());
+  return y;
 }
 
 }  // namespace hop

@@ -83,16 +83,27 @@ Tensor prod(const Tensor& x) {
   return prod(reshape(x, {x.numel()}), 0);
 }
 
-Tensor cumsum(const Tensor& x, std::int64_t dim) {
-  expect_dims("cumsum", x, {dim});
+/// y_i = x_0 op x_1 op .. op x_i along `dim`, for an associative op.
+template <class Op>
+static Tensor scan(const Tensor& x, std::int64_t dim, const Op& op) {
   Tensor y = widened(x);
   if (x.dim() == 0) return y;
   const std::int64_t n = x.size(dim);
-  for (std::int64_t step = 1; step < n; step *= 2) {  // each element holds the sum of the `step` elements up to it
-    const Tensor later = slice(y, dim, step) + slice(y, dim, 0, n - step);
+  for (std::int64_t step = 1; step < n; step *= 2) {  // each element holds the result of the `step` elements up to it
+    const Tensor later = op(slice(y, dim, step), slice(y, dim, 0, n - step));
     y = cat({slice(y, dim, 0, step), later}, dim);
   }
   return y;
+}
+
+Tensor cumsum(const Tensor& x, std::int64_t dim) {
+  expect_dims("cumsum", x, {dim});
+  return scan(x, dim, [](const Tensor& a, const Tensor& b) { return a + b; });
+}
+
+Tensor cumprod(const Tensor& x, std::int64_t dim) {
+  expect_dims("cumprod", x, {dim});
+  return scan(x, dim, [](const Tensor& a, const Tensor& b) { return a * b; });
 }
 
 }  // namespace hop

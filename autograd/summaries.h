@@ -30,5 +30,7 @@ Tensor prod(const Tensor& x);
 /// torch.cumsum: y_i = x_0 + .. + x_i along `dim`. Integers and bools sum in i64. Adds shifted copies, log2(n) passes
 /// over the whole tensor, so it costs log2(n) times what add() costs; a row's error grows with log n.
 Tensor cumsum(const Tensor& x, std::int64_t dim);
+/// torch.cumprod: y_i = x_0 x_1 .. x_i along `dim`. The gradient is exact where factors are 0. Otherwise as cumsum().
+Tensor cumprod(const Tensor& x, std::int64_t dim);
 
 }  // namespace hop

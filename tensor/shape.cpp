@@ -1,6 +1,7 @@
 #include "tensor/shape.h"
 
 #include <algorithm>
+#include <ostream>
 
 #include "base/error.h"
 
@@ -73,6 +74,8 @@ std::string Shape::to_string() const {
   for (int i = 0; i < size(); ++i) text += (i == 0 ? "" : ", ") + std::to_string((*this)[i]);
   return text + ")";
 }
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.to_string(); }
 
 Strides contiguous_strides(const Shape& shape) {
   Strides strides;

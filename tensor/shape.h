@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <span>
 #include <string>
 
@@ -57,6 +58,9 @@ class Shape : public Dims {
   /// "(8, 1, 28, 28)"
   std::string to_string() const;
 };
+
+/// Writes shape.to_string().
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
 /// Distances between neighbours along each dimension, in elements.
 class Strides : public Dims {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "base/intrusive.h"
 #include "base/recycled.h"
@@ -20,6 +21,7 @@ namespace hop {
 
 struct AutogradSlot;
 class Dependencies;
+class Indices;
 
 namespace detail {
 /// The dependencies of the step that this thread captures (dependencies.h); null if it captures none.
@@ -29,6 +31,13 @@ extern constinit thread_local Dependencies* collecting;
 class Tensor {
  public:
   Tensor() = default;  ///< an undefined tensor: a call that needs its data throws Error
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & noexcept = default;
+  /// A result has no name that could stand for another tensor: x[0] = y would write nothing. Write index_put_(x, {0},
+  /// y), or copy_(x[0], y) for a view.
+  Tensor& operator=(const Tensor&) && = delete;
 
   /// Uninitialised, contiguous elements. Throws ShapeError for a negative size, MemoryError.
   static Tensor empty(const Shape& shape, DType dtype, Device device = Device::cpu());
@@ -43,6 +52,18 @@ class Tensor {
   template <class T>
   static Tensor from(std::initializer_list<T> values, const Shape& shape) {
     return from(std::span<const T>(values.begin(), values.size()), shape);
+  }
+  /// A tensor over memory of the caller, row-major, without a copy: torch::from_blob. `owner` keeps the memory alive
+  /// (a vector, a mapped file); it is let go with the last tensor that shares the memory. Without an owner the caller
+  /// keeps the memory. Writes in place reach it. Throws ShapeError for a negative size.
+  ///   auto values = std::make_shared<std::vector<float>>(6);
+  ///   Tensor x = Tensor::from_blob(values->data(), {2, 3}, values);
+  template <class T>
+  static Tensor from_blob(T* data, const Shape& shape, std::shared_ptr<void> owner = nullptr,
+                          Device device = Device::cpu()) {
+    const std::size_t bytes = static_cast<std::size_t>(shape.numel()) * sizeof(T);
+    return view(Storage::borrow(data, bytes, std::move(owner), device), dtype_of<T>(), shape,
+                contiguous_strides(shape));
   }
 
   bool defined() const { return static_cast<bool>(body_); }
@@ -86,6 +107,13 @@ class Tensor {
       read_item(&value);
       return static_cast<T>(value);
     });
+  }
+
+  /// x[2], x[Slice(1, 3)], x[mask], x[{0, Slice(1, 3), None, Ellipsis}]: index() of autograd/indexing.h, which must be
+  /// included.
+  template <class Index = Indices>
+  Tensor operator[](const Index& at) const {
+    return index(*this, at);
   }
 
   /// Another view of the same storage and version counter; offset in elements, absolute. Records no gradient.

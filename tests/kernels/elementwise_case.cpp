@@ -17,10 +17,10 @@ double larger(double a, double b) { return std::isnan(a) || std::isnan(b) ? NAN 
 double smaller(double a, double b) { return std::isnan(a) || std::isnan(b) ? NAN : std::fmin(a, b); }
 
 double with_sign_of(double b, double rest) { return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest; }
-// a // b: an infinite a has no quotient, and a finite a lies between 0 and an infinite b.
+// a // b: an infinite a and NaN have no quotient, and a finite a lies between 0 and an infinite b.
 double python_quotient(double a, double b) {
   if (b == 0) return a / b;
-  if (std::isinf(a)) return NAN;
+  if (!std::isfinite(a)) return NAN;
   if (std::isinf(b)) return a != 0 && (a < 0) != (b < 0) ? -1 : 0;
   return std::floor(a / b);
 }

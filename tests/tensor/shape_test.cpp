@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <vector>
 
 #include "base/error.h"
@@ -18,6 +19,9 @@ TEST(Shape, CountsItsElements) {
   EXPECT_EQ(Shape({2, 0, 4}).numel(), 0);
   EXPECT_EQ(Shape({8, 1, 28}).to_string(), "(8, 1, 28)");
   EXPECT_EQ(Shape({}).to_string(), "()");
+  std::ostringstream out;
+  out << Shape({2, 0}) << Shape({});
+  EXPECT_EQ(out.str(), "(2, 0)()");
 }
 
 TEST(Shape, ComparesByLengthAndSizes) {
