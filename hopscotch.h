@@ -34,6 +34,7 @@
 #include "data/prepare.h"
 #include "data/row_schema.h"
 #include "data/source.h"
+#include "data/tensor_dataset.h"
 
 #include "nn/clip_grad.h"
 #include "nn/clone.h"

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "autograd/composed_internal.h"
+#include "autograd/copy.h"
 #include "autograd/index.h"
 #include "autograd/view.h"
 #include "kernels/copy.h"
@@ -38,7 +39,7 @@ Tensor argsort(const Tensor& x, std::int64_t dim, bool descending) { return kern
 
 Sorted sort(const Tensor& x, std::int64_t dim, bool descending) {
   const Tensor order = kernels::argsort(x, dim, descending);
-  if (x.dim() == 0) return {contiguous(x), order};
+  if (x.dim() == 0) return {clone(x), order};
   return taken(x, order, normalize_dim(dim, x.dim(), "sort"));
 }
 

@@ -170,7 +170,20 @@ void Module::requires_grad_(bool requires_grad) {
   for (const Tensor& p : parameters()) p.set_requires_grad(requires_grad);
 }
 
-Module& Module::to(Device device) {
+Module& Module::to(DType dtype) {
+  const std::vector<NamedTensor> tensors = named_parameters(), buffers = named_buffers();
+  const Device device = !tensors.empty()   ? tensors[0].tensor.device()
+                        : !buffers.empty() ? buffers[0].tensor.device()
+                                           : Device::cpu();
+  return to(device, dtype);
+}
+
+Module& Module::to(Device device, std::optional<DType> dtype) {
+  if (dtype && !is_floating(*dtype))
+    throw DtypeError("[" + type_name() + "] expected f32 or f64 to convert to, got " + std::string(name(*dtype)));
+  const auto converted = [&](const Tensor& x) {
+    return kernels::to_device(dtype && is_floating(x.dtype()) ? kernels::cast(x, *dtype) : x, device);
+  };
   std::vector<NamedTensor> tensors = named_parameters();
   const std::vector<NamedTensor> buffers = named_buffers();
   tensors.insert(tensors.end(), buffers.begin(), buffers.end());
@@ -178,13 +191,13 @@ Module& Module::to(Device device) {
   std::vector<Tensor> moved, gradients;
   for (const NamedTensor& entry : tensors) {
     const Tensor gradient = entry.tensor.grad();
-    moved.push_back(kernels::to_device(entry.tensor, device));
-    gradients.push_back(gradient.defined() ? kernels::to_device(gradient, device) : Tensor());
+    moved.push_back(converted(entry.tensor));
+    gradients.push_back(gradient.defined() ? converted(gradient) : Tensor());
   }
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& tensor = tensors[i].tensor;
-    if (tensor.device() == device) continue;
-    tensor.rebind(moved[i].storage(), moved[i].storage_offset());
+    if (moved[i].is_same(tensor)) continue;
+    tensor.rebind(moved[i].storage(), moved[i].storage_offset(), moved[i].dtype());
     if (gradients[i].defined()) tensor.set_grad(gradients[i]);
   }
   return *this;

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -93,7 +94,12 @@ class Module {
   /// Moves all parameters, their gradients and all buffers, in place: every handle to them stays valid, as in PyTorch.
   /// Tensors that were made from them before (a graph, an optimizer's state) stay where they are, so make those
   /// afterwards. Throws DeviceError for a device that is not there; nothing has moved then.
-  Module& to(Device device);
+  Module& to(Device device) { return to(device, std::nullopt); }
+  /// The same, and converts parameters, gradients and buffers that are floating to `dtype`: torch.nn.Module.to(device,
+  /// dtype). Integers stay as they are. Throws DtypeError unless dtype is f32 or f64, before anything has moved.
+  Module& to(Device device, std::optional<DType> dtype);
+  /// Converts them where they are.
+  Module& to(DType dtype);
 
   /// Training mode of this module and all descendants (Dropout, BatchNorm).
   void train(bool on = true);

@@ -118,10 +118,11 @@ Tensor Tensor::as_strided(const Shape& shape, const Strides& strides, std::int64
 
 Tensor Tensor::detach() const { return as_strided(shape(), strides(), storage_offset()); }
 
-void Tensor::rebind(Storage storage, std::int64_t offset) const {
+void Tensor::rebind(Storage storage, std::int64_t offset, DType dtype) const {
   const Strides strides = contiguous_strides(shape());
-  check_inside(storage, dtype(), shape(), strides, offset);
+  check_inside(storage, dtype, shape(), strides, offset);
   Body& b = body();
+  b.dtype = dtype;
   b.data = storage.data() + offset * static_cast<std::int64_t>(size_of(b.dtype));
   if (b.storage && b.storage.is_state()) storage.mark_state();
   b.storage = std::move(storage);

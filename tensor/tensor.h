@@ -122,7 +122,9 @@ class Tensor {
   Tensor detach() const;
   /// Points this tensor's body, and so every handle to it, at other bytes of the same shape and dtype, contiguous.
   /// Views made before keep the old storage. For moving parameters into a state block. The values are not copied.
-  void rebind(Storage storage, std::int64_t offset) const;
+  void rebind(Storage storage, std::int64_t offset) const { rebind(std::move(storage), offset, dtype()); }
+  /// The same, with bytes of another dtype: this tensor has that dtype from then on. For modules that change theirs.
+  void rebind(Storage storage, std::int64_t offset, DType dtype) const;
 
   std::uint32_t version() const { return body().storage.version(); }
   void bump_version() const { body().storage.bump_version(); }

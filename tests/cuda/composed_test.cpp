@@ -55,6 +55,28 @@ TEST_F(CudaComposed, OperationsAreTheCpus) {
        }},
       {"linspace", [](const Tensor& x) { return x * hop::linspace(1, 2, 5, {.device = x.device()}); }},
       {"mish", [](const Tensor& x) { return hop::mish(x); }},
+      {"index",
+       [](const Tensor& x) {
+         return x[{hop::arange(3, DType::i64, x.device()) - 2, hop::arange(3, DType::i64, x.device())}];
+       }},
+      {"index_mask", [](const Tensor& x) { return x[hop::gt(x, 1)]; }},
+      {"index_put",
+       [](const Tensor& x) {
+         return hop::index_put(x, hop::zeros({2}, DType::i64, x.device()), hop::square(x[Slice(1)]));
+       }},
+      {"scatter_add",
+       [](const Tensor& x) {
+         return hop::scatter_add(x, 1, hop::zeros({3, 2}, DType::i64, x.device()), hop::square(x));
+       }},
+      {"index_add",
+       [](const Tensor& x) { return hop::index_add(x, 0, hop::zeros({3}, DType::i64, x.device()), x, 0.5); }},
+      {"cumprod", [](const Tensor& x) { return hop::cumprod(x, 1); }},
+      {"logaddexp", [](const Tensor& x) { return hop::logaddexp(x, hop::square(x)); }},
+      {"clamp", [](const Tensor& x) { return hop::clamp(x, hop::full_like(x, 0.7), hop::square(x)); }},
+      {"interpolate",
+       [](const Tensor& x) {
+         return hop::interpolate(hop::reshape(x, {1, 1, 3, 5}), {.size = {4, 7}, .mode = InterpolateMode::bilinear});
+       }},
   };
   for (const Case& c : cases) {
     const Tensor here = random_tensor({3, 5}, DType::f32, 1, 0.5, 2), there = on_device(here);
@@ -76,6 +98,37 @@ TEST_F(CudaComposed, OperationsOnIntegersAreTheCpus) {
   expect_equal(hop::argmin(there, 1), hop::argmin(labels, 1));
   expect_equal(hop::any(there, Dims{1}), hop::any(labels, Dims{1}));
   expect_equal(hop::randperm(9, {.key = 3}, Device::cuda()), hop::randperm(9, {.key = 3}));
+  expect_equal(there[1], labels[1]);
+  expect_equal(hop::index_put(there, {0, 1}, 7), hop::index_put(labels, {0, 1}, 7));
+  expect_equal(hop::bincount(hop::flatten(there), {}, 5), hop::bincount(hop::flatten(labels), {}, 5));
+  const Unique got = hop::unique(there), expected = hop::unique(labels);
+  expect_equal(got.values, expected.values);
+  expect_equal(got.inverse, expected.inverse);
+  expect_equal(got.counts, expected.counts);
+  EXPECT_EQ(hop::to_string(there[0]), "tensor([2, 0], device='cuda:0')");
+}
+
+TEST_F(CudaComposed, ToMovesAndBringsGradientsBack) {
+  const Tensor x = Tensor::from<float>({1, 2}, {2}).set_requires_grad();
+  const Tensor there = hop::to(x, Device::cuda());
+  EXPECT_EQ(there.device(), Device::cuda());
+  backward(hop::sum(hop::square(there)));
+  EXPECT_TRUE(near(x.grad(), Tensor::from<float>({2, 4}, {2}), 0));
+}
+
+TEST_F(CudaComposed, APositionOutOfRangeIsReportedLater) {
+  const Tensor x = on_device(random_tensor({3, 5}));
+  for (const std::int64_t wrong : {3, -4}) {
+    const Tensor y = x[{on_device(Tensor::from<std::int64_t>({wrong}, {1})), on_device(zeros({1}, DType::i64))}];
+    EXPECT_THROW(backend(Device::cuda()).synchronize(), IndexError) << wrong;
+  }
+}
+
+TEST_F(CudaComposed, SortingSaysThatOnlyTheCpuSorts) {
+  const Tensor x = on_device(random_tensor({3, 5}));
+  EXPECT_EQ(hop::testing::error_of<DeviceError>([&] { hop::sort(x); }),
+            "[sort] expected a tensor on the CPU, because no kernel sorts on a GPU yet, got f32 (3, 5) on cuda:0; sort "
+            "to(x, Device::cpu())");
 }
 
 }  // namespace

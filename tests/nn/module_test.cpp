@@ -39,6 +39,27 @@ TEST(Module, StateDictHasPyTorchsNamesInPyTorchsOrder) {
   EXPECT_EQ(BatchNorm2d(3).num_batches_tracked.dtype(), DType::i64);
 }
 
+TEST(Module, ToConvertsWhatIsFloatingInPlace) {
+  Net net;
+  const Tensor weight = net.block.fc.weight, seen = net.seen, mean = net.block.bn.running_mean;
+  kernels::fill_(weight, 0.25);
+  const std::vector<double> before = values(weight);
+  weight.set_grad(kernels::ones({2, 2}));
+  EXPECT_EQ(&net.to(DType::f64), &net);
+  EXPECT_EQ(weight.dtype(), DType::f64);
+  EXPECT_EQ(values(weight), before);
+  EXPECT_EQ(weight.grad().describe(), "f64 (2, 2) on cpu");
+  EXPECT_EQ(mean.dtype(), DType::f64);
+  EXPECT_EQ(seen.dtype(), DType::i64);
+  EXPECT_TRUE(net.parameters()[1].is_same(weight));
+  EXPECT_EQ(net(kernels::ones({3, 2}, DType::f64)).dtype(), DType::f64);
+  net.to(Device::cpu(), DType::f32);
+  EXPECT_EQ(values(weight), before);
+  EXPECT_EQ(net(kernels::ones({3, 2})).dtype(), DType::f32);
+  EXPECT_THROW(net.to(DType::i64), DtypeError);
+  EXPECT_EQ(weight.dtype(), DType::f32);
+}
+
 TEST(Module, ACopyIsTheSameModule) {
   Net net;
   Net copy = net;

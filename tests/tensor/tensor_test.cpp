@@ -16,6 +16,28 @@ namespace {
 
 using testing::error_of;
 
+TEST(Tensor, FromBlobSharesTheCallersMemoryAndKeepsItsOwner) {
+  auto memory = std::make_shared<std::vector<float>>(std::vector<float>{1, 2, 3, 4, 5, 6});
+  Tensor x = Tensor::from_blob(memory->data(), {2, 3}, memory);
+  EXPECT_EQ(x.describe(), "f32 (2, 3) on cpu");
+  EXPECT_EQ(x.data<float>(), memory->data());
+  x.data<float>()[4] = 50;
+  EXPECT_EQ((*memory)[4], 50);
+  EXPECT_EQ(memory.use_count(), 2);
+  const Tensor view = x.as_strided({3}, {1}, 3);
+  x = Tensor();
+  EXPECT_EQ(memory.use_count(), 2);
+  EXPECT_EQ(view.data<float>()[1], 50);
+  EXPECT_THROW(Tensor::from_blob(memory->data(), {-1}), ShapeError);
+}
+
+// x[0] = y would give the temporary another tensor and write nothing.
+TEST(Tensor, AResultCannotBeAssigned) {
+  static_assert(std::is_assignable_v<Tensor&, const Tensor&> && std::is_assignable_v<Tensor&, Tensor&&>);
+  static_assert(!std::is_assignable_v<Tensor, const Tensor&> && !std::is_assignable_v<Tensor, Tensor&&>);
+  static_assert(std::is_nothrow_move_constructible_v<Tensor> && std::is_nothrow_move_assignable_v<Tensor>);
+}
+
 TEST(Tensor, CopyOfAHandleIsTheSameTensor) {
   const Tensor a = Tensor::from<float>({1, 2, 3}, {3});
   const Tensor b = a;
