@@ -66,7 +66,7 @@ Tensor of_elements(const char* op, const Tensor& x, int dim, const Tensor& index
   column[dim] = index.numel();
   Shape shape = x.shape();
   shape[dim] = index.numel();
-  return kernels::expand(kernels::contiguous(index).as_strided(column, contiguous_strides(column), 0), shape);
+  return kernels::expand(*kernels::try_reshape_view(kernels::contiguous(index), column), shape);
 }
 
 Tensor written(const char* op, const Tensor& x, int dim, const Tensor& index, const kernels::Input& values) {

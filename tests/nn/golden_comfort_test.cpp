@@ -1,5 +1,5 @@
 // Indices, sorting, counting, resizing and rows of the table against PyTorch, and printed tensors against its strings
-// (golden/generate_comfort.py). Long because it is one table.
+// (golden/generate_comfort.py).
 #include <cmath>
 #include <string>
 #include <vector>
@@ -211,7 +211,7 @@ std::vector<Case> counting_cases() {
 }
 
 std::vector<Case> resizing_cases() {
-  using enum InterpolateMode;
+  using Mode = InterpolateMode;
   return {
       one("nearest",
           [](Xs x) {
@@ -225,28 +225,28 @@ std::vector<Case> resizing_cases() {
           }),
       one("nearest_exact",
           [](Xs x) {
-            return interpolate(x[0], {.size = {5, 2}, .mode = nearest_exact});
+            return interpolate(x[0], {.size = {5, 2}, .mode = Mode::nearest_exact});
           }),
-      one("linear", [](Xs x) { return interpolate(x[0], {.size = {7}, .mode = linear}); }),
+      one("linear", [](Xs x) { return interpolate(x[0], {.size = {7}, .mode = Mode::linear}); }),
       one("bilinear",
           [](Xs x) {
-            return interpolate(x[0], {.size = {5, 3}, .mode = bilinear});
+            return interpolate(x[0], {.size = {5, 3}, .mode = Mode::bilinear});
           }),
       one("bilinear_align",
           [](Xs x) {
-            return interpolate(x[0], {.size = {5, 1}, .mode = bilinear, .align_corners = true});
+            return interpolate(x[0], {.size = {5, 1}, .mode = Mode::bilinear, .align_corners = true});
           }),
       one("bilinear_factor",
           [](Xs x) {
-            return interpolate(x[0], {.scale_factor = {1.7, 0.6}, .mode = bilinear});
+            return interpolate(x[0], {.scale_factor = {1.7, 0.6}, .mode = Mode::bilinear});
           }),
       one("bilinear_recomputed",
           [](Xs x) {
-            return interpolate(x[0], {.scale_factor = {1.7}, .mode = bilinear, .recompute_scale_factor = true});
+            return interpolate(x[0], {.scale_factor = {1.7}, .mode = Mode::bilinear, .recompute_scale_factor = true});
           }),
       one("trilinear",
           [](Xs x) {
-            return interpolate(x[0], {.size = {3, 2, 5}, .mode = trilinear});
+            return interpolate(x[0], {.size = {3, 2, 5}, .mode = Mode::trilinear});
           }),
   };
 }
