@@ -33,8 +33,7 @@ struct Axis {
 
 // In f32, as PyTorch computes it: f64 would choose another neighbour at some places.
 Tensor nearest(const Axis& axis, bool is_exact, Device device) {
-  const bool is_doubled = !is_exact && axis.out == 2 * axis.in;  // whatever the factor is
-  const auto step = static_cast<float>(is_doubled ? 0.5 : axis.step());
+  const auto step = static_cast<float>(axis.step());
   const Tensor i = axis.results(DType::f32, device);
   const Tensor at = kernels::mul(is_exact ? kernels::add(i, 0.5) : i, step);
   return kernels::minimum(kernels::cast(at, DType::i64), axis.in - 1);
@@ -111,7 +110,7 @@ Tensor interpolate(const Tensor& x, const InterpolateOptions& options) {
   Tensor y = x;
   int dim = 2;
   for (const Axis& axis : axes_of(x, options)) {
-    const bool is_same = axis.in == axis.out && (options.mode == InterpolateMode::nearest || !axis.factor);
+    const bool is_same = axis.in == axis.out && (!is_nearest(options.mode) || !axis.factor);
     if (!is_same) y = along(y, dim, axis, options);
     ++dim;
   }

@@ -18,7 +18,7 @@ struct InterpolateOptions {
   InterpolateMode mode = InterpolateMode::nearest;
   bool align_corners = false;  ///< linear modes: the first and the last element stay where they are
   /// With scale_factor: whether positions are computed from the sizes instead of the factor, which differs where in
-  /// factor is no whole number.
+  /// factor is no whole number. (There, in the mode nearest, PyTorch's choice for images depends on their layout.)
   bool recompute_scale_factor = false;
 };
 

@@ -217,7 +217,7 @@ std::vector<Case> resizing_cases() {
           [](Xs x) {
             return interpolate(x[0], {.size = {5, 3}});
           }),
-      one("nearest_factor", [](Xs x) { return interpolate(x[0], {.scale_factor = {2.2}}); }),
+      one("nearest_factor", [](Xs x) { return interpolate(x[0], {.scale_factor = {1.7}}); }),
       one("nearest_row", [](Xs x) { return interpolate(x[0], {.size = {7}}); }),
       one("nearest_volume",
           [](Xs x) {
@@ -243,6 +243,10 @@ std::vector<Case> resizing_cases() {
       one("bilinear_recomputed",
           [](Xs x) {
             return interpolate(x[0], {.scale_factor = {1.7}, .mode = Mode::bilinear, .recompute_scale_factor = true});
+          }),
+      one("bilinear_same",
+          [](Xs x) {
+            return interpolate(x[0], {.scale_factor = {1.1, 2}, .mode = Mode::bilinear});
           }),
       one("trilinear",
           [](Xs x) {

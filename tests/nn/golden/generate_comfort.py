@@ -163,7 +163,7 @@ case("unique_empty", lambda x: torch.unique(x.detach(), return_inverse=True, ret
 # ---- resizing
 p = rand(2, 1, 3, 4)
 case("nearest", lambda x: F.interpolate(x, size=(5, 3)), p)
-case("nearest_factor", lambda x: F.interpolate(x, scale_factor=2.2), p)
+case("nearest_factor", lambda x: F.interpolate(x, scale_factor=1.7), p)
 case("nearest_row", lambda x: F.interpolate(x, size=7), rand(1, 2, 3))
 case("nearest_volume", lambda x: F.interpolate(x, scale_factor=(2, 1.5, 0.5)), rand(1, 1, 2, 3, 4))
 case("nearest_exact", lambda x: F.interpolate(x, size=(5, 2), mode="nearest-exact"), p)
@@ -173,6 +173,7 @@ case("bilinear_align", lambda x: F.interpolate(x, size=(5, 1), mode="bilinear", 
 case("bilinear_factor", lambda x: F.interpolate(x, scale_factor=(1.7, 0.6), mode="bilinear"), p)
 case("bilinear_recomputed",
      lambda x: F.interpolate(x, scale_factor=1.7, mode="bilinear", recompute_scale_factor=True), p)
+case("bilinear_same", lambda x: F.interpolate(x, scale_factor=(1.1, 2), mode="bilinear"), rand(1, 2, 3, 4))
 case("trilinear", lambda x: F.interpolate(x, size=(3, 2, 5), mode="trilinear"), rand(1, 1, 2, 3, 4))
 
 # ---- printing
