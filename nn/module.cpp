@@ -73,6 +73,7 @@ Tensor Module::operator()(const Tensor& x) {
 }
 
 Tensor Module::to(const Tensor& x, DType dtype) { return hop::to(x, dtype); }
+Tensor Module::to(const Tensor& x, Device device) { return hop::to(x, device); }
 
 Tensor Module::with_hooks(const Tensor& x, Tensor y) {
   if (autograd::decided(state_->is_replaced && !state_->place->runs)) {

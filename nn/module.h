@@ -154,8 +154,9 @@ class Module {
   // Only derived classes make copies: a copy as a plain Module would lose its forward().
   Module(const Module& other);
 
-  /// hop::to(x, dtype), which the member function of the same name hides inside forward().
+  /// hop::to(x, dtype) and hop::to(x, device), which the member functions of the same name hide inside forward().
   static Tensor to(const Tensor& x, DType dtype);
+  static Tensor to(const Tensor& x, Device device);
 
   /// Registers `tensor` under `name` and returns the handle to keep: `nn::Parameter scale = register_parameter(..)`.
   /// Names are not empty, have no dot and are taken once: ConfigError.

@@ -6,6 +6,7 @@
 #include <span>
 #include <sstream>
 
+#include "autograd/checkpoint.h"
 #include "kernels/capture.h"
 #include "tests/autograd/op_case.h"
 
@@ -282,6 +283,15 @@ TEST(Random, AGeneratorGivesItsNumbersInOrder) {
   EXPECT_NE(values(rand({5}, other)), values(a));
   EXPECT_EQ(generator.draws(), 2U);
   EXPECT_EQ(generator.seed(), 7U);
+}
+
+TEST(Random, AGeneratorDrawsTheSameInTheSecondRunOfACheckpoint) {
+  Generator generator(1);
+  const Tensor x = random_leaf({64}, 1);
+  const Tensor y = checkpoint([&](const Tensor& v) { return dropout(v, 0.5, generator); }, x);
+  backward(sum(y));
+  EXPECT_EQ(values(x.grad() * x.detach()), values(y));
+  EXPECT_EQ(generator.draws(), 1U);
 }
 
 TEST(Random, MultinomialFollowsItsWeights) {
