@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/nn/golden_case.h"
+#include "tests/nn/golden_cases.h"
 
 namespace hop::nn {
 namespace {
