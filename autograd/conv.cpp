@@ -3,8 +3,12 @@
 //   y = conv(x, w)      X = input_grad(g, w)      W = weight_grad(g, x)
 #include "autograd/conv.h"
 
+#include "autograd/elementwise.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
+#include "autograd/view.h"
+#include "base/error.h"
+#include "kernels/expect_internal.h"
 #include "kernels/reduce.h"
 
 namespace hop {
@@ -61,6 +65,41 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                   }
                   if (c.wants(2)) c.set(2, kernels::sum_into(c.target(2), g, kBatchAndPlane));
                 });
+}
+
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTranspose2dOptions& o) {
+  constexpr const char* kOp = "conv_transpose2d";
+  kernels::expect_floating(kOp, {&x, &weight}, {&bias});
+  if (x.dim() != 4 || weight.dim() != 4 || x.size(1) != weight.size(0)) {
+    throw ShapeError("[conv_transpose2d] expected input (N, C, H, W) and weight (C, K / groups, R, S), got " +
+                     x.shape().to_string() + " and " + weight.shape().to_string());
+  }
+  if (weight.numel() == 0 || x.size(2) < 1 || x.size(3) < 1) {
+    throw ShapeError("[conv_transpose2d] expected an image and a weight with elements, got " + x.shape().to_string() +
+                     " and " + weight.shape().to_string());
+  }
+  Shape y{x.size(0), checked_mul(weight.size(1), o.groups, kOp)};
+  for (int d = 0; d < 2; ++d) {
+    const auto i = static_cast<std::size_t>(d);
+    if (o.output_padding[i] < 0 || o.output_padding[i] >= o.stride[i]) {
+      throw ShapeError("[conv_transpose2d] expected an output_padding of at least 0 and below the stride " +
+                       std::to_string(o.stride[i]) + ", got " + std::to_string(o.output_padding[i]));
+    }
+    const std::int64_t reach = checked_mul(o.dilation[i], weight.size(2 + d) - 1, kOp);
+    const std::int64_t full = checked_add(checked_mul(x.size(2 + d) - 1, o.stride[i], kOp), reach, kOp);
+    const std::int64_t size = checked_add(full, o.output_padding[i] + 1, kOp) - checked_mul(2, o.padding[i], kOp);
+    if (size < 1) {
+      throw ShapeError("[conv_transpose2d] expected a padding that leaves a result, got " +
+                       std::to_string(o.padding[i]) + " of " + std::to_string(full + o.output_padding[i] + 1) +
+                       " on two sides (input " + x.shape().to_string() + ", weight " + weight.shape().to_string() +
+                       ")");
+    }
+    y.push_back(size);
+  }
+  const Tensor product = input_grad(x, weight, y, {o.stride, o.padding, o.dilation, o.groups});
+  if (!bias.defined()) return product;
+  kernels::expect_shape(kOp, "bias", bias, {y[1]});
+  return product + reshape(bias, {1, y[1], 1, 1});
 }
 
 }  // namespace hop

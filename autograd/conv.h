@@ -1,5 +1,7 @@
-// Differentiable 2-d convolution.
+// Differentiable 2-d convolution, transposed convolution, and the windows of an image as columns.
 #pragma once
+
+#include <array>
 
 #include "kernels/conv.h"
 #include "tensor/tensor.h"
@@ -11,5 +13,36 @@ namespace hop {
 /// dtypes. On the CPU an f32 result of more than 4 channels has channels last (kernels/conv.h): call contiguous(y)
 /// before you read raw data. Throws ShapeError, DtypeError.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {}, const Conv2dOptions& options = {});
+
+/// Pairs are (rows, columns).
+struct ConvTranspose2dOptions {
+  std::array<std::int64_t, 2> stride = {1, 1};
+  std::array<std::int64_t, 2> padding = {0, 0};         ///< rows and columns cut from every side of the result
+  std::array<std::int64_t, 2> output_padding = {0, 0};  ///< rows and columns more below and on the right
+  std::int64_t groups = 1;
+  std::array<std::int64_t, 2> dilation = {1, 1};
+};
+
+/// The gradient of conv2d() with respect to its input, as an operation: x (N, C, H, W), weight (C, K / groups, R, S),
+/// bias (K) or undefined -> (N, K, P, Q) with P = (H - 1) stride - 2 padding + dilation (R - 1) + output_padding + 1; Q
+/// likewise for columns. torch.nn.functional.conv_transpose2d. An output_padding is below the stride (PyTorch also
+/// takes one below the dilation). Layouts as of conv2d(). Throws ShapeError, DtypeError.
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const ConvTranspose2dOptions& options = {});
+
+/// Pairs are (rows, columns).
+struct WindowOptions {
+  std::array<std::int64_t, 2> kernel = {2, 2};
+  std::array<std::int64_t, 2> stride = {1, 1};
+  std::array<std::int64_t, 2> padding = {0, 0};  ///< zeros added on every side
+  std::array<std::int64_t, 2> dilation = {1, 1};
+};
+
+/// torch.nn.functional.unfold: the windows of an image as columns, x (N, C, H, W) -> (N, C R S, L) for kernels (R, S)
+/// and the L = P Q windows that conv2d() would see, row by row. Cost: one gather. Any dtype. Throws ShapeError.
+Tensor unfold(const Tensor& x, const WindowOptions& options);
+/// torch.nn.functional.fold: the sum of the columns (N, C R S, L) where their windows overlap -> (N, C, H, W) for
+/// `output_size` (H, W): the gradient of unfold(). f32 or f64. Throws ShapeError, DtypeError.
+Tensor fold(const Tensor& columns, const std::array<std::int64_t, 2>& output_size, const WindowOptions& options);
 
 }  // namespace hop

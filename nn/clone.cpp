@@ -55,6 +55,7 @@ class Module::Cloning {
       copy->copies.push_back(original->copies[i]);
       ++copy->children.back().module->state_->registrations;
     }
+    copy->pre_hooks = as_they_are(original->pre_hooks);
     copy->hooks = as_they_are(original->hooks);
     copy->hooks_made = original->hooks_made;
     copy->set_random(random(original->random));
@@ -105,8 +106,8 @@ class Module::Cloning {
   }
 
   // Captures of hooks are shared, including modules.
-  std::vector<std::pair<std::uint64_t, ForwardHook>> as_they_are(
-      const std::vector<std::pair<std::uint64_t, ForwardHook>>& hooks) {
+  template <class Hooks>
+  Hooks as_they_are(const Hooks& hooks) {
     if (hooks.empty()) return {};
     struct Pause {
       Cloning* cloning = std::exchange(current, nullptr);

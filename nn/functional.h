@@ -18,6 +18,7 @@ using hop::avg_pool3d;
 using hop::binary_cross_entropy;
 using hop::binary_cross_entropy_with_logits;
 using hop::conv2d;
+using hop::conv_transpose2d;
 using hop::cosine_embedding_loss;
 using hop::cosine_similarity;
 using hop::cross_entropy;
@@ -25,6 +26,7 @@ using hop::ctc_loss;
 using hop::dropout;
 using hop::elu;
 using hop::embedding;
+using hop::fold;
 using hop::gaussian_nll_loss;
 using hop::gelu;
 using hop::glu;
@@ -74,5 +76,6 @@ using hop::tanh;
 using hop::tanhshrink;
 using hop::threshold;
 using hop::triplet_margin_loss;
+using hop::unfold;
 
 }  // namespace hop::nn::functional

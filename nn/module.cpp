@@ -69,19 +69,39 @@ Tensor Module::operator()(const Tensor& x) {
   // decided() runs at each call. The second run of a checkpoint must call it as often as the first run, even if a
   // module was replaced between the two runs.
   if (autograd::decided(state_->place != nullptr && !state_->place->runs)) return call_last(x);
-  return state_->run_hooks(*this, x, forward(x));
+  const Tensor input = state_->run_pre_hooks(*this, x);
+  return state_->run_hooks(*this, input, forward(input));
 }
 
 Tensor Module::to(const Tensor& x, DType dtype) { return hop::to(x, dtype); }
 Tensor Module::to(const Tensor& x, Device device) { return hop::to(x, device); }
 
 Tensor Module::with_hooks(const Tensor& x, Tensor y) {
+  if (!state_->pre_hooks.empty()) {
+    throw StateError("[" + type_name() +
+                     "] expected a call that runs pre-hooks (with_hooks(x, f), where f computes the output), got " +
+                     "with_hooks(x, y)");
+  }
+  return after_forward(before_forward(x), std::move(y));
+}
+
+Tensor Module::before_forward(const Tensor& x) {
   if (autograd::decided(state_->is_replaced && !state_->place->runs)) {
     throw StateError("[" + type_name() +
                      "] expected operator()(x) on a module that was replaced, got a call of its own");
   }
   depend_on(state_, state_->changes, kOtherCalls);
-  return state_->run_hooks(*this, x, std::move(y));
+  return state_->run_pre_hooks(*this, x);
+}
+
+Tensor Module::after_forward(const Tensor& x, Tensor y) { return state_->run_hooks(*this, x, std::move(y)); }
+
+Tensor Module::State::run_pre_hooks(Module& module, Tensor x) const {
+  for (std::size_t i = 0; i < pre_hooks.size(); ++i) {  // by index, because a hook may register another
+    const ForwardPreHook hook = pre_hooks[i].second;
+    if (const Tensor other = hook(module, x); other.defined()) x = other;
+  }
+  return x;
 }
 
 Tensor Module::State::run_hooks(Module& module, const Tensor& x, Tensor y) const {
@@ -231,14 +251,22 @@ std::uint64_t Module::register_forward_hook(ForwardHook hook) {
   return state_->hooks_made;
 }
 
+std::uint64_t Module::register_forward_pre_hook(ForwardPreHook hook) {
+  ++state_->changes;
+  state_->pre_hooks.emplace_back(++state_->hooks_made, std::move(hook));
+  return state_->hooks_made;
+}
+
 bool Module::has_forward_hooks() const {
   depend_on(state_, state_->changes, kOtherCalls);
-  return !state_->hooks.empty();
+  return !state_->hooks.empty() || !state_->pre_hooks.empty();
 }
 
 void Module::remove_hook(std::uint64_t hook) {
   ++state_->changes;
-  std::erase_if(state_->hooks, [hook](const auto& entry) { return entry.first == hook; });
+  const auto is_it = [hook](const auto& entry) { return entry.first == hook; };
+  std::erase_if(state_->hooks, is_it);
+  std::erase_if(state_->pre_hooks, is_it);
 }
 
 void Module::set_random_key(std::uint64_t key) {

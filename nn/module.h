@@ -52,6 +52,8 @@ struct LoadReport {
 
 /// Called after forward. Returns an output to use instead, or an undefined tensor to keep the output.
 using ForwardHook = std::function<Tensor(Module& module, const Tensor& input, const Tensor& output)>;
+/// Called before forward. Returns an input to use instead, or an undefined tensor to keep the input.
+using ForwardPreHook = std::function<Tensor(Module& module, const Tensor& input)>;
 
 /// A copy of a module is the same module: parameters, mode, hooks and children are shared (nn::clone() makes another).
 /// Members of a derived class are handles (nn::Parameter, modules) or constants. A fresh module's weights are NaN until
@@ -111,7 +113,10 @@ class Module {
 
   /// Hooks run in the order of registration. Returns the number for remove_hook().
   std::uint64_t register_forward_hook(ForwardHook hook);
+  /// The same, before forward(). Of a module with several inputs, hooks see the first one.
+  std::uint64_t register_forward_pre_hook(ForwardPreHook hook);
   void remove_hook(std::uint64_t hook);
+  /// Whether there are hooks of either kind.
   bool has_forward_hooks() const;
 
   /// Gives this module and its present descendants one source of random numbers (Dropout): draw d of step s has the
@@ -173,7 +178,14 @@ class Module {
   /// child that contains this module.
   void add_child(std::string_view name, AnyModule child);
 
-  /// Applies the hooks to y, the output for x. For modules with more calls than operator()(x).
+  /// forward(x) with the hooks around it. For modules with more calls than operator()(x):
+  /// `return with_hooks(x, [&](const Tensor& input) { return forward(input, tail); });`
+  template <class F>
+  requires std::is_invocable_r_v<Tensor, F&, const Tensor&> Tensor with_hooks(const Tensor& x, F&& forward) {
+    const Tensor input = before_forward(x);
+    return after_forward(input, forward(input));
+  }
+  /// Applies the hooks to y, the output for x. Throws StateError if there are pre-hooks, which would not run.
   Tensor with_hooks(const Tensor& x, Tensor y);
 
   /// The next random address of the current step: addresses follow the order of the calls. C++ leaves the order of
@@ -190,6 +202,8 @@ class Module {
 
   void replace_child(std::string_view path, AnyModule module);
   Tensor call_last(const Tensor& x);
+  Tensor before_forward(const Tensor& x);
+  Tensor after_forward(const Tensor& x, Tensor y);
   static Tensor member_of_copy(const Tensor& original);
 
   std::shared_ptr<State> state_;

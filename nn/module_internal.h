@@ -36,6 +36,7 @@ struct Module::State {
   std::vector<NamedModule> children;
   std::vector<AnyModule::Copy> copies;  // of the children, in their order
   std::size_t registrations = 0;        // names that this module has in parents
+  std::vector<std::pair<std::uint64_t, ForwardPreHook>> pre_hooks;
   std::vector<std::pair<std::uint64_t, ForwardHook>> hooks;
   std::uint64_t hooks_made = 0;
   std::uint64_t changes = 0;  // of hooks and of the module that a call runs
@@ -64,6 +65,8 @@ struct Module::State {
     random = sequence;
     random_at = sequence.get();
   }
+  // Runs the pre-hooks on x, and returns the input of `module`.
+  Tensor run_pre_hooks(Module& module, Tensor x) const;
   // Runs the hooks on y, the output of `module` for x, and returns their result.
   Tensor run_hooks(Module& module, const Tensor& x, Tensor y) const;
   void check_name(std::string_view name) const;

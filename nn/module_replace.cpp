@@ -81,7 +81,10 @@ Tensor Module::call_last(const Tensor& x) {
     throw StateError("[" + type_name() + "] expected the module that took this one's place to live, got none");
   }
   const Running running(place->runs);
-  if (last == self) return state_->run_hooks(*this, x, forward(x));
+  if (last == self) {
+    const Tensor input = state_->run_pre_hooks(*this, x);
+    return state_->run_hooks(*this, input, forward(input));
+  }
   return (*std::static_pointer_cast<Module>(last))(x);
 }
 

@@ -17,4 +17,31 @@ struct Size2d {
   constexpr bool operator==(const Size2d&) const = default;
 };
 
+/// The padding of a convolution that keeps the size of the image: dilation (kernel - 1) zeros, half of them on each
+/// side, and one more at the end if their number is odd. For a stride of 1. PyTorch's padding="same".
+struct SamePadding {};
+inline constexpr SamePadding kSame{};
+
+/// Zeros on every side, or kSame: `{.padding = 1}`, `{.padding = {1, 2}}`, `{.padding = nn::kSame}`.
+struct Padding2d {
+  Size2d size;
+  bool is_same = false;
+
+  constexpr Padding2d(std::int64_t square) : size(square) {}
+  constexpr Padding2d(std::int64_t h, std::int64_t w) : size(h, w) {}
+  constexpr Padding2d(Size2d s) : size(s) {}
+  constexpr Padding2d(SamePadding) : size(0), is_same(true) {}
+  constexpr bool operator==(const Padding2d&) const = default;
+};
+
+/// The same along one dimension.
+struct Padding1d {
+  std::int64_t size;
+  bool is_same = false;
+
+  constexpr Padding1d(std::int64_t n) : size(n) {}
+  constexpr Padding1d(SamePadding) : size(0), is_same(true) {}
+  constexpr bool operator==(const Padding1d&) const = default;
+};
+
 }  // namespace hop::nn

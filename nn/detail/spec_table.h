@@ -17,7 +17,7 @@
 
 namespace hop::nn::detail {
 
-enum class AttributeType : std::uint8_t { integer, number, numbers, size, flag };
+enum class AttributeType : std::uint8_t { integer, number, numbers, size, padding, flag };
 
 /// No attribute is larger: products of two cannot overflow.
 inline constexpr double kUnlimited = 1e9;
@@ -40,6 +40,7 @@ class Arguments {
   double number(std::size_t i) const;
   std::vector<double> numbers(std::size_t i) const;  ///< at least one
   Size2d size(std::size_t i) const;
+  Padding2d padding(std::size_t i) const;  ///< a size, or "same"
   bool flag(std::size_t i) const { return values_[i] == "true"; }
   const std::string& text(std::size_t i) const { return values_[i]; }
   std::span<const std::int64_t> words() const { return words_; }

@@ -8,6 +8,8 @@
 namespace hop::nn::detail {
 namespace {
 
+constexpr std::string_view kSameText = "same";
+
 template <class T>
 std::optional<T> parse(std::string_view text) {
   T value{};
@@ -51,6 +53,10 @@ std::vector<double> Arguments::numbers(std::size_t i) const { return parse_numbe
 
 Size2d Arguments::size(std::size_t i) const { return parse_size(values_.at(i)).value(); }
 
+Padding2d Arguments::padding(std::size_t i) const {
+  return values_.at(i) == kSameText ? Padding2d(kSame) : Padding2d(size(i));
+}
+
 std::string canonical_value(const Attribute& attribute, std::string_view text) {
   switch (attribute.type) {
     case AttributeType::integer: {
@@ -69,6 +75,9 @@ std::string canonical_value(const Attribute& attribute, std::string_view text) {
       }
       return canonical;
     }
+    case AttributeType::padding:
+      if (text == kSameText) return std::string(text);
+      [[fallthrough]];
     case AttributeType::size: {
       const auto value = parse_size(text);
       if (!value || !in_range(attribute, static_cast<double>(value->height)) ||
@@ -88,6 +97,7 @@ std::string expectation(const Attribute& attribute) {
   if (attribute.type == AttributeType::flag) return "true or false";
   const char* what = attribute.type == AttributeType::integer   ? "a whole number"
                      : attribute.type == AttributeType::size    ? "a size (N or HxW)"
+                     : attribute.type == AttributeType::padding ? "\"same\", or a size (N or HxW)"
                      : attribute.type == AttributeType::numbers ? "numbers with commas between them, each"
                                                                 : "a number";
   return what + std::string(" of at least ") + shortest(attribute.min) + " and below " + shortest(attribute.below);

@@ -61,7 +61,7 @@ class MultiheadAttention : public Module {
   using Module::operator();
   /// Throws ShapeError, DtypeError. Hooks see the query and the output.
   Tensor operator()(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionMasks& masks = {}) {
-    return with_hooks(query, forward(query, key, value, masks));
+    return with_hooks(query, [&](const Tensor& input) { return forward(input, key, value, masks); });
   }
   /// Self-attention: one product makes query, key and value.
   Tensor forward(const Tensor& x) override { return forward(x, x, x, {}); }

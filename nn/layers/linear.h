@@ -20,7 +20,9 @@ struct LinearTail {
 class Linear : public Module {
  public:
   using Module::operator();
-  Tensor operator()(const Tensor& x, const LinearTail& tail) { return with_hooks(x, forward(x, tail)); }
+  Tensor operator()(const Tensor& x, const LinearTail& tail) {
+    return with_hooks(x, [&](const Tensor& input) { return forward(input, tail); });
+  }
   Tensor forward(const Tensor& x, const LinearTail& tail);
   Linear(std::int64_t in_features, std::int64_t out_features, LinearOptions options = {});
   /// Shares the weight (out, in) of another module, which initialises it: nn::Linear(table.weight) ties a language
@@ -52,7 +54,9 @@ class Bilinear : public Module {
   using Module::operator();
   using Module::forward;
   /// Throws ShapeError, DtypeError. Hooks see a.
-  Tensor operator()(const Tensor& a, const Tensor& b) { return with_hooks(a, forward(a, b)); }
+  Tensor operator()(const Tensor& a, const Tensor& b) {
+    return with_hooks(a, [&](const Tensor& input) { return forward(input, b); });
+  }
   Tensor forward(const Tensor& a, const Tensor& b);
   void reset_parameters(const ParameterKeys& keys) override;
   std::string type_name() const override { return "Bilinear"; }

@@ -23,7 +23,9 @@ struct BatchNormOptions {
 class BatchNorm : public Module {
  public:
   using Module::operator();
-  Tensor operator()(const Tensor& x, const BatchNormTail& tail) { return with_hooks(x, forward(x, tail)); }
+  Tensor operator()(const Tensor& x, const BatchNormTail& tail) {
+    return with_hooks(x, [&](const Tensor& input) { return forward(input, tail); });
+  }
   Tensor forward(const Tensor& x) override { return forward(x, {}); }
   Tensor forward(const Tensor& x, const BatchNormTail& tail);
   void reset_parameters(const ParameterKeys& keys) override;

@@ -129,8 +129,12 @@ std::string Recurrent::extra_repr() const {
 }
 
 LSTMResult LSTM::operator()(const Tensor& x, const LSTMState& initial) {
-  LSTMResult result = forward(x, initial);
-  result.output = with_hooks(x, result.output);
+  LSTMResult result;
+  const Tensor output = with_hooks(x, [&](const Tensor& input) {
+    result = forward(input, initial);
+    return result.output;
+  });
+  result.output = output;
   return result;
 }
 
@@ -143,8 +147,12 @@ LSTMResult LSTM::sequence(const Tensor& x_gates, const RecurrentWeights& weights
 }
 
 RecurrentResult GRU::operator()(const Tensor& x, const Tensor& h_0) {
-  RecurrentResult result = forward(x, h_0);
-  result.output = with_hooks(x, result.output);
+  RecurrentResult result;
+  const Tensor output = with_hooks(x, [&](const Tensor& input) {
+    result = forward(input, h_0);
+    return result.output;
+  });
+  result.output = output;
   return result;
 }
 
@@ -170,8 +178,12 @@ RNN::RNN(std::int64_t input_size, std::int64_t hidden_size, const RNNOptions& op
       nonlinearity_(options.nonlinearity) {}
 
 RecurrentResult RNN::operator()(const Tensor& x, const Tensor& h_0) {
-  RecurrentResult result = forward(x, h_0);
-  result.output = with_hooks(x, result.output);
+  RecurrentResult result;
+  const Tensor output = with_hooks(x, [&](const Tensor& input) {
+    result = forward(input, h_0);
+    return result.output;
+  });
+  result.output = output;
   return result;
 }
 

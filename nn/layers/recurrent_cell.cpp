@@ -57,8 +57,12 @@ std::string RecurrentCell::extra_repr() const {
 }
 
 LSTMState LSTMCell::operator()(const Tensor& x, const LSTMState& state) {
-  LSTMState next = forward(x, state);
-  next.h = with_hooks(x, next.h);
+  LSTMState next;
+  const Tensor h = with_hooks(x, [&](const Tensor& input) {
+    next = forward(input, state);
+    return next.h;
+  });
+  next.h = h;
   return next;
 }
 

@@ -65,7 +65,9 @@ class GRUCell : public RecurrentCell {
       : RecurrentCell("GRUCell", 3, input_size, hidden_size, options) {}
 
   using Module::operator();
-  Tensor operator()(const Tensor& x, const Tensor& h) { return with_hooks(x, forward(x, h)); }
+  Tensor operator()(const Tensor& x, const Tensor& h) {
+    return with_hooks(x, [&](const Tensor& input) { return forward(input, h); });
+  }
   Tensor forward(const Tensor& x) override { return forward(x, {}); }
   Tensor forward(const Tensor& x, const Tensor& h);
   std::string type_name() const override { return "GRUCell"; }
@@ -79,7 +81,9 @@ class RNNCell : public RecurrentCell {
         nonlinearity_(options.nonlinearity) {}
 
   using Module::operator();
-  Tensor operator()(const Tensor& x, const Tensor& h) { return with_hooks(x, forward(x, h)); }
+  Tensor operator()(const Tensor& x, const Tensor& h) {
+    return with_hooks(x, [&](const Tensor& input) { return forward(input, h); });
+  }
   Tensor forward(const Tensor& x) override { return forward(x, {}); }
   Tensor forward(const Tensor& x, const Tensor& h);
   std::string type_name() const override { return "RNNCell"; }

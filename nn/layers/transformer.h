@@ -37,7 +37,9 @@ class TransformerEncoderLayer : public Module {
 
   using Module::operator();
   /// Throws ShapeError, DtypeError. PyTorch's names of the masks: src_mask, src_key_padding_mask.
-  Tensor operator()(const Tensor& x, const AttentionMasks& masks) { return with_hooks(x, forward(x, masks)); }
+  Tensor operator()(const Tensor& x, const AttentionMasks& masks) {
+    return with_hooks(x, [&](const Tensor& input) { return forward(input, masks); });
+  }
   Tensor forward(const Tensor& x) override { return forward(x, {}); }
   Tensor forward(const Tensor& x, const AttentionMasks& masks);
   std::string type_name() const override { return "TransformerEncoderLayer"; }
@@ -66,7 +68,9 @@ class TransformerEncoder : public Module {
                      const std::optional<LayerNorm>& norm = std::nullopt);
 
   using Module::operator();
-  Tensor operator()(const Tensor& x, const AttentionMasks& masks) { return with_hooks(x, forward(x, masks)); }
+  Tensor operator()(const Tensor& x, const AttentionMasks& masks) {
+    return with_hooks(x, [&](const Tensor& input) { return forward(input, masks); });
+  }
   Tensor forward(const Tensor& x) override;
   Tensor forward(const Tensor& x, const AttentionMasks& masks);
   std::string type_name() const override { return "TransformerEncoder"; }

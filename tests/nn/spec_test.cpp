@@ -48,6 +48,7 @@ TEST(Spec, PlansWhatEachLayerReallyDoes) {
   };
   const std::vector<Case> cases = {
       {{"conv2d 4 3x2 stride=2x1 padding=1 dilation=2 groups=2 bias=false"}, {6, 9, 8}},
+      {{"conv2d 4 4x3 padding=same dilation=1x2"}, {2, 5, 4}},
       {{"max_pool2d 3 stride=2 padding=1"}, {2, 7, 5}},
       {{"avg_pool2d 2x3"}, {2, 7, 7}},
       {{"global_avg_pool2d", "linear 3 bias=false"}, {5, 4, 4}},
@@ -163,8 +164,12 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
        "[spec] layer 0 \"conv2d 8 3x\": kernel_size expects a size (N or HxW) of at least 1 and below 10000, got "
        "\"3x\""},
       {{"conv2d 8 3 padding=-1"},
-       "[spec] layer 0 \"conv2d 8 3 padding=-1\": padding expects a size (N or HxW) of at least 0 and below 10000, got "
-       "\"-1\""},
+       "[spec] layer 0 \"conv2d 8 3 padding=-1\": padding expects \"same\", or a size (N or HxW) of at least 0 and "
+       "below "
+       "10000, got \"-1\""},
+      {{"max_pool2d 2 padding=same"},
+       "[spec] layer 0 \"max_pool2d 2 padding=same\": padding expects a size (N or HxW) of at least 0 and below 10000, "
+       "got \"same\""},
       {{"linear 1000000000"},
        "[spec] layer 0 \"linear 1000000000\": out_features expects a whole number of at least 1 and below 1e+09, got "
        "\"1000000000\""},
@@ -193,6 +198,8 @@ TEST(Spec, MismatchedShapesNameTheLayer) {
        "[spec] layer 0 \"max_pool2d 9\": expected an image at least as large as the window, got (3, 8, 8)"},
       {{"max_pool2d 2 padding=2"},
        "[spec] layer 0 \"max_pool2d 2 padding=2\": expected padding of at most half the kernel"},
+      {{"conv2d 4 3 stride=2 padding=same"},
+       "[spec] layer 0 \"conv2d 4 3 stride=2 padding=same\": expected a stride of 1 with padding=same"},
       {{"conv2d 4 3 groups=2"},
        "[spec] layer 0 \"conv2d 4 3 groups=2\": expected channels divisible by groups, got 3 and 4 for 2 groups"},
   };

@@ -28,19 +28,22 @@ Integers around(Size2d padding) { return {padding.height, padding.width, padding
 // ---- conv2d
 
 Conv2dOptions conv_options(const Arguments& a) {
-  return {.stride = a.size(2), .padding = a.size(3), .dilation = a.size(4), .groups = a.integer(5), .bias = a.flag(6)};
+  return {
+      .stride = a.size(2), .padding = a.padding(3), .dilation = a.size(4), .groups = a.integer(5), .bias = a.flag(6)};
 }
 
 Shape conv_shape(const Arguments& a, const Shape& sample) {
   image_shape(a, sample);
   const Conv2dOptions o = conv_options(a);
+  if (o.padding.is_same && o.stride != Size2d(1)) throw ConfigError("expected a stride of 1 with padding=same");
   if (sample[0] % o.groups != 0 || a.integer(0) % o.groups != 0) {
     throw ShapeError("expected channels divisible by groups, got " + std::to_string(sample[0]) + " and " +
                      std::to_string(a.integer(0)) + " for " + std::to_string(o.groups) + " groups");
   }
+  if (o.padding.is_same) return {a.integer(0), sample[1], sample[2]};
   const Shape y = kernels::conv2d_shape({1, sample[0], sample[1], sample[2]},
                                         {a.integer(0), sample[0] / o.groups, a.size(1).height, a.size(1).width},
-                                        {o.stride.array(), o.padding.array(), o.dilation.array(), o.groups});
+                                        {o.stride.array(), o.padding.size.array(), o.dilation.array(), o.groups});
   return {y[1], y[2], y[3]};
 }
 
@@ -55,8 +58,16 @@ AnyModule conv(const Arguments& a, const Shape& sample) {
 
 std::string torch_conv(const Arguments& a, const Shape& sample) {
   return "nn.Conv2d(" + std::to_string(sample[0]) + ", " + a.text(0) + ", " + python_size(a.size(1)) +
-         ", stride=" + python_size(a.size(2)) + ", padding=" + python_size(a.size(3)) +
+         ", stride=" + python_size(a.size(2)) +
+         ", padding=" + (a.padding(3).is_same ? "\"same\"" : python_size(a.size(3))) +
          ", dilation=" + python_size(a.size(4)) + ", groups=" + a.text(5) + ", bias=" + python(a.flag(6)) + ")";
+}
+
+Integers conv_pads(const Arguments& a) {
+  if (!a.padding(3).is_same) return around(a.size(3));
+  const std::int64_t rows = a.size(4).height * (a.size(1).height - 1),
+                     columns = a.size(4).width * (a.size(1).width - 1);
+  return {rows / 2, columns / 2, rows - rows / 2, columns - columns / 2};
 }
 
 OnnxValue conv2d(const OnnxLayer& layer, const OnnxValue& x) {
@@ -66,7 +77,7 @@ OnnxValue conv2d(const OnnxLayer& layer, const OnnxValue& x) {
   return layer.model.node("Conv", inputs,
                           {{"kernel_shape", pair_of(a.size(1))},
                            {"strides", pair_of(a.size(2))},
-                           {"pads", around(a.size(3))},
+                           {"pads", conv_pads(a)},
                            {"dilations", pair_of(a.size(4))},
                            {"group", a.integer(5)}});
 }
@@ -138,7 +149,7 @@ OnnxValue global_avg_pool(const OnnxLayer& layer, const OnnxValue& x) {
 constexpr Attribute kConv2d[] = {{"out_channels", integer, "", 1, kUnlimited, true},
                                  {"kernel_size", size, "", 1, 1e4, true},
                                  {"stride", size, "1", 1, 1e4},
-                                 {"padding", size, "0", 0, 1e4},
+                                 {"padding", padding, "0", 0, 1e4},
                                  {"dilation", size, "1", 1, 1e4},
                                  {"groups", integer, "1", 1},
                                  {"bias", flag, "true"}};

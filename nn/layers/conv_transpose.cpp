@@ -1,0 +1,126 @@
+// ConvTranspose1d, ConvTranspose2d, Unfold and Fold.
+#include <cmath>
+
+#include "autograd/view.h"
+#include "base/error.h"
+#include "kernels/expect_internal.h"
+#include "nn/detail/layer.h"
+#include "nn/detail/text.h"
+#include "nn/init.h"
+#include "nn/layers/conv.h"
+
+namespace hop::nn {
+
+namespace {
+
+Tensor new_weight(const char* op, std::int64_t in_channels, std::int64_t out_channels, std::int64_t groups,
+                  std::initializer_list<std::int64_t> kernel, DType dtype) {
+  detail::check_positive(op, {{"in_channels", in_channels}, {"out_channels", out_channels}, {"groups", groups}});
+  if (in_channels % groups != 0 || out_channels % groups != 0) {
+    throw ConfigError("[" + std::string(op) + "] expected channels divisible by groups, got " +
+                      std::to_string(in_channels) + " and " + std::to_string(out_channels) + " for " +
+                      std::to_string(groups) + " groups");
+  }
+  Shape shape{in_channels, out_channels / groups};
+  for (const std::int64_t size : kernel) {
+    detail::check_positive(op, {{"kernel size", size}});
+    shape.push_back(size);
+  }
+  return detail::fresh_weight(shape, dtype);
+}
+
+Tensor new_bias(const Parameter& weight, std::int64_t groups) {
+  return detail::fresh_weight({weight.size(1) * groups}, weight.dtype());
+}
+
+// As PyTorch's, which takes the fans of a transposed weight as those of any weight: Kaiming uniform with a = sqrt 5;
+// the bias uniform in +-1 / sqrt(fan_in).
+void reset(const Parameter& weight, const Parameter& bias, const ParameterKeys& keys) {
+  init::kaiming_uniform_(weight, keys["weight"], {.a = std::sqrt(5.0)});
+  if (!bias.defined()) return;
+  const double bound = 1 / std::sqrt(static_cast<double>(weight.numel() / weight.size(0)));
+  init::uniform_(bias, keys["bias"], -bound, bound);
+}
+
+WindowOptions windows(const Size2d& kernel_size, const UnfoldOptions& options) {
+  return {kernel_size.array(), options.stride.array(), options.padding.array(), options.dilation.array()};
+}
+
+std::string text_of(const WindowOptions& options) {
+  return "kernel_size=" + detail::pair_text(options.kernel) + ", dilation=" + detail::pair_text(options.dilation) +
+         ", padding=" + detail::pair_text(options.padding) + ", stride=" + detail::pair_text(options.stride);
+}
+
+}  // namespace
+
+ConvTranspose2d::ConvTranspose2d(std::int64_t in_channels, std::int64_t out_channels, Size2d kernel_size,
+                                 ConvTranspose2dOptions options)
+    : weight(register_parameter("weight", new_weight("ConvTranspose2d", in_channels, out_channels, options.groups,
+                                                     {kernel_size.height, kernel_size.width}, options.dtype))),
+      bias(options.bias ? register_parameter("bias", new_bias(weight, options.groups)) : Parameter()),
+      options_{options.stride.array(), options.padding.array(), options.output_padding.array(), options.groups,
+               options.dilation.array()} {}
+
+Tensor ConvTranspose2d::forward(const Tensor& x) { return conv_transpose2d(x, weight, bias, options_); }
+
+void ConvTranspose2d::reset_parameters(const ParameterKeys& keys) { reset(weight, bias, keys); }
+
+std::string ConvTranspose2d::extra_repr() const {
+  const std::array<std::int64_t, 2> kernel = {weight.size(2), weight.size(3)}, zero = {0, 0}, one = {1, 1};
+  std::string text = std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1) * options_.groups) +
+                     ", kernel_size=" + detail::pair_text(kernel) + ", stride=" + detail::pair_text(options_.stride);
+  if (options_.padding != zero) text += ", padding=" + detail::pair_text(options_.padding);
+  if (options_.dilation != one) text += ", dilation=" + detail::pair_text(options_.dilation);
+  if (options_.output_padding != zero) text += ", output_padding=" + detail::pair_text(options_.output_padding);
+  if (options_.groups != 1) text += ", groups=" + std::to_string(options_.groups);
+  if (!bias.defined()) text += ", bias=False";
+  return text;
+}
+
+ConvTranspose1d::ConvTranspose1d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel_size,
+                                 ConvTranspose1dOptions options)
+    : weight(register_parameter("weight", new_weight("ConvTranspose1d", in_channels, out_channels, options.groups,
+                                                     {kernel_size}, options.dtype))),
+      bias(options.bias ? register_parameter("bias", new_bias(weight, options.groups)) : Parameter()),
+      options_(options) {}
+
+Tensor ConvTranspose1d::forward(const Tensor& x) {
+  kernels::expect_defined("ConvTranspose1d", x);
+  if (x.dim() != 3 || x.size(1) != weight.size(0)) {
+    throw ShapeError("[ConvTranspose1d] expected (N, C, L) with " + std::to_string(weight.size(0)) + " channels, got " +
+                     x.shape().to_string());
+  }
+  const hop::ConvTranspose2dOptions flat{{1, options_.stride},
+                                         {0, options_.padding},
+                                         {0, options_.output_padding},
+                                         options_.groups,
+                                         {1, options_.dilation}};
+  return squeeze(conv_transpose2d(unsqueeze(x, 2), unsqueeze(weight, 2), bias, flat), 2);
+}
+
+void ConvTranspose1d::reset_parameters(const ParameterKeys& keys) { reset(weight, bias, keys); }
+
+std::string ConvTranspose1d::extra_repr() const {
+  const auto single = [](std::int64_t n) { return "(" + std::to_string(n) + ",)"; };
+  std::string text = std::to_string(weight.size(0)) + ", " + std::to_string(weight.size(1) * options_.groups) +
+                     ", kernel_size=" + single(weight.size(2)) + ", stride=" + single(options_.stride);
+  if (options_.padding != 0) text += ", padding=" + single(options_.padding);
+  if (options_.dilation != 1) text += ", dilation=" + single(options_.dilation);
+  if (options_.output_padding != 0) text += ", output_padding=" + single(options_.output_padding);
+  if (options_.groups != 1) text += ", groups=" + std::to_string(options_.groups);
+  if (!bias.defined()) text += ", bias=False";
+  return text;
+}
+
+Unfold::Unfold(Size2d kernel_size, UnfoldOptions options) : options_(windows(kernel_size, options)) {}
+
+std::string Unfold::extra_repr() const { return text_of(options_); }
+
+Fold::Fold(Size2d output_size, Size2d kernel_size, UnfoldOptions options)
+    : output_size_(output_size), options_(windows(kernel_size, options)) {}
+
+std::string Fold::extra_repr() const {
+  return "output_size=" + detail::pair_text(output_size_.array()) + ", " + text_of(options_);
+}
+
+}  // namespace hop::nn
