@@ -11,6 +11,7 @@
 #include "nn/layers/embedding.h"
 #include "nn/layers/flatten.h"
 #include "nn/layers/linear.h"
+#include "nn/layers/local_response_norm.h"
 #include "nn/layers/norm.h"
 #include "nn/layers/normalize.h"
 #include "nn/layers/pad.h"
@@ -22,4 +23,5 @@
 #include "nn/layers/sequential.h"
 #include "nn/layers/shrink.h"
 #include "nn/layers/transformer.h"
+#include "nn/layers/transformer_decoder.h"
 #include "nn/layers/upsample.h"

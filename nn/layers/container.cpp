@@ -33,4 +33,16 @@ Module& ModuleDict::operator[](std::string_view name) const {
   throw IndexError("[ModuleDict] expected one of (" + names + "), got \"" + std::string(name) + "\"");
 }
 
+ParameterList::ParameterList(const std::vector<Tensor>& values) {
+  for (const Tensor& value : values) parameters_.push_back(register_parameter(std::to_string(size()), value));
+}
+
+const Parameter& ParameterList::operator[](std::size_t i) const {
+  if (i >= size()) {
+    throw IndexError("[ParameterList] expected an index below " + std::to_string(size()) + ", got " +
+                     std::to_string(i));
+  }
+  return parameters_[i];
+}
+
 }  // namespace hop::nn

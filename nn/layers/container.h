@@ -1,4 +1,5 @@
-// Modules that hold modules by index or by name. They compute nothing: the module that owns them calls their parts.
+// Modules that hold modules or parameters by index or by name. They compute nothing: the module that owns them calls
+// their parts.
 #pragma once
 
 #include <string>
@@ -54,6 +55,21 @@ class ModuleDict : public Module {
   /// Throws IndexError, which lists the names.
   Module& operator[](std::string_view name) const;
   std::string type_name() const override { return "ModuleDict"; }
+};
+
+/// torch.nn.ParameterList: parameters named "0", "1", .., with the values that they are given (init_parameters() keeps
+/// them). Their number is fixed, because every handle to the list must know them all. forward() throws hop::Error.
+class ParameterList : public Module {
+ public:
+  /// Throws Error for an undefined tensor, DtypeError for one of integers.
+  explicit ParameterList(const std::vector<Tensor>& values);
+  std::size_t size() const { return parameters_.size(); }
+  /// Throws IndexError.
+  const Parameter& operator[](std::size_t i) const;
+  std::string type_name() const override { return "ParameterList"; }
+
+ private:
+  std::vector<Parameter> parameters_;
 };
 
 }  // namespace hop::nn

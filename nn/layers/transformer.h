@@ -1,4 +1,5 @@
-// The encoder of a Transformer (Vaswani et al., "Attention is all you need", 2017).
+// The encoder of a Transformer (Vaswani et al., "Attention is all you need", 2017). The decoder is in
+// transformer_decoder.h.
 #pragma once
 
 #include <cstdint>

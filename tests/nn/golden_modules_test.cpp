@@ -1,99 +1,35 @@
 // Layers that are composed of operations against PyTorch, in f64: outputs, gradients of inputs and parameters, and the
 // names of the parameters (golden/generate_layers.py).
-#include <algorithm>
 #include <functional>
-#include <set>
 #include <string>
-#include <vector>
+#include <utility>
 
-#include "autograd/graph.h"
 #include "nn/functional.h"
 #include "nn/layers.h"
-#include "tests/nn/support.h"
+#include "tests/nn/golden_module_cases.h"
 
 namespace hop::nn {
 namespace {
 
-using Tensors = std::vector<Tensor>;
-using Xs = const Tensors&;
+using testing::GoldenCases;
+using testing::Tensors;
+using testing::Xs;
 
-const std::map<std::string, Tensor>& tensors() {
-  static const std::map<std::string, Tensor> kTensors = [] {
-    std::map<std::string, Tensor> all;
-    for (const NamedTensor& entry :
-         load_safetensors(source_directory() / "tests/nn/golden/layers.safetensors").tensors) {
-      all.emplace(entry.name, entry.tensor);
-    }
-    return all;
-  }();
-  return kTensors;
+GoldenCases& golden() {
+  static GoldenCases cases("layers.safetensors", [](const std::string& name) {
+    // PyTorch's gradients of these two hold a constant in f32: 1 / 6, and 1 / alpha.
+    return name.starts_with("Hardsigmoid") || name.starts_with("CELU_options") ? 1e-8 : 1e-10;
+  });
+  return cases;
 }
 
-/// The tensors `prefix`0, `prefix`1, .. of the file.
-Tensors numbered(const std::string& prefix) {
-  Tensors list;
-  for (auto at = tensors().find(prefix + "0"); at != tensors().end();
-       at = tensors().find(prefix + std::to_string(list.size()))) {
-    list.push_back(at->second);
-  }
-  return list;
-}
-
-/// The cases that were checked, for the test at the end.
-std::set<std::string>& checked() {
-  static std::set<std::string> names;
-  return names;
-}
-
-void expect_same(const Tensor& got, const std::string& name) {
-  ASSERT_TRUE(tensors().contains(name)) << name;
-  ASSERT_TRUE(got.defined()) << name;
-  ASSERT_EQ(got.dtype(), DType::f64) << name;
-  // PyTorch's gradients of these two hold a constant in f32: 1 / 6, and 1 / alpha.
-  const bool is_rough = name.starts_with("Hardsigmoid") || name.starts_with("CELU_options");
-  testing::expect_close(got, tensors().at(name), is_rough ? 1e-8 : 1e-10, name);
-}
-
-/// The case's parameters are those of `module`, by the same names; loads them.
-void load(const std::string& name, Module& module) {
-  const std::string prefix = name + ".p.";
-  StateDict given;
-  for (const auto& [key, tensor] : tensors()) {
-    if (key.starts_with(prefix) && !key.ends_with(".grad")) given.push_back({key.substr(prefix.size()), tensor});
-  }
-  module.load_state_dict(given);
-}
-
-/// Runs `op` on the case's inputs, forward and backward, and compares all that PyTorch recorded. `module` may be null.
 void check(const std::string& name, Module* module, const std::function<Tensors(Xs)>& op) {
-  SCOPED_TRACE(name);
-  checked().insert(name + ".y0");
-  if (module != nullptr) load(name, *module);
-  Tensors x;
-  for (const Tensor& input : numbered(name + ".")) {
-    x.push_back(clone(input));
-    if (is_floating(input.dtype())) x.back().set_requires_grad();
-  }
-  const Tensors y = op(x), g = numbered(name + ".g");
-  ASSERT_EQ(y.size(), g.size());
-  for (std::size_t i = 0; i < y.size(); ++i) expect_same(y[i], name + ".y" + std::to_string(i));
-  std::vector<NamedTensor> leaves;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    if (is_floating(x[i].dtype())) leaves.push_back({std::to_string(i), x[i]});
-  }
-  if (module != nullptr) {
-    for (const NamedTensor& p : module->named_parameters()) leaves.push_back({"p." + p.name, p.tensor});
-  }
-  Tensors inputs;
-  for (const NamedTensor& leaf : leaves) inputs.push_back(leaf.tensor);
-  const Tensors gradients = grad(y, inputs, {.grad_outputs = g});
-  for (std::size_t i = 0; i < leaves.size(); ++i) expect_same(gradients[i], name + "." + leaves[i].name + ".grad");
+  golden().check(name, module, op);
 }
 
-/// A module of one input.
 template <class M>
 void check(const std::string& name, M module) {
-  check(name, &module, [&](Xs x) { return Tensors{module(x.at(0))}; });
+  golden().check(name, std::move(module));
 }
 
 Tensors list(const LSTMResult& result) { return {result.output, result.state.h, result.state.c}; }
@@ -269,9 +205,7 @@ TEST(GoldenModules, EveryCaseOfTheFileIsTested) {
   for (const auto cases : {recurrent_layers, recurrent_cells, attention, rotary, multihead_attention, transformers,
                            activations, norms, images_and_sequences, bilinear_and_embedding_bag})
     cases();
-  for (const auto& [name, tensor] : tensors()) {
-    EXPECT_TRUE(!name.ends_with(".y0") || checked().contains(name)) << name;
-  }
+  golden().expect_all_checked();
 }
 
 }  // namespace
