@@ -45,6 +45,7 @@
 #include "nn/metric.h"
 #include "nn/mixup.h"
 #include "nn/model.h"
+#include "nn/models.h"
 #include "nn/module.h"
 #include "nn/onnx_export.h"
 #include "nn/optim/adadelta.h"

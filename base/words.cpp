@@ -64,6 +64,15 @@ constexpr std::pair<std::string_view, std::string_view> kElsewhere[] = {
     {"act", "activation"},
     {"nonlin", "activation"},
     {"nonlinearity", "activation"},
+    // families of models
+    {"resnet", "resnet18"},
+    {"vgg", "vgg16"},
+    {"vgg16_bn", "vgg16"},
+    {"mobilenet", "mobilenet_v2"},
+    {"gpt2", "gpt"},
+    {"nanogpt", "gpt"},
+    {"vit_b_16", "vit"},
+    {"lstm", "lstm_lm"},
     // keys of sections
     {"epoch", "epochs"},
     {"num_epochs", "epochs"},

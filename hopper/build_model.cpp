@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "kernels/copy.h"
+#include "nn/families.h"
 #include "nn/model.h"
 #include "nn/optim/by_name.h"
 
@@ -20,7 +21,6 @@ constexpr std::int64_t kMostRows = std::int64_t{1} << 32;  // of a partition: a 
 
 // Names that training reads, beside the settings of the optimizers.
 constexpr std::array<std::string_view, 3> kTrainingNames = {"batch_size", "clip_grad_norm", "optimizer"};
-constexpr std::array<std::string_view, 4> kMlpNames = {"hidden", "depth", "dropout", "activation"};
 
 // Names of the learning rate and its schedule: no recorded step depends on them.
 std::set<std::string, std::less<>> schedule_names() {
@@ -85,7 +85,10 @@ std::vector<std::string> names_read(const ModelOptions& model) {
   for (const optim::OptimizerRow& row : optim::optimizers()) {
     for (const auto& [name, fallback] : row.settings) names.emplace(name);
   }
-  if (model.family == "mlp") names.insert(kMlpNames.begin(), kMlpNames.end());
+  for (const nn::FamilyRow& row : nn::families()) {
+    if (row.name != model.family) continue;
+    for (const auto& [name, fallback] : row.settings) names.emplace(name);
+  }
   for (const std::string& layer : model.layers) add_placeholders(layer, names);
   for (const char* name : {"classes", "outputs"})
     names.erase(std::string(name));  // of the data, not of the configuration

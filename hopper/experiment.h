@@ -49,7 +49,7 @@ inline bool is_accuracy(const NameOr<nn::Metric>& metric) { return metric.name()
 
 /// Exactly one of `family`, `layers` and `builder`.
 struct ModelOptions {
-  std::string family{};               ///< a registered builder: "mlp", "lenet"
+  std::string family{};               ///< a registered builder: "mlp", "resnet18"
   std::vector<std::string> layers{};  ///< a spec, such as "conv2d $width 3 padding=1"
   ModelBuilder builder{};             ///< of the application; in-process runs only
   bool capture_builder = false;       ///< the builder's modules compute with operations alone, so steps may be captured

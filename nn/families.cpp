@@ -6,22 +6,15 @@
 #include "autograd/pool.h"
 #include "autograd/view.h"
 #include "base/error.h"
+#include "nn/detail/family_values.h"
 #include "nn/detail/text.h"
 
 namespace hop::nn {
 namespace {
 
-// "128", "128 64" or "[128, 64]" -> the widths, as text: the spec checks them.
+// The widths, as text: the spec checks them.
 std::vector<std::string> hidden_widths(const ConfigText& config) {
-  std::string text = text_of(config, "hidden", "128");
-  std::ranges::replace_if(
-      text, [](char c) { return c == ',' || c == '[' || c == ']'; }, ' ');
-  std::vector<std::string> widths;
-  for (std::size_t at = 0; (at = text.find_first_not_of(' ', at)) != std::string::npos;) {
-    const std::size_t end = std::min(text.find(' ', at), text.size());
-    widths.push_back(text.substr(at, end - at));
-    at = end;
-  }
+  std::vector<std::string> widths = detail::width_texts(text_of(config, "hidden", "128"));
   const std::int64_t depth = integer_of(config, "depth", 1);
   if (depth < 0 || depth > 1'000)
     throw ConfigError("[mlp] expected a depth of 0 to 1000, got " + std::to_string(depth));
@@ -29,23 +22,11 @@ std::vector<std::string> hidden_widths(const ConfigText& config) {
   return widths;
 }
 
-void check_request(const char* family, const FamilyRequest& request) {
-  if (request.classes < 1) {
-    throw ConfigError("[" + std::string(family) + "] expected at least one class, got " +
-                      std::to_string(request.classes));
-  }
-  if (!request.words.empty()) {
-    throw ConfigError("[" + std::string(family) + "] expected rows of numbers, got " +
-                      std::to_string(request.words.size()) + " categories as indices of words (categories = " +
-                      "\"index\"): write layers = [\"embed 16\", \"linear 128\", \"relu\", \"linear $outputs\"]");
-  }
-}
-
 // The size of an image's side after two rounds of (5x5 convolution, 2x2 pooling).
 std::int64_t after_convolutions(std::int64_t size) { return ((size - 4) / 2 - 4) / 2; }
 
 std::vector<std::string> mlp_layers(const FamilyRequest& request) {
-  check_request("mlp", request);
+  detail::check_numbers("mlp", request);
   static constexpr std::string_view kActivations[] = {"relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu"};
   const std::string activation = text_of(request.config, "activation", "relu");
   if (std::ranges::find(kActivations, activation) == std::end(kActivations)) {
@@ -95,12 +76,8 @@ std::vector<NamedLayer> family_layers(std::string_view family, const FamilyReque
 }
 
 std::shared_ptr<Module> make_lenet(const FamilyRequest& request) {
-  check_request("lenet", request);
-  const Shape& sample = request.sample;
-  if (sample.size() != 3 || sample[0] < 1 || sample[1] < 16 || sample[2] < 16) {
-    throw ConfigError("[lenet] expected samples (C, H, W) of at least 16 x 16, got " + sample.to_string());
-  }
-  return std::make_shared<LeNet>(sample, request.classes);
+  detail::check_image("lenet", request, 16);
+  return std::make_shared<LeNet>(request.sample, request.classes);
 }
 
 }  // namespace hop::nn

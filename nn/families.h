@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "nn/layers.h"
@@ -11,7 +13,21 @@
 
 namespace hop::nn {
 
-/// The layers of a built-in family, in the order in which they compute; empty for another family.
+/// A model that ships with Hopscotch, by name.
+struct FamilyRow {
+  std::string_view name{};  ///< "resnet18"
+  std::string_view doc{};
+  std::vector<std::pair<std::string_view, std::string>>
+      settings{};                            ///< the hyperparameters that it reads: name, default
+  std::vector<std::string_view> integers{};  ///< those of `settings` that are whole numbers
+  std::shared_ptr<Module> (*make)(const FamilyRequest& request) = nullptr;
+};
+
+/// All of them, in alphabetical order.
+std::span<const FamilyRow> families();
+
+/// The layers of a built-in family, in the order in which they compute; empty for
+/// a family whose layers are no row of layers, and for an unknown one.
 std::vector<NamedLayer> family_layers(std::string_view family, const FamilyRequest& request);
 
 /// flatten, then per hidden layer linear, activation and (if dropout > 0) dropout, then linear to the classes. Values:

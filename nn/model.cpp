@@ -46,8 +46,7 @@ const std::string& one_line(const std::string& text) {
 }  // namespace
 
 FamilyRegistry::FamilyRegistry() {
-  register_family("mlp", make_mlp);
-  register_family("lenet", make_lenet);
+  for (const FamilyRow& row : families()) register_family(std::string(row.name), row.make);
 }
 
 void FamilyRegistry::register_family(std::string name, FamilyBuilder builder) {

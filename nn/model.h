@@ -23,9 +23,8 @@ struct FamilyRequest {
 };
 using FamilyBuilder = std::function<std::shared_ptr<Module>(const FamilyRequest&)>;
 
-/// The families that a program knows. Built in: `mlp` (hidden = width, or widths "128 64"; depth = repeats of a single
-/// width; dropout; activation = relu, leaky_relu, sigmoid, tanh, gelu, silu) and `lenet` (conv 5x5 16, pool, conv 5x5
-/// 32, pool, 128, classes; needs samples (C, H, W) of at least 16 x 16).
+/// The families that a program knows. Built in: those of families() in nn/families.h, each with the hyperparameters
+/// that it reads.
 class FamilyRegistry {
  public:
   FamilyRegistry();

@@ -339,7 +339,7 @@ void read_family(TomlSection& section, const std::string& key, Experiment& e) {
 void check_model(const Experiment& e) {
   const int models = (e.model.family.empty() ? 0 : 1) + (e.model.layers.empty() ? 0 : 1) + (e.model.builder ? 1 : 0);
   if (models != 1) {
-    throw ConfigError(std::string("[model] expected exactly one of family (\"mlp\", \"lenet\") and layers, got ") +
+    throw ConfigError(std::string("[model] expected exactly one of family (such as \"mlp\") and layers, got ") +
                       (models == 0 ? "neither" : "both"));
   }
   if (!e.model.family.empty()) nn::FamilyRegistry().find(e.model.family);

@@ -6,6 +6,7 @@
 #include "base/words.h"
 #include "hopper/build_model.h"
 #include "hopper/detail/experiment_keys.h"
+#include "nn/families.h"
 #include "nn/optim/by_name.h"
 #include "nn/spec.h"
 
@@ -128,23 +129,20 @@ std::string layer_table() {
 }
 
 std::string hyperparameters() {
-  ModelOptions mlp;
-  mlp.family = "mlp";
   return "\n## [search.space]\n\n"
          "A hyperparameter and its values: one value, a list, or a range `{ min, max, scale = \"linear\" | \"log\", "
          "type = \"float\" | \"int\" }`\nfor the methods that sample. The order of the names is the order of the grid: "
          "the last one changes fastest. Example:\n`lr = [0.003, 0.001]`.\n\n"
          "Training reads " +
-         codes(names_read(ModelOptions{})) + ".\nThe family `mlp` reads, beside these, " + codes([&] {
-           std::vector<std::string> own;
-           const std::vector<std::string> common = names_read(ModelOptions{});
-           for (const std::string& name : names_read(mlp)) {
-             if (std::ranges::find(common, name) == common.end()) own.push_back(name);
-           }
-           return own;
-         }()) +
-         ". Layers read the names that stand in them as `$name`.\n`clip_grad_norm` (default 0: no limit) scales the "
-         "gradient of a step down to this norm, if it is larger.\n\n`optimizer` (default `sgd`) is one of these. A "
+         codes(names_read(ModelOptions{})) + ". A family reads its own beside these.
+" +
+         table_of_settings("family", nn::families()) +
+         "
+Layers read the names that stand in them as `$name`.
+`clip_grad_norm` (default 0: no limit) scales the "
+         "gradient of a step down to this norm, if it is larger.
+
+`optimizer` (default `sgd`) is one of these. A "
          "hyperparameter that only other optimizers read is refused.\n" +
          table_of_settings("optimizer", optim::optimizers()) +
          "\n`schedule` (default `constant`) is one of these. It counts the steps of a model. The same holds for what "

@@ -10,6 +10,7 @@
 #include "hopper/detail/experiment_keys.h"
 #include "hopper/detail/key_hint.h"
 #include "nn/config_text.h"
+#include "nn/families.h"
 #include "nn/spec.h"
 
 namespace hop::hopper {
@@ -86,9 +87,13 @@ std::vector<std::string> keys_in_file_order(const toml::table& table) {
 // Whether the model or its training needs a whole number for a name. Tried with a layer, which takes 2 but not 1.5.
 bool wants_integer(const ModelOptions& model, const std::string& name) {
   static constexpr std::array<std::string_view, 4> kOfTraining = {"batch_size", "step_size", "t_max", "warmup"};
-  static constexpr std::array<std::string_view, 2> kOfFamilies = {"hidden", "depth"};
   if (std::ranges::find(kOfTraining, name) != kOfTraining.end()) return true;
-  if (!model.family.empty() || model.layers.empty()) return std::ranges::find(kOfFamilies, name) != kOfFamilies.end();
+  if (!model.family.empty() || model.layers.empty()) {  // an application's builder most likely means what mlp means
+    const std::string_view family = model.family.empty() ? "mlp" : std::string_view(model.family);
+    return std::ranges::any_of(nn::families(), [&](const nn::FamilyRow& row) {
+      return row.name == family && std::ranges::find(row.integers, name) != row.integers.end();
+    });
+  }
   for (const std::string& layer : model.layers) {
     const auto takes = [&](const char* value) {
       nn::ConfigText values = {{"classes", "2"}, {"outputs", "2"}};

@@ -1,10 +1,14 @@
 #include "nn/models/lstm_lm.h"
 
+#include <cmath>
+
 #include "autograd/view.h"
 #include "base/error.h"
 
 namespace hop::nn::models {
 namespace {
+
+const double kStd = 0.1 / std::sqrt(3.0);
 
 Linear decoder_of(const LSTMLanguageModelOptions& o, const Embedding& encoder) {
   if (!o.tied) return Linear(o.hidden, o.vocab_size, {.dtype = o.dtype});
@@ -17,7 +21,7 @@ Linear decoder_of(const LSTMLanguageModelOptions& o, const Embedding& encoder) {
 
 LSTMLanguageModel::LSTMLanguageModel(const LSTMLanguageModelOptions& o)
     : drop(register_module("drop", Dropout(o.dropout))),
-      encoder(register_module("encoder", Embedding(o.vocab_size, o.embedding, {.dtype = o.dtype}))),
+      encoder(register_module("encoder", NormalEmbedding(o.vocab_size, o.embedding, kStd, {.dtype = o.dtype}))),
       rnn(register_module("rnn",
                           LSTM(o.embedding, o.hidden,
                                {.num_layers = o.layers, .batch_first = true, .dropout = o.dropout, .dtype = o.dtype}))),

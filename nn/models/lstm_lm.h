@@ -6,9 +6,9 @@
 #include <string>
 
 #include "nn/layers/dropout.h"
-#include "nn/layers/embedding.h"
 #include "nn/layers/linear.h"
 #include "nn/layers/recurrent.h"
+#include "nn/models/parts.h"
 
 namespace hop::nn::models {
 
@@ -24,7 +24,8 @@ struct LSTMLanguageModelOptions {
 };
 
 /// Tokens (N, T), i64 or whole numbers as floats -> logits (N, T, vocab_size) of the token after each. (PyTorch's
-/// example takes (T, N).) A text starts from a state of zeros.
+/// example takes (T, N).) A text starts from a state of zeros. Vectors start as normal with the deviation of the
+/// example's uniform numbers, 0.1 / sqrt(3).
 class LSTMLanguageModel : public Module {
  public:
   /// Throws ConfigError for sizes below 1, and for `tied` unless embedding = hidden.
@@ -33,7 +34,7 @@ class LSTMLanguageModel : public Module {
   std::string type_name() const override { return "RNNModel"; }
 
   Dropout drop;
-  Embedding encoder;
+  NormalEmbedding encoder;
   LSTM rnn;
   Linear decoder;
 

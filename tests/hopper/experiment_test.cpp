@@ -161,7 +161,7 @@ TEST(Experiment, RefusesWhatNoRunCouldHave) {
 // The hyperparameters of an unknown family are unknown, too, so the family is named first.
 TEST(Experiment, NamesAnUnknownFamilyBeforeItsKeys) {
   EXPECT_EQ(error_of("[data]\nsource = \"d\"\n[model]\nfamily = \"resnet\"\n[search.space]\nheads = [8]\n"),
-            "toy.toml:4: [model] family: expected the name of a family, got \"resnet\"; did you mean \"lenet\"?");
+            "toy.toml:4: [model] family: expected the name of a family, got \"resnet\"; did you mean \"resnet18\"?");
 }
 
 TEST(Experiment, NamesLineAndHelpForASearchSpaceThatNothingReads) {

@@ -1,0 +1,215 @@
+// The families that ship: each builds, answers in the shape that was asked for, reads the hyperparameters of its row,
+// and says what it cannot take. (golden_models_test.cpp compares the models with PyTorch.)
+#include "nn/families.h"
+
+#include <algorithm>
+
+#include "autograd/graph.h"
+#include "nn/clone.h"
+#include "nn/init.h"
+#include "nn/models.h"
+#include "tests/nn/support.h"
+
+namespace hop::nn {
+namespace {
+
+using namespace testing;
+using ::testing::HasSubstr;
+
+struct Case {
+  std::string family;
+  FamilyRequest request;
+  Tensor batch;  ///< of two rows
+};
+
+Tensor pictures(const Shape& sample) {
+  Shape shape{2};
+  for (const std::int64_t size : sample) shape.push_back(size);
+  const Tensor x = kernels::zeros(shape);
+  for (std::int64_t i = 0; i < x.numel(); ++i) x.data<float>()[i] = static_cast<float>(i * 37 % 101) / 50 - 1;
+  return x;
+}
+
+// Small, so that all are built and run in a second.
+std::vector<Case> cases() {
+  const Shape small = {1, 32, 32}, text = {5}, row = {4};
+  const Tensor tokens = Tensor::from<std::int32_t>({0, 1, 2, 3, 4, 4, 3, 2, 1, 0}, {2, 5});
+  const Tensor words = Tensor::from<float>({0.5F, -1, 0, 2, 3, 4, 1, 0}, {2, 4});
+  const auto picture = [&](const std::string& family, const ConfigText& config) {
+    return Case{family, {config, small, 3, {}}, pictures(small)};
+  };
+  const auto of_text = [&](const std::string& family, const ConfigText& config) {
+    return Case{family, {config, text, 7, {}}, kernels::cast(tokens, DType::f32)};
+  };
+  const auto of_table = [&](const std::string& family, const ConfigText& config) {
+    return Case{family, {config, row, 2, {1, 2}}, words};
+  };
+  return {of_text("bert", {{"hidden_size", "8"}, {"num_hidden_layers", "1"}, {"intermediate_size", "8"}}),
+          of_table("dlrm", {{"embedding", "4"}, {"bottom", "8 4"}, {"top", "[8]"}}),
+          of_text("gpt", {{"n_layer", "1"}, {"n_head", "2"}, {"n_embd", "8"}}),
+          picture("lenet", {}),
+          of_text("lstm_lm", {{"embedding", "6"}, {"hidden", "6"}, {"layers", "1"}, {"tied", "true"}}),
+          picture("mlp", {{"hidden", "4"}}),
+          picture("mobilenet_v2", {{"width", "0.1"}}),
+          picture("resnet18", {{"width", "2"}}),
+          picture("resnet20", {{"width", "2"}, {"blocks", "1"}}),
+          picture("resnet34", {{"width", "2"}, {"stem", "large"}}),
+          picture("resnet50", {{"width", "2"}}),
+          of_table("tab_transformer", {{"embedding", "4"}, {"heads", "2"}, {"layers", "1"}, {"hidden", "4"}}),
+          {"unet", {{{"width", "2"}}, small, 2 * 32 * 32, {}}, pictures(small)},
+          picture("vgg11", {{"width", "2"}, {"hidden", "4"}}),
+          picture("vgg16", {{"width", "2"}, {"hidden", "4"}, {"batch_norm", "true"}}),
+          picture("vit", {{"num_layers", "1"}, {"hidden_dim", "8"}, {"num_heads", "2"}, {"mlp_dim", "8"}})};
+}
+
+TEST(Families, AnswerInTheShapeThatWasAskedFor) {
+  std::vector<std::string_view> names;
+  for (const FamilyRow& row : families()) names.push_back(row.name);
+  EXPECT_TRUE(std::ranges::is_sorted(names));
+  std::vector<std::string_view> tried;
+  const std::vector<Case> all = cases();
+  for (const Case& c : all) {
+    SCOPED_TRACE(c.family);
+    tried.push_back(c.family);
+    const auto model = FamilyRegistry().find(c.family)(c.request);
+    init_parameters(*model, 1);
+    model->set_random_key(1);
+    const Tensor y = (*model)(c.batch);
+    EXPECT_EQ(y.shape(), (Shape{2, c.request.classes}));
+    for (const double value : values(y)) ASSERT_TRUE(std::isfinite(value));
+    backward(sum(y * y));
+    for (const NamedTensor& p : model->named_parameters()) EXPECT_TRUE(p.tensor.grad().defined()) << p.name;
+    const auto again = FamilyRegistry().find(c.family)(c.request);
+    again->load_state_dict(model->state_dict());
+    model->eval();
+    again->eval();
+    EXPECT_EQ(bits((*again)(c.batch)), bits((*model)(c.batch)));
+  }
+  EXPECT_EQ(tried, names);
+}
+
+// Each hyperparameter of a row is read: a value that is none is an error that names it.
+TEST(Families, ReadTheHyperparametersOfTheirRows) {
+  for (const Case& c : cases()) {
+    const auto row = std::ranges::find(families(), c.family, &FamilyRow::name);
+    for (const auto& [name, fallback] : row->settings) {
+      FamilyRequest request = c.request;
+      request.config[std::string(name)] = "wrong";
+      EXPECT_THROW(row->make(request), ConfigError) << c.family << ": " << name;
+    }
+    for (const std::string_view name : row->integers) {
+      EXPECT_NE(std::ranges::find(row->settings, name, &std::pair<std::string_view, std::string>::first),
+                row->settings.end())
+          << c.family << ": " << name;
+      FamilyRequest request = c.request;
+      request.config[std::string(name)] = "1.5";
+      EXPECT_THROW(row->make(request), ConfigError) << c.family << ": " << name;
+    }
+  }
+}
+
+TEST(Families, SayWhatTheyCannotTake) {
+  const auto error = [](const std::string& family, const FamilyRequest& request) {
+    return message_of<ConfigError>([&] { FamilyRegistry().find(family)(request); });
+  };
+  EXPECT_EQ(error("resnet18", {{}, {784}, 10, {}}),
+            "[resnet18] expected samples (C, H, W) of at least 1 x 1, got (784)");
+  EXPECT_EQ(error("vgg16", {{}, {1, 28, 28}, 10, {}}),
+            "[vgg16] expected samples (C, H, W) of at least 32 x 32, got (1, 28, 28)");
+  EXPECT_EQ(error("vit", {{}, {1, 28, 32}, 10, {}}), "[vit] expected square images, got (1, 28, 32)");
+  EXPECT_EQ(error("vit", {{{"patch_size", "5"}}, {1, 32, 32}, 10, {}}),
+            "[vit] expected a patch_size that divides the image, got 5 for 32");
+  EXPECT_EQ(error("gpt", {{}, {1, 28, 28}, 10, {}}),
+            "[gpt] expected samples (T) of indices, as those of a text, got (1, 28, 28)");
+  EXPECT_EQ(error("gpt", {{{"n_head", "5"}}, {8}, 10, {}}),
+            "[gpt] expected an n_embd that n_head divides, got 384 for 5 heads");
+  EXPECT_EQ(error("gpt", {{{"n_layer", "0"}}, {8}, 10, {}}), "[gpt] expected n_layer from 1 to 65536, got 0");
+  EXPECT_THAT(error("dlrm", {{}, {4}, 2, {}}), HasSubstr("[dlrm] expected rows of a table with categories as indices"));
+  EXPECT_EQ(error("unet", {{}, {1, 32, 32}, 1000, {}}),
+            "[unet] expected numbers to predict for each of 1024 pixels, got 1000");
+  EXPECT_EQ(error("resnet50", {{{"stem", "smal"}}, {1, 32, 32}, 10, {}}),
+            "[resnet50] expected a stem, got \"smal\"; did you mean \"small\"?");
+  EXPECT_EQ(error("lstm_lm", {{{"tied", "true"}, {"hidden", "4"}, {"embedding", "8"}}, {8}, 10, {}}),
+            "[lstm_lm] expected an embedding of the size of the hidden layer, because the two ends are tied, got 8 and "
+            "4");
+  EXPECT_THAT(error("resnet18", {{}, {1, 32, 32}, 10, {3}}), HasSubstr("rows of numbers, got 1 categories"));
+  EXPECT_THAT(error("bert", {{}, {8}, 0, {}}), HasSubstr("at least one class, got 0"));
+}
+
+TEST(FamilyRegistry, KnowsAllFamiliesAndNearNames) {
+  EXPECT_EQ(FamilyRegistry().names().size(), families().size());
+  EXPECT_THAT(message_of<ConfigError>([] { FamilyRegistry().find("resnet"); }),
+              HasSubstr("did you mean \"resnet18\"?"));
+  EXPECT_THAT(message_of<ConfigError>([] { FamilyRegistry().find("gpt2"); }), HasSubstr("did you mean \"gpt\"?"));
+}
+
+// ---- what the models do beside their families
+
+TEST(Models, AreCloned) {
+  models::GPT gpt({.vocab_size = 7, .block_size = 5, .n_layer = 2, .n_head = 2, .n_embd = 8});
+  init_parameters(gpt, 1);
+  const Tensor tokens = Tensor::from<std::int64_t>({0, 1, 2, 3, 4}, {1, 5});
+  const std::string before = bits(gpt(tokens));
+  models::GPT copy = clone(gpt);
+  EXPECT_EQ(bits(copy(tokens)), before);
+  EXPECT_TRUE(copy.lm_head.weight.is_same(copy.wte.weight));
+  init_parameters(copy, 2);
+  EXPECT_NE(bits(copy(tokens)), before);
+  EXPECT_EQ(bits(gpt(tokens)), before);
+  for (const Case& c : cases()) {
+    if (c.family != "resnet18") continue;
+    models::ResNet net({.classes = 3, .channels = 1, .width = 2, .small_images = true});
+    init_parameters(net, 1);
+    models::ResNet other = clone(net);
+    EXPECT_EQ(bits(other(c.batch)), bits(net(c.batch)));
+  }
+}
+
+TEST(GPT, StartsAsInNanoGPT) {
+  models::GPT gpt({.vocab_size = 50, .block_size = 8, .n_layer = 8, .n_head = 2, .n_embd = 64});
+  init_parameters(gpt, 1);
+  const auto spread = [](const Tensor& t) { return std::sqrt(mean(t * t).item<double>()); };
+  EXPECT_NEAR(spread(gpt.wte.weight), 0.02, 0.002);
+  EXPECT_NEAR(spread(gpt.h[0].attn.c_attn.weight), 0.02, 0.002);
+  EXPECT_NEAR(spread(gpt.h[0].mlp.c_proj.weight), 0.02 / 4, 0.0005);  // of 16 residual layers
+  EXPECT_EQ(max(abs(gpt.h[0].mlp.c_proj.bias)).item<double>(), 0);
+  EXPECT_THROW(gpt(kernels::zeros({1, 9}, DType::i64)), ShapeError);
+  EXPECT_THROW(gpt(Tensor::from<std::int64_t>({50}, {1, 1})), IndexError);
+}
+
+TEST(GPT, SaysTheLastTokenAlone) {
+  models::GPTOptions options{.vocab_size = 7, .block_size = 5, .n_layer = 1, .n_head = 2, .n_embd = 8};
+  models::GPT all(options);
+  init_parameters(all, 1);
+  options.last_only = true;
+  models::GPT last(options);
+  last.load_state_dict(all.state_dict());
+  const Tensor tokens = Tensor::from<std::int64_t>({0, 1, 2, 6, 5, 4}, {2, 3});
+  expect_close(last(tokens), select(all(tokens), 1, 2), 1e-6);
+}
+
+TEST(VAE, DrawsItsNoiseAtTheRandomAddress) {
+  models::VAE vae({.inputs = 6, .hidden = 5, .latent = 2});
+  init_parameters(vae, 1);
+  const Tensor x = kernels::full({3, 6}, 0.5);
+  EXPECT_THROW(vae.sample(x), ConfigError);
+  vae.set_random_key(1);
+  const Tensor first = vae.sample(x).logits, second = vae.sample(x).logits;
+  EXPECT_NE(bits(first), bits(second));
+  vae.set_step(0);
+  EXPECT_EQ(bits(vae.sample(x).logits), bits(first));
+  const Tensor y = vae(x);
+  EXPECT_EQ(y.shape(), x.shape());
+  EXPECT_LT(max(y).item<double>(), 1);
+}
+
+TEST(ResNetOptions, AreThoseOfTheDepth) {
+  EXPECT_EQ(models::ResNet(models::resnet_options(18)).parameter_count(), 11'689'512);
+  EXPECT_EQ(models::ResNet(models::resnet_options(50)).parameter_count(), 25'557'032);
+  EXPECT_EQ(models::MobileNetV2({}).parameter_count(), 3'504'872);
+  EXPECT_EQ(models::CifarResNet({}).parameter_count(), 269'722);
+  EXPECT_THROW(models::resnet_options(20), ConfigError);
+}
+
+}  // namespace
+}  // namespace hop::nn
