@@ -48,8 +48,11 @@ struct Entry {
 void reject_pytorch(ByteView bytes, const std::string& where) {
   const std::string_view start = as_text(bytes.first(std::min<std::size_t>(bytes.size(), 4)));
   if (!start.starts_with("PK\x03\x04") && !start.starts_with("\x80\x02\x8a\x0a")) return;
-  reject("a safetensors file, got what torch.save() writes; in Python: safetensors.torch.save_file(torch.load(\"" +
-             std::filesystem::path(where).filename().string() + "\", weights_only=True), \"model.safetensors\")",
+  // Copies, because save_file() takes no tensors that share memory, as tied weights do, and no views.
+  reject("a safetensors file, got what torch.save() writes; in Python: import torch, safetensors.torch; " +
+             std::string("safetensors.torch.save_file({k: v.clone().contiguous() for k, v in torch.load(\"") +
+             std::filesystem::path(where).filename().string() +
+             "\", weights_only=True).items()}, \"model.safetensors\")",
          where);
 }
 
