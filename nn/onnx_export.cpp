@@ -1,5 +1,6 @@
 #include "nn/onnx_export.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/bytes.h"
@@ -8,6 +9,8 @@
 #include "nn/detail/onnx_layers.h"
 #include "nn/detail/onnx_model.h"
 #include "nn/detail/onnx_rows.h"
+#include "nn/detail/spec_plan.h"
+#include "nn/families.h"
 #include "nn/predictor_file.h"
 #include "nn/spec.h"
 
@@ -24,6 +27,10 @@ std::size_t bytes_of(const StateDict& state) {
   return bytes;
 }
 
+bool is_ours(std::string_view family) {
+  return std::ranges::find(families(), family, &FamilyRow::name) != families().end();
+}
+
 OnnxValue add_layers(OnnxModel& model, const Predictor& predictor, const StateDict& state, OnnxValue x) {
   const ModelDescription& description = predictor.description();
   const data::Input sample = predictor.schema().input();
@@ -34,14 +41,16 @@ OnnxValue add_layers(OnnxModel& model, const Predictor& predictor, const StateDi
   if (named.empty()) {
     throw ConfigError("[onnx] expected a model of layers, or of a family of Hopscotch, got one " +
                       (description.family.empty() ? "without a description"
-                                                  : "of the application's family \"" + description.family + "\""));
+                       : is_ours(description.family)
+                           ? "of the family \"" + description.family + "\", which is no row of layers"
+                           : "of the application's family \"" + description.family + "\""));
   }
   std::vector<std::string> texts;
   for (const NamedLayer& layer : named) texts.push_back(layer.text);
   const std::vector<LayerSpec> layers = parse_spec(texts);
   const SpecPlan plan = plan_spec(layers, sample);
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    const detail::Arguments arguments(layers[i].values, detail::words_for(i, sample));
+    const detail::Arguments arguments = detail::arguments_of(layers[i], detail::words_for(i, sample));
     const Shape& before = i == 0 ? sample.shape : plan.shapes[i - 1];
     x = add_onnx_layer(*detail::find_layer_kind(layers[i].kind), {model, arguments, before, named[i].name, state}, x);
   }

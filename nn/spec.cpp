@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "nn/detail/spec_plan.h"
 #include "nn/detail/spec_table.h"
 #include "nn/detail/text.h"
 
@@ -13,15 +14,11 @@ namespace {
 using detail::Attribute;
 using detail::LayerKind;
 
+constexpr std::string_view kWhere = "[spec]";
 constexpr std::size_t kMaxLayerText = 1'000;
-constexpr double kMaxSampleElements = 1e9;  // of one sample between two layers
+constexpr int kMaxDepth = 4;  // of branches within branches
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
-
-// `[spec] layer 3 "linear ten": ` before every message about a layer.
-[[noreturn]] void reject(std::size_t index, std::string_view text, const std::string& what) {
-  throw ConfigError("[spec] layer " + std::to_string(index) + " " + quoted(text.substr(0, 80)) + ": " + what);
-}
 
 std::vector<std::string_view> words_of(std::string_view text) {
   std::vector<std::string_view> words;
@@ -31,11 +28,6 @@ std::vector<std::string_view> words_of(std::string_view text) {
     at = end;
   }
   return words;
-}
-
-const LayerKind& kind_of(std::string_view name) {
-  if (const LayerKind* kind = detail::find_layer_kind(name)) return *kind;
-  throw ConfigError("expected the name of a layer, got " + quoted(name) + hint(name, spec_layer_names()));
 }
 
 std::size_t attribute_index(const LayerKind& kind, std::string_view name) {
@@ -54,21 +46,12 @@ std::string checked_value(const Attribute& attribute, std::string_view text) {
                     quoted(text));
 }
 
-// A layer's text for messages, also if its values are wrong.
-std::string label(const LayerSpec& layer) {
-  try {
-    return layer.to_text();
-  } catch (const ConfigError&) {
-    return layer.kind;
-  }
-}
-
 // Parses a layer's words. Its errors do not name the layer.
-LayerSpec parse_layer(std::string_view text) {
+LayerSpec parse_words(std::string_view text) {
   if (text.size() > kMaxLayerText) throw ConfigError("expected at most 1,000 characters");
   const std::vector<std::string_view> words = words_of(text);
   if (words.empty()) throw ConfigError("expected the name of a layer, got nothing");
-  const LayerKind& kind = kind_of(words[0]);
+  const LayerKind& kind = detail::kind_of(words[0]);
   LayerSpec layer{std::string(kind.name), std::vector<std::string>(kind.attributes.size())};
   bool named = false;
   for (std::size_t i = 1; i < words.size(); ++i) {
@@ -91,45 +74,82 @@ LayerSpec parse_layer(std::string_view text) {
   return layer;
 }
 
-// A LayerSpec is plain data that any code may have made. It is checked here, so that the rules below read only checked
-// values.
-const LayerKind& checked_kind(const LayerSpec& layer) {
-  const LayerKind& kind = kind_of(layer.kind);
-  if (layer.values.size() != kind.attributes.size()) {
-    throw ConfigError("expected " + std::to_string(kind.attributes.size()) + " values, got " +
-                      std::to_string(layer.values.size()));
+// Takes "{ .. }" from the front of the text, and returns what stands inside.
+std::string_view take_branch(std::string_view& text) {
+  int depth = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    depth += text[i] == '{' ? 1 : text[i] == '}' ? -1 : 0;
+    if (depth > 0) continue;
+    if (depth < 0 || text[i] != '}') throw ConfigError("expected { or the end, got " + quoted(text.substr(0, 80)));
+    const std::string_view inside = text.substr(1, i - 1);
+    text.remove_prefix(std::min(text.find_first_not_of(" \t", i + 1), text.size()));
+    return inside;
   }
-  for (std::size_t i = 0; i < layer.values.size(); ++i) checked_value(kind.attributes[i], layer.values[i]);
-  return kind;
+  throw ConfigError("expected a } for each {");
 }
 
-void check_sample(const Shape& shape) {
-  double elements = 1;
-  for (const std::int64_t size : shape) {
-    if (size < 1) throw ShapeError("expected sizes of at least 1, got " + shape.to_string());
-    elements *= static_cast<double>(size);
+// The texts between semicolons, outside of inner braces.
+std::vector<std::string_view> parts_of(std::string_view text) {
+  std::vector<std::string_view> parts;
+  int depth = 0;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i <= text.size(); ++i) {
+    if (i < text.size()) depth += text[i] == '{' ? 1 : text[i] == '}' ? -1 : 0;
+    if (i < text.size() && (text[i] != ';' || depth != 0)) continue;
+    parts.push_back(text.substr(begin, i - begin));
+    begin = i + 1;
   }
-  if (elements > kMaxSampleElements)
-    throw ShapeError("expected at most 1e9 values per sample, got " + shape.to_string());
+  return parts;
 }
 
-// An index that is taken for a number trains a wrong model, and nothing would show it.
-void check_words(const LayerKind& first, const data::Input& sample) {
-  if (sample.words.empty() || first.takes_words) return;
-  throw ConfigError(
-      "expected \"embed SIZE\" as the first layer, because the last " + std::to_string(sample.words.size()) +
-      " features of a row are indices of words (categories = " + "\"index\"), which this layer would take for numbers");
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
+  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
+}
+
+// Parses a layer with its branches. `layers` counts those of branches. Its errors do not name the layer.
+LayerSpec parse_layer(std::string_view text, const SpecLimits& limits, std::size_t& layers, int depth = 0) {
+  const std::size_t brace = text.find_first_of("{}");
+  if (brace == std::string_view::npos) {
+    LayerSpec layer = parse_words(text);
+    const LayerKind& kind = detail::kind_of(layer.kind);
+    if (kind.least_branches > 0) throw ConfigError("expected a branch: " + layer.kind + " { LAYERS }");
+    return layer;
+  }
+  if (depth == kMaxDepth)
+    throw ConfigError("expected at most " + std::to_string(kMaxDepth) + " branches in each other");
+  LayerSpec layer = parse_words(text.substr(0, brace));
+  for (std::string_view rest = text.substr(brace); !rest.empty();) {
+    const std::string where = "in branch " + std::to_string(layer.branches.size()) + ",";
+    const std::vector<std::string_view> parts = parts_of(take_branch(rest));
+    std::vector<LayerSpec>& branch = layer.branches.emplace_back();
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if (++layers > limits.layers) throw ConfigError("expected at most " + std::to_string(limits.layers) + " layers");
+      try {
+        branch.push_back(parse_layer(trimmed(parts[i]), limits, layers, depth + 1));
+      } catch (const ConfigError& error) {
+        detail::reject_layer(where, i, trimmed(parts[i]), error.what());
+      }
+    }
+  }
+  detail::checked_kind(layer);
+  return layer;
 }
 
 }  // namespace
 
 std::string LayerSpec::to_text() const {
-  const LayerKind& layer = checked_kind(*this);
+  const LayerKind& layer = detail::checked_kind(*this);
   std::string text = kind;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const Attribute& attribute = layer.attributes[i];
     if (values[i] == attribute.fallback) continue;
     text += " " + (attribute.positional ? values[i] : std::string(attribute.name) + "=" + values[i]);
+  }
+  for (const std::vector<LayerSpec>& branch : branches) {
+    text += " {";
+    for (std::size_t i = 0; i < branch.size(); ++i) text += (i == 0 ? " " : "; ") + branch[i].to_text();
+    text += " }";
   }
   return text;
 }
@@ -141,53 +161,23 @@ std::vector<LayerSpec> parse_spec(std::span<const std::string> layers, const Spe
                       std::to_string(layers.size()));
   }
   std::vector<LayerSpec> parsed;
+  std::size_t count = layers.size();
   for (std::size_t i = 0; i < layers.size(); ++i) {
     try {
-      parsed.push_back(parse_layer(layers[i]));
+      parsed.push_back(parse_layer(layers[i], limits, count));
     } catch (const ConfigError& error) {
-      reject(i, layers[i], error.what());
+      detail::reject_layer(kWhere, i, layers[i], error.what());
     }
   }
   return parsed;
 }
 
 SpecPlan plan_spec(std::span<const LayerSpec> layers, const data::Input& sample, const SpecLimits& limits) {
-  SpecPlan plan;
-  double bytes = 0;
-  Shape shape = sample.shape;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    try {
-      if (i == 0) check_sample(sample.shape);
-      const LayerKind& kind = checked_kind(layers[i]);
-      if (i == 0) check_words(kind, sample);
-      const detail::Arguments arguments(layers[i].values, detail::words_for(i, sample));
-      const Shape next = kind.shape(arguments, shape);
-      check_sample(next);
-      if (kind.elements != nullptr) bytes += kind.elements(arguments, shape) * static_cast<double>(size_of(DType::f32));
-      shape = next;
-    } catch (const Error& error) {
-      reject(i, label(layers[i]), error.what());
-    }
-    if (bytes > static_cast<double>(limits.parameter_bytes)) {
-      reject(i, layers[i].to_text(),
-             "expected at most " + std::to_string(limits.parameter_bytes) + " bytes of parameters up to here, got " +
-                 shortest(bytes));
-    }
-    plan.shapes.push_back(shape);
-  }
-  plan.parameter_bytes = static_cast<std::uint64_t>(bytes);
-  return plan;
+  return detail::plan_layers(layers, sample, limits, kWhere);
 }
 
 Sequential build_spec(std::span<const LayerSpec> layers, const data::Input& sample, const SpecLimits& limits) {
-  const SpecPlan plan = plan_spec(layers, sample, limits);
-  Sequential model;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    const Shape& input = i == 0 ? sample.shape : plan.shapes[i - 1];
-    model.append(
-        kind_of(layers[i].kind).build(detail::Arguments(layers[i].values, detail::words_for(i, sample)), input));
-  }
-  return model;
+  return detail::build_layers(layers, sample, plan_spec(layers, sample, limits));
 }
 
 std::vector<std::string_view> spec_layer_names() {
@@ -206,6 +196,9 @@ std::vector<LayerUsage> spec_usages() {
   std::vector<LayerUsage> usages;
   for (const LayerKind& kind : detail::layer_kinds()) {
     LayerUsage& usage = usages.emplace_back(LayerUsage{kind.name, {}, {}});
+    for (std::size_t i = 0; i < kind.most_branches; ++i) {
+      add(usage.values, i < kind.least_branches ? "{ LAYERS }" : "[{ LAYERS }]");
+    }
     for (const Attribute& attribute : kind.attributes) {
       const bool is_required = attribute.fallback.empty();
       if (is_required) add(usage.values, upper(attribute.name));

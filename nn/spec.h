@@ -3,7 +3,9 @@
 //   conv2d 32 3 padding=1 | batchnorm2d | relu | max_pool2d 2 | flatten | dropout 0.3 | linear 10
 //
 // A layer is a name, positional values, then name=value. Sizes are a number or HxW. Input sizes are inferred from the
-// sample. Layers count from 0, as in state_dict names.
+// sample. Layers count from 0, as in state_dict names. Some layers have branches, each a list of layers in braces:
+//
+//   residual { conv2d 64 3 padding=1; batchnorm2d; relu; conv2d 64 3 padding=1; batchnorm2d } { conv2d 64 1 }
 #pragma once
 
 #include <cstdint>
@@ -21,15 +23,16 @@ namespace hop::nn {
 
 /// Limits of a spec, checked before memory is allocated.
 struct SpecLimits {
-  std::size_t layers = 10'000;
+  std::size_t layers = 10'000;  ///< those of branches included
   std::uint64_t parameter_bytes = std::uint64_t{16} << 30;
 };
 
-/// One parsed layer: the kind's name and the text of each attribute, in the order of the kind's table, defaults filled
-/// in.
+/// One parsed layer: the kind's name, the text of each attribute, in the order of the kind's table, defaults filled in,
+/// and the layers of each branch.
 struct LayerSpec {
   std::string kind{};
   std::vector<std::string> values{};
+  std::vector<std::vector<LayerSpec>> branches{};
   /// The shortest text that parses to this layer: "conv2d 32 3 padding=1".
   std::string to_text() const;
   bool operator==(const LayerSpec&) const = default;
@@ -58,7 +61,7 @@ std::vector<std::string_view> spec_layer_names();
 /// How a layer is written: its values in their order, then its attributes with their defaults.
 struct LayerUsage {
   std::string_view name{};
-  std::string values{};   ///< "OUT_CHANNELS KERNEL_SIZE"
+  std::string values{};   ///< "OUT_CHANNELS KERNEL_SIZE", "{ LAYERS } [{ LAYERS }]"
   std::string options{};  ///< "stride=1 padding=0"
 };
 std::vector<LayerUsage> spec_usages();

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "data/formats/csv_cells.h"
+#include "nn/detail/spec_plan.h"
 #include "nn/detail/spec_table.h"
 #include "nn/spec.h"
 
@@ -113,6 +114,39 @@ constexpr const char* kNormalize = R"py(class Normalize(nn.Module):
     def forward(self, x): return (x - self.mean[:, None, None]) / self.std[:, None, None]
 )py";
 
+// As nn::Residual, whose shortcut may be the input itself.
+constexpr const char* kResidual = R"py(class Residual(nn.Module):
+    def __init__(self, body, shortcut=None):
+        super().__init__()
+        self.body, self.shortcut = body, shortcut or nn.Identity()
+    def forward(self, x): return self.body(x) + self.shortcut(x)
+)py";
+
+// As nn::SelfAttention, nn::PositionalEmbedding, and nn::ImageTokens, nn::TokenMean and nn::LastToken.
+constexpr const char* kAttention = R"py(class Attention(nn.MultiheadAttention):
+    def __init__(self, size, heads, causal):
+        super().__init__(size, heads, batch_first=True)
+        self.causal = causal
+    def forward(self, x):
+        later = torch.ones(x.shape[1], x.shape[1]).triu(1).bool() if self.causal else None
+        return super().forward(x, x, x, attn_mask=later, need_weights=False)[0]
+)py";
+
+constexpr const char* kPositions = R"py(class Positions(nn.Module):
+    def __init__(self, tokens, size):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(tokens, size))
+    def forward(self, x): return x + self.weight
+)py";
+
+constexpr const char* kTokens = R"py(class Tokens(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+    def forward(self, x):
+        return x.flatten(2).transpose(1, 2) if self.kind == "image" else x.mean(1) if self.kind == "mean" else x[:, -1]
+)py";
+
 std::string replaced(std::string text, std::string_view mark, const std::string& by) {
   const std::size_t at = text.find(mark);
   return at == std::string::npos ? text : text.replace(at, mark.size(), by);
@@ -122,8 +156,11 @@ std::string replaced(std::string text, std::string_view mark, const std::string&
 std::string classes_in_python(const std::string& layers) {
   std::string text;
   for (const auto& [call, definition] :
-       {std::pair(" Embed(", kEmbed), std::pair(" Lookup(", kLookup), std::pair(" Normalize(", kNormalize)}) {
-    if (layers.find(call) != std::string::npos) text += definition;
+       {std::pair("Embed(", kEmbed), std::pair("Lookup(", kLookup), std::pair("Normalize(", kNormalize),
+        std::pair("Residual(", kResidual), std::pair("Attention(", kAttention), std::pair("Positions(", kPositions),
+        std::pair("Tokens(", kTokens)}) {
+    const std::size_t at = layers.find(call);  // in a branch it stands behind a bracket
+    if (at != std::string::npos && (layers[at - 1] == ' ' || layers[at - 1] == '(')) text += definition;
   }
   return text;
 }
@@ -169,7 +206,7 @@ std::string layers_in_python(const Predictor& predictor) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const detail::LayerKind& kind = *detail::find_layer_kind(layers[i].kind);
     if (kind.torch == nullptr) return "";
-    const detail::Arguments arguments(layers[i].values, detail::words_for(i, sample));
+    const detail::Arguments arguments = detail::arguments_of(layers[i], detail::words_for(i, sample));
     const std::string made = kind.torch(arguments, i == 0 ? sample.shape : plan.shapes[i - 1]);
     const std::string next = "(\"" + named[i].name + "\", " + made + "),";
     if (!line.empty() && line.size() + next.size() + 1 > kWidth) {

@@ -120,6 +120,9 @@ std::string layer_table() {
       "Sizes "
       "are a number\nor `HxW`. Inputs are inferred: `layers = [\"conv2d 32 3 padding=1\", \"relu\", \"flatten\", "
       "\"linear $outputs\"]`.\n"
+      "Some layers hold layers, in braces and with semicolons between them: `\"residual { conv2d 64 3 padding=1; relu "
+      "} "
+      "{ conv2d 64 1 }\"`\nis the sum of both branches. Without the second one, the input is added.\n"
       "\n| layer | values | defaults |\n| --- | --- | --- |\n";
   for (const nn::LayerUsage& layer : nn::spec_usages()) {
     const auto shown = [](const std::string& words) { return words.empty() ? "" : code(words); };

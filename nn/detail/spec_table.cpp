@@ -30,8 +30,8 @@ Shape with_last(const Arguments&, const Shape& sample) {
 std::span<const LayerKind> layer_kinds() {
   static const std::vector<LayerKind> kinds = [] {
     std::vector<LayerKind> all;
-    for (const auto family :
-         {image_layers(), dense_layers(), normalization_layers(), activation_layers(), random_layers()}) {
+    for (const auto family : {image_layers(), dense_layers(), normalization_layers(), activation_layers(),
+                              random_layers(), token_layers(), branched_layers()}) {
       all.insert(all.end(), family.begin(), family.end());
     }
     return all;

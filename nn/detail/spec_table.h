@@ -15,6 +15,10 @@
 #include "nn/options.h"
 #include "tensor/shape.h"
 
+namespace hop::nn {
+struct LayerSpec;
+}
+
 namespace hop::nn::detail {
 
 enum class AttributeType : std::uint8_t { integer, number, numbers, size, padding, flag };
@@ -31,11 +35,15 @@ struct Attribute {
   bool positional = false;  ///< written without its name in canonical text
 };
 
-/// The checked values of one layer, in the order of its attributes, and the words of the categories that it gets.
+using Branches = std::vector<std::vector<LayerSpec>>;
+
+/// The checked values of one layer, in the order of its attributes, the words of the categories that it gets, and its
+/// branches.
 class Arguments {
  public:
-  explicit Arguments(const std::vector<std::string>& values, std::span<const std::int64_t> words = {})
-      : values_(values), words_(words) {}
+  explicit Arguments(const std::vector<std::string>& values, std::span<const std::int64_t> words = {},
+                     const Branches* branches = nullptr)
+      : values_(values), words_(words), branches_(branches) {}
   std::int64_t integer(std::size_t i) const;
   double number(std::size_t i) const;
   std::vector<double> numbers(std::size_t i) const;  ///< at least one
@@ -44,10 +52,13 @@ class Arguments {
   bool flag(std::size_t i) const { return values_[i] == "true"; }
   const std::string& text(std::size_t i) const { return values_[i]; }
   std::span<const std::int64_t> words() const { return words_; }
+  /// Of a layer that has some.
+  const Branches& branches() const { return *branches_; }
 
  private:
   const std::vector<std::string>& values_;
   std::span<const std::int64_t> words_;
+  const Branches* branches_;
 };
 
 /// The words that a layer gets: data::Input::words for the first one, none for others.
@@ -71,6 +82,7 @@ struct LayerKind {
   /// The layer's nodes in ONNX: the value that they make of `x`. Null: ONNX has none.
   OnnxValue (*nodes)(const OnnxLayer& layer, const OnnxValue& x) = nullptr;
   bool takes_words = false;  ///< the layer reads indices of words; any other layer would take them for numbers
+  std::size_t least_branches = 0, most_branches = 0;
 };
 
 std::span<const LayerKind> layer_kinds();

@@ -146,6 +146,13 @@ TEST_F(Onnx, AnswersPictures) {
         "\"sigmoid\", \"linear 10\"]",
         1);
   expect_equal_answers();
+  train("source = \"g\"",
+        "layers = [\"conv2d 4 3 stride=4\", \"residual { conv2d 4 3 padding=same; batchnorm2d; relu }\", \"relu\", "
+        "\"residual { conv2d 8 3 stride=2 padding=1 } { conv2d 8 1 stride=2 }\", \"image_tokens\", "
+        "\"positional_embedding\", \"residual { layernorm; attention 2 causal=true; dropout 0.1 }\", "
+        "\"residual { layernorm; linear 16; gelu; linear 8 }\", \"last_token\", \"linear 10\"]",
+        1);
+  expect_equal_answers();
 }
 
 // Two numbers and a category that make what is to be predicted, of size 1.

@@ -244,7 +244,12 @@ TEST_F(Predict, PyTorchGivesTheSameAnswersForPictures) {
             "layers = [\"normalize 0.25 0.5\", \"conv2d 4 3x3 padding=1 bias=false\", \"batchnorm2d\", \"relu\", "
             "\"max_pool2d 2\", "
             "\"groupnorm 2\", \"leaky_relu 0.2\", \"elu 0.7\", \"avg_pool2d 2 padding=1\", \"silu\", \"layernorm\", "
-            "\"identity\", \"global_avg_pool2d\", \"tanh\", \"linear 12\", \"sigmoid\", \"linear 10\"]")}) {
+            "\"identity\", \"global_avg_pool2d\", \"tanh\", \"linear 12\", \"sigmoid\", \"linear 10\"]"),
+        std::string(
+            "layers = [\"conv2d 4 3 stride=4\", \"residual { conv2d 4 3 padding=same; batchnorm2d; relu }\", \"relu\", "
+            "\"residual { conv2d 8 3 stride=2 padding=1 } { conv2d 8 1 stride=2 }\", \"image_tokens\", "
+            "\"positional_embedding\", \"residual { layernorm; attention 2 causal=true; dropout 0.1 }\", "
+            "\"residual { layernorm; linear 16; gelu; linear 8 }\", \"token_mean\", \"linear 10\"]")}) {
     write(folder_ / "e.toml", "name = \"g\"\n[data]\nsource = \"g\"\n[model]\n" + model +
                                   "\n[search.space]\nlr = [0.01]\nbatch_size = [64]\n[run]\nworkers = 2\n");
     fs::remove_all(folder_ / "r");

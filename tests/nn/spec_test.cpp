@@ -141,7 +141,7 @@ TEST(Spec, ErrorsNameLayerAttributeAndTheNearestName) {
       {{"transformer"},
        "[spec] layer 0 \"transformer\": expected the name of a layer, got \"transformer\"; valid are "
        "conv2d, max_pool2d, avg_pool2d, global_avg_pool2d, linear, embedding, embed, flatten, identity, batchnorm1d, "
-       "batchnorm2d, layernorm and 13 more"},
+       "batchnorm2d, layernorm and 19 more"},
       {{"linear ten"},
        "[spec] layer 0 \"linear ten\": out_features expects a whole number of at least 1 and below 1e+09, got \"ten\""},
       {{"linear 0"},

@@ -13,24 +13,31 @@ using Integers = std::vector<std::int64_t>;
 
 // ---- linear
 
+// Of a row, or of each of its tokens (T, E).
 Shape linear_shape(const Arguments& a, const Shape& sample) {
+  if (sample.size() == 2) return {sample[0], a.integer(0)};
   vector_shape(a, sample);
   return {a.integer(0)};
 }
 
 double linear_elements(const Arguments& a, const Shape& sample) {
-  return real(a.integer(0)) * (real(sample[0]) + (a.flag(1) ? 1 : 0));
+  return real(a.integer(0)) * (real(sample.back()) + (a.flag(1) ? 1 : 0));
 }
 
 AnyModule linear_layer(const Arguments& a, const Shape& sample) {
-  return std::make_shared<Linear>(sample[0], a.integer(0), LinearOptions{.bias = a.flag(1)});
+  return std::make_shared<Linear>(sample.back(), a.integer(0), LinearOptions{.bias = a.flag(1)});
 }
 
 std::string torch_linear(const Arguments& a, const Shape& sample) {
-  return "nn.Linear(" + std::to_string(sample[0]) + ", " + a.text(0) + ", bias=" + python(a.flag(1)) + ")";
+  return "nn.Linear(" + std::to_string(sample.back()) + ", " + a.text(0) + ", bias=" + python(a.flag(1)) + ")";
 }
 
 OnnxValue linear(const OnnxLayer& layer, const OnnxValue& x) {
+  if (layer.sample.size() == 2) {  // Gemm takes matrices alone
+    const OnnxValue turned = layer.model.node("Transpose", {layer.weight("weight")}, {{"perm", Integers{1, 0}}});
+    const OnnxValue y = layer.model.node("MatMul", {x, turned});
+    return layer.arguments.flag(1) ? layer.model.node("Add", {y, layer.weight("bias")}) : y;
+  }
   std::vector<OnnxValue> inputs = {x, layer.weight("weight")};
   if (layer.arguments.flag(1)) inputs.push_back(layer.weight("bias"));
   return layer.model.node("Gemm", inputs, {{"transB", std::int64_t{1}}});

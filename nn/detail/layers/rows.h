@@ -16,6 +16,8 @@ std::span<const LayerKind> dense_layers();
 std::span<const LayerKind> normalization_layers();
 std::span<const LayerKind> random_layers();
 std::span<const LayerKind> activation_layers();
+std::span<const LayerKind> token_layers();
+std::span<const LayerKind> branched_layers();
 
 [[noreturn]] void expected_shape(const std::string& what, const Shape& got);
 

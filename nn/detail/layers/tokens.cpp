@@ -1,0 +1,147 @@
+// Layers of sequences of tokens (T, E), of which a Transformer is made.
+#include "nn/detail/layers/rows.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "kernels/copy.h"
+#include "nn/detail/onnx_layers.h"
+#include "nn/layers.h"
+
+namespace hop::nn::detail {
+namespace {
+
+using enum AttributeType;
+using Integers = std::vector<std::int64_t>;
+
+Shape token_shape(const Arguments&, const Shape& sample) {
+  if (sample.size() != 2) expected_shape("tokens (T, E)", sample);
+  return sample;
+}
+
+Shape one_token(const Arguments& a, const Shape& sample) { return {token_shape(a, sample)[1]}; }
+
+// ---- attention
+
+Shape attention_shape(const Arguments& a, const Shape& sample) {
+  token_shape(a, sample);
+  if (sample[1] % a.integer(0) == 0) return sample;
+  throw ShapeError("expected tokens whose size the heads divide, got " + std::to_string(sample[1]) + " for " +
+                   a.text(0) + " heads");
+}
+
+double attention_elements(const Arguments&, const Shape& sample) { return 4 * real(sample[1]) * (real(sample[1]) + 1); }
+
+AnyModule attention_layer(const Arguments& a, const Shape& sample) {
+  return std::make_shared<SelfAttention>(sample[1], a.integer(0),
+                                         SelfAttentionOptions{.dropout = a.number(2), .is_causal = a.flag(1)});
+}
+
+// A class of the script.
+std::string torch_attention(const Arguments& a, const Shape& sample) {
+  return "Attention(" + std::to_string(sample[1]) + ", " + a.text(0) + ", causal=" + python(a.flag(1)) + ")";
+}
+
+// x W^T + b
+OnnxValue projection(const OnnxLayer& layer, const OnnxValue& x, std::string_view weight, std::string_view bias) {
+  const OnnxValue turned = layer.model.node("Transpose", {layer.weight(weight)}, {{"perm", Integers{1, 0}}});
+  return layer.model.node("Add", {layer.model.node("MatMul", {x, turned}), layer.weight(bias)});
+}
+
+// (T, T): minus infinity for the tokens behind each.
+Tensor later_tokens(std::int64_t tokens) {
+  const Tensor mask = kernels::zeros({tokens, tokens});
+  for (std::int64_t i = 0; i < tokens; ++i) {
+    for (std::int64_t k = i + 1; k < tokens; ++k) mask.data<float>()[i * tokens + k] = -HUGE_VALF;
+  }
+  return mask;
+}
+
+OnnxValue attention(const OnnxLayer& layer, const OnnxValue& x) {
+  OnnxModel& model = layer.model;
+  const std::int64_t tokens = layer.sample[0], size = layer.sample[1], heads = layer.arguments.integer(0);
+  const OnnxValue all = projection(layer, x, "in_proj_weight", "in_proj_bias");
+  const auto part = [&](std::int64_t i, const Integers& order) {  // (N, heads, ..)
+    const OnnxValue slice =
+        model.node("Slice", {all, model.integers({i * size}), model.integers({(i + 1) * size}), model.integers({2})});
+    const OnnxValue split = model.node("Reshape", {slice, model.integers({0, tokens, heads, size / heads})});
+    return model.node("Transpose", {split}, {{"perm", order}});
+  };
+  const OnnxValue q = part(0, {0, 2, 1, 3}), k = part(1, {0, 2, 3, 1}), v = part(2, {0, 2, 1, 3});
+  const OnnxValue scale = model.number(static_cast<float>(1 / std::sqrt(real(size / heads))));
+  OnnxValue scores = model.node("MatMul", {model.node("Mul", {q, scale}), k});
+  if (layer.arguments.flag(1)) {
+    scores = model.node("Add", {scores, model.tensor(layer.name + ".later", later_tokens(tokens))});
+  }
+  const OnnxValue mixed = model.node("MatMul", {model.node("Softmax", {scores}), v});
+  const OnnxValue turned = model.node("Transpose", {mixed}, {{"perm", Integers{0, 2, 1, 3}}});
+  const OnnxValue joined = model.node("Reshape", {turned, model.integers({0, tokens, size})});
+  return projection(layer, joined, "out_proj.weight", "out_proj.bias");
+}
+
+// ---- positional_embedding
+
+double positional_elements(const Arguments&, const Shape& sample) { return real(sample[0]) * real(sample[1]); }
+
+AnyModule positional_layer(const Arguments&, const Shape& sample) {
+  return std::make_shared<PositionalEmbedding>(sample[0], sample[1]);
+}
+
+// A class of the script.
+std::string torch_positional(const Arguments&, const Shape& sample) {
+  return "Positions(" + std::to_string(sample[0]) + ", " + std::to_string(sample[1]) + ")";
+}
+
+OnnxValue positional(const OnnxLayer& layer, const OnnxValue& x) {
+  return layer.model.node("Add", {x, layer.weight("weight")});
+}
+
+// ---- image_tokens
+
+Shape pixels(const Arguments& a, const Shape& sample) {
+  image_shape(a, sample);
+  return {sample[1] * sample[2], sample[0]};
+}
+
+OnnxValue image_tokens(const OnnxLayer& layer, const OnnxValue& x) {
+  const OnnxValue flat =
+      layer.model.node("Reshape", {x, layer.model.integers({0, layer.sample[0], layer.sample[1] * layer.sample[2]})});
+  return layer.model.node("Transpose", {flat}, {{"perm", Integers{0, 2, 1}}});
+}
+
+// ---- token_mean, last_token. In PyTorch each is a class of the script.
+
+template <char Kind>
+std::string torch_tokens(const Arguments&, const Shape&) {
+  return Kind == 'i' ? "Tokens(\"image\")" : Kind == 'm' ? "Tokens(\"mean\")" : "Tokens(\"last\")";
+}
+
+OnnxValue token_mean(const OnnxLayer& layer, const OnnxValue& x) {
+  return layer.model.node("ReduceMean", {x}, {{"axes", Integers{1}}, {"keepdims", std::int64_t{0}}});
+}
+
+OnnxValue last_token(const OnnxLayer& layer, const OnnxValue& x) {
+  const OnnxValue last = layer.model.node("Gather", {x, layer.model.integers({-1})}, {{"axis", std::int64_t{1}}});
+  return layer.model.node("Squeeze", {last, layer.model.integers({1})});
+}
+
+// ---- the rows
+
+constexpr Attribute kAttention[] = {
+    {"num_heads", integer, "", 1, kUnlimited, true}, {"causal", flag, "false"}, {"dropout", number, "0", 0, 1}};
+
+constexpr std::array kRows = {
+    LayerKind{"attention", kAttention, attention_shape, attention_elements, attention_layer, torch_attention,
+              attention},
+    LayerKind{
+        "positional_embedding", {}, token_shape, positional_elements, positional_layer, torch_positional, positional},
+    LayerKind{"image_tokens", {}, pixels, nullptr, plain<ImageTokens>, torch_tokens<'i'>, image_tokens},
+    LayerKind{"token_mean", {}, one_token, nullptr, plain<TokenMean>, torch_tokens<'m'>, token_mean},
+    LayerKind{"last_token", {}, one_token, nullptr, plain<LastToken>, torch_tokens<'l'>, last_token},
+};
+
+}  // namespace
+
+std::span<const LayerKind> token_layers() { return kRows; }
+
+}  // namespace hop::nn::detail
