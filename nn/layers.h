@@ -6,7 +6,6 @@
 #include "nn/layers/augment.h"
 #include "nn/layers/container.h"
 #include "nn/layers/conv.h"
-#include "nn/layers/distance.h"
 #include "nn/layers/dropout.h"
 #include "nn/layers/embedding.h"
 #include "nn/layers/flatten.h"

@@ -137,15 +137,10 @@ std::string hyperparameters() {
          "type = \"float\" | \"int\" }`\nfor the methods that sample. The order of the names is the order of the grid: "
          "the last one changes fastest. Example:\n`lr = [0.003, 0.001]`.\n\n"
          "Training reads " +
-         codes(names_read(ModelOptions{})) + ". A family reads its own beside these.
-" +
+         codes(names_read(ModelOptions{})) + ". A family reads its own beside these.\n" +
          table_of_settings("family", nn::families()) +
-         "
-Layers read the names that stand in them as `$name`.
-`clip_grad_norm` (default 0: no limit) scales the "
-         "gradient of a step down to this norm, if it is larger.
-
-`optimizer` (default `sgd`) is one of these. A "
+         "\nLayers read the names that stand in them as `$name`.\n`clip_grad_norm` (default 0: no limit) scales the "
+         "gradient of a step down to this norm, if it is larger.\n\n`optimizer` (default `sgd`) is one of these. A "
          "hyperparameter that only other optimizers read is refused.\n" +
          table_of_settings("optimizer", optim::optimizers()) +
          "\n`schedule` (default `constant`) is one of these. It counts the steps of a model. The same holds for what "

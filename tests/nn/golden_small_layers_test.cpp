@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "nn/init.h"
 #include "nn/layers.h"
+#include "nn/loss_objects.h"
 #include "tests/nn/golden_cases.h"
 
 namespace hop::nn {
@@ -27,10 +28,9 @@ GoldenCase of(const M& module, const std::string& ending = "") {
   const auto own = std::make_shared<M>(module);
   return one(own->type_name() + ending, [own](Xs x) { return (*own)(x[0]); });
 }
-template <class M>
-GoldenCase of_two(const M& module, const std::string& ending = "") {
-  const auto own = std::make_shared<M>(module);
-  return one(own->type_name() + ending, [own](Xs x) { return (*own)(x[0], x[1]); });
+template <class Distance>
+GoldenCase of_two(const std::string& name, const Distance& distance) {
+  return one(name, [distance](Xs x) { return distance(x[0], x[1]); });
 }
 
 using Pads = std::vector<std::int64_t>;
@@ -101,9 +101,9 @@ Cases others() {
           of(Unflatten(-1, {2, -1}), "_inferred"),
           of(PixelUnshuffle(2)),
           of(ChannelShuffle(3)),
-          of_two(CosineSimilarity()),
-          of_two(PairwiseDistance()),
-          of_two(PairwiseDistance(3, 1e-6, true), "_options")};
+          of_two("CosineSimilarity", CosineSimilarity{}),
+          of_two("PairwiseDistance", PairwiseDistance{}),
+          of_two("PairwiseDistance_options", PairwiseDistance{.p = 3, .keepdim = true})};
 }
 
 TEST(GoldenSmallLayers, PaddingAgreesWithPyTorch) { file().check(paddings()); }
