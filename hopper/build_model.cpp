@@ -65,10 +65,19 @@ nn::ConfigText to_config_text(const Config& config) {
   return text;
 }
 
-std::int64_t steps_per_epoch(const data::Dataset& dataset, std::int64_t batch) {
-  std::int64_t steps = 0;
-  for (const data::PartitionEntry& partition : dataset.manifest().partitions) steps += (partition.rows - 1) / batch + 1;
-  return steps;
+// By how much replicas multiply the learning rate.
+double lr_factor(const Experiment& experiment, const data::Dataset& dataset) {
+  if (replicas_of(experiment) == Replicas::None) return 1;
+  const auto replicas = static_cast<double>(dataset.partition_count());
+  switch (experiment.run.replicas.lr_scale.value_or(LrScale::None)) {
+    case LrScale::None:
+      return 1;
+    case LrScale::Linear:
+      return replicas;
+    case LrScale::Sqrt:
+      return std::sqrt(replicas);
+  }
+  return 1;
 }
 
 }  // namespace
@@ -199,12 +208,20 @@ bool measures(const ModelOptions& model, std::string_view name) {
   return std::ranges::any_of(model.metrics, [&](const NameOr<nn::Metric>& metric) { return metric.name() == name; });
 }
 
+Replicas replicas_of(const Experiment& experiment) {
+  const NameOr<StrategyMaker>& strategy = experiment.run.strategy;
+  return strategy.is_missing() ? Replicas::None : make_strategy(strategy)->replicas();
+}
+
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
                                 double first_lr) {
-  const std::int64_t steps = steps_per_epoch(dataset, batch_size(config)) * experiment.search.epochs;
+  const std::int64_t steps = steps_per_epoch(experiment, config, dataset) * experiment.search.epochs;
   nn::ConfigText settings = to_config_text(config);
   if (experiment.model.optimizer.own() != nullptr) settings.erase("lr");  // its maker made first_lr of it
-  return optim::make_lr_schedule(settings, steps, first_lr);
+  optim::LRSchedule schedule = optim::make_lr_schedule(settings, steps, first_lr);
+  const double factor = lr_factor(experiment, dataset);
+  if (factor == 1) return schedule;
+  return [schedule = std::move(schedule), factor](std::int64_t t) { return schedule(t) * factor; };
 }
 
 data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& dataset) {
@@ -222,6 +239,28 @@ double clip_grad_norm(const Config& config) {
   const double norm = config.number("clip_grad_norm", 0);
   if (std::isfinite(norm) && norm >= 0) return norm;
   throw ConfigError("[search.space] clip_grad_norm: expected at least 0, got " + shortest(norm));
+}
+
+std::int64_t batch_rows(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
+  const std::int64_t size = batch_size(config);
+  const bool is_global = experiment.run.replicas.batch.value_or(BatchRows::PerReplica) == BatchRows::Global;
+  if (!is_global || replicas_of(experiment) == Replicas::None) return size;
+  const std::int64_t replicas = dataset.partition_count();
+  if (size % replicas == 0) return size / replicas;
+  throw ConfigError("[search.space] batch_size: expected a multiple of the " + std::to_string(replicas) +
+                    " partitions with [run] batch = \"global\", got " + std::to_string(size));
+}
+
+std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
+  const std::int64_t batch = batch_rows(experiment, config, dataset);
+  const bool has_replicas = replicas_of(experiment) != Replicas::None;
+  std::int64_t all = 0, most = 0;
+  for (const data::PartitionEntry& partition : dataset.manifest().partitions) {
+    const std::int64_t steps = (partition.rows - 1) / batch + 1;
+    all += steps;
+    most = std::max(most, steps);
+  }
+  return has_replicas ? most : all;
 }
 
 // Runs the model instead of inspecting it, because users' modules may need two rows for reasons of their own.

@@ -52,17 +52,26 @@ std::vector<nn::Metric> own_metrics(const ModelOptions& model);
 /// Whether the metric of that name is measured.
 bool measures(const ModelOptions& model, std::string_view name);
 
+/// How the strategy of the experiment lets replicas of a model share; None also where a strategy of the application is
+/// missing.
+Replicas replicas_of(const Experiment& experiment);
+
 /// The learning rate by optimizer step, over all epochs of the experiment. It starts from lr of the configuration.
 /// Without lr, and for an optimizer of the application, it starts from the rate that the optimizer was made with
-/// (`first_lr`). Throws ConfigError.
+/// (`first_lr`). With replicas it is multiplied as [run] lr_scale says. Throws ConfigError.
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,
                                 double first_lr);
 
 /// The scaling of features before they enter a model: the experiment's, or else the one that the data set fitted.
 data::Scaling scaling_of(const Experiment& experiment, const data::Dataset& dataset);
 
-/// Rows per step. A batch size beyond a partition means all of the partition's rows. Throws ConfigError below 1.
+/// The hyperparameter. A batch size beyond a partition means all of the partition's rows. Throws ConfigError below 1.
 std::int64_t batch_size(const Config& config);
+/// Rows of one batch: batch_size(config), or the share of one replica in it with [run] batch = "global". Throws
+/// ConfigError if the replicas cannot share it evenly.
+std::int64_t batch_rows(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
+/// Updates of the weights in one epoch: one for each batch, or for each batch of the replica that has the most.
+std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config, const data::Dataset& dataset);
 
 /// The largest norm of a step's gradient (nn::clip_grad_norm_); 0: gradients stay as they are. Throws ConfigError below
 /// 0.

@@ -84,9 +84,32 @@ struct SearchOptions {
 /// How the processes of one machine talk.
 enum class LocalTransport : std::uint8_t { Unix, Tcp };
 
+/// What `batch_size` counts where a model has replicas.
+enum class BatchRows : std::uint8_t {
+  PerReplica,  ///< the rows of each replica's batch
+  Global,      ///< the rows of all replicas' batches together
+};
+/// By how much replicas multiply the learning rate: by 1, by the number of partitions, or by its square root.
+enum class LrScale : std::uint8_t { None, Linear, Sqrt };
+/// What becomes of the optimizer's slots (momentum, moments) when weights are averaged.
+enum class AverageState : std::uint8_t {
+  Average,  ///< they are averaged, too
+  Keep,     ///< each replica keeps its own; at the end of an epoch they are averaged, because a state has room for one
+  Reset,    ///< they begin anew: slots are zero, and the optimizer counts its steps from 0
+};
+
+/// For strategies with replicas (Strategy::replicas); others do not read them. What is empty was not said.
+struct ReplicaOptions {
+  std::optional<BatchRows> batch{};              ///< empty: PerReplica
+  std::optional<LrScale> lr_scale{};             ///< empty: None
+  std::optional<std::uint32_t> average_every{};  ///< steps, from 1; empty: once per epoch
+  std::optional<AverageState> average_state{};   ///< empty: Average
+};
+
 struct RunSettings {
   /// How the models and the partitions meet: a name of strategies(), or a maker of the application.
   NameOr<StrategyMaker> strategy = "hopping";
+  ReplicaOptions replicas{};
   Order order = Order::Fixed;  ///< the facts that decide the bits
   /// Decides who goes where next: a name of policies(), or a maker. Empty: the default_policy() of the strategy.
   NameOr<PolicyMaker> policy{};

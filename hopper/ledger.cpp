@@ -271,6 +271,7 @@ void Ledger::add(const record::Arithmetic& arithmetic) {
 // The costs of a unit count each time that it is done; its results count once.
 void Ledger::count(const UnitMetrics& metrics) {
   received_bytes_ += metrics.received_bytes;
+  shared_bytes_ += metrics.shared_bytes.value_or(0);
   peak_rss_bytes_ = std::max(peak_rss_bytes_, metrics.peak_rss_bytes);
   gaps_.push_back(metrics.gap_seconds);
   idle_.push_back(metrics.idle_seconds);

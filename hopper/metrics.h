@@ -27,6 +27,8 @@ struct UnitMetrics {
   std::uint64_t peak_rss_bytes = 0;  ///< of the worker's process, so far
   std::vector<double> own{};       ///< the metrics beside the accuracy, in the order of model.metrics; with valid_loss
   std::optional<double> weight{};  ///< the sum of the weights of its rows; none where rows have no weights
+  /// With replicas: the bytes that each of them shared with the others, over all steps. None without replicas.
+  std::optional<std::uint64_t> shared_bytes{};
   bool operator==(const UnitMetrics&) const = default;
 
   static void describe(auto& m, auto&& field) {
@@ -42,6 +44,7 @@ struct UnitMetrics {
     field("idle_seconds", m.idle_seconds);
     field("own", m.own);
     field("weight", m.weight);
+    field("shared_bytes", m.shared_bytes);
   }
 };
 

@@ -207,6 +207,8 @@ Results summarize(const Ledger& ledger, const Objective& objective) {
   results.epochs = ledger.itinerary().epochs;
   results.hops = ledger.hops();
   results.network.hop = ledger.received_bytes();
+  const Itinerary& itinerary = ledger.itinerary();
+  results.predicted_gradient_bytes = itinerary.strategy->predicted_bytes(itinerary.spread(), ledger.shared_bytes());
   results.peak_rss_bytes = ledger.peak_rss_bytes();
   results.arithmetic.assign(ledger.arithmetic().begin(), ledger.arithmetic().end());
   results.arithmetic_changes.assign(ledger.arithmetic_changes().begin(), ledger.arithmetic_changes().end());
@@ -242,6 +244,7 @@ std::string to_json(const Results& r) {
                  {"gradient_bytes", r.network.gradient},
                  {"data_bytes", r.network.data},
                  {"control_bytes", r.network.control}}},
+               {"predicted", {{"gradient_bytes", r.predicted_gradient_bytes}}},
                {"memory", {{"data_bytes_per_worker", r.data_bytes_per_worker}, {"peak_rss_bytes", r.peak_rss_bytes}}},
                {"gap_ms", json_of_gaps(r)},
                {"idle_ms", json_of(r.idle)},

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <span>
 #include <stop_token>
 
@@ -10,12 +9,9 @@
 
 namespace hop::hopper {
 
-/// The rows of a partition.
-using PartitionRows = std::function<data::Partition(PartitionId)>;
-
-/// The passes of a unit, one after the other, on the loaded state. The metrics are those of all passes together:
-/// train_loss is the mean over all rows. A pass whose loss is lost ends the unit. `rows_done`, if given, counts on.
-/// Throws as Trainer::train.
+/// The passes of a unit on the loaded state: one after the other, or as replicas if the trainer has some. The metrics
+/// are those of all passes together: train_loss is the mean over all rows. A pass whose loss is lost ends the unit.
+/// `rows_done`, if given, counts on. Throws as Trainer::train.
 UnitMetrics train_unit(Trainer& trainer, Epoch epoch, std::span<const PartitionId> passes, const PartitionRows& rows,
                        std::stop_token stop = {}, std::atomic<std::uint64_t>* rows_done = nullptr);
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "hopper/detail/metric_sums.h"
+#include "hopper/detail/pace.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "kernels/optimizer.h"
@@ -31,26 +32,6 @@ constexpr std::size_t kRecordedSteps = 40;
 double hopeless_loss(nn::Output output) {
   return output == nn::Output::Scores ? 1e6 : std::numeric_limits<double>::infinity();
 }
-
-// The host is at most twice this many steps ahead of the device: enough to hide every launch, and few enough for
-// accurate progress and a prompt stop.
-constexpr int kStepsPerFence = 16;
-
-/// Keeps the host close behind the device, because nothing else in a step waits for the device.
-class Pace {
- public:
-  explicit Pace(Device device) : device_(device) {}
-  void step() {
-    if (++steps_ % kStepsPerFence != 0) return;
-    last_.wait();
-    last_ = backend(device_).fence();
-  }
-
- private:
-  Device device_;
-  int steps_ = 0;
-  Fence last_;
-};
 
 data::LoaderOptions loader_options(const Experiment& experiment, const data::Dataset& dataset, std::int64_t batch) {
   std::int64_t largest = dataset.validation_rows();
@@ -84,6 +65,7 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       model_(model),
       config_(config),
       key_(architecture_key(experiment, model, config)),
+      replicas_(replicas_of(experiment)),
       module_(build_on(device, experiment, config, dataset)),
       mixup_(make_mixup(experiment, dataset)),
       optimizer_(make_optimizer(experiment, config, *module_)),
@@ -94,8 +76,10 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       output_(output_of(experiment.model, dataset.target().kind)),
       scaling_(output_, dataset.target().columns, device),
       state_(std::make_unique<nn::StateBlock>(*module_, optimizer_.get())),
-      batches_(data::make_batches(loader_options(experiment, dataset, batch_size(config)), device, rows)),
-      validation_(data::make_batches(loader_options(experiment, dataset, kValidationBatch), device, rows)),
+      rows_(std::move(rows)),
+      batches_(make_batches(batch_rows(experiment, config, dataset))),
+      validation_(make_batches(kValidationBatch)),
+      lane_{.batches = batches_.get()},
       meter_(kernels::zeros({2}, DType::f64, device)),
       validation_meter_(kernels::zeros({2}, DType::f64, device)),
       correct_(kernels::zeros({}, dataset.has_weights() ? DType::f64 : DType::i64, device)),
@@ -109,7 +93,14 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
   if (mixup_) mixup_->to(device);
   if (mixup_) mixup_->set_random_source(state_->counters_tensor(), optimizer_->step_tensor());
   optimizer_->stop_when(meter_.as_strided({}, {}, 1));
+  if (replicas_ != Replicas::None) check_sharing();
 }
+
+std::unique_ptr<data::Batches> Trainer::make_batches(std::int64_t rows) const {
+  return data::make_batches(loader_options(experiment_, dataset_, rows), device(), rows_);
+}
+
+void Trainer::keep_steps_of(std::size_t lanes) { steps_ = RecentlyUsed<Step>(kRecordedSteps * lanes); }
 
 void Trainer::assign(ModelId model, const Config& config) {
   if (architecture_key(experiment_, model, config) != key_) {
@@ -120,17 +111,22 @@ void Trainer::assign(ModelId model, const Config& config) {
   config_ = config;
 }
 
-void Trainer::set_exchange(std::shared_ptr<Exchange> exchange) {
-  if (exchange != nullptr && dataset_.has_weights()) {
+// What replicas share, and what an exchange gets, are means over rows in f32.
+void Trainer::check_sharing() const {
+  if (dataset_.has_weights()) {
     throw ConfigError(
         "[run] strategy: expected rows without weights for a strategy that exchanges gradients, which are means over "
         "rows; import the column of the weights with the word \"drop\"");
   }
   for (const optim::ParameterSegment& segment : optimizer_->segments()) {
-    if (exchange == nullptr || segment.parameter.dtype() == DType::f32) continue;
+    if (segment.parameter.dtype() == DType::f32) continue;
     throw DtypeError("[exchange] expected f32 parameters, got " + segment.parameter.describe() + " (" + segment.name +
                      ")");
   }
+}
+
+void Trainer::set_exchange(std::shared_ptr<Exchange> exchange) {
+  if (exchange != nullptr) check_sharing();
   exchange_ = std::move(exchange);
 }
 
@@ -139,16 +135,18 @@ void Trainer::initialize() {
   const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(experiment_, config_, *module);
   nn::StateBlock state(*module, optimizer.get());
   module->set_random_key(0);
-  check_last_batches(*module, batch_size(config_), dataset_);
+  check_last_batches(*module, batch_rows(experiment_, config_, dataset_), dataset_);
   nn::init_parameters(*module, hash64(experiment_.seed, "init", {model_.value}));
   state_->load(state.shared_bytes());
 }
 
-// gradients() is called between the two recordings: it clears bytes that stand for zeros.
+// Called between the two recordings of a step: gradients() clears bytes that stand for zeros.
+Tensor Trainer::gradient_block() { return as_floats(optimizer_->gradients()); }
+
 void Trainer::train_batch(std::int64_t rows) {
   if (!exchange_) return run_step(Part::Training, rows);
   run_step(Part::Gradients, rows);
-  exchange_->exchange(as_floats(optimizer_->gradients()), rows);
+  exchange_->exchange(gradient_block(), rows);
   run_step(Part::Update, rows);
 }
 
@@ -172,12 +170,19 @@ Tensor Trainer::sums_of(const nn::Metric& metric, const Tensor& answers, const d
   return metric.weighted_sums(answers, batch.y, kernels::mul(kernels::cast(batch.w, DType::f64), row_weight_));
 }
 
+Tensor Trainer::random_key() const { return state_->counters_tensor().as_strided({}, {}, 0); }
+Tensor Trainer::loss_sum() const { return meter_.as_strided({}, {}, 0); }
+
 // All values that change from step to step are read from tensors, so that these operations can be replayed.
 void Trainer::make_gradients(const data::Batch& batch) {
+  const bool is_replica = lane_.key.defined();
+  if (is_replica) kernels::copy_(random_key(), lane_.key);
+  if (is_replica) kernels::copy_(loss_sum(), lane_.loss);
   module_->begin_step();
   optimizer_->zero_grad();
   const Tensor loss = mixup_ ? mixed_loss(batch) : loss_of((*module_)(batch.x), batch);
   measure_loss(loss.detach(), batch, meter_);
+  if (is_replica) kernels::copy_(lane_.loss, loss_sum());
   backward(loss);
 }
 
@@ -223,7 +228,7 @@ void Trainer::read_own_metrics(std::int64_t rows, UnitMetrics& metrics) const {
 
 void Trainer::compute(Part part) {
   if (part == Part::Validation) return validation_step(validation_->batch());
-  if (part != Part::Update) make_gradients(batches_->batch());
+  if (part != Part::Update) make_gradients(lane_.batches->batch());
   if (part == Part::Gradients) return;
   if (clip_grad_norm_ > 0) nn::clip_grad_norm_(*module_, clip_grad_norm_);
   optimizer_->step();
@@ -235,7 +240,7 @@ void Trainer::run_step(Part part, std::int64_t rows) {
   if (!captures_) return compute(part);
   StepKey key{part, state_->counters_tensor().raw_data(), nullptr, 0};
   if (part != Part::Update) {
-    key.batch = (part == Part::Validation ? validation_ : batches_)->place();
+    key.batch = (part == Part::Validation ? validation_.get() : lane_.batches)->place();
     key.rows = rows;
   }
   RecordedWork& work = step_of(key);
@@ -253,15 +258,31 @@ RecordedWork& Trainer::step_of(const StepKey& key) {
   return known != nullptr ? known->work : steps_.add({key, {}}).work;
 }
 
+void Trainer::begin_passes() {
+  state_->counters().random_key = hash64(experiment_.seed, "random", {model_.value});
+  state_->settle();
+  module_->train();
+  kernels::fill_(meter_, 0);
+  lane_ = {.batches = batches_.get()};
+}
+
+void Trainer::end_passes(UnitMetrics& metrics, Epoch epoch, std::int64_t passes) {
+  nn::Counters& counters = state_->counters();
+  counters.rows += static_cast<std::int64_t>(metrics.rows);
+  counters.unit += passes;
+  counters.epoch = epoch.value;
+  metrics.state_bytes = state_->layout().bytes;
+}
+
+// Of a lost step. On another device this read would wait.
+bool Trainer::is_lost_on_host() const { return device().is_cpu() && meter_.data<double>()[1] != 0; }
+
 UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, PartitionId id, std::stop_token stop,
                            std::atomic<std::uint64_t>* rows_done) {
   const Stopwatch watch;
   const kernels::PrecisionScope precision(kernels::precision_of(experiment_.run.precision));
   UnitMetrics metrics;
-  state_->counters().random_key = hash64(experiment_.seed, "random", {model_.value});
-  state_->settle();
-  module_->train();
-  kernels::fill_(meter_, 0);
+  begin_passes();
   const std::int64_t first_step = optimizer_->step_count();
   std::int64_t steps = first_step;
   Pace pace(device());
@@ -273,7 +294,7 @@ UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, Partit
     pace.step();
     metrics.rows += static_cast<std::uint64_t>(rows);
     if (rows_done != nullptr) rows_done->fetch_add(static_cast<std::uint64_t>(rows), std::memory_order_relaxed);
-    if (device().is_cpu() && meter_.data<double>()[1] != 0) break;  // on another device this read would wait
+    if (is_lost_on_host()) break;
   }
   metrics.weight = data::total_weight(partition);
   const Tensor meter = kernels::to_device(meter_, Device::cpu());
@@ -281,16 +302,13 @@ UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, Partit
   const bool is_lost = meter.data<double>()[1] != 0;
   if (is_lost) {  // the lost step was the first one that the optimizer did not count
     const std::int64_t steps_until = optimizer_->step_count() - first_step + 1;
-    metrics.rows = static_cast<std::uint64_t>(std::min(steps_until * batch_size(config_), partition.rows()));
+    metrics.rows = static_cast<std::uint64_t>(
+        std::min(steps_until * batch_rows(experiment_, config_, dataset_), partition.rows()));
   }
   const double counted = metrics.weight.value_or(static_cast<double>(metrics.rows));
   metrics.train_loss = is_lost ? std::numeric_limits<double>::infinity() : counted == 0 ? 0 : loss / counted;
-  nn::Counters& counters = state_->counters();
-  counters.rows += static_cast<std::int64_t>(metrics.rows);
-  counters.unit += 1;
-  counters.epoch = epoch.value;
+  end_passes(metrics, epoch, 1);
   metrics.seconds = watch.seconds();
-  metrics.state_bytes = state_->layout().bytes;
   return metrics;
 }
 

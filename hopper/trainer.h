@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -31,6 +32,9 @@ struct TrainingStopped : Error {
   using Error::Error;
 };
 
+/// The rows of a partition.
+using PartitionRows = std::function<data::Partition(PartitionId)>;
+
 /// Trains one model at a time. The weights after a pass over a partition are a function of (experiment, model, state
 /// before, epoch, partition, kind of device) alone. One thread at a time: a worker builds trainers and loads states on
 /// its disk or network thread, and trains on its compute thread.
@@ -38,9 +42,12 @@ class Trainer {
  public:
   /// The references outlive the trainer. `rows` may hold partitions on the device; other partitions are streamed to it.
   /// Throws ConfigError for a configuration that cannot be built, DeviceError for a device that is not there,
-  /// MemoryError.
+  /// MemoryError. If the strategy of the experiment has replicas: ConfigError for rows with weights, DtypeError unless
+  /// all parameters are f32.
   Trainer(const Experiment& experiment, ModelId model, const Config& config, const data::Dataset& dataset,
           Device device = Device::cpu(), std::shared_ptr<const data::DeviceRows> rows = nullptr);
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
   /// Switches to another model, whose state must be loaded next. Throws StateError unless it has the same
   /// architecture_key().
@@ -49,6 +56,8 @@ class Trainer {
   const std::string& key() const { return key_; }
 
   Device device() const { return state_->device(); }
+  /// How the strategy of the experiment lets replicas share.
+  Replicas replicas() const { return replicas_; }
   nn::StateBlock& state() { return *state_; }
   nn::Module& module() { return *module_; }
 
@@ -70,6 +79,17 @@ class Trainer {
   /// TrainingStopped; IndexError for a label that the model has no output for.
   UnitMetrics train(const data::Partition& partition, Epoch epoch, PartitionId id, std::stop_token stop = {},
                     std::atomic<std::uint64_t>* rows_done = nullptr);
+  /// One epoch of the loaded state as replicas(), one for each of `passes`: each passes once over every row of its
+  /// partition, in the order and in the batches in which train() would. Step t of an epoch has batch t of each replica;
+  /// a replica without rows is left out, and the others count by their rows. Random numbers of replica 0 are addressed
+  /// as in train(), those of the others by (seed, model, replica): one replica is train(), bit for bit.
+  ///
+  /// ShareGradients: the gradients of a step become their mean, then comes one update. The buffers (running statistics)
+  /// are those of the first replica; the others begin each step with them. ShareWeights: see ReplicaOptions; floating
+  /// buffers are averaged, too, and integers are those of the first replica. A lost loss ends the epoch as in train();
+  /// with ShareWeights the state is then that of the last average, and `rows` counts up to it. Throws as train().
+  UnitMetrics train_replicas(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch,
+                             std::stop_token stop = {}, std::atomic<std::uint64_t>* rows_done = nullptr);
   /// Adds valid_loss, valid_accuracy and the other metrics. Changes nothing of the state. `steps`, when given,
   /// counts the batches.
   void validate(const data::Partition& rows, UnitMetrics& metrics, std::atomic<std::uint64_t>* steps = nullptr);
@@ -93,9 +113,27 @@ class Trainer {
     RecordedWork work;
   };
 
+  /// Where training steps take their rows from. A replica has random numbers and a sum of losses of its own; without
+  /// replicas both are undefined.
+  struct Lane {
+    data::Batches* batches = nullptr;
+    Tensor key{};   // () i64
+    Tensor loss{};  // () f64
+  };
+  class Replicated;
+
+  std::unique_ptr<data::Batches> make_batches(std::int64_t rows) const;
+  void keep_steps_of(std::size_t lanes);
+  void check_sharing() const;
+  void begin_passes();
+  void end_passes(UnitMetrics& metrics, Epoch epoch, std::int64_t passes);
+  Tensor random_key() const;
+  Tensor loss_sum() const;
+  bool is_lost_on_host() const;
   Tensor loss_of(const Tensor& output, const data::Batch& batch) const;
   void measure_loss(const Tensor& loss, const data::Batch& batch, const Tensor& meter) const;
   Tensor sums_of(const nn::Metric& metric, const Tensor& answers, const data::Batch& batch) const;
+  Tensor gradient_block();
   void train_batch(std::int64_t rows);
   void make_gradients(const data::Batch& batch);
   Tensor mixed_loss(const data::Batch& batch);
@@ -111,6 +149,7 @@ class Trainer {
   ModelId model_;
   Config config_;
   std::string key_;
+  const Replicas replicas_;
   std::shared_ptr<nn::Module> module_;
   std::optional<nn::Mixup> mixup_;  // none: rows as they are
   std::unique_ptr<optim::Optimizer> optimizer_;
@@ -122,9 +161,12 @@ class Trainer {
   nn::TargetScaling scaling_;
   std::shared_ptr<Exchange> exchange_;
   std::unique_ptr<nn::StateBlock> state_;
+  std::shared_ptr<const data::DeviceRows> rows_;
   std::unique_ptr<data::Batches> batches_;
   std::unique_ptr<data::Batches> validation_;
-  Tensor meter_, validation_meter_;  // see kernels::measure
+  Lane lane_;
+  std::shared_ptr<Replicated> replicated_;  // null before the first epoch of replicas
+  Tensor meter_, validation_meter_;         // see kernels::measure
   Tensor correct_;     // (): validation rows whose largest output is the label's; i64, or their weights in f64
   Tensor row_weight_;  // () f64: the validation rows over the sum of their weights
   bool measures_accuracy_;

@@ -51,9 +51,10 @@ void check_same_layout(const StateLayout& expected, const StateLayout& got, cons
 struct Counters {
   std::uint64_t random_key = 0;  ///< of Module::set_random_key; the random step is the optimizer's step count
   std::int64_t epoch = 0;
-  std::int64_t unit = 0;  ///< passes over a partition since the start
-  std::int64_t rows = 0;  ///< rows seen since the start
-  std::int64_t reserved[4] = {};
+  std::int64_t unit = 0;          ///< passes over a partition since the start
+  std::int64_t rows = 0;          ///< rows seen since the start
+  std::int64_t steps_before = 0;  ///< updates before the optimizer began to count anew; 0 if it never did
+  std::int64_t reserved[3] = {};
 };
 static_assert(sizeof(Counters) == kAlignment);
 

@@ -58,6 +58,9 @@ Names names(std::span<const Row> rows) {
 
 Names strategy_names() { return names(strategies()); }
 Names order_names() { return {"fixed", "free"}; }
+Names batch_names() { return {"per_replica", "global"}; }             // in the order of BatchRows
+Names lr_scale_names() { return {"none", "linear", "sqrt"}; }         // in the order of LrScale
+Names average_state_names() { return {"average", "keep", "reset"}; }  // in the order of AverageState
 Names keep_names() { return {"last", "best"}; }
 Names policy_names() { return names(policies()); }
 Names stop_names() { return names(stop_rules()); }
@@ -94,6 +97,18 @@ std::optional<std::string> word(TomlSection& section, const std::string& key, co
     if (valid == *text) return text;
   }
   section.fail(key, "unknown value \"" + printable(*text) + "\"" + hint(*text, words));
+}
+
+// A word of `words`, which are in the order of the enumeration.
+template <class Enum>
+void read_choice(TomlSection& section, const std::string& key, const Names& words, std::optional<Enum>& value) {
+  const auto text = word(section, key, words);
+  if (text) value = static_cast<Enum>(std::ranges::find(words, *text) - words.begin());
+}
+
+template <class Enum>
+std::string write_choice(const Names& words, const std::optional<Enum>& value) {
+  return value ? quoted(words[static_cast<std::size_t>(*value)]) : "";
 }
 
 void at_least_1(std::uint32_t value, const char* key) {
@@ -718,6 +733,36 @@ constexpr std::array kKeys = {
                     if (auto strategy = word(s, key, strategy_names(), true)) e.run.strategy = *strategy;
                   },
                   [](const E& e) { return quoted(e.run.strategy.name()); }, check_strategy},
+    ExperimentKey{"run", "batch", "one of", "", "`\"per_replica\"`", "\"global\"",
+                  "What batch_size counts with a strategy that has replicas: the rows of each replica in a step, or of "
+                  "all replicas together. Then it must be a multiple of the partitions.",
+                  batch_names, [](S& s, K& key, E& e) { read_choice(s, key, batch_names(), e.run.replicas.batch); },
+                  [](const E& e) { return write_choice(batch_names(), e.run.replicas.batch); }, nullptr},
+    ExperimentKey{
+        "run", "lr_scale", "one of", "", "`\"none\"`", "\"linear\"",
+        "By how much a strategy with p replicas multiplies the learning rate: by 1, by p, or by the square root of p.",
+        lr_scale_names, [](S& s, K& key, E& e) { read_choice(s, key, lr_scale_names(), e.run.replicas.lr_scale); },
+        [](const E& e) { return write_choice(lr_scale_names(), e.run.replicas.lr_scale); }, nullptr},
+    ExperimentKey{
+        "run", "average_every", "integer", "steps", "once per epoch", "16",
+        "With strategy = \"averaging\": after how many steps the weights are averaged. At the end of an epoch "
+        "they always are.",
+        nullptr,
+        [](S& s, K& key, E& e) {
+          if (auto steps = s.integer(key, 1, kMaxCount)) {
+            e.run.replicas.average_every = static_cast<std::uint32_t>(*steps);
+          }
+        },
+        [](const E& e) { return e.run.replicas.average_every ? std::to_string(*e.run.replicas.average_every) : ""; },
+        [](const E& e) { at_least_1(e.run.replicas.average_every.value_or(1), "[run] average_every"); }},
+    ExperimentKey{
+        "run", "average_state", "one of", "", "`\"average\"`", "\"keep\"",
+        "With strategy = \"averaging\": what becomes of the optimizer's momentum and moments. `average`: they are "
+        "averaged with the weights. `keep`: each replica keeps its own until the epoch ends. `reset`: they are zero "
+        "again.",
+        average_state_names,
+        [](S& s, K& key, E& e) { read_choice(s, key, average_state_names(), e.run.replicas.average_state); },
+        [](const E& e) { return write_choice(average_state_names(), e.run.replicas.average_state); }, nullptr},
     ExperimentKey{"run", "order", "one of", "", "", "\"free\"",
                   "What the bits of a model are a function of. `fixed`: of this file alone; each model goes round the "
                   "partitions. `free`: of the journal, which remembers where the policy sent the model.",
@@ -730,7 +775,7 @@ constexpr std::array kKeys = {
     ExperimentKey{
         "run", "policy", "one of", "",
         "`\"rotation\"` for order = \"fixed\", `\"greedy\"` for order = \"free\", `\"queue\"` for strategy = "
-        "\"task_parallel\"",
+        "\"task_parallel\" and for those with replicas",
         "\"greedy\"",
         "Who goes where next. With order = \"fixed\" it only decides who goes first on a worker. In C++ also a "
         "maker of a `Policy`.",

@@ -30,10 +30,7 @@ bool keeps_its_rates(const Experiment& before, const Experiment& after, const Co
   constexpr double kAnyRate = 1;
   const optim::LRSchedule was = make_schedule(before, config, dataset, kAnyRate);
   const optim::LRSchedule will = make_schedule(after, config, dataset, kAnyRate);
-  std::int64_t steps = 0;
-  for (const data::PartitionEntry& partition : dataset.manifest().partitions) {
-    steps += (partition.rows - 1) / batch_size(config) + 1;
-  }
+  const std::int64_t steps = steps_per_epoch(before, config, dataset);
   for (std::int64_t t = 0; t < steps * before.search.epochs; ++t) {
     if (was(t) != will(t)) return false;
   }

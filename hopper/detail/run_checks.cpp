@@ -232,7 +232,7 @@ void check_models(const Experiment& experiment, const data::Dataset& dataset, st
   for (const auto& [id, config] : models) {
     Trainer trainer(experiment, id, config, dataset);
     trainer.set_exchange(exchange);
-    check_last_batches(trainer.module(), batch_size(config), dataset);
+    check_last_batches(trainer.module(), batch_rows(experiment, config, dataset), dataset);
     if (id == models.front().id) check_answers(trainer, experiment, dataset);
   }
 }

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/table.h"
+#include "hopper/strategy/data_parallel.h"
 #include "hopper/strategy/hopping.h"
 #include "hopper/strategy/task_parallel.h"
 
@@ -14,6 +15,14 @@ constexpr std::array kStrategies = {
                 "Each worker holds its own partitions, and the models travel: a unit is one pass over one partition."},
     StrategyRow{"task_parallel", task_parallel,
                 "Each worker holds all partitions, and the models stay: a unit is a whole epoch, with the same bits."},
+    StrategyRow{
+        "allreduce", allreduce,
+        "A replica of the model for each partition; in each step all replicas take the mean of their gradients."},
+    StrategyRow{
+        "averaging", averaging,
+        "A replica of the model for each partition; after average_every steps all take the mean of their weights."},
+    StrategyRow{"parameter_server", parameter_server,
+                "As allreduce, with the same bits: a synchronous server takes the gradients and gives the weights."},
 };
 
 }  // namespace

@@ -12,8 +12,8 @@
 
 namespace hop::hopper {
 
-/// Makes a strategy. Called several times for one run (by the coordinator, by each worker, after a restart), so the
-/// strategies must answer alike.
+/// Makes a strategy. Called several times for one run (by the coordinator, by each worker for every trainer, after a
+/// restart) and by several threads, so the strategies must answer alike.
 using StrategyMaker = std::function<std::shared_ptr<const Strategy>()>;
 
 struct StrategyRow {

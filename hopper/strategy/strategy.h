@@ -17,6 +17,13 @@ namespace hop::hopper {
 /// alone. `Free`: the policy picks among the units that the epoch still owes; the journal remembers.
 enum class Order : std::uint8_t { Fixed, Free };
 
+/// How the passes of a unit follow each other. `None`: one model goes over the partitions, one after the other.
+/// Otherwise the unit has a replica of the model for each of its partitions, and all begin with the same state. After
+/// the unit there is one state again. `ShareGradients`: in each step the replicas take the mean of their gradients, so
+/// all of them have the same weights. `ShareWeights`: each replica trains on its own, and now and then all take the
+/// mean of their weights. How replicas see their rows is ReplicaOptions (hopper/experiment.h).
+enum class Replicas : std::uint8_t { None, ShareGradients, ShareWeights };
+
 /// The two seams. (1) What a unit is made of, and to which worker it is leased: the coordinator, its policy, every
 /// worker, replay and the simulator ask the same object. (2) What happens between backward and update.
 ///
@@ -38,6 +45,8 @@ class Strategy {
   virtual PartitionId begin(const Spread& spread, ModelId model, std::uint32_t place) const = 0;
   /// All partitions of the unit that begins with `first`, in the order of its passes; `first` is the first one.
   virtual std::vector<PartitionId> passes(const Spread& spread, PartitionId first) const = 0;
+  /// How the passes of a unit follow each other. Replica r passes over the r-th partition of passes().
+  virtual Replicas replicas() const { return Replicas::None; }
 
   // ---- To whom it is leased
 
@@ -58,6 +67,10 @@ class Strategy {
 
   /// What stands there on a worker, which asks once; null: nothing.
   virtual std::shared_ptr<Exchange> exchange() const { return nullptr; }
+  /// The bytes that all workers together would send if they trained each unit as a group, each with the replicas of its
+  /// own partitions: a prediction by formula. `shared`: what one replica shares with the others (its gradients, or its
+  /// weights), over all steps.
+  virtual std::uint64_t predicted_bytes(const Spread& /*spread*/, std::uint64_t /*shared*/) const { return 0; }
 };
 
 }  // namespace hop::hopper

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "hopper/experiment.h"
 #include "hopper/schedule/itinerary.h"
+#include "hopper/strategy/data_parallel.h"
 #include "hopper/strategy/task_parallel.h"
 
 namespace hop::hopper {

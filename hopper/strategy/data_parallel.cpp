@@ -1,0 +1,40 @@
+#include "hopper/strategy/data_parallel.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace hop::hopper {
+
+DataParallel::DataParallel(std::string_view name, Replicas replicas, Wire wire)
+    : WholeEpochs(name), replicas_(replicas), wire_(wire) {
+  if (replicas == Replicas::None) {
+    throw ConfigError("[run] strategy: expected replicas that share gradients or weights, got none in \"" +
+                      std::string(name) + "\"; derive from WholeEpochs instead");
+  }
+}
+
+std::uint64_t DataParallel::predicted_bytes(const Spread& spread, std::uint64_t shared) const {
+  const std::uint64_t members = std::min(spread.workers, spread.partitions);
+  return 2 * shared * (wire_ == Wire::Server ? members : members - 1);
+}
+
+std::shared_ptr<const Strategy> allreduce() {
+  static const std::shared_ptr<const Strategy> the_one =
+      std::make_shared<DataParallel>("allreduce", Replicas::ShareGradients, Wire::Direct);
+  return the_one;
+}
+
+std::shared_ptr<const Strategy> averaging() {
+  static const std::shared_ptr<const Strategy> the_one =
+      std::make_shared<DataParallel>("averaging", Replicas::ShareWeights, Wire::Direct);
+  return the_one;
+}
+
+std::shared_ptr<const Strategy> parameter_server() {
+  static const std::shared_ptr<const Strategy> the_one =
+      std::make_shared<DataParallel>("parameter_server", Replicas::ShareGradients, Wire::Server);
+  return the_one;
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,45 @@
+// The strategies "allreduce", "averaging" and "parameter_server": the partitions of a data set train one model at the
+// same time.
+#pragma once
+
+#include <memory>
+
+#include "hopper/strategy/whole_epochs.h"
+
+namespace hop::hopper {
+
+/// How the shared bytes of replicas would travel between workers.
+enum class Wire : std::uint8_t {
+  Direct,  ///< each worker owns a part: all send it there, and the owner sends the mean back
+  Server,  ///< all send everything to one server, which sends the new weights back
+};
+
+/// Data parallelism, as Horovod, PyTorch's DistributedDataParallel and Spark do it, defined over partitions instead of
+/// processes: a unit is an epoch of p replicas, one for each partition. One worker computes all replicas of a unit, one
+/// after the other, and adds their values in a fixed tree (TreeMean). So the bits are a function of the experiment
+/// alone, for any number of workers.
+class DataParallel final : public WholeEpochs {
+ public:
+  /// Throws ConfigError for Replicas::None.
+  DataParallel(std::string_view name, Replicas replicas, Wire wire);
+  /// Replica q is that of partition q.
+  PartitionId begin(const Spread&, ModelId, std::uint32_t) const override { return PartitionId{0}; }
+  Replicas replicas() const override { return replicas_; }
+  /// With Wire::Direct 2 (W - 1) times `shared`: each worker sends W - 1 of W parts and gets as many back. With
+  /// Wire::Server 2 W times. More workers than partitions would have no replica.
+  std::uint64_t predicted_bytes(const Spread& spread, std::uint64_t shared) const override;
+
+ private:
+  Replicas replicas_;
+  Wire wire_;
+};
+
+/// Synchronous SGD with the mean of all gradients in each step (Horovod: Sergeev and Del Balso, 2018; Li et al., VLDB
+/// 2020).
+std::shared_ptr<const Strategy> allreduce();
+/// Bulk synchronous model averaging, also local SGD (Zinkevich et al., 2010; Stich, 2019).
+std::shared_ptr<const Strategy> averaging();
+/// The synchronous parameter server (Li et al., OSDI 2014): the bits of allreduce, other bytes.
+std::shared_ptr<const Strategy> parameter_server();
+
+}  // namespace hop::hopper
