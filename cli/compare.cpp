@@ -105,6 +105,7 @@ std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::pat
   trial.hop_bytes = results.network.hop;
   trial.collect_bytes = results.network.collect;
   trial.gradient_bytes = results.network.gradient;
+  trial.predicted_gradient_bytes = results.predicted_gradient_bytes;
   trial.data_bytes = results.network.data;
   trial.control_bytes = results.network.control;
   trial.peak_rss_bytes = results.peak_rss_bytes;
@@ -199,7 +200,7 @@ void add_compare(CLI::App& app, Action& action) {
   CLI::App* command =
       app.add_subcommand("compare", "Run an experiment under several strategies, and say what each cost");
   command->add_option("experiment", arguments->experiment, "The experiment file (TOML)")->required();
-  command->add_option("--strategies", arguments->strategies, "Names (default: all): hopping,task_parallel")
+  command->add_option("--strategies", arguments->strategies, "Names (default: all): hopping,allreduce")
       ->delimiter(',')
       ->allow_extra_args(false);
   command->add_option("--workers", arguments->workers, "How many, a run for each: --workers 1,2")

@@ -33,6 +33,8 @@ constexpr std::array kFigures = {
     Figure{"idle_share", "idle workers", "%", 100, [](const Trial& t) { return t.idle_share; }},
     Figure{"hop_bytes", "states between workers", "MB", 1e-6, [](const Trial& t) { return real(t.hop_bytes); }},
     Figure{"gradient_bytes", "gradients", "MB", 1e-6, [](const Trial& t) { return real(t.gradient_bytes); }},
+    Figure{"predicted_gradient_bytes", "gradients by formula", "MB", 1e-6,
+           [](const Trial& t) { return real(t.predicted_gradient_bytes); }},
     Figure{"data_bytes", "rows on the wire", "MB", 1e-6, [](const Trial& t) { return real(t.data_bytes); }},
     Figure{"collect_bytes", "final states", "MB", 1e-6, [](const Trial& t) { return real(t.collect_bytes); }},
     Figure{"control_bytes", "messages", "MB", 1e-6, [](const Trial& t) { return real(t.control_bytes); }},
@@ -70,6 +72,19 @@ const char* bits_of(const Comparison& comparison, const Trial& trial) {
   return same_bits(comparison.trials.front(), trial) ? "the same" : "other ones";
 }
 
+// Said beside the numbers where it holds, because times of such runs lack a part of what the strategy costs.
+std::string caution_of(const Comparison& comparison) {
+  std::string names;
+  for (const Trial& trial : comparison.trials) {
+    const bool is_known = names.find(trial.strategy) != std::string::npos;
+    if (trial.predicted_gradient_bytes != 0 && !is_known) names += (names.empty() ? "" : ", ") + trial.strategy;
+  }
+  if (names.empty()) return {};
+  return names +
+         ": one worker computed all replicas of a model. Scores and bits are those of the strategy. Times have no "
+         "exchange between workers in them; what groups of workers would send is predicted by formula.";
+}
+
 std::string escaped(const std::string& text) {
   std::string safe;
   for (const char c : printable(text, 500)) {
@@ -97,11 +112,11 @@ tr:nth-child(even) td { background: #f6f8fa } svg { width: 100%; height: auto } 
 
 // Bars of one figure, a row for each trial.
 std::string bars(const Comparison& comparison, const Figure& figure) {
-  constexpr double kRow = 22, kStart = 150, kLongest = 170;
+  constexpr double kRow = 22, kStart = 185, kLongest = 170;
   double most = 0;
   for (const Trial& trial : comparison.trials) most = std::max(most, figure.of(trial));
   const std::size_t n = comparison.trials.size();
-  std::string svg = format("<svg viewBox='0 0 400 %.0f' role='img' aria-label='%s'>\n", kRow * real(n), figure.title);
+  std::string svg = format("<svg viewBox='0 0 435 %.0f' role='img' aria-label='%s'>\n", kRow * real(n), figure.title);
   for (std::size_t i = 0; i < n; ++i) {
     const Trial& trial = comparison.trials[i];
     const double y = kRow * real(i), length = most > 0 ? kLongest * figure.of(trial) / most : 0;
@@ -213,6 +228,7 @@ std::string to_page(const Comparison& comparison) {
   std::string html = kHead;
   html += "<h1>" + escaped(comparison.experiment) + ": strategies side by side</h1>\n<p>" +
           escaped(comparison.arithmetic) + ". One run each, one after the other, with the same rows and models.</p>\n";
+  if (const std::string caution = caution_of(comparison); !caution.empty()) html += "<p>" + escaped(caution) + "</p>\n";
   html += "<h2>Best " + escaped(comparison.objective) + " over time</h2>\n" + lines(comparison);
   html += "<h2>What each cost</h2>\n<div class='figures'>\n";
   for (const Figure& figure : kFigures) {
@@ -224,20 +240,23 @@ std::string to_page(const Comparison& comparison) {
 }
 
 std::string to_text(const Comparison& comparison) {
-  std::string text = format("%-26s", "");
-  for (const Trial& trial : comparison.trials) text += format("%26s", name_of(trial).c_str());
-  text += "\n";
+  std::size_t longest = 0;
+  for (const Trial& trial : comparison.trials) longest = std::max(longest, name_of(trial).size());
+  const int width = static_cast<int>(longest) + 2;
+  const auto row = [&](const std::string& title, const auto& cell_of) {
+    std::string text = format("%-26s", title.c_str());
+    for (const Trial& trial : comparison.trials) text += format("%*s", width, std::string(cell_of(trial)).c_str());
+    return text + "\n";
+  };
+  std::string text = row("", name_of);
   for (const Figure& figure : kFigures) {
     const std::string title = std::string(figure.title) + (*figure.unit != '\0' ? std::string(", ") + figure.unit : "");
-    text += format("%-26s", title.c_str());
-    for (const Trial& trial : comparison.trials) text += format("%26s", shown(figure, trial).c_str());
-    text += "\n";
+    text += row(title, [&](const Trial& trial) { return shown(figure, trial); });
   }
-  text += format("%-26s", ("best " + comparison.objective).substr(0, 25).c_str());
-  for (const Trial& trial : comparison.trials) text += format("%26s", score_of(trial).c_str());
-  text += format("\n%-26s", "bits of the models");
-  for (const Trial& trial : comparison.trials) text += format("%26s", bits_of(comparison, trial));
-  return text + "\n";
+  text += row(("best " + comparison.objective).substr(0, 25), score_of);
+  text += row("bits of the models", [&](const Trial& trial) { return bits_of(comparison, trial); });
+  if (const std::string caution = caution_of(comparison); !caution.empty()) text += caution + "\n";
+  return text;
 }
 
 }  // namespace hop::cli

@@ -25,7 +25,8 @@ struct Trial {
   std::uint64_t hop_bytes = 0;      ///< model states between workers
   std::uint64_t collect_bytes = 0;  ///< final states
   std::uint64_t gradient_bytes = 0;
-  std::uint64_t data_bytes = 0;  ///< rows on the wire
+  std::uint64_t predicted_gradient_bytes = 0;  ///< by formula, if groups of workers had trained the models; not sent
+  std::uint64_t data_bytes = 0;                ///< rows on the wire
   std::uint64_t control_bytes = 0;
   std::uint64_t peak_rss_bytes = 0;         ///< of the hungriest worker
   std::uint64_t data_bytes_per_worker = 0;  ///< of the worker that holds the most

@@ -18,6 +18,7 @@
 #include "cli/commands.h"
 #include "hopper/run.h"
 #include "hopper/simulate/run.h"
+#include "hopper/strategy/strategies.h"
 
 namespace hop::cli {
 namespace {
@@ -57,6 +58,17 @@ Network parse_network(const std::string& text) {
   return network;
 }
 
+// ---- strategies by name
+
+// Those of the application have no name here; they are taken for hopping.
+std::shared_ptr<const hopper::Strategy> strategy_of(const std::string& name) {
+  return hopper::find_strategy(name == hopper::kOwnCode ? "hopping" : std::string_view(name)).make();
+}
+
+double units_per_epoch(const std::string& strategy, std::uint32_t partitions, std::uint32_t workers) {
+  return strategy_of(strategy)->units_per_epoch({partitions, workers});
+}
+
 // ---- what a real run took
 
 // Of a run: the seconds of a pass over all rows, by model, and the bytes of a state.
@@ -67,7 +79,7 @@ class Measured {
     for (const hopper::ModelResult& model : results_.models) {
       const auto units = static_cast<double>(model.visits.size() - model.inherited);
       if (units == 0) continue;
-      const double epochs = is_whole_epochs() ? units : units / results_.partitions;
+      const double epochs = units / units_per_epoch(results_.strategy, results_.partitions, results_.workers);
       epoch_seconds_[model.id] = model.seconds / epochs;
       seconds += model.seconds / epochs;
       bytes += static_cast<double>(model.state_bytes);
@@ -103,7 +115,6 @@ class Measured {
   }
 
  private:
-  bool is_whole_epochs() const { return results_.strategy == "task_parallel"; }
   // The journal does not know how long a run took, nor its gaps; results.json does.
   void read_file() {
     const std::filesystem::path file = results_.run_directory / "results.json";
@@ -146,7 +157,7 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
   simulate::RunOptions options;
   options.pass_seconds = [&](ModelId model, const hopper::Config&) {
     if (measured == nullptr) return arguments.pass_seconds;
-    const double units = experiment.run.strategy.name() == "task_parallel" ? 1 : partitions;  // of an epoch
+    const double units = units_per_epoch(experiment.run.strategy.name(), partitions, experiment.run.workers);
     return (measured->epoch_seconds(model) + units * measured->gap_seconds()) / partitions;
   };
   if (measured != nullptr) {
@@ -202,11 +213,11 @@ void print_json(const std::vector<Line>& lines) {
 }
 
 void print_table(const std::vector<Line>& lines) {
-  std::printf("%-14s %-10s %8s %10s %12s %6s %9s %9s %12s\n", "strategy", "policy", "workers", "partitions", "seconds",
+  std::printf("%-16s %-10s %8s %10s %12s %6s %9s %9s %12s\n", "strategy", "policy", "workers", "partitions", "seconds",
               "busy", "units", "hops", "us/decision");
   for (const Line& line : lines) {
     const simulate::RunReport& r = line.report;
-    std::printf("%-14s %-10s %8u %10u %12.4g %5.1f%% %9llu %9llu %12.1f\n", line.strategy.c_str(),
+    std::printf("%-16s %-10s %8u %10u %12.4g %5.1f%% %9llu %9llu %12.1f\n", line.strategy.c_str(),
                 line.policy.empty() ? "default" : line.policy.c_str(), line.workers, line.partitions,
                 r.makespan_seconds, 100 * r.utilisation, static_cast<unsigned long long>(r.units),
                 static_cast<unsigned long long>(r.hops), r.microseconds_per_decision);
@@ -239,6 +250,12 @@ void print_assumptions(const SimulateArguments& arguments, const Measured* measu
             shortest(1e3 * transfer_seconds_of(arguments, measured)) + " ms (--network RATE,LATENCY)";
   }
   if (!text.empty()) std::printf("assumed: %s\n", text.c_str());
+  const auto has_replicas = [](const Line& line) {
+    return strategy_of(line.strategy)->replicas() != hopper::Replicas::None;
+  };
+  if (std::ranges::any_of(lines, has_replicas)) {
+    std::puts("strategies with replicas: one worker computes all replicas of a model, and nothing is exchanged");
+  }
   const auto grew = [&](const Line& line) { return line.partitions > lines.front().partitions; };
   if (std::ranges::any_of(lines, grew)) {
     std::puts(measured != nullptr ? "more workers than partitions: the same rows in as many partitions as workers"
@@ -270,7 +287,7 @@ void add_simulate(CLI::App& app, Action& action) {
       ->delimiter(',')
       ->allow_extra_args(false)
       ->check(at_least_one());
-  command->add_option("--strategies", arguments->strategies, "Names, a line for each: hopping,task_parallel")
+  command->add_option("--strategies", arguments->strategies, "Names, a line for each: hopping,allreduce")
       ->delimiter(',')
       ->allow_extra_args(false);
   command->add_option("--policies", arguments->policies, "Names, a line for each: fifo,random")

@@ -29,16 +29,22 @@ TEST_F(Compare, WritesWhatEachStrategyCost) {
   const Finished finished = go({"compare", "e.toml", "--to", "out"});
   ASSERT_EQ(finished.code, 0) << finished.err;
   const nlohmann::json json = nlohmann::json::parse(read(folder_ / "out" / "compare.json"));
-  ASSERT_EQ(json["trials"].size(), 2U);
-  const nlohmann::json &hopping = json["trials"][0], &tasks = json["trials"][1];
+  ASSERT_EQ(json["trials"].size(), 5U);
+  const nlohmann::json &hopping = json["trials"][0], &tasks = json["trials"][1], &allreduce = json["trials"][2],
+                       &averaging = json["trials"][3], &server = json["trials"][4];
   EXPECT_EQ(hopping["strategy"], "hopping");
   EXPECT_EQ(tasks["strategy"], "task_parallel");
+  EXPECT_EQ(allreduce["strategy"], "allreduce");
+  EXPECT_EQ(averaging["strategy"], "averaging");
+  EXPECT_EQ(server["strategy"], "parameter_server");
   for (const nlohmann::json& trial : json["trials"]) {
     const std::string name = trial["strategy"].get<std::string>() + "-2";
     const nlohmann::json real = nlohmann::json::parse(read(folder_ / "out" / name / "results.json"));
     EXPECT_EQ(trial["wall_seconds"], real["wall_seconds"]);
     EXPECT_EQ(trial["hops"], real["hops"]);
     EXPECT_EQ(trial["hop_bytes"], real["network"]["hop_bytes"]);
+    EXPECT_EQ(trial["gradient_bytes"], 0) << "nothing was sent";
+    EXPECT_EQ(trial["predicted_gradient_bytes"], real["predicted"]["gradient_bytes"]);
     EXPECT_EQ(trial["peak_rss_bytes"], real["memory"]["peak_rss_bytes"]);
     EXPECT_GT(trial["samples_per_second"].get<double>(), 0);
     EXPECT_GT(trial["cpu_seconds"].get<double>(), 0);
@@ -47,6 +53,12 @@ TEST_F(Compare, WritesWhatEachStrategyCost) {
     EXPECT_FALSE(trial["score_over_time"].empty());
   }
   EXPECT_EQ(hopping["state_sha256"], tasks["state_sha256"]);
+  EXPECT_EQ(allreduce["state_sha256"], server["state_sha256"]);
+  EXPECT_NE(allreduce["state_sha256"], hopping["state_sha256"]);
+  EXPECT_NE(averaging["state_sha256"], allreduce["state_sha256"]);
+  EXPECT_EQ(hopping["predicted_gradient_bytes"], 0);
+  EXPECT_GT(allreduce["predicted_gradient_bytes"], averaging["predicted_gradient_bytes"]);
+  EXPECT_EQ(server["predicted_gradient_bytes"], 2 * allreduce["predicted_gradient_bytes"].get<double>());
   EXPECT_GT(hopping["hop_bytes"], 0);
   EXPECT_GT(tasks["data_bytes_per_worker"], hopping["data_bytes_per_worker"]);
   EXPECT_EQ(tasks["data_bytes_stored"], 2 * tasks["data_bytes_per_worker"].get<double>());
@@ -56,12 +68,19 @@ TEST_F(Compare, WritesWhatEachStrategyCost) {
   int lines = 0;
   for (; std::getline(csv, line); ++lines) {
   }
-  EXPECT_EQ(lines, 3);
+  EXPECT_EQ(lines, 6);
   const std::string page = read(folder_ / "out" / "compare.html");
   EXPECT_THAT(page, AllOf(HasSubstr("<svg"), HasSubstr("<polyline"), HasSubstr("task_parallel, 2 workers")));
   EXPECT_THAT(page, AllOf(Not(HasSubstr("http://")), Not(HasSubstr("https://")), Not(HasSubstr("<script"))));
   EXPECT_THAT(finished.out, AllOf(HasSubstr("bits of the models"), HasSubstr("the same"), HasSubstr("compare.html")));
-  EXPECT_THAT(finished.out, Not(HasSubstr("other ones")));
+  EXPECT_THAT(finished.out, HasSubstr("allreduce, averaging, parameter_server: one worker computed all replicas"));
+  EXPECT_THAT(page, HasSubstr("predicted by formula"));
+}
+
+TEST_F(Compare, SaysNothingOfReplicasWhereThereAreNone) {
+  const Finished finished = go({"compare", "e.toml", "--strategies", "hopping,task_parallel", "--to", "two"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(finished.out, AllOf(HasSubstr("the same"), Not(HasSubstr("other ones")), Not(HasSubstr("replicas"))));
 }
 
 TEST_F(Compare, SaysWhatIsWrongBeforeItRuns) {

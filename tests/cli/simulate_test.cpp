@@ -56,6 +56,16 @@ TEST_F(Simulate, ComparesStrategies) {
   EXPECT_EQ(json[1]["units"], 8) << "a unit of task parallelism is an epoch";
 }
 
+TEST_F(Simulate, KnowsTheStrategiesWithReplicas) {
+  const nlohmann::json json = lines({"--strategies", "task_parallel,allreduce,averaging,parameter_server"});
+  ASSERT_EQ(json.size(), 4U);
+  for (const nlohmann::json& line : json) {
+    EXPECT_EQ(line["units"], 8) << line;
+    EXPECT_EQ(line["seconds"], json[0]["seconds"]) << "units of as many passes as those of tasks";
+  }
+  EXPECT_THAT(go({"simulate", "e.toml", "--strategies", "averaging"}).out, HasSubstr("nothing is exchanged"));
+}
+
 TEST_F(Simulate, ALatencyIsInTheTime) {
   const double fast = lines({"--network", "10Gbit,0.1ms"})[0]["seconds"];
   const double slow = lines({"--network", "10Gbit,9s"})[0]["seconds"];
