@@ -234,6 +234,7 @@ Epoch Checker::epoch_of(Unit unit) const { return Epoch{unit.value / units_per_e
 
 // The first partition of a unit in `Fixed` order.
 PartitionId Checker::first_partition(ModelId who, Unit unit) const {
+  if (has_replicas(scenario_)) return PartitionId{0};
   const std::uint32_t step = has_tasks(scenario_) ? 0 : unit.value;
   return PartitionId{(starts_[who.value % starts_.size()] + step) % scenario_.itinerary.partitions};
 }

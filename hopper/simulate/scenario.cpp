@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "hopper/simulate/rng.h"
+#include "hopper/strategy/data_parallel.h"
 #include "hopper/strategy/task_parallel.h"
 
 namespace hop::hopper::simulate {
@@ -115,7 +116,9 @@ Scenario draw_scenario(std::uint64_t seed) {
   return s;
 }
 
-bool has_tasks(const Scenario& s) { return s.itinerary.strategy == task_parallel(); }
+bool has_tasks(const Scenario& s) { return s.itinerary.strategy == task_parallel() || has_replicas(s); }
+
+bool has_replicas(const Scenario& s) { return s.itinerary.strategy == allreduce(); }
 
 std::uint32_t units_per_epoch(const Scenario& s) { return has_tasks(s) ? 1 : s.itinerary.partitions; }
 
@@ -127,9 +130,18 @@ Scenario as_tasks(Scenario s) {
   return s;
 }
 
+Scenario as_replicas(Scenario s) {
+  s = as_tasks(std::move(s));
+  s.itinerary.strategy = allreduce();
+  return s;
+}
+
 std::string describe(const Scenario& s) {
   static constexpr const char* kSearches[] = {"", ", coins", ", evolving", ", halving"};
-  return "seed " + std::to_string(s.seed) + ": " + (has_tasks(s) ? "tasks, " : "") +
+  return "seed " + std::to_string(s.seed) + ": " +
+         (has_replicas(s) ? "replicas, "
+          : has_tasks(s)  ? "tasks, "
+                          : "") +
          (s.itinerary.order == Order::Fixed ? "fixed" : "free") + " order, " + std::to_string(s.models) + " models, " +
          std::to_string(s.itinerary.partitions) + " partitions, " + std::to_string(s.itinerary.workers) + " workers, " +
          std::to_string(s.itinerary.epochs) + " epochs" + kSearches[static_cast<std::size_t>(s.search)] +

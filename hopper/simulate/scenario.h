@@ -58,7 +58,7 @@ enum class SearchKind : std::uint8_t {
 
 struct Scenario {
   std::uint64_t seed = 0;
-  Itinerary itinerary{};  ///< of the strategy "hopping" or "task_parallel"
+  Itinerary itinerary{};  ///< of the strategy "hopping", "task_parallel" or "allreduce"
   std::uint32_t models = 1;
   SearchKind search = SearchKind::AllAtOnce;
   std::uint32_t most_clones = 0;  ///< that an Evolving search asks for, beside `models`
@@ -89,9 +89,12 @@ Time pass_time(const Scenario& scenario, WorkerId worker, ModelId model, Unit un
 Scenario draw_scenario(std::uint64_t seed);
 /// The same models, machines and troubles with the strategy "task_parallel".
 Scenario as_tasks(Scenario scenario);
-/// Whether units are whole epochs on any worker, and how many an epoch has. For the checkers: computed without the
-/// strategy.
+/// The same with the strategy "allreduce": tasks that all begin with partition 0.
+Scenario as_replicas(Scenario scenario);
+/// Whether units are whole epochs on any worker, whether they have replicas, and how many an epoch has. For the
+/// checkers: computed without the strategy.
 bool has_tasks(const Scenario& scenario);
+bool has_replicas(const Scenario& scenario);
 std::uint32_t units_per_epoch(const Scenario& scenario);
 
 /// The scenario in one line for people.

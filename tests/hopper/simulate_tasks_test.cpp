@@ -1,6 +1,6 @@
-// Task parallelism on the simulated cluster: the same faults as in simulate_test.cpp, other units and other leases. The
-// judge computes the weights of the calm run partition by partition, as it does for hopping. HOP_SIMULATE_SEEDS runs
-// more seeds.
+// Task parallelism, and tasks of replicas, on the simulated cluster: the same faults as in simulate_test.cpp, other
+// units and other leases. The judge computes the weights of the calm run partition by partition, as it does for
+// hopping. HOP_SIMULATE_SEEDS runs more seeds.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -27,6 +27,33 @@ TEST(SimulatedTasks, WhateverFailsEachEpochCountsOnceAndTheWeightsAreThoseOfTheC
       FAIL() << describe(scenario) << "\n  broken: " << broken.what();
     }
   }
+}
+
+TEST(SimulatedReplicas, WhateverFailsEachEpochCountsOnceAndTheWeightsAreThoseOfTheCalmRun) {
+  for (std::uint64_t seed = 0; seed < seeds() / 2; ++seed) {
+    const Scenario scenario = as_replicas(draw_scenario(seed));
+    try {
+      Simulation(scenario).run();
+    } catch (const std::exception& broken) {
+      FAIL() << describe(scenario) << "\n  broken: " << broken.what();
+    }
+  }
+}
+
+TEST(SimulatedReplicas, BeginWithTheFirstPartition) {
+  const auto begins_elsewhere = [](Coordinator& c, const Event& event, Time now) {
+    std::vector<Action> actions = c.step(event, now);
+    for (Action& action : actions) {
+      auto* sent = std::get_if<action::SendLease>(&action);
+      if (sent != nullptr) sent->lease.partition = PartitionId{1};
+    }
+    return actions;
+  };
+  std::uint64_t seed = 0;
+  while (draw_scenario(seed).itinerary.partitions == 1) ++seed;
+  const Scenario scenario = as_replicas(draw_scenario(seed));
+  EXPECT_THAT([&] { Simulation(scenario, begins_elsewhere).run(); },
+              testing::ThrowsMessage<Violation>(testing::HasSubstr("the order of visits is fixed")));
 }
 
 // 1923: a state that was lost and that a clone begins with was trained again on another worker; its old place was
