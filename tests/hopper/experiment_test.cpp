@@ -151,7 +151,7 @@ TEST(Experiment, RefusesWhatNoRunCouldHave) {
   EXPECT_EQ(error_of(base), "no error");
   EXPECT_THAT(error_of(base + "loss = \"cross_entrop\"\n"), HasSubstr("did you mean \"cross_entropy\"?"));
   EXPECT_THAT(error_of(base + "loss = \"mse_loss\"\n"), HasSubstr("unknown value \"mse_loss\"; did you mean \"mse\"?"));
-  EXPECT_THAT(error_of(base + "[run]\nstrategy = \"allreduce\"\n"), HasSubstr("strategy"));
+  EXPECT_THAT(error_of(base + "[run]\nstrategy = \"all_reduce\"\n"), HasSubstr("did you mean \"allreduce\"?"));
   EXPECT_THAT(error_of(base + "[search]\nmethod = \"random\"\n"), HasSubstr("samples"));
   EXPECT_THAT(error_of(base + "[search.space]\nlr = { min = 2, max = 1 }\n"),
               HasSubstr("[search.space.lr] min: expected at most max, got min = 2, max = 1"));

@@ -108,8 +108,9 @@ TEST(Strategies, SendEveryModelOnceOverEveryPartitionInEveryEpochTheSameWay) {
   });
 }
 
-TEST(Strategies, GoOverThePartitionsInTheOrderOfHopping) {
+TEST(Strategies, WithoutReplicasGoOverThePartitionsInTheOrderOfHopping) {
   for_each_itinerary([](const Itinerary& itinerary) {
+    if (itinerary.strategy->replicas() != Replicas::None) return;
     for (std::uint32_t model = 0; model < 12; ++model) {
       std::uint32_t place = 0;
       for (Unit unit{0}; unit < Unit{itinerary.units_per_epoch()}; ++unit) {
@@ -157,6 +158,38 @@ TEST(TaskParallel, HasOneUnitPerEpochWhichStaysWhereItIs) {
   EXPECT_TRUE(itinerary.holds(WorkerId{3}, PartitionId{0}));
 }
 
+TEST(DataParallel, HasAReplicaForEachPartitionInTheirOrder) {
+  for (const auto& strategy : {allreduce(), averaging(), parameter_server()}) {
+    const Itinerary itinerary{3, 5, 2, Order::Fixed, strategy};
+    for (std::uint32_t model = 0; model < 4; ++model) {
+      const PartitionId first = itinerary.partition(ModelId{model}, Unit{1});
+      EXPECT_THAT(itinerary.passes(first), ElementsAre(PartitionId{0}, PartitionId{1}, PartitionId{2}));
+    }
+  }
+  EXPECT_EQ(allreduce()->replicas(), Replicas::ShareGradients);
+  EXPECT_EQ(parameter_server()->replicas(), Replicas::ShareGradients);
+  EXPECT_EQ(averaging()->replicas(), Replicas::ShareWeights);
+  EXPECT_EQ(hopping()->replicas(), Replicas::None);
+  EXPECT_THAT([] { DataParallel("none", Replicas::None, Wire::Direct); },
+              ThrowsMessage<ConfigError>(HasSubstr("expected replicas that share gradients or weights")));
+}
+
+// 1,000 bytes are shared by each replica. Direct: each of W workers sends (W - 1) / W of them, twice. Server: each
+// sends them and gets them back.
+TEST(DataParallel, PredictsTheBytesOfAGroup) {
+  const auto bytes = [](const std::shared_ptr<const Strategy>& strategy, std::uint32_t partitions,
+                        std::uint32_t workers) {
+    return strategy->predicted_bytes({partitions, workers}, 1000);
+  };
+  EXPECT_EQ(bytes(allreduce(), 8, 1), 0U);
+  EXPECT_EQ(bytes(allreduce(), 8, 2), 2000U);
+  EXPECT_EQ(bytes(averaging(), 8, 8), 14000U);
+  EXPECT_EQ(bytes(allreduce(), 4, 9), 6000U) << "five workers have no replica";
+  EXPECT_EQ(bytes(parameter_server(), 8, 1), 2000U);
+  EXPECT_EQ(bytes(parameter_server(), 8, 8), 16000U);
+  EXPECT_EQ(bytes(hopping(), 8, 8), 0U);
+}
+
 // ---- checks
 
 TEST(Hopping, RefusesWorkersWithoutPartitions) {
@@ -199,10 +232,37 @@ TEST(StrategyKey, NamesTheNearest) {
   EXPECT_THAT([&] { e.check(); }, ThrowsMessage<ConfigError>(HasSubstr("[run] strategy: unknown value \"hop\"")));
 }
 
+TEST(StrategyKey, HasOptionsForReplicas) {
+  const std::string options =
+      "batch = \"global\"\nlr_scale = \"sqrt\"\naverage_every = 12\naverage_state = \"reset\"\n";
+  const Experiment e = parse_experiment(std::string(kToml) + "strategy = \"averaging\"\n" + options, "e.toml");
+  EXPECT_EQ(e.run.replicas.batch, BatchRows::Global);
+  EXPECT_EQ(e.run.replicas.lr_scale, LrScale::Sqrt);
+  EXPECT_EQ(e.run.replicas.average_every, 12U);
+  EXPECT_EQ(e.run.replicas.average_state, AverageState::Reset);
+  EXPECT_THAT(to_toml(e), HasSubstr(options));
+  EXPECT_THAT(to_toml(parse_experiment(kToml, "e.toml")), testing::Not(HasSubstr("average_every")));
+  EXPECT_EQ(refusal(options), "no error") << "hopping does not read them";
+  EXPECT_THAT(refusal("average_state = \"kept\"\n"), HasSubstr("[run] average_state: unknown value \"kept\""));
+  EXPECT_THAT(refusal("average_every = 0\n"), HasSubstr("[run] average_every: expected an integer in 1.."));
+  EXPECT_THAT(refusal("lr_scale = 2\n"), HasSubstr("[run] lr_scale"));
+  Experiment in_code = e;
+  in_code.run.replicas.average_every = 0;
+  EXPECT_THAT([&] { in_code.check(); },
+              ThrowsMessage<ConfigError>(HasSubstr("[run] average_every: expected at least 1, got 0")));
+}
+
 TEST(StrategyKey, IsReadAndWritten) {
   const Experiment e = parse_experiment(std::string(kToml) + "strategy = \"task_parallel\"\n", "e.toml");
   EXPECT_EQ(e.run.strategy.name(), "task_parallel");
   EXPECT_THAT(to_toml(e), HasSubstr("strategy = \"task_parallel\""));
+}
+
+TEST(DataParallel, RefusesAnOrderAndAPolicyThatItCannotFollow) {
+  EXPECT_THAT(refusal("strategy = \"allreduce\"\norder = \"free\"\n"),
+              HasSubstr("[run] order: expected \"fixed\" with strategy = \"allreduce\""));
+  EXPECT_THAT(refusal("strategy = \"averaging\"\npolicy = \"rotation\"\n"),
+              HasSubstr("with strategy = \"averaging\", got \"rotation\""));
 }
 
 TEST(TaskParallel, RefusesAnOrderAndAPolicyThatItCannotFollow) {

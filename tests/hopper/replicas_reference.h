@@ -1,0 +1,221 @@
+// Replicas as plain loops over the public API: the judge of the trainer's. No recorded steps, no kernels for the means.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "autograd/graph.h"
+#include "autograd/loss.h"
+#include "base/hash.h"
+#include "data/loader.h"
+#include "hopper/build_model.h"
+#include "hopper/trainer.h"
+#include "nn/state.h"
+
+namespace hop::hopper {
+
+/// Model 0 of an experiment with a constant learning rate and without mixup.
+class ReferenceReplicas {
+ public:
+  ReferenceReplicas(const Experiment& experiment, const Config& config, const data::Dataset& dataset)
+      : experiment_(experiment),
+        dataset_(dataset),
+        batch_(batch_size(config)),
+        module_(build_module(experiment, config, dataset)),
+        optimizer_(make_optimizer(experiment, config, *module_)),
+        state_(*module_, optimizer_.get()) {}
+
+  /// Begins with the state of a trainer.
+  void begin(Trainer& trainer) { put(bytes_of(trainer.state())); }
+  std::vector<std::byte> state() { return bytes_of(state_); }
+  /// The mean loss of the last epoch, summed replica by replica.
+  double loss() const { return loss_; }
+
+  void share_gradients(std::uint32_t epoch) {
+    start(epoch);
+    for (std::int64_t step = 0; step < steps_; ++step) {
+      std::vector<std::byte> before = state(), first;
+      std::vector<std::optional<Values<float>>> leaves;
+      for (std::uint32_t q = 0; q < count(); ++q) {
+        leaves.emplace_back();
+        if (rows(q, step, step + 1) == 0) continue;
+        if (!first.empty()) put(before);
+        compute_gradients(q);
+        if (first.empty()) first = state();
+        const auto share = static_cast<float>(share_of(q, step, step + 1));
+        Values<float> leaf;
+        for (const auto& [name, p] : module_->named_parameters()) {
+          const float* g = p.grad().data<float>();
+          for (std::int64_t i = 0; i < p.numel(); ++i) leaf.push_back(share * g[i]);
+        }
+        leaves.back() = std::move(leaf);
+      }
+      put(first);
+      const Values<float> mean = *sum(leaves, 0, leaves.size());
+      auto value = mean.begin();
+      for (const auto& [name, p] : module_->named_parameters()) {
+        float* g = p.grad().data<float>();
+        for (std::int64_t i = 0; i < p.numel(); ++i) g[i] = *value++;
+      }
+      optimizer_->step();
+    }
+    end(epoch);
+  }
+
+  void share_weights(std::uint32_t epoch, std::int64_t every, AverageState average) {
+    start(epoch);
+    std::vector<std::vector<std::byte>> local(count());
+    for (std::int64_t begin = 0; begin < steps_; begin += every) {
+      const std::int64_t until = std::min(begin + every, steps_);
+      const std::vector<std::byte> from = state();
+      std::vector<std::vector<std::byte>> after(count());
+      for (std::uint32_t q = 0; q < count(); ++q) {
+        if (rows(q, begin, until) == 0) continue;
+        put(from);
+        if (average == AverageState::Keep && begin > 0) put_segments(local[q], is_slot);
+        for (std::int64_t step = begin; step < until && rows(q, step, step + 1) > 0; ++step) {
+          compute_gradients(q);
+          optimizer_->step();
+        }
+        after[q] = local[q] = state();
+      }
+      const bool are_slots_averaged =
+          average == AverageState::Average || (average == AverageState::Keep && until == steps_);
+      std::vector<std::byte> mean = *std::ranges::find_if(after, [](const auto& bytes) { return !bytes.empty(); });
+      for (const nn::Segment& segment : state_.layout().segments) {
+        if (segment.dtype != DType::f32 || (is_slot(segment) && !are_slots_averaged)) continue;
+        average_segment(segment, after, begin, until, mean);
+      }
+      put(mean);
+      const std::int64_t counted = number(from, "optimizer.step") + until - begin;
+      set_step(average == AverageState::Reset ? 0 : counted);
+      if (average != AverageState::Reset) continue;
+      put_segments(std::vector<std::byte>(mean.size()), is_slot);
+      state_.counters().steps_before += counted;
+    }
+    end(epoch);
+  }
+
+  std::int64_t number(const std::vector<std::byte>& bytes, const std::string& name) const {
+    std::int64_t value = 0;
+    std::memcpy(&value, bytes.data() + segment(name).offset, sizeof value);
+    return value;
+  }
+
+ private:
+  template <class T>
+  using Values = std::vector<T>;
+
+  static std::vector<std::byte> bytes_of(nn::StateBlock& state) {
+    const ByteView bytes = std::as_const(state).bytes();
+    return {bytes.begin(), bytes.end()};
+  }
+  void put(const std::vector<std::byte>& bytes) { std::memcpy(state_.bytes().data(), bytes.data(), bytes.size()); }
+  static bool is_slot(const nn::Segment& segment) {
+    return segment.kind == nn::SegmentKind::optimizer && segment.dtype == DType::f32;
+  }
+  void put_segments(const std::vector<std::byte>& bytes, bool (*which)(const nn::Segment&)) {
+    for (const nn::Segment& s : state_.layout().segments) {
+      if (which(s)) std::memcpy(state_.bytes().data() + s.offset, bytes.data() + s.offset, s.bytes);
+    }
+  }
+  const nn::Segment& segment(const std::string& name) const {
+    return *std::ranges::find(state_.layout().segments, name, &nn::Segment::name);
+  }
+  void set_step(std::int64_t step) {
+    std::memcpy(state_.bytes().data() + segment("optimizer.step").offset, &step, sizeof step);
+  }
+
+  std::uint32_t count() const { return dataset_.partition_count(); }
+  std::int64_t rows(std::uint32_t q, std::int64_t begin, std::int64_t end) const {
+    const std::int64_t all = dataset_.manifest().partitions[q].rows;
+    return std::min(all, end * batch_) - std::min(all, begin * batch_);
+  }
+  double share_of(std::uint32_t replica, std::int64_t begin, std::int64_t end) const {
+    std::int64_t all = 0;
+    for (std::uint32_t q = 0; q < count(); ++q) all += rows(q, begin, end);
+    return static_cast<double>(rows(replica, begin, end)) / static_cast<double>(all);
+  }
+
+  template <class T>
+  static std::optional<Values<T>> sum(const std::vector<std::optional<Values<T>>>& leaves, std::size_t begin,
+                                      std::size_t end) {
+    if (end - begin == 1) return leaves[begin];
+    std::size_t half = 1;
+    while (2 * half < end - begin) half *= 2;
+    auto left = sum(leaves, begin, begin + half), right = sum(leaves, begin + half, end);
+    if (!left || !right) return left ? left : right;
+    for (std::size_t i = 0; i < left->size(); ++i) (*left)[i] += (*right)[i];
+    return left;
+  }
+
+  void average_segment(const nn::Segment& segment, const std::vector<std::vector<std::byte>>& after, std::int64_t begin,
+                       std::int64_t end, std::vector<std::byte>& to) const {
+    std::vector<std::optional<Values<double>>> leaves(after.size());
+    for (std::uint32_t q = 0; q < after.size(); ++q) {
+      if (after[q].empty()) continue;
+      Values<float> values(segment.bytes / sizeof(float));
+      std::memcpy(values.data(), after[q].data() + segment.offset, segment.bytes);
+      leaves[q].emplace();
+      for (const float x : values) leaves[q]->push_back(share_of(q, begin, end) * double{x});
+    }
+    Values<float> mean;
+    for (const double x : *sum(leaves, 0, leaves.size())) mean.push_back(static_cast<float>(x));
+    std::memcpy(to.data() + segment.offset, mean.data(), segment.bytes);
+  }
+
+  void start(std::uint32_t epoch) {
+    loaders_.clear();
+    losses_.assign(count(), 0);
+    steps_ = 0;
+    for (std::uint32_t q = 0; q < count(); ++q) {
+      const data::Partition partition = dataset_.partition(PartitionId(q));
+      loaders_.emplace_back(data::LoaderOptions{.batch_size = batch_, .scale = dataset_.scale()});
+      loaders_.back().start(partition, hash64(experiment_.seed, "order", {0, epoch, q}));
+      steps_ = std::max(steps_, loaders_.back().batches());
+    }
+  }
+  void end(std::uint32_t epoch) {
+    loss_ = 0;
+    for (const double loss : losses_) loss_ += loss;
+    loss_ /= static_cast<double>(dataset_.rows());
+    nn::Counters& counters = state_.counters();
+    counters.random_key = hash64(experiment_.seed, "random", {0});
+    counters.epoch = epoch;
+    counters.unit += count();
+    counters.rows += dataset_.rows();
+  }
+  void compute_gradients(std::uint32_t q) {
+    const auto before = static_cast<std::uint64_t>(state_.counters().steps_before);
+    const bool is_usual = q == 0 && before == 0;
+    module_->train();
+    module_->set_random_key(is_usual ? hash64(experiment_.seed, "random", {0})
+                                     : hash64(experiment_.seed, "random", {0, q, before}));
+    module_->set_step(static_cast<std::uint64_t>(optimizer_->step_count()));
+    optimizer_->zero_grad();
+    const data::Batch batch = *loaders_[q].next();
+    const Tensor loss = cross_entropy((*module_)(batch.x), batch.y);
+    losses_[q] += static_cast<double>(loss.item<float>()) * static_cast<double>(batch.rows());
+    backward(loss);
+  }
+
+  const Experiment& experiment_;
+  const data::Dataset& dataset_;
+  std::int64_t batch_;
+  std::shared_ptr<nn::Module> module_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
+  nn::StateBlock state_;
+  std::vector<data::Loader> loaders_;
+  std::vector<double> losses_;
+  std::int64_t steps_ = 0;
+  double loss_ = 0;
+};
+
+}  // namespace hop::hopper
