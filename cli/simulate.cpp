@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/words.h"
 #include "cli/commands.h"
+#include "cli/group_time.h"
 #include "hopper/run.h"
 #include "hopper/simulate/run.h"
 #include "hopper/strategy/strategies.h"
@@ -34,10 +35,6 @@ struct SimulateArguments {
 
 // ---- the network: "10Gbit,0.1ms"
 
-struct Network {
-  double bytes_per_second = 0, latency_seconds = 0;
-};
-
 // A number and its unit.
 double quantity(const std::string& text, const std::map<std::string, double, std::less<>>& units) {
   double number = 0;
@@ -47,9 +44,9 @@ double quantity(const std::string& text, const std::map<std::string, double, std
   throw ConfigError("[simulate] --network: expected a rate and a latency such as 10Gbit,0.1ms, got " + printable(text));
 }
 
-Network parse_network(const std::string& text) {
+Link parse_network(const std::string& text) {
   const std::size_t comma = std::min(text.find(','), text.size());
-  Network network;
+  Link network;
   network.bytes_per_second = quantity(text.substr(0, comma), {{"Kbit", 125.0}, {"Mbit", 125e3}, {"Gbit", 125e6}});
   if (network.bytes_per_second == 0) throw ConfigError("[simulate] --network: expected a rate above 0, got " + text);
   if (comma < text.size()) {
@@ -140,14 +137,19 @@ struct Line {
   std::string strategy, policy;
   std::uint32_t workers = 0, partitions = 0;
   simulate::RunReport report;
+  std::optional<GroupTime> group{};  // of a strategy with replicas that was measured
 };
 
-// Without a network, a run that was measured had its workers on one machine: a state passes through memory.
+// Without a network, the workers are on one machine: a state passes through memory.
+Link link_of(const SimulateArguments& arguments) {
+  constexpr Link kOneMachine{1e9, 1e-3};
+  return arguments.network.empty() ? kOneMachine : parse_network(arguments.network);
+}
+
 double transfer_seconds_of(const SimulateArguments& arguments, const Measured* measured) {
-  constexpr Network kOneMachine{1e9, 1e-3};
   if (measured == nullptr && arguments.network.empty()) return simulate::RunOptions{}.transfer_seconds;
-  const Network network = arguments.network.empty() ? kOneMachine : parse_network(arguments.network);
-  return network.latency_seconds + (measured != nullptr ? measured->state_bytes() : 0) / network.bytes_per_second;
+  const Link link = link_of(arguments);
+  return link.latency_seconds + (measured != nullptr ? measured->state_bytes() : 0) / link.bytes_per_second;
 }
 
 Line simulate_once(hopper::Experiment experiment, const SimulateArguments& arguments, const Measured* measured) {
@@ -170,6 +172,7 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
   options.transfer_seconds = transfer_seconds_of(arguments, measured);
   Line line{experiment.run.strategy.name(), experiment.run.policy.name(), experiment.run.workers, partitions, {}};
   line.report = simulate::run(experiment, options);
+  if (measured != nullptr) line.group = group_time(measured->results(), experiment, partitions, link_of(arguments));
   return line;
 }
 
@@ -208,6 +211,10 @@ void print_json(const std::vector<Line>& lines) {
                     {"decisions", r.decisions},
                     {"microseconds_per_decision", r.microseconds_per_decision},
                     {"wall_seconds", r.wall_seconds}});
+    if (!line.group) continue;
+    rows.back()["group"] = {{"seconds", line.group->seconds()},
+                            {"exchange_seconds", line.group->exchange_seconds},
+                            {"gradient_bytes", line.group->bytes}};
   }
   std::printf("%s\n", rows.dump(2).c_str());
 }
@@ -221,6 +228,21 @@ void print_table(const std::vector<Line>& lines) {
                 line.policy.empty() ? "default" : line.policy.c_str(), line.workers, line.partitions,
                 r.makespan_seconds, 100 * r.utilisation, static_cast<unsigned long long>(r.units),
                 static_cast<unsigned long long>(r.hops), r.microseconds_per_decision);
+  }
+}
+
+// Strategies with replicas: the lines above have one worker for all replicas of a model.
+void print_groups(const std::vector<Line>& lines) {
+  const auto has_replicas = [](const Line& line) {
+    return strategy_of(line.strategy)->replicas() != hopper::Replicas::None;
+  };
+  if (std::ranges::none_of(lines, has_replicas)) return;
+  std::puts("strategies with replicas: one worker computes all replicas of a model, and nothing is exchanged");
+  for (const Line& line : lines) {
+    if (!line.group) continue;
+    std::printf("by formula, each model on all %u workers: %s %.4g seconds, %.4g of them for %.4g MB between workers\n",
+                line.workers, line.strategy.c_str(), line.group->seconds(), line.group->exchange_seconds,
+                1e-6 * static_cast<double>(line.group->bytes));
   }
 }
 
@@ -250,12 +272,6 @@ void print_assumptions(const SimulateArguments& arguments, const Measured* measu
             shortest(1e3 * transfer_seconds_of(arguments, measured)) + " ms (--network RATE,LATENCY)";
   }
   if (!text.empty()) std::printf("assumed: %s\n", text.c_str());
-  const auto has_replicas = [](const Line& line) {
-    return strategy_of(line.strategy)->replicas() != hopper::Replicas::None;
-  };
-  if (std::ranges::any_of(lines, has_replicas)) {
-    std::puts("strategies with replicas: one worker computes all replicas of a model, and nothing is exchanged");
-  }
   const auto grew = [&](const Line& line) { return line.partitions > lines.front().partitions; };
   if (std::ranges::any_of(lines, grew)) {
     std::puts(measured != nullptr ? "more workers than partitions: the same rows in as many partitions as workers"
@@ -272,6 +288,7 @@ int run(const SimulateArguments& arguments) {
     return kOk;
   }
   print_table(lines);
+  print_groups(lines);
   print_assumptions(arguments, measured ? &*measured : nullptr, lines);
   if (measured) print_error(lines, *measured);
   return kOk;

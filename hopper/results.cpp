@@ -208,7 +208,8 @@ Results summarize(const Ledger& ledger, const Objective& objective) {
   results.hops = ledger.hops();
   results.network.hop = ledger.received_bytes();
   const Itinerary& itinerary = ledger.itinerary();
-  results.predicted_gradient_bytes = itinerary.strategy->predicted_bytes(itinerary.spread(), ledger.shared_bytes());
+  results.shared_bytes = ledger.shared_bytes();
+  results.predicted_gradient_bytes = itinerary.strategy->predicted_bytes(itinerary.spread(), results.shared_bytes);
   results.peak_rss_bytes = ledger.peak_rss_bytes();
   results.arithmetic.assign(ledger.arithmetic().begin(), ledger.arithmetic().end());
   results.arithmetic_changes.assign(ledger.arithmetic_changes().begin(), ledger.arithmetic_changes().end());

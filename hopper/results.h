@@ -72,6 +72,7 @@ struct Results {
   double wall_seconds = 0;  ///< of the last `run` or `resume`
   std::uint64_t hops = 0;
   NetworkBytes network{};
+  std::uint64_t shared_bytes = 0;  ///< UnitMetrics::shared_bytes of all units: what one replica of each shared
   /// Strategy::predicted_bytes: what groups of workers would send by formula. Nothing of it was sent.
   std::uint64_t predicted_gradient_bytes = 0;
   std::uint64_t data_bytes_per_worker = 0;  ///< of the node that has to hold the most

@@ -25,6 +25,7 @@ class DataParallel final : public WholeEpochs {
   /// Replica q is that of partition q.
   PartitionId begin(const Spread&, ModelId, std::uint32_t) const override { return PartitionId{0}; }
   Replicas replicas() const override { return replicas_; }
+  Wire wire() const { return wire_; }
   /// With Wire::Direct 2 (W - 1) times `shared`: each worker sends W - 1 of W parts and gets as many back. With
   /// Wire::Server 2 W times. More workers than partitions would have no replica.
   std::uint64_t predicted_bytes(const Spread& spread, std::uint64_t shared) const override;

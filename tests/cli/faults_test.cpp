@@ -15,7 +15,8 @@ class Faults : public ToyRun {
  protected:
   // Kills a worker in the middle of the run, waits until its successor lives, and does it again.
   static void kill_workers_and_compare(const std::string& directory, const std::vector<std::string>& more,
-                                       const std::vector<std::size_t>& moments = {5, 17, 30}) {
+                                       const std::vector<std::size_t>& moments = {5, 17, 30},
+                                       const std::map<int, std::string>& expected = *expected_) {
     Program program(run_in(directory, more), folder_->path());
     for (const std::size_t units : moments) {
       ASSERT_TRUE(reach(program, directory, units));
@@ -30,12 +31,13 @@ class Faults : public ToyRun {
     }
     const Finished finished = program.wait();
     EXPECT_EQ(finished.code, 0) << finished.err;
-    EXPECT_EQ(hashes(*folder_ / directory), *expected_);
+    EXPECT_EQ(hashes(*folder_ / directory), expected);
   }
 
   // Kills the coordinator in the middle of the run, and again while it resumes.
   static void kill_coordinator_and_compare(const std::string& directory, const std::vector<std::string>& more,
-                                           const std::vector<std::size_t>& moments) {
+                                           const std::vector<std::size_t>& moments,
+                                           const std::map<int, std::string>& expected = *expected_) {
     for (const std::size_t units : moments) {
       const bool is_first = units == moments.front();
       Program program(is_first ? run_in(directory, more) : std::vector<std::string>{"resume", directory},
@@ -50,7 +52,14 @@ class Faults : public ToyRun {
     }
     const Finished resumed = hop({"resume", directory}, folder_->path());
     EXPECT_EQ(resumed.code, 0) << resumed.err;
-    EXPECT_EQ(hashes(*folder_ / directory), *expected_);
+    EXPECT_EQ(hashes(*folder_ / directory), expected);
+  }
+
+  // The hashes of the models when nobody disturbs the run.
+  static std::map<int, std::string> calm(const std::string& directory, const std::vector<std::string>& more) {
+    const Finished finished = hop(run_in(directory, more), folder_->path());
+    EXPECT_EQ(finished.code, 0) << finished.err;
+    return hashes(*folder_ / directory);
   }
 };
 
@@ -68,6 +77,17 @@ TEST_F(Faults, AWorkerKilledInMidUnitIsStartedAgain) { kill_workers_and_compare(
 // Twelve units, each a whole epoch.
 TEST_F(Faults, AWorkerKilledInMidTaskIsStartedAgain) {
   kill_workers_and_compare("killed-tasks", {"--set", "run.strategy=task_parallel"}, {2, 5, 8});
+}
+
+// Twelve units, each an epoch of four replicas.
+TEST_F(Faults, ReplicasOfAKilledProcessAreTrainedAgain) {
+  for (const std::string strategy : {"allreduce", "averaging"}) {
+    const std::vector<std::string> more = {"--set", "run.strategy=" + strategy, "--set", "run.average_every=40"};
+    const std::map<int, std::string> expected = calm("calm-" + strategy, more);
+    EXPECT_NE(expected, *expected_);
+    kill_workers_and_compare("killed-" + strategy, more, {2, 5, 8}, expected);
+    kill_coordinator_and_compare("orphaned-" + strategy, more, {3, 6, 9}, expected);
+  }
 }
 
 TEST_F(Faults, AKilledWorkerIsToldOfWithItsUnitAndWithWhoTakesItOver) {

@@ -66,6 +66,35 @@ TEST_F(Simulate, KnowsTheStrategiesWithReplicas) {
   EXPECT_THAT(go({"simulate", "e.toml", "--strategies", "averaging"}).out, HasSubstr("nothing is exchanged"));
 }
 
+// The link carries 1,000 bytes a second. Latency: two messages in each step.
+TEST_F(Simulate, SaysByFormulaHowLongGroupsWouldTake) {
+  const Finished real = go({"run", "e.toml", "--run-dir", "all", "--set", "run.strategy=allreduce"});
+  ASSERT_EQ(real.code, 0) << real.err;
+  const nlohmann::json results = nlohmann::json::parse(read(folder_ / "all" / "results.json"));
+  const double bytes = results["predicted"]["gradient_bytes"];  // of two workers: 2 (W - 1)
+  double trained = 0;
+  for (const nlohmann::json& model : results["models"]) trained += model["seconds"].get<double>();
+  const auto line = [&](const std::string& strategy, const std::string& workers, const std::string& network) {
+    return lines({"--measured", "all", "--strategies", strategy, "--workers", workers, "--network", network})[0];
+  };
+  const nlohmann::json four = line("allreduce", "4", "8Kbit,0s")["group"];
+  EXPECT_EQ(four["gradient_bytes"], 3 * bytes);
+  EXPECT_NEAR(four["exchange_seconds"].get<double>(), 3 * bytes / 4 / 1000, 1e-6 * bytes);
+  EXPECT_NEAR(four["seconds"].get<double>() - four["exchange_seconds"].get<double>(), trained / 4, 1e-3 * trained);
+  const nlohmann::json one = line("allreduce", "1", "8Kbit,1s")["group"];
+  EXPECT_EQ(one["gradient_bytes"], 0);
+  EXPECT_EQ(one["exchange_seconds"], 0);
+  EXPECT_NEAR(one["seconds"].get<double>(), trained, 1e-3 * trained);
+  const double patient = line("allreduce", "2", "8Kbit,1s")["group"]["exchange_seconds"],
+               prompt = line("allreduce", "2", "8Kbit,0s")["group"]["exchange_seconds"];
+  constexpr double steps = 4 * 2 * 63;  // 2,000 rows of each replica in batches of 32
+  EXPECT_NEAR(patient - prompt, 2 * steps, 1e-3 * steps);
+  EXPECT_FALSE(line("averaging", "2", "8Kbit,0s").contains("group")) << "it was not measured";
+  EXPECT_FALSE(line("allreduce", "8", "8Kbit,0s").contains("group")) << "it had other partitions";
+  EXPECT_THAT(go({"simulate", "e.toml", "--measured", "all", "--set", "run.strategy=allreduce"}).out,
+              HasSubstr("by formula, each model on all 2 workers: allreduce "));
+}
+
 TEST_F(Simulate, ALatencyIsInTheTime) {
   const double fast = lines({"--network", "10Gbit,0.1ms"})[0]["seconds"];
   const double slow = lines({"--network", "10Gbit,9s"})[0]["seconds"];

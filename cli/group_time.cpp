@@ -1,0 +1,50 @@
+#include "cli/group_time.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "hopper/build_model.h"
+#include "hopper/strategy/data_parallel.h"
+
+namespace hop::cli {
+namespace {
+
+// How often the replicas of a model share in an epoch of `rows` rows.
+double rounds_of(const hopper::Experiment& experiment, const hopper::Config& config, double rows, double partitions) {
+  const hopper::ReplicaOptions& options = experiment.run.replicas;
+  const bool is_global = options.batch.value_or(hopper::BatchRows::PerReplica) == hopper::BatchRows::Global;
+  const double batch = static_cast<double>(hopper::batch_size(config)) / (is_global ? partitions : 1);
+  const double steps = std::ceil(std::ceil(rows / partitions) / batch);
+  if (hopper::replicas_of(experiment) == hopper::Replicas::ShareGradients) return steps;
+  return options.average_every ? std::ceil(steps / *options.average_every) : 1;
+}
+
+}  // namespace
+
+std::optional<GroupTime> group_time(const hopper::Results& measured, const hopper::Experiment& experiment,
+                                    std::uint32_t partitions, const Link& link) {
+  const auto strategy = hopper::make_strategy(experiment.run.strategy);
+  const auto* replicated = dynamic_cast<const hopper::DataParallel*>(strategy.get());
+  const bool is_measured = experiment.run.strategy.name() == measured.strategy && partitions == measured.partitions;
+  if (replicated == nullptr || !is_measured) return std::nullopt;
+
+  const std::uint32_t members = std::min(experiment.run.workers, partitions);
+  const std::uint32_t replicas_of_one = (partitions + members - 1) / members;
+  GroupTime time;
+  time.bytes = replicated->predicted_bytes({partitions, experiment.run.workers}, measured.shared_bytes);
+  double rounds = 0;
+  for (const hopper::ModelResult& model : measured.models) {
+    time.compute_seconds += model.seconds / partitions * replicas_of_one;
+    for (std::size_t epoch = model.inherited; epoch < model.curve.size(); ++epoch) {
+      rounds += rounds_of(experiment, model.config, static_cast<double>(model.curve[epoch].rows), partitions);
+    }
+  }
+  if (time.bytes == 0) return time;
+  // Direct: all links carry equally much at the same time. A server's link carries everything, first in, then out.
+  const double links = replicated->wire() == hopper::Wire::Server ? 1 : members;
+  time.exchange_seconds =
+      static_cast<double>(time.bytes) / links / link.bytes_per_second + 2 * link.latency_seconds * rounds;
+  return time;
+}
+
+}  // namespace hop::cli

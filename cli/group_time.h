@@ -1,0 +1,32 @@
+// How long a run would take if all workers trained each model together, in a group. By formula: the simulator has no
+// groups.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "hopper/results.h"
+#include "hopper/run.h"
+
+namespace hop::cli {
+
+/// Rate and latency between two workers.
+struct Link {
+  double bytes_per_second = 0, latency_seconds = 0;
+};
+
+struct GroupTime {
+  double compute_seconds = 0, exchange_seconds = 0;
+  std::uint64_t bytes = 0;  ///< that all workers send together
+
+  double seconds() const { return compute_seconds + exchange_seconds; }
+};
+
+/// The models one after the other, each on all workers of `experiment`: replicas are shared out evenly, and no exchange
+/// is hidden behind computation. `measured`: a run of the same strategy and partitions, with any number of workers. A
+/// step of gradients, or an average of weights, takes two messages and the time of its bytes on the busiest link. None
+/// for strategies without replicas, and for another strategy or other partitions than were measured.
+std::optional<GroupTime> group_time(const hopper::Results& measured, const hopper::Experiment& experiment,
+                                    std::uint32_t partitions, const Link& link);
+
+}  // namespace hop::cli
