@@ -111,13 +111,8 @@ void Trainer::assign(ModelId model, const Config& config) {
   config_ = config;
 }
 
-// What replicas share, and what an exchange gets, are means over rows in f32.
+// What replicas share, and what an exchange gets, is one block of f32.
 void Trainer::check_sharing() const {
-  if (dataset_.has_weights()) {
-    throw ConfigError(
-        "[run] strategy: expected rows without weights for a strategy that exchanges gradients, which are means over "
-        "rows; import the column of the weights with the word \"drop\"");
-  }
   for (const optim::ParameterSegment& segment : optimizer_->segments()) {
     if (segment.parameter.dtype() == DType::f32) continue;
     throw DtypeError("[exchange] expected f32 parameters, got " + segment.parameter.describe() + " (" + segment.name +
@@ -126,6 +121,11 @@ void Trainer::check_sharing() const {
 }
 
 void Trainer::set_exchange(std::shared_ptr<Exchange> exchange) {
+  if (exchange != nullptr && dataset_.has_weights()) {
+    throw ConfigError(
+        "[run] strategy: expected rows without weights for a strategy that exchanges gradients, which are means over "
+        "rows; import the column of the weights with the word \"drop\"");
+  }
   if (exchange != nullptr) check_sharing();
   exchange_ = std::move(exchange);
 }

@@ -42,8 +42,7 @@ class Trainer {
  public:
   /// The references outlive the trainer. `rows` may hold partitions on the device; other partitions are streamed to it.
   /// Throws ConfigError for a configuration that cannot be built, DeviceError for a device that is not there,
-  /// MemoryError. If the strategy of the experiment has replicas: ConfigError for rows with weights, DtypeError unless
-  /// all parameters are f32.
+  /// MemoryError. DtypeError if the strategy of the experiment has replicas, unless all parameters are f32.
   Trainer(const Experiment& experiment, ModelId model, const Config& config, const data::Dataset& dataset,
           Device device = Device::cpu(), std::shared_ptr<const data::DeviceRows> rows = nullptr);
   Trainer(const Trainer&) = delete;
@@ -81,8 +80,9 @@ class Trainer {
                     std::atomic<std::uint64_t>* rows_done = nullptr);
   /// One epoch of the loaded state as replicas(), one for each of `passes`: each passes once over every row of its
   /// partition, in the order and in the batches in which train() would. Step t of an epoch has batch t of each replica;
-  /// a replica without rows is left out, and the others count by their rows. Random numbers of replica 0 are addressed
-  /// as in train(), those of the others by (seed, model, replica): one replica is train(), bit for bit.
+  /// a replica without rows is left out, and the others count by their rows, or by the weights of their rows. Random
+  /// numbers of replica 0 are addressed as in train(), those of the others by (seed, model, replica): one replica is
+  /// train(), bit for bit.
   ///
   /// ShareGradients: the gradients of a step become their mean, then comes one update. The buffers (running statistics)
   /// are those of the first replica; the others begin each step with them. ShareWeights: see ReplicaOptions; floating

@@ -2,11 +2,13 @@
 // compute, in each step (ShareGradients) or until the next average (ShareWeights). Every mean over replicas is a
 // TreeMean, so the bits are a function of the experiment alone.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "hopper/detail/pace.h"
+#include "hopper/detail/rows_of_steps.h"
 #include "hopper/strategy/tree_mean.h"
 #include "hopper/trainer.h"
 #include "kernels/copy.h"
@@ -14,28 +16,6 @@
 
 namespace hop::hopper {
 namespace {
-
-/// The rows of replicas in each step of an epoch: whole batches, then a short one, then none.
-class RowsOfSteps {
- public:
-  RowsOfSteps() = default;
-  RowsOfSteps(std::vector<std::int64_t> rows, std::int64_t batch) : rows_(std::move(rows)), batch_(batch) {}
-
-  std::int64_t steps() const { return rows_.empty() ? 0 : (std::ranges::max(rows_) + batch_ - 1) / batch_; }
-  /// Of one replica in the steps from `begin` to before `end`.
-  std::int64_t of(std::size_t replica, std::int64_t begin, std::int64_t end) const {
-    return std::min(rows_[replica], end * batch_) - std::min(rows_[replica], begin * batch_);
-  }
-  std::int64_t of_all(std::int64_t begin, std::int64_t end) const {
-    std::int64_t rows = 0;
-    for (std::size_t replica = 0; replica < rows_.size(); ++replica) rows += of(replica, begin, end);
-    return rows;
-  }
-
- private:
-  std::vector<std::int64_t> rows_;
-  std::int64_t batch_ = 1;
-};
 
 /// Values of tensors, to go back to.
 class Snapshot {
@@ -75,7 +55,7 @@ class Trainer::Replicated {
 
   /// Begins the passes of an epoch.
   void start(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch);
-  /// Trains the epoch and sets `rows`, `train_loss` and `shared_bytes`.
+  /// Trains the epoch and sets `rows`, `weight`, `train_loss` and `shared_bytes`.
   void train(UnitMetrics& metrics, std::stop_token stop, std::atomic<std::uint64_t>* rows_done);
 
  private:
@@ -94,7 +74,7 @@ class Trainer::Replicated {
   std::vector<std::unique_ptr<data::Batches>> batches_;
   std::vector<Lane> lanes_;
   Tensor losses_;  // (replicas) f64: the sum of each one's losses over its rows
-  RowsOfSteps rows_;
+  RowsOfSteps rows_{1};
   std::stop_token stop_;
   std::atomic<std::uint64_t>* rows_done_ = nullptr;
   std::optional<Pace> pace_;
@@ -151,14 +131,13 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas) : t_(tra
 }
 
 void Trainer::Replicated::start(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch) {
-  std::vector<std::int64_t> counts;
+  rows_ = RowsOfSteps(batch_rows(t_.experiment_, t_.config_, t_.dataset_));
   for (std::size_t r = 0; r < passes.size(); ++r) {
     const data::Partition partition = rows(passes[r]);
-    counts.push_back(partition.rows());
-    batches_[r]->start(partition,
-                       hash64(t_.experiment_.seed, "order", {t_.model_.value, epoch.value, passes[r].value}));
+    const std::uint64_t key = hash64(t_.experiment_.seed, "order", {t_.model_.value, epoch.value, passes[r].value});
+    batches_[r]->start(partition, key);
+    rows_.add(partition, key);
   }
-  rows_ = RowsOfSteps(std::move(counts), batch_rows(t_.experiment_, t_.config_, t_.dataset_));
   write_keys();
   kernels::fill_(losses_, 0);
 }
@@ -187,10 +166,9 @@ void Trainer::Replicated::train(UnitMetrics& metrics, std::stop_token stop, std:
   const Tensor losses = kernels::to_device(losses_, Device::cpu());
   double loss = 0;
   for (std::size_t r = 0; r < lanes_.size(); ++r) loss += losses.data<double>()[r];
-  const bool has_rows = metrics.rows != 0;
-  metrics.train_loss = is_lost()  ? std::numeric_limits<double>::infinity()
-                       : has_rows ? loss / static_cast<double>(metrics.rows)
-                                  : 0;
+  metrics.weight = rows_.weight();
+  const double counted = metrics.weight.value_or(static_cast<double>(metrics.rows));
+  metrics.train_loss = is_lost() ? std::numeric_limits<double>::infinity() : counted == 0 ? 0 : loss / counted;
 }
 
 bool Trainer::Replicated::is_lost() const {
@@ -225,7 +203,6 @@ void Trainer::Replicated::share_gradients(UnitMetrics& metrics) {
 
 // Leaves the mean of the step in the gradient block.
 void Trainer::Replicated::add_gradients(std::int64_t step) {
-  const auto all = static_cast<double>(rows_.of_all(step, step + 1));
   before_step_.take();
   gradients_->begin();
   bool is_first = true;
@@ -239,7 +216,7 @@ void Trainer::Replicated::add_gradients(std::int64_t step) {
     next_batch(r, rows);
     t_.run_step(Part::Gradients, rows);
     static_cast<void>(t_.gradient_block());
-    gradients_->add(static_cast<double>(rows) / all);
+    gradients_->add(rows_.share(r, step, step + 1));
     if (is_first) first_replica_.take();
     is_first = false;
   }
@@ -277,19 +254,17 @@ void Trainer::Replicated::share_weights(UnitMetrics& metrics) {
 
 // Trains each replica from the same start. `first`: step 0 of the epoch, as the schedule counts.
 void Trainer::Replicated::add_weights(TreeMean& mean, std::int64_t begin, std::int64_t end, std::int64_t first) {
-  const auto all = static_cast<double>(rows_.of_all(begin, end));
   mean.begin();
   bool is_first = true;
   for (std::size_t r = 0; r < lanes_.size() && !t_.is_lost_on_host(); ++r) {
-    const std::int64_t rows = rows_.of(r, begin, end);
-    if (rows == 0) {
+    if (rows_.of(r, begin, end) == 0) {
       mean.skip();
       continue;
     }
     if (!is_first) start_.bring_back();
     if (!slots_.empty() && begin != 0) slots_[r].bring_back();
     train_alone(r, begin, end, first);
-    mean.add(static_cast<double>(rows) / all);
+    mean.add(rows_.share(r, begin, end));
     if (!slots_.empty()) slots_[r].take();
     if (is_first) integers_.take();
     is_first = false;

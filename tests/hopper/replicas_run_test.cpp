@@ -1,10 +1,10 @@
 // Whole runs of strategies with replicas: real training, workers as threads. The judge is the same run on one worker.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -12,18 +12,15 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "base/error.h"
 #include "data/dataset.h"
 #include "hopper/run.h"
 #include "hopper/strategy/data_parallel.h"
-#include "hopper/trainer.h"
 #include "tests/hopper/glyphs.h"
 
 namespace hop::hopper {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::HasSubstr;
 
 // 330 rows: partitions of 83, 83, 82 and 82, so that batches of 16 leave short last ones.
 class ReplicaRun : public OnGlyphs<330, 4>, public testing::WithParamInterface<const char*> {
@@ -211,26 +208,40 @@ TEST_P(ReplicaRun, AStrategyWithReplicasMayBeTheApplications) {
   for (const Replayed& model : replay(fresh("own"), {}, {}, e)) EXPECT_TRUE(model.matches);
 }
 
-TEST_P(ReplicaRun, RefusesRowsWithWeights) {
+// Rows with weights from 0 to 2, in one batch of each replica: with plain gradient descent, shared gradients are those
+// of all rows together, and so is the mean of the weights after one step.
+TEST_P(ReplicaRun, CountsRowsByTheirWeights) {
   const fs::path folder = fresh("weights");
   fs::create_directories(folder);
-  std::string text = "y,a,w\n";
-  for (int i = 0; i < 40; ++i)
-    text += std::to_string(i % 2) + "," + std::to_string(i) + "," + std::to_string(i % 3) + "\n";
-  std::ofstream(folder / "train.csv") << text;
-  Experiment e = experiment(GetParam());
-  e.data.source = (folder / "train.csv").string();
-  e.data.label = std::string("y");
-  e.data.columns = {{"w", "weight"}};
-  e.data.validation = data::Validation::none();
-  e.model.layers = {"linear $outputs"};
-  e.model.metrics = {};
-  try {
-    run(e);
-    FAIL() << "rows with weights";
-  } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("[run] strategy: expected rows without weights"));
+  std::string text = "y,a,b,w\n";
+  for (int i = 0; i < 60; ++i) {
+    text += std::to_string(i * i % 3) + "," + std::to_string(std::sin(3.0 * i)) + "," + std::to_string(i % 7) + "," +
+            std::to_string(i % 5 == 0 ? 0 : 1 + i % 2) + "\n";
   }
+  std::ofstream(folder / "train.csv") << text;
+  const auto weighted = [&](const NameOr<StrategyMaker>& strategy, std::uint32_t partitions, std::uint32_t workers,
+                            std::int64_t batch) {
+    Experiment e = experiment(strategy, workers);
+    e.data.source = (folder / "train.csv").string();
+    e.data.label = std::string("y");
+    e.data.columns = {{"w", "weight"}};
+    e.data.partitions = partitions;
+    e.data.validation = data::Validation::tail(12);
+    e.model.layers = {"linear 5", "tanh", "linear $outputs"};
+    e.search.space = {{"lr", Choices{0.1}}, {"batch_size", Choices{batch}}, {"optimizer", Choices{std::string("sgd")}}};
+    return run(e).results;
+  };
+  const Results together = weighted("hopping", 1, 1, 1000), replicas = weighted(GetParam(), 3, 1, 1000);
+  for (std::size_t epoch = 0; epoch < kEpochs; ++epoch) {
+    const EpochMetrics &a = together.models[0].curve[epoch], &b = replicas.models[0].curve[epoch];
+    EXPECT_NEAR(a.train_loss, b.train_loss, 1e-6);
+    EXPECT_NEAR(*a.valid_loss, *b.valid_loss, 1e-6);
+    EXPECT_EQ(a.weight, b.weight);
+  }
+  const Results plain = weighted("hopping", 1, 1, 7), one = weighted(GetParam(), 1, 1, 7);
+  EXPECT_EQ(hashes(one), hashes(plain)) << "one replica";
+  EXPECT_EQ(one.models[0].train_loss, plain.models[0].train_loss);
+  EXPECT_EQ(hashes(weighted(GetParam(), 4, 1, 7)), hashes(weighted(GetParam(), 4, 3, 7)));
 }
 
 }  // namespace

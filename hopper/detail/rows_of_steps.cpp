@@ -1,0 +1,29 @@
+#include "hopper/detail/rows_of_steps.h"
+
+#include "data/device_rows.h"
+#include "data/split.h"
+
+namespace hop::hopper {
+
+void RowsOfSteps::add(const data::Partition& partition, std::uint64_t key) {
+  rows_.push_back(partition.rows());
+  const data::RowColumns columns = data::row_columns(partition);
+  if (columns.w_column == nullptr) return;
+  weight_ = weight_.value_or(0) + *data::total_weight(partition);
+  const auto* weights = reinterpret_cast<const float*>(columns.w.data());
+  std::vector<double>& sums = weights_.emplace_back(1, 0.0);
+  const std::vector<std::uint32_t> order = data::random_permutation(partition.rows(), key);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (i % static_cast<std::size_t>(batch_) == 0) sums.push_back(sums.back());
+    sums.back() += static_cast<double>(weights[order[i]]);
+  }
+}
+
+double RowsOfSteps::share(std::size_t replica, std::int64_t begin, std::int64_t end) const {
+  double all = 0;
+  for (std::size_t r = 0; r < weights_.size(); ++r) all += weight(r, begin, end);
+  if (all > 0) return weight(replica, begin, end) / all;
+  return static_cast<double>(of(replica, begin, end)) / static_cast<double>(of_all(begin, end));
+}
+
+}  // namespace hop::hopper
