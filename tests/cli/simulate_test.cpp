@@ -86,9 +86,9 @@ TEST_F(Simulate, SaysByFormulaHowLongGroupsWouldTake) {
   EXPECT_EQ(one["exchange_seconds"], 0);
   EXPECT_NEAR(one["seconds"].get<double>(), trained, 1e-3 * trained);
   const double patient = line("allreduce", "2", "8Kbit,1s")["group"]["exchange_seconds"],
-               prompt = line("allreduce", "2", "8Kbit,0s")["group"]["exchange_seconds"];
+               quick = line("allreduce", "2", "8Kbit,0s")["group"]["exchange_seconds"];
   constexpr double steps = 4 * 2 * 63;  // 2,000 rows of each replica in batches of 32
-  EXPECT_NEAR(patient - prompt, 2 * steps, 1e-3 * steps);
+  EXPECT_NEAR(patient - quick, 2 * steps, 1e-3 * steps);
   EXPECT_FALSE(line("averaging", "2", "8Kbit,0s").contains("group")) << "it was not measured";
   EXPECT_FALSE(line("allreduce", "8", "8Kbit,0s").contains("group")) << "it had other partitions";
   EXPECT_THAT(go({"simulate", "e.toml", "--measured", "all", "--set", "run.strategy=allreduce"}).out,
