@@ -104,6 +104,7 @@ std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::pat
   trial.samples_per_second = static_cast<double>(rows_trained(results)) / results.wall_seconds;
   trial.hop_bytes = results.network.hop;
   trial.collect_bytes = results.network.collect;
+  trial.copy_bytes = results.network.copy;
   trial.gradient_bytes = results.network.gradient;
   trial.predicted_gradient_bytes = results.predicted_gradient_bytes;
   trial.data_bytes = results.network.data;

@@ -37,6 +37,7 @@ constexpr std::array kFigures = {
            [](const Trial& t) { return real(t.predicted_gradient_bytes); }},
     Figure{"data_bytes", "rows on the wire", "MB", 1e-6, [](const Trial& t) { return real(t.data_bytes); }},
     Figure{"collect_bytes", "final states", "MB", 1e-6, [](const Trial& t) { return real(t.collect_bytes); }},
+    Figure{"copy_bytes", "second places of states", "MB", 1e-6, [](const Trial& t) { return real(t.copy_bytes); }},
     Figure{"control_bytes", "messages", "MB", 1e-6, [](const Trial& t) { return real(t.control_bytes); }},
     Figure{"peak_rss_bytes", "memory of a worker", "MB", 1e-6, [](const Trial& t) { return real(t.peak_rss_bytes); }},
     Figure{"data_bytes_per_worker", "rows on a worker", "MB", 1e-6,

@@ -24,6 +24,7 @@ struct Trial {
   std::optional<double> joules{};   ///< of the processor, where the system tells it
   std::uint64_t hop_bytes = 0;      ///< model states between workers
   std::uint64_t collect_bytes = 0;  ///< final states
+  std::uint64_t copy_bytes = 0;     ///< second places of states
   std::uint64_t gradient_bytes = 0;
   std::uint64_t predicted_gradient_bytes = 0;  ///< by formula, if groups of workers had trained the models; not sent
   std::uint64_t data_bytes = 0;                ///< rows on the wire

@@ -20,7 +20,7 @@ Coordinator::Coordinator(Itinerary itinerary, std::unique_ptr<Search> search, st
     if (ticked != nullptr && !ledger_.refusal(record)) talk_.repeat(ledger_, *ticked);
     ledger_.apply(record);
   }
-  for (std::uint32_t w = 0; w < itinerary.workers; ++w) workers_.push_back({WorkerId{w}, {}, false, {}, {}});
+  for (std::uint32_t w = 0; w < itinerary.workers; ++w) workers_.emplace_back().id = WorkerId{w};
   flights_.resize(ledger_.models().size());
   for (const Model& model : ledger_.models()) {
     if (model.stored_as) pins_.push_back({model.id, *model.stored_as, model.version, *model.holder});
@@ -35,12 +35,16 @@ std::vector<Action> Coordinator::step(const Event& event, Time now) {
   now_ = now;
   std::visit([this](const auto& e) { on(e); }, event);
   if (started_) {
+    note_absences();
     resolve();
+    move_models();
     consult();
     refresh();
     schedule();
     reserve_attempts();
     collect();
+    order_copies();
+    send_home();
     finish();
   }
   check_after(event);
@@ -49,6 +53,8 @@ std::vector<Action> Coordinator::step(const Event& event, Time now) {
 
 void Coordinator::on(const event::Started& started) {
   started_ = true;
+  for (WorkerState& w : workers_) w.away_since = now_;
+  if (options_.copies > 1) emit(action::SetTimer{now_ + options_.move_after});
   for (const ModelId model : started.retry) {
     const bool is_quarantined = ledger_.model(model).status == Status::Quarantined;
     if (is_quarantined && !flight(model).settling) append_final(model, record::Retry{model});
@@ -110,7 +116,7 @@ void Coordinator::grant(const Choice& choice) {
     refuse("a partition that the model owes");
   }
   if (!itinerary.may_train(w.id, choice.partition)) refuse("a worker that may train the unit there");
-  if (!w.alive) refuse("a living worker");
+  if (!w.takes_leases()) refuse("a living worker that stays");
   if (w.leases.size() >= options_.queue_depth) refuse("a worker with room for a lease");
   const Unit unit = model.next_unit();
   Lease lease{.model = model.id,
@@ -148,7 +154,7 @@ void Coordinator::collect() {
 
 void Coordinator::finish() {
   if (!unsynced_.empty()) return;
-  const bool complete = open_models_ == 0 && !ledger_.tick_is_over();
+  const bool complete = open_models_ == 0 && !ledger_.tick_is_over() && copying_.empty();  // copies are released then
   if (!complete && !((stopping_ || needs_search()) && is_idle())) return;
   finished_ = true;
   emit(action::Finish{complete ? Outcome::Completed : Outcome::Interrupted});

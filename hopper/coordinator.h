@@ -23,9 +23,20 @@ struct CoordinatorOptions {
   std::uint32_t max_failures = 3;  ///< of one unit, by a fault of the model, before it is quarantined
   std::uint32_t max_damaged = 6;   ///< times that a state could not be read, before it is taken for lost
   Time retry_delay =
-      std::chrono::milliseconds(100);  ///< before a fetch or collection is tried again; doubles up to 64-fold
-  std::uint32_t attempt_block = 1024;  ///< attempts reserved in the journal at a time
-  CheckClone check_clone{};            ///< of each clone that the search asks for anew; null: every one fits
+      std::chrono::milliseconds(100);         ///< before a fetch or collection is tried again; doubles up to 64-fold
+  std::uint32_t attempt_block = 1024;         ///< attempts reserved in the journal at a time
+  std::uint32_t copies = 1;                   ///< places of each newest state: 2, and a second worker keeps a copy
+  Time move_after = std::chrono::seconds(3);  ///< that a worker is away, before its models go on from their copies
+  CheckClone check_clone{};                   ///< of each clone that the search asks for anew; null: every one fits
+};
+
+/// Whether the run counts on a worker. The first three are alive.
+enum class Presence : std::uint8_t {
+  Here,
+  Leaving,   ///< gets no more leases; its states go to others
+  SentHome,  ///< nobody needs its states any more
+  Away,      ///< its next life is expected, with its states
+  Gone       ///< away for long, or on purpose: models go on from their copies elsewhere
 };
 
 /// A worker as the coordinator knows it.
@@ -35,6 +46,11 @@ struct WorkerState {
   bool alive = false;
   std::vector<Lease> leases{};  ///< in the order given: the first one is in training, or trained but not yet reported
   std::optional<Lease> broken_off{};  ///< the unit that the last ended life was training
+  Presence presence = Presence::Away;
+  Time away_since{};  ///< unless it is alive
+
+  bool takes_leases() const { return presence == Presence::Here; }
+  bool leaves() const { return presence == Presence::Leaving || presence == Presence::SentHome; }
 };
 
 /// The law of a unit (model, epoch, partition):
@@ -47,6 +63,9 @@ struct WorkerState {
 ///
 /// A newest state that is lost costs time, never a model: the model rolls back to the newest version that is left, at
 /// worst to its initial state, and the units above it are trained again to the digests that the journal has of them.
+/// With `copies` = 2 the newest state lies at a second worker, too, soon after its COMMIT; until then the newest state
+/// that lies at another worker than the newest one is kept. So the loss of one node with its disk takes no version that
+/// has lain in two places: the model goes on from its copy.
 /// Faults of machines (they die, fall silent, cannot be reached, lose a disk) are never held against a model.
 ///
 /// `step` is the only entrance: no socket, file, thread, clock or random source inside. The same object runs in
@@ -69,6 +88,8 @@ class Coordinator {
 
   const Ledger& ledger() const { return ledger_; }
   std::span<const WorkerState> workers() const { return workers_; }
+  /// Whether a copy of a state is on its way to this worker.
+  bool is_copying_to(WorkerId worker) const;
   bool stopping() const { return stopping_; }
   bool finished() const { return finished_; }
   /// Whether the model stands at the end of an epoch until the search has decided.
@@ -79,7 +100,8 @@ class Coordinator {
   void check_invariants() const;
 
  private:
-  // An older state that a worker holds. It is kept while the newest one may turn out to be lost.
+  // A state that a worker holds beside the newest one at its holder: an older one, or a copy of the newest. It is kept
+  // while the newest one may turn out to be lost, and as its second place.
   struct Spare {
     WorkerId worker;
     Version version{};
@@ -91,6 +113,11 @@ class Coordinator {
     ModelId stored_as;
     Version version{};
     WorkerId worker;
+  };
+  // A copy that was ordered.
+  struct Copying {
+    Copy copy;
+    Peer to;
   };
   // Facts about a model that this life of the coordinator knows beyond the ledger.
   struct Flight {
@@ -106,7 +133,10 @@ class Coordinator {
     std::uint32_t unreachable = 0;            // fetches of its state that failed in a row
     std::uint32_t damaged = 0;                // ... that gave damaged bytes
     Time not_before{};                        // when the next try may begin
-    std::vector<Spare> spares;                // older versions of it that are known to lie somewhere
+    std::vector<Spare> spares;                // other states of it that are known to lie somewhere
+    std::optional<Copying> copying;           // its copy on the way
+    std::uint32_t copy_failures = 0;          // in a row
+    Time copy_not_before{};                   // when the next copy may be ordered
     // Of the books beside the board:
     bool touched = false;     // the board must be updated for it
     bool open = false;        // it trains, or its final state is not collected
@@ -129,6 +159,9 @@ class Coordinator {
   void on(const event::StopRequested&);
   void on(const event::Collected& collected);
   void on(const event::CollectFailed& failed);
+  void on(const event::Copied& copied);
+  void on(const event::CopyFailed& failed);
+  void on(const event::WorkerLeaves& leaves);
 
   // coordinator_workers.cpp: the workers that are there, and the states that they bring.
   WorkerState* alive(const Peer& peer);
@@ -147,6 +180,26 @@ class Coordinator {
   void roll_back(const Model& model, const std::string& why);
   bool were_all_here() const;
   void release_spares(ModelId model);
+
+  // coordinator_copies.cpp: the second place of every state.
+  bool is_place(WorkerId worker) const;
+  bool is_spare(WorkerId worker, ModelId model, Version version, Attempt attempt) const;
+  std::optional<Spare> second_place(const Model& model) const;
+  std::optional<Spare> find_copy(const Model& model, bool must_be_here) const;
+  bool needs_copy(const Model& model) const;
+  bool is_stranded(const Model& model) const;
+  std::optional<Copying> take_copying(const Peer& peer, ModelId model, Attempt attempt);
+  void keep_offered(const std::vector<HeldState>& held);
+  void forget_copies_to(WorkerId worker);
+  void touch_states_at(WorkerId worker);
+  void note_absences();
+  void move_models();
+  void move(const Model& model, const Spare& copy, std::string why);
+  void order_copies();
+  std::optional<Peer> receiver_of(const Model& model) const;
+  void send_home();
+  bool is_needed(const WorkerState& worker) const;
+  void settle(const record::Moved& moved, const Unsynced& entry);
 
   // coordinator_units.cpp: the law of a unit.
   std::optional<Lease> take_lease(const Peer& peer, ModelId model, Unit unit, Attempt attempt);
@@ -232,6 +285,9 @@ class Coordinator {
   std::vector<ModelId> looked_at_;         // that this step touched
   std::vector<ModelId> delayed_;           // whose next try may not begin yet
   std::set<ModelId> owing_;                // of which a state is to be collected now
+  std::set<ModelId> uncopied_;             // whose newest state needs a second place
+  std::set<ModelId> copying_;              // whose copy is on its way: at most one per worker
+  ModelId copied_last_{};                  // models take turns
   std::size_t open_models_ = 0;            // that train, or are not collected
   std::vector<Pin> pins_;                  // few: one per clone that has not trained yet
   double seconds_ = 0;                     // of all units

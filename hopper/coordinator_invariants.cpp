@@ -33,6 +33,7 @@ void Coordinator::check_invariants() const {
 }
 
 void Coordinator::check(const WorkerState& w) const {
+  require(w.alive == (w.presence <= Presence::SentHome), "who is away is not alive", {});
   for (const Lease& lease : w.leases) {
     const Model& model = ledger_.model(lease.model);
     const Flight& f = flight(lease.model);
@@ -57,10 +58,11 @@ void Coordinator::check(const Model& model) const {
   require(model.holder.has_value() == !is_initial(model.version), "every committed state lies somewhere", model.id);
   require(!f.committing || !f.settling, "one record of a model at a time", model.id);
   for (const Spare& spare : f.spares) {
-    require(spare.version < model.version || f.committing || f.settling || model.file ||
+    require(spare.version <= model.version || f.committing || f.settling || model.file ||
                 is_kept_for_clone(model.id, spare.version, spare.worker),
-            "a spare is older than the newest", model.id);
+            "a spare is not newer than the newest", model.id);
   }
+  require(f.copying.has_value() == copying_.contains(model.id), "a copy on its way is counted", model.id);
   if (!f.committing) return;
   const record::Commit& pending = unsynced_commit(*f.committing);
   require(pending.model == model.id && pending.unit == model.next_unit() && pending.parent == model.digest,
@@ -71,7 +73,8 @@ void Coordinator::check(const Model& model) const {
 // (SYNCED looks at each model as its record settles.)
 void Coordinator::check_after(const Event& event) const {
   const bool is_common = std::holds_alternative<event::Synced>(event) || std::holds_alternative<event::Timer>(event) ||
-                         std::holds_alternative<event::Result>(event);
+                         std::holds_alternative<event::Result>(event) || std::holds_alternative<event::Copied>(event) ||
+                         std::holds_alternative<event::CopyFailed>(event);
   if (is_common) {
     for (const ModelId model : looked_at_) {
       check(ledger_.model(model));

@@ -42,7 +42,11 @@ bool Coordinator::resolve(const Model& model) {
     append_final(model.id, record::Quarantine{model.id, *std::exchange(f.fault, std::nullopt)});
     return true;
   }
-  if (!were_all_here()) return false;
+  if (const auto copy = find_copy(model, false)) {
+    move(model, *copy, *f.loss);
+    return true;
+  }
+  if (f.copying || !were_all_here()) return false;
   roll_back(model, *f.loss);
   return true;
 }
@@ -65,11 +69,13 @@ void Coordinator::roll_back(const Model& model, const std::string& why) {
   append_final(model.id, std::move(rollback));
 }
 
-// Two kinds of spares stay in the list: those of workers that are away, because the newest state may get lost
-// meanwhile, and those with which a clone begins.
+// Three kinds of spares stay in the list: those of workers that are away, because the newest state may get lost
+// meanwhile, those with which a clone begins, and the second place of the newest state.
 void Coordinator::release_spares(ModelId model) {
+  const std::optional<Spare> second = second_place(ledger_.model(model));
   std::erase_if(flight(model).spares, [&](const Spare& spare) {
     if (is_kept_for_clone(model, spare.version, spare.worker)) return false;
+    if (second && spare.worker == second->worker && spare.version == second->version) return false;
     release(spare.worker, model, spare.version, spare.attempt);
     return workers_[spare.worker.index()].alive;
   });

@@ -29,7 +29,7 @@ void Coordinator::schedule() {
     if (!choice) {
       // Without a lease, a record, a timer or a worker on its way, nothing would ever ask the policy again.
       if (!unsynced_.empty() || !delayed_.empty() || !is_idle()) return;
-      if (!std::ranges::all_of(workers_, &WorkerState::alive)) return;
+      if (!std::ranges::all_of(workers_, &WorkerState::takes_leases)) return;
       throw RunError("[run] policy \"" + std::string(policy_->name()) + "\": expected a choice, got none, although " +
                      std::to_string(view.ready.size()) + " models are ready, " + std::to_string(view.rooms.size()) +
                      " workers have room and nothing is in training");
@@ -43,7 +43,8 @@ void Coordinator::schedule() {
 // Brings the board and the books beside it up to date.
 void Coordinator::refresh() {
   for (const WorkerId id : touched_workers_) {
-    if (workers_[id.index()].alive != board_.worker(id).alive) touch_held_by(id);  // in or out of reach from now on
+    if (workers_[id.index()].takes_leases() != board_.worker(id).alive)
+      touch_held_by(id);  // in or out of reach from now on
     show(workers_[id.index()]);
   }
   touched_workers_.clear();
@@ -65,7 +66,9 @@ void Coordinator::touch_held_by(WorkerId worker) {
   }
 }
 
-void Coordinator::show(const WorkerState& w) { board_.set(w.id, w.alive, static_cast<std::uint32_t>(w.leases.size())); }
+void Coordinator::show(const WorkerState& w) {
+  board_.set(w.id, w.takes_leases(), static_cast<std::uint32_t>(w.leases.size()));
+}
 
 void Coordinator::show_touched() {
   while (!touched_.empty()) {
@@ -79,7 +82,7 @@ void Coordinator::show_touched() {
 void Coordinator::show(const Model& model) {
   Flight& f = flights_[model.id.index()];
   f.touched = false;
-  if (f.not_before > now_) delayed_.push_back(model.id);
+  if (f.not_before > now_ || f.copy_not_before > now_) delayed_.push_back(model.id);
   const bool is_open = model.status != Status::Quarantined && !model.file;
   if (is_open != f.open) open_models_ += is_open ? 1 : std::size_t{0} - 1;
   f.open = is_open;
@@ -87,6 +90,11 @@ void Coordinator::show(const Model& model) {
     owing_.insert(model.id);
   } else {
     owing_.erase(model.id);
+  }
+  if (needs_copy(model)) {
+    uncopied_.insert(model.id);
+  } else {
+    uncopied_.erase(model.id);
   }
   measure(model, f);
   const auto units = static_cast<double>(model.own_units());

@@ -30,8 +30,9 @@ std::optional<record::Place> Coordinator::find_state(const Parent& parent) const
   const Version version = ledger_.itinerary().end_of(parent.epoch);
   if (model.version == version && !model.file && !flight(model.id).loss)
     return record::Place{*model.holder, model.newest_attempt()};
+  const bool is_lent = model.stored_as && model.version == version;  // a copy of that lies in another name
   for (const Spare& spare : flight(model.id).spares) {
-    if (spare.version == version) return record::Place{spare.worker, spare.attempt};
+    if (spare.version == version && !is_lent) return record::Place{spare.worker, spare.attempt};
   }
   return std::nullopt;
 }

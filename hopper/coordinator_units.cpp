@@ -34,6 +34,8 @@ void Coordinator::on(const event::Result& result) {
     commit(std::move(done), result.peer);
   } else if (committed(result.model, result.unit, result.attempt)) {
     answer(result.peer, result.model, result.unit, result.attempt, Verdict::Committed);
+  } else if (is_spare(result.peer.worker, result.model, after(result.unit), result.attempt)) {
+    return;  // it was answered before its model went on from a copy; STALE would delete what may be needed
   } else if (!is_committing(result.model, result.attempt)) {  // if it is committing, SYNCED will answer
     answer(result.peer, result.model, result.unit, result.attempt, Verdict::Stale);
   }
@@ -151,6 +153,7 @@ Coordinator::Flight Coordinator::begin_anew(Flight&& before) {
   f.failures = before.failures;
   f.failed_unit = before.failed_unit;
   f.spares = std::move(before.spares);
+  f.copying = std::move(before.copying);
   f.touched = before.touched;
   f.open = before.open;
   f.seconds = before.seconds;

@@ -20,13 +20,16 @@ void Coordinator::on(const event::WorkerUp& up) {
   if (w.alive) take_down(w);
   w.incarnation = up.peer.incarnation;
   w.alive = true;
+  w.presence = Presence::Here;
   w.broken_off.reset();
   if (!up.arithmetic.empty() && up.arithmetic != ledger_.arithmetic()[w.id.index()]) {
     append(record::Arithmetic{w.id, up.arithmetic});
   }
+  touch_states_at(w.id);
   for (Flight& f : flights_) std::erase_if(f.spares, [&](const Spare& spare) { return spare.worker == w.id; });
   for (const HeldState& held : up.held) receive(up.peer, held);  // adopted first: a newer state undoes a loss
   find_losses(w.id, up.held);
+  keep_offered(up.held);
 }
 
 void Coordinator::on(const event::WorkerDown& down) {
@@ -51,6 +54,11 @@ void Coordinator::on(const event::WorkerCrashed& crashed) {
 // and on its way to the disk.
 void Coordinator::take_down(WorkerState& w, std::optional<ModelId> trained) {
   w.alive = false;
+  w.away_since = now_;
+  w.presence = w.leaves() ? Presence::Gone : Presence::Away;
+  forget_copies_to(w.id);
+  if (w.presence == Presence::Gone) touch_states_at(w.id);
+  if (options_.copies > 1) emit(action::SetTimer{now_ + options_.move_after});
   for (const Lease& lease : w.leases) flight(lease.model).leased_to.reset();
   if (!w.leases.empty()) {
     const auto said =
@@ -82,7 +90,9 @@ void Coordinator::receive(const Peer& peer, const HeldState& held) {
     if (newest && !model.file) return;
     const bool known =
         held.version.index() <= model.visits.size() && held.digest == model.visit(before(held.version)).digest;
-    const bool may_be_needed = held.version < model.version && !model.file && may_be_lost(model);
+    const bool is_older = held.version < model.version && may_be_lost(model);
+    const bool is_second = held.version <= model.version && (options_.copies > 1 || is_stranded(model));
+    const bool may_be_needed = !model.file && (is_older || is_second);
     if (known && (may_be_needed || is_kept_for_clone(held.model, held.version, peer.worker))) {
       f.spares.push_back({peer.worker, held.version, held.attempt});
       return;

@@ -50,6 +50,31 @@ struct Lease {
   }
 };
 
+/// The order to keep a copy of a model's newest state at a second worker. The copy is named by an attempt of its own,
+/// so an order to delete one copy never means another one of the same version.
+struct Copy {
+  ModelId model{};
+  Version version{};
+  Attempt attempt{};                   ///< of the copy, unique in the run like that of a lease
+  Digest digest{};                     ///< of the state
+  WorkerId source{};                   ///< the worker to fetch it from
+  std::optional<ModelId> stored_as{};  ///< the model in whose name the state lies there; none: `model`
+  std::uint64_t bytes = 0;             ///< of the state
+
+  ModelId owner() const { return stored_as.value_or(model); }
+  bool operator==(const Copy&) const = default;
+
+  static void describe(auto& c, auto&& field) {
+    field("model", c.model);
+    field("version", c.version);
+    field("attempt", c.attempt);
+    field("digest", c.digest);
+    field("source", c.source);
+    field("stored_as", c.stored_as);
+    field("bytes", c.bytes);
+  }
+};
+
 /// A state that a worker found on its disk when it started: version `version` of the model, left by training
 /// before(version), which begins with `partition`, under `attempt`.
 struct HeldState {
@@ -152,12 +177,30 @@ struct CollectFailed {
   std::string text{};
   Failure failure = Failure::SourceUnreachable;  ///< or StateLost, StateDamaged
 };
+/// The copy that was ordered under this attempt is a durable file of that node.
+struct Copied {
+  Peer peer{};
+  ModelId model{};
+  Attempt attempt{};
+};
+/// There will be no copy under this attempt.
+struct CopyFailed {
+  Peer peer{};
+  ModelId model{};
+  Attempt attempt{};
+  std::string text{};
+};
+/// The worker is asked to go (Ctrl-C). It takes no more leases, and goes when `SendHome` says that nobody needs its
+/// states any more, or when its own patience ends.
+struct WorkerLeaves {
+  Peer peer{};
+};
 
 }  // namespace event
 
-using Event =
-    std::variant<event::Started, event::WorkerUp, event::WorkerDown, event::Result, event::UnitFailed, event::Synced,
-                 event::Timer, event::StopRequested, event::Collected, event::CollectFailed, event::WorkerCrashed>;
+using Event = std::variant<event::Started, event::WorkerUp, event::WorkerDown, event::Result, event::UnitFailed,
+                           event::Synced, event::Timer, event::StopRequested, event::Collected, event::CollectFailed,
+                           event::WorkerCrashed, event::Copied, event::CopyFailed, event::WorkerLeaves>;
 
 /// The answer to a RESULT. Committed: the unit counts, and its COMMIT is durable. Stale: the result does not count;
 /// delete the state that this attempt left.
@@ -207,6 +250,15 @@ struct SendCollect {
   Version version{};
   Digest digest{};
 };
+/// Keep a copy of this state; report Copied or CopyFailed. Copies yield to units.
+struct SendCopy {
+  Peer peer{};
+  Copy copy{};
+};
+/// A worker that leaves may end now: the run goes on without its states.
+struct SendHome {
+  Peer peer{};
+};
 /// Report `Timer` at this time or later.
 struct SetTimer {
   Time at{};
@@ -219,6 +271,6 @@ struct Finish {
 }  // namespace action
 
 using Action = std::variant<action::Append, action::SendLease, action::CancelLease, action::Answer, action::Release,
-                            action::SendCollect, action::SetTimer, action::Finish>;
+                            action::SendCollect, action::SetTimer, action::Finish, action::SendCopy, action::SendHome>;
 
 }  // namespace hop::hopper

@@ -120,6 +120,9 @@ struct RunSettings {
   bool capture = true;                   ///< record each training step once and replay it; the bits are the same
   std::string precision = "strict";  ///< of f32 products: strict, tf32 or bf16 (kernels/precision.h); bits depend on it
   LocalTransport transport = LocalTransport::Unix;
+  /// Places of each model's newest state, 1 or 2. None: 2 where workers are of other machines; 1 where they are of this
+  /// one, because they share its disk.
+  std::optional<std::uint32_t> copies{};
   std::optional<double> patience{};  ///< seconds that a worker may stand still, at least (RunOptions::patience)
 };
 

@@ -206,6 +206,29 @@ void Ledger::add(const record::Rollback& rollback) {
   refill_candidates(model);
 }
 
+void Ledger::check(const record::Moved& moved) const {
+  const Model& model = known(moved.model);
+  if (model.status == Status::Quarantined || model.file) {
+    contradiction("a move of a model that trains or is not collected", to_string(model.status), model.id);
+  }
+  if (moved.version != model.version || is_initial(moved.version)) {
+    contradiction("a move of version " + to_string(model.version) + ", which was trained", to_string(moved.version),
+                  model.id);
+  }
+  if (moved.worker.index() >= itinerary_.workers) {
+    contradiction("one of " + std::to_string(itinerary_.workers) + " workers",
+                  "worker " + std::to_string(moved.worker.value), model.id);
+  }
+  if (moved.attempt >= reserved_) contradiction("a reserved attempt", std::to_string(moved.attempt.value), model.id);
+}
+
+void Ledger::add(const record::Moved& moved) {
+  Model& model = at(moved.model);
+  model.holder = moved.worker;
+  model.stored_as.reset();  // a clone's copy lies in its own name
+  model.visits[before(moved.version).index()].attempt = moved.attempt;
+}
+
 void Ledger::check(const record::Quarantine& quarantine) const {
   const Model& model = known(quarantine.model);
   if (model.file || model.status == Status::Quarantined) {

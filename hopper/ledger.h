@@ -47,7 +47,7 @@ struct Model {
   std::string reason{};                     ///< of a quarantine, or of the last order of the search
   Version version{};                        ///< of its newest state: committed units, minus those of a rollback
   Digest digest{};                          ///< of that version; zero for version 0
-  std::optional<WorkerId> holder{};         ///< the worker whose disk has that version; none for version 0
+  std::optional<WorkerId> holder{};         ///< the worker from whose disk it goes on; none for version 0
   std::optional<ModelId> stored_as{};       ///< the model in whose name that version is stored, if it is another one
   std::vector<Visit> visits{};              ///< one per unit that was ever committed
   std::vector<EpochMetrics> epochs{};       ///< one per epoch that is complete, those of its ancestors included
@@ -153,6 +153,7 @@ class Ledger {
   void add(const record::Reserve& reserve);
   void add(const record::Commit& commit);
   void add(const record::Rollback& rollback);
+  void add(const record::Moved& moved);
   void add(const record::Retry& retry);
   void add(const record::Quarantine& quarantine);
   void add(const record::Collected& collected);
@@ -166,6 +167,7 @@ class Ledger {
   void check(const record::Reserve& reserve) const;
   void check(const record::Commit& commit) const;
   void check(const record::Rollback& rollback) const;
+  void check(const record::Moved& moved) const;
   void check(const record::Retry& retry) const;
   void check(const record::Quarantine& quarantine) const;
   void check(const record::Collected& collected) const;

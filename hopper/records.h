@@ -178,12 +178,31 @@ struct Extended {
   static void describe(auto& r, auto&& field) { field("epochs", r.epochs); }
 };
 
+/// The newest state of `model` lies on the disk of `worker` from here on: that of its holder is lost, or its holder is
+/// away or leaves, and `worker` has a copy. Nothing is trained again.
+struct Moved {
+  ModelId model{};
+  Version version{};  ///< the newest one
+  WorkerId worker{};
+  Attempt attempt{};  ///< of the copy
+  std::string reason{};
+  bool operator==(const Moved&) const = default;
+
+  static void describe(auto& r, auto&& field) {
+    field("model", r.model);
+    field("version", r.version);
+    field("worker", r.worker);
+    field("attempt", r.attempt);
+    field("reason", r.reason);
+  }
+};
+
 }  // namespace hop::hopper::record
 
 namespace hop::hopper {
 
-using Record =
-    std::variant<record::Reserve, record::Commit, record::Quarantine, record::Collected, record::Arithmetic,
-                 record::Rollback, record::Retry, record::Asked, record::Ordered, record::Ticked, record::Extended>;
+using Record = std::variant<record::Reserve, record::Commit, record::Quarantine, record::Collected, record::Arithmetic,
+                            record::Rollback, record::Retry, record::Asked, record::Ordered, record::Ticked,
+                            record::Extended, record::Moved>;
 
 }  // namespace hop::hopper

@@ -44,6 +44,7 @@ struct NetworkBytes {
   std::uint64_t gradient = 0;
   std::uint64_t data = 0;
   std::uint64_t control = 0;  ///< everything that is no payload
+  std::uint64_t copy = 0;     ///< model states between workers, for second places (run.copies)
 };
 
 /// Times in which a worker computed nothing, over many units: the nearest-rank percentiles, in milliseconds.

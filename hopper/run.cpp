@@ -150,13 +150,19 @@ RunResult finish(Results results, const Experiment& experiment, const data::Data
   return result;
 }
 
+// Workers of one machine share its disk: a second place there would be lost with the first.
+std::uint32_t copies_of(const Experiment& experiment, const RunOptions& options) {
+  if (!experiment.run.durable) return 1;
+  return experiment.run.copies.value_or(options.hosting == Hosting::Remote ? 2 : 1);
+}
+
 RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, const RunOptions& options,
                   Journal& journal, std::span<const Record> records) {
   const Itinerary itinerary = make_itinerary(experiment, dataset.partition_count());
   std::unique_ptr<Search> search;
   if (!is_search_missing(experiment)) search = make_search(experiment);
   Coordinator coordinator(itinerary, std::move(search), make_policy(experiment.run.policy, itinerary), records,
-                          {.check_clone = clone_check(experiment, dataset)});
+                          {.copies = copies_of(experiment, options), .check_clone = clone_check(experiment, dataset)});
   Outcome outcome = Outcome::Completed;
   RunTotals totals;
   {
@@ -170,6 +176,7 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
   results.wall_seconds = totals.seconds;
   results.network.collect = totals.collect_bytes;
   results.network.control = totals.control_bytes;
+  results.network.copy = totals.copy_bytes;
   results.run_directory = options.run_directory;
   check_places(options.run_directory);                 // before the results are written: they are not lost
   fs::remove(options.run_directory / "results.json");  // left by an earlier interruption

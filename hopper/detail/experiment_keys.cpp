@@ -137,6 +137,16 @@ std::string write_source(const Experiment& e) {
   return e.data.source.empty() ? "" : quoted(text_of_path(e.data.source));
 }
 
+void check_copies(const Experiment& e) {
+  if (!e.run.copies) return;
+  if (*e.run.copies < 1 || *e.run.copies > 2) {
+    throw ConfigError("[run] copies: expected 1 or 2, got " + std::to_string(*e.run.copies));
+  }
+  if (*e.run.copies == 2 && !e.run.durable) {
+    throw ConfigError("[run] copies: expected durable = true with 2 copies, which are files, got durable = false");
+  }
+}
+
 void check_partitions(const Experiment& e) {
   if (e.data.partitions) at_least_1(*e.data.partitions, "[data] partitions");
 }
@@ -825,6 +835,15 @@ constexpr std::array kKeys = {
                     }
                   },
                   [](const E& e) { return quoted(e.run.transport == LocalTransport::Unix ? "unix" : "tcp"); }, nullptr},
+    ExperimentKey{
+        "run", "copies", "1 or 2", "places", "2 with `--listen`, else 1", "2",
+        "On how many workers a model's newest state lies. With 2, a node may be lost with its disk, and nothing "
+        "is trained again. The bits are the same.",
+        nullptr,
+        [](S& s, K& key, E& e) {
+          if (auto copies = s.integer(key, 1, 2)) e.run.copies = static_cast<std::uint32_t>(*copies);
+        },
+        [](const E& e) { return e.run.copies ? std::to_string(*e.run.copies) : ""; }, check_copies},
     ExperimentKey{"run", "patience", "number from 1 to 1,000,000", "seconds", "60, or as `hop run --patience` says",
                   "120.0", "How long a worker may stand still, at least, before it is started anew.", nullptr,
                   [](S& s, K& key, E& e) {

@@ -18,7 +18,7 @@
 
 namespace hop::hopper::message {
 
-inline constexpr std::uint32_t kProtocolVersion = 6;
+inline constexpr std::uint32_t kProtocolVersion = 7;
 /// Throws NetError unless the other side speaks this version, too.
 void check_protocol(std::uint32_t theirs);
 
@@ -164,7 +164,14 @@ struct Collect {
   static void describe(auto& m, auto&& field) { field("model", m.model), field("version", m.version); }
 };
 
-/// The run is over: the worker sends its Usage and a last Heartbeat, and ends.
+/// Keep a copy of a state that another worker has. The answer is Copied or NotCopied.
+struct CopyOrder {
+  Copy copy{};
+  std::string source_address{};  ///< of the worker `copy.source`
+  static void describe(auto& m, auto&& field) { field("copy", m.copy), field("source_address", m.source_address); }
+};
+
+/// The run is over, or goes on without this worker: the worker sends its Usage and a last Heartbeat, and ends.
 struct Shutdown {
   static void describe(auto&, auto&&) {}
 };
@@ -249,6 +256,35 @@ struct Heartbeat {
   }
 };
 
+/// The copy that was ordered under this attempt is a durable file of the worker.
+struct Copied {
+  ModelId model{};
+  Attempt attempt{};
+  std::uint64_t bytes = 0;  ///< of payload that came for it
+  static void describe(auto& m, auto&& field) {
+    field("model", m.model);
+    field("attempt", m.attempt);
+    field("bytes", m.bytes);
+  }
+};
+
+/// There will be no copy under this attempt.
+struct NotCopied {
+  ModelId model{};
+  Attempt attempt{};
+  std::string text{};
+  static void describe(auto& m, auto&& field) {
+    field("model", m.model);
+    field("attempt", m.attempt);
+    field("text", m.text, make_printable);
+  }
+};
+
+/// The worker was asked to end. It takes no more leases, hands its states over, and waits for Shutdown.
+struct Leave {
+  static void describe(auto&, auto&&) {}
+};
+
 /// A line for people.
 struct Notice {
   std::string text{};
@@ -281,13 +317,15 @@ struct Fatal {
 struct Fetch {
   ModelId model{};
   Version version{};
-  WorkerId from{};    ///< the worker that is asked. Another one at its address must not say that it has no such state
-  std::string run{};  ///< Welcome::run
+  WorkerId from{};     ///< the worker that is asked. Another one at its address must not say that it has no such state
+  std::string run{};   ///< Welcome::run
+  bool whole = false;  ///< for a copy: a State whose payload is the header of the file goes before the State itself
   static void describe(auto& m, auto&& field) {
     field("model", m.model);
     field("version", m.version);
     field("from", m.from);
     field("run", m.run, make_printable);
+    field("whole", m.whole);
   }
 };
 
@@ -309,14 +347,15 @@ struct State {
 // ---- lists ----------------------------------------------------------------------------------------------------------
 
 /// Every message. The place in this list, from 1, is the kind of its frames.
-using Every =
-    std::variant<Hello, Welcome, LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, Ready, Result, Failed,
-                 Heartbeat, Fatal, Fetch, State, Challenge, Answered, Refused, Held, Notice, Offer, Usage>;
+using Every = std::variant<Hello, Welcome, LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, Ready, Result,
+                           Failed, Heartbeat, Fatal, Fetch, State, Challenge, Answered, Refused, Held, Notice, Offer,
+                           Usage, CopyOrder, Copied, NotCopied, Leave>;
 
 /// The messages that the coordinator may send to a worker after Welcome, and the messages that the worker may send
 /// back. The receiver's `hear` has a handler for each. (To another worker a worker may only send Fetch.)
-using ToWorker = std::variant<LeaseOrder, Cancel, Answer, Release, Collect, Shutdown>;
-using ToCoordinator = std::variant<Held, Ready, Result, Failed, Heartbeat, Notice, Fatal, State, Usage>;
+using ToWorker = std::variant<LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, CopyOrder>;
+using ToCoordinator =
+    std::variant<Held, Ready, Result, Failed, Heartbeat, Notice, Fatal, State, Usage, Copied, NotCopied, Leave>;
 
 namespace detail {
 template <class M, class... All>

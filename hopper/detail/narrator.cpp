@@ -84,6 +84,11 @@ Narrator::Lines Narrator::write(const record::Rollback& rollback, const Ledger& 
           (units == 1 ? " unit is" : " units are") + " trained again, from " + from};
 }
 
+// A model goes on from its copy. Nothing is trained again.
+Narrator::Lines Narrator::write(const record::Moved& moved, const Ledger&, int) const {
+  return {name_of(moved.model) + ": " + moved.reason + "; it goes on from its copy on " + name_of(moved.worker)};
+}
+
 Narrator::Lines Narrator::write(const record::Retry& retry, const Ledger&, int) const {
   return {name_of(retry.model) + " trains on: it is no longer set aside"};
 }

@@ -60,6 +60,7 @@ class Narrator {
   Lines write(const record::Commit& commit, const Ledger& ledger, int process);
   Lines write(const record::Quarantine& quarantine, const Ledger& ledger, int process);
   Lines write(const record::Rollback& rollback, const Ledger& ledger, int process) const;
+  Lines write(const record::Moved& moved, const Ledger& ledger, int process) const;
   Lines write(const record::Retry& retry, const Ledger& ledger, int process) const;
   Lines write(const record::Arithmetic& now, const Ledger& ledger, int process);
   template <class R>

@@ -124,6 +124,7 @@ Outcome RunLoop::run() {
 RunTotals RunLoop::totals() const {
   RunTotals totals;
   totals.seconds = clock_.seconds();
+  totals.copy_bytes = copy_bytes_;
   for (const Node& node : nodes_) {
     totals.devices.push_back(node.device);
     totals.control_bytes += node.control_bytes + node.last.control_bytes;
@@ -182,6 +183,12 @@ void RunLoop::execute(const action::SendCollect& a) {
   collecting_[a.model] = {a.peer, a.file};
   tell(a.peer, message::Collect{a.model, a.version});
 }
+
+void RunLoop::execute(const action::SendCopy& a) {
+  tell(a.peer, message::CopyOrder{a.copy, nodes_.at(a.copy.source.index()).address});
+}
+
+void RunLoop::execute(const action::SendHome& a) { tell(a.peer, message::Shutdown{}); }
 
 void RunLoop::execute(const action::SetTimer& a) {
   auto timer = std::make_shared<net::asio::steady_timer>(

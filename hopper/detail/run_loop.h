@@ -40,6 +40,7 @@ struct RunTotals {
   double seconds = 0;
   std::uint64_t collect_bytes = 0;   ///< payload that reached the coordinator: only final states
   std::uint64_t control_bytes = 0;   ///< all bytes but payload, on all connections
+  std::uint64_t copy_bytes = 0;      ///< payload between workers for second places of states
   std::vector<std::string> devices;  ///< the device of each worker; "" for a worker that was never ready
 };
 
@@ -124,6 +125,8 @@ class RunLoop {
   void execute(const action::Release& a);
   void execute(const action::SendCollect& a);
   void execute(const action::SetTimer& a);
+  void execute(const action::SendCopy& a);
+  void execute(const action::SendHome& a);
   void execute(const action::Finish& a);
   void sync_journal();
   void save_collected(ModelId model, StateFile file, std::shared_ptr<AlignedBuffer> block, const Digest& expected);
@@ -178,6 +181,7 @@ class RunLoop {
   Narrator narrator_;
   Patience patience_;
   std::map<ModelId, Collecting> collecting_;  // the states that were requested
+  std::uint64_t copy_bytes_ = 0;
   std::deque<Event> events_;
   bool stepping_ = false;
   bool dirty_ = false, syncing_ = false;

@@ -181,6 +181,20 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
         log("worker " + std::to_string(peer.worker.value) + " used " + shortest(std::round(m.cpu_seconds * 10) / 10) +
             " s of its processors and at most " + std::to_string(m.peak_bytes >> 20) + " MB of memory");
       },
+      [&](const message::Copied& m) {
+        note_work(peer);
+        copy_bytes_ += m.bytes;
+        step(event::Copied{peer, m.model, m.attempt});
+      },
+      [&](message::NotCopied& m) {
+        note_work(peer);
+        step(event::CopyFailed{peer, m.model, m.attempt, std::move(m.text)});
+      },
+      [&](const message::Leave&) {
+        notice("worker " + std::to_string(peer.worker.value) +
+               " was asked to end: it takes no more units, and its states go to the other workers");
+        step(event::WorkerLeaves{peer});
+      },
       [](const message::State&) {},  // its payload is received
   };
   std::visit(handlers, said);

@@ -93,16 +93,23 @@ void StateStore::tell(const std::string& line) const {
 Digest StateStore::put(const HeldState& state, const nn::StateLayout& layout, nn::StateBytes bytes) {
   const Key key{state.model, state.version};
   const ByteView block = std::as_const(*bytes).span();
-  const Digest digest = durable_ ? nn::save_state(path(key),
-                                                  {.identity = "model " + std::to_string(key.model.value),
-                                                   .layout = layout,
-                                                   .digest = {},
-                                                   .metrics = to_fields(state)},
-                                                  block)
-                                 : xxh3_128(block);
+  const Digest digest = durable_ ? put_copy(state, layout, block) : xxh3_128(block);
   const std::scoped_lock lock(mutex_);
   remember(key, {std::move(bytes), digest});
   return digest;
+}
+
+Digest StateStore::put_copy(const HeldState& state, const nn::StateLayout& layout, ByteView block) {
+  return nn::save_state(path({state.model, state.version}),
+                        {.identity = "model " + std::to_string(state.model.value),
+                         .layout = layout,
+                         .digest = {},
+                         .metrics = to_fields(state)},
+                        block);
+}
+
+std::vector<std::byte> StateStore::header(Key key) const {
+  return nn::encode_state_header(nn::read_state_header(path(key)));
 }
 
 // The caller holds mutex_.

@@ -66,6 +66,12 @@ class StateStore {
   /// Keeps a new state; computes and returns its digest. `state.digest` is ignored. Throws StateError (disk full).
   Digest put(const HeldState& state, const nn::StateLayout& layout, nn::StateBytes bytes);
 
+  /// The same for a copy of another worker's state, but keeps nothing in memory: the room there is for states that are
+  /// about to hop or to be trained on. Only for durable stores.
+  Digest put_copy(const HeldState& state, const nn::StateLayout& layout, ByteView block);
+  /// The header of a version's file, for a worker that copies it. Throws StateError if there is no such file.
+  std::vector<std::byte> header(Key key) const;
+
   /// A version, from memory or disk; read-only. Null if the version is not here, or if its file is damaged: a damaged
   /// file is reported and kept as `<name>.damaged`. Throws StateDamaged if the system cannot read the file now.
   Stored find(Key key);

@@ -297,6 +297,9 @@ void Worker::hear(message::ToWorker order) {
       [this](const message::Collect& m) {
         spawn(give(coordinator_, {m.model, m.version}));
       },
+      [this](const message::CopyOrder& m) {
+        step(event::CopyOrdered{m.copy, m.source_address});
+      },
       [](const message::Shutdown&) {},  // obey() ends
   };
   std::visit(handlers, order);

@@ -95,6 +95,12 @@ class Worker {
     }
   };
   using CargoPtr = std::shared_ptr<Cargo>;
+  // A state on its way from another worker to the disk, to be kept as a copy.
+  struct ArrivedCopy {
+    std::vector<std::byte> header;
+    nn::StateBytes bytes;
+    std::uint64_t received = 0;  // payload
+  };
   // The machine's answer to a request for a state: the state that lies here, or the reason why none does.
   struct Found {
     std::optional<worker::StateName> state;
@@ -156,8 +162,13 @@ class Worker {
   net::Awaitable<void> accept_peers();
   net::Awaitable<void> serve_peer(net::Door::Visitor visitor);
   net::Awaitable<worker::Event> fetch(CargoPtr cargo, std::string address);
-  net::Awaitable<void> give(Connection to, StateStore::Key key);
+  net::Awaitable<void> give(Connection to, StateStore::Key key, bool whole = false);
   Found look_up(StateStore::Key key);
+
+  // worker_copies.cpp: copies of other workers' states
+  net::Awaitable<void> copy(Copy order, std::string address);
+  net::Awaitable<ArrivedCopy> fetch_copy(Copy order, std::string address);
+  void save_copy(const Copy& order, const ArrivedCopy& arrived);
 
   WorkerOptions options_;
   std::optional<Experiment> received_;  // the experiment, if it came over the wire
@@ -192,12 +203,13 @@ class Worker {
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   worker::Jobs jobs_;
-  std::map<Attempt, CargoPtr> cargo_;       // of jobs that have not left their trainers
-  CargoPtr arriving_;                       // of the lease that the machine is about to hear of
-  CargoPtr next_;                           // to be trained now
-  CargoPtr loading_;                        // its trainer is with the disk thread
-  std::vector<CargoPtr> dropped_;           // by the actions of this step
-  std::map<std::uint64_t, Found> answers_;  // by ticket
+  std::map<Attempt, CargoPtr> cargo_;                             // of jobs that have not left their trainers
+  CargoPtr arriving_;                                             // of the lease that the machine is about to hear of
+  CargoPtr next_;                                                 // to be trained now
+  CargoPtr loading_;                                              // its trainer is with the disk thread
+  std::vector<CargoPtr> dropped_;                                 // by the actions of this step
+  std::map<Attempt, std::shared_ptr<const ArrivedCopy>> copies_;  // until they are told
+  std::map<std::uint64_t, Found> answers_;                        // by ticket
   std::uint64_t tickets_ = 0;
   std::exception_ptr lost_device_;
   std::string starting_;  // the worker's activity before it is ready, for people; empty afterwards

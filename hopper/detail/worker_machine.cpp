@@ -91,6 +91,28 @@ void Worker::execute(const worker::action::TellFailed& a) {
 }
 
 template <>
+void Worker::execute(const worker::action::FetchCopy& a) {
+  post(io_, [this, order = a.copy, source = a.source] { spawn(copy(order, source)); });
+}
+
+template <>
+void Worker::execute(const worker::action::SaveCopy& a) {
+  post(disk_, [this, order = a.copy, arrived = copies_.at(a.copy.attempt)] { save_copy(order, *arrived); });
+}
+
+template <>
+void Worker::execute(const worker::action::TellCopied& a) {
+  const auto arrived = copies_.extract(a.copy.attempt);
+  tell_later(message::Copied{a.copy.model, a.copy.attempt, arrived ? arrived.mapped()->received : 0});
+}
+
+template <>
+void Worker::execute(const worker::action::TellNotCopied& a) {
+  copies_.erase(a.copy.attempt);
+  tell_later(message::NotCopied{a.copy.model, a.copy.attempt, a.text});
+}
+
+template <>
 void Worker::execute(const worker::action::End& a) {
   stop_.request_stop();
   switch (a.trouble) {

@@ -50,15 +50,20 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   co_return worker::event::Arrived{lease.attempt, xxh3_128(std::as_const(*cargo->bytes).span())};
 }
 
-net::Awaitable<void> Worker::give(Connection to, StateStore::Key key) {
+// `whole`: what the file says about the state goes before it.
+net::Awaitable<void> Worker::give(Connection to, StateStore::Key key, bool whole) {
   const Found found = look_up(key);
   message::State answer{.model = key.model, .found = found.state.has_value(), .text = found.why};
   StateStore::Stored stored;
+  std::vector<std::byte> header;
   if (found.state) stored = store_->find_in_memory(key);
   try {
+    const auto read_header = [this, key] { return store_->header(key); };
+    if (found.state && whole) header = co_await on_disk(disk_, read_header);
     const auto find = [this, key] { return store_->find(key); };
     if (found.state && !stored) stored = co_await on_disk(disk_, find);
   } catch (const std::exception& error) {  // the system refuses it, or has no memory; the other worker retries
+    stored = {};
     answer.unreadable = true;
     answer.text = error.what();
   }
@@ -66,6 +71,10 @@ net::Awaitable<void> Worker::give(Connection to, StateStore::Key key) {
     answer.found = false;
     if (!answer.unreadable) step(worker::event::Vanished{*found.state});
     if (!answer.unreadable) answer.text = "it is gone from the disk";
+  }
+  if (whole && stored) {
+    const message::State head{.model = key.model, .found = true, .text = {}};
+    co_await send(to, head, header, patience_with_state(header.size()));
   }
   const ByteView payload = stored ? std::as_const(*stored.bytes).span() : ByteView();
   co_await send(to, answer, payload, patience_with_state(payload.size()));
@@ -120,7 +129,7 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
         throw NetError(reason);
       }
       const StateStore::Key key{fetch.model, fetch.version};
-      co_await give(peer, key);
+      co_await give(peer, key, fetch.whole);
     }
   } catch (const NetError& error) {
     peer->close();  // it is gone, or it sent nonsense; the worker that needs the state tells the coordinator

@@ -61,6 +61,8 @@ void Checker::coordinator_died(std::uint64_t records) {
   alive_.clear();
   known_.clear();
   collecting_.clear();
+  copies_.clear();
+  leaving_.clear();
 }
 
 void Checker::before_step(const Event& event) {
@@ -96,6 +98,29 @@ void Checker::hears(const event::Collected& collected) {
   collecting_.erase(collected.model);
 }
 
+// A repeated message, or one from a life that has ended, counts no more.
+void Checker::hears(const event::Copied& copied) {
+  const auto found = copies_.find(copied.model);
+  if (found == copies_.end() || found->second.first != copied.peer) return;
+  const Copy copy = found->second.second;
+  if (copy.attempt != copied.attempt) return;
+  copies_.erase(found);
+  require(holds_(copied.peer.worker, copy.model, copy.version, copy.digest), "a copy that is told lies on its disk",
+          copy.model);
+  known_[copied.peer.worker].push_back({copy.model, copy.version, {}, copy.attempt, {}, copy.digest, {}});
+}
+
+void Checker::hears(const event::CopyFailed& failed) {
+  const auto found = copies_.find(failed.model);
+  const bool is_it = found != copies_.end() && found->second.first == failed.peer;
+  if (is_it && found->second.second.attempt == failed.attempt) copies_.erase(found);
+}
+
+void Checker::hears(const event::WorkerLeaves& leaves) {
+  const WorkerId worker = leaves.peer.worker;
+  if (alive_.contains(worker) && connected_[worker] == leaves.peer.incarnation) leaving_.insert(worker);
+}
+
 void Checker::end_lease(const Peer& peer, ModelId model, Attempt attempt) {
   const auto lease = leases_.find(model);
   if (lease != leases_.end() && lease->second.first == peer && lease->second.second.attempt == attempt) {
@@ -105,6 +130,8 @@ void Checker::end_lease(const Peer& peer, ModelId model, Attempt attempt) {
 
 void Checker::leave(WorkerId worker) {
   alive_.erase(worker);
+  leaving_.erase(worker);
+  std::erase_if(copies_, [&](const auto& entry) { return entry.second.first.worker == worker; });
   std::erase_if(leases_, [&](const auto& entry) { return entry.second.first.worker == worker; });
   std::erase_if(collecting_, [&](ModelId model) { return written_[model].holder == worker; });
 }
@@ -136,6 +163,7 @@ void Checker::judge(const action::Append& append) {
   require(append.sequence == records_.size() + 1, "records are numbered without gaps", {});
   if (const auto* commit = std::get_if<record::Commit>(&append.record)) judge_commit(*commit);
   if (const auto* rollback = std::get_if<record::Rollback>(&append.record)) judge_rollback(*rollback);
+  if (const auto* moved = std::get_if<record::Moved>(&append.record)) judge_move(*moved);
   if (const auto* collected = std::get_if<record::Collected>(&append.record)) {
     require(fetched_.contains(collected->model) && fetched_[collected->model] == collected->sha256,
             "only a file that is there is called collected", collected->model);
@@ -169,6 +197,12 @@ void Checker::write_down(Books& books, const Record& record) const {
       chain.holder = *rollback->worker;
       chain.commits[before(rollback->version).index()].attempt = rollback->attempt;
     }
+    ++chain.records;
+  } else if (const auto* moved = std::get_if<record::Moved>(&record)) {
+    Chain& chain = books[moved->model];
+    chain.holder = moved->worker;
+    chain.stored_as.reset();
+    chain.commits[before(moved->version).index()].attempt = moved->attempt;
     ++chain.records;
   } else if (const auto* file = std::get_if<record::Collected>(&record)) {
     Chain& chain = books[file->model];
@@ -310,14 +344,41 @@ void Checker::judge_rollback(const record::Rollback& rollback) {
   const ModelId stored_as = chain.stored_as.value_or(rollback.model);
   require(lost_(chain.holder, stored_as, chain.version), "only what is lost is rolled back", rollback.model);
   require(connected_.size() == scenario_.itinerary.workers, "a rollback waits until all were heard of", rollback.model);
+  require(!copies_.contains(rollback.model), "a rollback waits for the copy on its way", rollback.model);
   for (const auto& [worker, states] : known_) {
+    const bool may_be_copy = scenario_.options.copies > 1 && worker != chain.holder;
     for (const HeldState& h : states) {
-      const bool is_left = h.model == rollback.model && h.version > rollback.version && h.version < chain.version &&
+      const bool is_left = h.model == rollback.model && h.version > rollback.version &&
+                           (h.version < chain.version || (may_be_copy && h.version == chain.version)) &&
                            h.digest == chain.commits[before(h.version).index()].digest;
       require(!is_left, "a rollback goes to the newest version that is left", rollback.model);
     }
   }
   if (!chain.stored_as) forget(chain.holder, rollback.model, chain.version);
+}
+
+bool Checker::is_lost_or_away(const Chain& chain, ModelId model) const {
+  return lost_(chain.holder, chain.stored_as.value_or(model), chain.version) || !alive_.contains(chain.holder) ||
+         leaving_.contains(chain.holder);
+}
+
+void Checker::judge_move(const record::Moved& moved) {
+  const Chain& chain = written_.at(moved.model);
+  require(moved.version == chain.version && !is_initial(moved.version), "a model goes on with its newest state",
+          moved.model);
+  require(chain.records == on_disk_.at(moved.model).records, "one record of a model at a time", moved.model);
+  require(!chain.quarantined && !chain.collected, "nothing moves after the end", moved.model);
+  require(!leases_.contains(moved.model), "a model moves when its lease has ended", moved.model);
+  require(is_lost_or_away(chain, moved.model), "a model moves when its holder lost the state, is away or leaves",
+          moved.model);
+  const auto& there = known_[moved.worker];
+  const bool lies_there = std::any_of(there.begin(), there.end(), [&](const HeldState& h) {
+    return h.model == moved.model && h.version == moved.version && h.attempt == moved.attempt &&
+           h.digest == chain.digest();
+  });
+  require(moved.worker != chain.holder && lies_there, "a model moves to where its copy lies", moved.model);
+  const bool is_lost = lost_(chain.holder, chain.stored_as.value_or(moved.model), chain.version);
+  if (!chain.stored_as && is_lost) forget(chain.holder, moved.model, chain.version);
 }
 
 void Checker::judge_visit(ModelId model, Unit unit, PartitionId partition, WorkerId worker) const {
@@ -359,6 +420,7 @@ void Checker::judge(const action::SendLease& sent) {
   require(alive_.contains(sent.peer.worker) && connected_[sent.peer.worker] == sent.peer.incarnation,
           "leases go to the living", lease.model);
   require(leases_of(sent.peer.worker).size() < scenario_.options.queue_depth, "queues are bounded", lease.model);
+  require(!leaving_.contains(sent.peer.worker), "who leaves gets no lease", lease.model);
   judge_visit(lease.model, lease.unit, lease.partition, sent.peer.worker);
   judge_barrier(sent);
   require(lease.identity() == ancestor(lease.model, lease.unit), "a unit is trained as the model whose unit it is",
@@ -420,6 +482,7 @@ void Checker::judge(const action::Release& release) {
                           chain.knows(before(release.version), release.attempt);
     require(!is_older || alive_.contains(chain.holder), "what may be the newest that is left is not released",
             release.model);
+    judge_second_place(release, chain);
   }
   for (const auto& [model, clone] : on_disk_) {
     const bool begins_with_it =
@@ -427,6 +490,56 @@ void Checker::judge(const action::Release& release) {
     require(!begins_with_it, "the state that a clone begins with is kept", model);
   }
   std::erase_if(known, is_it);
+}
+
+// With two copies, a state at another worker than the newest one's goes only if one that is as new lies at another
+// worker, too.
+void Checker::judge_second_place(const action::Release& release, const Chain& chain) const {
+  if (scenario_.options.copies < 2 || release.peer.worker == chain.holder) return;
+  const auto is_second = [&](WorkerId worker, const HeldState& h) {
+    return h.model == release.model && worker != chain.holder && h.version <= chain.version &&
+           alive_.contains(worker) && h.digest == chain.commits[before(h.version).index()].digest;
+  };
+  bool was_second = false, is_another = false;
+  for (const auto& [worker, states] : known_) {
+    for (const HeldState& h : states) {
+      if (!is_second(worker, h)) continue;
+      const bool is_released =
+          worker == release.peer.worker && h.version == release.version && h.attempt == release.attempt;
+      was_second = was_second || is_released;
+      is_another = is_another || (!is_released && h.version >= release.version);
+    }
+  }
+  require(!was_second || is_another, "the second place of a state is kept", release.model);
+}
+
+void Checker::judge(const action::SendCopy& sent) {
+  const Copy& copy = sent.copy;
+  const auto found = on_disk_.find(copy.model);
+  require(found != on_disk_.end(), "only what is durable is copied", copy.model);
+  const Chain& chain = found->second;
+  require(chain.records == written_[copy.model].records && copy.version == chain.version &&
+              copy.digest == chain.digest() && !is_initial(copy.version),
+          "only the newest durable state is copied", copy.model);
+  require(!chain.quarantined && !chain.collected, "nothing is copied after the end", copy.model);
+  require(copy.source == chain.holder && copy.stored_as == chain.stored_as && alive_.contains(chain.holder),
+          "a state is copied from where it lies", copy.model);
+  const WorkerId to = sent.peer.worker;
+  require(to != copy.source && alive_.contains(to) && connected_[to] == sent.peer.incarnation && !leaving_.contains(to),
+          "a copy goes to another worker that stays", copy.model);
+  require(scenario_.options.copies > 1 || leaving_.contains(copy.source), "copies are made where they are wanted",
+          copy.model);
+  require(attempts_.insert(copy.attempt).second, "an attempt is never used again", copy.model);
+  require(copies_.emplace(copy.model, std::pair(sent.peer, copy)).second, "one copy of a model at a time", copy.model);
+}
+
+// What has no second place by then is lost with the worker, if its disk goes, too.
+void Checker::judge(const action::SendHome& home) const {
+  require(leaving_.contains(home.peer.worker), "only who leaves is sent home", {});
+  for (const auto& [model, chain] : on_disk_) {
+    const bool is_needed = !is_initial(chain.version) && chain.holder == home.peer.worker && !chain.collected;
+    require(stopping_ || !is_needed || chain.quarantined, "who is needed is not sent home", model);
+  }
 }
 
 void Checker::judge(const action::SendCollect& collect) {

@@ -29,6 +29,10 @@ namespace hop::hopper::simulate {
 /// - the search hears the calls of the calm run, in their order, in every life of the coordinator;
 /// - an order of the search counts once it is durable, and models wait for it at barriers;
 ///   - the state that a clone begins with is kept until the clone's first commit;
+///   - a copy of a newest state is ordered at another worker, one per model at a time, and lies there when it is told;
+///   - with two copies, the newest state that lies at another worker than its holder's is kept;
+///   - a model whose newest state is lost goes on from its copy, if there is one, and trains nothing again;
+///   - a worker that leaves gets no lease, and is sent home when no model needs its states;
 ///   - where the best states are kept, a model trains on when the state of its best epoch is in the run directory;
 ///   - the journal replays to the coordinator's state.
 class Checker {
@@ -111,6 +115,9 @@ class Checker {
   void hears(const event::StopRequested&) { stopping_ = true; }
   void hears(const event::Collected& collected);
   void hears(const event::CollectFailed& failed) { collecting_.erase(failed.model); }
+  void hears(const event::Copied& copied);
+  void hears(const event::CopyFailed& failed);
+  void hears(const event::WorkerLeaves& leaves);
   template <class E>
   void hears(const E&) {}
 
@@ -119,11 +126,16 @@ class Checker {
   void judge(const action::Answer& answer);
   void judge(const action::Release& release);
   void judge(const action::SendCollect& collect);
+  void judge(const action::SendCopy& sent);
+  void judge(const action::SendHome& home) const;
   void judge(const action::Finish&) const;
   template <class A>
   void judge(const A&) const {}
   void judge_commit(const record::Commit& commit);
   void judge_rollback(const record::Rollback& rollback);
+  void judge_move(const record::Moved& moved);
+  void judge_second_place(const action::Release& release, const Chain& chain) const;
+  bool is_lost_or_away(const Chain& chain, ModelId model) const;
   void judge_barrier(const action::SendLease& sent) const;
   void judge_visit(ModelId model, Unit unit, PartitionId partition, WorkerId worker) const;
 
@@ -152,6 +164,8 @@ class Checker {
   std::set<WorkerId> alive_;
   std::map<WorkerId, std::vector<HeldState>> known_;  // states that a worker reported and may keep
   std::set<ModelId> collecting_;
+  std::map<ModelId, std::pair<Peer, Copy>> copies_;  // on their way
+  std::set<WorkerId> leaving_;
   bool stopping_ = false;
 };
 

@@ -42,6 +42,7 @@ void Node::end_life() {
   events_.clear();
   parents_.clear();
   results_.clear();
+  copies_.clear();
 }
 
 // ---- what it hears --------------------------------------------------------------------------------------------------
@@ -65,8 +66,12 @@ void Node::receive(const action::Release& message) {
   step(event::Released{{message.model, message.version, message.attempt}});
 }
 
+void Node::receive(const action::SendCopy& message) {
+  step(event::CopyOrdered{message.copy, "w" + std::to_string(message.copy.source.value)});
+}
+
 Reading Node::give(ModelId model, Version version) {
-  answer_ = {Reading::Kind::Unreachable, {}};
+  answer_ = {Reading::Kind::Unreachable, {}, {}};
   step(event::Wanted{0, model, version});
   return answer_;
 }
@@ -188,11 +193,51 @@ void Node::execute(const worker::action::Serve& serve) {
 
 template <>
 void Node::execute(const worker::action::Refuse&) {
-  answer_ = {Reading::Kind::Lost, {}};
+  answer_ = {Reading::Kind::Lost, {}, {}};
 }
 
 template <>
 void Node::execute(const worker::action::CopyAhead&) {}  // a toy disk is read in no time
+
+// ---- copies ---------------------------------------------------------------------------------------------------------
+
+template <>
+void Node::execute(const worker::action::FetchCopy& fetch) {
+  later(world_.transfer_time(), [this, copy = fetch.copy] {
+    const Reading reading = world_.fetch(peer_.worker, copy.source, copy.owner(), copy.version);
+    if (reading.kind != Reading::Kind::Read) return step(event::CopyFailed{copy.attempt, "not fetched"});
+    HeldState& state = copies_[copy.attempt] = reading.state;
+    state.model = copy.model;
+    state.attempt = copy.attempt;
+    state.digest = reading.digest;
+    step(event::CopyArrived{copy.attempt, reading.digest});
+  });
+}
+
+template <>
+void Node::execute(const worker::action::SaveCopy& save) {
+  const HeldState state = copies_.at(save.copy.attempt);
+  writes_.push_back(state);
+  disk_.then(world_.save_time(), [this, state] {
+    writes_.pop_front();
+    if (world_.is_full()) return step(event::CopyFailed{state.attempt, "no space left on device"});
+    disk_.write(state);
+    world_.wrote(peer_.worker, state.model, state.version);
+    step(event::CopySaved{state.attempt, state.digest});
+  });
+}
+
+template <>
+void Node::execute(const worker::action::TellCopied& tell) {
+  copies_.erase(tell.copy.attempt);
+  world_.send(peer_, hopper::event::Copied{peer_, tell.copy.model, tell.copy.attempt});
+}
+
+template <>
+void Node::execute(const worker::action::TellNotCopied& tell) {
+  copies_.erase(tell.copy.attempt);
+  world_.send(peer_, hopper::event::CopyFailed{peer_, tell.copy.model, tell.copy.attempt, tell.text});
+}
 
 // ---- the machine: behind the actions, which it must know ------------------------------------------------------------
 

@@ -40,6 +40,7 @@ class Node {
   void receive(const action::CancelLease& message);
   void receive(const action::Answer& message);
   void receive(const action::Release& message);
+  void receive(const action::SendCopy& message);
   /// The answer to a worker or a coordinator that wants a state.
   Reading give(ModelId model, Version version);
 
@@ -66,10 +67,11 @@ class Node {
   worker::Jobs jobs_;
   std::deque<worker::Event> events_;
   bool stepping_ = false;
-  Reading answer_;                     // to the request for a state
-  std::map<Attempt, Digest> parents_;  // that arrived, by job
-  std::map<Attempt, Digest> results_;  // that wait to be saved
-  std::deque<HeldState> writes_;       // states on their way to the disk, the first one is being written
+  Reading answer_;                       // to the request for a state
+  std::map<Attempt, Digest> parents_;    // that arrived, by job
+  std::map<Attempt, Digest> results_;    // that wait to be saved
+  std::map<Attempt, HeldState> copies_;  // that arrived
+  std::deque<HeldState> writes_;         // states on their way to the disk, the first one is being written
 };
 
 }  // namespace hop::hopper::simulate

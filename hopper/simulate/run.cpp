@@ -127,6 +127,7 @@ class Cluster final : private World {
   void perform(const action::CancelLease& cancel) { deliver(cancel); }
   void perform(const action::Answer& answer) { deliver(answer); }
   void perform(const action::Release& release) { deliver(release); }
+  void perform(const action::SendCopy& copy) { deliver(copy); }
   void perform(const action::SendCollect& collect) {
     queue_.after(transfer_time(), [this, collect] {
       step(event::Collected{collect.model, collect.file, 1, std::string(64, '0')});
@@ -135,6 +136,7 @@ class Cluster final : private World {
   void perform(const action::SetTimer& timer) {
     queue_.after(timer.at - queue_.now(), [this] { step(event::Timer{}); });
   }
+  void perform(const action::SendHome&) {}  // nobody leaves
   void perform(const action::Finish&) {}
 
   template <class Message>

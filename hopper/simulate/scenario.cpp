@@ -136,6 +136,18 @@ Scenario as_replicas(Scenario s) {
   return s;
 }
 
+// Drawn from numbers of its own, so that the scenario without copies stays as it is.
+Scenario with_copies(Scenario s) {
+  Rng rng(hash64(s.seed, "copies"));
+  s.options.copies = 2;
+  s.options.move_after = milliseconds(rng.between(1, 3000));
+  s.troubles.lose_node = drawn(rng, 0.1);
+  s.troubles.leave = drawn(rng, 0.05);
+  s.troubles.leave_time = milliseconds(rng.between(1, 2000));
+  if (s.poison) s.troubles.lose_node = s.troubles.leave = 0;  // nothing else kills workers
+  return s;
+}
+
 std::string describe(const Scenario& s) {
   static constexpr const char* kSearches[] = {"", ", coins", ", evolving", ", halving"};
   return "seed " + std::to_string(s.seed) + ": " +
@@ -145,7 +157,7 @@ std::string describe(const Scenario& s) {
          (s.itinerary.order == Order::Fixed ? "fixed" : "free") + " order, " + std::to_string(s.models) + " models, " +
          std::to_string(s.itinerary.partitions) + " partitions, " + std::to_string(s.itinerary.workers) + " workers, " +
          std::to_string(s.itinerary.epochs) + " epochs" + kSearches[static_cast<std::size_t>(s.search)] +
-         (s.itinerary.keep_best ? ", the best states kept" : "");
+         (s.itinerary.keep_best ? ", the best states kept" : "") + (s.options.copies > 1 ? ", copies" : "");
 }
 
 }  // namespace hop::hopper::simulate

@@ -44,8 +44,11 @@ struct Troubles {
   double stall = 0;               ///< per state that is saved or deleted: the disk takes up to `stall_time` longer
   double full_disk = 0;           ///< per state that is saved: no room, so the run ends; it is resumed
   double tear = 0;                ///< per death while a state is saved: a part of it lies under its name
+  double lose_node = 0;           ///< per COMMIT: a worker dies with its disk, and an empty node takes its place
+  double leave = 0;               ///< per COMMIT: Ctrl-C at a worker, which goes when it may, or after `leave_time`
   Time cut_time{};
   Time stall_time{};
+  Time leave_time{};
 };
 
 /// The kind of search that chooses the models.
@@ -91,6 +94,8 @@ Scenario draw_scenario(std::uint64_t seed);
 Scenario as_tasks(Scenario scenario);
 /// The same with the strategy "allreduce": tasks that all begin with partition 0.
 Scenario as_replicas(Scenario scenario);
+/// The same with two places for every state; nodes are lost with their disks, and workers leave.
+Scenario with_copies(Scenario scenario);
 /// Whether units are whole epochs on any worker, whether they have replicas, and how many an epoch has. For the
 /// checkers: computed without the strategy.
 bool has_tasks(const Scenario& scenario);

@@ -159,6 +159,7 @@ void Simulation::count(const Event& event, const std::vector<Action>& actions) {
   ++summary_.steps;
   const auto* failed = std::get_if<event::UnitFailed>(&event);
   if (failed != nullptr && failed->failure == Failure::Cancelled) ++summary_.cancelled;
+  summary_.copied += std::holds_alternative<event::Copied>(event) ? 1U : 0U;
   for (const Action& action : actions) {
     const auto* answer = std::get_if<action::Answer>(&action);
     if (answer != nullptr && answer->verdict == Verdict::Stale) ++summary_.stale;
@@ -183,6 +184,7 @@ void Simulation::count(const Event& event, const std::vector<Action>& actions) {
       ++summary_.rollbacks;
       if (!is_initial(rollback->version)) ++summary_.spared;
     }
+    summary_.moved += std::holds_alternative<record::Moved>(append->record) ? 1U : 0U;
     const bool commit = std::holds_alternative<record::Commit>(append->record);
     if (commit && std::holds_alternative<event::WorkerUp>(event)) ++summary_.adopted;
   }
@@ -194,8 +196,12 @@ void Simulation::perform(const action::Append& append) {
   appended_ = append.sequence;
   sync_journal();
   const auto* rollback = std::get_if<record::Rollback>(&append.record);
-  if (rollback != nullptr && rollback->worker && trouble(scenario_.troubles.die_after_rollback)) {
-    in_this_life(rng_.time_up_to(scenario_.sync_time), [this, worker = *rollback->worker] {
+  const auto* moved = std::get_if<record::Moved>(&append.record);
+  std::optional<WorkerId> heir;
+  if (rollback != nullptr) heir = rollback->worker;
+  if (moved != nullptr) heir = moved->worker;
+  if (heir && trouble(scenario_.troubles.die_after_rollback)) {
+    in_this_life(rng_.time_up_to(scenario_.sync_time), [this, worker = *heir] {
       if (nodes_[worker.index()]->alive()) kill(worker);
     });
   }
@@ -206,6 +212,8 @@ void Simulation::perform(const action::Append& append) {
   if (trouble(scenario_.troubles.blackout)) in_this_life(soon, [this] { black_out(); });
   if (trouble(scenario_.troubles.crash)) in_this_life(soon, [this] { crash(); });
   if (trouble(scenario_.troubles.stop)) in_this_life(soon, [this] { step(event::StopRequested{}); });
+  if (trouble(scenario_.troubles.lose_node)) in_this_life(soon, [this] { replace_node(); });
+  if (trouble(scenario_.troubles.leave)) in_this_life(soon, [this] { ask_to_leave(); });
 }
 
 // Group commit: all records appended before a sync begins are durable when it ends.
@@ -236,6 +244,15 @@ void Simulation::perform(const action::SendCollect& collect) {
 
 void Simulation::perform(const action::SetTimer& timer) {
   in_this_life(timer.at - queue_.now(), [this] { step(event::Timer{}); });
+}
+
+void Simulation::perform(const action::SendHome& home) {
+  transmit(to_worker_[home.peer.worker.index()], [this, peer = home.peer] {
+    const Node& node = *nodes_[peer.worker.index()];
+    if (!node.connected() || node.peer() != peer) return;
+    ++summary_.sent_home;
+    kill(peer.worker);
+  });
 }
 
 void Simulation::perform(const action::Finish& finish) {
@@ -285,7 +302,7 @@ void Simulation::send(const Peer& from, Event event) {
 Reading Simulation::fetch(WorkerId reader, WorkerId source, ModelId model, Version version) {
   Node& node = *nodes_[source.index()];
   if (!node.connected() || !reach(reader, source) || trouble(scenario_.troubles.unreachable)) {
-    return {Reading::Kind::Unreachable, {}};
+    return {Reading::Kind::Unreachable, {}, {}};
   }
   Reading reading = node.give(model, version);
   if (reading.kind == Reading::Kind::Read && reader != source && trouble(scenario_.troubles.garble)) {

@@ -54,6 +54,11 @@ struct Summary {
   std::uint64_t orphans = 0;     ///< ... whose parent's state was gone
   std::uint64_t relearned = 0;   ///< units of ancestors that clones trained again
   std::uint64_t kept = 0;        ///< states of best epochs that were fetched
+  std::uint64_t copied = 0;      ///< states that got a second place
+  std::uint64_t moved = 0;       ///< times that a model went on from its copy
+  std::uint64_t replaced = 0;    ///< nodes that were lost with their disks
+  std::uint64_t left = 0;        ///< workers that were asked to go
+  std::uint64_t sent_home = 0;   ///< ... and went when nobody needed their states
   bool operator==(const Summary&) const = default;
 };
 
@@ -108,6 +113,7 @@ class Simulation final : private World {
   void perform(const action::Append& append);
   void perform(const action::SendCollect& collect);
   void perform(const action::SetTimer& timer);
+  void perform(const action::SendHome& home);
   void perform(const action::Finish& finish);
   template <class Message>
   void perform(const Message& message);
@@ -119,6 +125,8 @@ class Simulation final : private World {
   bool trouble(double probability);
   void kill(WorkerId worker, bool crashes = false);
   void black_out();
+  void replace_node();
+  void ask_to_leave();
   void harm_disk(Node& node);
   void rot();
   void take(Node& node, const HeldState& state);

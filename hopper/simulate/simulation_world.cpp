@@ -97,6 +97,31 @@ void Simulation::black_out() {
   }
 }
 
+// A node is gone for good. Another one, with an empty disk, takes its place.
+void Simulation::replace_node() {
+  Node& node = *nodes_[rng_.below(scenario_.itinerary.workers)];
+  if (!node.alive()) return;
+  ++summary_.replaced;
+  kill(node.peer().worker);
+  for (const HeldState& state : node.disk().files()) {
+    ++summary_.lost;
+    taken_.insert({node.peer().worker, state.model, state.version});
+    node.disk().remove(state.model, state.version);
+  }
+}
+
+void Simulation::ask_to_leave() {
+  const Node& node = *nodes_[rng_.below(scenario_.itinerary.workers)];
+  if (!node.connected()) return;
+  ++summary_.left;
+  const Peer peer = node.peer();
+  send(peer, event::WorkerLeaves{peer});
+  queue_.after(scenario_.troubles.leave_time, [this, peer] {
+    const Node& waits = *nodes_[peer.worker.index()];
+    if (waits.alive() && waits.peer() == peer) kill(peer.worker);
+  });
+}
+
 void Simulation::harm_disk(Node& node) {
   const bool is_replaced = trouble(scenario_.troubles.lose_disk);
   for (const HeldState& state : node.disk().files()) {

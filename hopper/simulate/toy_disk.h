@@ -61,11 +61,12 @@ class ToyDisk {
   /// Reads a file. A file that fails its check is set aside.
   Reading read(ModelId model, Version version) {
     const auto file = files_.find({model, version});
-    if (file == files_.end()) return {Reading::Kind::Lost, {}};
-    if (file->second.damage == Damage::Unreadable) return {Reading::Kind::Unreadable, {}};
-    if (file->second.damage == Damage::None) return {Reading::Kind::Read, file->second.state.digest};
+    if (file == files_.end()) return {Reading::Kind::Lost, {}, {}};
+    const HeldState& state = file->second.state;
+    if (file->second.damage == Damage::Unreadable) return {Reading::Kind::Unreadable, {}, {}};
+    if (file->second.damage == Damage::None) return {Reading::Kind::Read, state.digest, state};
     files_.erase(file);
-    return {Reading::Kind::Lost, {}};
+    return {Reading::Kind::Lost, {}, {}};
   }
   /// The states of all files, damaged or not.
   std::vector<HeldState> files() const {

@@ -38,6 +38,10 @@ struct RecordWriter {
            r.reason;
   }
   std::string operator()(const record::Extended& r) const { return " EXTENDED" + number("", r.epochs); }
+  std::string operator()(const record::Moved& r) const {
+    return " MOVED" + text(r.model) + number("version ", r.version.value) + " to" + number("w", r.worker.value) +
+           text(r.attempt) + ": " + r.reason;
+  }
   std::string operator()(const record::Ticked& r) const {
     return " TICKED" + number("", r.tick) + number("decisions ", r.decisions);
   }
@@ -73,6 +77,13 @@ struct EventWriter {
   std::string operator()(const event::CollectFailed& e) const {
     return "COLLECT_FAILED" + text(e.model) + ": " + e.text;
   }
+  std::string operator()(const event::Copied& e) const {
+    return "COPIED" + text(e.peer) + text(e.model) + text(e.attempt);
+  }
+  std::string operator()(const event::CopyFailed& e) const {
+    return "COPY_FAILED" + text(e.peer) + text(e.model) + text(e.attempt) + ": " + e.text;
+  }
+  std::string operator()(const event::WorkerLeaves& e) const { return "WORKER_LEAVES" + text(e.peer); }
 };
 
 struct ActionWriter {
@@ -99,6 +110,12 @@ struct ActionWriter {
   std::string operator()(const action::SendCollect& a) const {
     return "COLLECT" + text(a.peer) + text(a.model) + text(a.file) + number("version ", a.version.value);
   }
+  std::string operator()(const action::SendCopy& a) const {
+    return "COPY" + text(a.peer) + text(a.copy.model) + number("version ", a.copy.version.value) +
+           text(a.copy.attempt) + " from" + number("w", a.copy.source.value) +
+           (a.copy.stored_as ? " stored as" + text(*a.copy.stored_as) : "");
+  }
+  std::string operator()(const action::SendHome& a) const { return "SEND_HOME" + text(a.peer); }
   std::string operator()(const action::SetTimer& a) const {
     return "SET_TIMER" + number("at ", static_cast<std::uint64_t>(a.at.count()));
   }

@@ -1,6 +1,7 @@
 #include "hopper/simulate/worker_checker.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "hopper/simulate/violation.h"
 
@@ -31,6 +32,7 @@ void WorkerChecker::hears(const worker::Event& event) {
 
 void WorkerChecker::note(const event::Opened& opened) {
   units_.clear();
+  copies_.clear();
   released_.clear();
   owed_.reset();
   dropped_.reset();
@@ -80,6 +82,17 @@ void WorkerChecker::note(const event::Broken& broken) { broken_ = broken.trouble
 void WorkerChecker::note(const event::Saved& saved) {
   const auto unit = units_.find(saved.attempt);  // the last file of an earlier life may be reported in this life
   if (unit != units_.end()) unit->second.file = saved.digest;
+}
+
+void WorkerChecker::note(const event::CopyOrdered& ordered) {
+  copies_.try_emplace(ordered.copy.attempt, WatchedCopy{ordered.copy, {}});
+}
+
+void WorkerChecker::note(const event::CopyArrived& arrived) { copies_.at(arrived.attempt).arrived = arrived.digest; }
+
+void WorkerChecker::note(const event::CopySaved& saved) {
+  const auto copy = copies_.find(saved.attempt);  // as with Saved
+  if (copy != copies_.end()) copy->second.saved = true;
 }
 
 // ---- what comes out -------------------------------------------------------------------------------------------------
@@ -160,14 +173,16 @@ void WorkerChecker::judge(const action::TellFailed& tell) {
 void WorkerChecker::judge(const action::Serve& serve) const {
   const auto file = file_(serve.state.model, serve.state.version);
   require(!file || file->attempt == serve.state.attempt, "what is sent is the state that lies here", serve.state.model);
-  const bool is_known = std::any_of(found_.begin(), found_.end(),
-                                    [&](const HeldState& s) {
-                                      return s.model == serve.state.model && s.version == serve.state.version &&
-                                             s.attempt == serve.state.attempt;
-                                    }) ||
-                        std::any_of(units_.begin(), units_.end(), [&](const auto& entry) {
-                          return entry.second.file && entry.first == serve.state.attempt;
-                        });
+  const bool is_known =
+      std::any_of(found_.begin(), found_.end(),
+                  [&](const HeldState& s) {
+                    return s.model == serve.state.model && s.version == serve.state.version &&
+                           s.attempt == serve.state.attempt;
+                  }) ||
+      std::any_of(units_.begin(), units_.end(),
+                  [&](const auto& entry) { return entry.second.file && entry.first == serve.state.attempt; }) ||
+      std::any_of(copies_.begin(), copies_.end(),
+                  [&](const auto& entry) { return entry.second.saved && entry.first == serve.state.attempt; });
   require(is_known, "only durable states are sent", serve.state.model);
 }
 
@@ -180,6 +195,28 @@ void WorkerChecker::judge(const action::Delete& order) {
   require(!file || file->attempt == order.state.attempt, "only the state that was named is deleted", model);
   require(!is_replaced(order.state), "a state on its way to the disk is not deleted", model);
   if (owed_ == order.state) owed_.reset();
+}
+
+WorkerChecker::WatchedCopy& WorkerChecker::known_copy(const Copy& copy) {
+  const auto found = copies_.find(copy.attempt);
+  require(found != copies_.end() && found->second.copy == copy, "only what was ordered is copied", copy.model);
+  return found->second;
+}
+
+void WorkerChecker::judge(const action::SaveCopy& save) {
+  const WatchedCopy& watched = known_copy(save.copy);
+  require(watched.arrived == save.copy.digest, "a copy has the digest of its order", save.copy.model);
+  require(!watched.answered, "a copy that was given up is not saved", save.copy.model);
+}
+
+void WorkerChecker::judge(const action::TellCopied& tell) {
+  WatchedCopy& watched = known_copy(tell.copy);
+  require(watched.saved, "a copy is told when its file is durable", tell.copy.model);
+  require(!std::exchange(watched.answered, true), "an order to copy is answered once", tell.copy.model);
+}
+
+void WorkerChecker::judge(const action::TellNotCopied& tell) {
+  require(!std::exchange(known_copy(tell.copy).answered, true), "an order to copy is answered once", tell.copy.model);
 }
 
 void WorkerChecker::judge(const action::End& end) {

@@ -20,6 +20,7 @@ namespace hop::hopper::simulate {
 ///   - a lease that comes to nothing is given back;
 ///   - a result names the file that was saved, and is told when the file is durable;
 ///   - no trouble of a machine is told as a fault of the model;
+///   - a copy is taken up once, has the digest of its order, is told when it is durable, and each order is answered once;
 ///   - only durable states are sent;
 ///   - a state is deleted when the coordinator says so, at once, and only the state that it names;
 ///   - a worker that cannot go on ends.
@@ -48,6 +49,12 @@ class WorkerChecker {
     bool begun = false, trained = false, told = false, given_up = false;
   };
 
+  struct WatchedCopy {
+    Copy copy;
+    std::optional<Digest> arrived;
+    bool saved = false, answered = false;
+  };
+
   void note(const worker::event::Opened& opened);
   void note(const worker::event::Leased& leased);
   void note(const worker::event::Cancelled& cancelled);
@@ -58,6 +65,9 @@ class WorkerChecker {
   void note(const worker::event::Saved& saved);
   void note(const worker::event::Failed& failed);
   void note(const worker::event::Broken& broken);
+  void note(const worker::event::CopyOrdered& ordered);
+  void note(const worker::event::CopyArrived& arrived);
+  void note(const worker::event::CopySaved& saved);
   template <class E>
   void note(const E&) {}
 
@@ -71,16 +81,21 @@ class WorkerChecker {
   void judge(const worker::action::TellResult& tell);
   void judge(const worker::action::TellFailed& tell);
   void judge(const worker::action::End& end);
+  void judge(const worker::action::SaveCopy& save);
+  void judge(const worker::action::TellCopied& tell);
+  void judge(const worker::action::TellNotCopied& tell);
   template <class A>
   void judge(const A&) const {}
 
   Watched& known(Attempt attempt, const char* promise, ModelId model);
+  WatchedCopy& known_copy(const Copy& copy);
   void must_delete(const worker::StateName& state);
   bool is_replaced(const worker::StateName& state) const;
 
   File file_;
   std::vector<HeldState> found_;  // on the disk when this life began
   std::map<Attempt, Watched> units_;
+  std::map<Attempt, WatchedCopy> copies_;
   std::vector<worker::StateName> released_;  // by the coordinator
   std::optional<worker::StateName> owed_;    // must be deleted in this step
   std::optional<Attempt> dropped_;           // must be given back in this step

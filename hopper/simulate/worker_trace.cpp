@@ -26,7 +26,8 @@ std::string text(worker::Trouble trouble) {
   static constexpr std::array kTroubles{"connection", "device", "disk"};
   return std::string(": ") + kTroubles.at(static_cast<std::size_t>(trouble));
 }
-std::string text(const HeldState& s) { return text({s.model, s.version, s.attempt}); }
+std::string text(const Copy& c) { return text(c.model, c.version) + text(c.attempt); }
+std::string text(const HeldState& s) { return text(s.model, s.version) + text(s.attempt); }
 
 struct EventWriter {
   std::string operator()(const event::Opened& e) const {
@@ -48,6 +49,12 @@ struct EventWriter {
   std::string operator()(const event::Failed& e) const { return "failed" + text(e.attempt) + text(e.failure); }
   std::string operator()(const event::Vanished& e) const { return "vanished" + text(e.state); }
   std::string operator()(const event::Broken& e) const { return "broken" + text(e.trouble); }
+  std::string operator()(const event::CopyOrdered& e) const {
+    return "copy ordered" + text(e.copy) + " from '" + e.source + "'";
+  }
+  std::string operator()(const event::CopyArrived& e) const { return "copy arrived" + text(e.attempt); }
+  std::string operator()(const event::CopySaved& e) const { return "copy saved" + text(e.attempt); }
+  std::string operator()(const event::CopyFailed& e) const { return "copy failed" + text(e.attempt) + " " + e.text; }
 };
 
 struct ActionWriter {
@@ -67,6 +74,12 @@ struct ActionWriter {
     return "tell failed" + text(a.lease) + text(a.failure) + " " + a.text;
   }
   std::string operator()(const action::End& a) const { return "end" + text(a.trouble); }
+  std::string operator()(const action::FetchCopy& a) const { return "fetch copy" + text(a.copy) + " from " + a.source; }
+  std::string operator()(const action::SaveCopy& a) const { return "save copy" + text(a.copy); }
+  std::string operator()(const action::TellCopied& a) const { return "tell copied" + text(a.copy); }
+  std::string operator()(const action::TellNotCopied& a) const {
+    return "tell not copied" + text(a.copy) + " " + a.text;
+  }
 };
 
 }  // namespace

@@ -16,7 +16,8 @@ enum class Moment : std::uint8_t { GotLease, Training, OnDisk, SentResult, Heard
 /// The result of reading a state, here or at another worker.
 struct Reading {
   enum class Kind : std::uint8_t { Read, Unreachable, Lost, Unreadable } kind = Kind::Read;
-  Digest digest{};  ///< of the bytes, if they were read
+  Digest digest{};    ///< of the bytes, if they were read
+  HeldState state{};  ///< what its file says about it
 };
 
 /// Everything around the workers. Without an override a world has no troubles.

@@ -38,6 +38,10 @@ std::string doing(const Jobs& jobs) {
   }
   const Job* leaving = first([](const Job& job) { return job.stage == Stage::Leaving; });
   if (leaving != nullptr) text += (text.empty() ? "" : "; ") + ("makes " + name(*leaving) + " durable");
+  if (text.empty() && !jobs.copies().empty()) {
+    const CopyJob& copy = jobs.copies().front();
+    text = "copies model " + std::to_string(copy.copy.model.value) + " from " + copy.source;
+  }
   return text;
 }
 

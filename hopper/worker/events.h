@@ -63,6 +63,26 @@ struct Wanted {
   ModelId model{};
   Version version{};
 };
+/// From the coordinator: keep a copy of this state. `source` is the address of the worker that has it.
+struct CopyOrdered {
+  Copy copy{};
+  std::string source{};
+};
+/// The bytes of a copy are in memory, and this is their digest.
+struct CopyArrived {
+  Attempt attempt{};
+  Digest digest{};
+};
+/// The copy is a synced file with this digest.
+struct CopySaved {
+  Attempt attempt{};
+  Digest digest{};
+};
+/// FetchCopy or SaveCopy could not be carried out. (A disk without room for copies still has room for units.)
+struct CopyFailed {
+  Attempt attempt{};
+  std::string text{};
+};
 /// The job has a place to be trained in, or will find one when it begins.
 struct Prepared {
   Attempt attempt{};
@@ -100,9 +120,10 @@ struct Broken {
 
 }  // namespace event
 
-using Event = std::variant<event::Opened, event::Leased, event::Cancelled, event::Answered, event::Released,
-                           event::Wanted, event::Prepared, event::Arrived, event::Trained, event::Saved, event::Failed,
-                           event::Vanished, event::Broken>;
+using Event =
+    std::variant<event::Opened, event::Leased, event::Cancelled, event::Answered, event::Released, event::Wanted,
+                 event::Prepared, event::Arrived, event::Trained, event::Saved, event::Failed, event::Vanished,
+                 event::Broken, event::CopyOrdered, event::CopyArrived, event::CopySaved, event::CopyFailed>;
 
 namespace action {
 
@@ -166,6 +187,25 @@ struct TellFailed {
   Failure failure = Failure::Error;
   std::string text{};
 };
+/// Get the bytes of a state from the worker at `source`, and what the source knows about it. Report CopyArrived or
+/// CopyFailed.
+struct FetchCopy {
+  Copy copy{};
+  std::string source{};
+};
+/// Make the copy a synced file under the name of the order. Report CopySaved or CopyFailed.
+struct SaveCopy {
+  Copy copy{};
+};
+/// Tell the coordinator: the copy is a durable file.
+struct TellCopied {
+  Copy copy{};
+};
+/// Tell the coordinator: there is no such copy. Its bytes are free.
+struct TellNotCopied {
+  Copy copy{};
+  std::string text{};
+};
 /// End this life. The unit in training is abandoned; the disk finishes the work that it was given. The last action.
 struct End {
   Trouble trouble = Trouble::Connection;
@@ -176,6 +216,7 @@ struct End {
 
 using Action = std::variant<action::Offer, action::Prepare, action::Fetch, action::Read, action::Train, action::Drop,
                             action::Save, action::CopyAhead, action::Delete, action::Serve, action::Refuse,
-                            action::TellResult, action::TellFailed, action::End>;
+                            action::TellResult, action::TellFailed, action::End, action::FetchCopy, action::SaveCopy,
+                            action::TellCopied, action::TellNotCopied>;
 
 }  // namespace hop::hopper::worker

@@ -1,6 +1,7 @@
 #include "hopper/worker/jobs.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace hop::hopper::worker {
 
@@ -9,6 +10,7 @@ std::vector<Action> Jobs::step(const Event& event, Time now) {
   if (ended_) return {};
   now_ = now;
   std::visit([this](const auto& e) { on(e); }, event);
+  if (!ended_) fetch_next_copy();
   return std::move(actions_);
 }
 
@@ -112,6 +114,10 @@ void Jobs::on(const event::Trained& trained) {
   free_since_ = now_;
   const Lease& lease = job->lease;
   held_.erase({lease.model, after(lease.unit)});  // the new file will replace it
+  const auto same = std::ranges::find_if(copies_, [&](const CopyJob& copy) {
+    return copy.copy.model == lease.model && copy.copy.version == after(lease.unit);
+  });
+  if (same != copies_.end()) give_up_copy(same, "a unit has made this state here");
   emit(action::Save{
       {lease.model, after(lease.unit), lease.partition, lease.attempt, lease.parent, {}, trained.metrics}});
   begin_next();
@@ -183,6 +189,73 @@ void Jobs::release(const StateName& state) {
   if (!holds(state)) return;
   held_.erase({state.model, state.version});
   emit(action::Delete{state});
+}
+
+// ---- copies ---------------------------------------------------------------------------------------------------------
+
+// A state of the same name is not overwritten: it may be about to be deleted, or somebody may be reading it.
+void Jobs::on(const event::CopyOrdered& ordered) {
+  const Copy& copy = ordered.copy;
+  if (!is_new(copy.attempt)) return;
+  copies_.push_back({copy, ordered.source, CopyStage::Waiting});
+  if (held_.contains({copy.model, copy.version}) || makes(copy.model, copy.version)) {
+    give_up_copy(std::prev(copies_.end()), "a state of this name is here");
+  }
+}
+
+// Whether a job or another copy is about to leave this version here.
+bool Jobs::makes(ModelId model, Version version) const {
+  const bool is_made = std::ranges::any_of(jobs_, [&](const Job& job) {
+    return job.lease.model == model && after(job.lease.unit) == version && job.stage != Stage::Durable;
+  });
+  const auto copied = std::ranges::count_if(
+      copies_, [&](const CopyJob& other) { return other.copy.model == model && other.copy.version == version; });
+  return is_made || copied > 1;
+}
+
+void Jobs::fetch_next_copy() {
+  if (copies_.empty() || copies_.front().stage != CopyStage::Waiting) return;
+  const bool is_fetching =
+      std::ranges::any_of(jobs_, [](const Job& job) { return job.stage == Stage::Fetching && !job.source.empty(); });
+  if (is_fetching) return;
+  CopyJob& next = copies_.front();
+  next.stage = CopyStage::Fetching;
+  emit(action::FetchCopy{next.copy, next.source});
+}
+
+std::vector<CopyJob>::iterator Jobs::find_copy(Attempt attempt, CopyStage stage) {
+  return std::ranges::find_if(copies_,
+                              [&](const CopyJob& copy) { return copy.copy.attempt == attempt && copy.stage == stage; });
+}
+
+void Jobs::on(const event::CopyArrived& arrived) {
+  const auto copy = find_copy(arrived.attempt, CopyStage::Fetching);
+  if (copy == copies_.end()) return;
+  if (arrived.digest != copy->copy.digest) {
+    return give_up_copy(copy, "[copy] the state from " + copy->source + " is damaged");
+  }
+  copy->stage = CopyStage::Leaving;
+  emit(action::SaveCopy{copy->copy});
+}
+
+void Jobs::on(const event::CopySaved& saved) {
+  const auto copy = find_copy(saved.attempt, CopyStage::Leaving);
+  if (copy == copies_.end()) return;
+  const Copy done = copy->copy;
+  copies_.erase(copy);
+  held_[{done.model, done.version}] = {done.attempt, saved.digest};
+  emit(action::TellCopied{done});
+}
+
+void Jobs::on(const event::CopyFailed& failed) {
+  const auto copy = std::ranges::find_if(copies_, [&](const CopyJob& c) { return c.copy.attempt == failed.attempt; });
+  if (copy != copies_.end()) give_up_copy(copy, failed.text);
+}
+
+void Jobs::give_up_copy(std::vector<CopyJob>::iterator copy, std::string text) {
+  const Copy given_up = copy->copy;
+  copies_.erase(copy);
+  emit(action::TellNotCopied{given_up, std::move(text)});
 }
 
 void Jobs::on(const event::Broken& broken) {

@@ -33,6 +33,19 @@ struct Job {
   bool has_begun() const { return stage >= Stage::Training; }
 };
 
+/// The way of a copy of another worker's state. Only the first one of the list is on its way.
+enum class CopyStage : std::uint8_t {
+  Waiting,   ///< ordered; parents of units are fetched first
+  Fetching,  ///< its bytes are on the way from the other worker
+  Leaving    ///< its bytes are on the way to the disk
+};
+
+struct CopyJob {
+  Copy copy{};
+  std::string source{};
+  CopyStage stage = CopyStage::Waiting;
+};
+
 /// The worker's side of the law of a unit:
 ///   1. An attempt that was seen before in this life is ignored.
 ///   2. Units are trained in the order of their leases, one at a time, each on a parent with the digest of its lease.
@@ -42,6 +55,8 @@ struct Job {
 ///   5. A lease is given back only before its unit begins.
 /// 6. A parent that cannot be had, and a disk that is full, are no faults of the model. The first is reported as its
 /// own kind of failure. The second ends the run, which can be resumed.
+/// A copy is told when it is a durable file with the digest of its order, and yields to units: it waits while a parent
+/// is fetched, and is given up when a unit makes the same version here.
 /// 7. Without its coordinator a worker ends, in the middle of a unit, too. The next life offers the states on the disk.
 ///
 /// `step` is the only entrance: no socket, file, thread or clock inside. The same object runs in production and in the
@@ -57,6 +72,8 @@ class Jobs {
   const Job* find(Attempt attempt) const;
   /// The job in training, or null.
   const Job* training() const;
+  /// The copies that were ordered and are not here yet, in their order.
+  std::span<const CopyJob> copies() const { return copies_; }
   /// Whether a durable state of this name is here.
   bool holds(const StateName& state) const;
   bool ended() const { return ended_; }
@@ -81,6 +98,10 @@ class Jobs {
   void on(const event::Failed& failed);
   void on(const event::Vanished& vanished);
   void on(const event::Broken& broken);
+  void on(const event::CopyOrdered& ordered);
+  void on(const event::CopyArrived& arrived);
+  void on(const event::CopySaved& saved);
+  void on(const event::CopyFailed& failed);
 
   Job* find(Attempt attempt, Stage stage);
   void look_for_parent(Job& job);
@@ -88,6 +109,10 @@ class Jobs {
   void begin_next();
   void give_up(Attempt attempt, Failure failure, std::string text);
   void release(const StateName& state);
+  std::vector<CopyJob>::iterator find_copy(Attempt attempt, CopyStage stage);
+  bool makes(ModelId model, Version version) const;
+  void fetch_next_copy();
+  void give_up_copy(std::vector<CopyJob>::iterator copy, std::string text);
   bool is_new(Attempt attempt);
   template <class A>
   void emit(A action) {
@@ -95,6 +120,7 @@ class Jobs {
   }
 
   std::vector<Job> jobs_;
+  std::vector<CopyJob> copies_;
   std::map<Key, Held> held_;   // the durable states of this node
   std::vector<Attempt> seen_;  // in this life, sorted
   std::optional<Time> free_since_;

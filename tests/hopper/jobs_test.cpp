@@ -30,6 +30,10 @@ struct Name {
   std::string operator()(const action::TellResult& a) const { return "result " + number(a.state.attempt); }
   std::string operator()(const action::TellFailed& a) const { return "failed " + number(a.lease.attempt); }
   std::string operator()(const action::End&) const { return "end"; }
+  std::string operator()(const action::FetchCopy& a) const { return "fetch copy " + number(a.copy.attempt); }
+  std::string operator()(const action::SaveCopy& a) const { return "save copy " + number(a.copy.attempt); }
+  std::string operator()(const action::TellCopied& a) const { return "copied " + number(a.copy.attempt); }
+  std::string operator()(const action::TellNotCopied& a) const { return "not copied " + number(a.copy.attempt); }
   static std::string number(Attempt attempt) { return std::to_string(attempt.value); }
 };
 

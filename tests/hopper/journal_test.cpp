@@ -77,7 +77,8 @@ const std::vector<Record> kRecords{
     record::Asked{ModelId{6}, {}, 8, Parent{ModelId{0}, Epoch{3}}, record::Place{WorkerId{1}, Attempt{7}}},
     SearchOrder::set_epochs(ModelId{6}, 4, "rank 2 of 9"),
     record::Ticked{4, 3},
-    record::Extended{12}};
+    record::Extended{12},
+    record::Moved{ModelId{3}, Version{2}, WorkerId{0}, Attempt{104}, "worker 1 is away"}};
 const JournalHeader kHeader{"cifar-1", {12, 34}, {56, 78}};
 
 class Journals : public ::testing::Test {
