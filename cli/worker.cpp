@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "hopper/detail/token.h"
 #include "hopper/detail/worker_exit.h"
 #include "hopper/serve.h"
@@ -52,6 +53,9 @@ void read_ports(const std::string& text, hopper::JoinOptions& options) {
 int join_run(hopper::JoinOptions options, const std::string& ports) {
   read_ports(ports, options);
   options.on_notice = [](const std::string& line) { std::fprintf(stderr, "hop worker: %s\n", line.c_str()); };
+  hopper::RunControl control;
+  const InterruptHandler handler(control);
+  options.control = &control;
   hopper::join(options);
   return kOk;
 }
@@ -74,6 +78,11 @@ void add_worker(CLI::App& app, Action& action) {
   command
       ->add_option("--wait", arguments->join.patience,
                    "Seconds that it waits for the run, and for a place in it (default 600)")
+      ->check(CLI::Range(0.0, 1e9));
+  command
+      ->add_option("--leave", arguments->join.leave_patience,
+                   "Seconds for handing its states to other workers after Ctrl-C or SIGTERM (default 60); a second one "
+                   "ends it at once")
       ->check(CLI::Range(0.0, 1e9));
   // Of the workers that `hop run` starts: who they are, and which life this is. Their secret comes in a pipe.
   CLI::Option* number = command->add_option("--worker", arguments->serve.worker)->group("")->excludes(key);

@@ -46,16 +46,20 @@ struct RunProgress {
   bool stopping = false;
 };
 
-/// Stops a run from another thread or a signal-handling thread. May outlive the run.
+struct JoinOptions;
+
+/// Stops a run, or a worker that has joined one, from another thread or a signal-handling thread. May outlive both.
 class RunControl {
  public:
-  /// Finishes the units in flight, then ends the run as interrupted.
+  /// Finishes the units in flight, then ends the run as interrupted. A worker hands its states over, then ends.
   void stop();
-  /// Ends the run now. Committed units are kept. False if no run has begun to train yet; it will then not begin.
+  /// Ends the run or the worker now. Committed units are kept. False if no run has begun to train yet; it will then not
+  /// begin.
   bool abort();
 
  private:
   friend class RunLoop;
+  friend void join(const JoinOptions& options);
   void attach(std::function<void(bool abort)> handler);
   std::mutex mutex_;
   std::function<void(bool)> handler_;

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
 #include <string>
-#include <thread>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -12,6 +15,7 @@
 #include "hopper/detail/node_place.h"
 #include "hopper/detail/token.h"
 #include "hopper/detail/worker.h"
+#include "hopper/run.h"
 #include "net/key.h"
 
 namespace hop::hopper {
@@ -47,6 +51,62 @@ WorkerOptions options_of(const JoinOptions& options, const net::RunKey& key) {
   return made;
 }
 
+/// The wishes of a person who wants the worker to end, over all its lives.
+class Farewell {
+ public:
+  explicit Farewell(std::chrono::duration<double> patience) : patience_(patience) {}
+
+  /// From any thread.
+  void ask(bool at_once) {
+    const std::scoped_lock lock(mutex_);
+    asked_ = true;
+    at_once_ = at_once_ || at_once;
+    if (worker_ != nullptr) tell();
+    changed_.notify_all();
+  }
+  /// The present life; null between two lives.
+  void attend(Worker* worker) {
+    const std::scoped_lock lock(mutex_);
+    worker_ = worker;
+    if (worker_ != nullptr && asked_) tell();
+  }
+  bool was_asked() const {
+    const std::scoped_lock lock(mutex_);
+    return asked_;
+  }
+  /// Waits, but no longer than until it is asked to end.
+  void pause(std::chrono::milliseconds time) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, time, [this] { return asked_; });
+  }
+
+ private:
+  void tell() { at_once_ ? worker_->stop() : worker_->leave(patience_); }
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  Worker* worker_ = nullptr;
+  const std::chrono::duration<double> patience_;
+  bool asked_ = false, at_once_ = false;
+};
+
+/// While it lives, a RunControl has this handler.
+class Attached {
+ public:
+  using Attach = std::function<void(std::function<void(bool)>)>;
+  Attached(Attach attach, std::function<void(bool at_once)> handler) : attach_(std::move(attach)) {
+    if (attach_) attach_(std::move(handler));
+  }
+  ~Attached() {
+    if (attach_) attach_(nullptr);
+  }
+  Attached(const Attached&) = delete;
+  Attached& operator=(const Attached&) = delete;
+
+ private:
+  Attach attach_;
+};
+
 }  // namespace
 
 void join(const JoinOptions& options) {
@@ -54,25 +114,44 @@ void join(const JoinOptions& options) {
   check_advertised(options.advertise);
   const NodeLock lock(options.node_folder);
   const auto patience = std::chrono::duration<double>(options.patience);
+  Farewell farewell{std::chrono::duration<double>(options.leave_patience)};
+  Attached::Attach attach;
+  const auto ask = [&](bool at_once) {
+    if (options.on_notice && !farewell.was_asked()) {
+      options.on_notice("hands its states to other workers, then ends; once more, and it ends at once");
+    }
+    farewell.ask(at_once);
+  };
+  if (options.control != nullptr) attach = [&options](auto handler) { options.control->attach(std::move(handler)); };
+  const Attached attached(attach, ask);
   Stopwatch waited;
   std::string told;
-  while (true) {
+  while (!farewell.was_asked()) {
     Worker worker(options_of(options, key));
     std::string why;
+    farewell.attend(&worker);
     try {
-      return worker.run();
+      worker.run();
+      farewell.attend(nullptr);
+      return;
     } catch (const RefusedError& error) {
+      farewell.attend(nullptr);
       if (!error.may_ask_again) throw;
       why = error.what();
     } catch (const NetError& error) {
+      farewell.attend(nullptr);
       why = error.what();
+    } catch (...) {
+      farewell.attend(nullptr);
+      throw;
     }
+    if (farewell.was_asked()) return;
     if (worker.was_welcomed()) waited = Stopwatch();
     if (waited.seconds() >= patience.count())
       throw NetError("[join] no run after " + shortest(options.patience) + " s: " + why);
     if (options.on_notice && why != told) options.on_notice("waits for the run at " + options.coordinator + ": " + why);
     told = why;
-    std::this_thread::sleep_for(kPauseBetweenLives);
+    farewell.pause(kPauseBetweenLives);
   }
 }
 

@@ -8,6 +8,8 @@
 
 namespace hop::hopper {
 
+class RunControl;
+
 struct ServeOptions {
   std::string coordinator{};  ///< address, such as unix:/run/user/1000/hop-x/coordinator
   std::uint32_t worker = 0;
@@ -27,13 +29,19 @@ struct JoinOptions {
   std::uint16_t first_port = 0;  ///< of the range in which it listens; 0: any
   std::uint16_t last_port = 0;
   double patience = 600;  ///< seconds that it waits for a coordinator, or for a place
-  /// Takes lines for people: that it waits, that it has lost its coordinator.
+  /// Seconds for handing its states to other workers, once `control` has asked it to end.
+  double leave_patience = 60;
+  /// Asks it to end: it hands its states over first, or ends at once (RunControl::abort).
+  RunControl* control = nullptr;
+  /// Takes lines for people: that it waits, that it has lost its coordinator, that it leaves.
   std::function<void(const std::string& line)> on_notice = {};
 };
 
 /// Joins a run of another machine, and serves it until the coordinator says that it is over. If the coordinator is
-/// gone, waits for it, or for its successor on the same address, and joins again with what lies on the disk. Throws
-/// NetError when patience is over or no place fits; ConfigError; DataError.
+/// gone, waits for it, or for its successor on the same address, and joins again with what lies on the disk. If it is
+/// asked to end, it tells the coordinator, which lets it go when its states lie at other workers; after
+/// `leave_patience` it goes without that. Throws NetError when patience is over or no place fits; ConfigError;
+/// DataError.
 void join(const JoinOptions& options);
 
 /// Serves the coordinator until it says that the run is over. Throws NetError if the coordinator is gone. If this

@@ -94,6 +94,7 @@ class RunLoop {
   void worker_ended(Peer peer, const WorkerHost::End& end);
   void worker_lost(Peer peer, const std::string& why, Loss loss);
   void give_up(const Node& node, const std::string& why);
+  void tell_absence(WorkerId worker);
   void look_after(Node& node, std::chrono::steady_clock::time_point now);
   bool has_something_to_do(const Node& node) const;
   const Lease* in_training(const Node& node) const;

@@ -80,6 +80,23 @@ void Worker::stop() {
   io_.stop();
 }
 
+void Worker::leave(std::chrono::duration<double> patience) {
+  net::asio::post(io_, [this, patience] {
+    if (std::exchange(leaves_, true)) return;
+    if (!coordinator_) return stop();
+    leave_timer_.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(patience));
+    leave_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) stop();
+    });
+    say_farewell();
+  });
+}
+
+// The coordinator must know the worker's states first. A worker that is not ready says it when it is.
+void Worker::say_farewell() {
+  if (leaves_ && is_ready_) tell_later(message::Leave{});
+}
+
 void Worker::run() {
   net::asio::co_spawn(io_, live(), [this](std::exception_ptr error) {
     if (error && !error_) error_ = error;
@@ -209,6 +226,8 @@ net::Awaitable<void> Worker::offer(std::vector<HeldState> held) {
   }
   co_await send(coordinator_, ready);
   starts_to({});
+  is_ready_ = true;
+  say_farewell();
 }
 
 // Runs on the disk thread: checking every byte of the partitions may take long.

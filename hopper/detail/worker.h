@@ -67,6 +67,9 @@ class Worker {
   bool was_welcomed() const { return experiment_ != nullptr; }
   /// From any thread: ends run() soon, if necessary in the middle of a unit.
   void stop();
+  /// From any thread: tells the coordinator that this worker is asked to end, and waits for its Shutdown. Ends run()
+  /// after `patience` without it, and at once if no coordinator has taken it in.
+  void leave(std::chrono::duration<double> patience);
 
  private:
   using Connection = std::shared_ptr<net::Connection>;
@@ -134,6 +137,7 @@ class Worker {
   void beat_at_once();
   message::Heartbeat heartbeat() const;
   void starts_to(std::string what);
+  void say_farewell();
   void take_order(message::LeaseOrder order);
   template <class M>
   void tell_later(M message);
@@ -191,9 +195,11 @@ class Worker {
   Connection coordinator_;
   std::vector<std::weak_ptr<net::Connection>> peers_;  // closed at the end
   net::asio::steady_timer heartbeat_timer_{io_};
+  net::asio::steady_timer leave_timer_{io_};
   std::unique_ptr<net::Door> door_;
   net::Rarely refused_;
   std::uint64_t peer_control_bytes_ = 0;
+  bool leaves_ = false, is_ready_ = false;  // network thread only
   std::exception_ptr error_;
 
   const Stopwatch clock_;

@@ -1,0 +1,167 @@
+// Two places for every state on the simulated cluster: the faults of simulate_test.cpp, nodes that are lost with their
+// disks and replaced by empty ones, workers that are asked to go, and cut cables between two workers.
+// HOP_SIMULATE_SEEDS runs more seeds.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <iostream>
+#include <map>
+
+#include "hopper/simulate/simulation.h"
+#include "tests/hopper/planted_bug.h"
+
+namespace hop::hopper::simulate {
+namespace {
+
+using Actions = std::vector<Action>;
+using WorkerActions = std::vector<worker::Action>;
+
+std::uint64_t seeds() {
+  const char* text = std::getenv("HOP_SIMULATE_SEEDS");
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : 2000;
+}
+
+Scenario hopping(std::uint64_t seed) { return with_copies(draw_scenario(seed)); }
+Scenario tasks(std::uint64_t seed) { return with_copies(as_tasks(draw_scenario(seed))); }
+
+void expect_promises_kept(Scenario (*draw)(std::uint64_t)) {
+  for (std::uint64_t seed = 0; seed < seeds(); ++seed) {
+    const Scenario scenario = draw(seed);
+    try {
+      Simulation(scenario).run();
+    } catch (const std::exception& broken) {
+      FAIL() << describe(scenario) << "\n  broken: " << broken.what();
+    }
+  }
+}
+
+TEST(SimulatedCopies, KeepEveryPromiseWhateverFails) { expect_promises_kept(hopping); }
+TEST(SimulatedCopies, KeepEveryPromiseOfTasksWhateverFails) { expect_promises_kept(tasks); }
+
+TEST(SimulatedCopies, MeetEveryKindOfTrouble) {
+  Summary all;
+  const std::array counts{&Summary::copied,    &Summary::moved,      &Summary::replaced, &Summary::left,
+                          &Summary::sent_home, &Summary::deaths,     &Summary::lost,     &Summary::rollbacks,
+                          &Summary::crashes,   &Summary::partitions, &Summary::garbled,  &Summary::torn,
+                          &Summary::clones};
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
+    const Summary one = Simulation(hopping(seed)).run();
+    for (const auto count : counts) all.*count += one.*count;
+  }
+  std::cout << "2000 seeds: " << all.copied << " copies, " << all.moved << " models went on from one, " << all.replaced
+            << " nodes replaced, " << all.left << " workers asked to go, " << all.sent_home << " of them sent home, "
+            << all.rollbacks << " rollbacks\n";
+  for (const auto count : counts) EXPECT_GE(all.*count, 10U);
+}
+
+// ---- the checkers find bugs -------------------------------------------------------------------------------------------
+
+// The copy is given up as soon as it is there.
+Simulation::Step releases_the_second_place() {
+  return [sent = std::map<Attempt, Copy>()](Coordinator& c, const Event& event, Time now) mutable {
+    Actions actions = c.step(event, now);
+    const auto* copied = std::get_if<event::Copied>(&event);
+    const auto copy = copied != nullptr ? sent.extract(copied->attempt) : decltype(sent)::node_type();
+    if (copy) {
+      actions.emplace_back(action::Release{copied->peer, copied->model, copy.mapped().version, copy.mapped().attempt});
+    }
+    for (const Action& action : actions) {
+      if (const auto* order = std::get_if<action::SendCopy>(&action)) sent[order->copy.attempt] = order->copy;
+    }
+    return actions;
+  };
+}
+
+// A model whose newest state is lost begins again although there is a copy.
+Actions forgets_the_copy(Coordinator& c, const Event& event, Time now) {
+  Actions actions = c.step(event, now);
+  if (!std::ranges::all_of(c.workers(), &WorkerState::alive)) return actions;
+  for (Action& action : actions) {
+    auto* append = std::get_if<action::Append>(&action);
+    const auto* moved = append != nullptr ? std::get_if<record::Moved>(&append->record) : nullptr;
+    if (moved == nullptr || moved->reason.find("is gone") == std::string::npos) continue;
+    append->record = record::Rollback{moved->model, Version{}, std::nullopt, {}, "forgotten"};
+  }
+  return actions;
+}
+
+// A model moves to the worker that its copy is on its way to.
+Actions takes_an_order_for_a_copy(Coordinator& c, const Event& event, Time now) {
+  if (const auto* failed = std::get_if<event::CopyFailed>(&event)) {
+    return c.step(event::Copied{failed->peer, failed->model, failed->attempt}, now);
+  }
+  return c.step(event, now);
+}
+
+struct Bug {
+  const char* name;
+  Simulation::Step step;
+  const char* promise;
+};
+
+class BuggyCopies : public testing::TestWithParam<Bug> {};
+
+TEST_P(BuggyCopies, AreFoundOut) {
+  expect_found_out(GetParam().name, GetParam().promise, {0, 2000},
+                   [](std::uint64_t seed) { Simulation(hopping(seed), GetParam().step).run(); });
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Bugs, BuggyCopies,
+    testing::Values(Bug{"ReleasesTheSecondPlace", releases_the_second_place(), "the second place of a state is kept"},
+                    Bug{"ForgetsTheCopy", forgets_the_copy, "a rollback goes to the newest version that is left"}),
+    [](const auto& bug) { return std::string(bug.param.name); });
+
+// A model goes on from a copy that never came: its checker sees it first where the model moves, or at the next
+// rollback.
+TEST(BuggyCopy, ThatNeverCameIsFoundOut) {
+  bool is_found = false;
+  for (std::uint64_t seed = 0; seed < 2000 && !is_found; ++seed) {
+    try {
+      Simulation(hopping(seed), takes_an_order_for_a_copy).run();
+    } catch (const Error& broken) {
+      is_found = true;
+      std::cout << "seed " << seed << ": " << broken.what() << '\n';
+    }
+  }
+  EXPECT_TRUE(is_found);
+}
+
+// ---- ... and in the machine of a worker -------------------------------------------------------------------------------
+
+WorkerActions tells_a_copy_too_early(WorkerId, worker::Jobs& jobs, const worker::Event& event, Time now) {
+  WorkerActions actions = jobs.step(event, now);
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    const auto* save = std::get_if<worker::action::SaveCopy>(&actions[i]);
+    if (save == nullptr) continue;
+    actions.emplace_back(worker::action::TellCopied{save->copy});
+    break;
+  }
+  return actions;
+}
+
+WorkerActions compares_no_digest_of_a_copy(WorkerId, worker::Jobs& jobs, const worker::Event& event, Time now) {
+  if (const auto* arrived = std::get_if<worker::event::CopyArrived>(&event)) {
+    for (const worker::CopyJob& job : jobs.copies()) {
+      if (job.copy.attempt == arrived->attempt) {
+        return jobs.step(worker::event::CopyArrived{arrived->attempt, Digest(job.copy.digest)}, now);
+      }
+    }
+  }
+  return jobs.step(event, now);
+}
+
+TEST(BuggyCopyingWorker, ThatTellsACopyTooEarlyIsFoundOut) {
+  expect_found_out("TellsACopyTooEarly", "a copy is told when its file is durable", {0, 2000},
+                   [](std::uint64_t seed) { Simulation(hopping(seed), {}, tells_a_copy_too_early).run(); });
+}
+
+TEST(BuggyCopyingWorker, ThatComparesNoDigestIsFoundOut) {
+  expect_found_out("ComparesNoDigestOfACopy", "a copy has the digest of its order", {0, 2000},
+                   [](std::uint64_t seed) { Simulation(hopping(seed), {}, compares_no_digest_of_a_copy).run(); });
+}
+
+}  // namespace
+}  // namespace hop::hopper::simulate
