@@ -113,6 +113,7 @@ std::vector<std::vector<std::byte>> whole_run() {
                        ledger.model(ModelId{0}).visits[0].attempt, "version 3 is gone"});
   add(record::Quarantine{ModelId{1}, "caf\xE9: \x1b[31m no memory"});
   add(record::Retry{ModelId{1}});
+  add(record::Moved{ModelId{0}, Version{1}, WorkerId{0}, Attempt{2}, "worker 1 is away"});
   for (int unit = 0; unit < 2; ++unit) commit(1);
   for (int unit = 0; unit < 1; ++unit) commit(0);
   add(SearchOrder::set_epochs(ModelId{1}, 2, "goes on"));

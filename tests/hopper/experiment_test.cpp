@@ -102,6 +102,18 @@ patience = 90
   EXPECT_EQ(e.run.patience, 90);
 }
 
+TEST(Experiment, KeepsStatesInOneOrTwoPlacesAndTwoOnlyAsFiles) {
+  Experiment e = parse_experiment(kValid, "toy.toml");
+  EXPECT_EQ(e.run.copies, std::nullopt);
+  e.run.copies = 2;
+  EXPECT_EQ(parse_experiment(to_toml(e), "again.toml").run.copies, 2U);
+  const auto with = [](const std::vector<std::string>& keys) { parse_experiment(kValid, "toy.toml", keys); };
+  EXPECT_THROW(with({"run.copies=0"}), ConfigError);
+  EXPECT_THROW(with({"run.copies=3"}), ConfigError);
+  EXPECT_THROW(with({"run.copies=2", "run.durable=false"}), ConfigError);
+  EXPECT_NO_THROW(with({"run.copies=1", "run.durable=false"}));
+}
+
 TEST(Experiment, KeepsTheOrderOfTheSearchSpaceAsItStandsInTheFile) {
   const Experiment e = parse_experiment(kValid, "toy.toml");
   std::vector<std::string> names;

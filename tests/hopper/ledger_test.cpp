@@ -189,6 +189,29 @@ TEST(Ledger, TrainsAModelAgainWhoseFileIsLost) {
   EXPECT_EQ(ledger.units_left(ledger.model(id)), 2U);
 }
 
+TEST(Ledger, GoesOnFromTheCopyOfAStateAndTrainsNothingAgain) {
+  Ledger ledger = begun({2, 2, 1, Order::Fixed}, 1);
+  const ModelId id{0};
+  EXPECT_THAT(*ledger.refusal(record::Moved{id, Version{0}, WorkerId{1}, {}, "gone"}), HasSubstr("which was trained"));
+  const record::Commit first = next_commit(ledger, 0);
+  ledger.apply(first);
+  EXPECT_THAT(*ledger.refusal(record::Moved{id, Version{2}, WorkerId{1}, {}, "gone"}), HasSubstr("version 1"));
+  EXPECT_THAT(*ledger.refusal(record::Moved{id, Version{1}, WorkerId{2}, {}, "gone"}), HasSubstr("one of 2 workers"));
+  EXPECT_THAT(*ledger.refusal(record::Moved{id, Version{1}, WorkerId{1}, ledger.reserved(), "gone"}),
+              HasSubstr("a reserved attempt"));
+  const Attempt copy{0};
+  ledger.apply(record::Moved{id, Version{1}, WorkerId{1}, copy, "gone"});
+  const Model& model = ledger.model(id);
+  EXPECT_EQ(model.holder, WorkerId{1});
+  EXPECT_EQ(model.version, Version{1});
+  EXPECT_EQ(model.digest, first.digest);
+  EXPECT_EQ(model.newest_attempt(), copy);
+  EXPECT_FALSE(model.is_behind());
+  commit(ledger, 0);
+  EXPECT_EQ(ledger.retrained(), 0U);
+  EXPECT_TRUE(ledger.refusal(record::Moved{id, Version{1}, WorkerId{1}, copy, "gone"})) << "it is not the newest";
+}
+
 // ---- keep_best: one partition, so that each unit is an epoch, ranked by the training loss
 
 constexpr ModelId kFirst{0};

@@ -147,6 +147,11 @@ TEST_F(NarratorTest, TellsHowFarAModelGoesBack) {
               ElementsAre("model 0: the disk is new; 1 unit is trained again, from its initial state"));
 }
 
+TEST_F(NarratorTest, TellsThatAModelGoesOnFromItsCopy) {
+  EXPECT_THAT(tell(Record(record::Moved{ModelId(0), Version(1), WorkerId(2), Attempt(9), "worker 1 is away"})),
+              ElementsAre("model 0: worker 1 is away; it goes on from its copy on worker 2"));
+}
+
 TEST_F(NarratorTest, WarnsOnceThatTheArithmeticChanged) {
   EXPECT_THAT(tell(Record(record::Arithmetic{kWorker, "avx2"})), IsEmpty()) << "the first one is no change";
   ledger_.apply(record::Arithmetic{kWorker, "avx2"});

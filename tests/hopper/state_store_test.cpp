@@ -51,6 +51,25 @@ TEST_F(StateStoreTest, LeavesAVersionAsItIsWhenItsBytesAreTakenForTraining) {
   }
 }
 
+// What another worker sends, header and block, is kept under the name of the copy.
+TEST_F(StateStoreTest, KeepsACopyOfAnotherNodesStateOnDiskAlone) {
+  StateStore source(folder_.path() / "source", true, pool_), copy(folder_.path() / "copy", true, pool_);
+  HeldState state = version(1, 1);
+  state.partition = PartitionId(3);
+  state.metrics.state_bytes = 64;
+  state.digest = source.put(state, layout(), bytes_of(7));
+  const nn::StateHeader header = nn::decode_state_header(source.header(key(1)), "a test");
+  EXPECT_EQ(header.layout.bytes, 64U);
+  EXPECT_EQ(from_header(header), state);
+  HeldState kept = state;
+  kept.attempt = Attempt(9);
+  EXPECT_EQ(copy.put_copy(kept, header.layout, std::as_const(*bytes_of(7)).span()), state.digest);
+  EXPECT_FALSE(copy.find_in_memory(key(1))) << "the memory is for states that are about to hop";
+  EXPECT_EQ(copy.find(key(1)).bytes->data()[63], std::byte{7});
+  EXPECT_THAT(copy.scan(), testing::ElementsAre(kept));
+  EXPECT_THROW(copy.header(key(2)), StateError) << "no such state";
+}
+
 TEST_F(StateStoreTest, HandsOutACopyThatWasMadeAheadOnce) {
   StateStore store(folder_.path(), false, pool_);
   store.put(version(1, 1), layout(), bytes_of(7));
