@@ -1,11 +1,15 @@
 // hop worker: one worker process. `hop run` starts its own; they live in a private directory of sockets. A person
 // starts those that join a run of another machine.
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "cli/commands.h"
@@ -50,13 +54,35 @@ void read_ports(const std::string& text, hopper::JoinOptions& options) {
   throw ConfigError("[worker] --ports: expected a port or a range such as 7900-7950, got " + text);
 }
 
+// Begins this program anew with the instruction set of the run. An instruction set is chosen once per process.
+[[noreturn]] void begin_anew(const hopper::OtherIsaError& wanted) {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> words;
+  for (std::string word; std::getline(file, word, '\0');) words.push_back(word);
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  const std::string level = wanted.isa.substr(wanted.isa.rfind('-') + 1);
+  const char* now = std::getenv("HOP_ISA");
+  if (now == nullptr || level != now) {
+    std::fprintf(stderr, "hop worker: begins anew with HOP_ISA=%s: %s\n", level.c_str(), wanted.what());
+    ::setenv("HOP_ISA", level.c_str(), 1);
+    ::execv("/proc/self/exe", arguments.data());
+  }
+  throw wanted;
+}
+
 int join_run(hopper::JoinOptions options, const std::string& ports) {
   read_ports(ports, options);
   options.on_notice = [](const std::string& line) { std::fprintf(stderr, "hop worker: %s\n", line.c_str()); };
-  hopper::RunControl control;
-  const InterruptHandler handler(control);
-  options.control = &control;
-  hopper::join(options);
+  try {
+    hopper::RunControl control;
+    const InterruptHandler handler(control);
+    options.control = &control;
+    hopper::join(options);
+  } catch (const hopper::OtherIsaError& wanted) {
+    begin_anew(wanted);
+  }
   return kOk;
 }
 

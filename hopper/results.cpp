@@ -245,6 +245,7 @@ std::string to_json(const Results& r) {
                  {"gradient_bytes", r.network.gradient},
                  {"data_bytes", r.network.data},
                  {"copy_bytes", r.network.copy},
+                 {"relay_bytes", r.network.relay},
                  {"control_bytes", r.network.control}}},
                {"predicted", {{"gradient_bytes", r.predicted_gradient_bytes}}},
                {"memory", {{"data_bytes_per_worker", r.data_bytes_per_worker}, {"peak_rss_bytes", r.peak_rss_bytes}}},

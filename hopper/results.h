@@ -45,6 +45,7 @@ struct NetworkBytes {
   std::uint64_t data = 0;
   std::uint64_t control = 0;  ///< everything that is no payload
   std::uint64_t copy = 0;     ///< model states between workers, for second places (run.copies)
+  std::uint64_t relay = 0;    ///< of hop and copy, what the coordinator passed on, because two workers are apart
 };
 
 /// Times in which a worker computed nothing, over many units: the nearest-rank percentiles, in milliseconds.

@@ -177,6 +177,7 @@ RunResult conduct(const Experiment& experiment, const data::Dataset& dataset, co
   results.network.collect = totals.collect_bytes;
   results.network.control = totals.control_bytes;
   results.network.copy = totals.copy_bytes;
+  results.network.relay = totals.relay_bytes;
   results.run_directory = options.run_directory;
   check_places(options.run_directory);                 // before the results are written: they are not lost
   fs::remove(options.run_directory / "results.json");  // left by an earlier interruption

@@ -136,6 +136,7 @@ void join(const JoinOptions& options) {
       return;
     } catch (const RefusedError& error) {
       farewell.attend(nullptr);
+      if (!error.isa.empty()) throw OtherIsaError(error.what(), error.isa);
       if (!error.may_ask_again) throw;
       why = error.what();
     } catch (const NetError& error) {

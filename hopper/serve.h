@@ -5,6 +5,9 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
+
+#include "base/error.h"
 
 namespace hop::hopper {
 
@@ -37,11 +40,17 @@ struct JoinOptions {
   std::function<void(const std::string& line)> on_notice = {};
 };
 
+/// The run computes with a lower instruction set than this process, which must begin anew with it (HOP_ISA=v3).
+struct OtherIsaError : NetError {
+  OtherIsaError(const std::string& why, std::string wanted) : NetError(why), isa(std::move(wanted)) {}
+  std::string isa{};  ///< "x86-64-v3"
+};
+
 /// Joins a run of another machine, and serves it until the coordinator says that it is over. If the coordinator is
 /// gone, waits for it, or for its successor on the same address, and joins again with what lies on the disk. If it is
 /// asked to end, it tells the coordinator, which lets it go when its states lie at other workers; after
-/// `leave_patience` it goes without that. Throws NetError when patience is over or no place fits; ConfigError;
-/// DataError.
+/// `leave_patience` it goes without that. Throws OtherIsaError, NetError when patience is over or no place fits;
+/// ConfigError; DataError.
 void join(const JoinOptions& options);
 
 /// Serves the coordinator until it says that the run is over. Throws NetError if the coordinator is gone. If this

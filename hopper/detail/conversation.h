@@ -18,10 +18,13 @@
 
 namespace hop::hopper {
 
-/// The other side refuses this process and says why. Calling again helps only if it says so.
+/// The other side refuses this process and says why. Calling again helps only if it says so, or with another
+/// instruction set, if it names one.
 struct RefusedError : NetError {
-  explicit RefusedError(const std::string& why, bool again = false) : NetError(why), may_ask_again(again) {}
+  explicit RefusedError(const std::string& why, bool again = false, std::string with = {})
+      : NetError(why), may_ask_again(again), isa(std::move(with)) {}
   bool may_ask_again;
+  std::string isa;
 };
 
 /// Sends a message, and `payload` behind it; the payload's bytes outlive the call. As Connection::send.

@@ -99,9 +99,10 @@ net::Awaitable<message::Hello> examine(std::shared_ptr<net::Connection> caller, 
   throw NetError(reason);
 }
 
-net::Awaitable<void> refuse(std::shared_ptr<net::Connection> caller, std::string reason, bool may_ask_again) {
+net::Awaitable<void> refuse(std::shared_ptr<net::Connection> caller, std::string reason, bool may_ask_again,
+                            std::string isa) {
   try {
-    const message::Refused refused{printable(reason, kMaxStrangersBytes / 2), may_ask_again};
+    const message::Refused refused{printable(reason, kMaxStrangersBytes / 2), may_ask_again, isa};
     co_await send(caller, refused, {}, net::deadline_in(kPatienceWithRefused));
   } catch (const NetError&) {  // the caller is gone and cannot be told
   }

@@ -27,6 +27,7 @@ net::Awaitable<message::Hello> examine(std::shared_ptr<net::Connection> caller, 
                                        net::Deadline deadline, std::function<void()> on_word = {});
 
 /// Tells the caller why it is refused, and ends the connection.
-net::Awaitable<void> refuse(std::shared_ptr<net::Connection> caller, std::string reason, bool may_ask_again = false);
+net::Awaitable<void> refuse(std::shared_ptr<net::Connection> caller, std::string reason, bool may_ask_again = false,
+                            std::string isa = {});
 
 }  // namespace hop::hopper

@@ -38,6 +38,8 @@ struct Hello {
   std::string library{};  ///< library_id() of the worker
   Bits256 nonce{};
   bool joins = false;  ///< nobody started it for a place: an Offer follows Answered, and Welcome says who it is
+  /// To a coordinator, from a worker of the run: Fetch follows Answered, for states that it cannot get itself.
+  bool relays = false;
 
   // Hosts of every protocol must understand this message well enough to refuse it.
   static void describe(auto& m, auto&& field) {
@@ -51,6 +53,7 @@ struct Hello {
     field("nonce", m.nonce);
     field("library", m.library, make_printable);
     field("joins", m.joins);
+    field("relays", m.relays);
   }
 };
 /// Host to caller.
@@ -68,9 +71,11 @@ struct Answered {
 struct Refused {
   std::string reason{};
   bool may_ask_again = false;  ///< there is no place now, but one may become free
+  std::string isa{};           ///< if not empty: the caller may ask again when it computes with this instruction set
   static void describe(auto& m, auto&& field) {
     field("reason", m.reason, make_printable);
     field("may_ask_again", m.may_ask_again);
+    field("isa", m.isa, make_printable);
   }
 };
 
@@ -112,6 +117,9 @@ struct Welcome {
     field("data", m.data);
   }
 };
+
+/// In place of the address of a worker that the receiver cannot reach: the coordinator passes its states on.
+inline constexpr const char* kRelay = "the coordinator";
 
 /// A lease as it travels: with the source's address and the model's configuration.
 struct LeaseOrder {
@@ -161,7 +169,14 @@ struct Release {
 struct Collect {
   ModelId model{};
   Version version{};
-  static void describe(auto& m, auto&& field) { field("model", m.model), field("version", m.version); }
+  std::uint64_t ticket = 0;  ///< for another worker: the answer bears it, and this coordinator passes it on
+  bool whole = false;        ///< as in Fetch
+  static void describe(auto& m, auto&& field) {
+    field("model", m.model);
+    field("version", m.version);
+    field("ticket", m.ticket);
+    field("whole", m.whole);
+  }
 };
 
 /// Keep a copy of a state that another worker has. The answer is Copied or NotCopied.
@@ -336,11 +351,13 @@ struct State {
   std::string text{};               ///< why it was not found
   bool unreadable = false;          ///< it is there, but cannot be read at the moment
   std::uint64_t payload_bytes = 0;  ///< of the payload that follows; the frame says it
+  std::uint64_t ticket = 0;         ///< of Collect
   static void describe(auto& m, auto&& field) {
     field("model", m.model);
     field("found", m.found);
     field("text", m.text, make_printable);
     field("unreadable", m.unreadable);
+    field("ticket", m.ticket);
   }
 };
 

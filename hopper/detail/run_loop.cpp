@@ -13,6 +13,7 @@
 #include "hopper/detail/status_file.h"
 #include "hopper/detail/thread_host.h"
 #include "hopper/detail/token.h"
+#include "kernels/threads.h"
 #include "net/key.h"
 #include "net/tls.h"
 
@@ -52,6 +53,7 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
       coordinator_(coordinator),
       token_(make_token()),
       members_(coordinator.ledger().itinerary(), digests_of(dataset)),
+      isa_(std::string(kernels::isa()), coordinator.ledger().arithmetic()),
       narrator_(experiment.run.workers),
       patience_(std::chrono::duration_cast<Patience::Duration>(patience_of(experiment, options))) {
   const net::Executor executor = io_.get_executor();
@@ -125,6 +127,7 @@ RunTotals RunLoop::totals() const {
   RunTotals totals;
   totals.seconds = clock_.seconds();
   totals.copy_bytes = copy_bytes_;
+  totals.relay_bytes = relay_bytes_;
   for (const Node& node : nodes_) {
     totals.devices.push_back(node.device);
     totals.control_bytes += node.control_bytes + node.last.control_bytes;
@@ -172,7 +175,7 @@ void RunLoop::execute(const action::Append& a) {
 void RunLoop::execute(const action::SendLease& a) {
   message::LeaseOrder order{a.lease, std::nullopt, coordinator_.ledger().model(a.lease.identity()).config,
                             a.lease.source};
-  if (a.lease.source) order.source_address = nodes_.at(a.lease.source->index()).address;
+  if (a.lease.source) order.source_address = source_address(a.peer.worker, *a.lease.source);
   tell(a.peer, order);
 }
 
@@ -185,7 +188,7 @@ void RunLoop::execute(const action::SendCollect& a) {
 }
 
 void RunLoop::execute(const action::SendCopy& a) {
-  tell(a.peer, message::CopyOrder{a.copy, nodes_.at(a.copy.source.index()).address});
+  tell(a.peer, message::CopyOrder{a.copy, source_address(a.peer.worker, a.copy.source)});
 }
 
 void RunLoop::execute(const action::SendHome& a) { tell(a.peer, message::Shutdown{}); }

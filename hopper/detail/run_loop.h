@@ -22,6 +22,7 @@
 #include "hopper/coordinator.h"
 #include "hopper/detail/conversation.h"
 #include "hopper/detail/host.h"
+#include "hopper/detail/isa_agreement.h"
 #include "hopper/detail/lives.h"
 #include "hopper/detail/narrator.h"
 #include "hopper/journal.h"
@@ -41,6 +42,7 @@ struct RunTotals {
   std::uint64_t collect_bytes = 0;   ///< payload that reached the coordinator: only final states
   std::uint64_t control_bytes = 0;   ///< all bytes but payload, on all connections
   std::uint64_t copy_bytes = 0;      ///< payload between workers for second places of states
+  std::uint64_t relay_bytes = 0;     ///< payload between workers that went through the coordinator
   std::vector<std::string> devices;  ///< the device of each worker; "" for a worker that was never ready
 };
 
@@ -73,6 +75,12 @@ class RunLoop {
     Peer peer{};
     StateFile file = StateFile::Last;
   };
+  // A worker waits for a state of another one that it cannot reach.
+  struct Relay {
+    WorkerId source;
+    Connection to;
+    bool has_header = false;  // goes before the state, and has not come yet
+  };
   // One worker as this process sees it.
   struct Node {
     Peer peer;
@@ -83,6 +91,7 @@ class RunLoop {
     std::string arithmetic;  // of its present life
     message::Heartbeat last;
     std::optional<ModelId> trained;  // by the life that was lost; none if it did not say
+    bool leaves = false;             // it was asked to end
     std::vector<HeldState> held;     // states from its pages so far, until it is ready
     std::shared_ptr<net::asio::steady_timer> restart;
     std::uint64_t control_bytes = 0;  // of its ended lives
@@ -104,9 +113,11 @@ class RunLoop {
   net::Awaitable<void> accept_workers();
   net::Awaitable<void> watch();
   net::Awaitable<void> serve(net::Door::Visitor visitor);
-  net::Awaitable<Peer> greet(net::Door::Visitor& visitor);
+  net::Awaitable<std::optional<Peer>> greet(net::Door::Visitor& visitor);
   net::Awaitable<Peer> admit(Connection connection);
   std::string check_hello(const message::Hello& hello);
+  message::Refused check_isa(const std::string& isa);
+  void join_run(Peer peer, event::WorkerUp up);
   net::Awaitable<void> hear(Peer peer, Connection connection, message::ToCoordinator said);
   std::string objection(const message::Ready& ready, const net::Connection& connection) const;
   void note_beat(Peer peer, message::Heartbeat beat);
@@ -114,6 +125,15 @@ class RunLoop {
   void note_ready(Peer peer, message::Ready ready);
   void note_work(Peer peer);
   net::Awaitable<void> receive_state(Peer peer, Connection connection, message::State state);
+
+  // run_loop_relay.cpp: states between workers that cannot reach each other.
+  net::Awaitable<void> serve_relay(Connection worker);
+  net::Awaitable<void> pass_on(Peer peer, Connection connection, message::State state);
+  void note_unreachable(Peer reader, const message::Failed& failed);
+  void note_reached(Peer reader, Attempt attempt);
+  void forget_paths(WorkerId worker);
+  void end_relays(WorkerId source);
+  std::string source_address(WorkerId reader, WorkerId source) const;
   template <class M>
   void tell(Peer peer, M m);
 
@@ -177,12 +197,17 @@ class RunLoop {
   net::Rarely refused_;
   std::unique_ptr<WorkerHost> host_;
   Membership members_;  // of workers that come by themselves
+  IsaAgreement isa_;
+  std::map<WorkerId, event::WorkerUp> early_;  // ready before the first lease: all are waited for
   std::vector<Node> nodes_;
 
   Narrator narrator_;
   Patience patience_;
   std::map<ModelId, Collecting> collecting_;  // the states that were requested
-  std::uint64_t copy_bytes_ = 0;
+  std::map<std::uint64_t, Relay> relays_;     // by ticket
+  std::uint64_t tickets_ = 0;
+  std::map<std::pair<WorkerId, WorkerId>, int> unreached_;  // (reader, source): fetches in a row that failed
+  std::uint64_t copy_bytes_ = 0, relay_bytes_ = 0;
   std::deque<Event> events_;
   bool stepping_ = false;
   bool dirty_ = false, syncing_ = false;

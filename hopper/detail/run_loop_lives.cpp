@@ -30,6 +30,7 @@ RunLoop::Node* RunLoop::find(Peer peer) {
 void RunLoop::start_worker(Node& node) {
   node.peer.incarnation = next_life(node.peer.incarnation);
   node.held.clear();
+  node.leaves = false;
   node.lives.begin(Clock::now());
   try {
     host_->start(node.peer);
@@ -68,6 +69,7 @@ void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
     node->connection->close();
     node->connection.reset();
   }
+  end_relays(peer.worker);
   // A silent process may still write to the node's disk, so the next life waits until the process is dead. The end of a
   // process on another machine is not seen from here.
   if (loss != Loss::Crash || node->lives.is_awaited()) host_->kill(peer);
@@ -98,7 +100,7 @@ void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
   const bool is_models_affair = narrator_.lost_a_unit(peer.worker) && !is_hosts_doing;
   notices(narrator_.ended(peer.worker, end.how, outcome_.has_value()));
   if (outcome_) return;
-  tell_absence(peer.worker);
+  if (node->leaves) tell_absence(peer.worker);
   const Lives::Next next = node->lives.after(end.how, is_models_affair);
   if (next.give_up) return give_up(*node, *next.give_up);
   start_again(*node, next.pause);
@@ -106,7 +108,6 @@ void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
 
 // Of a worker that has left on purpose: what the run waits for, if anything.
 void RunLoop::tell_absence(WorkerId worker) {
-  if (coordinator_.workers()[worker.index()].presence != Presence::Gone) return;
   const Itinerary& itinerary = coordinator_.ledger().itinerary();
   std::string partitions;
   for (std::uint32_t q = 0; q < itinerary.partitions; ++q) {

@@ -74,28 +74,56 @@ std::string RunLoop::check_hello(const message::Hello& hello) {
     return "[hello] expected a worker with the library " + std::string(library_id()) + ", got " + name + " with " +
            hello.library + ": bits could differ";
   }
-  if (is_awaited && hello.isa != kernels::isa()) {
-    return "[hello] expected a worker with " + std::string(kernels::isa()) + " kernels, got one with " + hello.isa +
-           ": bits would differ; HOP_ISA=v3 makes both use the older ones";
+  return {};
+}
+
+// What a worker of another machine is told whose instruction set is not that of the run; no reason if it is, or if the
+// run begins with it.
+message::Refused RunLoop::check_isa(const std::string& isa) {
+  const std::string got = ", got one with " + isa + ": bits would differ";
+  switch (isa_.meet(isa)) {
+    case IsaAgreement::Answer::Fits:
+      return {};
+    case IsaAgreement::Answer::MustLower:
+      return {"[hello] expected a worker that uses " + isa_.isa() + ", as all of the run do" + got, true, isa_.isa()};
+    case IsaAgreement::Answer::TooLow:
+      return {"[hello] expected a worker that can use " + isa_.isa() + ", with which the run has trained" + got};
+    case IsaAgreement::Answer::LowersAll:
+      break;
+  }
+  notice("the run computes with " + isa_.isa() + ", because a worker has no more");
+  for (const Node& node : nodes_) {
+    if (!node.connection) continue;
+    const std::string reason = "[hello] expected a worker that uses " + isa_.isa() + ", the most that all workers have";
+    net::asio::co_spawn(io_, refuse(node.connection, reason, true, isa_.isa()), net::asio::detached);
   }
   return {};
 }
 
-net::Awaitable<Peer> RunLoop::greet(net::Door::Visitor& visitor) {
+// Who has come; none if it only asks for states of other workers.
+net::Awaitable<std::optional<Peer>> RunLoop::greet(net::Door::Visitor& visitor) {
   const Connection connection = visitor.connection;
   const auto on_word = [&visitor] { visitor.place.spoke(); };
   const message::Hello hello =
       co_await examine(connection, HostRole::Coordinator, token_, net::deadline_in(kHelloPatience), on_word);
   visitor.place.leave();
+  if (hello.relays) co_return std::nullopt;
   if (const std::string reason = check_hello(hello); !reason.empty()) {
     co_await refuse(connection, reason);
     const Node* expected = find(hello.peer);
     if (expected != nullptr && !expected->connection) worker_lost(hello.peer, reason, Loss::Crash);
     throw NetError(reason);
   }
+  if (hello.joins) {
+    const message::Refused other = check_isa(hello.isa);
+    if (!other.reason.empty()) {
+      co_await refuse(connection, other.reason, other.may_ask_again, other.isa);
+      throw NetError(other.reason);
+    }
+  }
   Peer peer = hello.peer;
   if (hello.joins) peer = co_await admit(connection);
-  if (hello.isa != kernels::isa()) {
+  if (!hello.joins && hello.isa != kernels::isa()) {
     throw ConfigError("[run] worker " + std::to_string(peer.worker.value) + " runs " + hello.isa +
                       " kernels, the coordinator " + std::string(kernels::isa()) + ": bits would differ");
   }
@@ -134,8 +162,11 @@ net::Awaitable<Peer> RunLoop::admit(Connection connection) {
 net::Awaitable<void> RunLoop::serve(net::Door::Visitor visitor) {
   const Connection connection = visitor.connection;
   std::optional<Peer> peer;
+  bool relays = false;
   try {
     peer = co_await greet(visitor);
+    relays = !peer;
+    if (relays) co_await serve_relay(connection);
     while (true) {
       auto said = co_await receive<message::ToCoordinator>(connection);
       co_await hear(*peer, connection, std::move(said));
@@ -143,6 +174,8 @@ net::Awaitable<void> RunLoop::serve(net::Door::Visitor visitor) {
   } catch (const NetError& error) {
     if (peer) {
       worker_lost(*peer, error.what(), Loss::Crash);
+    } else if (relays) {
+      connection->close();  // it has what it wanted, or is gone
     } else {
       connection->close();
       const std::string line = refused_.line(std::string("a visitor was refused: ") + error.what());
@@ -167,10 +200,12 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
       [&](message::Result& m) {
         note_work(peer);
         patience_.unit_took(m.metrics.seconds, m.metrics.state_bytes);
+        note_reached(peer, m.attempt);
         step(event::Result{peer, m.model, m.unit, m.attempt, m.digest, std::move(m.metrics)});
       },
       [&](message::Failed& m) {
         note_work(peer);
+        note_unreachable(peer, m);
         step(event::UnitFailed{peer, m.model, m.unit, m.attempt, m.failure, std::move(m.text)});
       },
       [&](const message::Fatal& m) {
@@ -193,6 +228,8 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
       [&](const message::Leave&) {
         notice("worker " + std::to_string(peer.worker.value) +
                " was asked to end: it takes no more units, and its states go to the other workers");
+        if (Node* node = find(peer)) node->leaves = true;
+        if (early_.contains(peer.worker)) tell(peer, message::Shutdown{});  // the run has not begun
         step(event::WorkerLeaves{peer});
       },
       [](const message::State&) {},  // its payload is received
@@ -243,6 +280,7 @@ void RunLoop::note_ready(Peer peer, message::Ready ready) {
   }
   node->address = options_.hosting == Hosting::Remote ? reachable(ready.address, node->connection->origin())
                                                       : std::move(ready.address);
+  forget_paths(peer.worker);
   node->device = std::move(ready.device);
   node->arithmetic = ready.arithmetic;
   node->lives.ready(std::chrono::steady_clock::now());
@@ -250,7 +288,17 @@ void RunLoop::note_ready(Peer peer, message::Ready ready) {
     notice("worker " + std::to_string(peer.worker.value) + " has joined: " + node->address + ", " + node->device +
            (node->held.empty() ? "" : ", " + std::to_string(node->held.size()) + " states"));
   }
-  step(event::WorkerUp{peer, std::exchange(node->held, {}), std::move(ready.arithmetic)});
+  join_run(peer, {peer, std::exchange(node->held, {}), std::move(ready.arithmetic)});
+}
+
+// Workers of other machines begin together, because the last one may have the lowest instruction set.
+void RunLoop::join_run(Peer peer, event::WorkerUp up) {
+  if (options_.hosting != Hosting::Remote || isa_.is_settled()) return step(std::move(up));
+  early_[peer.worker] = std::move(up);
+  std::erase_if(early_, [this](const auto& entry) { return find(entry.second.peer) == nullptr; });
+  if (early_.size() < nodes_.size()) return;
+  isa_.settle();
+  for (auto& [worker, ready] : std::exchange(early_, {})) step(std::move(ready));
 }
 
 // Notes that this life of the worker did some work.
@@ -259,6 +307,10 @@ void RunLoop::note_work(Peer peer) {
 }
 
 net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, message::State state) {
+  if (state.ticket != 0) {
+    co_await pass_on(peer, connection, std::move(state));
+    co_return;
+  }
   const std::uint64_t bytes = state.payload_bytes;
   if (state.model.index() >= coordinator_.ledger().models().size()) throw NetError("[collect] no such model");
   const Model& model = coordinator_.ledger().model(state.model);

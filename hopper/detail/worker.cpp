@@ -179,10 +179,10 @@ net::Awaitable<void> Worker::ask_for_place() {
 }
 
 // Connects to a host and proves on both sides that they belong to the run.
-net::Awaitable<Worker::Connection> Worker::call(net::Address address, HostRole role) {
+net::Awaitable<Worker::Connection> Worker::call(net::Address address, HostRole role, bool relays) {
   const net::Deadline deadline = net::deadline_in(kPatience);
-  const bool joins = options_.key && role == HostRole::Coordinator;
-  const message::Hello hello{options_.peer, std::string(kernels::isa()), std::string(library_id()), {}, joins};
+  const bool joins = options_.key && role == HostRole::Coordinator && !relays;
+  const message::Hello hello{options_.peer, std::string(kernels::isa()), std::string(library_id()), {}, joins, relays};
   for (int tries = 1;; ++tries) {
     const Connection host = co_await transport_->connect(address, net::deadline_in(kConnectPatience));
     std::exception_ptr trouble;
@@ -314,7 +314,7 @@ void Worker::hear(message::ToWorker order) {
         step(event::Released{{m.model, m.version, m.attempt}});
       },
       [this](const message::Collect& m) {
-        spawn(give(coordinator_, {m.model, m.version}));
+        spawn(give(coordinator_, {m.model, m.version}, m.whole, m.ticket));
       },
       [this](const message::CopyOrder& m) {
         step(event::CopyOrdered{m.copy, m.source_address});

@@ -125,7 +125,7 @@ class Worker {
   net::Awaitable<void> greet();
   net::Awaitable<void> ask_for_place();
   std::shared_ptr<net::Listener> listen_in_range();
-  net::Awaitable<Connection> call(net::Address address, HostRole role);
+  net::Awaitable<Connection> call(net::Address address, HostRole role, bool relays = false);
   net::Awaitable<std::pair<message::Welcome, std::string>> be_welcomed();
   net::Awaitable<void> offer(std::vector<HeldState> held);
   void open_data(const message::Welcome& welcome, const std::string& experiment);
@@ -166,7 +166,8 @@ class Worker {
   net::Awaitable<void> accept_peers();
   net::Awaitable<void> serve_peer(net::Door::Visitor visitor);
   net::Awaitable<worker::Event> fetch(CargoPtr cargo, std::string address);
-  net::Awaitable<void> give(Connection to, StateStore::Key key, bool whole = false);
+  net::Awaitable<Connection> call_source(const std::string& address);
+  net::Awaitable<void> give(Connection to, StateStore::Key key, bool whole = false, std::uint64_t ticket = 0);
   Found look_up(StateStore::Key key);
 
   // worker_copies.cpp: copies of other workers' states

@@ -50,9 +50,7 @@ net::Awaitable<void> Worker::copy(Copy order, std::string address) {
 }
 
 net::Awaitable<Worker::ArrivedCopy> Worker::fetch_copy(Copy order, std::string address) {
-  const net::Address source = net::Address::parse(address);
-  const Connection peer = co_await call(source, HostRole::Worker);
-  remember(peer);
+  const Connection peer = co_await call_source(address);
   const message::Fetch request{order.owner(), order.version, order.source, run_, true};
   co_await send(peer, request);
   ArrivedCopy arrived;
@@ -62,8 +60,8 @@ net::Awaitable<Worker::ArrivedCopy> Worker::fetch_copy(Copy order, std::string a
   co_await peer->receive_payload(arrived.header, patience_with_state(header_bytes));
   const std::uint64_t state_bytes = co_await receive_found(peer);
   if (state_bytes != order.bytes) {
-    throw NetError("[copy] expected a state of " + std::to_string(order.bytes) + " bytes, " + source.text() +
-                   " sends " + std::to_string(state_bytes));
+    throw NetError("[copy] expected a state of " + std::to_string(order.bytes) + " bytes, " + address + " sends " +
+                   std::to_string(state_bytes));
   }
   arrived.bytes = blocks_->make(state_bytes);
   co_await peer->receive_payload(arrived.bytes->span(), patience_with_state(state_bytes));

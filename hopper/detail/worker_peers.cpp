@@ -20,16 +20,23 @@ constexpr auto kIdlePatience = 60s;
 
 }  // namespace
 
+// Connects to the worker at `address`, or to the coordinator, which passes on the states of a worker out of reach.
+net::Awaitable<Worker::Connection> Worker::call_source(const std::string& address) {
+  const bool relays = address == message::kRelay;
+  const net::Address at = net::Address::parse(relays ? options_.coordinator : address);
+  const Connection peer = co_await call(at, relays ? HostRole::Coordinator : HostRole::Worker, relays);
+  remember(peer);
+  co_return peer;
+}
+
 net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address) {
   const Lease& lease = cargo->lease;
-  const net::Address source = net::Address::parse(address);
-  const Connection peer = co_await call(source, HostRole::Worker);
-  remember(peer);
+  const Connection peer = co_await call_source(address);
   const message::Fetch request{lease.parent_owner(), before(lease.unit), lease.source.value_or(WorkerId{}), run_};
   co_await send(peer, request);
   const auto state = co_await receive<message::State>(peer, net::deadline_in(kAnswerPatience));
-  if (state.unreadable) throw StateDamaged("[fetch] " + source.text() + ": " + state.text);
-  if (!state.found) throw StateLost("[fetch] " + source.text() + ": " + state.text);
+  if (state.unreadable) throw StateDamaged("[fetch] " + address + ": " + state.text);
+  if (!state.found) throw StateLost("[fetch] " + address + ": " + state.text);
   std::optional<std::uint64_t> known = pool_->known_state_bytes(lease.identity(), cargo->config);
   if (!known) {
     const auto size = [this, c = cargo.get()] { return pool_->state_bytes(c->lease.identity(), c->config); };
@@ -37,7 +44,7 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   }
   const std::uint64_t expected = *known;
   if (state.payload_bytes != expected) {
-    throw NetError("[fetch] expected a state of " + std::to_string(expected) + " bytes, " + source.text() + " sends " +
+    throw NetError("[fetch] expected a state of " + std::to_string(expected) + " bytes, " + address + " sends " +
                    std::to_string(state.payload_bytes));
   }
   nn::StateBytes bytes = blocks_->make(expected);
@@ -51,9 +58,9 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
 }
 
 // `whole`: what the file says about the state goes before it.
-net::Awaitable<void> Worker::give(Connection to, StateStore::Key key, bool whole) {
+net::Awaitable<void> Worker::give(Connection to, StateStore::Key key, bool whole, std::uint64_t ticket) {
   const Found found = look_up(key);
-  message::State answer{.model = key.model, .found = found.state.has_value(), .text = found.why};
+  message::State answer{.model = key.model, .found = found.state.has_value(), .text = found.why, .ticket = ticket};
   StateStore::Stored stored;
   std::vector<std::byte> header;
   if (found.state) stored = store_->find_in_memory(key);
@@ -73,7 +80,7 @@ net::Awaitable<void> Worker::give(Connection to, StateStore::Key key, bool whole
     if (!answer.unreadable) answer.text = "it is gone from the disk";
   }
   if (whole && stored) {
-    const message::State head{.model = key.model, .found = true, .text = {}};
+    const message::State head{.model = key.model, .found = true, .text = {}, .ticket = ticket};
     co_await send(to, head, header, patience_with_state(header.size()));
   }
   const ByteView payload = stored ? std::as_const(*stored.bytes).span() : ByteView();

@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "tests/cli/program.h"
 #include "tests/cli/toy_run.h"
@@ -14,6 +15,7 @@ namespace hop::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Words = std::vector<std::string>;
 
 class ManyMachines : public ToyRun {
@@ -101,6 +103,41 @@ TEST_F(ManyMachines, ANodeThatIsLostWithItsDiskIsReplacedByAnEmptyOne) {
   const Finished ended = run.wait();
   EXPECT_EQ(ended.code, 0) << ended.err;
   expect_undisturbed_bits("lost");
+}
+
+// Its states go to the other worker; the one that takes its place begins with an empty folder.
+TEST_F(ManyMachines, AWorkerThatIsAskedToEndHandsItsStatesOver) {
+  Program run(listening("left"), folder_->path());
+  const std::string port = port_of("left");
+  const auto first = worker(port, 0, "left-node-0");
+  auto second = worker(port, 1, "left-node-1");
+  ASSERT_TRUE(reach(run, "left", 6));
+  second->signal(SIGINT);
+  const Finished asked = second->wait();
+  EXPECT_EQ(asked.code, 0) << asked.err;
+  EXPECT_THAT(asked.err, HasSubstr("hands its states to other workers"));
+  second = worker(port, 1, "left-node-new");
+  const Finished ended = run.wait();
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  expect_undisturbed_bits("left");
+  EXPECT_THAT(log("left"), HasSubstr("worker 1 has left; the run waits for another one with partitions 2 3"));
+}
+
+// One of them says an address that leads nowhere, as behind a bridge of containers.
+TEST_F(ManyMachines, WorkersThatCannotReachEachOtherHopThroughTheCoordinator) {
+  Program run(listening("apart"), folder_->path());
+  const std::string port = port_of("apart");
+  const auto first = worker(port, 0, "apart-node-0", {"--advertise", "192.0.2.1"}),
+             second = worker(port, 1, "apart-node-1");
+  const Finished ended = run.wait();
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  expect_undisturbed_bits("apart");
+  const std::string sign = "worker 1 cannot reach worker 0: states go through the coordinator", text = log("apart");
+  EXPECT_NE(text.find(sign), std::string::npos) << text;
+  EXPECT_EQ(text.find(sign), text.rfind(sign)) << "it is said once";
+  EXPECT_THAT(text, Not(HasSubstr("worker 0 cannot reach")));
+  const auto network = nlohmann::json::parse(read(*folder_ / "apart" / "results.json"))["network"];
+  EXPECT_GT(network["relay_bytes"].get<std::uint64_t>(), 0U);
 }
 
 TEST_F(ManyMachines, WorkersWaitForACoordinatorThatWasKilledAndItsResume) {

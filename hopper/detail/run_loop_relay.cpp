@@ -1,0 +1,128 @@
+// States between two workers that cannot reach each other: the reader asks the coordinator on a connection of its own,
+// the coordinator asks the source for the state on the connection that the source has opened, and passes it on. All
+// functions run on the loop's thread.
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <utility>
+
+#include "base/error.h"
+#include "hopper/detail/patience.h"
+#include "hopper/detail/run_loop.h"
+
+namespace hop::hopper {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kFirstPatience = 60s;  // later requests may wait for long transfers
+constexpr int kTriesBeforeRelay = 2;
+constexpr std::uint64_t kMostHeaderBytes = std::uint64_t{64} << 20;
+
+// A reader that is gone asks again.
+net::Awaitable<void> send_on(std::shared_ptr<net::Connection> to, message::State state,
+                             std::shared_ptr<const std::vector<std::byte>> bytes) {
+  state.ticket = 0;
+  try {
+    co_await send(to, state, *bytes, patience_with_state(bytes->size()));
+  } catch (const NetError&) {
+    to->close();
+  }
+}
+
+}  // namespace
+
+// Where a worker gets a state of another one: from that worker, unless the two are apart.
+std::string RunLoop::source_address(WorkerId reader, WorkerId source) const {
+  const auto tries = unreached_.find({reader, source});
+  const bool is_apart = tries != unreached_.end() && tries->second >= kTriesBeforeRelay;
+  return is_apart ? message::kRelay : nodes_.at(source.index()).address;
+}
+
+// A fetch failed although the source is here.
+void RunLoop::note_unreachable(Peer reader, const message::Failed& failed) {
+  if (failed.failure != Failure::SourceUnreachable) return;
+  for (const Lease& lease : coordinator_.workers()[reader.worker.index()].leases) {
+    if (lease.attempt != failed.attempt || !lease.source) continue;
+    if (!nodes_.at(lease.source->index()).connection) return;
+    if (++unreached_[{reader.worker, *lease.source}] != kTriesBeforeRelay) return;
+    notice("worker " + std::to_string(reader.worker.value) + " cannot reach worker " +
+           std::to_string(lease.source->value) + ": states go through the coordinator (" + failed.text + ")");
+    return;
+  }
+}
+
+// A unit is done, so its parent has come. Two workers that are apart stay so: the coordinator has passed it on.
+void RunLoop::note_reached(Peer reader, Attempt attempt) {
+  if (unreached_.empty()) return;
+  for (const Lease& lease : coordinator_.workers()[reader.worker.index()].leases) {
+    if (lease.attempt != attempt || !lease.source) continue;
+    const auto tries = unreached_.find({reader.worker, *lease.source});
+    if (tries != unreached_.end() && tries->second < kTriesBeforeRelay) unreached_.erase(tries);
+    return;
+  }
+}
+
+// A new life has a new address.
+void RunLoop::forget_paths(WorkerId worker) {
+  std::erase_if(unreached_,
+                [&](const auto& pair) { return pair.first.first == worker || pair.first.second == worker; });
+}
+
+void RunLoop::end_relays(WorkerId source) {
+  std::erase_if(relays_, [&](const auto& entry) {
+    if (entry.second.source != source) return false;
+    entry.second.to->close();
+    return true;
+  });
+}
+
+// Ends with the connection.
+net::Awaitable<void> RunLoop::serve_relay(Connection worker) {
+  net::Patience patience = net::deadline_in(kFirstPatience);
+  while (true) {
+    const auto fetch = co_await receive<message::Fetch>(worker, std::exchange(patience, {}));
+    const bool is_known = fetch.run == journal_.header().run_id && fetch.from.index() < nodes_.size() &&
+                          fetch.model.index() < coordinator_.ledger().models().size();
+    if (!is_known) throw NetError("[relay] expected a state of this run, got a request for another one");
+    const Node& source = nodes_[fetch.from.index()];
+    if (!source.connection) throw NetError("[relay] worker " + std::to_string(fetch.from.value) + " is away");
+    const std::uint64_t ticket = ++tickets_;
+    relays_[ticket] = {fetch.from, worker, fetch.whole};
+    tell(source.peer, message::Collect{fetch.model, fetch.version, ticket, fetch.whole});
+  }
+}
+
+// The answer to a Collect for another worker. The bytes are taken even if nobody waits for them any more.
+net::Awaitable<void> RunLoop::pass_on(Peer peer, Connection connection, message::State state) {
+  const auto relay = relays_.find(state.ticket);
+  const bool is_header = relay != relays_.end() && relay->second.has_header && state.found;
+  if (state.model.index() >= coordinator_.ledger().models().size()) throw NetError("[relay] no such model");
+  const std::uint64_t most =
+      std::max(kMostHeaderBytes, coordinator_.ledger().model(state.model).state_bytes);  // a header, or the state
+  if (state.payload_bytes > most) {
+    throw NetError("[relay] expected at most " + std::to_string(most) + " bytes, got " +
+                   std::to_string(state.payload_bytes));
+  }
+  auto bytes = std::make_shared<std::vector<std::byte>>(state.payload_bytes);
+  if (!bytes->empty()) {
+    if (Node* node = find(peer)) node->lives.sends_state(true);
+    co_await connection->receive_payload(*bytes, patience_with_state(bytes->size()));
+    if (Node* node = find(peer)) node->lives.sends_state(false);
+  }
+  note_work(peer);
+  const auto still = relays_.find(state.ticket);
+  if (still == relays_.end()) co_return;
+  if (still->second.source != peer.worker) throw NetError("[relay] a state that nobody asked for");
+  relay_bytes_ += bytes->size();
+  const Connection to = still->second.to;
+  if (is_header) {
+    still->second.has_header = false;
+  } else {
+    relays_.erase(still);
+  }
+  net::asio::co_spawn(io_, send_on(to, std::move(state), std::move(bytes)), net::asio::detached);
+}
+
+}  // namespace hop::hopper
