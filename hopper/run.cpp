@@ -11,6 +11,7 @@
 #include "base/words.h"
 #include "hopper/detail/clone_check.h"
 #include "hopper/detail/extend.h"
+#include "hopper/detail/isa_agreement.h"
 #include "hopper/detail/lost_files.h"
 #include "hopper/detail/model_file.h"
 #include "hopper/detail/predict.h"
@@ -61,7 +62,7 @@ void describe(Results& results, const Experiment& experiment, std::vector<std::s
   results.own_metrics = own_metric_names(experiment.model);
   results.devices = std::move(devices);
   results.device = common(results.devices);
-  results.isa = kernels::isa();
+  results.isa = IsaAgreement(std::string(kernels::isa()), results.arithmetic).isa();
   results.versions = {{"hopscotch", kVersion}, {"onednn", kernels::onednn_version()}};
 }
 

@@ -102,7 +102,8 @@ net::Awaitable<message::Hello> examine(std::shared_ptr<net::Connection> caller, 
 net::Awaitable<void> refuse(std::shared_ptr<net::Connection> caller, std::string reason, bool may_ask_again,
                             std::string isa) {
   try {
-    const message::Refused refused{printable(reason, kMaxStrangersBytes / 2), may_ask_again, isa};
+    const message::Refused refused{printable(reason, kMaxStrangersBytes / 2), may_ask_again,
+                                   isa.empty() ? std::nullopt : std::optional(std::move(isa))};
     co_await send(caller, refused, {}, net::deadline_in(kPatienceWithRefused));
   } catch (const NetError&) {  // the caller is gone and cannot be told
   }

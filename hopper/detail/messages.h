@@ -70,12 +70,12 @@ struct Answered {
 /// Host to caller, in place of Challenge or after Answered: why the connection ends.
 struct Refused {
   std::string reason{};
-  bool may_ask_again = false;  ///< there is no place now, but one may become free
-  std::string isa{};           ///< if not empty: the caller may ask again when it computes with this instruction set
+  bool may_ask_again = false;        ///< there is no place now, but one may become free
+  std::optional<std::string> isa{};  ///< the caller may ask again when it computes with this instruction set
   static void describe(auto& m, auto&& field) {
     field("reason", m.reason, make_printable);
     field("may_ask_again", m.may_ask_again);
-    field("isa", m.isa, make_printable);
+    field("isa", m.isa);
   }
 };
 

@@ -34,6 +34,7 @@ std::string RunLoop::doing(const Node& node) const {
     return node.held.empty() ? "starts: " + what : "starts: it lists the states that it holds";
   }
   if (!node.last.doing.empty()) return node.last.doing;
+  if (early_.contains(node.peer.worker)) return "waits for the other workers: the run begins when all places are taken";
   if (has_something_to_do(node)) return "takes up a unit";
   return "waits for work: no model needs its partitions now";
 }

@@ -114,15 +114,16 @@ net::Awaitable<std::optional<Peer>> RunLoop::greet(net::Door::Visitor& visitor) 
     if (expected != nullptr && !expected->connection) worker_lost(hello.peer, reason, Loss::Crash);
     throw NetError(reason);
   }
+  Peer peer = hello.peer;
   if (hello.joins) {
-    const message::Refused other = check_isa(hello.isa);
+    peer = co_await admit(connection);
+    const message::Refused other = check_isa(hello.isa);  // of those that fit, not of whoever comes
     if (!other.reason.empty()) {
-      co_await refuse(connection, other.reason, other.may_ask_again, other.isa);
+      members_.leave(peer.worker);
+      co_await refuse(connection, other.reason, other.may_ask_again, other.isa.value_or(""));
       throw NetError(other.reason);
     }
   }
-  Peer peer = hello.peer;
-  if (hello.joins) peer = co_await admit(connection);
   if (!hello.joins && hello.isa != kernels::isa()) {
     throw ConfigError("[run] worker " + std::to_string(peer.worker.value) + " runs " + hello.isa +
                       " kernels, the coordinator " + std::string(kernels::isa()) + ": bits would differ");
