@@ -66,7 +66,7 @@ TEST_F(StateStoreTest, KeepsACopyOfAnotherNodesStateOnDiskAlone) {
   EXPECT_EQ(copy.put_copy(kept, header.layout, std::as_const(*bytes_of(7)).span()), state.digest);
   EXPECT_FALSE(copy.find_in_memory(key(1))) << "the memory is for states that are about to hop";
   EXPECT_EQ(copy.find(key(1)).bytes->data()[63], std::byte{7});
-  EXPECT_THAT(copy.scan(), testing::ElementsAre(kept));
+  EXPECT_THAT(copy.scan(), ::testing::ElementsAre(kept));
   EXPECT_THROW(copy.header(key(2)), StateError) << "no such state";
 }
 
