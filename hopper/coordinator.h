@@ -287,7 +287,7 @@ class Coordinator {
   std::set<ModelId> owing_;                // of which a state is to be collected now
   std::set<ModelId> uncopied_;             // whose newest state needs a second place
   std::set<ModelId> copying_;              // whose copy is on its way: at most one per worker
-  ModelId copied_last_{};                  // models take turns
+  ModelId looked_last_{};                  // of the uncopied, which take turns
   std::size_t open_models_ = 0;            // that train, or are not collected
   std::vector<Pin> pins_;                  // few: one per clone that has not trained yet
   double seconds_ = 0;                     // of all units

@@ -96,9 +96,10 @@ void Coordinator::order_copies() {
   if (stopping_ || uncopied_.empty()) return;
   const bool someone_leaves = std::ranges::any_of(workers_, &WorkerState::leaves);
   std::size_t looks = someone_leaves ? uncopied_.size() : std::min(uncopied_.size(), kMostLooks);
-  for (auto at = uncopied_.upper_bound(copied_last_); looks > 0 && next_attempt_ < ledger_.reserved(); --looks) {
+  for (auto at = uncopied_.upper_bound(looked_last_); looks > 0 && next_attempt_ < ledger_.reserved(); --looks) {
     if (at == uncopied_.end()) at = uncopied_.begin();
     const Model& model = ledger_.model(*at++);
+    looked_last_ = model.id;
     if (!needs_copy(model) || (someone_leaves && !workers_[model.holder->index()].leaves())) continue;
     const std::optional<Peer> to = receiver_of(model);
     if (!to) continue;
@@ -112,7 +113,6 @@ void Coordinator::order_copies() {
     next_attempt_ = Attempt{next_attempt_.value + 1};
     flight(model.id).copying = Copying{copy, *to};
     copying_.insert(model.id);
-    copied_last_ = model.id;
     emit(action::SendCopy{*to, copy});
   }
 }
