@@ -32,7 +32,7 @@ bool Coordinator::is_spare(WorkerId worker, ModelId model, Version version, Atte
 // The spare that is kept beside the newest state: its copy or, until there is one, the newest state that lies at
 // another worker than its holder. So the worker before keeps its state until the next hop away is committed.
 std::optional<Coordinator::Spare> Coordinator::second_place(const Model& model) const {
-  if (options_.copies < 2 || model.file) return std::nullopt;
+  if (model.file || (options_.copies < 2 && !is_stranded(model))) return std::nullopt;
   std::optional<Spare> best;
   for (const Spare& spare : flight(model.id).spares) {
     if (spare.worker == model.holder || spare.version > model.version) continue;

@@ -24,6 +24,12 @@ std::uint64_t seeds() {
 }
 
 Scenario hopping(std::uint64_t seed) { return with_copies(draw_scenario(seed)); }
+// Without second places: only workers that leave have their states copied.
+Scenario leaving(std::uint64_t seed) {
+  Scenario s = hopping(seed);
+  s.options.copies = 1;
+  return s;
+}
 Scenario tasks(std::uint64_t seed) { return with_copies(as_tasks(draw_scenario(seed))); }
 
 void expect_promises_kept(Scenario (*draw)(std::uint64_t)) {
@@ -39,6 +45,7 @@ void expect_promises_kept(Scenario (*draw)(std::uint64_t)) {
 
 TEST(SimulatedCopies, KeepEveryPromiseWhateverFails) { expect_promises_kept(hopping); }
 TEST(SimulatedCopies, KeepEveryPromiseOfTasksWhateverFails) { expect_promises_kept(tasks); }
+TEST(SimulatedCopies, KeepEveryPromiseOfWorkersThatLeaveWhateverFails) { expect_promises_kept(leaving); }
 
 TEST(SimulatedCopies, MeetEveryKindOfTrouble) {
   Summary all;
