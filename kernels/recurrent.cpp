@@ -31,7 +31,10 @@ Sizes checked(const RecurrentInputs& in) {
   expect_shape(kOp, "x_gates", in.x_gates, {z.steps, z.rows, gates * z.hidden});
   if (in.bias.defined()) expect_shape(kOp, "bias", in.bias, {gates * z.hidden});
   expect_shape(kOp, "h_0", in.h_0, {z.rows, z.hidden});
-  if (has_cell(in.cell)) expect_shape(kOp, "c_0", in.c_0, {z.rows, z.hidden});
+  if (has_cell(in.cell)) {
+    expect_defined(kOp, in.c_0);
+    expect_shape(kOp, "c_0", in.c_0, {z.rows, z.hidden});
+  }
   return z;
 }
 

