@@ -67,7 +67,7 @@ Tensor hinge_embedding_loss(const Tensor& x, const Tensor& target, const HingeEm
   constexpr const char* kOp = "hinge_embedding_loss";
   expect_equal_shapes(kOp, x, target);
   kernels::expect_floating(kOp, x);
-  const Tensor of_far = where(kernels::ne(target, 1), clamp(options.margin - x, 0), 0.0);
+  const Tensor of_far = where(kernels::ne(target, 1), relu(options.margin - x), 0.0);
   return reduced(kOp, of_far + where(kernels::ne(target, -1), x, 0.0), options.reduction);
 }
 

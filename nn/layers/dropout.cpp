@@ -33,9 +33,8 @@ Shape per_channel(const Tensor& x) {
   return shape;
 }
 
-/// SELU's limit where a drop of `shape` says so; mean 0 and variance 1 stay.
+/// SELU's limit where a drop of `shape` says so, with p < 1; mean 0 and variance 1 stay.
 Tensor alpha_dropout(const Tensor& x, const Shape& shape, double p, RandomAddress address) {
-  if (p == 1) return x * 0;
   constexpr double kLimit = -1.7580993408473766;  // of SELU at -infinity: -scale alpha
   const double scale = 1 / std::sqrt((kLimit * kLimit * p + 1) * (1 - p));
   const Tensor is_kept = kernels::ne(noise(shape, x, p, address), 0);
@@ -71,7 +70,7 @@ AlphaDropout::AlphaDropout(double p) : p_(checked("AlphaDropout", p)) {}
 Tensor AlphaDropout::forward(const Tensor& x) {
   kernels::expect_floating("AlphaDropout", x);
   if (!is_training() || p_ == 0) return x;
-  return alpha_dropout(x, x.shape(), p_, next_random());
+  return p_ == 1 ? x * 0 : alpha_dropout(x, x.shape(), p_, next_random());
 }
 
 std::string AlphaDropout::extra_repr() const { return "p=" + shortest(p_); }
@@ -82,7 +81,7 @@ Tensor FeatureAlphaDropout::forward(const Tensor& x) {
   kernels::expect_floating("FeatureAlphaDropout", x);
   if (x.dim() < 2) throw ShapeError("[FeatureAlphaDropout] expected (N, C, ..), got " + x.shape().to_string());
   if (!is_training() || p_ == 0) return x;
-  return alpha_dropout(x, per_channel(x), p_, next_random());
+  return p_ == 1 ? x * 0 : alpha_dropout(x, per_channel(x), p_, next_random());
 }
 
 std::string FeatureAlphaDropout::extra_repr() const { return "p=" + shortest(p_); }

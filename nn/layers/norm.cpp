@@ -8,6 +8,7 @@
 #include "autograd/inplace.h"
 #include "autograd/norm.h"
 #include "autograd/reduce.h"
+#include "autograd/view.h"
 #include "kernels/expect_internal.h"
 #include "nn/detail/layer.h"
 #include "nn/detail/text.h"
@@ -73,9 +74,22 @@ BatchNorm::BatchNorm(const Shape& shape, const BatchNormOptions& options)
       num_features_(shape[0]),
       options_(options) {}
 
+// The operations take vectors and images: a sequence is an image of one column, a volume one of D H rows.
 Tensor BatchNorm::forward(const Tensor& x, const BatchNormTail& tail) {
   check_input(x);
   check_residual(x, tail.residual);
+  if (x.dim() == 3 || x.dim() == 5) {
+    const Shape image = x.dim() == 3 ? Shape{x.size(0), x.size(1), x.size(2), 1}
+                                     : Shape{x.size(0), x.size(1), x.size(2) * x.size(3), x.size(4)};
+    const auto as_image = [&](const Tensor& t) { return t.defined() ? reshape(t, image) : t; };
+    BatchNormTail image_tail = tail;
+    image_tail.residual = as_image(tail.residual);
+    return reshape(normalize(as_image(x), image_tail), x.shape());
+  }
+  return normalize(x, tail);
+}
+
+Tensor BatchNorm::normalize(const Tensor& x, const BatchNormTail& tail) {
   if (!is_training() && running_mean.defined()) {
     Tensor y = batch_norm_eval(x, running_mean, running_var, weight, bias, options_.eps);
     if (tail.residual.defined()) y = y + tail.residual;

@@ -43,6 +43,7 @@ class BatchNorm : public Module {
  private:
   BatchNorm(const Shape& shape, const BatchNormOptions& options);
   void check_residual(const Tensor& x, const Tensor& residual) const;
+  Tensor normalize(const Tensor& x, const BatchNormTail& tail);
   void update_running_stats(const Tensor& mean, const Tensor& biased_var, std::int64_t per_channel);
 
   std::int64_t num_features_;

@@ -37,7 +37,7 @@ RReLU::RReLU(double lower, double upper) : lower_(lower), upper_(upper) {
 
 Tensor RReLU::forward(const Tensor& x) {
   kernels::expect_floating("RReLU", x);
-  const Tensor is_negative = kernels::lt(x, 0);
+  const Tensor is_negative = kernels::le(x, 0);  // 0, too: its gradient is the slope
   if (!is_training() || lower_ == upper_) return where(is_negative, x * ((lower_ + upper_) / 2), x);
   const Tensor slopes = Tensor::empty(x.shape(), x.dtype(), x.device());
   kernels::uniform_(slopes, lower_, upper_, next_random());

@@ -51,7 +51,7 @@ class Threshold : public Module {
   double threshold_, value_;
 };
 
-/// x where x >= 0, else a x with a slope a drawn for each element, uniform in lower..upper, while training, and with
+/// x where x > 0, else a x with a slope a drawn for each element, uniform in lower..upper, while training, and with
 /// their mean in evaluation (Xu et al., 2015). torch.nn.RReLU.
 class RReLU : public Module {
  public:

@@ -126,7 +126,7 @@ TEST(Convolutions, PrintTheirOptions) {
       "ConvTranspose2d(4, 2, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), output_padding=(1, 0), groups=2)");
   EXPECT_EQ(ConvTranspose1d(4, 2, 3, {.bias = false, .dilation = 2}).to_string(),
             "ConvTranspose1d(4, 2, kernel_size=(3,), stride=(1,), dilation=(2,), bias=False)");
-  EXPECT_EQ(LocalResponseNorm(2).to_string(), "LocalResponseNorm(2, alpha=0.0001, beta=0.75, k=1)");
+  EXPECT_EQ(LocalResponseNorm(2).to_string(), "LocalResponseNorm(2, alpha=1e-04, beta=0.75, k=1)");
 }
 
 TEST(Convolutions, SayWhatIsWrong) {
