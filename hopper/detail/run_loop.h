@@ -115,6 +115,7 @@ class RunLoop {
   net::Awaitable<void> serve(net::Door::Visitor visitor);
   net::Awaitable<std::optional<Peer>> greet(net::Door::Visitor& visitor);
   net::Awaitable<Peer> admit(Connection connection);
+  net::Awaitable<void> welcome(Connection connection, Peer peer);
   std::string check_hello(const message::Hello& hello);
   message::Refused check_isa(const std::string& isa);
   void join_run(Peer peer, event::WorkerUp up);

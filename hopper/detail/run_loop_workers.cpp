@@ -128,16 +128,21 @@ net::Awaitable<std::optional<Peer>> RunLoop::greet(net::Door::Visitor& visitor) 
     throw ConfigError("[run] worker " + std::to_string(peer.worker.value) + " runs " + hello.isa +
                       " kernels, the coordinator " + std::string(kernels::isa()) + ": bits would differ");
   }
+  co_await welcome(connection, peer);
+  co_return peer;
+}
+
+// From here on the worker is the run's.
+net::Awaitable<void> RunLoop::welcome(Connection connection, Peer peer) {
   connection->name_peer("worker " + std::to_string(peer.worker.value));
   Node* node = find(peer);
   node->connection = connection;
   node->lives.greeted(std::chrono::steady_clock::now());
-  const message::Welcome welcome{data_folder_, experiment_.run.workers, peer, journal_.header().run_id,
-                                 dataset_.digest()};
+  const message::Welcome words{data_folder_, experiment_.run.workers, peer, journal_.header().run_id,
+                               dataset_.digest()};
   const std::string text = experiment_.model.builder ? std::string() : to_toml(experiment_);
-  co_await send(connection, welcome, as_bytes(text));
+  co_await send(connection, words, as_bytes(text));
   if (outcome_) tell(peer, message::Shutdown{});  // it came after the end of the run
-  co_return peer;
 }
 
 // Gives a worker that joins its place, or sends it home.
