@@ -111,12 +111,11 @@ EventLines::Lines EventLines::news(const hopper::Ledger& ledger) {
 std::string EventLines::progress(const hopper::RunProgress& progress) const {
   Json workers = Json::array();
   for (const hopper::WorkerProgress& each : progress.workers) workers.push_back(worker(each));
-  const std::optional<double> left = progress.eta_seconds < 0 ? std::nullopt : std::optional(progress.eta_seconds);
   return line_of({{"event", "progress"},
                   {"units_done", progress.units_done},
                   {"units_total", progress.units_total},
                   {"seconds", progress.seconds},
-                  {"seconds_left", number(left)},
+                  {"seconds_left", progress.eta_seconds < 0 ? Json() : number(progress.eta_seconds)},
                   {"hop_bytes", progress.ledger.received_bytes()},
                   {"best", id(progress.ledger.best(objective_))},
                   {"stopping", progress.stopping},
