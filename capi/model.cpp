@@ -74,12 +74,10 @@ Loaded from_model_file(const fs::path& file) {
 
 Loaded load(const fs::path& path, std::int64_t id) {
   if (fs::is_directory(path)) {
-    const bool is_named = id != HOP_BEST;
-    if (is_named && !std::in_range<std::uint32_t>(id)) {
-      throw ConfigError("[model] expected the id of a model, got " + std::to_string(id));
-    }
-    const auto named = is_named ? std::optional(ModelId(static_cast<std::uint32_t>(id))) : std::nullopt;
-    return from_run(without_trailing_slash(path), named, std::nullopt);
+    const fs::path run = without_trailing_slash(path);
+    if (id == HOP_BEST) return from_run(run, std::nullopt, std::nullopt);
+    if (std::in_range<std::uint32_t>(id)) return from_run(run, ModelId(static_cast<std::uint32_t>(id)), std::nullopt);
+    throw ConfigError("[model] expected the id of a model, got " + std::to_string(id));
   }
   if (id != HOP_BEST) throw ConfigError("[model] id: expected a run directory, got the file " + path.string());
   if (path.extension() == ".hop") return from_model_file(path);
