@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -164,12 +165,13 @@ void predict_numbers(hop_model& model, const std::byte* rows, DType dtype, std::
   }
   std::vector<double> numbers(model.encoder.columns());
   visit_dtype(dtype, [&]<class T>(T) {
+    constexpr bool kIsTruth = std::is_same_v<T, bool>;  // of which the caller's byte need not be 0 or 1
     answer(model, count, answers, [&](std::int64_t row, std::span<float> input) {
       const std::byte* at = rows + static_cast<std::size_t>(row) * numbers.size() * sizeof(T);
       for (std::size_t i = 0; i < numbers.size(); ++i) {
-        T value{};
+        std::conditional_t<kIsTruth, std::uint8_t, T> value{};
         std::memcpy(&value, at + i * sizeof(T), sizeof value);  // the caller's memory need not be aligned
-        numbers[i] = static_cast<double>(value);
+        numbers[i] = kIsTruth ? (value != 0 ? 1 : 0) : static_cast<double>(value);
       }
       model.encoder.encode(numbers, {.number = row}, input);
     });

@@ -97,11 +97,17 @@ void StoredRows::append(const hop_rows& given) {
   const auto copy = [&record](std::size_t to, const void* from, std::size_t row, std::size_t bytes) {
     if (bytes != 0) std::memcpy(record.data() + to, static_cast<const std::byte*>(from) + row * bytes, bytes);
   };
-  for (std::size_t row = 0; row < static_cast<std::size_t>(given.count); ++row) {
-    copy(0, given.features, row, feature_bytes_);
-    copy(feature_bytes_, given.weights, row, weight_bytes_);
-    copy(feature_bytes_ + weight_bytes_, given.labels, row, label_bytes_);
-    store_.append(record, 0);
+  const std::int64_t before = rows();
+  try {
+    for (std::size_t row = 0; row < static_cast<std::size_t>(given.count); ++row) {
+      copy(0, given.features, row, feature_bytes_);
+      copy(feature_bytes_, given.weights, row, weight_bytes_);
+      copy(feature_bytes_ + weight_bytes_, given.labels, row, label_bytes_);
+      store_.append(record, 0);
+    }
+  } catch (...) {  // the disk is full
+    store_.truncate(before);
+    throw;
   }
 }
 

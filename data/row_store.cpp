@@ -23,6 +23,11 @@ void RowStore::spill() {
   waiting_.clear();
 }
 
+void RowStore::truncate(std::int64_t rows) noexcept {
+  stored_ = std::min(stored_, rows);  // appended rows are written over those in the file behind
+  waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(offset_of(rows - stored_)), waiting_.end());
+}
+
 void RowStore::replace(std::int64_t row, ByteView bytes, std::uint32_t beside) {
   std::vector<std::byte> record(bytes.begin(), bytes.end());
   record.resize(stride());

@@ -19,6 +19,8 @@ class RowStore {
 
   void append(ByteView row, std::uint32_t beside);
   void replace(std::int64_t row, ByteView bytes, std::uint32_t beside);
+  /// Forgets the rows from `rows` on, which is at most rows().
+  void truncate(std::int64_t rows) noexcept;
   std::int64_t rows() const { return stored_ + waiting(); }
   /// Copies a row and returns the number beside it. append(), replace() and read() throw DataError if the disk fails.
   std::uint32_t read(std::int64_t row, MutableByteView bytes) const;

@@ -75,6 +75,10 @@ TEST_F(CModel, AnswersRowsOfNumbersOfAnyType) {
   ASSERT_EQ(hop_model_predict(model, whole, "i32", 2, 2, b, nullptr), HOP_OK) << hop_last_error();
   EXPECT_THAT(std::vector(a, a + 4), ::testing::ElementsAreArray(b));
   EXPECT_NEAR(a[0] + a[1], 1, 1e-6);
+  const unsigned char truths[] = {1, 0}, bytes[] = {255, 0};  // any byte but 0 is true
+  ASSERT_EQ(hop_model_predict(model, truths, "bool", 1, 2, a, nullptr), HOP_OK) << hop_last_error();
+  ASSERT_EQ(hop_model_predict(model, bytes, "bool", 1, 2, b, nullptr), HOP_OK) << hop_last_error();
+  EXPECT_THAT(std::vector(a, a + 2), ::testing::ElementsAreArray(b, 2));
   EXPECT_EQ(hop_model_predict(model, wide, "f16", 2, 2, a, nullptr), HOP_ERROR_ARGUMENT);
   EXPECT_EQ(hop_model_predict(model, wide, "f64", 1, 3, a, nullptr), HOP_ERROR_ARGUMENT);
   EXPECT_THAT(hop_last_error(), HasSubstr("expected rows of 2 numbers, got 3"));

@@ -36,6 +36,22 @@ TEST(RowStore, GivesBackRowsInAnyOrder) {
   }
 }
 
+TEST(RowStore, ForgetsItsLastRowsWhereverTheyLie) {
+  const TemporaryFolder folder;
+  for (const std::size_t memory : {std::size_t{1} << 20, std::size_t{100}, std::size_t{1}}) {
+    for (const std::int64_t kept : {50, 49, 30, 1, 0}) {
+      RowStore store(sizeof(Row), folder.path(), memory);
+      fill(store, 50);
+      store.truncate(kept);
+      EXPECT_EQ(store.rows(), kept);
+      fill(store, 20);
+      EXPECT_EQ(store.rows(), kept + 20);
+      if (kept > 0) expect_row(store, kept - 1, row_of(kept - 1), static_cast<std::uint32_t>(7 * (kept - 1)));
+      for (std::int64_t i = 0; i < 20; ++i) expect_row(store, kept + i, row_of(i), static_cast<std::uint32_t>(7 * i));
+    }
+  }
+}
+
 TEST(RowStore, ReplacesARowWhereverItLies) {
   const TemporaryFolder folder;
   RowStore store(sizeof(Row), folder.path(), 100);
