@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -106,7 +107,7 @@ Unique unique(const Tensor& x) {
 
 namespace {
 
-/// A number in (0, 1): its logarithm is finite.
+/// A number in (0, 1]: its logarithm is finite.
 double open_uniform(PhiloxStream& stream) {
   const double high = stream.next(), low = stream.next();
   return (high * 0x1p32 + low + 0.5) * 0x1p-64;
@@ -132,9 +133,12 @@ void draw_row(std::span<const double> weights, bool replacement, PhiloxStream& s
     }
     return;
   }
+  constexpr double kForever = std::numeric_limits<double>::infinity();
   std::vector<std::pair<double, std::int64_t>> times;
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    const double time = -std::log(open_uniform(stream)) / weights[i];  // infinite for a weight of 0
+    // A weight of 0 waits for ever, also beside one that is so small that the division overflows.
+    const double wait = -std::log(open_uniform(stream));
+    const double time = weights[i] == 0 ? kForever : std::min(wait / weights[i], std::numeric_limits<double>::max());
     times.emplace_back(time, static_cast<std::int64_t>(i));
   }
   std::sort(times.begin(), times.end());
@@ -143,11 +147,14 @@ void draw_row(std::span<const double> weights, bool replacement, PhiloxStream& s
 
 void check_row(std::span<const double> weights, std::int64_t num_samples, bool replacement) {
   std::int64_t positive = 0;
+  double sum = 0;
   for (const double w : weights) {
+    sum += w;
     if (!(w >= 0) || std::isinf(w))
       throw ConfigError(expected("multinomial") + "finite weights of at least 0, got " + std::to_string(w));
     positive += w > 0 ? 1 : 0;
   }
+  if (std::isinf(sum)) throw ConfigError(expected("multinomial") + "weights with a finite sum, got an infinite one");
   const std::int64_t needed = replacement ? 1 : num_samples;
   if (positive < needed) {
     throw ConfigError(expected("multinomial") + "at least " + std::to_string(needed) +

@@ -3,6 +3,7 @@
 // compares them with PyTorch.)
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 #include <sstream>
 
@@ -310,6 +311,14 @@ TEST(Random, MultinomialFollowsItsWeights) {
   EXPECT_TRUE(throws<ConfigError>([&] { multinomial(weights, 3, false, generator); },
                                   "[multinomial] expected at least 3 positive weights in each row, got 2"));
   EXPECT_TRUE(throws<ConfigError>([&] { multinomial(-weights, 1, true, generator); }, "finite weights of at least 0"));
+  const Tensor tiny = f64({0, std::numeric_limits<double>::denorm_min(), 1, 0}, {4});
+  EXPECT_EQ(values(multinomial(expand(tiny, {50, 4}), 2, false, generator)),
+            values(contiguous(expand(indices({2, 1}, {2}), {50, 2}))));
+  EXPECT_TRUE(throws<ConfigError>(
+      [&] {
+        multinomial(f64({1e308, 1e308, 0}, {3}), 1, true, generator);
+      },
+      "a finite sum"));
 }
 
 TEST(Print, GoesToStreams) {
