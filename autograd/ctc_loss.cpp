@@ -138,9 +138,11 @@ Result walk(const Tensor& x, std::vector<Sample> samples, bool with_gradient, bo
   for (std::int64_t i = 0; i < n; ++i) {
     Sample& sample = samples[static_cast<std::size_t>(i)];
     sample.stride = n * classes;
-    sample.logs = x.data<double>() + i * classes;
     sample.alpha = free;
-    if (with_gradient) sample.shares = result.shares.data<double>() + i * classes;
+    if (x.numel() != 0) {  // otherwise there are no addresses
+      sample.logs = x.data<double>() + i * classes;
+      if (with_gradient) sample.shares = result.shares.data<double>() + i * classes;
+    }
     free += sample.frames * sample.size();
   }
   kernels::parallel_for(n, 1, [&](std::int64_t begin, std::int64_t) {

@@ -25,8 +25,13 @@ void check(const char* op, const AttentionInputs& in) {
 /// x with its columns side by side.
 Tensor in_columns(const Tensor& x) { return x.size(3) == 1 || x.strides()[3] == 1 ? x : contiguous(x); }
 
+/// The operands as kernels take them. Queries and keys without columns get one of zeros: their products are 0.
 AttentionInputs in_columns(const AttentionInputs& in) {
-  return {in_columns(in.q), in_columns(in.k), in_columns(in.v), in.scale, in.is_causal};
+  if (in.q.size(3) != 0) return {in_columns(in.q), in_columns(in.k), in_columns(in.v), in.scale, in.is_causal};
+  const auto column = [](const Tensor& x) {
+    return zeros({x.size(0), x.size(1), x.size(2), 1}, x.dtype(), x.device());
+  };
+  return {column(in.q), column(in.k), in_columns(in.v), 1, in.is_causal};
 }
 
 /// (N, heads, rows, columns) over a fresh (N, rows, heads, columns).
@@ -64,13 +69,15 @@ AttentionGrads attention_grad(const Tensor& g, const AttentionInputs& in, const 
   check(kOp, in);
   expect_floating(kOp, {&g, &in.q, &result.y, &result.log_sum});
   expect_shape(kOp, "g", g, {in.q.size(0), in.q.size(1), in.q.size(2), in.v.size(3)});
-  const AttentionGrads grads{rows_of_heads(in.q, in.q.size(3)), rows_of_heads(in.k, in.k.size(3)),
+  const AttentionInputs operands = in_columns(in);
+  const AttentionGrads grads{rows_of_heads(in.q, operands.q.size(3)), rows_of_heads(in.k, operands.k.size(3)),
                              rows_of_heads(in.v, in.v.size(3))};
   if (g.numel() != 0 && in.k.size(2) != 0) {
-    operations<AttentionOperations>(g).attention_grad(in_columns(g), in_columns(in), result, grads);
+    operations<AttentionOperations>(g).attention_grad(in_columns(g), operands, result, grads);
   } else {
     for (const Tensor* x : {&grads.q, &grads.k, &grads.v}) fill_(*x, 0);
   }
+  if (in.q.size(3) == 0) return {rows_of_heads(in.q, 0), rows_of_heads(in.k, 0), grads.v};
   return grads;
 }
 

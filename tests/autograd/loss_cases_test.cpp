@@ -235,6 +235,14 @@ TEST(CtcLoss, OfOneFrameAndNoLabelIsThatOfTheBlank) {
   EXPECT_EQ(values(grad({loss}, {x})[0]), (std::vector<double>{0, 0, -1}));
 }
 
+TEST(CtcLoss, WithoutFramesSpellsNothing) {
+  const Tensor x = leaf({}, {0, 2, 3});
+  const Tensor losses =
+      ctc_loss(x, i64({1, 1}, {2, 1}), i64({0, 0}, {2}), i64({0, 1}, {2}), {.reduction = Reduction::none});
+  EXPECT_EQ(values(losses), (std::vector<double>{0, kInfinity}));
+  EXPECT_EQ(grad({sum(losses)}, {x})[0].shape(), x.shape());
+}
+
 TEST(CtcLoss, RefusesWhatDoesNotFit) {
   const Tensor x = random_leaf({4, 2, 3}, 1), y = i64({1, 2, 2, 1}, {2, 2}), t = i64({4, 4}, {2}), s = i64({2, 2}, {2});
   EXPECT_TRUE(throws<ShapeError>([&] { ctc_loss(f64({1}, {1}), y, t, s); }, "(T, N, C) or (T, C)"));

@@ -174,8 +174,18 @@ TEST(Attention, OfNothing) {
   EXPECT_EQ(values<double>(run({1, 1, 2, 0, 4, 3}).y), Values(6, 0.0));  // no key to see
   const AttentionInputs blind = inputs({1, 1, 2, 0, 4, 3}, DType::f32, false);
   EXPECT_EQ(values<double>(attention_grad(random_tensor({1, 1, 2, 3}), blind, attention(blind)).q), Values(8, 0.0));
-  const Values means = values<double>(run({1, 1, 2, 3, 0, 1}).y);  // no columns to compare: equal weights
-  EXPECT_NEAR(means[0], means[1], 1e-7);
+  const AttentionInputs bare = inputs({1, 2, 70, 3, 0, 1}, DType::f32, false);  // no columns to compare: equal weights
+  const AttentionResult means = attention(bare);
+  const Values v = values<double>(bare.v);
+  for (std::int64_t i = 0; i < 140; ++i) {
+    const std::size_t first = i < 70 ? 0 : 3;
+    EXPECT_NEAR(values<double>(means.y)[static_cast<std::size_t>(i)], (v[first] + v[first + 1] + v[first + 2]) / 3,
+                1e-6);
+  }
+  const AttentionGrads grads = attention_grad(full({1, 2, 70, 1}, 1, DType::f32), bare, means);
+  EXPECT_EQ(grads.q.shape(), bare.q.shape());
+  EXPECT_EQ(grads.k.shape(), bare.k.shape());
+  for (const double slope : values<double>(grads.v)) EXPECT_NEAR(slope, 70.0 / 3, 1e-4);
 }
 
 TEST(Attention, NamesWhatDoesNotFit) {
