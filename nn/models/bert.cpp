@@ -105,7 +105,7 @@ Tensor BertModel::forward(const Tensor& tokens, const BertInputs& inputs) {
   const Tensor types = given.defined() ? given : kernels::zeros({1, 1}, DType::i64, tokens.device());
   const Tensor places = position_embeddings(kernels::arange(tokens.size(1), DType::i64, tokens.device()));
   Tensor x = dropout(norm(word_embeddings(tokens) + token_type_embeddings(types) + places));
-  for (BertLayer& layer : layers) x = inputs.padding.defined() ? layer.forward(x, inputs.padding) : layer(x);
+  for (BertLayer& layer : layers) x = inputs.padding.defined() ? layer(x, inputs.padding) : layer(x);
   return x;
 }
 

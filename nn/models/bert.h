@@ -36,6 +36,10 @@ struct BertInputs {
 class BertLayer : public Module {
  public:
   explicit BertLayer(const BertOptions& options);
+  using Module::operator();
+  Tensor operator()(const Tensor& x, const Tensor& padding) {
+    return with_hooks(x, [&](const Tensor& input) { return forward(input, padding); });
+  }
   Tensor forward(const Tensor& x) override { return forward(x, {}); }
   /// `padding` as in BertInputs.
   Tensor forward(const Tensor& x, const Tensor& padding);

@@ -211,5 +211,25 @@ TEST(ResNetOptions, AreThoseOfTheDepth) {
   EXPECT_THROW(models::resnet_options(20), ConfigError);
 }
 
+TEST(BertModel, RunsTheHooksOfALayerAlsoWithPadding) {
+  models::BertModel model({.vocab_size = 5,
+                           .hidden_size = 4,
+                           .num_hidden_layers = 1,
+                           .num_attention_heads = 2,
+                           .intermediate_size = 4,
+                           .max_position_embeddings = 3,
+                           .dropout = 0});
+  int calls = 0;
+  model.layers[0].register_forward_hook([&](Module&, const Tensor&, const Tensor&) {
+    ++calls;
+    return Tensor();
+  });
+  const Tensor tokens = zeros({1, 3}, DType::i64);
+  model(tokens);
+  EXPECT_EQ(calls, 1);
+  model(tokens, {.padding = zeros({1, 3}, DType::boolean)});
+  EXPECT_EQ(calls, 2);
+}
+
 }  // namespace
 }  // namespace hop::nn
