@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "autograd/loss_internal.h"
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "base/words.h"
@@ -122,18 +123,7 @@ Tensor GaussianNLLLoss::operator()(const Tensor& x, const Tensor& y, const Tenso
 }
 
 Tensor QuantileLoss::operator()(const Tensor& x, const Tensor& y) const {
-  const Tensor losses = each(x, y);
-  switch (reduction) {
-    case Reduction::none:
-      return losses;
-    case Reduction::mean:
-      return mean(losses);
-    case Reduction::sum:
-      return sum(losses);
-    case Reduction::batchmean:
-      break;
-  }
-  throw ConfigError("[quantile] expected a reduction of none, mean or sum; batchmean belongs to kl_div");
+  return autograd::reduced("quantile", each(x, y), reduction);
 }
 
 Tensor QuantileLoss::each(const Tensor& x, const Tensor& y) const {

@@ -78,6 +78,7 @@ Tensor ChannelShuffle::forward(const Tensor& x) {
     throw ShapeError("[ChannelShuffle] expected (N, C, ..) with C a multiple of " + std::to_string(groups_) + ", got " +
                      x.shape().to_string());
   }
+  if (x.numel() == 0) return x;
   const Tensor grouped = reshape(x, {x.size(0), groups_, x.size(1) / groups_, -1});
   return reshape(transpose(grouped, 1, 2), x.shape());
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <string>
 
@@ -96,7 +97,9 @@ double CyclicLR::height(std::int64_t t) const {
   expect_at_least_1("CyclicLR", "step_size_up", step_size_up);
   const std::int64_t down = step_size_down == 0 ? step_size_up : step_size_down;
   expect_at_least_1("CyclicLR", "step_size_down", down);
-  const std::int64_t cycle = t / (step_size_up + down), at = t % (step_size_up + down);
+  std::int64_t length = 0;
+  if (__builtin_add_overflow(step_size_up, down, &length)) length = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t cycle = t / length, at = t % length;
   const double height = at <= step_size_up ? real(at) / real(step_size_up) : 1 - real(at - step_size_up) / real(down);
   if (mode == CyclicMode::triangular2) return height * std::pow(0.5, real(cycle));
   return mode == CyclicMode::exp_range ? height * std::pow(gamma, real(t)) : height;

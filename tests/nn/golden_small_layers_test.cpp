@@ -184,6 +184,7 @@ TEST(SmallLayers, SayWhatTheyExpect) {
   EXPECT_THROW(PixelUnshuffle(2)(ones({1, 3, 3})), ShapeError);
   EXPECT_THROW(ChannelShuffle(2)(ones({1, 3})), ShapeError);
   EXPECT_THROW(ChannelShuffle(0), ConfigError);
+  EXPECT_EQ(ChannelShuffle(2)(ones({0, 4, 3})).shape(), (Shape{0, 4, 3}));
 }
 
 }  // namespace

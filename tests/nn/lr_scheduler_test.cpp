@@ -1,6 +1,8 @@
 // Schedules against the rates of PyTorch, by their names, and as they move an optimizer.
 #include "nn/optim/lr_scheduler.h"
 
+#include <limits>
+
 #include "nn/optim/adagrad.h"
 #include "nn/optim/adam.h"
 #include "nn/optim/by_name.h"
@@ -115,6 +117,7 @@ TEST(LRSchedule, RefusesSettingsWithoutAValue) {
   EXPECT_THROW((CosineAnnealingWarmRestarts{.t_mult = 0}(1)), ConfigError);
   EXPECT_THROW((OneCycleLR{.total_steps = 0}(1)), ConfigError);
   EXPECT_THROW((CyclicLR{.step_size_up = 0}(1)), ConfigError);
+  EXPECT_DOUBLE_EQ((CyclicLR{.base_lr = 0.1, .step_size_up = std::numeric_limits<std::int64_t>::max()}(0)), 0.1);
   EXPECT_THROW((CyclicLR{.step_size_down = -1}(1)), ConfigError);
   EXPECT_THROW(LambdaLR{}(1), ConfigError);
   EXPECT_THROW(MultiplicativeLR{}(1), ConfigError);
