@@ -1,5 +1,5 @@
 // Functions of tensors against PyTorch: outputs and gradients, for contiguous inputs and for transposed ones. A file of
-// golden/, from a script beside golden_cases.py, holds, of each case, the inputs <case>.0, .., the outputs <case>.y0,
+// golden/, from a script beside cases.py, holds, of each case, the inputs <case>.0, .., the outputs <case>.y0,
 // .., the gradients that come in, <case>.g0, .., and the gradients of the inputs, <case>.0.grad, .. (none where an
 // output or an input has none).
 #pragma once

@@ -8,7 +8,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from golden_cases import case, rand, save
+from cases import case, rand, save
 
 inf, nan = math.inf, math.nan
 

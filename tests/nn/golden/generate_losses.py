@@ -6,7 +6,7 @@
 
 import torch
 import torch.nn.functional as F
-from golden_cases import case, rand, save
+from cases import case, rand, save
 
 REDUCTIONS = ("mean", "sum", "none")
 weight = torch.tensor([0.5, 2.0, 3.0])

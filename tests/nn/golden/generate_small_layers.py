@@ -5,7 +5,7 @@ and the layers that rearrange, in f64 (golden_cases.py says how cases are writte
     python tests/nn/golden/generate_small_layers.py
 """
 import torch
-from golden_cases import case, rand, save
+from cases import case, rand, save
 from torch import nn
 
 # ---- padding
@@ -49,8 +49,8 @@ case("Softmax2d", nn.Softmax2d(), image)
 case("Softmax2d_one", nn.Softmax2d(), image[0])
 
 # ---- norms
-case("BatchNorm1d_sequence", nn.BatchNorm1d(3), line)
-case("BatchNorm3d", nn.BatchNorm3d(2), rand(2, 2, 3, 2, 4))
+case("BatchNorm1d_sequence", lambda x: nn.BatchNorm1d(3)(x), line)  # with its first parameters
+case("BatchNorm3d", lambda x: nn.BatchNorm3d(2)(x), rand(2, 2, 3, 2, 4))
 case("InstanceNorm3d", nn.InstanceNorm3d(2), volume)
 
 # ---- what rearranges
