@@ -210,6 +210,7 @@ class Coordinator {
   bool is_committing(ModelId model, Attempt attempt) const;
   void answer(const Peer& peer, ModelId model, Unit unit, Attempt attempt, Verdict verdict);
   void release_lost(const Visit& before, const record::Commit& commit);
+  void release_given_up(const Model& model);
   void release(WorkerId worker, ModelId model, Version version, Attempt attempt);
   void settle(const record::Reserve&, const Unsynced& entry);
   void settle(const record::Commit& commit, const Unsynced& entry);

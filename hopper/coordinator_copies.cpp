@@ -30,14 +30,18 @@ bool Coordinator::is_spare(WorkerId worker, ModelId model, Version version, Atte
 }
 
 // The spare that is kept beside the newest state: its copy or, until there is one, the newest state that lies at
-// another worker than its holder. So the worker before keeps its state until the next hop away is committed.
+// another worker than its holder. So the worker before keeps its state until the next hop away is committed. Of equally
+// new ones it is one at a worker that stays: the other one goes with its worker.
 std::optional<Coordinator::Spare> Coordinator::second_place(const Model& model) const {
   if (model.file || (options_.copies < 2 && !is_stranded(model))) return std::nullopt;
   std::optional<Spare> best;
   for (const Spare& spare : flight(model.id).spares) {
     if (spare.worker == model.holder || spare.version > model.version) continue;
     if (!workers_[spare.worker.index()].alive) continue;
-    if (!best || spare.version > best->version) best = spare;
+    const auto worth = [this](const Spare& s) {
+      return std::pair(s.version, workers_[s.worker.index()].takes_leases());
+    };
+    if (!best || worth(spare) > worth(*best)) best = spare;
   }
   return best;
 }
@@ -191,14 +195,14 @@ bool Coordinator::is_stranded(const Model& model) const {
   return holder.presence == Presence::Gone || holder.leaves();
 }
 
-// A lease or a record on its way may settle the matter.
+// A lease or a record on its way may settle the matter, and so may the collection of the state where it lies.
 void Coordinator::move_models() {
   const std::vector<ModelId> touched = touched_;
   for (const ModelId id : touched) {
     if (id.index() >= ledger_.models().size() || !is_stranded(ledger_.model(id))) continue;
     const Model& model = ledger_.model(id);
     const Flight& f = std::as_const(*this).flight(id);
-    if (f.leased_to || f.committing || f.settling || f.loss || f.fault) continue;
+    if (f.leased_to || f.committing || f.settling || f.collecting || f.loss || f.fault) continue;
     const std::optional<Spare> copy = find_copy(model, true);
     const bool leaves = workers_[model.holder->index()].leaves();
     const std::string holder = "worker " + std::to_string(model.holder->value);

@@ -23,18 +23,21 @@ void Coordinator::consult() {
   }
 }
 
-// The state of an epoch's end: the newest one of the parent, unless it is taken for lost, or an older one that is still
-// kept.
+// The state of an epoch's end: the newest one of the parent, unless it is taken for lost, or a spare that is still
+// kept. The spare goes first where the parent's holder is gone: the parent goes on from it, too.
 std::optional<record::Place> Coordinator::find_state(const Parent& parent) const {
   const Model& model = ledger_.model(parent.model);
   const Version version = ledger_.itinerary().end_of(parent.epoch);
-  if (model.version == version && !model.file && !flight(model.id).loss)
-    return record::Place{*model.holder, model.newest_attempt()};
+  std::optional<record::Place> newest;
+  if (model.version == version && !model.file && !flight(model.id).loss) {
+    newest = record::Place{*model.holder, model.newest_attempt()};
+    if (workers_[model.holder->index()].presence != Presence::Gone) return newest;
+  }
   const bool is_lent = model.stored_as && model.version == version;  // a copy of that lies in another name
   for (const Spare& spare : flight(model.id).spares) {
     if (spare.version == version && !is_lent) return record::Place{spare.worker, spare.attempt};
   }
-  return std::nullopt;
+  return newest;
 }
 
 void Coordinator::pin(const record::Asked& asked) {

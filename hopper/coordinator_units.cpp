@@ -145,6 +145,14 @@ void Coordinator::release_lost(const Visit& before, const record::Commit& commit
   }
 }
 
+// The newest state is taken for lost. A copy from which the model had gone on may still lie at its holder, damaged or
+// out of reach. The unit will be trained elsewhere, and no new state of the same name will replace the copy.
+void Coordinator::release_given_up(const Model& model) {
+  if (!model.holder || model.stored_as || model.visit(before(model.version)).worker == model.holder) return;
+  if (is_kept_for_clone(model.id, model.version, *model.holder)) return;
+  release(*model.holder, model.id, model.version, model.newest_attempt());
+}
+
 // The facts about the unit before are dropped. Two are kept: the state may be lost already, and the next unit may have
 // failed before it was due again.
 Coordinator::Flight Coordinator::begin_anew(Flight&& before) {
@@ -174,6 +182,7 @@ void Coordinator::settle(const record::Quarantine& quarantine, const Unsynced& e
 void Coordinator::settle(const record::Arithmetic&, const Unsynced& entry) { ledger_.apply(entry.record); }
 
 void Coordinator::settle(const record::Rollback& rollback, const Unsynced& entry) {
+  release_given_up(ledger_.model(rollback.model));
   ledger_.apply(entry.record);
   Flight& f = flight(rollback.model);
   f = begin_anew(std::move(f));

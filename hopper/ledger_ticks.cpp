@@ -119,6 +119,7 @@ void Ledger::carry_out(const record::Asked& asked) {
       model.digest = model.visits.back().digest;
       model.visits.back().attempt = asked.place->attempt;
       model.holder = asked.place->worker;
+      model.state_bytes = parent.state_bytes;
       const bool is_lent_on = parent.stored_as && parent.version == start;
       model.stored_as = is_lent_on ? parent.stored_as : parent.id;
     }

@@ -456,7 +456,10 @@ TEST(Ledger, RefusesOrdersThatContradictIt) {
 
 TEST(Ledger, LetsACloneGoOnFromItsParent) {
   Ledger ledger = begun({2, 1, 3, Order::Fixed}, 1);
-  for (int unit = 0; unit < 2; ++unit) commit(ledger, 0, 0.5);
+  commit(ledger, 0, 0.5);
+  record::Commit last = next_commit(ledger, 0, 0.5);
+  last.metrics.state_bytes = 4096;
+  ledger.apply(last);
   record::Asked clone = asked(ledger, 1);
   clone.parent = Parent{ModelId{0}, Epoch{0}};
   clone.place = record::Place{WorkerId{0}, ledger.model(ModelId{0}).newest_attempt()};
@@ -466,6 +469,7 @@ TEST(Ledger, LetsACloneGoOnFromItsParent) {
   EXPECT_EQ(model.version, Version{2});
   EXPECT_EQ(model.digest, ledger.model(ModelId{0}).digest);
   EXPECT_EQ(model.stored_as, ModelId{0});
+  EXPECT_EQ(model.state_bytes, 4096U) << "a copy of its state has so many";
   EXPECT_EQ(model.epochs, ledger.model(ModelId{0}).epochs);
   EXPECT_EQ(model.seconds, 0) << "what its parent took counts there";
   EXPECT_EQ(ledger.units_left(model), 4U);
