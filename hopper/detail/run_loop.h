@@ -75,9 +75,14 @@ class RunLoop {
     Peer peer{};
     StateFile file = StateFile::Last;
   };
+  // Who has come: a worker that takes a place, or one of the run that asks for states of other workers.
+  struct Guest {
+    Peer peer;
+    bool relays = false;
+  };
   // A worker waits for a state of another one that it cannot reach.
   struct Relay {
-    WorkerId source;
+    WorkerId source, reader;
     Connection to;
     bool has_header = false;  // goes before the state, and has not come yet
   };
@@ -113,7 +118,7 @@ class RunLoop {
   net::Awaitable<void> accept_workers();
   net::Awaitable<void> watch();
   net::Awaitable<void> serve(net::Door::Visitor visitor);
-  net::Awaitable<std::optional<Peer>> greet(net::Door::Visitor& visitor);
+  net::Awaitable<Guest> greet(net::Door::Visitor& visitor);
   net::Awaitable<Peer> admit(Connection connection);
   net::Awaitable<void> welcome(Connection connection, Peer peer);
   std::string check_hello(const message::Hello& hello);
@@ -128,12 +133,14 @@ class RunLoop {
   net::Awaitable<void> receive_state(Peer peer, Connection connection, message::State state);
 
   // run_loop_relay.cpp: states between workers that cannot reach each other.
-  net::Awaitable<void> serve_relay(Connection worker);
+  net::Awaitable<void> serve_relay(Connection worker, WorkerId reader);
   net::Awaitable<void> pass_on(Peer peer, Connection connection, message::State state);
   void note_unreachable(Peer reader, const message::Failed& failed);
   void note_reached(Peer reader, Attempt attempt);
   void forget_paths(WorkerId worker);
   void end_relays(WorkerId source);
+  bool relays_from(WorkerId source) const;
+  bool relays_to(WorkerId reader) const;
   std::string source_address(WorkerId reader, WorkerId source) const;
   template <class M>
   void tell(Peer peer, M m);

@@ -70,6 +70,7 @@ void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
     node->connection.reset();
   }
   end_relays(peer.worker);
+  early_.erase(peer.worker);
   // A silent process may still write to the node's disk, so the next life waits until the process is dead. The end of a
   // process on another machine is not seen from here.
   if (loss != Loss::Crash || node->lives.is_awaited()) host_->kill(peer);
@@ -142,6 +143,7 @@ net::Awaitable<void> RunLoop::watch() {
 }
 
 void RunLoop::look_after(Node& node, Clock::time_point now) {
+  if (relays_to(node.peer.worker)) node.lives.moved(now);
   const std::uint64_t arrived = node.connection ? node.connection->arrived() : 0;
   const Lives::Sight sight{node.connection != nullptr, arrived, has_something_to_do(node), in_training(node) != nullptr,
                            node.last.doing};
@@ -166,7 +168,7 @@ const Lease* RunLoop::in_training(const Node& node) const {
 bool RunLoop::has_something_to_do(const Node& node) const {
   if (node.lives.state() == WorkerProgress::State::Starting) return true;
   if (!coordinator_.workers()[node.peer.worker.index()].leases.empty()) return true;
-  if (coordinator_.is_copying_to(node.peer.worker)) return true;
+  if (coordinator_.is_copying_to(node.peer.worker) || relays_from(node.peer.worker)) return true;
   return std::any_of(collecting_.begin(), collecting_.end(), [&](const auto& c) { return c.second.peer == node.peer; });
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "hopper/detail/patience.h"
 #include "hopper/detail/run_loop.h"
+#include "hopper/detail/unclear_buffer.h"
 
 namespace hop::hopper {
 
@@ -22,10 +23,10 @@ constexpr std::uint64_t kMostHeaderBytes = std::uint64_t{64} << 20;
 
 // A reader that is gone asks again.
 net::Awaitable<void> send_on(std::shared_ptr<net::Connection> to, message::State state,
-                             std::shared_ptr<const std::vector<std::byte>> bytes) {
+                             std::shared_ptr<const AlignedBuffer> bytes) {
   state.ticket = 0;
   try {
-    co_await send(to, state, *bytes, patience_with_state(bytes->size()));
+    co_await send(to, state, bytes->span(), patience_with_state(bytes->size()));
   } catch (const NetError&) {
     to->close();
   }
@@ -78,8 +79,17 @@ void RunLoop::end_relays(WorkerId source) {
   });
 }
 
+// The watch looks after a source that owes a state. Its reader hears nothing meanwhile, and does not stand still.
+bool RunLoop::relays_from(WorkerId source) const {
+  return std::ranges::any_of(relays_, [&](const auto& entry) { return entry.second.source == source; });
+}
+
+bool RunLoop::relays_to(WorkerId reader) const {
+  return std::ranges::any_of(relays_, [&](const auto& entry) { return entry.second.reader == reader; });
+}
+
 // Ends with the connection.
-net::Awaitable<void> RunLoop::serve_relay(Connection worker) {
+net::Awaitable<void> RunLoop::serve_relay(Connection worker, WorkerId reader) {
   net::Patience patience = net::deadline_in(kFirstPatience);
   while (true) {
     const auto fetch = co_await receive<message::Fetch>(worker, std::exchange(patience, {}));
@@ -89,7 +99,7 @@ net::Awaitable<void> RunLoop::serve_relay(Connection worker) {
     const Node& source = nodes_[fetch.from.index()];
     if (!source.connection) throw NetError("[relay] worker " + std::to_string(fetch.from.value) + " is away");
     const std::uint64_t ticket = ++tickets_;
-    relays_[ticket] = {fetch.from, worker, fetch.whole};
+    relays_[ticket] = {fetch.from, reader, worker, fetch.whole};
     tell(source.peer, message::Collect{fetch.model, fetch.version, ticket, fetch.whole});
   }
 }
@@ -105,10 +115,11 @@ net::Awaitable<void> RunLoop::pass_on(Peer peer, Connection connection, message:
     throw NetError("[relay] expected at most " + std::to_string(most) + " bytes, got " +
                    std::to_string(state.payload_bytes));
   }
-  auto bytes = std::make_shared<std::vector<std::byte>>(state.payload_bytes);
-  if (!bytes->empty()) {
+  auto bytes = std::make_shared<AlignedBuffer>();
+  if (state.payload_bytes > 0) {
+    *bytes = unclear_buffer(state.payload_bytes);
     if (Node* node = find(peer)) node->lives.sends_state(true);
-    co_await connection->receive_payload(*bytes, patience_with_state(bytes->size()));
+    co_await connection->receive_payload(bytes->span(), patience_with_state(bytes->size()));
     if (Node* node = find(peer)) node->lives.sends_state(false);
   }
   note_work(peer);

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
-#include <new>
 #include <utility>
 
 #include "base/error.h"
@@ -11,6 +10,7 @@
 #include "hopper/detail/library_id.h"
 #include "hopper/detail/patience.h"
 #include "hopper/detail/run_loop.h"
+#include "hopper/detail/unclear_buffer.h"
 #include "kernels/threads.h"
 
 namespace hop::hopper {
@@ -21,13 +21,6 @@ namespace {
 
 constexpr auto kHelloPatience = 10s;
 constexpr std::size_t kMaxHeldStates = 8 * kMostModels;  // of one worker: states of every model, and older ones
-
-// Uninitialised: clearing gigabytes would take this thread a second.
-AlignedBuffer unclear_buffer(std::uint64_t bytes) {
-  auto* data = static_cast<std::byte*>(allocate_block(bytes));
-  if (data == nullptr) throw std::bad_alloc();
-  return AlignedBuffer(data, bytes, [](std::byte* block) { free_block(block); });
-}
 
 // Where others reach a worker that listens at `address`. If it listens at all its interfaces, the one through which it
 // called is known to lead there.
@@ -100,14 +93,13 @@ message::Refused RunLoop::check_isa(const std::string& isa) {
   return {};
 }
 
-// Who has come; none if it only asks for states of other workers.
-net::Awaitable<std::optional<Peer>> RunLoop::greet(net::Door::Visitor& visitor) {
+net::Awaitable<RunLoop::Guest> RunLoop::greet(net::Door::Visitor& visitor) {
   const Connection connection = visitor.connection;
   const auto on_word = [&visitor] { visitor.place.spoke(); };
   const message::Hello hello =
       co_await examine(connection, HostRole::Coordinator, token_, net::deadline_in(kHelloPatience), on_word);
   visitor.place.leave();
-  if (hello.relays) co_return std::nullopt;
+  if (hello.relays) co_return Guest{hello.peer, true};
   if (const std::string reason = check_hello(hello); !reason.empty()) {
     co_await refuse(connection, reason);
     const Node* expected = find(hello.peer);
@@ -129,7 +121,7 @@ net::Awaitable<std::optional<Peer>> RunLoop::greet(net::Door::Visitor& visitor) 
                       " kernels, the coordinator " + std::string(kernels::isa()) + ": bits would differ");
   }
   co_await welcome(connection, peer);
-  co_return peer;
+  co_return Guest{peer, false};
 }
 
 // From here on the worker is the run's.
@@ -167,20 +159,18 @@ net::Awaitable<Peer> RunLoop::admit(Connection connection) {
 
 net::Awaitable<void> RunLoop::serve(net::Door::Visitor visitor) {
   const Connection connection = visitor.connection;
-  std::optional<Peer> peer;
-  bool relays = false;
+  std::optional<Guest> guest;
   try {
-    peer = co_await greet(visitor);
-    relays = !peer;
-    if (relays) co_await serve_relay(connection);
+    guest = co_await greet(visitor);
+    if (guest->relays) co_await serve_relay(connection, guest->peer.worker);
     while (true) {
       auto said = co_await receive<message::ToCoordinator>(connection);
-      co_await hear(*peer, connection, std::move(said));
+      co_await hear(guest->peer, connection, std::move(said));
     }
   } catch (const NetError& error) {
-    if (peer) {
-      worker_lost(*peer, error.what(), Loss::Crash);
-    } else if (relays) {
+    if (guest && !guest->relays) {
+      worker_lost(guest->peer, error.what(), Loss::Crash);
+    } else if (guest) {
       connection->close();  // it has what it wanted, or is gone
     } else {
       connection->close();

@@ -167,6 +167,7 @@ class Worker {
   net::Awaitable<void> serve_peer(net::Door::Visitor visitor);
   net::Awaitable<worker::Event> fetch(CargoPtr cargo, std::string address);
   net::Awaitable<Connection> call_source(const std::string& address);
+  static net::Patience patience_with_answer(const std::string& address);
   net::Awaitable<void> give(Connection to, StateStore::Key key, bool whole = false, std::uint64_t ticket = 0);
   Found look_up(StateStore::Key key);
 

@@ -11,15 +11,12 @@
 
 namespace hop::hopper {
 
-using namespace std::chrono_literals;
-
 namespace {
 
-constexpr auto kAnswerPatience = 30s;
 constexpr std::uint64_t kMaxHeaderBytes = std::uint64_t{64} << 20;
 
-net::Awaitable<std::uint64_t> receive_found(std::shared_ptr<net::Connection> from) {
-  const auto state = co_await receive<message::State>(from, net::deadline_in(kAnswerPatience));
+net::Awaitable<std::uint64_t> receive_found(std::shared_ptr<net::Connection> from, net::Patience patience) {
+  const auto state = co_await receive<message::State>(from, patience);
   if (!state.found || state.unreadable) throw NetError("[copy] " + state.text);
   co_return state.payload_bytes;
 }
@@ -54,11 +51,11 @@ net::Awaitable<Worker::ArrivedCopy> Worker::fetch_copy(Copy order, std::string a
   const message::Fetch request{order.owner(), order.version, order.source, run_, true};
   co_await send(peer, request);
   ArrivedCopy arrived;
-  const std::uint64_t header_bytes = co_await receive_found(peer);
+  const std::uint64_t header_bytes = co_await receive_found(peer, patience_with_answer(address));
   require_bytes("a header", kMaxHeaderBytes, header_bytes);
   arrived.header.resize(header_bytes);
   co_await peer->receive_payload(arrived.header, patience_with_state(header_bytes));
-  const std::uint64_t state_bytes = co_await receive_found(peer);
+  const std::uint64_t state_bytes = co_await receive_found(peer, patience_with_answer(address));
   if (state_bytes != order.bytes) {
     throw NetError("[copy] expected a state of " + std::to_string(order.bytes) + " bytes, " + address + " sends " +
                    std::to_string(state_bytes));

@@ -15,7 +15,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kHelloPatience = 10s;
-constexpr auto kAnswerPatience = 30s;
 constexpr auto kIdlePatience = 60s;
 
 }  // namespace
@@ -29,12 +28,18 @@ net::Awaitable<Worker::Connection> Worker::call_source(const std::string& addres
   co_return peer;
 }
 
+// The coordinator sends nothing before it has a whole state from the source. It ends the connection if it loses the
+// source, so no other limit is necessary there.
+net::Patience Worker::patience_with_answer(const std::string& address) {
+  return address == message::kRelay ? net::Patience() : net::Patience(net::deadline_in(30s));
+}
+
 net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address) {
   const Lease& lease = cargo->lease;
   const Connection peer = co_await call_source(address);
   const message::Fetch request{lease.parent_owner(), before(lease.unit), lease.source.value_or(WorkerId{}), run_};
   co_await send(peer, request);
-  const auto state = co_await receive<message::State>(peer, net::deadline_in(kAnswerPatience));
+  const auto state = co_await receive<message::State>(peer, patience_with_answer(address));
   if (state.unreadable) throw StateDamaged("[fetch] " + address + ": " + state.text);
   if (!state.found) throw StateLost("[fetch] " + address + ": " + state.text);
   std::optional<std::uint64_t> known = pool_->known_state_bytes(lease.identity(), cargo->config);
