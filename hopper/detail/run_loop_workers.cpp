@@ -85,8 +85,10 @@ message::Refused RunLoop::check_isa(const std::string& isa) {
       break;
   }
   notice("the run computes with " + isa_.isa() + ", because a worker has no more");
-  for (const Node& node : nodes_) {
+  early_.clear();
+  for (Node& node : nodes_) {
     if (!node.connection) continue;
+    node.arithmetic.clear();  // of a life that ends now: nobody must compute like it
     const std::string reason = "[hello] expected a worker that uses " + isa_.isa() + ", the most that all workers have";
     net::asio::co_spawn(io_, refuse(node.connection, reason, true, isa_.isa()), net::asio::detached);
   }
