@@ -837,8 +837,8 @@ constexpr std::array kKeys = {
                   [](const E& e) { return quoted(e.run.transport == LocalTransport::Unix ? "unix" : "tcp"); }, nullptr},
     ExperimentKey{
         "run", "copies", "1 or 2", "places", "2 with `--listen`, else 1", "2",
-        "On how many workers a model's newest state lies. With 2, a node may be lost with its disk, and nothing "
-        "is trained again. The bits are the same.",
+        "On how many workers a model's newest state lies. With 2, a node may be lost with its disk, and only what was "
+        "not copied yet is trained again. The bits are the same.",
         nullptr,
         [](S& s, K& key, E& e) {
           if (auto copies = s.integer(key, 1, 2)) e.run.copies = static_cast<std::uint32_t>(*copies);
