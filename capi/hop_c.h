@@ -77,7 +77,8 @@ typedef struct hop_rows {
  * Errors: CONFIG names a wrong key, DATA a folder that is taken. */
 HOP_C_API hop_status hop_writer_open(const char* folder, const char* schema, hop_writer** writer);
 /* Copies rows. Errors: ARGUMENT for sizes that do not fit, DATA that names the row: a label outside the classes, a
- * feature, number or weight that is not finite. After an error the writer is as it was before the call. */
+ * feature, number or weight that is not finite. The writer is then as it was before the call. After another error (a
+ * full disk) it may have some of the rows: close it. */
 HOP_C_API hop_status hop_writer_append(hop_writer* writer, const hop_rows* rows);
 /* Makes the folder appear, whole or not at all. The bytes of its files are those that Hopscotch itself writes for these
  * rows, options and this seed. `digest` gets the data set's digest, 32 hexadecimal digits and a zero; or is NULL.
