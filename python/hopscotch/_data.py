@@ -136,6 +136,9 @@ def _features(array: np.ndarray) -> np.ndarray:
     """In a type that the program reads. Truth values become 0.0 and 1.0: bytes are taken for pictures."""
     if array.dtype.kind == "b" or (array.dtype.kind == "f" and array.dtype.itemsize not in (4, 8)):
         return array.astype(np.float32)
+    most = np.iinfo(np.int64).max
+    if array.dtype == np.uint64 and array.size > 0 and array.max() > most:
+        raise DataError(f"[data] expected integers up to {most}, got {array.max()}: give them as floats")
     if array.dtype.kind in "iu" and array.dtype not in (np.int64, np.int32, np.uint8):
         return array.astype(np.int64)
     if array.dtype.kind not in "iuf":

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hopscotch import DataError
+from hopscotch._data import _features
 from hopscotch._tables import is_table, table_of, write_csv
 
 NAMES = ["n", "w", "t"]
@@ -76,3 +77,10 @@ def test_arrays_are_no_tables():
         assert not is_table(data)
     for data in ({"a": [1]}, [{"a": 1}]):
         assert is_table(data)
+
+
+def test_integers_that_no_int64_holds_are_refused():
+    small = np.array([[1, 2]], dtype=np.uint64)
+    assert _features(small).dtype == np.int64 and _features(small).tolist() == [[1, 2]]
+    with pytest.raises(DataError, match="give them as floats"):
+        _features(np.array([[1, 2**63]], dtype=np.uint64))
