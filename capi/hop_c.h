@@ -87,6 +87,39 @@ HOP_C_API hop_status hop_writer_finish(hop_writer* writer, char digest[33]);
 /* Frees a writer. Without hop_writer_finish nothing remains of the rows. NULL is allowed. */
 HOP_C_API void hop_writer_close(hop_writer* writer);
 
+/* ---- a data set whose partitions are written on several machines -------------------------------------------------- */
+
+/* The rows of one machine: all rows of some partitions. No machine sees all rows, so there are two turns:
+ *
+ *   each machine   hop_share_append ..., hop_share_measure   ->  its parts, without their rows
+ *   one machine    hop_share_digest   of the parts of all    ->  the digest of the data set
+ *   each machine   hop_share_write    with that digest       ->  its files, and its parts with them
+ *   one machine    hop_share_manifest of these parts         ->  the text of manifest.json, for every machine's folder
+ *
+ * Parts are JSON, a list; the lists of several machines are joined to one. The bytes of the files are a function of the
+ * schema and of the rows of each partition in their order: they do not depend on who wrote what. */
+typedef struct hop_share hop_share;
+
+/* The partition of the validation rows. */
+#define HOP_VALIDATION (-1)
+
+/* `schema`: as for hop_writer_open. Its validation is not used: the caller says which rows are validation rows.
+ * `folder` is created when files are written; files of the same names are replaced. */
+HOP_C_API hop_status hop_share_open(const char* folder, const char* schema, hop_share** share);
+/* Copies rows of a partition, 0 .. partitions - 1, or HOP_VALIDATION. Errors as of hop_writer_append. */
+HOP_C_API hop_status hop_share_append(hop_share* share, int64_t partition, const hop_rows* rows);
+/* `parts` is valid until the next call with this share. */
+HOP_C_API hop_status hop_share_measure(hop_share* share, const char** parts);
+/* Writes a file for each of these parts, the ones of hop_share_measure. `written` is valid until the next call with
+ * this share. */
+HOP_C_API hop_status hop_share_write(hop_share* share, const char* parts, const char* digest, const char** written);
+/* Frees a share. The files that it wrote stay. NULL is allowed. */
+HOP_C_API void hop_share_close(hop_share* share);
+/* `digest` gets 32 hexadecimal digits and a zero. Errors: DATA for a partition without rows, or with two contents. */
+HOP_C_API hop_status hop_share_digest(const char* schema, const char* parts, char digest[33]);
+/* `manifest` is valid until the next call of this function on this thread. */
+HOP_C_API hop_status hop_share_manifest(const char* schema, const char* parts, const char** manifest);
+
 /* ---- models ------------------------------------------------------------------------------------------------------ */
 
 /* A trained model with what its inputs and outputs mean: it takes raw rows, as they stand in the user's table. */

@@ -30,7 +30,9 @@ bool share_blocks(const fs::path& from, const fs::path& to) {
 
 Dataset adopt_dataset(const Dataset& source, const fs::path& folder, const OnCopy& on_copy) {
   std::vector<PartitionId> all;
-  for (std::uint32_t q = 0; q < source.partition_count(); ++q) all.emplace_back(q);
+  for (std::uint32_t q = 0; q < source.partition_count(); ++q) {
+    if (source.has_partition(PartitionId(q))) all.emplace_back(q);
+  }
   return copy_part(source, all, folder, on_copy);
 }
 
@@ -39,7 +41,8 @@ Dataset copy_part(const Dataset& source, std::span<const PartitionId> partitions
   return with_data_errors([&] {
     std::vector<std::string> names;
     for (const PartitionId id : partitions) names.push_back(source.manifest().partitions.at(id.index()).file);
-    if (source.has_validation()) names.push_back(source.manifest().validation->file);
+    const bool has_rows = source.has_validation() && fs::exists(source.folder() / source.manifest().validation->file);
+    if (has_rows) names.push_back(source.manifest().validation->file);
     names.emplace_back(kManifestFile);
     std::uint64_t bytes = 0;
     for (const std::string& name : names) bytes += fs::file_size(source.folder() / name);

@@ -26,6 +26,15 @@ Scale computable(Scale scale, double low, double high, DType stored, const std::
   return {scale.offset, std::min(scale.factor, kLargest)};
 }
 
+// A constant column becomes 0.
+Scale scale_of(const Moments& m, ColumnScale kind) {
+  if (kind == ColumnScale::none) return {};
+  const double deviation = std::sqrt(m.squares / static_cast<double>(std::max<std::int64_t>(m.count, 1)));
+  const double width = kind == ColumnScale::minmax ? m.high - m.low : deviation;
+  const bool varies = m.high > m.low && std::isfinite(1.0 / width);
+  return varies ? Scale{kind == ColumnScale::minmax ? m.low : m.mean, 1.0 / width} : Scale{m.low, 0.0};
+}
+
 }  // namespace
 
 void Scaling::check(const Shape& feature_shape) const {
@@ -41,13 +50,28 @@ ScalingFit::ScalingFit(DType dtype, const Shape& feature_shape)
 
 bool ScalingFit::needs_rows() const { return is_floating(dtype_); }
 
-void ScalingFit::Moments::include(double value) {
+void Moments::include(double value) {
   if (!std::isfinite(value)) return;
   low = count == 0 ? value : std::min(low, value);
   high = count == 0 ? value : std::max(high, value);
   const double delta = value - mean;
   mean += delta / static_cast<double>(++count);
   squares += delta * (value - mean);
+}
+
+void Moments::include(const Moments& later) {
+  if (later.count == 0) return;
+  if (count == 0) {
+    *this = later;
+    return;
+  }
+  const auto before = static_cast<double>(count), more = static_cast<double>(later.count);
+  const double delta = later.mean - mean, all = before + more;
+  mean += delta * (more / all);
+  squares += later.squares + delta * delta * (before * more / all);
+  low = std::min(low, later.low);
+  high = std::max(high, later.high);
+  count += later.count;
 }
 
 void ScalingFit::include(ByteView features) {
@@ -60,13 +84,12 @@ void ScalingFit::include(ByteView features) {
   });
 }
 
-// A constant column becomes 0.
-Scale ScalingFit::Moments::scale(ColumnScale kind) const {
-  if (kind == ColumnScale::none) return {};
-  const double deviation = std::sqrt(squares / static_cast<double>(std::max<std::int64_t>(count, 1)));
-  const double width = kind == ColumnScale::minmax ? high - low : deviation;
-  const bool varies = high > low && std::isfinite(1.0 / width);
-  return varies ? Scale{kind == ColumnScale::minmax ? low : mean, 1.0 / width} : Scale{low, 0.0};
+void ScalingFit::include(const std::vector<Moments>& later) {
+  if (later.size() != moments_.size()) {
+    throw DataError("[columns] expected the moments of " + std::to_string(moments_.size()) + " columns, got " +
+                    std::to_string(later.size()));
+  }
+  for (std::size_t i = 0; i < later.size(); ++i) moments_[i].include(later[i]);
 }
 
 Scaling ScalingFit::result(const std::vector<std::string>& names, const std::vector<ColumnScale>& scales) const {
@@ -81,7 +104,7 @@ Scaling ScalingFit::result(const std::vector<std::string>& names, const std::vec
   for (std::size_t i = 0; i < moments_.size(); ++i) {
     const ColumnScale kind = i < scales.size() ? scales[i] : ColumnScale::standard;
     const std::string name = i < names.size() ? names[i] : "";
-    columns.push_back({name, computable(moments_[i].scale(kind), moments_[i].low, moments_[i].high, dtype_, name)});
+    columns.push_back({name, computable(scale_of(moments_[i], kind), moments_[i].low, moments_[i].high, dtype_, name)});
   }
   return Scaling(std::move(columns));
 }
@@ -90,7 +113,7 @@ std::vector<TargetColumn> ScalingFit::targets(const std::vector<std::string>& na
   std::vector<TargetColumn> columns;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const Moments& m = moments_[i];
-    columns.push_back({names[i], m.scale(ColumnScale::standard), m.low, m.high});
+    columns.push_back({names[i], scale_of(m, ColumnScale::standard), m.low, m.high});
   }
   return columns;
 }

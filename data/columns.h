@@ -40,6 +40,17 @@ class Scaling {
   std::vector<FeatureColumn> columns_;
 };
 
+/// Of the finite values of a column, one after the other. Welford's running moments, because sums of large squares
+/// would cancel.
+struct Moments {
+  std::int64_t count = 0;
+  double mean = 0, squares = 0, low = 0, high = 0;  ///< squares: of the distances from the mean
+  void include(double value);
+  /// The values of `later` come after these. (Chan, Golub and LeVeque, 1979.) Equal to one pass up to rounding.
+  void include(const Moments& later);
+  bool operator==(const Moments&) const = default;
+};
+
 /// Fits a scaling, one training row after the other; the result depends on the rows and their order alone.
 ///   u8 bytes are pictures: [0, 255] -> [0, 1], also if not all values occur
 ///   other integers stay unchanged: they may be indices
@@ -51,19 +62,15 @@ class ScalingFit {
   /// False if no row can change the result.
   bool needs_rows() const;
   void include(ByteView features);
+  /// The rows that another fit has seen come after these. Throws DataError if they were rows of another kind.
+  void include(const std::vector<Moments>& later);
+  const std::vector<Moments>& moments() const { return moments_; }
   /// `names`: the columns' names, or empty. `scales`: how each column is scaled; empty: all by ColumnScale::standard.
   Scaling result(const std::vector<std::string>& names, const std::vector<ColumnScale>& scales = {}) const;
   /// The rows were the numbers that models predict, f32 (columns): one name each.
   std::vector<TargetColumn> targets(const std::vector<std::string>& names) const;
 
  private:
-  // Moments of the finite values. Welford's running moments, because sums of large squares would cancel.
-  struct Moments {
-    std::int64_t count = 0;
-    double mean = 0, squares = 0, low = 0, high = 0;
-    void include(double value);
-    Scale scale(ColumnScale kind) const;
-  };
   DType dtype_;
   bool per_column_;
   std::vector<Moments> moments_;  // per column, or low and high of all elements

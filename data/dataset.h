@@ -126,9 +126,9 @@ Dataset write_dataset(const RawData& source, const std::filesystem::path& folder
 /// Hears how many bytes are about to be copied.
 using OnCopy = std::function<void(std::uint64_t bytes)>;
 
-/// Copies the files of `source` into `folder`, which must not exist or be empty. A file system that can shares their
-/// blocks until one copy is written; where it cannot, `on_copy` is called first. The folder appears whole or not at
-/// all. Throws DataError.
+/// Copies the files of `source` that are there into `folder`, which must not exist or be empty. A file system that can
+/// shares their blocks until one copy is written; where it cannot, `on_copy` is called first. The folder appears whole
+/// or not at all. Throws DataError.
 Dataset adopt_dataset(const Dataset& source, const std::filesystem::path& folder, const OnCopy& on_copy = {});
 /// The same with these partitions alone: the manifest still names all.
 Dataset copy_part(const Dataset& source, std::span<const PartitionId> partitions, const std::filesystem::path& folder,

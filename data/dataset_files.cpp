@@ -20,6 +20,20 @@ std::string partition_file(std::uint32_t index) {
 
 }  // namespace
 
+Target target_of(const RowSource& rows) {
+  Target target{.classes = rows.classes(), .class_names = rows.class_names()};
+  for (const std::string& name : rows.number_names()) target.columns.push_back({.name = name});
+  target.kind = target.columns.empty() ? TargetKind::classes : TargetKind::numbers;
+  return target;
+}
+
+std::vector<Column> columns_of(const RowSource& rows) {
+  std::vector<Column> columns = {{std::string(kFeatureColumn), rows.feature_dtype(), rows.feature_shape()},
+                                 target_of(rows).column()};
+  if (rows.has_weights()) columns.push_back(weight_column());
+  return columns;
+}
+
 // One file.
 class DatasetFiles::Writer {
  public:
@@ -71,7 +85,11 @@ std::optional<PartitionEntry> DatasetFiles::write_validation(std::size_t rows, R
 
 std::optional<PartitionEntry> DatasetFiles::write_validation(const RowSource& rows, const Use& use) {
   if (rows.rows() == 0) return std::nullopt;
-  Writer writer = begin(kValidationFile, kValidationIndex, rows.rows());
+  return write_all(kValidationIndex, rows, use);
+}
+
+PartitionEntry DatasetFiles::write_all(std::uint32_t index, const RowSource& rows, const Use& use) {
+  Writer writer = begin(index == kValidationIndex ? kValidationFile : partition_file(index), index, rows.rows());
   for_each_block(rows, [&](std::int64_t, ByteView records) {
     use(records);
     writer.append(records);

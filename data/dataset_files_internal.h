@@ -5,12 +5,19 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "data/dataset.h"
 #include "data/partition.h"
 #include "data/row_shuffle_internal.h"
+#include "data/source.h"
 
 namespace hop::data {
+
+/// What models of these rows predict, before its scales are fitted.
+Target target_of(const RowSource& rows);
+/// Features, label and weight, as all files of a data set have them.
+std::vector<Column> columns_of(const RowSource& rows);
 
 /// Writes the partitions in their order, then the validation rows.
 class DatasetFiles {
@@ -26,6 +33,8 @@ class DatasetFiles {
   std::optional<PartitionEntry> write_validation(std::size_t rows, RowShuffle& shuffle, const Use& use);
   /// All rows of the source.
   std::optional<PartitionEntry> write_validation(const RowSource& rows, const Use& use);
+  /// All rows of the source as the partition `index`, or as validation rows (kValidationIndex).
+  PartitionEntry write_all(std::uint32_t index, const RowSource& rows, const Use& use);
 
  private:
   class Writer;

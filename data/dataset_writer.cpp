@@ -22,14 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The target before its scales are fitted.
-Target target_of(const RowSource& source) {
-  Target target{.classes = source.classes(), .class_names = source.class_names()};
-  for (const std::string& name : source.number_names()) target.columns.push_back({.name = name});
-  target.kind = target.columns.empty() ? TargetKind::classes : TargetKind::numbers;
-  return target;
-}
-
 // Fits scales to the training rows, in the order of the partitions.
 class Fits {
  public:
@@ -267,9 +259,7 @@ Dataset write_dataset(const RawData& source, const fs::path& folder, const Write
     Manifest manifest;
     manifest.name = options.name;
     manifest.target = target_of(train);
-    manifest.columns = {{std::string(kFeatureColumn), train.feature_dtype(), train.feature_shape()},
-                        manifest.target.column()};
-    if (train.has_weights()) manifest.columns.push_back(weight_column());
+    manifest.columns = columns_of(train);
     manifest.table = rows.schema();
     if (manifest.table) manifest.table->separator = source.separator;
     manifest.provenance = provenance_of(source, options, rows);

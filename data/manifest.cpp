@@ -4,38 +4,14 @@
 
 #include "base/error.h"
 #include "base/words.h"
+#include "data/entry_json_internal.h"
 #include "data/manifest_internal.h"
-#include "data/schema_json_internal.h"
 
 namespace hop::data {
 namespace {
 
 constexpr const char* kFormat = "hopscotch data set";
 constexpr int kVersion = 1;
-
-Digest parse_digest(const std::string& hex) {
-  Digest digest;
-  const auto half = [&hex](std::size_t at, std::uint64_t& value) {
-    const char* end = hex.data() + at + 16;
-    return std::from_chars(hex.data() + at, end, value, 16).ptr == end;
-  };
-  check(hex.size() == 32 && half(0, digest.high) && half(16, digest.low),
-        "expected 32 hex digits, got \"" + hex + "\"");
-  return digest;
-}
-
-Json encode(const PartitionEntry& entry) {
-  return {{"file", entry.file}, {"rows", entry.rows}, {"bytes", entry.bytes}, {"digest", entry.digest.hex()}};
-}
-
-PartitionEntry decode_entry(const Json& json) {
-  PartitionEntry entry{json.at("file"), whole(json.at("rows")), whole<std::uint64_t>(json.at("bytes")),
-                       parse_digest(json.at("digest"))};
-  // A name, not a path: a manifest cannot point out of its folder.
-  check(is_plain_name(entry.file), "expected the name of a file in the folder, got \"" + printable(entry.file) + "\"");
-  check(entry.rows >= 1, "expected at least one row in " + entry.file);
-  return entry;
-}
 
 Json encode(const Provenance& provenance) {
   Json files = Json::array();
@@ -108,6 +84,30 @@ void check_sums(const Manifest& manifest) {
 }
 
 }  // namespace
+
+Digest parse_digest(const std::string& hex) {
+  Digest digest;
+  const auto half = [&hex](std::size_t at, std::uint64_t& value) {
+    const char* end = hex.data() + at + 16;
+    return std::from_chars(hex.data() + at, end, value, 16).ptr == end;
+  };
+  check(hex.size() == 32 && half(0, digest.high) && half(16, digest.low),
+        "expected 32 hex digits, got \"" + hex + "\"");
+  return digest;
+}
+
+Json encode(const PartitionEntry& entry) {
+  return {{"file", entry.file}, {"rows", entry.rows}, {"bytes", entry.bytes}, {"digest", entry.digest.hex()}};
+}
+
+PartitionEntry decode_entry(const Json& json) {
+  PartitionEntry entry{json.at("file"), whole(json.at("rows")), whole<std::uint64_t>(json.at("bytes")),
+                       parse_digest(json.at("digest"))};
+  // A name, not a path: a manifest cannot point out of its folder.
+  check(is_plain_name(entry.file), "expected the name of a file in the folder, got \"" + printable(entry.file) + "\"");
+  check(entry.rows >= 1, "expected at least one row in " + entry.file);
+  return entry;
+}
 
 std::string name_in_manifest(const std::filesystem::path& file) {
   constexpr std::size_t kLongest = 4096;

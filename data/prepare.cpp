@@ -145,8 +145,8 @@ void check_target(const Dataset& dataset, std::optional<TargetKind> asked) {
 }
 
 // Options may repeat the properties of an existing data set, but not change them.
-Dataset open_as_asked(const fs::path& folder, const DataOptions& options) {
-  Dataset dataset = Dataset::open(folder);
+Dataset open_as_asked(const fs::path& folder, const DataOptions& options, Files files) {
+  Dataset dataset = Dataset::open(folder, files);
   if (options.partitions && *options.partitions != dataset.partition_count()) {
     throw ConfigError("[data] partitions = " + std::to_string(*options.partitions) + ", but " + folder.string() +
                       " is already partitioned into " + std::to_string(dataset.partition_count()));
@@ -226,10 +226,11 @@ Dataset prepare_dataset(const DataOptions& options, const fs::path& folder, Keep
     if (options.source.empty() && !options.rows) {
       throw ConfigError("[data] source: expected a data set, raw files or \"glyphs\", got \"\"");
     }
-    if (Dataset::is_dataset(folder)) return open_as_asked(folder, options);
+    const Files files = keep == Keep::present ? Files::present : Files::all;
+    if (Dataset::is_dataset(folder)) return open_as_asked(folder, options, files);
     if (options.source != kGlyphs && !options.rows && Dataset::is_dataset(options.source)) {
-      Dataset source = open_as_asked(options.source, options);
-      return keep == Keep::own ? adopt_dataset(source, folder, on_copy) : source;
+      Dataset source = open_as_asked(options.source, options, files);
+      return keep == Keep::in_place ? source : adopt_dataset(source, folder, on_copy);
     }
     const RawData raw = open_raw(options, folder);
     check_target(raw, options.target);

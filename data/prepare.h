@@ -63,6 +63,7 @@ struct DataOptions {
 /// How a run uses a partitioned source.
 enum class Keep : std::uint8_t {
   own,      ///< its files are copied into `folder` (adopt_dataset), so the source may change, move or go
+  present,  ///< the same of the files that are here: the others lie on other machines, whose workers read them
   in_place  ///< its files are read in place: for work that ends before anybody touches them
 };
 

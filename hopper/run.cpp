@@ -31,6 +31,8 @@
 namespace hop::hopper {
 namespace {
 
+constexpr const char* kRemoteMark = "remote";  // a file in the run directory
+
 std::uint64_t largest_node_bytes(const data::Dataset& dataset, const Itinerary& itinerary) {
   std::vector<std::uint64_t> bytes(itinerary.workers,
                                    dataset.manifest().validation ? dataset.manifest().validation->bytes : 0);
@@ -135,7 +137,10 @@ bool is_quarantined(const ModelResult& model) { return model.status == to_string
 RunResult finish(Results results, const Experiment& experiment, const data::Dataset& dataset) {
   const fs::path directory = results.run_directory;
   results.data_bytes_per_worker = largest_node_bytes(dataset, make_itinerary(experiment, dataset.partition_count()));
-  if (results.outcome == Outcome::Completed) results.data_damage = data_damage(dataset);  // workers map its files
+  if (results.outcome == Outcome::Completed) {  // workers map the files
+    const bool is_remote = fs::exists(results.run_directory / kRemoteMark);
+    results.data_damage = data_damage(dataset, is_remote ? data::Files::present : data::Files::all);
+  }
   if (!is_current(directory / "results.json", results)) write_file(directory / "results.json", to_json(results));
   check_undamaged(results);
   const bool may_be_retried = std::any_of(results.models.begin(), results.models.end(), is_quarantined);
@@ -193,15 +198,21 @@ void tell(const std::string& line, const RunOptions& options) {
 
 // A mark that the states of a run lie on other machines. Workers started here would begin with nothing.
 void mark_hosting(const RunOptions& options) {
-  if (options.hosting == Hosting::Remote) write_file(options.run_directory / "remote", "workers of other machines\n");
+  if (options.hosting == Hosting::Remote)
+    write_file(options.run_directory / kRemoteMark, "workers of other machines\n");
 }
 void check_same_hosting(const RunOptions& options) {
-  const fs::path mark = options.run_directory / "remote";
+  const fs::path mark = options.run_directory / kRemoteMark;
   if (options.hosting == Hosting::Remote || !fs::exists(mark)) return;
   throw ConfigError(
       "[resume] the states of this run lie on other machines: say --listen HOST:PORT --key-file FILE, as "
       "the run did. Without these states, delete " +
       mark.string() + ": what is not collected is trained again");
+}
+
+// Workers of other machines may have the files of the data set, too. Then the manifest is enough here.
+data::Files files_of(const RunOptions& options) {
+  return options.hosting == Hosting::Remote ? data::Files::present : data::Files::all;
 }
 
 // The data set of a run that has begun: its own copy, independent of the source. A caller that only needs the
@@ -247,6 +258,7 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
              " into the run directory: the file system cannot share them",
          options);
   };
+  if (keep == data::Keep::own && files_of(options) == data::Files::present) keep = data::Keep::present;
   data::Dataset dataset = data::prepare_dataset(data_options(experiment), directory / "data", keep, on_copy);
   if (options.on_notice) {
     for (const std::string& note : dataset.manifest().provenance.notes) options.on_notice(printable(note, 300));
@@ -369,11 +381,11 @@ RunResult resume(const fs::path& run_directory, RunOptions options, const Experi
   JournalContents contents;
   Journal journal = Journal::open(directory / "journal", contents, [&](const JournalContents& found) {
     check_same_experiment(found.header, directory);
-    check_same_data(found.header, open_dataset(experiment, directory));
+    check_same_data(found.header, open_dataset(experiment, directory, files_of(options)));
     check_consistent(experiment, found, directory);
   });
   tell(describe_tail(contents), options);
-  const data::Dataset dataset = open_dataset(experiment, directory);
+  const data::Dataset dataset = open_dataset(experiment, directory, files_of(options));
   experiment.search.epochs = epochs_of(experiment, contents);
   if (options.epochs) {
     check_extension(experiment, *options.epochs, dataset, contents);

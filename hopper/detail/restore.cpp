@@ -96,10 +96,15 @@ void check_same_data(const JournalHeader& header, const data::Dataset& dataset) 
                   "), got others (" + now.hex() + ") in " + dataset.folder().string());
 }
 
-std::string data_damage(const data::Dataset& dataset) {
+std::string data_damage(const data::Dataset& dataset, data::Files files) {
   try {
-    for (std::uint32_t q = 0; q < dataset.partition_count(); ++q) dataset.partition(PartitionId(q), data::Verify::yes);
-    if (dataset.has_validation()) dataset.validation(data::Verify::yes);
+    for (std::uint32_t q = 0; q < dataset.partition_count(); ++q) {
+      const bool is_elsewhere = files == data::Files::present && !dataset.has_partition(PartitionId(q));
+      if (!is_elsewhere) dataset.partition(PartitionId(q), data::Verify::yes);
+    }
+    if (!dataset.has_validation()) return {};
+    const auto validation = dataset.folder() / dataset.manifest().validation->file;
+    if (files == data::Files::all || std::filesystem::exists(validation)) dataset.validation(data::Verify::yes);
     return {};
   } catch (const DataError& error) {
     return error.what();

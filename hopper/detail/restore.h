@@ -41,8 +41,8 @@ std::string describe_tail(const JournalContents& contents);
 Digest data_digest(const data::Dataset& dataset);
 /// Throws DataError if the journal belongs to a run on other data.
 void check_same_data(const JournalHeader& header, const data::Dataset& dataset);
-/// Reads all files of the data set again. Returns the damage of the first changed file in words; empty if no file was
-/// changed.
-std::string data_damage(const data::Dataset& dataset);
+/// Reads all files of the data set again, or those that are present. Returns the damage of the first changed file in
+/// words; empty if no file was changed.
+std::string data_damage(const data::Dataset& dataset, data::Files files);
 
 }  // namespace hop::hopper
