@@ -6,4 +6,4 @@ if ! "$python" -c 'import numpy, pytest' 2>/dev/null; then
   echo "skipped: no Python with numpy and pytest: set HOP_PYTHON"
   exit 77
 fi
-exec "$python" -m pytest -q -p no:cacheprovider "$1"
+exec "$python" -m pytest -q -p no:cacheprovider --ignore="$1/spark" "$1"

@@ -36,6 +36,13 @@ _SIGNATURES: Dict[str, Any] = {
     "hop_writer_append": (c_int32, [c_void_p, POINTER(Rows)]),
     "hop_writer_finish": (c_int32, [c_void_p, c_char_p]),
     "hop_writer_close": (None, [c_void_p]),
+    "hop_share_open": (c_int32, [c_char_p, c_char_p, POINTER(c_void_p)]),
+    "hop_share_append": (c_int32, [c_void_p, c_int64, POINTER(Rows)]),
+    "hop_share_measure": (c_int32, [c_void_p, POINTER(c_char_p)]),
+    "hop_share_write": (c_int32, [c_void_p, c_char_p, c_char_p, POINTER(c_char_p)]),
+    "hop_share_close": (None, [c_void_p]),
+    "hop_share_digest": (c_int32, [c_char_p, c_char_p, c_char_p]),
+    "hop_share_manifest": (c_int32, [c_char_p, c_char_p, POINTER(c_char_p)]),
     "hop_model_load": (c_int32, [c_char_p, c_int64, POINTER(c_void_p)]),
     "hop_model_describe": (c_char_p, [c_void_p]),
     "hop_model_predict": (c_int32, [c_void_p, c_void_p, c_char_p, c_int64, c_int64, c_void_p, c_void_p]),
@@ -92,4 +99,11 @@ def opened(function: Callable[..., int], *arguments: Any) -> c_void_p:
     return handle
 
 
-__all__ = ["ABI", "BEST", "Rows", "call", "lib", "opened"]
+def text(function: Callable[..., int], *arguments: Any) -> str:
+    """Calls a function whose last argument is a place for a text, and returns the text."""
+    place = c_char_p()
+    call(function, *arguments, byref(place))
+    return (place.value or b"").decode()
+
+
+__all__ = ["ABI", "BEST", "Rows", "call", "lib", "opened", "text"]

@@ -45,8 +45,14 @@ class _Interrupts:
             self._child.kill()
 
 
-def follow(words: Sequence[str], progress: bool, on_event: Optional[OnEvent]) -> Path:
-    """Runs ``hop`` with these words to its end and returns the run directory. Raises what went wrong."""
+def follow(
+    words: Sequence[str],
+    progress: bool,
+    on_event: Optional[OnEvent],
+    on_start: Optional[Callable[["subprocess.Popen[bytes]"], None]] = None,
+) -> Path:
+    """Runs ``hop`` with these words to its end and returns the run directory. ``on_start`` hears of the process, which
+    another thread may send a signal. Raises what went wrong."""
     reading, writing = os.pipe()
     with tempfile.TemporaryFile() as stderr, os.fdopen(reading, "rb") as events:
         try:
@@ -64,6 +70,8 @@ def follow(words: Sequence[str], progress: bool, on_event: Optional[OnEvent]) ->
             raise RunFailed(f"cannot start {program()}: {error.strerror}") from error
         finally:
             os.close(writing)
+        if on_start is not None:
+            on_start(child)
         with _Interrupts(child):
             heard = _hear(child, events, progress, on_event)
             code = child.wait()

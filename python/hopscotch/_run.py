@@ -135,6 +135,18 @@ def _sections(experiment: Any) -> Dict[str, Any]:
     )
 
 
+def sections_of(experiment: Any, overrides: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
+    """The keys of an experiment, with some of them changed: {"search.epochs": 3}."""
+    sections = _sections(experiment)
+    for key, value in (overrides or {}).items():
+        *path, last = key.split(".")
+        at = sections
+        for name in path:
+            at = at.setdefault(name, {})
+        at[last] = value
+    return sections
+
+
 def _proposal(data: Any, label: Any, folder: Path) -> str:
     if isinstance(data, (str, os.PathLike)):
         source = os.path.abspath(os.fspath(data))

@@ -1,0 +1,91 @@
+"""Tests of hopscotch.spark, on local[2,4] or on the master that HOP_SPARK_MASTER names (local-cluster[2,1,1024]). They are
+skipped without pyspark and Java."""
+
+import os
+import shutil
+import sys
+
+import pytest
+
+
+def missing():
+    """The first thing that these tests need and this machine does not have; "" if all is there."""
+    for name in ("numpy", "pandas", "pyarrow", "pyspark"):
+        try:
+            __import__(name)
+        except ImportError:
+            return f"Python's {name}"
+    if not shutil.which("java") and not os.environ.get("JAVA_HOME"):
+        return "Java"
+    return ""
+
+
+collect_ignore_glob = ["test_*"] if missing() else []
+
+
+@pytest.fixture(scope="session")
+def spark():
+    """One session for all tests: a start takes seconds."""
+    from pyspark.sql import SparkSession
+
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    session = (
+        SparkSession.builder.master(os.environ.get("HOP_SPARK_MASTER", "local[2,4]"))
+        .appName("hopscotch tests")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.default.parallelism", "2")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("OFF")  # tasks are killed on purpose
+    yield session
+    session.stop()
+
+
+def points(spark, rows, parts=2):
+    """Two classes of points of the plane, with an identity, an array, and a vector."""
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql import functions as F
+
+    i = F.col("id").cast("double")
+    noise = [F.sin(12.9898 * i), F.cos(78.233 * i)]
+    frame = spark.range(0, rows, 1, parts).withColumn("label", (F.col("id") % 2).cast("double"))
+    frame = frame.withColumn("x", F.array(2 * F.col("label") - 1 + 0.4 * noise[0], noise[1]))
+    return frame.withColumn("features", array_to_vector("x"))
+
+
+def experiment(**changes):
+    sections = {
+        "name": "toy",
+        "seed": 3,
+        "data": {"partitions": 4},
+        "model": {"layers": ["linear 8", "relu", "linear $outputs"]},
+        "search": {"epochs": 3, "space": {"lr": [0.0001, 0.03], "batch_size": [16], "optimizer": "adam"}},
+    }
+    for name, section in changes.items():
+        sections[name] = {**sections[name], **section}
+    return sections
+
+
+def hashes(result):
+    return [model["state_sha256"] for model in result.results["models"]]
+
+
+def processes(word):
+    """The processes whose command line has this word: their ids, and those of their parents."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/cmdline", "rb") as file:
+                line = file.read().replace(b"\0", b" ").decode(errors="replace")
+            with open(f"/proc/{name}/stat") as file:
+                parent = int(file.read().rpartition(")")[2].split()[1])
+        except OSError:  # it has ended
+            continue
+        if word in line and "hop" in line:
+            found[int(name)] = parent
+    return found
