@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/stdin_end.h"
 #include "hopper/detail/token.h"
 #include "hopper/detail/worker_exit.h"
 #include "hopper/serve.h"
@@ -26,6 +27,7 @@ struct WorkerArguments {
   hopper::ServeOptions serve;
   hopper::JoinOptions join;
   std::string ports;
+  bool ends_with_stdin = false;
 };
 
 int serve_own_run(hopper::ServeOptions options) {
@@ -110,6 +112,8 @@ void add_worker(CLI::App& app, Action& action) {
                    "Seconds for handing its states to other workers after Ctrl-C or SIGTERM (default 60); a second one "
                    "ends it at once")
       ->check(CLI::Range(0.0, 1e9));
+  command->add_flag("--end-with-stdin", arguments->ends_with_stdin,
+                    "End when standard input ends: for programs that start workers");
   // Of the workers that `hop run` starts: who they are, and which life this is. Their secret comes in a pipe.
   CLI::Option* number = command->add_option("--worker", arguments->serve.worker)->group("")->excludes(key);
   command->add_option("--incarnation", arguments->serve.incarnation)->group("")->excludes(key)->needs(number);
@@ -125,6 +129,7 @@ void add_worker(CLI::App& app, Action& action) {
         throw ConfigError("[worker] expected --key-file FILE, the key of the run that listens at " +
                           arguments->coordinator);
       }
+      if (arguments->ends_with_stdin) end_with_stdin();
       arguments->join.coordinator = arguments->coordinator;
       arguments->join.node_folder = arguments->serve.node_folder.empty() ? "hop-node" : arguments->serve.node_folder;
       return join_run(arguments->join, arguments->ports);

@@ -249,6 +249,21 @@ TEST_F(ManyMachines, ARunIsResumedWithTheMachinesThatHaveItsStates) {
   EXPECT_THAT(here.err, HasSubstr("the states of this run lie on other machines"));
 }
 
+// The coordinator's machine has no rows, only the manifest.
+TEST_F(ManyMachines, TheManifestIsEnoughForTheCoordinator) {
+  fs::create_directory(*folder_ / "manifest-only");
+  fs::copy_file(*folder_ / "data" / "manifest.json", *folder_ / "manifest-only" / "manifest.json");
+  Words words = listening("rowless");
+  words.insert(words.end(), {"--set", "data.source=\"manifest-only\""});
+  Program run(words, folder_->path());
+  const std::string port = port_of("rowless");
+  const auto first = worker(port, 0, "rowless-node-0"), second = worker(port, 1, "rowless-node-1");
+  const Finished ended = run.wait();
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_FALSE(fs::exists(*folder_ / "rowless" / "data" / "part-00000.hopd"));
+  expect_undisturbed_bits("rowless");
+}
+
 TEST_F(ManyMachines, AnAddressToAdvertiseIsAHostAlone) {
   const Finished with_port =
       hop({"worker", "--connect", "127.0.0.1:1", "--key-file", "key", "--node", "y", "--advertise", "10.0.0.3:7900"},

@@ -73,6 +73,17 @@ TEST_F(Surroundings, AWorkerWithoutARunSaysWhereWorkersComeFrom) {
   EXPECT_THAT(alone.err, HasSubstr("workers are started by `hop run`"));
 }
 
+// Nobody listens there, so it would wait for ten minutes.
+TEST_F(Surroundings, AWorkerEndsWithItsStandardInputIfAsked) {
+  ASSERT_EQ(hop({"key", "new", "stdin-key"}, folder_->path()).code, 0);
+  const Finished ended = shell("exec '" HOP_PROGRAM
+                               "' worker --connect 127.0.0.1:1 --key-file stdin-key --node stdin-node "
+                               "--end-with-stdin </dev/null",
+                               folder_->path());
+  EXPECT_EQ(ended.code, 3);
+  EXPECT_THAT(ended.err, HasSubstr("standard input has ended"));
+}
+
 // A new build is installed while a run goes on; a worker dies.
 TEST_F(Surroundings, AReplacedProgramStartsNoWorkerOfAnotherBuild) {
   const fs::path program_path = *folder_ / "hop-of-the-run";

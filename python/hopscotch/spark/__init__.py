@@ -22,6 +22,9 @@ from ._estimators import HopClassifier, HopRegressor
 from ._models import HopClassificationModel, HopModel, HopRegressionModel
 from ._summary import Summary
 
+for _stage in (HopClassifier, HopRegressor, HopModel, HopClassificationModel, HopRegressionModel):
+    _stage.__module__ = __name__  # saved stages name their class
+
 __all__ = [
     "HopClassificationModel",
     "HopClassifier",

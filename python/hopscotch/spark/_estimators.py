@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from pyspark.ml import Estimator
 from pyspark.ml.param import TypeConverters
@@ -116,7 +117,7 @@ class _Hop(Estimator, _HopParams, DefaultParamsReadable, DefaultParamsWritable):
         )
         settings = Settings(
             workers=self._value("numWorkers"),
-            run_dir=self._value("runDir"),
+            run_dir=_new(self._value("runDir")),
             progress=self._value("progress"),
             start_timeout=self._value("startTimeout"),
             return_timeout=self._value("workerReturnTimeout"),
@@ -173,6 +174,13 @@ class HopRegressor(_Hop):
 
     def setParams(self, **given: Any) -> "HopRegressor":
         return self._set(**renamed(given))
+
+
+def _new(folder: Optional[str]) -> Optional[str]:
+    """Of several fits with one folder, as a CrossValidator makes them, the later ones get FOLDER-2, FOLDER-3, .."""
+    if folder is None or not Path(folder).exists():
+        return folder
+    return next(name for n in itertools.count(2) if not Path(name := f"{folder}-{n}").exists())
 
 
 # ---- several models at once

@@ -17,9 +17,9 @@ from ..model import Model as _Model
 from ..result import Result
 from ._params import _HopParams
 from ._rows import features_of
+from ._run import classic
 from ._ship import ship
 from ._summary import Summary
-from ._task import find_binaries
 
 _LEAST = float(np.finfo(np.float32).tiny)  # a probability that has a logarithm
 _BATCH = 8192  # rows that are answered at once
@@ -62,15 +62,13 @@ class HopModel(Model, _HopParams, MLWritable, MLReadable):
         from pyspark.ml.functions import predict_batch_udf
         from pyspark.sql import types as T
 
-        context = dataset.sparkSession.sparkContext
-        archive, shared = ship(context), context.broadcast(self._bytes)
+        context = classic(dataset.sparkSession)
+        shipped, shared = ship(context), context.broadcast(self._bytes)
 
         def make_predict() -> Any:
-            from pyspark import SparkFiles
+            from hopscotch.spark import _models
 
-            from hopscotch.spark import _models, _task
-
-            _task.find_binaries(SparkFiles.get(archive) if archive else "")
+            shipped.name_binaries()
             return _models._answers(shared.value)
 
         x, dtype = features_of(dataset, self._features())

@@ -21,7 +21,6 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Set
 
 from .. import _share, _toml
 from .._follow import OnEvent, follow
-from .._program import call
 from ..errors import ConfigError, DataError, HopError, RunFailed, StateError
 from ..result import Result
 from ._meet import Broken, Door, Line
@@ -112,8 +111,9 @@ class Meeting:
             while self.manifest is None and self.error is None:
                 is_late = len(self.joined) < self._workers and time.monotonic() > deadline
                 if is_late:
-                    raise RunFailed(missing(len(self.joined)))
-                self._changed.wait(0.5)
+                    self.error = RunFailed(missing(len(self.joined)))
+                else:
+                    self._changed.wait(0.5)
             if self.error is not None:
                 raise self.error
             assert self.manifest is not None
@@ -222,10 +222,12 @@ class _Run:
         self._check_slots()
 
     def run(self) -> Result:
-        archive = ship(self._context)
-        key = self._scratch / f"{self._id}.key"
-        call(["key", "new", str(key)])
-        self._context.addFile(str(key))
+        from pyspark import SparkFiles
+
+        shipped = ship(self._context)
+        key = self._scratch / "key"
+        shutil.copyfile(SparkFiles.get(shipped.key), key)
+        key.chmod(0o600)
         host = self._conf("spark.driver.host", "127.0.0.1")
         bind = self._conf("spark.driver.bindAddress", host)
         door = Door(bind, 0, key.read_bytes(), self._meeting.serve)
@@ -233,13 +235,12 @@ class _Run:
             run=self._id,
             host=host,
             port=door.port,
-            key=key.name,
+            shipped=shipped,
             schema=self._rows.schema,
             features=self._rows.title,
             wait=self._settings.return_timeout,
             ports=self._settings.worker_ports,
             scratch=str(self._scratch) if is_local(self._context) else "",
-            binaries=archive,
         )
         jobs: List[threading.Thread] = []
         try:

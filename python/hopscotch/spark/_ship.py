@@ -1,36 +1,60 @@
-"""The package on its way to the executors: they need Python and pyarrow, and nothing else."""
+"""The package on its way to the executors: they need Python, pandas and pyarrow, and nothing else."""
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
+import shutil
 import tarfile
 import tempfile
 import weakref
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, List, Tuple
 
-from .._program import library, program
+from .._program import call, library, program
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_shipped: "weakref.WeakKeyDictionary[Any, str]" = weakref.WeakKeyDictionary()
+_shipped: "weakref.WeakKeyDictionary[Any, Shipped]" = weakref.WeakKeyDictionary()
 
 
-def ship(context: Any) -> str:
+@dataclass(frozen=True)
+class Shipped:
+    """What tasks find, and where."""
+
+    key: str  # the name of the file with the key of the application's runs
+    archive: str  # the name of the archive with the program and the library; "" if tasks run on this machine
+    program: str  # their paths on this machine, for such tasks
+    library: str
+
+    def name_binaries(self) -> None:
+        """In a task: names program and library to the package, which comes from a .zip and has none beside it."""
+        from pyspark import SparkFiles
+
+        folder = Path(SparkFiles.get(self.archive)) / "hopscotch" if self.archive else None
+        os.environ["HOP_PROGRAM"] = str(folder / "bin" / "hop") if folder else self.program
+        os.environ["HOP_C_LIBRARY"] = str(folder / "lib" / "libhop_c.so") if folder else self.library
+
+
+def ship(context: Any) -> Shipped:
     """Once per application: the Python files through addPyFile, the program with its libraries through addArchive (a
-    .zip would lose the mode of the program, and addFile the libraries beside it). Returns the name of the archive; "" if
-    tasks run on this machine."""
-    if context in _shipped:
-        return _shipped[context]
-    folder = Path(tempfile.mkdtemp(prefix="hopscotch-ship-"))
-    context.addPyFile(str(_zip(folder)))
-    name = ""
-    if not is_local(context):
-        archive, name = _tar(folder)
-        context.addArchive(f"{archive}#{name}")
-    _shipped[context] = name
-    return name
+    .zip would lose the mode of the program, and addFile the libraries beside it), a new key through addFile. Executors
+    that come later fetch the files from here, so they stay until this process ends."""
+    if context not in _shipped:
+        folder = Path(tempfile.mkdtemp(prefix="hopscotch-ship-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        context.addPyFile(str(_zip(folder)))
+        archive = ""
+        if not is_local(context):
+            file, archive = _tar(folder)
+            context.addArchive(f"{file}#{archive}")
+        key = folder / f"{folder.name}.key"
+        call(["key", "new", str(key)])
+        context.addFile(str(key))
+        _shipped[context] = Shipped(key.name, archive, os.path.abspath(program()), os.path.abspath(library()))
+    return _shipped[context]
 
 
 def is_local(context: Any) -> bool:
@@ -65,4 +89,4 @@ def _tar(folder: Path) -> Tuple[Path, str]:
     return made, name
 
 
-__all__ = ["is_local", "ship"]
+__all__ = ["Shipped", "is_local", "ship"]

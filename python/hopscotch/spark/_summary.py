@@ -78,7 +78,13 @@ class Summary:
 def _records(rows: Rows) -> List[Dict[str, Any]]:
     if isinstance(rows, list):
         return rows
-    return json.loads(rows.to_json(orient="records", double_precision=15))
+    return [{name: _plain(cell) for name, cell in row.items()} for row in rows.to_dict("records")]
+
+
+def _plain(cell: Any) -> Any:
+    """As JSON has it: pandas says NaN where there is nothing."""
+    value = cell.item() if hasattr(cell, "item") else cell
+    return None if value != value else value
 
 
 def _frame(rows: List[Dict[str, Any]]) -> Any:

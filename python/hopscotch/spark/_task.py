@@ -24,6 +24,7 @@ from .._program import error_text, program
 from .._share import Parts, Share
 from ..errors import DataError, HopError
 from ._meet import Broken, Line, dial
+from ._ship import Shipped
 
 _STARTS = 3  # of a worker that ends by itself, in a row
 _PAUSE = 1.0  # seconds between them
@@ -37,13 +38,12 @@ class Ticket:
     run: str
     host: str  # of the driver
     port: int
-    key: str  # the name of the key's file, which Spark ships
+    shipped: Shipped
     schema: Dict[str, Any]
     features: str  # the name of the column, for errors
     wait: float  # seconds that a worker waits for the run
     ports: str  # at which workers may listen; "" for any
     scratch: str  # the driver's folder, if tasks run on its machine; "" otherwise
-    binaries: str  # the name of the archive with the program; "" if it is there
 
 
 def work(ticket: Ticket, batches: Iterator[Any]) -> Iterator[Any]:
@@ -53,8 +53,8 @@ def work(ticket: Ticket, batches: Iterator[Any]) -> Iterator[Any]:
 
     context = TaskContext.get()
     slot = context.partitionId()
-    find_binaries(SparkFiles.get(ticket.binaries) if ticket.binaries else "")
-    key = Path(SparkFiles.get(ticket.key)).read_bytes()
+    ticket.shipped.name_binaries()
+    key = Path(SparkFiles.get(ticket.shipped.key)).read_bytes()
     home = _home(ticket) / ticket.run / f"slot-{slot}"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with open(home / "lock", "wb") as lock:
@@ -70,13 +70,6 @@ def work(ticket: Ticket, batches: Iterator[Any]) -> Iterator[Any]:
             line.close()
     shutil.rmtree(home, ignore_errors=True)
     yield pa.RecordBatch.from_arrays([pa.array([slot], pa.int32())], ["slot"])
-
-
-def find_binaries(folder: str) -> None:
-    """Names the program and the library of an unpacked archive to the package."""
-    if folder:
-        os.environ["HOP_PROGRAM"] = os.path.join(folder, "hopscotch", "bin", "hop")
-        os.environ["HOP_C_LIBRARY"] = os.path.join(folder, "hopscotch", "lib", "libhop_c.so")
 
 
 def _home(ticket: Ticket) -> Path:
@@ -168,6 +161,7 @@ class _Task:
         _write_whole(self._data / "worker", f"{self._slot}\n")
         self._words = [program(), "worker", "--connect", address, "--key-file", str(self._key_file)]
         self._words += ["--data", str(self._data), "--node", str(self._home / "node"), "--wait", str(self._ticket.wait)]
+        self._words.append("--end-with-stdin")
         self._words += ["--ports", self._ticket.ports] if self._ticket.ports else []
         self._start()
 
@@ -284,4 +278,4 @@ def _write_whole(path: Path, text: str) -> None:
     os.replace(other, path)
 
 
-__all__ = ["Ticket", "find_binaries", "work"]
+__all__ = ["Ticket", "work"]
