@@ -35,11 +35,11 @@ def run(
 ) -> Result:
     """Trains all models of an experiment over the rows of a DataFrame, on the executors of its session.
 
-    ``experiment``: a file, a dictionary with the keys of one, or an Experiment. Of its [data] section, ``partitions`` is
-    read (default 8); the rows are those of ``df``. ``features``: a column of vectors, arrays or bytes, or several columns
-    of numbers. ``label``: classes 0, 1, .. for the loss cross_entropy, numbers for the others. ``weight``: how much a row
-    counts. ``validation``: a boolean column, or a share of the rows. ``workers``: tasks that train at once, in place of
-    run.workers. ``run_dir``: on the driver's machine. The rest as in hopscotch.run.
+    ``experiment``: a file, a dictionary with the keys of one, or an Experiment. Of its [data] section, ``partitions``
+    is read (default 8); the rows are those of ``df``. ``features``: a column of vectors, arrays or bytes, or several
+    columns of numbers. ``label``: classes 0, 1, .. for the loss cross_entropy, numbers for the others. ``weight``: how
+    much a row counts. ``validation``: a boolean column, or a share of the rows. ``workers``: tasks that train at once,
+    in place of run.workers. ``run_dir``: on the driver's machine. The rest as in hopscotch.run.
 
     Ctrl-C lets the units in flight end and raises Interrupted. Raises ConfigError, DataError, RunFailed.
     """
@@ -49,8 +49,8 @@ def run(
     unknown = sorted(set(data) - {"partitions"})
     if unknown:
         raise ConfigError(
-            f"[data] {unknown[0]}: expected partitions alone, since the rows come from a DataFrame; say label, features, "
-            "weight and validation to run()"
+            f"[data] {unknown[0]}: expected partitions alone, since the rows come from a DataFrame; say label, "
+            "features, weight and validation to run()"
         )
     if handle_invalid not in ("error", "skip"):
         raise ConfigError(f'[handle_invalid] expected "error" or "skip", got {handle_invalid!r}')

@@ -1,5 +1,5 @@
-"""Tests of hopscotch.spark, on local[2,4] or on the master that HOP_SPARK_MASTER names (local-cluster[2,1,1024]). They are
-skipped without pyspark and Java."""
+"""Tests of hopscotch.spark, on local[2,4] or on the master that HOP_SPARK_MASTER names (local-cluster[2,1,1024]). They
+are skipped without pyspark and Java."""
 
 import os
 import shutil

@@ -9,11 +9,11 @@ import pytest
 
 import hopscotch
 from hopscotch._share import Share
-from hopscotch.spark import _run, run
+from hopscotch.spark import _meeting, _run, run
 
 from .conftest import experiment, hashes, points, processes
 
-LONG = experiment(search={"epochs": 60})
+LONG = experiment(search={"epochs": 400})
 
 
 def workers():
@@ -94,7 +94,7 @@ def test_rows_that_change_when_they_are_built_again_are_an_error(folder):
         share.append(0, np.full((3, 1), value, np.float32), np.array([0, 1, 0]))
         return share.measure()
 
-    meeting = _run.Meeting(schema, 1)
+    meeting = _meeting.Meeting(schema, 1)
     for value in (1, 1):  # the task was started again, and had the same rows
         meeting._hear(0, Silent(), {"measured": parts(value)})
         assert meeting.error is None
