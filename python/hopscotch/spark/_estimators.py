@@ -84,9 +84,7 @@ class _Hop(Estimator, _HopParams, DefaultParamsReadable, DefaultParamsWritable):
             sections = first._sections()
             configs = [estimators[i]._space() for i in group]
             names = list(configs[0])
-            sections["search"]["space"] = {
-                name: list(_distinct(config[name] for config in configs)) for name in names
-            }
+            sections["search"]["space"] = {name: list(_distinct(config[name] for config in configs)) for name in names}
             result = first._train(dataset, sections)
             return {i: estimators[i]._model_of(result, _id_of(result, config)) for i, config in zip(group, configs)}
 

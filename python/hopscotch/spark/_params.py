@@ -53,10 +53,14 @@ class _HopParams(HasFeaturesCol, HasLabelCol, HasPredictionCol, HasValidationInd
     """What all estimators and models have. setX and getX stand for every Param x."""
 
     featuresCols = _param("featuresCols", "several columns of numbers, in place of featuresCol", _TEXTS)
-    inputShape = _param("inputShape", "the shape of a row, such as [1, 28, 28]; default: as many numbers as it has", _INTS)
+    inputShape = _param(
+        "inputShape", "the shape of a row, such as [1, 28, 28]; default: as many numbers as it has", _INTS
+    )
     handleInvalid = _param("handleInvalid", "rows with null, NaN or infinity: error, or skip", _TEXT)
 
-    layers = _param("layers", "the layers of the model, as in an experiment file: linear $hidden, relu, linear $outputs", _TEXTS)
+    layers = _param(
+        "layers", "the layers of the model, as in an experiment file: linear $hidden, relu, linear $outputs", _TEXTS
+    )
     family = _param("family", "an architecture that ships with Hopscotch, in place of layers: mlp, lenet", _TEXT)
     loss = _param("loss", "the loss that training minimises", _TEXT)
     metrics = _param("metrics", "what is measured on the validation rows", _TEXTS)
@@ -64,9 +68,13 @@ class _HopParams(HasFeaturesCol, HasLabelCol, HasPredictionCol, HasValidationInd
     optimizer = _param("optimizer", "the optimizer of all models, unless searchSpace has it", _TEXT)
     learningRate = _param("learningRate", "the hyperparameter lr of all models, unless searchSpace has it", _FLOAT)
     batchSize = _param("batchSize", "the hyperparameter batch_size of all models, unless searchSpace has it", _INT)
-    hyperparameters = _param("hyperparameters", "values of hyperparameters, such as {hidden: 128, dropout: 0.1}", _mapping)
+    hyperparameters = _param(
+        "hyperparameters", "values of hyperparameters, such as {hidden: 128, dropout: 0.1}", _mapping
+    )
 
-    searchSpace = _param("searchSpace", "values or ranges of hyperparameters: choice, uniform, loguniform, integers", _mapping)
+    searchSpace = _param(
+        "searchSpace", "values or ranges of hyperparameters: choice, uniform, loguniform, integers", _mapping
+    )
     searchMethod = _param("searchMethod", "grid, random, halving or hyperband", _TEXT)
     searchSamples = _param("searchSamples", "how many configurations random and halving draw", _INT)
     objective = _param("objective", "the metric that ranks the models; it knows its direction", _TEXT)
@@ -78,7 +86,9 @@ class _HopParams(HasFeaturesCol, HasLabelCol, HasPredictionCol, HasValidationInd
     numPartitions = _param("numPartitions", "into how many partitions the rows are dealt; the bits depend on it", _INT)
     threadsPerWorker = _param("threadsPerWorker", "threads of a worker; spark.task.cpus should be as many", _INT)
     device = _param("device", "auto, cpu, cuda or cuda:N", _TEXT)
-    validationFraction = _param("validationFraction", "share of rows that measure models, without validationIndicatorCol", _FLOAT)
+    validationFraction = _param(
+        "validationFraction", "share of rows that measure models, without validationIndicatorCol", _FLOAT
+    )
     runDir = _param("runDir", "where the run's files go on the driver's machine; default: runs/NAME-N", _TEXT)
     name = _param("name", "the name of the run", _TEXT)
     progress = _param("progress", "whether a bar is shown", _FLAG)
@@ -128,7 +138,12 @@ _TUNED = {"learningRate": "lr", "batchSize": "batch_size", "optimizer": "optimiz
 TUNED = tuple(_TUNED)
 
 # Spark's names, in snake_case.
-ALIASES = {"num_workers": "numWorkers", "features_col": "featuresCol", "label_col": "labelCol", "weight_col": "weightCol"}
+ALIASES = {
+    "num_workers": "numWorkers",
+    "features_col": "featuresCol",
+    "label_col": "labelCol",
+    "weight_col": "weightCol",
+}
 
 
 def _accessors(cls: Any) -> None:

@@ -55,7 +55,7 @@ def classic(spark: Any) -> Any:
         raise ConfigError(
             "[spark] expected a classic session, got Spark Connect, which cannot run a job on one partition, ship a "
             "file to executors or cancel a job group: start the program with spark-submit, or with "
-            'SparkSession.builder.master(...); on a notebook of the cluster, without .remote(...)'
+            "SparkSession.builder.master(...); on a notebook of the cluster, without .remote(...)"
         )
     return spark.sparkContext
 

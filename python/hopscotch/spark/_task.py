@@ -94,9 +94,7 @@ def _devices(context: Any) -> Optional[str]:
 
 
 class _Task:
-    def __init__(
-        self, ticket: Ticket, slot: int, home: Path, key: bytes, line: Line, devices: Optional[str]
-    ) -> None:
+    def __init__(self, ticket: Ticket, slot: int, home: Path, key: bytes, line: Line, devices: Optional[str]) -> None:
         self._ticket, self._slot, self._home, self._line, self._devices = ticket, slot, home, line, devices
         self._data = home / "data"
         self._share: Optional[Share] = None

@@ -12,7 +12,14 @@ from hopscotch.spark import HopClassifier, HopRegressor, _rows, run
 from .conftest import experiment, hashes, points
 
 LAYERS = ["linear 8", "relu", "linear $outputs"]
-TRAINED = {"learningRate": 0.03, "batchSize": 16, "optimizer": "adam", "epochs": 4, "numPartitions": 4, "progress": False}
+TRAINED = {
+    "learningRate": 0.03,
+    "batchSize": 16,
+    "optimizer": "adam",
+    "epochs": 4,
+    "numPartitions": 4,
+    "progress": False,
+}
 
 
 def accuracy(frame):
@@ -149,8 +156,11 @@ def test_bytes_are_pictures(spark, folder):
 @pytest.mark.parametrize(
     "change, what",
     [
-        ({"featuresCol": "nothing"}, '[features] expected one of the columns'),
-        ({"featuresCol": "m"}, 'column "m": expected a vector, an array of numbers, binary or numbers, got map<string,int>'),
+        ({"featuresCol": "nothing"}, "[features] expected one of the columns"),
+        (
+            {"featuresCol": "m"},
+            'column "m": expected a vector, an array of numbers, binary or numbers, got map<string,int>',
+        ),
         ({"labelCol": "word"}, 'column "word": expected numbers, got string: StringIndexer'),
         ({"labelCol": "half"}, "expected classes 0, 1, 2 .., got numbers from 0.5 to 0.5"),
         ({"validationIndicatorCol": "half"}, 'column "half": expected boolean, got double'),
@@ -175,11 +185,15 @@ def test_what_does_not_fit_is_said_before_anything_is_submitted(spark, folder, c
 def test_invalid_rows_are_counted_or_left_out(spark, folder):
     from pyspark.sql import functions as F
 
-    frame = points(spark, 200).withColumn("x", F.when(F.col("id") == 7, F.array(F.lit(float("nan")), F.lit(1.0))).otherwise(F.col("x")))
+    frame = points(spark, 200).withColumn(
+        "x", F.when(F.col("id") == 7, F.array(F.lit(float("nan")), F.lit(1.0))).otherwise(F.col("x"))
+    )
     hop = HopClassifier(featuresCol="x", layers=LAYERS, **TRAINED)
     with pytest.raises(hopscotch.DataError, match="got 1 of 200 rows"):
         hop.fit(frame)
-    facts = json.loads(open(hop.setHandleInvalid("skip").fit(frame).summary.runDirectory + "/data/manifest.json").read())
+    facts = json.loads(
+        open(hop.setHandleInvalid("skip").fit(frame).summary.runDirectory + "/data/manifest.json").read()
+    )
     assert facts["rows"] + facts["validation"]["rows"] == 199
 
 

@@ -26,7 +26,9 @@ def test_params_have_setters_getters_and_copies(spark):
 
 def test_an_estimator_is_the_same_after_a_trip_to_the_disk(spark, folder):
     space = {"lr": loguniform(1e-4, 1e-2), "hidden": choice(8, 16), "optimizer": "adam"}
-    hop = HopClassifier(layers=LAYERS, searchSpace=space, metrics=["auc"], settings={"run.order": "free"}, inputShape=[2])
+    hop = HopClassifier(
+        layers=LAYERS, searchSpace=space, metrics=["auc"], settings={"run.order": "free"}, inputShape=[2]
+    )
     hop.write().overwrite().save(str(folder / "hop"))
     again = HopClassifier.load(str(folder / "hop"))
     assert again.uid == hop.uid
@@ -66,9 +68,15 @@ def test_a_cross_validator_trains_a_grid_in_one_run_per_fold(spark, folder):
     from pyspark.ml.tuning import CrossValidator, CrossValidatorModel, ParamGridBuilder
 
     hop = HopClassifier(layers=["linear $hidden", "relu", "linear $outputs"], **{**TRAINED, "epochs": 2})
-    grid = ParamGridBuilder().addGrid(hop.learningRate, [1e-7, 0.03]).addGrid(hop.hyperparameters, [{"hidden": 4}, {"hidden": 8}])
+    grid = (
+        ParamGridBuilder()
+        .addGrid(hop.learningRate, [1e-7, 0.03])
+        .addGrid(hop.hyperparameters, [{"hidden": 4}, {"hidden": 8}])
+    )
     evaluator = MulticlassClassificationEvaluator(metricName="accuracy")
-    validator = CrossValidator(estimator=hop, estimatorParamMaps=grid.build(), evaluator=evaluator, numFolds=2, parallelism=2)
+    validator = CrossValidator(
+        estimator=hop, estimatorParamMaps=grid.build(), evaluator=evaluator, numFolds=2, parallelism=2
+    )
     validator.write().overwrite().save("validator")
     model = CrossValidator.load("validator").fit(points(spark, 240))
     assert len(list((folder / "runs").iterdir())) == 3, "one for each fold, and one for the best Params"
@@ -78,7 +86,9 @@ def test_a_cross_validator_trains_a_grid_in_one_run_per_fold(spark, folder):
     again = CrossValidatorModel.load("chosen")
     assert again.avgMetrics == model.avgMetrics
     frame = points(spark, 50)
-    assert again.transform(frame).select("prediction").collect() == model.transform(frame).select("prediction").collect()
+    assert (
+        again.transform(frame).select("prediction").collect() == model.transform(frame).select("prediction").collect()
+    )
 
 
 def test_fit_with_several_maps_gives_a_model_for_each(spark, folder):
@@ -88,7 +98,10 @@ def test_fit_with_several_maps_gives_a_model_for_each(spark, folder):
     assert len(list((folder / "runs").iterdir())) == 1
     weights = [model._bytes for model in models]
     assert weights[0] != weights[1]
-    errors = [next(m for m in model.summary.results["models"] if m["config"]["lr"] == lr) for model, lr in zip(models, (0.03, 1e-7))]
+    errors = [
+        next(m for m in model.summary.results["models"] if m["config"]["lr"] == lr)
+        for model, lr in zip(models, (0.03, 1e-7))
+    ]
     assert errors[0]["train_loss"] < errors[1]["train_loss"]
 
 
