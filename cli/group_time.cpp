@@ -22,7 +22,7 @@ double rounds_of(const hopper::Experiment& experiment, const hopper::Config& con
 }  // namespace
 
 std::optional<GroupTime> group_time(const hopper::Results& measured, const hopper::Experiment& experiment,
-                                    std::uint32_t partitions, const Link& link) {
+                                    std::uint32_t partitions, const hopper::simulate::Link& link) {
   const auto strategy = hopper::make_strategy(experiment.run.strategy);
   const auto* replicated = dynamic_cast<const hopper::DataParallel*>(strategy.get());
   const bool is_measured = experiment.run.strategy.name() == measured.strategy && partitions == measured.partitions;
@@ -39,11 +39,7 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
       rounds += rounds_of(experiment, model.config, static_cast<double>(model.curve[epoch].rows), partitions);
     }
   }
-  if (time.bytes == 0) return time;
-  // Direct: all links carry equally much at the same time. A server's link carries everything, first in, then out.
-  const double links = replicated->wire() == hopper::Wire::Server ? 1 : members;
-  time.exchange_seconds =
-      static_cast<double>(time.bytes) / links / link.bytes_per_second + 2 * link.latency_seconds * rounds;
+  time.exchange_seconds = hopper::simulate::exchange_seconds(*replicated, members, time.bytes, rounds, link);
   return time;
 }
 

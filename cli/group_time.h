@@ -7,13 +7,9 @@
 
 #include "hopper/results.h"
 #include "hopper/run.h"
+#include "hopper/simulate/link.h"
 
 namespace hop::cli {
-
-/// Rate and latency between two workers.
-struct Link {
-  double bytes_per_second = 0, latency_seconds = 0;
-};
 
 struct GroupTime {
   double compute_seconds = 0, exchange_seconds = 0;
@@ -27,6 +23,6 @@ struct GroupTime {
 /// step of gradients, or an average of weights, takes two messages and the time of its bytes on the busiest link. None
 /// for strategies without replicas, and for another strategy or other partitions than were measured.
 std::optional<GroupTime> group_time(const hopper::Results& measured, const hopper::Experiment& experiment,
-                                    std::uint32_t partitions, const Link& link);
+                                    std::uint32_t partitions, const hopper::simulate::Link& link);
 
 }  // namespace hop::cli

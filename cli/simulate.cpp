@@ -1,8 +1,7 @@
 // hop simulate EXPERIMENT.toml: how long a run would take with other workers, strategies, policies or networks. The
-// real coordinator and search decide; virtual time passes instead of training.
+// real coordinator and search decide; virtual time passes instead of training. A file may have a table [job] with sizes
+// instead of an experiment: simulate_job.h.
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +16,9 @@
 #include "base/words.h"
 #include "cli/commands.h"
 #include "cli/group_time.h"
+#include "cli/job_file.h"
+#include "cli/network_option.h"
+#include "cli/simulate_job.h"
 #include "hopper/run.h"
 #include "hopper/simulate/run.h"
 #include "hopper/strategy/strategies.h"
@@ -26,34 +28,14 @@ namespace {
 
 namespace simulate = hopper::simulate;
 
+constexpr const char* kNetwork = "[simulate] --network";
+
 struct SimulateArguments {
   std::string experiment, measured, network;
   std::vector<std::string> workers, strategies, policies, overrides;
-  double pass_seconds = 1;
+  std::optional<double> pass_seconds{};  // of one pass over a partition
   bool json = false;
 };
-
-// ---- the network: "10Gbit,0.1ms"
-
-// A number and its unit.
-double quantity(const std::string& text, const std::map<std::string, double, std::less<>>& units) {
-  double number = 0;
-  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const auto unit = units.find(std::string_view(end, static_cast<std::size_t>(text.data() + text.size() - end)));
-  if (wrong == std::errc() && number >= 0 && std::isfinite(number) && unit != units.end()) return number * unit->second;
-  throw ConfigError("[simulate] --network: expected a rate and a latency such as 10Gbit,0.1ms, got " + printable(text));
-}
-
-Link parse_network(const std::string& text) {
-  const std::size_t comma = std::min(text.find(','), text.size());
-  Link network;
-  network.bytes_per_second = quantity(text.substr(0, comma), {{"Kbit", 125.0}, {"Mbit", 125e3}, {"Gbit", 125e6}});
-  if (network.bytes_per_second == 0) throw ConfigError("[simulate] --network: expected a rate above 0, got " + text);
-  if (comma < text.size()) {
-    network.latency_seconds = quantity(text.substr(comma + 1), {{"us", 1e-6}, {"ms", 1e-3}, {"s", 1.0}});
-  }
-  return network;
-}
 
 // ---- strategies by name
 
@@ -141,14 +123,14 @@ struct Line {
 };
 
 // Without a network, the workers are on one machine: a state passes through memory.
-Link link_of(const SimulateArguments& arguments) {
-  constexpr Link kOneMachine{1e9, 1e-3};
-  return arguments.network.empty() ? kOneMachine : parse_network(arguments.network);
+simulate::Link link_of(const SimulateArguments& arguments) {
+  constexpr simulate::Link kOneMachine{1e9, 1e-3};
+  return arguments.network.empty() ? kOneMachine : parse_network(arguments.network, kNetwork);
 }
 
 double transfer_seconds_of(const SimulateArguments& arguments, const Measured* measured) {
   if (measured == nullptr && arguments.network.empty()) return simulate::RunOptions{}.transfer_seconds;
-  const Link link = link_of(arguments);
+  const simulate::Link link = link_of(arguments);
   return link.latency_seconds + (measured != nullptr ? measured->state_bytes() : 0) / link.bytes_per_second;
 }
 
@@ -158,7 +140,7 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
   experiment.data.partitions = partitions;
   simulate::RunOptions options;
   options.pass_seconds = [&](ModelId model, const hopper::Config&) {
-    if (measured == nullptr) return arguments.pass_seconds;
+    if (measured == nullptr) return arguments.pass_seconds.value_or(1);
     const double units = units_per_epoch(experiment.run.strategy.name(), partitions, experiment.run.workers);
     return (measured->epoch_seconds(model) + units * measured->gap_seconds()) / partitions;
   };
@@ -265,7 +247,8 @@ void print_error(const std::vector<Line>& lines, const Measured& measured) {
 void print_assumptions(const SimulateArguments& arguments, const Measured* measured, const std::vector<Line>& lines) {
   std::string text;
   if (measured == nullptr) {
-    text += shortest(arguments.pass_seconds) + " s for a pass over a partition (--pass-seconds, or --measured RUN)";
+    text += shortest(arguments.pass_seconds.value_or(1)) +
+            " s for a pass over a partition (--pass-seconds, or --measured RUN)";
   }
   if (arguments.network.empty()) {
     text += std::string(text.empty() ? "" : ", ") + "a hop takes " +
@@ -279,7 +262,22 @@ void print_assumptions(const SimulateArguments& arguments, const Measured* measu
   }
 }
 
+// A file with a [job] table has times of its own.
+void run_job(simulate::Job job, const SimulateArguments& arguments) {
+  if (!arguments.measured.empty() || arguments.pass_seconds) {
+    throw ConfigError(arguments.experiment +
+                      ": a [job] has its own times: expected neither --measured nor --pass-seconds; change "
+                      "epoch_seconds of its models instead");
+  }
+  if (!arguments.network.empty()) job.network = parse_network(arguments.network, kNetwork);
+  simulate_job(job, {arguments.strategies, arguments.policies, arguments.workers}, arguments.json);
+}
+
 int run(const SimulateArguments& arguments) {
+  if (const auto job = read_job(arguments.experiment, arguments.overrides)) {
+    run_job(*job, arguments);
+    return kOk;
+  }
   std::optional<Measured> measured;
   if (!arguments.measured.empty()) measured.emplace(arguments.measured);
   const std::vector<Line> lines = simulate_all(arguments, measured ? &*measured : nullptr);
@@ -299,7 +297,8 @@ int run(const SimulateArguments& arguments) {
 void add_simulate(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<SimulateArguments>();
   CLI::App* command = app.add_subcommand("simulate", "Say how long a run would take, in virtual time");
-  command->add_option("experiment", arguments->experiment, "The experiment file (TOML)")->required();
+  command->add_option("experiment", arguments->experiment, "The experiment file (TOML), or a file with a [job]")
+      ->required();
   command->add_option("--workers", arguments->workers, "How many, a line for each: --workers 2,8,1000")
       ->delimiter(',')
       ->allow_extra_args(false)

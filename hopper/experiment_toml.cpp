@@ -10,34 +10,11 @@
 #include "data/formats/csv_separator.h"
 #include "hopper/detail/experiment_keys.h"
 #include "hopper/detail/key_hint.h"
+#include "hopper/detail/toml_override.h"
 #include "hopper/experiment.h"
 
 namespace hop::hopper {
 namespace {
-
-// `search.space.lr=[0.1]`: the right side is TOML, or else a plain word.
-void apply_override(toml::table& root, const std::string& text) {
-  const std::size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0) throw ConfigError("--set: expected key=value, got \"" + text + "\"");
-  const std::string path = text.substr(0, equals), value = text.substr(equals + 1);
-  toml::table parsed;
-  try {
-    parsed = toml::parse("value = " + value);
-  } catch (const toml::parse_error&) {
-    parsed.insert("value", value);
-  }
-  toml::table* table = &root;
-  std::size_t begin = 0;
-  for (std::size_t dot = path.find('.'); dot != std::string::npos; begin = dot + 1, dot = path.find('.', begin)) {
-    const std::string part = path.substr(begin, dot - begin);
-    if (!table->contains(part)) table->insert(part, toml::table{});
-    table = table->get(part)->as_table();
-    if (table == nullptr)
-      throw ConfigError("--set: \"" + path + "\" does not name a key: \"" + part + "\" is no table");
-  }
-  const std::string key = path.substr(begin);
-  parsed.get("value")->visit([&](auto& node) { table->insert_or_assign(key, node); });
-}
 
 // The end of a message about a folder where an experiment file is wanted.
 std::string remedy_for_folder(const std::string& path) {

@@ -96,7 +96,7 @@ void Node::execute(const worker::action::Prepare& prepare) {
 
 template <>
 void Node::execute(const worker::action::Fetch& fetch) {
-  later(world_.transfer_time(), [this, lease = fetch.lease] {
+  later(world_.transfer_time(fetch.lease.identity()), [this, lease = fetch.lease] {
     arrive(lease, world_.fetch(peer_.worker, *lease.source, lease.parent_owner(), before(lease.unit)));
   });
 }
@@ -203,7 +203,7 @@ void Node::execute(const worker::action::CopyAhead&) {}  // a toy disk is read i
 
 template <>
 void Node::execute(const worker::action::FetchCopy& fetch) {
-  later(world_.transfer_time(), [this, copy = fetch.copy] {
+  later(world_.transfer_time(fetch.copy.owner()), [this, copy = fetch.copy] {
     const Reading reading = world_.fetch(peer_.worker, copy.source, copy.owner(), copy.version);
     if (reading.kind != Reading::Kind::Read) return step(event::CopyFailed{copy.attempt, "not fetched"});
     HeldState& state = copies_[copy.attempt] = reading.state;

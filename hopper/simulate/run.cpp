@@ -1,6 +1,7 @@
 #include "hopper/simulate/run.h"
 
 #include <algorithm>
+#include <cmath>
 #include <deque>
 
 #include "base/clock.h"
@@ -32,6 +33,9 @@ void check(const RunOptions& options) {
   }
   check_seconds("transfer_seconds", options.transfer_seconds);
   check_seconds("sync_seconds", options.sync_seconds);
+  if (!(options.bytes_per_second >= 0 && std::isfinite(options.bytes_per_second))) {
+    throw ConfigError("[simulate] bytes_per_second: expected 0 or more, got " + shortest(options.bytes_per_second));
+  }
 }
 
 Time to_time(double seconds) { return Time(static_cast<Time::rep>(seconds * 1e9)); }
@@ -83,6 +87,7 @@ class Cluster final : private World {
     }
     while (!is_over() && !queue_.empty()) queue_.run_next();
     report_.hops = coordinator_.ledger().hops();
+    for (const Model& model : coordinator_.ledger().models()) report_.hop_bytes += model.hops * state_bytes(model.id);
     const double capacity = report_.makespan_seconds * static_cast<double>(nodes_.size());
     report_.utilisation = capacity > 0 ? trained_seconds_ / capacity : 0;
     const double decisions = std::max(1.0, static_cast<double>(report_.decisions));
@@ -129,7 +134,7 @@ class Cluster final : private World {
   void perform(const action::Release& release) { deliver(release); }
   void perform(const action::SendCopy& copy) { deliver(copy); }
   void perform(const action::SendCollect& collect) {
-    queue_.after(transfer_time(), [this, collect] {
+    queue_.after(transfer_time(collect.model), [this, collect] {
       step(event::Collected{collect.model, collect.file, 1, std::string(64, '0')});
     });
   }
@@ -167,12 +172,19 @@ class Cluster final : private World {
     return jobs.step(event, queue_.now());
   }
   void send(const Peer&, Event event) override { step(std::move(event)); }
-  Time transfer_time() const override { return to_time(options_.transfer_seconds); }
+  Time transfer_time(ModelId model) const override {
+    const double bytes = options_.bytes_per_second > 0 ? state_bytes(model) / options_.bytes_per_second : 0;
+    return to_time(check_seconds("state_bytes / bytes_per_second", options_.transfer_seconds + bytes));
+  }
   Reading fetch(WorkerId, WorkerId source, ModelId model, Version version) override {
     return nodes_[source.index()].give(model, version);
   }
   Time unit_time(WorkerId worker, const Lease& lease) override {
     return to_time(seconds_[worker.index()] = seconds_of(lease));
+  }
+
+  double state_bytes(ModelId model) const {
+    return options_.state_bytes ? options_.state_bytes(model, coordinator_.ledger().model(model).config) : 0;
   }
 
   double seconds_of(const Lease& lease) const {

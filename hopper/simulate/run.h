@@ -14,8 +14,11 @@ struct RunOptions {
   /// together. Default: 1 for all.
   std::function<double(ModelId model, const Config& config)> pass_seconds{};
   double jitter = 0.05;            ///< each unit takes 1 - jitter .. 1 + jitter times as long: a function of the seed
-  double transfer_seconds = 0.05;  ///< of one state between two workers
+  double transfer_seconds = 0.05;  ///< of one state between two workers, beside the time of its bytes
   double sync_seconds = 0.002;     ///< of one sync of the journal
+  /// The bytes of a model's state. Default: 0 for all.
+  std::function<double(ModelId model, const Config& config)> state_bytes{};
+  double bytes_per_second = 0;  ///< between two workers; 0: bytes take no time. Hops at the same time share no link
   /// The metrics that the search is told after an epoch; valid_loss and train_loss count. Default: 1 / (1 + epoch).
   std::function<EpochMetrics(ModelId model, const Config& config, Epoch epoch)> metrics{};
   std::uint64_t most_units = 0;  ///< ends the simulation after so many units; 0: when the run is over
@@ -25,6 +28,7 @@ struct RunReport {
   double makespan_seconds = 0;  ///< virtual time from the start to the last commit
   std::uint64_t units = 0;      ///< trained
   std::uint64_t hops = 0;       ///< moves of models between workers
+  double hop_bytes = 0;         ///< of all hops, by RunOptions::state_bytes
   double utilisation = 0;       ///< share of the makespan that workers spent training
   std::uint64_t decisions = 0;  ///< leases granted
   /// Real time of all that the coordinator did, except when workers joined, by decisions.

@@ -82,7 +82,7 @@ class Simulation final : private World {
   void after(Time delay, std::function<void()> task) override { queue_.after(delay, std::move(task)); }
   std::vector<worker::Action> step(WorkerId id, worker::Jobs& jobs, const worker::Event& event) override;
   void send(const Peer& from, Event event) override;
-  Time transfer_time() const override { return scenario_.transfer_time; }
+  Time transfer_time(ModelId) const override { return scenario_.transfer_time; }
   Reading fetch(WorkerId reader, WorkerId source, ModelId model, Version version) override;
   Time unit_time(WorkerId worker, const Lease& lease) override;
   std::pair<UnitMetrics, Digest> train(WorkerId worker, const Lease& lease, const Digest& parent) override;

@@ -31,8 +31,8 @@ class World {
 
   /// A message to the coordinator.
   virtual void send(const Peer& from, Event event) = 0;
-  /// How long a state is on its way from one worker to another.
-  virtual Time transfer_time() const = 0;
+  /// How long a state of the model is on its way from one worker to another.
+  virtual Time transfer_time(ModelId model) const = 0;
   /// A copy of another worker's state, if that worker lives, can be reached and has it.
   virtual Reading fetch(WorkerId reader, WorkerId source, ModelId model, Version version) = 0;
 

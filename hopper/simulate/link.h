@@ -1,0 +1,24 @@
+// The network between two workers, and how long an exchange between replicas takes on it.
+#pragma once
+
+#include <cstdint>
+
+namespace hop::hopper {
+class DataParallel;
+}
+
+namespace hop::hopper::simulate {
+
+/// Rate and latency between two workers, the same in both directions.
+struct Link {
+  double bytes_per_second = 0;
+  double latency_seconds = 0;
+};
+
+/// The seconds of `rounds` exchanges of `bytes` in all between `members` workers. Each takes two messages and the time
+/// of its bytes on the busiest link. Direct: all links carry equally much at the same time. A server's link carries
+/// everything, first in, then out. Nothing is hidden behind computation. 0 where no byte is sent.
+double exchange_seconds(const DataParallel& strategy, std::uint32_t members, std::uint64_t bytes, double rounds,
+                        const Link& link);
+
+}  // namespace hop::hopper::simulate
