@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/words.h"
 #include "cli/network_option.h"
 #include "hopper/detail/toml_override.h"
 
@@ -45,12 +46,19 @@ Job read(TomlSection table, const std::string& origin) {
   read(table, "overlap", job.overlap);
   read(table, "jitter", job.jitter);
   job.seed = static_cast<std::uint64_t>(table.integer("seed", 0, std::numeric_limits<std::int64_t>::max()).value_or(1));
+  if (const auto order = table.text("order")) {
+    if (*order != "fixed" && *order != "free") {
+      table.fail("order", "expected \"fixed\" or \"free\", got \"" + printable(*order) + "\"");
+    }
+    job.order = *order == "free" ? hopper::Order::Free : hopper::Order::Fixed;
+  }
   if (const auto network = table.text("network")) job.network = parse_network(*network, "[job] network");
   double scale = 1;
   read(table, "data_scale", scale);
   if (const toml::node* models = table.node("models")) {
     const toml::array* all = models->as_array();
-    if (all == nullptr || !all->is_array_of_tables()) table.fail("models", "expected tables [[job.models]]");
+    if (all == nullptr || !(all->empty() || all->is_array_of_tables()))
+      table.fail("models", "expected tables [[job.models]]");
     for (const toml::node& one : *all) job.models.push_back(read_models({*one.as_table(), "job.models", origin}));
   }
   table.finish();

@@ -68,6 +68,7 @@ JobReport simulated(const Job& job, const JobSystem& system, const std::string& 
   experiment.search.epochs = job.epochs;
   experiment.run.strategy = std::string(system.strategy);
   if (!policy.empty()) experiment.run.policy = policy;
+  if (system.strategy == "hopping") experiment.run.order = job.order;
   experiment.run.workers = job.workers;
   std::vector<const JobModels*> kinds;  // by model
   Choices numbers;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hopper/simulate/link.h"
+#include "hopper/strategy/strategy.h"
 
 namespace hop::hopper::simulate {
 
@@ -29,6 +30,7 @@ struct Job {
   std::uint32_t workers = 1;
   std::uint32_t partitions = 0;   ///< 0: one for each worker
   std::uint32_t replication = 1;  ///< nodes that store a partition, where a system does not say it itself
+  Order order = Order::Fixed;     ///< of hopping; `Free`: the policy picks partitions, too
   Link network{1.25e9, 1e-4};
   double overlap = 0;  ///< share of the computation behind which an exchange of replicas is hidden, 0 to 1
   double jitter = 0;   ///< as RunOptions::jitter
