@@ -100,6 +100,25 @@ TEST(Simulated, LastsUntilItsLastCommitIsDurable) {
   EXPECT_NEAR(report.makespan_seconds, 0.25 + 0.25 + 1 + 0.25 + 0.5 + 1 + 0.25, 1e-6);
 }
 
+TEST(Simulated, AHopTakesTheTimeOfItsBytes) {
+  Experiment e = simulated({});
+  e.search.space = {{"i", Choices{std::int64_t{0}}}};
+  simulate::RunOptions options{.jitter = 0, .transfer_seconds = 0.5, .sync_seconds = 0.25};
+  options.state_bytes = [](ModelId, const Config&) { return 300; };
+  const double without = simulate::run(e, options).makespan_seconds;
+  options.bytes_per_second = 200;
+  const simulate::RunReport report = simulate::run(e, options);
+  EXPECT_EQ(report.hops, 1U);
+  EXPECT_EQ(report.hop_bytes, 300);
+  EXPECT_NEAR(report.makespan_seconds, without + 1.5, 1e-6);
+  options.state_bytes = [](ModelId, const Config&) { return std::nan(""); };
+  EXPECT_THAT([&] { simulate::run(e, options); },
+              ThrowsMessage<ConfigError>(HasSubstr("state_bytes / bytes_per_second")));
+  for (const double rate : {-5.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+    EXPECT_THROW(simulate::run(e, {.bytes_per_second = rate}), ConfigError);
+  }
+}
+
 // ---- whole runs
 
 class BadObjects : public OnGlyphs<160, 2> {
