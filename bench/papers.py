@@ -33,10 +33,16 @@ def bound_of(row, job):
     return max(sum(seconds) / row["workers"], max(seconds))
 
 
+def rate_of(job):
+    """Bytes a second of a network such as "10Gbit,0.05ms"."""
+    return float(job["network"].split("Gbit")[0]) * 125e6
+
+
 # Of a line of hop simulate, the first line of its series and the job.
 MEASURES = {
     "run_bytes": lambda row, first, job: sum(row[name] for name in RUN),
     "moved_bytes": lambda row, first, job: sum(row[name] for name in RUN) + row["copied_bytes"],
+    "hop_share": lambda row, first, job: row["hop_bytes"] / rate_of(job) / (row["workers"] * row["seconds"]),
     "speedup": lambda row, first, job: first["seconds"] / row["seconds"],
     "bound_ratio": lambda row, first, job: row["seconds"] / bound_of(row, job),
 }
@@ -111,8 +117,8 @@ def bar(kind, y, length, value):
 def panel(figure, y):
     """The bars of a figure from y down: SVG, and where it ends."""
     everything = [v for series in figure["series"] for v in series["ours"] + series.get("paper", []) if v > 0]
-    most, logarithmic = max(everything), figure.get("logarithmic", False)
-    least = min(everything) / 3
+    most, logarithmic = max(everything, default=1), figure.get("logarithmic", False)
+    least = min(everything, default=1) / 3
 
     def length(value):
         if value <= 0:
