@@ -1,0 +1,74 @@
+// Every row of kernels/elementwise.def, and the functions that are composed of the rows.
+#include "autograd/elementwise.h"
+
+#include <cmath>
+
+#include "autograd/activations.h"
+#include "autograd/masks.h"
+#include "tests/parity/tables.h"
+
+namespace hop::parity {
+
+using A = Arguments;
+
+namespace {
+
+// The rows of the table, which a new row joins by itself. Attributes have their defaults.
+Rows table_rows() {
+  Rows rows;
+#define HOP_UNARY(name, Name, ...) \
+  rows.emplace_back(#name, [](const A& a) { return autograd::unary(kernels::rows::Name{}, a["input"]); });
+#define HOP_BINARY(name, Name, ...)                                      \
+  rows.emplace_back(#name, [](const A& a) {                              \
+    const kernels::Input x = a.operand("input"), y = a.operand("other"); \
+    return autograd::binary(kernels::rows::Name{}, x, y);                \
+  });
+#define HOP_PREDICATE(name, Name, ...) \
+  rows.emplace_back(#name, [](const A& a) { return kernels::evaluate(kernels::rows::Name{}, a["input"]); });
+#define HOP_COMPARE(name, Name, ...)                                     \
+  rows.emplace_back(#name, [](const A& a) {                              \
+    const kernels::Input x = a.operand("input"), y = a.operand("other"); \
+    return kernels::evaluate(kernels::rows::Name{}, x, y);               \
+  });
+#include "kernels/elementwise.def"
+  return rows;
+}
+
+}  // namespace
+
+Rows elementwise_rows() {
+  const double inf = HUGE_VAL;
+  Rows rows = table_rows();
+  // Of one name, the last row counts: those with attributes.
+  const Rows more = {
+      {"pow", [](const A& a) { return hop::pow(a.operand("input"), a.operand("exponent")); }},
+      {"clamp", [inf](const A& a) { return hop::clamp(a["input"], a.number("min", -inf), a.number("max", inf)); }},
+      {"leaky_relu", [](const A& a) { return hop::leaky_relu(a["input"], a.number("negative_slope", 0.01)); }},
+      {"elu", [](const A& a) { return hop::elu(a["input"], a.number("alpha", 1)); }},
+      {"softplus",
+       [](const A& a) { return hop::softplus(a["input"], a.number("beta", 1), a.number("threshold", 20)); }},
+      {"where", [](const A& a) { return hop::where(a.operand("condition"), a.operand("input"), a.operand("other")); }},
+
+      {"hardtanh", [](const A& a) { return hardtanh(a["input"], a.number("min_val", -1), a.number("max_val", 1)); }},
+      {"relu6", [](const A& a) { return relu6(a["input"]); }},
+      {"hardsigmoid", [](const A& a) { return hardsigmoid(a["input"]); }},
+      {"hardswish", [](const A& a) { return hardswish(a["input"]); }},
+      {"mish", [](const A& a) { return mish(a["input"]); }},
+      {"selu", [](const A& a) { return selu(a["input"]); }},
+      {"prelu", [](const A& a) { return prelu(a["input"], a["weight"]); }},
+      {"glu", [](const A& a) { return glu(a["input"], a.integer("dim", -1)); }},
+      {"softsign", [](const A& a) { return softsign(a["input"]); }},
+      {"logit", [](const A& a) { return logit(a["input"], a.number("eps")); }},
+      {"lerp", [](const A& a) { return lerp(a["input"], a["end"], a.operand("weight")); }},
+      {"addcmul", [](const A& a) { return addcmul(a["input"], a["tensor1"], a["tensor2"], a.scalar("value", 1)); }},
+      {"addcdiv", [](const A& a) { return addcdiv(a["input"], a["tensor1"], a["tensor2"], a.scalar("value", 1)); }},
+      {"masked_fill", [](const A& a) { return masked_fill(a["input"], a["mask"], a.operand("value")); }},
+      {"isinf", [](const A& a) { return isinf(a["input"]); }},
+      {"nan_to_num",
+       [](const A& a) { return nan_to_num(a["input"], a.number("nan", 0), a.number("posinf"), a.number("neginf")); }},
+  };
+  rows.insert(rows.end(), more.begin(), more.end());
+  return rows;
+}
+
+}  // namespace hop::parity

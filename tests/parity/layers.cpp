@@ -1,0 +1,288 @@
+// The classes of nn/layers, by PyTorch's names. A layer gets the state of PyTorch's layer by load_state_dict(), so the
+// names of parameters are judged, too.
+#include "nn/layers.h"
+
+#include "tests/parity/tables.h"
+
+namespace hop::parity {
+namespace {
+
+using A = Arguments;
+
+constexpr DType f64 = DType::f64;
+
+/// What `forward` makes of the module in PyTorch's state.
+template <class M, class F>
+std::vector<Tensor> run(const A& a, M module, const F& forward) {
+  a.load(module);
+  return results(forward(module));
+}
+template <class M>
+std::vector<Tensor> run(const A& a, M module) {
+  return run(a, module, [&](M& m) { return m(a["input"]); });
+}
+
+nn::Size2d size(const A& a, const std::string& name, std::int64_t fallback) {
+  const auto [height, width] = a.pair(name, fallback);
+  return {height, width};
+}
+
+Rows activation_rows() {
+  return {
+      {"nn.ReLU", [](const A& a) { return run(a, nn::ReLU()); }},
+      {"nn.LeakyReLU", [](const A& a) { return run(a, nn::LeakyReLU(a.number("negative_slope", 0.01))); }},
+      {"nn.ELU", [](const A& a) { return run(a, nn::ELU(a.number("alpha", 1))); }},
+      {"nn.Sigmoid", [](const A& a) { return run(a, nn::Sigmoid()); }},
+      {"nn.Tanh", [](const A& a) { return run(a, nn::Tanh()); }},
+      {"nn.GELU", [](const A& a) { return run(a, nn::GELU()); }},
+      {"nn.SiLU", [](const A& a) { return run(a, nn::SiLU()); }},
+      {"nn.LogSigmoid", [](const A& a) { return run(a, nn::LogSigmoid()); }},
+      {"nn.Softsign", [](const A& a) { return run(a, nn::Softsign()); }},
+      {"nn.Hardsigmoid", [](const A& a) { return run(a, nn::Hardsigmoid()); }},
+      {"nn.Hardswish", [](const A& a) { return run(a, nn::Hardswish()); }},
+      {"nn.Mish", [](const A& a) { return run(a, nn::Mish()); }},
+      {"nn.SELU", [](const A& a) { return run(a, nn::SELU()); }},
+      {"nn.ReLU6", [](const A& a) { return run(a, nn::ReLU6()); }},
+      {"nn.Hardtanh", [](const A& a) { return run(a, nn::Hardtanh(a.number("min_val", -1), a.number("max_val", 1))); }},
+      {"nn.CELU", [](const A& a) { return run(a, nn::CELU(a.number("alpha", 1))); }},
+      {"nn.Softplus", [](const A& a) { return run(a, nn::Softplus(a.number("beta", 1), a.number("threshold", 20))); }},
+      {"nn.PReLU",
+       [](const A& a) {
+         return run(a, nn::PReLU(a.integer("num_parameters", 1), {.init = a.number("init", 0.25), .dtype = f64}));
+       }},
+      {"nn.Softmax", [](const A& a) { return run(a, nn::Softmax(a.integer("dim", -1))); }},
+      {"nn.LogSoftmax", [](const A& a) { return run(a, nn::LogSoftmax(a.integer("dim", -1))); }},
+      {"nn.GLU", [](const A& a) { return run(a, nn::GLU(a.integer("dim", -1))); }},
+  };
+}
+
+nn::BatchNormOptions batch_norm(const A& a) {
+  return {.eps = a.number("eps", 1e-5),
+          .momentum = a.number("momentum", 0.1),
+          .affine = a.flag("affine", true),
+          .track_running_stats = a.flag("track_running_stats", true),
+          .dtype = f64};
+}
+
+nn::InstanceNormOptions instance_norm(const A& a) {
+  a.number("momentum");  // of running statistics, which are not there
+  return {.eps = a.number("eps", 1e-5), .affine = a.flag("affine", false), .dtype = f64};
+}
+
+Rows norm_rows() {
+  return {
+      {"nn.BatchNorm1d",
+       [](const A& a) { return run(a, nn::BatchNorm1d(a.integer("num_features", 1), batch_norm(a))); }},
+      {"nn.BatchNorm2d",
+       [](const A& a) { return run(a, nn::BatchNorm2d(a.integer("num_features", 1), batch_norm(a))); }},
+      {"nn.InstanceNorm1d",
+       [](const A& a) { return run(a, nn::InstanceNorm1d(a.integer("num_features", 1), instance_norm(a))); }},
+      {"nn.InstanceNorm2d",
+       [](const A& a) { return run(a, nn::InstanceNorm2d(a.integer("num_features", 1), instance_norm(a))); }},
+      {"nn.LayerNorm",
+       [](const A& a) {
+         return run(
+             a, nn::LayerNorm(a.shape("normalized_shape"), {.eps = a.number("eps", 1e-5),
+                                                            .elementwise_affine = a.flag("elementwise_affine", true),
+                                                            .dtype = f64}));
+       }},
+      {"nn.RMSNorm",
+       [](const A& a) {
+         return run(
+             a, nn::RMSNorm(
+                    a.shape("normalized_shape"),
+                    {.eps = a.number("eps"), .elementwise_affine = a.flag("elementwise_affine", true), .dtype = f64}));
+       }},
+      {"nn.GroupNorm",
+       [](const A& a) {
+         return run(a, nn::GroupNorm(a.integer("num_groups", 1), a.integer("num_channels", 1),
+                                     {.eps = a.number("eps", 1e-5), .affine = a.flag("affine", true), .dtype = f64}));
+       }},
+  };
+}
+
+Rows product_rows() {
+  return {
+      {"nn.Linear",
+       [](const A& a) {
+         return run(a, nn::Linear(a.integer("in_features", 1), a.integer("out_features", 1),
+                                  {.bias = a.flag("bias", true), .dtype = f64}));
+       }},
+      {"nn.Bilinear",
+       [](const A& a) {
+         return run(a,
+                    nn::Bilinear(a.integer("in1_features", 1), a.integer("in2_features", 1),
+                                 a.integer("out_features", 1), {.bias = a.flag("bias", true), .dtype = f64}),
+                    [&](nn::Bilinear& m) { return m(a["input1"], a["input2"]); });
+       }},
+      {"nn.Embedding",
+       [](const A& a) {
+         return run(a, nn::Embedding(a.integer("num_embeddings", 1), a.integer("embedding_dim", 1), {.dtype = f64}));
+       }},
+      {"nn.Conv1d",
+       [](const A& a) {
+         if (a.is_word("padding")) throw NotThere("padding=\"" + a.word("padding", "") + "\"");
+         return run(a,
+                    nn::Conv1d(a.integer("in_channels", 1), a.integer("out_channels", 1), a.pair("kernel_size", 1)[0],
+                               {.stride = a.pair("stride", 1)[0],
+                                .padding = a.pair("padding", 0)[0],
+                                .dilation = a.pair("dilation", 1)[0],
+                                .groups = a.integer("groups", 1),
+                                .bias = a.flag("bias", true),
+                                .dtype = f64}));
+       }},
+      {"nn.Conv2d",
+       [](const A& a) {
+         if (a.is_word("padding")) throw NotThere("padding=\"" + a.word("padding", "") + "\"");
+         return run(a, nn::Conv2d(a.integer("in_channels", 1), a.integer("out_channels", 1), size(a, "kernel_size", 1),
+                                  {.stride = size(a, "stride", 1),
+                                   .padding = size(a, "padding", 0),
+                                   .dilation = size(a, "dilation", 1),
+                                   .groups = a.integer("groups", 1),
+                                   .bias = a.flag("bias", true),
+                                   .dtype = f64}));
+       }},
+      {"nn.MaxPool2d",
+       [](const A& a) {
+         const nn::Size2d kernel = size(a, "kernel_size", 1);
+         const nn::Size2d stride = a.has("stride") ? size(a, "stride", 1) : kernel;
+         return run(a, nn::MaxPool2d(kernel, {.stride = stride, .padding = size(a, "padding", 0)}));
+       }},
+      {"nn.AvgPool2d",
+       [](const A& a) {
+         const nn::Size2d kernel = size(a, "kernel_size", 1);
+         const nn::Size2d stride = a.has("stride") ? size(a, "stride", 1) : kernel;
+         return run(a, nn::AvgPool2d(kernel, {.stride = stride, .padding = size(a, "padding", 0)}));
+       }},
+      {"nn.AdaptiveAvgPool2d", [](const A& a) { return run(a, nn::AdaptiveAvgPool2d(size(a, "output_size", 1))); }},
+  };
+}
+
+nn::RecurrentOptions recurrent(const A& a) {
+  return {.num_layers = a.integer("num_layers", 1),
+          .bias = a.flag("bias", true),
+          .batch_first = a.flag("batch_first", false),
+          .dropout = a.number("dropout", 0),
+          .bidirectional = a.flag("bidirectional", false),
+          .dtype = f64};
+}
+
+nn::RNNNonlinearity nonlinearity(const A& a) {
+  return a.choice("nonlinearity", nn::RNNNonlinearity::tanh,
+                  {{"tanh", nn::RNNNonlinearity::tanh}, {"relu", nn::RNNNonlinearity::relu}});
+}
+
+nn::LSTMState lstm_state(const A& a) {
+  const std::vector<Tensor> hx = a.tensors("hx");
+  return hx.empty() ? nn::LSTMState{} : nn::LSTMState{hx.at(0), hx.at(1)};
+}
+
+Rows recurrent_rows() {
+  return {
+      {"nn.LSTM",
+       [](const A& a) {
+         return run(a, nn::LSTM(a.integer("input_size", 1), a.integer("hidden_size", 1), recurrent(a)),
+                    [&](nn::LSTM& m) {
+                      const nn::LSTMResult y = m(a["input"], lstm_state(a));
+                      return std::vector<Tensor>{y.output, y.state.h, y.state.c};
+                    });
+       }},
+      {"nn.GRU",
+       [](const A& a) {
+         return run(a, nn::GRU(a.integer("input_size", 1), a.integer("hidden_size", 1), recurrent(a)), [&](nn::GRU& m) {
+           const nn::RecurrentResult y = m(a["input"], a["hx"]);
+           return std::vector<Tensor>{y.output, y.h_n};
+         });
+       }},
+      {"nn.RNN",
+       [](const A& a) {
+         const nn::RecurrentOptions all = recurrent(a);
+         const nn::RNNOptions options{.num_layers = all.num_layers,
+                                      .nonlinearity = nonlinearity(a),
+                                      .bias = all.bias,
+                                      .batch_first = all.batch_first,
+                                      .dropout = all.dropout,
+                                      .bidirectional = all.bidirectional,
+                                      .dtype = f64};
+         return run(a, nn::RNN(a.integer("input_size", 1), a.integer("hidden_size", 1), options), [&](nn::RNN& m) {
+           const nn::RecurrentResult y = m(a["input"], a["hx"]);
+           return std::vector<Tensor>{y.output, y.h_n};
+         });
+       }},
+      {"nn.LSTMCell",
+       [](const A& a) {
+         return run(a,
+                    nn::LSTMCell(a.integer("input_size", 1), a.integer("hidden_size", 1),
+                                 {.bias = a.flag("bias", true), .dtype = f64}),
+                    [&](nn::LSTMCell& m) {
+                      const nn::LSTMState y = m(a["input"], lstm_state(a));
+                      return std::vector<Tensor>{y.h, y.c};
+                    });
+       }},
+      {"nn.GRUCell",
+       [](const A& a) {
+         return run(a,
+                    nn::GRUCell(a.integer("input_size", 1), a.integer("hidden_size", 1),
+                                {.bias = a.flag("bias", true), .dtype = f64}),
+                    [&](nn::GRUCell& m) { return m(a["input"], a["hx"]); });
+       }},
+      {"nn.RNNCell",
+       [](const A& a) {
+         return run(a,
+                    nn::RNNCell(a.integer("input_size", 1), a.integer("hidden_size", 1),
+                                {.bias = a.flag("bias", true), .nonlinearity = nonlinearity(a), .dtype = f64}),
+                    [&](nn::RNNCell& m) { return m(a["input"], a["hx"]); });
+       }},
+  };
+}
+
+Rows attention_rows() {
+  return {
+      {"nn.MultiheadAttention",
+       [](const A& a) {
+         const nn::MultiheadAttentionOptions options{.dropout = a.number("dropout", 0),
+                                                     .bias = a.flag("bias", true),
+                                                     .batch_first = a.flag("batch_first", false),
+                                                     .dtype = f64};
+         if (a.flag("need_weights", true)) throw NotThere("need_weights=True");
+         return run(a, nn::MultiheadAttention(a.integer("embed_dim", 1), a.integer("num_heads", 1), options),
+                    [&](nn::MultiheadAttention& m) {
+                      return m(a["query"], a["key"], a["value"],
+                               {.attn_mask = a["attn_mask"],
+                                .key_padding_mask = a["key_padding_mask"],
+                                .is_causal = a.flag("is_causal", false)});
+                    });
+       }},
+      {"nn.TransformerEncoderLayer",
+       [](const A& a) {
+         const nn::TransformerEncoderLayerOptions options{
+             .dim_feedforward = a.integer("dim_feedforward", 2048),
+             .dropout = a.number("dropout", 0.1),
+             .activation =
+                 a.choice("activation", nn::TransformerActivation::relu,
+                          {{"relu", nn::TransformerActivation::relu}, {"gelu", nn::TransformerActivation::gelu}}),
+             .layer_norm_eps = a.number("layer_norm_eps", 1e-5),
+             .batch_first = a.flag("batch_first", false),
+             .norm_first = a.flag("norm_first", false),
+             .dtype = f64};
+         return run(a, nn::TransformerEncoderLayer(a.integer("d_model", 1), a.integer("nhead", 1), options),
+                    [&](nn::TransformerEncoderLayer& m) {
+                      return m(a["src"], {.attn_mask = a["src_mask"],
+                                          .key_padding_mask = a["src_key_padding_mask"],
+                                          .is_causal = a.flag("is_causal", false)});
+                    });
+       }},
+  };
+}
+
+}  // namespace
+
+Rows layer_rows() {
+  Rows all;
+  for (const Rows& rows : {activation_rows(), norm_rows(), product_rows(), recurrent_rows(), attention_rows()}) {
+    all.insert(all.end(), rows.begin(), rows.end());
+  }
+  return all;
+}
+
+}  // namespace hop::parity

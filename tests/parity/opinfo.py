@@ -1,0 +1,219 @@
+"""Judges our operations by PyTorch's own samples: the OpInfo and ModuleInfo of PyTorch's tests, in f64 on the CPU.
+
+    python tests/parity/opinfo.py --judge build/tests/hop_parity --page docs/parity.md    # all samples, and the page
+    python tests/parity/opinfo.py --judge build/tests/hop_parity --samples 8              # as the suite does
+    python tests/parity/opinfo.py --judge build/tests/hop_parity --only 'softmax|nn.GRU'
+    python tests/parity/opinfo.py --folder FOLDER                                         # writes the samples, no more
+
+Needs torch and numpy. PyTorch's values and gradients are written to FOLDER; hop_parity (judge.cpp) calls our functions
+with the same arguments and compares. A difference or a refusal without a reason in opinfo_reasons.py makes the run fail.
+"""
+
+import argparse
+import json
+import pathlib
+import random
+import re
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import numpy
+from samples import Encoder, TensorFile, Unwritable, bind, flat, said, signature, with_batch
+
+import torch
+from torch.testing._internal.common_methods_invocations import op_db
+from torch.testing._internal.common_modules import module_db
+
+import opinfo_page
+from opinfo_table import IGNORED, MODULES, ONE, OPERATIONS, RANDOM, TWO
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+F64 = torch.float64
+
+
+def full_name(op):
+    return op.name + (f".{op.variant_test_name}" if op.variant_test_name else "")
+
+
+def operations():
+    """PyTorch's name -> our row. The rows of kernels/elementwise.def have the plain parameters."""
+    table = {name: (*row, {}) if len(row) == 2 else row for name, row in OPERATIONS.items()}
+    names = {full_name(op) for op in op_db}
+    text = (ROOT / "kernels/elementwise.def").read_text()
+    for kind, name in re.findall(r"^HOP_(UNARY|BINARY|PREDICATE|COMPARE)\((\w+),", text, re.MULTILINE):
+        theirs = next((n for n in (name, f"nn.functional.{name}") if n in names), None)
+        if theirs is not None:
+            table.setdefault(theirs, (name, ONE if kind in ("UNARY", "PREDICATE") else TWO, {}))
+    unknown = sorted(set(table) - names)
+    if unknown:
+        sys.exit(f"opinfo.py: this PyTorch has no samples of {', '.join(unknown)}")
+    return table
+
+
+def modules():
+    """The names of the rows of layers.cpp and loss_objects.cpp."""
+    text = "".join((ROOT / "tests/parity" / file).read_text() for file in ("layers.cpp", "loss_objects.cpp"))
+    return set(re.findall(r'\{"(nn\.\w+)"', text))
+
+
+def seed():
+    torch.manual_seed(2026)
+    random.seed(2026)
+    numpy.random.seed(2026)
+
+
+class Writer:
+    def __init__(self, folder, limit):
+        self.folder, self.limit = folder, limit
+        self.lines = (folder / "samples.jsonl").open("w")
+        self.skipped = []  # (name, why)
+
+    def operation(self, op, row):
+        name, ours, text, renamed = full_name(op), *row
+        parameters = signature(text, op.op)
+        dtype = F64 if op.supports_dtype(F64, "cpu") else torch.int64
+        seed()
+
+        def calls():
+            for sample in op.sample_inputs("cpu", dtype, requires_grad=op.supports_autograd and dtype is F64):
+                args, kwargs = (sample.input, *sample.args), dict(sample.kwargs)
+                yield args, kwargs, lambda args=args, kwargs=kwargs: op.op(*args, **kwargs)
+
+        self.samples(name, calls(), lambda args, kwargs: self.arguments(parameters, args, kwargs, renamed), ours)
+
+    def module(self, info, training):
+        constructor_text, forward_text = MODULES.get(info.name, (None, None))
+        cls = info.module_cls
+        constructor = signature(constructor_text, cls.__init__)
+        forward = signature(forward_text, cls.forward)
+        self_of = lambda text: () if text is not None else (None,)
+        seed()
+
+        def calls():
+            inputs = info.module_inputs_func(info, device="cpu", dtype=F64, requires_grad=True, training=training)
+            for sample in inputs:
+                made, call = sample.constructor_input, sample.forward_input
+                if call is None:
+                    continue
+                if info.name == "nn.MultiheadAttention":
+                    call.kwargs["need_weights"] = False  # ours returns no weights
+                module = cls(*made.args, **made.kwargs).to(F64).train(training)
+                args = bind(constructor, (*self_of(constructor_text), *made.args), dict(made.kwargs), IGNORED | {"self"})
+                inputs, words = with_batch(info.name, module, call.args, dict(call.kwargs))
+                yield (args, *inputs), words, module
+
+        def arguments(args, kwargs):
+            made = {k: v for k, v in args[0].items() if k != "dtype"}
+            rest = bind(forward, (*self_of(forward_text), *args[1:]), dict(kwargs), IGNORED | {"self"})
+            if made.keys() & rest.keys():
+                sys.exit(f"opinfo.py: {info.name} has {made.keys() & rest.keys()} twice: see MODULES")
+            return made | rest
+
+        self.samples(info.name, calls(), arguments, info.name, training)
+
+    def arguments(self, parameters, args, kwargs, renamed):
+        given = bind(parameters, args, kwargs, IGNORED)
+        of_a_tensor = isinstance(args[0], torch.Tensor)
+        if of_a_tensor and given.get("dtype") is args[0].dtype:
+            given.pop("dtype")  # it has this dtype
+        return {renamed.get(name, name): value for name, value in given.items()}
+
+    def samples(self, name, calls, arguments, ours, training=False):
+        file, path = TensorFile(), f"{name}{'.train' if training else ''}.safetensors"
+        count = 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for args, kwargs, call in calls:
+                if self.limit and count == self.limit:
+                    break
+                mark = file.mark()
+                try:
+                    line = self.sample(file, count, arguments(args, kwargs), args, kwargs, call, training)
+                except TypeError as error:
+                    sys.exit(f"opinfo.py: the parameters of {name}: {error}")
+                except (Unwritable, RuntimeError, NotImplementedError) as error:
+                    file.back_to(mark)
+                    self.skipped.append((name, str(error).splitlines()[0]))
+                    continue
+                self.lines.write(json.dumps({"name": name, "operation": ours, "file": path, **line}) + "\n")
+                count += 1
+        file.write(self.folder / path)
+
+    def sample(self, file, index, given, args, kwargs, call, training):
+        encoder = Encoder(file, str(index))
+        encoded = {name: encoder.encode(value, name) for name, value in given.items()}
+        differentiable = {name: tensor for name, tensor in encoder.tensors if tensor.requires_grad}
+        state, buffers = {}, {}
+        module = call if isinstance(call, torch.nn.Module) else None
+        is_loss = module is not None and type(module).__name__.endswith("Loss")
+        if module is not None and not is_loss:
+            for name, tensor in module.state_dict().items():
+                state[name] = file.add(f"{index}.state.{name}", tensor.clone())
+            differentiable |= {f"state.{name}": p for name, p in module.named_parameters()}
+        seed()
+        outputs = flat(module(*args[1:], **kwargs) if module is not None else call())
+        results = [file.add(f"{index}.y{i}", y.clone()) for i, y in enumerate(outputs)]
+        if module is not None and not is_loss:
+            for name, buffer in module.named_buffers():
+                buffers[f"state.{name}"] = file.add(f"{index}.buffer.{name}", buffer)
+        incoming, gradients = [None] * len(outputs), {}
+        used = [i for i, y in enumerate(outputs) if y.requires_grad]
+        if used and differentiable:
+            for i in used:
+                incoming[i] = torch.randn_like(outputs[i])
+            found = torch.autograd.grad([outputs[i] for i in used], list(differentiable.values()),
+                                        [incoming[i] for i in used], allow_unused=True)
+            for (name, tensor), gradient in zip(differentiable.items(), found):
+                gradient = torch.zeros_like(tensor) if gradient is None else gradient
+                gradients[name] = file.add(f"{index}.d.{name}", gradient)
+            incoming = [None if g is None else file.add(f"{index}.g{i}", g) for i, g in enumerate(incoming)]
+        else:
+            incoming = [None] * len(outputs)
+        words = ", ".join(f"{name}={said(value)}" for name, value in given.items())
+        return {"arguments": encoded, "inputs": [name for name, _ in encoder.tensors], "names": encoder.names,
+                "outputs": results, "incoming": incoming, "gradients": gradients, "state": state, "buffers": buffers,
+                "training": training, "said": words}
+
+
+def write(folder, only, limit):
+    writer = Writer(folder, limit)
+    table, rows = operations(), modules()
+    wanted = lambda name: only is None or re.fullmatch(only, name)
+    for op in op_db:
+        if full_name(op) in table and op.name not in RANDOM and wanted(full_name(op)):
+            writer.operation(op, table[full_name(op)])
+    for info in module_db:
+        if info.name in rows and wanted(info.name):
+            for training in (True, False) if info.train_and_eval_differ else (False,):
+                writer.module(info, training)
+    writer.lines.close()
+    return writer.skipped
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--judge", help="the program hop_parity")
+    parser.add_argument("--folder", type=pathlib.Path, help="for the samples; by default a temporary one")
+    parser.add_argument("--page", type=pathlib.Path, help="docs/parity.md")
+    parser.add_argument("--only", help="a regular expression of PyTorch's names")
+    parser.add_argument("--samples", type=int, help="at most so many of each operation")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or pathlib.Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        skipped = write(folder, options.only, options.samples)
+        samples = [json.loads(line) for line in (folder / "samples.jsonl").open()]
+        print(f"{len(samples)} samples of {len({s['name'] for s in samples})} operations, {len(skipped)} not written")
+        if options.judge is None:
+            return 0
+        subprocess.run([options.judge, str(folder)], check=True)
+        results = [json.loads(line) for line in (folder / "results.jsonl").open()]
+    whole = options.only is None and options.samples is None
+    names = [full_name(op) for op in op_db], [info.name for info in module_db]
+    return opinfo_page.report(samples, results, skipped, names, options.page, whole)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""What the samples of opinfo.py showed: a table for people, and docs/parity.md."""
+
+import collections
+import math
+import re
+
+import torch
+from opinfo_reasons import REASONS
+from opinfo_table import FAMILIES, RANDOM
+
+INTRO = """# Parity with PyTorch, operation by operation
+
+This page is written by a run of `tests/parity/opinfo.py`, which lets PyTorch judge our operations. PyTorch's own tests
+describe each operation by samples: inputs of many shapes, and arguments. The script calls PyTorch {torch} with each
+sample, in f64 on the CPU, and writes inputs, results, incoming gradients and the gradients of all inputs to files.
+`tests/parity/judge.cpp` calls the function of Hopscotch that stands for the operation, with the arguments that differ
+from PyTorch's defaults, and compares results and gradients: twice, with contiguous tensors and with strided ones. A
+layer gets the parameters of PyTorch's layer by name.
+
+Two numbers agree if they differ by at most 1e-9 of the larger of PyTorch's number and a thousandth of the largest number
+in its tensor, plus 1e-12. Shapes and dtypes must be equal, and so must NaN and infinities.
+
+    cmake --build build --target hop_parity
+    python tests/parity/opinfo.py --judge build/tests/hop_parity --page docs/parity.md
+
+A sample can have one of four outcomes:
+
+- it **agrees**;
+- it is **not there**: it uses an argument, or a kind of argument, that our function does not have;
+- it is **refused**: our function throws an error where PyTorch computes;
+- it **differs**.
+
+The run fails if a sample is refused or differs without a reason. The reasons are listed below.
+"""
+
+
+def explain(sample, result):
+    text = f"{result['outcome']}: {result['detail']} for {sample['said']}"
+    for index, (names, pattern, _) in enumerate(REASONS):
+        if re.fullmatch(names, sample["name"]) and re.search(pattern, text):
+            return index
+    return None
+
+
+def group(samples, results):
+    """By PyTorch's name: outcomes, what is not there; by reason: samples; and what nobody explains."""
+    counts = collections.defaultdict(collections.Counter)
+    missing = collections.defaultdict(collections.Counter)
+    reasons, unexplained, ours = collections.defaultdict(list), [], {}
+    for sample, result in zip(samples, results, strict=True):
+        name, outcome = sample["name"], result["outcome"]
+        ours[name] = sample["operation"]
+        counts[name][outcome] += 1
+        if outcome == "not_there" and result["detail"] != "the function":
+            missing[name].update(result["detail"].split(", "))
+        elif outcome != "agrees":
+            reason = explain(sample, result)
+            (unexplained if reason is None else reasons[reason]).append((sample, result))
+    return counts, missing, reasons, unexplained, ours
+
+
+def code(text):
+    return "`" + text.replace("|", "\\|") + "`"
+
+
+def family(name):
+    return next((what for start, what in FAMILIES.items() if name.startswith(start)), None)
+
+
+def words(items):
+    return ", ".join(code(item) for item in sorted(items))
+
+
+def page(samples, skipped, names, grouped):
+    counts, missing, reasons, _, ours = grouped
+    total = collections.Counter()
+    for outcomes in counts.values():
+        total.update(outcomes)
+    n = sum(total.values())
+    explained = total["differs"] + total["refused"]
+    operations, modules = names
+    judged = [name for name in operations if name in counts], [name for name in modules if name in counts]
+    whole = sum(1 for outcomes in counts.values() if set(outcomes) == {"agrees"})
+    lines = [INTRO.format(torch=torch.__version__.split("+")[0])]
+    lines += [
+        f"**{len(judged[0])} of PyTorch's {len(operations)} operations and {len(judged[1])} of its {len(modules)} modules "
+        f"are judged, with {n:,} samples: {total['agrees']:,} agree, {total['not_there']:,} use arguments that are not "
+        f"there, {total['refused']:,} are refused and {total['differs']:,} differ, each for a reason below. "
+        f"All samples of {whole} operations and modules agree.**", ""]
+    if skipped:
+        lines += [f"{len(skipped)} samples were left out, because PyTorch itself fails or a file cannot hold them: "
+                  + words({name for name, _ in skipped}) + ".", ""]
+    lines += ["## Operation by operation", "",
+              "| PyTorch | here | samples | agree | not there | refused | differ | arguments that are not there |",
+              "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"]
+    for name in sorted(counts, key=lambda name: (name.startswith("nn."), name.lower())):
+        c = counts[name]
+        row = [code(name), code(ours[name]), sum(c.values())]
+        row += [c[outcome] or "" for outcome in ("agrees", "not_there", "refused", "differs")]
+        lines.append("| " + " | ".join(map(str, [*row, words(missing[name])])) + " |")
+    if explained:
+        lines += ["", "## What is refused, what differs, and why", "", "| operations | samples | reason |",
+                  "| --- | ---: | --- |"]
+        for index in sorted(reasons):
+            found = reasons[index]
+            lines.append(f"| {words({s['name'] for s, _ in found})} | {len(found)} | {REASONS[index][2]} |")
+    rest = [name for name in operations if name not in counts]
+    lines += ["", "## What is not judged", "", "Operations of these families have no counterpart here:", ""]
+    families = collections.Counter(family(name) for name in rest)
+    lines += [f"- {what}: {families[what]}" for what in dict.fromkeys(FAMILIES.values()) if families[what]]
+    random = [name for name in rest if family(name) is None and is_random(name)]
+    others = [name for name in rest if family(name) is None and not is_random(name)]
+    lines += ["", "The results of these are random, or have no values: " + words(random) + ".", "",
+              "All others of PyTorch's operations. Hopscotch lacks them, or the script has no row for them: "
+              + words(others) + ".", "", "And of its modules: "
+              + words(name for name in modules if name not in counts) + "."]
+    return "\n".join(lines) + "\n"
+
+
+def is_random(name):
+    return any(name == r or name.startswith(r + ".") for r in RANDOM)
+
+
+def report(samples, results, skipped, names, path, whole):
+    """Prints what was found, writes the page, and returns the exit code."""
+    grouped = group(samples, results)
+    counts, _, reasons, unexplained, _ = grouped
+    total = sum(counts.values(), collections.Counter())
+    print(", ".join(f"{number} {outcome}" for outcome, number in total.items()), f"({len(counts)} operations)")
+    for sample, result in unexplained:
+        difference = math.inf if result["difference"] is None else result["difference"]
+        print(f"no reason: {sample['name']}({sample['said']}) {result['outcome']}: {result['detail']}"
+              + (f" ({difference:.2g})" if result["outcome"] == "differs" else ""))
+    if whole:
+        for index in sorted(set(range(len(REASONS))) - set(reasons)):
+            print(f"opinfo_reasons.py: nothing needs the reason {REASONS[index][2]!r}")
+    if path is not None:
+        if not whole:
+            print("the page needs all samples: leave out --only and --samples")
+            return 2
+        path.write_text(page(samples, skipped, names, grouped))
+    return 1 if unexplained else 0

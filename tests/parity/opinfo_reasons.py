@@ -1,0 +1,49 @@
+"""Why a sample of PyTorch differs here, or is refused.
+
+A row explains the samples of the operations that the first pattern names, if the second one is found in the outcome:
+"differs: " or "refused: ", what was found, " for ", the arguments. A row is as narrow as its reason: a difference that
+no row explains makes the run fail.
+"""
+
+BATCH = "Inputs have a batch dimension: write `unsqueeze(x, 0)`."
+
+REASONS = [
+    # refused
+    (r"nn\.functional\.(conv2d|max_pool2d|avg_pool2d|adaptive_avg_pool2d)|nn\.(Conv2d|MaxPool2d|AvgPool2d)",
+     r"refused: .*\(N, C, H, W\).* for .*input=\(\d+, \d+, \d+\)", BATCH),
+    (r"nn\.Conv1d|nn\.InstanceNorm1d", r"refused: .*\(N, C, L\).* for .*input=\(\d+, \d+\)", BATCH),
+    (r"nn\.InstanceNorm2d", r"refused: .*\(N, C, H, W\).* for .*input=\(\d+, \d+, \d+\)", BATCH),
+    (r"nn\.AdaptiveAvgPool2d", r"refused: .*\(N, C, H, W\) with multiples of .* for .*input=\(\d+, \d+, \d+\)", BATCH),
+    (r"nn\.functional\.adaptive_avg_pool2d|nn\.AdaptiveAvgPool2d", r"refused: .*multiples of",
+     "The windows have one size: a size that does not divide the image's is refused."),
+    (r"nn\.functional\.interpolate\.nearest", r"refused: .*\(N, C, H, W\)", "Images alone are resized."),
+    (r"nn\.functional\.batch_norm", r"refused: .*\(N, C\) or \(N, C, H, W\)",
+     "Rows (N, C) and images (N, C, H, W) are normalised."),
+    (r"nn\.BatchNorm1d", r"refused: .*\(N, C\).* for .*input=\(\d+, \d+, \d+\)",
+     "`BatchNorm1d` takes rows (N, C), not sequences (N, C, L)."),
+    (r"nn\.functional\.(layer_norm|group_norm)", r"refused: .*eps", "A negative eps is a mistake, and is refused."),
+    (r"nn\.functional\.(batch|group|layer)_norm", r"refused: .*expected values to normalise",
+     "Statistics of no values are refused. (PyTorch gives NaN, or nothing.)"),
+    (r"nn\.functional\.linear", r"refused: .*weight=\(\d+\)", "A weight is a matrix (out, in)."),
+    (r"einsum", r"refused: .*\.\.\.", "An equation has no ellipsis."),
+    (r"gather|index_select", r"refused: .*(torch\.int32|torch\.uint8)", "Indices are i64."),
+    (r"gather|index_select", r"refused: .* for input=\(\)", "A tensor of shape () has no dimension to index."),
+    (r"index_select", r"refused: .*1-d index", "An index has one dimension."),
+    (r"nn\.functional\.gaussian_nll_loss", r"refused: .* for input=\(\d.*target=\(\)",
+     "Output and target have one shape. (PyTorch broadcasts them.)"),
+    (r"nn\.functional\.gaussian_nll_loss", r"refused: .*variances like x",
+     "The variances have the shape of x, or lack its last dimension."),
+    (r"nn\.(functional\.kl_div|KLDivLoss)", r"refused: .*batchmean.* for input=\(\)",
+     "A number has no batch to divide by. (PyTorch fails, or divides by 1.)"),
+    # differs
+    (r"nn\.(functional\.ctc_loss|CTCLoss)", r"differs: (strided: )?the gradient of log_probs",
+     "PyTorch gives the gradient of the logits behind log_softmax. Ours is that of log_probs; behind log_softmax both "
+     "are the same."),
+    (r"nn\.(functional\.(cross_entropy|nll_loss)|CrossEntropyLoss|NLLLoss)",
+     r"differs: (strided: )?result 0 has 0 where PyTorch has -?nan", "A mean over no labels is 0. (PyTorch: NaN.)"),
+    (r"nn\.(functional\.scaled_dot_product_attention|MultiheadAttention|TransformerEncoderLayer)",
+     r"differs: .* where PyTorch has -?nan",
+     "A query that may see no key gets 0, and its gradients are finite. (PyTorch: NaN.)"),
+    (r"logit", r"differs: .* for .*eps=0\.6",
+     "An eps above 0.5 leaves no room between eps and 1 - eps, and the two clamp in another order."),
+]

@@ -1,0 +1,32 @@
+// Our functions, by their names, over the arguments of a sample. The arguments have the names that the script's
+// signatures say, which are PyTorch's.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/parity/arguments.h"
+
+namespace hop::parity {
+
+inline std::vector<Tensor> results(Tensor y) { return {std::move(y)}; }
+inline std::vector<Tensor> results(std::vector<Tensor> y) { return y; }
+
+struct Row {
+  template <class F>
+  Row(std::string row_name, F f) : name(std::move(row_name)), call([f](const Arguments& a) { return results(f(a)); }) {}
+
+  std::string name;
+  std::function<std::vector<Tensor>(const Arguments&)> call;
+};
+using Rows = std::vector<Row>;
+
+Rows elementwise_rows();  ///< kernels/elementwise.def, and the functions that are made of its rows
+Rows operation_rows();    ///< the other functions of autograd/ and of nn/functional.h
+Rows loss_rows();         ///< the losses of autograd/
+Rows layer_rows();        ///< the classes of nn/layers, "nn.Linear"
+Rows loss_object_rows();  ///< the losses of nn/loss_objects.h, "nn.MSELoss"
+
+}  // namespace hop::parity
