@@ -123,10 +123,13 @@ std::vector<std::int64_t> Arguments::integers(const std::string& name) const {
   return list;
 }
 
-std::array<std::int64_t, 2> Arguments::pair(const std::string& name, std::int64_t fallback) const {
-  const std::vector<std::int64_t> list = integers(name);
-  if (list.empty()) return {fallback, fallback};
-  return {list.front(), list.back()};
+std::vector<double> Arguments::numbers(const std::string& name) const {
+  const Json* value = find(name);
+  if (value == nullptr) return {};
+  if (!value->is_array()) return {number_of(*value, name)};
+  std::vector<double> list;
+  for (const Json& one : *value) list.push_back(number_of(one, name));
+  return list;
 }
 
 Reduction Arguments::reduction() const {

@@ -4,7 +4,9 @@
 // written, so that our defaults are judged, too.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -40,6 +42,7 @@ class Arguments {
 
   bool has(const std::string& name) const { return find(name) != nullptr; }
   bool is_list(const std::string& name) const { return has(name) && find(name)->is_array(); }
+  bool is_tensor(const std::string& name) const { return has(name) && find(name)->is_object(); }
   bool is_word(const std::string& name) const { return has(name) && find(name)->is_string(); }
   /// A tensor; undefined if it is not given.
   Tensor operator[](const std::string& name) const;
@@ -59,8 +62,21 @@ class Arguments {
   std::vector<std::int64_t> integers(const std::string& name) const;
   Dims dims(const std::string& name) const { return Dims(integers(name)); }
   Shape shape(const std::string& name) const { return Shape(integers(name)); }
-  /// Rows and columns: a list of two, or one number for both.
-  std::array<std::int64_t, 2> pair(const std::string& name, std::int64_t fallback) const;
+  /// One number per dimension: a list of N, or one number for all.
+  template <std::size_t N>
+  std::array<std::int64_t, N> sizes(const std::string& name, std::int64_t fallback) const {
+    const std::vector<std::int64_t> list = integers(name);
+    std::array<std::int64_t, N> all{};
+    all.fill(list.empty() ? fallback : list.front());
+    if (list.size() > 1 && list.size() != N) throw NotThere(name + " of another length");
+    if (list.size() == N) std::copy(list.begin(), list.end(), all.begin());
+    return all;
+  }
+  std::array<std::int64_t, 2> pair(const std::string& name, std::int64_t fallback) const {
+    return sizes<2>(name, fallback);
+  }
+  /// A list, or one number.
+  std::vector<double> numbers(const std::string& name) const;
   /// The value of `words` at the word that is given.
   template <class T>
   T choice(const std::string& name, T fallback, const std::map<std::string, T>& words) const {

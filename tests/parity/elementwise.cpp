@@ -42,7 +42,16 @@ Rows elementwise_rows() {
   // Of one name, the last row counts: those with attributes.
   const Rows more = {
       {"pow", [](const A& a) { return hop::pow(a.operand("input"), a.operand("exponent")); }},
-      {"clamp", [inf](const A& a) { return hop::clamp(a["input"], a.number("min", -inf), a.number("max", inf)); }},
+      {"clamp",
+       [inf](const A& a) {
+         if (a.is_tensor("min") || a.is_tensor("max")) return clamp(a["input"], a["min"], a["max"]);
+         return hop::clamp(a["input"], a.number("min", -inf), a.number("max", inf));
+       }},
+      {"logaddexp", [](const A& a) { return logaddexp(a["input"], a["other"]); }},
+      {"hardshrink", [](const A& a) { return hardshrink(a["input"], a.number("lambd", 0.5)); }},
+      {"softshrink", [](const A& a) { return softshrink(a["input"], a.number("lambd", 0.5)); }},
+      {"tanhshrink", [](const A& a) { return tanhshrink(a["input"]); }},
+      {"threshold", [](const A& a) { return threshold(a["input"], a.number("threshold", 0), a.number("value", 0)); }},
       {"leaky_relu", [](const A& a) { return hop::leaky_relu(a["input"], a.number("negative_slope", 0.01)); }},
       {"elu", [](const A& a) { return hop::elu(a["input"], a.number("alpha", 1)); }},
       {"softplus",

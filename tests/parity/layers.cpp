@@ -11,22 +11,6 @@ using A = Arguments;
 
 constexpr DType f64 = DType::f64;
 
-/// What `forward` makes of the module in PyTorch's state.
-template <class M, class F>
-std::vector<Tensor> run(const A& a, M module, const F& forward) {
-  a.load(module);
-  return results(forward(module));
-}
-template <class M>
-std::vector<Tensor> run(const A& a, M module) {
-  return run(a, module, [&](M& m) { return m(a["input"]); });
-}
-
-nn::Size2d size(const A& a, const std::string& name, std::int64_t fallback) {
-  const auto [height, width] = a.pair(name, fallback);
-  return {height, width};
-}
-
 Rows activation_rows() {
   return {
       {"nn.ReLU", [](const A& a) { return run(a, nn::ReLU()); }},
@@ -52,52 +36,14 @@ Rows activation_rows() {
        }},
       {"nn.Softmax", [](const A& a) { return run(a, nn::Softmax(a.integer("dim", -1))); }},
       {"nn.LogSoftmax", [](const A& a) { return run(a, nn::LogSoftmax(a.integer("dim", -1))); }},
+      {"nn.Hardshrink", [](const A& a) { return run(a, nn::Hardshrink(a.number("lambd", 0.5))); }},
+      {"nn.Softshrink", [](const A& a) { return run(a, nn::Softshrink(a.number("lambd", 0.5))); }},
+      {"nn.Tanhshrink", [](const A& a) { return run(a, nn::Tanhshrink()); }},
+      {"nn.Threshold",
+       [](const A& a) { return run(a, nn::Threshold(a.number("threshold", 0), a.number("value", 0))); }},
+      {"nn.Softmin", [](const A& a) { return run(a, nn::Softmin(a.integer("dim", -1))); }},
+      {"nn.Softmax2d", [](const A& a) { return run(a, nn::Softmax2d()); }},
       {"nn.GLU", [](const A& a) { return run(a, nn::GLU(a.integer("dim", -1))); }},
-  };
-}
-
-nn::BatchNormOptions batch_norm(const A& a) {
-  return {.eps = a.number("eps", 1e-5),
-          .momentum = a.number("momentum", 0.1),
-          .affine = a.flag("affine", true),
-          .track_running_stats = a.flag("track_running_stats", true),
-          .dtype = f64};
-}
-
-nn::InstanceNormOptions instance_norm(const A& a) {
-  a.number("momentum");  // of running statistics, which are not there
-  return {.eps = a.number("eps", 1e-5), .affine = a.flag("affine", false), .dtype = f64};
-}
-
-Rows norm_rows() {
-  return {
-      {"nn.BatchNorm1d",
-       [](const A& a) { return run(a, nn::BatchNorm1d(a.integer("num_features", 1), batch_norm(a))); }},
-      {"nn.BatchNorm2d",
-       [](const A& a) { return run(a, nn::BatchNorm2d(a.integer("num_features", 1), batch_norm(a))); }},
-      {"nn.InstanceNorm1d",
-       [](const A& a) { return run(a, nn::InstanceNorm1d(a.integer("num_features", 1), instance_norm(a))); }},
-      {"nn.InstanceNorm2d",
-       [](const A& a) { return run(a, nn::InstanceNorm2d(a.integer("num_features", 1), instance_norm(a))); }},
-      {"nn.LayerNorm",
-       [](const A& a) {
-         return run(
-             a, nn::LayerNorm(a.shape("normalized_shape"), {.eps = a.number("eps", 1e-5),
-                                                            .elementwise_affine = a.flag("elementwise_affine", true),
-                                                            .dtype = f64}));
-       }},
-      {"nn.RMSNorm",
-       [](const A& a) {
-         return run(
-             a, nn::RMSNorm(
-                    a.shape("normalized_shape"),
-                    {.eps = a.number("eps"), .elementwise_affine = a.flag("elementwise_affine", true), .dtype = f64}));
-       }},
-      {"nn.GroupNorm",
-       [](const A& a) {
-         return run(a, nn::GroupNorm(a.integer("num_groups", 1), a.integer("num_channels", 1),
-                                     {.eps = a.number("eps", 1e-5), .affine = a.flag("affine", true), .dtype = f64}));
-       }},
   };
 }
 
@@ -119,42 +65,6 @@ Rows product_rows() {
        [](const A& a) {
          return run(a, nn::Embedding(a.integer("num_embeddings", 1), a.integer("embedding_dim", 1), {.dtype = f64}));
        }},
-      {"nn.Conv1d",
-       [](const A& a) {
-         if (a.is_word("padding")) throw NotThere("padding=\"" + a.word("padding", "") + "\"");
-         return run(a,
-                    nn::Conv1d(a.integer("in_channels", 1), a.integer("out_channels", 1), a.pair("kernel_size", 1)[0],
-                               {.stride = a.pair("stride", 1)[0],
-                                .padding = a.pair("padding", 0)[0],
-                                .dilation = a.pair("dilation", 1)[0],
-                                .groups = a.integer("groups", 1),
-                                .bias = a.flag("bias", true),
-                                .dtype = f64}));
-       }},
-      {"nn.Conv2d",
-       [](const A& a) {
-         if (a.is_word("padding")) throw NotThere("padding=\"" + a.word("padding", "") + "\"");
-         return run(a, nn::Conv2d(a.integer("in_channels", 1), a.integer("out_channels", 1), size(a, "kernel_size", 1),
-                                  {.stride = size(a, "stride", 1),
-                                   .padding = size(a, "padding", 0),
-                                   .dilation = size(a, "dilation", 1),
-                                   .groups = a.integer("groups", 1),
-                                   .bias = a.flag("bias", true),
-                                   .dtype = f64}));
-       }},
-      {"nn.MaxPool2d",
-       [](const A& a) {
-         const nn::Size2d kernel = size(a, "kernel_size", 1);
-         const nn::Size2d stride = a.has("stride") ? size(a, "stride", 1) : kernel;
-         return run(a, nn::MaxPool2d(kernel, {.stride = stride, .padding = size(a, "padding", 0)}));
-       }},
-      {"nn.AvgPool2d",
-       [](const A& a) {
-         const nn::Size2d kernel = size(a, "kernel_size", 1);
-         const nn::Size2d stride = a.has("stride") ? size(a, "stride", 1) : kernel;
-         return run(a, nn::AvgPool2d(kernel, {.stride = stride, .padding = size(a, "padding", 0)}));
-       }},
-      {"nn.AdaptiveAvgPool2d", [](const A& a) { return run(a, nn::AdaptiveAvgPool2d(size(a, "output_size", 1))); }},
   };
 }
 
@@ -236,6 +146,18 @@ Rows recurrent_rows() {
   };
 }
 
+nn::TransformerEncoderLayerOptions transformer(const A& a) {
+  return {
+      .dim_feedforward = a.integer("dim_feedforward", 2048),
+      .dropout = a.number("dropout", 0.1),
+      .activation = a.choice("activation", nn::TransformerActivation::relu,
+                             {{"relu", nn::TransformerActivation::relu}, {"gelu", nn::TransformerActivation::gelu}}),
+      .layer_norm_eps = a.number("layer_norm_eps", 1e-5),
+      .batch_first = a.flag("batch_first", false),
+      .norm_first = a.flag("norm_first", false),
+      .dtype = f64};
+}
+
 Rows attention_rows() {
   return {
       {"nn.MultiheadAttention",
@@ -253,19 +175,22 @@ Rows attention_rows() {
                                 .is_causal = a.flag("is_causal", false)});
                     });
        }},
+      {"nn.TransformerDecoderLayer",
+       [](const A& a) {
+         return run(a, nn::TransformerDecoderLayer(a.integer("d_model", 1), a.integer("nhead", 1), transformer(a)),
+                    [&](nn::TransformerDecoderLayer& m) {
+                      return m(a["tgt"], a["memory"],
+                               {.target = {.attn_mask = a["tgt_mask"],
+                                           .key_padding_mask = a["tgt_key_padding_mask"],
+                                           .is_causal = a.flag("tgt_is_causal", false)},
+                                .memory = {.attn_mask = a["memory_mask"],
+                                           .key_padding_mask = a["memory_key_padding_mask"],
+                                           .is_causal = a.flag("memory_is_causal", false)}});
+                    });
+       }},
       {"nn.TransformerEncoderLayer",
        [](const A& a) {
-         const nn::TransformerEncoderLayerOptions options{
-             .dim_feedforward = a.integer("dim_feedforward", 2048),
-             .dropout = a.number("dropout", 0.1),
-             .activation =
-                 a.choice("activation", nn::TransformerActivation::relu,
-                          {{"relu", nn::TransformerActivation::relu}, {"gelu", nn::TransformerActivation::gelu}}),
-             .layer_norm_eps = a.number("layer_norm_eps", 1e-5),
-             .batch_first = a.flag("batch_first", false),
-             .norm_first = a.flag("norm_first", false),
-             .dtype = f64};
-         return run(a, nn::TransformerEncoderLayer(a.integer("d_model", 1), a.integer("nhead", 1), options),
+         return run(a, nn::TransformerEncoderLayer(a.integer("d_model", 1), a.integer("nhead", 1), transformer(a)),
                     [&](nn::TransformerEncoderLayer& m) {
                       return m(a["src"], {.attn_mask = a["src_mask"],
                                           .key_padding_mask = a["src_key_padding_mask"],
@@ -279,7 +204,7 @@ Rows attention_rows() {
 
 Rows layer_rows() {
   Rows all;
-  for (const Rows& rows : {activation_rows(), norm_rows(), product_rows(), recurrent_rows(), attention_rows()}) {
+  for (const Rows& rows : {activation_rows(), product_rows(), recurrent_rows(), attention_rows()}) {
     all.insert(all.end(), rows.begin(), rows.end());
   }
   return all;

@@ -1,9 +1,6 @@
-// The functions of autograd/ and of nn/functional.h that are neither elementwise nor losses.
+// Shapes, new tensors, reductions and products.
 #include "autograd/ops.h"
 #include "nn/functional.h"
-#include "nn/layers/activation.h"
-#include "nn/layers/pool.h"
-#include "nn/layers/upsample.h"
 #include "tests/parity/tables.h"
 
 namespace hop::parity {
@@ -126,6 +123,7 @@ Rows reduction_rows() {
          return prod(a["input"], a.integer("dim", 0), a.flag("keepdim", false));
        }},
       {"cumsum", [](const A& a) { return cumsum(a["input"], a.integer("dim", 0)); }},
+      {"cumprod", [](const A& a) { return cumprod(a["input"], a.integer("dim", 0)); }},
       {"softmax", [](const A& a) { return softmax(a["input"], a.integer("dim", -1)); }},
       {"log_softmax", [](const A& a) { return log_softmax(a["input"], a.integer("dim", -1)); }},
   };
@@ -167,72 +165,11 @@ Rows product_rows() {
   };
 }
 
-Rows index_rows() {
-  return {
-      {"gather", [](const A& a) { return gather(a["input"], a.integer("dim", 0), a["index"]); }},
-      {"index_select", [](const A& a) { return index_select(a["input"], a.integer("dim", 0), a["index"]); }},
-      {"embedding", [](const A& a) { return embedding(a["weight"], a["input"]); }},
-      {"masked_select", [](const A& a) { return masked_select(a["input"], a["mask"]); }},
-      {"nonzero", [](const A& a) { return nonzero(a["input"]); }},
-      {"one_hot", [](const A& a) { return one_hot(a["input"], a.integer("num_classes", -1)); }},
-  };
-}
-
-Pool2dOptions pool(const A& a) {
-  return {.kernel = a.pair("kernel_size", 0), .stride = a.pair("stride", 0), .padding = a.pair("padding", 0)};
-}
-
-nn::Size2d size(const std::array<std::int64_t, 2>& pair) { return {pair[0], pair[1]}; }
-
-Rows image_rows() {
-  return {
-      {"conv2d",
-       [](const A& a) {
-         if (a.is_word("padding")) throw NotThere("padding=\"" + a.word("padding", "") + "\"");
-         return conv2d(a["input"], a["weight"], a["bias"],
-                       {.stride = a.pair("stride", 1),
-                        .padding = a.pair("padding", 0),
-                        .dilation = a.pair("dilation", 1),
-                        .groups = a.integer("groups", 1)});
-       }},
-      {"max_pool2d", [](const A& a) { return max_pool2d(a["input"], pool(a)); }},
-      {"avg_pool2d", [](const A& a) { return avg_pool2d(a["input"], pool(a)); }},
-      {"layer_norm",
-       [](const A& a) {
-         return layer_norm(a["input"], a.shape("normalized_shape"), a["weight"], a["bias"], a.number("eps", 1e-5));
-       }},
-      {"group_norm",
-       [](const A& a) {
-         return group_norm(a["input"], a.integer("num_groups", 1), a["weight"], a["bias"], a.number("eps", 1e-5));
-       }},
-      // The running statistics are not judged here: nn.BatchNorm2d is.
-      {"batch_norm",
-       [](const A& a) {
-         const Tensor mean = a["running_mean"], var = a["running_var"];
-         a.number("momentum");
-         return a.flag("training", false)
-                    ? batch_norm(a["input"], a["weight"], a["bias"], a.number("eps", 1e-5)).y
-                    : batch_norm_eval(a["input"], mean, var, a["weight"], a["bias"], a.number("eps", 1e-5));
-       }},
-      // Functions of PyTorch that are classes here.
-      {"celu", [](const A& a) { return nn::CELU(a.number("alpha", 1))(a["input"]); }},
-      {"pixel_shuffle", [](const A& a) { return nn::PixelShuffle(a.integer("upscale_factor", 1))(a["input"]); }},
-      {"adaptive_avg_pool2d",
-       [](const A& a) { return nn::AdaptiveAvgPool2d(size(a.pair("output_size", 1)))(a["input"]); }},
-      {"interpolate",
-       [](const A& a) {
-         if (a.has("size") || a.word("mode", "nearest") != "nearest") throw NotThere("all but a whole scale_factor");
-         return nn::Upsample(size(a.pair("scale_factor", 1)))(a["input"]);
-       }},
-  };
-}
-
 }  // namespace
 
 Rows operation_rows() {
   Rows all;
-  for (const Rows& rows :
-       {shape_rows(), creation_rows(), reduction_rows(), product_rows(), index_rows(), image_rows()}) {
+  for (const Rows& rows : {shape_rows(), creation_rows(), reduction_rows(), product_rows()}) {
     all.insert(all.end(), rows.begin(), rows.end());
   }
   return all;

@@ -20,6 +20,7 @@ import tempfile
 import warnings
 
 import numpy
+from ours import elementwise_rows
 from samples import Encoder, TensorFile, Unwritable, bind, flat, said, signature, with_batch
 
 import torch
@@ -30,6 +31,7 @@ import opinfo_page
 from opinfo_table import IGNORED, MODULES, ONE, OPERATIONS, RANDOM, TWO
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+torch.set_num_threads(1)  # the tensors are small
 F64 = torch.float64
 
 
@@ -41,10 +43,9 @@ def operations():
     """PyTorch's name -> our row. The rows of kernels/elementwise.def have the plain parameters."""
     table = {name: (*row, {}) if len(row) == 2 else row for name, row in OPERATIONS.items()}
     names = {full_name(op) for op in op_db}
-    text = (ROOT / "kernels/elementwise.def").read_text()
-    for kind, name in re.findall(r"^HOP_(UNARY|BINARY|PREDICATE|COMPARE)\((\w+),", text, re.MULTILINE):
+    for kind, name in elementwise_rows():
         theirs = next((n for n in (name, f"nn.functional.{name}") if n in names), None)
-        if theirs is not None:
+        if theirs is not None and kind != "TERNARY":
             table.setdefault(theirs, (name, ONE if kind in ("UNARY", "PREDICATE") else TWO, {}))
     unknown = sorted(set(table) - names)
     if unknown:
@@ -53,9 +54,9 @@ def operations():
 
 
 def modules():
-    """The names of the rows of layers.cpp and loss_objects.cpp."""
-    text = "".join((ROOT / "tests/parity" / file).read_text() for file in ("layers.cpp", "loss_objects.cpp"))
-    return set(re.findall(r'\{"(nn\.\w+)"', text))
+    """The names of the rows of modules, "nn.Linear"."""
+    text = "".join(path.read_text() for path in (ROOT / "tests/parity").glob("*.cpp"))
+    return set(re.findall(r'"(nn\.\w+)"', text))
 
 
 def seed():

@@ -101,7 +101,8 @@ def with_batch(name, module, args, kwargs):
         add = lambda x: x.detach().unsqueeze(1).requires_grad_()  # states never have the batch first
         states = [type(a)(map(add, a)) if isinstance(a, tuple) else add(a) for a in args[1:]]
         return [first.detach().unsqueeze(batch).requires_grad_()] + states, kwargs
-    if name in ("nn.MultiheadAttention", "nn.TransformerEncoderLayer") and first.dim() == 2:
+    attention = ("nn.MultiheadAttention", "nn.TransformerEncoderLayer", "nn.TransformerDecoderLayer")
+    if name in attention and first.dim() == 2:
         batch = 0 if (module if name == "nn.MultiheadAttention" else module.self_attn).batch_first else 1
         mine = {a: a.detach().unsqueeze(batch).requires_grad_() for a in args}  # query and key may be one tensor
         masks = {k: v.unsqueeze(0) if k.endswith("key_padding_mask") and v is not None else v for k, v in kwargs.items()}

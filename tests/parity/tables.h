@@ -14,6 +14,17 @@ namespace hop::parity {
 inline std::vector<Tensor> results(Tensor y) { return {std::move(y)}; }
 inline std::vector<Tensor> results(std::vector<Tensor> y) { return y; }
 
+/// What `forward` makes of the module in PyTorch's state.
+template <class M, class F>
+std::vector<Tensor> run(const Arguments& a, M module, const F& forward) {
+  a.load(module);
+  return results(forward(module));
+}
+template <class M>
+std::vector<Tensor> run(const Arguments& a, M module) {
+  return run(a, module, [&](M& m) { return m(a["input"]); });
+}
+
 struct Row {
   template <class F>
   Row(std::string row_name, F f) : name(std::move(row_name)), call([f](const Arguments& a) { return results(f(a)); }) {}
@@ -24,9 +35,12 @@ struct Row {
 using Rows = std::vector<Row>;
 
 Rows elementwise_rows();  ///< kernels/elementwise.def, and the functions that are made of its rows
-Rows operation_rows();    ///< the other functions of autograd/ and of nn/functional.h
+Rows operation_rows();    ///< shapes, new tensors, reductions, products
+Rows position_rows();     ///< reading and writing at positions, sorting, counting
+Rows image_rows();        ///< convolutions, pooling, norms, other sizes
 Rows loss_rows();         ///< the losses of autograd/
 Rows layer_rows();        ///< the classes of nn/layers, "nn.Linear"
+Rows image_layer_rows();  ///< those of images, sequences and volumes, "nn.Conv2d"
 Rows loss_object_rows();  ///< the losses of nn/loss_objects.h, "nn.MSELoss"
 
 }  // namespace hop::parity

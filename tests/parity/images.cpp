@@ -1,0 +1,136 @@
+// Convolutions, pooling, norms and other sizes, as torch.nn.functional has them.
+#include "autograd/ops.h"
+#include "nn/layers.h"
+#include "tests/parity/tables.h"
+
+namespace hop::parity {
+namespace {
+
+using A = Arguments;
+
+Pool2dOptions pool(const A& a) {
+  return {.kernel = a.pair("kernel_size", 0), .stride = a.pair("stride", 0), .padding = a.pair("padding", 0)};
+}
+
+template <std::size_t N>
+std::array<PoolWindow, N> windows(const A& a) {
+  const auto kernel = a.sizes<N>("kernel_size", 0), stride = a.sizes<N>("stride", 0),
+             padding = a.sizes<N>("padding", 0);
+  std::array<PoolWindow, N> all;
+  for (std::size_t i = 0; i < N; ++i) all[i] = {.kernel = kernel[i], .stride = stride[i], .padding = padding[i]};
+  return all;
+}
+
+template <std::size_t N>
+std::vector<std::int64_t> output_size(const A& a) {
+  const std::array<std::int64_t, N> sizes = a.sizes<N>("output_size", 1);
+  return {sizes.begin(), sizes.end()};
+}
+
+Rows window_rows() {
+  return {
+      {"conv2d",
+       [](const A& a) {
+         if (a.is_word("padding")) throw NotThere("padding=\"" + a.word("padding", "") + "\"");
+         return conv2d(a["input"], a["weight"], a["bias"],
+                       {.stride = a.pair("stride", 1),
+                        .padding = a.pair("padding", 0),
+                        .dilation = a.pair("dilation", 1),
+                        .groups = a.integer("groups", 1)});
+       }},
+      {"conv_transpose2d",
+       [](const A& a) {
+         return conv_transpose2d(a["input"], a["weight"], a["bias"],
+                                 {.stride = a.pair("stride", 1),
+                                  .padding = a.pair("padding", 0),
+                                  .output_padding = a.pair("output_padding", 0),
+                                  .groups = a.integer("groups", 1),
+                                  .dilation = a.pair("dilation", 1)});
+       }},
+      {"unfold",
+       [](const A& a) {
+         return unfold(a["input"], {.kernel = a.pair("kernel_size", 1),
+                                    .stride = a.pair("stride", 1),
+                                    .padding = a.pair("padding", 0),
+                                    .dilation = a.pair("dilation", 1)});
+       }},
+      {"max_pool1d", [](const A& a) { return max_pool1d(a["input"], windows<1>(a)[0]); }},
+      {"max_pool2d", [](const A& a) { return max_pool2d(a["input"], pool(a)); }},
+      {"max_pool3d", [](const A& a) { return max_pool3d(a["input"], windows<3>(a)); }},
+      {"avg_pool1d", [](const A& a) { return avg_pool1d(a["input"], windows<1>(a)[0]); }},
+      {"avg_pool2d", [](const A& a) { return avg_pool2d(a["input"], pool(a)); }},
+      {"avg_pool3d", [](const A& a) { return avg_pool3d(a["input"], windows<3>(a)); }},
+      {"adaptive_avg_pool1d", [](const A& a) { return adaptive_avg_pool(a["input"], output_size<1>(a)); }},
+      {"adaptive_avg_pool2d", [](const A& a) { return adaptive_avg_pool(a["input"], output_size<2>(a)); }},
+      {"adaptive_avg_pool3d", [](const A& a) { return adaptive_avg_pool(a["input"], output_size<3>(a)); }},
+      {"adaptive_max_pool1d", [](const A& a) { return adaptive_max_pool(a["input"], output_size<1>(a)); }},
+      {"adaptive_max_pool2d", [](const A& a) { return adaptive_max_pool(a["input"], output_size<2>(a)); }},
+      {"adaptive_max_pool3d", [](const A& a) { return adaptive_max_pool(a["input"], output_size<3>(a)); }},
+      {"interpolate",
+       [](const A& a) {
+         const InterpolateMode mode = a.choice("mode", InterpolateMode::nearest,
+                                               {{"nearest", InterpolateMode::nearest},
+                                                {"nearest-exact", InterpolateMode::nearest_exact},
+                                                {"linear", InterpolateMode::linear},
+                                                {"bilinear", InterpolateMode::bilinear},
+                                                {"trilinear", InterpolateMode::trilinear}});
+         // One size stands for all spatial dimensions.
+         std::vector<std::int64_t> size = a.integers("size");
+         if (a.has("size") && !a.is_list("size")) size.resize(static_cast<std::size_t>(a["input"].dim() - 2), size[0]);
+         return interpolate(a["input"], {.size = size,
+                                         .scale_factor = a.numbers("scale_factor"),
+                                         .mode = mode,
+                                         .align_corners = a.flag("align_corners", false),
+                                         .recompute_scale_factor = a.flag("recompute_scale_factor", false)});
+       }},
+  };
+}
+
+Rows norm_rows() {
+  return {
+      {"layer_norm",
+       [](const A& a) {
+         return layer_norm(a["input"], a.shape("normalized_shape"), a["weight"], a["bias"], a.number("eps", 1e-5));
+       }},
+      {"group_norm",
+       [](const A& a) {
+         return group_norm(a["input"], a.integer("num_groups", 1), a["weight"], a["bias"], a.number("eps", 1e-5));
+       }},
+      // The running statistics are not judged here: those of nn.BatchNorm2d are.
+      {"batch_norm",
+       [](const A& a) {
+         const Tensor mean = a["running_mean"], var = a["running_var"];
+         a.number("momentum");
+         return a.flag("training", false)
+                    ? batch_norm(a["input"], a["weight"], a["bias"], a.number("eps", 1e-5)).y
+                    : batch_norm_eval(a["input"], mean, var, a["weight"], a["bias"], a.number("eps", 1e-5));
+       }},
+  };
+}
+
+// Functions of PyTorch that are classes here.
+Rows class_rows() {
+  return {
+      {"celu", [](const A& a) { return nn::CELU(a.number("alpha", 1))(a["input"]); }},
+      {"softmin", [](const A& a) { return nn::Softmin(a.integer("dim", -1))(a["input"]); }},
+      {"pixel_shuffle", [](const A& a) { return nn::PixelShuffle(a.integer("upscale_factor", 1))(a["input"]); }},
+      {"pixel_unshuffle", [](const A& a) { return nn::PixelUnshuffle(a.integer("downscale_factor", 1))(a["input"]); }},
+      {"channel_shuffle", [](const A& a) { return nn::ChannelShuffle(a.integer("groups", 1))(a["input"]); }},
+      {"local_response_norm",
+       [](const A& a) {
+         return nn::LocalResponseNorm(
+             a.integer("size", 1),
+             {.alpha = a.number("alpha", 1e-4), .beta = a.number("beta", 0.75), .k = a.number("k", 1)})(a["input"]);
+       }},
+  };
+}
+
+}  // namespace
+
+Rows image_rows() {
+  Rows all;
+  for (const Rows& rows : {window_rows(), norm_rows(), class_rows()}) all.insert(all.end(), rows.begin(), rows.end());
+  return all;
+}
+
+}  // namespace hop::parity
