@@ -9,11 +9,13 @@ Nothing routes out of such a network, and nothing of it is left when the block e
 import os
 import pathlib
 import re
+import shutil
 import subprocess
+import tempfile
 
 from cable import Cable
 
-PREFIX = "hoplab"  # of the namespaces; the number of our process follows, so several labs may stand side by side
+PREFIX = "hoplab"  # the number of our process follows, so several labs may stand side by side
 
 
 class HostsError(Exception):
@@ -35,7 +37,7 @@ def why_impossible():
     """Why this machine cannot make such hosts, or None if it can."""
     if os.geteuid() != 0:
         return "network namespaces need root"
-    name = f"{PREFIX}-{os.getpid()}-probe"
+    name = f"{own_name()}-probe"
     try:
         ip("netns", "add", name)
         try:
@@ -50,13 +52,25 @@ def why_impossible():
     return None
 
 
-def remove_leftovers():
-    """Removes the namespaces of labs whose process was killed before it could."""
-    folder = pathlib.Path("/run/netns")
+def own_name():
+    """What the names of all that this process makes begin with."""
+    return f"{PREFIX}-{os.getpid()}"
+
+
+def leftovers(folder):
+    """What processes that are gone left in a folder."""
     for path in folder.iterdir() if folder.is_dir() else []:
         name = re.fullmatch(rf"{PREFIX}-(\d+)-\w+", path.name)
         if name and not os.path.exists(f"/proc/{name[1]}"):
-            ip("netns", "del", path.name)
+            yield path
+
+
+def remove_leftovers():
+    """Of labs that were killed by SIGKILL, which lets nobody tidy up."""
+    for path in leftovers(pathlib.Path("/run/netns")):
+        ip("netns", "del", path.name)
+    for path in leftovers(pathlib.Path(tempfile.gettempdir())):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 class Hosts:
@@ -65,7 +79,7 @@ class Hosts:
 
     def __init__(self, count, rate="1gbit", far=()):
         self.count, self.start_rate, self.far = count, rate, far
-        self.lab = f"{PREFIX}-{os.getpid()}"
+        self.lab = own_name()
         self.switch = f"{self.lab}-switch"
         self.made, self.cables = [], []
 

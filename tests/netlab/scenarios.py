@@ -5,6 +5,7 @@ from typing import Callable, Optional
 
 from trial import RESERVE, Trial
 
+APART = r"cannot reach worker \d+: states go through the coordinator"
 LOST = r"worker \d+ was lost"
 
 
@@ -94,6 +95,13 @@ def apart(trial):
     trial.fault()
 
 
+def apart_later(trial):
+    """Connections between the two stand, and a state may be on its way."""
+    trial.reach(0.3)
+    trial.fault()
+    trial.hosts.set_apart(3, 4)
+
+
 SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("calm", calm),
     Scenario("slow-link", slow_link),
@@ -105,5 +113,6 @@ SCENARIOS = {scenario.name: scenario for scenario in (
     Scenario("two-disks-lost", two_disks_lost, LOST),
     Scenario("coordinator", coordinator_restarted, r"waits for the run", by_worker=True),
     Scenario("leave", asked_to_leave, r"was asked to end"),
-    Scenario("apart", apart, r"cannot reach worker \d+: states go through the coordinator", apart=(3, 4)),
+    Scenario("apart", apart, APART, apart=(3, 4)),
+    Scenario("apart-later", apart_later, APART),
 )}
