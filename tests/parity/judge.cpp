@@ -149,7 +149,7 @@ void print(const std::map<std::string, Count>& counts) {
   }
 }
 
-void run(const fs::path& folder) {
+void judge_folder(const fs::path& folder) {
   std::map<std::string, Row> rows;
   for (const Rows& table : {elementwise_rows(), operation_rows(), position_rows(), image_rows(), loss_rows(),
                             layer_rows(), image_layer_rows(), loss_object_rows()}) {
@@ -194,7 +194,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    hop::parity::run(argv[1]);
+    hop::parity::judge_folder(argv[1]);
   } catch (const std::exception& error) {
     std::cerr << "hop_parity: " << error.what() << "\n";
     return 1;
