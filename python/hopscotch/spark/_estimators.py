@@ -230,7 +230,8 @@ def _grids(estimators: List[Any]) -> List[List[int]]:
     groups = []
     for places in alike.values():
         configs = [estimators[place]._space() for place in places]
-        searched = bool(estimators[places[0]]._value("searchSpace"))
+        first = estimators[places[0]]
+        searched = first._value("searchSpace") or first._value("searchMethod") not in (None, "grid")
         combinations = 1
         for name in configs[0]:
             combinations *= len(list(_distinct(config[name] for config in configs)))
