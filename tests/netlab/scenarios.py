@@ -96,7 +96,7 @@ def apart(trial):
 
 
 def apart_later(trial):
-    """Connections between the two stand, and a state may be on its way."""
+    """A state may be on its way between the two."""
     trial.reach(0.3)
     trial.fault()
     trial.hosts.set_apart(3, 4)
