@@ -75,5 +75,6 @@
 #include "hopper/experiment.h"
 #include "hopper/results.h"
 #include "hopper/run.h"
+#include "hopper/simulate/job.h"
 #include "hopper/simulate/run.h"
 #include "hopper/why.h"
