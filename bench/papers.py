@@ -161,7 +161,8 @@ hopping that compares systems by time, bytes or room stands here: what `hop simu
 
 Papers: DEEM 2019 (Kumar et al., "Cerebro: Efficient and Reproducible Model Selection on Deep Learning Systems"), VLDB 2020
 (Nakandala et al., "Cerebro: A Data System for Optimized Deep Learning Model Selection", with its erratum), VLDB 2021 (Zhang
-et al., "Distributed Deep Learning on Data Systems: A Comparative Analysis of Approaches").
+et al., "Distributed Deep Learning on Data Systems: A Comparative Analysis of Approaches"). The second was read with the
+appendices of its technical report, the third as the technical report of 2021-05-07; the last printed version was not compared.
 
 **How ours is made.** Hopping and tasks are simulated: the real coordinator, policy and worker machines, with virtual time
 instead of training. Strategies with replicas go by formula: the models one after the other, each on all workers
@@ -175,7 +176,7 @@ it leaves out.
 **Not redrawn.** Learning curves (DEEM 2019 Figure 2, right; VLDB 2020 Figures 7B, 9B, 12, 13, 18 to 21; VLDB 2021 Figure
 9A) need training: `hop compare FILE` draws them for data that are here. Failures (VLDB 2020 Figure 8B) need a run:
 `./dev chaos`. VLDB 2021 Figures 11 and 16 compare hopping with a hopping in lockstep, which is not a strategy here. Its
-Figures 9B and 9C split hours by parts of a data base. Utilisation counts other things there than here.
+Figures 9B and 9C split hours by parts of a data base, and its Table 7 counts reads of local disks. Utilisation counts other things there than here.
 
 """
 
