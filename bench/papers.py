@@ -85,9 +85,8 @@ def shown(value):
 
 
 def percent(ours, paper, is_input):
-    if is_input:
-        return "input"
-    return f"{100 * (ours / paper - 1):+.0f} %" if paper else ""
+    difference = f"{100 * (ours / paper - 1):+.0f} %"
+    return f"input, {difference}" if is_input else difference
 
 
 # ---- pictures: bars, ours filled and the paper's hollow
@@ -101,7 +100,7 @@ text { font: 12px system-ui, sans-serif; fill: #24292f } .title { font-weight: b
 }
 </style>
 """
-BARS, LONGEST, ROW, WIDTH = 330, 360, 17, 820
+BARS, LONGEST, ROW, WIDTH = 410, 360, 17, 860
 
 
 def text(x, y, words, kind="", anchor="start"):
@@ -129,8 +128,8 @@ def panel(figure, y):
     y += 8
     for series in figure["series"]:
         for i, place in enumerate(figure["x"]):
-            name = series["name"] + (f", {figure.get('x_name', '')} {place}".rstrip() if place else "")
-            svg += text(BARS - 8, y + 12, name.replace(",  ", ", "), anchor="end")
+            words = [series["name"], f"{figure.get('x_name', '')} {place}".strip()] if i == 0 else [place]
+            svg += text(BARS - 8, y + 12, ", ".join(filter(None, words)), anchor="end")
             svg += bar("input" if series.get("input") else "ours", y + 1, length(series["ours"][i]), series["ours"][i])
             y += ROW
             if "paper" in series:
@@ -167,7 +166,8 @@ appendices of its technical report, the third as the technical report of 2021-05
 **How ours is made.** Hopping and tasks are simulated: the real coordinator, policy and worker machines, with virtual time
 instead of training. Strategies with replicas go by formula: the models one after the other, each on all workers
 ([strategies.md](strategies.md)). Sizes, rows and the network are those of the paper. How long a pass takes must come from
-somewhere: one series of a figure is the *input*, and says nothing by itself. The others follow from it.
+somewhere: one series of a figure is the *input*. What it differs by is what the schedule and the hops add to the work. The
+other series follow from it.
 
 **What the model leaves out**, everywhere: the start of a run, validation, disks, memory, links that several hops share,
 the overlap of exchange and backward, and what the systems of that time cost beside their algorithm. A figure adds what else
