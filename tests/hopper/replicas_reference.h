@@ -167,7 +167,8 @@ class ReferenceReplicas {
       for (const float x : values) leaves[q]->push_back(share_of(q, begin, end) * double{x});
     }
     Values<float> mean;
-    for (const double x : *sum(leaves, 0, leaves.size())) mean.push_back(static_cast<float>(x));
+    const std::optional<Values<double>> total = sum(leaves, 0, leaves.size());
+    for (const double x : *total) mean.push_back(static_cast<float>(x));
     std::memcpy(to.data() + segment.offset, mean.data(), segment.bytes);
   }
 
