@@ -21,9 +21,9 @@ Tensor histc(const Tensor& x, std::int64_t bins = 100, double min = 0, double ma
 
 /// The different values of a tensor.
 struct Unique {
-  Tensor values;   ///< ascending, (n), x's dtype; each NaN counts as a value
-  Tensor inverse;  ///< i64, x's shape: where in `values` each element stands
-  Tensor counts;   ///< i64, (n)
+  Tensor values{};   ///< ascending, (n), x's dtype; each NaN counts as a value
+  Tensor inverse{};  ///< i64, x's shape: where in `values` each element stands
+  Tensor counts{};   ///< i64, (n)
 };
 /// torch.unique(sorted=True, return_inverse=True, return_counts=True). The host sorts: the device has to wait.
 Unique unique(const Tensor& x);

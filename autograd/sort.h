@@ -12,7 +12,7 @@ namespace hop {
 
 /// The values in their new order, and the positions from which they came (i64).
 struct Sorted {
-  Tensor values, indices;
+  Tensor values{}, indices{};
 };
 
 /// torch.sort(stable=True): values and indices have x's shape.

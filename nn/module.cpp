@@ -1,3 +1,4 @@
+// Long because everything that a module does to itself and its children shares one registry.
 #include "nn/module.h"
 
 #include "autograd/copy.h"

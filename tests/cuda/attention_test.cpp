@@ -1,5 +1,6 @@
 #include "kernels/attention.h"
 
+#include "kernels/copy.h"
 #include "tests/cuda/results.h"
 
 namespace hop::kernels::cuda {

@@ -183,7 +183,7 @@ TEST_F(ReplicaTrainer, AgreesWithPyTorch) {
   rows.train = data::tensor_source(golden.at("x"), golden.at("y"), 3);
   const data::Dataset data = data::write_dataset(
       rows, *folder_ / "golden", {.name = "golden", .partitions = 2, .shuffle = false, .scale = data::Scale{0, 1}});
-  ASSERT_EQ(data.manifest().partitions[0].rows, 7);
+  ASSERT_EQ(data.manifest().partitions[0].rows, 6);
   const auto check = [&](const std::string& name, const char* strategy, AverageState average,
                          const std::string& optimizer) {
     Experiment e = experiment(strategy);

@@ -97,7 +97,7 @@ TEST_F(WorkerThreads, EndsTheRunWhenTheDeviceIsLostToTheProcess) {
   std::atomic<int> steps = 0;
   const ModelBuilder broken = [&](const Config&, const ModelInput&) {
     return std::make_shared<Faulty>([&steps](const nn::Module& module) {
-      if (module.is_training() && ++steps == 9)
+      if (module.is_training() && ++steps == 5)
         throw CudaError("[cudaGraphLaunch] expected success, got cudaErrorIllegalAddress", "cudaGraphLaunch", 700,
                         "cudaErrorIllegalAddress", true);
     });
@@ -105,7 +105,7 @@ TEST_F(WorkerThreads, EndsTheRunWhenTheDeviceIsLostToTheProcess) {
   const fs::path directory = *folder_ / "lost";
   try {
     run(experiment(broken), {.run_directory = directory});
-    FAIL() << "the run went on";
+    FAIL() << "the run went on after " << steps << " steps";
   } catch (const RunError& error) {
     EXPECT_THAT(error.what(), HasSubstr("is lost to this process; the run can be resumed in a new one"));
     EXPECT_THAT(error.what(), HasSubstr("cudaErrorIllegalAddress"));

@@ -3,7 +3,7 @@
     pip install torch safetensors
     python tests/hopper/golden/generate_replicas.py
 
-The test reads the file; it needs no Python. 13 rows lie in partitions of 7 and 6. Each replica has all its rows in one
+The test reads the file; it needs no Python. 13 rows lie in partitions of 6 and 7. Each replica has all its rows in one
 batch, so a step is an epoch and the order of the rows does not matter. x (13, 5), y (13), the initial parameters p0 ..
 p3, and for each case the parameters after six epochs, <case>.p0 .. <case>.p3.
 """
@@ -19,8 +19,8 @@ torch.manual_seed(2026)
 torch.set_num_threads(1)
 EPOCHS = 6
 x, y = torch.randn(13, 5), torch.arange(13) * 5 % 3
-parts = [slice(0, 7), slice(7, 13)]
-shares = [7 / 13, 6 / 13]
+parts = [slice(0, 6), slice(6, 13)]
+shares = [6 / 13, 7 / 13]
 
 
 def network():
