@@ -124,6 +124,7 @@ class Coordinator {
     std::optional<WorkerId> leased_to;        // the holder of the one valid lease
     std::optional<std::uint64_t> committing;  // the COMMIT of the unit that is due: appended, not yet durable
     bool settling = false;                    // another record of it is appended, not yet durable
+    bool is_gone = false;                     // the holder has begun a new life without its newest state
     bool collecting = false;                  // its newest state is being fetched into the run directory
     std::optional<std::string> loss;          // why its newest state is taken for lost: a rollback follows
     std::optional<std::string> fault;         // the failure that was one too many: a quarantine follows
@@ -169,6 +170,7 @@ class Coordinator {
   void receive(const Peer& peer, const HeldState& held);
   std::optional<record::Commit> due_commit(WorkerId worker, const HeldState& held) const;
   void find_losses(WorkerId worker, std::span<const HeldState> held);
+  void note_gone(WorkerId worker, std::span<const HeldState> held);
   bool may_be_lost(const Model& model) const;
 
   // coordinator_losses.cpp: lost units are trained again, and models that fail too often are set aside.

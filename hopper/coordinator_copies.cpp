@@ -219,7 +219,7 @@ void Coordinator::settle(const record::Moved& moved, const Unsynced& entry) {
   const Model& model = ledger_.model(moved.model);
   const Spare old{*model.holder, model.version, model.newest_attempt()};
   const bool was_lent = model.stored_as.has_value();
-  const bool was_lost = flight(moved.model).loss.has_value();
+  const bool was_lost = flight(moved.model).loss.has_value(), is_gone = flight(moved.model).is_gone;
   ledger_.apply(entry.record);
   Flight& f = flight(moved.model);
   f = begin_anew(std::move(f));
@@ -227,6 +227,8 @@ void Coordinator::settle(const record::Moved& moved, const Unsynced& entry) {
   std::erase_if(f.spares, [&](const Spare& s) { return s.worker == moved.worker && s.attempt == moved.attempt; });
   if (was_lent) {
     unpin(moved.model);
+  } else if (is_gone) {
+    // nothing lies there any more
   } else if (!was_lost || is_kept_for_clone(model.id, old.version, old.worker)) {
     f.spares.push_back(old);
   } else {

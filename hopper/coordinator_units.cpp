@@ -121,11 +121,12 @@ void Coordinator::settle(const record::Commit& commit, const Unsynced& entry) {
   if (again) release_lost(*again, commit);
 
   Flight& f = flight(commit.model);
+  const bool is_gone = f.is_gone;
   f = begin_anew(std::move(f));
   if (commit.unit >= f.failed_unit) f.failures = 0;
   if (was_lent) {
     unpin(commit.model);
-  } else if (old_holder) {
+  } else if (old_holder && !is_gone) {
     f.spares.push_back({*old_holder, before(commit.unit), old_attempt});
   }
   if (entry.waiting) answer(*entry.waiting, commit.model, commit.unit, commit.attempt, Verdict::Committed);

@@ -27,6 +27,7 @@ void Coordinator::on(const event::WorkerUp& up) {
   }
   touch_states_at(w.id);
   for (Flight& f : flights_) std::erase_if(f.spares, [&](const Spare& spare) { return spare.worker == w.id; });
+  note_gone(w.id, up.held);
   for (const HeldState& held : up.held) receive(up.peer, held);  // adopted first: a newer state undoes a loss
   find_losses(w.id, up.held);
   keep_offered(up.held);
@@ -111,6 +112,19 @@ std::optional<record::Commit> Coordinator::due_commit(WorkerId worker, const Hel
   record::Commit commit = commit_of(held, worker);
   if (ledger_.refusal(commit)) return std::nullopt;
   return commit;
+}
+
+// A record may make the newest state of now an older one. At a holder that has begun a new life without it, that older
+// state must not count as kept.
+void Coordinator::note_gone(WorkerId worker, std::span<const HeldState> held) {
+  for (const Model& model : ledger_.models()) {
+    const Flight& f = std::as_const(*this).flight(model.id);
+    if (model.holder != worker || model.stored_as) continue;
+    const bool is_here = std::ranges::any_of(held, [&](const HeldState& h) {
+      return h.model == model.id && h.version == model.version && h.digest == model.digest;
+    });
+    if (f.is_gone == is_here) flight(model.id).is_gone = !is_here;
+  }
 }
 
 // A state that should lie here but does not is lost: the disk was wiped, or a part of it cannot be read.

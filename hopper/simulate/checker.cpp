@@ -377,8 +377,9 @@ void Checker::judge_move(const record::Moved& moved) {
            h.digest == chain.digest();
   });
   require(moved.worker != chain.holder && lies_there, "a model moves to where its copy lies", moved.model);
+  // Of a holder that is away, nobody can know what its disk has lost.
   const bool is_lost = lost_(chain.holder, chain.stored_as.value_or(moved.model), chain.version);
-  if (!chain.stored_as && is_lost) forget(chain.holder, moved.model, chain.version);
+  if (!chain.stored_as && is_lost && alive_.contains(chain.holder)) forget(chain.holder, moved.model, chain.version);
 }
 
 void Checker::judge_visit(ModelId model, Unit unit, PartitionId partition, WorkerId worker) const {
