@@ -25,6 +25,30 @@ function(hop_examples)
   endforeach()
 endfunction()
 
+# Each examples/ports/NAME.cpp is a program and three tests: as a user runs it, and beside its PyTorch twin's losses in
+# f64 and in f32 (golden/NAME.safetensors). Each test has a folder of its own, for the files that a port writes.
+function(hop_ports)
+  set(golden ${PROJECT_SOURCE_DIR}/examples/ports/golden)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/ports/*.cpp)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    hop_program(port_${name} examples/ports/${name}.cpp FLOOR hopper)
+    if(TARGET port_${name})
+      hop_port_test(port_${name})
+      hop_port_test(port_${name}_f64 --golden ${golden}/${name}.safetensors)
+      hop_port_test(port_${name}_f32 --golden ${golden}/${name}.safetensors --f32)
+    endif()
+  endforeach()
+endfunction()
+
+function(hop_port_test test)
+  set(folder ${PROJECT_BINARY_DIR}/examples/ports/${test}_files)
+  file(MAKE_DIRECTORY ${folder})
+  string(REGEX REPLACE "_f(64|32)$" "" program ${test})
+  add_test(NAME ${test} COMMAND ${program} ${ARGN} WORKING_DIRECTORY ${folder})
+  set_tests_properties(${test} PROPERTIES TIMEOUT 300 LABELS example)
+endfunction()
+
 # All of bench/*.cpp is one program, hop_bench: each line of its output is a ratio against a named peer. Peers are
 # programs of their own beside it: LibTorch's, where LibTorch is installed, and PyTorch's, a script.
 function(hop_bench)
