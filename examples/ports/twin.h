@@ -22,7 +22,8 @@ namespace ports {
 
 class Twin {
  public:
-  Twin(int argc, char** argv) {
+  /// `f32_tolerance`: the distance from PyTorch that an f32 loss may have, relative to it or to 1.
+  Twin(int argc, char** argv, double f32_tolerance = 1e-4) : f32_tolerance_(f32_tolerance) {
     for (int i = 1; i < argc; ++i) {
       const std::string_view word = argv[i];
       if (word == "--golden" && i + 1 < argc) {
@@ -41,9 +42,8 @@ class Twin {
 
   bool compares() const { return !file_.empty(); }
   hop::DType dtype() const { return compares() && !is_f32_ ? hop::DType::f64 : hop::DType::f32; }
-  /// The distance from PyTorch that a number may have, relative to it or to 1. generate.py prints how far PyTorch's own
-  /// f32 is from its f64: the f32 of the ports may be as far.
-  double tolerance() const { return dtype() == hop::DType::f64 ? 1e-9 : 1e-4; }
+  /// In f64 1e-9.
+  double tolerance() const { return dtype() == hop::DType::f64 ? 1e-9 : f32_tolerance_; }
   /// A file beside the golden one.
   std::filesystem::path beside(const std::string& name) const { return file_.parent_path() / name; }
 
@@ -104,6 +104,7 @@ class Twin {
   }
 
   std::filesystem::path file_;
+  double f32_tolerance_;
   bool is_f32_ = false;
   std::map<std::string, hop::Tensor> golden_;
   hop::Generator generator_{2026};
