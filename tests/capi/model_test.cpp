@@ -38,7 +38,9 @@ nn::Predictor table_model() {
                          .table = table,
                          .target = {.classes = 2, .class_names = {"no", "yes"}}};
   const nn::ModelDescription description{.layers = {"linear $classes"}};
-  return {nn::build_model(description, schema.input(), 2), std::move(schema), nn::Output::Scores, description};
+  const nn::AnyModule module = nn::build_model(description, schema.input(), 2);
+  nn::init_parameters(*module, 1);
+  return {module, std::move(schema), nn::Output::Scores, description};
 }
 
 class CModel : public ::testing::Test {
