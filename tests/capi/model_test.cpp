@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "capi/hop_c.h"
@@ -38,7 +39,7 @@ nn::Predictor table_model() {
                          .table = table,
                          .target = {.classes = 2, .class_names = {"no", "yes"}}};
   const nn::ModelDescription description{.layers = {"linear $classes"}};
-  const nn::AnyModule module = nn::build_model(description, schema.input(), 2);
+  const std::shared_ptr<nn::Module> module = nn::build_model(description, schema.input(), 2);
   nn::init_parameters(*module, 1);
   return {module, std::move(schema), nn::Output::Scores, description};
 }
