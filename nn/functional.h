@@ -7,8 +7,6 @@
 
 namespace hop::nn::functional {
 
-using hop::InterpolateMode;
-using hop::InterpolateOptions;
 using hop::adaptive_avg_pool;
 using hop::adaptive_max_pool;
 using hop::attention;
@@ -38,6 +36,8 @@ using hop::hardtanh;
 using hop::hinge_embedding_loss;
 using hop::huber_loss;
 using hop::interpolate;
+using hop::InterpolateMode;
+using hop::InterpolateOptions;
 using hop::kl_div;
 using hop::l1_loss;
 using hop::layer_norm;
@@ -61,8 +61,8 @@ using hop::pad;
 using hop::pairwise_distance;
 using hop::poisson_nll_loss;
 using hop::prelu;
-using hop::relu6;
 using hop::relu;
+using hop::relu6;
 using hop::selu;
 using hop::sigmoid;
 using hop::silu;
