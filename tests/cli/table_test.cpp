@@ -220,7 +220,7 @@ TEST_F(Tables, SayWhatToWrite) {
       {{"--set", "search.space.batch_size=32.0"}, "batch_size: expected a whole number"},
       {{"--set", "model.loss=mse_loss"}, "loss: unknown value \"mse_loss\"; did you mean \"mse\"?"},
       {{"--set", "model.family=mpl"}, "family: expected the name of a family, got \"mpl\"; did you mean \"mlp\"?"},
-      {{"--set", "model.family=transformer", "--set", "search.space.heads=8"}, "valid are lenet and mlp"},
+      {{"--set", "model.family=transformer", "--set", "search.space.heads=8"}, "did you mean \"tab_transformer\"?"},
       {{"--set", "data.label=nope"}, "valid are y, x and b"},
       {{"--set", "data.label=Y"}, "did you mean \"y\"?"},
       {{"--set", "data.columns={nope=\"drop\"}"}, "valid are y, x and b"},
