@@ -48,7 +48,7 @@ int main() {
   std::printf("%s %s %s %s\n", e.name.c_str(), raw.format.c_str(), layer.kind.c_str(), serve.coordinator.c_str());
   const bool as_written = run.retry && loader.batch_size == 4 && csv.label.index() == 1 && import.partitions == 2 &&
                           request.sample == input.sample && !save.sync && tensor.dtype == DType::f64 &&
-                          sgd.lr == adam.lr && adamw.lr == sgd.lr && !linear.bias && conv.padding.height == 1 &&
+                          sgd.lr == adam.lr && adamw.lr == sgd.lr && !linear.bias && conv.padding.size.height == 1 &&
                           pool.stride && embedding.dtype == DType::f64 && norm.momentum == 0.2 &&
                           layer_norm.eps == 1e-3 && backward.retain_graph && grad.create_graph && gradcheck.eps == 1e-6;
   return as_written ? 0 : 1;
