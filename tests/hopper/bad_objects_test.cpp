@@ -69,9 +69,10 @@ TEST(BadPolicy, ThatChoosesWhatCannotBeIsNamed) {
       {{ModelId(0), WorkerId(99), PartitionId(0)}, "a worker that there is"},
       {{ModelId(0), WorkerId(0), PartitionId(99)}, "a partition that the model owes"},
       {{ModelId(0), WorkerId(1), PartitionId(0)}, "a worker that may train the unit there"}};
-  for (const auto& [choice, expected] : strays) {
-    EXPECT_THAT([&] { simulate::run(simulated([c = choice] { return std::make_unique<StrayPolicy>(c); })); },
-                ThrowsMessage<RunError>(AllOf(HasSubstr("[run] policy"), HasSubstr(expected))));
+  for (const auto& stray : strays) {
+    const Choice choice = stray.first;
+    EXPECT_THAT([&] { simulate::run(simulated([choice] { return std::make_unique<StrayPolicy>(choice); })); },
+                ThrowsMessage<RunError>(AllOf(HasSubstr("[run] policy"), HasSubstr(stray.second))));
   }
 }
 
