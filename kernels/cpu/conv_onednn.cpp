@@ -232,7 +232,8 @@ void conv2d_with_onednn(ConvPass pass, const ConvSizes& z, const Tensor& x, cons
                       o.dilation[1],
                       o.groups};
     thread_local LruCache<std::tuple_size_v<decltype(key)>, Convolution> cache(kCachedConvolutions);
-    cache.get(key, [&] { return Convolution(pass, z, x_last, y_last, bias.defined()); }).run(x, weight, bias, y);
+    const auto make = [&] { return Convolution(pass, z, x_last, y_last, bias.defined()); };
+    cache.get(key, [&] { return onednn::make_alone(make); }).run(x, weight, bias, y);
   } catch (const dnnl::error& e) {
     onednn::rethrow("conv2d", e);
   }

@@ -175,7 +175,8 @@ void multiply_with_onednn(const char* op, const Product& p) {
     const int threads = onednn::prepare();
     if (p.m == 1 || p.n == 1) return multiply_vector(p);
     thread_local LruCache<std::tuple_size_v<ProductKey>, onednn::Step> cache(kCachedProducts);
-    onednn::Step& step = cache.get(product_key(p, threads), [&] { return make_primitive(p); });
+    onednn::Step& step =
+        cache.get(product_key(p, threads), [&] { return onednn::make_alone([&] { return make_primitive(p); }); });
     if (p.bias.defined())
       step.run({p.a.tensor.raw_data(), p.b.tensor.raw_data(), p.y.raw_data(), p.bias.raw_data()});
     else
@@ -189,7 +190,8 @@ void multiply_as_bf16(const char* op, const Product& p) {
   try {
     const int threads = onednn::prepare();
     thread_local LruCache<std::tuple_size_v<ProductKey>, RoundedProduct> cache(kCachedProducts);
-    cache.get(product_key(p, threads), [&] { return RoundedProduct(p); }).run(p);
+    const auto make = [&] { return onednn::make_alone([&] { return RoundedProduct(p); }); };
+    cache.get(product_key(p, threads), make).run(p);
   } catch (const dnnl::error& e) {
     onednn::rethrow(op, e);
   }

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <initializer_list>
+#include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 #include <vector>
@@ -26,6 +27,16 @@ int prepare();
 
 /// Rethrows an exception of oneDNN as MemoryError or Error, `[op] oneDNN: message`. To be called in a catch block.
 [[noreturn]] void rethrow(const char* op, const dnnl::error& error);
+
+inline constinit std::mutex one_primitive_at_a_time;
+
+/// The primitive that make() makes, while no other thread makes one. oneDNN 2.6 keeps a cache of primitives for the
+/// whole process; ThreadSanitizer saw it compare a key that another thread had just written.
+template <class Make>
+auto make_alone(const Make& make) {
+  const std::lock_guard lock(one_primitive_at_a_time);
+  return make();
+}
 
 /// A primitive with its memory objects. For the thread that made it.
 class Step {
