@@ -191,7 +191,10 @@ void RunLoop::execute(const action::SendCopy& a) {
   tell(a.peer, message::CopyOrder{a.copy, source_address(a.peer.worker, a.copy.source)});
 }
 
-void RunLoop::execute(const action::SendHome& a) { tell(a.peer, message::Shutdown{}); }
+void RunLoop::execute(const action::SendHome& a) {
+  if (Node* node = find(a.peer)) node->is_sent_home = true;
+  tell(a.peer, message::Shutdown{});
+}
 
 void RunLoop::execute(const action::SetTimer& a) {
   auto timer = std::make_shared<net::asio::steady_timer>(

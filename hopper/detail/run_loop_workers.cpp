@@ -226,8 +226,9 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
       [&](const message::Leave&) {
         notice("worker " + std::to_string(peer.worker.value) +
                " was asked to end: it takes no more units, and its states go to the other workers");
-        if (Node* node = find(peer)) node->leaves = true;
-        if (early_.contains(peer.worker)) tell(peer, message::Shutdown{});  // the run has not begun
+        const bool is_early = early_.contains(peer.worker);  // the run has not begun
+        if (Node* node = find(peer)) node->leaves = true, node->is_sent_home = is_early;
+        if (is_early) tell(peer, message::Shutdown{});
         step(event::WorkerLeaves{peer});
       },
       [](const message::State&) {},  // its payload is received
