@@ -319,7 +319,10 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, me
     throw NetError("[collect] a state that nobody asked for");
   if (!state.found) {
     collecting_.erase(state.model);
-    step(event::CollectFailed{state.model, state.text, state.unreadable ? Failure::StateDamaged : Failure::StateLost});
+    const Failure failure = state.unreadable ? Failure::StateDamaged
+                            : state.released ? Failure::SourceUnreachable
+                                             : Failure::StateLost;
+    step(event::CollectFailed{state.model, state.text, failure});
     co_return;
   }
   if (bytes != model.state_bytes) {
