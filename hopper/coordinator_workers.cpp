@@ -70,7 +70,7 @@ void Coordinator::take_down(WorkerState& w, std::optional<ModelId> trained) {
   }
   w.leases.clear();
   for (const Model& model : ledger_.models()) {
-    if (model.holder == w.id) flight(model.id).collecting = false;
+    if (model.holder == w.id) flight(model.id).collecting.reset();
   }
 }
 

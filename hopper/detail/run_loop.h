@@ -158,7 +158,8 @@ class RunLoop {
   void execute(const action::SendHome& a);
   void execute(const action::Finish& a);
   void sync_journal();
-  void save_collected(ModelId model, StateFile file, std::shared_ptr<AlignedBuffer> block, const Digest& expected);
+  void save_collected(Peer peer, ModelId model, StateFile file, std::shared_ptr<AlignedBuffer> block,
+                      const Digest& expected);
   net::Awaitable<void> shut_down();
 
   // Messages for people.

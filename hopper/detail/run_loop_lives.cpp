@@ -82,7 +82,7 @@ void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
   }
   for (const ModelId model : unanswered) {
     collecting_.erase(model);
-    step(event::CollectFailed{model, why});
+    step(event::CollectFailed{peer, model, why});
   }
 }
 

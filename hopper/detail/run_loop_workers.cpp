@@ -322,7 +322,7 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, me
     const Failure failure = state.unreadable ? Failure::StateDamaged
                             : state.released ? Failure::SourceUnreachable
                                              : Failure::StateLost;
-    step(event::CollectFailed{state.model, state.text, failure});
+    step(event::CollectFailed{peer, state.model, state.text, failure});
     co_return;
   }
   if (bytes != model.state_bytes) {
@@ -337,7 +337,7 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, me
   if (still == collecting_.end() || still->second.peer != peer) co_return;
   const StateFile file = still->second.file;
   collecting_.erase(still);
-  save_collected(state.model, file, block, digest);
+  save_collected(peer, state.model, file, block, digest);
 }
 
 }  // namespace hop::hopper

@@ -71,7 +71,7 @@ TEST(CoordinatorPlaces, AModelMovesAfterItsStateIsCollected) {
   finish_copy(run);
   run.step(event::WorkerLeaves{peer(1)});
   EXPECT_THAT(run.appended<record::Moved>(), IsEmpty()) << "another collection would begin beside this one";
-  run.step(event::Collected{ModelId{0}, StateFile::Best, 1, "sha"});
+  run.step(event::Collected{peer(1), ModelId{0}, StateFile::Best, 1, "sha"});
   run.sync();
   EXPECT_THAT(run.appended<record::Moved>(), SizeIs(1));
   EXPECT_THAT(run.all<action::SendCollect>(), IsEmpty());

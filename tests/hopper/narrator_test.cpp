@@ -196,7 +196,7 @@ TEST_F(NarratorTest, TellsOfStatesThatCannotBeReadAndOfNoOtherFailure) {
   failed.failure = Failure::StateDamaged;
   const std::string line = "model 2: its state could not be read and is asked for again: too many open files";
   EXPECT_THAT(narrator_.hear(failed), ElementsAre(line));
-  EXPECT_THAT(narrator_.hear(event::CollectFailed{ModelId(2), "too many open files", Failure::StateDamaged}),
+  EXPECT_THAT(narrator_.hear(event::CollectFailed{{}, ModelId(2), "too many open files", Failure::StateDamaged}),
               ElementsAre(line));
   failed.failure = Failure::Error;
   EXPECT_THAT(narrator_.hear(failed), IsEmpty());
