@@ -201,6 +201,8 @@ class Coordinator {
   std::optional<Peer> receiver_of(const Model& model) const;
   void send_home();
   bool is_needed(const WorkerState& worker) const;
+  bool take_spare(ModelId model, WorkerId worker, Attempt attempt);
+  void lose_place(const Model& model);
   void settle(const record::Moved& moved, const Unsynced& entry);
 
   // coordinator_units.cpp: the law of a unit.
@@ -228,6 +230,7 @@ class Coordinator {
   void pin(const record::Asked& asked);
   void unpin(ModelId clone);
   bool needs_search() const;
+  void find_again(ModelId stored_as, Version version, WorkerId worker);
   bool is_kept_for_clone(ModelId stored_as, Version version, WorkerId worker) const;
   void settle(const record::Asked&, const Unsynced& entry);
   void settle(const record::Ordered&, const Unsynced& entry);
