@@ -47,6 +47,18 @@ TEST(SimulatedCopies, KeepEveryPromiseWhateverFails) { expect_promises_kept(hopp
 TEST(SimulatedCopies, KeepEveryPromiseOfTasksWhateverFails) { expect_promises_kept(tasks); }
 TEST(SimulatedCopies, KeepEveryPromiseOfWorkersThatLeaveWhateverFails) { expect_promises_kept(leaving); }
 
+// Seeds that once broke a promise.
+TEST(SimulatedCopies, KeepTheirPromisesWhereTheyOnceBrokeThem) {
+  // A collection failed at a worker whose life had ended, and the copy from which the model had gone on was given up.
+  EXPECT_NO_THROW(Simulation(hopping(7094)).run());
+  // A model went on from a copy, lost it, and went back to a worker that was last heard of before the coordinator died.
+  EXPECT_NO_THROW(Simulation(hopping(7915)).run());
+  // A worker said that the first state of a clone was lost, and got it once more as the copy of another model.
+  EXPECT_NO_THROW(Simulation(tasks(2024)).run());
+  // The old holder came back while the move to the copy was being written, and the copy was released.
+  EXPECT_NO_THROW(Simulation(leaving(4272)).run());
+}
+
 TEST(SimulatedCopies, MeetEveryKindOfTrouble) {
   Summary all;
   const std::array counts{&Summary::copied,    &Summary::moved,      &Summary::replaced, &Summary::left,
@@ -100,6 +112,26 @@ Actions takes_an_order_for_a_copy(Coordinator& c, const Event& event, Time now) 
     return c.step(event::Copied{failed->peer, failed->model, failed->attempt}, now);
   }
   return c.step(event, now);
+}
+
+// The answer of a life that has ended counts for the worker that was asked since.
+Simulation::Step takes_a_late_answer() {
+  return [asked = std::map<ModelId, Peer>()](Coordinator& c, const Event& event, Time now) mutable {
+    const auto* failed = std::get_if<event::CollectFailed>(&event);
+    Actions actions =
+        failed == nullptr || !asked.contains(failed->model)
+            ? c.step(event, now)
+            : c.step(event::CollectFailed{asked[failed->model], failed->model, failed->text, failed->failure}, now);
+    for (const Action& action : actions) {
+      if (const auto* collect = std::get_if<action::SendCollect>(&action)) asked[collect->model] = collect->peer;
+    }
+    return actions;
+  };
+}
+
+TEST(BuggyCollection, ThatTakesALateAnswerIsFoundOut) {
+  expect_found_out("TakesALateAnswer", "only what is lost is rolled back", {7094, 7095},
+                   [](std::uint64_t seed) { Simulation(hopping(seed), takes_a_late_answer()).run(); });
 }
 
 struct Bug {
