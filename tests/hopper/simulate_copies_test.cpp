@@ -20,7 +20,7 @@ using WorkerActions = std::vector<worker::Action>;
 
 std::uint64_t seeds() {
   const char* text = std::getenv("HOP_SIMULATE_SEEDS");
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : 2000;
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : 10000;
 }
 
 Scenario hopping(std::uint64_t seed) { return with_copies(draw_scenario(seed)); }
