@@ -137,6 +137,7 @@ void Coordinator::grant(const Choice& choice) {
   }
   next_attempt_ = Attempt{next_attempt_.value + 1};
   flight(model.id).leased_to = w.id;
+  flight(model.id).is_found_again = false;
   w.leases.push_back(lease);
   emit(action::SendLease{{w.id, w.incarnation}, lease});
 }

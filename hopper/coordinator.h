@@ -125,6 +125,7 @@ class Coordinator {
     std::optional<std::uint64_t> committing;  // the COMMIT of the unit that is due: appended, not yet durable
     bool settling = false;                    // another record of it is appended, not yet durable
     bool is_gone = false;                     // the holder has begun a new life without its newest state
+    bool is_found_again = false;              // its first state, while it was leased: news of a loss may be older
     std::optional<Peer> collecting;           // who is asked for its newest state, for the run directory
     std::optional<std::string> loss;          // why its newest state is taken for lost: a rollback follows
     std::optional<std::string> fault;         // the failure that was one too many: a quarantine follows

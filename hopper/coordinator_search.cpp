@@ -64,6 +64,7 @@ void Coordinator::find_again(ModelId stored_as, Version version, WorkerId worker
     const bool is_it = pin.stored_as == stored_as && pin.version == version && pin.worker == worker;
     if (!is_it || pin.clone.index() >= flights_.size()) continue;
     Flight& f = flight(pin.clone);
+    f.is_found_again = f.leased_to.has_value();
     if (!f.committing && !f.settling) f.loss.reset();
   }
 }

@@ -53,7 +53,7 @@ void Coordinator::on(const event::UnitFailed& failed) {
       if (worker(holder).alive) retry_later(f, ++f.unreachable);  // otherwise the model waits for the holder's return
       return;
     case Failure::StateLost:
-      if (worker(holder).alive && !is_first(lease->unit)) lose(failed.model, failed.text);
+      if (worker(holder).alive && !is_first(lease->unit) && !f.is_found_again) lose(failed.model, failed.text);
       return;
     case Failure::StateDamaged:
       if (worker(holder).alive && !is_first(lease->unit)) spoil(failed.model, failed.text);

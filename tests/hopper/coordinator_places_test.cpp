@@ -250,11 +250,11 @@ TEST(CoordinatorPlaces, ACloneGoesOnWhereACopyBringsItsFirstStateBack) {
     has_come = order.copy.model == ModelId{0} && order.peer == peer(1, 2);
   }
   ASSERT_TRUE(has_come);
-  run.fail(2, Failure::SourceUnreachable);
-  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty()) << "the state is there again";
-  run.now += seconds(1);
-  run.step(event::Timer{});
-  EXPECT_EQ(run.lease(2).unit, Unit{2});
+  run.fail(2, Failure::StateLost);
+  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty()) << "this news is older than the copy";
+  ASSERT_EQ(run.lease(2).unit, Unit{2});
+  run.fail(2, Failure::StateLost);
+  EXPECT_THAT(run.appended<record::Rollback>(), SizeIs(1)) << "and this is not";
 }
 
 }  // namespace
