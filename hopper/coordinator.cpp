@@ -70,19 +70,22 @@ void Coordinator::on(const event::StopRequested&) {
   }
 }
 
+// The file counts although the worker that gave it may have died since, unless another one was asked: that one answers.
 void Coordinator::on(const event::Collected& collected) {
   const Model& model = ledger_.model(collected.model);
   Flight& f = flight(collected.model);
-  f.collecting = false;
+  if (f.collecting && f.collecting != collected.peer) return;
+  f.collecting.reset();
   if (f.settling || ledger_.owed_file(model) != collected.file) return;
   if (collected.file == StateFile::Last) f.loss.reset();  // no worker needs the state any more
   append_final(collected.model, record::Collected{collected.model, collected.bytes, collected.sha256});
 }
 
+// A worker whose life has ended since it was asked says nothing about the place where the state lies now.
 void Coordinator::on(const event::CollectFailed& failed) {
   Flight& f = flight(ledger_.model(failed.model).id);
-  if (!f.collecting) return;
-  f.collecting = false;
+  if (f.collecting != failed.peer) return;
+  f.collecting.reset();
   if (failed.failure == Failure::StateLost) {
     lose(failed.model, failed.text);
   } else if (failed.failure == Failure::StateDamaged) {
@@ -134,6 +137,7 @@ void Coordinator::grant(const Choice& choice) {
   }
   next_attempt_ = Attempt{next_attempt_.value + 1};
   flight(model.id).leased_to = w.id;
+  flight(model.id).is_found_again = false;
   w.leases.push_back(lease);
   emit(action::SendLease{{w.id, w.incarnation}, lease});
 }
@@ -146,9 +150,9 @@ void Coordinator::collect() {
     if (f.collecting || f.settling || f.loss || f.not_before > now_) continue;
     const WorkerState& holder = workers_[model.holder->index()];
     if (!holder.alive) continue;
-    flight(id).collecting = true;
-    emit(action::SendCollect{
-        {holder.id, holder.incarnation}, model.id, *ledger_.owed_file(model), model.version, model.digest});
+    const Peer peer{holder.id, holder.incarnation};
+    flight(id).collecting = peer;
+    emit(action::SendCollect{peer, model.id, *ledger_.owed_file(model), model.version, model.digest});
   }
 }
 
@@ -162,7 +166,7 @@ void Coordinator::finish() {
 
 bool Coordinator::is_idle() const {
   return std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return w.leases.empty(); }) &&
-         std::none_of(flights_.begin(), flights_.end(), [](const auto& f) { return f.collecting; });
+         std::none_of(flights_.begin(), flights_.end(), [](const auto& f) { return f.collecting.has_value(); });
 }
 
 // Appends a record, other than a commit, that decides the fate of a model. A model has at most one on its way.

@@ -125,7 +125,8 @@ class Coordinator {
     std::optional<std::uint64_t> committing;  // the COMMIT of the unit that is due: appended, not yet durable
     bool settling = false;                    // another record of it is appended, not yet durable
     bool is_gone = false;                     // the holder has begun a new life without its newest state
-    bool collecting = false;                  // its newest state is being fetched into the run directory
+    bool is_found_again = false;              // its first state, while it was leased: news of a loss may be older
+    std::optional<Peer> collecting;           // who is asked for its newest state, for the run directory
     std::optional<std::string> loss;          // why its newest state is taken for lost: a rollback follows
     std::optional<std::string> fault;         // the failure that was one too many: a quarantine follows
     std::uint32_t failures = 0;               // by a fault of the model, until a unit above failed_unit is done
@@ -201,6 +202,8 @@ class Coordinator {
   std::optional<Peer> receiver_of(const Model& model) const;
   void send_home();
   bool is_needed(const WorkerState& worker) const;
+  bool take_spare(ModelId model, WorkerId worker, Attempt attempt);
+  void lose_place(const Model& model);
   void settle(const record::Moved& moved, const Unsynced& entry);
 
   // coordinator_units.cpp: the law of a unit.
@@ -228,6 +231,7 @@ class Coordinator {
   void pin(const record::Asked& asked);
   void unpin(ModelId clone);
   bool needs_search() const;
+  void find_again(ModelId stored_as, Version version, WorkerId worker);
   bool is_kept_for_clone(ModelId stored_as, Version version, WorkerId worker) const;
   void settle(const record::Asked&, const Unsynced& entry);
   void settle(const record::Ordered&, const Unsynced& entry);

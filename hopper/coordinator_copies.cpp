@@ -149,12 +149,14 @@ void Coordinator::on(const event::Copied& copied) {
   if (!done) return;
   const Model& model = ledger_.model(copied.model);
   const Copy& copy = done->copy;
-  if (model.file || copy.version > model.version) {
+  const bool is_late = model.file || copy.version > model.version;
+  if (is_late && !is_kept_for_clone(copy.model, copy.version, copied.peer.worker)) {
     return release(copied.peer.worker, copy.model, copy.version, copy.attempt);
   }
   Flight& f = flight(model.id);
   f.copy_failures = 0;
   f.spares.push_back({copied.peer.worker, copy.version, copy.attempt});
+  find_again(copy.model, copy.version, copied.peer.worker);
   if (!may_be_lost(model)) release_spares(model.id);
 }
 
@@ -224,7 +226,7 @@ void Coordinator::settle(const record::Moved& moved, const Unsynced& entry) {
   Flight& f = flight(moved.model);
   f = begin_anew(std::move(f));
   f.loss.reset();
-  std::erase_if(f.spares, [&](const Spare& s) { return s.worker == moved.worker && s.attempt == moved.attempt; });
+  const bool is_there = take_spare(model.id, moved.worker, moved.attempt);
   if (was_lent) {
     unpin(moved.model);
   } else if (is_gone) {
@@ -234,7 +236,19 @@ void Coordinator::settle(const record::Moved& moved, const Unsynced& entry) {
   } else {
     release(old.worker, model.id, old.version, old.attempt);
   }
+  if (!is_there) lose_place(model);
   if (!may_be_lost(model)) release_spares(model.id);
+}
+
+// A state that was a spare is the newest one from now on. False if its worker has begun a new life without it since the
+// record was written.
+bool Coordinator::take_spare(ModelId model, WorkerId worker, Attempt attempt) {
+  return std::erase_if(flight(model).spares,
+                       [&](const Spare& s) { return s.worker == worker && s.attempt == attempt; }) > 0;
+}
+
+void Coordinator::lose_place(const Model& model) {
+  lose(model.id, "version " + to_string(model.version) + " is gone from worker " + std::to_string(model.holder->value));
 }
 
 // ---- workers that leave -----------------------------------------------------------------------------------------------

@@ -70,8 +70,10 @@ void Coordinator::roll_back(const Model& model, const std::string& why) {
 }
 
 // Three kinds of spares stay in the list: those of workers that are away, because the newest state may get lost
-// meanwhile, those with which a clone begins, and the second place of the newest state.
+// meanwhile, those with which a clone begins, and the second place of the newest state. A record on its way may make
+// any of them the newest state, so its settling releases them.
 void Coordinator::release_spares(ModelId model) {
+  if (flight(model).settling) return;
   const std::optional<Spare> second = second_place(ledger_.model(model));
   std::erase_if(flight(model).spares, [&](const Spare& spare) {
     if (is_kept_for_clone(model, spare.version, spare.worker)) return false;

@@ -58,6 +58,17 @@ void Coordinator::unpin(ModelId clone) {
   if (lender.file || !may_be_lost(lender)) release_spares(lender.id);
 }
 
+// A state lies there, perhaps again: clones that begin with it and were told that it is lost need not go back.
+void Coordinator::find_again(ModelId stored_as, Version version, WorkerId worker) {
+  for (const Pin& pin : pins_) {
+    const bool is_it = pin.stored_as == stored_as && pin.version == version && pin.worker == worker;
+    if (!is_it || pin.clone.index() >= flights_.size()) continue;
+    Flight& f = flight(pin.clone);
+    f.is_found_again = f.leased_to.has_value();
+    if (!f.committing && !f.settling) f.loss.reset();
+  }
+}
+
 bool Coordinator::is_kept_for_clone(ModelId stored_as, Version version, WorkerId worker) const {
   return std::any_of(pins_.begin(), pins_.end(), [&](const Pin& pin) {
     return pin.stored_as == stored_as && pin.version == version && pin.worker == worker;

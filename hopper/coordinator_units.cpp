@@ -53,7 +53,7 @@ void Coordinator::on(const event::UnitFailed& failed) {
       if (worker(holder).alive) retry_later(f, ++f.unreachable);  // otherwise the model waits for the holder's return
       return;
     case Failure::StateLost:
-      if (worker(holder).alive && !is_first(lease->unit)) lose(failed.model, failed.text);
+      if (worker(holder).alive && !is_first(lease->unit) && !f.is_found_again) lose(failed.model, failed.text);
       return;
     case Failure::StateDamaged:
       if (worker(holder).alive && !is_first(lease->unit)) spoil(failed.model, failed.text);
@@ -73,6 +73,7 @@ record::Commit Coordinator::commit_of(const HeldState& state, WorkerId worker) {
 void Coordinator::commit(record::Commit commit, const Peer& peer) {
   Flight& f = flight(commit.model);
   f.loss.reset();
+  find_again(commit.model, after(commit.unit), commit.worker);
   f.committing = append(std::move(commit), peer);
 }
 
@@ -189,13 +190,14 @@ void Coordinator::settle(const record::Rollback& rollback, const Unsynced& entry
   f = begin_anew(std::move(f));
   f.loss.reset();
   unpin(rollback.model);
-  std::erase_if(f.spares, [&](const Spare& s) { return s.worker == rollback.worker && s.attempt == rollback.attempt; });
+  const bool is_there = !rollback.worker || take_spare(rollback.model, *rollback.worker, rollback.attempt);
   // A state that is newer than the rollback may have been offered since the record was written. It comes too late.
   std::erase_if(f.spares, [&](const Spare& s) {
     if (s.version <= rollback.version || is_kept_for_clone(rollback.model, s.version, s.worker)) return false;
     release(s.worker, rollback.model, s.version, s.attempt);
     return true;
   });
+  if (!is_there) lose_place(ledger_.model(rollback.model));
   if (!may_be_lost(ledger_.model(rollback.model))) release_spares(rollback.model);
 }
 

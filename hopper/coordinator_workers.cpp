@@ -70,7 +70,7 @@ void Coordinator::take_down(WorkerState& w, std::optional<ModelId> trained) {
   }
   w.leases.clear();
   for (const Model& model : ledger_.models()) {
-    if (model.holder == w.id) flight(model.id).collecting = false;
+    if (model.holder == w.id) flight(model.id).collecting.reset();
   }
 }
 
@@ -93,7 +93,8 @@ void Coordinator::receive(const Peer& peer, const HeldState& held) {
         held.version.index() <= model.visits.size() && held.digest == model.visit(before(held.version)).digest;
     const bool is_older = held.version < model.version && may_be_lost(model);
     const bool is_second = held.version <= model.version && (options_.copies > 1 || is_stranded(model));
-    const bool may_be_needed = !model.file && (is_older || is_second);
+    const bool is_awaited = held.version <= model.version && f.settling;  // the record may be about it
+    const bool may_be_needed = !model.file && (is_older || is_second || is_awaited);
     if (known && (may_be_needed || is_kept_for_clone(held.model, held.version, peer.worker))) {
       f.spares.push_back({peer.worker, held.version, held.attempt});
       return;

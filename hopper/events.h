@@ -167,12 +167,14 @@ struct Timer {};
 struct StopRequested {};
 /// The state of a model that was to be collected is a durable file of the run directory.
 struct Collected {
+  Peer peer{};  ///< who was asked for it
   ModelId model{};
   StateFile file = StateFile::Last;
   std::uint64_t bytes = 0;
   std::string sha256{};
 };
 struct CollectFailed {
+  Peer peer{};
   ModelId model{};
   std::string text{};
   Failure failure = Failure::SourceUnreachable;  ///< or StateLost, StateDamaged

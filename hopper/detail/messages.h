@@ -352,12 +352,14 @@ struct State {
   bool unreadable = false;          ///< it is there, but cannot be read at the moment
   std::uint64_t payload_bytes = 0;  ///< of the payload that follows; the frame says it
   std::uint64_t ticket = 0;         ///< of Collect
+  bool released = false;            ///< it was there until the coordinator released it: it is not lost
   static void describe(auto& m, auto&& field) {
     field("model", m.model);
     field("found", m.found);
     field("text", m.text, make_printable);
     field("unreadable", m.unreadable);
     field("ticket", m.ticket);
+    field("released", m.released);
   }
 };
 

@@ -120,7 +120,28 @@ Narrator::Lines Narrator::ended(WorkerId worker, const std::string& how, bool ru
     when = story.in_hand ? " in the middle of " + name_of(*story.in_hand) : " between two units";
   }
   const std::string cause = story.life.why != how ? " (" + story.life.why + ")" : "";
-  Lines lines{name_of(worker) + " was lost" + when + ": " + how + cause};
+  return conclude(story, name_of(worker) + " was lost" + when + ": " + how + cause);
+}
+
+// It is no loss, and the line says what the run waits for, if anything.
+Narrator::Lines Narrator::left(WorkerId worker, bool handed_over, const Ledger& ledger, bool run_is_over) {
+  Story& story = stories_[worker.index()];
+  story.ends = false;
+  if (run_is_over && story.epilogue.empty()) return {};
+  std::string line = name_of(worker) + " has left";
+  if (story.in_hand) line += " in the middle of " + name_of(*story.in_hand);
+  if (!handed_over) line += " before its states were handed over (" + story.life.why + ")";
+  std::string partitions;
+  for (std::uint32_t q = 0; q < ledger.itinerary().partitions; ++q) {
+    if (ledger.itinerary().only_worker(PartitionId(q)) == worker) partitions += " " + std::to_string(q);
+  }
+  line += partitions.empty() ? "; the others go on" : "; the run waits for another one with partitions" + partitions;
+  return conclude(story, std::move(line));
+}
+
+// A line that had to wait for this one follows it.
+Narrator::Lines Narrator::conclude(Story& story, std::string line) {
+  Lines lines{std::move(line)};
   if (story.epilogue.empty()) return lines;
   lines.push_back(std::exchange(story.epilogue, {}));
   story.in_hand.reset();

@@ -39,6 +39,8 @@ class Narrator {
   void lost(WorkerId worker, LostLife life);
   /// How its life ended. When the run is over, only a story that waits for this is told.
   Lines ended(WorkerId worker, const std::string& how, bool run_is_over);
+  /// The same for a worker that was asked to end. `handed_over`: nobody needed its states any more.
+  Lines left(WorkerId worker, bool handed_over, const Ledger& ledger, bool run_is_over);
   /// Whether the last life of this worker was lost in the middle of a unit whose fate is not told yet.
   bool lost_a_unit(WorkerId worker) const { return stories_[worker.index()].in_hand.has_value(); }
 
@@ -67,6 +69,7 @@ class Narrator {
   Lines write(const R&, const Ledger&, int) const {
     return {};
   }
+  Lines conclude(Story& story, std::string line);
   Lines tell_takeover(const action::SendLease& sent, const Ledger& ledger);
   Lines tell_fate(WorkerId worker, ModelId model, Unit unit, const std::string& verb, int process);
 

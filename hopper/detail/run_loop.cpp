@@ -191,7 +191,10 @@ void RunLoop::execute(const action::SendCopy& a) {
   tell(a.peer, message::CopyOrder{a.copy, source_address(a.peer.worker, a.copy.source)});
 }
 
-void RunLoop::execute(const action::SendHome& a) { tell(a.peer, message::Shutdown{}); }
+void RunLoop::execute(const action::SendHome& a) {
+  if (Node* node = find(a.peer)) node->is_sent_home = true;
+  tell(a.peer, message::Shutdown{});
+}
 
 void RunLoop::execute(const action::SetTimer& a) {
   auto timer = std::make_shared<net::asio::steady_timer>(
@@ -228,15 +231,16 @@ void RunLoop::sync_journal() {
   });
 }
 
-void RunLoop::save_collected(ModelId id, StateFile file, std::shared_ptr<AlignedBuffer> block, const Digest& expected) {
-  post(disk_, [this, id, file, block, expected, config = coordinator_.ledger().model(id).config] {
-    Event event = event::CollectFailed{id, "the state arrived damaged", Failure::StateDamaged};
+void RunLoop::save_collected(Peer peer, ModelId id, StateFile file, std::shared_ptr<AlignedBuffer> block,
+                             const Digest& expected) {
+  post(disk_, [this, peer, id, file, block, expected, config = coordinator_.ledger().model(id).config] {
+    Event event = event::CollectFailed{peer, id, "the state arrived damaged", Failure::StateDamaged};
     std::exception_ptr error;
     try {
       if (xxh3_128(block->span()) == expected) {
         const std::string sha256 = write_model_file(model_file_path(options_.run_directory, id, file), experiment_,
                                                     dataset_, id, config, block->span());
-        event = event::Collected{id, file, block->size(), sha256};
+        event = event::Collected{peer, id, file, block->size(), sha256};
       }
     } catch (...) {
       error = std::current_exception();

@@ -97,6 +97,7 @@ class RunLoop {
     message::Heartbeat last;
     std::optional<ModelId> trained;  // by the life that was lost; none if it did not say
     bool leaves = false;             // it was asked to end
+    bool is_sent_home = false;       // ... and nobody needs its states any more
     std::vector<HeldState> held;     // states from its pages so far, until it is ready
     std::shared_ptr<net::asio::steady_timer> restart;
     std::uint64_t control_bytes = 0;  // of its ended lives
@@ -108,7 +109,6 @@ class RunLoop {
   void worker_ended(Peer peer, const WorkerHost::End& end);
   void worker_lost(Peer peer, const std::string& why, Loss loss);
   void give_up(const Node& node, const std::string& why);
-  void tell_absence(WorkerId worker);
   void look_after(Node& node, std::chrono::steady_clock::time_point now);
   bool has_something_to_do(const Node& node) const;
   const Lease* in_training(const Node& node) const;
@@ -158,7 +158,8 @@ class RunLoop {
   void execute(const action::SendHome& a);
   void execute(const action::Finish& a);
   void sync_journal();
-  void save_collected(ModelId model, StateFile file, std::shared_ptr<AlignedBuffer> block, const Digest& expected);
+  void save_collected(Peer peer, ModelId model, StateFile file, std::shared_ptr<AlignedBuffer> block,
+                      const Digest& expected);
   net::Awaitable<void> shut_down();
 
   // Messages for people.

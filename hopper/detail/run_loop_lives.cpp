@@ -30,7 +30,7 @@ RunLoop::Node* RunLoop::find(Peer peer) {
 void RunLoop::start_worker(Node& node) {
   node.peer.incarnation = next_life(node.peer.incarnation);
   node.held.clear();
-  node.leaves = false;
+  node.leaves = node.is_sent_home = false;
   node.lives.begin(Clock::now());
   try {
     host_->start(node.peer);
@@ -82,7 +82,7 @@ void RunLoop::worker_lost(Peer peer, const std::string& why, Loss loss) {
   }
   for (const ModelId model : unanswered) {
     collecting_.erase(model);
-    step(event::CollectFailed{model, why});
+    step(event::CollectFailed{peer, model, why});
   }
 }
 
@@ -99,23 +99,12 @@ void RunLoop::worker_ended(Peer peer, const WorkerHost::End& end) {
     step(event::WorkerCrashed{peer, end.how, node->trained});
   }
   const bool is_models_affair = narrator_.lost_a_unit(peer.worker) && !is_hosts_doing;
-  notices(narrator_.ended(peer.worker, end.how, outcome_.has_value()));
+  notices(node->leaves ? narrator_.left(peer.worker, node->is_sent_home, coordinator_.ledger(), outcome_.has_value())
+                       : narrator_.ended(peer.worker, end.how, outcome_.has_value()));
   if (outcome_) return;
-  if (node->leaves) tell_absence(peer.worker);
   const Lives::Next next = node->lives.after(end.how, is_models_affair);
   if (next.give_up) return give_up(*node, *next.give_up);
   start_again(*node, next.pause);
-}
-
-// Of a worker that has left on purpose: what the run waits for, if anything.
-void RunLoop::tell_absence(WorkerId worker) {
-  const Itinerary& itinerary = coordinator_.ledger().itinerary();
-  std::string partitions;
-  for (std::uint32_t q = 0; q < itinerary.partitions; ++q) {
-    if (itinerary.only_worker(PartitionId(q)) == worker) partitions += " " + std::to_string(q);
-  }
-  notice("worker " + std::to_string(worker.value) + " has left" +
-         (partitions.empty() ? "; the others go on" : "; the run waits for another one with partitions" + partitions));
 }
 
 void RunLoop::give_up(const Node& node, const std::string& why) {

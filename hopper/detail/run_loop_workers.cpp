@@ -226,8 +226,9 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
       [&](const message::Leave&) {
         notice("worker " + std::to_string(peer.worker.value) +
                " was asked to end: it takes no more units, and its states go to the other workers");
-        if (Node* node = find(peer)) node->leaves = true;
-        if (early_.contains(peer.worker)) tell(peer, message::Shutdown{});  // the run has not begun
+        const bool is_early = early_.contains(peer.worker);  // the run has not begun
+        if (Node* node = find(peer)) node->leaves = true, node->is_sent_home = is_early;
+        if (is_early) tell(peer, message::Shutdown{});
         step(event::WorkerLeaves{peer});
       },
       [](const message::State&) {},  // its payload is received
@@ -318,7 +319,10 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, me
     throw NetError("[collect] a state that nobody asked for");
   if (!state.found) {
     collecting_.erase(state.model);
-    step(event::CollectFailed{state.model, state.text, state.unreadable ? Failure::StateDamaged : Failure::StateLost});
+    const Failure failure = state.unreadable ? Failure::StateDamaged
+                            : state.released ? Failure::SourceUnreachable
+                                             : Failure::StateLost;
+    step(event::CollectFailed{peer, state.model, state.text, failure});
     co_return;
   }
   if (bytes != model.state_bytes) {
@@ -333,7 +337,7 @@ net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, me
   if (still == collecting_.end() || still->second.peer != peer) co_return;
   const StateFile file = still->second.file;
   collecting_.erase(still);
-  save_collected(state.model, file, block, digest);
+  save_collected(peer, state.model, file, block, digest);
 }
 
 }  // namespace hop::hopper

@@ -108,6 +108,12 @@ class Worker {
   struct Found {
     std::optional<worker::StateName> state;
     std::string why;
+    bool released = false;
+  };
+  // A state as it is given to another worker. Null bytes: it is not here any more.
+  struct Given {
+    std::vector<std::byte> header;
+    StateStore::Stored stored;
   };
 
   // worker_machine.cpp: events in, actions out
@@ -170,6 +176,7 @@ class Worker {
   static net::Patience patience_with_answer(const std::string& address);
   net::Awaitable<void> give(Connection to, StateStore::Key key, bool whole = false, std::uint64_t ticket = 0);
   Found look_up(StateStore::Key key);
+  Given read_to_give(const worker::StateName& state, bool whole);
 
   // worker_copies.cpp: copies of other workers' states
   net::Awaitable<void> copy(Copy order, std::string address);

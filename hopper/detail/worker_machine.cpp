@@ -72,11 +72,11 @@ void Worker::execute(const worker::action::Delete& a) {
 
 template <>
 void Worker::execute(const worker::action::Serve& a) {
-  answers_[a.ticket] = {a.state, {}};
+  answers_[a.ticket] = {.state = a.state, .why = {}};
 }
 template <>
 void Worker::execute(const worker::action::Refuse& a) {
-  answers_[a.ticket] = {std::nullopt, a.text};
+  answers_[a.ticket] = {std::nullopt, a.text, a.released};
 }
 
 template <>

@@ -41,6 +41,7 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   co_await send(peer, request);
   const auto state = co_await receive<message::State>(peer, patience_with_answer(address));
   if (state.unreadable) throw StateDamaged("[fetch] " + address + ": " + state.text);
+  if (state.released) throw NetError("[fetch] " + address + ": " + state.text);  // no loss: nobody needs it any more
   if (!state.found) throw StateLost("[fetch] " + address + ": " + state.text);
   std::optional<std::uint64_t> known = pool_->known_state_bytes(lease.identity(), cargo->config);
   if (!known) {
@@ -62,35 +63,49 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   co_return worker::event::Arrived{lease.attempt, xxh3_128(std::as_const(*cargo->bytes).span())};
 }
 
-// `whole`: what the file says about the state goes before it.
+// `whole`: what the file says about the state goes before it. The state may be released until its file is read.
 net::Awaitable<void> Worker::give(Connection to, StateStore::Key key, bool whole, std::uint64_t ticket) {
   const Found found = look_up(key);
-  message::State answer{.model = key.model, .found = found.state.has_value(), .text = found.why, .ticket = ticket};
-  StateStore::Stored stored;
-  std::vector<std::byte> header;
-  if (found.state) stored = store_->find_in_memory(key);
+  message::State answer{.model = key.model, .text = found.why, .ticket = ticket, .released = found.released};
+  Given given;
+  if (found.state) given.stored = store_->find_in_memory(key);
   try {
-    const auto read_header = [this, key] { return store_->header(key); };
-    if (found.state && whole) header = co_await on_disk(disk_, read_header);
-    const auto find = [this, key] { return store_->find(key); };
-    if (found.state && !stored) stored = co_await on_disk(disk_, find);
+    const auto read = [this, state = found.state.value_or(worker::StateName{}), whole] {
+      return read_to_give(state, whole);
+    };
+    if (found.state && (whole || !given.stored)) given = co_await on_disk(disk_, read);
   } catch (const std::exception& error) {  // the system refuses it, or has no memory; the other worker retries
-    stored = {};
+    given = {};
     answer.unreadable = true;
     answer.text = error.what();
   }
-  if (found.state && !stored) {
-    answer.found = false;
-    if (!answer.unreadable) step(worker::event::Vanished{*found.state});
-    if (!answer.unreadable) answer.text = "it is gone from the disk";
+  if (found.state && !given.stored && !answer.unreadable) {
+    step(worker::event::Vanished{*found.state});
+    const Found now = look_up(key);
+    answer.released = now.released;
+    answer.text = now.released ? now.why : "it is gone from the disk";
   }
-  if (whole && stored) {
+  answer.found = bool(given.stored);
+  if (whole && given.stored) {
     const message::State head{.model = key.model, .found = true, .text = {}, .ticket = ticket};
-    co_await send(to, head, header, patience_with_state(header.size()));
+    co_await send(to, head, given.header, patience_with_state(given.header.size()));
   }
-  const ByteView payload = stored ? std::as_const(*stored.bytes).span() : ByteView();
+  const ByteView payload = given.stored ? std::as_const(*given.stored.bytes).span() : ByteView();
   co_await send(to, answer, payload, patience_with_state(payload.size()));
   ++steps_;
+}
+
+// On the disk thread, which also deletes: a state that is held when this begins is on the disk until this ends.
+Worker::Given Worker::read_to_give(const worker::StateName& state, bool whole) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!jobs_.holds(state)) return {};
+  }
+  const StateStore::Key key{state.model, state.version};
+  Given given;
+  if (whole) given.header = store_->header(key);
+  given.stored = store_->find(key);
+  return given;
 }
 
 // The machine answers at once. After the end of its life it does not answer.
@@ -103,7 +118,7 @@ Worker::Found Worker::look_up(StateStore::Key key) {
   step(worker::event::Wanted{ticket, key.model, key.version});
   const std::scoped_lock lock(mutex_);
   const auto answer = answers_.extract(ticket);
-  return answer ? answer.mapped() : Found{std::nullopt, "this worker ends"};
+  return answer ? answer.mapped() : Found{.state = std::nullopt, .why = "this worker ends"};
 }
 
 void Worker::remember(const Connection& peer) {

@@ -60,9 +60,15 @@ void Checker::coordinator_died(std::uint64_t records) {
   connected_.clear();
   alive_.clear();
   known_.clear();
+  missed_.clear();
   collecting_.clear();
   copies_.clear();
   leaving_.clear();
+  for (const auto& [model, chain] : on_disk_) {  // what the journal says holds until a worker is heard of
+    if (is_initial(chain.version) || chain.stored_as || chain.collected) continue;
+    const record::Commit& last = chain.commits[before(chain.version).index()];
+    known_[chain.holder].push_back({model, chain.version, {}, last.attempt, {}, last.digest, {}});
+  }
 }
 
 void Checker::before_step(const Event& event) {
@@ -77,25 +83,73 @@ void Checker::hears(const event::WorkerUp& up) {
   alive_.insert(up.peer.worker);
   for (const HeldState& h : up.held) announced_.insert({up.peer.worker, h.model, h.version, h.attempt, h.digest});
   known_[up.peer.worker] = up.held;
+  const auto offers = [&](ModelId model, Version version) {
+    return std::ranges::any_of(up.held, [&](const HeldState& h) { return h.model == model && h.version == version; });
+  };
+  std::erase_if(missed_, [&](const auto& state) {
+    const auto& [worker, model, version] = state;
+    return worker == up.peer.worker && offers(model, version);
+  });
+  for (const auto& [model, chain] : written_) {
+    if (is_initial(chain.version) || chain.holder != up.peer.worker) continue;
+    const ModelId stored_as = chain.stored_as.value_or(model);
+    if (!offers(stored_as, chain.version)) note_loss(up.peer.worker, stored_as, chain.version);
+  }
+}
+
+// The worker may get the state once more, as a copy, before the coordinator can hear of it.
+void Checker::note_loss(WorkerId worker, ModelId stored_as, Version version) {
+  if (lost_(worker, stored_as, version)) missed_.emplace(worker, stored_as, version);
+}
+
+bool Checker::is_lost(const Chain& chain, ModelId model) const {
+  const ModelId stored_as = chain.stored_as.value_or(model);
+  return lost_(chain.holder, stored_as, chain.version) || missed_.contains({chain.holder, stored_as, chain.version});
 }
 
 void Checker::hears(const event::WorkerDown& down) {
   if (connected_[down.peer.worker] == down.peer.incarnation) leave(down.peer.worker);
 }
 
+// The file replaces an older one of its name. A repeated message may come after a copy has replaced the file.
 void Checker::hears(const event::Result& result) {
   end_lease(result.peer, result.model, result.attempt);
   announced_.insert({result.peer.worker, result.model, after(result.unit), result.attempt, result.digest});
-  forget(result.peer.worker, result.model, after(result.unit));  // it replaces an older one
+  const bool is_late = std::ranges::any_of(known_[result.peer.worker], [&](const HeldState& h) {
+    return h.model == result.model && h.version == after(result.unit) && h.attempt > result.attempt;
+  });
+  if (is_late) return;
+  forget(result.peer.worker, result.model, after(result.unit));
   known_[result.peer.worker].push_back(
       {result.model, after(result.unit), {}, result.attempt, {}, result.digest, result.metrics});
 }
 
-void Checker::hears(const event::UnitFailed& failed) { end_lease(failed.peer, failed.model, failed.attempt); }
+void Checker::hears(const event::UnitFailed& failed) {
+  const auto lease = leases_.find(failed.model);
+  const bool is_it = lease != leases_.end() && lease->second.second.attempt == failed.attempt;
+  if (is_it && failed.failure == Failure::StateLost) {
+    const Lease& l = lease->second.second;
+    note_loss(l.source.value_or(failed.peer.worker), l.parent_owner(), before(l.unit));
+  }
+  end_lease(failed.peer, failed.model, failed.attempt);
+}
 
 void Checker::hears(const event::Collected& collected) {
   fetched_[collected.model] = collected.sha256;
-  collecting_.erase(collected.model);
+  end_collection(collected.model, collected.peer);
+}
+
+void Checker::hears(const event::CollectFailed& failed) {
+  const Chain& chain = written_[failed.model];
+  if (failed.failure == Failure::StateLost && chain.holder == failed.peer.worker) {
+    note_loss(chain.holder, chain.stored_as.value_or(failed.model), chain.version);
+  }
+  end_collection(failed.model, failed.peer);
+}
+
+void Checker::end_collection(ModelId model, const Peer& peer) {
+  const auto found = collecting_.find(model);
+  if (found != collecting_.end() && found->second == peer) collecting_.erase(found);
 }
 
 // A repeated message, or one from a life that has ended, counts no more.
@@ -107,6 +161,7 @@ void Checker::hears(const event::Copied& copied) {
   copies_.erase(found);
   require(holds_(copied.peer.worker, copy.model, copy.version, copy.digest), "a copy that is told lies on its disk",
           copy.model);
+  missed_.erase({copied.peer.worker, copy.model, copy.version});
   known_[copied.peer.worker].push_back({copy.model, copy.version, {}, copy.attempt, {}, copy.digest, {}});
 }
 
@@ -133,7 +188,7 @@ void Checker::leave(WorkerId worker) {
   leaving_.erase(worker);
   std::erase_if(copies_, [&](const auto& entry) { return entry.second.first.worker == worker; });
   std::erase_if(leases_, [&](const auto& entry) { return entry.second.first.worker == worker; });
-  std::erase_if(collecting_, [&](ModelId model) { return written_[model].holder == worker; });
+  std::erase_if(collecting_, [&](const auto& entry) { return entry.second.worker == worker; });
 }
 
 bool Checker::is_done(ModelId model, Unit unit) const {
@@ -333,6 +388,7 @@ void Checker::judge_commit(const record::Commit& commit) {
   require(holds_(commit.worker, commit.model, after(commit.unit), commit.digest),
           "what is committed lies on the disk of its worker", commit.model);
   require(!leases_.contains(commit.model), "a unit is committed when its lease has ended", commit.model);
+  missed_.erase({commit.worker, commit.model, after(commit.unit)});
 }
 
 void Checker::judge_rollback(const record::Rollback& rollback) {
@@ -341,8 +397,7 @@ void Checker::judge_rollback(const record::Rollback& rollback) {
   require(chain.records == on_disk_.at(rollback.model).records, "one record of a model at a time", rollback.model);
   require(!chain.quarantined && !chain.collected, "nothing is rolled back after the end", rollback.model);
   require(!leases_.contains(rollback.model), "a model rolls back when its lease has ended", rollback.model);
-  const ModelId stored_as = chain.stored_as.value_or(rollback.model);
-  require(lost_(chain.holder, stored_as, chain.version), "only what is lost is rolled back", rollback.model);
+  require(is_lost(chain, rollback.model), "only what is lost is rolled back", rollback.model);
   require(connected_.size() == scenario_.itinerary.workers, "a rollback waits until all were heard of", rollback.model);
   require(!copies_.contains(rollback.model), "a rollback waits for the copy on its way", rollback.model);
   for (const auto& [worker, states] : known_) {
@@ -358,8 +413,7 @@ void Checker::judge_rollback(const record::Rollback& rollback) {
 }
 
 bool Checker::is_lost_or_away(const Chain& chain, ModelId model) const {
-  return lost_(chain.holder, chain.stored_as.value_or(model), chain.version) || !alive_.contains(chain.holder) ||
-         leaving_.contains(chain.holder);
+  return is_lost(chain, model) || !alive_.contains(chain.holder) || leaving_.contains(chain.holder);
 }
 
 void Checker::judge_move(const record::Moved& moved) {
@@ -377,9 +431,10 @@ void Checker::judge_move(const record::Moved& moved) {
            h.digest == chain.digest();
   });
   require(moved.worker != chain.holder && lies_there, "a model moves to where its copy lies", moved.model);
-  // Of a holder that is away, nobody can know what its disk has lost.
-  const bool is_lost = lost_(chain.holder, chain.stored_as.value_or(moved.model), chain.version);
-  if (!chain.stored_as && is_lost && alive_.contains(chain.holder)) forget(chain.holder, moved.model, chain.version);
+  // Of a holder that is away or leaves, nobody need know what its disk has lost, unless it was told.
+  const bool is_told = missed_.contains({chain.holder, moved.model, chain.version}) ||
+                       (alive_.contains(chain.holder) && !leaving_.contains(chain.holder));
+  if (!chain.stored_as && is_told && is_lost(chain, moved.model)) forget(chain.holder, moved.model, chain.version);
 }
 
 void Checker::judge_visit(ModelId model, Unit unit, PartitionId partition, WorkerId worker) const {
@@ -462,7 +517,9 @@ void Checker::judge(const action::Answer& answer) {
   };
   if (answer.verdict == Verdict::Stale) {
     require(!knows(written_) && !knows(on_disk_), "what is committed is not called stale", answer.model);
-    forget(answer.peer.worker, answer.model, after(answer.unit));
+    std::erase_if(known_[answer.peer.worker], [&](const HeldState& h) {
+      return h.model == answer.model && h.version == after(answer.unit) && h.attempt == answer.attempt;
+    });
   } else {
     require(knows(on_disk_), "only what is durable is called committed", answer.model);
   }
@@ -554,7 +611,7 @@ void Checker::judge(const action::SendCollect& collect) {
   require(is_best == owes_best(chain), "the best state is fetched first, and once", collect.model);
   require(is_best || (has_ended(chain) && chain.commits.size() == collect.version.index()),
           "only who has ended is collected", collect.model);
-  require(collecting_.insert(collect.model).second, "states are fetched once at a time", collect.model);
+  require(collecting_.emplace(collect.model, collect.peer).second, "states are fetched once at a time", collect.model);
 }
 
 void Checker::judge(const action::Finish&) const {

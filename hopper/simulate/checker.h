@@ -114,7 +114,7 @@ class Checker {
   void hears(const event::UnitFailed& failed);
   void hears(const event::StopRequested&) { stopping_ = true; }
   void hears(const event::Collected& collected);
-  void hears(const event::CollectFailed& failed) { collecting_.erase(failed.model); }
+  void hears(const event::CollectFailed& failed);
   void hears(const event::Copied& copied);
   void hears(const event::CopyFailed& failed);
   void hears(const event::WorkerLeaves& leaves);
@@ -142,6 +142,9 @@ class Checker {
   void end_lease(const Peer& peer, ModelId model, Attempt attempt);
   void leave(WorkerId worker);
   void forget(WorkerId worker, ModelId model, Version version);
+  void end_collection(ModelId model, const Peer& peer);
+  void note_loss(WorkerId worker, ModelId stored_as, Version version);
+  bool is_lost(const Chain& chain, ModelId model) const;
   void require(bool holds, const std::string& promise, ModelId model) const;
 
   const Scenario& scenario_;
@@ -162,8 +165,9 @@ class Checker {
   std::map<ModelId, std::pair<Peer, Lease>> leases_;
   std::map<WorkerId, Incarnation> connected_;
   std::set<WorkerId> alive_;
-  std::map<WorkerId, std::vector<HeldState>> known_;  // states that a worker reported and may keep
-  std::set<ModelId> collecting_;
+  std::map<WorkerId, std::vector<HeldState>> known_;         // states that a worker reported and may keep
+  std::set<std::tuple<WorkerId, ModelId, Version>> missed_;  // states that were lost when their worker said so
+  std::map<ModelId, Peer> collecting_;
   std::map<ModelId, std::pair<Peer, Copy>> copies_;  // on their way
   std::set<WorkerId> leaving_;
   bool stopping_ = false;

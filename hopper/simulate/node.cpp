@@ -114,6 +114,7 @@ void Node::arrive(const Lease& lease, const Reading& parent) {
       parents_[lease.attempt] = parent.digest;
       return step(event::Arrived{lease.attempt, parent.digest});
     case Reading::Kind::Unreachable:
+    case Reading::Kind::Released:
       return step(event::Failed{lease.attempt, Failure::SourceUnreachable, "no answer"});
     case Reading::Kind::Lost:
       return step(event::Failed{lease.attempt, Failure::StateLost, "no such state"});
@@ -192,8 +193,8 @@ void Node::execute(const worker::action::Serve& serve) {
 }
 
 template <>
-void Node::execute(const worker::action::Refuse&) {
-  answer_ = {Reading::Kind::Lost, {}, {}};
+void Node::execute(const worker::action::Refuse& refuse) {
+  answer_ = {refuse.released ? Reading::Kind::Released : Reading::Kind::Lost, {}, {}};
 }
 
 template <>

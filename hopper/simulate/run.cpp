@@ -135,7 +135,7 @@ class Cluster final : private World {
   void perform(const action::SendCopy& copy) { deliver(copy); }
   void perform(const action::SendCollect& collect) {
     queue_.after(transfer_time(collect.model), [this, collect] {
-      step(event::Collected{collect.model, collect.file, 1, std::string(64, '0')});
+      step(event::Collected{collect.peer, collect.model, collect.file, 1, std::string(64, '0')});
     });
   }
   void perform(const action::SetTimer& timer) {

@@ -234,11 +234,14 @@ void Simulation::perform(const action::SendCollect& collect) {
   in_this_life(scenario_.transfer_time, [this, collect] {
     const Reading final = fetch(collect.peer.worker, collect.peer.worker, collect.model, collect.version);
     const bool is_whole = final.kind == Reading::Kind::Read && final.digest == collect.digest;
-    if (is_whole) return step(event::Collected{collect.model, collect.file, kStateBytes, final.digest.hex()});
-    const Failure failure = final.kind == Reading::Kind::Unreachable ? Failure::SourceUnreachable
-                            : final.kind == Reading::Kind::Lost      ? Failure::StateLost
-                                                                     : Failure::StateDamaged;
-    step(event::CollectFailed{collect.model, "not collected", failure});
+    if (is_whole) {
+      return step(event::Collected{collect.peer, collect.model, collect.file, kStateBytes, final.digest.hex()});
+    }
+    const bool is_damaged = final.kind == Reading::Kind::Read || final.kind == Reading::Kind::Unreadable;
+    const Failure failure = final.kind == Reading::Kind::Lost ? Failure::StateLost
+                            : is_damaged                      ? Failure::StateDamaged
+                                                              : Failure::SourceUnreachable;
+    step(event::CollectFailed{collect.peer, collect.model, "not collected", failure});
   });
 }
 

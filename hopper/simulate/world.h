@@ -15,7 +15,7 @@ enum class Moment : std::uint8_t { GotLease, Training, OnDisk, SentResult, Heard
 
 /// The result of reading a state, here or at another worker.
 struct Reading {
-  enum class Kind : std::uint8_t { Read, Unreachable, Lost, Unreadable } kind = Kind::Read;
+  enum class Kind : std::uint8_t { Read, Unreachable, Lost, Unreadable, Released } kind = Kind::Read;
   Digest digest{};    ///< of the bytes, if they were read
   HeldState state{};  ///< what its file says about it
 };

@@ -176,6 +176,7 @@ struct Serve {
 struct Refuse {
   std::uint64_t ticket = 0;
   std::string text{};
+  bool released = false;  ///< it was here until the coordinator released it: nobody needs it, and nothing is lost
 };
 /// Tell the coordinator: the unit is done, and its state is a durable file with this digest.
 struct TellResult {

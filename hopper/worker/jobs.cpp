@@ -4,6 +4,11 @@
 #include <iterator>
 
 namespace hop::hopper::worker {
+namespace {
+
+constexpr std::size_t kRememberedReleases = 1024;
+
+}  // namespace
 
 std::vector<Action> Jobs::step(const Event& event, Time now) {
   actions_.clear();
@@ -128,7 +133,7 @@ void Jobs::on(const event::Saved& saved) {
   if (job == nullptr) return;
   job->stage = Stage::Durable;
   const Lease& lease = job->lease;
-  held_[{lease.model, after(lease.unit)}] = {lease.attempt, saved.digest};
+  hold({lease.model, after(lease.unit)}, {lease.attempt, saved.digest});
   emit(action::TellResult{
       {lease.model, after(lease.unit), lease.partition, lease.attempt, lease.parent, saved.digest, job->metrics}});
   const bool is_idle = std::none_of(jobs_.begin(), jobs_.end(), [](const Job& j) { return j.stage < Stage::Leaving; });
@@ -176,18 +181,27 @@ void Jobs::on(const event::Wanted& wanted) {
   if (held != held_.end()) {
     return emit(action::Serve{wanted.ticket, {wanted.model, wanted.version, held->second.attempt}});
   }
-  emit(action::Refuse{wanted.ticket, "version " + to_string(wanted.version) + " of model " +
-                                         std::to_string(wanted.model.value) + " is not here"});
+  const bool was_released = std::ranges::find(released_, Key{wanted.model, wanted.version}) != released_.end();
+  const std::string name = "version " + to_string(wanted.version) + " of model " + std::to_string(wanted.model.value);
+  emit(action::Refuse{wanted.ticket, name + (was_released ? " was released" : " is not here"), was_released});
 }
 
 void Jobs::on(const event::Vanished& vanished) {
   if (holds(vanished.state)) held_.erase({vanished.state.model, vanished.state.version});
 }
 
+void Jobs::hold(Key key, Held state) {
+  held_[key] = state;
+  std::erase(released_, key);
+}
+
 // A state of another attempt stays: it has the same model and version, but it is not the state of the order.
 void Jobs::release(const StateName& state) {
   if (!holds(state)) return;
-  held_.erase({state.model, state.version});
+  const Key key{state.model, state.version};
+  held_.erase(key);
+  released_.push_back(key);
+  if (released_.size() > kRememberedReleases) released_.pop_front();
   emit(action::Delete{state});
 }
 
@@ -243,7 +257,7 @@ void Jobs::on(const event::CopySaved& saved) {
   if (copy == copies_.end()) return;
   const Copy done = copy->copy;
   copies_.erase(copy);
-  held_[{done.model, done.version}] = {done.attempt, saved.digest};
+  hold({done.model, done.version}, {done.attempt, saved.digest});
   emit(action::TellCopied{done});
 }
 

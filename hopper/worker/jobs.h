@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <span>
@@ -108,6 +109,7 @@ class Jobs {
   void arrive(Job& job);
   void begin_next();
   void give_up(Attempt attempt, Failure failure, std::string text);
+  void hold(Key key, Held state);
   void release(const StateName& state);
   std::vector<CopyJob>::iterator find_copy(Attempt attempt, CopyStage stage);
   bool makes(ModelId model, Version version) const;
@@ -122,6 +124,7 @@ class Jobs {
   std::vector<Job> jobs_;
   std::vector<CopyJob> copies_;
   std::map<Key, Held> held_;   // the durable states of this node
+  std::deque<Key> released_;   // the latest ones: somebody may still ask for them
   std::vector<Attempt> seen_;  // in this life, sorted
   std::optional<Time> free_since_;
   bool ended_ = false;

@@ -159,8 +159,9 @@ TEST_F(Losses, AreBelievedOfStatesThatCannotBeReadForAWhile) {
 TEST_F(Losses, OfAFinalStateAreTrainedAgain) {
   for (int unit = 0; unit < 4; ++unit) run.train(0);
   ASSERT_EQ(run.model(0).status, Status::Finished);
-  ASSERT_THAT(run.all<action::SendCollect>(), SizeIs(1));
-  run.step(event::CollectFailed{ModelId{0}, "not here", Failure::StateLost});
+  const auto collect = run.all<action::SendCollect>();
+  ASSERT_THAT(collect, SizeIs(1));
+  run.step(event::CollectFailed{collect[0].peer, ModelId{0}, "not here", Failure::StateLost});
   ASSERT_THAT(run.appended<record::Rollback>(), SizeIs(1));
   run.sync();
   EXPECT_FALSE(run.coordinator().ledger().complete());

@@ -1,5 +1,5 @@
-// Which place of a state counts: where two workers leave at once, where a state is being collected, and where a clone
-// begins with a state whose holder is gone.
+// Which place of a state counts: where two workers leave at once, where a state is being collected, where a move is on
+// its way to the journal, and where a clone begins with a state whose holder is gone or has lost it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +11,7 @@ namespace hop::hopper {
 namespace {
 
 using std::chrono::seconds;
+using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -71,12 +72,87 @@ TEST(CoordinatorPlaces, AModelMovesAfterItsStateIsCollected) {
   finish_copy(run);
   run.step(event::WorkerLeaves{peer(1)});
   EXPECT_THAT(run.appended<record::Moved>(), IsEmpty()) << "another collection would begin beside this one";
-  run.step(event::Collected{ModelId{0}, StateFile::Best, 1, "sha"});
+  run.step(event::Collected{peer(1), ModelId{0}, StateFile::Best, 1, "sha"});
   run.sync();
   EXPECT_THAT(run.appended<record::Moved>(), SizeIs(1));
   EXPECT_THAT(run.all<action::SendCollect>(), IsEmpty());
   run.sync();
   EXPECT_EQ(run.model(0).holder, WorkerId{0});
+}
+
+TEST(CoordinatorPlaces, AnAnswerFromALifeThatHasEndedLosesNoCopy) {
+  const Itinerary keeps_best{
+      .partitions = 2, .workers = 2, .epochs = 2, .order = Order::Fixed, .keep_best = Objective::TrainLoss};
+  Drive run(keeps_best, 1, {}, with_copies());
+  run.up(0);
+  run.up(1);
+  run.train(0);
+  run.train(0);
+  finish_copy(run);
+  run.down(1);
+  run.up(1, 2, {});
+  run.sync();
+  ASSERT_EQ(run.model(0).holder, WorkerId{0});
+  ASSERT_THAT(run.all<action::SendCollect>(), SizeIs(1));
+  run.step(event::CollectFailed{peer(1), ModelId{0}, "no such state", Failure::StateLost});
+  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty()) << "it speaks of the place where the state was";
+  run.step(event::Collected{peer(0), ModelId{0}, StateFile::Best, 1, "sha"});
+  EXPECT_THAT(run.appended<record::Collected>(), SizeIs(1));
+}
+
+TEST(CoordinatorPlaces, AFileCountsAlthoughTheWorkerThatGaveItHasDied) {
+  Drive run({1, 1, 1, Order::Fixed});
+  run.up(0);
+  run.train(0);
+  ASSERT_THAT(run.all<action::SendCollect>(), SizeIs(1));
+  run.down(0);
+  run.step(event::Collected{peer(0), ModelId{0}, StateFile::Last, 1, "sha"});
+  EXPECT_THAT(run.appended<record::Collected>(), SizeIs(1));
+}
+
+// Worker 0 leaves, worker 1 has a copy of version 1, and the move is written but not durable.
+class MoveOnItsWay : public testing::Test {
+ protected:
+  MoveOnItsWay() {
+    run.up(0);
+    run.up(1);
+    run.train(0);
+    old = held(run.model(0).newest_attempt());
+    run.step(event::WorkerLeaves{peer(0)});
+    copy = held(finish_copy(run).attempt);
+    run.fail(0, Failure::Cancelled);
+    EXPECT_THAT(run.appended<record::Moved>(), SizeIs(1));
+  }
+  HeldState held(Attempt attempt) const {
+    return {ModelId{0}, Version{1}, PartitionId{0}, attempt, {}, run.model(0).digest, {}};
+  }
+  Drive run{{4, 2, 1, Order::Fixed}};
+  HeldState old, copy;
+};
+
+TEST_F(MoveOnItsWay, KeepsTheCopyAlthoughTheOldHolderIsBack) {
+  run.down(0);
+  run.up(0, 2, {old});
+  EXPECT_THAT(run.all<action::Release>(), IsEmpty()) << "the copy is the newest state in a moment";
+  run.down(1);
+  run.up(1, 2, {copy});
+  EXPECT_THAT(run.all<action::Release>(), IsEmpty());
+  run.sync();
+  EXPECT_EQ(run.model(0).holder, WorkerId{1});
+  const auto released = run.all<action::Release>();
+  ASSERT_THAT(released, SizeIs(1));
+  EXPECT_EQ(released[0].peer, peer(0, 2));
+  EXPECT_EQ(released[0].attempt, old.attempt);
+}
+
+TEST_F(MoveOnItsWay, LeadsBackWhereItsCopyIsLostMeanwhile) {
+  run.down(1);
+  run.up(1, 2, {});
+  run.sync();
+  EXPECT_THAT(run.all<action::Release>(), IsEmpty()) << "the old holder has the only state";
+  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty());
+  EXPECT_THAT(run.appended<record::Moved>(), ElementsAre(record::Moved{ModelId{0}, Version{1}, WorkerId{0}, old.attempt,
+                                                                       "version 1 is gone from worker 1"}));
 }
 
 TEST(CoordinatorPlaces, ACopyThatIsLostIsReleasedWhereItLay) {
@@ -140,6 +216,45 @@ TEST(CoordinatorPlaces, ACloneBeginsWithTheCopyWhereTheHolderOfItsParentIsGone) 
   run.sync();
   EXPECT_EQ(run.model(2).holder, WorkerId{0});
   EXPECT_EQ(run.lease(2).stored_as, ModelId{0});
+}
+
+// Its holder has lost the state, its unit waits elsewhere, and meanwhile the holder gets a copy of that state.
+TEST(CoordinatorPlaces, ACloneGoesOnWhereACopyBringsItsFirstStateBack) {
+  Drive run(
+      {2, 2, 2, Order::Fixed}, [] { return std::make_unique<OneClone>(); }, {}, with_copies());
+  run.up(0);
+  run.up(1);
+  run.train(1);  // on worker 1
+  run.train(0);  // on worker 0
+  run.train(0);  // on worker 1, and waits for the search
+  finish_copy(run);
+  run.train(1);  // on worker 0: the search asks for the clone
+  run.sync();
+  ASSERT_EQ(run.model(2).stored_as, ModelId{0});
+  ASSERT_EQ(run.model(2).holder, WorkerId{1});
+  ASSERT_EQ(run.holder(2), peer(0));
+  run.down(1);
+  run.up(1, 2, {});
+  std::vector<action::SendCopy> sent = run.all<action::SendCopy>();
+  run.fail(0, Failure::SourceUnreachable);
+  ASSERT_THAT(run.appended<record::Moved>(), SizeIs(1));
+  run.sync();
+  ASSERT_EQ(run.model(0).holder, WorkerId{0});
+  bool has_come = false;
+  for (int i = 0; i < 4 && !has_come; ++i) {
+    for (const action::SendCopy& order : run.all<action::SendCopy>()) sent.push_back(order);
+    ASSERT_FALSE(sent.empty());
+    const action::SendCopy order = sent.front();
+    sent.erase(sent.begin());
+    run.step(event::Copied{order.peer, order.copy.model, order.copy.attempt});
+    has_come = order.copy.model == ModelId{0} && order.peer == peer(1, 2);
+  }
+  ASSERT_TRUE(has_come);
+  run.fail(2, Failure::StateLost);
+  EXPECT_THAT(run.appended<record::Rollback>(), IsEmpty()) << "this news is older than the copy";
+  ASSERT_EQ(run.lease(2).unit, Unit{2});
+  run.fail(2, Failure::StateLost);
+  EXPECT_THAT(run.appended<record::Rollback>(), SizeIs(1)) << "and this is not";
 }
 
 }  // namespace

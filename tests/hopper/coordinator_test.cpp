@@ -94,8 +94,8 @@ TEST(Coordinator, CollectsTheFinalStateOnceAndFinishesWhenThatIsDurable) {
   EXPECT_EQ(collect[0].digest, (Digest{1, 1}));
   run.step(event::Timer{});
   EXPECT_THAT(run.all<action::SendCollect>(), IsEmpty());  // one is on its way
-  run.step(event::Collected{ModelId{0}, StateFile::Last, 1000, "abc"});
-  run.step(event::Collected{ModelId{0}, StateFile::Last, 1000, "abc"});
+  run.step(event::Collected{peer(0), ModelId{0}, StateFile::Last, 1000, "abc"});
+  run.step(event::Collected{peer(0), ModelId{0}, StateFile::Last, 1000, "abc"});
   EXPECT_THAT(run.actions, IsEmpty());
   run.sync();
   EXPECT_THAT(run.all<action::Release>(), SizeIs(1));
@@ -111,7 +111,7 @@ TEST(Coordinator, CollectsAgainWhenThatFailedOrTheHolderDied) {
   run.up(0);
   const HeldState held = run.held_of(0);
   run.train(0);
-  run.step(event::CollectFailed{ModelId{0}, "refused"});
+  run.step(event::CollectFailed{peer(0), ModelId{0}, "refused"});
   EXPECT_THAT(run.all<action::SendCollect>(), IsEmpty());
   run.now = milliseconds(100);
   run.step(event::Timer{});
@@ -178,7 +178,7 @@ TEST(Coordinator, FinishesARunThatWasFinishedAtOnce) {
   Drive run({1, 1, 1, Order::Fixed});
   run.up(0);
   run.train(0);
-  run.step(event::Collected{ModelId{0}, StateFile::Last, 1, "x"});
+  run.step(event::Collected{peer(0), ModelId{0}, StateFile::Last, 1, "x"});
   run.sync();
   run.crash();
   EXPECT_THAT(run.all<action::Finish>(), SizeIs(1));

@@ -254,6 +254,29 @@ TEST_F(JobsTest, DeleteTheStateOfTheAttemptThatIsNamedAndNoOther) {
   EXPECT_THAT(step(event::Released{{ModelId(0), Version(1), Attempt(3)}}), IsEmpty()) << "it is gone";
 }
 
+TEST_F(JobsTest, TellAReleasedStateFromOneThatIsLost) {
+  step(event::Opened{{held(0, 1, 3), held(0, 2, 4)}});
+  step(event::Released{{ModelId(0), Version(1), Attempt(3)}});
+  step(event::Vanished{{ModelId(0), Version(2), Attempt(4)}});
+  EXPECT_THAT(step(event::Wanted{8, ModelId(0), Version(1)}), ElementsAre("refuse"));
+  EXPECT_TRUE(last<action::Refuse>().released);
+  EXPECT_EQ(last<action::Refuse>().text, "version 1 of model 0 was released");
+  EXPECT_THAT(step(event::Wanted{9, ModelId(0), Version(2)}), ElementsAre("refuse"));
+  EXPECT_FALSE(last<action::Refuse>().released);
+}
+
+TEST_F(JobsTest, CallNoStateReleasedThatWasMadeAgainAndLost) {
+  step(event::Opened{{held(0, 1, 3)}});
+  step(event::Released{{ModelId(0), Version(1), Attempt(3)}});
+  begin(0, 5);
+  step(event::Trained{Attempt(5), {}});
+  step(event::Saved{Attempt(5), kNew});
+  EXPECT_THAT(step(event::Wanted{8, ModelId(0), Version(1)}), ElementsAre("serve 5"));
+  step(event::Vanished{{ModelId(0), Version(1), Attempt(5)}});
+  EXPECT_THAT(step(event::Wanted{9, ModelId(0), Version(1)}), ElementsAre("refuse"));
+  EXPECT_FALSE(last<action::Refuse>().released);
+}
+
 TEST_F(JobsTest, DeleteNoOlderStateWhoseFileIsBeingReplaced) {
   step(event::Opened{{held(0, 1, 3)}});
   begin(0, 5);

@@ -108,6 +108,30 @@ TEST_F(NarratorTest, TellsHowALossBeganIfItBeganAsSomethingElse) {
   EXPECT_THAT(narrator_.ended(kWorker, "ended", false), ElementsAre("worker 1 was lost before it was ready: ended"));
 }
 
+TEST_F(NarratorTest, TellsOfAWorkerThatWasAskedToEndThatItHasLeft) {
+  narrator_.lost(kWorker, {"the connection ended", true, std::nullopt});
+  EXPECT_THAT(narrator_.left(kWorker, true, ledger_, false),
+              ElementsAre("worker 1 has left; the run waits for another one with partitions 2"));
+  lose_in_unit("silent for 2.5 s");
+  EXPECT_THAT(
+      narrator_.left(kWorker, false, ledger_, false),
+      ElementsAre("worker 1 has left in the middle of model 3's unit of epoch 2 on partition 2 before its states "
+                  "were handed over (silent for 2.5 s); the run waits for another one with partitions 2"));
+  EXPECT_TRUE(narrator_.lost_a_unit(kWorker)) << "the fate of the unit is told later";
+  lose_in_unit();
+  EXPECT_THAT(narrator_.left(kWorker, true, ledger_, true), IsEmpty()) << "the run is over";
+}
+
+TEST_F(NarratorTest, TellsWhoTakesOverAUnitOfAWorkerThatHasLeft) {
+  ledger_ = Ledger(Itinerary{3, 2, 2, Order::Fixed, task_parallel()});
+  lose_in_unit();
+  EXPECT_THAT(tell(Action(action::SendLease{{WorkerId(0), Incarnation(1)}, unit()})), IsEmpty());
+  EXPECT_THAT(
+      narrator_.left(kWorker, true, ledger_, false),
+      ElementsAre("worker 1 has left in the middle of model 3's unit of epoch 2 on partition 2; the others go on",
+                  "worker 0 redoes model 3's unit of epoch 2 on partition 2, which worker 1 had in hand"));
+}
+
 TEST_F(NarratorTest, TellsALossBeforeTheModelThatItSetsAside) {
   lose_in_unit();
   EXPECT_THAT(tell(Record(record::Quarantine{ModelId(3), "it crashed"})), IsEmpty()) << "the loss comes first";
@@ -172,7 +196,7 @@ TEST_F(NarratorTest, TellsOfStatesThatCannotBeReadAndOfNoOtherFailure) {
   failed.failure = Failure::StateDamaged;
   const std::string line = "model 2: its state could not be read and is asked for again: too many open files";
   EXPECT_THAT(narrator_.hear(failed), ElementsAre(line));
-  EXPECT_THAT(narrator_.hear(event::CollectFailed{ModelId(2), "too many open files", Failure::StateDamaged}),
+  EXPECT_THAT(narrator_.hear(event::CollectFailed{{}, ModelId(2), "too many open files", Failure::StateDamaged}),
               ElementsAre(line));
   failed.failure = Failure::Error;
   EXPECT_THAT(narrator_.hear(failed), IsEmpty());

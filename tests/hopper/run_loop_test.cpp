@@ -209,6 +209,20 @@ TEST_F(RunOfFakes, AsksAgainForAFinalStateThatCannotBeReadAndTellsIt) {
   EXPECT_EQ(run.coordinator->ledger().retrained(), 0U);
 }
 
+TEST_F(RunOfFakes, TrainsNothingAgainForAStateThatItsHolderCallsReleased) {
+  FakeRun run = make("released-final");
+  int wishes = 0;
+  run.node.on_collect = [&](const Life& life, const message::Collect& order) {
+    if (order.model.value != 0 || ++wishes > 1) return run.give(life, order);
+    run.host->tell(life, message::State{.model = order.model, .text = "it was released", .released = true});
+  };
+  EXPECT_EQ(run.run(), Outcome::Completed);
+  expect_all_finished(run);
+  EXPECT_EQ(wishes, 2);
+  EXPECT_EQ(run.coordinator->ledger().retrained(), 0U);
+  EXPECT_FALSE(run.was_told("could not be read"));
+}
+
 TEST_F(RunOfFakes, TrainsAFinalStateAgainThatStaysUnreadable) {
   FakeRun run = make("unreadable-for-ever");
   run.node.on_collect = [&](const Life& life, const message::Collect& order) {

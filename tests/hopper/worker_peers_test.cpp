@@ -25,6 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 using net::Awaitable;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr auto kLong = std::chrono::seconds(60);
 constexpr const char* kToken = "secret";
@@ -52,12 +53,12 @@ class WorkerAlone : public testing::Test {
     std::copy_n(bytes->data(), bytes->size(), copy.data());
     return copy;
   }
-  // A state on the worker's disk, under version 1 of model 5.
-  void leave_state() const {
+  // A state on the worker's disk, under version 1 of the model.
+  void leave_state(ModelId model = ModelId(5)) const {
     StateStore store(folder_ / "node" / "states", /*durable=*/true);
     auto bytes = nn::StatePool::make_shared()->make(64);
     std::fill_n(bytes->data(), 64, std::byte{9});
-    store.put({ModelId(5), Version(1), PartitionId(0), Attempt(3), {}, {}, {}}, {.segments = {}, .bytes = 64},
+    store.put({model, Version(1), PartitionId(0), Attempt(3), {}, {}, {}}, {.segments = {}, .bytes = 64},
               std::move(bytes));
   }
   fs::path state_file() const { return folder_ / "node" / "states" / "5-1.hop"; }
@@ -101,13 +102,16 @@ class WorkerAlone : public testing::Test {
     if (error) std::rethrow_exception(error);
   }
 
-  // The next message of this kind; others are passed over, but for those that end the worker.
+  // The next message of this kind; others are passed over, but for those that end the worker. `notices` takes the lines
+  // for people among them.
   template <class T>
-  static Awaitable<T> next(Connection from) {
+  static Awaitable<T> next(Connection from, std::vector<std::string>* notices = nullptr) {
     const net::Deadline deadline = net::deadline_in(kLong);
     while (true) {
       const net::Message message = co_await from->receive(deadline);
       if (message.kind == message::kKind<T>) co_return expect<T>(message);
+      const bool is_notice = message.kind == message::kKind<message::Notice>;
+      if (is_notice && notices != nullptr) notices->push_back(expect<message::Notice>(message).text);
       if (message.kind == message::kKind<message::Fatal>) throw Error(expect<message::Fatal>(message).text);
     }
   }
@@ -181,6 +185,18 @@ TEST_F(WorkerAlone, TellsAStateThatCannotBeReadNowFromOneThatIsLost) {
       EXPECT_EQ(failed.failure, unreadable ? Failure::StateDamaged : Failure::StateLost);
       EXPECT_THAT(failed.text, HasSubstr("too many open files"));
     }
+  });
+}
+
+TEST_F(WorkerAlone, CallsNoStateLostThatItsHolderWasToldToDelete) {
+  play([&](Connection worker, std::string) -> Awaitable<void> {
+    const message::LeaseOrder order = lease_of_unit_1({1, 2});
+    co_await send(worker, order);
+    const message::State refusal{.text = "version 1 of model 0 was released", .released = true};
+    co_await answer_fetch(refusal, nullptr);
+    const auto failed = co_await next<message::Failed>(worker);
+    EXPECT_EQ(failed.failure, Failure::SourceUnreachable) << "StateLost would make the model go back";
+    EXPECT_THAT(failed.text, HasSubstr("was released"));
   });
 }
 
@@ -269,6 +285,47 @@ TEST_F(WorkerAlone, KeepsTalkingWhileItsDiskDeletesAFile) {
       },
       slowly);
   EXPECT_FALSE(fs::exists(state_file()));
+}
+
+// The disk is busy with another state, so the release comes between the request and the reading of the file.
+TEST_F(WorkerAlone, SaysOfAStateThatWasReleasedAfterItWasAskedForThatItWasReleased) {
+  leave_state();
+  leave_state(ModelId(6));
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool may_go_on = false;
+  const StateStore::Remove slowly = [&](const fs::path& file) {
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, kLong, [&] { return may_go_on; });
+    fs::remove(file);
+  };
+  play(
+      [&](Connection worker, std::string) -> Awaitable<void> {
+        const message::Release busy{ModelId(6), Version(1), Attempt(3)};
+        const message::Collect collect{ModelId(5), Version(1)};
+        const message::Release release{ModelId(5), Version(1), Attempt(3)};
+        co_await send(worker, busy);
+        co_await send(worker, collect);
+        co_await next<message::Heartbeat>(worker);
+        co_await send(worker, release);
+        co_await next<message::Heartbeat>(worker);
+        {
+          const std::scoped_lock lock(mutex);
+          may_go_on = true;
+        }
+        changed.notify_all();
+        for (const bool again : {false, true}) {
+          if (again) co_await send(worker, collect);
+          std::vector<std::string> notices;
+          const auto answer = co_await next<message::State>(worker, &notices);
+          EXPECT_FALSE(answer.found) << again;
+          EXPECT_TRUE(answer.released) << again;
+          EXPECT_FALSE(answer.unreadable) << again;
+          EXPECT_EQ(answer.text, "version 1 of model 5 was released");
+          EXPECT_THAT(notices, IsEmpty()) << "nobody need look at that disk";
+        }
+      },
+      slowly);
 }
 
 }  // namespace
