@@ -5,8 +5,10 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/half_internal.h"
 #include "kernels/linear_operations.h"
 #include "kernels/matmul_operations.h"
+#include "kernels/precision.h"
 
 namespace hop::kernels {
 namespace {
@@ -22,6 +24,9 @@ Tensor as_column(const Tensor& x) { return x.as_strided({x.shape()[0], 1}, {x.st
 Tensor transposed(const Tensor& w) {
   return w.as_strided({w.shape()[1], w.shape()[0]}, {w.strides()[1], w.strides()[0]}, w.storage_offset());
 }
+
+/// Fast and exact for factors of 16 bits: f16 and tf32 have the same mantissa.
+Precision exact_precision(DType half) { return half == DType::bf16 ? Precision::bf16 : Precision::tf32; }
 
 }  // namespace
 
@@ -42,7 +47,11 @@ Shape matmul_shape(const Shape& a, const Shape& b) {
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b, const Tensor& out) {
-  expect_floating("matmul", {&a, &b});
+  expect_any_floating("matmul", {&a, &b});
+  if (is_half(a)) {
+    const PrecisionScope precision(exact_precision(a.dtype()));
+    return narrowed("matmul", matmul(widened(a), widened(b)), a.dtype(), out);
+  }
   const Tensor y = result_in("matmul", out, matmul_shape(a.shape(), b.shape()), a.dtype(), a.device());
   if (y.numel() != 0) {
     operations<MatmulOperations>(a).matmul("matmul", a.dim() == 1 ? as_row(a) : a, b.dim() == 1 ? as_column(b) : b, {},
@@ -55,7 +64,7 @@ namespace {
 
 /// The shape of linear()'s result.
 Shape linear_shape(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  expect_floating("linear", {&x, &weight}, {&bias});
+  expect_any_floating("linear", {&x, &weight}, {&bias});
   if (weight.dim() != 2) throw ShapeError("[linear] expected weight (out, in), got " + weight.shape().to_string());
   const std::int64_t out = weight.shape()[0];
   const std::int64_t in = weight.shape()[1];
@@ -73,6 +82,10 @@ Shape linear_shape(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const Shape shape = linear_shape(x, weight, bias);  // checks first that x is defined
+  if (is_half(x)) {
+    const PrecisionScope precision(exact_precision(x.dtype()));
+    return narrowed("linear", linear(widened(x), widened(weight), widened(bias)), x.dtype());
+  }
   const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   if (y.numel() != 0) {
     operations<MatmulOperations>(x).matmul("linear", x.dim() == 1 ? as_row(x) : x, transposed(weight), bias, y);
