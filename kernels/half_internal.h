@@ -5,6 +5,7 @@
 #include "kernels/copy_operations.h"
 #include "kernels/expect_internal.h"
 #include "kernels/layout_internal.h"
+#include "kernels/precision.h"
 
 namespace hop::kernels {
 
@@ -24,5 +25,8 @@ inline Tensor narrowed(const char* op, const Tensor& y, DType dtype, const Tenso
   operations<CopyOperations>(y).copy(z, y);
   return z;
 }
+
+/// The mode in which products of widened factors are fast and exact: f16 and tf32 have the same mantissa.
+inline Precision exact_precision(DType half) { return half == DType::bf16 ? Precision::bf16 : Precision::tf32; }
 
 }  // namespace hop::kernels

@@ -8,7 +8,6 @@
 #include "kernels/half_internal.h"
 #include "kernels/linear_operations.h"
 #include "kernels/matmul_operations.h"
-#include "kernels/precision.h"
 
 namespace hop::kernels {
 namespace {
@@ -24,9 +23,6 @@ Tensor as_column(const Tensor& x) { return x.as_strided({x.shape()[0], 1}, {x.st
 Tensor transposed(const Tensor& w) {
   return w.as_strided({w.shape()[1], w.shape()[0]}, {w.strides()[1], w.strides()[0]}, w.storage_offset());
 }
-
-/// Fast and exact for factors of 16 bits: f16 and tf32 have the same mantissa.
-Precision exact_precision(DType half) { return half == DType::bf16 ? Precision::bf16 : Precision::tf32; }
 
 }  // namespace
 

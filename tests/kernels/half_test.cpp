@@ -4,11 +4,15 @@
 
 #include "base/error.h"
 #include "kernels/capture.h"
+#include "kernels/conv.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "kernels/index.h"
 #include "kernels/layout_internal.h"
 #include "kernels/matmul.h"
+#include "kernels/norm.h"
+#include "kernels/pool.h"
+#include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/softmax.h"
 #include "kernels/sort.h"
@@ -189,6 +193,39 @@ TEST(HalfTensor, MultipliesWithSumsInF32) {
               HasSubstr("[matmul] expected operands of one dtype"));
 }
 
+TEST(HalfTensor, GoesThroughTheOperationsOfNets) {
+  for (const DType dtype : kHalves) {
+    const Tensor x = random_half({2, 3, 9, 7}, dtype), weight = random_half({8, 3, 3, 3}, dtype, 2),
+                 bias = random_half({8}, dtype, 3);
+    const Conv2dOptions conv{.stride = {2, 1}, .padding = {1, 0}};
+    const double step = dtype == DType::bf16 ? 0x1p-7 : 0x1p-10;
+    const auto wide = [](const Tensor& t) { return cast(t, DType::f64); };
+    const Tensor y = conv2d(x, weight, bias, conv);
+    EXPECT_EQ(y.dtype(), dtype);
+    EXPECT_TRUE(close(doubles(y), doubles(conv2d(wide(x), wide(weight), wide(bias), conv)), step, 1e-3));
+    EXPECT_TRUE(close(doubles(conv2d_input_grad(y, weight, x.shape(), conv)),
+                      doubles(conv2d_input_grad(wide(y), wide(weight), x.shape(), conv)), step, 1e-2));
+    EXPECT_TRUE(close(doubles(conv2d_weight_grad(y, x, weight.shape(), conv)),
+                      doubles(conv2d_weight_grad(wide(y), wide(x), weight.shape(), conv)), step, 1e-2));
+    const Pool2dOptions pool{.kernel = {2, 3}, .stride = {2, 2}};
+    const MaxPool2dResult best = max_pool2d(y, pool), wide_best = max_pool2d(wide(y), pool);
+    EXPECT_EQ(doubles(best.y), doubles(wide_best.y));
+    EXPECT_EQ(doubles(best.indices), doubles(wide_best.indices));
+    EXPECT_TRUE(same_bits(max_pool2d_gather(y, best.indices), best.y));
+    EXPECT_TRUE(close(doubles(max_pool2d_grad(best.y, best.indices, y.shape(), &pool)),
+                      doubles(max_pool2d_grad(wide(best.y), best.indices, y.shape(), &pool)), step, 0));
+    EXPECT_TRUE(close(doubles(avg_pool2d(y, pool)), doubles(avg_pool2d(wide(y), pool)), step, 1e-3));
+    EXPECT_TRUE(close(doubles(avg_pool2d_grad(best.y, y.shape(), pool)),
+                      doubles(avg_pool2d_grad(wide(best.y), y.shape(), pool)), step, 1e-3));
+    const Tensor rows = random_half({5, 11}, dtype), g = random_half({5, 11}, dtype, 2), p = softmax(rows);
+    EXPECT_TRUE(same_bits(p, cast(softmax(cast(rows, DType::f32)), dtype)));
+    EXPECT_TRUE(same_bits(log_softmax(rows), cast(log_softmax(cast(rows, DType::f32)), dtype)));
+    EXPECT_TRUE(same_bits(softmax_grad(g, p), cast(softmax_grad(cast(g, DType::f32), cast(p, DType::f32)), dtype)));
+    const RandomAddress address{.key = 7};
+    EXPECT_TRUE(same_bits(dropout(rows, 0.4, address), cast(dropout(cast(rows, DType::f32), 0.4, address), dtype)));
+  }
+}
+
 TEST(HalfTensor, IsCapturedAndReplayed) {
   const Tensor x = random_half({20, 30}, DType::bf16), w = random_half({30, 40}, DType::bf16, 2);
   CapturedFunction step([&](std::span<const Tensor> in) { return std::vector{sum(mul(matmul(in[0], w), 0.5))}; });
@@ -200,9 +237,9 @@ TEST(HalfTensor, IsCapturedAndReplayed) {
 
 TEST(HalfTensor, IsRefusedWithTheConversionThatHelps) {
   EXPECT_THAT(error_of<DtypeError>([] {
-                softmax(ones({2, 3}, DType::f16));
+                layer_norm(ones({2, 3}, DType::f16), {}, {}, 1);
               }),
-              HasSubstr("[softmax] expected f32 or f64, got f16 (2, 3) on cpu; convert first: to(x, DType::f32)"));
+              HasSubstr("[layer_norm] expected f32 or f64, got f16 (2, 3) on cpu; convert first: to(x, DType::f32)"));
 }
 
 }  // namespace
