@@ -54,6 +54,7 @@
 #include "nn/optim/adamax.h"
 #include "nn/optim/averaged_model.h"
 #include "nn/optim/by_name.h"
+#include "nn/optim/grad_scaler.h"
 #include "nn/optim/lamb.h"
 #include "nn/optim/lbfgs.h"
 #include "nn/optim/lion.h"

@@ -120,7 +120,10 @@ void BackwardPass::step(Pending& pending) {
   const auto edges = node.edges();
   input_grads_.assign(edges.size(), Tensor());
   BackwardContext context(*this, node, pending.grads, input_grads_);
-  node.backward(context);
+  {
+    const kernels::PrecisionScope precision(node.precision());
+    node.backward(context);
+  }
   pending.grads.clear();  // if a node passed the gradient through, the gradient now has one owner
   if (!options_.retain_graph && !options_.create_graph) node.free();
   if (root_ != nullptr) note_past(node);

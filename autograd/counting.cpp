@@ -88,7 +88,7 @@ Unique unique(const Tensor& x) {
   const auto* order = sorted.indices.data<std::int64_t>();
   const Tensor inverse = Tensor::empty(values.shape(), DType::i64);
   std::vector<std::int64_t> firsts, counts;
-  visit_dtype(x.dtype(), [&]<class T>(T) {
+  visit_stored_dtype(x.dtype(), [&]<class T>(T) {
     const T* const at = sorted.values.data<T>();
     for (std::int64_t i = 0; i < values.numel(); ++i) {
       if (i == 0 || at[i] != at[i - 1]) {

@@ -55,7 +55,7 @@ Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index) {
 }
 
 Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values) {
-  kernels::expect_floating("scatter_add", {&x, &values});
+  kernels::expect_any_floating("scatter_add", {&x, &values});
   kernels::expect_same_device("scatter_add", {&x, &index});
   Tensor part = values;
   for (int d = 0; d < index.dim() && d < part.dim(); ++d) part = slice(part, d, 0, index.size(d));
@@ -63,7 +63,7 @@ Tensor scatter_add(const Tensor& x, std::int64_t dim, const Tensor& index, const
 }
 
 Tensor index_add(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& values, double alpha) {
-  kernels::expect_floating("index_add", {&x, &values});
+  kernels::expect_any_floating("index_add", {&x, &values});
   kernels::expect_same_device("index_add", {&x, &index});
   return x + index_add(x.shape(), dim, index, alpha == 1 ? values : values * alpha);
 }

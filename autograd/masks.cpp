@@ -115,8 +115,7 @@ Tensor isinf(const Tensor& x) {
 Tensor nan_to_num(const Tensor& x, double nan, std::optional<double> posinf, std::optional<double> neginf) {
   kernels::expect_defined("nan_to_num", x);
   if (!is_floating(x.dtype())) return x;
-  const double most = x.dtype() == DType::f32 ? static_cast<double>(std::numeric_limits<float>::max())
-                                              : std::numeric_limits<double>::max();
+  const double most = visit_stored_dtype(x.dtype(), []<class T>(T) { return largest_of<T>(); });
   const Tensor numbers = where(kernels::isnan(x), nan, x);
   const Tensor below = where(kernels::eq(x, HUGE_VAL), posinf.value_or(most), numbers);
   return where(kernels::eq(x, -HUGE_VAL), neginf.value_or(-most), below);

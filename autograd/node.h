@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "autograd/grad_mode.h"
+#include "kernels/precision.h"
 #include "tensor/tensor.h"
 
 namespace hop::autograd {
@@ -93,6 +94,8 @@ class Node : public std::enable_shared_from_this<Node> {
   /// Larger than the numbers of all nodes that this one reads from. So in a walk from the highest number down, each
   /// node's gradient is complete when the node is reached. Unique in the process.
   std::uint64_t number() const { return number_; }
+  /// That of the thread that recorded the node. backward() computes in it, wherever it runs.
+  kernels::Precision precision() const { return precision_; }
   /// Hooks on the gradients of this node's outputs; null while there are none.
   std::shared_ptr<Hooks>& hooks() { return hooks_; }
 
@@ -106,6 +109,7 @@ class Node : public std::enable_shared_from_this<Node> {
   std::uint32_t outputs_;
   bool freed_ = false;
   bool opaque_ = false;
+  kernels::Precision precision_ = kernels::precision();
   std::array<Edge, 2> few_edges_;
   std::unique_ptr<Edge[]> more_edges_;  // in place of few_edges_ for three inputs or more
   std::shared_ptr<Hooks> hooks_;

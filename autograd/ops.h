@@ -6,6 +6,7 @@
 #include "autograd/activations.h"
 #include "autograd/arrange.h"
 #include "autograd/attention.h"
+#include "autograd/autocast.h"
 #include "autograd/conv.h"
 #include "autograd/copy.h"
 #include "autograd/counting.h"

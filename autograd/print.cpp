@@ -142,7 +142,7 @@ class Writer {
 std::string elements(const Tensor& x, std::size_t indent) {
   if (x.numel() == 0) return "[]";
   const Tensor on_host = kernels::to_device(kernels::contiguous(x.detach()), Device::cpu());
-  return visit_dtype(x.dtype(), [&]<class T>(T) {
+  return visit_stored_dtype(x.dtype(), [&]<class T>(T) {
     using Value = std::conditional_t<std::is_same_v<T, bool>, bool,
                                      std::conditional_t<std::is_integral_v<T>, std::int64_t, double>>;
     return Writer<Value, T>(on_host.data<T>(), on_host.shape()).text(indent);
@@ -161,6 +161,10 @@ const char* torch_name(DType dtype) {
       return "torch.int32";
     case DType::u8:
       return "torch.uint8";
+    case DType::bf16:
+      return "torch.bfloat16";
+    case DType::f16:
+      return "torch.float16";
     case DType::boolean:
       break;
   }

@@ -8,6 +8,7 @@
 #include "kernels/conv_operations.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/half_internal.h"
 #include "kernels/layout_internal.h"
 
 namespace hop::kernels {
@@ -77,7 +78,11 @@ Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& opt
 }
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
-  expect_floating("conv2d", {&x, &weight}, {&bias});
+  expect_any_floating("conv2d", {&x, &weight}, {&bias});
+  if (is_half(x)) {
+    const PrecisionScope precision(exact_precision(x.dtype()));
+    return narrowed("conv2d", conv2d(widened(x), widened(weight), widened(bias), options), x.dtype());
+  }
   const Tensor y = empty_image(x, conv2d_shape(x.shape(), weight.shape(), options));
   if (bias.defined()) expect_shape("conv2d", "bias", bias, {weight.shape()[0]});
   const Tensor b = bias.defined() ? contiguous(bias) : bias;
@@ -87,7 +92,11 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 
 Tensor conv2d_input_grad(const Tensor& g, const Tensor& weight, const Shape& x_shape, const Conv2dOptions& options) {
   constexpr const char* kOp = "conv2d input gradient";
-  expect_floating(kOp, {&g, &weight});
+  expect_any_floating(kOp, {&g, &weight});
+  if (is_half(g)) {
+    const PrecisionScope precision(exact_precision(g.dtype()));
+    return narrowed(kOp, conv2d_input_grad(widened(g), widened(weight), x_shape, options), g.dtype());
+  }
   expect_shape(kOp, "g", g, conv2d_shape(x_shape, weight.shape(), options));
   const Tensor dx = empty_image(g, x_shape);
   if (dx.numel() != 0) run(ConvPass::input_grad, dx, contiguous(weight), {}, dense(g), options);
@@ -97,7 +106,11 @@ Tensor conv2d_input_grad(const Tensor& g, const Tensor& weight, const Shape& x_s
 Tensor conv2d_weight_grad(const Tensor& g, const Tensor& x, const Shape& weight_shape, const Conv2dOptions& options,
                           const Tensor& out) {
   constexpr const char* kOp = "conv2d weight gradient";
-  expect_floating(kOp, {&g, &x});
+  expect_any_floating(kOp, {&g, &x});
+  if (is_half(g)) {
+    const PrecisionScope precision(exact_precision(g.dtype()));
+    return narrowed(kOp, conv2d_weight_grad(widened(g), widened(x), weight_shape, options), g.dtype(), out);
+  }
   expect_shape(kOp, "g", g, conv2d_shape(x.shape(), weight_shape, options));
   const Tensor dw = result_in(kOp, out, weight_shape, g.dtype(), g.device());
   if (g.numel() == 0) {

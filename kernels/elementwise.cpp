@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "kernels/elementwise_operations.h"
 #include "kernels/expect_internal.h"
+#include "kernels/half_internal.h"
 
 namespace hop::kernels::detail {
 namespace {
@@ -57,8 +58,8 @@ DType promote(const Call& call, std::span<const Input> inputs) {
   return a.kind == Operand::Kind::number && b.kind == Operand::Kind::number ? default_dtype(dtype) : dtype;
 }
 
-// The dtype in which the row computes. The result has it, too, unless it is a truth value.
-DType compute_dtype(const Call& call, std::span<const Input> inputs) {
+// The dtype of the result, unless it is a truth value. The row computes in it, or in widened(it).
+DType result_dtype(const Call& call, std::span<const Input> inputs) {
   if (call.part != rows::Part::value) {
     const DType dtype = inputs[0].tensor().dtype();
     if (!is_floating(dtype))
@@ -179,16 +180,35 @@ Tensor compute_in(DType compute, const Call& call, std::span<const Input> inputs
   return compute_in(compute, call, std::span(fitted.data(), inputs.size()), into);
 }
 
+// Operands of 16 bits: in f32, or in the wider dtype of another operand.
+[[gnu::noinline]] Tensor compute_with_halves(DType dtype, const Call& call, std::span<const Input> inputs,
+                                             const Tensor& into) {
+  std::array<Tensor, 5> wide;
+  std::array<Input, 5> list = {false, false, false, false, false};
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    list[i] = inputs[i];
+    if (!inputs[i].is_tensor()) continue;
+    wide[i] = widened(inputs[i].tensor());
+    list[i] = wide[i];
+  }
+  const std::span<const Input> operands(list.data(), inputs.size());
+  if (!is_half(dtype) || call.dtypes == Dtypes::truth)
+    return compute_with_numbers(hop::widened(dtype), call, operands, into);
+  return narrowed(call.name, compute_with_numbers(DType::f32, call, operands, {}), dtype, into);
+}
+
 }  // namespace
 
 Tensor elementwise(const Call& call, std::span<const Input> inputs, const Tensor& into) {
-  bool has_numbers = false;
+  bool has_numbers = false, has_halves = false;
   for (const Input& input : inputs) {
     has_numbers = has_numbers || !input.is_tensor();
     if (input.is_tensor() && !input.tensor().defined())
       throw Error(where_in(call) + "expected a tensor, got an undefined one");
+    has_halves = has_halves || (input.is_tensor() && is_half(input.tensor().dtype()));
   }
-  const DType compute = compute_dtype(call, inputs);
+  const DType compute = result_dtype(call, inputs);
+  if (has_halves) return compute_with_halves(compute, call, inputs, into);
   return has_numbers ? compute_with_numbers(compute, call, inputs, into) : compute_in(compute, call, inputs, into);
 }
 

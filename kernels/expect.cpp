@@ -29,14 +29,23 @@ void expect_same_device(const char* op, std::initializer_list<const Tensor*> ope
 
 void expect_floating(const char* op, const Tensor& x) {
   expect_defined(op, x);
-  if (!is_floating(x.dtype())) throw DtypeError(prefix(op) + "f32 or f64, got " + x.describe());
+  if (x.dtype() == DType::f32 || x.dtype() == DType::f64) return;
+  throw DtypeError(prefix(op) + "f32 or f64, got " + x.describe() +
+                   (is_half(x.dtype()) ? "; convert first: to(x, DType::f32)" : ""));
 }
 
-void expect_floating(const char* op, std::initializer_list<const Tensor*> operands,
-                     std::initializer_list<const Tensor*> optional) {
+void expect_any_floating(const char* op, const Tensor& x) {
+  expect_defined(op, x);
+  if (!is_floating(x.dtype())) throw DtypeError(prefix(op) + "f32, f64, bf16 or f16, got " + x.describe());
+}
+
+using Operands = std::initializer_list<const Tensor*>;
+
+static void expect_alike(const char* op, Operands operands, Operands optional,
+                         void (*expect_dtype)(const char* op, const Tensor& x)) {
   const Tensor& first = **operands.begin();
-  const auto expect = [op, &first](const Tensor& x) {
-    expect_floating(op, x);
+  const auto expect = [&](const Tensor& x) {
+    expect_dtype(op, x);
     expect_device_of(op, first, x);
     if (x.dtype() != first.dtype())
       throw DtypeError(prefix(op) + "operands of one dtype, got " + first.describe() + " and " + x.describe());
@@ -45,6 +54,14 @@ void expect_floating(const char* op, std::initializer_list<const Tensor*> operan
   for (const Tensor* x : optional) {
     if (x->defined()) expect(*x);
   }
+}
+
+void expect_floating(const char* op, Operands operands, Operands optional) {
+  expect_alike(op, operands, optional, expect_floating);
+}
+
+void expect_any_floating(const char* op, Operands operands, Operands optional) {
+  expect_alike(op, operands, optional, expect_any_floating);
 }
 
 Tensor result_in(const char* op, const Tensor& out, const Shape& shape, DType dtype, Device device, Layout layout) {

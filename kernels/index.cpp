@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/half_internal.h"
 #include "kernels/index_operations.h"
 
 namespace hop::kernels {
@@ -59,7 +60,8 @@ Tensor gather(const Tensor& x, std::int64_t dim, const Tensor& index) {
 }
 
 Tensor scatter_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g) {
-  expect_floating("scatter_add", g);
+  expect_any_floating("scatter_add", g);
+  if (is_half(g)) return narrowed("scatter_add", scatter_add(shape, dim, index, widened(g)), g.dtype());
   const int d = checked_dim("scatter_add", shape, dim);
   const Tensor dense = dense_index("scatter_add", g, index);
   check_gather_shape("scatter_add", shape, index.shape(), d);
@@ -84,7 +86,8 @@ Tensor index_select(const Tensor& x, std::int64_t dim, const Tensor& index, cons
 }
 
 Tensor index_add(const Shape& shape, std::int64_t dim, const Tensor& index, const Tensor& g) {
-  expect_floating("index_add", g);
+  expect_any_floating("index_add", g);
+  if (is_half(g)) return narrowed("index_add", index_add(shape, dim, index, widened(g)), g.dtype());
   const int d = checked_dim("index_add", shape, dim);
   check_1d("index_add", index);
   const Tensor dense = dense_index("index_add", g, index);

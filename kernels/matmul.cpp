@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/half_internal.h"
 #include "kernels/linear_operations.h"
 #include "kernels/matmul_operations.h"
 
@@ -42,7 +43,11 @@ Shape matmul_shape(const Shape& a, const Shape& b) {
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b, const Tensor& out) {
-  expect_floating("matmul", {&a, &b});
+  expect_any_floating("matmul", {&a, &b});
+  if (is_half(a)) {
+    const PrecisionScope precision(exact_precision(a.dtype()));
+    return narrowed("matmul", matmul(widened(a), widened(b)), a.dtype(), out);
+  }
   const Tensor y = result_in("matmul", out, matmul_shape(a.shape(), b.shape()), a.dtype(), a.device());
   if (y.numel() != 0) {
     operations<MatmulOperations>(a).matmul("matmul", a.dim() == 1 ? as_row(a) : a, b.dim() == 1 ? as_column(b) : b, {},
@@ -55,7 +60,7 @@ namespace {
 
 /// The shape of linear()'s result.
 Shape linear_shape(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  expect_floating("linear", {&x, &weight}, {&bias});
+  expect_any_floating("linear", {&x, &weight}, {&bias});
   if (weight.dim() != 2) throw ShapeError("[linear] expected weight (out, in), got " + weight.shape().to_string());
   const std::int64_t out = weight.shape()[0];
   const std::int64_t in = weight.shape()[1];
@@ -73,6 +78,10 @@ Shape linear_shape(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const Shape shape = linear_shape(x, weight, bias);  // checks first that x is defined
+  if (is_half(x)) {
+    const PrecisionScope precision(exact_precision(x.dtype()));
+    return narrowed("linear", linear(widened(x), widened(weight), widened(bias)), x.dtype());
+  }
   const Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   if (y.numel() != 0) {
     operations<MatmulOperations>(x).matmul("linear", x.dim() == 1 ? as_row(x) : x, transposed(weight), bias, y);

@@ -11,8 +11,8 @@ namespace hop::kernels {
 Shape matmul_shape(const Shape& a, const Shape& b);
 
 /// torch.matmul: (n) x (n) -> (), (m, k) x (k) -> (m), (k) x (k, n) -> (n), (..., m, k) x (..., k, n) -> (..., m, n)
-/// with broadcast leading dimensions. f32 or f64, equal dtypes. If `out` is given (contiguous, not an operand), it
-/// receives the result. Throws ShapeError, DtypeError.
+/// with broadcast leading dimensions. Equal floating dtypes; products of bf16 and f16 are summed in f32 and rounded
+/// once. If `out` is given (contiguous, not an operand), it receives the result. Throws ShapeError, DtypeError.
 Tensor matmul(const Tensor& a, const Tensor& b, const Tensor& out = {});
 
 /// x (..., in) * weight (out, in)^T + bias (out): torch.nn.functional.linear in one call. `bias` may be undefined.

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/half_internal.h"
 #include "kernels/layout_internal.h"
 #include "kernels/pool_operations.h"
 
@@ -74,7 +75,11 @@ Shape pool2d_shape(const Shape& x, const Pool2dOptions& options, const char* op)
 }
 
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {
-  expect_floating("max_pool2d", x);
+  expect_any_floating("max_pool2d", x);
+  if (is_half(x)) {
+    const MaxPool2dResult wide = max_pool2d(widened(x), options);
+    return {narrowed("max_pool2d", wide.y, x.dtype()), wide.indices};
+  }
   const Shape shape = pool2d_shape(x.shape(), options, "max_pool2d");
   const Tensor image = image_operand(x);
   const MaxPool2dResult result{empty_like(image, shape, x.dtype()), empty_like(image, shape, DType::i64)};
@@ -85,7 +90,8 @@ MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options) {
 
 Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_shape, const Pool2dOptions* windows) {
   constexpr const char* kOp = "max_pool2d gradient";
-  expect_floating(kOp, g);
+  expect_any_floating(kOp, g);
+  if (is_half(g)) return narrowed(kOp, max_pool2d_grad(widened(g), indices, x_shape, windows), g.dtype());
   expect_indices(kOp, g, indices, x_shape);
   expect_shape(kOp, "g", g, indices.shape());
   const Tensor at = image_operand(indices);
@@ -102,7 +108,8 @@ Tensor max_pool2d_grad(const Tensor& g, const Tensor& indices, const Shape& x_sh
 
 Tensor max_pool2d_gather(const Tensor& gg, const Tensor& indices) {
   constexpr const char* kOp = "max_pool2d gather";
-  expect_floating(kOp, gg);
+  expect_any_floating(kOp, gg);
+  if (is_half(gg)) return narrowed(kOp, max_pool2d_gather(widened(gg), indices), gg.dtype());
   expect_indices(kOp, gg, indices, gg.shape());
   const Tensor at = image_operand(indices);
   const Tensor y = empty_like(at, indices.shape(), gg.dtype());
@@ -111,7 +118,8 @@ Tensor max_pool2d_gather(const Tensor& gg, const Tensor& indices) {
 }
 
 Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
-  expect_floating("avg_pool2d", x);
+  expect_any_floating("avg_pool2d", x);
+  if (is_half(x)) return narrowed("avg_pool2d", avg_pool2d(widened(x), options), x.dtype());
   const Tensor image = image_operand(x);
   const Tensor y = empty_like(image, pool2d_shape(x.shape(), options, "avg_pool2d"), x.dtype());
   if (y.numel() != 0) operations<PoolOperations>(x).avg_pool2d(pool_shape(x.shape(), y.shape(), options), image, y);
@@ -120,7 +128,8 @@ Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
 
 Tensor avg_pool2d_grad(const Tensor& g, const Shape& x_shape, const Pool2dOptions& options) {
   constexpr const char* kOp = "avg_pool2d gradient";
-  expect_floating(kOp, g);
+  expect_any_floating(kOp, g);
+  if (is_half(g)) return narrowed(kOp, avg_pool2d_grad(widened(g), x_shape, options), g.dtype());
   expect_shape(kOp, "g", g, pool2d_shape(x_shape, options, kOp));
   const Tensor image = image_operand(g);
   const Tensor dx = empty_like(image, x_shape, g.dtype());

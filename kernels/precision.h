@@ -17,7 +17,8 @@ enum class Precision : std::uint8_t {
   bf16,
 };
 
-/// For operations called by this thread from now on. A captured step keeps the precision that it was recorded with.
+/// For operations called by this thread from now on. A captured step keeps the precision that it was recorded with, and
+/// the gradient of an operation is computed in the operation's own (autograd/node.h).
 void set_precision(Precision precision);
 Precision precision();
 /// Sets the thread's precision while it lives.

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/half_internal.h"
 #include "kernels/random_operations.h"
 
 namespace hop::kernels {
@@ -43,7 +44,8 @@ void normal_(const Tensor& y, double mean, double std, RandomAddress address) {
 }
 
 Tensor dropout(const Tensor& x, double p, RandomAddress address) {
-  expect_floating("dropout", x);
+  expect_any_floating("dropout", x);
+  if (is_half(x)) return narrowed("dropout", dropout(widened(x), p, address), x.dtype());
   if (!(p >= 0 && p <= 1)) throw ConfigError("[dropout] expected 0 <= p <= 1, got " + Scalar(p).to_string());
   if (p == 1) return zeros(x.shape(), x.dtype(), x.device());
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());

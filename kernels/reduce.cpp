@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/half_internal.h"
 #include "kernels/reduce_operations.h"
 #include "kernels/view.h"
 
@@ -37,6 +38,9 @@ Shape reduced_shape(const Shape& shape, const DimSet& dims, bool keepdim) {
 Tensor run(Reduction op, const char* name, const Tensor& x, DimList dims, bool keepdim, std::int64_t correction = 0,
            const Tensor& out = {}) {
   expect_defined(name, x);
+  if (is_half(x.dtype())) {
+    return narrowed(name, run(op, name, widened(x), dims, keepdim, correction), x.dtype(), out);
+  }
   const DimSet set = dim_set(x.shape(), dims, name);
   const bool widens = op == Reduction::sum && !is_floating(x.dtype());
   const Shape shape = reduced_shape(x.shape(), set, keepdim);
@@ -88,7 +92,7 @@ Tensor sum_to(const Tensor& g, const Shape& shape, const Tensor& out) {
 }
 
 Tensor mean(const Tensor& x, DimList dims, bool keepdim) {
-  expect_floating("mean", x);
+  expect_any_floating("mean", x);
   return run(Reduction::mean, "mean", x, dims, keepdim);
 }
 
@@ -96,13 +100,14 @@ Tensor max(const Tensor& x, DimList dims, bool keepdim) { return run(Reduction::
 Tensor min(const Tensor& x, DimList dims, bool keepdim) { return run(Reduction::min, "min", x, dims, keepdim); }
 
 Tensor var(const Tensor& x, DimList dims, std::int64_t correction, bool keepdim) {
-  expect_floating("var", x);
+  expect_any_floating("var", x);
   correction = std::clamp(correction, -kMaxElements, kMaxElements);
   return run(Reduction::var, "var", x, dims, keepdim, correction);
 }
 
 Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) {
   expect_defined("argmax", x);
+  if (is_half(x.dtype())) return argmax(widened(x), dim, keepdim);
   const int d = normalize_dim(dim, x.dim(), "argmax");
   if (x.dim() == 0) return argmax(x);
   const std::int64_t length = x.shape()[d];
@@ -120,6 +125,7 @@ Tensor argmax(const Tensor& x, std::int64_t dim, bool keepdim) {
 
 Tensor argmax(const Tensor& x) {
   expect_defined("argmax", x);
+  if (is_half(x.dtype())) return argmax(widened(x));
   if (x.numel() == 0) throw ShapeError("[argmax] expected at least one value to reduce, got " + x.describe());
   const Tensor y = Tensor::empty({}, DType::i64, x.device());
   operations<ReduceOperations>(x).argmax(contiguous(x), x.numel(), y);

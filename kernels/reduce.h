@@ -1,6 +1,6 @@
 // Reductions over any set of dimensions, with a fixed tree: the bits depend on the values and the shape alone. `dims`
 // empty means all dimensions. With keepdim the reduced dimensions stay with size 1. If `out` is given, it receives the
-// result: it is contiguous and of the result's shape and dtype.
+// result: it is contiguous and of the result's shape and dtype. bf16 and f16 are summed in f32 and rounded once.
 #pragma once
 
 #include <span>

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/half_internal.h"
 #include "kernels/softmax_operations.h"
 
 namespace hop::kernels {
@@ -16,7 +17,8 @@ Tensor as_rows(const Tensor& x) { return x.dim() == 0 ? x.as_strided({1}, {1}, x
 
 using Map = void (*SoftmaxOperations::*)(const Tensor& x, const Tensor& y);
 Tensor run(const char* op, Map map, const Tensor& x) {
-  expect_floating(op, x);
+  expect_any_floating(op, x);
+  if (is_half(x)) return narrowed(op, run(op, map, widened(x)), x.dtype());
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   if (y.numel() != 0) (operations<SoftmaxOperations>(x).*map)(as_rows(x), as_rows(y));
   return y;
@@ -24,8 +26,9 @@ Tensor run(const char* op, Map map, const Tensor& x) {
 
 using Gradient = void (*SoftmaxOperations::*)(const Tensor& g, const Tensor& y, const Tensor& dx);
 Tensor run(const char* op, Gradient gradient, const Tensor& g, const Tensor& y) {
-  expect_floating(op, {&g, &y});
+  expect_any_floating(op, {&g, &y});
   expect_shape(op, "g", g, y.shape());
+  if (is_half(y)) return narrowed(op, run(op, gradient, widened(g), widened(y)), y.dtype());
   const Tensor dx = Tensor::empty(y.shape(), y.dtype(), y.device());
   if (dx.numel() != 0) (operations<SoftmaxOperations>(y).*gradient)(as_rows(g), as_rows(y), as_rows(dx));
   return dx;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "kernels/half_internal.h"
 #include "kernels/sort_operations.h"
 #include "kernels/view.h"
 
@@ -19,7 +20,7 @@ Tensor argsort(const Tensor& x, std::int64_t dim, bool descending) {
   }
   if (hop::detail::collecting != nullptr) expect_captured_on(x.device());
   if (x.dim() == 0) return zeros(x.shape(), DType::i64);
-  const Tensor lines = contiguous(transpose(x, d, -1));
+  const Tensor lines = contiguous(transpose(widened(x), d, -1));
   const Tensor order = Tensor::empty(lines.shape(), DType::i64);
   if (order.numel() != 0) SortOperations::cpu.argsort(lines, descending, order);
   return contiguous(transpose(order, d, -1));

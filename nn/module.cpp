@@ -202,7 +202,8 @@ Module& Module::to(DType dtype) {
 
 Module& Module::to(Device device, std::optional<DType> dtype) {
   if (dtype && !is_floating(*dtype))
-    throw DtypeError("[" + type_name() + "] expected f32 or f64 to convert to, got " + std::string(name(*dtype)));
+    throw DtypeError("[" + type_name() + "] expected f32, f64, bf16 or f16 to convert to, got " +
+                     std::string(name(*dtype)));
   const auto converted = [&](const Tensor& x) {
     return kernels::to_device(dtype && is_floating(x.dtype()) ? kernels::cast(x, *dtype) : x, device);
   };

@@ -98,7 +98,7 @@ class Module {
   /// afterwards. Throws DeviceError for a device that is not there; nothing has moved then.
   Module& to(Device device) { return to(device, std::nullopt); }
   /// The same, and converts parameters, gradients and buffers that are floating to `dtype`: torch.nn.Module.to(device,
-  /// dtype). Integers stay as they are. Throws DtypeError unless dtype is f32 or f64, before anything has moved.
+  /// dtype). Integers stay as they are. Throws DtypeError unless dtype is floating, before anything has moved.
   Module& to(Device device, std::optional<DType> dtype);
   /// Converts them where they are.
   Module& to(DType dtype);

@@ -23,10 +23,11 @@ struct Safetensors {
 
 /// The file's bytes. Throws StateError if a name appears twice.
 std::vector<std::byte> encode_safetensors(const StateDict& tensors, const SafetensorsMetadata& metadata = {});
-/// Reads bytes that are not trusted. F16, BF16 and F8 tensors are loaded as f32, I8, I16 and U16 as i32, U32 and U64 as
-/// i64; load_state_dict() converts them to the module's dtypes. Throws StateError naming `where` for a header above
-/// 16 MiB, wrong JSON, an unknown dtype (if not `strict`, the tensor is skipped), a size that overflows, a U64 of 2^63
-/// or more, and for tensors that overlap, leave holes or do not cover the data exactly.
+/// Reads bytes that are not trusted. F8 tensors are loaded as f32, I8, I16 and U16 as i32, U32 and U64 as i64, all
+/// others, F16 and BF16 too, as they are; load_state_dict() converts them to the module's dtypes. Throws StateError
+/// naming `where` for a header above 16 MiB, wrong JSON, an unknown dtype (if not `strict`, the tensor is skipped), a
+/// size that overflows, a U64 of 2^63 or more, and for tensors that overlap, leave holes or do not cover the data
+/// exactly.
 Safetensors decode_safetensors(ByteView bytes, const std::string& where, bool strict = true);
 
 /// Writes a temporary file and renames it. If `path` is a pipe or a device, writes to it directly. Throws StateError.

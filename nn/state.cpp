@@ -71,7 +71,7 @@ void check_same_layout(const StateLayout& expected, const StateLayout& got, cons
 StateBlock::StateBlock(Module& module, const optim::Optimizer* optimizer) {
   Builder build{layout_, tensors_};
   build.add_segment("counters", SegmentKind::counters, DType::i64, {static_cast<std::int64_t>(kCounterWords)});
-  for (const DType dtype : {DType::f32, DType::f64}) {
+  for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::f16}) {
     for (const NamedTensor& p : module.named_parameters()) {
       if (p.tensor.dtype() == dtype) build.add(p.name, SegmentKind::parameter, p.tensor);
     }

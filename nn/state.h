@@ -2,7 +2,7 @@
 // hop one send.
 //
 //   counters                              64 bytes
-//   parameters, f32 before f64            in state_dict order
+//   parameters, f32, f64, bf16, f16       in state_dict order
 //   buffers                               in state_dict order
 //   optimizer.step, optimizer.<slot>...   in the optimizer's order
 //

@@ -21,7 +21,8 @@ using detail::kMaxSegments;
 // These numbers are on disks and wires; a new dtype takes the next one.
 static_assert(static_cast<int>(DType::f32) == 0 && static_cast<int>(DType::f64) == 1 &&
               static_cast<int>(DType::i64) == 2 && static_cast<int>(DType::i32) == 3 &&
-              static_cast<int>(DType::u8) == 4 && static_cast<int>(DType::boolean) == 5);
+              static_cast<int>(DType::u8) == 4 && static_cast<int>(DType::boolean) == 5 &&
+              static_cast<int>(DType::bf16) == 6 && static_cast<int>(DType::f16) == 7);
 
 [[noreturn]] void reject(const std::string& what, const std::string& where) {
   throw StateError("[state] expected " + what + " (" + where + ")");

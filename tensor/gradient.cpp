@@ -26,8 +26,9 @@ const Tensor& Gradient::value() {
 const Tensor& Gradient::sum_start() {
   if (!stale_ || !tensor_.device().is_cpu()) return value();
   stale_ = false;
-  visit_dtype(tensor_.dtype(), [this]<class T>(T) {
-    if constexpr (std::is_floating_point_v<T>) std::fill_n(tensor_.data<T>(), tensor_.numel(), T(-0.0));
+  visit_stored_dtype(tensor_.dtype(), [this]<class T>(T) {
+    if constexpr (std::is_floating_point_v<T> || is_half_type<T>)
+      std::fill_n(tensor_.data<T>(), tensor_.numel(), T(-0.0));
   });
   return tensor_;
 }

@@ -19,12 +19,12 @@ bool holds(double value) {
 }  // namespace
 
 bool Scalar::fits(DType dtype) const {
-  return visit_dtype(dtype, [this]<class T>(T) {
+  return visit_stored_dtype(dtype, [this]<class T>(T) {
     if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, double>) {
       return true;
-    } else if constexpr (std::is_same_v<T, float>) {
+    } else if constexpr (std::is_same_v<T, float> || is_half_type<T>) {
       const double value = to<double>();
-      return !std::isfinite(value) || std::fabs(value) <= static_cast<double>(std::numeric_limits<float>::max());
+      return !std::isfinite(value) || std::fabs(value) <= largest_of<T>();
     } else {
       if (exceeds_i64_) return false;
       return is_floating(dtype_) ? holds<T>(floating_) : std::in_range<T>(integral_);

@@ -102,7 +102,7 @@ class Tensor {
   /// The value of a tensor of one element, converted to T. Throws ShapeError otherwise.
   template <class T>
   T item() const {
-    return visit_dtype(dtype(), [this]<class U>(U) {
+    return visit_stored_dtype(dtype(), [this]<class U>(U) {
       U value{};
       read_item(&value);
       return static_cast<T>(value);

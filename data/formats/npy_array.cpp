@@ -115,19 +115,6 @@ class HeaderReader {
   std::string_view text_;
 };
 
-/// IEEE half precision, by its bits.
-struct Half {
-  std::uint16_t bits = 0;
-  explicit operator float() const {
-    const int exponent = bits >> 10 & 0x1F, mantissa = bits & 0x3FF;
-    float size = std::numeric_limits<float>::infinity();
-    if (exponent == 0x1F && mantissa != 0) size = std::numeric_limits<float>::quiet_NaN();
-    if (exponent < 0x1F) size = std::ldexp(static_cast<float>(mantissa + 1024), exponent - 25);
-    if (exponent == 0) size = std::ldexp(static_cast<float>(mantissa), -24);
-    return bits >> 15 != 0 ? -size : size;
-  }
-};
-
 // Calls f with a value of the type of the elements.
 template <class F>
 void visit_element(const NpyElement& element, F&& f) {

@@ -134,7 +134,7 @@ void fill(const Tensor& y, Scalar value) {
 }
 
 void arange(const Tensor& y) {
-  visit_dtype(y.dtype(), [&]<class T>(T) {
+  visit_stored_dtype(y.dtype(), [&]<class T>(T) {
     launch([to = y.data<T>(), n = y.numel()] {
       for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(i);
     });

@@ -180,7 +180,7 @@ void add_at(const char* op, const Tensor& g, int dim, const Tensor& index, const
 }
 
 void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
-  visit_dtype(x.dtype(), [&]<class T>(T) {
+  visit_stored_dtype(x.dtype(), [&]<class T>(T) {
     launch([checked = CheckedIndex("gather", index, x.shape()[dim]), places = Places(index, x.strides(), dim),
             from = x.data<T>(), to = y.data<T>()] {
       checked.check();

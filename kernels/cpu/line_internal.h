@@ -28,9 +28,9 @@ using LineKernel = void (*)(const Line& line, const void* row);
 
 /// The loops of one row, by the dtype in which it computes; null if the row has none.
 struct RowKernels {
-  LineKernel value[kDTypeCount];
-  LineKernel gradient_a[kDTypeCount];
-  LineKernel gradient_b[kDTypeCount];
+  LineKernel value[kComputeDTypeCount];
+  LineKernel gradient_a[kComputeDTypeCount];
+  LineKernel gradient_b[kComputeDTypeCount];
 };
 
 // Each function fills in the rows of its kind, at their ids. `table` has rows::kRowCount entries.

@@ -42,6 +42,8 @@ void transpose(const std::byte* x, std::int64_t x_stride, std::byte* y, std::int
                std::int64_t columns, std::size_t size) {
   if (size == 1)
     transpose_as<std::uint8_t>(x, x_stride, y, y_stride, rows, columns);
+  else if (size == 2)
+    transpose_as<std::uint16_t>(x, x_stride, y, y_stride, rows, columns);
   else if (size == 4)
     transpose_as<std::uint32_t>(x, x_stride, y, y_stride, rows, columns);
   else

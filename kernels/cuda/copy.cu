@@ -76,6 +76,7 @@ void copy_items(const CopyPlan& plan, std::byte* y, const std::byte* x) {
 template <class F>
 void visit_size(std::size_t size, const F& f) {
   if (size == 1) return f(std::uint8_t{});
+  if (size == 2) return f(std::uint16_t{});
   if (size == 4) return f(std::uint32_t{});
   f(std::uint64_t{});
 }
@@ -222,8 +223,8 @@ void copy_tensor(const Tensor& y, const Tensor& x) {
   } else if (y.dtype() == x.dtype()) {
     visit_size(size_of(y.dtype()), [&]<class T>(T) { copy_tiles_or_items<T, T>(plan, y.raw_data(), x.raw_data()); });
   } else {
-    visit_dtype(y.dtype(), [&]<class To>(To) {
-      visit_dtype(x.dtype(), [&]<class From>(From) {
+    visit_stored_dtype(y.dtype(), [&]<class To>(To) {
+      visit_stored_dtype(x.dtype(), [&]<class From>(From) {
         if constexpr (!std::is_same_v<To, From>) copy_items<To, From>(plan, y.raw_data(), x.raw_data());
       });
     });
@@ -238,7 +239,7 @@ void fill(const Tensor& y, Scalar value) {
   const auto size = static_cast<std::int64_t>(size_of(y.dtype()));
   const int packet = packet_width(size_of(y.dtype()));
   plan.width = plan.steps.takes_packets(0, y.raw_data(), size, packet) ? packet : 1;
-  visit_dtype(y.dtype(), [&]<class T>(T) {
+  visit_stored_dtype(y.dtype(), [&]<class T>(T) {
     const T number = value.to<T>();
     const auto kernel = plan.width == 1 ? fill_kernel<T, 1> : fill_kernel<T, packet_width(sizeof(T))>;
     for_each_launch(plan, y.raw_data(), y.raw_data(), [&](const CopyLaunch& c) {
@@ -248,7 +249,7 @@ void fill(const Tensor& y, Scalar value) {
 }
 
 void arange(const Tensor& y) {
-  visit_dtype(y.dtype(), [&]<class T>(T) {
+  visit_stored_dtype(y.dtype(), [&]<class T>(T) {
     launch(arange_kernel<T>, blocks_for(y.numel()), kThreads, 0, current_stream(), y.data<T>(), y.numel());
   });
 }
@@ -257,12 +258,12 @@ void arange(const Tensor& y) {
 
 void copy(const Bf16Image& y, const Tensor& x) {
   const CopyPlan plan(y.view(), x, Conversion::of_tiles);
-  copy_tiles_or_items<Bf16, float>(plan, y.data(), x.raw_data());
+  copy_tiles_or_items<BFloat16, float>(plan, y.data(), x.raw_data());
 }
 
 void copy(const Tensor& y, const Bf16Image& x) {
   const CopyPlan plan(y, x.view(), Conversion::of_tiles);
-  copy_tiles_or_items<float, Bf16>(plan, y.raw_data(), x.data());
+  copy_tiles_or_items<float, BFloat16>(plan, y.raw_data(), x.data());
 }
 
 }  // namespace hop::kernels::cuda

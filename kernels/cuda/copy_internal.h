@@ -1,6 +1,6 @@
-// The ways of a copy, for copy.cu and for tests that insist on the fast ways. Also copies to and from bf16, which no
-// tensor holds: they convert f32 images to cuDNN's operands, and cuDNN's results to images, in one pass that also
-// changes the layout.
+// The ways of a copy, for copy.cu and for tests that insist on the fast ways. Also copies to and from images
+// in bf16 with channels last: they convert f32 images to cuDNN's operands, and cuDNN's results to images, in one pass
+// that also changes the layout.
 #pragma once
 
 #include <cstdint>

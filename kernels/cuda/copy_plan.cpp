@@ -61,8 +61,8 @@ CopyPlan::CopyPlan(const ArrayView& y, const ArrayView& x, Conversion conversion
 }
 
 Bf16Image::Bf16Image(const Shape& shape, Device device)
-    : storage_(static_cast<std::size_t>(shape.numel()) * sizeof(Bf16), device), shape_(shape) {}
+    : storage_(static_cast<std::size_t>(shape.numel()) * sizeof(BFloat16), device), shape_(shape) {}
 
-ArrayView Bf16Image::view() const { return {shape_, channels_last_strides(shape_), sizeof(Bf16), data()}; }
+ArrayView Bf16Image::view() const { return {shape_, channels_last_strides(shape_), sizeof(BFloat16), data()}; }
 
 }  // namespace hop::kernels::cuda

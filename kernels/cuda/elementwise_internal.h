@@ -35,9 +35,9 @@ using Launcher = void (*)(const ElementwisePlan& plan, const void* row, cudaStre
 
 /// The launchers of one row, by the dtype in which it computes; null if the row has none.
 struct RowLaunchers {
-  Launcher value[kDTypeCount];
-  Launcher gradient_a[kDTypeCount];
-  Launcher gradient_b[kDTypeCount];
+  Launcher value[kComputeDTypeCount];
+  Launcher gradient_a[kComputeDTypeCount];
+  Launcher gradient_b[kComputeDTypeCount];
 };
 
 // Each function fills in the rows of its kind, at their ids. `table` has rows::kRowCount entries.

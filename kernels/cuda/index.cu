@@ -252,7 +252,9 @@ void gather(const Tensor& x, int dim, const Tensor& index, const Tensor& y) {
     });
   };
   const std::size_t size = size_of(x.dtype());
-  size == 1 ? run(std::uint8_t{}) : size == 4 ? run(std::uint32_t{}) : run(std::uint64_t{});
+  if (size == 1) return run(std::uint8_t{});
+  if (size == 2) return run(std::uint16_t{});
+  size == 4 ? run(std::uint32_t{}) : run(std::uint64_t{});
 }
 
 void scatter_add(const Tensor& g, int dim, const Tensor& index, const Tensor& y) {

@@ -2,7 +2,6 @@
 // kernel computes). Elements that are stored as another type are converted on the way.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -21,29 +20,15 @@ struct alignas(sizeof(T) * V) Packet {
   T v[V];
 };
 
-/// The storage of a bf16: the upper half of an f32.
-struct Bf16 {
-  std::uint16_t bits;
-};
-
-/// The nearest bf16, ties to even. A NaN would overflow: it becomes the quiet NaN of its sign.
-__device__ inline Bf16 rounded_to_bf16(float value) {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t up = value != value ? bits | 0x00400000U : bits + 0x7FFFU + (bits >> 16U & 1U);
-  return {static_cast<std::uint16_t>(up >> 16U)};
-}
-
-/// Float to integer truncates; anything to bool is != 0; f32 to bf16 rounds.
+/// Float to integer truncates; anything to bool is != 0; to bf16 and f16 rounds by way of f32 (tensor/half.h).
 template <class To, class Stored>
 __device__ inline To converted(Stored value) {
   if constexpr (std::is_same_v<To, Stored>)
     return value;
+  else if constexpr (is_half_type<Stored>)
+    return converted<To>(static_cast<float>(value));
   else if constexpr (std::is_same_v<To, bool>)
     return value != Stored{0};
-  else if constexpr (std::is_same_v<To, Bf16>)
-    return rounded_to_bf16(value);
-  else if constexpr (std::is_same_v<Stored, Bf16>)
-    return std::bit_cast<float>(std::uint32_t{value.bits} << 16U);
   else
     return static_cast<To>(value);
 }

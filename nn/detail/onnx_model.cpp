@@ -100,6 +100,10 @@ OnnxType onnx_type(DType dtype) {
       return OnnxType::u8;
     case DType::boolean:
       return OnnxType::boolean;
+    case DType::bf16:
+      return OnnxType::bf16;
+    case DType::f16:
+      return OnnxType::f16;
     case DType::f32:
       break;
   }

@@ -19,7 +19,17 @@
 namespace hop::nn::detail {
 
 /// The types of elements, by their numbers in ONNX.
-enum class OnnxType : std::int32_t { f32 = 1, u8 = 2, i32 = 6, i64 = 7, text = 8, boolean = 9, f64 = 11 };
+enum class OnnxType : std::int32_t {
+  f32 = 1,
+  u8 = 2,
+  i32 = 6,
+  i64 = 7,
+  text = 8,
+  boolean = 9,
+  f16 = 10,
+  f64 = 11,
+  bf16 = 16
+};
 OnnxType onnx_type(DType dtype);
 
 /// A value of the graph, by its name.

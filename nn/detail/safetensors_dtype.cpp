@@ -1,6 +1,5 @@
 #include "nn/detail/safetensors_dtype.h"
 
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -65,8 +64,6 @@ float with_infinity(std::uint32_t bits) {
   return small_float(bits, kExponent, kMantissa);
 }
 
-float f16(std::uint16_t bits) { return with_infinity<5, 10>(bits); }
-float bf16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 float f8_e5m2(std::uint8_t bits) { return with_infinity<5, 2>(bits); }
 
 // No infinity, and one NaN of each sign (Micikevicius et al., 2022).
@@ -90,8 +87,8 @@ constexpr FileDType kTable[] = {
     {"I32", 4, DType::i32, true, copy<std::int32_t>},
     {"U8", 1, DType::u8, true, copy<std::uint8_t>},
     {"BOOL", 1, DType::boolean, true, load_bool},
-    {"F16", 2, DType::f32, false, load_float<std::uint16_t, f16>},
-    {"BF16", 2, DType::f32, false, load_float<std::uint16_t, bf16>},
+    {"F16", 2, DType::f16, true, copy<Half>},
+    {"BF16", 2, DType::bf16, true, copy<BFloat16>},
     {"F8_E4M3", 1, DType::f32, false, load_float<std::uint8_t, f8_e4m3>},
     {"F8_E5M2", 1, DType::f32, false, load_float<std::uint8_t, f8_e5m2>},
     {"I8", 1, DType::i32, false, widen<std::int8_t, std::int32_t>},

@@ -12,9 +12,9 @@
 namespace hop::nn::detail {
 
 /// A dtype of a file. Dtypes that we have are loaded unchanged. Others are loaded in the smallest of ours that holds
-/// every value: F16, BF16 and the F8s in f32, I8, I16 and U16 in i32, U32 and U64 in i64.
+/// every value: the F8s in f32, I8, I16 and U16 in i32, U32 and U64 in i64.
 struct FileDType {
-  std::string_view text;  ///< "BF16"
+  std::string_view text;  ///< "F16"
   std::size_t bytes;      ///< of an element in the file
   DType dtype;            ///< of the tensor that is loaded
   bool is_ours;           ///< whether `dtype` is written in this dtype

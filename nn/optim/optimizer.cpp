@@ -41,6 +41,10 @@ void check_parameter(const nn::NamedTensor& entry, Device device) {
   if (!is_floating(p.dtype())) {
     throw DtypeError("[optimizer] expected floating parameters, got " + p.describe() + " (" + entry.name + ")");
   }
+  if (is_half(p.dtype())) {
+    throw DtypeError("[optimizer] expected parameters of f32 or f64, whose small updates are not lost, got " +
+                     p.describe() + " (" + entry.name + "); keep them in f32 and compute under AutocastGuard");
+  }
   if (!p.is_leaf()) {
     throw AutogradError("[optimizer] expected parameters that are leaves, got " + p.describe() +
                         " that was computed from others (" + entry.name + "); detach() it first");
@@ -138,6 +142,14 @@ void Optimizer::set_lr(double lr) {
 void Optimizer::set_momentum(double momentum) {
   throw ConfigError("[set_momentum] expected an optimizer with momentum, got one without (momentum " +
                     shortest(momentum) + ")");
+}
+
+void Optimizer::carry(std::string name, const Tensor& tensor) {
+  kernels::expect_defined("carry", tensor);
+  const auto has_name = [&](const nn::NamedTensor& entry) { return entry.name == name; };
+  if (std::ranges::any_of(state(), has_name))
+    throw ConfigError("[carry] expected a new name, got \"" + name + "\", which the optimizer has");
+  carried_.push_back({std::move(name), tensor});
 }
 
 void Optimizer::stop_when(const Tensor& flag) {
@@ -259,6 +271,7 @@ nn::StateDict Optimizer::state() const {
       state.push_back({slot_names_[slot] + "." + segment.name, segment.slots[slot]});
     }
   }
+  state.insert(state.end(), carried_.begin(), carried_.end());
   return state;
 }
 

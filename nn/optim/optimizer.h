@@ -95,6 +95,11 @@ class Optimizer {
   /// From now on, also in steps captured from now on, step() changes nothing while `flag` is not 0. flag: () f64 on the
   /// parameters' device.
   void stop_when(const Tensor& flag);
+  /// The flag of stop_when(); undefined if there is none.
+  const Tensor& stop_flag() const { return table_->stop; }
+  /// From now on `tensor` travels with the optimizer's state, as `name`. A state block that is made later takes it in.
+  /// Throws ConfigError if state() has the name.
+  void carry(std::string name, const Tensor& tensor);
   /// Steps taken, over the whole life of the model: it travels with the state block.
   std::int64_t step_count() const { return step_.item<std::int64_t>(); }
   /// () i64 on the parameters' device.
@@ -107,7 +112,7 @@ class Optimizer {
   ParameterSegment& segment(std::string_view name);
 
   /// The tensors that travel besides the parameters: "step" (i64), then each slot for each parameter
-  /// ("exp_avg.fc1.weight").
+  /// ("exp_avg.fc1.weight"), then those of carry().
   nn::StateDict state() const;
   /// Copies the values of another optimizer's state() by name. Throws StateError for missing or unexpected names and
   /// for another shape; then nothing was written.
@@ -168,6 +173,7 @@ class Optimizer {
   Tensor lr_tensor_;   // () f64
   Tensor step_;        // () i64
   Tensor group_step_;  // () i64: the count that all groups but the last one see; undefined before there are two
+  nn::StateDict carried_;
 };
 
 }  // namespace hop::optim

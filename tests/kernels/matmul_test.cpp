@@ -293,7 +293,7 @@ TEST(Matmul, RefusesWhatDoesNotFit) {
   EXPECT_EQ(error_of<DtypeError>([&] {
               matmul(t({2, 2}, DType::i64), t({2, 2}, DType::i64));
             }),
-            "[matmul] expected f32 or f64, got i64 (2, 2) on cpu");
+            "[matmul] expected f32, f64, bf16 or f16, got i64 (2, 2) on cpu");
   EXPECT_EQ(error_of<ShapeError>([&] {
               linear(t({2, 5}), t({3, 4}), {});
             }),

@@ -176,7 +176,7 @@ TEST(Pool, RefusesWhatDoesNotFit) {
   EXPECT_EQ(error_of<DtypeError>([&] {
               avg_pool2d(random_tensor({1, 1, 3, 5}, DType::i64), {});
             }),
-            "[avg_pool2d] expected f32 or f64, got i64 (1, 1, 3, 5) on cpu");
+            "[avg_pool2d] expected f32, f64, bf16 or f16, got i64 (1, 1, 3, 5) on cpu");
   EXPECT_EQ(error_of<ShapeError>([&] { avg_pool2d_grad(x, x.shape(), {}); }),
             "[avg_pool2d gradient] expected g of shape (1, 1, 1, 2), got (1, 1, 3, 5)");
   const MaxPool2dResult r = max_pool2d(x, {});

@@ -280,9 +280,9 @@ TEST(Reduce, RefusesWhatItCannotDo) {
   EXPECT_EQ(error_of<IndexError>([&] { sum(x, Dims{2}); }), "[sum] expected a dimension in -2..1, got 2");
   EXPECT_EQ(error_of<IndexError>([&] { max(x, Dims{0, -2}); }), "[max] dimension -2 is named twice");
   EXPECT_EQ(error_of<DtypeError>([&] { mean(random_tensor({2}, DType::i64)); }),
-            "[mean] expected f32 or f64, got i64 (2) on cpu");
+            "[mean] expected f32, f64, bf16 or f16, got i64 (2) on cpu");
   EXPECT_EQ(error_of<DtypeError>([&] { var(random_tensor({2}, DType::u8)); }),
-            "[var] expected f32 or f64, got u8 (2) on cpu");
+            "[var] expected f32, f64, bf16 or f16, got u8 (2) on cpu");
   EXPECT_EQ(error_of<ShapeError>([&] { sum_to(x, {2}); }), "[sum_to] shapes (2) and (2, 3) do not broadcast");
   EXPECT_EQ(error_of<ShapeError>([&] {
               sum_to(x, {4, 2, 3});

@@ -212,7 +212,7 @@ TEST(CrossEntropy, NamesTheRowAndTheLabelThatDoNotFit) {
 
 TEST(Softmax, RefusesWhatItCannotDo) {
   EXPECT_EQ(error_of<DtypeError>([&] { softmax(random_tensor({3}, DType::i64)); }),
-            "[softmax] expected f32 or f64, got i64 (3) on cpu");
+            "[softmax] expected f32, f64, bf16 or f16, got i64 (3) on cpu");
   EXPECT_EQ(error_of<ShapeError>([&] { softmax_grad(random_tensor({3}), random_tensor({4})); }),
             "[softmax gradient] expected g of shape (4), got (3)");
   EXPECT_EQ(softmax(random_tensor({0, 3})).shape(), Shape({0, 3}));

@@ -119,13 +119,13 @@ std::string bytes_of(std::initializer_list<T> values) {
 }
 
 // The right values are those of torch.tensor(bits).view(dtype).
-TEST(Safetensors, LoadsTheDtypesThatWeDoNotHaveInOneThatHoldsTheirValues) {
+TEST(Safetensors, LoadsEachDtypeInOneThatHoldsItsValues) {
   using u8 = std::uint8_t;
   using u16 = std::uint16_t;
   EXPECT_EQ(loaded("F16", 2, bytes_of<u16>({0x3C00, 0xC000, 0x0001, 0x03FF, 0x0400, 0x7BFF, 0x8000, 0x3555})),
-            "f32 1.0 -2.0 5.960464477539063e-08 6.097555160522461e-05 6.103515625e-05 65504.0 -0.0 0.333251953125");
-  EXPECT_EQ(loaded("F16", 2, bytes_of<u16>({0x7C00, 0xFC00, 0x7E00})), "f32 null null null");  // inf, -inf, nan
-  EXPECT_EQ(loaded("BF16", 2, bytes_of<u16>({0x3F80, 0xC049, 0x0001})), "f32 1.0 -3.140625 9.183549615799121e-41");
+            "f16 1.0 -2.0 5.960464477539063e-08 6.097555160522461e-05 6.103515625e-05 65504.0 -0.0 0.333251953125");
+  EXPECT_EQ(loaded("F16", 2, bytes_of<u16>({0x7C00, 0xFC00, 0x7E00})), "f16 null null null");  // inf, -inf, nan
+  EXPECT_EQ(loaded("BF16", 2, bytes_of<u16>({0x3F80, 0xC049, 0x0001})), "bf16 1.0 -3.140625 9.183549615799121e-41");
   EXPECT_EQ(loaded("F8_E4M3", 1, bytes_of<u8>({0x38, 0xB8, 0x7E, 0x01, 0x08, 0x7F})),
             "f32 1.0 -1.0 448.0 0.001953125 0.015625 null");
   EXPECT_EQ(loaded("F8_E5M2", 1, bytes_of<u8>({0x3C, 0x7B, 0x01, 0x7C, 0x7E})),
@@ -137,6 +137,21 @@ TEST(Safetensors, LoadsTheDtypesThatWeDoNotHaveInOneThatHoldsTheirValues) {
   EXPECT_EQ(loaded("U64", 8, bytes_of<std::uint64_t>({1ULL << 40})), "i64 1099511627776.0");
   EXPECT_THAT(message_of<StateError>([] { loaded("U64", 8, bytes_of<std::uint64_t>({1ULL << 63})); }),
               HasSubstr("that fit into i64"));
+}
+
+TEST(Safetensors, KeepsTheBytesOfHalfPrecision) {
+  const Tensor f16 = Tensor::empty({2, 2}, DType::f16), bf16 = Tensor::empty({3}, DType::bf16);
+  const std::uint16_t halves[] = {0x3C01, 0x8001, 0x7E5A, 0xFC00}, brains[] = {0x3F81, 0x7FC1, 0x0001};
+  std::memcpy(f16.raw_data(), halves, sizeof halves);
+  std::memcpy(bf16.raw_data(), brains, sizeof brains);
+  const std::vector<std::byte> file = encode_safetensors({{"a", f16}, {"b", bf16}, {"column", slice(f16, 1, 0, 1)}});
+  const StateDict got = decode_safetensors(file, "f").tensors;
+  ASSERT_EQ(got.size(), 3U);
+  EXPECT_EQ(got[0].tensor.dtype(), DType::f16);
+  EXPECT_EQ(bits(got[0].tensor), bits(f16));
+  EXPECT_EQ(got[1].tensor.dtype(), DType::bf16);
+  EXPECT_EQ(bits(got[1].tensor), bits(bf16));
+  EXPECT_EQ(bits(got[2].tensor), bytes_of<std::uint16_t>({0x3C01, 0x7E5A}));
 }
 
 TEST(Safetensors, MakesBooleansOfAnyByte) {

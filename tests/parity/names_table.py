@@ -77,6 +77,8 @@ OTHER = {
         "count_nonzero": "`sum(ne(x, 0))`",
         "cpu": "`to(x, Device::cpu())`",
         "cuda": "`to(x, Device::cuda())`",
+        "bfloat16": "`to(x, DType::bf16)`",
+        "half": "`to(x, DType::f16)`",
         "data": "`detach()`",
         "data_ptr": "`data<T>()`, `raw_data()`",
         "const_data_ptr": "`data<T>()`, `raw_data()`",
@@ -191,7 +193,7 @@ NO_BITS = "no operations on bits"
 NO_SPECIAL = "no special functions beyond `erf`"
 PYTHON = "a matter of Python"
 INTERNAL = "internal to PyTorch"
-DTYPES = "dtypes are f32, f64, i64, i32, u8 and bool"
+DTYPES = "dtypes are f32, f64, i64, i32, u8, bool, bf16 and f16"
 
 NOT_THERE = {
     "nn": {
@@ -220,7 +222,7 @@ NOT_THERE = {
         r"|slogdet|solve|svd|symeig|triangular_solve": NO_DECOMPOSITION,
         r"bitwise_.*": NO_BITS,
         r"digamma_?|erfc_?|erfinv_?|i0_?|igammac?_?|lgamma_?|mvlgamma_?|polygamma_?|sinc_?|xlogy_?": NO_SPECIAL,
-        r"bfloat16|half|char|short": DTYPES,
+        r"char|short": DTYPES,
         r"apply_|map2?_|numpy|tolist|as_subclass|module_load|reinforce|volatile|grad_fn|name|share_memory_|is_shared"
         r"|output_nr": PYTHON,
         r"ipu|xpu|mtia|to_mkldnn|is_(ipu|maia|meta|mkldnn|mps|mtia|vulkan|xla|xpu|nested|inference|distributed)|layout":

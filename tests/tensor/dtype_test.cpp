@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <iterator>
+#include <string>
+
 #include "base/error.h"
 #include "tensor/scalar.h"
 
@@ -11,34 +15,36 @@ namespace {
 
 using Kind = Operand::Kind;
 constexpr auto F32 = DType::f32, F64 = DType::f64, I64 = DType::i64, I32 = DType::i32, U8 = DType::u8,
-               B = DType::boolean;
-constexpr DType kOrder[] = {U8, I32, I64, F32, F64, B};
+               B = DType::boolean, BF = DType::bf16, F16 = DType::f16;
+constexpr DType kOrder[] = {U8, I32, I64, F32, F64, B, BF, F16};
+constexpr int kCount = kDTypeCount;
+static_assert(std::size(kOrder) == kDTypeCount);
 
-// The rows of the table in PyTorch's documentation, for the dtypes that exist here, in the order uint8, int32, int64,
-// float32, float64, bool.
-constexpr DType kPromoteTypes[6][6] = {
-    {U8, I32, I64, F32, F64, U8},    // uint8
-    {I32, I32, I64, F32, F64, I32},  // int32
-    {I64, I64, I64, F32, F64, I64},  // int64
-    {F32, F32, F32, F32, F64, F32},  // float32
-    {F64, F64, F64, F64, F64, F64},  // float64
-    {U8, I32, I64, F32, F64, B},     // bool
+// torch.promote_types, for the dtypes that exist here, in the order of kOrder.
+constexpr DType kPromoteTypes[kCount][kCount] = {
+    {U8, I32, I64, F32, F64, U8, BF, F16},    {I32, I32, I64, F32, F64, I32, BF, F16},
+    {I64, I64, I64, F32, F64, I64, BF, F16},  {F32, F32, F32, F32, F64, F32, F32, F32},
+    {F64, F64, F64, F64, F64, F64, F64, F64}, {U8, I32, I64, F32, F64, B, BF, F16},
+    {BF, BF, BF, F32, F64, BF, BF, F32},      {F16, F16, F16, F32, F64, F16, F32, F16},
 };
 
 // torch.result_type(tensor of one dimension, tensor without dimensions): a row per dtype of the first.
-constexpr DType kTensorAndZeroDim[6][6] = {
-    {U8, U8, U8, F32, F64, U8},     {I32, I32, I32, F32, F64, I32}, {I64, I64, I64, F32, F64, I64},
-    {F32, F32, F32, F32, F32, F32}, {F64, F64, F64, F64, F64, F64}, {U8, I32, I64, F32, F64, B},
+constexpr DType kTensorAndZeroDim[kCount][kCount] = {
+    {U8, U8, U8, F32, F64, U8, BF, F16},      {I32, I32, I32, F32, F64, I32, BF, F16},
+    {I64, I64, I64, F32, F64, I64, BF, F16},  {F32, F32, F32, F32, F32, F32, F32, F32},
+    {F64, F64, F64, F64, F64, F64, F64, F64}, {U8, I32, I64, F32, F64, B, BF, F16},
+    {BF, BF, BF, BF, BF, BF, BF, BF},         {F16, F16, F16, F16, F16, F16, F16, F16},
 };
 
 // torch.result_type(tensor, Python number): with 1, 1.0, True.
-constexpr DType kTensorAndNumber[6][3] = {
-    {U8, F32, U8}, {I32, F32, I32}, {I64, F32, I64}, {F32, F32, F32}, {F64, F64, F64}, {I64, F32, B},
+constexpr DType kTensorAndNumber[kCount][3] = {
+    {U8, F32, U8},   {I32, F32, I32}, {I64, F32, I64}, {F32, F32, F32},
+    {F64, F64, F64}, {I64, F32, B},   {BF, BF, BF},    {F16, F16, F16},
 };
 
 TEST(PromoteTypes, IsPyTorchs) {
-  for (int i = 0; i < 6; ++i) {
-    for (int j = 0; j < 6; ++j) {
+  for (int i = 0; i < kCount; ++i) {
+    for (int j = 0; j < kCount; ++j) {
       EXPECT_EQ(promote_types(kOrder[i], kOrder[j]), kPromoteTypes[i][j]) << name(kOrder[i]) << ", " << name(kOrder[j]);
     }
   }
@@ -46,8 +52,8 @@ TEST(PromoteTypes, IsPyTorchs) {
 
 TEST(ResultType, OfTwoTensorsOfOneKindPromotesTheirDTypes) {
   for (const Kind kind : {Kind::tensor, Kind::zero_dim}) {
-    for (int i = 0; i < 6; ++i) {
-      for (int j = 0; j < 6; ++j) {
+    for (int i = 0; i < kCount; ++i) {
+      for (int j = 0; j < kCount; ++j) {
         EXPECT_EQ(result_type({kOrder[i], kind}, {kOrder[j], kind}), kPromoteTypes[i][j]);
       }
     }
@@ -55,8 +61,8 @@ TEST(ResultType, OfTwoTensorsOfOneKindPromotesTheirDTypes) {
 }
 
 TEST(ResultType, OfATensorAndOneWithoutDimensionsIsPyTorchs) {
-  for (int i = 0; i < 6; ++i) {
-    for (int j = 0; j < 6; ++j) {
+  for (int i = 0; i < kCount; ++i) {
+    for (int j = 0; j < kCount; ++j) {
       const Operand a = {kOrder[i], Kind::tensor}, b = {kOrder[j], Kind::zero_dim};
       EXPECT_EQ(result_type(a, b), kTensorAndZeroDim[i][j]) << name(a.dtype) << ", " << name(b.dtype);
       EXPECT_EQ(result_type(b, a), kTensorAndZeroDim[i][j]);
@@ -67,7 +73,7 @@ TEST(ResultType, OfATensorAndOneWithoutDimensionsIsPyTorchs) {
 TEST(ResultType, OfATensorAndANumberIsPyTorchs) {
   const Scalar numbers[] = {Scalar(1), Scalar(1.0), Scalar(true)};
   for (const Kind kind : {Kind::tensor, Kind::zero_dim}) {
-    for (int i = 0; i < 6; ++i) {
+    for (int i = 0; i < kCount; ++i) {
       for (int j = 0; j < 3; ++j) {
         const Operand a = {kOrder[i], kind}, b = {numbers[j].dtype(), Kind::number};
         EXPECT_EQ(result_type(a, b), kTensorAndNumber[i][j]) << name(a.dtype) << ", number " << j;
@@ -78,18 +84,49 @@ TEST(ResultType, OfATensorAndANumberIsPyTorchs) {
 }
 
 TEST(DTypeNames, GoBothWaysAndRefuseOthers) {
-  for (const DType dtype : kOrder) EXPECT_EQ(dtype_from_name(name(dtype)), dtype);
-  EXPECT_THROW(dtype_from_name("f16"), DtypeError);
+  for (const DType dtype : kOrder) {
+    if (is_half(dtype))
+      EXPECT_THROW(dtype_from_name(name(dtype)), DtypeError) << "data sets hold none";
+    else
+      EXPECT_EQ(dtype_from_name(name(dtype)), dtype);
+  }
+  EXPECT_EQ(name(BF), "bf16");
+  EXPECT_EQ(name(F16), "f16");
+  EXPECT_THROW(dtype_from_name("f8"), DtypeError);
   EXPECT_THROW(dtype_from_name(""), DtypeError);
 }
 
 TEST(DTypeSizes, AreThoseOfTheCppTypes) {
   for (const DType dtype : kOrder) {
-    visit_dtype(dtype, [&]<class T>(T) {
+    visit_stored_dtype(dtype, [&]<class T>(T) {
       EXPECT_EQ(size_of(dtype), sizeof(T));
       EXPECT_EQ(dtype_of<T>(), dtype);
     });
   }
+}
+
+TEST(DTypeVisits, RefuseAHalfWhereOperationsCompute) {
+  for (const DType dtype : {BF, F16}) {
+    EXPECT_EQ(widened(dtype), F32);
+    EXPECT_TRUE(is_floating(dtype));
+    try {
+      visit_dtype(dtype, []<class T>(T) { FAIL() << "visited"; });
+      FAIL() << "no error";
+    } catch (const DtypeError& e) {
+      EXPECT_NE(std::string(e.what()).find("got " + std::string(name(dtype)) + "; convert first: to(x, DType::f32)"),
+                std::string::npos)
+          << e.what();
+    }
+  }
+}
+
+TEST(ScalarNumber, FitsAHalfUpToItsLargestNumber) {
+  EXPECT_TRUE(Scalar(65504).fits(F16));
+  EXPECT_FALSE(Scalar(65505.0).fits(F16));
+  EXPECT_TRUE(Scalar(0x1.FEp127).fits(BF));
+  EXPECT_FALSE(Scalar(0x1.FFp127).fits(BF));
+  EXPECT_TRUE(Scalar(-HUGE_VAL).fits(F16));
+  EXPECT_TRUE(Scalar(1e-30).fits(F16)) << "rounds to 0";
 }
 
 TEST(ScalarNumber, KeepsTheCategoryAndTheValue) {

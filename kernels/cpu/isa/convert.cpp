@@ -8,11 +8,15 @@ namespace {
 
 template <class To, class Stored>
 To converted(Stored value) {
-  if constexpr (std::is_same_v<To, bool>) return value != Stored{0};
+  if constexpr (is_half_type<Stored>)
+    return converted<To>(static_cast<float>(value));
+  else if constexpr (std::is_same_v<To, bool>)
+    return value != Stored{0};
   // In C++ the conversion of a float beyond u8 is undefined, and compilers differ. Through i32 the value wraps around.
-  if constexpr (std::is_floating_point_v<Stored> && std::is_same_v<To, std::uint8_t>)
+  else if constexpr (std::is_floating_point_v<Stored> && std::is_same_v<To, std::uint8_t>)
     return static_cast<To>(static_cast<std::int32_t>(value));
-  return static_cast<To>(value);
+  else
+    return static_cast<To>(value);
 }
 
 template <class From, class To>
@@ -43,8 +47,8 @@ void convert(const std::byte* in, std::int64_t in_stride, std::byte* out, std::i
 
 void convert_line(DType from, const std::byte* in, std::int64_t in_stride, DType to, std::byte* out,
                   std::int64_t out_stride, std::int64_t n) {
-  visit_dtype(from, [&]<class From>(From) {
-    visit_dtype(to, [&]<class To>(To) { convert<From, To>(in, in_stride, out, out_stride, n); });
+  visit_stored_dtype(from, [&]<class From>(From) {
+    visit_stored_dtype(to, [&]<class To>(To) { convert<From, To>(in, in_stride, out, out_stride, n); });
   });
 }
 

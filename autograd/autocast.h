@@ -1,0 +1,49 @@
+// Mixed precision: torch.autocast.
+//
+//   for (const auto& [x, y] : batches) {
+//     adam.zero_grad();
+//     Tensor loss;
+//     {
+//       const AutocastGuard autocast;
+//       loss = cross_entropy(net(x), y);
+//     }
+//     backward(loss);
+//     adam.step();
+//   }
+//
+// It is the mode kernels::Precision by PyTorch's name: `precision = "bf16"` under [run] of an experiment file is the
+// same.
+#pragma once
+
+#include "kernels/precision.h"
+#include "tensor/dtype.h"
+
+namespace hop {
+
+struct AutocastOptions {
+  DType dtype = DType::bf16;
+  bool enabled = true;  ///< false: an island of full precision in the scope of another guard
+};
+
+/// In its scope, products of f32 tensors round their factors to `dtype`: matmul, linear, and all that is made of them
+/// (bmm, einsum, attention, recurrent layers); on CUDA also convolutions. Sums are f32. So are all other operations:
+/// losses, norms, softmax, reductions. A product of few rows, and a CPU without bf16 instructions, compute in f32
+/// (kernels/precision.h).
+///
+/// Gradients are computed as their operations were. So backward() may be called outside of the scope, as PyTorch
+/// recommends, and the rest of a step is not touched. A captured step keeps the scopes that it was recorded with.
+///
+/// Differences to PyTorch: tensors stay f32, and results are not rounded, which is more exact and needs no list of
+/// operations whose results must be widened again. Weights are rounded where they are used, so nothing is cached. f64
+/// stays f64.
+///
+/// Throws DtypeError unless dtype is bf16. (f16 is a dtype of tensors; its products are exact without a mode.)
+class AutocastGuard {
+ public:
+  explicit AutocastGuard(const AutocastOptions& options = {});
+
+ private:
+  kernels::PrecisionScope scope_;
+};
+
+}  // namespace hop
