@@ -294,7 +294,7 @@ net::Awaitable<void> Worker::obey() {
     if (std::holds_alternative<message::Shutdown>(order)) break;
     hear(std::move(order));
   }
-  if (options_.memory == nullptr) {  // otherwise the process is the application's
+  if (options_.memory == nullptr && options_.tells_usage) {  // with a memory network the process is the application's
     const ProcessUsage usage = usage_of_process();
     co_await send(coordinator_, message::Usage{usage.cpu_seconds, usage.peak_bytes});
   }

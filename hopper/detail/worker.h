@@ -51,6 +51,7 @@ struct WorkerOptions {
   std::string advertised = {};  ///< the host by which other workers reach it; empty: the coordinator knows
   /// The devices of the node's workers, by number; missing or empty ones are the experiment's.
   std::vector<std::string> devices = {};
+  bool tells_usage = true;  ///< what its process has used: one of the workers of a process tells it
   /// Deletes a file of the node's disk; empty: the system's function. Tests simulate slow disks with it.
   StateStore::Remove remove = {};
 };

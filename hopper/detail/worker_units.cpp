@@ -14,6 +14,7 @@
 #include "hopper/detail/worker.h"
 #include "hopper/train_unit.h"
 #include "kernels/threads.h"
+#include "tensor/own_queue.h"
 
 namespace hop::hopper {
 namespace {
@@ -97,11 +98,18 @@ void Worker::load_ahead(const CargoPtr& cargo) {
   if (place) pool_->give_back(std::move(place));  // it was cancelled meanwhile
 }
 
+// On a device the thread has an order of work and memory of its own, so that the units of the workers of one process
+// run side by side. attempt() throws nothing: an error here is one of the queue.
 void Worker::compute() {
   step_back();
   kernels::set_compute_threads(static_cast<int>(experiment_->run.threads_per_worker));
-  while (const CargoPtr cargo = next_unit()) {
-    if (!attempt(*cargo)) return;
+  try {
+    const OwnQueue queue(device_);
+    while (const CargoPtr cargo = next_unit()) {
+      if (!attempt(*cargo)) return;
+    }
+  } catch (const std::exception&) {
+    lose_device(std::current_exception());
   }
 }
 
