@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -179,19 +180,26 @@ void serve(const ServeOptions& options) {
   }
   std::mutex mutex;
   std::exception_ptr first_error;
+  const auto end_all = [&] {
+    {
+      const std::scoped_lock lock(mutex);
+      if (!first_error) first_error = std::current_exception();
+    }
+    for (const auto& worker : workers) worker->stop();
+  };
   const auto serve_one = [&](Worker& worker) {
     try {
       worker.run();
     } catch (...) {
-      {
-        const std::scoped_lock lock(mutex);
-        if (!first_error) first_error = std::current_exception();
-      }
-      for (const auto& other : workers) other->stop();
+      end_all();
     }
   };
   std::vector<std::thread> threads;
-  for (std::size_t i = 1; i < workers.size(); ++i) threads.emplace_back(serve_one, std::ref(*workers[i]));
+  try {
+    for (std::size_t i = 1; i < workers.size(); ++i) threads.emplace_back(serve_one, std::ref(*workers[i]));
+  } catch (const std::system_error&) {  // no thread to be had
+    end_all();
+  }
   serve_one(*workers.front());
   for (std::thread& thread : threads) thread.join();
   if (first_error) std::rethrow_exception(first_error);

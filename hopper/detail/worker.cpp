@@ -384,6 +384,7 @@ void Worker::beat_at_once() {
 // The message has a name here, as in this whole file: g++ 12 destroys a temporary of aggregate type inside a co_await
 // expression twice.
 net::Awaitable<void> Worker::beat_once() {
+  if (waits_for_others_) ++steps_;
   const message::Heartbeat now = heartbeat();
   co_await send(coordinator_, now);
 }

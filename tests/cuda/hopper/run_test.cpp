@@ -233,5 +233,26 @@ TEST_F(CudaRun, GivesTheSameBitsInTheMemoryOfAPlaceAndAHalf) {
   EXPECT_EQ(attempts_and_commits(*folder_ / "half"), (std::pair{8U, 8U}));
 }
 
+// Four places do not fit, so some units are trained alone. Rows that find no room are streamed.
+TEST_F(CudaRun, FailsNoUnitWhereTheWorkersOfOneProgramHaveNoRoomForAllTheirModels) {
+  Experiment e = perceptron();
+  e.run.device = "cuda:0";
+  e.run.workers = 1;
+  e.model.layers = {"flatten", "linear 64", "relu", "linear 3"};
+  e.search.space[0].second = Choices{0.01, 0.005, 0.002, 0.001};
+  memory::empty_cache(Device::cuda());
+  memory::reset_peak(Device::cuda());
+  const std::size_t before = memory::active(Device::cuda());
+  const Results alone = run(e).results;
+  const std::size_t room = memory::peak(Device::cuda()) - before;  // of two places and the rows
+  e.run.workers = 4;
+  memory::set_limit(before + room + room / 4, Device::cuda());
+  const Results together = run(e, {.run_directory = *folder_ / "crowded"}).results;
+  memory::set_limit(0, Device::cuda());
+  for (const ModelResult& model : together.models) EXPECT_EQ(model.status, "finished");
+  EXPECT_EQ(hashes(together), hashes(alone));
+  EXPECT_EQ(attempts_and_commits(*folder_ / "crowded"), (std::pair{16U, 16U}));
+}
+
 }  // namespace
 }  // namespace hop::hopper
