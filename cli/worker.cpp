@@ -117,6 +117,7 @@ void add_worker(CLI::App& app, Action& action) {
   // Of the workers that `hop run` starts: who they are, and which life this is. Their secret comes in a pipe.
   CLI::Option* number = command->add_option("--worker", arguments->serve.worker)->group("")->excludes(key);
   command->add_option("--incarnation", arguments->serve.incarnation)->group("")->excludes(key)->needs(number);
+  command->add_option("--beside", arguments->serve.beside)->group("")->excludes(key)->needs(number);
   command->callback([=, &action] {
     action = [=]() -> int {
       ::prctl(PR_SET_NAME, "hop-worker");

@@ -114,6 +114,8 @@ struct RunSettings {
   /// Decides who goes where next: a name of policies(), or a maker. Empty: the default_policy() of the strategy.
   NameOr<PolicyMaker> policy{};
   std::uint32_t workers = 2;
+  /// Workers of a run of processes that begin in one process. On a device they compute side by side.
+  std::uint32_t workers_per_process = 1;
   std::uint32_t threads_per_worker = 1;  ///< part of the experiment: bits depend on it
   std::string device = "auto";           ///< auto, cpu, cuda or cuda:N: see resolve_device
   bool durable = true;                   ///< false: states live in memory only, for measurements

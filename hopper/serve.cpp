@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
+#include <system_error>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -157,13 +162,47 @@ void join(const JoinOptions& options) {
 }
 
 void serve(const ServeOptions& options) {
-  Worker worker({.peer = {WorkerId(options.worker), Incarnation(options.incarnation)},
-                 .coordinator = options.coordinator,
-                 .token = options.token,
-                 .node_folder = options.node_folder,
-                 .experiment = nullptr,
-                 .memory = nullptr,
-                 .devices = {}});
-  worker.run();
+  std::vector<std::unique_ptr<Worker>> workers;
+  const auto add = [&](std::uint32_t number, std::filesystem::path node_folder) {
+    workers.push_back(
+        std::make_unique<Worker>(WorkerOptions{.peer = {WorkerId(number), Incarnation(options.incarnation)},
+                                               .coordinator = options.coordinator,
+                                               .token = options.token,
+                                               .node_folder = std::move(node_folder),
+                                               .experiment = nullptr,
+                                               .memory = nullptr,
+                                               .devices = {},
+                                               .tells_usage = number == options.worker}));
+  };
+  add(options.worker, options.node_folder);
+  for (const std::uint32_t number : options.beside) {
+    add(number, options.node_folder.parent_path() / ("w" + std::to_string(number)));
+  }
+  std::mutex mutex;
+  std::exception_ptr first_error;
+  const auto end_all = [&] {
+    {
+      const std::scoped_lock lock(mutex);
+      if (!first_error) first_error = std::current_exception();
+    }
+    for (const auto& worker : workers) worker->stop();
+  };
+  const auto serve_one = [&](Worker& worker) {
+    try {
+      worker.run();
+    } catch (...) {
+      end_all();
+    }
+  };
+  std::vector<std::thread> threads;
+  try {
+    for (std::size_t i = 1; i < workers.size(); ++i) threads.emplace_back(serve_one, std::ref(*workers[i]));
+  } catch (const std::system_error&) {  // no thread to be had
+    end_all();
+  }
+  serve_one(*workers.front());
+  for (std::thread& thread : threads) thread.join();
+  if (first_error) std::rethrow_exception(first_error);
 }
+
 }  // namespace hop::hopper

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 
@@ -19,6 +20,8 @@ struct ServeOptions {
   std::uint32_t incarnation = 1;
   std::string token{};                  ///< the run's secret; `hop worker` takes it from the pipe at kTokenDescriptor
   std::filesystem::path node_folder{};  ///< for model states; created if it does not exist
+  /// More workers of this process, with the same incarnation. The node folder of worker N is wN beside `node_folder`.
+  std::vector<std::uint32_t> beside{};
 };
 
 struct JoinOptions {
@@ -54,7 +57,8 @@ struct OtherIsaError : NetError {
 void join(const JoinOptions& options);
 
 /// Serves the coordinator until it says that the run is over. Throws NetError if the coordinator is gone. If this
-/// worker cannot serve, tells the coordinator and throws ConfigError or DataError.
+/// worker cannot serve, tells the coordinator and throws ConfigError or DataError. If one of several workers throws,
+/// the others end, too.
 void serve(const ServeOptions& options);
 
 }  // namespace hop::hopper

@@ -1,6 +1,7 @@
 // Memory-bound operations against the bytes that they cannot avoid at the card's own copy rate. Problems are larger
 // than the card's L2 cache.
 #include "bench/gpu/rows.h"
+#include "kernels/conv.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "kernels/index.h"
@@ -78,12 +79,19 @@ std::vector<Entry> images(const Tensor& x, const Tensor& g) {
   const k::NormResult norm = k::batch_norm(x, weight, bias, 1e-5);
   static const Pool2dOptions kPairs;  // 2x2
   const k::MaxPool2dResult pooled = k::max_pool2d(x, kPairs);
+  constexpr std::int64_t kColours = 3, kFilters = 16;
+  const Tensor pictures = random({8 * x.size(0), kColours, x.size(2), x.size(3)}, 5);
+  const Tensor filters = random({kFilters, kColours, 3, 3}, 6), filter_bias = random({kFilters}, 7);
+  const double picture_bytes = 4.0 * static_cast<double>(pictures.numel()) * (kColours + kFilters) / kColours;
   return {{"batch norm", 12 * n, [=] { k::batch_norm(x, weight, bias, 1e-5); }},
           {"batch norm gradient", 20 * n, [=] { k::batch_norm_grad(g, x, weight, norm.mean, norm.rstd); }},
           {"max pool 2x2", 4 * n + 12 * n / 4, [=] { k::max_pool2d(x, {}); }},
           {"max pool 2x2 gradient", 4 * n + 12 * n / 4,
            [=] { k::max_pool2d_grad(pooled.y, pooled.indices, x.shape(), &kPairs); }},
-          {"average pool 2x2", 5 * n, [=] { k::avg_pool2d(x, {}); }}};
+          {"average pool 2x2", 5 * n, [=] { k::avg_pool2d(x, {}); }},
+          {"first layer 3x3, 3 to 16 channels", picture_bytes, [=] {
+             k::conv2d(pictures, filters, filter_bias, {.padding = {1, 1}});
+           }}};
 }
 
 /// Parameter, gradient and slots are read, all but the gradient written.

@@ -800,6 +800,12 @@ constexpr std::array kKeys = {
         [](S& s, K& key, E& e) { count(s, key, e.run.workers); },
         [](const E& e) { return std::to_string(e.run.workers); },
         [](const E& e) { at_least_1(e.run.workers, "[run] workers"); }},
+    ExperimentKey{"run", "workers_per_process", "integer", "", "", "4",
+                  "How many workers of `hop run` begin in one process. On a GPU their models train side by side, each "
+                  "on a stream of its own.",
+                  nullptr, [](S& s, K& key, E& e) { count(s, key, e.run.workers_per_process); },
+                  [](const E& e) { return std::to_string(e.run.workers_per_process); },
+                  [](const E& e) { at_least_1(e.run.workers_per_process, "[run] workers_per_process"); }},
     ExperimentKey{"run", "threads_per_worker", "integer", "threads", "", "2",
                   "On how many threads a unit computes. Bits depend on it.", nullptr,
                   [](S& s, K& key, E& e) { count(s, key, e.run.threads_per_worker, 1024); },

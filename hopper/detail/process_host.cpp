@@ -8,10 +8,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
 #include "base/error.h"
 #include "hopper/detail/token.h"
@@ -19,6 +22,8 @@
 
 namespace hop::hopper {
 namespace {
+
+constexpr Incarnation kFirstLife(1);
 
 // How many processes the system has killed so far because memory ran out; 0 if it does not say.
 std::uint64_t kills_for_memory() {
@@ -95,7 +100,10 @@ void check_open_files(std::uint32_t workers) {
 }
 
 ProcessHost::ProcessHost(const net::Executor& executor, ProcessHostOptions options, OnExit on_exit)
-    : options_(std::move(options)), on_exit_(std::move(on_exit)), child_signal_(executor, SIGCHLD) {
+    : executor_(executor),
+      options_(std::move(options)),
+      on_exit_(std::move(on_exit)),
+      child_signal_(executor, SIGCHLD) {
   kills_for_memory_ = kills_for_memory();
   program_ = open_program(options_.program);
   log_ = open_log(options_.run_directory / "log");
@@ -105,19 +113,47 @@ ProcessHost::ProcessHost(const net::Executor& executor, ProcessHostOptions optio
 ProcessHost::~ProcessHost() {
   ::close(program_);
   ::close(log_);
-  for (const auto& [pid, peer] : children_) {
+  for (const auto& [pid, peers] : children_) {
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
   }
 }
 
 void ProcessHost::start(Peer peer) {
-  const std::string worker = std::to_string(peer.worker.value);
+  if (options_.workers_per_process <= 1 || peer.incarnation != kFirstLife) return begin({peer});
+  if (first_lives_.empty()) net::asio::post(executor_, [this] { begin_first_lives(); });
+  first_lives_.push_back(peer);
+}
+
+void ProcessHost::begin_first_lives() {
+  const std::vector<Peer> lives = std::exchange(first_lives_, {});
+  if (lives.empty()) return;  // killed before they began
+  const std::size_t processes = (lives.size() - 1) / options_.workers_per_process + 1;
+  std::vector<std::pair<Peer, End>> failed;
+  for (std::size_t p = 0; p < processes; ++p) {
+    std::vector<Peer> peers;
+    for (std::size_t i = p; i < lives.size(); i += processes) peers.push_back(lives[i]);
+    try {
+      begin(peers);
+    } catch (const RunError& error) {  // their next lives are tried one by one
+      for (const Peer peer : peers) failed.emplace_back(peer, End{error.what(), true});
+    }
+  }
+  for (const auto& [peer, end] : failed) on_exit_(peer, end);
+}
+
+// One process for these lives, which have the same incarnation.
+void ProcessHost::begin(std::vector<Peer> peers) {
+  const auto name_of = [](Peer peer) { return std::to_string(peer.worker.value); };
+  const Peer first = peers.front();
   std::vector<std::string> words = {"hop",           "worker",
                                     "--connect",     options_.coordinator,
-                                    "--worker",      worker,
-                                    "--incarnation", std::to_string(peer.incarnation.value),
-                                    "--node",        options_.run_directory / "nodes" / ("w" + worker)};
+                                    "--worker",      name_of(first),
+                                    "--incarnation", std::to_string(first.incarnation.value),
+                                    "--node",        options_.run_directory / "nodes" / ("w" + name_of(first))};
+  for (auto peer = peers.begin() + 1; peer != peers.end(); ++peer) {
+    words.insert(words.end(), {"--beside", name_of(*peer)});
+  }
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
@@ -127,7 +163,7 @@ void ProcessHost::start(Peer peer) {
   const pid_t pid = ::fork();
   if (pid == 0) become(program_, arguments.data(), token.get(), log_, parent);
   if (pid < 0) throw RunError(std::string("[worker] cannot start a process: ") + std::strerror(errno));
-  children_.emplace(pid, peer);
+  children_.emplace(pid, std::move(peers));
 }
 
 // Runs in the child, between fork and exec. So it makes only async-signal-safe calls, and needs no additional
@@ -151,14 +187,17 @@ void ProcessHost::become(int program, char* const* arguments, int token, int log
 }
 
 void ProcessHost::kill(Peer peer) {
-  for (const auto& [pid, child] : children_) {
-    if (child == peer) ::kill(pid, SIGKILL);
+  if (std::erase(first_lives_, peer) != 0) {
+    net::asio::post(executor_, [this, peer] { on_exit_(peer, {"did not begin", true}); });
+  }
+  for (const auto& [pid, peers] : children_) {
+    if (std::ranges::find(peers, peer) != peers.end()) ::kill(pid, SIGKILL);
   }
 }
 
 pid_t ProcessHost::pid(WorkerId worker) const {
-  for (const auto& [pid, child] : children_) {
-    if (child.worker == worker) return pid;
+  for (const auto& [pid, peers] : children_) {
+    if (std::ranges::find(peers, worker, &Peer::worker) != peers.end()) return pid;
   }
   return 0;
 }
@@ -177,7 +216,10 @@ void ProcessHost::reap() {
   for (auto it = children_.begin(); it != children_.end();) {
     int status = 0;
     if (::waitpid(it->first, &status, WNOHANG) == it->first) {
-      ended.emplace_back(it->second, describe(status, memory_ran_out));
+      End end = describe(status, memory_ran_out);
+      const std::vector<Peer>& peers = it->second;
+      if (peers.size() > 1) end = {end.how + " (a process of " + std::to_string(peers.size()) + " workers)", true};
+      for (const Peer peer : peers) ended.emplace_back(peer, end);
       it = children_.erase(it);
     } else {
       ++it;

@@ -79,7 +79,8 @@ RunLoop::RunLoop(const Experiment& experiment, const data::Dataset& dataset, con
     transport_ = net::make_transport(tcp ? net::Address::Scheme::kTcp : net::Address::Scheme::kUnix, executor);
     if (!tcp) sockets_ = std::make_unique<net::SocketDirectory>();
     listener_ = transport_->listen(tcp ? net::Address::tcp("127.0.0.1", 0) : sockets_->address("coordinator"));
-    const ProcessHostOptions host{options.program, listener_->address().text(), token_, options.run_directory};
+    const ProcessHostOptions host{options.program, listener_->address().text(), token_, options.run_directory,
+                                  experiment.run.workers_per_process};
     host_ = std::make_unique<ProcessHost>(executor, host, on_exit);
   }
   door_ = std::make_unique<net::Door>(executor, listener_, [this](const std::string& line) { notice(line); });

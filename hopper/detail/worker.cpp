@@ -294,7 +294,7 @@ net::Awaitable<void> Worker::obey() {
     if (std::holds_alternative<message::Shutdown>(order)) break;
     hear(std::move(order));
   }
-  if (options_.memory == nullptr) {  // otherwise the process is the application's
+  if (options_.memory == nullptr && options_.tells_usage) {  // with a memory network the process is the application's
     const ProcessUsage usage = usage_of_process();
     co_await send(coordinator_, message::Usage{usage.cpu_seconds, usage.peak_bytes});
   }
@@ -384,6 +384,7 @@ void Worker::beat_at_once() {
 // The message has a name here, as in this whole file: g++ 12 destroys a temporary of aggregate type inside a co_await
 // expression twice.
 net::Awaitable<void> Worker::beat_once() {
+  if (waits_for_others_) ++steps_;
   const message::Heartbeat now = heartbeat();
   co_await send(coordinator_, now);
 }

@@ -25,6 +25,7 @@
 
 #include "base/clock.h"
 #include "data/dataset.h"
+#include "hopper/detail/device_room.h"
 #include "hopper/detail/handshake.h"
 #include "hopper/detail/state_store.h"
 #include "hopper/detail/trainer_pool.h"
@@ -51,6 +52,7 @@ struct WorkerOptions {
   std::string advertised = {};  ///< the host by which other workers reach it; empty: the coordinator knows
   /// The devices of the node's workers, by number; missing or empty ones are the experiment's.
   std::vector<std::string> devices = {};
+  bool tells_usage = true;  ///< what its process has used: one of the workers of a process tells it
   /// Deletes a file of the node's disk; empty: the system's function. Tests simulate slow disks with it.
   StateStore::Remove remove = {};
 };
@@ -157,13 +159,14 @@ class Worker {
   void load_early(const CargoPtr& cargo);
   void load_ahead(const CargoPtr& cargo);
   void compute();
-  CargoPtr next_unit();
-  bool attempt(Cargo& cargo);
-  UnitMetrics train_with_room(Cargo& cargo);
+  CargoPtr next_unit(DeviceGuest& guest);
+  bool attempt(Cargo& cargo, DeviceGuest& guest);
+  UnitMetrics train_with_room(Cargo& cargo, DeviceGuest& guest);
   UnitMetrics train(Cargo& cargo);
   void measure_gap(Cargo& cargo) const;
   void load(Cargo& cargo);
   void make_room(Cargo& cargo);
+  void give_way();
   void reserve_blocks(std::uint64_t bytes);
   void save(HeldState state, const Cargo& cargo);
   bool has_left(const HeldState& state, const Cargo& cargo);
@@ -229,8 +232,9 @@ class Worker {
   std::exception_ptr lost_device_;
   std::string starting_;  // the worker's activity before it is ready, for people; empty afterwards
   std::atomic<std::uint64_t> rows_done_ = 0;
-  std::atomic<std::uint64_t> steps_ = 0;  // counts the worker's progress besides rows
-  std::set<std::uint64_t> reserved_;      // compute thread only: state sizes for which blocks were reserved
+  std::atomic<std::uint64_t> steps_ = 0;        // counts the worker's progress besides rows
+  std::atomic<bool> waits_for_others_ = false;  // of this process, which are watched by their own heartbeats
+  std::set<std::uint64_t> reserved_;            // compute thread only: state sizes for which blocks were reserved
   std::stop_source stop_;
   std::thread compute_thread_;
 };

@@ -14,6 +14,7 @@
 #include "hopper/detail/worker.h"
 #include "hopper/train_unit.h"
 #include "kernels/threads.h"
+#include "tensor/own_queue.h"
 
 namespace hop::hopper {
 namespace {
@@ -97,29 +98,54 @@ void Worker::load_ahead(const CargoPtr& cargo) {
   if (place) pool_->give_back(std::move(place));  // it was cancelled meanwhile
 }
 
+// On a device the thread has an order of work and memory of its own, so that the units of the workers of one process
+// run side by side. attempt() throws nothing: an error here is one of the queue.
 void Worker::compute() {
   step_back();
   kernels::set_compute_threads(static_cast<int>(experiment_->run.threads_per_worker));
-  while (const CargoPtr cargo = next_unit()) {
-    if (!attempt(*cargo)) return;
+  try {
+    const OwnQueue queue(device_);
+    DeviceGuest guest(DeviceRoom::of(device_), [this] { give_way(); });
+    while (const CargoPtr cargo = next_unit(guest)) {
+      const bool goes_on = attempt(*cargo, guest);
+      guest.leave();
+      if (!goes_on) return;
+    }
+  } catch (const std::exception&) {
+    lose_device(std::current_exception());
   }
 }
 
-// Waits for a unit to train. Null if the worker ends.
-Worker::CargoPtr Worker::next_unit() {
-  std::unique_lock lock(mutex_);
+// Waits for a unit to train, and enters the device with it. Null if the worker ends. A unit that waits to enter has not
+// begun: it may be given up, or its trainer taken.
+Worker::CargoPtr Worker::next_unit(DeviceGuest& guest) {
   const auto can_begin = [this] { return next_ && next_ != loading_; };
-  if (!changed_.wait(lock, stop_.get_token(), can_begin)) return {};
-  next_->begun = true;
-  return std::exchange(next_, nullptr);
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      if (!changed_.wait(lock, stop_.get_token(), can_begin)) return {};
+    }
+    waits_for_others_ = true;
+    const bool has_entered = guest.enter(stop_.get_token());
+    waits_for_others_ = false;
+    if (!has_entered) return {};
+    {
+      const std::scoped_lock lock(mutex_);
+      if (can_begin()) {
+        next_->begun = true;
+        return std::exchange(next_, nullptr);
+      }
+    }
+    guest.leave();
+  }
 }
 
 // Trains one unit and tells the machine. False if no other unit can follow.
-bool Worker::attempt(Cargo& cargo) {
+bool Worker::attempt(Cargo& cargo, DeviceGuest& guest) {
   const Attempt number = cargo.lease.attempt;
   worker::event::Failed failure;
   try {
-    const UnitMetrics metrics = train_with_room(cargo);
+    const UnitMetrics metrics = train_with_room(cargo, guest);
     step(worker::event::Trained{number, metrics});
     // The next gap is counted from here, after step(): the disk thread may take the state over first.
     const std::scoped_lock lock(mutex_);
@@ -142,17 +168,29 @@ bool Worker::attempt(Cargo& cargo) {
   return true;
 }
 
-// On a device, a unit that does not fit is tried once more after make_room(). Not on the CPU, where the failed try has
-// changed the state in place.
-UnitMetrics Worker::train_with_room(Cargo& cargo) {
+// On a device, a unit that does not fit is tried again after make_room(), and then alone there, if workers of this
+// process share it. Not on the CPU, where the failed try has changed the state in place.
+UnitMetrics Worker::train_with_room(Cargo& cargo, DeviceGuest& guest) {
   if (device_.is_cpu()) return train(cargo);
-  try {
-    return train(cargo);
-  } catch (const MemoryError&) {
+  UnitMetrics metrics;
+  const auto fits = [&] {
+    try {
+      metrics = train(cargo);
+      return true;
+    } catch (const MemoryError&) {
+    } catch (const CudaError& error) {
+      if (!is_out_of_memory(error)) throw;
+    }
     make_room(cargo);
-  } catch (const CudaError& error) {
-    if (!is_out_of_memory(error)) throw;
-    make_room(cargo);
+    return false;
+  };
+  if (fits()) return metrics;
+  if (guest.has_company()) {
+    if (fits()) return metrics;
+    waits_for_others_ = true;
+    const bool is_alone = guest.be_alone(stop_.get_token());
+    waits_for_others_ = false;
+    if (!is_alone) throw TrainingStopped("[train] stopped");
   }
   return train(cargo);
 }
@@ -162,8 +200,15 @@ UnitMetrics Worker::train_with_room(Cargo& cargo) {
 // unit begins and takes a trainer itself.
 void Worker::make_room(Cargo& cargo) {
   pool_->make_one_enough();  // first: from here on no job gets a trainer in advance
+  if (cargo.trainer) pool_->forget(cargo.leave_trainer());
+  give_way();
+  rows_done_ = 0;
+}
+
+// Destroys the trainers that no unit in training has. The compute threads of other workers of this process call it,
+// too.
+void Worker::give_way() {
   std::vector<std::unique_ptr<Trainer>> places;
-  if (cargo.trainer) places.push_back(cargo.leave_trainer());
   {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return loading_ == nullptr; });
@@ -173,7 +218,6 @@ void Worker::make_room(Cargo& cargo) {
   }
   for (std::unique_ptr<Trainer>& place : places) pool_->forget(std::move(place));
   pool_->clear();
-  rows_done_ = 0;
 }
 
 UnitMetrics Worker::train(Cargo& cargo) {

@@ -63,26 +63,27 @@ bool conv2d_in_bf16(ConvPass pass, const ConvSizes& sizes, const Tensor& x, cons
 }
 
 ConvWay conv_way(ConvPass pass, const ConvSizes& sizes, Precision precision) {
-  constexpr std::int64_t kFirstLayer = 4, kFewFilters = 32;
+  constexpr std::int64_t kFewFilters = 32;
   const std::int64_t channels = sizes.c / sizes.options.groups, filters = sizes.k / sizes.options.groups;
-  const bool is_first = channels <= kFirstLayer && sizes.options.groups == 1;
-  if (pass == ConvPass::weight_grad) {
-    const bool few = precision == Precision::strict && channels >= kFewInGroup && filters <= kFewFilters;
-    return is_first || few ? ConvWay::own : ConvWay::cudnn;
-  }
-  return is_first && pass == ConvPass::forward ? ConvWay::cudnn_strict : ConvWay::cudnn;
+  const bool is_first = channels <= kFirstLayerChannels && sizes.options.groups == 1;
+  if (is_first) return pass == ConvPass::input_grad ? ConvWay::cudnn : ConvWay::own;
+  const bool few = precision == Precision::strict && channels >= kFewInGroup && filters <= kFewFilters;
+  return pass == ConvPass::weight_grad && few ? ConvWay::own : ConvWay::cudnn;
 }
 
 static void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
                    const Tensor& y) {
   const ConvWay way = asks_cudnn(y) ? conv_way(pass, sizes, precision()) : ConvWay::own;
+  if (way == ConvWay::own && pass == ConvPass::forward &&
+      conv2d_of_first_layer(sizes, dense(x), dense(weight), bias, y))
+    return;
   const bool in_bf16 = way == ConvWay::cudnn && precision() == Precision::bf16;
   if (!in_bf16 || !conv2d_in_bf16(pass, sizes, x, weight, y)) {
     const Tensor u = pass == ConvPass::input_grad ? x : dense(x);
     const Tensor v = pass == ConvPass::weight_grad ? weight : dense(weight);
     const Tensor g = pass == ConvPass::forward ? y : dense(y);
-    const bool is_strict = way == ConvWay::cudnn_strict || precision() == Precision::strict;
-    const dnn::Convolution conv{pass, sizes, is_strict ? Precision::strict : Precision::tf32, false};
+    const Precision factors = precision() == Precision::strict ? Precision::strict : Precision::tf32;
+    const dnn::Convolution conv{pass, sizes, factors, false};
     const bool done = way != ConvWay::own && dnn::convolve(conv, u.raw_data(), v.raw_data(), g.raw_data());
     if (!done) conv2d_by_own_kernels(pass, sizes, u, v, g);
   }

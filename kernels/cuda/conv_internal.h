@@ -15,11 +15,20 @@ void conv2d_in_loops(ConvPass pass, const ConvSizes& sizes, const Tensor& x, con
 /// As conv2d_in_loops(), by matrix products: for groups with enough channels for a tile.
 void conv2d_in_tiles(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& y);
 
-/// Which code computes an f32 convolution if cuDNN is present, and in which precision: a function of the sizes alone,
-/// from measurements (docs/gpu-results.md).
-enum class ConvWay : std::uint8_t { own, cudnn, cudnn_strict };
-/// - First layers, of up to four channels, are bound by the image that they write or read. Their factors stay f32 in
-///   every precision, which saves the passes that would round them, and our own kernel computes their weight gradient.
+/// Channels of an image, at most, whose layer counts as a first one.
+constexpr std::int64_t kFirstLayerChannels = 4;
+
+/// The forward pass of an f32 first layer, bias included (it may be undefined). All operands contiguous; the bits are
+/// those of conv2d_in_tiles() and an addition. If the layer is no such one, or its windows are too large for the
+/// kernel, writes nothing and returns false.
+[[nodiscard]] bool conv2d_of_first_layer(const ConvSizes& sizes, const Tensor& x, const Tensor& weight,
+                                         const Tensor& bias, const Tensor& y);
+
+/// Which code computes an f32 convolution if cuDNN is present: a function of the sizes alone, from measurements and
+/// predictions (docs/gpu-results.md).
+enum class ConvWay : std::uint8_t { own, cudnn };
+/// - First layers are bound by the image that they write or read. Our own kernels compute them, in f32 in every
+///   precision, which saves the passes that would round their factors; cuDNN computes the gradient of their image.
 /// - Strict weight gradients of few filters: cuDNN's deterministic engines take three to ten times as long as ours.
 /// - cuDNN computes all others.
 ConvWay conv_way(ConvPass pass, const ConvSizes& sizes, Precision precision);

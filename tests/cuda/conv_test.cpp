@@ -4,6 +4,7 @@
 
 #include "kernels/copy.h"
 #include "kernels/cuda/conv_internal.h"
+#include "kernels/elementwise.h"
 #include "tests/cuda/bf16.h"
 #include "tests/cuda/schedules.h"
 #include "tests/cuda/support.h"
@@ -98,7 +99,7 @@ TEST(CudaConvWay, KeepsTheFactorsOfFirstLayers) {
   for (const Precision precision : {Precision::strict, Precision::tf32, Precision::bf16}) {
     const ConvSizes grey{64, 1, 28, 28, 16, 5, 5, 24, 24, {}}, colours{64, 3, 32, 32, 16, 3, 3, 32, 32, {}};
     for (const ConvSizes& z : {grey, colours}) {
-      EXPECT_EQ(conv_way(ConvPass::forward, z, precision), ConvWay::cudnn_strict);
+      EXPECT_EQ(conv_way(ConvPass::forward, z, precision), ConvWay::own);
       EXPECT_EQ(conv_way(ConvPass::weight_grad, z, precision), ConvWay::own);
       EXPECT_EQ(conv_way(ConvPass::input_grad, z, precision), ConvWay::cudnn);
     }
@@ -115,6 +116,82 @@ TEST(CudaConvWay, ComputesStrictWeightGradientsOfFewFilters) {
   EXPECT_EQ(conv_way(ConvPass::weight_grad, many, Precision::strict), ConvWay::cudnn);
   EXPECT_EQ(conv_way(ConvPass::forward, few, Precision::strict), ConvWay::cudnn);
   EXPECT_EQ(conv_way(ConvPass::input_grad, few, Precision::strict), ConvWay::cudnn);
+}
+
+// ---- first layers
+
+struct Sides {
+  std::int64_t n, c, h, w, k, r, s;
+  Conv2dOptions options = {};
+};
+
+class CudaFirstLayer : public OnDevice {
+ protected:
+  static ConvSizes sizes(const Sides& z) {
+    const Shape y = conv2d_shape({z.n, z.c, z.h, z.w}, {z.k, z.c, z.r, z.s}, z.options);
+    return {z.n, z.c, z.h, z.w, z.k, z.r, z.s, y[2], y[3], z.options};
+  }
+};
+
+// One, two and many filters of a block; fewer pixels than threads, several rectangles down and across an image, the
+// last ones cut; windows that see the margin on every side, or nothing else.
+const Sides kFirstLayers[] = {
+    {2, 1, 28, 28, 6, 5, 5, {.padding = {2, 2}}},
+    {1, 3, 32, 32, 16, 3, 3, {.padding = {1, 1}}},
+    {3, 3, 9, 140, 17, 3, 5, {.padding = {1, 2}}},
+    {1, 2, 47, 31, 33, 2, 3, {.stride = {1, 2}, .padding = {3, 0}, .dilation = {4, 1}}},
+    {1, 3, 65, 63, 5, 7, 7, {.stride = {2, 2}, .padding = {3, 3}}},
+    {2, 4, 3, 3, 1, 3, 3, {.padding = {5, 5}}},
+    {1, 1, 1, 1, 1, 1, 1},
+    {2, 1, 1, 300, 2, 1, 9, {.padding = {0, 4}}},
+};
+
+TEST_F(CudaFirstLayer, HasTheBitsOfTilesAndAnAdditionOfTheBias) {
+  for (const Sides& z : kFirstLayers) {
+    SCOPED_TRACE(::testing::Message() << z.n << " " << z.c << " x " << z.h << " x " << z.w << " to " << z.k);
+    const ConvSizes all = sizes(z);
+    const Tensor x = on_device(random_tensor({z.n, z.c, z.h, z.w}, DType::f32, 1));
+    const Tensor weight = on_device(random_tensor({z.k, z.c, z.r, z.s}, DType::f32, 2));
+    const Tensor bias = on_device(random_tensor({z.k}, DType::f32, 3));
+    const auto empty = [&] { return full({z.n, z.k, all.p, all.q}, -7, DType::f32, Device::cuda()); };
+    const Tensor expected = empty(), plain = empty(), with_bias = empty();
+    conv2d_in_tiles(ConvPass::forward, all, x, weight, expected);
+    ASSERT_TRUE(conv2d_of_first_layer(all, x, weight, {}, plain));
+    ASSERT_TRUE(conv2d_of_first_layer(all, x, weight, bias, with_bias));
+    EXPECT_TRUE(hop::testing::same_bits(on_host(plain), on_host(expected)));
+    const Tensor sum = kernels::add(expected, bias.as_strided({z.k, 1, 1}, {1, 1, 1}, 0));
+    EXPECT_TRUE(hop::testing::same_bits(on_host(with_bias), on_host(sum)));
+  }
+}
+
+TEST_F(CudaFirstLayer, DoesNotDependOnTheSchedule) {
+  const Sides z{1, 3, 11, 70, 17, 3, 3, {.padding = {1, 1}}};
+  const Tensor x = random_tensor({z.n, z.c, z.h, z.w}, DType::f32, 1);
+  const Tensor weight = random_tensor({z.k, z.c, z.r, z.s}, DType::f32, 2);
+  const ConvSizes all = sizes(z);
+  same_bits_in_every_schedule([&] {
+    const Tensor y = full({z.n, z.k, all.p, all.q}, 0, DType::f32, Device::cuda());
+    EXPECT_TRUE(conv2d_of_first_layer(all, on_device(x), on_device(weight), {}, y));
+    return values<float>(on_host(y));
+  });
+}
+
+TEST_F(CudaFirstLayer, LeavesOtherLayersAlone) {
+  const Sides others[] = {
+      {1, 5, 6, 6, 2, 3, 3},                              // many channels
+      {1, 4, 6, 6, 4, 3, 3},                              // a first layer, in f64 below
+      {1, 4, 9, 9, 2, 15, 15, {.padding = {9, 9}}},       // filters that take too much shared memory
+      {1, 3, 3, 6000, 1, 1, 2, {.dilation = {1, 5000}}},  // windows that do
+  };
+  for (const Sides& z : others) {
+    const ConvSizes all = sizes(z);
+    const DType dtype = z.k == 4 ? DType::f64 : DType::f32;
+    const Tensor x = on_device(random_tensor({z.n, z.c, z.h, z.w}, dtype, 1));
+    const Tensor weight = on_device(random_tensor({z.k, z.c, z.r, z.s}, dtype, 2));
+    const Tensor y = full({z.n, z.k, all.p, all.q}, -7, dtype, Device::cuda());
+    EXPECT_FALSE(conv2d_of_first_layer(all, x, weight, {}, y));
+    EXPECT_TRUE(hop::testing::same_bits(on_host(y), full(y.shape(), -7, dtype, Device::cpu())));
+  }
 }
 
 // ---- bf16

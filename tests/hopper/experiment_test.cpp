@@ -66,6 +66,7 @@ strategy = "hopping"
 order = "free"
 policy = "rotation"
 workers = 4
+workers_per_process = 3
 threads_per_worker = 2
 device = "cpu"
 durable = false
@@ -94,6 +95,7 @@ patience = 90
   EXPECT_EQ(e.run.order, Order::Free);
   EXPECT_EQ(e.run.policy.name(), "rotation");
   EXPECT_EQ(e.run.workers, 4U);
+  EXPECT_EQ(e.run.workers_per_process, 3U);
   EXPECT_EQ(e.run.threads_per_worker, 2U);
   EXPECT_FALSE(e.run.durable);
   EXPECT_FALSE(e.run.capture);

@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "hopper/device.h"
 #include "hopper/journal.h"
 #include "kernels/copy.h"
+#include "kernels/cuda/runtime.h"
 #include "kernels/index.h"
 #include "nn/layers.h"
 #include "tensor/allocator.h"
@@ -44,6 +47,29 @@ class Cramped : public nn::Module {
   std::shared_ptr<Shortage> shortage_;
 };
 
+// The streams on which its steps ran.
+struct StreamsSeen {
+  std::mutex mutex;
+  std::set<cudaStream_t> training, validating;
+};
+
+class Watched : public nn::Module {
+ public:
+  explicit Watched(std::shared_ptr<StreamsSeen> streams)
+      : linear_(register_module("linear", nn::Linear(64, 3))), streams_(std::move(streams)) {}
+  Tensor forward(const Tensor& x) override {
+    if (!x.device().is_cpu()) {
+      const std::scoped_lock lock(streams_->mutex);
+      (is_training() ? streams_->training : streams_->validating).insert(kernels::cuda::current_stream());
+    }
+    return linear_(nn::Flatten()(x));
+  }
+
+ private:
+  nn::Linear linear_;
+  std::shared_ptr<StreamsSeen> streams_;
+};
+
 class CudaRun : public testing::Toy {
  protected:
   static std::vector<std::string> hashes(const Results& results) {
@@ -75,6 +101,26 @@ TEST_F(CudaRun, GivesTheSameBitsForAnyNumberOfWorkers) {
   const Results two = run(e).results;
   EXPECT_EQ(hashes(two), hashes(one));
   EXPECT_GT(two.hops, 0U);
+}
+
+TEST_F(CudaRun, TrainsTheModelsOfWorkersOfOneProgramOnStreamsOfTheirOwn) {
+  Experiment e = perceptron();
+  e.run.device = "cuda:0";
+  e.model.layers.clear();
+  const auto streams = std::make_shared<StreamsSeen>();
+  e.model.builder = [streams](const Config&, const ModelInput&) { return std::make_shared<Watched>(streams); };
+  e.run.workers = 1;
+  const Results alone = run(e).results;
+  EXPECT_EQ(streams->training.size(), 1U);
+  streams->training.clear();
+  streams->validating.clear();
+  e.run.workers = 4;
+  const Results together = run(e).results;
+  EXPECT_EQ(streams->training.size(), 4U);
+  EXPECT_TRUE(std::ranges::includes(streams->training, streams->validating));
+  kernels::cuda::use_device(0);
+  EXPECT_FALSE(streams->training.contains(kernels::cuda::current_stream())) << "the one that all threads share";
+  EXPECT_EQ(hashes(together), hashes(alone));
 }
 
 TEST_F(CudaRun, TakesTheDeviceWhereThereIsOneAndTheCpuWhereAskedTo) {
@@ -185,6 +231,27 @@ TEST_F(CudaRun, GivesTheSameBitsInTheMemoryOfAPlaceAndAHalf) {
   memory::set_limit(0, Device::cuda());
   EXPECT_EQ(hashes(cramped), both);
   EXPECT_EQ(attempts_and_commits(*folder_ / "half"), (std::pair{8U, 8U}));
+}
+
+// Four places do not fit, so some units are trained alone. Rows that find no room are streamed.
+TEST_F(CudaRun, FailsNoUnitWhereTheWorkersOfOneProgramHaveNoRoomForAllTheirModels) {
+  Experiment e = perceptron();
+  e.run.device = "cuda:0";
+  e.run.workers = 1;
+  e.model.layers = {"flatten", "linear 64", "relu", "linear 3"};
+  e.search.space[0].second = Choices{0.01, 0.005, 0.002, 0.001};
+  memory::empty_cache(Device::cuda());
+  memory::reset_peak(Device::cuda());
+  const std::size_t before = memory::active(Device::cuda());
+  const Results alone = run(e).results;
+  const std::size_t room = memory::peak(Device::cuda()) - before;  // of two places and the rows
+  e.run.workers = 4;
+  memory::set_limit(before + room + room / 4, Device::cuda());
+  const Results together = run(e, {.run_directory = *folder_ / "crowded"}).results;
+  memory::set_limit(0, Device::cuda());
+  for (const ModelResult& model : together.models) EXPECT_EQ(model.status, "finished");
+  EXPECT_EQ(hashes(together), hashes(alone));
+  EXPECT_EQ(attempts_and_commits(*folder_ / "crowded"), (std::pair{16U, 16U}));
 }
 
 }  // namespace

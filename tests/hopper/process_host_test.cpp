@@ -1,0 +1,93 @@
+// Processes that end at once: which lives share one, and whom the end of one is held against.
+#include "hopper/detail/process_host.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/temporary_folder.h"
+
+namespace hop::hopper {
+namespace {
+
+constexpr Peer life(std::uint32_t worker, std::uint32_t incarnation = 1) {
+  return {WorkerId(worker), Incarnation(incarnation)};
+}
+
+class Processes : public ::testing::Test {
+ protected:
+  void host_by(std::uint32_t workers_per_process) {
+    const ProcessHostOptions options{"/bin/false", "unix:/nowhere", std::string(32, '0'), folder_.path(),
+                                     workers_per_process};
+    host_.emplace(io_.get_executor(), options, [this](Peer peer, const WorkerHost::End& end) {
+      ends_[peer.worker.value] = end;
+      if (ends_.size() == expected_) io_.stop();
+    });
+  }
+  // Begins these lives in one turn and waits for their ends.
+  std::map<std::uint32_t, WorkerHost::End> ends_of(const std::vector<Peer>& lives) {
+    ends_.clear();
+    expected_ = lives.size();
+    for (const Peer peer : lives) host_->start(peer);
+    wait();
+    return ends_;
+  }
+  void wait() {
+    io_.restart();
+    io_.run();
+  }
+
+  TemporaryFolder folder_;
+  net::asio::io_context io_;
+  std::map<std::uint32_t, WorkerHost::End> ends_;
+  std::size_t expected_ = 0;
+  std::optional<ProcessHost> host_;
+};
+
+TEST_F(Processes, OfOneWorkerBlameIt) {
+  host_by(1);
+  for (const auto& [worker, end] : ends_of({life(0), life(1)})) {
+    EXPECT_EQ(end.how, "exited with code 1") << worker;
+    EXPECT_FALSE(end.by_host) << worker;
+  }
+}
+
+TEST_F(Processes, OfSeveralWorkersBlameNone) {
+  host_by(2);
+  const auto ends = ends_of({life(0), life(1), life(2)});
+  ASSERT_EQ(ends.size(), 3U);
+  for (const std::uint32_t worker : {0U, 2U}) {  // two processes take three workers in turn
+    EXPECT_EQ(ends.at(worker).how, "exited with code 1 (a process of 2 workers)") << worker;
+    EXPECT_TRUE(ends.at(worker).by_host) << worker;
+  }
+  EXPECT_EQ(ends.at(1).how, "exited with code 1");
+  EXPECT_FALSE(ends.at(1).by_host);
+}
+
+TEST_F(Processes, AreNotSharedByLaterLives) {
+  host_by(3);
+  for (const auto& [worker, end] : ends_of({life(0, 2), life(1, 2)})) {
+    EXPECT_EQ(end.how, "exited with code 1") << worker;
+    EXPECT_FALSE(end.by_host) << worker;
+  }
+}
+
+TEST_F(Processes, AreNotBegunForLivesThatWereKilledBefore) {
+  host_by(2);
+  expected_ = 2;
+  for (const Peer peer : {life(0), life(1)}) host_->start(peer);
+  EXPECT_EQ(host_->pid(WorkerId(0)), 0);
+  for (const Peer peer : {life(0), life(1)}) host_->kill(peer);
+  wait();
+  for (const auto& [worker, end] : ends_) {
+    EXPECT_EQ(end.how, "did not begin") << worker;
+    EXPECT_TRUE(end.by_host) << worker;
+  }
+}
+
+}  // namespace
+}  // namespace hop::hopper
