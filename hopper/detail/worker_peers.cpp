@@ -58,9 +58,10 @@ net::Awaitable<worker::Event> Worker::fetch(CargoPtr cargo, std::string address)
   const net::Traffic traffic = peer->traffic();
   peer_control_bytes_ += traffic.control_sent + traffic.control_received;
   cargo->received_bytes = traffic.payload_received;
-  cargo->bytes = std::move(bytes);
   peer->close();
-  co_return worker::event::Arrived{lease.attempt, xxh3_128(std::as_const(*cargo->bytes).span())};
+  const Digest digest = xxh3_128(std::as_const(*bytes).span());
+  hand_over(*cargo, std::move(bytes));
+  co_return worker::event::Arrived{lease.attempt, digest};
 }
 
 // `whole`: what the file says about the state goes before it. The state may be released until its file is read.

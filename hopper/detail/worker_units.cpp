@@ -52,8 +52,14 @@ net::Awaitable<worker::Event> Worker::read(CargoPtr cargo) {
   const auto take = [this, key = cargo->parent()] { return store_->take(key); };
   StateStore::Stored parent = co_await on_disk(disk_, take);
   if (!parent) throw StateLost("the parent state is not on this node");
-  cargo->bytes = std::move(parent.bytes);
+  hand_over(*cargo, std::move(parent.bytes));
   co_return worker::event::Arrived{cargo->lease.attempt, parent.digest};
+}
+
+// The parent's bytes are there. The disk thread may be looking for them, to load them ahead.
+void Worker::hand_over(Cargo& cargo, nn::StateBytes bytes) {
+  const std::scoped_lock lock(mutex_);
+  cargo.bytes = std::move(bytes);
 }
 
 // Gives a free trainer to a waiting job. The job keeps it unless make_room() takes it back.
