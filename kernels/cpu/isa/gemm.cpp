@@ -190,16 +190,23 @@ HOP_INLINE std::int64_t depth_of(const Gemm<T>& g) {
   return g.c_column != 1 || is_kept || g.k < kDepth ? g.k : kDepth;
 }
 
-/// If a lies column by column (a weight's gradient), the few rows of a tile are a part of a cache line in each column,
-/// and the lines of many columns displace each other. So the rows are copied first, once for all columns of b.
+/// If a lies column by column (a weight's gradient), the rows of a tile are a part of a cache line in each column, and
+/// the lines of many columns displace each other. So a line's rows are copied first, once for all columns of b.
+constexpr std::int64_t kCopiedRows = 2 * kGemmRows;
 template <class T>
 HOP_INLINE void compute_copied(Gemm<T> part, std::int64_t rows) {
-  alignas(64) T values[kDepth * kGemmRows];
+  alignas(64) T values[kDepth * kCopiedRows];
   for (std::int64_t i = 0; i < part.k; ++i) {
-    for (std::int64_t r = 0; r < rows; ++r) values[i * kGemmRows + r] = part.a[i * part.a_column + r];
+    const T* const from = part.a + i * part.a_column;
+    T* const to = values + i * kCopiedRows;
+    if (rows == kCopiedRows) {
+      __builtin_memcpy(to, from, kCopiedRows * sizeof(T));
+    } else {
+      for (std::int64_t r = 0; r < rows; ++r) to[r] = from[r];
+    }
   }
   part.a = values;
-  part.a_column = kGemmRows;
+  part.a_column = kCopiedRows;
   compute_columns(part, 0, rows);
 }
 
@@ -210,13 +217,14 @@ HOP_INLINE void compute_copied(Gemm<T> part, std::int64_t rows) {
 template <class T>
 void gemm_rows(const Gemm<T>& g, std::int64_t begin, std::int64_t end) {
   const std::int64_t last = end * kGemmRows < g.m ? end * kGemmRows : g.m, most = depth_of(g);
-  const bool copies = g.a_row == 1 && g.a_column != 1 && most <= kDepth && g.n > 2 * kLaneCount;
+  const bool copies = g.a_row == 1 && g.a_column != 1 && g.c_column == 1 && most <= kDepth && g.n > 2 * kLaneCount;
+  const std::int64_t step = copies ? kCopiedRows : kGemmRows;
   for (std::int64_t k = 0; k == 0 || k < g.k; k += most) {
     const std::int64_t depth = g.k - k < most ? g.k - k : most;
-    for (std::int64_t row = begin * kGemmRows; row < last; row += kGemmRows) {
-      const std::int64_t rows = last - row < kGemmRows ? last - row : kGemmRows;
+    for (std::int64_t row = begin * kGemmRows; row < last; row += step) {
+      const std::int64_t rows = last - row < step ? last - row : step;
       const Gemm<T> part = part_of(g, row, k, depth);
-      if (copies && g.c_column == 1)
+      if (copies)
         compute_copied(part, rows);
       else
         compute_columns(part, 0, rows);
