@@ -31,12 +31,22 @@ inline void fill_parameter(float* values, std::int64_t count, std::int64_t outpu
   }
 }
 
-inline void fill_input(float* values, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) values[i] = uniform(1, static_cast<std::uint32_t>(i));
+inline void fill_stream(float* values, std::int64_t count, std::uint32_t stream) {
+  for (std::int64_t i = 0; i < count; ++i) values[i] = uniform(stream, static_cast<std::uint32_t>(i));
 }
 
-inline void fill_target(float* values, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) values[i] = uniform(2, static_cast<std::uint32_t>(i));
+inline void fill_input(float* values, std::int64_t count) { fill_stream(values, count, 1); }
+inline void fill_target(float* values, std::int64_t count) { fill_stream(values, count, 2); }
+
+/// Indices 1 .. words, as a table's categories are.
+inline void fill_words(float* values, std::int64_t count, std::uint32_t words) {
+  for (std::int64_t i = 0; i < count; ++i)
+    values[i] = static_cast<float>(mixed(5, static_cast<std::uint32_t>(i)) % words + 1);
+}
+
+/// 0 or 1.
+inline void fill_clicks(float* values, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) values[i] = static_cast<float>(mixed(3, static_cast<std::uint32_t>(i)) % 2);
 }
 
 inline void fill_labels(std::int64_t* labels, std::int64_t count, std::uint32_t classes) {

@@ -16,7 +16,7 @@ using namespace hop::bench;
 constexpr const char* kUsage = R"(usage: hop_bench [--filter TEXT] [--rounds N] [--quick] [--out FILE] [--docs FOLDER]
                  [--against PROGRAM]
 
-  --filter TEXT    only rows whose names contain TEXT: train/mlp, operation/, hop/, gap/
+  --filter TEXT    only rows whose names contain TEXT: train/mlp, memory/, operation/, hop/, gap/
   --rounds N       rounds of each comparison (default: 9)
   --quick          batch 32, three short rounds
   --out FILE       where the rows go as JSON (default: bench.json)
@@ -69,6 +69,7 @@ int run(int argc, char** argv) {
   const Options options = parse(argc, argv);
   Suite suite(options);
   add_training_rows(suite);
+  add_memory_rows(suite);
   add_operation_rows(suite);
   if (options.against.empty()) {
     add_hop_rows(suite);

@@ -6,10 +6,12 @@
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "bench/fill.h"
+#include "kernels/copy.h"
 #include "nn/families.h"
 #include "nn/functional.h"
 #include "nn/init.h"
 #include "nn/layers.h"
+#include "nn/models.h"
 
 namespace hop::bench {
 namespace {
@@ -152,15 +154,6 @@ class Gpt : public nn::Module {
   std::optional<nn::Linear> head;
 };
 
-void fill_parameters(nn::Module& module) {
-  nn::init_parameters(module, 1);  // the running statistics
-  std::uint32_t index = 0;
-  for (const nn::NamedTensor& p : module.named_parameters()) {
-    fill_parameter(p.tensor.data<float>(), p.tensor.numel(), p.tensor.size(0), p.tensor.dim(), p.name.ends_with("bias"),
-                   index++);
-  }
-}
-
 Tensor make_input(const Shape& shape) {
   const Tensor x = Tensor::empty(shape, DType::f32);
   fill_input(x.data<float>(), x.numel());
@@ -183,23 +176,87 @@ Problem predict_tokens(std::int64_t width, std::int64_t context, std::int64_t ba
           make_labels({batch * context}, kTokens)};
 }
 
+constexpr std::int64_t kLatent = 20;
+
+/// The VAE with given noise, so that both sides draw the same.
+class Vae : public nn::Module {
+ public:
+  explicit Vae(std::int64_t batch) : vae_(register_module("vae", nn::models::VAE({.latent = kLatent}))) {
+    noise_ = Tensor::empty({batch, kLatent}, DType::f32);
+    fill_stream(noise_.data<float>(), noise_.numel(), 4);
+  }
+  Tensor forward(const Tensor& x) override { return (made_ = vae_.sample(x, noise_)).logits; }
+  /// Of the last forward().
+  const nn::models::VAEResult& made() const { return made_; }
+
+ private:
+  nn::models::VAE vae_;
+  Tensor noise_;
+  nn::models::VAEResult made_;
+};
+
+Problem draw_images(std::int64_t batch) {
+  const auto module = std::make_shared<Vae>(batch);
+  const Tensor x = make_input({batch, 784}) * 0.5 + 0.5;
+  const auto loss = [module](const Tensor&, const Tensor& target) {
+    return nn::models::vae_loss(module->made(), target) / static_cast<double>(target.size(0));
+  };
+  return {module, loss, x, x};
+}
+
+/// Numbers, then words as indices from 1 on.
+Problem predict_clicks(std::int64_t batch) {
+  constexpr std::int64_t kNumbers = 13, kCategories = 26, kWords = 1000;
+  const Tensor numbers = make_input({batch, kNumbers}), words = Tensor::empty({batch, kCategories}, DType::f32),
+               target = Tensor::empty({batch, 1}, DType::f32);
+  fill_words(words.data<float>(), words.numel(), kWords);
+  fill_clicks(target.data<float>(), batch);
+  return {std::make_shared<nn::models::DLRM>(
+              nn::models::DLRMOptions{.numbers = kNumbers, .words = std::vector<std::int64_t>(kCategories, kWords)}),
+          nn::BCEWithLogitsLoss{}, cat({numbers, words}, 1), target};
+}
+
+Problem convolve_doubles(std::int64_t batch) {
+  const nn::Conv2dOptions options{.padding = 1, .dtype = DType::f64};
+  return {std::make_shared<nn::Sequential>(nn::Conv2d(8, 16, 3, options), nn::ReLU(), nn::Conv2d(16, 16, 3, options)),
+          nn::MSELoss{}, kernels::cast(make_input({batch, 8, 28, 28}), DType::f64),
+          kernels::zeros({batch, 16, 28, 28}, DType::f64)};
+}
+
 Problem build(const std::string& net, std::int64_t batch) {
   if (net == "mlp") return classify(std::make_shared<Mlp>(784, 512, 256, 10), {batch, 784});
   if (net == "lenet") return classify(std::make_shared<nn::LeNet>(Shape{1, 28, 28}, 10), {batch, 1, 28, 28});
   if (net == "resnet20") return classify(std::make_shared<ResNet20>(), {batch, 3, 32, 32});
+  if (net == "resnet18") {
+    return classify(
+        std::make_shared<nn::models::ResNet>(nn::models::ResNetOptions{.classes = 10, .small_images = true}),
+        {batch, 3, 32, 32});
+  }
   if (net == "lstm") return classify(std::make_shared<Sequences<nn::LSTM>>(), {batch, 64, 32});
   if (net == "gru") return classify(std::make_shared<Sequences<nn::GRU>>(), {batch, 64, 32});
   if (net == "gpt") return predict_tokens(128, 64, batch);
   if (net == "gpt-wide") return predict_tokens(256, 256, batch);
-  if (net != "tabular") {
-    throw ConfigError("[bench] expected mlp, tabular, lenet, resnet20, lstm, gru, gpt or gpt-wide, got " + net);
-  }
+  if (net == "vae") return draw_images(batch);
+  if (net == "dlrm") return predict_clicks(batch);
+  if (net == "conv-f64") return convolve_doubles(batch);
+  if (net != "tabular") throw ConfigError("[bench] expected one of the nets in bench/nets.h, got " + net);
   const Tensor target = Tensor::empty({batch, 1}, DType::f32);
   fill_target(target.data<float>(), batch);
   return {std::make_shared<Mlp>(128, 1000, 500, 1), nn::MSELoss{}, make_input({batch, 128}), target};
 }
 
 }  // namespace
+
+void fill_parameters(nn::Module& module) {
+  nn::init_parameters(module, 1);  // the running statistics
+  std::uint32_t index = 0;
+  for (const nn::NamedTensor& p : module.named_parameters()) {
+    const Tensor values = Tensor::empty(p.tensor.shape(), DType::f32);
+    fill_parameter(values.data<float>(), values.numel(), values.size(0), values.dim(), p.name.ends_with("bias"),
+                   index++);
+    kernels::copy_(p.tensor.detach(), values);
+  }
+}
 
 Problem make_problem(const std::string& net, std::int64_t batch) {
   Problem problem = build(net, batch);

@@ -102,6 +102,7 @@ Work our_operation(const std::vector<std::string>& what) {
 
 Work our_work(const std::vector<std::string>& what) {
   if (what.at(0) == "train") return our_training(what);
+  if (what.at(0) == "memory") return our_memory(what);
   if (what.at(0) == "operation") return our_operation(what);
   if (what.at(0) == "hop") return our_hop(what);
   throw ConfigError("[bench] expected train, operation or hop, got " + what.at(0));

@@ -24,6 +24,11 @@ std::optional<double> target_of(const Case& c) {
   if (c.net == "lstm" || c.net == "gru") return 2.0;
   if (c.net == "gpt") return 2.2;
   if (c.net == "gpt-wide") return 1.3;
+  if (c.net == "resnet18") return 1.15;
+  if (c.net == "dcgan") return 1.5;
+  if (c.net == "vae") return 3.0;
+  if (c.net == "dlrm") return 8.0;
+  if (c.net == "conv-f64") return 0.5;
   if (c.net == "lenet") return 1.5;
   if (c.net == "resnet20") return 1.1;
   if (c.optimizer == "adam") return c.batch == 32 ? 2.0 : 1.35;
@@ -121,6 +126,7 @@ void add_rows(Suite& suite, const Case& c, std::size_t processes) {
   for (const Contestant* us : mine) {
     const std::string variant = variant_of(*us);
     for (const Side& side : suite.peers()) {
+      if (peers[side.name()].empty()) continue;  // LibTorch's side has no such net
       const Contestant& peer = rival(side, peers[side.name()], variant);
       const double samples = static_cast<double>(processes) * c.batch;
       Row row = processes == 1
@@ -154,11 +160,16 @@ void add_training_rows(Suite& suite) {
       for (const int batch : batches) add_rows(suite, {net, optimizer, batch}, 1);
     }
   }
-  for (const std::string net : {"lstm", "gru", "gpt"}) add_rows(suite, {net, "adam", 32}, 1);
+  for (const std::string net : {"lstm", "gru", "gpt", "vae", "dlrm", "dcgan", "resnet18"})
+    add_rows(suite, {net, "adam", 32}, 1);
   add_rows(suite, {"gpt-wide", "adam", 8}, 1);
+  add_rows(suite, {"conv-f64", "sgd", 8}, 1);
   for (const std::string net : {"mlp", "tabular"}) {
     for (const std::string optimizer : {"adam", "sgd"}) add_bf16_row(suite, {net, optimizer, 128});
   }
+  for (const std::string net : {"lenet", "resnet20", "resnet18", "lstm", "gru", "gpt", "vae", "dlrm", "dcgan"})
+    add_bf16_row(suite, {net, "adam", 128});
+  add_bf16_row(suite, {"gpt-wide", "adam", 8});
   for (const std::string net : {"mlp", "tabular", "lenet", "resnet20"}) {
     for (const int batch : batches) add_rows(suite, {net, "adam", batch}, 2);
   }

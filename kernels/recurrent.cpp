@@ -60,6 +60,35 @@ Tensor dense_or_zeros(const Tensor& x, const Shape& shape, const Tensor& like) {
   return x.defined() ? contiguous(x) : zeros(shape, like.dtype(), like.device());
 }
 
+/// The state that a step passes on directly.
+const Tensor& carried(const RecurrentStates& states) { return states.c.defined() ? states.c : states.h; }
+
+void step_by_step(const RecurrentInputs& in, const RecurrentStates& states) {
+  const std::int64_t steps = in.x_gates.size(0);
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const Place place(i, steps, in.reverse);
+    const Tensor h_gates = linear(at(states.h, place.before), in.weight, in.bias);
+    operations<RecurrentOperations>(in.x_gates)
+        .recurrent_step(at(in.x_gates, place.step), h_gates, at(carried(states), place.before),
+                        at(states.kept, states.kept.size(0) == steps ? place.step : 0), at(states.h, place.after),
+                        at(states.c, place.after), in.cell);
+  }
+}
+
+void step_by_step_back(const Tensor& dy, const RecurrentInputs& in, const RecurrentStates& states,
+                       const RecurrentSlopes& slopes) {
+  const std::int64_t steps = dy.size(0);
+  fill_(slopes.dh, 0);
+  for (std::int64_t i = steps - 1; i >= 0; --i) {
+    const Place place(i, steps, in.reverse);
+    const Tensor dh_gates = at(slopes.dh_gates, place.step);
+    operations<RecurrentOperations>(dy).recurrent_step_grad(
+        at(dy, place.step), slopes.dh, slopes.dstate, at(states.kept, place.step), at(carried(states), place.before),
+        at(states.c, place.after), at(slopes.dx_gates, place.step), dh_gates, in.cell);
+    matmul(dh_gates, in.weight, slopes.dh);
+  }
+}
+
 }  // namespace
 
 std::int64_t gates_of(RecurrentCell cell) {
@@ -75,19 +104,16 @@ Tensor RecurrentStates::before(const Tensor& states, bool reverse) const { retur
 
 RecurrentStates recurrent(const RecurrentInputs& in, bool keep) {
   const Sizes z = checked(in);
-  const Tensor x_gates = contiguous(in.x_gates);
+  RecurrentInputs dense = in;
+  for (Tensor* x : {&dense.x_gates, &dense.weight, &dense.bias}) {
+    if (x->defined()) *x = contiguous(*x);
+  }
   const RecurrentStates states{
       states_from(in.h_0, z, in.reverse), has_cell(in.cell) ? states_from(in.c_0, z, in.reverse) : Tensor(),
-      Tensor::empty({keep ? z.steps : 1, z.rows, rules::kKept * z.hidden}, x_gates.dtype(), x_gates.device())};
-  if (z.rows == 0 || z.hidden == 0) return states;
-  const Tensor& carried = states.c.defined() ? states.c : states.h;
-  for (std::int64_t i = 0; i < z.steps; ++i) {
-    const Place place(i, z.steps, in.reverse);
-    const Tensor h_gates = linear(at(states.h, place.before), in.weight, in.bias);
-    operations<RecurrentOperations>(x_gates).recurrent_step(
-        at(x_gates, place.step), h_gates, at(carried, place.before), at(states.kept, keep ? place.step : 0),
-        at(states.h, place.after), at(states.c, place.after), in.cell);
-  }
+      Tensor::empty({keep ? z.steps : 1, z.rows, rules::kKept * z.hidden}, in.weight.dtype(), in.weight.device())};
+  if (z.rows == 0 || z.hidden == 0 || z.steps == 0) return states;
+  const RecurrentOperations& table = operations<RecurrentOperations>(dense.x_gates);
+  table.recurrent != nullptr ? table.recurrent(dense.x_gates, dense, states) : step_by_step(dense, states);
   return states;
 }
 
@@ -101,20 +127,20 @@ RecurrentGrads recurrent_grad(const RecurrentInputs& in, const RecurrentStates& 
   const auto empty = [&](const Shape& shape) { return Tensor::empty(shape, in.weight.dtype(), in.weight.device()); };
   const Shape gates{z.steps, z.rows, z.gates * z.hidden};
   const Tensor dx_gates = empty(gates), dh_gates = has_cell(in.cell) ? dx_gates : empty(gates);
-  const Tensor slopes = dense_or_zeros(dy, sequence, in.weight);
-  const Tensor dstate = dc.defined() ? clone(dc) : zeros(state, in.weight.dtype(), in.weight.device());
-  Tensor dh = zeros(state, in.weight.dtype(), in.weight.device());
-  const Tensor& carried = states.c.defined() ? states.c : states.h;
-  const bool has_values = z.rows != 0 && z.hidden != 0;
-  for (std::int64_t i = z.steps - 1; has_values && i >= 0; --i) {
-    const Place place(i, z.steps, in.reverse);
-    operations<RecurrentOperations>(slopes).recurrent_step_grad(
-        at(slopes, place.step), dh, dstate, at(states.kept, place.step), at(carried, place.before),
-        at(states.c, place.after), at(dx_gates, place.step), at(dh_gates, place.step), in.cell);
-    dh = matmul(at(dh_gates, place.step), in.weight);
+  const RecurrentSlopes slopes{dx_gates, dh_gates, empty(state),
+                               dc.defined() ? clone(dc) : zeros(state, in.weight.dtype(), in.weight.device())};
+  if (z.rows != 0 && z.hidden != 0 && z.steps != 0) {
+    RecurrentInputs dense = in;
+    dense.weight = contiguous(in.weight);
+    const Tensor all_dy = dense_or_zeros(dy, sequence, in.weight);
+    const RecurrentOperations& table = operations<RecurrentOperations>(all_dy);
+    table.recurrent_grad != nullptr ? table.recurrent_grad(all_dy, dense, states, slopes)
+                                    : step_by_step_back(all_dy, dense, states, slopes);
+  } else {
+    fill_(slopes.dh, 0);
   }
-  if (has_cell(in.cell)) return {dx_gates, dh_gates, dh, dstate};
-  return {dx_gates, dh_gates, add(dh, dstate), {}};
+  if (has_cell(in.cell)) return {dx_gates, dh_gates, slopes.dh, slopes.dstate};
+  return {dx_gates, dh_gates, add(slopes.dh, slopes.dstate), {}};
 }
 
 }  // namespace hop::kernels

@@ -1,6 +1,7 @@
 // The recurrence of LSTM and GRU layers over a whole sequence. The products of the inputs with their weights come from
-// outside, in one product for all steps. A step is one product with the hidden state and one launch for all gates; on
-// the way back the products that give the gradients of weights are left to the caller, again one for all steps.
+// outside, in one product for all steps. A step is one product with the hidden state and the formula of all gates; on
+// the way back the products that give the gradients of weights are left to the caller, again one for all steps. On the
+// CPU a sequence is one launch, and its products are f32 in every precision; on CUDA a step is two launches.
 #pragma once
 
 #include <cstdint>

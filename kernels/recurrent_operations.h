@@ -1,7 +1,7 @@
-// The functions that a device supplies for kernels/recurrent.h: what one step does to each hidden unit, between the
-// products. Tensors are contiguous, of one dtype, f32 or f64; N rows of H units. With G gates, x_gates, h_gates and
-// their gradients are (N, G H), a gate after the other; kept is (N, 4 H); all others are (N, H). The formulas are in
-// recurrent_rules.h.
+// The functions that a device supplies for kernels/recurrent.h: whole sequences, or one step between two products. A
+// device has one pair of functions, the other one is null. Tensors are contiguous, of one dtype, f32 or f64; N rows of
+// H units. With G gates, x_gates, h_gates and their gradients are (N, G H), a gate after the other; kept is (N, 4 H);
+// all others are (N, H). The formulas are in recurrent_rules.h.
 #pragma once
 
 #include "kernels/operations_internal.h"
@@ -9,8 +9,22 @@
 
 namespace hop::kernels {
 
+/// Where the way back puts its gradients: those of RecurrentGrads, and dstate, which comes in as the gradient of the
+/// last state that steps pass on directly (a cell, otherwise h) and goes out as that of the first one.
+struct RecurrentSlopes {
+  Tensor dx_gates{}, dh_gates{};  ///< (T, N, G H); the same tensor for LSTM
+  Tensor dh{};                    ///< (N, H): the gradient of h_0 by way of the products
+  Tensor dstate{};                ///< (N, H)
+};
+
 struct RecurrentOperations {
   static const RecurrentOperations cpu, cuda;
+
+  /// Writes the states behind the first one, and states.kept: that of the last step alone if it has room for one step.
+  void (*recurrent)(const Tensor& x_gates, const RecurrentInputs& in, const RecurrentStates& states);
+  /// Writes `slopes`. dy (T, N, H) is the gradient of the new hidden states.
+  void (*recurrent_grad)(const Tensor& dy, const RecurrentInputs& in, const RecurrentStates& states,
+                         const RecurrentSlopes& slopes);
 
   /// Writes kept, h_next and, where the cell has a state of its own, next.
   void (*recurrent_step)(const Tensor& x_gates, const Tensor& h_gates, const Tensor& state, const Tensor& kept,

@@ -108,6 +108,8 @@ void recurrent_step_grad(const Tensor& dy, const Tensor& dh, const Tensor& dstat
 namespace hop::kernels {
 
 const RecurrentOperations RecurrentOperations::cuda = {
+    .recurrent = nullptr,
+    .recurrent_grad = nullptr,
     .recurrent_step = cuda::on_device<cuda::recurrent_step>,
     .recurrent_step_grad = cuda::on_device<cuda::recurrent_step_grad>,
 };

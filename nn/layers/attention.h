@@ -18,7 +18,8 @@ struct AttentionOptions {
   bool is_causal = false;
   /// By default 1 / sqrt(E).
   std::optional<double> scale{};
-  /// Is applied to the weights: a Dropout of the caller. (PyTorch: dropout_p, always on.)
+  /// Is applied to the weights: a Dropout of the caller. (PyTorch: dropout_p, always on.) A function that changes
+  /// nothing costs the memory of all weights, so pass one only while it drops (Dropout::is_active()).
   std::function<Tensor(const Tensor&)> dropout{};
 };
 

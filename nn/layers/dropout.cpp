@@ -46,7 +46,7 @@ Tensor alpha_dropout(const Tensor& x, const Shape& shape, double p, RandomAddres
 Dropout::Dropout(double p) : p_(checked("Dropout", p)) {}
 
 Tensor Dropout::forward(const Tensor& x) {
-  if (!is_training() || p_ == 0) return x;
+  if (!is_active()) return x;
   return dropout(x, p_, next_random());
 }
 

@@ -13,6 +13,8 @@ class Dropout : public Module {
   explicit Dropout(double p = 0.5);
 
   Tensor forward(const Tensor& x) override;
+  /// Whether forward() changes anything: while training, with p > 0.
+  bool is_active() const { return is_training() && p_ > 0; }
   std::string type_name() const override { return "Dropout"; }
   std::string extra_repr() const override;
 

@@ -52,9 +52,9 @@ Tensor CausalSelfAttention::forward(const Tensor& x) {
   for (const Tensor& part : chunk(c_attn(x), 3, -1)) {
     parts.push_back(permute(reshape(part, {n, t, n_head_, width / n_head_}), {0, 2, 1, 3}));
   }
-  const auto drop = [this](const Tensor& weights) { return attn_dropout(weights); };
-  const Tensor y =
-      functional::scaled_dot_product_attention(parts[0], parts[1], parts[2], {.is_causal = true, .dropout = drop});
+  AttentionOptions options{.is_causal = true};
+  if (attn_dropout.is_active()) options.dropout = [this](const Tensor& weights) { return attn_dropout(weights); };
+  const Tensor y = functional::scaled_dot_product_attention(parts[0], parts[1], parts[2], options);
   return resid_dropout(c_proj(reshape(permute(y, {0, 2, 1, 3}), {n, t, width})));
 }
 

@@ -90,12 +90,19 @@ TEST(Matmul, TheBitsKnowNoAddressAndNoGaps) {
 }
 
 TEST(Matmul, TheBitsOfOurOwnLoopsKnowNoLayoutAtAll) {
-  for (const auto& [dtype, s] : {std::pair(DType::f32, Sizes{5, 7, 9}), std::pair(DType::f64, Sizes{33, 65, 17})}) {
+  // The last two are long: one factor is cut along k in some layouts.
+  for (const auto& [dtype, s] :
+       {std::pair(DType::f32, Sizes{5, 7, 9}), std::pair(DType::f64, Sizes{33, 65, 17}),
+        std::pair(DType::f32, Sizes{91, 601, 70}), std::pair(DType::f64, Sizes{91, 601, 70})}) {
     const Tensor a = random_tensor({s.m, s.k}, dtype, 1);
     const Tensor b = random_tensor({s.k, s.n}, dtype, 2);
-    const Tensor golden = matmul(a, b);
+    const Tensor bias = random_tensor({s.n}, dtype, 3);
+    const Tensor golden = matmul(a, b), biased = linear(a, transpose(b, 0, 1), bias);
     for (const Tensor& u : layouts(a)) {
-      for (const Tensor& v : layouts(b)) ASSERT_TRUE(same_bits(matmul(u, v), golden));
+      for (const Tensor& v : layouts(b)) {
+        ASSERT_TRUE(same_bits(matmul(u, v), golden));
+        ASSERT_TRUE(same_bits(linear(u, transpose(v, 0, 1), bias), biased));
+      }
     }
   }
 }

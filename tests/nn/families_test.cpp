@@ -188,6 +188,49 @@ TEST(GPT, SaysTheLastTokenAlone) {
   expect_close(last(tokens), select(all(tokens), 1, 2), 1e-6);
 }
 
+// The calls of `dropout` in a step of `module`.
+int calls_of(Module& module, Dropout& dropout, const Tensor& tokens) {
+  int calls = 0;
+  const std::uint64_t hook = dropout.register_forward_hook([&](Module&, const Tensor&, const Tensor&) {
+    ++calls;
+    return Tensor();
+  });
+  module(tokens);
+  dropout.remove_hook(hook);
+  return calls;
+}
+
+TEST(GPT, AsksForTheWeightsOfItsAttentionOnlyWhileItDropsSome) {
+  const Tensor tokens = Tensor::from<std::int64_t>({0, 1, 2, 6, 5, 4}, {2, 3});
+  for (const double p : {0.0, 0.5}) {
+    models::GPT gpt({.vocab_size = 7, .block_size = 5, .n_layer = 1, .n_head = 2, .n_embd = 8, .dropout = p});
+    init_parameters(gpt, 1);
+    gpt.set_random_key(1);
+    EXPECT_EQ(calls_of(gpt, gpt.h[0].attn.attn_dropout, tokens), p == 0 ? 0 : 1);
+    gpt.eval();
+    EXPECT_EQ(calls_of(gpt, gpt.h[0].attn.attn_dropout, tokens), 0);
+  }
+}
+
+TEST(BertModel, AsksForTheWeightsOfItsAttentionOnlyWhileItDropsSome) {
+  const Tensor tokens = zeros({1, 3}, DType::i64);
+  for (const double p : {0.0, 0.5}) {
+    models::BertModel model({.vocab_size = 5,
+                             .hidden_size = 4,
+                             .num_hidden_layers = 1,
+                             .num_attention_heads = 2,
+                             .intermediate_size = 4,
+                             .max_position_embeddings = 3,
+                             .dropout = p});
+    init_parameters(model, 1);
+    model.set_random_key(1);
+    // The layer has one Dropout: behind both of its parts and, while it drops, on the weights.
+    EXPECT_EQ(calls_of(model, model.layers[0].dropout, tokens), p == 0 ? 2 : 3);
+    model.eval();
+    EXPECT_EQ(calls_of(model, model.layers[0].dropout, tokens), 2);
+  }
+}
+
 TEST(VAE, DrawsItsNoiseAtTheRandomAddress) {
   models::VAE vae({.inputs = 6, .hidden = 5, .latent = 2});
   init_parameters(vae, 1);

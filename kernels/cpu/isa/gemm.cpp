@@ -166,15 +166,71 @@ HOP_INLINE void turn(typename Lanes<T>::Register (&rows)[Lanes<T>::kPerRegister]
   }
 }
 
+/// The steps k .. k + depth - 1 of the product, rows from `row` on. Sums continue from those of the steps before.
+template <class T>
+HOP_INLINE Gemm<T> part_of(const Gemm<T>& g, std::int64_t row, std::int64_t k, std::int64_t depth) {
+  Gemm<T> part = g;
+  part.k = depth;
+  part.a += row * g.a_row + k * g.a_column;
+  part.b += k * g.b_row;
+  if (g.rest != nullptr) part.rest += k * g.rest_row;
+  part.c += row * g.c_row;
+  part.adds = g.adds || k != 0;
+  if (g.bias != nullptr && g.bias_of_rows) part.bias += row;
+  return part;
+}
+
+constexpr std::int64_t kDepth = 256;          // steps of k at a time, if k is cut
+constexpr std::int64_t kKeptBytes = 1 << 18;  // so much of b stays in the second-level cache without a cut
+
+/// Steps of k at a time. A transposed c has no sums to continue from.
+template <class T>
+HOP_INLINE std::int64_t depth_of(const Gemm<T>& g) {
+  const bool is_kept = g.a_row != 1 && g.k * g.n * static_cast<std::int64_t>(sizeof(T)) <= kKeptBytes;
+  return g.c_column != 1 || is_kept || g.k < kDepth ? g.k : kDepth;
+}
+
+/// If a lies column by column (a weight's gradient), the rows of a tile are a part of a cache line in each column, and
+/// the lines of many columns displace each other. So a line's rows are copied first, once for all columns of b.
+constexpr std::int64_t kCopiedRows = 2 * kGemmRows;
+template <class T>
+HOP_INLINE void compute_copied(Gemm<T> part, std::int64_t rows) {
+  alignas(64) T values[kDepth * kCopiedRows];
+  for (std::int64_t i = 0; i < part.k; ++i) {
+    const T* const from = part.a + i * part.a_column;
+    T* const to = values + i * kCopiedRows;
+    if (rows == kCopiedRows) {
+      __builtin_memcpy(to, from, kCopiedRows * sizeof(T));
+    } else {
+      for (std::int64_t r = 0; r < rows; ++r) to[r] = from[r];
+    }
+  }
+  part.a = values;
+  part.a_column = kCopiedRows;
+  compute_columns(part, 0, rows);
+}
+
 }  // namespace
 
-// A few rows of a are multiplied with all of b, then the next rows, even if b is larger than the second-level cache.
-// Panels of b against all rows of a would read b from memory once, but measured no faster.
+// A few rows of a are multiplied with all of b, then the next rows. A b that is too large for the second-level cache is
+// cut along k, and so is a long a that lies column by column.
 template <class T>
 void gemm_rows(const Gemm<T>& g, std::int64_t begin, std::int64_t end) {
-  const std::int64_t last = end * kGemmRows < g.m ? end * kGemmRows : g.m;
-  for (std::int64_t row = begin * kGemmRows; row < last; row += kGemmRows)
-    compute_columns(g, row, row + kGemmRows < last ? row + kGemmRows : last);
+  const std::int64_t last = end * kGemmRows < g.m ? end * kGemmRows : g.m, most = depth_of(g);
+  const bool copies = g.a_row == 1 && g.a_column != 1 && g.c_column == 1 && most <= kDepth && g.n > 2 * kLaneCount;
+  const std::int64_t step = copies ? kCopiedRows : kGemmRows;
+  for (std::int64_t k = 0; k == 0 || k < g.k; k += most) {
+    const std::int64_t depth = g.k - k < most ? g.k - k : most;
+    for (std::int64_t row = begin * kGemmRows; row < last; row += step) {
+      const std::int64_t rows = last - row < step ? last - row : step;
+      const Gemm<T> part = part_of(g, row, k, depth);
+      if (copies)
+        compute_copied(part, rows);
+      else
+        compute_columns(part, 0, rows);
+    }
+    if (depth == 0) return;
+  }
 }
 
 template <class T>
