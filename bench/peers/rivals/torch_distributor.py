@@ -4,10 +4,12 @@ import os
 import sys
 
 FOLDER = os.path.dirname(os.path.abspath(__file__))
-os.environ.update(SPARK_LOCAL_IP="127.0.0.1", PYSPARK_PYTHON=sys.executable, PYTHONPATH=FOLDER, GLOO_SOCKET_IFNAME="lo")
+os.environ.update(SPARK_LOCAL_IP="127.0.0.1", PYSPARK_PYTHON=sys.executable, PYTHONPATH=FOLDER)
 
 
 def work(path):
+    import os
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     from torch import distributed
     from torch.nn.parallel import DistributedDataParallel
 
@@ -32,7 +34,7 @@ def main():
     settings = {"spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1",
                 "spark.driver.memory": "512m", "spark.local.dir": os.environ.get("TMPDIR", "/tmp"),
                 "spark.executorEnv.PYTHONPATH": FOLDER, "spark.executorEnv.SPARK_LOCAL_IP": "127.0.0.1",
-                "spark.executorEnv.GLOO_SOCKET_IFNAME": "lo", "spark.executorEnv.OMP_NUM_THREADS": "1"}
+                "spark.executorEnv.OMP_NUM_THREADS": "1"}
     builder = SparkSession.builder.appName("rivals").master(f"local-cluster[{processes},1,1024]")
     for name, value in settings.items():
         builder = builder.config(name, value)
