@@ -46,6 +46,7 @@ def compare(hop, experiment, source, folder, *options):
 
 
 def run(hop, name, data, scratch):
+    """Yields what is known after each step: first all strategies, then those with scaled learning rates."""
     experiment, part, _ = EXPERIMENTS[name]
     if part is None:
         source = scratch / f"{name}.csv"
@@ -53,14 +54,15 @@ def run(hop, name, data, scratch):
     else:
         source = data / part
     result = compare(hop, experiment, source, scratch / name)
-    for trial in result["trials"]:
-        trial["lr_scale"] = "none"
+    result = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "load": round(os.getloadavg()[0], 1), **result}
+    result["trials"] = [{**trial, "lr_scale": "none"} for trial in result["trials"]]
+    yield result
     for strategy, scales in SCALED.items():
         for scale in scales:
             scaled = compare(hop, experiment, source, scratch / f"{name}-{strategy}-{scale}", "--strategies", strategy,
                              "--set", f"run.lr_scale={scale}")
             result["trials"] += [{**trial, "lr_scale": scale} for trial in scaled["trials"]]
-    return {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "load": round(os.getloadavg()[0], 1), **result}
+            yield result
 
 
 # ---- words
@@ -242,9 +244,9 @@ def main():
     if not arguments.redraw:
         with tempfile.TemporaryDirectory() as scratch:
             for name in [arguments.only] if arguments.only else EXPERIMENTS:
-                result = run(arguments.hop.resolve(), name, arguments.data.resolve(), pathlib.Path(scratch))
-                (kept / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-                print(name, flush=True)
+                for result in run(arguments.hop.resolve(), name, arguments.data.resolve(), pathlib.Path(scratch)):
+                    (kept / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+                    print(f"{name}: {len(result['trials'])} trials", flush=True)
     results = {name: json.loads((kept / f"{name}.json").read_text()) for name in EXPERIMENTS if (kept / f"{name}.json").exists()}
     for name, result in results.items():
         (kept / f"{name}.svg").write_text(picture(result, EXPERIMENTS[name][2]))

@@ -6,10 +6,10 @@
 #include <sched.h>
 #include <spawn.h>
 #include <sys/ioctl.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -154,7 +154,8 @@ bool reap(std::map<pid_t, int>& ended) {
 
 // Until a process ends, at most for some seconds.
 void wait_for(pid_t process, double seconds) {
-  const int descriptor = ::pidfd_open(process, 0);
+  // By number: the header of glibc 2.36 declares pidfd_open for C only.
+  const int descriptor = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));
   pollfd waits{descriptor, POLLIN, 0};
   if (descriptor >= 0) ::poll(&waits, 1, static_cast<int>(seconds * 1000));
   ::close(descriptor);
