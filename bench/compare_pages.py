@@ -34,7 +34,11 @@ EXPERIMENTS = {
 
 def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
-    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+    return {"machine": f"{model}, {cores()} cores", "cores": cores(), "load": round(os.getloadavg()[0], 1)}
+
+
+def cores():
+    return len(os.sched_getaffinity(0))
 
 
 def compare(hop, experiment, source, folder, *options):
@@ -54,7 +58,7 @@ def run(hop, name, data, scratch):
     else:
         source = data / part
     result = compare(hop, experiment, source, scratch / name)
-    result = {"date": time.strftime("%Y-%m-%d"), "machine": machine(), "load": round(os.getloadavg()[0], 1), **result}
+    result = {"date": time.strftime("%Y-%m-%d"), **machine(), **result}
     result["trials"] = [{**trial, "lr_scale": "none"} for trial in result["trials"]]
     yield result
     for strategy, scales in SCALED.items():
@@ -123,7 +127,11 @@ def findings(result):
     behind = [t for t in scored if t["lr_scale"] == "none" and sign * t["best_score"] < sign * hopping["best_score"]]
     if behind:
         lines.append("Behind it, with the learning rates of the grid: " + ", ".join(f"{title(t)} {score(t['best_score'])}" for t in behind) + ".")
+    busy = result["load"] > result["cores"] + 1
     for name, unit, of in COSTS:
+        if name == "time" and busy:
+            lines.append(f"The machine was busy (load {result['load']:g} on {result['cores']} cores): times compare nothing here, processor time does.")
+            continue
         # Times of one worker with all replicas are no times of the strategy, so nobody wins or loses by them.
         fair = [t for t in rivals if t["lr_scale"] == "none" and not (name == "time" and sends_nothing(t))]
         better = [f"{title(t)} {shown(of(t))}" for t in fair if of(t) < 0.97 * of(hopping)]
