@@ -1,6 +1,5 @@
 """Horovod over Gloo: the models one after the other, each on all processes; batches as in ddp.py."""
 import os
-import sys
 
 
 def work(path):
@@ -28,13 +27,10 @@ def main():
 
     import job as jobs
     path = jobs.path_of_job()
-    folder = os.path.dirname(os.path.abspath(__file__))
-    environment = dict(os.environ, PYTHONPATH=folder, HOROVOD_GLOO_IFACE="lo")
-    accuracies = horovod.run(work, args=(path,), np=jobs.read(path)["processes"], use_gloo=True, network_interfaces=["lo"],
-                             env=environment)
+    os.environ["PYTHONPATH"] = os.path.dirname(os.path.abspath(__file__))
+    accuracies = horovod.run(work, args=(path,), num_proc=jobs.read(path)["processes"], use_gloo=True, network_interfaces=["lo"])
     jobs.tell(f"Horovod {importlib.metadata.version('horovod')}, Gloo", accuracies[0])
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     main()
