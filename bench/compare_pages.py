@@ -75,6 +75,10 @@ def title(trial):
     return trial["strategy"] + ("" if trial["lr_scale"] == "none" else f", lr {trial['lr_scale']}")
 
 
+def capital(what):
+    return what[0].upper() + what[1:]
+
+
 def shown(value):
     return "-" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
@@ -238,7 +242,7 @@ def page_of(results):
     page = HEAD
     for name, result in results.items():
         experiment, _, what = EXPERIMENTS[name]
-        page += f"## {what[0].upper()}{what[1:]}\n\n`hop compare {experiment}`, {result['date']}, {result['machine']}, load {result['load']:g}; "
+        page += f"## {capital(what)}\n\n`hop compare {experiment}`, {result['date']}, {result['machine']}, load {result['load']:g}; "
         page += f"the file: [{name}.json](compare/{name}.json).\n\n![{what}](compare/{name}.svg)\n\n{findings(result)}\n{table(result)}\n"
     return page.rstrip() + "\n"
 
@@ -261,7 +265,7 @@ def main():
                     print(f"{name}: {len(result['trials'])} trials", flush=True)
     results = {name: json.loads((kept / f"{name}.json").read_text()) for name in EXPERIMENTS if (kept / f"{name}.json").exists()}
     for name, result in results.items():
-        (kept / f"{name}.svg").write_text(picture(result, EXPERIMENTS[name][2]))
+        (kept / f"{name}.svg").write_text(picture(result, capital(EXPERIMENTS[name][2])))
     (arguments.folder / "compare.md").write_text(page_of(results))
 
 

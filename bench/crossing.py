@@ -142,7 +142,7 @@ def picture(panels):
     width, height = len(panels) * PANEL + 40, TOP + HEIGHT + 50
     svg = f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {height}'>\n{STYLE}{LINES}"
     svg += "<rect class='page' width='100%' height='100%' fill='#ffffff'/>\n"
-    svg += text(14, 22, "Gbit/s at which all-reduce is as quick as hopping: above a line all-reduce is, below it hopping", "title")
+    svg += text(14, 22, "Gbit/s at which all-reduce is as quick as hopping: above a line it is quicker, below hopping is", "title")
     has_dots = any(dots for _, _, dots in panels)
     svg += text(14, 40, "Lines: simulated; dashed: exchange beside backward" + ("; dots: measured" if has_dots else ""), "small")
     return svg + "".join(panel(i * PANEL, *each, low, high) for i, each in enumerate(panels)) + "</svg>\n"
