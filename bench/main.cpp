@@ -8,6 +8,7 @@
 #include "bench/ours.h"
 #include "bench/picture.h"
 #include "bench/suite.h"
+#include "bench/watched.h"
 
 namespace {
 
@@ -16,7 +17,7 @@ using namespace hop::bench;
 constexpr const char* kUsage = R"(usage: hop_bench [--filter TEXT] [--rounds N] [--quick] [--out FILE] [--docs FOLDER]
                  [--against PROGRAM]
 
-  --filter TEXT    only rows whose names contain TEXT: train/mlp, memory/, operation/, hop/, gap/
+  --filter TEXT    only rows whose names contain TEXT: train/mlp, memory/, operation/, hop/, gap/, rivals
   --rounds N       rounds of each comparison (default: 9)
   --quick          batch 32, three short rounds
   --out FILE       where the rows go as JSON (default: bench.json)
@@ -74,6 +75,7 @@ int run(int argc, char** argv) {
   if (options.against.empty()) {
     add_hop_rows(suite);
     add_gap_rows(suite);
+    add_rival_rows(suite);
   }
   write_file(options.out, rows_json(suite.report()));
   const bool whole =
@@ -92,6 +94,7 @@ int main(int argc, char** argv) {
     if (argc == 2 && std::string(argv[1]) == "--side") {
       return serve(std::string("Hopscotch ") + hop::kVersion, our_work);
     }
+    if (argc > 4 && std::string(argv[1]) == "--watch") return watch({argv + 2, argv + argc});
     return run(argc, argv);
   } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";

@@ -1,5 +1,6 @@
 #include "bench/suite.h"
 
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <iostream>
@@ -45,12 +46,17 @@ Suite::Suite(Options options) : options_(std::move(options)) {
     for (Side& other : peers_) other.is_our_other_build = true;
   } else {
     start_peer({folder / "bench_libtorch"}, "LibTorch (Debian's libtorch-dev)");
-    const std::filesystem::path python = folder.parent_path() / "torch-venv/bin/python";
-    start_peer({exists(python) ? python.string() : "python3", folder / "pytorch.py"}, "PyTorch (pip install torch)");
+    start_peer({python(), folder / "pytorch.py"}, "PyTorch (pip install torch)");
   }
   report_.sides.push_back(ours_.name());
   for (const Side& peer : peers_) report_.sides.push_back(peer.name());
   std::cout << heading() << std::endl;
+}
+
+std::string Suite::python() const {
+  if (const char* chosen = std::getenv("HOP_TORCH_PYTHON")) return chosen;
+  const std::filesystem::path own = options_.folder.parent_path() / "torch-venv/bin/python";
+  return exists(own) ? own.string() : "python3";
 }
 
 void Suite::start_peer(const std::vector<std::string>& command, const std::string& what) {

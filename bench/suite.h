@@ -38,6 +38,8 @@ class Suite {
   explicit Suite(Options options);
 
   const Options& options() const { return options_; }
+  /// The Python that has PyTorch: HOP_TORCH_PYTHON, or that of `./dev bench`, or the machine's.
+  std::string python() const;
   bool wants(const std::string& name) const { return name.find(options_.filter) != std::string::npos; }
   Side& ours() { return ours_; }
   std::vector<Side>& peers() { return peers_; }
@@ -57,11 +59,13 @@ class Suite {
   Report report_;
 };
 
-// Each adds its rows: training_rows.cpp, memory_rows.cpp, operation_rows.cpp, hop_rows.cpp, gap_rows.cpp.
+// Each adds its rows: training_rows.cpp, memory_rows.cpp, operation_rows.cpp, hop_rows.cpp, gap_rows.cpp,
+// rival_rows.cpp.
 void add_training_rows(Suite& suite);
 void add_memory_rows(Suite& suite);
 void add_operation_rows(Suite& suite);
 void add_hop_rows(Suite& suite);
 void add_gap_rows(Suite& suite);
+void add_rival_rows(Suite& suite);
 
 }  // namespace hop::bench

@@ -59,6 +59,11 @@ function(hop_bench)
   add_dependencies(hop_bench hop)  # it times runs of the program, too
 
   configure_file(${PROJECT_SOURCE_DIR}/bench/peers/pytorch.py ${PROJECT_BINARY_DIR}/bench/pytorch.py COPYONLY)
+  file(GLOB rivals CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/peers/rivals/*.py)
+  foreach(rival ${rivals})
+    get_filename_component(name ${rival} NAME)
+    configure_file(${rival} ${PROJECT_BINARY_DIR}/bench/rivals/${name} COPYONLY)
+  endforeach()
   find_package(Torch QUIET)
   if(Torch_FOUND)
     add_executable(bench_libtorch bench/peers/libtorch.cpp)

@@ -33,6 +33,14 @@ class TrialError(Exception):
     """A run that did not do what its scenario expects."""
 
 
+def finished(command, folder):
+    """What a program wrote that has ended with code 0."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, start_new_session=True)
+    if done.returncode != 0:
+        raise TrialError(f"{' '.join(map(str, command))}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
 class Process:
     """A program of ours, with the time at which it wrote each line. It ends with this one, however this one ends."""
 
@@ -104,9 +112,7 @@ class Bench:
         (self.folder / name).write_text(EXPERIMENT.replace("DATA", data))
 
     def _hop(self, *words):
-        done = subprocess.run([self.hop, *words], cwd=self.folder, capture_output=True, text=True, start_new_session=True)
-        if done.returncode != 0:
-            raise TrialError(f"hop {' '.join(words)}: {done.stdout}{done.stderr}")
+        finished([self.hop, *words], self.folder)
 
 
 class Trial:
