@@ -25,6 +25,12 @@ TEST(ComposedGradients, AtZeroAreZero) {
   EXPECT_EQ(values(grad({sum(cdist(reshape(x, {1, 2}), reshape(x.detach(), {1, 2})))}, {x})[0]), (Values{0, 0}));
 }
 
+TEST(ComposedGradients, OfACountAreZero) {
+  const Tensor x = leaf({0, -2, HUGE_VAL, std::nan("")}, {2, 2}), count = norm(x, 0, {1});
+  EXPECT_EQ(values(count), (Values{1, 2}));
+  EXPECT_EQ(values(grad({sum(count)}, {x})[0]), (Values{0, 0, 0, 0}));
+}
+
 TEST(ComposedValues, OfViewsShareTheirBytes) {
   const Tensor x = f64({1, 2, 3, 4, 5, 6}, {2, 3});
   for (const Tensor& y :

@@ -207,6 +207,24 @@ TEST(MarginLosses, RefuseWhatDoesNotFit) {
   EXPECT_THROW(pairwise_distance(scalar(1), scalar(2)), ShapeError);
 }
 
+// PyTorch takes a number for a row of one class, which has no other class to lose to.
+TEST(MarginLosses, TakeANumberForOneClass) {
+  const Tensor x = leaf({0.7}, {}), label = i64({0}, {});
+  for (const Reduction reduction : {Reduction::none, Reduction::mean, Reduction::sum}) {
+    for (const Tensor& loss : {multi_margin_loss(x, label, {.weight = f64({2}, {1}), .reduction = reduction}),
+                               multilabel_margin_loss(x, label, reduction)}) {
+      EXPECT_EQ(loss.shape(), Shape{});
+      EXPECT_EQ(values(loss), std::vector<double>{0});
+      EXPECT_EQ(values(grad({loss}, {x})[0]), std::vector<double>{0});
+    }
+  }
+  EXPECT_TRUE(throws<ShapeError>(
+      [&] {
+        multi_margin_loss(f64({}, {2, 0}), i64({0, 0}, {2}));
+      },
+      "(C) or () with C > 0"));
+}
+
 TEST(MarginLosses, AreFiniteForAnyOutput) {
   const Tensor x = leaf({1000, -1000}, {2});
   const Tensor loss = soft_margin_loss(x, i64({-1, 1}, {2}), Reduction::sum);
