@@ -57,6 +57,15 @@ Tensor reduced_rows(const char* op, const Tensor& losses, bool is_row, Reduction
   return reduced(op, is_row ? squeeze(losses, 0) : losses, reduction);
 }
 
+Tensor triplet_loss(const char* op, const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                    const TripletMarginWithDistanceLossOptions& options) {
+  expect_equal_ranks(op, {&anchor, &positive, &negative});
+  const auto& distance = options.distance_function;
+  const Tensor far = distance(anchor, negative);
+  const Tensor nearest = options.swap ? minimum(far, distance(positive, negative)) : far;
+  return reduced(op, clamp(distance(anchor, positive) - nearest + options.margin, 0), options.reduction);
+}
+
 }  // namespace
 
 // Beyond 40, softplus(x) is x in f64, too.
@@ -149,14 +158,19 @@ Tensor cosine_embedding_loss(const Tensor& a, const Tensor& b, const Tensor& tar
 
 Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
                            const TripletMarginLossOptions& options) {
-  constexpr const char* kOp = "triplet_margin_loss";
-  expect_equal_ranks(kOp, {&anchor, &positive, &negative});
   const auto distance = [&](const Tensor& a, const Tensor& b) {
     return pairwise_distance(a, b, options.p, options.eps);
   };
-  const Tensor far = distance(anchor, negative);
-  const Tensor nearest = options.swap ? minimum(far, distance(positive, negative)) : far;
-  return reduced(kOp, clamp(distance(anchor, positive) - nearest + options.margin, 0), options.reduction);
+  return triplet_loss("triplet_margin_loss", anchor, positive, negative,
+                      {distance, options.margin, options.swap, options.reduction});
+}
+
+Tensor triplet_margin_with_distance_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                                         const TripletMarginWithDistanceLossOptions& options) {
+  constexpr const char* kOp = "triplet_margin_with_distance_loss";
+  if (options.distance_function) return triplet_loss(kOp, anchor, positive, negative, options);
+  const auto distance = [](const Tensor& a, const Tensor& b) { return pairwise_distance(a, b); };
+  return triplet_loss(kOp, anchor, positive, negative, {distance, options.margin, options.swap, options.reduction});
 }
 
 }  // namespace hop

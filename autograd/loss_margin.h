@@ -2,6 +2,8 @@
 // that do not fit. A mean over no losses is NaN.
 #pragma once
 
+#include <functional>
+
 #include "autograd/reduction.h"
 #include "tensor/tensor.h"
 
@@ -72,5 +74,16 @@ struct TripletMarginLossOptions {
 /// numbers of dimensions and broadcast: (N, D) -> (N), (D) -> ().
 Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
                            const TripletMarginLossOptions& options = {});
+
+struct TripletMarginWithDistanceLossOptions {
+  /// Of two tensors like anchor and positive. Nothing: pairwise_distance().
+  std::function<Tensor(const Tensor& a, const Tensor& b)> distance_function = {};
+  double margin = 1;
+  bool swap = false;  ///< as in TripletMarginLossOptions
+  Reduction reduction = Reduction::mean;
+};
+/// The same with any distance.
+Tensor triplet_margin_with_distance_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                                         const TripletMarginWithDistanceLossOptions& options = {});
 
 }  // namespace hop

@@ -7,6 +7,7 @@
 #include "autograd/arrange.h"
 #include "autograd/attention.h"
 #include "autograd/conv.h"
+#include "autograd/conv3d.h"
 #include "autograd/copy.h"
 #include "autograd/counting.h"
 #include "autograd/creation.h"
@@ -36,4 +37,5 @@
 #include "autograd/softmax.h"
 #include "autograd/sort.h"
 #include "autograd/summaries.h"
+#include "autograd/unpool.h"
 #include "autograd/view.h"

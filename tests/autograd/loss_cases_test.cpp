@@ -79,6 +79,15 @@ const std::vector<OpCase>& cases() {
       // margins
       {"soft_margin_loss", {{{3, 2}}}, [](Xs x) { return soft_margin_loss(x[0], signs()); }},
       {"hinge_embedding_loss", {{{3, 2}}}, [](Xs x) { return hinge_embedding_loss(x[0], signs()); }},
+      {"triplet_margin_with_distance_loss",
+       {{{3, 4}}, {{3, 4}}, {{3, 4}}},
+       [](Xs x) {
+         const auto distance = [](const Tensor& a, const Tensor& b) { return 1 - cosine_similarity(a, b); };
+         return triplet_margin_with_distance_loss(x[0], x[1], x[2], {.distance_function = distance, .margin = 2});
+       }},
+      {"linear_cross_entropy",
+       {{{3, 4}}, {{5, 4}}, {{5}}},
+       [](Xs x) { return linear_cross_entropy(x[0], x[1], labels(), x[2], {.label_smoothing = 0.2}); }},
       {"multi_margin_loss", {{{3, 5}}}, [](Xs x) { return multi_margin_loss(x[0], labels()); }},
       {"multi_margin_loss_squared",
        {{{3, 5}}},
