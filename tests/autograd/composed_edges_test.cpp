@@ -39,6 +39,15 @@ TEST(ComposedValues, OfViewsShareTheirBytes) {
   }
 }
 
+TEST(ComposedValues, ComeAsAVectorFromAnyView) {
+  const Tensor x = Tensor::from<float>({1, 2, 3, 4, 5, 6}, {2, 3}).set_requires_grad();
+  EXPECT_EQ(to_vector<float>(transpose(x, 0, 1)), (std::vector<float>{1, 4, 2, 5, 3, 6}));
+  EXPECT_EQ(to_vector<bool>(gt(x, 4)), (std::vector<bool>{false, false, false, false, true, true}));
+  EXPECT_EQ(to_vector<std::int64_t>(zeros({0, 3}, DType::i64)), std::vector<std::int64_t>{});
+  EXPECT_THROW(to_vector<double>(x), DtypeError);
+  EXPECT_THROW(to_vector<float>(Tensor()), Error);
+}
+
 TEST(ComposedValues, KeepTheDtypeOfX) {
   const Tensor bytes = Tensor::from<std::uint8_t>({1, 2, 3, 4}, {2, 2}), mask = truths({true, false}, {2});
   for (const Tensor& y : {tril(bytes), masked_fill(bytes, mask, 7), flip(bytes, {0}), roll(bytes, {1}),
