@@ -12,7 +12,7 @@ REASONS = [
     (r"nn\..*", r"refused: .*\(N, C, L\).* for .*input=\(\d+, \d+\)", BATCH),
     (r"nn\..*", r"refused: .*\(N, C, H, W\).* for .*input=\(\d+, \d+, \d+\)", BATCH),
     (r"nn\..*", r"refused: .*\(N, C, D, H, W\).* for .*input=\(\d+, \d+, \d+, \d+\)", BATCH),
-    (r"nn\.functional\.conv_transpose2d|nn\.ConvTranspose.d", r"refused: .*output_padding",
+    (r"nn\.functional\.conv_transpose[23]d|nn\.ConvTranspose.d", r"refused: .*output_padding",
      "An output_padding is below the stride. (PyTorch also takes one below the dilation.)"),
     (r"nn\.functional\.batch_norm", r"refused: .*\(N, C\) or \(N, C, H, W\)",
      "Rows (N, C) and images (N, C, H, W) are normalised."),
@@ -30,7 +30,11 @@ REASONS = [
      "The variances have the shape of x, or lack its last dimension."),
     (r"nn\.(functional\.kl_div|KLDivLoss)", r"refused: .*batchmean.* for input=\(\)",
      "A number has no batch to divide by. (PyTorch fails, or divides by 1.)"),
+    (r"nn\.functional\.max_unpool.d(\.grad)?", r"refused: .*x \(N, C, \.\.\)", BATCH),
     # differs
+    (r"nn\.functional\.max_unpool.d", r"differs: (strided: )?the gradient of input",
+     "If windows overlap, a place may be named twice: the last value is there, and has the gradient. (PyTorch: each has "
+     "it.)"),
     (r"nn\.(functional\.ctc_loss|CTCLoss)", r"differs: (strided: )?the gradient of log_probs",
      "PyTorch gives the gradient of the logits behind log_softmax. Ours is that of log_probs; behind log_softmax both "
      "are the same."),
