@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "autograd/view.h"
 #include "tensor/scalar.h"
 #include "tensor/tensor.h"
 
@@ -16,6 +17,14 @@ Tensor to(const Tensor& x, DType dtype);
 /// `x` on `device`; `x` itself if it is there. Gradients come back to the device of `x`. Waits for the device. Throws
 /// StateError while a step is captured.
 Tensor to(const Tensor& x, Device device);
+/// torch.Tensor.tolist() of a flat tensor: the elements in row-major order, from any device and layout. T is x's type
+/// (DtypeError). Waits for the device; throws StateError while a step is captured.
+template <class T>
+std::vector<T> to_vector(const Tensor& x) {
+  const Tensor here = contiguous(to(x.detach(), Device::cpu()));
+  const T* first = here.data<T>();
+  return std::vector<T>(first, first + here.numel());
+}
 /// Joins along an existing dimension: (A, B) and (A, C) -> (A, B + C) for dim = 1. Dtypes are promoted. A 1-d tensor
 /// without elements (an empty start) joins tensors of any rank. Throws ShapeError if other sizes differ or `parts` is
 /// empty, IndexError for a dimension out of range.

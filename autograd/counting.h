@@ -30,9 +30,9 @@ Unique unique(const Tensor& x);
 
 /// torch.multinomial: `num_samples` numbers of categories for each row of weights (n) or (rows, n), floating ->
 /// (num_samples) or (rows, num_samples), i64. The weights need not have the sum 1. Without replacement no category
-/// comes twice. Made on the host. Throws ConfigError for num_samples below 1, weights that are negative or not finite,
-/// a row without a positive weight, and, without replacement, fewer positive weights than samples; ShapeError,
-/// DtypeError.
+/// comes twice. Made on the host. Throws ConfigError for num_samples below 1, weights that are negative, not finite or
+/// have no finite sum, a row without a positive weight, and, without replacement, fewer positive weights than samples;
+/// ShapeError, DtypeError.
 Tensor multinomial(const Tensor& weights, std::int64_t num_samples, bool replacement, RandomAddress address);
 
 }  // namespace hop

@@ -108,9 +108,9 @@ Tensor pow(kernels::Input a, kernels::Input b);
 Tensor atan2(kernels::Input a, kernels::Input b);
 /// y = hypot(a, b). Gradients: of a: g * (a / y); of b: g * (b / y). Integers and bool become f32.
 Tensor hypot(kernels::Input a, kernels::Input b);
-/// y = remainder(a, b). Gradients: of a: g; of b: -g * floor(a / b). Throws DtypeError for bool.
+/// y = remainder(a, b). Gradients: of a: g; of b: -g * floor_divide(a, b). Throws DtypeError for bool.
 Tensor remainder(kernels::Input a, kernels::Input b);
-/// y = fmod(a, b). Gradients: of a: g; of b: -g * trunc(a / b). Throws DtypeError for bool.
+/// y = fmod(a, b). Gradients: of a: g; of b: -g * round((a - y) / b). Throws DtypeError for bool.
 Tensor fmod(kernels::Input a, kernels::Input b);
 /// y = floor_divide(a, b). Gradients: of a: 0; of b: 0. Throws DtypeError for bool.
 Tensor floor_divide(kernels::Input a, kernels::Input b);

@@ -9,23 +9,26 @@
 namespace hop {
 
 /// nearest: the element at floor(i in / out). nearest_exact: at floor((i + 1/2) in / out). linear, bilinear, trilinear:
-/// between the neighbours along one, two, three dimensions.
-enum class InterpolateMode : std::uint8_t { nearest, nearest_exact, linear, bilinear, trilinear };
+/// between the neighbours along one, two, three dimensions. bicubic: a cubic through the four neighbours along each of
+/// two dimensions (Keys 1981, a = -0.75), which may leave the range of x. area: the mean of the elements that a result
+/// covers, adaptive_avg_pool().
+enum class InterpolateMode : std::uint8_t { nearest, nearest_exact, linear, bilinear, trilinear, bicubic, area };
 
 struct InterpolateOptions {
   std::vector<std::int64_t> size = {};    ///< of the spatial dimensions; or
   std::vector<double> scale_factor = {};  ///< one number, or one per spatial dimension: out = floor(in factor)
   InterpolateMode mode = InterpolateMode::nearest;
-  bool align_corners = false;  ///< linear modes: the first and the last element stay where they are
+  bool align_corners = false;  ///< linear and cubic modes: the first and the last element stay where they are
   /// With scale_factor: whether positions are computed from the sizes instead of the factor, which differs where in
   /// factor is no whole number. (There, in the mode nearest, PyTorch's choice for images depends on their layout.)
   bool recompute_scale_factor = false;
 };
 
 /// torch.nn.functional.interpolate: x (N, C, spatial..) -> (N, C, new sizes). 1 to 3 spatial dimensions for the nearest
-/// modes, 1 for linear, 2 for bilinear, 3 for trilinear. x is floating (DtypeError). Cost: one gather per dimension,
-/// two for linear modes. Throws ShapeError for another rank and sizes without elements; ConfigError unless exactly one
-/// of size and scale_factor is given, for every spatial dimension, above 0, and for align_corners with a nearest mode.
+/// modes and area, 1 for linear, 2 for bilinear and bicubic, 3 for trilinear. x is floating (DtypeError). Not there:
+/// antialias. Cost: one gather per dimension, two for linear modes, four for bicubic. Throws ShapeError for another
+/// rank and sizes without elements; ConfigError unless exactly one of size and scale_factor is given, for every spatial
+/// dimension, above 0, and for align_corners with a nearest mode or area.
 Tensor interpolate(const Tensor& x, const InterpolateOptions& options);
 
 }  // namespace hop

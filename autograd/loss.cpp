@@ -5,6 +5,7 @@
 #include "autograd/elementwise.h"
 #include "autograd/index.h"
 #include "autograd/loss_internal.h"
+#include "autograd/matmul.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
 #include "autograd/softmax.h"
@@ -205,6 +206,15 @@ Tensor cross_entropy(const Tensor& x, const Tensor& target, const CrossEntropyOp
   if (smoothing == 0) return of_class;
   const double each = smoothing / static_cast<double>(rows.size(1));
   return of_class * (1 - smoothing) + labels.reduce(kOp, sum(losses, {1}), factors, options.reduction) * each;
+}
+
+Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& target, const Tensor& bias,
+                            const CrossEntropyOptions& options) {
+  kernels::expect_defined("linear_cross_entropy", x);
+  if (x.dim() != 1 && x.dim() != 2) {
+    throw ShapeError(expected("linear_cross_entropy") + "x (N, features) or (features), got " + x.shape().to_string());
+  }
+  return cross_entropy(linear(x, weight, bias), target, options);
 }
 
 Tensor nll_loss(const Tensor& log_probabilities, const Tensor& labels, const NLLLossOptions& options) {

@@ -37,6 +37,12 @@ struct CrossEntropyOptions {
 /// probabilities.
 Tensor cross_entropy(const Tensor& x, const Tensor& target, const CrossEntropyOptions& options = {});
 
+/// cross_entropy(linear(x, weight, bias), target, options), torch.nn.functional.linear_cross_entropy: x (N, features)
+/// or (features), weight (C, features), bias (C) or undefined. (PyTorch also takes weights of more dimensions, and may
+/// compute the logits of a large C in pieces.) Throws as the two.
+Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& target, const Tensor& bias = {},
+                            const CrossEntropyOptions& options = {});
+
 struct NLLLossOptions {
   Tensor weight = {};                             ///< as in CrossEntropyOptions
   std::optional<std::int64_t> ignore_index = {};  ///< as in CrossEntropyOptions

@@ -33,11 +33,12 @@ void expect_equal_ranks(const char* op, std::initializer_list<const Tensor*> ope
   }
 }
 
-/// x (N, C) or (C), floating, with C > 0.
-void expect_rows(const char* op, const Tensor& x) {
+/// The number of classes C of x (N, C), (C), or () for one class; C > 0. x is floating.
+std::int64_t classes_of(const char* op, const Tensor& x) {
   kernels::expect_floating(op, x);
-  if ((x.dim() == 1 || x.dim() == 2) && x.size(-1) > 0) return;
-  throw ShapeError(expected(op) + "x (N, C) or (C) with C > 0, got " + x.shape().to_string());
+  if (x.dim() == 0) return 1;
+  if (x.dim() <= 2 && x.size(-1) > 0) return x.size(-1);
+  throw ShapeError(expected(op) + "x (N, C), (C) or () with C > 0, got " + x.shape().to_string());
 }
 
 void expect_labels(const char* op, const Tensor& x, const Tensor& labels, const Shape& shape) {
@@ -48,11 +49,21 @@ void expect_labels(const char* op, const Tensor& x, const Tensor& labels, const 
   if (labels.dtype() != DType::i64) throw DtypeError(expected(op) + "labels of i64, got " + labels.describe());
 }
 
-Tensor one_row(const Tensor& x, bool is_row) { return is_row ? unsqueeze(x, 0) : x; }
+/// x (N, C), from (N, C), (C) or ().
+Tensor as_rows(const Tensor& x) { return x.dim() == 2 ? x : reshape(x, {1, x.numel()}); }
 
 /// Losses (N) of rows; of one row without a batch, ().
 Tensor reduced_rows(const char* op, const Tensor& losses, bool is_row, Reduction reduction) {
   return reduced(op, is_row ? squeeze(losses, 0) : losses, reduction);
+}
+
+Tensor triplet_loss(const char* op, const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                    const TripletMarginWithDistanceLossOptions& options) {
+  expect_equal_ranks(op, {&anchor, &positive, &negative});
+  const auto& distance = options.distance_function;
+  const Tensor far = distance(anchor, negative);
+  const Tensor nearest = options.swap ? minimum(far, distance(positive, negative)) : far;
+  return reduced(op, clamp(distance(anchor, positive) - nearest + options.margin, 0), options.reduction);
 }
 
 }  // namespace
@@ -74,18 +85,17 @@ Tensor hinge_embedding_loss(const Tensor& x, const Tensor& target, const HingeEm
 Tensor multi_margin_loss(const Tensor& x, const Tensor& labels, const MultiMarginLossOptions& options) {
   constexpr const char* kOp = "multi_margin_loss";
   kernels::expect_defined(kOp, labels);
-  expect_rows(kOp, x);
-  const bool is_row = x.dim() == 1;
+  const std::int64_t classes = classes_of(kOp, x);
+  const bool is_row = x.dim() < 2;
   expect_labels(kOp, x, labels, is_row ? Shape{} : Shape{x.size(0)});
   if (options.p != 1 && options.p != 2) {
     throw ConfigError(expected(kOp) + "a p of 1 or 2, got " + std::to_string(options.p));
   }
-  const std::int64_t classes = x.size(-1);
   if (options.weight.defined() && options.weight.shape() != Shape{classes}) {
     throw ShapeError(expected(kOp) + "a weight for each of " + std::to_string(classes) + " classes, got " +
                      options.weight.shape().to_string());
   }
-  const Tensor rows = one_row(x, is_row), label = reshape(labels, {labels.numel(), 1});
+  const Tensor rows = as_rows(x), label = reshape(labels, {labels.numel(), 1});
   const Tensor is_label = kernels::eq(kernels::arange(classes, DType::i64, x.device()), label);
   const Tensor excess = where(is_label, 0.0, relu(options.margin - gather(rows, 1, label) + rows));
   Tensor losses = sum(options.p == 1 ? excess : square(excess), {1}) / classes;
@@ -98,19 +108,19 @@ Tensor multi_margin_loss(const Tensor& x, const Tensor& labels, const MultiMargi
 Tensor multilabel_margin_loss(const Tensor& x, const Tensor& labels, Reduction reduction) {
   constexpr const char* kOp = "multilabel_margin_loss";
   kernels::expect_defined(kOp, labels);
-  expect_rows(kOp, x);
-  const bool is_row = x.dim() == 1;
+  const std::int64_t classes = classes_of(kOp, x);
+  const bool is_row = x.dim() < 2;
   expect_labels(kOp, x, labels, x.shape());
-  const Tensor rows = one_row(x, is_row), given = one_row(labels, is_row);
+  const Tensor rows = as_rows(x), given = as_rows(labels);
   const Tensor counts = kernels::eq(cumsum(kernels::lt(given, 0), 1), 0);  // (N, C): no negative number up to here
   const Tensor label = kernels::where(counts, given, std::int64_t{0});
   const Tensor column = kernels::unsqueeze(counts, 2);  // (N, L, 1)
   const Tensor hits = kernels::logical_and(
-      column, kernels::eq(kernels::arange(x.size(-1), DType::i64, x.device()), kernels::unsqueeze(label, 2)));
+      column, kernels::eq(kernels::arange(classes, DType::i64, x.device()), kernels::unsqueeze(label, 2)));
   const Tensor is_label = any(hits, {1}, true);  // (N, 1, C)
   const Tensor pairs = kernels::logical_and(column, kernels::logical_not(is_label));
   const Tensor excess = relu(1 - unsqueeze(gather(rows, 1, label), 2) + unsqueeze(rows, 1));
-  const Tensor losses = sum(where(pairs, excess, 0.0), {1, 2}) / x.size(-1);
+  const Tensor losses = sum(where(pairs, excess, 0.0), {1, 2}) / classes;
   return reduced_rows(kOp, losses, is_row, reduction);
 }
 
@@ -148,14 +158,19 @@ Tensor cosine_embedding_loss(const Tensor& a, const Tensor& b, const Tensor& tar
 
 Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
                            const TripletMarginLossOptions& options) {
-  constexpr const char* kOp = "triplet_margin_loss";
-  expect_equal_ranks(kOp, {&anchor, &positive, &negative});
   const auto distance = [&](const Tensor& a, const Tensor& b) {
     return pairwise_distance(a, b, options.p, options.eps);
   };
-  const Tensor far = distance(anchor, negative);
-  const Tensor nearest = options.swap ? minimum(far, distance(positive, negative)) : far;
-  return reduced(kOp, clamp(distance(anchor, positive) - nearest + options.margin, 0), options.reduction);
+  return triplet_loss("triplet_margin_loss", anchor, positive, negative,
+                      {distance, options.margin, options.swap, options.reduction});
+}
+
+Tensor triplet_margin_with_distance_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                                         const TripletMarginWithDistanceLossOptions& options) {
+  constexpr const char* kOp = "triplet_margin_with_distance_loss";
+  if (options.distance_function) return triplet_loss(kOp, anchor, positive, negative, options);
+  const auto distance = [](const Tensor& a, const Tensor& b) { return pairwise_distance(a, b); };
+  return triplet_loss(kOp, anchor, positive, negative, {distance, options.margin, options.swap, options.reduction});
 }
 
 }  // namespace hop

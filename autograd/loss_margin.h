@@ -2,6 +2,8 @@
 // that do not fit. A mean over no losses is NaN.
 #pragma once
 
+#include <functional>
+
 #include "autograd/reduction.h"
 #include "tensor/tensor.h"
 
@@ -27,12 +29,13 @@ struct MultiMarginLossOptions {
   Reduction reduction = Reduction::mean;
 };
 /// sum over j != label of max(0, margin - x[label] + x[j])^p / C (Crammer and Singer 2001). x (N, C) and labels (N)
-/// i64, or x (C) and label (). Losses (N) or (). Throws DtypeError; IndexError for a label out of range.
+/// i64, or x (C) and label (); x () is one class. Losses (N) or (). Throws DtypeError; IndexError for a label out of
+/// range.
 Tensor multi_margin_loss(const Tensor& x, const Tensor& labels, const MultiMarginLossOptions& options = {});
 
-/// sum over labels l and classes j that are no label of max(0, 1 - x[l] + x[j]) / C. x (N, C) or (C); labels in the
-/// same shape, i64: those of a row stand before its first negative number. Losses (N) or (). Memory: N C^2 elements.
-/// Throws DtypeError; IndexError for a label out of range.
+/// sum over labels l and classes j that are no label of max(0, 1 - x[l] + x[j]) / C. x (N, C) or (C), or () for one
+/// class; labels in the same shape, i64: those of a row stand before its first negative number. Losses (N) or ().
+/// Memory: N C^2 elements. Throws DtypeError; IndexError for a label out of range.
 Tensor multilabel_margin_loss(const Tensor& x, const Tensor& labels, Reduction reduction = Reduction::mean);
 
 struct MultilabelSoftMarginLossOptions {
@@ -71,5 +74,16 @@ struct TripletMarginLossOptions {
 /// numbers of dimensions and broadcast: (N, D) -> (N), (D) -> ().
 Tensor triplet_margin_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
                            const TripletMarginLossOptions& options = {});
+
+struct TripletMarginWithDistanceLossOptions {
+  /// Of two tensors like anchor and positive. Nothing: pairwise_distance().
+  std::function<Tensor(const Tensor& a, const Tensor& b)> distance_function = {};
+  double margin = 1;
+  bool swap = false;  ///< as in TripletMarginLossOptions
+  Reduction reduction = Reduction::mean;
+};
+/// The same with any distance.
+Tensor triplet_margin_with_distance_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                                         const TripletMarginWithDistanceLossOptions& options = {});
 
 }  // namespace hop

@@ -8,6 +8,7 @@
 #include "autograd/attention.h"
 #include "autograd/autocast.h"
 #include "autograd/conv.h"
+#include "autograd/conv3d.h"
 #include "autograd/copy.h"
 #include "autograd/counting.h"
 #include "autograd/creation.h"
@@ -37,4 +38,5 @@
 #include "autograd/softmax.h"
 #include "autograd/sort.h"
 #include "autograd/summaries.h"
+#include "autograd/unpool.h"
 #include "autograd/view.h"

@@ -41,14 +41,17 @@ Tensor avg_spread(const Tensor& g, const Shape& x_shape, const Pool2dOptions& op
 
 }  // namespace
 
-Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) {
+PooledMaxima max_pool2d_with_indices(const Tensor& x, const Pool2dOptions& options) {
   kernels::MaxPool2dResult result = kernels::max_pool2d(x, options);
-  if (!is_recorded(x)) return result.y;
-  return record("max_pool2d", std::move(result.y), {x},
-                [saved = save(result.indices), shape = x.shape(), options](BackwardContext& c) {
-                  c.set(0, max_scatter(c.grad(), c.value(saved), shape, options));
-                });
+  if (!is_recorded(x)) return {std::move(result.y), std::move(result.indices)};
+  Tensor y = record("max_pool2d", std::move(result.y), {x},
+                    [saved = save(result.indices), shape = x.shape(), options](BackwardContext& c) {
+                      c.set(0, max_scatter(c.grad(), c.value(saved), shape, options));
+                    });
+  return {std::move(y), std::move(result.indices)};
 }
+
+Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) { return max_pool2d_with_indices(x, options).values; }
 
 Tensor avg_pool2d(const Tensor& x, const Pool2dOptions& options) {
   Tensor y = kernels::avg_pool2d(x, options);

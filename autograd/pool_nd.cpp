@@ -2,23 +2,45 @@
 
 #include <string>
 
+#include "autograd/composed_internal.h"
 #include "autograd/copy.h"
 #include "autograd/pool.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
 #include "base/error.h"
-#include "kernels/expect_internal.h"
+#include "kernels/index.h"
+#include "kernels/view.h"
 
 namespace hop {
+
+using autograd::expected;
+using autograd::power_from_zero;
+
 namespace {
 
 using Pool2d = Tensor (*)(const Tensor& x, const Pool2dOptions& options);
 
+/// x (rows, columns) as images of one row, and the windows along it.
+Tensor as_lines(const Tensor& x) { return reshape(x, {x.size(0), 1, 1, x.size(1)}); }
+Pool2dOptions line_of(const PoolWindow& w) {
+  return {.kernel = {1, w.kernel}, .stride = {1, w.stride}, .padding = {0, w.padding}};
+}
+/// The windows of H x W, of those of D x H x W.
+Pool2dOptions image_of(const std::array<PoolWindow, 3>& w) {
+  return {.kernel = {w[1].kernel, w[2].kernel},
+          .stride = {w[1].stride, w[2].stride},
+          .padding = {w[1].padding, w[2].padding}};
+}
+
 /// Pools x (rows, columns) along its columns.
 Tensor along_columns(Pool2d pool, const Tensor& x, const PoolWindow& w) {
-  const Tensor y = pool(reshape(x, {x.size(0), 1, 1, x.size(1)}),
-                        {.kernel = {1, w.kernel}, .stride = {1, w.stride}, .padding = {0, w.padding}});
+  const Tensor y = pool(as_lines(x), line_of(w));
   return reshape(y, {x.size(0), y.size(3)});
+}
+PooledMaxima maxima_along_columns(const Tensor& x, const PoolWindow& w) {
+  const PooledMaxima lines = max_pool2d_with_indices(as_lines(x), line_of(w));
+  const Shape shape{x.size(0), lines.values.size(3)};
+  return {reshape(lines.values, shape), reshape(lines.indices, shape)};
 }
 
 void expect_dim(const char* op, const Tensor& x, int dim, const char* form) {
@@ -36,14 +58,24 @@ Tensor pool1d(const char* op, Pool2d pool, const Tensor& x, const PoolWindow& wi
 Tensor pool3d(const char* op, Pool2d pool, const Tensor& x, const std::array<PoolWindow, 3>& w) {
   expect_dim(op, x, 5, "(N, C, D, H, W)");
   const std::int64_t n = x.size(0), c = x.size(1), d = x.size(2);
-  const Tensor planes = pool(reshape(x, {n * c, d, x.size(3), x.size(4)}), {.kernel = {w[1].kernel, w[2].kernel},
-                                                                            .stride = {w[1].stride, w[2].stride},
-                                                                            .padding = {w[1].padding, w[2].padding}});
+  const Tensor planes = pool(reshape(x, {n * c, d, x.size(3), x.size(4)}), image_of(w));
   const std::int64_t height = planes.size(2), width = planes.size(3);
   const Tensor depths = reshape(permute(planes, {0, 2, 3, 1}), {n * c * height * width, d});
   const Tensor y = along_columns(pool, depths, w[0]);
   return reshape(permute(reshape(y, {n * c, height, width, y.size(1)}), {0, 3, 1, 2}),
                  {n, c, y.size(1), height, width});
+}
+
+/// x^p, of which lp_pool() takes sums.
+Tensor powers(const char* op, const Tensor& x, double p) {
+  kernels::expect_floating(op, x);
+  if (!(p > 0) || p == HUGE_VAL) throw ConfigError(expected(op) + "a finite p above 0, got " + std::to_string(p));
+  return pow(x, p);
+}
+
+/// The sum of `count` values to the power of 1 / p, from their mean.
+Tensor root(const Tensor& mean, std::int64_t count, double p) {
+  return power_from_zero(mean * static_cast<double>(count), 1 / p);
 }
 
 using Summary = Tensor (*)(const Tensor& x, const Dims& dims, bool keepdim);
@@ -82,6 +114,39 @@ Tensor max_pool3d(const Tensor& x, const std::array<PoolWindow, 3>& windows) {
 }
 Tensor avg_pool3d(const Tensor& x, const std::array<PoolWindow, 3>& windows) {
   return pool3d("avg_pool3d", avg_pool2d, x, windows);
+}
+
+PooledMaxima max_pool1d_with_indices(const Tensor& x, const PoolWindow& window) {
+  expect_dim("max_pool1d_with_indices", x, 3, "(N, C, L)");
+  const std::int64_t n = x.size(0), c = x.size(1);
+  const PooledMaxima lines = maxima_along_columns(reshape(x, {n * c, x.size(2)}), window);
+  const Shape shape{n, c, lines.values.size(1)};
+  return {reshape(lines.values, shape), reshape(lines.indices, shape)};
+}
+
+// The first maximum of a volume is the first one of the first plane that has it.
+PooledMaxima max_pool3d_with_indices(const Tensor& x, const std::array<PoolWindow, 3>& w) {
+  expect_dim("max_pool3d_with_indices", x, 5, "(N, C, D, H, W)");
+  const std::int64_t n = x.size(0), c = x.size(1), d = x.size(2);
+  const auto [planes, in_plane] = max_pool2d_with_indices(reshape(x, {n * c, d, x.size(3), x.size(4)}), image_of(w));
+  const std::int64_t height = planes.size(2), width = planes.size(3), lines = n * c * height * width;
+  const auto [values, depths] = maxima_along_columns(reshape(permute(planes, {0, 2, 3, 1}), {lines, d}), w[0]);
+  const Tensor places = kernels::gather(reshape(permute(in_plane, {0, 2, 3, 1}), {lines, d}), 1, depths);
+  const Tensor indices = kernels::add(kernels::mul(depths, x.size(3) * x.size(4)), places);
+  const Shape columns{n, c, height, width, values.size(1)};
+  const auto in_order = [&](const Tensor& y) { return permute(reshape(y, columns), {0, 1, 4, 2, 3}); };
+  return {in_order(values), in_order(indices)};
+}
+
+Tensor lp_pool1d(const Tensor& x, double p, const PoolWindow& window) {
+  return root(pool1d("lp_pool1d", avg_pool2d, powers("lp_pool1d", x, p), window), window.kernel, p);
+}
+Tensor lp_pool2d(const Tensor& x, double p, const Pool2dOptions& options) {
+  return root(avg_pool2d(powers("lp_pool2d", x, p), options), options.kernel[0] * options.kernel[1], p);
+}
+Tensor lp_pool3d(const Tensor& x, double p, const std::array<PoolWindow, 3>& w) {
+  const Tensor means = pool3d("lp_pool3d", avg_pool2d, powers("lp_pool3d", x, p), w);
+  return root(means, w[0].kernel * w[1].kernel * w[2].kernel, p);
 }
 
 Tensor adaptive_avg_pool(const Tensor& x, const std::vector<std::int64_t>& sizes) {

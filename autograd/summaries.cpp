@@ -21,7 +21,7 @@ Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
   if (p < 0 || p == HUGE_VAL) expect_values("norm", x, dims);
   if (p == HUGE_VAL) return max(abs(x), dims, keepdim);
   if (p == -HUGE_VAL) return min(abs(x), dims, keepdim);
-  if (p == 0) return sum(to(ne(x, 0), x.dtype()), dims, keepdim);
+  if (p == 0) return sum(to(ne(x, 0), x.dtype()) + sign(x) * 0, dims, keepdim);  // sign() has the gradient 0
   if (p == 1) return sum(abs(x), dims, keepdim);
   if (p == 2) return power_from_zero(sum(square(x), dims, keepdim), 0.5);
   return power_from_zero(sum(power_from_zero(abs(x), p), dims, keepdim), 1 / p);

@@ -10,9 +10,9 @@
 namespace hop {
 
 /// torch.linalg.vector_norm (and torch.norm of one dimension): (sum |x|^p)^(1/p). p = infinity is the largest |x|, p =
-/// -infinity the smallest, and p = 0 the number of elements that are not 0 (without gradient). Where the norm or, for p
-/// < 2, an element is 0, its gradient is 0. Throws DtypeError unless x is floating, ShapeError for a norm of no values
-/// with p < 0 or p = infinity.
+/// -infinity the smallest, and p = 0 the number of elements that are not 0, whose gradient is 0. Where the norm or, for
+/// p < 2, an element is 0, its gradient is 0. Throws DtypeError unless x is floating, ShapeError for a norm of no
+/// values with p < 0 or p = infinity.
 Tensor norm(const Tensor& x, double p = 2, const Dims& dims = {}, bool keepdim = false);
 /// torch.std: the square root of var(). Where it is 0, its gradient is 0. Throws as var().
 Tensor std(const Tensor& x, const Dims& dims = {}, std::int64_t correction = 1, bool keepdim = false);

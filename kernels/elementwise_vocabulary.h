@@ -208,7 +208,7 @@ HOP_INLINE constexpr T fmod(T a, T b) {
   if constexpr (Real<T>)
     return std::fmod(a, b);
   else
-    return b == 0 || (std::is_signed_v<T> && static_cast<T>(b + 1) == 0) ? T{0} : static_cast<T>(a % b);
+    return b == 0 || (std::is_signed_v<T> && b == static_cast<T>(-1)) ? T{0} : static_cast<T>(a % b);
 }
 template <Number T>
 HOP_INLINE constexpr T remainder(T a, T b) {
@@ -242,7 +242,7 @@ HOP_INLINE T pow(T x, T y) {
 /// Squaring; a negative exponent gives the truncated quotient 1 / x^-y (0 for x = 0), as in PyTorch.
 template <Integer T>
 HOP_INLINE constexpr T pow(T x, T y) {
-  if (is_negative(y)) return static_cast<T>(x == 1 ? 1 : x + 1 == 0 ? (y % 2 == 0 ? 1 : -1) : 0);
+  if (is_negative(y)) return static_cast<T>(x == 1 ? 1 : x == static_cast<T>(-1) ? (y % 2 == 0 ? 1 : -1) : 0);
   using U = std::make_unsigned_t<T>;  // wraps instead of overflowing
   U result = 1;
   for (U base = static_cast<U>(x); y != 0; y = static_cast<T>(y >> 1)) {

@@ -147,6 +147,13 @@ Tensor TripletMarginLoss::operator()(const Tensor& anchor, const Tensor& positiv
                              {.margin = margin, .p = p, .eps = eps, .swap = swap, .reduction = reduction});
 }
 
+Tensor TripletMarginWithDistanceLoss::operator()(const Tensor& anchor, const Tensor& positive,
+                                                 const Tensor& negative) const {
+  return triplet_margin_with_distance_loss(
+      anchor, positive, negative,
+      {.distance_function = distance_function, .margin = margin, .swap = swap, .reduction = reduction});
+}
+
 Tensor CosineSimilarity::operator()(const Tensor& a, const Tensor& b) const {
   return cosine_similarity(a, b, dim, eps);
 }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 
 #include "autograd/ctc_loss.h"
@@ -187,6 +188,15 @@ struct TripletMarginLoss {
   double margin = 1;
   double p = 2;
   double eps = 1e-6;
+  bool swap = false;
+  Reduction reduction = Reduction::mean;
+  Tensor operator()(const Tensor& anchor, const Tensor& positive, const Tensor& negative) const;
+};
+
+/// triplet_margin_with_distance_loss().
+struct TripletMarginWithDistanceLoss {
+  std::function<Tensor(const Tensor& a, const Tensor& b)> distance_function = {};  ///< nothing: pairwise_distance()
+  double margin = 1;
   bool swap = false;
   Reduction reduction = Reduction::mean;
   Tensor operator()(const Tensor& anchor, const Tensor& positive, const Tensor& negative) const;

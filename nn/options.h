@@ -17,6 +17,15 @@ struct Size2d {
   constexpr bool operator==(const Size2d&) const = default;
 };
 
+/// Depth, height and width; one number stands for all three.
+struct Size3d {
+  std::array<std::int64_t, 3> sizes;
+
+  constexpr Size3d(std::int64_t cube) : sizes{cube, cube, cube} {}
+  constexpr Size3d(std::int64_t d, std::int64_t h, std::int64_t w) : sizes{d, h, w} {}
+  constexpr bool operator==(const Size3d&) const = default;
+};
+
 /// The padding of a convolution that keeps the size of the image: dilation (kernel - 1) zeros, half of them on each
 /// side, and one more at the end if their number is odd. For a stride of 1. PyTorch's padding="same".
 struct SamePadding {};
@@ -42,6 +51,18 @@ struct Padding1d {
   constexpr Padding1d(std::int64_t n) : size(n) {}
   constexpr Padding1d(SamePadding) : size(0), is_same(true) {}
   constexpr bool operator==(const Padding1d&) const = default;
+};
+
+/// The same along three.
+struct Padding3d {
+  Size3d size;
+  bool is_same = false;
+
+  constexpr Padding3d(std::int64_t cube) : size(cube) {}
+  constexpr Padding3d(std::int64_t d, std::int64_t h, std::int64_t w) : size(d, h, w) {}
+  constexpr Padding3d(Size3d s) : size(s) {}
+  constexpr Padding3d(SamePadding) : size(0), is_same(true) {}
+  constexpr bool operator==(const Padding3d&) const = default;
 };
 
 }  // namespace hop::nn

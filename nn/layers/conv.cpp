@@ -1,38 +1,22 @@
-// Conv1d and Conv2d. (The transposed ones are in conv_transpose.cpp.)
+// Conv1d and Conv2d. (The transposed ones are in conv_transpose.cpp, those of volumes in conv3d.cpp.)
 #include "nn/layers/conv.h"
-
-#include <cmath>
 
 #include "autograd/conv.h"
 #include "autograd/pad.h"
 #include "autograd/view.h"
 #include "kernels/expect_internal.h"
-#include "nn/detail/layer.h"
+#include "nn/detail/convolution.h"
 #include "nn/detail/text.h"
-#include "nn/init.h"
 
 namespace hop::nn {
 
 namespace {
 
-void check_channels(const char* op, std::int64_t in_channels, std::int64_t out_channels, std::int64_t groups) {
-  detail::check_positive(op, {{"in_channels", in_channels}, {"out_channels", out_channels}, {"groups", groups}});
-  if (in_channels % groups == 0 && out_channels % groups == 0) return;
-  throw ConfigError("[" + std::string(op) + "] expected channels divisible by groups, got " +
-                    std::to_string(in_channels) + " and " + std::to_string(out_channels) + " for " +
-                    std::to_string(groups) + " groups");
-}
-
-void check_same(const char* op, bool has_stride_of_one) {
-  if (has_stride_of_one) return;
-  throw ConfigError("[" + std::string(op) + "] expected a stride of 1 with padding = kSame, got another");
-}
-
 Tensor new_weight(std::int64_t in_channels, std::int64_t out_channels, const Size2d& kernel_size,
                   const Conv2dOptions& options) {
   detail::check_positive("Conv2d", {{"kernel height", kernel_size.height}, {"kernel width", kernel_size.width}});
-  check_channels("Conv2d", in_channels, out_channels, options.groups);
-  if (options.padding.is_same) check_same("Conv2d", options.stride == Size2d(1));
+  detail::check_channels("Conv2d", in_channels, out_channels, options.groups);
+  if (options.padding.is_same) detail::check_same("Conv2d", options.stride == Size2d(1));
   const Shape shape{out_channels, in_channels / options.groups, kernel_size.height, kernel_size.width};
   return detail::fresh_weight(shape, options.dtype);
 }
@@ -41,17 +25,9 @@ Tensor new_weight(std::int64_t in_channels, std::int64_t out_channels, std::int6
                   const Conv1dOptions& options) {
   detail::check_positive("Conv1d",
                          {{"kernel_size", kernel_size}, {"stride", options.stride}, {"dilation", options.dilation}});
-  check_channels("Conv1d", in_channels, out_channels, options.groups);
-  if (options.padding.is_same) check_same("Conv1d", options.stride == 1);
+  detail::check_channels("Conv1d", in_channels, out_channels, options.groups);
+  if (options.padding.is_same) detail::check_same("Conv1d", options.stride == 1);
   return detail::fresh_weight({out_channels, in_channels / options.groups, kernel_size}, options.dtype);
-}
-
-/// Kaiming uniform with a = sqrt 5; the bias uniform in +-1 / sqrt(fan_in).
-void reset(const Parameter& weight, const Parameter& bias, const ParameterKeys& keys) {
-  init::kaiming_uniform_(weight, keys["weight"], {.a = std::sqrt(5.0)});
-  if (!bias.defined()) return;
-  const double bound = 1 / std::sqrt(static_cast<double>(weight.numel() / weight.size(0)));
-  init::uniform_(bias, keys["bias"], -bound, bound);
 }
 
 }  // namespace
@@ -75,7 +51,7 @@ Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, Size2d kerne
 
 Tensor Conv2d::forward(const Tensor& x) { return conv2d(pads_.empty() ? x : pad(x, pads_), weight, bias, options_); }
 
-void Conv2d::reset_parameters(const ParameterKeys& keys) { reset(weight, bias, keys); }
+void Conv2d::reset_parameters(const ParameterKeys& keys) { detail::reset_convolution(weight, bias, keys); }
 
 std::string Conv2d::extra_repr() const {
   const std::array<std::int64_t, 2> kernel = {weight.size(2), weight.size(3)}, zero = {0, 0}, one = {1, 1};
@@ -109,7 +85,7 @@ Tensor Conv1d::forward(const Tensor& x) {
   return squeeze(conv2d(unsqueeze(input, 2), unsqueeze(weight, 2), bias, flat), 2);
 }
 
-void Conv1d::reset_parameters(const ParameterKeys& keys) { reset(weight, bias, keys); }
+void Conv1d::reset_parameters(const ParameterKeys& keys) { detail::reset_convolution(weight, bias, keys); }
 
 std::string Conv1d::extra_repr() const {
   const auto single = [](std::int64_t n) { return "(" + std::to_string(n) + ",)"; };

@@ -1,12 +1,9 @@
 // ConvTranspose1d, ConvTranspose2d, Unfold and Fold.
-#include <cmath>
-
 #include "autograd/view.h"
 #include "base/error.h"
 #include "kernels/expect_internal.h"
-#include "nn/detail/layer.h"
+#include "nn/detail/convolution.h"
 #include "nn/detail/text.h"
-#include "nn/init.h"
 #include "nn/layers/conv.h"
 
 namespace hop::nn {
@@ -15,12 +12,7 @@ namespace {
 
 Tensor new_weight(const char* op, std::int64_t in_channels, std::int64_t out_channels, std::int64_t groups,
                   std::initializer_list<std::int64_t> kernel, DType dtype) {
-  detail::check_positive(op, {{"in_channels", in_channels}, {"out_channels", out_channels}, {"groups", groups}});
-  if (in_channels % groups != 0 || out_channels % groups != 0) {
-    throw ConfigError("[" + std::string(op) + "] expected channels divisible by groups, got " +
-                      std::to_string(in_channels) + " and " + std::to_string(out_channels) + " for " +
-                      std::to_string(groups) + " groups");
-  }
+  detail::check_channels(op, in_channels, out_channels, groups);
   Shape shape{in_channels, out_channels / groups};
   for (const std::int64_t size : kernel) {
     detail::check_positive(op, {{"kernel size", size}});
@@ -31,15 +23,6 @@ Tensor new_weight(const char* op, std::int64_t in_channels, std::int64_t out_cha
 
 Tensor new_bias(const Parameter& weight, std::int64_t groups) {
   return detail::fresh_weight({weight.size(1) * groups}, weight.dtype());
-}
-
-// As PyTorch's, which takes the fans of a transposed weight as those of any weight: Kaiming uniform with a = sqrt 5;
-// the bias uniform in +-1 / sqrt(fan_in).
-void reset(const Parameter& weight, const Parameter& bias, const ParameterKeys& keys) {
-  init::kaiming_uniform_(weight, keys["weight"], {.a = std::sqrt(5.0)});
-  if (!bias.defined()) return;
-  const double bound = 1 / std::sqrt(static_cast<double>(weight.numel() / weight.size(0)));
-  init::uniform_(bias, keys["bias"], -bound, bound);
 }
 
 WindowOptions windows(const Size2d& kernel_size, const UnfoldOptions& options) {
@@ -63,7 +46,7 @@ ConvTranspose2d::ConvTranspose2d(std::int64_t in_channels, std::int64_t out_chan
 
 Tensor ConvTranspose2d::forward(const Tensor& x) { return conv_transpose2d(x, weight, bias, options_); }
 
-void ConvTranspose2d::reset_parameters(const ParameterKeys& keys) { reset(weight, bias, keys); }
+void ConvTranspose2d::reset_parameters(const ParameterKeys& keys) { detail::reset_convolution(weight, bias, keys); }
 
 std::string ConvTranspose2d::extra_repr() const {
   const std::array<std::int64_t, 2> kernel = {weight.size(2), weight.size(3)}, zero = {0, 0}, one = {1, 1};
@@ -98,7 +81,7 @@ Tensor ConvTranspose1d::forward(const Tensor& x) {
   return squeeze(conv_transpose2d(unsqueeze(x, 2), unsqueeze(weight, 2), bias, flat), 2);
 }
 
-void ConvTranspose1d::reset_parameters(const ParameterKeys& keys) { reset(weight, bias, keys); }
+void ConvTranspose1d::reset_parameters(const ParameterKeys& keys) { detail::reset_convolution(weight, bias, keys); }
 
 std::string ConvTranspose1d::extra_repr() const {
   const auto single = [](std::int64_t n) { return "(" + std::to_string(n) + ",)"; };

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "kernels/pool.h"
+#include "autograd/pool.h"
 #include "nn/module.h"
 #include "nn/options.h"
 
@@ -18,6 +18,8 @@ class MaxPool2d : public Module {
  public:
   explicit MaxPool2d(Size2d kernel_size, PoolOptions options = {});
   Tensor forward(const Tensor& x) override;
+  /// PyTorch's return_indices=True, for MaxUnpool2d. Without hooks.
+  PooledMaxima with_indices(const Tensor& x) const { return max_pool2d_with_indices(x, options_); }
   std::string type_name() const override { return "MaxPool2d"; }
   std::string extra_repr() const override;
 

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "kernels/expect_internal.h"
 #include "nn/detail/layer.h"
+#include "nn/detail/text.h"
 
 namespace hop::nn {
 namespace {
@@ -28,16 +29,9 @@ std::string repr(const PoolWindow& w) {
          ", padding=" + std::to_string(w.padding);
 }
 
-template <class Sizes>
-std::string tuple(const Sizes& sizes) {
-  std::string text;
-  for (const std::int64_t size : sizes) text += (text.empty() ? "(" : ", ") + std::to_string(size);
-  return text + ")";
-}
-
 std::string repr(const std::array<PoolWindow, 3>& w) {
   const auto each = [&](std::int64_t PoolWindow::*member) {
-    return tuple(std::array{w[0].*member, w[1].*member, w[2].*member});
+    return detail::tuple_text(std::array{w[0].*member, w[1].*member, w[2].*member});
   };
   return "kernel_size=" + each(&PoolWindow::kernel) + ", stride=" + each(&PoolWindow::stride) +
          ", padding=" + each(&PoolWindow::padding);
@@ -74,7 +68,8 @@ Tensor AdaptivePool::forward(const Tensor& x) {
 }
 
 std::string AdaptivePool::extra_repr() const {
-  return "output_size=" + (output_size_.size() == 1 ? std::to_string(output_size_[0]) : tuple(output_size_));
+  return "output_size=" +
+         (output_size_.size() == 1 ? std::to_string(output_size_[0]) : detail::tuple_text(output_size_));
 }
 
 }  // namespace hop::nn

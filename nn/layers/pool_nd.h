@@ -9,6 +9,7 @@
 
 #include "autograd/pool_nd.h"
 #include "nn/module.h"
+#include "nn/options.h"
 
 namespace hop::nn {
 
@@ -17,12 +18,14 @@ struct Pool1dOptions {
   std::int64_t padding = 0;              ///< at most half the kernel
 };
 
-/// x (N, C, L). torch.nn.MaxPool1d; not there: dilation, return_indices, ceil_mode.
+/// x (N, C, L). torch.nn.MaxPool1d; not there: dilation, ceil_mode.
 class MaxPool1d : public Module {
  public:
   /// Throws ConfigError for a kernel or a stride below 1.
   explicit MaxPool1d(std::int64_t kernel_size, const Pool1dOptions& options = {});
   Tensor forward(const Tensor& x) override { return max_pool1d(x, window_); }
+  /// PyTorch's return_indices=True, for MaxUnpool1d. Without hooks.
+  PooledMaxima with_indices(const Tensor& x) const { return max_pool1d_with_indices(x, window_); }
   std::string type_name() const override { return "MaxPool1d"; }
   std::string extra_repr() const override;
 
@@ -42,24 +45,18 @@ class AvgPool1d : public Module {
   PoolWindow window_;
 };
 
-/// Depth, height and width; one number stands for all three.
-struct Size3d {
-  std::array<std::int64_t, 3> sizes;
-
-  constexpr Size3d(std::int64_t cube) : sizes{cube, cube, cube} {}
-  constexpr Size3d(std::int64_t d, std::int64_t h, std::int64_t w) : sizes{d, h, w} {}
-};
-
 struct Pool3dOptions {
   std::optional<Size3d> stride{};  ///< by default equal to the kernel
   Size3d padding = 0;              ///< at most half the kernel
 };
 
-/// x (N, C, D, H, W). torch.nn.MaxPool3d; not there: dilation, return_indices, ceil_mode.
+/// x (N, C, D, H, W). torch.nn.MaxPool3d; not there: dilation, ceil_mode.
 class MaxPool3d : public Module {
  public:
   explicit MaxPool3d(Size3d kernel_size, const Pool3dOptions& options = {});
   Tensor forward(const Tensor& x) override { return max_pool3d(x, windows_); }
+  /// PyTorch's return_indices=True, for MaxUnpool3d. Without hooks.
+  PooledMaxima with_indices(const Tensor& x) const { return max_pool3d_with_indices(x, windows_); }
   std::string type_name() const override { return "MaxPool3d"; }
   std::string extra_repr() const override;
 

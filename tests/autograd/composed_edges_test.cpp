@@ -25,12 +25,27 @@ TEST(ComposedGradients, AtZeroAreZero) {
   EXPECT_EQ(values(grad({sum(cdist(reshape(x, {1, 2}), reshape(x.detach(), {1, 2})))}, {x})[0]), (Values{0, 0}));
 }
 
+TEST(ComposedGradients, OfACountAreZero) {
+  const Tensor x = leaf({0, -2, HUGE_VAL, std::nan("")}, {2, 2}), count = norm(x, 0, {1});
+  EXPECT_EQ(values(count), (Values{1, 2}));
+  EXPECT_EQ(values(grad({sum(count)}, {x})[0]), (Values{0, 0, 0, 0}));
+}
+
 TEST(ComposedValues, OfViewsShareTheirBytes) {
   const Tensor x = f64({1, 2, 3, 4, 5, 6}, {2, 3});
   for (const Tensor& y :
        {split(x, 2, 1)[1], chunk(x, 2)[1], unbind(x)[1], diagonal(x), meshgrid({reshape(x, {6})})[0]}) {
     EXPECT_TRUE(y.storage().data() == x.storage().data());
   }
+}
+
+TEST(ComposedValues, ComeAsAVectorFromAnyView) {
+  const Tensor x = Tensor::from<float>({1, 2, 3, 4, 5, 6}, {2, 3}).set_requires_grad();
+  EXPECT_EQ(to_vector<float>(transpose(x, 0, 1)), (std::vector<float>{1, 4, 2, 5, 3, 6}));
+  EXPECT_EQ(to_vector<bool>(gt(x, 4)), (std::vector<bool>{false, false, false, false, true, true}));
+  EXPECT_EQ(to_vector<std::int64_t>(zeros({0, 3}, DType::i64)), std::vector<std::int64_t>{});
+  EXPECT_THROW(to_vector<double>(x), DtypeError);
+  EXPECT_THROW(to_vector<float>(Tensor()), Error);
 }
 
 TEST(ComposedValues, KeepTheDtypeOfX) {

@@ -93,6 +93,7 @@ const std::vector<OpCase>& cases() {
       {"norm_2", {{{3, 4}}}, [](Xs x) { return norm(x[0]); }},
       {"norm_3", {{{3, 4}}}, [](Xs x) { return norm(x[0], 3, {-1}, true); }},
       {"norm_half", {{{3, 4}}}, [](Xs x) { return norm(x[0], 0.5, {1}); }},
+      {"norm_0", {{{3, 4}}}, [](Xs x) { return norm(x[0], 0, {1}) * sum(square(x[0])); }},
       {"norm_inf", {{{3, 4}}}, [](Xs x) { return norm(x[0], HUGE_VAL, {1}); }},
       {"norm_minus_2", {{{3, 4}}}, [](Xs x) { return norm(x[0], -2, {1}); }},
       {"std", {{{3, 4}}}, [](Xs x) { return hop::std(x[0], {-1}, 0); }},
@@ -121,6 +122,34 @@ const std::vector<OpCase>& cases() {
          return einsum("bi,ij,bj", {x[0], x[1], x[2]});
        }},
       {"einsum_diagonal", {{{3, 2, 3}}}, [](Xs x) { return einsum("iji->j", {x[0]}); }},
+      // images and volumes
+      {"bicubic",
+       {{{2, 1, 3, 2}}},
+       [](Xs x) {
+         return interpolate(x[0], {.size = {4, 3}, .mode = InterpolateMode::bicubic});
+       }},
+      {"area",
+       {{{2, 1, 3, 4}}},
+       [](Xs x) {
+         return square(interpolate(x[0], {.size = {2, 5}, .mode = InterpolateMode::area}));
+       }},
+      {"max_pool1d_with_indices", {{{2, 2, 5}}}, [](Xs x) { return square(max_pool1d_with_indices(x[0]).values); }},
+      {"max_pool3d_with_indices",
+       {{{1, 2, 2, 3, 4}}},
+       [](Xs x) { return square(max_pool3d_with_indices(x[0]).values); }},
+      {"max_unpool2d",
+       {{{2, 1, 2, 2}}},
+       [](Xs x) {
+         const Tensor places = Tensor::from<std::int64_t>({0, 7, 9, 13, 4, 6, 14, 11}, {2, 1, 2, 2});
+         return square(max_unpool2d(x[0], places));
+       }},
+      {"lp_pool1d", {{{2, 2, 5}, {.both_signs = false}}}, [](Xs x) { return lp_pool1d(x[0], 1.5, {.stride = 1}); }},
+      {"lp_pool2d",
+       {{{1, 2, 4, 3}}},
+       [](Xs x) {
+         return lp_pool2d(x[0], 2, {.stride = {1, 1}});
+       }},
+      {"lp_pool3d", {{{1, 1, 2, 3, 2}}}, [](Xs x) { return lp_pool3d(x[0], 2); }},
       // activations
       {"hardtanh", {{{3, 4}}}, [](Xs x) { return hardtanh(x[0], -0.5, 1); }},
       {"relu6", {{{3, 4}}}, [](Xs x) { return relu6(x[0] * 5); }},

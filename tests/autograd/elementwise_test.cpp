@@ -115,6 +115,20 @@ TEST(Elementwise, MaximumSharesTheGradientOfATie) {
   EXPECT_EQ(values(b.grad()), (std::vector<double>{0.5, 0, 1}));
 }
 
+// 1 / 0.1 rounds to 10, in f32 and in f64, but 0.1 is in 1 only 9 times: the value is 0.1, and the slope -9.
+TEST(Elementwise, TheGradientOfARemainderIsTheQuotientOfItsValue) {
+  for (const DType dtype : {DType::f64, DType::f32}) {
+    const Tensor a = kernels::cast(f64({1, -1, 1, -1, 7.5, 0.25}, {6}), dtype);
+    const auto slopes = [&](Tensor (*f)(kernels::Input, kernels::Input)) {
+      const Tensor b = kernels::cast(f64({0.1, 0.1, -0.1, -0.1, 2, HUGE_VAL}, {6}), dtype).set_requires_grad();
+      backward(sum(f(a, b)));
+      return values(kernels::cast(b.grad(), DType::f64));
+    };
+    EXPECT_EQ(slopes(remainder), (std::vector<double>{-9, 10, 10, -9, -3, 0}));
+    EXPECT_EQ(slopes(fmod), (std::vector<double>{-9, 9, 9, -9, -3, 0}));
+  }
+}
+
 // Gradients may be written over the gradients that they are made of.
 TEST(Elementwise, AGradientThatSomebodyElseSeesIsNotWrittenOver) {
   const auto close_to = [](const Tensor& x, double value) { return std::abs(x.item<double>() - value) < 1e-12; };

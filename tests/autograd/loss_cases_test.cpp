@@ -79,6 +79,15 @@ const std::vector<OpCase>& cases() {
       // margins
       {"soft_margin_loss", {{{3, 2}}}, [](Xs x) { return soft_margin_loss(x[0], signs()); }},
       {"hinge_embedding_loss", {{{3, 2}}}, [](Xs x) { return hinge_embedding_loss(x[0], signs()); }},
+      {"triplet_margin_with_distance_loss",
+       {{{3, 4}}, {{3, 4}}, {{3, 4}}},
+       [](Xs x) {
+         const auto distance = [](const Tensor& a, const Tensor& b) { return 1 - cosine_similarity(a, b); };
+         return triplet_margin_with_distance_loss(x[0], x[1], x[2], {.distance_function = distance, .margin = 2});
+       }},
+      {"linear_cross_entropy",
+       {{{3, 4}}, {{5, 4}}, {{5}}},
+       [](Xs x) { return linear_cross_entropy(x[0], x[1], labels(), x[2], {.label_smoothing = 0.2}); }},
       {"multi_margin_loss", {{{3, 5}}}, [](Xs x) { return multi_margin_loss(x[0], labels()); }},
       {"multi_margin_loss_squared",
        {{{3, 5}}},
@@ -205,6 +214,24 @@ TEST(MarginLosses, RefuseWhatDoesNotFit) {
   EXPECT_TRUE(throws<ShapeError>([&] { cosine_embedding_loss(x, x, row); }, "targets (N), or (D) and ()"));
   EXPECT_TRUE(throws<ShapeError>([&] { triplet_margin_loss(x, x, row); }, "[triplet_margin_loss]"));
   EXPECT_THROW(pairwise_distance(scalar(1), scalar(2)), ShapeError);
+}
+
+// PyTorch takes a number for a row of one class, which has no other class to lose to.
+TEST(MarginLosses, TakeANumberForOneClass) {
+  const Tensor x = leaf({0.7}, {}), label = i64({0}, {});
+  for (const Reduction reduction : {Reduction::none, Reduction::mean, Reduction::sum}) {
+    for (const Tensor& loss : {multi_margin_loss(x, label, {.weight = f64({2}, {1}), .reduction = reduction}),
+                               multilabel_margin_loss(x, label, reduction)}) {
+      EXPECT_EQ(loss.shape(), Shape{});
+      EXPECT_EQ(values(loss), std::vector<double>{0});
+      EXPECT_EQ(values(grad({loss}, {x})[0]), std::vector<double>{0});
+    }
+  }
+  EXPECT_TRUE(throws<ShapeError>(
+      [&] {
+        multi_margin_loss(f64({}, {2, 0}), i64({0, 0}, {2}));
+      },
+      "(C) or () with C > 0"));
 }
 
 TEST(MarginLosses, AreFiniteForAnyOutput) {

@@ -17,8 +17,8 @@ namespace hop::autograd {
 namespace {
 
 const Tensor kX = ones({2, 3}), kCondition = ones({2, 3}, {.dtype = DType::boolean}), kRow = ones({3}),
-             kImage = ones({1, 1, 4, 4}), kFilter = ones({1, 1, 2, 2}), kScalar = ones({}),
-             kIndex = zeros({2}, {.dtype = DType::i64});
+             kImage = ones({1, 1, 4, 4}), kFilter = ones({1, 1, 2, 2}), kVolume = ones({1, 1, 2, 2, 2}),
+             kScalar = ones({}), kIndex = zeros({2}, {.dtype = DType::i64});
 
 }  // namespace
 
@@ -121,6 +121,21 @@ std::vector<Call> structured_calls() {
       {"histc", [](U u) { histc(u); }},
       {"unique", [](U u) { unique(u); }},
       {"multinomial", [](U u) { multinomial(u, 1, true, {}); }},
+      {"conv3d", [](U u) { conv3d(u, kVolume); }},
+      {"conv3d", [](U u) { conv3d(kVolume, u); }},
+      {"conv_transpose3d", [](U u) { conv_transpose3d(u, kVolume); }},
+      {"conv_transpose3d", [](U u) { conv_transpose3d(kVolume, u); }},
+      {"max_pool1d_with_indices", [](U u) { max_pool1d_with_indices(u); }},
+      {"max_pool3d_with_indices", [](U u) { max_pool3d_with_indices(u); }},
+      {"max_unpool1d", [](U u) { max_unpool1d(u, kIndex); }},
+      {"max_unpool1d", [](U u) { max_unpool1d(kX, u); }},
+      {"max_unpool2d", [](U u) { max_unpool2d(u, kIndex); }},
+      {"max_unpool3d", [](U u) { max_unpool3d(u, kIndex); }},
+      {"lp_pool1d", [](U u) { lp_pool1d(u, 2); }},
+      {"lp_pool2d", [](U u) { lp_pool2d(u, 2); }},
+      {"lp_pool3d", [](U u) { lp_pool3d(u, 2); }},
+      {"linear_cross_entropy", [](U u) { linear_cross_entropy(u, kX, kIndex); }},
+      {"triplet_margin_with_distance_loss", [](U u) { triplet_margin_with_distance_loss(kX, u, kX); }},
       {"interpolate", [](U u) { interpolate(u, {.size = {1}}); }},
       {"cumprod", [](U u) { cumprod(u, 0); }},
       {"logaddexp", [](U u) { logaddexp(u, kX); }},

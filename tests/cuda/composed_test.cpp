@@ -77,6 +77,37 @@ TEST_F(CudaComposed, OperationsAreTheCpus) {
        [](const Tensor& x) {
          return hop::interpolate(hop::reshape(x, {1, 1, 3, 5}), {.size = {4, 7}, .mode = InterpolateMode::bilinear});
        }},
+      {"bicubic",
+       [](const Tensor& x) {
+         return hop::interpolate(hop::reshape(x, {1, 1, 3, 5}), {.size = {4, 7}, .mode = InterpolateMode::bicubic});
+       }},
+      {"conv3d",
+       [](const Tensor& x) {
+         const Tensor volume = hop::reshape(x, {1, 1, 3, 5, 1});
+         return hop::conv3d(hop::cat({volume, hop::square(volume)}, 1),
+                            hop::reshape(x[{0, Slice(0, 4)}], {1, 2, 2, 1, 1}), {}, {.padding = {1, 0, 1}});
+       }},
+      {"conv_transpose3d",
+       [](const Tensor& x) {
+         return hop::conv_transpose3d(hop::reshape(x, {1, 1, 3, 5, 1}),
+                                      hop::reshape(x[{1, Slice(0, 4)}], {1, 1, 2, 2, 1}), {},
+                                      {.stride = {2, 1, 1}, .output_padding = {1, 0, 0}});
+       }},
+      {"max_unpool1d",
+       [](const Tensor& x) {
+         const auto [maxima, places] = hop::max_pool1d_with_indices(hop::reshape(x, {1, 3, 5}));
+         return hop::max_unpool1d(maxima, places, {}, 5);
+       }},
+      {"max_pool3d_with_indices",
+       [](const Tensor& x) {
+         const auto [maxima, places] =
+             hop::max_pool3d_with_indices(hop::reshape(x, {1, 1, 3, 5, 1}), {{{2, 1, 0}, {2, 2, 0}, {1, 1, 0}}});
+         return maxima + hop::to(places, DType::f32);
+       }},
+      {"lp_pool2d",
+       [](const Tensor& x) {
+         return hop::lp_pool2d(hop::reshape(x, {1, 1, 3, 5}), 3);
+       }},
   };
   for (const Case& c : cases) {
     const Tensor here = random_tensor({3, 5}, DType::f32, 1, 0.5, 2), there = on_device(here);

@@ -287,6 +287,21 @@ TEST(ElementwiseInteger, QuotientsRoundDownAndRemaindersHaveTheSignOfTheDivisor)
   EXPECT_EQ(values<std::int64_t>(kernels::floor(a)), values<std::int64_t>(a));
 }
 
+// No step of the way there overflows, which a build with -fsanitize=undefined reports.
+TEST(ElementwiseInteger, TheLargestDivisorAndBaseStayInRange) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  const Tensor a = Tensor::from<std::int64_t>({5, -5, kMost, -1}, {4});
+  const Tensor most = Tensor::from<std::int64_t>({kMost, kMost, kMost, kMost}, {4});
+  using Integers = std::vector<std::int64_t>;
+  EXPECT_EQ(values<std::int64_t>(kernels::fmod(a, most)), (Integers{5, -5, 0, -1}));
+  EXPECT_EQ(values<std::int64_t>(kernels::remainder(a, most)), (Integers{5, kMost - 5, 0, kMost - 1}));
+  EXPECT_EQ(values<std::int64_t>(kernels::floor_divide(a, most)), (Integers{0, -1, 1, -1}));
+  const Tensor exponents = Tensor::from<std::int64_t>({-1, -2, 0, 1}, {4});
+  EXPECT_EQ(values<std::int64_t>(kernels::pow(most, exponents)), (Integers{0, 0, 1, kMost}));
+  const Tensor bytes = Tensor::from<std::uint8_t>({255, 254}, {2});
+  EXPECT_EQ(values<int>(kernels::fmod(bytes, Tensor::from<std::uint8_t>({255, 255}, {2}))), (std::vector<int>{0, 254}));
+}
+
 TEST(ElementwiseInteger, ValuesBeyondADoublesPrecisionAreExact) {
   const std::int64_t big = (std::int64_t{1} << 62) + 1;
   const Tensor x = Tensor::from<std::int64_t>({big, -big}, {2});

@@ -138,6 +138,38 @@ Rows convolution_rows() {
   };
 }
 
+nn::Padding3d padding3(const A& a) {
+  if (is_same(a)) return nn::kSame;
+  return is_valid(a) ? nn::Size3d(0) : size3(a, "padding", 0);
+}
+
+Rows volume_convolution_rows() {
+  return {
+      {"nn.Conv3d",
+       [](const A& a) {
+         return run(a, nn::Conv3d(a.integer("in_channels", 1), a.integer("out_channels", 1), size3(a, "kernel_size", 1),
+                                  {.stride = size3(a, "stride", 1),
+                                   .padding = padding3(a),
+                                   .dilation = size3(a, "dilation", 1),
+                                   .groups = a.integer("groups", 1),
+                                   .bias = a.flag("bias", true),
+                                   .dtype = f64}));
+       }},
+      {"nn.ConvTranspose3d",
+       [](const A& a) {
+         return run(a, nn::ConvTranspose3d(a.integer("in_channels", 1), a.integer("out_channels", 1),
+                                           size3(a, "kernel_size", 1),
+                                           {.stride = size3(a, "stride", 1),
+                                            .padding = size3(a, "padding", 0),
+                                            .output_padding = size3(a, "output_padding", 0),
+                                            .groups = a.integer("groups", 1),
+                                            .bias = a.flag("bias", true),
+                                            .dilation = size3(a, "dilation", 1),
+                                            .dtype = f64}));
+       }},
+  };
+}
+
 template <class M>
 Row pool1(const char* name) {
   return {name, [](const A& a) {
@@ -164,6 +196,23 @@ Row pool3(const char* name) {
 
 Rows pool_rows() {
   return {
+      {"nn.LPPool1d",
+       [](const A& a) {
+         const std::int64_t kernel = size1(a, "kernel_size", 1);
+         return run(a, nn::LPPool1d(a.number("norm_type", 2), kernel, size1(a, "stride", kernel)));
+       }},
+      {"nn.LPPool2d",
+       [](const A& a) {
+         const nn::Size2d kernel = size2(a, "kernel_size", 1);
+         return run(a,
+                    nn::LPPool2d(a.number("norm_type", 2), kernel, a.has("stride") ? size2(a, "stride", 1) : kernel));
+       }},
+      {"nn.LPPool3d",
+       [](const A& a) {
+         const nn::Size3d kernel = size3(a, "kernel_size", 1);
+         return run(a,
+                    nn::LPPool3d(a.number("norm_type", 2), kernel, a.has("stride") ? size3(a, "stride", 1) : kernel));
+       }},
       pool1<nn::MaxPool1d>("nn.MaxPool1d"),
       pool1<nn::AvgPool1d>("nn.AvgPool1d"),
       pool2<nn::MaxPool2d>("nn.MaxPool2d"),
@@ -216,7 +265,7 @@ Rows padding_rows() {
 
 Rows image_layer_rows() {
   Rows all;
-  for (const Rows& rows : {norm_rows(), convolution_rows(), pool_rows(), padding_rows()}) {
+  for (const Rows& rows : {norm_rows(), convolution_rows(), volume_convolution_rows(), pool_rows(), padding_rows()}) {
     all.insert(all.end(), rows.begin(), rows.end());
   }
   return all;

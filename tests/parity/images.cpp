@@ -27,6 +27,16 @@ std::vector<std::int64_t> output_size(const A& a) {
   return {sizes.begin(), sizes.end()};
 }
 
+/// PyTorch also takes the whole shape: its last N sizes count.
+template <std::size_t N>
+std::optional<std::array<std::int64_t, N>> unpooled_size(const A& a) {
+  const std::vector<std::int64_t> shape = a.integers("output_size");
+  if (shape.size() < N) return std::nullopt;
+  std::array<std::int64_t, N> last{};
+  std::copy(shape.end() - static_cast<std::ptrdiff_t>(N), shape.end(), last.begin());
+  return last;
+}
+
 Rows window_rows() {
   return {
       {"conv2d",
@@ -47,6 +57,24 @@ Rows window_rows() {
                                   .groups = a.integer("groups", 1),
                                   .dilation = a.pair("dilation", 1)});
        }},
+      {"conv3d",
+       [](const A& a) {
+         if (a.is_word("padding")) throw NotThere("padding=\"" + a.word("padding", "") + "\"");
+         return conv3d(a["input"], a["weight"], a["bias"],
+                       {.stride = a.sizes<3>("stride", 1),
+                        .padding = a.sizes<3>("padding", 0),
+                        .dilation = a.sizes<3>("dilation", 1),
+                        .groups = a.integer("groups", 1)});
+       }},
+      {"conv_transpose3d",
+       [](const A& a) {
+         return conv_transpose3d(a["input"], a["weight"], a["bias"],
+                                 {.stride = a.sizes<3>("stride", 1),
+                                  .padding = a.sizes<3>("padding", 0),
+                                  .output_padding = a.sizes<3>("output_padding", 0),
+                                  .groups = a.integer("groups", 1),
+                                  .dilation = a.sizes<3>("dilation", 1)});
+       }},
       {"unfold",
        [](const A& a) {
          return unfold(a["input"], {.kernel = a.pair("kernel_size", 1),
@@ -60,6 +88,15 @@ Rows window_rows() {
       {"avg_pool1d", [](const A& a) { return avg_pool1d(a["input"], windows<1>(a)[0]); }},
       {"avg_pool2d", [](const A& a) { return avg_pool2d(a["input"], pool(a)); }},
       {"avg_pool3d", [](const A& a) { return avg_pool3d(a["input"], windows<3>(a)); }},
+      {"max_unpool1d",
+       [](const A& a) {
+         const auto size = unpooled_size<1>(a);
+         return max_unpool1d(a["input"], a["indices"], windows<1>(a)[0],
+                             size ? std::optional((*size)[0]) : std::nullopt);
+       }},
+      {"max_unpool2d", [](const A& a) { return max_unpool2d(a["input"], a["indices"], pool(a), unpooled_size<2>(a)); }},
+      {"max_unpool3d",
+       [](const A& a) { return max_unpool3d(a["input"], a["indices"], windows<3>(a), unpooled_size<3>(a)); }},
       {"adaptive_avg_pool1d", [](const A& a) { return adaptive_avg_pool(a["input"], output_size<1>(a)); }},
       {"adaptive_avg_pool2d", [](const A& a) { return adaptive_avg_pool(a["input"], output_size<2>(a)); }},
       {"adaptive_avg_pool3d", [](const A& a) { return adaptive_avg_pool(a["input"], output_size<3>(a)); }},
@@ -73,7 +110,9 @@ Rows window_rows() {
                                                 {"nearest-exact", InterpolateMode::nearest_exact},
                                                 {"linear", InterpolateMode::linear},
                                                 {"bilinear", InterpolateMode::bilinear},
-                                                {"trilinear", InterpolateMode::trilinear}});
+                                                {"trilinear", InterpolateMode::trilinear},
+                                                {"bicubic", InterpolateMode::bicubic},
+                                                {"area", InterpolateMode::area}});
          // One size stands for all spatial dimensions.
          std::vector<std::int64_t> size = a.integers("size");
          if (a.has("size") && !a.is_list("size")) size.resize(static_cast<std::size_t>(a["input"].dim() - 2), size[0]);

@@ -102,6 +102,15 @@ Rows loss_object_rows() {
          const nn::MarginRankingLoss loss{.margin = a.number("margin", 0), .reduction = a.reduction()};
          return loss(a["input1"], a["input2"], a["target"]);
        }},
+      {"nn.TripletMarginLoss",
+       [](const A& a) {
+         const nn::TripletMarginLoss loss{.margin = a.number("margin", 1),
+                                          .p = a.number("p", 2),
+                                          .eps = a.number("eps", 1e-6),
+                                          .swap = a.flag("swap", false),
+                                          .reduction = a.reduction()};
+         return loss(a["anchor"], a["positive"], a["negative"]);
+       }},
       {"nn.CosineEmbeddingLoss",
        [](const A& a) {
          const nn::CosineEmbeddingLoss loss{.margin = a.number("margin", 0), .reduction = a.reduction()};

@@ -13,7 +13,7 @@ import pathlib
 import re
 import sys
 
-from names_table import EXCLUDED, FALSE_FRIENDS, NOT_THERE, OTHER
+from names_table import EXCLUDED, EXCLUDED_FUNCTIONS, FALSE_FRIENDS, NOT_THERE, OTHER
 from ours import ROOT, Ours
 
 PAGE = ROOT / "docs/from-pytorch.md"
@@ -112,11 +112,19 @@ def share(names, there):
     return f"{count} of {len(names)} ({100 * count / len(names):.0f} %)"
 
 
+def counted(all_names, excluded):
+    return [n for n in all_names if not any(re.fullmatch(names, n) for names in excluded)]
+
+
+def left_out(all_names, excluded):
+    """What a share leaves out, in words."""
+    found = {what: [n for n in all_names if re.fullmatch(names, n)] for names, what in excluded.items()}
+    return "; ".join(f"{what} ({', '.join(f'`{n}`' for n in names)})" for what, names in found.items())
+
+
 def page():
-    counted = [n for n in TORCH["nn"] if not any(re.fullmatch(names, n) for names in EXCLUDED)]
-    modules = share(counted, lambda name: own("nn", name) or other("nn", name))
-    functions = share(TORCH["most_used"], used)
-    excluded = {what: [n for n in TORCH["nn"] if re.fullmatch(names, n)] for names, what in EXCLUDED.items()}
+    modules = share(counted(TORCH["nn"], EXCLUDED), lambda name: own("nn", name) or other("nn", name))
+    functions = share(counted(TORCH["most_used"], EXCLUDED_FUNCTIONS), used)
     lines = [
         "# From PyTorch", "",
         f"**Of PyTorch's names, {modules} modules of `torch.nn` and {functions} of the most used functions are there, "
@@ -124,12 +132,12 @@ def page():
         "This page says for each public name of PyTorch what it is here. `tests/parity/names.py` writes the page: "
         f"PyTorch's names are those of {TORCH['torch']}, ours are read from the headers. What the operations compute is "
         "judged by PyTorch's own samples: `tests/parity/opinfo.py`.", "",
-        "The share of `torch.nn` leaves out " + "; ".join(
-            f"{what} ({', '.join(f'`{n}`' for n in names)})" for what, names in excluded.items())
+        "The share of `torch.nn` leaves out " + left_out(TORCH["nn"], EXCLUDED)
         + ". Modules for quantization stand in other namespaces.", "",
         "The most used functions are the 150 functions of `torch` and methods of `Tensor` that occur in the largest "
         "number of files of three public repositories: pytorch/examples, karpathy/nanoGPT and "
-        "huggingface/pytorch-image-models.", "",
+        "huggingface/pytorch-image-models. Their share leaves out " + left_out(TORCH["most_used"], EXCLUDED_FUNCTIONS)
+        + ", which Hopscotch does not have.", "",
     ]
     lines += ["## The 150 most used functions", "", "| PyTorch | here |", "| --- | --- |"]
     for name in TORCH["most_used"]:

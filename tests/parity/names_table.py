@@ -181,6 +181,10 @@ OTHER = {
         "compile": "`capture`",
         "from_numpy": "`Tensor::from_blob`",
         "is_tensor": "a type of C++",
+        "numpy": "`x.data<T>()`, `to_vector<T>(x)`",
+        "resize": "`interpolate` for images; `reshape`",
+        "tolist": "`to_vector<T>(x)`",
+        "values": "`Sorted`, of `sort` and `topk`, has `values`",
         "empty_like": "`Tensor::empty`",
     },
 }
@@ -199,15 +203,14 @@ NOT_THERE = {
     "nn": {
         r"Lazy.*": "sizes are said when a layer is made",
         r"DataParallel|SyncBatchNorm": "the strategies of a run take its place: `docs/strategies.md`",
-        r"MaxUnpool.d": "`max_pool2d` returns no indices",
-        r"Conv3d|ConvTranspose3d": "no convolution of volumes",
+        r"FractionalMaxPool.d": "windows of random sizes",
     },
     "functional": {
         r"assert_int_or_pair|boolean_dispatch|handle_torch_function|has_torch_function.*|native_channel_shuffle": INTERNAL,
         r"scaled_.*mm_?|grouped_mm|scaled_grouped_mm": "no products in 8 bits, and no groups of them",
         r"\w+_": "activations never write in place; a captured step reuses the memory",
-        r".*_with_indices|max_unpool.d": "pooling returns no indices",
-        r"conv3d|conv_transpose3d": "no convolution of volumes",
+        r"adaptive_.*_with_indices": "pooling to a size returns no indices",
+        r"fractional_.*": "windows of random sizes",
     },
     "optim": {r"SparseAdam": NO_SPARSE},
     "lr_scheduler": {},
@@ -236,6 +239,12 @@ NOT_THERE = {
         r"is_complex|view_as_real": NO_COMPLEX,
         r"sparse_coo_tensor": NO_SPARSE,
     },
+}
+
+# The most used functions that do not count in the share on the page.
+EXCLUDED_FUNCTIONS = {
+    r"is_complex|view_as_real": "functions of complex numbers",
+    r"sparse_coo_tensor": "functions of sparse tensors",
 }
 
 # Modules of torch.nn that do not count in the share on the page.

@@ -12,7 +12,7 @@ REASONS = [
     (r"nn\..*", r"refused: .*\(N, C, L\).* for .*input=\(\d+, \d+\)", BATCH),
     (r"nn\..*", r"refused: .*\(N, C, H, W\).* for .*input=\(\d+, \d+, \d+\)", BATCH),
     (r"nn\..*", r"refused: .*\(N, C, D, H, W\).* for .*input=\(\d+, \d+, \d+, \d+\)", BATCH),
-    (r"nn\.functional\.conv_transpose2d|nn\.ConvTranspose.d", r"refused: .*output_padding",
+    (r"nn\.functional\.conv_transpose[23]d|nn\.ConvTranspose.d", r"refused: .*output_padding",
      "An output_padding is below the stride. (PyTorch also takes one below the dilation.)"),
     (r"nn\.functional\.batch_norm", r"refused: .*\(N, C\) or \(N, C, H, W\)",
      "Rows (N, C) and images (N, C, H, W) are normalised."),
@@ -30,7 +30,11 @@ REASONS = [
      "The variances have the shape of x, or lack its last dimension."),
     (r"nn\.(functional\.kl_div|KLDivLoss)", r"refused: .*batchmean.* for input=\(\)",
      "A number has no batch to divide by. (PyTorch fails, or divides by 1.)"),
+    (r"nn\.functional\.max_unpool.d(\.grad)?", r"refused: .*x \(N, C, \.\.\)", BATCH),
     # differs
+    (r"nn\.functional\.max_unpool.d", r"differs: (strided: )?the gradient of input",
+     "If windows overlap, a place may be named twice: the last value is there, and has the gradient. (PyTorch: each has "
+     "it.)"),
     (r"nn\.(functional\.ctc_loss|CTCLoss)", r"differs: (strided: )?the gradient of log_probs",
      "PyTorch gives the gradient of the logits behind log_softmax. Ours is that of log_probs; behind log_softmax both "
      "are the same."),
@@ -39,6 +43,8 @@ REASONS = [
     (r"nn\.(functional\.scaled_dot_product_attention|MultiheadAttention|Transformer(En|De)coderLayer)",
      r"differs: .* where PyTorch has -?nan",
      "A query that may see no key gets 0, and its gradients are finite. (PyTorch: NaN.)"),
+    (r"nn\.(functional\.hardsigmoid|Hardsigmoid)", r"differs: (strided: )?the gradient of input",
+     "PyTorch's gradient has the 1 / 6 of f32, which is 3e-8 of it too large."),
     (r"logit", r"differs: .* for .*eps=0\.6",
      "An eps above 0.5 leaves no room between eps and 1 - eps, and the two clamp in another order."),
 ]
