@@ -107,7 +107,8 @@ class HopClassificationModel(HopModel, HasProbabilityCol, HasRawPredictionCol):
         named: Dict[str, Any] = {
             "rawPredictionCol": array_to_vector(logarithms),
             "probabilityCol": array_to_vector(found),
-            "predictionCol": (F.array_position(found, F.array_max(found)) - 1).cast("double"),
+            # As SQL: the functions of pyspark 3.5 look for values, not for columns.
+            "predictionCol": F.expr(f"cast(array_position({answer}, array_max({answer})) - 1 as double)"),
         }
         for param, column in named.items():
             if self._value(param):

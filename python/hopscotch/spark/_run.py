@@ -21,7 +21,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from .. import _toml
 from .._follow import OnEvent, follow
-from ..errors import ConfigError, HopError, Interrupted, RunFailed
+from ..errors import ConfigError, HopError, Interrupted, RunError, RunFailed
 from ..result import Result
 from ._meet import Door
 from ._meeting import Meeting
@@ -32,7 +32,9 @@ from ._task import Ticket
 _ATTEMPTS = 3  # of a job whose task Spark has given up
 _GOODBYE = 20.0  # seconds in which workers that were sent home may end
 _LATE = 10.0  # seconds after which a worker that has ended well is missed
+_CANCELLED_TEXT = "a job of the run was cancelled in Spark, so the run has stopped; its states were with the tasks"
 _PYTHON_ERROR = re.compile(r"(RuntimeError|OSError|ModuleNotFoundError|hopscotch[.\w]*)[:.]")
+_CANCELLED = re.compile(r"\b(Job|Stage) \d+ (was )?cancelled\b|\bSparkContext was shut down\b")
 _LISTENS = re.compile(r"listens at \S*:(\d+) ")
 
 
@@ -186,6 +188,9 @@ class _Run:
             except Exception as error:  # noqa: BLE001: of py4j, of Spark
                 if self._ended.is_set():
                     return
+                if _CANCELLED.search(str(error)):
+                    self._meeting.fail(Interrupted(f"{_CANCELLED_TEXT}: {_reason(error)}"))
+                    return
                 if attempt == _ATTEMPTS:
                     self._meeting.fail(RunFailed(f"[spark] the job of {description} failed: {_reason(error)}"))
 
@@ -225,6 +230,8 @@ class _Run:
             return Result(follow(words, self._settings.progress, hear, self._started))
         except HopError as error:
             if self._meeting.error is not None:
+                if isinstance(self._meeting.error, RunError) and isinstance(error, RunError):
+                    self._meeting.error.run_directory = error.run_directory
                 raise self._meeting.error from error
             if isinstance(error, Interrupted):
                 text = "the run was interrupted; its states were with the tasks of Spark, so it cannot go on"

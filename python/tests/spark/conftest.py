@@ -1,9 +1,10 @@
-"""Tests of hopscotch.spark, on local[2,4] or on the master that HOP_SPARK_MASTER names (local-cluster[2,1,1024]). They
-are skipped without pyspark and Java."""
+"""Tests of hopscotch.spark, on local[2,4] or on the master that HOP_SPARK_MASTER names: local-cluster[3,1,1024], or
+standalone, which is a cluster that the tests start. They are skipped without pyspark and Java."""
 
 import os
 import shutil
 import sys
+import time
 
 import pytest
 
@@ -23,25 +24,69 @@ def missing():
 collect_ignore_glob = ["test_*"] if missing() else []
 
 
-@pytest.fixture(scope="session")
-def spark():
-    """One session for all tests: a start takes seconds."""
+# For programs of a minute: to compile less is to be done sooner.
+BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+MASTER = os.environ.get("HOP_SPARK_MASTER", "local[2,4]")
+
+
+def configured(url):
+    """A builder of sessions for a master. Executors and their memory are small: all are processes of this machine."""
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    session = (
-        SparkSession.builder.master(os.environ.get("HOP_SPARK_MASTER", "local[2,4]"))
-        .appName("hopscotch tests")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.default.parallelism", "2")
-        .getOrCreate()
-    )
+    builder = SparkSession.builder.master(url).appName("hopscotch tests")
+    settings = {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.default.parallelism": "2",
+        "spark.driver.memory": "1g",
+        "spark.driver.extraJavaOptions": BRIEF,
+        "spark.executor.extraJavaOptions": BRIEF,
+    }
+    if url.startswith("spark://"):
+        settings.update({"spark.executor.cores": "1", "spark.cores.max": "2", "spark.executor.memory": "512m"})
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    return builder
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """The standalone cluster of the session, or None."""
+    if MASTER != "standalone":
+        yield None
+        return
+    from .standalone import Standalone
+
+    made = Standalone(tmp_path_factory.mktemp("cluster"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def spark(cluster):
+    """One session for all tests: a start takes seconds."""
+    session = configured(MASTER if cluster is None else cluster.url).getOrCreate()
     session.sparkContext.setLogLevel("OFF")  # tasks are killed on purpose
     yield session
     session.stop()
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_left(request):
+    """No test leaves a worker or a job behind."""
+    yield
+    if "spark" not in request.fixturenames:
+        return
+    from .harm import workers
+
+    deadline = time.monotonic() + 10
+    while workers() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not workers()
+    assert not request.getfixturevalue("spark").sparkContext.statusTracker().getActiveJobsIds()
 
 
 def points(spark, rows, parts=2):

@@ -1,73 +1,35 @@
-"""What may happen to tasks and workers. The bits are those of a calm run each time, and nothing is left behind."""
+"""What may happen to tasks and workers. The bits are those of `hop run` each time, and nothing is left behind."""
 
+import base64
 import os
 import signal
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import hopscotch
 from hopscotch._share import Share
-from hopscotch.spark import _meeting, _run, run
+from hopscotch.spark import _meeting, _run, _ship, run
 
-from .conftest import experiment, hashes, points, processes
+from .alone import hashes_alone
+from .conftest import experiment, hashes, points
+from .harm import LONG, At, kill_a_task, kill_a_worker, workers
 
-LONG = experiment(search={"epochs": 400})
-
-
-def workers():
-    """The living `hop worker` processes of tasks, and their tasks."""
-    return {pid: parent for pid, parent in processes(" --node ").items() if parent != os.getpid()}
+PUBLIC = ("cmdline", "environ")
 
 
 @pytest.fixture(scope="module")
-def calm(spark, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("calm") / "run"
-    return hashes(run(spark, points(spark, 300), LONG, features="x", workers=2, run_dir=str(directory), progress=False))
-
-
-@pytest.fixture(autouse=True)
-def nobody_is_left(spark):
-    yield
-    deadline = time.monotonic() + 10
-    while workers() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not workers()
-    assert not spark.sparkContext.statusTracker().getActiveJobsIds()
-
-
-class At:
-    """Does something once, when so many epochs are told."""
-
-    def __init__(self, epochs, act):
-        self._epochs, self._act, self.seen = epochs, act, None
-
-    def __call__(self, event):
-        if event["event"] == "epoch" and self.seen is None:
-            self._epochs -= 1
-            if self._epochs == 0:
-                self.seen = self._act()
-
-
-def kill_a_worker():
-    pid = sorted(workers())[0]
-    os.kill(pid, signal.SIGKILL)
-    return pid
-
-
-def kill_a_task():
-    pid, parent = sorted(workers().items())[0]
-    os.kill(parent, signal.SIGKILL)
-    return pid
+def alone(spark, tmp_path_factory):
+    return hashes_alone(points(spark, 300), LONG, tmp_path_factory.mktemp("alone"))
 
 
 @pytest.mark.parametrize("harm", [kill_a_worker, kill_a_task])
-def test_who_is_killed_comes_back_to_the_same_bits(spark, folder, calm, harm):
+def test_who_is_killed_comes_back_to_the_same_bits(spark, folder, alone, harm):
     at = At(8, harm)
     result = run(spark, points(spark, 300), LONG, features="x", workers=2, progress=False, on_event=at)
     assert at.seen is not None, "the run was over before anybody was killed"
-    assert hashes(result) == calm
+    assert hashes(result) == alone
     log = (result.run_directory / "log").read_text()
     assert log.count("has joined") == 3, log
 
@@ -77,6 +39,35 @@ def test_an_interrupt_ends_everything(spark, folder):
     with pytest.raises(hopscotch.Interrupted) as error:
         run(spark, points(spark, 300), LONG, features="x", workers=2, progress=False, on_event=at)
     assert (error.value.run_directory / "journal").is_file()
+
+
+def test_the_key_stands_in_files_of_its_owner_alone(spark, folder):
+    found = []
+
+    def look():
+        from pyspark import SparkFiles
+
+        key = Path(SparkFiles.get(_ship._shipped[spark.sparkContext].key)).read_bytes()
+        spellings = [key, key.hex().encode(), base64.b64encode(key).rstrip(b"=")]
+        places = [Path("/proc", pid, name) for pid in os.listdir("/proc") if pid.isdigit() for name in PUBLIC]
+        for place in places:
+            try:
+                text = place.read_bytes()
+            except OSError:  # it has ended, or is another user's
+                continue
+            found.extend(str(place) for each in spellings if each in text)
+        text = repr(spark.sparkContext.getConf().getAll()).encode()
+        found.extend("the configuration" for each in spellings if each in text)
+        for pid in workers():
+            words = Path("/proc", str(pid), "cmdline").read_bytes().split(b"\0")
+            copy = Path(os.fsdecode(words[words.index(b"--key-file") + 1]))
+            assert copy.read_bytes() == key
+            found.extend(str(each) for each in (copy, copy.parent) if each.stat().st_mode & 0o077)
+        return True
+
+    at = At(4, look)
+    run(spark, points(spark, 300), LONG, features="x", workers=2, progress=False, on_event=at)
+    assert at.seen and not found
 
 
 class Silent:
@@ -114,9 +105,3 @@ def test_a_missing_worker_ends_the_wait(spark, folder, monkeypatch):
     monkeypatch.setattr(_run._Run, "_check_slots", lambda self: None)
     with pytest.raises(hopscotch.RunFailed, match=r"expected 3 tasks at once, a worker each, got [0-2] in 6 s"):
         run(spark, points(spark, 100), experiment(), features="x", workers=3, progress=False, start_timeout=6)
-
-
-def test_spark_connect_is_refused_with_the_reason():
-    Connect = type("SparkSession", (), {"__module__": "pyspark.sql.connect.session"})
-    with pytest.raises(hopscotch.ConfigError, match="got Spark Connect"):
-        _run.classic(Connect())

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import hopscotch
-from hopscotch._share import Share, digest, manifest
-from hopscotch.spark import HopClassifier, HopRegressor, _rows, run
+from hopscotch.spark import HopClassifier, HopRegressor, run
 
+from .alone import data_set_of, prepared
 from .conftest import experiment, hashes, points
 
 LAYERS = ["linear 8", "relu", "linear $outputs"]
@@ -24,32 +24,6 @@ TRAINED = {
 
 def accuracy(frame):
     return frame.filter("label = prediction").count() / frame.count()
-
-
-def data_set_of(rows, folder):
-    """The rows of a prepared DataFrame, collected and written on this machine."""
-    with_places = rows.frame.rdd.mapPartitionsWithIndex(lambda i, it: [(i, tuple(row)) for row in it]).collect()
-    share = Share(folder, rows.schema)
-    seen = {}
-    for place, (q, x, y, *w) in with_places:
-        seen.setdefault((q, place if q < 0 else 0), []).append((x, y, *w))
-    for (q, place), found in sorted(seen.items()):
-        if q < 0 and place > 0:  # each worker has the validation rows
-            assert found == seen[(-1, 0)]
-            continue
-        x = np.array([row[0] for row in found], np.float32)
-        y = np.array([row[1] for row in found], np.float32 if "numbers" in rows.schema else np.int64)
-        w = np.array([row[2] for row in found], np.float32) if "weights" in rows.schema else None
-        share.append(q, x, y, w)
-    measured = share.measure()
-    text = manifest(rows.schema, share.write(measured, digest(rows.schema, measured)))
-    (folder / "manifest.json").write_text(text)
-    return json.loads(text)
-
-
-def prepared(frame, workers, **changes):
-    columns = _rows.Columns("x", "label")
-    return _rows.prepare(frame, columns, _rows.Plan(is_class=True, partitions=4, workers=workers, seed=3, **changes))
 
 
 def test_a_run_on_spark_has_the_bits_of_hop_run(spark, folder):

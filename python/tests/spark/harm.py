@@ -1,0 +1,57 @@
+"""What may happen to the processes of a run on Spark, and the runs to which it happens."""
+
+import os
+import signal
+
+from .conftest import experiment, processes
+
+LONG = experiment(search={"epochs": 400})
+
+
+def workers():
+    """The living `hop worker` processes of tasks, and their tasks. Workers of other runs have other folders."""
+    return processes("/slot-")
+
+
+class At:
+    """Does something once, when so many epochs are told."""
+
+    def __init__(self, epochs, act):
+        self._epochs, self._act, self.seen = epochs, act, None
+
+    def __call__(self, event):
+        if event["event"] == "epoch" and self.seen is None:
+            self._epochs -= 1
+            if self._epochs == 0:
+                self.seen = self._act()
+
+
+def kill_a_worker():
+    pid = sorted(workers())[0]
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def kill_a_task():
+    pid, parent = sorted(workers().items())[0]
+    os.kill(parent, signal.SIGKILL)
+    return pid
+
+
+def kill_an_executor():
+    """The JVM above a task."""
+    pid = sorted(workers().values())[0]
+    while "CoarseGrainedExecutorBackend" not in _command_of(pid):
+        pid = _parent_of(pid)
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def _command_of(pid):
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().decode(errors="replace")
+
+
+def _parent_of(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[1])
