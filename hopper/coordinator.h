@@ -54,7 +54,8 @@ struct WorkerState {
 };
 
 /// The law of a unit (model, epoch, partition):
-///   1. LEASE: at most one valid lease per model.
+///   1. LEASE: at most one valid lease per model. A group has one lease together: its members are reserved at once,
+///      when all of them are free, and the lease ends once, for all of them.
 ///   2. RESULT: the new state is a durable file of the worker's node, and this is its digest.
 ///   3. COMMIT is appended to the journal and counts once it is SYNCED.
 ///   4. Training on a state, showing it and deleting its predecessor wait for that.
@@ -121,7 +122,7 @@ class Coordinator {
   };
   // Facts about a model that this life of the coordinator knows beyond the ledger.
   struct Flight {
-    std::optional<WorkerId> leased_to;        // the holder of the one valid lease
+    std::optional<WorkerId> leased_to;        // the holder of the one valid lease; of a group, the lead
     std::optional<std::uint64_t> committing;  // the COMMIT of the unit that is due: appended, not yet durable
     bool settling = false;                    // another record of it is appended, not yet durable
     bool is_gone = false;                     // the holder has begun a new life without its newest state
@@ -155,6 +156,7 @@ class Coordinator {
   void on(const event::WorkerCrashed& crashed);
   void on(const event::Result& result);
   void on(const event::UnitFailed& failed);
+  void on(const event::Confirmed& confirmed);
   void on(const event::Synced& synced);
   void on(const event::Timer&) {}
   void on(const event::StopRequested&);
@@ -204,7 +206,10 @@ class Coordinator {
   void settle(const record::Moved& moved, const Unsynced& entry);
 
   // coordinator_units.cpp: the law of a unit.
-  std::optional<Lease> take_lease(const Peer& peer, ModelId model, Unit unit, Attempt attempt);
+  enum class GroupFate : std::uint8_t { Done, Abandoned };
+  template <class E>
+  std::optional<Lease> take_lease(const E& end, GroupFate fate);
+  void end_lease(const Lease& lease, GroupFate fate);
   static Flight begin_anew(Flight&& before);
   static record::Commit commit_of(const HeldState& state, WorkerId worker);
   void commit(record::Commit commit, const Peer& peer);
@@ -237,6 +242,7 @@ class Coordinator {
   // coordinator_schedule.cpp: the view of the policy, and its choices.
   void refresh();
   void schedule();
+  bool are_free(const std::vector<WorkerId>& members) const;
   bool ready(const Model& model) const;
   std::optional<WorkerId> busy_at(const Model& model) const;
   void touch(ModelId model);
@@ -254,6 +260,7 @@ class Coordinator {
   // coordinator.cpp: the consequences of the state after every event.
   void reserve_attempts();
   void grant(const Choice& choice);
+  void send_leases(Lease lease, const std::vector<WorkerId>& members, std::optional<WorkerId> holder);
   void collect();
   void finish();
   bool is_idle() const;

@@ -60,15 +60,15 @@ void Coordinator::take_down(WorkerState& w, std::optional<ModelId> trained) {
   forget_copies_to(w.id);
   if (w.presence == Presence::Gone) touch_states_at(w.id);
   if (options_.copies > 1) emit(action::SetTimer{now_ + options_.move_after});
-  for (const Lease& lease : w.leases) flight(lease.model).leased_to.reset();
-  if (!w.leases.empty()) {
+  const std::vector<Lease> leases = std::exchange(w.leases, {});
+  for (const Lease& lease : leases) end_lease(lease, GroupFate::Abandoned);
+  if (!leases.empty()) {
     const auto said =
-        std::find_if(w.leases.begin(), w.leases.end(), [&](const Lease& lease) { return lease.model == trained; });
-    w.broken_off = said == w.leases.end() ? w.leases.front() : *said;
+        std::find_if(leases.begin(), leases.end(), [&](const Lease& lease) { return lease.model == trained; });
+    w.broken_off = said == leases.end() ? leases.front() : *said;
     Flight& f = flight(w.broken_off->model);
     if (++f.broken_off > 1) retry_later(f, f.broken_off - 1);
   }
-  w.leases.clear();
   for (const Model& model : ledger_.models()) {
     if (model.holder == w.id) flight(model.id).collecting = false;
   }
