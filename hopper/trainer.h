@@ -59,6 +59,7 @@ class Trainer {
   /// How the strategy of the experiment lets replicas share.
   Replicas replicas() const { return replicas_; }
   nn::StateBlock& state() { return *state_; }
+  const nn::StateBlock& state() const { return *state_; }
   nn::Module& module() { return *module_; }
 
   /// From now on `exchange` stands between backward and update of every training step. Null, as at first: nothing does.
