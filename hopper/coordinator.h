@@ -46,6 +46,8 @@ struct WorkerState {
   bool alive = false;
   std::vector<Lease> leases{};  ///< in the order given: the first one is in training, or trained but not yet reported
   std::optional<Lease> broken_off{};  ///< the unit that the last ended life was training
+  /// The lease of a group that is no more, until the worker answers: it may still be in the middle of its unit.
+  std::optional<Attempt> abandons{};
   Presence presence = Presence::Away;
   Time away_since{};  ///< unless it is alive
 
@@ -210,6 +212,7 @@ class Coordinator {
   template <class E>
   std::optional<Lease> take_lease(const E& end, GroupFate fate);
   void end_lease(const Lease& lease, GroupFate fate);
+  void note_answer(const Peer& peer, Attempt attempt);
   static Flight begin_anew(Flight&& before);
   static record::Commit commit_of(const HeldState& state, WorkerId worker);
   void commit(record::Commit commit, const Peer& peer);

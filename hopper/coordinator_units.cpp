@@ -32,12 +32,20 @@ void Coordinator::end_lease(const Lease& lease, GroupFate fate) {
     WorkerState& w = worker(member);
     const auto same = [&](const Lease& held) { return held.attempt == lease.attempt; };
     if (std::erase_if(w.leases, same) == 0 || fate == GroupFate::Done) continue;
+    w.abandons = lease.attempt;
     emit(action::CancelLease{{w.id, w.incarnation}, lease.model, lease.attempt, true});
   }
 }
 
+// A worker answers for its units one after the other.
+void Coordinator::note_answer(const Peer& peer, Attempt attempt) {
+  WorkerState* w = alive(peer);
+  if (w != nullptr && w->abandons && attempt >= *w->abandons) w->abandons.reset();
+}
+
 // From here on the member may be reserved by another group.
 void Coordinator::on(const event::Confirmed& confirmed) {
+  note_answer(confirmed.peer, confirmed.attempt);
   WorkerState* w = alive(confirmed.peer);
   if (w == nullptr) return;
   std::erase_if(w->leases, [&](const Lease& lease) {
@@ -46,6 +54,7 @@ void Coordinator::on(const event::Confirmed& confirmed) {
 }
 
 void Coordinator::on(const event::Result& result) {
+  note_answer(result.peer, result.attempt);
   if (const auto lease = take_lease(result, GroupFate::Done)) {
     record::Commit done = commit_of({lease->model, after(lease->unit), lease->partition, lease->attempt, lease->parent,
                                      result.digest, result.metrics},
@@ -65,6 +74,7 @@ void Coordinator::on(const event::Result& result) {
 }
 
 void Coordinator::on(const event::UnitFailed& failed) {
+  note_answer(failed.peer, failed.attempt);
   const auto lease = take_lease(failed, GroupFate::Abandoned);
   if (!lease) return;
   Flight& f = flight(failed.model);

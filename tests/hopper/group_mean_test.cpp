@@ -16,8 +16,6 @@ namespace hop::hopper {
 namespace {
 
 using ::testing::ElementsAre;
-using testing::owners_of;
-using testing::run_group;
 
 struct Step {
   std::vector<std::vector<float>> values;  // of each replica

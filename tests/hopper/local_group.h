@@ -14,7 +14,7 @@
 
 #include "hopper/strategy/group_wire.h"
 
-namespace hop::hopper::testing {
+namespace hop::hopper {
 
 /// What is on its way between the members.
 class LocalGroup {
@@ -105,4 +105,4 @@ inline std::uint64_t run_group(std::uint32_t replicas, std::uint32_t members,
   return group.bytes();
 }
 
-}  // namespace hop::hopper::testing
+}  // namespace hop::hopper

@@ -12,8 +12,6 @@
 namespace hop::hopper {
 namespace {
 
-using testing::run_group;
-
 class GroupTrainer : public ReplicaTrainer {
  protected:
   // Two epochs of each member. A member reads its own partitions only.
