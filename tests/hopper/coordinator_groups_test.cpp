@@ -16,9 +16,9 @@ Itinerary groups(std::uint32_t workers) {
   return itinerary;
 }
 
-class Groups : public testing::Test {
+class CoordinatorOfGroups : public testing::Test {
  protected:
-  Groups() : drive_(groups(3), 2) {}
+  CoordinatorOfGroups() : drive_(groups(3), 2) {}
 
   void all_up() {
     for (std::uint32_t w = 0; w < 3; ++w) drive_.up(w);
@@ -45,7 +45,7 @@ class Groups : public testing::Test {
   Drive drive_;
 };
 
-TEST_F(Groups, AreLeasedWhenAllMembersAreThere) {
+TEST_F(CoordinatorOfGroups, AreLeasedWhenAllMembersAreThere) {
   drive_.up(0);
   EXPECT_THAT(sent_to(), IsEmpty());
   drive_.up(2);
@@ -61,7 +61,7 @@ TEST_F(Groups, AreLeasedWhenAllMembersAreThere) {
   EXPECT_FALSE(drive_.leased(1)) << "no member is in two groups";
 }
 
-TEST_F(Groups, ResultOfTheLeadFreesAll) {
+TEST_F(CoordinatorOfGroups, ResultOfTheLeadFreesAll) {
   all_up();
   const event::Result result = drive_.result_of(0);
   drive_.step(event::Confirmed{peer(1), ModelId(0), result.attempt});
@@ -74,7 +74,7 @@ TEST_F(Groups, ResultOfTheLeadFreesAll) {
   EXPECT_FALSE(drive_.leased(0));
 }
 
-TEST_F(Groups, ResultOfAnotherMemberIsStale) {
+TEST_F(CoordinatorOfGroups, ResultOfAnotherMemberIsStale) {
   all_up();
   event::Result result = drive_.result_of(0);
   result.peer = peer(1);
@@ -84,7 +84,7 @@ TEST_F(Groups, ResultOfAnotherMemberIsStale) {
   EXPECT_TRUE(drive_.leased(0));
 }
 
-TEST_F(Groups, DeathOfAMemberEndsTheLeaseForAll) {
+TEST_F(CoordinatorOfGroups, DeathOfAMemberEndsTheLeaseForAll) {
   for (const std::uint32_t dead : {0U, 1U, 2U}) {
     SCOPED_TRACE(dead);
     Drive drive(groups(3), 1);
@@ -102,7 +102,7 @@ TEST_F(Groups, DeathOfAMemberEndsTheLeaseForAll) {
 }
 
 // The lead's late result of the group that is no more does not count.
-TEST_F(Groups, ResultAfterTheEndIsStale) {
+TEST_F(CoordinatorOfGroups, ResultAfterTheEndIsStale) {
   all_up();
   const event::Result late = drive_.result_of(0);
   drive_.down(2);
@@ -111,7 +111,7 @@ TEST_F(Groups, ResultAfterTheEndIsStale) {
   EXPECT_EQ(drive_.all<action::Answer>()[0].verdict, Verdict::Stale);
 }
 
-TEST_F(Groups, MemberThatReachesNoOtherTriesAgainLater) {
+TEST_F(CoordinatorOfGroups, MemberThatReachesNoOtherTriesAgainLater) {
   all_up();
   drive_.step(failure(1, Failure::MemberLost));
   EXPECT_THAT(abandoned_by(), ElementsAre(0, 2));
@@ -120,7 +120,7 @@ TEST_F(Groups, MemberThatReachesNoOtherTriesAgainLater) {
   EXPECT_FALSE(drive_.all<action::SetTimer>().empty());
 }
 
-TEST_F(Groups, TrainingThatThrowsIsHeldAgainstTheModelOnce) {
+TEST_F(CoordinatorOfGroups, TrainingThatThrowsIsHeldAgainstTheModelOnce) {
   Drive drive(groups(3), 1);
   for (std::uint32_t w = 0; w < 3; ++w) drive.up(w);
   for (int i = 0; i < 3; ++i) {
@@ -128,19 +128,19 @@ TEST_F(Groups, TrainingThatThrowsIsHeldAgainstTheModelOnce) {
     drive.step(event::UnitFailed{peer(2), l.model, l.unit, l.attempt, Failure::Error, "it threw"});
     drive.step(event::UnitFailed{peer(1), l.model, l.unit, l.attempt, Failure::MemberLost, "worker 2 is gone"});
     drive.step(event::UnitFailed{peer(0), l.model, l.unit, l.attempt, Failure::Cancelled, "its group is no more"});
-    if (i < 2) EXPECT_TRUE(drive.leased(0)) << i;
+    EXPECT_EQ(drive.leased(0), i < 2) << i;
   }
   drive.sync();
   EXPECT_EQ(drive.model(0).status, Status::Quarantined);
 }
 
-TEST_F(Groups, OneWorkerHasNoGroup) {
+TEST_F(CoordinatorOfGroups, OneWorkerHasNoGroup) {
   Drive alone(groups(1), 1);
   alone.up(0);
   EXPECT_FALSE(alone.lease(0).has_group());
 }
 
-TEST_F(Groups, WorkersWithoutAPartitionStayIdle) {
+TEST_F(CoordinatorOfGroups, WorkersWithoutAPartitionStayIdle) {
   Drive many(groups(5), 1);
   for (std::uint32_t w = 0; w < 4; ++w) many.up(w);
   EXPECT_THAT(many.lease(0).members, ElementsAre(WorkerId(0), WorkerId(1), WorkerId(2), WorkerId(3)));

@@ -109,7 +109,12 @@ TEST_F(TwoMembers, SayWhomTheyWaitFor) {
 TEST_F(TwoMembers, OtherSizesThanExpectedEndTheGroup) {
   begin();
   connect();
-  std::thread other([this] { EXPECT_THROW(swap(1, 8, 8), MemberLost); });
+  std::thread other([this] {
+    try {
+      swap(1, 8, 8);
+    } catch (const MemberLost&) {  // unless it was through before
+    }
+  });
   EXPECT_THAT([this] { swap(0, 8, 16); }, ThrowsMessage<MemberLost>(HasSubstr("with 16 bytes from worker 7")));
   other.join();
 }

@@ -225,7 +225,7 @@ struct TasksInGroups final : WholeEpochs {
   std::vector<WorkerId> members(const Spread&, PartitionId) const override { return {WorkerId{0}, WorkerId{1}}; }
 };
 
-TEST(Groups, AreForReplicasThatShareGradients) {
+TEST(Strategies, HaveGroupsOnlyForReplicasThatShareGradients) {
   EXPECT_THAT(
       [] {
         (Itinerary{4, 2, 1, Order::Fixed, std::make_shared<TasksInGroups>()}.check());
