@@ -78,7 +78,8 @@ std::string caution_of(const Comparison& comparison) {
   std::string names;
   for (const Trial& trial : comparison.trials) {
     const bool is_known = names.find(trial.strategy) != std::string::npos;
-    if (trial.predicted_gradient_bytes != 0 && !is_known) names += (names.empty() ? "" : ", ") + trial.strategy;
+    if (trial.predicted_gradient_bytes != 0 && trial.gradient_bytes == 0 && !is_known)
+      names += (names.empty() ? "" : ", ") + trial.strategy;
   }
   if (names.empty()) return {};
   return names +

@@ -26,7 +26,7 @@ struct Trial {
   std::uint64_t collect_bytes = 0;  ///< final states
   std::uint64_t copy_bytes = 0;     ///< second places of states
   std::uint64_t gradient_bytes = 0;
-  std::uint64_t predicted_gradient_bytes = 0;  ///< by formula, if groups of workers had trained the models; not sent
+  std::uint64_t predicted_gradient_bytes = 0;  ///< by formula, if groups of workers train the models
   std::uint64_t data_bytes = 0;                ///< rows on the wire
   std::uint64_t control_bytes = 0;
   std::uint64_t peak_rss_bytes = 0;         ///< of the hungriest worker

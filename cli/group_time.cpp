@@ -21,6 +21,11 @@ double rounds_of(const hopper::Experiment& experiment, const hopper::Config& con
 
 }  // namespace
 
+double replicas_of_one(const hopper::Strategy& strategy, std::uint32_t partitions, std::uint32_t workers) {
+  const auto members = strategy.members({partitions, workers}, PartitionId(0)).size();
+  return members == 0 ? partitions : std::ceil(partitions / static_cast<double>(members));
+}
+
 std::optional<GroupTime> group_time(const hopper::Results& measured, const hopper::Experiment& experiment,
                                     std::uint32_t partitions, const hopper::simulate::Link& link) {
   const auto strategy = hopper::make_strategy(experiment.run.strategy);
@@ -29,12 +34,12 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
   if (replicated == nullptr || !is_measured) return std::nullopt;
 
   const std::uint32_t members = std::min(experiment.run.workers, partitions);
-  const std::uint32_t replicas_of_one = (partitions + members - 1) / members;
+  const double replicas = std::ceil(partitions / static_cast<double>(members));
   GroupTime time;
   time.bytes = replicated->predicted_bytes({partitions, experiment.run.workers}, measured.shared_bytes);
   double rounds = 0;
   for (const hopper::ModelResult& model : measured.models) {
-    time.compute_seconds += model.seconds / partitions * replicas_of_one;
+    time.compute_seconds += model.seconds / replicas_of_one(*replicated, partitions, measured.workers) * replicas;
     for (std::size_t epoch = model.inherited; epoch < model.curve.size(); ++epoch) {
       rounds += rounds_of(experiment, model.config, static_cast<double>(model.curve[epoch].rows), partitions);
     }

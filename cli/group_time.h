@@ -1,5 +1,5 @@
-// How long a run would take if all workers trained each model together, in a group. By formula: the simulator has no
-// groups.
+// How long a run would take if all workers trained each model together, in a group. By formula: the simulator's groups
+// exchange in no time.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,14 @@ struct GroupTime {
   double seconds() const { return compute_seconds + exchange_seconds; }
 };
 
+/// How many replicas of a model one worker of a run computes at most: all of them where no group trains it.
+double replicas_of_one(const hopper::Strategy& strategy, std::uint32_t partitions, std::uint32_t workers);
+
 /// The models one after the other, each on all workers of `experiment`: replicas are shared out evenly, and no exchange
-/// is hidden behind computation. `measured`: a run of the same strategy and partitions, with any number of workers. A
-/// step of gradients, or an average of weights, takes two messages and the time of its bytes on the busiest link. None
-/// for strategies without replicas, and for another strategy or other partitions than were measured.
+/// is hidden behind computation. `measured`: a run of the same strategy and partitions. If groups trained its models,
+/// their waits and exchanges count as computation; a run with one worker has none. A step of gradients, or an average
+/// of weights, takes two messages and the time of its bytes on the busiest link. None for strategies without replicas,
+/// and for another strategy or other partitions than were measured.
 std::optional<GroupTime> group_time(const hopper::Results& measured, const hopper::Experiment& experiment,
                                     std::uint32_t partitions, const hopper::simulate::Link& link);
 

@@ -48,6 +48,11 @@ double units_per_epoch(const std::string& strategy, std::uint32_t partitions, st
   return strategy_of(strategy)->units_per_epoch({partitions, workers});
 }
 
+// The share of a model's replicas that one worker computes; 1 where no group trains it.
+double share_of_one(const std::string& strategy, std::uint32_t partitions, std::uint32_t workers) {
+  return replicas_of_one(*strategy_of(strategy), partitions, workers) / partitions;
+}
+
 // ---- what a real run took
 
 // Of a run: the seconds of a pass over all rows, by model, and the bytes of a state.
@@ -58,7 +63,8 @@ class Measured {
     for (const hopper::ModelResult& model : results_.models) {
       const auto units = static_cast<double>(model.visits.size() - model.inherited);
       if (units == 0) continue;
-      const double epochs = units / units_per_epoch(results_.strategy, results_.partitions, results_.workers);
+      const double epochs = units / units_per_epoch(results_.strategy, results_.partitions, results_.workers) *
+                            share_of_one(results_.strategy, results_.partitions, results_.workers);
       epoch_seconds_[model.id] = model.seconds / epochs;
       seconds += model.seconds / epochs;
       bytes += static_cast<double>(model.state_bytes);
@@ -213,13 +219,14 @@ void print_table(const std::vector<Line>& lines) {
   }
 }
 
-// Strategies with replicas: the lines above have one worker for all replicas of a model.
+// Strategies with replicas: the lines above have no exchange in them.
 void print_groups(const std::vector<Line>& lines) {
   const auto has_replicas = [](const Line& line) {
     return strategy_of(line.strategy)->replicas() != hopper::Replicas::None;
   };
   if (std::ranges::none_of(lines, has_replicas)) return;
-  std::puts("strategies with replicas: one worker computes all replicas of a model, and nothing is exchanged");
+  std::puts(
+      "strategies with replicas: nothing is exchanged; allreduce shares a model's replicas out, the others do not");
   for (const Line& line : lines) {
     if (!line.group) continue;
     std::printf("by formula, each model on all %u workers: %s %.4g seconds, %.4g of them for %.4g MB between workers\n",

@@ -128,18 +128,28 @@ void Coordinator::grant(const Choice& choice) {
               .partition = choice.partition,
               .attempt = next_attempt_,
               .parent = model.digest,
-              .source = model.holder == w.id ? std::nullopt : model.holder,
+              .source = {},
               .validate = itinerary.ends_epoch(unit),
               .trained_as = {},
-              .stored_as = model.stored_as};
+              .stored_as = model.stored_as,
+              .members = itinerary.members(choice.partition)};
   if (const ModelId ancestor = ledger_.ancestor(model, unit); ancestor != model.id) {
     lease.trained_as = ancestor;
   }
   next_attempt_ = Attempt{next_attempt_.value + 1};
   flight(model.id).leased_to = w.id;
   flight(model.id).is_found_again = false;
-  w.leases.push_back(lease);
-  emit(action::SendLease{{w.id, w.incarnation}, lease});
+  send_leases(lease, lease.has_group() ? lease.members : std::vector{w.id}, model.holder);
+}
+
+void Coordinator::send_leases(Lease lease, const std::vector<WorkerId>& members, std::optional<WorkerId> holder) {
+  for (std::uint32_t rank = 0; rank < members.size(); ++rank) {
+    WorkerState& w = worker(members[rank]);
+    lease.rank = rank;
+    lease.source = holder == w.id ? std::nullopt : holder;
+    w.leases.push_back(lease);
+    emit(action::SendLease{{w.id, w.incarnation}, lease});
+  }
 }
 
 void Coordinator::collect() {

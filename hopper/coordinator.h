@@ -46,6 +46,8 @@ struct WorkerState {
   bool alive = false;
   std::vector<Lease> leases{};  ///< in the order given: the first one is in training, or trained but not yet reported
   std::optional<Lease> broken_off{};  ///< the unit that the last ended life was training
+  /// The lease of a group that is no more, until the worker answers: it may still be in the middle of its unit.
+  std::optional<Attempt> abandons{};
   Presence presence = Presence::Away;
   Time away_since{};  ///< unless it is alive
 
@@ -54,7 +56,8 @@ struct WorkerState {
 };
 
 /// The law of a unit (model, epoch, partition):
-///   1. LEASE: at most one valid lease per model.
+///   1. LEASE: at most one valid lease per model. A group has one lease together: its members are reserved at once,
+///      when all of them are free, and the lease ends once, for all of them.
 ///   2. RESULT: the new state is a durable file of the worker's node, and this is its digest.
 ///   3. COMMIT is appended to the journal and counts once it is SYNCED.
 ///   4. Training on a state, showing it and deleting its predecessor wait for that.
@@ -121,7 +124,7 @@ class Coordinator {
   };
   // Facts about a model that this life of the coordinator knows beyond the ledger.
   struct Flight {
-    std::optional<WorkerId> leased_to;        // the holder of the one valid lease
+    std::optional<WorkerId> leased_to;        // the holder of the one valid lease; of a group, the lead
     std::optional<std::uint64_t> committing;  // the COMMIT of the unit that is due: appended, not yet durable
     bool settling = false;                    // another record of it is appended, not yet durable
     bool is_gone = false;                     // the holder has begun a new life without its newest state
@@ -156,6 +159,7 @@ class Coordinator {
   void on(const event::WorkerCrashed& crashed);
   void on(const event::Result& result);
   void on(const event::UnitFailed& failed);
+  void on(const event::Confirmed& confirmed);
   void on(const event::Synced& synced);
   void on(const event::Timer&) {}
   void on(const event::StopRequested&);
@@ -207,7 +211,11 @@ class Coordinator {
   void settle(const record::Moved& moved, const Unsynced& entry);
 
   // coordinator_units.cpp: the law of a unit.
-  std::optional<Lease> take_lease(const Peer& peer, ModelId model, Unit unit, Attempt attempt);
+  enum class GroupFate : std::uint8_t { Done, Abandoned };
+  template <class E>
+  std::optional<Lease> take_lease(const E& end, GroupFate fate);
+  void end_lease(const Lease& lease, GroupFate fate);
+  void note_answer(const Peer& peer, Attempt attempt);
   static Flight begin_anew(Flight&& before);
   static record::Commit commit_of(const HeldState& state, WorkerId worker);
   void commit(record::Commit commit, const Peer& peer);
@@ -241,6 +249,7 @@ class Coordinator {
   // coordinator_schedule.cpp: the view of the policy, and its choices.
   void refresh();
   void schedule();
+  bool are_free(const std::vector<WorkerId>& members) const;
   bool ready(const Model& model) const;
   std::optional<WorkerId> busy_at(const Model& model) const;
   void touch(ModelId model);
@@ -258,6 +267,7 @@ class Coordinator {
   // coordinator.cpp: the consequences of the state after every event.
   void reserve_attempts();
   void grant(const Choice& choice);
+  void send_leases(Lease lease, const std::vector<WorkerId>& members, std::optional<WorkerId> holder);
   void collect();
   void finish();
   bool is_idle() const;

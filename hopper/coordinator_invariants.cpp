@@ -22,6 +22,7 @@ void Coordinator::check_invariants() const {
   for (const WorkerState& w : workers_) {
     check(w);
     for (const Lease& lease : w.leases) {
+      if (!lease.is_lead()) continue;
       require(leased.insert(lease.model).second, "at most one lease per model", lease.model);
       require(attempts.insert(lease.attempt).second, "an attempt is used once", lease.model);
     }
@@ -40,14 +41,17 @@ void Coordinator::check(const WorkerState& w) const {
     require(w.alive, "only the living hold leases", lease.model);
     require(w.leases.size() <= options_.queue_depth, "a worker's queue is bounded", lease.model);
     require(lease.attempt < next_attempt_ && lease.attempt < ledger_.reserved(), "attempts are reserved", lease.model);
-    require(f.leased_to == w.id, "model and worker agree about the lease", lease.model);
+    require(f.leased_to == (lease.has_group() ? lease.members.front() : w.id), "model and worker agree about the lease",
+            lease.model);
+    require(!lease.has_group() || (w.leases.size() == 1 && lease.members.at(lease.rank) == w.id),
+            "a member of a group has one lease, its own", lease.model);
     require(!f.committing && !f.settling, "no lease beside a commit or an end", lease.model);
     require(model.status != Status::Quarantined && ledger_.units_left(model) > 0, "only who has work left is leased",
             lease.model);
     require(lease.unit == model.next_unit() && lease.parent == model.digest,
             "a lease starts from the newest committed state", lease.model);
-    require(ledger_.itinerary().may_train(w.id, lease.partition), "a unit is leased to a worker that may train it",
-            lease.model);
+    require(!lease.is_lead() || ledger_.itinerary().may_train(w.id, lease.partition),
+            "a unit is leased to a worker that may train it", lease.model);
   }
 }
 
@@ -74,7 +78,8 @@ void Coordinator::check(const Model& model) const {
 void Coordinator::check_after(const Event& event) const {
   const bool is_common = std::holds_alternative<event::Synced>(event) || std::holds_alternative<event::Timer>(event) ||
                          std::holds_alternative<event::Result>(event) || std::holds_alternative<event::Copied>(event) ||
-                         std::holds_alternative<event::CopyFailed>(event);
+                         std::holds_alternative<event::CopyFailed>(event) ||
+                         std::holds_alternative<event::Confirmed>(event);
   if (is_common) {
     for (const ModelId model : looked_at_) {
       check(ledger_.model(model));

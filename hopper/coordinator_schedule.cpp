@@ -34,10 +34,20 @@ void Coordinator::schedule() {
                      std::to_string(view.ready.size()) + " models are ready, " + std::to_string(view.rooms.size()) +
                      " workers have room and nothing is in training");
     }
+    const std::vector<WorkerId> members = ledger_.itinerary().members(choice->partition);
+    if (!are_free(members)) return;  // nobody is leased anything before the group, which would wait for ever
     grant(*choice);
+    for (const WorkerId member : members) show(worker(member));
     show(worker(choice->worker));
     show_touched();
   }
+}
+
+bool Coordinator::are_free(const std::vector<WorkerId>& members) const {
+  return std::ranges::all_of(members, [this](WorkerId id) {
+    const WorkerState& w = workers_[id.index()];
+    return w.takes_leases() && w.leases.empty();
+  });
 }
 
 // Brings the board and the books beside it up to date.

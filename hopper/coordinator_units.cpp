@@ -8,22 +8,54 @@
 
 namespace hop::hopper {
 
-// Ends and returns the current lease, if it is this one.
-std::optional<Lease> Coordinator::take_lease(const Peer& peer, ModelId model, Unit unit, Attempt attempt) {
-  WorkerState* w = alive(peer);
+// Ends and returns the lease that a result or a failure of its holder ends; none if it is not current. Only the lead of
+// a group has results.
+template <class E>
+std::optional<Lease> Coordinator::take_lease(const E& end, GroupFate fate) {
+  WorkerState* w = alive(end.peer);
   if (w == nullptr) return std::nullopt;
   const auto found = std::find_if(w->leases.begin(), w->leases.end(), [&](const Lease& lease) {
-    return lease.model == model && lease.unit == unit && lease.attempt == attempt;
+    return lease.model == end.model && lease.unit == end.unit && lease.attempt == end.attempt;
   });
-  if (found == w->leases.end()) return std::nullopt;
+  if (found == w->leases.end() || (fate == GroupFate::Done && !found->is_lead())) return std::nullopt;
   const Lease lease = *found;
   w->leases.erase(found);
-  flight(model).leased_to.reset();
+  end_lease(lease, fate);
   return lease;
 }
 
+// Ends a lease that its holder has no more, for the other members of its group, too. All of them have confirmed before
+// the result, and abandon the unit after anything else.
+void Coordinator::end_lease(const Lease& lease, GroupFate fate) {
+  flight(lease.model).leased_to.reset();
+  for (const WorkerId member : lease.members) {
+    WorkerState& w = worker(member);
+    const auto same = [&](const Lease& held) { return held.attempt == lease.attempt; };
+    if (std::erase_if(w.leases, same) == 0 || fate == GroupFate::Done) continue;
+    w.abandons = lease.attempt;
+    emit(action::CancelLease{{w.id, w.incarnation}, lease.model, lease.attempt, true});
+  }
+}
+
+// A worker answers for its units one after the other.
+void Coordinator::note_answer(const Peer& peer, Attempt attempt) {
+  WorkerState* w = alive(peer);
+  if (w != nullptr && w->abandons && attempt >= *w->abandons) w->abandons.reset();
+}
+
+// From here on the member may be reserved by another group.
+void Coordinator::on(const event::Confirmed& confirmed) {
+  note_answer(confirmed.peer, confirmed.attempt);
+  WorkerState* w = alive(confirmed.peer);
+  if (w == nullptr) return;
+  std::erase_if(w->leases, [&](const Lease& lease) {
+    return lease.model == confirmed.model && lease.attempt == confirmed.attempt && !lease.is_lead();
+  });
+}
+
 void Coordinator::on(const event::Result& result) {
-  if (const auto lease = take_lease(result.peer, result.model, result.unit, result.attempt)) {
+  note_answer(result.peer, result.attempt);
+  if (const auto lease = take_lease(result, GroupFate::Done)) {
     record::Commit done = commit_of({lease->model, after(lease->unit), lease->partition, lease->attempt, lease->parent,
                                      result.digest, result.metrics},
                                     result.peer.worker);
@@ -42,13 +74,16 @@ void Coordinator::on(const event::Result& result) {
 }
 
 void Coordinator::on(const event::UnitFailed& failed) {
-  const auto lease = take_lease(failed.peer, failed.model, failed.unit, failed.attempt);
+  note_answer(failed.peer, failed.attempt);
+  const auto lease = take_lease(failed, GroupFate::Abandoned);
   if (!lease) return;
   Flight& f = flight(failed.model);
   const WorkerId holder = lease->source.value_or(failed.peer.worker);
   switch (failed.failure) {
     case Failure::Cancelled:
       return;
+    case Failure::MemberLost:
+      return retry_later(f, ++f.unreachable);
     case Failure::SourceUnreachable:
       if (worker(holder).alive) retry_later(f, ++f.unreachable);  // otherwise the model waits for the holder's return
       return;

@@ -52,7 +52,8 @@ void Coordinator::on(const event::WorkerCrashed& crashed) {
 // Revokes the worker's leases. Why the worker was lost is not known yet, so the unit that it was training is not
 // blamed. But if the same unit is broken off repeatedly, it makes way for others for a while. If the worker did not say
 // what it was training, it was training the first unit in its queue. Otherwise the first unit may already be trained
-// and on its way to the disk.
+// and on its way to the disk. A worker that had to abandon the unit of a group, and has not answered, was training for
+// nobody.
 void Coordinator::take_down(WorkerState& w, std::optional<ModelId> trained) {
   w.alive = false;
   w.away_since = now_;
@@ -60,15 +61,16 @@ void Coordinator::take_down(WorkerState& w, std::optional<ModelId> trained) {
   forget_copies_to(w.id);
   if (w.presence == Presence::Gone) touch_states_at(w.id);
   if (options_.copies > 1) emit(action::SetTimer{now_ + options_.move_after});
-  for (const Lease& lease : w.leases) flight(lease.model).leased_to.reset();
-  if (!w.leases.empty()) {
+  const std::vector<Lease> leases = std::exchange(w.leases, {});
+  for (const Lease& lease : leases) end_lease(lease, GroupFate::Abandoned);
+  const bool trained_for_nobody = std::exchange(w.abandons, std::nullopt).has_value();
+  if (!leases.empty() && !trained_for_nobody) {
     const auto said =
-        std::find_if(w.leases.begin(), w.leases.end(), [&](const Lease& lease) { return lease.model == trained; });
-    w.broken_off = said == w.leases.end() ? w.leases.front() : *said;
+        std::find_if(leases.begin(), leases.end(), [&](const Lease& lease) { return lease.model == trained; });
+    w.broken_off = said == leases.end() ? leases.front() : *said;
     Flight& f = flight(w.broken_off->model);
     if (++f.broken_off > 1) retry_later(f, f.broken_off - 1);
   }
-  w.leases.clear();
   for (const Model& model : ledger_.models()) {
     if (model.holder == w.id) flight(model.id).collecting.reset();
   }

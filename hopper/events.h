@@ -17,6 +17,9 @@
 namespace hop::hopper {
 
 /// The right to train one unit: the holder turns version before(unit) of the model into version after(unit).
+///
+/// If `members` is not empty, the right is that of a group: its workers train the unit together, and each has the
+/// lease, with its own rank. The lead has rank 0. It alone keeps the new state and reports the result.
 struct Lease {
   ModelId model{};
   Unit unit{};
@@ -31,12 +34,16 @@ struct Lease {
   std::optional<ModelId> trained_as{};
   /// The model in whose name the parent is stored, if it is another one: the clone's first unit. None: `model`.
   std::optional<ModelId> stored_as{};
+  std::vector<WorkerId> members{};  ///< of the group, by rank; empty: one worker trains the unit
+  std::uint32_t rank = 0;           ///< of the holder of this lease among them
 
   ModelId identity() const { return trained_as.value_or(model); }
   ModelId parent_owner() const { return stored_as.value_or(model); }
+  bool has_group() const { return !members.empty(); }
+  bool is_lead() const { return rank == 0; }
   bool operator==(const Lease&) const = default;
 
-  /// `source` does not travel: a worker gets the address of that worker instead.
+  /// `source` and `members` do not travel: a worker gets the addresses of those workers instead.
   static void describe(auto& l, auto&& field) {
     field("model", l.model);
     field("unit", l.unit);
@@ -47,6 +54,7 @@ struct Lease {
     field("validate", l.validate);
     field("trained_as", l.trained_as);
     field("stored_as", l.stored_as);
+    field("rank", l.rank);
   }
 };
 
@@ -109,10 +117,11 @@ struct Peer {
 enum class Failure : std::uint8_t {
   SourceUnreachable,  ///< the parent state could not be fetched; tried again later
   OutOfMemory,
-  Error,        ///< training threw; see the text
-  Cancelled,    ///< answers CancelLease: the unit had not begun
-  StateLost,    ///< the worker that should hold the parent state says that it has none
-  StateDamaged  ///< the state could not be read, or arrived with another digest; tried again a few times
+  Error,         ///< training threw; see the text
+  Cancelled,     ///< answers CancelLease: the unit had not begun
+  StateLost,     ///< the worker that should hold the parent state says that it has none
+  StateDamaged,  ///< the state could not be read, or arrived with another digest; tried again a few times
+  MemberLost     ///< another member of the group could not be reached, or kept the others waiting; tried again later
 };
 
 namespace event {
@@ -157,6 +166,13 @@ struct UnitFailed {
   Failure failure = Failure::Error;
   std::string text{};
 };
+/// A member of a group, not its lead, has trained the unit and has the state of all the others: it is free. The lead's
+/// result follows when the state is durable.
+struct Confirmed {
+  Peer peer{};
+  ModelId model{};
+  Attempt attempt{};
+};
 /// All records up to and including `sequence` are durable.
 struct Synced {
   std::uint64_t sequence = 0;
@@ -200,9 +216,10 @@ struct WorkerLeaves {
 
 }  // namespace event
 
-using Event = std::variant<event::Started, event::WorkerUp, event::WorkerDown, event::Result, event::UnitFailed,
-                           event::Synced, event::Timer, event::StopRequested, event::Collected, event::CollectFailed,
-                           event::WorkerCrashed, event::Copied, event::CopyFailed, event::WorkerLeaves>;
+using Event =
+    std::variant<event::Started, event::WorkerUp, event::WorkerDown, event::Result, event::UnitFailed, event::Synced,
+                 event::Timer, event::StopRequested, event::Collected, event::CollectFailed, event::WorkerCrashed,
+                 event::Copied, event::CopyFailed, event::WorkerLeaves, event::Confirmed>;
 
 /// The answer to a RESULT. Committed: the unit counts, and its COMMIT is durable. Stale: the result does not count;
 /// delete the state that this attempt left.
@@ -219,16 +236,18 @@ struct Append {
   Record record{};
 };
 /// The worker trains its leases in the order in which it gets them, and fetches the parents meanwhile. It ignores an
-/// attempt that it has seen before in this life.
+/// attempt that it has seen before in this life. A group gets one order for each member.
 struct SendLease {
   Peer peer{};
   Lease lease{};
 };
-/// Give the lease back (UnitFailed, Cancelled) if its unit has not begun; otherwise finish it as usual.
+/// Give the lease back (UnitFailed, Cancelled) if its unit has not begun; otherwise finish it as usual. With `abandon`
+/// the lease is void, because its group has lost a member: give the unit up, in the middle, too.
 struct CancelLease {
   Peer peer{};
   ModelId model{};
   Attempt attempt{};
+  bool abandon = false;
 };
 struct Answer {
   Peer peer{};

@@ -139,6 +139,7 @@ class Ledger {
   std::uint64_t retrained() const { return retrained_; }            ///< units that were repeated after a rollback
   std::uint64_t received_bytes() const { return received_bytes_; }  ///< of all units: the traffic of hops
   std::uint64_t shared_bytes() const { return shared_bytes_; }      ///< UnitMetrics::shared_bytes of all units
+  std::uint64_t exchange_bytes() const { return exchange_bytes_; }  ///< UnitMetrics::exchange_bytes of all units
   std::uint64_t peak_rss_bytes() const { return peak_rss_bytes_; }  ///< the largest value that a worker reported
   /// UnitMetrics::gap_seconds and idle_seconds of each unit, in the order of the commits.
   std::span<const double> gaps() const { return gaps_; }
@@ -204,6 +205,7 @@ class Ledger {
   std::vector<Decision> undecided_;
   std::uint64_t received_bytes_ = 0;
   std::uint64_t shared_bytes_ = 0;
+  std::uint64_t exchange_bytes_ = 0;
   std::uint64_t peak_rss_bytes_ = 0;
   std::vector<double> gaps_, idle_;
   std::vector<std::string> arithmetic_;

@@ -17,7 +17,8 @@ struct UnitMetrics {
   std::optional<double> valid_loss{};      ///< last unit of an epoch only
   std::optional<double> valid_accuracy{};  ///< in [0, 1]; classification only
   std::uint64_t state_bytes = 0;           ///< size of the new state
-  std::uint64_t received_bytes = 0;        ///< bytes of the parent state that crossed the network for this unit
+  /// Bytes of the parent state that crossed the network for this unit; of a group, to all of its members.
+  std::uint64_t received_bytes = 0;
   /// The cost of a hop: from the moment when the worker is free and has the order, until the unit's first step. -1 for
   /// a worker's first unit.
   double gap_seconds = 0;
@@ -29,6 +30,8 @@ struct UnitMetrics {
   std::optional<double> weight{};  ///< the sum of the weights of its rows; none where rows have no weights
   /// With replicas: the bytes that each of them shared with the others, over all steps. None without replicas.
   std::optional<std::uint64_t> shared_bytes{};
+  /// Of a group: the bytes that its members sent to each other while they trained, all together. None without a group.
+  std::optional<std::uint64_t> exchange_bytes{};
   bool operator==(const UnitMetrics&) const = default;
 
   static void describe(auto& m, auto&& field) {
@@ -45,6 +48,7 @@ struct UnitMetrics {
     field("own", m.own);
     field("weight", m.weight);
     field("shared_bytes", m.shared_bytes);
+    field("exchange_bytes", m.exchange_bytes);
   }
 };
 

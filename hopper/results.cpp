@@ -207,6 +207,7 @@ Results summarize(const Ledger& ledger, const Objective& objective) {
   results.epochs = ledger.itinerary().epochs;
   results.hops = ledger.hops();
   results.network.hop = ledger.received_bytes();
+  results.network.gradient = ledger.exchange_bytes();
   const Itinerary& itinerary = ledger.itinerary();
   results.shared_bytes = ledger.shared_bytes();
   results.predicted_gradient_bytes = itinerary.strategy->predicted_bytes(itinerary.spread(), results.shared_bytes);

@@ -39,9 +39,9 @@ struct ModelResult {
 
 /// Bytes that crossed the network (sockets, or threads' memory), by kind.
 struct NetworkBytes {
-  std::uint64_t hop = 0;      ///< model states between workers
-  std::uint64_t collect = 0;  ///< final states to the coordinator
-  std::uint64_t gradient = 0;
+  std::uint64_t hop = 0;       ///< model states between workers
+  std::uint64_t collect = 0;   ///< final states to the coordinator
+  std::uint64_t gradient = 0;  ///< between the members of groups while they trained
   std::uint64_t data = 0;
   std::uint64_t control = 0;  ///< everything that is no payload
   std::uint64_t copy = 0;     ///< model states between workers, for second places (run.copies)
@@ -75,7 +75,7 @@ struct Results {
   std::uint64_t hops = 0;
   NetworkBytes network{};
   std::uint64_t shared_bytes = 0;  ///< UnitMetrics::shared_bytes of all units: what one replica of each shared
-  /// Strategy::predicted_bytes: what groups of workers would send by formula. Nothing of it was sent.
+  /// Strategy::predicted_bytes: what groups of workers send by formula. `network.gradient` is what was sent.
   std::uint64_t predicted_gradient_bytes = 0;
   std::uint64_t data_bytes_per_worker = 0;  ///< of the node that has to hold the most
   std::uint64_t peak_rss_bytes = 0;         ///< of the hungriest worker's process

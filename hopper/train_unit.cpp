@@ -5,8 +5,8 @@
 namespace hop::hopper {
 
 UnitMetrics train_unit(Trainer& trainer, Epoch epoch, std::span<const PartitionId> passes, const PartitionRows& rows,
-                       std::stop_token stop, std::atomic<std::uint64_t>* rows_done) {
-  if (trainer.replicas() != Replicas::None) return trainer.train_replicas(passes, rows, epoch, stop, rows_done);
+                       std::stop_token stop, std::atomic<std::uint64_t>* rows_done, const Group& group) {
+  if (trainer.replicas() != Replicas::None) return trainer.train_replicas(passes, rows, epoch, stop, rows_done, group);
   UnitMetrics unit;
   for (const PartitionId id : passes) {
     const UnitMetrics pass = trainer.train(rows(id), epoch, id, stop, rows_done);

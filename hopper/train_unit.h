@@ -11,8 +11,9 @@ namespace hop::hopper {
 
 /// The passes of a unit on the loaded state: one after the other, or as replicas if the trainer has some. The metrics
 /// are those of all passes together: train_loss is the mean over all rows. A pass whose loss is lost ends the unit.
-/// `rows_done`, if given, counts on. Throws as Trainer::train.
+/// `rows_done`, if given, counts on. `group`: as in Trainer::train_replicas. Throws as Trainer::train.
 UnitMetrics train_unit(Trainer& trainer, Epoch epoch, std::span<const PartitionId> passes, const PartitionRows& rows,
-                       std::stop_token stop = {}, std::atomic<std::uint64_t>* rows_done = nullptr);
+                       std::stop_token stop = {}, std::atomic<std::uint64_t>* rows_done = nullptr,
+                       const Group& group = {});
 
 }  // namespace hop::hopper

@@ -20,6 +20,7 @@
 #include "hopper/experiment.h"
 #include "hopper/metrics.h"
 #include "hopper/strategy/exchange.h"
+#include "hopper/strategy/group_wire.h"
 #include "kernels/capture.h"
 #include "nn/mixup.h"
 #include "nn/output.h"
@@ -58,6 +59,7 @@ class Trainer {
   /// How the strategy of the experiment lets replicas share.
   Replicas replicas() const { return replicas_; }
   nn::StateBlock& state() { return *state_; }
+  const nn::StateBlock& state() const { return *state_; }
   nn::Module& module() { return *module_; }
 
   /// From now on `exchange` stands between backward and update of every training step. Null, as at first: nothing does.
@@ -88,8 +90,13 @@ class Trainer {
   /// are those of the first replica; the others begin each step with them. ShareWeights: see ReplicaOptions; floating
   /// buffers are averaged, too, and integers are those of the first replica. A lost loss ends the epoch as in train();
   /// with ShareWeights the state is then that of the last average, and `rows` counts up to it. Throws as train().
+  ///
+  /// With a group (ShareGradients only), this member trains the replicas that it owns, asks `rows` for their partitions
+  /// only, and shares with the others in each step: all members return the same metrics, except for times, and have the
+  /// same state, which is that of one trainer with all replicas. Throws MemberLost.
   UnitMetrics train_replicas(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch,
-                             std::stop_token stop = {}, std::atomic<std::uint64_t>* rows_done = nullptr);
+                             std::stop_token stop = {}, std::atomic<std::uint64_t>* rows_done = nullptr,
+                             const Group& group = {});
   /// Adds valid_loss, valid_accuracy and the other metrics. Changes nothing of the state. `steps`, when given,
   /// counts the batches.
   void validate(const data::Partition& rows, UnitMetrics& metrics, std::atomic<std::uint64_t>* steps = nullptr);

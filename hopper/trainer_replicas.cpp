@@ -1,7 +1,9 @@
 // An epoch of replicas in one trainer. Each replica passes over a partition of its own; one after the other they
 // compute, in each step (ShareGradients) or until the next average (ShareWeights). Every mean over replicas is a
-// TreeMean, so the bits are a function of the experiment alone.
+// TreeMean, or a GroupMean with its bits, so the bits are a function of the experiment alone. Long because the two ways
+// to share and the two sides of a group have most of their state in common.
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -9,6 +11,7 @@
 #include "base/hash.h"
 #include "hopper/detail/pace.h"
 #include "hopper/detail/rows_of_steps.h"
+#include "hopper/strategy/group_mean.h"
 #include "hopper/strategy/tree_mean.h"
 #include "hopper/trainer.h"
 #include "kernels/copy.h"
@@ -50,8 +53,14 @@ void append(std::vector<Tensor>& all, const std::vector<Tensor>& more) {
 
 class Trainer::Replicated {
  public:
-  Replicated(Trainer& trainer, std::size_t replicas);
-  std::size_t replicas() const { return lanes_.size(); }
+  Replicated(Trainer& trainer, std::size_t replicas, const Group& group);
+  /// Whether it was made for so many replicas, of which the group's member owns the same ones.
+  bool fits(std::size_t replicas, const Group& group) const {
+    return lanes_.size() == replicas && group_.owners == group.owners && has_group() == (group.wire != nullptr) &&
+           (!has_group() || rank_ == group.wire->rank());
+  }
+  /// The group of the next epoch.
+  void join(const Group& group);
 
   /// Begins the passes of an epoch.
   void start(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch);
@@ -59,6 +68,12 @@ class Trainer::Replicated {
   void train(UnitMetrics& metrics, std::stop_token stop, std::atomic<std::uint64_t>* rows_done);
 
  private:
+  bool has_group() const { return is_member_; }
+  void learn_rows(std::span<const PartitionId> passes, const std::vector<std::vector<double>>& sums);
+  std::vector<std::vector<double>> swap_numbers(const std::vector<std::vector<double>>& own,
+                                                const std::vector<std::size_t>& counts);
+  void share_losses();
+  bool finish_mean();
   std::uint64_t usual_key() const;
   void write_keys();
   void share_gradients(UnitMetrics& metrics);
@@ -75,12 +90,17 @@ class Trainer::Replicated {
   std::vector<Lane> lanes_;
   Tensor losses_;  // (replicas) f64: the sum of each one's losses over its rows
   RowsOfSteps rows_{1};
+  Group group_;  // its wire is that of the epoch
+  const bool is_member_;
+  const std::uint32_t rank_;
   std::stop_token stop_;
   std::atomic<std::uint64_t>* rows_done_ = nullptr;
   std::optional<Pace> pace_;
 
   // ShareGradients
-  std::optional<TreeMean> gradients_;
+  std::optional<TreeMean> gradients_;  // without a group
+  std::optional<GroupMean> group_gradients_;
+  std::vector<Tensor> buffers_;
   Snapshot before_step_, first_replica_;  // of the buffers
 
   // ShareWeights
@@ -91,17 +111,23 @@ class Trainer::Replicated {
   std::vector<Tensor> all_slots_;
 };
 
-Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas) : t_(trainer) {
+Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Group& group)
+    : t_(trainer),
+      group_(group),
+      is_member_(group.wire != nullptr),
+      rank_(group.wire != nullptr ? group.wire->rank() : 0) {
   const auto count = static_cast<std::int64_t>(replicas);
   losses_ = kernels::zeros({count}, DType::f64, t_.device());
   const std::int64_t rows = batch_rows(t_.experiment_, t_.config_, t_.dataset_);
+  lanes_.resize(replicas);
   for (std::int64_t r = 0; r < count; ++r) {
+    if (!group.owns(static_cast<std::size_t>(r))) continue;
     batches_.push_back(t_.make_batches(rows));
-    lanes_.push_back({.batches = batches_.back().get(),
-                      .key = kernels::zeros({}, DType::i64, t_.device()),
-                      .loss = losses_.as_strided({}, {}, r)});
+    lanes_[static_cast<std::size_t>(r)] = {.batches = batches_.back().get(),
+                                           .key = kernels::zeros({}, DType::i64, t_.device()),
+                                           .loss = losses_.as_strided({}, {}, r)};
   }
-  t_.keep_steps_of(replicas);
+  t_.keep_steps_of(batches_.size());
 
   std::vector<Tensor> parameters, floats, integers;
   for (const optim::ParameterSegment& segment : t_.optimizer_->segments()) {
@@ -116,7 +142,8 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas) : t_(tra
     append(floats, integers);
     before_step_ = Snapshot(floats);
     first_replica_ = Snapshot(floats);
-    gradients_.emplace(std::vector{t_.gradient_block()});
+    buffers_ = std::move(floats);
+    if (!has_group()) gradients_.emplace(std::vector{t_.gradient_block()});
     return;
   }
   integers_ = Snapshot(integers);
@@ -130,16 +157,86 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas) : t_(tra
   if (t_.experiment_.run.replicas.average_state == AverageState::Keep) slots_.assign(replicas, Snapshot(all_slots_));
 }
 
+void Trainer::Replicated::join(const Group& group) {
+  group_ = group;
+  if (has_group()) group_gradients_.emplace(t_.gradient_block(), buffers_, group_);
+}
+
 void Trainer::Replicated::start(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch) {
-  rows_ = RowsOfSteps(batch_rows(t_.experiment_, t_.config_, t_.dataset_));
+  const RowsOfSteps none(batch_rows(t_.experiment_, t_.config_, t_.dataset_));
+  rows_ = none;
+  RowsOfSteps own = none;  // of a group: the own replicas
   for (std::size_t r = 0; r < passes.size(); ++r) {
+    if (!group_.owns(r)) continue;
     const data::Partition partition = rows(passes[r]);
     const std::uint64_t key = hash64(t_.experiment_.seed, "order", {t_.model_.value, epoch.value, passes[r].value});
-    batches_[r]->start(partition, key);
-    rows_.add(partition, key);
+    lanes_[r].batches->start(partition, key);
+    own.add(partition, key);
+  }
+  if (!has_group()) {
+    rows_ = std::move(own);
+  } else {
+    std::vector<std::vector<double>> sums;
+    for (std::size_t i = 0; i < batches_.size(); ++i) sums.push_back(own.sums_of(i));
+    learn_rows(passes, sums);
   }
   write_keys();
   kernels::fill_(losses_, 0);
+}
+
+// ---- a group: what the members tell each other besides gradients
+
+// Every member knows the rows of all partitions. The weights of rows are known where the rows lie.
+void Trainer::Replicated::learn_rows(std::span<const PartitionId> passes,
+                                     const std::vector<std::vector<double>>& sums) {
+  std::vector<std::int64_t> rows;
+  std::vector<std::size_t> counts;
+  for (const PartitionId id : passes) {
+    rows.push_back(static_cast<std::int64_t>(t_.dataset_.manifest().partitions[id.index()].rows));
+    counts.push_back(t_.dataset_.has_weights() ? rows_.count_of_sums(rows.back()) : 0);
+  }
+  std::vector<std::vector<double>> all(passes.size());
+  if (t_.dataset_.has_weights()) all = swap_numbers(sums, counts);
+  for (std::size_t r = 0; r < passes.size(); ++r) rows_.add(rows[r], std::move(all[r]));
+}
+
+// Gives the numbers of the own replicas to all members, and returns those of all replicas. `counts`: how many each
+// replica has.
+std::vector<std::vector<double>> Trainer::Replicated::swap_numbers(const std::vector<std::vector<double>>& own,
+                                                                   const std::vector<std::size_t>& counts) {
+  std::vector<std::size_t> of_member(group_.wire->members());
+  for (std::size_t r = 0; r < counts.size(); ++r) of_member[group_.owners[r]] += counts[r];
+  const auto round = std::make_shared<GroupRound>(group_.wire->members());
+  std::vector<double> said;
+  for (const std::vector<double>& numbers : own) said.insert(said.end(), numbers.begin(), numbers.end());
+  for (std::uint32_t rank = 0; rank < group_.wire->members(); ++rank) {
+    if (rank == rank_) continue;
+    round->out[rank] = AlignedBuffer(said.size() * sizeof(double));
+    round->in[rank] = AlignedBuffer(of_member[rank] * sizeof(double));
+    if (!said.empty()) std::memcpy(round->out[rank].data(), said.data(), round->out[rank].size());
+  }
+  group_.wire->swap(round);
+  std::vector<std::vector<double>> all;
+  std::vector<std::size_t> taken(of_member.size());
+  for (std::size_t r = 0; r < counts.size(); ++r) {
+    const std::uint32_t owner = group_.owners[r];
+    const double* from = owner == rank_ ? said.data() : reinterpret_cast<const double*>(round->in[owner].data());
+    from += std::exchange(taken[owner], taken[owner] + counts[r]);
+    all.emplace_back(from, from + counts[r]);
+  }
+  return all;
+}
+
+void Trainer::Replicated::share_losses() {
+  const Tensor here = kernels::clone(kernels::to_device(losses_, Device::cpu()));
+  auto* losses = here.data<double>();
+  std::vector<std::vector<double>> own;
+  for (std::size_t r = 0; r < lanes_.size(); ++r) {
+    if (group_.owns(r)) own.push_back({losses[r]});
+  }
+  const auto all = swap_numbers(own, std::vector<std::size_t>(lanes_.size(), 1));
+  for (std::size_t r = 0; r < lanes_.size(); ++r) losses[r] = all[r].front();
+  kernels::copy_(losses_, kernels::to_device(here, t_.device()));
 }
 
 std::uint64_t Trainer::Replicated::usual_key() const {
@@ -151,6 +248,7 @@ std::uint64_t Trainer::Replicated::usual_key() const {
 void Trainer::Replicated::write_keys() {
   const auto steps_before = static_cast<std::uint64_t>(t_.state_->counters().steps_before);
   for (std::size_t r = 0; r < lanes_.size(); ++r) {
+    if (!group_.owns(r)) continue;
     const bool is_usual = r == 0 && steps_before == 0;  // the key of a model without replicas
     write_word(lanes_[r].key,
                is_usual ? usual_key() : hash64(t_.experiment_.seed, "random", {t_.model_.value, r, steps_before}));
@@ -163,6 +261,7 @@ void Trainer::Replicated::train(UnitMetrics& metrics, std::stop_token stop, std:
   pace_.emplace(t_.device());
   t_.replicas_ == Replicas::ShareGradients ? share_gradients(metrics) : share_weights(metrics);
   write_word(t_.random_key(), usual_key());
+  if (has_group()) share_losses();
   const Tensor losses = kernels::to_device(losses_, Device::cpu());
   double loss = 0;
   for (std::size_t r = 0; r < lanes_.size(); ++r) loss += losses.data<double>()[r];
@@ -191,37 +290,59 @@ void Trainer::Replicated::share_gradients(UnitMetrics& metrics) {
   for (std::int64_t step = 0; step < steps; ++step) {
     t_.optimizer_->set_lr(t_.schedule_(first + step));
     add_gradients(step);
+    const bool is_lost_anywhere = finish_mean();
     const std::int64_t rows = rows_.of_all(step, step + 1);
     if (t_.exchange_) t_.exchange_->exchange(t_.gradient_block(), rows);
     t_.run_step(Part::Update, rows);
-    if (t_.is_lost_on_host()) break;
+    if (is_lost_anywhere || t_.is_lost_on_host()) break;
   }
   if (is_lost()) steps = t_.optimizer_->step_count() - first + 1;  // the lost step was the first one not counted
   metrics.rows = static_cast<std::uint64_t>(rows_.of_all(0, steps));
-  metrics.shared_bytes = gradients_->bytes() * static_cast<std::uint64_t>(steps);
+  const std::uint64_t bytes = has_group() ? group_gradients_->bytes() : gradients_->bytes();
+  metrics.shared_bytes = bytes * static_cast<std::uint64_t>(steps);
 }
 
-// Leaves the mean of the step in the gradient block.
+// Adds the gradients of the own replicas of the step, and leaves the buffers as the first of them.
 void Trainer::Replicated::add_gradients(std::int64_t step) {
   before_step_.take();
-  gradients_->begin();
+  if (has_group()) {
+    std::vector<bool> has_rows;
+    for (std::size_t r = 0; r < lanes_.size(); ++r) has_rows.push_back(rows_.of(r, step, step + 1) > 0);
+    group_gradients_->begin(std::move(has_rows));
+  } else {
+    gradients_->begin();
+  }
+  const auto skip = [this] { has_group() ? group_gradients_->skip() : gradients_->skip(); };
+  const auto add = [this](double share) { has_group() ? group_gradients_->add(share) : gradients_->add(share); };
   bool is_first = true;
   for (std::size_t r = 0; r < lanes_.size(); ++r) {
+    if (!group_.owns(r)) continue;
     const std::int64_t rows = rows_.of(r, step, step + 1);
     if (rows == 0) {
-      gradients_->skip();
+      skip();
       continue;
     }
     if (!is_first) before_step_.bring_back();
     next_batch(r, rows);
     t_.run_step(Part::Gradients, rows);
     static_cast<void>(t_.gradient_block());
-    gradients_->add(rows_.share(r, step, step + 1));
+    add(rows_.share(r, step, step + 1));
     if (is_first) first_replica_.take();
     is_first = false;
   }
-  first_replica_.bring_back();
-  gradients_->finish();
+  if (!is_first) first_replica_.bring_back();
+}
+
+// Leaves the mean of the step in the gradient block. Returns whether another member has lost its loss. Then this one
+// has lost it, too: the update has no effect.
+bool Trainer::Replicated::finish_mean() {
+  if (!has_group()) {
+    gradients_->finish();
+    return false;
+  }
+  const bool is_lost_anywhere = group_gradients_->finish(is_lost());
+  if (is_lost_anywhere) kernels::fill_(t_.meter_.as_strided({}, {}, 1), 1);
+  return is_lost_anywhere;
 }
 
 // ---- weights
@@ -291,7 +412,7 @@ void Trainer::Replicated::reset_optimizer(std::int64_t steps) {
 // ---- the trainer's part
 
 UnitMetrics Trainer::train_replicas(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch,
-                                    std::stop_token stop, std::atomic<std::uint64_t>* rows_done) {
+                                    std::stop_token stop, std::atomic<std::uint64_t>* rows_done, const Group& group) {
   const Stopwatch watch;
   const kernels::PrecisionScope precision(kernels::precision_of(experiment_.run.precision));
   if (replicas_ == Replicas::None || passes.empty()) {
@@ -299,9 +420,15 @@ UnitMetrics Trainer::train_replicas(std::span<const PartitionId> passes, const P
                      std::to_string(passes.size()) + " partitions and strategy = \"" + experiment_.run.strategy.name() +
                      "\"; call train() for passes that follow each other");
   }
-  if (!replicated_ || replicated_->replicas() != passes.size()) {
-    replicated_ = std::make_shared<Replicated>(*this, passes.size());
+  if (group.wire != nullptr && (replicas_ != Replicas::ShareGradients || group.owners.size() != passes.size())) {
+    throw StateError("[train] expected a group whose members share gradients, with an owner of each of " +
+                     std::to_string(passes.size()) + " replicas, got " + std::to_string(group.owners.size()) +
+                     " owners and strategy = \"" + experiment_.run.strategy.name() + '"');
   }
+  if (!replicated_ || !replicated_->fits(passes.size(), group)) {
+    replicated_ = std::make_shared<Replicated>(*this, passes.size(), group);
+  }
+  replicated_->join(group);
   UnitMetrics metrics;
   begin_passes();
   replicated_->start(passes, rows, epoch);

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "hopper/detail/state_store.h"
+#include "hopper/strategy/group_wire.h"
 
 namespace hop::hopper {
 
@@ -15,6 +16,8 @@ worker::event::Failed failure_of(Attempt attempt) {
     return {attempt, Failure::StateLost, error.what()};
   } catch (const StateDamaged& error) {
     return {attempt, Failure::StateDamaged, error.what()};
+  } catch (const MemberLost& error) {
+    return {attempt, Failure::MemberLost, error.what()};
   } catch (const MemoryError& error) {
     return {attempt, Failure::OutOfMemory, error.what()};
   } catch (const CudaError& error) {

@@ -18,7 +18,7 @@
 
 namespace hop::hopper::message {
 
-inline constexpr std::uint32_t kProtocolVersion = 7;
+inline constexpr std::uint32_t kProtocolVersion = 8;
 /// Throws NetError unless the other side speaks this version, too.
 void check_protocol(std::uint32_t theirs);
 
@@ -121,23 +121,33 @@ struct Welcome {
 /// In place of the address of a worker that the receiver cannot reach: the coordinator passes its states on.
 inline constexpr const char* kRelay = "the coordinator";
 
-/// A lease as it travels: with the source's address and the model's configuration.
+/// A member of a group, and where the others reach it.
+struct Member {
+  WorkerId worker{};
+  std::string address{};
+  static void describe(auto& m, auto&& field) { field("worker", m.worker), field("address", m.address); }
+};
+
+/// A lease as it travels: with the source's address, those of its group and the model's configuration.
 struct LeaseOrder {
   Lease lease{};
   std::optional<std::string> source_address{};  ///< in place of lease.source, which does not travel
   Config config{};                              ///< of lease.identity()
   std::optional<WorkerId> source{};             ///< who must answer at that address
+  std::vector<Member> members{};                ///< in place of lease.members, by rank
   static void describe(auto& m, auto&& field) {
     field("lease", m.lease);
     field("source_address", m.source_address);
     field("config", m.config);
     field("source", m.source);
+    field("members", m.members);
   }
 };
 
 struct Cancel {
   Attempt attempt{};
-  static void describe(auto& m, auto&& field) { field("attempt", m.attempt); }
+  bool abandon = false;  ///< in the middle of the unit, too: its group has lost a member
+  static void describe(auto& m, auto&& field) { field("attempt", m.attempt), field("abandon", m.abandon); }
 };
 
 /// The answer to a Result.
@@ -242,7 +252,7 @@ struct Failed {
     field("model", m.model);
     field("unit", m.unit);
     field("attempt", m.attempt);
-    field("failure", m.failure, Failure::StateDamaged);
+    field("failure", m.failure, Failure::MemberLost);
     field("text", m.text, make_printable);
   }
 };
@@ -293,6 +303,13 @@ struct NotCopied {
     field("attempt", m.attempt);
     field("text", m.text, make_printable);
   }
+};
+
+/// This member of a group, not its lead, has trained the unit.
+struct Confirmed {
+  ModelId model{};
+  Attempt attempt{};
+  static void describe(auto& m, auto&& field) { field("model", m.model), field("attempt", m.attempt); }
 };
 
 /// The worker was asked to end. It takes no more leases, hands its states over, and waits for Shutdown.
@@ -363,18 +380,41 @@ struct State {
   }
 };
 
+/// The first word of a member of a group to another one of a lower rank. From here on the connection is the group's,
+/// and only Rounds follow, in both directions.
+struct Meet {
+  WorkerId to{};      ///< the member that is meant
+  std::string run{};  ///< Welcome::run
+  Attempt attempt{};
+  std::uint32_t rank = 0;  ///< of the sender
+  static void describe(auto& m, auto&& field) {
+    field("to", m.to);
+    field("run", m.run, make_printable);
+    field("attempt", m.attempt);
+    field("rank", m.rank);
+  }
+};
+
+/// A round of a group: the sender's bytes for the receiver follow as the frame's payload.
+struct Round {
+  std::uint64_t number = 0;         ///< from 1
+  std::uint64_t payload_bytes = 0;  ///< of the payload that follows; the frame says it
+  static void describe(auto& m, auto&& field) { field("number", m.number); }
+};
+
 // ---- lists ----------------------------------------------------------------------------------------------------------
 
 /// Every message. The place in this list, from 1, is the kind of its frames.
 using Every = std::variant<Hello, Welcome, LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, Ready, Result,
                            Failed, Heartbeat, Fatal, Fetch, State, Challenge, Answered, Refused, Held, Notice, Offer,
-                           Usage, CopyOrder, Copied, NotCopied, Leave>;
+                           Usage, CopyOrder, Copied, NotCopied, Leave, Confirmed, Meet, Round>;
 
 /// The messages that the coordinator may send to a worker after Welcome, and the messages that the worker may send
-/// back. The receiver's `hear` has a handler for each. (To another worker a worker may only send Fetch.)
+/// back. The receiver's `hear` has a handler for each. (To another worker a worker may only send Fetch, or Meet and
+/// then Rounds.)
 using ToWorker = std::variant<LeaseOrder, Cancel, Answer, Release, Collect, Shutdown, CopyOrder>;
-using ToCoordinator =
-    std::variant<Held, Ready, Result, Failed, Heartbeat, Notice, Fatal, State, Usage, Copied, NotCopied, Leave>;
+using ToCoordinator = std::variant<Held, Ready, Result, Failed, Heartbeat, Notice, Fatal, State, Usage, Copied,
+                                   NotCopied, Leave, Confirmed>;
 
 namespace detail {
 template <class M, class... All>

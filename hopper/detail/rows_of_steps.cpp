@@ -1,5 +1,7 @@
 #include "hopper/detail/rows_of_steps.h"
 
+#include <utility>
+
 #include "data/device_rows.h"
 #include "data/split.h"
 
@@ -9,7 +11,7 @@ void RowsOfSteps::add(const data::Partition& partition, std::uint64_t key) {
   rows_.push_back(partition.rows());
   const data::RowColumns columns = data::row_columns(partition);
   if (columns.w_column == nullptr) return;
-  weight_ = weight_.value_or(0) + *data::total_weight(partition);
+  totals_.push_back(*data::total_weight(partition));
   const auto* weights = reinterpret_cast<const float*>(columns.w.data());
   std::vector<double>& sums = weights_.emplace_back(1, 0.0);
   const std::vector<std::uint32_t> order = data::random_permutation(partition.rows(), key);
@@ -17,6 +19,21 @@ void RowsOfSteps::add(const data::Partition& partition, std::uint64_t key) {
     if (i % static_cast<std::size_t>(batch_) == 0) sums.push_back(sums.back());
     sums.back() += static_cast<double>(weights[order[i]]);
   }
+}
+
+void RowsOfSteps::add(std::int64_t rows, std::vector<double> sums) {
+  rows_.push_back(rows);
+  if (sums.empty()) return;
+  totals_.push_back(sums.back());
+  sums.pop_back();
+  weights_.push_back(std::move(sums));
+}
+
+std::vector<double> RowsOfSteps::sums_of(std::size_t replica) const {
+  if (weights_.empty()) return {};
+  std::vector<double> sums = weights_[replica];
+  sums.push_back(totals_[replica]);
+  return sums;
 }
 
 double RowsOfSteps::share(std::size_t replica, std::int64_t begin, std::int64_t end) const {

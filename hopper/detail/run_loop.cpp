@@ -174,13 +174,14 @@ void RunLoop::execute(const action::Append& a) {
 }
 
 void RunLoop::execute(const action::SendLease& a) {
-  message::LeaseOrder order{a.lease, std::nullopt, coordinator_.ledger().model(a.lease.identity()).config,
-                            a.lease.source};
+  message::LeaseOrder order{
+      a.lease, std::nullopt, coordinator_.ledger().model(a.lease.identity()).config, a.lease.source, {}};
+  for (const WorkerId member : a.lease.members) order.members.push_back({member, nodes_.at(member.index()).address});
   if (a.lease.source) order.source_address = source_address(a.peer.worker, *a.lease.source);
   tell(a.peer, order);
 }
 
-void RunLoop::execute(const action::CancelLease& a) { tell(a.peer, message::Cancel{a.attempt}); }
+void RunLoop::execute(const action::CancelLease& a) { tell(a.peer, message::Cancel{a.attempt, a.abandon}); }
 void RunLoop::execute(const action::Answer& a) { tell(a.peer, message::Answer{a.model, a.unit, a.attempt, a.verdict}); }
 void RunLoop::execute(const action::Release& a) { tell(a.peer, message::Release{a.model, a.version, a.attempt}); }
 void RunLoop::execute(const action::SendCollect& a) {

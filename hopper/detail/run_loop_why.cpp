@@ -70,6 +70,8 @@ std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, Lease
     return "waits for " + name_of(*model.holder) + ", which has its state and " + doing(nodes_[model.holder->index()]);
   }
   if (coordinator_.stopping()) return "waits for the next resume: the run stops";
+  if (const std::string busy = busy_members(model); !busy.empty())
+    return "waits until " + busy + " of its group is free";
   std::string owners;
   for (const PartitionId unit : model.candidates) {
     const auto only = coordinator_.ledger().itinerary().only_worker(unit);
@@ -81,6 +83,16 @@ std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, Lease
   if (coordinator_.waits_for_search(model)) return "waits for the others of its epoch, and for the search";
   return owners.empty() || coordinator_.ledger().owed_file(model) ? "waits for a state of it to be collected"
                                                                   : "waits for a place on " + owners;
+}
+
+// The first worker without which the group of the model's next unit cannot begin; empty if there is none.
+std::string RunLoop::busy_members(const Model& model) const {
+  if (model.candidates.empty()) return {};
+  for (const WorkerId member : coordinator_.ledger().itinerary().members(model.candidates.front())) {
+    const WorkerState& w = coordinator_.workers()[member.index()];
+    if (!w.takes_leases() || !w.leases.empty()) return name_of(member);
+  }
+  return {};
 }
 
 RunStatus RunLoop::status(Clock::time_point now) {
@@ -99,7 +111,9 @@ RunStatus RunLoop::status(Clock::time_point now) {
     const std::string who = name_of(node.peer.worker), what = doing(node);
     status.workers.push_back({who, what + standing(node, now), since(who, what)});
     const auto& held = coordinator_.workers()[node.peer.worker.index()].leases;
-    for (std::size_t i = 0; i < held.size(); ++i) leases[held[i].model] = {node.peer.worker, i};
+    for (std::size_t i = 0; i < held.size(); ++i) {
+      if (held[i].is_lead()) leases[held[i].model] = {node.peer.worker, i};
+    }
   }
   for (const Model& model : coordinator_.ledger().models()) {
     const bool is_over = model.file.has_value() || model.status == Status::Quarantined;

@@ -223,6 +223,10 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
         note_work(peer);
         step(event::CopyFailed{peer, m.model, m.attempt, std::move(m.text)});
       },
+      [&](const message::Confirmed& m) {
+        note_work(peer);
+        step(event::Confirmed{peer, m.model, m.attempt});
+      },
       [&](const message::Leave&) {
         notice("worker " + std::to_string(peer.worker.value) +
                " was asked to end: it takes no more units, and its states go to the other workers");

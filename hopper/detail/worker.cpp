@@ -306,7 +306,9 @@ void Worker::hear(message::ToWorker order) {
   namespace event = worker::event;
   const Handlers handlers{
       [this](message::LeaseOrder& m) { take_order(std::move(m)); },
-      [this](const message::Cancel& m) { step(event::Cancelled{m.attempt}); },
+      [this](const message::Cancel& m) {
+        step(event::Cancelled{m.attempt, m.abandon});
+      },
       [this](const message::Answer& m) {
         step(event::Answered{m.model, m.unit, m.attempt, m.verdict});
       },
@@ -326,9 +328,11 @@ void Worker::hear(message::ToWorker order) {
 
 void Worker::take_order(message::LeaseOrder order) {
   auto cargo = std::make_shared<Cargo>();
+  for (const message::Member& member : order.members) order.lease.members.push_back(member.worker);
   cargo->lease = order.lease;
   cargo->lease.source = order.source;
   cargo->config = std::move(order.config);
+  if (order.lease.has_group()) form_group(*cargo, order.members);
   {
     const std::scoped_lock lock(mutex_);
     arriving_ = std::move(cargo);
@@ -344,7 +348,7 @@ void Worker::starts_to(std::string what) {
   ++steps_;
 }
 
-message::Heartbeat Worker::heartbeat() const {
+message::Heartbeat Worker::heartbeat() {
   message::Heartbeat beat;
   beat.control_bytes = peer_control_bytes_;
   beat.progress = steps_ + rows_done_;
@@ -360,10 +364,18 @@ message::Heartbeat Worker::heartbeat() const {
     beat.unit = lease.unit;
     beat.partition = lease.partition;
     beat.rows_done = rows_done_.load(std::memory_order_relaxed);
-    for (const PartitionId id : itinerary_.passes(lease.partition)) {
-      beat.rows += static_cast<std::uint64_t>(partitions_.at(id).rows());
+    for (const PartitionId id : itinerary_.passes(lease.partition)) {  // of a group, the own ones
+      const auto own = partitions_.find(id);
+      if (own != partitions_.end()) beat.rows += static_cast<std::uint64_t>(own->second.rows());
+    }
+    const std::shared_ptr<GroupLinks> group = cargo_of(lease.attempt)->group;
+    const std::string waits = group ? group->waits() : "";
+    if (!waits.empty()) {  // whoever is waited for stands still, not this worker
+      beat.doing += "; it " + waits;
+      ++waiting_beats_;
     }
   }
+  beat.progress += waiting_beats_;
   return beat;
 }
 

@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "data/dataset.h"
 #include "hopper/detail/device_room.h"
+#include "hopper/detail/group_links.h"
 #include "hopper/detail/handshake.h"
 #include "hopper/detail/state_store.h"
 #include "hopper/detail/trainer_pool.h"
@@ -86,7 +87,8 @@ class Worker {
     bool loaded = false;               // whether the trainer has the parent's state
     bool begun = false;
     std::uint64_t received_bytes = 0;
-    Time ordered{};  // action::Train's
+    std::shared_ptr<GroupLinks> group;  // null: this worker trains the unit alone
+    Time ordered{};                     // action::Train's
     std::optional<Time> free_since;
     std::optional<double> gap;  // UnitMetrics::gap_seconds, known when the unit begins
     double idle = 0;
@@ -143,7 +145,7 @@ class Worker {
   net::Awaitable<void> beat();
   net::Awaitable<void> beat_once();
   void beat_at_once();
-  message::Heartbeat heartbeat() const;
+  message::Heartbeat heartbeat();
   void starts_to(std::string what);
   void say_farewell();
   void take_order(message::LeaseOrder order);
@@ -182,6 +184,14 @@ class Worker {
   Found look_up(StateStore::Key key);
   Given read_to_give(const worker::StateName& state, bool whole);
 
+  // worker_groups.cpp: units that several workers train together
+  void form_group(Cargo& cargo, const std::vector<message::Member>& members);
+  net::Awaitable<void> call_member(std::shared_ptr<GroupLinks> group, message::Meet greeting, std::uint32_t rank,
+                                   std::string address);
+  void take_member(const message::Meet& greeting, const Connection& peer);
+  Group meet_group(const Cargo& cargo) const;
+  void confirm_group(const Cargo& cargo, const Trainer& trainer, UnitMetrics& metrics);
+
   // worker_copies.cpp: copies of other workers' states
   net::Awaitable<void> copy(Copy order, std::string address);
   net::Awaitable<ArrivedCopy> fetch_copy(Copy order, std::string address);
@@ -207,6 +217,15 @@ class Worker {
   std::shared_ptr<net::Listener> listener_;
   Connection coordinator_;
   std::vector<std::weak_ptr<net::Connection>> peers_;  // closed at the end
+  // A member of a group that called before this worker heard of the group.
+  struct EarlyMember {
+    Attempt attempt;
+    std::uint32_t rank = 0;
+    Connection connection;
+  };
+  std::map<Attempt, std::weak_ptr<GroupLinks>> groups_;  // network thread only, as the next one
+  std::vector<EarlyMember> early_members_;
+  std::uint64_t waiting_beats_ = 0;  // beats while a unit waited for the other members of its group
   net::asio::steady_timer heartbeat_timer_{io_};
   net::asio::steady_timer leave_timer_{io_};
   std::unique_ptr<net::Door> door_;

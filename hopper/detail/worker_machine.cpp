@@ -46,6 +46,11 @@ void Worker::execute(const worker::action::Train& a) {
 }
 
 template <>
+void Worker::execute(const worker::action::Abandon& a) {
+  if (const CargoPtr cargo = cargo_of(a.attempt); cargo->group) cargo->group->fail("the group has lost a member");
+}
+
+template <>
 void Worker::execute(const worker::action::Drop& a) {
   if (auto cargo = cargo_.extract(a.attempt)) dropped_.push_back(std::move(cargo.mapped()));
 }
@@ -83,6 +88,11 @@ template <>
 void Worker::execute(const worker::action::TellResult& a) {
   const HeldState& s = a.state;
   tell_later(message::Result{s.model, before(s.version), s.attempt, s.digest, s.metrics});
+}
+
+template <>
+void Worker::execute(const worker::action::TellConfirmed& a) {
+  tell_later(message::Confirmed{a.lease.model, a.lease.attempt});
 }
 
 template <>

@@ -148,13 +148,21 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
     is_known = true;
     visitor.place.leave();
     while (true) {
-      const auto fetch = co_await receive<message::Fetch>(peer, net::deadline_in(kIdlePatience));
+      const auto said = co_await receive<std::variant<message::Fetch, message::Meet>>(
+          peer, net::Patience(net::deadline_in(kIdlePatience)));
+      const auto* greeting = std::get_if<message::Meet>(&said);
+      const message::Fetch fetch = greeting != nullptr ? message::Fetch{.from = greeting->to, .run = greeting->run}
+                                                       : std::get<message::Fetch>(said);
       if (fetch.from != options_.peer.worker || fetch.run != run_) {
         const std::string reason = "[fetch] expected worker " + std::to_string(fetch.from.value) + " of the run " +
                                    fetch.run + ", this is worker " + std::to_string(options_.peer.worker.value) +
                                    " of " + run_;
         co_await refuse(peer, reason);
         throw NetError(reason);
+      }
+      if (greeting != nullptr) {
+        take_member(*greeting, peer);
+        co_return;
       }
       const StateStore::Key key{fetch.model, fetch.version};
       co_await give(peer, key, fetch.whole);

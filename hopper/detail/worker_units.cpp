@@ -175,9 +175,10 @@ bool Worker::attempt(Cargo& cargo, DeviceGuest& guest) {
 }
 
 // On a device, a unit that does not fit is tried again after make_room(), and then alone there, if workers of this
-// process share it. Not on the CPU, where the failed try has changed the state in place.
+// process share it. Not on the CPU, where the failed try has changed the state in place, and
+// not in a group, whose other members do not begin again.
 UnitMetrics Worker::train_with_room(Cargo& cargo, DeviceGuest& guest) {
-  if (device_.is_cpu()) return train(cargo);
+  if (device_.is_cpu() || cargo.group) return train(cargo);
   UnitMetrics metrics;
   const auto fits = [&] {
     try {
@@ -235,10 +236,12 @@ UnitMetrics Worker::train(Cargo& cargo) {
   if (!cargo.gap) measure_gap(cargo);              // once, because a second try is no gap
   if (is_first(lease.unit)) trainer.initialize();  // part of the model's first unit, not of the gap
   const PartitionRows rows = [this](PartitionId id) { return partitions_.at(id); };
+  const Group group = cargo.group ? meet_group(cargo) : Group();
   UnitMetrics metrics =
-      train_unit(trainer, lease.epoch, itinerary_.passes(lease.partition), rows, stop_.get_token(), &rows_done_);
-  if (lease.validate && validation_) trainer.validate(*validation_, metrics, &steps_);
+      train_unit(trainer, lease.epoch, itinerary_.passes(lease.partition), rows, stop_.get_token(), &rows_done_, group);
   metrics.received_bytes = cargo.received_bytes;
+  if (cargo.group) confirm_group(cargo, trainer, metrics);
+  if (lease.is_lead() && lease.validate && validation_) trainer.validate(*validation_, metrics, &steps_);
   metrics.gap_seconds = *cargo.gap;
   metrics.idle_seconds = cargo.idle;
   metrics.peak_rss_bytes = usage_of_process().peak_bytes;

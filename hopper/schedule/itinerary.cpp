@@ -16,6 +16,11 @@ void Itinerary::check() const {
                       ", got workers = " + std::to_string(workers) + " (partitions = " + std::to_string(partitions) +
                       ")");
   }
+  if (strategy->replicas() != Replicas::ShareGradients && !members(partition(ModelId{0}, Unit{0})).empty()) {
+    throw ConfigError(
+        "[run] strategy: expected a group of workers only for replicas that share gradients, got one for another "
+        "strategy");
+  }
   if (epochs < 1) throw ConfigError("[itinerary] expected epochs >= 1, got 0");
   constexpr std::uint64_t kMostUnits = std::numeric_limits<std::uint32_t>::max();
   if (std::uint64_t{epochs} * partitions > kMostUnits) {

@@ -52,6 +52,8 @@ struct Itinerary {
   // ---- whom it may be leased to
   /// The only worker for the unit that begins with `first`; none: any worker.
   std::optional<WorkerId> only_worker(PartitionId first) const { return strategy->only_worker(spread(), first); }
+  /// The workers that train it together; empty: one worker trains it.
+  std::vector<WorkerId> members(PartitionId first) const { return strategy->members(spread(), first); }
   bool may_train(WorkerId worker, PartitionId first) const { return only_worker(first).value_or(worker) == worker; }
   /// Whether the worker's node has to hold the partition.
   bool holds(WorkerId worker, PartitionId partition) const { return strategy->holds(spread(), worker, partition); }

@@ -57,6 +57,8 @@ void Checker::coordinator_died(std::uint64_t records) {
   records_.resize(records);
   written_ = on_disk_;
   leases_.clear();
+  members_.clear();
+  owed_cancellations_.clear();
   connected_.clear();
   alive_.clear();
   known_.clear();
@@ -113,7 +115,7 @@ void Checker::hears(const event::WorkerDown& down) {
 
 // The file replaces an older one of its name. A repeated message may come after a copy has replaced the file.
 void Checker::hears(const event::Result& result) {
-  end_lease(result.peer, result.model, result.attempt);
+  end_lease(result.peer, result.model, result.attempt, true);
   announced_.insert({result.peer.worker, result.model, after(result.unit), result.attempt, result.digest});
   const bool is_late = std::ranges::any_of(known_[result.peer.worker], [&](const HeldState& h) {
     return h.model == result.model && h.version == after(result.unit) && h.attempt > result.attempt;
@@ -129,9 +131,17 @@ void Checker::hears(const event::UnitFailed& failed) {
   const bool is_it = lease != leases_.end() && lease->second.second.attempt == failed.attempt;
   if (is_it && failed.failure == Failure::StateLost) {
     const Lease& l = lease->second.second;
-    note_loss(l.source.value_or(failed.peer.worker), l.parent_owner(), before(l.unit));
+    note_loss(l.source.value_or(lease->second.first.worker), l.parent_owner(), before(l.unit));
   }
-  end_lease(failed.peer, failed.model, failed.attempt);
+  end_lease(failed.peer, failed.model, failed.attempt, false);
+}
+
+void Checker::hears(const event::Confirmed& confirmed) {
+  const auto lease = leases_.find(confirmed.model);
+  if (lease == leases_.end() || lease->second.second.attempt != confirmed.attempt) return;
+  auto& members = members_[confirmed.model];
+  const auto member = members.find(confirmed.peer.worker);
+  if (member != members.end() && member->second == confirmed.peer) members.erase(member);
 }
 
 void Checker::hears(const event::Collected& collected) {
@@ -176,18 +186,35 @@ void Checker::hears(const event::WorkerLeaves& leaves) {
   if (alive_.contains(worker) && connected_[worker] == leaves.peer.incarnation) leaving_.insert(worker);
 }
 
-void Checker::end_lease(const Peer& peer, ModelId model, Attempt attempt) {
+// A result ends the lease of its lead, another end that of any member.
+void Checker::end_lease(const Peer& peer, ModelId model, Attempt attempt, bool is_done) {
   const auto lease = leases_.find(model);
-  if (lease != leases_.end() && lease->second.first == peer && lease->second.second.attempt == attempt) {
-    leases_.erase(lease);
-  }
+  if (lease == leases_.end() || lease->second.second.attempt != attempt) return;
+  const auto& members = members_[model];
+  const auto member = members.find(peer.worker);
+  const bool is_member = member != members.end() && member->second == peer;
+  if (lease->second.first == peer || (is_member && !is_done)) end_lease(model, peer.worker, is_done);
+}
+
+// The lease of a model ends once, for all members: those that still train must hear of it.
+void Checker::end_lease(ModelId model, std::optional<WorkerId> by, bool is_done) {
+  const auto lease = leases_.extract(model);
+  const auto members = members_.extract(model);
+  if (!lease || is_done) return;
+  const auto& [lead, held] = lease.mapped();
+  const auto owe = [&](WorkerId worker) {
+    if (worker != by) owed_cancellations_.emplace(worker, held.attempt);
+  };
+  if (!members) return;
+  for (const auto& [worker, peer] : members.mapped()) owe(worker);
+  if (held.has_group()) owe(lead.worker);
 }
 
 void Checker::leave(WorkerId worker) {
   alive_.erase(worker);
   leaving_.erase(worker);
   std::erase_if(copies_, [&](const auto& entry) { return entry.second.first.worker == worker; });
-  std::erase_if(leases_, [&](const auto& entry) { return entry.second.first.worker == worker; });
+  for (const Lease& lease : leases_of(worker)) end_lease(lease.model, worker, false);
   std::erase_if(collecting_, [&](const auto& entry) { return entry.second.worker == worker; });
 }
 
@@ -203,7 +230,9 @@ void Checker::forget(WorkerId worker, ModelId model, Version version) {
 std::vector<Lease> Checker::leases_of(WorkerId worker) const {
   std::vector<Lease> found;
   for (const auto& [model, entry] : leases_) {
-    if (entry.first.worker == worker) found.push_back(entry.second);
+    const auto members = members_.find(model);
+    const bool is_member = members != members_.end() && members->second.contains(worker);
+    if (entry.first.worker == worker || is_member) found.push_back(entry.second);
   }
   return found;
 }
@@ -443,6 +472,8 @@ void Checker::judge_visit(ModelId model, Unit unit, PartitionId partition, Worke
           model);
   require(has_tasks(scenario_) || partition.value * itinerary.workers / itinerary.partitions == worker.value,
           "a partition is visited where it lies", model);
+  require(expected_members().empty() || worker == expected_members().front(), "the lead of a group has the state",
+          model);
   if (itinerary.order == Order::Fixed) {
     require(partition == first_partition(ancestor(model, unit), unit), "the order of visits is fixed", model);
     return;
@@ -460,8 +491,53 @@ void Checker::judge_visit(ModelId model, Unit unit, PartitionId partition, Worke
   }
 }
 
+// The owners of the partitions, who train a unit of replicas together.
+std::vector<WorkerId> Checker::expected_members() const {
+  const Itinerary& itinerary = scenario_.itinerary;
+  if (!has_replicas(scenario_) || itinerary.workers == 1 || itinerary.partitions == 1) return {};
+  std::set<WorkerId> owners;
+  for (std::uint32_t q = 0; q < itinerary.partitions; ++q) {
+    owners.insert(WorkerId{q * itinerary.workers / itinerary.partitions});
+  }
+  return {owners.begin(), owners.end()};
+}
+
+// The order for a member of a group that is not its lead.
+void Checker::judge_member(const action::SendLease& sent) {
+  const Lease& lease = sent.lease;
+  const auto leads = leases_.find(lease.model);
+  require(leads != leases_.end() && leads->second.second.attempt == lease.attempt, "a group has one lease",
+          lease.model);
+  Lease same = lease;
+  same.rank = 0;
+  same.source = leads->second.second.source;
+  require(same == leads->second.second, "the members of a group train the same unit", lease.model);
+  const Chain& chain = written_[lease.model];
+  const WorkerId worker = sent.peer.worker;
+  require(alive_.contains(worker) && connected_[worker] == sent.peer.incarnation, "leases go to the living",
+          lease.model);
+  require(!leaving_.contains(worker), "who leaves gets no lease", lease.model);
+  require(leases_of(worker).empty(), "no member computes for two groups at once", lease.model);
+  require(lease.rank < lease.members.size() && lease.members[lease.rank] == worker, "a member has its own rank",
+          lease.model);
+  const bool is_built = is_first(lease.unit);
+  require(is_built ? !lease.source : lease.source.value_or(worker) == chain.holder && lease.source != worker,
+          "the lease says where its parent lies", lease.model);
+  require(members_[lease.model].emplace(worker, sent.peer).second, "a member has one lease", lease.model);
+}
+
+void Checker::judge(const action::CancelLease& cancel) {
+  if (!cancel.abandon) return;
+  require(owed_cancellations_.erase({cancel.peer.worker, cancel.attempt}) == 1,
+          "only a group that has lost a member abandons its unit", cancel.model);
+}
+
 void Checker::judge(const action::SendLease& sent) {
   const Lease& lease = sent.lease;
+  require(lease.members == expected_members(), "a group has the owners of the partitions", lease.model);
+  if (!lease.is_lead()) return judge_member(sent);
+  require(!lease.has_group() || leases_of(sent.peer.worker).empty(), "no member computes for two groups at once",
+          lease.model);
   require(on_disk_.contains(lease.model), "nobody trains before the search's wish is durable", lease.model);
   const Chain& chain = written_[lease.model];
   require(!stopping_, "no lease after Ctrl-C", lease.model);
@@ -630,6 +706,11 @@ std::vector<Record> Checker::durable_records() const {
 
 void Checker::after_step(const Coordinator& coordinator, bool replay) {
   coordinator.check_invariants();
+  require(owed_cancellations_.empty(), "who trains for a group that is no more is told", {});
+  for (const auto& [model, entry] : leases_) {
+    const Lease& lease = entry.second;
+    require(!lease.has_group() || members_[model].size() < lease.members.size(), "a group has one lead", model);
+  }
   for (const auto& [model, chain] : on_disk_) {
     if (is_initial(chain.version) || chain.collected) continue;
     require(holds_(chain.holder, chain.stored_as.value_or(model), chain.version, chain.digest()),

@@ -123,6 +123,8 @@ class Checker {
 
   void judge(const action::Append& append);
   void judge(const action::SendLease& sent);
+  void judge_member(const action::SendLease& sent);
+  void judge(const action::CancelLease& cancel);
   void judge(const action::Answer& answer);
   void judge(const action::Release& release);
   void judge(const action::SendCollect& collect);
@@ -139,7 +141,10 @@ class Checker {
   void judge_barrier(const action::SendLease& sent) const;
   void judge_visit(ModelId model, Unit unit, PartitionId partition, WorkerId worker) const;
 
-  void end_lease(const Peer& peer, ModelId model, Attempt attempt);
+  void hears(const event::Confirmed& confirmed);
+  std::vector<WorkerId> expected_members() const;
+  void end_lease(const Peer& peer, ModelId model, Attempt attempt, bool is_done);
+  void end_lease(ModelId model, std::optional<WorkerId> by, bool is_done);
   void leave(WorkerId worker);
   void forget(WorkerId worker, ModelId model, Version version);
   void end_collection(ModelId model, const Peer& peer);
@@ -162,7 +167,9 @@ class Checker {
   std::set<std::tuple<WorkerId, ModelId, Version, Attempt, Digest>> announced_;
   std::map<ModelId, std::string> fetched_;
   // State that is lost with the coordinator:
-  std::map<ModelId, std::pair<Peer, Lease>> leases_;
+  std::map<ModelId, std::pair<Peer, Lease>> leases_;           // of groups: the lead's
+  std::map<ModelId, std::map<WorkerId, Peer>> members_;        // of groups: the others that hold the lease
+  std::set<std::pair<WorkerId, Attempt>> owed_cancellations_;  // of members, in this step
   std::map<WorkerId, Incarnation> connected_;
   std::set<WorkerId> alive_;
   std::map<WorkerId, std::vector<HeldState>> known_;         // states that a worker reported and may keep

@@ -1,5 +1,7 @@
 #include "hopper/simulate/node.h"
 
+#include <utility>
+
 namespace hop::hopper::simulate {
 
 namespace event = worker::event;
@@ -39,6 +41,7 @@ void Node::disconnect() { step(event::Broken{worker::Trouble::Connection, "the c
 void Node::end_life() {
   alive_ = connected_ = false;
   ++life_;
+  if (const auto lease = std::exchange(together_, std::nullopt)) world_.scatter(lease->attempt);
   events_.clear();
   parents_.clear();
   results_.clear();
@@ -53,7 +56,7 @@ void Node::receive(const action::SendLease& message) {
   step(event::Leased{lease, lease.source ? "w" + std::to_string(lease.source->value) : std::string()});
 }
 
-void Node::receive(const action::CancelLease& message) { step(event::Cancelled{message.attempt}); }
+void Node::receive(const action::CancelLease& message) { step(event::Cancelled{message.attempt, message.abandon}); }
 
 void Node::receive(const action::Answer& message) {
   const bool is_committed = message.verdict == Verdict::Committed;
@@ -125,6 +128,10 @@ void Node::arrive(const Lease& lease, const Reading& parent) {
 
 template <>
 void Node::execute(const worker::action::Train& train) {
+  if (train.lease.has_group()) {
+    together_ = train.lease;
+    return world_.gather(peer_.worker, train.lease);
+  }
   later(world_.unit_time(peer_.worker, train.lease), [this, lease = train.lease] { trained(lease); });
 }
 
@@ -133,10 +140,34 @@ void Node::trained(const Lease& lease) {
   if (world_.unit_fails(lease)) {
     return step(event::Failed{lease.attempt, Failure::Error, "the loss function threw"});
   }
+  finish(lease);
+}
+
+void Node::finish(const Lease& lease) {
   const auto [metrics, digest] = world_.train(peer_.worker, lease, parents_[lease.attempt]);
   parents_.erase(lease.attempt);
   results_[lease.attempt] = digest;
   step(event::Trained{lease.attempt, metrics});
+}
+
+void Node::hear_end(Attempt attempt, GroupEnd end) {
+  if (!together_ || together_->attempt != attempt) return;
+  const Lease lease = *std::exchange(together_, std::nullopt);
+  if (end == GroupEnd::MemberLost) return step(event::Failed{attempt, Failure::MemberLost, "a member is gone"});
+  if (end == GroupEnd::Threw) return step(event::Failed{attempt, Failure::Error, "the loss function threw"});
+  if (lease.is_lead()) return finish(lease);
+  parents_.erase(attempt);
+  step(event::Trained{attempt, {}});
+}
+
+template <>
+void Node::execute(const worker::action::Abandon& abandon) {
+  world_.scatter(abandon.attempt);
+}
+
+template <>
+void Node::execute(const worker::action::TellConfirmed& tell) {
+  world_.send(peer_, hopper::event::Confirmed{peer_, tell.lease.model, tell.lease.attempt});
 }
 
 template <>

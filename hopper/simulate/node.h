@@ -41,6 +41,8 @@ class Node {
   void receive(const action::Answer& message);
   void receive(const action::Release& message);
   void receive(const action::SendCopy& message);
+  /// The unit that this worker trains in a group has ended.
+  void hear_end(Attempt attempt, GroupEnd end);
   /// The answer to a worker or a coordinator that wants a state.
   Reading give(ModelId model, Version version);
 
@@ -51,6 +53,7 @@ class Node {
 
   void arrive(const Lease& lease, const Reading& parent);
   void trained(const Lease& lease);
+  void finish(const Lease& lease);
   void saved(const HeldState& state);
   void end_life();
   /// Runs `task` after `delay`, unless this life has ended by then.
@@ -67,6 +70,7 @@ class Node {
   worker::Jobs jobs_;
   std::deque<worker::Event> events_;
   bool stepping_ = false;
+  std::optional<Lease> together_;        // the unit that it trains in a group
   Reading answer_;                       // to the request for a state
   std::map<Attempt, Digest> parents_;    // that arrived, by job
   std::map<Attempt, Digest> results_;    // that wait to be saved

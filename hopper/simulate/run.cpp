@@ -11,6 +11,7 @@
 #include "hopper/coordinator.h"
 #include "hopper/detail/restore.h"
 #include "hopper/simulate/event_queue.h"
+#include "hopper/simulate/gatherings.h"
 #include "hopper/simulate/node.h"
 #include "hopper/simulate/rng.h"
 
@@ -126,7 +127,7 @@ class Cluster final : private World {
     sync();
   }
   void perform(const action::SendLease& sent) {
-    ++report_.decisions;
+    report_.decisions += sent.lease.is_lead() ? 1 : 0;
     deliver(sent);
   }
   void perform(const action::CancelLease& cancel) { deliver(cancel); }
@@ -179,20 +180,24 @@ class Cluster final : private World {
   Reading fetch(WorkerId, WorkerId source, ModelId model, Version version) override {
     return nodes_[source.index()].give(model, version);
   }
+  void gather(WorkerId worker, const Lease& lease) override { gatherings_.gather(worker, lease); }
+  void scatter(Attempt attempt) override { gatherings_.scatter(attempt); }
   Time unit_time(WorkerId worker, const Lease& lease) override {
-    return to_time(seconds_[worker.index()] = seconds_of(lease));
+    return to_time(seconds_[worker.index()] = seconds_of(worker, lease));
   }
 
   double state_bytes(ModelId model) const {
     return options_.state_bytes ? options_.state_bytes(model, coordinator_.ledger().model(model).config) : 0;
   }
 
-  double seconds_of(const Lease& lease) const {
+  double seconds_of(WorkerId worker, const Lease& lease) const {
     const ModelId model = lease.identity();
     const Config& config = coordinator_.ledger().model(model).config;
     const double seconds =
         check_seconds("pass_seconds", options_.pass_seconds ? options_.pass_seconds(model, config) : 1);
-    const auto passes = static_cast<double>(itinerary_.passes(lease.partition).size());
+    const std::vector<PartitionId> all = itinerary_.passes(lease.partition);
+    const auto passes = static_cast<double>(
+        std::ranges::count_if(all, [&](PartitionId id) { return !lease.has_group() || itinerary_.holds(worker, id); }));
     Rng rng(hash64(experiment_.seed, "unit", {lease.model.value, lease.unit.value}));
     return passes * seconds * (1 - options_.jitter + 2 * options_.jitter * rng.uniform());
   }
@@ -200,9 +205,14 @@ class Cluster final : private World {
   std::pair<UnitMetrics, Digest> train(WorkerId worker, const Lease& lease, const Digest&) override {
     if (queue_.now() > kLongestRun)
       throw ConfigError("[simulate] expected a run of at most 100 years, got a longer one");
-    const double seconds = seconds_[worker.index()];
+    double seconds = seconds_[worker.index()];
     ++report_.units;
     trained_seconds_ += seconds;
+    for (std::size_t rank = 1; rank < lease.members.size(); ++rank) {  // the lead reports for its group
+      const double of_member = seconds_[lease.members[rank].index()];
+      trained_seconds_ += of_member;
+      seconds = std::max(seconds, of_member);
+    }
     return {metrics_of(lease, seconds), Digest{lease.identity().value, number_of(lease.unit)}};
   }
 
@@ -232,6 +242,8 @@ class Cluster final : private World {
   std::deque<Node> nodes_;
   std::vector<double> seconds_;  // of the unit in training, by worker
   EventQueue queue_;
+  Gatherings gatherings_{
+      *this, [this](WorkerId worker, Attempt attempt, GroupEnd end) { nodes_[worker.index()].hear_end(attempt, end); }};
   std::deque<Event> events_;
   bool stepping_ = false;
   std::uint64_t appended_ = 0, durable_ = 0;

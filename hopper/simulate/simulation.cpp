@@ -34,6 +34,8 @@ Simulation::Simulation(Scenario scenario, Step step, WorkerStep worker_step)
                                : [](WorkerId, worker::Jobs& jobs, const worker::Event& e,
                                     Time now) { return jobs.step(e, now); }),
       rng_(scenario_.seed),
+      gatherings_(*this, [this](WorkerId worker, Attempt attempt,
+                                GroupEnd end) { nodes_[worker.index()]->hear_end(attempt, end); }),
       cut_(scenario_.itinerary.workers),
       to_worker_(scenario_.itinerary.workers),
       from_worker_(scenario_.itinerary.workers),
@@ -159,12 +161,15 @@ void Simulation::count(const Event& event, const std::vector<Action>& actions) {
   ++summary_.steps;
   const auto* failed = std::get_if<event::UnitFailed>(&event);
   if (failed != nullptr && failed->failure == Failure::Cancelled) ++summary_.cancelled;
+  if (failed != nullptr && failed->failure == Failure::MemberLost) ++summary_.members_lost;
   summary_.copied += std::holds_alternative<event::Copied>(event) ? 1U : 0U;
   for (const Action& action : actions) {
     const auto* answer = std::get_if<action::Answer>(&action);
     if (answer != nullptr && answer->verdict == Verdict::Stale) ++summary_.stale;
     const auto* sent = std::get_if<action::SendLease>(&action);
     if (sent != nullptr && sent->lease.trained_as) ++summary_.relearned;
+    const auto* cancel = std::get_if<action::CancelLease>(&action);
+    if (cancel != nullptr && cancel->abandon) ++summary_.abandoned;
     const auto* collect = std::get_if<action::SendCollect>(&action);
     if (collect != nullptr && collect->file == StateFile::Best) ++summary_.kept;
     const auto* append = std::get_if<action::Append>(&action);

@@ -14,6 +14,7 @@
 #include "hopper/coordinator.h"
 #include "hopper/simulate/checker.h"
 #include "hopper/simulate/event_queue.h"
+#include "hopper/simulate/gatherings.h"
 #include "hopper/simulate/node.h"
 #include "hopper/simulate/rng.h"
 #include "hopper/simulate/scenario.h"
@@ -23,42 +24,44 @@ namespace hop::hopper::simulate {
 
 /// Counts of a run.
 struct Summary {
-  Time makespan{};               ///< virtual time from the start to the last commit
-  std::uint64_t hops = 0;        ///< moves of models between workers
-  std::uint64_t steps = 0;       ///< of the coordinator
-  std::uint64_t deaths = 0;      ///< of workers
-  std::uint64_t cuts = 0;        ///< connections lost between the living
-  std::uint64_t crashes = 0;     ///< of the coordinator
-  std::uint64_t stops = 0;       ///< by Ctrl-C, each one followed by a resume
-  std::uint64_t forgotten = 0;   ///< records that a crash took, because they were not synced
-  std::uint64_t adopted = 0;     ///< units committed because a worker found them on its disk
-  std::uint64_t stale = 0;       ///< results answered STALE
-  std::uint64_t cancelled = 0;   ///< leases given back
-  std::uint64_t condemned = 0;   ///< models quarantined
-  std::uint64_t retried = 0;     ///< ... and brought back
-  std::uint64_t lost = 0;        ///< states that a disk lost or damaged
-  std::uint64_t partitions = 0;  ///< pairs of workers that could not reach each other for a while
-  std::uint64_t rollbacks = 0;   ///< of models, because a state was lost
-  std::uint64_t spared = 0;      ///< ... to a version that was trained before
-  std::uint64_t retrained = 0;   ///< units that were done again
-  std::uint64_t blackouts = 0;   ///< deaths of all workers at once
-  std::uint64_t erred = 0;       ///< units that had other bits when they were done again
-  std::uint64_t garbled = 0;     ///< states that arrived damaged
-  std::uint64_t stalled = 0;     ///< times that a disk took long
-  std::uint64_t full = 0;        ///< ends of the run, because a disk had no room
-  std::uint64_t torn = 0;        ///< states of which a dying worker left a part
-  std::uint64_t stopped = 0;     ///< orders of the search to stop a model
-  std::uint64_t paused = 0;      ///< ... to pause one
-  std::uint64_t resumed = 0;     ///< ... to let one go on
-  std::uint64_t clones = 0;      ///< models that begin with the state of another one
-  std::uint64_t orphans = 0;     ///< ... whose parent's state was gone
-  std::uint64_t relearned = 0;   ///< units of ancestors that clones trained again
-  std::uint64_t kept = 0;        ///< states of best epochs that were fetched
-  std::uint64_t copied = 0;      ///< states that got a second place
-  std::uint64_t moved = 0;       ///< times that a model went on from its copy
-  std::uint64_t replaced = 0;    ///< nodes that were lost with their disks
-  std::uint64_t left = 0;        ///< workers that were asked to go
-  std::uint64_t sent_home = 0;   ///< ... and went when nobody needed their states
+  Time makespan{};                 ///< virtual time from the start to the last commit
+  std::uint64_t hops = 0;          ///< moves of models between workers
+  std::uint64_t steps = 0;         ///< of the coordinator
+  std::uint64_t deaths = 0;        ///< of workers
+  std::uint64_t cuts = 0;          ///< connections lost between the living
+  std::uint64_t crashes = 0;       ///< of the coordinator
+  std::uint64_t stops = 0;         ///< by Ctrl-C, each one followed by a resume
+  std::uint64_t forgotten = 0;     ///< records that a crash took, because they were not synced
+  std::uint64_t adopted = 0;       ///< units committed because a worker found them on its disk
+  std::uint64_t stale = 0;         ///< results answered STALE
+  std::uint64_t cancelled = 0;     ///< leases given back
+  std::uint64_t condemned = 0;     ///< models quarantined
+  std::uint64_t retried = 0;       ///< ... and brought back
+  std::uint64_t lost = 0;          ///< states that a disk lost or damaged
+  std::uint64_t partitions = 0;    ///< pairs of workers that could not reach each other for a while
+  std::uint64_t rollbacks = 0;     ///< of models, because a state was lost
+  std::uint64_t spared = 0;        ///< ... to a version that was trained before
+  std::uint64_t retrained = 0;     ///< units that were done again
+  std::uint64_t blackouts = 0;     ///< deaths of all workers at once
+  std::uint64_t erred = 0;         ///< units that had other bits when they were done again
+  std::uint64_t garbled = 0;       ///< states that arrived damaged
+  std::uint64_t stalled = 0;       ///< times that a disk took long
+  std::uint64_t full = 0;          ///< ends of the run, because a disk had no room
+  std::uint64_t torn = 0;          ///< states of which a dying worker left a part
+  std::uint64_t stopped = 0;       ///< orders of the search to stop a model
+  std::uint64_t paused = 0;        ///< ... to pause one
+  std::uint64_t resumed = 0;       ///< ... to let one go on
+  std::uint64_t clones = 0;        ///< models that begin with the state of another one
+  std::uint64_t orphans = 0;       ///< ... whose parent's state was gone
+  std::uint64_t relearned = 0;     ///< units of ancestors that clones trained again
+  std::uint64_t kept = 0;          ///< states of best epochs that were fetched
+  std::uint64_t copied = 0;        ///< states that got a second place
+  std::uint64_t moved = 0;         ///< times that a model went on from its copy
+  std::uint64_t replaced = 0;      ///< nodes that were lost with their disks
+  std::uint64_t left = 0;          ///< workers that were asked to go
+  std::uint64_t members_lost = 0;  ///< units that a member gave up, because its group had lost another one
+  std::uint64_t abandoned = 0;     ///< leases of members that the coordinator took back for that reason
+  std::uint64_t sent_home = 0;     ///< ... and went when nobody needed their states
   bool operator==(const Summary&) const = default;
 };
 
@@ -84,6 +87,8 @@ class Simulation final : private World {
   void send(const Peer& from, Event event) override;
   Time transfer_time(ModelId) const override { return scenario_.transfer_time; }
   Reading fetch(WorkerId reader, WorkerId source, ModelId model, Version version) override;
+  void gather(WorkerId worker, const Lease& lease) override;
+  void scatter(Attempt attempt) override { gatherings_.scatter(attempt); }
   Time unit_time(WorkerId worker, const Lease& lease) override;
   std::pair<UnitMetrics, Digest> train(WorkerId worker, const Lease& lease, const Digest& parent) override;
   Time save_time() override { return scenario_.save_time + stall(); }
@@ -145,6 +150,7 @@ class Simulation final : private World {
   EventQueue queue_;
   Rng rng_;
   std::vector<std::unique_ptr<Node>> nodes_;
+  Gatherings gatherings_;
   std::vector<WorkerChecker> worker_checkers_;
   std::set<std::tuple<WorkerId, ModelId, Version>> taken_;  // states that a disk lost or damaged
   std::map<std::pair<WorkerId, WorkerId>, Time> apart_;     // until when two workers cannot reach each other

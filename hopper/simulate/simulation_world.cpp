@@ -20,7 +20,17 @@ std::vector<worker::Action> Simulation::step(WorkerId id, worker::Jobs& jobs, co
 
 Time Simulation::unit_time(WorkerId worker, const Lease& lease) {
   const Time pass = pass_time(scenario_, worker, lease.model, lease.unit);
-  return pass * static_cast<Time::rep>(scenario_.itinerary.passes(lease.partition).size());
+  const std::vector<PartitionId> passes = scenario_.itinerary.passes(lease.partition);
+  const auto own = std::ranges::count_if(
+      passes, [&](PartitionId id) { return !lease.has_group() || scenario_.itinerary.holds(worker, id); });
+  return pass * static_cast<Time::rep>(own);
+}
+
+// A member that reaches not all others loses the unit for all.
+void Simulation::gather(WorkerId worker, const Lease& lease) {
+  gatherings_.gather(worker, lease);
+  const bool reaches_all = std::ranges::all_of(lease.members, [&](WorkerId other) { return reach(worker, other); });
+  if (!reaches_all) gatherings_.scatter(lease.attempt);
 }
 
 std::pair<UnitMetrics, Digest> Simulation::train(WorkerId worker, const Lease& lease, const Digest& parent) {

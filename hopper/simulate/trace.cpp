@@ -83,6 +83,9 @@ struct EventWriter {
   std::string operator()(const event::CopyFailed& e) const {
     return "COPY_FAILED" + text(e.peer) + text(e.model) + text(e.attempt) + ": " + e.text;
   }
+  std::string operator()(const event::Confirmed& e) const {
+    return "CONFIRMED" + text(e.peer) + text(e.model) + text(e.attempt);
+  }
   std::string operator()(const event::WorkerLeaves& e) const { return "WORKER_LEAVES" + text(e.peer); }
 };
 
@@ -94,11 +97,12 @@ struct ActionWriter {
     return "SEND_LEASE" + text(a.peer) + text(a.lease.model) + number("unit ", a.lease.unit.value) +
            number("partition ", a.lease.partition.value) + text(a.lease.attempt) +
            (a.lease.source ? " from" + number("w", a.lease.source->value) : "") +
+           (a.lease.has_group() ? number("rank ", a.lease.rank) : "") +
            (a.lease.trained_as ? " as" + text(*a.lease.trained_as) : "") +
            (a.lease.stored_as ? " stored as" + text(*a.lease.stored_as) : "");
   }
   std::string operator()(const action::CancelLease& a) const {
-    return "CANCEL_LEASE" + text(a.peer) + text(a.model) + text(a.attempt);
+    return (a.abandon ? "ABANDON_LEASE" : "CANCEL_LEASE") + text(a.peer) + text(a.model) + text(a.attempt);
   }
   std::string operator()(const action::Answer& a) const {
     return "ANSWER" + text(a.peer) + text(a.model) + number("unit ", a.unit.value) + text(a.attempt) +

@@ -33,6 +33,7 @@ void WorkerChecker::hears(const worker::Event& event) {
 void WorkerChecker::note(const event::Opened& opened) {
   units_.clear();
   copies_.clear();
+  void_.clear();
   released_.clear();
   owed_.reset();
   dropped_.reset();
@@ -50,7 +51,12 @@ void WorkerChecker::note(const event::Leased& leased) {
 
 void WorkerChecker::note(const event::Cancelled& cancelled) {
   const auto unit = units_.find(cancelled.attempt);
-  if (unit != units_.end()) unit->second.cancelled = true;
+  if (unit == units_.end()) {
+    if (cancelled.abandon) void_.insert(cancelled.attempt);
+    return;
+  }
+  unit->second.cancelled = true;
+  unit->second.abandoned = unit->second.abandoned || cancelled.abandon;
 }
 
 void WorkerChecker::note(const event::Answered& answered) {
@@ -70,7 +76,7 @@ bool WorkerChecker::is_replaced(const worker::StateName& state) const {
   return std::any_of(units_.begin(), units_.end(), [&](const auto& entry) {
     const Watched& unit = entry.second;
     const bool has_its_name = unit.lease.model == state.model && after(unit.lease.unit) == state.version;
-    return has_its_name && entry.first > state.attempt && unit.trained && !unit.given_up;
+    return has_its_name && unit.lease.is_lead() && entry.first > state.attempt && unit.trained && !unit.given_up;
   });
 }
 
@@ -105,8 +111,8 @@ void WorkerChecker::sees(const worker::Action& action) {
 void WorkerChecker::after_step() {
   require(!broken_ || has_ended_, "a worker that cannot go on ends", {});
   require(has_ended_ || !owed_, "what the coordinator releases is deleted", owed_.value_or(worker::StateName{}).model);
-  require(!dropped_ || units_.at(*dropped_).given_up, "a lease that comes to nothing is given back",
-          dropped_ ? units_.at(*dropped_).lease.model : ModelId{});
+  require(!dropped_ || units_.at(*dropped_).given_up || units_.at(*dropped_).told,
+          "a lease that comes to nothing is given back", dropped_ ? units_.at(*dropped_).lease.model : ModelId{});
   owed_.reset();
   dropped_.reset();
 }
@@ -117,6 +123,8 @@ void WorkerChecker::judge(const action::Offer& offer) const {
 
 void WorkerChecker::judge(const action::Prepare& prepare) {
   Watched& unit = known(prepare.lease.attempt, "only what was leased is taken up", prepare.lease.model);
+  require(!void_.contains(prepare.lease.attempt), "a lease that was void before it came is not taken up",
+          prepare.lease.model);
   require(!std::exchange(unit.prepared, true), "an attempt is taken up once", prepare.lease.model);
 }
 
@@ -129,7 +137,7 @@ void WorkerChecker::judge(const action::Train& train) {
   require(is_first(unit.lease.unit) || unit.parent == unit.lease.parent, "a unit is trained on the parent of its lease",
           model);
   for (const auto& [attempt, other] : units_) {
-    const bool is_over = other.given_up || other.trained;
+    const bool is_over = other.given_up || other.trained || void_.contains(attempt);
     if (attempt == train.lease.attempt || is_over) continue;
     require(!other.begun, "units are trained one at a time", model);
     require(attempt > train.lease.attempt, "units are trained in the order of their leases", model);
@@ -139,6 +147,14 @@ void WorkerChecker::judge(const action::Train& train) {
 void WorkerChecker::judge(const action::Save& save) const {
   const auto unit = units_.find(save.state.attempt);
   require(unit != units_.end() && unit->second.trained, "what was trained is saved", save.state.model);
+  require(unit->second.lease.is_lead(), "of a group only the lead saves the state", save.state.model);
+}
+
+void WorkerChecker::judge(const action::TellConfirmed& tell) {
+  const ModelId model = tell.lease.model;
+  Watched& unit = known(tell.lease.attempt, "only what was leased is confirmed", model);
+  require(unit.trained && !unit.lease.is_lead(), "a member confirms what it has trained", model);
+  require(!unit.given_up && !std::exchange(unit.told, true), "a unit is confirmed once", model);
 }
 
 void WorkerChecker::judge(const action::TellResult& tell) {
@@ -158,7 +174,8 @@ void WorkerChecker::judge(const action::TellFailed& tell) {
   };
   switch (tell.failure) {
     case Failure::Cancelled:
-      return require(unit.cancelled && !unit.begun, "what has begun is not given back", model);
+      return require(unit.cancelled && (!unit.begun || unit.abandoned), "what has begun is not given back", model);
+    case Failure::MemberLost:
     case Failure::Error:
     case Failure::OutOfMemory:
       return require(has_met(tell.failure), "no trouble of a machine is held against a model", model);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ namespace hop::hopper::simulate {
 ///   - a lease is given back before its unit begins, and is not trained then;
 ///   - a lease that comes to nothing is given back;
 ///   - a result names the file that was saved, and is told when the file is durable;
+///   - the lead of a group saves the state of its unit, another member confirms the unit and saves nothing;
+///   - a lease that was void before it came is not taken up;
 ///   - no trouble of a machine is told as a fault of the model;
 ///   - a copy is taken up once, has the digest of its order, is told when it is durable, and each order is answered once;
 ///   - only durable states are sent;
@@ -45,7 +48,7 @@ class WorkerChecker {
     std::vector<Failure> failures;
     bool is_here = false;   // its parent comes from the own disk
     bool prepared = false;  // the machine has taken it up
-    bool cancelled = false;
+    bool cancelled = false, abandoned = false;
     bool begun = false, trained = false, told = false, given_up = false;
   };
 
@@ -80,6 +83,7 @@ class WorkerChecker {
   void judge(const worker::action::Serve& serve) const;
   void judge(const worker::action::TellResult& tell);
   void judge(const worker::action::TellFailed& tell);
+  void judge(const worker::action::TellConfirmed& tell);
   void judge(const worker::action::End& end);
   void judge(const worker::action::SaveCopy& save);
   void judge(const worker::action::TellCopied& tell);
@@ -96,6 +100,7 @@ class WorkerChecker {
   std::vector<HeldState> found_;  // on the disk when this life began
   std::map<Attempt, Watched> units_;
   std::map<Attempt, WatchedCopy> copies_;
+  std::set<Attempt> void_;                   // that were abandoned before they came
   std::vector<worker::StateName> released_;  // by the coordinator
   std::optional<worker::StateName> owed_;    // must be deleted in this step
   std::optional<Attempt> dropped_;           // must be given back in this step

@@ -18,8 +18,8 @@ std::string text(const Lease& l) {
   return number("m", l.model.value) + number("unit ", l.unit.value) + text(l.attempt);
 }
 std::string text(Failure failure) {
-  static constexpr std::array kFailures{"source unreachable", "out of memory", "error",
-                                        "cancelled",          "state lost",    "state damaged"};
+  static constexpr std::array kFailures{"source unreachable", "out of memory", "error",      "cancelled",
+                                        "state lost",         "state damaged", "member lost"};
   return std::string(": ") + kFailures.at(static_cast<std::size_t>(failure));
 }
 std::string text(worker::Trouble trouble) {
@@ -36,7 +36,9 @@ struct EventWriter {
     return line;
   }
   std::string operator()(const event::Leased& e) const { return "leased" + text(e.lease) + " from '" + e.source + "'"; }
-  std::string operator()(const event::Cancelled& e) const { return "cancelled" + text(e.attempt); }
+  std::string operator()(const event::Cancelled& e) const {
+    return (e.abandon ? "abandoned" : "cancelled") + text(e.attempt);
+  }
   std::string operator()(const event::Answered& e) const {
     return "answered" + text(e.attempt) + (e.verdict == Verdict::Committed ? " committed" : " stale");
   }
@@ -63,6 +65,8 @@ struct ActionWriter {
   std::string operator()(const action::Fetch& a) const { return "fetch" + text(a.lease) + " from " + a.source; }
   std::string operator()(const action::Read& a) const { return "read" + text(a.lease); }
   std::string operator()(const action::Train& a) const { return "train" + text(a.lease); }
+  std::string operator()(const action::Abandon& a) const { return "abandon" + text(a.attempt); }
+  std::string operator()(const action::TellConfirmed& a) const { return "tell confirmed" + text(a.lease); }
   std::string operator()(const action::Drop& a) const { return "drop" + text(a.attempt); }
   std::string operator()(const action::Save& a) const { return "save" + text(a.state); }
   std::string operator()(const action::CopyAhead& a) const { return "copy ahead" + text(a.state); }

@@ -10,6 +10,9 @@
 
 namespace hop::hopper::simulate {
 
+/// How a group ends, for one of its members.
+enum class GroupEnd : std::uint8_t { Trained, MemberLost, Threw };
+
 /// The moments at which a worker may die.
 enum class Moment : std::uint8_t { GotLease, Training, OnDisk, SentResult, HeardCommitted, GotRelease };
 
@@ -36,7 +39,12 @@ class World {
   /// A copy of another worker's state, if that worker lives, can be reached and has it.
   virtual Reading fetch(WorkerId reader, WorkerId source, ModelId model, Version version) = 0;
 
-  /// How long the worker trains this unit.
+  /// The worker begins the unit of its group. When all members have begun, they train together, and each one's Node
+  /// hears of the end. scatter() ends it before, for all of them.
+  virtual void gather(WorkerId worker, const Lease& lease) = 0;
+  virtual void scatter(Attempt attempt) = 0;
+
+  /// How long the worker trains this unit. Of a group: its part of it.
   virtual Time unit_time(WorkerId worker, const Lease& lease) = 0;
   /// The result of training it on a parent with this digest: the measurements, and the digest of the new state.
   virtual std::pair<UnitMetrics, Digest> train(WorkerId worker, const Lease& lease, const Digest& parent) = 0;

@@ -14,6 +14,29 @@ DataParallel::DataParallel(std::string_view name, Replicas replicas, Wire wire)
   }
 }
 
+bool DataParallel::has_groups(const Spread& spread) const {
+  return replicas_ == Replicas::ShareGradients && wire_ == Wire::Direct && spread.workers > 1;
+}
+
+// The lead.
+std::optional<WorkerId> DataParallel::only_worker(const Spread& spread, PartitionId first) const {
+  return has_groups(spread) ? std::optional(spread.owner(first)) : WholeEpochs::only_worker(spread, first);
+}
+
+bool DataParallel::holds(const Spread& spread, WorkerId worker, PartitionId partition) const {
+  return has_groups(spread) ? spread.owner(partition) == worker : WholeEpochs::holds(spread, worker, partition);
+}
+
+std::vector<WorkerId> DataParallel::members(const Spread& spread, PartitionId) const {
+  std::vector<WorkerId> owners;
+  if (!has_groups(spread) || spread.partitions == 1) return owners;
+  for (std::uint32_t q = 0; q < spread.partitions; ++q) {
+    const WorkerId owner = spread.owner(PartitionId(q));
+    if (owners.empty() || owners.back() != owner) owners.push_back(owner);
+  }
+  return owners;
+}
+
 std::uint64_t DataParallel::predicted_bytes(const Spread& spread, std::uint64_t shared) const {
   const std::uint64_t members = std::min(spread.workers, spread.partitions);
   return 2 * shared * (wire_ == Wire::Server ? members : members - 1);

@@ -15,9 +15,11 @@ enum class Wire : std::uint8_t {
 };
 
 /// Data parallelism, as Horovod, PyTorch's DistributedDataParallel and Spark do it, defined over partitions instead of
-/// processes: a unit is an epoch of p replicas, one for each partition. One worker computes all replicas of a unit, one
-/// after the other, and adds their values in a fixed tree (TreeMean). So the bits are a function of the experiment
-/// alone, for any number of workers.
+/// processes: a unit is an epoch of p replicas, one for each partition. Their values are added in a fixed tree
+/// (TreeMean, GroupMean). So the bits are a function of the experiment alone, for any number of workers.
+///
+/// Replicas that share gradients over Wire::Direct are computed by a group: the owners of the partitions. Otherwise one
+/// worker computes all replicas of a unit, one after the other.
 class DataParallel final : public WholeEpochs {
  public:
   /// Throws ConfigError for Replicas::None.
@@ -25,12 +27,17 @@ class DataParallel final : public WholeEpochs {
   /// Replica q is that of partition q.
   PartitionId begin(const Spread&, ModelId, std::uint32_t) const override { return PartitionId{0}; }
   Replicas replicas() const override { return replicas_; }
+  std::optional<WorkerId> only_worker(const Spread& spread, PartitionId first) const override;
+  bool holds(const Spread& spread, WorkerId worker, PartitionId partition) const override;
+  std::vector<WorkerId> members(const Spread& spread, PartitionId first) const override;
   Wire wire() const { return wire_; }
   /// With Wire::Direct 2 (W - 1) times `shared`: each worker sends W - 1 of W parts and gets as many back. With
   /// Wire::Server 2 W times. More workers than partitions would have no replica.
   std::uint64_t predicted_bytes(const Spread& spread, std::uint64_t shared) const override;
 
  private:
+  bool has_groups(const Spread& spread) const;
+
   Replicas replicas_;
   Wire wire_;
 };

@@ -55,6 +55,10 @@ class Strategy {
   virtual std::optional<WorkerId> only_worker(const Spread& spread, PartitionId first) const = 0;
   /// Whether the worker's node has to hold the partition: at least all passes of the units that it may be leased.
   virtual bool holds(const Spread& spread, WorkerId worker, PartitionId partition) const = 0;
+  /// The workers that train the unit that begins with `first` together: a group, by id. Each computes the replicas of
+  /// the partitions that it holds, and only_worker() is the first of them, the lead. Empty: one worker trains the unit.
+  /// Only for ShareGradients.
+  virtual std::vector<WorkerId> members(const Spread& /*spread*/, PartitionId /*first*/) const { return {}; }
   /// More workers could not be given work.
   virtual std::uint32_t most_workers(std::uint32_t partitions) const = 0;
   /// The policy of an experiment that names none.

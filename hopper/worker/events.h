@@ -42,9 +42,11 @@ struct Leased {
   Lease lease{};
   std::string source{};
 };
-/// From the coordinator: give the lease back if its unit has not begun.
+/// From the coordinator: give the lease back if its unit has not begun. `abandon`: its group has lost a member, so give
+/// it back in the middle, too.
 struct Cancelled {
   Attempt attempt{};
+  bool abandon = false;
 };
 /// From the coordinator: the answer to a result.
 struct Answered {
@@ -92,7 +94,7 @@ struct Arrived {
   Attempt attempt{};
   Digest digest{};
 };
-/// The unit is trained; its new state waits in memory.
+/// The unit is trained; its new state waits in memory. In a group: all members have the same state.
 struct Trained {
   Attempt attempt{};
   UnitMetrics metrics{};
@@ -144,11 +146,16 @@ struct Fetch {
 struct Read {
   Lease lease{};
 };
-/// Train the unit, in the place and on the bytes of its job. Report Trained or Failed.
+/// Train the unit, in the place and on the bytes of its job, with the other members of its group. Report Trained or
+/// Failed.
 struct Train {
   Lease lease{};
   Time ordered{};                    ///< when the lease came
   std::optional<Time> free_since{};  ///< when the unit before it ended; none for the first unit of a life
+};
+/// Break the unit in training off as soon as possible. Report Failed, or Trained if it was too late.
+struct Abandon {
+  Attempt attempt{};
 };
 /// The job is over: its place and its bytes are free.
 struct Drop {
@@ -181,6 +188,10 @@ struct Refuse {
 /// Tell the coordinator: the unit is done, and its state is a durable file with this digest.
 struct TellResult {
   HeldState state{};
+};
+/// Tell the coordinator: this member of a group has trained the unit and is free.
+struct TellConfirmed {
+  Lease lease{};
 };
 /// Tell the coordinator: the unit is not done.
 struct TellFailed {
@@ -218,6 +229,6 @@ struct End {
 using Action = std::variant<action::Offer, action::Prepare, action::Fetch, action::Read, action::Train, action::Drop,
                             action::Save, action::CopyAhead, action::Delete, action::Serve, action::Refuse,
                             action::TellResult, action::TellFailed, action::End, action::FetchCopy, action::SaveCopy,
-                            action::TellCopied, action::TellNotCopied>;
+                            action::TellCopied, action::TellNotCopied, action::Abandon, action::TellConfirmed>;
 
 }  // namespace hop::hopper::worker

@@ -114,9 +114,11 @@ void Jobs::begin_next() {
 void Jobs::on(const event::Trained& trained) {
   Job* job = find(trained.attempt, Stage::Training);
   if (job == nullptr) return;
+  free_since_ = now_;
+  if (job->abandoned) return give_up(trained.attempt, Failure::Cancelled, "its group has lost a member");
+  if (!job->lease.is_lead()) return confirm(*job);
   job->stage = Stage::Leaving;
   job->metrics = trained.metrics;
-  free_since_ = now_;
   const Lease& lease = job->lease;
   held_.erase({lease.model, after(lease.unit)});  // the new file will replace it
   const auto same = std::ranges::find_if(copies_, [&](const CopyJob& copy) {
@@ -125,6 +127,14 @@ void Jobs::on(const event::Trained& trained) {
   if (same != copies_.end()) give_up_copy(same, "a unit has made this state here");
   emit(action::Save{
       {lease.model, after(lease.unit), lease.partition, lease.attempt, lease.parent, {}, trained.metrics}});
+  begin_next();
+}
+
+void Jobs::confirm(const Job& job) {
+  const Lease lease = job.lease;
+  std::erase_if(jobs_, [&](const Job& j) { return j.lease.attempt == lease.attempt; });
+  emit(action::Drop{lease.attempt});
+  emit(action::TellConfirmed{lease});
   begin_next();
 }
 
@@ -150,8 +160,13 @@ void Jobs::on(const event::Answered& answered) {
 // ---- leases that come to nothing ------------------------------------------------------------------------------------
 
 void Jobs::on(const event::Cancelled& cancelled) {
-  const Job* job = find(cancelled.attempt);
-  if (job == nullptr || job->has_begun()) return;  // it has begun: its result will count
+  if (Job* job = find(cancelled.attempt, Stage::Training); job != nullptr && cancelled.abandon) {
+    if (!std::exchange(job->abandoned, true)) emit(action::Abandon{cancelled.attempt});
+    return;
+  }
+  const Job* job = std::as_const(*this).find(cancelled.attempt);
+  if (job == nullptr && cancelled.abandon) return static_cast<void>(is_new(cancelled.attempt));  // it may come later
+  if (job == nullptr || job->has_begun()) return;  // it has begun: its result will count, or be stale
   give_up(cancelled.attempt, Failure::Cancelled, "cancelled before it began");
 }
 
@@ -220,7 +235,8 @@ void Jobs::on(const event::CopyOrdered& ordered) {
 // Whether a job or another copy is about to leave this version here.
 bool Jobs::makes(ModelId model, Version version) const {
   const bool is_made = std::ranges::any_of(jobs_, [&](const Job& job) {
-    return job.lease.model == model && after(job.lease.unit) == version && job.stage != Stage::Durable;
+    const Lease& lease = job.lease;
+    return lease.is_lead() && lease.model == model && after(lease.unit) == version && job.stage != Stage::Durable;
   });
   const auto copied = std::ranges::count_if(
       copies_, [&](const CopyJob& other) { return other.copy.model == model && other.copy.version == version; });

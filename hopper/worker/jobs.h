@@ -28,8 +28,9 @@ struct Job {
   Lease lease{};
   std::string source{};  ///< where its parent comes from; empty: from here, or from the experiment
   Stage stage = Stage::Ordered;
-  Time ordered{};         ///< when the lease came
-  UnitMetrics metrics{};  ///< from Leaving on
+  Time ordered{};          ///< when the lease came
+  UnitMetrics metrics{};   ///< from Leaving on
+  bool abandoned = false;  ///< in training, and its group is no more
 
   bool has_begun() const { return stage >= Stage::Training; }
 };
@@ -53,11 +54,13 @@ struct CopyJob {
 ///   3. RESULT is told when the new state is a durable file of this node, and says its digest.
 ///   4. Only durable states are offered and sent. A state is deleted when the coordinator says so, and only the state
 ///      of the attempt that it names.
-///   5. A lease is given back only before its unit begins.
+///   5. A lease is given back only before its unit begins. A group that has lost a member gives it back at any time.
 /// 6. A parent that cannot be had, and a disk that is full, are no faults of the model. The first is reported as its
 /// own kind of failure. The second ends the run, which can be resumed.
 /// A copy is told when it is a durable file with the digest of its order, and yields to units: it waits while a parent
 /// is fetched, and is given up when a unit makes the same version here.
+/// Of a group, every member trains the unit on the same parent. The lead saves the new state and tells the result; the
+/// others drop it and confirm.
 /// 7. Without its coordinator a worker ends, in the middle of a unit, too. The next life offers the states on the disk.
 ///
 /// `step` is the only entrance: no socket, file, thread or clock inside. The same object runs in production and in the
@@ -108,6 +111,7 @@ class Jobs {
   void look_for_parent(Job& job);
   void arrive(Job& job);
   void begin_next();
+  void confirm(const Job& job);
   void give_up(Attempt attempt, Failure failure, std::string text);
   void hold(Key key, Held state);
   void release(const StateName& state);

@@ -61,7 +61,10 @@ TEST_F(Simulate, KnowsTheStrategiesWithReplicas) {
   ASSERT_EQ(json.size(), 4U);
   for (const nlohmann::json& line : json) {
     EXPECT_EQ(line["units"], 8) << line;
-    EXPECT_EQ(line["seconds"], json[0]["seconds"]) << "units of as many passes as those of tasks";
+    const bool has_groups = line["strategy"] == "allreduce";  // nothing hides a group's fetches and syncs
+    EXPECT_NEAR(line["seconds"].get<double>(), json[0]["seconds"].get<double>(),
+                has_groups ? 0.1 * json[0]["seconds"].get<double>() : 0)
+        << "as many passes as those of tasks";
   }
   EXPECT_THAT(go({"simulate", "e.toml", "--strategies", "averaging"}).out, HasSubstr("nothing is exchanged"));
 }
@@ -80,11 +83,12 @@ TEST_F(Simulate, SaysByFormulaHowLongGroupsWouldTake) {
   const nlohmann::json four = line("allreduce", "4", "8Kbit,0s")["group"];
   EXPECT_EQ(four["gradient_bytes"], 3 * bytes);
   EXPECT_NEAR(four["exchange_seconds"].get<double>(), 3 * bytes / 4 / 1000, 1e-6 * bytes);
-  EXPECT_NEAR(four["seconds"].get<double>() - four["exchange_seconds"].get<double>(), trained / 4, 1e-3 * trained);
+  EXPECT_NEAR(four["seconds"].get<double>() - four["exchange_seconds"].get<double>(), trained / 2, 1e-3 * trained)
+      << "one replica for each worker, and two in the run that was measured";
   const nlohmann::json one = line("allreduce", "1", "8Kbit,1s")["group"];
   EXPECT_EQ(one["gradient_bytes"], 0);
   EXPECT_EQ(one["exchange_seconds"], 0);
-  EXPECT_NEAR(one["seconds"].get<double>(), trained, 1e-3 * trained);
+  EXPECT_NEAR(one["seconds"].get<double>(), 2 * trained, 1e-3 * trained);
   const double patient = line("allreduce", "2", "8Kbit,1s")["group"]["exchange_seconds"],
                quick = line("allreduce", "2", "8Kbit,0s")["group"]["exchange_seconds"];
   constexpr double steps = 4 * 2 * 63;  // 2,000 rows of each replica in batches of 32

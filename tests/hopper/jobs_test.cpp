@@ -34,6 +34,8 @@ struct Name {
   std::string operator()(const action::SaveCopy& a) const { return "save copy " + number(a.copy.attempt); }
   std::string operator()(const action::TellCopied& a) const { return "copied " + number(a.copy.attempt); }
   std::string operator()(const action::TellNotCopied& a) const { return "not copied " + number(a.copy.attempt); }
+  std::string operator()(const action::Abandon& a) const { return "abandon " + number(a.attempt); }
+  std::string operator()(const action::TellConfirmed& a) const { return "confirmed " + number(a.lease.attempt); }
   static std::string number(Attempt attempt) { return std::to_string(attempt.value); }
 };
 

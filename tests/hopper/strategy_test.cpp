@@ -13,6 +13,7 @@
 #include "hopper/schedule/itinerary.h"
 #include "hopper/strategy/data_parallel.h"
 #include "hopper/strategy/task_parallel.h"
+#include "hopper/strategy/whole_epochs.h"
 
 namespace hop::hopper {
 namespace {
@@ -122,13 +123,22 @@ TEST(Strategies, WithoutReplicasGoOverThePartitionsInTheOrderOfHopping) {
   });
 }
 
-TEST(Strategies, LeaseUnitsToWorkersThatHoldTheirPartitions) {
+TEST(Strategies, LeaseUnitsToWorkersThatHoldTheirPartitionsAloneOrTogether) {
   for_each_itinerary([](const Itinerary& itinerary) {
     std::uint32_t last = 0;
     for (const PartitionId first : itinerary.choices()) {
       const auto only = itinerary.only_worker(first);
       EXPECT_GE(only.value_or(WorkerId{last}).value, last) << "in the order of the partitions";
       last = only.value_or(WorkerId{last}).value;
+      const std::vector<WorkerId> members = itinerary.members(first);
+      if (!members.empty()) {
+        EXPECT_EQ(only, members.front());
+        EXPECT_TRUE(std::ranges::is_sorted(members));
+        for (const PartitionId q : itinerary.passes(first)) {
+          EXPECT_EQ(std::ranges::count_if(members, [&](WorkerId w) { return itinerary.holds(w, q); }), 1);
+        }
+        continue;
+      }
       std::uint32_t candidates = 0;
       for (std::uint32_t w = 0; w < itinerary.workers; ++w) {
         if (!itinerary.may_train(WorkerId{w}, first)) continue;
@@ -174,6 +184,22 @@ TEST(DataParallel, HasAReplicaForEachPartitionInTheirOrder) {
               ThrowsMessage<ConfigError>(HasSubstr("expected replicas that share gradients or weights")));
 }
 
+TEST(DataParallel, HasGroupsWhereGradientsTravelDirectly) {
+  const auto members = [](const std::shared_ptr<const Strategy>& strategy, std::uint32_t partitions,
+                          std::uint32_t workers) {
+    std::vector<std::uint32_t> numbers;
+    for (const WorkerId w : strategy->members({partitions, workers}, PartitionId{0})) numbers.push_back(w.value);
+    return numbers;
+  };
+  EXPECT_THAT(members(allreduce(), 8, 3), ElementsAre(0, 1, 2));
+  EXPECT_THAT(members(allreduce(), 3, 5), ElementsAre(0, 1, 3)) << "two workers own nothing";
+  EXPECT_THAT(members(allreduce(), 8, 1), ElementsAre()) << "one worker trains alone";
+  EXPECT_THAT(members(allreduce(), 1, 4), ElementsAre());
+  EXPECT_THAT(members(averaging(), 8, 3), ElementsAre());
+  EXPECT_THAT(members(parameter_server(), 8, 3), ElementsAre());
+  EXPECT_THAT(members(hopping(), 8, 3), ElementsAre());
+}
+
 // 1,000 bytes are shared by each replica. Direct: each of W workers sends (W - 1) / W of them, twice. Server: each
 // sends them and gets them back.
 TEST(DataParallel, PredictsTheBytesOfAGroup) {
@@ -191,6 +217,21 @@ TEST(DataParallel, PredictsTheBytesOfAGroup) {
 }
 
 // ---- checks
+
+/// Tasks that two workers would train together, although nothing is shared.
+struct TasksInGroups final : WholeEpochs {
+  TasksInGroups() : WholeEpochs("in groups") {}
+  PartitionId begin(const Spread&, ModelId, std::uint32_t) const override { return PartitionId{0}; }
+  std::vector<WorkerId> members(const Spread&, PartitionId) const override { return {WorkerId{0}, WorkerId{1}}; }
+};
+
+TEST(Strategies, HaveGroupsOnlyForReplicasThatShareGradients) {
+  EXPECT_THAT(
+      [] {
+        (Itinerary{4, 2, 1, Order::Fixed, std::make_shared<TasksInGroups>()}.check());
+      },
+      ThrowsMessage<ConfigError>(HasSubstr("[run] strategy: expected a group of workers only for replicas")));
+}
 
 TEST(Hopping, RefusesWorkersWithoutPartitions) {
   EXPECT_THROW((Itinerary{4, 5, 1, Order::Fixed}.check()), ConfigError);

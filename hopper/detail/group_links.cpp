@@ -1,0 +1,199 @@
+#include "hopper/detail/group_links.h"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <utility>
+
+#include "hopper/detail/conversation.h"
+#include "hopper/detail/patience.h"
+#include "hopper/trainer.h"
+
+namespace hop::hopper {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kGoodbyePatience = 10s;
+
+}  // namespace
+
+GroupLinks::GroupLinks(net::Executor network, std::vector<WorkerId> workers, std::uint32_t rank, std::stop_token stop,
+                       std::chrono::nanoseconds patience)
+    : network_(std::move(network)),
+      workers_(std::move(workers)),
+      rank_(rank),
+      stop_(std::move(stop)),
+      patience_(patience),
+      links_(workers_.size()),
+      is_awaited_(workers_.size(), true) {
+  is_awaited_[rank_] = false;
+}
+
+GroupLinks::~GroupLinks() {
+  for (const Connection& link : links_) {
+    if (link) link->close();
+  }
+}
+
+// ---- any thread
+
+void GroupLinks::join(std::uint32_t rank, Connection connection) {
+  const std::scoped_lock lock(mutex_);
+  if (rank >= links_.size() || rank == rank_ || links_[rank] || !error_.empty()) return connection->close();
+  connection->name_peer("worker " + std::to_string(workers_[rank].value));
+  links_[rank] = std::move(connection);
+  if (round_ == 0) is_awaited_[rank] = false;
+  changed_.notify_all();
+}
+
+void GroupLinks::fail(const std::string& why) {
+  const std::scoped_lock lock(mutex_);
+  if (error_.empty()) error_ = why;
+  for (const Connection& link : links_) {
+    if (link) link->close();
+  }
+  changed_.notify_all();
+}
+
+std::string GroupLinks::waits() const {
+  const std::scoped_lock lock(mutex_);
+  if (!is_waiting_) return {};
+  const std::string who = absent();
+  if (who.empty()) return {};
+  return "waits for " + who + (round_ == 0 ? " to join its group" : " in round " + std::to_string(round_));
+}
+
+// The caller holds mutex_.
+std::string GroupLinks::absent() const {
+  std::string names;
+  for (std::size_t rank = 0; rank < workers_.size(); ++rank) {
+    if (is_awaited_[rank]) names += (names.empty() ? "worker " : ", worker ") + std::to_string(workers_[rank].value);
+  }
+  return names;
+}
+
+std::uint64_t GroupLinks::payload_sent() const {
+  const std::scoped_lock lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (const Connection& link : links_) bytes += link ? link->traffic().payload_sent : 0;
+  return bytes;
+}
+
+std::uint64_t GroupLinks::control_bytes() const {
+  const std::scoped_lock lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (const Connection& link : links_) {
+    const net::Traffic traffic = link ? link->traffic() : net::Traffic();
+    bytes += traffic.control_sent + traffic.control_received;
+  }
+  return bytes;
+}
+
+// ---- the compute thread
+
+// Waits until nobody is awaited and nothing is on its way.
+void GroupLinks::wait(Lock& lock, const std::string& what, std::uint64_t bytes) {
+  is_waiting_ = true;
+  const net::Deadline deadline = patience_with(bytes).deadline;
+  const auto is_over = [this] {
+    return !error_.empty() || (parts_ == 0 && std::ranges::find(is_awaited_, true) == is_awaited_.end());
+  };
+  const bool came = changed_.wait_until(lock, stop_, deadline, is_over);
+  is_waiting_ = false;
+  if (stop_.stop_requested()) throw TrainingStopped("[group] stopped");
+  if (!error_.empty()) throw MemberLost("[group] " + error_);
+  if (came) return;
+  const std::string who = absent();
+  lock.unlock();
+  fail("expected " + who + " to " + what + " in time, got nothing");
+  lock.lock();
+  throw MemberLost("[group] " + error_);
+}
+
+void GroupLinks::meet(std::uint64_t state_bytes) {
+  Lock lock(mutex_);
+  wait(lock, "join", state_bytes);
+}
+
+void GroupLinks::swap(const std::shared_ptr<GroupRound>& round) {
+  Lock lock(mutex_);
+  const std::uint64_t number = ++round_;
+  std::uint64_t bytes = 0;
+  for (const AlignedBuffer& in : round->in) bytes += in.size();
+  if (error_.empty()) {
+    for (std::uint32_t rank = 0; rank < members(); ++rank) {
+      if (rank == rank_) continue;
+      is_awaited_[rank] = true;
+      parts_ += 2;
+      net::asio::co_spawn(network_, send_to(shared_from_this(), rank, round, number), net::asio::detached);
+      net::asio::co_spawn(network_, receive_from(shared_from_this(), rank, round, number), net::asio::detached);
+    }
+  }
+  wait(lock, "answer in round " + std::to_string(number), bytes);
+}
+
+net::Patience GroupLinks::patience_with(std::uint64_t bytes) const {
+  return patience_with_state(bytes).deadline + std::chrono::duration_cast<net::Deadline::duration>(patience_);
+}
+
+// The round's memory lives as long as this coroutine, whatever the compute thread does.
+net::Awaitable<void> GroupLinks::send_to(std::shared_ptr<GroupLinks> self, std::uint32_t rank,
+                                         std::shared_ptr<GroupRound> round, std::uint64_t number) {
+  try {
+    const message::Round head{number};
+    const AlignedBuffer& bytes = round->out[rank];
+    co_await send(self->links_[rank], head, bytes.span(), self->patience_with(bytes.size()));
+  } catch (const std::exception& error) {
+    self->fail(error.what());
+  }
+  self->end_part(rank, false);
+}
+
+net::Awaitable<void> GroupLinks::receive_from(std::shared_ptr<GroupLinks> self, std::uint32_t rank,
+                                              std::shared_ptr<GroupRound> round, std::uint64_t number) {
+  try {
+    AlignedBuffer& bytes = round->in[rank];
+    const Connection link = self->links_[rank];
+    const auto head = co_await receive<message::Round>(link, net::deadline_in(self->patience_));
+    if (head.number != number || head.payload_bytes != bytes.size()) {
+      throw NetError("expected round " + std::to_string(number) + " with " + std::to_string(bytes.size()) +
+                     " bytes from worker " + std::to_string(self->workers_[rank].value) + ", got round " +
+                     std::to_string(head.number) + " with " + std::to_string(head.payload_bytes));
+    }
+    if (bytes.size() > 0) co_await link->receive_payload(bytes.span(), self->patience_with(bytes.size()));
+  } catch (const std::exception& error) {
+    self->fail(error.what());
+  }
+  self->end_part(rank, true);
+}
+
+void GroupLinks::end_part(std::uint32_t rank, bool has_received) {
+  const std::scoped_lock lock(mutex_);
+  --parts_;
+  if (has_received) is_awaited_[rank] = false;
+  changed_.notify_all();
+}
+
+// The last message of a connection must not be lost with its end. So each side says one word more, and closes when it
+// hears that of the other.
+void GroupLinks::part() {
+  const std::scoped_lock lock(mutex_);
+  for (Connection& link : links_) {
+    if (!link) continue;
+    net::asio::co_spawn(network_, say_goodbye(std::exchange(link, nullptr), round_ + 1), net::asio::detached);
+  }
+}
+
+net::Awaitable<void> GroupLinks::say_goodbye(Connection connection, std::uint64_t number) {
+  try {
+    const message::Round last{number};
+    co_await send(connection, last, {}, net::deadline_in(kGoodbyePatience));
+    co_await receive<message::Round>(connection, net::deadline_in(kGoodbyePatience));
+  } catch (const NetError&) {  // it has heard enough
+  }
+  connection->close();
+}
+
+}  // namespace hop::hopper

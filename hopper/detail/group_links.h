@@ -1,0 +1,87 @@
+// One member's connections to the other members of its group. Internal to Hopscotch.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "hopper/strategy/group_wire.h"
+#include "net/connection.h"
+
+namespace hop::hopper {
+
+/// How long a member waits for the others in one round, beside the time of the bytes (patience_with_state). The
+/// coordinator notices a worker that stands still earlier. This limit ends the wait for a worker that lives and cannot
+/// be reached.
+inline constexpr std::chrono::seconds kGroupPatience{300};
+
+/// A group for one attempt at one unit. The network thread brings the connections; the compute thread waits for them
+/// and exchanges. An error of one connection ends all of them, so that the other members notice.
+class GroupLinks final : public GroupWire, public std::enable_shared_from_this<GroupLinks> {
+ public:
+  /// `workers`: the members, by rank. `stop`: of the worker's life.
+  GroupLinks(net::Executor network, std::vector<WorkerId> workers, std::uint32_t rank, std::stop_token stop,
+             std::chrono::nanoseconds patience = kGroupPatience);
+  ~GroupLinks() override;
+
+  // ---- any thread
+
+  /// The connection to a member is there. A second one to the same member is closed.
+  void join(std::uint32_t rank, std::shared_ptr<net::Connection> connection);
+  /// The group is of no use any more: everybody who waits gets MemberLost.
+  void fail(const std::string& why);
+  /// For people: whom the compute thread waits for; empty if it waits for nobody.
+  std::string waits() const;
+  /// Payload that was sent to the other members so far.
+  std::uint64_t payload_sent() const;
+  /// Everything but payload, in both directions.
+  std::uint64_t control_bytes() const;
+
+  // ---- the compute thread
+
+  std::uint32_t rank() const override { return rank_; }
+  std::uint32_t members() const override { return static_cast<std::uint32_t>(workers_.size()); }
+  /// Waits until all members are connected. They may fetch a state of so many bytes before. Throws as swap().
+  void meet(std::uint64_t state_bytes);
+  /// Throws MemberLost; TrainingStopped if the life of the worker ends.
+  void swap(const std::shared_ptr<GroupRound>& round) override;
+  /// After the last round: closes each connection when the member at its other end has everything that was sent to it.
+  void part();
+
+ private:
+  using Connection = std::shared_ptr<net::Connection>;
+  using Lock = std::unique_lock<std::mutex>;
+
+  static net::Awaitable<void> send_to(std::shared_ptr<GroupLinks> self, std::uint32_t rank,
+                                      std::shared_ptr<GroupRound> round, std::uint64_t number);
+  static net::Awaitable<void> receive_from(std::shared_ptr<GroupLinks> self, std::uint32_t rank,
+                                           std::shared_ptr<GroupRound> round, std::uint64_t number);
+  static net::Awaitable<void> say_goodbye(Connection connection, std::uint64_t number);
+  void end_part(std::uint32_t rank, bool has_received);
+  void wait(Lock& lock, const std::string& what, std::uint64_t bytes);
+  std::string absent() const;
+  net::Patience patience_with(std::uint64_t bytes) const;
+
+  const net::Executor network_;
+  const std::vector<WorkerId> workers_;
+  const std::uint32_t rank_;
+  const std::stop_token stop_;
+  const std::chrono::nanoseconds patience_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::vector<Connection> links_;  // by rank; the own one stays null
+  std::vector<bool> is_awaited_;   // by rank: its connection, or its bytes of this round
+  std::uint32_t parts_ = 0;        // of the round: sends and receives that have not ended
+  std::uint64_t round_ = 0;        // the number of the next one
+  bool is_waiting_ = false;
+  std::string error_;
+};
+
+}  // namespace hop::hopper

@@ -1,0 +1,44 @@
+// How the members of a group exchange bytes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+namespace hop::hopper {
+
+/// A member of the group is gone, cannot be reached, or kept the others waiting for too long.
+struct MemberLost : NetError {
+  using NetError::NetError;
+};
+
+/// The bytes of one round, by rank: `out[r]` for member r, and `in[r]` from it. One's own stay empty.
+struct GroupRound {
+  explicit GroupRound(std::uint32_t members) : out(members), in(members) {}
+  std::vector<AlignedBuffer> out, in;
+};
+
+/// One member's connections to the others of its group. All members call swap() equally often, with sizes that fit:
+/// `out[r]` of member s is as long as `in[s]` of member r.
+class GroupWire {
+ public:
+  virtual ~GroupWire() = default;
+  virtual std::uint32_t rank() const = 0;
+  virtual std::uint32_t members() const = 0;
+  /// Sends all of `out` and fills all of `in`. Waits for the others. Throws MemberLost if one cannot be reached or does
+  /// not answer in time; the group is of no use then.
+  virtual void swap(const std::shared_ptr<GroupRound>& round) = 0;
+};
+
+/// The members of a group and the replicas of its unit.
+struct Group {
+  GroupWire* wire = nullptr;
+  std::vector<std::uint32_t> owners{};  ///< the rank that computes each replica; it does not decrease
+
+  bool owns(std::size_t replica) const { return wire == nullptr || owners[replica] == wire->rank(); }
+};
+
+}  // namespace hop::hopper

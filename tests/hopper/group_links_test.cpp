@@ -1,0 +1,130 @@
+// A member's connections to the others of its group, between threads of this process.
+#include "hopper/detail/group_links.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <thread>
+
+#include "hopper/trainer.h"
+#include "net/memory.h"
+
+namespace hop::hopper {
+namespace {
+
+using std::chrono::milliseconds;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+// Two members whose network is one thread.
+class TwoMembers : public testing::Test {
+ protected:
+  TwoMembers() : network_([this] { io_.run(); }) {}
+  ~TwoMembers() override {
+    for (const auto& link : links_) {
+      if (link) link->fail("the test ends");
+    }
+    guard_.reset();
+    network_.join();
+  }
+
+  void begin(std::chrono::nanoseconds patience = kGroupPatience) {
+    for (std::uint32_t rank = 0; rank < 2; ++rank) {
+      links_[rank] = std::make_shared<GroupLinks>(io_.get_executor(), std::vector{WorkerId(3), WorkerId(7)}, rank,
+                                                  stop_.get_token(), patience);
+    }
+  }
+  void connect() {
+    net::asio::co_spawn(io_, join_both(), net::asio::detached);
+    links_[0]->meet(0);
+    links_[1]->meet(0);
+  }
+  net::Awaitable<void> join_both() {
+    const auto listener = transport_.listen(net::Address::memory("member"));
+    net::asio::co_spawn(io_, call(), net::asio::detached);
+    links_[0]->join(1, co_await listener->accept());
+  }
+  net::Awaitable<void> call() { links_[1]->join(0, co_await transport_.connect(net::Address::memory("member"))); }
+
+  // Each member says so many bytes of its own rank.
+  void swap(std::uint32_t rank, std::size_t says, std::size_t expects) {
+    const auto round = std::make_shared<GroupRound>(2);
+    round->out[1 - rank] = AlignedBuffer(says);
+    round->in[1 - rank] = AlignedBuffer(expects);
+    for (std::byte& b : round->out[1 - rank].span()) b = std::byte{static_cast<unsigned char>(rank + 1)};
+    links_[rank]->swap(round);
+    for (const std::byte b : round->in[1 - rank].span()) ASSERT_EQ(static_cast<unsigned>(b), 2 - rank);
+  }
+
+  net::asio::io_context io_{1};
+  net::asio::executor_work_guard<net::asio::io_context::executor_type> guard_{io_.get_executor()};
+  net::MemoryTransport transport_{io_.get_executor(), std::make_shared<net::MemoryNetwork>()};
+  std::stop_source stop_;
+  std::shared_ptr<GroupLinks> links_[2];
+  std::thread network_;
+};
+
+TEST_F(TwoMembers, SwapTheirBytesInEachRound) {
+  begin();
+  connect();
+  std::thread other([this] {
+    for (const std::size_t size : {0, 1, 100'000}) swap(1, size, size / 2);
+    links_[1]->part();
+  });
+  for (const std::size_t size : {0, 1, 100'000}) swap(0, size / 2, size);
+  EXPECT_EQ(links_[0]->payload_sent(), 50'000U);
+  links_[0]->part();
+  other.join();
+}
+
+TEST_F(TwoMembers, WhoIsGoneIsNoticedByTheOther) {
+  begin();
+  connect();
+  std::thread other([this] { links_[1]->fail("killed"); });
+  EXPECT_THROW(swap(0, 8, 8), MemberLost);
+  other.join();
+  EXPECT_THROW(swap(0, 8, 8), MemberLost) << "the group is of no use any more";
+}
+
+TEST_F(TwoMembers, AWaitHasALimitAndAReason) {
+  begin(milliseconds(-60'000 + 200));  // beside the minute that any transfer may take
+  EXPECT_THAT([this] { links_[0]->meet(0); },
+              ThrowsMessage<MemberLost>(HasSubstr("expected worker 7 to join in time")));
+}
+
+TEST_F(TwoMembers, SayWhomTheyWaitFor) {
+  begin();
+  std::thread waits([this] { EXPECT_THROW(links_[1]->meet(0), MemberLost); });
+  while (links_[1]->waits().empty()) std::this_thread::yield();
+  EXPECT_EQ(links_[1]->waits(), "waits for worker 3 to join its group");
+  links_[1]->fail("enough");
+  waits.join();
+  EXPECT_EQ(links_[1]->waits(), "");
+}
+
+TEST_F(TwoMembers, OtherSizesThanExpectedEndTheGroup) {
+  begin();
+  connect();
+  std::thread other([this] {
+    try {
+      swap(1, 8, 8);
+    } catch (const MemberLost&) {  // unless it was through before
+    }
+  });
+  EXPECT_THAT([this] { swap(0, 8, 16); }, ThrowsMessage<MemberLost>(HasSubstr("with 16 bytes from worker 7")));
+  other.join();
+}
+
+TEST_F(TwoMembers, TheEndOfALifeEndsTheWait) {
+  begin();
+  std::thread stopper([this] { stop_.request_stop(); });
+  EXPECT_THROW(links_[0]->meet(0), TrainingStopped);
+  stopper.join();
+}
+
+}  // namespace
+}  // namespace hop::hopper

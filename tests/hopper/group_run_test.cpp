@@ -1,0 +1,87 @@
+// Whole runs of allreduce by groups of workers: real training, real exchange between threads. The judge is one worker,
+// which exchanges nothing. tests/cli/faults_test.cpp kills members that are processes.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "data/dataset.h"
+#include "hopper/run.h"
+#include "tests/hopper/glyphs.h"
+
+namespace hop::hopper {
+namespace {
+
+namespace fs = std::filesystem;
+
+// 330 rows: partitions of 83, 83, 82 and 82.
+class GroupRun : public OnGlyphs<330, 4> {
+ protected:
+  static constexpr std::uint32_t kEpochs = 3, kSteps = 6;
+
+  static Experiment experiment(std::uint32_t workers) {
+    Experiment e = toy_experiment(*folder_);
+    e.seed = 11;
+    e.model.layers = {"flatten", "dropout 0.1", "linear 12", "batchnorm1d", "relu", "linear 10"};
+    e.search.epochs = kEpochs;
+    e.search.space = {{"lr", Choices{0.01, 0.003}},
+                      {"batch_size", Choices{std::int64_t{16}}},
+                      {"optimizer", Choices{std::string("adam")}}};
+    e.run.strategy = "allreduce";
+    e.run.workers = workers;
+    return e;
+  }
+  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
+    std::map<std::uint32_t, std::string> hashes;
+    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
+    return hashes;
+  }
+  static const Results& alone() {
+    static const Results results = run(experiment(1)).results;
+    return results;
+  }
+  static void expect_results_of_one_worker(const Results& results) {
+    EXPECT_EQ(hashes(results), hashes(alone()));
+    for (const ModelResult& model : results.models) {
+      EXPECT_EQ(model.status, "finished");
+      EXPECT_EQ(model.train_loss, alone().model(model.id).train_loss);
+      EXPECT_EQ(model.valid_loss, alone().model(model.id).valid_loss);
+    }
+  }
+};
+
+TEST_F(GroupRun, GivesTheBitsOfOneWorkerAndSendsTheBytesOfTheFormula) {
+  EXPECT_EQ(alone().network.gradient, 0U);
+  for (const std::uint32_t workers : {2U, 3U, 4U, 5U}) {
+    SCOPED_TRACE(workers);
+    const Results results = run(experiment(workers)).results;
+    expect_results_of_one_worker(results);
+    if (workers == 3) continue;  // one member has two nodes of the tree, which the formula does not count
+    EXPECT_NEAR(static_cast<double>(results.network.gradient), static_cast<double>(results.predicted_gradient_bytes),
+                0.01 * static_cast<double>(results.predicted_gradient_bytes));
+    const std::uint64_t members = std::min(workers, 4U);
+    EXPECT_EQ(results.network.hop, 2 * (kEpochs - 1) * (members - 1) * results.models[0].state_bytes)
+        << "the parent, to each other member";
+  }
+}
+
+TEST_F(GroupRun, AWorkerHoldsItsPartOfTheData) {
+  const data::Dataset data = data::Dataset::open(*folder_ / "data");
+  const auto& partitions = data.manifest().partitions;
+  EXPECT_EQ(run(experiment(2)).results.data_bytes_per_worker,
+            partitions[0].bytes + partitions[1].bytes + data.manifest().validation->bytes);
+}
+
+TEST_F(GroupRun, ReplaysOnOneMachine) {
+  const fs::path directory = *folder_ / "replayed";
+  expect_results_of_one_worker(run(experiment(4), {.run_directory = directory}).results);
+  for (const Replayed& model : replay(directory)) {
+    EXPECT_TRUE(model.matches);
+    EXPECT_EQ(model.identical, kEpochs);
+  }
+}
+
+}  // namespace
+}  // namespace hop::hopper

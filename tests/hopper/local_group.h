@@ -1,0 +1,108 @@
+// A group whose members are threads of one test.
+#pragma once
+
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include "hopper/strategy/group_wire.h"
+
+namespace hop::hopper {
+
+/// What is on its way between the members.
+class LocalGroup {
+ public:
+  explicit LocalGroup(std::uint32_t members) : members_(members) {}
+
+  std::uint32_t members() const { return members_; }
+  std::uint64_t bytes() const { return bytes_; }  ///< that all members sent
+
+  void put(std::uint64_t round, std::uint32_t from, std::uint32_t to, ByteView bytes) {
+    const std::scoped_lock lock(mutex_);
+    mail_[{round, from, to}].assign(bytes.begin(), bytes.end());
+    bytes_ += bytes.size();
+    changed_.notify_all();
+  }
+  void take(std::uint64_t round, std::uint32_t from, std::uint32_t to, MutableByteView into) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return has_failed_ || mail_.contains({round, from, to}); });
+    if (has_failed_) throw MemberLost("[test] a member is gone");
+    const auto mail = mail_.extract({round, from, to});
+    if (mail.mapped().size() != into.size()) throw MemberLost("[test] a message of another size");
+    if (!into.empty()) std::memcpy(into.data(), mail.mapped().data(), into.size());
+  }
+  void fail() {
+    const std::scoped_lock lock(mutex_);
+    has_failed_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  const std::uint32_t members_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::tuple<std::uint64_t, std::uint32_t, std::uint32_t>, std::vector<std::byte>> mail_;
+  std::uint64_t bytes_ = 0;
+  bool has_failed_ = false;
+};
+
+class LocalWire final : public GroupWire {
+ public:
+  LocalWire(LocalGroup& group, std::uint32_t rank) : group_(group), rank_(rank) {}
+  std::uint32_t rank() const override { return rank_; }
+  std::uint32_t members() const override { return group_.members(); }
+  void swap(const std::shared_ptr<GroupRound>& round) override {
+    ++number_;
+    for (std::uint32_t r = 0; r < members(); ++r) {
+      if (r != rank_) group_.put(number_, rank_, r, std::as_const(round->out[r]).span());
+    }
+    for (std::uint32_t r = 0; r < members(); ++r) {
+      if (r != rank_) group_.take(number_, r, rank_, round->in[r].span());
+    }
+  }
+
+ private:
+  LocalGroup& group_;
+  const std::uint32_t rank_;
+  std::uint64_t number_ = 0;
+};
+
+/// The rank that owns each of so many replicas, as Spread::owner.
+inline std::vector<std::uint32_t> owners_of(std::uint32_t replicas, std::uint32_t members) {
+  std::vector<std::uint32_t> owners;
+  for (std::uint32_t r = 0; r < replicas; ++r) owners.push_back(r * members / replicas);
+  return owners;
+}
+
+/// Runs `member` on a thread for each member, and returns the bytes that they sent. Throws the first error.
+inline std::uint64_t run_group(std::uint32_t replicas, std::uint32_t members,
+                               const std::function<void(const Group& group)>& member) {
+  LocalGroup group(members);
+  std::vector<std::exception_ptr> errors(members);
+  std::vector<std::thread> threads;
+  for (std::uint32_t rank = 0; rank < members; ++rank) {
+    threads.emplace_back([&, rank] {
+      LocalWire wire(group, rank);
+      try {
+        member({&wire, owners_of(replicas, members)});
+      } catch (...) {
+        errors[rank] = std::current_exception();
+        group.fail();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
+  return group.bytes();
+}
+
+}  // namespace hop::hopper

@@ -1,0 +1,81 @@
+// An epoch of replicas in the trainers of a group, against one trainer with all replicas.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <mutex>
+#include <vector>
+
+#include "base/error.h"
+#include "tests/hopper/local_group.h"
+#include "tests/hopper/replica_trainer.h"
+
+namespace hop::hopper {
+namespace {
+
+class GroupTrainer : public ReplicaTrainer {
+ protected:
+  // Two epochs of each member. A member reads its own partitions only.
+  static std::uint64_t expect_the_same(const Experiment& e, const Config& config, std::uint32_t partitions,
+                                       std::uint32_t members) {
+    const data::Dataset data = dataset(partitions);
+    Trainer expected(e, ModelId(0), config, data);
+    expected.initialize();
+    const std::vector<UnitMetrics> metrics = {train(expected, data, 0), train(expected, data, 1)};
+    return run_group(partitions, members, [&](const Group& group) {
+      Trainer trainer(e, ModelId(0), config, data);
+      trainer.initialize();
+      for (std::uint32_t epoch = 0; epoch < 2; ++epoch) {
+        const PartitionRows own = [&](PartitionId id) {
+          EXPECT_TRUE(group.owns(id.index()));
+          return data.partition(id);
+        };
+        const UnitMetrics got = train_unit(trainer, Epoch(epoch), all_of(data), own, {}, nullptr, group);
+        EXPECT_EQ(got.train_loss, metrics[epoch].train_loss);
+        EXPECT_EQ(got.rows, metrics[epoch].rows);
+        EXPECT_EQ(got.shared_bytes, metrics[epoch].shared_bytes);
+        EXPECT_EQ(got.state_bytes, metrics[epoch].state_bytes);
+      }
+      EXPECT_EQ(state_of(trainer), state_of(expected));
+    });
+  }
+};
+
+// Batches of 16 end in short ones. Those of 82 leave two of the four replicas without rows in the second step.
+TEST_F(GroupTrainer, HasTheBitsOfOneTrainerWithAllReplicas) {
+  for (const std::uint32_t members : {2U, 3U, 4U}) {
+    for (const std::int64_t batch : {16, 82}) {
+      for (const bool capture : {true, false}) {
+        SCOPED_TRACE(std::to_string(members) + " members, batches of " + std::to_string(batch));
+        Experiment e = experiment("allreduce");
+        if (batch == 82) e.model.layers = {"flatten", "dropout 0.1", "linear 12", "relu", "linear 10"};
+        e.run.capture = capture;
+        expect_the_same(e, config(batch), 4, members);
+      }
+    }
+  }
+  expect_the_same(experiment("allreduce"), config(16), 3, 2);
+}
+
+// The loss is hopeless in the first step of some replica: the epoch ends for all members at once.
+TEST_F(GroupTrainer, EndsTogetherWhereALossIsLost) {
+  Experiment e = experiment("allreduce");
+  e.model.layers = {"flatten", "linear 12", "relu", "linear 10"};
+  expect_the_same(e, config(16, "sgd", 1e9), 4, 3);
+}
+
+TEST_F(GroupTrainer, RefusesStrategiesThatShareNoGradients) {
+  const data::Dataset data = dataset(3);
+  const Experiment e = experiment("averaging");
+  EXPECT_THROW(run_group(3, 2,
+                         [&](const Group& group) {
+                           Trainer trainer(e, ModelId(0), config(16), data);
+                           trainer.initialize();
+                           train_unit(
+                               trainer, Epoch(0), all_of(data), [&](PartitionId id) { return data.partition(id); }, {},
+                               nullptr, group);
+                         }),
+               StateError);
+}
+
+}  // namespace
+}  // namespace hop::hopper
