@@ -1,4 +1,4 @@
-// Differentiable matrix products: f32 or f64, equal dtypes. All throw ShapeError, DtypeError.
+// Differentiable matrix products: equal floating dtypes. All throw ShapeError, DtypeError.
 #pragma once
 
 #include "tensor/tensor.h"

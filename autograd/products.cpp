@@ -31,7 +31,7 @@ void expect_batches(const char* op, const Tensor& a, const Tensor& b) {
 }
 
 Tensor add_product(const char* op, const Tensor& input, const Tensor& product, double beta, double alpha) {
-  kernels::expect_floating(op, {&product, &input});
+  kernels::expect_any_floating(op, {&product, &input});
   if (broadcast_shapes(input.shape(), product.shape(), op) != product.shape()) {
     throw ShapeError(expected(op) + "an input that broadcasts to " + product.shape().to_string() + ", got " +
                      input.shape().to_string());

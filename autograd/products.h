@@ -1,4 +1,4 @@
-// Products of vectors and matrices by PyTorch's names, and what is made of them. The products take f32 or f64 and equal
+// Products of vectors and matrices by PyTorch's names, and what is made of them. The products take equal floating
 // dtypes, as matmul() does; PyTorch also multiplies integers. All are differentiable and throw ShapeError, DtypeError.
 #pragma once
 

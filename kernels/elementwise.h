@@ -5,7 +5,7 @@
 // If an integer dtype cannot hold a number, comparisons are still right (u8 < 256 is true; PyTorch compares with 0),
 // and so are comparisons between integer tensors of different dtypes. Sums and products wrap; maximum and minimum take
 // the nearest number that fits; where and pow throw DtypeError. Integers and a fractional number compute in f32,
-// comparisons in f64.
+// comparisons in f64. bf16 and f16 compute in f32, numbers beside them too, and the result is rounded once.
 // An element's bits depend on the operands' values alone: not on its position, the layout, the alignment or the number
 // of threads. Cost: one read of each operand, one write, about 0.1 us of overhead.
 #pragma once

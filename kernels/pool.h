@@ -24,7 +24,7 @@ struct MaxPool2dResult {
 /// ShapeError, whose message names `op`, for a window that does not fit, and for planes or windows of 2^31 values.
 Shape pool2d_shape(const Shape& x, const Pool2dOptions& options, const char* op);
 
-/// x f32 or f64. NaN wins.
+/// x floating. NaN wins.
 MaxPool2dResult max_pool2d(const Tensor& x, const Pool2dOptions& options);
 /// Adds g (N, C, P, Q) at `indices` into zeros of x_shape. `windows`: the pooling that the indices come from, if any.
 /// With it, a GPU lets each value of x gather from its windows and ignores an index outside its window.

@@ -121,6 +121,26 @@ TEST(HalfOperand, IsTakenByAnyOtherOperationOrAnsweredWithTheConversion) {
   EXPECT_GT(taken.size(), 60U);
 }
 
+TEST(HalfOperand, IsTakenByAllProducts) {
+  for (const DType dtype : {DType::bf16, DType::f16}) {
+    const Tensor m = kernels::full({3, 3}, 0.5, dtype), v = kernels::full({3}, 2, dtype),
+                 batch = kernels::full({2, 3, 3}, 1, dtype);
+    const std::vector<std::pair<Tensor, std::vector<double>>> cases = {
+        {mm(m, m), std::vector<double>(9, 0.75)},
+        {mv(m, v), std::vector<double>(3, 3)},
+        {dot(v, v), {12}},
+        {outer(v, v), std::vector<double>(9, 4)},
+        {bmm(batch, batch), std::vector<double>(18, 3)},
+        {addmm(m, m, m), std::vector<double>(9, 1.25)},
+        {baddbmm(m, batch, batch), std::vector<double>(18, 3.5)},
+        {einsum("ij,j->i", {m, v}), std::vector<double>(3, 3)}};
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      EXPECT_EQ(cases[i].first.dtype(), dtype) << i;
+      EXPECT_EQ(values(cases[i].first), cases[i].second) << i;
+    }
+  }
+}
+
 TEST(HalfGradient, HasTheDtypeOfItsLeaf) {
   for (const DType dtype : {DType::bf16, DType::f16}) {
     const Tensor x = kernels::full({4, 3}, 0.5, dtype), w = kernels::full({2, 3}, 2, dtype),

@@ -24,11 +24,13 @@ golden = {}
 HALVES = {"bf16": torch.bfloat16, "f16": torch.float16}
 
 # ---- rounding: around every exponent of f16 and bf16, ties and their neighbours, denormals, infinities, NaN
-patterns = [0x7F800000, 0x7F800001, 0x7FC00000, 0x7FFFFFFF, 0x477FE000, 0x477FEFFF, 0x477FF000, 0x477FF001, 0x7F7F0000,
-            0x7F7F7FFF, 0x7F7F8000, 0x7F7FFFFF, 0x33000000, 0x33000001, 0x32FFFFFF, 0, 1, 0x8000, 0x8001, 0x7FFF, 0x18000]
-for exponent in [1, 2, 64, 100, 101, 102, 103, 110, 111, 112, 113, 114, 126, 127, 128, 140, 141, 142, 143, 144, 200, 254]:
-    for mantissa in [0, 1, 0xFFF, 0x1000, 0x1001, 0x1FFF, 0x2FFF, 0x3000, 0x3001, 0x7FFF, 0x8000, 0x8001, 0x17FFF, 0x18000,
-                     0x18001, 0x7FEFFF, 0x7FF000, 0x7FF001, 0x7F7FFF, 0x7F8000, 0x7F8001, 0x7FFFFF]:
+patterns = [0x7F800000, 0x7F800001, 0x7FC00000, 0x7FFFFFFF, 0x477FE000, 0x477FEFFF, 0x477FF000, 0x477FF001,
+            0x7F7F0000, 0x7F7F7FFF, 0x7F7F8000, 0x7F7FFFFF, 0x33000000, 0x33000001, 0x32FFFFFF, 0, 1, 0x8000, 0x8001,
+            0x7FFF, 0x18000]
+for exponent in [1, 2, 64, 100, 101, 102, 103, 110, 111, 112, 113, 114, 126, 127, 128, 140, 141, 142, 143, 144, 200,
+                 254]:
+    for mantissa in [0, 1, 0xFFF, 0x1000, 0x1001, 0x1FFF, 0x2FFF, 0x3000, 0x3001, 0x7FFF, 0x8000, 0x8001, 0x17FFF,
+                     0x18000, 0x18001, 0x7FEFFF, 0x7FF000, 0x7FF001, 0x7F7FFF, 0x7F8000, 0x7F8001, 0x7FFFFF]:
         patterns.append(exponent << 23 | mantissa)
 patterns += [int(b) for b in np.random.default_rng(1).integers(0, 0x7F800000, 200)]
 bits = np.array(patterns + [b | 0x80000000 for b in patterns], dtype=np.uint32)
@@ -42,7 +44,8 @@ for name, dtype in HALVES.items():
         assert torch.equal(theirs.nan_to_num(nan=7.0), rounded.nan_to_num(nan=7.0))
     golden[f"rounding.{name}"] = rounded
 f64 = torch.tensor([1 + 2**-8, 1 + 2**-8 + 2**-40, 1 + 2**-11 + 2**-40, 1e300, -1e300, 65519.999999999, 1e-320, 0.1])
-f64 = torch.cat([f64.double(), torch.tensor([1 + 2**-8 + 2**-40, 1 + 2**-11 + 2**-40, 65519.999999999], dtype=torch.float64)])
+near = torch.tensor([1 + 2**-8 + 2**-40, 1 + 2**-11 + 2**-40, 65519.999999999], dtype=torch.float64)
+f64 = torch.cat([f64.double(), near])
 golden["rounding.f64"] = f64
 integers = torch.tensor([0, 1, -1, 255, 256, 257, 2049, 2051, 65504, 65519, 65520, 2**24 + 1, 2**31 - 1, -(2**31)])
 golden["rounding.i32"] = integers.to(torch.int32)
@@ -90,7 +93,8 @@ for name, dtype in HALVES.items():
 # ---- autocast
 net = nn.Sequential(nn.Linear(40, 64), nn.LayerNorm(64), nn.GELU(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 5))
 x, y = torch.randn(48, 40), torch.randint(0, 5, (48,))
-golden |= {"autocast.x": x, "autocast.y": y} | {f"autocast.p.{k}": p.detach().clone() for k, p in net.named_parameters()}
+golden |= {"autocast.x": x, "autocast.y": y}
+golden |= {f"autocast.p.{k}": p.detach().clone() for k, p in net.named_parameters()}
 for way in ["strict", "bf16"]:
     net.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, enabled=way == "bf16"):
