@@ -109,6 +109,7 @@ class Coordinator {
     WorkerId worker;
     Version version{};
     Attempt attempt;
+    bool is_lost = false;  // no model goes on from it, but a damaged file may lie there, to be released in the end
   };
   // A state that a clone begins with. It is kept until the clone's first COMMIT.
   struct Pin {

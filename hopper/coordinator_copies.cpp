@@ -36,7 +36,7 @@ std::optional<Coordinator::Spare> Coordinator::second_place(const Model& model) 
   if (model.file || (options_.copies < 2 && !is_stranded(model))) return std::nullopt;
   std::optional<Spare> best;
   for (const Spare& spare : flight(model.id).spares) {
-    if (spare.worker == model.holder || spare.version > model.version) continue;
+    if (spare.worker == model.holder || spare.version > model.version || spare.is_lost) continue;
     if (!workers_[spare.worker.index()].alive) continue;
     const auto worth = [this](const Spare& s) {
       return std::pair(s.version, workers_[s.worker.index()].takes_leases());
@@ -50,7 +50,7 @@ std::optional<Coordinator::Spare> Coordinator::second_place(const Model& model) 
 std::optional<Coordinator::Spare> Coordinator::find_copy(const Model& model, bool must_be_here) const {
   std::optional<Spare> copy;
   for (const Spare& spare : flight(model.id).spares) {
-    if (spare.version != model.version || spare.worker == model.holder) continue;
+    if (spare.version != model.version || spare.worker == model.holder || spare.is_lost) continue;
     const bool is_here = workers_[spare.worker.index()].takes_leases();
     if (is_here) return spare;
     if (!must_be_here) copy = spare;
@@ -90,7 +90,8 @@ bool Coordinator::needs_copy(const Model& model) const {
   if (f.leased_to && f.leased_to != holder.id) return false;      // it is on its way to the next worker
   if (ledger_.owed_file(model) == StateFile::Last) return false;  // ... or into the run directory
   return std::ranges::none_of(f.spares, [&](const Spare& spare) {
-    return spare.version == model.version && spare.worker != model.holder && is_place(spare.worker);
+    const bool is_newest = spare.version == model.version && !spare.is_lost;
+    return is_newest && spare.worker != model.holder && is_place(spare.worker);
   });
 }
 
@@ -219,9 +220,9 @@ void Coordinator::move(const Model& model, const Spare& copy, std::string why) {
 // If the state at the old holder is not lost, it is a copy from now on. If it is, a damaged file may lie there.
 void Coordinator::settle(const record::Moved& moved, const Unsynced& entry) {
   const Model& model = ledger_.model(moved.model);
-  const Spare old{*model.holder, model.version, model.newest_attempt()};
-  const bool was_lent = model.stored_as.has_value();
   const bool was_lost = flight(moved.model).loss.has_value(), is_gone = flight(moved.model).is_gone;
+  const Spare old{*model.holder, model.version, model.newest_attempt(), was_lost};
+  const bool was_lent = model.stored_as.has_value();
   ledger_.apply(entry.record);
   Flight& f = flight(moved.model);
   f = begin_anew(std::move(f));

@@ -61,7 +61,7 @@ void Coordinator::roll_back(const Model& model, const std::string& why) {
   record::Rollback rollback{model.id, Version{}, std::nullopt, {}, why};
   for (const Spare& spare : flight(model.id).spares) {
     // A spare that is kept for a clone may be newer, if the model has been rolled back before.
-    if (spare.version >= model.version || spare.version <= rollback.version) continue;
+    if (spare.version >= model.version || spare.version <= rollback.version || spare.is_lost) continue;
     rollback.version = spare.version;
     rollback.worker = spare.worker;
     rollback.attempt = spare.attempt;

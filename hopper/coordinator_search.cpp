@@ -35,7 +35,7 @@ std::optional<record::Place> Coordinator::find_state(const Parent& parent) const
   }
   const bool is_lent = model.stored_as && model.version == version;  // a copy of that lies in another name
   for (const Spare& spare : flight(model.id).spares) {
-    if (spare.version == version && !is_lent) return record::Place{spare.worker, spare.attempt};
+    if (spare.version == version && !spare.is_lost && !is_lent) return record::Place{spare.worker, spare.attempt};
   }
   return newest;
 }

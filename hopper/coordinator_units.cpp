@@ -176,7 +176,7 @@ void Coordinator::release_lost(const Visit& before, const record::Commit& commit
   if (before.worker == commit.worker) return;
   const Version version = after(commit.unit);
   if (is_kept_for_clone(commit.model, version, before.worker)) {
-    flight(commit.model).spares.push_back({before.worker, version, before.attempt});
+    flight(commit.model).spares.push_back({before.worker, version, before.attempt, true});
   } else {
     release(before.worker, commit.model, version, before.attempt);
   }

@@ -218,6 +218,42 @@ TEST(CoordinatorPlaces, ACloneBeginsWithTheCopyWhereTheHolderOfItsParentIsGone) 
   EXPECT_EQ(run.lease(2).stored_as, ModelId{0});
 }
 
+// Fails all copies that the last step has ordered, and those that are ordered in their places.
+void fail_copies(Drive& run) {
+  std::vector<action::SendCopy> sent = run.all<action::SendCopy>();
+  while (!sent.empty()) {
+    const action::SendCopy order = sent.back();
+    sent.pop_back();
+    run.step(event::CopyFailed{order.peer, order.copy.model, order.copy.attempt, "no answer"});
+    for (const action::SendCopy& next : run.all<action::SendCopy>()) sent.push_back(next);
+  }
+}
+
+// The lost state stays in the list, because the clone may still get its file deleted.
+TEST(CoordinatorPlaces, AModelGoesNotBackToALostStateThatACloneBeginsWith) {
+  Drive run(
+      {2, 2, 2, Order::Fixed}, [] { return std::make_unique<OneClone>(); }, {}, with_copies());
+  run.up(0);
+  run.up(1);
+  run.train(1);  // on worker 1
+  run.train(0);  // on worker 0
+  run.train(0);  // on worker 1, and waits for the search
+  finish_copy(run);
+  run.train(1);  // on worker 0: the search asks for the clone
+  fail_copies(run);
+  run.sync();
+  fail_copies(run);
+  ASSERT_EQ(run.model(2).holder, WorkerId{1});
+  run.fail(0, Failure::StateLost);  // says worker 1
+  ASSERT_THAT(run.appended<record::Moved>(), SizeIs(1));
+  run.sync();
+  fail_copies(run);
+  ASSERT_EQ(run.model(0).holder, WorkerId{0});
+  run.fail(0, Failure::StateLost);  // the copy, too
+  EXPECT_THAT(run.appended<record::Moved>(), IsEmpty());
+  EXPECT_THAT(run.appended<record::Rollback>(), SizeIs(1));
+}
+
 // Its holder has lost the state, its unit waits elsewhere, and meanwhile the holder gets a copy of that state.
 TEST(CoordinatorPlaces, ACloneGoesOnWhereACopyBringsItsFirstStateBack) {
   Drive run(

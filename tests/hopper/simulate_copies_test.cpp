@@ -55,6 +55,10 @@ TEST(SimulatedCopies, KeepTheirPromisesWhereTheyOnceBrokeThem) {
   EXPECT_NO_THROW(Simulation(hopping(7915)).run());
   // A worker said that the first state of a clone was lost, and got it once more as the copy of another model.
   EXPECT_NO_THROW(Simulation(tasks(2024)).run());
+  // A model lost its copy, too, and went back to the lost state, which was kept for a clone.
+  EXPECT_NO_THROW(Simulation(tasks(37659)).run());
+  EXPECT_NO_THROW(
+      Simulation(hopping(21992)).run());  // ... or it counted as the second place, and the copy was released
   // The old holder came back while the move to the copy was being written, and the copy was released.
   EXPECT_NO_THROW(Simulation(leaving(4272)).run());
 }
