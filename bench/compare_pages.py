@@ -242,7 +242,7 @@ def missing(result, results):
     """What other experiments have and this one lacks: its runs were stopped early."""
     all_titles = dict.fromkeys(title(trial) for each in results.values() for trial in each["trials"])
     absent = [name for name in all_titles if name not in map(title, result["trials"])]
-    return f"- Not run here: {', '.join(absent)}.\n" if absent else ""
+    return f"- Not run here: {'; '.join(absent)}.\n" if absent else ""
 
 
 def page_of(results):
