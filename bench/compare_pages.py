@@ -238,12 +238,19 @@ flatters it; leaving them out would flatter hopping, because many systems scale 
 """
 
 
+def missing(result, results):
+    """What other experiments have and this one lacks: its runs were stopped early."""
+    all_titles = dict.fromkeys(title(trial) for each in results.values() for trial in each["trials"])
+    absent = [name for name in all_titles if name not in map(title, result["trials"])]
+    return f"- Not run here: {'; '.join(absent)}.\n" if absent else ""
+
+
 def page_of(results):
     page = HEAD
     for name, result in results.items():
         experiment, _, what = EXPERIMENTS[name]
         page += f"## {capital(what)}\n\n`hop compare {experiment}`, {result['date']}, {result['machine']}, load {result['load']:g}; "
-        page += f"the file: [{name}.json](compare/{name}.json).\n\n![{what}](compare/{name}.svg)\n\n{findings(result)}\n{table(result)}\n"
+        page += f"the file: [{name}.json](compare/{name}.json).\n\n![{what}](compare/{name}.svg)\n\n{findings(result)}{missing(result, results)}\n{table(result)}\n"
     return page.rstrip() + "\n"
 
 

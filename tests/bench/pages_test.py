@@ -89,6 +89,11 @@ class Findings(unittest.TestCase):
         self.assertIn("| 5 * |", rows)
         self.assertIn("| the same |", rows.splitlines()[2])
 
+    def test_strategies_that_only_others_ran_are_named(self):
+        whole, part = result(trial("hopping", 0.9), trial("averaging", 0.8)), result(trial("hopping", 0.9))
+        self.assertEqual(compare_pages.missing(part, {"a": whole, "b": part}), "- Not run here: averaging.\n")
+        self.assertEqual(compare_pages.missing(whole, {"a": whole, "b": part}), "")
+
 
 class Clicks(unittest.TestCase):
     def test_has_the_share_of_clicks_and_the_same_rows_each_time(self):
