@@ -3,6 +3,7 @@ run until the run is over."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -54,7 +55,10 @@ def work(ticket: Ticket, batches: Iterator[Any]) -> Iterator[Any]:
     context = TaskContext.get()
     slot = context.partitionId()
     ticket.shipped.name_binaries()
-    key = Path(SparkFiles.get(ticket.shipped.key)).read_bytes()
+    shipped_key = Path(SparkFiles.get(ticket.shipped.key))
+    key = shipped_key.read_bytes()
+    with contextlib.suppress(OSError):  # it may be another user's
+        shipped_key.chmod(0o600)  # Spark gives what it ships mode 0755
     home = _home(ticket) / ticket.run / f"slot-{slot}"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     with open(home / "lock", "wb") as lock:

@@ -5,7 +5,7 @@ import signal
 
 from .conftest import experiment, processes
 
-LONG = experiment(search={"epochs": 400})
+LONG = experiment(search={"epochs": 200})
 
 
 def workers():
