@@ -134,12 +134,6 @@ TEST_F(CoordinatorOfGroups, TrainingThatThrowsIsHeldAgainstTheModelOnce) {
   EXPECT_EQ(drive.model(0).status, Status::Quarantined);
 }
 
-TEST_F(CoordinatorOfGroups, OneWorkerHasNoGroup) {
-  Drive alone(groups(1), 1);
-  alone.up(0);
-  EXPECT_FALSE(alone.lease(0).has_group());
-}
-
 TEST_F(CoordinatorOfGroups, WorkersWithoutAPartitionStayIdle) {
   Drive many(groups(5), 1);
   for (std::uint32_t w = 0; w < 4; ++w) many.up(w);
