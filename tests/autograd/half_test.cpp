@@ -80,6 +80,9 @@ const std::set<std::string> kRefused = {
     "lerp",
     "lerp_",
     "logit",
+    "lp_pool1d",
+    "lp_pool2d",
+    "max_pool1d_with_indices",
     "mish",
     "multi_margin_loss",
     "multilabel_margin_loss",
@@ -97,6 +100,7 @@ const std::set<std::string> kRefused = {
     "softsign",
     "std",
     "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
     "uniform_",
 };
 
