@@ -18,8 +18,7 @@ import collections, csv, json, math, pathlib, re, struct, sys, torch, torch.nn a
 
 MISSING = {@MISSING@}
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-DTYPES = {"F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16,
-          "I64": torch.int64, "I32": torch.int32}
+DTYPES = dict(F64=torch.double, F32=torch.float, BF16=torch.bfloat16, F16=torch.half, I64=torch.long, I32=torch.int)
 
 def load(path):
     data = bytearray(path.read_bytes())
