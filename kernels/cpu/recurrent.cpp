@@ -1,9 +1,9 @@
 // Whole sequences in one launch. Rows do not meet each other, so a thread takes some of them through all steps, and no
 // thread waits for another one. If there are too few rows for all threads, the threads share the columns of each step's
 // product instead. The weight is turned and packed once per sequence: a step reads it panel by panel, a panel for all
-// rows of the thread, from the second-level cache. A short sequence of few rows turns its states instead and reads the
-// weight in place. The floor of a step is its product: 2 N G H H FLOPs. Each sum is one chain over the hidden units in
-// their order, so all these ways have the same bits.
+// rows of the thread, from the second-level cache. A single step of few rows turns its states instead and reads the
+// weight once, in place. The floor of a step is its product: 2 N G H H FLOPs. Each sum is one chain over the hidden
+// units in their order, so all these ways have the same bits.
 #include <algorithm>
 
 #include "kernels/capture_internal.h"
@@ -20,7 +20,6 @@ namespace {
 constexpr std::int64_t kGrain = 1 << 19;             // multiply-adds per thread's turn
 constexpr std::int64_t kPackGrain = 1 << 16;         // values that a thread packs in its turn
 constexpr std::int64_t kPanel = 3 * kPackedColumns;  // columns of the packed weight that lie side by side
-constexpr std::int64_t kPackedUses = 16;             // of a weight, by a row in a step, for which packing it pays
 
 std::int64_t quotient_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 std::int64_t in_sixteens(std::int64_t n) { return quotient_up(n, kPackedColumns) * kPackedColumns; }
@@ -41,8 +40,9 @@ struct Walk {
   /// The values of all rows.
   std::int64_t states() const { return rows * hidden; }
 
-  /// Whether the way forward packs the weight; otherwise it turns the states, of fewer than sixteen rows.
-  bool packs() const { return steps * rows >= kPackedUses; }
+  /// Whether the way forward packs the weight. If not, it turns the states of a single step, fewer than sixteen rows: a
+  /// read of the weight in place takes as long as packing it.
+  bool packs() const { return steps > 1 || rows >= kPackedColumns; }
 
   /// Rows of a thread's turn: they go through all steps.
   std::int64_t row_grain() const {
@@ -91,8 +91,8 @@ struct Forward {
   void operator()() const {
     const RecurrentRows all{walk.hidden, 0, walk.rows};
     if (!walk.packs()) {
-      for (std::int64_t i = 0; i < walk.steps; ++i) multiply_in_place(i), finish(i, all);
-      return;
+      multiply_in_place();
+      return finish(0, all);
     }
     Walk::for_panels(walk.gates, quotient_up(kPackGrain, kPanel * walk.hidden), [&](std::int64_t at, std::int64_t n) {
       HOP_PICK(pack_turned<T>)(as<T>(weight) + at * walk.hidden, walk.hidden, walk.hidden, n, panel(at));
@@ -129,9 +129,9 @@ struct Forward {
     multiply(gemm);
   }
 
-  /// h_gates as the transpose of weight (G H, H) times the turned states (H, N).
-  void multiply_in_place(std::int64_t i) const {
-    HOP_PICK(pack_turned<T>)(before(i), walk.hidden, walk.hidden, walk.rows, as<T>(packed));
+  /// h_gates of the only step, as the transpose of weight (G H, H) times the turned states (H, N).
+  void multiply_in_place() const {
+    HOP_PICK(pack_turned<T>)(before(0), walk.hidden, walk.hidden, walk.rows, as<T>(packed));
     Gemm<T> gemm = product<T>(as<T>(weight), walk.gates, walk.hidden, as<T>(packed), kPackedColumns, walk.rows,
                               as<T>(packed), kPackedColumns, as<T>(h_gates), 1);
     gemm.c_column = walk.gates;
@@ -179,7 +179,10 @@ struct Backward {
     parallel_for(walk.rows, walk.row_grain(), [&](std::int64_t begin, std::int64_t end) {
       const RecurrentRows own{walk.hidden, begin, end};
       clear(own);
-      for (std::int64_t i = walk.steps; i-- > 0;) start(i, own), multiply_columns(i, own, 0, walk.hidden);
+      for (std::int64_t i = walk.steps; i-- > 0;) {
+        start(i, own);
+        multiply_columns(i, own, 0, walk.hidden);
+      }
     });
   }
 

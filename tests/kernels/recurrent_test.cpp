@@ -18,7 +18,8 @@ using Values = std::vector<double>;
 struct Sizes {
   std::int64_t steps, rows, hidden;
 };
-const std::vector<Sizes> kSizes = {{1, 1, 1}, {3, 2, 5}, {4, 3, 8}, {2, 1, 16}, {5, 7, 19}, {2, 40, 33}};
+const std::vector<Sizes> kSizes = {{1, 1, 1},   {3, 2, 5}, {4, 3, 8},   {2, 1, 16}, {5, 7, 19},
+                                   {2, 40, 33}, {1, 3, 9}, {1, 15, 17}, {1, 16, 33}};
 
 RecurrentInputs inputs(RecurrentCell cell, const Sizes& z, DType dtype, bool reverse, bool bias) {
   const std::int64_t gates = gates_of(cell) * z.hidden;
@@ -179,7 +180,7 @@ TEST(Recurrent, TakesUndefinedGradientsAsZeros) {
 // Sizes at which threads share rows, and the columns of the products of few rows; at the end weights in place.
 TEST(Recurrent, HasTheSameBitsOnEveryNumberOfThreadsAndInEveryLayout) {
   for (const Sizes& z :
-       std::vector<Sizes>{{3, 70, 64}, {4, 8, 330}, {16, 1, 400}, {1, 70, 64}, {3, 1, 401}, {1, 8, 330}}) {
+       std::vector<Sizes>{{3, 70, 64}, {4, 8, 330}, {16, 1, 400}, {1, 70, 64}, {1, 1, 401}, {1, 8, 330}}) {
     for (const RecurrentCell cell : {RecurrentCell::lstm, RecurrentCell::gru}) {
       const RecurrentInputs in = inputs(cell, z, DType::f32, false, true);
       SCOPED_TRACE(in.x_gates.describe());
@@ -203,12 +204,12 @@ TEST(Recurrent, HasTheSameBitsOnEveryNumberOfThreadsAndInEveryLayout) {
   }
 }
 
-TEST(Recurrent, HasTheSameBitsInAShortSequenceAsAtTheStartOfALongOne) {
-  const RecurrentInputs in = inputs(RecurrentCell::gru, {20, 2, 37}, DType::f32, false, true);
+TEST(Recurrent, HasTheSameBitsInASingleStepAsAtTheStartOfASequence) {
+  const RecurrentInputs in = inputs(RecurrentCell::gru, {3, 2, 37}, DType::f32, false, true);
   RecurrentInputs begin = in;
-  begin.x_gates = in.x_gates.as_strided({7, 2, in.x_gates.size(2)}, in.x_gates.strides(), 0);  // 14 uses of the weight
+  begin.x_gates = in.x_gates.as_strided({1, 2, in.x_gates.size(2)}, in.x_gates.strides(), 0);
   const Tensor longer = recurrent(in, true).h;
-  const Tensor start = longer.as_strided({8, 2, 37}, longer.strides(), 0);
+  const Tensor start = longer.as_strided({2, 2, 37}, longer.strides(), 0);
   EXPECT_TRUE(same_bits(recurrent(begin, true).h, start));
 }
 
