@@ -74,7 +74,8 @@ void many_classes() {
       LinearCrossEntropyLoss(
           4, 10,
           {.bias = true, .reduction = Reduction::sum, .ignore_index = 2, .label_smoothing = 0.1, .dtype = kF64}));
-  check_loss("linear_cross_entropy_weight", LinearCrossEntropyLoss(4, 10, {.weight = ones({10}), .dtype = kF64}));
+  check_loss("linear_cross_entropy_weight",
+             LinearCrossEntropyLoss(4, 10, {.weight = kernels::cast(ones({10}), kF64), .dtype = kF64}));
   const auto check_adaptive = [](const std::string& name, AdaptiveLogSoftmaxWithLoss layer) {
     modules().check(name, &layer, [&](Xs x) {
       const AdaptiveLogSoftmaxResult result = layer(x[0], x[1]);
