@@ -12,7 +12,8 @@ kernels::Precision precision_of(const AutocastOptions& options) {
     throw DtypeError("[autocast] expected bf16, got " + std::string(name(options.dtype)) +
                      "; bf16 has the range of f32, so its losses need no scale");
   }
-  return options.enabled ? kernels::Precision::bf16 : kernels::Precision::strict;
+  if (options.enabled) return kernels::Precision::bf16;
+  return kernels::precision() == kernels::Precision::bf16 ? kernels::Precision::strict : kernels::precision();
 }
 
 }  // namespace

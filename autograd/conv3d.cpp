@@ -76,6 +76,7 @@ Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
     throw ShapeError(expected(kOp) + "C = " + std::to_string(weight.size(1)) + " groups input channels and K in " +
                      std::to_string(o.groups) + " equal groups" + context(x, weight));
   }
+  if (bias.defined()) kernels::expect_shape(kOp, "bias", bias, {weight.size(0)});
   const Sizes reach = reach_of(kOp, weight, o.dilation);
   Sizes size{};
   for (std::size_t d = 0; d < 3; ++d) {

@@ -13,8 +13,8 @@ struct PooledMaxima {
 };
 
 /// The maximum of each window: x (N, C, H, W) floating -> (N, C, P, Q), P = (H + 2 padding - kernel) / stride + 1,
-/// rounded down; Q likewise for columns. NaN wins. The gradient goes to the first maximum of each window. Throws
-/// ShapeError for a window that does not fit, DtypeError.
+/// rounded down; Q likewise for columns. NaN wins; of several NaN the first one (PyTorch: the last one). The gradient
+/// goes to the first maximum of each window. Throws ShapeError for a window that does not fit, DtypeError.
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options = {});
 /// The same, with the places h W + w of the maxima: torch.nn.functional.max_pool2d(return_indices=True).
 PooledMaxima max_pool2d_with_indices(const Tensor& x, const Pool2dOptions& options = {});

@@ -142,11 +142,13 @@ Tensor lp_pool1d(const Tensor& x, double p, const PoolWindow& window) {
   return root(pool1d("lp_pool1d", avg_pool2d, powers("lp_pool1d", x, p), window), window.kernel, p);
 }
 Tensor lp_pool2d(const Tensor& x, double p, const Pool2dOptions& options) {
-  return root(avg_pool2d(powers("lp_pool2d", x, p), options), options.kernel[0] * options.kernel[1], p);
+  const std::int64_t count = checked_mul(options.kernel[0], options.kernel[1], "lp_pool2d");
+  return root(avg_pool2d(powers("lp_pool2d", x, p), options), count, p);
 }
 Tensor lp_pool3d(const Tensor& x, double p, const std::array<PoolWindow, 3>& w) {
-  const Tensor means = pool3d("lp_pool3d", avg_pool2d, powers("lp_pool3d", x, p), w);
-  return root(means, w[0].kernel * w[1].kernel * w[2].kernel, p);
+  constexpr const char* kOp = "lp_pool3d";
+  const std::int64_t count = checked_mul(checked_mul(w[0].kernel, w[1].kernel, kOp), w[2].kernel, kOp);
+  return root(pool3d(kOp, avg_pool2d, powers(kOp, x, p), w), count, p);
 }
 
 Tensor adaptive_avg_pool(const Tensor& x, const std::vector<std::int64_t>& sizes) {

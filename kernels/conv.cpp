@@ -80,7 +80,8 @@ Shape conv2d_shape(const Shape& x, const Shape& weight, const Conv2dOptions& opt
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& options) {
   expect_any_floating("conv2d", {&x, &weight}, {&bias});
   if (is_half(x)) {
-    const PrecisionScope precision(exact_precision(x.dtype()));
+    // bf16 on CUDA rounds the result before the bias is added. Factors of bf16 are exact in tf32, too.
+    const PrecisionScope precision(bias.defined() ? Precision::tf32 : exact_precision(x.dtype()));
     return narrowed("conv2d", conv2d(widened(x), widened(weight), widened(bias), options), x.dtype());
   }
   const Tensor y = empty_image(x, conv2d_shape(x.shape(), weight.shape(), options));

@@ -1,4 +1,5 @@
-// How an operation takes bf16 and f16: operands as f32, one computation in f32, one rounding of the result.
+// How an operation takes bf16 and f16: operands as f32, one computation in f32, one rounding of the result. A number
+// beside a tensor is not rounded to 16 bits, unlike in PyTorch.
 #pragma once
 
 #include "kernels/copy.h"

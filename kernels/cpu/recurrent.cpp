@@ -1,6 +1,9 @@
 // Whole sequences in one launch. Rows do not meet each other, so a thread takes some of them through all steps, and no
-// thread waits for another one. The weight is turned and packed once per sequence: a step reads it panel by panel, a
-// panel for all rows of the thread, from the second-level cache. The floor of a step is its product: 2 N G H H FLOPs.
+// thread waits for another one. If there are too few rows for all threads, the threads share the columns of each step's
+// product instead. The weight is turned and packed once per sequence: a step reads it panel by panel, a panel for all
+// rows of the thread, from the second-level cache. A single step of few rows turns its states instead and reads the
+// weight once, in place. The floor of a step is its product: 2 N G H H FLOPs. Each sum is one chain over the hidden
+// units in their order, so all these ways have the same bits.
 #include <algorithm>
 
 #include "kernels/capture_internal.h"
@@ -15,9 +18,11 @@ namespace hop::kernels::cpu {
 namespace {
 
 constexpr std::int64_t kGrain = 1 << 19;             // multiply-adds per thread's turn
+constexpr std::int64_t kPackGrain = 1 << 16;         // values that a thread packs in its turn
 constexpr std::int64_t kPanel = 3 * kPackedColumns;  // columns of the packed weight that lie side by side
 
-std::int64_t in_sixteens(std::int64_t n) { return (n + kPackedColumns - 1) / kPackedColumns * kPackedColumns; }
+std::int64_t quotient_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t in_sixteens(std::int64_t n) { return quotient_up(n, kPackedColumns) * kPackedColumns; }
 
 std::byte* address(const Tensor& x) { return x.defined() ? x.raw_data() : nullptr; }
 
@@ -35,13 +40,31 @@ struct Walk {
   /// The values of all rows.
   std::int64_t states() const { return rows * hidden; }
 
-  /// Calls f(begin, end) for the rows, over threads. The bits of a row do not depend on its neighbours.
+  /// Whether the way forward packs the weight. If not, it turns the states of a single step, fewer than sixteen rows: a
+  /// read of the weight in place takes as long as packing it.
+  bool packs() const { return steps > 1 || rows >= kPackedColumns; }
+
+  /// Rows of a thread's turn: they go through all steps.
+  std::int64_t row_grain() const {
+    const std::int64_t share = quotient_up(rows, compute_threads());
+    const std::int64_t least = quotient_up(kGrain, steps * gates * hidden);
+    return quotient_up(std::max(share, least), kGemmRows) * kGemmRows;
+  }
+  /// Panels of a thread's turn in one step, whose sums have `depth` terms.
+  std::int64_t panel_grain(std::int64_t depth) const { return quotient_up(kGrain, kPanel * depth * rows); }
+  /// Whether more threads find work if they share the columns of each step's product (rows, depth) (depth, columns).
+  bool by_panels(std::int64_t columns, std::int64_t depth) const {
+    const std::int64_t by_rows = quotient_up(rows, row_grain());
+    return by_rows < compute_threads() && quotient_up(quotient_up(columns, kPanel), panel_grain(depth)) > by_rows;
+  }
+
+  /// Calls f(at, n) for panels of n columns from `at`, over threads.
   template <class F>
-  void for_rows(const F& f) const {
-    const std::int64_t share = (rows + compute_threads() - 1) / compute_threads();
-    const std::int64_t least = (kGrain + steps * gates * hidden - 1) / (steps * gates * hidden);
-    const std::int64_t blocks = (std::max(share, least) + kGemmRows - 1) / kGemmRows;
-    parallel_for(rows, blocks * kGemmRows, f);
+  static void for_panels(std::int64_t columns, std::int64_t grain, const F& f) {
+    parallel_for(quotient_up(columns, kPanel), grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t at = begin * kPanel; at < std::min(columns, end * kPanel); at += kPanel)
+        f(at, std::min(kPanel, columns - at));
+    });
   }
 };
 
@@ -54,40 +77,75 @@ Gemm<T> product(const T* a, std::int64_t rows, std::int64_t k, const T* b, std::
 
 template <class T>
 void multiply(const Gemm<T>& gemm) {
-  HOP_PICK(gemm_rows<T>)(gemm, 0, (gemm.m + kGemmRows - 1) / kGemmRows);
+  HOP_PICK(gemm_rows<T>)(gemm, 0, quotient_up(gemm.m, kGemmRows));
 }
 
-/// The way forward. `panels` (H, G H rounded up) and `h_gates` (N, G H) are scratch memory.
+/// The way forward. `packed` is scratch memory for the weight (H, G H rounded up), or for the states (H, 16) if the
+/// weight is not packed; `h_gates` (N, G H) is scratch memory, too.
 template <class Cell, class T>
 struct Forward {
   Walk walk;
-  std::byte *x_gates, *weight, *bias, *h, *c, *kept, *panels, *h_gates;
+  std::byte *x_gates, *weight, *bias, *h, *c, *kept, *packed, *h_gates;
   bool keeps;
 
   void operator()() const {
-    for (std::int64_t at = 0; at < walk.gates; at += kPanel) {
-      HOP_PICK(pack_turned<T>)
-      (as<T>(weight) + at * walk.hidden, walk.hidden, walk.hidden, std::min(kPanel, walk.gates - at), panel(at));
+    const RecurrentRows all{walk.hidden, 0, walk.rows};
+    if (!walk.packs()) {
+      multiply_in_place();
+      return finish(0, all);
     }
-    walk.for_rows([&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = 0; i < walk.steps; ++i) step(i, {walk.hidden, begin, end});
+    Walk::for_panels(walk.gates, quotient_up(kPackGrain, kPanel * walk.hidden), [&](std::int64_t at, std::int64_t n) {
+      HOP_PICK(pack_turned<T>)(as<T>(weight) + at * walk.hidden, walk.hidden, walk.hidden, n, panel(at));
+    });
+    if (walk.by_panels(walk.gates, walk.hidden)) {
+      for (std::int64_t i = 0; i < walk.steps; ++i) {
+        Walk::for_panels(walk.gates, walk.panel_grain(walk.hidden),
+                         [&](std::int64_t at, std::int64_t n) { multiply_panel(i, all, at, n); });
+        finish(i, all);
+      }
+      return;
+    }
+    parallel_for(walk.rows, walk.row_grain(), [&](std::int64_t begin, std::int64_t end) {
+      const RecurrentRows own{walk.hidden, begin, end};
+      for (std::int64_t i = 0; i < walk.steps; ++i) {
+        for (std::int64_t at = 0; at < walk.gates; at += kPanel)
+          multiply_panel(i, own, at, std::min(kPanel, walk.gates - at));
+        finish(i, own);
+      }
     });
   }
 
  private:
-  T* panel(std::int64_t at) const { return as<T>(panels) + at * walk.hidden; }
+  T* panel(std::int64_t at) const { return as<T>(packed) + at * walk.hidden; }
+  const T* before(std::int64_t i) const { return as<T>(h) + walk.before(i) * walk.states(); }
 
-  void step(std::int64_t i, const RecurrentRows& rows) const {
-    const std::int64_t states = walk.states(), count = rows.end - rows.begin;
-    const T* const before = as<T>(h) + walk.before(i) * states;
-    for (std::int64_t at = 0; at < walk.gates; at += kPanel) {
-      const std::int64_t n = std::min(kPanel, walk.gates - at), row = in_sixteens(n);
-      Gemm<T> gemm = product<T>(before + rows.begin * walk.hidden, count, walk.hidden, panel(at), row, n,
-                                panel(at) + n / kPackedColumns * kPackedColumns, row,
-                                as<T>(h_gates) + rows.begin * walk.gates + at, walk.gates);
-      if (bias != nullptr) gemm.bias = as<T>(bias) + at;
-      multiply(gemm);
-    }
+  /// n columns of h_gates, from `at`.
+  void multiply_panel(std::int64_t i, const RecurrentRows& rows, std::int64_t at, std::int64_t n) const {
+    const std::int64_t row = in_sixteens(n);
+    Gemm<T> gemm = product<T>(before(i) + rows.begin * walk.hidden, rows.end - rows.begin, walk.hidden, panel(at), row,
+                              n, panel(at) + n / kPackedColumns * kPackedColumns, row,
+                              as<T>(h_gates) + rows.begin * walk.gates + at, walk.gates);
+    if (bias != nullptr) gemm.bias = as<T>(bias) + at;
+    multiply(gemm);
+  }
+
+  /// h_gates of the only step, as the transpose of weight (G H, H) times the turned states (H, N).
+  void multiply_in_place() const {
+    HOP_PICK(pack_turned<T>)(before(0), walk.hidden, walk.hidden, walk.rows, as<T>(packed));
+    Gemm<T> gemm = product<T>(as<T>(weight), walk.gates, walk.hidden, as<T>(packed), kPackedColumns, walk.rows,
+                              as<T>(packed), kPackedColumns, as<T>(h_gates), 1);
+    gemm.c_column = walk.gates;
+    gemm.bias = bias != nullptr ? as<T>(bias) : nullptr;
+    gemm.bias_of_rows = true;
+    const std::int64_t grain = quotient_up(kGrain, kGemmRows * walk.hidden * kPackedColumns);
+    parallel_for(quotient_up(walk.gates, kGemmRows), grain, [&](std::int64_t begin, std::int64_t end) {
+      HOP_PICK(gemm_rows<T>)(gemm, begin, end);
+    });
+  }
+
+  /// The formula of all gates.
+  void finish(std::int64_t i, const RecurrentRows& rows) const {
+    const std::int64_t states = walk.states();
     T* const next = Cell::has_cell ? as<T>(c) : as<T>(h);
     HOP_PICK(recurrent_step_rows<Cell, T>)
     (rows, {as<T>(x_gates) + walk.step(i) * walk.rows * walk.gates, as<T>(h_gates), next + walk.before(i) * states,
@@ -108,22 +166,46 @@ struct Backward {
       HOP_PICK(pack_rest<T>)
       (as<T>(weight) + walk.hidden - last, walk.hidden, walk.gates, last, as<T>(rest));
     }
-    walk.for_rows([&](std::int64_t begin, std::int64_t end) {
-      std::fill(as<T>(dh) + begin * walk.hidden, as<T>(dh) + end * walk.hidden, T{0});
-      for (std::int64_t i = walk.steps; i-- > 0;) step(i, {walk.hidden, begin, end});
+    if (walk.by_panels(walk.hidden, walk.gates)) {
+      const RecurrentRows all{walk.hidden, 0, walk.rows};
+      clear(all);
+      for (std::int64_t i = walk.steps; i-- > 0;) {
+        start(i, all);
+        Walk::for_panels(walk.hidden, walk.panel_grain(walk.gates),
+                         [&](std::int64_t at, std::int64_t n) { multiply_columns(i, all, at, n); });
+      }
+      return;
+    }
+    parallel_for(walk.rows, walk.row_grain(), [&](std::int64_t begin, std::int64_t end) {
+      const RecurrentRows own{walk.hidden, begin, end};
+      clear(own);
+      for (std::int64_t i = walk.steps; i-- > 0;) {
+        start(i, own);
+        multiply_columns(i, own, 0, walk.hidden);
+      }
     });
   }
 
  private:
-  void step(std::int64_t i, const RecurrentRows& rows) const {
+  void clear(const RecurrentRows& rows) const {
+    std::fill(as<T>(dh) + rows.begin * walk.hidden, as<T>(dh) + rows.end * walk.hidden, T{0});
+  }
+
+  /// The gradient of the gates.
+  void start(std::int64_t i, const RecurrentRows& rows) const {
     const std::int64_t states = walk.states(), at = walk.step(i) * walk.rows * walk.gates;
-    const T *const carried = Cell::has_cell ? as<T>(c) : as<T>(h), *const slopes = as<T>(dh_gates) + at;
+    const T* const carried = Cell::has_cell ? as<T>(c) : as<T>(h);
     HOP_PICK(recurrent_grad_rows<Cell, T>)
     (rows,
      {as<T>(dy) + walk.step(i) * states, as<T>(dh), as<T>(dstate), as<T>(kept) + walk.step(i) * rules::kKept * states,
       carried + walk.before(i) * states, carried + walk.after(i) * states, as<T>(dx_gates) + at, as<T>(dh_gates) + at});
-    multiply(product<T>(slopes + rows.begin * walk.gates, rows.end - rows.begin, walk.gates, as<T>(weight), walk.hidden,
-                        walk.hidden, as<T>(rest), kPackedColumns, as<T>(dh) + rows.begin * walk.hidden, walk.hidden));
+  }
+
+  /// n columns of dh, from `at`: a multiple of sixteen of them, or all up to the last one.
+  void multiply_columns(std::int64_t i, const RecurrentRows& rows, std::int64_t at, std::int64_t n) const {
+    const T* const slopes = as<T>(dh_gates) + (walk.step(i) * walk.rows + rows.begin) * walk.gates;
+    multiply(product<T>(slopes, rows.end - rows.begin, walk.gates, as<T>(weight) + at, walk.hidden, n, as<T>(rest),
+                        kPackedColumns, as<T>(dh) + rows.begin * walk.hidden + at, walk.hidden));
   }
 };
 
@@ -143,11 +225,11 @@ Storage scratch(const Tensor& x, std::int64_t count) {
 
 void recurrent(const Tensor& x_gates, const RecurrentInputs& in, const RecurrentStates& states) {
   const Walk walk(in, x_gates.size(0), x_gates.size(1));
-  const Storage panels = scratch(x_gates, walk.hidden * in_sixteens(walk.gates)),
+  const Storage packed = scratch(x_gates, walk.hidden * (walk.packs() ? in_sixteens(walk.gates) : kPackedColumns)),
                 h_gates = scratch(x_gates, walk.rows * walk.gates);
   visit(in, [&]<class T, class Cell>(T, Cell) {
     launch(Forward<Cell, T>{walk, address(x_gates), address(in.weight), address(in.bias), address(states.h),
-                            address(states.c), address(states.kept), panels.data(), h_gates.data(),
+                            address(states.c), address(states.kept), packed.data(), h_gates.data(),
                             states.kept.size(0) == walk.steps});
   });
 }

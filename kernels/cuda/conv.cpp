@@ -73,14 +73,18 @@ ConvWay conv_way(ConvPass pass, const ConvSizes& sizes, Precision precision) {
 
 static void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& bias,
                    const Tensor& y) {
-  const ConvWay way = asks_cudnn(y) ? conv_way(pass, sizes, precision()) : ConvWay::own;
-  if (way == ConvWay::own && pass == ConvPass::forward &&
-      conv2d_of_first_layer(sizes, dense(x), dense(weight), bias, y))
-    return;
+  ConvWay way = asks_cudnn(y) ? conv_way(pass, sizes, precision()) : ConvWay::own;
+  Tensor u = x, v = weight;
+  if (way == ConvWay::own && pass == ConvPass::forward) {
+    u = dense(x);
+    v = dense(weight);
+    if (conv2d_of_first_layer(sizes, u, v, bias, y)) return;
+    if (asks_cudnn(y)) way = ConvWay::cudnn;
+  }
   const bool in_bf16 = way == ConvWay::cudnn && precision() == Precision::bf16;
-  if (!in_bf16 || !conv2d_in_bf16(pass, sizes, x, weight, y)) {
-    const Tensor u = pass == ConvPass::input_grad ? x : dense(x);
-    const Tensor v = pass == ConvPass::weight_grad ? weight : dense(weight);
+  if (!in_bf16 || !conv2d_in_bf16(pass, sizes, u, v, y)) {
+    if (pass != ConvPass::input_grad) u = dense(u);
+    if (pass != ConvPass::weight_grad) v = dense(v);
     const Tensor g = pass == ConvPass::forward ? y : dense(y);
     const Precision factors = precision() == Precision::strict ? Precision::strict : Precision::tf32;
     const dnn::Convolution conv{pass, sizes, factors, false};

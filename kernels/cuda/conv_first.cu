@@ -127,7 +127,8 @@ std::int64_t shared_bytes(const FirstLayer& z) {
   return (z.image_floats + std::int64_t{z.c} * z.r * z.s * kFilters) * std::int64_t{sizeof(float)};
 }
 
-/// How the blocks share the work; none if a block would need too much shared memory, or there would be too many.
+/// How the blocks share the work; none if there would be too many blocks, or if shared memory holds the windows of less
+/// than half of the pixels that a block can compute.
 std::optional<FirstLayer> plan_of(const ConvSizes& z) {
   constexpr std::int64_t kMostFloats = kMostShared / std::int64_t{sizeof(float)};
   const auto& o = z.options;
@@ -135,7 +136,9 @@ std::optional<FirstLayer> plan_of(const ConvSizes& z) {
   if (o.groups != 1 || taps > kMostFloats / kFilters) return std::nullopt;
   const std::int64_t columns = quotient_up(z.q, quotient_up(z.q, kMostColumns));
   const std::int64_t image_columns = (columns - 1) * o.stride[1] + (z.s - 1) * o.dilation[1] + 1;
-  for (std::int64_t rows = std::min(z.p, kThreads * kPixels / columns); rows > 0; rows /= 2) {
+  const std::int64_t most_rows = std::min(z.p, kThreads * kPixels / columns);
+  for (std::int64_t rows = most_rows; rows > 0; rows /= 2) {
+    if (rows < most_rows && rows * columns < kThreads * kPixels / 2) break;
     const std::int64_t image_rows = (rows - 1) * o.stride[0] + (z.r - 1) * o.dilation[0] + 1;
     if (image_columns > kMostFloats || image_rows > kMostFloats) continue;
     const std::int64_t floats = quotient_up(z.c * image_rows * image_columns, 4) * 4;

@@ -19,8 +19,8 @@ void conv2d_in_tiles(ConvPass pass, const ConvSizes& sizes, const Tensor& x, con
 constexpr std::int64_t kFirstLayerChannels = 4;
 
 /// The forward pass of an f32 first layer, bias included (it may be undefined). All operands contiguous; the bits are
-/// those of conv2d_in_tiles() and an addition. If the layer is no such one, or its windows are too large for the
-/// kernel, writes nothing and returns false.
+/// those of conv2d_in_tiles() and an addition. If the layer is no such one, or its windows are so large that most
+/// threads of a block would be idle (a stem with strides), writes nothing and returns false.
 [[nodiscard]] bool conv2d_of_first_layer(const ConvSizes& sizes, const Tensor& x, const Tensor& weight,
                                          const Tensor& bias, const Tensor& y);
 
@@ -28,7 +28,8 @@ constexpr std::int64_t kFirstLayerChannels = 4;
 /// predictions (docs/gpu-results.md).
 enum class ConvWay : std::uint8_t { own, cudnn };
 /// - First layers are bound by the image that they write or read. Our own kernels compute them, in f32 in every
-///   precision, which saves the passes that would round their factors; cuDNN computes the gradient of their image.
+///   precision, which saves the passes that would round their factors; cuDNN computes the gradient of their image, and
+///   the forward pass of those that conv2d_of_first_layer() refuses.
 /// - Strict weight gradients of few filters: cuDNN's deterministic engines take three to ten times as long as ours.
 /// - cuDNN computes all others.
 ConvWay conv_way(ConvPass pass, const ConvSizes& sizes, Precision precision);

@@ -25,8 +25,9 @@ Tensor new_table(const char* op, std::int64_t num_embeddings, std::int64_t embed
 }
 
 // i64 of indices 0 .. count - 1 that are floats; -1, which no table has, of any other number. The comparisons come
-// first, because NaN is no integer.
-Tensor whole_indices(const Tensor& indices, std::int64_t count) {
+// first, because NaN is no integer. 16 bits do not hold every index: 257 in bf16 is 256.
+Tensor whole_indices(const char* op, const Tensor& indices, std::int64_t count) {
+  kernels::expect_floating(op, indices);
   const Tensor is_low = kernels::lt(indices, static_cast<double>(count));
   const Tensor is_in_range = kernels::logical_and(kernels::ge(indices, 0), is_low);
   const Tensor index = kernels::cast(kernels::where(is_in_range, indices, 0), DType::i64);
@@ -57,7 +58,8 @@ Embedding::Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, Em
 
 Tensor Embedding::forward(const Tensor& indices) {
   kernels::expect_defined("embedding", indices);
-  return embedding(weight, is_floating(indices.dtype()) ? whole_indices(indices, weight.size(0)) : indices);
+  return embedding(weight,
+                   is_floating(indices.dtype()) ? whole_indices("embedding", indices, weight.size(0)) : indices);
 }
 
 void Embedding::reset_parameters(const ParameterKeys& keys) { init::normal_(weight, keys["weight"]); }
@@ -73,7 +75,7 @@ EmbeddingBag::EmbeddingBag(std::int64_t num_embeddings, std::int64_t embedding_d
 Tensor EmbeddingBag::forward(const Tensor& indices) {
   kernels::expect_defined("EmbeddingBag", indices);
   if (indices.dim() != 2) throw ShapeError("[EmbeddingBag] expected (N, L), got " + indices.shape().to_string());
-  const Tensor index = is_floating(indices.dtype()) ? whole_indices(indices, weight.size(0)) : indices;
+  const Tensor index = is_floating(indices.dtype()) ? whole_indices("EmbeddingBag", indices, weight.size(0)) : indices;
   const Tensor vectors = embedding(weight, index);
   return mode_ == EmbeddingBagMode::sum || index.size(1) == 0 ? sum(vectors, {1}) : mean(vectors, {1});
 }
@@ -98,6 +100,7 @@ CategoryEmbedding::CategoryEmbedding(const Tensor& first_rows, std::vector<std::
 
 Tensor CategoryEmbedding::forward(const Tensor& x) {
   kernels::expect_defined("CategoryEmbedding", x);
+  if (is_half(x.dtype())) kernels::expect_floating("CategoryEmbedding", x);  // 16 bits do not hold every index
   const auto columns = static_cast<std::int64_t>(words_.size());
   if (x.dim() != 2 || x.size(1) < columns) {
     throw ShapeError("[CategoryEmbedding] expected (N, F + C) with C = " + std::to_string(columns) + ", got " +

@@ -12,8 +12,8 @@ struct EmbeddingOptions {
 };
 
 /// A table of vectors: indices (..) in 0..num_embeddings-1 -> (.., embedding_dim). torch.nn.Embedding. Indices are i64,
-/// or whole numbers as floats, as data::Batch has them; an f32 holds each up to 2^24. Any other number is an
-/// IndexError, which names it -1.
+/// or whole numbers as f32 or f64, as data::Batch has them; an f32 holds each up to 2^24. Any other number is an
+/// IndexError, which names it -1. Throws DtypeError for indices of 16 bits.
 class Embedding : public Module {
  public:
   Embedding(std::int64_t num_embeddings, std::int64_t embedding_dim, EmbeddingOptions options = {});

@@ -12,6 +12,7 @@
 #include "autograd/softmax.h"
 #include "autograd/view.h"
 #include "base/error.h"
+#include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "kernels/expect_internal.h"
 #include "kernels/view.h"
@@ -21,16 +22,25 @@
 
 namespace hop::nn {
 
+static Tensor class_weight(const Tensor& weight, std::int64_t num_classes) {
+  kernels::expect_shape("LinearCrossEntropyLoss", "weight", weight, {num_classes});
+  return kernels::clone(weight);
+}
+
 LinearCrossEntropyLoss::LinearCrossEntropyLoss(std::int64_t in_features, std::int64_t num_classes,
                                                const LinearCrossEntropyLossOptions& options)
     : linear(
           register_module("linear", Linear(in_features, num_classes, {.bias = options.bias, .dtype = options.dtype}))),
-      options_(options) {}
+      weight(options.weight.defined() ? register_buffer("weight", class_weight(options.weight, num_classes))
+                                      : Buffer()),
+      options_(options) {
+  options_.weight = {};  // the buffer moves between devices and dtypes
+}
 
 Tensor LinearCrossEntropyLoss::operator()(const Tensor& x, const Tensor& target) {
   return with_hooks(x, [&](const Tensor& input) {
     return cross_entropy(linear(input), target,
-                         {.weight = options_.weight,
+                         {.weight = weight,
                           .ignore_index = options_.ignore_index,
                           .reduction = options_.reduction,
                           .label_smoothing = options_.label_smoothing});
@@ -46,6 +56,7 @@ std::string LinearCrossEntropyLoss::extra_repr() const {
 namespace {
 
 constexpr const char* kAdaptive = "AdaptiveLogSoftmaxWithLoss";
+constexpr double kMostDimensions = 0x1p53;  // which f64 counts
 
 /// The cutoffs with n_classes at the end.
 std::vector<std::int64_t> checked(std::vector<std::int64_t> cutoffs, std::int64_t n_classes) {
@@ -69,13 +80,16 @@ ModuleList new_tail(std::int64_t in_features, const std::vector<std::int64_t>& c
   const LinearOptions plain{.bias = false, .dtype = options.dtype};
   ModuleList tail;
   for (std::size_t i = 0; i + 1 < cutoffs.size(); ++i) {
-    const double size = static_cast<double>(in_features) / std::pow(options.div_value, static_cast<double>(i + 1));
-    if (!(size >= 1)) {
-      throw ConfigError("[AdaptiveLogSoftmaxWithLoss] expected a div_value above 0 that leaves cluster " +
-                        std::to_string(i) + " a dimension, got " + shortest(options.div_value) + " for " +
+    const double features = static_cast<double>(in_features);
+    const double divisor = std::pow(options.div_value, static_cast<double>(i + 1));
+    // Python's features // divisor: 11 / 1.1 rounds to 10, but 1.1 is a little more than 11 / 10, which leaves 9.
+    const double size = std::round((features - std::fmod(features, divisor)) / divisor);
+    if (!(size >= 1 && size <= kMostDimensions)) {
+      throw ConfigError("[AdaptiveLogSoftmaxWithLoss] expected a div_value that leaves cluster " + std::to_string(i) +
+                        " 1 to 2^53 dimensions, got " + shortest(options.div_value) + " for " +
                         std::to_string(in_features) + " features");
     }
-    const auto dimensions = static_cast<std::int64_t>(std::floor(size));
+    const auto dimensions = static_cast<std::int64_t>(size);
     tail.push_back(
         Sequential(Linear(in_features, dimensions, plain), Linear(dimensions, cutoffs[i + 1] - cutoffs[i], plain)));
   }

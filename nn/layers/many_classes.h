@@ -16,7 +16,7 @@ namespace hop::nn {
 struct LinearCrossEntropyLossOptions {
   bool bias = false;
   Reduction reduction = Reduction::mean;
-  Tensor weight = {};                             ///< (classes): the factor of each class
+  Tensor weight = {};                             ///< (classes): the factor of each class; copied
   std::optional<std::int64_t> ignore_index = {};  ///< labels of this value do not count
   double label_smoothing = 0;                     ///< 0 to 1
   DType dtype = DType::f32;
@@ -27,7 +27,7 @@ struct LinearCrossEntropyLossOptions {
 /// tensor throws hop::Error.
 class LinearCrossEntropyLoss : public Module {
  public:
-  /// Throws ConfigError for sizes below 1.
+  /// Throws ConfigError for sizes below 1, ShapeError for a weight of another shape.
   LinearCrossEntropyLoss(std::int64_t in_features, std::int64_t num_classes,
                          const LinearCrossEntropyLossOptions& options = {});
 
@@ -39,6 +39,7 @@ class LinearCrossEntropyLoss : public Module {
   std::string extra_repr() const override;
 
   Linear linear;
+  Buffer weight;  ///< (classes), undefined without weights of classes
 
  private:
   LinearCrossEntropyLossOptions options_;
@@ -51,7 +52,7 @@ struct AdaptiveLogSoftmaxResult {
 };
 
 struct AdaptiveLogSoftmaxOptions {
-  double div_value = 4;  ///< cluster i computes with in_features / div_value^(i + 1) numbers, rounded down
+  double div_value = 4;  ///< cluster i computes with in_features // div_value^(i + 1) numbers, as Python rounds down
   bool head_bias = false;
   DType dtype = DType::f32;
 };

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "autograd/ops.h"
 #include "base/error.h"
@@ -27,6 +28,8 @@ void check(const GradScalerOptions& o) {
     reject("a growth_interval of at least 1 that i32 holds", static_cast<double>(o.growth_interval));
 }
 
+constexpr const char *kScale = "grad_scaler.scale", *kGrowthTracker = "grad_scaler.growth_tracker";
+
 /// scale * factor, rounded once, as PyTorch does.
 Tensor product(const Tensor& scale, double factor) {
   return kernels::cast(kernels::mul(kernels::cast(scale, DType::f64), factor), DType::f32);
@@ -43,8 +46,15 @@ GradScaler::GradScaler(Optimizer& optimizer, const GradScalerOptions& options)
   growth_tracker_ = kernels::zeros({}, DType::i32, device);
   found_inf_ = kernels::zeros({}, DType::f64, device);
   stop_ = kernels::zeros({}, DType::f64, device);
-  optimizer.carry("grad_scaler.scale", scale_);
-  optimizer.carry("grad_scaler.growth_tracker", growth_tracker_);
+  optimizer.carry(kScale, scale_);
+  optimizer.carry(kGrowthTracker, growth_tracker_);
+}
+
+GradScaler::~GradScaler() {
+  if (!is_enabled()) return;
+  optimizer_.drop(kScale);
+  optimizer_.drop(kGrowthTracker);
+  if (optimizer_.stop_flag().is_same(stop_)) optimizer_.stop_when(outer_stop_);
 }
 
 void GradScaler::expect(const char* op, bool allowed, const char* why) const {
@@ -62,11 +72,13 @@ void GradScaler::unscale_() {
   for (const ParameterSegment& segment : optimizer_.segments()) parameters.push_back(segment.parameter);
   const Tensor inverse = kernels::cast(kernels::reciprocal(kernels::cast(scale_, DType::f64)), DType::f32);
   Tensor largest = kernels::zeros({}, DType::f64, scale_.device());
-  for (const Tensor& gradient : nn::detail::given_gradients(parameters)) {
+  const std::vector<Tensor> gradients = nn::detail::given_gradients(parameters);
+  for (const Tensor& gradient : gradients) {
     largest = kernels::maximum(largest, kernels::cast(max(kernels::abs(gradient)), DType::f64));
     nn::detail::scale_gradient(gradient, inverse);
   }
   kernels::copy_(found_inf_, kernels::logical_not(kernels::isfinite(largest)));
+  has_gradients_ = !gradients.empty();
   stage_ = Stage::unscaled;
 }
 
@@ -74,6 +86,10 @@ void GradScaler::step() {
   if (!is_enabled()) return optimizer_.step();
   expect("step", stage_ != Stage::stepped, "update() after the last step, got a second one");
   if (stage_ == Stage::ready) unscale_();
+  if (!has_gradients_) {
+    stage_ = Stage::ready;
+    throw StateError("[GradScaler::step] expected a gradient, got none; call backward(scaler.scale(loss)) first");
+  }
   if (!optimizer_.stop_flag().is_same(stop_)) {
     outer_stop_ = optimizer_.stop_flag();
     optimizer_.stop_when(stop_);
@@ -102,6 +118,8 @@ void GradScaler::update() {
   }
   kernels::copy_(scale_, scale);
   kernels::copy_(growth_tracker_, tracker);
+  // A step of the optimizer alone must not see this step's infinite gradient.
+  outer_stop_.defined() ? kernels::copy_(stop_, outer_stop_) : kernels::fill_(stop_, 0);
   stage_ = Stage::ready;
 }
 

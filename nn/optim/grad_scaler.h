@@ -31,7 +31,11 @@ struct GradScalerOptions {
 /// "grad_scaler.growth_tracker": make the scaler before the state block.
 ///
 /// Differences to PyTorch: a scaler belongs to one optimizer, which outlives it. step() is always called, and the
-/// optimizer's flag (stop_when) keeps it from changing anything; a flag that was set before counts, too.
+/// optimizer's flag (stop_when) keeps it from changing anything; a flag that was set before counts, too. While the
+/// scaler lives, a step of the optimizer alone sees that flag as it was at the last update(). When the scaler dies, the
+/// optimizer has its own flag and its own state again. The scaler's tensors are part of the optimizer's state:
+/// load_state() expects them with a scaler and refuses them without one. So load a state that was saved without a
+/// scaler before you make the scaler, and take both names out of a state that goes to an optimizer without one.
 ///
 /// All throw StateError for a call out of turn: unscale_() or step() twice before update(), update() before step().
 class GradScaler {
@@ -40,12 +44,14 @@ class GradScaler {
   explicit GradScaler(Optimizer& optimizer, const GradScalerOptions& options = {});
   GradScaler(const GradScaler&) = delete;
   GradScaler& operator=(const GradScaler&) = delete;
+  ~GradScaler();
 
   /// loss * scale, to be differentiated.
   Tensor scale(const Tensor& loss) const;
   /// Divides all gradients by the scale and notes whether one is infinite or NaN.
   void unscale_();
-  /// unscale_() if it was not called, and the optimizer's step, unless a gradient is infinite or NaN.
+  /// unscale_() if it was not called, and the optimizer's step, unless a gradient is infinite or NaN. Throws StateError
+  /// if no parameter was given a gradient; afterwards the next call may be unscale_() or step().
   void step();
   /// The scale of the next step.
   void update();
@@ -68,6 +74,7 @@ class GradScaler {
   Tensor stop_;            // () f64: the optimizer's flag
   Tensor outer_stop_;      // the flag that the optimizer had before; undefined if it had none
   Stage stage_ = Stage::ready;
+  bool has_gradients_ = false;  // at the last unscale_()
 };
 
 }  // namespace hop::optim

@@ -152,6 +152,10 @@ void Optimizer::carry(std::string name, const Tensor& tensor) {
   carried_.push_back({std::move(name), tensor});
 }
 
+void Optimizer::drop(std::string_view name) {
+  std::erase_if(carried_, [&](const nn::NamedTensor& entry) { return entry.name == name; });
+}
+
 void Optimizer::stop_when(const Tensor& flag) {
   table_->stop = flag;
   table_->stop_id = flag.id();

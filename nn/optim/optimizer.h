@@ -93,13 +93,15 @@ class Optimizer {
   /// (momentum 0 of SGD and RMSprop has none); StateError while a step is captured.
   virtual void set_momentum(double momentum);
   /// From now on, also in steps captured from now on, step() changes nothing while `flag` is not 0. flag: () f64 on the
-  /// parameters' device.
+  /// parameters' device; undefined for none.
   void stop_when(const Tensor& flag);
   /// The flag of stop_when(); undefined if there is none.
   const Tensor& stop_flag() const { return table_->stop; }
   /// From now on `tensor` travels with the optimizer's state, as `name`. A state block that is made later takes it in.
   /// Throws ConfigError if state() has the name.
   void carry(std::string name, const Tensor& tensor);
+  /// Ends carry(). A state block that has the tensor keeps it. Does nothing for a name that is not carried.
+  void drop(std::string_view name);
   /// Steps taken, over the whole life of the model: it travels with the state block.
   std::int64_t step_count() const { return step_.item<std::int64_t>(); }
   /// () i64 on the parameters' device.

@@ -29,6 +29,12 @@ TEST(Autocast, IsTheModeOfTheThreadInItsScope) {
     EXPECT_EQ(kernels::precision(), Precision::bf16);
   }
   EXPECT_EQ(kernels::precision(), Precision::strict);
+  {
+    const kernels::PrecisionScope run(Precision::tf32);
+    const AutocastGuard off({.enabled = false});
+    EXPECT_EQ(kernels::precision(), Precision::tf32) << "a guard that is off changes nothing";
+  }
+  EXPECT_EQ(kernels::precision(), Precision::strict);
   for (const DType dtype : {DType::f16, DType::f32, DType::i64})
     EXPECT_TRUE(throws<DtypeError>([&] { AutocastGuard({.dtype = dtype}); }, "[autocast] expected bf16, got "));
 }

@@ -242,6 +242,15 @@ TEST(ComposedErrors, AnswerNumbersFarOutside) {
     EXPECT_THROW(pad(x, {kMost, kMost}, mode), ShapeError);
     EXPECT_THROW(pad(x, {kLeast, 0}, mode), ShapeError);
   }
+  const Tensor image = reshape(x, {1, 1, 2, 3});
+  constexpr std::int64_t kWide = std::int64_t{1} << 40;
+  EXPECT_TRUE(throws<ShapeError>([&] { lp_pool2d(image, 2, {.kernel = {kWide, kWide}}); }, "[lp_pool2d]"));
+  const PoolWindow wide{.kernel = kWide};
+  EXPECT_TRUE(throws<ShapeError>(
+      [&] {
+        lp_pool3d(reshape(x, {1, 1, 1, 2, 3}), 2, {wide, wide, wide});
+      },
+      "[lp_pool3d]"));
   EXPECT_THROW(arange(kLeast, kMost), ConfigError);
   EXPECT_THROW(arange(0.0, 1e300, 1e-300), ConfigError);
   EXPECT_THROW(randint(0, 1, {std::int64_t{1} << 58}, {}), MemoryError);

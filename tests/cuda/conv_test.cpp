@@ -134,13 +134,15 @@ class CudaFirstLayer : public OnDevice {
 };
 
 // One, two and many filters of a block; fewer pixels than threads, several rectangles down and across an image, the
-// last ones cut; windows that see the margin on every side, or nothing else.
+// last ones cut; windows that see the margin on every side, or nothing else; windows so large that a block has half of
+// its pixels.
 const Sides kFirstLayers[] = {
     {2, 1, 28, 28, 6, 5, 5, {.padding = {2, 2}}},
     {1, 3, 32, 32, 16, 3, 3, {.padding = {1, 1}}},
     {3, 3, 9, 140, 17, 3, 5, {.padding = {1, 2}}},
     {1, 2, 47, 31, 33, 2, 3, {.stride = {1, 2}, .padding = {3, 0}, .dilation = {4, 1}}},
     {1, 3, 65, 63, 5, 7, 7, {.stride = {2, 2}, .padding = {3, 3}}},
+    {1, 4, 65, 63, 5, 7, 7, {.stride = {2, 2}, .padding = {3, 3}}},
     {2, 4, 3, 3, 1, 3, 3, {.padding = {5, 5}}},
     {1, 1, 1, 1, 1, 1, 1},
     {2, 1, 1, 300, 2, 1, 9, {.padding = {0, 4}}},
@@ -178,10 +180,11 @@ TEST_F(CudaFirstLayer, DoesNotDependOnTheSchedule) {
 
 TEST_F(CudaFirstLayer, LeavesOtherLayersAlone) {
   const Sides others[] = {
-      {1, 5, 6, 6, 2, 3, 3},                              // many channels
-      {1, 4, 6, 6, 4, 3, 3},                              // a first layer, in f64 below
-      {1, 4, 9, 9, 2, 15, 15, {.padding = {9, 9}}},       // filters that take too much shared memory
-      {1, 3, 3, 6000, 1, 1, 2, {.dilation = {1, 5000}}},  // windows that do
+      {1, 5, 6, 6, 2, 3, 3},                                            // many channels
+      {1, 4, 6, 6, 4, 3, 3},                                            // a first layer, in f64 below
+      {1, 4, 9, 9, 2, 15, 15, {.padding = {9, 9}}},                     // filters that take too much shared memory
+      {1, 3, 3, 6000, 1, 1, 2, {.dilation = {1, 5000}}},                // windows that do
+      {1, 3, 13, 224, 1, 7, 7, {.stride = {2, 2}, .padding = {3, 3}}},  // windows that leave less than half a block
   };
   for (const Sides& z : others) {
     const ConvSizes all = sizes(z);

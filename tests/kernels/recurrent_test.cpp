@@ -18,7 +18,8 @@ using Values = std::vector<double>;
 struct Sizes {
   std::int64_t steps, rows, hidden;
 };
-const std::vector<Sizes> kSizes = {{1, 1, 1}, {3, 2, 5}, {4, 3, 8}, {2, 1, 16}, {5, 7, 19}, {2, 40, 33}};
+const std::vector<Sizes> kSizes = {{1, 1, 1},   {3, 2, 5}, {4, 3, 8},   {2, 1, 16}, {5, 7, 19},
+                                   {2, 40, 33}, {1, 3, 9}, {1, 15, 17}, {1, 16, 33}};
 
 RecurrentInputs inputs(RecurrentCell cell, const Sizes& z, DType dtype, bool reverse, bool bias) {
   const std::int64_t gates = gates_of(cell) * z.hidden;
@@ -176,19 +177,40 @@ TEST(Recurrent, TakesUndefinedGradientsAsZeros) {
   EXPECT_EQ(values<double>(recurrent_grad(in, states, {}, {}).c_0), Values(8, 0.0));
 }
 
+// Sizes at which threads share rows, and the columns of the products of few rows; at the end weights in place.
 TEST(Recurrent, HasTheSameBitsOnEveryNumberOfThreadsAndInEveryLayout) {
-  const RecurrentInputs in = inputs(RecurrentCell::lstm, {3, 70, 64}, DType::f32, false, true);
-  const Tensor dy = random_tensor({3, 70, 64});
-  const RecurrentStates one = recurrent(in, true);
-  RecurrentInputs moved = in;
-  moved.x_gates = shifted(in.x_gates, 3);
-  moved.h_0 = shifted(in.h_0, 1);
-  moved.c_0 = shifted(in.c_0, 2);
-  EXPECT_TRUE(same_bits(recurrent(moved, true).h, one.h));
-  const RecurrentGrads alone = recurrent_grad(in, one, dy, {});
-  set_compute_threads(2);
-  EXPECT_TRUE(same_bits(recurrent_grad(moved, one, shifted(dy, 1), {}).x_gates, alone.x_gates));
-  set_compute_threads(1);
+  for (const Sizes& z :
+       std::vector<Sizes>{{3, 70, 64}, {4, 8, 330}, {16, 1, 400}, {1, 70, 64}, {1, 1, 401}, {1, 8, 330}}) {
+    for (const RecurrentCell cell : {RecurrentCell::lstm, RecurrentCell::gru}) {
+      const RecurrentInputs in = inputs(cell, z, DType::f32, false, true);
+      SCOPED_TRACE(in.x_gates.describe());
+      const Tensor dy = random_tensor({z.steps, z.rows, z.hidden});
+      const RecurrentStates one = recurrent(in, true);
+      RecurrentInputs moved = in;
+      moved.x_gates = shifted(in.x_gates, 3);
+      moved.h_0 = shifted(in.h_0, 1);
+      if (in.c_0.defined()) moved.c_0 = shifted(in.c_0, 2);
+      EXPECT_TRUE(same_bits(recurrent(moved, true).h, one.h));
+      const RecurrentGrads alone = recurrent_grad(in, one, dy, {});
+      for (const int threads : {2, 3}) {
+        set_compute_threads(threads);
+        EXPECT_TRUE(same_bits(recurrent(moved, true).h, one.h)) << threads;
+        const RecurrentGrads shared = recurrent_grad(moved, one, shifted(dy, 1), {});
+        EXPECT_TRUE(same_bits(shared.x_gates, alone.x_gates)) << threads;
+        EXPECT_TRUE(same_bits(shared.h_0, alone.h_0)) << threads;
+        set_compute_threads(1);
+      }
+    }
+  }
+}
+
+TEST(Recurrent, HasTheSameBitsInASingleStepAsAtTheStartOfASequence) {
+  const RecurrentInputs in = inputs(RecurrentCell::gru, {3, 2, 37}, DType::f32, false, true);
+  RecurrentInputs begin = in;
+  begin.x_gates = in.x_gates.as_strided({1, 2, in.x_gates.size(2)}, in.x_gates.strides(), 0);
+  const Tensor longer = recurrent(in, true).h;
+  const Tensor start = longer.as_strided({2, 2, 37}, longer.strides(), 0);
+  EXPECT_TRUE(same_bits(recurrent(begin, true).h, start));
 }
 
 TEST(Recurrent, OfNoRowsOrNoStepsIsEmpty) {

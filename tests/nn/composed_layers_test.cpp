@@ -95,6 +95,18 @@ TEST(ComposedLayers, HaveClonesOfTheirOwn) {
   expect_clone_is_its_own(EmbeddingBag(4, 2), Tensor::from<std::int64_t>({0, 3, 1, 1}, {2, 2}));
 }
 
+TEST(Embeddings, RefuseIndicesOf16Bits) {
+  for (const DType dtype : {DType::bf16, DType::f16}) {
+    const Tensor ids = kernels::full({1, 2}, 2049, dtype);  // both round it to 2048
+    const auto expect_refusal = [&](Module&& layer, const std::string& op) {
+      EXPECT_THAT([&] { layer(ids); }, ::testing::ThrowsMessage<DtypeError>(::testing::HasSubstr("[" + op + "]")));
+    };
+    expect_refusal(Embedding(3000, 2), "embedding");
+    expect_refusal(EmbeddingBag(3000, 2), "EmbeddingBag");
+    expect_refusal(CategoryEmbedding({3000, 3000}, 2), "CategoryEmbedding");
+  }
+}
+
 TEST(Dropout2d, DropsWholeChannelsWhileTraining) {
   Dropout2d dropout(0.5);
   const Tensor x = ones({8, 8, 3, 2}, {.requires_grad = true});

@@ -1,5 +1,6 @@
 // Convolutions of volumes, last layers for many classes, unpooling, power means, cubic and area interpolation against
 // PyTorch, in f64 (golden/generate_rare_layers.py), and what they refuse.
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@ using namespace testing;
 using Cases = std::vector<GoldenCase>;
 
 constexpr DType kF64 = DType::f64;
+Tensor ones(const Shape& shape) { return kernels::ones(shape); }
 
 GoldenCases& modules() {
   static GoldenCases cases("rare_modules.safetensors", [](const std::string&) { return 1e-10; });
@@ -72,13 +74,17 @@ void many_classes() {
       LinearCrossEntropyLoss(
           4, 10,
           {.bias = true, .reduction = Reduction::sum, .ignore_index = 2, .label_smoothing = 0.1, .dtype = kF64}));
-  for (const bool head_bias : {false, true}) {
-    AdaptiveLogSoftmaxWithLoss layer = adaptive(head_bias);
-    modules().check(head_bias ? "adaptive_softmax_bias" : "adaptive_softmax", &layer, [&](Xs x) {
+  check_loss("linear_cross_entropy_weight",
+             LinearCrossEntropyLoss(4, 10, {.weight = kernels::cast(ones({10}), kF64), .dtype = kF64}));
+  const auto check_adaptive = [](const std::string& name, AdaptiveLogSoftmaxWithLoss layer) {
+    modules().check(name, &layer, [&](Xs x) {
       const AdaptiveLogSoftmaxResult result = layer(x[0], x[1]);
       return Tensors{result.output, result.loss};
     });
-  }
+  };
+  check_adaptive("adaptive_softmax", adaptive(false));
+  check_adaptive("adaptive_softmax_bias", adaptive(true));
+  check_adaptive("adaptive_softmax_uneven", {11, 10, {3, 5}, {.div_value = 1.1, .dtype = kF64}});
   check("adaptive_log_prob", adaptive(true));
 }
 
@@ -189,7 +195,19 @@ TEST(GoldenRareLayers, EveryFunctionOfTheFileIsTested) {
   functions().expect_all_tested({places(), unpools(), power_means(), interpolations(), triples()});
 }
 
-Tensor ones(const Shape& shape) { return kernels::ones(shape); }
+TEST(LinearCrossEntropyLoss, KeepsTheWeightOfClassesAsABuffer) {
+  const Tensor given = Tensor::from<float>({1, 2, 3}, {3});
+  LinearCrossEntropyLoss loss(2, 3, {.weight = given});
+  const StateDict state = loss.state_dict();
+  ASSERT_EQ(state.size(), 2U);
+  EXPECT_EQ(state[0].name, "weight");
+  EXPECT_EQ(state[1].name, "linear.weight");
+  loss.to(DType::f64);
+  EXPECT_EQ(loss.weight.dtype(), DType::f64);
+  EXPECT_EQ(given.dtype(), DType::f32);
+  EXPECT_FALSE(LinearCrossEntropyLoss(2, 3).weight.defined());
+  EXPECT_THROW(LinearCrossEntropyLoss(2, 3, {.weight = ones({2})}), ShapeError);
+}
 
 TEST(AdaptiveLogSoftmax, OfARowIsThatOfABatch) {
   AdaptiveLogSoftmaxWithLoss layer = adaptive(true);
@@ -219,6 +237,8 @@ TEST(AdaptiveLogSoftmax, SaysWhatItExpects) {
   EXPECT_THROW(Layer(8, 10, {0}), ConfigError);
   EXPECT_THROW(Layer(8, 10, {10}), ConfigError);
   EXPECT_THROW(Layer(8, 10, {3, 6}), ConfigError);  // 8 / 4^2 leaves no dimension
+  for (const double div_value : {0.0, -2.0, 1e-300, HUGE_VAL, std::nan("")})
+    EXPECT_THROW(Layer(8, 10, {3}, {.div_value = div_value}), ConfigError) << div_value;
   Layer layer(8, 10, {3});
   init_parameters(layer, 1);
   const auto labels = [](std::int64_t label) { return Tensor::from<std::int64_t>({0, label}, {2}); };

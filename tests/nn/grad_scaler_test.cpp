@@ -115,6 +115,89 @@ TEST(GradScaler, ObeysTheFlagThatTheOptimizerHad) {
   EXPECT_EQ(model.adam->step_count(), 2);
 }
 
+TEST(GradScaler, LeavesTheOptimizerAsItWasWhenItDies) {
+  const Tensor w = full({2}, 1).set_requires_grad();
+  Adam adam({w}, {.lr = 0.1});
+  const auto step_alone = [&] {
+    adam.zero_grad();
+    backward(sum(w));
+    adam.step();
+    return adam.step_count();
+  };
+  const auto overflow = [&](GradScaler& scaler) {
+    adam.zero_grad();
+    backward(scaler.scale(sum(w)) * HUGE_VAL);
+    scaler.step();
+  };
+  {
+    GradScaler scaler(adam);
+    overflow(scaler);
+    scaler.update();
+    EXPECT_EQ(adam.step_count(), 0);
+    EXPECT_EQ(step_alone(), 1) << "beside a scaler that lives";
+    overflow(scaler);  // and no update()
+  }
+  EXPECT_FALSE(adam.stop_flag().defined());
+  EXPECT_EQ(step_alone(), 2);
+  for (const nn::NamedTensor& entry : adam.state()) EXPECT_FALSE(entry.name.starts_with("grad_scaler"));
+  EXPECT_NO_THROW(GradScaler{adam}) << "a second scaler, after the first one";
+
+  const Tensor stop = full({}, 0.0, DType::f64);
+  adam.stop_when(stop);
+  {
+    GradScaler scaler(adam);
+    overflow(scaler);
+    scaler.update();
+    EXPECT_EQ(step_alone(), 3);
+    overflow(scaler);
+  }
+  EXPECT_TRUE(adam.stop_flag().is_same(stop));
+  EXPECT_EQ(step_alone(), 4);
+  fill_(stop, 1);
+  EXPECT_EQ(step_alone(), 4) << "the flag is obeyed again";
+}
+
+TEST(GradScaler, LeavesAFlagAloneThatIsNotItsOwn) {
+  const Tensor w = full({2}, 1).set_requires_grad(), stop = full({}, 0.0, DType::f64);
+  SGD sgd({w}, {.lr = 0.1});
+  {
+    GradScaler scaler(sgd);
+    backward(scaler.scale(sum(w)));
+    scaler.step();
+    scaler.update();
+    sgd.stop_when(stop);
+  }
+  EXPECT_TRUE(sgd.stop_flag().is_same(stop));
+}
+
+TEST(GradScaler, RefusesAStepWithoutAGradient) {
+  const Tensor w = full({2}, 1).set_requires_grad();
+  SGD sgd({w}, {.lr = 0.5});
+  GradScaler scaler(sgd, {.init_scale = 4, .growth_interval = 1});
+  EXPECT_THAT([&] { scaler.step(); }, ::testing::ThrowsMessage<StateError>(
+                                          ::testing::HasSubstr("[GradScaler::step] expected a gradient, got none")));
+  scaler.unscale_();
+  EXPECT_THROW(scaler.step(), StateError);
+  EXPECT_THROW(scaler.update(), StateError);
+  EXPECT_EQ(scaler.get_scale(), 4);
+  EXPECT_EQ(sgd.step_count(), 0);
+  backward(scaler.scale(sum(w)));
+  scaler.step();
+  scaler.update();
+  EXPECT_EQ(values(w), (std::vector<double>{0.5, 0.5}));
+  EXPECT_EQ(scaler.get_scale(), 8);
+}
+
+TEST(GradScaler, IsPartOfTheOptimizersState) {
+  const Tensor w = full({2}, 1).set_requires_grad();
+  Adam adam({w}, {.lr = 0.1});
+  const nn::StateDict plain = adam.state();
+  GradScaler scaler(adam);
+  EXPECT_THROW(adam.load_state(plain), StateError);
+  Adam other({w}, {.lr = 0.1});
+  EXPECT_THROW(other.load_state(adam.state()), StateError);
+}
+
 TEST(GradScaler, LeavesAParameterAloneThatNoLossReached) {
   const Tensor used = full({2}, 1).set_requires_grad(), unused = full({2}, 1).set_requires_grad();
   SGD sgd({used, unused}, {.lr = 0.1, .weight_decay = 0.5});
@@ -130,6 +213,7 @@ TEST(GradScaler, RefusesCallsOutOfTurnAndWrongOptions) {
   const Tensor w = full({2}, 1).set_requires_grad();
   SGD sgd({w}, {.lr = 0.1});
   GradScaler scaler(sgd);
+  backward(sum(w));
   EXPECT_THROW(scaler.update(), StateError);
   scaler.unscale_();
   EXPECT_THROW(scaler.unscale_(), StateError);

@@ -41,6 +41,15 @@ adaptive = lambda **options: nn.AdaptiveLogSoftmaxWithLoss(9, 10, [3, 5], div_va
 case("adaptive_softmax", adaptive(), rand(6, 9), labels, call=lambda m, x, y: tuple(m(x, y)))
 case("adaptive_softmax_bias", adaptive(head_bias=True), rand(6, 9), labels, call=lambda m, x, y: tuple(m(x, y)))
 case("adaptive_log_prob", adaptive(head_bias=True), rand(4, 9), call=lambda m, x: m.log_prob(x))
+# In a fork, so that all other cases keep their numbers. 11 // 1.1 is 9.
+with torch.random.fork_rng():
+    weighted = nn.LinearCrossEntropyLoss(4, 10, weight=torch.rand(10) + 0.5)
+    assert list(weighted.state_dict()) == ["weight", "linear.weight"]
+    case("linear_cross_entropy_weight", weighted, rand(6, 4), labels)
+    golden["linear_cross_entropy_weight.p.weight"] = weighted.weight
+    uneven = nn.AdaptiveLogSoftmaxWithLoss(11, 10, [3, 5], div_value=1.1)
+    assert uneven.tail[0][0].out_features == 9
+    case("adaptive_softmax_uneven", uneven, rand(6, 11), labels, call=lambda m, x, y: tuple(m(x, y)))
 
 save("rare_modules.safetensors")
 golden.clear()
