@@ -20,6 +20,9 @@ pytestmark = pytest.mark.skipif(
     MASTER.startswith("local["), reason="expected a cluster in HOP_SPARK_MASTER: standalone, local-cluster[3,1,1024]"
 )
 
+# They start or lose whole JVMs: half a minute of processor time, and minutes on a loaded machine.
+heavy = pytest.mark.skipif(not os.environ.get("HOP_SPARK_ALL"), reason="expected HOP_SPARK_ALL=1")
+
 
 def test_a_run_on_a_cluster_has_the_bits_of_hop_run(spark, folder, alone):
     result = long_run(spark)
@@ -32,7 +35,7 @@ def test_a_model_answers_on_executors(spark, folder):
     assert accuracy(HopClassifier(layers=LAYERS, **TRAINED).fit(frame).transform(frame)) > 0.95
 
 
-@pytest.mark.parametrize("harm", [kill_a_task, kill_an_executor])
+@pytest.mark.parametrize("harm", [pytest.param(kill_a_task, marks=heavy), kill_an_executor])
 def test_who_is_killed_on_a_cluster_comes_back_to_the_same_bits(spark, folder, alone, harm):
     at = At(8, harm)
     result = long_run(spark, at)
@@ -48,6 +51,7 @@ def test_a_cancelled_job_ends_the_run(spark, folder):
     assert (error.value.run_directory / "journal").is_file()
 
 
+@heavy
 def test_a_node_that_is_gone_for_good_is_replaced_by_another(spark, cluster, folder, alone):
     """Its rows are built again at the other node, and the states that only it had are trained again."""
     if cluster is None:
@@ -71,6 +75,7 @@ long_run(configured(sys.argv[1]).getOrCreate(), lambda event: print(event["event
 """
 
 
+@heavy
 def test_nothing_outlives_a_killed_driver(spark, cluster, folder):
     """A driver of its own: it is killed while two tasks of it hold workers."""
     url = MASTER if cluster is None else cluster.url
