@@ -12,6 +12,7 @@ Needs pyspark, and hopscotch with its program (HOP_PROGRAM); xgboost is left out
 """
 
 import argparse
+import ctypes
 import glob
 import json
 import os
@@ -132,6 +133,15 @@ def shuffled(events):
     return written
 
 
+def await_orphans():
+    """Java ends after the Python that started it. Only the processor time of children that were waited for is known."""
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            return
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", help="the rows, as CSV")
@@ -146,6 +156,7 @@ def main():
         return
 
     file = os.path.abspath(options.file)
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: orphans become children of this process
     print("| of 8 models | seconds | CPU seconds | accuracy | shuffled by Spark | hopped |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in options.only or CONTENDERS:
@@ -157,6 +168,7 @@ def main():
             done = subprocess.run(
                 words + ["--events", events], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
+            await_orphans()
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             if done.returncode != 0:
                 print(f"{name}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)

@@ -9,7 +9,7 @@ environment=$1
 install() {
   what=$1
   shift
-  timeout --foreground 240 "$environment/bin/pip" wheel --quiet --retries 1 --timeout 15 \
+  timeout --foreground 480 "$environment/bin/pip" wheel --quiet --retries 1 --timeout 15 \
     --wheel-dir "$environment/wheels" "$@" &&
     "$environment/bin/pip" install --quiet --no-index --find-links "$environment/wheels" "$@" && return
   echo "cannot install $*; going on without the tests of $what" >&2

@@ -2,6 +2,7 @@
 standalone, which is a cluster that the tests start. They are skipped without pyspark and Java."""
 
 import os
+import secrets
 import shutil
 import sys
 import time
@@ -23,6 +24,11 @@ def missing():
 
 collect_ignore_glob = ["test_*"] if missing() else []
 
+
+PATIENCE = 300  # seconds for something that a calm machine does in a few
+
+# The processes of these tests have this in their environments; executors and workers pass HOP_* on.
+MARK = ("HOP_SPARK_TESTS", os.environ.setdefault("HOP_SPARK_TESTS", secrets.token_hex(8)))
 
 # For programs of a minute: to compile less is to be done sooner.
 BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -74,6 +80,15 @@ def spark(cluster):
     session.stop()
 
 
+@pytest.fixture(scope="session")
+def alone(spark, tmp_path_factory):
+    """The SHA-256 of the models of a long run, as `hop run` trains them."""
+    from .alone import hashes_alone
+    from .harm import LONG
+
+    return hashes_alone(points(spark, 300), LONG, tmp_path_factory.mktemp("alone"))
+
+
 @pytest.fixture(autouse=True)
 def nobody_is_left(request):
     """No test leaves a worker or a job behind."""
@@ -82,11 +97,15 @@ def nobody_is_left(request):
         return
     from .harm import workers
 
-    deadline = time.monotonic() + 10
-    while workers() and time.monotonic() < deadline:
+    jobs = request.getfixturevalue("spark").sparkContext.statusTracker().getActiveJobsIds
+    await_that(lambda: not workers() and not jobs(), "no worker and no job left")
+
+
+def await_that(is_so, what):
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline, f"expected {what} within {PATIENCE} s"
         time.sleep(0.1)
-    assert not workers()
-    assert not request.getfixturevalue("spark").sparkContext.statusTracker().getActiveJobsIds()
 
 
 def points(spark, rows, parts=2):
@@ -118,8 +137,9 @@ def hashes(result):
     return [model["state_sha256"] for model in result.results["models"]]
 
 
-def processes(word):
-    """The processes whose command line has this word: their ids, and those of their parents."""
+def processes(*words):
+    """The processes of these tests whose command lines have all these words: their ids, and those of their parents."""
+    mark = "=".join(MARK).encode()
     found = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -127,10 +147,12 @@ def processes(word):
         try:
             with open(f"/proc/{name}/cmdline", "rb") as file:
                 line = file.read().replace(b"\0", b" ").decode(errors="replace")
+            with open(f"/proc/{name}/environ", "rb") as file:
+                is_own = mark in file.read().split(b"\0")
             with open(f"/proc/{name}/stat") as file:
                 parent = int(file.read().rpartition(")")[2].split()[1])
         except OSError:  # it has ended
             continue
-        if word in line and "hop" in line:
+        if is_own and all(word in line for word in words):
             found[int(name)] = parent
     return found

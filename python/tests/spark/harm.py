@@ -3,13 +3,29 @@
 import os
 import signal
 
-from .conftest import experiment, processes
+from hopscotch.spark import run
 
-LONG = experiment(search={"epochs": 200})
+from .conftest import PATIENCE, experiment, points, processes
+
+# So many epochs that a run is not over before somebody is killed.
+LONG = experiment(search={"epochs": 100})
+
+
+def long_run(spark, on_event=None):
+    return run(
+        spark,
+        points(spark, 300),
+        LONG,
+        features="x",
+        workers=2,
+        progress=False,
+        on_event=on_event,
+        start_timeout=PATIENCE,
+    )
 
 
 def workers():
-    """The living `hop worker` processes of tasks, and their tasks. Workers of other runs have other folders."""
+    """The living `hop worker` processes of tasks, and their tasks."""
     return processes("/slot-")
 
 

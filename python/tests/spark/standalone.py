@@ -1,18 +1,19 @@
 """A standalone cluster of Spark on this machine: a Master, and two Workers at addresses of their own. To Spark each
 Worker is a node with a disk of its own."""
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 from pyspark.find_spark_home import _find_spark_home
 
-from .conftest import BRIEF
+from .conftest import BRIEF, PATIENCE, processes
 
 HOSTS = ("127.0.0.2", "127.0.0.3")
-_PATIENCE = 300  # seconds until a JVM has said that it is there
 
 
 class Standalone:
@@ -28,10 +29,13 @@ class Standalone:
         words = ["--cores", "2", "--memory", "2g", "--work-dir", str(self._folder / f"work-{host}"), self.url]
         self._start("worker.Worker", host, words, r"Successfully registered with master")
 
-    def stop_worker(self, host: str) -> None:
-        """With SIGTERM: it ends its executors, and they do not come back at this node."""
-        self._processes[host].terminate()
+    def kill_node(self, host: str) -> None:
+        """The Worker and its executors, which do not come back at this node."""
+        self._processes[host].kill()
         self._processes[host].wait()
+        for pid in processes("CoarseGrainedExecutorBackend", f"--hostname {host} "):
+            with contextlib.suppress(ProcessLookupError):  # it has noticed that its Worker is gone
+                os.kill(pid, signal.SIGKILL)
 
     def close(self) -> None:
         for process in self._processes.values():
@@ -58,7 +62,7 @@ class Standalone:
             command += ["--port", "0", "--webui-port", "0", *words]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment)
         self._processes[host] = process
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and process.poll() is None:
             found = re.search(awaited, log.read_text(errors="replace"))
             if found:

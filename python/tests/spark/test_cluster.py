@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 import hopscotch
-from hopscotch.spark import HopClassifier, run
+from hopscotch.spark import HopClassifier
 
-from .alone import hashes_alone
 from .conftest import MASTER, hashes, points
-from .harm import LONG, At, kill_a_task, kill_an_executor, workers
+from .harm import At, kill_a_task, kill_an_executor, long_run, workers
 from .standalone import HOSTS
 from .test_fit import LAYERS, TRAINED, accuracy
 
@@ -21,20 +20,12 @@ pytestmark = pytest.mark.skipif(
     MASTER.startswith("local["), reason="expected a cluster in HOP_SPARK_MASTER: standalone, local-cluster[3,1,1024]"
 )
 
-
-@pytest.fixture(scope="module")
-def alone(spark, tmp_path_factory):
-    return hashes_alone(points(spark, 300), LONG, tmp_path_factory.mktemp("alone"))
-
-
-def trained(spark, on_event=None):
-    return run(
-        spark, points(spark, 300), LONG, features="x", workers=2, progress=False, on_event=on_event, start_timeout=300
-    )
+# They start or lose whole JVMs: half a minute of processor time, and minutes on a loaded machine.
+heavy = pytest.mark.skipif(not os.environ.get("HOP_SPARK_ALL"), reason="expected HOP_SPARK_ALL=1")
 
 
 def test_a_run_on_a_cluster_has_the_bits_of_hop_run(spark, folder, alone):
-    result = trained(spark)
+    result = long_run(spark)
     assert hashes(result) == alone
     assert (result.run_directory / "log").read_text().count("has joined") == 2
 
@@ -44,10 +35,10 @@ def test_a_model_answers_on_executors(spark, folder):
     assert accuracy(HopClassifier(layers=LAYERS, **TRAINED).fit(frame).transform(frame)) > 0.95
 
 
-@pytest.mark.parametrize("harm", [kill_a_task, kill_an_executor])
+@pytest.mark.parametrize("harm", [pytest.param(kill_a_task, marks=heavy), kill_an_executor])
 def test_who_is_killed_on_a_cluster_comes_back_to_the_same_bits(spark, folder, alone, harm):
     at = At(8, harm)
-    result = trained(spark, at)
+    result = long_run(spark, at)
     assert at.seen is not None, "the run was over before anybody was killed"
     assert hashes(result) == alone
     assert (result.run_directory / "log").read_text().count("has joined") >= 3
@@ -56,36 +47,35 @@ def test_who_is_killed_on_a_cluster_comes_back_to_the_same_bits(spark, folder, a
 def test_a_cancelled_job_ends_the_run(spark, folder):
     at = At(4, lambda: spark.sparkContext.cancelAllJobs() or True)
     with pytest.raises(hopscotch.Interrupted, match="a job of the run was cancelled in Spark") as error:
-        trained(spark, at)
+        long_run(spark, at)
     assert (error.value.run_directory / "journal").is_file()
 
 
+@heavy
 def test_a_node_that_is_gone_for_good_is_replaced_by_another(spark, cluster, folder, alone):
     """Its rows are built again at the other node, and the states that only it had are trained again."""
     if cluster is None:
         pytest.skip("of a local-cluster no node can be taken away")
-    at = At(8, lambda: cluster.stop_worker(HOSTS[1]) or True)
+    at = At(8, lambda: cluster.kill_node(HOSTS[1]) or True)
     try:
-        result = trained(spark, at)
+        result = long_run(spark, at)
     finally:
         cluster.start_worker(HOSTS[1])
-    assert at.seen and hashes(result) == alone
+    assert at.seen is not None, "the run was over before the node was gone"
+    assert hashes(result) == alone
     assert (result.run_directory / "log").read_text().count("has joined") >= 3
 
 
 SCRIPT = """
 import sys
-from pyspark.sql import SparkSession
-from hopscotch.spark import run
-from spark.conftest import configured, points
-from spark.harm import LONG
+from spark.conftest import configured
+from spark.harm import long_run
 
-spark = configured(sys.argv[1]).getOrCreate()
-tell = lambda event: print(event["event"], flush=True)
-run(spark, points(spark, 300), LONG, features="x", workers=2, progress=False, on_event=tell)
+long_run(configured(sys.argv[1]).getOrCreate(), lambda event: print(event["event"], flush=True))
 """
 
 
+@heavy
 def test_nothing_outlives_a_killed_driver(spark, cluster, folder):
     """A driver of its own: it is killed while two tasks of it hold workers."""
     url = MASTER if cluster is None else cluster.url
@@ -95,7 +85,7 @@ def test_nothing_outlives_a_killed_driver(spark, cluster, folder):
         [sys.executable, "-c", SCRIPT, url],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, "TMPDIR": str(folder)},
     )
     try:
         assert any(line == b"epoch\n" for line in driver.stdout), "the run has never trained"

@@ -12,22 +12,16 @@ import hopscotch
 from hopscotch._share import Share
 from hopscotch.spark import _meeting, _run, _ship, run
 
-from .alone import hashes_alone
 from .conftest import experiment, hashes, points
-from .harm import LONG, At, kill_a_task, kill_a_worker, workers
+from .harm import At, kill_a_task, kill_a_worker, long_run, workers
 
 PUBLIC = ("cmdline", "environ")
-
-
-@pytest.fixture(scope="module")
-def alone(spark, tmp_path_factory):
-    return hashes_alone(points(spark, 300), LONG, tmp_path_factory.mktemp("alone"))
 
 
 @pytest.mark.parametrize("harm", [kill_a_worker, kill_a_task])
 def test_who_is_killed_comes_back_to_the_same_bits(spark, folder, alone, harm):
     at = At(8, harm)
-    result = run(spark, points(spark, 300), LONG, features="x", workers=2, progress=False, on_event=at)
+    result = long_run(spark, at)
     assert at.seen is not None, "the run was over before anybody was killed"
     assert hashes(result) == alone
     log = (result.run_directory / "log").read_text()
@@ -37,7 +31,7 @@ def test_who_is_killed_comes_back_to_the_same_bits(spark, folder, alone, harm):
 def test_an_interrupt_ends_everything(spark, folder):
     at = At(4, lambda: os.kill(os.getpid(), signal.SIGINT) or True)
     with pytest.raises(hopscotch.Interrupted) as error:
-        run(spark, points(spark, 300), LONG, features="x", workers=2, progress=False, on_event=at)
+        long_run(spark, at)
     assert (error.value.run_directory / "journal").is_file()
 
 
@@ -68,7 +62,7 @@ def test_the_key_stands_in_files_of_its_owner_alone(spark, folder):
         return True
 
     at = At(4, look)
-    run(spark, points(spark, 300), LONG, features="x", workers=2, progress=False, on_event=at)
+    long_run(spark, at)
     assert at.seen and not found
 
 

@@ -9,7 +9,7 @@ import hopscotch
 from hopscotch.spark import HopClassifier, HopRegressor, run
 
 from .alone import data_set_of, prepared
-from .conftest import experiment, hashes, points
+from .conftest import PATIENCE, experiment, hashes, points
 
 LAYERS = ["linear 8", "relu", "linear $outputs"]
 TRAINED = {
@@ -19,6 +19,7 @@ TRAINED = {
     "epochs": 4,
     "numPartitions": 4,
     "progress": False,
+    "startTimeout": PATIENCE,
 }
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from hopscotch.spark._meet import Broken, Door, Line, dial
 
+from .conftest import PATIENCE
+
 KEY = bytes(range(32))
 
 
@@ -32,7 +34,7 @@ def test_both_sides_hear_each_other_in_order(door):
     for number in (1, 2.5, 1e-300):
         line.send({"number": number, "text": "\u00fc" * 3000})
         assert line.receive() == {"answer": number + 1}
-        assert door.heard.get(timeout=10) == {"number": number, "text": "\u00fc" * 3000}
+        assert door.heard.get(timeout=PATIENCE) == {"number": number, "text": "\u00fc" * 3000}
     line.close()
 
 
@@ -69,11 +71,11 @@ def test_a_message_that_was_changed_or_sent_twice_ends_the_connection(door):
 
 
 def test_nobody_at_the_other_end_is_an_error_with_the_address():
-    free = socket.create_server(("127.0.0.1", 0))
-    port = free.getsockname()[1]
-    free.close()
-    with pytest.raises(Broken, match=f"127.0.0.1:{port}"):
-        dial("127.0.0.1", port, KEY)
+    with socket.socket() as deaf:  # it has the port, and does not listen
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        with pytest.raises(Broken, match=f"127.0.0.1:{port}"):
+            dial("127.0.0.1", port, KEY)
 
 
 def test_two_tasks_do_not_talk_to_each_other():
@@ -92,5 +94,5 @@ def test_two_tasks_do_not_talk_to_each_other():
     thread.start()
     with pytest.raises(Broken):
         Line(one, KEY, is_driver=False)
-    thread.join(10)
+    thread.join(PATIENCE)
     assert failed.qsize() == 1
