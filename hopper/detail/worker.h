@@ -157,6 +157,7 @@ class Worker {
   // worker_units.cpp: from a lease to a result
   net::Awaitable<worker::Event> prepare(CargoPtr cargo);
   net::Awaitable<worker::Event> read(CargoPtr cargo);
+  StateStore::Stored take_parent(StateStore::Key key, const std::optional<worker::StateName>& name);
   void hand_over(Cargo& cargo, nn::StateBytes bytes);
   bool take_place(const CargoPtr& cargo);
   void load_early(const CargoPtr& cargo);

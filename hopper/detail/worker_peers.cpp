@@ -104,8 +104,12 @@ Worker::Given Worker::read_to_give(const worker::StateName& state, bool whole) {
   }
   const StateStore::Key key{state.model, state.version};
   Given given;
-  if (whole) given.header = store_->header(key);
   given.stored = store_->find(key);
+  if (whole && given.stored) {
+    std::optional<std::vector<std::byte>> header = store_->header(key);
+    if (!header) return {};
+    given.header = *std::move(header);
+  }
   return given;
 }
 

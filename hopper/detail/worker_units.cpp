@@ -49,11 +49,21 @@ net::Awaitable<worker::Event> Worker::prepare(CargoPtr cargo) {
 }
 
 net::Awaitable<worker::Event> Worker::read(CargoPtr cargo) {
-  const auto take = [this, key = cargo->parent()] { return store_->take(key); };
+  const StateStore::Key key = cargo->parent();
+  const auto take = [this, key, name = look_up(key).state] { return take_parent(key, name); };
   StateStore::Stored parent = co_await on_disk(disk_, take);
   if (!parent) throw StateLost("the parent state is not on this node");
   hand_over(*cargo, std::move(parent.bytes));
   co_return worker::event::Arrived{cargo->lease.attempt, parent.digest};
+}
+
+// On the disk thread, which also deletes: nothing is read of a state that was released or given up meanwhile.
+StateStore::Stored Worker::take_parent(StateStore::Key key, const std::optional<worker::StateName>& name) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!name || !jobs_.holds(*name)) return {};
+  }
+  return store_->take(key);
 }
 
 // The parent's bytes are there. The disk thread may be looking for them, to load them ahead.

@@ -257,6 +257,22 @@ TEST_F(WorkerAlone, LivesOnWhenAFinalStateCannotBeRead) {
 // NFS, or a large file on a busy disk: the deletion of one state takes as long as it likes.
 TEST_F(WorkerAlone, KeepsTalkingWhileItsDiskDeletesAFile) {
   leave_state();
+// A copy is asked for until the source says that the state is not there.
+TEST_F(WorkerAlone, SaysOfAStateThatIsToBeCopiedThatItIsGone) {
+  leave_state();
+  play([&](Connection worker, std::string) -> Awaitable<void> {
+    fs::remove(state_file());
+    const message::Collect collect{.model = ModelId(5), .version = Version(1), .whole = true};
+    for (const std::string text : {"it is gone from the disk", "version 1 of model 5 is not here"}) {
+      co_await send(worker, collect);
+      const auto answer = co_await next<message::State>(worker);
+      EXPECT_FALSE(answer.found);
+      EXPECT_FALSE(answer.unreadable);
+      EXPECT_EQ(answer.text, text);
+    }
+  });
+}
+
   std::mutex mutex;
   std::condition_variable changed;
   bool may_go_on = false;
