@@ -255,8 +255,10 @@ UnitMetrics Worker::train(Cargo& cargo) {
   metrics.gap_seconds = *cargo.gap;
   metrics.idle_seconds = cargo.idle;
   metrics.peak_rss_bytes = usage_of_process().peak_bytes;
-  cargo.layout = trainer.state().layout();
-  cargo.saved = trainer.state().save(device_.is_cpu() ? nullptr : blocks_->make(cargo.layout.bytes));
+  if (lease.is_lead()) {  // the other members drop the state
+    cargo.layout = trainer.state().layout();
+    cargo.saved = trainer.state().save(device_.is_cpu() ? nullptr : blocks_->make(cargo.layout.bytes));
+  }
   trainer.state().give_up();
   pool_->give_back(std::move(cargo.trainer));
   return metrics;
