@@ -178,8 +178,9 @@ bool Worker::attempt(Cargo& cargo, DeviceGuest& guest) {
   } catch (...) {
     failure = failure_of(number);
   }
-  if (cargo.trainer) pool_->forget(std::move(cargo.trainer));   // a failed unit leaves it in an unknown state
-  if (failure.failure == Failure::OutOfMemory) pool_->clear();  // makes room for the next attempt
+  if (cargo.trainer) pool_->forget(std::move(cargo.trainer));  // a failed unit leaves it in an unknown state
+  // Makes room for the next attempt. Of a group, maybe another member has no room: the card may be the same.
+  if (failure.failure == Failure::OutOfMemory || cargo.group) pool_->clear();
   step(std::move(failure));
   return true;
 }
