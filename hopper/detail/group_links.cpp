@@ -27,7 +27,8 @@ GroupLinks::GroupLinks(net::Executor network, std::vector<WorkerId> workers, std
       stop_(std::move(stop)),
       patience_(patience),
       links_(workers_.size()),
-      is_awaited_(workers_.size(), true) {
+      is_awaited_(workers_.size(), true),
+      is_sending_(workers_.size(), false) {
   is_awaited_[rank_] = false;
 }
 
@@ -69,7 +70,9 @@ std::string GroupLinks::waits() const {
 std::string GroupLinks::absent() const {
   std::string names;
   for (std::size_t rank = 0; rank < workers_.size(); ++rank) {
-    if (is_awaited_[rank]) names += (names.empty() ? "worker " : ", worker ") + std::to_string(workers_[rank].value);
+    if (!is_awaited_[rank] && !is_sending_[rank]) continue;
+    names += (names.empty() ? "worker " : ", worker ") + std::to_string(workers_[rank].value);
+    if (!is_awaited_[rank]) names += " (to take the bytes)";
   }
   return names;
 }
@@ -125,7 +128,7 @@ void GroupLinks::swap(const std::shared_ptr<GroupRound>& round) {
   if (error_.empty()) {
     for (std::uint32_t rank = 0; rank < members(); ++rank) {
       if (rank == rank_) continue;
-      is_awaited_[rank] = true;
+      is_awaited_[rank] = is_sending_[rank] = true;
       parts_ += 2;
       net::asio::co_spawn(network_, send_to(shared_from_this(), rank, round, number), net::asio::detached);
       net::asio::co_spawn(network_, receive_from(shared_from_this(), rank, round, number), net::asio::detached);
@@ -172,7 +175,7 @@ net::Awaitable<void> GroupLinks::receive_from(std::shared_ptr<GroupLinks> self, 
 void GroupLinks::end_part(std::uint32_t rank, bool has_received) {
   const std::scoped_lock lock(mutex_);
   --parts_;
-  if (has_received) is_awaited_[rank] = false;
+  (has_received ? is_awaited_ : is_sending_)[rank] = false;
   changed_.notify_all();
 }
 

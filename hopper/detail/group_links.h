@@ -80,6 +80,7 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   std::vector<bool> is_awaited_;   // by rank: its connection, or its bytes of this round
   std::uint32_t parts_ = 0;        // of the round: sends and receives that have not ended
   std::uint64_t round_ = 0;        // the number of the next one
+  std::vector<bool> is_sending_;   // by rank: it has not taken the own bytes of this round
   bool is_waiting_ = false;
   std::string error_;
 };
