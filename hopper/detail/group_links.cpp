@@ -87,8 +87,8 @@ std::uint64_t GroupLinks::payload_sent() const {
 std::uint64_t GroupLinks::control_bytes() const {
   const std::scoped_lock lock(mutex_);
   std::uint64_t bytes = 0;
-  for (const Connection& link : links_) {
-    const net::Traffic traffic = link ? link->traffic() : net::Traffic();
+  for (std::uint32_t rank = 0; rank < rank_; ++rank) {
+    const net::Traffic traffic = links_[rank] ? links_[rank]->traffic() : net::Traffic();
     bytes += traffic.control_sent + traffic.control_received;
   }
   return bytes;

@@ -40,7 +40,8 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   std::string waits() const;
   /// Payload that was sent to the other members so far.
   std::uint64_t payload_sent() const;
-  /// Everything but payload, in both directions.
+  /// Everything but payload, in both directions, on the connections that this member opened: to those of lower rank.
+  /// So each connection is counted by one of its ends.
   std::uint64_t control_bytes() const;
 
   // ---- the compute thread
