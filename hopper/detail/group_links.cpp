@@ -159,7 +159,7 @@ net::Awaitable<void> GroupLinks::receive_from(std::shared_ptr<GroupLinks> self, 
   try {
     AlignedBuffer& bytes = round->in[rank];
     const Connection link = self->links_[rank];
-    const auto head = co_await receive<message::Round>(link, net::deadline_in(self->patience_));
+    const auto head = co_await receive<message::Round>(link, self->patience_with(bytes.size()));
     if (head.number != number || head.payload_bytes != bytes.size()) {
       throw NetError("expected round " + std::to_string(number) + " with " + std::to_string(bytes.size()) +
                      " bytes from worker " + std::to_string(self->workers_[rank].value) + ", got round " +
