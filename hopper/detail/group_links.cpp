@@ -40,9 +40,10 @@ GroupLinks::~GroupLinks() {
 
 // ---- any thread
 
-void GroupLinks::join(std::uint32_t rank, Connection connection) {
+void GroupLinks::join(std::uint32_t rank, WorkerId worker, Connection connection) {
   const std::scoped_lock lock(mutex_);
-  if (rank >= links_.size() || rank == rank_ || links_[rank] || !error_.empty()) return connection->close();
+  const bool is_member = rank < workers_.size() && rank != rank_ && workers_[rank] == worker;
+  if (!is_member || links_[rank] || !error_.empty()) return connection->close();
   connection->name_peer("worker " + std::to_string(workers_[rank].value));
   links_[rank] = std::move(connection);
   if (round_ == 0) is_awaited_[rank] = false;

@@ -189,7 +189,7 @@ class Worker {
   void form_group(Cargo& cargo, const std::vector<message::Member>& members);
   net::Awaitable<void> call_member(std::shared_ptr<GroupLinks> group, message::Meet greeting, std::uint32_t rank,
                                    std::string address);
-  void take_member(const message::Meet& greeting, const Connection& peer);
+  void take_member(const message::Meet& greeting, WorkerId worker, const Connection& peer);
   Group meet_group(const Cargo& cargo) const;
   void confirm_group(const Cargo& cargo, const Trainer& trainer, UnitMetrics& metrics);
 
@@ -222,6 +222,7 @@ class Worker {
   struct EarlyMember {
     Attempt attempt;
     std::uint32_t rank = 0;
+    WorkerId worker;
     Connection connection;
   };
   std::map<Attempt, std::weak_ptr<GroupLinks>> groups_;  // network thread only, as the next one

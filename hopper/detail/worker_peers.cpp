@@ -148,7 +148,8 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
   bool is_known = false;
   try {
     const auto on_word = [&visitor] { visitor.place.spoke(); };
-    co_await examine(peer, HostRole::Worker, options_.token, net::deadline_in(kHelloPatience), on_word);
+    const message::Hello hello =
+        co_await examine(peer, HostRole::Worker, options_.token, net::deadline_in(kHelloPatience), on_word);
     is_known = true;
     visitor.place.leave();
     while (true) {
@@ -165,7 +166,7 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
         throw NetError(reason);
       }
       if (greeting != nullptr) {
-        take_member(*greeting, peer);
+        take_member(*greeting, hello.peer.worker, peer);
         co_return;
       }
       const StateStore::Key key{fetch.model, fetch.version};
