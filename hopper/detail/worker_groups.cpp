@@ -36,6 +36,8 @@ void Worker::form_group(Cargo& cargo, const std::vector<message::Member>& member
       cargo.group->join(early.rank, early.worker, early.connection);
     } else if (early.attempt > lease.attempt) {
       early_members_.push_back(early);
+    } else {  // its group is no more: leases come in the order of their attempts
+      early.connection->close();
     }
   }
   for (std::uint32_t rank = 0; rank < lease.rank; ++rank) {
