@@ -204,6 +204,7 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
       [&](message::Failed& m) {
         note_work(peer);
         note_unreachable(peer, m);
+        note_lost_member(peer, m);
         step(event::UnitFailed{peer, m.model, m.unit, m.attempt, m.failure, std::move(m.text)});
       },
       [&](const message::Fatal& m) {
@@ -310,6 +311,16 @@ void RunLoop::note_work(Peer peer) {
 }
 
 net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, message::State state) {
+// Two members that cannot reach each other fail again and again. Nobody else would say why the model stands still.
+void RunLoop::note_lost_member(Peer peer, const message::Failed& failed) {
+  if (failed.failure != Failure::MemberLost) return;
+  const auto& leases = coordinator_.workers()[peer.worker.index()].leases;
+  if (std::ranges::find(leases, failed.attempt, &Lease::attempt) == leases.end()) return;  // the group is over
+  const std::string line =
+      lost_members_.line("model " + std::to_string(failed.model.value) + "'s group is tried again: " + failed.text);
+  if (!line.empty()) notice(line);
+}
+
   if (state.ticket != 0) {
     co_await pass_on(peer, connection, std::move(state));
     co_return;
