@@ -226,6 +226,7 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
       },
       [&](const message::Confirmed& m) {
         note_work(peer);
+        note_reached(peer, m.attempt);
         step(event::Confirmed{peer, m.model, m.attempt});
       },
       [&](const message::Leave&) {
@@ -310,7 +311,6 @@ void RunLoop::note_work(Peer peer) {
   if (Node* node = find(peer)) node->lives.worked(std::chrono::steady_clock::now());
 }
 
-net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, message::State state) {
 // Two members that cannot reach each other fail again and again. Nobody else would say why the model stands still.
 void RunLoop::note_lost_member(Peer peer, const message::Failed& failed) {
   if (failed.failure != Failure::MemberLost) return;
@@ -321,6 +321,7 @@ void RunLoop::note_lost_member(Peer peer, const message::Failed& failed) {
   if (!line.empty()) notice(line);
 }
 
+net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, message::State state) {
   if (state.ticket != 0) {
     co_await pass_on(peer, connection, std::move(state));
     co_return;
