@@ -172,7 +172,7 @@ class RunLoop {
   RunStatus status(std::chrono::steady_clock::time_point now);
   std::string doing(const Node& node) const;
   std::string standing(const Node& node, std::chrono::steady_clock::time_point now) const;
-  std::string busy_members(const Model& model) const;
+  std::string missing_member(const Model& model) const;
   std::string waits_for(const Model& model, const std::map<ModelId, LeaseAt>& leases) const;
   void notice(const std::string& text);
   void log(const std::string& line);
