@@ -311,16 +311,6 @@ void RunLoop::note_work(Peer peer) {
   if (Node* node = find(peer)) node->lives.worked(std::chrono::steady_clock::now());
 }
 
-// Two members that cannot reach each other fail again and again. Nobody else would say why the model stands still.
-void RunLoop::note_lost_member(Peer peer, const message::Failed& failed) {
-  if (failed.failure != Failure::MemberLost) return;
-  const auto& leases = coordinator_.workers()[peer.worker.index()].leases;
-  if (std::ranges::find(leases, failed.attempt, &Lease::attempt) == leases.end()) return;  // the group is over
-  const std::string line =
-      lost_members_.line("model " + std::to_string(failed.model.value) + "'s group is tried again: " + failed.text);
-  if (!line.empty()) notice(line);
-}
-
 net::Awaitable<void> RunLoop::receive_state(Peer peer, Connection connection, message::State state) {
   if (state.ticket != 0) {
     co_await pass_on(peer, connection, std::move(state));

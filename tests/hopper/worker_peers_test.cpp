@@ -1,5 +1,6 @@
 // A real worker between a coordinator and other workers that the test plays: it checks the states that it fetches,
-// gives its own to those who may have them, and survives trouble with its disk.
+// gives its own to those who may have them, survives trouble with its disk, and leads a group. Long because one fixture
+// plays everybody around the worker.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
