@@ -273,6 +273,7 @@ void Coordinator::send_home() {
 }
 
 bool Coordinator::is_needed(const WorkerState& w) const {
+  if (std::ranges::any_of(w.leases, &Lease::has_group)) return true;  // its end would end the unit for all members
   return std::ranges::any_of(ledger_.models(), [&](const Model& model) {
     const Flight& f = flight(model.id);
     if (f.committing && unsynced_commit(*f.committing).worker == w.id) return true;

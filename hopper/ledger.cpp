@@ -120,8 +120,11 @@ void Ledger::check(const record::Commit& commit) const {
   }
   if (commit.parent != model.digest) contradiction("parent " + model.digest.hex(), commit.parent.hex(), model.id);
   const auto& due = model.candidates;
+  // Runs from before there were groups have epochs of one worker.
+  const bool may =
+      !itinerary_.members(commit.partition).empty() || itinerary_.may_train(commit.worker, commit.partition);
   if (std::find(due.begin(), due.end(), commit.partition) == due.end() || commit.worker.index() >= itinerary_.workers ||
-      !itinerary_.may_train(commit.worker, commit.partition)) {
+      !may) {
     contradiction(
         "a visit that is due",
         "partition " + std::to_string(commit.partition.value) + " on worker " + std::to_string(commit.worker.value),

@@ -294,7 +294,7 @@ void Trainer::Replicated::share_gradients(UnitMetrics& metrics) {
     const std::int64_t rows = rows_.of_all(step, step + 1);
     if (t_.exchange_) t_.exchange_->exchange(t_.gradient_block(), rows);
     t_.run_step(Part::Update, rows);
-    if (is_lost_anywhere || t_.is_lost_on_host()) break;
+    if (t_.device().is_cpu() && (is_lost_anywhere || t_.is_lost_on_host())) break;  // a device runs all steps
   }
   if (is_lost()) steps = t_.optimizer_->step_count() - first + 1;  // the lost step was the first one not counted
   metrics.rows = static_cast<std::uint64_t>(rows_.of_all(0, steps));

@@ -1,6 +1,7 @@
 // Who computes on a device, of the workers of one process. Their units run side by side while they fit. A unit that
 // does not fit beside the others waits until it is alone, and gets what the others hold for units to come. So a full
-// device costs time, and no unit fails because of its neighbours. Internal to Hopscotch.
+// device costs time, and no unit fails because of its neighbours. Units of groups are the exception: a unit that does
+// not fit fails, because the other members do not begin again. Internal to Hopscotch.
 #pragma once
 
 #include <condition_variable>

@@ -27,7 +27,8 @@ GroupLinks::GroupLinks(net::Executor network, std::vector<WorkerId> workers, std
       stop_(std::move(stop)),
       patience_(patience),
       links_(workers_.size()),
-      is_awaited_(workers_.size(), true) {
+      is_awaited_(workers_.size(), true),
+      is_sending_(workers_.size(), false) {
   is_awaited_[rank_] = false;
 }
 
@@ -39,9 +40,10 @@ GroupLinks::~GroupLinks() {
 
 // ---- any thread
 
-void GroupLinks::join(std::uint32_t rank, Connection connection) {
+void GroupLinks::join(std::uint32_t rank, WorkerId worker, Connection connection) {
   const std::scoped_lock lock(mutex_);
-  if (rank >= links_.size() || rank == rank_ || links_[rank] || !error_.empty()) return connection->close();
+  const bool is_member = rank < workers_.size() && rank != rank_ && workers_[rank] == worker;
+  if (!is_member || links_[rank] || !error_.empty()) return connection->close();
   connection->name_peer("worker " + std::to_string(workers_[rank].value));
   links_[rank] = std::move(connection);
   if (round_ == 0) is_awaited_[rank] = false;
@@ -69,7 +71,9 @@ std::string GroupLinks::waits() const {
 std::string GroupLinks::absent() const {
   std::string names;
   for (std::size_t rank = 0; rank < workers_.size(); ++rank) {
-    if (is_awaited_[rank]) names += (names.empty() ? "worker " : ", worker ") + std::to_string(workers_[rank].value);
+    if (!is_awaited_[rank] && !is_sending_[rank]) continue;
+    names += (names.empty() ? "worker " : ", worker ") + std::to_string(workers_[rank].value);
+    if (!is_awaited_[rank]) names += " (to take the bytes)";
   }
   return names;
 }
@@ -84,8 +88,8 @@ std::uint64_t GroupLinks::payload_sent() const {
 std::uint64_t GroupLinks::control_bytes() const {
   const std::scoped_lock lock(mutex_);
   std::uint64_t bytes = 0;
-  for (const Connection& link : links_) {
-    const net::Traffic traffic = link ? link->traffic() : net::Traffic();
+  for (std::uint32_t rank = 0; rank < rank_; ++rank) {
+    const net::Traffic traffic = links_[rank] ? links_[rank]->traffic() : net::Traffic();
     bytes += traffic.control_sent + traffic.control_received;
   }
   return bytes;
@@ -125,7 +129,7 @@ void GroupLinks::swap(const std::shared_ptr<GroupRound>& round) {
   if (error_.empty()) {
     for (std::uint32_t rank = 0; rank < members(); ++rank) {
       if (rank == rank_) continue;
-      is_awaited_[rank] = true;
+      is_awaited_[rank] = is_sending_[rank] = true;
       parts_ += 2;
       net::asio::co_spawn(network_, send_to(shared_from_this(), rank, round, number), net::asio::detached);
       net::asio::co_spawn(network_, receive_from(shared_from_this(), rank, round, number), net::asio::detached);
@@ -156,7 +160,7 @@ net::Awaitable<void> GroupLinks::receive_from(std::shared_ptr<GroupLinks> self, 
   try {
     AlignedBuffer& bytes = round->in[rank];
     const Connection link = self->links_[rank];
-    const auto head = co_await receive<message::Round>(link, net::deadline_in(self->patience_));
+    const auto head = co_await receive<message::Round>(link, self->patience_with(bytes.size()));
     if (head.number != number || head.payload_bytes != bytes.size()) {
       throw NetError("expected round " + std::to_string(number) + " with " + std::to_string(bytes.size()) +
                      " bytes from worker " + std::to_string(self->workers_[rank].value) + ", got round " +
@@ -172,7 +176,7 @@ net::Awaitable<void> GroupLinks::receive_from(std::shared_ptr<GroupLinks> self, 
 void GroupLinks::end_part(std::uint32_t rank, bool has_received) {
   const std::scoped_lock lock(mutex_);
   --parts_;
-  if (has_received) is_awaited_[rank] = false;
+  (has_received ? is_awaited_ : is_sending_)[rank] = false;
   changed_.notify_all();
 }
 

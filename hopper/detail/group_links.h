@@ -32,15 +32,17 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
 
   // ---- any thread
 
-  /// The connection to a member is there. A second one to the same member is closed.
-  void join(std::uint32_t rank, std::shared_ptr<net::Connection> connection);
+  /// The connection to a member is there. A second one to the same member is closed, and one to a worker that is not
+  /// the member of this rank.
+  void join(std::uint32_t rank, WorkerId worker, std::shared_ptr<net::Connection> connection);
   /// The group is of no use any more: everybody who waits gets MemberLost.
   void fail(const std::string& why);
   /// For people: whom the compute thread waits for; empty if it waits for nobody.
   std::string waits() const;
   /// Payload that was sent to the other members so far.
   std::uint64_t payload_sent() const;
-  /// Everything but payload, in both directions.
+  /// Everything but payload, in both directions, on the connections that this member opened: to those of lower rank.
+  /// So each connection is counted by one of its ends.
   std::uint64_t control_bytes() const;
 
   // ---- the compute thread
@@ -78,6 +80,7 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   std::condition_variable_any changed_;
   std::vector<Connection> links_;  // by rank; the own one stays null
   std::vector<bool> is_awaited_;   // by rank: its connection, or its bytes of this round
+  std::vector<bool> is_sending_;   // by rank: it has not taken the own bytes of this round
   std::uint32_t parts_ = 0;        // of the round: sends and receives that have not ended
   std::uint64_t round_ = 0;        // the number of the next one
   bool is_waiting_ = false;

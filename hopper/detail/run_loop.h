@@ -136,6 +136,7 @@ class RunLoop {
   net::Awaitable<void> serve_relay(Connection worker, WorkerId reader);
   net::Awaitable<void> pass_on(Peer peer, Connection connection, message::State state);
   void note_unreachable(Peer reader, const message::Failed& failed);
+  void note_lost_member(Peer peer, const message::Failed& failed);
   void note_reached(Peer reader, Attempt attempt);
   void forget_paths(WorkerId worker);
   void end_relays(WorkerId source);
@@ -171,7 +172,7 @@ class RunLoop {
   RunStatus status(std::chrono::steady_clock::time_point now);
   std::string doing(const Node& node) const;
   std::string standing(const Node& node, std::chrono::steady_clock::time_point now) const;
-  std::string busy_members(const Model& model) const;
+  std::string missing_member(const Model& model) const;
   std::string waits_for(const Model& model, const std::map<ModelId, LeaseAt>& leases) const;
   void notice(const std::string& text);
   void log(const std::string& line);
@@ -205,6 +206,7 @@ class RunLoop {
   std::shared_ptr<net::Listener> listener_;
   std::unique_ptr<net::Door> door_;
   net::Rarely refused_;
+  net::Rarely lost_members_;
   std::unique_ptr<WorkerHost> host_;
   Membership members_;  // of workers that come by themselves
   IsaAgreement isa_;

@@ -54,6 +54,16 @@ void RunLoop::note_unreachable(Peer reader, const message::Failed& failed) {
   }
 }
 
+// Two members that cannot reach each other fail again and again. Nobody else would say why the model stands still.
+void RunLoop::note_lost_member(Peer peer, const message::Failed& failed) {
+  if (failed.failure != Failure::MemberLost) return;
+  const auto& leases = coordinator_.workers()[peer.worker.index()].leases;
+  if (std::ranges::find(leases, failed.attempt, &Lease::attempt) == leases.end()) return;  // the group is over
+  const std::string line =
+      lost_members_.line("model " + std::to_string(failed.model.value) + "'s group is tried again: " + failed.text);
+  if (!line.empty()) notice(line);
+}
+
 // A unit is done, so its parent has come. Two workers that are apart stay so: the coordinator has passed it on.
 void RunLoop::note_reached(Peer reader, Attempt attempt) {
   if (unreached_.empty()) return;

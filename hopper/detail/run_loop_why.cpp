@@ -70,8 +70,7 @@ std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, Lease
     return "waits for " + name_of(*model.holder) + ", which has its state and " + doing(nodes_[model.holder->index()]);
   }
   if (coordinator_.stopping()) return "waits for the next resume: the run stops";
-  if (const std::string busy = busy_members(model); !busy.empty())
-    return "waits until " + busy + " of its group is free";
+  if (const std::string missing = missing_member(model); !missing.empty()) return "waits until " + missing;
   std::string owners;
   for (const PartitionId unit : model.candidates) {
     const auto only = coordinator_.ledger().itinerary().only_worker(unit);
@@ -85,12 +84,14 @@ std::string RunLoop::waits_for(const Model& model, const std::map<ModelId, Lease
                                                                   : "waits for a place on " + owners;
 }
 
-// The first worker without which the group of the model's next unit cannot begin; empty if there is none.
-std::string RunLoop::busy_members(const Model& model) const {
+// The first worker without which the group of the model's next unit cannot begin, and what it needs to do; empty if
+// there is none.
+std::string RunLoop::missing_member(const Model& model) const {
   if (model.candidates.empty()) return {};
   for (const WorkerId member : coordinator_.ledger().itinerary().members(model.candidates.front())) {
     const WorkerState& w = coordinator_.workers()[member.index()];
-    if (!w.takes_leases() || !w.leases.empty()) return name_of(member);
+    if (!w.takes_leases()) return name_of(member) + " of its group is here";
+    if (!w.leases.empty()) return name_of(member) + " of its group is free";
   }
   return {};
 }

@@ -204,6 +204,7 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
       [&](message::Failed& m) {
         note_work(peer);
         note_unreachable(peer, m);
+        note_lost_member(peer, m);
         step(event::UnitFailed{peer, m.model, m.unit, m.attempt, m.failure, std::move(m.text)});
       },
       [&](const message::Fatal& m) {
@@ -225,6 +226,7 @@ net::Awaitable<void> RunLoop::hear(Peer peer, Connection connection, message::To
       },
       [&](const message::Confirmed& m) {
         note_work(peer);
+        note_reached(peer, m.attempt);
         step(event::Confirmed{peer, m.model, m.attempt});
       },
       [&](const message::Leave&) {

@@ -108,8 +108,18 @@ Digest StateStore::put_copy(const HeldState& state, const nn::StateLayout& layou
                         block);
 }
 
-std::vector<std::byte> StateStore::header(Key key) const {
-  return nn::encode_state_header(nn::read_state_header(path(key)));
+std::optional<std::vector<std::byte>> StateStore::header(Key key) const {
+  if (!durable_) throw StateError("[state] expected a state that is a file, got one in memory only");
+  const fs::path file = path(key);
+  try {
+    return read_patiently(file, [&] { return nn::encode_state_header(nn::read_state_header(file)); });
+  } catch (const Unreadable& error) {
+    if (error.error != ENOENT) throw StateDamaged(error.what());
+    tell(error.what());
+  } catch (const StateError& error) {
+    tell(error.what());
+  }
+  return std::nullopt;
 }
 
 // The caller holds mutex_.

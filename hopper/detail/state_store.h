@@ -69,8 +69,10 @@ class StateStore {
   /// The same for a copy of another worker's state, but keeps nothing in memory: the room there is for states that are
   /// about to hop or to be trained on. Only for durable stores.
   Digest put_copy(const HeldState& state, const nn::StateLayout& layout, ByteView block);
-  /// The header of a version's file, for a worker that copies it. Throws StateError if there is no such file.
-  std::vector<std::byte> header(Key key) const;
+  /// The header of a version's file, for a worker that copies it; none if the file is not here or is damaged, even if
+  /// memory has the version's bytes. Throws StateDamaged if the system cannot read the file now, StateError for a store
+  /// that is not durable.
+  std::optional<std::vector<std::byte>> header(Key key) const;
 
   /// A version, from memory or disk; read-only. Null if the version is not here, or if its file is damaged: a damaged
   /// file is reported and kept as `<name>.damaged`. Throws StateDamaged if the system cannot read the file now.

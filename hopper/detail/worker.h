@@ -157,6 +157,7 @@ class Worker {
   // worker_units.cpp: from a lease to a result
   net::Awaitable<worker::Event> prepare(CargoPtr cargo);
   net::Awaitable<worker::Event> read(CargoPtr cargo);
+  StateStore::Stored take_parent(StateStore::Key key, const std::optional<worker::StateName>& name);
   void hand_over(Cargo& cargo, nn::StateBytes bytes);
   bool take_place(const CargoPtr& cargo);
   void load_early(const CargoPtr& cargo);
@@ -188,7 +189,7 @@ class Worker {
   void form_group(Cargo& cargo, const std::vector<message::Member>& members);
   net::Awaitable<void> call_member(std::shared_ptr<GroupLinks> group, message::Meet greeting, std::uint32_t rank,
                                    std::string address);
-  void take_member(const message::Meet& greeting, const Connection& peer);
+  void take_member(const message::Meet& greeting, WorkerId worker, const Connection& peer);
   Group meet_group(const Cargo& cargo) const;
   void confirm_group(const Cargo& cargo, const Trainer& trainer, UnitMetrics& metrics);
 
@@ -221,6 +222,7 @@ class Worker {
   struct EarlyMember {
     Attempt attempt;
     std::uint32_t rank = 0;
+    WorkerId worker;
     Connection connection;
   };
   std::map<Attempt, std::weak_ptr<GroupLinks>> groups_;  // network thread only, as the next one

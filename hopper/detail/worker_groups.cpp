@@ -33,9 +33,11 @@ void Worker::form_group(Cargo& cargo, const std::vector<message::Member>& member
   groups_[lease.attempt] = cargo.group;
   for (const EarlyMember& early : std::exchange(early_members_, {})) {
     if (early.attempt == lease.attempt) {
-      cargo.group->join(early.rank, early.connection);
-    } else {
+      cargo.group->join(early.rank, early.worker, early.connection);
+    } else if (early.attempt > lease.attempt) {
       early_members_.push_back(early);
+    } else {  // its group is no more: leases come in the order of their attempts
+      early.connection->close();
     }
   }
   for (std::uint32_t rank = 0; rank < lease.rank; ++rank) {
@@ -49,22 +51,22 @@ net::Awaitable<void> Worker::call_member(std::shared_ptr<GroupLinks> group, mess
   try {
     const Connection peer = co_await call_source(address);
     co_await send(peer, greeting);
-    group->join(rank, peer);
+    group->join(rank, greeting.to, peer);
   } catch (const NetError& error) {
     group->fail(error.what());
   }
 }
 
-void Worker::take_member(const message::Meet& greeting, const Connection& peer) {
+void Worker::take_member(const message::Meet& greeting, WorkerId worker, const Connection& peer) {
   const auto known = groups_.find(greeting.attempt);
   if (known == groups_.end()) {
     if (early_members_.size() == kMostEarly) {
       early_members_.front().connection->close();
       early_members_.erase(early_members_.begin());
     }
-    early_members_.push_back({greeting.attempt, greeting.rank, peer});
+    early_members_.push_back({greeting.attempt, greeting.rank, worker, peer});
   } else if (const auto group = known->second.lock()) {
-    group->join(greeting.rank, peer);
+    group->join(greeting.rank, worker, peer);
   } else {
     peer->close();
   }

@@ -148,8 +148,12 @@ void Worker::step(worker::Event event) {
     ++steps_;
   }
   changed_.notify_all();
-  for (const CargoPtr& cargo : dropped) {  // without the lock: destroying a trainer waits for its device
+  for (const CargoPtr& cargo : dropped) {  // without the lock: this waits for the device
     if (cargo->trainer) pool_->give_back(cargo->leave_trainer());
+    try {
+      cargo->saved.wait();             // the device may still write into the block, which somebody else gets next
+    } catch (const std::exception&) {  // the next unit meets the device's error
+    }
   }
 }
 

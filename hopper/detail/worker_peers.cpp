@@ -104,8 +104,12 @@ Worker::Given Worker::read_to_give(const worker::StateName& state, bool whole) {
   }
   const StateStore::Key key{state.model, state.version};
   Given given;
-  if (whole) given.header = store_->header(key);
   given.stored = store_->find(key);
+  if (whole && given.stored) {
+    std::optional<std::vector<std::byte>> header = store_->header(key);
+    if (!header) return {};
+    given.header = *std::move(header);
+  }
   return given;
 }
 
@@ -144,7 +148,8 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
   bool is_known = false;
   try {
     const auto on_word = [&visitor] { visitor.place.spoke(); };
-    co_await examine(peer, HostRole::Worker, options_.token, net::deadline_in(kHelloPatience), on_word);
+    const message::Hello hello =
+        co_await examine(peer, HostRole::Worker, options_.token, net::deadline_in(kHelloPatience), on_word);
     is_known = true;
     visitor.place.leave();
     while (true) {
@@ -161,7 +166,7 @@ net::Awaitable<void> Worker::serve_peer(net::Door::Visitor visitor) {
         throw NetError(reason);
       }
       if (greeting != nullptr) {
-        take_member(*greeting, peer);
+        take_member(*greeting, hello.peer.worker, peer);
         co_return;
       }
       const StateStore::Key key{fetch.model, fetch.version};

@@ -49,11 +49,21 @@ net::Awaitable<worker::Event> Worker::prepare(CargoPtr cargo) {
 }
 
 net::Awaitable<worker::Event> Worker::read(CargoPtr cargo) {
-  const auto take = [this, key = cargo->parent()] { return store_->take(key); };
+  const StateStore::Key key = cargo->parent();
+  const auto take = [this, key, name = look_up(key).state] { return take_parent(key, name); };
   StateStore::Stored parent = co_await on_disk(disk_, take);
   if (!parent) throw StateLost("the parent state is not on this node");
   hand_over(*cargo, std::move(parent.bytes));
   co_return worker::event::Arrived{cargo->lease.attempt, parent.digest};
+}
+
+// On the disk thread, which also deletes: nothing is read of a state that was released or given up meanwhile.
+StateStore::Stored Worker::take_parent(StateStore::Key key, const std::optional<worker::StateName>& name) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!name || !jobs_.holds(*name)) return {};
+  }
+  return store_->take(key);
 }
 
 // The parent's bytes are there. The disk thread may be looking for them, to load them ahead.
@@ -168,8 +178,9 @@ bool Worker::attempt(Cargo& cargo, DeviceGuest& guest) {
   } catch (...) {
     failure = failure_of(number);
   }
-  if (cargo.trainer) pool_->forget(std::move(cargo.trainer));   // a failed unit leaves it in an unknown state
-  if (failure.failure == Failure::OutOfMemory) pool_->clear();  // makes room for the next attempt
+  if (cargo.trainer) pool_->forget(std::move(cargo.trainer));  // a failed unit leaves it in an unknown state
+  // Makes room for the next attempt. Of a group, maybe another member has no room: the card may be the same.
+  if (failure.failure == Failure::OutOfMemory || cargo.group) pool_->clear();
   step(std::move(failure));
   return true;
 }
@@ -245,8 +256,10 @@ UnitMetrics Worker::train(Cargo& cargo) {
   metrics.gap_seconds = *cargo.gap;
   metrics.idle_seconds = cargo.idle;
   metrics.peak_rss_bytes = usage_of_process().peak_bytes;
-  cargo.layout = trainer.state().layout();
-  cargo.saved = trainer.state().save(device_.is_cpu() ? nullptr : blocks_->make(cargo.layout.bytes));
+  if (lease.is_lead()) {  // the other members drop the state
+    cargo.layout = trainer.state().layout();
+    cargo.saved = trainer.state().save(device_.is_cpu() ? nullptr : blocks_->make(cargo.layout.bytes));
+  }
   trainer.state().give_up();
   pool_->give_back(std::move(cargo.trainer));
   return metrics;

@@ -7,6 +7,29 @@
 #include "base/error.h"
 
 namespace hop::hopper {
+namespace {
+
+// An application may bring a strategy of its own.
+void check_groups(const Itinerary& of) {
+  for (const PartitionId first : of.choices()) {
+    const std::vector<WorkerId> group = of.members(first);
+    if (group.empty()) continue;
+    const std::string who = "[run] strategy: expected of the group for partition " + std::to_string(first.value);
+    const std::optional<WorkerId> lead = of.only_worker(first);
+    if (lead != group.front()) {
+      throw ConfigError(who + " that only_worker() is its first member, worker " + std::to_string(group.front().value) +
+                        ", got " + (lead ? "worker " + std::to_string(lead->value) : "any worker"));
+    }
+    for (const PartitionId id : of.passes(first)) {
+      const auto holders = std::ranges::count_if(group, [&](WorkerId member) { return of.holds(member, id); });
+      if (holders == 1) continue;
+      throw ConfigError(who + " that one member holds partition " + std::to_string(id.value) + ", got " +
+                        std::to_string(holders));
+    }
+  }
+}
+
+}  // namespace
 
 void Itinerary::check() const {
   if (partitions < 1) throw ConfigError("[itinerary] expected partitions >= 1, got 0");
@@ -21,6 +44,7 @@ void Itinerary::check() const {
         "[run] strategy: expected a group of workers only for replicas that share gradients, got one for another "
         "strategy");
   }
+  check_groups(*this);
   if (epochs < 1) throw ConfigError("[itinerary] expected epochs >= 1, got 0");
   constexpr std::uint64_t kMostUnits = std::numeric_limits<std::uint32_t>::max();
   if (std::uint64_t{epochs} * partitions > kMostUnits) {

@@ -47,8 +47,11 @@ void Gatherings::complete(Attempt attempt, const Lease& lease) {
     if (!thrower && world_.unit_fails(lease)) thrower = member;
   }
   here_.erase(attempt);
+  // A connection may break in the last round: all are through but for one member, which is not the lead.
+  const bool breaks_late = !thrower && world_.unit_fails(lease);
   for (const WorkerId member : lease.members) {
-    end_(member, attempt, !thrower ? GroupEnd::Trained : thrower == member ? GroupEnd::Threw : GroupEnd::MemberLost);
+    const bool is_through = !thrower && !(breaks_late && member == lease.members.back());
+    end_(member, attempt, is_through ? GroupEnd::Trained : thrower == member ? GroupEnd::Threw : GroupEnd::MemberLost);
   }
 }
 

@@ -11,7 +11,8 @@
 namespace hop::hopper::simulate {
 
 /// Members of a group begin their unit one by one. When all have begun they train, as long as the slowest one does, and
-/// end together. If one dies or its part fails, all others lose the unit.
+/// end together. If one dies or its part fails, all others lose the unit. Seldom one loses it that the others have
+/// done.
 class Gatherings {
  public:
   /// `end`: how a member hears of the end.

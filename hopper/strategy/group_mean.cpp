@@ -173,10 +173,14 @@ float* GroupMean::fold(std::size_t leaves, std::size_t& node) {
 
 void GroupMean::all_gather(const float* mean) {
   const std::uint32_t self = group_.wire->rank(), members = group_.wire->members();
+  const std::size_t own_buffers = first_owner() == self ? buffer_bytes_ : 0;
+  std::vector<std::byte> buffers(own_buffers);
+  if (own_buffers > 0) read(buffers_, buffers.data());
   for (std::uint32_t rank = 0; rank < members; ++rank) {
     if (rank == self) continue;
-    if (own().bytes() > 0) std::memcpy(gather_->out[rank].data(), mean, own().bytes());
-    if (first_owner() == self) read(buffers_, gather_->out[rank].data() + own().bytes());
+    std::byte* const to = gather_->out[rank].data();
+    if (own().bytes() > 0) std::memcpy(to, mean, own().bytes());
+    if (own_buffers > 0) std::memcpy(to + own().bytes(), buffers.data(), own_buffers);
   }
   group_.wire->swap(gather_);
 

@@ -34,7 +34,7 @@ void WholeEpochs::check(Order order, std::string_view policy) const {
   }
   if (!policy.empty() && find_policy(policy).needs_owners) {
     throw ConfigError("[run] policy: expected " + policies_without_owners() + with + std::string(policy) +
-                      "\", which sends models to the owners of partitions: here every worker has all of them");
+                      "\", which sends models to the owners of partitions: a unit is a whole epoch");
   }
 }
 

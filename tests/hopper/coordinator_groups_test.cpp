@@ -101,6 +101,17 @@ TEST_F(CoordinatorOfGroups, DeathOfAMemberEndsTheLeaseForAll) {
   }
 }
 
+// Nobody needs a state of worker 2. Its end would cost the others their work.
+TEST_F(CoordinatorOfGroups, AMemberThatLeavesFinishesItsUnit) {
+  all_up();
+  const Attempt attempt = drive_.lease(0).attempt;
+  drive_.step(event::WorkerLeaves{peer(2)});
+  EXPECT_THAT(drive_.all<action::SendHome>(), IsEmpty());
+  drive_.step(event::Confirmed{peer(2), ModelId(0), attempt});
+  ASSERT_EQ(drive_.all<action::SendHome>().size(), 1U);
+  EXPECT_EQ(drive_.all<action::SendHome>()[0].peer, peer(2));
+}
+
 // The lead's late result of the group that is no more does not count.
 TEST_F(CoordinatorOfGroups, ResultAfterTheEndIsStale) {
   all_up();

@@ -10,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <thread>
 
+#include "hopper/detail/conversation.h"
 #include "hopper/trainer.h"
 #include "net/memory.h"
 
@@ -46,9 +47,24 @@ class TwoMembers : public testing::Test {
   net::Awaitable<void> join_both() {
     const auto listener = transport_.listen(net::Address::memory("member"));
     net::asio::co_spawn(io_, call(), net::asio::detached);
-    links_[0]->join(1, co_await listener->accept());
+    links_[0]->join(1, WorkerId(7), co_await listener->accept());
   }
-  net::Awaitable<void> call() { links_[1]->join(0, co_await transport_.connect(net::Address::memory("member"))); }
+  net::Awaitable<void> call() {
+    links_[1]->join(0, WorkerId(3), co_await transport_.connect(net::Address::memory("member")));
+  }
+
+  // Member 1 by hand: it says its bytes of the first round, and takes none.
+  net::Awaitable<void> join_a_slow_one() {
+    const auto listener = transport_.listen(net::Address::memory("member"));
+    net::asio::co_spawn(io_, say_a_byte(), net::asio::detached);
+    links_[0]->join(1, WorkerId(7), co_await listener->accept());
+  }
+  net::Awaitable<void> say_a_byte() {
+    slow_ = co_await transport_.connect(net::Address::memory("member"));
+    const message::Round head{1};
+    const AlignedBuffer byte(1);
+    co_await send(slow_, head, byte.span(), net::deadline_in(std::chrono::seconds(60)));
+  }
 
   // Each member says so many bytes of its own rank.
   void swap(std::uint32_t rank, std::size_t says, std::size_t expects) {
@@ -65,6 +81,7 @@ class TwoMembers : public testing::Test {
   net::MemoryTransport transport_{io_.get_executor(), std::make_shared<net::MemoryNetwork>()};
   std::stop_source stop_;
   std::shared_ptr<GroupLinks> links_[2];
+  std::shared_ptr<net::Connection> slow_;
   std::thread network_;
 };
 
@@ -73,10 +90,12 @@ TEST_F(TwoMembers, SwapTheirBytesInEachRound) {
   connect();
   std::thread other([this] {
     for (const std::size_t size : {0, 1, 100'000}) swap(1, size, size / 2);
+    EXPECT_GT(links_[1]->control_bytes(), 0U);
     links_[1]->part();
   });
   for (const std::size_t size : {0, 1, 100'000}) swap(0, size / 2, size);
   EXPECT_EQ(links_[0]->payload_sent(), 50'000U);
+  EXPECT_EQ(links_[0]->control_bytes(), 0U) << "the member that called counts them";
   links_[0]->part();
   other.join();
 }
@@ -104,6 +123,33 @@ TEST_F(TwoMembers, SayWhomTheyWaitFor) {
   links_[1]->fail("enough");
   waits.join();
   EXPECT_EQ(links_[1]->waits(), "");
+}
+
+// Otherwise a worker with a slow uplink would look as if it stood still.
+TEST_F(TwoMembers, SayWhoHasNotTakenTheirBytes) {
+  begin();
+  net::asio::co_spawn(io_, join_a_slow_one(), net::asio::detached);
+  links_[0]->meet(0);
+  std::thread waits([this] { EXPECT_THROW(swap(0, 8 << 20, 1), MemberLost); });
+  const std::string expected = "waits for worker 7 (to take the bytes) in round 1";
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (links_[0]->waits() != expected && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_EQ(links_[0]->waits(), expected);
+  links_[0]->fail("enough");
+  waits.join();
+}
+
+TEST_F(TwoMembers, TakeNobodyElseForAMember) {
+  begin();
+  const auto stranger = [this]() -> net::Awaitable<void> {
+    const auto listener = transport_.listen(net::Address::memory("member"));
+    slow_ = co_await transport_.connect(net::Address::memory("member"));
+    links_[0]->join(1, WorkerId(4), slow_);
+    EXPECT_FALSE(slow_->is_open());
+    links_[0]->fail("a stranger came");
+  };
+  net::asio::co_spawn(io_, stranger, net::asio::detached);
+  EXPECT_THAT([this] { links_[0]->meet(0); }, ThrowsMessage<MemberLost>(HasSubstr("a stranger came")));
 }
 
 TEST_F(TwoMembers, OtherSizesThanExpectedEndTheGroup) {

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "hopper/results.h"
+#include "hopper/strategy/data_parallel.h"
 
 namespace hop::hopper {
 namespace {
@@ -76,6 +77,22 @@ TEST(Ledger, PassesOverADecisionThatACrashCutOff) {
 }
 
 TEST(Ledger, RefusesAPlanThatCannotBe) { EXPECT_THROW(Ledger({2, 3, 1, Order::Fixed}), ConfigError); }
+
+// Before there were groups, any worker trained an epoch of allreduce alone.
+TEST(Ledger, TakesEpochsOfOneWorkerFromRunsBeforeThereWereGroups) {
+  Ledger ledger = begun({4, 2, 2, Order::Fixed, allreduce()}, 1);
+  commit(ledger, 0);
+  record::Commit c = next_commit(ledger, 0);
+  c.worker = WorkerId(1);
+  ledger.apply(c);
+  EXPECT_EQ(ledger.model(ModelId{0}).holder, WorkerId(1));
+  EXPECT_EQ(ledger.model(ModelId{0}).status, Status::Finished);
+
+  Ledger of_hopping = begun({4, 2, 2, Order::Fixed}, 1);
+  c = next_commit(of_hopping, 0);
+  c.worker = WorkerId(1 - c.worker.value);
+  EXPECT_THROW(of_hopping.apply(c), JournalError);
+}
 
 TEST(Ledger, FollowsAModelThroughItsUnits) {
   Ledger ledger = begun({4, 2, 2, Order::Fixed}, 1);

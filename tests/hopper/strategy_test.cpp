@@ -233,6 +233,34 @@ TEST(Strategies, HaveGroupsOnlyForReplicasThatShareGradients) {
       ThrowsMessage<ConfigError>(HasSubstr("[run] strategy: expected a group of workers only for replicas")));
 }
 
+/// Groups of two, in which one thing is wrong.
+struct WrongGroups final : WholeEpochs {
+  WrongGroups(std::optional<WorkerId> lead, bool all_hold_all)
+      : WholeEpochs("wrong groups"), lead_(lead), all_hold_all_(all_hold_all) {}
+  Replicas replicas() const override { return Replicas::ShareGradients; }
+  PartitionId begin(const Spread&, ModelId, std::uint32_t) const override { return PartitionId{0}; }
+  std::optional<WorkerId> only_worker(const Spread&, PartitionId) const override { return lead_; }
+  bool holds(const Spread& spread, WorkerId worker, PartitionId partition) const override {
+    return all_hold_all_ || spread.owner(partition) == worker;
+  }
+  std::vector<WorkerId> members(const Spread&, PartitionId) const override { return {WorkerId{0}, WorkerId{1}}; }
+
+ private:
+  std::optional<WorkerId> lead_;
+  bool all_hold_all_;
+};
+
+TEST(Strategies, HaveGroupsWithALeadAndOneHolderOfEachPartition) {
+  const auto check = [](std::optional<WorkerId> lead, bool all_hold_all, std::uint32_t workers = 2) {
+    Itinerary{4, workers, 1, Order::Fixed, std::make_shared<WrongGroups>(lead, all_hold_all)}.check();
+  };
+  EXPECT_NO_THROW(check(WorkerId{0}, false));
+  EXPECT_THAT([&] { check(WorkerId{1}, false); }, ThrowsMessage<ConfigError>(HasSubstr("worker 0, got worker 1")));
+  EXPECT_THAT([&] { check(std::nullopt, false); }, ThrowsMessage<ConfigError>(HasSubstr("got any worker")));
+  EXPECT_THAT([&] { check(WorkerId{0}, true); }, ThrowsMessage<ConfigError>(HasSubstr("holds partition 0, got 2")));
+  EXPECT_THAT([&] { check(WorkerId{0}, false, 4); }, ThrowsMessage<ConfigError>(HasSubstr("holds partition 2, got 0")));
+}
+
 TEST(Hopping, RefusesWorkersWithoutPartitions) {
   EXPECT_THROW((Itinerary{4, 5, 1, Order::Fixed}.check()), ConfigError);
   EXPECT_THROW((Itinerary{4, 0, 1, Order::Fixed}.check()), ConfigError);

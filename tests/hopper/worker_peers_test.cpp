@@ -1,5 +1,6 @@
 // A real worker between a coordinator and other workers that the test plays: it checks the states that it fetches,
-// gives its own to those who may have them, and survives trouble with its disk.
+// gives its own to those who may have them, survives trouble with its disk, and leads a group. Long because one fixture
+// plays everybody around the worker.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,6 +16,8 @@
 #include "data/glyphs.h"
 #include "hopper/detail/handshake.h"
 #include "hopper/detail/worker.h"
+#include "hopper/strategy/data_parallel.h"
+#include "hopper/train_unit.h"
 #include "hopper/trainer.h"
 #include "net/memory.h"
 #include "tests/temporary_folder.h"
@@ -34,11 +37,12 @@ class WorkerAlone : public testing::Test {
  protected:
   using Connection = std::shared_ptr<net::Connection>;
 
-  WorkerAlone() {
-    data::write_dataset(data::glyphs({.train_rows = 32, .test_rows = 10}), folder_ / "data", {.partitions = 1});
+  explicit WorkerAlone(std::uint32_t partitions = 1) {
+    data::write_dataset(data::glyphs({.train_rows = 32, .test_rows = 10}), folder_ / "data",
+                        {.partitions = partitions});
     experiment_.data.source = folder_ / "data";
     experiment_.model.layers = {"flatten", "linear 10"};
-    experiment_.run.workers = 1;
+    experiment_.run.workers = partitions;
     coordinator_ = transport_.listen(net::Address::memory("coordinator"));
     source_ = transport_.listen(net::Address::memory("source"));
   }
@@ -254,6 +258,22 @@ TEST_F(WorkerAlone, LivesOnWhenAFinalStateCannotBeRead) {
   });
 }
 
+// A copy is asked for until the source says that the state is not there.
+TEST_F(WorkerAlone, SaysOfAStateThatIsToBeCopiedThatItIsGone) {
+  leave_state();
+  play([&](Connection worker, std::string) -> Awaitable<void> {
+    fs::remove(state_file());
+    const message::Collect collect{.model = ModelId(5), .version = Version(1), .whole = true};
+    for (const std::string text : {"it is gone from the disk", "version 1 of model 5 is not here"}) {
+      co_await send(worker, collect);
+      const auto answer = co_await next<message::State>(worker);
+      EXPECT_FALSE(answer.found);
+      EXPECT_FALSE(answer.unreadable);
+      EXPECT_EQ(answer.text, text);
+    }
+  });
+}
+
 // NFS, or a large file on a busy disk: the deletion of one state takes as long as it likes.
 TEST_F(WorkerAlone, KeepsTalkingWhileItsDiskDeletesAFile) {
   leave_state();
@@ -326,6 +346,77 @@ TEST_F(WorkerAlone, SaysOfAStateThatWasReleasedAfterItWasAskedForThatItWasReleas
         }
       },
       slowly);
+}
+
+// The lead of a group of two. The other member is the test.
+class LeadOfAGroup : public WorkerAlone {
+ protected:
+  LeadOfAGroup() : WorkerAlone(2) { experiment_.run.strategy = "allreduce"; }
+
+  static message::LeaseOrder lease_of_unit_0() {
+    message::LeaseOrder order;
+    order.lease.attempt = Attempt(8);
+    order.members = {{WorkerId(0), "memory:lead"}, {WorkerId(1), "memory:other"}};
+    return order;
+  }
+  // Calls the lead as the other member does, under the name of a worker.
+  Awaitable<Connection> meet(std::string address, WorkerId worker) {
+    const Connection lead = co_await transport_.connect(net::Address::parse(address), net::deadline_in(kLong));
+    const message::Hello hello{{worker, Incarnation(1)}, "isa", "build", {}};
+    co_await introduce_self(lead, HostRole::Worker, kToken, hello, net::deadline_in(kLong));
+    const message::Meet greeting{.to = WorkerId(0), .run = {}, .attempt = Attempt(8), .rank = 1};
+    co_await send(lead, greeting);
+    co_return lead;
+  }
+  // Trains the unit together with the lead, and says at its end that the state is another one.
+  void train_and_lie(GroupLinks& links) const {
+    const data::Dataset dataset = data::Dataset::open(folder_ / "data");
+    Trainer trainer(experiment_, ModelId(0), Config{}, dataset);
+    trainer.initialize();
+    links.meet(0);
+    const PartitionRows rows = [&](PartitionId id) { return dataset.partition(id); };
+    const std::vector<PartitionId> passes{PartitionId(0), PartitionId(1)};
+    train_unit(trainer, Epoch(0), passes, rows, {}, nullptr, {&links, {0, 1}});
+    const auto last = std::make_shared<GroupRound>(2);
+    last->in[0] = AlignedBuffer(32);
+    last->out[0] = AlignedBuffer(32);
+    std::fill_n(last->out[0].data(), 32, std::byte{1});
+    links.swap(last);
+  }
+};
+
+// The call of the other member, and that of a stranger, come before the lease.
+TEST_F(LeadOfAGroup, CallsNothingAResultThatAnotherMemberComputesDifferently) {
+  std::stop_source stop;
+  const auto links = std::make_shared<GroupLinks>(context_.get_executor(), std::vector{WorkerId(0), WorkerId(1)}, 1U,
+                                                  stop.get_token());
+  std::atomic<bool> is_over = false;
+  std::string error;
+  std::thread member([&] {
+    try {
+      train_and_lie(*links);
+    } catch (const std::exception& e) {
+      error = e.what();
+    }
+    is_over = true;
+  });
+  const auto story = [&](Connection worker, std::string address) -> Awaitable<void> {
+    const Connection stranger = co_await meet(address, WorkerId(5));
+    const Connection early = co_await meet(address, WorkerId(1));
+    links->join(0, WorkerId(0), early);
+    for (int beats = 0; beats < 2; ++beats) co_await next<message::Heartbeat>(worker);
+    const message::LeaseOrder order = lease_of_unit_0();
+    co_await send(worker, order);
+    const auto failed = co_await next<message::Failed>(worker);
+    EXPECT_EQ(failed.failure, Failure::Error);
+    EXPECT_THAT(failed.text, HasSubstr("worker 1 has 01010101"));
+    EXPECT_THAT(failed.text, HasSubstr("their arithmetic differs"));
+    while (!is_over) co_await next<message::Heartbeat>(worker);
+  };
+  EXPECT_NO_THROW(play(story));
+  stop.request_stop();
+  member.join();
+  EXPECT_EQ(error, "");
 }
 
 }  // namespace
