@@ -7,7 +7,7 @@
 namespace hop::hopper::simulate {
 namespace {
 
-// How long a member waits for the others to begin.
+// How long a member waits for the others to begin, beside the time in which all of them get the parent.
 constexpr Time kPatience = std::chrono::seconds(30);
 
 }  // namespace
@@ -16,7 +16,8 @@ void Gatherings::gather(WorkerId worker, const Lease& lease) {
   std::vector<WorkerId>& here = here_[lease.attempt];
   here.push_back(worker);
   if (here.size() == 1) {
-    world_.after(kPatience, [this, lease] {
+    const Time fetches = world_.transfer_time(lease.model) * static_cast<std::int64_t>(lease.members.size());
+    world_.after(kPatience + fetches, [this, lease] {
       const auto found = here_.find(lease.attempt);
       if (found != here_.end() && found->second.size() < lease.members.size()) scatter(lease.attempt);
     });
