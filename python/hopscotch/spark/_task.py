@@ -59,19 +59,20 @@ def work(ticket: Ticket, batches: Iterator[Any]) -> Iterator[Any]:
     key = shipped_key.read_bytes()
     with contextlib.suppress(OSError):  # it may be another user's
         shipped_key.chmod(0o600)  # Spark gives what it ships mode 0755
-    home = _home(ticket) / ticket.run / f"slot-{slot}"
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open(home / "lock", "wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # an earlier task of this place may be dying
-        line = dial(ticket.host, ticket.port, key)
-        try:
-            line.send({"slot": slot, "attempt": context.attemptNumber(), "host": socket.gethostname()})
-            _Task(ticket, slot, home, key, line, _devices(context)).run(batches)
-        except HopError as error:
-            # It would fail again, so the driver is told, and Spark does not try.
-            line.send({"failed": {"kind": type(error).__name__, "text": str(error)}})
-        finally:
-            line.close()
+    line = dial(ticket.host, ticket.port, key)  # before a folder is made: the run may be over
+    try:
+        home = _home(ticket) / ticket.run / f"slot-{slot}"
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(home / "lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # an earlier task of this place may be dying
+            try:
+                line.send({"slot": slot, "attempt": context.attemptNumber(), "host": socket.gethostname()})
+                _Task(ticket, slot, home, key, line, _devices(context)).run(batches)
+            except HopError as error:
+                # It would fail again, so the driver is told, and Spark does not try.
+                line.send({"failed": {"kind": type(error).__name__, "text": str(error)}})
+    finally:
+        line.close()
     shutil.rmtree(home, ignore_errors=True)
     yield pa.RecordBatch.from_arrays([pa.array([slot], pa.int32())], ["slot"])
 
@@ -79,7 +80,9 @@ def work(ticket: Ticket, batches: Iterator[Any]) -> Iterator[Any]:
 def _home(ticket: Ticket) -> Path:
     """A folder that later executors of this node find again. SPARK_LOCAL_DIRS is not one: in a Python task it is the
     block manager's, and goes with the executor."""
-    places = [ticket.scratch] if ticket.scratch else []
+    if ticket.scratch:
+        return Path(ticket.scratch) / "hopscotch"
+    places: List[str] = []
     for name in ("SPARK_EXECUTOR_DIRS", "LOCAL_DIRS"):
         places += [each for each in os.environ.get(name, "").split(",") if each]
     for place in places:

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -74,10 +75,13 @@ def cluster(tmp_path_factory):
 @pytest.fixture(scope="session")
 def spark(cluster):
     """One session for all tests: a start takes seconds."""
+    beside = Path.cwd() / "hopscotch"  # where a task would write that finds no other place
+    was_there = beside.exists()
     session = configured(MASTER if cluster is None else cluster.url).getOrCreate()
     session.sparkContext.setLogLevel("OFF")  # tasks are killed on purpose
     yield session
     session.stop()
+    assert beside.exists() == was_there
 
 
 @pytest.fixture(scope="session")

@@ -77,13 +77,14 @@ def test_a_cross_validator_trains_a_grid_in_one_run_per_fold(spark, folder):
     validator = CrossValidator(
         estimator=hop, estimatorParamMaps=grid.build(), evaluator=evaluator, numFolds=2, parallelism=2
     )
-    validator.write().overwrite().save("validator")
-    model = CrossValidator.load("validator").fit(points(spark, 240))
+    # Java has a working directory of its own, so each path is whole.
+    validator.write().overwrite().save(str(folder / "validator"))
+    model = CrossValidator.load(str(folder / "validator")).fit(points(spark, 240))
     assert len(list((folder / "runs").iterdir())) == 3, "one for each fold, and one for the best Params"
     assert max(model.avgMetrics) > 0.9 and len(model.avgMetrics) == 4
     assert model.bestModel.getLearningRate() == 0.03
-    model.write().overwrite().save("chosen")
-    again = CrossValidatorModel.load("chosen")
+    model.write().overwrite().save(str(folder / "chosen"))
+    again = CrossValidatorModel.load(str(folder / "chosen"))
     assert again.avgMetrics == model.avgMetrics
     frame = points(spark, 50)
     assert (
