@@ -57,7 +57,7 @@ Work captured(const std::string& mode, F f, const Tensor& a) {
   const int per_replay = forward ? 100 : 1;
   a.set_requires_grad(!forward);
   Tensor result;
-  const Recording recording = capture([&] {
+  const auto run = [&] {
     if (forward) {
       for (int i = 0; i < per_replay; ++i) result = f(a);
     } else {
@@ -66,7 +66,9 @@ Work captured(const std::string& mode, F f, const Tensor& a) {
       result = sum(y);
       backward(result);
     }
-  });
+  };
+  run();  // makes the gradient that a replay adds to
+  const Recording recording = capture(run);
   return [recording, result, per_replay, f,
           a](int repetitions) {  // f and a: a recording knows only the addresses of its operands
     for (int i = 0; i < repetitions; i += per_replay) recording.replay();
