@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "autograd/as_rows_internal.h"
 #include "autograd/elementwise.h"
 #include "autograd/matmul.h"
 #include "autograd/record.h"
@@ -22,6 +23,7 @@
 
 namespace hop {
 
+using autograd::as_rows;
 using autograd::BackwardContext;
 using autograd::edge_to;
 using autograd::is_recorded;
@@ -34,8 +36,6 @@ using autograd::SavedTensor;
 namespace {
 
 Tensor transposed(const Tensor& x) { return transpose(x, -2, -1); }
-/// (..., n) as (rows, n)
-Tensor as_rows(const Tensor& x) { return reshape(x, {-1, x.size(-1)}); }
 
 /// The mask of a relu, and the gradient that another node has already masked. Threads that walk one graph at the same
 /// time may take each other's notes. Then a gradient is masked twice, which changes nothing.

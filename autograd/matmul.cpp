@@ -1,5 +1,6 @@
 #include "autograd/matmul.h"
 
+#include "autograd/as_rows_internal.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
@@ -7,6 +8,7 @@
 
 namespace hop {
 
+using autograd::as_rows;
 using autograd::BackwardContext;
 using autograd::is_recorded;
 using autograd::record;
@@ -15,8 +17,6 @@ using autograd::save_if;
 namespace {
 
 Tensor transposed(const Tensor& x) { return transpose(x, -2, -1); }
-/// (..., n) as (rows, n)
-Tensor as_rows(const Tensor& x) { return reshape(x, {-1, x.size(-1)}); }
 
 // Vectors take part as matrices with one row (a) or one column (b).
 struct Operands {

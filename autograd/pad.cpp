@@ -55,16 +55,23 @@ Tensor inside(Tensor y, const std::vector<Pad>& pads, Slice slice) {
   return y;
 }
 
-Tensor pad_constant(const Tensor& x, const std::vector<Pad>& pads, const Scalar& value) {
-  Tensor kept = x;
-  std::vector<Pad> added;
-  Shape shape = x.shape();
-  for (const auto& [dim, before, after] : pads) {
-    const std::int64_t end = kept.size(dim) + std::min<std::int64_t>(after, 0);
-    if (before < 0 || after < 0) kept = slice(kept, dim, std::max<std::int64_t>(-before, 0), end);
-    added.push_back({dim, std::max<std::int64_t>(before, 0), std::max<std::int64_t>(after, 0)});
-    shape[dim] = checked_add(kept.size(dim), checked_add(added.back().before, added.back().after, "pad"), "pad");
+// x without the parts that negative pads cut. The pads that are left add.
+Tensor cut(Tensor x, std::vector<Pad>& pads) {
+  for (auto& [dim, before, after] : pads) {
+    const std::int64_t from = std::max<std::int64_t>(-before, 0), to = x.size(dim) + std::min<std::int64_t>(after, 0);
+    if (before < 0 || after < 0) x = slice(x, dim, from, to);
+    before = std::max<std::int64_t>(before, 0);
+    after = std::max<std::int64_t>(after, 0);
   }
+  return x;
+}
+
+Tensor pad_constant(const Tensor& x, const std::vector<Pad>& pads, const Scalar& value) {
+  std::vector<Pad> added = pads;
+  const Tensor kept = cut(x, added);
+  Shape shape = kept.shape();
+  for (const auto& [dim, before, after] : added)
+    shape[dim] = checked_add(shape[dim], checked_add(before, after, "pad"), "pad");
   Tensor y = kernels::full(shape, value, x.dtype(), x.device());
   kernels::copy_(
       inside(y, added,
@@ -97,10 +104,11 @@ Tensor sources(const Tensor& x, const Pad& pad, PadMode mode) {
 }  // namespace
 
 Tensor pad(const Tensor& x, const std::vector<std::int64_t>& pads, PadMode mode, Scalar value) {
-  const std::vector<Pad> list = checked_pads(x, pads);
+  std::vector<Pad> list = checked_pads(x, pads);
   if (mode == PadMode::constant) return pad_constant(x, list, value);
-  Tensor y = x;
-  for (const Pad& one : list) y = index_select(y, one.dim, sources(x, one, mode));
+  const Tensor kept = mode == PadMode::circular ? cut(x, list) : x;
+  Tensor y = kept;
+  for (const Pad& one : list) y = index_select(y, one.dim, sources(kept, one, mode));
   return y;
 }
 

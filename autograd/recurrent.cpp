@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "autograd/arrange.h"
+#include "autograd/as_rows_internal.h"
 #include "autograd/copy.h"
 #include "autograd/elementwise.h"
 #include "autograd/matmul.h"
@@ -21,6 +22,7 @@
 namespace hop {
 namespace {
 
+using autograd::as_rows;
 using autograd::BackwardContext;
 using autograd::SavedTensor;
 using kernels::RecurrentCell;
@@ -58,7 +60,6 @@ struct Saved {
 };
 
 /// (T, N, columns) as (T N, columns)
-Tensor as_rows(const Tensor& x) { return reshape(x, {-1, x.size(-1)}); }
 
 /// The gradients of weight and bias, from those of all products with the hidden states `before` each step.
 void set_parameters(BackwardContext& c, const Tensor& h_gates, const Tensor& before) {

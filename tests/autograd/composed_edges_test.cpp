@@ -257,6 +257,28 @@ TEST(ComposedErrors, AnswerNumbersFarOutside) {
   EXPECT_THROW(randint(kLeast, kMost, {1}, {}), ConfigError);
 }
 
+// PyTorch's values.
+TEST(ComposedValues, ACircularPadGoesRoundWhatACutLeaves) {
+  const Tensor x = arange(4, DType::f64).set_requires_grad();
+  EXPECT_EQ(values(pad(x, {-1, 1}, PadMode::circular)), (Values{1, 2, 3, 1}));
+  EXPECT_EQ(values(pad(x, {2, -2}, PadMode::circular)), (Values{0, 1, 0, 1}));
+  EXPECT_EQ(values(grad({sum(pad(x, {-1, 1}, PadMode::circular))}, {x})[0]), (Values{0, 2, 1, 1}));
+}
+
+TEST(ComposedValues, AProductOverNoFeaturesHasGradientsOfNoFeatures) {
+  const Tensor x = zeros({3, 4, 0}, {.dtype = DType::f64}).set_requires_grad();
+  const Tensor weight = zeros({5, 0}, {.dtype = DType::f64}).set_requires_grad();
+  const Tensor bias = ones({5}, {.dtype = DType::f64}).set_requires_grad();
+  const std::vector<Tensor> linear_grads = grad({sum(linear(x, weight, bias))}, {x, weight, bias});
+  EXPECT_EQ(linear_grads[0].shape(), x.shape());
+  EXPECT_EQ(linear_grads[1].shape(), weight.shape());
+  EXPECT_EQ(values(linear_grads[2]), (Values{12, 12, 12, 12, 12}));
+  const Tensor other = zeros({0, 5}, {.dtype = DType::f64}).set_requires_grad();
+  const std::vector<Tensor> product_grads = grad({sum(matmul(x, other))}, {x, other});
+  EXPECT_EQ(product_grads[0].shape(), x.shape());
+  EXPECT_EQ(product_grads[1].shape(), other.shape());
+}
+
 TEST(ComposedCapture, HasTheBitsOfEagerWork) {
   const Tensor w = random_leaf({6, 4}, 3);
   const auto work = [&](std::span<const Tensor> in) {
