@@ -201,13 +201,13 @@ void Checker::end_lease(ModelId model, std::optional<WorkerId> by, bool is_done)
   const auto lease = leases_.extract(model);
   const auto members = members_.extract(model);
   if (!lease || is_done) return;
-  const auto& [lead, held] = lease.mapped();
+  const Lease& held = lease.mapped().second;
   const auto owe = [&](WorkerId worker) {
     if (worker != by) owed_cancellations_.emplace(worker, held.attempt);
   };
   if (!members) return;
   for (const auto& [worker, peer] : members.mapped()) owe(worker);
-  if (held.has_group()) owe(lead.worker);
+  if (held.has_group()) owe(lease.mapped().first.worker);
 }
 
 void Checker::leave(WorkerId worker) {
