@@ -178,8 +178,8 @@ where x is the exchange of one model. They meet where x = c (1 / S - 1 / W).
 NOT_MEASURED = """## Not measured yet
 
 `tests/netlab/crossing build/cli/hop` measures the same with real runs over four and eight hosts of network namespaces, by time
-dilation ([netlab.md](netlab.md)), and `./dev papers` then adds its dots and its table here. A run in which all-reduce sends
-nothing between workers is refused, because one worker computed all replicas of a model. Today every run is one of these.
+dilation ([netlab.md](netlab.md)), and `./dev papers` then adds its dots and its table here. It has not been run yet since groups
+of workers exchange their gradients.
 """
 
 
