@@ -31,4 +31,10 @@ ProcessUsage usage_of_process() {
   return {seconds(usage.ru_utime) + seconds(usage.ru_stime), peak != 0 ? peak : otherwise};
 }
 
+double cpu_seconds_of_children() {
+  rusage usage{};
+  ::getrusage(RUSAGE_CHILDREN, &usage);
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 }  // namespace hop

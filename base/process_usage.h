@@ -13,4 +13,7 @@ struct ProcessUsage {
 /// Of all threads of this process since it began its program: memory of a process that started it does not count.
 ProcessUsage usage_of_process();
 
+/// Processor seconds of the children of this process that have ended and were waited for, and of their children.
+double cpu_seconds_of_children();
+
 }  // namespace hop

@@ -7,7 +7,6 @@
 #include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,6 +25,7 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "base/process_usage.h"
 #include "bench/child.h"
 #include "bench/table.h"
 
@@ -161,15 +161,6 @@ void wait_for(pid_t process, double seconds) {
   ::close(descriptor);
 }
 
-double seconds_of_children() {
-  rusage usage{};
-  ::getrusage(RUSAGE_CHILDREN, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 // ---- what a command wrote
 
 std::string last_line(const fs::path& file) {
@@ -217,7 +208,7 @@ int watch(const std::vector<std::string>& words) {
   }
   nlohmann::ordered_json usage = {{"code", ended[command]},
                                   {"seconds", seconds.value_or(clock.seconds())},
-                                  {"cpu_seconds", seconds_of_children()},
+                                  {"cpu_seconds", cpu_seconds_of_children()},
                                   {"peak_bytes", peak},
                                   {"sent_bytes", nullptr}};
   if (has_network) usage["sent_bytes"] = loopback_bytes();

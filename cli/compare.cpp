@@ -1,6 +1,4 @@
 // hop compare EXPERIMENT.toml: the same models and rows under several strategies, one run after the other.
-#include <sys/resource.h>
-
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -28,15 +26,6 @@ struct CompareArguments {
   std::string experiment, folder;
   std::vector<std::string> strategies, workers, overrides;
 };
-
-double seconds_of_children() {
-  rusage usage{};
-  ::getrusage(RUSAGE_CHILDREN, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 // What the processor has used since some moment; none where the system does not tell it. The counter is that of Intel's
 // and AMD's RAPL: microjoules, up to a limit at which it begins at 0 again.
@@ -85,7 +74,7 @@ std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::pat
   options.program = "/proc/self/exe";
   options.on_progress = [&](const hopper::RunProgress& progress) { watch.look(progress); };
   options.on_notice = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
-  const double own = usage_of_process().cpu_seconds, children = seconds_of_children();
+  const double own = usage_of_process().cpu_seconds, children = cpu_seconds_of_children();
   const std::optional<double> energy = joules();
   const hopper::Results results = hopper::run(experiment, options).results;
   const std::optional<double> after = joules();
@@ -93,7 +82,7 @@ std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::pat
 
   Trial trial{.strategy = results.strategy, .workers = results.workers};
   trial.wall_seconds = results.wall_seconds;
-  trial.cpu_seconds = usage_of_process().cpu_seconds - own + seconds_of_children() - children;
+  trial.cpu_seconds = usage_of_process().cpu_seconds - own + cpu_seconds_of_children() - children;
   if (energy && after && *after >= *energy) trial.joules = *after - *energy;
   double trained = 0;
   for (const hopper::ModelResult& model : results.models) {
