@@ -208,7 +208,8 @@ Tensor elementwise(const Call& call, std::span<const Input> inputs, const Tensor
     has_halves = has_halves || (input.is_tensor() && is_half(input.tensor().dtype()));
   }
   const DType compute = result_dtype(call, inputs);
-  if (has_halves) return compute_with_halves(compute, call, inputs, into);
+  if (has_halves) [[unlikely]]
+    return compute_with_halves(compute, call, inputs, into);
   return has_numbers ? compute_with_numbers(compute, call, inputs, into) : compute_in(compute, call, inputs, into);
 }
 

@@ -9,13 +9,11 @@
 namespace hop::kernels {
 namespace {
 
-constinit thread_local Precision current = Precision::strict;
 constexpr std::array<std::string_view, 3> kNames = {"strict", "tf32", "bf16"};
 
 }  // namespace
 
-void set_precision(Precision precision) { current = precision; }
-Precision precision() { return current; }
+constinit thread_local Precision detail::precision_of_thread = Precision::strict;
 
 Precision precision_of(std::string_view text) {
   for (std::size_t i = 0; i < kNames.size(); ++i) {

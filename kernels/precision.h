@@ -17,10 +17,15 @@ enum class Precision : std::uint8_t {
   bf16,
 };
 
+namespace detail {
+/// The calling thread's mode. In the header, because each node of a recorded graph reads it (autograd/node.h).
+extern constinit thread_local Precision precision_of_thread;
+}  // namespace detail
+
 /// For operations called by this thread from now on. A captured step keeps the precision that it was recorded with, and
 /// the gradient of an operation is computed in the operation's own (autograd/node.h).
-void set_precision(Precision precision);
-Precision precision();
+inline void set_precision(Precision precision) { detail::precision_of_thread = precision; }
+inline Precision precision() { return detail::precision_of_thread; }
 /// Sets the thread's precision while it lives.
 class PrecisionScope {
  public:
