@@ -193,6 +193,28 @@ TEST(NumberOutsideTheDType, IsANearbyOneForTheLargerAndWrapsInSums) {
   EXPECT_EQ(values<int>(kernels::where(condition, u, 255)), (Values{1, 255}));
 }
 
+template <class T>
+void expect_wrapping() {
+  constexpr T kLeast = std::numeric_limits<T>::min(), kMost = std::numeric_limits<T>::max();
+  for (const std::int64_t n : {1, 3, 67}) {  // within a vector, and beyond
+    const Tensor least = kernels::full({n}, kLeast, dtype_of<T>()), most = kernels::full({n}, kMost, dtype_of<T>());
+    const std::vector<T> leasts(n, kLeast), mosts(n, kMost);
+    EXPECT_EQ(values<T>(kernels::neg(least)), leasts);
+    EXPECT_EQ(values<T>(kernels::abs(least)), leasts);
+    EXPECT_EQ(values<T>(kernels::square(most)), std::vector<T>(n, 1));
+    EXPECT_EQ(values<T>(kernels::add(most, 1)), leasts);
+    EXPECT_EQ(values<T>(kernels::sub(least, 1)), mosts);
+    EXPECT_EQ(values<T>(kernels::mul(most, most)), std::vector<T>(n, 1));
+  }
+}
+
+TEST(NumberOutsideTheDType, WrapsAroundInIntegerArithmetic) {
+  expect_wrapping<std::int32_t>();
+  expect_wrapping<std::int64_t>();
+  const Tensor most = Tensor::from<std::int64_t>({std::numeric_limits<std::int64_t>::max(), 1}, {2});
+  EXPECT_EQ(kernels::sum(most).item<std::int64_t>(), std::numeric_limits<std::int64_t>::min());
+}
+
 TEST(Arange, EndsWithAnErrorWhereItsDTypeEnds) {
   EXPECT_EQ(kernels::arange(256, DType::u8).numel(), 256);
   EXPECT_EQ(error_of<DtypeError>([] { kernels::arange(300, DType::u8); }),
