@@ -9,7 +9,7 @@ namespace {
 struct Mode {
   std::string name;
   int operations;              // per repetition
-  std::optional<double> most;  // nanoseconds per operation: issue 3's figures
+  std::optional<double> most;  // nanoseconds per operation: the figure to reach
 };
 
 const std::vector<Mode> kModes = {{"forward", 1, 150}, {"recorded", 1, 300}, {"backward", 10, std::nullopt}};
