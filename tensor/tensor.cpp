@@ -116,7 +116,23 @@ Tensor Tensor::as_strided(const Shape& shape, const Strides& strides, std::int64
   return view(body().storage, body().dtype, shape, strides, offset);
 }
 
-Tensor Tensor::detach() const { return as_strided(shape(), strides(), storage_offset()); }
+// Each recorded operation that saves its result takes an alias of it, so nothing is checked again: not by as_strided().
+Tensor Tensor::detach() const {
+  const Body& mine = body();
+  if (detail::collecting != nullptr) note_address();
+  Tensor t;
+  t.body_ = IntrusivePtr<Body>(new Body);
+  Body& b = *t.body_;
+  b.storage = mine.storage;
+  b.shape = mine.shape;
+  b.strides = mine.strides;
+  b.offset = mine.offset;
+  b.numel = mine.numel;
+  b.data = mine.data;
+  b.dtype = mine.dtype;
+  b.contiguous = mine.contiguous;
+  return t;
+}
 
 void Tensor::rebind(Storage storage, std::int64_t offset, DType dtype) const {
   const Strides strides = contiguous_strides(shape());
