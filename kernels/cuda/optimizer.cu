@@ -154,8 +154,9 @@ __device__ int row_of_block(const std::int64_t* first_blocks, int rows) {
   return before - 1;
 }
 
+// Two blocks of a multiprocessor at once are asked for: if nothing is, ptxas aims at more and spills for it (sm_120).
 template <class Rule>
-__global__ void __launch_bounds__(kBlock) update_segments(Table<Rule> table, int rows) {
+__global__ void __launch_bounds__(kBlock, 2) update_segments(Table<Rule> table, int rows) {
   const Row<Rule>& row = table.rows[row_of_block(table.first_blocks, rows)];
   if (*table.step == 0) return;
   const Segment<Rule> s = row.segment;
