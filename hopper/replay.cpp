@@ -7,10 +7,10 @@
 #include "base/hash.h"
 #include "hopper/detail/restore.h"
 #include "hopper/detail/run_directory.h"
+#include "hopper/detail/threads_of_a_run.h"
 #include "hopper/device.h"
 #include "hopper/run.h"
 #include "hopper/train_unit.h"
-#include "kernels/threads.h"
 
 namespace hop::hopper {
 namespace {
@@ -86,20 +86,6 @@ Replayed replay_model(const Experiment& experiment, const data::Dataset& dataset
       replayed.identical == replayed.units && (model.state_sha256.empty() || replayed.sha256 == model.state_sha256);
   return replayed;
 }
-
-// Sets the threads of a unit, and puts the caller's number back.
-class ThreadsOfARun {
- public:
-  explicit ThreadsOfARun(std::uint32_t threads) : before_(kernels::compute_threads()) {
-    kernels::set_compute_threads(static_cast<int>(threads));
-  }
-  ~ThreadsOfARun() { kernels::set_compute_threads(before_); }
-  ThreadsOfARun(const ThreadsOfARun&) = delete;
-  ThreadsOfARun& operator=(const ThreadsOfARun&) = delete;
-
- private:
-  int before_;
-};
 
 }  // namespace
 
