@@ -107,8 +107,14 @@ struct ReplicaOptions {
 };
 
 struct RunSettings {
-  /// How the models and the partitions meet: a name of strategies(), or a maker of the application.
+  /// How the models and the partitions meet: a name of strategies(), or a maker of the application. kAuto: the run
+  /// chooses before its first lease.
   NameOr<StrategyMaker> strategy = "hopping";
+  /// With kAuto: the names of strategies() among which the run chooses, the first ones preferred. Empty: hopping and
+  /// task_parallel, whose models have the same bits.
+  std::vector<std::string> choose_from{};
+  /// In a run directory: why the run chose its strategy. run() forgets what stands here before.
+  std::string strategy_choice{};
   ReplicaOptions replicas{};
   Order order = Order::Fixed;  ///< the facts that decide the bits
   /// Decides who goes where next: a name of policies(), or a maker. Empty: the default_policy() of the strategy.

@@ -84,6 +84,16 @@ TEST_F(Compare, SaysNothingOfReplicasWhereThereAreNone) {
   EXPECT_THAT(finished.out, AllOf(HasSubstr("the same"), Not(HasSubstr("other ones")), Not(HasSubstr("replicas"))));
 }
 
+TEST_F(Compare, ShowsWhatARunChoseBesideTheOthers) {
+  const Finished finished = go({"compare", "e.toml", "--strategies", "hopping,auto", "--to", "chosen"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("strategy = \"auto\" chose "));
+  const nlohmann::json json = nlohmann::json::parse(read(folder_ / "chosen" / "compare.json"));
+  const nlohmann::json real = nlohmann::json::parse(read(folder_ / "chosen" / "auto-2" / "results.json"));
+  EXPECT_EQ(json["trials"][1]["strategy"], "auto (" + real["strategy"].get<std::string>() + ")");
+  EXPECT_EQ(json["trials"][0]["state_sha256"], json["trials"][1]["state_sha256"]);
+}
+
 TEST_F(Compare, SaysWhatIsWrongBeforeItRuns) {
   EXPECT_THAT(go({"compare", "e.toml", "--strategies", "hopping,hoping"}).err, HasSubstr("did you mean \"hopping\""));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "compare"));

@@ -122,6 +122,10 @@ TEST_F(Simulate, SaysWhatIsWrong) {
   EXPECT_THAT(go({"simulate", "e.toml", "--policies", "fifoo"}).err, HasSubstr("fifoo"));
   EXPECT_THAT(go({"simulate", "e.toml", "--strategies", "hoping"}).err, HasSubstr("did you mean \"hopping\""));
   EXPECT_NE(go({"simulate", "e.toml", "--measured", "nowhere"}).code, 0);
+  const Finished chosen = go({"simulate", "e.toml", "--set", "run.strategy=auto"});
+  EXPECT_EQ(chosen.code, 2);
+  EXPECT_THAT(chosen.err, AllOf(HasSubstr("[simulate] strategy: expected the name of a strategy, got \"auto\""),
+                                HasSubstr("--strategies hopping,task_parallel")));
 }
 
 }  // namespace
