@@ -20,6 +20,7 @@
 #include "hopper/search/objective.h"
 #include "hopper/search/space.h"
 #include "hopper/search/stop_rules.h"
+#include "hopper/strategy/group_wire.h"
 #include "hopper/strategy/strategies.h"
 #include "nn/loss.h"
 #include "nn/metric.h"
@@ -100,8 +101,10 @@ enum class AverageState : std::uint8_t {
 
 /// For strategies with replicas (Strategy::replicas); others do not read them. What is empty was not said.
 struct ReplicaOptions {
-  std::optional<BatchRows> batch{};              ///< empty: PerReplica
-  std::optional<LrScale> lr_scale{};             ///< empty: None
+  std::optional<BatchRows> batch{};   ///< empty: PerReplica
+  std::optional<LrScale> lr_scale{};  ///< empty: None
+  /// How groups share gradients; empty: Direct. With Ring the bits depend on the number of workers.
+  std::optional<ReduceExchange> reduce_exchange{};
   std::optional<std::uint32_t> average_every{};  ///< steps, from 1; empty: once per epoch
   std::optional<AverageState> average_state{};   ///< empty: Average
 };

@@ -36,11 +36,17 @@ class Traveller {
     Trainer& there = trainer_for(model, visit.worker);
     if (&there != here_) there.state().load(before);
     here_ = &there;
-    train_unit(there, visit.epoch, itinerary_.passes(visit.partition), rows_);
+    train_unit(there, visit.epoch, itinerary_.passes(visit.partition), rows_, {}, nullptr, ring_of(visit.partition));
     return there.state().save().wait();
   }
 
  private:
+  // The members whose order of additions decides the bits; none if no order of members does.
+  Group ring_of(PartitionId first) const {
+    const ReduceExchange exchange = experiment_.run.replicas.reduce_exchange.value_or(ReduceExchange::Direct);
+    if (exchange == ReduceExchange::Direct) return {};
+    return {nullptr, itinerary_.owners(first), exchange};
+  }
   Trainer& trainer_for(ModelId model, WorkerId worker) {
     const std::vector<std::string>& devices = results_.devices;
     const bool is_known = worker.index() < devices.size() && !devices[worker.index()].empty();

@@ -12,6 +12,7 @@
 #include "hopper/detail/pace.h"
 #include "hopper/detail/rows_of_steps.h"
 #include "hopper/strategy/group_mean.h"
+#include "hopper/strategy/ring_mean.h"
 #include "hopper/strategy/tree_mean.h"
 #include "hopper/trainer.h"
 #include "kernels/copy.h"
@@ -100,6 +101,7 @@ class Trainer::Replicated {
   // ShareGradients
   std::optional<TreeMean> gradients_;  // without a group
   std::optional<GroupMean> group_gradients_;
+  std::optional<RingMean> ring_gradients_;  // instead of both, with a group's owners and ReduceExchange::Ring
   std::vector<Tensor> buffers_;
   Snapshot before_step_, first_replica_;  // of the buffers
 
@@ -159,7 +161,12 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
 
 void Trainer::Replicated::join(const Group& group) {
   group_ = group;
-  if (has_group()) group_gradients_.emplace(t_.gradient_block(), buffers_, group_);
+  const bool shares_gradients = t_.replicas_ == Replicas::ShareGradients;
+  if (shares_gradients && !group.owners.empty() && group.exchange == ReduceExchange::Ring) {
+    ring_gradients_.emplace(t_.gradient_block(), buffers_, group_);
+  } else if (has_group()) {
+    group_gradients_.emplace(t_.gradient_block(), buffers_, group_);
+  }
 }
 
 void Trainer::Replicated::start(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch) {
@@ -298,22 +305,30 @@ void Trainer::Replicated::share_gradients(UnitMetrics& metrics) {
   }
   if (is_lost()) steps = t_.optimizer_->step_count() - first + 1;  // the lost step was the first one not counted
   metrics.rows = static_cast<std::uint64_t>(rows_.of_all(0, steps));
-  const std::uint64_t bytes = has_group() ? group_gradients_->bytes() : gradients_->bytes();
+  const std::uint64_t bytes = ring_gradients_ ? ring_gradients_->bytes()
+                              : has_group()   ? group_gradients_->bytes()
+                                              : gradients_->bytes();
   metrics.shared_bytes = bytes * static_cast<std::uint64_t>(steps);
 }
 
 // Adds the gradients of the own replicas of the step, and leaves the buffers as the first of them.
 void Trainer::Replicated::add_gradients(std::int64_t step) {
   before_step_.take();
-  if (has_group()) {
+  if (has_group() || ring_gradients_) {
     std::vector<bool> has_rows;
     for (std::size_t r = 0; r < lanes_.size(); ++r) has_rows.push_back(rows_.of(r, step, step + 1) > 0);
-    group_gradients_->begin(std::move(has_rows));
+    ring_gradients_ ? ring_gradients_->begin(std::move(has_rows)) : group_gradients_->begin(std::move(has_rows));
   } else {
     gradients_->begin();
   }
-  const auto skip = [this] { has_group() ? group_gradients_->skip() : gradients_->skip(); };
-  const auto add = [this](double share) { has_group() ? group_gradients_->add(share) : gradients_->add(share); };
+  const auto skip = [this] {
+    if (ring_gradients_) return ring_gradients_->skip();
+    has_group() ? group_gradients_->skip() : gradients_->skip();
+  };
+  const auto add = [this](double share) {
+    if (ring_gradients_) return ring_gradients_->add(share);
+    has_group() ? group_gradients_->add(share) : gradients_->add(share);
+  };
   bool is_first = true;
   for (std::size_t r = 0; r < lanes_.size(); ++r) {
     if (!group_.owns(r)) continue;
@@ -337,10 +352,11 @@ void Trainer::Replicated::add_gradients(std::int64_t step) {
 // has lost it, too: the update has no effect.
 bool Trainer::Replicated::finish_mean() {
   if (!has_group()) {
-    gradients_->finish();
+    ring_gradients_ ? static_cast<void>(ring_gradients_->finish(false)) : gradients_->finish();
     return false;
   }
-  const bool is_lost_anywhere = group_gradients_->finish(is_lost());
+  const bool is_lost_anywhere =
+      ring_gradients_ ? ring_gradients_->finish(is_lost()) : group_gradients_->finish(is_lost());
   if (is_lost_anywhere) kernels::fill_(t_.meter_.as_strided({}, {}, 1), 1);
   return is_lost_anywhere;
 }

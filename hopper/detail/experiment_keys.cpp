@@ -65,6 +65,7 @@ Names strategy_names() {
 Names order_names() { return {"fixed", "free"}; }
 Names batch_names() { return {"per_replica", "global"}; }             // in the order of BatchRows
 Names lr_scale_names() { return {"none", "linear", "sqrt"}; }         // in the order of LrScale
+Names reduce_exchange_names() { return {"direct", "ring"}; }          // in the order of ReduceExchange
 Names average_state_names() { return {"average", "keep", "reset"}; }  // in the order of AverageState
 Names keep_names() { return {"last", "best"}; }
 Names policy_names() { return names(policies()); }
@@ -798,6 +799,14 @@ constexpr std::array kKeys = {
         "By how much a strategy with p replicas multiplies the learning rate: by 1, by p, or by the square root of p.",
         lr_scale_names, [](S& s, K& key, E& e) { read_choice(s, key, lr_scale_names(), e.run.replicas.lr_scale); },
         [](const E& e) { return write_choice(lr_scale_names(), e.run.replicas.lr_scale); }, nullptr},
+    ExperimentKey{
+        "run", "reduce_exchange", "one of", "", "`\"direct\"`", "\"ring\"",
+        "With strategy = \"allreduce\" and several workers: how they share gradients. `direct`: each owns a part, and "
+        "adds in a fixed tree over the partitions. `ring`: as Horovod and DistributedDataParallel over Gloo, with as "
+        "many bytes; from three workers on, the bits of the models depend on the number of workers.",
+        reduce_exchange_names,
+        [](S& s, K& key, E& e) { read_choice(s, key, reduce_exchange_names(), e.run.replicas.reduce_exchange); },
+        [](const E& e) { return write_choice(reduce_exchange_names(), e.run.replicas.reduce_exchange); }, nullptr},
     ExperimentKey{
         "run", "average_every", "integer", "steps", "once per epoch", "16",
         "With strategy = \"averaging\": after how many steps the weights are averaged. At the end of an epoch "

@@ -129,10 +129,14 @@ void GroupLinks::swap(const std::shared_ptr<GroupRound>& round) {
   if (error_.empty()) {
     for (std::uint32_t rank = 0; rank < members(); ++rank) {
       if (rank == rank_) continue;
-      is_awaited_[rank] = is_sending_[rank] = true;
-      parts_ += 2;
-      net::asio::co_spawn(network_, send_to(shared_from_this(), rank, round, number), net::asio::detached);
-      net::asio::co_spawn(network_, receive_from(shared_from_this(), rank, round, number), net::asio::detached);
+      const bool sends = !round->out[rank].empty(), takes = !round->in[rank].empty();  // nothing is no message
+      is_sending_[rank] = sends;
+      is_awaited_[rank] = takes;
+      parts_ += (sends ? 1U : 0U) + (takes ? 1U : 0U);
+      if (sends) net::asio::co_spawn(network_, send_to(shared_from_this(), rank, round, number), net::asio::detached);
+      if (takes) {
+        net::asio::co_spawn(network_, receive_from(shared_from_this(), rank, round, number), net::asio::detached);
+      }
     }
   }
   wait(lock, "answer in round " + std::to_string(number), bytes);

@@ -57,6 +57,21 @@ PartitionId Itinerary::partition(ModelId model, Unit unit) const {
   return strategy->begin(spread(), model, unit.value % units_per_epoch());
 }
 
+std::vector<std::uint32_t> Itinerary::owners(PartitionId first) const {
+  const std::vector<WorkerId> group = members(first);
+  std::vector<std::uint32_t> ranks;
+  if (group.empty()) return ranks;
+  for (const PartitionId id : passes(first)) {
+    const auto owner = std::ranges::find_if(group, [&](WorkerId member) { return holds(member, id); });
+    if (owner == group.end()) {
+      throw StateError("[group] expected a member that holds partition " + std::to_string(id.value) + ", got " +
+                       std::to_string(group.size()) + " members without it");
+    }
+    ranks.push_back(static_cast<std::uint32_t>(owner - group.begin()));
+  }
+  return ranks;
+}
+
 std::vector<PartitionId> Itinerary::choices() const {
   std::vector<PartitionId> all;
   const std::uint32_t units = units_per_epoch();

@@ -11,4 +11,8 @@ double exchange_seconds(const DataParallel& strategy, std::uint32_t members, std
   return static_cast<double>(bytes) / links / link.bytes_per_second + 2 * link.latency_seconds * rounds;
 }
 
+double ring_delay_seconds(std::uint32_t members, double rounds, const Link& link) {
+  return members <= 2 ? 0 : 2.0 * (members - 2) * link.latency_seconds * rounds;
+}
+
 }  // namespace hop::hopper::simulate

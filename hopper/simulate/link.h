@@ -21,4 +21,7 @@ struct Link {
 double exchange_seconds(const DataParallel& strategy, std::uint32_t members, std::uint64_t bytes, double rounds,
                         const Link& link);
 
+/// How much longer such exchanges take in a ring: 2 (members - 1) messages one after the other, instead of 2.
+double ring_delay_seconds(std::uint32_t members, double rounds, const Link& link);
+
 }  // namespace hop::hopper::simulate

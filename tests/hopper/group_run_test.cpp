@@ -69,6 +69,34 @@ TEST_F(GroupRun, GivesTheBitsOfOneWorkerAndSendsTheBytesOfTheFormula) {
   }
 }
 
+// A ring has the bytes of the formula, whatever the number of members. Two of them add as the tree does.
+TEST_F(GroupRun, ARingSendsTheSameBytesAndHasBitsOfItsOwn) {
+  const auto in_a_ring = [](std::uint32_t workers, const RunOptions& options = {}) {
+    Experiment e = experiment(workers);
+    e.run.replicas.reduce_exchange = ReduceExchange::Ring;
+    return run(e, options).results;
+  };
+  for (const std::uint32_t workers : {1U, 2U, 3U, 4U}) {
+    SCOPED_TRACE(workers);
+    const fs::path directory = *folder_ / ("ring-" + std::to_string(workers));
+    const Results results = in_a_ring(workers, {.run_directory = directory});
+    const std::uint64_t others = workers - 1;
+    const std::uint64_t in_a_step = 8 * workers * others + kBufferBytes * others;
+    const std::uint64_t in_a_unit = 32 * workers * others + 8 * 4 * others;
+    const std::uint64_t beside = workers == 1 ? 0 : kModels * kEpochs * (kSteps * in_a_step + in_a_unit);
+    EXPECT_EQ(results.network.gradient, results.predicted_gradient_bytes + beside);
+    EXPECT_LT(static_cast<double>(beside), 0.01 * static_cast<double>(results.predicted_gradient_bytes) + 1)
+        << "within 1 % of the formula";
+    if (workers <= 2) expect_results_of_one_worker(results);
+    if (workers > 2) EXPECT_NE(hashes(results), hashes(alone()));
+    EXPECT_EQ(hashes(results), hashes(in_a_ring(workers))) << "a function of the experiment, with its workers";
+    for (const Replayed& model : replay(directory)) {
+      EXPECT_TRUE(model.matches);
+      EXPECT_EQ(model.identical, kEpochs);
+    }
+  }
+}
+
 TEST_F(GroupRun, AWorkerHoldsItsPartOfTheData) {
   const data::Dataset data = data::Dataset::open(*folder_ / "data");
   const auto& partitions = data.manifest().partitions;
