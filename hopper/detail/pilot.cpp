@@ -180,7 +180,7 @@ simulate::Job measure_job(const Experiment& experiment, const data::Dataset& dat
     job.models.push_back(kind != kinds.end() ? kind->second : mean);
     job.models.back().batch = replica_batch(experiment, models[i].config, job.partitions);
   }
-  if (!device.is_cpu()) memory::empty_cache(device);  // the workers come from other processes
+  memory::empty_cache(device);  // the workers may be other processes
   job.network = measure_link(options.hosting, experiment.run.transport, payload_of(job));
   return job;
 }

@@ -100,6 +100,22 @@ TEST_F(TwoMembers, SwapTheirBytesInEachRound) {
   other.join();
 }
 
+// In a ring most members have nothing to say to each other.
+TEST_F(TwoMembers, WaitForNobodyWhoHasNothingToSay) {
+  begin();
+  connect();
+  swap(0, 0, 0);  // the other one is not in this round yet
+  std::thread other([this] {
+    swap(1, 0, 0);
+    swap(1, 0, 3);
+    swap(1, 8, 4);
+  });
+  swap(0, 3, 0);
+  swap(0, 4, 8);
+  other.join();
+  EXPECT_EQ(links_[0]->payload_sent(), 7U);
+}
+
 TEST_F(TwoMembers, WhoIsGoneIsNoticedByTheOther) {
   begin();
   connect();
