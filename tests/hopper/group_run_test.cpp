@@ -87,8 +87,7 @@ TEST_F(GroupRun, ARingSendsTheSameBytesAndHasBitsOfItsOwn) {
     EXPECT_EQ(results.network.gradient, results.predicted_gradient_bytes + beside);
     EXPECT_LT(static_cast<double>(beside), 0.01 * static_cast<double>(results.predicted_gradient_bytes) + 1)
         << "within 1 % of the formula";
-    if (workers <= 2) expect_results_of_one_worker(results);
-    if (workers > 2) EXPECT_NE(hashes(results), hashes(alone()));
+    EXPECT_EQ(hashes(results) == hashes(alone()), workers <= 2);
     EXPECT_EQ(hashes(results), hashes(in_a_ring(workers))) << "a function of the experiment, with its workers";
     for (const Replayed& model : replay(directory)) {
       EXPECT_TRUE(model.matches);
