@@ -239,7 +239,8 @@ void print_groups(const std::vector<Line>& lines) {
   };
   if (std::ranges::none_of(lines, has_replicas)) return;
   std::puts(
-      "strategies with replicas: nothing is exchanged; allreduce shares a model's replicas out, the others do not");
+      "strategies with replicas: nothing is exchanged; one worker computes all replicas of parameter_server, groups "
+      "share out those of the others");
   for (const Line& line : lines) {
     if (!line.group) continue;
     std::printf("by formula, each model on all %u workers: %s %.4g seconds, %.4g of them for %.4g MB between workers\n",

@@ -39,10 +39,10 @@ void Itinerary::check() const {
                       ", got workers = " + std::to_string(workers) + " (partitions = " + std::to_string(partitions) +
                       ")");
   }
-  if (strategy->replicas() != Replicas::ShareGradients && !members(partition(ModelId{0}, Unit{0})).empty()) {
+  if (strategy->replicas() == Replicas::None && !members(partition(ModelId{0}, Unit{0})).empty()) {
     throw ConfigError(
-        "[run] strategy: expected a group of workers only for replicas that share gradients, got one for another "
-        "strategy");
+        "[run] strategy: expected a group of workers only for replicas that share gradients or weights, got one for "
+        "another strategy");
   }
   check_groups(*this);
   if (epochs < 1) throw ConfigError("[itinerary] expected epochs >= 1, got 0");

@@ -19,6 +19,9 @@ struct MemberLost : NetError {
 struct GroupRound {
   explicit GroupRound(std::uint32_t members) : out(members), in(members) {}
   std::vector<AlignedBuffer> out, in;
+  /// Before this round members may compute for hours, some longer than others: no limit of time holds for the wait.
+  /// Only for a few bytes: a connection has to take them while its other end does not listen yet.
+  bool follows_work = false;
 };
 
 /// One member's connections to the others of its group. All members call swap() equally often, with sizes that fit:
@@ -31,6 +34,8 @@ class GroupWire {
   /// Sends all of `out` and fills all of `in`. Waits for those members from which something comes. Throws MemberLost if
   /// one cannot be reached or does not answer in time; the group is of no use then.
   virtual void swap(const std::shared_ptr<GroupRound>& round) = 0;
+  /// Between two rounds: throws MemberLost if the group is known to be of no use any more.
+  virtual void check() const = 0;
 };
 
 /// In which order the members of a group add their gradients, and who sends what to whom. `Direct`: GroupMean, whose

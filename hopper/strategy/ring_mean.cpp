@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "hopper/detail/group_talk.h"
 #include "kernels/copy.h"
 
 namespace hop::hopper {
@@ -13,27 +14,8 @@ namespace {
 constexpr std::size_t kBlock = 16;                         // elements: 64 bytes
 constexpr std::size_t kFlagBytes = sizeof(std::uint64_t);  // whether a loss is lost, as far as the sender has heard
 
-std::size_t bytes_of(const Tensor& x) { return static_cast<std::size_t>(x.numel()) * size_of(x.dtype()); }
-
 void resize(AlignedBuffer& buffer, std::size_t size) {
   if (buffer.size() != size) buffer = AlignedBuffer(size);
-}
-
-void read(const std::vector<Tensor>& tensors, std::byte* to) {
-  for (const Tensor& x : tensors) {
-    const Tensor host = kernels::to_device(x, Device::cpu());
-    std::memcpy(to, host.raw_data(), bytes_of(x));
-    to += bytes_of(x);
-  }
-}
-
-void write(const std::vector<Tensor>& tensors, const std::byte* from) {
-  for (const Tensor& x : tensors) {
-    const Tensor host = Tensor::empty(x.shape(), x.dtype());
-    std::memcpy(host.raw_data(), from, bytes_of(x));
-    kernels::copy_(x, kernels::to_device(host, x.device()));
-    from += bytes_of(x);
-  }
 }
 
 std::uint32_t members_of(const Group& group) {
@@ -52,7 +34,7 @@ RingMean::RingMean(Tensor values, std::vector<Tensor> firsts, Group group)
       reduce_(std::make_shared<GroupRound>(members_)),
       gather_(std::make_shared<GroupRound>(members_)) {
   if (values_.dtype() != DType::f32) throw DtypeError("[ring_mean] expected f32 values, got " + values_.describe());
-  for (const Tensor& x : firsts_) first_bytes_ += bytes_of(x);
+  first_bytes_ = bytes_of(firsts_);
   if (is_alone()) sums_.resize(members_);
 }
 
@@ -110,7 +92,7 @@ bool RingMean::finish(bool is_lost) {
     is_lost = reduce_scatter(is_lost);
     all_gather();
   }
-  write_values();
+  bring_values();
   return is_lost;
 }
 
@@ -178,14 +160,14 @@ void RingMean::all_gather() {
     resize(to, out.bytes() + (gives ? first_bytes_ : 0));
     resize(from, in.bytes() + (takes ? first_bytes_ : 0));
     if (out.bytes() > 0) std::memcpy(to.data(), sum_.data() + out.begin, out.bytes());
-    if (gives && first_bytes_ > 0) read(firsts_, to.data() + out.bytes());
+    if (gives && first_bytes_ > 0) read_values(firsts_, to.data() + out.bytes());
     group_.wire->swap(gather_);
     if (in.bytes() > 0) std::memcpy(sum_.data() + in.begin, std::as_const(from).data(), in.bytes());
-    if (takes && first_bytes_ > 0) write(firsts_, std::as_const(from).data() + in.bytes());
+    if (takes && first_bytes_ > 0) write_values(firsts_, std::as_const(from).data() + in.bytes());
   }
 }
 
-void RingMean::write_values() const {
+void RingMean::bring_values() const {
   const Tensor host = Tensor::empty(values_.shape(), DType::f32);
   if (!sum_.empty()) std::memcpy(host.data<float>(), sum_.data(), sum_.size() * sizeof(float));
   kernels::copy_(values_, kernels::to_device(host, values_.device()));

@@ -69,7 +69,7 @@ class RingMean {
   void sum_alone();
   bool reduce_scatter(bool is_lost);
   void all_gather();
-  void write_values() const;
+  void bring_values() const;
 
   Tensor values_;
   std::vector<Tensor> firsts_;
