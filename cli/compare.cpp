@@ -81,6 +81,7 @@ std::optional<Trial> measure(const hopper::Experiment& experiment, const fs::pat
   if (results.outcome == hopper::Outcome::Interrupted) return {};
 
   Trial trial{.strategy = results.strategy, .workers = results.workers};
+  if (hopper::is_auto(experiment.run.strategy)) trial.strategy = "auto (" + results.strategy + ")";
   trial.wall_seconds = results.wall_seconds;
   trial.cpu_seconds = usage_of_process().cpu_seconds - own + cpu_seconds_of_children() - children;
   if (energy && after && *after >= *energy) trial.joules = *after - *energy;

@@ -15,7 +15,7 @@ struct Moment {
 };
 
 struct Trial {
-  std::string strategy{};
+  std::string strategy{};  ///< its name; "auto (hopping)" if the run chose it
   std::uint32_t workers = 0;
   double wall_seconds = 0;
   double samples_per_second = 0;    ///< rows trained, by wall time

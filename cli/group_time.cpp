@@ -45,6 +45,11 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
     }
   }
   time.exchange_seconds = hopper::simulate::exchange_seconds(*replicated, members, time.bytes, rounds, link);
+  const bool is_ring = experiment.run.replicas.reduce_exchange == hopper::ReduceExchange::Ring;
+  if (is_ring && members > 1 && replicated->replicas() == hopper::Replicas::ShareGradients &&
+      replicated->wire() == hopper::Wire::Direct) {
+    time.exchange_seconds += hopper::simulate::ring_delay_seconds(members, rounds, link);
+  }
   return time;
 }
 

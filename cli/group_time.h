@@ -23,9 +23,9 @@ double replicas_of_one(const hopper::Strategy& strategy, std::uint32_t partition
 
 /// The models one after the other, each on all workers of `experiment`: replicas are shared out evenly, and no exchange
 /// is hidden behind computation. `measured`: a run of the same strategy and partitions. If groups trained its models,
-/// their waits and exchanges count as computation; a run with one worker has none. A step of gradients, or an average
-/// of weights, takes two messages and the time of its bytes on the busiest link. None for strategies without replicas,
-/// and for another strategy or other partitions than were measured.
+/// their waits and exchanges count as computation; a run with one worker has none. An exchange takes its messages and
+/// the time of its bytes on the busiest link. None for strategies without replicas, and for another strategy or other
+/// partitions than were measured.
 std::optional<GroupTime> group_time(const hopper::Results& measured, const hopper::Experiment& experiment,
                                     std::uint32_t partitions, const hopper::simulate::Link& link);
 

@@ -19,6 +19,7 @@
 #include "cli/job_file.h"
 #include "cli/network_option.h"
 #include "cli/simulate_job.h"
+#include "hopper/detail/auto_strategy.h"
 #include "hopper/run.h"
 #include "hopper/simulate/run.h"
 #include "hopper/strategy/strategies.h"
@@ -140,7 +141,19 @@ double transfer_seconds_of(const SimulateArguments& arguments, const Measured* m
   return link.latency_seconds + (measured != nullptr ? measured->state_bytes() : 0) / link.bytes_per_second;
 }
 
+// A choice needs the machines of the run.
+void refuse_auto(const hopper::Experiment& experiment) {
+  if (!hopper::is_auto(experiment.run.strategy)) return;
+  std::string names;
+  for (const std::string& name : hopper::choices_of(experiment.run)) names += (names.empty() ? "" : ",") + name;
+  throw ConfigError(
+      "[simulate] strategy: expected the name of a strategy, got \"auto\", which measures when a run begins; write "
+      "--strategies " +
+      names + ": of these lines, `auto` takes the first that is not more than 5 % slower than the fastest");
+}
+
 Line simulate_once(hopper::Experiment experiment, const SimulateArguments& arguments, const Measured* measured) {
+  refuse_auto(experiment);
   const std::uint32_t given = measured != nullptr ? measured->results().partitions : 4;
   const std::uint32_t partitions = std::max(experiment.data.partitions.value_or(given), experiment.run.workers);
   experiment.data.partitions = partitions;
@@ -226,7 +239,8 @@ void print_groups(const std::vector<Line>& lines) {
   };
   if (std::ranges::none_of(lines, has_replicas)) return;
   std::puts(
-      "strategies with replicas: nothing is exchanged; allreduce shares a model's replicas out, the others do not");
+      "strategies with replicas: nothing is exchanged; one worker computes all replicas of parameter_server, groups "
+      "share out those of the others");
   for (const Line& line : lines) {
     if (!line.group) continue;
     std::printf("by formula, each model on all %u workers: %s %.4g seconds, %.4g of them for %.4g MB between workers\n",

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "base/words.h"
 #include "cli/commands.h"
 #include "hopper/why.h"
 
@@ -21,6 +22,9 @@ int why(const std::string& directory) {
   const hopper::RunStatus status = hopper::why(directory);
   std::printf("process %d, %zu models done, %zu to go; as of %.1f s ago\n", status.process, status.models_done,
               status.models_listed, status.age);
+  if (!status.strategy_choice.empty()) {
+    std::printf("strategy = \"auto\" chose %s\n", printable(status.strategy_choice, 1000).c_str());
+  }
   if (status.age > kLongWithoutAWord) {
     std::printf("the coordinator has written nothing for %.0f s: it is stopped, or its disk stands still\n",
                 status.age);

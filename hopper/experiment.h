@@ -20,6 +20,7 @@
 #include "hopper/search/objective.h"
 #include "hopper/search/space.h"
 #include "hopper/search/stop_rules.h"
+#include "hopper/strategy/group_wire.h"
 #include "hopper/strategy/strategies.h"
 #include "nn/loss.h"
 #include "nn/metric.h"
@@ -100,15 +101,23 @@ enum class AverageState : std::uint8_t {
 
 /// For strategies with replicas (Strategy::replicas); others do not read them. What is empty was not said.
 struct ReplicaOptions {
-  std::optional<BatchRows> batch{};              ///< empty: PerReplica
-  std::optional<LrScale> lr_scale{};             ///< empty: None
+  std::optional<BatchRows> batch{};   ///< empty: PerReplica
+  std::optional<LrScale> lr_scale{};  ///< empty: None
+  /// How groups share gradients; empty: Direct. With Ring the bits depend on the number of workers.
+  std::optional<ReduceExchange> reduce_exchange{};
   std::optional<std::uint32_t> average_every{};  ///< steps, from 1; empty: once per epoch
   std::optional<AverageState> average_state{};   ///< empty: Average
 };
 
 struct RunSettings {
-  /// How the models and the partitions meet: a name of strategies(), or a maker of the application.
+  /// How the models and the partitions meet: a name of strategies(), or a maker of the application. kAuto: the run
+  /// chooses before its first lease.
   NameOr<StrategyMaker> strategy = "hopping";
+  /// With kAuto: the names of strategies() among which the run chooses, the first ones preferred. Empty: hopping and
+  /// task_parallel, whose models have the same bits.
+  std::vector<std::string> choose_from{};
+  /// In a run directory: why the run chose its strategy. run() forgets what stands here before.
+  std::string strategy_choice{};
   ReplicaOptions replicas{};
   Order order = Order::Fixed;  ///< the facts that decide the bits
   /// Decides who goes where next: a name of policies(), or a maker. Empty: the default_policy() of the strategy.

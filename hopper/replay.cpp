@@ -7,10 +7,10 @@
 #include "base/hash.h"
 #include "hopper/detail/restore.h"
 #include "hopper/detail/run_directory.h"
+#include "hopper/detail/threads_of_a_run.h"
 #include "hopper/device.h"
 #include "hopper/run.h"
 #include "hopper/train_unit.h"
-#include "kernels/threads.h"
 
 namespace hop::hopper {
 namespace {
@@ -36,11 +36,17 @@ class Traveller {
     Trainer& there = trainer_for(model, visit.worker);
     if (&there != here_) there.state().load(before);
     here_ = &there;
-    train_unit(there, visit.epoch, itinerary_.passes(visit.partition), rows_);
+    train_unit(there, visit.epoch, itinerary_.passes(visit.partition), rows_, {}, nullptr, ring_of(visit.partition));
     return there.state().save().wait();
   }
 
  private:
+  // The members whose order of additions decides the bits; none if no order of members does.
+  Group ring_of(PartitionId first) const {
+    const ReduceExchange exchange = experiment_.run.replicas.reduce_exchange.value_or(ReduceExchange::Direct);
+    if (exchange == ReduceExchange::Direct) return {};
+    return {nullptr, itinerary_.owners(first), exchange};
+  }
   Trainer& trainer_for(ModelId model, WorkerId worker) {
     const std::vector<std::string>& devices = results_.devices;
     const bool is_known = worker.index() < devices.size() && !devices[worker.index()].empty();
@@ -86,20 +92,6 @@ Replayed replay_model(const Experiment& experiment, const data::Dataset& dataset
       replayed.identical == replayed.units && (model.state_sha256.empty() || replayed.sha256 == model.state_sha256);
   return replayed;
 }
-
-// Sets the threads of a unit, and puts the caller's number back.
-class ThreadsOfARun {
- public:
-  explicit ThreadsOfARun(std::uint32_t threads) : before_(kernels::compute_threads()) {
-    kernels::set_compute_threads(static_cast<int>(threads));
-  }
-  ~ThreadsOfARun() { kernels::set_compute_threads(before_); }
-  ThreadsOfARun(const ThreadsOfARun&) = delete;
-  ThreadsOfARun& operator=(const ThreadsOfARun&) = delete;
-
- private:
-  int before_;
-};
 
 }  // namespace
 

@@ -254,6 +254,7 @@ std::string to_json(const Results& r) {
                {"idle_ms", json_of(r.idle)},
                {"models", models},
                {"best", r.best ? Json(r.best->value) : Json(nullptr)}};
+  if (!r.strategy_choice.empty()) json["strategy_choice"] = r.strategy_choice;
   if (!r.data_damage.empty()) json["data_damage"] = r.data_damage;
   return json.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
 }

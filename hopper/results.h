@@ -58,6 +58,7 @@ struct Results {
   std::string name{};
   std::uint64_t seed = 0;
   std::string strategy{};
+  std::string strategy_choice{};  ///< why the run chose it, with the figures; empty if the experiment named it
   Order order = Order::Fixed;
   std::uint32_t workers = 0, threads_per_worker = 0, partitions = 0, epochs = 0;
   std::string device{};                ///< the workers' device: "cpu", "cuda:0", or "mixed"

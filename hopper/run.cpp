@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/version.h"
 #include "base/words.h"
+#include "hopper/detail/auto_strategy.h"
 #include "hopper/detail/clone_check.h"
 #include "hopper/detail/extend.h"
 #include "hopper/detail/isa_agreement.h"
@@ -59,6 +60,7 @@ void describe(Results& results, const Experiment& experiment, std::vector<std::s
   results.name = experiment.name;
   results.seed = experiment.seed;
   results.strategy = experiment.run.strategy.name();
+  results.strategy_choice = experiment.run.strategy_choice;
   results.threads_per_worker = experiment.run.threads_per_worker;
   results.is_durable = experiment.run.durable;
   results.own_metrics = own_metric_names(experiment.model);
@@ -265,6 +267,7 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
   }
   experiment.data.partitions = dataset.partition_count();
   settle_objective(experiment, dataset, options);
+  tell(settle_strategy(experiment, dataset, options), options);
   check_models(experiment, dataset, first_models(experiment, dataset));
 
   const std::string text = to_toml(experiment);
@@ -328,6 +331,7 @@ std::vector<std::string> local_devices(const Experiment& experiment) {
 RunResult run(Experiment experiment, const RunOptions& options) {
   check_options(options);
   experiment.data.seed = experiment.seed;
+  experiment.run.strategy_choice.clear();
   if (options.patience) experiment.run.patience = std::chrono::duration<double>(*options.patience).count();
   experiment.check();
   check_settings_read(experiment);  // here, so that it locks no older run

@@ -91,9 +91,10 @@ class Trainer {
   /// buffers are averaged, too, and integers are those of the first replica. A lost loss ends the epoch as in train();
   /// with ShareWeights the state is then that of the last average, and `rows` counts up to it. Throws as train().
   ///
-  /// With a group (ShareGradients only), this member trains the replicas that it owns, asks `rows` for their partitions
-  /// only, and shares with the others in each step: all members return the same metrics, except for times, and have the
-  /// same state, which is that of one trainer with all replicas. Throws MemberLost.
+  /// With a group, this member trains the replicas that it owns, asks `rows` for their partitions only, and shares with
+  /// the others: all members return the same metrics, except for times, and have the same state, which is that of one
+  /// trainer with all replicas. Throws MemberLost. With ReduceExchange::Ring the state depends on the members; that of
+  /// one trainer is the same if it gets their `owners` without a wire.
   UnitMetrics train_replicas(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch,
                              std::stop_token stop = {}, std::atomic<std::uint64_t>* rows_done = nullptr,
                              const Group& group = {});

@@ -1,42 +1,23 @@
 // An epoch of replicas in one trainer. Each replica passes over a partition of its own; one after the other they
 // compute, in each step (ShareGradients) or until the next average (ShareWeights). Every mean over replicas is a
-// TreeMean, or a GroupMean with its bits, so the bits are a function of the experiment alone. Long because the two ways
-// to share and the two sides of a group have most of their state in common.
+// ReplicaMean, so the bits are a function of the experiment alone. Long because the two ways to share have most of
+// their state in common.
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "hopper/detail/group_talk.h"
 #include "hopper/detail/pace.h"
+#include "hopper/detail/replica_mean.h"
 #include "hopper/detail/rows_of_steps.h"
-#include "hopper/strategy/group_mean.h"
-#include "hopper/strategy/tree_mean.h"
 #include "hopper/trainer.h"
 #include "kernels/copy.h"
 #include "kernels/precision.h"
 
 namespace hop::hopper {
 namespace {
-
-/// Values of tensors, to go back to.
-class Snapshot {
- public:
-  Snapshot() = default;
-  explicit Snapshot(std::vector<Tensor> tensors) : tensors_(std::move(tensors)) {}
-  void take() {
-    for (std::size_t i = 0; i < values_.size(); ++i) kernels::copy_(values_[i], tensors_[i]);
-    for (std::size_t i = values_.size(); i < tensors_.size(); ++i) values_.push_back(kernels::clone(tensors_[i]));
-  }
-  void bring_back() const {
-    for (std::size_t i = 0; i < values_.size(); ++i) kernels::copy_(tensors_[i], values_[i]);
-  }
-
- private:
-  std::vector<Tensor> tensors_;
-  std::vector<Tensor> values_;  // empty before the first take()
-};
 
 // An integer of 64 bits, which no floating scalar could carry.
 void write_word(const Tensor& to, std::uint64_t value) {
@@ -70,8 +51,6 @@ class Trainer::Replicated {
  private:
   bool has_group() const { return is_member_; }
   void learn_rows(std::span<const PartitionId> passes, const std::vector<std::vector<double>>& sums);
-  std::vector<std::vector<double>> swap_numbers(const std::vector<std::vector<double>>& own,
-                                                const std::vector<std::size_t>& counts);
   void share_losses();
   bool finish_mean();
   std::uint64_t usual_key() const;
@@ -79,10 +58,13 @@ class Trainer::Replicated {
   void share_gradients(UnitMetrics& metrics);
   void add_gradients(std::int64_t step);
   void share_weights(UnitMetrics& metrics);
-  void add_weights(TreeMean& mean, std::int64_t begin, std::int64_t end, std::int64_t first);
+  void add_weights(ReplicaMean& mean, std::int64_t begin, std::int64_t end, std::int64_t first);
+  bool is_lost_anywhere();
+  void give_up_since(std::int64_t begin, std::int64_t every);
   void train_alone(std::size_t replica, std::int64_t begin, std::int64_t end, std::int64_t first);
   void reset_optimizer(std::int64_t steps);
   bool is_lost() const;
+  void lose();
   void next_batch(std::size_t replica, std::int64_t rows);
 
   Trainer& t_;
@@ -98,15 +80,12 @@ class Trainer::Replicated {
   std::optional<Pace> pace_;
 
   // ShareGradients
-  std::optional<TreeMean> gradients_;  // without a group
-  std::optional<GroupMean> group_gradients_;
-  std::vector<Tensor> buffers_;
-  Snapshot before_step_, first_replica_;  // of the buffers
+  std::optional<ReplicaMean> gradients_;
+  Snapshot before_step_;  // of the buffers
 
   // ShareWeights
-  std::optional<TreeMean> weights_, weights_and_slots_;
+  std::optional<ReplicaMean> weights_, weights_and_slots_;
   Snapshot start_;               // of all that training changes
-  Snapshot integers_;            // of buffers that have no mean
   std::vector<Snapshot> slots_;  // of each replica; empty unless they are kept
   std::vector<Tensor> all_slots_;
 };
@@ -141,16 +120,13 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
   if (t_.replicas_ == Replicas::ShareGradients) {
     append(floats, integers);
     before_step_ = Snapshot(floats);
-    first_replica_ = Snapshot(floats);
-    buffers_ = std::move(floats);
-    if (!has_group()) gradients_.emplace(std::vector{t_.gradient_block()});
+    gradients_.emplace(std::vector{t_.gradient_block()}, floats, DType::f32);
     return;
   }
-  integers_ = Snapshot(integers);
   append(parameters, floats);
-  weights_.emplace(parameters, DType::f64);
+  weights_.emplace(parameters, integers, DType::f64);
   append(parameters, all_slots_);
-  weights_and_slots_.emplace(parameters, DType::f64);
+  weights_and_slots_.emplace(parameters, integers, DType::f64);
   append(parameters, integers);
   parameters.push_back(t_.optimizer_->step_tensor());
   start_ = Snapshot(parameters);
@@ -159,7 +135,10 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
 
 void Trainer::Replicated::join(const Group& group) {
   group_ = group;
-  if (has_group()) group_gradients_.emplace(t_.gradient_block(), buffers_, group_);
+  if (group_.owners.empty()) return;
+  for (std::optional<ReplicaMean>* mean : {&gradients_, &weights_, &weights_and_slots_}) {
+    if (*mean) (*mean)->join(group_);
+  }
 }
 
 void Trainer::Replicated::start(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch) {
@@ -196,35 +175,8 @@ void Trainer::Replicated::learn_rows(std::span<const PartitionId> passes,
     counts.push_back(t_.dataset_.has_weights() ? rows_.count_of_sums(rows.back()) : 0);
   }
   std::vector<std::vector<double>> all(passes.size());
-  if (t_.dataset_.has_weights()) all = swap_numbers(sums, counts);
+  if (t_.dataset_.has_weights()) all = swap_numbers(group_, sums, counts);
   for (std::size_t r = 0; r < passes.size(); ++r) rows_.add(rows[r], std::move(all[r]));
-}
-
-// Gives the numbers of the own replicas to all members, and returns those of all replicas. `counts`: how many each
-// replica has.
-std::vector<std::vector<double>> Trainer::Replicated::swap_numbers(const std::vector<std::vector<double>>& own,
-                                                                   const std::vector<std::size_t>& counts) {
-  std::vector<std::size_t> of_member(group_.wire->members());
-  for (std::size_t r = 0; r < counts.size(); ++r) of_member[group_.owners[r]] += counts[r];
-  const auto round = std::make_shared<GroupRound>(group_.wire->members());
-  std::vector<double> said;
-  for (const std::vector<double>& numbers : own) said.insert(said.end(), numbers.begin(), numbers.end());
-  for (std::uint32_t rank = 0; rank < group_.wire->members(); ++rank) {
-    if (rank == rank_) continue;
-    round->out[rank] = AlignedBuffer(said.size() * sizeof(double));
-    round->in[rank] = AlignedBuffer(of_member[rank] * sizeof(double));
-    if (!said.empty()) std::memcpy(round->out[rank].data(), said.data(), round->out[rank].size());
-  }
-  group_.wire->swap(round);
-  std::vector<std::vector<double>> all;
-  std::vector<std::size_t> taken(of_member.size());
-  for (std::size_t r = 0; r < counts.size(); ++r) {
-    const std::uint32_t owner = group_.owners[r];
-    const double* from = owner == rank_ ? said.data() : reinterpret_cast<const double*>(round->in[owner].data());
-    from += std::exchange(taken[owner], taken[owner] + counts[r]);
-    all.emplace_back(from, from + counts[r]);
-  }
-  return all;
 }
 
 void Trainer::Replicated::share_losses() {
@@ -234,7 +186,7 @@ void Trainer::Replicated::share_losses() {
   for (std::size_t r = 0; r < lanes_.size(); ++r) {
     if (group_.owns(r)) own.push_back({losses[r]});
   }
-  const auto all = swap_numbers(own, std::vector<std::size_t>(lanes_.size(), 1));
+  const auto all = swap_numbers(group_, own, std::vector<std::size_t>(lanes_.size(), 1));
   for (std::size_t r = 0; r < lanes_.size(); ++r) losses[r] = all[r].front();
   kernels::copy_(losses_, kernels::to_device(here, t_.device()));
 }
@@ -274,8 +226,12 @@ bool Trainer::Replicated::is_lost() const {
   return kernels::to_device(t_.meter_, Device::cpu()).data<double>()[1] != 0;
 }
 
+// As if a loss of an own replica were lost: updates have no effect from now on.
+void Trainer::Replicated::lose() { kernels::fill_(t_.meter_.as_strided({}, {}, 1), 1); }
+
 void Trainer::Replicated::next_batch(std::size_t replica, std::int64_t rows) {
   if (stop_.stop_requested()) throw TrainingStopped("[train] stopped");
+  if (has_group()) group_.wire->check();
   t_.lane_ = lanes_[replica];
   lanes_[replica].batches->next();
   pace_->step();
@@ -298,50 +254,35 @@ void Trainer::Replicated::share_gradients(UnitMetrics& metrics) {
   }
   if (is_lost()) steps = t_.optimizer_->step_count() - first + 1;  // the lost step was the first one not counted
   metrics.rows = static_cast<std::uint64_t>(rows_.of_all(0, steps));
-  const std::uint64_t bytes = has_group() ? group_gradients_->bytes() : gradients_->bytes();
-  metrics.shared_bytes = bytes * static_cast<std::uint64_t>(steps);
+  metrics.shared_bytes = gradients_->bytes() * static_cast<std::uint64_t>(steps);
 }
 
-// Adds the gradients of the own replicas of the step, and leaves the buffers as the first of them.
+// Adds the gradients of the own replicas of the step. Each begins with the buffers from before the step.
 void Trainer::Replicated::add_gradients(std::int64_t step) {
   before_step_.take();
-  if (has_group()) {
-    std::vector<bool> has_rows;
-    for (std::size_t r = 0; r < lanes_.size(); ++r) has_rows.push_back(rows_.of(r, step, step + 1) > 0);
-    group_gradients_->begin(std::move(has_rows));
-  } else {
-    gradients_->begin();
-  }
-  const auto skip = [this] { has_group() ? group_gradients_->skip() : gradients_->skip(); };
-  const auto add = [this](double share) { has_group() ? group_gradients_->add(share) : gradients_->add(share); };
+  const std::vector<std::optional<double>> shares = rows_.shares(step, step + 1);
+  gradients_->begin(shares);
   bool is_first = true;
   for (std::size_t r = 0; r < lanes_.size(); ++r) {
     if (!group_.owns(r)) continue;
-    const std::int64_t rows = rows_.of(r, step, step + 1);
-    if (rows == 0) {
-      skip();
+    if (!shares[r]) {
+      gradients_->skip();
       continue;
     }
-    if (!is_first) before_step_.bring_back();
+    if (!std::exchange(is_first, false)) before_step_.bring_back();
+    const std::int64_t rows = rows_.of(r, step, step + 1);
     next_batch(r, rows);
     t_.run_step(Part::Gradients, rows);
     static_cast<void>(t_.gradient_block());
-    add(rows_.share(r, step, step + 1));
-    if (is_first) first_replica_.take();
-    is_first = false;
+    gradients_->add(*shares[r]);
   }
-  if (!is_first) first_replica_.bring_back();
 }
 
-// Leaves the mean of the step in the gradient block. Returns whether another member has lost its loss. Then this one
-// has lost it, too: the update has no effect.
+// Leaves the mean of the step in the gradient block, and the buffers of the first replica. Returns whether a member has
+// lost its loss. Then this one has lost it, too: the update has no effect.
 bool Trainer::Replicated::finish_mean() {
-  if (!has_group()) {
-    gradients_->finish();
-    return false;
-  }
-  const bool is_lost_anywhere = group_gradients_->finish(is_lost());
-  if (is_lost_anywhere) kernels::fill_(t_.meter_.as_strided({}, {}, 1), 1);
+  const bool is_lost_anywhere = gradients_->finish(has_group() && is_lost());
+  if (is_lost_anywhere) lose();
   return is_lost_anywhere;
 }
 
@@ -356,15 +297,14 @@ void Trainer::Replicated::share_weights(UnitMetrics& metrics) {
     const std::int64_t end = std::min(begin + every, steps), counted = t_.optimizer_->step_count();
     const bool are_slots_averaged = options.average_state.value_or(AverageState::Average) == AverageState::Average ||
                                     (options.average_state == AverageState::Keep && end == steps);
-    TreeMean& mean = are_slots_averaged ? *weights_and_slots_ : *weights_;
+    ReplicaMean& mean = are_slots_averaged ? *weights_and_slots_ : *weights_;
     start_.take();
     add_weights(mean, begin, end, t_.state_->counters().steps_before + counted - begin);
-    if (is_lost()) {
-      start_.bring_back();
+    if (is_lost_anywhere()) {
+      give_up_since(begin, every);
       break;
     }
-    mean.finish();
-    integers_.bring_back();
+    mean.finish(false);
     kernels::fill_(t_.optimizer_->step_tensor(), counted + end - begin);
     if (options.average_state == AverageState::Reset) reset_optimizer(counted + end - begin);
     metrics.rows += static_cast<std::uint64_t>(rows_.of_all(begin, end));
@@ -373,23 +313,41 @@ void Trainer::Replicated::share_weights(UnitMetrics& metrics) {
   metrics.shared_bytes = shared;
 }
 
-// Trains each replica from the same start. `first`: step 0 of the epoch, as the schedule counts.
-void Trainer::Replicated::add_weights(TreeMean& mean, std::int64_t begin, std::int64_t end, std::int64_t first) {
-  mean.begin();
+// Trains each own replica from the same start. `first`: step 0 of the epoch, as the schedule counts.
+void Trainer::Replicated::add_weights(ReplicaMean& mean, std::int64_t begin, std::int64_t end, std::int64_t first) {
+  const std::vector<std::optional<double>> shares = rows_.shares(begin, end);
+  mean.begin(shares);
   bool is_first = true;
   for (std::size_t r = 0; r < lanes_.size() && !t_.is_lost_on_host(); ++r) {
-    if (rows_.of(r, begin, end) == 0) {
+    if (!group_.owns(r)) continue;
+    if (!shares[r]) {
       mean.skip();
       continue;
     }
-    if (!is_first) start_.bring_back();
+    if (!std::exchange(is_first, false)) start_.bring_back();
     if (!slots_.empty() && begin != 0) slots_[r].bring_back();
     train_alone(r, begin, end, first);
-    mean.add(rows_.share(r, begin, end));
+    mean.add(*shares[r]);
     if (!slots_.empty()) slots_[r].take();
-    if (is_first) integers_.take();
-    is_first = false;
   }
+}
+
+// Members may have trained for a long time, some longer than others. Here they wait for each other.
+bool Trainer::Replicated::is_lost_anywhere() {
+  if (!has_group()) return is_lost();
+  const bool is_lost_at_any = is_true_of_any(group_, is_lost());
+  if (is_lost_at_any) lose();
+  return is_lost_at_any;
+}
+
+// Back to the last average. Slots that replicas keep have no average there. One worker has left those of the replica
+// that trained last before it, which a group then takes from their owner.
+void Trainer::Replicated::give_up_since(std::int64_t begin, std::int64_t every) {
+  start_.bring_back();
+  if (!has_group() || slots_.empty() || begin == 0) return;
+  std::size_t last = lanes_.size() - 1;
+  while (rows_.of(last, begin - every, begin) == 0) --last;
+  take_from(group_, group_.owners[last], all_slots_);
 }
 
 void Trainer::Replicated::train_alone(std::size_t replica, std::int64_t begin, std::int64_t end, std::int64_t first) {
@@ -420,10 +378,9 @@ UnitMetrics Trainer::train_replicas(std::span<const PartitionId> passes, const P
                      std::to_string(passes.size()) + " partitions and strategy = \"" + experiment_.run.strategy.name() +
                      "\"; call train() for passes that follow each other");
   }
-  if (group.wire != nullptr && (replicas_ != Replicas::ShareGradients || group.owners.size() != passes.size())) {
-    throw StateError("[train] expected a group whose members share gradients, with an owner of each of " +
-                     std::to_string(passes.size()) + " replicas, got " + std::to_string(group.owners.size()) +
-                     " owners and strategy = \"" + experiment_.run.strategy.name() + '"');
+  if (group.wire != nullptr && group.owners.size() != passes.size()) {
+    throw StateError("[train] expected a group with an owner of each of " + std::to_string(passes.size()) +
+                     " replicas, got " + std::to_string(group.owners.size()) + " owners");
   }
   if (!replicated_ || !replicated_->fits(passes.size(), group)) {
     replicated_ = std::make_shared<Replicated>(*this, passes.size(), group);

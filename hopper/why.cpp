@@ -41,6 +41,7 @@ nlohmann::json list_of(const std::vector<Wait>& waits) {
 void write_status_file(const fs::path& run_directory, const RunStatus& status) {
   const nlohmann::json json = {{"process", status.process},
                                {"written", monotonic_seconds()},
+                               {"strategy_choice", status.strategy_choice},
                                {"workers", list_of(status.workers)},
                                {"models", list_of(status.models)},
                                {"models_waiting", status.models_listed},
@@ -75,6 +76,7 @@ RunStatus why(const fs::path& run_directory) {
     status.process = whole_number<int>(json.at("process")).value();
     status.age = std::max(0.0, monotonic_seconds() - json.at("written").get<double>());
     status.is_live = is_running(run_directory);
+    status.strategy_choice = json.value("strategy_choice", std::string());
     status.workers = waits_of(json.at("workers"), status.age);
     status.models = waits_of(json.at("models"), status.age);
     status.models_listed = whole_number<std::size_t>(json.at("models_waiting")).value();

@@ -19,6 +19,7 @@ struct RunStatus {
   int process = 0;       ///< the coordinator's
   double age = 0;        ///< seconds since it was written; more than a few mean that the coordinator stands still
   bool is_live = false;  ///< a process holds the lock of the run
+  std::string strategy_choice{};  ///< Results::strategy_choice
   std::vector<Wait> workers{};
   std::vector<Wait> models{};     ///< models that train or wait; at most kListedModels
   std::size_t models_listed = 0;  ///< how many models train or wait

@@ -56,10 +56,16 @@ Names names(std::span<const Row> rows) {
   return all;
 }
 
-Names strategy_names() { return names(strategies()); }
+Names choice_names() { return names(strategies()); }
+Names strategy_names() {
+  Names all = choice_names();
+  all.emplace_back(kAuto);
+  return all;
+}
 Names order_names() { return {"fixed", "free"}; }
 Names batch_names() { return {"per_replica", "global"}; }             // in the order of BatchRows
 Names lr_scale_names() { return {"none", "linear", "sqrt"}; }         // in the order of LrScale
+Names reduce_exchange_names() { return {"direct", "ring"}; }          // in the order of ReduceExchange
 Names average_state_names() { return {"average", "keep", "reset"}; }  // in the order of AverageState
 Names keep_names() { return {"last", "best"}; }
 Names policy_names() { return names(policies()); }
@@ -518,8 +524,30 @@ void check_policy(const Experiment& e) {
   if (!name.empty() && name != kOwnCode) find_policy(name);
 }
 
+void read_choices(TomlSection& section, const std::string& key, Experiment& e) {
+  const auto texts = section.texts(key);
+  if (!texts) return;
+  const Names valid = choice_names();
+  if (texts->empty()) section.fail(key, "expected at least one strategy, got an empty list");
+  for (const std::string& text : *texts) {
+    if (std::ranges::find(valid, text) != valid.end()) continue;
+    section.fail(key, "unknown value \"" + printable(text) + "\"" + hint(text, valid));
+  }
+  e.run.choose_from = *texts;
+}
+
+void check_choices(const Experiment& e) {
+  std::set<std::string> known;
+  for (const std::string& name : e.run.choose_from) {
+    find_row(strategies(), name, "[run] choose_from");
+    if (known.insert(name).second) continue;
+    throw ConfigError("[run] choose_from: expected each strategy once, got \"" + name + "\" again");
+  }
+}
+
+// Of `auto`, each strategy that it may choose says at the start whether this run can have it.
 void check_strategy(const Experiment& e) {
-  if (e.run.strategy.is_missing()) return;  // only the application can say
+  if (e.run.strategy.is_missing() || is_auto(e.run.strategy)) return;  // only the application, or the run, can say
   make_strategy(e.run.strategy, e.run.order, e.run.policy.name());
 }
 
@@ -737,12 +765,30 @@ constexpr std::array kKeys = {
                   [](const E& e) { return quoted(e.search.keep == StateFile::Best ? "best" : "last"); }, nullptr},
 
     ExperimentKey{"run", "strategy", "one of", "", "", "\"task_parallel\"",
-                  "How the models and the partitions meet: docs/strategies.md. In C++ also a maker of a `Strategy`.",
+                  "How the models and the partitions meet: docs/strategies.md. `auto`: the run measures, and chooses "
+                  "one before it trains. In C++ also a maker of a `Strategy`.",
                   strategy_names,
                   [](S& s, K& key, E& e) {
                     if (auto strategy = word(s, key, strategy_names(), true)) e.run.strategy = *strategy;
                   },
                   [](const E& e) { return quoted(e.run.strategy.name()); }, check_strategy},
+    ExperimentKey{
+        "run", "choose_from", "list of", "", "`[\"hopping\", \"task_parallel\"]`, whose models have the same bits",
+        "[\"hopping\", \"allreduce\"]",
+        "With strategy = \"auto\": the strategies among which the run chooses. A later one is chosen only if "
+        "it is predicted to be faster by more than 5 %. `allreduce`, `averaging` and `parameter_server` train "
+        "other models than `hopping`: with them, bits and scores depend on the choice.",
+        choice_names, read_choices, [](const E& e) { return e.run.choose_from.empty() ? "" : list(e.run.choose_from); },
+        check_choices},
+    ExperimentKey{
+        "run", "strategy_choice", "text", "", "none", "\"hopping: ..\"",
+        "Written by `hop run` with strategy = \"auto\" into the experiment.toml of the run directory: why the "
+        "strategy that stands there was chosen. A run that begins forgets it.",
+        nullptr,
+        [](S& s, K& key, E& e) {
+          if (auto text = s.text(key)) e.run.strategy_choice = *text;
+        },
+        [](const E& e) { return e.run.strategy_choice.empty() ? "" : quoted(e.run.strategy_choice); }, nullptr},
     ExperimentKey{"run", "batch", "one of", "", "`\"per_replica\"`", "\"global\"",
                   "What batch_size counts with a strategy that has replicas: the rows of each replica in a step, or of "
                   "all replicas together. Then it must be a multiple of the partitions.",
@@ -753,6 +799,14 @@ constexpr std::array kKeys = {
         "By how much a strategy with p replicas multiplies the learning rate: by 1, by p, or by the square root of p.",
         lr_scale_names, [](S& s, K& key, E& e) { read_choice(s, key, lr_scale_names(), e.run.replicas.lr_scale); },
         [](const E& e) { return write_choice(lr_scale_names(), e.run.replicas.lr_scale); }, nullptr},
+    ExperimentKey{
+        "run", "reduce_exchange", "one of", "", "`\"direct\"`", "\"ring\"",
+        "With strategy = \"allreduce\" and several workers: how they share gradients. `direct`: each owns a part, and "
+        "adds in a fixed tree over the partitions. `ring`: as Horovod and DistributedDataParallel over Gloo, with as "
+        "many bytes; from three workers on, the bits of the models depend on the number of workers.",
+        reduce_exchange_names,
+        [](S& s, K& key, E& e) { read_choice(s, key, reduce_exchange_names(), e.run.replicas.reduce_exchange); },
+        [](const E& e) { return write_choice(reduce_exchange_names(), e.run.replicas.reduce_exchange); }, nullptr},
     ExperimentKey{
         "run", "average_every", "integer", "steps", "once per epoch", "16",
         "With strategy = \"averaging\": after how many steps the weights are averaged. At the end of an epoch "

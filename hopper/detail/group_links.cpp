@@ -98,13 +98,13 @@ std::uint64_t GroupLinks::control_bytes() const {
 // ---- the compute thread
 
 // Waits until nobody is awaited and nothing is on its way.
-void GroupLinks::wait(Lock& lock, const std::string& what, std::uint64_t bytes) {
+void GroupLinks::wait(Lock& lock, const std::string& what, net::Patience patience) {
   is_waiting_ = true;
-  const net::Deadline deadline = patience_with(bytes).deadline;
   const auto is_over = [this] {
     return !error_.empty() || (parts_ == 0 && std::ranges::find(is_awaited_, true) == is_awaited_.end());
   };
-  const bool came = changed_.wait_until(lock, stop_, deadline, is_over);
+  const bool came = patience.deadline == net::kNever ? changed_.wait(lock, stop_, is_over)
+                                                     : changed_.wait_until(lock, stop_, patience.deadline, is_over);
   is_waiting_ = false;
   if (stop_.stop_requested()) throw TrainingStopped("[group] stopped");
   if (!error_.empty()) throw MemberLost("[group] " + error_);
@@ -118,7 +118,12 @@ void GroupLinks::wait(Lock& lock, const std::string& what, std::uint64_t bytes) 
 
 void GroupLinks::meet(std::uint64_t state_bytes) {
   Lock lock(mutex_);
-  wait(lock, "join", state_bytes);
+  wait(lock, "join", patience_with(state_bytes));
+}
+
+void GroupLinks::check() const {
+  const std::scoped_lock lock(mutex_);
+  if (!error_.empty()) throw MemberLost("[group] " + error_);
 }
 
 void GroupLinks::swap(const std::shared_ptr<GroupRound>& round) {
@@ -129,13 +134,21 @@ void GroupLinks::swap(const std::shared_ptr<GroupRound>& round) {
   if (error_.empty()) {
     for (std::uint32_t rank = 0; rank < members(); ++rank) {
       if (rank == rank_) continue;
-      is_awaited_[rank] = is_sending_[rank] = true;
-      parts_ += 2;
-      net::asio::co_spawn(network_, send_to(shared_from_this(), rank, round, number), net::asio::detached);
-      net::asio::co_spawn(network_, receive_from(shared_from_this(), rank, round, number), net::asio::detached);
+      const bool sends = !round->out[rank].empty(), takes = !round->in[rank].empty();  // nothing is no message
+      is_sending_[rank] = sends;
+      is_awaited_[rank] = takes;
+      parts_ += (sends ? 1U : 0U) + (takes ? 1U : 0U);
+      if (sends) net::asio::co_spawn(network_, send_to(shared_from_this(), rank, round, number), net::asio::detached);
+      if (takes) {
+        net::asio::co_spawn(network_, receive_from(shared_from_this(), rank, round, number), net::asio::detached);
+      }
     }
   }
-  wait(lock, "answer in round " + std::to_string(number), bytes);
+  wait(lock, "answer in round " + std::to_string(number), patience_for(*round, bytes));
+}
+
+net::Patience GroupLinks::patience_for(const GroupRound& round, std::uint64_t bytes) const {
+  return round.follows_work ? net::Patience() : patience_with(bytes);
 }
 
 net::Patience GroupLinks::patience_with(std::uint64_t bytes) const {
@@ -148,7 +161,7 @@ net::Awaitable<void> GroupLinks::send_to(std::shared_ptr<GroupLinks> self, std::
   try {
     const message::Round head{number};
     const AlignedBuffer& bytes = round->out[rank];
-    co_await send(self->links_[rank], head, bytes.span(), self->patience_with(bytes.size()));
+    co_await send(self->links_[rank], head, bytes.span(), self->patience_for(*round, bytes.size()));
   } catch (const std::exception& error) {
     self->fail(error.what());
   }
@@ -160,7 +173,7 @@ net::Awaitable<void> GroupLinks::receive_from(std::shared_ptr<GroupLinks> self, 
   try {
     AlignedBuffer& bytes = round->in[rank];
     const Connection link = self->links_[rank];
-    const auto head = co_await receive<message::Round>(link, self->patience_with(bytes.size()));
+    const auto head = co_await receive<message::Round>(link, self->patience_for(*round, bytes.size()));
     if (head.number != number || head.payload_bytes != bytes.size()) {
       throw NetError("expected round " + std::to_string(number) + " with " + std::to_string(bytes.size()) +
                      " bytes from worker " + std::to_string(self->workers_[rank].value) + ", got round " +

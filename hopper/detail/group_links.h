@@ -18,7 +18,8 @@ namespace hop::hopper {
 
 /// How long a member waits for the others in one round, beside the time of the bytes (patience_with_state). The
 /// coordinator notices a worker that stands still earlier. This limit ends the wait for a worker that lives and cannot
-/// be reached.
+/// be reached. In a round that follows work of any length, the connection notices it instead: the transport gives bytes
+/// up that nobody acknowledges, and the coordinator tells the others.
 inline constexpr std::chrono::seconds kGroupPatience{300};
 
 /// A group for one attempt at one unit. The network thread brings the connections; the compute thread waits for them
@@ -53,6 +54,7 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
   void meet(std::uint64_t state_bytes);
   /// Throws MemberLost; TrainingStopped if the life of the worker ends.
   void swap(const std::shared_ptr<GroupRound>& round) override;
+  void check() const override;
   /// After the last round: closes each connection when the member at its other end has everything that was sent to it.
   void part();
 
@@ -66,9 +68,10 @@ class GroupLinks final : public GroupWire, public std::enable_shared_from_this<G
                                            std::shared_ptr<GroupRound> round, std::uint64_t number);
   static net::Awaitable<void> say_goodbye(Connection connection, std::uint64_t number);
   void end_part(std::uint32_t rank, bool has_received);
-  void wait(Lock& lock, const std::string& what, std::uint64_t bytes);
+  void wait(Lock& lock, const std::string& what, net::Patience patience);
   std::string absent() const;
   net::Patience patience_with(std::uint64_t bytes) const;
+  net::Patience patience_for(const GroupRound& round, std::uint64_t bytes) const;
 
   const net::Executor network_;
   const std::vector<WorkerId> workers_;

@@ -36,11 +36,16 @@ std::vector<double> RowsOfSteps::sums_of(std::size_t replica) const {
   return sums;
 }
 
-double RowsOfSteps::share(std::size_t replica, std::int64_t begin, std::int64_t end) const {
+std::vector<std::optional<double>> RowsOfSteps::shares(std::int64_t begin, std::int64_t end) const {
   double all = 0;
   for (std::size_t r = 0; r < weights_.size(); ++r) all += weight(r, begin, end);
-  if (all > 0) return weight(replica, begin, end) / all;
-  return static_cast<double>(of(replica, begin, end)) / static_cast<double>(of_all(begin, end));
+  const auto rows = static_cast<double>(of_all(begin, end));
+  std::vector<std::optional<double>> shares(rows_.size());
+  for (std::size_t r = 0; r < shares.size(); ++r) {
+    const std::int64_t own = of(r, begin, end);
+    if (own > 0) shares[r] = all > 0 ? weight(r, begin, end) / all : static_cast<double>(own) / rows;
+  }
+  return shares;
 }
 
 }  // namespace hop::hopper

@@ -38,9 +38,9 @@ class RowsOfSteps {
     for (std::size_t replica = 0; replica < rows_.size(); ++replica) rows += of(replica, begin, end);
     return rows;
   }
-  /// How much the replica counts among all: by the weights of its rows; by their number where they have none, and where
-  /// no row counts.
-  double share(std::size_t replica, std::int64_t begin, std::int64_t end) const;
+  /// How much each replica counts among all: by the weights of its rows; by their number where they have none, and
+  /// where no row counts. Nothing for a replica without rows.
+  std::vector<std::optional<double>> shares(std::int64_t begin, std::int64_t end) const;
   /// The sum of all weights; none without weights.
   std::optional<double> weight() const {
     if (totals_.empty()) return std::nullopt;

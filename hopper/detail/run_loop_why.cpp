@@ -107,6 +107,7 @@ RunStatus RunLoop::status(Clock::time_point now) {
     }
     return std::chrono::duration<double>(now - begin).count();
   };
+  status.strategy_choice = experiment_.run.strategy_choice;
   std::map<ModelId, LeaseAt> leases;
   for (const Node& node : nodes_) {
     const std::string who = name_of(node.peer.worker), what = doing(node);

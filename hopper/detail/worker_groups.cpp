@@ -1,6 +1,5 @@
 // Units that a group of workers trains together. form_group(), call_member() and take_member() run on the network
 // thread, meet_group() and confirm_group() on the compute thread.
-#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <cstring>
 #include <type_traits>
@@ -74,17 +73,8 @@ void Worker::take_member(const message::Meet& greeting, WorkerId worker, const C
 
 // Waits for the others, and says who computes which replica.
 Group Worker::meet_group(const Cargo& cargo) const {
-  const Lease& lease = cargo.lease;
-  Group group{cargo.group.get(), {}};
-  for (const PartitionId id : itinerary_.passes(lease.partition)) {
-    const auto holds = [&](WorkerId member) { return itinerary_.holds(member, id); };
-    const auto owner = std::ranges::find_if(lease.members, holds);
-    if (owner == lease.members.end()) {
-      throw StateError("[group] expected a member that holds partition " + std::to_string(id.value) + ", got " +
-                       std::to_string(lease.members.size()) + " members without it");
-    }
-    group.owners.push_back(static_cast<std::uint32_t>(owner - lease.members.begin()));
-  }
+  const Group group{cargo.group.get(), itinerary_.owners(cargo.lease.partition),
+                    experiment_->run.replicas.reduce_exchange.value_or(ReduceExchange::Direct)};
   cargo.group->meet(cargo.trainer->state().layout().bytes);
   return group;
 }

@@ -39,10 +39,10 @@ void Itinerary::check() const {
                       ", got workers = " + std::to_string(workers) + " (partitions = " + std::to_string(partitions) +
                       ")");
   }
-  if (strategy->replicas() != Replicas::ShareGradients && !members(partition(ModelId{0}, Unit{0})).empty()) {
+  if (strategy->replicas() == Replicas::None && !members(partition(ModelId{0}, Unit{0})).empty()) {
     throw ConfigError(
-        "[run] strategy: expected a group of workers only for replicas that share gradients, got one for another "
-        "strategy");
+        "[run] strategy: expected a group of workers only for replicas that share gradients or weights, got one for "
+        "another strategy");
   }
   check_groups(*this);
   if (epochs < 1) throw ConfigError("[itinerary] expected epochs >= 1, got 0");
@@ -55,6 +55,21 @@ void Itinerary::check() const {
 
 PartitionId Itinerary::partition(ModelId model, Unit unit) const {
   return strategy->begin(spread(), model, unit.value % units_per_epoch());
+}
+
+std::vector<std::uint32_t> Itinerary::owners(PartitionId first) const {
+  const std::vector<WorkerId> group = members(first);
+  std::vector<std::uint32_t> ranks;
+  if (group.empty()) return ranks;
+  for (const PartitionId id : passes(first)) {
+    const auto owner = std::ranges::find_if(group, [&](WorkerId member) { return holds(member, id); });
+    if (owner == group.end()) {
+      throw StateError("[group] expected a member that holds partition " + std::to_string(id.value) + ", got " +
+                       std::to_string(group.size()) + " members without it");
+    }
+    ranks.push_back(static_cast<std::uint32_t>(owner - group.begin()));
+  }
+  return ranks;
 }
 
 std::vector<PartitionId> Itinerary::choices() const {

@@ -54,6 +54,8 @@ struct Itinerary {
   std::optional<WorkerId> only_worker(PartitionId first) const { return strategy->only_worker(spread(), first); }
   /// The workers that train it together; empty: one worker trains it.
   std::vector<WorkerId> members(PartitionId first) const { return strategy->members(spread(), first); }
+  /// The rank of the member that holds each of passes(first); empty without a group. Throws StateError if none does.
+  std::vector<std::uint32_t> owners(PartitionId first) const;
   bool may_train(WorkerId worker, PartitionId first) const { return only_worker(first).value_or(worker) == worker; }
   /// Whether the worker's node has to hold the partition.
   bool holds(WorkerId worker, PartitionId partition) const { return strategy->holds(spread(), worker, partition); }

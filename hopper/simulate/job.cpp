@@ -19,6 +19,7 @@ constexpr std::array kSystems = {
     JobSystem{"task_parallel", "task_parallel", false, false, "Models stay; each worker has all data."},
     JobSystem{"remote_reads", "task_parallel", true, false, "Models stay; data of other nodes is read in each epoch."},
     JobSystem{"allreduce", "allreduce", false, false, "Replicas share their gradients in each step."},
+    JobSystem{"ring", "allreduce", false, false, "As allreduce, from neighbour to neighbour, as Horovod does.", true},
     JobSystem{"averaging", "averaging", false, false,
               "Replicas take the mean of their weights at the end of an epoch."},
     JobSystem{"parameter_server", "parameter_server", false, false,
@@ -112,7 +113,8 @@ JobReport by_formula(const Job& job, const JobSystem& system, const DataParallel
     const auto shared = static_cast<std::uint64_t>(std::llround(rounds * models.weight_bytes));
     const std::uint64_t bytes = strategy.predicted_bytes({partitions, job.workers}, shared);
     const double compute = models.epoch_seconds * share;
-    const double all = exchange_seconds(strategy, members, bytes, rounds, job.network);
+    const double delay = system.goes_round ? ring_delay_seconds(members, rounds, job.network) : 0;
+    const double all = exchange_seconds(strategy, members, bytes, rounds, job.network) + delay;
     const double exchange = std::max(0.0, (system.sends_while_it_gets ? all / 2 : all) - job.overlap * compute);
     const double epochs = static_cast<double>(models.count) * job.epochs;
     answer.seconds += epochs * (compute + exchange);

@@ -48,6 +48,7 @@ struct JobSystem {
   bool reads_remotely = false;       ///< what is not on the worker's node is read over the network in each epoch
   bool sends_while_it_gets = false;  ///< the server's link carries both directions at the same time
   std::string_view doc{};            ///< one line
+  bool goes_round = false;           ///< gradients go from neighbour to neighbour: ReduceExchange::Ring
 };
 
 /// All systems, in the order of the documentation.

@@ -8,7 +8,13 @@ double exchange_seconds(const DataParallel& strategy, std::uint32_t members, std
                         const Link& link) {
   if (bytes == 0) return 0;
   const double links = strategy.wire() == Wire::Server ? 1 : members;
-  return static_cast<double>(bytes) / links / link.bytes_per_second + 2 * link.latency_seconds * rounds;
+  // Before an average the members tell each other that they are there.
+  const double messages = strategy.replicas() == Replicas::ShareWeights ? 3 : 2;
+  return static_cast<double>(bytes) / links / link.bytes_per_second + messages * link.latency_seconds * rounds;
+}
+
+double ring_delay_seconds(std::uint32_t members, double rounds, const Link& link) {
+  return members <= 2 ? 0 : 2.0 * (members - 2) * link.latency_seconds * rounds;
 }
 
 }  // namespace hop::hopper::simulate

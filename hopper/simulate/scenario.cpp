@@ -118,7 +118,9 @@ Scenario draw_scenario(std::uint64_t seed) {
 
 bool has_tasks(const Scenario& s) { return s.itinerary.strategy == task_parallel() || has_replicas(s); }
 
-bool has_replicas(const Scenario& s) { return s.itinerary.strategy == allreduce(); }
+bool has_replicas(const Scenario& s) {
+  return s.itinerary.strategy == allreduce() || s.itinerary.strategy == averaging();
+}
 
 std::uint32_t units_per_epoch(const Scenario& s) { return has_tasks(s) ? 1 : s.itinerary.partitions; }
 
@@ -132,7 +134,7 @@ Scenario as_tasks(Scenario s) {
 
 Scenario as_replicas(Scenario s) {
   s = as_tasks(std::move(s));
-  s.itinerary.strategy = allreduce();
+  s.itinerary.strategy = s.seed % 2 == 0 ? allreduce() : averaging();
   return s;
 }
 

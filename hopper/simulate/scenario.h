@@ -61,7 +61,7 @@ enum class SearchKind : std::uint8_t {
 
 struct Scenario {
   std::uint64_t seed = 0;
-  Itinerary itinerary{};  ///< of the strategy "hopping", "task_parallel" or "allreduce"
+  Itinerary itinerary{};  ///< of the strategy "hopping", "task_parallel", "allreduce" or "averaging"
   std::uint32_t models = 1;
   SearchKind search = SearchKind::AllAtOnce;
   std::uint32_t most_clones = 0;  ///< that an Evolving search asks for, beside `models`
@@ -92,7 +92,8 @@ Time pass_time(const Scenario& scenario, WorkerId worker, ModelId model, Unit un
 Scenario draw_scenario(std::uint64_t seed);
 /// The same models, machines and troubles with the strategy "task_parallel".
 Scenario as_tasks(Scenario scenario);
-/// The same with the strategy "allreduce": tasks that all begin with partition 0.
+/// The same with the strategy "allreduce", or "averaging" for odd seeds: tasks that all begin with partition 0. Both
+/// have the same groups.
 Scenario as_replicas(Scenario scenario);
 /// The same with two places for every state; nodes are lost with their disks, and workers leave.
 Scenario with_copies(Scenario scenario);

@@ -14,9 +14,7 @@ DataParallel::DataParallel(std::string_view name, Replicas replicas, Wire wire)
   }
 }
 
-bool DataParallel::has_groups(const Spread& spread) const {
-  return replicas_ == Replicas::ShareGradients && wire_ == Wire::Direct && spread.workers > 1;
-}
+bool DataParallel::has_groups(const Spread& spread) const { return wire_ == Wire::Direct && spread.workers > 1; }
 
 // The lead.
 std::optional<WorkerId> DataParallel::only_worker(const Spread& spread, PartitionId first) const {
@@ -39,7 +37,12 @@ std::vector<WorkerId> DataParallel::members(const Spread& spread, PartitionId) c
 
 std::uint64_t DataParallel::predicted_bytes(const Spread& spread, std::uint64_t shared) const {
   const std::uint64_t members = std::min(spread.workers, spread.partitions);
-  return 2 * shared * (wire_ == Wire::Server ? members : members - 1);
+  if (wire_ == Wire::Server) return 2 * shared * members;
+  if (replicas_ == Replicas::ShareGradients) return 2 * shared * (members - 1);
+  // Members with several replicas: all, or as many as there are replicas beyond one for each member.
+  const std::uint64_t with_several = std::min<std::uint64_t>(members, spread.partitions - members);
+  const std::uint64_t reduced = shared * (members + with_several) / members;
+  return (reduced + shared) * (members - 1);
 }
 
 std::shared_ptr<const Strategy> allreduce() {

@@ -18,8 +18,8 @@ enum class Wire : std::uint8_t {
 /// processes: a unit is an epoch of p replicas, one for each partition. Their values are added in a fixed tree
 /// (TreeMean, GroupMean). So the bits are a function of the experiment alone, for any number of workers.
 ///
-/// Replicas that share gradients over Wire::Direct are computed by a group: the owners of the partitions. Otherwise one
-/// worker computes all replicas of a unit, one after the other.
+/// Over Wire::Direct the replicas of a unit are computed by a group: the owners of the partitions. Over Wire::Server
+/// one worker computes all of them, one after the other.
 class DataParallel final : public WholeEpochs {
  public:
   /// Throws ConfigError for Replicas::None.
@@ -31,8 +31,9 @@ class DataParallel final : public WholeEpochs {
   bool holds(const Spread& spread, WorkerId worker, PartitionId partition) const override;
   std::vector<WorkerId> members(const Spread& spread, PartitionId first) const override;
   Wire wire() const { return wire_; }
-  /// With Wire::Direct 2 (W - 1) times `shared`: each worker sends W - 1 of W parts and gets as many back. With
-  /// Wire::Server 2 W times. More workers than partitions would have no replica.
+  /// With Wire::Direct 2 (W - 1) times `shared`: each worker sends W - 1 of W parts and gets as many back. Weights are
+  /// added in f64: a worker with several replicas sends their sum so, which takes twice the bytes of the values of one.
+  /// With Wire::Server 2 W times. More workers than partitions would have no replica.
   std::uint64_t predicted_bytes(const Spread& spread, std::uint64_t shared) const override;
 
  private:

@@ -5,130 +5,143 @@
 #include <utility>
 
 #include "base/error.h"
+#include "hopper/detail/group_talk.h"
 #include "kernels/copy.h"
 
 namespace hop::hopper {
 namespace {
 
-constexpr std::size_t kBlock = 16;                         // elements: 64 bytes
+constexpr std::size_t kBlock = 16;                         // elements: 64 bytes of f32
 constexpr std::size_t kFlagBytes = sizeof(std::uint64_t);  // whether the sender's loss is lost, before its sums
-
-std::size_t bytes_of(const Tensor& x) { return static_cast<std::size_t>(x.numel()) * size_of(x.dtype()); }
 
 void resize(AlignedBuffer& buffer, std::size_t size) {
   if (buffer.size() != size) buffer = AlignedBuffer(size);
 }
 
-void read(const std::vector<Tensor>& tensors, std::byte* to) {
-  for (const Tensor& x : tensors) {
-    const Tensor host = kernels::to_device(x, Device::cpu());
-    std::memcpy(to, host.raw_data(), bytes_of(x));
-    to += bytes_of(x);
-  }
-}
-
-void write(const std::vector<Tensor>& tensors, const std::byte* from) {
-  for (const Tensor& x : tensors) {
-    const Tensor host = Tensor::empty(x.shape(), x.dtype());
-    std::memcpy(host.raw_data(), from, bytes_of(x));
-    kernels::copy_(x, kernels::to_device(host, x.device()));
-    from += bytes_of(x);
-  }
-}
-
 }  // namespace
 
-GroupMean::GroupMean(Tensor values, std::vector<Tensor> buffers, Group group)
+GroupMean::GroupMean(std::vector<Tensor> values, std::vector<Tensor> firsts, Group group, DType sums)
     : values_(std::move(values)),
-      buffers_(std::move(buffers)),
+      firsts_(std::move(firsts)),
+      first_bytes_(bytes_of(firsts_)),
       group_(std::move(group)),
+      sums_(sums),
       nodes_(largest_nodes(group_.owners)),
-      mean_({values_}),
+      mean_(values_, sums),
+      own_sums_(nodes_.size()),
       inputs_(nodes_.size()),
+      multiplied_(nodes_.size()),
       reduce_(std::make_shared<GroupRound>(group_.wire->members())),
       gather_(std::make_shared<GroupRound>(group_.wire->members())) {
-  if (values_.dtype() != DType::f32) throw DtypeError("[group_mean] expected f32 values, got " + values_.describe());
-  for (const Tensor& x : buffers_) buffer_bytes_ += bytes_of(x);
-  for (const TreeNode& node : nodes_) {
-    if (node.owner != group_.wire->rank()) continue;
-    own_sums_.emplace_back(own().end - own().begin);
+  for (const Tensor& x : values_) {
+    begins_.push_back(elements_);
+    elements_ += align_up(static_cast<std::size_t>(x.numel()), kBlock);
+    if (x.dtype() == DType::f32) continue;
+    if (sums_ == DType::f32) throw DtypeError("[group_mean] expected f32 values, got " + x.describe());
+    means_ = DType::f64;
   }
 }
 
+// ---- who has what
+
 GroupMean::Part GroupMean::part_of(std::uint32_t rank) const {
-  const auto elements = static_cast<std::size_t>(values_.numel());
-  const std::size_t blocks = (elements + kBlock - 1) / kBlock, members = group_.wire->members();
-  const auto edge = [&](std::size_t r) { return std::min(blocks * r / members * kBlock, elements); };
+  const std::size_t blocks = elements_ / kBlock, members = group_.wire->members();
+  const auto edge = [&](std::size_t r) { return blocks * r / members * kBlock; };
   return {edge(rank), edge(rank + std::size_t{1})};
 }
 
-bool GroupMean::has_values(const TreeNode& node) const {
-  const auto begin = has_rows_.begin() + static_cast<std::ptrdiff_t>(node.first);
-  return std::find(begin, begin + static_cast<std::ptrdiff_t>(node.leaves), true) !=
-         begin + static_cast<std::ptrdiff_t>(node.leaves);
-}
-
-std::size_t GroupMean::sums_of(std::uint32_t rank) const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(nodes_, [&](const TreeNode& node) { return node.owner == rank && has_values(node); }));
-}
-
-std::uint32_t GroupMean::first_owner() const {
-  return group_.owners[static_cast<std::size_t>(std::ranges::find(has_rows_, true) - has_rows_.begin())];
-}
-
-void GroupMean::begin(std::vector<bool> has_rows) {
-  has_rows_ = std::move(has_rows);
-  mean_.begin();
-  const std::uint32_t self = group_.wire->rank();
-  node_ = static_cast<std::size_t>(std::ranges::find(nodes_, self, &TreeNode::owner) - nodes_.begin());
-  leaves_done_ = sums_ = 0;
+// Calls f(rank, place in the part of the rank, place in the tensor, elements) for each part that has some of the
+// tensor.
+template <class F>
+void GroupMean::for_each_piece(std::size_t tensor, const F& f) const {
+  const std::size_t from = begins_[tensor], to = from + static_cast<std::size_t>(values_[tensor].numel());
   for (std::uint32_t rank = 0; rank < group_.wire->members(); ++rank) {
-    if (rank == self) continue;
-    resize(reduce_->out[rank], kFlagBytes + sums_of(self) * part_of(rank).bytes());
-    resize(reduce_->in[rank], kFlagBytes + sums_of(rank) * own().bytes());
-    resize(gather_->out[rank], own().bytes() + (first_owner() == self ? buffer_bytes_ : 0));
-    resize(gather_->in[rank], part_of(rank).bytes() + (first_owner() == rank ? buffer_bytes_ : 0));
+    const Part part = part_of(rank);
+    const std::size_t begin = std::max(part.begin, from), end = std::min(part.end, to);
+    if (begin < end) f(rank, begin - part.begin, begin - from, end - begin);
   }
 }
 
-void GroupMean::add(double share) {
-  mean_.add(share);
+bool GroupMean::has_values(const TreeNode& node) const {
+  const auto begin = shares_.begin() + static_cast<std::ptrdiff_t>(node.first);
+  return std::any_of(begin, begin + static_cast<std::ptrdiff_t>(node.leaves),
+                     [](const std::optional<double>& share) { return share.has_value(); });
+}
+
+// The bytes that a member sends of each element of a part: one number for each of its nodes.
+std::size_t GroupMean::width_of(std::uint32_t rank) const {
+  std::size_t width = 0;
+  for (const TreeNode& node : nodes_) {
+    if (node.owner == rank && has_values(node)) width += size_of(dtype_of(node));
+  }
+  return width;
+}
+
+std::uint32_t GroupMean::first_owner() const {
+  const auto has_rows = [](const std::optional<double>& share) { return share.has_value(); };
+  return group_.owners[static_cast<std::size_t>(std::ranges::find_if(shares_, has_rows) - shares_.begin())];
+}
+
+// ---- the own replicas
+
+void GroupMean::begin(std::vector<std::optional<double>> shares) {
+  shares_ = std::move(shares);
+  mean_.begin();
+  const std::uint32_t self = group_.wire->rank();
+  node_ = static_cast<std::size_t>(std::ranges::find(nodes_, self, &TreeNode::owner) - nodes_.begin());
+  leaves_done_ = kept_ = width_ = 0;
+  const std::size_t of_mean = size_of(means_);
+  for (std::uint32_t rank = 0; rank < group_.wire->members(); ++rank) {
+    if (rank == self) continue;
+    resize(reduce_->out[rank], kFlagBytes + width_of(self) * part_of(rank).size());
+    resize(reduce_->in[rank], kFlagBytes + width_of(rank) * own().size());
+    resize(gather_->out[rank], of_mean * own().size() + (first_owner() == self ? first_bytes_ : 0));
+    resize(gather_->in[rank], of_mean * part_of(rank).size() + (first_owner() == rank ? first_bytes_ : 0));
+  }
+}
+
+void GroupMean::add() {
+  const TreeNode& node = nodes_[node_];
+  if (!is_raw(node)) mean_.add(*shares_[node.first + leaves_done_]);
   next_leaf();
 }
 
 void GroupMean::skip() {
-  mean_.skip();
+  if (!is_raw(nodes_[node_])) mean_.skip();
   next_leaf();
 }
 
 void GroupMean::next_leaf() {
   const TreeNode& node = nodes_[node_];
   if (++leaves_done_ < node.leaves) return;
-  mean_.finish();
-  if (has_values(node)) keep_sum(node);
+  const std::vector<Tensor> sums = is_raw(node) ? values_ : mean_.take();
+  if (has_values(node)) keep_sum(node, sums);
   ++node_;
   leaves_done_ = 0;
 }
 
-// The values are the sum of an own node: its parts go to the members that have them.
-void GroupMean::keep_sum(const TreeNode& node) {
-  const Tensor host = kernels::to_device(values_, Device::cpu());
-  const float* sum = host.data<float>();
-  for (std::uint32_t rank = 0; rank < group_.wire->members(); ++rank) {
-    const Part part = part_of(rank);
-    if (part.bytes() == 0) continue;
-    std::byte* to = rank == node.owner ? reinterpret_cast<std::byte*>(own_sums_[sums_].data())
-                                       : reduce_->out[rank].data() + kFlagBytes + sums_ * part.bytes();
-    std::memcpy(to, sum + part.begin, part.bytes());
+// The sum of an own node: its parts go to the members that have them.
+void GroupMean::keep_sum(const TreeNode& node, const std::vector<Tensor>& sums) {
+  const std::uint32_t self = group_.wire->rank();
+  const std::size_t width = size_of(dtype_of(node));
+  resize(own_sums_[kept_], width * own().size());
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const Tensor host = kernels::contiguous(kernels::cast(kernels::to_device(sums[i], Device::cpu()), dtype_of(node)));
+    for_each_piece(i, [&](std::uint32_t rank, std::size_t in_part, std::size_t in_tensor, std::size_t elements) {
+      std::byte* const part = rank == self ? own_sums_[kept_].data()
+                                           : reduce_->out[rank].data() + kFlagBytes + width_ * part_of(rank).size();
+      std::memcpy(part + in_part * width, host.raw_data() + in_tensor * width, elements * width);
+    });
   }
-  ++sums_;
+  ++kept_;
+  width_ += width;
 }
+
+// ---- the exchange
 
 bool GroupMean::finish(bool is_lost) {
   const bool is_lost_anywhere = reduce_scatter(is_lost);
-  std::size_t node = 0;
-  all_gather(fold(group_.owners.size(), node));
+  all_gather(own_mean());
   return is_lost_anywhere;
 }
 
@@ -140,15 +153,17 @@ bool GroupMean::reduce_scatter(bool is_lost) {
   }
   group_.wire->swap(reduce_);
 
-  std::vector<std::size_t> taken(members);  // sums of each member
+  std::size_t kept = 0;
+  std::vector<std::size_t> width(members);  // of the nodes so far, of each other member
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    const std::uint32_t owner = nodes_[i].owner;
+    const TreeNode& node = nodes_[i];
     inputs_[i] = nullptr;
-    if (!has_values(nodes_[i])) continue;
-    const std::size_t place = taken[owner]++;
-    inputs_[i] = owner == self
-                     ? own_sums_[place].data()
-                     : reinterpret_cast<float*>(reduce_->in[owner].data() + kFlagBytes + place * own().bytes());
+    if (!has_values(node)) continue;
+    std::byte* const sum = node.owner == self
+                               ? own_sums_[kept++].data()
+                               : reduce_->in[node.owner].data() + kFlagBytes + width[node.owner] * own().size();
+    width[node.owner] += size_of(dtype_of(node));
+    inputs_[i] = is_raw(node) ? multiplied(i, sum) : sum;
   }
   for (std::uint32_t rank = 0; rank < members; ++rank) {
     std::uint64_t theirs = 0;
@@ -158,41 +173,70 @@ bool GroupMean::reduce_scatter(bool is_lost) {
   return is_lost;
 }
 
+// What TreeMean::add() does with the values of a replica, for the own part: share * values, in f64.
+std::byte* GroupMean::multiplied(std::size_t node, const std::byte* values) {
+  const double share = *shares_[nodes_[node].first];
+  const std::size_t size = own().size();
+  resize(multiplied_[node], size * sizeof(double));
+  auto* const to = reinterpret_cast<double*>(multiplied_[node].data());
+  const auto multiply = [&](const auto* x) {
+    for (std::size_t i = 0; i < size; ++i) to[i] = static_cast<double>(x[i]) * share;
+  };
+  means_ == DType::f32 ? multiply(reinterpret_cast<const float*>(values))
+                       : multiply(reinterpret_cast<const double*>(values));
+  return multiplied_[node].data();
+}
+
 // The sum of the own part over the leaves of a node of the tree; null if none has values. `node`: the place of the
 // first of the largest nodes below it, then the place behind the last one.
-float* GroupMean::fold(std::size_t leaves, std::size_t& node) {
-  if (nodes_[node].leaves == leaves) return inputs_[node++];
+template <class T>
+T* GroupMean::fold(std::size_t leaves, std::size_t& node) const {
+  if (nodes_[node].leaves == leaves) return reinterpret_cast<T*>(inputs_[node++]);
   const std::size_t of_left = leaves_of_first_child(leaves);
-  float* const left = fold(of_left, node);
-  float* const right = fold(leaves - of_left, node);
+  T* const left = fold<T>(of_left, node);
+  T* const right = fold<T>(leaves - of_left, node);
   if (left == nullptr || right == nullptr) return left != nullptr ? left : right;
-  const std::size_t elements = own().end - own().begin;
+  const std::size_t elements = own().size();
   for (std::size_t i = 0; i < elements; ++i) left[i] += right[i];
   return left;
 }
 
-void GroupMean::all_gather(const float* mean) {
+// The mean of the own part, as it is sent.
+const std::byte* GroupMean::own_mean() {
+  std::size_t node = 0;
+  if (sums_ == DType::f32) return reinterpret_cast<const std::byte*>(fold<float>(group_.owners.size(), node));
+  const double* const mean = fold<double>(group_.owners.size(), node);
+  if (means_ == DType::f64) return reinterpret_cast<const std::byte*>(mean);
+  rounded_.resize(own().size());
+  std::transform(mean, mean + rounded_.size(), rounded_.begin(), [](double x) { return static_cast<float>(x); });
+  return reinterpret_cast<const std::byte*>(rounded_.data());
+}
+
+void GroupMean::all_gather(const std::byte* mean) {
   const std::uint32_t self = group_.wire->rank(), members = group_.wire->members();
-  const std::size_t own_buffers = first_owner() == self ? buffer_bytes_ : 0;
-  std::vector<std::byte> buffers(own_buffers);
-  if (own_buffers > 0) read(buffers_, buffers.data());
+  const std::size_t width = size_of(means_), own_bytes = width * own().size();
+  std::vector<std::byte> firsts(first_owner() == self ? first_bytes_ : 0);
+  if (!firsts.empty()) read_values(firsts_, firsts.data());
   for (std::uint32_t rank = 0; rank < members; ++rank) {
     if (rank == self) continue;
     std::byte* const to = gather_->out[rank].data();
-    if (own().bytes() > 0) std::memcpy(to, mean, own().bytes());
-    if (own_buffers > 0) std::memcpy(to + own().bytes(), buffers.data(), own_buffers);
+    if (own_bytes > 0) std::memcpy(to, mean, own_bytes);
+    if (!firsts.empty()) std::memcpy(to + own_bytes, firsts.data(), firsts.size());
   }
   group_.wire->swap(gather_);
 
-  const Tensor host = Tensor::empty(values_.shape(), DType::f32);
-  for (std::uint32_t rank = 0; rank < members; ++rank) {
-    const Part part = part_of(rank);
-    const std::byte* from =
-        rank == self ? reinterpret_cast<const std::byte*>(mean) : std::as_const(gather_->in[rank]).data();
-    if (part.bytes() > 0) std::memcpy(host.data<float>() + part.begin, from, part.bytes());
-    if (rank != self && first_owner() == rank) write(buffers_, from + part.bytes());
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    const Tensor host = Tensor::empty(values_[i].shape(), means_);
+    for_each_piece(i, [&](std::uint32_t rank, std::size_t in_part, std::size_t in_tensor, std::size_t elements) {
+      const std::byte* const from = rank == self ? mean : std::as_const(gather_->in[rank]).data();
+      std::memcpy(host.raw_data() + in_tensor * width, from + in_part * width, elements * width);
+    });
+    kernels::copy_(values_[i], kernels::to_device(host, values_[i].device()));
   }
-  kernels::copy_(values_, kernels::to_device(host, values_.device()));
+  const std::uint32_t first = first_owner();
+  if (first != self && first_bytes_ > 0) {
+    write_values(firsts_, std::as_const(gather_->in[first]).data() + width * part_of(first).size());
+  }
 }
 
 }  // namespace hop::hopper

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "hopper/strategy/group_wire.h"
@@ -14,66 +15,83 @@ namespace hop::hopper {
 
 /// The mean of TreeMean, with its bits, over replicas of several members:
 ///
-///   GroupMean mean(gradients, buffers, group);
-///   mean.begin(has_rows);
+///   GroupMean mean({gradients}, buffers, group);
+///   mean.begin(shares);
 ///   for (each own replica) {
-///     ...                         // leaves its values in `gradients`
-///     mean.add(rows / all_rows);  // or mean.skip(), for a replica that has no rows
+///     ...            // leaves its values in `gradients`
+///     mean.add();    // or mean.skip(), for a replica that has no rows
 ///   }
-///   mean.finish(is_lost);         // gradients = the mean, at all members
+///   mean.finish(is_lost);  // gradients = sum of share * values, at all members
 ///
 /// Each member has a part of the elements, 1 / members of them in blocks of 16. Reduce-scatter: it gets that part of
 /// the others' sums, one sum for each of the largest nodes that a member has, and adds them in the order of the tree.
 /// All-gather: it sends the mean of its part to all.
 ///
-/// Bytes that all members send together in a step, if each one's replicas are the leaves of one node: 2 (members - 1)
-/// times the bytes of `values`, (members - 1) times the bytes of `buffers`, and 8 for each pair of members and
-/// direction.
+/// An element of a mean is sent as f32. (If not all values are f32, as f64.) Sums in f32 are sent as f32. Sums in f64
+/// are sent as f64, unless a node is one replica: then its values are sent as they are, and who gets them multiplies.
+///
+/// Bytes that all members send together in a round, where all values are f32 and each member's replicas are the leaves
+/// of one node: 2 (members - 1) times bytes(), and with sums in f64 3 (members - 1) times if all have several replicas;
+/// (members - 1) times the bytes of `firsts`; and 8 for each pair of members and direction.
 class GroupMean {
  public:
-  /// `values`: f32, contiguous. `buffers`: tensors that become those of the first replica with rows. Throws DtypeError.
-  GroupMean(Tensor values, std::vector<Tensor> buffers, Group group);
+  /// `sums`: as in TreeMean. `values`: floating; f32 if the sums are. `firsts`: tensors that become those of the first
+  /// replica with rows. Throws DtypeError.
+  GroupMean(std::vector<Tensor> values, std::vector<Tensor> firsts, Group group, DType sums = DType::f32);
 
-  /// `has_rows`: of each replica of the group, in this step. One has rows.
-  void begin(std::vector<bool> has_rows);
-  /// The values are those of the next own replica, which counts `share`.
-  void add(double share);
+  /// `shares`: how much each replica of the group counts in this round; nothing for one without rows. One has rows.
+  void begin(std::vector<std::optional<double>> shares);
+  /// The values are those of the next own replica, which has rows.
+  void add();
   /// The next own replica has no rows.
   void skip();
   /// Exchanges. Returns whether a member has lost its loss. Throws as GroupWire::swap.
   bool finish(bool is_lost);
 
-  /// Bytes of the values: what one replica gives away in a step.
+  /// Bytes of the values, each tensor rounded up to 64: what one replica gives away in a round.
   std::uint64_t bytes() const { return mean_.bytes(); }
 
  private:
   struct Part {
     std::size_t begin = 0, end = 0;  // elements
-    std::size_t bytes() const { return (end - begin) * sizeof(float); }
+    std::size_t size() const { return end - begin; }
   };
   Part part_of(std::uint32_t rank) const;
   Part own() const { return part_of(group_.wire->rank()); }
-  std::size_t sums_of(std::uint32_t rank) const;
+  template <class F>
+  void for_each_piece(std::size_t tensor, const F& f) const;
+
   bool has_values(const TreeNode& node) const;
+  bool is_raw(const TreeNode& node) const { return sums_ == DType::f64 && node.leaves == 1; }
+  DType dtype_of(const TreeNode& node) const { return is_raw(node) ? means_ : sums_; }
+  std::size_t width_of(std::uint32_t rank) const;
   std::uint32_t first_owner() const;
   void next_leaf();
-  void keep_sum(const TreeNode& node);
+  void keep_sum(const TreeNode& node, const std::vector<Tensor>& sums);
   bool reduce_scatter(bool is_lost);
-  float* fold(std::size_t leaves, std::size_t& node);
-  void all_gather(const float* mean);
+  std::byte* multiplied(std::size_t node, const std::byte* values);
+  template <class T>
+  T* fold(std::size_t leaves, std::size_t& node) const;
+  const std::byte* own_mean();
+  void all_gather(const std::byte* mean);
 
-  Tensor values_;
-  std::vector<Tensor> buffers_;
-  std::size_t buffer_bytes_ = 0;
+  std::vector<Tensor> values_, firsts_;
+  std::size_t first_bytes_ = 0;
   Group group_;
+  const DType sums_;
+  DType means_ = DType::f32;         // as which means are sent, and replicas as they are
+  std::vector<std::size_t> begins_;  // of each tensor in the row of all elements
+  std::size_t elements_ = 0;         // of this row: each tensor begins on a block, with a gap before
   std::vector<TreeNode> nodes_;
   TreeMean mean_;
-  std::vector<bool> has_rows_;
+  std::vector<std::optional<double>> shares_;
   std::size_t node_ = 0, leaves_done_ = 0;       // the own node in progress
-  std::size_t sums_ = 0;                         // own sums of this step so far
-  std::vector<std::vector<float>> own_sums_;     // the own part of them
-  std::vector<float*> inputs_;                   // the own part of each node's sum; null: it has no values
-  std::shared_ptr<GroupRound> reduce_, gather_;  // their memory is kept from step to step
+  std::size_t kept_ = 0, width_ = 0;             // own sums of this round so far; bytes of an element of them together
+  std::vector<AlignedBuffer> own_sums_;          // the own part of them
+  std::vector<std::byte*> inputs_;               // the own part of each node's sum; null: it has no values
+  std::vector<AlignedBuffer> multiplied_;        // by node, of those that came as they are
+  std::vector<float> rounded_;                   // the own part of the mean, of sums in f64
+  std::shared_ptr<GroupRound> reduce_, gather_;  // their memory is kept from round to round
 };
 
 }  // namespace hop::hopper

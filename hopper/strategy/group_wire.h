@@ -19,24 +19,35 @@ struct MemberLost : NetError {
 struct GroupRound {
   explicit GroupRound(std::uint32_t members) : out(members), in(members) {}
   std::vector<AlignedBuffer> out, in;
+  /// Before this round members may compute for hours, some longer than others: no limit of time holds for the wait.
+  /// Only for a few bytes: a connection has to take them while its other end does not listen yet.
+  bool follows_work = false;
 };
 
 /// One member's connections to the others of its group. All members call swap() equally often, with sizes that fit:
-/// `out[r]` of member s is as long as `in[s]` of member r.
+/// `out[r]` of member s is as long as `in[s]` of member r. Where both are empty, no message passes.
 class GroupWire {
  public:
   virtual ~GroupWire() = default;
   virtual std::uint32_t rank() const = 0;
   virtual std::uint32_t members() const = 0;
-  /// Sends all of `out` and fills all of `in`. Waits for the others. Throws MemberLost if one cannot be reached or does
-  /// not answer in time; the group is of no use then.
+  /// Sends all of `out` and fills all of `in`. Waits for those members from which something comes. Throws MemberLost if
+  /// one cannot be reached or does not answer in time; the group is of no use then.
   virtual void swap(const std::shared_ptr<GroupRound>& round) = 0;
+  /// Between two rounds: throws MemberLost if the group is known to be of no use any more.
+  virtual void check() const = 0;
 };
+
+/// In which order the members of a group add their gradients, and who sends what to whom. `Direct`: GroupMean, whose
+/// bits do not depend on the number of members. `Ring`: RingMean, the order of Gloo's ring.
+enum class ReduceExchange : std::uint8_t { Direct, Ring };
 
 /// The members of a group and the replicas of its unit.
 struct Group {
   GroupWire* wire = nullptr;
   std::vector<std::uint32_t> owners{};  ///< the rank that computes each replica; it does not decrease
+  /// Of gradients. With `Ring`, owners and no wire, one worker computes what these members would.
+  ReduceExchange exchange = ReduceExchange::Direct;
 
   bool owns(std::size_t replica) const { return wire == nullptr || owners[replica] == wire->rank(); }
 };

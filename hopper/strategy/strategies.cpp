@@ -1,8 +1,10 @@
 #include "hopper/strategy/strategies.h"
 
 #include <array>
+#include <vector>
 
 #include "base/table.h"
+#include "base/words.h"
 #include "hopper/strategy/data_parallel.h"
 #include "hopper/strategy/hopping.h"
 #include "hopper/strategy/task_parallel.h"
@@ -34,6 +36,13 @@ const StrategyRow& find_strategy(std::string_view name) { return find_row(strate
 std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy) {
   if (strategy.is_missing()) refuse_missing("[run] strategy");
   if (strategy.own() != nullptr) return expect_made((*strategy.own())(), "[run] strategy");
+  if (is_auto(strategy)) {
+    const std::vector<std::string_view> names = names_of(strategies());
+    throw ConfigError(
+        "[run] strategy: expected the name of one strategy, got \"auto\", which is settled when a run "
+        "begins; write one of " +
+        list_of(names));
+  }
   return find_strategy(strategy.name()).make();
 }
 

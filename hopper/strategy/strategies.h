@@ -16,6 +16,11 @@ namespace hop::hopper {
 /// restart) and by several threads, so the strategies must answer alike.
 using StrategyMaker = std::function<std::shared_ptr<const Strategy>()>;
 
+/// The value of `run.strategy` that stands for one of the others: a run chooses it before its first lease
+/// (hopper/strategy/choice.h), and its run directory has the name of the one that was chosen.
+inline constexpr std::string_view kAuto = "auto";
+inline bool is_auto(const NameOr<StrategyMaker>& strategy) { return strategy.name() == kAuto; }
+
 struct StrategyRow {
   std::string_view name{};  ///< the value of `run.strategy`
   std::shared_ptr<const Strategy> (*make)() = nullptr;
@@ -27,8 +32,8 @@ std::span<const StrategyRow> strategies();
 /// The row of a name. Throws ConfigError that names the nearest one.
 const StrategyRow& find_strategy(std::string_view name);
 
-/// The strategy of an experiment. Throws ConfigError for an unknown name, for an object that is missing, and for a
-/// maker that gives null.
+/// The strategy of an experiment. Throws ConfigError for an unknown name, for kAuto, for an object that is missing, and
+/// for a maker that gives null.
 std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy);
 /// The same, and Strategy::check. `policy` is the name of the experiment's policy: kOwnCode for an object.
 std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy, Order order,

@@ -57,7 +57,7 @@ class Strategy {
   virtual bool holds(const Spread& spread, WorkerId worker, PartitionId partition) const = 0;
   /// The workers that train the unit that begins with `first` together: a group, by id. Each computes the replicas of
   /// the partitions that it holds, and only_worker() is the first of them, the lead. Empty: one worker trains the unit.
-  /// Only for ShareGradients.
+  /// Not for Replicas::None.
   virtual std::vector<WorkerId> members(const Spread& /*spread*/, PartitionId /*first*/) const { return {}; }
   /// More workers could not be given work.
   virtual std::uint32_t most_workers(std::uint32_t partitions) const = 0;

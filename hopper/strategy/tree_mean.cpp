@@ -38,11 +38,16 @@ void TreeMean::add(double share) {
 void TreeMean::skip() { push({1, {}}); }
 
 void TreeMean::finish() {
+  const std::vector<Tensor> sums = take();
+  for (std::size_t i = 0; i < sums.size(); ++i) kernels::copy_(values_[i], sums[i]);
+}
+
+std::vector<Tensor> TreeMean::take() {
   while (nodes_.size() > 1) join_last();
-  if (!nodes_.empty() && !nodes_.back().sums.empty()) {
-    for (std::size_t i = 0; i < values_.size(); ++i) kernels::copy_(values_[i], nodes_.back().sums[i]);
-  }
-  begin();
+  std::vector<Tensor> sums;
+  if (!nodes_.empty()) sums = nodes_.back().sums;
+  begin();  // their place is free
+  return sums;
 }
 
 std::uint64_t TreeMean::bytes() const {

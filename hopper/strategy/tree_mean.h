@@ -35,6 +35,9 @@ class TreeMean {
   void skip();
   /// Writes the sum into the tensors and begins anew. Without an add() they stay as they are.
   void finish();
+  /// As finish(), but leaves the tensors alone: the sums, in their own dtype; empty without an add(). The next add()
+  /// may overwrite them.
+  std::vector<Tensor> take();
   /// Forgets the replicas so far.
   void begin();
 

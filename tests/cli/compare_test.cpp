@@ -44,7 +44,8 @@ TEST_F(Compare, WritesWhatEachStrategyCost) {
     EXPECT_EQ(trial["hops"], real["hops"]);
     EXPECT_EQ(trial["hop_bytes"], real["network"]["hop_bytes"]);
     EXPECT_EQ(trial["gradient_bytes"], real["network"]["gradient_bytes"]);
-    EXPECT_EQ(trial["gradient_bytes"] == 0, trial["strategy"] != "allreduce") << "others have no groups";
+    const bool has_groups = trial["strategy"] == "allreduce" || trial["strategy"] == "averaging";
+    EXPECT_EQ(trial["gradient_bytes"] != 0, has_groups) << trial["strategy"];
     EXPECT_EQ(trial["predicted_gradient_bytes"], real["predicted"]["gradient_bytes"]);
     EXPECT_EQ(trial["peak_rss_bytes"], real["memory"]["peak_rss_bytes"]);
     EXPECT_GT(trial["samples_per_second"].get<double>(), 0);
@@ -74,7 +75,7 @@ TEST_F(Compare, WritesWhatEachStrategyCost) {
   EXPECT_THAT(page, AllOf(HasSubstr("<svg"), HasSubstr("<polyline"), HasSubstr("task_parallel, 2 workers")));
   EXPECT_THAT(page, AllOf(Not(HasSubstr("http://")), Not(HasSubstr("https://")), Not(HasSubstr("<script"))));
   EXPECT_THAT(finished.out, AllOf(HasSubstr("bits of the models"), HasSubstr("the same"), HasSubstr("compare.html")));
-  EXPECT_THAT(finished.out, HasSubstr("averaging, parameter_server: one worker computed all replicas"));
+  EXPECT_THAT(finished.out, HasSubstr("\nparameter_server: one worker computed all replicas"));
   EXPECT_THAT(page, HasSubstr("predicted by formula"));
 }
 
@@ -82,6 +83,16 @@ TEST_F(Compare, SaysNothingOfReplicasWhereThereAreNone) {
   const Finished finished = go({"compare", "e.toml", "--strategies", "hopping,task_parallel", "--to", "two"});
   ASSERT_EQ(finished.code, 0) << finished.err;
   EXPECT_THAT(finished.out, AllOf(HasSubstr("the same"), Not(HasSubstr("other ones")), Not(HasSubstr("replicas"))));
+}
+
+TEST_F(Compare, ShowsWhatARunChoseBesideTheOthers) {
+  const Finished finished = go({"compare", "e.toml", "--strategies", "hopping,auto", "--to", "chosen"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  EXPECT_THAT(finished.err, HasSubstr("strategy = \"auto\" chose "));
+  const nlohmann::json json = nlohmann::json::parse(read(folder_ / "chosen" / "compare.json"));
+  const nlohmann::json real = nlohmann::json::parse(read(folder_ / "chosen" / "auto-2" / "results.json"));
+  EXPECT_EQ(json["trials"][1]["strategy"], "auto (" + real["strategy"].get<std::string>() + ")");
+  EXPECT_EQ(json["trials"][0]["state_sha256"], json["trials"][1]["state_sha256"]);
 }
 
 TEST_F(Compare, SaysWhatIsWrongBeforeItRuns) {

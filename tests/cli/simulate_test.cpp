@@ -61,7 +61,8 @@ TEST_F(Simulate, KnowsTheStrategiesWithReplicas) {
   ASSERT_EQ(json.size(), 4U);
   for (const nlohmann::json& line : json) {
     EXPECT_EQ(line["units"], 8) << line;
-    const bool has_groups = line["strategy"] == "allreduce";  // nothing hides a group's fetches and syncs
+    const bool has_groups = line["strategy"] == "allreduce" || line["strategy"] == "averaging";
+    // Nothing hides a group's fetches and syncs.
     EXPECT_NEAR(line["seconds"].get<double>(), json[0]["seconds"].get<double>(),
                 has_groups ? 0.1 * json[0]["seconds"].get<double>() : 0)
         << "as many passes as those of tasks";
@@ -93,6 +94,12 @@ TEST_F(Simulate, SaysByFormulaHowLongGroupsWouldTake) {
                quick = line("allreduce", "2", "8Kbit,0s")["group"]["exchange_seconds"];
   constexpr double steps = 4 * 2 * 63;  // 2,000 rows of each replica in batches of 32
   EXPECT_NEAR(patient - quick, 2 * steps, 1e-3 * steps);
+  const auto in_a_ring = [&](const std::string& latency) -> double {
+    return lines({"--measured", "all", "--strategies", "allreduce", "--workers", "4", "--network", "8Kbit," + latency,
+                  "--set", "run.reduce_exchange=ring"})[0]["group"]["exchange_seconds"];
+  };
+  EXPECT_NEAR(in_a_ring("0s"), four["exchange_seconds"].get<double>(), 1e-6) << "as many bytes";
+  EXPECT_NEAR(in_a_ring("1s") - in_a_ring("0s"), 6 * steps, 1e-3 * steps) << "2 (W - 1) messages";
   EXPECT_FALSE(line("averaging", "2", "8Kbit,0s").contains("group")) << "it was not measured";
   EXPECT_FALSE(line("allreduce", "8", "8Kbit,0s").contains("group")) << "it had other partitions";
   EXPECT_THAT(go({"simulate", "e.toml", "--measured", "all", "--set", "run.strategy=allreduce"}).out,
@@ -122,6 +129,10 @@ TEST_F(Simulate, SaysWhatIsWrong) {
   EXPECT_THAT(go({"simulate", "e.toml", "--policies", "fifoo"}).err, HasSubstr("fifoo"));
   EXPECT_THAT(go({"simulate", "e.toml", "--strategies", "hoping"}).err, HasSubstr("did you mean \"hopping\""));
   EXPECT_NE(go({"simulate", "e.toml", "--measured", "nowhere"}).code, 0);
+  const Finished chosen = go({"simulate", "e.toml", "--set", "run.strategy=auto"});
+  EXPECT_EQ(chosen.code, 2);
+  EXPECT_THAT(chosen.err, AllOf(HasSubstr("[simulate] strategy: expected the name of a strategy, got \"auto\""),
+                                HasSubstr("--strategies hopping,task_parallel")));
 }
 
 }  // namespace

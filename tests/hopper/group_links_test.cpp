@@ -100,6 +100,22 @@ TEST_F(TwoMembers, SwapTheirBytesInEachRound) {
   other.join();
 }
 
+// In a ring most members have nothing to say to each other.
+TEST_F(TwoMembers, WaitForNobodyWhoHasNothingToSay) {
+  begin();
+  connect();
+  swap(0, 0, 0);  // the other one is not in this round yet
+  std::thread other([this] {
+    swap(1, 0, 0);
+    swap(1, 0, 3);
+    swap(1, 8, 4);
+  });
+  swap(0, 3, 0);
+  swap(0, 4, 8);
+  other.join();
+  EXPECT_EQ(links_[0]->payload_sent(), 7U);
+}
+
 TEST_F(TwoMembers, WhoIsGoneIsNoticedByTheOther) {
   begin();
   connect();
@@ -113,6 +129,42 @@ TEST_F(TwoMembers, AWaitHasALimitAndAReason) {
   begin(milliseconds(-60'000 + 200));  // beside the minute that any transfer may take
   EXPECT_THAT([this] { links_[0]->meet(0); },
               ThrowsMessage<MemberLost>(HasSubstr("expected worker 7 to join in time")));
+}
+
+// The other one computes for longer than any transfer may take.
+TEST_F(TwoMembers, AWaitForWorkHasNoLimit) {
+  begin(milliseconds(-60'000 + 1000));
+  connect();
+  const auto say = [this](std::uint32_t rank) {
+    const auto round = std::make_shared<GroupRound>(2);
+    round->follows_work = true;
+    round->out[1 - rank] = AlignedBuffer(8);
+    round->in[1 - rank] = AlignedBuffer(8);
+    links_[rank]->swap(round);
+  };
+  std::thread other([&] {
+    std::this_thread::sleep_for(milliseconds(1500));
+    EXPECT_NO_THROW(say(1));
+  });
+  EXPECT_NO_THROW(say(0));
+  other.join();
+  EXPECT_NO_THROW(links_[0]->check());
+}
+
+TEST_F(TwoMembers, AWaitForWorkEndsWithTheGroup) {
+  begin();
+  connect();
+  std::thread waits([this] {
+    const auto round = std::make_shared<GroupRound>(2);
+    round->follows_work = true;
+    round->in[1] = AlignedBuffer(8);
+    EXPECT_THAT([&] { links_[0]->swap(round); }, ThrowsMessage<MemberLost>(HasSubstr("the group has lost a member")));
+  });
+  while (links_[0]->waits().empty()) std::this_thread::yield();
+  EXPECT_EQ(links_[0]->waits(), "waits for worker 7 in round 1");
+  links_[0]->fail("the group has lost a member");
+  waits.join();
+  EXPECT_THAT([this] { links_[0]->check(); }, ThrowsMessage<MemberLost>(HasSubstr("the group has lost a member")));
 }
 
 TEST_F(TwoMembers, SayWhomTheyWaitFor) {

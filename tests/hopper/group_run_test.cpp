@@ -1,5 +1,5 @@
-// Whole runs of allreduce by groups of workers: real training, real exchange between threads. The judge is one worker,
-// which exchanges nothing. tests/cli/faults_test.cpp kills members that are processes.
+// Whole runs of allreduce and averaging by groups of workers: real training, real exchange between threads. The judge
+// is one worker, which exchanges nothing. tests/cli/faults_test.cpp kills members that are processes.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,9 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // 330 rows: partitions of 83, 83, 82 and 82.
-class GroupRun : public OnGlyphs<330, 4> {
+class GroupRun : public OnGlyphs<330, 4>, public testing::WithParamInterface<const char*> {
  protected:
-  static constexpr std::uint32_t kModels = 2, kEpochs = 3, kSteps = 6;
+  static constexpr std::uint32_t kModels = 2, kEpochs = 3, kSteps = 6, kEvery = 4;
   static constexpr std::uint64_t kBufferBytes = 12 * 4 + 12 * 4 + 8;  // of batchnorm1d: mean, variance, count
 
   static Experiment experiment(std::uint32_t workers) {
@@ -30,18 +30,22 @@ class GroupRun : public OnGlyphs<330, 4> {
     e.search.space = {{"lr", Choices{0.01, 0.003}},
                       {"batch_size", Choices{std::int64_t{16}}},
                       {"optimizer", Choices{std::string("adam")}}};
-    e.run.strategy = "allreduce";
+    e.run.strategy = GetParam();
+    e.run.replicas.average_every = kEvery;
     e.run.workers = workers;
     return e;
   }
+  static bool averages() { return GetParam() == std::string("averaging"); }
   static std::map<std::uint32_t, std::string> hashes(const Results& results) {
     std::map<std::uint32_t, std::string> hashes;
     for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
     return hashes;
   }
   static const Results& alone() {
-    static const Results results = run(experiment(1)).results;
-    return results;
+    static std::map<std::string, Results> results;
+    const auto known = results.find(GetParam());
+    return known != results.end() ? known->second
+                                  : results.emplace(GetParam(), run(experiment(1)).results).first->second;
   }
   static void expect_results_of_one_worker(const Results& results) {
     EXPECT_EQ(hashes(results), hashes(alone()));
@@ -53,31 +57,84 @@ class GroupRun : public OnGlyphs<330, 4> {
   }
 };
 
-TEST_F(GroupRun, GivesTheBitsOfOneWorkerAndSendsTheBytesOfTheFormula) {
+INSTANTIATE_TEST_SUITE_P(Strategies, GroupRun, testing::Values("allreduce", "averaging"));
+
+// An average has a round before it, and gives the integers of the buffers alone: the others are part of the mean.
+TEST_P(GroupRun, GivesTheBitsOfOneWorkerAndSendsTheBytesOfTheFormula) {
   EXPECT_EQ(alone().network.gradient, 0U);
   for (const std::uint32_t workers : {2U, 3U, 4U, 5U}) {
     SCOPED_TRACE(workers);
     const Results results = run(experiment(workers)).results;
     expect_results_of_one_worker(results);
     const std::uint64_t members = std::min(workers, 4U), others = members - 1;
-    const std::uint64_t in_a_step = 8 * members * others + kBufferBytes * others;  // losses that are lost; buffers
-    const std::uint64_t in_a_unit = 32 * members * others + 8 * 4 * others;        // digests; a loss of each replica
-    EXPECT_EQ(results.network.gradient,
-              results.predicted_gradient_bytes + kModels * kEpochs * (kSteps * in_a_step + in_a_unit));
+    const std::uint64_t flags = 8 * members * others;  // losses that are lost
+    const std::uint64_t rounds = averages() ? 2 : kSteps;
+    const std::uint64_t in_a_round = averages() ? 2 * flags + 8 * others : flags + kBufferBytes * others;
+    const std::uint64_t in_a_unit = 32 * members * others + 8 * 4 * others;  // digests; a loss of each replica
+    const std::uint64_t expected =
+        results.predicted_gradient_bytes + kModels * kEpochs * (rounds * in_a_round + in_a_unit);
+    // One of three members sends sums and the others values: the formula takes their parts for equal, to a block.
+    const std::uint64_t unequal = averages() && members == 3 ? kModels * kEpochs * rounds * 64 : 0;
+    EXPECT_NEAR(static_cast<double>(results.network.gradient), static_cast<double>(expected),
+                static_cast<double>(unequal));
     EXPECT_EQ(results.network.hop, 2 * (kEpochs - 1) * (members - 1) * results.models[0].state_bytes)
         << "the parent, to each other member";
   }
 }
 
-TEST_F(GroupRun, AWorkerHoldsItsPartOfTheData) {
+TEST_P(GroupRun, GivesTheBitsOfOneWorkerWhateverBecomesOfTheSlots) {
+  if (!averages()) GTEST_SKIP() << "said by the case of averaging";
+  for (const AverageState state : {AverageState::Keep, AverageState::Reset}) {
+    const auto hashes_of = [&](std::uint32_t workers) {
+      Experiment e = experiment(workers);
+      e.run.replicas.average_state = state;
+      return hashes(run(e).results);
+    };
+    const auto expected = hashes_of(1);
+    EXPECT_NE(expected, hashes(alone()));
+    EXPECT_EQ(hashes_of(2), expected);
+    EXPECT_EQ(hashes_of(4), expected);
+  }
+}
+
+// A ring has the bytes of the formula, whatever the number of members. Two of them add as the tree does. Averages of
+// weights take no ring.
+TEST_P(GroupRun, ARingSendsTheSameBytesAndHasBitsOfItsOwn) {
+  const auto in_a_ring = [](std::uint32_t workers, const RunOptions& options = {}) {
+    Experiment e = experiment(workers);
+    e.run.replicas.reduce_exchange = ReduceExchange::Ring;
+    return run(e, options).results;
+  };
+  for (const std::uint32_t workers : {1U, 2U, 3U, 4U}) {
+    SCOPED_TRACE(workers);
+    const fs::path directory = *folder_ / ("ring-" + std::string(GetParam()) + std::to_string(workers));
+    const Results results = in_a_ring(workers, {.run_directory = directory});
+    EXPECT_EQ(hashes(results) == hashes(alone()), averages() || workers <= 2);
+    EXPECT_EQ(hashes(results), hashes(in_a_ring(workers))) << "a function of the experiment, with its workers";
+    for (const Replayed& model : replay(directory)) {
+      EXPECT_TRUE(model.matches);
+      EXPECT_EQ(model.identical, kEpochs);
+    }
+    if (averages()) continue;
+    const std::uint64_t others = workers - 1;
+    const std::uint64_t in_a_step = 8 * workers * others + kBufferBytes * others;
+    const std::uint64_t in_a_unit = 32 * workers * others + 8 * 4 * others;
+    const std::uint64_t beside = workers == 1 ? 0 : kModels * kEpochs * (kSteps * in_a_step + in_a_unit);
+    EXPECT_EQ(results.network.gradient, results.predicted_gradient_bytes + beside);
+    EXPECT_LT(static_cast<double>(beside), 0.01 * static_cast<double>(results.predicted_gradient_bytes) + 1)
+        << "within 1 % of the formula";
+  }
+}
+
+TEST_P(GroupRun, AWorkerHoldsItsPartOfTheData) {
   const data::Dataset data = data::Dataset::open(*folder_ / "data");
   const auto& partitions = data.manifest().partitions;
   EXPECT_EQ(run(experiment(2)).results.data_bytes_per_worker,
             partitions[0].bytes + partitions[1].bytes + data.manifest().validation->bytes);
 }
 
-TEST_F(GroupRun, ReplaysOnOneMachine) {
-  const fs::path directory = *folder_ / "replayed";
+TEST_P(GroupRun, ReplaysOnOneMachine) {
+  const fs::path directory = *folder_ / (std::string(GetParam()) + "-replayed");
   expect_results_of_one_worker(run(experiment(4), {.run_directory = directory}).results);
   for (const Replayed& model : replay(directory)) {
     EXPECT_TRUE(model.matches);

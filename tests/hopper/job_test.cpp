@@ -103,6 +103,8 @@ TEST(Job, GroupsWaitForTheirBytes) {
   job.network.latency_seconds = 1;
   job.overlap = 0;
   EXPECT_NEAR(report_of(job, "allreduce").seconds, 4 * 3 * (20 + 15.0 + 2 * 10), 1e-9) << "two messages a step";
+  EXPECT_NEAR(report_of(job, "ring").seconds, 4 * 3 * (20 + 15.0 + 6 * 10), 1e-9) << "2 (W - 1) messages a step";
+  EXPECT_EQ(report_of(job, "ring").gradient_bytes, report_of(job, "allreduce").gradient_bytes);
 }
 
 TEST(Job, ReplicasOfUnevenPartitionsWaitForTheFullestWorker) {

@@ -43,6 +43,10 @@ class LocalGroup {
     has_failed_ = true;
     changed_.notify_all();
   }
+  void check() {
+    const std::scoped_lock lock(mutex_);
+    if (has_failed_) throw MemberLost("[test] a member is gone");
+  }
 
  private:
   const std::uint32_t members_;
@@ -67,6 +71,7 @@ class LocalWire final : public GroupWire {
       if (r != rank_) group_.take(number_, r, rank_, round->in[r].span());
     }
   }
+  void check() const override { group_.check(); }
 
  private:
   LocalGroup& group_;

@@ -9,12 +9,24 @@
 #include "hopper/schedule/queue.h"
 #include "hopper/schedule/random.h"
 #include "hopper/simulate/run.h"
+#include "hopper/strategy/data_parallel.h"
 #include "hopper/strategy/task_parallel.h"
 
 namespace hop::hopper {
 namespace {
 
 using testing::Optional;
+
+TEST(Itinerary, KnowsWhichMemberOfAGroupOwnsEachPass) {
+  const auto owners = [](std::uint32_t partitions, std::uint32_t workers, std::shared_ptr<const Strategy> strategy) {
+    const Itinerary itinerary{.partitions = partitions, .workers = workers, .strategy = std::move(strategy)};
+    return itinerary.owners(PartitionId{0});
+  };
+  EXPECT_THAT(owners(6, 4, allreduce()), testing::ElementsAre(0, 0, 1, 2, 2, 3));
+  EXPECT_THAT(owners(3, 8, allreduce()).size(), 3U) << "the others have no work";
+  EXPECT_THAT(owners(6, 1, allreduce()), testing::IsEmpty());
+  EXPECT_THAT(owners(6, 4, hopping()), testing::IsEmpty());
+}
 
 // A view of four partitions on four workers, which the tests fill in.
 class Policies : public testing::Test {

@@ -90,7 +90,6 @@ TEST(SimulatedGroups, TheJudgeSeesAMemberInTwoGroups) {
 TEST(SimulatedGroups, ShareTheWorkOfAModel) {
   Experiment e;
   e.data.partitions = 8;
-  e.run.strategy = "allreduce";
   e.search.epochs = 3;
   e.search.space = {{"i", Choices{std::int64_t{0}, std::int64_t{1}}}};
   const auto seconds = [&](std::uint32_t workers) {
@@ -101,8 +100,12 @@ TEST(SimulatedGroups, ShareTheWorkOfAModel) {
     EXPECT_NEAR(report.utilisation, 1, 0.01);
     return report.makespan_seconds;
   };
-  EXPECT_NEAR(seconds(1), 2 * 3 * 8, 0.1);
-  EXPECT_NEAR(seconds(4), 2 * 3 * 2, 0.1);
+  for (const char* strategy : {"allreduce", "averaging"}) {
+    SCOPED_TRACE(strategy);
+    e.run.strategy = strategy;
+    EXPECT_NEAR(seconds(1), 2 * 3 * 8, 0.1);
+    EXPECT_NEAR(seconds(4), 2 * 3 * 2, 0.1);
+  }
 }
 
 }  // namespace

@@ -184,7 +184,7 @@ TEST(DataParallel, HasAReplicaForEachPartitionInTheirOrder) {
               ThrowsMessage<ConfigError>(HasSubstr("expected replicas that share gradients or weights")));
 }
 
-TEST(DataParallel, HasGroupsWhereGradientsTravelDirectly) {
+TEST(DataParallel, HasGroupsWhereReplicasShareDirectly) {
   const auto members = [](const std::shared_ptr<const Strategy>& strategy, std::uint32_t partitions,
                           std::uint32_t workers) {
     std::vector<std::uint32_t> numbers;
@@ -195,13 +195,15 @@ TEST(DataParallel, HasGroupsWhereGradientsTravelDirectly) {
   EXPECT_THAT(members(allreduce(), 3, 5), ElementsAre(0, 1, 3)) << "two workers own nothing";
   EXPECT_THAT(members(allreduce(), 8, 1), ElementsAre()) << "one worker trains alone";
   EXPECT_THAT(members(allreduce(), 1, 4), ElementsAre());
-  EXPECT_THAT(members(averaging(), 8, 3), ElementsAre());
+  EXPECT_THAT(members(averaging(), 8, 3), ElementsAre(0, 1, 2));
+  EXPECT_THAT(members(averaging(), 3, 5), ElementsAre(0, 1, 3));
+  EXPECT_THAT(members(averaging(), 8, 1), ElementsAre());
   EXPECT_THAT(members(parameter_server(), 8, 3), ElementsAre());
   EXPECT_THAT(members(hopping(), 8, 3), ElementsAre());
 }
 
-// 1,000 bytes are shared by each replica. Direct: each of W workers sends (W - 1) / W of them, twice. Server: each
-// sends them and gets them back.
+// 1,000 bytes are shared by each replica. Direct: each of W workers sends (W - 1) / W of them, twice. A sum of weights
+// has twice the bytes. Server: each sends them and gets them back.
 TEST(DataParallel, PredictsTheBytesOfAGroup) {
   const auto bytes = [](const std::shared_ptr<const Strategy>& strategy, std::uint32_t partitions,
                         std::uint32_t workers) {
@@ -210,6 +212,11 @@ TEST(DataParallel, PredictsTheBytesOfAGroup) {
   EXPECT_EQ(bytes(allreduce(), 8, 1), 0U);
   EXPECT_EQ(bytes(allreduce(), 8, 2), 2000U);
   EXPECT_EQ(bytes(averaging(), 8, 8), 14000U);
+  EXPECT_EQ(bytes(averaging(), 8, 9), 14000U) << "one worker has no replica";
+  EXPECT_EQ(bytes(averaging(), 8, 4), 9000U) << "2,000 out, 1,000 back";
+  EXPECT_EQ(bytes(averaging(), 8, 2), 3000U);
+  EXPECT_EQ(bytes(averaging(), 6, 4), 3U * (1500 + 1000)) << "two of four workers have two replicas";
+  EXPECT_EQ(bytes(averaging(), 8, 1), 0U);
   EXPECT_EQ(bytes(allreduce(), 4, 9), 6000U) << "five workers have no replica";
   EXPECT_EQ(bytes(parameter_server(), 8, 1), 2000U);
   EXPECT_EQ(bytes(parameter_server(), 8, 8), 16000U);
@@ -225,7 +232,7 @@ struct TasksInGroups final : WholeEpochs {
   std::vector<WorkerId> members(const Spread&, PartitionId) const override { return {WorkerId{0}, WorkerId{1}}; }
 };
 
-TEST(Strategies, HaveGroupsOnlyForReplicasThatShareGradients) {
+TEST(Strategies, HaveGroupsOnlyForReplicas) {
   EXPECT_THAT(
       [] {
         (Itinerary{4, 2, 1, Order::Fixed, std::make_shared<TasksInGroups>()}.check());

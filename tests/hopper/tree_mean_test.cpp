@@ -177,6 +177,28 @@ TEST(TreeMean, BeginsAnewAfterTheEndAndWhenItIsTold) {
   EXPECT_EQ(place.data<float>()[0], 4) << "no replica had values";
 }
 
+TEST(TreeMean, GivesItsSumsAndLeavesTheTensorsAlone) {
+  const Tensor place = tensor_of(3);
+  TreeMean mean({place}, DType::f64);
+  EXPECT_TRUE(mean.take().empty());
+  mean.skip();
+  EXPECT_TRUE(mean.take().empty());
+  kernels::fill_(place, 4);
+  mean.add(0.75);
+  mean.skip();
+  kernels::fill_(place, 8);
+  mean.add(0.25);
+  kernels::fill_(place, 1);
+  const std::vector<Tensor> sums = mean.take();
+  ASSERT_EQ(sums.size(), 1U);
+  EXPECT_EQ(sums[0].dtype(), DType::f64);
+  EXPECT_EQ(sums[0].data<double>()[2], 5);
+  EXPECT_EQ(place.data<float>()[2], 1);
+  mean.add(1);
+  mean.finish();
+  EXPECT_EQ(place.data<float>()[2], 1) << "it begins anew";
+}
+
 TEST(TreeMean, TakesSeveralTensorsOfAnyShape) {
   const Tensor a = kernels::full({2, 3}, 3.0), b = kernels::full({}, 1.0, DType::f64), none = kernels::zeros({0, 4});
   TreeMean mean({a, b, none}, DType::f64);

@@ -1,0 +1,61 @@
+#include "hopper/detail/replica_mean.h"
+
+#include <utility>
+
+#include "kernels/copy.h"
+
+namespace hop::hopper {
+
+void Snapshot::take() {
+  for (std::size_t i = 0; i < values_.size(); ++i) kernels::copy_(values_[i], tensors_[i]);
+  for (std::size_t i = values_.size(); i < tensors_.size(); ++i) values_.push_back(kernels::clone(tensors_[i]));
+}
+
+void Snapshot::bring_back() const {
+  for (std::size_t i = 0; i < values_.size(); ++i) kernels::copy_(tensors_[i], values_[i]);
+}
+
+ReplicaMean::ReplicaMean(std::vector<Tensor> values, std::vector<Tensor> firsts, DType sums)
+    : values_(std::move(values)), sums_(sums), alone_(values_, sums), first_(std::move(firsts)) {}
+
+void ReplicaMean::join(const Group& group) {
+  if (group.exchange == ReduceExchange::Ring && sums_ == DType::f32) {
+    ring_.emplace(values_.front(), first_.tensors(), group);
+  } else if (group.wire != nullptr) {
+    together_.emplace(values_, first_.tensors(), group, sums_);
+  }
+}
+
+void ReplicaMean::begin(const std::vector<std::optional<double>>& shares) {
+  has_first_ = false;
+  if (ring_) {
+    std::vector<bool> has_rows;
+    for (const std::optional<double>& share : shares) has_rows.push_back(share.has_value());
+    return ring_->begin(std::move(has_rows));
+  }
+  together_ ? together_->begin(shares) : alone_.begin();
+}
+
+void ReplicaMean::add(double share) {
+  if (ring_) {
+    ring_->add(share);
+  } else {
+    together_ ? together_->add() : alone_.add(share);
+  }
+  if (!std::exchange(has_first_, true)) first_.take();
+}
+
+void ReplicaMean::skip() {
+  if (ring_) return ring_->skip();
+  together_ ? together_->skip() : alone_.skip();
+}
+
+bool ReplicaMean::finish(bool is_lost) {
+  if (has_first_) first_.bring_back();
+  if (ring_) return ring_->finish(is_lost);
+  if (together_) return together_->finish(is_lost);
+  alone_.finish();
+  return is_lost;
+}
+
+}  // namespace hop::hopper

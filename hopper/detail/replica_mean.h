@@ -1,0 +1,63 @@
+// A mean over the replicas of a unit, whoever computes them. Internal to Hopscotch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "hopper/strategy/group_mean.h"
+#include "hopper/strategy/group_wire.h"
+#include "hopper/strategy/ring_mean.h"
+#include "hopper/strategy/tree_mean.h"
+#include "tensor/tensor.h"
+
+namespace hop::hopper {
+
+/// Values of tensors, to go back to.
+class Snapshot {
+ public:
+  Snapshot() = default;
+  explicit Snapshot(std::vector<Tensor> tensors) : tensors_(std::move(tensors)) {}
+  const std::vector<Tensor>& tensors() const { return tensors_; }
+  void take();
+  /// Does nothing before the first take().
+  void bring_back() const;
+
+ private:
+  std::vector<Tensor> tensors_;
+  std::vector<Tensor> values_;  // empty before the first take()
+};
+
+/// A TreeMean, if one worker has all replicas, or a GroupMean with its bits, or a RingMean, which has bits of its own.
+/// Beside the mean, `firsts` become those of the first replica that has rows.
+class ReplicaMean {
+ public:
+  /// As GroupMean. One worker has all replicas until join() is called.
+  ReplicaMean(std::vector<Tensor> values, std::vector<Tensor> firsts, DType sums);
+
+  /// From now on the members of this group compute the mean together: in a ring if the group says so and sums are f32.
+  /// Without a wire this worker goes on alone, and adds as their ring would.
+  void join(const Group& group);
+  /// As GroupMean::begin.
+  void begin(const std::vector<std::optional<double>>& shares);
+  /// The values are those of the next own replica, which counts `share`.
+  void add(double share);
+  /// The next own replica has no rows.
+  void skip();
+  /// Leaves the mean in the values. Returns whether a member has lost its loss. Throws as GroupWire::swap.
+  bool finish(bool is_lost);
+  /// As GroupMean::bytes.
+  std::uint64_t bytes() const { return alone_.bytes(); }
+
+ private:
+  const std::vector<Tensor> values_;
+  const DType sums_;
+  TreeMean alone_;
+  std::optional<GroupMean> together_;
+  std::optional<RingMean> ring_;  // instead of both
+  Snapshot first_;
+  bool has_first_ = false;
+};
+
+}  // namespace hop::hopper
