@@ -26,7 +26,8 @@ function(hop_examples)
 endfunction()
 
 # Each examples/ports/NAME.cpp is a program and three tests: as a user runs it, and beside its PyTorch twin's losses in
-# f64 and in f32 (golden/NAME.safetensors). Each test has a folder of its own, for the files that a port writes.
+# f64 and in f32 (golden/NAME.safetensors). Each test has a folder of its own, for the files that a port writes. The test
+# port_lines compares the table of their README with the files.
 function(hop_ports)
   set(golden ${PROJECT_SOURCE_DIR}/examples/ports/golden)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/ports/*.cpp)
@@ -39,6 +40,10 @@ function(hop_ports)
       hop_port_test(port_${name}_f32 --golden ${golden}/${name}.safetensors --f32)
     endif()
   endforeach()
+  if(HOP_SCRIPT_PYTHON)  # tests/CMakeLists.txt looks for it
+    add_test(NAME port_lines COMMAND ${HOP_SCRIPT_PYTHON} ${PROJECT_SOURCE_DIR}/examples/ports/generate.py --check)
+    set_tests_properties(port_lines PROPERTIES LABELS example)
+  endif()
 endfunction()
 
 function(hop_port_test test)

@@ -12,6 +12,7 @@ from data import sums
 from twin import GOLDEN, Twin
 
 WEIGHTS, ADAMW, BATCH = GOLDEN / "gpt.safetensors", GOLDEN / "gpt_adamw.safetensors", 8
+CHECKPOINT_STEPS = 20
 
 
 def adamw_of(net, lr):
@@ -19,17 +20,17 @@ def adamw_of(net, lr):
 
 
 def save_checkpoint():
-    net = GPT(len(characters))
+    net = GPT(len(characters)).double()  # in f64 and few steps, so that rounding does not show in the file
     adamw = adamw_of(net, 5e-3)
-    for step in range(60):
+    for step in range(CHECKPOINT_STEPS):
         adamw.zero_grad()
         language_loss(net, tokens, torch.randint(0, len(tokens) - BLOCK, (BATCH,))).backward()
         adamw.step()
     save_file({name: p.to(torch.bfloat16).clone() for name, p in net.state_dict().items()}, WEIGHTS)
-    state = {"step": torch.tensor(60)}  # by name, as Hopscotch has it: "exp_avg.transformer.wte.weight"
+    state = {"step": torch.tensor(CHECKPOINT_STEPS)}  # by name, as Hopscotch has it: "exp_avg.transformer.wte.weight"
     for name, p in net.named_parameters():
         for slot in ("exp_avg", "exp_avg_sq"):
-            state[f"{slot}.{name}"] = adamw.state[p][slot]
+            state[f"{slot}.{name}"] = adamw.state[p][slot].float()
     save_file(state, ADAMW, {"lr": "0.005"})
 
 

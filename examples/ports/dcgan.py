@@ -9,6 +9,7 @@ from twin import Twin
 
 NOISE, BATCH = 16, 8
 
+twin = Twin("dcgan")  # it seeds PyTorch, so it comes before the weights
 generator = nn.Sequential(
     nn.ConvTranspose2d(NOISE, 32, 4, bias=False),  # (N, 32, 4, 4)
     nn.BatchNorm2d(32),
@@ -36,7 +37,6 @@ discriminator = nn.Sequential(
     nn.Sigmoid(),  # (N)
 )
 
-twin = Twin("dcgan")
 twin.start(generator, "generator")
 twin.start(discriminator, "discriminator")
 generator_adam = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))

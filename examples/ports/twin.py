@@ -2,7 +2,7 @@
 
     python mnist.py             trains in f32, with weights and random numbers of its own
     python mnist.py --golden    in f64, and writes golden/mnist.safetensors: first weights, random numbers, losses
-    python mnist.py --check     in f32, from the weights and random numbers of that file; prints the distance of the losses
+    python mnist.py --check     in f32, from the weights and random numbers of that file; prints how far the losses are
 """
 
 import math
@@ -62,7 +62,9 @@ class Twin:
         if self.mode == "--golden":
             save_file({**self.golden, "losses": losses, **tensors}, self.path)
         elif self.mode == "--check":
-            distance = (losses - self.golden["losses"]).abs() / self.golden["losses"].abs().clamp(min=1)
-            print(f"f32 differs by {distance.max():.1e}")
+            distances = ((losses - self.golden["losses"]) / self.golden["losses"]).abs().view(self.steps, -1).amax(1)
+            far = (distances > 1e-5).nonzero()
+            close = far[0].item() if len(far) else self.steps
+            print(f"of {self.steps} steps, f32 is within 1e-5 for {close}, and within {distances.max():.1e} for all")
         elif not all(math.isfinite(value) for value in self.values):
             sys.exit("a loss is not finite")

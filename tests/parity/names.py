@@ -131,7 +131,8 @@ def page():
         "under their own or another name.**", "",
         "This page says for each public name of PyTorch what it is here. `tests/parity/names.py` writes the page: "
         f"PyTorch's names are those of {TORCH['torch']}, ours are read from the headers. What the operations compute is "
-        "judged by PyTorch's own samples: `tests/parity/opinfo.py`.", "",
+        "judged by PyTorch's own samples: `tests/parity/opinfo.py`. [Nine whole programs](../examples/ports/README.md) "
+        "stand beside their ports, with a table of how a port differs.", "",
         "The share of `torch.nn` leaves out " + left_out(TORCH["nn"], EXCLUDED)
         + ". Modules for quantization stand in other namespaces.", "",
         "The most used functions are the 150 functions of `torch` and methods of `Tensor` that occur in the largest "
