@@ -59,7 +59,7 @@ class Trainer::Replicated {
   void add_gradients(std::int64_t step);
   void share_weights(UnitMetrics& metrics);
   void add_weights(ReplicaMean& mean, std::int64_t begin, std::int64_t end, std::int64_t first);
-  bool is_lost_anywhere();
+  bool any_member_lost();
   void give_up_since(std::int64_t begin, std::int64_t every);
   void train_alone(std::size_t replica, std::int64_t begin, std::int64_t end, std::int64_t first);
   void reset_optimizer(std::int64_t steps);
@@ -300,7 +300,7 @@ void Trainer::Replicated::share_weights(UnitMetrics& metrics) {
     ReplicaMean& mean = are_slots_averaged ? *weights_and_slots_ : *weights_;
     start_.take();
     add_weights(mean, begin, end, t_.state_->counters().steps_before + counted - begin);
-    if (is_lost_anywhere()) {
+    if (any_member_lost()) {
       give_up_since(begin, every);
       break;
     }
@@ -333,11 +333,11 @@ void Trainer::Replicated::add_weights(ReplicaMean& mean, std::int64_t begin, std
 }
 
 // Members may have trained for a long time, some longer than others. Here they wait for each other.
-bool Trainer::Replicated::is_lost_anywhere() {
+bool Trainer::Replicated::any_member_lost() {
   if (!has_group()) return is_lost();
-  const bool is_lost_at_any = is_true_of_any(group_, is_lost());
-  if (is_lost_at_any) lose();
-  return is_lost_at_any;
+  const bool is_lost_anywhere = is_true_of_any(group_, is_lost());
+  if (is_lost_anywhere) lose();
+  return is_lost_anywhere;
 }
 
 // Back to the last average. Slots that replicas keep have no average there. One worker has left those of the replica

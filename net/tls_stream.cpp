@@ -21,6 +21,9 @@ namespace {
 // A machine that was unplugged closes no connection. Whoever writes to it hears of it when nothing was acknowledged for
 // this time; the system's own limit is a quarter of an hour.
 constexpr unsigned kUnansweredMs = 20'000;
+// Members of a group may train for hours without a word to each other. The system then asks whether the other machine
+// is there, which also keeps firewalls from forgetting the connection.
+constexpr int kQuietSeconds = 60, kSecondsBetweenQuestions = 10;
 
 class TlsStream : public Stream {
  public:
@@ -28,7 +31,13 @@ class TlsStream : public Stream {
       : socket_(std::move(socket)), context_(std::move(context)), handshake_ended_(socket_.get_executor()) {
     boost::system::error_code ignored;  // only tuning: failure does no harm
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-    ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnansweredMs, sizeof kUnansweredMs);
+    socket_.set_option(asio::socket_base::keep_alive(true), ignored);
+    const auto tune = [this](int option, const auto& value) {
+      ::setsockopt(socket_.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
+    };
+    tune(TCP_USER_TIMEOUT, kUnansweredMs);
+    tune(TCP_KEEPIDLE, kQuietSeconds);
+    tune(TCP_KEEPINTVL, kSecondsBetweenQuestions);
     socket_.non_blocking(true, ignored);  // ours: OpenSSL never waits in a system call
     end_.descriptor = socket_.native_handle();
     session_ = context_->session(make_socket_bio(end_));

@@ -27,8 +27,8 @@ namespace hop::hopper {
 /// the others' sums, one sum for each of the largest nodes that a member has, and adds them in the order of the tree.
 /// All-gather: it sends the mean of its part to all.
 ///
-/// An element of a mean is sent as f32. (If not all values are f32, as f64.) Sums in f32 are sent as f32. Sums in f64
-/// are sent as f64, unless a node is one replica: then its values are sent as they are, and who gets them multiplies.
+/// Means are sent as f32; as f64 if not all values are f32. Sums are sent in their dtype. A node that is one replica
+/// needs no sum in f64: its values are sent as means are, and the receiver multiplies them.
 ///
 /// Bytes that all members send together in a round, where all values are f32 and each member's replicas are the leaves
 /// of one node: 2 (members - 1) times bytes(), and with sums in f64 3 (members - 1) times if all have several replicas;
@@ -79,7 +79,7 @@ class GroupMean {
   std::size_t first_bytes_ = 0;
   Group group_;
   const DType sums_;
-  DType means_ = DType::f32;         // as which means are sent, and replicas as they are
+  DType means_ = DType::f32;         // in which means are sent, and the values of one replica
   std::vector<std::size_t> begins_;  // of each tensor in the row of all elements
   std::size_t elements_ = 0;         // of this row: each tensor begins on a block, with a gap before
   std::vector<TreeNode> nodes_;

@@ -79,8 +79,8 @@ TEST_F(Faults, AWorkerKilledInMidTaskIsStartedAgain) {
   kill_workers_and_compare("killed-tasks", {"--set", "run.strategy=task_parallel"}, {2, 5, 8});
 }
 
-// Twelve units, each an epoch of four replicas. With "allreduce" the two workers are a group: each kill breaks a unit
-// of both off. The judge is one worker.
+// Twelve units, each an epoch of four replicas. The two workers are a group: each kill breaks a unit of both off. The
+// judge is one worker.
 TEST_F(Faults, ReplicasOfAKilledProcessAreTrainedAgain) {
   for (const std::string strategy : {"allreduce", "averaging"}) {
     const std::vector<std::string> more = {"--set", "run.strategy=" + strategy, "--set", "run.average_every=40"};
@@ -221,19 +221,23 @@ TEST_F(Faults, AWorkerThatFallsSilentIsReplaced) {
 
 // The other member of its group waits for it meanwhile, and is not taken for the one that stands still.
 TEST_F(Faults, AMemberThatFallsSilentIsReplacedAndTheOthersAreNot) {
-  const std::vector<std::string> more = {"--set", "run.strategy=allreduce", "--set", "search.epochs=12"};
-  std::vector<std::string> alone = more;
-  alone.insert(alone.end(), {"--workers", "1"});
-  const std::map<int, std::string> expected = calm("calm-member", alone);
-  Program program(run_in("silent-member", more), folder_->path());
-  ASSERT_TRUE(reach(program, "silent-member", 3));
-  const std::vector<pid_t> workers = program.children();
-  ASSERT_EQ(workers.size(), 2U);
-  ::kill(workers[1], SIGSTOP);
-  EXPECT_TRUE(eventually([&] { return is_gone(workers[1]); }));
-  EXPECT_FALSE(is_gone(workers[0]));
-  EXPECT_EQ(program.wait().code, 0);
-  EXPECT_EQ(hashes(*folder_ / "silent-member"), expected);
+  for (const std::string strategy : {"allreduce", "averaging"}) {
+    SCOPED_TRACE(strategy);
+    const std::vector<std::string> more = {"--set", "run.strategy=" + strategy, "--set", "search.epochs=12"};
+    std::vector<std::string> alone = more;
+    alone.insert(alone.end(), {"--workers", "1"});
+    const std::map<int, std::string> expected = calm("calm-member-" + strategy, alone);
+    const std::string directory = "silent-member-" + strategy;
+    Program program(run_in(directory, more), folder_->path());
+    ASSERT_TRUE(reach(program, directory, 3));
+    const std::vector<pid_t> workers = program.children();
+    ASSERT_EQ(workers.size(), 2U);
+    ::kill(workers[1], SIGSTOP);
+    EXPECT_TRUE(eventually([&] { return is_gone(workers[1]); }));
+    EXPECT_FALSE(is_gone(workers[0]));
+    EXPECT_EQ(program.wait().code, 0);
+    EXPECT_EQ(hashes(*folder_ / directory), expected);
+  }
 }
 
 TEST_F(Faults, AKilledCoordinatorTakesItsWorkersWithItAndTheRunResumes) {

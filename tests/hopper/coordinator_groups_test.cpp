@@ -145,6 +145,17 @@ TEST_F(CoordinatorOfGroups, TrainingThatThrowsIsHeldAgainstTheModelOnce) {
   EXPECT_EQ(drive.model(0).status, Status::Quarantined);
 }
 
+TEST_F(CoordinatorOfGroups, OfAveragingAreThoseOfAllreduce) {
+  Itinerary itinerary = groups(3);
+  itinerary.strategy = averaging();
+  Drive drive(itinerary, 1);
+  for (std::uint32_t w = 0; w < 3; ++w) drive.up(w);
+  EXPECT_THAT(drive.lease(0).members, ElementsAre(WorkerId(0), WorkerId(1), WorkerId(2)));
+  drive.down(1);
+  EXPECT_EQ(drive.all<action::CancelLease>().size(), 2U);
+  EXPECT_FALSE(drive.leased(0));
+}
+
 TEST_F(CoordinatorOfGroups, WorkersWithoutAPartitionStayIdle) {
   Drive many(groups(5), 1);
   for (std::uint32_t w = 0; w < 4; ++w) many.up(w);

@@ -78,18 +78,20 @@ TEST(Ledger, PassesOverADecisionThatACrashCutOff) {
 
 TEST(Ledger, RefusesAPlanThatCannotBe) { EXPECT_THROW(Ledger({2, 3, 1, Order::Fixed}), ConfigError); }
 
-// Before there were groups, any worker trained an epoch of allreduce alone.
+// Before there were groups, any worker trained an epoch of allreduce or averaging alone.
 TEST(Ledger, TakesEpochsOfOneWorkerFromRunsBeforeThereWereGroups) {
-  Ledger ledger = begun({4, 2, 2, Order::Fixed, allreduce()}, 1);
-  commit(ledger, 0);
-  record::Commit c = next_commit(ledger, 0);
-  c.worker = WorkerId(1);
-  ledger.apply(c);
-  EXPECT_EQ(ledger.model(ModelId{0}).holder, WorkerId(1));
-  EXPECT_EQ(ledger.model(ModelId{0}).status, Status::Finished);
+  for (const auto& strategy : {allreduce(), averaging()}) {
+    Ledger ledger = begun({4, 2, 2, Order::Fixed, strategy}, 1);
+    commit(ledger, 0);
+    record::Commit c = next_commit(ledger, 0);
+    c.worker = WorkerId(1);
+    ledger.apply(c);
+    EXPECT_EQ(ledger.model(ModelId{0}).holder, WorkerId(1));
+    EXPECT_EQ(ledger.model(ModelId{0}).status, Status::Finished);
+  }
 
   Ledger of_hopping = begun({4, 2, 2, Order::Fixed}, 1);
-  c = next_commit(of_hopping, 0);
+  record::Commit c = next_commit(of_hopping, 0);
   c.worker = WorkerId(1 - c.worker.value);
   EXPECT_THROW(of_hopping.apply(c), JournalError);
 }

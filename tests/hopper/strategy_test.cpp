@@ -1,4 +1,5 @@
 // What a unit is made of, and to whom it may be leased: the arithmetic of every strategy of the table, and its checks.
+// Long because all strategies are held beside each other.
 #include "hopper/strategy/strategies.h"
 
 #include <gmock/gmock.h>
