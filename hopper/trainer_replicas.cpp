@@ -146,6 +146,10 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
     if (!has_group()) gradients_.emplace(std::vector{t_.gradient_block()});
     return;
   }
+  if (t_.updates_.average) {
+    for (const nn::NamedTensor& average : t_.updates_.average->averages()) floats.push_back(average.tensor);
+    integers.push_back(t_.updates_.average->n_averaged());
+  }
   integers_ = Snapshot(integers);
   append(parameters, floats);
   weights_.emplace(parameters, DType::f64);
