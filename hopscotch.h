@@ -65,6 +65,8 @@
 #include "nn/optim/rmsprop.h"
 #include "nn/optim/scheduler.h"
 #include "nn/optim/sgd.h"
+#include "nn/optim/update_bn.h"
+#include "nn/optim/weight_average.h"
 #include "nn/predictor.h"
 #include "nn/predictor_file.h"
 #include "nn/safetensors.h"

@@ -1,11 +1,12 @@
 // The fused backward kernel, and under create_graph the formula in recorded operations: with the weights
-// w = softmax(scale q k^T) and y = w v,
-//   dv = w^T g,  ds = scale w (g v^T - sum(g y)),  dq = ds k,  dk = ds^T q.
+// w = softmax(scale q k^T), a drop d() of them and y = d(w) v,
+//   dv = d(w)^T g,  ds = scale w (d(g v^T) - sum(g y)),  dq = ds k,  dk = ds^T q.
 #include "autograd/attention.h"
 
 #include <cmath>
 #include <utility>
 
+#include "autograd/dropout.h"
 #include "autograd/elementwise.h"
 #include "autograd/masks.h"
 #include "autograd/matmul.h"
@@ -34,31 +35,34 @@ Tensor weights_of(const AttentionInputs& in) {
   return softmax(masked_fill(scores, later, -HUGE_VAL), -1);
 }
 
+Tensor dropped(const Tensor& weights, const AttentionInputs& in) { return dropout(weights, in.dropout, in.address); }
+
 void differentiable_grads(BackwardContext& c, const AttentionInputs& in) {
   const Tensor& g = c.grad();
-  const Tensor weights = weights_of(in), y = matmul(weights, in.v);
-  const Tensor slopes = weights * (matmul(g, turned(in.v)) - sum(g * y, {-1}, true)) * in.scale;
+  const Tensor weights = weights_of(in), kept = dropped(weights, in), y = matmul(kept, in.v);
+  const Tensor slopes = weights * (dropped(matmul(g, turned(in.v)), in) - sum(g * y, {-1}, true)) * in.scale;
   if (c.wants(0)) c.set(0, matmul(slopes, in.k));
   if (c.wants(1)) c.set(1, matmul(turned(slopes), in.q));
-  if (c.wants(2)) c.set(2, matmul(turned(weights), g));
+  if (c.wants(2)) c.set(2, matmul(turned(kept), g));
 }
 
 }  // namespace
 
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale, bool is_causal) {
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale, bool is_causal,
+                 const AttentionDropout& dropout) {
   kernels::expect_defined("attention", q);
-  const AttentionInputs in{q, k, v, scale, is_causal};
+  const AttentionInputs in{q, k, v, scale, is_causal, dropout.p, dropout.address};
   const bool in_bf16 = kernels::precision() == kernels::Precision::bf16 && kernels::has_bf16();
   if (!kernels::has_attention(in) || in_bf16) {
-    return k.size(2) == 0 ? kernels::attention(in).y : matmul(weights_of(in), v);
+    return k.size(2) == 0 ? kernels::attention(in).y : matmul(dropped(weights_of(in), in), v);
   }
   kernels::AttentionResult result = kernels::attention(in);
   if (!autograd::is_recorded(q, k, v)) return result.y;
   const auto node = autograd::record_node(
       "attention", 1, std::initializer_list<autograd::TensorRef>{q, k, v},
       [q = autograd::save(q), k = autograd::save(k), v = autograd::save(v), y = autograd::save_output(result.y),
-       log_sum = autograd::save(result.log_sum), scale, is_causal](BackwardContext& c) {
-        const AttentionInputs now{c.value(q), c.value(k), c.value(v), scale, is_causal};
+       log_sum = autograd::save(result.log_sum), scale, is_causal, dropout](BackwardContext& c) {
+        const AttentionInputs now{c.value(q), c.value(k), c.value(v), scale, is_causal, dropout.p, dropout.address};
         if (is_grad_enabled() && now.k.size(2) != 0) return differentiable_grads(c, now);
         kernels::AttentionGrads grads = kernels::attention_grad(c.grad(), now, {c.value(y), c.value(log_sum)});
         c.set(0, std::move(grads.q));

@@ -123,6 +123,8 @@ nn::ModelDescription describe_model(const ModelOptions& model, const Config& con
   return {model.family, model.layers, to_config_text(config)};
 }
 
+namespace {
+
 std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, const Config& config,
                                                  const nn::Module& module) {
   const NameOr<OptimizerMaker>& own = experiment.model.optimizer;
@@ -134,6 +136,14 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, c
                       "\" here and another in " + config.to_text());
   }
   return optim::make_optimizer(settings, module.named_parameters());
+}
+
+}  // namespace
+
+Updates make_updates(const Experiment& experiment, const Config& config, const nn::Module& module) {
+  Updates updates{.optimizer = make_optimizer(experiment, config, module)};
+  if (experiment.model.ema > 0) updates.average.emplace(*updates.optimizer, experiment.model.ema);
+  return updates;
 }
 
 nn::Loss make_loss(const ModelOptions& model, Device device) {

@@ -13,6 +13,7 @@
 #include "nn/model.h"
 #include "nn/optim/lr_scheduler.h"
 #include "nn/optim/optimizer.h"
+#include "nn/optim/weight_average.h"
 
 namespace hop::hopper {
 
@@ -29,9 +30,14 @@ std::shared_ptr<nn::Module> build_module(const Experiment& experiment, const Con
 /// How to build the module of a configuration without the application; empty if the application's code builds it.
 nn::ModelDescription describe_model(const ModelOptions& model, const Config& config);
 
-/// The optimizer of a configuration, for the module's parameters: by name, or the application's. Throws ConfigError.
-std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, const Config& config,
-                                                 const nn::Module& module);
+/// What changes the weights of a model, and is a part of its state beside them.
+struct Updates {
+  std::unique_ptr<optim::Optimizer> optimizer{};  ///< never null
+  std::optional<optim::WeightAverage> average{};  ///< in the optimizer's state; none without [model] ema
+};
+/// The optimizer of a configuration, for the module's parameters: by name, or the application's. With [model] ema it
+/// carries the averages of the weights. Throws ConfigError.
+Updates make_updates(const Experiment& experiment, const Config& config, const nn::Module& module);
 
 /// The loss of the experiment: by name, or the application's, which throws ShapeError unless it gives a scalar. Throws
 /// ConfigError.

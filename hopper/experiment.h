@@ -63,6 +63,9 @@ struct ModelOptions {
   NameOr<OptimizerMaker> optimizer{};
   /// Above 0: models train on mixtures of rows, with shares from Beta(mixup, mixup): nn::Mixup. At most nn::kMostMixup.
   double mixup = 0;
+  /// Above 0: the decay of an exponential moving average of the weights (optim::WeightAverage), below 1. It is updated
+  /// after each step and belongs to the state. Validation and loaded models have the averages as weights.
+  double ema = 0;
 };
 
 /// The names of the metrics beside the accuracy, in the order of `own` in all results.

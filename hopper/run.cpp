@@ -103,8 +103,8 @@ std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, cons
   const ModelResult& model = results.model(id);
   if (model.state_sha256.empty()) refuse_uncollected(results, model);
   std::shared_ptr<nn::Module> module = build_module(experiment, model.config, dataset);
-  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(experiment, model.config, *module);
-  nn::StateBlock state(*module, optimizer.get());
+  const Updates updates = make_updates(experiment, model.config, *module);
+  nn::StateBlock state(*module, updates.optimizer.get());
   const nn::StateBytes bytes = state.make_bytes();
   const bool is_kept = !model.kept_sha256.empty() && which.value_or(StateFile::Best) == StateFile::Best;
   const std::string& expected = is_kept ? model.kept_sha256 : model.state_sha256;
@@ -115,6 +115,7 @@ std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, cons
                      ", as the journal has it, got " + sha256 + " (" + file.string() + ")");
   }
   state.swap(bytes);
+  if (updates.average) updates.average->write_to_weights();
   module->eval();
   return module;
 }

@@ -68,14 +68,15 @@ Trainer::Trainer(const Experiment& experiment, ModelId model, const Config& conf
       replicas_(replicas_of(experiment)),
       module_(build_on(device, experiment, config, dataset)),
       mixup_(make_mixup(experiment, dataset)),
-      optimizer_(make_optimizer(experiment, config, *module_)),
+      updates_(make_updates(experiment, config, *module_)),
+      optimizer_(updates_.optimizer.get()),
       schedule_(make_schedule(experiment, config, dataset, optimizer_->lr())),
       clip_grad_norm_(clip_grad_norm(config)),
       loss_(make_loss(experiment.model, device)),
       weighted_loss_(make_weighted_loss(experiment.model, dataset, device)),
       output_(output_of(experiment.model, dataset.target().kind)),
       scaling_(output_, dataset.target().columns, device),
-      state_(std::make_unique<nn::StateBlock>(*module_, optimizer_.get())),
+      state_(std::make_unique<nn::StateBlock>(*module_, optimizer_)),
       rows_(std::move(rows)),
       batches_(make_batches(batch_rows(experiment, config, dataset))),
       validation_(make_batches(kValidationBatch)),
@@ -132,11 +133,12 @@ void Trainer::set_exchange(std::shared_ptr<Exchange> exchange) {
 
 void Trainer::initialize() {
   const std::shared_ptr<nn::Module> module = build_module(experiment_, config_, dataset_);
-  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(experiment_, config_, *module);
-  nn::StateBlock state(*module, optimizer.get());
+  Updates updates = make_updates(experiment_, config_, *module);
+  nn::StateBlock state(*module, updates.optimizer.get());
   module->set_random_key(0);
   check_last_batches(*module, batch_rows(experiment_, config_, dataset_), dataset_);
   nn::init_parameters(*module, hash64(experiment_.seed, "init", {model_.value}));
+  if (updates.average) updates.average->reset();
   state_->load(state.shared_bytes());
 }
 
@@ -232,6 +234,7 @@ void Trainer::compute(Part part) {
   if (part == Part::Gradients) return;
   if (clip_grad_norm_ > 0) nn::clip_grad_norm_(*module_, clip_grad_norm_);
   optimizer_->step();
+  if (updates_.average) updates_.average->update();
 }
 
 // Batches keep their addresses. Blocks come and go, but few at a time, so a new block often has the address of an old
@@ -317,6 +320,8 @@ void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics, std::a
   const kernels::PrecisionScope precision(kernels::precision_of(experiment_.run.precision));
   state_->settle();
   module_->eval();
+  std::optional<optim::WeightAverage::Scope> averaged;
+  if (updates_.average) averaged.emplace(*updates_.average);
   kernels::fill_(validation_meter_, 0);
   kernels::fill_(correct_, 0);
   for (const Tensor& sums : own_sums_) kernels::fill_(sums, 0);

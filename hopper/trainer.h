@@ -88,8 +88,9 @@ class Trainer {
   ///
   /// ShareGradients: the gradients of a step become their mean, then comes one update. The buffers (running statistics)
   /// are those of the first replica; the others begin each step with them. ShareWeights: see ReplicaOptions; floating
-  /// buffers are averaged, too, and integers are those of the first replica. A lost loss ends the epoch as in train();
-  /// with ShareWeights the state is then that of the last average, and `rows` counts up to it. Throws as train().
+  /// buffers and the averages of [model] ema are averaged, too, and integers are those of the first replica. A lost
+  /// loss ends the epoch as in train(); with ShareWeights the state is then that of the last average, and `rows` counts
+  /// up to it. Throws as train().
   ///
   /// With a group, this member trains the replicas that it owns, asks `rows` for their partitions only, and shares with
   /// the others: all members return the same metrics, except for times, and have the same state, which is that of one
@@ -98,8 +99,8 @@ class Trainer {
   UnitMetrics train_replicas(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch,
                              std::stop_token stop = {}, std::atomic<std::uint64_t>* rows_done = nullptr,
                              const Group& group = {});
-  /// Adds valid_loss, valid_accuracy and the other metrics. Changes nothing of the state. `steps`, when given,
-  /// counts the batches.
+  /// Adds valid_loss, valid_accuracy and the other metrics: with [model] ema those of the averaged weights. Changes
+  /// nothing of the state. `steps`, when given, counts the batches.
   void validate(const data::Partition& rows, UnitMetrics& metrics, std::atomic<std::uint64_t>* steps = nullptr);
 
   /// How many steps have been recorded so far; see kernels/capture.h.
@@ -160,7 +161,8 @@ class Trainer {
   const Replicas replicas_;
   std::shared_ptr<nn::Module> module_;
   std::optional<nn::Mixup> mixup_;  // none: rows as they are
-  std::unique_ptr<optim::Optimizer> optimizer_;
+  Updates updates_;
+  optim::Optimizer* const optimizer_;  // of updates_
   optim::LRSchedule schedule_;
   double clip_grad_norm_;  // 0: gradients stay as they are
   nn::Loss loss_;

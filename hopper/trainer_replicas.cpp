@@ -123,6 +123,10 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
     gradients_.emplace(std::vector{t_.gradient_block()}, floats, DType::f32);
     return;
   }
+  if (t_.updates_.average) {
+    for (const nn::NamedTensor& average : t_.updates_.average->averages()) floats.push_back(average.tensor);
+    integers.push_back(t_.updates_.average->n_averaged());
+  }
   append(parameters, floats);
   weights_.emplace(parameters, integers, DType::f64);
   append(parameters, all_slots_);

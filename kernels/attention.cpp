@@ -7,6 +7,7 @@
 #include "kernels/attention_operations.h"
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
+#include "tensor/scalar.h"
 
 namespace hop::kernels {
 namespace {
@@ -16,6 +17,9 @@ void check(const char* op, const AttentionInputs& in) {
   const Shape &q = in.q.shape(), &k = in.k.shape(), &v = in.v.shape();
   const bool fits = q.size() == 4 && k.size() == 4 && v.size() == 4 && q[0] == k[0] && q[0] == v[0] && q[1] == k[1] &&
                     q[1] == v[1] && q[3] == k[3] && k[2] == v[2];
+  if (!(in.dropout >= 0 && in.dropout <= 1)) {
+    throw ConfigError("[" + std::string(op) + "] expected a dropout in 0..1, got " + Scalar(in.dropout).to_string());
+  }
   if (fits) return;
   throw ShapeError("[" + std::string(op) +
                    "] expected q (N, heads, L, E), k (N, heads, S, E) and v (N, heads, S, D), got " + q.to_string() +
@@ -27,11 +31,15 @@ Tensor in_columns(const Tensor& x) { return x.size(3) == 1 || x.strides()[3] == 
 
 /// The operands as kernels take them. Queries and keys without columns get one of zeros: their products are 0.
 AttentionInputs in_columns(const AttentionInputs& in) {
-  if (in.q.size(3) != 0) return {in_columns(in.q), in_columns(in.k), in_columns(in.v), in.scale, in.is_causal};
   const auto column = [](const Tensor& x) {
-    return zeros({x.size(0), x.size(1), x.size(2), 1}, x.dtype(), x.device());
+    return x.size(3) != 0 ? in_columns(x) : zeros({x.size(0), x.size(1), x.size(2), 1}, x.dtype(), x.device());
   };
-  return {column(in.q), column(in.k), in_columns(in.v), 1, in.is_causal};
+  AttentionInputs operands = in;
+  operands.q = column(in.q);
+  operands.k = column(in.k);
+  operands.v = in_columns(in.v);
+  if (in.q.size(3) == 0) operands.scale = 1;
+  return operands;
 }
 
 /// (N, heads, rows, columns) over a fresh (N, rows, heads, columns).

@@ -10,6 +10,7 @@
 #include "nn/layers/dropout.h"
 #include "nn/layers/embedding.h"
 #include "nn/layers/flatten.h"
+#include "nn/layers/fractional_pool.h"
 #include "nn/layers/linear.h"
 #include "nn/layers/local_response_norm.h"
 #include "nn/layers/lp_pool.h"

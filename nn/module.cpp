@@ -264,6 +264,8 @@ bool Module::has_forward_hooks() const {
   return !state_->hooks.empty() || !state_->pre_hooks.empty();
 }
 
+bool Module::is_forward_alone() const { return autograd::decided(!has_forward_hooks() && state_->place == nullptr); }
+
 void Module::remove_hook(std::uint64_t hook) {
   ++state_->changes;
   const auto is_it = [hook](const auto& entry) { return entry.first == hook; };

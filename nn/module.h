@@ -192,6 +192,8 @@ class Module {
   /// calls within one expression to the compiler, so call two modules that draw random numbers in two statements.
   /// Throws ConfigError if set_random_key() was not called.
   RandomAddress next_random();
+  /// Whether operator()(x) is forward(x) alone: the module has no hooks, and no other module has taken its place.
+  bool is_forward_alone() const;
 
  private:
   RandomAddress draw_random();

@@ -21,8 +21,8 @@ std::string differences(const Config& now, const Config& before) {
 
 nn::StateLayout layout(const Experiment& experiment, const data::Dataset& dataset, const Config& config) {
   const std::shared_ptr<nn::Module> module = build_module(experiment, config, dataset);
-  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(experiment, config, *module);
-  return nn::StateBlock(*module, optimizer.get()).layout();
+  const Updates updates = make_updates(experiment, config, *module);
+  return nn::StateBlock(*module, updates.optimizer.get()).layout();
 }
 
 }  // namespace

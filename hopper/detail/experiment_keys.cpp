@@ -572,6 +572,11 @@ void check_mixup(const Experiment& e) {
   throw ConfigError("[model] mixup: expected a number from 0 to 1,000, got " + shortest(e.model.mixup));
 }
 
+void check_ema(const Experiment& e) {
+  if (e.model.ema >= 0 && e.model.ema < 1) return;
+  throw ConfigError("[model] ema: expected a decay from 0 to below 1, got " + shortest(e.model.ema));
+}
+
 void check_device(const Experiment& e) {
   if (!is_device_word(e.run.device)) check_word("[run] device", e.run.device, device_names());
 }
@@ -727,6 +732,18 @@ constexpr std::array kKeys = {
           if (auto alpha = s.number(key)) e.model.mixup = *alpha;
         },
         [](const E& e) { return e.model.mixup == 0 ? "" : to_text(Value(e.model.mixup)); }, check_mixup},
+    ExperimentKey{
+        "model", "ema", "number from 0 to below 1", "", "0: no average", "0.999",
+        "The decay of an exponential moving average of the weights: after each step a <- ema a + (1 - ema) w, after "
+        "the "
+        "first one a <- w. Validation, `hop predict` and `hop export` use the averages; training goes on with the "
+        "weights. The averages are a part of the model's state, so they hop and are resumed with it, and with strategy "
+        "= \"averaging\" they are averaged when the weights are. Running statistics are those of the weights.",
+        nullptr,
+        [](S& s, K& key, E& e) {
+          if (auto decay = s.number(key)) e.model.ema = *decay;
+        },
+        [](const E& e) { return e.model.ema == 0 ? "" : to_text(Value(e.model.ema)); }, check_ema},
 
     ExperimentKey{"search", "method", "one of", "", "", "\"random\"",
                   "How configurations are chosen from [search.space]. In C++ also `search.make`.", method_names,

@@ -35,8 +35,8 @@ std::optional<std::uint64_t> TrainerPool::known_state_bytes(ModelId model, const
 std::uint64_t TrainerPool::state_bytes(ModelId model, const Config& config) {
   if (const auto known = known_state_bytes(model, config)) return *known;
   const std::shared_ptr<nn::Module> module = build_module(experiment_, config, dataset_);
-  const std::unique_ptr<optim::Optimizer> optimizer = make_optimizer(experiment_, config, *module);
-  const std::uint64_t bytes = nn::StateBlock(*module, optimizer.get()).layout().bytes;
+  const Updates updates = make_updates(experiment_, config, *module);
+  const std::uint64_t bytes = nn::StateBlock(*module, updates.optimizer.get()).layout().bytes;
   const std::scoped_lock lock(mutex_);
   return state_bytes_[architecture_key(experiment_, model, config)] = bytes;
 }

@@ -1,7 +1,8 @@
 // Head by head, a block of queries at a time. The products read queries, keys and values where they lie; only the keys
 // (and on the way back the values) are transposed first, once per head. Scratch memory: the transposed keys and one
-// block of scores for each thread, so it grows with the keys, not with queries times keys. A head belongs to one thread
-// and its sums run in one order, so bits do not depend on the number of threads.
+// block of scores for each thread (with dropout also their random words), so it grows with the keys, not with queries
+// times keys. A head belongs to one thread and its sums run in one order, so bits do not depend on the number of
+// threads.
 #include "kernels/attention_operations.h"
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include "kernels/cpu/attention_loops_internal.h"
 #include "kernels/cpu/gemm_loops_internal.h"
 #include "kernels/cpu/parallel_internal.h"
+#include "kernels/cpu/random_address_internal.h"
 
 namespace hop::kernels::cpu {
 namespace {
@@ -38,6 +40,8 @@ struct Sizes {
   std::int64_t padded_keys;
   double scale;
   bool is_causal;
+  double dropout;
+  RandomAddress address;
 
   explicit Sizes(const AttentionInputs& in)
       : samples(in.q.size(0)),
@@ -48,13 +52,34 @@ struct Sizes {
         columns(in.v.size(3)),
         padded_keys(in_sixteens(keys)),
         scale(in.scale),
-        is_causal(in.is_causal) {}
+        is_causal(in.is_causal),
+        dropout(in.dropout),
+        address(in.address) {}
 
   std::int64_t block() const { return std::min(kQueries, queries); }
   /// The block of queries from `first` on, and the keys that one of them sees.
   ScoreRows rows(std::int64_t first) const {
     const std::int64_t count = std::min(kQueries, queries - first);
     return {count, is_causal ? std::min(keys, first + count) : keys, padded_keys, first, is_causal};
+  }
+
+  /// The random words of a block: of its weights, and of the three before them with which a Philox block may begin.
+  std::int64_t words() const { return dropout == 0 ? 0 : block() * keys + 3; }
+  /// Makes the words of the weights that `rows` of head `h` of sample `n` have. `to` has room for words().
+  template <class T>
+  ScoreDrop<T> make_words(std::int64_t n, std::int64_t h, const ScoreRows& rows, std::uint32_t* to) const {
+    const Address plain = now(address);
+    const std::int64_t begin = ((n * heads + h) * queries + rows.first_query) * keys, aligned = begin / 4 * 4;
+    const auto make = [&](std::int64_t from, std::int64_t end) {
+      from = from / 4 * 4;
+      HOP_PICK(random_words)(plain, static_cast<std::uint64_t>(from), to + (from - aligned), end - from);
+    };
+    if (is_causal) {
+      for (std::int64_t r = 0; r < rows.count; ++r) make(begin + r * keys, begin + r * keys + rows.seen(r));
+    } else {
+      make(begin, begin + rows.count * keys);
+    }
+    return {to + (begin - aligned), keys, static_cast<float>(dropout), static_cast<T>(1 / (1 - dropout))};
   }
 };
 
@@ -98,6 +123,9 @@ template <class T>
 class Scratch {
  public:
   explicit Scratch(T* data) : data_(data) {}
+  std::uint32_t* take_words(std::int64_t n) {
+    return reinterpret_cast<std::uint32_t*>(take((n * 4 + std::int64_t{sizeof(T)} - 1) / std::int64_t{sizeof(T)}));
+  }
   T* take(std::int64_t n) {
     T* const part = data_ == nullptr ? nullptr : data_ + taken_;
     taken_ += in_sixteens(n);
@@ -119,12 +147,14 @@ struct Forward {
   /// What a thread needs, from `data` on.
   struct Room {
     T *keys, *values_rest, *scores;
+    std::uint32_t* words;
     std::int64_t size;
     Room(const Sizes& z, T* data) {
       Scratch<T> scratch(data);
       keys = scratch.take(z.depth * z.padded_keys);
       values_rest = scratch.take(z.keys * kPackedColumns);
       scores = scratch.take(z.block() * z.padded_keys);
+      words = scratch.take_words(z.words());
       size = scratch.taken();
     }
   };
@@ -139,6 +169,7 @@ struct Forward {
       multiply_turned<T>({q.at<T>(n, h) + first * q.row, q.row, 1, rows.count}, room.keys, z.depth, rows.keys,
                          z.padded_keys, room.scores);
       HOP_PICK(attention_weights<T>)(rows, scale, room.scores, log_sum + (n * z.heads + h) * z.queries + first);
+      if (z.dropout > 0) HOP_PICK(attention_drop<T>)(rows, z.make_words<T>(n, h, rows, room.words), room.scores);
       Right<T> values = all_values;
       values.rows = rows.keys;
       multiply<T>({room.scores, z.padded_keys, 1, rows.count}, values, y.at<T>(n, h) + first * y.row, y.row);
@@ -154,6 +185,7 @@ struct Backward {
 
   struct Room {
     T *keys, *values, *keys_rest, *queries_rest, *slopes_rest, *weights, *slopes;
+    std::uint32_t* words;
     std::int64_t size;
     Room(const Sizes& z, T* data) {
       Scratch<T> scratch(data);
@@ -164,6 +196,7 @@ struct Backward {
       slopes_rest = scratch.take(z.block() * kPackedColumns);
       weights = scratch.take(z.block() * z.padded_keys);
       slopes = scratch.take(z.block() * z.padded_keys);
+      words = scratch.take_words(z.words());
       size = scratch.taken();
     }
   };
@@ -191,8 +224,14 @@ struct Backward {
     HOP_PICK(attention_weights_again<T>)
     (rows, scale, room.weights, log_sum + (n * z.heads + h) * z.queries + first);
     multiply_turned<T>({from_g, g.row, 1, rows.count}, room.values, z.columns, rows.keys, padded, room.slopes);
+    ScoreDrop<T> drop{};
+    if (z.dropout > 0) {
+      drop = z.make_words<T>(n, h, rows, room.words);
+      HOP_PICK(attention_drop<T>)(rows, drop, room.slopes);
+    }
     const RowPairs<T> pairs{from_g, y.at<T>(n, h) + first * y.row, g.row, y.row, z.columns};
     HOP_PICK(attention_score_grads<T>)(rows, scale, room.weights, pairs, room.slopes);
+    if (z.dropout > 0) HOP_PICK(attention_drop<T>)(rows, drop, room.weights);
 
     const Right<T> queries{from_q, q.row, rows.count, z.depth, room.queries_rest},
         slopes{from_g, g.row, rows.count, z.columns, room.slopes_rest};

@@ -24,11 +24,22 @@ struct RowPairs {
   std::int64_t a_row, b_row, columns;
 };
 
+/// Which of the scores are dropped. Row r's random words begin at words + r * row.
+template <class T>
+struct ScoreDrop {
+  const std::uint32_t* words;
+  std::int64_t row;
+  float p;
+  T scale;  ///< of the others
+};
+
 HOP_EACH_ISA(
     /// Scores become weights, exp(scale s) over their sum; 0 where a query may not look. log_sum: of each row.
     template <class T> void attention_weights(const ScoreRows& rows, T scale, T* scores, T* log_sum);
     /// The same weights from log_sum.
     template <class T> void attention_weights_again(const ScoreRows& rows, T scale, T* scores, const T* log_sum);
+    /// x = x * drop.scale, or 0 where the word says so. x lies as scores do.
+    template <class T> void attention_drop(const ScoreRows& rows, const ScoreDrop<T>& drop, T* x);
     /// slopes, the gradients of weights, become those of scores: scale w (slope - sum(g y)), g and y the rows of
     /// `pairs`.
     template <class T>

@@ -4,19 +4,13 @@
 
 #include "kernels/capture_internal.h"
 #include "kernels/cpu/parallel_internal.h"
-#include "kernels/cpu/random_internal.h"
+#include "kernels/cpu/random_address_internal.h"
 #include "kernels/random_operations.h"
 
 namespace hop::kernels::cpu {
 namespace {
 
 constexpr std::int64_t kGrain = 16384;  // a multiple of 4: a turn starts with a fresh Philox block
-
-/// The address at the moment that the numbers are made.
-Address now(const RandomAddress& address) {
-  return {address.key_at != nullptr ? *address.key_at : address.key,
-          address.step_at != nullptr ? static_cast<std::uint64_t>(*address.step_at) : address.step, address.draw};
-}
 
 /// Calls f(begin, end, words of elements begin .. end - 1), with `per_element` words for each, in parallel.
 template <class F>

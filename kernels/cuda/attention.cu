@@ -27,6 +27,12 @@
 //
 // Both walks are one kernel, Slopes: a row brings two vectors, a tile brings two per lane, their dot products are s and
 // g v, and the results are sums over the tiles. Nobody adds to another's sum, so there are no atomics.
+//
+// With dropout, w_ij is multiplied by m_ij = 0 or 1 / (1 - p) on its way into y and dv, and g_i v_j on its way into
+// ds_ij; l, log_sum and D keep their meaning, because D_i = sum_j w_ij m_ij g_i v_j is still sum(g_i y_i). m_ij is a
+// function of the random address and of the element's number in (N, heads, L, S), so every kernel makes it again where
+// it needs it: some 50 integer instructions for each w_ij, a Philox block of which one word is used. (Neighbours of a
+// row share blocks, but only if S is a multiple of 4 is it known who shares with whom.)
 #include <cmath>
 #include <string>
 
@@ -34,6 +40,7 @@
 #include "kernels/attention_operations.h"
 #include "kernels/cuda/on_device.h"
 #include "kernels/cuda/operands_internal.h"
+#include "kernels/cuda/random_device.h"
 #include "kernels/cuda/reduce_device.h"
 #include "kernels/cuda/runtime.h"
 
@@ -71,15 +78,43 @@ struct Sizes {
   int heads, queries, keys;
   double scale;
   bool is_causal;
+  double dropout;
+  RandomAddress address;
 
   explicit Sizes(const AttentionInputs& in)
       : heads(static_cast<int>(in.q.size(1))),
         queries(static_cast<int>(in.q.size(2))),
         keys(static_cast<int>(in.k.size(2))),
         scale(in.scale),
-        is_causal(in.is_causal) {}
+        is_causal(in.is_causal),
+        dropout(in.dropout),
+        address(in.address) {}
   __device__ bool sees(int query, int key) const {
     return query < queries && key < keys && (!is_causal || key <= query);
+  }
+};
+
+/// Drops the weights of the block's head.
+template <class T>
+struct Drop {
+  RandomAddress address;
+  std::uint64_t first;  // the number of the head's first weight
+  int keys;
+  float p;
+  T scale;
+
+  __device__ explicit Drop(const Sizes& z)
+      : address(now(z.address)),
+        first(std::uint64_t{blockIdx.y} * static_cast<unsigned>(z.queries) * static_cast<unsigned>(z.keys)),
+        keys(z.keys),
+        p(static_cast<float>(z.dropout)),
+        scale(static_cast<T>(1 / (1 - z.dropout))) {}
+  /// x, a weight or its gradient, dropped or scaled.
+  __device__ T operator()(int query, int key, T x) const {
+    if (p == 0) return x;
+    const std::uint64_t i =
+        first + static_cast<std::uint64_t>(query) * static_cast<unsigned>(keys) + static_cast<unsigned>(key);
+    return uniform01(word_of(address, i)) < p ? T{0} : x * scale;
   }
 };
 
@@ -145,6 +180,7 @@ __global__ void __launch_bounds__(kBlock)
   const int first = static_cast<int>(blockIdx.x) * kAll;
   queries.load(q.at(z.heads), q.row, q.columns, first, z.queries);
 
+  const Drop<T> drop(z);
   T max[kOwn], total[kOwn] = {}, sum[kOwn][kColumns / 32] = {};
 #pragma unroll
   for (int r = 0; r < kOwn; ++r) max[r] = Max::identity<T>();
@@ -166,7 +202,8 @@ __global__ void __launch_bounds__(kBlock)
       total[r] = total[r] * keep + warp_reduce<Add>(weight);
 #pragma unroll
       for (T& value : sum[r]) value *= keep;
-      add_rows<T, kColumns>(weight, values, sum[r]);
+      const T kept = sees ? drop(first + warp * kOwn + r, at + lane, weight) : T{0};
+      add_rows<T, kColumns>(kept, values, sum[r]);
       max[r] = larger;
     }
   }
@@ -212,6 +249,7 @@ __global__ void __launch_bounds__(kBlock) slopes_kernel(Sizes z, Pair<T> own, Pa
   own_first.load(own.first.at(z.heads), own.first.row, own.first.columns, first, own.count);
   own_second.load(own.second.at(z.heads), own.second.row, own.second.columns, first, own.count);
 
+  const Drop<T> drop(z);
   T sum_first[kOwn][kColumns / 32] = {}, sum_second[kOwn][kColumns / 32] = {};
   const int begin = z.is_causal && !kOfQueries ? first / kTile * kTile : 0;
   const int end = z.is_causal && kOfQueries && first + kAll < other.count ? first + kAll : other.count;
@@ -231,7 +269,8 @@ __global__ void __launch_bounds__(kBlock) slopes_kernel(Sizes z, Pair<T> own, Pa
       if (z.sees(query, key)) {
         const T scale = static_cast<T>(z.scale);
         weight = exp(s[r] * scale - log_sum[head + query]);
-        slope = scale * weight * (gv[r] - shares[head + query]);
+        slope = scale * weight * (drop(query, key, gv[r]) - shares[head + query]);
+        if constexpr (!kOfQueries) weight = drop(query, key, weight);
       }
       add_rows<T, kColumns>(slope, tile_first, sum_first[r]);
       if constexpr (!kOfQueries) add_rows<T, kColumns>(weight, tile_second, sum_second[r]);

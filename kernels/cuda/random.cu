@@ -8,6 +8,7 @@
 #include "kernels/cuda/grid.h"
 #include "kernels/cuda/on_device.h"
 #include "kernels/cuda/packet.h"
+#include "kernels/cuda/random_device.h"
 #include "kernels/cuda/runtime.h"
 #include "kernels/random_operations.h"
 
@@ -15,13 +16,6 @@ namespace hop::kernels::cuda {
 namespace {
 
 constexpr int kWords = 4;  // per Philox block
-
-/// The address at the moment that the kernel runs: a captured step is replayed for other steps and other models.
-__device__ inline RandomAddress now(RandomAddress address) {
-  if (address.key_at != nullptr) address.key = *address.key_at;
-  if (address.step_at != nullptr) address.step = static_cast<std::uint64_t>(*address.step_at);
-  return address;
-}
 
 /// Calls f(block, its words) for the blocks that hold `words` words.
 template <class F>

@@ -85,19 +85,28 @@ Tensor with_heads(Tensor x) {
   return x;
 }
 
-Tensor plain_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale, bool is_causal) {
-  Tensor y = attention(with_heads(q), with_heads(k), with_heads(v), scale, is_causal);
+Tensor plain_attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale,
+                       const AttentionOptions& options) {
+  Tensor y = attention(with_heads(q), with_heads(k), with_heads(v), scale, options.is_causal, options.drop);
   while (y.dim() > q.dim()) y = squeeze(y, 0);
   return y;
 }
 
 }  // namespace
 
+void drop_weights(AttentionOptions& options, Dropout& layer) {
+  if (!layer.is_active()) return;
+  if (const std::optional<RandomAddress> address = layer.next_address())
+    options.drop = {layer.p(), *address};
+  else
+    options.dropout = [&layer](const Tensor& weights) { return layer(weights); };
+}
+
 Tensor functional::scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                                 const AttentionOptions& options) {
   check_attention(q, k, v, options);
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1))));
-  if (is_plain(q, k, v, options)) return plain_attention(q, k, v, scale, options.is_causal);
+  if (is_plain(q, k, v, options)) return plain_attention(q, k, v, scale, options);
   Tensor scores = matmul(q * scale, transpose(k, -2, -1)), blocked;
   if (options.is_causal) blocked = later_keys(q.size(-2), k.size(-2), q.device());
   if (const Tensor& mask = options.attn_mask; mask.defined()) {
@@ -105,7 +114,7 @@ Tensor functional::scaled_dot_product_attention(const Tensor& q, const Tensor& k
     blocked = is_choice ? kernels::logical_not(mask) : kernels::eq(mask, -HUGE_VAL);
     if (!is_choice) scores = scores + mask;
   }
-  const Tensor weights = weights_of(scores, blocked);
+  const Tensor weights = dropout(weights_of(scores, blocked), options.drop.p, options.drop.address);
   return matmul(options.dropout ? options.dropout(weights) : weights, v);
 }
 
@@ -175,7 +184,7 @@ Tensor MultiheadAttention::forward(const Tensor& query, const Tensor& key, const
                                masks.is_causal && !masks.attn_mask.defined() && !masks.key_padding_mask.defined()};
   if (!options.is_causal) options.attn_mask = mask(masks, q, k.size(2));
   if (options_.dropout > 0 && is_training()) {
-    options.dropout = [this](const Tensor& weights) { return dropout(weights, options_.dropout, next_random()); };
+    options.drop = {options_.dropout, next_random()};
   }
   const Tensor y = functional::scaled_dot_product_attention(q, k, v, options);
   return out_proj(reshape(options_.batch_first ? permute(y, {0, 2, 1, 3}) : permute(y, {2, 0, 1, 3}), query.shape()));

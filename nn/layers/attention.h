@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "autograd/attention.h"
+#include "nn/layers/dropout.h"
 #include "nn/layers/linear.h"
 #include "nn/module.h"
 
@@ -18,17 +20,23 @@ struct AttentionOptions {
   bool is_causal = false;
   /// By default 1 / sqrt(E).
   std::optional<double> scale{};
-  /// Is applied to the weights: a Dropout of the caller. (PyTorch: dropout_p, always on.) A function that changes
-  /// nothing costs the memory of all weights, so pass one only while it drops (Dropout::is_active()).
+  /// Drops weights. (PyTorch: dropout_p, always on.) See drop_weights().
+  AttentionDropout drop{};
+  /// Is applied to the weights, after `drop`. It costs the memory of all weights, even if it changes nothing.
   std::function<Tensor(const Tensor&)> dropout{};
 };
+
+/// Lets `layer` drop the weights of the attention with these options, if it drops now. Draws the layer's next random
+/// address, so call it right before the attention. If the layer has hooks or was replaced, it will be called with the
+/// weights, and outlives `options`.
+void drop_weights(AttentionOptions& options, Dropout& layer);
 
 namespace functional {
 
 /// softmax(scale q k^T + mask) v for q (.., L, E), k (.., S, E), v (.., S, D) -> (.., L, D), where leading dimensions
-/// broadcast; f32 or f64, equal dtypes. A query that may see no key gives 0. Differentiable. Without a
-/// mask, without dropout and with equal leading dimensions it is attention() (autograd/attention.h), which stores no
-/// weights; otherwise it stores all L S.
+/// broadcast; f32 or f64, equal dtypes. A query that may see no key gives 0. Differentiable. Without an
+/// attn_mask, without a `dropout` function and with equal leading dimensions it is attention() (autograd/attention.h),
+/// which stores no weights; otherwise it stores all L S.
 /// torch.nn.functional.scaled_dot_product_attention. Throws ShapeError, DtypeError, ConfigError.
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& options = {});

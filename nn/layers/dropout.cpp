@@ -50,6 +50,10 @@ Tensor Dropout::forward(const Tensor& x) {
   return dropout(x, p_, next_random());
 }
 
+std::optional<RandomAddress> Dropout::next_address() {
+  return is_forward_alone() ? std::optional(next_random()) : std::nullopt;
+}
+
 std::string Dropout::extra_repr() const { return "p=" + shortest(p_); }
 
 ChannelDropout::ChannelDropout(const char* name, const char* form, int dims, double p)

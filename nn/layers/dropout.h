@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "nn/module.h"
 
 namespace hop::nn {
@@ -15,6 +17,10 @@ class Dropout : public Module {
   Tensor forward(const Tensor& x) override;
   /// Whether forward() changes anything: while training, with p > 0.
   bool is_active() const { return is_training() && p_ > 0; }
+  double p() const { return p_; }
+  /// For operations that drop inside: draws the address with which forward() would drop now. If a call of the layer is
+  /// more than forward() (hooks, another module in its place), draws nothing and returns none: call the layer instead.
+  std::optional<RandomAddress> next_address();
   std::string type_name() const override { return "Dropout"; }
   std::string extra_repr() const override;
 

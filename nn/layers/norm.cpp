@@ -1,6 +1,7 @@
 #include "nn/layers/norm.h"
 
 #include <limits>
+#include <utility>
 
 #include "autograd/elementwise.h"
 #include "autograd/grad_mode.h"
@@ -56,7 +57,16 @@ Shape per_channel_shape(std::int64_t num_features, const InstanceNormOptions& op
   return {num_features};
 }
 
+thread_local bool is_mean_of_batches = false;
+
 }  // namespace
+
+namespace detail {
+
+MeanOfBatches::MeanOfBatches() : before_(std::exchange(is_mean_of_batches, true)) {}
+MeanOfBatches::~MeanOfBatches() { is_mean_of_batches = before_; }
+
+}  // namespace detail
 
 BatchNorm::BatchNorm(std::int64_t num_features, const BatchNormOptions& options)
     : BatchNorm(per_channel_shape(num_features, options), options) {}
@@ -126,9 +136,11 @@ void BatchNorm::check_residual(const Tensor& x, const Tensor& residual) const {
 void BatchNorm::update_running_stats(const Tensor& mean, const Tensor& biased_var, std::int64_t per_channel) {
   const NoGradGuard no_grad;
   const double bessel = static_cast<double>(per_channel) / static_cast<double>(per_channel - 1);
-  lerp_(running_mean, mean, options_.momentum);
-  lerp_(running_var, mul_(biased_var, bessel), options_.momentum);
   add_(num_batches_tracked, 1);
+  double share = options_.momentum;
+  if (is_mean_of_batches) share = 1 / static_cast<double>(num_batches_tracked.item<std::int64_t>());
+  lerp_(running_mean, mean, share);
+  lerp_(running_var, mul_(biased_var, bessel), share);
 }
 
 void BatchNorm::check_dims(const Tensor& x, int least, int most, const char* expected) const {
@@ -143,11 +155,14 @@ void BatchNorm::reset_parameters(const ParameterKeys&) {
     init::constant_(weight, 1);
     init::constant_(bias, 0);
   }
-  if (running_mean.defined()) {
-    init::constant_(running_mean, 0);
-    init::constant_(running_var, 1);
-    init::constant_(num_batches_tracked, 0);
-  }
+  reset_running_stats();
+}
+
+void BatchNorm::reset_running_stats() {
+  if (!running_mean.defined()) return;
+  init::constant_(running_mean, 0);
+  init::constant_(running_var, 1);
+  init::constant_(num_batches_tracked, 0);
 }
 
 std::string BatchNorm::extra_repr() const {

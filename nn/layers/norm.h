@@ -7,6 +7,23 @@
 
 namespace hop::nn {
 
+namespace detail {
+
+/// While it lives, each BatchNorm that this thread trains keeps the mean over all its batches instead of a moving one:
+/// batch k since num_batches_tracked was 0 has the momentum 1 / k. momentum=None in PyTorch.
+class MeanOfBatches {
+ public:
+  MeanOfBatches();
+  ~MeanOfBatches();
+  MeanOfBatches(const MeanOfBatches&) = delete;
+  MeanOfBatches& operator=(const MeanOfBatches&) = delete;
+
+ private:
+  bool before_;
+};
+
+}  // namespace detail
+
 struct BatchNormOptions {
   double eps = 1e-5;      ///< finite, at least 0 (ConfigError)
   double momentum = 0.1;  ///< 0..1 (ConfigError): the weight of this batch in the running statistics
@@ -29,6 +46,8 @@ class BatchNorm : public Module {
   Tensor forward(const Tensor& x) override { return forward(x, {}); }
   Tensor forward(const Tensor& x, const BatchNormTail& tail);
   void reset_parameters(const ParameterKeys& keys) override;
+  /// Running statistics as before the first batch: mean 0, variance 1, no batch counted.
+  void reset_running_stats();
   std::string extra_repr() const override;
 
   Parameter weight, bias;            ///< (C), undefined without affine

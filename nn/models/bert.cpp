@@ -67,7 +67,7 @@ Tensor BertLayer::forward(const Tensor& x, const Tensor& padding) {
   const auto heads = [&](const Tensor& y) { return permute(reshape(y, {n, t, heads_, width / heads_}), {0, 2, 1, 3}); };
   const Tensor q = heads(query(x)), k = heads(key(x)), v = heads(value(x));
   AttentionOptions options;
-  if (dropout.is_active()) options.dropout = [this](const Tensor& weights) { return dropout(weights); };
+  drop_weights(options, dropout);
   if (padding.defined()) options.attn_mask = kernels::logical_not(reshape(padding, {n, 1, 1, t}));
   const Tensor mixed = permute(functional::scaled_dot_product_attention(q, k, v, options), {0, 2, 1, 3});
   const Tensor attended = dropout(attention_output(reshape(mixed, {n, t, width})));

@@ -53,7 +53,7 @@ Tensor CausalSelfAttention::forward(const Tensor& x) {
     parts.push_back(permute(reshape(part, {n, t, n_head_, width / n_head_}), {0, 2, 1, 3}));
   }
   AttentionOptions options{.is_causal = true};
-  if (attn_dropout.is_active()) options.dropout = [this](const Tensor& weights) { return attn_dropout(weights); };
+  drop_weights(options, attn_dropout);
   const Tensor y = functional::scaled_dot_product_attention(parts[0], parts[1], parts[2], options);
   return resid_dropout(c_proj(reshape(permute(y, {0, 2, 1, 3}), {n, t, width})));
 }

@@ -1,5 +1,7 @@
 #include "nn/optim/averaged_model.h"
 
+#include <utility>
+
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "kernels/copy.h"
@@ -26,10 +28,10 @@ Device device_of(const nn::StateDict& parameters) {
 
 }  // namespace
 
-Averages::Averages(const nn::Module& average, AveragedModelOptions options)
+Averages::Averages(nn::StateDict parameters, nn::StateDict buffers, AveragedModelOptions options)
     : options_(options),
-      parameters_(average.named_parameters()),
-      buffers_(average.named_buffers()),
+      parameters_(std::move(parameters)),
+      buffers_(std::move(buffers)),
       count_(kernels::zeros({}, DType::i64, device_of(parameters_))) {
   if (!options.decay) return;
   nn::detail::check_range("AveragedModel", "decay", *options.decay, {.min = 0});
@@ -37,27 +39,31 @@ Averages::Averages(const nn::Module& average, AveragedModelOptions options)
     throw ConfigError("[AveragedModel] expected a decay in 0..1, got " + shortest(*options.decay));
 }
 
-void Averages::update(const nn::StateDict& own, const nn::StateDict& theirs, bool averages) const {
+// All numbers that change from call to call are read from tensors, so that the operations can be replayed.
+void Averages::update(const nn::StateDict& parameters, const nn::StateDict& buffers, const Tensor& stop) {
+  const NoGradGuard no_grad;
   const Tensor is_first = eq(count_, 0), number = to(count_, DType::f64) + 1.0;
-  for (std::size_t i = 0; i < own.size(); ++i) {
-    const Tensor &average = own[i].tensor, &now = theirs[i].tensor;
-    if (!averages || !is_floating(average.dtype())) {
-      kernels::copy_(average, now);
-      continue;
-    }
+  const Tensor is_stopped = stop.defined() ? ne(stop, 0) : Tensor();
+  const auto write = [&](const Tensor& to, const Tensor& value) {
+    kernels::copy_(to, is_stopped.defined() ? where(is_stopped, to, value) : value);
+  };
+  const auto mix = [&](const Tensor& average, const Tensor& now) {
     const Tensor mixed = options_.decay ? lerp(average, now, 1 - *options_.decay) : average + (now - average) / number;
-    kernels::copy_(average, where(is_first, now, mixed));
+    write(average, where(is_first, now, mixed));
+  };
+  for (std::size_t i = 0; i < parameters_.size(); ++i) mix(parameters_[i].tensor, parameters[i].tensor);
+  for (std::size_t i = 0; i < buffers_.size(); ++i) {
+    const Tensor &own = buffers_[i].tensor, &theirs = buffers[i].tensor;
+    options_.use_buffers&& is_floating(own.dtype()) ? mix(own, theirs) : write(own, theirs);
   }
+  write(count_, count_ + 1);
 }
 
 void Averages::update(const nn::Module& model) {
-  const NoGradGuard no_grad;
   const nn::StateDict parameters = model.named_parameters(), buffers = model.named_buffers();
   check_same(parameters_, parameters);
   check_same(buffers_, buffers);
-  update(parameters_, parameters, true);
-  update(buffers_, buffers, options_.use_buffers);
-  kernels::copy_(count_, count_ + 1);
+  update(parameters, buffers, {});
 }
 
 }  // namespace hop::optim::detail

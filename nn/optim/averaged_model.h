@@ -32,16 +32,20 @@ namespace detail {
 class Averages {
  public:
   /// Throws ConfigError for a decay out of range.
-  Averages(const nn::Module& average, AveragedModelOptions options);
+  Averages(nn::StateDict parameters, nn::StateDict buffers, AveragedModelOptions options);
+  /// Throws StateError for a model with other names or shapes.
   void update(const nn::Module& model);
+  /// Takes in the present values of tensors with the names and shapes of the averages. stop: () f64, or undefined for
+  /// none; while it is not 0, nothing changes.
+  void update(const nn::StateDict& parameters, const nn::StateDict& buffers, const Tensor& stop);
+  const nn::StateDict& parameters() const { return parameters_; }
+  /// Calls of update(): () i64.
   const Tensor& count() const { return count_; }
 
  private:
-  void update(const nn::StateDict& own, const nn::StateDict& theirs, bool averages) const;
-
   AveragedModelOptions options_;
   nn::StateDict parameters_, buffers_;
-  Tensor count_;  // () i64
+  Tensor count_;
 };
 
 }  // namespace detail
@@ -52,7 +56,7 @@ class AveragedModel {
  public:
   /// Throws ConfigError as nn::clone(), and for a decay out of range.
   explicit AveragedModel(const M& model, AveragedModelOptions options = {})
-      : average_(nn::clone(model)), averages_(average_, options) {}
+      : average_(nn::clone(model)), averages_(average_.named_parameters(), average_.named_buffers(), options) {}
 
   /// Takes in the present weights of `model`; the first call copies them. Reads nothing on the host, so it may be part
   /// of a captured step. Throws StateError for a model with other names or shapes.

@@ -143,6 +143,18 @@ const std::vector<OpCase>& cases() {
          const Tensor places = Tensor::from<std::int64_t>({0, 7, 9, 13, 4, 6, 14, 11}, {2, 1, 2, 2});
          return square(max_unpool2d(x[0], places));
        }},
+      {"fractional_max_pool2d",
+       {{{1, 2, 4, 5}}},
+       [](Xs x) {
+         const Tensor samples = kernels::full({1, 2, 2}, 0.6, x[0].dtype());
+         return square(fractional_max_pool2d(x[0], {2, 2}, {2, 3}, samples));
+       }},
+      {"fractional_max_pool3d",
+       {{{1, 1, 3, 3, 4}}},
+       [](Xs x) {
+         const Tensor samples = kernels::full({1, 1, 3}, 0.3, x[0].dtype());
+         return square(fractional_max_pool3d(x[0], {2, 1, 2}, {2, 2, 2}, samples));
+       }},
       {"lp_pool1d", {{{2, 2, 5}, {.both_signs = false}}}, [](Xs x) { return lp_pool1d(x[0], 1.5, {.stride = 1}); }},
       {"lp_pool2d",
        {{{1, 2, 4, 3}}},

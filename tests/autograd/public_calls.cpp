@@ -131,6 +131,26 @@ std::vector<Call> structured_calls() {
       {"max_unpool1d", [](U u) { max_unpool1d(kX, u); }},
       {"max_unpool2d", [](U u) { max_unpool2d(u, kIndex); }},
       {"max_unpool3d", [](U u) { max_unpool3d(u, kIndex); }},
+      {"fractional_max_pool2d",
+       [](U u) {
+         fractional_max_pool2d(u, {1, 1}, {1, 1}, kX);
+       }},
+      {"fractional_max_pool2d",
+       [](U u) {
+         fractional_max_pool2d(kX, {1, 1}, {1, 1}, u);
+       }},
+      {"fractional_max_pool3d",
+       [](U u) {
+         fractional_max_pool3d(u, {1, 1, 1}, {1, 1, 1}, kX);
+       }},
+      {"fractional_max_pool2d_with_indices",
+       [](U u) {
+         fractional_max_pool2d_with_indices(u, {1, 1}, {1, 1}, kX);
+       }},
+      {"fractional_max_pool3d_with_indices",
+       [](U u) {
+         fractional_max_pool3d_with_indices(u, {1, 1, 1}, {1, 1, 1}, kX);
+       }},
       {"lp_pool1d", [](U u) { lp_pool1d(u, 2); }},
       {"lp_pool2d", [](U u) { lp_pool2d(u, 2); }},
       {"lp_pool3d", [](U u) { lp_pool3d(u, 2); }},

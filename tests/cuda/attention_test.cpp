@@ -1,6 +1,7 @@
 #include "kernels/attention.h"
 
 #include "kernels/copy.h"
+#include "kernels/random.h"
 #include "tests/cuda/results.h"
 
 namespace hop::kernels::cuda {
@@ -20,7 +21,9 @@ AttentionInputs inputs(const Sizes& z, DType dtype, bool causal) {
 }
 
 AttentionInputs there(const AttentionInputs& in) {
-  return {on_device(in.q), on_device(in.k), on_device(in.v), in.scale, in.is_causal};
+  AttentionInputs there = in;
+  for (Tensor* x : {&there.q, &there.k, &there.v}) *x = on_device(*x);
+  return there;
 }
 
 void expect_near(const std::vector<Tensor>& results, const std::vector<Tensor>& expected, DType dtype) {
@@ -30,9 +33,13 @@ void expect_near(const std::vector<Tensor>& results, const std::vector<Tensor>& 
 }
 
 /// Forward and backward on the device against the CPU.
-void check(const Sizes& z, DType dtype, bool causal) {
-  const AttentionInputs in = inputs(z, dtype, causal), in_there = there(in);
-  SCOPED_TRACE(in.q.describe() + " " + in.v.describe() + (causal ? " causal" : ""));
+void check(const Sizes& z, DType dtype, bool causal, double dropout = 0) {
+  AttentionInputs in = inputs(z, dtype, causal);
+  in.dropout = dropout;
+  in.address = {.key = 0x0123456789abcdef, .step = 7, .draw = 3};
+  const AttentionInputs in_there = there(in);
+  SCOPED_TRACE(in.q.describe() + " " + in.v.describe() + (causal ? " causal" : "") +
+               (dropout > 0 ? " with dropout" : ""));
   ASSERT_TRUE(has_attention(in_there));
   const AttentionResult expected = attention(in);
   expect_near(in_every_schedule([&] {
@@ -61,6 +68,30 @@ TEST_F(CudaAttention, IsTheCpusForwardAndBackward) {
     check({1, 1, 5, 34, 128, 128}, DType::f32, causal);
     check({1, 2, 18, 35, 16, 64}, DType::f64, causal);
   }
+}
+
+// 33 and 65 keys: rows begin at every place of a Philox block.
+TEST_F(CudaAttention, DropsTheWeightsThatTheCpuDrops) {
+  for (const bool causal : {false, true}) {
+    check({1, 1, 1, 1, 1, 1}, DType::f32, causal, 0.5);
+    check({2, 3, 5, 7, 4, 3}, DType::f32, causal, 0.25);
+    check({1, 2, 33, 33, 32, 32}, DType::f32, causal, 0.25);
+    check({1, 1, 17, 65, 33, 8}, DType::f32, causal, 0.1);
+    check({1, 2, 18, 35, 16, 64}, DType::f64, causal, 0.5);
+    check({1, 1, 4, 6, 3, 3}, DType::f32, causal, 1);
+  }
+}
+
+// Equal scores and v = 1: y is the dropped weights. They are those of the operation that drops a matrix of weights.
+TEST_F(CudaAttention, DropsTheWeightsThatDropoutDrops) {
+  AttentionInputs in{zeros({2, 2, 5, 1}, DType::f32), zeros({2, 2, 11, 1}, DType::f32), zeros({2, 2, 11, 11})};
+  for (std::int64_t i = 0; i < in.v.numel(); ++i) in.v.data<float>()[i] = i / 11 % 11 == i % 11 ? 1 : 0;
+  in.dropout = 0.4;
+  in.address = {.key = 5, .step = 2, .draw = 1};
+  const Tensor kept = on_host(contiguous(attention(there(in)).y)),
+               expected = dropout(ones({2, 2, 5, 11}), in.dropout, in.address);
+  for (std::int64_t i = 0; i < kept.numel(); ++i)
+    EXPECT_EQ(kept.data<float>()[i] == 0, expected.data<float>()[i] == 0) << i;
 }
 
 TEST_F(CudaAttention, ReadsOperandsWhereTheyLie) {

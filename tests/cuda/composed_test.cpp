@@ -104,6 +104,13 @@ TEST_F(CudaComposed, OperationsAreTheCpus) {
              hop::max_pool3d_with_indices(hop::reshape(x, {1, 1, 3, 5, 1}), {{{2, 1, 0}, {2, 2, 0}, {1, 1, 0}}});
          return maxima + hop::to(places, DType::f32);
        }},
+      {"fractional_max_pool2d",
+       [](const Tensor& x) {
+         const Tensor samples = hop::reshape(x[{0, Slice(0, 2)}] * 0.25, {1, 1, 2});  // of 0.5 .. 2
+         const auto [maxima, places] =
+             hop::fractional_max_pool2d_with_indices(hop::reshape(x, {1, 1, 3, 5}), {2, 2}, {2, 3}, samples);
+         return maxima + hop::to(places, DType::f32);
+       }},
       {"lp_pool2d",
        [](const Tensor& x) {
          return hop::lp_pool2d(hop::reshape(x, {1, 1, 3, 5}), 3);

@@ -29,7 +29,7 @@ class ReferenceReplicas {
         dataset_(dataset),
         batch_(batch_size(config)),
         module_(build_module(experiment, config, dataset)),
-        optimizer_(make_optimizer(experiment, config, *module_)),
+        optimizer_(make_updates(experiment, config, *module_).optimizer),
         state_(*module_, optimizer_.get()) {}
 
   /// Begins with the state of a trainer.

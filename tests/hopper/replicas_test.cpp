@@ -143,7 +143,7 @@ TEST_F(ReplicaTrainer, SharedGradientsAreThoseOfTheUnionOfTheBatches) {
   train(trainer, data, 0);
 
   const std::shared_ptr<nn::Module> module = build_module(e, one_step, data);
-  const auto optimizer = make_optimizer(e, one_step, *module);
+  const auto optimizer = make_updates(e, one_step, *module).optimizer;
   nn::StateBlock state(*module, optimizer.get());
   std::memcpy(state.bytes().data(), initial.data(), initial.size());
   std::vector<data::Loader> loaders;

@@ -110,6 +110,52 @@ TEST(Attention, AppliesTheDropoutOfItsCallerToTheWeights) {
                         scaled_dot_product_attention(q, k, k), 1e-6, "without dropping anything");
 }
 
+// With and without a mask, so by the fused operation and by the composed form.
+TEST(Attention, DropsTheSameWeightsFusedAndComposed) {
+  const AttentionDropout drop{0.4, {.key = 3, .step = 1, .draw = 2}};
+  const auto by_function = [&](const Tensor& weights) { return dropout(weights, drop.p, drop.address); };
+  const Tensor all = kernels::ones({5, 7}, DType::boolean);
+  for (const Shape& heads : {Shape{}, Shape{3}, Shape{2, 3}}) {
+    const auto with = [&](std::int64_t rows) {
+      Shape shape = heads;
+      shape.push_back(rows);
+      shape.push_back(4);
+      return shape;
+    };
+    const Tensor q = numbers(with(5), 1), k = numbers(with(7), 2), v = numbers(with(7), 3);
+    const Tensor expected = scaled_dot_product_attention(q, k, v, {.dropout = by_function});
+    expect_close(scaled_dot_product_attention(q, k, v, {.drop = drop}), expected, 1e-6);
+    expect_close(scaled_dot_product_attention(q, k, v, {.attn_mask = all, .drop = drop}), expected, 1e-6);
+    expect_close(scaled_dot_product_attention(q, k, v, {.is_causal = true, .drop = drop}),
+                 scaled_dot_product_attention(q, k, v, {.is_causal = true, .dropout = by_function}), 1e-6);
+  }
+  const Tensor q = numbers({2, 3, 4}, 1);
+  EXPECT_THROW(scaled_dot_product_attention(q, q, q, {.drop = {.p = 1.5}}), ConfigError);
+}
+
+// A hook wants to see the weights, so the layer is called with them; it drops the same ones.
+TEST(Attention, DropsByALayerThatHasHooksOrHasNone) {
+  const Tensor q = numbers({2, 5, 4}, 1), k = numbers({2, 7, 4}, 2);
+  const auto run = [&](Dropout& layer) {
+    layer.set_random_key(9);
+    AttentionOptions options;
+    drop_weights(options, layer);
+    return scaled_dot_product_attention(q, k, k, options);
+  };
+  Dropout plain(0.5), watched(0.5), off(0.5);
+  Shape seen;
+  watched.register_forward_hook([&](Module&, const Tensor& weights, const Tensor&) {
+    seen = weights.shape();
+    return Tensor();
+  });
+  const Tensor y = run(plain);
+  expect_close(run(watched), y, 1e-6);
+  EXPECT_EQ(seen, (Shape{2, 5, 7}));
+  off.eval();
+  expect_close(run(off), scaled_dot_product_attention(q, k, k), 0);
+  EXPECT_NE(bits(y), bits(run(off)));
+}
+
 TEST(Attention, OfTheCausalKindReadsNoLaterKey) {
   const Tensor q = numbers({4, 2}, 1), k = numbers({4, 2}, 2), later = cat({slice(k, 0, 0, 2), numbers({2, 2}, 3)});
   const Tensor a = scaled_dot_product_attention(q, k, k, {.is_causal = true});

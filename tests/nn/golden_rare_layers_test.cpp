@@ -1,6 +1,8 @@
-// Convolutions of volumes, last layers for many classes, unpooling, power means, cubic and area interpolation against
-// PyTorch, in f64 (golden/generate_rare_layers.py), and what they refuse.
+// Convolutions of volumes, last layers for many classes, unpooling, windows at random places, power means, cubic and
+// area interpolation against PyTorch, in f64 (golden/generate_rare_layers.py), and what they refuse.
+#include <array>
 #include <cmath>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -143,6 +145,33 @@ Cases unpools() {
           })};
 }
 
+Cases random_windows() {
+  Cases all;
+  const auto add = [&all](const std::string& name, const std::function<PooledMaxima(Xs)>& pool) {
+    all.push_back(one("fractional_" + name + "_places", [pool](Xs x) { return pool(x).indices; }));
+    all.push_back(one("fractional_" + name + "_values", [pool](Xs x) { return pool(x).values; }));
+  };
+  const auto plane = [](Size2d kernel, FractionalPool2dOptions options) {
+    return [kernel, options](Xs x) mutable {
+      options.random_samples = x[1].detach();
+      return FractionalMaxPool2d(kernel, options).with_indices(x[0]);
+    };
+  };
+  const auto volume = [](Size3d kernel, FractionalPool3dOptions options) {
+    return [kernel, options](Xs x) mutable {
+      options.random_samples = x[1].detach();
+      return FractionalMaxPool3d(kernel, options).with_indices(x[0]);
+    };
+  };
+  add("2d", plane(2, {.output_size = Size2d{5, 4}}));
+  add("2d_wide", plane({3, 2}, {.output_size = Size2d{4, 7}}));
+  add("2d_one", plane({9, 3}, {.output_size = 1}));
+  add("2d_ratio", plane(2, {.output_ratio = std::array{0.7, 0.5}}));
+  add("3d", volume({2, 1, 3}, {.output_size = Size3d{3, 4, 5}}));
+  add("3d_ratio", volume(2, {.output_ratio = std::array{0.5, 0.6, 0.8}}));
+  return all;
+}
+
 Cases power_means() {
   return {one("lp_pool1d", [](Xs x) { return LPPool1d(2, 2)(x[0]); }),
           one("lp_pool1d_third", [](Xs x) { return LPPool1d(3, 3, 2)(x[0]); }),
@@ -188,11 +217,12 @@ Cases triples() {
 
 TEST(GoldenRareLayers, PlacesOfMaximaAgreeWithPyTorch) { functions().check(places()); }
 TEST(GoldenRareLayers, UnpoolingAgreesWithPyTorch) { functions().check(unpools()); }
+TEST(GoldenRareLayers, RandomWindowsAgreeWithPyTorch) { functions().check(random_windows()); }
 TEST(GoldenRareLayers, PowerMeansAgreeWithPyTorch) { functions().check(power_means()); }
 TEST(GoldenRareLayers, InterpolationAgreesWithPyTorch) { functions().check(interpolations()); }
 TEST(GoldenRareLayers, TriplesAgreeWithPyTorch) { functions().check(triples()); }
 TEST(GoldenRareLayers, EveryFunctionOfTheFileIsTested) {
-  functions().expect_all_tested({places(), unpools(), power_means(), interpolations(), triples()});
+  functions().expect_all_tested({places(), unpools(), random_windows(), power_means(), interpolations(), triples()});
 }
 
 TEST(LinearCrossEntropyLoss, KeepsTheWeightOfClassesAsABuffer) {
@@ -300,6 +330,42 @@ TEST(RareLayers, SayWhatTheyExpect) {
 }
 
 // Overlapping windows name a place twice: the last value counts, and it has the gradient.
+TEST(RareLayers, DrawRandomWindowsAtTheRandomAddress) {
+  const Tensor x = Tensor::empty({2, 3, 9, 9}, DType::f32);
+  init::uniform_(x, {.key = 1}, -1, 1);
+  FractionalMaxPool2d pool(2, {.output_ratio = std::array{0.7, 0.7}});
+  EXPECT_THROW(pool(x), ConfigError);  // no random key
+  pool.set_random_key(5);
+  const Tensor y = pool(x), other = pool(x);
+  EXPECT_EQ(y.shape(), (Shape{2, 3, 6, 6}));
+  EXPECT_NE(bits(y), bits(other));
+  pool.set_step(0);
+  EXPECT_EQ(bits(pool(x)), bits(y));
+  EXPECT_EQ(pool(Tensor::empty({0, 3, 9, 9}, DType::f32)).shape(), (Shape{0, 3, 6, 6}));
+}
+
+TEST(RareLayers, SayWhichRandomWindowsDoNotFit) {
+  const Tensor x = ones({1, 1, 4, 4}), samples = kernels::zeros({1, 1, 2}, DType::f32);
+  EXPECT_EQ(
+      message_of<ShapeError>([&] {
+        fractional_max_pool2d(x, {2, 2}, {3, 4}, samples);
+      }),
+      "[fractional_max_pool2d] expected a kernel and an output size of at least 1 and together at most 4 + 1, got "
+      "2 and 4 along dimension 3");
+  EXPECT_THROW(fractional_max_pool2d(x, {2, 2}, {2, 2}, kernels::zeros({1, 1, 3}, DType::f32)), ShapeError);
+  EXPECT_THROW(fractional_max_pool2d(x, {2, 2}, {2, 2}, kernels::zeros({1, 1, 2}, DType::f64)), DtypeError);
+  EXPECT_EQ(message_of<ConfigError>([] { FractionalMaxPool2d(2); }),
+            "[FractionalMaxPool2d] expected either output_size or output_ratio, got none of them");
+  EXPECT_EQ(message_of<ConfigError>([] {
+              FractionalMaxPool3d(2, {.output_size = 2, .output_ratio = std::array{0.5, 0.5, 0.5}});
+            }),
+            "[FractionalMaxPool3d] expected either output_size or output_ratio, got both");
+  EXPECT_THROW(FractionalMaxPool2d(2, {.output_ratio = std::array{0.5, 1.0}}), ConfigError);
+  EXPECT_THROW(FractionalMaxPool2d(0, {.output_size = 2}), ConfigError);
+  FractionalMaxPool2d pool(2, {.output_size = 2});
+  EXPECT_THROW(pool(ones({4, 4})), ShapeError);
+}
+
 TEST(RareLayers, UnpoolTheLastValueOfAPlace) {
   const Tensor y = Tensor::from<double>({1, 2}, {1, 1, 2}).set_requires_grad();
   const Tensor at = Tensor::from<std::int64_t>({1, 1}, {1, 1, 2}), x = max_unpool1d(y, at, {.kernel = 2, .stride = 1});

@@ -203,14 +203,12 @@ NOT_THERE = {
     "nn": {
         r"Lazy.*": "sizes are said when a layer is made",
         r"DataParallel|SyncBatchNorm": "the strategies of a run take its place: `docs/strategies.md`",
-        r"FractionalMaxPool.d": "windows of random sizes",
     },
     "functional": {
         r"assert_int_or_pair|boolean_dispatch|handle_torch_function|has_torch_function.*|native_channel_shuffle": INTERNAL,
         r"scaled_.*mm_?|grouped_mm|scaled_grouped_mm": "no products in 8 bits, and no groups of them",
         r"\w+_": "activations never write in place; a captured step reuses the memory",
         r"adaptive_.*_with_indices": "pooling to a size returns no indices",
-        r"fractional_.*": "windows of random sizes",
     },
     "optim": {r"SparseAdam": NO_SPARSE},
     "lr_scheduler": {},

@@ -4,6 +4,7 @@
 
 #include "kernels/cpu/isa/lanes_math.h"
 #include "kernels/cpu/isa/tree.h"
+#include "kernels/cpu/isa/uniform.h"
 
 namespace hop::kernels::HOP_ISA {
 namespace {
@@ -53,6 +54,19 @@ void attention_weights_again(const ScoreRows& rows, T scale, T* scores, const T*
 }
 
 template <class T>
+void attention_drop(const ScoreRows& rows, const ScoreDrop<T>& drop, T* x) {
+  for (std::int64_t r = 0; r < rows.count; ++r) {
+    T* const s = x + r * rows.row;
+    const std::uint32_t* const words = drop.words + r * drop.row;
+    const std::int64_t length = rows.seen(r);
+    for (std::int64_t j = 0; j < length; ++j) {
+      const T kept = s[j] * drop.scale;
+      s[j] = uniform01(words[j]) < drop.p ? T{0} : kept;
+    }
+  }
+}
+
+template <class T>
 void attention_score_grads(const ScoreRows& rows, T scale, const T* weights, const RowPairs<T>& pairs, T* slopes) {
   for (std::int64_t r = 0; r < rows.count; ++r) {
     const T *const a = pairs.a + r * pairs.a_row, *const b = pairs.b + r * pairs.b_row;
@@ -68,6 +82,7 @@ void attention_score_grads(const ScoreRows& rows, T scale, const T* weights, con
 
 #define HOP_ATTENTION(T)                                                    \
   template void attention_weights(const ScoreRows&, T, T*, T*);             \
+  template void attention_drop(const ScoreRows&, const ScoreDrop<T>&, T*);  \
   template void attention_weights_again(const ScoreRows&, T, T*, const T*); \
   template void attention_score_grads(const ScoreRows&, T, const T*, const RowPairs<T>&, T*);
 HOP_ATTENTION(float)

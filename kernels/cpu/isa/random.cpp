@@ -3,6 +3,7 @@
 
 #include "kernels/cpu/isa/pack.h"
 #include "kernels/cpu/isa/shuffle.h"
+#include "kernels/cpu/isa/uniform.h"
 
 namespace hop::kernels::HOP_ISA {
 namespace {
@@ -66,10 +67,6 @@ HOP_INLINE void for_each_run(const Address& address, std::uint64_t first, std::i
     else
       f(i, n - i, words);
   }
-}
-
-HOP_INLINE float uniform01(std::uint32_t word) {
-  return static_cast<float>(static_cast<std::int32_t>(word >> 8)) * 0x1p-24F;
 }
 
 template <class T>

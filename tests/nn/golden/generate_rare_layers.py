@@ -1,5 +1,5 @@
 """Writes rare_modules.safetensors and rare_functions.safetensors: what PyTorch computes for convolutions of volumes,
-last layers for many classes, unpooling, power means, cubic and area interpolation, in f64.
+last layers for many classes, unpooling, fractional pooling, power means, cubic and area interpolation, in f64.
 
     pip install torch safetensors
     python tests/nn/golden/generate_rare_layers.py
@@ -85,6 +85,24 @@ case("max_unpool2d_size", unpool(F.max_unpool2d, kernel_size=2, output_size=(5, 
 case("max_unpool2d_padded", unpool(F.max_unpool2d, kernel_size=(3, 2), stride=(3, 2), padding=(1, 1),
                                    output_size=(5, 6)), *image_padded)
 case("max_unpool3d", unpool(F.max_unpool3d, kernel_size=2, output_size=(4, 5, 4)), *volume_y)
+
+# ---- windows at random places, in a fork, so that all other cases keep their numbers
+with torch.random.fork_rng():
+    fractional = {2: (F.fractional_max_pool2d_with_indices, rand(2, 3, 9, 8)),
+                  3: (F.fractional_max_pool3d_with_indices, rand(2, 2, 5, 6, 8))}
+    for name, dims, options in [
+        ("2d", 2, {"kernel_size": 2, "output_size": (5, 4)}),
+        ("2d_wide", 2, {"kernel_size": (3, 2), "output_size": (4, 7)}),
+        ("2d_one", 2, {"kernel_size": (9, 3), "output_size": (1, 1)}),
+        ("2d_ratio", 2, {"kernel_size": 2, "output_ratio": (0.7, 0.5)}),
+        ("3d", 3, {"kernel_size": (2, 1, 3), "output_size": (3, 4, 5)}),
+        ("3d_ratio", 3, {"kernel_size": 2, "output_ratio": (0.5, 0.6, 0.8)}),
+    ]:
+        f, x = fractional[dims]
+        samples = torch.rand(x.size(0), x.size(1), dims)
+        pool = lambda x, s: f(x, _random_samples=s.detach(), **options)
+        case(f"fractional_{name}_places", lambda x, s: pool(x, s)[1], x, samples)
+        case(f"fractional_{name}_values", lambda x, s: pool(x, s)[0], x, samples)
 
 # ---- power means
 zeros = torch.tensor([[[3.0, -4, 0, 0, 1, 2, -1, 0]]])

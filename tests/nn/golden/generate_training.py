@@ -13,7 +13,7 @@ import pathlib
 import torch
 from safetensors.torch import save_file
 from torch.optim import lr_scheduler as lrs
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 torch.manual_seed(2027)
 torch.set_default_dtype(torch.float64)  # NAdam keeps a product in the default dtype
@@ -153,6 +153,22 @@ for name, options in {"ema": dict(multi_avg_fn=get_ema_multi_avg_fn(0.9)), "swa"
         averaged.update_parameters(model)
         weights.append(averaged.module.weight.detach().clone())
     golden[f"average.{name}"] = torch.stack(weights)
+
+
+# update_bn: three batches of different sizes, through a model whose statistics are those of other batches
+
+model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4, momentum=0.3), torch.nn.Tanh(),
+                            torch.nn.BatchNorm1d(4))
+model(torch.randn(7, 3))
+batches = [torch.randn(n, 3) for n in (5, 2, 9)]
+for name, tensor in model.state_dict().items():
+    golden[f"update_bn.before.{name}"] = tensor.clone()
+for i, batch in enumerate(batches):
+    golden[f"update_bn.batch{i}"] = batch
+update_bn([(batch, None) for batch in batches], model.eval())
+assert not model.training
+for name, tensor in model.state_dict().items():
+    golden[f"update_bn.after.{name}"] = tensor.clone()
 
 
 # ---- schedules: the learning rate, and where it moves, the momentum, at t = 0, 1, ..
