@@ -1,7 +1,6 @@
 // Sorting and choosing by rank, along one dimension; negative `dim`s count from the back. NaN counts as the largest
 // value. Of equal values the first comes first (PyTorch leaves that open unless stable=True). x of any dtype. The
-// values have gradients. On the CPU alone: all throw DeviceError for a tensor of another device. All throw IndexError
-// for a dimension out of range.
+// values have gradients. All throw IndexError for a dimension out of range.
 #pragma once
 
 #include <cstdint>

@@ -34,6 +34,12 @@ nn::ModelDescription describe_model(const ModelOptions& model, const Config& con
 struct Updates {
   std::unique_ptr<optim::Optimizer> optimizer{};  ///< never null
   std::optional<optim::WeightAverage> average{};  ///< in the optimizer's state; none without [model] ema
+
+  /// One update of the weights, and then of the average.
+  void step() {
+    optimizer->step();
+    if (average) average->update();
+  }
 };
 /// The optimizer of a configuration, for the module's parameters: by name, or the application's. With [model] ema it
 /// carries the averages of the weights. Throws ConfigError.

@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "autograd/graph.h"
-#include "autograd/loss.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "hopper/detail/metric_sums.h"
@@ -16,7 +15,6 @@
 #include "kernels/reduce.h"
 #include "nn/clip_grad.h"
 #include "nn/init.h"
-#include "tensor/backend.h"
 
 namespace hop::hopper {
 namespace {
@@ -233,8 +231,7 @@ void Trainer::compute(Part part) {
   if (part != Part::Update) make_gradients(lane_.batches->batch());
   if (part == Part::Gradients) return;
   if (clip_grad_norm_ > 0) nn::clip_grad_norm_(*module_, clip_grad_norm_);
-  optimizer_->step();
-  if (updates_.average) updates_.average->update();
+  updates_.step();
 }
 
 // Batches keep their addresses. Blocks come and go, but few at a time, so a new block often has the address of an old

@@ -14,15 +14,11 @@ namespace hop::kernels {
 Tensor argsort(const Tensor& x, std::int64_t dim, bool descending) {
   expect_defined("sort", x);
   const int d = normalize_dim(dim, x.dim(), "sort");
-  if (!x.device().is_cpu()) {
-    throw DeviceError("[sort] expected a tensor on the CPU, because no kernel sorts on a GPU yet, got " + x.describe() +
-                      "; sort to(x, Device::cpu())");
-  }
-  if (hop::detail::collecting != nullptr) expect_captured_on(x.device());
-  if (x.dim() == 0) return zeros(x.shape(), DType::i64);
+  const SortOperations& device = operations<SortOperations>(x);
+  if (x.dim() == 0) return zeros(x.shape(), DType::i64, x.device());
   const Tensor lines = contiguous(transpose(widened(x), d, -1));
-  const Tensor order = Tensor::empty(lines.shape(), DType::i64);
-  if (order.numel() != 0) SortOperations::cpu.argsort(lines, descending, order);
+  const Tensor order = Tensor::empty(lines.shape(), DType::i64, x.device());
+  if (order.numel() != 0) device.argsort(lines, descending, order);
   return contiguous(transpose(order, d, -1));
 }
 

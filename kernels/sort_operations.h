@@ -1,4 +1,4 @@
-// The function that the CPU supplies for kernels/sort.h. There is no kernel for a GPU yet.
+// The function that a device supplies for kernels/sort.h.
 #pragma once
 
 #include "kernels/operations_internal.h"
@@ -7,9 +7,10 @@
 namespace hop::kernels {
 
 struct SortOperations {
-  static const SortOperations cpu;
+  static const SortOperations cpu, cuda;
 
-  /// order = the stable order of x along its last dimension. x and order have one shape and are contiguous.
+  /// order = the stable order of x along its last dimension. x and order have one shape and are contiguous. x is not
+  /// bf16 or f16.
   void (*argsort)(const Tensor& x, bool descending, const Tensor& order);
 };
 

@@ -1,4 +1,5 @@
 // Attention in tiles, f32 and f64: y_i = sum_j w_ij v_j with w_ij = exp(s_ij) / sum_j exp(s_ij), s_ij = scale q_i k_j.
+// Long because the way there and the way back share their tiles, and because both are explained.
 //
 // The matrix of all s_ij would be written and read several times, L S values each time, and it is the largest thing in
 // a transformer's step. So it is never made. A block owns a few queries and walks over tiles of 32 keys, which its
@@ -29,10 +30,8 @@
 // g v, and the results are sums over the tiles. Nobody adds to another's sum, so there are no atomics.
 //
 // With dropout, w_ij is multiplied by m_ij = 0 or 1 / (1 - p) on its way into y and dv, and g_i v_j on its way into
-// ds_ij; l, log_sum and D keep their meaning, because D_i = sum_j w_ij m_ij g_i v_j is still sum(g_i y_i). m_ij is a
-// function of the random address and of the element's number in (N, heads, L, S), so every kernel makes it again where
-// it needs it: some 50 integer instructions for each w_ij, a Philox block of which one word is used. (Neighbours of a
-// row share blocks, but only if S is a multiple of 4 is it known who shares with whom.)
+// ds_ij; D_i = sum_j w_ij m_ij g_i v_j is still sum(g_i y_i). m_ij is a function of the random address and of the
+// element's number in (N, heads, L, S), so every kernel makes it again: some 50 integer instructions for each w_ij.
 #include <cmath>
 #include <string>
 

@@ -18,6 +18,7 @@
 #include "kernels/recurrent_operations.h"
 #include "kernels/reduce_operations.h"
 #include "kernels/softmax_operations.h"
+#include "kernels/sort_operations.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -49,6 +50,7 @@ void register_device() {
   add<RecurrentOperations>();
   add<ReduceOperations>();
   add<SoftmaxOperations>();
+  add<SortOperations>();
 }
 
 }  // namespace hop::kernels::cuda

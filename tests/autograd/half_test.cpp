@@ -69,6 +69,8 @@ const std::set<std::string> kRefused = {
     "cosine_similarity",
     "cross_entropy",
     "cross_entropy gradient",
+    "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
     "glu",
     "hardsigmoid",
     "hardswish",

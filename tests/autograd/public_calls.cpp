@@ -17,8 +17,8 @@ namespace hop::autograd {
 namespace {
 
 const Tensor kX = ones({2, 3}), kCondition = ones({2, 3}, {.dtype = DType::boolean}), kRow = ones({3}),
-             kImage = ones({1, 1, 4, 4}), kFilter = ones({1, 1, 2, 2}), kVolume = ones({1, 1, 2, 2, 2}),
-             kScalar = ones({}), kIndex = zeros({2}, {.dtype = DType::i64});
+             kImage = ones({1, 1, 4, 4}), kSamples = zeros({1, 1, 2}), kFilter = ones({1, 1, 2, 2}),
+             kVolume = ones({1, 1, 2, 2, 2}), kScalar = ones({}), kIndex = zeros({2}, {.dtype = DType::i64});
 
 }  // namespace
 
@@ -133,11 +133,11 @@ std::vector<Call> structured_calls() {
       {"max_unpool3d", [](U u) { max_unpool3d(u, kIndex); }},
       {"fractional_max_pool2d",
        [](U u) {
-         fractional_max_pool2d(u, {1, 1}, {1, 1}, kX);
+         fractional_max_pool2d(u, {1, 1}, {1, 1}, kSamples);
        }},
       {"fractional_max_pool2d",
        [](U u) {
-         fractional_max_pool2d(kX, {1, 1}, {1, 1}, u);
+         fractional_max_pool2d(kImage, {1, 1}, {1, 1}, u);
        }},
       {"fractional_max_pool3d",
        [](U u) {
@@ -145,7 +145,7 @@ std::vector<Call> structured_calls() {
        }},
       {"fractional_max_pool2d_with_indices",
        [](U u) {
-         fractional_max_pool2d_with_indices(u, {1, 1}, {1, 1}, kX);
+         fractional_max_pool2d_with_indices(u, {1, 1}, {1, 1}, kSamples);
        }},
       {"fractional_max_pool3d_with_indices",
        [](U u) {

@@ -111,6 +111,17 @@ TEST_F(CudaComposed, OperationsAreTheCpus) {
              hop::fractional_max_pool2d_with_indices(hop::reshape(x, {1, 1, 3, 5}), {2, 2}, {2, 3}, samples);
          return maxima + hop::to(places, DType::f32);
        }},
+      {"sort",
+       [](const Tensor& x) {
+         const auto [sorted, places] = hop::sort(x, 0, true);
+         return sorted * hop::to(places + 1, DType::f32);
+       }},
+      {"topk",
+       [](const Tensor& x) {
+         const auto [best, places] = hop::topk(x, 2);
+         return best * hop::to(places + 1, DType::f32);
+       }},
+      {"median", [](const Tensor& x) { return hop::median(x, 1).values * hop::median(x); }},
       {"lp_pool2d",
        [](const Tensor& x) {
          return hop::lp_pool2d(hop::reshape(x, {1, 1, 3, 5}), 3);
@@ -160,13 +171,6 @@ TEST_F(CudaComposed, APositionOutOfRangeIsReportedLater) {
     const Tensor y = x[{on_device(Tensor::from<std::int64_t>({wrong}, {1})), on_device(zeros({1}, DType::i64))}];
     EXPECT_THROW(backend(Device::cuda()).synchronize(), IndexError) << wrong;
   }
-}
-
-TEST_F(CudaComposed, SortingSaysThatOnlyTheCpuSorts) {
-  const Tensor x = on_device(random_tensor({3, 5}));
-  EXPECT_EQ(hop::testing::error_of<DeviceError>([&] { hop::sort(x); }),
-            "[sort] expected a tensor on the CPU, because no kernel sorts on a GPU yet, got f32 (3, 5) on cuda:0; sort "
-            "to(x, Device::cpu())");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Convolutions of volumes, last layers for many classes, unpooling, windows at random places, power means, cubic and
 // area interpolation against PyTorch, in f64 (golden/generate_rare_layers.py), and what they refuse.
+// Long because each of PyTorch's rare layers has its cases.
 #include <array>
 #include <cmath>
 #include <functional>
