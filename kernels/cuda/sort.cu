@@ -49,7 +49,7 @@ __device__ inline KeyOf<T> key_of(T x, bool descending) {
 
 /// `padded` >= n is a power of two: the places from n on come last.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 4)  // if no number is asked for, ptxas spills for a higher one (sm_120)
     sort_short_lines(const T* x, std::int64_t* order, std::int64_t lines, int n, int padded, bool descending) {
   using Key = KeyOf<T>;
   __shared__ Key keys[kShort];
@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(kThreads)
     for (int run = 2; run <= padded; run *= 2) {
       for (int step = run / 2; step > 0; step /= 2) {
         for (int pair = thread; pair < padded / 2; pair += kThreads) {
-          const int low = 2 * pair - pair % step, high = low + step;
+          const int low = 2 * pair - (pair & (step - 1)), high = low + step;
           const Key a = keys[low], b = keys[high];
           const int at_a = places[low], at_b = places[high];
           const bool is_wrong = b < a || (b == a && at_b < at_a), rises = (low & run) == 0;
