@@ -38,8 +38,10 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
   GroupTime time;
   time.bytes = replicated->predicted_bytes({partitions, experiment.run.workers}, measured.shared_bytes);
   double rounds = 0;
+  const bool had_groups = measured.network.gradient > 0;  // a run of before groups sent nothing
+  const double of_one = had_groups ? replicas_of_one(*replicated, partitions, measured.workers) : partitions;
   for (const hopper::ModelResult& model : measured.models) {
-    time.compute_seconds += model.seconds / replicas_of_one(*replicated, partitions, measured.workers) * replicas;
+    time.compute_seconds += model.seconds / of_one * replicas;
     for (std::size_t epoch = model.inherited; epoch < model.curve.size(); ++epoch) {
       rounds += rounds_of(experiment, model.config, static_cast<double>(model.curve[epoch].rows), partitions);
     }

@@ -49,9 +49,11 @@ double units_per_epoch(const std::string& strategy, std::uint32_t partitions, st
   return strategy_of(strategy)->units_per_epoch({partitions, workers});
 }
 
-// The share of a model's replicas that one worker computes; 1 where no group trains it.
-double share_of_one(const std::string& strategy, std::uint32_t partitions, std::uint32_t workers) {
-  return replicas_of_one(*strategy_of(strategy), partitions, workers) / partitions;
+// The share of a model's replicas that one worker computes; 1 where no group trains it. A run of before groups sent
+// nothing.
+double share_of_one(const hopper::Results& measured) {
+  if (measured.network.gradient == 0) return 1;
+  return replicas_of_one(*strategy_of(measured.strategy), measured.partitions, measured.workers) / measured.partitions;
 }
 
 // ---- what a real run took
@@ -64,8 +66,8 @@ class Measured {
     for (const hopper::ModelResult& model : results_.models) {
       const auto units = static_cast<double>(model.visits.size() - model.inherited);
       if (units == 0) continue;
-      const double epochs = units / units_per_epoch(results_.strategy, results_.partitions, results_.workers) *
-                            share_of_one(results_.strategy, results_.partitions, results_.workers);
+      const double epochs =
+          units / units_per_epoch(results_.strategy, results_.partitions, results_.workers) * share_of_one(results_);
       epoch_seconds_[model.id] = model.seconds / epochs;
       seconds += model.seconds / epochs;
       bytes += static_cast<double>(model.state_bytes);

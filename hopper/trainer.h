@@ -88,7 +88,8 @@ class Trainer {
   ///
   /// ShareGradients: the gradients of a step become their mean, then comes one update. The buffers (running statistics)
   /// are those of the first replica; the others begin each step with them. ShareWeights: see ReplicaOptions; floating
-  /// buffers and the averages of [model] ema are averaged, too, and integers are those of the first replica. A lost
+  /// buffers and what the optimizer carries (the averages of [model] ema) are averaged, too; integers are those of the
+  /// first replica. A lost
   /// loss ends the epoch as in train(); with ShareWeights the state is then that of the last average, and `rows` counts
   /// up to it. Throws as train().
   ///

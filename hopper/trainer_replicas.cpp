@@ -123,9 +123,9 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
     gradients_.emplace(std::vector{t_.gradient_block()}, floats, DType::f32);
     return;
   }
-  if (t_.updates_.average) {
-    for (const nn::NamedTensor& average : t_.updates_.average->averages()) floats.push_back(average.tensor);
-    integers.push_back(t_.updates_.average->n_averaged());
+  // What an optimizer carries besides slots, such as moving averages of the weights, goes the way of buffers.
+  for (const nn::NamedTensor& carried : t_.optimizer_->carried()) {
+    (is_floating(carried.tensor.dtype()) ? floats : integers).push_back(carried.tensor);
   }
   append(parameters, floats);
   weights_.emplace(parameters, integers, DType::f64);

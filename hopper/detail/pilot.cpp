@@ -96,6 +96,8 @@ simulate::JobModels measure(const Experiment& experiment, const ModelConfig& mod
   simulate::JobModels kind;
   kind.weight_bytes = gradient_bytes(trainer.module());
   kind.state_bytes = static_cast<double>(trainer.state().layout().bytes);
+  const AverageState slots = experiment.run.replicas.average_state.value_or(AverageState::Average);
+  kind.average_bytes = slots == AverageState::Average ? kind.state_bytes : kind.weight_bytes;  // nearly
   const data::Partition partition = dataset.partition(PartitionId{0}, data::Verify::no);
   kind.epoch_seconds = seconds_per_row(trainer, partition) * static_cast<double>(dataset.rows());
   return kind;
@@ -129,6 +131,7 @@ simulate::JobModels mean_of(const std::map<std::string, simulate::JobModels>& ki
     mean.epoch_seconds += kind.epoch_seconds / count;
     mean.weight_bytes += kind.weight_bytes / count;
     mean.state_bytes += kind.state_bytes / count;
+    mean.average_bytes += kind.average_bytes / count;
   }
   return mean;
 }
@@ -170,6 +173,7 @@ simulate::Job measure_job(const Experiment& experiment, const data::Dataset& dat
   job.partitions = dataset.partition_count();
   job.order = experiment.run.order;
   job.seed = experiment.seed;
+  job.average_every = experiment.run.replicas.average_every.value_or(0);
 
   std::vector<ModelConfig> models = first_models(experiment, dataset);
   models.resize(described_models(models.size(), job));

@@ -108,9 +108,14 @@ JobReport by_formula(const Job& job, const JobSystem& system, const DataParallel
   const double share = std::ceil(static_cast<double>(partitions) / members) / partitions;  // of the busiest worker
   JobReport answer;
   for (const JobModels& models : job.models) {
-    const bool shares_gradients = strategy.replicas() == Replicas::ShareGradients;
-    const double rounds = shares_gradients ? std::ceil(std::ceil(job.rows / partitions) / models.batch) : 1;
-    const auto shared = static_cast<std::uint64_t>(std::llround(rounds * models.weight_bytes));
+    const double steps = std::ceil(std::ceil(job.rows / partitions) / models.batch);
+    double rounds = steps, at_once = models.weight_bytes;
+    if (strategy.replicas() == Replicas::ShareWeights) {
+      rounds = job.average_every == 0 ? 1 : std::ceil(steps / job.average_every);
+      if (models.average_bytes > 0) at_once = models.average_bytes;
+    }
+    expect_number("models: bytes that replicas share in an epoch", rounds * at_once, 0, kMost);
+    const auto shared = static_cast<std::uint64_t>(std::llround(rounds * at_once));
     const std::uint64_t bytes = strategy.predicted_bytes({partitions, job.workers}, shared);
     const double compute = models.epoch_seconds * share;
     const double delay = system.goes_round ? ring_delay_seconds(members, rounds, job.network) : 0;
@@ -154,16 +159,14 @@ void Job::check() const {
   expect_number("jitter", jitter, 0, 1);
   expect_number("network: bytes a second", network.bytes_per_second, 1, kMost);
   if (models.empty()) throw ConfigError("[job] models: expected at least one [[job.models]], got none");
-  double steps = 0;
   for (const JobModels& kind : models) {
     expect_number("models: count", kind.count, 1, 1e6);
     expect_number("models: epoch_seconds", kind.epoch_seconds, 0, 3e7);
     expect_number("models: batch", kind.batch, 1, kMost);
     expect_number("models: weight_bytes", kind.weight_bytes, 0, 1e12);
     expect_number("models: state_bytes", kind.state_bytes, 0, 1e12);
-    steps = std::max(steps, rows / kind.batch * kind.weight_bytes);
+    expect_number("models: average_bytes", kind.average_bytes, 0, 1e12);
   }
-  expect_number("rows / batch * weight_bytes", steps, 0, kMost);
 }
 
 std::span<const JobSystem> job_systems() { return kSystems; }

@@ -21,6 +21,7 @@ struct JobModels {
   double batch = 32;         ///< rows of a batch; of each replica
   double weight_bytes = 0;   ///< what replicas share in a step
   double state_bytes = 0;    ///< what hops: weights and the optimizer's slots
+  double average_bytes = 0;  ///< what replicas share in an average; 0: weight_bytes
 };
 
 struct Job {
@@ -32,8 +33,9 @@ struct Job {
   std::uint32_t replication = 1;  ///< nodes that store a partition, where a system does not say it itself
   Order order = Order::Fixed;     ///< of hopping; `Free`: the policy picks partitions, too
   Link network{1.25e9, 1e-4};
-  double overlap = 0;  ///< share of the computation behind which an exchange of replicas is hidden, 0 to 1
-  double jitter = 0;   ///< as RunOptions::jitter
+  double overlap = 0;               ///< share of the computation behind which an exchange of replicas is hidden, 0 to 1
+  double jitter = 0;                ///< as RunOptions::jitter
+  std::uint32_t average_every = 0;  ///< steps between two averages; 0: once per epoch
   std::uint64_t seed = 1;
   std::vector<JobModels> models{};  ///< a task queue takes them in this order
 

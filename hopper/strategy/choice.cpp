@@ -71,10 +71,16 @@ const simulate::JobSystem& system_of(const std::string& name, const Spread& spre
   return simulate::find_job_system(is_computed_by_one ? "task_parallel" : std::string_view(name));
 }
 
+std::size_t count_of(const simulate::Job& job) {
+  std::size_t models = 0;
+  for (const simulate::JobModels& kind : job.models) models += kind.count;
+  return models;
+}
+
 std::string measured(const simulate::Job& job) {
-  double models = 0, seconds = 0, states = 0, weights = 0;
+  const auto models = static_cast<double>(count_of(job));
+  double seconds = 0, states = 0, weights = 0;
   for (const simulate::JobModels& kind : job.models) {
-    models += kind.count;
     seconds += kind.count * kind.epoch_seconds;
     states += kind.count * kind.state_bytes;
     weights += kind.count * kind.weight_bytes;
@@ -82,7 +88,7 @@ std::string measured(const simulate::Job& job) {
   return rounded(seconds / models) + " s for an epoch of a model on one worker, states of " +
          rounded(states / models * 1e-6) + " MB, weights of " + rounded(weights / models * 1e-6) + " MB, " +
          rounded(job.network.bytes_per_second * 1e-6) + " MB/s and " + rounded(job.network.latency_seconds * 1e3) +
-         " ms between workers; " + std::to_string(std::llround(models)) + " models, " + std::to_string(job.partitions) +
+         " ms between workers; " + std::to_string(count_of(job)) + " models, " + std::to_string(job.partitions) +
          " partitions, " + std::to_string(job.workers) + " workers";
 }
 
@@ -96,19 +102,24 @@ std::vector<Candidate> candidates_of(const ChoiceRules& rules) {
   return all;
 }
 
-StrategyChoice choose_strategy(std::span<const Candidate> candidates, const simulate::Job& job,
-                               std::string_view policy) {
+StrategyChoice choose_strategy(std::vector<Candidate> candidates, const simulate::Job& job, std::string_view policy,
+                               std::size_t models_of_run) {
   check_any(candidates);
   std::vector<std::optional<double>> seconds;
   double shortest_time = std::numeric_limits<double>::infinity();
-  for (const Candidate& candidate : candidates) {
+  for (Candidate& candidate : candidates) {
     seconds.emplace_back();
     if (!candidate.is_possible()) continue;
     const simulate::JobSystem& system = system_of(candidate.strategy, {job.partitions, job.workers});
     const std::string followed = policy == kOwnCode ? "" : std::string(policy);
-    seconds.back() = simulate::run_job(job, system, followed).seconds / job.epochs;
-    shortest_time = std::min(shortest_time, *seconds.back());
+    try {
+      seconds.back() = simulate::run_job(job, system, followed).seconds / job.epochs;
+      shortest_time = std::min(shortest_time, *seconds.back());
+    } catch (const ConfigError& error) {  // a size that no formula holds
+      candidate.refusal = without_key(error.what());
+    }
   }
+  check_any(candidates);
   StrategyChoice choice;
   std::string predicted;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -119,7 +130,11 @@ StrategyChoice choose_strategy(std::span<const Candidate> candidates, const simu
     predicted += (predicted.empty() ? "" : ", ") + candidates[i].strategy + " " + rounded(*seconds[i]) + " s";
   }
   const std::string refused = refusals(candidates);
-  choice.why = choice.strategy + ": predicted for an epoch of all models " + predicted +
+  const std::size_t described = count_of(job);
+  const std::string whose = models_of_run <= described
+                                ? "all models"
+                                : std::to_string(described) + " of the " + std::to_string(models_of_run) + " models";
+  choice.why = choice.strategy + ": predicted for an epoch of " + whose + " " + predicted +
                " (a later one must be faster by more than " + rounded(100 * kWorthIt) + " %)" +
                (refused.empty() ? "" : "; " + refused) + "; measured " + measured(job);
   return choice;

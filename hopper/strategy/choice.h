@@ -2,6 +2,7 @@
 // before its first lease. Pure.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,10 +42,11 @@ inline constexpr double kWorthIt = 0.05;
 
 /// The first possible strategy that is predicted to take at most 1 + kWorthIt times the shortest time: run_job() of
 /// hopper/simulate/job.h, for `job` as it was measured. If a strategy has replicas, but no group of workers to train
-/// them, one worker computes all replicas of a model: the time of tasks. `policy`: as in ChoiceRules. Throws
-/// ConfigError if no strategy is possible; it names each refusal.
-StrategyChoice choose_strategy(std::span<const Candidate> candidates, const simulate::Job& job,
-                               std::string_view policy);
+/// them, one worker computes all replicas of a model: the time of tasks. `policy`: as in ChoiceRules. `models_of_run`:
+/// if the job describes fewer models than the run has, how many it has. Throws ConfigError if no strategy is possible;
+/// it names each refusal.
+StrategyChoice choose_strategy(std::vector<Candidate> candidates, const simulate::Job& job, std::string_view policy,
+                               std::size_t models_of_run = 0);
 
 /// The only possible strategy; nothing needs to be measured then. Throws as choose_strategy(), and StateError if there
 /// are several.

@@ -14,7 +14,11 @@ DataParallel::DataParallel(std::string_view name, Replicas replicas, Wire wire)
   }
 }
 
-bool DataParallel::has_groups(const Spread& spread) const { return wire_ == Wire::Direct && spread.workers > 1; }
+// One partition is trained by one worker: with shared gradients by the owner, with shared weights by any.
+bool DataParallel::has_groups(const Spread& spread) const {
+  if (wire_ != Wire::Direct || spread.workers == 1) return false;
+  return spread.partitions > 1 || replicas_ == Replicas::ShareGradients;
+}
 
 // The lead.
 std::optional<WorkerId> DataParallel::only_worker(const Spread& spread, PartitionId first) const {

@@ -102,6 +102,8 @@ class Optimizer {
   void carry(std::string name, const Tensor& tensor);
   /// Ends carry(). A state block that has the tensor keeps it. Does nothing for a name that is not carried.
   void drop(std::string_view name);
+  /// What carry() added, in its order.
+  const nn::StateDict& carried() const { return carried_; }
   /// Steps taken, over the whole life of the model: it travels with the state block.
   std::int64_t step_count() const { return step_.item<std::int64_t>(); }
   /// () i64 on the parameters' device.
