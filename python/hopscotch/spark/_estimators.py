@@ -15,10 +15,11 @@ from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 
 from ..errors import ConfigError
 from ..result import Result
+from ._cluster import cluster_of
 from ._models import HopClassificationModel, HopModel, HopRegressionModel
 from ._params import TUNED, _HopParams, _param, renamed
 from ._rows import Columns, Plan, prepare
-from ._run import Settings, classic, train
+from ._run import Settings, train
 from ._summary import Summary
 
 _DEFAULTS: Dict[str, Any] = dict(
@@ -92,7 +93,7 @@ class _Hop(Estimator, _HopParams, DefaultParamsReadable, DefaultParamsWritable):
 
     def _train(self, dataset: Any, sections: Dict[str, Any]) -> Result:
         spark = dataset.sparkSession
-        classic(spark)
+        cluster_of(spark)  # refuses before a row is read
         if self._value("handleInvalid") not in ("error", "skip"):
             raise ConfigError(f'[handleInvalid] expected "error" or "skip", got {self._value("handleInvalid")!r}')
         shape = self._value("inputShape")

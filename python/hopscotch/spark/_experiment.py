@@ -8,8 +8,9 @@ from .._follow import OnEvent
 from .._run import sections_of
 from ..errors import ConfigError
 from ..result import Result
+from ._cluster import cluster_of
 from ._rows import Columns, Plan, prepare
-from ._run import Settings, classic, train
+from ._run import Settings, train
 
 
 def run(
@@ -43,7 +44,7 @@ def run(
 
     Ctrl-C lets the units in flight end and raises Interrupted. Raises ConfigError, DataError, RunFailed.
     """
-    classic(spark)
+    cluster_of(spark)  # refuses before a row is read
     sections = sections_of(experiment, overrides)
     data = dict(sections.pop("data", {}))
     unknown = sorted(set(data) - {"partitions"})

@@ -15,9 +15,9 @@ from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReadable
 from ..errors import StateError
 from ..model import Model as _Model
 from ..result import Result
+from ._cluster import Classic, cluster_of
 from ._params import _HopParams
 from ._rows import features_of
-from ._run import classic
 from ._ship import ship
 from ._summary import Summary
 
@@ -62,14 +62,14 @@ class HopModel(Model, _HopParams, MLWritable, MLReadable):
         from pyspark.ml.functions import predict_batch_udf
         from pyspark.sql import types as T
 
-        context = classic(dataset.sparkSession)
-        shipped, shared = ship(context), context.broadcast(self._bytes)
+        cluster = cluster_of(dataset.sparkSession)
+        shipped, weights = ship(cluster), cluster.shared(self._bytes)
 
         def make_predict() -> Any:
             from hopscotch.spark import _models
 
             shipped.name_binaries()
-            return _models._answers(shared.value)
+            return _models._answers(weights())
 
         x, dtype = features_of(dataset, self._features())
         shape = None if dtype == "u8" else [[self._elements()]]
@@ -159,6 +159,12 @@ def _answers(weights: bytes) -> Any:
 # ---- on a disk
 
 
+def _place_of(trip: Any) -> Any:
+    """Where Spark's own functions write and read: pyspark 3.5 takes contexts, and Spark Connect has sessions alone."""
+    session = trip.sparkSession
+    return trip.sc if isinstance(cluster_of(session), Classic) else session
+
+
 class _Writer(MLWriter):
     """The Params as Spark's own stages write them, and beside them one row with the weights and the summary."""
 
@@ -168,7 +174,7 @@ class _Writer(MLWriter):
 
     def saveImpl(self, path: str) -> None:
         model = self._model
-        DefaultParamsWriter.saveMetadata(model, path, self.sc)
+        DefaultParamsWriter.saveMetadata(model, path, _place_of(self))
         session = self.sparkSession
         row = [(bytearray(model._bytes), model.summary.to_json())]
         frame = session.createDataFrame(row, "model binary, summary string")
@@ -181,7 +187,7 @@ class _Reader(MLReader):
         self._class = cls
 
     def load(self, path: str) -> Any:
-        metadata = DefaultParamsReader.loadMetadata(path, self.sc)
+        metadata = DefaultParamsReader.loadMetadata(path, _place_of(self))
         model = self._class()
         row = self.sparkSession.read.parquet(os.path.join(path, "data")).first()
         model._bytes = bytes(row["model"])

@@ -1,11 +1,8 @@
-"""A run on a Spark cluster: each worker is a task, the coordinator runs beside the driver.
-
-Every worker has a Spark job of its own, with one task. One job with all workers would start living tasks a second time
-when a shuffle block is lost; a barrier stage would end with its first task.
-"""
+"""A run on a Spark cluster: each worker is a task, the coordinator runs beside the program that called fit."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -17,16 +14,17 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 from .. import _toml
 from .._follow import OnEvent, follow
 from ..errors import ConfigError, HopError, Interrupted, RunError, RunFailed
 from ..result import Result
+from ._cluster import Job, cluster_of
 from ._meet import Door
 from ._meeting import Meeting
 from ._rows import Rows, batch_rows
-from ._ship import is_local, ship
+from ._ship import ship
 from ._task import Ticket
 
 _ATTEMPTS = 3  # of a job whose task Spark has given up
@@ -34,7 +32,9 @@ _GOODBYE = 20.0  # seconds in which workers that were sent home may end
 _LATE = 10.0  # seconds after which a worker that has ended well is missed
 _CANCELLED_TEXT = "a job of the run was cancelled in Spark, so the run has stopped; its states were with the tasks"
 _PYTHON_ERROR = re.compile(r"(RuntimeError|OSError|ModuleNotFoundError|hopscotch[.\w]*)[:.]")
-_CANCELLED = re.compile(r"\b(Job|Stage) \d+ (was )?cancelled\b|\bSparkContext was shut down\b")
+_CANCELLED = re.compile(
+    r"\b(Job|Stage) \d+ (was )?cancelled\b|\bSparkContext was shut down\b|\[OPERATION_CANCELED\]"  # the last: Connect
+)
 _LISTENS = re.compile(r"listens at \S*:(\d+) ")
 
 
@@ -51,25 +51,14 @@ class Settings:
     worker_ports: str = ""  # "7900-7950"; "" for any
 
 
-def classic(spark: Any) -> Any:
-    """The SparkContext of a session. Raises ConfigError for Spark Connect, which has none."""
-    if type(spark).__module__.startswith("pyspark.sql.connect"):
-        raise ConfigError(
-            "[spark] expected a classic session, got Spark Connect, which cannot run a job on one partition, ship a "
-            "file to executors or cancel a job group: start the program with spark-submit, or with "
-            "SparkSession.builder.master(...); on a notebook of the cluster, without .remote(...)"
-        )
-    return spark.sparkContext
-
-
 def train(
     spark: Any, rows: Rows, sections: Dict[str, Any], settings: Settings, on_event: Optional[OnEvent] = None
 ) -> Result:
     """Trains the experiment's models on the rows. Raises ConfigError, DataError, RunFailed, Interrupted."""
-    context = classic(spark)
+    cluster = cluster_of(spark)
     scratch = Path(tempfile.mkdtemp(prefix="hopscotch-spark-"))
     try:
-        return _Run(spark, context, rows, sections, settings, scratch, on_event).run()
+        return _Run(cluster, rows, sections, settings, scratch, on_event).run()
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -77,15 +66,14 @@ def train(
 class _Run:
     def __init__(
         self,
-        spark: Any,
-        context: Any,
+        cluster: Any,
         rows: Rows,
         sections: Dict[str, Any],
         settings: Settings,
         scratch: Path,
         on_event: Optional[OnEvent],
     ) -> None:
-        self._spark, self._context, self._rows, self._sections = spark, context, rows, sections
+        self._cluster, self._rows, self._sections = cluster, rows, sections
         self._settings, self._scratch, self._on_event = settings, scratch, on_event
         self._id = f"hopscotch-{secrets.token_hex(6)}"
         self._meeting = Meeting(rows.schema, settings.workers)
@@ -94,15 +82,16 @@ class _Run:
         self._check_slots()
 
     def run(self) -> Result:
-        from pyspark import SparkFiles
-
-        shipped = ship(self._context)
-        key = self._scratch / "key"
-        shutil.copyfile(SparkFiles.get(shipped.key), key)
-        key.chmod(0o600)
-        host = self._conf("spark.driver.host", "127.0.0.1")
-        bind = self._conf("spark.driver.bindAddress", host)
-        door = Door(bind, 0, key.read_bytes(), self._meeting.serve)
+        shipped = ship(self._cluster)
+        key = Path(shipped.folder) / shipped.key
+        host, bind = self._cluster.addresses()
+        try:
+            door = Door(bind, 0, key.read_bytes(), self._meeting.serve)
+        except OSError as error:
+            raise ConfigError(
+                f"[spark] expected an address of this machine to listen at, got {bind} ({error.strerror}): executors "
+                "must reach this program; spark.driver.host and spark.driver.bindAddress say where"
+            ) from error
         ticket = Ticket(
             run=self._id,
             host=host,
@@ -112,28 +101,27 @@ class _Run:
             features=self._rows.title,
             wait=self._settings.return_timeout,
             ports=self._settings.worker_ports,
-            scratch=str(self._scratch) if is_local(self._context) else "",
+            scratch=str(self._scratch) if self._cluster.is_local else "",
         )
-        jobs: List[threading.Thread] = []
-        try:
-            jobs = self._submit(ticket)
-            manifest = self._meeting.await_manifest(self._settings.start_timeout, self._missing)
-            return self._conduct(manifest, key, bind, host)
-        finally:
-            self._ended.set()
-            self._meeting.end(_GOODBYE if self._meeting.manifest is not None and self._meeting.error is None else 0)
-            self._finish(jobs)
-            door.close()
-
-    def _conf(self, name: str, default: str) -> str:
-        return self._context.getConf().get(name, default)
+        threads: List[threading.Thread] = []
+        with contextlib.ExitStack() as stack:
+            try:
+                threads = self._submit(ticket, stack)
+                manifest = self._meeting.await_manifest(self._settings.start_timeout, self._missing)
+                return self._conduct(manifest, key, bind, host)
+            finally:
+                self._ended.set()
+                is_calm = self._meeting.manifest is not None and self._meeting.error is None
+                self._meeting.end(_GOODBYE if is_calm else 0)
+                self._finish(threads)
+                door.close()
 
     def _check_slots(self) -> None:
-        slots = re.fullmatch(r"local(?:\[(\d+)(?:,\d+)?\])?", self._context.master)
-        if slots and int(slots.group(1) or 1) < self._settings.workers:
+        slots = self._cluster.slots
+        if slots is not None and slots < self._settings.workers:
             raise ConfigError(
-                f"[spark] expected a task slot for each of {self._settings.workers} workers, got the master "
-                f'"{self._context.master}": take local[{self._settings.workers}], or numWorkers={slots.group(1) or 1}'
+                f"[spark] expected a task slot for each of {self._settings.workers} workers, got a master with "
+                f"{slots}: take local[{self._settings.workers}], or numWorkers={slots}"
             )
 
     def _missing(self, joined: int) -> str:
@@ -146,62 +134,46 @@ class _Run:
 
     # ---- jobs
 
-    def _submit(self, ticket: Ticket) -> List[threading.Thread]:
-        from pyspark import InheritableThread
-
+    def _submit(self, ticket: Ticket, stack: contextlib.ExitStack) -> List[threading.Thread]:
         def task(batches: Any) -> Any:
             from hopscotch.spark import _task
 
             yield from _task.work(ticket, batches)
 
-        rdd = self._with_small_batches(lambda: self._rows.frame.mapInArrow(task, "slot int").rdd)
-        jobs = []
-        for slot in range(self._settings.workers):
-            thread = InheritableThread(target=self._job, args=(rdd, slot))
+        batch = batch_rows(self._rows.schema)
+        made = self._cluster.jobs(self._rows.frame, task, self._settings.workers, self._id, batch)
+        threads = []
+        for name, job in stack.enter_context(made):
+            thread = self._cluster.thread(self._run_job, name, job)
             thread.daemon = True
             thread.start()
-            jobs.append(thread)
-        return jobs
+            threads.append(thread)
+        return threads
 
-    def _with_small_batches(self, make: Callable[[], Any]) -> Any:
-        """A batch of Arrow has so many rows, whatever a row weighs."""
-        name = "spark.sql.execution.arrow.maxRecordsPerBatch"
-        before = self._spark.conf.get(name)
-        wanted = batch_rows(self._rows.schema)
-        if 0 < int(before) <= wanted:
-            return make()
-        self._spark.conf.set(name, str(wanted))
-        try:
-            return make()
-        finally:
-            self._spark.conf.set(name, before)
-
-    def _job(self, rdd: Any, slot: int) -> None:
+    def _run_job(self, name: str, job: Job) -> None:
         """Spark tries a failed task again. When it has given up, the job is submitted anew: the worker comes back."""
-        description = f"hop worker {slot + 1} of {self._settings.workers}"
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                self._context.setJobGroup(self._id, description, interruptOnCancel=True)
-                self._context.runJob(rdd, list, [slot])
+                job()
                 if self._ended.wait(_LATE) or self._meeting.error is not None:
                     return  # else somebody has asked the worker to leave
-            except Exception as error:  # noqa: BLE001: of py4j, of Spark
+            except Exception as error:  # noqa: BLE001: of py4j, of gRPC, of Spark
                 if self._ended.is_set():
                     return
                 if _CANCELLED.search(str(error)):
                     self._meeting.fail(Interrupted(f"{_CANCELLED_TEXT}: {_reason(error)}"))
                     return
                 if attempt == _ATTEMPTS:
-                    self._meeting.fail(RunFailed(f"[spark] the job of {description} failed: {_reason(error)}"))
+                    self._meeting.fail(RunFailed(f"[spark] the job of {name} failed: {_reason(error)}"))
 
-    def _finish(self, jobs: List[threading.Thread]) -> None:
+    def _finish(self, threads: List[threading.Thread]) -> None:
         deadline = time.monotonic() + _GOODBYE
-        for job in jobs:
-            job.join(0 if self._meeting.error is not None else max(0.0, deadline - time.monotonic()))
-        if any(job.is_alive() for job in jobs):
-            self._context.cancelJobGroup(self._id)
-            for job in jobs:
-                job.join(_GOODBYE)
+        for thread in threads:
+            thread.join(0 if self._meeting.error is not None else max(0.0, deadline - time.monotonic()))
+        if any(thread.is_alive() for thread in threads):
+            self._cluster.cancel(self._id)
+            for thread in threads:
+                thread.join(_GOODBYE)
 
     # ---- the coordinator
 
@@ -255,4 +227,4 @@ def _reason(error: Exception) -> str:
     return (own or lines or [type(error).__name__])[-1 if own else 0][:500]
 
 
-__all__ = ["Settings", "classic", "train"]
+__all__ = ["Settings", "train"]

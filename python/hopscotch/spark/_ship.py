@@ -24,6 +24,7 @@ _shipped: "weakref.WeakKeyDictionary[Any, Shipped]" = weakref.WeakKeyDictionary(
 class Shipped:
     """What tasks find, and where."""
 
+    folder: str  # of the driver's machine: what was shipped from there
     key: str  # the name of the file with the key of the application's runs
     archive: str  # the name of the archive with the program and the library; "" if tasks run on this machine
     program: str  # their paths on this machine, for such tasks
@@ -38,28 +39,24 @@ class Shipped:
         os.environ["HOP_C_LIBRARY"] = str(folder / "lib" / "libhop_c.so") if folder else self.library
 
 
-def ship(context: Any) -> Shipped:
-    """Once per application: the Python files through addPyFile, the program with its libraries through addArchive (a
-    .zip would lose the mode of the program, and addFile the libraries beside it), a new key through addFile. Executors
-    that come later fetch the files from here, so they stay until this process ends."""
-    if context not in _shipped:
+def ship(cluster: Any) -> Shipped:
+    """Once per application: the Python files, the program with its libraries as an archive (a .zip would lose the mode
+    of the program, and single files the libraries beside it), and a new key. Executors that come later fetch the files
+    from here, so they stay until this process ends."""
+    if cluster.owner not in _shipped:
         folder = Path(tempfile.mkdtemp(prefix="hopscotch-ship-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        context.addPyFile(str(_zip(folder)))
+        cluster.add_python(_zip(folder))
         archive = ""
-        if not is_local(context):
+        if not cluster.is_local:
             file, archive = _tar(folder)
-            context.addArchive(f"{file}#{archive}")
+            cluster.add_archive(file, archive)
         key = folder / f"{folder.name}.key"
         call(["key", "new", str(key)])
-        context.addFile(str(key))
-        _shipped[context] = Shipped(key.name, archive, os.path.abspath(program()), os.path.abspath(library()))
-    return _shipped[context]
-
-
-def is_local(context: Any) -> bool:
-    """Whether tasks are processes of this machine that see its files: local[2], but not local-cluster."""
-    return context.master == "local" or context.master.startswith("local[")
+        cluster.add_file(key)
+        binaries = os.path.abspath(program()), os.path.abspath(library())
+        _shipped[cluster.owner] = Shipped(str(folder), key.name, archive, *binaries)
+    return _shipped[cluster.owner]
 
 
 def _zip(folder: Path) -> Path:
@@ -89,4 +86,4 @@ def _tar(folder: Path) -> Tuple[Path, str]:
     return made, name
 
 
-__all__ = ["Shipped", "is_local", "ship"]
+__all__ = ["Shipped", "ship"]

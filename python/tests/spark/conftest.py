@@ -36,12 +36,13 @@ BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 MASTER = os.environ.get("HOP_SPARK_MASTER", "local[2,4]")
 
 
-def configured(url):
+def configured(url, connect=False):
     """A builder of sessions for a master. Executors and their memory are small: all are processes of this machine."""
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = SparkSession.builder.master(url).appName("hopscotch tests")
+    builder = SparkSession.builder
+    builder = (builder.remote(url) if connect else builder.master(url)).appName("hopscotch tests")
     settings = {
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
