@@ -116,6 +116,7 @@ std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, cons
   }
   state.swap(bytes);
   if (updates.average) updates.average->write_to_weights();
+  module->set_random_key(0);  // for layers that draw in answers, too: fractional pooling
   module->eval();
   return module;
 }

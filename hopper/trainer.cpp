@@ -194,6 +194,7 @@ Tensor Trainer::mixed_loss(const data::Batch& batch) {
 
 void Trainer::validation_step(const data::Batch& batch) {
   const NoGradGuard no_grad;
+  module_->begin_step();  // fractional pooling draws here, too: the same for each batch, whoever validates
   const Tensor output = (*module_)(batch.x);
   measure_loss(loss_of(output, batch), batch, validation_meter_);
   const Tensor answers = scaling_.answers(output);

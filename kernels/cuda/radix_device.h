@@ -28,7 +28,7 @@ struct Lines {
   std::int64_t count;
 
   dim3 grid(int blocks) const {
-    return {static_cast<unsigned>(blocks), static_cast<unsigned>(std::min<std::int64_t>(count, 65535))};
+    return {static_cast<unsigned>(blocks), static_cast<unsigned>(std::min({count, max_blocks, std::int64_t{65535}}))};
   }
 };
 

@@ -28,7 +28,7 @@ struct AttentionOptions {
 
 /// Lets `layer` drop the weights of the attention with these options, if it drops now. Draws the layer's next random
 /// address, so call it right before the attention. If the layer has hooks or was replaced, it will be called with the
-/// weights, and outlives `options`.
+/// weights, and outlives `options`. The forward() of a class that is derived from Dropout is not asked.
 void drop_weights(AttentionOptions& options, Dropout& layer);
 
 namespace functional {

@@ -22,12 +22,13 @@ namespace hop::optim {
 class WeightAverage {
  public:
   /// From now on the optimizer carries "average.<parameter>", with the present values of its parameters, and
-  /// "n_averaged". decay: as AveragedModelOptions::decay. `optimizer` outlives the average. Throws ConfigError for a
-  /// decay out of 0..1, and as Optimizer::carry().
+  /// "n_averaged", also when the average has died (Optimizer::drop() ends that). decay: as AveragedModelOptions::decay.
+  /// `optimizer` outlives the average. Throws ConfigError for a decay out of 0..1, and as Optimizer::carry().
   WeightAverage(Optimizer& optimizer, double decay);
 
   /// After each Optimizer::step(): takes in the present weights; the first call copies them. Changes nothing while the
-  /// optimizer's stop_flag() is set. Reads nothing on the host, so it may be part of a captured step.
+  /// optimizer's stop_flag() is set. Reads nothing on the host, so it may be part of a captured step. With a GradScaler
+  /// call it between the scaler's step() and its update(), which puts the flag back.
   void update() { averages_.update(weights_, {}, optimizer_->stop_flag()); }
   /// Begins anew: the averages are the present weights.
   void reset();

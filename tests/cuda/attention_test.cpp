@@ -94,6 +94,27 @@ TEST_F(CudaAttention, DropsTheWeightsThatDropoutDrops) {
     EXPECT_EQ(kept.data<float>()[i] == 0, expected.data<float>()[i] == 0) << i;
 }
 
+// A captured step is replayed for other steps and models: the mask follows what the device's memory says.
+TEST_F(CudaAttention, DropsByTheKeyAndStepOfTheDevicesMemory) {
+  AttentionInputs in = inputs({1, 2, 9, 11, 4, 4}, DType::f32, false);
+  in.dropout = 0.5;
+  const Tensor key = on_device(Tensor::from<std::int64_t>({42}, {1})),
+               step = on_device(Tensor::from<std::int64_t>({77}, {1})), g = random_tensor({1, 2, 9, 4}, DType::f32, 7);
+  AttentionInputs in_there = there(in);
+  in_there.address = {.key = 1, .step = 1, .draw = 3};
+  in_there.address.key_at = reinterpret_cast<const std::uint64_t*>(key.raw_data());
+  in_there.address.step_at = step.data<std::int64_t>();
+  for (const std::uint64_t now : {77, 78}) {
+    fill_(step, static_cast<std::int64_t>(now));
+    in.address = {.key = 42, .step = now, .draw = 3};
+    const AttentionResult expected = attention(in), made = attention(in_there);
+    expect_near({contiguous(made.y)}, {expected.y}, DType::f32);
+    const AttentionGrads back = attention_grad(on_device(g), in_there, made), wanted = attention_grad(g, in, expected);
+    expect_near({contiguous(back.q), contiguous(back.k), contiguous(back.v)}, {wanted.q, wanted.k, wanted.v},
+                DType::f32);
+  }
+}
+
 TEST_F(CudaAttention, ReadsOperandsWhereTheyLie) {
   const AttentionInputs in = there(inputs({2, 3, 10, 10, 8, 8}, DType::f32, true));
   const auto moved = [](const Tensor& x) { return on_device(with_order(on_host(x), {0, 2, 1, 3}, 5)); };

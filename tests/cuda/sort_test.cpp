@@ -59,7 +59,8 @@ TEST_F(CudaSort, OrdersSignsZerosInfinitiesAndNan) {
 TEST_F(CudaSort, OfManyLinesTakesSeveralPerBlock) {
   const std::int64_t before = std::exchange(max_blocks, 2);
   check(random_tensor({7, 33}, DType::f32, 1));
-  check(random_tensor({3, 2100}, DType::f32, 1));
+  check(random_tensor({5, 2100}, DType::f32, 1));
+  check(random_tensor({5, 2100}, DType::boolean, 1, 0, 6));
   max_blocks = before;
 }
 
