@@ -98,30 +98,31 @@ PooledMaxima pool(const char* op, const Tensor& x, Sizes kernel, Sizes output, c
   return {reshape(gather(line, 2, at), shape), reshape(at, shape)};
 }
 
+// Which of a channel's samples is of which dimension: PyTorch's order.
+constexpr int kOfTwo[] = {1, 0}, kOfThree[] = {0, 1, 2};
+
 }  // namespace
 
 PooledMaxima fractional_max_pool2d_with_indices(const Tensor& x, const std::array<std::int64_t, 2>& kernel,
                                                 const std::array<std::int64_t, 2>& output_size,
                                                 const Tensor& random_samples) {
-  constexpr int kSamplesOf[] = {1, 0};
-  return pool("fractional_max_pool2d", x, kernel, output_size, random_samples, kSamplesOf);
+  return pool("fractional_max_pool2d_with_indices", x, kernel, output_size, random_samples, kOfTwo);
 }
 
 Tensor fractional_max_pool2d(const Tensor& x, const std::array<std::int64_t, 2>& kernel,
                              const std::array<std::int64_t, 2>& output_size, const Tensor& random_samples) {
-  return fractional_max_pool2d_with_indices(x, kernel, output_size, random_samples).values;
+  return pool("fractional_max_pool2d", x, kernel, output_size, random_samples, kOfTwo).values;
 }
 
 PooledMaxima fractional_max_pool3d_with_indices(const Tensor& x, const std::array<std::int64_t, 3>& kernel,
                                                 const std::array<std::int64_t, 3>& output_size,
                                                 const Tensor& random_samples) {
-  constexpr int kSamplesOf[] = {0, 1, 2};
-  return pool("fractional_max_pool3d", x, kernel, output_size, random_samples, kSamplesOf);
+  return pool("fractional_max_pool3d_with_indices", x, kernel, output_size, random_samples, kOfThree);
 }
 
 Tensor fractional_max_pool3d(const Tensor& x, const std::array<std::int64_t, 3>& kernel,
                              const std::array<std::int64_t, 3>& output_size, const Tensor& random_samples) {
-  return fractional_max_pool3d_with_indices(x, kernel, output_size, random_samples).values;
+  return pool("fractional_max_pool3d", x, kernel, output_size, random_samples, kOfThree).values;
 }
 
 }  // namespace hop

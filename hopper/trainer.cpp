@@ -207,8 +207,7 @@ void Trainer::validation_step(const data::Batch& batch) {
   }
 }
 
-// A recorded step adds to tensors that exist before it. Only the metric knows how many sums it has, so the metric
-// computes its sums once here.
+// A recorded step adds to tensors that exist before it. Only the metric knows their shape, so it computes once here.
 void Trainer::make_own_sums(const data::Batch& batch) {
   const NoGradGuard no_grad;
   const Tensor answers = scaling_.answers((*module_)(batch.x));

@@ -26,8 +26,7 @@ namespace {
 
 // What check_models() says of the experiment with a candidate, before anything is measured. Candidates of one kind of
 // replicas get one answer. If none is left, the first one's error is the run's: it says what to write.
-void refuse_unfit(std::vector<Candidate>& candidates, const Experiment& experiment, const data::Dataset& dataset,
-                  std::span<const ModelConfig> models) {
+void refuse_unfit(std::vector<Candidate>& candidates, const Experiment& experiment, const data::Dataset& dataset) {
   std::map<Replicas, std::string> answers;
   std::exception_ptr first;
   bool is_any_left = false;
@@ -38,7 +37,7 @@ void refuse_unfit(std::vector<Candidate>& candidates, const Experiment& experime
     const auto [answer, is_new] = answers.try_emplace(replicas_of(tried));
     if (is_new) {
       try {
-        check_models(tried, dataset, models);
+        check_models(tried, dataset, first_models(tried, dataset));
       } catch (const Error& error) {
         answer->second = error.what();
         if (!first) first = std::current_exception();
@@ -65,15 +64,15 @@ std::string settle_strategy(Experiment& experiment, const data::Dataset& dataset
                                                      experiment.run.order,
                                                      policy,
                                                      is_of_machines});
-  const std::vector<ModelConfig> models = first_models(experiment, dataset);
   const auto possible = [&] { return std::ranges::count_if(candidates, &Candidate::is_possible); };
   if (possible() > 1 && is_of_machines) refuse_unmeasured(candidates);
-  if (possible() > 1) refuse_unfit(candidates, experiment, dataset, models);
+  if (possible() > 1) refuse_unfit(candidates, experiment, dataset);
   StrategyChoice choice;
   if (possible() > 1) {
     Experiment pilot = experiment;
     pilot.run.strategy = std::ranges::find_if(candidates, &Candidate::is_possible)->strategy;
-    choice = choose_strategy(candidates, measure_job(pilot, dataset, options), policy, models.size());
+    const std::size_t models = first_models(pilot, dataset).size();
+    choice = choose_strategy(candidates, measure_job(pilot, dataset, options), policy, models);
   } else {
     choice = only_choice(candidates);
   }

@@ -90,7 +90,7 @@ TEST_F(AutoRun, MeasuresChoosesAndSaysWhyOnce) {
 TEST_F(AutoRun, KeepsItsChoiceInReplayAndResume) {
   const Results results = run(experiment(), {.run_directory = fresh("kept")}).results;
   EXPECT_THAT(text_of(fresh("kept") / "experiment.toml"),
-              AllOf(HasSubstr("strategy = \"" + results.strategy + '"'), Not(HasSubstr("\"auto\""))));
+              AllOf(HasSubstr("strategy = \"" + results.strategy + '"'), Not(HasSubstr("strategy = \"auto\""))));
   for (const Replayed& model : replay(fresh("kept"))) EXPECT_TRUE(model.matches);
   const Results again = resume(fresh("kept")).results;
   EXPECT_EQ(again.strategy_choice, results.strategy_choice);

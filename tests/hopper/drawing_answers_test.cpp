@@ -6,6 +6,7 @@
 #include <string>
 
 #include "hopper/run.h"
+#include "hopper/trainer.h"
 #include "kernels/copy.h"
 #include "nn/layers/flatten.h"
 #include "nn/layers/fractional_pool.h"
@@ -51,6 +52,18 @@ TEST_F(DrawingAnswers, AreTheSameForAnyNumberOfWorkersRecordedOrNot) {
       }
     }
   }
+}
+
+TEST_F(DrawingAnswers, AreTheSameWheneverATrainerValidates) {
+  const data::Dataset data = data::Dataset::open(*folder_ / "data");
+  const Experiment e = experiment();
+  const Config config{{"lr", 0.01}, {"batch_size", std::int64_t{32}}, {"optimizer", std::string("sgd")}};
+  Trainer trainer(e, ModelId{0}, config, data);
+  trainer.initialize();
+  UnitMetrics first, second;
+  trainer.validate(data.validation(), first);
+  trainer.validate(data.validation(), second);
+  EXPECT_EQ(first.valid_loss, second.valid_loss);
 }
 
 TEST_F(DrawingAnswers, ComeFromALoadedModel) {
