@@ -1,5 +1,7 @@
 #include "hopper/simulate/trace.h"
 
+#include <array>
+
 namespace hop::hopper::simulate {
 namespace {
 
@@ -64,10 +66,8 @@ struct EventWriter {
     return "RESULT" + text(e.peer) + text(e.model) + number("unit ", e.unit.value) + text(e.attempt);
   }
   std::string operator()(const event::UnitFailed& e) const {
-    static constexpr const char* kFailures[] = {"source unreachable", "out of memory", "error",
-                                                "cancelled",          "state lost",    "state damaged"};
     return "UNIT_FAILED" + text(e.peer) + text(e.model) + number("unit ", e.unit.value) + text(e.attempt) + ": " +
-           kFailures[static_cast<std::size_t>(e.failure)] + " " + e.text;
+           std::string(failure_name(e.failure)) + " " + e.text;
   }
   std::string operator()(const event::Synced& e) const { return "SYNCED" + number("", e.sequence); }
   std::string operator()(const event::Timer&) const { return "TIMER"; }
@@ -129,6 +129,12 @@ struct ActionWriter {
 };
 
 }  // namespace
+
+std::string_view failure_name(Failure failure) {
+  static constexpr std::array<std::string_view, 7> kNames = {
+      "source unreachable", "out of memory", "error", "cancelled", "state lost", "state damaged", "member lost"};
+  return kNames.at(static_cast<std::size_t>(failure));
+}
 
 std::string to_text(const Event& event) { return std::visit(EventWriter{}, event); }
 std::string to_text(const Action& action) { return std::visit(ActionWriter{}, action); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "hopper/events.h"
 #include "hopper/worker/events.h"
@@ -16,5 +17,7 @@ std::string to_text(const Action& action);
 /// The same for the machine of a worker.
 std::string to_text(const worker::Event& event);
 std::string to_text(const worker::Action& action);
+/// "state lost"
+std::string_view failure_name(Failure failure);
 
 }  // namespace hop::hopper::simulate

@@ -17,11 +17,7 @@ std::string text(const worker::StateName& s) { return text(s.model, s.version) +
 std::string text(const Lease& l) {
   return number("m", l.model.value) + number("unit ", l.unit.value) + text(l.attempt);
 }
-std::string text(Failure failure) {
-  static constexpr std::array kFailures{"source unreachable", "out of memory", "error",      "cancelled",
-                                        "state lost",         "state damaged", "member lost"};
-  return std::string(": ") + kFailures.at(static_cast<std::size_t>(failure));
-}
+std::string text(Failure failure) { return ": " + std::string(failure_name(failure)); }
 std::string text(worker::Trouble trouble) {
   static constexpr std::array kTroubles{"connection", "device", "disk"};
   return std::string(": ") + kTroubles.at(static_cast<std::size_t>(trouble));

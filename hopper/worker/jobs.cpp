@@ -210,14 +210,18 @@ void Jobs::hold(Key key, Held state) {
   std::erase(released_, key);
 }
 
-// A state of another attempt stays: it has the same model and version, but it is not the state of the order.
+// A state of another attempt stays: it has the same model and version, but it is not the state of the order. The disk
+// deletes by name, so a file that another attempt is about to replace is left to it.
 void Jobs::release(const StateName& state) {
   if (!holds(state)) return;
   const Key key{state.model, state.version};
   held_.erase(key);
   released_.push_back(key);
   if (released_.size() > kRememberedReleases) released_.pop_front();
-  emit(action::Delete{state});
+  const bool is_replaced = std::ranges::any_of(jobs_, [&](const Job& job) {
+    return job.stage == Stage::Leaving && job.lease.model == state.model && after(job.lease.unit) == state.version;
+  });
+  if (!is_replaced) emit(action::Delete{state});
 }
 
 // ---- copies ---------------------------------------------------------------------------------------------------------
