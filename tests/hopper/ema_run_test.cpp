@@ -2,13 +2,9 @@
 // validation and loaded models use it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <csignal>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -22,6 +18,7 @@
 #include "kernels/copy.h"
 #include "nn/state_file.h"
 #include "tests/hopper/glyphs.h"
+#include "tests/hopper/killed_run.h"
 
 namespace hop::hopper {
 namespace {
@@ -80,23 +77,9 @@ TEST_F(EmaRun, HasTheSameBitsForAnyNumberOfWorkersRecordedOrNot) {
   EXPECT_EQ(hashes(run(e).results), hashes(two)) << "not recorded";
 }
 
-// The child is killed, as by the system, after three of its units; this process goes on with its run.
 TEST_F(EmaRun, KilledResumesToTheSameBits) {
   const fs::path directory = *folder_ / "killed";
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    RunOptions options{.run_directory = directory};
-    options.progress_interval = std::chrono::milliseconds(1);
-    options.on_progress = [](const RunProgress& progress) {
-      if (progress.units_done >= 3) kill(getpid(), SIGKILL);
-    };
-    run(experiment(0.9), options);
-    _exit(0);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  ASSERT_NO_FATAL_FAILURE(run_until_killed(experiment(0.9), directory, 3));
   EXPECT_EQ(hashes(resume(directory).results), hashes(run(experiment(0.9)).results));
 }
 

@@ -82,8 +82,10 @@ TEST_P(GroupRun, GivesTheBitsOfOneWorkerAndSendsTheBytesOfTheFormula) {
   }
 }
 
-TEST_P(GroupRun, GivesTheBitsOfOneWorkerWhateverBecomesOfTheSlots) {
-  if (!averages()) GTEST_SKIP() << "said by the case of averaging";
+using AveragingGroupRun = GroupRun;
+INSTANTIATE_TEST_SUITE_P(Strategies, AveragingGroupRun, testing::Values("averaging"));
+
+TEST_P(AveragingGroupRun, GivesTheBitsOfOneWorkerWhateverBecomesOfTheSlots) {
   for (const AverageState state : {AverageState::Keep, AverageState::Reset}) {
     const auto hashes_of = [&](std::uint32_t workers) {
       Experiment e = experiment(workers);

@@ -1,12 +1,8 @@
 // Runs with mixup: the same bits on every way to a state, and the bits of a run without it where it is off.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <chrono>
 #include <cmath>
-#include <csignal>
 #include <limits>
 #include <map>
 #include <string>
@@ -17,6 +13,7 @@
 #include "hopper/run.h"
 #include "hopper/trainer.h"
 #include "tests/hopper/glyphs.h"
+#include "tests/hopper/killed_run.h"
 
 namespace hop::hopper {
 namespace {
@@ -59,23 +56,9 @@ TEST_F(MixupRun, HasTheSameBitsForAnyNumberOfWorkersRecordedOrNot) {
   EXPECT_EQ(hashes(run(e).results), hashes(two)) << "not recorded";
 }
 
-// The child is killed, as by the system, after three of its units; this process goes on with its run.
 TEST_F(MixupRun, KilledResumesToTheSameBits) {
   const fs::path directory = *folder_ / "killed";
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    RunOptions options{.run_directory = directory};
-    options.progress_interval = std::chrono::milliseconds(1);
-    options.on_progress = [](const RunProgress& progress) {
-      if (progress.units_done >= 3) kill(getpid(), SIGKILL);
-    };
-    run(experiment(0.4), options);
-    _exit(0);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  ASSERT_NO_FATAL_FAILURE(run_until_killed(experiment(0.4), directory, 3));
   EXPECT_EQ(hashes(resume(directory).results), hashes(run(experiment(0.4)).results));
 }
 

@@ -2,16 +2,13 @@
 // it has, in whole runs: captured or not, hopping, killed and resumed, with a model that is lost.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <csignal>
 
 #include "autograd/grad_mode.h"
 #include "autograd/ops.h"
 #include "data/glyphs.h"
 #include "hopper/run.h"
 #include "nn/state_file.h"
+#include "tests/hopper/killed_run.h"
 #include "tests/temporary_folder.h"
 
 namespace hop::hopper {
@@ -91,23 +88,9 @@ TEST_F(OwnOptimizer, KeepsItsSlotsInTheState) {
   EXPECT_THAT(names, testing::IsSupersetOf({"optimizer.step", "optimizer.momentum_buffer.1.weight"}));
 }
 
-// The child is killed, as by the system, after three of its units; this process goes on with its run.
 TEST_F(OwnOptimizer, KilledResumesToTheSameBits) {
   const fs::path directory = folder_ / "killed";
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    RunOptions options{.run_directory = directory};
-    options.progress_interval = std::chrono::milliseconds(1);
-    options.on_progress = [](const RunProgress& progress) {
-      if (progress.units_done >= 3) kill(getpid(), SIGKILL);
-    };
-    run(own(), options);
-    _exit(0);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  ASSERT_NO_FATAL_FAILURE(run_until_killed(own(), directory, 3));
   EXPECT_LT(inspect(directory, own()).models[0].visits.size(), 8U);
   const Results resumed = resume(directory, {}, own()).results;
   EXPECT_EQ(facts(resumed), facts(run(named()).results));

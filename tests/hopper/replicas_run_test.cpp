@@ -1,11 +1,8 @@
 // Whole runs of strategies with replicas: real training, workers as threads. The judge is the same run on one worker.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -16,6 +13,7 @@
 #include "hopper/run.h"
 #include "hopper/strategy/data_parallel.h"
 #include "tests/hopper/glyphs.h"
+#include "tests/hopper/killed_run.h"
 
 namespace hop::hopper {
 namespace {
@@ -114,8 +112,10 @@ TEST_P(ReplicaRun, PredictsItsBytesAndSendsThemInGroups) {
   EXPECT_EQ(inspect(fresh("bytes")).predicted_gradient_bytes, results.predicted_gradient_bytes);
 }
 
-TEST_P(ReplicaRun, AServerHasTheBitsOfSharedGradients) {
-  if (std::string(GetParam()) != "parameter_server") GTEST_SKIP() << "said by the server's case";
+using ServerRun = ReplicaRun;
+INSTANTIATE_TEST_SUITE_P(Strategies, ServerRun, testing::Values("parameter_server"));
+
+TEST_P(ServerRun, HasTheBitsOfSharedGradients) {
   EXPECT_EQ(hashes(run(experiment("allreduce", 2)).results), hashes(calm()));
 }
 
@@ -147,23 +147,9 @@ TEST_P(ReplicaRun, BrokenOffGoesOnToTheSameBits) {
   }
 }
 
-// The child is killed, as by the system, after two of its units; this process goes on with its run.
 TEST_P(ReplicaRun, KilledResumesToTheSameBits) {
   const fs::path directory = fresh("killed");
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    RunOptions options{.run_directory = directory};
-    options.progress_interval = std::chrono::milliseconds(1);
-    options.on_progress = [](const RunProgress& progress) {
-      if (progress.units_done >= 2) kill(getpid(), SIGKILL);
-    };
-    run(experiment(GetParam(), 2), options);
-    _exit(0);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  ASSERT_NO_FATAL_FAILURE(run_until_killed(experiment(GetParam(), 2), directory, 2));
   expect_calm_results(resume(directory).results);
 }
 
