@@ -136,10 +136,15 @@ void Worker::compute() {
 // begun: it may be given up, or its trainer taken.
 Worker::CargoPtr Worker::next_unit(DeviceGuest& guest) {
   const auto can_begin = [this] { return next_ && next_ != loading_; };
+  const auto begin = [this] {
+    next_->begun = true;
+    return std::exchange(next_, nullptr);
+  };
   while (true) {
     {
       std::unique_lock lock(mutex_);
       if (!changed_.wait(lock, stop_.get_token(), can_begin)) return {};
+      if (device_.is_cpu()) return begin();  // no unit is ever alone there
     }
     waits_for_others_ = true;
     const bool has_entered = guest.enter(stop_.get_token());
@@ -147,10 +152,7 @@ Worker::CargoPtr Worker::next_unit(DeviceGuest& guest) {
     if (!has_entered) return {};
     {
       const std::scoped_lock lock(mutex_);
-      if (can_begin()) {
-        next_->begun = true;
-        return std::exchange(next_, nullptr);
-      }
+      if (can_begin()) return begin();
     }
     guest.leave();
   }
