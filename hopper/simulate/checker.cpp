@@ -223,6 +223,11 @@ bool Checker::is_done(ModelId model, Unit unit) const {
   return found != on_disk_.end() && unit.index() < found->second.commits.size();
 }
 
+bool Checker::is_wrong(const HeldState& state) const {
+  const Unit unit = before(state.version);
+  return is_done(state.model, unit) && on_disk_.at(state.model).commits[unit.index()].digest != state.digest;
+}
+
 void Checker::forget(WorkerId worker, ModelId model, Version version) {
   std::erase_if(known_[worker], [&](const HeldState& h) { return h.model == model && h.version == version; });
 }

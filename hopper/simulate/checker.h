@@ -61,6 +61,8 @@ class Checker {
 
   /// Whether the unit is durably committed. If so, another try must give the same digest.
   bool is_done(ModelId model, Unit unit) const;
+  /// Whether the state comes from another try of such a unit that gave another digest.
+  bool is_wrong(const HeldState& state) const;
   /// Leases that `worker` holds at this moment.
   std::vector<Lease> leases_of(WorkerId worker) const;
 

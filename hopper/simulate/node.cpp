@@ -192,7 +192,7 @@ void Node::saved(const HeldState& state) {
   writes_.pop_front();
   if (world_.is_full()) return step(event::Broken{worker::Trouble::Disk, "no space left on device"});
   disk_.write(state);
-  world_.wrote(peer_.worker, state.model, state.version);
+  world_.wrote(peer_.worker, state);
   if (alive_ && world_.dies(peer_.worker, Moment::OnDisk, state.model, before(state.version))) return;
   step(event::Saved{state.attempt, state.digest});
 }
@@ -254,7 +254,7 @@ void Node::execute(const worker::action::SaveCopy& save) {
     writes_.pop_front();
     if (world_.is_full()) return step(event::CopyFailed{state.attempt, "no space left on device"});
     disk_.write(state);
-    world_.wrote(peer_.worker, state.model, state.version);
+    world_.wrote(peer_.worker, state);
     step(event::CopySaved{state.attempt, state.digest});
   });
 }

@@ -93,7 +93,7 @@ class Simulation final : private World {
   std::pair<UnitMetrics, Digest> train(WorkerId worker, const Lease& lease, const Digest& parent) override;
   Time save_time() override { return scenario_.save_time + stall(); }
   Time delete_time() override { return stall(); }
-  void wrote(WorkerId worker, ModelId model, Version version) override { taken_.erase({worker, model, version}); }
+  void wrote(WorkerId worker, const HeldState& state) override;
   bool dies(WorkerId worker, Moment moment, ModelId model, Unit unit) override;
   bool unit_fails(const Lease& lease) override;
   bool is_full() override { return trouble(scenario_.troubles.full_disk); }

@@ -153,6 +153,11 @@ void Simulation::take(Node& node, const HeldState& state) {
   node.disk().harm(state.model, state.version, rng_.chance(0.5) ? Damage::Rotten : Damage::Unreadable);
 }
 
+// A clone may begin with the state that was lost. A file of that name with other bits does not bring it back.
+void Simulation::wrote(WorkerId worker, const HeldState& state) {
+  if (!checker_.is_wrong(state)) taken_.erase({worker, state.model, state.version});
+}
+
 bool Simulation::is_torn(WorkerId worker, ModelId model, Version version) {
   if (!trouble(scenario_.troubles.tear)) return false;
   ++summary_.torn;

@@ -53,7 +53,7 @@ class World {
   virtual Time delete_time() { return {}; }
 
   /// The state is on the disk: troubles of an older state in its place no longer count.
-  virtual void wrote(WorkerId, ModelId, Version /*version*/) {}
+  virtual void wrote(WorkerId, const HeldState&) {}
   /// Whether the worker dies at this moment of a unit. If it does, nothing that it does afterwards counts.
   virtual bool dies(WorkerId, Moment, ModelId, Unit /*unit*/) { return false; }
   /// Whether training this unit throws.

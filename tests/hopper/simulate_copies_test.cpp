@@ -61,6 +61,8 @@ TEST(SimulatedCopies, KeepTheirPromisesWhereTheyOnceBrokeThem) {
       Simulation(hopping(21992)).run());  // ... or it counted as the second place, and the copy was released
   // The old holder came back while the move to the copy was being written, and the copy was released.
   EXPECT_NO_THROW(Simulation(leaving(4272)).run());
+  // A node lost the state that a clone began with, and its parent, trained again, gave other bits under the same name.
+  for (const auto draw : {hopping, tasks, leaving}) EXPECT_NO_THROW(Simulation(draw(57043)).run());
 }
 
 TEST(SimulatedCopies, MeetEveryKindOfTrouble) {
