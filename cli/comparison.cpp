@@ -73,20 +73,6 @@ const char* bits_of(const Comparison& comparison, const Trial& trial) {
   return same_bits(comparison.trials.front(), trial) ? "the same" : "other ones";
 }
 
-// Said beside the numbers where it holds, because times of such runs lack a part of what the strategy costs.
-std::string caution_of(const Comparison& comparison) {
-  std::string names;
-  for (const Trial& trial : comparison.trials) {
-    const bool is_known = names.find(trial.strategy) != std::string::npos;
-    if (trial.predicted_gradient_bytes != 0 && trial.gradient_bytes == 0 && !is_known)
-      names += (names.empty() ? "" : ", ") + trial.strategy;
-  }
-  if (names.empty()) return {};
-  return names +
-         ": one worker computed all replicas of a model. Scores and bits are those of the strategy. Times have no "
-         "exchange between workers in them; what groups of workers would send is predicted by formula.";
-}
-
 std::string escaped(const std::string& text) {
   std::string safe;
   for (const char c : printable(text, 500)) {
@@ -230,7 +216,6 @@ std::string to_page(const Comparison& comparison) {
   std::string html = kHead;
   html += "<h1>" + escaped(comparison.experiment) + ": strategies side by side</h1>\n<p>" +
           escaped(comparison.arithmetic) + ". One run each, one after the other, with the same rows and models.</p>\n";
-  if (const std::string caution = caution_of(comparison); !caution.empty()) html += "<p>" + escaped(caution) + "</p>\n";
   html += "<h2>Best " + escaped(comparison.objective) + " over time</h2>\n" + lines(comparison);
   html += "<h2>What each cost</h2>\n<div class='figures'>\n";
   for (const Figure& figure : kFigures) {
@@ -257,7 +242,6 @@ std::string to_text(const Comparison& comparison) {
   }
   text += row(("best " + comparison.objective).substr(0, 25), score_of);
   text += row("bits of the models", [&](const Trial& trial) { return bits_of(comparison, trial); });
-  if (const std::string caution = caution_of(comparison); !caution.empty()) text += caution + "\n";
   return text;
 }
 

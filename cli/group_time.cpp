@@ -46,7 +46,8 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
       rounds += rounds_of(experiment, model.config, static_cast<double>(model.curve[epoch].rows), partitions);
     }
   }
-  time.exchange_seconds = hopper::simulate::exchange_seconds(*replicated, members, time.bytes, rounds, link);
+  const std::uint32_t servers = replicated->servers(members, experiment.run.replicas.servers);
+  time.exchange_seconds = hopper::simulate::exchange_seconds(*replicated, servers, time.bytes, rounds, link);
   const bool is_ring = experiment.run.replicas.reduce_exchange == hopper::ReduceExchange::Ring;
   if (is_ring && members > 1 && replicated->replicas() == hopper::Replicas::ShareGradients &&
       replicated->wire() == hopper::Wire::Direct) {

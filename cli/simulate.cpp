@@ -240,9 +240,7 @@ void print_groups(const std::vector<Line>& lines) {
     return strategy_of(line.strategy)->replicas() != hopper::Replicas::None;
   };
   if (std::ranges::none_of(lines, has_replicas)) return;
-  std::puts(
-      "strategies with replicas: nothing is exchanged; one worker computes all replicas of parameter_server, groups "
-      "share out those of the others");
+  std::puts("strategies with replicas: groups of workers share out the replicas of a model, and nothing is exchanged");
   for (const Line& line : lines) {
     if (!line.group) continue;
     std::printf("by formula, each model on all %u workers: %s %.4g seconds, %.4g of them for %.4g MB between workers\n",

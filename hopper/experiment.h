@@ -108,6 +108,7 @@ struct ReplicaOptions {
   std::optional<LrScale> lr_scale{};  ///< empty: None
   /// How groups share gradients; empty: Direct. With Ring the bits depend on the number of workers.
   std::optional<ReduceExchange> reduce_exchange{};
+  std::optional<std::uint32_t> servers{};        ///< of a parameter server, from 1; empty: one
   std::optional<std::uint32_t> average_every{};  ///< steps, from 1; empty: once per epoch
   std::optional<AverageState> average_state{};   ///< empty: Average
 };

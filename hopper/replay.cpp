@@ -8,6 +8,7 @@
 #include "hopper/detail/restore.h"
 #include "hopper/detail/run_directory.h"
 #include "hopper/detail/threads_of_a_run.h"
+#include "hopper/detail/unit_group.h"
 #include "hopper/device.h"
 #include "hopper/run.h"
 #include "hopper/train_unit.h"
@@ -43,9 +44,8 @@ class Traveller {
  private:
   // The members whose order of additions decides the bits; none if no order of members does.
   Group ring_of(PartitionId first) const {
-    const ReduceExchange exchange = experiment_.run.replicas.reduce_exchange.value_or(ReduceExchange::Direct);
-    if (exchange == ReduceExchange::Direct) return {};
-    return {nullptr, itinerary_.owners(first), exchange};
+    const Group group = unit_group(experiment_, itinerary_, first);
+    return group.exchange == ReduceExchange::Ring ? group : Group{};
   }
   Trainer& trainer_for(ModelId model, WorkerId worker) {
     const std::vector<std::string>& devices = results_.devices;

@@ -825,6 +825,18 @@ constexpr std::array kKeys = {
         [](S& s, K& key, E& e) { read_choice(s, key, reduce_exchange_names(), e.run.replicas.reduce_exchange); },
         [](const E& e) { return write_choice(reduce_exchange_names(), e.run.replicas.reduce_exchange); }, nullptr},
     ExperimentKey{
+        "run", "servers", "integer", "", "1", "2",
+        "With strategy = \"parameter_server\" and several workers: how many of them add up gradients for all. Each has "
+        "an equal part of the weights. Bits do not depend on it.",
+        nullptr,
+        [](S& s, K& key, E& e) {
+          if (auto servers = s.integer(key, 1, kMaxCount)) {
+            e.run.replicas.servers = static_cast<std::uint32_t>(*servers);
+          }
+        },
+        [](const E& e) { return e.run.replicas.servers ? std::to_string(*e.run.replicas.servers) : ""; },
+        [](const E& e) { at_least_1(e.run.replicas.servers.value_or(1), "[run] servers"); }},
+    ExperimentKey{
         "run", "average_every", "integer", "steps", "once per epoch", "16",
         "With strategy = \"averaging\": after how many steps the weights are averaged. At the end of an epoch "
         "they always are.",

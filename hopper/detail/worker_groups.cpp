@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "hopper/detail/unit_group.h"
 #include "hopper/detail/worker.h"
 
 namespace hop::hopper {
@@ -73,8 +74,8 @@ void Worker::take_member(const message::Meet& greeting, WorkerId worker, const C
 
 // Waits for the others, and says who computes which replica.
 Group Worker::meet_group(const Cargo& cargo) const {
-  const Group group{cargo.group.get(), itinerary_.owners(cargo.lease.partition),
-                    experiment_->run.replicas.reduce_exchange.value_or(ReduceExchange::Direct)};
+  Group group = unit_group(*experiment_, itinerary_, cargo.lease.partition);
+  group.wire = cargo.group.get();
   cargo.group->meet(cargo.trainer->state().layout().bytes);
   return group;
 }

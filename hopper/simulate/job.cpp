@@ -119,7 +119,7 @@ JobReport by_formula(const Job& job, const JobSystem& system, const DataParallel
     const std::uint64_t bytes = strategy.predicted_bytes({partitions, job.workers}, shared);
     const double compute = models.epoch_seconds * share;
     const double delay = system.goes_round ? ring_delay_seconds(members, rounds, job.network) : 0;
-    const double all = exchange_seconds(strategy, members, bytes, rounds, job.network) + delay;
+    const double all = exchange_seconds(strategy, strategy.servers(members, {}), bytes, rounds, job.network) + delay;
     const double exchange = std::max(0.0, (system.sends_while_it_gets ? all / 2 : all) - job.overlap * compute);
     const double epochs = static_cast<double>(models.count) * job.epochs;
     answer.seconds += epochs * (compute + exchange);

@@ -15,11 +15,11 @@ struct Link {
   double latency_seconds = 0;
 };
 
-/// The seconds of `rounds` exchanges of `bytes` in all between `members` workers. Each takes two messages, or three
-/// where weights are averaged, and the time of its bytes on the busiest link. Direct: all links carry equally much at
-/// the same time. A server's link carries everything, first in, then out. Nothing is hidden behind computation. 0 where
-/// no byte is sent.
-double exchange_seconds(const DataParallel& strategy, std::uint32_t members, std::uint64_t bytes, double rounds,
+/// The seconds of `rounds` exchanges of `bytes` in all between workers, of which so many add up
+/// (DataParallel::servers). Each takes two messages, or three where weights are averaged, and the time of its bytes on
+/// the busiest link, that of a server: all servers' links carry equally much at the same time, first in, then out.
+/// Nothing is hidden behind computation. 0 where no byte is sent.
+double exchange_seconds(const DataParallel& strategy, std::uint32_t servers, std::uint64_t bytes, double rounds,
                         const Link& link);
 
 /// How much longer such exchanges take in a ring: 2 (members - 1) messages one after the other, instead of 2.

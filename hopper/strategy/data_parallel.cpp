@@ -16,7 +16,7 @@ DataParallel::DataParallel(std::string_view name, Replicas replicas, Wire wire)
 
 // One partition is trained by one worker: with shared gradients by the owner, with shared weights by any.
 bool DataParallel::has_groups(const Spread& spread) const {
-  if (wire_ != Wire::Direct || spread.workers == 1) return false;
+  if (spread.workers == 1) return false;
   return spread.partitions > 1 || replicas_ == Replicas::ShareGradients;
 }
 
@@ -39,9 +39,12 @@ std::vector<WorkerId> DataParallel::members(const Spread& spread, PartitionId) c
   return owners;
 }
 
+std::uint32_t DataParallel::servers(std::uint32_t members, std::optional<std::uint32_t> wanted) const {
+  return wire_ == Wire::Direct ? members : std::min(members, wanted.value_or(1));
+}
+
 std::uint64_t DataParallel::predicted_bytes(const Spread& spread, std::uint64_t shared) const {
   const std::uint64_t members = std::min(spread.workers, spread.partitions);
-  if (wire_ == Wire::Server) return 2 * shared * members;
   if (replicas_ == Replicas::ShareGradients) return 2 * shared * (members - 1);
   // Members with several replicas: all, or as many as there are replicas beyond one for each member.
   const std::uint64_t with_several = std::min<std::uint64_t>(members, spread.partitions - members);

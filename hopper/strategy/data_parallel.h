@@ -3,23 +3,22 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "hopper/strategy/whole_epochs.h"
 
 namespace hop::hopper {
 
-/// How the shared bytes of replicas would travel between workers.
+/// Who adds up what the replicas share. All send a part to the member that has it, which sends the mean back.
 enum class Wire : std::uint8_t {
-  Direct,  ///< each worker owns a part: all send it there, and the owner sends the mean back
-  Server,  ///< all send everything to one server, which sends the new weights back
+  Direct,  ///< each member has a part
+  Server,  ///< the first members have one: the servers, of which the experiment says the number
 };
 
 /// Data parallelism, as Horovod, PyTorch's DistributedDataParallel and Spark do it, defined over partitions instead of
 /// processes: a unit is an epoch of p replicas, one for each partition. Their values are added in a fixed tree
-/// (TreeMean, GroupMean). So the bits are a function of the experiment alone, for any number of workers.
-///
-/// Over Wire::Direct the replicas of a unit are computed by a group: the owners of the partitions. Over Wire::Server
-/// one worker computes all of them, one after the other.
+/// (TreeMean, GroupMean). So the bits are a function of the experiment alone, for any number of workers. The replicas
+/// of a unit are computed by a group: the owners of the partitions.
 class DataParallel final : public WholeEpochs {
  public:
   /// Throws ConfigError for Replicas::None.
@@ -31,9 +30,11 @@ class DataParallel final : public WholeEpochs {
   bool holds(const Spread& spread, WorkerId worker, PartitionId partition) const override;
   std::vector<WorkerId> members(const Spread& spread, PartitionId first) const override;
   Wire wire() const { return wire_; }
-  /// With Wire::Direct 2 (W - 1) times `shared`: each worker sends W - 1 of W parts and gets as many back. Weights are
-  /// added in f64: a worker with several replicas sends their sum so, which takes twice the bytes of the values of one.
-  /// With Wire::Server 2 W times. More workers than partitions would have no replica.
+  /// How many members of a group have a part of the sums. `wanted`: servers; nothing means one.
+  std::uint32_t servers(std::uint32_t members, std::optional<std::uint32_t> wanted) const;
+  /// 2 (W - 1) times `shared`, however many members add up: all other members send a part to the one that has it, and
+  /// get as much back. Weights are added in f64: a worker with several replicas sends their sum so, which takes twice
+  /// the bytes of the values of one. More workers than partitions would have no replica.
   std::uint64_t predicted_bytes(const Spread& spread, std::uint64_t shared) const override;
 
  private:
@@ -48,7 +49,8 @@ class DataParallel final : public WholeEpochs {
 std::shared_ptr<const Strategy> allreduce();
 /// Bulk synchronous model averaging, also local SGD (Zinkevich et al., 2010; Stich, 2019).
 std::shared_ptr<const Strategy> averaging();
-/// The synchronous parameter server (Li et al., OSDI 2014): the bits of allreduce, other bytes.
+/// The synchronous parameter server (Li et al., OSDI 2014): allreduce, where few members add up for all. Its bits, and
+/// as many bytes, but most of them on the links of the servers.
 std::shared_ptr<const Strategy> parameter_server();
 
 }  // namespace hop::hopper

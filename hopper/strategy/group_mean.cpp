@@ -46,7 +46,8 @@ GroupMean::GroupMean(std::vector<Tensor> values, std::vector<Tensor> firsts, Gro
 
 GroupMean::Part GroupMean::part_of(std::uint32_t rank) const {
   const std::size_t blocks = elements_ / kBlock, members = group_.wire->members();
-  const auto edge = [&](std::size_t r) { return blocks * r / members * kBlock; };
+  const std::size_t servers = group_.servers == 0 ? members : std::min<std::size_t>(members, group_.servers);
+  const auto edge = [&](std::size_t r) { return blocks * std::min(r, servers) / servers * kBlock; };
   return {edge(rank), edge(rank + std::size_t{1})};
 }
 

@@ -23,9 +23,9 @@ namespace hop::hopper {
 ///   }
 ///   mean.finish(is_lost);  // gradients = sum of share * values, at all members
 ///
-/// Each member has a part of the elements, 1 / members of them in blocks of 16. Reduce-scatter: it gets that part of
-/// the others' sums, one sum for each of the largest nodes that a member has, and adds them in the order of the tree.
-/// All-gather: it sends the mean of its part to all.
+/// Each server has a part of the elements, 1 / servers of them in blocks of 16. All members are servers, or the first
+/// ones (Group::servers). Reduce-scatter: a server gets its part of the others' sums, one sum for each of the largest
+/// nodes that a member has, and adds them in the order of the tree. All-gather: it sends the mean of its part to all.
 ///
 /// Means are sent as f32; as f64 if not all values are f32. Sums are sent in their dtype. A node that is one replica
 /// needs no sum in f64: its values are sent as means are, and the receiver multiplies them.

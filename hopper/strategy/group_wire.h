@@ -48,6 +48,8 @@ struct Group {
   std::vector<std::uint32_t> owners{};  ///< the rank that computes each replica; it does not decrease
   /// Of gradients. With `Ring`, owners and no wire, one worker computes what these members would.
   ReduceExchange exchange = ReduceExchange::Direct;
+  /// With `Direct`: so many members, the first ones, add up a part each. 0: all do.
+  std::uint32_t servers = 0;
 
   bool owns(std::size_t replica) const { return wire == nullptr || owners[replica] == wire->rank(); }
 };

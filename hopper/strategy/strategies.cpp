@@ -23,8 +23,9 @@ constexpr std::array kStrategies = {
     StrategyRow{
         "averaging", averaging,
         "A replica of the model for each partition; after average_every steps all take the mean of their weights."},
-    StrategyRow{"parameter_server", parameter_server,
-                "As allreduce, with the same bits: a synchronous server takes the gradients and gives the weights."},
+    StrategyRow{
+        "parameter_server", parameter_server,
+        "As allreduce, with the same bits: servers, which are some of the workers, add up the gradients for all."},
 };
 
 }  // namespace

@@ -82,7 +82,7 @@ TEST_F(Faults, AWorkerKilledInMidTaskIsStartedAgain) {
 // Twelve units, each an epoch of four replicas. The two workers are a group: each kill breaks a unit of both off. The
 // judge is one worker.
 TEST_F(Faults, ReplicasOfAKilledProcessAreTrainedAgain) {
-  for (const std::string strategy : {"allreduce", "averaging"}) {
+  for (const std::string strategy : {"allreduce", "averaging", "parameter_server"}) {
     const std::vector<std::string> more = {"--set", "run.strategy=" + strategy, "--set", "run.average_every=40"};
     std::vector<std::string> alone = more;
     alone.insert(alone.end(), {"--workers", "1"});
@@ -221,7 +221,7 @@ TEST_F(Faults, AWorkerThatFallsSilentIsReplaced) {
 
 // The other member of its group waits for it meanwhile, and is not taken for the one that stands still.
 TEST_F(Faults, AMemberThatFallsSilentIsReplacedAndTheOthersAreNot) {
-  for (const std::string strategy : {"allreduce", "averaging"}) {
+  for (const std::string strategy : {"allreduce", "averaging", "parameter_server"}) {
     SCOPED_TRACE(strategy);
     const std::vector<std::string> more = {"--set", "run.strategy=" + strategy, "--set", "search.epochs=12"};
     std::vector<std::string> alone = more;

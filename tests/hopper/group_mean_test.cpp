@@ -73,8 +73,10 @@ TEST(ReplicaTree, NodesAreAsLargeAsTheirOwnersAllow) {
   EXPECT_THAT(largest_nodes({}), ElementsAre());
 }
 
-void expect_the_bits_of_one_worker(std::uint32_t replicas, std::uint32_t members, std::size_t size, DType sums) {
-  run_group(replicas, members, [&](const Group& group) {
+void expect_the_bits_of_one_worker(std::uint32_t replicas, std::uint32_t members, std::size_t size, DType sums,
+                                   std::uint32_t servers = 0) {
+  run_group(replicas, members, [&](Group group) {
+    group.servers = servers;
     const Tensor place = kernels::zeros({static_cast<std::int64_t>(size)});
     const Tensor buffer = kernels::zeros({3}, DType::f64);
     GroupMean mean({place}, {buffer}, group, sums);
@@ -108,6 +110,18 @@ TEST(GroupMean, HasTheBitsOfOneWorkerForAnyNumberOfMembers) {
                        std::to_string(size) + " values, sums in " + std::string(name(sums)));
           expect_the_bits_of_one_worker(replicas, members, size, sums);
         }
+      }
+    }
+  }
+}
+
+TEST(GroupMean, HasTheBitsOfOneWorkerForAnyNumberOfServers) {
+  for (const std::uint32_t servers : {1U, 2U, 3U, 4U}) {
+    for (const std::size_t size : {std::size_t{1}, std::size_t{17}, std::size_t{400}}) {
+      for (const DType sums : {DType::f32, DType::f64}) {
+        SCOPED_TRACE(std::to_string(servers) + " servers, " + std::to_string(size) + " values, sums in " +
+                     std::string(name(sums)));
+        expect_the_bits_of_one_worker(7, 4, size, sums, servers);
       }
     }
   }
@@ -210,8 +224,9 @@ TEST(GroupMean, EveryMemberHearsThatOneHasLostItsLoss) {
 // 4,096 values are 16 KiB. Each member has one node. Sums in f64 have twice the bytes; one replica needs no sum.
 TEST(GroupMean, SendsTheBytesOfTheFormula) {
   constexpr std::uint64_t kBytes = 4096 * 4;
-  const auto sent = [&](std::uint32_t replicas, std::uint32_t members, DType sums) {
-    return run_group(replicas, members, [&](const Group& group) {
+  const auto sent = [&](std::uint32_t replicas, std::uint32_t members, DType sums, std::uint32_t servers = 0) {
+    return run_group(replicas, members, [&](Group group) {
+      group.servers = servers;
       const Tensor place = kernels::zeros({4096});
       GroupMean mean({place}, {}, group, sums);
       EXPECT_EQ(mean.bytes(), kBytes);
@@ -229,6 +244,9 @@ TEST(GroupMean, SendsTheBytesOfTheFormula) {
   EXPECT_EQ(sent(4, 4, DType::f64), 2 * 3 * kBytes + flags(4));
   EXPECT_EQ(sent(4, 2, DType::f64), 3 * kBytes + flags(2));
   EXPECT_EQ(sent(8, 4, DType::f64), 3 * 3 * kBytes + flags(4));
+  for (const std::uint32_t servers : {1U, 2U, 3U}) {
+    EXPECT_EQ(sent(4, 4, DType::f32, servers), 2 * 3 * kBytes + flags(4)) << servers << " servers";
+  }
 }
 
 }  // namespace

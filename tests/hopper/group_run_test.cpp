@@ -1,5 +1,5 @@
-// Whole runs of allreduce and averaging by groups of workers: real training, real exchange between threads. The judge
-// is one worker, which exchanges nothing. tests/cli/faults_test.cpp kills members that are processes.
+// Whole runs of the strategies with replicas by groups of workers: real training, real exchange between threads. The
+// judge is one worker, which exchanges nothing. tests/cli/faults_test.cpp kills members that are processes.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -36,6 +36,7 @@ class GroupRun : public OnGlyphs<330, 4>, public testing::WithParamInterface<con
     return e;
   }
   static bool averages() { return GetParam() == std::string("averaging"); }
+  static bool may_take_a_ring() { return GetParam() == std::string("allreduce"); }
   static std::map<std::uint32_t, std::string> hashes(const Results& results) {
     std::map<std::uint32_t, std::string> hashes;
     for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
@@ -57,7 +58,7 @@ class GroupRun : public OnGlyphs<330, 4>, public testing::WithParamInterface<con
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Strategies, GroupRun, testing::Values("allreduce", "averaging"));
+INSTANTIATE_TEST_SUITE_P(Strategies, GroupRun, testing::Values("allreduce", "averaging", "parameter_server"));
 
 // An average has a round before it, and gives the integers of the buffers alone: the others are part of the mean.
 TEST_P(GroupRun, GivesTheBitsOfOneWorkerAndSendsTheBytesOfTheFormula) {
@@ -100,7 +101,7 @@ TEST_P(AveragingGroupRun, GivesTheBitsOfOneWorkerWhateverBecomesOfTheSlots) {
 }
 
 // A ring has the bytes of the formula, whatever the number of members. Two of them add as the tree does. Averages of
-// weights take no ring.
+// weights and servers take no ring.
 TEST_P(GroupRun, ARingSendsTheSameBytesAndHasBitsOfItsOwn) {
   const auto in_a_ring = [](std::uint32_t workers, const RunOptions& options = {}) {
     Experiment e = experiment(workers);
@@ -111,13 +112,13 @@ TEST_P(GroupRun, ARingSendsTheSameBytesAndHasBitsOfItsOwn) {
     SCOPED_TRACE(workers);
     const fs::path directory = *folder_ / ("ring-" + std::string(GetParam()) + std::to_string(workers));
     const Results results = in_a_ring(workers, {.run_directory = directory});
-    EXPECT_EQ(hashes(results) == hashes(alone()), averages() || workers <= 2);
+    EXPECT_EQ(hashes(results) == hashes(alone()), !may_take_a_ring() || workers <= 2);
     EXPECT_EQ(hashes(results), hashes(in_a_ring(workers))) << "a function of the experiment, with its workers";
     for (const Replayed& model : replay(directory)) {
       EXPECT_TRUE(model.matches);
       EXPECT_EQ(model.identical, kEpochs);
     }
-    if (averages()) continue;
+    if (!may_take_a_ring()) continue;
     const std::uint64_t others = workers - 1;
     const std::uint64_t in_a_step = 8 * workers * others + kBufferBytes * others;
     const std::uint64_t in_a_unit = 32 * workers * others + 8 * 4 * others;
@@ -125,6 +126,22 @@ TEST_P(GroupRun, ARingSendsTheSameBytesAndHasBitsOfItsOwn) {
     EXPECT_EQ(results.network.gradient, results.predicted_gradient_bytes + beside);
     EXPECT_LT(static_cast<double>(beside), 0.01 * static_cast<double>(results.predicted_gradient_bytes) + 1)
         << "within 1 % of the formula";
+  }
+}
+
+using ServerGroupRun = GroupRun;
+INSTANTIATE_TEST_SUITE_P(Strategies, ServerGroupRun, testing::Values("parameter_server"));
+
+TEST_P(ServerGroupRun, HasTheBitsAndTheBytesOfOneServerWithAnyNumber) {
+  std::uint64_t bytes = 0;
+  for (const std::uint32_t servers : {1U, 2U, 3U, 9U}) {
+    SCOPED_TRACE(servers);
+    Experiment e = experiment(3);
+    e.run.replicas.servers = servers;
+    const Results results = run(e).results;
+    expect_results_of_one_worker(results);
+    if (servers == 1) bytes = results.network.gradient;
+    EXPECT_EQ(results.network.gradient, bytes);
   }
 }
 

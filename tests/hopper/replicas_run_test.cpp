@@ -95,20 +95,15 @@ TEST_P(ReplicaRun, PredictsItsBytesAndSendsThemInGroups) {
   // With "averaging" twice an epoch (after four steps and at the end): weights, two moments, and statistics. Each
   // worker has one replica, whose values need no sum.
   const std::uint64_t an_epoch = name == "averaging" ? 2 * (3 * kWeights + kStatistics) : kSteps * kWeights;
-  const std::uint64_t factor = name == "parameter_server" ? 2 * 4 : 2 * (4 - 1);
-  EXPECT_EQ(results.predicted_gradient_bytes, factor * 3 * kEpochs * an_epoch);
-  const bool has_groups = name != "parameter_server";
-  EXPECT_NEAR(static_cast<double>(results.network.gradient),
-              has_groups ? static_cast<double>(results.predicted_gradient_bytes) : 0,
-              has_groups ? 0.01 * static_cast<double>(results.predicted_gradient_bytes) : 0);
+  EXPECT_EQ(results.predicted_gradient_bytes, 2 * (4 - 1) * 3 * kEpochs * an_epoch);
+  EXPECT_NEAR(static_cast<double>(results.network.gradient), static_cast<double>(results.predicted_gradient_bytes),
+              0.01 * static_cast<double>(results.predicted_gradient_bytes));
   std::ifstream file(fresh("bytes") / "results.json");
   const auto json = nlohmann::json::parse(file);
   EXPECT_EQ(json["strategy"], name);
   EXPECT_EQ(json["predicted"]["gradient_bytes"], results.predicted_gradient_bytes);
   EXPECT_EQ(json["network"]["gradient_bytes"], results.network.gradient);
-  const bool has_server = name == "parameter_server";
-  EXPECT_EQ(calm().predicted_gradient_bytes, has_server ? 2 * 3 * kEpochs * an_epoch : 0U)
-      << "one worker has nobody to send to, but a server has";
+  EXPECT_EQ(calm().predicted_gradient_bytes, 0U) << "one worker has nobody to send to";
   EXPECT_EQ(inspect(fresh("bytes")).predicted_gradient_bytes, results.predicted_gradient_bytes);
 }
 

@@ -185,7 +185,7 @@ TEST(DataParallel, HasAReplicaForEachPartitionInTheirOrder) {
               ThrowsMessage<ConfigError>(HasSubstr("expected replicas that share gradients or weights")));
 }
 
-TEST(DataParallel, HasGroupsWhereReplicasShareDirectly) {
+TEST(DataParallel, HasGroupsOfTheOwnersOfPartitions) {
   const auto members = [](const std::shared_ptr<const Strategy>& strategy, std::uint32_t partitions,
                           std::uint32_t workers) {
     std::vector<std::uint32_t> numbers;
@@ -201,12 +201,13 @@ TEST(DataParallel, HasGroupsWhereReplicasShareDirectly) {
   EXPECT_THAT(members(averaging(), 8, 1), ElementsAre());
   EXPECT_THAT(members(averaging(), 1, 2), ElementsAre());
   EXPECT_EQ(averaging()->only_worker({1, 2}, PartitionId{0}), std::nullopt) << "one partition: any worker, as before";
-  EXPECT_THAT(members(parameter_server(), 8, 3), ElementsAre());
+  EXPECT_THAT(members(parameter_server(), 8, 3), ElementsAre(0, 1, 2));
+  EXPECT_THAT(members(parameter_server(), 8, 1), ElementsAre());
   EXPECT_THAT(members(hopping(), 8, 3), ElementsAre());
 }
 
-// 1,000 bytes are shared by each replica. Direct: each of W workers sends (W - 1) / W of them, twice. A sum of weights
-// has twice the bytes. Server: each sends them and gets them back.
+// 1,000 bytes are shared by each replica. Each of W workers sends (W - 1) / W of them, twice, or all but the server
+// send them and get them back. A sum of weights has twice the bytes.
 TEST(DataParallel, PredictsTheBytesOfAGroup) {
   const auto bytes = [](const std::shared_ptr<const Strategy>& strategy, std::uint32_t partitions,
                         std::uint32_t workers) {
@@ -221,9 +222,21 @@ TEST(DataParallel, PredictsTheBytesOfAGroup) {
   EXPECT_EQ(bytes(averaging(), 6, 4), 3U * (1500 + 1000)) << "two of four workers have two replicas";
   EXPECT_EQ(bytes(averaging(), 8, 1), 0U);
   EXPECT_EQ(bytes(allreduce(), 4, 9), 6000U) << "five workers have no replica";
-  EXPECT_EQ(bytes(parameter_server(), 8, 1), 2000U);
-  EXPECT_EQ(bytes(parameter_server(), 8, 8), 16000U);
+  EXPECT_EQ(bytes(parameter_server(), 8, 1), 0U);
+  EXPECT_EQ(bytes(parameter_server(), 8, 8), 14000U);
   EXPECT_EQ(bytes(hopping(), 8, 8), 0U);
+}
+
+TEST(DataParallel, HasServersAmongTheMembers) {
+  const auto servers = [](const std::shared_ptr<const Strategy>& strategy, std::uint32_t members,
+                          std::optional<std::uint32_t> wanted) {
+    return dynamic_cast<const DataParallel&>(*strategy).servers(members, wanted);
+  };
+  EXPECT_EQ(servers(parameter_server(), 5, {}), 1U);
+  EXPECT_EQ(servers(parameter_server(), 5, 2), 2U);
+  EXPECT_EQ(servers(parameter_server(), 5, 9), 5U) << "no more than there are";
+  EXPECT_EQ(servers(allreduce(), 5, {}), 5U);
+  EXPECT_EQ(servers(averaging(), 5, 2), 5U);
 }
 
 // ---- checks

@@ -1,0 +1,20 @@
+#include "hopper/detail/unit_group.h"
+
+#include "hopper/strategy/data_parallel.h"
+
+namespace hop::hopper {
+
+Group unit_group(const Experiment& experiment, const Itinerary& itinerary, PartitionId first) {
+  const ReplicaOptions& options = experiment.run.replicas;
+  Group group{.owners = itinerary.owners(first)};
+  const auto* strategy = dynamic_cast<const DataParallel*>(itinerary.strategy.get());
+  if (strategy != nullptr && strategy->wire() == Wire::Server) {
+    const std::uint32_t members = group.owners.empty() ? 1 : group.owners.back() + 1;  // owners do not decrease
+    group.servers = strategy->servers(members, options.servers);
+  } else {
+    group.exchange = options.reduce_exchange.value_or(ReduceExchange::Direct);
+  }
+  return group;
+}
+
+}  // namespace hop::hopper
