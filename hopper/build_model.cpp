@@ -9,6 +9,7 @@
 #include "autograd/grad_mode.h"
 #include "base/error.h"
 #include "base/words.h"
+#include "hopper/strategy/data_parallel.h"
 #include "kernels/copy.h"
 #include "nn/families.h"
 #include "nn/model.h"
@@ -221,6 +222,13 @@ bool measures(const ModelOptions& model, std::string_view name) {
 Replicas replicas_of(const Experiment& experiment) {
   const NameOr<StrategyMaker>& strategy = experiment.run.strategy;
   return strategy.is_missing() ? Replicas::None : make_strategy(strategy)->replicas();
+}
+
+std::uint32_t staleness_of(const Experiment& experiment) {
+  const auto strategy = make_strategy(experiment.run.strategy);
+  const auto* replicated = dynamic_cast<const DataParallel*>(strategy.get());
+  const bool has_server = replicated != nullptr && replicated->wire() == Wire::Server;
+  return has_server ? experiment.run.replicas.staleness.value_or(0) : 0;
 }
 
 optim::LRSchedule make_schedule(const Experiment& experiment, const Config& config, const data::Dataset& dataset,

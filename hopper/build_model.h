@@ -67,6 +67,8 @@ bool measures(const ModelOptions& model, std::string_view name);
 /// How the strategy of the experiment lets replicas of a model share; None also where a strategy of the application is
 /// missing.
 Replicas replicas_of(const Experiment& experiment);
+/// After how many more steps the strategy of the experiment applies gradients. 0: at once.
+std::uint32_t staleness_of(const Experiment& experiment);
 
 /// The learning rate by optimizer step, over all epochs of the experiment. It starts from lr of the configuration.
 /// Without lr, and for an optimizer of the application, it starts from the rate that the optimizer was made with

@@ -109,6 +109,7 @@ struct ReplicaOptions {
   /// How groups share gradients; empty: Direct. With Ring the bits depend on the number of workers.
   std::optional<ReduceExchange> reduce_exchange{};
   std::optional<std::uint32_t> servers{};        ///< of a parameter server, from 1; empty: one
+  std::optional<std::uint32_t> staleness{};      ///< of gradients at a parameter server: steps; empty: 0
   std::optional<std::uint32_t> average_every{};  ///< steps, from 1; empty: once per epoch
   std::optional<AverageState> average_state{};   ///< empty: Average
 };

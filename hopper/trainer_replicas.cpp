@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "hopper/detail/group_talk.h"
+#include "hopper/detail/late_gradients.h"
 #include "hopper/detail/pace.h"
 #include "hopper/detail/replica_mean.h"
 #include "hopper/detail/rows_of_steps.h"
@@ -57,6 +58,7 @@ class Trainer::Replicated {
   void write_keys();
   void share_gradients(UnitMetrics& metrics);
   void add_gradients(std::int64_t step);
+  void write_early_keys(std::int64_t step);
   void share_weights(UnitMetrics& metrics);
   void add_weights(ReplicaMean& mean, std::int64_t begin, std::int64_t end, std::int64_t first);
   bool any_member_lost();
@@ -81,7 +83,8 @@ class Trainer::Replicated {
 
   // ShareGradients
   std::optional<ReplicaMean> gradients_;
-  Snapshot before_step_;  // of the buffers
+  std::optional<LateGradients> late_;  // if they are applied later than they are computed
+  Snapshot before_step_;               // of the buffers
 
   // ShareWeights
   std::optional<ReplicaMean> weights_, weights_and_slots_;
@@ -121,6 +124,7 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
     append(floats, integers);
     before_step_ = Snapshot(floats);
     gradients_.emplace(std::vector{t_.gradient_block()}, floats, DType::f32);
+    if (const std::uint32_t steps = staleness_of(t_.experiment_); steps > 0) late_.emplace(steps);
     return;
   }
   // What an optimizer carries besides slots, such as moving averages of the weights, goes the way of buffers.
@@ -164,6 +168,7 @@ void Trainer::Replicated::start(std::span<const PartitionId> passes, const Parti
     learn_rows(passes, sums);
   }
   write_keys();
+  if (late_) late_->clear();  // an epoch that was broken off may have left some
   kernels::fill_(losses_, 0);
 }
 
@@ -246,19 +251,40 @@ void Trainer::Replicated::next_batch(std::size_t replica, std::int64_t rows) {
 
 void Trainer::Replicated::share_gradients(UnitMetrics& metrics) {
   const std::int64_t first = t_.optimizer_->step_count();
-  std::int64_t steps = rows_.steps();
-  for (std::int64_t step = 0; step < steps; ++step) {
-    t_.optimizer_->set_lr(t_.schedule_(first + step));
+  std::int64_t steps = rows_.steps(), updates = 0;
+  const auto update = [&](std::int64_t rows) {
+    t_.optimizer_->set_lr(t_.schedule_(first + updates++));
+    t_.run_step(Part::Update, rows);
+  };
+  bool is_lost_on_host = false;
+  for (std::int64_t step = 0; step < steps && !is_lost_on_host; ++step) {
+    if (late_) write_early_keys(step);
     add_gradients(step);
     const bool is_lost_anywhere = finish_mean();
     const std::int64_t rows = rows_.of_all(step, step + 1);
     if (t_.exchange_) t_.exchange_->exchange(t_.gradient_block(), rows);
-    t_.run_step(Part::Update, rows);
-    if (t_.device().is_cpu() && (is_lost_anywhere || t_.is_lost_on_host())) break;  // a device runs all steps
+    if (!late_ || late_->swap(t_.gradient_block())) update(rows);
+    is_lost_on_host = t_.device().is_cpu() && (is_lost_anywhere || t_.is_lost_on_host());  // a device runs all steps
+  }
+  while (late_ && late_->take(t_.gradient_block())) {
+    if (!is_lost_on_host) update(0);
   }
   if (is_lost()) steps = t_.optimizer_->step_count() - first + 1;  // the lost step was the first one not counted
   metrics.rows = static_cast<std::uint64_t>(rows_.of_all(0, steps));
   metrics.shared_bytes = gradients_->bytes() * static_cast<std::uint64_t>(steps);
+}
+
+// Until the first update of late gradients the optimizer counts no step, and its count is a part of every random
+// address: with the same keys, dropout would repeat its masks.
+void Trainer::Replicated::write_early_keys(std::int64_t step) {
+  if (step > late_->steps()) return;
+  if (step == late_->steps()) return write_keys();
+  const auto early = static_cast<std::uint64_t>(step);
+  const auto count = static_cast<std::uint64_t>(t_.state_->counters().steps_before);
+  for (std::size_t r = 0; r < lanes_.size(); ++r) {
+    if (group_.owns(r))
+      write_word(lanes_[r].key, hash64(t_.experiment_.seed, "early", {t_.model_.value, r, count, early}));
+  }
 }
 
 // Adds the gradients of the own replicas of the step. Each begins with the buffers from before the step.

@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::int64_t kMaxInt = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kMaxCount = 1 << 20;
+constexpr std::uint32_t kMostStaleness = 64;  // as many copies of all gradients
 constexpr const char* kNoSource =
     "expected a folder of `hop data import`, a CSV file, a text, a folder of raw files or \"glyphs\", got ";
 
@@ -836,6 +837,23 @@ constexpr std::array kKeys = {
         },
         [](const E& e) { return e.run.replicas.servers ? std::to_string(*e.run.replicas.servers) : ""; },
         [](const E& e) { at_least_1(e.run.replicas.servers.value_or(1), "[run] servers"); }},
+    ExperimentKey{
+        "run", "staleness", "integer", "steps", "0", "1",
+        "With strategy = \"parameter_server\": how many steps late gradients are applied. With 1, those of a step are "
+        "applied when those of the next step are computed. The last ones are applied at the end of the epoch.",
+        nullptr,
+        [](S& s, K& key, E& e) {
+          if (auto steps = s.integer(key, 0, kMostStaleness)) {
+            e.run.replicas.staleness = static_cast<std::uint32_t>(*steps);
+          }
+        },
+        [](const E& e) { return e.run.replicas.staleness ? std::to_string(*e.run.replicas.staleness) : ""; },
+        [](const E& e) {
+          const std::uint32_t steps = e.run.replicas.staleness.value_or(0);
+          if (steps <= kMostStaleness) return;
+          throw ConfigError("[run] staleness: expected 0 to " + std::to_string(kMostStaleness) + " steps, got " +
+                            std::to_string(steps));
+        }},
     ExperimentKey{
         "run", "average_every", "integer", "steps", "once per epoch", "16",
         "With strategy = \"averaging\": after how many steps the weights are averaged. At the end of an epoch "

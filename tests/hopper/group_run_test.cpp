@@ -145,6 +145,18 @@ TEST_P(ServerGroupRun, HasTheBitsAndTheBytesOfOneServerWithAnyNumber) {
   }
 }
 
+TEST_P(ServerGroupRun, AppliesLateGradientsWithTheSameBitsForAnyNumberOfWorkers) {
+  const auto late = [](std::uint32_t workers) {
+    Experiment e = experiment(workers);
+    e.run.replicas.staleness = 2;
+    return hashes(run(e).results);
+  };
+  const auto expected = late(1);
+  EXPECT_NE(expected, hashes(alone()));
+  EXPECT_EQ(late(2), expected);
+  EXPECT_EQ(late(4), expected);
+}
+
 TEST_P(GroupRun, AWorkerHoldsItsPartOfTheData) {
   const data::Dataset data = data::Dataset::open(*folder_ / "data");
   const auto& partitions = data.manifest().partitions;

@@ -63,6 +63,9 @@ TEST_F(GroupTrainer, HasTheBitsOfOneTrainerWithAllReplicas) {
     }
   }
   expect_the_same(experiment("allreduce"), config(16), 3, 2);
+  Experiment late = experiment("parameter_server");
+  late.run.replicas.staleness = 2;
+  expect_the_same(late, config(16), 4, 3);
 }
 
 // One trainer repeats what the members did: replay needs no group.

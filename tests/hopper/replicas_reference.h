@@ -38,9 +38,20 @@ class ReferenceReplicas {
   /// The mean loss of the last epoch, summed replica by replica.
   double loss() const { return loss_; }
 
-  void share_gradients(std::uint32_t epoch) {
+  /// `staleness`: how many steps later gradients are applied.
+  void share_gradients(std::uint32_t epoch, std::int64_t staleness = 0) {
     start(epoch);
+    std::vector<Values<float>> means;
+    const auto update = [&](const Values<float>& mean) {
+      auto value = mean.begin();
+      for (const auto& [name, p] : module_->named_parameters()) {
+        float* g = p.grad().data<float>();
+        for (std::int64_t i = 0; i < p.numel(); ++i) g[i] = *value++;
+      }
+      optimizer_->step();
+    };
     for (std::int64_t step = 0; step < steps_; ++step) {
+      early_ = step < staleness ? std::optional(step) : std::nullopt;
       std::vector<std::byte> before = state(), first;
       std::vector<std::optional<Values<float>>> leaves;
       for (std::uint32_t q = 0; q < count(); ++q) {
@@ -58,13 +69,12 @@ class ReferenceReplicas {
         leaves.back() = std::move(leaf);
       }
       put(first);
-      const Values<float> mean = *sum(leaves, 0, leaves.size());
-      auto value = mean.begin();
-      for (const auto& [name, p] : module_->named_parameters()) {
-        float* g = p.grad().data<float>();
-        for (std::int64_t i = 0; i < p.numel(); ++i) g[i] = *value++;
-      }
-      optimizer_->step();
+      means.push_back(*sum(leaves, 0, leaves.size()));
+      if (step >= staleness) update(means[static_cast<std::size_t>(step - staleness)]);
+    }
+    early_.reset();
+    for (std::int64_t late = std::max<std::int64_t>(0, steps_ - staleness); late < steps_; ++late) {
+      update(means[static_cast<std::size_t>(late)]);
     }
     end(epoch);
   }
@@ -197,8 +207,10 @@ class ReferenceReplicas {
     const auto before = static_cast<std::uint64_t>(state_.counters().steps_before);
     const bool is_usual = q == 0 && before == 0;
     module_->train();
-    module_->set_random_key(is_usual ? hash64(experiment_.seed, "random", {0})
-                                     : hash64(experiment_.seed, "random", {0, q, before}));
+    const std::uint64_t key =
+        is_usual ? hash64(experiment_.seed, "random", {0}) : hash64(experiment_.seed, "random", {0, q, before});
+    module_->set_random_key(
+        early_ ? hash64(experiment_.seed, "early", {0, q, before, static_cast<std::uint64_t>(*early_)}) : key);
     module_->set_step(static_cast<std::uint64_t>(optimizer_->step_count()));
     optimizer_->zero_grad();
     const data::Batch batch = *loaders_[q].next();
@@ -216,6 +228,7 @@ class ReferenceReplicas {
   std::vector<data::Loader> loaders_;
   std::vector<double> losses_;
   std::int64_t steps_ = 0;
+  std::optional<std::int64_t> early_;  // the step, before the first update of late gradients
   double loss_ = 0;
 };
 

@@ -74,6 +74,31 @@ TEST_F(ReplicaTrainer, SharesGradientsAsPlainLoopsDo) {
   }
 }
 
+// Six steps of each replica: late by one step, by four, and by more than there are. Dropout draws anew in each.
+TEST_F(ReplicaTrainer, AppliesLateGradientsAsPlainLoopsDo) {
+  const data::Dataset data = dataset(4);
+  for (const std::uint32_t staleness : {0U, 1U, 4U, 9U}) {
+    for (const bool capture : {true, false}) {
+      SCOPED_TRACE(staleness);
+      Experiment e = experiment("parameter_server");
+      e.run.replicas.staleness = staleness;
+      e.run.capture = capture;
+      Trainer trainer(e, ModelId(0), config(16), data);
+      trainer.initialize();
+      ReferenceReplicas reference(e, config(16), data);
+      reference.begin(trainer);
+      for (std::uint32_t epoch = 0; epoch < 2; ++epoch) {
+        reference.share_gradients(epoch, staleness);
+        const UnitMetrics metrics = train(trainer, data, epoch);
+        EXPECT_EQ(metrics.train_loss, reference.loss());
+        EXPECT_EQ(metrics.rows, 330U);
+      }
+      EXPECT_EQ(state_of(trainer), reference.state());
+      EXPECT_EQ(steps_of(trainer), 12) << "each gradient is applied once";
+    }
+  }
+}
+
 TEST_F(ReplicaTrainer, SharesWeightsAsPlainLoopsDo) {
   for (const std::uint32_t partitions : {3U, 4U}) {
     const data::Dataset data = dataset(partitions);
