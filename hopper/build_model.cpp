@@ -142,8 +142,12 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, c
 }  // namespace
 
 Updates make_updates(const Experiment& experiment, const Config& config, const nn::Module& module) {
-  Updates updates{.optimizer = make_optimizer(experiment, config, module)};
-  if (experiment.model.ema > 0) updates.average.emplace(*updates.optimizer, experiment.model.ema);
+  const ModelOptions& model = experiment.model;
+  Updates updates{.optimizer = make_optimizer(experiment, config, module), .swa_start = model.swa_start};
+  if (model.ema > 0)
+    updates.average.emplace(*updates.optimizer, model.ema);
+  else if (model.swa_start > 0)
+    updates.average.emplace(*updates.optimizer);
   return updates;
 }
 

@@ -33,16 +33,25 @@ nn::ModelDescription describe_model(const ModelOptions& model, const Config& con
 /// What changes the weights of a model, and is a part of its state beside them.
 struct Updates {
   std::unique_ptr<optim::Optimizer> optimizer{};  ///< never null
-  std::optional<optim::WeightAverage> average{};  ///< in the optimizer's state; none without [model] ema
+  std::optional<optim::WeightAverage> average{};  ///< in the optimizer's state; none without [model] ema or swa_start
+  std::uint32_t swa_start = 0;                    ///< as ModelOptions::swa_start
 
-  /// One update of the weights, and then of the average.
+  /// One update of the weights, and with ema one of the average.
   void step() {
     optimizer->step();
-    if (average) average->update();
+    if (average && swa_start == 0) average->update();
+  }
+  /// After the last step of an epoch: with swa_start one update of the average.
+  void end_epoch(Epoch epoch) {
+    if (average && swa_start != 0 && number_of(epoch) >= swa_start) average->update();
+  }
+  /// The average whose values answer in place of the weights; null without one, and before its first update.
+  const optim::WeightAverage* answering() const {
+    return average && average->n_averaged().item<std::int64_t>() > 0 ? &*average : nullptr;
   }
 };
-/// The optimizer of a configuration, for the module's parameters: by name, or the application's. With [model] ema it
-/// carries the averages of the weights. Throws ConfigError.
+/// The optimizer of a configuration, for the module's parameters: by name, or the application's. With [model] ema or
+/// swa_start it carries the averages of the weights. Throws ConfigError.
 Updates make_updates(const Experiment& experiment, const Config& config, const nn::Module& module);
 
 /// The loss of the experiment: by name, or the application's, which throws ShapeError unless it gives a scalar. Throws

@@ -66,6 +66,12 @@ struct ModelOptions {
   /// Above 0: the decay of an exponential moving average of the weights (optim::WeightAverage), below 1. It is updated
   /// after each step and belongs to the state. Validation and loaded models have the averages as weights.
   double ema = 0;
+  /// Above 0: an equal average of the weights (optim::WeightAverage without a decay) takes in those at the end of each
+  /// epoch from this one on, counted from 1. It belongs to the state. Once it has taken in weights, validation and
+  /// loaded models have the averages as weights. Excludes ema.
+  std::uint32_t swa_start = 0;
+
+  bool averages_weights() const { return ema > 0 || swa_start > 0; }
 };
 
 /// The names of the metrics beside the accuracy, in the order of `own` in all results.

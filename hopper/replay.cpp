@@ -33,11 +33,12 @@ class Traveller {
     return here_->state().save().wait();
   }
   /// Repeats the unit of `model` on the device where it was done. Returns the state after it.
-  nn::StateBytes train(ModelId model, const Visit& visit, const nn::StateBytes& before) {
+  nn::StateBytes train(ModelId model, Unit unit, const Visit& visit, const nn::StateBytes& before) {
     Trainer& there = trainer_for(model, visit.worker);
     if (&there != here_) there.state().load(before);
     here_ = &there;
     train_unit(there, visit.epoch, itinerary_.passes(visit.partition), rows_, {}, nullptr, ring_of(visit.partition));
+    if (itinerary_.ends_epoch(unit)) there.end_epoch(visit.epoch);
     return there.state().save().wait();
   }
 
@@ -83,7 +84,8 @@ Replayed replay_model(const Experiment& experiment, const data::Dataset& dataset
   Traveller traveller(experiment, dataset, results);
   nn::StateBytes state = traveller.begin(ancestor(results, model, 0));
   for (const Visit& visit : model.visits) {
-    state = traveller.train(ancestor(results, model, replayed.units), visit, state);
+    const Unit unit{static_cast<std::uint32_t>(replayed.units)};
+    state = traveller.train(ancestor(results, model, replayed.units), unit, visit, state);
     ++replayed.units;
     if (xxh3_128(state->span()) == visit.digest) ++replayed.identical;
   }

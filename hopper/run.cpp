@@ -115,7 +115,7 @@ std::shared_ptr<nn::Module> load_module(const Results& results, ModelId id, cons
                      ", as the journal has it, got " + sha256 + " (" + file.string() + ")");
   }
   state.swap(bytes);
-  if (updates.average) updates.average->write_to_weights();
+  if (const optim::WeightAverage* average = updates.answering()) average->write_to_weights();
   module->set_random_key(0);  // for layers that draw in answers, too: fractional pooling
   module->eval();
   return module;

@@ -1,4 +1,5 @@
-// A whole unit in a trainer. Workers train units this way, and replay repeats them this way.
+// A whole unit in a trainer. Workers train units this way, and replay repeats them this way. After the last unit of an
+// epoch both call Trainer::end_epoch().
 #pragma once
 
 #include <atomic>

@@ -318,7 +318,7 @@ void Trainer::validate(const data::Partition& rows, UnitMetrics& metrics, std::a
   state_->settle();
   module_->eval();
   std::optional<optim::WeightAverage::Scope> averaged;
-  if (updates_.average) averaged.emplace(*updates_.average);
+  if (const optim::WeightAverage* average = updates_.answering()) averaged.emplace(*average);
   kernels::fill_(validation_meter_, 0);
   kernels::fill_(correct_, 0);
   for (const Tensor& sums : own_sums_) kernels::fill_(sums, 0);

@@ -88,10 +88,9 @@ class Trainer {
   ///
   /// ShareGradients: the gradients of a step become their mean, then comes one update. The buffers (running statistics)
   /// are those of the first replica; the others begin each step with them. ShareWeights: see ReplicaOptions; floating
-  /// buffers and what the optimizer carries (the averages of [model] ema) are averaged, too; integers are those of the
-  /// first replica. A lost
-  /// loss ends the epoch as in train(); with ShareWeights the state is then that of the last average, and `rows` counts
-  /// up to it. Throws as train().
+  /// buffers and what the optimizer carries (the averages of [model] ema and swa_start) are averaged, too; integers are
+  /// those of the first replica. A lost loss ends the epoch as in train(); with ShareWeights the state is then that of
+  /// the last average, and `rows` counts up to it. Throws as train().
   ///
   /// With a group, this member trains the replicas that it owns, asks `rows` for their partitions only, and shares with
   /// the others: all members return the same metrics, except for times, and have the same state, which is that of one
@@ -100,8 +99,11 @@ class Trainer {
   UnitMetrics train_replicas(std::span<const PartitionId> passes, const PartitionRows& rows, Epoch epoch,
                              std::stop_token stop = {}, std::atomic<std::uint64_t>* rows_done = nullptr,
                              const Group& group = {});
-  /// Adds valid_loss, valid_accuracy and the other metrics: with [model] ema those of the averaged weights. Changes
-  /// nothing of the state. `steps`, when given, counts the batches.
+  /// After the last unit of an epoch, before validate() and before its state leaves: with [model] swa_start the average
+  /// takes in the weights, unless the loss was lost. Otherwise the state stays as it is.
+  void end_epoch(Epoch epoch) { updates_.end_epoch(epoch); }
+  /// Adds valid_loss, valid_accuracy and the other metrics: with [model] ema or swa_start those of the averaged
+  /// weights, once there are some. Changes nothing of the state. `steps`, when given, counts the batches.
   void validate(const data::Partition& rows, UnitMetrics& metrics, std::atomic<std::uint64_t>* steps = nullptr);
 
   /// How many steps have been recorded so far; see kernels/capture.h.

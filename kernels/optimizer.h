@@ -1,6 +1,7 @@
 // Fused optimizer updates: one call for all parameters of a model, one pass over each, no temporaries. Values that
 // change from step to step (the learning rate, the step number, whether to stop) lie in tensors and are read when the
-// update runs, so that a captured step can be replayed. The formulas are in kernels/update_rules.h.
+// update runs, so that a captured step can be replayed. The formulas are in kernels/update_rules.h. Averages of weights
+// are updated in the same way, with the formulas of kernels/average_rules.h.
 #pragma once
 
 #include <span>
@@ -11,7 +12,8 @@
 
 namespace hop::kernels {
 
-struct UpdateRule;  // kernels/update_rules.h
+struct UpdateRule;   // kernels/update_rules.h
+struct AverageRule;  // kernels/average_rules.h
 
 /// One parameter of an update; all tensors contiguous, of one shape and floating dtype, on one device.
 struct UpdateSegment {
@@ -34,6 +36,11 @@ std::vector<std::string_view> slots_of(const UpdateRule& rule);
 
 /// Updates parameters and slots in place and bumps their versions. Throws ShapeError, DtypeError, DeviceError.
 void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state);
+
+/// Takes values into averages, in place, and bumps their versions. A segment's `parameter` is an average and its
+/// `gradient` the value; it has no slots, and its scales are not read. state.step: how many values the averages have
+/// taken in before. state.lr is not read and may be undefined. Throws as update().
+void update_averages(const AverageRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state);
 
 /// meter (2) f64: meter[0] += loss * rows; meter[1] becomes 1 if loss () is not below `limit` (NaN counts as not
 /// below), and stays 1. Training reads the meter once per unit instead of every loss.

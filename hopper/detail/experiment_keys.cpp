@@ -578,6 +578,18 @@ void check_ema(const Experiment& e) {
   throw ConfigError("[model] ema: expected a decay from 0 to below 1, got " + shortest(e.model.ema));
 }
 
+void check_swa_start(const Experiment& e) {
+  if (e.model.swa_start == 0) return;
+  if (e.model.ema > 0) {
+    throw ConfigError(
+        "[model] swa_start: expected one average of the weights, got swa_start = " + std::to_string(e.model.swa_start) +
+        " beside ema = " + shortest(e.model.ema) + "; leave one of the two out");
+  }
+  if (e.model.swa_start <= e.search.epochs) return;
+  throw ConfigError("[model] swa_start: expected an epoch from 1 to the last one, " + std::to_string(e.search.epochs) +
+                    " ([search] epochs), got " + std::to_string(e.model.swa_start));
+}
+
 void check_device(const Experiment& e) {
   if (!is_device_word(e.run.device)) check_word("[run] device", e.run.device, device_names());
 }
@@ -745,6 +757,15 @@ constexpr std::array kKeys = {
           if (auto decay = s.number(key)) e.model.ema = *decay;
         },
         [](const E& e) { return e.model.ema == 0 ? "" : to_text(Value(e.model.ema)); }, check_ema},
+    ExperimentKey{
+        "model", "swa_start", "integer", "epoch", "no average", "5",
+        "Stochastic weight averaging (Izmailov et al., 2018): the epoch, counted from 1, from which on the weights at "
+        "the end of each epoch are averaged, all equally. From the end of that epoch on, validation, `hop predict` and "
+        "`hop export` use the averages; training goes on with the weights. The averages and their count are a part of "
+        "the model's state, so they hop and are resumed with it. Running statistics are those of the weights. Not "
+        "beside `ema`.",
+        nullptr, [](S& s, K& key, E& e) { count(s, key, e.model.swa_start); },
+        [](const E& e) { return e.model.swa_start == 0 ? "" : std::to_string(e.model.swa_start); }, check_swa_start},
 
     ExperimentKey{"search", "method", "one of", "", "", "\"random\"",
                   "How configurations are chosen from [search.space]. In C++ also `search.make`.", method_names,

@@ -97,7 +97,7 @@ simulate::JobModels measure(const Experiment& experiment, const ModelConfig& mod
   kind.weight_bytes = gradient_bytes(trainer.module());
   kind.state_bytes = static_cast<double>(trainer.state().layout().bytes);
   const AverageState slots = experiment.run.replicas.average_state.value_or(AverageState::Average);
-  const double weights = kind.weight_bytes * (experiment.model.ema > 0 ? 2 : 1);
+  const double weights = kind.weight_bytes * (experiment.model.averages_weights() ? 2 : 1);
   kind.average_bytes = slots == AverageState::Average ? kind.state_bytes : weights;  // nearly
   const data::Partition partition = dataset.partition(PartitionId{0}, data::Verify::no);
   kind.epoch_seconds = seconds_per_row(trainer, partition) * static_cast<double>(dataset.rows());

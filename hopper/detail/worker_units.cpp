@@ -252,6 +252,7 @@ UnitMetrics Worker::train(Cargo& cargo) {
   const Group group = cargo.group ? meet_group(cargo) : Group();
   UnitMetrics metrics =
       train_unit(trainer, lease.epoch, itinerary_.passes(lease.partition), rows, stop_.get_token(), &rows_done_, group);
+  if (lease.validate) trainer.end_epoch(lease.epoch);
   metrics.received_bytes = cargo.received_bytes;
   if (cargo.group) confirm_group(cargo, trainer, metrics);
   if (lease.is_lead() && lease.validate && validation_) trainer.validate(*validation_, metrics, &steps_);

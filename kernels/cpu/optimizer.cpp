@@ -1,8 +1,9 @@
 // The fused update: the constants of the step are computed once for neighbours with equal scales, then one loop runs
-// per parameter.
+// per parameter. An average is updated as a parameter without slots, and reads no learning rate.
 #include <array>
 #include <vector>
 
+#include "kernels/average_rules.h"
 #include "kernels/capture_internal.h"
 #include "kernels/cpu/optimizer_internal.h"
 #include "kernels/cpu/parallel_internal.h"
@@ -45,7 +46,7 @@ struct Update {
   Rule rule;
   UpdateLoops loops;
   std::vector<Segment<Rule>> segments;
-  const double* lr;
+  const double* lr;  // null for an average
   std::int64_t* step;
   const double* stop;
 
@@ -55,7 +56,7 @@ struct Update {
     typename Rule::template Constants<float> in_f32{};
     typename Rule::template Constants<double> in_f64{};
     for (const Segment<Rule>& s : segments) {
-      const rules::Step now{*lr * s.lr_scale, s.weight_decay_scale, number};
+      const rules::Step now{lr != nullptr ? *lr * s.lr_scale : 0, s.weight_decay_scale, number};
       if (s.is_float) {
         if (!s.has_old_constants) in_f32 = rule.template constants<float>(now);
         run<float>(loops.in_f32, in_f32, s);
@@ -82,21 +83,29 @@ Segment<Rule> bind(const Rule& rule, const UpdateSegment& s) {
   return bound;
 }
 
+template <class Rule>
+void launch_update(const Rule& rule, UpdateLoops loops, std::span<const UpdateSegment> segments,
+                   const UpdateState& state) {
+  Update<Rule> work{rule, loops, {}, nullptr, state.step.data<std::int64_t>(), nullptr};
+  if (state.lr.defined()) work.lr = state.lr.data<double>();
+  if (state.stop.defined()) work.stop = state.stop.data<double>();
+  work.segments.reserve(segments.size());
+  for (const UpdateSegment& s : segments) {
+    Segment<Rule> bound = bind(rule, s);
+    bound.has_old_constants = !work.segments.empty() && same_constants(work.segments.back(), bound);
+    work.segments.push_back(bound);
+  }
+  launch(work);
+}
+
 void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state) {
   const UpdateLoops loops = HOP_PICK(update_loops)(rule.index());
-  std::visit(
-      [&]<class Rule>(const Rule& r) {
-        Update<Rule> work{r, loops, {}, state.lr.data<double>(), state.step.data<std::int64_t>(), nullptr};
-        if (state.stop.defined()) work.stop = state.stop.data<double>();
-        work.segments.reserve(segments.size());
-        for (const UpdateSegment& s : segments) {
-          Segment<Rule> bound = bind(r, s);
-          bound.has_old_constants = !work.segments.empty() && same_constants(work.segments.back(), bound);
-          work.segments.push_back(bound);
-        }
-        launch(work);
-      },
-      rule);
+  std::visit([&](const auto& r) { launch_update(r, loops, segments, state); }, rule);
+}
+
+void update_averages(const AverageRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state) {
+  const UpdateLoops loops = HOP_PICK(average_loops)(rule.index());
+  std::visit([&](const auto& r) { launch_update(r, loops, segments, state); }, rule);
 }
 
 void measure(const Tensor& loss, double rows, double limit, const Tensor& meter) {
@@ -117,6 +126,7 @@ namespace hop::kernels {
 
 const OptimizerOperations OptimizerOperations::cpu = {
     .update = cpu::update,
+    .update_averages = cpu::update_averages,
     .measure = cpu::measure,
 };
 

@@ -12,12 +12,14 @@ namespace hop::kernels {
 /// is null. `constants` points to the rule's Constants<T>.
 using UpdateLoop = void (*)(const void* constants, std::byte* const* arrays, std::int64_t n);
 
-/// The loops of one rule.
+/// The loops of one rule: an optimizer's, or an average's, whose arrays are the average and the value.
 struct UpdateLoops {
   UpdateLoop in_f32, in_f64;
 };
 
 // `rule` counts the alternatives of UpdateRule.
 HOP_EACH_ISA(UpdateLoops update_loops(std::size_t rule);)
+// `rule` counts the alternatives of AverageRule.
+HOP_EACH_ISA(UpdateLoops average_loops(std::size_t rule);)
 
 }  // namespace hop::kernels

@@ -1,7 +1,8 @@
 // The optimizer's update of all parameters of a model, in one launch. The formulas are in update_rules.h. Bytes moved
 // per f32 parameter, and so the floor: 12 (p and g in, p out), and 8 more for each slot. A launch for each parameter
 // would pay a launch's latency of some microseconds dozens of times. A model of 500,000 parameters is updated in less
-// than ten microseconds.
+// than ten microseconds. Averages of weights (average_rules.h) are updated by the same two kernels, as parameters
+// without slots and without a learning rate.
 //
 // Two kernels:
 //
@@ -20,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/average_rules.h"
 #include "kernels/cuda/access_device.h"
 #include "kernels/cuda/on_device.h"
 #include "kernels/cuda/operands_internal.h"
@@ -36,11 +38,13 @@ constexpr std::int64_t kBlockValues = kBlock * kValues;
 
 template <class Rule>
 inline constexpr int kSlots = static_cast<int>(Rule::slots.size());
+template <class Rule>
+inline constexpr int kSlotRoom = kSlots<Rule> == 0 ? 1 : kSlots<Rule>;  // an array is not empty
 
 /// One parameter, as the host knows it.
 template <class Rule>
 struct Segment {
-  std::byte *p, *g, *slots[kSlots<Rule>];  // a slot that the rule does not keep is null
+  std::byte *p, *g, *slots[kSlotRoom<Rule>];  // a slot that the rule does not keep is null
   std::int64_t n, first_block;
   double lr_scale, weight_decay_scale;
   bool is_float, aligned;
@@ -81,7 +85,7 @@ __global__ void __launch_bounds__(kChunk)
   if (i < chunk.count) {
     const Segment<Rule>& s = chunk.segments[i];
     Row<Rule>& row = table.rows[chunk.first + i];
-    const rules::Step now{*lr * s.lr_scale, s.weight_decay_scale, number};
+    const rules::Step now{lr != nullptr ? *lr * s.lr_scale : 0, s.weight_decay_scale, number};
     table.first_blocks[chunk.first + i] = s.first_block;
     row.segment = s;
     if (s.is_float)
@@ -103,8 +107,8 @@ __device__ bool is_kept(const Segment<Rule>& s, int k) {
 }
 
 template <class Rule, class C, class T, int kWidth, std::size_t... k>
-__device__ void apply(const C& constants, T& p, const T& g, Packet<T, kWidth>* slots, int i,
-                      std::index_sequence<k...>) {
+__device__ void apply(const C& constants, T& p, const T& g, [[maybe_unused]] Packet<T, kWidth>* slots,
+                      [[maybe_unused]] int i, std::index_sequence<k...>) {
   Rule::update(constants, p, g, slots[k].v[i]...);
 }
 
@@ -114,7 +118,7 @@ __device__ void update_packet(const C& constants, const Segment<Rule>& s, std::i
   const auto at = [e](std::byte* from) { return reinterpret_cast<T*>(from) + e; };
   auto p = load<kWidth>(at(s.p), true);
   const auto g = load<kWidth>(at(s.g), true);
-  Packet<T, kWidth> slots[kSlots<Rule>] = {};
+  Packet<T, kWidth> slots[kSlotRoom<Rule>] = {};
 #pragma unroll
   for (int k = 0; k < kSlots<Rule>; ++k) {
     if (is_kept(s, k)) slots[k] = load<kWidth>(at(s.slots[k]), true);
@@ -209,13 +213,12 @@ void run(const Rule& rule, std::span<const UpdateSegment> segments, const Update
   std::int64_t blocks = 0;
   const std::vector<Segment<Rule>> plan = plan_segments(rule, segments, blocks);
   const int rows = static_cast<int>(plan.size());
-  const Device device = state.lr.device();
+  const Device device = state.step.device();
   const Tensor row_room =
       Tensor::empty({std::max(1, rows), static_cast<std::int64_t>(sizeof(Row<Rule>))}, DType::u8, device);
   const Tensor numbers = Tensor::empty({rows + 1}, DType::i64, device);
   const Table<Rule> table{reinterpret_cast<Row<Rule>*>(row_room.raw_data()), numbers.data<std::int64_t>(),
                           numbers.data<std::int64_t>() + rows};
-  const double* stop = state.stop.defined() ? state.stop.data<double>() : nullptr;
   int first = 0;
   do {  // at least once, because the step counts also without parameters
     Chunk<Rule> chunk{};
@@ -224,15 +227,20 @@ void run(const Rule& rule, std::span<const UpdateSegment> segments, const Update
     std::copy_n(plan.begin() + first, chunk.count, chunk.segments);
     first += chunk.count;
     chunk.is_last = first == rows;
-    launch(prepare<Rule>, dim3(1), dim3(kChunk), 0, current_stream(), chunk, rule, state.lr.data<double>(),
-           state.step.data<std::int64_t>(), stop, table);
+    launch(prepare<Rule>, dim3(1), dim3(kChunk), 0, current_stream(), chunk, rule, data_or_null<double>(state.lr),
+           state.step.data<std::int64_t>(), data_or_null<double>(state.stop), table);
   } while (first < rows);
   if (blocks == 0) return;
   launch(update_segments<Rule>, dim3(static_cast<unsigned>(blocks)), dim3(kBlock), 0, current_stream(), table, rows);
 }
 
 void update(const UpdateRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state) {
-  use_device(state.lr.device().index);  // there may be no segment to tell
+  use_device(state.step.device().index);  // there may be no segment to tell
+  std::visit([&](const auto& r) { run(r, segments, state); }, rule);
+}
+
+void update_averages(const AverageRule& rule, std::span<const UpdateSegment> segments, const UpdateState& state) {
+  use_device(state.step.device().index);
   std::visit([&](const auto& r) { run(r, segments, state); }, rule);
 }
 
@@ -250,6 +258,7 @@ namespace hop::kernels {
 
 const OptimizerOperations OptimizerOperations::cuda = {
     .update = cuda::update,
+    .update_averages = cuda::update_averages,
     .measure = cuda::on_device<cuda::measure>,
 };
 

@@ -11,7 +11,7 @@
 #pragma once
 
 #include <optional>
-#include <vector>
+#include <span>
 
 #include "nn/clone.h"
 #include "nn/module.h"
@@ -37,12 +37,20 @@ class Averages {
   void update(const nn::Module& model);
   /// Takes in the present values of tensors with the names and shapes of the averages. stop: () f64, or undefined for
   /// none; while it is not 0, nothing changes.
+  /// One fused pass over all contiguous tensors of f32 or f64 (kernels::update_averages); tensor operations for others.
   void update(const nn::StateDict& parameters, const nn::StateDict& buffers, const Tensor& stop);
   const nn::StateDict& parameters() const { return parameters_; }
   /// Calls of update(): () i64.
   const Tensor& count() const { return count_; }
 
  private:
+  /// A tensor of the average and what it takes in.
+  struct Pair {
+    Tensor own, now;
+  };
+  bool is_fused(const Pair& pair) const;
+  void mix(std::span<const Pair> pairs, const Tensor& is_stopped) const;
+
   AveragedModelOptions options_;
   nn::StateDict parameters_, buffers_;
   Tensor count_;

@@ -20,7 +20,7 @@ nn::StateDict copies_of(const nn::StateDict& weights) {
 
 }  // namespace
 
-WeightAverage::WeightAverage(Optimizer& optimizer, double decay)
+WeightAverage::WeightAverage(Optimizer& optimizer, std::optional<double> decay)
     : optimizer_(&optimizer), weights_(weights_of(optimizer)), averages_(copies_of(weights_), {}, {.decay = decay}) {
   for (const nn::NamedTensor& average : averages()) optimizer.carry("average." + average.name, average.tensor);
   optimizer.carry("n_averaged", n_averaged());

@@ -1,6 +1,7 @@
-// The exponential moving average (EMA) of the weights that an optimizer updates, as a part of the optimizer's state. A
-// state block that is made later takes it in, so it hops, is saved and is resumed with the model. Beside
-// AveragedModel it needs no second module: the module itself computes with the averages while a Scope lives.
+// The average of the weights that an optimizer updates, as a part of the optimizer's state: an exponential moving
+// average (EMA), or the mean of all weights that it was given (SWA). A state block that is made later takes it in, so
+// it hops, is saved and is resumed with the model. Unlike AveragedModel it needs no second module: the module itself
+// computes with the averages while a Scope lives.
 //
 //   optim::WeightAverage average(adam, 0.999);
 //   nn::StateBlock state(model, &adam);
@@ -12,6 +13,7 @@
 //   model(x);  // with the averages
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "nn/optim/averaged_model.h"
@@ -24,11 +26,12 @@ class WeightAverage {
   /// From now on the optimizer carries "average.<parameter>", with the present values of its parameters, and
   /// "n_averaged", also when the average has died (Optimizer::drop() ends that). decay: as AveragedModelOptions::decay.
   /// `optimizer` outlives the average. Throws ConfigError for a decay out of 0..1, and as Optimizer::carry().
-  WeightAverage(Optimizer& optimizer, double decay);
+  explicit WeightAverage(Optimizer& optimizer, std::optional<double> decay = std::nullopt);
 
-  /// After each Optimizer::step(): takes in the present weights; the first call copies them. Changes nothing while the
-  /// optimizer's stop_flag() is set. Reads nothing on the host, so it may be part of a captured step. With a GradScaler
-  /// call it between the scaler's step() and its update(), which puts the flag back.
+  /// After each Optimizer::step(), or after each epoch: takes in the present weights; the first call copies them. One
+  /// pass over weights and averages. Changes nothing while the optimizer's stop_flag() is set. Reads nothing on the
+  /// host, so it may be part of a captured step. With a GradScaler call it between the scaler's step() and its
+  /// update(), which puts the flag back.
   void update() { averages_.update(weights_, {}, optimizer_->stop_flag()); }
   /// Begins anew: the averages are the present weights.
   void reset();

@@ -4,8 +4,10 @@
 #include <functional>
 #include <limits>
 
+#include "kernels/average_rules.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
+#include "kernels/elementwise.h"
 #include "kernels/update_rules.h"
 #include "tests/cuda/results.h"
 
@@ -15,6 +17,7 @@ namespace {
 using namespace hop::testing;
 using CudaUpdate = OnDevice;
 using CudaMeasure = OnDevice;
+using CudaAverages = OnDevice;
 
 using rules::Adadelta;
 using rules::Adagrad;
@@ -215,6 +218,72 @@ TEST_F(CudaUpdate, ReplayedReadsTheRateAndTheStepAnew) {
   for (const Tensor& x : there.tensors()) results.push_back(on_host(x));
   expect_like_cpu(results, here, rule);
   EXPECT_EQ(on_host(there.state.step).item<std::int64_t>(), 3);
+}
+
+std::vector<AverageRule> average_rules() {
+  return {rules::ExponentialAverage{.decay = 0.9}, rules::ExponentialAverage{.decay = 0.3}, rules::EqualAverage{}};
+}
+
+/// A model whose parameters are averages and whose gradients are values.
+Model averages(const std::vector<Shape>& shapes, DType dtype, std::int64_t offset = 0) {
+  return {shapes, Sgd{}, dtype, offset};
+}
+
+/// Three values on both sides; the first one is copied. No constant needs pow, so a GPU has the bits of the CPU, too.
+void check_averages(const Model& here, const AverageRule& rule) {
+  const auto take = [&](const Model& model) {
+    for (int i = 0; i < 3; ++i) {
+      update_averages(rule, model.segments, {.step = model.state.step, .stop = model.state.stop});
+      for (const UpdateSegment& s : model.segments) copy_(s.gradient, mul(s.gradient, 0.7));
+    }
+    return model.tensors();
+  };
+  const Model fresh = here.on_device();
+  const auto there = in_every_schedule(
+      [&] { return take(fresh.copied([](const Tensor& x) { return cuda::on_device(cuda::on_host(x)); })); });
+  const std::vector<Tensor> expected = take(here);
+  ASSERT_EQ(there.size(), expected.size());
+  for (std::size_t i = 0; i < there.size(); ++i) EXPECT_TRUE(same_bits(there[i], expected[i])) << "tensor " << i;
+}
+
+TEST_F(CudaAverages, HaveTheCpusBits) {
+  for (const AverageRule& rule : average_rules()) {
+    check_averages(averages({{1}, {31}, {32}, {3, 11}, {1023}, {0}, {5003}}, DType::f32), rule);
+    Model both = averages({{33}, {2, 1025}}, DType::f64);
+    both.append(averages({{7}, {37}}, DType::f32, 3));
+    check_averages(both, rule);
+  }
+  check_averages(averages(std::vector<Shape>(41, Shape{3}), DType::f32), rules::EqualAverage{});
+}
+
+TEST_F(CudaAverages, ChangeNothingWhereTheStopFlagIsSet) {
+  Model here = averages({{33}}, DType::f32);
+  here.state.stop = full({}, 1.0, DType::f64);
+  const Model there = here.on_device();
+  update_averages(rules::EqualAverage{}, there.segments, {.step = there.state.step, .stop = there.state.stop});
+  const std::vector<Tensor> before = here.tensors(), after = there.tensors();
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(same_bits(on_host(after[i]), before[i])) << i;
+}
+
+TEST_F(CudaAverages, ReplayedReadTheCountAnew) {
+  for (const AverageRule& rule : average_rules()) {
+    const Model here = averages({{33}, {1000}}, DType::f32), there = here.on_device();
+    const auto take = [&](const Model& model) { update_averages(rule, model.segments, {.step = model.state.step}); };
+    const Recording recording = capture([&] { take(there); }, Device::cuda());  // runs it once
+    take(here);
+    for (const double scale : {0.5, -3.0}) {
+      for (std::size_t i = 0; i < here.segments.size(); ++i) {
+        const Tensor& value = here.segments[i].gradient;
+        copy_(value, mul(value, scale));
+        copy_(there.segments[i].gradient, cuda::on_device(value));
+      }
+      recording.replay();
+      take(here);
+    }
+    const std::vector<Tensor> expected = here.tensors(), after = there.tensors();
+    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(same_bits(on_host(after[i]), expected[i])) << i;
+    EXPECT_EQ(on_host(there.state.step).item<std::int64_t>(), 3);
+  }
 }
 
 TEST_F(CudaMeasure, SumsLossesAndRemembersThatOneWasTooLarge) {

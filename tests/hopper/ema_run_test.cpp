@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <map>
 #include <string>
@@ -17,7 +16,7 @@
 #include "hopper/trainer.h"
 #include "kernels/copy.h"
 #include "nn/state_file.h"
-#include "tests/hopper/glyphs.h"
+#include "tests/hopper/averaged_run.h"
 #include "tests/hopper/killed_run.h"
 
 namespace hop::hopper {
@@ -28,40 +27,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::ThrowsMessage;
 
-class EmaRun : public OnGlyphs<320, 4> {
- protected:
-  static Experiment experiment(double ema) {
-    Experiment e = toy_experiment(*folder_);
-    e.seed = 11;
-    e.model.layers = {"flatten", "dropout 0.1", "linear 16", "batchnorm1d", "relu", "linear 10"};
-    e.model.ema = ema;
-    e.search.epochs = 2;
-    e.search.space = {{"lr", Choices{0.01, 0.001}},
-                      {"batch_size", Choices{std::int64_t{24}}},  // partitions of 80 rows: a last batch of 8
-                      {"optimizer", Choices{std::string("adam")}}};
-    e.run.workers = 2;
-    return e;
-  }
-  static Config config(std::int64_t batch) {
-    return {{"lr", 0.05}, {"batch_size", batch}, {"optimizer", std::string("sgd")}};
-  }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
-  }
-  /// The f32 values of a segment of a state.
-  static std::vector<float> values(const nn::StateLayout& layout, ByteView block, const std::string& name) {
-    const auto found = std::ranges::find(layout.segments, name, &nn::Segment::name);
-    if (found == layout.segments.end()) throw StateError("no segment " + name);
-    std::vector<float> all(found->bytes / sizeof(float));
-    std::memcpy(all.data(), block.data() + found->offset, found->bytes);
-    return all;
-  }
-  static std::vector<float> values(const Trainer& trainer, const std::string& name) {
-    return values(trainer.state().layout(), trainer.state().bytes(), name);
-  }
-};
+class EmaRun : public AveragedRun {};
 
 TEST_F(EmaRun, HasTheSameBitsForAnyNumberOfWorkersRecordedOrNot) {
   Experiment e = experiment(0.9);

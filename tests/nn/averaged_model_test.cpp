@@ -37,6 +37,50 @@ TEST(AveragedModel, FollowsPyTorch) {
   follow("swa", {}, DType::f32, 1e-6);
 }
 
+// The fused pass has the bits of the operations one by one.
+TEST(AveragedModel, HasTheBitsOfLerpAndOfTheMean) {
+  const NoGradGuard no_grad;
+  for (const DType dtype : {DType::f32, DType::f64}) {
+    for (const std::optional<double> decay : {std::optional<double>(), std::optional(0.3), std::optional(0.999)}) {
+      nn::Linear model(7, 5, {.bias = false, .dtype = dtype});
+      AveragedModel average(model, {.decay = decay});
+      Tensor expected;
+      for (int n = 1; n <= 4; ++n) {
+        const Tensor now = to(randn({5, 7}, {.key = static_cast<std::uint64_t>(n)}), dtype);
+        set(model, now);
+        average.update_parameters(model);
+        if (n == 1)
+          expected = now;
+        else
+          expected = decay ? lerp(expected, now, 1 - *decay) : expected + (now - expected) / static_cast<double>(n);
+        ASSERT_EQ(bits(average.module().weight), bits(expected)) << n;
+      }
+    }
+  }
+}
+
+/// A scale without dimensions, beside a matrix.
+struct Scaled : nn::Module {
+  nn::Parameter scale = register_parameter("scale", kernels::zeros({}));
+};
+
+TEST(AveragedModel, AveragesAParameterWithoutDimensions) {
+  const NoGradGuard no_grad;
+  Scaled model;
+  AveragedModel mean(model), moving(model, {.decay = 0.75});
+  double sum = 0, expected = 0;
+  for (int n = 1; n <= 3; ++n) {
+    kernels::fill_(model.scale, 0.5 * n * n);
+    sum += 0.5 * n * n;
+    expected = n == 1 ? 0.5 : expected + 0.25 * (0.5 * n * n - expected);
+    mean.update_parameters(model);
+    moving.update_parameters(model);
+    EXPECT_NEAR(mean.module().scale.item<float>(), sum / n, 1e-6);
+    EXPECT_FLOAT_EQ(moving.module().scale.item<float>(), static_cast<float>(expected));
+  }
+  EXPECT_EQ(mean.n_averaged().item<std::int64_t>(), 3);
+}
+
 TEST(AveragedModel, CopiesBuffersOrAveragesThem) {
   nn::BatchNorm1d model(2);
   nn::init_parameters(model, 1);

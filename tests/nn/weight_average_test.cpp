@@ -48,14 +48,19 @@ TEST(WeightAverage, FollowsPyTorch) {
     nn::Linear model(3, 2, {.bias = false, .dtype = dtype});
     nn::init_parameters(model, 1);
     Adam adam(model.named_parameters());
-    WeightAverage average(adam, 0.9);
-    for (std::int64_t i = 0; i < 5; ++i) {
-      kernels::copy_(model.weight, select(training_golden("average.moments"), 0, i));
-      average.update();
-      expect_close(average.averages().at(0).tensor, select(training_golden("average.ema"), 0, i),
-                   dtype == DType::f64 ? 1e-14 : 1e-6);
+    for (const std::optional<double> decay : {std::optional(0.9), std::optional<double>()}) {
+      WeightAverage average(adam, decay);
+      for (std::int64_t i = 0; i < 5; ++i) {
+        kernels::copy_(model.weight, select(training_golden("average.moments"), 0, i));
+        average.update();
+        expect_close(average.averages().at(0).tensor,
+                     select(training_golden(decay ? "average.ema" : "average.swa"), 0, i),
+                     dtype == DType::f64 ? 1e-14 : 1e-6);
+      }
+      EXPECT_EQ(average.n_averaged().item<std::int64_t>(), 5);
+      adam.drop("average.weight");
+      adam.drop("n_averaged");
     }
-    EXPECT_EQ(average.n_averaged().item<std::int64_t>(), 5);
   }
 }
 

@@ -1,7 +1,9 @@
-// One pass over parameters, gradients and slots per step, for each rule of update_rules.h, with packs of floats and
-// with doubles. Bytes moved per f32 element, and so the floor: 12 (p and g in, p out), and 8 more for each slot.
+// One pass over parameters, gradients and slots per step, for each rule of update_rules.h and average_rules.h, with
+// packs of floats and with doubles. Bytes moved per f32 element, and so the floor: 12 (p and g in, p out), and 8 more
+// for each slot.
 #include <utility>
 
+#include "kernels/average_rules.h"
 #include "kernels/cpu/isa/access.h"
 #include "kernels/cpu/optimizer_internal.h"
 #include "kernels/update_rules.h"
@@ -19,23 +21,23 @@ HOP_INLINE bool is_kept(T* const* slots, std::size_t k) {
 }
 
 template <class Rule, class C, class V, std::size_t... k>
-HOP_INLINE void apply(const C& constants, V& p, const V& g, V* slots, std::index_sequence<k...>) {
+HOP_INLINE void apply(const C& constants, V& p, const V& g, [[maybe_unused]] V* slots, std::index_sequence<k...>) {
   Rule::update(constants, p, g, slots[k]...);
 }
 
 template <class Rule, class V, class T>
 void update_loop(const void* constants, std::byte* const* arrays, std::int64_t n) {
   using L = Access<V>;
-  constexpr std::size_t kSlots = Rule::slots.size();
+  constexpr std::size_t kSlots = Rule::slots.size(), kRoom = kSlots == 0 ? 1 : kSlots;  // an array is not empty
   // A copy: stores to parameters cannot change it, so its numbers stay in registers.
   const auto c = *static_cast<const typename Rule::template Constants<T>*>(constants);
   T* const p = reinterpret_cast<T*>(arrays[0]);
   const T* const g = reinterpret_cast<const T*>(arrays[1]);
-  T* slots[kSlots];
+  T* slots[kRoom] = {};
   for (std::size_t k = 0; k < kSlots; ++k) slots[k] = reinterpret_cast<T*>(arrays[2 + k]);
   for_each_vector<V>(
       n, [&](std::int64_t i, auto... count) __attribute__((always_inline)) {
-        V value = L::load(p + i, count...), kept[kSlots] = {};
+        V value = L::load(p + i, count...), kept[kRoom] = {};
         for (std::size_t k = 0; k < kSlots; ++k) {
           if (is_kept<Rule>(slots, k)) kept[k] = L::load(slots[k] + i, count...);
         }
@@ -56,5 +58,6 @@ UpdateLoops loops_of(std::size_t rule, const std::variant<Rules...>*) {
 }  // namespace
 
 UpdateLoops update_loops(std::size_t rule) { return loops_of(rule, static_cast<const UpdateRule*>(nullptr)); }
+UpdateLoops average_loops(std::size_t rule) { return loops_of(rule, static_cast<const AverageRule*>(nullptr)); }
 
 }  // namespace hop::kernels::HOP_ISA

@@ -88,6 +88,36 @@ TEST_F(CudaTrainer, GivesTheSameBitsCapturedAndEagerStreamedAndResident) {
   }
 }
 
+// [model] ema follows each step, and swa_start the end of each epoch.
+TEST_F(CudaTrainer, AveragesWeightsAsTheCpuDoesAndWithTheSameBitsCapturedAndEager) {
+  const data::Dataset data = dataset();
+  const Config sgd = {{"lr", 0.05}, {"batch_size", std::int64_t{10}}, {"momentum", 0.9}};
+  for (const bool follows_steps : {true, false}) {
+    Experiment e = perceptron();
+    e.model.ema = follows_steps ? 0.9 : 0;
+    e.model.swa_start = follows_steps ? 0 : 1;
+    Experiment plain = e;
+    plain.run.capture = false;
+    Trainer cpu(e, ModelId(0), sgd, data), captured(e, ModelId(0), sgd, data, kCuda),
+        eager(plain, ModelId(0), sgd, data, kCuda);
+    UnitMetrics of_cpu, of_captured;
+    for (Trainer* trainer : {&cpu, &captured, &eager}) {
+      trainer->initialize();
+      for (std::uint32_t epoch = 0; epoch < 2; ++epoch) {
+        for (std::uint32_t q = 0; q < data.partition_count(); ++q)
+          trainer->train(data.partition(PartitionId(q)), Epoch(epoch), PartitionId(q));
+        trainer->end_epoch(Epoch(epoch));
+      }
+    }
+    EXPECT_EQ(eager.state().digest(), captured.state().digest()) << follows_steps;
+    cpu.validate(data.validation(), of_cpu);
+    captured.validate(data.validation(), of_captured);
+    EXPECT_NEAR(*of_captured.valid_loss, *of_cpu.valid_loss, 1e-4);
+    const nn::StateBytes state = captured.state().save().wait();
+    EXPECT_LT(testing::distance(cpu.state().layout(), state->span(), cpu.state().bytes()), 1e-3);
+  }
+}
+
 TEST_F(CudaTrainer, RecordsAndAllocatesNothingForTheModelsThatFollow) {
   const Experiment e = perceptron();
   const data::Dataset data = dataset();
