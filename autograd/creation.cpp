@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "autograd/composed_internal.h"
+#include "autograd/half_internal.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
@@ -185,6 +186,7 @@ Tensor randperm(std::int64_t n, RandomAddress address, Device device) {
 }
 
 Tensor bernoulli(const Tensor& p, RandomAddress address) {
+  if (autograd::any_half(p)) return autograd::rounded_like(bernoulli(autograd::in_f32(p.detach()), address), p);
   kernels::expect_floating("bernoulli", p);
   const Tensor uniform = Tensor::empty(p.shape(), p.dtype(), p.device());
   kernels::uniform_(uniform, 0, 1, address);

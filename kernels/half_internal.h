@@ -11,6 +11,10 @@
 namespace hop::kernels {
 
 inline bool is_half(const Tensor& x) { return x.defined() && is_half(x.dtype()); }
+template <class... Tensors>
+bool any_half(const Tensors&... operands) {
+  return (is_half(operands) || ...);
+}
 
 /// x in the dtype in which operations compute, in its own layout; x itself if it has that dtype or is undefined.
 inline Tensor widened(const Tensor& x) {

@@ -236,9 +236,9 @@ TEST(HalfTensor, IsCapturedAndReplayed) {
 
 TEST(HalfTensor, IsRefusedWithTheConversionThatHelps) {
   EXPECT_THAT(error_of<DtypeError>([] {
-                layer_norm(ones({2, 3}, DType::f16), {}, {}, 1);
+                uniform_(ones({2, 3}, DType::f16), 0, 1, {});
               }),
-              HasSubstr("[layer_norm] expected f32 or f64, got f16 (2, 3) on cpu; convert first: to(x, DType::f32)"));
+              HasSubstr("[uniform_] expected f32 or f64, got f16 (2, 3) on cpu; convert first: to(x, DType::f32)"));
 }
 
 }  // namespace
