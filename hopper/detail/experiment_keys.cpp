@@ -76,7 +76,7 @@ Names objective_words() {
   return {all.begin(), all.end()};
 }
 Names device_names() { return {"auto", "cpu", "cuda"}; }
-Names precision_names() { return {"strict", "tf32", "bf16"}; }
+Names precision_names() { return {"strict", "tf32", "bf16", "f16"}; }
 Names transport_names() { return {"unix", "tcp"}; }
 Names family_names() { return nn::FamilyRegistry().names(); }
 Names optimizer_names() { return names(optim::optimizers()); }

@@ -1,3 +1,4 @@
+// Long because it is one table of operations.
 // Operations that compute bf16 and f16 as a whole in f32: values and gradients are those of the same operation on f32
 // operands, rounded once, bit for bit. The f32 operations themselves have their golden values elsewhere.
 #include <algorithm>
