@@ -143,6 +143,7 @@ std::unique_ptr<optim::Optimizer> make_optimizer(const Experiment& experiment, c
 Updates make_updates(const Experiment& experiment, const Config& config, const nn::Module& module) {
   Updates updates{.optimizer = make_optimizer(experiment, config, module)};
   if (experiment.model.ema > 0) updates.average.emplace(*updates.optimizer, experiment.model.ema);
+  if (experiment.model.grad_scaler) updates.scaler = std::make_unique<optim::GradScaler>(*updates.optimizer);
   return updates;
 }
 

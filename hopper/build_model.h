@@ -11,6 +11,7 @@
 #include "hopper/experiment.h"
 #include "nn/mixup.h"
 #include "nn/model.h"
+#include "nn/optim/grad_scaler.h"
 #include "nn/optim/lr_scheduler.h"
 #include "nn/optim/optimizer.h"
 #include "nn/optim/weight_average.h"
@@ -34,15 +35,25 @@ nn::ModelDescription describe_model(const ModelOptions& model, const Config& con
 struct Updates {
   std::unique_ptr<optim::Optimizer> optimizer{};  ///< never null
   std::optional<optim::WeightAverage> average{};  ///< in the optimizer's state; none without [model] ema
+  /// In the optimizer's state; null without [model] grad_scaler.
+  std::unique_ptr<optim::GradScaler> scaler{};
 
-  /// One update of the weights, and then of the average.
+  /// The loss to differentiate: the scaled one, with a scaler.
+  Tensor scaled(const Tensor& loss) const { return scaler ? scaler->scale(loss) : loss; }
+  /// Divides the gradients by the scale, for whatever reads them before step().
+  void unscale() {
+    if (scaler) scaler->unscale_();
+  }
+  /// One update of the weights, and then of the average. With a scaler both are left out if a gradient is infinite or
+  /// NaN, and the scale of the next step is set.
   void step() {
-    optimizer->step();
+    scaler ? scaler->step() : optimizer->step();
     if (average) average->update();
+    if (scaler) scaler->update();
   }
 };
 /// The optimizer of a configuration, for the module's parameters: by name, or the application's. With [model] ema it
-/// carries the averages of the weights. Throws ConfigError.
+/// carries the averages of the weights, with [model] grad_scaler the scale. Throws ConfigError.
 Updates make_updates(const Experiment& experiment, const Config& config, const nn::Module& module);
 
 /// The loss of the experiment: by name, or the application's, which throws ShapeError unless it gives a scalar. Throws

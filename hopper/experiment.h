@@ -66,6 +66,9 @@ struct ModelOptions {
   /// Above 0: the decay of an exponential moving average of the weights (optim::WeightAverage), below 1. It is updated
   /// after each step and belongs to the state. Validation and loaded models have the averages as weights.
   double ema = 0;
+  /// Whether the loss is scaled before the backward pass (optim::GradScaler with its defaults): for precision = "f16".
+  /// The scale belongs to the state. An exchange of gradients gets the scaled ones.
+  bool grad_scaler = false;
 };
 
 /// The names of the metrics beside the accuracy, in the order of `own` in all results.

@@ -744,6 +744,16 @@ constexpr std::array kKeys = {
           if (auto decay = s.number(key)) e.model.ema = *decay;
         },
         [](const E& e) { return e.model.ema == 0 ? "" : to_text(Value(e.model.ema)); }, check_ema},
+    ExperimentKey{
+        "model", "grad_scaler", "true or false", "", "false", "true",
+        "Whether the loss is scaled before the backward pass, for [run] precision = \"f16\", in which small gradients "
+        "are 0: PyTorch's GradScaler with its defaults. The scale begins at 65,536. A step with an infinite or NaN "
+        "gradient changes nothing and halves the scale; 2,000 good steps in a row double it. The scale is a part of "
+        "the "
+        "model's state, so it hops and is resumed with it; with strategy = \"averaging\" it is that of the first "
+        "replica.",
+        nullptr, [](S& s, K& key, E& e) { e.model.grad_scaler = s.boolean(key).value_or(e.model.grad_scaler); },
+        [](const E& e) { return e.model.grad_scaler ? flag(true) : ""; }, nullptr},
 
     ExperimentKey{"search", "method", "one of", "", "", "\"random\"",
                   "How configurations are chosen from [search.space]. In C++ also `search.make`.", method_names,
