@@ -302,7 +302,8 @@ TEST(HalfNorm, HasASecondDerivativeInItsDtype) {
       const std::vector<Tensor> right = derivatives(norm_of, to(x, DType::f64), to(weight, DType::f64));
       for (std::size_t i = 0; i < got.size(); ++i) {
         EXPECT_EQ(got[i].dtype(), dtype);
-        if (dtype == DType::f16) EXPECT_LT(distance(to(got[i].detach(), DType::f64), right[i].detach()), 0.3);
+        if (dtype == DType::bf16) continue;  // too coarse for a bound that says something
+        EXPECT_LT(distance(to(got[i].detach(), DType::f64), right[i].detach()), 0.3);
       }
     }
   }
