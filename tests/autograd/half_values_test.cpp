@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 
+#include "kernels/random.h"
 #include "tests/autograd/support.h"
 
 namespace hop::autograd {
@@ -362,6 +363,21 @@ TEST(HalfInPlace, LerpRoundsOnce) {
       lerp_(y, end, weight);
       EXPECT_TRUE(same_bits(y, to(wide, dtype))) << weight;
     }
+  }
+}
+
+TEST(HalfRandom, RoundsTheNumbersOfF32AndStaysBelowItsEnd) {
+  const RandomAddress address{.key = 3};
+  for (const DType dtype : kHalves) {
+    const Tensor uniform = rand({10000}, address, {.dtype = dtype}), wide = rand({10000}, address);
+    const Tensor nearest = to(wide, dtype);
+    EXPECT_EQ(uniform.dtype(), dtype);
+    EXPECT_EQ(values(uniform), values(where(eq(nearest, 1), 0.0, nearest)));
+    EXPECT_TRUE(dtype == DType::f16 || values(to(any(eq(nearest, 1)), DType::f64))[0] == 1) << "none rounds up to 1";
+    EXPECT_TRUE(same_bits(randn({5, 3}, address, {.dtype = dtype}), to(randn({5, 3}, address), dtype)));
+    EXPECT_EQ(rand_like(zeros({0, 3}, dtype), address).dtype(), dtype);
+    EXPECT_TRUE(throws<ConfigError>([&] { kernels::uniform_(zeros({2}, DType::f16), 0, 1e6, address); },
+                                    "a distance that f16 holds"));
   }
 }
 
