@@ -745,7 +745,7 @@ constexpr std::array kKeys = {
         },
         [](const E& e) { return e.model.ema == 0 ? "" : to_text(Value(e.model.ema)); }, check_ema},
     ExperimentKey{
-        "model", "grad_scaler", "true or false", "", "false", "true",
+        "model", "grad_scaler", "true or false", "", "`false`", "true",
         "Whether the loss is scaled before the backward pass, for [run] precision = \"f16\", in which small gradients "
         "are 0: PyTorch's GradScaler with its defaults. The scale begins at 65,536. A step with an infinite or NaN "
         "gradient changes nothing and halves the scale; 2,000 good steps in a row double it. The scale is a part of "
