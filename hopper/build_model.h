@@ -9,6 +9,7 @@
 
 #include "data/dataset.h"
 #include "hopper/experiment.h"
+#include "nn/clip_grad.h"
 #include "nn/mixup.h"
 #include "nn/model.h"
 #include "nn/optim/grad_scaler.h"
@@ -40,9 +41,10 @@ struct Updates {
 
   /// The loss to differentiate: the scaled one, with a scaler.
   Tensor scaled(const Tensor& loss) const { return scaler ? scaler->scale(loss) : loss; }
-  /// Divides the gradients by the scale, for whatever reads them before step().
-  void unscale() {
+  /// Before step(): limits the norm of the gradients, without their scale.
+  void clip(const nn::Module& module, double max_norm) {
     if (scaler) scaler->unscale_();
+    nn::clip_grad_norm_(module, max_norm);
   }
   /// One update of the weights, and then of the average. With a scaler both are left out if a gradient is infinite or
   /// NaN, and the scale of the next step is set.

@@ -13,7 +13,6 @@
 #include "kernels/optimizer.h"
 #include "kernels/precision.h"
 #include "kernels/reduce.h"
-#include "nn/clip_grad.h"
 #include "nn/init.h"
 
 namespace hop::hopper {
@@ -230,10 +229,7 @@ void Trainer::compute(Part part) {
   if (part == Part::Validation) return validation_step(validation_->batch());
   if (part != Part::Update) make_gradients(lane_.batches->batch());
   if (part == Part::Gradients) return;
-  if (clip_grad_norm_ > 0) {
-    updates_.unscale();
-    nn::clip_grad_norm_(*module_, clip_grad_norm_);
-  }
+  if (clip_grad_norm_ > 0) updates_.clip(*module_, clip_grad_norm_);
   updates_.step();
 }
 

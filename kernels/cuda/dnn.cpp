@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "kernels/cuda/dnn_library_internal.h"
 #include "kernels/cuda/runtime.h"
-#include "kernels/half_internal.h"
 #include "tensor/storage.h"
 
 namespace hop::kernels::cuda::dnn {
@@ -38,18 +37,13 @@ Target described_device(const std::string& json) {
 
 // ---- the operation
 
-cudnnDataType_t type_of(Precision precision) {
-  if (precision == Precision::bf16) return CUDNN_DATA_BFLOAT16;
-  return precision == Precision::f16 ? CUDNN_DATA_HALF : CUDNN_DATA_FLOAT;
-}
-
 /// A dense tensor with the sizes (n, c, h, w) or their counterparts.
 Descriptor make_tensor(const Convolution& conv, Id id, std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
   const std::array<std::int64_t, 4> sizes = {n, c, h, w};
   const std::array<std::int64_t, 4> strides = conv.channels_last ? std::array<std::int64_t, 4>{c * h * w, 1, c * w, c}
                                                                  : std::array<std::int64_t, 4>{c * h * w, h * w, w, 1};
   Descriptor tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-  tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, type_of(conv.precision));
+  tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, data_type_of(conv.precision));
   tensor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::span<const std::int64_t>(sizes));
   tensor.set(CUDNN_ATTR_TENSOR_STRIDES, std::span<const std::int64_t>(strides));
   tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, static_cast<std::int64_t>(id));
