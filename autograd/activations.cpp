@@ -4,14 +4,18 @@
 #include <string>
 
 #include "autograd/composed_internal.h"
+#include "autograd/half_internal.h"
 #include "autograd/view.h"
 #include "base/error.h"
 #include "base/words.h"
 
 namespace hop {
 
+using autograd::any_half;
 using autograd::existing_dim;
 using autograd::expected;
+using autograd::in_f32;
+using autograd::rounded_like;
 using kernels::Input;
 
 namespace {
@@ -24,47 +28,56 @@ Tensor bounded(const Tensor& x, double low, double high) {
 }  // namespace
 
 Tensor hardtanh(const Tensor& x, double min_val, double max_val) {
+  if (any_half(x)) return rounded_like(hardtanh(in_f32(x), min_val, max_val), x);
   kernels::expect_floating("hardtanh", x);
   return bounded(x, min_val, max_val);
 }
 
 Tensor relu6(const Tensor& x) {
+  if (any_half(x)) return rounded_like(relu6(in_f32(x)), x);
   kernels::expect_floating("relu6", x);
   return bounded(x, 0, 6);
 }
 
 Tensor hardsigmoid(const Tensor& x) {
+  if (any_half(x)) return rounded_like(hardsigmoid(in_f32(x)), x);
   kernels::expect_floating("hardsigmoid", x);
   return bounded(x + 3, 0, 6) / 6;
 }
 
 Tensor hardswish(const Tensor& x) {
+  if (any_half(x)) return rounded_like(hardswish(in_f32(x)), x);
   kernels::expect_floating("hardswish", x);
   return x * bounded(x + 3, 0, 6) / 6;
 }
 
 Tensor hardshrink(const Tensor& x, double lambd) {
+  if (any_half(x)) return rounded_like(hardshrink(in_f32(x), lambd), x);
   kernels::expect_floating("hardshrink", x);
   return where(kernels::le(kernels::abs(x), lambd), 0, x);
 }
 
 Tensor softshrink(const Tensor& x, double lambd) {
+  if (any_half(x)) return rounded_like(softshrink(in_f32(x), lambd), x);
   kernels::expect_floating("softshrink", x);
   if (!(lambd >= 0)) throw ConfigError(expected("softshrink") + "a lambd of at least 0, got " + shortest(lambd));
   return where(kernels::gt(x, lambd), x - lambd, where(kernels::lt(x, -lambd), x + lambd, x * 0));
 }
 
 Tensor tanhshrink(const Tensor& x) {
+  if (any_half(x)) return rounded_like(tanhshrink(in_f32(x)), x);
   kernels::expect_floating("tanhshrink", x);
   return x - tanh(x);
 }
 
 Tensor threshold(const Tensor& x, double threshold, double value) {
+  if (any_half(x)) return rounded_like(hop::threshold(in_f32(x), threshold, value), x);
   kernels::expect_floating("threshold", x);
   return where(kernels::le(x, threshold), value, x);
 }
 
 Tensor mish(const Tensor& x) {
+  if (any_half(x)) return rounded_like(mish(in_f32(x)), x);
   kernels::expect_floating("mish", x);
   return x * tanh(softplus(x));
 }
@@ -72,12 +85,14 @@ Tensor mish(const Tensor& x) {
 Tensor selu(const Tensor& x) {
   constexpr double kAlpha = 1.6732632423543772848170429916717;
   constexpr double kScale = 1.0507009873554804934193349852946;
+  if (any_half(x)) return rounded_like(selu(in_f32(x)), x);
   kernels::expect_floating("selu", x);
   return elu(x, kAlpha) * kScale;
 }
 
 // The product reads 0 where x > 0: an infinite x must not give the weight a gradient of 0 * infinity.
 Tensor prelu(const Tensor& x, const Tensor& weight) {
+  if (any_half(x, weight)) return rounded_like(prelu(in_f32(x), in_f32(weight)), x, weight);
   kernels::expect_floating("prelu", {&x, &weight});
   const std::int64_t channels = x.dim() > 1 ? x.size(1) : 1;
   if (weight.dim() > 1 || (weight.numel() != 1 && weight.numel() != channels)) {
@@ -95,6 +110,7 @@ Tensor prelu(const Tensor& x, const Tensor& weight) {
 
 Tensor glu(const Tensor& x, std::int64_t dim) {
   const int d = existing_dim("glu", x, dim);
+  if (any_half(x)) return rounded_like(glu(in_f32(x), d), x);
   kernels::expect_floating("glu", x);
   const std::int64_t n = x.size(d);
   if (n % 2 != 0) {
@@ -104,11 +120,13 @@ Tensor glu(const Tensor& x, std::int64_t dim) {
 }
 
 Tensor softsign(const Tensor& x) {
+  if (any_half(x)) return rounded_like(softsign(in_f32(x)), x);
   kernels::expect_floating("softsign", x);
   return x / (abs(x) + 1);
 }
 
 Tensor logit(const Tensor& x, std::optional<double> eps) {
+  if (any_half(x)) return rounded_like(logit(in_f32(x), eps), x);
   kernels::expect_floating("logit", x);
   const Tensor p = eps ? clamp(x, *eps, 1 - *eps) : x;
   return log(p / (1 - p));
@@ -138,6 +156,12 @@ Tensor logaddexp(const Tensor& a, const Tensor& b) {
 }
 
 Tensor lerp(const Tensor& start, const Tensor& end, Input weight) {
+  const Tensor factor = weight.is_tensor() ? weight.tensor() : Tensor();
+  if (any_half(start, end, factor)) {
+    const Tensor from = in_f32(start), to_end = in_f32(end), w = in_f32(factor);
+    const Tensor y = weight.is_tensor() ? lerp(from, to_end, w) : lerp(from, to_end, weight);
+    return weight.is_tensor() ? rounded_like(y, start, end, factor) : rounded_like(y, start, end);
+  }
   kernels::expect_floating("lerp", {&start, &end});
   const Tensor difference = end - start;
   if (weight.is_tensor()) {

@@ -8,6 +8,7 @@
 
 #include "autograd/dropout.h"
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/masks.h"
 #include "autograd/matmul.h"
 #include "autograd/record.h"
@@ -51,6 +52,12 @@ void differentiable_grads(BackwardContext& c, const AttentionInputs& in) {
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, double scale, bool is_causal,
                  const AttentionDropout& dropout) {
   kernels::expect_defined("attention", q);
+  if (autograd::any_half(q, k, v)) {
+    kernels::expect_any_floating("attention", {&q, &k, &v});
+    const Tensor y =
+        attention(autograd::in_f32(q), autograd::in_f32(k), autograd::in_f32(v), scale, is_causal, dropout);
+    return autograd::rounded_like(y, q);
+  }
   const AttentionInputs in{q, k, v, scale, is_causal, dropout.p, dropout.address};
   const bool in_bf16 = kernels::precision() == kernels::Precision::bf16 && kernels::has_bf16();
   if (!kernels::has_attention(in) || in_bf16) {

@@ -3,17 +3,18 @@
 #include <string>
 
 #include "base/error.h"
+#include "kernels/half_internal.h"
 
 namespace hop {
 namespace {
 
 kernels::Precision precision_of(const AutocastOptions& options) {
-  if (options.dtype != DType::bf16) {
-    throw DtypeError("[autocast] expected bf16, got " + std::string(name(options.dtype)) +
+  if (!is_half(options.dtype)) {
+    throw DtypeError("[autocast] expected bf16 or f16, got " + std::string(name(options.dtype)) +
                      "; bf16 has the range of f32, so its losses need no scale");
   }
-  if (options.enabled) return kernels::Precision::bf16;
-  return kernels::precision() == kernels::Precision::bf16 ? kernels::Precision::strict : kernels::precision();
+  if (options.enabled) return options.dtype == DType::f16 ? kernels::Precision::f16 : kernels::Precision::bf16;
+  return kernels::half_of(kernels::precision()) ? kernels::Precision::strict : kernels::precision();
 }
 
 }  // namespace

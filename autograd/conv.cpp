@@ -4,6 +4,7 @@
 #include "autograd/conv.h"
 
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
@@ -69,6 +70,12 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTranspose2dOptions& o) {
   constexpr const char* kOp = "conv_transpose2d";
+  if (autograd::any_half(x, weight, bias)) {
+    kernels::expect_any_floating(kOp, {&x, &weight}, {&bias});
+    const kernels::PrecisionScope precision(kernels::Precision::tf32);  // factors of 16 bits are exact in it
+    const Tensor y = conv_transpose2d(autograd::in_f32(x), autograd::in_f32(weight), autograd::in_f32(bias), o);
+    return autograd::rounded_like(y, x);
+  }
   kernels::expect_floating(kOp, {&x, &weight}, {&bias});
   if (x.dim() != 4 || weight.dim() != 4 || x.size(1) != weight.size(0)) {
     throw ShapeError("[conv_transpose2d] expected input (N, C, H, W) and weight (C, K / groups, R, S), got " +

@@ -42,7 +42,7 @@ struct WindowOptions {
 /// and the L = P Q windows that conv2d() would see, row by row. Cost: one gather. Any dtype. Throws ShapeError.
 Tensor unfold(const Tensor& x, const WindowOptions& options);
 /// torch.nn.functional.fold: the sum of the columns (N, C R S, L) where their windows overlap -> (N, C, H, W) for
-/// `output_size` (H, W): the gradient of unfold(). f32 or f64. Throws ShapeError, DtypeError.
+/// `output_size` (H, W): the gradient of unfold(). Floating. Throws ShapeError, DtypeError.
 Tensor fold(const Tensor& columns, const std::array<std::int64_t, 2>& output_size, const WindowOptions& options);
 
 }  // namespace hop

@@ -6,6 +6,7 @@
 #include "autograd/composed_internal.h"
 #include "autograd/conv.h"
 #include "autograd/copy.h"
+#include "autograd/half_internal.h"
 #include "autograd/index.h"
 #include "autograd/pad.h"
 #include "autograd/view.h"
@@ -14,7 +15,10 @@
 
 namespace hop {
 
+using autograd::any_half;
 using autograd::expected;
+using autograd::in_f32;
+using autograd::rounded_like;
 
 namespace {
 
@@ -67,6 +71,11 @@ Tensor swapped(const Tensor& x) { return transpose(x, 1, 2); }
 
 Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv3dOptions& o) {
   constexpr const char* kOp = "conv3d";
+  if (any_half(x, weight, bias)) {
+    kernels::expect_any_floating(kOp, {&x, &weight}, {&bias});
+    const kernels::PrecisionScope precision(kernels::Precision::tf32);  // factors of 16 bits are exact in it
+    return rounded_like(conv3d(in_f32(x), in_f32(weight), in_f32(bias), o), x);
+  }
   kernels::expect_floating(kOp, {&x, &weight}, {&bias});
   expect_volumes(kOp, x, weight, "(K, C / groups, T, R, S)");
   expect_at_least(kOp, "strides", o.stride, 1);
@@ -103,6 +112,11 @@ Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 
 Tensor conv_transpose3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTranspose3dOptions& o) {
   constexpr const char* kOp = "conv_transpose3d";
+  if (any_half(x, weight, bias)) {
+    kernels::expect_any_floating(kOp, {&x, &weight}, {&bias});
+    const kernels::PrecisionScope precision(kernels::Precision::tf32);  // factors of 16 bits are exact in it
+    return rounded_like(conv_transpose3d(in_f32(x), in_f32(weight), in_f32(bias), o), x);
+  }
   kernels::expect_floating(kOp, {&x, &weight}, {&bias});
   expect_volumes(kOp, x, weight, "(C, K / groups, T, R, S)");
   expect_at_least(kOp, "strides", o.stride, 1);

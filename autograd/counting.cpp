@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "autograd/composed_internal.h"
+#include "autograd/half_internal.h"
 #include "autograd/sort.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
@@ -58,6 +59,7 @@ Tensor bincount(const Tensor& x, const Tensor& weights, std::int64_t minlength) 
 }
 
 Tensor histc(const Tensor& x, std::int64_t bins, double min, double max) {
+  if (autograd::any_half(x)) return autograd::rounded_like(histc(autograd::in_f32(x.detach()), bins, min, max), x);
   kernels::expect_floating("histc", x);
   if (bins < 1) throw ConfigError(expected("histc") + "at least 1 bin, got " + std::to_string(bins));
   double low = min, high = max;
@@ -165,7 +167,7 @@ void check_row(std::span<const double> weights, std::int64_t num_samples, bool r
 }  // namespace
 
 Tensor multinomial(const Tensor& weights, std::int64_t num_samples, bool replacement, RandomAddress address) {
-  kernels::expect_floating("multinomial", weights);
+  kernels::expect_any_floating("multinomial", weights);
   if (weights.dim() != 1 && weights.dim() != 2)
     throw ShapeError(expected("multinomial") + "weights (n) or (rows, n), got " + weights.describe());
   if (num_samples < 1)

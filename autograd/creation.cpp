@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "autograd/composed_internal.h"
+#include "autograd/half_internal.h"
 #include "kernels/capture.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
@@ -139,25 +140,25 @@ Tensor linspace(double start, double end, std::int64_t steps, const TensorOption
 
 Tensor rand(const Shape& shape, RandomAddress address, const TensorOptions& options) {
   const Tensor y = Tensor::empty(shape, options.dtype, options.device);
-  kernels::expect_floating("rand", y);
+  kernels::expect_any_floating("rand", y);
   kernels::uniform_(y, 0, 1, address);
   return finished(y, options);
 }
 
 Tensor randn(const Shape& shape, RandomAddress address, const TensorOptions& options) {
   const Tensor y = Tensor::empty(shape, options.dtype, options.device);
-  kernels::expect_floating("randn", y);
+  kernels::expect_any_floating("randn", y);
   kernels::normal_(y, 0, 1, address);
   return finished(y, options);
 }
 
 Tensor rand_like(const Tensor& x, RandomAddress address) {
-  kernels::expect_floating("rand_like", x);
+  kernels::expect_any_floating("rand_like", x);
   return rand(x.shape(), address, {.dtype = x.dtype(), .device = x.device()});
 }
 
 Tensor randn_like(const Tensor& x, RandomAddress address) {
-  kernels::expect_floating("randn_like", x);
+  kernels::expect_any_floating("randn_like", x);
   return randn(x.shape(), address, {.dtype = x.dtype(), .device = x.device()});
 }
 
@@ -185,6 +186,7 @@ Tensor randperm(std::int64_t n, RandomAddress address, Device device) {
 }
 
 Tensor bernoulli(const Tensor& p, RandomAddress address) {
+  if (autograd::any_half(p)) return autograd::rounded_like(bernoulli(autograd::in_f32(p.detach()), address), p);
   kernels::expect_floating("bernoulli", p);
   const Tensor uniform = Tensor::empty(p.shape(), p.dtype(), p.device());
   kernels::uniform_(uniform, 0, 1, address);

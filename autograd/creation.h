@@ -27,9 +27,9 @@ Tensor arange(Scalar start, Scalar end, Scalar step = 1, std::optional<DType> dt
 /// once; integers drop the fraction. Throws ConfigError for negative steps.
 Tensor linspace(double start, double end, std::int64_t steps, const TensorOptions& options = {});
 
-/// torch.rand: uniform in [0, 1), f32 or f64 (DtypeError), 24 random bits each.
+/// torch.rand: uniform in [0, 1), floating (DtypeError), 24 random bits each, rounded in bf16 and f16.
 Tensor rand(const Shape& shape, RandomAddress address, const TensorOptions& options = {});
-/// torch.randn: standard normal, f32 or f64 (DtypeError).
+/// torch.randn: standard normal, floating (DtypeError).
 Tensor randn(const Shape& shape, RandomAddress address, const TensorOptions& options = {});
 /// torch.rand_like and torch.randn_like: in x's shape, dtype and device.
 Tensor rand_like(const Tensor& x, RandomAddress address);

@@ -195,6 +195,10 @@ Tensor losses_of(const Tensor& x, const std::vector<Sample>& samples, bool zero_
 
 Tensor ctc_loss(const Tensor& log_probabilities, const Tensor& targets, const Tensor& input_lengths,
                 const Tensor& target_lengths, const CTCLossOptions& options) {
+  if (autograd::any_half(log_probabilities)) {
+    const Tensor wide = autograd::in_f32(log_probabilities);
+    return autograd::rounded_like(ctc_loss(wide, targets, input_lengths, target_lengths, options), log_probabilities);
+  }
   kernels::expect_floating(kOp, log_probabilities);
   for (const Tensor* x : {&targets, &input_lengths, &target_lengths}) kernels::expect_defined(kOp, *x);
   if (is_capturing()) throw StateError(expected(kOp) + "no capture: the host reads the labels and their lengths");

@@ -1,6 +1,7 @@
 // The windows of an image as columns: a gather of the padded image, and its gradient.
 
 #include "autograd/conv.h"
+#include "autograd/half_internal.h"
 #include "autograd/index.h"
 #include "autograd/pad.h"
 #include "autograd/record.h"
@@ -79,6 +80,8 @@ Tensor unfold(const Tensor& x, const WindowOptions& o) {
 }
 
 Tensor fold(const Tensor& columns, const std::array<std::int64_t, 2>& output_size, const WindowOptions& o) {
+  if (autograd::any_half(columns))
+    return autograd::rounded_like(fold(autograd::in_f32(columns), output_size, o), columns);
   kernels::expect_floating("fold", {&columns});
   const Windows w = windows_of("fold", output_size, o);
   const std::int64_t taps = o.kernel[0] * o.kernel[1], windows = w.rows * w.columns;

@@ -7,6 +7,7 @@
 #include "autograd/composed_internal.h"
 #include "autograd/copy.h"
 #include "autograd/grad_mode.h"
+#include "autograd/half_internal.h"
 #include "autograd/index.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
@@ -81,6 +82,10 @@ Tensor places_of(const Tensor& x, Sizes kernel, Sizes output, const Tensor& samp
 
 PooledMaxima pool(const char* op, const Tensor& x, Sizes kernel, Sizes output, const Tensor& samples,
                   std::span<const int> samples_of) {
+  if (autograd::any_half(x, samples)) {
+    const PooledMaxima wide = pool(op, autograd::in_f32(x), kernel, output, autograd::in_f32(samples), samples_of);
+    return {autograd::rounded_like(wide.values, x), wide.indices};
+  }
   check(op, x, kernel, output, samples);
   std::int64_t all = 1;
   for (int d = 2; d < x.dim(); ++d) all *= x.size(d);

@@ -4,6 +4,7 @@
 #include "autograd/group_norm.h"
 
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
@@ -15,10 +16,12 @@ namespace hop {
 namespace {
 
 using autograd::BackwardContext;
+using autograd::in_f32;
+using autograd::rounded_like;
 
-void differentiable_grads(BackwardContext& context, const Tensor& x, const Tensor& weight, std::int64_t groups,
+void differentiable_grads(BackwardContext& context, const Tensor& of_x, const Tensor& factor, std::int64_t groups,
                           double eps) {
-  const Tensor& g = context.grad();
+  const Tensor g = in_f32(context.grad()), x = in_f32(of_x), weight = in_f32(factor);
   const Shape grouped = {x.size(0), groups, -1};
   Shape per_channel = {1, x.size(1)};  // weight's shape beside x
   while (per_channel.size() < x.dim()) per_channel.push_back(1);
@@ -27,10 +30,12 @@ void differentiable_grads(BackwardContext& context, const Tensor& x, const Tenso
   const Tensor xhat = (rows - mean(rows, {-1}, true)) * rstd;
   if (context.wants(0)) {
     const Tensor gw = reshape(weight.defined() ? g * reshape(weight, per_channel) : g, grouped);
-    context.set(0, reshape(rstd * (gw - mean(gw, {-1}, true) - xhat * mean(gw * xhat, {-1}, true)), x.shape()));
+    const Tensor dx = rstd * (gw - mean(gw, {-1}, true) - xhat * mean(gw * xhat, {-1}, true));
+    context.set(0, rounded_like(reshape(dx, x.shape()), of_x));
   }
-  if (context.wants(1)) context.set(1, reshape(sum_to(g * reshape(xhat, x.shape()), per_channel), weight.shape()));
-  if (context.wants(2)) context.set(2, reshape(sum_to(g, per_channel), weight.shape()));
+  const auto of_parameter = [&](const Tensor& sums) { return rounded_like(reshape(sums, factor.shape()), factor); };
+  if (context.wants(1)) context.set(1, of_parameter(sum_to(g * reshape(xhat, x.shape()), per_channel)));
+  if (context.wants(2)) context.set(2, of_parameter(sum_to(g, per_channel)));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "kernels/expect_internal.h"
+#include "kernels/half_internal.h"
 
 namespace hop {
 namespace {
@@ -122,6 +123,11 @@ const Tensor& div_(const Tensor& y, Scalar value) {
 const Tensor& lerp_(const Tensor& y, const Tensor& end, double weight) {
   check_written("lerp_", y);
   check_not_recorded("lerp_", end);
+  if (kernels::any_half(y, end)) {
+    kernels::expect_any_floating("lerp_", y);
+    const Tensor wide = kernels::clone(kernels::widened(y));
+    return copy_(y, lerp_(wide, kernels::widened(end), weight));
+  }
   kernels::expect_floating("lerp_", y);
   kernels::expect_floating("lerp_", end);
   const Tensor distance = kernels::sub(end, y);

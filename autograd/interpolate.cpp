@@ -7,6 +7,7 @@
 
 #include "autograd/composed_internal.h"
 #include "autograd/copy.h"
+#include "autograd/half_internal.h"
 #include "autograd/index.h"
 #include "autograd/pool_nd.h"
 #include "autograd/view.h"
@@ -149,6 +150,7 @@ void check_rank(const Tensor& x, InterpolateMode mode) {
 }  // namespace
 
 Tensor interpolate(const Tensor& x, const InterpolateOptions& options) {
+  if (autograd::any_half(x)) return autograd::rounded_like(interpolate(autograd::in_f32(x), options), x);
   kernels::expect_floating("interpolate", x);
   check_rank(x, options.mode);
   if (options.align_corners && !is_between(options.mode)) {

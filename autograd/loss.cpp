@@ -19,11 +19,14 @@
 
 namespace hop {
 
+using autograd::any_half;
 using autograd::BackwardContext;
 using autograd::expected;
+using autograd::in_f32;
 using autograd::is_recorded;
 using autograd::record;
 using autograd::reduced;
+using autograd::rounded_like;
 using autograd::save;
 using autograd::SavedTensor;
 
@@ -188,6 +191,7 @@ Tensor cross_entropy(const Tensor& x, const Tensor& target, const CrossEntropyOp
   constexpr const char* kOp = "cross_entropy";
   kernels::expect_defined(kOp, x);
   kernels::expect_defined(kOp, target);
+  if (any_half(x)) return rounded_like(cross_entropy(in_f32(x), target, options), x);
   const double smoothing = options.label_smoothing;
   const bool is_plain =
       !options.weight.defined() && !options.ignore_index && smoothing == 0 && options.reduction == Reduction::mean;
@@ -221,6 +225,8 @@ Tensor nll_loss(const Tensor& log_probabilities, const Tensor& labels, const NLL
   constexpr const char* kOp = "nll_loss";
   kernels::expect_defined(kOp, log_probabilities);
   kernels::expect_defined(kOp, labels);
+  if (any_half(log_probabilities))
+    return rounded_like(nll_loss(in_f32(log_probabilities), labels, options), log_probabilities);
   expect_classes(kOp, log_probabilities, options.weight);
   expect_labels(kOp, log_probabilities, labels);
   const Tensor rows = rows_of(log_probabilities);

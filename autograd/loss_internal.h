@@ -3,6 +3,7 @@
 
 #include "autograd/composed_internal.h"
 #include "autograd/copy.h"
+#include "autograd/half_internal.h"
 #include "autograd/reduce.h"
 #include "autograd/reduction.h"
 

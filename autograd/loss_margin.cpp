@@ -16,9 +16,12 @@
 
 namespace hop {
 
+using autograd::any_half;
 using autograd::expect_equal_shapes;
 using autograd::expected;
+using autograd::in_f32;
 using autograd::reduced;
+using autograd::rounded_like;
 
 namespace {
 
@@ -60,6 +63,10 @@ Tensor reduced_rows(const char* op, const Tensor& losses, bool is_row, Reduction
 Tensor triplet_loss(const char* op, const Tensor& anchor, const Tensor& positive, const Tensor& negative,
                     const TripletMarginWithDistanceLossOptions& options) {
   expect_equal_ranks(op, {&anchor, &positive, &negative});
+  if (any_half(anchor, positive, negative)) {
+    const Tensor loss = triplet_loss(op, in_f32(anchor), in_f32(positive), in_f32(negative), options);
+    return rounded_like(loss, anchor, positive, negative);
+  }
   const auto& distance = options.distance_function;
   const Tensor far = distance(anchor, negative);
   const Tensor nearest = options.swap ? minimum(far, distance(positive, negative)) : far;
@@ -77,6 +84,7 @@ Tensor soft_margin_loss(const Tensor& x, const Tensor& target, Reduction reducti
 Tensor hinge_embedding_loss(const Tensor& x, const Tensor& target, const HingeEmbeddingLossOptions& options) {
   constexpr const char* kOp = "hinge_embedding_loss";
   expect_equal_shapes(kOp, x, target);
+  if (any_half(x)) return rounded_like(hinge_embedding_loss(in_f32(x), target, options), x);
   kernels::expect_floating(kOp, x);
   const Tensor of_far = where(kernels::ne(target, 1), relu(options.margin - x), 0.0);
   return reduced(kOp, of_far + where(kernels::ne(target, -1), x, 0.0), options.reduction);
@@ -85,6 +93,7 @@ Tensor hinge_embedding_loss(const Tensor& x, const Tensor& target, const HingeEm
 Tensor multi_margin_loss(const Tensor& x, const Tensor& labels, const MultiMarginLossOptions& options) {
   constexpr const char* kOp = "multi_margin_loss";
   kernels::expect_defined(kOp, labels);
+  if (any_half(x)) return rounded_like(multi_margin_loss(in_f32(x), labels, options), x);
   const std::int64_t classes = classes_of(kOp, x);
   const bool is_row = x.dim() < 2;
   expect_labels(kOp, x, labels, is_row ? Shape{} : Shape{x.size(0)});
@@ -108,6 +117,7 @@ Tensor multi_margin_loss(const Tensor& x, const Tensor& labels, const MultiMargi
 Tensor multilabel_margin_loss(const Tensor& x, const Tensor& labels, Reduction reduction) {
   constexpr const char* kOp = "multilabel_margin_loss";
   kernels::expect_defined(kOp, labels);
+  if (any_half(x)) return rounded_like(multilabel_margin_loss(in_f32(x), labels, reduction), x);
   const std::int64_t classes = classes_of(kOp, x);
   const bool is_row = x.dim() < 2;
   expect_labels(kOp, x, labels, x.shape());

@@ -6,9 +6,12 @@
 
 namespace hop {
 
+using autograd::any_half;
 using autograd::BackwardContext;
 using autograd::expect_equal_shapes;
+using autograd::in_f32;
 using autograd::reduced;
+using autograd::rounded_like;
 using autograd::save;
 using autograd::weighted;
 
@@ -41,6 +44,7 @@ Tensor bce(const Tensor& x, const Tensor& target) {
 Tensor binary_cross_entropy(const Tensor& x, const Tensor& target, const BCELossOptions& options) {
   constexpr const char* kOp = "binary_cross_entropy";
   expect_equal_shapes(kOp, x, target);
+  if (any_half(x)) return rounded_like(binary_cross_entropy(in_f32(x), target, options), x);
   kernels::expect_floating(kOp, x);
   return reduced(kOp, weighted(kOp, bce(x, to(target, x.dtype())), options.weight), options.reduction);
 }
@@ -50,6 +54,7 @@ Tensor binary_cross_entropy_with_logits(const Tensor& x, const Tensor& target,
                                         const BCEWithLogitsLossOptions& options) {
   constexpr const char* kOp = "binary_cross_entropy_with_logits";
   expect_equal_shapes(kOp, x, target);
+  if (any_half(x)) return rounded_like(binary_cross_entropy_with_logits(in_f32(x), target, options), x);
   kernels::expect_floating(kOp, x);
   const Tensor y = to(target, x.dtype()), cost = softplus(-x, 1, 40);
   const auto factored = [&](const Tensor& pos_weight) {

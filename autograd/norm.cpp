@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
@@ -17,9 +18,12 @@
 
 namespace hop {
 
+using autograd::any_half;
 using autograd::BackwardContext;
+using autograd::in_f32;
 using autograd::is_recorded;
 using autograd::record;
+using autograd::rounded_like;
 using autograd::save;
 using autograd::save_output;
 using autograd::SavedTensor;
@@ -32,8 +36,9 @@ struct Layout {
   Shape parameter;
 };
 
-void differentiable_grads(BackwardContext& context, const Tensor& g, const Tensor& x, const Tensor& weight,
+void differentiable_grads(BackwardContext& context, const Tensor& of_y, const Tensor& of_x, const Tensor& factor,
                           const Layout& layout, double eps) {
+  const Tensor g = in_f32(of_y), x = in_f32(of_x), weight = in_f32(factor);
   const Tensor rstd = rsqrt(var(x, layout.dims, 0, true) + eps);
   const Tensor xhat = (x - mean(x, layout.dims, true)) * rstd;
   if (context.wants(0)) {
@@ -41,10 +46,11 @@ void differentiable_grads(BackwardContext& context, const Tensor& g, const Tenso
     // Two statements: the order in which gw is used decides the order of its own gradient's sum.
     const Tensor along = xhat * mean(gw * xhat, layout.dims, true);
     const Tensor centred = gw - mean(gw, layout.dims, true);
-    context.set(0, rstd * (centred - along));
+    context.set(0, rounded_like(rstd * (centred - along), of_x));
   }
-  if (context.wants(1)) context.set(1, reshape(sum_to(g * xhat, layout.parameter), weight.shape()));
-  if (context.wants(2)) context.set(2, reshape(sum_to(g, layout.parameter), weight.shape()));
+  const auto of_parameter = [&](const Tensor& sums) { return rounded_like(reshape(sums, factor.shape()), factor); };
+  if (context.wants(1)) context.set(1, of_parameter(sum_to(g * xhat, layout.parameter)));
+  if (context.wants(2)) context.set(2, of_parameter(sum_to(g, layout.parameter)));
 }
 
 // The kernels take weight and bias together; a missing one becomes the neutral element.
@@ -168,6 +174,10 @@ Tensor batch_norm_eval(const Tensor& x, const Tensor& mean, const Tensor& var, c
   kernels::expect_defined("batch_norm_eval", mean);
   kernels::expect_defined("batch_norm_eval", var);
   kernels::expect_eps("batch_norm_eval", eps);
+  if (any_half(x, mean, var, weight, bias)) {
+    const Tensor y = batch_norm_eval(in_f32(x), in_f32(mean), in_f32(var), in_f32(weight), in_f32(bias), eps);
+    return rounded_like(y, x);
+  }
   const Affine affine = complete(weight, bias);
   const Tensor rstd = kernels::rsqrt(kernels::add(var, eps));
   Tensor y = kernels::batch_norm_apply(x, affine.weight, affine.bias, mean, rstd);

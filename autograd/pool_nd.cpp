@@ -4,6 +4,7 @@
 
 #include "autograd/composed_internal.h"
 #include "autograd/copy.h"
+#include "autograd/half_internal.h"
 #include "autograd/pool.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
@@ -13,8 +14,11 @@
 
 namespace hop {
 
+using autograd::any_half;
 using autograd::expected;
+using autograd::in_f32;
 using autograd::power_from_zero;
+using autograd::rounded_like;
 
 namespace {
 
@@ -44,7 +48,7 @@ PooledMaxima maxima_along_columns(const Tensor& x, const PoolWindow& w) {
 }
 
 void expect_dim(const char* op, const Tensor& x, int dim, const char* form) {
-  kernels::expect_floating(op, x);
+  kernels::expect_any_floating(op, x);
   if (x.dim() != dim) throw ShapeError("[" + std::string(op) + "] expected " + form + ", got " + x.shape().to_string());
 }
 
@@ -56,6 +60,7 @@ Tensor pool1d(const char* op, Pool2d pool, const Tensor& x, const PoolWindow& wi
 
 /// Images of H x W first, as the kernels take them, then the depths.
 Tensor pool3d(const char* op, Pool2d pool, const Tensor& x, const std::array<PoolWindow, 3>& w) {
+  if (any_half(x)) return rounded_like(pool3d(op, pool, in_f32(x), w), x);
   expect_dim(op, x, 5, "(N, C, D, H, W)");
   const std::int64_t n = x.size(0), c = x.size(1), d = x.size(2);
   const Tensor planes = pool(reshape(x, {n * c, d, x.size(3), x.size(4)}), image_of(w));
@@ -81,6 +86,7 @@ Tensor root(const Tensor& mean, std::int64_t count, double p) {
 using Summary = Tensor (*)(const Tensor& x, const Dims& dims, bool keepdim);
 
 Tensor adaptive(const char* op, Summary summary, Tensor x, const std::vector<std::int64_t>& sizes) {
+  if (any_half(x)) return rounded_like(adaptive(op, summary, in_f32(x), sizes), x);
   kernels::expect_floating(op, x);
   const int rank = static_cast<int>(sizes.size());
   if (rank == 0 || x.dim() < rank)
@@ -126,6 +132,10 @@ PooledMaxima max_pool1d_with_indices(const Tensor& x, const PoolWindow& window) 
 
 // The first maximum of a volume is the first one of the first plane that has it.
 PooledMaxima max_pool3d_with_indices(const Tensor& x, const std::array<PoolWindow, 3>& w) {
+  if (any_half(x)) {
+    const PooledMaxima wide = max_pool3d_with_indices(in_f32(x), w);
+    return {rounded_like(wide.values, x), wide.indices};
+  }
   expect_dim("max_pool3d_with_indices", x, 5, "(N, C, D, H, W)");
   const std::int64_t n = x.size(0), c = x.size(1), d = x.size(2);
   const auto [planes, in_plane] = max_pool2d_with_indices(reshape(x, {n * c, d, x.size(3), x.size(4)}), image_of(w));
@@ -139,13 +149,16 @@ PooledMaxima max_pool3d_with_indices(const Tensor& x, const std::array<PoolWindo
 }
 
 Tensor lp_pool1d(const Tensor& x, double p, const PoolWindow& window) {
+  if (any_half(x)) return rounded_like(lp_pool1d(in_f32(x), p, window), x);
   return root(pool1d("lp_pool1d", avg_pool2d, powers("lp_pool1d", x, p), window), window.kernel, p);
 }
 Tensor lp_pool2d(const Tensor& x, double p, const Pool2dOptions& options) {
+  if (any_half(x)) return rounded_like(lp_pool2d(in_f32(x), p, options), x);
   const std::int64_t count = checked_mul(options.kernel[0], options.kernel[1], "lp_pool2d");
   return root(avg_pool2d(powers("lp_pool2d", x, p), options), count, p);
 }
 Tensor lp_pool3d(const Tensor& x, double p, const std::array<PoolWindow, 3>& w) {
+  if (any_half(x)) return rounded_like(lp_pool3d(in_f32(x), p, w), x);
   constexpr const char* kOp = "lp_pool3d";
   const std::int64_t count = checked_mul(checked_mul(w[0].kernel, w[1].kernel, kOp), w[2].kernel, kOp);
   return root(pool3d(kOp, avg_pool2d, powers(kOp, x, p), w), count, p);

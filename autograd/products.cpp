@@ -3,6 +3,7 @@
 #include <string>
 
 #include "autograd/composed_internal.h"
+#include "autograd/half_internal.h"
 #include "autograd/matmul.h"
 #include "autograd/reduce.h"
 #include "autograd/summaries.h"
@@ -11,9 +12,12 @@
 
 namespace hop {
 
+using autograd::any_half;
 using autograd::expect_rank;
 using autograd::expected;
+using autograd::in_f32;
 using autograd::power_from_zero;
+using autograd::rounded_like;
 
 namespace {
 
@@ -93,6 +97,7 @@ Tensor baddbmm(const Tensor& input, const Tensor& a, const Tensor& b, double bet
 
 Tensor cdist(const Tensor& a, const Tensor& b, double p) {
   constexpr std::int64_t kFewRows = 25;
+  if (any_half(a, b)) return rounded_like(cdist(in_f32(a), in_f32(b), p), a, b);
   kernels::expect_floating("cdist", {&a, &b});
   if (!(p >= 0)) throw ConfigError(expected("cdist") + "p of at least 0, got " + shortest(p));
   if (a.dim() < 2 || b.dim() < 2 || a.size(-1) != b.size(-1)) {
@@ -105,6 +110,7 @@ Tensor cdist(const Tensor& a, const Tensor& b, double p) {
 }
 
 Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t dim, double eps) {
+  if (any_half(a, b)) return rounded_like(cosine_similarity(in_f32(a), in_f32(b), dim, eps), a, b);
   kernels::expect_floating("cosine_similarity", {&a, &b});
   const Shape shape = broadcast_shapes(a.shape(), b.shape(), "cosine_similarity");
   const int d = normalize_dim(dim, shape.size(), "cosine_similarity");
@@ -116,12 +122,14 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, std::int64_t dim, dou
 }
 
 Tensor pairwise_distance(const Tensor& a, const Tensor& b, double p, double eps, bool keepdim) {
+  if (any_half(a, b)) return rounded_like(pairwise_distance(in_f32(a), in_f32(b), p, eps, keepdim), a, b);
   kernels::expect_floating("pairwise_distance", {&a, &b});
   const Tensor difference = a - b + eps;
   return norm(difference, p, {autograd::existing_dim("pairwise_distance", difference, -1)}, keepdim);
 }
 
 Tensor normalize(const Tensor& x, double p, std::int64_t dim, double eps) {
+  if (any_half(x)) return rounded_like(normalize(in_f32(x), p, dim, eps), x);
   kernels::expect_floating("normalize", x);
   const int d = normalize_dim(dim, x.dim(), "normalize");
   return x / clamp(norm(x, p, {d}, true), eps);

@@ -9,6 +9,7 @@
 #include "autograd/as_rows_internal.h"
 #include "autograd/copy.h"
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/matmul.h"
 #include "autograd/record.h"
 #include "autograd/reduce.h"
@@ -22,8 +23,11 @@
 namespace hop {
 namespace {
 
+using autograd::any_half;
 using autograd::as_rows;
 using autograd::BackwardContext;
+using autograd::in_f32;
+using autograd::rounded_like;
 using autograd::SavedTensor;
 using kernels::RecurrentCell;
 using kernels::RecurrentInputs;
@@ -161,11 +165,19 @@ std::vector<Tensor> sequence(const RecurrentInputs& in) {
 
 LstmSequence lstm_sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const Tensor& h_0,
                            const Tensor& c_0, bool reverse) {
+  if (any_half(x_gates, weight, bias, h_0, c_0)) {
+    const LstmSequence wide =
+        lstm_sequence(in_f32(x_gates), in_f32(weight), in_f32(bias), in_f32(h_0), in_f32(c_0), reverse);
+    return {rounded_like(wide.h, x_gates), rounded_like(wide.c_n, x_gates)};
+  }
   std::vector<Tensor> outputs = sequence({RecurrentCell::lstm, reverse, x_gates, weight, bias, h_0, c_0});
   return {std::move(outputs[kH]), std::move(outputs[kLastCell])};
 }
 
 Tensor gru_sequence(const Tensor& x_gates, const Tensor& weight, const Tensor& bias, const Tensor& h_0, bool reverse) {
+  if (any_half(x_gates, weight, bias, h_0)) {
+    return rounded_like(gru_sequence(in_f32(x_gates), in_f32(weight), in_f32(bias), in_f32(h_0), reverse), x_gates);
+  }
   return std::move(sequence({RecurrentCell::gru, reverse, x_gates, weight, bias, h_0, {}})[kH]);
 }
 

@@ -5,18 +5,23 @@
 
 #include "autograd/composed_internal.h"
 #include "autograd/copy.h"
+#include "autograd/half_internal.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
 #include "kernels/copy.h"
 
 namespace hop {
 
+using autograd::any_half;
 using autograd::expect_dims;
 using autograd::expect_values;
+using autograd::in_f32;
 using autograd::power_from_zero;
+using autograd::rounded_like;
 
 Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
   expect_dims("norm", x, dims);
+  if (any_half(x)) return rounded_like(norm(in_f32(x), p, dims, keepdim), x);
   kernels::expect_floating("norm", x);
   if (p < 0 || p == HUGE_VAL) expect_values("norm", x, dims);
   if (p == HUGE_VAL) return max(abs(x), dims, keepdim);
@@ -29,6 +34,7 @@ Tensor norm(const Tensor& x, double p, const Dims& dims, bool keepdim) {
 
 Tensor std(const Tensor& x, const Dims& dims, std::int64_t correction, bool keepdim) {
   expect_dims("std", x, dims);
+  if (any_half(x)) return rounded_like(hop::std(in_f32(x), dims, correction, keepdim), x);
   kernels::expect_floating("std", x);
   return power_from_zero(var(x, dims, correction, keepdim), 0.5);
 }

@@ -17,7 +17,7 @@ namespace {
 
 Tensor unpool(const char* op, const Tensor& x, const Tensor& indices, std::span<const PoolWindow> windows,
               std::span<const std::int64_t> output_size) {
-  kernels::expect_floating(op, x);
+  kernels::expect_any_floating(op, x);
   kernels::expect_same_device(op, {&x, &indices});
   const int rank = static_cast<int>(windows.size());
   if (x.dim() != rank + 2 || indices.shape() != x.shape()) {

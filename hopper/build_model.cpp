@@ -148,6 +148,7 @@ Updates make_updates(const Experiment& experiment, const Config& config, const n
     updates.average.emplace(*updates.optimizer, model.ema);
   else if (model.swa_start > 0)
     updates.average.emplace(*updates.optimizer);
+  if (model.grad_scaler) updates.scaler = std::make_unique<optim::GradScaler>(*updates.optimizer);
   return updates;
 }
 

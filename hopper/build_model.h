@@ -9,8 +9,10 @@
 
 #include "data/dataset.h"
 #include "hopper/experiment.h"
+#include "nn/clip_grad.h"
 #include "nn/mixup.h"
 #include "nn/model.h"
+#include "nn/optim/grad_scaler.h"
 #include "nn/optim/lr_scheduler.h"
 #include "nn/optim/optimizer.h"
 #include "nn/optim/weight_average.h"
@@ -35,11 +37,22 @@ struct Updates {
   std::unique_ptr<optim::Optimizer> optimizer{};  ///< never null
   std::optional<optim::WeightAverage> average{};  ///< in the optimizer's state; none without [model] ema or swa_start
   std::uint32_t swa_start = 0;                    ///< as ModelOptions::swa_start
+  /// In the optimizer's state; null without [model] grad_scaler.
+  std::unique_ptr<optim::GradScaler> scaler{};
 
-  /// One update of the weights, and with ema one of the average.
+  /// The loss to differentiate: the scaled one, with a scaler.
+  Tensor scaled(const Tensor& loss) const { return scaler ? scaler->scale(loss) : loss; }
+  /// Before step(): limits the norm of the gradients, without their scale.
+  void clip(const nn::Module& module, double max_norm) {
+    if (scaler) scaler->unscale_();
+    nn::clip_grad_norm_(module, max_norm);
+  }
+  /// One update of the weights, and with ema one of the average. With a scaler both are left out if a gradient is
+  /// infinite or NaN, and the scale of the next step is set.
   void step() {
-    optimizer->step();
+    scaler ? scaler->step() : optimizer->step();
     if (average && swa_start == 0) average->update();
+    if (scaler) scaler->update();
   }
   /// After the last step of an epoch: with swa_start one update of the average.
   void end_epoch(Epoch epoch) {
@@ -51,7 +64,7 @@ struct Updates {
   }
 };
 /// The optimizer of a configuration, for the module's parameters: by name, or the application's. With [model] ema or
-/// swa_start it carries the averages of the weights. Throws ConfigError.
+/// swa_start it carries the averages of the weights, with [model] grad_scaler the scale. Throws ConfigError.
 Updates make_updates(const Experiment& experiment, const Config& config, const nn::Module& module);
 
 /// The loss of the experiment: by name, or the application's, which throws ShapeError unless it gives a scalar. Throws

@@ -72,6 +72,9 @@ struct ModelOptions {
   std::uint32_t swa_start = 0;
 
   bool averages_weights() const { return ema > 0 || swa_start > 0; }
+  /// Whether the loss is scaled before the backward pass (optim::GradScaler with its defaults): for precision = "f16".
+  /// The scale belongs to the state. An exchange of gradients gets the scaled ones.
+  bool grad_scaler = false;
 };
 
 /// The names of the metrics beside the accuracy, in the order of `own` in all results.
@@ -140,7 +143,8 @@ struct RunSettings {
   std::string device = "auto";           ///< auto, cpu, cuda or cuda:N: see resolve_device
   bool durable = true;                   ///< false: states live in memory only, for measurements
   bool capture = true;                   ///< record each training step once and replay it; the bits are the same
-  std::string precision = "strict";  ///< of f32 products: strict, tf32 or bf16 (kernels/precision.h); bits depend on it
+  std::string precision =
+      "strict";  ///< of f32 products: strict, tf32, bf16 or f16 (kernels/precision.h); bits depend on it
   LocalTransport transport = LocalTransport::Unix;
   /// Places of each model's newest state, 1 or 2. None: 2 where workers are of other machines; 1 where they are of this
   /// one, because they share its disk.

@@ -13,7 +13,6 @@
 #include "kernels/optimizer.h"
 #include "kernels/precision.h"
 #include "kernels/reduce.h"
-#include "nn/clip_grad.h"
 #include "nn/init.h"
 
 namespace hop::hopper {
@@ -183,7 +182,7 @@ void Trainer::make_gradients(const data::Batch& batch) {
   const Tensor loss = mixup_ ? mixed_loss(batch) : loss_of((*module_)(batch.x), batch);
   measure_loss(loss.detach(), batch, meter_);
   if (is_replica) kernels::copy_(lane_.loss, loss_sum());
-  backward(loss);
+  backward(updates_.scaled(loss));
 }
 
 Tensor Trainer::mixed_loss(const data::Batch& batch) {
@@ -230,7 +229,7 @@ void Trainer::compute(Part part) {
   if (part == Part::Validation) return validation_step(validation_->batch());
   if (part != Part::Update) make_gradients(lane_.batches->batch());
   if (part == Part::Gradients) return;
-  if (clip_grad_norm_ > 0) nn::clip_grad_norm_(*module_, clip_grad_norm_);
+  if (clip_grad_norm_ > 0) updates_.clip(*module_, clip_grad_norm_);
   updates_.step();
 }
 

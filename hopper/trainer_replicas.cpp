@@ -127,9 +127,12 @@ Trainer::Replicated::Replicated(Trainer& trainer, std::size_t replicas, const Gr
     if (const std::uint32_t steps = staleness_of(t_.experiment_); steps > 0) late_.emplace(steps);
     return;
   }
-  // What an optimizer carries besides slots, such as moving averages of the weights, goes the way of buffers.
+  // What an optimizer carries besides slots, such as moving averages of the weights, goes the way of buffers. A scale
+  // of gradients is that of the first replica, as integers are: a mean would be no power of two, which scales exactly.
+  const optim::GradScaler* const scaler = t_.updates_.scaler.get();
   for (const nn::NamedTensor& carried : t_.optimizer_->carried()) {
-    (is_floating(carried.tensor.dtype()) ? floats : integers).push_back(carried.tensor);
+    const bool is_scale = scaler != nullptr && carried.tensor.is_same(scaler->scale_tensor());
+    (is_floating(carried.tensor.dtype()) && !is_scale ? floats : integers).push_back(carried.tensor);
   }
   append(parameters, floats);
   weights_.emplace(parameters, integers, DType::f64);

@@ -6,6 +6,7 @@
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
 #include "kernels/group_norm_operations.h"
+#include "kernels/norm_internal.h"
 
 namespace hop::kernels {
 namespace {
@@ -30,6 +31,10 @@ Tensor dense(const Tensor& x) { return x.defined() ? contiguous(x) : x; }
 
 NormResult group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {
   constexpr const char* kOp = "group_norm";
+  if (any_half(x, weight, bias)) {
+    expect_equal_dtypes(kOp, weight, bias);
+    return rounded(kOp, group_norm(widened(x), groups, widened(weight), widened(bias), eps), x);
+  }
   expect_floating(kOp, {&x}, {&weight, &bias});
   expect_eps(kOp, eps);
   const Shape statistics = statistics_shape(kOp, x.shape(), groups);
@@ -47,6 +52,10 @@ NormResult group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight
 NormGrads group_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                           const Tensor& rstd) {
   constexpr const char* kOp = "group_norm gradient";
+  if (any_half(g, x, weight, mean, rstd)) {
+    return rounded(kOp, group_norm_grad(widened(g), widened(x), widened(weight), widened(mean), widened(rstd)), x,
+                   weight);
+  }
   expect_floating(kOp, {&g, &x, &mean, &rstd}, {&weight});
   expect_shape(kOp, "g", g, x.shape());
   if (mean.dim() != 2) throw ShapeError("[group_norm gradient] expected mean (N, groups), got " + mean.describe());

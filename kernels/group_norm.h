@@ -8,7 +8,7 @@
 namespace hop::kernels {
 
 /// y = (x - mean) * rstd * weight + bias, x (N, C, ..) with C a multiple of `groups`; weight and bias (C), undefined
-/// they count as 1 and 0. The result's mean and rstd are (N, groups), var is undefined. f32 or f64, equal dtypes. An x
+/// they count as 1 and 0. The result's mean and rstd are (N, groups), var is undefined. Dtypes as in layer_norm(). An x
 /// without samples gives a result without values. Throws ShapeError, DtypeError; ConfigError unless eps is finite and
 /// at least 0.
 NormResult group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias, double eps);

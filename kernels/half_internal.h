@@ -2,6 +2,8 @@
 // beside a tensor is not rounded to 16 bits, unlike in PyTorch.
 #pragma once
 
+#include <optional>
+
 #include "kernels/copy.h"
 #include "kernels/copy_operations.h"
 #include "kernels/expect_internal.h"
@@ -11,6 +13,10 @@
 namespace hop::kernels {
 
 inline bool is_half(const Tensor& x) { return x.defined() && is_half(x.dtype()); }
+template <class... Tensors>
+bool any_half(const Tensors&... operands) {
+  return (is_half(operands) || ...);
+}
 
 /// x in the dtype in which operations compute, in its own layout; x itself if it has that dtype or is undefined.
 inline Tensor widened(const Tensor& x) {
@@ -29,5 +35,12 @@ inline Tensor narrowed(const char* op, const Tensor& y, DType dtype, const Tenso
 
 /// The mode in which products of widened factors are fast and exact: f16 and tf32 have the same mantissa.
 inline Precision exact_precision(DType half) { return half == DType::bf16 ? Precision::bf16 : Precision::tf32; }
+
+/// The dtype to which a mode rounds factors, if it has 16 bits.
+constexpr std::optional<DType> half_of(Precision precision) {
+  if (precision == Precision::bf16) return DType::bf16;
+  if (precision == Precision::f16) return DType::f16;
+  return std::nullopt;
+}
 
 }  // namespace hop::kernels

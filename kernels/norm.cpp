@@ -8,6 +8,7 @@
 #include "kernels/copy.h"
 #include "kernels/expect_internal.h"
 #include "kernels/layer_norm_operations.h"
+#include "kernels/norm_internal.h"
 
 namespace hop::kernels {
 namespace {
@@ -62,6 +63,10 @@ void expect_values(const char* op, const Tensor& x, bool enough) {
 
 NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   constexpr const char* kOp = "layer_norm";
+  if (any_half(x, weight, bias)) {
+    expect_equal_dtypes(kOp, weight, bias);
+    return rounded(kOp, layer_norm(widened(x), widened(weight), widened(bias), eps), x);
+  }
   expect_floating(kOp, {&x}, {&weight, &bias});
   expect_eps(kOp, eps);
   const Shape rows = rows_of(kOp, x.shape(), weight);
@@ -76,6 +81,10 @@ NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
 NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                           const Tensor& rstd) {
   constexpr const char* kOp = "layer_norm gradient";
+  if (any_half(g, x, weight, mean, rstd)) {
+    return rounded(kOp, layer_norm_grad(widened(g), widened(x), widened(weight), widened(mean), widened(rstd)), x,
+                   weight);
+  }
   expect_floating(kOp, {&g, &x, &mean, &rstd}, {&weight});
   expect_shape(kOp, "g", g, x.shape());
   expect_statistics(kOp, mean, rstd, rows_of(kOp, x.shape(), weight));
@@ -93,6 +102,11 @@ NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
 NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
                       const BatchNormTail& tail) {
   constexpr const char* kOp = "batch_norm";
+  if (any_half(x, weight, bias, tail.residual)) {
+    expect_equal_dtypes(kOp, weight, bias);
+    const BatchNormTail wide{widened(tail.residual), tail.relu};
+    return rounded(kOp, batch_norm(widened(x), widened(weight), widened(bias), eps, wide), x);
+  }
   expect_floating(kOp, {&x}, {&weight, &bias, &tail.residual});
   expect_eps(kOp, eps);
   expect_parameters(kOp, weight, bias, channels_of(kOp, x.shape()));
@@ -107,6 +121,11 @@ NormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
 NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                           const Tensor& rstd, const BatchNormTailGrad& tail) {
   constexpr const char* kOp = "batch_norm gradient";
+  if (any_half(g, x, weight, mean, rstd, tail.bias, tail.y)) {
+    const BatchNormTailGrad wide{tail.relu, widened(tail.bias), widened(tail.y), tail.overwrite || is_half(g)};
+    return rounded(kOp, batch_norm_grad(widened(g), widened(x), widened(weight), widened(mean), widened(rstd), wide), x,
+                   weight);
+  }
   expect_floating(kOp, {&g, &x, &mean, &rstd}, {&weight, &tail.bias, &tail.y});
   const Shape channels = channels_of(kOp, x.shape());
   expect_shape(kOp, "g", g, x.shape());
@@ -128,6 +147,10 @@ NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight
 Tensor batch_norm_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                         const Tensor& rstd) {
   constexpr const char* kOp = "batch_norm";
+  if (any_half(x, weight, bias, mean, rstd)) {
+    const Tensor y = batch_norm_apply(widened(x), widened(weight), widened(bias), widened(mean), widened(rstd));
+    return narrowed(kOp, y, x.dtype());
+  }
   expect_floating(kOp, {&x, &mean, &rstd}, {&weight, &bias});
   const Shape channels = channels_of(kOp, x.shape());
   expect_parameters(kOp, weight, bias, channels);

@@ -31,10 +31,10 @@ struct NormGrads {
 
 /// Layer normalisation (Ba, Kiros & Hinton 2016): y = (x - mean) * rstd * weight + bias over the last dimensions of x,
 /// which are the dimensions of `weight`. An undefined weight counts as 1 over the last dimension, an undefined bias as
-/// 0; a defined bias has weight's shape. f32 or f64, equal dtypes. Throws ShapeError, DtypeError; ConfigError unless
-/// eps is finite and at least 0.
+/// 0; a defined bias has weight's shape. f32 or f64, equal dtypes; or operands of bf16, f16 and f32, then y has x's
+/// dtype and statistics are f32. Throws ShapeError, DtypeError; ConfigError unless eps is finite and at least 0.
 NormResult layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps);
-/// dweight and dbias are undefined where weight is.
+/// dx in x's dtype, dweight and dbias in weight's; these are undefined where weight is.
 NormGrads layer_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                           const Tensor& rstd);
 
@@ -51,7 +51,8 @@ struct BatchNormTailGrad {
   /// The caller reads g no more: dresidual, or dx if there is no residual, may overwrite g. Allowed with any tail.
   bool overwrite = false;
 };
-/// dweight and dbias are undefined where weight is. Throws ShapeError, and ConfigError for y without relu.
+/// Dtypes as in layer_norm_grad(). dweight and dbias are undefined where weight is. Throws ShapeError, and ConfigError
+/// for y without relu.
 NormGrads batch_norm_grad(const Tensor& g, const Tensor& x, const Tensor& weight, const Tensor& mean,
                           const Tensor& rstd, const BatchNormTailGrad& tail = {});
 

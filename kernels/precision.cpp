@@ -9,7 +9,7 @@
 namespace hop::kernels {
 namespace {
 
-constexpr std::array<std::string_view, 3> kNames = {"strict", "tf32", "bf16"};
+constexpr std::array<std::string_view, 4> kNames = {"strict", "tf32", "bf16", "f16"};
 
 }  // namespace
 
@@ -19,7 +19,7 @@ Precision precision_of(std::string_view text) {
   for (std::size_t i = 0; i < kNames.size(); ++i) {
     if (text == kNames[i]) return static_cast<Precision>(i);
   }
-  throw ConfigError("[precision] expected strict, tf32 or bf16, got \"" + std::string(text) + "\"");
+  throw ConfigError("[precision] expected strict, tf32, bf16 or f16, got \"" + std::string(text) + "\"");
 }
 
 std::string_view name(Precision precision) { return kNames[static_cast<std::size_t>(precision)]; }

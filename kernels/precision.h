@@ -15,6 +15,10 @@ enum class Precision : std::uint8_t {
   /// 7 bits, relative errors near 4e-3. CPUs without bf16 instructions compute strict. Convolutions on CUDA also round
   /// their results to 7 bits before they become f32 again: cuDNN's engines write the dtype that they read.
   bf16,
+  /// CUDA: f16, 10 bits as in tf32, but of a small range: factors beyond 65504 become infinite, those below 2^-25
+  /// become 0, and below 2^-14 they lose digits. Convolutions round their results to f16, too, so these overflow as
+  /// well. Scale the loss against gradients that become 0 (optim::GradScaler). The CPU computes strict.
+  f16,
 };
 
 namespace detail {
@@ -38,7 +42,7 @@ class PrecisionScope {
   Precision before_;
 };
 
-/// "strict", "tf32" or "bf16"; ConfigError for another name.
+/// "strict", "tf32", "bf16" or "f16"; ConfigError for another name.
 Precision precision_of(std::string_view name);
 std::string_view name(Precision precision);
 

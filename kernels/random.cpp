@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "kernels/copy.h"
+#include "kernels/elementwise.h"
 #include "kernels/expect_internal.h"
 #include "kernels/half_internal.h"
 #include "kernels/random_operations.h"
@@ -13,7 +14,7 @@ namespace hop::kernels {
 namespace {
 
 void expect_target(const char* op, const Tensor& y) {
-  expect_floating(op, y);
+  expect_any_floating(op, y);
   if (!y.is_contiguous())
     throw ShapeError("[" + std::string(op) + "] expected a contiguous tensor, got a strided view of " + y.describe());
 }
@@ -29,6 +30,12 @@ void uniform_(const Tensor& y, double low, double high, RandomAddress address) {
                       " holds, got " + Scalar(low).to_string() + " and " + Scalar(high).to_string());
   }
   if (low == high) return fill_(y, low);
+  if (is_half(y)) {
+    const Tensor wide = Tensor::empty(y.shape(), DType::f32, y.device());
+    uniform_(wide, low, high, address);
+    const Tensor drawn = narrowed("uniform_", wide, y.dtype());
+    return copy_(y, where(ge(drawn, high), low, drawn));  // rounding may reach `high`: torch.rand does the same
+  }
   if (y.numel() != 0) operations<RandomOperations>(y).uniform(y, low, high, address);
   y.bump_version();
 }
@@ -38,6 +45,11 @@ void normal_(const Tensor& y, double mean, double std, RandomAddress address) {
   if (!(std >= 0) || !std::isfinite(std) || !std::isfinite(mean)) {
     throw ConfigError("[normal_] expected a finite mean and a finite std >= 0, got " + Scalar(mean).to_string() +
                       " and " + Scalar(std).to_string());
+  }
+  if (is_half(y)) {
+    const Tensor wide = Tensor::empty(y.shape(), DType::f32, y.device());
+    normal_(wide, mean, std, address);
+    return copy_(y, wide);
   }
   if (y.numel() != 0) operations<RandomOperations>(y).normal(y, mean, std, address);
   y.bump_version();

@@ -6,11 +6,12 @@
 
 namespace hop::kernels {
 
-/// y <- uniform in [low, high); all low if low = high. y is contiguous f32 or f64 (f64 takes the same 24 bits). Bumps
-/// y's version. Throws ConfigError unless low <= high, and both and their distance are finite in y's dtype.
+/// y <- uniform in [low, high); all low if low = high. y is contiguous and floating: f64 takes the same 24 bits, bf16
+/// and f16 round the numbers of f32, and those that reach `high` become low. Bumps y's version. Throws ConfigError
+/// unless low <= high, and both and their distance are finite in y's dtype.
 void uniform_(const Tensor& y, double low, double high, RandomAddress address);
-/// y <- normal (Box-Muller on the two words 2i, 2i + 1 of the address's stream). Bumps y's version.
-/// Throws ConfigError unless mean and std are finite, std >= 0.
+/// y <- normal (Box-Muller on the two words 2i, 2i + 1 of the address's stream; bf16 and f16 round the
+/// numbers of f32). Bumps y's version. Throws ConfigError unless mean and std are finite, std >= 0.
 void normal_(const Tensor& y, double mean, double std, RandomAddress address);
 /// y = x * keep / (1 - p), where keep is 0 with probability p. 0 <= p <= 1; x float; p = 1 gives zeros. Its gradient is
 /// dropout(g) with the same address, so no mask is stored.

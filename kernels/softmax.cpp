@@ -70,6 +70,11 @@ Tensor log_softmax_grad(const Tensor& g, const Tensor& y) {
 }
 
 CrossEntropyResult cross_entropy(const Tensor& x, const Tensor& labels) {
+  if (is_half(x)) {
+    const CrossEntropyResult wide = cross_entropy(widened(x), labels);
+    return {narrowed("cross_entropy", wide.loss, x.dtype()),
+            narrowed("cross_entropy", wide.log_probabilities, x.dtype())};
+  }
   const Tensor dense = labels_of_logits(x, labels);
   const CrossEntropyResult result{Tensor::empty({}, x.dtype(), x.device()),
                                   Tensor::empty(x.shape(), x.dtype(), x.device())};
@@ -82,6 +87,10 @@ CrossEntropyResult cross_entropy(const Tensor& x, const Tensor& labels) {
 
 Tensor cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, const Tensor& labels) {
   constexpr const char* kOp = "cross_entropy gradient";
+  if (any_half(g, log_probabilities)) {
+    const Tensor dx = cross_entropy_grad(widened(g), widened(log_probabilities), labels);
+    return narrowed(kOp, dx, log_probabilities.dtype());
+  }
   expect_floating(kOp, {&g, &log_probabilities});
   expect_shape(kOp, "g", g, {});
   expect_matrix(kOp, log_probabilities);
@@ -93,6 +102,12 @@ Tensor cross_entropy_grad(const Tensor& g, const Tensor& log_probabilities, cons
 
 std::optional<FusedCrossEntropy> cross_entropy_fused(const Tensor& x, const Tensor& labels) {
   expect_defined("cross_entropy", x);
+  if (is_half(x)) {
+    const auto wide = cross_entropy_fused(widened(x), labels);
+    if (!wide) return std::nullopt;
+    return FusedCrossEntropy{narrowed("cross_entropy", wide->loss, x.dtype()),
+                             narrowed("cross_entropy", wide->dx, x.dtype())};
+  }
   const auto compute = operations<SoftmaxOperations>(x).cross_entropy_fused;
   if (compute == nullptr) return std::nullopt;
   const Tensor dense = labels_of_logits(x, labels);

@@ -1,7 +1,7 @@
-// Softmax and the fused softmax + cross-entropy, over the last dimension, of f32 or f64; softmax and log_softmax also
-// of bf16 and f16. Values are shifted by the row's maximum, so that +-1e4 does not overflow. -inf among finite values
-// gives 0. A row of -inf alone, or with +inf or NaN, gives NaN (as in PyTorch). The bits are a function of values and
-// shape alone.
+// Softmax and the fused softmax + cross-entropy, over the last dimension, of floating numbers (bf16 and f16 are
+// computed in f32 and rounded once). Values are shifted by the row's maximum, so that +-1e4 does not overflow. -inf
+// among finite values gives 0. A row of -inf alone, or with +inf or NaN, gives NaN (as in PyTorch). The bits are a
+// function of values and shape alone.
 #pragma once
 
 #include <optional>

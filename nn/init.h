@@ -44,7 +44,7 @@ struct KaimingOptions {
   Nonlinearity nonlinearity = Nonlinearity::leaky_relu;
 };
 
-// Each function writes a contiguous f32 or f64 tensor in place, outside any graph; element i is a function of (address,
+// Each function writes a contiguous floating tensor in place, outside any graph; element i is a function of (address,
 // i) alone. A weight is (out, in, receptive field ..), at least 2-d; fan_in = in * field, fan_out = out * field. All
 // throw DtypeError; ShapeError for a strided view and for a weight of fewer dimensions; ConfigError for a range or
 // deviation that is not finite.

@@ -77,7 +77,7 @@ Names objective_words() {
   return {all.begin(), all.end()};
 }
 Names device_names() { return {"auto", "cpu", "cuda"}; }
-Names precision_names() { return {"strict", "tf32", "bf16"}; }
+Names precision_names() { return {"strict", "tf32", "bf16", "f16"}; }
 Names transport_names() { return {"unix", "tcp"}; }
 Names family_names() { return nn::FamilyRegistry().names(); }
 Names optimizer_names() { return names(optim::optimizers()); }
@@ -766,6 +766,16 @@ constexpr std::array kKeys = {
         "beside `ema`.",
         nullptr, [](S& s, K& key, E& e) { count(s, key, e.model.swa_start); },
         [](const E& e) { return e.model.swa_start == 0 ? "" : std::to_string(e.model.swa_start); }, check_swa_start},
+    ExperimentKey{
+        "model", "grad_scaler", "true or false", "", "`false`", "true",
+        "Whether the loss is scaled before the backward pass, for [run] precision = \"f16\", in which small gradients "
+        "are 0: PyTorch's GradScaler with its defaults. The scale begins at 65,536. A step with an infinite or NaN "
+        "gradient changes nothing and halves the scale; 2,000 good steps in a row double it. The scale is a part of "
+        "the "
+        "model's state, so it hops and is resumed with it; with strategy = \"averaging\" it is that of the first "
+        "replica.",
+        nullptr, [](S& s, K& key, E& e) { e.model.grad_scaler = s.boolean(key).value_or(e.model.grad_scaler); },
+        [](const E& e) { return e.model.grad_scaler ? flag(true) : ""; }, nullptr},
 
     ExperimentKey{"search", "method", "one of", "", "", "\"random\"",
                   "How configurations are chosen from [search.space]. In C++ also `search.make`.", method_names,
@@ -871,6 +881,12 @@ constexpr std::array kKeys = {
         [](const E& e) { return e.run.replicas.staleness ? std::to_string(*e.run.replicas.staleness) : ""; },
         [](const E& e) {
           const std::uint32_t steps = e.run.replicas.staleness.value_or(0);
+          if (steps > 0 && e.model.grad_scaler) {
+            throw ConfigError(
+                "[run] staleness: expected 0 with [model] grad_scaler, because late gradients have an older scale, "
+                "got " +
+                std::to_string(steps));
+          }
           if (steps <= kMostStaleness) return;
           throw ConfigError("[run] staleness: expected 0 to " + std::to_string(kMostStaleness) + " steps, got " +
                             std::to_string(steps));

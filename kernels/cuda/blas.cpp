@@ -61,16 +61,21 @@ void set(const Owned<cublasLtMatmulPreference_t>& d, cublasLtMatmulPreferenceAtt
 
 cudaDataType_t type_of(const Product& p) { return p.dtype == DType::f64 ? CUDA_R_64F : CUDA_R_32F; }
 
-cudaDataType_t type_of_factors(const Product& p) { return p.bf16_factors ? CUDA_R_16BF : type_of(p); }
+cudaDataType_t type_of_factors(const Product& p) {
+  if (!p.rounded_factors) return type_of(p);
+  return p.precision == Precision::f16 ? CUDA_R_16F : CUDA_R_16BF;
+}
 
 cublasComputeType_t compute_type(const Product& p) {
   if (p.dtype == DType::f64) return CUBLAS_COMPUTE_64F;
-  if (p.bf16_factors) return CUBLAS_COMPUTE_32F;
+  if (p.rounded_factors) return CUBLAS_COMPUTE_32F;
   switch (p.precision) {
     case Precision::tf32:
       return CUBLAS_COMPUTE_32F_FAST_TF32;
     case Precision::bf16:
       return CUBLAS_COMPUTE_32F_FAST_16BF;
+    case Precision::f16:
+      return CUBLAS_COMPUTE_32F_FAST_16F;
     case Precision::strict:
       break;
   }

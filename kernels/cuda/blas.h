@@ -29,7 +29,7 @@ struct Product {
   std::int64_t m = 0, n = 0, k = 0;
   DType dtype = DType::f32;  ///< f32 or f64; f64 has no epilogue but none
   Precision precision = Precision::strict;
-  bool bf16_factors = false;  ///< a and b are bf16; d is f32
+  bool rounded_factors = false;  ///< a and b are arrays of bf16 or f16, as `precision` says; d is f32
   bool a_transposed = false, b_transposed = false;
   std::int64_t a_ld = 0, b_ld = 0;  ///< elements from one row (transposed: column) to the next; 0: dense
   bool accumulate = false;          ///< d += a b

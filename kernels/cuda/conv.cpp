@@ -9,6 +9,7 @@
 #include "kernels/cuda/math.h"
 #include "kernels/cuda/on_device.h"
 #include "kernels/elementwise.h"
+#include "kernels/half_internal.h"
 
 namespace hop::kernels::cuda {
 namespace {
@@ -37,17 +38,18 @@ bool asks_cudnn(const Tensor& y) { return y.dtype() == DType::f32 && !math().own
 
 }  // namespace
 
-bool conv2d_in_bf16(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight, const Tensor& y,
-                    const Convolve& convolve) {
+bool conv2d_in_half(Precision precision, ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight,
+                    const Tensor& y, const Convolve& convolve) {
+  const DType dtype = half_of(precision).value();
   const auto narrow = [&](const Tensor& tensor, ConvPass written_by) {
-    Bf16Image image(tensor.shape(), tensor.device());
+    HalfImage image(tensor.shape(), dtype, tensor.device());
     if (pass != written_by) copy(image, tensor);
     return image;
   };
-  const Bf16Image u = narrow(x, ConvPass::input_grad);
-  const Bf16Image v = narrow(weight, ConvPass::weight_grad);
-  const Bf16Image g = narrow(y, ConvPass::forward);
-  if (!convolve({pass, sizes, Precision::bf16, true}, u.data(), v.data(), g.data())) return false;
+  const HalfImage u = narrow(x, ConvPass::input_grad);
+  const HalfImage v = narrow(weight, ConvPass::weight_grad);
+  const HalfImage g = narrow(y, ConvPass::forward);
+  if (!convolve({pass, sizes, precision, true}, u.data(), v.data(), g.data())) return false;
   switch (pass) {
     case ConvPass::forward:
       copy(y, g);
@@ -81,8 +83,8 @@ static void conv2d(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const
     if (conv2d_of_first_layer(sizes, u, v, bias, y)) return;
     if (asks_cudnn(y)) way = ConvWay::cudnn;
   }
-  const bool in_bf16 = way == ConvWay::cudnn && precision() == Precision::bf16;
-  if (!in_bf16 || !conv2d_in_bf16(pass, sizes, u, v, y)) {
+  const bool in_half = way == ConvWay::cudnn && half_of(precision());
+  if (!in_half || !conv2d_in_half(precision(), pass, sizes, u, v, y)) {
     if (pass != ConvPass::input_grad) u = dense(u);
     if (pass != ConvPass::weight_grad) v = dense(v);
     const Tensor g = pass == ConvPass::forward ? y : dense(y);

@@ -37,10 +37,11 @@ ConvWay conv_way(ConvPass pass, const ConvSizes& sizes, Precision precision);
 /// dnn::convolve, or its stand-in in tests without a card.
 using Convolve = std::function<bool(const dnn::Convolution& convolution, void* x, void* weight, void* y)>;
 
-/// A convolution in bf16 with channels last. Operands (f32, any strides) are rounded to the nearest bf16, sums are f32,
-/// and the result is rounded once more before it becomes f32 again (as under PyTorch's autocast). If `convolve` returns
-/// false, writes nothing and returns false.
-[[nodiscard]] bool conv2d_in_bf16(ConvPass pass, const ConvSizes& sizes, const Tensor& x, const Tensor& weight,
-                                  const Tensor& y, const Convolve& convolve = dnn::convolve);
+/// A convolution in bf16 or f16, the 16 bits of `precision`, with channels last. Operands (f32, any strides) are
+/// rounded to the nearest, sums are f32, and the result is rounded once more before it becomes f32 again (as under
+/// PyTorch's autocast). In f16, operands and results beyond 65504 become infinite. If `convolve` returns false, writes
+/// nothing and returns false.
+[[nodiscard]] bool conv2d_in_half(Precision precision, ConvPass pass, const ConvSizes& sizes, const Tensor& x,
+                                  const Tensor& weight, const Tensor& y, const Convolve& convolve = dnn::convolve);
 
 }  // namespace hop::kernels::cuda

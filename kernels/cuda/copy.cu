@@ -256,13 +256,15 @@ void arange(const Tensor& y) {
 
 }  // namespace
 
-void copy(const Bf16Image& y, const Tensor& x) {
+void copy(const HalfImage& y, const Tensor& x) {
   const CopyPlan plan(y.view(), x, Conversion::of_tiles);
+  if (y.dtype() == DType::f16) return copy_tiles_or_items<Half, float>(plan, y.data(), x.raw_data());
   copy_tiles_or_items<BFloat16, float>(plan, y.data(), x.raw_data());
 }
 
-void copy(const Tensor& y, const Bf16Image& x) {
+void copy(const Tensor& y, const HalfImage& x) {
   const CopyPlan plan(y, x.view(), Conversion::of_tiles);
+  if (x.dtype() == DType::f16) return copy_tiles_or_items<float, Half>(plan, y.raw_data(), x.data());
   copy_tiles_or_items<float, BFloat16>(plan, y.raw_data(), x.data());
 }
 

@@ -1,6 +1,6 @@
 // The ways of a copy, for copy.cu and for tests that insist on the fast ways. Also copies to and from images
-// in bf16 with channels last: they convert f32 images to cuDNN's operands, and cuDNN's results to images, in one pass
-// that also changes the layout.
+// in bf16 and f16 with channels last: they convert f32 images to cuDNN's operands, and cuDNN's results to images, in
+// one pass that also changes the layout.
 #pragma once
 
 #include <cstdint>
@@ -46,23 +46,27 @@ struct CopyPlan {
   int row = -1;   ///< tiles: the dimension along which x's elements are neighbours
 };
 
-/// An array of bf16 with its channels innermost, of the shape of an image (N, C, H, W) or of filters (K, C, R, S).
-class Bf16Image {
+/// An array of bf16 or f16 with its channels innermost, of the shape of an image (N, C, H, W) or of filters (K, C, R,
+/// S).
+class HalfImage {
  public:
   /// Uninitialised elements.
-  Bf16Image(const Shape& shape, Device device);
+  HalfImage(const Shape& shape, DType dtype, Device device);
 
   std::byte* data() const { return storage_.data(); }
+  DType dtype() const { return dtype_; }
   ArrayView view() const;
 
  private:
   Storage storage_;
   Shape shape_;
+  DType dtype_;
 };
 
-/// y <- x, f32 of any strides, rounded to the nearest (ties to even; a NaN stays one). Equal shapes.
-void copy(const Bf16Image& y, const Tensor& x);
+/// y <- x, f32 of any strides, rounded to the nearest (ties to even; a NaN stays one; beyond the range of f16
+/// infinite). Equal shapes.
+void copy(const HalfImage& y, const Tensor& x);
 /// y, f32 of any strides, <- x.
-void copy(const Tensor& y, const Bf16Image& x);
+void copy(const Tensor& y, const HalfImage& x);
 
 }  // namespace hop::kernels::cuda

@@ -60,9 +60,9 @@ CopyPlan::CopyPlan(const ArrayView& y, const ArrayView& x, Conversion conversion
   if (row >= 0) way = CopyWay::tiles;
 }
 
-Bf16Image::Bf16Image(const Shape& shape, Device device)
-    : storage_(static_cast<std::size_t>(shape.numel()) * sizeof(BFloat16), device), shape_(shape) {}
+HalfImage::HalfImage(const Shape& shape, DType dtype, Device device)
+    : storage_(static_cast<std::size_t>(shape.numel()) * size_of(dtype), device), shape_(shape), dtype_(dtype) {}
 
-ArrayView Bf16Image::view() const { return {shape_, channels_last_strides(shape_), sizeof(BFloat16), data()}; }
+ArrayView HalfImage::view() const { return {shape_, channels_last_strides(shape_), size_of(dtype_), data()}; }
 
 }  // namespace hop::kernels::cuda

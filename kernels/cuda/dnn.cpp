@@ -43,7 +43,7 @@ Descriptor make_tensor(const Convolution& conv, Id id, std::int64_t n, std::int6
   const std::array<std::int64_t, 4> strides = conv.channels_last ? std::array<std::int64_t, 4>{c * h * w, 1, c * w, c}
                                                                  : std::array<std::int64_t, 4>{c * h * w, h * w, w, 1};
   Descriptor tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-  tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, conv.precision == Precision::bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT);
+  tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, data_type_of(conv.precision));
   tensor.set(CUDNN_ATTR_TENSOR_DIMENSIONS, std::span<const std::int64_t>(sizes));
   tensor.set(CUDNN_ATTR_TENSOR_STRIDES, std::span<const std::int64_t>(strides));
   tensor.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, static_cast<std::int64_t>(id));
@@ -131,9 +131,9 @@ std::vector<Descriptor> candidates(const Descriptor& graph, const Target& target
 
 /// Candidates in the order in which they are tried: first by the heuristic that was better for such convolutions on an
 /// H100 (docs/gpu-results.md), then by the other, then the fallbacks, which always work. Mode A decides faster, but for
-/// gradients of weights, and in bf16, its choice runs for twice as long or longer.
+/// gradients of weights, and in bf16 and f16, its choice runs for twice as long or longer.
 std::vector<Descriptor> candidates(const Convolution& conv, const Descriptor& graph, const Target& target) {
-  const bool thorough = conv.pass == ConvPass::weight_grad || conv.precision == Precision::bf16;
+  const bool thorough = conv.pass == ConvPass::weight_grad || half_of(conv.precision);
   const auto first = thorough ? CUDNN_HEUR_MODE_B : CUDNN_HEUR_MODE_A;
   const auto second = thorough ? CUDNN_HEUR_MODE_A : CUDNN_HEUR_MODE_B;
   std::vector<Descriptor> all;

@@ -17,8 +17,8 @@
 
 namespace hop::kernels::cuda::dnn {
 
-/// One convolution of f32 (Precision strict, tf32) or bf16 tensors (Precision bf16), sums in f32. All three tensors are
-/// dense, channels last (NHWC, KRSC) or not (NCHW, KCRS), on 16 bytes.
+/// One convolution of f32 (Precision strict, tf32), bf16 or f16 tensors (Precision bf16, f16), sums in f32. All three
+/// tensors are dense, channels last (NHWC, KRSC) or not (NCHW, KCRS), on 16 bytes.
 struct Convolution {
   ConvPass pass;
   ConvSizes sizes;

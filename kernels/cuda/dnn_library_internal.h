@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/half_internal.h"
+
 namespace hop::kernels::cuda::dnn {
 
 struct Functions {
@@ -35,6 +37,12 @@ void check(cudnnStatus_t status, const char* call);
 /// This thread's handle of the current device, on its current stream; destroyed with the thread. Throws CudaError;
 /// DeviceError without cuDNN.
 cudnnHandle_t handle();
+
+/// cuDNN's name for the dtype of a convolution's tensors.
+inline cudnnDataType_t data_type_of(Precision precision) {
+  if (precision == Precision::bf16) return CUDNN_DATA_BFLOAT16;
+  return precision == Precision::f16 ? CUDNN_DATA_HALF : CUDNN_DATA_FLOAT;
+}
 
 /// cuDNN's name for the type of an attribute.
 template <class T>

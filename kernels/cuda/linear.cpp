@@ -10,13 +10,14 @@
 #include "kernels/cuda/math.h"
 #include "kernels/cuda/on_device.h"
 #include "kernels/cuda/relu_mask.h"
+#include "kernels/half_internal.h"
 #include "kernels/linear_operations.h"
 #include "kernels/matmul_operations.h"
 
 namespace hop::kernels::cuda {
 namespace {
 
-/// Large products in bf16 round their factors first (matmul.cpp), which saves more.
+/// Large products in bf16 and f16 round their factors first (matmul.cpp), which saves more.
 constexpr std::int64_t kLarge = std::int64_t{1} << 30;
 
 bool is_aligned(const Tensor& x) { return reinterpret_cast<std::uintptr_t>(x.raw_data()) % blas::kAlignment == 0; }
@@ -29,7 +30,7 @@ Tensor aligned(const Tensor& x) { return is_aligned(x) ? x : clone(x); }
 bool multiplied(blas::Product p, const blas::Operands& x) {
   if (math().own_kernels || !blas::available() || p.m == 0 || p.n == 0 || p.k == 0) return false;
   p.precision = precision();
-  if (p.precision == Precision::bf16 && p.m * p.n * p.k >= kLarge) return false;
+  if (half_of(p.precision) && p.m * p.n * p.k >= kLarge) return false;
   return blas::multiply(p, x);
 }
 

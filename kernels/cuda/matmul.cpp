@@ -13,6 +13,7 @@
 #include "kernels/cuda/matmul_internal.h"
 #include "kernels/cuda/on_device.h"
 #include "kernels/elementwise.h"
+#include "kernels/half_internal.h"
 #include "kernels/matmul_operations.h"
 
 namespace hop::kernels::cuda {
@@ -86,7 +87,7 @@ std::int32_t alignment_of(const Call& call) {
     results = std::gcd(results, l.y_step);
   }
   const auto size = static_cast<std::int64_t>(size_of(p.dtype));
-  const std::int64_t common = std::gcd(factors * (p.bf16_factors ? 2 : size), results * size);
+  const std::int64_t common = std::gcd(factors * (p.rounded_factors ? 2 : size), results * size);
   return static_cast<std::int32_t>(std::gcd(common, static_cast<std::int64_t>(blas::kAlignment)));
 }
 
@@ -98,9 +99,9 @@ bool is_packed(const Tensor& x) {
 }
 
 /// x's elements in the order of memory, rounded.
-Bf16Image rounded(const Tensor& x) {
+HalfImage rounded(const Tensor& x, DType dtype) {
   const Shape flat{1, 1, 1, x.numel()};
-  Bf16Image image(flat, x.device());
+  HalfImage image(flat, dtype, x.device());
   copy(image, x.as_strided(flat, {x.numel(), x.numel(), x.numel(), 1}, x.storage_offset()));
   return image;
 }
@@ -118,7 +119,8 @@ void for_each_step(const std::vector<Level>& levels, std::size_t depth, std::int
 
 }  // namespace
 
-// Microseconds of an H100, measured: the library's products of f32 factors in bf16 run at 344 TFLOP/s, of bf16 factors
+// Microseconds of an H100, measured: the library's products of f32 factors in bf16 (and in f16, which the tensor
+// cores take at the same rate) run at 344 TFLOP/s, of bf16 factors
 // at 750, a pass reads and writes 6 bytes per element at 3 TB/s, and two launches more cost 2.
 bool pays_to_round(std::int64_t products, std::int64_t elements) {
   constexpr double kSavedPerProduct = 2e-6 / 344 - 2e-6 / 750, kPerElement = 2e-6, kLaunches = 2;
@@ -128,11 +130,12 @@ bool pays_to_round(std::int64_t products, std::int64_t elements) {
 bool multiply_with(const Multiply& multiply, const Tensor& a, const Tensor& b, const Tensor& bias, const Tensor& y) {
   Call call = make_call(a, b, y);
   const Tensor &u = call.a.tensor, &v = call.b.tensor;
-  std::optional<Bf16Image> narrow_u, narrow_v;
-  if (y.dtype() == DType::f32 && call.product.precision == Precision::bf16 && is_packed(u) && is_packed(v) &&
+  std::optional<HalfImage> narrow_u, narrow_v;
+  const std::optional<DType> half = half_of(call.product.precision);
+  if (y.dtype() == DType::f32 && half && is_packed(u) && is_packed(v) &&
       pays_to_round(y.numel() * call.product.k, u.numel() + v.numel())) {
-    narrow_u = rounded(u), narrow_v = rounded(v);
-    call.product.bf16_factors = true;
+    narrow_u = rounded(u, *half), narrow_v = rounded(v, *half);
+    call.product.rounded_factors = true;
   }
   call.product.alignment = alignment_of(call);
   Tensor vector = bias;

@@ -17,9 +17,9 @@ void matmul_in_tiles(const Tensor& a, const Tensor& b, const Tensor& bias, const
 using Multiply = std::function<bool(const blas::Product& product, const blas::Operands& operands)>;
 
 /// Operations::matmul by `multiply`. If `multiply` returns false, returns false and y is invalid. A bias that
-/// `multiply` knows no algorithm for is added in a pass of its own. In bf16, the factors of a large product are first
-/// rounded to arrays of bf16 (pays_to_round). The library rounds f32 factors strip by strip on their way to the tensor
-/// cores, which then wait half of the time.
+/// `multiply` knows no algorithm for is added in a pass of its own. In bf16 and f16, the factors of a large product
+/// are first rounded to arrays of 16 bits (pays_to_round). The library rounds f32 factors strip by strip on their way
+/// to the tensor cores, which then wait half of the time.
 [[nodiscard]] bool multiply_with(const Multiply& multiply, const Tensor& a, const Tensor& b, const Tensor& bias,
                                  const Tensor& y);
 /// Whether two passes over `elements` of the factors cost less than they save in `products` multiply-adds. A function

@@ -4,6 +4,7 @@
 
 #include "autograd/activations.h"
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/softmax.h"
 #include "base/error.h"
 #include "kernels/expect_internal.h"
@@ -62,6 +63,7 @@ CELU::CELU(double alpha) : alpha_(alpha) {
 
 // expm1 reads 0 where x > 0, so that it does not overflow.
 Tensor CELU::forward(const Tensor& x) {
+  if (autograd::any_half(x)) return autograd::rounded_like(forward(autograd::in_f32(x)), x);
   kernels::expect_floating("CELU", x);
   const Tensor is_positive = kernels::gt(x, 0);
   return where(is_positive, x, expm1(where(is_positive, 0.0, x) / alpha_) * alpha_);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "autograd/half_internal.h"
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "kernels/expect_internal.h"
@@ -47,7 +48,7 @@ Tensor both(const Tensor& a, const Tensor& b, DType dtype) {
 
 void check_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options) {
   constexpr const char* kOp = "scaled_dot_product_attention";
-  kernels::expect_floating(kOp, {&q, &k, &v});
+  kernels::expect_any_floating(kOp, {&q, &k, &v});
   if (q.dim() < 2 || k.dim() < 2 || v.dim() < 2 || q.size(-1) != k.size(-1) || k.size(-2) != v.size(-2)) {
     throw ShapeError("[scaled_dot_product_attention] expected (.., L, E), (.., S, E) and (.., S, D), got " +
                      q.shape().to_string() + ", " + k.shape().to_string() + " and " + v.shape().to_string());
@@ -105,6 +106,12 @@ void drop_weights(AttentionOptions& options, Dropout& layer) {
 Tensor functional::scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                                 const AttentionOptions& options) {
   check_attention(q, k, v, options);
+  if (autograd::any_half(q)) {
+    AttentionOptions wide = options;
+    wide.attn_mask = autograd::in_f32(options.attn_mask);
+    const Tensor y = scaled_dot_product_attention(autograd::in_f32(q), autograd::in_f32(k), autograd::in_f32(v), wide);
+    return autograd::rounded_like(y, q);
+  }
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(-1))));
   if (is_plain(q, k, v, options)) return plain_attention(q, k, v, scale, options);
   Tensor scores = matmul(q * scale, transpose(k, -2, -1)), blocked;
@@ -128,7 +135,7 @@ MultiheadAttention::MultiheadAttention(std::int64_t embed_dim, std::int64_t num_
       options_(o) {}
 
 void MultiheadAttention::check_inputs(const Tensor& query, const Tensor& key, const Tensor& value) const {
-  kernels::expect_floating("MultiheadAttention", {&query, &key, &value});
+  kernels::expect_any_floating("MultiheadAttention", {&query, &key, &value});
   const std::int64_t embed_dim = in_proj_weight.size(1);
   const int batch = options_.batch_first ? 0 : 1;
   const auto fits = [embed_dim](const Tensor& x) { return x.dim() == 3 && x.size(2) == embed_dim; };

@@ -34,9 +34,9 @@ void drop_weights(AttentionOptions& options, Dropout& layer);
 namespace functional {
 
 /// softmax(scale q k^T + mask) v for q (.., L, E), k (.., S, E), v (.., S, D) -> (.., L, D), where leading dimensions
-/// broadcast; f32 or f64, equal dtypes. A query that may see no key gives 0. Differentiable. Without an
-/// attn_mask, without a `dropout` function and with equal leading dimensions it is attention() (autograd/attention.h),
-/// which stores no weights; otherwise it stores all L S.
+/// broadcast; floating, equal dtypes (bf16 and f16 are computed in f32 and rounded once). A query that may see no key
+/// gives 0. Differentiable. Without an attn_mask, without a `dropout` function and with equal leading dimensions it is
+/// attention() (autograd/attention.h), which stores no weights; otherwise it stores all L S.
 /// torch.nn.functional.scaled_dot_product_attention. Throws ShapeError, DtypeError, ConfigError.
 Tensor scaled_dot_product_attention(const Tensor& q, const Tensor& k, const Tensor& v,
                                     const AttentionOptions& options = {});

@@ -5,6 +5,7 @@
 
 #include "autograd/dropout.h"
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "base/error.h"
 #include "base/words.h"
 #include "kernels/copy.h"
@@ -60,6 +61,7 @@ ChannelDropout::ChannelDropout(const char* name, const char* form, int dims, dou
     : name_(name), form_(form), dims_(dims), p_(checked(name, p)) {}
 
 Tensor ChannelDropout::forward(const Tensor& x) {
+  if (autograd::any_half(x)) return autograd::rounded_like(forward(autograd::in_f32(x)), x);
   kernels::expect_floating(name_, x);
   if (x.dim() != dims_)
     throw ShapeError("[" + std::string(name_) + "] expected " + form_ + ", got " + x.shape().to_string());
@@ -72,6 +74,7 @@ std::string ChannelDropout::extra_repr() const { return "p=" + shortest(p_); }
 AlphaDropout::AlphaDropout(double p) : p_(checked("AlphaDropout", p)) {}
 
 Tensor AlphaDropout::forward(const Tensor& x) {
+  if (autograd::any_half(x)) return autograd::rounded_like(forward(autograd::in_f32(x)), x);
   kernels::expect_floating("AlphaDropout", x);
   if (!is_training() || p_ == 0) return x;
   return p_ == 1 ? x * 0 : alpha_dropout(x, x.shape(), p_, next_random());
@@ -82,6 +85,7 @@ std::string AlphaDropout::extra_repr() const { return "p=" + shortest(p_); }
 FeatureAlphaDropout::FeatureAlphaDropout(double p) : p_(checked("FeatureAlphaDropout", p)) {}
 
 Tensor FeatureAlphaDropout::forward(const Tensor& x) {
+  if (autograd::any_half(x)) return autograd::rounded_like(forward(autograd::in_f32(x)), x);
   kernels::expect_floating("FeatureAlphaDropout", x);
   if (x.dim() < 2) throw ShapeError("[FeatureAlphaDropout] expected (N, C, ..), got " + x.shape().to_string());
   if (!is_training() || p_ == 0) return x;

@@ -44,7 +44,7 @@ std::array<double, N> checked_ratio(const char* op, const std::optional<Counts<N
 template <std::size_t N>
 Counts<N> output_of(const char* op, const Tensor& x, const std::optional<Counts<N>>& size,
                     const std::array<double, N>& ratio) {
-  kernels::expect_floating(op, x);
+  kernels::expect_any_floating(op, x);
   if (x.dim() != static_cast<int>(N) + 2) {
     throw ShapeError("[" + std::string(op) + "] expected " + (N == 2 ? "(N, C, H, W)" : "(N, C, D, H, W)") + ", got " +
                      x.shape().to_string());
@@ -58,7 +58,7 @@ Counts<N> output_of(const char* op, const Tensor& x, const std::optional<Counts<
 }
 
 Tensor samples_at(RandomAddress address, const Tensor& x, std::int64_t count) {
-  const Tensor samples = Tensor::empty({x.size(0), x.size(1), count}, x.dtype(), x.device());
+  const Tensor samples = Tensor::empty({x.size(0), x.size(1), count}, widened(x.dtype()), x.device());
   kernels::uniform_(samples, 0, 1, address);
   return samples;
 }

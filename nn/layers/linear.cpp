@@ -5,6 +5,7 @@
 
 #include "autograd/einsum.h"
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/matmul.h"
 #include "autograd/view.h"
 #include "kernels/expect_internal.h"
@@ -85,7 +86,7 @@ Bilinear::Bilinear(std::int64_t in1_features, std::int64_t in2_features, std::in
                         : Parameter()) {}
 
 Tensor Bilinear::forward(const Tensor& a, const Tensor& b) {
-  kernels::expect_floating("Bilinear", {&a, &b, &weight});
+  kernels::expect_any_floating("Bilinear", {&a, &b, &weight});
   Shape shape = rows_of(a);
   const bool fits =
       a.dim() > 0 && b.dim() > 0 && shape == rows_of(b) && a.size(-1) == weight.size(1) && b.size(-1) == weight.size(2);
@@ -94,11 +95,12 @@ Tensor Bilinear::forward(const Tensor& a, const Tensor& b) {
                      std::to_string(weight.size(2)) + ") with equal leading dimensions, got " + a.shape().to_string() +
                      " and " + b.shape().to_string());
   }
+  using autograd::in_f32;
   const std::int64_t rows = shape.numel();
   const Tensor x1 = reshape(a, {rows, weight.size(1)}), x2 = reshape(b, {rows, weight.size(2)});
-  const Tensor y = einsum("ni,oij,nj->no", {x1, weight, x2});
+  const Tensor y = einsum("ni,oij,nj->no", {in_f32(x1), in_f32(weight), in_f32(x2)});
   shape.push_back(weight.size(0));
-  return reshape(bias.defined() ? y + bias : y, shape);
+  return autograd::rounded_like(reshape(bias.defined() ? y + in_f32(bias) : y, shape), a);
 }
 
 void Bilinear::reset_parameters(const ParameterKeys& keys) {

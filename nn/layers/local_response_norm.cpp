@@ -1,6 +1,7 @@
 #include "nn/layers/local_response_norm.h"
 
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/pad.h"
 #include "autograd/pool.h"
 #include "autograd/view.h"
@@ -18,6 +19,7 @@ LocalResponseNorm::LocalResponseNorm(std::int64_t size, LocalResponseNormOptions
 
 // The mean over channels is that of a window over a picture of C rows.
 Tensor LocalResponseNorm::forward(const Tensor& x) {
+  if (autograd::any_half(x)) return autograd::rounded_like(forward(autograd::in_f32(x)), x);
   kernels::expect_floating("LocalResponseNorm", x);
   if (x.dim() < 3) {
     throw ShapeError("[LocalResponseNorm] expected (N, C, ..) of at least three dimensions, got " +

@@ -117,7 +117,7 @@ AdaptiveLogSoftmaxResult AdaptiveLogSoftmaxWithLoss::operator()(const Tensor& x,
 }
 
 AdaptiveLogSoftmaxResult AdaptiveLogSoftmaxWithLoss::run(const Tensor& x, const Tensor& target) {
-  kernels::expect_floating(kAdaptive, x);
+  kernels::expect_any_floating(kAdaptive, x);
   kernels::expect_same_device(kAdaptive, {&x, &target});
   const bool is_row = x.dim() == 1;
   if ((x.dim() != 2 && !is_row) || target.shape() != (is_row ? Shape{} : Shape{x.size(0)})) {
@@ -146,7 +146,7 @@ AdaptiveLogSoftmaxResult AdaptiveLogSoftmaxWithLoss::run(const Tensor& x, const 
 }
 
 Tensor AdaptiveLogSoftmaxWithLoss::log_prob(const Tensor& x) {
-  kernels::expect_floating(kAdaptive, x);
+  kernels::expect_any_floating(kAdaptive, x);
   if (x.dim() != 2) {
     throw ShapeError("[AdaptiveLogSoftmaxWithLoss] expected x (N, in_features), got " + x.shape().to_string());
   }

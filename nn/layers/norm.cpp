@@ -6,6 +6,7 @@
 #include "autograd/elementwise.h"
 #include "autograd/grad_mode.h"
 #include "autograd/group_norm.h"
+#include "autograd/half_internal.h"
 #include "autograd/inplace.h"
 #include "autograd/norm.h"
 #include "autograd/reduce.h"
@@ -231,7 +232,12 @@ RMSNorm::RMSNorm(const Shape& normalized_shape, RMSNormOptions options)
       options_(options) {}
 
 Tensor RMSNorm::forward(const Tensor& x) {
-  kernels::expect_floating("RMSNorm", {&x}, {&weight});
+  if (!autograd::any_half(x, weight)) return normalize(x, weight);
+  return autograd::rounded_like(normalize(autograd::in_f32(x), autograd::in_f32(weight)), x);
+}
+
+Tensor RMSNorm::normalize(const Tensor& x, const Tensor& factor) const {
+  kernels::expect_floating("RMSNorm", {&x}, {&factor});
   Dims last;
   bool fits = x.dim() >= normalized_shape_.size();
   for (int i = 1; fits && i <= normalized_shape_.size(); ++i) {
@@ -245,7 +251,7 @@ Tensor RMSNorm::forward(const Tensor& x) {
   const double epsilon =
       x.dtype() == DType::f64 ? std::numeric_limits<double>::epsilon() : std::numeric_limits<float>::epsilon();
   const Tensor y = x * rsqrt(mean(square(x), last, true) + options_.eps.value_or(epsilon));
-  return weight.defined() ? y * weight : y;
+  return factor.defined() ? y * factor : y;
 }
 
 void RMSNorm::reset_parameters(const ParameterKeys&) {

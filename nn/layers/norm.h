@@ -169,6 +169,8 @@ class RMSNorm : public Module {
   Parameter weight;  ///< of normalized_shape, undefined without elementwise_affine
 
  private:
+  Tensor normalize(const Tensor& x, const Tensor& factor) const;
+
   Shape normalized_shape_;
   RMSNormOptions options_;
 };

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "autograd/half_internal.h"
 #include "autograd/ops.h"
 #include "base/error.h"
 #include "base/words.h"
@@ -33,6 +34,7 @@ void check(const Tensor& x, const RotaryOptions& options) {
 }  // namespace
 
 Tensor functional::rotary_embedding(const Tensor& x, const RotaryOptions& options) {
+  if (autograd::any_half(x)) return autograd::rounded_like(rotary_embedding(autograd::in_f32(x), options), x);
   check(x, options);
   const std::int64_t pairs = x.size(-1) / 2;
   const Tensor turns = angles(x.size(-2), pairs, options, x.device());

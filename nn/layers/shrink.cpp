@@ -4,6 +4,7 @@
 
 #include "autograd/activations.h"
 #include "autograd/elementwise.h"
+#include "autograd/half_internal.h"
 #include "autograd/softmax.h"
 #include "base/error.h"
 #include "base/words.h"
@@ -36,6 +37,7 @@ RReLU::RReLU(double lower, double upper) : lower_(lower), upper_(upper) {
 }
 
 Tensor RReLU::forward(const Tensor& x) {
+  if (autograd::any_half(x)) return autograd::rounded_like(forward(autograd::in_f32(x)), x);
   kernels::expect_floating("RReLU", x);
   const Tensor is_negative = kernels::le(x, 0);  // 0, too: its gradient is the slope
   if (!is_training() || lower_ == upper_) return where(is_negative, x * ((lower_ + upper_) / 2), x);

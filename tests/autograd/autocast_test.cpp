@@ -35,8 +35,14 @@ TEST(Autocast, IsTheModeOfTheThreadInItsScope) {
     EXPECT_EQ(kernels::precision(), Precision::tf32) << "a guard that is off changes nothing";
   }
   EXPECT_EQ(kernels::precision(), Precision::strict);
-  for (const DType dtype : {DType::f16, DType::f32, DType::i64})
-    EXPECT_TRUE(throws<DtypeError>([&] { AutocastGuard({.dtype = dtype}); }, "[autocast] expected bf16, got "));
+  {
+    const AutocastGuard f16({.dtype = DType::f16});
+    EXPECT_EQ(kernels::precision(), Precision::f16);
+    const AutocastGuard island({.dtype = DType::f16, .enabled = false});
+    EXPECT_EQ(kernels::precision(), Precision::strict);
+  }
+  for (const DType dtype : {DType::f64, DType::f32, DType::i64})
+    EXPECT_TRUE(throws<DtypeError>([&] { AutocastGuard({.dtype = dtype}); }, "[autocast] expected bf16 or f16, got "));
 }
 
 TEST(Autocast, RoundsTheFactorsOfProductsAndNothingElse) {
@@ -58,6 +64,16 @@ TEST(Autocast, RoundsTheFactorsOfProductsAndNothingElse) {
   }
   EXPECT_LT(distance(y, of_rounded), 1e-5);
   EXPECT_GT(distance(y, strict), 1e-4);
+}
+
+TEST(Autocast, InF16IsStrictOnTheCpu) {
+  const Tensor a = odd({32, 48}, 1), b = odd({48, 64}, 2), strict = matmul(a, b);
+  const Tensor image = odd({2, 8, 9, 9}, 3), filters = odd({8, 8, 3, 3}, 4), strict_image = conv2d(image, filters);
+  const Tensor large = full({32, 48}, 1e6), strict_large = matmul(large, b);
+  const AutocastGuard autocast({.dtype = DType::f16});
+  EXPECT_TRUE(same_bits(matmul(a, b), strict));
+  EXPECT_TRUE(same_bits(conv2d(image, filters), strict_image));
+  EXPECT_TRUE(same_bits(matmul(large, b), strict_large)) << "nothing overflows";
 }
 
 /// The gradient of `a` for sum((a b)^2), with the forward and the backward pass in these modes.

@@ -215,7 +215,7 @@ TEST(ComposedErrors, NameTheOperationAndWhatItExpects) {
   config_error([&] { arange(0, 5, -0.5); }, "[arange] expected a step that leads from start to end");
   dtype_error([&] { arange(250, 260, 1, DType::u8); }, "[arange] expected numbers that u8 holds, got 250..259");
   config_error([&] { linspace(0, 1, -1); }, "[linspace] expected steps of at least 0, got -1");
-  dtype_error([&] { rand({2}, {}, {.dtype = DType::i64}); }, "[rand] expected f32 or f64");
+  dtype_error([&] { rand({2}, {}, {.dtype = DType::i64}); }, "[rand] expected f32, f64, bf16 or f16");
   config_error([&] { randint(2, 2, {1}, {}); }, "[randint] expected low < high less than 2^32 apart, got 2 and 2");
   config_error([&] { randperm(-1, {}); }, "[randperm] expected 0 <= n < 2^32, got -1");
   shape_error([&] { prelu(x, ones({2})); }, "[prelu] expected one weight or 3 weights, got f32 (2) on cpu");

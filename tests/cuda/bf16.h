@@ -12,7 +12,7 @@
 
 namespace hop::testing {
 
-/// The values of n bf16 at `data` on the device.
+/// The bits of n numbers of 16 bits at `data` on the device.
 inline std::vector<std::uint16_t> fetch_bf16(const void* data, std::int64_t n) {
   std::vector<std::uint16_t> bits(static_cast<std::size_t>(n));
   backend(Device::cuda())

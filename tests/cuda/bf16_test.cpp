@@ -34,13 +34,13 @@ std::vector<std::uint16_t> rounded_channels_last(const Tensor& x) {
 }
 
 std::vector<std::uint16_t> image_of(const Tensor& x) {
-  const Bf16Image image(x.shape(), x.device());
+  const HalfImage image(x.shape(), DType::bf16, x.device());
   copy(image, x);
   return fetch_bf16(image.data(), x.numel());
 }
 
 Tensor back_and_forth(const Tensor& x) {
-  const Bf16Image image(x.shape(), x.device());
+  const HalfImage image(x.shape(), DType::bf16, x.device());
   copy(image, x);
   const Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   copy(y, image);
@@ -87,7 +87,7 @@ TEST_F(CudaBf16, KeepsNaNsWhateverTheirBits) {
 }
 
 TEST_F(CudaBf16, WidensEveryNumberExactly) {
-  const Bf16Image image({1, 1, 256, 256}, Device::cuda());
+  const HalfImage image({1, 1, 256, 256}, DType::bf16, Device::cuda());
   std::vector<std::uint16_t> all(65536);
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::uint16_t>(i);
   backend(Device::cuda()).copy(image.data(), all.data(), all.size() * 2);
@@ -127,7 +127,7 @@ TEST_F(CudaBf16, ReadsAndWritesEveryLayout) {
   const Tensor x = random_tensor({3, 8, 4, 12});
   for (const Tensor& layout : hop::testing::layouts(x)) {
     EXPECT_EQ(image_of(mirror(layout)), rounded_channels_last(x));
-    const Bf16Image image(x.shape(), Device::cuda());
+    const HalfImage image(x.shape(), DType::bf16, Device::cuda());
     copy(image, mirror(x));
     const Tensor y = mirror(layout);
     copy(y, image);
@@ -138,7 +138,7 @@ TEST_F(CudaBf16, ReadsAndWritesEveryLayout) {
 TEST_F(CudaBf16, TakesTheFastestWayThatFits) {
   const auto way = [](const Shape& shape) {
     const Tensor x = Tensor::empty(shape, DType::f32, Device::cuda());
-    const Bf16Image image(shape, x.device());
+    const HalfImage image(shape, DType::bf16, x.device());
     const CopyPlan to(image.view(), x, Conversion::of_tiles), from(x, image.view(), Conversion::of_tiles);
     EXPECT_EQ(to.way, from.way);
     return to.way;

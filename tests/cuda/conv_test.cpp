@@ -1,5 +1,6 @@
 // Convolutions on the device against the CPU's plain loops in double, for every pass and option; our own kernels also
-// bit by bit under every schedule. What is done around cuDNN in bf16 is tested with a stand-in for it.
+// bit by bit under every schedule. What is done around cuDNN in bf16 and f16 is tested with a
+// stand-in for it.
 #include "kernels/conv.h"
 
 #include "kernels/copy.h"
@@ -8,6 +9,7 @@
 #include "tests/cuda/bf16.h"
 #include "tests/cuda/schedules.h"
 #include "tests/cuda/support.h"
+#include "tests/kernels/f16.h"
 #include "tests/kernels/layouts.h"
 
 namespace hop::kernels::cuda {
@@ -81,6 +83,8 @@ TEST_P(CudaConv, ShortenedFactorsAgreeWithTheDefinitionToTheirDigits) {
   expect_agreement(DType::f32, 5e-3);
   const PrecisionScope bf16(Precision::bf16);
   expect_agreement(DType::f32, 4e-2);
+  const PrecisionScope f16(Precision::f16);
+  expect_agreement(DType::f32, 5e-3);
 }
 
 TEST_P(CudaConv, OwnKernelsDoNotDependOnTheSchedule) {
@@ -96,7 +100,7 @@ TEST_P(CudaConv, OwnKernelsDoNotDependOnTheSchedule) {
 }
 
 TEST(CudaConvWay, KeepsTheFactorsOfFirstLayers) {
-  for (const Precision precision : {Precision::strict, Precision::tf32, Precision::bf16}) {
+  for (const Precision precision : {Precision::strict, Precision::tf32, Precision::bf16, Precision::f16}) {
     const ConvSizes grey{64, 1, 28, 28, 16, 5, 5, 24, 24, {}}, colours{64, 3, 32, 32, 16, 3, 3, 32, 32, {}};
     for (const ConvSizes& z : {grey, colours}) {
       EXPECT_EQ(conv_way(ConvPass::forward, z, precision), ConvWay::own);
@@ -197,19 +201,32 @@ TEST_F(CudaFirstLayer, LeavesOtherLayersAlone) {
   }
 }
 
-// ---- bf16
+// ---- bf16 and f16
 
 using hop::testing::fetch_bf16;
 using hop::testing::from_bf16;
 using hop::testing::rounded_to_bf16;
 using hop::testing::to_bf16;
 
-/// Does a convolution as cuDNN promises to: on three arrays of bf16 with channels innermost, one of them computed from
-/// the others in more digits and rounded once.
+/// The numbers of 16 bits of a mode.
+struct Format {
+  Precision precision;
+  double (*from)(std::uint16_t bits);
+  std::uint16_t (*to)(double x);
+  Tensor (*rounded)(const Tensor& x);
+};
+constexpr Format kFormats[] = {
+    {Precision::bf16, from_bf16, to_bf16, rounded_to_bf16},
+    {Precision::f16, hop::testing::from_f16, hop::testing::to_f16, hop::testing::rounded_to_f16}};
+
+/// Does a convolution as cuDNN promises to: on three arrays of a format with channels innermost, one of them computed
+/// from the others in more digits and rounded once.
 class StandIn {
  public:
+  explicit StandIn(const Format& format) : format_(&format) {}
+
   bool operator()(const dnn::Convolution& conv, void* x, void* weight, void* y) const {
-    EXPECT_EQ(conv.precision, Precision::bf16);
+    EXPECT_EQ(conv.precision, format_->precision);
     EXPECT_TRUE(conv.channels_last);
     const ConvSizes& z = conv.sizes;
     const Shape image{z.n, z.c, z.h, z.w}, filters{z.k, z.c / z.options.groups, z.r, z.s}, result{z.n, z.k, z.p, z.q};
@@ -228,21 +245,23 @@ class StandIn {
   }
 
  private:
-  static Tensor load(const void* from, const Shape& shape) {
+  Tensor load(const void* from, const Shape& shape) const {
     const Tensor x = empty_in(Layout::channels_last, shape, DType::f64, Device::cpu());
     const auto bits = fetch_bf16(from, shape.numel());
-    for (std::size_t i = 0; i < bits.size(); ++i) x.data<double>()[i] = from_bf16(bits[i]);
+    for (std::size_t i = 0; i < bits.size(); ++i) x.data<double>()[i] = format_->from(bits[i]);
     return x;
   }
-  static void store(void* to, const Tensor& y) {
+  void store(void* to, const Tensor& y) const {
     const Tensor last = in_layout(Layout::channels_last, y);
     std::vector<std::uint16_t> bits(static_cast<std::size_t>(y.numel()));
-    for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = to_bf16(last.data<double>()[i]);
+    for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = format_->to(last.data<double>()[i]);
     backend(Device::cuda()).copy(to, bits.data(), bits.size() * 2);
   }
+
+  const Format* format_;
 };
 
-class CudaConvInBf16 : public CudaConv {
+class CudaConvInHalf : public CudaConv {
  protected:
   ConvSizes sizes() const {
     const Shape y = conv2d_shape(c_.x, c_.weight, c_.options);
@@ -250,32 +269,35 @@ class CudaConvInBf16 : public CudaConv {
   }
 };
 
-TEST_P(CudaConvInBf16, RoundsFactorsAndResultsAndNothingElse) {
-  const auto o = operands(DType::f32);
-  const auto rounded = [](const Tensor& t) { return rounded_to_bf16(cast(t, DType::f64)); };
-  const Tensor x = rounded(o[0]), weight = rounded(o[1]), g = rounded(o[3]);
-  const std::vector<Tensor> expected = {kernels::conv2d(x, weight, {}, c_.options),
-                                        kernels::conv2d_input_grad(g, weight, c_.x, c_.options),
-                                        kernels::conv2d_weight_grad(g, x, c_.weight, c_.options)};
-  for (const ConvPass pass : {ConvPass::forward, ConvPass::input_grad, ConvPass::weight_grad}) {
-    SCOPED_TRACE(static_cast<int>(pass));
-    const Tensor there[] = {on_device(o[0]), on_device(o[1]), on_device(o[3])};
-    ASSERT_TRUE(conv2d_in_bf16(pass, sizes(), there[0], there[1], there[2], StandIn{}));
-    const int result = pass == ConvPass::forward ? 2 : pass == ConvPass::input_grad ? 0 : 1;
-    EXPECT_TRUE(hop::testing::same_bits(cast(on_host(there[result]), DType::f64),
-                                        rounded(expected[static_cast<std::size_t>(pass)])));
+TEST_P(CudaConvInHalf, RoundsFactorsAndResultsAndNothingElse) {
+  for (const Format& format : kFormats) {
+    const auto o = operands(DType::f32);
+    const auto rounded = [&](const Tensor& t) { return format.rounded(cast(t, DType::f64)); };
+    const Tensor x = rounded(o[0]), weight = rounded(o[1]), g = rounded(o[3]);
+    const std::vector<Tensor> expected = {kernels::conv2d(x, weight, {}, c_.options),
+                                          kernels::conv2d_input_grad(g, weight, c_.x, c_.options),
+                                          kernels::conv2d_weight_grad(g, x, c_.weight, c_.options)};
+    for (const ConvPass pass : {ConvPass::forward, ConvPass::input_grad, ConvPass::weight_grad}) {
+      SCOPED_TRACE(std::string(name(format.precision)) + " " + std::to_string(static_cast<int>(pass)));
+      const Tensor there[] = {on_device(o[0]), on_device(o[1]), on_device(o[3])};
+      ASSERT_TRUE(conv2d_in_half(format.precision, pass, sizes(), there[0], there[1], there[2], StandIn(format)));
+      const int result = pass == ConvPass::forward ? 2 : pass == ConvPass::input_grad ? 0 : 1;
+      EXPECT_TRUE(hop::testing::same_bits(cast(on_host(there[result]), DType::f64),
+                                          rounded(expected[static_cast<std::size_t>(pass)])));
+    }
   }
 }
 
-TEST_P(CudaConvInBf16, LeavesTheResultAloneWhereThereIsNoEngine) {
+TEST_P(CudaConvInHalf, LeavesTheResultAloneWhereThereIsNoEngine) {
   const auto o = operands(DType::f32);
   const Tensor y = on_device(o[3]);
   const auto no_engine = [](const dnn::Convolution&, void*, void*, void*) { return false; };
-  EXPECT_FALSE(conv2d_in_bf16(ConvPass::forward, sizes(), on_device(o[0]), on_device(o[1]), y, no_engine));
+  EXPECT_FALSE(
+      conv2d_in_half(Precision::bf16, ConvPass::forward, sizes(), on_device(o[0]), on_device(o[1]), y, no_engine));
   EXPECT_TRUE(hop::testing::same_bits(on_host(y), o[3]));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, CudaConvInBf16, ::testing::ValuesIn(kCases),
+INSTANTIATE_TEST_SUITE_P(Cases, CudaConvInHalf, ::testing::ValuesIn(kCases),
                          [](const auto& each) { return std::string(each.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(Cases, CudaConv, ::testing::ValuesIn(kCases),

@@ -10,6 +10,7 @@
 #include "tests/cuda/bf16.h"
 #include "tests/cuda/schedules.h"
 #include "tests/cuda/support.h"
+#include "tests/kernels/f16.h"
 #include "tests/kernels/layouts.h"
 
 namespace hop::kernels::cuda {
@@ -192,19 +193,19 @@ TEST_F(CudaMatmul, ThePublicOperationRunsOnTheDevice) {
                                   values<double>(kernels::matmul(x, v)), 1e-5, 1e-6));
 }
 
-// ---- bf16, with a stand-in for cuBLASLt
+// ---- bf16 and f16, with a stand-in for cuBLASLt
 
 /// The product that was asked for, and the factors that were read: a by rows, b by columns.
 struct Asked {
   blas::Product product;
   std::vector<std::uint16_t> a, b;
 };
-Asked ask_in_bf16(const Tensor& a, const Tensor& b_transposed) {
-  const PrecisionScope bf16(Precision::bf16);
+Asked ask_in(Precision precision, const Tensor& a, const Tensor& b_transposed) {
+  const PrecisionScope scope(precision);
   Asked asked;
   const auto stand_in = [&](const blas::Product& p, const blas::Operands& x) {
     asked.product = p;
-    if (p.bf16_factors) {
+    if (p.rounded_factors) {
       asked.a = hop::testing::fetch_bf16(x.a, p.m * p.k);
       asked.b = hop::testing::fetch_bf16(x.b, p.k * p.n);
     }
@@ -215,26 +216,30 @@ Asked ask_in_bf16(const Tensor& a, const Tensor& b_transposed) {
   EXPECT_TRUE(multiply_with(stand_in, on_device(a), turned, {}, y));
   return asked;
 }
-std::vector<std::uint16_t> all_to_bf16(const Tensor& x) {
+std::vector<std::uint16_t> all_rounded(Precision precision, const Tensor& x) {
   std::vector<std::uint16_t> bits;
-  for (const float value : values<float>(x)) bits.push_back(hop::testing::to_bf16(value));
+  for (const float value : values<float>(x))
+    bits.push_back(precision == Precision::f16 ? hop::testing::to_f16(value) : hop::testing::to_bf16(value));
   return bits;
 }
 
 TEST_F(CudaMatmul, FactorsOfALargeProductAreRoundedBeforeIt) {
   const Tensor a = random_tensor({2100, 512}, DType::f32, 14), b = random_tensor({2090, 512}, DType::f32, 15);
-  const Asked asked = ask_in_bf16(a, b);
-  EXPECT_TRUE(asked.product.bf16_factors);
-  EXPECT_TRUE(asked.product.b_transposed);
-  EXPECT_FALSE(asked.product.a_transposed);
-  EXPECT_EQ(asked.product.alignment, 16);
-  EXPECT_EQ(asked.a, all_to_bf16(a));
-  EXPECT_EQ(asked.b, all_to_bf16(b));
+  for (const Precision precision : {Precision::bf16, Precision::f16}) {
+    const Asked asked = ask_in(precision, a, b);
+    EXPECT_EQ(asked.product.precision, precision);
+    EXPECT_TRUE(asked.product.rounded_factors);
+    EXPECT_TRUE(asked.product.b_transposed);
+    EXPECT_FALSE(asked.product.a_transposed);
+    EXPECT_EQ(asked.product.alignment, 16);
+    EXPECT_EQ(asked.a, all_rounded(precision, a));
+    EXPECT_EQ(asked.b, all_rounded(precision, b));
+  }
 }
 
-TEST_F(CudaMatmul, OnlyLargeProductsInBf16AreWorthTheRounding) {
-  EXPECT_FALSE(ask_in_bf16(random_tensor({64, 96}, DType::f32, 16), random_tensor({32, 96}, DType::f32, 17))
-                   .product.bf16_factors);
+TEST_F(CudaMatmul, OnlyLargeProductsAreWorthTheRounding) {
+  EXPECT_FALSE(ask_in(Precision::bf16, random_tensor({64, 96}, DType::f32, 16), random_tensor({32, 96}, DType::f32, 17))
+                   .product.rounded_factors);
   EXPECT_FALSE(pays_to_round(std::int64_t{1024} * 1024 * 1024, 2 * 1024 * 1024));
   EXPECT_TRUE(pays_to_round(std::int64_t{4096} * 4096 * 4096, 2 * 4096 * 4096));
   EXPECT_FALSE(pays_to_round(std::int64_t{4096} * 4096, 4096 * 4097));  // a vector: each value is used once

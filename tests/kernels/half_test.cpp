@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "kernels/attention.h"
 #include "kernels/capture.h"
 #include "kernels/conv.h"
 #include "kernels/copy.h"
@@ -235,10 +236,12 @@ TEST(HalfTensor, IsCapturedAndReplayed) {
 }
 
 TEST(HalfTensor, IsRefusedWithTheConversionThatHelps) {
-  EXPECT_THAT(error_of<DtypeError>([] {
-                layer_norm(ones({2, 3}, DType::f16), {}, {}, 1);
-              }),
-              HasSubstr("[layer_norm] expected f32 or f64, got f16 (2, 3) on cpu; convert first: to(x, DType::f32)"));
+  EXPECT_THAT(
+      error_of<DtypeError>([] {
+        const Tensor x = ones({1, 1, 2, 3}, DType::f16);
+        attention({.q = x, .k = x, .v = x});
+      }),
+      HasSubstr("[attention] expected f32 or f64, got f16 (1, 1, 2, 3) on cpu; convert first: to(x, DType::f32)"));
 }
 
 }  // namespace

@@ -50,6 +50,8 @@ TEST(MatmulBf16, RoundsTheFactorsAndSumsInF32) {
   EXPECT_TRUE(same_bits(small, matmul(slice(a, 0, 0, 2), transpose(weight, 0, 1))));
   EXPECT_NE(same_bits(y, linear(a, weight, bias)), rounds);
   EXPECT_EQ(precision_of(name(Precision::tf32)), Precision::tf32);
+  EXPECT_EQ(precision_of("f16"), Precision::f16);
+  EXPECT_EQ(name(Precision::f16), "f16");
   EXPECT_THROW(precision_of("half"), ConfigError);
 }
 

@@ -145,7 +145,8 @@ TEST_F(BlasOnDevice, TheGradientOfABiasIsTheSumOfTheFirstFactorsRows) {
 TEST_F(BlasOnDevice, ShortensFactorsAsThisThreadsPrecisionSays) {
   const Tensor a = on_device(random_tensor({256, 256}, DType::f32, 4)), b = on_device(random_tensor({256, 256}));
   const Tensor strict = on_host(matmul(a, b));
-  for (const auto& [precision, error] : {std::pair{Precision::tf32, 1e-2}, std::pair{Precision::bf16, 1e-1}}) {
+  for (const auto& [precision, error] :
+       {std::pair{Precision::tf32, 1e-2}, std::pair{Precision::bf16, 1e-1}, std::pair{Precision::f16, 1e-2}}) {
     const PrecisionScope guard(precision);
     const Tensor shortened = on_host(matmul(a, b));
     EXPECT_TRUE(near(shortened, strict, error)) << name(precision);

@@ -79,7 +79,7 @@ TEST_P(DescribedCard, HasAStrictPlanForEveryPass) {
 }
 
 TEST_P(DescribedCard, UsesTensorCoresWhenItMay) {
-  for (const Precision precision : {Precision::tf32, Precision::bf16}) {
+  for (const Precision precision : {Precision::tf32, Precision::bf16, Precision::f16}) {
     for (const ConvPass pass : kPasses) {
       const Choice chosen = choose(pass, inner_layer(), precision, true);
       SCOPED_TRACE(chosen.to_string());
@@ -97,8 +97,8 @@ TEST_P(DescribedCard, GetsTheSameEngineEveryTime) {
   EXPECT_THAT(once.to_string(), HasSubstr("engine " + std::to_string(once.engine)));
 }
 
-// Asked for as conv2d_in_bf16() does, with factors that are rounded to bf16.
-TEST_P(DescribedCard, HasABf16PlanForEveryConvolutionThatItHasAStrictOneFor) {
+// Asked for as conv2d_in_half() does, with factors that are rounded.
+TEST_P(DescribedCard, HasAPlanOf16BitsForEveryConvolutionThatItHasAStrictOneFor) {
   const ConvSizes small_image = {128, 1, 28, 28, 6, 5, 5, 28, 28, {.padding = {2, 2}}};
   const ConvSizes shortcut = {128, 16, 32, 32, 32, 1, 1, 16, 16, {.stride = {2, 2}}};
   const ConvSizes dilated = {8, 16, 15, 17, 32, 3, 3, 11, 13, {.dilation = {2, 2}, .groups = 4}};
@@ -108,6 +108,7 @@ TEST_P(DescribedCard, HasABf16PlanForEveryConvolutionThatItHasAStrictOneFor) {
     for (const ConvPass pass : kPasses) {
       EXPECT_NO_THROW(choose(pass, sizes, Precision::strict, false));
       EXPECT_NO_THROW(choose(pass, sizes, Precision::bf16, true));
+      EXPECT_NO_THROW(choose(pass, sizes, Precision::f16, true));
     }
   }
 }
