@@ -21,14 +21,9 @@ double rounds_of(const hopper::Experiment& experiment, const hopper::Config& con
 
 }  // namespace
 
-double replicas_of_one(const hopper::Strategy& strategy, std::uint32_t partitions, std::uint32_t workers) {
-  const auto members = strategy.members({partitions, workers}, PartitionId(0)).size();
-  return members == 0 ? partitions : std::ceil(partitions / static_cast<double>(members));
-}
-
 std::optional<GroupTime> group_time(const hopper::Results& measured, const hopper::Experiment& experiment,
                                     std::uint32_t partitions, const hopper::simulate::Link& link) {
-  const auto strategy = hopper::make_strategy(experiment.run.strategy);
+  const auto strategy = hopper::strategy_of(experiment);
   const auto* replicated = dynamic_cast<const hopper::DataParallel*>(strategy.get());
   const bool is_measured = experiment.run.strategy.name() == measured.strategy && partitions == measured.partitions;
   if (replicated == nullptr || !is_measured) return std::nullopt;
@@ -39,7 +34,7 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
   time.bytes = replicated->predicted_bytes({partitions, experiment.run.workers}, measured.shared_bytes);
   double rounds = 0;
   const bool had_groups = measured.network.gradient > 0;  // a run of before groups sent nothing
-  const double of_one = had_groups ? replicas_of_one(*replicated, partitions, measured.workers) : partitions;
+  const double of_one = (had_groups ? measured.share_of_lead : 1) * partitions;
   for (const hopper::ModelResult& model : measured.models) {
     time.compute_seconds += model.seconds / of_one * replicas;
     for (std::size_t epoch = model.inherited; epoch < model.curve.size(); ++epoch) {

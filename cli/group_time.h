@@ -18,9 +18,6 @@ struct GroupTime {
   double seconds() const { return compute_seconds + exchange_seconds; }
 };
 
-/// How many replicas of a model one worker of a run computes at most: all of them where no group trains it.
-double replicas_of_one(const hopper::Strategy& strategy, std::uint32_t partitions, std::uint32_t workers);
-
 /// The models one after the other, each on all workers of `experiment`: replicas are shared out evenly, and no exchange
 /// is hidden behind computation. `measured`: a run of the same strategy and partitions. If groups trained its models,
 /// their waits and exchanges count as computation; a run with one worker has none. An exchange takes its messages and

@@ -45,15 +45,10 @@ std::shared_ptr<const hopper::Strategy> strategy_of(const std::string& name) {
   return hopper::find_strategy(name == hopper::kOwnCode ? "hopping" : std::string_view(name)).make();
 }
 
-double units_per_epoch(const std::string& strategy, std::uint32_t partitions, std::uint32_t workers) {
-  return strategy_of(strategy)->units_per_epoch({partitions, workers});
-}
-
 // The share of a model's replicas that one worker computes; 1 where no group trains it. A run of before groups sent
 // nothing.
 double share_of_one(const hopper::Results& measured) {
-  if (measured.network.gradient == 0) return 1;
-  return replicas_of_one(*strategy_of(measured.strategy), measured.partitions, measured.workers) / measured.partitions;
+  return measured.network.gradient == 0 ? 1 : measured.share_of_lead;
 }
 
 // ---- what a real run took
@@ -66,8 +61,7 @@ class Measured {
     for (const hopper::ModelResult& model : results_.models) {
       const auto units = static_cast<double>(model.visits.size() - model.inherited);
       if (units == 0) continue;
-      const double epochs =
-          units / units_per_epoch(results_.strategy, results_.partitions, results_.workers) * share_of_one(results_);
+      const double epochs = units / results_.units_per_epoch * share_of_one(results_);
       epoch_seconds_[model.id] = model.seconds / epochs;
       seconds += model.seconds / epochs;
       bytes += static_cast<double>(model.state_bytes);
@@ -162,7 +156,7 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
   simulate::RunOptions options;
   options.pass_seconds = [&](ModelId model, const hopper::Config&) {
     if (measured == nullptr) return arguments.pass_seconds.value_or(1);
-    const double units = units_per_epoch(experiment.run.strategy.name(), partitions, experiment.run.workers);
+    const double units = hopper::strategy_of(experiment)->units_per_epoch({partitions, experiment.run.workers});
     return (measured->epoch_seconds(model) + units * measured->gap_seconds()) / partitions;
   };
   if (measured != nullptr) {

@@ -66,10 +66,16 @@ nn::ConfigText to_config_text(const Config& config) {
   return text;
 }
 
+// The partitions of a unit, of which the last one of an epoch may have fewer. They do not depend on the workers.
+std::int64_t passes_of_a_unit(const Experiment& experiment, const data::Dataset& dataset) {
+  const auto passes = strategy_of(experiment)->passes({dataset.partition_count(), 1}, PartitionId(0));
+  return static_cast<std::int64_t>(passes.size());
+}
+
 // By how much replicas multiply the learning rate.
 double lr_factor(const Experiment& experiment, const data::Dataset& dataset) {
   if (replicas_of(experiment) == Replicas::None) return 1;
-  const auto replicas = static_cast<double>(dataset.partition_count());
+  const auto replicas = static_cast<double>(passes_of_a_unit(experiment, dataset));
   switch (experiment.run.replicas.lr_scale.value_or(LrScale::None)) {
     case LrScale::None:
       return 1;
@@ -226,11 +232,11 @@ bool measures(const ModelOptions& model, std::string_view name) {
 
 Replicas replicas_of(const Experiment& experiment) {
   const NameOr<StrategyMaker>& strategy = experiment.run.strategy;
-  return strategy.is_missing() ? Replicas::None : make_strategy(strategy)->replicas();
+  return strategy.is_missing() ? Replicas::None : strategy_of(experiment)->replicas();
 }
 
 std::uint32_t staleness_of(const Experiment& experiment) {
-  const auto strategy = make_strategy(experiment.run.strategy);
+  const auto strategy = strategy_of(experiment);
   const auto* replicated = dynamic_cast<const DataParallel*>(strategy.get());
   const bool has_server = replicated != nullptr && replicated->wire() == Wire::Server;
   return has_server ? experiment.run.replicas.staleness.value_or(0) : 0;
@@ -268,7 +274,7 @@ std::int64_t batch_rows(const Experiment& experiment, const Config& config, cons
   const std::int64_t size = batch_size(config);
   const bool is_global = experiment.run.replicas.batch.value_or(BatchRows::PerReplica) == BatchRows::Global;
   if (!is_global || replicas_of(experiment) == Replicas::None) return size;
-  const std::int64_t replicas = dataset.partition_count();
+  const std::int64_t replicas = passes_of_a_unit(experiment, dataset);
   if (size % replicas == 0) return size / replicas;
   throw ConfigError("[search.space] batch_size: expected a multiple of the " + std::to_string(replicas) +
                     " partitions with [run] batch = \"global\", got " + std::to_string(size));
@@ -276,14 +282,19 @@ std::int64_t batch_rows(const Experiment& experiment, const Config& config, cons
 
 std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {
   const std::int64_t batch = batch_rows(experiment, config, dataset);
+  // Replicas of a unit pass side by side.
   const bool has_replicas = replicas_of(experiment) != Replicas::None;
-  std::int64_t all = 0, most = 0;
-  for (const data::PartitionEntry& partition : dataset.manifest().partitions) {
-    const std::int64_t steps = (partition.rows - 1) / batch + 1;
-    all += steps;
-    most = std::max(most, steps);
+  const auto side_by_side = has_replicas ? static_cast<std::size_t>(passes_of_a_unit(experiment, dataset)) : 1;
+  const std::vector<data::PartitionEntry>& partitions = dataset.manifest().partitions;
+  std::int64_t all = 0;
+  for (std::size_t first = 0; first < partitions.size(); first += side_by_side) {
+    std::int64_t most = 0;
+    for (std::size_t i = first; i < std::min(first + side_by_side, partitions.size()); ++i) {
+      most = std::max(most, (partitions[i].rows - 1) / batch + 1);
+    }
+    all += most;
   }
-  return has_replicas ? most : all;
+  return all;
 }
 
 // Runs the model instead of inspecting it, because users' modules may need two rows for reasons of their own.

@@ -22,6 +22,17 @@ void check_patience(const std::string& where, double seconds) {
                     " seconds, got " + to_text(Value(seconds)));
 }
 
+std::shared_ptr<const Strategy> strategy_of(const Experiment& experiment) {
+  return make_strategy(experiment.run.strategy, experiment.run.replicas.group.value_or(1));
+}
+
+std::shared_ptr<const Strategy> checked_strategy(const Experiment& experiment) {
+  std::shared_ptr<const Strategy> made = strategy_of(experiment);
+  const std::string& policy = experiment.run.policy.name();
+  made->check(experiment.run.order, policy == kOwnCode ? "" : policy);
+  return made;
+}
+
 void Experiment::check() const {
   for (const ExperimentKey& key : experiment_keys()) {
     if (key.check != nullptr) key.check(*this);

@@ -113,8 +113,9 @@ enum class AverageState : std::uint8_t {
 
 /// For strategies with replicas (Strategy::replicas); others do not read them. What is empty was not said.
 struct ReplicaOptions {
-  std::optional<BatchRows> batch{};   ///< empty: PerReplica
-  std::optional<LrScale> lr_scale{};  ///< empty: None
+  std::optional<BatchRows> batch{};      ///< empty: PerReplica
+  std::optional<LrScale> lr_scale{};     ///< empty: None
+  std::optional<std::uint32_t> group{};  ///< with "hopping": partitions that train a model together; empty: 1
   /// How groups share gradients; empty: Direct. With Ring the bits depend on the number of workers.
   std::optional<ReduceExchange> reduce_exchange{};
   std::optional<std::uint32_t> servers{};        ///< of a parameter server, from 1; empty: one
@@ -179,6 +180,11 @@ struct Experiment {
 
 /// Throws ConfigError, which begins with `where`, for a patience out of its range.
 void check_patience(const std::string& where, double seconds);
+
+/// The strategy that the experiment names or brings, with its group. Throws as make_strategy().
+std::shared_ptr<const Strategy> strategy_of(const Experiment& experiment);
+/// The same, and Strategy::check for the experiment's order and policy.
+std::shared_ptr<const Strategy> checked_strategy(const Experiment& experiment);
 
 /// Reads an experiment file. `origin` names it in errors. `overrides` are `key=value` pairs such as `search.epochs=3`,
 /// which replace values of the file. Throws ConfigError `file:line: [section] key ...`; for an unknown key it names the

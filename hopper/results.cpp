@@ -209,6 +209,10 @@ Results summarize(const Ledger& ledger, const Objective& objective) {
   results.network.hop = ledger.received_bytes();
   results.network.gradient = ledger.exchange_bytes();
   const Itinerary& itinerary = ledger.itinerary();
+  results.units_per_epoch = itinerary.units_per_epoch();
+  const std::vector<std::uint32_t> owners = itinerary.owners(PartitionId(0));
+  if (!owners.empty())
+    results.share_of_lead = static_cast<double>(std::ranges::count(owners, 0U)) / static_cast<double>(owners.size());
   results.shared_bytes = ledger.shared_bytes();
   results.predicted_gradient_bytes = itinerary.strategy->predicted_bytes(itinerary.spread(), results.shared_bytes);
   results.peak_rss_bytes = ledger.peak_rss_bytes();

@@ -549,7 +549,7 @@ void check_choices(const Experiment& e) {
 // Of `auto`, each strategy that it may choose says at the start whether this run can have it.
 void check_strategy(const Experiment& e) {
   if (e.run.strategy.is_missing() || is_auto(e.run.strategy)) return;  // only the application, or the run, can say
-  make_strategy(e.run.strategy, e.run.order, e.run.policy.name());
+  checked_strategy(e);
 }
 
 void check_word(const char* key, const std::string& word, const Names& words) {
@@ -838,6 +838,19 @@ constexpr std::array kKeys = {
           if (auto text = s.text(key)) e.run.strategy_choice = *text;
         },
         [](const E& e) { return e.run.strategy_choice.empty() ? "" : quoted(e.run.strategy_choice); }, nullptr},
+    ExperimentKey{
+        "run", "group", "integer", "partitions", "1", "2",
+        "With strategy = \"hopping\": how many neighbouring partitions train a model together. Their owners share "
+        "gradients in each step, as with `allreduce`; then the model hops to the next ones. For fewer models than "
+        "partitions. Bits depend on it.",
+        nullptr,
+        [](S& s, K& key, E& e) {
+          if (auto partitions = s.integer(key, 1, kMaxCount)) {
+            e.run.replicas.group = static_cast<std::uint32_t>(*partitions);
+          }
+        },
+        [](const E& e) { return e.run.replicas.group ? std::to_string(*e.run.replicas.group) : ""; },
+        [](const E& e) { at_least_1(e.run.replicas.group.value_or(1), "[run] group"); }},
     ExperimentKey{"run", "batch", "one of", "", "`\"per_replica\"`", "\"global\"",
                   "What batch_size counts with a strategy that has replicas: the rows of each replica in a step, or of "
                   "all replicas together. Then it must be a multiple of the partitions.",

@@ -31,7 +31,7 @@ std::vector<Config> first_configs(const Experiment& experiment, const Itinerary&
 
 Itinerary make_itinerary(const Experiment& experiment, std::uint32_t partitions) {
   Itinerary itinerary{partitions, experiment.run.workers, experiment.search.epochs, experiment.run.order,
-                      make_strategy(experiment.run.strategy, experiment.run.order, experiment.run.policy.name())};
+                      checked_strategy(experiment)};
   if (experiment.search.keep == StateFile::Best) itinerary.keep_best = experiment.objective();
   itinerary.check();
   return itinerary;

@@ -228,7 +228,7 @@ void check_models(const Experiment& experiment, const data::Dataset& dataset, st
   check_loss(experiment, dataset);
   check_measured(experiment, output_of(experiment.model, dataset.target().kind));
   check_objective(experiment, dataset);
-  const std::shared_ptr<Exchange> exchange = make_strategy(experiment.run.strategy)->exchange();
+  const std::shared_ptr<Exchange> exchange = strategy_of(experiment)->exchange();
   for (const auto& [id, config] : models) {
     Trainer trainer(experiment, id, config, dataset);
     trainer.set_exchange(exchange);

@@ -22,7 +22,7 @@ TrainerPool::TrainerPool(const Experiment& experiment, const data::Dataset& data
       dataset_(dataset),
       device_(device),
       rows_(std::move(rows)),
-      exchange_(make_strategy(experiment.run.strategy)->exchange()),
+      exchange_(strategy_of(experiment)->exchange()),
       enough_(kEnoughPerArchitecture) {}
 
 std::optional<std::uint64_t> TrainerPool::known_state_bytes(ModelId model, const Config& config) {

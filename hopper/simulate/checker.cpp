@@ -21,10 +21,10 @@ std::vector<std::uint32_t> spread(std::uint32_t power, std::uint32_t n) {
   return order;
 }
 
-std::uint32_t power_above(std::uint32_t n) {
+std::vector<std::uint32_t> starts_of(std::uint32_t n) {
   std::uint32_t power = 1;
   while (power < n) power *= 2;
-  return power;
+  return spread(power, n);
 }
 
 }  // namespace
@@ -35,7 +35,7 @@ Checker::Checker(const Scenario& scenario, Holds holds, Lost lost)
       barrier_(make_search(scenario)),
       holds_(std::move(holds)),
       lost_(std::move(lost)),
-      starts_(spread(power_above(scenario.itinerary.partitions), scenario.itinerary.partitions)),
+      starts_(starts_of(has_tasks(scenario) ? scenario.itinerary.partitions : units_per_epoch(scenario))),
       units_per_epoch_(units_per_epoch(scenario)) {}
 
 void Checker::require(bool holds, const std::string& promise, ModelId model) const {
@@ -358,14 +358,21 @@ Epoch Checker::epoch_of(Unit unit) const { return Epoch{unit.value / units_per_e
 // The first partition of a unit in `Fixed` order.
 PartitionId Checker::first_partition(ModelId who, Unit unit) const {
   if (has_replicas(scenario_)) return PartitionId{0};
+  const auto places = static_cast<std::uint32_t>(starts_.size());
   const std::uint32_t step = has_tasks(scenario_) ? 0 : unit.value;
-  return PartitionId{(starts_[who.value % starts_.size()] + step) % scenario_.itinerary.partitions};
+  return PartitionId{(starts_[who.value % places] + step) % places * scenario_.group};
 }
 
-// Trains over one partition, or over all of them one after the other.
+// Those of a unit: all of them, or a block, of which the last one may be short.
+std::uint32_t Checker::passes_of(PartitionId first) const {
+  const std::uint32_t partitions = scenario_.itinerary.partitions;
+  return has_tasks(scenario_) ? partitions : std::min(scenario_.group, partitions - first.value);
+}
+
+// Trains over the partitions of the unit, one after the other.
 Digest Checker::train(Digest weights, ModelId who, Unit unit, PartitionId first) const {
   const std::uint32_t partitions = scenario_.itinerary.partitions;
-  for (std::uint32_t i = 0; i < partitions / units_per_epoch_; ++i) {
+  for (std::uint32_t i = 0; i < passes_of(first); ++i) {
     weights = train_toy(weights, who, epoch_of(unit), PartitionId{(first.value + i) % partitions});
   }
   return weights;
@@ -477,8 +484,8 @@ void Checker::judge_visit(ModelId model, Unit unit, PartitionId partition, Worke
           model);
   require(has_tasks(scenario_) || partition.value * itinerary.workers / itinerary.partitions == worker.value,
           "a partition is visited where it lies", model);
-  require(expected_members().empty() || worker == expected_members().front(), "the lead of a group has the state",
-          model);
+  const std::vector<WorkerId> members = expected_members(partition);
+  require(members.empty() || worker == members.front(), "the lead of a group has the state", model);
   if (itinerary.order == Order::Fixed) {
     require(partition == first_partition(ancestor(model, unit), unit), "the order of visits is fixed", model);
     return;
@@ -497,13 +504,15 @@ void Checker::judge_visit(ModelId model, Unit unit, PartitionId partition, Worke
 }
 
 // The owners of the partitions, who train a unit of replicas together.
-std::vector<WorkerId> Checker::expected_members() const {
+std::vector<WorkerId> Checker::expected_members(PartitionId first) const {
   const Itinerary& itinerary = scenario_.itinerary;
-  if (!has_replicas(scenario_) || itinerary.workers == 1 || itinerary.partitions == 1) return {};
+  const bool has_groups = has_replicas(scenario_) || scenario_.group > 1;
+  if (!has_groups || itinerary.workers == 1 || itinerary.partitions == 1) return {};
   std::set<WorkerId> owners;
-  for (std::uint32_t q = 0; q < itinerary.partitions; ++q) {
-    owners.insert(WorkerId{q * itinerary.workers / itinerary.partitions});
+  for (std::uint32_t i = 0; i < passes_of(first); ++i) {
+    owners.insert(WorkerId{(first.value + i) * itinerary.workers / itinerary.partitions});
   }
+  if (scenario_.group > 1 && owners.size() == 1) return {};  // it trains the unit alone
   return {owners.begin(), owners.end()};
 }
 
@@ -539,7 +548,7 @@ void Checker::judge(const action::CancelLease& cancel) {
 
 void Checker::judge(const action::SendLease& sent) {
   const Lease& lease = sent.lease;
-  require(lease.members == expected_members(), "a group has the owners of the partitions", lease.model);
+  require(lease.members == expected_members(lease.partition), "a group has the owners of the partitions", lease.model);
   if (!lease.is_lead()) return judge_member(sent);
   require(!lease.has_group() || leases_of(sent.peer.worker).empty(), "no member computes for two groups at once",
           lease.model);

@@ -144,7 +144,8 @@ class Checker {
   void judge_visit(ModelId model, Unit unit, PartitionId partition, WorkerId worker) const;
 
   void hears(const event::Confirmed& confirmed);
-  std::vector<WorkerId> expected_members() const;
+  std::vector<WorkerId> expected_members(PartitionId first) const;
+  std::uint32_t passes_of(PartitionId first) const;
   void end_lease(const Peer& peer, ModelId model, Attempt attempt, bool is_done);
   void end_lease(ModelId model, std::optional<WorkerId> by, bool is_done);
   void leave(WorkerId worker);

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "hopper/simulate/rng.h"
 #include "hopper/strategy/data_parallel.h"
+#include "hopper/strategy/group_hopping.h"
 #include "hopper/strategy/task_parallel.h"
 
 namespace hop::hopper::simulate {
@@ -122,7 +123,9 @@ bool has_replicas(const Scenario& s) {
   return s.itinerary.strategy == allreduce() || s.itinerary.strategy == averaging();
 }
 
-std::uint32_t units_per_epoch(const Scenario& s) { return has_tasks(s) ? 1 : s.itinerary.partitions; }
+std::uint32_t units_per_epoch(const Scenario& s) {
+  return has_tasks(s) ? 1 : (s.itinerary.partitions + s.group - 1) / s.group;
+}
 
 // There are fewer units per model, so the number of the bad unit is cut down to them.
 Scenario as_tasks(Scenario s) {
@@ -135,6 +138,16 @@ Scenario as_tasks(Scenario s) {
 Scenario as_replicas(Scenario s) {
   s = as_tasks(std::move(s));
   s.itinerary.strategy = s.seed % 2 == 0 ? allreduce() : averaging();
+  return s;
+}
+
+Scenario as_group_hopping(Scenario s) {
+  s.group = s.seed % 2 == 0 ? 2 : 3;
+  s.itinerary.strategy = std::make_shared<GroupHopping>(s.group);
+  s.itinerary.order = Order::Fixed;
+  const std::uint32_t epoch = s.bad_unit.value / s.itinerary.partitions;
+  const std::uint32_t place = s.bad_unit.value % s.itinerary.partitions / s.group;
+  s.bad_unit = Unit{epoch * units_per_epoch(s) + place};
   return s;
 }
 
@@ -153,6 +166,7 @@ Scenario with_copies(Scenario s) {
 std::string describe(const Scenario& s) {
   static constexpr const char* kSearches[] = {"", ", coins", ", evolving", ", halving"};
   return "seed " + std::to_string(s.seed) + ": " +
+         (s.group > 1 ? "groups of " + std::to_string(s.group) + " partitions, " : "") +
          (has_replicas(s) ? "replicas, "
           : has_tasks(s)  ? "tasks, "
                           : "") +

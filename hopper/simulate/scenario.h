@@ -61,7 +61,8 @@ enum class SearchKind : std::uint8_t {
 
 struct Scenario {
   std::uint64_t seed = 0;
-  Itinerary itinerary{};  ///< of the strategy "hopping", "task_parallel", "allreduce" or "averaging"
+  Itinerary itinerary{};    ///< of the strategy "hopping", "task_parallel", "allreduce" or "averaging"
+  std::uint32_t group = 1;  ///< of hopping: the partitions of a unit
   std::uint32_t models = 1;
   SearchKind search = SearchKind::AllAtOnce;
   std::uint32_t most_clones = 0;  ///< that an Evolving search asks for, beside `models`
@@ -95,6 +96,8 @@ Scenario as_tasks(Scenario scenario);
 /// The same with the strategy "allreduce", or "averaging" for odd seeds: tasks that all begin with partition 0. Both
 /// have the same groups.
 Scenario as_replicas(Scenario scenario);
+/// The same with hopping in groups of two partitions, or of three.
+Scenario as_group_hopping(Scenario scenario);
 /// The same with two places for every state; nodes are lost with their disks, and workers leave.
 Scenario with_copies(Scenario scenario);
 /// Whether units are whole epochs on any worker, whether they have replicas, and how many an epoch has. For the

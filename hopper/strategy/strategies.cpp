@@ -6,6 +6,7 @@
 #include "base/table.h"
 #include "base/words.h"
 #include "hopper/strategy/data_parallel.h"
+#include "hopper/strategy/group_hopping.h"
 #include "hopper/strategy/hopping.h"
 #include "hopper/strategy/task_parallel.h"
 
@@ -34,7 +35,7 @@ std::span<const StrategyRow> strategies() { return kStrategies; }
 
 const StrategyRow& find_strategy(std::string_view name) { return find_row(strategies(), name, "[run] strategy"); }
 
-std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy) {
+std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy, std::uint32_t group) {
   if (strategy.is_missing()) refuse_missing("[run] strategy");
   if (strategy.own() != nullptr) return expect_made((*strategy.own())(), "[run] strategy");
   if (is_auto(strategy)) {
@@ -44,14 +45,9 @@ std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strat
         "begins; write one of " +
         list_of(names));
   }
-  return find_strategy(strategy.name()).make();
-}
-
-std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy, Order order,
-                                              std::string_view policy) {
-  std::shared_ptr<const Strategy> made = make_strategy(strategy);
-  made->check(order, policy == kOwnCode ? "" : policy);
-  return made;
+  const StrategyRow& row = find_strategy(strategy.name());
+  if (group != 1 && row.make == hopping) return std::make_shared<GroupHopping>(group);
+  return row.make();
 }
 
 }  // namespace hop::hopper

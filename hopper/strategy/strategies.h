@@ -32,11 +32,9 @@ std::span<const StrategyRow> strategies();
 /// The row of a name. Throws ConfigError that names the nearest one.
 const StrategyRow& find_strategy(std::string_view name);
 
-/// The strategy of an experiment. Throws ConfigError for an unknown name, for kAuto, for an object that is missing, and
-/// for a maker that gives null.
-std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy);
-/// The same, and Strategy::check. `policy` is the name of the experiment's policy: kOwnCode for an object.
-std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy, Order order,
-                                              std::string_view policy);
+/// `group`: above 1, "hopping" is a GroupHopping of so many partitions; others do not read it. Throws ConfigError for
+/// an unknown name, for kAuto, for an object that is missing, and for a maker that gives null. Of an experiment:
+/// strategy_of() (hopper/experiment.h).
+std::shared_ptr<const Strategy> make_strategy(const NameOr<StrategyMaker>& strategy, std::uint32_t group = 1);
 
 }  // namespace hop::hopper

@@ -93,6 +93,15 @@ TEST_F(Faults, ReplicasOfAKilledProcessAreTrainedAgain) {
   }
 }
 
+// Two groups of two workers, between which the models hop.
+TEST_F(Faults, AModelThatHopsBetweenGroupsLosesNothingWithAKilledMember) {
+  const std::vector<std::string> more = {"--set", "run.group=2", "--workers", "4"};
+  const std::map<int, std::string> expected = calm("calm-grouped", {"--set", "run.group=2", "--workers", "1"});
+  EXPECT_NE(expected, *expected_);
+  kill_workers_and_compare("killed-grouped", more, {2, 5, 8}, expected);
+  kill_coordinator_and_compare("orphaned-grouped", more, {3, 6, 9}, expected);
+}
+
 // Three members, of which each kill breaks a unit off. The judge is a ring that nobody disturbs.
 TEST_F(Faults, AKilledMemberOfARingIsReplacedAndTheBitsAreThoseOfTheRing) {
   const std::vector<std::string> more = {

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <functional>
+
 #include "hopper/simulate/run.h"
 #include "hopper/simulate/simulation.h"
 
@@ -34,14 +37,41 @@ TEST(SimulatedGroups, LoseMembersAndGoOn) {
   }
 }
 
-TEST(SimulatedGroups, KeepTheirPromisesWithCopiesToo) {
-  for (std::uint64_t seed = 0; seed < 300; ++seed) {
-    const Scenario scenario = with_copies(as_replicas(draw_scenario(seed)));
+void expect_promises_kept(std::uint64_t seeds, const std::function<Scenario(std::uint64_t)>& draw) {
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+    const Scenario scenario = draw(seed);
     try {
       Simulation(scenario).run();
     } catch (const std::exception& broken) {
       FAIL() << describe(scenario) << "\n  broken: " << broken.what();
     }
+  }
+}
+
+TEST(SimulatedGroups, KeepTheirPromisesWithCopiesToo) {
+  expect_promises_kept(300, [](std::uint64_t seed) { return with_copies(as_replicas(draw_scenario(seed))); });
+}
+
+// Several groups train at the same time, and workers that own whole blocks train alone beside them.
+TEST(SimulatedGroups, KeepTheirPromisesWhereModelsHopBetweenThem) {
+  const char* text = std::getenv("HOP_SIMULATE_SEEDS");
+  const std::uint64_t seeds = text != nullptr ? std::strtoull(text, nullptr, 10) : 10000;
+  expect_promises_kept(seeds, [](std::uint64_t seed) { return as_group_hopping(draw_scenario(seed)); });
+  expect_promises_kept(300, [](std::uint64_t seed) { return with_copies(as_group_hopping(draw_scenario(seed))); });
+}
+
+TEST(SimulatedGroups, OfHoppingMeetEveryKindOfTrouble) {
+  Summary all;
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    const Summary one = Simulation(as_group_hopping(draw_scenario(seed))).run();
+    for (const auto count : {&Summary::members_lost, &Summary::abandoned, &Summary::deaths, &Summary::crashes,
+                             &Summary::stale, &Summary::condemned, &Summary::rollbacks, &Summary::clones}) {
+      all.*count += one.*count;
+    }
+  }
+  for (const std::uint64_t times : {all.members_lost, all.abandoned, all.deaths, all.crashes, all.stale, all.condemned,
+                                    all.rollbacks, all.clones}) {
+    EXPECT_GE(times, 10U);
   }
 }
 
