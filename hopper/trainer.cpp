@@ -110,24 +110,6 @@ void Trainer::assign(ModelId model, const Config& config) {
 }
 
 // What replicas share, and what an exchange gets, is one block of f32.
-void Trainer::check_sharing() const {
-  for (const optim::ParameterSegment& segment : optimizer_->segments()) {
-    if (segment.parameter.dtype() == DType::f32) continue;
-    throw DtypeError("[exchange] expected f32 parameters, got " + segment.parameter.describe() + " (" + segment.name +
-                     ")");
-  }
-}
-
-void Trainer::set_exchange(std::shared_ptr<Exchange> exchange) {
-  if (exchange != nullptr && dataset_.has_weights()) {
-    throw ConfigError(
-        "[run] strategy: expected rows without weights for a strategy that exchanges gradients, which are means over "
-        "rows; import the column of the weights with the word \"drop\"");
-  }
-  if (exchange != nullptr) check_sharing();
-  exchange_ = std::move(exchange);
-}
-
 void Trainer::initialize() {
   const std::shared_ptr<nn::Module> module = build_module(experiment_, config_, dataset_);
   Updates updates = make_updates(experiment_, config_, *module);
@@ -274,6 +256,7 @@ void Trainer::end_passes(UnitMetrics& metrics, Epoch epoch, std::int64_t passes)
 }
 
 // Of a lost step. On another device this read would wait.
+bool Trainer::is_lost() const { return kernels::to_device(meter_, Device::cpu()).data<double>()[1] != 0; }
 bool Trainer::is_lost_on_host() const { return device().is_cpu() && meter_.data<double>()[1] != 0; }
 
 UnitMetrics Trainer::train(const data::Partition& partition, Epoch epoch, PartitionId id, std::stop_token stop,

@@ -101,7 +101,9 @@ class Trainer {
                              const Group& group = {});
   /// After the last unit of an epoch, before validate() and before its state leaves: with [model] swa_start the average
   /// takes in the weights, unless the loss was lost. Otherwise the state stays as it is.
-  void end_epoch(Epoch epoch) { updates_.end_epoch(epoch); }
+  void end_epoch(Epoch epoch) {
+    if (!is_lost()) updates_.end_epoch(epoch);
+  }
   /// Adds valid_loss, valid_accuracy and the other metrics: with [model] ema or swa_start those of the averaged
   /// weights, once there are some. Changes nothing of the state. `steps`, when given, counts the batches.
   void validate(const data::Partition& rows, UnitMetrics& metrics, std::atomic<std::uint64_t>* steps = nullptr);
@@ -141,6 +143,7 @@ class Trainer {
   void end_passes(UnitMetrics& metrics, Epoch epoch, std::int64_t passes);
   Tensor random_key() const;
   Tensor loss_sum() const;
+  bool is_lost() const;
   bool is_lost_on_host() const;
   Tensor loss_of(const Tensor& output, const data::Batch& batch) const;
   void measure_loss(const Tensor& loss, const data::Batch& batch, const Tensor& meter) const;

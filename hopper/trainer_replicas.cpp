@@ -234,9 +234,7 @@ void Trainer::Replicated::train(UnitMetrics& metrics, std::stop_token stop, std:
   metrics.train_loss = is_lost() ? std::numeric_limits<double>::infinity() : counted == 0 ? 0 : loss / counted;
 }
 
-bool Trainer::Replicated::is_lost() const {
-  return kernels::to_device(t_.meter_, Device::cpu()).data<double>()[1] != 0;
-}
+bool Trainer::Replicated::is_lost() const { return t_.is_lost(); }
 
 // As if a loss of an own replica were lost: updates have no effect from now on.
 void Trainer::Replicated::lose() { kernels::fill_(t_.meter_.as_strided({}, {}, 1), 1); }
@@ -260,7 +258,8 @@ void Trainer::Replicated::share_gradients(UnitMetrics& metrics) {
     t_.run_step(Part::Update, rows);
   };
   bool is_lost_on_host = false;
-  for (std::int64_t step = 0; step < steps && !is_lost_on_host; ++step) {
+  std::int64_t step = 0;
+  for (; step < steps && !is_lost_on_host; ++step) {
     if (late_) write_early_keys(step);
     add_gradients(step);
     const bool is_lost_anywhere = finish_mean();
@@ -272,7 +271,11 @@ void Trainer::Replicated::share_gradients(UnitMetrics& metrics) {
   while (late_ && late_->take(t_.gradient_block())) {
     if (!is_lost_on_host) update(0);
   }
-  if (is_lost()) steps = t_.optimizer_->step_count() - first + 1;  // the lost step was the first one not counted
+  if (is_lost_on_host) {
+    steps = step;
+  } else if (is_lost()) {  // the lost step was the first one that the optimizer did not count, or some steps later
+    steps = std::min(steps, t_.optimizer_->step_count() - first + 1 + (late_ ? late_->steps() : 0));
+  }
   metrics.rows = static_cast<std::uint64_t>(rows_.of_all(0, steps));
   metrics.shared_bytes = gradients_->bytes() * static_cast<std::uint64_t>(steps);
 }

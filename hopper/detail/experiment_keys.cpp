@@ -894,7 +894,8 @@ constexpr std::array kKeys = {
         [](const E& e) { return e.run.replicas.staleness ? std::to_string(*e.run.replicas.staleness) : ""; },
         [](const E& e) {
           const std::uint32_t steps = e.run.replicas.staleness.value_or(0);
-          if (steps > 0 && e.model.grad_scaler) {
+          const bool has_server = e.run.strategy.name() == "parameter_server";
+          if (steps > 0 && has_server && e.model.grad_scaler) {
             throw ConfigError(
                 "[run] staleness: expected 0 with [model] grad_scaler, because late gradients have an older scale, "
                 "got " +

@@ -129,8 +129,12 @@ void GroupLinks::check() const {
 void GroupLinks::swap(const std::shared_ptr<GroupRound>& round) {
   Lock lock(mutex_);
   const std::uint64_t number = ++round_;
-  std::uint64_t bytes = 0;
-  for (const AlignedBuffer& in : round->in) bytes += in.size();
+  const auto size_of_all = [](const std::vector<AlignedBuffer>& buffers) {
+    std::uint64_t bytes = 0;
+    for (const AlignedBuffer& buffer : buffers) bytes += buffer.size();
+    return bytes;
+  };
+  const std::uint64_t bytes = std::max(size_of_all(round->in), size_of_all(round->out));  // a server's differ
   if (error_.empty()) {
     for (std::uint32_t rank = 0; rank < members(); ++rank) {
       if (rank == rank_) continue;

@@ -18,7 +18,7 @@ namespace hop::hopper {
 ///   }
 ///   while (late.take(block)) update();   // the last two
 ///
-/// Memory: so many copies of the block.
+/// Memory: so many copies of the block, and one.
 class LateGradients {
  public:
   /// `steps`, from 1: how late.

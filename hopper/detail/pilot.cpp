@@ -175,6 +175,7 @@ simulate::Job measure_job(const Experiment& experiment, const data::Dataset& dat
   job.order = experiment.run.order;
   job.seed = experiment.seed;
   job.average_every = experiment.run.replicas.average_every.value_or(0);
+  job.servers = experiment.run.replicas.servers.value_or(1);
 
   std::vector<ModelConfig> models = first_models(experiment, dataset);
   models.resize(described_models(models.size(), job));

@@ -23,9 +23,12 @@ constexpr std::array kSystems = {
     JobSystem{"averaging", "averaging", false, false,
               "Replicas take the mean of their weights at the end of an epoch."},
     JobSystem{"parameter_server", "parameter_server", false, false,
-              "One server gets all gradients of a step, then sends all weights."},
+              "Some of the workers add up all gradients of a step, and send the mean."},
+    JobSystem{"server_apart", "parameter_server", false, false,
+              "A server beside the workers gets all gradients of a step, then sends all weights.", false, true},
     JobSystem{"async_server", "parameter_server", false, true,
-              "One server gets gradients and sends weights at the same time; nobody waits for others."},
+              "A server beside the workers gets gradients and sends weights at the same time; nobody waits for others.",
+              false, true},
 };
 
 // The most that a job may have of anything: its formulas and the simulator stay exact.
@@ -116,10 +119,13 @@ JobReport by_formula(const Job& job, const JobSystem& system, const DataParallel
     }
     expect_number("models: bytes that replicas share in an epoch", rounds * at_once, 0, kMost);
     const auto shared = static_cast<std::uint64_t>(std::llround(rounds * at_once));
-    const std::uint64_t bytes = strategy.predicted_bytes({partitions, job.workers}, shared);
+    const std::uint64_t bytes =
+        system.has_server_apart ? 2 * shared * members : strategy.predicted_bytes({partitions, job.workers}, shared);
+    const std::uint32_t servers = system.has_server_apart ? 1 : job.servers;
     const double compute = models.epoch_seconds * share;
     const double delay = system.goes_round ? ring_delay_seconds(members, rounds, job.network) : 0;
-    const double all = exchange_seconds(strategy, strategy.servers(members, {}), bytes, rounds, job.network) + delay;
+    const double all =
+        exchange_seconds(strategy, strategy.servers(members, servers), bytes, rounds, job.network) + delay;
     const double exchange = std::max(0.0, (system.sends_while_it_gets ? all / 2 : all) - job.overlap * compute);
     const double epochs = static_cast<double>(models.count) * job.epochs;
     answer.seconds += epochs * (compute + exchange);
@@ -140,7 +146,7 @@ void add_places(const Job& job, const JobSystem& system, JobReport& answer) {
   const double data = answer.stored_bytes / workers;
   if (!replicates) {
     answer.worker_bytes = data + 3 * state + weights;  // a state arrives, one trains, one leaves
-  } else if (system.strategy == "parameter_server") {
+  } else if (system.has_server_apart) {
     answer.worker_bytes = data + 2 * weights;  // the server has the optimizer
   } else {
     answer.worker_bytes = data + state + (system.strategy == "averaging" ? 1 : 2) * weights;

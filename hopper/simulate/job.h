@@ -36,6 +36,7 @@ struct Job {
   double overlap = 0;               ///< share of the computation behind which an exchange of replicas is hidden, 0 to 1
   double jitter = 0;                ///< as RunOptions::jitter
   std::uint32_t average_every = 0;  ///< steps between two averages; 0: once per epoch
+  std::uint32_t servers = 1;        ///< of parameter_server: the workers that add up gradients
   std::uint64_t seed = 1;
   std::vector<JobModels> models{};  ///< a task queue takes them in this order
 
@@ -51,6 +52,7 @@ struct JobSystem {
   bool sends_while_it_gets = false;  ///< the server's link carries both directions at the same time
   std::string_view doc{};            ///< one line
   bool goes_round = false;           ///< gradients go from neighbour to neighbour: ReduceExchange::Ring
+  bool has_server_apart = false;     ///< the server is no worker: each worker sends all gradients and gets all weights
 };
 
 /// All systems, in the order of the documentation.

@@ -14,10 +14,10 @@ DataParallel::DataParallel(std::string_view name, Replicas replicas, Wire wire)
   }
 }
 
-// One partition is trained by one worker: with shared gradients by the owner, with shared weights by any.
+// One partition is trained by one worker: of allreduce by the owner, else by any.
 bool DataParallel::has_groups(const Spread& spread) const {
   if (spread.workers == 1) return false;
-  return spread.partitions > 1 || replicas_ == Replicas::ShareGradients;
+  return spread.partitions > 1 || (replicas_ == Replicas::ShareGradients && wire_ == Wire::Direct);
 }
 
 // The lead.

@@ -30,8 +30,8 @@ class WeightAverage {
 
   /// After each Optimizer::step(), or after each epoch: takes in the present weights; the first call copies them. One
   /// pass over weights and averages. Changes nothing while the optimizer's stop_flag() is set. Reads nothing on the
-  /// host, so it may be part of a captured step. With a GradScaler call it between the scaler's step() and its
-  /// update(), which puts the flag back.
+  /// host, so it may be part of a captured step. With a GradScaler call it, after a step, between the scaler's step()
+  /// and its update(), which puts the flag back; after an epoch, at any time, unless its loss was lost.
   void update() { averages_.update(weights_, {}, optimizer_->stop_flag()); }
   /// Begins anew: the averages are the present weights.
   void reset();

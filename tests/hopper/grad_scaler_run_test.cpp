@@ -173,6 +173,18 @@ TEST_F(GradScalerRun, OneReplicaHasTheBitsOfAModelWithoutReplicas) {
   }
 }
 
+TEST_F(GradScalerRun, GivesNoScaledGradientsToAnExchange) {
+  struct Nothing final : Exchange {
+    void exchange(const Tensor&, std::int64_t) override {}
+  };
+  const data::Dataset data = data::Dataset::open(*folder_ / "data");
+  const Experiment scaled = experiment(true), plain = experiment(false);
+  Trainer refuses(scaled, ModelId(0), config(), data), takes(plain, ModelId(0), config(), data);
+  EXPECT_THAT([&] { refuses.set_exchange(std::make_shared<Nothing>()); },
+              testing::ThrowsMessage<ConfigError>(HasSubstr("[model] grad_scaler: expected false")));
+  EXPECT_NO_THROW(takes.set_exchange(std::make_shared<Nothing>()));
+}
+
 TEST_F(GradScalerRun, IsOffByDefault) {
   EXPECT_FALSE(ModelOptions{}.grad_scaler);
   const Experiment plain = experiment(false);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -224,8 +225,9 @@ TEST(GroupMean, EveryMemberHearsThatOneHasLostItsLoss) {
 // 4,096 values are 16 KiB. Each member has one node. Sums in f64 have twice the bytes; one replica needs no sum.
 TEST(GroupMean, SendsTheBytesOfTheFormula) {
   constexpr std::uint64_t kBytes = 4096 * 4;
+  std::map<std::uint32_t, std::uint64_t> by_rank;
   const auto sent = [&](std::uint32_t replicas, std::uint32_t members, DType sums, std::uint32_t servers = 0) {
-    return run_group(replicas, members, [&](Group group) {
+    const auto member = [&](Group group) {
       group.servers = servers;
       const Tensor place = kernels::zeros({4096});
       GroupMean mean({place}, {}, group, sums);
@@ -235,7 +237,8 @@ TEST(GroupMean, SendsTheBytesOfTheFormula) {
         if (group.owns(r)) mean.add();
       }
       mean.finish(false);
-    });
+    };
+    return run_group(replicas, members, member, &by_rank);
   };
   const auto flags = [](std::uint64_t members) { return 8 * members * (members - 1); };
   EXPECT_EQ(sent(4, 2, DType::f32), 2 * kBytes + flags(2));
@@ -246,6 +249,11 @@ TEST(GroupMean, SendsTheBytesOfTheFormula) {
   EXPECT_EQ(sent(8, 4, DType::f64), 3 * 3 * kBytes + flags(4));
   for (const std::uint32_t servers : {1U, 2U, 3U}) {
     EXPECT_EQ(sent(4, 4, DType::f32, servers), 2 * 3 * kBytes + flags(4)) << servers << " servers";
+    if (servers == 3) continue;  // no equal parts
+    const std::uint64_t to_servers = kBytes / servers * (servers - 1), from_server = kBytes / servers * 3;
+    for (std::uint32_t rank = 0; rank < 4; ++rank) {
+      EXPECT_EQ(by_rank[rank], 3 * 8 + (rank < servers ? to_servers + from_server : kBytes)) << rank;
+    }
   }
 }
 

@@ -149,7 +149,12 @@ TEST_P(ServerGroupRun, AppliesLateGradientsWithTheSameBitsForAnyNumberOfWorkers)
   const auto late = [](std::uint32_t workers) {
     Experiment e = experiment(workers);
     e.run.replicas.staleness = 2;
-    return hashes(run(e).results);
+    e.search.space.emplace_back("schedule", Choices{std::string("cosine")});
+    e.search.space.emplace_back("clip_grad_norm", Choices{0.5});
+    const fs::path directory = *folder_ / ("late" + std::to_string(workers));
+    const auto trained = hashes(run(e, {.run_directory = directory}).results);
+    for (const Replayed& model : replay(directory)) EXPECT_EQ(model.identical, kEpochs);
+    return trained;
   };
   const auto expected = late(1);
   EXPECT_NE(expected, hashes(alone()));

@@ -22,12 +22,14 @@ class LocalGroup {
   explicit LocalGroup(std::uint32_t members) : members_(members) {}
 
   std::uint32_t members() const { return members_; }
-  std::uint64_t bytes() const { return bytes_; }  ///< that all members sent
+  std::uint64_t bytes() const { return bytes_; }                         ///< that all members sent
+  std::map<std::uint32_t, std::uint64_t> sent() const { return sent_; }  ///< by each of them
 
   void put(std::uint64_t round, std::uint32_t from, std::uint32_t to, ByteView bytes) {
     const std::scoped_lock lock(mutex_);
     mail_[{round, from, to}].assign(bytes.begin(), bytes.end());
     bytes_ += bytes.size();
+    sent_[from] += bytes.size();
     changed_.notify_all();
   }
   void take(std::uint64_t round, std::uint32_t from, std::uint32_t to, MutableByteView into) {
@@ -54,6 +56,7 @@ class LocalGroup {
   std::condition_variable changed_;
   std::map<std::tuple<std::uint64_t, std::uint32_t, std::uint32_t>, std::vector<std::byte>> mail_;
   std::uint64_t bytes_ = 0;
+  std::map<std::uint32_t, std::uint64_t> sent_;
   bool has_failed_ = false;
 };
 
@@ -87,8 +90,10 @@ inline std::vector<std::uint32_t> owners_of(std::uint32_t replicas, std::uint32_
 }
 
 /// Runs `member` on a thread for each member, and returns the bytes that they sent. Throws the first error.
+/// `sent`: becomes what each of them sent.
 inline std::uint64_t run_group(std::uint32_t replicas, std::uint32_t members,
-                               const std::function<void(const Group& group)>& member) {
+                               const std::function<void(const Group& group)>& member,
+                               std::map<std::uint32_t, std::uint64_t>* sent = nullptr) {
   LocalGroup group(members);
   std::vector<std::exception_ptr> errors(members);
   std::vector<std::thread> threads;
@@ -107,6 +112,7 @@ inline std::uint64_t run_group(std::uint32_t replicas, std::uint32_t members,
   for (const std::exception_ptr& error : errors) {
     if (error) std::rethrow_exception(error);
   }
+  if (sent != nullptr) *sent = group.sent();
   return group.bytes();
 }
 

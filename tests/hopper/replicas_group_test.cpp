@@ -2,7 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,15 +20,18 @@ namespace {
 class GroupTrainer : public ReplicaTrainer {
  protected:
   // Two epochs of each member. A member reads its own partitions only.
-  static std::uint64_t expect_the_same(const Experiment& e, const Config& config, std::uint32_t partitions,
-                                       std::uint32_t members) {
+  static std::uint64_t expect_the_same(
+      const Experiment& e, const Config& config, std::uint32_t partitions, std::uint32_t members,
+      const std::function<void(Trainer&)>& prepare = [](Trainer&) {}) {
     const data::Dataset data = dataset(partitions);
     Trainer expected(e, ModelId(0), config, data);
     expected.initialize();
+    prepare(expected);
     const std::vector<UnitMetrics> metrics = {train(expected, data, 0), train(expected, data, 1)};
     return run_group(partitions, members, [&](const Group& group) {
       Trainer trainer(e, ModelId(0), config, data);
       trainer.initialize();
+      prepare(trainer);
       for (std::uint32_t epoch = 0; epoch < 2; ++epoch) {
         const PartitionRows own = [&](PartitionId id) {
           EXPECT_TRUE(group.owns(id.index()));
@@ -97,6 +103,32 @@ TEST_F(GroupTrainer, OneTrainerHasTheBitsOfARingIfItKnowsTheOwners) {
         EXPECT_EQ(state_of(trainer), state_of(alone));
       });
     }
+  }
+}
+
+// The scale is so large that losses of some batches times the scale are infinite, and those of others are not.
+TEST_F(GroupTrainer, LeavesStepsOutAsOneTrainerDoesWithAScaler) {
+  constexpr float kScale = 1.45e38F;
+  const auto scale_of = [](Trainer& trainer) -> float& {
+    const auto& segments = trainer.state().layout().segments;
+    const auto found = std::ranges::find(segments, "optimizer.grad_scaler.scale", &nn::Segment::name);
+    return *reinterpret_cast<float*>(trainer.state().bytes().data() + found->offset);
+  };
+  for (const char* strategy : {"allreduce", "averaging"}) {
+    SCOPED_TRACE(strategy);
+    Experiment e = experiment(strategy);
+    e.model.grad_scaler = true;
+    e.run.replicas.average_every = 2;
+    expect_the_same(e, config(16), 4, 3, [&](Trainer& trainer) { scale_of(trainer) = kScale; });
+
+    const data::Dataset data = dataset(4);
+    Trainer trainer(e, ModelId(0), config(16), data);
+    trainer.initialize();
+    scale_of(trainer) = kScale;
+    train(trainer, data, 0);
+    const double halvings = std::log2(double{kScale} / double{scale_of(trainer)});
+    EXPECT_EQ(halvings, std::round(halvings)) << "the scale of one replica, no mean of several";
+    EXPECT_GE(halvings, 1) << "no step was left out";
   }
 }
 

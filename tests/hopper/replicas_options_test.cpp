@@ -58,6 +58,23 @@ TEST_F(ReplicaTrainer, CountsPassesStepsAndRows) {
   }
 }
 
+// The lost step counts, and those before it whose gradients had not been applied yet.
+TEST_F(ReplicaTrainer, CountsTheRowsUntilALossIsLostWithLateGradients) {
+  const data::Dataset data = dataset(4);
+  for (const bool capture : {true, false}) {
+    Experiment e = experiment("parameter_server");
+    e.model.layers = {"flatten", "linear 12", "relu", "linear 10"};
+    e.run.capture = capture;
+    e.run.replicas.staleness = 2;
+    Trainer trainer(e, ModelId(0), config(16, "sgd", 1e9), data);
+    trainer.initialize();
+    const UnitMetrics metrics = train(trainer, data, 0);
+    EXPECT_TRUE(std::isinf(metrics.train_loss));
+    EXPECT_EQ(steps_of(trainer), 1) << "of the first gradients, after two more steps were computed";
+    EXPECT_EQ(metrics.rows, 4 * 64U);
+  }
+}
+
 // A schedule counts on after a reset; the optimizer begins anew.
 TEST_F(ReplicaTrainer, AResetLeavesTheScheduleAndNewMasks) {
   const data::Dataset data = dataset(4);

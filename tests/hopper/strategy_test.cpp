@@ -200,7 +200,9 @@ TEST(DataParallel, HasGroupsOfTheOwnersOfPartitions) {
   EXPECT_THAT(members(averaging(), 3, 5), ElementsAre(0, 1, 3));
   EXPECT_THAT(members(averaging(), 8, 1), ElementsAre());
   EXPECT_THAT(members(averaging(), 1, 2), ElementsAre());
-  EXPECT_EQ(averaging()->only_worker({1, 2}, PartitionId{0}), std::nullopt) << "one partition: any worker, as before";
+  for (const auto& strategy : {averaging(), parameter_server()}) {
+    EXPECT_EQ(strategy->only_worker({1, 2}, PartitionId{0}), std::nullopt) << "one partition: any worker, as before";
+  }
   EXPECT_THAT(members(parameter_server(), 8, 3), ElementsAre(0, 1, 2));
   EXPECT_THAT(members(parameter_server(), 8, 1), ElementsAre());
   EXPECT_THAT(members(hopping(), 8, 3), ElementsAre());

@@ -158,6 +158,28 @@ TEST_F(SwaRun, LeavesOutTheWeightsOfALostLoss) {
   EXPECT_EQ(values(trainer, "optimizer.average.2.weight"), before);
 }
 
+// At some of these rates one member loses its loss and the others hear of it. All must leave the average alone, or they
+// would end with different states.
+TEST_F(SwaRun, ALossThatOneMemberLostIsLostForAllBesideAScaler) {
+  const auto ends = [](std::uint32_t workers) {
+    Experiment e = experiment(1);
+    e.model.grad_scaler = true;
+    e.search.space = {{"lr", Choices{0.01, 30.0, 300.0, 1e3, 3e3, 1e4, 1e5, 1e6, 1e8}},
+                      {"batch_size", Choices{std::int64_t{24}}},
+                      {"optimizer", Choices{std::string("sgd")}}};
+    e.run.strategy = "averaging";
+    e.run.replicas.average_every = 1;
+    e.run.workers = workers;
+    const Results results = run(e).results;
+    std::map<std::uint32_t, std::string> status = hashes(results);
+    for (const ModelResult& model : results.models) status[model.id.value] += " " + model.status;
+    return status;
+  };
+  const auto alone = ends(1);
+  EXPECT_TRUE(std::ranges::any_of(alone, [](const auto& end) { return end.second.ends_with("diverged"); }));
+  EXPECT_EQ(ends(4), alone);
+}
+
 TEST_F(SwaRun, LoadsModelsWithTheAveragesOnceThereAreSome) {
   for (const std::uint32_t swa_start : {2U, 4U}) {
     Experiment e = experiment(swa_start);

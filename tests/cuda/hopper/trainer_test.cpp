@@ -2,6 +2,7 @@
 #include "hopper/trainer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "autograd/ops.h"
@@ -116,6 +117,27 @@ TEST_F(CudaTrainer, AveragesWeightsAsTheCpuDoesAndWithTheSameBitsCapturedAndEage
     const nn::StateBytes state = captured.state().save().wait();
     EXPECT_LT(testing::distance(cpu.state().layout(), state->span(), cpu.state().bytes()), 1e-3);
   }
+}
+
+// [run] precision = "f16" with [model] grad_scaler, which belong together.
+TEST_F(CudaTrainer, TrainsInF16WithAScalerToTheSameBitsCapturedAndEager) {
+  const data::Dataset data = dataset();
+  Experiment e = perceptron();
+  e.run.precision = "f16";
+  e.model.grad_scaler = true;
+  Experiment plain = e;
+  plain.run.capture = false;
+  Trainer captured(e, ModelId(0), config(), data, kCuda), eager(plain, ModelId(0), config(), data, kCuda);
+  for (Trainer* trainer : {&captured, &eager}) {
+    trainer->initialize();
+    const auto initial = trainer->state().digest();
+    for (std::uint32_t q = 0; q < data.partition_count(); ++q) {
+      const UnitMetrics metrics = trainer->train(data.partition(PartitionId(q)), Epoch(0), PartitionId(q));
+      EXPECT_TRUE(std::isfinite(metrics.train_loss));
+    }
+    EXPECT_NE(trainer->state().digest(), initial);
+  }
+  EXPECT_EQ(eager.state().digest(), captured.state().digest());
 }
 
 TEST_F(CudaTrainer, RecordsAndAllocatesNothingForTheModelsThatFollow) {

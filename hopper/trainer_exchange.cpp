@@ -1,0 +1,34 @@
+// What the second seam of a strategy asks of a trainer.
+#include "hopper/trainer.h"
+
+#include <utility>
+
+#include "base/error.h"
+
+namespace hop::hopper {
+
+void Trainer::check_sharing() const {
+  for (const optim::ParameterSegment& segment : optimizer_->segments()) {
+    if (segment.parameter.dtype() == DType::f32) continue;
+    throw DtypeError("[exchange] expected f32 parameters, got " + segment.parameter.describe() + " (" + segment.name +
+                     ")");
+  }
+}
+
+void Trainer::set_exchange(std::shared_ptr<Exchange> exchange) {
+  if (exchange != nullptr && dataset_.has_weights()) {
+    throw ConfigError(
+        "[run] strategy: expected rows without weights for a strategy that exchanges gradients, which are means over "
+        "rows; import the column of the weights with the word \"drop\"");
+  }
+  if (exchange != nullptr && experiment_.model.grad_scaler) {
+    throw ConfigError(
+        "[model] grad_scaler: expected false for a strategy that exchanges gradients, which would be scaled ones; "
+        "leave "
+        "grad_scaler out, or take precision = \"bf16\", which needs no scale");
+  }
+  if (exchange != nullptr) check_sharing();
+  exchange_ = std::move(exchange);
+}
+
+}  // namespace hop::hopper
