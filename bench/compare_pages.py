@@ -227,9 +227,9 @@ replicas, `allreduce` makes a quarter of the updates. So it stands there three t
 with these times 2 and times 4 (`lr_scale = "sqrt"` and `"linear"`).
 
 "bits" compares the final states of all models with those of hopping. A star (*) marks a strategy with replicas that one worker
-computed: its time has no exchange in it, so nobody wins or loses by it, and its bytes are those of the formula. With small
-data hopping moves more bytes than it saves: a state is a large part of a data set of a few megabytes, and `task_parallel` moves
-none.
+computed, as it did for `parameter_server` when this was measured: its time has no exchange in it, so nobody wins or loses by
+it, and its bytes are those of a formula. (Now its workers form groups, as those of `allreduce` do.) With small data hopping
+moves more bytes than it saves: a state is a large part of a data set of a few megabytes, and `task_parallel` moves none.
 
 Scores are of one seed, on 1,666 rows of MNIST, 2,000 of CIFAR-10 and 8,000 of the table: the standard error of an accuracy of
 0.95 on 1,666 rows is 0.005, so less than that is no difference. Scaled rates widen the grid for `allreduce` alone. That
