@@ -76,8 +76,10 @@ void Coordinator::touch_held_by(WorkerId worker) {
   }
 }
 
+// A member of a group has no room for another lease.
 void Coordinator::show(const WorkerState& w) {
-  board_.set(w.id, w.takes_leases(), static_cast<std::uint32_t>(w.leases.size()));
+  const bool is_member = std::ranges::any_of(w.leases, &Lease::has_group);
+  board_.set(w.id, w.takes_leases(), is_member ? options_.queue_depth : static_cast<std::uint32_t>(w.leases.size()));
 }
 
 void Coordinator::show_touched() {

@@ -47,7 +47,7 @@ TEST(LateGradients, WaitAsLongAsIsAsked) {
 
 TEST(LateGradients, AreForgottenIfTheirEpochIsBrokenOff) {
   LateGradients late(3);
-  const Tensor block = kernels::zeros({2});
+  const Tensor block = kernels::zeros({5});
   kernels::fill_(block, 9);
   static_cast<void>(late.swap(block));
   late.clear();
