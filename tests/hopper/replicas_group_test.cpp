@@ -120,7 +120,7 @@ TEST_F(GroupTrainer, LeavesStepsOutAsOneTrainerDoesWithAScaler) {
     e.model.grad_scaler = true;
     e.run.replicas.average_every = 2;
     e.model.layers = {"flatten", "linear 12", "relu", "linear 10"};
-    const Config steep = config(16, "sgd", 1);
+    const Config steep = config(16, "sgd", 20);
     expect_the_same(e, steep, 4, 3, [&](Trainer& trainer) { scale_of(trainer) = kScale; });
 
     const data::Dataset data = dataset(4);
