@@ -183,11 +183,15 @@ void Coordinator::release_lost(const Visit& before, const record::Commit& commit
 }
 
 // The newest state is taken for lost. A copy from which the model had gone on may still lie at its holder, damaged or
-// out of reach. The unit will be trained elsewhere, and no new state of the same name will replace the copy.
+// out of reach. The unit will be trained elsewhere, and no new state of the same name will replace the copy. So it is
+// released as a lost one is.
 void Coordinator::release_given_up(const Model& model) {
   if (!model.holder || model.stored_as || model.visit(before(model.version)).worker == model.holder) return;
-  if (is_kept_for_clone(model.id, model.version, *model.holder)) return;
-  release(*model.holder, model.id, model.version, model.newest_attempt());
+  if (is_kept_for_clone(model.id, model.version, *model.holder)) {
+    flight(model.id).spares.push_back({*model.holder, model.version, model.newest_attempt(), true});
+  } else {
+    release(*model.holder, model.id, model.version, model.newest_attempt());
+  }
 }
 
 // The facts about the unit before are dropped. Two are kept: the state may be lost already, and the next unit may have

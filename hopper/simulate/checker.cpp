@@ -113,14 +113,17 @@ void Checker::hears(const event::WorkerDown& down) {
   if (connected_[down.peer.worker] == down.peer.incarnation) leave(down.peer.worker);
 }
 
-// The file replaces an older one of its name. A repeated message may come after a copy has replaced the file.
+// The file replaces an older one of its name. A repeated message may come after a copy has replaced the file, or after
+// the worker has said that it is gone.
 void Checker::hears(const event::Result& result) {
   end_lease(result.peer, result.model, result.attempt, true);
   announced_.insert({result.peer.worker, result.model, after(result.unit), result.attempt, result.digest});
   const bool is_late = std::ranges::any_of(known_[result.peer.worker], [&](const HeldState& h) {
     return h.model == result.model && h.version == after(result.unit) && h.attempt > result.attempt;
   });
-  if (is_late) return;
+  const auto chain = written_.find(result.model);
+  const bool is_repeated = chain != written_.end() && chain->second.knows(result.unit, result.attempt);
+  if (is_late || (is_repeated && missed_.contains({result.peer.worker, result.model, after(result.unit)}))) return;
   forget(result.peer.worker, result.model, after(result.unit));
   known_[result.peer.worker].push_back(
       {result.model, after(result.unit), {}, result.attempt, {}, result.digest, result.metrics});

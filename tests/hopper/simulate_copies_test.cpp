@@ -63,6 +63,10 @@ TEST(SimulatedCopies, KeepTheirPromisesWhereTheyOnceBrokeThem) {
   EXPECT_NO_THROW(Simulation(leaving(4272)).run());
   // A node lost the state that a clone began with, and its parent, trained again, gave other bits under the same name.
   for (const auto draw : {hopping, tasks, leaving}) EXPECT_NO_THROW(Simulation(draw(57043)).run());
+  // The result of a state that was gone came once more, and counted as its second place.
+  EXPECT_NO_THROW(Simulation(tasks(99430)).run());
+  // A copy was given up while a clone still began with it, and nobody deleted it when the clone had gone back, too.
+  EXPECT_NO_THROW(Simulation(hopping(197631)).run());
 }
 
 TEST(SimulatedCopies, MeetEveryKindOfTrouble) {

@@ -1,12 +1,15 @@
 // The coordinator on a simulated cluster, ten thousand times. HOP_SIMULATE_SEEDS=1000000 runs more of them;
-// HOP_SIMULATE_SEED=17 runs that one alone and tells every step of it. Long because each
-// bug that is planted in the coordinator stands here.
+// HOP_SIMULATE_SEED=17 runs that one alone and tells every step of it; with HOP_SIMULATE_AS=tasks, replicas, groups,
+// copies or "tasks copies" as the scenario that other tests make of it. Long because each bug that is planted in the
+// coordinator stands here.
 #include "hopper/simulate/simulation.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <iostream>
+#include <map>
+#include <sstream>
 
 #include "hopper/simulate/trace.h"
 #include "tests/hopper/planted_bug.h"
@@ -43,11 +46,22 @@ Summary run_aloud(const Scenario& scenario) {
   return Simulation(scenario, step, worker_step).run();
 }
 
+// The scenario of a seed, changed as the words of HOP_SIMULATE_AS say, one after the other.
+Scenario scenario_from_environment(std::uint64_t seed) {
+  const std::map<std::string, Scenario (*)(Scenario)> ways{
+      {"tasks", as_tasks}, {"replicas", as_replicas}, {"groups", as_group_hopping}, {"copies", with_copies}};
+  Scenario scenario = draw_scenario(seed);
+  const char* text = std::getenv("HOP_SIMULATE_AS");
+  std::istringstream words(text != nullptr ? text : "");
+  for (std::string word; words >> word;) scenario = ways.at(word)(std::move(scenario));
+  return scenario;
+}
+
 class ManySeeds : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(ManySeeds, WhateverFailsEachUnitCountsOnceAndTheWeightsAreThoseOfTheCalmRun) {
   if (const auto seed = number_from_environment("HOP_SIMULATE_SEED")) {
-    if (GetParam() == *seed % kShards) run_aloud(draw_scenario(*seed));
+    if (GetParam() == *seed % kShards) run_aloud(scenario_from_environment(*seed));
     return;
   }
   const std::uint64_t seeds = number_from_environment("HOP_SIMULATE_SEEDS").value_or(10000);
