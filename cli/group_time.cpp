@@ -34,7 +34,7 @@ std::optional<GroupTime> group_time(const hopper::Results& measured, const hoppe
   time.bytes = replicated->predicted_bytes({partitions, experiment.run.workers}, measured.shared_bytes);
   double rounds = 0;
   const bool had_groups = measured.network.gradient > 0;  // a run of before groups sent nothing
-  const double of_one = (had_groups ? measured.share_of_lead : 1) * partitions;
+  const double of_one = (had_groups ? measured.busiest_share : 1) * partitions;
   for (const hopper::ModelResult& model : measured.models) {
     time.compute_seconds += model.seconds / of_one * replicas;
     for (std::size_t epoch = model.inherited; epoch < model.curve.size(); ++epoch) {

@@ -19,6 +19,7 @@
 #include "cli/job_file.h"
 #include "cli/network_option.h"
 #include "cli/simulate_job.h"
+#include "hopper/build_model.h"
 #include "hopper/detail/auto_strategy.h"
 #include "hopper/run.h"
 #include "hopper/simulate/run.h"
@@ -40,15 +41,10 @@ struct SimulateArguments {
 
 // ---- strategies by name
 
-// Those of the application have no name here; they are taken for hopping.
-std::shared_ptr<const hopper::Strategy> strategy_of(const std::string& name) {
-  return hopper::find_strategy(name == hopper::kOwnCode ? "hopping" : std::string_view(name)).make();
-}
-
 // The share of a model's replicas that one worker computes; 1 where no group trains it. A run of before groups sent
 // nothing.
 double share_of_one(const hopper::Results& measured) {
-  return measured.network.gradient == 0 ? 1 : measured.share_of_lead;
+  return measured.network.gradient == 0 ? 1 : measured.busiest_share;
 }
 
 // ---- what a real run took
@@ -122,6 +118,7 @@ struct Line {
   std::string strategy, policy;
   std::uint32_t workers = 0, partitions = 0;
   simulate::RunReport report;
+  bool has_replicas = false;
   std::optional<GroupTime> group{};  // of a strategy with replicas that was measured
 };
 
@@ -168,6 +165,7 @@ Line simulate_once(hopper::Experiment experiment, const SimulateArguments& argum
   }
   options.transfer_seconds = transfer_seconds_of(arguments, measured);
   Line line{experiment.run.strategy.name(), experiment.run.policy.name(), experiment.run.workers, partitions, {}};
+  line.has_replicas = hopper::replicas_of(experiment) != hopper::Replicas::None;
   line.report = simulate::run(experiment, options);
   if (measured != nullptr) line.group = group_time(measured->results(), experiment, partitions, link_of(arguments));
   return line;
@@ -230,10 +228,7 @@ void print_table(const std::vector<Line>& lines) {
 
 // Strategies with replicas: the lines above have no exchange in them.
 void print_groups(const std::vector<Line>& lines) {
-  const auto has_replicas = [](const Line& line) {
-    return strategy_of(line.strategy)->replicas() != hopper::Replicas::None;
-  };
-  if (std::ranges::none_of(lines, has_replicas)) return;
+  if (std::ranges::none_of(lines, &Line::has_replicas)) return;
   std::puts("strategies with replicas: groups of workers share out the replicas of a model, and nothing is exchanged");
   for (const Line& line : lines) {
     if (!line.group) continue;

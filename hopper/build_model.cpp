@@ -66,7 +66,8 @@ nn::ConfigText to_config_text(const Config& config) {
   return text;
 }
 
-// The partitions of a unit, of which the last one of an epoch may have fewer. They do not depend on the workers.
+// The partitions of a unit, of which the last one of an epoch may have fewer. Of our strategies they do not depend on
+// the workers.
 std::int64_t passes_of_a_unit(const Experiment& experiment, const data::Dataset& dataset) {
   const auto passes = strategy_of(experiment)->passes({dataset.partition_count(), 1}, PartitionId(0));
   return static_cast<std::int64_t>(passes.size());
@@ -277,7 +278,7 @@ std::int64_t batch_rows(const Experiment& experiment, const Config& config, cons
   const std::int64_t replicas = passes_of_a_unit(experiment, dataset);
   if (size % replicas == 0) return size / replicas;
   throw ConfigError("[search.space] batch_size: expected a multiple of the " + std::to_string(replicas) +
-                    " partitions with [run] batch = \"global\", got " + std::to_string(size));
+                    " replicas of a unit with [run] batch = \"global\", got " + std::to_string(size));
 }
 
 std::int64_t steps_per_epoch(const Experiment& experiment, const Config& config, const data::Dataset& dataset) {

@@ -1,6 +1,7 @@
 // The view of the policy, and its choices. Each event updates the board for the models that it touched. To build the
 // view anew for every event would cost a walk over all models and all workers.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/error.h"
@@ -20,12 +21,21 @@ std::optional<WorkerId> Coordinator::busy_at(const Model& model) const {
   return f.committing ? unsynced_commit(*f.committing).worker : f.leased_to;
 }
 
+// The members of a group that waits for one of them are leased nothing else, or it would wait for ever. All others are.
 void Coordinator::schedule() {
   if (stopping_) return;
+  std::vector<WorkerId> waiting, rooms;
   while (next_attempt_ < ledger_.reserved()) {
-    const ScheduleView view = board_.view();
+    ScheduleView view = board_.view();
+    if (!waiting.empty()) {
+      rooms.clear();
+      std::ranges::copy_if(view.rooms, std::back_inserter(rooms),
+                           [&](WorkerId id) { return std::ranges::find(waiting, id) == waiting.end(); });
+      view.rooms = rooms;
+    }
     if (view.ready.empty() || view.rooms.empty()) return;
     const auto choice = policy_->next(view);
+    if (!choice && !waiting.empty()) return;
     if (!choice) {
       // Without a lease, a record, a timer or a worker on its way, nothing would ever ask the policy again.
       if (!unsynced_.empty() || !delayed_.empty() || !is_idle()) return;
@@ -35,7 +45,11 @@ void Coordinator::schedule() {
                      " workers have room and nothing is in training");
     }
     const std::vector<WorkerId> members = ledger_.itinerary().members(choice->partition);
-    if (!are_free(members)) return;  // nobody is leased anything before the group, which would wait for ever
+    if (!are_free(members)) {
+      if (std::ranges::find(waiting, choice->worker) != waiting.end()) return;  // a policy that looks at no rooms
+      waiting.insert(waiting.end(), members.begin(), members.end());
+      continue;
+    }
     grant(*choice);
     for (const WorkerId member : members) show(worker(member));
     show(worker(choice->worker));

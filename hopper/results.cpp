@@ -199,6 +199,21 @@ const ModelResult& Results::model(ModelId id) const {
   return models[id.index()];
 }
 
+namespace {
+
+double busiest_share(const Itinerary& itinerary) {
+  std::ptrdiff_t passes = 0;
+  for (const PartitionId first : itinerary.choices()) {
+    const std::vector<std::uint32_t> owners = itinerary.owners(first);
+    std::ptrdiff_t most = owners.empty() ? std::ssize(itinerary.passes(first)) : 0;
+    for (const std::uint32_t rank : owners) most = std::max(most, std::ranges::count(owners, rank));
+    passes += most;
+  }
+  return static_cast<double>(passes) / itinerary.partitions;
+}
+
+}  // namespace
+
 Results summarize(const Ledger& ledger, const Objective& objective) {
   Results results;
   results.order = ledger.itinerary().order;
@@ -210,9 +225,7 @@ Results summarize(const Ledger& ledger, const Objective& objective) {
   results.network.gradient = ledger.exchange_bytes();
   const Itinerary& itinerary = ledger.itinerary();
   results.units_per_epoch = itinerary.units_per_epoch();
-  const std::vector<std::uint32_t> owners = itinerary.owners(PartitionId(0));
-  if (!owners.empty())
-    results.share_of_lead = static_cast<double>(std::ranges::count(owners, 0U)) / static_cast<double>(owners.size());
+  results.busiest_share = busiest_share(itinerary);
   results.shared_bytes = ledger.shared_bytes();
   results.predicted_gradient_bytes = itinerary.strategy->predicted_bytes(itinerary.spread(), results.shared_bytes);
   results.peak_rss_bytes = ledger.peak_rss_bytes();

@@ -62,7 +62,7 @@ struct Results {
   Order order = Order::Fixed;
   std::uint32_t workers = 0, threads_per_worker = 0, partitions = 0, epochs = 0;
   std::uint32_t units_per_epoch = 1;   ///< of a model
-  double share_of_lead = 1;            ///< of the passes of a unit, the share of the worker that reports it
+  double busiest_share = 1;            ///< of the passes of an epoch, those of the busiest member of each unit
   std::string device{};                ///< the workers' device: "cpu", "cuda:0", or "mixed"
   std::vector<std::string> devices{};  ///< by worker; empty if unknown
   /// The latest arithmetic of each worker: the facts that decide the bits of its units beside this program (instruction

@@ -270,6 +270,7 @@ std::pair<data::Dataset, Journal> begin(Experiment& experiment, const RunOptions
   experiment.data.partitions = dataset.partition_count();
   settle_objective(experiment, dataset, options);
   tell(settle_strategy(experiment, dataset, options), options);
+  experiment.check();  // what depends on the strategy that was chosen
   check_models(experiment, dataset, first_models(experiment, dataset));
 
   const std::string text = to_toml(experiment);

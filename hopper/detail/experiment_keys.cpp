@@ -850,7 +850,14 @@ constexpr std::array kKeys = {
           }
         },
         [](const E& e) { return e.run.replicas.group ? std::to_string(*e.run.replicas.group) : ""; },
-        [](const E& e) { at_least_1(e.run.replicas.group.value_or(1), "[run] group"); }},
+        [](const E& e) {
+          const std::uint32_t group = e.run.replicas.group.value_or(1);
+          at_least_1(group, "[run] group");
+          if (group == 1 || !is_auto(e.run.strategy)) return;
+          throw ConfigError("[run] group: expected 1 with strategy = \"auto\", got " + std::to_string(group) +
+                            ": groups have other bits than what `auto` compares hopping with; write strategy = "
+                            "\"hopping\"");
+        }},
     ExperimentKey{"run", "batch", "one of", "", "`\"per_replica\"`", "\"global\"",
                   "What batch_size counts with a strategy that has replicas: the rows of each replica in a step, or of "
                   "all replicas together. Then it must be a multiple of the partitions.",
@@ -894,7 +901,9 @@ constexpr std::array kKeys = {
         [](const E& e) { return e.run.replicas.staleness ? std::to_string(*e.run.replicas.staleness) : ""; },
         [](const E& e) {
           const std::uint32_t steps = e.run.replicas.staleness.value_or(0);
-          const bool has_server = e.run.strategy.name() == "parameter_server";
+          const bool has_server = e.run.strategy.name() == "parameter_server" ||
+                                  (is_auto(e.run.strategy) &&
+                                   std::ranges::find(e.run.choose_from, "parameter_server") != e.run.choose_from.end());
           if (steps > 0 && has_server && e.model.grad_scaler) {
             throw ConfigError(
                 "[run] staleness: expected 0 with [model] grad_scaler, because late gradients have an older scale, "

@@ -1,6 +1,7 @@
 #include "hopper/detail/unit_group.h"
 
 #include "hopper/strategy/data_parallel.h"
+#include "hopper/strategy/group_hopping.h"
 
 namespace hop::hopper {
 
@@ -8,6 +9,7 @@ Group unit_group(const Experiment& experiment, const Itinerary& itinerary, Parti
   const ReplicaOptions& options = experiment.run.replicas;
   Group group{.owners = itinerary.owners(first)};
   const auto* strategy = dynamic_cast<const DataParallel*>(itinerary.strategy.get());
+  if (dynamic_cast<const GroupHopping*>(itinerary.strategy.get()) != nullptr) return group;  // a ring is of allreduce
   if (strategy != nullptr && strategy->wire() == Wire::Server) {
     const std::uint32_t members = group.owners.empty() ? 1 : group.owners.back() + 1;  // owners do not decrease
     group.servers = strategy->servers(members, options.servers);

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "hopper/strategy/data_parallel.h"
+#include "hopper/strategy/group_hopping.h"
 #include "tests/hopper/coordinator_driver.h"
 
 namespace hop::hopper {
@@ -160,6 +161,32 @@ TEST_F(CoordinatorOfGroups, WorkersWithoutAPartitionStayIdle) {
   Drive many(groups(5), 1);
   for (std::uint32_t w = 0; w < 4; ++w) many.up(w);
   EXPECT_THAT(many.lease(0).members, ElementsAre(WorkerId(0), WorkerId(1), WorkerId(2), WorkerId(3)));
+}
+
+// Two blocks of two workers. Worker 1 is away, so model 0 waits; model 1 begins at the other block.
+TEST(CoordinatorOfSeveralGroups, LeasesToOthersWhileAGroupWaitsForAMember) {
+  Itinerary itinerary{4, 4, 2, Order::Fixed};
+  itinerary.strategy = std::make_shared<GroupHopping>(2);
+  Drive drive(itinerary, 2);
+  for (const std::uint32_t w : {0U, 2U, 3U}) drive.up(w);
+  ASSERT_TRUE(drive.leased(1));
+  EXPECT_THAT(drive.lease(1).members, ElementsAre(WorkerId(2), WorkerId(3)));
+  EXPECT_FALSE(drive.leased(0));
+  drive.up(1);
+  ASSERT_TRUE(drive.leased(0));
+  EXPECT_THAT(drive.lease(0).members, ElementsAre(WorkerId(0), WorkerId(1)));
+}
+
+// Owners 0, 0, 1, 2: worker 0 owns a block alone and may be given two units, the others are a group.
+TEST(CoordinatorOfSeveralGroups, AMemberGetsNothingBesideItsGroup) {
+  Itinerary itinerary{4, 3, 2, Order::Fixed};
+  itinerary.strategy = std::make_shared<GroupHopping>(2);
+  Drive drive(itinerary, 6);
+  for (const std::uint32_t w : {0U, 1U, 2U}) drive.up(w);
+  const auto leases_of = [&](std::uint32_t worker) { return drive.coordinator().workers()[worker].leases.size(); };
+  EXPECT_EQ(leases_of(0), 2U);
+  EXPECT_EQ(leases_of(1), 1U);
+  EXPECT_EQ(leases_of(2), 1U);
 }
 
 }  // namespace

@@ -149,9 +149,10 @@ TEST_F(ReplicaTrainer, SharesABatchAmongTheReplicas) {
   for (Trainer* trainer : {&a, &b}) trainer->initialize(), train(*trainer, data, 0);
   EXPECT_EQ(state_of(a), state_of(b));
   EXPECT_EQ(steps_per_epoch(all, config(64), data), 6);
-  EXPECT_THAT([&] { Trainer(all, ModelId(0), config(66), data); },
-              ThrowsMessage<ConfigError>(HasSubstr("[search.space] batch_size: expected a multiple of the 4 partitions "
-                                                   "with [run] batch = \"global\", got 66")));
+  EXPECT_THAT(
+      [&] { Trainer(all, ModelId(0), config(66), data); },
+      ThrowsMessage<ConfigError>(HasSubstr("[search.space] batch_size: expected a multiple of the 4 replicas of a unit "
+                                           "with [run] batch = \"global\", got 66")));
   Experiment hopping = all;
   hopping.run.strategy = "hopping";
   EXPECT_EQ(batch_rows(hopping, config(66), data), 66) << "without replicas a batch is a batch";

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "hopper/strategy/data_parallel.h"
+#include "hopper/strategy/group_hopping.h"
 
 namespace hop::hopper {
 namespace {
@@ -29,6 +30,12 @@ TEST(UnitGroup, HasServersWhereTheStrategyHasThem) {
   EXPECT_EQ(two.servers, 2U);
   EXPECT_EQ(two.exchange, ReduceExchange::Direct) << "a server takes no ring";
   EXPECT_EQ(group_of(parameter_server(), {.servers = 9}).servers, 3U);
+}
+
+TEST(UnitGroup, OfHoppingTakesNoRing) {
+  const Group group = group_of(std::make_shared<GroupHopping>(4), {.reduce_exchange = ReduceExchange::Ring});
+  EXPECT_THAT(group.owners, ElementsAre(0U, 0U, 1U, 1U));
+  EXPECT_EQ(group.exchange, ReduceExchange::Direct);
 }
 
 }  // namespace
