@@ -56,9 +56,13 @@ void DiskRecorder::after(const SystemCall& call) {
   switch (call.number) {
     case SYS_openat:
       return opened(call);
-    case SYS_open:
+    case SYS_open: {  // libc calls openat; a sanitizer's runtime does not
+      SystemCall at = call;
+      at.arguments = {kHere, a[0], a[1], a[2]};
+      return opened(at);
+    }
     case SYS_creat:
-      throw std::runtime_error("[disk recorder] open and creat are not watched");
+      throw std::runtime_error("[disk recorder] creat is not watched");
     case SYS_write:
     case SYS_writev:
       return written(call, a[0], std::nullopt);
