@@ -122,6 +122,14 @@ void at_least_1(std::uint32_t value, const char* key) {
   if (value == 0) throw ConfigError(std::string(key) + ": expected at least 1, got 0");
 }
 
+// A number that may be left out.
+void read_count(TomlSection& section, const std::string& key, std::optional<std::uint32_t>& value,
+                std::int64_t least = 1, std::int64_t most = kMaxCount) {
+  if (auto number = section.integer(key, least, most)) value = static_cast<std::uint32_t>(*number);
+}
+
+std::string write_count(const std::optional<std::uint32_t>& value) { return value ? std::to_string(*value) : ""; }
+
 void count(TomlSection& section, const std::string& key, std::uint32_t& value, std::int64_t max = kMaxCount) {
   if (auto number = section.integer(key, 1, max)) value = static_cast<std::uint32_t>(*number);
 }
@@ -843,13 +851,8 @@ constexpr std::array kKeys = {
         "With strategy = \"hopping\": how many neighbouring partitions train a model together. Their owners share "
         "gradients in each step, as with `allreduce`; then the model hops to the next ones. For fewer models than "
         "partitions. Bits depend on it.",
-        nullptr,
-        [](S& s, K& key, E& e) {
-          if (auto partitions = s.integer(key, 1, kMaxCount)) {
-            e.run.replicas.group = static_cast<std::uint32_t>(*partitions);
-          }
-        },
-        [](const E& e) { return e.run.replicas.group ? std::to_string(*e.run.replicas.group) : ""; },
+        nullptr, [](S& s, K& key, E& e) { read_count(s, key, e.run.replicas.group); },
+        [](const E& e) { return write_count(e.run.replicas.group); },
         [](const E& e) {
           const std::uint32_t group = e.run.replicas.group.value_or(1);
           at_least_1(group, "[run] group");
@@ -860,7 +863,7 @@ constexpr std::array kKeys = {
         }},
     ExperimentKey{"run", "batch", "one of", "", "`\"per_replica\"`", "\"global\"",
                   "What batch_size counts with a strategy that has replicas: the rows of each replica in a step, or of "
-                  "all replicas together. Then it must be a multiple of the partitions.",
+                  "all replicas of a unit together. Then it must be a multiple of their number.",
                   batch_names, [](S& s, K& key, E& e) { read_choice(s, key, batch_names(), e.run.replicas.batch); },
                   [](const E& e) { return write_choice(batch_names(), e.run.replicas.batch); }, nullptr},
     ExperimentKey{
@@ -880,25 +883,15 @@ constexpr std::array kKeys = {
         "run", "servers", "integer", "", "1", "2",
         "With strategy = \"parameter_server\" and several workers: how many of them add up gradients for all. Each has "
         "an equal part of the weights. Bits do not depend on it.",
-        nullptr,
-        [](S& s, K& key, E& e) {
-          if (auto servers = s.integer(key, 1, kMaxCount)) {
-            e.run.replicas.servers = static_cast<std::uint32_t>(*servers);
-          }
-        },
-        [](const E& e) { return e.run.replicas.servers ? std::to_string(*e.run.replicas.servers) : ""; },
+        nullptr, [](S& s, K& key, E& e) { read_count(s, key, e.run.replicas.servers); },
+        [](const E& e) { return write_count(e.run.replicas.servers); },
         [](const E& e) { at_least_1(e.run.replicas.servers.value_or(1), "[run] servers"); }},
     ExperimentKey{
         "run", "staleness", "integer", "steps", "0", "1",
         "With strategy = \"parameter_server\": how many steps late gradients are applied. With 1, those of a step are "
         "applied when those of the next step are computed. The last ones are applied at the end of the epoch.",
-        nullptr,
-        [](S& s, K& key, E& e) {
-          if (auto steps = s.integer(key, 0, kMostStaleness)) {
-            e.run.replicas.staleness = static_cast<std::uint32_t>(*steps);
-          }
-        },
-        [](const E& e) { return e.run.replicas.staleness ? std::to_string(*e.run.replicas.staleness) : ""; },
+        nullptr, [](S& s, K& key, E& e) { read_count(s, key, e.run.replicas.staleness, 0, kMostStaleness); },
+        [](const E& e) { return write_count(e.run.replicas.staleness); },
         [](const E& e) {
           const std::uint32_t steps = e.run.replicas.staleness.value_or(0);
           const bool has_server = e.run.strategy.name() == "parameter_server" ||
@@ -918,13 +911,8 @@ constexpr std::array kKeys = {
         "run", "average_every", "integer", "steps", "once per epoch", "16",
         "With strategy = \"averaging\": after how many steps the weights are averaged. At the end of an epoch "
         "they always are.",
-        nullptr,
-        [](S& s, K& key, E& e) {
-          if (auto steps = s.integer(key, 1, kMaxCount)) {
-            e.run.replicas.average_every = static_cast<std::uint32_t>(*steps);
-          }
-        },
-        [](const E& e) { return e.run.replicas.average_every ? std::to_string(*e.run.replicas.average_every) : ""; },
+        nullptr, [](S& s, K& key, E& e) { read_count(s, key, e.run.replicas.average_every); },
+        [](const E& e) { return write_count(e.run.replicas.average_every); },
         [](const E& e) { at_least_1(e.run.replicas.average_every.value_or(1), "[run] average_every"); }},
     ExperimentKey{
         "run", "average_state", "one of", "", "`\"average\"`", "\"keep\"",
