@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "hopper/run.h"
 #include "hopper/trainer.h"
-#include "tests/hopper/glyphs.h"
+#include "tests/hopper/averaged_run.h"
 #include "tests/hopper/killed_run.h"
 
 namespace hop::hopper {
@@ -28,43 +28,23 @@ using testing::Not;
 
 constexpr const char *kScale = "optimizer.grad_scaler.scale", *kTracker = "optimizer.grad_scaler.growth_tracker";
 
-class GradScalerRun : public OnGlyphs<320, 4> {
+class GradScalerRun : public AveragedRun {
  protected:
   static Experiment experiment(bool grad_scaler) {
-    Experiment e = toy_experiment(*folder_);
-    e.seed = 11;
-    e.model.layers = {"flatten", "dropout 0.1", "linear 16", "batchnorm1d", "relu", "linear 10"};
+    Experiment e = AveragedRun::experiment(0.9);
     e.model.grad_scaler = grad_scaler;
-    e.model.ema = 0.9;
-    e.search.epochs = 2;
-    e.search.space = {{"lr", Choices{0.01, 0.001}},
-                      {"batch_size", Choices{std::int64_t{24}}},  // partitions of 80 rows: a last batch of 8
-                      {"optimizer", Choices{std::string("adam")}}};
-    e.run.workers = 2;
     return e;
   }
   static Config config(double clip = 0) {
-    return {
-        {"lr", 0.05}, {"batch_size", std::int64_t{24}}, {"optimizer", std::string("sgd")}, {"clip_grad_norm", clip}};
+    Config config = AveragedRun::config(24);
+    config.set("clip_grad_norm", clip);
+    return config;
   }
-  static std::map<std::uint32_t, std::string> hashes(const Results& results) {
-    std::map<std::uint32_t, std::string> hashes;
-    for (const ModelResult& model : results.models) hashes[model.id.value] = model.state_sha256;
-    return hashes;
-  }
-
   static const nn::Segment& segment(const Trainer& trainer, const std::string& name) {
     const auto& segments = trainer.state().layout().segments;
     const auto found = std::ranges::find(segments, name, &nn::Segment::name);
     if (found == segments.end()) throw StateError("no segment " + name);
     return *found;
-  }
-  template <class T = float>
-  static std::vector<T> values(const Trainer& trainer, const std::string& name) {
-    const nn::Segment& s = segment(trainer, name);
-    std::vector<T> all(s.bytes / sizeof(T));
-    std::memcpy(all.data(), trainer.state().bytes().data() + s.offset, s.bytes);
-    return all;
   }
   static void set_scale(Trainer& trainer, float scale) {
     std::memcpy(trainer.state().bytes().data() + segment(trainer, kScale).offset, &scale, sizeof scale);
