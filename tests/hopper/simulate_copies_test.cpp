@@ -5,11 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <iostream>
 #include <map>
 
-#include "hopper/simulate/simulation.h"
+#include "tests/hopper/many_seeds.h"
 #include "tests/hopper/planted_bug.h"
 
 namespace hop::hopper::simulate {
@@ -17,11 +16,6 @@ namespace {
 
 using Actions = std::vector<Action>;
 using WorkerActions = std::vector<worker::Action>;
-
-std::uint64_t seeds() {
-  const char* text = std::getenv("HOP_SIMULATE_SEEDS");
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : 10000;
-}
 
 Scenario hopping(std::uint64_t seed) { return with_copies(draw_scenario(seed)); }
 // Without second places: only workers that leave have their states copied.
@@ -32,20 +26,9 @@ Scenario leaving(std::uint64_t seed) {
 }
 Scenario tasks(std::uint64_t seed) { return with_copies(as_tasks(draw_scenario(seed))); }
 
-void expect_promises_kept(Scenario (*draw)(std::uint64_t)) {
-  for (std::uint64_t seed = 0; seed < seeds(); ++seed) {
-    const Scenario scenario = draw(seed);
-    try {
-      Simulation(scenario).run();
-    } catch (const std::exception& broken) {
-      FAIL() << describe(scenario) << "\n  broken: " << broken.what();
-    }
-  }
-}
-
-TEST(SimulatedCopies, KeepEveryPromiseWhateverFails) { expect_promises_kept(hopping); }
-TEST(SimulatedCopies, KeepEveryPromiseOfTasksWhateverFails) { expect_promises_kept(tasks); }
-TEST(SimulatedCopies, KeepEveryPromiseOfWorkersThatLeaveWhateverFails) { expect_promises_kept(leaving); }
+TEST(SimulatedCopies, KeepEveryPromiseWhateverFails) { expect_promises_kept(seeds(10000), hopping); }
+TEST(SimulatedCopies, KeepEveryPromiseOfTasksWhateverFails) { expect_promises_kept(seeds(10000), tasks); }
+TEST(SimulatedCopies, KeepEveryPromiseOfWorkersThatLeaveWhateverFails) { expect_promises_kept(seeds(10000), leaving); }
 
 // Seeds that once broke a promise.
 TEST(SimulatedCopies, KeepTheirPromisesWhereTheyOnceBrokeThem) {

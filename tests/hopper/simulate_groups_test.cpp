@@ -3,11 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <functional>
-
 #include "hopper/simulate/run.h"
 #include "hopper/simulate/simulation.h"
+#include "tests/hopper/many_seeds.h"
 
 namespace hop::hopper::simulate {
 namespace {
@@ -37,26 +35,13 @@ TEST(SimulatedGroups, LoseMembersAndGoOn) {
   }
 }
 
-void expect_promises_kept(std::uint64_t seeds, const std::function<Scenario(std::uint64_t)>& draw) {
-  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
-    const Scenario scenario = draw(seed);
-    try {
-      Simulation(scenario).run();
-    } catch (const std::exception& broken) {
-      FAIL() << describe(scenario) << "\n  broken: " << broken.what();
-    }
-  }
-}
-
 TEST(SimulatedGroups, KeepTheirPromisesWithCopiesToo) {
   expect_promises_kept(300, [](std::uint64_t seed) { return with_copies(as_replicas(draw_scenario(seed))); });
 }
 
 // Several groups train at the same time, and workers that own whole blocks train alone beside them.
 TEST(SimulatedGroups, KeepTheirPromisesWhereModelsHopBetweenThem) {
-  const char* text = std::getenv("HOP_SIMULATE_SEEDS");
-  const std::uint64_t seeds = text != nullptr ? std::strtoull(text, nullptr, 10) : 10000;
-  expect_promises_kept(seeds, [](std::uint64_t seed) { return as_group_hopping(draw_scenario(seed)); });
+  expect_promises_kept(seeds(10000), [](std::uint64_t seed) { return as_group_hopping(draw_scenario(seed)); });
   expect_promises_kept(300, [](std::uint64_t seed) { return with_copies(as_group_hopping(draw_scenario(seed))); });
 }
 

@@ -4,40 +4,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <iostream>
 
 #include "hopper/simulate/run.h"
 #include "hopper/simulate/simulation.h"
+#include "tests/hopper/many_seeds.h"
 
 namespace hop::hopper::simulate {
 namespace {
 
-std::uint64_t seeds() {
-  const char* text = std::getenv("HOP_SIMULATE_SEEDS");
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : 2000;
-}
-
 TEST(SimulatedTasks, WhateverFailsEachEpochCountsOnceAndTheWeightsAreThoseOfTheCalmRun) {
-  for (std::uint64_t seed = 0; seed < seeds(); ++seed) {
-    const Scenario scenario = as_tasks(draw_scenario(seed));
-    try {
-      Simulation(scenario).run();
-    } catch (const std::exception& broken) {
-      FAIL() << describe(scenario) << "\n  broken: " << broken.what();
-    }
-  }
+  expect_promises_kept(seeds(2000), [](std::uint64_t seed) { return as_tasks(draw_scenario(seed)); });
 }
 
 TEST(SimulatedReplicas, WhateverFailsEachEpochCountsOnceAndTheWeightsAreThoseOfTheCalmRun) {
-  for (std::uint64_t seed = 0; seed < seeds() / 2; ++seed) {
-    const Scenario scenario = as_replicas(draw_scenario(seed));
-    try {
-      Simulation(scenario).run();
-    } catch (const std::exception& broken) {
-      FAIL() << describe(scenario) << "\n  broken: " << broken.what();
-    }
-  }
+  expect_promises_kept(seeds(2000) / 2, [](std::uint64_t seed) { return as_replicas(draw_scenario(seed)); });
 }
 
 TEST(SimulatedReplicas, BeginWithTheFirstPartition) {
