@@ -934,7 +934,7 @@ constexpr std::array kKeys = {
     ExperimentKey{
         "run", "policy", "one of", "",
         "`\"rotation\"` for order = \"fixed\", `\"greedy\"` for order = \"free\", `\"queue\"` for strategy = "
-        "\"task_parallel\" and for those with replicas",
+        "\"task_parallel\" and for those whose units are whole epochs of replicas",
         "\"greedy\"",
         "Who goes where next. With order = \"fixed\" it only decides who goes first on a worker. In C++ also a "
         "maker of a `Policy`.",
